@@ -1,0 +1,77 @@
+// What every binding file shares: array types that refuse a cast, the stop that serves Ctrl-C and progress, and
+// the topics' registration functions. Bindings convert, release the GIL and map status; they do no arithmetic.
+#pragma once
+
+#include <pybind11/functional.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "gridcompute/base/error.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::bindings {
+
+namespace py = pybind11;
+
+// Contiguous and of exactly this dtype; bind every such argument with .noconvert(), so that a hidden copy is a
+// TypeError. Python makes the one explicit conversion.
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+template <class T>
+[[nodiscard]] std::span<const T> view(const Array<T>& array) {
+  return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+template <class T>
+[[nodiscard]] std::span<T> fill(Array<T>& array) {
+  return {array.mutable_data(), static_cast<std::size_t>(array.size())};
+}
+
+template <class T>
+[[nodiscard]] Array<T> copy_out(std::span<const T> values) {
+  Array<T> out(static_cast<py::ssize_t>(values.size()));
+  std::copy(values.begin(), values.end(), out.mutable_data());
+  return out;
+}
+
+// Totals of the core are 128-bit; Python's int holds them exactly.
+[[nodiscard]] py::int_ to_int(Wide value);
+
+// Runs a solve without the GIL. Between chunks the solving thread takes it for a moment to look for Ctrl-C and to
+// call progress(stage, fraction), which stops the solve by returning True. What they raise is raised from finish(),
+// after the solver has unwound by itself: no Python exception crosses the core.
+class Guard {
+ public:
+  Guard(std::optional<double> time_limit, py::object progress);
+  [[nodiscard]] Stop& stop() noexcept { return stop_; }
+
+  template <class Solve>
+  auto run(Solve&& solve) {
+    auto result = [&] {
+      const py::gil_scoped_release release;
+      return solve(stop_);
+    }();
+    finish();
+    return result;
+  }
+
+ private:
+  Stop::Why look(const Progress& progress);
+  void finish();
+
+  py::object progress_;
+  std::exception_ptr raised_;
+  Stop stop_;
+};
+
+[[nodiscard]] const char* status_of(Stop::Why why);
+
+}  // namespace gridcompute::bindings

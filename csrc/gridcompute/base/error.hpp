@@ -1,0 +1,29 @@
+// The one exception type of the core. The bindings hand its kind to gridcompute.errors, which knows the Python class.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute {
+
+enum class ErrorKind { invalid_problem, cost_range, internal };
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, std::string field, Index index, const std::string& what)
+      : std::runtime_error(what), kind_(kind), field_(std::move(field)), index_(index) {}
+
+  [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
+  [[nodiscard]] const std::string& field() const noexcept { return field_; }  // the argument at fault, or ""
+  [[nodiscard]] Index index() const noexcept { return index_; }               // where in it, or -1
+
+ private:
+  ErrorKind kind_;
+  std::string field_;
+  Index index_;
+};
+
+}  // namespace gridcompute

@@ -1,0 +1,57 @@
+// Threads for one solve: fixed chunks, dynamic order, results keyed by chunk.
+//
+// A pool belongs to one solve, starts its threads at the first loop that has more than one chunk, and joins them
+// in its destructor: no thread outlives a call, so a fork between calls finds none. Chunks are cut by size alone,
+// never by thread count; a body that writes only what its chunk owns, merged in chunk order by the caller, gives
+// the same bits for any number of threads. The first exception by chunk order is kept and thrown to the caller.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute {
+
+// Argument (> 0), else GRIDCOMPUTE_NUM_THREADS, else what affinity and the cgroup's CPU quota leave us.
+[[nodiscard]] int thread_count(int asked);
+
+class Pool {
+ public:
+  using Body = std::function<void(Index chunk, Index begin, Index end)>;
+
+  explicit Pool(int threads) : threads_(std::max(1, threads)) {}
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  [[nodiscard]] int threads() const noexcept { return threads_; }
+  [[nodiscard]] static Index chunks(Index n, Index size) noexcept { return (n + size - 1) / size; }
+
+  // body(chunk, begin, end) for [0, n) cut into chunks of `size`. With a stop, the calling thread polls it between
+  // chunks and no further chunk begins once it is requested: the return value says whether every chunk ran.
+  bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr);
+
+ private:
+  struct Loop;
+  void serve();
+  static void work(Loop& loop, Stop* poll);
+
+  int threads_;
+  std::vector<std::jthread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  Loop* loop_ = nullptr;
+  std::uint64_t round_ = 0;
+  int busy_ = 0;
+  bool closing_ = false;
+};
+
+}  // namespace gridcompute

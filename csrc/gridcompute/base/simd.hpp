@@ -1,0 +1,12 @@
+// Vector code comes from the compiler over plain loops; the few functions where the time goes are compiled once
+// for each instruction set and chosen at load time. Elsewhere (other compilers, other machines: NEON) the plain loop.
+#pragma once
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define GRIDCOMPUTE_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
+#else
+#define GRIDCOMPUTE_CLONES
+#endif
+#define GRIDCOMPUTE_INLINE inline __attribute__((always_inline))
+#define GRIDCOMPUTE_RESTRICT __restrict__

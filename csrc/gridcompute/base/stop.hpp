@@ -1,0 +1,66 @@
+// How a solve is stopped: a deadline, the caller's progress hook, or an interrupt.
+//
+// Only the thread that called the solver polls (between chunks of work, at most every kPollSeconds); every thread
+// may read requested(), which never blocks. Once set, a stop stays set.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <limits>
+
+namespace gridcompute {
+
+struct Progress {
+  const char* stage = "";
+  double done = 0.0;  // fraction of the whole solve, 0..1, never falling
+};
+
+class Stop {
+ public:
+  enum class Why { none, time_limit, stopped, interrupted };
+  using Hook = std::function<Why(const Progress&)>;
+
+  Stop() = default;
+  explicit Stop(double seconds, Hook hook = {}) : hook_(std::move(hook)) {
+    if (seconds < 1e9)
+      deadline_ = start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  }
+  Stop(const Stop&) = delete;
+  Stop& operator=(const Stop&) = delete;
+
+  void stage(const char* name, double done) noexcept {
+    progress_ = {name, done < progress_.done ? progress_.done : done};
+  }
+
+  // Called by the solving thread. True once the solve must end.
+  bool poll() {
+    if (requested()) return true;
+    const auto now = Clock::now();
+    if (now >= deadline_) return set(Why::time_limit);
+    if (!hook_ || now < next_) return false;
+    next_ = now + std::chrono::milliseconds(kPollMilliseconds);
+    const Why why = hook_(progress_);
+    return why == Why::none ? false : set(why);
+  }
+
+  [[nodiscard]] bool requested() const noexcept { return why_.load(std::memory_order_relaxed) != Why::none; }
+  [[nodiscard]] Why why() const noexcept { return why_.load(std::memory_order_relaxed); }
+  [[nodiscard]] double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr int kPollMilliseconds = 20;
+
+  bool set(Why why) noexcept {
+    why_.store(why, std::memory_order_relaxed);
+    return true;
+  }
+
+  Clock::time_point start_ = Clock::now(), deadline_ = Clock::time_point::max(), next_ = start_;
+  Hook hook_;
+  Progress progress_;
+  std::atomic<Why> why_{Why::none};
+};
+
+}  // namespace gridcompute

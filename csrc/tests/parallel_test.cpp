@@ -1,0 +1,46 @@
+#include "gridcompute/base/parallel.hpp"
+
+#include <stdexcept>
+
+#include "check.hpp"
+
+namespace gridcompute {
+
+TEST(pool_runs_every_chunk_once_for_any_thread_count) {
+  for (const int threads : {1, 2, 7}) {
+    Pool pool(threads);
+    for (const Index n : {Index{0}, Index{1}, Index{999}, Index{1000}, Index{1001}}) {
+      std::vector<int> seen(static_cast<std::size_t>(n));
+      CHECK(pool.for_chunks(n, 100, [&](Index, Index begin, Index end) {
+        for (Index i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+      }));
+      for (const int count : seen) CHECK(count == 1);
+    }
+  }
+}
+
+// An exception in a worker must reach the caller, and the first chunk's wins whatever thread was faster.
+TEST(pool_throws_the_first_exception_by_chunk) {
+  Pool pool(7);
+  std::string message;
+  try {
+    pool.for_chunks(50, 1, [](Index chunk, Index, Index) {
+      if (chunk >= 3) throw std::runtime_error(std::to_string(chunk));
+    });
+  } catch (const std::runtime_error& e) {
+    message = e.what();
+  }
+  CHECK(message == "3");
+  CHECK(pool.for_chunks(10, 1, [](Index, Index, Index) {}));  // and the pool is still whole
+}
+
+TEST(pool_stops_between_chunks) {
+  for (const int threads : {1, 3}) {
+    Pool pool(threads);
+    Stop stop(1e9, [](const Progress&) { return Stop::Why::stopped; });
+    CHECK(!pool.for_chunks(1000, 1, [](Index, Index, Index) {}, &stop));
+    CHECK(stop.why() == Stop::Why::stopped);
+  }
+}
+
+}  // namespace gridcompute

@@ -1,0 +1,21 @@
+"""gridcompute: match millions of jobs to heterogeneous accelerator slots, with a certificate beside every answer."""
+
+from __future__ import annotations
+
+from .errors import (
+    CostRangeError,
+    GridComputeError,
+    InfeasibleError,
+    InternalError,
+    InvalidProblemError,
+)
+from .version import __version__
+
+__all__ = [
+    "CostRangeError",
+    "GridComputeError",
+    "InfeasibleError",
+    "InternalError",
+    "InvalidProblemError",
+    "__version__",
+]

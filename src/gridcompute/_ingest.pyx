@@ -1,0 +1,1 @@
+"""The edge where Python objects become columns."""

@@ -1,0 +1,50 @@
+"""What `progress=` accepts, made into the one hook the core calls: stage and fraction in, True to stop out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Progress", "ProgressHook", "progress_hook"]
+
+
+class Progress(NamedTuple):
+    """Where a running solve stands."""
+
+    stage: str
+    #: Fraction of the whole solve, 0 to 1, never falling.
+    done: float
+
+
+ProgressHook = Callable[[Progress], "bool | None"]
+
+
+@contextmanager
+def progress_hook(
+    progress: bool | ProgressHook | None, title: str
+) -> Iterator[Callable[[str, float], bool] | None]:
+    """The core's hook for `progress`: None, True (a rich bar on stderr) or a callable given a `Progress`."""
+    if progress is None or progress is False:
+        yield None
+    elif progress is True:
+        import rich.console
+        import rich.progress
+
+        console = rich.console.Console(stderr=True)
+        with rich.progress.Progress(console=console, transient=True) as bar:
+            task = bar.add_task(title, total=1.0)
+
+            def show(stage: str, done: float) -> bool:
+                bar.update(task, completed=done, description=f"{title}: {stage}")
+                return False
+
+            yield show
+    elif callable(progress):
+        user = progress
+        yield lambda stage, done: user(Progress(stage, done)) is True
+    else:
+        raise TypeError(f"progress must be None, True or a callable, not {type(progress).__name__}")
