@@ -1,0 +1,36 @@
+// A matrix in the caller's memory, row after row, read in place: int32, int64, float32 or float64.
+#pragma once
+
+#include <type_traits>
+
+#include "gridcompute/cost/source.hpp"
+
+namespace gridcompute {
+
+template <class T>
+class DenseCost final : public CostSource {
+ public:
+  DenseCost(const T* values, Index n_jobs, Index n_slots) : CostSource(n_jobs, n_slots), values_(values) {}
+
+  [[nodiscard]] bool real() const noexcept override { return std::is_floating_point_v<T>; }
+  void integers(Rows rows, Cost* out) const override { fill(rows, out); }
+  void reals(Rows rows, double* out) const override { fill(rows, out); }
+  [[nodiscard]] const std::int32_t* int32() const noexcept override {
+    if constexpr (std::is_same_v<T, std::int32_t>) return values_;
+    return nullptr;
+  }
+
+ private:
+  template <class Out>
+  void fill(Rows rows, Out* out) const {
+    const Index n = n_slots();
+    for (Index k = 0; k < rows.count; ++k) {
+      const T* row = values_ + rows[k] * n;
+      for (Index s = 0; s < n; ++s) out[k * n + s] = static_cast<Out>(row[s]);
+    }
+  }
+
+  const T* values_;
+};
+
+}  // namespace gridcompute
