@@ -13,8 +13,15 @@ class DenseCost final : public CostSource {
   DenseCost(const T* values, Index n_jobs, Index n_slots) : CostSource(n_jobs, n_slots), values_(values) {}
 
   [[nodiscard]] bool real() const noexcept override { return std::is_floating_point_v<T>; }
+  [[nodiscard]] bool forbids() const noexcept override { return real(); }
   void integers(Rows rows, Cost* out) const override { fill(rows, out); }
   void reals(Rows rows, double* out) const override { fill(rows, out); }
+  [[nodiscard]] Cost integer_at(Index job, Index slot) const override {
+    return static_cast<Cost>(values_[job * n_slots() + slot]);
+  }
+  [[nodiscard]] double real_at(Index job, Index slot) const override {
+    return static_cast<double>(values_[job * n_slots() + slot]);
+  }
   [[nodiscard]] const std::int32_t* int32() const noexcept override {
     if constexpr (std::is_same_v<T, std::int32_t>) return values_;
     return nullptr;

@@ -35,8 +35,15 @@ class CostSource {
   virtual void integers(Rows rows, Cost* out) const;
   virtual void reals(Rows rows, double* out) const;
 
+  // One cost, the same bits as in its row.
+  [[nodiscard]] virtual Cost integer_at(Index job, Index slot) const;
+  [[nodiscard]] virtual double real_at(Index job, Index slot) const;
+
   // The matrix itself, row after row, where it is held as int32; else null.
   [[nodiscard]] virtual const std::int32_t* int32() const noexcept { return nullptr; }
+
+  // May a pair be forbidden? Where not, an integer equal to kForbidden is a cost, and out of range.
+  [[nodiscard]] virtual bool forbids() const noexcept { return true; }
 
   // An upper bound on |cost| that is known without reading the costs, or a negative number.
   [[nodiscard]] virtual double known_bound() const noexcept { return -1.0; }

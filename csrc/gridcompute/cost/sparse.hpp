@@ -19,7 +19,19 @@ class SparseCost final : public CostSource {
   void integers(Rows rows, Cost* out) const override { fill(rows, out, kForbidden); }
   void reals(Rows rows, double* out) const override { fill(rows, out, std::numeric_limits<double>::infinity()); }
 
+  [[nodiscard]] Cost integer_at(Index job, Index slot) const override { return at(job, slot, kForbidden); }
+  [[nodiscard]] double real_at(Index job, Index slot) const override {
+    return at(job, slot, std::numeric_limits<double>::infinity());
+  }
+
  private:
+  template <class Out>
+  Out at(Index job, Index slot, Out forbidden) const {
+    const I *from = columns_ + starts_[job], *to = columns_ + starts_[job + 1];
+    const I* it = std::lower_bound(from, to, static_cast<I>(slot));
+    return it != to && *it == static_cast<I>(slot) ? static_cast<Out>(values_[it - columns_]) : forbidden;
+  }
+
   template <class Out>
   void fill(Rows rows, Out* out, Out forbidden) const {
     const Index n = n_slots();

@@ -73,4 +73,16 @@ void TermsCost::reals(Rows rows, double* out) const {
   }
 }
 
+double TermsCost::real_at(Index job, Index slot) const {
+  double sum = 0;
+  for (std::size_t t = 0; t < terms_.size(); ++t) {
+    const Term& term = terms_[t];
+    const double product = (term.coef != nullptr ? term.coef[job] : 1.0) *
+                           term.table[(term.key != nullptr ? term.key[job] * n_slots() : 0) + slot];
+    sum = t == 0 ? product : sum + product;
+  }
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  return std::fabs(sum) < inf ? sum : inf;
+}
+
 }  // namespace gridcompute

@@ -24,6 +24,7 @@ class TermsCost final : public CostSource {
 
   [[nodiscard]] bool real() const noexcept override { return true; }
   void reals(Rows rows, double* out) const override;
+  [[nodiscard]] double real_at(Index job, Index slot) const override;
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }
 
  private:
