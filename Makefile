@@ -5,7 +5,7 @@
 comma := ,
 PYTHON ?= python3
 VENV ?= .venv
-JOBS ?= 2
+JOBS ?= auto
 BIN := $(VENV)/bin/
 PIP := $(BIN)python -m pip --quiet --disable-pip-version-check
 CPP := $(shell find csrc -name '*.[ch]pp')
@@ -54,14 +54,14 @@ clean: ## forget what was built, keep the environment
 # The environment. Three stamps in a row, so that no two pips ever run at once: runtime, tests, everything.
 
 define PREFLIGHT
-import importlib.util, pathlib, sys, sysconfig
-header = pathlib.Path(sysconfig.get_path("include"), "Python.h")
+import sys
 if sys.version_info < (3, 11):
-    sys.exit(f"gridcompute needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}: make PYTHON=...")
+    sys.exit("gridcompute needs Python 3.11 or newer, and %s is %s: make PYTHON=..." % (sys.executable, sys.version.split()[0]))
+import importlib.util, pathlib, sysconfig
 if not importlib.util.find_spec("venv") or not importlib.util.find_spec("ensurepip"):
-    sys.exit(f"{sys.executable} cannot make an environment with pip (Debian, Ubuntu: apt install python3-venv)")
-if not header.exists():
-    sys.exit(f"no {header}, which the native modules are built with (Debian, Ubuntu: apt install python3-dev)")
+    sys.exit(sys.executable + " cannot make an environment with pip (Debian, Ubuntu: apt install python3-venv)")
+if not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists():
+    sys.exit(sys.executable + " has no headers to build native modules with (Debian, Ubuntu: apt install python3-dev)")
 endef
 export PREFLIGHT
 
@@ -106,6 +106,7 @@ build/native-$(1)/%.o: %.cpp
 build/native-$(1)/run: $$(patsubst %.cpp,build/native-$(1)/%.o,$(CORE) $(TESTS))
 	$$(CXX) $(2) $$^ -o $$@ -lpthread
 native-$(1): build/native-$(1)/run
+	@! ldd $$< | grep -i python # the proof that the core needs none
 	$(3) build/native-$(1)/run $(ONLY)
 -include $$(patsubst %.cpp,build/native-$(1)/%.d,$(CORE) $(TESTS))
 endef
