@@ -41,7 +41,8 @@ Source terms(const std::vector<TermArrays>& arrays, Index n_jobs, Index n_slots)
 }
 
 Source callback(std::uintptr_t address, std::uintptr_t context, Index n_jobs, Index n_slots, py::object keep) {
-  return {std::make_unique<CallbackCost>(reinterpret_cast<FillRows>(address), reinterpret_cast<void*>(context), n_jobs, n_slots),
+  return {std::make_unique<CallbackCost>(reinterpret_cast<FillRows>(address), reinterpret_cast<void*>(context), n_jobs,
+                                         n_slots),
           std::move(keep)};
 }
 
@@ -54,7 +55,8 @@ void bind_cost(py::module_& m) {
   bind_dtype<float>(m);
   bind_dtype<double>(m);
   m.def("terms_cost", &terms, py::arg("terms"), py::arg("n_jobs"), py::arg("n_slots"));
-  m.def("callback_cost", &callback, py::arg("address"), py::arg("context"), py::arg("n_jobs"), py::arg("n_slots"), py::arg("keep"));
+  m.def("callback_cost", &callback, py::arg("address"), py::arg("context"), py::arg("n_jobs"), py::arg("n_slots"),
+        py::arg("keep"));
 }
 
 }  // namespace gridcompute::bindings

@@ -10,11 +10,16 @@ using transport::Result;
 
 const char* name_of(transport::Status status) {
   switch (status) {
-    case transport::Status::optimal: return "optimal";
-    case transport::Status::feasible: return "feasible";
-    case transport::Status::infeasible: return "infeasible";
-    case transport::Status::time_limit: return "time_limit";
-    case transport::Status::stopped: break;
+    case transport::Status::optimal:
+      return "optimal";
+    case transport::Status::feasible:
+      return "feasible";
+    case transport::Status::infeasible:
+      return "infeasible";
+    case transport::Status::time_limit:
+      return "time_limit";
+    case transport::Status::stopped:
+      break;
   }
   return "stopped";
 }
@@ -35,10 +40,10 @@ py::dict stats_of(const transport::Stats& stats) {
   return out;
 }
 
-py::dict solve(const Source& source, const Array<std::int64_t>& capacity, const std::optional<Array<std::int32_t>>& demand,
-               const std::optional<Array<double>>& unplaced, double resolution, double gap,
-               const std::optional<Array<double>>& prices, std::uint64_t seed, int threads, std::optional<double> time_limit,
-               py::object progress) {
+py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
+               const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
+               double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
+               int threads, std::optional<double> time_limit, py::object progress) {
   Problem problem;
   problem.cost = source.cost.get();
   problem.capacity = capacity.data();
@@ -57,7 +62,8 @@ py::dict solve(const Source& source, const Array<std::int64_t>& capacity, const 
   out["assignment"] = copy_out(std::span<const std::int32_t>(r.assignment));
   out["load"] = copy_out(std::span<const std::int64_t>(r.load));
   out["prices"] = copy_out(std::span<const double>(r.prices));
-  out["objective"] = r.integral && r.exact ? py::object(to_int(r.exact_objective)) : py::object(py::float_(r.objective));
+  out["objective"] =
+      r.integral && r.exact ? py::object(to_int(r.exact_objective)) : py::object(py::float_(r.objective));
   out["bound"] = r.integral && r.exact ? py::object(to_int(r.exact_objective)) : py::object(py::float_(r.bound));
   out["exact"] = r.exact;
   out["resolution"] = r.resolution;
@@ -71,8 +77,8 @@ py::dict solve(const Source& source, const Array<std::int64_t>& capacity, const 
 
 void bind_transport(py::module_& m) {
   m.def("transport", &solve, py::arg("cost"), py::arg("capacity").noconvert(), py::arg("demand").noconvert(),
-        py::arg("unplaced").noconvert(), py::arg("resolution"), py::arg("gap"), py::arg("prices").noconvert(), py::arg("seed"),
-        py::arg("threads"), py::arg("time_limit"), py::arg("progress"));
+        py::arg("unplaced").noconvert(), py::arg("resolution"), py::arg("gap"), py::arg("prices").noconvert(),
+        py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("progress"));
 }
 
 }  // namespace gridcompute::bindings

@@ -19,7 +19,8 @@ struct Best {
 };
 
 // Least and second least of row + prices, and where; ties at the lowest class.
-GRIDCOMPUTE_CLONES Best best_two(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices, Index n) {
+GRIDCOMPUTE_CLONES Best best_two(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices,
+                                 Index n) {
   Cost first = kForbidden, second = kForbidden;
   for (Index s = 0; s < n; ++s) {
     const Cost v = row[s] + prices[s], worse = v > first ? v : first;
@@ -35,13 +36,19 @@ struct Bid {
   Cost price;
   Index job;
   Cost units;
-  bool operator>(const Bid& other) const noexcept { return price != other.price ? price > other.price : job < other.job; }
+  bool operator>(const Bid& other) const noexcept {
+    return price != other.price ? price > other.price : job < other.job;
+  }
 };
 
 class House {
  public:
   House(std::span<const Cost> keys, std::span<const Cost> weights, std::span<const Cost> capacity)
-      : keys_(keys), weights_(weights), capacity_(capacity), n_(static_cast<Index>(capacity.size())), prices_(capacity.size(), 0) {}
+      : keys_(keys),
+        weights_(weights),
+        capacity_(capacity),
+        n_(static_cast<Index>(capacity.size())),
+        prices_(capacity.size(), 0) {}
 
   // The median advantage of the best class over the second: the scale on which prices matter.
   Cost scale() const {
@@ -119,7 +126,8 @@ class House {
 
 }  // namespace
 
-Start start_prices(std::span<const Cost> keys, std::span<const Cost> weights, std::span<const Cost> capacity, Stop& stop) {
+Start start_prices(std::span<const Cost> keys, std::span<const Cost> weights, std::span<const Cost> capacity,
+                   Stop& stop) {
   House house(keys, weights, capacity);
   Start out;
   if (weights.empty() || capacity.empty()) {

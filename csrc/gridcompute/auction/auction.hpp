@@ -27,7 +27,7 @@ struct Start {
 };
 
 // keys: weights.size() rows of capacity.size() each.
-[[nodiscard]] Start start_prices(std::span<const Cost> keys, std::span<const Cost> weights, std::span<const Cost> capacity,
-                                 Stop& stop);
+[[nodiscard]] Start start_prices(std::span<const Cost> keys, std::span<const Cost> weights,
+                                 std::span<const Cost> capacity, Stop& stop);
 
 }  // namespace gridcompute::auction

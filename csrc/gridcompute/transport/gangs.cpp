@@ -9,7 +9,11 @@ namespace {
 class Placer {
  public:
   Placer(const Scan& how, const Level& level, std::span<const Cost> prices)
-      : how_(how), level_(level), prices_(prices), n_(how.keys.n_slots()), row_(static_cast<std::size_t>(how.keys.columns())) {
+      : how_(how),
+        level_(level),
+        prices_(prices),
+        n_(how.keys.n_slots()),
+        row_(static_cast<std::size_t>(how.keys.columns())) {
     out_.assignment.assign(static_cast<std::size_t>(level.n), -1);
     out_.load.assign(static_cast<std::size_t>(how.keys.columns()), 0);
   }

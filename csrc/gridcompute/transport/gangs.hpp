@@ -17,7 +17,8 @@ struct Whole {
 };
 
 // Every job whose units lie in one class with room for it goes there; the others are placed as above.
-[[nodiscard]] Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Stop& stop);
+[[nodiscard]] Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
+                               Stop& stop);
 
 // Nothing was read yet: fill the classes in order where a job is allowed, or leave it out.
 [[nodiscard]] Whole make_any(const Scan& how, const Level& level, Stop& stop);

@@ -10,8 +10,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-// Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51, and vectorised on
-// every instruction set, unlike a conversion to int64.
+// Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51, and vectorised
+// on every instruction set, unlike a conversion to int64.
 constexpr double kRound = 6755399441055744.0;
 constexpr double kRoundable = 2251799813685248.0;  // 2^51
 

@@ -10,9 +10,9 @@
 namespace gridcompute::transport {
 
 struct Seen {
-  double largest = 0;   // |key| before rounding, over allowed pairs
+  double largest = 0;    // |key| before rounding, over allowed pairs
   bool inexact = false;  // some key differs from its cost
-  Index invalid = -1;   // first row with NaN or -inf
+  Index invalid = -1;    // first row with NaN or -inf
 
   void join(const Seen& other) noexcept;
 };

@@ -10,9 +10,10 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kMany = 20;      // more than a twentieth of all jobs in doubt: scan again with a wider box
-constexpr int kScans = 4;        // at most; then lists only grow, which always ends
-constexpr int kSampleRounds = 6;
+constexpr Index kMany = 4;  // more than a quarter of all jobs in doubt: scan again with a wider box
+constexpr int kScans = 4;   // at most; then lists only grow, which always ends
+constexpr int kSampleRounds = 12;
+constexpr Cost kNarrower = 8;  // the box of a scan to that of its repair
 
 // Seconds of each stage go to the stats.
 class Clock {
@@ -32,13 +33,15 @@ class Clock {
 
 }  // namespace
 
-LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost>& radius, std::uint64_t seed, bool sample,
-                     std::vector<Cost>& prices, std::vector<double>& noise, Restricted& r, Seen& seen, Stats& stats) {
+LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost>& radius, std::uint64_t seed,
+                     bool sample, std::vector<Cost>& prices, std::vector<double>& noise, Restricted& r, Seen& seen,
+                     Stats& stats) {
   using Kind = LevelEnd::Kind;
   const double limit = static_cast<double>(how.keys.limit());
   Clock clock(stats, how.stop);
   Box box{prices, radius};
   Cost stretch = 1, width = 0;
+  std::vector<Cost> narrow;
   bool fresh = true;
   int scans = 0;
   for (int round = 0;; ++round) {
@@ -54,12 +57,14 @@ LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost
       clock.lap(sample ? "samples" : "tune");
       stretch = 1;
       width = *std::max_element(box.radius.begin(), box.radius.end());
+      narrow = box.radius;
+      for (Cost& x : narrow) x = std::max<Cost>(1, x / kNarrower);
       fresh = false;
     }
     ++stats.rounds;
     how.stop.stage(sample ? "samples" : "repair", sample ? 0.1 : 0.6);
-    Repair repair(r, level.capacity, prices, stats);
-    const Repair::End end = repair.run(how.stop, stretch);
+    Repair repair(r, level.capacity, prices, narrow, stats);
+    const Repair::End end = repair.run(how.stop);
     std::vector<Slot> stuck;
     std::vector<Cost> at = prices;
     if (end == Repair::End::unreachable) stuck = repair.settled();
@@ -68,6 +73,15 @@ LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost
     if (end != Repair::End::far) at = prices;
     clock.lap(sample ? "samples" : "repair");
     if (end == Repair::End::stopped) return {Kind::stopped, {}};
+    if (end != Repair::End::balanced) {  // the narrow box was too narrow
+      bool all = true;
+      for (Slot s = 0; s < r.columns; ++s) {
+        all = all && narrow[s] >= 2 * stretch * box.radius[s];
+        narrow[s] = std::min(kCostLimit / 8, 4 * narrow[s]);
+      }
+      const bool inside = end == Repair::End::far ? r.box.holds(at, stretch) : !all;
+      if (inside) continue;
+    }
     if (sample && round >= kSampleRounds && end != Repair::End::balanced) return {};
     if (end == Repair::End::unreachable) {
       const Way way = open_ways(how, level, stuck, prices, width, r, seen);
@@ -86,7 +100,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost
     if (static_cast<Index>(doubts.size()) > level.n / kMany + 64 && scans < kScans) {
       for (Slot s = 0; s < r.columns; ++s) {
         const Cost moved = std::abs(at[s] - prices[s]);
-        box.radius[s] = std::min(kCostLimit / 8, std::max(2 * box.radius[s], 2 * moved));
+        box.radius[s] = std::min(kCostLimit / 8, std::max(box.radius[s], 2 * moved));
       }
       prices = at;
       for (Cost& p : prices) p = std::max<Cost>(p, 0);

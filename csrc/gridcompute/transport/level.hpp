@@ -13,8 +13,8 @@ struct LevelEnd {
 
 // `prices` in and out. Where it is stopped after its scan, `r` and `prices` are still valid: units at their cheapest
 // candidates, prices that bound.
-[[nodiscard]] LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost>& radius, std::uint64_t seed,
-                                   bool sample, std::vector<Cost>& prices, std::vector<double>& noise, Restricted& r, Seen& seen,
-                                   Stats& stats);
+[[nodiscard]] LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost>& radius,
+                                   std::uint64_t seed, bool sample, std::vector<Cost>& prices,
+                                   std::vector<double>& noise, Restricted& r, Seen& seen, Stats& stats);
 
 }  // namespace gridcompute::transport

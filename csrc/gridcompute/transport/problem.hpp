@@ -38,18 +38,18 @@ namespace gridcompute::transport {
 
 struct Problem {
   const CostSource* cost = nullptr;
-  const Cost* capacity = nullptr;      // (n_slots), >= 0
+  const Cost* capacity = nullptr;        // (n_slots), >= 0
   const std::int32_t* demand = nullptr;  // (n_jobs), >= 1, or null: 1 each
-  const double* unplaced = nullptr;    // (n_jobs), or (1) with unplaced_stride 0; null: every job must be placed
+  const double* unplaced = nullptr;      // (n_jobs), or (1) with unplaced_stride 0; null: every job must be placed
   Index unplaced_stride = 0;
 
   [[nodiscard]] Cost weight(Index job) const noexcept { return demand != nullptr ? demand[job] : 1; }
 };
 
 struct Options {
-  double resolution = 0;            // 0: automatic
-  double gap = 0;                   // stop once proved
-  const double* prices = nullptr;   // (n_slots), start prices in the unit of cost
+  double resolution = 0;           // 0: automatic
+  double gap = 0;                  // stop once proved
+  const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
   std::uint64_t seed = 0;
   int threads = 0;
 };
@@ -78,7 +78,7 @@ struct Result {
   bool exact = false;                    // objective equals bound in exact arithmetic
   bool integral = false;                 // the costs are integers solved at resolution 1
   double resolution = 1;
-  std::vector<Index> witness_jobs;       // infeasible: these jobs fit only in these slots, and exceed their capacity
+  std::vector<Index> witness_jobs;  // infeasible: these jobs fit only in these slots, and exceed their capacity
   std::vector<Slot> witness_slots;
   Stats stats;
 };

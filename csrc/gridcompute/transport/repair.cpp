@@ -12,8 +12,14 @@ namespace {
 constexpr auto kHeap = std::greater<>{};  // std heaps put the largest first
 }
 
-Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Stats& stats)
-    : r_(problem), capacity_(capacity), prices_(prices), stats_(stats), hub_(problem.columns) {
+Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices,
+               std::span<const Cost> radius, Stats& stats)
+    : r_(problem),
+      capacity_(capacity),
+      prices_(prices),
+      stats_(stats),
+      hub_(problem.columns),
+      box_{prices, std::vector<Cost>(radius.begin(), radius.end())} {
   const auto n = static_cast<std::size_t>(hub_);
   if (r_.slot.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error(ErrorKind::invalid_problem, "cost", -1, "more than 2^32 candidate pairs: too many jobs tie at once");
@@ -31,15 +37,29 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
     total += filled_[s];
   }
   excess_[n] = static_cast<Cost>(total - r_.weight_total);
+  low_.assign(static_cast<std::size_t>(r_.groups()), 0);
   start_.assign(n + 1, 0);
-  for (std::size_t c = 0; c < r_.slot.size(); ++c) {
-    if (r_.flow[c] > 0) ++start_[static_cast<std::size_t>(r_.slot[c]) + 1];
+  for (Index g = 0; g < r_.groups(); ++g) {
+    Cost low = kForbidden;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+      low = std::min(low, r_.key[c] + box_.center[r_.slot[c]] + box_.radius[r_.slot[c]]);
+    }
+    low_[g] = low;
+    Index count = 0;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) count += near(c, low);
+    if (count < 2) low_[g] = -kForbidden;  // stands still
+    for (Index c = r_.begin[g]; count >= 2 && c < r_.begin[g] + r_.size[g]; ++c) {
+      if (r_.flow[c] > 0) ++start_[static_cast<std::size_t>(r_.slot[c]) + 1];
+    }
   }
   for (std::size_t s = 0; s < n; ++s) start_[s + 1] += start_[s];
   order_.resize(static_cast<std::size_t>(start_[n]));
   std::vector<Index> at(start_.begin(), start_.end() - 1);
-  for (std::size_t c = 0; c < r_.slot.size(); ++c) {
-    if (r_.flow[c] > 0) order_[at[r_.slot[c]]++] = static_cast<Index>(c);
+  for (Index g = 0; g < r_.groups(); ++g) {
+    if (low_[g] == -kForbidden) continue;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+      if (r_.flow[c] > 0) order_[at[r_.slot[c]]++] = c;
+    }
   }
   pending_.resize(n);
   pairs_.resize(n);
@@ -48,6 +68,12 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   seen_.assign(n + 1, 0);
   done_.assign(n + 1, 0);
   parent_.resize(n + 1);
+}
+
+// Can this candidate be its group's cheapest within the narrow box?
+bool Repair::near(Index candidate, Cost low) const {
+  const Slot s = r_.slot[candidate];
+  return r_.key[candidate] + box_.center[s] - box_.radius[s] <= low;
 }
 
 void Repair::build(Slot s) {
@@ -60,7 +86,7 @@ void Repair::build(Slot s) {
       if (r_.flow[c] == 0) continue;
       const auto g = static_cast<std::size_t>(r_.owner[c]);
       for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
-        if (o != static_cast<Index>(c)) visit(c, static_cast<std::uint32_t>(o));
+        if (o != static_cast<Index>(c) && near(o, low_[g])) visit(c, static_cast<std::uint32_t>(o));
       }
     }
   };
@@ -128,8 +154,9 @@ void Repair::arrive(Index candidate) {
   }
   const auto g = static_cast<std::size_t>(r_.owner[candidate]);
   for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
-    if (o == candidate) continue;
-    insert(s, r_.slot[o], {r_.key[o] - r_.key[candidate], static_cast<std::uint32_t>(candidate), static_cast<std::uint32_t>(o)});
+    if (o == candidate || !near(o, low_[g])) continue;
+    insert(s, r_.slot[o],
+           {r_.key[o] - r_.key[candidate], static_cast<std::uint32_t>(candidate), static_cast<std::uint32_t>(o)});
   }
 }
 
@@ -142,7 +169,8 @@ void Repair::retire(Index candidate) {
     const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), r_.slot[o]);
     if (it == pairs.to.end() || *it != r_.slot[o]) continue;
     const auto k = static_cast<std::size_t>(it - pairs.to.begin());
-    if (!pairs.heap[k].empty() && pairs.heap[k].front().from == static_cast<std::uint32_t>(candidate)) refresh(pairs, k);
+    if (!pairs.heap[k].empty() && pairs.heap[k].front().from == static_cast<std::uint32_t>(candidate))
+      refresh(pairs, k);
   }
 }
 
@@ -194,12 +222,12 @@ Slot Repair::search(Slot source) {
 }
 
 // Raises the settled prices so that the path to `target` becomes tight; false if that would leave the box too far.
-bool Repair::raise(Slot target, Cost stretch) {
+bool Repair::raise(Slot target) {
   const Cost d = distance_[target];
   if (d == 0) return true;
   for (const Slot v : settled_) p_[v] += d - distance_[v];
   const std::span<const Cost> classes(p_.data(), static_cast<std::size_t>(hub_));
-  if (r_.box.holds(classes, stretch)) return true;
+  if (box_.holds(classes)) return true;
   wanted_.assign(classes.begin(), classes.end());
   for (Cost& p : wanted_) p = std::max<Cost>(0, p - p_[hub_]);
   for (const Slot v : settled_) p_[v] -= d - distance_[v];
@@ -265,7 +293,7 @@ void Repair::augment(Slot source, Slot target) {
   }
 }
 
-Repair::End Repair::run(Stop& stop, Cost stretch) {
+Repair::End Repair::run(Stop& stop) {
   int since = 0;
   for (Slot s = 0; s <= hub_; ++s) {
     while (excess_[s] > 0) {
@@ -278,7 +306,7 @@ Repair::End Repair::run(Stop& stop, Cost stretch) {
         settled_classes_ = settled_;
         return End::unreachable;
       }
-      if (!raise(target, stretch)) return End::far;
+      if (!raise(target)) return End::far;
       augment(s, target);
     }
   }

@@ -1,9 +1,9 @@
 // The restricted optimum, exactly: successive shortest paths on the residual graph of the classes and the hub T.
 //
-// Definitions. Units sit in classes (fixed jobs, flows of groups). filled_s <= u_s counts the room of s in use; the rest
-// lies with the hub T at price p_T. Residual arcs: s -> t moves a unit of some group from s to t, at the least key_t -
-// key_s over the groups in s, plus p_t - p_s; s -> T where room is left; T -> s where some is filled. Excess of a class:
-// load - filled; of T: sum of filled - total weight.
+// Definitions. Units sit in classes (fixed jobs, flows of groups). filled_s <= u_s counts the room of s in use; the
+// rest lies with the hub T at price p_T. Residual arcs: s -> t moves a unit of some group from s to t, at the least
+// key_t - key_s over the groups in s, plus p_t - p_s; s -> T where room is left; T -> s where some is filled. Excess of
+// a class: load - filled; of T: sum of filled - total weight.
 //
 // Invariants. (I1) every unit is at the cheapest of its candidates, so every residual arc has reduced cost >= 0;
 // (I2) filled_s = u_s where p_s > p_T. Both hold at the start by construction, and each augmentation keeps them.
@@ -12,8 +12,11 @@
 // nearer than it; move as much as the path carries, again while its arcs keep their keys. A pair's groups wait in a
 // heap by key difference, which no price change reorders; a class's pairs are built when it is first settled.
 //
+// A narrow box of its own, around the prices it starts from, leaves out what cannot matter within it: groups with one
+// candidate in it stand still, and pairs outside it are not built. Most groups of a wide scan are such.
+//
 // Stops early, prices valid, when the graph has no path (Unreachable: the settled classes) or when raising prices would
-// leave the box so far that other classes may matter first (Far: the prices it would have set).
+// leave the narrow box (Far: the prices it would have set).
 //
 // Complexity. O(settled * pairs) a search; searches <= units out of balance, far fewer with ties.
 #pragma once
@@ -28,12 +31,12 @@ class Repair {
  public:
   enum class End { balanced, unreachable, far, stopped };
 
-  // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry a
-  // class; the hub's is 0.
-  Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Stats& stats);
+  // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
+  // a class; the hub's is 0. `radius` is that of the narrow box.
+  Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, std::span<const Cost> radius,
+         Stats& stats);
 
-  // With `stretch` the box may be left by that many radii before Far is reported.
-  End run(Stop& stop, Cost stretch);
+  End run(Stop& stop);
 
   [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
   [[nodiscard]] const std::vector<Cost>& wanted() const noexcept { return wanted_; }            // far
@@ -46,9 +49,7 @@ class Repair {
   struct Entry {
     Cost key;
     std::uint32_t from, to;  // candidates
-    bool operator>(const Entry& other) const noexcept {
-      return key != other.key ? key > other.key : from > other.from;
-    }
+    bool operator>(const Entry& other) const noexcept { return key != other.key ? key > other.key : from > other.from; }
   };
   struct Pairs {  // all residual arcs s -> t of one class, ascending t
     bool built = false;
@@ -70,7 +71,8 @@ class Repair {
   Slot search(Slot source);
   void relax(Slot v, Cost d);
   void reach(Slot v, Cost d, Step step);
-  bool raise(Slot target, Cost stretch);
+  bool raise(Slot target);
+  [[nodiscard]] bool near(Index candidate, Cost low) const;
   void augment(Slot source, Slot target);
   Cost carry(Cost most) const;
 
@@ -79,6 +81,8 @@ class Repair {
   std::vector<Cost>& prices_;
   Stats& stats_;
   Slot hub_;
+  Box box_;
+  std::vector<Cost> low_;  // of each group: min of key + center + radius
   std::vector<Cost> p_, filled_, excess_;
   std::vector<Index> order_, start_;                 // candidates with flow by class, at the start
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built

@@ -30,7 +30,7 @@ struct Box {
 struct Restricted {
   Slot columns = 0;
   Box box;
-  Wide base = 0;                    // sum of weight * key of each job's class (fixed) or first candidate (groups)
+  Wide base = 0;  // sum of weight * key of each job's class (fixed) or first candidate (groups)
   Wide weight_total = 0;
   Index hopeless = -1;              // a job of this level with no allowed class at all, and not optional
   std::vector<std::int32_t> where;  // (jobs of this level): class if fixed, else ~group
@@ -39,13 +39,13 @@ struct Restricted {
   bool shared = false;              // may a group have more than one member?
 
   // Groups. begin/size give each its candidates.
-  std::vector<Index> begin, job;    // job: the first member, as a position of this level
+  std::vector<Index> begin, job;  // job: the first member, as a position of this level
   std::vector<std::int32_t> size, members;
-  std::vector<Cost> weight, next;   // next: relative to the first candidate's key + p0, the least over members
+  std::vector<Cost> weight, next;  // next: relative to the first candidate's key + p0, the least over members
 
   // Candidates of all groups; ranges given up after a rescan keep flow 0 and stay behind.
   std::vector<Slot> slot;
-  std::vector<Cost> key;            // minus the first candidate's
+  std::vector<Cost> key;  // minus the first candidate's
   std::vector<Cost> flow;
   std::vector<std::int32_t> owner;  // group
 
@@ -53,7 +53,8 @@ struct Restricted {
   [[nodiscard]] std::vector<Cost> load() const;
   [[nodiscard]] Wide objective() const;                          // in keys, weighted
   [[nodiscard]] Wide value(std::span<const Cost> prices) const;  // sum of weight * V over the candidates
-  // Every unit to its cheapest candidate: those already at one stay, ties fill up what room is left, lowest class first.
+  // Every unit to its cheapest candidate: those already at one stay, ties fill up what room is left, lowest class
+  // first.
   void place(std::span<const Cost> prices, std::span<const Cost> capacity);
   [[nodiscard]] bool holds() const;
 };

@@ -6,10 +6,10 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kFirst = 8;         // jobs a class on the lowest level
-constexpr Index kGrowth = 4;        // from level to level
-constexpr Index kLast = 10;         // the highest sample is at most a tenth of all jobs
-constexpr Index kDense = 1 << 26;   // keys of the lowest level that are held at once
+constexpr Index kFirst = 8;        // jobs a class on the lowest level
+constexpr Index kGrowth = 4;       // from level to level
+constexpr Index kLast = 10;        // the highest sample is at most a tenth of all jobs
+constexpr Index kDense = 1 << 26;  // keys of the lowest level that are held at once
 }  // namespace
 
 std::vector<Index> ladder(Index n_jobs, Index n_slots) {
@@ -24,7 +24,8 @@ std::vector<Index> ladder(Index n_jobs, Index n_slots) {
 std::vector<Index> strata(Index n, Index m, std::uint64_t seed) {
   std::vector<Index> rows(static_cast<std::size_t>(m));
   for (Index k = 0; k < m; ++k) {
-    const auto begin = static_cast<Index>(static_cast<Wide>(n) * k / m), end = static_cast<Index>(static_cast<Wide>(n) * (k + 1) / m);
+    const auto begin = static_cast<Index>(static_cast<Wide>(n) * k / m),
+               end = static_cast<Index>(static_cast<Wide>(n) * (k + 1) / m);
     std::uint64_t z = (seed + static_cast<std::uint64_t>(k) + 1) * 0x9E3779B97F4A7C15ULL;  // splitmix64
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
@@ -54,7 +55,7 @@ void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, co
     if (!moves.empty()) {
       const auto rank = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / 50);
       std::nth_element(moves.begin(), rank, moves.end());
-      stretch_ = std::clamp(1.3 * *rank, 1.5, 8.0);
+      stretch_ = std::clamp(1.5 * *rank, 0.5, 8.0);
     }
   }
   noise_ = noise;

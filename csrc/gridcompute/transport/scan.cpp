@@ -12,7 +12,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 2048;         // rows a chunk: fixed, so that results do not depend on threads
+constexpr Index kChunk = 2048;          // rows a chunk: fixed, so that results do not depend on threads
 constexpr Index kBlockBytes = 1 << 17;  // keys converted at a time: half an L2 cache
 constexpr std::int32_t kNarrow = 1 << 30;
 
@@ -65,7 +65,8 @@ GRIDCOMPUTE_CLONES void look_rows(const std::int64_t* rows, Index count, Index n
 // A slack is kept as a float that is never above it.
 float floor_float(Cost x) {
   const float f = static_cast<float>(x);
-  return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity()) : f;
+  return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity())
+                                                         : f;
 }
 
 // What one chunk of rows found; joined in order.
@@ -94,8 +95,9 @@ std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
 
 // A group with this very list in `in`, or -1.
 template <class Groups>
-std::int32_t find_list(const Groups& in, const std::vector<Index>& begin, std::uint64_t h, const Slot* slot, const Cost* key,
-                       std::int32_t size, const std::unordered_multimap<std::uint64_t, std::int32_t>& table) {
+std::int32_t find_list(const Groups& in, const std::vector<Index>& begin, std::uint64_t h, const Slot* slot,
+                       const Cost* key, std::int32_t size,
+                       const std::unordered_multimap<std::uint64_t, std::int32_t>& table) {
   const auto [from, to] = table.equal_range(h);
   for (auto it = from; it != to; ++it) {
     const auto g = static_cast<std::size_t>(it->second);
@@ -196,8 +198,8 @@ class ChunkScanner {
     group(k, row, seen, out_too, left_out, next, weight, piece, begins);
   }
 
-  void group(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight, Piece& piece,
-             std::vector<Index>& begins) const {
+  void group(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
+             Piece& piece, std::vector<Index>& begins) const {
     const Index start = static_cast<Index>(piece.slot.size());
     for (Index s = 0; s <= static_cast<Index>(seen.last); ++s) {
       if (add(row[s], down_[s]) <= seen.low) {

@@ -12,8 +12,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kProbe = 4096;        // rows read to choose a resolution
-constexpr double kHeadroom = 16;      // how much larger than the largest of them a cost may be before we start over
+constexpr Index kProbe = 4096;         // rows read to choose a resolution
+constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
 constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
 
 // The largest finite |cost| per unit of weight: of all rows, or of a probe; the first row with NaN or -inf.
@@ -39,7 +39,8 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, bool all) {
       for (Index c = 0; c < s; ++c) {
         const double size = std::fabs(row[static_cast<std::size_t>(c)]);
         if (size < std::numeric_limits<double>::infinity()) most = std::max(most, size);
-        if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0) part.invalid = job;
+        if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0)
+          part.invalid = job;
       }
       if (problem.unplaced != nullptr) {
         const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
@@ -128,7 +129,7 @@ class Solver {
       const Scan how{keys_, pool_, stop_, problem_.demand == nullptr};
       LevelEnd end = solve_level(how, level, radius_, options_.seed, true, prices_, noise, r, seen_, stats);
       if (end.kind == LevelEnd::Kind::infeasible) {
-        if (r.hopeless >= 0) return {};  // the full scan finds it again, with its position
+        if (r.hopeless >= 0) return {};      // the full scan finds it again, with its position
         end.kind = LevelEnd::Kind::optimal;  // a sample proves nothing
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
@@ -169,7 +170,8 @@ class Solver {
     if (seen_.invalid < 0 && seen_.largest <= static_cast<double>(keys_.limit())) {
       const auction::Start start = auction::start_prices(keys, weights, scaled(full_.capacity, part, weight_), stop_);
       prices_ = start.prices;
-      radius_.assign(static_cast<std::size_t>(columns_), std::max<Cost>(1, std::min(4 * start.epsilon, kCostLimit / 8)));
+      radius_.assign(static_cast<std::size_t>(columns_),
+                     std::max<Cost>(1, std::min(4 * start.epsilon, kCostLimit / 8)));
     }
     stats.evaluations += m * columns_;
     stats.add("samples", stop_.seconds() - from);
@@ -179,9 +181,11 @@ class Solver {
     const double from = stop_.seconds();
     using Kind = LevelEnd::Kind;
     const Scan how{keys_, pool_, stop_, share_};
-    const bool read = static_cast<Index>(r_.where.size()) == n_ && r_.box.center.size() == static_cast<std::size_t>(columns_) &&
+    const bool read = static_cast<Index>(r_.where.size()) == n_ &&
+                      r_.box.center.size() == static_cast<std::size_t>(columns_) &&
                       static_cast<Index>(r_.weight_total == weight_);
-    const Whole whole = read && r_.hopeless < 0 ? make_whole(how, full_, r_, prices_, stop_) : make_any(how, full_, stop_);
+    const Whole whole =
+        read && r_.hopeless < 0 ? make_whole(how, full_, r_, prices_, stop_) : make_any(how, full_, stop_);
     result.assignment = whole.assignment;
     const Slot n_slots = keys_.n_slots();
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
@@ -218,20 +222,25 @@ class Solver {
     result.objective = objective(result.assignment);
     result.bound = -inf;
     if (read) {
-      // Prices that were stopped half-way may hide classes outside the candidates: their price fell by at most `hidden`.
+      // Prices that were stopped half-way may hide classes outside the candidates: their price fell by at most
+      // `hidden`.
       Wide value = end.kind == LevelEnd::Kind::optimal ? r_.value(prices_) : lowest_value();
       for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices_[s];
-      const bool whole_optimum = end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
+      const bool whole_optimum =
+          end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
       if (keys_.integral() && whole_optimum) {
         result.exact = value == r_.objective();
         result.exact_objective = value;
         result.bound = result.objective = static_cast<double>(value);
-      } else if (!seen_.inexact && whole_optimum && value == r_.objective() && std::fabs(static_cast<double>(value)) < 0x1p53) {
+      } else if (!seen_.inexact && whole_optimum && value == r_.objective() &&
+                 std::fabs(static_cast<double>(value)) < 0x1p53) {
         result.exact = true;
         result.bound = result.objective = static_cast<double>(value) / keys_.resolution();
       } else {
         // A key is within a half of its cost (three quarters with gangs: a division rounded first).
-        const double per_unit = seen_.inexact || !power_of_two() || problem_.demand != nullptr ? (problem_.demand != nullptr || !power_of_two() ? 0.75 : 0.5) : 0.0;
+        const double per_unit = seen_.inexact || !power_of_two() || problem_.demand != nullptr
+                                    ? (problem_.demand != nullptr || !power_of_two() ? 0.75 : 0.5)
+                                    : 0.0;
         double low = static_cast<double>(value) - per_unit * static_cast<double>(weight_);
         low -= (std::fabs(static_cast<double>(value)) + std::fabs(low)) * 0x1p-52;
         result.bound = low / keys_.resolution();
@@ -239,13 +248,16 @@ class Solver {
       }
     }
     switch (stop_.why()) {
-      case Stop::Why::time_limit: result.status = Status::time_limit; break;
+      case Stop::Why::time_limit:
+        result.status = Status::time_limit;
+        break;
       case Stop::Why::none: {
         const bool proved = problem_.demand == nullptr || !(result.bound < result.objective);
         result.status = whole.homeless == 0 && proved ? Status::optimal : Status::feasible;
         break;
       }
-      default: result.status = Status::stopped;
+      default:
+        result.status = Status::stopped;
     }
     if (result.status == Status::optimal) return;
     result.exact = result.exact && result.bound == result.objective && whole.homeless == 0;
@@ -264,7 +276,8 @@ class Solver {
     for (Index k = 0; k < n_; ++k) {
       const std::int32_t w = r_.where[k];
       if (w < 0) continue;
-      const double least = std::floor(static_cast<double>(r_.slack[k])) + static_cast<double>(r_.box.center[w] + shift - prices_[w]);
+      const double least =
+          std::floor(static_cast<double>(r_.slack[k])) + static_cast<double>(r_.box.center[w] + shift - prices_[w]);
       if (least < 0) total += static_cast<Wide>(problem_.weight(k)) * static_cast<Wide>(least);
     }
     for (Index g = 0; g < r_.groups(); ++g) {
@@ -357,7 +370,8 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
   } else if (automatic) {
     double most = problem.cost->known_bound();
     if (most >= 0 && problem.unplaced != nullptr) {
-      const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
+      const Index n =
+          problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
       for (Index i = 0; i < n; ++i) {
         const double out = std::fabs(problem.unplaced[i]);
         if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
@@ -375,13 +389,15 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
     const Seen& seen = solver.seen();
     if (seen.invalid >= 0) {
       throw Error(ErrorKind::invalid_problem, "cost", seen.invalid,
-                  "cost: row " + std::to_string(seen.invalid) + " has a NaN or -inf; finite costs or +inf (forbidden) are needed");
+                  "cost: row " + std::to_string(seen.invalid) +
+                      " has a NaN or -inf; finite costs or +inf (forbidden) are needed");
     }
     const auto allowed = static_cast<double>(solver.keys().limit());
     if (!automatic || natural || attempt > 0) {
       throw Error(ErrorKind::cost_range, "cost", -1,
                   "cost * resolution reaches " + std::to_string(seen.largest) + "; with " +
-                      std::to_string(problem.cost->n_slots()) + " slots at most " + std::to_string(allowed) + " is allowed");
+                      std::to_string(problem.cost->n_slots()) + " slots at most " + std::to_string(allowed) +
+                      " is allowed");
     }
     resolution = choose_resolution(largest_cost_seen(problem, pool, true).cost, static_cast<Cost>(limit));
     result = Result{};

@@ -8,10 +8,10 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr int kSteps = 4;
-constexpr Index kActive = 16;    // groups a class that should split, on average
+constexpr Index kActive = 16;       // groups a class that should split, on average
 constexpr Index kSample = 1 << 14;  // gaps looked at for tau
-constexpr int kIterations = 60;  // of conjugate gradients
-constexpr int kProbes = 4;       // random load errors
+constexpr int kIterations = 60;     // of conjugate gradients
+constexpr int kProbes = 4;          // random load errors
 
 // The groups that split at the present prices, flat.
 struct Active {
@@ -41,7 +41,7 @@ class Newton {
       if (r_.size[g] > 1) gaps.push_back(static_cast<double>(second - best));
     }
     if (gaps.empty()) return 1.0;
-    const auto rank = std::min<std::size_t>(gaps.size() - 1, static_cast<std::size_t>(kActive * r_.columns / step));
+    const auto rank = std::min<std::size_t>(gaps.size() / 4, static_cast<std::size_t>(kActive * r_.columns / step));
     std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(rank), gaps.end());
     return std::max(1.0, gaps[rank]);
   }
@@ -192,10 +192,8 @@ void tune(const Restricted& problem, std::span<const Cost> capacity, std::uint64
     const double off = newton.look(now, tau);
     if (off < least) least = off, best = now;
     const std::vector<double> step = newton.step(now);
-    if (k == kSteps || off < 0.5) {
-      noise = newton.noise(seed);
-      break;
-    }
+    if (k == 0) noise = newton.noise(seed);  // later kinks are too narrow to tell: their graph falls apart
+    if (k == kSteps || off < 0.5) break;
     for (std::size_t s = 0; s < n; ++s) {
       const Cost radius = problem.box.radius[s], center = problem.box.center[s];
       const double move = std::clamp(step[s], -static_cast<double>(radius), static_cast<double>(radius));

@@ -1,8 +1,8 @@
 // Prices that leave few units out of balance: Newton on the smoothed dual of the restricted problem.
 //
 // Problem.  maximise D(p) = sum_g w_g min_c(key_gc + p_c) + fixed.p - u.p. Its pieces meet in kinks; around a kink of
-// width tau each group splits its weight by projection onto the simplex (quadratic regularisation): the smoothed dual is
-// once differentiable, its gradient is load - u, its Hessian a graph Laplacian over the groups that split.
+// width tau each group splits its weight by projection onto the simplex (quadratic regularisation): the smoothed dual
+// is once differentiable, its gradient is load - u, its Hessian a graph Laplacian over the groups that split.
 //
 // Steps. tau from a quantile of the groups' gaps, so that about kActive groups a class split; solve Laplacian * step =
 // load - u by conjugate gradients with Jacobi preconditioning, classes at price 0 with room left standing still; step,

@@ -9,10 +9,12 @@ namespace {
 
 constexpr Index kChunk = 1 << 15;  // jobs of a slack test
 constexpr Index kAgain = 64;       // rows of a second look
+constexpr Cost kNarrower = 8;      // prices are better known at a second look
 
 float floor_float(Cost x) {
   const float f = static_cast<float>(x);
-  return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity()) : f;
+  return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity())
+                                                         : f;
 }
 
 // Joins the chunks' findings in order.
@@ -121,7 +123,8 @@ void replace(Restricted& r, Index k, Cost weight, const Found& found) {
 // A job's keys, the unplaced column included.
 class Reader {
  public:
-  Reader(const Scan& how, const Level& level) : how_(how), level_(level), row_(static_cast<std::size_t>(how.keys.columns())) {}
+  Reader(const Scan& how, const Level& level)
+      : how_(how), level_(level), row_(static_cast<std::size_t>(how.keys.columns())) {}
 
   const std::vector<Cost>& read(Index k, Seen& seen) {
     const Index job = level_.row(k);
@@ -139,7 +142,8 @@ class Reader {
 
 // Calls found(job position, row, is slot s already on its list?) and keeps what keep(s) says.
 template <class Keep>
-bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Restricted& r, Seen& seen, const Keep& keep) {
+bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Restricted& r, Seen& seen,
+            const Keep& keep) {
   std::vector<std::int32_t> shared;
   for (const Index k : jobs) {
     if (r.where[k] < 0 && r.members[~r.where[k]] > 1) shared.push_back(~r.where[k]);
@@ -181,7 +185,8 @@ bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Re
       &how.stop);
   if (!whole) return false;
   for (const Seen& s : seens) seen.join(s);
-  for (std::size_t j = 0; j < jobs.size(); ++j) replace(r, jobs[j], how.keys.problem().weight(level.row(jobs[j])), found[j]);
+  for (std::size_t j = 0; j < jobs.size(); ++j)
+    replace(r, jobs[j], how.keys.problem().weight(level.row(jobs[j])), found[j]);
   return true;
 }
 
@@ -226,10 +231,10 @@ bool look_again(const Scan& how, const Level& level, std::span<const Index> jobs
   return reread(how, level, jobs, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
     const Cost now = cheapest(row, listed, prices);
     Cost low = kForbidden;
-    for (Slot s = 0; s < r.columns; ++s) low = std::min(low, row[s] + prices[s] + r.box.radius[s]);
+    for (Slot s = 0; s < r.columns; ++s) low = std::min(low, row[s] + prices[s] + r.box.radius[s] / kNarrower);
     for (Slot s = 0; s < r.columns; ++s) {
       if (row[s] >= kForbidden) continue;
-      const bool near = row[s] + prices[s] - r.box.radius[s] <= low;
+      const bool near = row[s] + prices[s] - r.box.radius[s] / kNarrower <= low;
       const bool unproved = row[s] + r.box.center[s] - r.box.radius[s] + shift < now;
       if (near || unproved) listed[s] = 1;
     }
@@ -258,8 +263,8 @@ std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes) {
   return jobs;
 }
 
-Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes, std::span<const Cost> prices, Cost width,
-              Restricted& r, Seen& seen) {
+Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes, std::span<const Cost> prices,
+              Cost width, Restricted& r, Seen& seen) {
   std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
   for (const Slot s : classes) {
     if (s < r.columns) inside[s] = 1;
@@ -273,7 +278,8 @@ Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes
       [&](Index chunk, Index begin, Index end) {
         Reader reader(how, level);
         for (Index j = begin; j < end; ++j) {
-          const std::vector<Cost>& row = reader.read(jobs[static_cast<std::size_t>(j)], seens[static_cast<std::size_t>(chunk)]);
+          const std::vector<Cost>& row =
+              reader.read(jobs[static_cast<std::size_t>(j)], seens[static_cast<std::size_t>(chunk)]);
           Cost in = kForbidden, out = kForbidden;
           for (Slot s = 0; s < r.columns; ++s) {
             if (row[s] >= kForbidden) continue;
@@ -292,15 +298,16 @@ Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     if (way[j] <= most) chosen.push_back(jobs[j]);
   }
-  const bool read = reread(how, level, chosen, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
-    Cost in = kForbidden;
-    for (Slot s = 0; s < r.columns; ++s) {
-      if (inside[s] != 0) in = std::min(in, row[s] + prices[s]);
-    }
-    for (Slot s = 0; s < r.columns; ++s) {
-      if (inside[s] == 0 && row[s] < kForbidden && row[s] + prices[s] - in <= most) listed[s] = 1;
-    }
-  });
+  const bool read =
+      reread(how, level, chosen, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
+        Cost in = kForbidden;
+        for (Slot s = 0; s < r.columns; ++s) {
+          if (inside[s] != 0) in = std::min(in, row[s] + prices[s]);
+        }
+        for (Slot s = 0; s < r.columns; ++s) {
+          if (inside[s] == 0 && row[s] < kForbidden && row[s] + prices[s] - in <= most) listed[s] = 1;
+        }
+      });
   return read ? Way::found : Way::stopped;
 }
 

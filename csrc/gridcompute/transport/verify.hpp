@@ -17,14 +17,14 @@ namespace gridcompute::transport {
 [[nodiscard]] std::vector<Index> doubtful(const Scan& how, const Restricted& r, std::span<const Cost> prices);
 
 // Reads these jobs again, at these prices; lists grow. False if stopped.
-[[nodiscard]] bool look_again(const Scan& how, const Level& level, std::span<const Index> jobs, std::span<const Cost> prices,
-                              Restricted& r, Seen& seen);
+[[nodiscard]] bool look_again(const Scan& how, const Level& level, std::span<const Index> jobs,
+                              std::span<const Cost> prices, Restricted& r, Seen& seen);
 
 enum class Way { found, none, stopped };
 
 // Opens the cheapest ways out of `classes` (entries equal to r.columns are the hub and are ignored).
-[[nodiscard]] Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes, std::span<const Cost> prices,
-                            Cost width, Restricted& r, Seen& seen);
+[[nodiscard]] Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes,
+                            std::span<const Cost> prices, Cost width, Restricted& r, Seen& seen);
 
 // The jobs with units in these classes; ascending.
 [[nodiscard]] std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes);
