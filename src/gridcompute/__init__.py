@@ -9,13 +9,21 @@ from .errors import (
     InternalError,
     InvalidProblemError,
 )
+from .explanation import Explanation
+from .result import Certificate, Matching, Witness
+from .transport import transport
 from .version import __version__
 
 __all__ = [
+    "Certificate",
     "CostRangeError",
+    "Explanation",
     "GridComputeError",
     "InfeasibleError",
     "InternalError",
     "InvalidProblemError",
+    "Matching",
+    "Witness",
     "__version__",
+    "transport",
 ]
