@@ -9,6 +9,7 @@ from .errors import (
     InternalError,
     InvalidProblemError,
 )
+from .ingest import Interner, Ragged, jobs_from_records
 from .version import __version__
 
 __all__ = [
@@ -16,6 +17,9 @@ __all__ = [
     "GridComputeError",
     "InfeasibleError",
     "InternalError",
+    "Interner",
     "InvalidProblemError",
+    "Ragged",
     "__version__",
+    "jobs_from_records",
 ]
