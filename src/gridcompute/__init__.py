@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .costs import Terms, kernel
 from .errors import (
     CostRangeError,
     GridComputeError,
@@ -20,6 +21,8 @@ __all__ = [
     "Interner",
     "InvalidProblemError",
     "Ragged",
+    "Terms",
     "__version__",
     "jobs_from_records",
+    "kernel",
 ]
