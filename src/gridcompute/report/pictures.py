@@ -25,13 +25,19 @@ class Panel(NamedTuple):
 def heat_maps(
     path: Path, panels: Sequence[Panel], rows: Sequence[str], columns: Sequence[str], xlabel: str
 ) -> None:
-    """Heat maps side by side over the same rows and columns, written to `path`."""
+    """Heat maps over the same rows and columns, written to `path`."""
     from matplotlib.figure import Figure
 
-    width = 2.4 + 0.19 * len(columns)
-    figure = Figure(figsize=(width * len(panels), 1.6 + 0.3 * len(rows)), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    every = max(1, len(columns) // 8)
+    # Side by side as long as that fits a page, else one above the other.
+    beside, width, height = len(columns) <= 48, 2.4 + 0.19 * min(len(columns), 60), 0.3 * len(rows)
+    grid, size = (
+        ((1, len(panels)), (width * len(panels), 1.6 + height))
+        if beside
+        else ((len(panels), 1), (width, (1.3 + height) * len(panels)))
+    )
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(*grid, squeeze=False, sharey=True).reshape(-1)
+    every = max(1, len(columns) // 8 if beside else len(columns) // 14)
     for axis, panel in zip(axes, panels, strict=True):
         image = axis.imshow(
             panel.values, aspect="auto", cmap=panel.colours, vmin=0, vmax=panel.top, origin="upper"

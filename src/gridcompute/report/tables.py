@@ -31,7 +31,7 @@ def summary(title: str, m: Matching, unit: str, *, demand: Any = None) -> Table:
     from rich.table import Table
 
     placed = m.assignment >= 0
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(title=title, show_header=False, title_justify="left", min_width=len(title) + 2)
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_row("status", m.status + (", proved exact" if m.exact else ""))
