@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .costs import Terms, kernel
 from .errors import (
     CostRangeError,
     GridComputeError,
@@ -10,6 +11,7 @@ from .errors import (
     InvalidProblemError,
 )
 from .explanation import Explanation
+from .ingest import Interner, Ragged, jobs_from_records
 from .result import Certificate, Matching, Witness
 from .transport import transport
 from .version import __version__
@@ -21,9 +23,14 @@ __all__ = [
     "GridComputeError",
     "InfeasibleError",
     "InternalError",
+    "Interner",
     "InvalidProblemError",
     "Matching",
+    "Ragged",
+    "Terms",
     "Witness",
     "__version__",
+    "jobs_from_records",
+    "kernel",
     "transport",
 ]
