@@ -9,9 +9,9 @@ namespace gridcompute::auction {
 
 namespace {
 
-constexpr int kPhases = 4;
+constexpr int kPhases = 3;
 constexpr Cost kFactor = 4;      // epsilon from phase to phase
-constexpr Index kBidsAJob = 40;  // over all phases
+constexpr Index kBidsAJob = 12;  // over all phases
 
 struct Best {
   Cost first, second;

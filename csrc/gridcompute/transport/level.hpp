@@ -11,10 +11,9 @@ struct LevelEnd {
   std::vector<Slot> classes;  // infeasible: jobs in these have nowhere else to go
 };
 
-// `prices` in and out. Where it is stopped after its scan, `r` and `prices` are still valid: units at their cheapest
-// candidates, prices that bound.
-[[nodiscard]] LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost>& radius,
-                                   std::uint64_t seed, bool sample, std::vector<Cost>& prices,
-                                   std::vector<double>& noise, Restricted& r, Seen& seen, Stats& stats);
+// `start` is the box of the first scan, around prices to begin with. `prices` out. Where it is stopped after its scan,
+// `r` and `prices` are still valid: units at their cheapest candidates, prices that bound.
+[[nodiscard]] LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool sample,
+                                   std::vector<Cost>& prices, Restricted& r, Seen& seen, Stats& stats);
 
 }  // namespace gridcompute::transport

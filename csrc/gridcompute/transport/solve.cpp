@@ -6,6 +6,7 @@
 #include "gridcompute/transport/gangs.hpp"
 #include "gridcompute/transport/level.hpp"
 #include "gridcompute/transport/sample.hpp"
+#include "gridcompute/transport/tune.hpp"
 #include "gridcompute/transport/verify.hpp"
 
 namespace gridcompute::transport {
@@ -93,10 +94,9 @@ class Solver {
     stop_.stage("samples", 0);
     LevelEnd end = samples(result.stats);
     if (end.kind == LevelEnd::Kind::out_of_range) return false;
-    std::vector<double> noise;
     if (end.kind == LevelEnd::Kind::optimal) {
       const Scan how{keys_, pool_, stop_, share_};
-      end = solve_level(how, full_, radius_, options_.seed, false, prices_, noise, r_, seen_, result.stats);
+      end = solve_level(how, full_, box_, false, prices_, r_, seen_, result.stats);
       if (end.kind == LevelEnd::Kind::out_of_range) return false;
     }
     finish(end, result);
@@ -116,7 +116,7 @@ class Solver {
     if (!cold && sizes.size() > 1) sizes.erase(sizes.begin(), sizes.end() - 1);
     if (cold && n_ > 0 && columns_ > 0) auction_start(sizes.empty() ? n_ : sizes.front(), stats);
     share_ = problem_.demand == nullptr;  // until a level has told
-    if (radius_.empty()) radius_.assign(static_cast<std::size_t>(columns_), 1);
+    if (box_.center.empty()) box_ = around(1);
     for (const Index m : sizes) {
       const std::vector<Index> rows = strata(n_, m, options_.seed);
       Level level;
@@ -126,19 +126,19 @@ class Solver {
       for (const Index row : rows) part += problem_.weight(row);
       level.capacity = scaled(full_.capacity, part, weight_);
       Restricted r;
-      std::vector<double> noise;
       const std::vector<Cost> before = prices_;
       const Scan how{keys_, pool_, stop_, share_};
-      LevelEnd end = solve_level(how, level, radius_, options_.seed, true, prices_, noise, r, seen_, stats);
+      LevelEnd end = solve_level(how, level, box_, true, prices_, r, seen_, stats);
       if (end.kind == LevelEnd::Kind::infeasible) {
         if (r.hopeless >= 0) return {};      // the full scan finds it again, with its position
         end.kind = LevelEnd::Kind::optimal;  // a sample proves nothing
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++stats.levels;
-      widths.learn(before, prices_, noise);
+      widths.learn(before, prices_, coupled_noise(r, level.capacity, prices_, options_.seed),
+                   rank_noise(r, level.capacity, prices_));
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
-      radius_ = widths.radius(stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
+      box_ = widths.box(prices_, stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
@@ -147,13 +147,18 @@ class Solver {
     return {};
   }
 
+  [[nodiscard]] Box around(Cost radius) const {
+    const std::vector<Cost> all(static_cast<std::size_t>(columns_), std::clamp<Cost>(radius, 1, kCostLimit / 8));
+    return {prices_, all, all};
+  }
+
   void warm() {
     for (Slot s = 0; s < keys_.n_slots(); ++s) {
       const double p = std::nearbyint(std::max(0.0, options_.prices[s]) * keys_.resolution());
       prices_[s] = static_cast<Cost>(std::min(p, static_cast<double>(keys_.limit())));
     }
     const Cost top = *std::max_element(prices_.begin(), prices_.end());
-    radius_.assign(static_cast<std::size_t>(columns_), std::max<Cost>(1, top / 64));
+    box_ = around(top / 64);
   }
 
   void auction_start(Index m, Stats& stats) {
@@ -174,8 +179,7 @@ class Solver {
       const auction::Start start = auction::start_prices(keys, weights, scaled(full_.capacity, part, weight_), stop_);
       prices_ = start.prices;
       scale_ = start.epsilon;
-      radius_.assign(static_cast<std::size_t>(columns_),
-                     std::max<Cost>(1, std::min(4 * start.epsilon, kCostLimit / 8)));
+      box_ = around(4 * start.epsilon);
     }
     stats.evaluations += m * columns_;
     stats.add("samples", stop_.seconds() - from);
@@ -308,7 +312,8 @@ class Solver {
   Slot columns_;
   Wide weight_ = 0;
   Level full_;
-  std::vector<Cost> prices_, radius_;
+  std::vector<Cost> prices_;
+  Box box_;
   Cost scale_ = 0;  // on which prices matter, from the auction
   bool share_ = false;
   Restricted r_;
