@@ -45,7 +45,7 @@ std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole) 
   Wide sum = 0;
   for (std::size_t s = 0; s < capacity.size(); ++s) {
     const Wide before = (sum * part + whole - 1) / whole;
-    sum += std::min<Wide>(capacity[s], whole);  // more than everything is never needed
+    sum += capacity[s];
     out[s] = static_cast<Cost>((sum * part + whole - 1) / whole - before);
   }
   return out;

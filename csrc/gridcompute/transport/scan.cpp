@@ -182,7 +182,7 @@ class ChunkScanner {
       if (!out_too) next = std::min(next, v);
     }
     next = std::min(next, kForbidden);
-    if ((seen.count == 0 && !out_too) || static_cast<Cost>(seen.low) >= kForbidden / 2) {
+    if ((seen.count == 0 && !out_too) || static_cast<Cost>(seen.low) >= kForbidden) {
       if (piece.hopeless < 0) piece.hopeless = k;
       return;
     }

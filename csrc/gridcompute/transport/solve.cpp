@@ -81,9 +81,10 @@ class Solver {
     full_.n = n_;
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
     for (Index i = 0; i < n_; ++i) weight_ += problem.weight(i);
-    if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_));
-    // More room than everything needs is never used; this bounds the sums of capacities.
-    for (Cost& u : full_.capacity) u = static_cast<Cost>(std::min<Wide>(u, weight_));
+    if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_) + 1);
+    // More room than everything needs is never used, and one unit more than that is never full, so its price stays 0;
+    // this bounds the sums of capacities.
+    for (Cost& u : full_.capacity) u = static_cast<Cost>(std::min<Wide>(u, weight_ + 1));
   }
 
   // False where a cost was out of range for this resolution: seen() tells.
