@@ -64,6 +64,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       if (!scan(how, level, box, r, seen)) return {Kind::stopped, {}};
       if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
       if (r.hopeless >= 0) return {Kind::infeasible, {}};
+      if (r.columns == 0) return {};  // no job either, or it were hopeless
       stats.evaluations += level.n * r.columns;
       ++scans;
       clock.lap(sample ? "samples" : "scan");
@@ -76,6 +77,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       all = false;
       fresh = false;
     }
+    if (how.stop.poll()) return {Kind::stopped, {}};
     ++stats.rounds;
     how.stop.stage(sample ? "samples" : "repair", sample ? 0.1 : 0.6);
     narrow.center = prices;

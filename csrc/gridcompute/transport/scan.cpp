@@ -182,7 +182,10 @@ class ChunkScanner {
       if (!out_too) next = std::min(next, v);
     }
     next = std::min(next, kForbidden);
-    if ((seen.count == 0 && !out_too) || static_cast<Cost>(seen.low) >= kForbidden) {
+    // Prices are below kForbidden / 2, so nothing less tells that a row may have nothing allowed; the row itself does.
+    if ((seen.count == 0 && !out_too) ||
+        (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden &&
+         std::none_of(row, row + n_, [](T key) { return static_cast<Cost>(key) < kForbidden; }))) {
       if (piece.hopeless < 0) piece.hopeless = k;
       return;
     }

@@ -81,9 +81,9 @@ class Solver {
     full_.n = n_;
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
     for (Index i = 0; i < n_; ++i) weight_ += problem.weight(i);
-    if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_) + 1);
-    // More room than everything needs is never used, and one unit more than that is never full, so its price stays 0;
-    // this bounds the sums of capacities.
+    if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_ + 1));
+    // More room than everything needs is never used; this bounds the sums of capacities. One more than that, so that
+    // a class with room for all always has some left, and ends at price 0.
     for (Cost& u : full_.capacity) u = static_cast<Cost>(std::min<Wide>(u, weight_ + 1));
   }
 
@@ -158,7 +158,8 @@ class Solver {
       const double p = std::nearbyint(std::max(0.0, options_.prices[s]) * keys_.resolution());
       prices_[s] = static_cast<Cost>(std::min(p, static_cast<double>(keys_.limit())));
     }
-    const Cost top = *std::max_element(prices_.begin(), prices_.end());
+    Cost top = 0;
+    for (const Cost p : prices_) top = std::max(top, p);
     box_ = around(top / 64);
   }
 
