@@ -43,6 +43,7 @@ def transport(
     seed: int,
     threads: int,
     time_limit: float | None,
+    auction: bool,
     progress: Callable[[str, float], bool] | None,
 ) -> dict[str, Any]: ...
 def check_transport(

@@ -7,6 +7,8 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
+constexpr Index kHurriedCosts = 2'000'000;  // costs read after a stop: a few milliseconds
+constexpr int kTries = 8;
 
 class Placer {
  public:
@@ -47,21 +49,34 @@ class Placer {
     return best >= 0 && put(k, best);
   }
 
-  // Largest first; ties by index. In a hurry, only what needs no look at the costs.
+  // Largest first; ties by index. Once a stop is asked for, only the first few jobs get a look at their costs; the
+  // others go to whatever class with room allows them, or are left out.
   void place_all(std::vector<Index>& jobs, Stop& stop) {
     std::stable_sort(jobs.begin(), jobs.end(), [&](Index a, Index b) { return weight(a) > weight(b); });
-    const bool hurried = stop.requested();
-    Index left = hurried ? 2000000 / (static_cast<Index>(row_.size()) + 20) : level_.n;
+    Index looks = stop.requested() ? kHurriedCosts / static_cast<Index>(row_.size() + 1) : level_.n;
     for (const Index k : jobs) {
-      const bool looked = left-- > 0;
-      if (looked ? place(k) : how_.keys.optional() && finite(k) && put(k, n_)) continue;
-      ++out_.homeless;
+      const bool placed = looks-- > 0 ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
+      if (!placed) ++out_.homeless;
     }
   }
 
   [[nodiscard]] Whole take() { return std::move(out_); }
 
  private:
+  // The next class in turn that has room and allows the job; a few are tried.
+  bool put_anywhere(Index k) {
+    if (prices_.empty() && how_.keys.optional()) return false;  // nothing is known: leaving it out is as good
+    const CostSource& cost = *how_.keys.problem().cost;
+    if (cost.forbids() && !cost.singles()) return false;
+    for (int tries = 0; tries < kTries && n_ > 0; ++tries) {
+      for (Slot step = 0; step < n_ && out_.load[turn_] >= level_.capacity[turn_]; ++step) turn_ = (turn_ + 1) % n_;
+      const bool allowed = !cost.forbids() || how_.keys.at(level_.row(k), turn_) < kForbidden;
+      if (allowed && put(k, turn_)) return true;
+      turn_ = (turn_ + 1) % n_;
+    }
+    return false;
+  }
+
   [[nodiscard]] bool finite(Index k) const {
     Seen seen;
     return how_.keys.unplaced(level_.row(k), seen) < kForbidden;
@@ -70,7 +85,7 @@ class Placer {
   const Scan& how_;
   const Level& level_;
   std::span<const Cost> prices_;
-  Slot n_;
+  Slot n_, turn_ = 0;
   std::vector<Cost> row_;
   std::vector<double> scratch_;
   Whole out_;

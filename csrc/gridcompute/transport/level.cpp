@@ -48,7 +48,7 @@ void widen(std::span<const Cost> wanted, Cost factor, Box& narrow) {
 }  // namespace
 
 LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool sample, std::vector<Cost>& prices,
-                     Restricted& r, Seen& seen, Stats& stats) {
+                     Restricted& r, Seen& seen, Stats& stats, const Enough& enough) {
   using Kind = LevelEnd::Kind;
   const double limit = static_cast<double>(how.keys.limit());
   Clock clock(stats, how.stop);
@@ -61,7 +61,9 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
   for (int round = 0;; ++round) {
     if (fresh) {
       how.stop.stage(sample ? "samples" : "scan", sample ? 0.05 : 0.3);
-      if (!scan(how, level, box, r, seen)) return {Kind::stopped, {}};
+      Restricted fresh_look;  // a stop half-way leaves the last whole one
+      if (!scan(how, level, box, fresh_look, seen)) return {Kind::stopped, {}};
+      r = std::move(fresh_look);
       if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
       if (r.hopeless >= 0) return {Kind::infeasible, {}};
       if (r.columns == 0) return {};  // no job either, or it were hopeless
@@ -70,6 +72,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       clock.lap(sample ? "samples" : "scan");
       tune(r, level.capacity, prices);
       clock.lap(sample ? "samples" : "tune");
+      if (enough && enough(r, prices)) return {Kind::close, {}};
       width = *std::max_element(box.up.begin(), box.up.end());
       narrow = box;
       for (Cost& x : narrow.down) x = std::max<Cost>(1, x / kNarrower);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr Index kProbe = 4096;         // rows read to choose a resolution
 constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
+constexpr double kAuctionGap = 1e-3;   // what the anytime method is content with if no gap is asked for
 constexpr Cost kFirstBox = 6;          // the second level's box, in scales of the auction
 constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
 
@@ -97,7 +98,11 @@ class Solver {
     if (end.kind == LevelEnd::Kind::out_of_range) return false;
     if (end.kind == LevelEnd::Kind::optimal) {
       const Scan how{keys_, pool_, stop_, share_};
-      end = solve_level(how, full_, box_, false, prices_, r_, seen_, result.stats);
+      const double wanted = options_.gap > 0 ? options_.gap : options_.auction ? kAuctionGap : 0;
+      Enough enough;
+      if (wanted > 0)
+        enough = [&](Restricted& r, const std::vector<Cost>& prices) { return close(how, wanted, r, prices); };
+      end = solve_level(how, full_, box_, false, prices_, r_, seen_, result.stats, enough);
       if (end.kind == LevelEnd::Kind::out_of_range) return false;
     }
     finish(end, result);
@@ -170,6 +175,7 @@ class Solver {
     Wide part = 0;
     std::vector<double> scratch;
     for (Index k = 0; k < m; ++k) {
+      if (k % 64 == 0 && stop_.poll()) return;
       const Index job = rows[static_cast<std::size_t>(k)];
       Cost* row = keys.data() + k * columns_;
       keys_.fill(Rows{&job, 0, 1}, row, scratch, seen_);
@@ -185,6 +191,31 @@ class Solver {
     }
     stats.evaluations += m * columns_;
     stats.add("samples", stop_.seconds() - from);
+  }
+
+  // The gap of the matching at these prices, before any repair.
+  bool close(const Scan& how, double wanted, Restricted& r, const std::vector<Cost>& prices) {
+    r.place(prices, full_.capacity);
+    whole_ = make_whole(how, full_, r, prices, stop_);
+    if (whole_.homeless > 0) return false;
+    Wide value = r.value(prices);
+    for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices[s];
+    const double bound = rounded_down(value);
+    const double objective = total(whole_.assignment);
+    return objective - bound <= wanted * std::max(std::fabs(objective), std::numeric_limits<double>::min());
+  }
+
+  // A sum of keys as a cost that is certainly not above the one it stands for: a key is within a half of its cost,
+  // three quarters where a division or an odd resolution rounded first.
+  [[nodiscard]] double rounded_down(Wide value) const {
+    int exponent = 0;
+    const bool plain = problem_.demand == nullptr && std::frexp(keys_.resolution(), &exponent) == 0.5;
+    const double per_unit = keys_.integral() || (plain && !seen_.inexact) ? 0.0 : plain ? 0.5 : 0.75;
+    double low = static_cast<double>(value) - per_unit * static_cast<double>(weight_);
+    if (std::fabs(static_cast<double>(value)) >= 0x1p53 || per_unit > 0) {
+      low -= (std::fabs(static_cast<double>(value)) + std::fabs(low)) * 0x1p-52;
+    }
+    return low / keys_.resolution();
   }
 
   void finish(const LevelEnd& end, Result& result) {
@@ -231,12 +262,13 @@ class Solver {
     const double inf = std::numeric_limits<double>::infinity();
     const bool whole_optimum =
         read && end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
-    if (!(keys_.integral() && whole_optimum)) result.objective = objective(result.assignment);
+    if (!(keys_.integral() && whole_optimum)) result.objective = total(result.assignment);
     result.bound = -inf;
     if (read) {
       // Prices that were stopped half-way may hide classes outside the candidates: their price fell by at most
       // `hidden`.
-      Wide value = end.kind == LevelEnd::Kind::optimal ? r_.value(prices_) : lowest_value();
+      const bool proved = end.kind == LevelEnd::Kind::optimal || end.kind == LevelEnd::Kind::close;
+      Wide value = proved ? r_.value(prices_) : lowest_value();
       for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices_[s];
       const bool whole_optimum =
           end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
@@ -249,13 +281,7 @@ class Solver {
         result.exact = true;
         result.bound = result.objective = static_cast<double>(value) / keys_.resolution();
       } else {
-        // A key is within a half of its cost (three quarters with gangs: a division rounded first).
-        const double per_unit = seen_.inexact || !power_of_two() || problem_.demand != nullptr
-                                    ? (problem_.demand != nullptr || !power_of_two() ? 0.75 : 0.5)
-                                    : 0.0;
-        double low = static_cast<double>(value) - per_unit * static_cast<double>(weight_);
-        low -= (std::fabs(static_cast<double>(value)) + std::fabs(low)) * 0x1p-52;
-        result.bound = low / keys_.resolution();
+        result.bound = rounded_down(value);
         result.bound = std::min(result.bound, result.objective);
       }
     }
@@ -264,7 +290,8 @@ class Solver {
         result.status = Status::time_limit;
         break;
       case Stop::Why::none: {
-        const bool proved = problem_.demand == nullptr || !(result.bound < result.objective);
+        const bool exact = end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr;
+        const bool proved = exact || !(result.bound < result.objective);
         result.status = whole.homeless == 0 && proved ? Status::optimal : Status::feasible;
         break;
       }
@@ -274,11 +301,6 @@ class Solver {
     if (result.status == Status::optimal) return;
     result.exact = result.exact && result.bound == result.objective && whole.homeless == 0;
     if (whole.homeless > 0) result.objective = inf;  // some job that must be placed is not
-  }
-
-  [[nodiscard]] bool power_of_two() const {
-    int exponent = 0;
-    return std::frexp(keys_.resolution(), &exponent) == 0.5;
   }
 
   // sum of w * V where classes outside the candidates are bounded only by the box.
@@ -303,7 +325,7 @@ class Solver {
   }
 
   // The original costs of the assignment, summed without loss where they are integers, compensated where not.
-  double objective(const std::vector<std::int32_t>& assignment) const;
+  double total(const std::vector<std::int32_t>& assignment) const;
 
   const Problem& problem_;
   const Options& options_;
@@ -319,10 +341,11 @@ class Solver {
   Cost scale_ = 0;  // on which prices matter, from the auction
   bool share_ = false;
   Restricted r_;
+  Whole whole_;  // of the last close()
   Seen seen_;
 };
 
-double Solver::objective(const std::vector<std::int32_t>& assignment) const {
+double Solver::total(const std::vector<std::int32_t>& assignment) const {
   constexpr Index kChunk = 1 << 14;
   struct Part {
     Wide whole = 0;
