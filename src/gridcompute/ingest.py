@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import _ingest
-from ._ingest import Interner
+from ._interner import Interner
 from .errors import InvalidProblemError
 
 if TYPE_CHECKING:
