@@ -156,7 +156,7 @@ cdef class Interner:
 
     @property
     def size(self):
-        """One more than the largest id ever given: the length of arrays indexed by id."""
+        """The length of arrays indexed by id, one more than the largest id ever given."""
         return len(self._keys)
 
     def __getitem__(self, id):
