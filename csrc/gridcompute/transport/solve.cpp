@@ -193,10 +193,19 @@ class Solver {
     stats.add("samples", stop_.seconds() - from);
   }
 
+  // Whole jobs, by the cheaper of two ways where there are gangs.
+  Whole rounded(const Scan& how, const Restricted& r, const std::vector<Cost>& prices) {
+    Whole first = make_whole(how, full_, r, prices, false, stop_);
+    if (problem_.demand == nullptr || stop_.requested()) return first;
+    Whole second = make_whole(how, full_, r, prices, true, stop_);
+    if (first.homeless != second.homeless) return first.homeless < second.homeless ? first : second;
+    return total(first.assignment) <= total(second.assignment) ? first : second;
+  }
+
   // The gap of the matching at these prices, before any repair.
   bool close(const Scan& how, double wanted, Restricted& r, const std::vector<Cost>& prices) {
     r.place(prices, full_.capacity);
-    whole_ = make_whole(how, full_, r, prices, stop_);
+    whole_ = rounded(how, r, prices);
     if (whole_.homeless > 0) return false;
     Wide value = r.value(prices);
     for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices[s];
@@ -222,12 +231,15 @@ class Solver {
     const double from = stop_.seconds();
     using Kind = LevelEnd::Kind;
     const Scan how{keys_, pool_, stop_, share_};
-    const bool read = static_cast<Index>(r_.where.size()) == n_ &&
-                      r_.box.center.size() == static_cast<std::size_t>(columns_) &&
-                      static_cast<Index>(r_.weight_total == weight_);
-    const Whole whole =
-        read && r_.hopeless < 0 ? make_whole(how, full_, r_, prices_, stop_) : make_any(how, full_, stop_);
+    const bool read = static_cast<Index>(r_.where.size()) == n_ && r_.weight_total == weight_ &&
+                      r_.box.center.size() == static_cast<std::size_t>(columns_);
+    const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
+    const Whole whole = end.kind == Kind::close     ? std::move(whole_)
+                        : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
+                        : units                     ? deal_out(how, r_)
+                                                    : rounded(how, r_, prices_);
     result.assignment = whole.assignment;
+    settle_level_of_prices();
     const Slot n_slots = keys_.n_slots();
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
@@ -241,6 +253,15 @@ class Solver {
     }
     judge(end, read, whole, result);
     result.stats.add("finish", stop_.seconds() - from);
+  }
+
+  // Where every unit of room is taken only differences of prices count: the cheapest class costs 0.
+  void settle_level_of_prices() {
+    Wide room = -weight_;
+    for (const Cost u : full_.capacity) room += u;
+    if (room != 0 || prices_.empty()) return;
+    const Cost least = *std::min_element(prices_.begin(), prices_.end());
+    for (Cost& p : prices_) p -= least;
   }
 
   void witness(const LevelEnd& end, Result& result) {
@@ -265,13 +286,10 @@ class Solver {
     if (!(keys_.integral() && whole_optimum)) result.objective = total(result.assignment);
     result.bound = -inf;
     if (read) {
-      // Prices that were stopped half-way may hide classes outside the candidates: their price fell by at most
-      // `hidden`.
+      // Where it was stopped half-way, a class outside a job's candidates may be cheaper.
       const bool proved = end.kind == LevelEnd::Kind::optimal || end.kind == LevelEnd::Kind::close;
       Wide value = proved ? r_.value(prices_) : lowest_value();
       for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices_[s];
-      const bool whole_optimum =
-          end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
       if (keys_.integral() && whole_optimum) {
         result.exact = value == r_.objective();
         result.exact_objective = value;
@@ -362,7 +380,7 @@ double Solver::total(const std::vector<std::int32_t>& assignment) const {
     Part& part = parts[static_cast<std::size_t>(chunk)];
     for (Index i = begin; i < end; ++i) {
       const std::int32_t s = assignment[static_cast<std::size_t>(i)];
-      if (s < 0) {
+      if (s < 0 || s >= keys_.n_slots()) {
         if (problem_.unplaced == nullptr) continue;
         const double out = problem_.unplaced[i * problem_.unplaced_stride];
         if (std::fabs(out) < std::numeric_limits<double>::infinity()) add(part, out);
