@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "gridcompute/base/types.hpp"
@@ -17,15 +19,30 @@ using Arc = std::int32_t;
 
 inline constexpr Arc kNoArc = -1;
 
+// The arcs in their order: built once, shared by the solves that start from one another.
+struct Topology {
+  Node n = 0;
+  std::vector<Arc> order;      // the caller's arc of each, ascending within a tail
+  std::vector<Arc> start;      // arcs of v: [start[v], start[v + 1])
+  std::vector<Node> tail, head;
+};
+
 template <class Int>
 struct Network {
   Node n = 0;
-  std::vector<Arc> start;  // arcs of v: [start[v], start[v + 1])
-  std::vector<Node> tail, head;
+  std::span<const Arc> start;
+  std::span<const Node> tail, head;
   std::vector<Int> cost, cap;  // cap > 0
   std::vector<Int> supply;     // of each node; sums to 0
+  Int most_cost = 0;           // max |cost|
 
   [[nodiscard]] Arc m() const noexcept { return static_cast<Arc>(head.size()); }
+};
+
+// A start for the simplex: the arc each node hangs on (or kNoArc) and the arcs that stand at their capacity.
+struct Basis {
+  std::vector<Arc> pred;
+  std::vector<std::uint8_t> full;  // empty: none
 };
 
 // What a method returns for it.

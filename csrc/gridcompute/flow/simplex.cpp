@@ -16,49 +16,88 @@ constexpr Arc kLeastBlock = 32;
 }  // namespace
 
 template <class Int>
-Simplex<Int>::Simplex(const Network<Int>& net) : Simplex(net, {}) {}
+Simplex<Int>::Simplex(const Network<Int>& net) : Simplex(net, Basis{}) {}
 
 template <class Int>
-Simplex<Int>::Simplex(const Network<Int>& net, std::span<const Arc> forest)
+Simplex<Int>::Simplex(const Network<Int>& net, const Basis& basis)
     : net_(&net),
-      tail_(net.tail),
-      head_(net.head),
+      tail_(net.tail.begin(), net.tail.end()),
+      head_(net.head.begin(), net.head.end()),
       cost_(net.cost),
       node_(at(net.n) + 1),
+      next_(at(net.n) + 1),
+      link_(at(net.n) + 1),
       potential_(at(net.n) + 1),
       root_(net.n),
       block_(std::max(kLeastBlock, static_cast<Arc>(std::sqrt(static_cast<double>(net.m()))))) {
   reduced_.resize(at(block_));
   start_big();
-  std::vector<Node> parent(at(net.n), root_);
   std::vector<Int> excess(net.supply);
-  if (!forest.empty()) {
-    for (Node v = 0; v < net.n; ++v)
-      if (forest[at(v)] != kNoArc) parent[at(v)] = net.head[at(forest[at(v)])];
-    thread_tree(parent);
-    for (Node v = node_[at(root_)].prev; v != root_; v = node_[at(v)].prev) {  // leaves first
-      const Arc e = forest[at(v)];
-      if (e == kNoArc) continue;
-      const Int f = excess[at(v)];
-      if (f < 0 || f >= net.cap[at(e)]) {
-        parent[at(v)] = root_;
-        continue;
-      }
-      excess[at(parent[at(v)])] += f;
+  if (!basis.full.empty()) {
+    for (Arc e = 0; e < net.m(); ++e) {
+      if (basis.full[at(e)] == 0) continue;
+      excess[at(net.tail[at(e)])] -= net.cap[at(e)];
+      excess[at(net.head[at(e)])] += net.cap[at(e)];
+      turn(e);
     }
   }
-  thread_tree(parent);
+  std::vector<Node> parent(at(net.n), root_);
+  if (!basis.pred.empty()) {
+    parent = parents(basis);
+    thread_tree(parent);
+    route(basis, parent, excess);
+  }
+  if (basis.pred.empty() || cut_arcs_ > 0) thread_tree(parent);
   for (Node v = 0; v < net.n; ++v) {
     if (parent[at(v)] == root_) {
       hang(v, excess[at(v)]);
       continue;
     }
-    Record& r = node_[at(v)];
-    r.pred = forest[at(v)];
-    r.down = excess[at(v)];
-    r.up = net.cap[at(r.pred)] - r.down;
+    const Arc e = basis.pred[at(v)];
+    const Int cap = net.cap[at(e)], out = excess[at(v)];
+    link_[at(v)].pred = e;
+    node_[at(v)].up = net.tail[at(e)] == v ? cap - out : -out;
+    node_[at(v)].down = cap - node_[at(v)].up;
   }
   price_tree();
+}
+
+// The other end of each node's arc; what closes a cycle hangs on the root.
+template <class Int>
+std::vector<Node> Simplex<Int>::parents(const Basis& basis) const {
+  std::vector<Node> parent(at(net_->n), root_);
+  for (Node v = 0; v < net_->n; ++v) {
+    const Arc e = basis.pred[at(v)];
+    if (e != kNoArc) parent[at(v)] = net_->tail[at(e)] == v ? net_->head[at(e)] : net_->tail[at(e)];
+  }
+  std::vector<Node> visit(at(net_->n) + 1, kNoNode);
+  visit[at(root_)] = root_;
+  for (Node v = 0; v < net_->n; ++v) {
+    Node w = v, before = v;
+    for (; visit[at(w)] == kNoNode; before = w, w = parent[at(w)]) visit[at(w)] = v;
+    if (visit[at(w)] == v && w != root_ && before != w) parent[at(before)] = root_;
+  }
+  return parent;
+}
+
+// Sends each node's excess along its arc, leaves first.
+template <class Int>
+void Simplex<Int>::route(const Basis& basis, std::vector<Node>& parent, std::vector<Int>& excess) {
+  for (Node v = link_[at(root_)].prev; v != root_; v = link_[at(v)].prev) {
+    if (parent[at(v)] == root_) continue;
+    if (fits(basis.pred[at(v)], v, excess[at(v)])) {
+      excess[at(parent[at(v)])] += excess[at(v)];
+    } else {
+      parent[at(v)] = root_;
+      ++cut_arcs_;
+    }
+  }
+}
+
+template <class Int>
+bool Simplex<Int>::fits(Arc e, Node v, Int excess) const {
+  const Int cap = net_->cap[at(e)];
+  return net_->tail[at(e)] == v ? 0 <= excess && excess < cap : -cap <= excess && excess < 0;
 }
 
 template <class Int>
@@ -69,6 +108,8 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
       head_(other.head_),
       cost_(other.cost_.begin(), other.cost_.end()),
       node_(other.node_.size()),
+      next_(other.next_),
+      link_(other.link_.size()),
       potential_(other.potential_.size()),
       reduced_(other.reduced_.size()),
       root_(other.root_),
@@ -78,42 +119,25 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
   start_big();
   for (std::size_t v = 0; v < node_.size(); ++v) {
     const auto& r = other.node_[v];
-    node_[v] = {r.parent, r.size, r.pred, r.next, r.prev, r.last, r.up, r.down};
+    const auto& l = other.link_[v];
+    node_[v] = {r.parent, r.size, r.up, r.down};
+    link_[v] = {l.prev, l.last, l.pred};
   }
-  price_tree();
-}
-
-template <class Int>
-Simplex<Int>::Simplex(const Network<Int>& net, const Simplex& basis)
-    : net_(&net),
-      tail_(basis.tail_),
-      head_(basis.head_),
-      cost_(net.cost.size()),
-      node_(basis.node_),
-      potential_(basis.potential_.size()),
-      reduced_(basis.reduced_.size()),
-      root_(basis.root_),
-      block_(basis.block_) {
-  start_big();
-  for (std::size_t e = 0; e < cost_.size(); ++e) cost_[e] = tail_[e] == net.tail[e] ? net.cost[e] : -net.cost[e];
   price_tree();
 }
 
 // Costs of kDown arcs: more than any path in the wide width; in the narrow one as much as fits, grown if need be.
 template <class Int>
 void Simplex<Int>::start_big() {
-  Int most = 0;
-  for (const Int c : net_->cost) most = std::max(most, c < 0 ? -c : c);
-  const Wide enough = static_cast<Wide>(most + 1) * (net_->n + 1);
+  const Wide enough = static_cast<Wide>(net_->most_cost + 1) * (net_->n + 1);
   big_ = static_cast<Int>(std::min<Wide>(enough, Range<Int>::kMaxBig));
 }
 
 template <class Int>
 void Simplex<Int>::hang(Node v, Int excess) {
-  Record& r = node_[at(v)];
-  r.pred = excess >= 0 ? kUp : kDown;
-  r.up = excess >= 0 ? kArtificialRoom : -excess;
-  r.down = excess >= 0 ? excess : kArtificialRoom;
+  link_[at(v)].pred = excess >= 0 ? kUp : kDown;
+  node_[at(v)].up = excess >= 0 ? kArtificialRoom : -excess;
+  node_[at(v)].down = excess >= 0 ? excess : kArtificialRoom;
 }
 
 // Parents, preorder, sizes, lasts; children in ascending order.
@@ -127,43 +151,45 @@ void Simplex<Int>::thread_tree(std::span<const Node> parent) {
     sibling[at(v)] = child[p];
     child[p] = v;
   }
-  node_[at(root_)] = {kNoNode, 1, kUp, root_, root_, root_, 0, 0};
+  node_[at(root_)] = {kNoNode, 1, 0, 0};
+  next_[at(root_)] = root_;
+  link_[at(root_)] = {root_, root_, kUp};
   Node end = root_;
   for (Node v = child[at(root_)]; v != kNoNode;) {
-    node_[at(end)].next = v;
-    node_[at(v)].prev = end;
+    next_[at(end)] = v;
+    link_[at(v)].prev = end;
     end = v;
     if (child[at(v)] != kNoNode) {
       v = child[at(v)];
       continue;
     }
-    node_[at(v)].last = v;
+    link_[at(v)].last = v;
     node_[at(v)].size = 1;
     while (v != root_ && sibling[at(v)] == kNoNode) {
       v = node_[at(v)].parent;
-      node_[at(v)].last = end;
+      link_[at(v)].last = end;
     }
     v = v == root_ ? kNoNode : sibling[at(v)];
   }
-  node_[at(end)].next = root_;
-  node_[at(root_)].prev = end;
-  node_[at(root_)].last = end;
+  next_[at(end)] = root_;
+  link_[at(root_)].prev = end;
+  link_[at(root_)].last = end;
   for (std::size_t v = 0; v < node_.size(); ++v) node_[v].size = 1;
-  for (Node v = end; v != root_; v = node_[at(v)].prev) node_[at(node_[at(v)].parent)].size += node_[at(v)].size;
+  for (Node v = end; v != root_; v = link_[at(v)].prev) node_[at(node_[at(v)].parent)].size += node_[at(v)].size;
 }
 
 template <class Int>
 void Simplex<Int>::price_tree() {
   outgrown_ = false;
   potential_[at(root_)] = 0;
-  for (Node v = node_[at(root_)].next; v != root_; v = node_[at(v)].next) {
-    const Record& r = node_[at(v)];
-    const Int above = potential_[at(r.parent)];
+  for (Node v = next_[at(root_)]; v != root_; v = next_[at(v)]) {
+    const Int above = potential_[at(node_[at(v)].parent)];
+    const Arc e = link_[at(v)].pred;
     Int& p = potential_[at(v)];
-    if (r.pred < 0)
-      p = above + (r.pred == kDown ? big_ : 0);
+    if (e < 0)
+      p = above + (e == kDown ? big_ : 0);
     else
-      p = tail_[at(r.pred)] == v ? above - cost_[at(r.pred)] : above + cost_[at(r.pred)];
+      p = tail_[at(e)] == v ? above - cost_[at(e)] : above + cost_[at(e)];
     watch(p);
     if (outgrown_) return;
   }
@@ -191,7 +217,7 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) const {
   Node t = tail_[at(e)], h = head_[at(e)], above_tail = kNoNode, above_head = kNoNode;
   Int tail_room = std::numeric_limits<Int>::max(), head_room = tail_room;
   while (t != h) {
-    const Record &a = node_[at(t)], &b = node_[at(h)];
+    const Step &a = node_[at(t)], &b = node_[at(h)];
     if (a.size < b.size) {
       if (a.down < tail_room) tail_room = a.down, above_tail = t;
       t = a.parent;
@@ -210,8 +236,8 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) const {
 // An artificial arc may leave empty; one that is full was given too little room for this width.
 template <class Int>
 bool Simplex<Int>::fills_artificial(const Cycle& cycle) const {
-  if (cycle.leaving == kNoNode || node_[at(cycle.leaving)].pred >= 0) return false;
-  return (node_[at(cycle.leaving)].pred == kUp) != cycle.tail_side;
+  if (cycle.leaving == kNoNode || link_[at(cycle.leaving)].pred >= 0) return false;
+  return (link_[at(cycle.leaving)].pred == kUp) != cycle.tail_side;
 }
 
 template <class Int>
@@ -234,7 +260,7 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
   const Node top = cycle.leaving, foot = cycle.tail_side ? tail_[at(e)] : head_[at(e)];
   const Node below = cycle.tail_side ? head_[at(e)] : tail_[at(e)];
   const Int reduced = cost_[at(e)] + potential_[at(tail_[at(e)])] - potential_[at(head_[at(e)])];
-  const Arc out = node_[at(top)].pred;
+  const Arc out = link_[at(top)].pred;
   if (out >= 0) {  // stored in the direction that has room
     const Node from = cycle.tail_side ? top : node_[at(top)].parent;
     if (tail_[at(out)] != from) turn(out);
@@ -245,9 +271,9 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
   detach(top);
   reroot(foot, top);
   attach(foot, below);
-  Record& r = node_[at(foot)];
+  Step& r = node_[at(foot)];
   const Int rest = net_->cap[at(e)] - cycle.room;
-  r.pred = e;
+  link_[at(foot)].pred = e;
   r.up = cycle.tail_side ? rest : cycle.room;
   r.down = cycle.tail_side ? cycle.room : rest;
   shift(foot, cycle.tail_side ? -reduced : reduced);
@@ -255,11 +281,11 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
 
 template <class Int>
 void Simplex<Int>::detach(Node top) {
-  const Node before = node_[at(top)].prev, end = node_[at(top)].last, after = node_[at(end)].next;
-  node_[at(before)].next = after;
-  node_[at(after)].prev = before;
-  for (Node v = node_[at(top)].parent; v != kNoNode && node_[at(v)].last == end; v = node_[at(v)].parent)
-    node_[at(v)].last = before;
+  const Node before = link_[at(top)].prev, end = link_[at(top)].last, after = next_[at(end)];
+  next_[at(before)] = after;
+  link_[at(after)].prev = before;
+  for (Node v = node_[at(top)].parent; v != kNoNode && link_[at(v)].last == end; v = node_[at(v)].parent)
+    link_[at(v)].last = before;
 }
 
 // Turns the detached subtree of `top` so that `foot` becomes its root. On the path foot = s_0, s_1, .., s_k = top the
@@ -267,33 +293,31 @@ void Simplex<Int>::detach(Node top) {
 template <class Int>
 void Simplex<Int>::reroot(Node foot, Node top) {
   const Node whole = node_[at(top)].size;
-  Record lower = node_[at(foot)];  // of s_{i-1}, as it was
-  Node below = foot, end = lower.last, after = node_[at(end)].next;
+  Step lower = node_[at(foot)];  // of s_{i-1}, as they were
+  Link hung = link_[at(foot)];
+  Node below = foot, end = hung.last, after = next_[at(end)];
   node_[at(foot)].size = whole;
   while (below != top) {
     const Node s = lower.parent;
-    Record& r = node_[at(s)];
-    const Record was = r;
-    r.prev = end;
-    node_[at(end)].next = s;
-    end = lower.prev;
-    if (was.last != lower.last) {
-      const Node next_after = node_[at(was.last)].next;
-      node_[at(end)].next = after;
-      node_[at(after)].prev = end;
-      end = was.last;
-      after = next_after;
+    const Step step = node_[at(s)];
+    const Link link = link_[at(s)];
+    next_[at(end)] = s;
+    link_[at(s)].prev = end;
+    end = hung.prev;
+    if (link.last != hung.last) {
+      next_[at(end)] = after;
+      link_[at(after)].prev = end;
+      end = link.last;
+      after = next_[at(end)];
     }
-    r.parent = below;
-    r.pred = lower.pred;
-    r.up = lower.down;
-    r.down = lower.up;
-    r.size = whole - lower.size;
-    lower = was;
+    node_[at(s)] = {below, whole - lower.size, lower.down, lower.up};
+    link_[at(s)].pred = hung.pred;
+    lower = step;
+    hung = link;
     below = s;
   }
   for (Node v = top;; v = node_[at(v)].parent) {
-    node_[at(v)].last = end;
+    link_[at(v)].last = end;
     if (v == foot) break;
   }
 }
@@ -301,31 +325,31 @@ void Simplex<Int>::reroot(Node foot, Node top) {
 // `foot` becomes the first child of `below`.
 template <class Int>
 void Simplex<Int>::attach(Node foot, Node below) {
-  const Node end = node_[at(foot)].last, after = node_[at(below)].next;
+  const Node end = link_[at(foot)].last, after = next_[at(below)];
   node_[at(foot)].parent = below;
-  node_[at(foot)].prev = below;
-  node_[at(below)].next = foot;
-  node_[at(end)].next = after;
-  node_[at(after)].prev = end;
-  for (Node v = below; v != kNoNode && node_[at(v)].last == below; v = node_[at(v)].parent) node_[at(v)].last = end;
+  link_[at(foot)].prev = below;
+  next_[at(below)] = foot;
+  next_[at(end)] = after;
+  link_[at(after)].prev = end;
+  for (Node v = below; v != kNoNode && link_[at(v)].last == below; v = node_[at(v)].parent) link_[at(v)].last = end;
 }
 
 // Potentials of the subtree rise by `by`, or those of all other nodes fall by it.
 template <class Int>
 void Simplex<Int>::shift(Node foot, Int by) {
-  const Record& r = node_[at(foot)];
-  const bool inside = 2 * r.size <= net_->n + 1;
-  Node v = inside ? foot : node_[at(r.last)].next;
-  const Node stop = inside ? node_[at(r.last)].next : foot;
+  const Node size = node_[at(foot)].size, after = next_[at(link_[at(foot)].last)];
+  const bool inside = 2 * size <= net_->n + 1;
+  Node v = inside ? foot : after;
+  const Node stop = inside ? after : foot;
   const Int step = inside ? by : -by;
-  counts_.repriced += inside ? r.size : net_->n + 1 - r.size;
+  counts_.repriced += inside ? size : net_->n + 1 - size;
   Int low = 0, high = 0;
   do {
     const Int p = potential_[at(v)] + step;
     potential_[at(v)] = p;
     low = std::min(low, p);
     high = std::max(high, p);
-    v = node_[at(v)].next;
+    v = next_[at(v)];
   } while (v != stop);
   watch(low);
   watch(high);
@@ -361,8 +385,8 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
 template <class Int>
 Int Simplex<Int>::unserved() const {
   Int sum = 0;
-  for (const Record& r : node_)
-    if (r.pred == kDown) sum += r.up;
+  for (Node v = 0; v < net_->n; ++v)
+    if (link_[at(v)].pred == kDown) sum += node_[at(v)].up;
   return sum;
 }
 
@@ -374,11 +398,11 @@ std::vector<bool> Simplex<Int>::reach() const {
   const auto each = [&](auto&& visit) {  // residual arcs; tree arcs are left to their nodes
     for (Arc e = 0; e < net_->m(); ++e) {
       const Node t = tail_[at(e)], h = head_[at(e)];
-      if (node_[at(t)].pred != e && node_[at(h)].pred != e) visit(t, h);
+      if (link_[at(t)].pred != e && link_[at(h)].pred != e) visit(t, h);
     }
     for (Node v = 0; v < n; ++v) {
-      const Record& r = node_[at(v)];
-      if (r.pred < 0) continue;
+      const Step& r = node_[at(v)];
+      if (link_[at(v)].pred < 0) continue;
       if (r.up > 0) visit(v, r.parent);
       if (r.down > 0) visit(r.parent, v);
     }
@@ -390,7 +414,7 @@ std::vector<bool> Simplex<Int>::reach() const {
   std::vector<bool> seen(at(n), false);
   std::vector<Node> queue;
   for (Node v = 0; v < n; ++v)
-    if (node_[at(v)].pred == kUp && node_[at(v)].down > 0) seen[at(v)] = true, queue.push_back(v);
+    if (link_[at(v)].pred == kUp && node_[at(v)].down > 0) seen[at(v)] = true, queue.push_back(v);
   for (std::size_t i = 0; i < queue.size(); ++i)
     for (Arc k = start[at(queue[i])]; k < start[at(queue[i]) + 1]; ++k)
       if (const Node h = to[at(k)]; !seen[at(h)]) seen[at(h)] = true, queue.push_back(h);
@@ -400,7 +424,7 @@ std::vector<bool> Simplex<Int>::reach() const {
 template <class Int>
 bool Simplex<Int>::separated(const std::vector<bool>& reached) const {
   for (Node v = 0; v < net_->n; ++v)
-    if (reached[at(v)] && node_[at(v)].pred == kDown && node_[at(v)].up > 0) return false;
+    if (reached[at(v)] && link_[at(v)].pred == kDown && node_[at(v)].up > 0) return false;
   return true;
 }
 
@@ -419,9 +443,16 @@ Solution<Int> Simplex<Int>::solution() const {
   for (std::size_t e = 0; e < out.flow.size(); ++e)
     if (tail_[e] != net_->tail[e]) out.flow[e] = net_->cap[e];
   for (Node v = 0; v < net_->n; ++v) {
-    const Record& r = node_[at(v)];
-    if (r.pred >= 0) out.flow[at(r.pred)] = net_->tail[at(r.pred)] == v ? r.down : r.up;
+    const Arc e = link_[at(v)].pred;
+    if (e >= 0) out.flow[at(e)] = net_->tail[at(e)] == v ? node_[at(v)].down : node_[at(v)].up;
   }
+  return out;
+}
+
+template <class Int>
+std::vector<Arc> Simplex<Int>::basis() const {
+  std::vector<Arc> out(at(net_->n));
+  for (Node v = 0; v < net_->n; ++v) out[at(v)] = std::max(link_[at(v)].pred, kNoArc);
   return out;
 }
 
@@ -431,29 +462,30 @@ bool Simplex<Int>::holds() const {
   Node seen = 0;
   std::vector<Node> size(at(n) + 1, 1), last(at(n) + 1);
   for (Node v = 0; v <= n; ++v) last[at(v)] = v;
-  for (Node v = node_[at(root_)].next; v != root_ && seen <= n; v = node_[at(v)].next, ++seen)
-    if (node_[at(node_[at(v)].prev)].next != v) return false;
+  for (Node v = next_[at(root_)]; v != root_ && seen <= n; v = next_[at(v)], ++seen)
+    if (next_[at(link_[at(v)].prev)] != v) return false;
   if (seen != n) return false;
   std::vector<Int> excess(net_->supply);
   for (Arc e = 0; e < net_->m(); ++e)
-    if (tail_[at(e)] != net_->tail[at(e)] && node_[at(tail_[at(e)])].pred != e && node_[at(head_[at(e)])].pred != e)
+    if (tail_[at(e)] != net_->tail[at(e)] && link_[at(tail_[at(e)])].pred != e && link_[at(head_[at(e)])].pred != e)
       excess[at(net_->tail[at(e)])] -= net_->cap[at(e)], excess[at(net_->head[at(e)])] += net_->cap[at(e)];
-  for (Node v = node_[at(root_)].prev; v != root_; v = node_[at(v)].prev) {
-    const Record& r = node_[at(v)];
+  for (Node v = link_[at(root_)].prev; v != root_; v = link_[at(v)].prev) {
+    const Step& r = node_[at(v)];
+    const Arc e = link_[at(v)].pred;
     const auto p = at(r.parent);
-    if (r.up <= 0 || r.down < 0 || size[at(v)] != r.size || last[at(v)] != r.last) return false;
+    if (r.up <= 0 || r.down < 0 || size[at(v)] != r.size || last[at(v)] != link_[at(v)].last) return false;
     size[p] += size[at(v)];
     if (last[p] == r.parent) last[p] = last[at(v)];  // the last child comes first, backwards
-    if (r.pred < 0) {
-      if (r.parent != root_ || excess[at(v)] != (r.pred == kUp ? r.down : -r.up)) return false;
-      if (potential_[at(v)] != potential_[at(root_)] + (r.pred == kDown ? big_ : 0)) return false;
+    if (e < 0) {
+      if (r.parent != root_ || excess[at(v)] != (e == kUp ? r.down : -r.up)) return false;
+      if (potential_[at(v)] != potential_[at(root_)] + (e == kDown ? big_ : 0)) return false;
       continue;
     }
-    const Node t = tail_[at(r.pred)], h = head_[at(r.pred)];
+    const Node t = tail_[at(e)], h = head_[at(e)];
     if ((t != v || h != r.parent) && (h != v || t != r.parent)) return false;
-    if (r.up + r.down != net_->cap[at(r.pred)]) return false;
-    if (cost_[at(r.pred)] + potential_[at(t)] - potential_[at(h)] != 0) return false;
-    const Int f = net_->tail[at(r.pred)] == v ? r.down : -r.up;  // out of v
+    if (r.up + r.down != net_->cap[at(e)]) return false;
+    if (cost_[at(e)] + potential_[at(t)] - potential_[at(h)] != 0) return false;
+    const Int f = net_->tail[at(e)] == v ? r.down : -r.up;  // out of v
     excess[at(v)] -= f;
     if (excess[at(v)] != 0) return false;
     if (r.parent != root_) excess[p] += f;

@@ -52,18 +52,18 @@ class Simplex {
 
   // The artificial tree.
   explicit Simplex(const Network<Int>& net);
-  // A forest whose trees hang on the root by artificial arcs: arc to the parent of each node, or kNoArc. Flow is routed
-  // along it where it fits; a node whose arc has no room left hangs on the root itself.
-  Simplex(const Network<Int>& net, std::span<const Arc> forest);
+  // From a basis: a forest, off-tree arcs at 0 or full. Flow is routed along it where it fits; a node whose arc has no
+  // room left hangs on the root instead (S2). A cycle in `pred` is cut where it is met.
+  Simplex(const Network<Int>& net, const Basis& basis);
   // The same tree in another width.
   template <class Other>
   Simplex(const Network<Int>& net, const Simplex<Other>& other);
-  // The same tree for other costs, all else unchanged.
-  Simplex(const Network<Int>& net, const Simplex& basis);
 
   End run(Stop& stop);
 
   [[nodiscard]] Solution<Int> solution() const;
+  [[nodiscard]] std::vector<Arc> basis() const;  // the arc each node hangs on, or kNoArc
+  [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room
   [[nodiscard]] Int unserved() const;  // flow left on artificial arcs
   [[nodiscard]] std::vector<Node> cut() const;  // after infeasible: nodes whose supply exceeds what can leave them
   [[nodiscard]] const PivotCounts& counts() const noexcept { return counts_; }
@@ -73,11 +73,15 @@ class Simplex {
   template <class Other>
   friend class Simplex;
 
-  struct Record {  // 32 bytes in the narrow width: half a cache line
+  // What one loop touches lies together: the walk to the apex reads Step (16 bytes in the narrow width), a change of
+  // potentials runs along next_, the rest is for splicing.
+  struct Step {
     Node parent, size;
-    Arc pred;  // arc to the parent, or kUp, kDown
-    Node next, prev, last;
     Int up, down;
+  };
+  struct Link {
+    Node prev, last;
+    Arc pred;  // arc to the parent, or kUp, kDown
   };
   struct Cycle {
     Node apex, leaving;  // leaving: the node below the leaving arc, or kNoNode where the entering arc itself blocks
@@ -88,6 +92,9 @@ class Simplex {
   static constexpr Arc kUp = -1, kDown = -2;  // artificial arcs: v -> root at cost 0, root -> v at cost big
 
   void start_big();
+  std::vector<Node> parents(const Basis& basis) const;
+  void route(const Basis& basis, std::vector<Node>& parent, std::vector<Int>& excess);
+  [[nodiscard]] bool fits(Arc e, Node v, Int excess) const;
   void hang(Node v, Int excess);
   void thread_tree(std::span<const Node> parent);
   void price_tree();
@@ -111,13 +118,16 @@ class Simplex {
   const Network<Int>* net_;
   std::vector<Node> tail_, head_;  // as stored: turned where at capacity
   std::vector<Int> cost_;
-  std::vector<Record> node_;
+  std::vector<Step> node_;
+  std::vector<Node> next_;
+  std::vector<Link> link_;
   std::vector<Int> potential_;
   std::vector<Int> reduced_;
   Node root_;
   Arc block_, cursor_ = 0;
   Int big_ = 0;  // cost of kDown
   bool outgrown_ = false;
+  Index cut_arcs_ = 0;
   PivotCounts counts_;
 };
 
