@@ -172,9 +172,9 @@ class Solve {
   void scale() {
     if (survey_.most_cost > CostScaling::largest_cost(p_.n))
       throw Error(ErrorKind::cost_range, "cost", -1,
-                  "cost scaling with " + std::to_string(p_.n) + " nodes takes costs up to " +
-                      std::to_string(CostScaling::largest_cost(p_.n)) + " in size, found " +
-                      std::to_string(survey_.most_cost) + "; network_simplex takes larger ones");
+                  "cost: found " + std::to_string(survey_.most_cost) + " in size, needed at most " +
+                      std::to_string(CostScaling::largest_cost(p_.n)) + " with " + std::to_string(p_.n) +
+                      " nodes for cost_scaling; network_simplex takes more");
     stop_.stage("cost scaling", 0.05);
     const auto net = network<std::int64_t>(p_, survey_, shape());
     CostScaling scaling(net);
