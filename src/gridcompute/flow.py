@@ -77,11 +77,11 @@ class Flow:
     Attributes
     ----------
     flow : int64 array, shape (n_arcs,)
-        Flow of each arc, in the caller's order. Where infeasible or stopped early, what was reached:
-        ``stats["unserved"]`` units have no way yet.
+        Flow of each arc, in the caller's order. Where infeasible or stopped early, what was
+        reached: ``stats["unserved"]`` units have no way yet.
     potentials : int64 array, shape (n_nodes,)
-        With reduced cost ``cost + potentials[tail] - potentials[head]``: at least 0 where an arc has
-        room left, at most 0 where its flow could shrink.
+        With reduced cost ``cost + potentials[tail] - potentials[head]``: at least 0 where an arc
+        has room left, at most 0 where its flow could shrink.
     objective : int
         Sum of cost * flow, exact.
     status : str
@@ -140,10 +140,9 @@ class Flow:
         found = _core.check_flow(*arrays, self.status, self.flow, self.potentials, cut, cycle)
         reasons = [] if found["valid"] else [found["reason"]]
         claims_flow = self.status != "infeasible"
-        total = found["objective"]
-        if found["valid"] and self.status not in ("infeasible", "unbounded"):
-            if total != self.objective:
-                reasons.append(f"objective = {self.objective}, the flow costs {total}")
+        total = found["objective"]  # of an unbounded answer, that of the cycle
+        if not reasons and claims_flow and self.status != "unbounded" and total != self.objective:
+            reasons.append(f"objective = {self.objective}, the flow costs {total}")
         valid = not reasons
         feasible = valid and claims_flow
         if self.status == "optimal" and valid:
@@ -241,12 +240,11 @@ def min_cost_flow(
     if threads is not None:
         _whole("threads", threads, 1, 2**31 - 1)
     limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
-    arrays = (*_six(problem), method, *before, limit)
     if progress is None:
-        answer = _core.min_cost_flow(*arrays, None)
+        answer = _core.min_cost_flow(*_six(problem), method, *before, limit, None)
     else:
         with progress_hook(progress, "min-cost flow") as hook:
-            answer = _core.min_cost_flow(*arrays, hook)
+            answer = _core.min_cost_flow(*_six(problem), method, *before, limit, hook)
     stats = answer["stats"]
     stats["warm"] = stats["start"] in ("basis", "flow")
     return Flow(
@@ -285,8 +283,9 @@ def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
 
     Notes
     -----
-    Format: ``c`` comments, ``p min NODES ARCS``, ``n ID SUPPLY``, ``a TAIL HEAD LOWER CAPACITY COST``,
-    ids from 1. Complexity: linear in the size of the file, parsed natively.
+    Format: ``c`` comments, ``p min NODES ARCS``, ``n ID SUPPLY``,
+    ``a TAIL HEAD LOWER CAPACITY COST``, ids from 1.
+    Complexity: linear in the size of the file, parsed natively.
 
     Examples
     --------
@@ -307,8 +306,8 @@ def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
             data = gzip.decompress(data)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidProblemError(f"{path}: a broken gzip file ({error})", "path") from error
-    *five, lower = _core.read_dimacs(data, str(path))
-    return FlowProblem(*map(_frozen, five), _frozen(lower) if lower.any() else None)
+    tail, head, capacity, cost, supply, lower = _core.read_dimacs(data, str(path))
+    return FlowProblem(tail, head, capacity, cost, supply, lower if lower.any() else None)
 
 
 def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> None:
@@ -352,14 +351,15 @@ def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> 
             "tail, head, capacity, cost, supply and perhaps lower",
             "problem",
         )
-    five, lower = arrays[:5], arrays[5] if len(arrays) == 6 else None
-    text = _core.write_dimacs(*_six(_problem(*five, lower)))
+    tail, head, capacity, cost, supply, *rest = arrays
+    lower = rest[0] if rest else None
+    text = _core.write_dimacs(*_six(_problem(tail, head, capacity, cost, supply, lower)))
     if str(path).endswith(".gz"):
         text = gzip.compress(text, mtime=0)
     Path(path).write_bytes(text)
 
 
-def _six(p: FlowProblem) -> tuple[Any, ...]:
+def _six(p: FlowProblem) -> tuple[Any, Any, Any, Any, Any, Any]:
     return (p.tail, p.head, p.capacity, p.cost, p.supply, p.lower)
 
 
@@ -404,10 +404,8 @@ def _start(start: Flow | None, problem: FlowProblem) -> tuple[Any, Any, Any]:
         return (None, None, None)
     if not isinstance(start, Flow):
         raise TypeError(f"start must be a Flow or None, not {type(start).__name__}")
-    found, needed = (
-        (len(start.potentials), len(start.flow)),
-        (len(problem.supply), len(problem.tail)),
-    )
+    found = (len(start.problem.supply), len(start.problem.tail))
+    needed = (len(problem.supply), len(problem.tail))
     if found != needed:
         raise InvalidProblemError(
             f"start: found a flow of {found[0]} nodes and {found[1]} arcs, "

@@ -123,6 +123,7 @@ void CostScaling::relabel(Node v) {
     const Half& h = graph_.halves[at(k)];
     if (h.room > 0 && price_[at(h.to)] - h.cost > best) best = price_[at(h.to)] - h.cost, arc = k;
   }
+  if (best == std::numeric_limits<Price>::min()) return;  // looked at ahead: it can only give units back
   price_[at(v)] = best - eps_;
   current_[at(v)] = arc;
   ++counts_.relabels;

@@ -158,8 +158,9 @@ Network<Int> network(const Problem& p, const Survey& s, const Topology& t) {
   net.most_cost = static_cast<Int>(s.most_cost);
   net.cost.resize(t.order.size());
   net.cap.resize(t.order.size());
-  // Where all of an arc's room may be of use, at least 1 must be left: a bound of 0 means that nothing moves.
-  const std::int64_t bound = std::max<std::int64_t>(s.bound, 1);
+  // One more than any arc needs: some optimal flow then has room left wherever a capacity was cut, so every optimal
+  // potential is complementary to the uncut problem too.
+  const std::int64_t bound = s.bound + 1;
   for (std::size_t k = 0; k < t.order.size(); ++k) {
     const std::size_t e = at(t.order[k]);
     net.cost[k] = static_cast<Int>(p.cost[e]);
