@@ -10,10 +10,6 @@ namespace {
 
 using Ints = Array<std::int64_t>;
 
-// The order of the arcs, kept for warm starts. Opaque to Python.
-struct FlowTopology {
-  std::shared_ptr<const flow::Topology> shape;
-};
 
 const char* name_of(flow::Status status) {
   switch (status) {
@@ -80,13 +76,11 @@ flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacit
 
 py::dict solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                const std::optional<Ints>& lower, const std::string& method, const std::optional<Ints>& start_flow,
-               const std::optional<Ints>& start_basis, const FlowTopology* start_topology,
-               std::optional<double> time_limit, py::object progress) {
+               const flow::Kept* start_kept, std::optional<double> time_limit, py::object progress) {
   const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
   flow::Start start;
   start.flow = view_or_none(start_flow);
-  start.basis = view_or_none(start_basis);
-  if (start_topology != nullptr) start.topology = start_topology->shape;
+  start.kept = start_kept;
   Guard guard(time_limit, std::move(progress));
   flow::Result r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), start, stop); });
   py::dict out;
@@ -96,8 +90,7 @@ py::dict solve(const Ints& tail, const Ints& head, const Ints& capacity, const I
   out["objective"] = to_int(r.objective);
   out["cut"] = give(std::move(r.cut));
   out["cycle"] = give(std::move(r.cycle));
-  out["basis"] = give(std::move(r.basis));
-  out["topology"] = FlowTopology{std::move(r.topology)};
+  out["kept"] = std::move(r.kept);
   out["stats"] = stats_of(r.stats);
   return out;
 }
@@ -151,11 +144,11 @@ py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const 
 }  // namespace
 
 void bind_flow(py::module_& m) {
-  py::class_<FlowTopology>(m, "FlowTopology");
+  py::class_<flow::Kept>(m, "FlowKept");  // opaque: what warm starts need beside the flow
   m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
         py::arg("lower").noconvert(), py::arg("method"), py::arg("start_flow").noconvert(),
-        py::arg("start_basis").noconvert(), py::arg("start_topology"), py::arg("time_limit"), py::arg("progress"));
+        py::arg("start_kept"), py::arg("time_limit"), py::arg("progress"));
   m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
         py::arg("lower").noconvert(), py::arg("status"), py::arg("flow").noconvert(),

@@ -93,7 +93,7 @@ TEST(flow_warm_starts_change_nothing_but_speed) {
       case 2: x.supply = y.supply; break;
       default: x = y; break;
     }
-    const Start start{before.flow, before.basis, before.topology};
+    const Start start{before.flow, &before.kept};
     const Result warm = solve(x.problem(), Method::network_simplex, start, stop);
     const Result cold = solve(x.problem(), Method::network_simplex, {}, stop);
     CHECK(proved(x, warm));

@@ -15,7 +15,7 @@ class CostSource(metaclass=_Pybind11Type):
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def row(self, job: int) -> NDArray[Any]: ...
 
-class FlowTopology(metaclass=_Pybind11Type):
+class FlowKept(metaclass=_Pybind11Type):
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
 @overload
@@ -75,8 +75,7 @@ def min_cost_flow(
     lower: _Ints | None,
     method: str,
     start_flow: _Ints | None,
-    start_basis: _Ints | None,
-    start_topology: FlowTopology | None,
+    start_kept: FlowKept | None,
     time_limit: float | None,
     progress: Callable[[str, float], bool] | None,
 ) -> dict[str, Any]: ...

@@ -106,8 +106,7 @@ class Flow:
     cycle: NDArray[np.int64] | None
     stats: dict[str, Any]
     problem: FlowProblem
-    basis: NDArray[np.int64]
-    topology: _core.FlowTopology
+    kept: _core.FlowKept
 
     def __repr__(self) -> str:
         size = f"{len(self.potentials)} nodes, {len(self.flow)} arcs"
@@ -256,8 +255,7 @@ def min_cost_flow(
         cycle=_frozen(answer["cycle"]) if answer["status"] == "unbounded" else None,
         stats=stats,
         problem=problem,
-        basis=_frozen(answer["basis"]),
-        topology=answer["topology"],
+        kept=answer["kept"],
     )
 
 
@@ -399,9 +397,9 @@ def _integers(field: str, values: ArrayLike, n_arcs: int | None) -> NDArray[np.i
     return np.ascontiguousarray(array, np.int64)
 
 
-def _start(start: Flow | None, problem: FlowProblem) -> tuple[Any, Any, Any]:
+def _start(start: Flow | None, problem: FlowProblem) -> tuple[Any, Any]:
     if start is None:
-        return (None, None, None)
+        return (None, None)
     if not isinstance(start, Flow):
         raise TypeError(f"start must be a Flow or None, not {type(start).__name__}")
     found = (len(start.problem.supply), len(start.problem.tail))
@@ -412,7 +410,7 @@ def _start(start: Flow | None, problem: FlowProblem) -> tuple[Any, Any, Any]:
             f"needed {needed[0]} and {needed[1]}",
             "start",
         )
-    return (start.flow, start.basis, start.topology)
+    return (start.flow, start.kept)
 
 
 def _frozen(array: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -25,6 +25,8 @@ struct Topology {
   std::vector<Arc> order;      // the caller's arc of each, ascending within a tail
   std::vector<Arc> start;      // arcs of v: [start[v], start[v + 1])
   std::vector<Node> tail, head;
+  std::vector<Node> given_tail, given_head;  // of all arcs of the caller, in his order
+  std::vector<Arc> shut;                     // those left out for want of room
 };
 
 template <class Int>
@@ -41,7 +43,7 @@ struct Network {
 
 // A start for the simplex: the arc each node hangs on (or kNoArc) and the arcs that stand at their capacity.
 struct Basis {
-  std::vector<Arc> pred;
+  std::vector<Arc> pred;           // empty: none
   std::vector<std::uint8_t> full;  // empty: none
 };
 

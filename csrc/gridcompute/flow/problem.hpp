@@ -45,11 +45,15 @@ struct Problem {
 enum class Method { automatic, network_simplex, cost_scaling };
 enum class Status { optimal, infeasible, unbounded, time_limit, stopped };
 
-// What an earlier answer leaves for the next solve.
-struct Start {
-  std::span<const std::int64_t> flow;  // one an arc, or empty
-  std::span<const Index> basis;        // one a node: the tree arc it hangs on, or -1; empty after cost scaling
+// What an answer leaves for the next solve: the order of arcs and, after network simplex, the basis in that order.
+struct Kept {
   std::shared_ptr<const Topology> topology;
+  Basis basis;
+};
+
+struct Start {
+  std::span<const std::int64_t> flow;  // one an arc, or empty: a cold start
+  const Kept* kept = nullptr;
 };
 
 struct Stats {
@@ -68,8 +72,7 @@ struct Result {
   std::vector<std::int64_t> flow, potential;
   Wide objective = 0;
   std::vector<Index> cut, cycle;
-  std::vector<Index> basis;
-  std::shared_ptr<const Topology> topology;
+  Kept kept;
   Stats stats;
 };
 

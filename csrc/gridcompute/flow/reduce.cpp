@@ -111,14 +111,13 @@ namespace {
 
 bool kept(const Problem& p, std::size_t e) { return p.tail[e] != p.head[e] && room(p, e) != 0; }
 
+// The same arcs, and the same of them without room.
 bool same(const Problem& p, const Survey& s, const Topology& t) {
-  if (t.n != p.n || static_cast<Index>(t.order.size()) != s.kept) return false;
-  bool differs = !t.order.empty() && at(*std::max_element(t.order.begin(), t.order.end())) >= p.tail.size();
-  if (differs) return false;
-  for (std::size_t k = 0; k < t.order.size(); ++k) {
-    const std::size_t e = at(t.order[k]);
-    differs |= (p.tail[e] != t.tail[k]) | (p.head[e] != t.head[k]) | (p.capacity[e] == p.least(e));
-  }
+  if (t.n != p.n || t.given_tail.size() != p.tail.size() || static_cast<Index>(t.order.size()) != s.kept) return false;
+  bool differs = false;
+  for (std::size_t e = 0; e < p.tail.size(); ++e)
+    differs |= (p.tail[e] != t.given_tail[e]) | (p.head[e] != t.given_head[e]);
+  for (const Arc e : t.shut) differs |= room(p, at(e)) != 0;
   return !differs;
 }
 
@@ -131,8 +130,16 @@ std::shared_ptr<const Topology> topology(const Problem& p, const Survey& s,
   t->n = static_cast<Node>(p.n);
   t->start.assign(at(p.n) + 1, 0);
   const std::size_t m = p.tail.size();
-  for (std::size_t e = 0; e < m; ++e)
-    if (kept(p, e)) ++t->start[at(p.tail[e]) + 1];
+  t->given_tail.resize(m);
+  t->given_head.resize(m);
+  for (std::size_t e = 0; e < m; ++e) {
+    t->given_tail[e] = static_cast<Node>(p.tail[e]);
+    t->given_head[e] = static_cast<Node>(p.head[e]);
+    if (kept(p, e))
+      ++t->start[at(p.tail[e]) + 1];
+    else if (p.tail[e] != p.head[e])
+      t->shut.push_back(static_cast<Arc>(e));
+  }
   for (std::size_t v = 0; v < at(p.n); ++v) t->start[v + 1] += t->start[v];
   t->order.resize(at(s.kept));
   t->tail.resize(at(s.kept));

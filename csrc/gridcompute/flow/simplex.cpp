@@ -450,9 +450,13 @@ Solution<Int> Simplex<Int>::solution() const {
 }
 
 template <class Int>
-std::vector<Arc> Simplex<Int>::basis() const {
-  std::vector<Arc> out(at(net_->n));
-  for (Node v = 0; v < net_->n; ++v) out[at(v)] = std::max(link_[at(v)].pred, kNoArc);
+Basis Simplex<Int>::basis() const {
+  Basis out{std::vector<Arc>(at(net_->n)), std::vector<std::uint8_t>(at(net_->m()))};
+  for (std::size_t e = 0; e < out.full.size(); ++e) out.full[e] = tail_[e] != net_->tail[e];
+  for (Node v = 0; v < net_->n; ++v) {
+    const Arc e = out.pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);
+    if (e != kNoArc) out.full[at(e)] = 0;
+  }
   return out;
 }
 

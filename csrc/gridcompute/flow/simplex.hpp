@@ -62,7 +62,7 @@ class Simplex {
   End run(Stop& stop);
 
   [[nodiscard]] Solution<Int> solution() const;
-  [[nodiscard]] std::vector<Arc> basis() const;  // the arc each node hangs on, or kNoArc
+  [[nodiscard]] Basis basis() const;
   [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room
   [[nodiscard]] Int unserved() const;  // flow left on artificial arcs
   [[nodiscard]] std::vector<Node> cut() const;  // after infeasible: nodes whose supply exceeds what can leave them

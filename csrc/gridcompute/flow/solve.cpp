@@ -16,7 +16,7 @@ class Solve {
  public:
   Solve(const Problem& problem, const Start& start, Stop& stop)
       : p_(problem), start_(start), stop_(stop), survey_(survey(problem)) {
-    r_.topology = topology(p_, survey_, start.topology);
+    r_.kept.topology = topology(p_, survey_, start.kept == nullptr ? nullptr : start.kept->topology);
   }
 
   Result run(Method method) {
@@ -35,25 +35,25 @@ class Solve {
  private:
   using Int64 = std::int64_t;
 
-  const Topology& shape() const { return *r_.topology; }
+  const Topology& shape() const { return *r_.kept.topology; }
 
   void simplex() {
     if (!survey_.narrow()) {
       const auto net = network<std::int64_t>(p_, survey_, shape());
       Simplex<std::int64_t> wide = start_tree(net);
-      finish(net, wide, wide.run(stop_));
+      finish(wide, wide.run(stop_));
       return;
     }
     const auto net = network<std::int32_t>(p_, survey_, shape());
     Simplex<std::int32_t> tree = start_tree(net);
     const auto end = tree.run(stop_);
     if (end != Simplex<std::int32_t>::End::outgrown) {
-      finish(net, tree, end);
+      finish(tree, end);
       return;
     }
     const auto wide_net = network<std::int64_t>(p_, survey_, shape());
     Simplex<std::int64_t> wide(wide_net, tree);
-    finish(wide_net, wide, wide.run(stop_));
+    finish(wide, wide.run(stop_));
   }
 
   template <class Int>
@@ -62,7 +62,7 @@ class Solve {
     const double before = stop_.seconds();
     Basis basis = warm(net);
     const bool hot = !basis.pred.empty();
-    if (!hot && !survey_.negative_costs) {
+    if (!hot && !survey_.negative_costs && sources_fit(net)) {
       Forest forest = shortest_path_forest(net);
       if (forest.too_full == 0) {
         r_.stats.start = "forest";
@@ -73,7 +73,7 @@ class Solve {
     if (hot) {
       r_.stats.cut_tree_arcs = tree.cut_arcs();
       r_.stats.kept_tree_arcs =
-          static_cast<Index>(basis.pred.size()) - std::count(basis.pred.begin(), basis.pred.end(), kNoArc) - tree.cut_arcs();
+          std::ssize(basis.pred) - std::count(basis.pred.begin(), basis.pred.end(), kNoArc) - tree.cut_arcs();
     }
     r_.stats.seconds_start = stop_.seconds() - before;
     r_.stats.bits = static_cast<int>(8 * sizeof(Int));
@@ -81,38 +81,62 @@ class Solve {
     return tree;
   }
 
+  // A look at the sources alone: would nearly all of their cheapest arcs take what they send? Where these are too narrow
+  // a shortest-path forest will not carry its flow, and its search is saved.
+  template <class Int>
+  static bool sources_fit(const Network<Int>& net) {
+    Index sources = 0, narrow = 0;
+    for (Node v = 0; v < net.n; ++v) {
+      if (net.supply[at(v)] <= 0) continue;
+      Int least = std::numeric_limits<Int>::max(), cap = 0;
+      for (Arc e = net.start[at(v)]; e < net.start[at(v) + 1]; ++e) {
+        if (net.cost[at(e)] > least) continue;
+        cap = net.cost[at(e)] < least ? net.cap[at(e)] : std::max(cap, net.cap[at(e)]);
+        least = net.cost[at(e)];
+      }
+      ++sources;
+      narrow += cap <= net.supply[at(v)];
+    }
+    return 10 * narrow <= sources;
+  }
+
   // The tree and flow of an earlier answer, as far as this network has their arcs; empty if there is none.
   template <class Int>
   Basis warm(const Network<Int>& net) {
+    if (start_.flow.size() != p_.tail.size() || start_.flow.empty()) return {};
+    const bool has_tree = start_.kept != nullptr && start_.kept->basis.pred.size() == at(net.n);
+    r_.stats.start = has_tree ? "basis" : "flow";
+    if (has_tree && start_.kept->topology == r_.kept.topology) return start_.kept->basis;
     Basis basis;
-    if (start_.flow.size() != p_.tail.size() || start_.flow.empty()) return basis;
     basis.full.resize(shape().order.size());
     for (std::size_t k = 0; k < basis.full.size(); ++k) {
       const std::size_t e = at(shape().order[k]);
-      const Wide over = static_cast<Wide>(start_.flow[e]) - p_.least(e);
-      basis.full[k] = 2 * over >= net.cap[k] && over > 0;
+      const std::int64_t x = start_.flow[e], l = p_.least(e);
+      const std::uint64_t over = static_cast<std::uint64_t>(x) - static_cast<std::uint64_t>(l);
+      basis.full[k] = (x > l) & (over >= (static_cast<std::uint64_t>(net.cap[k]) + 1) / 2);
     }
     basis.pred.assign(at(net.n), kNoArc);
-    if (start_.basis.size() == at(net.n)) {
-      r_.stats.start = "basis";
-      adopt(basis);
-    } else {
-      r_.stats.start = "flow";
+    if (has_tree)
+      adopt(*start_.kept, basis);
+    else
       plant(net, basis);
-    }
     for (const Arc k : basis.pred)
       if (k != kNoArc) basis.full[at(k)] = 0;
     return basis;
   }
 
-  void adopt(Basis& basis) {
-    std::vector<Arc> here(p_.tail.size(), kNoArc);
-    for (std::size_t k = 0; k < shape().order.size(); ++k) here[at(shape().order[k])] = static_cast<Arc>(k);
+  // Tree arcs of another order, as far as they are here and still touch their node.
+  void adopt(const Kept& kept, Basis& basis) {
+    const Topology& t = shape();
     for (std::size_t v = 0; v < basis.pred.size(); ++v) {
-      const Index e = start_.basis[v];
-      if (e < 0 || at(e) >= here.size() || here[at(e)] == kNoArc) continue;
+      if (kept.basis.pred[v] == kNoArc) continue;
+      const Arc e = kept.topology->order[at(kept.basis.pred[v])];
       const auto node = static_cast<Index>(v);
-      if (p_.tail[at(e)] == node || p_.head[at(e)] == node) basis.pred[v] = here[at(e)];
+      if (at(e) >= p_.tail.size() || (p_.tail[at(e)] != node && p_.head[at(e)] != node)) continue;
+      const auto first = t.order.begin() + t.start[at(p_.tail[at(e)])];
+      const auto last = t.order.begin() + t.start[at(p_.tail[at(e)]) + 1];
+      const auto found = std::lower_bound(first, last, e);
+      if (found != last && *found == e) basis.pred[v] = static_cast<Arc>(found - t.order.begin());
     }
   }
 
@@ -145,7 +169,7 @@ class Solve {
   }
 
   template <class Int>
-  void finish(const Network<Int>& net, const Simplex<Int>& tree, typename Simplex<Int>::End end) {
+  void finish(const Simplex<Int>& tree, typename Simplex<Int>::End end) {
     using End = typename Simplex<Int>::End;
     if (end == End::outgrown)
       throw Error(ErrorKind::cost_range, "cost", -1, "costs and capacities left the range of 64 bits during the solve");
@@ -157,10 +181,7 @@ class Solve {
     r_.stats.potential_updates = c.repriced;
     r_.stats.priced_blocks = c.priced_blocks;
     r_.stats.unserved = static_cast<Index>(tree.unserved());
-    r_.basis.resize(at(net.n));
-    const std::vector<Arc> basis = tree.basis();
-    for (std::size_t v = 0; v < basis.size(); ++v)
-      r_.basis[v] = basis[v] == kNoArc ? -1 : static_cast<Index>(shape().order[at(basis[v])]);
+    r_.kept.basis = tree.basis();
     if (end == End::infeasible) {
       const std::vector<Node> cut = tree.cut();
       r_.cut.assign(cut.begin(), cut.end());
@@ -206,15 +227,19 @@ class Solve {
       r_.status = stop_.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
   }
 
-  // Loops and arcs without room stand where their cost wants them.
   template <class Int>
   void hand_back(const Solution<Int>& s) {
-    rest();
-    for (std::size_t k = 0; k < s.flow.size(); ++k) r_.flow[at(shape().order[k])] += s.flow[k];
+    r_.flow.resize(p_.tail.size());
+    if (s.flow.size() != r_.flow.size()) rest();
+    for (std::size_t k = 0; k < s.flow.size(); ++k) {
+      const std::size_t e = at(shape().order[k]);
+      r_.flow[e] = s.flow[k] + p_.least(e);
+    }
     r_.potential.assign(s.potential.begin(), s.potential.end());
     total();
   }
 
+  // Loops and arcs without room stand where their cost wants them; others at their lower bound.
   void rest() {
     r_.flow.resize(p_.tail.size());
     for (std::size_t e = 0; e < r_.flow.size(); ++e)
@@ -222,11 +247,19 @@ class Solve {
   }
 
   void total() {
-    bool over = false;
     Wide sum = 0;
-    for (std::size_t e = 0; e < r_.flow.size(); ++e)
-      over |= __builtin_add_overflow(sum, static_cast<Wide>(r_.flow[e]) * p_.cost[e], &sum);
-    if (over) throw Error(ErrorKind::cost_range, "cost", -1, "the total cost does not fit 127 bits");
+    bool over = false;
+    if (survey_.narrow() && p_.lower.empty() && survey_.kept == static_cast<Index>(r_.flow.size())) {
+      for (std::size_t e = 0; e < r_.flow.size();) {  // 2^10 products below 2^53
+        std::int64_t part = 0;
+        for (const std::size_t end = std::min(e + 1024, r_.flow.size()); e < end; ++e) part += r_.flow[e] * p_.cost[e];
+        sum += part;
+      }
+    } else {
+      for (std::size_t e = 0; e < r_.flow.size(); ++e)
+        over |= __builtin_add_overflow(sum, static_cast<Wide>(r_.flow[e]) * p_.cost[e], &sum);
+    }
+    if (over) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
     r_.objective = sum;
   }
 
