@@ -10,12 +10,41 @@ constexpr std::int64_t kAlpha = 16;      // eps falls by this a phase
 constexpr std::int64_t kFar = 4;         // arcs are fixed beyond this times n eps
 constexpr int kRefinementRounds = 4;     // of price refinement, before flow is moved
 constexpr Index kDischargesPerPoll = 256;
-constexpr std::size_t kMostBuckets = 1 << 20;
 
 }  // namespace
 
+void Buckets::clear() {
+  std::fill(level_.begin(), level_.end(), kMost);
+  std::fill(first_.begin(), first_.begin() + (highest_ + 1), kNone);
+  highest_ = -1;
+}
+
+void Buckets::move(Node v, std::int32_t level) {
+  if (level_[at(v)] != kMost) unlink(v);
+  if (first_.size() <= at(level)) first_.resize(2 * at(level) + 1, kNone);
+  const Node next = first_[at(level)];
+  next_[at(v)] = next;
+  previous_[at(v)] = kNone;
+  if (next != kNone) previous_[at(next)] = v;
+  first_[at(level)] = v;
+  level_[at(v)] = level;
+  highest_ = std::max(highest_, level);
+}
+
+Node Buckets::take(std::int32_t level) {
+  const Node v = first_[at(level)];
+  if (v != kNone) unlink(v);
+  return v;
+}
+
+void Buckets::unlink(Node v) {
+  const Node next = next_[at(v)], previous = previous_[at(v)];
+  if (next != kNone) previous_[at(next)] = previous;
+  (previous == kNone ? first_[at(level_[at(v)])] : next_[at(previous)]) = next;
+}
+
 CostScaling::CostScaling(const Network<std::int64_t>& net)
-    : graph_(net, net.n + 1), price_(at(net.n), 0), current_(at(net.n), 0) {
+    : graph_(net, net.n + 1), price_(at(net.n), 0), current_(at(net.n), 0), buckets_(net.n) {
   eps_ = std::max<Price>(1, net.most_cost * (net.n + 1));
 }
 
@@ -183,40 +212,31 @@ bool CostScaling::refine(Stop& stop) {
 void CostScaling::update_globally() {
   relabels_since_update_ = 0;
   const Node n = graph_.n;
-  std::vector<std::int32_t> distance(at(n), std::numeric_limits<std::int32_t>::max());
-  std::vector<bool> done(at(n), false);
-  std::vector<std::vector<Node>> bucket(1);
   Node waiting = 0;
+  buckets_.clear();
   for (Node v = 0; v < n; ++v) {
-    if (graph_.excess[at(v)] < 0) distance[at(v)] = 0, bucket[0].push_back(v);
+    if (graph_.excess[at(v)] < 0) buckets_.move(v, 0);
     waiting += graph_.excess[at(v)] > 0;
   }
   if (waiting == 0) return;
   ++counts_.global_updates;
-  std::size_t level = 0;
-  for (; level < bucket.size() && waiting > 0; ++level) {
-    for (std::size_t i = 0; i < bucket[level].size(); ++i) {
-      const Node w = bucket[level][i];
-      if (done[at(w)]) continue;
-      done[at(w)] = true;
+  std::int32_t level = 0;
+  for (; waiting > 0 && level <= buckets_.highest(); ++level) {
+    for (Node w = buckets_.take(level); w != Buckets::kNone; w = buckets_.take(level)) {
       if (graph_.excess[at(w)] > 0) --waiting;
       for (Arc k = graph_.start[at(w)]; k < graph_.end[at(w)]; ++k) {
         const Half& back = graph_.halves[at(k)];
-        const Node v = back.to;
-        if (done[at(v)] || graph_.halves[at(back.mate)].room == 0) continue;
+        if (buckets_.level(back.to) <= level || graph_.halves[at(back.mate)].room == 0) continue;
         const Price r = -reduced(w, back);
-        const Wide far = static_cast<Wide>(level) + (r < 0 ? 0 : r / eps_ + 1);
-        if (far >= static_cast<Wide>(kMostBuckets) || far >= distance[at(v)]) continue;
-        distance[at(v)] = static_cast<std::int32_t>(far);
-        if (bucket.size() <= static_cast<std::size_t>(far)) bucket.resize(static_cast<std::size_t>(far) + 1);
-        bucket[static_cast<std::size_t>(far)].push_back(v);
+        const Price far = r < 0 ? 0 : r / eps_ + 1;
+        if (far < Buckets::kMost - level && far + level < buckets_.level(back.to))
+          buckets_.move(back.to, level + static_cast<std::int32_t>(far));
       }
     }
   }
   if (waiting > 0) return;  // beyond the buckets: relabels alone will do
   for (Node v = 0; v < n; ++v) {
-    const std::int64_t fall = done[at(v)] ? distance[at(v)] : static_cast<std::int64_t>(level) - 1;
-    price_[at(v)] -= fall * eps_;
+    price_[at(v)] -= static_cast<Price>(std::min(buckets_.level(v), level - 1)) * eps_;
     current_[at(v)] = graph_.start[at(v)];
   }
 }

@@ -36,6 +36,27 @@ struct ScalingCounts {
   Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;
 };
 
+// Nodes by level, for searches with small integer distances (Dial). A node that was taken keeps its level.
+class Buckets {
+ public:
+  static constexpr Node kNone = -1;
+  static constexpr std::int32_t kMost = 1 << 24;  // the level of a node not reached
+
+  explicit Buckets(Node n) : first_(1, kNone), next_(at(n)), previous_(at(n)), level_(at(n), kMost) {}
+  void clear();
+  void move(Node v, std::int32_t level);
+  [[nodiscard]] Node take(std::int32_t level);
+  [[nodiscard]] std::int32_t level(Node v) const noexcept { return level_[at(v)]; }
+  [[nodiscard]] std::int32_t highest() const noexcept { return highest_; }
+
+ private:
+  void unlink(Node v);
+
+  std::vector<Node> first_, next_, previous_;
+  std::vector<std::int32_t> level_;
+  std::int32_t highest_ = -1;
+};
+
 class CostScaling {
  public:
   enum class End { optimal, infeasible, stopped };
@@ -72,6 +93,7 @@ class CostScaling {
   std::vector<Price> price_;
   std::vector<Arc> current_;
   std::deque<Node> active_;
+  Buckets buckets_;
   Index relabels_since_update_ = 0;
   ScalingCounts counts_;
 };

@@ -11,7 +11,16 @@ namespace gridcompute::flow {
 namespace {
 
 constexpr Index kPivotsPerPoll = 64;
+
+// Arcs priced at once, times sqrt(m). From the artificial tree a better choice saves pivots that cost more than it;
+// from a good tree most blocks hold a useful arc, and short ones find it sooner.
+constexpr double kBlockFromNothing = 1.5, kBlockFromTree = 0.5;
 constexpr Arc kLeastBlock = 32;
+
+Arc block_size(Arc m, bool from_nothing) {
+  const double size = (from_nothing ? kBlockFromNothing : kBlockFromTree) * std::sqrt(static_cast<double>(m));
+  return std::max(kLeastBlock, static_cast<Arc>(size));
+}
 
 }  // namespace
 
@@ -29,7 +38,7 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Basis& basis)
       link_(at(net.n) + 1),
       potential_(at(net.n) + 1),
       root_(net.n),
-      block_(std::max(kLeastBlock, static_cast<Arc>(std::sqrt(static_cast<double>(net.m()))))) {
+      block_(block_size(net.m(), basis.pred.empty())) {
   reduced_.resize(at(block_));
   start_big();
   std::vector<Int> excess(net.supply);

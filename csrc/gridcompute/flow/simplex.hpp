@@ -14,7 +14,7 @@
 // (S2) up > 0 everywhere: each node can send more towards the root (strong feasibility); (S3) rooms and off-tree arcs
 // make a flow that meets the supplies; (S4) tree arcs have reduced cost 0.
 //
-// Steps.  Price a block of about sqrt(m) arcs, circularly; enter the least reduced cost of the first block that has a
+// Steps.  Price a block of the order of sqrt(m) arcs, circularly; enter the least reduced cost of the first block that has a
 // negative one. One walk to the apex finds the room of the cycle and the last arc that blocks it, seen from the apex in
 // the direction of the push: that leaves, which keeps S2 and so cannot cycle. Hang the cut-off subtree on the entering
 // arc (one splice of the preorder a stem node) and shift its potentials, or those of all the rest if they are fewer.
