@@ -11,15 +11,19 @@ from .errors import (
     InvalidProblemError,
 )
 from .explanation import Explanation
+from .flow import INFINITE, Flow, FlowProblem, min_cost_flow, read_dimacs, write_dimacs
 from .ingest import Interner, Ragged, jobs_from_records
 from .result import Certificate, Matching, Witness
 from .transport import transport
 from .version import __version__
 
 __all__ = [
+    "INFINITE",
     "Certificate",
     "CostRangeError",
     "Explanation",
+    "Flow",
+    "FlowProblem",
     "GridComputeError",
     "InfeasibleError",
     "InternalError",
@@ -32,5 +36,8 @@ __all__ = [
     "__version__",
     "jobs_from_records",
     "kernel",
+    "min_cost_flow",
+    "read_dimacs",
     "transport",
+    "write_dimacs",
 ]
