@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from .assignment import (
+    Assignment,
+    AssignmentCertificate,
+    assignment,
+    linear_sum_assignment,
+    linear_sum_assignment_batch,
+)
 from .errors import (
     CostRangeError,
     GridComputeError,
@@ -12,10 +19,15 @@ from .errors import (
 from .version import __version__
 
 __all__ = [
+    "Assignment",
+    "AssignmentCertificate",
     "CostRangeError",
     "GridComputeError",
     "InfeasibleError",
     "InternalError",
     "InvalidProblemError",
     "__version__",
+    "assignment",
+    "linear_sum_assignment",
+    "linear_sum_assignment_batch",
 ]

@@ -2,9 +2,10 @@
 // for each instruction set and chosen at load time. Elsewhere (other compilers, other machines: NEON) the plain loop.
 #pragma once
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && \
+// By feature level: "arch=x86-64-v4" would ask for that very model and pass over every later one.
+#if defined(__x86_64__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__GLIBC__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define GRIDCOMPUTE_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
+#define GRIDCOMPUTE_CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
 #define GRIDCOMPUTE_CLONES
 #endif
