@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from .assignment import (
+    Assignment,
+    AssignmentCertificate,
+    assignment,
+    linear_sum_assignment,
+    linear_sum_assignment_batch,
+)
 from .costs import Terms, kernel
 from .errors import (
     CostRangeError,
@@ -19,6 +26,8 @@ from .version import __version__
 
 __all__ = [
     "INFINITE",
+    "Assignment",
+    "AssignmentCertificate",
     "Certificate",
     "CostRangeError",
     "Explanation",
@@ -34,8 +43,11 @@ __all__ = [
     "Terms",
     "Witness",
     "__version__",
+    "assignment",
     "jobs_from_records",
     "kernel",
+    "linear_sum_assignment",
+    "linear_sum_assignment_batch",
     "min_cost_flow",
     "read_dimacs",
     "transport",
