@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
-from gridcompute import transport
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gridcompute import transport
 from instances import Transport, transports
 from oracles import exact, transport_brute, transport_paths
 
