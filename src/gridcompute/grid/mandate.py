@@ -11,7 +11,7 @@ from ..errors import InvalidProblemError
 from .columns import Bools, Floats, Table, column
 
 if TYPE_CHECKING:
-    from .audit import Ledger
+    from .ledger import Ledger
     from .sites import Sites
 
 __all__ = ["RULES", "SCOPES", "Mandate", "MandateRows", "Quotas"]
@@ -153,7 +153,8 @@ class Mandate:
             names = tuple(f"{self.scope} {g}" for g in groups)
         carried, price = np.zeros(len(groups)), self.shortfall_yuan_per_kwh
         if self.ledger is not None:
-            carried = self.ledger.carried_kwh(member, self.share, sites)
+            volume = self.rule == "volume"
+            carried = self.ledger.carried_kwh(member, self.share, sites, volume=volume)
             price = min(price, self.ledger.cap_yuan_per_kwh)
         return MandateRows(member, names, self.share, carried, price, self.rule == "volume")
 

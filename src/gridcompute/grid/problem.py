@@ -14,25 +14,10 @@ from .corridors import Corridors
 from .energy import Energy
 from .jobs import Jobs
 from .mandate import Mandate, MandateRows, Quotas
+from .options import REASONS, filtered, hours_needed
 from .sites import Classes, Sites
 
-__all__ = ["REASONS", "ROUNDING_H", "Problem"]
-
-#: Filters in the order they are applied, each with what it means for a job to fall at it. A job without
-#: options is given the first filter after which nothing is left. The tokens are stable.
-REASONS = {
-    "FamilyUnsupported": "no class can run this job family",
-    "MemoryTooSmall": "no accelerator has the memory",
-    "ResidencyForbids": "the data may not go to any site left",
-    "LatencyTooHigh": "every site left is too far from the origin",
-    "WindowTooShort": "no class left finishes between release and deadline",
-    "GangTooLarge": "no class left ever has that many accelerators free at once for that long",
-    "DataExceedsCorridor": "no corridor left carries the data in one hour",
-    "QuotaTooSmall": "the tenant's quota is below what this job alone takes",
-}
-
-#: Forgiven before hours are rounded up: 3 h of work at throughput 0.3 is 10 hours, not 11.
-ROUNDING_H = 1e-9
+__all__ = ["Problem"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -173,7 +158,7 @@ class Problem:
         return self.mandate.rows(self.sites)
 
     @cached_property
-    def reachable(self) -> Floats:
+    def delay_ms(self) -> Floats:
         """Delay that `Jobs.latency_ms` is compared with, (n_sites origin, n_sites), ms."""
         return np.ascontiguousarray(self.corridors.latency_ms)
 
@@ -185,67 +170,16 @@ class Problem:
         jobs : index or slice into the jobs
             All by default; that is n_jobs x n_classes numbers, so take blocks of a large batch.
         """
-        speed = self.classes.throughput[self.jobs.family[jobs]]
-        with np.errstate(divide="ignore"):
-            hours = np.ceil(self.jobs.work_h[jobs][:, None] / speed - ROUNDING_H)
-        hours = np.where(speed > 0, np.clip(hours, 1, self.hours + 1), 0)
-        return hours.astype(np.int32)
+        return hours_needed(self, np.atleast_1d(np.arange(len(self.jobs))[jobs]))
 
     def eligible(self, jobs: Any = slice(None)) -> Bools:
         """Which classes have at least one open option for each job, (len(jobs), n_classes)."""
-        return self._filtered(jobs)[0]
+        return filtered(self, np.atleast_1d(np.arange(len(self.jobs))[jobs]))[0]
 
     def why_not(self, jobs: Any = slice(None)) -> list[str | None]:
         """For each job without any option its token of `REASONS`, None for the others."""
-        tokens = list(REASONS)
-        return [None if r < 0 else tokens[r] for r in self._filtered(jobs)[1]]
-
-    def _filtered(self, jobs: Any) -> tuple[Bools, Int32s]:
-        """Classes left after all filters, and the filter at which nothing was left (-1 = none)."""
-        table, classes = self.jobs, self.classes
-        index = np.atleast_1d(np.arange(len(table))[jobs])
-        site, need = classes.site, self.hours_needed(index)
-        gang, origin = table.gang[index], table.origin[index]
-        release, deadline = table.release[index][:, None], table.deadline[index][:, None]
-        allowed = (table.residency[index][:, None] >> site.astype(np.int64)) & 1
-        left = np.ones((len(index), len(classes)), bool)
-        reason = np.full(len(index), -1, np.int32)
-        filters = [
-            need > 0,
-            table.memory_gb[index][:, None] <= classes.memory_gb,
-            allowed == 1,
-            self.reachable[origin][:, site] <= table.latency_ms[index][:, None],
-            release + need <= deadline,
-        ]
-        for k, passed in enumerate(filters):
-            left &= passed
-            reason[(reason < 0) & ~left.any(axis=1)] = k
-        roomy = left & (self._starts(index, need, left, data=False) > 0)
-        reason[(reason < 0) & ~roomy.any(axis=1)] = len(filters)
-        left = roomy & (self._starts(index, need, roomy, data=True) > 0)
-        reason[(reason < 0) & ~left.any(axis=1)] = len(filters) + 1
-        quota = self.quotas.upper_accelerator_h[table.tenant[index]][:, None]
-        left &= gang[:, None] * need.astype(np.float64) <= quota
-        reason[(reason < 0) & ~left.any(axis=1)] = len(filters) + 2
-        return left, reason
-
-    def _starts(self, index: Int32s, need: Int32s, among: Bools, *, data: bool) -> Int32s:
-        """How many start hours are open by capacity (and by the corridor, if `data`), per job and class."""
-        table, site = self.jobs, self.classes.site
-        rows, cols = np.nonzero(among)
-        jobs, d = index[rows], need[rows, cols]
-        count = np.zeros(among.shape, np.int32)
-        room = np.concatenate([self.classes.capacity, np.zeros((len(site), 1), np.int64)], axis=1)
-        for t in range(self.hours):
-            open_ = (table.release[jobs] <= t) & (t + d <= table.deadline[jobs])
-            for ahead in range(int(d[open_].max(initial=0))):
-                hour = np.minimum(t + ahead, self.hours)
-                open_ &= (ahead >= d) | (room[cols, hour] >= table.gang[jobs])
-            if data:
-                wire = self.corridors.bandwidth_gb[table.origin[jobs], site[cols], t]
-                open_ &= table.data_gb[jobs] <= wire
-            count[rows, cols] += open_
-        return count
+        tokens, index = list(REASONS), np.atleast_1d(np.arange(len(self.jobs))[jobs])
+        return [None if r < 0 else tokens[r] for r in filtered(self, index)[1]]
 
     def __repr__(self) -> str:
         """A line to recognise it by."""
