@@ -1,4 +1,4 @@
-"""Slow, plain plans for the platform's problem: what the checker, the audit and the page are tested on."""
+"""Slow, plain plans for the platform's problem: what checker, audit and page are tested on."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def dispatch_of(problem: Problem, load: np.ndarray) -> Dispatch:
 
 
 def energy_prices(problem: Problem, value: float) -> Prices:
-    """Prices that ask `value` for each kWh of load and nothing for the rest: they prove a weak bound."""
+    """Prices of `value` for each kWh of load and 0 for the rest: they prove a weak bound."""
     n, hours = len(problem.sites), problem.hours
     return Prices(
         capacity=np.zeros(problem.classes.capacity.shape),

@@ -10,9 +10,11 @@ from .ledger import Ledger
 from .mandate import Mandate, Quotas
 from .plan import Dispatch, Plan, Prices
 from .problem import Problem
-from .scenario import assumptions, east_west
+from .scenario import east_west
 from .sites import Classes, Sites
+from .traces import from_traces
 from .verify import PlanCertificate
+from .world import assumptions
 
 __all__ = [
     "Audit",
@@ -32,4 +34,5 @@ __all__ = [
     "assumptions",
     "audit",
     "east_west",
+    "from_traces",
 ]

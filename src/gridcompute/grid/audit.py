@@ -1,9 +1,9 @@
 """The honest account of green energy: four numbers for each site, never one, and never added up.
 
-N1, statutory: green volume with retired certificates over load. N2, hourly-matched: green power used in the
-hour it was delivered over load; what the mandate's hourly rule holds a site to. N3, CFE score: N2 with the
-grid's own green share for the rest. N4, location-based tonnes of CO2. Storage keeps its colour, its losses
-fall on the green side, and the meter stands at the grid connection.
+N1, statutory: green volume with retired certificates over load. N2, hourly-matched: green power
+used in the hour it was delivered over load; what the mandate's hourly rule holds a site to. N3, CFE
+score: N2 with the grid's own green share for the rest. N4, location-based tonnes of CO2. Storage
+keeps its colour, its losses fall on the green side, and the meter stands at the grid connection.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = ["ALARM", "Audit", "Claim", "audit", "green_account"]
 
 #: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
 ALARM = 0.05
-#: Least share of own generation used, and of load met by it, for directly connected projects (document
-#: 650 of 2025): reported, not enforced.
+#: Least share of own generation used, and of load met by it, for directly connected projects
+#: (document 650 of 2025): reported, not enforced.
 DIRECT_USED, DIRECT_OF_LOAD = 0.60, 0.30
 
 
@@ -39,8 +39,8 @@ def green_account(problem: Problem, dispatch: Dispatch) -> dict[str, Floats]:
     -------
     dict of float64 (n_sites,)
         ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe`` as shares of load; ``n4_tco2``;
-        ``green_kwh`` (hourly-matched), ``certificate_kwh``, ``shortfall_kwh`` (what a pooled scope misses
-        or retires is split over its sites by load).
+        ``green_kwh`` (hourly-matched), ``certificate_kwh``, ``shortfall_kwh`` (what a pooled scope
+        misses or retires is split over its sites by load).
     """
     rows = problem.mandate_rows
     load, matched = dispatch.load_kwh, dispatch.green_kwh
@@ -76,7 +76,8 @@ class Claim:
     worst: float
     worst_name: str
     met: bool
-    #: Certificates that would have to be retired for the claim, MWh, and their price (volume rule only).
+    #: Certificates that would have to be retired for the claim, MWh, and their price (volume rule
+    #: only).
     certificates_mwh: float
     certificates_yuan: float
 
@@ -221,7 +222,7 @@ def _alarms(plan: Plan, new: Bools) -> list[str]:
 
 
 def _direct_rule(plan: Plan) -> dict[str, Floats]:
-    """Share of own generation used, and of load met by it (reported beside document 650's limits)."""
+    """Share of own generation used, and of load met by it, beside document 650's limits."""
     d = plan.dispatch
     own = plan.problem.energy.direct_kwh.sum(axis=(0, 2))
     used = (d.direct_kwh + d.direct_charge_kwh).sum(axis=(0, 2))
@@ -236,7 +237,8 @@ def _direct_rule(plan: Plan) -> dict[str, Floats]:
 
 def _line(label: str, values: list[float]) -> str:
     load, n1, n2, n3, n4, short = values
-    return f"| {label} | {load / 1e3:,.1f} | {n1:.1%} | {n2:.1%} | {n3:.1%} | {n4:,.1f} | {short / 1e3:,.1f} |"
+    shares = " | ".join(f"{share:.1%}" for share in (n1, n2, n3))
+    return f"| {label} | {load / 1e3:,.1f} | {shares} | {n4:,.1f} | {short / 1e3:,.1f} |"
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """What every table of a problem is made of: typed columns, checked once when the table is built.
 
-A table is a frozen dataclass whose fields are made by `column`: the dimensions, dtype, unit and range
-stand in one place, and the check, the broadcast, Arrow and CSV all read them from there.
+A table is a frozen dataclass whose fields are made by `column`: the dimensions, dtype, unit and
+range stand in one place, and the check, the broadcast, Arrow and CSV all read them from there.
 """
 
 from __future__ import annotations
@@ -211,7 +211,8 @@ class Table:
         --------
         >>> import pyarrow as pa
         >>> from gridcompute.grid import Quotas
-        >>> Quotas.from_arrow(pa.table({"upper_accelerator_h": [10.0, float("inf")]})).upper_accelerator_h
+        >>> table = pa.table({"upper_accelerator_h": [10.0, float("inf")]})
+        >>> Quotas.from_arrow(table).upper_accelerator_h
         array([10., inf])
         """
         import pyarrow as pa
@@ -263,7 +264,7 @@ def _nested(array: NDArray[Any]) -> Any:
 
 
 def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
-    """Every column of an Arrow table as an array, lists unfolded and ``name[i,j]`` columns put together."""
+    """Each column as an array, lists unfolded and columns ``name[i,j]`` put together."""
     parts: dict[str, dict[tuple[int, ...], NDArray[Any]]] = {}
     for label, values in zip(table.column_names, table.columns, strict=True):
         match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\d+)*)\])?", label)

@@ -25,15 +25,15 @@ class Corridors(Table):
     Parameters
     ----------
     bandwidth_gb : float64 (n_sites, n_sites, n_hours), GB
-        Most data moved from origin to destination for jobs starting in that hour; inf = no limit. One
-        Gbit/s is 450 GB in an hour. The diagonal is set to inf.
+        Most data moved from origin to destination for jobs starting in that hour; inf = no limit.
+        One Gbit/s is 450 GB in an hour. The diagonal is set to inf.
     price_yuan_per_gb : float64 (n_sites, n_sites)
         The diagonal is set to 0.
     delay_ms : float64 (n_sites, n_sites)
         One way. The diagonal may hold a site's own delay to its users.
     latency_rule : "one_way" or "round_trip"
-        What `Jobs.latency_ms` limits: the delay, or twice it. A parameter, because it decides whether
-        Xinjiang lies inside a 20 ms circle around Chongqing.
+        What `Jobs.latency_ms` limits: the delay, or twice it. A parameter, because it decides
+        whether Xinjiang lies inside a 20 ms circle around Chongqing.
     """
 
     title: ClassVar[str] = "corridors"
@@ -90,5 +90,5 @@ def great_circle_km(latitude: Floats, longitude: Floats) -> Floats:
 
 
 def one_way_ms(distance_km: Floats, *, route_factor: float = 1.5, fixed_ms: float = 0.5) -> Floats:
-    """Delay of light in fibre, 200 km per ms, over a route longer than the great circle by a factor."""
+    """Delay of light in fibre, 200 km per ms, on a route longer than the great circle."""
     return distance_km * (route_factor / 200.0) + fixed_ms

@@ -21,14 +21,14 @@ TERMINAL_RULES = ("cyclic", "value")
 class Energy(Table):
     """Energy by site and hour; an hour's energy is in kWh, at the grid connection.
 
-    A battery is kept in two colours: green, charged by direct or bundled green power only, and grey,
-    charged from the grid. Both share its size and its power.
+    A battery is kept in two colours: green, charged by direct or bundled green power only, and
+    grey, charged from the grid. Both share its size and its power.
 
     Parameters
     ----------
     direct_kwh : float64 (n_sources, n_sites, n_hours)
-        Available from each source connected directly (solar, wind, hydro); what is not used is stored,
-        exported or curtailed.
+        Available from each source connected directly (solar, wind, hydro); what is not used is
+        stored, exported or curtailed.
     direct_yuan_per_kwh : float64 (n_sources, n_sites)
         Price of what is used or stored of it; curtailing is free.
     bundled_kwh, bundled_yuan_per_kwh : float64 (n_sites, n_hours)
@@ -38,9 +38,11 @@ class Energy(Table):
     base_load_kwh : float64 (n_sites, n_hours)
         Load beside the jobs.
     export_yuan_per_kwh : float64 (n_sites, n_hours)
-        Paid, net of its cost, for direct power sent to the grid; 0 = reverse flow is forbidden there.
+        Paid, net of its cost, for direct power sent to the grid; 0 = reverse flow is forbidden
+        there.
     grid_green_share : float64 (n_sites, n_hours)
-        Green part of the grid's own mix, 0 to 1; counts in the CFE score (N3), never in the mandate.
+        Green part of the grid's own mix, 0 to 1; counts in the CFE score (N3), never in the
+        mandate.
     battery_kwh, battery_kw : float64 (n_sites,)
         Size, and most power in either direction.
     charge_efficiency, discharge_efficiency : float64 (n_sites,)

@@ -1,7 +1,8 @@
 """The energy block written down as a linear program, plainly: what the checker and the tests solve.
 
-Variables by site and hour: load, direct power used, stored and sold by source, bundled and grid power used
-and stored, discharge and store by colour; by scope of the mandate: certificates and what is missing.
+Variables by site and hour: load, direct power used, stored and sold by source, bundled and grid
+power used and stored, discharge and store by colour; by scope of the mandate: certificates and what
+is missing.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ class LinearProgram:
     """A linear program put together piece by piece; every variable lies in a finite box."""
 
     def __init__(self) -> None:
+        """Begin with no variables and no rows."""
         self._variables: list[tuple[Floats, Floats, Floats]] = []
         self._rows: list[tuple[Floats, Floats]] = []
         self._entries: list[tuple[Index, Index, Floats]] = []
         self._n_variables = self._n_rows = 0
 
     def variables(self, low: Any, high: Any, cost: Any) -> Index:
-        """New variables, one for each entry of the arguments broadcast; their indices in that shape."""
+        """New variables, one for each entry of the arguments broadcast; their indices."""
         parts = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (low, high, cost)))
         self._variables.append((parts[0].ravel(), parts[1].ravel(), parts[2].ravel()))
         index = np.arange(self._n_variables, self._n_variables + parts[0].size, dtype=np.int64)
@@ -69,7 +71,8 @@ class LinearProgram:
         upper, lower = np.flatnonzero(row_high < np.inf), np.flatnonzero(row_low > -np.inf)
         both = vstack([matrix[upper], -matrix[lower]]).tocsr()
         most = np.concatenate([row_high[upper], -row_low[lower]])
-        found = linprog(cost, both, most, bounds=np.stack([low, high], axis=1), method="highs")
+        box: Any = np.stack([low, high], axis=1)
+        found: Any = linprog(cost, A_ub=both, b_ub=most, bounds=box, method="highs")
         if found.status == 2:
             return None, np.inf
         y = np.zeros(len(most))
@@ -81,7 +84,8 @@ class LinearProgram:
 
 
 class EnergyProgram:
-    """Least energy cost for loads between two limits, where a kWh of load costs `load_price` besides.
+    """Least energy cost for loads between two limits, where a kWh of load costs `load_price`
+    besides.
 
     Parameters
     ----------
@@ -97,6 +101,7 @@ class EnergyProgram:
         most_kwh: Floats,
         load_price: Floats | float = 0.0,
     ) -> None:
+        """Write the program down."""
         self.problem = problem
         self.program = LinearProgram()
         #: kWh in one unit of the program, so that its numbers lie near 1.
@@ -187,7 +192,8 @@ class EnergyProgram:
         index["retired"] = self.program.variables(0, allowed, energy.certificate_yuan_per_kwh)
         counted = ("direct", "bundled", "green_out", *(("sold",) if rows.volume else ()))
         for q, member in enumerate(rows.member):
-            terms = [(index[k][..., member, :].reshape(-1, 1), 1) for k in counted]
-            terms.append((index["load"][member].reshape(-1, 1), -rows.share))
+            terms: list[tuple[Index, float]] = []
+            terms += [(index[k][..., member, :].reshape(-1, 1), 1.0) for k in counted]
+            terms += [(index["load"][member].reshape(-1, 1), -rows.share)]
             terms += [(index[k][q : q + 1], 1) for k in ("missing", "retired")]
             self.program.constraints(carried[q : q + 1], terms, np.inf)

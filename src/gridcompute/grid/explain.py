@@ -1,4 +1,4 @@
-"""Why a job runs where it does, in yuan: every site's best option at the plan's prices, part by part."""
+"""Why a job runs where it does, in yuan: each site's best option, part by part."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def explain(plan: Plan, job: int) -> Explanation:
         c, t = int(plan.assignment[job]), int(plan.start[job])
         taken = _offer(plan, job, c, t, int(need[c]), fits=True)
     best: dict[str, Offer] = {}
-    for c in np.flatnonzero(left[0]):
+    for c in np.flatnonzero(left[0]).tolist():
         d, name = int(need[c]), str(problem.sites.name[classes.site[c]])
         for t in range(int(jobs.release[job]), int(jobs.deadline[job]) - d + 1):
             wire = problem.corridors.bandwidth_gb[jobs.origin[job], classes.site[c], t]
@@ -146,12 +146,13 @@ def explain(plan: Plan, job: int) -> Explanation:
     shut = {}
     for s, name in enumerate(problem.sites.name):
         if str(name) not in best:
-            reason = int(filtered(problem, index, classes.site == s)[1][0])
-            shut[str(name)] = list(REASONS)[reason]
+            filter_ = int(filtered(problem, index, classes.site == s)[1][0])
+            shut[str(name)] = list(REASONS)[filter_]
     names = tuple(str(n) for n in problem.sites.name)
     kinds = tuple(classes.accelerator_names[a] for a in classes.accelerator)
-    reason_ = None if taken is not None else plan.reasons[job]
-    return Explanation(job, taken, reason_, float(jobs.value_yuan[job]), best, shut, (names, kinds))
+    token = None if taken is not None else plan.reasons[job]
+    value = float(jobs.value_yuan[job])
+    return Explanation(job, taken, token, value, best, shut, (names, kinds))
 
 
 def _offer(plan: Plan, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:

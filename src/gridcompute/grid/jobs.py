@@ -1,4 +1,4 @@
-"""The jobs of a batch: what each needs, where its data lies, when it may run and what it is worth."""
+"""The jobs of a batch: what each needs, where its data lies, when it may run, its worth."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The ledger: green and load energy over many batches, in a file that shows every later change.
 
-The mandate is a yearly duty and a batch is a day. A ledger carried into the next batch turns the day's row
-into a rolling budget, and caps its price, so that a calm day neither breaks the mandate nor bends the plan
-at any cost. The file is append-only JSON lines; each holds the SHA-256 of the line before.
+The mandate is a yearly duty and a batch is a day. A ledger carried into the next batch turns the
+day's row into a rolling budget, and caps its price, so that a calm day neither breaks the mandate
+nor bends the plan at any cost. The file is append-only JSON lines; each holds the SHA-256 of the
+line before.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class Ledger:
     def meter(
         self, batch: str, *, load_kwh: Any, green_kwh: Any, serials: Sequence[str] = ()
     ) -> Ledger:
-        """A ledger with what the meters said of a recorded batch: from now on this counts for it."""
+        """A ledger with what the meters said of a recorded batch, which counts from now on."""
         plan = next((e for e in self.entries if (e.batch, e.kind) == (batch, "plan")), None)
         if plan is None:
             raise InvalidProblemError(f"ledger has no planned batch {batch!r} to meter", "batch")
@@ -250,8 +251,10 @@ def _read_lines(path: Path) -> tuple[Entry, ...]:
     for i, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
         try:
             content = json.loads(line)
-            lists = ("sites", "load_kwh", "green_kwh", "certificate_kwh", "serials")
-            entries.append(Entry(**{k: tuple(v) if k in lists else v for k, v in content.items()}))
+            values: dict[str, Any] = {}
+            for name, value in content.items():
+                values[name] = tuple(value) if isinstance(value, list) else value
+            entries.append(Entry(**values))
         except (ValueError, TypeError) as why:
             raise InvalidProblemError(
                 f"{path} line {i + 1} is no ledger entry: {why}", "path", i

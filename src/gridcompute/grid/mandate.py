@@ -18,8 +18,8 @@ __all__ = ["RULES", "SCOPES", "Mandate", "MandateRows", "Quotas"]
 
 #: Whose energy is pooled: each new site alone, the new sites of an operator, those of a region.
 SCOPES = ("site", "operator", "cluster")
-#: "hourly": only green energy used in the hour it was delivered counts. "volume": retired certificates
-#: and those of exported surplus count as well.
+#: "hourly": only green energy used in the hour it was delivered counts. "volume": retired
+#: certificates and those of exported surplus count as well.
 RULES = ("hourly", "volume")
 
 
@@ -62,10 +62,12 @@ class Quotas(Table):
 
 @dataclasses.dataclass(frozen=True)
 class MandateRows:
-    """The mandate as linear rows, one per scope q: green_q + missing_q >= share * load_q + carried_q.
+    """The mandate as linear rows, one per scope q: green_q + missing_q >= share * load_q +
+    carried_q.
 
-    green_q sums direct, bundled and green discharge used on load over the scope's sites and all hours;
-    under the volume rule also retired certificates and exported direct power. missing_q >= 0 is priced.
+    green_q sums direct, bundled and green discharge used on load over the scope's sites and all
+    hours; under the volume rule also retired certificates and exported direct power. missing_q >= 0
+    is priced.
     """
 
     #: Which sites each scope pools, (n_scopes, n_sites).
@@ -95,7 +97,8 @@ class Mandate:
     shortfall_yuan_per_kwh : float
         Price of each kWh missing; it is reported, never hidden.
     ledger : Ledger, optional
-        Green kWh and load of earlier batches: the row becomes a rolling budget and its price is capped.
+        Green kWh and load of earlier batches: the row becomes a rolling budget and its price is
+        capped.
 
     Examples
     --------

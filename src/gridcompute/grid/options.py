@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .columns import Bools, Floats, Int32s, Int64s
     from .problem import Problem
 
@@ -19,8 +21,8 @@ __all__ = [
     "unplaced_reasons",
 ]
 
-#: Filters in the order they are applied, each with what it means for a job to fall at it. A job without
-#: options is given the first filter after which nothing is left. The tokens are stable.
+#: Filters in the order they are applied, each with what it means for a job to fall at it. A job
+#: without options is given the first filter after which nothing is left. The tokens are stable.
 REASONS = {
     "FamilyUnsupported": "no class can run this job family",
     "MemoryTooSmall": "no accelerator left has the memory",
@@ -36,7 +38,7 @@ REASONS_UNPLACED = {
     "QuotaReached": "what is left of the tenant's quota is less than any option takes",
     "CapacityTaken": "no option has enough accelerators left free",
     "CorridorTaken": "no option left has enough of its corridor left free",
-    "NotWorthIt": "its cheapest option costs more than leaving it out, or its room is worth more to others",
+    "NotWorthIt": "leaving it out costs less than its cheapest option, at these prices",
 }
 
 #: Forgiven before hours are rounded up: 3 h of work at throughput 0.3 is 10 hours, not 11.
@@ -52,7 +54,8 @@ def hours_needed(problem: Problem, index: Any) -> Int32s:
 
 
 def filtered(problem: Problem, index: Int64s, among: Bools | None = None) -> tuple[Bools, Int32s]:
-    """Classes with an open option for each job, and the filter (by position) at which none was left.
+    """Classes with an open option for each job, and the filter (by position) at which none was
+    left.
 
     Parameters
     ----------
@@ -79,7 +82,7 @@ def filtered(problem: Problem, index: Int64s, among: Bools | None = None) -> tup
     reason = np.full(len(index), -1, np.int32)
     quota = problem.quotas.upper_accelerator_h[jobs.tenant[index]][:, None]
     capacity, bandwidth = problem.classes.capacity, problem.corridors.bandwidth_gb
-    filters = [
+    filters: list[Callable[[], Bools]] = [
         lambda: need > 0,
         lambda: jobs.memory_gb[index][:, None] <= classes.memory_gb,
         lambda: ((jobs.residency[index][:, None] >> site.astype(np.int64)) & 1) == 1,
@@ -103,7 +106,7 @@ def open_starts(
     capacity: Int64s,
     bandwidth_gb: Floats | None,
 ) -> Int32s:
-    """How many first hours each job has at each class `among`, given this capacity and bandwidth."""
+    """How many first hours each job has at each class, given this capacity and bandwidth."""
     jobs, site = problem.jobs, problem.classes.site
     row, col = np.nonzero(among)
     job, d = index[row], need[row, col]
@@ -120,7 +123,7 @@ def open_starts(
 
 
 def least_free(capacity: Int64s) -> Int64s:
-    """Least capacity over d hours from hour t, as ``[d, class, t]``; -1 where they pass the last hour."""
+    """Least capacity over d hours from hour t, ``[d, class, t]``; -1 past the last hour."""
     n_classes, hours = capacity.shape
     out = np.full((hours + 1, n_classes, hours), -1, np.int64)
     out[0] = np.iinfo(np.int64).max
@@ -141,7 +144,7 @@ def unplaced_reasons(
     jobs, need = problem.jobs, hours_needed(problem, index)
     soft = np.full(len(index), len(REASONS_UNPLACED) - 1, np.int32)
     quota = free_accelerator_h[jobs.tenant[index]][:, None]
-    filters = [
+    filters: list[Callable[[], Bools]] = [
         lambda: jobs.gang[index][:, None] * need.astype(np.float64) <= quota,
         lambda: open_starts(problem, index, need, left, free, None) > 0,
         lambda: open_starts(problem, index, need, left, free, free_gb) > 0,

@@ -1,4 +1,4 @@
-"""A plan: where and when each job runs, how each site is powered, at what prices, with what bound."""
+"""A plan: where and when each job runs, how each site is powered, its prices and bound."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STATUSES", "Dispatch", "Free", "Plan", "Prices"]
 
-#: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit"; "stopped".
+#: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit";
+#: "stopped".
 STATUSES = ("optimal", "feasible", "time_limit", "stopped")
 
 
@@ -32,13 +33,15 @@ STATUSES = ("optimal", "feasible", "time_limit", "stopped")
 class Dispatch(Table):
     """How each site is powered, hour by hour, kWh.
 
-    In every site and hour: load = direct + bundled + grid + green discharge + grey discharge; what a
-    direct source delivers = direct + direct charge + exported + curtailed; what is stored afterwards
-    = stored before + charge_efficiency * charge - discharge / discharge_efficiency, in each colour.
+    In every site and hour: load = direct + bundled + grid + green discharge + grey discharge; what
+    a direct source delivers = direct + direct charge + exported + curtailed; what is stored
+    afterwards = stored before + charge_efficiency * charge - discharge / discharge_efficiency, in
+    each colour.
 
     Parameters
     ----------
-    direct_kwh, direct_charge_kwh, exported_kwh, curtailed_kwh : float64 (n_sources, n_sites, n_hours)
+    direct_kwh, direct_charge_kwh, exported_kwh, curtailed_kwh : float64 (n_sources, n_sites,
+    n_hours)
         Each direct source: used on load, put into the battery (green), sold, thrown away.
     bundled_kwh, bundled_charge_kwh : float64 (n_sites, n_hours)
         Bundled green power: used on load, put into the battery (green).
@@ -73,7 +76,7 @@ class Dispatch(Table):
 
     @property
     def green_kwh(self) -> Floats:
-        """Green power used on load in its own hour, (n_sites, n_hours): what the hourly rule counts."""
+        """Green power used on load in its own hour, (n_sites, n_hours)."""
         direct = self.direct_kwh.sum(axis=0)
         return np.asarray(direct + self.bundled_kwh + self.green_discharge_kwh)
 
@@ -87,8 +90,9 @@ class Dispatch(Table):
 class Prices(Table):
     """What one more unit of everything scarce would save.
 
-    `capacity`, `energy`, `corridor` and `quota` are the prices that prove the plan's bound: any plan
-    costs at least what `Plan.verify` recomputes from them. They also warm-start the next match.
+    `capacity`, `energy`, `corridor` and `quota` are the prices that prove the plan's bound: any
+    plan costs at least what `Plan.verify` recomputes from them. They also warm-start the next
+    match.
 
     Parameters
     ----------
@@ -116,7 +120,7 @@ class Prices(Table):
 
 
 class Free(NamedTuple):
-    """What a plan leaves free: accelerators by class and hour, GB by corridor and hour, quota by tenant."""
+    """What a plan leaves free, of classes and corridors by hour and of quotas."""
 
     accelerators: Int64s
     data_gb: Floats
@@ -138,11 +142,13 @@ class Plan:
     prices : Prices
     objective_yuan : float
         Exact cost: jobs' own costs, values of unplaced jobs, energy, wear, carbon, certificates,
-        what is missing to the mandate and to lower quotas, less exports and worth of what is stored.
+        what is missing to the mandate and to lower quotas, less exports and worth of what is
+        stored.
     bound_yuan : float
         No plan costs less; proved by `prices`.
     without_option_yuan : float
-        Value of the jobs that no class could ever take: part of objective and bound, not of the gap.
+        Value of the jobs that no class could ever take: part of objective and bound, not of the
+        gap.
     status : str
         "optimal" (gap 0), "feasible", "time_limit" or "stopped".
     stats : mapping
@@ -219,9 +225,10 @@ class Plan:
         Returns
         -------
         dict of arrays
-            ``job``, ``klass``, ``site``, ``start``, ``hours``, ``gang``: int32; ``energy_kwh`` at the
-            grid connection; ``cost_yuan``: data, delay, migration, and energy at the site's hourly
-            price; ``price_yuan``: with what its capacity, corridor and quota are worth to others.
+            ``job``, ``klass``, ``site``, ``start``, ``hours``, ``gang``: int32; ``energy_kwh`` at
+            the grid connection; ``cost_yuan``: data, delay, migration, and energy at the site's
+            hourly price; ``price_yuan``: with what its capacity, corridor and quota are worth to
+            others.
         """
         return dict(self._table)
 
@@ -267,7 +274,7 @@ class Plan:
 
     @cached_property
     def reasons(self) -> dict[int, str]:
-        """For each unplaced job a stable token: of `REASONS` if it has no option, else of `REASONS_UNPLACED`."""
+        """For each unplaced job a stable token: why it has no option, or what its options lack."""
         unplaced, free = np.flatnonzero(self.assignment < 0), self.free
         tokens: list[str] = []
         for first in range(0, len(unplaced), 1 << 14):
@@ -304,7 +311,7 @@ class Plan:
         return explain(self, job)
 
     def to_arrow(self) -> pa.Table:
-        """All jobs as a pyarrow Table, unplaced ones with nulls and a reason; for Parquet and the like."""
+        """All jobs as a pyarrow Table, unplaced ones with nulls and a reason."""
         import pyarrow as pa
 
         n, sites, classes = len(self.problem.jobs), self.problem.sites, self.problem.classes

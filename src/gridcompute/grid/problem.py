@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ..errors import InvalidProblemError
-from .columns import Bools, Column, Floats, Int32s, Table
 from .corridors import Corridors
 from .energy import Energy
 from .jobs import Jobs
 from .mandate import Mandate, MandateRows, Quotas
 from .options import REASONS, filtered, hours_needed
 from .sites import Classes, Sites
+
+if TYPE_CHECKING:
+    from .columns import Bools, Column, Floats, Int32s, Table
 
 __all__ = ["Problem"]
 

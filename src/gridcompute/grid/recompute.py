@@ -2,12 +2,14 @@ r"""The bound that a vector of prices proves, recomputed from nothing but the ta
 
 For any prices y = (alpha, pi, gamma, nu) with alpha, gamma >= 0, every plan costs at least
 
-    LB(y) = sum_j min(v_j, min over open options o of [f_jo + k_j sum alpha + e_jo . pi + G_j gamma + nu q_jo])
+    LB(y) = sum_j min(v_j, min over open options o of [f_jo + k_j sum alpha + e_jo . pi + G_j gamma
+    + nu q_jo])
             - alpha . K - gamma . BW - nu+ . U + nu- . L + E(pi),
 
-where E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate included.
-E is bounded from below by weak duality, with the duals of a linear program but not with its trust: any
-vector of multipliers, right or wrong, gives a valid number because every variable lies in a finite box.
+where E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
+included. E is bounded from below by weak duality, with the duals of a linear program but not with
+its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
+lies in a finite box.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ BLOCK = 1 << 16
 
 
 def lower_bound(problem: Problem, prices: Prices) -> float:
-    """The bound that `prices` prove, yuan; -inf if one is on something unlimited or out of its sign."""
+    """The bound that `prices` prove, yuan; -inf if one has the wrong sign or rents the boundless."""
     alpha, gamma, nu = prices.capacity, prices.corridor, prices.quota
     quotas = problem.quotas
     if (alpha < 0).any() or (gamma < 0).any() or (-nu > quotas.below_yuan_per_accelerator_h).any():
@@ -115,11 +117,11 @@ def _cheapest(
             shut = (gang > room[d, t]) | (data > wire[o, t])
             cost[shut] = np.inf
             best[at] = np.minimum(best[at], cost)
-    return best
+    return np.asarray(best, np.float64)
 
 
 def energy_bound(problem: Problem, pi: Floats) -> float:
-    """E(pi): a bound from below of energy cost less pi * (load - base load), over all dispatches, yuan."""
+    """E(pi): what energy cost less pi * (load - base load) never goes below, yuan."""
     base = problem.energy.base_load_kwh
     program = EnergyProgram(problem, base, most_load_kwh(problem), -pi)
     return program.bound() + float((pi * base).sum())

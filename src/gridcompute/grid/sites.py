@@ -25,17 +25,18 @@ class Sites(Table):
     name : str (n_sites,)
     latitude, longitude : float64 (n_sites,), degrees
     pue : float64 (n_sites,) or (n_sites, n_hours)
-        Energy at the grid connection over energy at the servers; by hour where cooling follows weather.
+        Energy at the grid connection over energy at the servers; by hour where cooling follows
+        weather.
     new : bool (n_sites,)
         Does the green mandate apply (a new facility)?
     connection_kw : float64 (n_sites,), kW
-        Most power taken from the grid, charging included; inf = no limit. Bundled green power has its
-        own limit, `Energy.bundled_kwh`.
+        Most power taken from the grid, charging included; inf = no limit. Bundled green power has
+        its own limit, `Energy.bundled_kwh`.
     carbon_g_per_kwh : float64 (n_sites,) or (n_sites, n_hours)
         Location-based intensity of the grid there.
     region, operator : int32 (n_sites,)
-        Labels for pooling the mandate: "cluster" pools the new sites of one region, "operator" those
-        of one operator.
+        Labels for pooling the mandate: "cluster" pools the new sites of one region, "operator"
+        those of one operator.
     """
 
     title: ClassVar[str] = "sites"
@@ -56,7 +57,7 @@ class Sites(Table):
     def check(self) -> None:
         """Few enough for a residency mask, and each name used once."""
         if len(self) > MOST_SITES:
-            message = f"sites has {len(self)} rows, needed at most {MOST_SITES} (jobs.residency is a bit mask)"
+            message = f"sites has {len(self)} rows, needed at most {MOST_SITES}, the residency bits"
             raise InvalidProblemError(message, "sites")
         seen: dict[str, int] = {}
         for i, name in enumerate(self.name):
@@ -83,8 +84,8 @@ class Classes(Table):
     overhead_kw : float64 (n_classes,), kW
         The server around it, for each busy accelerator.
     throughput : float64 (n_families, n_classes)
-        Speed of each job family relative to the reference accelerator; 0 = cannot run. Measured, never
-        taken from TFLOPS alone.
+        Speed of each job family relative to the reference accelerator; 0 = cannot run. Measured,
+        never taken from TFLOPS alone.
     accelerator_names, family_names : tuple of str
     """
 
@@ -115,5 +116,6 @@ class Classes(Table):
         families = self.family_names or tuple(f"family {i}" for i in range(len(self.throughput)))
         object.__setattr__(self, "family_names", tuple(families))
         if len(families) != len(self.throughput):
-            message = f"classes.family_names has {len(families)} names, needed {len(self.throughput)}, one a row of throughput"
+            needed = f"{len(self.throughput)}, one a row of throughput"
+            message = f"classes.family_names has {len(families)} names, needed {needed}"
             raise InvalidProblemError(message, "classes.family_names")

@@ -1,7 +1,8 @@
-"""An independent look at a plan: feasibility, energy balance, accounts, cost and bound, all recomputed.
+"""An independent look at a plan: feasibility, energy balance, accounts, cost and bound, all
+recomputed.
 
-Nothing here is shared with what made the plan: only the tables of the problem and plain sums. Each fault
-found carries a stable token, so that a log can be searched for it.
+Nothing here is shared with what made the plan: only the tables of the problem and plain sums. Each
+fault found carries a stable token, so that a log can be searched for it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .recompute import lower_bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from .columns import Bools, Floats, Int32s
     from .plan import Plan
@@ -161,7 +163,7 @@ def _placement(plan: Plan) -> Iterator[Fault]:
         if bad.any():
             at = int(np.argmax(bad))
             where = f"job {job[at]} on class {klass[at]}"
-            yield Fault(token, where, float(found[at]), float(needed[at]))  # type: ignore[arg-type]
+            yield Fault(token, where, float(found[at]), float(needed[at]))
 
 
 def _resources(plan: Plan) -> Iterator[Fault]:
