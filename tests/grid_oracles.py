@@ -135,3 +135,90 @@ def greedy_plan(problem: Problem, value: float = 0.2) -> Plan:
         objective_yuan=cost_of(problem, assignment, start, dispatch),
         bound_yuan=lower_bound(problem, prices),
     )
+
+
+def options_of(problem: Problem) -> list[tuple[int, int, int, int, float]]:
+    """Every open option as (job, class, first hour, hours, own cost), in plain loops."""
+    jobs, classes, wires = problem.jobs, problem.classes, problem.corridors
+    out = []
+    times = 2.0 if wires.latency_rule == "round_trip" else 1.0
+    for j in range(len(jobs)):
+        for c in range(len(classes)):
+            s, speed = int(classes.site[c]), classes.throughput[jobs.family[j], c]
+            o, gang = int(jobs.origin[j]), int(jobs.gang[j])
+            if speed <= 0 or jobs.memory_gb[j] > classes.memory_gb[c]:
+                continue
+            if not (int(jobs.residency[j]) >> s) & 1:
+                continue
+            if times * wires.delay_ms[o, s] > jobs.latency_ms[j]:
+                continue
+            d = max(1, int(np.ceil(jobs.work_h[j] / speed - 1e-9)))
+            if gang * d > problem.quotas.upper_accelerator_h[jobs.tenant[j]]:
+                continue
+            for t in range(int(jobs.release[j]), int(jobs.deadline[j]) - d + 1):
+                free = (classes.capacity[c, t : t + d] >= gang).all()
+                if not free or jobs.data_gb[j] > wires.bandwidth_gb[o, s, t]:
+                    continue
+                cost = jobs.data_gb[j] * wires.price_yuan_per_gb[o, s]
+                cost += jobs.delay_yuan_per_h[j] * (t - jobs.release[j])
+                was = (int(jobs.placed_class[j]), int(jobs.placed_start[j]))
+                cost += jobs.migration_yuan[j] if was[0] >= 0 and was != (c, t) else 0.0
+                out.append((j, c, t, d, float(cost)))
+    return out
+
+
+def lp_optimum(problem: Problem) -> tuple[float, Prices, dict[str, np.ndarray]]:
+    """The whole problem relaxed to fractions, written down at once: optimum, duals, energy."""
+    from gridcompute.grid.recompute import most_load_kwh
+
+    jobs, classes, hours = problem.jobs, problem.classes, problem.hours
+    base = problem.energy.base_load_kwh
+    program = EnergyProgram(problem, base, most_load_kwh(problem))
+    lp, unit, n_sites = program.program, program.unit, len(problem.sites)
+    option = np.array(options_of(problem))
+    job, klass, start, length = option[:, :4].astype(np.int64).T
+    x = lp.variables(0, np.ones(len(option)), option[:, 4] / unit)
+    out = lp.variables(0, np.ones(len(jobs)), jobs.value_yuan / unit)
+    site, gang, data = classes.site[klass], jobs.gang[job], jobs.data_gb[job]
+
+    def rows(low, high, shape, keys, columns, factors):
+        """Rows of `shape` with entries at `keys`, written straight into the program."""
+        first = lp._n_rows
+        lp.constraints(np.full(shape, low), [], np.broadcast_to(high, shape))
+        where = first + np.ravel_multi_index(keys, shape)
+        lp._entries.append((where, columns, np.asarray(factors, np.float64)))
+        return slice(first, lp._n_rows)
+
+    each = rows(1.0, 1.0, (len(jobs),), (job,), x, np.ones(len(x)))
+    lp._entries.append((each.start + np.arange(len(jobs)), out, np.ones(len(jobs))))
+    span = [np.arange(t, t + d) for t, d in zip(start, length, strict=True)]
+    hour, rep = np.concatenate(span), np.repeat(np.arange(len(x)), length)
+    capacity = rows(
+        -np.inf, classes.capacity, classes.capacity.shape, (klass[rep], hour), x[rep], gang[rep]
+    )
+    far = site != jobs.origin[job]
+    wires = problem.corridors.bandwidth_gb
+    keys = (jobs.origin[job][far], site[far], start[far])
+    corridor = rows(-np.inf, wires, wires.shape, keys, x[far], data[far])
+    upper = problem.quotas.upper_accelerator_h
+    quota = rows(-np.inf, upper, upper.shape, (jobs.tenant[job],), x, gang * length)
+    kwh = gang[rep] * problem.kwh_per_accelerator_h[klass[rep], hour] / unit
+    energy = rows(0.0, 0.0, (n_sites, hours), (site[rep], hour), x[rep], kwh)
+    lp._entries.append(
+        (
+            np.arange(energy.start, energy.stop),
+            program.index["load"].ravel(),
+            -np.ones(n_sites * hours),
+        )
+    )
+    lp._rows[-1] = (-base.ravel() / unit, -base.ravel() / unit)
+    point, bound, dual = lp.solve()
+    assert point is not None
+    prices = energy_prices(problem, 0.0).replace(
+        capacity=np.maximum(-dual[capacity] * unit, 0).reshape(classes.capacity.shape),
+        energy=-dual[energy].reshape(n_sites, hours),
+        corridor=np.maximum(-dual[corridor] * unit, 0).reshape(wires.shape),
+        quota=np.maximum(-dual[quota] * unit, 0),
+    )
+    values = {name: point[index] * unit for name, index in program.index.items()}
+    return bound * unit, prices, values

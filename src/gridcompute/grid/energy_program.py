@@ -55,10 +55,11 @@ class LinearProgram:
         self._rows.append((low.ravel(), high.ravel()))
         self._n_rows += low.size
 
-    def solve(self) -> tuple[Floats | None, float]:
-        """An optimal point (None if there is none) and a bound that no feasible point goes below.
+    def solve(self) -> tuple[Floats | None, float, Floats]:
+        """An optimal point (None if there is none), a bound no point goes below, and duals.
 
-        The bound is weak duality at the solver's multipliers: whatever they are, it is valid.
+        The bound is weak duality at the solver's multipliers: whatever they are, it is valid. The
+        duals, one a row, say how fast the optimum grows with the row's limits.
         """
         from scipy.optimize import linprog
         from scipy.sparse import coo_array, vstack
@@ -69,18 +70,21 @@ class LinearProgram:
         shape = (self._n_rows, self._n_variables)
         matrix = coo_array((value, (row, column)), shape=shape).tocsr()
         upper, lower = np.flatnonzero(row_high < np.inf), np.flatnonzero(row_low > -np.inf)
-        both = vstack([matrix[upper], -matrix[lower]]).tocsr()
+        both: Any = vstack([matrix[upper], -matrix[lower]]).tocsr()
         most = np.concatenate([row_high[upper], -row_low[lower]])
         box: Any = np.stack([low, high], axis=1)
         found: Any = linprog(cost, A_ub=both, b_ub=most, bounds=box, method="highs")
         if found.status == 2:
-            return None, np.inf
+            return None, np.inf, np.zeros(self._n_rows)
         y = np.zeros(len(most))
         if found.status == 0:
             y = np.minimum(found.ineqlin.marginals, 0.0)
         rest = cost - both.T @ y
         bound = float(y @ most + np.minimum(rest * low, rest * high).sum())
-        return (found.x if found.status == 0 else None), bound
+        duals = np.zeros(self._n_rows)
+        np.add.at(duals, upper, y[: len(upper)])
+        np.subtract.at(duals, lower, y[len(upper) :])
+        return (found.x if found.status == 0 else None), bound, duals
 
 
 class EnergyProgram:

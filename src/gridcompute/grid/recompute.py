@@ -31,7 +31,7 @@ BLOCK = 1 << 16
 
 
 def lower_bound(problem: Problem, prices: Prices) -> float:
-    """The bound that `prices` prove, yuan; -inf if one has the wrong sign or rents the boundless."""
+    """The bound that `prices` prove, yuan; -inf if one has the wrong sign or rents no limit."""
     alpha, gamma, nu = prices.capacity, prices.corridor, prices.quota
     quotas = problem.quotas
     if (alpha < 0).any() or (gamma < 0).any() or (-nu > quotas.below_yuan_per_accelerator_h).any():
