@@ -16,6 +16,7 @@ from .verify import PlanCertificate, verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -326,6 +327,20 @@ class Plan:
                 columns[name] = pa.array(wide, mask=~placed)
         columns["reason"] = pa.array([self.reasons.get(j) for j in range(n)], pa.string())
         return pa.table(columns)
+
+    def report(self, path: str | Path) -> Path:
+        """Write one self-contained HTML page with pictures of the plan, and return its path.
+
+        Parameters
+        ----------
+        path : path
+            Of the file to write, e.g. ``"plan.html"``.
+        """
+        from ..report import (
+            write_page,
+        )  # the one arrow upwards: a convenience, taken only when called
+
+        return write_page(self, path)
 
 
 def _running(hourly: Floats) -> Floats:
