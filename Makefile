@@ -1,20 +1,103 @@
-# The one door. `make demo` and `make test` set up all they need; `make ci` is what a change must pass.
+# The one door. Each target sets up what it needs from nothing; `make ci` is what a change must pass.
+#
+# Needed beforehand: Python 3.11 or newer with venv and headers, make, a C++20 compiler. PYTHON and VENV choose
+# another interpreter or folder; JOBS is the number of test processes. Safe under -j.
 comma := ,
 PYTHON ?= python3
 VENV ?= .venv
-RUN := $(VENV)/bin/
-READY := $(VENV)/.ready
-export PYTHONPATH := src
+JOBS ?= auto
+BIN := $(VENV)/bin/
+PIP := $(BIN)python -m pip --quiet --disable-pip-version-check
+CPP := $(shell find csrc -name '*.[ch]pp')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format build native native-asan native-tsan bench docs dist ci ci-rest clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: build ## set up and run the packaged scenario
+	$(BIN)gridcompute demo $(ARGS)
+
+test: build $(VENV)/.ready-test ## set up and run all tests and doctests
+	$(BIN)python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+check: build $(VENV)/.ready-dev ## style and types: ruff, clang-format, mypy --strict, stubtest
+	$(BIN)ruff check .
+	$(BIN)ruff format --check .
+	$(BIN)clang-format --dry-run -Werror $(CPP)
+	$(BIN)python -m mypy
+	$(BIN)python -m mypy.stubtest gridcompute._core gridcompute._ingest
+
+format: $(VENV)/.ready-dev ## write the style that `make check` asks for
+	$(BIN)ruff check --fix-only .
+	$(BIN)ruff format .
+	$(BIN)clang-format -i $(CPP)
+
+bench: build $(VENV)/.ready-test ## time against the peers (ARGS='-k transport' for some)
+	$(BIN)python -m pytest benches --override-ini=python_files='bench_*.py' --benchmark-only $(ARGS)
+
+docs: build $(VENV)/.ready-dev ## the documentation, every warning an error
+	$(BIN)python -m sphinx -q -n -W --keep-going docs docs/_build/html
+
+dist: $(VENV)/.ready-dev ## sdist, wheel from the sdist, and the wheel at work in a clean environment
+	$(BIN)python .ci/check_dist.py
+
+ci: test ci-rest ## all that a change must pass
+ci-rest: check native docs dist
+
+clean: ## forget what was built, keep the environment
+	rm -rf build dist docs/_build docs/reference/generated src/*.egg-info src/gridcompute/_ingest.c
+	find src -name '*.so' -delete
+
+# The environment. Three stamps in a row, so that no two pips ever run at once: runtime, tests, everything.
+
+define PREFLIGHT
+import sys
+if sys.version_info < (3, 11):
+    sys.exit("gridcompute needs Python 3.11 or newer, and %s is %s: make PYTHON=..." % (sys.executable, sys.version.split()[0]))
+import importlib.util, pathlib, sysconfig
+if not importlib.util.find_spec("venv") or not importlib.util.find_spec("ensurepip"):
+    sys.exit(sys.executable + " cannot make an environment with pip (Debian, Ubuntu: apt install python3-venv)")
+if not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists():
+    sys.exit(sys.executable + " has no headers to build native modules with (Debian, Ubuntu: apt install python3-dev)")
+endef
+export PREFLIGHT
+
+# Objects are kept in the environment: another Python is another ABI. The editable install compiles into them, and
+# `build` afterwards only what changed.
+INCREMENTAL := DIST_EXTRA_CONFIG=$(VENV)/build.cfg
+
+$(VENV)/.ready: pyproject.toml setup.py
+	@$(PYTHON) -c "$$PREFLIGHT"
+	@command -v $(CXX) >/dev/null || { echo "no C++ compiler: install g++, or make CXX=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+	$(BIN)python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > $(VENV)/build.txt
+	$(PIP) install --requirement $(VENV)/build.txt
+	printf '[build_ext]\nbuild_temp = $(VENV)/objects\n' > $(VENV)/build.cfg
+	$(INCREMENTAL) $(PIP) install --no-build-isolation --editable .
+	touch $@
+
+# A peer without a wheel for this machine is no reason to fail: what compares with it skips, and says so.
+$(VENV)/.ready-test: $(VENV)/.ready
+	$(PIP) install --group test
+	$(PIP) install --group peers || echo "some peers could not be installed; comparisons with them are skipped"
+	touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready-test
+	$(PIP) install --group check --group docs
+	touch $@
+
+build: $(VENV)/.ready ## compile what changed
+	$(INCREMENTAL) $(BIN)python setup.py -q build_ext --inplace
+
+# The core by itself, without Python: its own tests, under ASan with UBSan and under TSan.
 
 CORE := $(shell find csrc/gridcompute -name '*.cpp')
 TESTS := $(wildcard csrc/tests/*.cpp)
-HEADERS := $(shell find csrc -name '*.hpp')
 WARN := -std=c++20 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off -Icsrc -Icsrc/tests -UNDEBUG
-
-.PHONY: native native-asan native-tsan build
-
-build:
-	$(PYTHON) setup.py -q build_ext --inplace
 
 define native_rule
 build/native-$(1)/%.o: %.cpp
@@ -23,9 +106,10 @@ build/native-$(1)/%.o: %.cpp
 build/native-$(1)/run: $$(patsubst %.cpp,build/native-$(1)/%.o,$(CORE) $(TESTS))
 	$$(CXX) $(2) $$^ -o $$@ -lpthread
 native-$(1): build/native-$(1)/run
+	@! ldd $$< | grep -i python # the proof that the core needs none
 	$(3) build/native-$(1)/run $(ONLY)
 -include $$(patsubst %.cpp,build/native-$(1)/%.d,$(CORE) $(TESTS))
 endef
 $(eval $(call native_rule,asan,-O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,))
 $(eval $(call native_rule,tsan,-O1 -g -fsanitize=thread,setarch -R))
-native: native-asan native-tsan
+native: native-asan native-tsan ## the native tests under ASan, UBSan and TSan (ONLY=name for one)

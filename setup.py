@@ -1,7 +1,7 @@
 """Builds the two native modules; all metadata stands in pyproject.toml.
 
-Objects are rebuilt when their source or any header they include is newer (-MMD, read back by `stale`):
-nothing changed compiles nothing, one .cpp compiles one, a header only its users.
+Objects are rebuilt when their source or any header they include is newer (-MMD, read back by
+`stale`): nothing changed compiles nothing, one .cpp compiles one, a header only its users.
 """
 
 import os
@@ -11,7 +11,8 @@ from Cython.Build import cythonize
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import Extension, setup
 
-DEBUG = os.environ.get("GRIDCOMPUTE_DEBUG") == "1"  # asserts and holds() on; give it its own --build-temp
+# Asserts and holds() on; give such a build its own --build-temp.
+DEBUG = os.environ.get("GRIDCOMPUTE_DEBUG") == "1"
 FLAGS = ["-MMD", "-ffp-contract=off", *(["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"])]
 
 
@@ -25,14 +26,24 @@ def stale(obj: str, src: str) -> bool:
     return any(not Path(n).exists() or Path(n).stat().st_mtime > age for n in [src, *names])
 
 
+def files(suffix: str) -> list[str]:
+    """What the core is made of, without its native tests."""
+    folders = ("csrc/gridcompute", "csrc/bindings")
+    return sorted(str(p) for folder in folders for p in Path(folder).rglob(f"*{suffix}"))
+
+
 core = Pybind11Extension(
     "gridcompute._core",
-    sorted(str(p) for folder in ("csrc/gridcompute", "csrc/bindings") for p in Path(folder).rglob("*.cpp")),
+    files(".cpp"),
+    depends=files(
+        ".hpp"
+    ),  # a newer header opens the question that `stale` then answers file by file
     include_dirs=["csrc"],
     cxx_std=20,
     extra_compile_args=FLAGS,
 )
 ingest = [Extension("gridcompute._ingest", ["src/gridcompute/_ingest.pyx"])]
 
-ParallelCompile("GRIDCOMPUTE_BUILD_JOBS", default=os.cpu_count() or 1, needs_recompile=stale).install()
+jobs = os.cpu_count() or 1
+ParallelCompile("GRIDCOMPUTE_BUILD_JOBS", default=jobs, needs_recompile=stale).install()
 setup(ext_modules=[core, *cythonize(ingest, language_level=3)])

@@ -1,4 +1,4 @@
-"""gridcompute: match millions of jobs to heterogeneous accelerator slots, with a certificate beside every answer."""
+"""Match millions of jobs to accelerator slots, with a certificate beside every answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `progress=` accepts, made into the one hook the core calls: stage and fraction in, True to stop out."""
+"""What `progress=` accepts, made into the one hook of the core: stage, fraction; True stops."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ProgressHook = Callable[[Progress], "bool | None"]
 def progress_hook(
     progress: bool | ProgressHook | None, title: str
 ) -> Iterator[Callable[[str, float], bool] | None]:
-    """The core's hook for `progress`: None, True (a rich bar on stderr) or a callable given a `Progress`."""
+    """The hook of the core for `progress`: None, True (a bar on stderr) or a callable."""
     if progress is None or progress is False:
         yield None
     elif progress is True:

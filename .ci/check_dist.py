@@ -1,0 +1,84 @@
+"""Build the sdist and the wheel from it; look inside; use the wheel where no source is near."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = {".cpp", ".hpp", ".pyx", ".pxd", ".c", ".o", ".d"}
+
+TINY = """
+import numpy as np
+import gridcompute as gc
+
+found = gc.transport(np.array([[1, 5], [2, 3], [4, 1]]), np.array([1, 2]))
+assert found.objective == 5 and found.exact and found.verify().valid, found
+print("the wheel works:", gc.__file__)
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> None:
+    """Run a command without what this environment would add to its imports; its failure is ours."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    subprocess.run([str(c) for c in command], cwd=cwd, env=clean, check=True)
+
+
+def built(folder: Path, pattern: str) -> Path:
+    """The one file in `folder` of this pattern."""
+    (path,) = folder.glob(pattern)
+    return path
+
+
+def sources(folder: Path) -> list[Path]:
+    """The files of a folder, without what a build or a run has left there."""
+    left = {"_build", "generated", "__pycache__", ".pytest_cache", ".hypothesis", ".benchmarks"}
+    files = [p for p in folder.rglob("*") if p.is_file() and not left & set(p.parts)]
+    return [p for p in files if p.suffix not in {".so", ".c"} and "egg-info" not in str(p)]
+
+
+def check_sdist(path: Path) -> None:
+    """The sdist carries every source a build or a test needs."""
+    with tarfile.open(path) as archive:
+        there = {name.partition("/")[2] for name in archive.getnames()}
+    folders = ("csrc", "src", "tests", "docs", "benches", "examples")
+    needed = {str(p.relative_to(ROOT)) for f in folders for p in sources(ROOT / f)}
+    needed |= {"Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "setup.py"}
+    if missing := sorted(needed - there):
+        sys.exit(f"{path.name} lacks {missing}: see MANIFEST.in")
+
+
+def check_wheel(path: Path) -> None:
+    """The wheel carries both native modules, all else of the package, and no native source."""
+    names = set(zipfile.ZipFile(path).namelist())
+    if extra := sorted(n for n in names if Path(n).suffix in SOURCES):
+        sys.exit(f"{path.name} carries {extra}")
+    modules = {Path(n).name.partition(".")[0] for n in names if n.endswith(".so")}
+    if modules != {"_core", "_ingest"}:
+        sys.exit(f"{path.name} carries native modules {sorted(modules)}, not _core and _ingest")
+    package = {str(p.relative_to(ROOT / "src")) for p in sources(ROOT / "src" / "gridcompute")}
+    if missing := sorted(n for n in package - names if Path(n).suffix not in SOURCES):
+        sys.exit(f"{path.name} lacks {missing}: see package-data in pyproject.toml")
+
+
+def main() -> None:
+    """Build, look, install, use."""
+    with tempfile.TemporaryDirectory() as scratch:
+        dist, clean, elsewhere = (Path(scratch, name) for name in ("dist", "venv", "elsewhere"))
+        elsewhere.mkdir()
+        run(sys.executable, "-m", "build", "--quiet", "--outdir", dist, ROOT, cwd=ROOT)
+        check_sdist(built(dist, "*.tar.gz"))
+        check_wheel(built(dist, "*.whl"))
+        venv.create(clean, with_pip=True)
+        python = clean / "bin" / "python"
+        run(python, "-m", "pip", "install", "--quiet", built(dist, "*.whl"), cwd=elsewhere)
+        run(python, "-c", TINY, cwd=elsewhere)
+        run(clean / "bin" / "gridcompute", "--help", cwd=elsewhere)
+
+
+if __name__ == "__main__":
+    main()

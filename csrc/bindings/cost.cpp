@@ -1,0 +1,62 @@
+// Cost sources as opaque Python objects that keep the arrays they read alive.
+#include "cost.hpp"
+
+#include "gridcompute/cost/callback.hpp"
+#include "gridcompute/cost/dense.hpp"
+#include "gridcompute/cost/sparse.hpp"
+#include "gridcompute/cost/terms.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+template <class T>
+Source dense(const Array<T>& cost) {
+  return {std::make_unique<DenseCost<T>>(cost.data(), cost.shape(0), cost.shape(1)), cost};
+}
+
+template <class T, class I>
+Source sparse(const Array<T>& data, const Array<I>& indices, const Array<I>& indptr, Index n_slots) {
+  return {std::make_unique<SparseCost<T, I>>(data.data(), indices.data(), indptr.data(), indptr.size() - 1, n_slots),
+          py::make_tuple(data, indices, indptr)};
+}
+
+template <class T>
+void bind_dtype(py::module_& m) {
+  m.def("dense_cost", &dense<T>, py::arg("cost").noconvert());
+  m.def("sparse_cost", &sparse<T, std::int32_t>, py::arg("data").noconvert(), py::arg("indices").noconvert(),
+        py::arg("indptr").noconvert(), py::arg("n_slots"));
+  m.def("sparse_cost", &sparse<T, std::int64_t>, py::arg("data").noconvert(), py::arg("indices").noconvert(),
+        py::arg("indptr").noconvert(), py::arg("n_slots"));
+}
+
+using TermArrays = std::tuple<Array<double>, std::optional<Array<std::int32_t>>, std::optional<Array<double>>>;
+
+Source terms(const std::vector<TermArrays>& arrays, Index n_jobs, Index n_slots) {
+  std::vector<Term> list;
+  for (const auto& [table, key, coef] : arrays) {
+    list.push_back({table.data(), table.shape(0), key ? key->data() : nullptr, coef ? coef->data() : nullptr});
+  }
+  return {std::make_unique<TermsCost>(std::move(list), n_jobs, n_slots), py::cast(arrays)};
+}
+
+Source callback(std::uintptr_t address, std::uintptr_t context, Index n_jobs, Index n_slots, py::object keep) {
+  return {std::make_unique<CallbackCost>(reinterpret_cast<FillRows>(address), reinterpret_cast<void*>(context), n_jobs,
+                                         n_slots),
+          std::move(keep)};
+}
+
+}  // namespace
+
+void bind_cost(py::module_& m) {
+  py::class_<Source>(m, "CostSource", "A cost source of the core, with the arrays it reads.");
+  bind_dtype<std::int32_t>(m);
+  bind_dtype<std::int64_t>(m);
+  bind_dtype<float>(m);
+  bind_dtype<double>(m);
+  m.def("terms_cost", &terms, py::arg("terms"), py::arg("n_jobs"), py::arg("n_slots"));
+  m.def("callback_cost", &callback, py::arg("address"), py::arg("context"), py::arg("n_jobs"), py::arg("n_slots"),
+        py::arg("keep"));
+}
+
+}  // namespace gridcompute::bindings

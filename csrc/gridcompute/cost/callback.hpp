@@ -1,0 +1,32 @@
+// A cost given by a C function that fills blocks of rows: a Numba kernel, or any compiled code. It must be pure and
+// safe to call from several threads at once.
+#pragma once
+
+#include <vector>
+
+#include "gridcompute/cost/source.hpp"
+
+namespace gridcompute {
+
+// out is (n_rows, n_slots), row after row; +inf forbids; NaN is found by the solver and reported.
+using FillRows = void (*)(void* context, const Index* rows, Index n_rows, double* out);
+
+class CallbackCost final : public CostSource {
+ public:
+  CallbackCost(FillRows fill, void* context, Index n_jobs, Index n_slots)
+      : CostSource(n_jobs, n_slots), fill_(fill), context_(context) {}
+
+  [[nodiscard]] bool real() const noexcept override { return true; }
+  void reals(Rows rows, double* out) const override {
+    if (rows.list != nullptr) return fill_(context_, rows.list, rows.count, out);
+    std::vector<Index> list(static_cast<std::size_t>(rows.count));
+    for (Index k = 0; k < rows.count; ++k) list[static_cast<std::size_t>(k)] = rows.first + k;
+    fill_(context_, list.data(), rows.count, out);
+  }
+
+ private:
+  FillRows fill_;
+  void* context_;
+};
+
+}  // namespace gridcompute

@@ -1,0 +1,43 @@
+// A matrix in the caller's memory, row after row, read in place: int32, int64, float32 or float64.
+#pragma once
+
+#include <type_traits>
+
+#include "gridcompute/cost/source.hpp"
+
+namespace gridcompute {
+
+template <class T>
+class DenseCost final : public CostSource {
+ public:
+  DenseCost(const T* values, Index n_jobs, Index n_slots) : CostSource(n_jobs, n_slots), values_(values) {}
+
+  [[nodiscard]] bool real() const noexcept override { return std::is_floating_point_v<T>; }
+  [[nodiscard]] bool forbids() const noexcept override { return real(); }
+  void integers(Rows rows, Cost* out) const override { fill(rows, out); }
+  void reals(Rows rows, double* out) const override { fill(rows, out); }
+  [[nodiscard]] Cost integer_at(Index job, Index slot) const override {
+    return static_cast<Cost>(values_[job * n_slots() + slot]);
+  }
+  [[nodiscard]] double real_at(Index job, Index slot) const override {
+    return static_cast<double>(values_[job * n_slots() + slot]);
+  }
+  [[nodiscard]] const std::int32_t* int32() const noexcept override {
+    if constexpr (std::is_same_v<T, std::int32_t>) return values_;
+    return nullptr;
+  }
+
+ private:
+  template <class Out>
+  void fill(Rows rows, Out* out) const {
+    const Index n = n_slots();
+    for (Index k = 0; k < rows.count; ++k) {
+      const T* row = values_ + rows[k] * n;
+      for (Index s = 0; s < n; ++s) out[k * n + s] = static_cast<Out>(row[s]);
+    }
+  }
+
+  const T* values_;
+};
+
+}  // namespace gridcompute

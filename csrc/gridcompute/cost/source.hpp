@@ -1,0 +1,55 @@
+// Where a cost comes from: one concept, filled in blocks of rows.
+//
+// A source has n_jobs x n_slots costs, either all integers (int64, exact) or all reals (double, exact: float32 and
+// Terms widen without rounding). It is read by blocks of rows, from several threads at once, and is pure: the same
+// row is the same bits whenever and wherever it is read. Forbidden pairs are kForbidden, or +inf.
+#pragma once
+
+#include <span>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute {
+
+// Which rows of a block: `count` rows from `first`, or the `count` rows listed.
+struct Rows {
+  const Index* list = nullptr;
+  Index first = 0;
+  Index count = 0;
+
+  [[nodiscard]] Index operator[](Index k) const noexcept { return list != nullptr ? list[k] : first + k; }
+};
+
+class CostSource {
+ public:
+  CostSource(Index n_jobs, Index n_slots) : n_jobs_(n_jobs), n_slots_(n_slots) {}
+  virtual ~CostSource() = default;
+  CostSource(const CostSource&) = delete;
+  CostSource& operator=(const CostSource&) = delete;
+
+  [[nodiscard]] Index n_jobs() const noexcept { return n_jobs_; }
+  [[nodiscard]] Index n_slots() const noexcept { return n_slots_; }
+
+  // A source answers the fill of its own kind; the other one is an internal error (a dense matrix answers both).
+  [[nodiscard]] virtual bool real() const noexcept = 0;
+  virtual void integers(Rows rows, Cost* out) const;
+  virtual void reals(Rows rows, double* out) const;
+
+  // One cost, the same bits as in its row.
+  [[nodiscard]] virtual Cost integer_at(Index job, Index slot) const;
+  [[nodiscard]] virtual double real_at(Index job, Index slot) const;
+
+  // The matrix itself, row after row, where it is held as int32; else null.
+  [[nodiscard]] virtual const std::int32_t* int32() const noexcept { return nullptr; }
+
+  // May a pair be forbidden? Where not, an integer equal to kForbidden is a cost, and out of range.
+  [[nodiscard]] virtual bool forbids() const noexcept { return true; }
+
+  // An upper bound on |cost| that is known without reading the costs, or a negative number.
+  [[nodiscard]] virtual double known_bound() const noexcept { return -1.0; }
+
+ private:
+  Index n_jobs_, n_slots_;
+};
+
+}  // namespace gridcompute

@@ -1,0 +1,116 @@
+#include "gridcompute/transport/keys.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+// Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51, and vectorised
+// on every instruction set, unlike a conversion to int64.
+constexpr double kRound = 6755399441055744.0;
+constexpr double kRoundable = 2251799813685248.0;  // 2^51
+
+GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out, Seen& seen) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  double largest = seen.largest;
+  std::int64_t inexact = 0, invalid = 0;
+  for (Index s = 0; s < n; ++s) {
+    const double x = in[s] * scale, shifted = x + kRound, size = std::fabs(x);
+    const std::int64_t key = std::bit_cast<std::int64_t>(shifted) - std::bit_cast<std::int64_t>(kRound);
+    const bool finite = size < inf;
+    inexact |= static_cast<std::int64_t>(finite && shifted - kRound != x);
+    invalid |= static_cast<std::int64_t>(!(in[s] > -inf));
+    largest = finite && size > largest ? size : largest;
+    out[s] = finite ? key : kForbidden;
+  }
+  seen.largest = largest;
+  seen.inexact |= inexact != 0;
+  seen.invalid = invalid != 0 ? 0 : seen.invalid;
+}
+
+// The largest |key| other than `skip`, as a double (rounded up: |-2^63| is no int64).
+GRIDCOMPUTE_CLONES double largest_integer(const Cost* in, Index n, Cost skip) {
+  Cost low = 0, high = 0;
+  for (Index k = 0; k < n; ++k) {
+    const Cost key = in[k] == skip ? 0 : in[k];
+    low = key < low ? key : low;
+    high = key > high ? key : high;
+  }
+  return std::max(static_cast<double>(high), -static_cast<double>(low));
+}
+
+}  // namespace
+
+void Seen::join(const Seen& other) noexcept {
+  largest = std::max(largest, other.largest);
+  inexact |= other.inexact;
+  if (other.invalid >= 0 && (invalid < 0 || other.invalid < invalid)) invalid = other.invalid;
+}
+
+double choose_resolution(double most, Cost limit) {
+  const double room = std::min(static_cast<double>(limit), kRoundable / 2);
+  if (!(most > 0)) return 1.0;
+  return std::exp2(std::clamp(std::floor(std::log2(room / most)), -1000.0, 1000.0));
+}
+
+Keys::Keys(const Problem& problem, double resolution)
+    : problem_(&problem),
+      n_slots_(static_cast<Slot>(problem.cost->n_slots())),
+      columns_(n_slots_ + (problem.unplaced != nullptr ? 1 : 0)),
+      integral_(!problem.cost->real() && problem.demand == nullptr && resolution == 1.0),
+      resolution_(resolution),
+      limit_(largest_cost(n_slots_ + 2)) {
+  if (!integral_) limit_ = std::min<Cost>(limit_, Cost{1} << 50);
+}
+
+void Keys::fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const {
+  const Index n = n_slots_;
+  if (integral_) {
+    problem_->cost->integers(rows, out);
+    const Cost skip = problem_->cost->forbids() ? kForbidden : 0;
+    seen.largest = std::max(seen.largest, largest_integer(out, n * rows.count, skip));
+    return;
+  }
+  scratch.resize(static_cast<std::size_t>(std::max<Index>(n * rows.count, 1)));
+  problem_->cost->reals(rows, scratch.data());
+  if (problem_->demand == nullptr) {
+    Seen block = seen;
+    block.invalid = -1;
+    quantise(scratch.data(), n * rows.count, resolution_, out, block);
+    if (block.invalid >= 0) {  // rare: find the row
+      for (Index k = 0; k < rows.count; ++k) {
+        for (Index s = 0; s < n; ++s) {
+          if (!(scratch[static_cast<std::size_t>(k * n + s)] > -std::numeric_limits<double>::infinity())) {
+            if (seen.invalid < 0 || rows[k] < seen.invalid) seen.invalid = rows[k];
+          }
+        }
+      }
+    }
+    block.invalid = seen.invalid;
+    seen = block;
+    return;
+  }
+  for (Index k = 0; k < rows.count; ++k) {
+    Seen row;
+    quantise(scratch.data() + k * n, n, resolution_ / problem_->demand[rows[k]], out + k * n, row);
+    if (row.invalid >= 0) row.invalid = rows[k];
+    seen.join(row);
+  }
+}
+
+Cost Keys::unplaced(Index job, Seen& seen) const {
+  const double cost = problem_->unplaced[job * problem_->unplaced_stride];
+  const double x = cost * (resolution_ / static_cast<double>(problem_->weight(job)));
+  if (!(std::fabs(x) < std::numeric_limits<double>::infinity())) return kForbidden;  // +inf: this job must be placed
+  seen.largest = std::max(seen.largest, std::fabs(x));
+  const double key = std::nearbyint(x);
+  seen.inexact |= key != x;
+  return std::fabs(x) < static_cast<double>(kCostLimit) ? static_cast<Cost>(key) : kCostLimit;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,51 @@
+// Integer keys per unit of weight from any cost source: rint(cost * resolution / weight).
+//
+// While rows are read, what only a look at every cost can tell is told: the largest |key|, whether every key is exact,
+// and the first row with a NaN or -inf. A resolution chosen from a sample may prove too fine; then the largest |cost|
+// says what to choose, and the solve starts over.
+#pragma once
+
+#include "gridcompute/transport/problem.hpp"
+
+namespace gridcompute::transport {
+
+struct Seen {
+  double largest = 0;    // |key| before rounding, over allowed pairs
+  bool inexact = false;  // some key differs from its cost
+  Index invalid = -1;    // first row with NaN or -inf
+
+  void join(const Seen& other) noexcept;
+};
+
+class Keys {
+ public:
+  Keys(const Problem& problem, double resolution);
+
+  [[nodiscard]] Index n_jobs() const noexcept { return problem_->cost->n_jobs(); }
+  [[nodiscard]] Slot columns() const noexcept { return columns_; }  // n_slots, and one for "unplaced" if allowed
+  [[nodiscard]] Slot n_slots() const noexcept { return n_slots_; }
+  [[nodiscard]] bool optional() const noexcept { return problem_->unplaced != nullptr; }
+  [[nodiscard]] bool integral() const noexcept { return integral_; }
+  [[nodiscard]] double resolution() const noexcept { return resolution_; }
+  [[nodiscard]] const Problem& problem() const noexcept { return *problem_; }
+  [[nodiscard]] Cost limit() const noexcept { return limit_; }  // the largest |key| allowed
+
+  // The int32 matrix itself, if keys are its entries.
+  [[nodiscard]] const std::int32_t* int32() const noexcept { return integral_ ? problem_->cost->int32() : nullptr; }
+
+  // Keys of these rows, n_slots a row (without the unplaced column). scratch holds a double a key where needed.
+  void fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const;
+  [[nodiscard]] Cost unplaced(Index job, Seen& seen) const;  // the key of leaving this job out
+
+ private:
+  const Problem* problem_;
+  Slot n_slots_, columns_;
+  bool integral_;
+  double resolution_;
+  Cost limit_;
+};
+
+// A power of two for which |cost| <= most gives keys within the limit; 1 where costs are integers in unit weights.
+[[nodiscard]] double choose_resolution(double most, Cost limit);
+
+}  // namespace gridcompute::transport

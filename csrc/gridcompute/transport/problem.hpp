@@ -1,0 +1,88 @@
+// Exact transport: N jobs to S slot classes at least total cost, N >> S.
+//
+// Problem.  Job i has weight w_i (1, or the size of its gang) and costs c_is in class s as a whole; class s holds u_s
+// units; a job may be left out at pen_i where the caller allows it. Minimise the total cost.
+//
+// Definitions.  Keys are integer costs per unit of weight, rint(c_is * resolution / w_i); all prices, reduced costs and
+// labels are in keys. Prices p_s >= 0. V_i(p) = min_s (key_is + p_s). D(p) = sum_i w_i V_i(p) - sum_s u_s p_s bounds
+// every plan from below. Being left out is one more class, number n_slots, with room for all: it is a column like any
+// other whose price ends at 0. The hub T takes what room is left over: p_T = 0 at the end.
+//
+// Steps (one file each).
+//   sample.cpp   a ladder of stratified samples, capacities scaled, each solved like the full problem: start prices
+//   scan.cpp     one look at every cost: per job the few classes that can matter for prices within a box
+//   tune.cpp     Newton on the smoothed dual over those candidates: prices that leave few units out of balance
+//   repair.cpp   shortest paths on the residual graph of S + 2 nodes: the restricted optimum, exactly
+//   verify.cpp   which jobs may want a class they have no candidate for; they are looked at again, and repair goes on
+//   gangs.cpp    whole gangs from the splittable optimum
+//
+// Why it is exact.  repair.cpp ends with every unit at the cheapest of its candidates and prices complementary to the
+// loads: optimal for the restricted problem. verify.cpp proves that no job prefers a class outside its candidates:
+// V_i is right, primal equals dual, so it is optimal for the whole. Candidates only grow, so it ends.
+//
+// Range proof.  base/types.hpp: with |key| <= largest_cost(S + 2) nothing overflows 2^61.
+//
+// Source.  Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563: prices from samples make N >> S linear in N. Successive
+// shortest paths on the class graph: Brenner, Oper. Res. Lett. 36 (2008) 408. Quadratic smoothing: Lorenz, Manns and
+// Meyer, Appl. Math. Optim. 83 (2021) 1919. Deviations: exact pricing by a box of prices instead of repeated passes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/cost/source.hpp"
+
+namespace gridcompute::transport {
+
+struct Problem {
+  const CostSource* cost = nullptr;
+  const Cost* capacity = nullptr;        // (n_slots), >= 0
+  const std::int32_t* demand = nullptr;  // (n_jobs), >= 1, or null: 1 each
+  const double* unplaced = nullptr;      // (n_jobs), or (1) with unplaced_stride 0; null: every job must be placed
+  Index unplaced_stride = 0;
+
+  [[nodiscard]] Cost weight(Index job) const noexcept { return demand != nullptr ? demand[job] : 1; }
+};
+
+struct Options {
+  double resolution = 0;           // 0: automatic
+  double gap = 0;                  // stop once proved
+  const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
+  std::uint64_t seed = 0;
+  int threads = 0;
+};
+
+struct Stage {
+  const char* name;
+  double seconds;
+};
+
+struct Stats {
+  Index evaluations = 0;  // costs looked at
+  Index levels = 0, rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rescanned = 0;
+  std::vector<Stage> stages;
+  void add(const char* name, double seconds);
+};
+
+enum class Status { optimal, feasible, infeasible, time_limit, stopped };
+
+struct Result {
+  Status status = Status::optimal;
+  std::vector<std::int32_t> assignment;  // -1: unplaced
+  std::vector<Cost> load;                // (n_slots)
+  std::vector<double> prices;            // (n_slots), in the unit of cost, exact multiples of 1 / resolution
+  double objective = 0, bound = 0;       // in the unit of cost; objective rounded to nearest, bound rounded down
+  Wide exact_objective = 0;              // in keys, where all keys are exact
+  bool exact = false;                    // objective equals bound in exact arithmetic
+  bool integral = false;                 // the costs are integers solved at resolution 1
+  double resolution = 1;
+  std::vector<Index> witness_jobs;  // infeasible: these jobs fit only in these slots, and exceed their capacity
+  std::vector<Slot> witness_slots;
+  Stats stats;
+};
+
+[[nodiscard]] Result solve(const Problem& problem, const Options& options, Stop& stop);
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,351 @@
+#include "gridcompute/transport/repair.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <functional>
+
+#include "gridcompute/base/error.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+constexpr auto kHeap = std::greater<>{};  // std heaps put the largest first
+}
+
+Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices,
+               std::span<const Cost> radius, Stats& stats)
+    : r_(problem),
+      capacity_(capacity),
+      prices_(prices),
+      stats_(stats),
+      hub_(problem.columns),
+      box_{prices, std::vector<Cost>(radius.begin(), radius.end())} {
+  const auto n = static_cast<std::size_t>(hub_);
+  if (r_.slot.size() > std::numeric_limits<std::uint32_t>::max()) {
+    throw Error(ErrorKind::invalid_problem, "cost", -1, "more than 2^32 candidate pairs: too many jobs tie at once");
+  }
+  p_ = prices;
+  p_.push_back(0);
+  r_.place(prices, capacity);
+  const std::vector<Cost> load = r_.load();
+  filled_.resize(n);
+  excess_.assign(n + 1, 0);
+  Wide total = 0;
+  for (std::size_t s = 0; s < n; ++s) {
+    filled_[s] = p_[s] > 0 ? capacity[s] : std::min(load[s], capacity[s]);
+    excess_[s] = load[s] - filled_[s];
+    total += filled_[s];
+  }
+  excess_[n] = static_cast<Cost>(total - r_.weight_total);
+  low_.assign(static_cast<std::size_t>(r_.groups()), 0);
+  start_.assign(n + 1, 0);
+  for (Index g = 0; g < r_.groups(); ++g) {
+    Cost low = kForbidden;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+      low = std::min(low, r_.key[c] + box_.center[r_.slot[c]] + box_.radius[r_.slot[c]]);
+    }
+    low_[g] = low;
+    Index count = 0;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) count += near(c, low);
+    if (count < 2) low_[g] = -kForbidden;  // stands still
+    for (Index c = r_.begin[g]; count >= 2 && c < r_.begin[g] + r_.size[g]; ++c) {
+      if (r_.flow[c] > 0) ++start_[static_cast<std::size_t>(r_.slot[c]) + 1];
+    }
+  }
+  for (std::size_t s = 0; s < n; ++s) start_[s + 1] += start_[s];
+  order_.resize(static_cast<std::size_t>(start_[n]));
+  std::vector<Index> at(start_.begin(), start_.end() - 1);
+  for (Index g = 0; g < r_.groups(); ++g) {
+    if (low_[g] == -kForbidden) continue;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+      if (r_.flow[c] > 0) order_[at[r_.slot[c]]++] = c;
+    }
+  }
+  pending_.resize(n);
+  pairs_.resize(n);
+  count_.assign(n, 0);
+  distance_.resize(n + 1);
+  seen_.assign(n + 1, 0);
+  done_.assign(n + 1, 0);
+  parent_.resize(n + 1);
+}
+
+// Can this candidate be its group's cheapest within the narrow box?
+bool Repair::near(Index candidate, Cost low) const {
+  const Slot s = r_.slot[candidate];
+  return r_.key[candidate] + box_.center[s] - box_.radius[s] <= low;
+}
+
+void Repair::build(Slot s) {
+  Pairs& pairs = pairs_[s];
+  pairs.built = true;
+  std::vector<std::uint32_t> here(pending_[s]);
+  for (Index k = start_[s]; k < start_[s + 1]; ++k) here.push_back(static_cast<std::uint32_t>(order_[k]));
+  const auto each = [&](auto&& visit) {
+    for (const std::uint32_t c : here) {
+      if (r_.flow[c] == 0) continue;
+      const auto g = static_cast<std::size_t>(r_.owner[c]);
+      for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
+        if (o != static_cast<Index>(c) && near(o, low_[g])) visit(c, static_cast<std::uint32_t>(o));
+      }
+    }
+  };
+  each([&](std::uint32_t, std::uint32_t o) {
+    if (count_[r_.slot[o]]++ == 0) pairs.to.push_back(r_.slot[o]);
+  });
+  std::sort(pairs.to.begin(), pairs.to.end());
+  pairs.heap.resize(pairs.to.size());
+  pairs.top.assign(pairs.to.size(), kForbidden);
+  pairs.heaped.assign(pairs.to.size(), false);
+  for (std::size_t k = 0; k < pairs.to.size(); ++k) {
+    pairs.heap[k].reserve(static_cast<std::size_t>(count_[pairs.to[k]]));
+    count_[pairs.to[k]] = static_cast<Index>(k);
+  }
+  each([&](std::uint32_t c, std::uint32_t o) {
+    const auto k = static_cast<std::size_t>(count_[r_.slot[o]]);
+    const Entry entry{r_.key[o] - r_.key[c], c, o};
+    std::vector<Entry>& heap = pairs.heap[k];
+    heap.push_back(entry);
+    if (heap.front() > entry) std::swap(heap.front(), heap.back());  // the least first; heaped only when it goes
+    pairs.top[k] = heap.front().key;
+  });
+  for (const Slot t : pairs.to) count_[t] = 0;
+}
+
+// Drops entries whose unit has left, and restores `top`.
+void Repair::refresh(Pairs& pairs, std::size_t k) {
+  std::vector<Entry>& heap = pairs.heap[k];
+  if (!pairs.heaped[k]) {
+    std::make_heap(heap.begin(), heap.end(), kHeap);
+    pairs.heaped[k] = true;
+  }
+  while (!heap.empty() && r_.flow[heap.front().from] == 0) {
+    std::pop_heap(heap.begin(), heap.end(), kHeap);
+    heap.pop_back();
+  }
+  pairs.top[k] = heap.empty() ? kForbidden : heap.front().key;
+}
+
+void Repair::insert(Slot s, Slot t, Entry entry) {
+  Pairs& pairs = pairs_[s];
+  const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), t);
+  const auto k = static_cast<std::size_t>(it - pairs.to.begin());
+  if (it == pairs.to.end() || *it != t) {
+    const auto at = static_cast<std::ptrdiff_t>(k);
+    pairs.to.insert(it, t);
+    pairs.top.insert(pairs.top.begin() + at, entry.key);
+    pairs.heap.insert(pairs.heap.begin() + at, std::vector<Entry>{entry});
+    pairs.heaped.insert(pairs.heaped.begin() + at, true);
+    return;
+  }
+  std::vector<Entry>& heap = pairs.heap[k];
+  if (!pairs.heaped[k]) std::make_heap(heap.begin(), heap.end(), kHeap), pairs.heaped[k] = true;
+  heap.push_back(entry);
+  std::push_heap(heap.begin(), heap.end(), kHeap);
+  pairs.top[k] = heap.front().key;
+}
+
+// The first units of a group have come to this candidate.
+void Repair::arrive(Index candidate) {
+  const Slot s = r_.slot[candidate];
+  if (!pairs_[s].built) {
+    pending_[s].push_back(static_cast<std::uint32_t>(candidate));
+    return;
+  }
+  const auto g = static_cast<std::size_t>(r_.owner[candidate]);
+  for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
+    if (o == candidate || !near(o, low_[g])) continue;
+    insert(s, r_.slot[o],
+           {r_.key[o] - r_.key[candidate], static_cast<std::uint32_t>(candidate), static_cast<std::uint32_t>(o)});
+  }
+}
+
+// The last units of a group have left this candidate.
+void Repair::retire(Index candidate) {
+  Pairs& pairs = pairs_[r_.slot[candidate]];
+  const auto g = static_cast<std::size_t>(r_.owner[candidate]);
+  for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
+    if (o == candidate) continue;
+    const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), r_.slot[o]);
+    if (it == pairs.to.end() || *it != r_.slot[o]) continue;
+    const auto k = static_cast<std::size_t>(it - pairs.to.begin());
+    if (!pairs.heap[k].empty() && pairs.heap[k].front().from == static_cast<std::uint32_t>(candidate))
+      refresh(pairs, k);
+  }
+}
+
+void Repair::reach(Slot v, Cost d, Step step) {
+  if (done_[v] == epoch_ || (seen_[v] == epoch_ && distance_[v] <= d)) return;
+  seen_[v] = epoch_;
+  distance_[v] = d;
+  parent_[v] = step;
+  queue_.emplace_back(d, v);
+  std::push_heap(queue_.begin(), queue_.end(), kHeap);
+}
+
+void Repair::relax(Slot v, Cost d) {
+  if (v == hub_) {
+    for (Slot s = 0; s < hub_; ++s) {
+      if (filled_[s] > 0) reach(s, d + p_[s] - p_[hub_], {v, s, -1});
+    }
+    return;
+  }
+  if (filled_[v] < capacity_[v]) reach(hub_, d + p_[hub_] - p_[v], {v, hub_, -1});
+  if (!pairs_[v].built) build(v);
+  const Pairs& pairs = pairs_[v];
+  const Cost base = d - p_[v];
+  for (std::size_t k = 0; k < pairs.to.size(); ++k) {
+    if (pairs.top[k] == kForbidden) continue;
+    const Slot t = pairs.to[k];
+    reach(t, base + pairs.top[k] + p_[t], {v, t, static_cast<Index>(k)});
+  }
+}
+
+// The nearest deficit, or kNone with `settled_` all that can be reached.
+Slot Repair::search(Slot source) {
+  ++epoch_;
+  ++stats_.searches;
+  settled_.clear();
+  queue_.clear();
+  reach(source, 0, {kNone, source, -1});
+  while (!queue_.empty()) {
+    const auto [d, v] = queue_.front();
+    std::pop_heap(queue_.begin(), queue_.end(), kHeap);
+    queue_.pop_back();
+    if (done_[v] == epoch_) continue;
+    done_[v] = epoch_;
+    settled_.push_back(v);
+    if (excess_[v] < 0) return v;
+    relax(v, d);
+  }
+  return kNone;
+}
+
+// Raises the settled prices so that the path to `target` becomes tight; false if that would leave the box too far.
+bool Repair::raise(Slot target) {
+  const Cost d = distance_[target];
+  if (d == 0) return true;
+  for (const Slot v : settled_) p_[v] += d - distance_[v];
+  const std::span<const Cost> classes(p_.data(), static_cast<std::size_t>(hub_));
+  if (box_.holds(classes)) return true;
+  wanted_.assign(classes.begin(), classes.end());
+  for (Cost& p : wanted_) p = std::max<Cost>(0, p - p_[hub_]);
+  for (const Slot v : settled_) p_[v] -= d - distance_[v];
+  return false;
+}
+
+// How much the path carries at once.
+Cost Repair::carry(Cost most) const {
+  for (const Step& a : path_) {
+    if (a.from == hub_) {
+      most = std::min(most, filled_[a.to]);
+    } else if (a.to == hub_) {
+      most = std::min(most, capacity_[a.from] - filled_[a.from]);
+    } else {
+      most = std::min(most, r_.flow[pairs_[a.from].heap[a.arc].front().from]);
+    }
+  }
+  return most;
+}
+
+void Repair::augment(Slot source, Slot target) {
+  path_.clear();
+  for (Slot v = target; v != source; v = parent_[v].from) path_.push_back(parent_[v]);
+  path_key_.clear();
+  for (const Step& a : path_) path_key_.push_back(a.arc < 0 ? 0 : pairs_[a.from].top[a.arc]);
+  // Moving a unit may add pairs to a class on the path, so an arc is found again by its end.
+  const auto same = [&] {
+    for (std::size_t k = 0; k < path_.size(); ++k) {
+      Step& a = path_[k];
+      if (a.arc < 0) continue;
+      const Pairs& pairs = pairs_[a.from];
+      a.arc = std::lower_bound(pairs.to.begin(), pairs.to.end(), a.to) - pairs.to.begin();
+      if (pairs.top[a.arc] != path_key_[k]) return false;
+    }
+    return true;
+  };
+  while (excess_[source] > 0 && excess_[target] < 0 && same()) {
+    const Cost amount = carry(std::min(excess_[source], -excess_[target]));
+    if (amount == 0) return;
+    ++stats_.augmentations;
+    std::vector<std::uint32_t> came, left;
+    for (const Step& a : path_) {
+      if (a.from == hub_) {
+        filled_[a.to] -= amount;
+      } else if (a.to == hub_) {
+        filled_[a.from] += amount;
+      } else {
+        const Entry e = pairs_[a.from].heap[a.arc].front();
+        r_.flow[e.from] -= amount;
+        if (r_.flow[e.to] == 0) came.push_back(e.to);
+        r_.flow[e.to] += amount;
+        if (r_.flow[e.from] == 0) left.push_back(e.from);
+      }
+    }
+    excess_[source] -= amount;
+    excess_[target] += amount;
+    for (const std::uint32_t c : left) {
+      if (r_.flow[c] == 0) retire(c);
+    }
+    for (const std::uint32_t c : came) {
+      if (r_.flow[c] > 0) arrive(c);
+    }
+  }
+}
+
+Repair::End Repair::run(Stop& stop) {
+  int since = 0;
+  for (Slot s = 0; s <= hub_; ++s) {
+    while (excess_[s] > 0) {
+      if (++since >= 64) {
+        since = 0;
+        if (stop.poll()) return End::stopped;
+      }
+      const Slot target = search(s);
+      if (target == kNone) {
+        settled_classes_ = settled_;
+        return End::unreachable;
+      }
+      if (!raise(target)) return End::far;
+      augment(s, target);
+    }
+  }
+  assert(holds());
+  settle_prices();
+  return End::balanced;
+}
+
+void Repair::settle_prices() {
+  const Cost shift = p_[hub_];
+  for (Slot s = 0; s < hub_; ++s) {
+    // Only a class that nothing fills can be cheaper than the hub: it may cost as much, nobody is there.
+    prices_[s] = std::max<Cost>(0, p_[s] - shift);
+  }
+}
+
+Cost Repair::unmet() const noexcept {
+  Cost total = 0;
+  for (const Cost e : excess_) total += std::max<Cost>(e, 0);
+  return total;
+}
+
+bool Repair::holds() const {
+  Wide sum = 0;
+  for (const Cost e : excess_) sum += e;
+  if (sum != 0 || !r_.holds()) return false;
+  for (Slot s = 0; s < hub_; ++s) {
+    if (filled_[s] < 0 || filled_[s] > capacity_[s]) return false;
+    if (p_[s] > p_[hub_] && filled_[s] != capacity_[s]) return false;
+    if (p_[s] < p_[hub_] && filled_[s] != 0) return false;
+  }
+  for (Index g = 0; g < r_.groups(); ++g) {
+    Cost least = std::numeric_limits<Cost>::max();
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) least = std::min(least, r_.key[c] + p_[r_.slot[c]]);
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+      if (r_.flow[c] > 0 && r_.key[c] + p_[r_.slot[c]] != least) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,101 @@
+// The restricted optimum, exactly: successive shortest paths on the residual graph of the classes and the hub T.
+//
+// Definitions. Units sit in classes (fixed jobs, flows of groups). filled_s <= u_s counts the room of s in use; the
+// rest lies with the hub T at price p_T. Residual arcs: s -> t moves a unit of some group from s to t, at the least
+// key_t - key_s over the groups in s, plus p_t - p_s; s -> T where room is left; T -> s where some is filled. Excess of
+// a class: load - filled; of T: sum of filled - total weight.
+//
+// Invariants. (I1) every unit is at the cheapest of its candidates, so every residual arc has reduced cost >= 0;
+// (I2) filled_s = u_s where p_s > p_T. Both hold at the start by construction, and each augmentation keeps them.
+//
+// Steps. From a class with excess, Dijkstra to the nearest deficit; prices of settled classes rise by what they are
+// nearer than it; move as much as the path carries, again while its arcs keep their keys. A pair's groups wait in a
+// heap by key difference, which no price change reorders; a class's pairs are built when it is first settled.
+//
+// A narrow box of its own, around the prices it starts from, leaves out what cannot matter within it: groups with one
+// candidate in it stand still, and pairs outside it are not built. Most groups of a wide scan are such.
+//
+// Stops early, prices valid, when the graph has no path (Unreachable: the settled classes) or when raising prices would
+// leave the narrow box (Far: the prices it would have set).
+//
+// Complexity. O(settled * pairs) a search; searches <= units out of balance, far fewer with ties.
+#pragma once
+
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/transport/problem.hpp"
+#include "gridcompute/transport/restricted.hpp"
+
+namespace gridcompute::transport {
+
+class Repair {
+ public:
+  enum class End { balanced, unreachable, far, stopped };
+
+  // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
+  // a class; the hub's is 0. `radius` is that of the narrow box.
+  Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, std::span<const Cost> radius,
+         Stats& stats);
+
+  End run(Stop& stop);
+
+  [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
+  [[nodiscard]] const std::vector<Cost>& wanted() const noexcept { return wanted_; }            // far
+  [[nodiscard]] Cost unmet() const noexcept;                                                    // units without a place
+  // After balanced: the hub back to price 0, empty classes up to it.
+  void settle_prices();
+  [[nodiscard]] bool holds() const;
+
+ private:
+  struct Entry {
+    Cost key;
+    std::uint32_t from, to;  // candidates
+    bool operator>(const Entry& other) const noexcept { return key != other.key ? key > other.key : from > other.from; }
+  };
+  struct Pairs {  // all residual arcs s -> t of one class, ascending t
+    bool built = false;
+    std::vector<Slot> to;
+    std::vector<Cost> top;  // the least key, kForbidden if none
+    std::vector<std::vector<Entry>> heap;
+    std::vector<bool> heaped;
+  };
+  struct Step {
+    Slot from, to;
+    Index arc;  // position in pairs_[from], or -1 for an arc of the hub
+  };
+
+  void build(Slot s);
+  void refresh(Pairs& pairs, std::size_t k);
+  void insert(Slot s, Slot t, Entry entry);
+  void arrive(Index candidate);
+  void retire(Index candidate);
+  Slot search(Slot source);
+  void relax(Slot v, Cost d);
+  void reach(Slot v, Cost d, Step step);
+  bool raise(Slot target);
+  [[nodiscard]] bool near(Index candidate, Cost low) const;
+  void augment(Slot source, Slot target);
+  Cost carry(Cost most) const;
+
+  Restricted& r_;
+  std::span<const Cost> capacity_;
+  std::vector<Cost>& prices_;
+  Stats& stats_;
+  Slot hub_;
+  Box box_;
+  std::vector<Cost> low_;  // of each group: min of key + center + radius
+  std::vector<Cost> p_, filled_, excess_;
+  std::vector<Index> order_, start_;                 // candidates with flow by class, at the start
+  std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
+  std::vector<Pairs> pairs_;
+  std::vector<Index> count_;
+  std::vector<Cost> distance_;
+  std::vector<std::uint32_t> seen_, done_;
+  std::uint32_t epoch_ = 0;
+  std::vector<Step> parent_;
+  std::vector<Slot> settled_, settled_classes_;
+  std::vector<std::pair<Cost, Slot>> queue_;
+  std::vector<Step> path_;
+  std::vector<Cost> path_key_, wanted_;
+};
+
+}  // namespace gridcompute::transport

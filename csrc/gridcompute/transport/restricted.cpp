@@ -1,0 +1,100 @@
+#include "gridcompute/transport/restricted.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace gridcompute::transport {
+
+Cost Box::shift(std::span<const Cost> prices) const noexcept {
+  Cost least = std::numeric_limits<Cost>::max();
+  for (std::size_t s = 0; s < center.size(); ++s) least = std::min(least, prices[s] - center[s] + radius[s]);
+  return least;
+}
+
+bool Box::holds(std::span<const Cost> prices, Cost stretch) const noexcept {
+  Cost least = std::numeric_limits<Cost>::max(), most = std::numeric_limits<Cost>::min();
+  for (std::size_t s = 0; s < center.size(); ++s) {
+    const Cost moved = prices[s] - center[s];
+    const auto far = static_cast<Cost>(std::min<Wide>(static_cast<Wide>(stretch) * radius[s], kCostLimit));
+    least = std::min(least, moved + far);
+    most = std::max(most, moved - far);
+  }
+  return most <= least;
+}
+
+std::vector<Cost> Restricted::load() const {
+  std::vector<Cost> total = fixed;
+  for (std::size_t c = 0; c < slot.size(); ++c) total[static_cast<std::size_t>(slot[c])] += flow[c];
+  return total;
+}
+
+Wide Restricted::objective() const {
+  Wide total = base;
+  for (std::size_t c = 0; c < slot.size(); ++c) total += static_cast<Wide>(flow[c]) * key[c];
+  return total;
+}
+
+Wide Restricted::value(std::span<const Cost> prices) const {
+  Wide total = base;
+  for (std::size_t s = 0; s < fixed.size(); ++s) total += static_cast<Wide>(fixed[s]) * prices[s];
+  for (Index g = 0; g < groups(); ++g) {
+    Cost least = std::numeric_limits<Cost>::max();
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) least = std::min(least, key[c] + prices[slot[c]]);
+    total += static_cast<Wide>(weight[g]) * least;
+  }
+  return total;
+}
+
+void Restricted::place(std::span<const Cost> prices, std::span<const Cost> capacity) {
+  std::vector<Cost> room(capacity.begin(), capacity.end());
+  for (Slot s = 0; s < columns; ++s) room[s] -= fixed[s];
+  std::vector<std::pair<Index, Cost>> tied;  // group, units without a place
+  for (Index g = 0; g < groups(); ++g) {
+    Cost least = std::numeric_limits<Cost>::max(), left = weight[g];
+    Index best = 0, ties = 0;
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+      const Cost v = key[c] + prices[slot[c]];
+      ties = v < least ? 1 : ties + (v == least);
+      if (v < least) least = v, best = c;
+    }
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+      if (key[c] + prices[slot[c]] != least) flow[c] = 0;
+      if (ties == 1 && c == best) flow[c] = weight[g];
+      room[slot[c]] -= flow[c];
+      left -= flow[c];
+    }
+    if (left > 0) tied.emplace_back(g, left);
+  }
+  for (auto [g, left] : tied) {
+    Cost least = std::numeric_limits<Cost>::max();
+    Index first = -1;
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) least = std::min(least, key[c] + prices[slot[c]]);
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+      if (key[c] + prices[slot[c]] != least) continue;
+      const Cost some = std::clamp<Cost>(room[slot[c]], 0, left);
+      if (first < 0) first = c;
+      flow[c] += some;
+      room[slot[c]] -= some;
+      left -= some;
+    }
+    flow[first] += left;
+    room[slot[first]] -= left;
+  }
+}
+
+bool Restricted::holds() const {
+  Wide total = 0;
+  for (const Cost w : fixed) total += w;
+  for (Index g = 0; g < groups(); ++g) {
+    Cost in = 0;
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+      if (flow[c] < 0 || owner[c] != g || (c > begin[g] && slot[c] <= slot[c - 1])) return false;
+      in += flow[c];
+    }
+    if (in != weight[g] || size[g] < 1) return false;
+    total += in;
+  }
+  return total == weight_total;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,84 @@
+#include "gridcompute/transport/sample.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gridcompute::transport {
+
+namespace {
+constexpr Index kFirst = 8;        // jobs a class on the lowest level
+constexpr Index kGrowth = 4;       // from level to level
+constexpr Index kLast = 10;        // the highest sample is at most a tenth of all jobs
+constexpr Index kDense = 1 << 26;  // keys of the lowest level that are held at once
+}  // namespace
+
+std::vector<Index> ladder(Index n_jobs, Index n_slots) {
+  std::vector<Index> sizes;
+  const Index first = std::max<Index>(64, std::min(kFirst * n_slots, kDense / std::max<Index>(1, n_slots)));
+  if (n_jobs < 2 * first) return sizes;
+  sizes.push_back(first);
+  while (sizes.back() * kGrowth <= n_jobs / kLast) sizes.push_back(sizes.back() * kGrowth);
+  return sizes;
+}
+
+std::vector<Index> strata(Index n, Index m, std::uint64_t seed) {
+  std::vector<Index> rows(static_cast<std::size_t>(m));
+  for (Index k = 0; k < m; ++k) {
+    const auto begin = static_cast<Index>(static_cast<Wide>(n) * k / m),
+               end = static_cast<Index>(static_cast<Wide>(n) * (k + 1) / m);
+    std::uint64_t z = (seed + static_cast<std::uint64_t>(k) + 1) * 0x9E3779B97F4A7C15ULL;  // splitmix64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    z ^= z >> 31;
+    rows[static_cast<std::size_t>(k)] = begin + static_cast<Index>(z % static_cast<std::uint64_t>(end - begin));
+  }
+  return rows;
+}
+
+std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole) {
+  std::vector<Cost> out(capacity.size());
+  Wide sum = 0;
+  for (std::size_t s = 0; s < capacity.size(); ++s) {
+    const Wide before = (sum * part + whole - 1) / whole;
+    sum += std::min<Wide>(capacity[s], whole);  // more than everything is never needed
+    out[s] = static_cast<Cost>((sum * part + whole - 1) / whole - before);
+  }
+  return out;
+}
+
+void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& noise) {
+  if (!noise_.empty()) {
+    std::vector<double> moves;
+    for (std::size_t s = 0; s < after.size(); ++s) {
+      if (noise_[s] > 0) moves.push_back(std::fabs(static_cast<double>(after[s] - before[s])) / noise_[s]);
+    }
+    if (!moves.empty()) {
+      const auto rank = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / 50);
+      std::nth_element(moves.begin(), rank, moves.end());
+      stretch_ = std::clamp(1.5 * *rank, 0.5, 8.0);
+    }
+  }
+  noise_ = noise;
+  std::vector<double> known;
+  for (const double x : noise_) {
+    if (x > 0) known.push_back(x);
+  }
+  double usual = 0;
+  if (!known.empty()) {
+    const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);
+    std::nth_element(known.begin(), middle, known.end());
+    usual = *middle;
+  }
+  for (double& x : noise_) x = x > 0 ? x : usual;
+}
+
+std::vector<Cost> Widths::radius(Cost least) const {
+  std::vector<Cost> out(noise_.size());
+  for (std::size_t s = 0; s < out.size(); ++s) {
+    const double r = std::min(stretch_ * noise_[s], static_cast<double>(kCostLimit / 8));
+    out[s] = std::max(least, static_cast<Cost>(std::ceil(r)));
+  }
+  return out;
+}
+
+}  // namespace gridcompute::transport

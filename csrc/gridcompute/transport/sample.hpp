@@ -1,0 +1,35 @@
+// The ladder of samples: start prices for the full problem, and how far they may be off.
+//
+// Steps. Sizes 8 S, x4, x4, ... up to a few per cent of N. A sample takes one job at random from each of its equal
+// strata of the job order, so sorted input is sampled evenly; its capacities are u * m / N, rounded along their running
+// sum so that none is lost. The lowest level starts from an auction; each level is solved exactly with the prices of
+// the one before and a box as wide as those may be off: the noise of its tuning, scaled by what the last step of the
+// ladder really moved. (Levels solved only roughly cost far more later: outlier classes fall out of the box.)
+#pragma once
+
+#include "gridcompute/transport/scan.hpp"
+
+namespace gridcompute::transport {
+
+// Sizes below n_jobs, ascending; empty where the full problem is small enough to start with.
+[[nodiscard]] std::vector<Index> ladder(Index n_jobs, Index n_slots);
+
+// m of n positions, one from each stratum; ascending.
+[[nodiscard]] std::vector<Index> strata(Index n, Index m, std::uint64_t seed);
+
+// Capacities scaled by the share of the weight that a level has, with their total rounded up.
+[[nodiscard]] std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole);
+
+// How wide the next box must be.
+class Widths {
+ public:
+  // After a level: the prices it began with, those it ended with, and its noise.
+  void learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& noise);
+  [[nodiscard]] std::vector<Cost> radius(Cost least) const;
+
+ private:
+  std::vector<double> noise_;
+  double stretch_ = 4;  // of the noise, until a level has told
+};
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,354 @@
+#include "gridcompute/transport/scan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+#include <unordered_map>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 2048;          // rows a chunk: fixed, so that results do not depend on threads
+constexpr Index kBlockBytes = 1 << 17;  // keys converted at a time: half an L2 cache
+constexpr std::int32_t kNarrow = 1 << 30;
+
+// What one look at a row tells.
+template <class T>
+struct Look {
+  T low;    // min(key + up)
+  T next;   // min(key + down) over classes with key + down > low
+  T count;  // classes with key + down <= low
+  T last;   // the last of them
+};
+
+// Wraps where it must: int32 sums that may have wrapped are found afterwards (kNarrow).
+template <class T>
+GRIDCOMPUTE_INLINE T add(T a, T b) {
+  return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) + static_cast<std::make_unsigned_t<T>>(b));
+}
+
+// Plain loops; `low` comes in as the unplaced column's value, or the largest T.
+template <class T>
+GRIDCOMPUTE_INLINE void look(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT up,
+                             const T* GRIDCOMPUTE_RESTRICT down, Index n, Look<T>& out) {
+  T low = out.low;
+  for (Index s = 0; s < n; ++s) {
+    const T v = add(row[s], up[s]);
+    low = v < low ? v : low;
+  }
+  T next = std::numeric_limits<T>::max(), count = 0, last = -1;
+  for (Index s = 0; s < n; ++s) {
+    const T v = add(row[s], down[s]);
+    const bool kept = v <= low;
+    count += kept ? T{1} : T{0};
+    last = kept ? static_cast<T>(s) : last;
+    const T other = kept ? std::numeric_limits<T>::max() : v;
+    next = other < next ? other : next;
+  }
+  out = {low, next, count, last};
+}
+
+GRIDCOMPUTE_CLONES void look_rows(const std::int32_t* rows, Index count, Index n, const std::int32_t* up,
+                                  const std::int32_t* down, Look<std::int32_t>* out) {
+  for (Index k = 0; k < count; ++k) look(rows + k * n, up, down, n, out[k]);
+}
+
+GRIDCOMPUTE_CLONES void look_rows(const std::int64_t* rows, Index count, Index n, const std::int64_t* up,
+                                  const std::int64_t* down, Look<std::int64_t>* out) {
+  for (Index k = 0; k < count; ++k) look(rows + k * n, up, down, n, out[k]);
+}
+
+// A slack is kept as a float that is never above it.
+float floor_float(Cost x) {
+  const float f = static_cast<float>(x);
+  return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity())
+                                                         : f;
+}
+
+// What one chunk of rows found; joined in order.
+struct Piece {
+  std::vector<Cost> fixed;
+  Wide base = 0;
+  Seen seen;
+  bool wrapped = false;
+  Index hopeless = -1;  // the first row with nothing allowed
+  std::vector<Index> job;
+  std::vector<std::int32_t> size, members;
+  std::vector<Cost> weight, next;
+  std::vector<Slot> slot;
+  std::vector<Cost> key;
+  std::unordered_multimap<std::uint64_t, std::int32_t> table;  // list -> group, if shared
+};
+
+std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
+  std::uint64_t h = 0x9E3779B97F4A7C15ULL * static_cast<std::uint64_t>(size);
+  for (std::int32_t c = 0; c < size; ++c) {
+    h = (h ^ static_cast<std::uint64_t>(slot[c])) * 0xFF51AFD7ED558CCDULL;
+    h = (h ^ (h >> 32) ^ static_cast<std::uint64_t>(key[c])) * 0xC4CEB9FE1A85EC53ULL;
+  }
+  return h ^ (h >> 29);
+}
+
+// A group with this very list in `in`, or -1.
+template <class Groups>
+std::int32_t find_list(const Groups& in, const std::vector<Index>& begin, std::uint64_t h, const Slot* slot,
+                       const Cost* key, std::int32_t size,
+                       const std::unordered_multimap<std::uint64_t, std::int32_t>& table) {
+  const auto [from, to] = table.equal_range(h);
+  for (auto it = from; it != to; ++it) {
+    const auto g = static_cast<std::size_t>(it->second);
+    if (in.size[g] == size && std::equal(slot, slot + size, in.slot.begin() + begin[g]) &&
+        std::equal(key, key + size, in.key.begin() + begin[g])) {
+      return it->second;
+    }
+  }
+  return -1;
+}
+
+template <class T>
+class ChunkScanner {
+ public:
+  ChunkScanner(const Scan& how, const Level& level, const Box& box, Restricted& out)
+      : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_) {
+    for (Index s = 0; s < n_; ++s) {
+      up_[s] = static_cast<T>(box.center[s] + box.radius[s]);
+      down_[s] = static_cast<T>(box.center[s] - box.radius[s]);
+    }
+  }
+
+  void run(Index begin, Index end, Piece& piece) const {
+    piece.fixed.assign(static_cast<std::size_t>(out_.columns), 0);
+    const Index block = std::clamp<Index>(kBlockBytes / (n_ * static_cast<Index>(sizeof(Cost)) + 1), 1, 256);
+    std::vector<Look<T>> looks(static_cast<std::size_t>(block));
+    std::vector<T> buffer;
+    std::vector<double> scratch;
+    std::vector<Index> begins;
+    for (Index b = begin; b < end; b += block) {
+      const Index count = std::min(block, end - b);
+      const T* rows = read(b, count, buffer, scratch, piece.seen);
+      for (Index k = 0; k < count; ++k) looks[k].low = outside(level_.row(b + k), piece.seen);
+      if constexpr (std::is_same_v<T, std::int32_t>) {
+        if (level_.rows != nullptr) {
+          for (Index k = 0; k < count; ++k) look_rows(source_row(b + k), 1, n_, up_.data(), down_.data(), &looks[k]);
+        } else {
+          look_rows(rows, count, n_, up_.data(), down_.data(), looks.data());
+        }
+      } else {
+        look_rows(rows, count, n_, up_.data(), down_.data(), looks.data());
+      }
+      for (Index k = 0; k < count; ++k) {
+        const T* row = std::is_same_v<T, std::int32_t> ? reinterpret_cast<const T*>(source_row(b + k)) : rows + k * n_;
+        settle(b + k, row, looks[k], piece, begins);
+      }
+    }
+  }
+
+ private:
+  const std::int32_t* source_row(Index k) const { return how_.keys.int32() + level_.row(k) * n_; }
+
+  const T* read(Index b, Index count, std::vector<T>& buffer, std::vector<double>& scratch, Seen& seen) const {
+    if constexpr (std::is_same_v<T, Cost>) {
+      buffer.resize(static_cast<std::size_t>(count * n_));
+      how_.keys.fill(level_.block(b, count), buffer.data(), scratch, seen);
+      return buffer.data();
+    } else {
+      return source_row(b);
+    }
+  }
+
+  // key + up of the unplaced column; T's largest without one.
+  T outside(Index job, Seen& seen) const {
+    if (!how_.keys.optional()) return std::numeric_limits<T>::max();
+    const Cost v = how_.keys.unplaced(job, seen) + box_.center[n_] + box_.radius[n_];
+    return static_cast<T>(std::min<Cost>(v, std::numeric_limits<T>::max()));
+  }
+
+  void settle(Index k, const T* row, const Look<T>& seen, Piece& piece, std::vector<Index>& begins) const {
+    const Index job = level_.row(k);
+    const Cost weight = how_.keys.problem().weight(job);
+    Cost next = seen.next == std::numeric_limits<T>::max() ? kForbidden : static_cast<Cost>(seen.next);
+    Cost left_out = kForbidden;
+    bool out_too = false;
+    if constexpr (std::is_same_v<T, std::int32_t>) piece.wrapped |= seen.low < -kNarrow;
+    if (how_.keys.optional()) {
+      Seen ignored;
+      left_out = how_.keys.unplaced(job, ignored);
+      const Cost v = left_out + box_.center[n_] - box_.radius[n_];
+      out_too = v <= static_cast<Cost>(seen.low);
+      if (!out_too) next = std::min(next, v);
+    }
+    next = std::min(next, kForbidden);
+    if ((seen.count == 0 && !out_too) || static_cast<Cost>(seen.low) >= kForbidden / 2) {
+      if (piece.hopeless < 0) piece.hopeless = k;
+      return;
+    }
+    if (seen.count + (out_too ? 1 : 0) == 1) {
+      const Slot s = out_too ? static_cast<Slot>(n_) : static_cast<Slot>(seen.last);
+      const Cost key = out_too ? left_out : static_cast<Cost>(row[s]);
+      out_.where[k] = s;
+      out_.slack[k] = floor_float(next - (key + box_.center[s]));
+      piece.fixed[s] += weight;
+      piece.base += static_cast<Wide>(weight) * key;
+      return;
+    }
+    group(k, row, seen, out_too, left_out, next, weight, piece, begins);
+  }
+
+  void group(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
+             Piece& piece, std::vector<Index>& begins) const {
+    const Index start = static_cast<Index>(piece.slot.size());
+    for (Index s = 0; s <= static_cast<Index>(seen.last); ++s) {
+      if (add(row[s], down_[s]) <= seen.low) {
+        piece.slot.push_back(static_cast<Slot>(s));
+        piece.key.push_back(static_cast<Cost>(row[s]));
+      }
+    }
+    if (out_too) piece.slot.push_back(static_cast<Slot>(n_)), piece.key.push_back(left_out);
+    const auto size = static_cast<std::int32_t>(static_cast<Index>(piece.slot.size()) - start);
+    const Cost first = piece.key[start];
+    for (Index c = start; c < start + size; ++c) piece.key[c] -= first;
+    next -= first + box_.center[piece.slot[start]];
+    piece.base += static_cast<Wide>(weight) * first;
+    if (how_.share) {
+      const std::uint64_t h = hash_list(&piece.slot[start], &piece.key[start], size);
+      const std::int32_t g = find_list(piece, begins, h, &piece.slot[start], &piece.key[start], size, piece.table);
+      if (g >= 0) {
+        piece.slot.resize(static_cast<std::size_t>(start));
+        piece.key.resize(static_cast<std::size_t>(start));
+        piece.weight[g] += weight;
+        piece.members[g] += 1;
+        piece.next[g] = std::min(piece.next[g], next);
+        out_.where[k] = ~g;
+        return;
+      }
+      piece.table.emplace(h, static_cast<std::int32_t>(piece.size.size()));
+      begins.push_back(start);
+    }
+    out_.where[k] = ~static_cast<std::int32_t>(piece.size.size());
+    piece.job.push_back(k);
+    piece.size.push_back(size);
+    piece.members.push_back(1);
+    piece.weight.push_back(weight);
+    piece.next.push_back(next);
+  }
+
+  const Scan& how_;
+  const Level& level_;
+  const Box& box_;
+  Restricted& out_;
+  Index n_;
+  std::vector<T> up_, down_;
+};
+
+// Piece groups -> groups of the whole, in chunk order.
+void join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& seen) {
+  std::vector<std::vector<std::int32_t>> renamed(pieces.size());
+  std::unordered_multimap<std::uint64_t, std::int32_t> table;
+  std::size_t groups = 0, candidates = 0;
+  for (const Piece& p : pieces) groups += p.size.size(), candidates += p.slot.size();
+  if (!how.share) {
+    out.begin.reserve(groups), out.job.reserve(groups), out.size.reserve(groups), out.members.reserve(groups);
+    out.weight.reserve(groups), out.next.reserve(groups), out.slot.reserve(candidates), out.key.reserve(candidates);
+  }
+  for (std::size_t c = 0; c < pieces.size(); ++c) {
+    Piece& p = pieces[c];
+    seen.join(p.seen);
+    if (out.hopeless < 0) out.hopeless = p.hopeless;
+    out.base += p.base;
+    for (Slot s = 0; s < out.columns; ++s) out.fixed[s] += p.fixed[s];
+    renamed[c].resize(p.size.size());
+    Index start = 0;
+    for (std::size_t g = 0; g < p.size.size(); start += p.size[g], ++g) {
+      std::uint64_t h = 0;
+      if (how.share) {
+        h = hash_list(&p.slot[start], &p.key[start], p.size[g]);
+        const std::int32_t same = find_list(out, out.begin, h, &p.slot[start], &p.key[start], p.size[g], table);
+        if (same >= 0) {
+          out.weight[same] += p.weight[g];
+          out.members[same] += p.members[g];
+          out.next[same] = std::min(out.next[same], p.next[g]);
+          renamed[c][g] = same;
+          continue;
+        }
+        table.emplace(h, static_cast<std::int32_t>(out.size.size()));
+      }
+      renamed[c][g] = static_cast<std::int32_t>(out.size.size());
+      out.begin.push_back(static_cast<Index>(out.slot.size()));
+      out.size.push_back(p.size[g]);
+      out.job.push_back(p.job[g]);
+      out.members.push_back(p.members[g]);
+      out.weight.push_back(p.weight[g]);
+      out.next.push_back(p.next[g]);
+      out.slot.insert(out.slot.end(), p.slot.begin() + start, p.slot.begin() + start + p.size[g]);
+      out.key.insert(out.key.end(), p.key.begin() + start, p.key.begin() + start + p.size[g]);
+    }
+    p = Piece{};
+  }
+  const auto n = static_cast<Index>(out.where.size());
+  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    for (Index k = begin; k < end; ++k) {
+      if (out.where[k] < 0) out.where[k] = ~renamed[chunk][~out.where[k]];
+    }
+  });
+}
+
+template <class T>
+bool scan_as(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen, bool& wrapped) {
+  std::vector<Piece> pieces(static_cast<std::size_t>(Pool::chunks(level.n, kChunk)));
+  const ChunkScanner<T> scanner(how, level, box, out);
+  const bool whole = how.pool.for_chunks(
+      level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, pieces[chunk]); }, &how.stop);
+  if (!whole) return false;
+  for (const Piece& p : pieces) wrapped |= p.wrapped;
+  if (!wrapped) join(pieces, how, out, seen);
+  return true;
+}
+
+// Do prices and radii leave int32 sums of int32 keys recognisable when they wrap? See kNarrow: key + up wraps only to
+// values below -2^30, and key - ... does so only in rows whose minimum is below -2^30 as well.
+bool narrow(const Box& box) {
+  Cost low = 0, high = 0, radius = 0;
+  for (std::size_t s = 0; s < box.center.size(); ++s) {
+    low = std::min(low, box.center[s]);
+    high = std::max(high, box.center[s]);
+    radius = std::max(radius, box.radius[s]);
+  }
+  return low >= 0 && high < kNarrow && radius < kNarrow / 4 && high + 2 * radius < kNarrow;
+}
+
+}  // namespace
+
+bool scan(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen) {
+  const auto reset = [&] {
+    out = Restricted{};
+    out.columns = how.keys.columns();
+    out.box = box;
+    out.shared = how.share;
+    out.where.assign(static_cast<std::size_t>(level.n), 0);
+    out.slack.assign(static_cast<std::size_t>(level.n), 0);
+    out.fixed.assign(static_cast<std::size_t>(out.columns), 0);
+  };
+  reset();
+  bool wrapped = false;
+  const bool in_place = how.keys.int32() != nullptr && narrow(box);
+  if (in_place && !scan_as<std::int32_t>(how, level, box, out, seen, wrapped)) return false;
+  if (!in_place || wrapped) {
+    reset();
+    wrapped = false;
+    if (!scan_as<Cost>(how, level, box, out, seen, wrapped)) return false;
+  }
+  out.flow.assign(out.slot.size(), 0);
+  out.owner.resize(out.slot.size());
+  for (Index g = 0; g < out.groups(); ++g) {
+    std::fill_n(out.owner.begin() + out.begin[g], out.size[g], static_cast<std::int32_t>(g));
+    out.weight_total += out.weight[g];
+  }
+  for (const Cost w : out.fixed) out.weight_total += w;
+  return true;
+}
+
+}  // namespace gridcompute::transport

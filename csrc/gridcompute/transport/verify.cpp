@@ -1,0 +1,314 @@
+#include "gridcompute/transport/verify.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 1 << 15;  // jobs of a slack test
+constexpr Index kAgain = 64;       // rows of a second look
+constexpr Cost kNarrower = 8;      // prices are better known at a second look
+
+float floor_float(Cost x) {
+  const float f = static_cast<float>(x);
+  return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity())
+                                                         : f;
+}
+
+// Joins the chunks' findings in order.
+template <class T>
+std::vector<T> flatten(std::vector<std::vector<T>>& parts) {
+  std::vector<T> all;
+  for (auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+Cost value(const Restricted& r, Index g, std::span<const Cost> prices) {
+  Cost least = std::numeric_limits<Cost>::max();
+  for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) least = std::min(least, r.key[c] + prices[r.slot[c]]);
+  return least;
+}
+
+// A shared group that must be looked at again becomes one group a member; its flow is dealt out in index order.
+void part_members(Restricted& r, const std::vector<std::int32_t>& shared) {
+  std::vector<std::int32_t> first(static_cast<std::size_t>(r.groups()), -1);
+  for (const std::int32_t g : shared) first[g] = g;
+  std::vector<Index> at(first.size(), -1);
+  const auto n = static_cast<Index>(r.where.size());
+  for (Index k = 0; k < n; ++k) {
+    const std::int32_t g = ~r.where[k];
+    if (r.where[k] >= 0 || static_cast<std::size_t>(g) >= first.size() || first[g] < 0) continue;
+    const Cost each = r.weight[g] / r.members[g];  // members of a group have equal weights: 1
+    const auto own = static_cast<std::int32_t>(r.size.size());
+    r.where[k] = ~own;
+    r.begin.push_back(static_cast<Index>(r.slot.size()));
+    r.job.push_back(k);
+    r.size.push_back(r.size[g]);
+    r.members.push_back(1);
+    r.weight.push_back(each);
+    r.next.push_back(r.next[g]);
+    for (std::int32_t c = 0; c < r.size[own]; ++c) {
+      const Index from = r.begin[g] + c;
+      r.slot.push_back(r.slot[from]);
+      r.key.push_back(r.key[from]);
+      r.flow.push_back(0);
+      r.owner.push_back(own);
+    }
+    Cost left = each;
+    for (Index& c = at[g] < 0 ? at[g] = r.begin[g] : at[g]; left > 0;) {
+      if (r.flow[c] == 0) {
+        ++c;
+        continue;
+      }
+      const Cost some = std::min(left, r.flow[c]);
+      r.flow[c] -= some;
+      r.flow[r.begin[own] + c - r.begin[g]] += some;
+      left -= some;
+    }
+  }
+  // The emptied groups keep their place with nothing in them: weight 0, first candidate only.
+  for (const std::int32_t g : shared) r.weight[g] = 0, r.members[g] = 0, r.next[g] = kForbidden;
+}
+
+// One job's new list: what the second look found.
+struct Found {
+  std::vector<Slot> slot;
+  std::vector<Cost> key;
+  Cost next = kForbidden;  // absolute: min of key + center - radius over the rest
+};
+
+// Puts a job's new list in place of its old one, units where they were.
+void replace(Restricted& r, Index k, Cost weight, const Found& found) {
+  const Index start = static_cast<Index>(r.slot.size());
+  const Cost first = found.key[0];
+  std::int32_t g = ~r.where[k];
+  if (r.where[k] >= 0) {
+    const Slot at = r.where[k];
+    g = static_cast<std::int32_t>(r.size.size());
+    const auto it = std::lower_bound(found.slot.begin(), found.slot.end(), at);
+    const Cost old = found.key[it - found.slot.begin()];
+    r.fixed[at] -= weight;
+    r.base += static_cast<Wide>(weight) * (first - old);
+    r.begin.push_back(start);
+    r.job.push_back(k);
+    r.size.push_back(0);
+    r.members.push_back(1);
+    r.weight.push_back(weight);
+    r.next.push_back(0);
+    r.where[k] = ~g;
+    for (std::size_t c = 0; c < found.slot.size(); ++c) r.flow.push_back(found.slot[c] == at ? weight : 0);
+  } else {
+    const Index old = r.begin[g], old_size = r.size[g];
+    const auto it = std::lower_bound(found.slot.begin(), found.slot.end(), r.slot[old]);
+    r.base += static_cast<Wide>(weight) * (first - found.key[it - found.slot.begin()]);
+    Index o = old;
+    for (std::size_t c = 0; c < found.slot.size(); ++c) {
+      const bool had = o < old + old_size && r.slot[o] == found.slot[c];
+      r.flow.push_back(had ? r.flow[o] : 0);
+      if (had) r.flow[o++] = 0;
+    }
+    r.begin[g] = start;
+  }
+  r.size[g] = static_cast<std::int32_t>(found.slot.size());
+  for (std::size_t c = 0; c < found.slot.size(); ++c) {
+    r.slot.push_back(found.slot[c]);
+    r.key.push_back(found.key[c] - first);
+    r.owner.push_back(g);
+  }
+  r.next[g] = found.next >= kForbidden ? kForbidden : found.next - (first + r.box.center[found.slot[0]]);
+}
+
+// A job's keys, the unplaced column included.
+class Reader {
+ public:
+  Reader(const Scan& how, const Level& level)
+      : how_(how), level_(level), row_(static_cast<std::size_t>(how.keys.columns())) {}
+
+  const std::vector<Cost>& read(Index k, Seen& seen) {
+    const Index job = level_.row(k);
+    how_.keys.fill(Rows{&job, 0, 1}, row_.data(), scratch_, seen);
+    if (how_.keys.optional()) row_.back() = how_.keys.unplaced(job, seen);
+    return row_;
+  }
+
+ private:
+  const Scan& how_;
+  const Level& level_;
+  std::vector<Cost> row_;
+  std::vector<double> scratch_;
+};
+
+// Calls found(job position, row, is slot s already on its list?) and keeps what keep(s) says.
+template <class Keep>
+bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Restricted& r, Seen& seen,
+            const Keep& keep) {
+  std::vector<std::int32_t> shared;
+  for (const Index k : jobs) {
+    if (r.where[k] < 0 && r.members[~r.where[k]] > 1) shared.push_back(~r.where[k]);
+  }
+  if (!shared.empty()) {
+    std::sort(shared.begin(), shared.end());
+    shared.erase(std::unique(shared.begin(), shared.end()), shared.end());
+    part_members(r, shared);
+  }
+  std::vector<Found> found(jobs.size());
+  std::vector<Seen> seens(static_cast<std::size_t>(Pool::chunks(static_cast<Index>(jobs.size()), kAgain)));
+  const bool whole = how.pool.for_chunks(
+      static_cast<Index>(jobs.size()), kAgain,
+      [&](Index chunk, Index begin, Index end) {
+        Reader reader(how, level);
+        std::vector<char> listed(static_cast<std::size_t>(r.columns));
+        for (Index j = begin; j < end; ++j) {
+          const Index k = jobs[static_cast<std::size_t>(j)];
+          const std::vector<Cost>& row = reader.read(k, seens[static_cast<std::size_t>(chunk)]);
+          std::fill(listed.begin(), listed.end(), 0);
+          if (r.where[k] >= 0) {
+            listed[r.where[k]] = 1;
+          } else {
+            const std::int32_t g = ~r.where[k];
+            for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) listed[r.slot[c]] = 1;
+          }
+          Found& f = found[static_cast<std::size_t>(j)];
+          keep(k, row, listed);
+          for (Slot s = 0; s < r.columns; ++s) {
+            if (listed[s] != 0) {
+              f.slot.push_back(s);
+              f.key.push_back(row[s]);
+            } else if (row[s] < kForbidden) {
+              f.next = std::min(f.next, row[s] + r.box.center[s] - r.box.radius[s]);
+            }
+          }
+        }
+      },
+      &how.stop);
+  if (!whole) return false;
+  for (const Seen& s : seens) seen.join(s);
+  for (std::size_t j = 0; j < jobs.size(); ++j)
+    replace(r, jobs[j], how.keys.problem().weight(level.row(jobs[j])), found[j]);
+  return true;
+}
+
+// V at these prices over the listed classes.
+Cost cheapest(const std::vector<Cost>& row, const std::vector<char>& listed, std::span<const Cost> prices) {
+  Cost least = kForbidden;
+  for (std::size_t s = 0; s < listed.size(); ++s) {
+    if (listed[s] != 0) least = std::min(least, row[s] + prices[s]);
+  }
+  return least;
+}
+
+}  // namespace
+
+std::vector<Index> doubtful(const Scan& how, const Restricted& r, std::span<const Cost> prices) {
+  if (r.box.holds(prices)) return {};
+  const Cost shift = r.box.shift(prices);
+  std::vector<float> most(static_cast<std::size_t>(r.columns));  // slack below this: doubtful
+  for (Slot s = 0; s < r.columns; ++s) {
+    const Cost moved = prices[s] - r.box.center[s] - shift;
+    most[s] = std::nextafterf(-floor_float(-moved), std::numeric_limits<float>::infinity());
+  }
+  std::vector<char> bad(static_cast<std::size_t>(r.groups()), 0);
+  for (Index g = 0; g < r.groups(); ++g) {
+    const Cost moved = value(r, g, prices) - r.box.center[r.slot[r.begin[g]]] - shift;
+    bad[g] = static_cast<char>(r.weight[g] > 0 && r.next[g] < kForbidden && r.next[g] < moved);
+  }
+  const auto n = static_cast<Index>(r.where.size());
+  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    for (Index k = begin; k < end; ++k) {
+      const std::int32_t w = r.where[k];
+      if (w >= 0 ? r.slack[k] < most[w] : bad[~w] != 0) parts[static_cast<std::size_t>(chunk)].push_back(k);
+    }
+  });
+  return flatten(parts);
+}
+
+bool look_again(const Scan& how, const Level& level, std::span<const Index> jobs, std::span<const Cost> prices,
+                Restricted& r, Seen& seen) {
+  const Cost shift = r.box.shift(prices);
+  return reread(how, level, jobs, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
+    const Cost now = cheapest(row, listed, prices);
+    Cost low = kForbidden;
+    for (Slot s = 0; s < r.columns; ++s) low = std::min(low, row[s] + prices[s] + r.box.radius[s] / kNarrower);
+    for (Slot s = 0; s < r.columns; ++s) {
+      if (row[s] >= kForbidden) continue;
+      const bool near = row[s] + prices[s] - r.box.radius[s] / kNarrower <= low;
+      const bool unproved = row[s] + r.box.center[s] - r.box.radius[s] + shift < now;
+      if (near || unproved) listed[s] = 1;
+    }
+  });
+}
+
+std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes) {
+  std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
+  for (const Slot s : classes) {
+    if (s < r.columns) inside[s] = 1;
+  }
+  std::vector<Index> jobs;
+  for (Index k = 0; k < static_cast<Index>(r.where.size()); ++k) {
+    if (r.where[k] >= 0) {
+      if (inside[r.where[k]] != 0) jobs.push_back(k);
+      continue;
+    }
+    const std::int32_t g = ~r.where[k];
+    for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
+      if (r.flow[c] > 0 && inside[r.slot[c]] != 0) {
+        jobs.push_back(k);
+        break;
+      }
+    }
+  }
+  return jobs;
+}
+
+Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes, std::span<const Cost> prices,
+              Cost width, Restricted& r, Seen& seen) {
+  std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
+  for (const Slot s : classes) {
+    if (s < r.columns) inside[s] = 1;
+  }
+  const std::vector<Index> jobs = jobs_in(r, classes);
+  const auto n = static_cast<Index>(jobs.size());
+  std::vector<Cost> way(jobs.size(), kForbidden);  // each job's cheapest way out
+  std::vector<Seen> seens(static_cast<std::size_t>(Pool::chunks(n, kAgain)));
+  const bool whole = how.pool.for_chunks(
+      n, kAgain,
+      [&](Index chunk, Index begin, Index end) {
+        Reader reader(how, level);
+        for (Index j = begin; j < end; ++j) {
+          const std::vector<Cost>& row =
+              reader.read(jobs[static_cast<std::size_t>(j)], seens[static_cast<std::size_t>(chunk)]);
+          Cost in = kForbidden, out = kForbidden;
+          for (Slot s = 0; s < r.columns; ++s) {
+            if (row[s] >= kForbidden) continue;
+            Cost& side = inside[s] != 0 ? in : out;
+            side = std::min(side, row[s] + prices[s]);
+          }
+          if (out < kForbidden) way[static_cast<std::size_t>(j)] = out - in;
+        }
+      },
+      &how.stop);
+  if (!whole) return Way::stopped;
+  const Cost best = way.empty() ? kForbidden : *std::min_element(way.begin(), way.end());
+  if (best == kForbidden) return Way::none;
+  const Cost most = best + width;
+  std::vector<Index> chosen;
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    if (way[j] <= most) chosen.push_back(jobs[j]);
+  }
+  const bool read =
+      reread(how, level, chosen, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
+        Cost in = kForbidden;
+        for (Slot s = 0; s < r.columns; ++s) {
+          if (inside[s] != 0) in = std::min(in, row[s] + prices[s]);
+        }
+        for (Slot s = 0; s < r.columns; ++s) {
+          if (inside[s] == 0 && row[s] < kForbidden && row[s] + prices[s] - in <= most) listed[s] = 1;
+        }
+      });
+  return read ? Way::found : Way::stopped;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,49 @@
+"""Sphinx: MyST pages, and a reference drawn from the docstrings of what `__all__` names."""
+
+from __future__ import annotations
+
+import builtins
+
+import gridcompute
+
+project = "gridcompute"
+author = "The gridcompute authors"
+version = release = gridcompute.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"gridcompute {version}"
+html_show_copyright = False
+
+default_role = "code"  # `x` in a docstring is code
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autosummary_ignore_module_all = False  # __all__ alone says what is public
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstring gives dtype, shape and unit, which the annotation cannot
+autodoc_class_signature = "mixed"
+
+napoleon_google_docstring = False
+napoleon_custom_sections = ["Complexity", "Determinism", "Source"]
+# Types are prose ("int array, shape (n_slots,), in slots"): set them as text, not as links.
+napoleon_use_param = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+# The builtins a docstring may raise live in Python's own inventory, which is not fetched, so that
+# the documentation builds offline. Everything else that does not resolve is an error.
+nitpicky = True
+nitpick_ignore = [
+    ("py:exc", name)
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+]

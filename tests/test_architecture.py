@@ -1,0 +1,303 @@
+"""The walls of the house: who may know whom, in Python and in C++, and what importing costs.
+
+docs/explanation/architecture.md draws the same arrows for readers. A new module or folder gets its
+place in one of the tables below; moving a wall means editing a table, which a reviewer sees.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "gridcompute"
+CSRC = ROOT / "csrc"
+
+# ---------------------------------------------------------------- Python layers, lowest first
+
+GROUND = {"version", "errors", "progress"}  # import nothing of ours
+FORMULAS = {"costs"}  # import errors and nothing else of ours
+NATIVE = {"_core", "_ingest"}
+TOP = {"report", "cli", "__main__"}
+# Every other module at the top level is a public function's home ("functions"); grid/ is "grid".
+ORDER = ["ground", "formulas", "native", "functions", "grid", "top"]
+
+# grid/ speaks with the core only through this part of it; all else goes through public functions.
+GRID_NATIVE = {"_core.options"}
+
+# The platform's words: no identifier below grid/ may be made of them.
+PLATFORM_WORDS = {"site", "sites", "corridor", "corridors", "tenant", "tenants", "mandate"}
+PLATFORM_WORDS |= {"tariff", "kwh", "carbon", "yuan"}
+
+# ---------------------------------------------------------------- C++ folders
+
+# What each folder of csrc/gridcompute may include beside itself and the standard library.
+FOLDERS = {
+    "base": set(),
+    "cost": {"base"},
+    "auction": {"base", "cost"},
+    "transport": {"base", "cost", "auction"},
+    "assignment": {"base", "cost"},
+    "flow": {"base"},
+    "options": {"base", "cost"},
+    "certificate": {"base", "cost"},  # and no solver: it must not share their mistakes
+}
+
+# Headers of the operating system, each in the one file that needs it.
+SYSTEM_HEADERS = {("base/parallel.cpp", "sched.h")}  # affinity: how many CPUs are ours
+
+# Files of 500 lines and more, each with its reason.
+LONG_FILES: dict[str, str] = {}
+
+
+def python_files() -> list[Path]:
+    """Every module of the package, stubs and Cython left out."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    """The dotted name inside the package: "grid.jobs", "" for gridcompute itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def exists(module: str) -> bool:
+    """Is this a module of ours, rather than a name inside one?"""
+    base = PACKAGE.joinpath(*module.split("."))
+    return module in NATIVE or base.with_suffix(".py").exists() or (base / "__init__.py").exists()
+
+
+def layer(module: str) -> str:
+    """The layer that a module stands in."""
+    head = module.partition(".")[0]
+    for name, members in (
+        ("ground", GROUND),
+        ("formulas", FORMULAS),
+        ("native", NATIVE),
+        ("top", TOP),
+        ("grid", {"grid"}),
+    ):
+        if head in members:
+            return name
+    return "functions"
+
+
+def imports(path: Path) -> set[tuple[str, bool]]:
+    """Modules of ours that a file imports, lazily or not, each with "only for type checking"."""
+    me, found = module_name(path), set()
+    package = me if path.name == "__init__.py" else me.rpartition(".")[0]
+
+    def visit(node: ast.AST, typing_only: bool) -> None:
+        if isinstance(node, ast.Import):
+            for name in (a.name for a in node.names):
+                if name.partition(".")[0] == "gridcompute":
+                    found.add((name.partition(".")[2], typing_only))
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                up = package.split(".") if package else []
+                base = up[: len(up) - node.level + 1]
+                base += node.module.split(".") if node.module else []
+            elif node.module and node.module.partition(".")[0] == "gridcompute":
+                base = node.module.split(".")[1:]
+            else:
+                return
+            for alias in node.names:
+                inner = ".".join([*base, alias.name])
+                whole = exists(inner) or (base == ["_core"] and inner in GRID_NATIVE)
+                found.add((inner if whole else ".".join(base), typing_only))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.body:
+                visit(child, True)
+            for child in node.orelse:
+                visit(child, typing_only)
+        else:
+            for child in ast.iter_child_nodes(node):
+                visit(child, typing_only)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), False)
+    return found
+
+
+def offence(importer: str, imported: str) -> str | None:
+    """Why `importer` may not import `imported`, or None."""
+    if importer == "":  # the face re-exports everything but what only the command line needs
+        return "the package's __init__ is below it" if layer(imported) == "top" else None
+    if imported == "":
+        return "inside the package, import the module that defines the name"
+    low, high = layer(imported), layer(importer)
+    if high == "ground":
+        return "errors, version and progress import nothing of ours"
+    if high == "formulas" and imported != "errors":
+        return "costs imports nothing of ours but errors"
+    if high == "grid" and low == "native" and imported not in GRID_NATIVE:
+        return "grid/ uses public functions and _core.options"
+    if ORDER.index(low) > ORDER.index(high):
+        return f"{low} stands above {high}"
+    return None
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda p: module_name(p) or "gridcompute")
+def test_python_imports_point_downwards(path: Path) -> None:
+    """If this fails, a module has come to know a layer above its own, perhaps in a lazy import."""
+    me = module_name(path)
+    bad = {name: why for name, _ in imports(path) if (why := offence(me, name))}
+    assert not bad, f"{me or 'gridcompute'} imports {bad}"
+
+
+def test_python_imports_have_no_cycle() -> None:
+    """If this fails, two modules need each other to run, and neither can be understood alone."""
+    graph = {
+        module_name(p): {name for name, typing_only in imports(p) if not typing_only}
+        for p in python_files()
+        if module_name(p)
+    }
+    done: set[str] = set()
+
+    def walk(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail[trail.index(module) :], module])
+        if module not in done:
+            for name in sorted(graph.get(module, ())):
+                if name != module:
+                    walk(name, (*trail, module))
+            done.add(module)
+
+    for module in sorted(graph):
+        walk(module, ())
+
+
+def test_the_rules_catch_what_they_should() -> None:
+    """If this fails, the tests above would let a wrong arrow pass."""
+    assert offence("transport", "grid.jobs")
+    assert offence("transport", "cli")
+    assert offence("errors", "version")
+    assert offence("costs", "_core")
+    assert offence("grid.match", "_core")
+    assert offence("grid.match", "report.tables")
+    assert offence("", "cli")
+    assert offence("transport", "")
+    assert offence("grid.match", "_core.options") is None
+    assert offence("grid.match", "transport") is None
+    assert offence("cli", "grid.match") is None
+    assert offence("costs", "errors") is None
+
+
+def identifiers(path: Path) -> set[str]:
+    """The names a file defines or uses; comments, docstrings and messages are free."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(text)):
+            for field in ("id", "attr", "arg", "name"):
+                value = getattr(node, field, None)
+                if isinstance(value, str):
+                    names.add(value)
+        return names
+    text = re.sub(r'//.*|"(?:\\.|[^"\\])*"', " ", text)
+    return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def test_only_the_grid_speaks_of_the_platform() -> None:
+    """If this fails, a layer below grid/ has learnt what a site or a kilowatt-hour is."""
+    below = [p for p in python_files() if layer(module_name(p)) not in {"grid", "top"}]
+    below += [p for p in CSRC.rglob("*.[ch]pp") if "tests" not in p.parts]
+    bad = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in below
+        for name in identifiers(path)
+        if PLATFORM_WORDS & set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
+    }
+    assert not bad, sorted(bad)
+
+
+def includes(path: Path) -> list[str]:
+    """What a C++ file includes, without the quotes or brackets."""
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((CSRC / "gridcompute").rglob("*.[ch]pp")),
+    ids=lambda p: str(p.relative_to(CSRC / "gridcompute")),
+)
+def test_core_includes_only_what_its_folder_may(path: Path) -> None:
+    """If this fails, the core has come to know Python, or one solver another it should not."""
+    name = path.relative_to(CSRC / "gridcompute")
+    assert name.parts[0] in FOLDERS, f"give csrc/gridcompute/{name.parts[0]} its row in FOLDERS"
+    allowed = FOLDERS[name.parts[0]] | {name.parts[0]}
+    for header in includes(path):
+        if (str(name), header) in SYSTEM_HEADERS:
+            continue
+        if header.endswith((".h", ".hpp")):
+            first, folder = [*header.split("/"), ""][:2]
+            assert first == "gridcompute", f"{name} includes {header}: write gridcompute/FOLDER/..."
+            assert folder in allowed, f"{name} includes {header}; {name.parts[0]} may not"
+        else:
+            assert re.fullmatch(r"[a-z_]+", header), f"{name}: <{header}> is no standard header"
+
+
+def test_native_tests_include_no_binding() -> None:
+    """If this fails, the native tests could no longer run on a machine without Python."""
+    for path in sorted((CSRC / "tests").rglob("*.[ch]pp")):
+        for header in includes(path):
+            assert not re.match(r"bindings/|pybind11|Python\.h|numpy", header), f"{path}: {header}"
+
+
+def test_core_compiles_without_python() -> None:
+    """If this fails, some header of the core needs more than the standard library."""
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    headers = sorted((CSRC / "gridcompute").rglob("*.hpp"))
+    unit = "".join(f'#include "{p.relative_to(CSRC)}"\n' for p in headers)
+    command = [compiler, "-std=c++20", "-fsyntax-only", f"-I{CSRC}", "-x", "c++", "-"]
+    done = subprocess.run(command, input=unit, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["asan", "tsan"])
+def test_native_binary_is_linked_without_python(kind: str) -> None:
+    """If this fails, the native tests carry an interpreter with them."""
+    binary, ldd = ROOT / "build" / f"native-{kind}" / "run", shutil.which("ldd")
+    if not binary.exists() or ldd is None:
+        pytest.skip("no native test binary here (make native builds it and looks too)")
+    linked = subprocess.run([ldd, binary], text=True, capture_output=True, check=True).stdout
+    assert "python" not in linked, linked
+
+
+def test_files_stay_short() -> None:
+    """If this fails, a file has grown past one idea: split it, or list it with its reason."""
+    kinds = {".py", ".pyx", ".pyi", ".cpp", ".hpp"}
+    folders = ("src", "csrc", "tests", "benches", "examples", "docs")
+    files = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in kinds]
+    lengths = {
+        str(p.relative_to(ROOT)): p.read_text(encoding="utf-8").count("\n")
+        for p in [*files, ROOT / "setup.py"]
+    }
+    long = {name: n for name, n in lengths.items() if n >= 500 and name not in LONG_FILES}
+    assert not long
+    assert lengths["setup.py"] < 60
+    assert all(lengths.get(name, 0) >= 500 for name in LONG_FILES), "an entry is out of date"
+
+
+def test_import_is_light() -> None:
+    """If this fails, `import gridcompute` pays for a library that few calls need.
+
+    How long it takes is measured by benches/bench_import.py.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    heavy = {re.split(r"[<>=]", d)[0] for d in project["dependencies"]} - {"numpy"}
+    before = "import sys, json; before = set(sys.modules)"
+    code = f"{before}; import gridcompute; print(json.dumps(sorted(set(sys.modules) - before)))"
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert "gridcompute" in loaded
+    assert not loaded & heavy
