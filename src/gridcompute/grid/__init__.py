@@ -5,6 +5,7 @@ from __future__ import annotations
 from .audit import Audit, audit
 from .corridors import Corridors
 from .energy import Energy
+from .io import read_plan, read_problem, write_plan, write_problem
 from .jobs import Jobs
 from .ledger import Ledger
 from .mandate import Mandate, Quotas
@@ -14,6 +15,7 @@ from .scenario import east_west
 from .sites import Classes, Sites
 from .traces import from_traces
 from .verify import PlanCertificate
+from .whatif import WhatIf, whatif
 from .world import assumptions
 
 __all__ = [
@@ -31,8 +33,14 @@ __all__ = [
     "Problem",
     "Quotas",
     "Sites",
+    "WhatIf",
     "assumptions",
     "audit",
     "east_west",
     "from_traces",
+    "read_plan",
+    "read_problem",
+    "whatif",
+    "write_plan",
+    "write_problem",
 ]

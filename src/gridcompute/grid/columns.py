@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["Bools", "Column", "Floats", "Int32s", "Int64s", "Strings", "Table", "column"]
+__all__ = ["Bools", "Column", "Columns", "Floats", "Int32s", "Int64s", "Strings", "Table", "column"]
 
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
@@ -68,20 +68,19 @@ def column(
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Table:
-    """Base of the tables: checks, converts and broadcasts its columns when it is built.
+class Columns:
+    """Named arrays with dimensions, checked, converted and broadcast when they are built.
 
     Every column may also be given as a scalar, or with leading dimensions only; it is then repeated
     over the dimensions left out. Columns are stored contiguous and read-only; an array that already
     has the right dtype and shape is used in place.
     """
 
-    #: What the table is called in messages, and the dimension its rows run over.
+    #: What they are called in messages.
     title: ClassVar[str]
-    rows: ClassVar[str]
 
     def __post_init__(self) -> None:
-        """Check and convert all columns, then whatever the table adds in `check`."""
+        """Check and convert all columns, then whatever a class adds in `check`."""
         sizes: dict[str, tuple[int, str]] = {}
         arrays = {}
         for name, spec in self.columns().items():
@@ -105,7 +104,7 @@ class Table:
         self.check()
 
     def check(self) -> None:
-        """What must hold between the columns of this table."""
+        """What must hold between the columns."""
 
     @classmethod
     def columns(cls) -> dict[str, Column]:
@@ -113,13 +112,8 @@ class Table:
         fields = dataclasses.fields(cls)
         return {f.name: f.metadata["column"] for f in fields if "column" in f.metadata}
 
-    def __len__(self) -> int:
-        """The number of rows."""
-        first = next(n for n, spec in self.columns().items() if spec.dims[:1] == (self.rows,))
-        return int(getattr(self, first).shape[0])
-
     def replace(self, **changes: Any) -> Self:
-        """This table with some columns changed, checked again."""
+        """The same with some columns changed, checked again."""
         return dataclasses.replace(self, **changes)
 
     def fail(self, name: str, index: int | tuple[int, ...], needed: str) -> InvalidProblemError:
@@ -191,7 +185,21 @@ class Table:
             good &= array > spec.above
         self.require(good, name, spec.needs())
 
-    # -- Arrow: one row per entry of the dimension `rows`; the other dimensions in lists -----------
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Table(Columns):
+    """Columns that share one dimension, the table's rows; in and out as Arrow.
+
+    In Arrow there is one row for each entry of the dimension `rows`; other dimensions lie in lists.
+    """
+
+    #: The dimension the rows run over.
+    rows: ClassVar[str]
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        first = next(n for n, spec in self.columns().items() if spec.dims[:1] == (self.rows,))
+        return int(getattr(self, first).shape[0])
 
     @classmethod
     def from_arrow(cls, data: Any, *, sizes: Mapping[str, int] | None = None, **more: Any) -> Self:
@@ -224,14 +232,7 @@ class Table:
         table = pa.table(pa.record_batch(data) if batch else data)
         arrays = _gathered(cls.title, table, cls.columns())
         for name, array in arrays.items():
-            dims = _arrow_dims(cls.columns()[name], cls.rows)[: array.ndim]
-            grow = [d for d in cls.columns()[name].dims if d not in dims and d in (sizes or {})]
-            shape = array.shape + tuple((sizes or {})[d] for d in grow)
-            wide = np.broadcast_to(array.reshape(array.shape + (1,) * len(grow)), shape)
-            order = [*dims, *grow]
-            arrays[name] = wide.transpose(
-                [order.index(d) for d in cls.columns()[name].dims if d in order]
-            )
+            arrays[name] = _turned(cls.columns()[name], cls.rows, array, sizes or {})
         return cls(**arrays, **more)
 
     def to_arrow(self) -> pa.Table:
@@ -252,6 +253,18 @@ class Table:
 def _arrow_dims(spec: Column, rows: str) -> tuple[str, ...]:
     """The dimensions of a column with the one that the rows run over in front."""
     return (rows, *(d for d in spec.dims if d != rows))
+
+
+def _turned(spec: Column, rows: str, array: NDArray[Any], sizes: Mapping[str, int]) -> NDArray[Any]:
+    """An Arrow column in its dimensions' order, repeated over those of known size left out."""
+    here = _arrow_dims(spec, rows)[: array.ndim]
+    kept = spec.dims[:-1] if spec.may_drop_last else spec.dims
+    grow = [d for d in kept if d not in here and d in sizes]
+    wide = np.broadcast_to(
+        array.reshape(array.shape + (1,) * len(grow)), array.shape + tuple(sizes[d] for d in grow)
+    )
+    order = [*here, *grow]
+    return wide.transpose([order.index(d) for d in spec.dims if d in order])
 
 
 def _nested(array: NDArray[Any]) -> Any:

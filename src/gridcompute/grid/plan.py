@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from .audit import green_account
-from .columns import Floats, Int32s, Int64s, Table, column
+from .columns import Columns, Floats, Int32s, Int64s, column
 from .explain import Explanation, explain
 from .options import ROUNDING_H, unplaced_reasons
 from .verify import PlanCertificate, verify
@@ -31,7 +31,7 @@ STATUSES = ("optimal", "feasible", "time_limit", "stopped")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Dispatch(Table):
+class Dispatch(Columns):
     """How each site is powered, hour by hour, kWh.
 
     In every site and hour: load = direct + bundled + grid + green discharge + grey discharge; what
@@ -58,7 +58,6 @@ class Dispatch(Table):
     """
 
     title: ClassVar[str] = "dispatch"
-    rows: ClassVar[str] = "site"
 
     direct_kwh: Floats = column("source site hour", np.float64, "kWh")
     direct_charge_kwh: Floats = column("source site hour", np.float64, "kWh")
@@ -88,7 +87,7 @@ class Dispatch(Table):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Prices(Table):
+class Prices(Columns):
     """What one more unit of everything scarce would save.
 
     `capacity`, `energy`, `corridor` and `quota` are the prices that prove the plan's bound: any
@@ -110,7 +109,6 @@ class Prices(Table):
     """
 
     title: ClassVar[str] = "prices"
-    rows: ClassVar[str] = "site"
 
     capacity: Floats = column("class hour", np.float64, "yuan per accelerator-hour", low=0)
     energy: Floats = column("site hour", np.float64, "yuan/kWh")
@@ -336,9 +334,7 @@ class Plan:
         path : path
             Of the file to write, e.g. ``"plan.html"``.
         """
-        from ..report import (
-            write_page,
-        )  # the one arrow upwards: a convenience, taken only when called
+        from ..report.plan_page import write_page  # the one arrow upwards, and only when called
 
         return write_page(self, path)
 

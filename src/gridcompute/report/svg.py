@@ -109,7 +109,7 @@ def stack(
     left, top, bottom = 40, 24, 18
     hours = len(layers[0][2])
     total = np.sum([values for _, _, values in layers], axis=0)
-    most = max(float(total.max()), line or 0.0) * 1.05 or 1.0
+    most = _round_up(max(float(total.max()), line or 0.0))
     wide, tall = width - left - 6, height - top - bottom
     out = [
         tag("text", escape(title), x=left, y=14, class_="strong"),
@@ -146,6 +146,14 @@ def stack(
     return _picture(width, height, "".join(out))
 
 
+def _round_up(value: float) -> float:
+    """The next number with one plain figure, for the top of an axis."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(f for f in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if f * power >= value) * power)
+
+
 def legend(entries: Sequence[tuple[str, str]]) -> str:
     """Names beside their colours."""
     return "".join(
@@ -168,7 +176,7 @@ def flows(
     height: int = 560,
 ) -> str:
     """Sites where they lie, as large as their load, as dark as they are green; largest flows."""
-    pad = 56
+    pad = 84
     span = max(float(np.ptp(longitude)), 1e-9), max(float(np.ptp(latitude)), 1e-9)
     x = pad + (longitude - longitude.min()) / span[0] * (width - 2 * pad)
     y = pad + (latitude.max() - latitude) / span[1] * (height - 2 * pad)

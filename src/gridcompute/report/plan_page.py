@@ -12,9 +12,9 @@ import numpy as np
 from ..grid.audit import audit
 from ..grid.options import REASONS, REASONS_UNPLACED
 from ..version import __version__
+from .plan_tables import bottlenecks, claims, green_table, table
 from .style import STYLE
 from .svg import flows, heat, legend, number, stack, tag
-from .tables import bottlenecks, claims, green_table, table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
