@@ -109,16 +109,22 @@ def open_starts(
     """How many first hours each job has at each class, given this capacity and bandwidth."""
     jobs, site = problem.jobs, problem.classes.site
     row, col = np.nonzero(among)
-    job, d = index[row], need[row, col]
-    first, last = jobs.release[job], jobs.deadline[job] - d
-    room, gang = least_free(capacity), jobs.gang[job]
-    count = np.zeros(among.shape, np.int32)
-    for ahead in range(int((last - first).max(initial=-1)) + 1):
-        t = np.minimum(first + ahead, problem.hours - 1)
-        open_ = (first + ahead <= last) & (room[np.minimum(d, problem.hours), col, t] >= gang)
+    slack = jobs.deadline[index[row]] - need[row, col] - jobs.release[index[row]]
+    order = np.argsort(-slack, kind="stable")  # so that each later start concerns a prefix
+    row, col, slack = row[order], col[order], slack[order]
+    job, d = index[row], np.minimum(need[row, col], problem.hours)
+    first, gang, room = jobs.release[job], jobs.gang[job], least_free(capacity)
+    origin, data = jobs.origin[job], jobs.data_gb[job]
+    found = np.zeros(len(row), np.int32)
+    for ahead in range(int(slack.max(initial=-1)) + 1):
+        n = int(np.searchsorted(-slack, -ahead, side="right"))
+        t = first[:n] + ahead
+        open_ = room[d[:n], col[:n], t] >= gang[:n]
         if bandwidth_gb is not None:
-            open_ &= jobs.data_gb[job] <= bandwidth_gb[jobs.origin[job], site[col], t]
-        count[row, col] += open_
+            open_ &= data[:n] <= bandwidth_gb[origin[:n], site[col[:n]], t]
+        found[:n] += open_
+    count = np.zeros(among.shape, np.int32)
+    count[row, col] = found
     return count
 
 

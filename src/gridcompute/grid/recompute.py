@@ -95,28 +95,28 @@ def _cheapest(
         need = np.full(len(block), problem.hours + 1.0)
         need[fits] = np.maximum(np.ceil(jobs.work_h[block][fits] / speed[fits] - 1e-9), 1)
         fits &= jobs.release[block] + need <= jobs.deadline[block]
+        slack = jobs.deadline[block] - need - jobs.release[block]
         at = np.flatnonzero(fits)
-        job, d, o = block[at], need[at].astype(np.int64), origin[at]
+        at = at[np.argsort(-slack[at], kind="stable")]  # so that each later start concerns a prefix
+        slack, job, d, o = slack[at], block[at], need[at].astype(np.int64), origin[at]
         gang, release, data = jobs.gang[job], jobs.release[job], jobs.data_gb[job]
-        latest = jobs.deadline[job] - d
         fixed = corridors.price_yuan_per_gb[o, site] * data
         fixed += prices.quota[jobs.tenant[job]] * gang * d
-        fixed[
-            gang.astype(np.float64) * d > problem.quotas.upper_accelerator_h[jobs.tenant[job]]
-        ] = np.inf
+        quota = problem.quotas.upper_accelerator_h[jobs.tenant[job]]
+        fixed[gang.astype(np.float64) * d > quota] = np.inf
         price, room = windows[c]
         wire, toll = corridors.bandwidth_gb[:, site], prices.corridor[:, site]
-        placed = jobs.placed_class[job]
-        for ahead in range(int((latest - release).max(initial=-1)) + 1):
-            t = np.minimum(release + ahead, latest)
-            cost = (
-                gang * price[d, t] + data * toll[o, t] + jobs.delay_yuan_per_h[job] * (t - release)
-            )
-            stays = (placed == c) & (jobs.placed_start[job] == t)
-            cost += fixed + np.where((placed >= 0) & ~stays, jobs.migration_yuan[job], 0.0)
-            shut = (gang > room[d, t]) | (data > wire[o, t])
+        late, moved = jobs.delay_yuan_per_h[job], jobs.migration_yuan[job]
+        was, first = jobs.placed_class[job], jobs.placed_start[job]
+        for ahead in range(int(slack.max(initial=-1)) + 1):
+            n = int(np.searchsorted(-slack, -ahead, side="right"))
+            t = release[:n] + ahead
+            cost = gang[:n] * price[d[:n], t] + data[:n] * toll[o[:n], t] + late[:n] * ahead
+            stays = (was[:n] == c) & (first[:n] == t)
+            cost += fixed[:n] + np.where((was[:n] >= 0) & ~stays, moved[:n], 0.0)
+            shut = (gang[:n] > room[d[:n], t]) | (data[:n] > wire[o[:n], t])
             cost[shut] = np.inf
-            best[at] = np.minimum(best[at], cost)
+            best[at[:n]] = np.minimum(best[at[:n]], cost)
     return np.asarray(best, np.float64)
 
 
