@@ -67,7 +67,7 @@ def column(
     return dataclasses.field(default=default, metadata={"column": spec})
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Columns:
     """Named arrays with dimensions, checked, converted and broadcast when they are built.
 
@@ -111,6 +111,11 @@ class Columns:
         """Each column's name and what it holds."""
         fields = dataclasses.fields(cls)
         return {f.name: f.metadata["column"] for f in fields if "column" in f.metadata}
+
+    def __repr__(self) -> str:
+        """The shapes of the columns, not their values."""
+        shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in self.columns())
+        return f"<{type(self).__name__}: {shapes}>"
 
     def replace(self, **changes: Any) -> Self:
         """The same with some columns changed, checked again."""
@@ -186,7 +191,7 @@ class Columns:
         self.require(good, name, spec.needs())
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Table(Columns):
     """Columns that share one dimension, the table's rows; in and out as Arrow.
 

@@ -18,7 +18,7 @@ GB_PER_GBIT_S_HOUR = 450.0
 LATENCY_RULES = ("one_way", "round_trip")
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Corridors(Table):
     """Corridors between every ordered pair of sites; within a site all is free and unlimited.
 

@@ -17,7 +17,7 @@ __all__ = ["TERMINAL_RULES", "Energy"]
 TERMINAL_RULES = ("cyclic", "value")
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Energy(Table):
     """Energy by site and hour; an hour's energy is in kWh, at the grid connection.
 

@@ -15,7 +15,7 @@ __all__ = ["ANYWHERE", "Jobs"]
 ANYWHERE = -1
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Jobs(Table):
     """Jobs, one row each; a job runs whole, at one class, in consecutive hours, or not at all.
 

@@ -23,7 +23,7 @@ SCOPES = ("site", "operator", "cluster")
 RULES = ("hourly", "volume")
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Quotas(Table):
     """Accelerator-hours by tenant: ``gang * hours`` summed over a tenant's placed jobs.
 

@@ -30,7 +30,7 @@ __all__ = ["STATUSES", "Dispatch", "Free", "Plan", "Prices"]
 STATUSES = ("optimal", "feasible", "time_limit", "stopped")
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Dispatch(Columns):
     """How each site is powered, hour by hour, kWh.
 
@@ -86,7 +86,7 @@ class Dispatch(Columns):
         return np.asarray(self.green_kwh + self.grid_kwh + self.grey_discharge_kwh)
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Prices(Columns):
     """What one more unit of everything scarce would save.
 
@@ -126,7 +126,7 @@ class Free(NamedTuple):
     accelerator_h: Floats
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Plan:
     """The answer of `match` for one batch.
 
@@ -175,6 +175,12 @@ class Plan:
                 raise TypeError(f"plan.{name} is {found[0]} {found[1]}, needed int32 ({n},)")
         if self.status not in STATUSES:
             raise ValueError(f"plan.status is {self.status!r}, needed one of {STATUSES}")
+
+    def __repr__(self) -> str:
+        """A line to recognise it by."""
+        placed = int((self.assignment >= 0).sum())
+        cost = f"{self.objective_yuan:,.0f} yuan, gap {self.gap:.3%}"
+        return f"<Plan for {self.problem.name!r}: {placed:,} jobs placed, {cost}, {self.status}>"
 
     @property
     def gap(self) -> float:

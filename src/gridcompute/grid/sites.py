@@ -16,7 +16,7 @@ __all__ = ["MOST_SITES", "Classes", "Sites"]
 MOST_SITES = 63
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Sites(Table):
     """Computing facilities, one row each.
 
@@ -66,7 +66,7 @@ class Sites(Table):
             seen[name] = i
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Classes(Table):
     """Slot classes, one row each: the interchangeable accelerators of one kind at one site.
 
