@@ -46,10 +46,24 @@ Source callback(std::uintptr_t address, std::uintptr_t context, Index n_jobs, In
           std::move(keep)};
 }
 
+// One job's costs as the solver reads them: int64 or float64 (n_slots); what may not be is kForbidden or +inf.
+py::array row(const Source& source, Index job) {
+  const Rows one{nullptr, job, 1};
+  if (source.cost->real()) {
+    Array<double> out(source.cost->n_slots());
+    source.cost->reals(one, out.mutable_data());
+    return out;
+  }
+  Array<Cost> out(source.cost->n_slots());
+  source.cost->integers(one, out.mutable_data());
+  return out;
+}
+
 }  // namespace
 
 void bind_cost(py::module_& m) {
-  py::class_<Source>(m, "CostSource", "A cost source of the core, with the arrays it reads.");
+  py::class_<Source>(m, "CostSource", "A cost source of the core, with the arrays it reads.")
+      .def("row", &row, py::arg("job"));
   bind_dtype<std::int32_t>(m);
   bind_dtype<std::int64_t>(m);
   bind_dtype<float>(m);

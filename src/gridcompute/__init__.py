@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .costs import Terms, kernel
 from .errors import (
     CostRangeError,
     GridComputeError,
@@ -9,13 +10,27 @@ from .errors import (
     InternalError,
     InvalidProblemError,
 )
+from .explanation import Explanation
+from .ingest import Interner, Ragged, jobs_from_records
+from .result import Certificate, Matching, Witness
+from .transport import transport
 from .version import __version__
 
 __all__ = [
+    "Certificate",
     "CostRangeError",
+    "Explanation",
     "GridComputeError",
     "InfeasibleError",
     "InternalError",
+    "Interner",
     "InvalidProblemError",
+    "Matching",
+    "Ragged",
+    "Terms",
+    "Witness",
     "__version__",
+    "jobs_from_records",
+    "kernel",
+    "transport",
 ]

@@ -4,7 +4,11 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define GRIDCOMPUTE_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
+#if __GNUC__ >= 12
+#define GRIDCOMPUTE_CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define GRIDCOMPUTE_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
 #else
 #define GRIDCOMPUTE_CLONES
 #endif

@@ -6,6 +6,8 @@ namespace gridcompute::transport {
 
 namespace {
 
+constexpr Index kChunk = 1 << 16;
+
 class Placer {
  public:
   Placer(const Scan& how, const Level& level, std::span<const Cost> prices)
@@ -75,6 +77,38 @@ class Placer {
 };
 
 }  // namespace
+
+Whole deal_out(const Scan& how, const Restricted& r) {
+  Whole out;
+  const auto n = static_cast<Index>(r.where.size());
+  out.assignment.resize(static_cast<std::size_t>(n));
+  out.load = r.load();
+  if (r.shared) {  // members take their group's flow in index order
+    std::vector<Index> at(r.begin);
+    std::vector<Cost> taken(static_cast<std::size_t>(r.groups()), 0);
+    for (Index k = 0; k < n; ++k) {
+      const std::int32_t g = ~r.where[k];
+      if (r.where[k] < 0) {
+        while (taken[g] == r.flow[at[g]]) ++at[g], taken[g] = 0;
+        ++taken[g];
+      }
+      out.assignment[k] = r.where[k] >= 0 ? r.where[k] : r.slot[at[g]];
+    }
+    return out;
+  }
+  how.pool.for_chunks(n, kChunk, [&](Index, Index begin, Index end) {
+    for (Index k = begin; k < end; ++k) {
+      if (r.where[k] >= 0) {
+        out.assignment[k] = r.where[k];
+        continue;
+      }
+      Index c = r.begin[~r.where[k]];
+      while (r.flow[c] == 0) ++c;
+      out.assignment[k] = r.slot[c];
+    }
+  });
+  return out;
+}
 
 Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Stop& stop) {
   Placer placer(how, level, prices);

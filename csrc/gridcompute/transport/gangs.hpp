@@ -16,6 +16,9 @@ struct Whole {
   Index homeless = 0;                    // jobs that had to be placed and could not
 };
 
+// The optimum of unit jobs, as it is.
+[[nodiscard]] Whole deal_out(const Scan& how, const Restricted& r);
+
 // Every job whose units lie in one class with room for it goes there; the others are placed as above.
 [[nodiscard]] Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
                                Stop& stop);

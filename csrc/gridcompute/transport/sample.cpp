@@ -7,17 +7,22 @@ namespace gridcompute::transport {
 
 namespace {
 constexpr Index kFirst = 8;        // jobs a class on the lowest level
-constexpr Index kGrowth = 4;       // from level to level
-constexpr Index kLast = 10;        // the highest sample is at most a tenth of all jobs
+constexpr double kGrowth = 5;      // from level to level, at most
+constexpr double kLast = 10;       // the highest sample is this part of all jobs
+constexpr double kOdd = 16;        // no class is taken to be so much more or less certain than the usual one
 constexpr Index kDense = 1 << 26;  // keys of the lowest level that are held at once
 }  // namespace
 
 std::vector<Index> ladder(Index n_jobs, Index n_slots) {
-  std::vector<Index> sizes;
   const Index first = std::max<Index>(64, std::min(kFirst * n_slots, kDense / std::max<Index>(1, n_slots)));
-  if (n_jobs < 2 * first) return sizes;
-  sizes.push_back(first);
-  while (sizes.back() * kGrowth <= n_jobs / kLast) sizes.push_back(sizes.back() * kGrowth);
+  if (n_jobs < 2 * first) return {};
+  const double last = std::max(static_cast<double>(first), static_cast<double>(n_jobs) / kLast);
+  const double steps = std::max(0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(kGrowth) - 0.01));
+  std::vector<Index> sizes{first};
+  for (double k = 1; k <= steps; ++k) {
+    sizes.push_back(
+        static_cast<Index>(static_cast<double>(first) * std::pow(last / static_cast<double>(first), k / steps)));
+  }
   return sizes;
 }
 
@@ -69,14 +74,14 @@ void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, co
     std::nth_element(known.begin(), middle, known.end());
     usual = *middle;
   }
-  for (double& x : noise_) x = x > 0 ? x : usual;
+  for (double& x : noise_) x = x > 0 ? std::clamp(x, usual / kOdd, usual * kOdd) : usual;
 }
 
-std::vector<Cost> Widths::radius(Cost least) const {
+std::vector<Cost> Widths::radius(Cost most) const {
   std::vector<Cost> out(noise_.size());
   for (std::size_t s = 0; s < out.size(); ++s) {
     const double r = std::min(stretch_ * noise_[s], static_cast<double>(kCostLimit / 8));
-    out[s] = std::max(least, static_cast<Cost>(std::ceil(r)));
+    out[s] = std::clamp<Cost>(static_cast<Cost>(std::ceil(r)), 1, std::max<Cost>(1, most));
   }
   return out;
 }

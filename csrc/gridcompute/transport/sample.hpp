@@ -1,10 +1,11 @@
 // The ladder of samples: start prices for the full problem, and how far they may be off.
 //
-// Steps. Sizes 8 S, x4, x4, ... up to a few per cent of N. A sample takes one job at random from each of its equal
-// strata of the job order, so sorted input is sampled evenly; its capacities are u * m / N, rounded along their running
-// sum so that none is lost. The lowest level starts from an auction; each level is solved exactly with the prices of
-// the one before and a box as wide as those may be off: the noise of its tuning, scaled by what the last step of the
-// ladder really moved. (Levels solved only roughly cost far more later: outlier classes fall out of the box.)
+// Steps. Sizes from 8 S to N / 10, each at most five times the one before. A sample takes one job at random from each
+// of its equal strata of the job order, so sorted input is sampled evenly; its capacities are u * m / N, rounded along
+// their running sum so that none is lost. The lowest level starts from an auction; each level is solved exactly with
+// the prices of the one before and a box as wide as those may be off: the noise of its tuning, scaled by what the last
+// step of the ladder really moved. (Levels solved only roughly cost far more later: outlier classes fall out of the
+// box.)
 #pragma once
 
 #include "gridcompute/transport/scan.hpp"
@@ -25,7 +26,7 @@ class Widths {
  public:
   // After a level: the prices it began with, those it ended with, and its noise.
   void learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& noise);
-  [[nodiscard]] std::vector<Cost> radius(Cost least) const;
+  [[nodiscard]] std::vector<Cost> radius(Cost most) const;
 
  private:
   std::vector<double> noise_;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Index kProbe = 4096;         // rows read to choose a resolution
 constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
+constexpr Cost kFirstBox = 6;          // the second level's box, in scales of the auction
 constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
 
 // The largest finite |cost| per unit of weight: of all rows, or of a probe; the first row with NaN or -inf.
@@ -114,6 +115,7 @@ class Solver {
     const bool cold = options_.prices == nullptr;
     if (!cold && sizes.size() > 1) sizes.erase(sizes.begin(), sizes.end() - 1);
     if (cold && n_ > 0 && columns_ > 0) auction_start(sizes.empty() ? n_ : sizes.front(), stats);
+    share_ = problem_.demand == nullptr;  // until a level has told
     if (radius_.empty()) radius_.assign(static_cast<std::size_t>(columns_), 1);
     for (const Index m : sizes) {
       const std::vector<Index> rows = strata(n_, m, options_.seed);
@@ -126,7 +128,7 @@ class Solver {
       Restricted r;
       std::vector<double> noise;
       const std::vector<Cost> before = prices_;
-      const Scan how{keys_, pool_, stop_, problem_.demand == nullptr};
+      const Scan how{keys_, pool_, stop_, share_};
       LevelEnd end = solve_level(how, level, radius_, options_.seed, true, prices_, noise, r, seen_, stats);
       if (end.kind == LevelEnd::Kind::infeasible) {
         if (r.hopeless >= 0) return {};      // the full scan finds it again, with its position
@@ -135,11 +137,12 @@ class Solver {
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++stats.levels;
       widths.learn(before, prices_, noise);
-      radius_ = widths.radius(1);
+      // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
+      radius_ = widths.radius(stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
-      share_ = problem_.demand == nullptr && shared > 4 * r.groups();
+      share_ = share_ && shared > 2 * r.groups();
     }
     return {};
   }
@@ -170,6 +173,7 @@ class Solver {
     if (seen_.invalid < 0 && seen_.largest <= static_cast<double>(keys_.limit())) {
       const auction::Start start = auction::start_prices(keys, weights, scaled(full_.capacity, part, weight_), stop_);
       prices_ = start.prices;
+      scale_ = start.epsilon;
       radius_.assign(static_cast<std::size_t>(columns_),
                      std::max<Cost>(1, std::min(4 * start.epsilon, kCostLimit / 8)));
     }
@@ -219,7 +223,9 @@ class Solver {
   // Objective, bound and status of what was found.
   void judge(const LevelEnd& end, bool read, const Whole& whole, Result& result) {
     const double inf = std::numeric_limits<double>::infinity();
-    result.objective = objective(result.assignment);
+    const bool whole_optimum =
+        read && end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
+    if (!(keys_.integral() && whole_optimum)) result.objective = objective(result.assignment);
     result.bound = -inf;
     if (read) {
       // Prices that were stopped half-way may hide classes outside the candidates: their price fell by at most
@@ -303,6 +309,7 @@ class Solver {
   Wide weight_ = 0;
   Level full_;
   std::vector<Cost> prices_, radius_;
+  Cost scale_ = 0;  // on which prices matter, from the auction
   bool share_ = false;
   Restricted r_;
   Seen seen_;

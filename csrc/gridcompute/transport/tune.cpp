@@ -7,8 +7,9 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr int kSteps = 4;
-constexpr Index kActive = 16;       // groups a class that should split, on average
+constexpr int kSteps = 6;
+constexpr Index kActive = 16;  // groups a class that should split, on average
+constexpr Index kActiveForNoise = 100;
 constexpr Index kSample = 1 << 14;  // gaps looked at for tau
 constexpr int kIterations = 60;     // of conjugate gradients
 constexpr int kProbes = 4;          // random load errors
@@ -27,8 +28,8 @@ class Newton {
   Newton(const Restricted& problem, std::span<const Cost> capacity)
       : r_(problem), capacity_(capacity), n_(static_cast<std::size_t>(problem.columns)), load_(n_), diagonal_(n_) {}
 
-  // The gap between best and second best below which about kActive groups a class lie.
-  double width(std::span<const Cost> prices) {
+  // The gap between best and second best below which about `active` groups a class lie.
+  double width(std::span<const Cost> prices, Index active) {
     std::vector<double> gaps;
     const Index step = std::max<Index>(1, r_.groups() / kSample);
     for (Index g = 0; g < r_.groups(); g += step) {
@@ -41,7 +42,7 @@ class Newton {
       if (r_.size[g] > 1) gaps.push_back(static_cast<double>(second - best));
     }
     if (gaps.empty()) return 1.0;
-    const auto rank = std::min<std::size_t>(gaps.size() / 4, static_cast<std::size_t>(kActive * r_.columns / step));
+    const auto rank = std::min<std::size_t>(gaps.size() / 4, static_cast<std::size_t>(active * r_.columns / step));
     std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(rank), gaps.end());
     return std::max(1.0, gaps[rank]);
   }
@@ -62,13 +63,19 @@ class Newton {
 
   // Laplacian * step = load - u over the classes that may move.
   std::vector<double> step(std::span<const Cost> prices) {
+    free_classes(prices);
     std::vector<double> off(n_);
+    for (std::size_t s = 0; s < n_; ++s) off[s] = load_[s] - static_cast<double>(capacity_[s]);
+    return solve(off, kIterations);
+  }
+
+  // Which classes may move: not those at price 0 with room left.
+  void free_classes(std::span<const Cost> prices) {
     free_.assign(n_, 0.0);
     for (std::size_t s = 0; s < n_; ++s) {
-      off[s] = load_[s] - static_cast<double>(capacity_[s]);
-      if (diagonal_[s] > 0 && (off[s] > 0 || prices[s] > 0)) free_[s] = 1.0;
+      const bool full = prices[s] > 0 || load_[s] > static_cast<double>(capacity_[s]);
+      if (diagonal_[s] > 0 && full) free_[s] = 1.0;
     }
-    return solve(off, kIterations);
   }
 
   // Root mean square of the price moves that load errors of sqrt(u) would cause.
@@ -185,22 +192,30 @@ void tune(const Restricted& problem, std::span<const Cost> capacity, std::uint64
           std::vector<double>& noise) {
   Newton newton(problem, capacity);
   const auto n = static_cast<std::size_t>(problem.columns);
-  double tau = newton.width(prices);
+  // Few groups a class leave the Laplacian in pieces, which would look like noise.
+  newton.look(prices, newton.width(prices, kActiveForNoise));
+  newton.free_classes(prices);
+  noise = newton.noise(seed);
+  std::vector<Cost> radii(problem.box.radius);
+  const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(n / 2);
+  std::nth_element(radii.begin(), middle, radii.end());
+  const double narrowest = std::max(2.0, newton.width(prices, kActive));
+  double tau = std::max(narrowest, static_cast<double>(*middle));
   std::vector<Cost> best = prices, now = prices;
-  double least = std::numeric_limits<double>::infinity();
+  double least = std::numeric_limits<double>::infinity(), last = least;
   for (int k = 0; k <= kSteps; ++k) {
     const double off = newton.look(now, tau);
     if (off < least) least = off, best = now;
     const std::vector<double> step = newton.step(now);
-    if (k == 0) noise = newton.noise(seed);  // later kinks are too narrow to tell: their graph falls apart
-    if (k == kSteps || off < 0.5) break;
+    if (k == kSteps || off < 0.5 || (k >= 2 && off > 0.7 * last)) break;
+    last = off;
     for (std::size_t s = 0; s < n; ++s) {
       const Cost radius = problem.box.radius[s], center = problem.box.center[s];
       const double move = std::clamp(step[s], -static_cast<double>(radius), static_cast<double>(radius));
       const Cost to = now[s] + static_cast<Cost>(std::nearbyint(move));
       now[s] = std::max<Cost>(0, std::clamp(to, center - radius, center + radius));
     }
-    tau = std::max(1.0, tau / 2);
+    tau = std::max(narrowest, tau / 2);
   }
   prices = best;
 }

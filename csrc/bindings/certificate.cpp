@@ -1,0 +1,71 @@
+// The independent check of answers.
+#include "cost.hpp"
+#include "gridcompute/certificate/transport.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+py::object exact_or(const std::optional<Wide>& integer, double value) {
+  return integer ? py::object(to_int(*integer)) : py::object(py::float_(value));
+}
+
+certificate::TransportProblem problem_of(const Source& source, const Array<std::int64_t>& capacity,
+                                         const std::optional<Array<std::int32_t>>& demand,
+                                         const std::optional<Array<double>>& unplaced) {
+  certificate::TransportProblem problem{source.cost.get(), view(capacity), {}, {}};
+  if (demand) problem.demand = view(*demand);
+  if (unplaced) problem.unplaced = view(*unplaced);
+  return problem;
+}
+
+py::dict check_transport(const Source& source, const Array<std::int64_t>& capacity,
+                         const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
+                         const Array<std::int32_t>& assignment, const Array<double>& prices, int threads) {
+  Guard guard(std::nullopt, py::none());
+  const auto problem = problem_of(source, capacity, demand, unplaced);
+  const certificate::TransportReport r = guard.run([&](Stop& stop) {
+    Pool pool(thread_count(threads));
+    return certificate::check_transport(problem, view(assignment), view(prices), pool, stop);
+  });
+  py::dict out;
+  out["faults"] = r.faults;
+  out["load"] = copy_out(std::span<const std::int64_t>(r.load));
+  out["objective_low"] = exact_or(r.objective.integer, r.objective.low);
+  out["objective_high"] = exact_or(r.objective.integer, r.objective.high);
+  out["bound_low"] = exact_or(r.integral ? r.bound.integer : std::nullopt, r.bound.low);
+  out["bound_high"] = exact_or(r.integral ? r.bound.integer : std::nullopt, r.bound.high);
+  out["magnitude"] = r.magnitude;
+  out["integral"] = r.integral;
+  out["tight"] = r.tight;
+  return out;
+}
+
+py::dict check_witness(const Source& source, const Array<std::int64_t>& capacity,
+                       const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
+                       const Array<std::int64_t>& jobs, const Array<std::int32_t>& slots) {
+  const auto problem = problem_of(source, capacity, demand, unplaced);
+  certificate::WitnessReport r;
+  {
+    const py::gil_scoped_release release;
+    r = certificate::check_witness(problem, view(jobs), view(slots));
+  }
+  py::dict out;
+  out["faults"] = r.faults;
+  out["needed"] = to_int(r.needed);
+  out["available"] = to_int(r.available);
+  return out;
+}
+
+}  // namespace
+
+void bind_certificate(py::module_& m) {
+  m.def("check_transport", &check_transport, py::arg("cost"), py::arg("capacity").noconvert(),
+        py::arg("demand").noconvert(), py::arg("unplaced").noconvert(), py::arg("assignment").noconvert(),
+        py::arg("prices").noconvert(), py::arg("threads"));
+  m.def("check_witness", &check_witness, py::arg("cost"), py::arg("capacity").noconvert(),
+        py::arg("demand").noconvert(), py::arg("unplaced").noconvert(), py::arg("jobs").noconvert(),
+        py::arg("slots").noconvert());
+}
+
+}  // namespace gridcompute::bindings

@@ -1,0 +1,172 @@
+#include "gridcompute/certificate/row_minimum.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::certificate {
+
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr Cost kEasy = Cost{1} << 60;  // below it, cost plus price stays clear of kForbidden
+
+// The least c + w p in doubles, of those below +inf. invalid: a NaN or -inf was there.
+GRIDCOMPUTE_CLONES double least_sum(const double* costs, const double* prices, double weight, Index n, bool& invalid) {
+  constexpr Index kLanes = 8;
+  double least[kLanes];
+  std::int64_t bad[kLanes];
+  for (Index l = 0; l < kLanes; ++l) least[l] = kInf, bad[l] = 0;
+  Index s = 0;
+  for (; s + kLanes <= n; s += kLanes) {
+    for (Index l = 0; l < kLanes; ++l) {
+      const double c = costs[s + l], sum = c + weight * prices[s + l];
+      least[l] = sum < least[l] ? sum : least[l];
+      bad[l] |= static_cast<std::int64_t>(!(c > -kInf));
+    }
+  }
+  for (; s < n; ++s) {
+    const double sum = costs[s] + weight * prices[s];
+    least[0] = sum < least[0] ? sum : least[0];
+    bad[0] |= static_cast<std::int64_t>(!(costs[s] > -kInf));
+  }
+  for (Index l = 1; l < kLanes; ++l) least[0] = std::min(least[0], least[l]), bad[0] |= bad[l];
+  invalid = bad[0] != 0;
+  return least[0];
+}
+
+// The least c + w p in int64, and the extremes of the costs that are not `skip`.
+GRIDCOMPUTE_CLONES Cost least_sum(const Cost* costs, const Cost* prices, Cost weight, Index n, Cost skip, Cost& lowest,
+                                  Cost& highest) {
+  Cost least = std::numeric_limits<Cost>::max(), low = 0, high = 0;
+  for (Index s = 0; s < n; ++s) {
+    const Cost c = costs[s];
+    const auto sum = static_cast<Cost>(static_cast<std::uint64_t>(c) + static_cast<std::uint64_t>(weight * prices[s]));
+    const Cost counted = c == skip ? 0 : c;
+    low = counted < low ? counted : low;
+    high = counted > high ? counted : high;
+    least = sum < least ? sum : least;
+  }
+  lowest = low, highest = high;
+  return least;
+}
+
+Pair two_sum(double a, double b) noexcept {
+  const double sum = a + b, rounded = sum - a;
+  return {sum, (a - (sum - rounded)) + (b - rounded)};
+}
+
+// c + w p below and above; exact for w = 1 and wherever the last sum is.
+struct Enclosed {
+  Pair low, high;
+};
+
+Enclosed priced(double c, double weight, double price) noexcept {
+  const double product = weight * price;
+  const Pair sum = two_sum(c, product);
+  const double error = weight == 1.0 ? 0.0 : std::fma(weight, price, -product);
+  const Pair rest = two_sum(sum.low, error);
+  const double down = rest.low < 0 ? std::nextafter(rest.high, -kInf) : rest.high;
+  const double up = rest.low > 0 ? std::nextafter(rest.high, kInf) : rest.high;
+  return {two_sum(sum.high, down), two_sum(sum.high, up)};
+}
+
+}  // namespace
+
+void RowMinimum::add(ExactSum& to_low, ExactSum& to_high) const noexcept {
+  if (whole) {
+    to_low.add(integer, 0);
+    to_high.add(integer, 0);
+    return;
+  }
+  to_low.add(low.high), to_low.add(low.low);
+  to_high.add(high.high), to_high.add(high.low);
+}
+
+PricedMinimum::PricedMinimum(std::span<const double> prices) : prices_(prices) {
+  for (const double p : prices) {
+    dearest_ = std::max(dearest_, p);
+    integral_ = integral_ && p == std::nearbyint(p) && p < 0x1p53;
+  }
+  if (!integral_) return;
+  for (const double p : prices) whole_prices_.push_back(static_cast<Cost>(p));
+}
+
+RowMinimum PricedMinimum::of(const double* costs, Cost weight, double out) const {
+  bool invalid = false;
+  const auto n = static_cast<Index>(prices_.size());
+  const double least = least_sum(costs, prices_.data(), static_cast<double>(weight), n, invalid);
+  RowMinimum result = enclosed(costs, least, true, weight, out);
+  result.invalid = invalid;
+  return result;
+}
+
+RowMinimum PricedMinimum::of(const Cost* costs, bool forbids, Cost weight, double out) const {
+  if (integral_ && !(out < kInf && (out != std::nearbyint(out) || std::fabs(out) > 0x1p60)))
+    return whole(costs, forbids, weight, out);
+  double least = kInf;
+  for (std::size_t s = 0; s < prices_.size(); ++s) {
+    if (forbids && costs[s] == kForbidden) continue;
+    least = std::min(least, static_cast<double>(costs[s]) + static_cast<double>(weight) * prices_[s]);
+  }
+  return enclosed(costs, least, forbids, weight, out);
+}
+
+RowMinimum PricedMinimum::whole(const Cost* costs, bool forbids, Cost weight, double out) const {
+  const auto n = static_cast<Index>(prices_.size());
+  RowMinimum result;
+  result.whole = true;
+  result.none = true;
+  const auto offer = [&](Wide value) {
+    if (result.none || value < result.integer) result.integer = value;
+    result.none = false;
+  };
+  if (out < kInf) offer(static_cast<Cost>(out));
+  if (n == 0) return result;
+  Cost low = 0, high = 0;
+  if (static_cast<double>(weight) * dearest_ < static_cast<double>(kEasy)) {
+    const Cost least = least_sum(costs, whole_prices_.data(), weight, n, forbids ? kForbidden : 0, low, high);
+    if (low > -kEasy && high < kEasy) {
+      if (least < kForbidden) offer(least);
+      return result;
+    }
+  }
+  for (Index s = 0; s < n; ++s) {
+    if (forbids && costs[s] == kForbidden) continue;
+    offer(static_cast<Wide>(costs[s]) + static_cast<Wide>(weight) * whole_prices_[static_cast<std::size_t>(s)]);
+  }
+  return result;
+}
+
+template <class T>
+RowMinimum PricedMinimum::enclosed(const T* costs, double least, bool forbids, Cost weight, double out) const {
+  RowMinimum result;
+  result.none = true;
+  const auto offer = [&](const Pair& low, const Pair& high) {
+    if (result.none || low < result.low) result.low = low;
+    if (result.none || high < result.high) result.high = high;
+    result.none = false;
+  };
+  if (out < kInf) offer({out, 0}, {out, 0});
+  // A computed sum is off by less than 2^-53 (2 |c| + 2 w p): what lies further above the least is no minimum.
+  const auto w = static_cast<double>(weight);
+  const double limit = least + (std::fabs(least) + 2 * w * dearest_) * 0x1p-50;
+  for (std::size_t s = 0; s < prices_.size(); ++s) {
+    auto c = static_cast<double>(costs[s]), above = c;
+    if (!(c < kInf) || (std::is_same_v<T, Cost> && forbids && static_cast<Cost>(costs[s]) == kForbidden)) continue;
+    const double sum = c + w * prices_[s];
+    result.beyond |= !(std::fabs(sum) < kInf);
+    if (!(sum <= limit)) continue;
+    if (std::is_same_v<T, Cost> && std::fabs(c) > 0x1p53) {  // rounded on the way to a double
+      above = std::nextafter(c, kInf);
+      c = std::nextafter(c, -kInf);
+    }
+    offer(priced(c, w, prices_[s]).low, priced(above, w, prices_[s]).high);
+  }
+  return result;
+}
+
+}  // namespace gridcompute::certificate

@@ -1,0 +1,50 @@
+// min(pen, min_s (c_s + w p_s)) of one row, enclosed without loss: see transport.hpp, Rigour.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "gridcompute/certificate/exact_sum.hpp"
+
+namespace gridcompute::certificate {
+
+// An unevaluated sum: high = fl(high + low).
+struct Pair {
+  double high = 0, low = 0;
+
+  friend bool operator<(const Pair& a, const Pair& b) noexcept {
+    return a.high < b.high || (a.high == b.high && a.low < b.low);  // rounding is monotone
+  }
+};
+
+struct RowMinimum {
+  bool none = false;     // nothing is open to this job
+  bool invalid = false;  // a NaN or -inf among its costs
+  bool beyond = false;   // cost plus price is beyond the doubles: nothing is known
+  bool whole = false;    // `integer` holds it; else low <= minimum <= high
+  Wide integer = 0;
+  Pair low, high;
+
+  void add(ExactSum& to_low, ExactSum& to_high) const noexcept;
+};
+
+class PricedMinimum {
+ public:
+  explicit PricedMinimum(std::span<const double> prices);
+
+  [[nodiscard]] RowMinimum of(const double* costs, Cost weight, double out) const;
+  // Integers equal to kForbidden forbid, if `forbids`.
+  [[nodiscard]] RowMinimum of(const Cost* costs, bool forbids, Cost weight, double out) const;
+
+ private:
+  [[nodiscard]] RowMinimum whole(const Cost* costs, bool forbids, Cost weight, double out) const;
+  template <class T>
+  [[nodiscard]] RowMinimum enclosed(const T* costs, double least, bool forbids, Cost weight, double out) const;
+
+  std::span<const double> prices_;
+  double dearest_ = 0;              // the highest price
+  std::vector<Cost> whole_prices_;  // the prices as integers, where all are, below 2^53
+  bool integral_ = true;
+};
+
+}  // namespace gridcompute::certificate

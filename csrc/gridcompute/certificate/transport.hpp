@@ -1,0 +1,78 @@
+// Is this answer to a transport problem what it says? Recomputed from the problem, with not one line of a solver.
+//
+// Problem.  Job i weighs w_i (1, or the size of its gang) and costs c_is in class s as a whole; class s holds u_s; a
+// job may be left out at pen_i where that is finite.
+//
+// Steps.
+//   Feasible: each job is in range and not at a forbidden class, none is left out that must be placed, no class holds
+//     more than u_s. A gang is one entry of the assignment, so it is whole.
+//   Objective: the exact sum of the original costs.
+//   Bound: D(p) = sum_i min(pen_i, min_s (c_is + w_i p_s)) - sum_s u_s p_s. Any plan pays, for each job, at least its
+//     minimum, and at most sum u_s p_s of it are prices: with p >= 0 no plan costs less than D(p), whatever p is.
+//   Infeasible: jobs J that must be placed, classes T, such that every other class is closed to every job of J
+//     (forbidden, or smaller than the gang), and sum of w over J exceeds sum of u over T. No plan exists: Hall.
+//
+// Rigour.  All sums are exact (exact_sum.hpp). Costs that are integers meet integer prices in int64, or in int128 where
+// they are large. Else a row's minimum is taken in two steps: c + w p in doubles, then, for the classes within its
+// error of the least, as an unevaluated sum of two doubles: product and sum without error (TwoProduct, TwoSum). For
+// w = 1 that is exact, and so is D(p); for a gang the last addition is rounded both ways, 2^-100 relative. Integers
+// beyond 2^53 are enclosed by their neighbouring doubles there. Then the sum is rounded down, and up.
+//
+// Complexity.  One evaluation of every cost, n_jobs * n_slots, in fixed chunks; the same bits for any thread count.
+//
+// Source.  Weak duality, e.g. Schrijver, Combinatorial Optimization (2003), chapter 21. TwoSum, TwoProduct: Ogita, Rump
+// and Oishi, SIAM J. Sci. Comput. 26 (2005) 1955.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/cost/source.hpp"
+
+namespace gridcompute::certificate {
+
+struct TransportProblem {
+  const CostSource* cost = nullptr;
+  std::span<const Cost> capacity;        // (n_slots)
+  std::span<const std::int32_t> demand;  // (n_jobs), or empty: 1 each
+  std::span<const double> unplaced;      // (n_jobs), or (1) for all, or empty: every job must be placed
+
+  [[nodiscard]] Cost weight(Index job) const { return demand.empty() ? 1 : demand[static_cast<std::size_t>(job)]; }
+  [[nodiscard]] double out(Index job) const {  // +inf: must be placed
+    if (unplaced.empty()) return std::numeric_limits<double>::infinity();
+    return unplaced[unplaced.size() == 1 ? 0 : static_cast<std::size_t>(job)];
+  }
+};
+
+// A number enclosed; exact where it is an integer below 2^126.
+struct Enclosure {
+  double low = 0, high = 0;
+  std::optional<Wide> integer;
+};
+
+struct TransportReport {
+  std::vector<std::string> faults;  // empty: the assignment is feasible and the prices are not negative
+  std::vector<Cost> load;           // (n_slots), over the entries in range
+  Enclosure objective, bound;
+  double magnitude = 0;   // sum of |costs| in the objective: the scale of another summation's roundings
+  bool integral = false;  // every cost is an integer, so every plan's cost is, and the bound was rounded up to one
+  bool tight = false;     // objective == bound, exactly
+  bool complete = false;  // false: stopped
+};
+
+[[nodiscard]] TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
+                                              std::span<const double> prices, Pool& pool, Stop& stop);
+
+struct WitnessReport {
+  std::vector<std::string> faults;  // empty: the problem has no answer
+  Wide needed = 0, available = 0;   // weight of the jobs, capacity of the classes
+};
+
+[[nodiscard]] WitnessReport check_witness(const TransportProblem& problem, std::span<const Index> jobs,
+                                          std::span<const Slot> slots);
+
+}  // namespace gridcompute::certificate

@@ -1,0 +1,86 @@
+"""The command line. Each command imports what it needs when it runs, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import InfeasibleError, InternalError, InvalidProblemError
+from .version import __version__
+
+__all__ = ["app", "main", "run"]
+
+#: What typer raises for a command line it cannot read.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+DONE, INFEASIBLE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Match jobs to accelerator slots, each answer with a certificate. "
+    "Exit status: 0 done, 1 infeasible, 2 bad input.",
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gridcompute {__version__}")
+        raise typer.Exit(DONE)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Options before any command."""
+
+
+@app.command()
+def demo(
+    jobs: Annotated[int, typer.Option(min=1, help="How many jobs.")] = 200_000,
+    out: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("out"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the jobs drawn.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all by default.")] = None,
+) -> None:
+    """Match one day of jobs to 12 sites x 5 accelerators x 24 hours, with summary and picture."""
+    from .report import demo as packaged
+
+    raise typer.Exit(DONE if packaged.run(jobs, out, seed=seed, threads=threads) else INFEASIBLE)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; its exit status. A bad one costs its user one line, not a traceback."""
+    try:
+        status = app(arguments, prog_name="gridcompute", standalone_mode=False)
+    except UsageError as error:
+        return _complain(error.format_message())
+    except InfeasibleError as error:
+        return _complain(str(error), INFEASIBLE)
+    except InternalError:
+        raise
+    except (InvalidProblemError, OverflowError, TypeError, OSError) as error:
+        return _complain(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return status or DONE
+
+
+def _complain(message: str, status: int = BAD_INPUT) -> int:
+    print("gridcompute:", " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def main() -> None:
+    """The `gridcompute` command."""
+    sys.exit(run(sys.argv[1:]))

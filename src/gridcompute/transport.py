@@ -1,0 +1,303 @@
+"""Match jobs to slot classes at least total cost, exactly."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from . import _core
+from .errors import InvalidProblemError
+from .progress import progress_hook
+from .result import Matching, Question, Witness
+from .sources import Source, cost_source, plain_array
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from .progress import ProgressHook
+
+__all__ = ["transport"]
+
+_EXACT = 2**53  # integers up to here are doubles
+
+
+def transport(
+    cost: Any,
+    capacity: ArrayLike,
+    *,
+    demand: ArrayLike | None = None,
+    unplaced: ArrayLike | None = None,
+    method: Literal["auto", "exact", "auction"] = "auto",
+    gap: float = 0.0,
+    resolution: float | Literal["auto"] = "auto",
+    prices: ArrayLike | None = None,
+    threads: int | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: bool | ProgressHook | None = None,
+) -> Matching:
+    """Match jobs to slot classes at least total cost.
+
+    Parameters
+    ----------
+    cost : array, scipy sparse array, `Terms` or bound `kernel`, shape (n_jobs, n_slots)
+        Cost of each job in each slot class, the whole job, in any unit. ``inf`` forbids a pair; in
+        a sparse array (CSR; CSC and COO are converted) absent pairs are forbidden, stored zeros
+        are not, and no pair may stand twice. int32, int64, float32 and float64 that are contiguous
+        are read in place, read-only and memory-mapped ones too; other integers and float16 are
+        converted once, without loss.
+    capacity : array of int, shape (n_slots,)
+        How many slots each class has, 0 or more.
+    demand : array of int, shape (n_jobs,), optional
+        How many slots of one class a job takes, 1 to 2**31 - 1, whole or not at all (a gang).
+        None = 1 each.
+    unplaced : float, or array of float, shape (n_jobs,), optional
+        Cost of leaving a job out; inf = it must be placed. None = every job must be placed.
+    method : {"auto", "exact", "auction"}
+        "auto" and "exact" end with a proof at gap 0; "auction" is the anytime method, to be stopped
+        by `gap` or `time_limit`.
+    gap : float
+        Stop once the relative gap is proved to be at most this. With unit demand 0.0 means proved
+        optimal; with gangs, as far as it goes.
+    resolution : float or "auto"
+        Costs are solved as ``rint(cost * resolution)``. "auto" is 1 for integers, else the largest
+        power of two that cannot overflow. The bound holds for the original costs.
+    prices : array of float, shape (n_slots,), optional
+        Start prices, finite, e.g. yesterday's. They change the speed, never the validity.
+    threads : int, optional
+        At most so many; None = ``GRIDCOMPUTE_NUM_THREADS``, else the CPUs this process may use.
+    time_limit : float, optional
+        Seconds, 0 or more; then the best matching so far, with its bound.
+    seed : int
+        Of the samples that start prices come from, 0 to 2**64 - 1.
+    progress : bool or callable, optional
+        True shows a bar; a callable gets a `Progress` now and then, and stops the solve by
+        returning True.
+
+    Returns
+    -------
+    Matching
+        ``status`` "optimal", "feasible" (gangs: the gap says how far), "infeasible" (with a
+        witness), "time_limit" or "stopped".
+
+    Raises
+    ------
+    InvalidProblemError
+        A shape that does not fit, NaN or -inf, a negative capacity, a demand below 1, a pair that
+        stands twice: ``.field`` and ``.index`` say where.
+    CostRangeError
+        ``cost * resolution`` is too large to be solved without overflow, about
+        ``2**60 / n_slots``; the message says the limit.
+    TypeError
+        A wrong type: costs that are bool, object or complex, a capacity that is float.
+
+    Notes
+    -----
+    Complexity: each cost is looked at once or twice when n_jobs is much larger than n_slots; repair
+    of the small imbalance left takes O(n_slots**2) for each augmentation.
+    Determinism: the same bits for any number of threads; ties go to the lowest index.
+    Source: prices from samples, Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563; shortest paths
+    on the graph of classes, Brenner, Oper. Res. Lett. 36 (2008) 408.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gridcompute import transport
+    >>> cost = np.array([[4, 1], [2, 1], [5, 1]])
+    >>> m = transport(cost, [2, 1])
+    >>> m.assignment
+    array([0, 0, 1], dtype=int32)
+    >>> m.objective, m.bound, m.status
+    (7, 7, 'optimal')
+    >>> m.prices
+    array([0., 3.])
+    >>> transport(cost, [1, 1], unplaced=3).assignment
+    array([-1,  0,  1], dtype=int32)
+    """
+    source = cost_source(cost)
+    n_jobs, n_slots = source.n_jobs, source.n_slots
+    room = _counts("capacity", capacity, n_slots, "n_slots", 0, np.int64)
+    weight = None if demand is None else _demand(demand, n_jobs)
+    out = None if unplaced is None else _unplaced(unplaced, n_jobs)
+    if method not in ("auto", "exact", "auction"):
+        raise InvalidProblemError(
+            f"method: found {method!r}, needed 'auto', 'exact' or 'auction'", "method"
+        )
+    gap = _number("gap", gap, 0.0)
+    scale = 0.0 if isinstance(resolution, str) else _resolution(resolution)
+    if scale == 0.0 and resolution != "auto":
+        raise InvalidProblemError(
+            f"resolution: found {resolution!r}, needed 'auto' or a positive number", "resolution"
+        )
+    start = None if prices is None else _prices(prices, n_slots)
+    workers = 0 if threads is None else _whole("threads", threads, 1, 2**31 - 1)
+    limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
+    seed = _whole("seed", seed, 0, 2**64 - 1)
+
+    question = Question(source.native, n_jobs, n_slots, room, weight, out, workers)
+    plan = (room, weight, out, scale, gap, start, seed, workers, limit)
+    try:
+        if progress is None:
+            answer = _core.transport(source.native, *plan, None)
+        else:
+            with progress_hook(progress, "transport") as hook:
+                answer = _core.transport(source.native, *plan, hook)
+    except InvalidProblemError as error:
+        raise _located(error, source) from None
+    return _matching(answer, question)
+
+
+def _matching(answer: dict[str, Any], question: Question) -> Matching:
+    stats = answer["stats"]
+    stats["passes"] = stats["evaluations"] / max(1, question.n_jobs * question.n_slots)
+    stats["resolution"] = answer["resolution"]
+    witness = None
+    if answer["status"] == "infeasible":
+        witness = Witness.of(question, answer["witness_jobs"], answer["witness_slots"])
+    return Matching(
+        assignment=_frozen(answer["assignment"]),
+        load=_frozen(answer["load"]),
+        prices=_frozen(answer["prices"]),
+        objective=answer["objective"],
+        bound=answer["bound"],
+        exact=answer["exact"],
+        status=answer["status"],
+        stats=stats,
+        witness=witness,
+        question=question,
+    )
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+def _located(error: InvalidProblemError, source: Source) -> InvalidProblemError:
+    """The core names the row of a bad cost; a caller wants the place."""
+    if error.field != "cost" or not isinstance(error.index, int):
+        return error
+    job = error.index
+    row = source.native.row(job)
+    slot = int((~(row > -math.inf)).argmax())
+    return InvalidProblemError(
+        f"cost[{job}, {slot}]: found {row[slot]}, needed a number, or inf to forbid the pair",
+        "cost",
+        (job, slot),
+    )
+
+
+def _counts(
+    field: str, values: Any, n: int, name: str, least: int, dtype: type[np.integer[Any]]
+) -> NDArray[Any]:
+    """Whole numbers from `least` up, in the core's dtype."""
+    array = values if type(values) is np.ndarray else plain_array(field, values)
+    if array.dtype.kind not in "iu" and (array.size or type(values) is np.ndarray):
+        raise TypeError(f"{field} must be of an integer dtype, not {array.dtype}")
+    if array.shape != (n,):
+        raise InvalidProblemError(
+            f"{field}: found shape {array.shape}, needed ({name},) = ({n},)", field
+        )
+    most = np.iinfo(dtype).max
+    if n and (array.min() < least or (array.dtype != dtype and array.max() > most)):
+        index = int(((array < least) | (array > most)).argmax())
+        raise InvalidProblemError(
+            f"{field}[{index}]: found {array[index]}, needed {least} to {most}", field, index
+        )
+    return np.ascontiguousarray(array, dtype)
+
+
+def _demand(values: ArrayLike, n_jobs: int) -> NDArray[np.int32] | None:
+    weight = _counts("demand", values, n_jobs, "n_jobs", 1, np.int32)
+    return weight if n_jobs and weight.max() > 1 else None  # 1 each is no gang
+
+
+def _reals(field: str, values: ArrayLike) -> NDArray[np.float64]:
+    """As contiguous float64, no value rounded."""
+    array = plain_array(field, values)
+    if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{field} must be int or float of at most 64 bits, not {array.dtype}")
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        far = (array > _EXACT) | (array < -_EXACT)
+        if far.any():
+            index = int(far.argmax())
+            raise InvalidProblemError(
+                f"{field}[{index}]: found {array.flat[index]}, needed at most 2**53 in size, "
+                "what float64 holds exactly",
+                field,
+                index,
+            )
+    return np.ascontiguousarray(array, np.float64)
+
+
+def _unplaced(values: ArrayLike, n_jobs: int) -> NDArray[np.float64] | None:
+    out = _reals("unplaced", values)
+    if np.ndim(values) == 0:
+        out = out.reshape(1)
+    elif out.shape != (n_jobs,):
+        raise InvalidProblemError(
+            f"unplaced: found shape {out.shape}, needed a number or (n_jobs,) = ({n_jobs},)",
+            "unplaced",
+        )
+    if out.size and not out.min() > -math.inf:  # NaN fails it too
+        index = int((~(out > -math.inf)).argmax())
+        raise InvalidProblemError(
+            f"unplaced[{index}]: found {out[index]}, needed a number, or inf for a job that must "
+            "be placed",
+            "unplaced",
+            index,
+        )
+    return out if out.size and out.min() < math.inf else None
+
+
+def _prices(values: ArrayLike, n_slots: int) -> NDArray[np.float64]:
+    prices = plain_array("prices", values)
+    if prices.dtype.kind not in "iuf":
+        raise TypeError(f"prices must be int or float, not {prices.dtype}")
+    if prices.shape != (n_slots,):
+        raise InvalidProblemError(
+            f"prices: found shape {prices.shape}, needed (n_slots,) = ({n_slots},)", "prices"
+        )
+    start = np.ascontiguousarray(prices, np.float64)  # a hint: rounding it does no harm
+    if not np.isfinite(start).all():
+        index = int((~np.isfinite(start)).argmax())
+        raise InvalidProblemError(
+            f"prices[{index}]: found {start[index]}, needed a finite number", "prices", index
+        )
+    return start
+
+
+def _number(field: str, value: Any, least: float) -> float:
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise TypeError(f"{field} must be a number, not {type(value).__name__}")
+    try:
+        number = float(value)
+    except TypeError:
+        raise TypeError(f"{field} must be a number, not {type(value).__name__}") from None
+    if not number >= least:  # NaN fails it too
+        raise InvalidProblemError(f"{field}: found {value}, needed {least:g} or more", field)
+    return number
+
+
+def _resolution(value: Any) -> float:
+    number = _number("resolution", value, 0.0)
+    if not 0.0 < number < math.inf:
+        raise InvalidProblemError(
+            f"resolution: found {value}, needed 'auto' or a positive number", "resolution"
+        )
+    return number
+
+
+def _whole(field: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{field} must be an integer, not bool")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{field} must be an integer, not {type(value).__name__}") from None
+    if not least <= number <= most:
+        raise InvalidProblemError(f"{field}: found {number}, needed {least} to {most}", field)
+    return number

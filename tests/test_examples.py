@@ -1,0 +1,73 @@
+"""The examples run as their docstrings say, on the real data where it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def load(name: str):
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def real_day():
+    return load("real_day")
+
+
+@pytest.fixture(scope="module")
+def data(real_day):
+    files = (real_day.TRACE, real_day.NODES, real_day.TENSOR, real_day.SPECS)
+    missing = [f for f in files if not (real_day.DATA / f).exists()]
+    if missing:
+        pytest.skip(f"no real data here: ../shared/data lacks {', '.join(missing)}")
+    return real_day.DATA
+
+
+@pytest.mark.parametrize("days", [1, pytest.param(7, marks=pytest.mark.slow)])
+def test_real_day(real_day, data, tmp_path, capsys, days):
+    """If this fails, the main job no longer runs on real input."""
+    arguments = ["--days", str(days), "--out", str(tmp_path), "--verify"]
+    assert real_day.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "certificate: valid" in out
+    assert "Scarcest slot classes" in out
+    assert re.search(r"jobs placed +│ +[\d,]+", out)
+    assert (tmp_path / "real_day.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_slices_conserve_the_work(real_day, data):
+    """A slice lost or doubled at the edges would change how many GPU-hours a day asks for."""
+    trace = real_day.read_trace(data)
+    assert len(trace["gpus"]) == 82_247
+    whole = int(np.ceil(trace["start_h"] + trace["hours"]).max() - trace["start_h"].min()) + 2
+    begin = int(np.floor(trace["start_h"].min()))
+    slices = real_day.cut(trace, begin, whole)
+    asked = np.bincount(slices.job, slices.gpus * slices.work_h)
+    assert np.allclose(asked, trace["gpus"] * trace["hours"])
+    assert (slices.work_h > 0).all()
+    assert (slices.work_h <= 1).all()
+    day = real_day.cut(trace, begin + 600, 24)
+    inside = (slices.hour >= 600) & (slices.hour < 624)
+    assert len(day.job) == inside.sum()
+
+
+def test_the_inventory_is_lent_in_whole_nodes(real_day, data):
+    kinds = real_day.read_kinds(data)
+    assert kinds.gpus.sum() == 10_412
+    assert (np.diff(kinds.speed) >= 0).all()
+    assert kinds.speed[0] == 1.0
+    lent = real_day.lend(kinds, 20_000, 24)
+    assert (lent.gpus % lent.node_gpus == 0).all()
+    assert 24 * (lent.gpus * np.floor(lent.speed)).sum() >= 20_000
+    assert (lent.gpus <= kinds.gpus).all()

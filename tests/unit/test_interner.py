@@ -1,0 +1,105 @@
+"""Interner: ids in order of first occurrence, stable, the last freed first in line."""
+
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+from gridcompute import Interner, InvalidProblemError
+
+
+def test_first_occurrence_order_and_stability():
+    keys = Interner()
+    assert keys.intern(["b", "a", "b", 7, -7, "7"]).tolist() == [0, 1, 0, 2, 3, 4]
+    assert keys.intern(["7", "c"]).tolist() == [4, 5]
+    assert list(keys) == ["b", "a", 7, -7, "7", "c"]
+    assert len(keys) == keys.size == 6
+    assert repr(keys) == "<Interner of 6 keys>"
+
+
+def test_int64_keys_from_arrays():
+    keys = Interner()
+    ids = np.array([2**63 - 1, -(2**63), 0], np.int64)
+    assert keys.intern(ids).tolist() == [0, 1, 2]
+    assert keys.lookup(ids[::-1].tolist()).tolist() == [2, 1, 0]
+    assert type(keys[0]) is int
+
+
+def test_string_subclasses_are_their_text():
+    class Odd(str):
+        def __hash__():
+            return 1 // 0
+
+    keys = Interner(["a"])
+    assert keys.find(Odd("a")) == 0
+    assert keys.add(np.str_("a")) == 0
+    assert type(keys[0]) is str
+
+
+def test_unicode_is_compared_by_code_point():
+    """Composed and decomposed text, lone surrogates and NULs: neither merged nor lost."""
+    texts = ["\u00e9", "e\u0301", "\ud800", "\U0001f600", "a\0b", "a", "", "重庆"]
+    assert Interner().intern(texts).tolist() == list(range(len(texts)))
+
+
+@pytest.mark.parametrize("key", [True, np.True_, 1.0, None, b"a", ("a",)])
+def test_other_types_are_no_keys(key):
+    with pytest.raises(TypeError, match="a key must be a str or an int"):
+        Interner().add(key)
+
+
+def test_huge_int():
+    with pytest.raises(OverflowError, match="does not fit 64 bits"):
+        Interner().add(2**63)
+
+
+def test_remove_and_reuse():
+    keys = Interner("abcd")
+    assert keys.remove(["b", "d"]).tolist() == [1, 3]
+    assert (len(keys), keys.size, list(keys)) == (2, 4, ["a", "c"])
+    assert "b" not in keys
+    with pytest.raises(IndexError, match="id 1 is not given"):
+        keys[1]
+    assert keys.intern(["e", "f", "g"]).tolist() == [3, 1, 4]
+
+
+def test_remove_all_or_none():
+    keys = Interner("ab")
+    with pytest.raises(KeyError, match=re.escape("keys[1] = 'z'")):
+        keys.remove(["a", "z"])
+    with pytest.raises(InvalidProblemError, match="distinct"):
+        keys.remove(["a", "a"])
+    assert list(keys) == ["a", "b"]
+
+
+def test_intern_all_or_none():
+    keys = Interner("ab")
+    with pytest.raises(TypeError):
+        keys.intern(["c", 1.5])
+    assert list(keys) == ["a", "b"]
+    assert keys.add("d") == 2
+
+
+def test_index_out_of_range():
+    for place in (-1, 1):
+        with pytest.raises(IndexError):
+            Interner("a")[place]
+
+
+def test_pickle_and_copy_keep_ids_and_what_comes_next():
+    keys = Interner("abcd")
+    keys.remove(["c", "a"])
+    for twin in (pickle.loads(pickle.dumps(keys)), copy.copy(keys), copy.deepcopy(keys)):
+        assert twin.__reduce__() == keys.__reduce__()
+        assert twin.intern(["x", "y", "z"]).tolist() == [0, 2, 4]
+    assert len(keys) == 2
+
+
+def test_forged_state_is_refused():
+    restore, (keys, free) = Interner("ab").__reduce__()
+    with pytest.raises(ValueError, match="no state of an interner"):
+        restore([*keys, None], free)
+    with pytest.raises(ValueError, match="no state of an interner"):
+        restore(["a", "a"], free)
