@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import grid
 from .costs import Terms, kernel
 from .errors import (
     CostRangeError,
@@ -30,6 +31,7 @@ __all__ = [
     "Terms",
     "Witness",
     "__version__",
+    "grid",
     "jobs_from_records",
     "kernel",
     "transport",

@@ -9,7 +9,6 @@ line before.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,6 +219,8 @@ class Ledger:
 
 
 def _digest(content: Mapping[str, Any]) -> str:
+    import hashlib
+
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

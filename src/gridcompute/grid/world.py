@@ -7,8 +7,6 @@ All figures stand in the CSV tables of the folder ``data``, each row with its so
 
 from __future__ import annotations
 
-import csv
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +26,9 @@ Rows = list[dict[str, str]]
 
 def table(name: str) -> Rows:
     """The rows of a packaged table, e.g. ``table("sites")``, as text."""
+    import csv
+    from importlib import resources
+
     text = resources.files(__package__).joinpath(f"data/{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
