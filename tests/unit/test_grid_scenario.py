@@ -63,11 +63,9 @@ def test_capacity_is_contested_to_the_same_degree_at_every_size() -> None:
     loads = []
     for n_jobs in (5_000, 50_000):
         problem = grid.east_west(n_jobs=n_jobs, seed=2)
-        jobs, sample = problem.jobs, np.arange(0, n_jobs, 10)
-        hours = np.where(problem.eligible(sample), problem.hours_needed(sample), np.nan)
-        demand = (jobs.gang[sample] * np.nanmean(hours, axis=1)).sum() * 10
+        demand = (problem.jobs.gang * np.ceil(problem.jobs.work_h)).sum()
         loads.append(demand / problem.classes.capacity.sum())
-    assert all(0.75 < load < 1.05 for load in loads), loads
+    assert all(load == pytest.approx(0.86, abs=0.01) for load in loads), loads
 
 
 def test_job_mix_is_as_described(problem: grid.Problem) -> None:

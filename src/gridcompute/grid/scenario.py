@@ -100,14 +100,14 @@ def east_west(n_jobs: int = 20_000, seed: int = 0, hours: int = 24) -> Problem:
 class _Drawn:
     """Jobs half drawn: what the size of the sites depends on."""
 
-    def __init__(self, family: Int32s, gang: Int32s, work_h: Floats, hours_mean: Floats) -> None:
-        self.family, self.gang, self.work_h, self.hours_mean = family, gang, work_h, hours_mean
+    def __init__(self, family: Int32s, gang: Int32s, work_h: Floats) -> None:
+        self.family, self.gang, self.work_h = family, gang, work_h
         self.release = self.deadline = np.zeros(len(family), np.int32)
 
     @property
     def accelerator_h(self) -> Floats:
-        """What each job takes of an average class."""
-        return self.gang * self.hours_mean
+        """What each job takes of the reference accelerator."""
+        return self.gang * np.ceil(self.work_h)
 
     def cap_gangs(self, most: int) -> None:
         """Halve gangs until half the largest class holds them (only small scenarios need it)."""
@@ -150,7 +150,7 @@ class _Drawn:
 
 
 def _drawn(n: int, hours: int, rng: np.random.Generator) -> _Drawn:
-    rows, (kinds, speed, _) = table("families"), kinds_and_speeds()
+    rows = table("families")
     family = rng.choice(len(rows), n, p=shares_of(rows, "share")).astype(np.int32)
     gangs = [[int(g) for g in row["gangs"].split()] for row in rows]
     widest = max(map(len, gangs))
@@ -159,8 +159,7 @@ def _drawn(n: int, hours: int, rng: np.random.Generator) -> _Drawn:
     work = column_of(rows, "median_h")[family]
     work = work * np.exp(column_of(rows, "sigma")[family] * rng.standard_normal(n))
     work = np.clip(work, 0.25, np.minimum(column_of(rows, "most_h")[family], SLOW * hours))
-    mean = np.ceil(work[:, None] / speed[family]) @ shares_of(kinds, "share")
-    drawn = _Drawn(family, gang, work, mean)
+    drawn = _Drawn(family, gang, work)
     arrivals = table("arrivals")
     weight = np.array([float(arrivals[h % len(arrivals)]["weight"]) for h in range(hours)])
     longest = np.ceil(work / SLOW)
