@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 def plan() -> grid.Plan:
     """A greedy plan for two hundred jobs, with the prices of the relaxed optimum."""
     problem = grid.east_west(n_jobs=200, seed=3)
+    problem = problem.replace(
+        classes=problem.classes.replace(capacity=problem.classes.capacity * 2 // 3),
+        corridors=problem.corridors.replace(bandwidth_gb=problem.corridors.bandwidth_gb / 12),
+    )
     value, prices, _ = lp_optimum(problem)
     interval = np.linspace(0.0, 0.3, 14).reshape(7, 2)
     prices = prices.replace(mandate=interval, storage=np.full((12, 2), 0.4))

@@ -79,7 +79,7 @@ def east_west(n_jobs: int = 20_000, seed: int = 0, hours: int = 24) -> Problem:
     known = kinds_and_speeds()
     total = draft.accelerator_h.sum() / (hours * fixed["utilisation_target"])
     classes = classes_of(hours, total, *known)
-    draft.cap_gangs(int(classes.capacity.max()) // 2)
+    draft.cap_gangs(int(classes.capacity.max()) // 4)
     total = draft.accelerator_h.sum() / (hours * fixed["utilisation_target"])
     classes = classes_of(hours, total, *known)
     peak_kw = peak_kw_of(sites, classes) * (1 + fixed["base_load_share"])
@@ -110,7 +110,7 @@ class _Drawn:
         return self.gang * np.ceil(self.work_h)
 
     def cap_gangs(self, most: int) -> None:
-        """Halve gangs until half the largest class holds them (only small scenarios need it)."""
+        """Halve gangs that are too large for the classes of a small scenario."""
         while most >= 1 and (large := self.gang > most).any():
             self.gang = np.where(large, self.gang // 2, self.gang).astype(np.int32)
 

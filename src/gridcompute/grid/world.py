@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .corridors import Corridors, great_circle_km, one_way_ms
+from .corridors import GB_PER_GBIT_S_HOUR, Corridors, great_circle_km, one_way_ms
 from .energy import Energy
 from .mandate import Quotas
 from .sites import Classes, Sites
@@ -181,7 +181,8 @@ def corridors_of(hours: int, sites: Sites, mean_gb_per_h: float) -> Corridors:
     for row in table("corridors"):
         o, d = row["origin"], row["destination"]
         at = (slice(None), slice(None)) if o == "*" else (names.index(o), names.index(d))
-        out["bandwidth"][at] = float(row["capacity_share"]) * mean_gb_per_h
+        least = float(row["least_gbit_s"]) * GB_PER_GBIT_S_HOUR
+        out["bandwidth"][at] = max(float(row["capacity_share"]) * mean_gb_per_h, least)
         per_km = float(row["yuan_per_gb_1000km"]) / 1000
         out["price"][at] = (float(row["base_yuan_per_gb"]) + per_km * distance)[at]
         ms = one_way_ms(
