@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 def plan() -> grid.Plan:
     """A greedy plan for two hundred jobs, with the prices of the relaxed optimum."""
     problem = grid.east_west(n_jobs=200, seed=3)
+    scarce = np.where(np.arange(60)[:, None] % 3 == 0, 0, problem.classes.capacity)
     problem = problem.replace(
-        classes=problem.classes.replace(capacity=problem.classes.capacity * 2 // 3),
+        classes=problem.classes.replace(capacity=scarce),
         corridors=problem.corridors.replace(bandwidth_gb=problem.corridors.bandwidth_gb / 12),
     )
     value, prices, _ = lp_optimum(problem)
