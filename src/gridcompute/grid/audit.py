@@ -86,7 +86,7 @@ class Claim:
 class Audit:
     """The account of one plan; `str(audit)` prints it as Markdown.
 
-    Attributes
+    Parameters
     ----------
     sites : mapping of str to array
         `green_account`, with ``name`` and ``new``.

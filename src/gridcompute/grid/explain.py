@@ -33,7 +33,7 @@ PARTS = {
 class Offer:
     """One option of a job with its price, part by part.
 
-    Attributes
+    Parameters
     ----------
     klass, site, start, hours : int
     parts : mapping of str to float
@@ -59,7 +59,7 @@ class Offer:
 class Explanation:
     """What `Plan.explain` found; `str()` says it in words.
 
-    Attributes
+    Parameters
     ----------
     job : int
     taken : Offer or None

@@ -98,7 +98,7 @@ class Ledger:
 
     @property
     def head(self) -> str:
-        """Hash of the last entry: publish it, and no one can shorten the ledger unseen."""
+        """The last entry's hash; publish it, and no one can shorten the ledger unseen."""
         return self.entries[-1].hash if self.entries else GENESIS
 
     def record(self, plan: Plan, *, batch: str, serials: Sequence[str] = ()) -> Ledger:

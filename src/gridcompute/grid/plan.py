@@ -279,7 +279,7 @@ class Plan:
 
     @cached_property
     def reasons(self) -> dict[int, str]:
-        """For each unplaced job a stable token: why it has no option, or what its options lack."""
+        """A stable token for each unplaced job, why it has no option or what its options lack."""
         unplaced, free = np.flatnonzero(self.assignment < 0), self.free
         tokens: list[str] = []
         for first in range(0, len(unplaced), 1 << 14):

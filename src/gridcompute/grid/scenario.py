@@ -107,7 +107,7 @@ class _Drawn:
     @property
     def accelerator_h(self) -> Floats:
         """What each job takes of the reference accelerator."""
-        return self.gang * np.ceil(self.work_h)
+        return np.asarray(self.gang * np.ceil(self.work_h), np.float64)
 
     def cap_gangs(self, most: int) -> None:
         """Halve gangs that are too large for the classes of a small scenario."""

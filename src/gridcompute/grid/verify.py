@@ -74,7 +74,7 @@ class Fault(NamedTuple):
 class PlanCertificate:
     """What `Plan.verify` found, every number recomputed.
 
-    Attributes
+    Parameters
     ----------
     objective_yuan, bound_yuan : float
         Recomputed cost of the plan, and the bound its prices prove.

@@ -21,11 +21,9 @@ __all__ = ["WhatIf", "changed", "whatif"]
 class WhatIf:
     """Two plans for one batch; `str()` prints their difference as a table.
 
-    Attributes
+    Parameters
     ----------
     before, after : Plan
-    moved : int
-        Jobs that run elsewhere, at another hour, or no longer or newly run.
     """
 
     before: Plan
