@@ -28,7 +28,7 @@ check: build $(VENV)/.ready-dev ## style and types: ruff, clang-format, mypy --s
 	$(BIN)ruff format --check .
 	$(BIN)clang-format --dry-run -Werror $(CPP)
 	$(BIN)python -m mypy
-	$(BIN)python -m mypy.stubtest gridcompute._core gridcompute._ingest
+	$(BIN)python -m mypy.stubtest gridcompute._core gridcompute._ingest gridcompute._interner
 
 format: $(VENV)/.ready-dev ## write the style that `make check` asks for
 	$(BIN)ruff check --fix-only .
@@ -48,7 +48,7 @@ ci: test ci-rest ## all that a change must pass
 ci-rest: check native docs dist
 
 clean: ## forget what was built, keep the environment
-	rm -rf build dist docs/_build docs/reference/generated src/*.egg-info src/gridcompute/_ingest.c
+	rm -rf build dist docs/_build docs/reference/generated src/*.egg-info src/gridcompute/_*.c
 	find src -name '*.so' -delete
 
 # The environment. Three stamps in a row, so that no two pips ever run at once: runtime, tests, everything.

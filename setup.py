@@ -1,4 +1,4 @@
-"""Builds the two native modules; all metadata stands in pyproject.toml.
+"""Builds the native modules, one of C++ and those of Cython; all metadata stands in pyproject.toml.
 
 Objects are rebuilt when their source or any header they include is newer (-MMD, read back by
 `stale`): nothing changed compiles nothing, one .cpp compiles one, a header only its users.
@@ -42,8 +42,11 @@ core = Pybind11Extension(
     cxx_std=20,
     extra_compile_args=FLAGS,
 )
-ingest = [Extension("gridcompute._ingest", ["src/gridcompute/_ingest.pyx"])]
+edge = [
+    Extension(f"gridcompute.{p.stem}", [str(p)])
+    for p in sorted(Path("src/gridcompute").glob("*.pyx"))
+]
 
 jobs = os.cpu_count() or 1
 ParallelCompile("GRIDCOMPUTE_BUILD_JOBS", default=jobs, needs_recompile=stale).install()
-setup(ext_modules=[core, *cythonize(ingest, language_level=3)])
+setup(ext_modules=[core, *cythonize(edge, language_level=3)])

@@ -58,8 +58,8 @@ def check_wheel(path: Path) -> None:
     if extra := sorted(n for n in names if Path(n).suffix in SOURCES):
         sys.exit(f"{path.name} carries {extra}")
     modules = {Path(n).name.partition(".")[0] for n in names if n.endswith(".so")}
-    if modules != {"_core", "_ingest"}:
-        sys.exit(f"{path.name} carries native modules {sorted(modules)}, not _core and _ingest")
+    if modules != {"_core", "_ingest", "_interner"}:
+        sys.exit(f"{path.name} carries {sorted(modules)}, not _core, _ingest and _interner")
     package = {str(p.relative_to(ROOT / "src")) for p in sources(ROOT / "src" / "gridcompute")}
     if missing := sorted(n for n in package - names if Path(n).suffix not in SOURCES):
         sys.exit(f"{path.name} lacks {missing}: see package-data in pyproject.toml")

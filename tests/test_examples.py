@@ -34,7 +34,7 @@ def data(real_day):
     return real_day.DATA
 
 
-@pytest.mark.parametrize("days", [1, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("days", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_real_day(real_day, data, tmp_path, capsys, days):
     """If this fails, the main job no longer runs on real input."""
     arguments = ["--days", str(days), "--out", str(tmp_path), "--verify"]

@@ -128,7 +128,7 @@ def test_typing_marker_and_stubs_stand_by_the_code() -> None:
     """If this fails, type checkers see no types of an installed gridcompute."""
     package = Path(gridcompute.__file__).parent
     assert (package / "py.typed").exists()
-    for native in ("_core", "_ingest"):
+    for native in ("_core", "_ingest", "_interner"):
         assert importlib.util.find_spec(f"gridcompute.{native}")
         assert (package / f"{native}.pyi").exists()
 

@@ -5,7 +5,9 @@ namespace gridcompute::bindings {
 
 // One file a topic; each registers what it binds.
 void bind_certificate(py::module_& m);
+void bind_assignment(py::module_& m);
 void bind_cost(py::module_& m);
+void bind_flow(py::module_& m);
 void bind_transport(py::module_& m);
 
 namespace {
@@ -41,7 +43,9 @@ PYBIND11_MODULE(_core, m) {
   m.def("thread_count", &thread_count, py::arg("asked") = 0,
         "Threads a solve would use: asked, else GRIDCOMPUTE_NUM_THREADS, else affinity and CPU quota.");
   bind_certificate(m);
+  bind_assignment(m);
   bind_cost(m);
+  bind_flow(m);
   bind_transport(m);
 }
 

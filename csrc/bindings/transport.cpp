@@ -43,7 +43,7 @@ py::dict stats_of(const transport::Stats& stats) {
 py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
                const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
-               int threads, std::optional<double> time_limit, py::object progress) {
+               int threads, std::optional<double> time_limit, bool auction, py::object progress) {
   Problem problem;
   problem.cost = source.cost.get();
   problem.capacity = capacity.data();
@@ -52,6 +52,7 @@ py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
   transport::Options options;
   options.resolution = resolution;
   options.gap = gap;
+  options.auction = auction;
   if (prices) options.prices = prices->data();
   options.seed = seed;
   options.threads = threads;
@@ -78,7 +79,7 @@ py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
 void bind_transport(py::module_& m) {
   m.def("transport", &solve, py::arg("cost"), py::arg("capacity").noconvert(), py::arg("demand").noconvert(),
         py::arg("unplaced").noconvert(), py::arg("resolution"), py::arg("gap"), py::arg("prices").noconvert(),
-        py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("progress"));
+        py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("auction"), py::arg("progress"));
 }
 
 }  // namespace gridcompute::bindings

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from . import grid
+from .assignment import (
+    Assignment,
+    AssignmentCertificate,
+    assignment,
+    linear_sum_assignment,
+    linear_sum_assignment_batch,
+)
 from .costs import Terms, kernel
 from .errors import (
     CostRangeError,
@@ -12,15 +19,21 @@ from .errors import (
     InvalidProblemError,
 )
 from .explanation import Explanation
+from .flow import INFINITE, Flow, FlowProblem, min_cost_flow, read_dimacs, write_dimacs
 from .ingest import Interner, Ragged, jobs_from_records
 from .result import Certificate, Matching, Witness
 from .transport import transport
 from .version import __version__
 
 __all__ = [
+    "INFINITE",
+    "Assignment",
+    "AssignmentCertificate",
     "Certificate",
     "CostRangeError",
     "Explanation",
+    "Flow",
+    "FlowProblem",
     "GridComputeError",
     "InfeasibleError",
     "InternalError",
@@ -31,8 +44,14 @@ __all__ = [
     "Terms",
     "Witness",
     "__version__",
+    "assignment",
     "grid",
     "jobs_from_records",
     "kernel",
+    "linear_sum_assignment",
+    "linear_sum_assignment_batch",
+    "min_cost_flow",
+    "read_dimacs",
     "transport",
+    "write_dimacs",
 ]

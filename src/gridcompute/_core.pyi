@@ -15,6 +15,9 @@ class CostSource(metaclass=_Pybind11Type):
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def row(self, job: int) -> NDArray[Any]: ...
 
+class FlowKept(metaclass=_Pybind11Type):
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
 @overload
 def dense_cost(cost: NDArray[np.int32]) -> CostSource: ...
 @overload
@@ -43,6 +46,7 @@ def transport(
     seed: int,
     threads: int,
     time_limit: float | None,
+    auction: bool,
     progress: Callable[[str, float], bool] | None,
 ) -> dict[str, Any]: ...
 def check_transport(
@@ -62,4 +66,34 @@ def check_witness(
     jobs: _Ints,
     slots: _Slots,
 ) -> dict[str, Any]: ...
+def min_cost_flow(
+    tail: _Ints,
+    head: _Ints,
+    capacity: _Ints,
+    cost: _Ints,
+    supply: _Ints,
+    lower: _Ints | None,
+    method: str,
+    start_flow: _Ints | None,
+    start_kept: FlowKept | None,
+    time_limit: float | None,
+    progress: Callable[[str, float], bool] | None,
+) -> dict[str, Any]: ...
+def check_flow(
+    tail: _Ints,
+    head: _Ints,
+    capacity: _Ints,
+    cost: _Ints,
+    supply: _Ints,
+    lower: _Ints | None,
+    status: str,
+    flow: _Ints,
+    potentials: _Ints,
+    cut: _Ints,
+    cycle: _Ints,
+) -> dict[str, Any]: ...
+def read_dimacs(text: bytes, name: str) -> tuple[_Ints, _Ints, _Ints, _Ints, _Ints, _Ints]: ...
+def write_dimacs(
+    tail: _Ints, head: _Ints, capacity: _Ints, cost: _Ints, supply: _Ints, lower: _Ints | None
+) -> bytes: ...
 def thread_count(asked: int = 0) -> int: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,8 +14,8 @@ from .version import __version__
 
 __all__ = ["app", "main", "run"]
 
-#: What typer raises for a command line it cannot read.
-UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+#: What typer raises for a command line it cannot read; it gives no name to it.
+UsageError: Any = typer.BadParameter.__bases__[0]
 
 DONE, INFEASIBLE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import _ingest
-from ._ingest import Interner
+from ._interner import Interner
 from .errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -78,10 +78,9 @@ def jobs_from_records(
     RuntimeError
         The iterable changes an interner that its own batch is filling.
 
-    An exception raised by the iterable or by a record's own code passes through.
-
     Notes
     -----
+    What the iterable, or a record's own code, raises passes through.
     Complexity: O(values), one look-up and one conversion each; memory is that of the columns.
     Determinism: the columns and ids depend on the records' order alone.
 

@@ -138,7 +138,7 @@ def transport(
     seed = _whole("seed", seed, 0, 2**64 - 1)
 
     question = Question(source.native, n_jobs, n_slots, room, weight, out, workers)
-    plan = (room, weight, out, scale, gap, start, seed, workers, limit)
+    plan = (room, weight, out, scale, gap, start, seed, workers, limit, method == "auction")
     try:
         if progress is None:
             answer = _core.transport(source.native, *plan, None)

@@ -105,22 +105,42 @@ def test_all_forbidden_and_extreme_costs():
         ([(TABLE, [KEY], None)], r"shape \(1, 4\), needed 1", "terms[0].key", None),
         ([(TABLE, KEY, 2.0)], r"shape \(\), needed 1", "terms[0].coef", None),
         ([(TABLE, KEY, COEF[:3])], "found 3 jobs, needed 4", "terms[0].coef", None),
-        ([(TABLE, KEY, None), (TABLE[:, :1], KEY, None)], "found 1 slots, needed 2", "terms[1].table", None),
+        (
+            [(TABLE, KEY, None), (TABLE[:, :1], KEY, None)],
+            "found 1 slots, needed 2",
+            "terms[1].table",
+            None,
+        ),
         ([(TABLE, [0, 3], None)], r"key\[1\]: found 3, needed a row below 3", "terms[0].key", 1),
         ([(TABLE, [0, -1], None)], r"key\[1\]: found -1, needed a row from 0", "terms[0].key", 1),
         ([(TABLE, [2**31], None)], "found 2147483648", "terms[0].key", 0),
-        ([(TABLE, np.array([2**63], np.uint64), None)], "found 9223372036854775808", "terms[0].key", 0),
+        (
+            [(TABLE, np.array([2**63], np.uint64), None)],
+            "found 9223372036854775808",
+            "terms[0].key",
+            0,
+        ),
         ([(TABLE[:0], [0], None)], "needed a row below 0", "terms[0].key", 0),
         ([(TABLE[:0], None, [1.0])], "needed row 0", "terms[0].table", None),
         ([(TABLE, [0], [np.nan])], r"coef\[0\]: found nan", "terms[0].coef", 0),
         ([(TABLE, [0, 0], [1, INF])], r"coef\[1\]: found inf", "terms[0].coef", 1),
         ([(TABLE, [0, 0], [1, -INF])], r"coef\[1\]: found -inf", "terms[0].coef", 1),
         ([([[1, np.nan]], [0], None)], r"table\[0, 1\]: found nan", "terms[0].table", (0, 1)),
-        ([([[1, 2], [-INF, 2]], [0], None)], r"table\[1, 0\]: found -inf", "terms[0].table", (1, 0)),
-        ([([[1, 2**53 + 1]], [0], None)], "found 9007199254740993, needed below 2", "terms[0].table", (0, 1)),
+        (
+            [([[1, 2], [-INF, 2]], [0], None)],
+            r"table\[1, 0\]: found -inf",
+            "terms[0].table",
+            (1, 0),
+        ),
+        (
+            [([[1, 2**53 + 1]], [0], None)],
+            "found 9007199254740993, needed below 2",
+            "terms[0].table",
+            (0, 1),
+        ),
         ([(TABLE, [0, 0], [1, 2**62])], "needed below 2", "terms[0].coef", 1),
     ],
-)  # fmt: skip
+)
 def test_bad_values(terms, message, field, index):
     with pytest.raises(InvalidProblemError, match=message) as caught:
         Terms(terms)

@@ -9,9 +9,9 @@ namespace gridcompute::auction {
 
 namespace {
 
-constexpr int kPhases = 4;
+constexpr int kPhases = 3;
 constexpr Cost kFactor = 4;      // epsilon from phase to phase
-constexpr Index kBidsAJob = 40;  // over all phases
+constexpr Index kBidsAJob = 12;  // over all phases
 
 struct Best {
   Cost first, second;
@@ -83,7 +83,8 @@ class House {
         const auto s = static_cast<std::size_t>(b.at);
         // A job with one allowed class would bid without bound: it outbids what it meets, and no more.
         const Cost advantage = b.second < kForbidden ? b.second - b.first : 0;
-        const Cost price = std::min(prices_[s] + advantage + epsilon, kCostLimit);
+        const Cost price =
+            std::min(prices_[s] + advantage + epsilon, kCostLimit / 8);  // no room: it would rise for ever
         held_[s].push_back({price, i, left_[i]});
         std::push_heap(held_[s].begin(), held_[s].end(), heap);
         load_[s] += left_[i];

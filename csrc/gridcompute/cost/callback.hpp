@@ -17,6 +17,7 @@ class CallbackCost final : public CostSource {
       : CostSource(n_jobs, n_slots), fill_(fill), context_(context) {}
 
   [[nodiscard]] bool real() const noexcept override { return true; }
+  [[nodiscard]] bool singles() const noexcept override { return false; }
   void reals(Rows rows, double* out) const override {
     if (rows.list != nullptr) return fill_(context_, rows.list, rows.count, out);
     std::vector<Index> list(static_cast<std::size_t>(rows.count));

@@ -35,7 +35,8 @@ class CostSource {
   virtual void integers(Rows rows, Cost* out) const;
   virtual void reals(Rows rows, double* out) const;
 
-  // One cost, the same bits as in its row.
+  // One cost, the same bits as in its row; is that cheaper than the row?
+  [[nodiscard]] virtual bool singles() const noexcept { return true; }
   [[nodiscard]] virtual Cost integer_at(Index job, Index slot) const;
   [[nodiscard]] virtual double real_at(Index job, Index slot) const;
 

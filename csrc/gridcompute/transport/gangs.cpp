@@ -1,12 +1,15 @@
 #include "gridcompute/transport/gangs.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace gridcompute::transport {
 
 namespace {
 
 constexpr Index kChunk = 1 << 16;
+constexpr Index kHurriedCosts = 2'000'000;  // costs read after a stop: a few milliseconds
+constexpr int kTries = 8;
 
 class Placer {
  public:
@@ -47,21 +50,34 @@ class Placer {
     return best >= 0 && put(k, best);
   }
 
-  // Largest first; ties by index. In a hurry, only what needs no look at the costs.
+  // Largest first; ties by index. Once a stop is asked for, only the first few jobs get a look at their costs; the
+  // others go to whatever class with room allows them, or are left out.
   void place_all(std::vector<Index>& jobs, Stop& stop) {
     std::stable_sort(jobs.begin(), jobs.end(), [&](Index a, Index b) { return weight(a) > weight(b); });
-    const bool hurried = stop.requested();
-    Index left = hurried ? 2000000 / (static_cast<Index>(row_.size()) + 20) : level_.n;
+    Index looks = stop.requested() ? kHurriedCosts / static_cast<Index>(row_.size() + 1) : level_.n;
     for (const Index k : jobs) {
-      const bool looked = left-- > 0;
-      if (looked ? place(k) : how_.keys.optional() && finite(k) && put(k, n_)) continue;
-      ++out_.homeless;
+      const bool placed = looks-- > 0 ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
+      if (!placed) ++out_.homeless;
     }
   }
 
   [[nodiscard]] Whole take() { return std::move(out_); }
 
  private:
+  // The next class in turn that has room and allows the job; a few are tried.
+  bool put_anywhere(Index k) {
+    if (prices_.empty() && how_.keys.optional()) return false;  // nothing is known: leaving it out is as good
+    const CostSource& cost = *how_.keys.problem().cost;
+    if (cost.forbids() && !cost.singles()) return false;
+    for (int tries = 0; tries < kTries && n_ > 0; ++tries) {
+      for (Slot step = 0; step < n_ && out_.load[turn_] >= level_.capacity[turn_]; ++step) turn_ = (turn_ + 1) % n_;
+      const bool allowed = !cost.forbids() || how_.keys.at(level_.row(k), turn_) < kForbidden;
+      if (allowed && put(k, turn_)) return true;
+      turn_ = (turn_ + 1) % n_;
+    }
+    return false;
+  }
+
   [[nodiscard]] bool finite(Index k) const {
     Seen seen;
     return how_.keys.unplaced(level_.row(k), seen) < kForbidden;
@@ -70,7 +86,7 @@ class Placer {
   const Scan& how_;
   const Level& level_;
   std::span<const Cost> prices_;
-  Slot n_;
+  Slot n_, turn_ = 0;
   std::vector<Cost> row_;
   std::vector<double> scratch_;
   Whole out_;
@@ -110,25 +126,54 @@ Whole deal_out(const Scan& how, const Restricted& r) {
   return out;
 }
 
-Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Stop& stop) {
+namespace {
+
+// What a unit of each group loses where it must take its second-best candidate.
+std::vector<Cost> margins(const Restricted& r, std::span<const Cost> prices) {
+  std::vector<Cost> out(static_cast<std::size_t>(r.groups()));
+  for (Index g = 0; g < r.groups(); ++g) {
+    Cost best = kForbidden, second = kForbidden;
+    for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
+      const Cost v = r.key[c] + prices[r.slot[c]];
+      second = std::min(second, std::max(v, best));
+      best = std::min(best, v);
+    }
+    out[g] = second - best;
+  }
+  return out;
+}
+
+}  // namespace
+
+Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
+                 bool largest_first, Stop& stop) {
   Placer placer(how, level, prices);
-  std::vector<Index> left, at(static_cast<std::size_t>(r.groups()), -1);
+  std::vector<Index> order(static_cast<std::size_t>(level.n)), left;
+  std::iota(order.begin(), order.end(), Index{0});
+  if (largest_first) {
+    const std::vector<Cost> margin = margins(r, prices);
+    const auto lost = [&](Index k) { return r.where[k] >= 0 ? kForbidden : margin[~r.where[k]]; };
+    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
+      const Cost wa = placer.weight(a), wb = placer.weight(b);
+      return wa != wb ? wa > wb : lost(a) > lost(b);
+    });
+  }
+  // A shared group's members take its flow in turn; a gang goes where all of it lies, or else where it is cheapest now,
+  // before smaller jobs take the room; of equal jobs those first that would lose most by going elsewhere.
+  std::vector<Index> at(r.begin);
   std::vector<Cost> taken(static_cast<std::size_t>(r.groups()), 0);  // of the flow at `at`
-  for (Index k = 0; k < level.n; ++k) {
-    const std::int32_t w = r.where[k];
-    if (w >= 0) {
-      if (!placer.put(k, w)) left.push_back(k);
-      continue;
-    }
-    const std::int32_t g = ~w;
-    const Cost need = placer.weight(k);
-    Index& c = at[g] < 0 ? at[g] = r.begin[g] : at[g];
-    while (c < r.begin[g] + r.size[g] && r.flow[c] - taken[g] < need) ++c, taken[g] = 0;
-    if (c < r.begin[g] + r.size[g] && placer.put(k, r.slot[c])) {
+  for (const Index k : order) {
+    const std::int32_t w = r.where[k], g = ~w;
+    Slot s = w;
+    if (w < 0) {
+      const Index end = r.begin[g] + r.size[g];
+      const Cost need = placer.weight(k);
+      while (at[g] < end && r.flow[at[g]] - taken[g] < need) ++at[g], taken[g] = 0;
       taken[g] += need;
-    } else {
-      left.push_back(k);
+      s = at[g] < end ? r.slot[at[g]] : kNone;
     }
+    if (s >= 0 && placer.put(k, s)) continue;
+    if (!largest_first || stop.requested() || !placer.place(k)) left.push_back(k);
   }
   placer.place_all(left, stop);
   return placer.take();

@@ -103,6 +103,14 @@ void Keys::fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) 
   }
 }
 
+Cost Keys::at(Index job, Slot column) const {
+  Seen ignored;
+  if (column == n_slots_) return unplaced(job, ignored);
+  if (integral_) return problem_->cost->integer_at(job, column);
+  const double x = problem_->cost->real_at(job, column) * (resolution_ / static_cast<double>(problem_->weight(job)));
+  return std::fabs(x) < std::numeric_limits<double>::infinity() ? static_cast<Cost>(std::nearbyint(x)) : kForbidden;
+}
+
 Cost Keys::unplaced(Index job, Seen& seen) const {
   const double cost = problem_->unplaced[job * problem_->unplaced_stride];
   const double x = cost * (resolution_ / static_cast<double>(problem_->weight(job)));

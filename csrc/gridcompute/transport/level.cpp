@@ -12,7 +12,7 @@ namespace {
 
 constexpr Index kMany = 4;  // more than a quarter of all jobs in doubt: scan again with a wider box
 constexpr int kScans = 4;   // at most; then lists only grow, which always ends
-constexpr int kSampleRounds = 12;
+constexpr int kSampleRounds = 24;
 constexpr Cost kNarrower = 8;  // the box of a scan to that of its repair
 
 // Seconds of each stage go to the stats.
@@ -31,39 +31,60 @@ class Clock {
   double from_;
 };
 
+// The narrow box, wider for the classes whose prices want to leave it.
+void widen(std::span<const Cost> wanted, Cost factor, Box& narrow) {
+  std::vector<Cost> moves(wanted.size());
+  for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - narrow.center[s];
+  std::vector<Cost> sorted(moves);
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  for (std::size_t s = 0; s < moves.size(); ++s) {
+    const Cost move = moves[s] - *middle;
+    narrow.up[s] = std::min(kCostLimit / 8, (move > narrow.up[s] / 2 ? factor : 2) * narrow.up[s]);
+    narrow.down[s] = std::min(kCostLimit / 8, (-move > narrow.down[s] / 2 ? factor : 2) * narrow.down[s]);
+  }
+}
+
 }  // namespace
 
-LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost>& radius, std::uint64_t seed,
-                     bool sample, std::vector<Cost>& prices, std::vector<double>& noise, Restricted& r, Seen& seen,
-                     Stats& stats) {
+LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool sample, std::vector<Cost>& prices,
+                     Restricted& r, Seen& seen, Stats& stats, const Enough& enough) {
   using Kind = LevelEnd::Kind;
   const double limit = static_cast<double>(how.keys.limit());
   Clock clock(stats, how.stop);
-  Box box{prices, radius};
-  Cost stretch = 1, width = 0;
-  std::vector<Cost> narrow;
-  bool fresh = true;
+  Box box = start;
+  prices = start.center;
+  Cost width = 0;
+  Box narrow;
+  bool fresh = true, all = false;
   int scans = 0;
   for (int round = 0;; ++round) {
     if (fresh) {
       how.stop.stage(sample ? "samples" : "scan", sample ? 0.05 : 0.3);
-      if (!scan(how, level, box, r, seen)) return {Kind::stopped, {}};
+      Restricted fresh_look;  // a stop half-way leaves the last whole one
+      if (!scan(how, level, box, fresh_look, seen)) return {Kind::stopped, {}};
+      r = std::move(fresh_look);
       if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
       if (r.hopeless >= 0) return {Kind::infeasible, {}};
+      if (r.columns == 0) return {};  // no job either, or it were hopeless
       stats.evaluations += level.n * r.columns;
       ++scans;
       clock.lap(sample ? "samples" : "scan");
-      tune(r, level.capacity, seed, prices, noise);
+      tune(r, level.capacity, prices);
       clock.lap(sample ? "samples" : "tune");
-      stretch = 1;
-      width = *std::max_element(box.radius.begin(), box.radius.end());
-      narrow = box.radius;
-      for (Cost& x : narrow) x = std::max<Cost>(1, x / kNarrower);
+      if (enough && enough(r, prices)) return {Kind::close, {}};
+      width = *std::max_element(box.up.begin(), box.up.end());
+      narrow = box;
+      for (Cost& x : narrow.down) x = std::max<Cost>(1, x / kNarrower);
+      for (Cost& x : narrow.up) x = std::max<Cost>(1, x / kNarrower);
+      all = false;
       fresh = false;
     }
+    if (how.stop.poll()) return {Kind::stopped, {}};
     ++stats.rounds;
     how.stop.stage(sample ? "samples" : "repair", sample ? 0.1 : 0.6);
-    Repair repair(r, level.capacity, prices, narrow, stats);
+    narrow.center = prices;
+    Repair repair(r, level.capacity, prices, narrow, all, stats);
     const Repair::End end = repair.run(how.stop);
     std::vector<Slot> stuck;
     std::vector<Cost> at = prices;
@@ -73,34 +94,35 @@ LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost
     if (end != Repair::End::far) at = prices;
     clock.lap(sample ? "samples" : "repair");
     if (end == Repair::End::stopped) return {Kind::stopped, {}};
-    if (end != Repair::End::balanced) {  // the narrow box was too narrow
-      bool all = true;
-      for (Slot s = 0; s < r.columns; ++s) {
-        all = all && narrow[s] >= 2 * stretch * box.radius[s];
-        narrow[s] = std::min(kCostLimit / 8, 4 * narrow[s]);
-      }
-      const bool inside = end == Repair::End::far ? r.box.holds(at, stretch) : !all;
-      if (inside) continue;
-    }
+    if (end == Repair::End::far) widen(at, all ? 2 : kNarrower, narrow);
     if (sample && round >= kSampleRounds && end != Repair::End::balanced) return {};
     if (end == Repair::End::unreachable) {
+      if (!all) {  // perhaps by pairs that the narrow box left out
+        all = true;
+        for (Slot s = 0; s < r.columns; ++s) {
+          narrow.down[s] = std::max(narrow.down[s], box.down[s]);
+          narrow.up[s] = std::max(narrow.up[s], box.up[s]);
+        }
+        continue;
+      }
       const Way way = open_ways(how, level, stuck, prices, width, r, seen);
       if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
-      width = std::min(kCostLimit, 4 * std::max<Cost>(width, 1));
+      width = std::min(kCostLimit / 8, 4 * std::max<Cost>(width, 1));
       clock.lap(sample ? "samples" : "verify");
       if (way == Way::stopped) return {Kind::stopped, {}};
       if (way == Way::none) return {Kind::infeasible, stuck};
       continue;
     }
     how.stop.stage(sample ? "samples" : "verify", sample ? 0.2 : 0.8);
-    const std::vector<Index> doubts = doubtful(how, r, at);
-    if (end == Repair::End::balanced && doubts.empty()) return {};
+    const Doubts doubts = doubtful(how, level, r, at);
+    if (end == Repair::End::balanced && doubts.jobs.empty()) return {};
     if (sample && round >= kSampleRounds) return {};
-    stats.rescanned += static_cast<Index>(doubts.size());
-    if (static_cast<Index>(doubts.size()) > level.n / kMany + 64 && scans < kScans) {
+    stats.rescanned += static_cast<Index>(doubts.jobs.size());
+    if (static_cast<Index>(doubts.jobs.size()) > level.n / kMany + 64 && scans < kScans) {
       for (Slot s = 0; s < r.columns; ++s) {
-        const Cost moved = std::abs(at[s] - prices[s]);
-        box.radius[s] = std::min(kCostLimit / 8, std::max(box.radius[s], 2 * moved));
+        const Cost moved = at[s] - prices[s];
+        box.down[s] = std::min(kCostLimit / 8, std::max(box.down[s], -2 * moved));
+        box.up[s] = std::min(kCostLimit / 8, std::max(box.up[s], 2 * moved));
       }
       prices = at;
       for (Cost& p : prices) p = std::max<Cost>(p, 0);
@@ -108,10 +130,9 @@ LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost
       fresh = true;
       continue;
     }
-    stats.evaluations += static_cast<Index>(doubts.size()) * r.columns;
-    if (!doubts.empty() && !look_again(how, level, doubts, at, r, seen)) return {Kind::stopped, {}};
+    stats.evaluations += static_cast<Index>(doubts.jobs.size()) * r.columns;
+    if (!doubts.jobs.empty() && !look_again(how, level, doubts, at, r, seen)) return {Kind::stopped, {}};
     if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
-    if (end == Repair::End::far) stretch = std::min<Cost>(2 * stretch, kCostLimit / 64);
     clock.lap(sample ? "samples" : "verify");
   }
 }

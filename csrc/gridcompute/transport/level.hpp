@@ -2,19 +2,24 @@
 // problem go the same way; a sample may end early, its prices being advice.
 #pragma once
 
+#include <functional>
+
 #include "gridcompute/transport/scan.hpp"
 
 namespace gridcompute::transport {
 
 struct LevelEnd {
-  enum class Kind { optimal, infeasible, stopped, out_of_range } kind = Kind::optimal;
+  enum class Kind { optimal, close, infeasible, stopped, out_of_range } kind = Kind::optimal;
   std::vector<Slot> classes;  // infeasible: jobs in these have nowhere else to go
 };
 
-// `prices` in and out. Where it is stopped after its scan, `r` and `prices` are still valid: units at their cheapest
-// candidates, prices that bound.
-[[nodiscard]] LevelEnd solve_level(const Scan& how, const Level& level, const std::vector<Cost>& radius,
-                                   std::uint64_t seed, bool sample, std::vector<Cost>& prices,
-                                   std::vector<double>& noise, Restricted& r, Seen& seen, Stats& stats);
+// Asked once prices are tuned, before repair: is the matching at these prices good enough?
+using Enough = std::function<bool(Restricted& r, const std::vector<Cost>& prices)>;
+
+// `start` is the box of the first scan, around prices to begin with. `prices` out. Where it is stopped after its scan,
+// `r` and `prices` are still valid: units at their cheapest candidates, prices that bound.
+[[nodiscard]] LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool sample,
+                                   std::vector<Cost>& prices, Restricted& r, Seen& seen, Stats& stats,
+                                   const Enough& enough = {});
 
 }  // namespace gridcompute::transport

@@ -49,6 +49,7 @@ struct Problem {
 struct Options {
   double resolution = 0;           // 0: automatic
   double gap = 0;                  // stop once proved
+  bool auction = false;            // anytime: a matching at sampled prices, if it is close
   const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
   std::uint64_t seed = 0;
   int threads = 0;

@@ -12,14 +12,15 @@ namespace {
 constexpr auto kHeap = std::greater<>{};  // std heaps put the largest first
 }
 
-Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices,
-               std::span<const Cost> radius, Stats& stats)
+Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow,
+               bool everything, Stats& stats)
     : r_(problem),
       capacity_(capacity),
       prices_(prices),
       stats_(stats),
       hub_(problem.columns),
-      box_{prices, std::vector<Cost>(radius.begin(), radius.end())} {
+      everything_(everything),
+      box_(std::move(narrow)) {
   const auto n = static_cast<std::size_t>(hub_);
   if (r_.slot.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error(ErrorKind::invalid_problem, "cost", -1, "more than 2^32 candidate pairs: too many jobs tie at once");
@@ -42,7 +43,7 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   for (Index g = 0; g < r_.groups(); ++g) {
     Cost low = kForbidden;
     for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
-      low = std::min(low, r_.key[c] + box_.center[r_.slot[c]] + box_.radius[r_.slot[c]]);
+      low = std::min(low, r_.key[c] + box_.center[r_.slot[c]] + box_.up[r_.slot[c]]);
     }
     low_[g] = low;
     Index count = 0;
@@ -73,7 +74,7 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
 // Can this candidate be its group's cheapest within the narrow box?
 bool Repair::near(Index candidate, Cost low) const {
   const Slot s = r_.slot[candidate];
-  return r_.key[candidate] + box_.center[s] - box_.radius[s] <= low;
+  return everything_ || r_.key[candidate] + box_.center[s] - box_.down[s] <= low;
 }
 
 void Repair::build(Slot s) {
@@ -186,28 +187,35 @@ void Repair::reach(Slot v, Cost d, Step step) {
 void Repair::relax(Slot v, Cost d) {
   if (v == hub_) {
     for (Slot s = 0; s < hub_; ++s) {
-      if (filled_[s] > 0) reach(s, d + p_[s] - p_[hub_], {v, s, -1});
+      if (filled_[s] > 0) reach(s, d + p_[s] - p_[hub_], {v, s, -1, 0});
     }
     return;
   }
-  if (filled_[v] < capacity_[v]) reach(hub_, d + p_[hub_] - p_[v], {v, hub_, -1});
+  if (filled_[v] < capacity_[v]) reach(hub_, d + p_[hub_] - p_[v], {v, hub_, -1, 0});
   if (!pairs_[v].built) build(v);
   const Pairs& pairs = pairs_[v];
   const Cost base = d - p_[v];
   for (std::size_t k = 0; k < pairs.to.size(); ++k) {
     if (pairs.top[k] == kForbidden) continue;
     const Slot t = pairs.to[k];
-    reach(t, base + pairs.top[k] + p_[t], {v, t, static_cast<Index>(k)});
+    reach(t, base + pairs.top[k] + p_[t], {v, t, static_cast<Index>(k), pairs.top[k]});
   }
 }
 
-// The nearest deficit, or kNone with `settled_` all that can be reached.
-Slot Repair::search(Slot source) {
+// Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it.
+// False if none can be reached; `settled_` is then all that can.
+bool Repair::search() {
   ++epoch_;
   ++stats_.searches;
   settled_.clear();
+  targets_.clear();
   queue_.clear();
-  reach(source, 0, {kNone, source, -1});
+  Wide wanted = 0;
+  for (Slot v = 0; v <= hub_; ++v) {
+    if (excess_[v] <= 0) continue;
+    wanted += excess_[v];
+    reach(v, 0, {kNone, v, -1, 0});
+  }
   while (!queue_.empty()) {
     const auto [d, v] = queue_.front();
     std::pop_heap(queue_.begin(), queue_.end(), kHeap);
@@ -215,22 +223,29 @@ Slot Repair::search(Slot source) {
     if (done_[v] == epoch_) continue;
     done_[v] = epoch_;
     settled_.push_back(v);
-    if (excess_[v] < 0) return v;
+    if (excess_[v] < 0) {
+      targets_.push_back(v);
+      wanted += 2 * excess_[v];
+      if (wanted <= 0) break;
+    }
     relax(v, d);
   }
-  return kNone;
+  return !targets_.empty();
 }
 
-// Raises the settled prices so that the path to `target` becomes tight; false if that would leave the box too far.
-bool Repair::raise(Slot target) {
-  const Cost d = distance_[target];
-  if (d == 0) return true;
-  for (const Slot v : settled_) p_[v] += d - distance_[v];
+// Raises prices so that every path to a settled class within `distance` becomes tight; false if that would leave the
+// box (then nothing is changed and `wanted_` is what it would have been).
+bool Repair::raise(Cost distance) {
+  if (distance == 0) return true;
+  const auto shift = [&](Cost sign) {
+    for (const Slot v : settled_) p_[v] += sign * std::max<Cost>(0, distance - distance_[v]);
+  };
+  shift(1);
   const std::span<const Cost> classes(p_.data(), static_cast<std::size_t>(hub_));
   if (box_.holds(classes)) return true;
   wanted_.assign(classes.begin(), classes.end());
   for (Cost& p : wanted_) p = std::max<Cost>(0, p - p_[hub_]);
-  for (const Slot v : settled_) p_[v] -= d - distance_[v];
+  shift(-1);
   return false;
 }
 
@@ -248,19 +263,17 @@ Cost Repair::carry(Cost most) const {
   return most;
 }
 
-void Repair::augment(Slot source, Slot target) {
+void Repair::augment(Slot target) {
   path_.clear();
-  for (Slot v = target; v != source; v = parent_[v].from) path_.push_back(parent_[v]);
-  path_key_.clear();
-  for (const Step& a : path_) path_key_.push_back(a.arc < 0 ? 0 : pairs_[a.from].top[a.arc]);
+  Slot source = target;
+  for (; parent_[source].from != kNone; source = parent_[source].from) path_.push_back(parent_[source]);
   // Moving a unit may add pairs to a class on the path, so an arc is found again by its end.
   const auto same = [&] {
-    for (std::size_t k = 0; k < path_.size(); ++k) {
-      Step& a = path_[k];
+    for (Step& a : path_) {
       if (a.arc < 0) continue;
       const Pairs& pairs = pairs_[a.from];
       a.arc = std::lower_bound(pairs.to.begin(), pairs.to.end(), a.to) - pairs.to.begin();
-      if (pairs.top[a.arc] != path_key_[k]) return false;
+      if (pairs.top[a.arc] != a.key) return false;
     }
     return true;
   };
@@ -294,21 +307,17 @@ void Repair::augment(Slot source, Slot target) {
 }
 
 Repair::End Repair::run(Stop& stop) {
-  int since = 0;
-  for (Slot s = 0; s <= hub_; ++s) {
-    while (excess_[s] > 0) {
-      if (++since >= 64) {
-        since = 0;
-        if (stop.poll()) return End::stopped;
-      }
-      const Slot target = search(s);
-      if (target == kNone) {
-        settled_classes_ = settled_;
-        return End::unreachable;
-      }
-      if (!raise(target)) return End::far;
-      augment(s, target);
+  while (unmet() > 0) {
+    if (stop.poll()) return End::stopped;
+    if (!search()) {
+      settled_classes_ = settled_;
+      return End::unreachable;
     }
+    // All the way, or where the box ends: the nearest deficit at least.
+    std::size_t count = targets_.size();
+    while (count > 0 && !raise(distance_[targets_[count - 1]])) count = count == 1 ? 0 : (count + 1) / 2;
+    if (count == 0) return End::far;
+    for (std::size_t k = 0; k < count; ++k) augment(targets_[k]);
   }
   assert(holds());
   settle_prices();

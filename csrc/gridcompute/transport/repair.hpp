@@ -8,9 +8,10 @@
 // Invariants. (I1) every unit is at the cheapest of its candidates, so every residual arc has reduced cost >= 0;
 // (I2) filled_s = u_s where p_s > p_T. Both hold at the start by construction, and each augmentation keeps them.
 //
-// Steps. From a class with excess, Dijkstra to the nearest deficit; prices of settled classes rise by what they are
-// nearer than it; move as much as the path carries, again while its arcs keep their keys. A pair's groups wait in a
-// heap by key difference, which no price change reorders; a class's pairs are built when it is first settled.
+// Steps. Dijkstra from all classes with excess at once, until the deficits settled could take half of it; prices of
+// settled classes rise by what they are nearer than the last; along the tree's path to each deficit, nearest first,
+// move as much as it carries, again while its arcs keep their keys. A pair's groups wait in a heap by key difference,
+// which no price change reorders; a class's pairs are built when it is first settled.
 //
 // A narrow box of its own, around the prices it starts from, leaves out what cannot matter within it: groups with one
 // candidate in it stand still, and pairs outside it are not built. Most groups of a wide scan are such.
@@ -18,7 +19,7 @@
 // Stops early, prices valid, when the graph has no path (Unreachable: the settled classes) or when raising prices would
 // leave the narrow box (Far: the prices it would have set).
 //
-// Complexity. O(settled * pairs) a search; searches <= units out of balance, far fewer with ties.
+// Complexity. O(settled * pairs) a search; a search balances many units, at least one.
 #pragma once
 
 #include "gridcompute/base/stop.hpp"
@@ -32,8 +33,8 @@ class Repair {
   enum class End { balanced, unreachable, far, stopped };
 
   // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
-  // a class; the hub's is 0. `radius` is that of the narrow box.
-  Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, std::span<const Cost> radius,
+  // a class; the hub's is 0. `narrow` is a box around these prices; `everything` builds all pairs all the same.
+  Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow, bool everything,
          Stats& stats);
 
   End run(Stop& stop);
@@ -61,6 +62,7 @@ class Repair {
   struct Step {
     Slot from, to;
     Index arc;  // position in pairs_[from], or -1 for an arc of the hub
+    Cost key;   // of the pair when it was followed
   };
 
   void build(Slot s);
@@ -68,12 +70,12 @@ class Repair {
   void insert(Slot s, Slot t, Entry entry);
   void arrive(Index candidate);
   void retire(Index candidate);
-  Slot search(Slot source);
+  bool search();
   void relax(Slot v, Cost d);
   void reach(Slot v, Cost d, Step step);
-  bool raise(Slot target);
+  bool raise(Cost distance);
   [[nodiscard]] bool near(Index candidate, Cost low) const;
-  void augment(Slot source, Slot target);
+  void augment(Slot target);
   Cost carry(Cost most) const;
 
   Restricted& r_;
@@ -81,8 +83,9 @@ class Repair {
   std::vector<Cost>& prices_;
   Stats& stats_;
   Slot hub_;
+  bool everything_;
   Box box_;
-  std::vector<Cost> low_;  // of each group: min of key + center + radius
+  std::vector<Cost> low_;  // of each group: min of key + center + up
   std::vector<Cost> p_, filled_, excess_;
   std::vector<Index> order_, start_;                 // candidates with flow by class, at the start
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
@@ -92,10 +95,10 @@ class Repair {
   std::vector<std::uint32_t> seen_, done_;
   std::uint32_t epoch_ = 0;
   std::vector<Step> parent_;
-  std::vector<Slot> settled_, settled_classes_;
+  std::vector<Slot> settled_, settled_classes_, targets_;
   std::vector<std::pair<Cost, Slot>> queue_;
   std::vector<Step> path_;
-  std::vector<Cost> path_key_, wanted_;
+  std::vector<Cost> wanted_;
 };
 
 }  // namespace gridcompute::transport

@@ -7,19 +7,14 @@ namespace gridcompute::transport {
 
 Cost Box::shift(std::span<const Cost> prices) const noexcept {
   Cost least = std::numeric_limits<Cost>::max();
-  for (std::size_t s = 0; s < center.size(); ++s) least = std::min(least, prices[s] - center[s] + radius[s]);
+  for (std::size_t s = 0; s < center.size(); ++s) least = std::min(least, prices[s] - center[s] + down[s]);
   return least;
 }
 
-bool Box::holds(std::span<const Cost> prices, Cost stretch) const noexcept {
-  Cost least = std::numeric_limits<Cost>::max(), most = std::numeric_limits<Cost>::min();
-  for (std::size_t s = 0; s < center.size(); ++s) {
-    const Cost moved = prices[s] - center[s];
-    const auto far = static_cast<Cost>(std::min<Wide>(static_cast<Wide>(stretch) * radius[s], kCostLimit));
-    least = std::min(least, moved + far);
-    most = std::max(most, moved - far);
-  }
-  return most <= least;
+bool Box::holds(std::span<const Cost> prices) const noexcept {
+  Cost most = std::numeric_limits<Cost>::min();
+  for (std::size_t s = 0; s < center.size(); ++s) most = std::max(most, prices[s] - center[s] - up[s]);
+  return most <= shift(prices);
 }
 
 std::vector<Cost> Restricted::load() const {

@@ -4,9 +4,10 @@
 // candidate classes with key differences to the first, and how much of the weight lies in each. Jobs whose lists are
 // equal may share a group (ties); its members are told apart only at the end, in index order.
 //
-// The box. Scanned at prices p0 with radii r: class s is kept for a job iff key_s + p0_s - r_s <= min_t(key_t + p0_t +
-// r_t). Of every class not kept we remember only next = min(key_s + p0_s - r_s). At prices p, with k = min_s(p_s - p0_s
-// + r_s), a class not kept costs at least next + k: the job needs no other look while next + k >= V(p) over the kept.
+// The box. Scanned at prices p0 that may fall by down_s or rise by up_s: class s is kept for a job iff key_s + p0_s -
+// down_s <= min_t(key_t + p0_t + up_t). Of every class not kept we remember only next = min(key_s + p0_s - down_s). At
+// prices p, with k = min_s(p_s - p0_s + down_s), a class not kept costs at least next + k: the job needs no other look
+// while next + k >= V(p) over the kept.
 //
 // Invariants (holds()): flows of a group sum to its weight; fixed + flows sum to the total weight; lists ascend.
 #pragma once
@@ -19,12 +20,12 @@
 namespace gridcompute::transport {
 
 struct Box {
-  std::vector<Cost> center, radius;  // (columns)
+  std::vector<Cost> center, down, up;  // (columns): how far a price may fall or rise
 
-  // The largest shift k such that p_s >= center_s - radius_s + k for every class.
+  // The largest shift k such that p_s >= center_s - down_s + k for every class.
   [[nodiscard]] Cost shift(std::span<const Cost> prices) const noexcept;
-  // Is every job's answer among its candidates, by the box alone, radii stretched by `stretch`?
-  [[nodiscard]] bool holds(std::span<const Cost> prices, Cost stretch = 1) const noexcept;
+  // Is every job's answer among its candidates, by the box alone?
+  [[nodiscard]] bool holds(std::span<const Cost> prices) const noexcept;
 };
 
 struct Restricted {

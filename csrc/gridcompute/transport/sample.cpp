@@ -45,17 +45,20 @@ std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole) 
   Wide sum = 0;
   for (std::size_t s = 0; s < capacity.size(); ++s) {
     const Wide before = (sum * part + whole - 1) / whole;
-    sum += std::min<Wide>(capacity[s], whole);  // more than everything is never needed
+    sum += capacity[s];
     out[s] = static_cast<Cost>((sum * part + whole - 1) / whole - before);
   }
   return out;
 }
 
-void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& noise) {
+void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
+                   RankNoise ranked) {
   if (!noise_.empty()) {
     std::vector<double> moves;
     for (std::size_t s = 0; s < after.size(); ++s) {
-      if (noise_[s] > 0) moves.push_back(std::fabs(static_cast<double>(after[s] - before[s])) / noise_[s]);
+      if (noise_[s] > 0)
+        moves.push_back(std::fabs(static_cast<double>(after[s] - before[s])) /
+                        std::max(noise_[s], after[s] > before[s] ? ranked_.up[s] : ranked_.down[s]));
     }
     if (!moves.empty()) {
       const auto rank = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / 50);
@@ -63,7 +66,8 @@ void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, co
       stretch_ = std::clamp(1.5 * *rank, 0.5, 8.0);
     }
   }
-  noise_ = noise;
+  noise_ = coupled;
+  ranked_ = std::move(ranked);
   std::vector<double> known;
   for (const double x : noise_) {
     if (x > 0) known.push_back(x);
@@ -77,11 +81,16 @@ void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, co
   for (double& x : noise_) x = x > 0 ? std::clamp(x, usual / kOdd, usual * kOdd) : usual;
 }
 
-std::vector<Cost> Widths::radius(Cost most) const {
-  std::vector<Cost> out(noise_.size());
-  for (std::size_t s = 0; s < out.size(); ++s) {
-    const double r = std::min(stretch_ * noise_[s], static_cast<double>(kCostLimit / 8));
-    out[s] = std::clamp<Cost>(static_cast<Cost>(std::ceil(r)), 1, std::max<Cost>(1, most));
+Box Widths::box(const std::vector<Cost>& prices, Cost most) const {
+  Box out{prices, prices, prices};
+  const auto radius = [&](std::size_t s, double ranked) {
+    const double coupled = std::min(stretch_ * noise_[s], static_cast<double>(most));
+    const double r = std::ceil(std::max(coupled, std::max(1.0, stretch_) * ranked));
+    return std::max<Cost>(1, static_cast<Cost>(std::min(r, static_cast<double>(kCostLimit / 8))));
+  };
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    out.down[s] = radius(s, ranked_.down[s]);
+    out.up[s] = radius(s, ranked_.up[s]);
   }
   return out;
 }

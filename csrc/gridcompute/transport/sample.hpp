@@ -9,6 +9,7 @@
 #pragma once
 
 #include "gridcompute/transport/scan.hpp"
+#include "gridcompute/transport/tune.hpp"
 
 namespace gridcompute::transport {
 
@@ -24,12 +25,15 @@ namespace gridcompute::transport {
 // How wide the next box must be.
 class Widths {
  public:
-  // After a level: the prices it began with, those it ended with, and its noise.
-  void learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& noise);
-  [[nodiscard]] std::vector<Cost> radius(Cost most) const;
+  // After a level: the prices it began with, those it ended with, and its noise (tune.hpp).
+  void learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
+             RankNoise ranked);
+  // `most` caps what the coupled noise says.
+  [[nodiscard]] Box box(const std::vector<Cost>& prices, Cost most) const;
 
  private:
   std::vector<double> noise_;
+  RankNoise ranked_;
   double stretch_ = 4;  // of the noise, until a level has told
 };
 

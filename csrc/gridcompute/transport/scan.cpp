@@ -115,8 +115,8 @@ class ChunkScanner {
   ChunkScanner(const Scan& how, const Level& level, const Box& box, Restricted& out)
       : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_) {
     for (Index s = 0; s < n_; ++s) {
-      up_[s] = static_cast<T>(box.center[s] + box.radius[s]);
-      down_[s] = static_cast<T>(box.center[s] - box.radius[s]);
+      up_[s] = static_cast<T>(box.center[s] + box.up[s]);
+      down_[s] = static_cast<T>(box.center[s] - box.down[s]);
     }
   }
 
@@ -163,7 +163,7 @@ class ChunkScanner {
   // key + up of the unplaced column; T's largest without one.
   T outside(Index job, Seen& seen) const {
     if (!how_.keys.optional()) return std::numeric_limits<T>::max();
-    const Cost v = how_.keys.unplaced(job, seen) + box_.center[n_] + box_.radius[n_];
+    const Cost v = how_.keys.unplaced(job, seen) + box_.center[n_] + box_.up[n_];
     return static_cast<T>(std::min<Cost>(v, std::numeric_limits<T>::max()));
   }
 
@@ -177,12 +177,15 @@ class ChunkScanner {
     if (how_.keys.optional()) {
       Seen ignored;
       left_out = how_.keys.unplaced(job, ignored);
-      const Cost v = left_out + box_.center[n_] - box_.radius[n_];
+      const Cost v = left_out + box_.center[n_] - box_.down[n_];
       out_too = v <= static_cast<Cost>(seen.low);
       if (!out_too) next = std::min(next, v);
     }
     next = std::min(next, kForbidden);
-    if ((seen.count == 0 && !out_too) || static_cast<Cost>(seen.low) >= kForbidden / 2) {
+    // Prices are below kForbidden / 2, so nothing less tells that a row may have nothing allowed; the row itself does.
+    if ((seen.count == 0 && !out_too) ||
+        (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden &&
+         std::none_of(row, row + n_, [](T key) { return static_cast<Cost>(key) < kForbidden; }))) {
       if (piece.hopeless < 0) piece.hopeless = k;
       return;
     }
@@ -315,7 +318,7 @@ bool narrow(const Box& box) {
   for (std::size_t s = 0; s < box.center.size(); ++s) {
     low = std::min(low, box.center[s]);
     high = std::max(high, box.center[s]);
-    radius = std::max(radius, box.radius[s]);
+    radius = std::max({radius, box.down[s], box.up[s]});
   }
   return low >= 0 && high < kNarrow && radius < kNarrow / 4 && high + 2 * radius < kNarrow;
 }

@@ -6,6 +6,7 @@
 #include "gridcompute/transport/gangs.hpp"
 #include "gridcompute/transport/level.hpp"
 #include "gridcompute/transport/sample.hpp"
+#include "gridcompute/transport/tune.hpp"
 #include "gridcompute/transport/verify.hpp"
 
 namespace gridcompute::transport {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr Index kProbe = 4096;         // rows read to choose a resolution
 constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
+constexpr double kAuctionGap = 1e-3;   // what the anytime method is content with if no gap is asked for
 constexpr Cost kFirstBox = 6;          // the second level's box, in scales of the auction
 constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
 
@@ -80,9 +82,10 @@ class Solver {
     full_.n = n_;
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
     for (Index i = 0; i < n_; ++i) weight_ += problem.weight(i);
-    if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_));
-    // More room than everything needs is never used; this bounds the sums of capacities.
-    for (Cost& u : full_.capacity) u = static_cast<Cost>(std::min<Wide>(u, weight_));
+    if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_ + 1));
+    // More room than everything needs is never used; this bounds the sums of capacities. One more than that, so that
+    // a class with room for all always has some left, and ends at price 0.
+    for (Cost& u : full_.capacity) u = static_cast<Cost>(std::min<Wide>(u, weight_ + 1));
   }
 
   // False where a cost was out of range for this resolution: seen() tells.
@@ -93,10 +96,13 @@ class Solver {
     stop_.stage("samples", 0);
     LevelEnd end = samples(result.stats);
     if (end.kind == LevelEnd::Kind::out_of_range) return false;
-    std::vector<double> noise;
     if (end.kind == LevelEnd::Kind::optimal) {
       const Scan how{keys_, pool_, stop_, share_};
-      end = solve_level(how, full_, radius_, options_.seed, false, prices_, noise, r_, seen_, result.stats);
+      const double wanted = options_.gap > 0 ? options_.gap : options_.auction ? kAuctionGap : 0;
+      Enough enough;
+      if (wanted > 0)
+        enough = [&](Restricted& r, const std::vector<Cost>& prices) { return close(how, wanted, r, prices); };
+      end = solve_level(how, full_, box_, false, prices_, r_, seen_, result.stats, enough);
       if (end.kind == LevelEnd::Kind::out_of_range) return false;
     }
     finish(end, result);
@@ -116,7 +122,7 @@ class Solver {
     if (!cold && sizes.size() > 1) sizes.erase(sizes.begin(), sizes.end() - 1);
     if (cold && n_ > 0 && columns_ > 0) auction_start(sizes.empty() ? n_ : sizes.front(), stats);
     share_ = problem_.demand == nullptr;  // until a level has told
-    if (radius_.empty()) radius_.assign(static_cast<std::size_t>(columns_), 1);
+    if (box_.center.empty()) box_ = around(1);
     for (const Index m : sizes) {
       const std::vector<Index> rows = strata(n_, m, options_.seed);
       Level level;
@@ -126,19 +132,19 @@ class Solver {
       for (const Index row : rows) part += problem_.weight(row);
       level.capacity = scaled(full_.capacity, part, weight_);
       Restricted r;
-      std::vector<double> noise;
       const std::vector<Cost> before = prices_;
       const Scan how{keys_, pool_, stop_, share_};
-      LevelEnd end = solve_level(how, level, radius_, options_.seed, true, prices_, noise, r, seen_, stats);
+      LevelEnd end = solve_level(how, level, box_, true, prices_, r, seen_, stats);
       if (end.kind == LevelEnd::Kind::infeasible) {
         if (r.hopeless >= 0) return {};      // the full scan finds it again, with its position
         end.kind = LevelEnd::Kind::optimal;  // a sample proves nothing
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++stats.levels;
-      widths.learn(before, prices_, noise);
+      widths.learn(before, prices_, coupled_noise(r, level.capacity, prices_, options_.seed),
+                   rank_noise(r, level.capacity, prices_));
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
-      radius_ = widths.radius(stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
+      box_ = widths.box(prices_, stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
@@ -147,13 +153,19 @@ class Solver {
     return {};
   }
 
+  [[nodiscard]] Box around(Cost radius) const {
+    const std::vector<Cost> all(static_cast<std::size_t>(columns_), std::clamp<Cost>(radius, 1, kCostLimit / 8));
+    return {prices_, all, all};
+  }
+
   void warm() {
     for (Slot s = 0; s < keys_.n_slots(); ++s) {
       const double p = std::nearbyint(std::max(0.0, options_.prices[s]) * keys_.resolution());
       prices_[s] = static_cast<Cost>(std::min(p, static_cast<double>(keys_.limit())));
     }
-    const Cost top = *std::max_element(prices_.begin(), prices_.end());
-    radius_.assign(static_cast<std::size_t>(columns_), std::max<Cost>(1, top / 64));
+    Cost top = 0;
+    for (const Cost p : prices_) top = std::max(top, p);
+    box_ = around(top / 64);
   }
 
   void auction_start(Index m, Stats& stats) {
@@ -163,6 +175,7 @@ class Solver {
     Wide part = 0;
     std::vector<double> scratch;
     for (Index k = 0; k < m; ++k) {
+      if (k % 64 == 0 && stop_.poll()) return;
       const Index job = rows[static_cast<std::size_t>(k)];
       Cost* row = keys.data() + k * columns_;
       keys_.fill(Rows{&job, 0, 1}, row, scratch, seen_);
@@ -174,23 +187,59 @@ class Solver {
       const auction::Start start = auction::start_prices(keys, weights, scaled(full_.capacity, part, weight_), stop_);
       prices_ = start.prices;
       scale_ = start.epsilon;
-      radius_.assign(static_cast<std::size_t>(columns_),
-                     std::max<Cost>(1, std::min(4 * start.epsilon, kCostLimit / 8)));
+      box_ = around(4 * start.epsilon);
     }
     stats.evaluations += m * columns_;
     stats.add("samples", stop_.seconds() - from);
+  }
+
+  // Whole jobs, by the cheaper of two ways where there are gangs.
+  Whole rounded(const Scan& how, const Restricted& r, const std::vector<Cost>& prices) {
+    Whole first = make_whole(how, full_, r, prices, false, stop_);
+    if (problem_.demand == nullptr || stop_.requested()) return first;
+    Whole second = make_whole(how, full_, r, prices, true, stop_);
+    if (first.homeless != second.homeless) return first.homeless < second.homeless ? first : second;
+    return total(first.assignment) <= total(second.assignment) ? first : second;
+  }
+
+  // The gap of the matching at these prices, before any repair.
+  bool close(const Scan& how, double wanted, Restricted& r, const std::vector<Cost>& prices) {
+    r.place(prices, full_.capacity);
+    whole_ = rounded(how, r, prices);
+    if (whole_.homeless > 0) return false;
+    Wide value = r.value(prices);
+    for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices[s];
+    const double bound = rounded_down(value);
+    const double objective = total(whole_.assignment);
+    return objective - bound <= wanted * std::max(std::fabs(objective), std::numeric_limits<double>::min());
+  }
+
+  // A sum of keys as a cost that is certainly not above the one it stands for: a key is within a half of its cost,
+  // three quarters where a division or an odd resolution rounded first.
+  [[nodiscard]] double rounded_down(Wide value) const {
+    int exponent = 0;
+    const bool plain = problem_.demand == nullptr && std::frexp(keys_.resolution(), &exponent) == 0.5;
+    const double per_unit = keys_.integral() || (plain && !seen_.inexact) ? 0.0 : plain ? 0.5 : 0.75;
+    double low = static_cast<double>(value) - per_unit * static_cast<double>(weight_);
+    if (std::fabs(static_cast<double>(value)) >= 0x1p53 || per_unit > 0) {
+      low -= (std::fabs(static_cast<double>(value)) + std::fabs(low)) * 0x1p-52;
+    }
+    return low / keys_.resolution();
   }
 
   void finish(const LevelEnd& end, Result& result) {
     const double from = stop_.seconds();
     using Kind = LevelEnd::Kind;
     const Scan how{keys_, pool_, stop_, share_};
-    const bool read = static_cast<Index>(r_.where.size()) == n_ &&
-                      r_.box.center.size() == static_cast<std::size_t>(columns_) &&
-                      static_cast<Index>(r_.weight_total == weight_);
-    const Whole whole =
-        read && r_.hopeless < 0 ? make_whole(how, full_, r_, prices_, stop_) : make_any(how, full_, stop_);
+    const bool read = static_cast<Index>(r_.where.size()) == n_ && r_.weight_total == weight_ &&
+                      r_.box.center.size() == static_cast<std::size_t>(columns_);
+    const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
+    const Whole whole = end.kind == Kind::close     ? std::move(whole_)
+                        : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
+                        : units                     ? deal_out(how, r_)
+                                                    : rounded(how, r_, prices_);
     result.assignment = whole.assignment;
+    settle_level_of_prices();
     const Slot n_slots = keys_.n_slots();
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
@@ -204,6 +253,15 @@ class Solver {
     }
     judge(end, read, whole, result);
     result.stats.add("finish", stop_.seconds() - from);
+  }
+
+  // Where every unit of room is taken only differences of prices count: the cheapest class costs 0.
+  void settle_level_of_prices() {
+    Wide room = -weight_;
+    for (const Cost u : full_.capacity) room += u;
+    if (room != 0 || prices_.empty()) return;
+    const Cost least = *std::min_element(prices_.begin(), prices_.end());
+    for (Cost& p : prices_) p -= least;
   }
 
   void witness(const LevelEnd& end, Result& result) {
@@ -225,15 +283,13 @@ class Solver {
     const double inf = std::numeric_limits<double>::infinity();
     const bool whole_optimum =
         read && end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
-    if (!(keys_.integral() && whole_optimum)) result.objective = objective(result.assignment);
+    if (!(keys_.integral() && whole_optimum)) result.objective = total(result.assignment);
     result.bound = -inf;
     if (read) {
-      // Prices that were stopped half-way may hide classes outside the candidates: their price fell by at most
-      // `hidden`.
-      Wide value = end.kind == LevelEnd::Kind::optimal ? r_.value(prices_) : lowest_value();
+      // Where it was stopped half-way, a class outside a job's candidates may be cheaper.
+      const bool proved = end.kind == LevelEnd::Kind::optimal || end.kind == LevelEnd::Kind::close;
+      Wide value = proved ? r_.value(prices_) : lowest_value();
       for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices_[s];
-      const bool whole_optimum =
-          end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
       if (keys_.integral() && whole_optimum) {
         result.exact = value == r_.objective();
         result.exact_objective = value;
@@ -243,13 +299,7 @@ class Solver {
         result.exact = true;
         result.bound = result.objective = static_cast<double>(value) / keys_.resolution();
       } else {
-        // A key is within a half of its cost (three quarters with gangs: a division rounded first).
-        const double per_unit = seen_.inexact || !power_of_two() || problem_.demand != nullptr
-                                    ? (problem_.demand != nullptr || !power_of_two() ? 0.75 : 0.5)
-                                    : 0.0;
-        double low = static_cast<double>(value) - per_unit * static_cast<double>(weight_);
-        low -= (std::fabs(static_cast<double>(value)) + std::fabs(low)) * 0x1p-52;
-        result.bound = low / keys_.resolution();
+        result.bound = rounded_down(value);
         result.bound = std::min(result.bound, result.objective);
       }
     }
@@ -258,7 +308,8 @@ class Solver {
         result.status = Status::time_limit;
         break;
       case Stop::Why::none: {
-        const bool proved = problem_.demand == nullptr || !(result.bound < result.objective);
+        const bool exact = end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr;
+        const bool proved = exact || !(result.bound < result.objective);
         result.status = whole.homeless == 0 && proved ? Status::optimal : Status::feasible;
         break;
       }
@@ -268,11 +319,6 @@ class Solver {
     if (result.status == Status::optimal) return;
     result.exact = result.exact && result.bound == result.objective && whole.homeless == 0;
     if (whole.homeless > 0) result.objective = inf;  // some job that must be placed is not
-  }
-
-  [[nodiscard]] bool power_of_two() const {
-    int exponent = 0;
-    return std::frexp(keys_.resolution(), &exponent) == 0.5;
   }
 
   // sum of w * V where classes outside the candidates are bounded only by the box.
@@ -297,7 +343,7 @@ class Solver {
   }
 
   // The original costs of the assignment, summed without loss where they are integers, compensated where not.
-  double objective(const std::vector<std::int32_t>& assignment) const;
+  double total(const std::vector<std::int32_t>& assignment) const;
 
   const Problem& problem_;
   const Options& options_;
@@ -308,14 +354,16 @@ class Solver {
   Slot columns_;
   Wide weight_ = 0;
   Level full_;
-  std::vector<Cost> prices_, radius_;
+  std::vector<Cost> prices_;
+  Box box_;
   Cost scale_ = 0;  // on which prices matter, from the auction
   bool share_ = false;
   Restricted r_;
+  Whole whole_;  // of the last close()
   Seen seen_;
 };
 
-double Solver::objective(const std::vector<std::int32_t>& assignment) const {
+double Solver::total(const std::vector<std::int32_t>& assignment) const {
   constexpr Index kChunk = 1 << 14;
   struct Part {
     Wide whole = 0;
@@ -332,7 +380,7 @@ double Solver::objective(const std::vector<std::int32_t>& assignment) const {
     Part& part = parts[static_cast<std::size_t>(chunk)];
     for (Index i = begin; i < end; ++i) {
       const std::int32_t s = assignment[static_cast<std::size_t>(i)];
-      if (s < 0) {
+      if (s < 0 || s >= keys_.n_slots()) {
         if (problem_.unplaced == nullptr) continue;
         const double out = problem_.unplaced[i * problem_.unplaced_stride];
         if (std::fabs(out) < std::numeric_limits<double>::infinity()) add(part, out);

@@ -188,15 +188,10 @@ class Newton {
 
 }  // namespace
 
-void tune(const Restricted& problem, std::span<const Cost> capacity, std::uint64_t seed, std::vector<Cost>& prices,
-          std::vector<double>& noise) {
+void tune(const Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices) {
   Newton newton(problem, capacity);
   const auto n = static_cast<std::size_t>(problem.columns);
-  // Few groups a class leave the Laplacian in pieces, which would look like noise.
-  newton.look(prices, newton.width(prices, kActiveForNoise));
-  newton.free_classes(prices);
-  noise = newton.noise(seed);
-  std::vector<Cost> radii(problem.box.radius);
+  std::vector<Cost> radii(problem.box.down);
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(n / 2);
   std::nth_element(radii.begin(), middle, radii.end());
   const double narrowest = std::max(2.0, newton.width(prices, kActive));
@@ -206,18 +201,68 @@ void tune(const Restricted& problem, std::span<const Cost> capacity, std::uint64
   for (int k = 0; k <= kSteps; ++k) {
     const double off = newton.look(now, tau);
     if (off < least) least = off, best = now;
-    const std::vector<double> step = newton.step(now);
     if (k == kSteps || off < 0.5 || (k >= 2 && off > 0.7 * last)) break;
+    const std::vector<double> step = newton.step(now);
     last = off;
     for (std::size_t s = 0; s < n; ++s) {
-      const Cost radius = problem.box.radius[s], center = problem.box.center[s];
-      const double move = std::clamp(step[s], -static_cast<double>(radius), static_cast<double>(radius));
+      const Cost low = problem.box.center[s] - problem.box.down[s], high = problem.box.center[s] + problem.box.up[s];
+      const double move = std::clamp(step[s], static_cast<double>(low - now[s]), static_cast<double>(high - now[s]));
       const Cost to = now[s] + static_cast<Cost>(std::nearbyint(move));
-      now[s] = std::max<Cost>(0, std::clamp(to, center - radius, center + radius));
+      now[s] = std::max<Cost>(0, std::clamp(to, low, high));
     }
     tau = std::max(narrowest, tau / 2);
   }
   prices = best;
+}
+
+std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
+                                  std::span<const Cost> prices, std::uint64_t seed) {
+  Newton newton(problem, capacity);
+  // Few groups a class would leave the Laplacian in pieces, which would look like noise.
+  newton.look(prices, newton.width(prices, kActiveForNoise));
+  newton.free_classes(prices);
+  return newton.noise(seed);
+}
+
+RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity, std::span<const Cost> prices) {
+  // By class: what price rises would make units leave, what falls would make units come.
+  std::vector<std::vector<double>> leave(capacity.size()), come(capacity.size());
+  for (Index g = 0; g < problem.groups(); ++g) {
+    const Index from = problem.begin[g], to = from + problem.size[g];
+    Cost best = std::numeric_limits<Cost>::max(), second = best;
+    Index at = from;
+    for (Index c = from; c < to; ++c) {
+      const Cost v = problem.key[c] + prices[problem.slot[c]];
+      second = std::min(second, std::max(v, best));
+      if (v < best) best = v, at = c;
+    }
+    if (problem.size[g] < 2 || problem.weight[g] == 0) continue;
+    leave[problem.slot[at]].push_back(static_cast<double>(second - best));
+    for (Index c = from; c < to; ++c) {
+      if (c != at)
+        come[problem.slot[c]].push_back(static_cast<double>(problem.key[c] + prices[problem.slot[c]] - best));
+    }
+  }
+  // Past what the lists hold: the box where there are more units, else twice the last of them.
+  const auto ranked = [](std::vector<double>& moves, std::size_t rank, double beyond, bool more) {
+    if (moves.empty()) return beyond;
+    if (rank >= moves.size()) {
+      const double last = *std::max_element(moves.begin(), moves.end());
+      return more ? std::max(last, beyond) : 2 * last;
+    }
+    std::nth_element(moves.begin(), moves.begin() + static_cast<std::ptrdiff_t>(rank), moves.end());
+    return moves[rank];
+  };
+  const std::vector<Cost> load = problem.load();
+  RankNoise out{std::vector<double>(capacity.size()), std::vector<double>(capacity.size())};
+  for (std::size_t s = 0; s < capacity.size(); ++s) {
+    const double root = std::sqrt(static_cast<double>(capacity[s]));
+    if (prices[s] == 0 && static_cast<double>(load[s]) + 3 * root < static_cast<double>(capacity[s])) continue;  // room
+    const auto rank = static_cast<std::size_t>(root) + 1;
+    out.up[s] = ranked(leave[s], rank, static_cast<double>(problem.box.up[s]), problem.fixed[s] > 0);
+    if (prices[s] > 0) out.down[s] = ranked(come[s], rank, static_cast<double>(problem.box.down[s]), true);
+  }
+  return out;
 }
 
 }  // namespace gridcompute::transport

@@ -15,10 +15,19 @@
 
 namespace gridcompute::transport {
 
-// Improves prices in place. `noise` receives, per class, the standard deviation that a price would have if each load
-// were off by the square root of its capacity, as a sample's is: random right-hand sides through the last Laplacian.
-// Its inverse sees what its diagonal does not: classes that almost tie move together, and far.
-void tune(const Restricted& problem, std::span<const Cost> capacity, std::uint64_t seed, std::vector<Cost>& prices,
-          std::vector<double>& noise);
+// Improves prices in place.
+void tune(const Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices);
+
+// How wrong may a sample's prices be? Both tell the scale of a price's error if loads were off by the square root of
+// their capacity, as a sample's are. Coupled: random right-hand sides through the last Laplacian, whose inverse sees
+// what its diagonal does not, classes that almost tie move together, and far. By rank: how far the price of one class
+// alone would have to move to change that many units, which is right for small classes and heavy tails.
+[[nodiscard]] std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
+                                                std::span<const Cost> prices, std::uint64_t seed);
+struct RankNoise {
+  std::vector<double> down, up;
+};
+[[nodiscard]] RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity,
+                                   std::span<const Cost> prices);
 
 }  // namespace gridcompute::transport

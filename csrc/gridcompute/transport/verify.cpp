@@ -9,13 +9,8 @@ namespace {
 
 constexpr Index kChunk = 1 << 15;  // jobs of a slack test
 constexpr Index kAgain = 64;       // rows of a second look
-constexpr Cost kNarrower = 8;      // prices are better known at a second look
-
-float floor_float(Cost x) {
-  const float f = static_cast<float>(x);
-  return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity())
-                                                         : f;
-}
+constexpr Index kOddClasses = 8;
+constexpr Cost kNarrower = 8;  // prices are better known at a second look
 
 // Joins the chunks' findings in order.
 template <class T>
@@ -76,7 +71,7 @@ void part_members(Restricted& r, const std::vector<std::int32_t>& shared) {
 struct Found {
   std::vector<Slot> slot;
   std::vector<Cost> key;
-  Cost next = kForbidden;  // absolute: min of key + center - radius over the rest
+  Cost next = kForbidden;  // absolute: min of key + center - down over the rest
 };
 
 // Puts a job's new list in place of its old one, units where they were.
@@ -177,7 +172,7 @@ bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Re
               f.slot.push_back(s);
               f.key.push_back(row[s]);
             } else if (row[s] < kForbidden) {
-              f.next = std::min(f.next, row[s] + r.box.center[s] - r.box.radius[s]);
+              f.next = std::min(f.next, row[s] + r.box.center[s] - r.box.down[s]);
             }
           }
         }
@@ -201,42 +196,92 @@ Cost cheapest(const std::vector<Cost>& row, const std::vector<char>& listed, std
 
 }  // namespace
 
-std::vector<Index> doubtful(const Scan& how, const Restricted& r, std::span<const Cost> prices) {
-  if (r.box.holds(prices)) return {};
-  const Cost shift = r.box.shift(prices);
-  std::vector<float> most(static_cast<std::size_t>(r.columns));  // slack below this: doubtful
-  for (Slot s = 0; s < r.columns; ++s) {
-    const Cost moved = prices[s] - r.box.center[s] - shift;
-    most[s] = std::nextafterf(-floor_float(-moved), std::numeric_limits<float>::infinity());
-  }
-  std::vector<char> bad(static_cast<std::size_t>(r.groups()), 0);
+namespace {
+
+// Every job against its bound: visit(position, what it may cost less than its candidates by the bound with shift 0).
+// A job is doubtful under a shift below that number.
+template <class Visit>
+void each_need(const Scan& how, const Restricted& r, std::span<const Cost> prices, const Visit& visit) {
+  std::vector<double> fixed(static_cast<std::size_t>(r.columns)), grouped(static_cast<std::size_t>(r.groups()));
+  const double never = -std::numeric_limits<double>::infinity();
+  for (Slot s = 0; s < r.columns; ++s) fixed[s] = static_cast<double>(prices[s] - r.box.center[s]);
   for (Index g = 0; g < r.groups(); ++g) {
-    const Cost moved = value(r, g, prices) - r.box.center[r.slot[r.begin[g]]] - shift;
-    bad[g] = static_cast<char>(r.weight[g] > 0 && r.next[g] < kForbidden && r.next[g] < moved);
+    const bool bounded = r.weight[g] > 0 && r.next[g] < kForbidden;
+    grouped[g] =
+        bounded ? static_cast<double>(value(r, g, prices) - r.box.center[r.slot[r.begin[g]]] - r.next[g]) : never;
   }
-  const auto n = static_cast<Index>(r.where.size());
-  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
-  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+  how.pool.for_chunks(static_cast<Index>(r.where.size()), kChunk, [&](Index chunk, Index begin, Index end) {
     for (Index k = begin; k < end; ++k) {
       const std::int32_t w = r.where[k];
-      if (w >= 0 ? r.slack[k] < most[w] : bad[~w] != 0) parts[static_cast<std::size_t>(chunk)].push_back(k);
+      visit(chunk, k, w >= 0 ? fixed[w] - static_cast<double>(r.slack[k]) : grouped[~w]);
     }
   });
-  return flatten(parts);
 }
 
-bool look_again(const Scan& how, const Level& level, std::span<const Index> jobs, std::span<const Cost> prices,
-                Restricted& r, Seen& seen) {
-  const Cost shift = r.box.shift(prices);
-  return reread(how, level, jobs, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
+// How many of the lowest classes to compare one by one: each costs about an eighth of a look per job.
+Index count_odd(const Scan& how, const Restricted& r, std::span<const Cost> prices, const std::vector<Cost>& shifts) {
+  const auto n = static_cast<Index>(r.where.size());
+  std::vector<std::vector<Index>> counts(static_cast<std::size_t>(Pool::chunks(n, kChunk)),
+                                         std::vector<Index>(shifts.size()));
+  each_need(how, r, prices, [&](Index chunk, Index, double need) {
+    for (std::size_t j = 0; j < shifts.size() && static_cast<double>(shifts[j]) < need; ++j) ++counts[chunk][j];
+  });
+  Index best = 0, least = std::numeric_limits<Index>::max();
+  for (Index j = 0; j < static_cast<Index>(shifts.size()); ++j) {
+    Index total = j * n / 8;
+    for (const auto& c : counts) total += c[static_cast<std::size_t>(j)];
+    if (total < least) least = total, best = j;
+  }
+  return best;
+}
+
+}  // namespace
+
+Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices) {
+  Doubts out;
+  out.shift = r.box.shift(prices);
+  if (r.box.holds(prices)) return out;
+  // Classes by how low their price went; a shift that leaves out the j lowest.
+  std::vector<std::pair<Cost, Slot>> low;
+  for (Slot s = 0; s < r.columns; ++s) low.emplace_back(prices[s] - r.box.center[s] + r.box.down[s], s);
+  const Index most = how.keys.problem().cost->singles() ? std::min<Index>(kOddClasses, r.columns / 8) : 0;
+  std::partial_sort(low.begin(), low.begin() + most + 1, low.end());
+  std::vector<Cost> shifts;
+  for (Index j = 0; j <= most; ++j) shifts.push_back(low[static_cast<std::size_t>(j)].first);
+  const Index odd = count_odd(how, r, prices, shifts);
+  out.shift = shifts[static_cast<std::size_t>(odd)];
+  for (Index j = 0; j < odd; ++j) out.odd.push_back(low[static_cast<std::size_t>(j)].second);
+  const auto shift = static_cast<double>(out.shift);
+  std::vector<std::vector<Index>> parts(
+      static_cast<std::size_t>(Pool::chunks(static_cast<Index>(r.where.size()), kChunk)));
+  each_need(how, r, prices, [&](Index chunk, Index k, double need) {
+    bool bad = shift < need;
+    if (!bad && !out.odd.empty()) {
+      const Index job = level.row(k);
+      const std::int32_t w = r.where[k], g = ~w;
+      const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
+      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : value(r, g, prices));
+      for (const Slot s : out.odd) bad = bad || how.keys.at(job, s) + prices[s] < now;
+    }
+    if (bad) parts[static_cast<std::size_t>(chunk)].push_back(k);
+  });
+  out.jobs = flatten(parts);
+  return out;
+}
+
+bool look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices, Restricted& r,
+                Seen& seen) {
+  std::vector<char> odd(static_cast<std::size_t>(r.columns), 0);
+  for (const Slot s : doubts.odd) odd[s] = 1;
+  return reread(how, level, doubts.jobs, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
     const Cost now = cheapest(row, listed, prices);
     Cost low = kForbidden;
-    for (Slot s = 0; s < r.columns; ++s) low = std::min(low, row[s] + prices[s] + r.box.radius[s] / kNarrower);
+    for (Slot s = 0; s < r.columns; ++s) low = std::min(low, row[s] + prices[s] + r.box.up[s] / kNarrower);
     for (Slot s = 0; s < r.columns; ++s) {
       if (row[s] >= kForbidden) continue;
-      const bool near = row[s] + prices[s] - r.box.radius[s] / kNarrower <= low;
-      const bool unproved = row[s] + r.box.center[s] - r.box.radius[s] + shift < now;
-      if (near || unproved) listed[s] = 1;
+      const bool near = row[s] + prices[s] - r.box.down[s] / kNarrower <= low;
+      const Cost bound = odd[s] != 0 ? prices[s] : r.box.center[s] - r.box.down[s] + doubts.shift;
+      if (near || row[s] + bound < now) listed[s] = 1;
     }
   });
 }

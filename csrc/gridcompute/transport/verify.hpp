@@ -1,8 +1,9 @@
 // Which jobs may want a class they have no candidate for, and the second look at them.
 //
 // The box test (O(S)) usually says that there are none. Else each job's slack is compared with what its class has moved
-// (8 bytes a job); those that fail are read again, and every class that the bound does not rule out joins their list:
-// at these prices they pass. Candidates only grow, so the rounds end. Groups of several jobs are told apart first.
+// (8 bytes a job), but for a few odd classes that are compared by their costs; the jobs that fail are read again, and
+// every class that the bound does not rule out joins their list: at these prices they pass. Candidates only grow, so
+// the rounds end. Groups of several jobs are told apart first.
 //
 // Out of reach: repair found classes whose jobs have nowhere to go within their lists. Those jobs are read for the
 // cheapest way out; the ways within a growing width of the best join the lists. No way out at all is Hall's condition
@@ -13,16 +14,24 @@
 
 namespace gridcompute::transport {
 
-// Positions of the jobs whose candidates may not hold the answer at these prices; ascending.
-[[nodiscard]] std::vector<Index> doubtful(const Scan& how, const Restricted& r, std::span<const Cost> prices);
+// What classes outside the candidates can cost at some prices: next + shift, but for a few odd classes whose price fell
+// so far that they would spoil the bound for all; these were compared one by one.
+struct Doubts {
+  std::vector<Index> jobs;  // whose candidates may not hold the answer; positions, ascending
+  Cost shift = 0;
+  std::vector<Slot> odd;
+};
 
-// Reads these jobs again, at these prices; lists grow. False if stopped.
-[[nodiscard]] bool look_again(const Scan& how, const Level& level, std::span<const Index> jobs,
-                              std::span<const Cost> prices, Restricted& r, Seen& seen);
+[[nodiscard]] Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
+
+// Reads the doubtful jobs again, at these prices; lists grow. False if stopped.
+[[nodiscard]] bool look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices,
+                              Restricted& r, Seen& seen);
 
 enum class Way { found, none, stopped };
 
-// Opens the cheapest ways out of `classes` (entries equal to r.columns are the hub and are ignored).
+// Opens the ways out of `classes` within `width` of the cheapest. (An entry equal to r.columns is the hub and is
+// ignored.)
 [[nodiscard]] Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes,
                             std::span<const Cost> prices, Cost width, Restricted& r, Seen& seen);
 

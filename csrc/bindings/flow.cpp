@@ -1,0 +1,162 @@
+#include "gridcompute/certificate/flow.hpp"
+
+#include "common.hpp"
+#include "gridcompute/flow/dimacs.hpp"
+#include "gridcompute/flow/problem.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+using Ints = Array<std::int64_t>;
+
+
+const char* name_of(flow::Status status) {
+  switch (status) {
+    case flow::Status::optimal: return "optimal";
+    case flow::Status::infeasible: return "infeasible";
+    case flow::Status::unbounded: return "unbounded";
+    case flow::Status::time_limit: return "time_limit";
+    case flow::Status::stopped: break;
+  }
+  return "stopped";
+}
+
+flow::Method method_of(const std::string& name) {
+  if (name == "network_simplex") return flow::Method::network_simplex;
+  return name == "cost_scaling" ? flow::Method::cost_scaling : flow::Method::automatic;
+}
+
+py::dict stats_of(const flow::Stats& s) {
+  py::dict seconds;
+  seconds["build"] = s.seconds_build;
+  seconds["start"] = s.seconds_start;
+  seconds["solve"] = s.seconds_solve;
+  py::dict out;
+  out["method"] = s.method;
+  out["start"] = s.start;
+  out["bits"] = s.bits;
+  out["pivots"] = s.pivots;
+  out["degenerate_pivots"] = s.degenerate_pivots;
+  out["potential_updates"] = s.potential_updates;
+  out["priced_blocks"] = s.priced_blocks;
+  out["kept_tree_arcs"] = s.kept_tree_arcs;
+  out["cut_tree_arcs"] = s.cut_tree_arcs;
+  out["phases"] = s.phases;
+  out["pushes"] = s.pushes;
+  out["relabels"] = s.relabels;
+  out["global_updates"] = s.global_updates;
+  out["price_refinements"] = s.refinements;
+  out["fixed_arcs"] = s.fixed_arcs;
+  out["unserved"] = s.unserved;
+  out["seconds"] = seconds;
+  return out;
+}
+
+template <class T>
+std::span<const T> view_or_none(const std::optional<Array<T>>& array) {
+  return array ? view(*array) : std::span<const T>{};
+}
+
+// Hands a vector to numpy without a copy.
+Ints give(std::vector<std::int64_t>&& values) {
+  auto* kept = new std::vector<std::int64_t>(std::move(values));
+  const py::capsule owner(kept, [](void* p) { delete static_cast<std::vector<std::int64_t>*>(p); });
+  return Ints(static_cast<py::ssize_t>(kept->size()), kept->data(), owner);
+}
+
+flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
+                         const std::optional<Ints>& lower) {
+  flow::Problem p;
+  p.n = static_cast<Index>(supply.size());
+  p.tail = view(tail), p.head = view(head), p.capacity = view(capacity), p.cost = view(cost), p.supply = view(supply);
+  p.lower = view_or_none(lower);
+  return p;
+}
+
+py::dict solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
+               const std::optional<Ints>& lower, const std::string& method, const std::optional<Ints>& start_flow,
+               const flow::Kept* start_kept, std::optional<double> time_limit, py::object progress) {
+  const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
+  flow::Start start;
+  start.flow = view_or_none(start_flow);
+  start.kept = start_kept;
+  Guard guard(time_limit, std::move(progress));
+  flow::Result r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), start, stop); });
+  py::dict out;
+  out["status"] = name_of(r.status);
+  out["flow"] = give(std::move(r.flow));
+  out["potentials"] = give(std::move(r.potential));
+  out["objective"] = to_int(r.objective);
+  out["cut"] = give(std::move(r.cut));
+  out["cycle"] = give(std::move(r.cycle));
+  out["kept"] = std::move(r.kept);
+  out["stats"] = stats_of(r.stats);
+  return out;
+}
+
+py::dict dict_of(const certificate::FlowReport& report) {
+  py::dict out;
+  out["valid"] = report.valid;
+  out["reason"] = report.reason;
+  out["index"] = report.index;
+  out["objective"] = to_int(report.objective);
+  return out;
+}
+
+// What the status claims, checked: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle), else the flow.
+py::dict check(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
+               const std::optional<Ints>& lower, const std::string& status, const Ints& flow, const Ints& potentials,
+               const Ints& cut, const Ints& cycle) {
+  certificate::FlowProblem p;
+  p.tail = view(tail), p.head = view(head), p.capacity = view(capacity), p.cost = view(cost), p.supply = view(supply);
+  p.lower = view_or_none(lower);
+  const certificate::FlowReport report = [&] {
+    const py::gil_scoped_release release;
+    if (status == "infeasible") return certificate::check_cut(p, view(cut));
+    if (status == "optimal") return certificate::check_optimal(p, view(flow), view(potentials));
+    certificate::FlowReport feasible = certificate::check_feasible(p, view(flow));
+    return status == "unbounded" && feasible.valid ? certificate::check_cycle(p, view(cycle)) : feasible;
+  }();
+  return dict_of(report);
+}
+
+py::tuple read(const py::bytes& text, const std::string& name) {
+  const std::string_view view = text;
+  flow::Dimacs d = [&] {
+    const py::gil_scoped_release release;
+    return flow::read_dimacs(view, name);
+  }();
+  return py::make_tuple(give(std::move(d.tail)), give(std::move(d.head)), give(std::move(d.capacity)),
+                        give(std::move(d.cost)), give(std::move(d.supply)), give(std::move(d.lower)));
+}
+
+py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
+                const std::optional<Ints>& lower) {
+  const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
+  const std::string text = [&] {
+    const py::gil_scoped_release release;
+    return flow::write_dimacs(problem);
+  }();
+  return py::bytes(text);
+}
+
+}  // namespace
+
+void bind_flow(py::module_& m) {
+  py::class_<flow::Kept>(m, "FlowKept");  // opaque: what warm starts need beside the flow
+  m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
+        py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
+        py::arg("lower").noconvert(), py::arg("method"), py::arg("start_flow").noconvert(),
+        py::arg("start_kept"), py::arg("time_limit"), py::arg("progress"));
+  m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(),
+        py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
+        py::arg("lower").noconvert(), py::arg("status"), py::arg("flow").noconvert(),
+        py::arg("potentials").noconvert(), py::arg("cut").noconvert(), py::arg("cycle").noconvert());
+  m.def("read_dimacs", &read, py::arg("text"), py::arg("name"));
+  m.def("write_dimacs", &write, py::arg("tail").noconvert(), py::arg("head").noconvert(),
+        py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
+        py::arg("lower").noconvert());
+}
+
+}  // namespace gridcompute::bindings

@@ -1,0 +1,41 @@
+// Checks the answers of min-cost flow against the problem alone: it shares no code with any solver.
+//
+// Optimal.  (F1) flow out - flow in = supply at each node; (F2) lower <= x <= capacity; (F3) with r = cost + p[tail] -
+// p[head]: r >= 0 where x < capacity and r <= 0 where x > lower; (F4) the objective is the sum of cost * x. By weak
+// duality F1 - F3 prove that no flow costs less. A self-loop has r = cost.
+// Infeasible.  (W) A set S of nodes whose supply exceeds what arcs can take out of S less what lower bounds force in; or
+// whose demand exceeds what can come in less what lower bounds force out.
+// Unbounded.  (C) A closed walk of distinct arcs, all without capacity (2^63 - 1), of negative total cost, beside a flow
+// with F1 and F2.
+//
+// Range proof.  Sums over nodes and arcs in 128 bits: 2^31 terms below 2^63. A reduced cost is a sum of three 64-bit
+// numbers, in 128 bits. The objective adds products below 2^126 and reports an overflow as a mismatch.
+//
+// Complexity.  O(n + m), one pass.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::certificate {
+
+struct FlowProblem {
+  std::span<const std::int64_t> tail, head, lower, capacity, cost, supply;  // lower may be empty: 0
+};
+
+struct FlowReport {
+  bool valid = true;
+  std::string reason;  // of the first thing wrong
+  Index index = -1;    // arc or node
+  Wide objective = 0;  // recomputed; of check_cycle: the cost of the cycle
+};
+
+[[nodiscard]] FlowReport check_feasible(const FlowProblem& problem, std::span<const std::int64_t> flow);
+[[nodiscard]] FlowReport check_optimal(const FlowProblem& problem, std::span<const std::int64_t> flow,
+                                       std::span<const std::int64_t> potentials);
+[[nodiscard]] FlowReport check_cut(const FlowProblem& problem, std::span<const Index> nodes);
+[[nodiscard]] FlowReport check_cycle(const FlowProblem& problem, std::span<const Index> arcs);
+
+}  // namespace gridcompute::certificate

@@ -1,0 +1,101 @@
+// Cost scaling push-relabel.
+//
+// Definitions.  Costs are multiplied by n + 1. A flow is eps-optimal for prices p if every residual arc has reduced cost
+// cost + p[v] - p[w] >= -eps. A feasible flow that is 1-optimal is optimal: a residual cycle of negative cost would cost
+// at most -(n + 1), and a simple one loses at most n.
+//
+// Steps.  A feasible flow first (residual.hpp), or the cut. Then eps from max|cost| down by kAlpha to 1; each phase
+//   fixes arcs whose reduced cost exceeds 4 n eps in size: no later flow differs on them, and prices move by less;
+//   tries to find prices that make the flow eps-optimal as it stands (price refinement: longest paths over the residual
+//     arcs of negative reduced cost while these have no cycle);
+//   else refines: saturates those arcs and discharges nodes with excess, first in first out, pushing only to nodes that
+//     can take or pass on the units (push look-ahead), with global price updates by a bucket search from the deficits.
+// At eps = 1 all arcs are looked at once more, fixed ones too; should one be wrong, all take part again.
+// Then prices divided by n + 1 are exact potentials: n prices leave one residue modulo n + 1 free; shifted so that
+// it is n, floor(p / (n + 1)) rounds no arc across 0.
+//
+// Invariants (holds()).  Residual::holds(), and eps-optimality between phases.
+//
+// Complexity.  O(n^2 m log(n max|cost|)).
+//
+// Range proof.  Prices fall by at most (kAlpha + 1) n eps in a phase, global updates included, so by less than
+// 2 (kAlpha + 1) n (n + 1) max|cost| in all; price refinement rounds are limited so as to add at most as much again.
+// largest_cost() keeps that below 2^61.
+//
+// Source.  Goldberg, J. Algorithms 22 (1997) 1; Buennagel, Korte and Vygen, Optim. Methods Softw. 10 (1998) 157.
+// Deviations.  Exact potentials by the free residue instead of a last shortest-path pass.
+#pragma once
+
+#include <deque>
+
+#include "gridcompute/flow/residual.hpp"
+
+namespace gridcompute::flow {
+
+struct ScalingCounts {
+  Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;
+};
+
+// Nodes by level, for searches with small integer distances (Dial). A node that was taken keeps its level.
+class Buckets {
+ public:
+  static constexpr Node kNone = -1;
+  static constexpr std::int32_t kMost = 1 << 24;  // the level of a node not reached
+
+  explicit Buckets(Node n) : first_(1, kNone), next_(at(n)), previous_(at(n)), level_(at(n), kMost) {}
+  void clear();
+  void move(Node v, std::int32_t level);
+  [[nodiscard]] Node take(std::int32_t level);
+  [[nodiscard]] std::int32_t level(Node v) const noexcept { return level_[at(v)]; }
+  [[nodiscard]] std::int32_t highest() const noexcept { return highest_; }
+
+ private:
+  void unlink(Node v);
+
+  std::vector<Node> first_, next_, previous_;
+  std::vector<std::int32_t> level_;
+  std::int32_t highest_ = -1;
+};
+
+class CostScaling {
+ public:
+  enum class End { optimal, infeasible, stopped };
+
+  explicit CostScaling(const Network<std::int64_t>& net);
+
+  // The largest |cost| that n nodes allow.
+  [[nodiscard]] static std::int64_t largest_cost(Index n) noexcept;
+
+  End run(Stop& stop);
+
+  [[nodiscard]] Solution<std::int64_t> solution() const;
+  [[nodiscard]] std::vector<Node> cut() const { return graph_.cut(); }
+  [[nodiscard]] std::int64_t unserved() const { return graph_.unserved(); }
+  [[nodiscard]] const ScalingCounts& counts() const noexcept { return counts_; }
+  [[nodiscard]] bool holds() const;
+
+ private:
+  using Price = std::int64_t;
+
+  [[nodiscard]] Price reduced(Node v, const Half& h) const noexcept { return h.cost + price_[at(v)] - price_[at(h.to)]; }
+  void fix_arcs();
+  bool refine_prices();
+  bool order_admissible(std::vector<Node>& order) const;
+  bool refine(Stop& stop);
+  void saturate();
+  bool discharge(Node v);
+  [[nodiscard]] bool passes_on(Node w);
+  void relabel(Node v);
+  void update_globally();
+
+  Residual graph_;
+  Price eps_ = 1;
+  std::vector<Price> price_;
+  std::vector<Arc> current_;
+  std::deque<Node> active_;
+  Buckets buckets_;
+  Index relabels_since_update_ = 0;
+  ScalingCounts counts_;
+};
+
+}  // namespace gridcompute::flow

@@ -1,0 +1,81 @@
+// The reduced network every method of this folder works on: one layout, two widths.
+//
+// Lower bounds are 0 (reduce.cpp moved them into the supplies), self-loops and arcs of no capacity are gone, arcs
+// stand sorted by tail (stable, so the order of the caller breaks ties). Ids are 32-bit in both widths: a pricing pass
+// reads two ids and a cost an arc, and half the bytes is nearly half the time.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::flow {
+
+using Node = std::int32_t;
+using Arc = std::int32_t;
+
+inline constexpr Arc kNoArc = -1;
+
+// The arcs in their order: built once, shared by the solves that start from one another.
+struct Topology {
+  Node n = 0;
+  std::vector<Arc> order;      // the caller's arc of each, ascending within a tail
+  std::vector<Arc> start;      // arcs of v: [start[v], start[v + 1])
+  std::vector<Node> tail, head;
+  std::vector<Node> given_tail, given_head;  // of all arcs of the caller, in his order
+  std::vector<Arc> shut;                     // those left out for want of room
+};
+
+template <class Int>
+struct Network {
+  Node n = 0;
+  std::span<const Arc> start;
+  std::span<const Node> tail, head;
+  std::vector<Int> cost, cap;  // cap > 0
+  std::vector<Int> supply;     // of each node; sums to 0
+  Int most_cost = 0;           // max |cost|
+
+  [[nodiscard]] Arc m() const noexcept { return static_cast<Arc>(head.size()); }
+};
+
+// A start for the simplex: the arc each node hangs on (or kNoArc) and the arcs that stand at their capacity.
+struct Basis {
+  std::vector<Arc> pred;           // empty: none
+  std::vector<std::uint8_t> full;  // empty: none
+};
+
+// What a method returns for it.
+template <class Int>
+struct Solution {
+  std::vector<Int> flow, potential;
+};
+
+[[nodiscard]] constexpr std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
+
+// Widths. 32 bits hold a network whose costs, artificial costs and flows stay below these; potentials are watched at
+// run time (Simplex::Outgrown) and the 64-bit twin takes over where they leave kMaxPotential.
+template <class Int>
+struct Range;
+
+template <>
+struct Range<std::int32_t> {
+  static constexpr std::int32_t kMaxCost = 1 << 24;       // |cost| of an arc
+  static constexpr std::int32_t kMaxBig = 1 << 27;        // cost of an artificial arc
+  static constexpr std::int32_t kMaxPotential = 1 << 29;  // |reduced cost| <= 2^24 + 2 * 2^29 < 2^31
+  static constexpr std::int32_t kMaxFlow = 1 << 28;       // of all supplies together, and so of any arc
+  static constexpr std::int32_t kArtificialRoom = 1 << 30;
+};
+
+template <>
+struct Range<std::int64_t> {
+  static constexpr std::int64_t kMaxCost = std::int64_t{1} << 58;
+  static constexpr std::int64_t kMaxBig = std::int64_t{1} << 60;
+  static constexpr std::int64_t kMaxPotential = std::int64_t{1} << 61;
+  static constexpr std::int64_t kMaxFlow = std::int64_t{1} << 60;
+  static constexpr std::int64_t kArtificialRoom = std::int64_t{1} << 62;
+};
+
+}  // namespace gridcompute::flow

@@ -1,0 +1,228 @@
+#include "gridcompute/flow/reduce.hpp"
+
+#include <algorithm>
+
+#include "gridcompute/base/error.hpp"
+
+namespace gridcompute::flow {
+
+namespace {
+
+constexpr Index kMostIds = std::numeric_limits<std::int32_t>::max() - 16;
+
+using std::to_string;
+
+[[noreturn]] void invalid(const char* field, std::size_t index, const std::string& what) {
+  throw Error(ErrorKind::invalid_problem, field, static_cast<Index>(index), what);
+}
+
+[[noreturn]] void out_of_range(const char* field, const std::string& what) {
+  throw Error(ErrorKind::cost_range, field, -1, what);
+}
+
+void check_sizes(const Problem& p) {
+  if (p.n > kMostIds) out_of_range("supply", "supply: found " + to_string(p.n) + " nodes, needed at most " + to_string(kMostIds));
+  if (static_cast<Index>(p.tail.size()) > kMostIds)
+    out_of_range("tail", "tail: found " + to_string(p.tail.size()) + " arcs, needed at most " + to_string(kMostIds));
+}
+
+// One clean sweep without branches; the slow search for the culprit only where there is one.
+void check_arcs(const Problem& p) {
+  bool bad = false;
+  const auto n = static_cast<std::uint64_t>(p.n);
+  for (std::size_t e = 0; e < p.tail.size(); ++e)
+    bad |= (static_cast<std::uint64_t>(p.tail[e]) >= n) | (static_cast<std::uint64_t>(p.head[e]) >= n);
+  if (p.lower.empty())
+    for (const std::int64_t u : p.capacity) bad |= u < 0;
+  else
+    for (std::size_t e = 0; e < p.capacity.size(); ++e) bad |= p.capacity[e] < p.lower[e];
+  if (!bad) return;
+  const std::string nodes = "a node in [0, " + to_string(p.n) + ")";
+  for (std::size_t e = 0; e < p.tail.size(); ++e) {
+    const std::string where = "[" + to_string(e) + "]: found ";
+    if (p.tail[e] < 0 || p.tail[e] >= p.n) invalid("tail", e, "tail" + where + to_string(p.tail[e]) + ", needed " + nodes);
+    if (p.head[e] < 0 || p.head[e] >= p.n) invalid("head", e, "head" + where + to_string(p.head[e]) + ", needed " + nodes);
+    if (p.capacity[e] < p.least(e))
+      invalid("capacity", e,
+              "capacity" + where + to_string(p.capacity[e]) + ", needed at least " +
+                  (p.lower.empty() ? "0" : "lower[" + to_string(e) + "] = " + to_string(p.lower[e])));
+  }
+}
+
+// u - l, or kInfinite; a finite difference beyond 63 bits is cut to just below, which the bound on flow cuts anyway.
+std::int64_t room(const Problem& p, std::size_t e) {
+  const std::int64_t u = p.capacity[e];
+  if (u == kInfinite || p.lower.empty()) return u;
+  return static_cast<std::int64_t>(std::min<Wide>(static_cast<Wide>(u) - p.lower[e], kInfinite - 1));
+}
+
+void move_lower_bounds(const Problem& p, std::vector<std::int64_t>& supply) {
+  for (std::size_t e = 0; e < p.lower.size(); ++e) {
+    std::int64_t &t = supply[at(p.tail[e])], &h = supply[at(p.head[e])];
+    if (p.tail[e] == p.head[e] || p.lower[e] == 0) continue;
+    if (__builtin_sub_overflow(t, p.lower[e], &t) || __builtin_add_overflow(h, p.lower[e], &h))
+      out_of_range("lower", "lower[" + to_string(e) + "] takes a node's supply beyond 63 bits");
+  }
+}
+
+}  // namespace
+
+bool Survey::narrow() const noexcept {
+  return most_cost <= Range<std::int32_t>::kMaxCost && bound <= Range<std::int32_t>::kMaxFlow;
+}
+
+Survey survey(const Problem& p) {
+  check_sizes(p);
+  check_arcs(p);
+  Survey s;
+  s.supply.assign(p.supply.begin(), p.supply.end());
+  move_lower_bounds(p, s.supply);
+  Wide finite = 0, negative = 0, sent = 0, sum = 0;
+  std::uint64_t most = 0;
+  for (std::size_t e = 0; e < p.tail.size(); ++e) {
+    const std::int64_t u = room(p, e), c = p.cost[e];
+    if (p.tail[e] == p.head[e] || u == 0) continue;
+    ++s.kept;
+    most = std::max(most, c < 0 ? 0 - static_cast<std::uint64_t>(c) : static_cast<std::uint64_t>(c));
+    s.negative_costs |= c < 0;
+    if (u == kInfinite)
+      s.unbounded_arcs |= c < 0;
+    else
+      finite += u, negative += c < 0 ? u : 0;
+  }
+  for (const std::int64_t b : s.supply) sum += b, sent += b > 0 ? b : 0;
+  const Wide bound = sent + (s.unbounded_arcs ? finite : negative);
+  constexpr Wide kMost = Range<std::int64_t>::kMaxFlow;
+  if (bound > kMost)
+    out_of_range("capacity", "capacity: supplies plus capacities of arcs of negative cost (of all finite ones, where an "
+                             "infinite arc has a negative cost) sum to more than 2^60, needed at most " +
+                                 to_string(Range<std::int64_t>::kMaxFlow));
+  const std::int64_t largest = Range<std::int64_t>::kMaxBig / (p.n + 1) - 1;
+  if (most > static_cast<std::uint64_t>(largest))
+    out_of_range("cost", "cost: found " + to_string(most) + " in size, needed at most " + to_string(largest) + " with " +
+                             to_string(p.n) + " nodes");
+  s.most_cost = static_cast<std::int64_t>(most);
+  s.bound = static_cast<std::int64_t>(bound);
+  s.balanced = sum == 0;
+  return s;
+}
+
+namespace {
+
+bool kept(const Problem& p, std::size_t e) { return p.tail[e] != p.head[e] && room(p, e) != 0; }
+
+// The same arcs, and the same of them without room.
+bool same(const Problem& p, const Survey& s, const Topology& t) {
+  if (t.n != p.n || t.given_tail.size() != p.tail.size() || static_cast<Index>(t.order.size()) != s.kept) return false;
+  bool differs = false;
+  for (std::size_t e = 0; e < p.tail.size(); ++e)
+    differs |= (p.tail[e] != t.given_tail[e]) | (p.head[e] != t.given_head[e]);
+  for (const Arc e : t.shut) differs |= room(p, at(e)) != 0;
+  return !differs;
+}
+
+}  // namespace
+
+std::shared_ptr<const Topology> topology(const Problem& p, const Survey& s,
+                                         const std::shared_ptr<const Topology>& before) {
+  if (before && same(p, s, *before)) return before;
+  auto t = std::make_shared<Topology>();
+  t->n = static_cast<Node>(p.n);
+  t->start.assign(at(p.n) + 1, 0);
+  const std::size_t m = p.tail.size();
+  t->given_tail.resize(m);
+  t->given_head.resize(m);
+  for (std::size_t e = 0; e < m; ++e) {
+    t->given_tail[e] = static_cast<Node>(p.tail[e]);
+    t->given_head[e] = static_cast<Node>(p.head[e]);
+    if (kept(p, e))
+      ++t->start[at(p.tail[e]) + 1];
+    else if (p.tail[e] != p.head[e])
+      t->shut.push_back(static_cast<Arc>(e));
+  }
+  for (std::size_t v = 0; v < at(p.n); ++v) t->start[v + 1] += t->start[v];
+  t->order.resize(at(s.kept));
+  t->tail.resize(at(s.kept));
+  t->head.resize(at(s.kept));
+  std::vector<Arc> next(t->start.begin(), t->start.end() - 1);
+  for (std::size_t e = 0; e < m; ++e) {
+    if (!kept(p, e)) continue;
+    const std::size_t k = at(next[at(p.tail[e])]++);
+    t->order[k] = static_cast<Arc>(e);
+    t->tail[k] = static_cast<Node>(p.tail[e]);
+    t->head[k] = static_cast<Node>(p.head[e]);
+  }
+  return t;
+}
+
+template <class Int>
+Network<Int> network(const Problem& p, const Survey& s, const Topology& t) {
+  Network<Int> net;
+  net.n = t.n;
+  net.start = t.start;
+  net.tail = t.tail;
+  net.head = t.head;
+  net.most_cost = static_cast<Int>(s.most_cost);
+  net.cost.resize(t.order.size());
+  net.cap.resize(t.order.size());
+  // One more than any arc needs: some optimal flow then has room left wherever a capacity was cut, so every optimal
+  // potential is complementary to the uncut problem too.
+  const std::int64_t bound = s.bound + 1;
+  for (std::size_t k = 0; k < t.order.size(); ++k) {
+    const std::size_t e = at(t.order[k]);
+    net.cost[k] = static_cast<Int>(p.cost[e]);
+    net.cap[k] = static_cast<Int>(std::min(room(p, e), bound));
+  }
+  net.supply.resize(s.supply.size());
+  for (std::size_t v = 0; v < s.supply.size(); ++v) net.supply[v] = static_cast<Int>(s.supply[v]);
+  return net;
+}
+
+template Network<std::int32_t> network(const Problem&, const Survey&, const Topology&);
+template Network<std::int64_t> network(const Problem&, const Survey&, const Topology&);
+
+namespace {
+
+// Arcs of a cycle in the graph of predecessors, or none.
+std::vector<Index> cycle_of(const std::vector<Arc>& pred, const Topology& t) {
+  std::vector<Node> visit(pred.size(), -1);
+  for (Node v = 0; v < t.n; ++v) {
+    Node w = v;
+    while (visit[at(w)] == -1 && pred[at(w)] != kNoArc) visit[at(w)] = v, w = t.tail[at(pred[at(w)])];
+    if (pred[at(w)] == kNoArc || visit[at(w)] != v) continue;
+    std::vector<Index> out;
+    const Node first = w;
+    do {
+      out.push_back(t.order[at(pred[at(w)])]);
+      w = t.tail[at(pred[at(w)])];
+    } while (w != first);
+    std::reverse(out.begin(), out.end());
+    return out;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<Index> infinite_negative_cycle(const Problem& p, const Topology& t, Stop& stop) {
+  std::vector<std::int64_t> distance(at(t.n), 0);
+  std::vector<Arc> pred(at(t.n), kNoArc);
+  std::vector<Arc> arcs;
+  for (std::size_t k = 0; k < t.order.size(); ++k)
+    if (p.capacity[at(t.order[k])] == kInfinite) arcs.push_back(static_cast<Arc>(k));
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Arc k : arcs) {
+      const std::int64_t d = distance[at(t.tail[at(k)])] + p.cost[at(t.order[at(k)])];
+      if (d >= distance[at(t.head[at(k)])]) continue;
+      distance[at(t.head[at(k)])] = d;
+      pred[at(t.head[at(k)])] = k;
+      changed = true;
+    }
+    if (!changed || stop.poll()) break;
+    if (auto cycle = cycle_of(pred, t); !cycle.empty()) return cycle;
+  }
+  return {};
+}
+
+}  // namespace gridcompute::flow

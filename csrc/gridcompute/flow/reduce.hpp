@@ -1,0 +1,34 @@
+// From the caller's arrays to the reduced network: checks, ranges, lower bounds, order.
+#pragma once
+
+#include <optional>
+
+#include "gridcompute/flow/problem.hpp"
+
+namespace gridcompute::flow {
+
+// What one pass over the arrays finds. Throws Error at the first that is no problem, or leaves the proved range.
+struct Survey {
+  Index kept = 0;                    // arcs that are neither loops nor without room
+  std::int64_t most_cost = 0;        // max |cost| of those
+  std::int64_t bound = 0;            // no arc needs more flow: S + N of problem.hpp
+  bool balanced = true;              // supplies sum to 0
+  bool negative_costs = false;
+  bool unbounded_arcs = false;       // some arc of negative cost has no capacity
+  std::vector<std::int64_t> supply;  // after lower bounds
+  [[nodiscard]] bool narrow() const noexcept;
+};
+
+[[nodiscard]] Survey survey(const Problem& problem);
+
+// The topology of `problem`: `before`, if it is the same.
+[[nodiscard]] std::shared_ptr<const Topology> topology(const Problem& problem, const Survey& survey,
+                                                       const std::shared_ptr<const Topology>& before);
+
+template <class Int>
+[[nodiscard]] Network<Int> network(const Problem& problem, const Survey& survey, const Topology& topology);
+
+// Arcs (the caller's) of a cycle of negative cost whose arcs all have no capacity. O(n m) at worst.
+[[nodiscard]] std::vector<Index> infinite_negative_cycle(const Problem& problem, const Topology& topology, Stop& stop);
+
+}  // namespace gridcompute::flow

@@ -1,0 +1,154 @@
+#include "gridcompute/flow/residual.hpp"
+
+#include <algorithm>
+
+namespace gridcompute::flow {
+
+namespace {
+
+constexpr Node kFar = std::numeric_limits<Node>::max();
+
+}  // namespace
+
+Residual::Residual(const Network<std::int64_t>& net, std::int64_t scale)
+    : n(net.n),
+      start(at(net.n) + 1, 0),
+      halves(2 * at(net.m())),
+      excess(net.supply),
+      net_(&net),
+      first_(at(net.m())),
+      arc_(2 * at(net.m())) {
+  for (Arc e = 0; e < net.m(); ++e) ++start[at(net.tail[at(e)]) + 1], ++start[at(net.head[at(e)]) + 1];
+  for (Node v = 0; v < n; ++v) start[at(v) + 1] += start[at(v)];
+  end.assign(start.begin() + 1, start.end());
+  std::vector<Arc> next(start.begin(), start.end() - 1);
+  for (Arc e = 0; e < net.m(); ++e) {
+    const Node t = net.tail[at(e)], h = net.head[at(e)];
+    const Arc i = next[at(t)]++, j = next[at(h)]++;
+    first_[at(e)] = i;
+    arc_[at(i)] = arc_[at(j)] = e;
+    halves[at(i)] = {h, j, net.cap[at(e)], net.cost[at(e)] * scale};
+    halves[at(j)] = {t, i, 0, -net.cost[at(e)] * scale};
+    if (net.cost[at(e)] < 0) push(i, t, net.cap[at(e)]);
+  }
+}
+
+// Distances in arcs to the nearest node that is short; false if no node with units has one.
+bool Residual::levels() {
+  level_.assign(at(n), kFar);
+  std::vector<Node> queue;
+  for (Node v = 0; v < n; ++v)
+    if (excess[at(v)] < 0) level_[at(v)] = 0, queue.push_back(v);
+  bool found = false;
+  for (std::size_t i = 0; i < queue.size(); ++i) {
+    const Node v = queue[i];
+    found |= excess[at(v)] > 0;
+    for (Arc k = start[at(v)]; k < end[at(v)]; ++k) {
+      const Half& h = halves[at(k)];
+      if (level_[at(h.to)] != kFar || halves[at(h.mate)].room == 0) continue;
+      level_[at(h.to)] = level_[at(v)] + 1;
+      queue.push_back(h.to);
+    }
+  }
+  return found;
+}
+
+void Residual::block(Stop& stop) {
+  current_.assign(start.begin(), start.end() - 1);
+  std::vector<Arc> path;
+  for (Node source = 0; source < n; ++source) {
+    if (excess[at(source)] > 0 && level_[at(source)] != kFar && stop.poll()) return;
+    Node v = source;
+    path.clear();
+    while (excess[at(source)] > 0 && level_[at(source)] != kFar) {
+      if (excess[at(v)] < 0 && v != source) {
+        std::int64_t amount = std::min(excess[at(source)], -excess[at(v)]);
+        for (const Arc k : path) amount = std::min(amount, halves[at(k)].room);
+        Node from = source;
+        for (const Arc k : path) push(k, from, amount), from = halves[at(k)].to;
+        path.clear();
+        v = source;
+        continue;
+      }
+      Arc& k = current_[at(v)];
+      while (k < end[at(v)] && (halves[at(k)].room == 0 || level_[at(halves[at(k)].to)] != level_[at(v)] - 1)) ++k;
+      if (k < end[at(v)]) {
+        path.push_back(k);
+        v = halves[at(k)].to;
+      } else if (path.empty()) {
+        break;
+      } else {
+        v = halves[at(halves[at(path.back())].mate)].to;
+        ++current_[at(v)];
+        path.pop_back();
+      }
+    }
+  }
+}
+
+Residual::End Residual::feasible(Stop& stop) {
+  while (levels()) {
+    block(stop);
+    if (stop.requested()) return End::stopped;
+  }
+  return unserved() == 0 ? End::feasible : End::infeasible;
+}
+
+void Residual::swap(Arc a, Arc b) {
+  if (a == b) return;
+  std::swap(halves[at(a)], halves[at(b)]);
+  std::swap(arc_[at(a)], arc_[at(b)]);
+  // Two halves of one node are never mates: loops are gone.
+  halves[at(halves[at(a)].mate)].mate = a;
+  halves[at(halves[at(b)].mate)].mate = b;
+  for (const Arc k : {a, b})
+    if (halves[at(k)].to == net_->head[at(arc_[at(k)])]) first_[at(arc_[at(k)])] = k;
+}
+
+void Residual::fix(Node v, Arc half) {
+  const Node w = halves[at(half)].to;
+  const Arc mate = halves[at(half)].mate;
+  swap(half, --end[at(v)]);
+  swap(mate, --end[at(w)]);
+}
+
+std::vector<std::int64_t> Residual::flow() const {
+  std::vector<std::int64_t> out(first_.size());
+  for (std::size_t e = 0; e < out.size(); ++e) out[e] = net_->cap[e] - halves[at(first_[e])].room;
+  return out;
+}
+
+std::vector<Node> Residual::cut() const {
+  std::vector<bool> seen(at(n), false);
+  std::vector<Node> queue;
+  for (Node v = 0; v < n; ++v)
+    if (excess[at(v)] > 0) seen[at(v)] = true, queue.push_back(v);
+  for (std::size_t i = 0; i < queue.size(); ++i)
+    for (Arc k = start[at(queue[i])]; k < start[at(queue[i]) + 1]; ++k) {
+      const Half& h = halves[at(k)];
+      if (h.room > 0 && !seen[at(h.to)]) seen[at(h.to)] = true, queue.push_back(h.to);
+    }
+  std::sort(queue.begin(), queue.end());
+  return queue;
+}
+
+std::int64_t Residual::unserved() const {
+  std::int64_t sum = 0;
+  for (const std::int64_t x : excess) sum += std::max<std::int64_t>(x, 0);
+  return sum;
+}
+
+bool Residual::holds() const {
+  std::vector<std::int64_t> left(net_->supply);
+  for (std::size_t e = 0; e < first_.size(); ++e) {
+    const Half& h = halves[at(first_[e])];
+    const Half& back = halves[at(h.mate)];
+    if (h.room < 0 || back.room < 0 || h.room + back.room != net_->cap[e]) return false;
+    if (h.to != net_->head[e] || back.to != net_->tail[e] || h.cost != -back.cost) return false;
+    left[at(net_->tail[e])] -= back.room;
+    left[at(net_->head[e])] += back.room;
+  }
+  return left == excess;
+}
+
+}  // namespace gridcompute::flow

@@ -1,0 +1,65 @@
+// The residual graph as paired half-arcs, and a feasible flow on it (or the cut that forbids one).
+//
+// Definitions.  Each arc is two halves: one at its tail with the room left, one at its head (`mate`) with the flow that
+// can be taken back. Halves of v: [start[v], end[v]); beyond end[v], up to start[v + 1], lie those that were fixed.
+//
+// Steps of feasible().  Dinic: levels by breadth-first search backwards from the nodes short of units, then a depth-first
+// blocking flow from those with units left, each half looked at once a level. When no node with units reaches one that is
+// short, the nodes they reach are the cut.
+//
+// Complexity.  O(n^2 m), in practice a few passes.  Source.  Dinic, Soviet Math. Dokl. 11 (1970) 1277.
+#pragma once
+
+#include <span>
+
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/flow/network.hpp"
+
+namespace gridcompute::flow {
+
+struct Half {
+  Node to;
+  Arc mate;
+  std::int64_t room, cost;
+};
+
+class Residual {
+ public:
+  enum class End { feasible, infeasible, stopped };
+
+  // Costs are multiplied by `scale`; arcs of negative cost start full.
+  Residual(const Network<std::int64_t>& net, std::int64_t scale);
+
+  End feasible(Stop& stop);
+  // Takes a pair of halves out of the reach of every loop over [start, end).
+  void fix(Node v, Arc half);
+  void push(Arc half, Node from, std::int64_t amount) noexcept {
+    Half& h = halves[at(half)];
+    h.room -= amount;
+    halves[at(h.mate)].room += amount;
+    excess[at(from)] -= amount;
+    excess[at(h.to)] += amount;
+  }
+
+  [[nodiscard]] std::vector<std::int64_t> flow() const;
+  [[nodiscard]] std::vector<Node> cut() const;
+  [[nodiscard]] std::int64_t unserved() const;
+  [[nodiscard]] bool holds() const;
+
+  Node n;
+  std::vector<Arc> start, end;
+  std::vector<Half> halves;
+  std::vector<std::int64_t> excess;
+
+ private:
+  bool levels();
+  void block(Stop& stop);
+  void swap(Arc a, Arc b);
+
+  const Network<std::int64_t>* net_;
+  std::vector<Arc> first_, current_;  // the half at the tail of each arc; where the search of a node stands
+  std::vector<Arc> arc_;              // the arc of each half
+  std::vector<Node> level_;
+};
+
+}  // namespace gridcompute::flow

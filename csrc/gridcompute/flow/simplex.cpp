@@ -1,0 +1,513 @@
+#include "gridcompute/flow/simplex.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "gridcompute/flow/pricing.hpp"
+
+namespace gridcompute::flow {
+
+namespace {
+
+constexpr Index kPivotsPerPoll = 64;
+
+// Arcs priced at once, times sqrt(m). From the artificial tree a better choice saves pivots that cost more than it;
+// from a good tree most blocks hold a useful arc, and short ones find it sooner.
+constexpr double kBlockFromNothing = 1.5, kBlockFromTree = 0.5;
+constexpr Arc kLeastBlock = 32;
+
+Arc block_size(Arc m, bool from_nothing) {
+  const double size = (from_nothing ? kBlockFromNothing : kBlockFromTree) * std::sqrt(static_cast<double>(m));
+  return std::max(kLeastBlock, static_cast<Arc>(size));
+}
+
+}  // namespace
+
+template <class Int>
+Simplex<Int>::Simplex(const Network<Int>& net) : Simplex(net, Basis{}) {}
+
+template <class Int>
+Simplex<Int>::Simplex(const Network<Int>& net, const Basis& basis)
+    : net_(&net),
+      tail_(net.tail.begin(), net.tail.end()),
+      head_(net.head.begin(), net.head.end()),
+      cost_(net.cost),
+      node_(at(net.n) + 1),
+      next_(at(net.n) + 1),
+      link_(at(net.n) + 1),
+      potential_(at(net.n) + 1),
+      root_(net.n),
+      block_(block_size(net.m(), basis.pred.empty())) {
+  reduced_.resize(at(block_));
+  start_big();
+  std::vector<Int> excess(net.supply);
+  if (!basis.full.empty()) {
+    for (Arc e = 0; e < net.m(); ++e) {
+      if (basis.full[at(e)] == 0) continue;
+      excess[at(net.tail[at(e)])] -= net.cap[at(e)];
+      excess[at(net.head[at(e)])] += net.cap[at(e)];
+      turn(e);
+    }
+  }
+  std::vector<Node> parent(at(net.n), root_);
+  if (!basis.pred.empty()) {
+    parent = parents(basis);
+    thread_tree(parent);
+    route(basis, parent, excess);
+  }
+  if (basis.pred.empty() || cut_arcs_ > 0) thread_tree(parent);
+  for (Node v = 0; v < net.n; ++v) {
+    if (parent[at(v)] == root_) {
+      hang(v, excess[at(v)]);
+      continue;
+    }
+    const Arc e = basis.pred[at(v)];
+    const Int cap = net.cap[at(e)], out = excess[at(v)];
+    link_[at(v)].pred = e;
+    node_[at(v)].up = net.tail[at(e)] == v ? cap - out : -out;
+    node_[at(v)].down = cap - node_[at(v)].up;
+  }
+  price_tree();
+}
+
+// The other end of each node's arc; what closes a cycle hangs on the root.
+template <class Int>
+std::vector<Node> Simplex<Int>::parents(const Basis& basis) const {
+  std::vector<Node> parent(at(net_->n), root_);
+  for (Node v = 0; v < net_->n; ++v) {
+    const Arc e = basis.pred[at(v)];
+    if (e != kNoArc) parent[at(v)] = net_->tail[at(e)] == v ? net_->head[at(e)] : net_->tail[at(e)];
+  }
+  std::vector<Node> visit(at(net_->n) + 1, kNoNode);
+  visit[at(root_)] = root_;
+  for (Node v = 0; v < net_->n; ++v) {
+    Node w = v, before = v;
+    for (; visit[at(w)] == kNoNode; before = w, w = parent[at(w)]) visit[at(w)] = v;
+    if (visit[at(w)] == v && w != root_ && before != w) parent[at(before)] = root_;
+  }
+  return parent;
+}
+
+// Sends each node's excess along its arc, leaves first.
+template <class Int>
+void Simplex<Int>::route(const Basis& basis, std::vector<Node>& parent, std::vector<Int>& excess) {
+  for (Node v = link_[at(root_)].prev; v != root_; v = link_[at(v)].prev) {
+    if (parent[at(v)] == root_) continue;
+    if (fits(basis.pred[at(v)], v, excess[at(v)])) {
+      excess[at(parent[at(v)])] += excess[at(v)];
+    } else {
+      parent[at(v)] = root_;
+      ++cut_arcs_;
+    }
+  }
+}
+
+template <class Int>
+bool Simplex<Int>::fits(Arc e, Node v, Int excess) const {
+  const Int cap = net_->cap[at(e)];
+  return net_->tail[at(e)] == v ? 0 <= excess && excess < cap : -cap <= excess && excess < 0;
+}
+
+template <class Int>
+template <class Other>
+Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
+    : net_(&net),
+      tail_(other.tail_),
+      head_(other.head_),
+      cost_(other.cost_.begin(), other.cost_.end()),
+      node_(other.node_.size()),
+      next_(other.next_),
+      link_(other.link_.size()),
+      potential_(other.potential_.size()),
+      reduced_(other.reduced_.size()),
+      root_(other.root_),
+      block_(other.block_),
+      cursor_(other.cursor_),
+      counts_(other.counts_) {
+  start_big();
+  for (std::size_t v = 0; v < node_.size(); ++v) {
+    const auto& r = other.node_[v];
+    const auto& l = other.link_[v];
+    node_[v] = {r.parent, r.size, r.up, r.down};
+    link_[v] = {l.prev, l.last, l.pred};
+  }
+  price_tree();
+}
+
+// Costs of kDown arcs: more than any path in the wide width; in the narrow one as much as fits, grown if need be.
+template <class Int>
+void Simplex<Int>::start_big() {
+  const Wide enough = static_cast<Wide>(net_->most_cost + 1) * (net_->n + 1);
+  big_ = static_cast<Int>(std::min<Wide>(enough, Range<Int>::kMaxBig));
+}
+
+template <class Int>
+void Simplex<Int>::hang(Node v, Int excess) {
+  link_[at(v)].pred = excess >= 0 ? kUp : kDown;
+  node_[at(v)].up = excess >= 0 ? kArtificialRoom : -excess;
+  node_[at(v)].down = excess >= 0 ? excess : kArtificialRoom;
+}
+
+// Parents, preorder, sizes, lasts; children in ascending order.
+template <class Int>
+void Simplex<Int>::thread_tree(std::span<const Node> parent) {
+  const Node n = net_->n;
+  std::vector<Node> child(at(n) + 1, kNoNode), sibling(at(n), kNoNode);
+  for (Node v = n - 1; v >= 0; --v) {
+    const auto p = at(parent[at(v)]);
+    node_[at(v)].parent = parent[at(v)];
+    sibling[at(v)] = child[p];
+    child[p] = v;
+  }
+  node_[at(root_)] = {kNoNode, 1, 0, 0};
+  next_[at(root_)] = root_;
+  link_[at(root_)] = {root_, root_, kUp};
+  Node end = root_;
+  for (Node v = child[at(root_)]; v != kNoNode;) {
+    next_[at(end)] = v;
+    link_[at(v)].prev = end;
+    end = v;
+    if (child[at(v)] != kNoNode) {
+      v = child[at(v)];
+      continue;
+    }
+    link_[at(v)].last = v;
+    node_[at(v)].size = 1;
+    while (v != root_ && sibling[at(v)] == kNoNode) {
+      v = node_[at(v)].parent;
+      link_[at(v)].last = end;
+    }
+    v = v == root_ ? kNoNode : sibling[at(v)];
+  }
+  next_[at(end)] = root_;
+  link_[at(root_)].prev = end;
+  link_[at(root_)].last = end;
+  for (std::size_t v = 0; v < node_.size(); ++v) node_[v].size = 1;
+  for (Node v = end; v != root_; v = link_[at(v)].prev) node_[at(node_[at(v)].parent)].size += node_[at(v)].size;
+}
+
+template <class Int>
+void Simplex<Int>::price_tree() {
+  outgrown_ = false;
+  potential_[at(root_)] = 0;
+  for (Node v = next_[at(root_)]; v != root_; v = next_[at(v)]) {
+    const Int above = potential_[at(node_[at(v)].parent)];
+    const Arc e = link_[at(v)].pred;
+    Int& p = potential_[at(v)];
+    if (e < 0)
+      p = above + (e == kDown ? big_ : 0);
+    else
+      p = tail_[at(e)] == v ? above - cost_[at(e)] : above + cost_[at(e)];
+    watch(p);
+    if (outgrown_) return;
+  }
+}
+
+template <class Int>
+Arc Simplex<Int>::entering() {
+  const Arc m = net_->m();
+  for (Arc left = m; left > 0;) {
+    const Arc count = std::min({block_, m - cursor_, left});
+    const Int least = price_block(cost_.data() + cursor_, tail_.data() + cursor_, head_.data() + cursor_,
+                                  potential_.data(), count, reduced_.data());
+    ++counts_.priced_blocks;
+    const Arc first = cursor_;
+    cursor_ += count;
+    left -= count;
+    if (cursor_ == m) cursor_ = 0;
+    if (least < 0) return first + static_cast<Arc>(std::find(reduced_.begin(), reduced_.end(), least) - reduced_.begin());
+  }
+  return kNoArc;
+}
+
+template <class Int>
+typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) const {
+  Node t = tail_[at(e)], h = head_[at(e)], above_tail = kNoNode, above_head = kNoNode;
+  Int tail_room = std::numeric_limits<Int>::max(), head_room = tail_room;
+  while (t != h) {
+    const Step &a = node_[at(t)], &b = node_[at(h)];
+    if (a.size < b.size) {
+      if (a.down < tail_room) tail_room = a.down, above_tail = t;
+      t = a.parent;
+    } else {
+      if (b.up <= head_room) head_room = b.up, above_head = h;
+      h = b.parent;
+    }
+  }
+  const Int own = net_->cap[at(e)];
+  // The last that blocks on the way apex -> tail -> head -> apex.
+  if (head_room <= own && head_room <= tail_room) return {t, above_head, false, head_room};
+  if (own <= tail_room) return {t, kNoNode, false, own};
+  return {t, above_tail, true, tail_room};
+}
+
+// An artificial arc may leave empty; one that is full was given too little room for this width.
+template <class Int>
+bool Simplex<Int>::fills_artificial(const Cycle& cycle) const {
+  if (cycle.leaving == kNoNode || link_[at(cycle.leaving)].pred >= 0) return false;
+  return (link_[at(cycle.leaving)].pred == kUp) != cycle.tail_side;
+}
+
+template <class Int>
+void Simplex<Int>::push(Arc e, const Cycle& cycle) {
+  for (Node v = tail_[at(e)]; v != cycle.apex; v = node_[at(v)].parent)
+    node_[at(v)].down -= cycle.room, node_[at(v)].up += cycle.room;
+  for (Node v = head_[at(e)]; v != cycle.apex; v = node_[at(v)].parent)
+    node_[at(v)].up -= cycle.room, node_[at(v)].down += cycle.room;
+}
+
+template <class Int>
+void Simplex<Int>::turn(Arc e) {
+  std::swap(tail_[at(e)], head_[at(e)]);
+  cost_[at(e)] = -cost_[at(e)];
+}
+
+// The subtree of the leaving arc comes off and hangs on the entering arc.
+template <class Int>
+void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
+  const Node top = cycle.leaving, foot = cycle.tail_side ? tail_[at(e)] : head_[at(e)];
+  const Node below = cycle.tail_side ? head_[at(e)] : tail_[at(e)];
+  const Int reduced = cost_[at(e)] + potential_[at(tail_[at(e)])] - potential_[at(head_[at(e)])];
+  const Arc out = link_[at(top)].pred;
+  if (out >= 0) {  // stored in the direction that has room
+    const Node from = cycle.tail_side ? top : node_[at(top)].parent;
+    if (tail_[at(out)] != from) turn(out);
+  }
+  const Node moved = node_[at(top)].size;
+  for (Node v = node_[at(top)].parent; v != cycle.apex; v = node_[at(v)].parent) node_[at(v)].size -= moved;
+  for (Node v = below; v != cycle.apex; v = node_[at(v)].parent) node_[at(v)].size += moved;
+  detach(top);
+  reroot(foot, top);
+  attach(foot, below);
+  Step& r = node_[at(foot)];
+  const Int rest = net_->cap[at(e)] - cycle.room;
+  link_[at(foot)].pred = e;
+  r.up = cycle.tail_side ? rest : cycle.room;
+  r.down = cycle.tail_side ? cycle.room : rest;
+  shift(foot, cycle.tail_side ? -reduced : reduced);
+}
+
+template <class Int>
+void Simplex<Int>::detach(Node top) {
+  const Node before = link_[at(top)].prev, end = link_[at(top)].last, after = next_[at(end)];
+  next_[at(before)] = after;
+  link_[at(after)].prev = before;
+  for (Node v = node_[at(top)].parent; v != kNoNode && link_[at(v)].last == end; v = node_[at(v)].parent)
+    link_[at(v)].last = before;
+}
+
+// Turns the detached subtree of `top` so that `foot` becomes its root. On the path foot = s_0, s_1, .., s_k = top the
+// new preorder is subtree(s_0), then for each i what subtree(s_i) had before and after subtree(s_{i-1}).
+template <class Int>
+void Simplex<Int>::reroot(Node foot, Node top) {
+  const Node whole = node_[at(top)].size;
+  Step lower = node_[at(foot)];  // of s_{i-1}, as they were
+  Link hung = link_[at(foot)];
+  Node below = foot, end = hung.last, after = next_[at(end)];
+  node_[at(foot)].size = whole;
+  while (below != top) {
+    const Node s = lower.parent;
+    const Step step = node_[at(s)];
+    const Link link = link_[at(s)];
+    next_[at(end)] = s;
+    link_[at(s)].prev = end;
+    end = hung.prev;
+    if (link.last != hung.last) {
+      next_[at(end)] = after;
+      link_[at(after)].prev = end;
+      end = link.last;
+      after = next_[at(end)];
+    }
+    node_[at(s)] = {below, whole - lower.size, lower.down, lower.up};
+    link_[at(s)].pred = hung.pred;
+    lower = step;
+    hung = link;
+    below = s;
+  }
+  for (Node v = top;; v = node_[at(v)].parent) {
+    link_[at(v)].last = end;
+    if (v == foot) break;
+  }
+}
+
+// `foot` becomes the first child of `below`.
+template <class Int>
+void Simplex<Int>::attach(Node foot, Node below) {
+  const Node end = link_[at(foot)].last, after = next_[at(below)];
+  node_[at(foot)].parent = below;
+  link_[at(foot)].prev = below;
+  next_[at(below)] = foot;
+  next_[at(end)] = after;
+  link_[at(after)].prev = end;
+  for (Node v = below; v != kNoNode && link_[at(v)].last == below; v = node_[at(v)].parent) link_[at(v)].last = end;
+}
+
+// Potentials of the subtree rise by `by`, or those of all other nodes fall by it.
+template <class Int>
+void Simplex<Int>::shift(Node foot, Int by) {
+  const Node size = node_[at(foot)].size, after = next_[at(link_[at(foot)].last)];
+  const bool inside = 2 * size <= net_->n + 1;
+  Node v = inside ? foot : after;
+  const Node stop = inside ? after : foot;
+  const Int step = inside ? by : -by;
+  counts_.repriced += inside ? size : net_->n + 1 - size;
+  Int low = 0, high = 0;
+  do {
+    const Int p = potential_[at(v)] + step;
+    potential_[at(v)] = p;
+    low = std::min(low, p);
+    high = std::max(high, p);
+    v = next_[at(v)];
+  } while (v != stop);
+  watch(low);
+  watch(high);
+}
+
+template <class Int>
+typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
+  if (outgrown_) return End::outgrown;
+  for (;;) {
+    for (Arc e = entering(); e != kNoArc; e = entering()) {
+      const Cycle cycle = cycle_of(e);
+      ++counts_.pivots;
+      counts_.degenerate += cycle.room == 0;
+      if (fills_artificial(cycle)) return End::outgrown;
+      if (cycle.room != 0) push(e, cycle);
+      if (cycle.leaving == kNoNode)
+        turn(e);
+      else
+        exchange(e, cycle);
+      if (outgrown_) price_tree();  // perhaps only the root has drifted
+      if (outgrown_) return End::outgrown;
+      if (counts_.pivots % kPivotsPerPoll == 0 && stop.poll()) return End::stopped;
+    }
+    if (unserved() == 0) return End::optimal;
+    if (separated(reach())) return End::infeasible;
+    if (big_ > Range<Int>::kMaxBig / 8) return End::outgrown;  // never in the wide width: big exceeds every path
+    big_ *= 8;
+    price_tree();
+    if (outgrown_) return End::outgrown;
+  }
+}
+
+template <class Int>
+Int Simplex<Int>::unserved() const {
+  Int sum = 0;
+  for (Node v = 0; v < net_->n; ++v)
+    if (link_[at(v)].pred == kDown) sum += node_[at(v)].up;
+  return sum;
+}
+
+// The nodes that still have units to send, and all that these can reach.
+template <class Int>
+std::vector<bool> Simplex<Int>::reach() const {
+  const Node n = net_->n;
+  std::vector<Arc> start(at(n) + 2, 0);
+  const auto each = [&](auto&& visit) {  // residual arcs; tree arcs are left to their nodes
+    for (Arc e = 0; e < net_->m(); ++e) {
+      const Node t = tail_[at(e)], h = head_[at(e)];
+      if (link_[at(t)].pred != e && link_[at(h)].pred != e) visit(t, h);
+    }
+    for (Node v = 0; v < n; ++v) {
+      const Step& r = node_[at(v)];
+      if (link_[at(v)].pred < 0) continue;
+      if (r.up > 0) visit(v, r.parent);
+      if (r.down > 0) visit(r.parent, v);
+    }
+  };
+  each([&](Node t, Node) { ++start[at(t) + 2]; });
+  for (Node v = 0; v < n; ++v) start[at(v) + 2] += start[at(v) + 1];
+  std::vector<Node> to(at(start[at(n) + 1]));
+  each([&](Node t, Node h) { to[at(start[at(t) + 1]++)] = h; });
+  std::vector<bool> seen(at(n), false);
+  std::vector<Node> queue;
+  for (Node v = 0; v < n; ++v)
+    if (link_[at(v)].pred == kUp && node_[at(v)].down > 0) seen[at(v)] = true, queue.push_back(v);
+  for (std::size_t i = 0; i < queue.size(); ++i)
+    for (Arc k = start[at(queue[i])]; k < start[at(queue[i]) + 1]; ++k)
+      if (const Node h = to[at(k)]; !seen[at(h)]) seen[at(h)] = true, queue.push_back(h);
+  return seen;
+}
+
+template <class Int>
+bool Simplex<Int>::separated(const std::vector<bool>& reached) const {
+  for (Node v = 0; v < net_->n; ++v)
+    if (reached[at(v)] && link_[at(v)].pred == kDown && node_[at(v)].up > 0) return false;
+  return true;
+}
+
+template <class Int>
+std::vector<Node> Simplex<Int>::cut() const {
+  const std::vector<bool> reached = reach();
+  std::vector<Node> out;
+  for (Node v = 0; v < net_->n; ++v)
+    if (reached[at(v)]) out.push_back(v);
+  return out;
+}
+
+template <class Int>
+Solution<Int> Simplex<Int>::solution() const {
+  Solution<Int> out{std::vector<Int>(at(net_->m()), 0), {potential_.begin(), potential_.end() - 1}};
+  for (std::size_t e = 0; e < out.flow.size(); ++e)
+    if (tail_[e] != net_->tail[e]) out.flow[e] = net_->cap[e];
+  for (Node v = 0; v < net_->n; ++v) {
+    const Arc e = link_[at(v)].pred;
+    if (e >= 0) out.flow[at(e)] = net_->tail[at(e)] == v ? node_[at(v)].down : node_[at(v)].up;
+  }
+  return out;
+}
+
+template <class Int>
+Basis Simplex<Int>::basis() const {
+  Basis out{std::vector<Arc>(at(net_->n)), std::vector<std::uint8_t>(at(net_->m()))};
+  for (std::size_t e = 0; e < out.full.size(); ++e) out.full[e] = tail_[e] != net_->tail[e];
+  for (Node v = 0; v < net_->n; ++v) {
+    const Arc e = out.pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);
+    if (e != kNoArc) out.full[at(e)] = 0;
+  }
+  return out;
+}
+
+template <class Int>
+bool Simplex<Int>::holds() const {
+  const Node n = net_->n;
+  Node seen = 0;
+  std::vector<Node> size(at(n) + 1, 1), last(at(n) + 1);
+  for (Node v = 0; v <= n; ++v) last[at(v)] = v;
+  for (Node v = next_[at(root_)]; v != root_ && seen <= n; v = next_[at(v)], ++seen)
+    if (next_[at(link_[at(v)].prev)] != v) return false;
+  if (seen != n) return false;
+  std::vector<Int> excess(net_->supply);
+  for (Arc e = 0; e < net_->m(); ++e)
+    if (tail_[at(e)] != net_->tail[at(e)] && link_[at(tail_[at(e)])].pred != e && link_[at(head_[at(e)])].pred != e)
+      excess[at(net_->tail[at(e)])] -= net_->cap[at(e)], excess[at(net_->head[at(e)])] += net_->cap[at(e)];
+  for (Node v = link_[at(root_)].prev; v != root_; v = link_[at(v)].prev) {
+    const Step& r = node_[at(v)];
+    const Arc e = link_[at(v)].pred;
+    const auto p = at(r.parent);
+    if (r.up <= 0 || r.down < 0 || size[at(v)] != r.size || last[at(v)] != link_[at(v)].last) return false;
+    size[p] += size[at(v)];
+    if (last[p] == r.parent) last[p] = last[at(v)];  // the last child comes first, backwards
+    if (e < 0) {
+      if (r.parent != root_ || excess[at(v)] != (e == kUp ? r.down : -r.up)) return false;
+      if (potential_[at(v)] != potential_[at(root_)] + (e == kDown ? big_ : 0)) return false;
+      continue;
+    }
+    const Node t = tail_[at(e)], h = head_[at(e)];
+    if ((t != v || h != r.parent) && (h != v || t != r.parent)) return false;
+    if (r.up + r.down != net_->cap[at(e)]) return false;
+    if (cost_[at(e)] + potential_[at(t)] - potential_[at(h)] != 0) return false;
+    const Int f = net_->tail[at(e)] == v ? r.down : -r.up;  // out of v
+    excess[at(v)] -= f;
+    if (excess[at(v)] != 0) return false;
+    if (r.parent != root_) excess[p] += f;
+  }
+  return true;
+}
+
+template class Simplex<std::int32_t>;
+template class Simplex<std::int64_t>;
+template Simplex<std::int64_t>::Simplex(const Network<std::int64_t>&, const Simplex<std::int32_t>&);
+
+}  // namespace gridcompute::flow

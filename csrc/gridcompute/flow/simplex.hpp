@@ -1,0 +1,134 @@
+// Network simplex on a strongly feasible spanning tree.
+//
+// Problem.  Minimise sum cost * x over the reduced network (network.hpp): flow out minus flow in of each node is its
+// supply, 0 <= x <= cap.
+//
+// Definitions.  A root node n joins every node by an artificial arc while nothing better is known: up (v -> root) at
+// cost 0 if v has supply to send, down (root -> v) at cost `big` if it needs some. A spanning tree of n arcs is the
+// basis; potentials make the reduced cost cost + pi[tail] - pi[head] of each tree arc 0. Node v keeps the room of its
+// tree arc in both directions: `up` towards its parent, `down` from it. Arcs off the tree stand at 0 *in the direction
+// stored*: one at its capacity is stored turned round, cost negated. So an arc can improve the total exactly if its
+// reduced cost is negative, tree arcs price to 0, and pricing needs no state of arcs at all.
+//
+// Invariants (holds()).  (S1) `next` is a preorder of the tree, subtrees are contiguous: v .. last[v], `size[v]` nodes;
+// (S2) up > 0 everywhere: each node can send more towards the root (strong feasibility); (S3) rooms and off-tree arcs
+// make a flow that meets the supplies; (S4) tree arcs have reduced cost 0.
+//
+// Steps.  Price a block of the order of sqrt(m) arcs, circularly; enter the least reduced cost of the first block that has a
+// negative one. One walk to the apex finds the room of the cycle and the last arc that blocks it, seen from the apex in
+// the direction of the push: that leaves, which keeps S2 and so cannot cycle. Hang the cut-off subtree on the entering
+// arc (one splice of the preorder a stem node) and shift its potentials, or those of all the rest if they are fewer.
+// At the end, with flow left on artificial arcs of cost big: a search of the residual graph either proves a cut (no
+// answer), or big was too small and grows.
+//
+// Complexity.  No polynomial bound on pivots; O(depth + nodes moved) each. What happens on real graphs: docs page.
+//
+// Range proof.  Costs within Range::kMaxCost, big within kMaxBig, sum of supplies and capacities of use within kMaxFlow
+// (reduce.cpp). Potentials are watched whenever they change: leaving kMaxPotential ends the run as Outgrown, to go on
+// in the 64-bit twin from the same tree. There a path of n arcs, one of them artificial, stays within
+// n * max|cost| + big <= 2^60 + 2^60.
+//
+// Source.  Cunningham, Math. Program. 11 (1976) 105 (strong feasibility); Kiraly and Kovacs, Acta Univ. Sapientiae
+// Inform. 4 (2012) 67 (block search, preorder tree); Grigoriadis, Math. Program. Study 26 (1986) 83 (block pricing).
+// Deviations.  Rooms live in the node records of the tree, so the walk to the apex touches one cache line a step;
+// arcs at capacity are turned; the smaller side of the cut is repriced; crash starts (crash.hpp).
+#pragma once
+
+#include <span>
+
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/flow/network.hpp"
+
+namespace gridcompute::flow {
+
+struct PivotCounts {
+  Index pivots = 0, degenerate = 0, repriced = 0, walked = 0, priced_blocks = 0;
+};
+
+template <class Int>
+class Simplex {
+ public:
+  enum class End { optimal, infeasible, outgrown, stopped };
+
+  // The artificial tree.
+  explicit Simplex(const Network<Int>& net);
+  // From a basis: a forest, off-tree arcs at 0 or full. Flow is routed along it where it fits; a node whose arc has no
+  // room left hangs on the root instead (S2). A cycle in `pred` is cut where it is met.
+  Simplex(const Network<Int>& net, const Basis& basis);
+  // The same tree in another width.
+  template <class Other>
+  Simplex(const Network<Int>& net, const Simplex<Other>& other);
+
+  End run(Stop& stop);
+
+  [[nodiscard]] Solution<Int> solution() const;
+  [[nodiscard]] Basis basis() const;
+  [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room
+  [[nodiscard]] Int unserved() const;  // flow left on artificial arcs
+  [[nodiscard]] std::vector<Node> cut() const;  // after infeasible: nodes whose supply exceeds what can leave them
+  [[nodiscard]] const PivotCounts& counts() const noexcept { return counts_; }
+  [[nodiscard]] bool holds() const;
+
+ private:
+  template <class Other>
+  friend class Simplex;
+
+  // What one loop touches lies together: the walk to the apex reads Step (16 bytes in the narrow width), a change of
+  // potentials runs along next_, the rest is for splicing.
+  struct Step {
+    Node parent, size;
+    Int up, down;
+  };
+  struct Link {
+    Node prev, last;
+    Arc pred;  // arc to the parent, or kUp, kDown
+  };
+  struct Cycle {
+    Node apex, leaving;  // leaving: the node below the leaving arc, or kNoNode where the entering arc itself blocks
+    bool tail_side;      // on which side of the entering arc it lies
+    Int room;
+  };
+  static constexpr Node kNoNode = -1;
+  static constexpr Arc kUp = -1, kDown = -2;  // artificial arcs: v -> root at cost 0, root -> v at cost big
+
+  void start_big();
+  std::vector<Node> parents(const Basis& basis) const;
+  void route(const Basis& basis, std::vector<Node>& parent, std::vector<Int>& excess);
+  [[nodiscard]] bool fits(Arc e, Node v, Int excess) const;
+  void hang(Node v, Int excess);
+  void thread_tree(std::span<const Node> parent);
+  void price_tree();
+  void watch(Int potential) noexcept { outgrown_ |= potential > kLimit || potential < -kLimit; }
+  [[nodiscard]] Arc entering();
+  [[nodiscard]] Cycle cycle_of(Arc e) const;
+  [[nodiscard]] bool fills_artificial(const Cycle& cycle) const;
+  void push(Arc e, const Cycle& cycle);
+  void turn(Arc e);
+  void exchange(Arc e, const Cycle& cycle);
+  void detach(Node top);
+  void reroot(Node foot, Node top);
+  void attach(Node foot, Node below);
+  void shift(Node foot, Int by);
+  [[nodiscard]] std::vector<bool> reach() const;
+  [[nodiscard]] bool separated(const std::vector<bool>& reached) const;
+
+  static constexpr Int kLimit = Range<Int>::kMaxPotential;
+  static constexpr Int kArtificialRoom = Range<Int>::kArtificialRoom;
+
+  const Network<Int>* net_;
+  std::vector<Node> tail_, head_;  // as stored: turned where at capacity
+  std::vector<Int> cost_;
+  std::vector<Step> node_;
+  std::vector<Node> next_;
+  std::vector<Link> link_;
+  std::vector<Int> potential_;
+  std::vector<Int> reduced_;
+  Node root_;
+  Arc block_, cursor_ = 0;
+  Int big_ = 0;  // cost of kDown
+  bool outgrown_ = false;
+  Index cut_arcs_ = 0;
+  PivotCounts counts_;
+};
+
+}  // namespace gridcompute::flow

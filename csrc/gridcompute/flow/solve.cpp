@@ -1,0 +1,320 @@
+#include <algorithm>
+#include <optional>
+
+#include "gridcompute/base/error.hpp"
+#include "gridcompute/flow/cost_scaling.hpp"
+#include "gridcompute/flow/crash.hpp"
+#include "gridcompute/flow/reduce.hpp"
+#include "gridcompute/flow/simplex.hpp"
+
+namespace gridcompute::flow {
+
+namespace {
+
+// One solve: the caller's problem, its reduction, and what is handed back.
+class Solve {
+ public:
+  Solve(const Problem& problem, const Start& start, Stop& stop)
+      : p_(problem), start_(start), stop_(stop), survey_(survey(problem)) {
+    r_.kept.topology = topology(p_, survey_, start.kept == nullptr ? nullptr : start.kept->topology);
+  }
+
+  Result run(Method method) {
+    if (!survey_.balanced) return cut_of_everything();
+    if (const std::vector<Index> cycle = free_cycle(); !cycle.empty()) return unbounded(cycle);
+    if (stop_.requested()) return stopped();
+    r_.stats.seconds_build = stop_.seconds();
+    if (method == Method::cost_scaling)
+      scale();
+    else
+      simplex();
+    r_.stats.seconds_solve = stop_.seconds() - r_.stats.seconds_build - r_.stats.seconds_start;
+    return std::move(r_);
+  }
+
+ private:
+  using Int64 = std::int64_t;
+
+  const Topology& shape() const { return *r_.kept.topology; }
+
+  void simplex() {
+    if (!survey_.narrow()) {
+      const auto net = network<std::int64_t>(p_, survey_, shape());
+      Simplex<std::int64_t> wide = start_tree(net);
+      finish(wide, wide.run(stop_));
+      return;
+    }
+    const auto net = network<std::int32_t>(p_, survey_, shape());
+    Simplex<std::int32_t> tree = start_tree(net);
+    const auto end = tree.run(stop_);
+    if (end != Simplex<std::int32_t>::End::outgrown) {
+      finish(tree, end);
+      return;
+    }
+    const auto wide_net = network<std::int64_t>(p_, survey_, shape());
+    Simplex<std::int64_t> wide(wide_net, tree);
+    finish(wide, wide.run(stop_));
+  }
+
+  template <class Int>
+  Simplex<Int> start_tree(const Network<Int>& net) {
+    stop_.stage("start tree", 0.05);
+    const double before = stop_.seconds();
+    Basis basis = warm(net);
+    const bool hot = !basis.pred.empty();
+    if (!hot && !survey_.negative_costs && sources_fit(net)) {
+      Forest forest = shortest_path_forest(net);
+      if (forest.too_full == 0) {
+        r_.stats.start = "forest";
+        basis = std::move(forest.basis);
+      }
+    }
+    Simplex<Int> tree(net, basis);
+    if (hot) {
+      r_.stats.cut_tree_arcs = tree.cut_arcs();
+      r_.stats.kept_tree_arcs =
+          std::ssize(basis.pred) - std::count(basis.pred.begin(), basis.pred.end(), kNoArc) - tree.cut_arcs();
+    }
+    r_.stats.seconds_start = stop_.seconds() - before;
+    r_.stats.bits = static_cast<int>(8 * sizeof(Int));
+    stop_.stage("network simplex", 0.1);
+    return tree;
+  }
+
+  // A look at the sources alone: would nearly all of their cheapest arcs take what they send? Where these are too narrow
+  // a shortest-path forest will not carry its flow, and its search is saved.
+  template <class Int>
+  static bool sources_fit(const Network<Int>& net) {
+    Index sources = 0, narrow = 0;
+    for (Node v = 0; v < net.n; ++v) {
+      if (net.supply[at(v)] <= 0) continue;
+      Int least = std::numeric_limits<Int>::max(), cap = 0;
+      for (Arc e = net.start[at(v)]; e < net.start[at(v) + 1]; ++e) {
+        if (net.cost[at(e)] > least) continue;
+        cap = net.cost[at(e)] < least ? net.cap[at(e)] : std::max(cap, net.cap[at(e)]);
+        least = net.cost[at(e)];
+      }
+      ++sources;
+      narrow += cap <= net.supply[at(v)];
+    }
+    return 10 * narrow <= sources;
+  }
+
+  // The tree and flow of an earlier answer, as far as this network has their arcs; empty if there is none.
+  template <class Int>
+  Basis warm(const Network<Int>& net) {
+    if (start_.flow.size() != p_.tail.size() || start_.flow.empty()) return {};
+    const bool has_tree = start_.kept != nullptr && start_.kept->basis.pred.size() == at(net.n);
+    r_.stats.start = has_tree ? "basis" : "flow";
+    if (has_tree && start_.kept->topology == r_.kept.topology) return start_.kept->basis;
+    Basis basis;
+    basis.full.resize(shape().order.size());
+    for (std::size_t k = 0; k < basis.full.size(); ++k) {
+      const std::size_t e = at(shape().order[k]);
+      const std::int64_t x = start_.flow[e], l = p_.least(e);
+      const std::uint64_t over = static_cast<std::uint64_t>(x) - static_cast<std::uint64_t>(l);
+      basis.full[k] = (x > l) & (over >= (static_cast<std::uint64_t>(net.cap[k]) + 1) / 2);
+    }
+    basis.pred.assign(at(net.n), kNoArc);
+    if (has_tree)
+      adopt(*start_.kept, basis);
+    else
+      plant(net, basis);
+    for (const Arc k : basis.pred)
+      if (k != kNoArc) basis.full[at(k)] = 0;
+    return basis;
+  }
+
+  // Tree arcs of another order, as far as they are here and still touch their node.
+  void adopt(const Kept& kept, Basis& basis) {
+    const Topology& t = shape();
+    for (std::size_t v = 0; v < basis.pred.size(); ++v) {
+      if (kept.basis.pred[v] == kNoArc) continue;
+      const Arc e = kept.topology->order[at(kept.basis.pred[v])];
+      const auto node = static_cast<Index>(v);
+      if (at(e) >= p_.tail.size() || (p_.tail[at(e)] != node && p_.head[at(e)] != node)) continue;
+      const auto first = t.order.begin() + t.start[at(p_.tail[at(e)])];
+      const auto last = t.order.begin() + t.start[at(p_.tail[at(e)]) + 1];
+      const auto found = std::lower_bound(first, last, e);
+      if (found != last && *found == e) basis.pred[v] = static_cast<Arc>(found - t.order.begin());
+    }
+  }
+
+  // A forest of arcs strictly between their bounds.
+  template <class Int>
+  void plant(const Network<Int>& net, Basis& basis) {
+    std::vector<std::vector<Arc>> free(at(net.n));
+    for (Arc k = 0; k < net.m(); ++k) {
+      const std::size_t e = at(shape().order[at(k)]);
+      const Wide over = static_cast<Wide>(start_.flow[e]) - p_.least(e);
+      if (over <= 0 || over >= net.cap[at(k)]) continue;
+      free[at(net.tail[at(k)])].push_back(k);
+      free[at(net.head[at(k)])].push_back(k);
+    }
+    std::vector<bool> seen(at(net.n), false);
+    std::vector<Node> queue;
+    for (Node root = 0; root < net.n; ++root) {
+      if (seen[at(root)]) continue;
+      seen[at(root)] = true;
+      queue.assign(1, root);
+      for (std::size_t i = 0; i < queue.size(); ++i)
+        for (const Arc k : free[at(queue[i])]) {
+          const Node w = net.tail[at(k)] == queue[i] ? net.head[at(k)] : net.tail[at(k)];
+          if (seen[at(w)]) continue;
+          seen[at(w)] = true;
+          basis.pred[at(w)] = k;
+          queue.push_back(w);
+        }
+    }
+  }
+
+  template <class Int>
+  void finish(const Simplex<Int>& tree, typename Simplex<Int>::End end) {
+    using End = typename Simplex<Int>::End;
+    if (end == End::outgrown)
+      throw Error(ErrorKind::cost_range, "cost", -1, "costs and capacities left the range of 64 bits during the solve");
+    const PivotCounts& c = tree.counts();
+    r_.stats.method = "network_simplex";
+    r_.stats.bits = static_cast<int>(8 * sizeof(Int));
+    r_.stats.pivots = c.pivots;
+    r_.stats.degenerate_pivots = c.degenerate;
+    r_.stats.potential_updates = c.repriced;
+    r_.stats.priced_blocks = c.priced_blocks;
+    r_.stats.unserved = static_cast<Index>(tree.unserved());
+    r_.kept.basis = tree.basis();
+    if (end == End::infeasible) {
+      const std::vector<Node> cut = tree.cut();
+      r_.cut.assign(cut.begin(), cut.end());
+    }
+    hand_back(tree.solution());
+    conclude(end == End::optimal, end == End::infeasible);
+  }
+
+  void scale() {
+    if (survey_.most_cost > CostScaling::largest_cost(p_.n))
+      throw Error(ErrorKind::cost_range, "cost", -1,
+                  "cost: found " + std::to_string(survey_.most_cost) + " in size, needed at most " +
+                      std::to_string(CostScaling::largest_cost(p_.n)) + " with " + std::to_string(p_.n) +
+                      " nodes for cost_scaling; network_simplex takes more");
+    stop_.stage("cost scaling", 0.05);
+    const auto net = network<std::int64_t>(p_, survey_, shape());
+    CostScaling scaling(net);
+    const CostScaling::End end = scaling.run(stop_);
+    const ScalingCounts& c = scaling.counts();
+    r_.stats.method = "cost_scaling";
+    r_.stats.bits = 64;
+    r_.stats.phases = c.phases;
+    r_.stats.pushes = c.pushes;
+    r_.stats.relabels = c.relabels;
+    r_.stats.global_updates = c.global_updates;
+    r_.stats.refinements = c.refinements;
+    r_.stats.fixed_arcs = c.fixed_arcs;
+    r_.stats.unserved = scaling.unserved();
+    if (end == CostScaling::End::infeasible) {
+      const std::vector<Node> cut = scaling.cut();
+      r_.cut.assign(cut.begin(), cut.end());
+    }
+    hand_back(scaling.solution());
+    conclude(end == CostScaling::End::optimal, end == CostScaling::End::infeasible);
+  }
+
+  void conclude(bool optimal, bool infeasible) {
+    if (optimal)
+      r_.status = Status::optimal;
+    else if (infeasible)
+      r_.status = Status::infeasible;
+    else
+      r_.status = stop_.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
+  }
+
+  template <class Int>
+  void hand_back(const Solution<Int>& s) {
+    r_.flow.resize(p_.tail.size());
+    if (s.flow.size() != r_.flow.size()) rest();
+    for (std::size_t k = 0; k < s.flow.size(); ++k) {
+      const std::size_t e = at(shape().order[k]);
+      r_.flow[e] = s.flow[k] + p_.least(e);
+    }
+    r_.potential.assign(s.potential.begin(), s.potential.end());
+    total();
+  }
+
+  // Loops and arcs without room stand where their cost wants them; others at their lower bound.
+  void rest() {
+    r_.flow.resize(p_.tail.size());
+    for (std::size_t e = 0; e < r_.flow.size(); ++e)
+      r_.flow[e] = p_.tail[e] == p_.head[e] && p_.cost[e] < 0 ? p_.capacity[e] : p_.least(e);
+  }
+
+  void total() {
+    Wide sum = 0;
+    bool over = false;
+    if (survey_.narrow() && p_.lower.empty() && survey_.kept == static_cast<Index>(r_.flow.size())) {
+      for (std::size_t e = 0; e < r_.flow.size();) {  // 2^10 products below 2^53
+        std::int64_t part = 0;
+        for (const std::size_t end = std::min(e + 1024, r_.flow.size()); e < end; ++e) part += r_.flow[e] * p_.cost[e];
+        sum += part;
+      }
+    } else {
+      for (std::size_t e = 0; e < r_.flow.size(); ++e)
+        over |= __builtin_add_overflow(sum, static_cast<Wide>(r_.flow[e]) * p_.cost[e], &sum);
+    }
+    if (over) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
+    r_.objective = sum;
+  }
+
+  Result cut_of_everything() {
+    r_.status = Status::infeasible;
+    r_.cut.resize(at(p_.n));
+    for (Index v = 0; v < p_.n; ++v) r_.cut[at(v)] = v;
+    rest();
+    r_.potential.assign(at(p_.n), 0);
+    r_.stats.method = "balance";
+    total();
+    return std::move(r_);
+  }
+
+  std::vector<Index> free_cycle() {
+    for (std::size_t e = 0; e < p_.tail.size(); ++e)
+      if (p_.tail[e] == p_.head[e] && p_.capacity[e] == kInfinite && p_.cost[e] < 0) return {static_cast<Index>(e)};
+    if (!survey_.unbounded_arcs) return {};
+    stop_.stage("negative cycles", 0.02);
+    return infinite_negative_cycle(p_, shape(), stop_);
+  }
+
+  // Unbounded if there is a flow at all: the same network without costs.
+  Result unbounded(const std::vector<Index>& cycle) {
+    const std::vector<std::int64_t> free(p_.cost.size(), 0);
+    Problem feasible = p_;
+    feasible.cost = free;
+    Result r = Solve(feasible, Start{}, stop_).run(Method::network_simplex);
+    if (r.status != Status::optimal) return r;
+    r.status = Status::unbounded;
+    r.cycle = cycle;
+    r_ = std::move(r);
+    total();
+    return std::move(r_);
+  }
+
+  Result stopped() {
+    rest();
+    r_.potential.assign(at(p_.n), 0);
+    total();
+    conclude(false, false);
+    return std::move(r_);
+  }
+
+  const Problem& p_;
+  const Start& start_;
+  Stop& stop_;
+  Survey survey_;
+  Result r_;
+};
+
+}  // namespace
+
+Result solve(const Problem& problem, Method method, const Start& start, Stop& stop) {
+  return Solve(problem, start, stop).run(method);
+}
+
+}  // namespace gridcompute::flow

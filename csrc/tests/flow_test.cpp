@@ -1,0 +1,237 @@
+// Network simplex and cost scaling on graphs too small to be interesting to benches and odd enough to break code.
+#include <algorithm>
+#include <random>
+
+#include "check.hpp"
+#include "gridcompute/base/error.hpp"
+#include "gridcompute/certificate/flow.hpp"
+#include "gridcompute/flow/cost_scaling.hpp"
+#include "gridcompute/flow/crash.hpp"
+#include "gridcompute/flow/dimacs.hpp"
+#include "gridcompute/flow/reduce.hpp"
+#include "gridcompute/flow/simplex.hpp"
+
+namespace gridcompute::flow {
+
+namespace {
+
+struct Instance {
+  std::vector<std::int64_t> tail, head, lower, capacity, cost, supply;
+
+  Problem problem() const {
+    Problem p;
+    p.n = static_cast<Index>(supply.size());
+    p.tail = tail, p.head = head, p.lower = lower, p.capacity = capacity, p.cost = cost, p.supply = supply;
+    return p;
+  }
+  certificate::FlowProblem claim() const { return {tail, head, lower, capacity, cost, supply}; }
+};
+
+// Parallel arcs, loops, zero capacities, negative costs, lower bounds, infinite arcs; about half are feasible.
+Instance random_instance(std::mt19937& r, int nodes, int arcs) {
+  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
+  Instance x;
+  x.supply.assign(static_cast<std::size_t>(nodes), 0);
+  for (int k = 0; k < arcs; ++k) {
+    x.tail.push_back(draw(0, nodes - 1));
+    x.head.push_back(draw(0, nodes - 1));
+    x.lower.push_back(draw(0, 3) == 0 ? draw(-2, 2) : 0);
+    x.capacity.push_back(draw(0, 9) == 0 ? kInfinite : x.lower.back() + draw(0, 8));
+    x.cost.push_back(draw(0, 2) == 0 ? draw(-6, 6) : draw(0, 9));
+  }
+  for (int k = 0; k < nodes; ++k) {
+    const std::int64_t amount = draw(0, 3);
+    x.supply[static_cast<std::size_t>(draw(0, nodes - 1))] += amount;
+    x.supply[static_cast<std::size_t>(draw(0, nodes - 1))] -= amount;
+  }
+  return x;
+}
+
+bool proved(const Instance& x, const Result& r) {
+  switch (r.status) {
+    case Status::optimal: {
+      const auto report = certificate::check_optimal(x.claim(), r.flow, r.potential);
+      return report.valid && report.objective == r.objective;
+    }
+    case Status::infeasible: return certificate::check_cut(x.claim(), r.cut).valid;
+    case Status::unbounded:
+      return certificate::check_feasible(x.claim(), r.flow).valid && certificate::check_cycle(x.claim(), r.cycle).valid;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+TEST(flow_methods_agree_and_prove_what_they_say) {
+  std::mt19937 r(1);
+  int seen[3] = {0, 0, 0};
+  for (int k = 0; k < 1500; ++k) {
+    const Instance x = random_instance(r, 1 + k % 9, k % 31);
+    Stop stop;
+    const Result a = solve(x.problem(), Method::network_simplex, {}, stop);
+    const Result b = solve(x.problem(), Method::cost_scaling, {}, stop);
+    CHECK(proved(x, a));
+    CHECK(proved(x, b));
+    CHECK(a.status == b.status);
+    if (a.status == Status::optimal) CHECK(a.objective == b.objective);
+    ++seen[static_cast<int>(a.status)];
+  }
+  for (const int count : seen) CHECK(count > 20);  // the generator reaches each kind of answer
+}
+
+// A warm start may be wrong about everything and must only cost time.
+TEST(flow_warm_starts_change_nothing_but_speed) {
+  std::mt19937 r(2);
+  for (int k = 0; k < 600; ++k) {
+    Instance x = random_instance(r, 2 + k % 8, 4 + k % 30);
+    Stop stop;
+    const Result before = solve(x.problem(), k % 2 == 0 ? Method::network_simplex : Method::cost_scaling, {}, stop);
+    const Instance y = random_instance(r, 2 + k % 8, 4 + k % 30);
+    switch (k % 4) {
+      case 0: x.cost = y.cost; break;
+      case 1: x.capacity = y.capacity, x.lower = y.lower; break;
+      case 2: x.supply = y.supply; break;
+      default: x = y; break;
+    }
+    const Start start{before.flow, &before.kept};
+    const Result warm = solve(x.problem(), Method::network_simplex, start, stop);
+    const Result cold = solve(x.problem(), Method::network_simplex, {}, stop);
+    CHECK(proved(x, warm));
+    CHECK(warm.status == cold.status);
+    if (cold.status == Status::optimal) CHECK(warm.objective == cold.objective);
+  }
+}
+
+template <class Int>
+void check_tree(const Instance& x, bool crash) {
+  const Problem p = x.problem();
+  const Survey s = survey(p);
+  if (!s.balanced || s.unbounded_arcs || (crash && s.negative_costs)) return;
+  const auto shape = topology(p, s, nullptr);
+  const auto net = network<Int>(p, s, *shape);
+  Simplex<Int> tree(net, crash ? shortest_path_forest(net).basis : Basis{});
+  CHECK(tree.holds());
+  Stop stop;
+  (void)tree.run(stop);
+  CHECK(tree.holds());
+}
+
+TEST(flow_trees_hold_their_invariants) {
+  std::mt19937 r(3);
+  for (int k = 0; k < 300; ++k) {
+    Instance x = random_instance(r, 2 + k % 12, 5 + k % 60);
+    if (k % 2 == 0)
+      for (std::int64_t& c : x.cost) c = c < 0 ? -c : c;
+    for (const bool crash : {false, true}) {
+      check_tree<std::int32_t>(x, crash);
+      check_tree<std::int64_t>(x, crash);
+    }
+  }
+}
+
+// The narrow width must notice that it is too narrow, and the wide one go on from its tree.
+TEST(flow_narrow_hands_over_to_wide) {
+  Instance x;
+  const int n = 200;  // a chain whose length in cost passes 2^29
+  x.supply.assign(n, 0);
+  x.supply[0] = 5;
+  x.supply[n - 1] = -5;
+  for (int v = 0; v + 1 < n; ++v) {
+    x.tail.push_back(v);
+    x.head.push_back(v + 1);
+    x.lower.push_back(0);
+    x.capacity.push_back(7);
+    x.cost.push_back(Range<std::int32_t>::kMaxCost);
+  }
+  Stop stop;
+  const Result r = solve(x.problem(), Method::network_simplex, {}, stop);
+  CHECK(r.status == Status::optimal);
+  CHECK(r.stats.bits == 64);
+  CHECK(r.objective == static_cast<Wide>(Range<std::int32_t>::kMaxCost) * 5 * (n - 1));
+  CHECK(proved(x, r));
+}
+
+TEST(flow_ranges_at_the_bound_and_one_past) {
+  Instance x;
+  x.tail = {0, 1}, x.head = {1, 2}, x.lower = {0, 0}, x.capacity = {kInfinite, kInfinite};
+  const std::int64_t most_flow = Range<std::int64_t>::kMaxFlow, most_cost = Range<std::int64_t>::kMaxBig / 4 - 1;
+  x.cost = {most_cost, -most_cost};
+  x.supply = {1, 0, -1};
+  Stop stop;
+  CHECK(proved(x, solve(x.problem(), Method::network_simplex, {}, stop)));
+  x.cost[0] = most_cost + 1;
+  CHECK_THROWS(solve(x.problem(), Method::network_simplex, {}, stop), Error);
+  x.cost = {3, 4};
+  x.supply = {most_flow, 0, -most_flow};
+  const Result r = solve(x.problem(), Method::network_simplex, {}, stop);
+  CHECK(proved(x, r) && r.objective == static_cast<Wide>(most_flow) * 7);
+  CHECK(proved(x, solve(x.problem(), Method::cost_scaling, {}, stop)));
+  x.supply = {most_flow + 1, 0, -most_flow - 1};
+  CHECK_THROWS(solve(x.problem(), Method::network_simplex, {}, stop), Error);
+  x.supply = {1, 0, -1};
+  x.cost = {CostScaling::largest_cost(3), 1};
+  CHECK(proved(x, solve(x.problem(), Method::cost_scaling, {}, stop)));
+  ++x.cost[0];
+  CHECK_THROWS(solve(x.problem(), Method::cost_scaling, {}, stop), Error);
+}
+
+TEST(flow_certificate_refuses_what_is_wrong) {
+  Instance x;
+  x.tail = {0, 0, 1}, x.head = {1, 2, 2}, x.lower = {0, 0, 0}, x.capacity = {3, 2, 9}, x.cost = {1, 4, 1};
+  x.supply = {4, 0, -4};
+  Stop stop;
+  const Result r = solve(x.problem(), Method::network_simplex, {}, stop);
+  CHECK(proved(x, r));
+  for (std::size_t e = 0; e < 3; ++e) {
+    auto flow = r.flow;
+    ++flow[e];
+    CHECK(!certificate::check_optimal(x.claim(), flow, r.potential).valid);
+  }
+  auto dear = r.flow;  // feasible, but not cheapest
+  dear[0] -= 1, dear[2] -= 1, dear[1] += 1;
+  CHECK(certificate::check_feasible(x.claim(), dear).valid);
+  CHECK(!certificate::check_optimal(x.claim(), dear, r.potential).valid);
+  auto shifted = r.potential;
+  shifted[1] += 100;
+  CHECK(!certificate::check_optimal(x.claim(), r.flow, shifted).valid);
+  const std::vector<Index> cut{0}, twice{0, 0}, none;
+  CHECK(!certificate::check_cut(x.claim(), cut).valid);
+  CHECK(!certificate::check_cut(x.claim(), twice).valid);
+  CHECK(!certificate::check_cycle(x.claim(), none).valid);
+}
+
+TEST(flow_stops_when_asked) {
+  std::mt19937 r(5);
+  Instance x;
+  const int n = 3000;
+  x.supply.assign(n, 0);
+  for (int v = 0; v < n; ++v)
+    for (int k = 0; k < 4; ++k) {
+      x.tail.push_back(v);
+      x.head.push_back((v + 1 + static_cast<int>(r() % 50)) % n);
+      x.lower.push_back(0);
+      x.capacity.push_back(100);
+      x.cost.push_back(static_cast<std::int64_t>(r() % 1000));
+    }
+  x.supply[0] = 100, x.supply[n / 2] = -100;
+  for (const Method method : {Method::network_simplex, Method::cost_scaling}) {
+    Stop stop(1e9, [](const Progress&) { return Stop::Why::stopped; });
+    const Result result = solve(x.problem(), method, {}, stop);
+    CHECK(result.status == Status::stopped);
+    CHECK(result.flow.size() == x.tail.size());
+  }
+}
+
+TEST(dimacs_round_trip_and_errors) {
+  std::mt19937 r(4);
+  const Instance x = random_instance(r, 7, 20);
+  const Dimacs d = read_dimacs(write_dimacs(x.problem()), "mem");
+  CHECK(d.tail == x.tail && d.head == x.head && d.lower == x.lower);
+  CHECK(d.capacity == x.capacity && d.cost == x.cost && d.supply == x.supply);
+  for (const char* bad : {"", "p max 1 0\n", "p min 2 1\na 1 3 0 1 1\n", "p min 2 1\na 1 2 0 1\n", "n 1 1\n",
+                          "p min 2 1\na 1 2 0 1 99999999999999999999\n", "p min 1 0\nn 1 1\nn 1 2\n", "x\n",
+                          "p min 2 2\na 1 2 0 1 1\n", "p min 2 1\na 1 2 5 4 0\n", "p min 1 0 0\n", "p min -1 0\n"})
+    CHECK_THROWS(read_dimacs(bad, "mem"), Error);
+}
+
+}  // namespace gridcompute::flow

@@ -1,0 +1,258 @@
+"""A cost by formula: the user's function of one (job, slot) pair, bound to columns."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidProblemError
+from . import jit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["BoundKernel", "Kernel", "kernel"]
+
+_KINDS = "biuf"  # dtypes a kernel takes: bool, integers, floats (at most 64 bits)
+
+
+class Kernel:
+    """A cost formula of one (job, slot) pair, made by `kernel`; `bind` gives it its columns."""
+
+    def __init__(self, formula: Callable[..., Any]) -> None:
+        formula = getattr(formula, "py_func", formula)  # already compiled with Numba
+        if not isinstance(formula, types.FunctionType):
+            raise TypeError(f"kernel needs a Python function, not {type(formula).__name__}")
+        self.formula = formula
+        self.parameters = tuple(inspect.signature(formula).parameters.values())
+        for p in self.parameters:
+            if p.kind is not p.POSITIONAL_OR_KEYWORD or p.default is not p.empty:
+                raise TypeError(f"kernel {formula.__name__}: parameter {p} must be a plain name")
+            if p.name in ("jobs", "slots"):
+                raise TypeError(f"kernel {formula.__name__}: {p.name!r} is an argument of bind")
+        self._compiled: dict[Any, Any] = {}
+        functools.update_wrapper(self, formula)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The formula in plain Python, for one pair: to try it and to test it."""
+        return self.formula(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.formula.__name__}({', '.join(p.name for p in self.parameters)})>"
+
+    def bind(
+        self,
+        *,
+        jobs: Mapping[str, ArrayLike],
+        slots: Mapping[str, ArrayLike],
+        **shared: ArrayLike,
+    ) -> BoundKernel:
+        """The formula over these jobs and slots, compiled: a cost for `transport`.
+
+        Parameters
+        ----------
+        jobs, slots : mapping of str to array
+            Columns, shape (n_jobs,) and (n_slots,), bool, int or float. A parameter ``job_work``
+            reads the column of exactly that name, ``job_work``; columns that no parameter names
+            are not looked at.
+        **shared : array or number
+            What the other parameters are, of any shape, bool, int or float.
+
+        Returns
+        -------
+        BoundKernel
+
+        Raises
+        ------
+        InvalidProblemError
+            A column or shared value is missing, columns differ in length, or Numba cannot compile
+            the formula for these types.
+        TypeError
+            A dtype is none of bool, int, float; a shared value that no parameter names.
+
+        Notes
+        -----
+        Compiled once for each set of dtypes (about a second, then kept on disk where Numba can).
+        Contiguous arrays are used in place: do not change them while the cost is in use.
+        """
+        names = {p.name for p in self.parameters}
+        for name in shared:
+            if name not in names or name.startswith(("job_", "slot_")):
+                raise TypeError(f"bind() of {self!r} got {name!r}, which is no shared parameter")
+        sides = {"job": _columns(self, "job", jobs), "slot": _columns(self, "slot", slots)}
+        arrays = []
+        for p in self.parameters:
+            side = p.name.partition("_")[0]
+            if p.name.startswith(("job_", "slot_")):
+                arrays.append(sides[side][p.name])
+            elif p.name in shared:
+                arrays.append(_plain(p.name, shared[p.name]))
+            else:
+                raise InvalidProblemError(f"bind() of {self!r} lacks {p.name!r}", p.name)
+        n_jobs, n_slots = (len(next(iter(columns.values()))) for columns in sides.values())
+        return BoundKernel(self, self._compile(arrays), arrays, n_jobs, n_slots)
+
+    def _compile(self, arrays: list[NDArray[Any]]) -> Any:
+        """The C function for arrays of these dtypes and dimensions."""
+        key = tuple((a.dtype.str, a.ndim) for a in arrays)
+        if key not in self._compiled:
+            self._compiled[key] = jit.compile_fill(self.formula, self.parameters, arrays)
+        return self._compiled[key]
+
+
+class BoundKernel:
+    """A kernel with its columns: costs that compiled code can ask for without the GIL.
+
+    Attributes
+    ----------
+    address : int
+        Of ``void fill(void* context, const int64_t* rows, int64_t n_rows, double* out)``, which
+        writes the costs of the jobs `rows` to `out`, (n_rows, n_slots), row after row. Pure, and
+        safe to call from several threads at once. Rows must be in range. If the formula raises,
+        Python reports the error as unraisable and the costs not reached are NaN.
+    context : int
+        What to pass as `context`.
+    shape : tuple of int
+        (n_jobs, n_slots).
+    """
+
+    __slots__ = ("_context", "_function", "_held", "address", "context", "kernel", "shape")
+
+    def __init__(
+        self, kernel: Kernel, function: Any, arrays: list[NDArray[Any]], n_jobs: int, n_slots: int
+    ) -> None:
+        self.kernel, self.shape = kernel, (n_jobs, n_slots)
+        self._function, self._held = function, arrays  # alive as long as the addresses are
+        words = [n_jobs, n_slots]
+        for array in arrays:
+            words += [array.ctypes.data, *array.shape]
+        self._context = np.array(words, np.uint64)
+        self.address, self.context = int(function.address), int(self._context.ctypes.data)
+
+    @property
+    def n_jobs(self) -> int:
+        """Rows of the cost."""
+        return self.shape[0]
+
+    @property
+    def n_slots(self) -> int:
+        """Columns of the cost."""
+        return self.shape[1]
+
+    def __repr__(self) -> str:
+        return f"<bound {self.kernel!r}: {self.n_jobs} jobs x {self.n_slots} slots>"
+
+    def dense(
+        self, rows: slice | NDArray[np.integer[Any]] | Sequence[int] = slice(None)
+    ) -> NDArray[np.float64]:
+        """The costs of some jobs as a matrix, as the formula gives them (NaN too).
+
+        Parameters
+        ----------
+        rows : slice or array of int, optional
+            Which jobs; all by default.
+
+        Returns
+        -------
+        float64 (n_rows, n_slots)
+        """
+        import ctypes
+
+        jobs = np.ascontiguousarray(np.arange(self.n_jobs)[rows], np.int64)
+        out = np.empty((len(jobs), self.n_slots))
+        kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+        fill = ctypes.CFUNCTYPE(None, *kinds)(self.address)
+        fill(self.context, jobs.ctypes.data, len(jobs), out.ctypes.data)
+        return out
+
+
+def kernel(formula: Callable[..., Any]) -> Kernel:
+    """Make a cost from a formula of one (job, slot) pair.
+
+    Parameters
+    ----------
+    formula : function
+        Whatever Numba compiles (arithmetic, ``math``, indexing, branches). Parameters named
+        ``job_*`` and ``slot_*`` are scalars from those columns, the rest shared arrays or numbers.
+        It returns the cost, ``inf`` to forbid; it must be pure. Integers are machine integers (they
+        wrap), and an index out of range is not caught.
+
+    Returns
+    -------
+    Kernel
+        Call it as the plain formula, or `bind` it to columns.
+
+    Raises
+    ------
+    TypeError
+        Not a function, or a parameter that is no plain name.
+
+    Notes
+    -----
+    Numba is imported when the first kernel is bound. Compiled without fastmath and without threads
+    of its own: the core calls it on blocks of rows, from its threads, without the GIL.
+    Complexity: O(1) to make; compiling takes about a second, once for each set of dtypes.
+    Determinism: a cost is the same bits in whatever block it is computed.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> from gridcompute import kernel
+    >>> @kernel
+    ... def cost(job_work, job_origin, slot_speed, slot_site, rtt_ms):
+    ...     if rtt_ms[job_origin, slot_site] > 20:
+    ...         return math.inf
+    ...     return job_work / slot_speed
+    >>> cost(6.0, 0, 2.0, 1, np.array([[0.0, 12.0]]))
+    3.0
+    >>> bound = cost.bind(
+    ...     jobs={"job_work": np.array([6.0, 8.0]), "job_origin": np.array([0, 1])},
+    ...     slots={"slot_speed": np.array([2.0, 1.0]), "slot_site": np.array([1, 0])},
+    ...     rtt_ms=np.array([[0.0, 12.0], [30.0, 0.0]]),
+    ... )
+    >>> bound.dense()
+    array([[ 3.,  6.],
+           [ 4., inf]])
+    """
+    return Kernel(formula)
+
+
+def _plain(name: str, values: Any) -> NDArray[Any]:
+    """As a contiguous array of native bool, int or float; the array itself where it is one."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array: a masked one would lose its mask")
+    array = np.asarray(values)
+    if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8 or array.dtype == np.float16:
+        raise TypeError(f"{name} must be bool, int or float (32 or 64 bits), not {array.dtype}")
+    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+
+
+def _columns(kernel: Kernel, side: str, given: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    """The columns that the parameters of one side name (all, if none does), of equal length."""
+    named = [p.name for p in kernel.parameters if p.name.startswith(side + "_")]
+    for name in named:
+        if name not in given:
+            raise InvalidProblemError(
+                f"{side}s: no column {name!r} for {kernel!r}, found {', '.join(given) or 'none'}",
+                name,
+            )
+    columns = {name: _plain(name, given[name]) for name in named or given}
+    if not columns:
+        raise InvalidProblemError(
+            f"{side}s: found no column, needed one to tell the number of {side}s", f"{side}s"
+        )
+    first = next(iter(columns))
+    for name, column in columns.items():
+        if column.ndim != 1 or len(column) != len(columns[first]):
+            need = f"({len(columns[first])},) as {first!r}" if columns[first].ndim == 1 else "(n,)"
+            raise InvalidProblemError(
+                f"{side}s[{name!r}]: found shape {column.shape}, needed {need}", name
+            )
+    return columns
