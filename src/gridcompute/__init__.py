@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import grid
 from .assignment import (
     Assignment,
     AssignmentCertificate,
@@ -44,6 +45,7 @@ __all__ = [
     "Witness",
     "__version__",
     "assignment",
+    "grid",
     "jobs_from_records",
     "kernel",
     "linear_sum_assignment",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import grid_cli
 from .errors import InfeasibleError, InternalError, InvalidProblemError
 from .version import __version__
 
@@ -57,6 +58,9 @@ def demo(
     from .report import demo as packaged
 
     raise typer.Exit(DONE if packaged.run(jobs, out, seed=seed, threads=threads) else INFEASIBLE)
+
+
+grid_cli.register(app)
 
 
 def run(arguments: list[str]) -> int:

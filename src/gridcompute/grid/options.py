@@ -1,0 +1,162 @@
+"""Which options a job has, and if none, why: the filters of a problem, in their fixed order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .columns import Bools, Floats, Int32s, Int64s
+    from .problem import Problem
+
+__all__ = [
+    "REASONS",
+    "REASONS_UNPLACED",
+    "ROUNDING_H",
+    "filtered",
+    "hours_needed",
+    "unplaced_reasons",
+]
+
+#: Filters in the order they are applied, each with what it means for a job to fall at it. A job
+#: without options is given the first filter after which nothing is left. The tokens are stable.
+REASONS = {
+    "FamilyUnsupported": "no class can run this job family",
+    "MemoryTooSmall": "no accelerator left has the memory",
+    "ResidencyForbids": "the data may not go to any site left",
+    "LatencyTooHigh": "every site left is too far from the origin",
+    "WindowTooShort": "no class left finishes between release and deadline",
+    "GangTooLarge": "no class left ever has that many accelerators at once for that long",
+    "DataExceedsCorridor": "no corridor left carries the data in one hour",
+    "QuotaTooSmall": "the tenant's quota is below what this job alone takes",
+}
+#: Why a job with options was left out of a plan: what its options lack beside the jobs placed.
+REASONS_UNPLACED = {
+    "QuotaReached": "what is left of the tenant's quota is less than any option takes",
+    "CapacityTaken": "no option has enough accelerators left free",
+    "CorridorTaken": "no option left has enough of its corridor left free",
+    "NotWorthIt": "leaving it out costs less than its cheapest option, at these prices",
+}
+
+#: Forgiven before hours are rounded up: 3 h of work at throughput 0.3 is 10 hours, not 11.
+ROUNDING_H = 1e-9
+
+
+def hours_needed(problem: Problem, index: Any) -> Int32s:
+    """Hours each job of `index` occupies each class; 0 = the class cannot run it."""
+    speed = problem.classes.throughput[problem.jobs.family[index]]
+    with np.errstate(divide="ignore"):
+        hours = np.ceil(problem.jobs.work_h[index][:, None] / speed - ROUNDING_H)
+    return np.where(speed > 0, np.clip(hours, 1, problem.hours + 1), 0).astype(np.int32)
+
+
+def filtered(problem: Problem, index: Int64s, among: Bools | None = None) -> tuple[Bools, Int32s]:
+    """Classes with an open option for each job, and the filter (by position) at which none was
+    left.
+
+    Parameters
+    ----------
+    problem : Problem
+    index : int (n,)
+        Jobs to look at.
+    among : bool (n_classes,), optional
+        Look at these classes only.
+
+    Returns
+    -------
+    left : bool (n, n_classes)
+    reason : int32 (n,)
+        -1 = something is left.
+    """
+    jobs, classes = problem.jobs, problem.classes
+    site, need = classes.site, hours_needed(problem, index)
+    deadline, release = jobs.deadline[index][:, None], jobs.release[index][:, None]
+    left = (
+        np.ones((len(index), len(classes)), bool)
+        if among is None
+        else np.tile(among, (len(index), 1))
+    )
+    reason = np.full(len(index), -1, np.int32)
+    quota = problem.quotas.upper_accelerator_h[jobs.tenant[index]][:, None]
+    capacity, bandwidth = problem.classes.capacity, problem.corridors.bandwidth_gb
+    filters: list[Callable[[], Bools]] = [
+        lambda: need > 0,
+        lambda: jobs.memory_gb[index][:, None] <= classes.memory_gb,
+        lambda: ((jobs.residency[index][:, None] >> site.astype(np.int64)) & 1) == 1,
+        lambda: problem.delay_ms[jobs.origin[index]][:, site] <= jobs.latency_ms[index][:, None],
+        lambda: release + need <= deadline,
+        lambda: open_starts(problem, index, need, left, capacity, None) > 0,
+        lambda: open_starts(problem, index, need, left, capacity, bandwidth) > 0,
+        lambda: jobs.gang[index][:, None] * need.astype(np.float64) <= quota,
+    ]
+    for k, passes in enumerate(filters):
+        left &= passes()
+        reason[(reason < 0) & ~left.any(axis=1)] = k
+    return left, reason
+
+
+def open_starts(
+    problem: Problem,
+    index: Int64s,
+    need: Int32s,
+    among: Bools,
+    capacity: Int64s,
+    bandwidth_gb: Floats | None,
+) -> Int32s:
+    """How many first hours each job has at each class, given this capacity and bandwidth."""
+    jobs, site = problem.jobs, problem.classes.site
+    row, col = np.nonzero(among)
+    slack = jobs.deadline[index[row]] - need[row, col] - jobs.release[index[row]]
+    order = np.argsort(-slack, kind="stable")  # so that each later start concerns a prefix
+    row, col, slack = row[order], col[order], slack[order]
+    job, d = index[row], np.minimum(need[row, col], problem.hours)
+    first, gang, room = jobs.release[job], jobs.gang[job], least_free(capacity)
+    origin, data = jobs.origin[job], jobs.data_gb[job]
+    found = np.zeros(len(row), np.int32)
+    for ahead in range(int(slack.max(initial=-1)) + 1):
+        n = int(np.searchsorted(-slack, -ahead, side="right"))
+        t = first[:n] + ahead
+        open_ = room[d[:n], col[:n], t] >= gang[:n]
+        if bandwidth_gb is not None:
+            open_ &= data[:n] <= bandwidth_gb[origin[:n], site[col[:n]], t]
+        found[:n] += open_
+    count = np.zeros(among.shape, np.int32)
+    count[row, col] = found
+    return count
+
+
+def least_free(capacity: Int64s) -> Int64s:
+    """Least capacity over d hours from hour t, ``[d, class, t]``; -1 past the last hour."""
+    n_classes, hours = capacity.shape
+    out = np.full((hours + 1, n_classes, hours), -1, np.int64)
+    out[0] = np.iinfo(np.int64).max
+    for d in range(1, hours + 1):
+        n = hours - d + 1
+        out[d, :, :n] = np.minimum(out[d - 1, :, :n], capacity[:, d - 1 :])
+    return out
+
+
+def unplaced_reasons(
+    problem: Problem, index: Int64s, free: Int64s, free_gb: Floats, free_accelerator_h: Floats
+) -> list[str]:
+    """A token for each unplaced job, given what the placed jobs leave free.
+
+    The first of `REASONS`, or else of `REASONS_UNPLACED`, that leaves the job without an option.
+    """
+    left, hard = filtered(problem, index)
+    jobs, need = problem.jobs, hours_needed(problem, index)
+    soft = np.full(len(index), len(REASONS_UNPLACED) - 1, np.int32)
+    quota = free_accelerator_h[jobs.tenant[index]][:, None]
+    filters: list[Callable[[], Bools]] = [
+        lambda: jobs.gang[index][:, None] * need.astype(np.float64) <= quota,
+        lambda: open_starts(problem, index, need, left, free, None) > 0,
+        lambda: open_starts(problem, index, need, left, free, free_gb) > 0,
+    ]
+    for k, passes in enumerate(filters):
+        left &= passes()
+        soft[(soft == len(REASONS_UNPLACED) - 1) & ~left.any(axis=1)] = k
+    tokens, others = list(REASONS), list(REASONS_UNPLACED)
+    return [tokens[h] if h >= 0 else others[s] for h, s in zip(hard, soft, strict=True)]

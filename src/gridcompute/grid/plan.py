@@ -1,0 +1,350 @@
+"""A plan: where and when each job runs, how each site is powered, its prices and bound."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from .audit import green_account
+from .columns import Columns, Floats, Int32s, Int64s, column
+from .explain import Explanation, explain
+from .options import ROUNDING_H, unplaced_reasons
+from .verify import PlanCertificate, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from .problem import Problem
+
+__all__ = ["STATUSES", "Dispatch", "Free", "Plan", "Prices"]
+
+#: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit";
+#: "stopped".
+STATUSES = ("optimal", "feasible", "time_limit", "stopped")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Dispatch(Columns):
+    """How each site is powered, hour by hour, kWh.
+
+    In every site and hour: load = direct + bundled + grid + green discharge + grey discharge; what
+    a direct source delivers = direct + direct charge + exported + curtailed; what is stored
+    afterwards = stored before + charge_efficiency * charge - discharge / discharge_efficiency, in
+    each colour.
+
+    Parameters
+    ----------
+    direct_kwh, direct_charge_kwh, exported_kwh, curtailed_kwh : float64 (n_sources, n_sites,
+    n_hours)
+        Each direct source: used on load, put into the battery (green), sold, thrown away.
+    bundled_kwh, bundled_charge_kwh : float64 (n_sites, n_hours)
+        Bundled green power: used on load, put into the battery (green).
+    grid_kwh, grid_charge_kwh : float64 (n_sites, n_hours)
+        Grid power: used on load, put into the battery (grey).
+    green_discharge_kwh, grey_discharge_kwh : float64 (n_sites, n_hours)
+        Delivered by the battery to load, after losses.
+    green_stored_kwh, grey_stored_kwh : float64 (n_sites, n_hours)
+        State of charge after the hour.
+    certificate_kwh, missing_kwh : float64 (n_scopes,)
+        Certificates retired (volume rule only) and what is missing to the mandate, for each row of
+        `Problem.mandate_rows`.
+    """
+
+    title: ClassVar[str] = "dispatch"
+
+    direct_kwh: Floats = column("source site hour", np.float64, "kWh")
+    direct_charge_kwh: Floats = column("source site hour", np.float64, "kWh")
+    exported_kwh: Floats = column("source site hour", np.float64, "kWh")
+    curtailed_kwh: Floats = column("source site hour", np.float64, "kWh")
+    bundled_kwh: Floats = column("site hour", np.float64, "kWh")
+    bundled_charge_kwh: Floats = column("site hour", np.float64, "kWh")
+    grid_kwh: Floats = column("site hour", np.float64, "kWh")
+    grid_charge_kwh: Floats = column("site hour", np.float64, "kWh")
+    green_discharge_kwh: Floats = column("site hour", np.float64, "kWh")
+    grey_discharge_kwh: Floats = column("site hour", np.float64, "kWh")
+    green_stored_kwh: Floats = column("site hour", np.float64, "kWh")
+    grey_stored_kwh: Floats = column("site hour", np.float64, "kWh")
+    certificate_kwh: Floats = column("scope", np.float64, "kWh")
+    missing_kwh: Floats = column("scope", np.float64, "kWh")
+
+    @property
+    def green_kwh(self) -> Floats:
+        """Green power used on load in its own hour, (n_sites, n_hours)."""
+        direct = self.direct_kwh.sum(axis=0)
+        return np.asarray(direct + self.bundled_kwh + self.green_discharge_kwh)
+
+    @property
+    def load_kwh(self) -> Floats:
+        """All power used on load, (n_sites, n_hours)."""
+        return np.asarray(self.green_kwh + self.grid_kwh + self.grey_discharge_kwh)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Prices(Columns):
+    """What one more unit of everything scarce would save.
+
+    `capacity`, `energy`, `corridor` and `quota` are the prices that prove the plan's bound: any
+    plan costs at least what `Plan.verify` recomputes from them. They also warm-start the next
+    match.
+
+    Parameters
+    ----------
+    capacity : float64 (n_classes, n_hours), yuan per accelerator-hour
+    energy : float64 (n_sites, n_hours), yuan/kWh
+        Of load; carbon and the mandate included.
+    corridor : float64 (n_sites, n_sites, n_hours), yuan/GB
+    quota : float64 (n_tenants,), yuan per accelerator-hour
+        Negative down to ``-below_yuan_per_accelerator_h`` where a tenant is below its lower bound.
+    mandate : float64 (n_scopes, 2), yuan/kWh
+        Left and right derivative by the green energy asked for: duals are steps, not numbers.
+    storage : float64 (n_sites, 2)
+        What one more kWh of size and one more kW of power would save in the batch, yuan.
+    """
+
+    title: ClassVar[str] = "prices"
+
+    capacity: Floats = column("class hour", np.float64, "yuan per accelerator-hour", low=0)
+    energy: Floats = column("site hour", np.float64, "yuan/kWh")
+    corridor: Floats = column("site destination hour", np.float64, "yuan/GB", low=0)
+    quota: Floats = column("tenant", np.float64, "yuan per accelerator-hour")
+    mandate: Floats = column("scope side", np.float64, "yuan/kWh")
+    storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
+
+
+class Free(NamedTuple):
+    """What a plan leaves free, of classes and corridors by hour and of quotas."""
+
+    accelerators: Int64s
+    data_gb: Floats
+    accelerator_h: Floats
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Plan:
+    """The answer of `match` for one batch.
+
+    Parameters
+    ----------
+    problem : Problem
+    assignment : int32 (n_jobs,)
+        Class of each job, -1 = unplaced.
+    start : int32 (n_jobs,)
+        Its first hour, -1 = unplaced.
+    dispatch : Dispatch
+    prices : Prices
+    objective_yuan : float
+        Exact cost: jobs' own costs, values of unplaced jobs, energy, wear, carbon, certificates,
+        what is missing to the mandate and to lower quotas, less exports and worth of what is
+        stored.
+    bound_yuan : float
+        No plan costs less; proved by `prices`.
+    without_option_yuan : float
+        Value of the jobs that no class could ever take: part of objective and bound, not of the
+        gap.
+    status : str
+        "optimal" (gap 0), "feasible", "time_limit" or "stopped".
+    stats : mapping
+        Passes, seconds by stage, counts.
+    """
+
+    problem: Problem
+    assignment: Int32s
+    start: Int32s
+    dispatch: Dispatch
+    prices: Prices
+    objective_yuan: float
+    bound_yuan: float
+    without_option_yuan: float = 0.0
+    status: str = "feasible"
+    stats: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check shapes and dtypes; that the plan is right is for `verify` to say."""
+        n = len(self.problem.jobs)
+        for name in ("assignment", "start"):
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype != np.int32 or array.shape != (n,):
+                found = getattr(array, "dtype", type(array).__name__), getattr(array, "shape", None)
+                raise TypeError(f"plan.{name} is {found[0]} {found[1]}, needed int32 ({n},)")
+        if self.status not in STATUSES:
+            raise ValueError(f"plan.status is {self.status!r}, needed one of {STATUSES}")
+
+    def __repr__(self) -> str:
+        """A line to recognise it by."""
+        placed = int((self.assignment >= 0).sum())
+        cost = f"{self.objective_yuan:,.0f} yuan, gap {self.gap:.3%}"
+        return f"<Plan for {self.problem.name!r}: {placed:,} jobs placed, {cost}, {self.status}>"
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / objective, the jobs without any option left out."""
+        open_ = abs(self.objective_yuan - self.without_option_yuan)
+        return (self.objective_yuan - self.bound_yuan) / open_ if open_ else 0.0
+
+    @cached_property
+    def hours(self) -> Int32s:
+        """Hours each job runs, (n_jobs,); 0 = unplaced."""
+        jobs, placed = self.problem.jobs, np.flatnonzero(self.assignment >= 0)
+        speed = self.problem.classes.throughput[jobs.family[placed], self.assignment[placed]]
+        out = np.zeros(len(jobs), np.int32)
+        out[placed] = np.maximum(np.ceil(jobs.work_h[placed] / speed - ROUNDING_H), 1)
+        return out
+
+    @cached_property
+    def _table(self) -> dict[str, NDArray[Any]]:
+        problem, jobs, prices = self.problem, self.problem.jobs, self.prices
+        job = np.flatnonzero(self.assignment >= 0).astype(np.int32)
+        klass, start, hours = self.assignment[job], self.start[job], self.hours[job]
+        site, origin, gang = problem.classes.site[klass], jobs.origin[job], jobs.gang[job]
+        end, data = start + hours, jobs.data_gb[job]
+        kwh, yuan, rent = (
+            gang * (total[klass, end] - total[klass, start])
+            for total in (
+                _running(problem.kwh_per_accelerator_h),
+                _running(problem.kwh_per_accelerator_h * prices.energy[problem.classes.site]),
+                _running(prices.capacity),
+            )
+        )
+        moved = (jobs.placed_class[job] >= 0) & (
+            (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
+        )
+        cost = yuan + data * problem.corridors.price_yuan_per_gb[origin, site]
+        cost += jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+        cost += np.where(moved, jobs.migration_yuan[job], 0.0)
+        scarce = rent + data * prices.corridor[origin, site, start]
+        scarce += gang * hours * prices.quota[jobs.tenant[job]]
+        columns = {"job": job, "klass": klass, "site": site, "start": start, "hours": hours}
+        columns |= {"gang": gang, "energy_kwh": kwh, "cost_yuan": cost, "price_yuan": cost + scarce}
+        return columns
+
+    def table(self) -> dict[str, NDArray[Any]]:
+        """The placed jobs, one entry each.
+
+        Returns
+        -------
+        dict of arrays
+            ``job``, ``klass``, ``site``, ``start``, ``hours``, ``gang``: int32; ``energy_kwh`` at
+            the grid connection; ``cost_yuan``: data, delay, migration, and energy at the site's
+            hourly price; ``price_yuan``: with what its capacity, corridor and quota are worth to
+            others.
+        """
+        return dict(self._table)
+
+    @cached_property
+    def free(self) -> Free:
+        """What the placed jobs leave free."""
+        problem, jobs, t = self.problem, self.problem.jobs, self._table
+        change = np.zeros((len(problem.classes), problem.hours + 1), np.int64)
+        np.add.at(change, (t["klass"], t["start"]), t["gang"])
+        np.add.at(change, (t["klass"], t["start"] + t["hours"]), -t["gang"])
+        sent = problem.corridors.bandwidth_gb.copy()
+        data = jobs.data_gb[t["job"]]
+        np.subtract.at(sent, (jobs.origin[t["job"]], t["site"], t["start"]), data)
+        used = np.bincount(jobs.tenant[t["job"]], t["gang"] * t["hours"], len(problem.quotas))
+        return Free(
+            accelerators=problem.classes.capacity - change.cumsum(axis=1)[:, : problem.hours],
+            data_gb=sent,
+            accelerator_h=problem.quotas.upper_accelerator_h - used,
+        )
+
+    @cached_property
+    def green(self) -> dict[str, Floats]:
+        """The four green numbers by site, never one and never added up.
+
+        Returns
+        -------
+        dict of float64 (n_sites,)
+            ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe``: shares of load; ``n4_tco2``:
+            location-based tonnes; ``green_kwh``, ``certificate_kwh``, ``shortfall_kwh``. What they
+            mean stands in `gridcompute.grid.audit`.
+        """
+        return green_account(self.problem, self.dispatch)
+
+    @cached_property
+    def mandate_yuan_per_kwh(self) -> Floats:
+        """What a kWh of load costs at each site because of the mandate, (n_sites,).
+
+        The middle of the price interval of the site's scope, times the share asked for.
+        """
+        rows = self.problem.mandate_rows
+        middle = np.nan_to_num(self.prices.mandate.mean(axis=1), posinf=rows.missing_yuan_per_kwh)
+        return np.asarray(rows.share * (middle @ rows.member))
+
+    @cached_property
+    def reasons(self) -> dict[int, str]:
+        """A stable token for each unplaced job, why it has no option or what its options lack."""
+        unplaced, free = np.flatnonzero(self.assignment < 0), self.free
+        tokens: list[str] = []
+        for first in range(0, len(unplaced), 1 << 14):
+            block = unplaced[first : first + (1 << 14)]
+            tokens += unplaced_reasons(
+                self.problem, block, free.accelerators, free.data_gb, free.accelerator_h
+            )
+        return dict(zip(unplaced.tolist(), tokens, strict=True))
+
+    def verify(self) -> PlanCertificate:
+        """Recompute everything: feasibility, energy balance, accounts, cost and bound.
+
+        Shares no code with the engine. Needs scipy.
+
+        Returns
+        -------
+        PlanCertificate
+            ``.valid``, the recomputed cost and bound, and each fault with its token and place.
+
+        Notes
+        -----
+        Complexity: a pass over all options and one linear program of some thousand columns.
+        """
+        return verify(self)
+
+    def explain(self, job: int) -> Explanation:
+        """Why a job runs where it does, or why not: each site's best option in yuan, part by part.
+
+        Parameters
+        ----------
+        job : int
+            Its row in the jobs table.
+        """
+        return explain(self, job)
+
+    def to_arrow(self) -> pa.Table:
+        """All jobs as a pyarrow Table, unplaced ones with nulls and a reason."""
+        import pyarrow as pa
+
+        n, sites, classes = len(self.problem.jobs), self.problem.sites, self.problem.classes
+        placed, t = self.assignment >= 0, self._table
+        kinds = np.array(classes.accelerator_names)[classes.accelerator]
+        names = {"site_name": sites.name[t["site"]], "accelerator": kinds[t["klass"]]}
+        columns: dict[str, Any] = {"job": pa.array(np.arange(n, dtype=np.int32))}
+        for name, values in {**t, **names}.items():
+            if name != "job":
+                wide = np.zeros(n, values.dtype)
+                wide[placed] = values
+                columns[name] = pa.array(wide, mask=~placed)
+        columns["reason"] = pa.array([self.reasons.get(j) for j in range(n)], pa.string())
+        return pa.table(columns)
+
+    def report(self, path: str | Path) -> Path:
+        """Write one self-contained HTML page with pictures of the plan, and return its path.
+
+        Parameters
+        ----------
+        path : path
+            Of the file to write, e.g. ``"plan.html"``.
+        """
+        from ..report.plan_page import write_page  # the one arrow upwards, and only when called
+
+        return write_page(self, path)
+
+
+def _running(hourly: Floats) -> Floats:
+    """Sums up to each hour, (rows, hours + 1)."""
+    return np.concatenate([np.zeros((len(hourly), 1)), hourly.cumsum(axis=1)], axis=1)

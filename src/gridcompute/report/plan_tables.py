@@ -1,0 +1,151 @@
+"""The tables of the page: the green account, the rules, the bottlenecks by their worth."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .svg import number, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..grid.audit import Audit
+    from ..grid.plan import Plan
+
+__all__ = ["Bottleneck", "bottleneck_list", "bottlenecks", "claims", "green_table", "table"]
+
+
+class Bottleneck(NamedTuple):
+    """Something scarce: what one more unit saves, and what all of it earns at that price."""
+
+    kind: str
+    where: str
+    yuan_per_unit: float
+    unit: str
+    earns_yuan: float
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], sums: int = 0) -> str:
+    """A plain table; words to the left, numbers to the right, the last `sums` rows in bold."""
+    words = [all(not _numeric(row[c]) for row in rows) for c in range(len(head))]
+
+    def cells(kind: str, row: Sequence[str]) -> str:
+        return "".join(
+            tag(kind, escape(text) or "&nbsp;", **({"class_": "word"} if words[c] else {}))
+            for c, text in enumerate(row)
+        )
+
+    body = "".join(
+        tag("tr", cells("td", row), **({"class_": "sum"} if i >= len(rows) - sums else {}))
+        for i, row in enumerate(rows)
+    )
+    return tag("table", tag("thead", tag("tr", cells("th", head))) + tag("tbody", body))
+
+
+def _numeric(text: str) -> bool:
+    return text.strip("+-–%∞,. ").replace(",", "").replace(".", "").isdigit()
+
+
+def green_table(account: Audit) -> str:
+    """The four numbers by site, over the new sites and over all."""
+    columns = ("n1_statutory", "n2_hourly", "n3_cfe")
+    rows = []
+    for i, name in enumerate(account.sites["name"]):
+        site = {k: float(account.sites[k][i]) for k in account.total}
+        rows.append((f"{name}{' (new)' if account.sites['new'][i] else ''}", site))
+    rows += [("new sites", dict(account.new)), ("all sites", dict(account.total))]
+    head = ["site", "load MWh", "N1 statutory", "N2 hourly", "N3 CFE", "N4 tCO2", "short MWh"]
+    lines = [
+        [
+            name,
+            number(v["load_kwh"] / 1e3),
+            *(f"{v[c]:.1%}" for c in columns),
+            number(v["n4_tco2"]),
+            number(v["shortfall_kwh"] / 1e3),
+        ]
+        for name, v in rows
+    ]
+    return table(head, lines, sums=2)
+
+
+def claims(account: Audit) -> str:
+    """What the plan would claim under every rule and scope."""
+    rows = [
+        [
+            f"{c.rule}, per {c.scope}",
+            f"{c.mean:.1%}",
+            f"{c.worst:.1%}",
+            c.worst_name,
+            "yes" if c.met else "no",
+            number(c.certificates_mwh),
+        ]
+        for c in account.claims
+    ]
+    return table(["rule", "mean", "worst", "at", "met", "certificates MWh"], rows)
+
+
+def bottlenecks(plan: Plan, most: int = 18) -> str:
+    """The scarce things that earn the most."""
+    found = bottleneck_list(plan)[:most]
+    rows = [[b.kind, b.where, number(b.yuan_per_unit), b.unit, number(b.earns_yuan)] for b in found]
+    head = ["what", "where", "one more saves", "yuan per", "earns in all"]
+    return table(head, rows) if rows else tag("p", "Nothing is scarce at these prices.")
+
+
+def bottleneck_list(plan: Plan) -> list[Bottleneck]:
+    """All scarce things with a price, those that earn the most first."""
+    found = [*_capacity(plan), *_corridors(plan), *_others(plan)]
+    return sorted(found, key=lambda b: -b.earns_yuan)
+
+
+def _capacity(plan: Plan) -> Iterator[Bottleneck]:
+    classes, names = plan.problem.classes, plan.problem.sites.name
+    earns = plan.prices.capacity * classes.capacity
+    for c in range(len(classes)):
+        h = int(np.argmax(earns[c]))
+        if earns[c].sum() > 0:
+            where = f"{names[classes.site[c]]}, {classes.accelerator_names[classes.accelerator[c]]}"
+            unit = f"accelerator-hour, dearest at {h}"
+            yield Bottleneck(
+                "capacity", where, float(plan.prices.capacity[c, h]), unit, float(earns[c].sum())
+            )
+
+
+def _corridors(plan: Plan) -> Iterator[Bottleneck]:
+    prices, names = plan.prices.corridor, plan.problem.sites.name
+    earns = np.where(prices > 0, prices, 0.0) * np.where(
+        prices > 0, plan.problem.corridors.bandwidth_gb, 0.0
+    )
+    for o, d in np.argwhere(earns.sum(axis=2) > 0):
+        h = int(np.argmax(earns[o, d]))
+        unit = f"GB, dearest at {h}"
+        where = f"{names[o]} to {names[d]}"
+        yield Bottleneck("corridor", where, float(prices[o, d, h]), unit, float(earns[o, d].sum()))
+
+
+def _others(plan: Plan) -> Iterator[Bottleneck]:
+    problem, prices, energy = plan.problem, plan.prices, plan.problem.energy
+    for m in np.flatnonzero(prices.quota > 0):
+        upper = float(problem.quotas.upper_accelerator_h[m])
+        price = float(prices.quota[m])
+        yield Bottleneck("quota", f"tenant {m}", price, "accelerator-hour", price * upper)
+    for q, name in enumerate(problem.mandate_rows.names):
+        low, high = (float(x) for x in prices.mandate[q])
+        asked = problem.mandate_rows.share * float(
+            problem.mandate_rows.member[q] @ plan.green["load_kwh"]
+        )
+        if high > 0:
+            unit = f"green kWh ({number(low)} to {number(high)})"
+            yield Bottleneck("mandate", name, high, unit, (low + high) / 2 * asked)
+    for s, name in enumerate(problem.sites.name):
+        sizes = (
+            ("battery size", "kWh", energy.battery_kwh[s]),
+            ("battery power", "kW", energy.battery_kw[s]),
+        )
+        for k, (kind, unit, size) in enumerate(sizes):
+            price = float(prices.storage[s, k])
+            if price > 0:
+                yield Bottleneck(kind, str(name), price, unit, price * float(size))

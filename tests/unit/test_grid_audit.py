@@ -1,0 +1,250 @@
+"""The green account and the ledger: four numbers, other rules, a file that shows changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from grid_oracles import dispatch_of, energy_prices, greedy_plan
+from gridcompute import InvalidProblemError, grid
+from gridcompute.grid.audit import ALARM
+from gridcompute.grid.ledger import GENESIS, Entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def plan() -> grid.Plan:
+    """A plan for three hundred jobs under 80 % per site and hour."""
+    return greedy_plan(grid.east_west(n_jobs=300, seed=4))
+
+
+def idle_plan(problem: grid.Problem) -> grid.Plan:
+    """No job placed: base load only."""
+    nobody = np.full(len(problem.jobs), -1, np.int32)
+    dispatch = dispatch_of(problem, problem.energy.base_load_kwh)
+    return grid.Plan(
+        problem=problem,
+        assignment=nobody,
+        start=nobody.copy(),
+        dispatch=dispatch,
+        prices=energy_prices(problem, 0.0),
+        objective_yuan=0.0,
+        bound_yuan=0.0,
+    )
+
+
+def test_four_numbers_by_hand(plan: grid.Plan) -> None:
+    """If this fails, one of N1 to N4 is computed from the wrong sums."""
+    d, green = plan.dispatch, plan.green
+    for s in range(12):
+        used = d.direct_kwh[:, s].sum() + d.bundled_kwh[s].sum() + d.green_discharge_kwh[s].sum()
+        grey = d.grid_kwh[s] + d.grey_discharge_kwh[s]
+        load = used + grey.sum()
+        assert green["load_kwh"][s] == pytest.approx(load)
+        assert green["n2_hourly"][s] == pytest.approx(used / load)
+        assert green["n1_statutory"][s] == pytest.approx(used / load)
+        clean = (grey * plan.problem.energy.grid_green_share[s]).sum()
+        assert green["n3_cfe"][s] == pytest.approx((used + clean) / load)
+        grams = (d.grid_kwh[s] + d.grid_charge_kwh[s]) @ plan.problem.carbon_g_per_kwh[s]
+        assert green["n4_tco2"][s] == pytest.approx(grams / 1e6)
+        asked = 0.8 * load if plan.problem.sites.new[s] else 0.0
+        assert used + green["shortfall_kwh"][s] >= asked - 1e-6
+
+
+def test_green_use_never_exceeds_load_in_any_hour(plan: grid.Plan) -> None:
+    """If this fails, surplus of noon is credited against the night."""
+    assert (plan.dispatch.green_kwh <= plan.dispatch.load_kwh + 1e-9).all()
+
+
+def test_certificates_raise_the_claim_and_nothing_else() -> None:
+    """If this fails, the account hides that certificates move no energy."""
+    problem = grid.east_west(n_jobs=200, seed=2)
+    plans = {}
+    for rule, scope in (("volume", "site"), ("hourly", "site")):
+        mandate = grid.Mandate(share=0.8, rule=rule, scope=scope)
+        plans[rule] = greedy_plan(problem.replace(mandate=mandate))
+    bought, used = (grid.audit(plans[rule]) for rule in ("volume", "hourly"))
+    assert plans["volume"].dispatch.certificate_kwh.sum() > 0
+    assert bought.new["n1_statutory"] > bought.new["n2_hourly"] + 0.01
+    assert bought.worst[1] < used.worst[1]
+    ahead = plans["volume"].green["n1_statutory"] - plans["volume"].green["n2_hourly"]
+    assert sum("claims" in alarm for alarm in bought.alarms) == (ahead > ALARM).sum() > 0
+
+
+def test_other_rules_are_what_the_dispatch_would_claim(plan: grid.Plan) -> None:
+    """If this fails, "under the other rule" is not this plan's number."""
+    account = grid.audit(plan)
+    claims = {(c.rule, c.scope): c for c in account.claims}
+    assert len(claims) == 6
+    new = plan.problem.sites.new
+    share = plan.green["n2_hourly"][new]
+    hourly = claims["hourly", "site"]
+    assert hourly.worst == pytest.approx(share.min())
+    assert (hourly.worst_name, hourly.worst) == account.worst
+    assert hourly.met == (share >= 0.8 - 1e-6).all()
+    assert claims["hourly", "operator"].worst >= hourly.worst
+    assert claims["volume", "site"].met
+    missing = np.maximum(0.8 * plan.green["load_kwh"] - plan.green["green_kwh"], 0)[new].sum()
+    assert claims["volume", "site"].certificates_mwh == pytest.approx(missing / 1e3)
+    assert claims["hourly", "site"].certificates_mwh == 0
+
+
+def test_the_account_prints_four_columns_and_the_lowest_site(plan: grid.Plan) -> None:
+    """If this fails, a reader sees one green number instead of four, or only the mean."""
+    text = str(grid.audit(plan))
+    assert all(word in text for word in ("N1 statutory", "N2 hourly", "N3 CFE", "N4 tCO2"))
+    assert "Lowest N2 among the new sites" in text
+    assert text.count("\n| ") > 20
+    assert json.loads(json.dumps(grid.audit(plan).as_dict()))["rule"].startswith("80% hourly")
+
+
+def test_pooled_scopes_split_what_is_missing_by_load() -> None:
+    """If this fails, a pooled shortfall is lost or counted twice."""
+    problem = grid.east_west(n_jobs=200, seed=2)
+    plan = greedy_plan(problem.replace(mandate=grid.Mandate(share=1.0, scope="operator")))
+    missing = plan.dispatch.missing_kwh
+    assert missing.sum() > 0
+    assert plan.green["shortfall_kwh"].sum() == pytest.approx(missing.sum())
+    assert (plan.green["shortfall_kwh"][~problem.sites.new] == 0).all()
+
+
+# ---------------------------------------------------------------- the ledger
+
+
+def test_the_ledger_carries_debt_and_credit(plan: grid.Plan) -> None:
+    """If this fails, yesterday's shortfall is forgiven, or yesterday's surplus is lost."""
+    ledger = grid.Ledger(window=3).record(plan, batch="monday")
+    rows = plan.problem.mandate.rows(plan.problem.sites)
+    owed = ledger.carried_kwh(rows.member, 0.8, plan.problem.sites)
+    new = np.flatnonzero(plan.problem.sites.new)
+    expected = 0.8 * plan.green["load_kwh"][new] - plan.green["green_kwh"][new]
+    np.testing.assert_allclose(owed, expected)
+    mandate = grid.Mandate(share=0.8, ledger=ledger)
+    tuesday = plan.problem.replace(mandate=mandate)
+    assert tuesday.mandate_rows.carried_kwh == pytest.approx(expected)
+    assert tuesday.mandate_rows.missing_yuan_per_kwh == 0.3
+    assert greedy_plan(tuesday).verify().valid
+
+
+def test_the_window_forgets(plan: grid.Plan) -> None:
+    """If this fails, the budget does not roll."""
+    ledger = grid.Ledger(window=3).record(plan, batch="1")
+    rows = plan.problem.mandate.rows(plan.problem.sites)
+    idle = idle_plan(plan.problem)
+    once = ledger.carried_kwh(rows.member, 0.8, plan.problem.sites)
+    ledger = ledger.record(idle, batch="2").record(idle, batch="3")
+    later = ledger.carried_kwh(rows.member, 0.8, plan.problem.sites)
+    only_idle = grid.Ledger(window=3).record(idle, batch="2").record(idle, batch="3")
+    expected = only_idle.carried_kwh(rows.member, 0.8, plan.problem.sites)
+    np.testing.assert_allclose(later, expected)
+    assert np.abs(later - once).max() > 1
+    assert (
+        not dataclasses.replace(ledger, window=1)
+        .carried_kwh(rows.member, 0.8, plan.problem.sites)
+        .any()
+    )
+
+
+def test_meters_replace_plans_and_show_the_difference(plan: grid.Plan) -> None:
+    """If this fails, the budget rests on intentions although measurements are known."""
+    ledger = grid.Ledger().record(plan, batch="monday")
+    load, green = plan.green["load_kwh"], plan.green["green_kwh"] * 0.5
+    metered = ledger.meter("monday", load_kwh=load, green_kwh=green)
+    rows = plan.problem.mandate.rows(plan.problem.sites)
+    before, after = (x.carried_kwh(rows.member, 0.8, plan.problem.sites) for x in (ledger, metered))
+    np.testing.assert_allclose(
+        after - before, (plan.green["green_kwh"] * 0.5)[plan.problem.sites.new]
+    )
+    (difference,) = metered.differences()
+    assert difference["green_kwh"] == pytest.approx(-plan.green["green_kwh"].sum() / 2)
+    with pytest.raises(InvalidProblemError, match="no planned batch 'friday'"):
+        ledger.meter("friday", load_kwh=load, green_kwh=green)
+    with pytest.raises(InvalidProblemError, match="at most the load"):
+        ledger.meter("monday", load_kwh=load, green_kwh=load + 1)
+    with pytest.raises(InvalidProblemError, match="3 values, needed 12"):
+        ledger.meter("monday", load_kwh=[1, 2, 3], green_kwh=[0, 0, 0])
+
+
+def test_a_certificate_is_retired_once(plan: grid.Plan) -> None:
+    """If this fails, one certificate serves two claims."""
+    ledger = grid.Ledger().record(plan, batch="1", serials=["GEC-7"])
+    with pytest.raises(InvalidProblemError, match=r"serials\[1\]: certificate GEC-7"):
+        ledger.record(plan, batch="2", serials=["GEC-8", "GEC-7"])
+    with pytest.raises(InvalidProblemError, match="holds batch '1' already"):
+        ledger.record(plan, batch="1")
+
+
+@pytest.fixture
+def ledger_file(plan: grid.Plan, tmp_path: Path) -> Path:
+    """A ledger of three batches on disk."""
+    ledger = grid.Ledger()
+    for batch in "abc":
+        ledger = ledger.record(plan, batch=batch)
+    ledger.write(tmp_path / "ledger.jsonl")
+    return tmp_path / "ledger.jsonl"
+
+
+def test_the_file_is_append_only(ledger_file: Path, plan: grid.Plan) -> None:
+    """If this fails, history is rewritten instead of continued."""
+    before = ledger_file.read_bytes()
+    ledger = grid.Ledger.read(ledger_file).record(plan, batch="d")
+    ledger.write(ledger_file)
+    ledger.write(ledger_file)
+    after = ledger_file.read_bytes()
+    assert after.startswith(before)
+    assert after.count(b"\n") == 4
+    assert grid.Ledger.read(ledger_file).head == ledger.head
+    with pytest.raises(InvalidProblemError, match="holds another ledger"):
+        grid.Ledger().record(plan, batch="z").write(ledger_file)
+
+
+@pytest.mark.parametrize(
+    "what", ["number", "removed", "swapped", "first removed", "inserted", "junk"]
+)
+def test_tampering_is_detected(ledger_file: Path, what: str) -> None:
+    """If this fails, a kWh can be changed after the fact and nobody sees it."""
+    lines = ledger_file.read_text().splitlines()
+    if what == "number":
+        entry = json.loads(lines[1])
+        entry["green_kwh"][0] += 1
+        lines[1] = json.dumps(entry)
+    elif what == "removed":
+        del lines[1]
+    elif what == "swapped":
+        lines[0], lines[1] = lines[1], lines[0]
+    elif what == "first removed":
+        del lines[0]
+    elif what == "inserted":
+        content = json.loads(lines[0]) | {"batch": "x"}
+        entry = {k: v for k, v in content.items() if k not in ("previous", "hash")}
+        tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        forged = Entry.after(GENESIS, **tuples)
+        lines.insert(1, json.dumps(dataclasses.asdict(forged)))
+    else:
+        lines[2] = "{}"
+    ledger_file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InvalidProblemError):
+        grid.Ledger.read(ledger_file)
+
+
+def test_a_shortened_file_is_found_out_by_the_published_head(ledger_file: Path) -> None:
+    """If this fails, the last batches can be dropped unseen even where the head was published."""
+    head = grid.Ledger.read(ledger_file).head
+    ledger_file.write_text("".join(ledger_file.read_text().splitlines(keepends=True)[:-1]))
+    grid.Ledger.read(ledger_file)
+    with pytest.raises(InvalidProblemError, match=f"needed {head}"):
+        grid.Ledger.read(ledger_file, head=head)
+
+
+def test_bad_policies() -> None:
+    """If this fails, a window of no batches divides by nothing later."""
+    with pytest.raises(InvalidProblemError, match=r"ledger\.window is 0"):
+        grid.Ledger(window=0)
+    with pytest.raises(InvalidProblemError, match="cap_yuan_per_kwh is nan"):
+        grid.Ledger(cap_yuan_per_kwh=float("nan"))

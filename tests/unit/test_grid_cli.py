@@ -1,0 +1,140 @@
+"""The platform's commands, on a slow but sound matcher in the engine's place."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from grid_oracles import greedy_plan
+from gridcompute import cli, grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Command = Any  # called with words; its `asked` holds the options that reached the matcher
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command line; status, standard output and standard error."""
+    asked: list[dict[str, object]] = []
+
+    def match(problem: grid.Problem, **options: object) -> grid.Plan:
+        asked.append(options)
+        return greedy_plan(problem)
+
+    engine = types.ModuleType("gridcompute.grid.match")
+    engine.match = match  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gridcompute.grid.match", engine)
+    monkeypatch.setattr(grid, "match", engine, raising=False)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        status = cli.run([str(a) for a in arguments])
+        streams = capsys.readouterr()
+        return status, streams.out, streams.err
+
+    run.asked = asked  # type: ignore[attr-defined]
+    return run
+
+
+@pytest.fixture
+def folders(command: Command, tmp_path: Path) -> tuple[Path, Path]:
+    """A problem and its plan, made by the commands."""
+    problem, plan = tmp_path / "problem", tmp_path / "plan"
+    assert command("scenario", "--jobs", 150, "--seed", 2, "--out", problem, "--csv")[0] == 0
+    status, out, _ = command("match", problem, "--out", plan, "--gap", 0.01, "--quiet")
+    assert status == 0
+    assert "jobs placed" in out
+    assert "Lowest N2" in out
+    return problem, plan
+
+
+def test_scenario_match_verify(command: Command, folders: tuple[Path, Path]) -> None:
+    """If this fails, a user's first three commands do not work together."""
+    problem, plan = folders
+    assert (problem / "jobs.csv").exists()
+    assert command.asked[0]["gap"] == 0.01
+    assert command.asked[0]["progress"] is False
+    assert {p.name for p in plan.iterdir()} >= {
+        "plan.html",
+        "audit.md",
+        "jobs.parquet",
+        "green.csv",
+    }
+    status, out, _ = command("verify", plan)
+    assert status == 0
+    assert out.startswith("valid")
+
+
+def test_verify_finds_a_changed_plan(command: Command, folders: tuple[Path, Path]) -> None:
+    """If this fails, a stored plan can be prettified unseen."""
+    _, plan = folders
+    path = plan / "plan.json"
+    numbers = json.loads(path.read_text())
+    numbers["objective_yuan"] *= 0.9
+    path.write_text(json.dumps(numbers))
+    status, out, _ = command("verify", plan)
+    assert status == 1
+    assert "CostMismatch" in out
+    with np.load(plan / "plan.npz") as stored:
+        arrays = dict(stored)
+    arrays["dispatch.grid_kwh"] = arrays["dispatch.grid_kwh"] * 0.5
+    np.savez(plan / "plan.npz", **arrays)
+    assert "LoadImbalance" in command("verify", plan)[1]
+
+
+def test_what_if(command: Command, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """If this fails, the change asked for is not the change made, or prices do not travel."""
+    _, plan = folders
+    out = tmp_path / "dark"
+    status, text, _ = command("whatif", plan, "--outage", "Hami", "--out", out)
+    assert status == 0
+    assert "jobs placed differently" in text
+    assert command.asked[-1]["prices"] is not None
+    changed = grid.read_plan(out)
+    assert changed.problem.classes.capacity[changed.problem.classes.site == 10].sum() == 0
+    status, text, _ = command("whatif", plan, "--gbit-s", 10, "--corridor", "Hami:Chongqing")
+    assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["match", "nowhere", "--out", "x"], "problem.json is not there"),
+        (["verify", "nowhere"], "problem.json is not there"),
+        (["match", "nowhere"], "--out"),
+        (["scenario", "--jobs", "0", "--out", "x"], "--jobs"),
+    ],
+)
+def test_bad_input_costs_one_line_and_status_2(
+    command: Command,
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If this fails, a user's typing error ends in a traceback."""
+    monkeypatch.chdir(tmp_path)
+    status, out, err = command(*arguments)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert words in err
+
+
+def test_bad_tables_and_names_cost_one_line(command: Command, folders: tuple[Path, Path]) -> None:
+    """If this fails, the line does not say which table, column and row."""
+    problem, plan = folders
+    status, _, err = command("whatif", plan, "--outage", "Atlantis")
+    assert status == 2
+    assert "no site is called 'Atlantis'" in err
+    assert command("whatif", plan, "--corridor", "Hami", "--gbit-s", 1)[0] == 2
+    sites = problem / "sites.csv"
+    sites.write_text(sites.read_text().replace("1.25", "0.25", 1))
+    status, _, err = command("match", problem, "--out", plan)
+    assert status == 2
+    assert "sites.pue[0] is 0.25, needed" in err

@@ -1,0 +1,360 @@
+"""A plan in people's hands: tables, reasons, explanations, files, page."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from grid_oracles import greedy_plan, lp_optimum, options_of
+from gridcompute import InvalidProblemError, grid
+from gridcompute.grid.explain import PARTS
+from gridcompute.grid.options import REASONS, REASONS_UNPLACED
+from gridcompute.grid.whatif import changed
+from gridcompute.report.plan_page import page
+from gridcompute.report.plan_tables import bottleneck_list
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def plan() -> grid.Plan:
+    """A greedy plan for two hundred jobs, with the prices of the relaxed optimum."""
+    problem = grid.east_west(n_jobs=200, seed=3)
+    scarce = np.where(np.arange(60)[:, None] % 3 == 0, 0, problem.classes.capacity)
+    problem = problem.replace(
+        classes=problem.classes.replace(capacity=scarce),
+        corridors=problem.corridors.replace(bandwidth_gb=problem.corridors.bandwidth_gb / 12),
+    )
+    value, prices, _ = lp_optimum(problem)
+    interval = np.linspace(0.0, 0.3, 14).reshape(7, 2)
+    prices = prices.replace(mandate=interval, storage=np.full((12, 2), 0.4))
+    return dataclasses.replace(greedy_plan(problem), prices=prices, bound_yuan=value)
+
+
+def test_table_agrees_with_the_arrays(plan: grid.Plan) -> None:
+    """If this fails, the table shows other jobs than the plan has."""
+    t, problem = plan.table(), plan.problem
+    np.testing.assert_array_equal(t["job"], np.flatnonzero(plan.assignment >= 0))
+    np.testing.assert_array_equal(t["klass"], plan.assignment[t["job"]])
+    np.testing.assert_array_equal(t["site"], problem.classes.site[t["klass"]])
+    for i, j in enumerate(t["job"][:20]):
+        c, h = t["klass"][i], t["start"][i]
+        d = problem.hours_needed(j)[0, c]
+        assert t["hours"][i] == d
+        kwh = problem.jobs.gang[j] * problem.kwh_per_accelerator_h[c, h : h + d]
+        assert t["energy_kwh"][i] == pytest.approx(kwh.sum())
+        offer = plan.explain(int(j)).taken
+        assert offer is not None
+        assert t["price_yuan"][i] == pytest.approx(offer.yuan)
+        scarce = ("capacity", "corridor", "quota")
+        assert t["cost_yuan"][i] == pytest.approx(offer.yuan - sum(offer.parts[k] for k in scarce))
+
+
+def test_every_unplaced_job_has_a_known_reason(plan: grid.Plan) -> None:
+    """If this fails, a tenant asks why and gets no answer, or a word that no page explains."""
+    unplaced = np.flatnonzero(plan.assignment < 0)
+    assert set(plan.reasons) == set(unplaced.tolist())
+    assert set(plan.reasons.values()) <= set(REASONS) | set(REASONS_UNPLACED)
+    assert len(set(plan.reasons.values())) > 1
+
+
+def test_reasons_are_true(plan: grid.Plan) -> None:
+    """If this fails, a job is said to lack room that is there, or the other way round."""
+    problem, free = plan.problem, plan.free
+    jobs, options = problem.jobs, options_of(problem)
+    for j, token in plan.reasons.items():
+        mine = [(c, t, d) for job, c, t, d, _ in options if job == j]
+        assert bool(mine) == (token not in REASONS)
+        if not mine:
+            continue
+        gang, quota = jobs.gang[j], free.accelerator_h[jobs.tenant[j]]
+        small = [o for o in mine if gang * o[2] <= quota]
+        roomy = [o for o in small if free.accelerators[o[0], o[1] : o[1] + o[2]].min() >= gang]
+        sites = problem.classes.site
+        wired = [
+            o for o in roomy if free.data_gb[jobs.origin[j], sites[o[0]], o[1]] >= jobs.data_gb[j]
+        ]
+        expected = (
+            "NotWorthIt"
+            if wired
+            else "CorridorTaken"
+            if roomy
+            else "CapacityTaken"
+            if small
+            else "QuotaReached"
+        )
+        assert token == expected
+
+
+def test_explanation_finds_each_sites_cheapest_option(plan: grid.Plan) -> None:
+    """If this fails, "at Hami +41" is not what Hami would cost."""
+    problem, prices, jobs = plan.problem, plan.prices, plan.problem.jobs
+    for j in (0, 17, int(next(iter(plan.reasons)))):
+        best: dict[str, float] = {}
+        for job, c, t, d, cost in options_of(problem):
+            if job != j:
+                continue
+            s, gang = int(problem.classes.site[c]), int(jobs.gang[j])
+            cost += gang * prices.capacity[c, t : t + d].sum()
+            kwh = gang * problem.kwh_per_accelerator_h[c, t : t + d]
+            cost += kwh @ prices.energy[s, t : t + d]
+            cost += jobs.data_gb[j] * prices.corridor[jobs.origin[j], s, t]
+            cost += gang * d * prices.quota[jobs.tenant[j]]
+            name = str(problem.sites.name[s])
+            best[name] = min(best.get(name, np.inf), cost)
+        told = plan.explain(j)
+        assert {k: pytest.approx(v.yuan) for k, v in told.best.items()} == best
+        assert set(told.shut) == set(problem.sites.name) - set(best)
+        assert set(told.shut.values()) <= set(REASONS)
+        assert all(set(offer.parts) == set(PARTS) for offer in told.best.values())
+        assert str(j) in str(told).splitlines()[0]
+
+
+def test_explanations_of_jobs_that_are_not_there(plan: grid.Plan) -> None:
+    """If this fails, job -1 is silently the last one."""
+    with pytest.raises(IndexError, match="job is 200"):
+        plan.explain(200)
+    with pytest.raises(IndexError, match="job is -1"):
+        plan.explain(-1)
+    with pytest.raises(TypeError, match="must be an int"):
+        plan.explain(1.0)  # type: ignore[arg-type]
+
+
+def test_plan_refuses_arrays_of_other_shapes(plan: grid.Plan) -> None:
+    """If this fails, a plan with a float assignment fails far away."""
+    with pytest.raises(TypeError, match="needed int32"):
+        dataclasses.replace(plan, assignment=plan.assignment.astype(np.int64))
+    with pytest.raises(ValueError, match="status"):
+        dataclasses.replace(plan, status="fine")
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_problem_folders_keep_every_value(plan: grid.Plan, tmp_path: Path, form: str) -> None:
+    """If this fails, a problem changes on its way to disk and back."""
+    problem = plan.problem
+    again = grid.read_problem(grid.write_problem(problem, tmp_path / "p", format=form))
+    for name in ("jobs", "sites", "classes", "energy", "corridors", "quotas"):
+        for column in getattr(problem, name).columns():
+            a, b = (getattr(getattr(p, name), column) for p in (problem, again))
+            assert a.dtype.kind == b.dtype.kind
+            np.testing.assert_array_equal(a, b)
+    assert again.mandate == problem.mandate
+    assert (again.hours, again.name) == (problem.hours, problem.name)
+    assert again.energy.source_names == problem.energy.source_names
+    assert again.classes.family_names == problem.classes.family_names
+
+
+def test_a_ledger_travels_with_its_problem(plan: grid.Plan, tmp_path: Path) -> None:
+    """If this fails, a stored batch is verified against another mandate."""
+    ledger = grid.Ledger(window=5).record(plan, batch="a")
+    problem = plan.problem.replace(mandate=grid.Mandate(share=0.7, ledger=ledger))
+    again = grid.read_problem(grid.write_problem(problem, tmp_path))
+    assert again.mandate == problem.mandate
+
+
+def test_names_may_stand_for_indices(plan: grid.Plan, tmp_path: Path) -> None:
+    """If this fails, people must count sites to write a table by hand."""
+    grid.write_problem(plan.problem, tmp_path, format="csv")
+    path = tmp_path / "jobs.csv"
+    head, *rows = path.read_text().splitlines()
+    at = head.replace('"', "").split(",").index("origin")
+    names = plan.problem.sites.name
+    out = [head]
+    for row in rows:
+        cells = row.split(",")
+        cells[at] = f'"{names[int(cells[at])]}"'
+        out.append(",".join(cells))
+    path.write_text("\n".join(out) + "\n")
+    again = grid.read_problem(tmp_path)
+    np.testing.assert_array_equal(again.jobs.origin, plan.problem.jobs.origin)
+    path.write_text("\n".join(out).replace('"Hami"', '"Atlantis"') + "\n")
+    with pytest.raises(
+        InvalidProblemError, match=r"jobs\.origin\[\d+\] is 'Atlantis', needed one of"
+    ):
+        grid.read_problem(tmp_path)
+
+
+def test_bad_folders_are_named(plan: grid.Plan, tmp_path: Path) -> None:
+    """If this fails, a missing file or column ends in a traceback of some other library."""
+    with pytest.raises(InvalidProblemError, match=r"problem\.json is not there"):
+        grid.read_problem(tmp_path)
+    grid.write_problem(plan.problem, tmp_path, format="csv")
+    (tmp_path / "quotas.csv").rename(tmp_path / "quota.csv")
+    with pytest.raises(InvalidProblemError, match=r"neither of quotas\.parquet and quotas\.csv"):
+        grid.read_problem(tmp_path)
+    (tmp_path / "quota.csv").rename(tmp_path / "quotas.csv")
+    path = tmp_path / "jobs.csv"
+    path.write_text(path.read_text().replace('"work_h"', '"work_hours"', 1))
+    with pytest.raises(InvalidProblemError, match="no column 'work_h"):
+        grid.read_problem(tmp_path)
+    (tmp_path / "problem.json").write_text("[1]")
+    with pytest.raises(InvalidProblemError, match="needed an object"):
+        grid.read_problem(tmp_path)
+
+
+def test_plans_survive_a_round_trip_and_stay_valid(plan: grid.Plan, tmp_path: Path) -> None:
+    """If this fails, `gridcompute verify` checks something else than what was planned."""
+    grid.write_plan(plan, tmp_path / "out")
+    again = grid.read_plan(tmp_path / "out")
+    assert again.verify().valid
+    assert (again.objective_yuan, again.bound_yuan) == (plan.objective_yuan, plan.bound_yuan)
+    np.testing.assert_array_equal(again.prices.corridor, plan.prices.corridor)
+    jobs = pyarrow.parquet.read_table(tmp_path / "out" / "jobs.parquet")
+    assert jobs.num_rows == len(plan.assignment)
+    assert jobs["klass"].null_count == (plan.assignment < 0).sum() == len(plan.reasons)
+    assert jobs["reason"].null_count == (plan.assignment >= 0).sum()
+    with pytest.raises(InvalidProblemError, match=r"problem\.json is not there"):
+        grid.read_plan(tmp_path)
+
+
+# ---------------------------------------------------------------- what if
+
+
+def test_changes_do_what_they_say(plan: grid.Plan) -> None:
+    """If this fails, a what-if answers another question."""
+    p = plan.problem
+    twice = changed(p, battery=2.0)
+    np.testing.assert_array_equal(twice.energy.battery_kwh, 2 * p.energy.battery_kwh)
+    wider = changed(p, gbit_s=10, corridor=("Hami", "Chongqing"))
+    more = wider.corridors.bandwidth_gb - np.where(
+        np.isfinite(p.corridors.bandwidth_gb), p.corridors.bandwidth_gb, 0
+    )
+    assert more[10, 5, 0] == pytest.approx(4500)
+    assert wider.corridors.bandwidth_gb[5, 10, 0] == p.corridors.bandwidth_gb[5, 10, 0]
+    dark = changed(p, outage="Hami")
+    assert dark.classes.capacity[p.classes.site == 10].sum() == 0
+    assert dark.classes.capacity.sum() < p.classes.capacity.sum()
+    assert changed(p, share=0.9).mandate == dataclasses.replace(p.mandate, share=0.9)
+    assert changed(p, latency_rule="round_trip").corridors.latency_rule == "round_trip"
+    assert changed(p, renewables=0.5).energy.direct_kwh.sum() == pytest.approx(
+        p.energy.direct_kwh.sum() / 2
+    )
+    with pytest.raises(InvalidProblemError, match="no site is called 'Atlantis'"):
+        changed(p, outage="Atlantis")
+    with pytest.raises(InvalidProblemError, match="needs gbit_s"):
+        changed(p, corridor=("Hami", "Chongqing"))
+    with pytest.raises(InvalidProblemError, match="less than nothing"):
+        changed(p, gbit_s=-1e6)
+
+
+def test_what_if_prints_differences(plan: grid.Plan) -> None:
+    """If this fails, the table compares other numbers than the plans have."""
+    other = dataclasses.replace(plan, objective_yuan=plan.objective_yuan + 100)
+    outcome = grid.WhatIf(plan, other)
+    assert outcome.moved == 0
+    assert {n: b - a for n, a, b in outcome.rows()}["cost, yuan"] == pytest.approx(100)
+    assert "+100.00" in str(outcome)
+
+
+# ---------------------------------------------------------------- the page
+
+
+class Wellformed(HTMLParser):
+    """Fails on tags that do not match."""
+
+    VOID = frozenset({"meta", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, _attrs: object) -> None:
+        self.seen.add(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, _attrs: object) -> None:
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, tag
+        assert self.open.pop() == tag
+
+
+def test_page_is_whole_and_fetches_nothing(plan: grid.Plan) -> None:
+    """If this fails, the page breaks offline, runs code, or is not well-formed."""
+    text = page(plan)
+    parser = Wellformed()
+    parser.feed(text)
+    assert not parser.open
+    assert {"svg", "table", "pre"} <= parser.seen
+    assert not {"script", "link", "img", "iframe"} & parser.seen
+    assert "url(" not in text
+    assert not re.findall(r'(?:src|href)="', text)
+    assert "nan" not in re.sub(r"<text.*?</text>|<style>.*?</style>", "", text).lower().split('"')
+    for name in plan.problem.sites.name:
+        assert name in text
+
+
+def test_page_of_names_that_look_like_html(plan: grid.Plan) -> None:
+    """If this fails, a site's name can put code into the page."""
+    names = plan.problem.sites.name.astype("<U40")
+    names[0] = '<script>alert("x")</script>'
+    problem = plan.problem.replace(sites=plan.problem.sites.replace(name=names), name="<b>x</b>")
+    text = page(dataclasses.replace(plan, problem=problem))
+    assert "<script" not in text
+    assert "<b>x" not in text
+
+
+def test_page_opens_in_a_browser(plan: grid.Plan, tmp_path: Path) -> None:
+    """If this fails, a real browser does not show the pictures."""
+    browser = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if browser is None:
+        pytest.skip("no Chromium here (Debian, Ubuntu: apt install chromium)")
+    path = plan.report(tmp_path / "plan.html")
+    command = [
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path}/home",
+    ]
+    dom = subprocess.run(
+        [*command, "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+    assert dom.count("<svg") > 20
+    assert dom.count("<section") == 8
+    assert "Lowest N2" in dom
+    shot = tmp_path / "plan.png"
+    subprocess.run(
+        [*command, "--window-size=1240,900", f"--screenshot={shot}", path.as_uri()],
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    import matplotlib.image
+
+    pixels = matplotlib.image.imread(shot)[..., :3]
+    assert pixels.shape[:2] == (900, 1240)
+    assert len(np.unique((pixels * 255).astype(int).reshape(-1, 3), axis=0)) > 30, (
+        "the page is blank"
+    )
+
+
+def test_bottlenecks_are_sorted_by_what_they_earn(plan: grid.Plan) -> None:
+    """If this fails, the most valuable bottleneck is not at the top."""
+    found = bottleneck_list(plan)
+    earns = [b.earns_yuan for b in found]
+    assert earns == sorted(earns, reverse=True)
+    assert {"capacity", "mandate", "battery size"} <= {b.kind for b in found}
+    total = sum(b.earns_yuan for b in found if b.kind == "capacity")
+    assert total == pytest.approx((plan.prices.capacity * plan.problem.classes.capacity).sum())

@@ -1,0 +1,339 @@
+"""The checker: it agrees with slow oracles on sound plans, and finds every planted fault."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from grid_oracles import cost_of, energy_prices, greedy_plan, load_of, lp_optimum, options_of
+from gridcompute import grid
+from gridcompute.grid import Plan
+from gridcompute.grid.recompute import jobs_bound, lower_bound
+from gridcompute.grid.verify import FAULTS
+
+Change = Callable[[Plan], Plan]
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """A sound plan for three hundred jobs."""
+    return greedy_plan(grid.east_west(n_jobs=300, seed=4))
+
+
+def test_a_sound_plan_is_valid(plan: Plan) -> None:
+    """If this fails, the checker cries wolf."""
+    found = plan.verify()
+    assert found.valid, str(found)
+    assert found.objective_yuan == pytest.approx(plan.objective_yuan, rel=1e-12)
+    assert "valid" in str(found)
+
+
+def test_load_is_recomputed_job_by_job(plan: Plan) -> None:
+    """If this fails, the energy balance is checked against a wrong load."""
+    load = load_of(plan.problem, plan.assignment, plan.start)
+    np.testing.assert_allclose(plan.dispatch.load_kwh, load, rtol=1e-6, atol=1e-9)
+
+
+# ---------------------------------------------------------------- planted faults
+
+
+def placement(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
+    """Plant something in a copy of `assignment` or `start`."""
+
+    def change(plan: Plan) -> Plan:
+        new = {}
+        for name, edit in changes.items():
+            array = getattr(plan, name).copy()
+            edit(array, plan)
+            new[name] = array
+        return dataclasses.replace(plan, **new)
+
+    return change
+
+
+def dispatch(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
+    """Plant something in copies of columns of the dispatch."""
+
+    def change(plan: Plan) -> Plan:
+        new = {}
+        for name, edit in changes.items():
+            array = getattr(plan.dispatch, name).copy()
+            edit(array, plan)
+            new[name] = array
+        return dataclasses.replace(plan, dispatch=plan.dispatch.replace(**new))
+
+    return change
+
+
+def stricter(**tables: Callable[[grid.Problem], object]) -> Change:
+    """Keep the plan and make its problem stricter."""
+
+    def change(plan: Plan) -> Plan:
+        new = {name: make(plan.problem) for name, make in tables.items()}
+        return dataclasses.replace(plan, problem=plan.problem.replace(**new))
+
+    return change
+
+
+def first(plan: Plan) -> int:
+    return int(np.flatnonzero(plan.assignment >= 0)[0])
+
+
+def add(amount: float) -> Callable[[np.ndarray, Plan], None]:
+    def edit(array: np.ndarray, _plan: Plan) -> None:
+        array.flat[np.argmax(array)] += amount
+
+    return edit
+
+
+def put(place: Callable[[Plan], object], value: float) -> Callable[[np.ndarray, Plan], None]:
+    def edit(array: np.ndarray, plan: Plan) -> None:
+        array[place(plan)] = value
+
+    return edit
+
+
+def early(array: np.ndarray, plan: Plan) -> None:
+    release = plan.problem.jobs.release
+    job = int(np.flatnonzero((plan.assignment >= 0) & (release > 0))[0])
+    array[job] = release[job] - 1
+
+
+def empty_store(array: np.ndarray, _plan: Plan) -> None:
+    array[:, -1] = 0.0
+
+
+def jobs_with(**columns: object) -> Callable[[grid.Problem], object]:
+    return lambda p: p.jobs.replace(**columns)
+
+
+PLANTED: dict[str, list[Change]] = {
+    "PlacementMalformed": [
+        placement(assignment=put(first, 60)),
+        placement(assignment=put(first, -2)),
+        placement(start=put(first, -1)),
+        placement(start=put(first, 24)),
+    ],
+    "WindowViolated": [placement(start=early), placement(start=put(first, 23))],
+    "FamilyUnsupported": [
+        stricter(classes=lambda p: p.classes.replace(throughput=p.classes.throughput * 0)),
+    ],
+    "MemoryTooSmall": [stricter(jobs=jobs_with(memory_gb=81.0))],
+    "ResidencyForbids": [stricter(jobs=jobs_with(residency=1 << 10))],
+    "LatencyTooHigh": [
+        stricter(jobs=jobs_with(latency_ms=0.1)),
+        stricter(corridors=lambda p: p.corridors.replace(delay_ms=p.corridors.delay_ms + 50)),
+    ],
+    "CapacityExceeded": [
+        stricter(classes=lambda p: p.classes.replace(capacity=p.classes.capacity // 3)),
+    ],
+    "CorridorExceeded": [
+        stricter(
+            corridors=lambda p: p.corridors.replace(bandwidth_gb=p.corridors.bandwidth_gb / 9)
+        ),
+    ],
+    "QuotaExceeded": [
+        stricter(
+            quotas=lambda p: p.quotas.replace(
+                upper_accelerator_h=np.minimum(p.quotas.upper_accelerator_h, 5)
+            )
+        ),
+    ],
+    "NegativeEnergy": [dispatch(grid_kwh=put(lambda _: (0, 0), -1.0))],
+    "SourceImbalance": [
+        dispatch(curtailed_kwh=add(0.5)),
+        stricter(energy=lambda p: p.energy.replace(direct_kwh=p.energy.direct_kwh * 0.9)),
+    ],
+    "BundledExceeded": [
+        stricter(energy=lambda p: p.energy.replace(bundled_kwh=p.energy.bundled_kwh * 0.5)),
+    ],
+    "LoadImbalance": [
+        dispatch(grid_kwh=add(0.5)),
+        placement(assignment=put(first, -1), start=put(first, -1)),
+        stricter(sites=lambda p: p.sites.replace(pue=p.sites.pue * 1.01)),
+    ],
+    "ConnectionExceeded": [stricter(sites=lambda p: p.sites.replace(connection_kw=1.0))],
+    "StoreImbalance": [
+        dispatch(green_stored_kwh=add(0.5)),
+        dispatch(grid_charge_kwh=put(lambda _: (5, 3), 0.5)),
+        stricter(energy=lambda p: p.energy.replace(charge_efficiency=0.5)),
+    ],
+    "StoreTooFull": [
+        stricter(energy=lambda p: p.energy.replace(battery_kwh=p.energy.green_start_kwh)),
+    ],
+    "StorePowerExceeded": [stricter(energy=lambda p: p.energy.replace(battery_kw=1e-3))],
+    "TerminalViolated": [dispatch(green_stored_kwh=empty_store)],
+    "ExportForbidden": [dispatch(exported_kwh=add(0.5))],
+    "CertificateForbidden": [dispatch(certificate_kwh=add(5.0))],
+    "MandateUnaccounted": [
+        stricter(mandate=lambda p: dataclasses.replace(p.mandate, share=0.99)),
+        dispatch(missing_kwh=lambda array, _: array.fill(0.0)),
+    ],
+    "CostMismatch": [
+        lambda plan: dataclasses.replace(plan, objective_yuan=plan.objective_yuan * (1 + 1e-5)),
+        stricter(jobs=lambda p: p.jobs.replace(value_yuan=p.jobs.value_yuan + 1)),
+        stricter(energy=lambda p: p.energy.replace(carbon_yuan_per_t=61.0)),
+    ],
+    "BoundUnproved": [
+        lambda plan: dataclasses.replace(plan, bound_yuan=plan.bound_yuan * (1 + 1e-4)),
+        lambda plan: dataclasses.replace(plan, prices=energy_prices(plan.problem, 5.0)),
+    ],
+    "BoundAboveCost": [
+        lambda plan: dataclasses.replace(plan, bound_yuan=plan.objective_yuan * 1.01),
+    ],
+    "PriceNegative": [
+        lambda plan: dataclasses.replace(
+            plan, prices=plan.prices.replace(quota=np.full(len(plan.prices.quota), -0.5))
+        ),
+    ],
+}
+
+
+def test_every_fault_is_planted() -> None:
+    """If this fails, a token of the checker is never tried."""
+    assert set(PLANTED) == set(FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("token", "change"), [(token, c) for token, changes in PLANTED.items() for c in changes]
+)
+def test_planted_faults_are_found(plan: Plan, token: str, change: Change) -> None:
+    """If this fails, a plan with this fault would be certified."""
+    found = change(plan).verify()
+    assert not found.valid
+    assert token in {fault.token for fault in found.faults}, str(found)
+    assert token in str(found)
+
+
+def test_a_missed_price_of_a_capacity_class_cannot_be_negative(plan: Plan) -> None:
+    """If this fails, a negative price of capacity makes a bound out of nothing."""
+    with pytest.raises(ValueError, match=r"prices\.capacity"):
+        plan.prices.replace(capacity=plan.prices.capacity - 1)
+
+
+# ---------------------------------------------------------------- the bound
+
+
+@pytest.fixture(scope="module", params=[0.0, 0.8, 0.95])
+def relaxed(request: pytest.FixtureRequest) -> tuple[grid.Problem, float, grid.Prices]:
+    """A problem with its linear relaxation solved whole."""
+    problem = grid.east_west(n_jobs=120, seed=5)
+    rng = np.random.default_rng(0)
+    was = np.where(rng.random(120) < 0.3, rng.integers(0, 60, 120), -1)
+    jobs = problem.jobs.replace(
+        placed_class=was,
+        placed_start=np.where(was >= 0, problem.jobs.release, -1),
+        migration_yuan=1.5,
+    )
+    mandate = dataclasses.replace(problem.mandate, share=request.param)
+    problem = problem.replace(jobs=jobs, mandate=mandate)
+    value, prices, _ = lp_optimum(problem)
+    return problem, value, prices
+
+
+def test_the_bound_at_optimal_duals_is_the_relaxed_optimum(
+    relaxed: tuple[grid.Problem, float, grid.Prices],
+) -> None:
+    """If this fails, the recomputed bound leaves something out, or counts something twice."""
+    problem, value, prices = relaxed
+    assert lower_bound(problem, prices) == pytest.approx(value, rel=1e-9)
+
+
+def test_no_other_prices_prove_more(relaxed: tuple[grid.Problem, float, grid.Prices]) -> None:
+    """If this fails, some prices "prove" more than the truth."""
+    problem, value, prices = relaxed
+    rng = np.random.default_rng(1)
+    for spread in (0.01, 0.3, 2.0):
+        noisy = prices.replace(
+            capacity=prices.capacity
+            * rng.uniform(1 - min(spread, 1), 1 + spread, prices.capacity.shape),
+            energy=prices.energy + spread * rng.standard_normal(prices.energy.shape),
+            corridor=prices.corridor
+            + 0.01 * spread * rng.random(prices.corridor.shape) * _apart(12),
+        )
+        assert lower_bound(problem, noisy) <= value * (1 + 1e-9)
+
+
+def _apart(n: int) -> np.ndarray:
+    return (1 - np.eye(n))[:, :, None]
+
+
+def test_prices_on_unlimited_things_prove_nothing(plan: Plan) -> None:
+    """If this fails, rent on an unlimited corridor is counted as infinite, with either sign."""
+    toll = plan.prices.corridor.copy()
+    toll[3, 3, 0] = 1.0
+    assert lower_bound(plan.problem, plan.prices.replace(corridor=toll)) == -np.inf
+
+
+def test_first_sum_agrees_with_a_loop_over_options() -> None:
+    """If this fails, the vectorised minimum over options looks at wrong ones."""
+    problem = grid.east_west(n_jobs=60, seed=6)
+    rng = np.random.default_rng(2)
+    was = np.where(rng.random(60) < 0.5, rng.integers(0, 60, 60), -1)
+    jobs = problem.jobs.replace(
+        placed_class=was,
+        placed_start=np.where(was >= 0, problem.jobs.release, -1),
+        migration_yuan=rng.uniform(0, 5, 60),
+    )
+    capacity = rng.integers(0, 9, problem.classes.capacity.shape)
+    problem = problem.replace(jobs=jobs, classes=problem.classes.replace(capacity=capacity))
+    prices = energy_prices(problem, 0.3).replace(
+        capacity=rng.uniform(0, 1, capacity.shape),
+        corridor=rng.uniform(0, 0.1, (12, 12, 24)) * _apart(12),
+        quota=rng.uniform(0, 0.5, 20),
+    )
+    best = problem.jobs.value_yuan.copy()
+    for j, c, t, d, cost in options_of(problem):
+        s, gang = problem.classes.site[c], int(jobs.gang[j])
+        kwh = gang * problem.kwh_per_accelerator_h[c, t : t + d]
+        cost += gang * prices.capacity[c, t : t + d].sum() + kwh @ prices.energy[s, t : t + d]
+        cost += jobs.data_gb[j] * prices.corridor[jobs.origin[j], s, t]
+        cost += gang * d * prices.quota[jobs.tenant[j]]
+        best[j] = min(best[j], cost)
+    assert jobs_bound(problem, prices) == pytest.approx(best.sum(), rel=1e-12)
+
+
+def test_lower_quotas_may_have_negative_prices() -> None:
+    """If this fails, soft lower quotas are proved with the wrong sign."""
+    problem = grid.east_west(n_jobs=80, seed=7)
+    lower = np.zeros(20)
+    lower[3] = 500.0
+    quotas = grid.Quotas(
+        upper_accelerator_h=np.full(20, np.inf),
+        lower_accelerator_h=lower,
+        below_yuan_per_accelerator_h=np.full(20, 2.0),
+    )
+    problem = problem.replace(quotas=quotas)
+    price = np.zeros(20)
+    price[3] = -2.0
+    free = energy_prices(problem, 0.0)
+    paid = lower_bound(problem, free.replace(quota=price))
+    assert paid > lower_bound(problem, free)
+    plan = greedy_plan(problem)
+    used = np.bincount(problem.jobs.tenant, problem.jobs.gang * plan.hours, 20)
+    below = float((np.maximum(lower - used, 0) * 2.0).sum())
+    assert below > 0
+    plan = dataclasses.replace(plan, objective_yuan=plan.objective_yuan + below)
+    assert plan.verify().valid
+    assert paid <= plan.objective_yuan
+
+
+def test_cost_agrees_with_a_loop_when_exporting_and_valuing_the_store() -> None:
+    """If this fails, exports, wear or what is left in the store are priced wrongly."""
+    problem = grid.east_west(n_jobs=60, seed=8)
+    energy = problem.energy.replace(
+        export_yuan_per_kwh=np.where(np.arange(24) % 2 == 0, 0.2, 0.0)[None].repeat(12, axis=0),
+        terminal="value",
+        terminal_yuan_per_kwh=np.full(12, 0.3),
+    )
+    mandate = grid.Mandate(share=0.9, rule="volume", scope="operator")
+    problem = problem.replace(energy=energy, mandate=mandate)
+    plan = greedy_plan(problem)
+    assert plan.dispatch.exported_kwh.sum() > 0
+    left = (plan.dispatch.green_stored_kwh + plan.dispatch.grey_stored_kwh)[:, -1].sum()
+    expected = cost_of(problem, plan.assignment, plan.start, plan.dispatch) - 0.3 * left
+    plan = dataclasses.replace(plan, objective_yuan=expected)
+    assert plan.verify().valid, str(plan.verify())
