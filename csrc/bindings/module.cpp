@@ -4,7 +4,7 @@
 namespace gridcompute::bindings {
 
 // One file a topic; each registers what it binds.
-// void bind_transport(py::module_& m);
+void bind_options(py::module_& m);
 
 namespace {
 
@@ -38,6 +38,7 @@ PYBIND11_MODULE(_core, m) {
   py::register_local_exception_translator(&translate);
   m.def("thread_count", &thread_count, py::arg("asked") = 0,
         "Threads a solve would use: asked, else GRIDCOMPUTE_NUM_THREADS, else affinity and CPU quota.");
+  bind_options(m);
 }
 
 }  // namespace gridcompute::bindings
