@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "common.hpp"
@@ -130,6 +131,22 @@ py::tuple place(Room& room, const Array<double>& capacity, const Array<double>& 
   return py::make_tuple(done.placed, done.own);
 }
 
+Index improve(Room& room, const Array<double>& capacity, const Array<double>& corridor, const Array<double>& quota,
+              const Array<double>& end, const Array<double>& segment_price, const Array<std::int32_t>& rows,
+              Array<std::int32_t>& klass, Array<std::int32_t>& start) {
+  const Market& m = room.market();
+  const std::vector<double> unused(static_cast<std::size_t>(m.sites() * m.hours()));
+  const Prices y{view(capacity), unused, view(corridor), view(quota)};
+  check(m, y);
+  check_rows(m, view(rows), static_cast<std::size_t>(klass.size()));
+  if (end.size() != segment_price.size() || end.size() == 0 || end.size() % (m.sites() * m.hours()) != 0)
+    throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
+  const options::Curves curves{end.size() / (m.sites() * m.hours()), view(end), view(segment_price)};
+  const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
+  const py::gil_scoped_release release;
+  return room.improve(y, curves, view(rows), to_class, to_start);
+}
+
 }  // namespace
 
 void bind_options(py::module_& m) {
@@ -158,6 +175,25 @@ void bind_options(py::module_& m) {
              market.sizes(fill(out));
              return out;
            })
+      .def(
+          "reachable",
+          [](const Market& market, int threads) {
+            Array<std::uint8_t> out(market.rows());
+            const std::span<std::uint8_t> to = fill(out);
+            const py::gil_scoped_release release;
+            Pool pool(thread_count(threads));
+            market.reachable(pool, to);
+            return out;
+          },
+          py::arg("threads") = 0)
+      .def("order",
+           [](const Market& market) {
+             Array<std::int32_t> out(market.size());
+             std::span<std::int32_t> to = fill(out);
+             std::transform(market.jobs().begin(), market.jobs().end(), to.begin(),
+                            [](const options::Job& job) { return job.id; });
+             return out;
+           })
       .def_property_readonly("live", &Market::live)
       .def_property_readonly("shapes", &Market::shapes);
   py::class_<Room>(m, "Room")
@@ -172,6 +208,20 @@ void bind_options(py::module_& m) {
             room.remove(view(rows), fill(klass), fill(start));
           },
           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def("improve", &improve, py::arg("capacity").noconvert(), py::arg("corridor").noconvert(),
+           py::arg("quota").noconvert(), py::arg("end").noconvert(), py::arg("price").noconvert(),
+           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def(
+          "restore",
+          [](Room& room, const Array<std::int32_t>& rows, const Array<std::int32_t>& to_class,
+             const Array<std::int32_t>& to_start, Array<std::int32_t>& klass, Array<std::int32_t>& start) {
+            check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
+            room.restore(view(rows), view(to_class), view(to_start), fill(klass), fill(start));
+          },
+          py::arg("rows").noconvert(), py::arg("to_class").noconvert(), py::arg("to_start").noconvert(),
+          py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def_property_readonly("load",
+                             [](const Room& r) { return shaped(r.load(), {r.market().sites(), r.market().hours()}); })
       .def_property_readonly(
           "accelerators",
           [](const Room& r) { return shaped(r.accelerators(), {r.market().classes(), r.market().hours()}); })
@@ -180,7 +230,8 @@ void bind_options(py::module_& m) {
           [](const Room& r) { return shaped(r.data(), {r.market().sites(), r.market().sites(), r.market().hours()}); })
       .def_property_readonly("power",
                              [](const Room& r) { return shaped(r.power(), {r.market().sites(), r.market().hours()}); })
-      .def_property_readonly("quota", [](const Room& r) { return shaped(r.quota(), {r.market().tenants()}); });
+      .def_property_readonly("quota_used",
+                             [](const Room& r) { return shaped(r.quota_used(), {r.market().tenants()}); });
 }
 
 }  // namespace gridcompute::bindings

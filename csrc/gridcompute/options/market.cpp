@@ -205,6 +205,19 @@ void Market::sizes(std::span<double> out) const {
   for (const Job& job : jobs_) out[at(job.id)] = static_cast<double>(job.gang) * shapes_[at(job.shape)].shortest;
 }
 
+void Market::reachable(Pool& pool, std::span<std::uint8_t> out) const {
+  std::fill(out.begin(), out.end(), std::uint8_t{0});
+  pool.for_chunks(size(), kChunk, [&](Index, Index begin, Index end) {
+    for (Index p = begin; p < end; ++p) {
+      const Job& job = jobs_[at(p)];
+      bool found = false;
+      for (Index c = 0; c < classes_ && !found; ++c)
+        for (Index t = job.release; t < job.deadline && !found; ++t) found = fits(job, c, t);
+      out[at(job.id)] = found ? 1 : 0;
+    }
+  });
+}
+
 Market::Running Market::running(const Prices& prices) const {
   Running run;
   run.nu = prices.quota;

@@ -103,6 +103,8 @@ class Market {
   [[nodiscard]] std::int32_t position(Index row) const { return position_[static_cast<std::size_t>(row)]; }
   // Least accelerator-hours of each job, by row of the table; 0 for jobs without any class, or not in the subset.
   void sizes(std::span<double> out) const;
+  // 1 for each job (by row of the table) that has an open option at all.
+  void reachable(Pool& pool, std::span<std::uint8_t> out) const;
   [[nodiscard]] bool holds() const;
 
  private:

@@ -20,6 +20,13 @@
 
 namespace gridcompute::options {
 
+// What the jobs' load costs at a site in an hour, convex and piecewise linear: segment i reaches up to load end[i] at
+// price[i] a unit; the last segment has no end. By [site][hour][segment].
+struct Curves {
+  Index segments = 0;
+  std::span<const double> end, price;
+};
+
 struct Placement {
   Index placed = 0;
   double own = 0.0;  // own cost of those placed
@@ -35,11 +42,20 @@ class Room {
   // Takes back whatever of `rows` is placed according to klass and start, and marks it out.
   void remove(std::span<const std::int32_t> rows, std::span<std::int32_t> klass, std::span<std::int32_t> start);
 
+  // Takes each job out and puts it back where that costs least: energy along the curves at the load of all others,
+  // the other rows at their prices. A job that gains nothing stays. Returns how many moved.
+  Index improve(const Prices& prices, const Curves& curves, std::span<const std::int32_t> rows,
+                std::span<std::int32_t> klass, std::span<std::int32_t> start);
+  // Puts back options that remove() has taken, or any that are known to fit.
+  void restore(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
+               std::span<const std::int32_t> to_start, std::span<std::int32_t> klass, std::span<std::int32_t> start);
+
+  [[nodiscard]] const std::vector<double>& load() const noexcept { return load_; }
   [[nodiscard]] const Market& market() const noexcept { return *market_; }
   [[nodiscard]] const std::vector<std::int64_t>& accelerators() const noexcept { return free_; }
   [[nodiscard]] const std::vector<double>& data() const noexcept { return data_; }
   [[nodiscard]] const std::vector<double>& power() const noexcept { return power_; }
-  [[nodiscard]] const std::vector<double>& quota() const noexcept { return quota_; }
+  [[nodiscard]] const std::vector<std::int64_t>& quota_used() const noexcept { return used_; }
   [[nodiscard]] bool holds() const;
 
  private:
@@ -50,8 +66,9 @@ class Room {
   const Market* market_;
   std::vector<std::int64_t> free_;  // [class][hour]
   std::vector<double> power_;       // [site][hour]
+  std::vector<double> load_;        // [site][hour], of the jobs placed
   std::vector<double> data_;        // [origin][site][hour]
-  std::vector<double> quota_;       // [tenant]: whole numbers below 2^53, or inf
+  std::vector<std::int64_t> used_;  // [tenant]: accelerator-hours of its placed jobs
 };
 
 }  // namespace gridcompute::options

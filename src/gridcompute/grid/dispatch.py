@@ -255,3 +255,82 @@ class EnergyBlock:
         duals = np.where((duals > 0) & np.isinf(self.row_low), 0.0, duals)
         duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
         return point, self.solver.getInfo().objective_function_value, duals
+
+    def serve(self, load_kwh: Floats) -> Supplied:
+        """The cheapest way to serve a load exactly.
+
+        Parameters
+        ----------
+        load_kwh : float64 (n_sites, n_hours), kWh, base load included
+
+        Raises
+        ------
+        InfeasibleError
+            Connection and sources are too small for it.
+        """
+        self._set_load(load_kwh, load_kwh, 0.0)
+        point, value, duals = self._run()
+        storage = np.stack([duals[self.row["size"]].sum(axis=1)] + [
+            (duals[self.row["kw_in"]] + duals[self.row["kw_out"]]).sum(axis=1)
+        ], axis=1)
+        return Supplied(
+            self._dispatch(point, load_kwh),
+            value * self.unit,
+            duals[self.row["load"]],
+            duals[self.row["mandate"]],
+            np.maximum(-storage, 0.0),
+        )
+
+    def mandate_interval(self, load_kwh: Floats, step_kwh: float = 1.0) -> Floats:
+        """Left and right derivative of the cost by the green energy asked for, (n_scopes, 2).
+
+        Two more dispatches for each scope, `step_kwh` less and more.
+        """
+        self._set_load(load_kwh, load_kwh, 0.0)
+        here = self._run()[1] * self.unit
+        out = np.zeros((len(self.row["mandate"]), 2))
+        for q, row in enumerate(self.row["mandate"]):
+            asked = self.row_low[row]
+            for side, step in enumerate((-step_kwh, step_kwh)):
+                self.solver.changeRowBounds(int(row), asked + step / self.unit, np.inf)
+                out[q, side] = (self._run()[1] * self.unit - here) / step
+            self.solver.changeRowBounds(int(row), asked, np.inf)
+        return np.maximum(out, 0.0)
+
+    def _dispatch(self, point: Floats, load: Floats) -> Dispatch:
+        """The solver's point in kWh, with its tolerance put where it does no harm.
+
+        Amounts below zero are lifted, the store is summed up again from its flows, the grid takes
+        what then differs from the load, and what is missing to the mandate is counted anew.
+        """
+        energy = self.problem.energy
+        v = {k: np.maximum(point[index] * self.unit, 0.0) for k, index in self.column.items()}
+        into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
+        green_in = v["direct_in"].sum(axis=0) + v["bundled_in"]
+        green = energy.green_start_kwh[:, None] + (into * green_in - out * v["green_out"]).cumsum(1)
+        grey = energy.grey_start_kwh[:, None] + (into * v["grid_in"] - out * v["grey_out"]).cumsum(1)
+        short = load - (v["direct"].sum(axis=0) + v["bundled"] + v["grid"])
+        short -= v["green_out"] + v["grey_out"]
+        v["grid"] = np.maximum(v["grid"] + short, 0.0)
+        uses = v["direct"] + v["direct_in"] + v["sold"]
+        rows = self.problem.mandate_rows
+        matched = v["direct"].sum(axis=0) + v["bundled"] + v["green_out"]
+        counted = matched + (v["sold"].sum(axis=0) if rows.volume else 0.0)
+        asked = rows.share * (rows.member @ load.sum(axis=1)) + rows.carried_kwh
+        missing = asked - rows.member @ counted.sum(axis=1) - v["retired"]
+        return Dispatch(
+            direct_kwh=v["direct"],
+            direct_charge_kwh=v["direct_in"],
+            exported_kwh=v["sold"],
+            curtailed_kwh=np.maximum(energy.direct_kwh - uses, 0.0),
+            bundled_kwh=v["bundled"],
+            bundled_charge_kwh=v["bundled_in"],
+            grid_kwh=v["grid"],
+            grid_charge_kwh=v["grid_in"],
+            green_discharge_kwh=v["green_out"],
+            grey_discharge_kwh=v["grey_out"],
+            green_stored_kwh=np.maximum(green, 0.0),
+            grey_stored_kwh=np.maximum(grey, 0.0),
+            certificate_kwh=v["retired"],
+            missing_kwh=np.maximum(missing, 0.0),
+        )
