@@ -94,7 +94,7 @@ void check_rows(const Market& m, std::span<const std::int32_t> rows, std::size_t
 
 py::dict price(const Market& m, const Array<double>& capacity, const Array<double>& energy,
                const Array<double>& corridor, const Array<double>& quota, std::optional<Array<std::int32_t>> klass,
-               std::optional<Array<std::int32_t>> start, int threads) {
+               std::optional<Array<std::int32_t>> start, double one_in, std::uint64_t key, int threads) {
   const Prices y = prices_of(capacity, energy, corridor, quota);
   check(m, y);
   const std::span<std::int32_t> to_class = klass ? fill(*klass) : std::span<std::int32_t>{};
@@ -104,7 +104,7 @@ py::dict price(const Market& m, const Array<double>& capacity, const Array<doubl
   const options::Pass pass = [&] {
     const py::gil_scoped_release release;
     Pool pool(thread_count(threads));
-    return m.price(y, pool, to_class, to_start);
+    return m.price(y, pool, {to_class, to_start, one_in, key});
   }();
   py::dict out;
   out["total"] = pass.total;
@@ -160,7 +160,8 @@ void bind_options(py::module_& m) {
            py::arg("world"), py::arg("jobs"), py::arg("subset").noconvert())
       .def("price", &price, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
            py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("klass").noconvert() = py::none(),
-           py::arg("start").noconvert() = py::none(), py::arg("threads") = 0)
+           py::arg("start").noconvert() = py::none(), py::arg("one_in") = 1.0, py::arg("key") = 0,
+           py::arg("threads") = 0)
       .def(
           "keep",
           [](Market& market, const Array<std::uint8_t>& live) {
@@ -212,11 +213,11 @@ void bind_options(py::module_& m) {
            py::arg("quota").noconvert(), py::arg("end").noconvert(), py::arg("price").noconvert(),
            py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
       .def(
-          "restore",
+          "settle",
           [](Room& room, const Array<std::int32_t>& rows, const Array<std::int32_t>& to_class,
              const Array<std::int32_t>& to_start, Array<std::int32_t>& klass, Array<std::int32_t>& start) {
             check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
-            room.restore(view(rows), view(to_class), view(to_start), fill(klass), fill(start));
+            return room.settle(view(rows), view(to_class), view(to_start), fill(klass), fill(start));
           },
           py::arg("rows").noconvert(), py::arg("to_class").noconvert(), py::arg("to_start").noconvert(),
           py::arg("klass").noconvert(), py::arg("start").noconvert())

@@ -328,7 +328,7 @@ Slot Market::class_of(const Running& run, const Job& job, Index site, Index hour
 }
 
 void Market::chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out,
-                   std::span<std::int32_t> choice_class, std::span<std::int32_t> choice_start) const {
+                   const Choices& choices) const {
   Scratch scratch;
   std::int32_t current = -1;
   out.use.accelerators.assign(at(classes_ * (hours_ + 1)), 0);  // differences, summed up after the merge
@@ -356,7 +356,7 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
     }
     if (!(best.cost < job.value)) {
       out.total += job.value, out.left_out += job.value;
-      if (!choice_class.empty()) choice_class[at(job.id)] = choice_start[at(job.id)] = -1;
+      if (choices.draws(job.id)) choices.klass[at(job.id)] = choices.start[at(job.id)] = -1;
       continue;
     }
     if (klass == kNone) klass = class_of(run, job, best.site, best.hour);
@@ -367,7 +367,7 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
     taken[0] += job.gang, taken[d] -= job.gang;
     if (job.origin != best.site) out.use.data[at((job.origin * sites_ + best.site) * hours_ + best.hour)] += job.data;
     out.use.quota[at(job.tenant)] += static_cast<std::int64_t>(job.gang) * d;
-    if (!choice_class.empty()) choice_class[at(job.id)] = klass, choice_start[at(job.id)] = best.hour;
+    if (choices.draws(job.id)) choices.klass[at(job.id)] = klass, choices.start[at(job.id)] = best.hour;
   }
 }
 
@@ -381,13 +381,11 @@ double Market::cost_of(const Running& run, const Job& job, Index klass, Index ho
          job.delay * static_cast<double>(hour - job.release);
 }
 
-Pass Market::price(const Prices& prices, Pool& pool, std::span<std::int32_t> choice_class,
-                   std::span<std::int32_t> choice_start) const {
+Pass Market::price(const Prices& prices, Pool& pool, const Choices& choices) const {
   const Running run = running(prices);
   std::vector<Pass> parts(at(Pool::chunks(live(), kChunk)));
   pool.for_chunks(live(), kChunk, [&](Index chunk_index, Index begin, Index end) {
-    chunk(run, std::span(live_).subspan(at(begin), at(end - begin)), parts[at(chunk_index)], choice_class,
-          choice_start);
+    chunk(run, std::span(live_).subspan(at(begin), at(end - begin)), parts[at(chunk_index)], choices);
   });
   Pass out;
   std::vector<std::int64_t> change(at(classes_ * (hours_ + 1)), 0);

@@ -77,15 +77,30 @@ struct Pass {
   Use use;
 };
 
+// Where a pass writes cheapest options: one entry a row of the jobs table, -1 for out; or nowhere. Each job is drawn
+// with probability 1 / one_in, from (key, row) alone. Passes k = 1, 2, ... with one_in = k leave in each row an
+// option drawn evenly from all the passes: a rounding of their average.
+struct Choices {
+  std::span<std::int32_t> klass, start;
+  double one_in = 1.0;
+  std::uint64_t key = 0;
+
+  [[nodiscard]] bool draws(std::int32_t row) const noexcept {
+    if (klass.empty()) return false;
+    std::uint64_t h = key ^ (static_cast<std::uint64_t>(row) * 0x9E3779B97F4A7C15ULL);  // splitmix64
+    h = (h ^ (h >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    h = (h ^ (h >> 27)) * 0x94D049BB133111EBULL;
+    return static_cast<double>((h ^ (h >> 31)) >> 11) * 0x1p-53 * one_in < 1.0;
+  }
+};
+
 class Market {
  public:
   // Reads jobs[subset]; an empty subset with `all` means every job. Throws Error for sizes it cannot index.
   Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset);
 
-  // One pass over live jobs. choice_class and choice_start (empty, or one entry a row of the jobs table) receive
-  // each live job's cheapest option, -1 for out.
-  Pass price(const Prices& prices, Pool& pool, std::span<std::int32_t> choice_class,
-             std::span<std::int32_t> choice_start) const;
+  // One pass over live jobs; those that `choices` draws have their cheapest option written there.
+  Pass price(const Prices& prices, Pool& pool, const Choices& choices) const;
 
   // Which of the jobs given at construction take part in passes from now on; all at first.
   void keep(std::span<const std::uint8_t> live);
@@ -114,8 +129,7 @@ class Market {
 
   void group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset);
   void table(const Running& run, const Shape& shape, Scratch& out) const;
-  void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out,
-             std::span<std::int32_t> choice_class, std::span<std::int32_t> choice_start) const;
+  void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out, const Choices& choices) const;
   [[nodiscard]] Running running(const Prices& prices) const;
   [[nodiscard]] Slot class_of(const Running& run, const Job& job, Index site, Index hour) const;
   // Of an option that fits, without migration.

@@ -158,15 +158,20 @@ Index Room::improve(const Prices& prices, const Curves& curves, std::span<const 
   return moved;
 }
 
-void Room::restore(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
+Index Room::settle(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
                    std::span<const std::int32_t> to_start, std::span<std::int32_t> klass,
                    std::span<std::int32_t> start) {
   remove(rows, klass, start);
+  Index placed = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (to_class[i] < 0) continue;
-    take(market_->jobs_[at(market_->position(rows[i]))], to_class[i], to_start[i], 1);
+    const Job& job = market_->jobs_[at(market_->position(rows[i]))];
+    if (to_class[i] < 0 || !market_->fits(job, to_class[i], to_start[i])) continue;
+    if (!open(job, to_class[i], to_start[i], market_->hours_on(job, to_class[i]))) continue;
+    take(job, to_class[i], to_start[i], 1);
     klass[at(rows[i])] = to_class[i], start[at(rows[i])] = to_start[i];
+    ++placed;
   }
+  return placed;
 }
 
 void Room::remove(std::span<const std::int32_t> rows, std::span<std::int32_t> klass, std::span<std::int32_t> start) {

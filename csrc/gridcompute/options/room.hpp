@@ -46,8 +46,8 @@ class Room {
   // the other rows at their prices. A job that gains nothing stays. Returns how many moved.
   Index improve(const Prices& prices, const Curves& curves, std::span<const std::int32_t> rows,
                 std::span<std::int32_t> klass, std::span<std::int32_t> start);
-  // Puts back options that remove() has taken, or any that are known to fit.
-  void restore(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
+  // Places each job at the option asked for, in the order given, where it fits. Returns how many did.
+  Index settle(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
                std::span<const std::int32_t> to_start, std::span<std::int32_t> klass, std::span<std::int32_t> start);
 
   [[nodiscard]] const std::vector<double>& load() const noexcept { return load_; }
