@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common.hpp"
+#include "gridcompute/options/deal.hpp"
 #include "gridcompute/options/market.hpp"
 #include "gridcompute/options/room.hpp"
 
@@ -117,6 +118,20 @@ py::dict price(const Market& m, const Array<double>& capacity, const Array<doubl
   return out;
 }
 
+py::tuple near(const Market& m, const Array<double>& capacity, const Array<double>& energy,
+               const Array<double>& corridor, const Array<double>& quota, double slack, int threads) {
+  const Prices y = prices_of(capacity, energy, corridor, quota);
+  check(m, y);
+  const options::Near found = [&] {
+    const py::gil_scoped_release release;
+    Pool pool(thread_count(threads));
+    return m.near(y, slack, pool);
+  }();
+  return py::make_tuple(copy_out(std::span(found.rows)), copy_out(std::span(found.begin)),
+                        copy_out(std::span(found.klass)), copy_out(std::span(found.start)),
+                        copy_out(std::span(found.hours)), copy_out(std::span(found.own)));
+}
+
 py::tuple place(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
                 const Array<double>& quota, const Array<std::int32_t>& rows, Array<std::int32_t>& klass,
                 Array<std::int32_t>& start) {
@@ -150,6 +165,16 @@ Index improve(Room& room, const Array<double>& capacity, const Array<double>& co
 }  // namespace
 
 void bind_options(py::module_& m) {
+  m.def(
+      "deal",
+      [](const Array<double>& amount, const Array<std::int64_t>& first, const Array<std::int64_t>& size,
+         const Array<std::int64_t>& group, const Array<std::int64_t>& order, const Array<double>& gang) {
+        Array<std::int64_t> choice(group.size());
+        options::deal(view(amount), view(first), view(size), view(group), view(order), view(gang), fill(choice));
+        return choice;
+      },
+      py::arg("amount").noconvert(), py::arg("first").noconvert(), py::arg("size").noconvert(),
+      py::arg("group").noconvert(), py::arg("order").noconvert(), py::arg("gang").noconvert());
   py::class_<Market>(m, "Market")
       .def(py::init([](const py::dict& world, const py::dict& jobs, const Array<std::int32_t>& subset) {
              const options::World w = world_of(world);
@@ -162,6 +187,8 @@ void bind_options(py::module_& m) {
            py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("klass").noconvert() = py::none(),
            py::arg("start").noconvert() = py::none(), py::arg("one_in") = 1.0, py::arg("key") = 0,
            py::arg("threads") = 0)
+      .def("near", &near, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
+           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("slack"), py::arg("threads") = 0)
       .def(
           "keep",
           [](Market& market, const Array<std::uint8_t>& live) {

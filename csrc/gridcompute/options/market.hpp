@@ -94,6 +94,14 @@ struct Choices {
   }
 };
 
+// Options that cost little more than a job's cheapest, by job: entries [begin[i], begin[i + 1]) belong to rows[i].
+struct Near {
+  std::vector<std::int32_t> rows;
+  std::vector<std::int64_t> begin;
+  std::vector<std::int32_t> klass, start, hours;  // -1, -1, 0: staying out
+  std::vector<double> own;                        // own cost; value for staying out
+};
+
 class Market {
  public:
   // Reads jobs[subset]; an empty subset with `all` means every job. Throws Error for sizes it cannot index.
@@ -101,6 +109,9 @@ class Market {
 
   // One pass over live jobs; those that `choices` draws have their cheapest option written there.
   Pass price(const Prices& prices, Pool& pool, const Choices& choices) const;
+
+  // Of each live job the options within slack * gang * (its shortest length) of the cheapest.
+  Near near(const Prices& prices, double slack, Pool& pool) const;
 
   // Which of the jobs given at construction take part in passes from now on; all at first.
   void keep(std::span<const std::uint8_t> live);
