@@ -9,6 +9,7 @@ void bind_assignment(py::module_& m);
 void bind_cost(py::module_& m);
 void bind_flow(py::module_& m);
 void bind_transport(py::module_& m);
+void bind_options(py::module_& m);
 
 namespace {
 
@@ -47,6 +48,7 @@ PYBIND11_MODULE(_core, m) {
   bind_cost(m);
   bind_flow(m);
   bind_transport(m);
+  bind_options(m);
 }
 
 }  // namespace gridcompute::bindings
