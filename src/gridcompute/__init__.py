@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from .assignment import (
+    Assignment,
+    AssignmentCertificate,
+    assignment,
+    linear_sum_assignment,
+    linear_sum_assignment_batch,
+)
 from .costs import Terms, kernel
 from .errors import (
     CostRangeError,
@@ -18,6 +25,8 @@ from .transport import transport
 from .version import __version__
 
 __all__ = [
+    "Assignment",
+    "AssignmentCertificate",
     "INFINITE",
     "Certificate",
     "CostRangeError",
@@ -34,6 +43,9 @@ __all__ = [
     "Terms",
     "Witness",
     "__version__",
+    "assignment",
+    "linear_sum_assignment",
+    "linear_sum_assignment_batch",
     "jobs_from_records",
     "kernel",
     "min_cost_flow",

@@ -42,7 +42,7 @@ class CostRangeError(GridComputeError, OverflowError):
     """Costs too large to be solved without overflow; the message says the largest range allowed."""
 
 
-class InfeasibleError(GridComputeError):
+class InfeasibleError(GridComputeError, ValueError):
     """No answer exists, raised only where the caller asked to raise; `witness` proves it."""
 
     def __init__(self, message: str, witness: Any = None) -> None:

@@ -1,0 +1,193 @@
+// Linear assignment: arrays to views, results to arrays. Which dtypes there are stands in one place, with_dense.
+#include "gridcompute/assignment/dense.hpp"
+#include "gridcompute/assignment/small.hpp"
+#include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/certificate/assignment.hpp"
+
+#include "common.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+using namespace assignment;
+
+// body(T{}) for the array's element type; false if it is none of ours.
+template <class Body>
+bool with_type(const py::dtype& dtype, const Body& body) {
+  const char kind = dtype.kind(), order = dtype.byteorder();
+  const auto size = dtype.itemsize();
+  if (order == '>') return false;
+  if (kind == 'i' && size == 8) return body(std::int64_t{}), true;
+  if (kind == 'i' && size == 4) return body(std::int32_t{}), true;
+  if (kind == 'f' && size == 8) return body(double{}), true;
+  if (kind == 'f' && size == 4) return body(float{}), true;
+  if (kind == 'i' && size == 2) return body(std::int16_t{}), true;
+  if (kind == 'i' && size == 1) return body(std::int8_t{}), true;
+  return false;
+}
+
+bool ready(const py::array& a, py::ssize_t ndim) {
+  return a.ndim() == ndim && (a.flags() & py::array::c_style) != 0 &&
+         (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+}
+
+py::object status_object(Status status, const Stop& stop) {
+  if (status == Status::infeasible) return py::str("infeasible");
+  return py::str(status_of(stop.why()));
+}
+
+// The pairs, or the name of another status, or None where Python must convert first.
+py::object pairs(const py::object& object, bool maximize) {
+  if (!py::isinstance<py::array>(object)) return py::none();
+  const auto a = py::reinterpret_borrow<py::array>(object);
+  if (!ready(a, 2)) return py::none();
+  py::object out = py::none();
+  with_type(a.dtype(), [&]<class T>(T) {
+    const Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
+    const py::ssize_t k = std::min(view.rows, view.cols);
+    Array<std::int64_t> row_ind(k), col_ind(k);
+    std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
+    Status status = Status::optimal;
+    if (k == 0 || solve_small(view, maximize, rows, cols, status)) {
+      out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
+                                      : py::object(py::str("infeasible"));
+      return;
+    }
+    Guard guard(std::nullopt, py::none());
+    status = guard.run([&](Stop& stop) { return solve_pairs(view, maximize, thread_count(0), stop, rows, cols); });
+    out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
+                                    : status_object(status, guard.stop());
+  });
+  return out;
+}
+
+// As pairs, of a stack of matrices; where one has no answer, (status, its index).
+py::object batch(const py::array& a, bool maximize, int threads) {
+  if (!ready(a, 3)) return py::none();
+  py::object out = py::none();
+  with_type(a.dtype(), [&]<class T>(T) {
+    const Dense<T> first{static_cast<const T*>(a.data()), a.shape(1), a.shape(2)};
+    const py::ssize_t count = a.shape(0), k = std::min(first.rows, first.cols);
+    Array<std::int64_t> row_ind({count, k}), col_ind({count, k});
+    std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
+    Guard guard(std::nullopt, py::none());
+    const BatchStatus found = guard.run([&](Stop& stop) {
+      return solve_batch(first, count, maximize, thread_count(threads), stop, rows, cols);
+    });
+    if (found.status == Status::optimal) {
+      out = py::make_tuple(std::move(row_ind), std::move(col_ind));
+    } else {
+      out = py::make_tuple(status_object(found.status, guard.stop()), found.failed);
+    }
+  });
+  return out;
+}
+
+py::dict result_dict(const Result& r, const Stop& stop) {
+  py::dict out, stats;
+  out["status"] = r.status == Status::optimal ? py::object(py::str("optimal")) : status_object(r.status, stop);
+  out["col_of"] = copy_out(std::span<const std::int32_t>(r.col_of));
+  out["row_dual"] = copy_out(std::span<const std::int64_t>(r.row_dual));
+  out["col_dual"] = copy_out(std::span<const std::int64_t>(r.col_dual));
+  out["exponent"] = r.exponent;
+  out["witness"] = copy_out(std::span<const std::int32_t>(r.witness));
+  stats["bids"] = r.stats.bids;
+  stats["searches"] = r.stats.searches;
+  stats["rescans"] = r.stats.rescans;
+  stats["arcs"] = r.stats.arcs;
+  stats["phases"] = r.stats.phases;
+  stats["bits"] = r.stats.bits;
+  stats["seconds"] = stop.seconds();
+  out["stats"] = stats;
+  return out;
+}
+
+py::object solve_dense(const py::array& a, bool maximize, int threads, std::optional<double> time_limit,
+                       py::object progress) {
+  if (!ready(a, 2)) return py::none();
+  py::object out = py::none();
+  with_type(a.dtype(), [&]<class T>(T) {
+    const Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
+    Guard guard(time_limit, std::move(progress));
+    const Result r = guard.run([&](Stop& stop) { return solve(view, maximize, thread_count(threads), stop); });
+    out = result_dict(r, guard.stop());
+  });
+  return out;
+}
+
+template <class I>
+py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
+                        bool maximize, std::optional<double> time_limit, py::object progress) {
+  if (!ready(cost, 1)) return py::none();
+  py::object out = py::none();
+  with_type(cost.dtype(), [&]<class T>(T) {
+    const Sparse<T, I> a{view(start), view(col), {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
+                         rows, cols};
+    Guard guard(time_limit, std::move(progress));
+    const Result r = guard.run([&](Stop& stop) { return solve(a, maximize, stop); });
+    out = result_dict(r, guard.stop());
+  });
+  return out;
+}
+
+// Dense: start and col empty, cost 1-D all the same.
+template <class I>
+py::object check(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
+                 bool maximize, const Array<std::int32_t>& col_of, const Array<std::int64_t>& row_dual,
+                 const Array<std::int64_t>& col_dual, int exponent) {
+  py::object out = py::none();
+  with_type(cost.dtype(), [&]<class T>(T) {
+    const certificate::AssignmentCosts<T, I> a{
+        {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())}, rows, cols, view(start), view(col),
+        maximize};
+    const auto done = [&] {
+      const py::gil_scoped_release release;
+      return certificate::check_assignment(a, view(col_of), view(row_dual), view(col_dual), exponent);
+    }();
+    out = py::make_tuple(done.feasible, done.duals_feasible, to_int(done.objective), to_int(done.bound));
+  });
+  return out;
+}
+
+template <class I>
+py::object witness(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
+                   bool maximize, const Array<std::int32_t>& lines) {
+  py::object out = py::none();
+  with_type(cost.dtype(), [&]<class T>(T) {
+    const certificate::AssignmentCosts<T, I> a{
+        {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())}, rows, cols, view(start), view(col),
+        maximize};
+    const auto done = certificate::check_witness(a, view(lines));
+    out = py::make_tuple(done.violated, done.lines, done.partners);
+  });
+  return out;
+}
+
+template <class I>
+void bind_sparse(py::module_& m) {
+  m.def("assignment_sparse", &solve_sparse<I>, py::arg("start").noconvert(), py::arg("col").noconvert(),
+        py::arg("cost").noconvert(), py::arg("rows"), py::arg("cols"), py::arg("maximize"), py::arg("time_limit"),
+        py::arg("progress"));
+  m.def("assignment_check", &check<I>, py::arg("start").noconvert(), py::arg("col").noconvert(),
+        py::arg("cost").noconvert(), py::arg("rows"), py::arg("cols"), py::arg("maximize"),
+        py::arg("col_of").noconvert(), py::arg("row_dual").noconvert(), py::arg("col_dual").noconvert(),
+        py::arg("exponent"));
+  m.def("assignment_witness", &witness<I>, py::arg("start").noconvert(), py::arg("col").noconvert(),
+        py::arg("cost").noconvert(), py::arg("rows"), py::arg("cols"), py::arg("maximize"),
+        py::arg("lines").noconvert());
+}
+
+}  // namespace
+
+void bind_assignment(py::module_& m) {
+  m.def("assignment_pairs", &pairs, py::arg("cost"), py::arg("maximize"));
+  m.def("assignment_batch", &batch, py::arg("cost").noconvert(), py::arg("maximize"), py::arg("threads"));
+  m.def("assignment_dense", &solve_dense, py::arg("cost").noconvert(), py::arg("maximize"), py::arg("threads"),
+        py::arg("time_limit"), py::arg("progress"));
+  bind_sparse<std::int32_t>(m);
+  bind_sparse<std::int64_t>(m);
+}
+
+}  // namespace gridcompute::bindings

@@ -1,0 +1,186 @@
+#include "gridcompute/assignment/bids.hpp"
+
+#include <cstring>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::assignment {
+
+namespace {
+
+constexpr Index kPollMask = 0xFFF;  // bids between two looks at the stop
+
+template <class V>
+struct Two {
+  V u1, u2;
+  Index at;  // of u1: the lowest such position
+};
+
+// The compiler does not vectorise a search for a least element together with its place and its runner-up, so the
+// lanes are written out: one of its generic vectors, split as the machine needs.
+template <class V>
+using Lanes __attribute__((vector_size(64))) = V;
+
+// The two least of `size` reduced costs: at(k, lanes) gives those from k on, one(k) those behind the last whole lanes.
+template <class V, class At, class One>
+GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one) {
+  constexpr Index kLanes = Lists<V>::kLanes;
+  Lanes<V> first = Lanes<V>{} + Range<V>::kHopeless, second = first, place = {}, here = {};
+  for (Index l = 0; l < kLanes; ++l) here[l] = static_cast<V>(l);
+  Index k = 0;
+  for (; k + kLanes <= size; k += kLanes, here += static_cast<V>(kLanes)) {
+    Lanes<V> r;
+    at(k, r);
+    const Lanes<V> loser = r < first ? first : r;
+    place = r < first ? here : place;
+    first = r < first ? r : first;
+    second = loser < second ? loser : second;
+  }
+  Two<V> two{Range<V>::kHopeless, Range<V>::kHopeless, 0};
+  const auto meet = [&two](V r, Index where) {
+    if (r < two.u1 || (r == two.u1 && where < two.at)) {
+      two.u2 = two.u1;
+      two.u1 = r;
+      two.at = where;
+    } else if (r < two.u2) {
+      two.u2 = r;
+    }
+  };
+  for (Index l = 0; l < kLanes; ++l) {
+    meet(first[l], place[l]);
+    two.u2 = second[l] < two.u2 ? second[l] : two.u2;
+  }
+  for (; k < size; ++k) meet(one(k), k);
+  return two;
+}
+
+#define GRIDCOMPUTE_TWO(V)                                                                                            \
+  GRIDCOMPUTE_CLONES Two<V> least_two(const std::int32_t* GRIDCOMPUTE_RESTRICT col,                                   \
+                                      const V* GRIDCOMPUTE_RESTRICT cost, Index size,                                 \
+                                      const V* GRIDCOMPUTE_RESTRICT v, V* GRIDCOMPUTE_RESTRICT r) {                   \
+    for (Index k = 0; k < size; ++k) r[k] = static_cast<V>(cost[k] - v[col[k]]);                                      \
+    return two_least<V>(size, [&](Index k, Lanes<V>& x) { std::memcpy(&x, r + k, sizeof x); }, [&](Index k) { return r[k]; });               \
+  }                                                                                                                   \
+  GRIDCOMPUTE_CLONES Two<V> least_two(const V* GRIDCOMPUTE_RESTRICT cost, Index size,                                 \
+                                      const V* GRIDCOMPUTE_RESTRICT v) {                                              \
+    return two_least<V>(                                                                                              \
+        size,                                                                                                         \
+        [&](Index k, Lanes<V>& x) {                                                                                   \
+          Lanes<V> price;                                                                                             \
+          std::memcpy(&x, cost + k, sizeof x);                                                                        \
+          std::memcpy(&price, v + k, sizeof price);                                                                   \
+          x -= price;                                                                                                 \
+        },                                          \
+        [&](Index k) { return static_cast<V>(cost[k] - v[k]); });                                                     \
+  }
+GRIDCOMPUTE_TWO(std::int32_t)
+GRIDCOMPUTE_TWO(std::int64_t)
+
+// A row's best offer: the column, its cost, and the two least reduced costs over all columns (u2 may be a bound).
+template <class V>
+struct Offer {
+  V u1, u2, cost;
+  std::int32_t col;
+};
+
+template <class V>
+Offer<V> look(const Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, std::int32_t i) {
+  for (;;) {
+    const auto list = lists[i];
+    if (static_cast<Index>(reread.buffer.size()) < list.size) reread.buffer.resize(static_cast<std::size_t>(list.size));
+    const Two<V> two = least_two(list.col, list.cost, list.size, state.v.data(), reread.buffer.data());
+    const V bound = lists.bound(i);
+    if (two.u1 <= bound) {
+      if (two.u1 >= Range<V>::kHopeless) return {two.u1, two.u1, 0, kFree};
+      return {two.u1, std::min(two.u2, bound), list.cost[two.at], list.col[two.at]};
+    }
+    reread(lists, i, state.v.data(), bound);
+  }
+}
+
+template <class V>
+Offer<V> look_whole(const Matching<V>& state, Rereader<V>& reread, std::int32_t i) {
+  const V* row = reread.rows->row(i, reread.scratch.cost.data());
+  const Two<V> two = least_two(row, state.m, state.v.data());
+  if (two.u1 >= Range<V>::kHopeless) return {two.u1, two.u1, 0, kFree};
+  return {two.u1, two.u2, row[two.at], static_cast<std::int32_t>(two.at)};
+}
+
+}  // namespace
+
+template <class V>
+bool reduce_rows(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, Index budget, Stats& stats, Stop& stop) {
+  std::vector<std::int32_t> waiting = state.free_rows(), later;
+  for (int sweep = 0; sweep < 2; ++sweep) {
+    later.clear();
+    for (std::size_t at = 0; at < waiting.size(); ++at) {
+      for (std::int32_t i = waiting[at]; i != kFree;) {
+        if (--budget < 0) return false;
+        if ((++stats.bids & kPollMask) == 0 && stop.poll()) return false;
+        const Offer<V> best = look(state, lists, reread, i);
+        if (best.col == kFree) break;  // no partner at all: the search will say so
+        std::int32_t j = best.col;
+        V cost = best.cost;
+        const bool gain = best.u1 < best.u2 && best.u2 < Range<V>::kHopeless;
+        if (gain) {
+          state.set_price(j, std::int64_t{state.v[static_cast<std::size_t>(j)]} - (best.u2 - best.u1));
+        } else if (state.mate_of[static_cast<std::size_t>(j)] != kFree) {
+          const auto list = lists[i];
+          for (Index k = 0; k < list.size; ++k) {  // another of the tied columns, a free one first
+            const std::int32_t other = list.col[k];
+            if (list.cost[k] - state.v[static_cast<std::size_t>(other)] != best.u1) continue;
+            j = other;
+            cost = list.cost[k];
+            if (state.mate_of[static_cast<std::size_t>(j)] == kFree) break;
+          }
+        }
+        const std::int32_t out = state.mate_of[static_cast<std::size_t>(j)];
+        if (out != kFree) state.col_of[static_cast<std::size_t>(out)] = kFree;
+        state.match(i, j, cost);
+        if (out != kFree && !gain) later.push_back(out);
+        i = gain ? out : kFree;
+      }
+    }
+    waiting.swap(later);
+  }
+  return true;
+}
+
+template <class V>
+bool auction_phase(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, V epsilon, bool whole, Index budget,
+                   Index rereads, Stats& stats, Stop& stop) {
+  const Index start = reread.count;
+  state.clear();
+  std::vector<std::int32_t> free = state.free_rows();
+  std::reverse(free.begin(), free.end());
+  while (!free.empty()) {
+    if (--budget < 0 || reread.count - start > rereads) return false;
+    if ((++stats.bids & kPollMask) == 0 && stop.poll()) return false;
+    const std::int32_t i = free.back();
+    free.pop_back();
+    const Offer<V> best = whole ? look_whole(state, reread, i) : look(state, lists, reread, i);
+    if (best.col == kFree) return false;
+    const std::int32_t j = best.col;
+    // With one allowed column left any decrease is right; a unit of the row's own scale keeps prices in range.
+    const std::int64_t step = best.u2 < Range<V>::kHopeless ? std::int64_t{best.u2} - best.u1 : std::int64_t{epsilon};
+    const std::int64_t price = std::int64_t{state.v[static_cast<std::size_t>(j)]} - step - epsilon;
+    if (price < -Range<V>::kUnit) return false;
+    state.v[static_cast<std::size_t>(j)] = static_cast<V>(price);
+    const std::int32_t out = state.mate_of[static_cast<std::size_t>(j)];
+    if (out != kFree) {
+      state.col_of[static_cast<std::size_t>(out)] = kFree;
+      free.push_back(out);
+    }
+    state.match(i, j, best.cost);
+  }
+  return true;
+}
+
+template bool reduce_rows(Matching<std::int32_t>&, Lists<std::int32_t>&, Rereader<std::int32_t>&, Index, Stats&, Stop&);
+template bool reduce_rows(Matching<std::int64_t>&, Lists<std::int64_t>&, Rereader<std::int64_t>&, Index, Stats&, Stop&);
+template bool auction_phase(Matching<std::int32_t>&, Lists<std::int32_t>&, Rereader<std::int32_t>&, std::int32_t, bool,
+                            Index, Index, Stats&, Stop&);
+template bool auction_phase(Matching<std::int64_t>&, Lists<std::int64_t>&, Rereader<std::int64_t>&, std::int64_t, bool,
+                            Index, Index, Stats&, Stop&);
+
+}  // namespace gridcompute::assignment

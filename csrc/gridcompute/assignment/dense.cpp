@@ -1,0 +1,321 @@
+#include "gridcompute/assignment/dense.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <type_traits>
+
+#include "gridcompute/assignment/route.hpp"
+#include "gridcompute/base/error.hpp"
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/simd.hpp"
+
+#include <cstdlib>
+#include <cstdio>
+#include <ctime>
+namespace gridcompute::assignment {
+
+namespace {
+double env(const char* name, double d) { const char* s = std::getenv(name); return s ? std::atof(s) : d; }
+double now() { timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); return double(t.tv_sec) + 1e-9 * double(t.tv_nsec); }
+
+constexpr Index kChunk = 64;     // rows
+constexpr Index kMinimaShare = 8;
+constexpr Index kSample = 48;    // rows looked at before the first pass
+
+std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+
+Index sampled(Index k, Index count, Index n) { return k * n / count; }
+
+// Do columns carry offsets of their own? Compares the variance of column means over a few rows with what independent
+// entries would show.
+template <class V>
+bool columns_differ(Rows<V>& rows) {
+  const Index count = std::min(kSample, rows.n);
+  std::vector<V> row(at(rows.m));
+  std::vector<double> sum(at(rows.m));
+  double square = 0, total = 0;
+  Index seen = 0;
+  for (Index k = 0; k < count; ++k) {
+    const Index i = sampled(k, count, rows.n);
+    if (rows.look(i) > Fit::rounded) continue;
+    rows.load(i, row.data());
+    double mean = 0;
+    Index allowed = 0;
+    for (const V c : row)
+      if (c < Range<V>::kForbidden) mean += static_cast<double>(c), ++allowed;
+    if (allowed == 0) continue;
+    mean /= static_cast<double>(allowed);
+    for (Index j = 0; j < rows.m; ++j) {
+      if (row[at(j)] >= Range<V>::kForbidden) continue;
+      const double x = static_cast<double>(row[at(j)]) - mean;
+      sum[at(j)] += x;
+      square += x * x;
+    }
+    seen += allowed;
+  }
+  for (const double s : sum) total += s * s;
+  return total > 1.5 * square;  // independent entries: total is about square
+}
+
+constexpr std::int64_t kNoCost = std::int64_t{1} << 61;
+
+template <class V>
+GRIDCOMPUTE_INLINE void lower_least(const V* GRIDCOMPUTE_RESTRICT row, Index m,
+                                    std::int64_t* GRIDCOMPUTE_RESTRICT least) {
+  std::int64_t sum = 0, allowed = 0;
+  for (Index j = 0; j < m; ++j) {
+    const bool good = row[j] < Range<V>::kForbidden;
+    sum += good ? row[j] >> 4 : 0;  // 2^24 columns of 2^60 would not fit; a sixteenth is near enough
+    allowed += good ? 1 : 0;
+  }
+  const std::int64_t mean = allowed > 0 ? sum / allowed * 16 : 0;
+  for (Index j = 0; j < m; ++j) {
+    const std::int64_t x = row[j] < Range<V>::kForbidden ? row[j] - mean : kNoCost;
+    least[j] = x < least[j] ? x : least[j];
+  }
+}
+
+GRIDCOMPUTE_CLONES void lower_minima(const std::int32_t* row, Index m, std::int64_t* least) { lower_least(row, m, least); }
+GRIDCOMPUTE_CLONES void lower_minima(const std::int64_t* row, Index m, std::int64_t* least) { lower_least(row, m, least); }
+
+template <class V>
+class DenseSolve {
+ public:
+  DenseSolve(Rows<V>& rows, Pool& pool, Stop& stop)
+      : rows_(rows), pool_(pool), stop_(stop), lists_(rows.n, rows.m), state_(rows.n, rows.m) {
+  }
+
+  // The worst fit over all rows, or stopped (nullopt).
+  std::optional<Fit> first_pass() {
+    double t = now();
+    const bool square = rows_.n == rows_.m;
+    if (square && columns_differ(rows_)) column_minima();
+    if (env("DBG", 0)) std::printf("colmin %.4f\n", now() - t), t = now();
+    lists_.make_room();
+    std::atomic<int> worst{0};
+    const bool whole = each_chunk([&](Index i, typename Lists<V>::Scratch& s) {
+      const Fit fit = rows_.look(i);
+      int seen = worst.load(std::memory_order_relaxed);
+      while (static_cast<int>(fit) > seen && !worst.compare_exchange_weak(seen, static_cast<int>(fit))) {
+      }
+      if (std::max(seen, static_cast<int>(fit)) <= static_cast<int>(Fit::rounded)) lists_.fill(i, rows_, state_.v.data(), s);
+    });
+    if (env("DBG", 0)) std::printf("lists %.4f\n", now() - t);
+    if (!whole) return std::nullopt;
+    return static_cast<Fit>(worst.load());
+  }
+
+  Result solve() {
+    Result result;
+    Rereader<V> reread{&rows_, {}, lists_.scratch(), 0};
+    Source<V> source;
+    source.relist = [&](const std::vector<V>& v) {
+      each_chunk([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *reread.rows, v.data(), s); });
+    };
+    source.copy = [&] {
+      copy_.emplace(rows_.n, rows_.m);
+      each_chunk([&](Index i, typename Lists<V>::Scratch&) { copy_->take(i, rows_); });
+      reread.rows = &*copy_;
+    };
+    source.width = [&](const std::vector<V>& v) { return width(v, reread); };
+    source.spread = spread();
+    source.pass = rows_.n * rows_.m * 2;
+    source.scalable = rows_.n == rows_.m;
+    const Searched found = solve_lists(state_, lists_, reread, source, result.stats, stop_, result.witness);
+    result.status = found == Searched::complete     ? Status::optimal
+                    : found == Searched::infeasible ? Status::infeasible
+                                                    : Status::stopped;
+    result.stats.rescans = reread.count;
+    result.stats.bits = static_cast<int>(sizeof(V)) * 8;
+    result.col_of = state_.col_of;
+    if (found != Searched::complete) return result;
+    result.col_dual.assign(state_.v.begin(), state_.v.end() - 1);
+    for (std::int32_t i = 0; i < rows_.n; ++i) result.row_dual.push_back(state_.u(i) + rows_.shift[at(i)]);
+    return result;
+  }
+
+ private:
+  template <class Body>
+  bool each_chunk(const Body& body) {
+    return pool_.for_chunks(
+        rows_.n, kChunk,
+        [&](Index, Index begin, Index end) {
+          typename Lists<V>::Scratch s = lists_.scratch();
+          for (Index i = begin; i < end; ++i) body(i, s);
+        },
+        &stop_);
+  }
+
+  // Column minima of costs less their row's mean. Not less its minimum: rows whose cheapest pair is dear would then
+  // look cheap everywhere else, and hold all the minima. Over a share of the rows: the bids make up for the rest.
+  void column_minima() {
+    const Index count = std::min(rows_.n, std::max<Index>(256, rows_.n / kMinimaShare));
+    const Index chunk = std::max<Index>(16, (count + 63) / 64);
+    std::vector<std::vector<std::int64_t>> low(at(Pool::chunks(count, chunk)));
+    pool_.for_chunks(
+        count, chunk,
+        [&](Index c, Index begin, Index end) {
+          std::vector<V> row(at(rows_.m));
+          std::vector<std::int64_t> least(at(rows_.m), kNoCost);
+          for (Index k = begin; k < end; ++k) {
+            const Index i = sampled(k, count, rows_.n);
+            if (rows_.look(i) > Fit::rounded) return;
+            rows_.load(i, row.data());
+            lower_minima(row.data(), rows_.m, least.data());
+          }
+          low[at(c)] = std::move(least);
+        },
+        &stop_);
+    std::vector<std::int64_t> least(at(rows_.m), kNoCost);
+    for (const auto& l : low)
+      for (Index j = 0; j < (l.empty() ? 0 : rows_.m); ++j) least[at(j)] = std::min(least[at(j)], l[at(j)]);
+    const std::int64_t base = *std::min_element(least.begin(), least.end());
+    for (Index j = 0; j < rows_.m; ++j)
+      state_.v[at(j)] = static_cast<V>(std::min(least[at(j)] - base, std::int64_t{Range<V>::kUnit / 2}));
+  }
+
+  // The typical reach of a list made at prices v, over a few rows.
+  double width(const std::vector<V>& v, Rereader<V>& reread) {
+    std::vector<double> reach;
+    for (Index k = 0; k < 15; ++k) {
+      const Index i = sampled(k, 15, rows_.n);
+      lists_.fill(i, *reread.rows, v.data(), reread.scratch);
+      V low = Range<V>::kHopeless;
+      for (Index c = 0; c < lists_[i].size; ++c)
+        low = std::min(low, static_cast<V>(lists_[i].cost[c] - v[at(lists_[i].col[c])]));
+      reach.push_back(static_cast<double>(lists_.bound(i)) - static_cast<double>(low));
+    }
+    std::nth_element(reach.begin(), reach.begin() + 7, reach.end());
+    return reach[7];
+  }
+
+  V spread() const {
+    V most = 0;
+    for (Index k = 0; k < std::min(kSample, rows_.n); ++k) {
+      std::vector<V> row(at(rows_.m));
+      rows_.load(sampled(k, std::min(kSample, rows_.n), rows_.n), row.data());
+      for (const V c : row)
+        if (c < Range<V>::kForbidden) most = std::max(most, c);
+    }
+    return most;
+  }
+
+  Rows<V>& rows_;
+  Pool& pool_;
+  Stop& stop_;
+  Lists<V> lists_;
+  std::optional<CopiedRows<V>> copy_;
+  Matching<V> state_;
+};
+
+template <class T>
+std::vector<T> transpose(const Dense<T>& a) {
+  constexpr Index kTile = 32;
+  std::vector<T> out(at(a.rows * a.cols));
+  for (Index i0 = 0; i0 < a.rows; i0 += kTile)
+    for (Index j0 = 0; j0 < a.cols; j0 += kTile)
+      for (Index i = i0; i < std::min(a.rows, i0 + kTile); ++i)
+        for (Index j = j0; j < std::min(a.cols, j0 + kTile); ++j) out[at(j * a.rows + i)] = a.data[i * a.cols + j];
+  return out;
+}
+
+// The largest finite magnitude over all rows, or over a few.
+template <class T>
+double magnitude(const Dense<T>& a, Index rows) {
+  double most = 0;
+  for (Index k = 0; k < rows; ++k) {
+    const T* row = a.data + sampled(k, rows, a.rows) * a.cols;
+    for (Index j = 0; j < a.cols; ++j) {
+      const double x = std::abs(static_cast<double>(row[j]));
+      if (x <= std::numeric_limits<double>::max()) most = std::max(most, x);
+    }
+  }
+  return most;
+}
+
+template <class T, class V>
+std::optional<Result> attempt(const Dense<T>& cost, bool maximize, int exponent, bool rounding, Pool& pool, Stop& stop,
+                              Fit& fit) {
+  DenseRows<T, V> rows(cost, maximize, exponent);
+  DenseSolve<V> solve(rows, pool, stop);
+  const std::optional<Fit> found = solve.first_pass();
+  if (!found) {
+    Result stopped;
+    stopped.status = Status::stopped;
+    return stopped;
+  }
+  fit = *found;
+  if (fit > (rounding ? Fit::rounded : Fit::exact)) return std::nullopt;
+  try {
+    Result result = solve.solve();
+    result.exponent = exponent;
+    return result;
+  } catch (const PriceRange&) {
+    fit = Fit::range;
+    return std::nullopt;
+  }
+}
+
+// Do a few rows hold integers that 32 bits take?
+template <class T, class V>
+Fit sample(const Dense<T>& cost, bool maximize) {
+  DenseRows<T, V> rows(cost, maximize, 0);
+  Fit worst = Fit::exact;
+  const Index count = std::min<Index>(8, cost.rows);
+  for (Index k = 0; k < count; ++k) worst = std::max(worst, rows.look(sampled(k, count, cost.rows)));
+  return worst;
+}
+
+[[noreturn]] void out_of_range() {
+  throw Error(ErrorKind::cost_range, "cost_matrix", -1,
+              "cost_matrix spans too wide a range: within a row costs may differ by at most 2**60");
+}
+
+template <class T>
+Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
+  Fit fit = Fit::exact;
+  if (sample<T, std::int32_t>(cost, maximize) == Fit::exact)
+    if (auto result = attempt<T, std::int32_t>(cost, maximize, 0, false, pool, stop, fit)) return *result;
+  if constexpr (!std::is_floating_point_v<T>) {
+    if (auto result = attempt<T, std::int64_t>(cost, maximize, 0, false, pool, stop, fit)) return *result;
+    out_of_range();
+  } else {
+    for (const Index rows : {std::min<Index>(16, cost.rows), cost.rows}) {
+      const int exponent = exponent_for(magnitude(cost, rows));
+      if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, pool, stop, fit)) return *result;
+      if (fit == Fit::minus_inf) break;
+    }
+    if (fit != Fit::minus_inf) out_of_range();
+    throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
+  }
+}
+
+}  // namespace
+
+template <class T>
+Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop) {
+  Pool pool(cost.rows * cost.cols < 1 << 16 ? 1 : threads);
+  if (cost.rows <= cost.cols) return solve_wide(cost, maximize, pool, stop);
+  const std::vector<T> turned = transpose(cost);
+  Result t = solve_wide(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, pool, stop);
+  Result result = std::move(t);
+  std::vector<std::int32_t> col_of(at(cost.rows), -1);
+  for (Index j = 0; j < cost.cols; ++j)
+    if (result.col_of[at(j)] >= 0) col_of[at(result.col_of[at(j)])] = static_cast<std::int32_t>(j);
+  result.col_of = std::move(col_of);
+  result.row_dual.swap(result.col_dual);
+  result.transposed = true;
+  return result;
+}
+
+template Result solve(const Dense<std::int8_t>&, bool, int, Stop&);
+template Result solve(const Dense<std::int16_t>&, bool, int, Stop&);
+template Result solve(const Dense<std::int32_t>&, bool, int, Stop&);
+template Result solve(const Dense<std::int64_t>&, bool, int, Stop&);
+template Result solve(const Dense<float>&, bool, int, Stop&);
+template Result solve(const Dense<double>&, bool, int, Stop&);
+
+}  // namespace gridcompute::assignment

@@ -1,0 +1,26 @@
+// Dense linear assignment: any element type, any shape, exact.
+//
+// Problem. See problem.hpp. Method: route.hpp over lists.hpp, rows read through rows.hpp.
+//
+// Steps. (1) More rows than columns: work on the transposed matrix. (2) Look at some rows: do floating-point costs hold
+// integers (exponent 0), or which power of two makes them integers? Do columns differ by offsets of their own? Then
+// prices start at the column minima, else at 0; rectangular matrices start at 0, as unmatched columns must end there.
+// (3) One pass over all rows in parallel: spread, range, list. (4) route.hpp. (5) Add the rows' shifts back to the duals.
+// The 32-bit core runs where every row's spread fits, and hands over to the 64-bit one when a price would not.
+//
+// Complexity. O(n m) vectorised for the lists, then as route.hpp. Memory: 64 candidates a row, no copy of the matrix
+// (except to transpose).
+//
+// Errors. NaN and the infinity that would be infinitely good are refused (invalid_problem with the position); spreads
+// beyond 2^60, or values beyond 2^62, are a cost_range error.
+#pragma once
+
+#include "gridcompute/assignment/problem.hpp"
+#include "gridcompute/base/stop.hpp"
+
+namespace gridcompute::assignment {
+
+template <class T>
+[[nodiscard]] Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop);
+
+}  // namespace gridcompute::assignment

@@ -1,0 +1,218 @@
+#include "gridcompute/assignment/lists.hpp"
+
+#include <algorithm>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::assignment {
+
+namespace {
+
+constexpr Index kDepth = 16;  // columns of a group
+
+template <class V>
+GRIDCOMPUTE_INLINE void reduce_rows(const V* GRIDCOMPUTE_RESTRICT c, const V* GRIDCOMPUTE_RESTRICT v,
+                                    V* GRIDCOMPUTE_RESTRICT r, V* GRIDCOMPUTE_RESTRICT group, Index m, Index groups) {
+  for (Index g = 0; g < groups; ++g) group[g] = r[g] = static_cast<V>(c[g] - v[g]);
+  Index base = groups;
+  for (; base + groups <= m; base += groups) {
+    for (Index g = 0; g < groups; ++g) {
+      const V x = static_cast<V>(c[base + g] - v[base + g]);
+      r[base + g] = x;
+      group[g] = x < group[g] ? x : group[g];
+    }
+  }
+  for (Index g = 0; base + g < m; ++g) {
+    const V x = static_cast<V>(c[base + g] - v[base + g]);
+    r[base + g] = x;
+    group[g] = x < group[g] ? x : group[g];
+  }
+}
+
+template <class V>
+GRIDCOMPUTE_INLINE V least_of(const V* x, Index k) {
+  V least = std::numeric_limits<V>::max();
+  for (Index g = 0; g < k; ++g) least = x[g] < least ? x[g] : least;
+  return least;
+}
+
+template <class V>
+GRIDCOMPUTE_INLINE Index count_to(const V* x, Index k, V limit) {
+  V count = 0;
+  for (Index g = 0; g < k; ++g) count = static_cast<V>(count + (x[g] <= limit));
+  return static_cast<Index>(count);
+}
+
+#define GRIDCOMPUTE_LISTS(V)                                                                            \
+  GRIDCOMPUTE_CLONES void reduce(const V* c, const V* v, V* r, V* group, Index m, Index groups) {       \
+    reduce_rows(c, v, r, group, m, groups);                                                             \
+  }                                                                                                     \
+  GRIDCOMPUTE_CLONES V least(const V* x, Index k) { return least_of(x, k); }                            \
+  GRIDCOMPUTE_CLONES Index count(const V* x, Index k, V limit) { return count_to(x, k, limit); }
+GRIDCOMPUTE_LISTS(std::int32_t)
+GRIDCOMPUTE_LISTS(std::int64_t)
+
+Index padded(Index k, Index lanes) { return (k + lanes - 1) / lanes * lanes; }
+
+}  // namespace
+
+template <class V>
+void Lists<V>::make_room() {
+  const Index room = std::min(kRoom, padded(m_, kLanes));
+  col_.resize(index(n_ * room));
+  cost_.resize(index(n_ * room));
+  for (Index i = 0; i < n_; ++i) where_[index(i)] = {i * room, 0, room};
+}
+
+template <class V>
+auto Lists<V>::scratch() const -> Scratch {
+  Scratch s;
+  s.cost.resize(index(m_));
+  s.reduced.resize(index(m_));
+  s.group.resize(index((m_ + kDepth - 1) / kDepth));
+  s.order = s.group;
+  return s;
+}
+
+template <class V>
+V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room, Scratch& s) const {
+  const Index groups = (m_ + kDepth - 1) / kDepth;
+  reduce(cost, v, s.reduced.data(), s.group.data(), m_, groups);
+  s.hit.clear();
+  if (room >= m_) {  // the whole row
+    for (Index j = 0; j < m_; ++j)
+      if (cost[j] < Range<V>::kForbidden) s.hit.push_back(static_cast<std::int32_t>(j));
+    return kUnbounded;
+  }
+  // The threshold: the width of the last row's if that opens about as many groups, else by selection.
+  const V low = least(s.group.data(), groups);
+  V limit = low < Range<V>::kHopeless ? static_cast<V>(low + std::min(s.width, Range<V>::kUnit)) : low;
+  const Index opened = count(s.group.data(), groups, limit);
+  if (wanted == 0) {
+    limit = low;
+  } else if (opened < wanted * 3 / 5 || opened > wanted * 6 / 5) {
+    s.order = s.group;
+    const auto nth = s.order.begin() + std::min(wanted, groups - 1);
+    std::nth_element(s.order.begin(), nth, s.order.end());
+    limit = *nth;
+    s.width = static_cast<V>(std::min(limit - low, Range<V>::kUnit));
+  }
+  limit = std::min(limit, static_cast<V>(Range<V>::kHopeless - 1));
+  // Equal costs at the minimum alone may overflow the list: enough of them are as good as all.
+  const bool flat = limit == low;
+  const Index most = flat ? room : 8 * room;
+  bool cut = false;
+  Index g = (i * 7919) % groups;
+  for (Index k = 0; k < groups && !cut; ++k, g = g + 1 == groups ? 0 : g + 1) {
+    if (s.group[index(g)] > limit) continue;
+    for (Index j = g; j < m_; j += groups) {
+      if (s.reduced[index(j)] > limit) continue;
+      if (static_cast<Index>(s.hit.size()) == most) {
+        cut = true;
+        break;
+      }
+      s.hit.push_back(static_cast<std::int32_t>(j));
+    }
+  }
+  if (cut && !flat) {  // too many to sort out: the row is taken again with what its minimum alone gives
+    s.width = 0;
+    return select(i, cost, v, 0, room, s);
+  }
+  if (static_cast<Index>(s.hit.size()) <= room) return cut ? limit : static_cast<V>(limit + 1);
+  // Keep the smallest; among equals those met first.
+  std::vector<V>& r = s.order;
+  r.clear();
+  for (const std::int32_t j : s.hit) r.push_back(s.reduced[index(j)]);
+  std::nth_element(r.begin(), r.begin() + room, r.end());
+  const V last = r[index(room)];
+  Index below = 0, kept = 0;
+  for (const std::int32_t j : s.hit) below += s.reduced[index(j)] < last;
+  Index equals = room - below;
+  for (const std::int32_t j : s.hit) {
+    const V x = s.reduced[index(j)];
+    if (x < last || (x == last && equals-- > 0)) s.hit[index(kept++)] = j;
+  }
+  s.hit.resize(index(kept));
+  s.order.resize(index(groups));
+  return last;
+}
+
+template <class V>
+void Lists<V>::store(Index i, const V* cost, const Scratch& s, V bound) {
+  Where& w = where_[index(i)];
+  w.size = padded(static_cast<Index>(s.hit.size()), kLanes);
+  Index k = w.begin;
+  for (const std::int32_t j : s.hit) {
+    col_[index(k)] = j;
+    cost_[index(k++)] = cost[j];
+  }
+  for (; k < w.begin + w.size; ++k) {
+    col_[index(k)] = static_cast<std::int32_t>(m_);
+    cost_[index(k)] = Range<V>::kForbidden;
+  }
+  bound_[index(i)] = bound;
+}
+
+template <class V>
+void Lists<V>::fill(Index i, const Rows<V>& rows, const V* v, Scratch& s) {
+  const V* cost = rows.row(i, s.cost.data());
+  const V bound = select(i, cost, v, kWanted, where_[index(i)].room, s);
+  store(i, cost, s, bound);
+}
+
+template <class V>
+void Lists<V>::refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch& s) {
+  const V* cost = rows.row(i, s.cost.data());
+  for (;;) {
+    Where& w = where_[index(i)];
+    const Index groups = (m_ + kDepth - 1) / kDepth;
+    const Index wanted = std::min(kWanted * (w.room / std::min(kRoom, w.room)), groups);
+    const V bound = select(i, cost, v, wanted, w.room, s);
+    if (bound > above) {
+      store(i, cost, s, bound);
+      return;
+    }
+    const Index room = padded(std::min(2 * w.room, m_), kLanes);
+    w.begin = static_cast<Index>(col_.size());
+    w.room = room;
+    col_.resize(col_.size() + index(room));
+    cost_.resize(cost_.size() + index(room));
+  }
+}
+
+template <class V>
+void Lists<V>::append(Index i, const std::vector<std::int32_t>& cols, const std::vector<V>& costs) {
+  const Index size = padded(static_cast<Index>(cols.size()), kLanes);
+  where_[index(i)] = {static_cast<Index>(col_.size()), size, size};
+  bound_[index(i)] = kUnbounded;
+  col_.insert(col_.end(), cols.begin(), cols.end());
+  cost_.insert(cost_.end(), costs.begin(), costs.end());
+  col_.resize(col_.size() + index(size) - cols.size(), static_cast<std::int32_t>(m_));
+  cost_.resize(cost_.size() + index(size) - costs.size(), Range<V>::kForbidden);
+}
+
+template <class V>
+bool Lists<V>::holds(const Rows<V>& rows, const std::vector<V>& v) const {
+  std::vector<V> cost(index(m_));
+  for (Index i = 0; i < n_; ++i) {
+    rows.load(i, cost.data());
+    const View list = (*this)[i];
+    std::vector<bool> inside(index(m_ + 1));
+    for (Index k = 0; k < list.size; ++k) {
+      const auto j = index(list.col[k]);
+      if (inside[j] && list.col[k] != m_) return false;
+      inside[j] = true;
+      if (list.cost[k] != (list.col[k] == m_ ? Range<V>::kForbidden : cost[j])) return false;
+    }
+    for (Index j = 0; j < m_; ++j)
+      if (!inside[index(j)] && cost[index(j)] < Range<V>::kForbidden &&
+          static_cast<V>(cost[index(j)] - v[index(j)]) < bound(i))
+        return false;
+  }
+  return true;
+}
+
+template class Lists<std::int32_t>;
+template class Lists<std::int64_t>;
+
+}  // namespace gridcompute::assignment

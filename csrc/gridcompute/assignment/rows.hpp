@@ -1,0 +1,75 @@
+// Rows of a dense matrix of any element type, read as shifted integers of the core.
+//
+// Invariant. load(i, out) writes the same values at every call: cost(i, j) - shift(i), in 0..U, or kForbidden. The
+// first look at a row, look(i), finds its shift and reports what does not fit; the row is in cache for load then, so
+// the matrix streams by once. Complexity: O(m) each, vectorised. No copy of the matrix is made.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "gridcompute/assignment/problem.hpp"
+#include "gridcompute/assignment/values.hpp"
+
+namespace gridcompute::assignment {
+
+// What a first look found. Worst wins over all rows.
+enum class Fit : int {
+  exact = 0,      // every cost is an integer of the core
+  rounded = 1,    // so after truncation
+  range = 2,      // the row's spread exceeds U
+  minus_inf = 3,  // or NaN: refused
+};
+
+template <class V>
+class Rows {
+ public:
+  Rows(Index rows, Index cols) : n(rows), m(cols), shift(static_cast<std::size_t>(rows)) {}
+  virtual ~Rows() = default;
+  virtual Fit look(Index i) = 0;
+  virtual void load(Index i, V* out) const = 0;
+  // The same values, in `buffer` or where they lie.
+  [[nodiscard]] virtual const V* row(Index i, V* buffer) const {
+    load(i, buffer);
+    return buffer;
+  }
+
+  const Index n, m;
+  std::vector<std::int64_t> shift;  // subtracted from row i
+};
+
+template <class T, class V>
+class DenseRows final : public Rows<V> {
+ public:
+  DenseRows(const Dense<T>& view, bool maximize, int exponent);
+  Fit look(Index i) override;
+  void load(Index i, V* out) const override;
+
+ private:
+  Dense<T> view_;
+  bool maximize_;
+  double scale_;  // 2^exponent, negated when maximising; 1 for integers
+};
+
+// All rows of another, converted once: for methods that read them many times.
+template <class V>
+class CopiedRows final : public Rows<V> {
+ public:
+  CopiedRows(Index rows, Index cols)
+      : Rows<V>(rows, cols), data_(std::make_unique_for_overwrite<V[]>(static_cast<std::size_t>(rows * cols))) {}
+  void take(Index i, const Rows<V>& from) { from.load(i, data_.get() + i * this->m); }
+  Fit look(Index) override { return Fit::exact; }
+  void load(Index i, V* out) const override { std::copy_n(data_.get() + i * this->m, this->m, out); }
+  [[nodiscard]] const V* row(Index i, V*) const override { return data_.get() + i * this->m; }
+
+ private:
+  std::unique_ptr<V[]> data_;
+};
+
+// The largest exponent at which |cost| <= magnitude surely fits 64 bits with room to spare; at most the one at which
+// every double of that magnitude is an integer anyway.
+[[nodiscard]] int exponent_for(double magnitude);
+
+}  // namespace gridcompute::assignment

@@ -1,0 +1,51 @@
+// Small dense assignment on stack buffers, and many of them at once.
+//
+// Problem. As dense.hpp, for matrices of at most kSmall entries, where setting up lists would cost more than solving.
+//
+// Steps. All costs become integers of one width less one common shift; rows go greedily to free cheapest columns; the
+// others by shortest augmenting paths over whole rows. Batches are cut into fixed chunks of matrices over threads.
+//
+// Range proof. Where all pairs are allowed, a search can always end at a column that is free, at price 0, at once: so
+// levels are at most the spread, prices 0..-spread, row duals at most twice the spread, and 8 * spread < 2^(b-3)
+// bounds every label. Where some are forbidden, labels and duals are at most n differences of two costs, and
+// (2n + 2) * spread < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them neither wraps nor meets an allowed
+// label. Matrices that fit neither width go to dense.hpp.
+//
+// Complexity. O(n^2 m) worst case, vectorised over m.
+//
+// Source. Crouse, IEEE TAES 52 (2016) 1679, section II: shortest augmenting paths as in scipy; the greedy start is from
+// Jonker and Volgenant (1987).
+#pragma once
+
+#include <span>
+
+#include "gridcompute/assignment/problem.hpp"
+#include "gridcompute/base/stop.hpp"
+
+namespace gridcompute::assignment {
+
+inline constexpr Index kSmall = 64 * 64;
+
+// Fills row_ind and col_ind, min(rows, cols) each, rows ascending. False if the matrix is too large or its values too
+// wide for this solver, which then has done nothing.
+template <class T>
+[[nodiscard]] bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
+                               Status& status);
+
+// One matrix of any size, as pairs. Rows ascending; all pairs are filled if the status is optimal.
+template <class T>
+[[nodiscard]] Status solve_pairs(const Dense<T>& cost, bool maximize, int threads, Stop& stop, std::int64_t* row_ind,
+                                 std::int64_t* col_ind);
+
+// What happened to a batch: the first matrix without an optimal answer, or -1.
+struct BatchStatus {
+  Status status = Status::optimal;
+  Index failed = -1;
+};
+
+// `count` matrices one behind the other. Throws Error with the index of the matrix in its message.
+template <class T>
+[[nodiscard]] BatchStatus solve_batch(const Dense<T>& first, Index count, bool maximize, int threads, Stop& stop,
+                                      std::int64_t* row_ind, std::int64_t* col_ind);
+
+}  // namespace gridcompute::assignment

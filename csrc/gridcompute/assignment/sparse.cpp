@@ -1,0 +1,118 @@
+#include "gridcompute/assignment/sparse.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <type_traits>
+
+#include "gridcompute/assignment/route.hpp"
+#include "gridcompute/base/error.hpp"
+
+namespace gridcompute::assignment {
+
+namespace {
+
+std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+
+template <class T, class I>
+void check(const Sparse<T, I>& cost) {
+  const Index arcs = static_cast<Index>(cost.col.size());
+  const auto bad = [](const char* field, Index k, const std::string& what) {
+    throw Error(ErrorKind::invalid_problem, field, k, what);
+  };
+  if (static_cast<Index>(cost.start.size()) != cost.rows + 1 || static_cast<Index>(cost.cost.size()) != arcs)
+    bad("cost_matrix", -1, "indptr, indices and data of cost_matrix do not belong together");
+  for (Index i = 0; i < cost.rows; ++i)
+    if (cost.start[at(i)] < 0 || cost.start[at(i)] > cost.start[at(i + 1)] || cost.start[at(i + 1)] > arcs)
+      bad("cost_matrix", i, "indptr of cost_matrix must rise from 0 to the number of entries, and does not at row " + std::to_string(i));
+  for (Index k = 0; k < arcs; ++k)
+    if (cost.col[at(k)] < 0 || cost.col[at(k)] >= cost.cols)
+      bad("cost_matrix", k, "entry " + std::to_string(k) + " of cost_matrix has column " +
+                                std::to_string(cost.col[at(k)]) + ", which must be 0.." + std::to_string(cost.cols - 1));
+}
+
+template <class T, class I, class V>
+std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int exponent, bool rounding, Stop& stop, Fit& fit) {
+  // All values as one row of the dense reader: one shift for all.
+  DenseRows<T, V> all(Dense<T>{cost.cost.data(), 1, static_cast<Index>(cost.cost.size())}, maximize, exponent);
+  fit = cost.cost.empty() ? Fit::exact : all.look(0);
+  if (fit > (rounding ? Fit::rounded : Fit::exact)) return std::nullopt;
+  std::vector<V> values(cost.cost.size());
+  if (!values.empty()) all.load(0, values.data());
+  Lists<V> lists(cost.rows, cost.cols);
+  std::vector<std::int32_t> cols;
+  std::vector<V> costs;
+  V spread = 0;
+  for (Index i = 0; i < cost.rows; ++i) {
+    cols.clear();
+    costs.clear();
+    for (Index k = static_cast<Index>(cost.start[at(i)]); k < static_cast<Index>(cost.start[at(i + 1)]); ++k) {
+      if (values[at(k)] >= Range<V>::kForbidden) continue;
+      cols.push_back(static_cast<std::int32_t>(cost.col[at(k)]));
+      costs.push_back(values[at(k)]);
+      spread = std::max(spread, values[at(k)]);
+    }
+    lists.append(i, cols, costs);
+  }
+  Matching<V> state(cost.rows, cost.cols);
+  Rereader<V> reread;
+  Source<V> source;
+  source.spread = spread;
+  source.pass = 8 * static_cast<Index>(values.size());
+  source.scalable = cost.rows == cost.cols;
+  source.width = [spread](const std::vector<V>&) { return static_cast<double>(spread); };
+  Result result;
+  try {
+    const Searched found = solve_lists(state, lists, reread, source, result.stats, stop, result.witness);
+    result.status = found == Searched::complete     ? Status::optimal
+                    : found == Searched::infeasible ? Status::infeasible
+                                                    : Status::stopped;
+  } catch (const PriceRange&) {
+    fit = Fit::range;
+    return std::nullopt;
+  }
+  result.stats.bits = static_cast<int>(sizeof(V)) * 8;
+  result.exponent = exponent;
+  result.col_of = state.col_of;
+  if (result.status != Status::optimal) return result;
+  result.col_dual.assign(state.v.begin(), state.v.end() - 1);
+  for (std::int32_t i = 0; i < cost.rows; ++i) result.row_dual.push_back(state.u(i) + all.shift[0]);
+  return result;
+}
+
+}  // namespace
+
+template <class T, class I>
+Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
+  check(cost);
+  Fit fit = Fit::exact;
+  if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit)) return *result;
+  int exponent = 0;
+  if constexpr (std::is_floating_point_v<T>) {
+    double most = 0;
+    for (const T c : cost.cost) {
+      const double x = std::abs(static_cast<double>(c));
+      if (x <= std::numeric_limits<double>::max()) most = std::max(most, x);
+    }
+    // Prices may move by many costs where pairs are missing: spend a few bits on room for them.
+    exponent = exponent_for(most) - 4;
+  }
+  if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit)) return *result;
+  if (fit == Fit::minus_inf)
+    throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
+  throw Error(ErrorKind::cost_range, "cost_matrix", -1,
+              "cost_matrix spans too wide a range: costs and the prices they lead to may differ by at most 2**60");
+}
+
+#define GRIDCOMPUTE_SPARSE(T)                                            \
+  template Result solve(const Sparse<T, std::int32_t>&, bool, Stop&); \
+  template Result solve(const Sparse<T, std::int64_t>&, bool, Stop&);
+GRIDCOMPUTE_SPARSE(std::int8_t)
+GRIDCOMPUTE_SPARSE(std::int16_t)
+GRIDCOMPUTE_SPARSE(std::int32_t)
+GRIDCOMPUTE_SPARSE(std::int64_t)
+GRIDCOMPUTE_SPARSE(float)
+GRIDCOMPUTE_SPARSE(double)
+
+}  // namespace gridcompute::assignment

@@ -1,0 +1,58 @@
+// Checks an assignment against its costs, by code that shares nothing with the solvers.
+//
+// Problem. Given costs c_ij, a matching and integers u_i, v_j in units of 2^-exponent: what does the matching cost, and
+// what must every matching at least cost?
+//
+// Bound. For any v, let w_i = min over allowed j of (c_ij - v_j). If each row must be matched and each column at most
+// once, every matching costs at least sum w_i + sum v_j, provided v_j <= 0 for all j where columns outnumber rows.
+// (Tall matrices: exchange the sides.) w is computed here from the costs; u only has to agree: u_i <= w_i.
+//
+// Exactness. Multiplied by 2^exponent a double is still exact (checked: no overflow, no underflow), and so is its floor.
+// Sums are 128-bit integers. The objective is rounded up and the bound down, each cost by less than one unit, so that
+// [bound, objective] is rigorous for the original floating-point costs; integers are not rounded at all.
+//
+// Witness. Lines of the shorter side, and all lines that an allowed pair joins to one of them: fewer than they are
+// themselves. Then no matching covers the shorter side (Hall).
+//
+// Complexity. One pass over the costs.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::certificate {
+
+// Dense if start is empty; else compressed rows.
+template <class T, class I>
+struct AssignmentCosts {
+  std::span<const T> cost;
+  Index rows = 0, cols = 0;
+  std::span<const I> start;
+  std::span<const I> col;
+  bool maximize = false;
+};
+
+struct AssignmentCheck {
+  bool feasible = false;       // the matching uses allowed pairs only, covers the shorter side, repeats nothing
+  bool duals_feasible = false; // u_i + v_j <= c_ij for every allowed pair, signs as needed
+  Wide objective = 0;          // in units of 2^-exponent of the minimised costs, rounded up
+  Wide bound = 0;              // rounded down
+};
+
+template <class T, class I>
+[[nodiscard]] AssignmentCheck check_assignment(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> col_of,
+                                               std::span<const std::int64_t> row_dual,
+                                               std::span<const std::int64_t> col_dual, int exponent);
+
+struct HallCheck {
+  bool violated = false;
+  Index lines = 0, partners = 0;
+};
+
+// lines are rows, or columns if the matrix is tall.
+template <class T, class I>
+[[nodiscard]] HallCheck check_witness(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> lines);
+
+}  // namespace gridcompute::certificate
