@@ -21,7 +21,8 @@ namespace {
 double env(const char* name, double d) { const char* s = std::getenv(name); return s ? std::atof(s) : d; }
 double now() { timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); return double(t.tv_sec) + 1e-9 * double(t.tv_nsec); }
 
-constexpr Index kChunk = 64;     // rows
+constexpr Index kThreaded = Index{1} << 21;  // entries from which waking a thread pays
+constexpr Index kChunk = 64;                 // rows
 constexpr Index kMinimaShare = 8;
 constexpr Index kSample = 48;    // rows looked at before the first pass
 
@@ -297,7 +298,7 @@ Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
 
 template <class T>
 Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop) {
-  Pool pool(cost.rows * cost.cols < 1 << 16 ? 1 : threads);
+  Pool pool(cost.rows * cost.cols < kThreaded ? 1 : threads);
   if (cost.rows <= cost.cols) return solve_wide(cost, maximize, pool, stop);
   const std::vector<T> turned = transpose(cost);
   Result t = solve_wide(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, pool, stop);

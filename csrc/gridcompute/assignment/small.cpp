@@ -4,6 +4,8 @@
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <memory>
+#include <string>
 #include <type_traits>
 
 #include "gridcompute/assignment/dense.hpp"
@@ -16,133 +18,197 @@ namespace gridcompute::assignment {
 
 namespace {
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 template <class V>
 constexpr V kMost = V{1} << (sizeof(V) * 8 - 3);  // of any label; forbidden pairs lie above
 
-// Square or wide, row-major, costs 0..spread or kForbidden. col_of has n entries. Buffers hold n or m.
+// Square or wide, row-major, costs 0..spread or kForbidden; `stride` V apart. Row duals are implied by the matched
+// pairs: u_i = c_ij - v_j. Arrays of m entries but for col_of.
 template <class V>
 struct Small {
-  const V* cost;
+  const V* GRIDCOMPUTE_RESTRICT cost;
   std::int32_t n, m;
-  V *u, *v, *label;
-  std::int32_t *mate_of, *col_of, *from;
-  std::int32_t* todo;  // columns not settled, the first `open`
+  V *GRIDCOMPUTE_RESTRICT v, *GRIDCOMPUTE_RESTRICT label;
+  V* GRIDCOMPUTE_RESTRICT closed;  // 0, or all bits but the sign: label | closed is the label, or never the least
+  std::int32_t *GRIDCOMPUTE_RESTRICT mate_of, *GRIDCOMPUTE_RESTRICT from;
+  std::int32_t *GRIDCOMPUTE_RESTRICT settled, *GRIDCOMPUTE_RESTRICT col_of;
+
+  [[nodiscard]] const V* row(std::int32_t i) const { return cost + Index{i} * m; }
+  void match(std::int32_t i, std::int32_t j) {
+    mate_of[j] = i;
+    col_of[i] = j;
+  }
 };
 
+// Prices at the column minima (wide matrices: 0, as unmatched columns must end there); then each row takes the first
+// free column at its least reduced cost.
 template <class V>
-GRIDCOMPUTE_INLINE void start(Small<V>& s) {
-  for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = 0, s.mate_of[j] = kFree;
+GRIDCOMPUTE_INLINE void greedy(Small<V>& s) {
+  const bool reduce = s.n == s.m && s.n > 16;
+  for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = reduce ? s.cost[j] : 0, s.mate_of[j] = kFree;
+  for (std::int32_t i = 1; reduce && i < s.n; ++i) {
+    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
+    for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = row[j] < s.v[j] ? row[j] : s.v[j];
+  }
+  for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = s.v[j] < kMost<V> ? s.v[j] : 0;
   for (std::int32_t i = 0; i < s.n; ++i) {
-    const V* row = s.cost + Index{i} * s.m;
-    V least = row[0];
-    for (std::int32_t j = 1; j < s.m; ++j) least = row[j] < least ? row[j] : least;
-    s.u[i] = least;
-    s.col_of[i] = kFree;
+    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
+    V least = std::numeric_limits<V>::max();
     for (std::int32_t j = 0; j < s.m; ++j) {
-      if (row[j] == least && s.mate_of[j] == kFree && least < kMost<V>) {
-        s.mate_of[j] = i;
-        s.col_of[i] = j;
-        break;
-      }
+      const V r = static_cast<V>(row[j] - s.v[j]);
+      least = r < least ? r : least;
+    }
+    s.col_of[i] = kFree;
+    if (least >= kMost<V>) continue;
+    for (std::int32_t j = 0; j < s.m; ++j) {
+      if (row[j] - s.v[j] != least || s.mate_of[j] != kFree) continue;
+      s.match(i, j);
+      break;
     }
   }
 }
 
-// One search: labels of all columns relaxed row by row; settled columns are swapped out of `todo`.
+// Augmenting row reduction, as bids.hpp, over whole rows.
+template <class V>
+GRIDCOMPUTE_INLINE void bid(Small<V>& s) {
+  std::int32_t budget = 4 * s.n;
+  for (std::int32_t first = 0; first < s.n; ++first) {
+    for (std::int32_t i = s.col_of[first] == kFree ? first : kFree; i != kFree && --budget > 0;) {
+      const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
+      V u1 = std::numeric_limits<V>::max(), u2 = u1;
+      for (std::int32_t j = 0; j < s.m; ++j) {
+        const V r = static_cast<V>(row[j] - s.v[j]);
+        u1 = r < u1 ? r : u1;
+      }
+      if (u1 >= kMost<V>) break;
+      std::int32_t equals = 0, best = std::numeric_limits<std::int32_t>::max();
+      for (std::int32_t j = 0; j < s.m; ++j) {
+        const V r = static_cast<V>(row[j] - s.v[j]);
+        const std::int32_t place = r == u1 ? (s.mate_of[j] == kFree ? j : j + s.m) : best;
+        best = place < best ? place : best;  // a free column before a taken one
+        equals += r == u1 ? 1 : 0;
+        const V other = r == u1 ? std::numeric_limits<V>::max() : r;
+        u2 = other < u2 ? other : u2;
+      }
+      const std::int32_t j = best < s.m ? best : best - s.m, out = s.mate_of[j];
+      const bool gain = equals == 1 && u2 < kMost<V>;
+      if (out != kFree && !gain) break;  // a tie among taken columns: left to the search
+      if (gain) s.v[j] = static_cast<V>(s.v[j] - (u2 - u1));
+      if (out != kFree) s.col_of[out] = kFree;
+      s.match(i, j);
+      i = out;
+    }
+  }
+}
+
+// One shortest augmenting path.
 template <class V>
 GRIDCOMPUTE_INLINE bool augment(Small<V>& s, std::int32_t source) {
-  for (std::int32_t j = 0; j < s.m; ++j) s.label[j] = std::numeric_limits<V>::max(), s.todo[j] = j;
-  std::int32_t open = s.m, i = source, sink = kFree;
-  V level = 0;
+  constexpr V kNever = std::numeric_limits<V>::max();
+  for (std::int32_t j = 0; j < s.m; ++j) s.label[j] = kNever, s.closed[j] = 0;
+  std::int32_t i = source, count = 0, sink = kFree;
+  V level = 0, u = kNever;
+  for (std::int32_t j = 0; j < s.m; ++j) {
+    const V r = static_cast<V>(s.row(i)[j] - s.v[j]);
+    u = r < u ? r : u;
+  }
+  if (u >= kMost<V>) return false;
   while (sink == kFree) {
-    const V* row = s.cost + Index{i} * s.m;
-    const V base = static_cast<V>(level - s.u[i]);
-    V least = std::numeric_limits<V>::max();
-    std::int32_t best = -1;
-    for (std::int32_t k = 0; k < open; ++k) {
-      const std::int32_t j = s.todo[k];
+    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
+    const V base = static_cast<V>(level - u);
+    V least = kNever;
+    for (std::int32_t j = 0; j < s.m; ++j) {  // settled labels are at most the level: no offer beats them
       const V h = static_cast<V>(base + row[j] - s.v[j]);
-      if (h < s.label[j]) s.label[j] = h, s.from[j] = i;
-      if (s.label[j] < least || (s.label[j] == least && s.mate_of[j] == kFree && s.mate_of[s.todo[best]] != kFree))
-        least = s.label[j], best = k;
+      s.from[j] = h < s.label[j] ? i : s.from[j];
+      s.label[j] = h < s.label[j] ? h : s.label[j];
+      const V key = s.label[j] | s.closed[j];
+      least = key < least ? key : least;
     }
     if (least >= kMost<V>) return false;
+    std::int32_t best = std::numeric_limits<std::int32_t>::max();
+    for (std::int32_t j = 0; j < s.m; ++j) {
+      const std::int32_t place = (s.label[j] | s.closed[j]) == least ? (s.mate_of[j] == kFree ? j : j + s.m) : best;
+      best = place < best ? place : best;
+    }
     level = least;
-    const std::int32_t j = s.todo[best];
-    std::swap(s.todo[best], s.todo[--open]);
-    if (s.mate_of[j] == kFree) {
-      sink = j;
+    if (best < s.m) {
+      sink = best;
     } else {
+      const std::int32_t j = best - s.m;
+      s.closed[j] = kNever;
+      s.settled[count++] = j;
       i = s.mate_of[j];
+      u = static_cast<V>(s.row(i)[j] - s.v[j]);
     }
   }
-  // Settled columns are those swapped behind `open`; the last of them is the sink.
-  s.u[source] = static_cast<V>(s.u[source] + level);
-  for (std::int32_t k = open + 1; k < s.m; ++k) {
-    const std::int32_t j = s.todo[k];
-    const V step = static_cast<V>(level - s.label[j]);
-    s.v[j] = static_cast<V>(s.v[j] - step);
-    s.u[s.mate_of[j]] = static_cast<V>(s.u[s.mate_of[j]] + step);
+  for (std::int32_t k = 0; k < count; ++k) {
+    const std::int32_t j = s.settled[k];
+    s.v[j] = static_cast<V>(s.v[j] + s.label[j] - level);
   }
   for (std::int32_t j = sink; j != kFree;) {
-    const std::int32_t row = s.from[j];
-    const std::int32_t next = s.col_of[row];
-    s.mate_of[j] = row;
-    s.col_of[row] = j;
+    const std::int32_t row = s.from[j], next = s.col_of[row];
+    s.match(row, j);
     j = row == source ? kFree : next;
   }
   return true;
 }
 
 template <class V>
-GRIDCOMPUTE_INLINE bool run(Small<V>& s) {
-  start(s);
+GRIDCOMPUTE_INLINE bool run_all(Small<V>& s) {
+  greedy(s);
+  if (s.n > 16) bid(s);
   for (std::int32_t i = 0; i < s.n; ++i)
     if (s.col_of[i] == kFree && !augment(s, i)) return false;
   return true;
 }
 
+GRIDCOMPUTE_CLONES bool run(Small<std::int32_t>& s) { return run_all(s); }
+GRIDCOMPUTE_CLONES bool run(Small<std::int64_t>& s) { return run_all(s); }
+
+// Scratch: on the stack up to kTiny entries, else on the heap.
+constexpr Index kTiny = 32 * 32;
+
 template <class V>
-bool run_on_stack(const V* cost, Index n, Index m, std::int32_t* col_of) {
-  // At most kSmall entries with n <= m: n <= 64, m <= kSmall. Short ones stay in the first cache.
-  const auto solve = [&]<std::size_t kCols>() {
-    std::array<V, 64> u;
-    std::array<V, kCols> v, label;
-    std::array<std::int32_t, kCols> mate_of, from, todo;
-    Small<V> s{cost,           static_cast<std::int32_t>(n), static_cast<std::int32_t>(m), u.data(), v.data(),
-               label.data(),   mate_of.data(),               col_of,                       from.data(), todo.data()};
-    return run(s);
-  };
-  return m <= 64 ? solve.template operator()<64>() : solve.template operator()<static_cast<std::size_t>(kSmall)>();
+bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* places, std::int32_t* col_of) {
+  Small<V> s{cost,        static_cast<std::int32_t>(n), static_cast<std::int32_t>(m), columns,        columns + m,
+             columns + 2 * m, places,                   places + m,                   places + 2 * m, col_of};
+  return run(s);
 }
 
 template <class T, class V>
-bool try_small(const Dense<T>& cost, bool maximize, int exponent, bool rounding, std::int32_t* col_of, bool& feasible) {
+bool try_small(const Dense<T>& cost, bool maximize, int exponent, std::int32_t* col_of, bool& feasible) {
   const Index size = cost.rows * cost.cols;
-  DenseRows<T, V> all(Dense<T>{cost.data, 1, size}, maximize, exponent);
-  if (all.look(0) > (rounding ? Fit::rounded : Fit::exact)) return false;
-  alignas(64) std::array<V, static_cast<std::size_t>(kSmall)> values;
-  all.load(0, values.data());
-  V spread = 0, most = 0;
-  for (Index k = 0; k < size; ++k) {
-    const V c = values[at(k)];
-    most = c > most ? c : most;
-    spread = c < Range<V>::kForbidden && c > spread ? c : spread;
-  }
   const Index n = std::min(cost.rows, cost.cols), m = std::max(cost.rows, cost.cols);
-  const bool complete = most < Range<V>::kForbidden;
-  if (spread >= kMost<V> / static_cast<V>(complete ? 8 : 2 * n + 2)) return false;
-  if (cost.rows <= cost.cols) {
-    feasible = run_on_stack(values.data(), n, m, col_of);
-  } else {
-    alignas(64) std::array<V, static_cast<std::size_t>(kSmall)> turned;
-    for (Index i = 0; i < cost.rows; ++i)
-      for (Index j = 0; j < cost.cols; ++j) turned[at(j * cost.rows + i)] = values[at(i * cost.cols + j)];
-    feasible = run_on_stack(turned.data(), n, m, col_of);
+  DenseRows<T, V> all(Dense<T>{cost.data, 1, size}, maximize, exponent);
+  if (all.look(0) > Fit::exact) return false;
+  const bool turn = cost.rows > cost.cols;
+  const auto solve = [&](V* values, V* columns, std::int32_t* places, V* turned) {
+    all.load(0, values);
+    V spread = 0, most = 0;
+    for (Index k = 0; k < size; ++k) {
+      const V c = values[k];
+      most = c > most ? c : most;
+      spread = c < Range<V>::kForbidden && c > spread ? c : spread;
+    }
+    const bool complete = most < Range<V>::kForbidden;
+    if (spread >= kMost<V> / static_cast<V>(complete ? 16 : 2 * n + 4)) return false;
+    if (turn)
+      for (Index i = 0; i < cost.rows; ++i)
+        for (Index j = 0; j < cost.cols; ++j) turned[j * cost.rows + i] = values[i * cost.cols + j];
+    feasible = solve_on(turn ? turned : values, n, m, columns, places, col_of);
+    return true;
+  };
+  if (size <= kTiny) {
+    alignas(64) std::array<V, at(kTiny)> values, turned;
+    std::array<V, at(3 * kTiny)> columns;
+    std::array<std::int32_t, at(3 * kTiny)> places;
+    return solve(values.data(), columns.data(), places.data(), turned.data());
   }
-  return true;
+  const auto values = std::make_unique_for_overwrite<V[]>(at(size)), columns = std::make_unique_for_overwrite<V[]>(at(3 * m));
+  const auto turned = std::make_unique_for_overwrite<V[]>(at(turn ? size : 0));
+  const auto places = std::make_unique_for_overwrite<std::int32_t[]>(at(3 * m));
+  return solve(values.get(), columns.get(), places.get(), turned.get());
 }
 
 // Pairs with rows ascending, from the columns (or, of a tall matrix, rows) that the shorter side's lines took.
@@ -162,9 +228,9 @@ void write_pairs(const std::int32_t* partner, Index rows, Index cols, std::int64
 template <class T>
 bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind, Status& status) {
   if (cost.rows * cost.cols > kSmall) return false;
-  std::array<std::int32_t, 64> partner;
+  std::array<std::int32_t, static_cast<std::size_t>(kSmallSide)> partner;
   bool feasible = true;
-  bool done = try_small<T, std::int32_t>(cost, maximize, 0, false, partner.data(), feasible);
+  bool done = try_small<T, std::int32_t>(cost, maximize, 0, partner.data(), feasible);
   if (!done) {
     int exponent = 0;
     if constexpr (std::is_floating_point_v<T>) {
@@ -175,7 +241,7 @@ bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std
       }
       exponent = exponent_for(most);
     }
-    done = try_small<T, std::int64_t>(cost, maximize, exponent, false, partner.data(), feasible);
+    done = try_small<T, std::int64_t>(cost, maximize, exponent, partner.data(), feasible);
   }
   if (!done) return false;
   status = feasible ? Status::optimal : Status::infeasible;

@@ -1,14 +1,14 @@
-// Small dense assignment on stack buffers, and many of them at once.
+// Small dense assignment on buffers of its own (tiny ones on the stack), and many of them at once.
 //
 // Problem. As dense.hpp, for matrices of at most kSmall entries, where setting up lists would cost more than solving.
 //
 // Steps. All costs become integers of one width less one common shift; rows go greedily to free cheapest columns; the
-// others by shortest augmenting paths over whole rows. Batches are cut into fixed chunks of matrices over threads.
+// others bid (augmenting row reduction) and at last search shortest augmenting paths, over whole rows, vectorised. Batches are cut into fixed chunks of matrices over threads.
 //
-// Range proof. Where all pairs are allowed, a search can always end at a column that is free, at price 0, at once: so
-// levels are at most the spread, prices 0..-spread, row duals at most twice the spread, and 8 * spread < 2^(b-3)
-// bounds every label. Where some are forbidden, labels and duals are at most n differences of two costs, and
-// (2n + 2) * spread < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them neither wraps nor meets an allowed
+// Range proof. Prices start within 0..spread. Where all pairs are allowed, a search can always end at once at a column
+// that is free at its first price: so levels and row duals are at most twice the spread, prices at least -2 spread,
+// and 16 * spread < 2^(b-3) bounds every label. Where some are forbidden, labels and duals are at most n differences of
+// two costs and a first price, and (2n + 4) * spread < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them neither wraps nor meets an allowed
 // label. Matrices that fit neither width go to dense.hpp.
 //
 // Complexity. O(n^2 m) worst case, vectorised over m.
@@ -24,7 +24,8 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr Index kSmall = 64 * 64;
+inline constexpr Index kSmallSide = 64;
+inline constexpr Index kSmall = kSmallSide * kSmallSide;
 
 // Fills row_ind and col_ind, min(rows, cols) each, rows ascending. False if the matrix is too large or its values too
 // wide for this solver, which then has done nothing.
