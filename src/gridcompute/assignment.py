@@ -74,9 +74,13 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
     >>> cols.tolist(), int(cost[rows, cols].sum())
     ([1, 0, 2], 5)
     """
-    answer = _core.assignment_pairs(cost_matrix, maximize)
+    try:
+        answer = _core.assignment_pairs(cost_matrix, maximize)
+    except InvalidProblemError:
+        _refuse_invalid(np.asarray(cost_matrix), bool(maximize), "cost_matrix")
+        raise
     if answer.__class__ is tuple:
-        return answer
+        return answer  # type: ignore[no-any-return]
     if answer is None:
         problem = _problem(cost_matrix, maximize)
         if problem.sparse is None:
