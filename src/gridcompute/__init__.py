@@ -25,9 +25,9 @@ from .transport import transport
 from .version import __version__
 
 __all__ = [
+    "INFINITE",
     "Assignment",
     "AssignmentCertificate",
-    "INFINITE",
     "Certificate",
     "CostRangeError",
     "Explanation",
@@ -44,10 +44,10 @@ __all__ = [
     "Witness",
     "__version__",
     "assignment",
-    "linear_sum_assignment",
-    "linear_sum_assignment_batch",
     "jobs_from_records",
     "kernel",
+    "linear_sum_assignment",
+    "linear_sum_assignment_batch",
     "min_cost_flow",
     "read_dimacs",
     "transport",

@@ -334,7 +334,9 @@ def _refuse_invalid(array: NDArray[Any], maximize: bool, name: str) -> None:
     if not bad.any():
         return
     where = tuple(int(k) for k in np.unravel_index(int(bad.argmax()), array.shape))
-    place = f"{name}[{', '.join(map(str, where))}]" if array.ndim > 1 else f"{name}.data[{where[0]}]"
+    place = (
+        f"{name}[{', '.join(map(str, where))}]" if array.ndim > 1 else f"{name}.data[{where[0]}]"
+    )
     raise InvalidProblemError(
         f"matrix contains invalid numeric entries: {place} is {array[where]}, and NaN and "
         f"{'inf' if maximize else '-inf'} are not allowed",

@@ -89,7 +89,7 @@ def test_nan_and_minus_inf_are_refused_with_their_place(bad: float, n: int) -> N
         gc.linear_sum_assignment(cost)
     assert isinstance(caught.value, gc.InvalidProblemError)
     assert caught.value.index == (2, 3)
-    with pytest.raises(gc.InvalidProblemError, match="matrix 1") as caught:
+    with pytest.raises(gc.InvalidProblemError, match=r"costs\[1, 2, 3\]") as caught:
         gc.linear_sum_assignment_batch(np.stack([np.zeros((n, n)), cost])[[0, 1]])
     sparse = sp.csr_array(np.nan_to_num(cost, nan=1.0, neginf=1.0))
     sparse.data[5] = bad
@@ -193,7 +193,7 @@ def test_sparse_formats_and_index_widths_agree() -> None:
 def test_duals_are_in_the_unit_of_cost_and_prove_the_optimum() -> None:
     """If this fails, users who price with duals price wrongly (padding once aliased column 0)."""
     for seed, dtype in enumerate([np.int64, np.float32]):
-        cost = np.round(costs((80, 80), dtype, seed) * 4) / 4
+        cost = np.round(costs((80, 80), dtype, seed))
         for maximize in (False, True):
             answer = gc.assignment(cost.astype(dtype), maximize=maximize)
             slack = cost - answer.row_duals[:, None] - answer.col_duals

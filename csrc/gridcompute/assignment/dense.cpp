@@ -18,6 +18,7 @@ namespace {
 
 constexpr Index kThreaded = Index{1} << 21;  // entries from which waking a thread pays
 constexpr Index kChunk = 64;                 // rows
+constexpr int kRetryBits = 8;                // less exact, more room for prices
 constexpr Index kMinimaShare = 4;
 constexpr Index kSample = 48;  // rows looked at before the first pass
 
@@ -117,7 +118,7 @@ class DenseSolve {
       each_chunk([&](Index i, typename Lists<V>::Scratch&) { copy_->take(i, rows_); });
       reread.rows = &*copy_;
     };
-    source.width = [&](const std::vector<V>& v) { return width(v, reread); };
+    source.width = [&](const std::vector<V>& v) { return width(v, reread, static_cast<double>(source.spread)); };
     source.spread = spread();
     source.pass = rows_.n * rows_.m * 2;
     source.square = rows_.n == rows_.m;
@@ -174,8 +175,8 @@ class DenseSolve {
       state_.v[at(j)] = static_cast<V>(std::min(least[at(j)] - base, std::int64_t{Range<V>::kUnit / 2}));
   }
 
-  // The typical reach of a list made at prices v, over a few rows.
-  double width(const std::vector<V>& v, Rereader<V>& reread) {
+  // The typical reach of a list made at prices v, over a few rows; complete lists reach as far as costs do.
+  double width(const std::vector<V>& v, Rereader<V>& reread, double most) {
     std::vector<double> reach;
     for (Index k = 0; k < 15; ++k) {
       const Index i = sampled(k, 15, rows_.n);
@@ -183,7 +184,7 @@ class DenseSolve {
       V low = Range<V>::kHopeless;
       for (Index c = 0; c < lists_[i].size; ++c)
         low = std::min(low, static_cast<V>(lists_[i].cost[c] - v[at(lists_[i].col[c])]));
-      reach.push_back(static_cast<double>(lists_.bound(i)) - static_cast<double>(low));
+      reach.push_back(std::min(static_cast<double>(lists_.bound(i)) - static_cast<double>(low), most));
     }
     std::nth_element(reach.begin(), reach.begin() + 7, reach.end());
     return reach[7];
@@ -280,8 +281,10 @@ Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
     if (auto result = attempt<T, std::int64_t>(cost, maximize, 0, false, pool, stop, fit)) return *result;
     out_of_range();
   } else {
-    for (const Index rows : {std::min<Index>(16, cost.rows), cost.rows}) {
-      const int exponent = exponent_for(magnitude(cost, rows));
+    // A few rows may understate the magnitude; and where pairs are missing, prices may need more room than costs.
+    int exponent = exponent_for(magnitude(cost, std::min<Index>(16, cost.rows)));
+    for (int tries = 0; tries < 4;
+         ++tries, exponent = exponent_for(magnitude(cost, cost.rows)) - kRetryBits * (tries - 1)) {
       if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, pool, stop, fit)) return *result;
       if (fit == Fit::minus_inf) break;
     }

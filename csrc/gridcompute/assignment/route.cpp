@@ -73,16 +73,24 @@ double row_auction(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, con
   return epsilon;
 }
 
+// Prices at which searches finish quickly.
 template <class V>
 void auction(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, Stats& stats,
              Stop& stop) {
   const double last = std::max(1.0, static_cast<double>(source.spread) * kFinest);
   const bool trial = static_cast<bool>(source.copy);
-  if (list_auction(state, lists, reread, source, source.width(state.v) / source.first, last, trial, stats, stop))
-    return;
-  if (!trial || stop.requested()) return;
-  const double epsilon = row_auction(state, lists, reread, source, last, stats, stop);
-  if (!stop.requested()) list_auction(state, lists, reread, source, epsilon, last, false, stats, stop);
+  const std::vector<V> start = state.v;
+  const bool done =
+      list_auction(state, lists, reread, source, source.width(state.v) / source.first, last, trial, stats, stop);
+  if (!done && trial && !stop.requested()) {
+    const double epsilon = row_auction(state, lists, reread, source, last, stats, stop);
+    if (!stop.requested()) list_auction(state, lists, reread, source, epsilon, last, false, stats, stop);
+  }
+  // Without a perfect matching prices fall as long as bids are made: such prices are worth nothing.
+  if (*std::min_element(state.v.begin(), state.v.end()) < -Range<V>::kUnit / 2) {
+    state.v = start;
+    if (source.relist) source.relist(start);
+  }
 }
 
 }  // namespace

@@ -39,6 +39,12 @@ struct Look {
   std::int64_t rounded;  // no integer
 };
 
+// Downwards, as the certificate does: duals of the integers then hold for the costs themselves.
+GRIDCOMPUTE_INLINE std::int64_t floor_of(double x) {
+  const std::int64_t q = static_cast<std::int64_t>(x);
+  return static_cast<double>(q) > x ? q - 1 : q;
+}
+
 // Minima of floating-point numbers depend on order (NaN, -0) and so do not vectorise; those of integers do.
 template <class T>
 GRIDCOMPUTE_INLINE Look look_real(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale) {
@@ -49,7 +55,7 @@ GRIDCOMPUTE_INLINE Look look_real(const T* GRIDCOMPUTE_RESTRICT c, Index m, doub
     const double x = static_cast<double>(c[j]) * scale;
     const bool good = x < kScaled && x > -kScaled;
     const double z = good ? x : 0.0;
-    const std::int64_t q = static_cast<std::int64_t>(z);
+    const std::int64_t q = floor_of(z);
     const std::int64_t low = good ? q : std::numeric_limits<std::int64_t>::max();
     const std::int64_t high = good ? q : std::numeric_limits<std::int64_t>::min();
     lo = low < lo ? low : lo;
@@ -80,7 +86,7 @@ GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUT
   for (Index j = 0; j < m; ++j) {
     const double x = static_cast<double>(c[j]) * scale;
     const bool good = x < kScaled;
-    const std::int64_t q = static_cast<std::int64_t>(good ? x : 0.0) - shift;
+    const std::int64_t q = floor_of(good ? x : 0.0) - shift;
     out[j] = good ? static_cast<V>(q) : Range<V>::kForbidden;
   }
 }

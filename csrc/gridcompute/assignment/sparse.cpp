@@ -13,6 +13,8 @@ namespace gridcompute::assignment {
 
 namespace {
 
+constexpr int kRetryBits = 8;  // less exact, more room for prices
+
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 template <class T, class I>
@@ -104,7 +106,9 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
     // Prices may move by many costs where pairs are missing: spend a few bits on room for them.
     exponent = exponent_for(most) - 4;
   }
-  if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit)) return *result;
+  const int tries = std::is_floating_point_v<T> ? 3 : 1;
+  for (int k = 0; k < tries && fit != Fit::minus_inf; ++k, exponent -= kRetryBits)
+    if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit)) return *result;
   if (fit == Fit::minus_inf)
     throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
   throw Error(ErrorKind::cost_range, "cost_matrix", -1,
