@@ -74,9 +74,13 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
     >>> cols.tolist(), int(cost[rows, cols].sum())
     ([1, 0, 2], 5)
     """
-    answer = _core.assignment_pairs(cost_matrix, maximize)
+    try:
+        answer = _core.assignment_pairs(cost_matrix, maximize)
+    except InvalidProblemError:
+        _refuse_invalid(np.asarray(cost_matrix), bool(maximize), "cost_matrix")
+        raise
     if answer.__class__ is tuple:
-        return answer
+        return answer  # type: ignore[no-any-return]
     if answer is None:
         problem = _problem(cost_matrix, maximize)
         if problem.sparse is None:
@@ -330,7 +334,9 @@ def _refuse_invalid(array: NDArray[Any], maximize: bool, name: str) -> None:
     if not bad.any():
         return
     where = tuple(int(k) for k in np.unravel_index(int(bad.argmax()), array.shape))
-    place = f"{name}[{', '.join(map(str, where))}]" if array.ndim > 1 else f"{name}.data[{where[0]}]"
+    place = (
+        f"{name}[{', '.join(map(str, where))}]" if array.ndim > 1 else f"{name}.data[{where[0]}]"
+    )
     raise InvalidProblemError(
         f"matrix contains invalid numeric entries: {place} is {array[where]}, and NaN and "
         f"{'inf' if maximize else '-inf'} are not allowed",
