@@ -141,7 +141,7 @@ class Solver {
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++stats.levels;
-      widths.learn(before, prices_, coupled_noise(r, level.capacity, prices_, options_.seed),
+      widths.learn(before, prices_, coupled_noise(r, level.capacity, prices_, options_.seed, pool_),
                    rank_noise(r, level.capacity, prices_));
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
       box_ = widths.box(prices_, stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
@@ -204,7 +204,7 @@ class Solver {
 
   // The gap of the matching at these prices, before any repair.
   bool close(const Scan& how, double wanted, Restricted& r, const std::vector<Cost>& prices) {
-    r.place(prices, full_.capacity);
+    r.place(prices, full_.capacity, pool_);
     whole_ = rounded(how, r, prices);
     if (whole_.homeless > 0) return false;
     Wide value = r.value(prices);
