@@ -80,7 +80,7 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
         _refuse_invalid(np.asarray(cost_matrix), bool(maximize), "cost_matrix")
         raise
     if answer.__class__ is tuple:
-        return answer  # type: ignore[no-any-return]
+        return answer
     if answer is None:
         problem = _problem(cost_matrix, maximize)
         if problem.sparse is None:
@@ -391,9 +391,10 @@ def _answer(problem: _Problem, native: dict[str, Any]) -> Assignment:
         if not proof.feasible or not proof.duals_feasible:
             raise InternalError(f"the assignment failed its own certificate: {proof}")
         exact = proof.objective == proof.bound
-        objective, bound = proof.objective, proof.bound
-        if _costs(problem).dtype.kind == "f":
-            objective, bound = float(objective), float(bound)
+        if _costs(problem).dtype.kind != "f":
+            objective, bound = int(proof.objective), int(proof.bound)
+        else:
+            objective, bound = float(proof.objective), float(proof.bound)
             scale = -float(native["exponent"])
             row_duals = np.ldexp(row_duals.astype(np.float64), int(scale))
             col_duals = np.ldexp(col_duals.astype(np.float64), int(scale))
