@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 import gridcompute as gc
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from assignment_instances import CLASSES  # noqa: E402
+from assignment_instances import CLASSES
 
 NAMES = ["uniform", "geometric", "product", "narrow", "offsets", "low_rank", "line", "binary"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from assignment_instances import CLASSES
 from scipy.optimize import linear_sum_assignment as scipy_lsa
 
 import gridcompute as gc
+from assignment_instances import CLASSES
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "solver" / "orlib_assign"
 OPTIMA = {"assign100": 305, "assign200": 475, "assign500": 991, "assignp800": 2239}
