@@ -1,9 +1,13 @@
-"""Assignment costs for tests and benches: classes that defeat one method or another, each seeded."""
+"""Assignment costs for tests and benches: classes that defeat one method or another, seeded."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def uniform(n: int, seed: int) -> NDArray[np.int64]:
@@ -37,7 +41,7 @@ def geometric(n: int, seed: int) -> NDArray[np.int64]:
 
 
 def line(n: int, seed: int) -> NDArray[np.int64]:
-    """Points on a line: an optimum for every non-crossing matching, long chains of equal detours."""
+    """Points on a line: any non-crossing matching is an optimum, detours are equal and long."""
     r = np.random.default_rng(seed)
     return np.abs(np.sort(r.integers(0, 10**6, n))[:, None] - np.sort(r.integers(0, 10**6, n)))
 

@@ -56,7 +56,7 @@ def test_bool_unsigned_and_half_are_taken_without_loss() -> None:
 
 
 def test_layouts_are_read_or_copied_but_never_misread() -> None:
-    """If this fails, a Fortran-ordered, strided, swapped or read-only matrix gives a wrong answer."""
+    """If this fails, a strided, swapped or read-only matrix gives a wrong answer."""
     cost = costs((40, 30), np.int64)
     best = total(cost, scipy_lsa(cost))
     swapped = cost.astype(cost.dtype.newbyteorder(">"))
@@ -156,7 +156,7 @@ def test_range_at_the_bound_and_one_past(n: int) -> None:
 
 
 def test_thirty_two_bits_end_where_their_range_does() -> None:
-    """If this fails, the 32-bit core takes costs that could wrap, or shies from ones that cannot."""
+    """If this fails, the 32-bit core takes costs that could wrap, or refuses others."""
     cost = costs((100, 100), np.int64, 3) + 100
     cost[:, 0] = 2**28
     assert gc.assignment(cost).stats["bits"] == 32

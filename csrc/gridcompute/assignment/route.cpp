@@ -8,15 +8,15 @@ constexpr Index kUnlimited = std::numeric_limits<Index>::max();
 
 // Chosen on uniform, offset, geometric, product and narrow matrices of 500..5000 rows and several seeds; each may be
 // halved or doubled at a loss of about a tenth.
-constexpr Index kPatience = 64;      // bids a row in a phase that must succeed
-constexpr Index kTrialBids = 16;     // bids a row in a phase of the trial with lists
-constexpr Index kTrialShare = 2;     // rereads in such a phase: one row in so many
-constexpr double kRowsFirst = 8;     // whole rows: first epsilon, as a part of the spread
-constexpr double kRowsFall = 5;      // and by what epsilon falls
-constexpr double kReach = 16;        // lists must reach so many epsilons beyond the row minimum
-constexpr double kFinest = 0x1p-30;  // of the spread: where wide costs stop falling
-constexpr Index kQuickShare = 20;    // at most one row in so many free: no auction at first
-constexpr Index kReduction = 16;     // bids a row in row reduction
+constexpr Index kPatience = 64;         // bids a row in a phase that must succeed
+constexpr Index kTrialBids = 40;        // bids a row in a phase of the trial with lists
+constexpr double kTrialRereads = 0.75;  // rereads a row in such a phase
+constexpr double kRowsFirst = 8;        // whole rows: first epsilon, as a part of the spread
+constexpr double kRowsFall = 5;         // and by what epsilon falls
+constexpr double kReach = 16;           // lists must reach so many epsilons beyond the row minimum
+constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
+constexpr Index kQuickShare = 20;       // at most one row in so many free: no auction at first
+constexpr Index kReduction = 16;        // bids a row in row reduction
 
 // Each row in order takes a free column of its list at its least reduced cost, if there is one.
 template <class V>
@@ -48,7 +48,7 @@ bool list_auction(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, cons
     Phase<V> phase;
     phase.epsilon = static_cast<V>(epsilon);
     phase.bids = (trial ? kTrialBids : kPatience) * state.n;
-    phase.rereads = trial ? state.n / kTrialShare : kUnlimited;
+    phase.rereads = trial ? static_cast<Index>(kTrialRereads * static_cast<double>(state.n)) : kUnlimited;
     phase.leave = epsilon <= last ? 0 : source.leave;
     if (!auction_phase(state, lists, reread, phase, stats, stop)) return false;
     if (epsilon <= last) return true;

@@ -32,7 +32,7 @@ struct Source {
   V spread = 0;                                          // largest shifted cost
   Index pass = 0;      // list entries whose reading takes as long as a few passes over all rows
   bool square = true;  // prices may start anywhere
-  double first = 40;   // the auction's first epsilon on lists, as a part of their width
+  double first = 20;   // the auction's first epsilon on lists, as a part of their width
   double fall = 8;     // by what epsilon falls there
   Index leave = 0;     // rows that all phases but the last may leave free
 };
