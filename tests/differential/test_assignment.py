@@ -36,7 +36,7 @@ def test_adversarial_classes_match_scipy_and_are_certified(name: str, n: int) ->
         assert real.verify().valid
         expected = shifted[scipy_lsa(shifted)].sum()
         assert shifted[real.pairs()].sum() == pytest.approx(expected, rel=1e-12)
-            assert real.bound <= expected * (1 + 1e-12 * np.sign(expected)) <= real.objective + abs(expected) * 2e-12
+        assert real.bound <= expected * (1 + 1e-12 * np.sign(expected)) <= real.objective + abs(expected) * 2e-12
 
 
 @pytest.mark.parametrize("name", ["uniform", "product", "line", "binary"])

@@ -10,8 +10,9 @@ import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
 from gridcompute import transport
@@ -40,7 +41,7 @@ LONG = """
 
 
 def test_interrupt_during_a_long_solve() -> None:
-    """If this fails, Ctrl-C is not served until a solve of many minutes has ended, or crashes it."""
+    """If this fails, Ctrl-C is not served until a long solve has ended, or crashes it."""
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(LONG)], stdout=subprocess.PIPE, text=True
     ) as child:
@@ -53,10 +54,9 @@ def test_interrupt_during_a_long_solve() -> None:
 
 
 def test_fork_after_a_solve() -> None:
-    """If this fails, a thread of ours outlives its call, and a forked child waits for it forever."""
+    """If this fails, a thread of ours outlives its call, and a forked child waits for it."""
     cost, capacity = sites_by_hours(3000, 20, 0)
     here = transport(cost, capacity, threads=2).objective
-    assert threading.active_count() >= 1
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -70,14 +70,14 @@ def test_fork_after_a_solve() -> None:
 
 def test_no_thread_is_left_behind() -> None:
     """If this fails, each call leaks threads."""
-    tasks = "/proc/self/task"
-    if not os.path.isdir(tasks):
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
         pytest.skip("no /proc here to count threads")
     cost, capacity = sites_by_hours(3000, 20, 0)
     transport(cost, capacity, threads=1)
-    before = len(os.listdir(tasks))
+    before = len([*tasks.iterdir()])
     transport(cost, capacity, threads=7).verify(threads=7)
-    assert len(os.listdir(tasks)) == before
+    assert len([*tasks.iterdir()]) == before
 
 
 def test_two_solves_at_once() -> None:
@@ -99,7 +99,7 @@ def test_spawned_processes() -> None:
     assert there == transport(cost, capacity).objective
 
 
-def _objective(cost: np.ndarray, capacity: np.ndarray) -> int | float:
+def _objective(cost: Any, capacity: Any) -> Any:
     from gridcompute import transport as there
 
     return there(cost, capacity).objective
