@@ -132,8 +132,8 @@ def library(name: str) -> Any:
     path = next(iter(sorted(DATA.glob(name + ".txt*"))), None)
     if path is None:
         pytest.skip("the OR-Library instances are not at hand (../shared/data)")
-    raw = gzip.open(path, "rt").read() if path.suffix == ".gz" else path.read_text()
-    numbers = np.array(raw.split(), np.int64)
+    raw = path.read_bytes()
+    numbers = np.array((gzip.decompress(raw) if path.suffix == ".gz" else raw).split(), np.int64)
     n = int(numbers[0])
     if not name.startswith("assignp"):
         return numbers[1:].reshape(n, n)

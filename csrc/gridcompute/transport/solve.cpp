@@ -26,33 +26,36 @@ struct Largest {
   Index invalid = -1;
 };
 
-Largest largest_cost_seen(const Problem& problem, Pool& pool, bool all) {
+Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), s = source.n_slots();
   const std::vector<Index> rows = all || n <= kProbe ? std::vector<Index>{} : strata(n, kProbe, 1);
   const Index count = rows.empty() ? n : kProbe;
-  constexpr Index kChunk = 512;
+  constexpr Index kChunk = 64;
   std::vector<Largest> parts(static_cast<std::size_t>(Pool::chunks(count, kChunk)));
-  pool.for_chunks(count, kChunk, [&](Index chunk, Index begin, Index end) {
-    std::vector<double> row(static_cast<std::size_t>(std::max<Index>(1, s)));
-    Largest& part = parts[static_cast<std::size_t>(chunk)];
-    for (Index k = begin; k < end; ++k) {
-      const Index job = rows.empty() ? k : rows[static_cast<std::size_t>(k)];
-      source.reals(Rows{&job, 0, 1}, row.data());
-      double most = 0;
-      for (Index c = 0; c < s; ++c) {
-        const double size = std::fabs(row[static_cast<std::size_t>(c)]);
-        if (size < std::numeric_limits<double>::infinity()) most = std::max(most, size);
-        if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0)
-          part.invalid = job;
-      }
-      if (problem.unplaced != nullptr) {
-        const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
-        if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
-      }
-      part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(job)));
-    }
-  });
+  pool.for_chunks(
+      count, kChunk,
+      [&](Index chunk, Index begin, Index end) {
+        std::vector<double> row(static_cast<std::size_t>(std::max<Index>(1, s)));
+        Largest& part = parts[static_cast<std::size_t>(chunk)];
+        for (Index k = begin; k < end; ++k) {
+          const Index job = rows.empty() ? k : rows[static_cast<std::size_t>(k)];
+          source.reals(Rows{&job, 0, 1}, row.data());
+          double most = 0;
+          for (Index c = 0; c < s; ++c) {
+            const double size = std::fabs(row[static_cast<std::size_t>(c)]);
+            if (size < std::numeric_limits<double>::infinity()) most = std::max(most, size);
+            if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0)
+              part.invalid = job;
+          }
+          if (problem.unplaced != nullptr) {
+            const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
+            if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
+          }
+          part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(job)));
+        }
+      },
+      &stop);
   Largest total;
   for (const Largest& part : parts) {
     total.cost = std::max(total.cost, part.cost);
@@ -454,7 +457,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
     }
     if (most < 0) {
       const bool all = keys <= kWholeKeys;
-      most = largest_cost_seen(problem, pool, all).cost * (all ? 1.0 : kHeadroom);
+      most = largest_cost_seen(problem, pool, stop, all).cost * (all ? 1.0 : kHeadroom);
     }
     resolution = choose_resolution(most, static_cast<Cost>(limit));
   }
@@ -474,7 +477,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
                       std::to_string(problem.cost->n_slots()) + " slots at most " + std::to_string(allowed) +
                       " is allowed");
     }
-    resolution = choose_resolution(largest_cost_seen(problem, pool, true).cost, static_cast<Cost>(limit));
+    resolution = choose_resolution(largest_cost_seen(problem, pool, stop, true).cost, static_cast<Cost>(limit));
     result = Result{};
   }
 }
