@@ -275,8 +275,11 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
     if (tail_[at(out)] != from) turn(out);
   }
   const Node moved = node_[at(top)].size;
-  for (Node v = node_[at(top)].parent; v != cycle.apex; v = node_[at(v)].parent) node_[at(v)].size -= moved;
-  for (Node v = below; v != cycle.apex; v = node_[at(v)].parent) node_[at(v)].size += moved;
+  Node loses = node_[at(top)].parent, gains = below;  // side by side: the two walks wait for memory at once
+  for (; loses != cycle.apex && gains != cycle.apex; loses = node_[at(loses)].parent, gains = node_[at(gains)].parent)
+    node_[at(loses)].size -= moved, node_[at(gains)].size += moved;
+  for (; loses != cycle.apex; loses = node_[at(loses)].parent) node_[at(loses)].size -= moved;
+  for (; gains != cycle.apex; gains = node_[at(gains)].parent) node_[at(gains)].size += moved;
   detach(top);
   reroot(foot, top);
   attach(foot, below);
