@@ -1,5 +1,5 @@
-// Times LEMON on one instance: argv = algorithm (ns | cs), path of int64s: n, m, then columns tail, head, capacity, cost
-// (m each, sorted by tail) and supply (n). Prints the optimal cost and the seconds of building and solving.
+// Times LEMON on one instance: argv = algorithm (ns | cs), path of int64s: n, m, then columns tail, head, capacity,
+// cost (m each, sorted by tail) and supply (n). Prints the optimal cost and the seconds of building and solving.
 #include <lemon/cost_scaling.h>
 #include <lemon/network_simplex.h>
 #include <lemon/static_graph.h>

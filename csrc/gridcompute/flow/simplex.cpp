@@ -216,7 +216,8 @@ Arc Simplex<Int>::entering() {
     cursor_ += count;
     left -= count;
     if (cursor_ == m) cursor_ = 0;
-    if (least < 0) return first + static_cast<Arc>(std::find(reduced_.begin(), reduced_.end(), least) - reduced_.begin());
+    if (least < 0)
+      return first + static_cast<Arc>(std::find(reduced_.begin(), reduced_.end(), least) - reduced_.begin());
   }
   return kNoArc;
 }
