@@ -67,7 +67,9 @@ def solve(n_jobs: int, seed: int, gap: float) -> dict[str, Row]:
 
 def show(rows: dict[str, Row]) -> None:
     """The table."""
-    print(f"{'rule':24}{'N2 mean':>9}{'lowest':>9}{'claimed':>9}{'tCO2':>9}{'GEC MWh':>9}  yuan/kWh")
+    print(
+        f"{'rule':24}{'N2 mean':>9}{'lowest':>9}{'claimed':>9}{'tCO2':>9}{'GEC MWh':>9}  yuan/kWh"
+    )
     for name, r in rows.items():
         shares = f"{r.mean:9.1%}{r.lowest:9.1%}{r.claimed:9.1%}"
         price = "-" if name == "none" else f"{r.price[0]:.4f} to {r.price[1]:.4f}"
