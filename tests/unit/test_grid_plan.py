@@ -83,16 +83,24 @@ def test_reasons_are_true(plan: grid.Plan) -> None:
         wired = [
             o for o in roomy if free.data_gb[jobs.origin[j], sites[o[0]], o[1]] >= jobs.data_gb[j]
         ]
-        expected = (
-            "NotWorthIt"
-            if wired
-            else "CorridorTaken"
-            if roomy
-            else "CapacityTaken"
-            if small
-            else "QuotaReached"
-        )
-        assert token == expected
+        if not wired:
+            expected = "CorridorTaken" if roomy else "CapacityTaken" if small else "QuotaReached"
+            assert token == expected
+            continue
+        rents = {"QuotaReached": "quota", "CapacityTaken": "capacity", "CorridorTaken": "corridor"}
+        without = {t: cheapest_of(plan, int(j), [name]) for t, name in rents.items()}
+        if token == "NotWorthIt":
+            assert cheapest_of(plan, int(j), list(rents.values())) >= jobs.value_yuan[j]
+        else:
+            assert without[token] == pytest.approx(min(without.values()))
+
+
+def cheapest_of(plan: grid.Plan, job: int, without: list[str]) -> float:
+    """Cheapest option of a job with some prices at zero, or its value if that is less."""
+    gone = {name: np.zeros_like(getattr(plan.prices, name)) for name in without}
+    cheaper = dataclasses.replace(plan, prices=plan.prices.replace(**gone))
+    offers = cheaper.explain(job).best.values()
+    return min([float(plan.problem.jobs.value_yuan[job]), *(offer.yuan for offer in offers)])
 
 
 def test_explanation_finds_each_sites_cheapest_option(plan: grid.Plan) -> None:

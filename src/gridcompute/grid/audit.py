@@ -144,7 +144,7 @@ def audit(plan: Plan) -> Audit:
     --------
     >>> import gridcompute as gc
     >>> from gridcompute import grid
-    >>> plan = gc.match(grid.east_west(n_jobs=500, seed=0), gap=0.05)
+    >>> plan = gc.match(grid.east_west(n_jobs=500, seed=0), gap=0.05, time_limit=2)
     >>> account = grid.audit(plan)
     >>> bool(account.worst[1] <= account.new["n2_hourly"])
     True

@@ -74,7 +74,8 @@ class Ledger:
     >>> from gridcompute import grid
     >>> problem = grid.east_west(n_jobs=500, seed=0)
     >>> ledger = grid.Ledger(window=20, cap_yuan_per_kwh=0.3)
-    >>> plan = gc.match(problem.replace(mandate=grid.Mandate(share=0.8, ledger=ledger)), gap=0.05)
+    >>> problem = problem.replace(mandate=grid.Mandate(share=0.8, ledger=ledger))
+    >>> plan = gc.match(problem, gap=0.05, time_limit=2)
     >>> ledger = ledger.record(plan, batch="2026-06-01")
     >>> len(ledger.entries), ledger.head == ledger.entries[-1].hash
     (1, True)

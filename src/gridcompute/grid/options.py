@@ -18,7 +18,7 @@ __all__ = [
     "ROUNDING_H",
     "filtered",
     "hours_needed",
-    "unplaced_reasons",
+    "open_starts",
 ]
 
 #: Filters in the order they are applied, each with what it means for a job to fall at it. A job
@@ -33,12 +33,13 @@ REASONS = {
     "DataExceedsCorridor": "no corridor left carries the data in one hour",
     "QuotaTooSmall": "the tenant's quota is below what this job alone takes",
 }
-#: Why a job with options was left out of a plan: what its options lack beside the jobs placed.
+#: Why a job with options was left out of a plan: what its options lack beside the jobs placed, or
+#: else what is so dear at the plan's prices that the job is worth less.
 REASONS_UNPLACED = {
-    "QuotaReached": "what is left of the tenant's quota is less than any option takes",
-    "CapacityTaken": "no option has enough accelerators left free",
-    "CorridorTaken": "no option left has enough of its corridor left free",
-    "NotWorthIt": "leaving it out costs less than its cheapest option, at these prices",
+    "QuotaReached": "the tenant's quota is used up, or worth more to the tenant's other jobs",
+    "CapacityTaken": "accelerators are taken, or worth more to other jobs",
+    "CorridorTaken": "the corridor is full, or worth more to other jobs",
+    "NotWorthIt": "its energy, data and delay alone cost more than leaving it out",
 }
 
 #: Forgiven before hours are rounded up: 3 h of work at throughput 0.3 is 10 hours, not 11.
@@ -137,26 +138,3 @@ def least_free(capacity: Int64s) -> Int64s:
         n = hours - d + 1
         out[d, :, :n] = np.minimum(out[d - 1, :, :n], capacity[:, d - 1 :])
     return out
-
-
-def unplaced_reasons(
-    problem: Problem, index: Int64s, free: Int64s, free_gb: Floats, free_accelerator_h: Floats
-) -> list[str]:
-    """A token for each unplaced job, given what the placed jobs leave free.
-
-    The first of `REASONS`, or else of `REASONS_UNPLACED`, that leaves the job without an option.
-    """
-    left, hard = filtered(problem, index)
-    jobs, need = problem.jobs, hours_needed(problem, index)
-    soft = np.full(len(index), len(REASONS_UNPLACED) - 1, np.int32)
-    quota = free_accelerator_h[jobs.tenant[index]][:, None]
-    filters: list[Callable[[], Bools]] = [
-        lambda: jobs.gang[index][:, None] * need.astype(np.float64) <= quota,
-        lambda: open_starts(problem, index, need, left, free, None) > 0,
-        lambda: open_starts(problem, index, need, left, free, free_gb) > 0,
-    ]
-    for k, passes in enumerate(filters):
-        left &= passes()
-        soft[(soft == len(REASONS_UNPLACED) - 1) & ~left.any(axis=1)] = k
-    tokens, others = list(REASONS), list(REASONS_UNPLACED)
-    return [tokens[h] if h >= 0 else others[s] for h, s in zip(hard, soft, strict=True)]

@@ -11,7 +11,8 @@ import numpy as np
 from .audit import green_account
 from .columns import Columns, Floats, Int32s, Int64s, column
 from .explain import Explanation, explain
-from .options import ROUNDING_H, unplaced_reasons
+from .options import ROUNDING_H
+from .reasons import unplaced_reasons
 from .verify import PlanCertificate, verify
 
 if TYPE_CHECKING:
@@ -280,14 +281,7 @@ class Plan:
     @cached_property
     def reasons(self) -> dict[int, str]:
         """A stable token for each unplaced job, why it has no option or what its options lack."""
-        unplaced, free = np.flatnonzero(self.assignment < 0), self.free
-        tokens: list[str] = []
-        for first in range(0, len(unplaced), 1 << 14):
-            block = unplaced[first : first + (1 << 14)]
-            tokens += unplaced_reasons(
-                self.problem, block, free.accelerators, free.data_gb, free.accelerator_h
-            )
-        return dict(zip(unplaced.tolist(), tokens, strict=True))
+        return unplaced_reasons(self)
 
     def verify(self) -> PlanCertificate:
         """Recompute everything: feasibility, energy balance, accounts, cost and bound.

@@ -21,11 +21,13 @@ import numpy as np
 from .energy_program import EnergyProgram
 
 if TYPE_CHECKING:
-    from .columns import Floats
+    from collections.abc import Iterator
+
+    from .columns import Floats, Int64s
     from .plan import Prices
     from .problem import Problem
 
-__all__ = ["energy_bound", "jobs_bound", "lower_bound"]
+__all__ = ["cheapest", "energy_bound", "jobs_bound", "lower_bound"]
 
 BLOCK = 1 << 16
 
@@ -52,12 +54,20 @@ def lower_bound(problem: Problem, prices: Prices) -> float:
 
 def jobs_bound(problem: Problem, prices: Prices) -> float:
     """The first sum of the bound: every job takes its cheapest option at these prices, or none."""
-    total = 0.0
+    return float(sum(part.sum() for part in _in_blocks(problem, prices, len(problem.jobs))))
+
+
+def cheapest(problem: Problem, prices: Prices, jobs: Int64s) -> Floats:
+    """For some jobs the least of their value and of all their open options' prices, yuan."""
     windows = [_windows(problem, prices, c) for c in range(len(problem.classes))]
-    for first in range(0, len(problem.jobs), BLOCK):
-        block = np.arange(first, min(first + BLOCK, len(problem.jobs)))
-        total += float(_cheapest(problem, prices, windows, block).sum())
-    return total
+    return _cheapest(problem, prices, windows, jobs)
+
+
+def _in_blocks(problem: Problem, prices: Prices, n_jobs: int) -> Iterator[Floats]:
+    windows = [_windows(problem, prices, c) for c in range(len(problem.classes))]
+    for first in range(0, n_jobs, BLOCK):
+        block = np.arange(first, min(first + BLOCK, n_jobs))
+        yield _cheapest(problem, prices, windows, block)
 
 
 def _windows(problem: Problem, prices: Prices, c: int) -> tuple[Floats, Floats]:

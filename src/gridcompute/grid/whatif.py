@@ -133,7 +133,12 @@ def changed(
 
 
 def whatif(
-    plan: Plan, *, gap: float | None = None, threads: int | None = None, **changes: Any
+    plan: Plan,
+    *,
+    gap: float | None = None,
+    threads: int | None = None,
+    time_limit: float | None = None,
+    **changes: Any,
 ) -> WhatIf:
     """Solve a plan's batch again with something changed, from the plan's prices.
 
@@ -143,6 +148,8 @@ def whatif(
     gap : float, optional
         None = 1.5 times the gap of the plan at hand, at least 1e-4.
     threads : int, optional
+    time_limit : float, optional
+        Seconds.
     **changes
         Those of `changed`, or whole tables as in `Problem.replace`.
 
@@ -150,8 +157,8 @@ def whatif(
     --------
     >>> import gridcompute as gc
     >>> from gridcompute import grid
-    >>> plan = gc.match(grid.east_west(n_jobs=500, seed=0), gap=0.05)
-    >>> outcome = grid.whatif(plan, outage="Hami")
+    >>> plan = gc.match(grid.east_west(n_jobs=500, seed=0), gap=0.05, time_limit=2)
+    >>> outcome = grid.whatif(plan, outage="Hami", time_limit=2)
     >>> (outcome.after.table()["site"] == 10).any()
     np.False_
     """
@@ -162,7 +169,8 @@ def whatif(
     rest = {k: v for k, v in changes.items() if k not in tables}
     problem = changed(plan.problem.replace(**whole), **rest)
     goal = max(1e-4, 1.5 * plan.gap) if gap is None else gap
-    return WhatIf(plan, match(problem, gap=goal, prices=plan.prices, threads=threads))
+    after = match(problem, gap=goal, prices=plan.prices, threads=threads, time_limit=time_limit)
+    return WhatIf(plan, after)
 
 
 def _site(problem: Problem, name: str) -> int:
