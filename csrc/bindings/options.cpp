@@ -2,7 +2,6 @@
 #include <string>
 
 #include "common.hpp"
-#include "gridcompute/options/deal.hpp"
 #include "gridcompute/options/market.hpp"
 #include "gridcompute/options/room.hpp"
 
@@ -11,7 +10,6 @@ namespace gridcompute::bindings {
 namespace {
 
 using options::Market;
-using options::Placement;
 using options::Prices;
 using options::Room;
 
@@ -95,7 +93,7 @@ void check_rows(const Market& m, std::span<const std::int32_t> rows, std::size_t
 
 py::dict price(const Market& m, const Array<double>& capacity, const Array<double>& energy,
                const Array<double>& corridor, const Array<double>& quota, std::optional<Array<std::int32_t>> klass,
-               std::optional<Array<std::int32_t>> start, double one_in, std::uint64_t key, int threads) {
+               std::optional<Array<std::int32_t>> start, std::int32_t now, std::int32_t passes, int threads) {
   const Prices y = prices_of(capacity, energy, corridor, quota);
   check(m, y);
   const std::span<std::int32_t> to_class = klass ? fill(*klass) : std::span<std::int32_t>{};
@@ -105,7 +103,7 @@ py::dict price(const Market& m, const Array<double>& capacity, const Array<doubl
   const options::Pass pass = [&] {
     const py::gil_scoped_release release;
     Pool pool(thread_count(threads));
-    return m.price(y, pool, {to_class, to_start, one_in, key});
+    return m.price(y, pool, {to_class, to_start, now, passes});
   }();
   py::dict out;
   out["total"] = pass.total;
@@ -132,18 +130,31 @@ py::tuple near(const Market& m, const Array<double>& capacity, const Array<doubl
                         copy_out(std::span(found.hours)), copy_out(std::span(found.own)));
 }
 
-py::tuple place(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
-                const Array<double>& quota, const Array<std::int32_t>& rows, Array<std::int32_t>& klass,
-                Array<std::int32_t>& start) {
+Index place(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
+            const Array<double>& quota, const Array<std::int32_t>& rows, Array<std::int32_t>& klass,
+            Array<std::int32_t>& start) {
   const Prices y = prices_of(capacity, energy, corridor, quota);
   check(room.market(), y);
   check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
   const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
-  const Placement done = [&] {
-    const py::gil_scoped_release release;
-    return room.place(y, view(rows), to_class, to_start);
-  }();
-  return py::make_tuple(done.placed, done.own);
+  const py::gil_scoped_release release;
+  return room.place(y, view(rows), to_class, to_start);
+}
+
+Index deal(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
+           const Array<double>& quota, const py::tuple& options, const Array<std::int64_t>& column,
+           const Array<double>& amount, const Array<std::int64_t>& order, Array<std::int32_t>& klass,
+           Array<std::int32_t>& start) {
+  const Prices y = prices_of(capacity, energy, corridor, quota);
+  check(room.market(), y);
+  const auto rows = options[0].cast<Array<std::int32_t>>(), to_class = options[2].cast<Array<std::int32_t>>(),
+             to_start = options[3].cast<Array<std::int32_t>>();
+  const auto begin = options[1].cast<Array<std::int64_t>>();
+  check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
+  const options::Deal deal{view(rows), view(begin), view(to_class), view(to_start), view(column), view(amount)};
+  const std::span<std::int32_t> out_class = fill(klass), out_start = fill(start);
+  const py::gil_scoped_release release;
+  return room.deal(y, deal, view(order), out_class, out_start);
 }
 
 Index improve(Room& room, const Array<double>& capacity, const Array<double>& corridor, const Array<double>& quota,
@@ -165,28 +176,18 @@ Index improve(Room& room, const Array<double>& capacity, const Array<double>& co
 }  // namespace
 
 void bind_options(py::module_& m) {
-  m.def(
-      "deal",
-      [](const Array<double>& amount, const Array<std::int64_t>& first, const Array<std::int64_t>& size,
-         const Array<std::int64_t>& group, const Array<std::int64_t>& order, const Array<double>& gang) {
-        Array<std::int64_t> choice(group.size());
-        options::deal(view(amount), view(first), view(size), view(group), view(order), view(gang), fill(choice));
-        return choice;
-      },
-      py::arg("amount").noconvert(), py::arg("first").noconvert(), py::arg("size").noconvert(),
-      py::arg("group").noconvert(), py::arg("order").noconvert(), py::arg("gang").noconvert());
   py::class_<Market>(m, "Market")
-      .def(py::init([](const py::dict& world, const py::dict& jobs, const Array<std::int32_t>& subset) {
+      .def(py::init([](const py::dict& world, const py::dict& jobs, const Array<std::int32_t>& subset,
+                       const Array<std::int32_t>& weight) {
              const options::World w = world_of(world);
              const options::Jobs j = jobs_of(jobs);
              const py::gil_scoped_release release;
-             return std::make_unique<Market>(w, j, view(subset));
+             return std::make_unique<Market>(w, j, view(subset), view(weight));
            }),
-           py::arg("world"), py::arg("jobs"), py::arg("subset").noconvert())
+           py::arg("world"), py::arg("jobs"), py::arg("subset").noconvert(), py::arg("weight").noconvert())
       .def("price", &price, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
            py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("klass").noconvert() = py::none(),
-           py::arg("start").noconvert() = py::none(), py::arg("one_in") = 1.0, py::arg("key") = 0,
-           py::arg("threads") = 0)
+           py::arg("start").noconvert() = py::none(), py::arg("now") = 0, py::arg("passes") = 1, py::arg("threads") = 0)
       .def("near", &near, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
            py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("slack"), py::arg("threads") = 0)
       .def(
@@ -236,6 +237,10 @@ void bind_options(py::module_& m) {
             room.remove(view(rows), fill(klass), fill(start));
           },
           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def("deal", &deal, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
+           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("options"),
+           py::arg("column").noconvert(), py::arg("amount").noconvert(), py::arg("order").noconvert(),
+           py::arg("klass").noconvert(), py::arg("start").noconvert())
       .def("improve", &improve, py::arg("capacity").noconvert(), py::arg("corridor").noconvert(),
            py::arg("quota").noconvert(), py::arg("end").noconvert(), py::arg("price").noconvert(),
            py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())

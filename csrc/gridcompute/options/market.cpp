@@ -55,7 +55,8 @@ struct Market::Scratch {
   std::vector<std::int32_t> within, lengths;  // [room]; distinct d, ascending
 };
 
-Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset)
+Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
+               std::span<const std::int32_t> weight)
     : sites_(world.sites),
       hours_(world.hours),
       classes_(world.classes()),
@@ -83,7 +84,7 @@ Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_
     for (Index s = 0; s < sites_; ++s)
       for (Index t = 0; t < hours_; ++t)
         bandwidth_[at((o * hours_ + t) * lanes_ + s)] = world.bandwidth[at((o * sites_ + s) * hours_ + t)];
-  group(world, jobs, subset);
+  group(world, jobs, subset, weight);
   live_.resize(jobs_.size());
   std::iota(live_.begin(), live_.end(), 0);
   assert(holds());
@@ -91,7 +92,8 @@ Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_
 
 // Finds each job's shape and mask, then sorts. Rows of hours by class are shared by all jobs of a family whose work
 // rounds to the same lengths; the key holds the lengths for the family's distinct speeds only.
-void Market::group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset) {
+void Market::group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
+                   std::span<const std::int32_t> weight) {
   const Index families = static_cast<Index>(world.throughput.size()) / classes_;
   std::vector<std::vector<double>> speeds(at(families));
   std::vector<std::vector<std::int32_t>> speed_of(at(families));
@@ -115,7 +117,7 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
   std::unordered_map<std::vector<std::int32_t>, std::int32_t, HashRow> rows, shapes;
   std::unordered_map<std::uint64_t, std::int32_t> masks;
   std::vector<std::int32_t> key;
-  const auto add = [&](std::int32_t id) {
+  const auto add = [&](std::int32_t id, std::int32_t stands_for) {
     const Index j = id, f = jobs.family[at(j)];
     key.assign({static_cast<std::int32_t>(f),
                 static_cast<std::int32_t>(std::lower_bound(memories.begin(), memories.end(), jobs.memory[at(j)]) -
@@ -156,7 +158,7 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
     job.data = jobs.data[at(j)], job.delay = jobs.delay[at(j)], job.value = jobs.value[at(j)];
     job.placed_class = jobs.placed_class[at(j)], job.placed_start = jobs.placed_start[at(j)];
     job.migration = job.placed_class >= 0 ? jobs.migration[at(j)] : 0.0;
-    job.id = id, job.gang = gang, job.shape = shape->second, job.mask = where->second;
+    job.id = id, job.gang = gang, job.weight = stands_for, job.shape = shape->second, job.mask = where->second;
     job.origin = jobs.origin[at(j)], job.tenant = m;
     job.release = jobs.release[at(j)], job.deadline = jobs.deadline[at(j)];
     job.wide = job.data > narrowest;
@@ -164,10 +166,10 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
   };
   if (subset.empty()) {
     jobs_.reserve(jobs.gang.size());
-    for (std::size_t j = 0; j < jobs.gang.size(); ++j) add(static_cast<std::int32_t>(j));
+    for (std::size_t j = 0; j < jobs.gang.size(); ++j) add(static_cast<std::int32_t>(j), 1);
   } else {
     jobs_.reserve(subset.size());
-    for (const std::int32_t j : subset) add(j);
+    for (std::size_t i = 0; i < subset.size(); ++i) add(subset[i], weight.empty() ? 1 : weight[i]);
   }
   std::sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
     return std::tie(a.shape, a.origin, a.release, a.deadline, a.id) <
@@ -190,7 +192,9 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
     Shape& shape = shapes_[at(job.shape)];
     shape.first_hour = std::min(shape.first_hour, job.release);
     shape.last_hour = std::max(shape.last_hour, job.deadline - shape.shortest);
-    gangs_ += job.gang, data_sum_ += job.data, delay_sum_ += job.delay, value_sum_ += job.value + job.migration;
+    const double w = job.weight;
+    gangs_ += w * job.gang, data_sum_ += w * job.data, delay_sum_ += w * job.delay;
+    value_sum_ += w * (job.value + job.migration);
   }
 }
 
@@ -355,19 +359,21 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
       }
     }
     if (!(best.cost < job.value)) {
-      out.total += job.value, out.left_out += job.value;
-      if (choices.draws(job.id)) choices.klass[at(job.id)] = choices.start[at(job.id)] = -1;
+      out.total += job.weight * job.value, out.left_out += job.weight * job.value;
+      if (choices.draws(p)) choices.klass[at(job.id)] = choices.start[at(job.id)] = -1;
       continue;
     }
     if (klass == kNone) klass = class_of(run, job, best.site, best.hour);
     const std::int32_t d = hours_on(job, klass);
-    out.total += best.cost;
+    out.total += job.weight * best.cost;
     ++out.placed;
     std::int64_t* taken = &out.use.accelerators[at(klass * (hours_ + 1) + best.hour)];
-    taken[0] += job.gang, taken[d] -= job.gang;
-    if (job.origin != best.site) out.use.data[at((job.origin * sites_ + best.site) * hours_ + best.hour)] += job.data;
-    out.use.quota[at(job.tenant)] += static_cast<std::int64_t>(job.gang) * d;
-    if (choices.draws(job.id)) choices.klass[at(job.id)] = klass, choices.start[at(job.id)] = best.hour;
+    const std::int64_t gang = static_cast<std::int64_t>(job.gang) * job.weight;
+    taken[0] += gang, taken[d] -= gang;
+    if (job.origin != best.site)
+      out.use.data[at((job.origin * sites_ + best.site) * hours_ + best.hour)] += job.weight * job.data;
+    out.use.quota[at(job.tenant)] += gang * d;
+    if (choices.draws(p)) choices.klass[at(job.id)] = klass, choices.start[at(job.id)] = best.hour;
   }
 }
 

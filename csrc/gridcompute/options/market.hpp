@@ -36,6 +36,7 @@
 // Management Science 27(1); folding equal columns before pricing is the usual aggregation of column generation.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -52,7 +53,7 @@ inline constexpr Index kMostSites = 63;
 struct Job {
   double data, delay, value, migration;
   std::int32_t id;  // its row in the caller's table
-  std::int32_t gang;
+  std::int32_t gang, weight;
   std::int32_t shape;
   std::int32_t origin, tenant;
   std::int32_t placed_class, placed_start;
@@ -77,20 +78,18 @@ struct Pass {
   Use use;
 };
 
-// Where a pass writes cheapest options: one entry a row of the jobs table, -1 for out; or nowhere. Each job is drawn
-// with probability 1 / one_in, from (key, row) alone. Passes k = 1, 2, ... with one_in = k leave in each row an
-// option drawn evenly from all the passes: a rounding of their average.
+// Where a pass writes cheapest options: one entry a row of the jobs table, -1 for out; or nowhere. Of `passes` passes
+// each job is drawn in one, `now`: its position times the golden ratio says in which, so that jobs next to each
+// other (one shape, one origin, one release) are spread evenly over the passes. What is written after all of them
+// rounds the passes' average far better than independent draws would: errors of a shape do not add up.
 struct Choices {
   std::span<std::int32_t> klass, start;
-  double one_in = 1.0;
-  std::uint64_t key = 0;
+  std::int32_t now = 0, passes = 1;
 
-  [[nodiscard]] bool draws(std::int32_t row) const noexcept {
+  [[nodiscard]] bool draws(std::int64_t position) const noexcept {
     if (klass.empty()) return false;
-    std::uint64_t h = key ^ (static_cast<std::uint64_t>(row) * 0x9E3779B97F4A7C15ULL);  // splitmix64
-    h = (h ^ (h >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    h = (h ^ (h >> 27)) * 0x94D049BB133111EBULL;
-    return static_cast<double>((h ^ (h >> 31)) >> 11) * 0x1p-53 * one_in < 1.0;
+    const double turns = static_cast<double>(position) * 0.6180339887498949;
+    return static_cast<std::int32_t>((turns - std::floor(turns)) * passes) == now;
   }
 };
 
@@ -105,7 +104,10 @@ struct Near {
 class Market {
  public:
   // Reads jobs[subset]; an empty subset with `all` means every job. Throws Error for sizes it cannot index.
-  Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset);
+  // weight (one entry a row of the subset, or empty = 1) is how many jobs like it each stands for: it scales all that
+  // the job costs and takes in a pass, but not what it needs to be placed.
+  Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
+         std::span<const std::int32_t> weight = {});
 
   // One pass over live jobs; those that `choices` draws have their cheapest option written there.
   Pass price(const Prices& prices, Pool& pool, const Choices& choices) const;
@@ -138,7 +140,8 @@ class Market {
   struct Running;  // sums of prices, per pass
   struct Scratch;
 
-  void group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset);
+  void group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
+             std::span<const std::int32_t> weight);
   void table(const Running& run, const Shape& shape, Scratch& out) const;
   void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out, const Choices& choices) const;
   [[nodiscard]] Running running(const Prices& prices) const;

@@ -53,46 +53,81 @@ bool Room::open(const Job& job, Index klass, Index hour, std::int32_t d) const {
              m.quota_[at(job.tenant)];
 }
 
-Placement Room::place(const Prices& prices, std::span<const std::int32_t> rows, std::span<std::int32_t> klass,
-                      std::span<std::int32_t> start) {
+std::vector<double> Room::sums_of(const Prices& prices) const {
   const Market& m = *market_;
-  std::vector<double> sums(at(m.classes_ * (m.hours_ + 1)));  // of one accelerator's price, up to each hour
+  std::vector<double> sums(at(m.classes_ * (m.hours_ + 1)));
   for (Index c = 0; c < m.classes_; ++c)
     for (Index t = 0; t < m.hours_; ++t)
       sums[at(c * (m.hours_ + 1) + t + 1)] =
           sums[at(c * (m.hours_ + 1) + t)] + prices.capacity[at(c * m.hours_ + t)] +
           m.kwh_[at(c * m.hours_ + t)] * prices.energy[at(m.site_[at(c)] * m.hours_ + t)];
-  Placement out;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Job& job = m.jobs_[at(m.position(rows[i]))];
-    const Shape& shape = m.shapes_[at(job.shape)];
-    const std::int32_t* hours_on = &m.hours_by_class_[shape.at];
-    const double nu = m.priced(job.tenant) ? prices.quota[at(job.tenant)] : 0.0;
-    double best = job.value, own = 0.0;
-    klass[at(rows[i])] = start[at(rows[i])] = -1;
-    for (Index c = 0; c < m.classes_; ++c) {
-      const std::int32_t d = hours_on[c];
-      const Index s = m.site_[at(c)];
-      if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> s) & 1) == 0) continue;
-      const double* sum = &sums[at(c * (m.hours_ + 1))];
-      const double carry = job.data * m.transfer_price_[at(job.origin * m.sites_ + s)];
-      const double* toll = &prices.corridor[at((job.origin * m.sites_ + s) * m.hours_)];
-      for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
-        const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
-        const double plain = carry + job.delay * (t - job.release) + (moved ? job.migration : 0.0);
-        const double cost = job.gang * (sum[t + d] - sum[t] + nu * d) + job.data * toll[t] + plain;
-        if (cost < best && open(job, c, t, d)) {
-          best = cost, own = plain;
-          klass[at(rows[i])] = static_cast<std::int32_t>(c), start[at(rows[i])] = t;
-        }
-      }
+  return sums;
+}
+
+bool Room::place_one(const Prices& prices, const std::vector<double>& sums, std::int32_t row,
+                     std::span<std::int32_t> klass, std::span<std::int32_t> start) {
+  const Market& m = *market_;
+  const Job& job = m.jobs_[at(m.position(row))];
+  const std::int32_t* hours_on = &m.hours_by_class_[m.shapes_[at(job.shape)].at];
+  const double nu = m.priced(job.tenant) ? prices.quota[at(job.tenant)] : 0.0;
+  double best = job.value;
+  std::int32_t to = -1, to_start = -1;
+  for (Index c = 0; c < m.classes_; ++c) {
+    const std::int32_t d = hours_on[c];
+    const Index s = m.site_[at(c)];
+    if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> s) & 1) == 0) continue;
+    const double* sum = &sums[at(c * (m.hours_ + 1))];
+    const double carry = job.data * m.transfer_price_[at(job.origin * m.sites_ + s)];
+    const double* toll = &prices.corridor[at((job.origin * m.sites_ + s) * m.hours_)];
+    for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
+      const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
+      const double cost = job.gang * (sum[t + d] - sum[t] + nu * d) + job.data * toll[t] + carry +
+                          job.delay * (t - job.release) + (moved ? job.migration : 0.0);
+      if (cost < best && open(job, c, t, d)) best = cost, to = static_cast<std::int32_t>(c), to_start = t;
     }
-    if (klass[at(rows[i])] < 0) continue;
-    take(job, klass[at(rows[i])], start[at(rows[i])], 1);
-    ++out.placed;
-    out.own += own;
   }
-  return out;
+  klass[at(row)] = to, start[at(row)] = to_start;
+  if (to >= 0) take(job, to, to_start, 1);
+  return to >= 0;
+}
+
+Index Room::place(const Prices& prices, std::span<const std::int32_t> rows, std::span<std::int32_t> klass,
+                  std::span<std::int32_t> start) {
+  const std::vector<double> sums = sums_of(prices);
+  Index placed = 0;
+  for (const std::int32_t row : rows) placed += place_one(prices, sums, row, klass, start) ? 1 : 0;
+  return placed;
+}
+
+Index Room::deal(const Prices& prices, const Deal& deal, std::span<const std::int64_t> order,
+                 std::span<std::int32_t> klass, std::span<std::int32_t> start) {
+  const Market& m = *market_;
+  const std::vector<double> sums = sums_of(prices);
+  std::vector<double> left(deal.amount.begin(), deal.amount.end());
+  Index displaced = 0;
+  for (const std::int64_t i : order) {
+    const std::int32_t row = deal.rows[at(i)];
+    const Job& job = m.jobs_[at(m.position(row))];
+    const std::int64_t begin = deal.begin[at(i)], end = deal.begin[at(i + 1)], column = deal.column[at(i)];
+    std::int64_t best = -1;
+    double most = -std::numeric_limits<double>::infinity();
+    for (std::int64_t e = begin; e < end; ++e) {
+      const double amount = column < 0 ? 0.0 : left[at(column + e - begin)];
+      if (!(amount > most)) continue;
+      const std::int32_t c = deal.klass[at(e)];
+      if (c >= 0 && !open(job, c, deal.start[at(e)], m.hours_on(job, c))) continue;
+      most = amount, best = e;
+    }
+    if (best < 0) {
+      ++displaced;
+      place_one(prices, sums, row, klass, start);
+      continue;
+    }
+    klass[at(row)] = deal.klass[at(best)], start[at(row)] = deal.start[at(best)];
+    if (klass[at(row)] >= 0) take(job, klass[at(row)], start[at(row)], 1);
+    if (column >= 0) left[at(column + best - begin)] -= job.gang;
+  }
+  return displaced;
 }
 
 Index Room::improve(const Prices& prices, const Curves& curves, std::span<const std::int32_t> rows,

@@ -97,7 +97,8 @@ class Rows:
         power = float(np.median(problem.energy.tariff_yuan_per_kwh)) or 0.1
         wires = problem.corridors.price_yuan_per_gb
         transfer = float(np.median(wires[wires > 0])) if (wires > 0).any() else 0.05
-        typical = (worth / 8, power / 3, transfer, worth / 16)
+        watts = float(np.median(problem.kwh_per_accelerator_h)) or 1.0
+        typical = (power * watts / 3, power / 15, transfer, worth / 16)
         return self.pack(*(np.full(s, v) for s, v in zip(self.shapes, typical, strict=True)))
 
     def pack(self, *parts: Floats) -> Floats:
@@ -163,7 +164,9 @@ class Rows:
         return Evaluation(bound, slope * self.active, found["left_out"], found["placed"])
 
 
-def market_of(problem: Problem, rows: Int32s | None = None) -> _core.Market:
+def market_of(
+    problem: Problem, rows: Int32s | None = None, weight: Int32s | None = None
+) -> _core.Market:
     """The native side of a problem's jobs and classes, or of some rows of the jobs."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
     most = most_load_kwh(problem) - problem.energy.base_load_kwh
@@ -185,11 +188,27 @@ def market_of(problem: Problem, rows: Int32s | None = None) -> _core.Market:
         "priced": (np.isfinite(quotas.upper_accelerator_h) | below).astype(np.uint8),
     }
     jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
-    return _core.Market(world, jobs, np.empty(0, np.int32) if rows is None else rows)
+    none = np.empty(0, np.int32)
+    return _core.Market(
+        world, jobs, none if rows is None else rows, none if weight is None else weight
+    )
 
 
-def sample_of(market: _core.Market, size: int) -> Int32s:
-    """About `size` rows, evenly spaced in the market's own order of shape, origin and release."""
-    order: Int64s = market.order()
-    step = max(1, len(order) // size)
-    return np.ascontiguousarray(order[step // 2 :: step])
+def sample_of(rows: Int32s, size: Floats, count: int) -> tuple[Int32s, Int32s]:
+    """About `count` of `rows`, large jobs surely, and how many jobs each stands for.
+
+    A job is drawn with a probability proportional to its size, evenly along `rows` (the market's
+    own order of shape, origin and release).
+    """
+    if len(rows) <= count:
+        return rows, np.ones(len(rows), np.int32)
+    share, weight = np.maximum(size[rows], 1e-9), np.ones(len(rows))
+    unit = share.sum() / count
+    for _ in range(20):  # those with a probability above 1 are taken; the rest share what is left
+        sure = share >= unit
+        unit = share[~sure].sum() / max(count - sure.sum(), 1)
+    sure = share >= unit
+    chance = np.where(sure, 1.0, share / unit)
+    drawn = np.floor(np.cumsum(chance) + 0.5) > np.floor(np.cumsum(chance) - chance + 0.5)
+    weight = np.maximum(np.rint(1 / chance), 1)
+    return np.ascontiguousarray(rows[drawn | sure]), weight[drawn | sure].astype(np.int32)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .. import _core
-    from .bound import Rows
+    from .bound import Rows, Supply
     from .columns import Bools, Floats, Int32s, Int64s
 
 __all__ = ["Split", "split_ties"]
@@ -31,11 +31,15 @@ MOST_COLUMNS = 30_000
 
 
 class Split(NamedTuple):
-    """What each job is to take, by row of the jobs table (-1 = stay out), and the new prices."""
+    """How much of each group goes to each of its options."""
 
-    klass: Int32s
-    start: Int32s
+    options: _Options
+    #: First column of each job's group, -1 = it has one option only.
+    column: Int64s
+    #: Accelerators by column.
+    amount: Floats
     y: Floats
+    value: float
     groups: int
     columns: int
 
@@ -58,7 +62,9 @@ class _Options(NamedTuple):
         return np.repeat(self.first[:-1][which] - begin, count) + np.arange(len(owner)), owner
 
 
-def split_ties(rows: Rows, market: _core.Market, y: Floats, slack: float) -> Split:
+def split_ties(
+    rows: Rows, market: _core.Market, supply: Supply, y: Floats, slack: float
+) -> Split:
     """Decide all live jobs of `market` at prices `y`.
 
     Parameters
@@ -77,7 +83,7 @@ def split_ties(rows: Rows, market: _core.Market, y: Floats, slack: float) -> Spl
         if size.sum() <= MOST_COLUMNS or slack < 1e-7:
             break
         slack /= 2
-    return _Program(rows, options, tied, entry, owner, group, size).split(y)
+    return _Program(rows, options, tied, entry, owner, group, size).split(supply, y)
 
 
 def _groups(
@@ -127,39 +133,24 @@ class _Program:
         self.column = first[group[owner]] + place
         self.first, self.n = first, int(size.sum())
 
-    def split(self, y: Floats) -> Split:
-        """Solve it, and give each job its option."""
-        options, n = self.options, len(self.rows.problem.jobs)
-        klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
-        alone = options.first[:-1][~self.tied]
-        klass[options.job[~self.tied]] = options.klass[alone]
-        start[options.job[~self.tied]] = options.start[alone]
-        amount, y = self._solve(klass, start, y)
-        entry = self._dealt(amount)
-        klass[self.jobs], start[self.jobs] = options.klass[entry], options.start[entry]
-        return Split(klass, start, y, len(self.size), self.n)
+    def split(self, supply: Supply, y: Floats) -> Split:
+        """Solve it."""
+        options = self.options
+        amount, fresh, value = self._solve(supply, y)
+        column = np.full(len(options.job), -1, np.int64)
+        column[self.tied] = self.first[self.group]
+        return Split(options, column, amount, fresh, value, len(self.size), self.n)
 
-    def _dealt(self, amount: Floats) -> Int64s:
-        """An entry for each tied job: large gangs first, each to its group's fullest option."""
-        from .. import _core
-
-        order = np.lexsort((self.jobs, -self.gang, self.group)).astype(np.int64)
-        count = np.diff(self.options.first)[self.tied]
-        begin = self.entry[np.cumsum(count) - count]
-        return begin + _core.deal(
-            amount, self.first.astype(np.int64), self.size.astype(np.int64), self.group, order, self.gang
-        )
-
-    def _solve(self, klass: Int32s, start: Int32s, y: Floats) -> tuple[Floats, Floats]:
+    def _solve(self, supply: Supply, y: Floats) -> tuple[Floats, Floats, float]:
         """Accelerators of each group's options, and the program's prices."""
         import highspy
         from scipy.sparse import coo_array
 
         rows, block, problem = self.rows, self.rows.block, self.rows.problem
+        options = self.options
         unit = block.unit
         each = unit / (float(np.median(problem.kwh_per_accelerator_h)) or 1.0)
         fixed = _used(rows, self.options, ~self.tied)
-        supply = rows.supply()
         left = rows.pack(
             supply.accelerators - fixed.capacity,
             supply.load_kwh + fixed.energy,
@@ -226,12 +217,14 @@ class _Program:
         solver.run()
         solution = solver.getSolution()
         if len(solution.col_value) != shape[1]:
-            return most * 0.0, y
+            return most * 0.0, y, np.inf
         point, dual = np.asarray(solution.col_value), np.asarray(solution.row_dual)
         fresh = y.copy()
         fresh[touched] = -dual[base : base + n_rows] * unit / size
         fresh[power] = -fresh[power]
-        return point[n_block : n_block + self.n] * each, np.maximum(fresh, rows.floor)
+        value = solver.getInfo().objective_function_value * unit
+        value += float(options.own[options.first[:-1][~self.tied]].sum())
+        return point[n_block : n_block + self.n] * each, np.maximum(fresh, rows.floor), value
 
     def _own(self) -> Floats:
         """Own cost of each column per accelerator, averaged over the group."""
