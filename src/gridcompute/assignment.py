@@ -254,7 +254,7 @@ def assignment(
 
     Notes
     -----
-    Complexity and determinism as `linear_sum_assignment`. The certificate adds one pass.
+    Complexity and Determinism as `linear_sum_assignment`. The certificate adds one pass.
 
     Examples
     --------

@@ -284,6 +284,7 @@ def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
     Format: ``c`` comments, ``p min NODES ARCS``, ``n ID SUPPLY``,
     ``a TAIL HEAD LOWER CAPACITY COST``, ids from 1.
     Complexity: linear in the size of the file, parsed natively.
+    Determinism: the same file gives the same arrays.
 
     Examples
     --------
@@ -327,7 +328,9 @@ def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> 
 
     Notes
     -----
-    Zero supplies are left out, as the format wants. The same problem gives the same bytes.
+    Zero supplies are left out, as the format wants.
+    Complexity: linear in the size of the file.
+    Determinism: the same problem gives the same bytes.
 
     Examples
     --------
