@@ -1,11 +1,11 @@
 // Linear assignment: arrays to views, results to arrays. Which dtypes there are stands in one place, with_dense.
+#include "gridcompute/certificate/assignment.hpp"
+
+#include "common.hpp"
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/small.hpp"
 #include "gridcompute/assignment/sparse.hpp"
 #include "gridcompute/base/parallel.hpp"
-#include "gridcompute/certificate/assignment.hpp"
-
-#include "common.hpp"
 
 namespace gridcompute::bindings {
 
@@ -73,9 +73,8 @@ py::object batch(const py::array& a, bool maximize, int threads) {
     Array<std::int64_t> row_ind({count, k}), col_ind({count, k});
     std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
     Guard guard(std::nullopt, py::none());
-    const BatchStatus found = guard.run([&](Stop& stop) {
-      return solve_batch(first, count, maximize, thread_count(threads), stop, rows, cols);
-    });
+    const BatchStatus found = guard.run(
+        [&](Stop& stop) { return solve_batch(first, count, maximize, thread_count(threads), stop, rows, cols); });
     if (found.status == Status::optimal) {
       out = py::make_tuple(std::move(row_ind), std::move(col_ind));
     } else {
@@ -123,8 +122,11 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
   if (!ready(cost, 1)) return py::none();
   py::object out = py::none();
   with_type(cost.dtype(), [&]<class T>(T) {
-    const Sparse<T, I> a{view(start), view(col), {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
-                         rows, cols};
+    const Sparse<T, I> a{view(start),
+                         view(col),
+                         {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
+                         rows,
+                         cols};
     Guard guard(time_limit, std::move(progress));
     const Result r = guard.run([&](Stop& stop) { return solve(a, maximize, stop); });
     out = result_dict(r, guard.stop());
@@ -140,7 +142,11 @@ py::object check(const Array<I>& start, const Array<I>& col, const py::array& co
   py::object out = py::none();
   with_type(cost.dtype(), [&]<class T>(T) {
     const certificate::AssignmentCosts<T, I> a{
-        {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())}, rows, cols, view(start), view(col),
+        {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
+        rows,
+        cols,
+        view(start),
+        view(col),
         maximize};
     const auto done = [&] {
       const py::gil_scoped_release release;
@@ -157,7 +163,11 @@ py::object witness(const Array<I>& start, const Array<I>& col, const py::array& 
   py::object out = py::none();
   with_type(cost.dtype(), [&]<class T>(T) {
     const certificate::AssignmentCosts<T, I> a{
-        {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())}, rows, cols, view(start), view(col),
+        {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
+        rows,
+        cols,
+        view(start),
+        view(col),
         maximize};
     const auto done = certificate::check_witness(a, view(lines));
     out = py::make_tuple(done.violated, done.lines, done.partners);

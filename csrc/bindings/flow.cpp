@@ -10,14 +10,18 @@ namespace {
 
 using Ints = Array<std::int64_t>;
 
-
 const char* name_of(flow::Status status) {
   switch (status) {
-    case flow::Status::optimal: return "optimal";
-    case flow::Status::infeasible: return "infeasible";
-    case flow::Status::unbounded: return "unbounded";
-    case flow::Status::time_limit: return "time_limit";
-    case flow::Status::stopped: break;
+    case flow::Status::optimal:
+      return "optimal";
+    case flow::Status::infeasible:
+      return "infeasible";
+    case flow::Status::unbounded:
+      return "unbounded";
+    case flow::Status::time_limit:
+      return "time_limit";
+    case flow::Status::stopped:
+      break;
   }
   return "stopped";
 }
@@ -104,7 +108,8 @@ py::dict dict_of(const certificate::FlowReport& report) {
   return out;
 }
 
-// What the status claims, checked: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle), else the flow.
+// What the status claims, checked: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle), else the
+// flow.
 py::dict check(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                const std::optional<Ints>& lower, const std::string& status, const Ints& flow, const Ints& potentials,
                const Ints& cut, const Ints& cycle) {
@@ -147,12 +152,12 @@ void bind_flow(py::module_& m) {
   py::class_<flow::Kept>(m, "FlowKept");  // opaque: what warm starts need beside the flow
   m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
-        py::arg("lower").noconvert(), py::arg("method"), py::arg("start_flow").noconvert(),
-        py::arg("start_kept"), py::arg("time_limit"), py::arg("progress"));
-  m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(),
-        py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
-        py::arg("lower").noconvert(), py::arg("status"), py::arg("flow").noconvert(),
-        py::arg("potentials").noconvert(), py::arg("cut").noconvert(), py::arg("cycle").noconvert());
+        py::arg("lower").noconvert(), py::arg("method"), py::arg("start_flow").noconvert(), py::arg("start_kept"),
+        py::arg("time_limit"), py::arg("progress"));
+  m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(), py::arg("capacity").noconvert(),
+        py::arg("cost").noconvert(), py::arg("supply").noconvert(), py::arg("lower").noconvert(), py::arg("status"),
+        py::arg("flow").noconvert(), py::arg("potentials").noconvert(), py::arg("cut").noconvert(),
+        py::arg("cycle").noconvert());
   m.def("read_dimacs", &read, py::arg("text"), py::arg("name"));
   m.def("write_dimacs", &write, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "cost.hpp"
 #include "gridcompute/transport/problem.hpp"
 
@@ -22,6 +24,10 @@ const char* name_of(transport::Status status) {
       break;
   }
   return "stopped";
+}
+
+py::object number_of(bool integral, Wide exact, double value) {
+  return integral && std::isfinite(value) ? py::object(to_int(exact)) : py::object(py::float_(value));
 }
 
 py::dict stats_of(const transport::Stats& stats) {
@@ -63,9 +69,8 @@ py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
   out["assignment"] = copy_out(std::span<const std::int32_t>(r.assignment));
   out["load"] = copy_out(std::span<const std::int64_t>(r.load));
   out["prices"] = copy_out(std::span<const double>(r.prices));
-  out["objective"] =
-      r.integral && r.exact ? py::object(to_int(r.exact_objective)) : py::object(py::float_(r.objective));
-  out["bound"] = r.integral && r.exact ? py::object(to_int(r.exact_objective)) : py::object(py::float_(r.bound));
+  out["objective"] = number_of(r.integral, r.exact_objective, r.objective);
+  out["bound"] = number_of(r.integral, r.exact_bound, r.bound);
   out["exact"] = r.exact;
   out["resolution"] = r.resolution;
   out["witness_jobs"] = copy_out(std::span<const std::int64_t>(r.witness_jobs));

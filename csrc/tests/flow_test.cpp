@@ -1,10 +1,11 @@
 // Network simplex and cost scaling on graphs too small to be interesting to benches and odd enough to break code.
+#include "gridcompute/certificate/flow.hpp"
+
 #include <algorithm>
 #include <random>
 
 #include "check.hpp"
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/certificate/flow.hpp"
 #include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/crash.hpp"
 #include "gridcompute/flow/dimacs.hpp"
@@ -53,10 +54,12 @@ bool proved(const Instance& x, const Result& r) {
       const auto report = certificate::check_optimal(x.claim(), r.flow, r.potential);
       return report.valid && report.objective == r.objective;
     }
-    case Status::infeasible: return certificate::check_cut(x.claim(), r.cut).valid;
+    case Status::infeasible:
+      return certificate::check_cut(x.claim(), r.cut).valid;
     case Status::unbounded:
       return certificate::check_feasible(x.claim(), r.flow).valid && certificate::check_cycle(x.claim(), r.cycle).valid;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -88,10 +91,18 @@ TEST(flow_warm_starts_change_nothing_but_speed) {
     const Result before = solve(x.problem(), k % 2 == 0 ? Method::network_simplex : Method::cost_scaling, {}, stop);
     const Instance y = random_instance(r, 2 + k % 8, 4 + k % 30);
     switch (k % 4) {
-      case 0: x.cost = y.cost; break;
-      case 1: x.capacity = y.capacity, x.lower = y.lower; break;
-      case 2: x.supply = y.supply; break;
-      default: x = y; break;
+      case 0:
+        x.cost = y.cost;
+        break;
+      case 1:
+        x.capacity = y.capacity, x.lower = y.lower;
+        break;
+      case 2:
+        x.supply = y.supply;
+        break;
+      default:
+        x = y;
+        break;
     }
     const Start start{before.flow, &before.kept};
     const Result warm = solve(x.problem(), Method::network_simplex, start, stop);

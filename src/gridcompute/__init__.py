@@ -20,6 +20,7 @@ from .errors import (
 )
 from .explanation import Explanation
 from .flow import INFINITE, Flow, FlowProblem, min_cost_flow, read_dimacs, write_dimacs
+from .grid.match import match
 from .ingest import Interner, Ragged, jobs_from_records
 from .result import Certificate, Matching, Witness
 from .transport import transport
@@ -50,6 +51,7 @@ __all__ = [
     "kernel",
     "linear_sum_assignment",
     "linear_sum_assignment_batch",
+    "match",
     "min_cost_flow",
     "read_dimacs",
     "transport",

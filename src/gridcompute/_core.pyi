@@ -97,3 +97,46 @@ def write_dimacs(
     tail: _Ints, head: _Ints, capacity: _Ints, cost: _Ints, supply: _Ints, lower: _Ints | None
 ) -> bytes: ...
 def thread_count(asked: int = 0) -> int: ...
+
+# ---------------------------------------------------------------- assignment
+
+def assignment_pairs(cost: object, maximize: bool) -> Any: ...
+def assignment_batch(cost: NDArray[Any], maximize: bool, threads: int) -> Any: ...
+def assignment_dense(
+    cost: NDArray[Any],
+    maximize: bool,
+    threads: int,
+    time_limit: float | None,
+    progress: Callable[[str, float], bool] | None,
+) -> Any: ...
+def assignment_sparse(
+    start: NDArray[Any],
+    col: NDArray[Any],
+    cost: NDArray[Any],
+    rows: int,
+    cols: int,
+    maximize: bool,
+    time_limit: float | None,
+    progress: Callable[[str, float], bool] | None,
+) -> Any: ...
+def assignment_check(
+    start: NDArray[Any],
+    col: NDArray[Any],
+    cost: NDArray[Any],
+    rows: int,
+    cols: int,
+    maximize: bool,
+    col_of: NDArray[np.int32],
+    row_dual: NDArray[np.int64],
+    col_dual: NDArray[np.int64],
+    exponent: int,
+) -> Any: ...
+def assignment_witness(
+    start: NDArray[Any],
+    col: NDArray[Any],
+    cost: NDArray[Any],
+    rows: int,
+    cols: int,
+    maximize: bool,
+    lines: NDArray[np.int32],
+) -> Any: ...

@@ -34,9 +34,9 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
     Parameters
     ----------
     cost_matrix : array or scipy sparse array, shape (n, m)
-        Costs in any unit: bool, int8..int64, uint8..uint32 (uint64 below 2**63), float32 or float64.
+        Costs in any unit: bool, int8..int64, uint8..uint64 (below 2**63), float32 or float64.
         ``inf`` forbids a pair (``-inf`` when maximizing). A sparse array forbids what it does not
-        store; explicit zeros are pairs. C-contiguous arrays are read in place, other layouts copied.
+        store; explicit zeros are pairs. C-contiguous arrays are read in place, others copied.
     maximize : bool
         Find the largest total instead of the least.
 
@@ -74,7 +74,11 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
     >>> cols.tolist(), int(cost[rows, cols].sum())
     ([1, 0, 2], 5)
     """
-    answer = _core.assignment_pairs(cost_matrix, maximize)
+    try:
+        answer = _core.assignment_pairs(cost_matrix, maximize)
+    except InvalidProblemError:
+        _refuse_invalid(np.asarray(cost_matrix), bool(maximize), "cost_matrix")
+        raise
     if answer.__class__ is tuple:
         return answer
     if answer is None:
@@ -176,7 +180,7 @@ class Assignment:
     #: Dual of each row and column in the unit of cost, shape (n,) and (m,): int64 or float64.
     row_duals: NDArray[Any]
     col_duals: NDArray[Any]
-    #: Infeasible: lines of the shorter side (rows if square) that have fewer partners than they are.
+    #: Infeasible: lines of the shorter side (rows if square), more than their partners are.
     witness: NDArray[np.int32] | None
     #: Counters: bids, searches, rescans, arcs, phases, bits, seconds.
     stats: Mapping[str, float]
@@ -300,7 +304,7 @@ def _sparse_problem(matrix: Any, maximize: bool) -> _Problem:
 
 
 def _numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """The array itself if the core reads its dtype, else one explicit conversion that loses nothing."""
+    """The array itself if the core reads its dtype, else one conversion that loses nothing."""
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "b" or (kind == "u" and size == 1):
         return np.ascontiguousarray(array, np.int16)
@@ -330,7 +334,9 @@ def _refuse_invalid(array: NDArray[Any], maximize: bool, name: str) -> None:
     if not bad.any():
         return
     where = tuple(int(k) for k in np.unravel_index(int(bad.argmax()), array.shape))
-    place = f"{name}[{', '.join(map(str, where))}]" if array.ndim > 1 else f"{name}.data[{where[0]}]"
+    place = (
+        f"{name}[{', '.join(map(str, where))}]" if array.ndim > 1 else f"{name}.data[{where[0]}]"
+    )
     raise InvalidProblemError(
         f"matrix contains invalid numeric entries: {place} is {array[where]}, and NaN and "
         f"{'inf' if maximize else '-inf'} are not allowed",
@@ -385,9 +391,10 @@ def _answer(problem: _Problem, native: dict[str, Any]) -> Assignment:
         if not proof.feasible or not proof.duals_feasible:
             raise InternalError(f"the assignment failed its own certificate: {proof}")
         exact = proof.objective == proof.bound
-        objective, bound = proof.objective, proof.bound
-        if _costs(problem).dtype.kind == "f":
-            objective, bound = float(objective), float(bound)
+        if _costs(problem).dtype.kind != "f":
+            objective, bound = int(proof.objective), int(proof.bound)
+        else:
+            objective, bound = float(proof.objective), float(proof.bound)
             scale = -float(native["exponent"])
             row_duals = np.ldexp(row_duals.astype(np.float64), int(scale))
             col_duals = np.ldexp(col_duals.astype(np.float64), int(scale))
@@ -450,7 +457,7 @@ def _infeasible(answer: Assignment, where: str = "") -> InfeasibleError:
     side = "columns" if rows > cols else "rows"
     count = 0 if answer.witness is None else len(answer.witness)
     return InfeasibleError(
-        f"{where}cost matrix is infeasible: {count} {side} have fewer than {count} allowed partners "
-        "together (.witness lists them)",
+        f"{where}cost matrix is infeasible: {count} {side} have fewer than {count} "
+        "allowed partners together (.witness lists them)",
         answer.witness,
     )

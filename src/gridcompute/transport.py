@@ -115,7 +115,7 @@ def transport(
     >>> m.prices
     array([0., 3.])
     >>> transport(cost, [1, 1], unplaced=3).assignment
-    array([-1,  0,  1], dtype=int32)
+    array([ 1,  0, -1], dtype=int32)
     """
     source = cost_source(cost)
     n_jobs, n_slots = source.n_jobs, source.n_slots

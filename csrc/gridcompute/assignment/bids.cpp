@@ -8,6 +8,7 @@ namespace gridcompute::assignment {
 
 namespace {
 
+constexpr std::size_t kAhead = 6;   // rows whose lists are fetched before their turn
 constexpr Index kPollMask = 0xFFF;  // bids between two looks at the stop
 
 template <class V>
@@ -54,27 +55,39 @@ GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one) {
   return two;
 }
 
-#define GRIDCOMPUTE_TWO(V)                                                                                            \
-  GRIDCOMPUTE_CLONES Two<V> least_two(const std::int32_t* GRIDCOMPUTE_RESTRICT col,                                   \
-                                      const V* GRIDCOMPUTE_RESTRICT cost, Index size,                                 \
-                                      const V* GRIDCOMPUTE_RESTRICT v, V* GRIDCOMPUTE_RESTRICT r) {                   \
-    for (Index k = 0; k < size; ++k) r[k] = static_cast<V>(cost[k] - v[col[k]]);                                      \
-    return two_least<V>(size, [&](Index k, Lanes<V>& x) { std::memcpy(&x, r + k, sizeof x); }, [&](Index k) { return r[k]; });               \
-  }                                                                                                                   \
-  GRIDCOMPUTE_CLONES Two<V> least_two(const V* GRIDCOMPUTE_RESTRICT cost, Index size,                                 \
-                                      const V* GRIDCOMPUTE_RESTRICT v) {                                              \
-    return two_least<V>(                                                                                              \
-        size,                                                                                                         \
-        [&](Index k, Lanes<V>& x) {                                                                                   \
-          Lanes<V> price;                                                                                             \
-          std::memcpy(&x, cost + k, sizeof x);                                                                        \
-          std::memcpy(&price, v + k, sizeof price);                                                                   \
-          x -= price;                                                                                                 \
-        },                                          \
-        [&](Index k) { return static_cast<V>(cost[k] - v[k]); });                                                     \
+#define GRIDCOMPUTE_TWO(V)                                                                                             \
+  GRIDCOMPUTE_CLONES Two<V> least_two(const std::int32_t* GRIDCOMPUTE_RESTRICT col,                                    \
+                                      const V* GRIDCOMPUTE_RESTRICT cost, Index size, const V* GRIDCOMPUTE_RESTRICT v, \
+                                      V* GRIDCOMPUTE_RESTRICT r) {                                                     \
+    for (Index k = 0; k < size; ++k) r[k] = static_cast<V>(cost[k] - v[col[k]]);                                       \
+    return two_least<V>(                                                                                               \
+        size, [&](Index k, Lanes<V>& x) { std::memcpy(&x, r + k, sizeof x); }, [&](Index k) { return r[k]; });         \
+  }                                                                                                                    \
+  GRIDCOMPUTE_CLONES Two<V> least_two(const V* GRIDCOMPUTE_RESTRICT cost, Index size,                                  \
+                                      const V* GRIDCOMPUTE_RESTRICT v) {                                               \
+    return two_least<V>(                                                                                               \
+        size,                                                                                                          \
+        [&](Index k, Lanes<V>& x) {                                                                                    \
+          Lanes<V> price;                                                                                              \
+          std::memcpy(&x, cost + k, sizeof x);                                                                         \
+          std::memcpy(&price, v + k, sizeof price);                                                                    \
+          x -= price;                                                                                                  \
+        },                                                                                                             \
+        [&](Index k) { return static_cast<V>(cost[k] - v[k]); });                                                      \
   }
 GRIDCOMPUTE_TWO(std::int32_t)
 GRIDCOMPUTE_TWO(std::int64_t)
+
+template <class V>
+void prefetch_prices(const Matching<V>& state, const Lists<V>& lists, std::int32_t i) {
+  const auto list = lists[i];
+  __builtin_prefetch(state.col_of.data() + i, 1);
+  __builtin_prefetch(state.mate_cost.data() + i, 1);
+  if (list.size > Lists<V>::kLanes) return;  // long lists take long enough to hide it
+  for (Index k = 0; k < list.size; ++k) {
+    __builtin_prefetch(state.v.data() + list.col[k]);
+  }
+}
 
 // A row's best offer: the column, its cost, and the two least reduced costs over all columns (u2 may be a bound).
 template <class V>
@@ -147,40 +160,47 @@ bool reduce_rows(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, Index
 }
 
 template <class V>
-bool auction_phase(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, V epsilon, bool whole, Index budget,
-                   Index rereads, Stats& stats, Stop& stop) {
+bool auction_phase(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Phase<V>& phase, Stats& stats,
+                   Stop& stop) {
   const Index start = reread.count;
   state.clear();
-  std::vector<std::int32_t> free = state.free_rows();
-  std::reverse(free.begin(), free.end());
-  while (!free.empty()) {
-    if (--budget < 0 || reread.count - start > rereads) return false;
+  // In turns: rows thrown out wait for the next one. The order of a turn is known, so its lists can be fetched ahead.
+  std::vector<std::int32_t> free = state.free_rows(), next;
+  Index budget = phase.bids;
+  const auto leave = static_cast<std::size_t>(phase.leave);
+  for (std::size_t at = 0; free.size() - at + next.size() > leave;) {
+    if (at == free.size()) {
+      free.swap(next);
+      next.clear();
+      at = 0;
+    }
+    if (--budget < 0 || reread.count - start > phase.rereads) return false;
     if ((++stats.bids & kPollMask) == 0 && stop.poll()) return false;
-    const std::int32_t i = free.back();
-    free.pop_back();
-    const Offer<V> best = whole ? look_whole(state, reread, i) : look(state, lists, reread, i);
+    if (at + 2 * kAhead < free.size()) lists.prefetch(free[at + 2 * kAhead]);
+    if (at + kAhead < free.size() && !phase.whole) prefetch_prices(state, lists, free[at + kAhead]);
+    const std::int32_t i = free[at++];
+    const Offer<V> best = phase.whole ? look_whole(state, reread, i) : look(state, lists, reread, i);
     if (best.col == kFree) return false;
     const std::int32_t j = best.col;
-    // With one allowed column left any decrease is right; a unit of the row's own scale keeps prices in range.
-    const std::int64_t step = best.u2 < Range<V>::kHopeless ? std::int64_t{best.u2} - best.u1 : std::int64_t{epsilon};
-    const std::int64_t price = std::int64_t{state.v[static_cast<std::size_t>(j)]} - step - epsilon;
+    // With one allowed column left any decrease is right.
+    const std::int64_t step = best.u2 < Range<V>::kHopeless ? std::int64_t{best.u2} - best.u1 : 0;
+    const std::int64_t price = std::int64_t{state.v[static_cast<std::size_t>(j)]} - step - phase.epsilon;
     if (price < -Range<V>::kUnit) return false;
     state.v[static_cast<std::size_t>(j)] = static_cast<V>(price);
     const std::int32_t out = state.mate_of[static_cast<std::size_t>(j)];
     if (out != kFree) {
       state.col_of[static_cast<std::size_t>(out)] = kFree;
-      free.push_back(out);
+      next.push_back(out);
     }
     state.match(i, j, best.cost);
   }
   return true;
 }
 
-template bool reduce_rows(Matching<std::int32_t>&, Lists<std::int32_t>&, Rereader<std::int32_t>&, Index, Stats&, Stop&);
-template bool reduce_rows(Matching<std::int64_t>&, Lists<std::int64_t>&, Rereader<std::int64_t>&, Index, Stats&, Stop&);
-template bool auction_phase(Matching<std::int32_t>&, Lists<std::int32_t>&, Rereader<std::int32_t>&, std::int32_t, bool,
-                            Index, Index, Stats&, Stop&);
-template bool auction_phase(Matching<std::int64_t>&, Lists<std::int64_t>&, Rereader<std::int64_t>&, std::int64_t, bool,
-                            Index, Index, Stats&, Stop&);
+#define GRIDCOMPUTE_BIDS(V)                                                               \
+  template bool reduce_rows(Matching<V>&, Lists<V>&, Rereader<V>&, Index, Stats&, Stop&); \
+  template bool auction_phase(Matching<V>&, Lists<V>&, Rereader<V>&, const Phase<V>&, Stats&, Stop&);
+GRIDCOMPUTE_BIDS(std::int32_t)
+GRIDCOMPUTE_BIDS(std::int64_t)
 
 }  // namespace gridcompute::assignment

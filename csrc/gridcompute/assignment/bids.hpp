@@ -26,10 +26,18 @@ namespace gridcompute::assignment {
 template <class V>
 bool reduce_rows(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, Index budget, Stats& stats, Stop& stop);
 
-// One phase from an empty matching, bids looked up in lists or over whole rows. False as above, or if a price would
-// leave its range.
 template <class V>
-bool auction_phase(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, V epsilon, bool whole, Index budget,
-                   Index rereads, Stats& stats, Stop& stop);
+struct Phase {
+  V epsilon = 1;
+  bool whole = false;  // bids looked up over whole rows instead of lists
+  Index bids = 0;      // budgets
+  Index rereads = std::numeric_limits<Index>::max();
+  Index leave = 0;  // stop once so few rows are free: the last ones take most of a phase, and later phases see to them
+};
+
+// One phase from an empty matching. False as above, or if a price would leave its range.
+template <class V>
+bool auction_phase(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Phase<V>& phase, Stats& stats,
+                   Stop& stop);
 
 }  // namespace gridcompute::assignment

@@ -12,19 +12,15 @@
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/simd.hpp"
 
-#include <cstdlib>
-#include <cstdio>
-#include <ctime>
 namespace gridcompute::assignment {
 
 namespace {
-double env(const char* name, double d) { const char* s = std::getenv(name); return s ? std::atof(s) : d; }
-double now() { timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); return double(t.tv_sec) + 1e-9 * double(t.tv_nsec); }
 
 constexpr Index kThreaded = Index{1} << 21;  // entries from which waking a thread pays
 constexpr Index kChunk = 64;                 // rows
-constexpr Index kMinimaShare = 8;
-constexpr Index kSample = 48;    // rows looked at before the first pass
+constexpr int kRetryBits = 8;                // less exact, more room for prices
+constexpr Index kMinimaShare = 4;
+constexpr Index kSample = 48;  // rows looked at before the first pass
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -79,22 +75,23 @@ GRIDCOMPUTE_INLINE void lower_least(const V* GRIDCOMPUTE_RESTRICT row, Index m,
   }
 }
 
-GRIDCOMPUTE_CLONES void lower_minima(const std::int32_t* row, Index m, std::int64_t* least) { lower_least(row, m, least); }
-GRIDCOMPUTE_CLONES void lower_minima(const std::int64_t* row, Index m, std::int64_t* least) { lower_least(row, m, least); }
+GRIDCOMPUTE_CLONES void lower_minima(const std::int32_t* row, Index m, std::int64_t* least) {
+  lower_least(row, m, least);
+}
+GRIDCOMPUTE_CLONES void lower_minima(const std::int64_t* row, Index m, std::int64_t* least) {
+  lower_least(row, m, least);
+}
 
 template <class V>
 class DenseSolve {
  public:
   DenseSolve(Rows<V>& rows, Pool& pool, Stop& stop)
-      : rows_(rows), pool_(pool), stop_(stop), lists_(rows.n, rows.m), state_(rows.n, rows.m) {
-  }
+      : rows_(rows), pool_(pool), stop_(stop), lists_(rows.n, rows.m), state_(rows.n, rows.m) {}
 
   // The worst fit over all rows, or stopped (nullopt).
   std::optional<Fit> first_pass() {
-    double t = now();
     const bool square = rows_.n == rows_.m;
     if (square && columns_differ(rows_)) column_minima();
-    if (env("DBG", 0)) std::printf("colmin %.4f\n", now() - t), t = now();
     lists_.make_room();
     std::atomic<int> worst{0};
     const bool whole = each_chunk([&](Index i, typename Lists<V>::Scratch& s) {
@@ -102,9 +99,9 @@ class DenseSolve {
       int seen = worst.load(std::memory_order_relaxed);
       while (static_cast<int>(fit) > seen && !worst.compare_exchange_weak(seen, static_cast<int>(fit))) {
       }
-      if (std::max(seen, static_cast<int>(fit)) <= static_cast<int>(Fit::rounded)) lists_.fill(i, rows_, state_.v.data(), s);
+      if (std::max(seen, static_cast<int>(fit)) <= static_cast<int>(Fit::rounded))
+        lists_.fill(i, rows_, state_.v.data(), s);
     });
-    if (env("DBG", 0)) std::printf("lists %.4f\n", now() - t);
     if (!whole) return std::nullopt;
     return static_cast<Fit>(worst.load());
   }
@@ -121,10 +118,10 @@ class DenseSolve {
       each_chunk([&](Index i, typename Lists<V>::Scratch&) { copy_->take(i, rows_); });
       reread.rows = &*copy_;
     };
-    source.width = [&](const std::vector<V>& v) { return width(v, reread); };
+    source.width = [&](const std::vector<V>& v) { return width(v, reread, static_cast<double>(source.spread)); };
     source.spread = spread();
     source.pass = rows_.n * rows_.m * 2;
-    source.scalable = rows_.n == rows_.m;
+    source.square = rows_.n == rows_.m;
     const Searched found = solve_lists(state_, lists_, reread, source, result.stats, stop_, result.witness);
     result.status = found == Searched::complete     ? Status::optimal
                     : found == Searched::infeasible ? Status::infeasible
@@ -178,8 +175,8 @@ class DenseSolve {
       state_.v[at(j)] = static_cast<V>(std::min(least[at(j)] - base, std::int64_t{Range<V>::kUnit / 2}));
   }
 
-  // The typical reach of a list made at prices v, over a few rows.
-  double width(const std::vector<V>& v, Rereader<V>& reread) {
+  // The typical reach of a list made at prices v, over a few rows; complete lists reach as far as costs do.
+  double width(const std::vector<V>& v, Rereader<V>& reread, double most) {
     std::vector<double> reach;
     for (Index k = 0; k < 15; ++k) {
       const Index i = sampled(k, 15, rows_.n);
@@ -187,7 +184,7 @@ class DenseSolve {
       V low = Range<V>::kHopeless;
       for (Index c = 0; c < lists_[i].size; ++c)
         low = std::min(low, static_cast<V>(lists_[i].cost[c] - v[at(lists_[i].col[c])]));
-      reach.push_back(static_cast<double>(lists_.bound(i)) - static_cast<double>(low));
+      reach.push_back(std::min(static_cast<double>(lists_.bound(i)) - static_cast<double>(low), most));
     }
     std::nth_element(reach.begin(), reach.begin() + 7, reach.end());
     return reach[7];
@@ -284,8 +281,10 @@ Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
     if (auto result = attempt<T, std::int64_t>(cost, maximize, 0, false, pool, stop, fit)) return *result;
     out_of_range();
   } else {
-    for (const Index rows : {std::min<Index>(16, cost.rows), cost.rows}) {
-      const int exponent = exponent_for(magnitude(cost, rows));
+    // A few rows may understate the magnitude; and where pairs are missing, prices may need more room than costs.
+    int exponent = exponent_for(magnitude(cost, std::min<Index>(16, cost.rows)));
+    for (int tries = 0; tries < 4;
+         ++tries, exponent = exponent_for(magnitude(cost, cost.rows)) - kRetryBits * (tries - 1)) {
       if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, pool, stop, fit)) return *result;
       if (fit == Fit::minus_inf) break;
     }

@@ -8,7 +8,9 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kDepth = 16;  // columns of a group
+// Columns of a group: deep groups make few minima, shallow ones little to search in those that open.
+Index depth_of(Index m) { return std::clamp<Index>(m / 128, 2, 16); }
+Index groups_of(Index m) { return (m + depth_of(m) - 1) / depth_of(m); }
 
 template <class V>
 GRIDCOMPUTE_INLINE void reduce_rows(const V* GRIDCOMPUTE_RESTRICT c, const V* GRIDCOMPUTE_RESTRICT v,
@@ -43,11 +45,11 @@ GRIDCOMPUTE_INLINE Index count_to(const V* x, Index k, V limit) {
   return static_cast<Index>(count);
 }
 
-#define GRIDCOMPUTE_LISTS(V)                                                                            \
-  GRIDCOMPUTE_CLONES void reduce(const V* c, const V* v, V* r, V* group, Index m, Index groups) {       \
-    reduce_rows(c, v, r, group, m, groups);                                                             \
-  }                                                                                                     \
-  GRIDCOMPUTE_CLONES V least(const V* x, Index k) { return least_of(x, k); }                            \
+#define GRIDCOMPUTE_LISTS(V)                                                                      \
+  GRIDCOMPUTE_CLONES void reduce(const V* c, const V* v, V* r, V* group, Index m, Index groups) { \
+    reduce_rows(c, v, r, group, m, groups);                                                       \
+  }                                                                                               \
+  GRIDCOMPUTE_CLONES V least(const V* x, Index k) { return least_of(x, k); }                      \
   GRIDCOMPUTE_CLONES Index count(const V* x, Index k, V limit) { return count_to(x, k, limit); }
 GRIDCOMPUTE_LISTS(std::int32_t)
 GRIDCOMPUTE_LISTS(std::int64_t)
@@ -69,14 +71,14 @@ auto Lists<V>::scratch() const -> Scratch {
   Scratch s;
   s.cost.resize(index(m_));
   s.reduced.resize(index(m_));
-  s.group.resize(index((m_ + kDepth - 1) / kDepth));
+  s.group.resize(index(groups_of(m_)));
   s.order = s.group;
   return s;
 }
 
 template <class V>
 V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room, Scratch& s) const {
-  const Index groups = (m_ + kDepth - 1) / kDepth;
+  const Index groups = groups_of(m_);
   reduce(cost, v, s.reduced.data(), s.group.data(), m_, groups);
   s.hit.clear();
   if (room >= m_) {  // the whole row
@@ -90,7 +92,7 @@ V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room,
   const Index opened = count(s.group.data(), groups, limit);
   if (wanted == 0) {
     limit = low;
-  } else if (opened < wanted * 3 / 5 || opened > wanted * 6 / 5) {
+  } else if (opened < wanted / 2 || opened > wanted * 7 / 5) {
     s.order = s.group;
     const auto nth = s.order.begin() + std::min(wanted, groups - 1);
     std::nth_element(s.order.begin(), nth, s.order.end());
@@ -165,7 +167,7 @@ void Lists<V>::refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch
   const V* cost = rows.row(i, s.cost.data());
   for (;;) {
     Where& w = where_[index(i)];
-    const Index groups = (m_ + kDepth - 1) / kDepth;
+    const Index groups = groups_of(m_);
     const Index wanted = std::min(kWanted * (w.room / std::min(kRoom, w.room)), groups);
     const V bound = select(i, cost, v, wanted, w.room, s);
     if (bound > above) {

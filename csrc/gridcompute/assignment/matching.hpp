@@ -18,8 +18,12 @@ namespace gridcompute::assignment {
 template <class V>
 struct Matching {
   Matching(Index rows, Index cols)
-      : n(rows), m(cols), v(static_cast<std::size_t>(cols) + 1), mate_of(static_cast<std::size_t>(cols), kFree),
-        col_of(static_cast<std::size_t>(rows), kFree), mate_cost(static_cast<std::size_t>(rows)) {}
+      : n(rows),
+        m(cols),
+        v(static_cast<std::size_t>(cols) + 1),
+        mate_of(static_cast<std::size_t>(cols), kFree),
+        col_of(static_cast<std::size_t>(rows), kFree),
+        mate_cost(static_cast<std::size_t>(rows)) {}
 
   void match(std::int32_t i, std::int32_t j, V cost) {
     mate_of[static_cast<std::size_t>(j)] = i;

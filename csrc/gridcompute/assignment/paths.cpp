@@ -35,8 +35,7 @@ V Paths<V>::least(std::int32_t i) {
   for (;;) {
     const auto list = lists_[i];
     V u = Range<V>::kHopeless;
-    for (Index k = 0; k < list.size; ++k)
-      u = std::min(u, static_cast<V>(list.cost[k] - state_.v[at(list.col[k])]));
+    for (Index k = 0; k < list.size; ++k) u = std::min(u, static_cast<V>(list.cost[k] - state_.v[at(list.col[k])]));
     if (u <= lists_.bound(i)) return u;
     reread_(lists_, i, state_.v.data(), lists_.bound(i));
   }

@@ -47,7 +47,9 @@ class Paths {
   struct Item {
     Label label;
     std::int32_t id;  // column j, or ~i: the event of row i
-    friend bool operator<(const Item& a, const Item& b) { return a.label > b.label || (a.label == b.label && a.id > b.id); }
+    friend bool operator<(const Item& a, const Item& b) {
+      return a.label > b.label || (a.label == b.label && a.id > b.id);
+    }
   };
 
   Searched search(std::int32_t source);
@@ -59,14 +61,14 @@ class Paths {
   Matching<V>& state_;
   Lists<V>& lists_;
   Rereader<V>& reread_;
-  std::vector<Label> label_;          // valid where stamp_ is round_
-  std::vector<std::int32_t> from_;    // the row that gave the label
-  std::vector<V> from_cost_;          // and the cost of that pair
+  std::vector<Label> label_;        // valid where stamp_ is round_
+  std::vector<std::int32_t> from_;  // the row that gave the label
+  std::vector<V> from_cost_;        // and the cost of that pair
   std::vector<std::int32_t> stamp_, settled_;
   std::vector<char> done_;
-  std::vector<std::int32_t> rows_;    // reached, the source first
+  std::vector<std::int32_t> rows_;  // reached, the source first
   std::vector<Item> heap_;
-  std::vector<std::int32_t> now_;     // columns at the current label: no need to queue
+  std::vector<std::int32_t> now_;  // columns at the current label: no need to queue
   std::int32_t round_ = 0, source_ = kFree, best_col_ = kFree;
   Label best_ = 0, level_ = 0, source_u_ = 0;
   Index work_ = 0;

@@ -1,17 +1,22 @@
 #include "gridcompute/assignment/route.hpp"
 
-#include <cstdlib>
-#include <cstdio>
-#include <ctime>
-
 namespace gridcompute::assignment {
 
 namespace {
-double env(const char* name, double d) { const char* s = std::getenv(name); return s ? std::atof(s) : d; }
-double now() { timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); return double(t.tv_sec) + 1e-9 * double(t.tv_nsec); }
 
 constexpr Index kUnlimited = std::numeric_limits<Index>::max();
-constexpr Index kPatience = 64;  // bids a row in one phase
+
+// Chosen on uniform, offset, geometric, product and narrow matrices of 500..5000 rows and several seeds; each may be
+// halved or doubled at a loss of about a tenth.
+constexpr Index kPatience = 64;         // bids a row in a phase that must succeed
+constexpr Index kTrialBids = 40;        // bids a row in a phase of the trial with lists
+constexpr double kTrialRereads = 0.75;  // rereads a row in such a phase
+constexpr double kRowsFirst = 8;        // whole rows: first epsilon, as a part of the spread
+constexpr double kRowsFall = 5;         // and by what epsilon falls
+constexpr double kReach = 16;           // lists must reach so many epsilons beyond the row minimum
+constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
+constexpr Index kQuickShare = 20;       // at most one row in so many free: no auction at first
+constexpr Index kReduction = 16;        // bids a row in row reduction
 
 // Each row in order takes a free column of its list at its least reduced cost, if there is one.
 template <class V>
@@ -33,38 +38,59 @@ void greedy(Matching<V>& state, const Lists<V>& lists) {
   }
 }
 
-// Phases over lists from an epsilon that they can bear. False if bids or rereads say that they cannot.
+// Phases over lists, epsilon falling to `last`. False if bids or rereads show that lists cannot bear it.
 template <class V>
 bool list_auction(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, double epsilon,
-                  double last, Index bids, Index rereads, Stats& stats, Stop& stop) {
-  static const double theta = env("THETA", 8);
-  for (;; epsilon /= theta) {
+                  double last, bool trial, Stats& stats, Stop& stop) {
+  for (;; epsilon /= source.fall) {
     ++stats.phases;
-    Index b0 = stats.bids, r0 = reread.count; double t0 = now();
     epsilon = std::max(last, epsilon);
-    bool ok = auction_phase(state, lists, reread, static_cast<V>(epsilon), false, bids, rereads, stats, stop);
-    if (env("DBG", 0)) std::printf("  eps %g lists bids/n %.2f rescans/n %.2f  %.4f\n", epsilon, double(stats.bids - b0) / double(state.n), double(reread.count - r0) / double(state.n), now() - t0);
-    if (!ok) return false;
+    Phase<V> phase;
+    phase.epsilon = static_cast<V>(epsilon);
+    phase.bids = (trial ? kTrialBids : kPatience) * state.n;
+    phase.rereads = trial ? static_cast<Index>(kTrialRereads * static_cast<double>(state.n)) : kUnlimited;
+    phase.leave = epsilon <= last ? 0 : source.leave;
+    if (!auction_phase(state, lists, reread, phase, stats, stop)) return false;
     if (epsilon <= last) return true;
   }
 }
 
-// Phases over whole rows, from large epsilons on, until fresh lists reach far beyond epsilon.
+// Phases over whole rows, from large epsilons on, until fresh lists reach far beyond epsilon. Returns that epsilon.
 template <class V>
 double row_auction(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, double last,
                    Stats& stats, Stop& stop) {
-  static const double theta = env("THETA2", 5), first = env("FIRST", 8), lazy = env("LAZY", 16);
   source.copy();
-  double epsilon = std::max(last, static_cast<double>(source.spread) / first);
-  for (; epsilon > last && source.width(state.v) < lazy * epsilon; epsilon = std::max(last, epsilon / theta)) {
+  double epsilon = std::max(last, static_cast<double>(source.spread) / kRowsFirst);
+  for (; epsilon > last && source.width(state.v) < kReach * epsilon; epsilon = std::max(last, epsilon / kRowsFall)) {
     ++stats.phases;
-    Index b0 = stats.bids; double t0 = now();
-    const bool ok = auction_phase(state, lists, reread, static_cast<V>(epsilon), true, kPatience * state.n, kUnlimited, stats, stop);
-    if (env("DBG", 0)) std::printf("  eps %g rows bids/n %.2f  %.4f\n", epsilon, double(stats.bids - b0) / double(state.n), now() - t0);
-    if (!ok) break;
+    Phase<V> phase;
+    phase.epsilon = static_cast<V>(epsilon);
+    phase.whole = true;
+    phase.bids = kPatience * state.n;
+    if (!auction_phase(state, lists, reread, phase, stats, stop)) break;
   }
   source.relist(state.v);
   return epsilon;
+}
+
+// Prices at which searches finish quickly.
+template <class V>
+void auction(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, Stats& stats,
+             Stop& stop) {
+  const double last = std::max(1.0, static_cast<double>(source.spread) * kFinest);
+  const bool trial = static_cast<bool>(source.copy);
+  const std::vector<V> start = state.v;
+  const bool done =
+      list_auction(state, lists, reread, source, source.width(state.v) / source.first, last, trial, stats, stop);
+  if (!done && trial && !stop.requested()) {
+    const double epsilon = row_auction(state, lists, reread, source, last, stats, stop);
+    if (!stop.requested()) list_auction(state, lists, reread, source, epsilon, last, false, stats, stop);
+  }
+  // Without a perfect matching prices fall as long as bids are made: such prices are worth nothing.
+  if (*std::min_element(state.v.begin(), state.v.end()) < -Range<V>::kUnit / 2) {
+    state.v = start;
+    if (source.relist) source.relist(start);
+  }
 }
 
 }  // namespace
@@ -72,37 +98,26 @@ double row_auction(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, con
 template <class V>
 Searched solve_lists(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, Stats& stats,
                      Stop& stop, std::vector<std::int32_t>& witness) {
-  static const double dbg = env("DBG", 0), route = env("ROUTE", 0);
-  double t = now();
-  auto say = [&](const char* w) { if (dbg) { double q = now(); std::printf("%s %.4f  free %zu bids %ld arcs %ld searches %ld rescans %ld\n", w, q - t, state.free_rows().size(), long(stats.bids), long(stats.arcs), long(stats.searches), long(reread.count)); t = now(); } };
-  greedy(state, lists);
-  say("greedy");
   Paths<V> paths(state, lists, reread);
-  const auto unmatched = static_cast<Index>(state.free_rows().size());
-  const auto finish = [&](Index bids, Index arcs) {
-    reduce_rows(state, lists, reread, bids, stats, stop);
-    say("reduce");
-    const Searched found = stop.requested() ? Searched::stopped : paths.run(arcs, stats, stop);
-    say("paths");
-    return found;
+  const auto finish = [&](Index arcs) {
+    stop.stage("searches", 0.8);
+    reduce_rows(state, lists, reread, kReduction * state.n, stats, stop);
+    return stop.requested() ? Searched::stopped : paths.run(arcs, stats, stop);
   };
+  stop.stage("greedy", 0.3);
+  greedy(state, lists);
   Searched found = Searched::budget;
-  if (!source.scalable) found = finish(kPatience * state.n, kUnlimited);
-  else if (unmatched * 20 <= state.n) found = finish(8 * state.n, source.pass);
+  if (!source.square) {
+    found = finish(kUnlimited);
+  } else if (static_cast<Index>(state.free_rows().size()) * kQuickShare <= state.n) {
+    found = finish(source.pass);
+  }
   if (found == Searched::budget) {
-    const double last = std::max(1.0, static_cast<double>(source.spread) * 0x1p-30);
-    if (!list_auction(state, lists, reread, source, source.width(state.v) / env("EPSL", 40), last, 16 * state.n, state.n / 4, stats, stop) && source.copy &&
-        !stop.requested()) {
-      const double epsilon = row_auction(state, lists, reread, source, last, stats, stop);
-      say("rows");
-      if (!stop.requested())
-        list_auction(state, lists, reread, source, epsilon, last, kPatience * state.n, kUnlimited, stats, stop);
-    }
-    say("auction");
+    stop.stage("auction", 0.4);
+    auction(state, lists, reread, source, stats, stop);
     if (stop.requested()) return Searched::stopped;
     greedy(state, lists);
-    say("greedy");
-    found = finish(16 * state.n, kUnlimited);
+    found = finish(kUnlimited);
   }
   if (stop.requested()) return Searched::stopped;
   if (found == Searched::infeasible) witness = paths.witness();

@@ -1,10 +1,17 @@
 // The exact core over lists: greedy, row reduction, searches; with the auction where those would take long.
 //
-// Steps. start() matches rows greedily to cheapest columns at the given prices. exact(budgets) runs row reduction, then
-// searches. Which way is quick cannot be told from a matrix's looks, only from work done: so the quick way (row
-// reduction and searches at once) runs under budgets, each about the cost of a few passes over the matrix, and where
-// one runs out the auction takes over, whose prices then serve a second exact run without budgets. A wrong first
-// choice thus costs a constant factor, never more.
+// Steps. Rows go greedily to their cheapest columns. Where that leaves few rows free (ties), row reduction and searches
+// finish at once, under a budget. Else the auction runs on the lists, from an epsilon that they can bear (a small
+// part of their reach) down to the least; on costs without structure that takes a few bids a row. Where bids or rereads
+// exceed their budgets, as on geometric or product costs, prices must move far beyond any list: the auction starts over
+// from a large epsilon on whole rows of one converted copy, and returns to lists once those reach far beyond epsilon.
+// Row reduction and searches then make it exact.
+//
+// Which way is quick cannot be told from a matrix's looks, only from work done; hence the budgets, each a small part of
+// what the other way costs. A wrong first choice loses that part, never a factor of a hundred.
+//
+// Deviation. Rectangular matrices go without auction: unmatched columns must keep the price they started with, and
+// falling epsilon would have to undo that.
 //
 // Sources as in bids.hpp and paths.hpp; the choice by budget is ours.
 #pragma once
@@ -20,11 +27,14 @@ namespace gridcompute::assignment {
 template <class V>
 struct Source {
   std::function<void(const std::vector<V>& v)> relist;  // fresh lists at prices v
-  std::function<void()> copy;                           // makes rereads cheap; empty where lists are complete
-  std::function<double(const std::vector<V>& v)> width; // how far fresh lists would reach above row minima, typically
-  V spread = 0;            // largest shifted cost
-  Index pass = 0;          // list entries whose reading takes as long as one pass over all rows
-  bool scalable = true;    // square: prices may start anywhere
+  std::function<void()> copy;  // makes whole rows cheap to read; empty where lists are complete
+  std::function<double(const std::vector<V>& v)> width;  // how far lists made at v reach above row minima, typically
+  V spread = 0;                                          // largest shifted cost
+  Index pass = 0;      // list entries whose reading takes as long as a few passes over all rows
+  bool square = true;  // prices may start anywhere
+  double first = 20;   // the auction's first epsilon on lists, as a part of their width
+  double fall = 8;     // by what epsilon falls there
+  Index leave = 0;     // rows that all phases but the last may leave free
 };
 
 template <class V>

@@ -171,8 +171,16 @@ constexpr Index kTiny = 32 * 32;
 
 template <class V>
 bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* places, std::int32_t* col_of) {
-  Small<V> s{cost,        static_cast<std::int32_t>(n), static_cast<std::int32_t>(m), columns,        columns + m,
-             columns + 2 * m, places,                   places + m,                   places + 2 * m, col_of};
+  Small<V> s{cost,
+             static_cast<std::int32_t>(n),
+             static_cast<std::int32_t>(m),
+             columns,
+             columns + m,
+             columns + 2 * m,
+             places,
+             places + m,
+             places + 2 * m,
+             col_of};
   return run(s);
 }
 
@@ -205,7 +213,8 @@ bool try_small(const Dense<T>& cost, bool maximize, int exponent, std::int32_t* 
     std::array<std::int32_t, at(3 * kTiny)> places;
     return solve(values.data(), columns.data(), places.data(), turned.data());
   }
-  const auto values = std::make_unique_for_overwrite<V[]>(at(size)), columns = std::make_unique_for_overwrite<V[]>(at(3 * m));
+  const auto values = std::make_unique_for_overwrite<V[]>(at(size)),
+             columns = std::make_unique_for_overwrite<V[]>(at(3 * m));
   const auto turned = std::make_unique_for_overwrite<V[]>(at(turn ? size : 0));
   const auto places = std::make_unique_for_overwrite<std::int32_t[]>(at(3 * m));
   return solve(values.get(), columns.get(), places.get(), turned.get());
@@ -292,9 +301,9 @@ BatchStatus solve_batch(const Dense<T>& first, Index count, bool maximize, int t
   return whole ? BatchStatus{} : BatchStatus{Status::stopped, -1};
 }
 
-#define GRIDCOMPUTE_SMALL(T)                                                                                    \
-  template bool solve_small(const Dense<T>&, bool, std::int64_t*, std::int64_t*, Status&);                      \
-  template Status solve_pairs(const Dense<T>&, bool, int, Stop&, std::int64_t*, std::int64_t*);                 \
+#define GRIDCOMPUTE_SMALL(T)                                                                    \
+  template bool solve_small(const Dense<T>&, bool, std::int64_t*, std::int64_t*, Status&);      \
+  template Status solve_pairs(const Dense<T>&, bool, int, Stop&, std::int64_t*, std::int64_t*); \
   template BatchStatus solve_batch(const Dense<T>&, Index, bool, int, Stop&, std::int64_t*, std::int64_t*);
 GRIDCOMPUTE_SMALL(std::int8_t)
 GRIDCOMPUTE_SMALL(std::int16_t)

@@ -3,13 +3,14 @@
 // Problem. As dense.hpp, for matrices of at most kSmall entries, where setting up lists would cost more than solving.
 //
 // Steps. All costs become integers of one width less one common shift; rows go greedily to free cheapest columns; the
-// others bid (augmenting row reduction) and at last search shortest augmenting paths, over whole rows, vectorised. Batches are cut into fixed chunks of matrices over threads.
+// others bid (augmenting row reduction) and at last search shortest augmenting paths, over whole rows, vectorised.
+// Batches are cut into fixed chunks of matrices over threads.
 //
 // Range proof. Prices start within 0..spread. Where all pairs are allowed, a search can always end at once at a column
 // that is free at its first price: so levels and row duals are at most twice the spread, prices at least -2 spread,
 // and 16 * spread < 2^(b-3) bounds every label. Where some are forbidden, labels and duals are at most n differences of
-// two costs and a first price, and (2n + 4) * spread < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them neither wraps nor meets an allowed
-// label. Matrices that fit neither width go to dense.hpp.
+// two costs and a first price, and (2n + 4) * spread < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them
+// neither wraps nor meets an allowed label. Matrices that fit neither width go to dense.hpp.
 //
 // Complexity. O(n^2 m) worst case, vectorised over m.
 //

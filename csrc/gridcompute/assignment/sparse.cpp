@@ -13,6 +13,8 @@ namespace gridcompute::assignment {
 
 namespace {
 
+constexpr int kRetryBits = 8;  // less exact, more room for prices
+
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 template <class T, class I>
@@ -25,15 +27,18 @@ void check(const Sparse<T, I>& cost) {
     bad("cost_matrix", -1, "indptr, indices and data of cost_matrix do not belong together");
   for (Index i = 0; i < cost.rows; ++i)
     if (cost.start[at(i)] < 0 || cost.start[at(i)] > cost.start[at(i + 1)] || cost.start[at(i + 1)] > arcs)
-      bad("cost_matrix", i, "indptr of cost_matrix must rise from 0 to the number of entries, and does not at row " + std::to_string(i));
+      bad("cost_matrix", i,
+          "indptr of cost_matrix must rise from 0 to the number of entries, and does not at row " + std::to_string(i));
   for (Index k = 0; k < arcs; ++k)
     if (cost.col[at(k)] < 0 || cost.col[at(k)] >= cost.cols)
-      bad("cost_matrix", k, "entry " + std::to_string(k) + " of cost_matrix has column " +
-                                std::to_string(cost.col[at(k)]) + ", which must be 0.." + std::to_string(cost.cols - 1));
+      bad("cost_matrix", k,
+          "entry " + std::to_string(k) + " of cost_matrix has column " + std::to_string(cost.col[at(k)]) +
+              ", which must be 0.." + std::to_string(cost.cols - 1));
 }
 
 template <class T, class I, class V>
-std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int exponent, bool rounding, Stop& stop, Fit& fit) {
+std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int exponent, bool rounding, Stop& stop,
+                              Fit& fit) {
   // All values as one row of the dense reader: one shift for all.
   DenseRows<T, V> all(Dense<T>{cost.cost.data(), 1, static_cast<Index>(cost.cost.size())}, maximize, exponent);
   fit = cost.cost.empty() ? Fit::exact : all.look(0);
@@ -60,7 +65,10 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
   Source<V> source;
   source.spread = spread;
   source.pass = 8 * static_cast<Index>(values.size());
-  source.scalable = cost.rows == cost.cols;
+  source.square = cost.rows == cost.cols;
+  source.first = 4;  // lists cannot go stale, and long detours want large steps
+  source.fall = 5;
+  source.leave = cost.rows / 1000;
   source.width = [spread](const std::vector<V>&) { return static_cast<double>(spread); };
   Result result;
   try {
@@ -98,14 +106,16 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
     // Prices may move by many costs where pairs are missing: spend a few bits on room for them.
     exponent = exponent_for(most) - 4;
   }
-  if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit)) return *result;
+  const int tries = std::is_floating_point_v<T> ? 3 : 1;
+  for (int k = 0; k < tries && fit != Fit::minus_inf; ++k, exponent -= kRetryBits)
+    if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit)) return *result;
   if (fit == Fit::minus_inf)
     throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
   throw Error(ErrorKind::cost_range, "cost_matrix", -1,
               "cost_matrix spans too wide a range: costs and the prices they lead to may differ by at most 2**60");
 }
 
-#define GRIDCOMPUTE_SPARSE(T)                                            \
+#define GRIDCOMPUTE_SPARSE(T)                                         \
   template Result solve(const Sparse<T, std::int32_t>&, bool, Stop&); \
   template Result solve(const Sparse<T, std::int64_t>&, bool, Stop&);
 GRIDCOMPUTE_SPARSE(std::int8_t)

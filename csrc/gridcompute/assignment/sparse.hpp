@@ -2,8 +2,9 @@
 //
 // Problem. As problem.hpp; absent pairs are forbidden, stored zeros are arcs, inf forbids. Callers transpose tall ones.
 //
-// Method. route.hpp with the rows themselves as complete lists: auction over falling epsilon, then exact searches, which
-// prove infeasibility where there is no perfect matching. Complexity: as those; memory 8 (12) bytes an arc, padded.
+// Method. route.hpp with the rows themselves as complete lists: auction over falling epsilon, then exact searches,
+// which prove infeasibility where there is no perfect matching. Complexity: as those; memory 8 (12) bytes an arc,
+// padded.
 //
 // Errors. As dense.hpp; column indices out of range are invalid_problem.
 #pragma once

@@ -10,7 +10,7 @@
 // - epsilon. Path labels add up costs over whole paths; they are 64-bit in both twins and bounded by n differences of
 // two reduced costs only where forbidden pairs force detours, so Labels are checked too.
 //
-// Floating-point costs become integers by truncation of cost * 2^k (exact whenever that product is an integer).
+// Floating-point costs become integers as the floor of cost * 2^k (exact whenever that product is an integer).
 #pragma once
 
 #include <cstdint>

@@ -30,6 +30,9 @@ inline constexpr Cost kForbidden = std::numeric_limits<Cost>::max() / 2;
 
 inline constexpr Slot kNone = -1;
 
-[[nodiscard]] constexpr Cost largest_cost(Index n_slots) noexcept { return kCostLimit / (2 * (n_slots + 4)); }
+// A multiple of 2^8, and so exact as a double: costs that are compared as doubles, rounded up, are told apart from it.
+[[nodiscard]] constexpr Cost largest_cost(Index n_slots) noexcept {
+  return kCostLimit / (2 * (n_slots + 4)) / 256 * 256;
+}
 
 }  // namespace gridcompute

@@ -131,11 +131,11 @@ HallCheck check_witness(const AssignmentCosts<T, I>& a, std::span<const std::int
   return check;
 }
 
-#define GRIDCOMPUTE_CHECK(T, I)                                                                                   \
-  template AssignmentCheck check_assignment(const AssignmentCosts<T, I>&, std::span<const std::int32_t>,          \
+#define GRIDCOMPUTE_CHECK(T, I)                                                                                 \
+  template AssignmentCheck check_assignment(const AssignmentCosts<T, I>&, std::span<const std::int32_t>,        \
                                             std::span<const std::int64_t>, std::span<const std::int64_t>, int); \
   template HallCheck check_witness(const AssignmentCosts<T, I>&, std::span<const std::int32_t>);
-#define GRIDCOMPUTE_CHECKS(T)           \
+#define GRIDCOMPUTE_CHECKS(T)        \
   GRIDCOMPUTE_CHECK(T, std::int32_t) \
   GRIDCOMPUTE_CHECK(T, std::int64_t)
 GRIDCOMPUTE_CHECKS(std::int8_t)

@@ -7,9 +7,9 @@
 // once, every matching costs at least sum w_i + sum v_j, provided v_j <= 0 for all j where columns outnumber rows.
 // (Tall matrices: exchange the sides.) w is computed here from the costs; u only has to agree: u_i <= w_i.
 //
-// Exactness. Multiplied by 2^exponent a double is still exact (checked: no overflow, no underflow), and so is its floor.
-// Sums are 128-bit integers. The objective is rounded up and the bound down, each cost by less than one unit, so that
-// [bound, objective] is rigorous for the original floating-point costs; integers are not rounded at all.
+// Exactness. Multiplied by 2^exponent a double is still exact (checked: no overflow, no underflow), and so is its
+// floor. Sums are 128-bit integers. The objective is rounded up and the bound down, each cost by less than one unit, so
+// that [bound, objective] is rigorous for the original floating-point costs; integers are not rounded at all.
 //
 // Witness. Lines of the shorter side, and all lines that an allowed pair joins to one of them: fewer than they are
 // themselves. Then no matching covers the shorter side (Hall).
@@ -35,10 +35,10 @@ struct AssignmentCosts {
 };
 
 struct AssignmentCheck {
-  bool feasible = false;       // the matching uses allowed pairs only, covers the shorter side, repeats nothing
-  bool duals_feasible = false; // u_i + v_j <= c_ij for every allowed pair, signs as needed
-  Wide objective = 0;          // in units of 2^-exponent of the minimised costs, rounded up
-  Wide bound = 0;              // rounded down
+  bool feasible = false;        // the matching uses allowed pairs only, covers the shorter side, repeats nothing
+  bool duals_feasible = false;  // u_i + v_j <= c_ij for every allowed pair, signs as needed
+  Wide objective = 0;           // in units of 2^-exponent of the minimised costs, rounded up
+  Wide bound = 0;               // rounded down
 };
 
 template <class T, class I>

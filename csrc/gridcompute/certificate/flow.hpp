@@ -3,10 +3,9 @@
 // Optimal.  (F1) flow out - flow in = supply at each node; (F2) lower <= x <= capacity; (F3) with r = cost + p[tail] -
 // p[head]: r >= 0 where x < capacity and r <= 0 where x > lower; (F4) the objective is the sum of cost * x. By weak
 // duality F1 - F3 prove that no flow costs less. A self-loop has r = cost.
-// Infeasible.  (W) A set S of nodes whose supply exceeds what arcs can take out of S less what lower bounds force in; or
-// whose demand exceeds what can come in less what lower bounds force out.
-// Unbounded.  (C) A closed walk of distinct arcs, all without capacity (2^63 - 1), of negative total cost, beside a flow
-// with F1 and F2.
+// Infeasible.  (W) A set S of nodes whose supply exceeds what arcs can take out of S less what lower bounds force in;
+// or whose demand exceeds what can come in less what lower bounds force out. Unbounded.  (C) A closed walk of distinct
+// arcs, all without capacity (2^63 - 1), of negative total cost, beside a flow with F1 and F2.
 //
 // Range proof.  Sums over nodes and arcs in 128 bits: 2^31 terms below 2^63. A reduced cost is a sum of three 64-bit
 // numbers, in 128 bits. The objective adds products below 2^126 and reports an overflow as a mismatch.

@@ -169,6 +169,8 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
                                 std::span<const double> prices, Pool& pool, Stop& stop) {
   TransportReport report;
   const Index n = problem.cost->n_jobs();
+  Cost weight = problem.demand.empty() ? n : 0;
+  for (const std::int32_t w : problem.demand) weight += w;
   const bool priced = usable(prices, report.faults);
   const Check check(problem, assignment, prices);
   std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
@@ -205,8 +207,9 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
     report.bound = {kInf, kInf, {}};
   } else {
     for (std::size_t s = 0; s < prices.size(); ++s) {
-      total.low.subtract_product(problem.capacity[s], prices[s]);
-      total.high.subtract_product(problem.capacity[s], prices[s]);
+      const Cost room = std::min(problem.capacity[s], weight);
+      total.low.subtract_product(room, prices[s]);
+      total.high.subtract_product(room, prices[s]);
     }
     report.bound = enclose(total.low, total.high);
     if (report.integral) {

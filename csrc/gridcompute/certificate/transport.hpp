@@ -9,6 +9,7 @@
 //   Objective: the exact sum of the original costs.
 //   Bound: D(p) = sum_i min(pen_i, min_s (c_is + w_i p_s)) - sum_s u_s p_s. Any plan pays, for each job, at least its
 //     minimum, and at most sum u_s p_s of it are prices: with p >= 0 no plan costs less than D(p), whatever p is.
+//     Room for more than all jobs together is never used, so u_s counts for at most sum w.
 //   Infeasible: jobs J that must be placed, classes T, such that every other class is closed to every job of J
 //     (forbidden, or smaller than the gang), and sum of w over J exceeds sum of u over T. No plan exists: Hall.
 //

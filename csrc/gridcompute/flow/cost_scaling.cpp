@@ -6,9 +6,9 @@ namespace gridcompute::flow {
 
 namespace {
 
-constexpr std::int64_t kAlpha = 16;      // eps falls by this a phase
-constexpr std::int64_t kFar = 4;         // arcs are fixed beyond this times n eps
-constexpr int kRefinementRounds = 4;     // of price refinement, before flow is moved
+constexpr std::int64_t kAlpha = 16;   // eps falls by this a phase
+constexpr std::int64_t kFar = 4;      // arcs are fixed beyond this times n eps
+constexpr int kRefinementRounds = 4;  // of price refinement, before flow is moved
 constexpr Index kDischargesPerPoll = 256;
 
 }  // namespace
@@ -55,9 +55,12 @@ std::int64_t CostScaling::largest_cost(Index n) noexcept {
 
 CostScaling::End CostScaling::run(Stop& stop) {
   switch (graph_.feasible(stop)) {
-    case Residual::End::infeasible: return End::infeasible;
-    case Residual::End::stopped: return End::stopped;
-    case Residual::End::feasible: break;
+    case Residual::End::infeasible:
+      return End::infeasible;
+    case Residual::End::stopped:
+      return End::stopped;
+    case Residual::End::feasible:
+      break;
   }
   for (;;) {
     ++counts_.phases;

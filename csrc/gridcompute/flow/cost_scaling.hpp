@@ -1,8 +1,8 @@
 // Cost scaling push-relabel.
 //
-// Definitions.  Costs are multiplied by n + 1. A flow is eps-optimal for prices p if every residual arc has reduced cost
-// cost + p[v] - p[w] >= -eps. A feasible flow that is 1-optimal is optimal: a residual cycle of negative cost would cost
-// at most -(n + 1), and a simple one loses at most n.
+// Definitions.  Costs are multiplied by n + 1. A flow is eps-optimal for prices p if every residual arc has reduced
+// cost cost + p[v] - p[w] >= -eps. A feasible flow that is 1-optimal is optimal: a residual cycle of negative cost
+// would cost at most -(n + 1), and a simple one loses at most n.
 //
 // Steps.  A feasible flow first (residual.hpp), or the cut. Then eps from max|cost| down by kAlpha to 1; each phase
 //   fixes arcs whose reduced cost exceeds 4 n eps in size: no later flow differs on them, and prices move by less;
@@ -77,7 +77,9 @@ class CostScaling {
  private:
   using Price = std::int64_t;
 
-  [[nodiscard]] Price reduced(Node v, const Half& h) const noexcept { return h.cost + price_[at(v)] - price_[at(h.to)]; }
+  [[nodiscard]] Price reduced(Node v, const Half& h) const noexcept {
+    return h.cost + price_[at(v)] - price_[at(h.to)];
+  }
   void fix_arcs();
   bool refine_prices();
   bool order_admissible(std::vector<Node>& order) const;

@@ -89,7 +89,8 @@ class Reader {
     arcs_ = number("the number of arcs");
     if (nodes < 0 || arcs_ < 0) fail("needed numbers of nodes and arcs of at least 0");
     // A file cannot have more arcs than bytes; nodes may be isolated, but not without end.
-    if (nodes > std::numeric_limits<std::int32_t>::max()) fail("needed fewer than 2^31 nodes, found " + std::to_string(nodes));
+    if (nodes > std::numeric_limits<std::int32_t>::max())
+      fail("needed fewer than 2^31 nodes, found " + std::to_string(nodes));
     end_of_line();
     nodes_ = nodes;
     out_.supply.assign(at(nodes), 0);

@@ -22,8 +22,8 @@ inline constexpr Arc kNoArc = -1;
 // The arcs in their order: built once, shared by the solves that start from one another.
 struct Topology {
   Node n = 0;
-  std::vector<Arc> order;      // the caller's arc of each, ascending within a tail
-  std::vector<Arc> start;      // arcs of v: [start[v], start[v + 1])
+  std::vector<Arc> order;  // the caller's arc of each, ascending within a tail
+  std::vector<Arc> start;  // arcs of v: [start[v], start[v + 1])
   std::vector<Node> tail, head;
   std::vector<Node> given_tail, given_head;  // of all arcs of the caller, in his order
   std::vector<Arc> shut;                     // those left out for want of room

@@ -5,8 +5,8 @@
 
 namespace gridcompute::flow {
 
-// reduced[k] = cost[k] + potential[tail[k]] - potential[head[k]] for k in [0, count); returns the least of them, or 0 if
-// none is negative.
+// reduced[k] = cost[k] + potential[tail[k]] - potential[head[k]] for k in [0, count); returns the least of them, or 0
+// if none is negative.
 std::int32_t price_block(const std::int32_t* cost, const Node* tail, const Node* head, const std::int32_t* potential,
                          Arc count, std::int32_t* reduced);
 std::int64_t price_block(const std::int64_t* cost, const Node* tail, const Node* head, const std::int64_t* potential,

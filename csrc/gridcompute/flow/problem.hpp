@@ -16,11 +16,11 @@
 // unbounded: arcs of a cycle of negative cost and no capacity, and a feasible flow to push it on. Where both hold, the
 // answer is infeasible.
 //
-// Range proof.  Let S be the sum of positive supplies after lower bounds, N the sum of the capacities of arcs of negative
-// cost (of all finite ones, where one of negative cost is infinite). Some optimal flow keeps every arc within S + N: it
-// decomposes into paths, together at most S, and cycles of negative cost, each through an arc counted in N; cycles of
-// other cost can be dropped. So capacities are cut to S + N + 1 (the 1 keeps potentials valid where a capacity was cut);
-// S + N and (max|c| + 1) (n + 1) must be at most 2^60. Totals are 128-bit, checked.
+// Range proof.  Let S be the sum of positive supplies after lower bounds, N the sum of the capacities of arcs of
+// negative cost (of all finite ones, where one of negative cost is infinite). Some optimal flow keeps every arc within
+// S + N: it decomposes into paths, together at most S, and cycles of negative cost, each through an arc counted in N;
+// cycles of other cost can be dropped. So capacities are cut to S + N + 1 (the 1 keeps potentials valid where a
+// capacity was cut); S + N and (max|c| + 1) (n + 1) must be at most 2^60. Totals are 128-bit, checked.
 #pragma once
 
 #include <memory>

@@ -21,7 +21,8 @@ using std::to_string;
 }
 
 void check_sizes(const Problem& p) {
-  if (p.n > kMostIds) out_of_range("supply", "supply: found " + to_string(p.n) + " nodes, needed at most " + to_string(kMostIds));
+  if (p.n > kMostIds)
+    out_of_range("supply", "supply: found " + to_string(p.n) + " nodes, needed at most " + to_string(kMostIds));
   if (static_cast<Index>(p.tail.size()) > kMostIds)
     out_of_range("tail", "tail: found " + to_string(p.tail.size()) + " arcs, needed at most " + to_string(kMostIds));
 }
@@ -40,8 +41,10 @@ void check_arcs(const Problem& p) {
   const std::string nodes = "a node in [0, " + to_string(p.n) + ")";
   for (std::size_t e = 0; e < p.tail.size(); ++e) {
     const std::string where = "[" + to_string(e) + "]: found ";
-    if (p.tail[e] < 0 || p.tail[e] >= p.n) invalid("tail", e, "tail" + where + to_string(p.tail[e]) + ", needed " + nodes);
-    if (p.head[e] < 0 || p.head[e] >= p.n) invalid("head", e, "head" + where + to_string(p.head[e]) + ", needed " + nodes);
+    if (p.tail[e] < 0 || p.tail[e] >= p.n)
+      invalid("tail", e, "tail" + where + to_string(p.tail[e]) + ", needed " + nodes);
+    if (p.head[e] < 0 || p.head[e] >= p.n)
+      invalid("head", e, "head" + where + to_string(p.head[e]) + ", needed " + nodes);
     if (p.capacity[e] < p.least(e))
       invalid("capacity", e,
               "capacity" + where + to_string(p.capacity[e]) + ", needed at least " +
@@ -94,13 +97,14 @@ Survey survey(const Problem& p) {
   const Wide bound = sent + (s.unbounded_arcs ? finite : negative);
   constexpr Wide kMost = Range<std::int64_t>::kMaxFlow;
   if (bound > kMost)
-    out_of_range("capacity", "capacity: supplies plus capacities of arcs of negative cost (of all finite ones, where an "
-                             "infinite arc has a negative cost) sum to more than 2^60, needed at most " +
-                                 to_string(Range<std::int64_t>::kMaxFlow));
+    out_of_range("capacity",
+                 "capacity: supplies plus capacities of arcs of negative cost (of all finite ones, where an "
+                 "infinite arc has a negative cost) sum to more than 2^60, needed at most " +
+                     to_string(Range<std::int64_t>::kMaxFlow));
   const std::int64_t largest = Range<std::int64_t>::kMaxBig / (p.n + 1) - 1;
   if (most > static_cast<std::uint64_t>(largest))
-    out_of_range("cost", "cost: found " + to_string(most) + " in size, needed at most " + to_string(largest) + " with " +
-                             to_string(p.n) + " nodes");
+    out_of_range("cost", "cost: found " + to_string(most) + " in size, needed at most " + to_string(largest) +
+                             " with " + to_string(p.n) + " nodes");
   s.most_cost = static_cast<std::int64_t>(most);
   s.bound = static_cast<std::int64_t>(bound);
   s.balanced = sum == 0;

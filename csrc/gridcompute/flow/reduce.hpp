@@ -9,10 +9,10 @@ namespace gridcompute::flow {
 
 // What one pass over the arrays finds. Throws Error at the first that is no problem, or leaves the proved range.
 struct Survey {
-  Index kept = 0;                    // arcs that are neither loops nor without room
-  std::int64_t most_cost = 0;        // max |cost| of those
-  std::int64_t bound = 0;            // no arc needs more flow: S + N of problem.hpp
-  bool balanced = true;              // supplies sum to 0
+  Index kept = 0;              // arcs that are neither loops nor without room
+  std::int64_t most_cost = 0;  // max |cost| of those
+  std::int64_t bound = 0;      // no arc needs more flow: S + N of problem.hpp
+  bool balanced = true;        // supplies sum to 0
   bool negative_costs = false;
   bool unbounded_arcs = false;       // some arc of negative cost has no capacity
   std::vector<std::int64_t> supply;  // after lower bounds

@@ -3,9 +3,9 @@
 // Definitions.  Each arc is two halves: one at its tail with the room left, one at its head (`mate`) with the flow that
 // can be taken back. Halves of v: [start[v], end[v]); beyond end[v], up to start[v + 1], lie those that were fixed.
 //
-// Steps of feasible().  Dinic: levels by breadth-first search backwards from the nodes short of units, then a depth-first
-// blocking flow from those with units left, each half looked at once a level. When no node with units reaches one that is
-// short, the nodes they reach are the cut.
+// Steps of feasible().  Dinic: levels by breadth-first search backwards from the nodes short of units, then a
+// depth-first blocking flow from those with units left, each half looked at once a level. When no node with units
+// reaches one that is short, the nodes they reach are the cut.
 //
 // Complexity.  O(n^2 m), in practice a few passes.  Source.  Dinic, Soviet Math. Dokl. 11 (1970) 1277.
 #pragma once

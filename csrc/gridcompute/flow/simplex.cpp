@@ -216,7 +216,8 @@ Arc Simplex<Int>::entering() {
     cursor_ += count;
     left -= count;
     if (cursor_ == m) cursor_ = 0;
-    if (least < 0) return first + static_cast<Arc>(std::find(reduced_.begin(), reduced_.end(), least) - reduced_.begin());
+    if (least < 0)
+      return first + static_cast<Arc>(std::find(reduced_.begin(), reduced_.end(), least) - reduced_.begin());
   }
   return kNoArc;
 }
@@ -275,8 +276,11 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
     if (tail_[at(out)] != from) turn(out);
   }
   const Node moved = node_[at(top)].size;
-  for (Node v = node_[at(top)].parent; v != cycle.apex; v = node_[at(v)].parent) node_[at(v)].size -= moved;
-  for (Node v = below; v != cycle.apex; v = node_[at(v)].parent) node_[at(v)].size += moved;
+  Node loses = node_[at(top)].parent, gains = below;  // side by side: the two walks wait for memory at once
+  for (; loses != cycle.apex && gains != cycle.apex; loses = node_[at(loses)].parent, gains = node_[at(gains)].parent)
+    node_[at(loses)].size -= moved, node_[at(gains)].size += moved;
+  for (; loses != cycle.apex; loses = node_[at(loses)].parent) node_[at(loses)].size -= moved;
+  for (; gains != cycle.apex; gains = node_[at(gains)].parent) node_[at(gains)].size += moved;
   detach(top);
   reroot(foot, top);
   attach(foot, below);
@@ -467,43 +471,6 @@ Basis Simplex<Int>::basis() const {
     if (e != kNoArc) out.full[at(e)] = 0;
   }
   return out;
-}
-
-template <class Int>
-bool Simplex<Int>::holds() const {
-  const Node n = net_->n;
-  Node seen = 0;
-  std::vector<Node> size(at(n) + 1, 1), last(at(n) + 1);
-  for (Node v = 0; v <= n; ++v) last[at(v)] = v;
-  for (Node v = next_[at(root_)]; v != root_ && seen <= n; v = next_[at(v)], ++seen)
-    if (next_[at(link_[at(v)].prev)] != v) return false;
-  if (seen != n) return false;
-  std::vector<Int> excess(net_->supply);
-  for (Arc e = 0; e < net_->m(); ++e)
-    if (tail_[at(e)] != net_->tail[at(e)] && link_[at(tail_[at(e)])].pred != e && link_[at(head_[at(e)])].pred != e)
-      excess[at(net_->tail[at(e)])] -= net_->cap[at(e)], excess[at(net_->head[at(e)])] += net_->cap[at(e)];
-  for (Node v = link_[at(root_)].prev; v != root_; v = link_[at(v)].prev) {
-    const Step& r = node_[at(v)];
-    const Arc e = link_[at(v)].pred;
-    const auto p = at(r.parent);
-    if (r.up <= 0 || r.down < 0 || size[at(v)] != r.size || last[at(v)] != link_[at(v)].last) return false;
-    size[p] += size[at(v)];
-    if (last[p] == r.parent) last[p] = last[at(v)];  // the last child comes first, backwards
-    if (e < 0) {
-      if (r.parent != root_ || excess[at(v)] != (e == kUp ? r.down : -r.up)) return false;
-      if (potential_[at(v)] != potential_[at(root_)] + (e == kDown ? big_ : 0)) return false;
-      continue;
-    }
-    const Node t = tail_[at(e)], h = head_[at(e)];
-    if ((t != v || h != r.parent) && (h != v || t != r.parent)) return false;
-    if (r.up + r.down != net_->cap[at(e)]) return false;
-    if (cost_[at(e)] + potential_[at(t)] - potential_[at(h)] != 0) return false;
-    const Int f = net_->tail[at(e)] == v ? r.down : -r.up;  // out of v
-    excess[at(v)] -= f;
-    if (excess[at(v)] != 0) return false;
-    if (r.parent != root_) excess[p] += f;
-  }
-  return true;
 }
 
 template class Simplex<std::int32_t>;

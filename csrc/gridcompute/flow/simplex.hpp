@@ -14,12 +14,12 @@
 // (S2) up > 0 everywhere: each node can send more towards the root (strong feasibility); (S3) rooms and off-tree arcs
 // make a flow that meets the supplies; (S4) tree arcs have reduced cost 0.
 //
-// Steps.  Price a block of the order of sqrt(m) arcs, circularly; enter the least reduced cost of the first block that has a
-// negative one. One walk to the apex finds the room of the cycle and the last arc that blocks it, seen from the apex in
-// the direction of the push: that leaves, which keeps S2 and so cannot cycle. Hang the cut-off subtree on the entering
-// arc (one splice of the preorder a stem node) and shift its potentials, or those of all the rest if they are fewer.
-// At the end, with flow left on artificial arcs of cost big: a search of the residual graph either proves a cut (no
-// answer), or big was too small and grows.
+// Steps.  Price a block of the order of sqrt(m) arcs, circularly; enter the least reduced cost of the first block that
+// has a negative one. One walk to the apex finds the room of the cycle and the last arc that blocks it, seen from the
+// apex in the direction of the push: that leaves, which keeps S2 and so cannot cycle. Hang the cut-off subtree on the
+// entering arc (one splice of the preorder a stem node) and shift its potentials, or those of all the rest if they are
+// fewer. At the end, with flow left on artificial arcs of cost big: a search of the residual graph either proves a cut
+// (no answer), or big was too small and grows.
 //
 // Complexity.  No polynomial bound on pivots; O(depth + nodes moved) each. What happens on real graphs: docs page.
 //
@@ -64,7 +64,7 @@ class Simplex {
   [[nodiscard]] Solution<Int> solution() const;
   [[nodiscard]] Basis basis() const;
   [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room
-  [[nodiscard]] Int unserved() const;  // flow left on artificial arcs
+  [[nodiscard]] Int unserved() const;                                  // flow left on artificial arcs
   [[nodiscard]] std::vector<Node> cut() const;  // after infeasible: nodes whose supply exceeds what can leave them
   [[nodiscard]] const PivotCounts& counts() const noexcept { return counts_; }
   [[nodiscard]] bool holds() const;

@@ -81,8 +81,8 @@ class Solve {
     return tree;
   }
 
-  // A look at the sources alone: would nearly all of their cheapest arcs take what they send? Where these are too narrow
-  // a shortest-path forest will not carry its flow, and its search is saved.
+  // A look at the sources alone: would nearly all of their cheapest arcs take what they send? Where these are too
+  // narrow a shortest-path forest will not carry its flow, and its search is saved.
   template <class Int>
   static bool sources_fit(const Network<Int>& net) {
     Index sources = 0, narrow = 0;

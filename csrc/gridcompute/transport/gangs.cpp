@@ -53,6 +53,7 @@ class Placer {
   // Largest first; ties by index. Once a stop is asked for, only the first few jobs get a look at their costs; the
   // others go to whatever class with room allows them, or are left out.
   void place_all(std::vector<Index>& jobs, Stop& stop) {
+    if (stop.why() == Stop::Why::interrupted) return;  // nobody will see the answer
     std::stable_sort(jobs.begin(), jobs.end(), [&](Index a, Index b) { return weight(a) > weight(b); });
     Index looks = stop.requested() ? kHurriedCosts / static_cast<Index>(row_.size() + 1) : level_.n;
     for (const Index k : jobs) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "gridcompute/base/error.hpp"
 #include "gridcompute/base/simd.hpp"
 
 namespace gridcompute::transport {
@@ -13,6 +14,7 @@ namespace {
 // Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51, and vectorised
 // on every instruction set, unlike a conversion to int64.
 constexpr double kRound = 6755399441055744.0;
+constexpr double kMostReal = 0x1p900;
 constexpr double kRoundable = 2251799813685248.0;  // 2^51
 
 GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out, Seen& seen) {
@@ -22,7 +24,7 @@ GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* 
   for (Index s = 0; s < n; ++s) {
     const double x = in[s] * scale, shifted = x + kRound, size = std::fabs(x);
     const std::int64_t key = std::bit_cast<std::int64_t>(shifted) - std::bit_cast<std::int64_t>(kRound);
-    const bool finite = size < inf;
+    const bool finite = std::fabs(in[s]) < inf;  // of the cost: a resolution too fine may push x out of range
     inexact |= static_cast<std::int64_t>(finite && shifted - kRound != x);
     invalid |= static_cast<std::int64_t>(!(in[s] > -inf));
     largest = finite && size > largest ? size : largest;
@@ -33,7 +35,12 @@ GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* 
   seen.invalid = invalid != 0 ? 0 : seen.invalid;
 }
 
-// The largest |key| other than `skip`, as a double (rounded up: |-2^63| is no int64).
+double rounded_up(Wide x) {
+  const auto near = static_cast<double>(x);
+  return static_cast<Wide>(near) < x ? std::nextafter(near, std::numeric_limits<double>::infinity()) : near;
+}
+
+// The largest |key| other than `skip`, as a double.
 GRIDCOMPUTE_CLONES double largest_integer(const Cost* in, Index n, Cost skip) {
   Cost low = 0, high = 0;
   for (Index k = 0; k < n; ++k) {
@@ -41,7 +48,7 @@ GRIDCOMPUTE_CLONES double largest_integer(const Cost* in, Index n, Cost skip) {
     low = key < low ? key : low;
     high = key > high ? key : high;
   }
-  return std::max(static_cast<double>(high), -static_cast<double>(low));
+  return rounded_up(std::max<Wide>(high, -static_cast<Wide>(low)));
 }
 
 }  // namespace
@@ -55,6 +62,10 @@ void Seen::join(const Seen& other) noexcept {
 double choose_resolution(double most, Cost limit) {
   const double room = std::min(static_cast<double>(limit), kRoundable / 2);
   if (!(most > 0)) return 1.0;
+  if (most > kMostReal) {
+    throw Error(ErrorKind::cost_range, "cost", -1,
+                "costs reach " + std::to_string(most) + "; at most 2^900 is allowed, so that prices are doubles");
+  }
   return std::exp2(std::clamp(std::floor(std::log2(room / most)), -1000.0, 1000.0));
 }
 

@@ -70,7 +70,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       stats.evaluations += level.n * r.columns;
       ++scans;
       clock.lap(sample ? "samples" : "scan");
-      tune(r, level.capacity, prices);
+      tune(r, level.capacity, prices, how.pool);
       clock.lap(sample ? "samples" : "tune");
       if (enough && enough(r, prices)) return {Kind::close, {}};
       width = *std::max_element(box.up.begin(), box.up.end());
@@ -84,7 +84,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     ++stats.rounds;
     how.stop.stage(sample ? "samples" : "repair", sample ? 0.1 : 0.6);
     narrow.center = prices;
-    Repair repair(r, level.capacity, prices, narrow, all, stats);
+    Repair repair(r, level.capacity, prices, narrow, all, how.pool, stats);
     const Repair::End end = repair.run(how.stop);
     std::vector<Slot> stuck;
     std::vector<Cost> at = prices;

@@ -67,6 +67,9 @@ struct Stats {
   void add(const char* name, double seconds);
 };
 
+// optimal: exact, or real costs whose keys' optimum is theirs within rounding. feasible: gangs, or real costs that lie
+// too far apart for one resolution; the bound says how far it may be. stopped: by the caller, or because gangs that
+// must be placed found no holes (objective +inf).
 enum class Status { optimal, feasible, infeasible, time_limit, stopped };
 
 struct Result {
@@ -75,9 +78,10 @@ struct Result {
   std::vector<Cost> load;                // (n_slots)
   std::vector<double> prices;            // (n_slots), in the unit of cost, exact multiples of 1 / resolution
   double objective = 0, bound = 0;       // in the unit of cost; objective rounded to nearest, bound rounded down
-  Wide exact_objective = 0;              // in keys, where all keys are exact
+  Wide exact_objective = 0;              // where all costs are integers
+  Wide exact_bound = 0;                  // likewise, if bound is finite
   bool exact = false;                    // objective equals bound in exact arithmetic
-  bool integral = false;                 // the costs are integers solved at resolution 1
+  bool integral = false;                 // all costs are integers
   double resolution = 1;
   std::vector<Index> witness_jobs;  // infeasible: these jobs fit only in these slots, and exceed their capacity
   std::vector<Slot> witness_slots;

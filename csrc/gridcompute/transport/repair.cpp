@@ -10,10 +10,12 @@ namespace gridcompute::transport {
 
 namespace {
 constexpr auto kHeap = std::greater<>{};  // std heaps put the largest first
-}
+constexpr Cost kStill = -kForbidden;      // of a group with one candidate in the narrow box
+constexpr Index kChunk = 1 << 14;
+}  // namespace
 
 Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow,
-               bool everything, Stats& stats)
+               bool everything, Pool& pool, Stats& stats)
     : r_(problem),
       capacity_(capacity),
       prices_(prices),
@@ -27,7 +29,7 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   }
   p_ = prices;
   p_.push_back(0);
-  r_.place(prices, capacity);
+  r_.place(prices, capacity, pool);
   const std::vector<Cost> load = r_.load();
   filled_.resize(n);
   excess_.assign(n + 1, 0);
@@ -40,16 +42,20 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   excess_[n] = static_cast<Cost>(total - r_.weight_total);
   low_.assign(static_cast<std::size_t>(r_.groups()), 0);
   start_.assign(n + 1, 0);
-  for (Index g = 0; g < r_.groups(); ++g) {
-    Cost low = kForbidden;
-    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
-      low = std::min(low, r_.key[c] + box_.center[r_.slot[c]] + box_.up[r_.slot[c]]);
+  pool.for_chunks(r_.groups(), kChunk, [&](Index, Index from, Index to) {
+    for (Index g = from; g < to; ++g) {
+      Cost low = kForbidden;
+      for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+        low = std::min(low, r_.key[c] + box_.center[r_.slot[c]] + box_.up[r_.slot[c]]);
+      }
+      Index count = 0;
+      for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) count += near(c, low);
+      low_[g] = count < 2 ? kStill : low;
     }
-    low_[g] = low;
-    Index count = 0;
-    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) count += near(c, low);
-    if (count < 2) low_[g] = -kForbidden;  // stands still
-    for (Index c = r_.begin[g]; count >= 2 && c < r_.begin[g] + r_.size[g]; ++c) {
+  });
+  for (Index g = 0; g < r_.groups(); ++g) {
+    if (low_[g] == kStill) continue;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
       if (r_.flow[c] > 0) ++start_[static_cast<std::size_t>(r_.slot[c]) + 1];
     }
   }
@@ -57,7 +63,7 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   order_.resize(static_cast<std::size_t>(start_[n]));
   std::vector<Index> at(start_.begin(), start_.end() - 1);
   for (Index g = 0; g < r_.groups(); ++g) {
-    if (low_[g] == -kForbidden) continue;
+    if (low_[g] == kStill) continue;
     for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
       if (r_.flow[c] > 0) order_[at[r_.slot[c]]++] = c;
     }

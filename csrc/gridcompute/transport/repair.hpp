@@ -35,7 +35,7 @@ class Repair {
   // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
   // a class; the hub's is 0. `narrow` is a box around these prices; `everything` builds all pairs all the same.
   Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow, bool everything,
-         Stats& stats);
+         Pool& pool, Stats& stats);
 
   End run(Stop& stop);
 

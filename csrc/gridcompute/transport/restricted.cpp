@@ -40,25 +40,39 @@ Wide Restricted::value(std::span<const Cost> prices) const {
   return total;
 }
 
-void Restricted::place(std::span<const Cost> prices, std::span<const Cost> capacity) {
+void Restricted::place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool) {
+  struct Part {
+    std::vector<Cost> taken;
+    std::vector<std::pair<Index, Cost>> tied;  // group, units without a place
+  };
+  constexpr Index kChunk = 1 << 14;
+  std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(groups(), kChunk)));
+  pool.for_chunks(groups(), kChunk, [&](Index chunk, Index from, Index to) {
+    Part& part = parts[static_cast<std::size_t>(chunk)];
+    part.taken.assign(static_cast<std::size_t>(columns), 0);
+    for (Index g = from; g < to; ++g) {
+      Cost least = std::numeric_limits<Cost>::max(), left = weight[g];
+      Index best = 0, ties = 0;
+      for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+        const Cost v = key[c] + prices[slot[c]];
+        ties = v < least ? 1 : ties + (v == least);
+        if (v < least) least = v, best = c;
+      }
+      for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+        if (key[c] + prices[slot[c]] != least) flow[c] = 0;
+        if (ties == 1 && c == best) flow[c] = weight[g];
+        part.taken[slot[c]] += flow[c];
+        left -= flow[c];
+      }
+      if (left > 0) part.tied.emplace_back(g, left);
+    }
+  });
   std::vector<Cost> room(capacity.begin(), capacity.end());
+  std::vector<std::pair<Index, Cost>> tied;
   for (Slot s = 0; s < columns; ++s) room[s] -= fixed[s];
-  std::vector<std::pair<Index, Cost>> tied;  // group, units without a place
-  for (Index g = 0; g < groups(); ++g) {
-    Cost least = std::numeric_limits<Cost>::max(), left = weight[g];
-    Index best = 0, ties = 0;
-    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
-      const Cost v = key[c] + prices[slot[c]];
-      ties = v < least ? 1 : ties + (v == least);
-      if (v < least) least = v, best = c;
-    }
-    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
-      if (key[c] + prices[slot[c]] != least) flow[c] = 0;
-      if (ties == 1 && c == best) flow[c] = weight[g];
-      room[slot[c]] -= flow[c];
-      left -= flow[c];
-    }
-    if (left > 0) tied.emplace_back(g, left);
+  for (const Part& part : parts) {
+    for (Slot s = 0; s < columns; ++s) room[s] -= part.taken[s];
+    tied.insert(tied.end(), part.tied.begin(), part.tied.end());
   }
   for (auto [g, left] : tied) {
     Cost least = std::numeric_limits<Cost>::max();

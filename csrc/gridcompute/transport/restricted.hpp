@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::transport {
@@ -56,7 +57,7 @@ struct Restricted {
   [[nodiscard]] Wide value(std::span<const Cost> prices) const;  // sum of weight * V over the candidates
   // Every unit to its cheapest candidate: those already at one stay, ties fill up what room is left, lowest class
   // first.
-  void place(std::span<const Cost> prices, std::span<const Cost> capacity);
+  void place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool);
   [[nodiscard]] bool holds() const;
 };
 

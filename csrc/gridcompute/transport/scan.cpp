@@ -1,6 +1,7 @@
 #include "gridcompute/transport/scan.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
@@ -15,6 +16,7 @@ namespace {
 constexpr Index kChunk = 2048;          // rows a chunk: fixed, so that results do not depend on threads
 constexpr Index kBlockBytes = 1 << 17;  // keys converted at a time: half an L2 cache
 constexpr std::int32_t kNarrow = 1 << 30;
+constexpr int kRecentBits = 8;
 
 // What one look at a row tells.
 template <class T>
@@ -82,6 +84,9 @@ struct Piece {
   std::vector<Slot> slot;
   std::vector<Cost> key;
   std::unordered_multimap<std::uint64_t, std::int32_t> table;  // list -> group, if shared
+  std::array<std::int32_t, 1 << kRecentBits> recent;           // a likely group by the look at a row
+
+  Piece() { recent.fill(-1); }
 };
 
 std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
@@ -203,6 +208,7 @@ class ChunkScanner {
 
   void group(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
              Piece& piece, std::vector<Index>& begins) const {
+    if (how_.share && join_recent(k, row, seen, out_too, left_out, next, weight, piece, begins)) return;
     const Index start = static_cast<Index>(piece.slot.size());
     for (Index s = 0; s <= static_cast<Index>(seen.last); ++s) {
       if (add(row[s], down_[s]) <= seen.low) {
@@ -222,12 +228,11 @@ class ChunkScanner {
       if (g >= 0) {
         piece.slot.resize(static_cast<std::size_t>(start));
         piece.key.resize(static_cast<std::size_t>(start));
-        piece.weight[g] += weight;
-        piece.members[g] += 1;
-        piece.next[g] = std::min(piece.next[g], next);
-        out_.where[k] = ~g;
+        piece.recent[signature(row, seen)] = g;
+        enlist(k, g, weight, next, piece);
         return;
       }
+      piece.recent[signature(row, seen)] = static_cast<std::int32_t>(piece.size.size());
       piece.table.emplace(h, static_cast<std::int32_t>(piece.size.size()));
       begins.push_back(start);
     }
@@ -237,6 +242,39 @@ class ChunkScanner {
     piece.members.push_back(1);
     piece.weight.push_back(weight);
     piece.next.push_back(next);
+  }
+
+  void enlist(Index k, std::int32_t g, Cost weight, Cost next, Piece& piece) const {
+    piece.weight[g] += weight;
+    piece.members[g] += 1;
+    piece.next[g] = std::min(piece.next[g], next);
+    out_.where[k] = ~g;
+  }
+
+  [[nodiscard]] std::size_t signature(const T* row, const Look<T>& seen) const {
+    const T lead = seen.last >= 0 ? static_cast<T>(seen.low - row[seen.last]) : T{0};
+    const auto h = static_cast<std::uint64_t>(lead) * 31 + static_cast<std::uint64_t>(seen.last) * 7 +
+                   static_cast<std::uint64_t>(seen.count);
+    return (h * 0x9E3779B97F4A7C15ULL) >> (64 - kRecentBits);
+  }
+
+  // With ties most rows have a list that was met a moment ago: then its classes alone are compared, not all. The list
+  // is the same if it is as long, each of its classes is kept, and their keys differ by the same.
+  bool join_recent(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
+                   Piece& piece, const std::vector<Index>& begins) const {
+    const std::int32_t g = piece.recent[signature(row, seen)];
+    if (g < 0 || piece.size[g] != static_cast<std::int32_t>(seen.count) + (out_too ? 1 : 0)) return false;
+    const Slot* slot = piece.slot.data() + begins[g];
+    const Cost* key = piece.key.data() + begins[g];
+    const auto at = [&](Slot s) { return s == n_ ? left_out : static_cast<Cost>(row[s]); };
+    const Cost first = at(slot[0]);
+    for (std::int32_t c = 0; c < piece.size[g]; ++c) {
+      const bool kept = slot[c] == n_ ? out_too : add(row[slot[c]], down_[slot[c]]) <= seen.low;
+      if (!kept || at(slot[c]) - first != key[c]) return false;
+    }
+    piece.base += static_cast<Wide>(weight) * first;
+    enlist(k, g, weight, next - first - box_.center[slot[0]], piece);
+    return true;
   }
 
   const Scan& how_;

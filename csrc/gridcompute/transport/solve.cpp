@@ -17,6 +17,7 @@ constexpr Index kProbe = 4096;         // rows read to choose a resolution
 constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
 constexpr double kAuctionGap = 1e-3;   // what the anytime method is content with if no gap is asked for
 constexpr Cost kFirstBox = 6;          // the second level's box, in scales of the auction
+constexpr double kRounding = 0x1p-30;  // of the sum of all |costs|: more than this is no rounding
 constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
 
 // The largest finite |cost| per unit of weight: of all rows, or of a probe; the first row with NaN or -inf.
@@ -25,33 +26,36 @@ struct Largest {
   Index invalid = -1;
 };
 
-Largest largest_cost_seen(const Problem& problem, Pool& pool, bool all) {
+Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), s = source.n_slots();
   const std::vector<Index> rows = all || n <= kProbe ? std::vector<Index>{} : strata(n, kProbe, 1);
   const Index count = rows.empty() ? n : kProbe;
-  constexpr Index kChunk = 512;
+  constexpr Index kChunk = 64;
   std::vector<Largest> parts(static_cast<std::size_t>(Pool::chunks(count, kChunk)));
-  pool.for_chunks(count, kChunk, [&](Index chunk, Index begin, Index end) {
-    std::vector<double> row(static_cast<std::size_t>(std::max<Index>(1, s)));
-    Largest& part = parts[static_cast<std::size_t>(chunk)];
-    for (Index k = begin; k < end; ++k) {
-      const Index job = rows.empty() ? k : rows[static_cast<std::size_t>(k)];
-      source.reals(Rows{&job, 0, 1}, row.data());
-      double most = 0;
-      for (Index c = 0; c < s; ++c) {
-        const double size = std::fabs(row[static_cast<std::size_t>(c)]);
-        if (size < std::numeric_limits<double>::infinity()) most = std::max(most, size);
-        if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0)
-          part.invalid = job;
-      }
-      if (problem.unplaced != nullptr) {
-        const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
-        if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
-      }
-      part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(job)));
-    }
-  });
+  pool.for_chunks(
+      count, kChunk,
+      [&](Index chunk, Index begin, Index end) {
+        std::vector<double> row(static_cast<std::size_t>(std::max<Index>(1, s)));
+        Largest& part = parts[static_cast<std::size_t>(chunk)];
+        for (Index k = begin; k < end; ++k) {
+          const Index job = rows.empty() ? k : rows[static_cast<std::size_t>(k)];
+          source.reals(Rows{&job, 0, 1}, row.data());
+          double most = 0;
+          for (Index c = 0; c < s; ++c) {
+            const double size = std::fabs(row[static_cast<std::size_t>(c)]);
+            if (size < std::numeric_limits<double>::infinity()) most = std::max(most, size);
+            if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0)
+              part.invalid = job;
+          }
+          if (problem.unplaced != nullptr) {
+            const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
+            if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
+          }
+          part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(job)));
+        }
+      },
+      &stop);
   Largest total;
   for (const Largest& part : parts) {
     total.cost = std::max(total.cost, part.cost);
@@ -91,7 +95,6 @@ class Solver {
   // False where a cost was out of range for this resolution: seen() tells.
   bool run(Result& result) {
     result.resolution = keys_.resolution();
-    result.integral = keys_.integral();
     prices_.assign(static_cast<std::size_t>(columns_), 0);
     stop_.stage("samples", 0);
     LevelEnd end = samples(result.stats);
@@ -141,7 +144,7 @@ class Solver {
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++stats.levels;
-      widths.learn(before, prices_, coupled_noise(r, level.capacity, prices_, options_.seed),
+      widths.learn(before, prices_, coupled_noise(r, level.capacity, prices_, options_.seed, pool_),
                    rank_noise(r, level.capacity, prices_));
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
       box_ = widths.box(prices_, stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
@@ -199,19 +202,19 @@ class Solver {
     if (problem_.demand == nullptr || stop_.requested()) return first;
     Whole second = make_whole(how, full_, r, prices, true, stop_);
     if (first.homeless != second.homeless) return first.homeless < second.homeless ? first : second;
-    return total(first.assignment) <= total(second.assignment) ? first : second;
+    return objective(first.assignment).value() <= objective(second.assignment).value() ? first : second;
   }
 
   // The gap of the matching at these prices, before any repair.
   bool close(const Scan& how, double wanted, Restricted& r, const std::vector<Cost>& prices) {
-    r.place(prices, full_.capacity);
+    r.place(prices, full_.capacity, pool_);
     whole_ = rounded(how, r, prices);
     if (whole_.homeless > 0) return false;
     Wide value = r.value(prices);
     for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices[s];
     const double bound = rounded_down(value);
-    const double objective = total(whole_.assignment);
-    return objective - bound <= wanted * std::max(std::fabs(objective), std::numeric_limits<double>::min());
+    const double cost = objective(whole_.assignment).value();
+    return cost - bound <= wanted * std::max(std::fabs(cost), std::numeric_limits<double>::min());
   }
 
   // A sum of keys as a cost that is certainly not above the one it stands for: a key is within a half of its cost,
@@ -219,10 +222,12 @@ class Solver {
   [[nodiscard]] double rounded_down(Wide value) const {
     int exponent = 0;
     const bool plain = problem_.demand == nullptr && std::frexp(keys_.resolution(), &exponent) == 0.5;
-    const double per_unit = keys_.integral() || (plain && !seen_.inexact) ? 0.0 : plain ? 0.5 : 0.75;
+    const double per_unit = exact_keys() ? 0.0 : plain ? 0.5 : 0.75;
     double low = static_cast<double>(value) - per_unit * static_cast<double>(weight_);
-    if (std::fabs(static_cast<double>(value)) >= 0x1p53 || per_unit > 0) {
+    if (per_unit > 0) {
       low -= (std::fabs(static_cast<double>(value)) + std::fabs(low)) * 0x1p-52;
+    } else if (static_cast<Wide>(low) > value) {
+      low = std::nextafter(low, -std::numeric_limits<double>::infinity());
     }
     return low / keys_.resolution();
   }
@@ -280,45 +285,53 @@ class Solver {
 
   // Objective, bound and status of what was found.
   void judge(const LevelEnd& end, bool read, const Whole& whole, Result& result) {
-    const double inf = std::numeric_limits<double>::infinity();
-    const bool whole_optimum =
-        read && end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr && whole.homeless == 0;
-    if (!(keys_.integral() && whole_optimum)) result.objective = total(result.assignment);
+    using Kind = LevelEnd::Kind;
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    const bool ended = read && end.kind == Kind::optimal && whole.homeless == 0;
+    const bool unit = problem_.demand == nullptr;
+    const Total total = objective(result.assignment);
+    result.integral = total.integral;
+    result.exact_objective = total.whole;
+    result.objective = total.value();
     result.bound = -inf;
     if (read) {
-      // Where it was stopped half-way, a class outside a job's candidates may be cheaper.
-      const bool proved = end.kind == LevelEnd::Kind::optimal || end.kind == LevelEnd::Kind::close;
+      // Prices that were stopped half-way may hide classes outside the candidates.
+      const bool proved = end.kind == Kind::optimal || end.kind == Kind::close;
       Wide value = proved ? r_.value(prices_) : lowest_value();
       for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices_[s];
-      if (keys_.integral() && whole_optimum) {
-        result.exact = value == r_.objective();
-        result.exact_objective = value;
-        result.bound = result.objective = static_cast<double>(value);
-      } else if (!seen_.inexact && whole_optimum && value == r_.objective() &&
-                 std::fabs(static_cast<double>(value)) < 0x1p53) {
+      result.bound = rounded_down(value);
+      if (result.integral) {  // every plan costs an integer
+        result.exact_bound = exact_keys() && resolution_is_one() ? value : static_cast<Wide>(std::ceil(result.bound));
+        result.bound = static_cast<double>(result.exact_bound);
+        result.exact = ended && result.exact_bound == result.exact_objective;
+      } else if (exact_keys() && ended && value == r_.objective()) {
         result.exact = true;
-        result.bound = result.objective = static_cast<double>(value) / keys_.resolution();
-      } else {
-        result.bound = rounded_down(value);
-        result.bound = std::min(result.bound, result.objective);
+        result.objective = static_cast<double>(value) / keys_.resolution();
       }
+      if (ended) result.bound = std::min(result.bound, result.objective);
     }
-    switch (stop_.why()) {
-      case Stop::Why::time_limit:
-        result.status = Status::time_limit;
-        break;
-      case Stop::Why::none: {
-        const bool exact = end.kind == LevelEnd::Kind::optimal && problem_.demand == nullptr;
-        const bool proved = exact || !(result.bound < result.objective);
-        result.status = whole.homeless == 0 && proved ? Status::optimal : Status::feasible;
-        break;
-      }
-      default:
-        result.status = Status::stopped;
+    // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
+    const bool close = unit && result.objective - result.bound <= kRounding * total.magnitude;
+    if (ended && (result.exact || close)) {
+      result.status = Status::optimal;
+    } else if (stop_.why() == Stop::Why::time_limit) {
+      result.status = Status::time_limit;
+    } else {
+      // Without a stop only gangs have no place: none of their holes was large enough, which proves nothing.
+      result.status = stop_.requested() || whole.homeless > 0 ? Status::stopped : Status::feasible;
     }
-    if (result.status == Status::optimal) return;
-    result.exact = result.exact && result.bound == result.objective && whole.homeless == 0;
-    if (whole.homeless > 0) result.objective = inf;  // some job that must be placed is not
+    if (whole.homeless > 0) {
+      result.objective = inf;
+      result.exact = false;
+    }
+  }
+
+  [[nodiscard]] bool resolution_is_one() const { return keys_.resolution() == 1.0; }
+
+  // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
+  [[nodiscard]] bool exact_keys() const {
+    int exponent = 0;
+    return problem_.demand == nullptr && !seen_.inexact && std::frexp(keys_.resolution(), &exponent) == 0.5;
   }
 
   // sum of w * V where classes outside the candidates are bounded only by the box.
@@ -342,8 +355,14 @@ class Solver {
     return total;
   }
 
-  // The original costs of the assignment, summed without loss where they are integers, compensated where not.
-  double total(const std::vector<std::int32_t>& assignment) const;
+  // The original costs of the assignment: integers in 128 bits, reals compensated.
+  struct Total {
+    Wide whole = 0;
+    double sum = 0, rest = 0, magnitude = 0;
+    bool integral = false;
+    [[nodiscard]] double value() const { return static_cast<double>(whole) + (sum + rest); }
+  };
+  Total objective(const std::vector<std::int32_t>& assignment) const;
 
   const Problem& problem_;
   const Options& options_;
@@ -363,41 +382,45 @@ class Solver {
   Seen seen_;
 };
 
-double Solver::total(const std::vector<std::int32_t>& assignment) const {
+Solver::Total Solver::objective(const std::vector<std::int32_t>& assignment) const {
   constexpr Index kChunk = 1 << 14;
-  struct Part {
-    Wide whole = 0;
-    double sum = 0, rest = 0;
-  };
-  std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(n_, kChunk)));
+  std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n_, kChunk)));
   const CostSource& source = *problem_.cost;
-  const auto add = [](Part& part, double x) {  // Neumaier's compensated sum
+  const bool integral = !source.real() && unplaced_integral(problem_);
+  const auto add = [](Total& part, double x) {  // Neumaier's compensated sum
     const double t = part.sum + x;
     part.rest += std::fabs(part.sum) >= std::fabs(x) ? (part.sum - t) + x : (x - t) + part.sum;
     part.sum = t;
+    part.magnitude += std::fabs(x);
   };
   pool_.for_chunks(n_, kChunk, [&](Index chunk, Index begin, Index end) {
-    Part& part = parts[static_cast<std::size_t>(chunk)];
+    Total& part = parts[static_cast<std::size_t>(chunk)];
     for (Index i = begin; i < end; ++i) {
       const std::int32_t s = assignment[static_cast<std::size_t>(i)];
       if (s < 0 || s >= keys_.n_slots()) {
         if (problem_.unplaced == nullptr) continue;
         const double out = problem_.unplaced[i * problem_.unplaced_stride];
-        if (std::fabs(out) < std::numeric_limits<double>::infinity()) add(part, out);
+        if (!(std::fabs(out) < std::numeric_limits<double>::infinity())) continue;
+        integral ? void(part.whole += static_cast<Wide>(out)) : add(part, out);
       } else if (source.real()) {
         add(part, source.real_at(i, s));
       } else {
-        part.whole += source.integer_at(i, s);
+        const Cost cost = source.integer_at(i, s);
+        part.whole += cost;
+        part.magnitude += std::fabs(static_cast<double>(cost));
       }
     }
   });
-  Part total;
-  for (const Part& part : parts) {
+  Total total;
+  total.integral = integral;
+  for (const Total& part : parts) {
     total.whole += part.whole;
+    const double magnitude = total.magnitude + part.magnitude;
     add(total, part.sum);
     total.rest += part.rest;
+    total.magnitude = magnitude;
   }
-  return static_cast<double>(total.whole) + (total.sum + total.rest);
+  return total;
 }
 
 }  // namespace
@@ -434,7 +457,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
     }
     if (most < 0) {
       const bool all = keys <= kWholeKeys;
-      most = largest_cost_seen(problem, pool, all).cost * (all ? 1.0 : kHeadroom);
+      most = largest_cost_seen(problem, pool, stop, all).cost * (all ? 1.0 : kHeadroom);
     }
     resolution = choose_resolution(most, static_cast<Cost>(limit));
   }
@@ -454,7 +477,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
                       std::to_string(problem.cost->n_slots()) + " slots at most " + std::to_string(allowed) +
                       " is allowed");
     }
-    resolution = choose_resolution(largest_cost_seen(problem, pool, true).cost, static_cast<Cost>(limit));
+    resolution = choose_resolution(largest_cost_seen(problem, pool, stop, true).cost, static_cast<Cost>(limit));
     result = Result{};
   }
 }

@@ -7,6 +7,7 @@ namespace gridcompute::transport {
 
 namespace {
 
+constexpr Index kChunk = 1 << 14;  // groups: fixed, so that sums do not depend on threads
 constexpr int kSteps = 6;
 constexpr Index kActive = 16;  // groups a class that should split, on average
 constexpr Index kActiveForNoise = 100;
@@ -14,19 +15,31 @@ constexpr Index kSample = 1 << 14;  // gaps looked at for tau
 constexpr int kIterations = 60;     // of conjugate gradients
 constexpr int kProbes = 4;          // random load errors
 
-// The groups that split at the present prices, flat.
-struct Active {
+// What one chunk of groups adds: soft loads, the Laplacian's diagonal, and the groups that split, flat.
+struct Part {
+  std::vector<double> load, diagonal;
   std::vector<Slot> slot;
   std::vector<std::int32_t> size;
   std::vector<double> stiffness;  // w / tau
+  std::vector<std::pair<double, Slot>> near;
 
-  void clear() { slot.clear(), size.clear(), stiffness.clear(); }
+  void clear(std::size_t columns) {
+    load.assign(columns, 0.0);
+    diagonal.assign(columns, 0.0);
+    slot.clear(), size.clear(), stiffness.clear();
+  }
 };
 
 class Newton {
  public:
-  Newton(const Restricted& problem, std::span<const Cost> capacity)
-      : r_(problem), capacity_(capacity), n_(static_cast<std::size_t>(problem.columns)), load_(n_), diagonal_(n_) {}
+  Newton(const Restricted& problem, std::span<const Cost> capacity, Pool& pool)
+      : r_(problem),
+        capacity_(capacity),
+        pool_(pool),
+        n_(static_cast<std::size_t>(problem.columns)),
+        load_(n_),
+        diagonal_(n_),
+        parts_(static_cast<std::size_t>(Pool::chunks(problem.groups(), kChunk))) {}
 
   // The gap between best and second best below which about `active` groups a class lie.
   double width(std::span<const Cost> prices, Index active) {
@@ -49,10 +62,16 @@ class Newton {
 
   // Soft loads at these prices; collects who splits. Returns the imbalance, sum |load - u| where it counts.
   double look(std::span<const Cost> prices, double tau) {
-    active_.clear();
+    pool_.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
+      Part& part = parts_[static_cast<std::size_t>(chunk)];
+      part.clear(n_);
+      for (Index g = begin; g < end; ++g) split(g, prices, tau, part);
+    });
     std::fill(diagonal_.begin(), diagonal_.end(), 0.0);
     for (std::size_t s = 0; s < n_; ++s) load_[s] = static_cast<double>(r_.fixed[s]);
-    for (Index g = 0; g < r_.groups(); ++g) split(g, prices, tau);
+    for (const Part& part : parts_) {
+      for (std::size_t s = 0; s < n_; ++s) load_[s] += part.load[s], diagonal_[s] += part.diagonal[s];
+    }
     double off = 0;
     for (std::size_t s = 0; s < n_; ++s) {
       const double excess = load_[s] - static_cast<double>(capacity_[s]);
@@ -126,7 +145,7 @@ class Newton {
   static constexpr double kRidge = 1.0 + 1e-3;  // the Laplacian has a null space where no class stands still
 
   // Projection of the group onto the simplex: those within theta of the best share the weight.
-  void split(Index g, std::span<const Cost> prices, double tau) {
+  void split(Index g, std::span<const Cost> prices, double tau, Part& part) const {
     const Index from = r_.begin[g], size = r_.size[g];
     const double w = static_cast<double>(r_.weight[g]);
     Cost best = std::numeric_limits<Cost>::max(), second = best;
@@ -137,59 +156,59 @@ class Newton {
       if (v < best) best = v, at = c;
     }
     if (size == 1 || static_cast<double>(second - best) >= tau) {
-      load_[r_.slot[at]] += w;
+      part.load[r_.slot[at]] += w;
       return;
     }
-    near_.clear();
+    part.near.clear();
     for (Index c = from; c < from + size; ++c) {
       const double x = static_cast<double>(r_.key[c] + prices[r_.slot[c]] - best);
-      if (x < tau) near_.emplace_back(x, r_.slot[c]);
+      if (x < tau) part.near.emplace_back(x, r_.slot[c]);
     }
-    std::sort(near_.begin(), near_.end());
+    std::sort(part.near.begin(), part.near.end());
     double sum = 0, theta = tau;
     std::size_t m = 0;
-    while (m < near_.size() && near_[m].first < theta) {
-      sum += near_[m++].first;
+    while (m < part.near.size() && part.near[m].first < theta) {
+      sum += part.near[m++].first;
       theta = (tau + sum) / static_cast<double>(m);
     }
     const double k = w / tau;
     for (std::size_t c = 0; c < m; ++c) {
-      const auto s = static_cast<std::size_t>(near_[c].second);
-      load_[s] += k * (theta - near_[c].first);
-      diagonal_[s] += k * (1.0 - 1.0 / static_cast<double>(m));
-      active_.slot.push_back(near_[c].second);
+      const auto s = static_cast<std::size_t>(part.near[c].second);
+      part.load[s] += k * (theta - part.near[c].first);
+      part.diagonal[s] += k * (1.0 - 1.0 / static_cast<double>(m));
+      part.slot.push_back(part.near[c].second);
     }
-    active_.size.push_back(static_cast<std::int32_t>(m));
-    active_.stiffness.push_back(k);
+    part.size.push_back(static_cast<std::int32_t>(m));
+    part.stiffness.push_back(k);
   }
 
   void multiply(const std::vector<double>& x, std::vector<double>& y) const {
     for (std::size_t s = 0; s < n_; ++s) y[s] = (kRidge - 1.0) * diagonal_[s] * x[s];
-    std::size_t at = 0;
-    for (std::size_t g = 0; g < active_.size.size(); ++g) {
-      const auto m = static_cast<std::size_t>(active_.size[g]);
-      const Slot* slot = active_.slot.data() + at;
-      double mean = 0;
-      for (std::size_t c = 0; c < m; ++c) mean += x[slot[c]];
-      mean /= static_cast<double>(m);
-      for (std::size_t c = 0; c < m; ++c) y[slot[c]] += active_.stiffness[g] * (x[slot[c]] - mean);
-      at += m;
+    for (const Part& part : parts_) {
+      const Slot* slot = part.slot.data();
+      for (std::size_t g = 0; g < part.size.size(); slot += part.size[g], ++g) {
+        const std::int32_t m = part.size[g];
+        double mean = 0;
+        for (std::int32_t c = 0; c < m; ++c) mean += x[slot[c]];
+        mean /= m;
+        for (std::int32_t c = 0; c < m; ++c) y[slot[c]] += part.stiffness[g] * (x[slot[c]] - mean);
+      }
     }
     for (std::size_t s = 0; s < n_; ++s) y[s] *= free_[s];
   }
 
   const Restricted& r_;
   std::span<const Cost> capacity_;
+  Pool& pool_;
   std::size_t n_;
   std::vector<double> load_, diagonal_, free_;
-  std::vector<std::pair<double, Slot>> near_;
-  Active active_;
+  std::vector<Part> parts_;
 };
 
 }  // namespace
 
-void tune(const Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices) {
-  Newton newton(problem, capacity);
+void tune(const Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Pool& pool) {
+  Newton newton(problem, capacity, pool);
   const auto n = static_cast<std::size_t>(problem.columns);
   std::vector<Cost> radii(problem.box.down);
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(n / 2);
@@ -216,8 +235,8 @@ void tune(const Restricted& problem, std::span<const Cost> capacity, std::vector
 }
 
 std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
-                                  std::span<const Cost> prices, std::uint64_t seed) {
-  Newton newton(problem, capacity);
+                                  std::span<const Cost> prices, std::uint64_t seed, Pool& pool) {
+  Newton newton(problem, capacity, pool);
   // Few groups a class would leave the Laplacian in pieces, which would look like noise.
   newton.look(prices, newton.width(prices, kActiveForNoise));
   newton.free_classes(prices);

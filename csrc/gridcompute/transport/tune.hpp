@@ -11,19 +11,20 @@
 // Complexity. A pass over the candidates a step, and O(active * list) a CG iteration.
 #pragma once
 
+#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/transport/restricted.hpp"
 
 namespace gridcompute::transport {
 
 // Improves prices in place.
-void tune(const Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices);
+void tune(const Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Pool& pool);
 
 // How wrong may a sample's prices be? Both tell the scale of a price's error if loads were off by the square root of
 // their capacity, as a sample's are. Coupled: random right-hand sides through the last Laplacian, whose inverse sees
 // what its diagonal does not, classes that almost tie move together, and far. By rank: how far the price of one class
 // alone would have to move to change that many units, which is right for small classes and heavy tails.
 [[nodiscard]] std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
-                                                std::span<const Cost> prices, std::uint64_t seed);
+                                                std::span<const Cost> prices, std::uint64_t seed, Pool& pool);
 struct RankNoise {
   std::vector<double> down, up;
 };

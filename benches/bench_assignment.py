@@ -1,0 +1,129 @@
+"""Linear assignment beside scipy, lapx and OR-Tools, building of their models included.
+
+Every bench asserts the optimum; gridcompute's was certified by its duals beforehand.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.optimize import linear_sum_assignment as scipy_lsa
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+import gridcompute as gc
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from assignment_instances import CLASSES
+
+NAMES = ["uniform", "geometric", "product", "narrow", "offsets", "low_rank", "line", "binary"]
+
+
+def solve_ours(cost):
+    rows, cols = gc.linear_sum_assignment(cost)
+    return cost[rows, cols].sum()
+
+
+def solve_scipy(cost):
+    rows, cols = scipy_lsa(cost)
+    return cost[rows, cols].sum()
+
+
+def solve_lapx(cost):
+    lap = pytest.importorskip("lap")
+    matched = lap.lapjv(cost.astype(np.float64), return_cost=False)[0]
+    return cost[np.arange(len(cost)), matched].sum()
+
+
+def solve_ortools(cost):
+    peer = pytest.importorskip("ortools.graph.python.linear_sum_assignment")
+    n, model = len(cost), peer.SimpleLinearSumAssignment()
+    model.add_arcs_with_cost(np.repeat(np.arange(n), n), np.tile(np.arange(n), n), cost.ravel())
+    assert model.solve() == model.OPTIMAL
+    return model.optimal_cost()
+
+
+SOLVERS = {
+    "gridcompute": solve_ours,
+    "scipy": solve_scipy,
+    "lapx": solve_lapx,
+    "ortools": solve_ortools,
+}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("n", [100, 500, 1000])
+@pytest.mark.parametrize("name", NAMES)
+def test_dense(benchmark, name: str, n: int, solver: str) -> None:
+    benchmark.group = f"assignment {name} {n}"
+    cost = CLASSES[name](n, 1)
+    proved = gc.assignment(cost)
+    assert proved.exact
+    value = benchmark.pedantic(SOLVERS[solver], (cost,), rounds=3, warmup_rounds=1)
+    assert value == proved.objective
+
+
+@pytest.mark.parametrize("solver", ["gridcompute", "scipy", "lapx"])
+@pytest.mark.parametrize("n", [500, 1000])
+def test_real(benchmark, n: int, solver: str) -> None:
+    benchmark.group = f"assignment real {n}"
+    r = np.random.default_rng(1)
+    cost = r.random((n, n)) + r.random(n)
+    proved = gc.assignment(cost)
+    assert proved.exact
+    value = benchmark.pedantic(SOLVERS[solver], (cost,), rounds=3, warmup_rounds=1)
+    assert value == pytest.approx(proved.objective, rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["gridcompute", "scipy"])
+def test_tiny(benchmark, solver: str) -> None:
+    benchmark.group = "assignment 10 x 10"
+    cost = np.random.default_rng(1).integers(0, 1000, (10, 10))
+    assert benchmark(SOLVERS[solver], cost) == gc.assignment(cost).objective
+
+
+@pytest.mark.parametrize("solver", ["gridcompute", "scipy loop"])
+def test_batch(benchmark, solver: str) -> None:
+    benchmark.group = "assignment batch of 2000, 32 x 32"
+    many = np.random.default_rng(1).integers(0, 1000, (2000, 32, 32))
+
+    def loop():
+        return np.array([scipy_lsa(one)[1] for one in many])
+
+    def batch():
+        return gc.linear_sum_assignment_batch(many)[1]
+
+    cols = benchmark.pedantic(batch if solver == "gridcompute" else loop, rounds=3)
+    for k in range(0, 2000, 100):
+        assert many[k][np.arange(32), cols[k]].sum() == gc.assignment(many[k]).objective
+
+
+@pytest.mark.parametrize("solver", ["gridcompute", "scipy", "ortools"])
+@pytest.mark.parametrize("n", [20_000])
+def test_sparse(benchmark, n: int, solver: str) -> None:
+    benchmark.group = f"assignment sparse {n}, 10 a row"
+    r = np.random.default_rng(1)
+    rows = np.r_[np.repeat(np.arange(n), 10), np.arange(n)]
+    cols = np.r_[r.integers(0, n, 10 * n), r.permutation(n)]
+    cost = sp.coo_array((r.integers(1, 10_000, len(rows)), (rows, cols)), shape=(n, n)).tocsr()
+
+    def ours():
+        i, j = gc.linear_sum_assignment(cost)
+        return np.asarray(cost[i, j]).sum()
+
+    def scipys():
+        i, j = min_weight_full_bipartite_matching(sp.csr_matrix(cost))
+        return np.asarray(cost[i, j]).sum()
+
+    def ortools():
+        peer = pytest.importorskip("ortools.graph.python.linear_sum_assignment")
+        model, coo = peer.SimpleLinearSumAssignment(), cost.tocoo()
+        model.add_arcs_with_cost(coo.row, coo.col, coo.data)
+        assert model.solve() == model.OPTIMAL
+        return model.optimal_cost()
+
+    run = {"gridcompute": ours, "scipy": scipys, "ortools": ortools}[solver]
+    assert benchmark.pedantic(run, rounds=2) == gc.assignment(cost).objective

@@ -1,0 +1,270 @@
+#include <algorithm>
+#include <string>
+
+#include "common.hpp"
+#include "gridcompute/options/market.hpp"
+#include "gridcompute/options/room.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+using options::Market;
+using options::Prices;
+using options::Room;
+
+template <class T>
+std::span<const T> column(const py::dict& table, const char* name) {
+  const py::object value = table[name];
+  if (!py::isinstance<Array<T>>(value))
+    throw py::type_error(std::string(name) + " must be a contiguous array of dtype " +
+                         py::str(py::dtype::of<T>()).cast<std::string>());
+  return view(value.cast<Array<T>>());
+}
+
+options::Jobs jobs_of(const py::dict& t) {
+  return {column<std::int32_t>(t, "gang"),
+          column<double>(t, "work_h"),
+          column<std::int32_t>(t, "family"),
+          column<double>(t, "memory_gb"),
+          column<double>(t, "data_gb"),
+          column<std::int32_t>(t, "origin"),
+          column<std::int32_t>(t, "release"),
+          column<std::int32_t>(t, "deadline"),
+          column<double>(t, "latency_ms"),
+          column<std::int64_t>(t, "residency"),
+          column<double>(t, "value_yuan"),
+          column<double>(t, "delay_yuan_per_h"),
+          column<std::int32_t>(t, "tenant"),
+          column<std::int32_t>(t, "placed_class"),
+          column<std::int32_t>(t, "placed_start"),
+          column<double>(t, "migration_yuan")};
+}
+
+options::World world_of(const py::dict& t) {
+  options::World w;
+  w.site = column<std::int32_t>(t, "site");
+  w.capacity = column<std::int64_t>(t, "capacity");
+  w.memory = column<double>(t, "memory_gb");
+  w.throughput = column<double>(t, "throughput");
+  w.kwh = column<double>(t, "kwh_per_accelerator_h");
+  w.power = column<double>(t, "power_kwh");
+  w.bandwidth = column<double>(t, "bandwidth_gb");
+  w.transfer_price = column<double>(t, "price_yuan_per_gb");
+  w.latency = column<double>(t, "latency_ms");
+  w.quota = column<double>(t, "quota");
+  w.priced = column<std::uint8_t>(t, "priced");
+  w.sites = t["n_sites"].cast<Index>();
+  w.hours = t["n_hours"].cast<Index>();
+  return w;
+}
+
+// Sizes are what the passes index by; checked here once, where arrays become spans.
+void check(const Market& m, const Prices& y) {
+  const auto need = [](std::span<const double> found, Index size, const char* name) {
+    if (static_cast<Index>(found.size()) != size)
+      throw Error(
+          ErrorKind::invalid_problem, name, -1,
+          std::string(name) + " has " + std::to_string(found.size()) + " entries, needed " + std::to_string(size));
+  };
+  need(y.capacity, m.classes() * m.hours(), "capacity");
+  need(y.energy, m.sites() * m.hours(), "energy");
+  need(y.corridor, m.sites() * m.sites() * m.hours(), "corridor");
+  need(y.quota, m.tenants(), "quota");
+}
+
+Prices prices_of(const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
+                 const Array<double>& quota) {
+  return {view(capacity), view(energy), view(corridor), view(quota)};
+}
+
+template <class T>
+Array<T> shaped(const std::vector<T>& values, std::initializer_list<Index> shape) {
+  Array<T> out(std::vector<py::ssize_t>(shape.begin(), shape.end()));
+  std::copy(values.begin(), values.end(), out.mutable_data());
+  return out;
+}
+
+void check_rows(const Market& m, std::span<const std::int32_t> rows, std::size_t jobs) {
+  for (const std::int32_t row : rows)
+    if (row < 0 || static_cast<std::size_t>(row) >= jobs || m.position(row) < 0)
+      throw Error(ErrorKind::invalid_problem, "rows", row, "row " + std::to_string(row) + " is not in this market");
+}
+
+py::dict price(const Market& m, const Array<double>& capacity, const Array<double>& energy,
+               const Array<double>& corridor, const Array<double>& quota, std::optional<Array<std::int32_t>> klass,
+               std::optional<Array<std::int32_t>> start, std::int32_t now, std::int32_t passes, int threads) {
+  const Prices y = prices_of(capacity, energy, corridor, quota);
+  check(m, y);
+  const std::span<std::int32_t> to_class = klass ? fill(*klass) : std::span<std::int32_t>{};
+  const std::span<std::int32_t> to_start = start ? fill(*start) : std::span<std::int32_t>{};
+  if (to_class.size() != to_start.size() || (klass && static_cast<Index>(to_class.size()) != m.rows()))
+    throw Error(ErrorKind::invalid_problem, "klass", -1, "klass and start must have one entry a job, or be None");
+  const options::Pass pass = [&] {
+    const py::gil_scoped_release release;
+    Pool pool(thread_count(threads));
+    return m.price(y, pool, {to_class, to_start, now, passes});
+  }();
+  py::dict out;
+  out["total"] = pass.total;
+  out["margin"] = pass.margin;
+  out["left_out"] = pass.left_out;
+  out["placed"] = pass.placed;
+  out["accelerators"] = shaped(pass.use.accelerators, {m.classes(), m.hours()});
+  out["data"] = shaped(pass.use.data, {m.sites(), m.sites(), m.hours()});
+  out["quota"] = shaped(pass.use.quota, {m.tenants()});
+  return out;
+}
+
+py::tuple near(const Market& m, const Array<double>& capacity, const Array<double>& energy,
+               const Array<double>& corridor, const Array<double>& quota, double slack, int threads) {
+  const Prices y = prices_of(capacity, energy, corridor, quota);
+  check(m, y);
+  const options::Near found = [&] {
+    const py::gil_scoped_release release;
+    Pool pool(thread_count(threads));
+    return m.near(y, slack, pool);
+  }();
+  return py::make_tuple(copy_out(std::span(found.rows)), copy_out(std::span(found.begin)),
+                        copy_out(std::span(found.klass)), copy_out(std::span(found.start)),
+                        copy_out(std::span(found.hours)), copy_out(std::span(found.own)));
+}
+
+Index place(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
+            const Array<double>& quota, const Array<std::int32_t>& rows, Array<std::int32_t>& klass,
+            Array<std::int32_t>& start) {
+  const Prices y = prices_of(capacity, energy, corridor, quota);
+  check(room.market(), y);
+  check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
+  const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
+  const py::gil_scoped_release release;
+  return room.place(y, view(rows), to_class, to_start);
+}
+
+Index deal(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
+           const Array<double>& quota, const py::tuple& options, const Array<std::int64_t>& column,
+           const Array<double>& amount, const Array<std::int64_t>& order, Array<std::int32_t>& klass,
+           Array<std::int32_t>& start) {
+  const Prices y = prices_of(capacity, energy, corridor, quota);
+  check(room.market(), y);
+  const auto rows = options[0].cast<Array<std::int32_t>>(), to_class = options[2].cast<Array<std::int32_t>>(),
+             to_start = options[3].cast<Array<std::int32_t>>();
+  const auto begin = options[1].cast<Array<std::int64_t>>();
+  check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
+  const options::Deal deal{view(rows), view(begin), view(to_class), view(to_start), view(column), view(amount)};
+  const std::span<std::int32_t> out_class = fill(klass), out_start = fill(start);
+  const py::gil_scoped_release release;
+  return room.deal(y, deal, view(order), out_class, out_start);
+}
+
+Index improve(Room& room, const Array<double>& capacity, const Array<double>& corridor, const Array<double>& quota,
+              const Array<double>& end, const Array<double>& segment_price, const Array<std::int32_t>& rows,
+              Array<std::int32_t>& klass, Array<std::int32_t>& start) {
+  const Market& m = room.market();
+  const std::vector<double> unused(static_cast<std::size_t>(m.sites() * m.hours()));
+  const Prices y{view(capacity), unused, view(corridor), view(quota)};
+  check(m, y);
+  check_rows(m, view(rows), static_cast<std::size_t>(klass.size()));
+  if (end.size() != segment_price.size() || end.size() == 0 || end.size() % (m.sites() * m.hours()) != 0)
+    throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
+  const options::Curves curves{end.size() / (m.sites() * m.hours()), view(end), view(segment_price)};
+  const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
+  const py::gil_scoped_release release;
+  return room.improve(y, curves, view(rows), to_class, to_start);
+}
+
+}  // namespace
+
+void bind_options(py::module_& m) {
+  py::class_<Market>(m, "Market")
+      .def(py::init([](const py::dict& world, const py::dict& jobs, const Array<std::int32_t>& subset,
+                       const Array<std::int32_t>& weight) {
+             const options::World w = world_of(world);
+             const options::Jobs j = jobs_of(jobs);
+             const py::gil_scoped_release release;
+             return std::make_unique<Market>(w, j, view(subset), view(weight));
+           }),
+           py::arg("world"), py::arg("jobs"), py::arg("subset").noconvert(), py::arg("weight").noconvert())
+      .def("price", &price, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
+           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("klass").noconvert() = py::none(),
+           py::arg("start").noconvert() = py::none(), py::arg("now") = 0, py::arg("passes") = 1, py::arg("threads") = 0)
+      .def("near", &near, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
+           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("slack"), py::arg("threads") = 0)
+      .def(
+          "keep",
+          [](Market& market, const Array<std::uint8_t>& live) {
+            if (live.size() != market.rows())
+              throw Error(ErrorKind::invalid_problem, "live", -1, "live must have one entry a job");
+            market.keep(view(live));
+          },
+          py::arg("live").noconvert())
+      .def("sizes",
+           [](const Market& market) {
+             Array<double> out(market.rows());
+             market.sizes(fill(out));
+             return out;
+           })
+      .def(
+          "reachable",
+          [](const Market& market, int threads) {
+            Array<std::uint8_t> out(market.rows());
+            const std::span<std::uint8_t> to = fill(out);
+            const py::gil_scoped_release release;
+            Pool pool(thread_count(threads));
+            market.reachable(pool, to);
+            return out;
+          },
+          py::arg("threads") = 0)
+      .def("order",
+           [](const Market& market) {
+             Array<std::int32_t> out(market.size());
+             std::span<std::int32_t> to = fill(out);
+             std::transform(market.jobs().begin(), market.jobs().end(), to.begin(),
+                            [](const options::Job& job) { return job.id; });
+             return out;
+           })
+      .def_property_readonly("live", &Market::live)
+      .def_property_readonly("shapes", &Market::shapes);
+  py::class_<Room>(m, "Room")
+      .def(py::init<const Market&>(), py::arg("market"), py::keep_alive<1, 2>())
+      .def("place", &place, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
+           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("rows").noconvert(),
+           py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def(
+          "remove",
+          [](Room& room, const Array<std::int32_t>& rows, Array<std::int32_t>& klass, Array<std::int32_t>& start) {
+            check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
+            room.remove(view(rows), fill(klass), fill(start));
+          },
+          py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def("deal", &deal, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
+           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("options"),
+           py::arg("column").noconvert(), py::arg("amount").noconvert(), py::arg("order").noconvert(),
+           py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def("improve", &improve, py::arg("capacity").noconvert(), py::arg("corridor").noconvert(),
+           py::arg("quota").noconvert(), py::arg("end").noconvert(), py::arg("price").noconvert(),
+           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def(
+          "settle",
+          [](Room& room, const Array<std::int32_t>& rows, const Array<std::int32_t>& to_class,
+             const Array<std::int32_t>& to_start, Array<std::int32_t>& klass, Array<std::int32_t>& start) {
+            check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
+            return room.settle(view(rows), view(to_class), view(to_start), fill(klass), fill(start));
+          },
+          py::arg("rows").noconvert(), py::arg("to_class").noconvert(), py::arg("to_start").noconvert(),
+          py::arg("klass").noconvert(), py::arg("start").noconvert())
+      .def_property_readonly("load",
+                             [](const Room& r) { return shaped(r.load(), {r.market().sites(), r.market().hours()}); })
+      .def_property_readonly(
+          "accelerators",
+          [](const Room& r) { return shaped(r.accelerators(), {r.market().classes(), r.market().hours()}); })
+      .def_property_readonly(
+          "data",
+          [](const Room& r) { return shaped(r.data(), {r.market().sites(), r.market().sites(), r.market().hours()}); })
+      .def_property_readonly("power",
+                             [](const Room& r) { return shaped(r.power(), {r.market().sites(), r.market().hours()}); })
+      .def_property_readonly("quota_used",
+                             [](const Room& r) { return shaped(r.quota_used(), {r.market().tenants()}); });
+}
+
+}  // namespace gridcompute::bindings

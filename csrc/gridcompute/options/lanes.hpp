@@ -1,0 +1,33 @@
+// The two loops where a price pass spends its time, over sites as lanes of a vector.
+#pragma once
+
+#include <cstdint>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::options {
+
+// What a job's scan reads. Rows have `lanes` entries; lanes beyond the last site are closed by the mask.
+struct Scan {
+  const double* table;                 // M: [length][hour][lane]
+  const std::int32_t* lengths_within;  // [room]: how many distinct lengths fit into that many hours
+  const double* transfer;              // [hour][lane]: price of a unit of data from the job's origin
+  const double* bandwidth;             // [hour][lane], or nullptr if every corridor carries the data
+  const double* mask;                  // [lane]: 0 or inf
+  Index hours;
+  std::int32_t first, last, deadline;  // hours to start in, inclusive; the hour to end by
+  double gang, data, delay;
+};
+
+struct Best {
+  double cost;
+  std::int32_t site, hour;
+};
+
+// The cheapest (hour, site), lowest site then hour among equals. lanes: 8, 16, 32 or 64.
+[[nodiscard]] Best scan(const Scan& job, Index lanes);
+
+// m[t][s] = min(m[t][s], ahead[t][s] - here[t][s] + add[s]) for `hours` rows of `lanes`.
+void fold(double* m, const double* ahead, const double* here, const double* add, Index hours, Index lanes);
+
+}  // namespace gridcompute::options

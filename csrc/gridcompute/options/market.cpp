@@ -1,0 +1,480 @@
+#include "gridcompute/options/market.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+
+#include "gridcompute/base/error.hpp"
+#include "gridcompute/options/lanes.hpp"
+
+namespace gridcompute::options {
+
+namespace {
+
+constexpr Index kChunk = 8192;  // jobs: a few milliseconds of work, and several chunks a thread from 50,000 jobs on
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kUnit = 0x1p-53;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+struct HashRow {
+  std::size_t operator()(const std::vector<std::int32_t>& row) const noexcept {
+    std::uint64_t h = 1469598103934665603ULL;
+    for (const std::int32_t x : row) h = (h ^ static_cast<std::uint32_t>(x)) * 1099511628211ULL;
+    return h;
+  }
+};
+
+Index lanes_for(Index sites) {
+  Index lanes = 8;
+  while (lanes < sites) lanes *= 2;
+  return lanes;
+}
+
+std::int32_t hours_for(double work, double speed, Index hours) {
+  const double need = std::ceil(work / speed - kRoundingHours);
+  return static_cast<std::int32_t>(std::clamp(need, 1.0, static_cast<double>(hours + 1)));
+}
+
+}  // namespace
+
+struct Market::Running {
+  std::vector<double> layered;   // [layer][hour + 1][lane]
+  std::vector<double> transfer;  // [origin][hour][lane]
+  std::span<const double> nu;
+  double most_sum = 0.0, most_transfer = 0.0, most_nu = 0.0;
+};
+
+struct Market::Scratch {
+  std::vector<double> m, add;                 // [length][hour][lane]; [lane]
+  std::vector<std::int32_t> within, lengths;  // [room]; distinct d, ascending
+};
+
+Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
+               std::span<const std::int32_t> weight)
+    : sites_(world.sites),
+      hours_(world.hours),
+      classes_(world.classes()),
+      lanes_(lanes_for(world.sites)),
+      site_(world.site.begin(), world.site.end()),
+      capacity_(world.capacity.begin(), world.capacity.end()),
+      kwh_(world.kwh.begin(), world.kwh.end()),
+      power_(world.power.begin(), world.power.end()),
+      transfer_price_(world.transfer_price.begin(), world.transfer_price.end()),
+      quota_(world.quota.begin(), world.quota.end()),
+      priced_(world.priced.begin(), world.priced.end()) {
+  if (sites_ < 1 || sites_ > kMostSites)
+    throw Error(ErrorKind::invalid_problem, "sites", -1, std::to_string(sites_) + " sites, needed 1 to 63");
+  if (jobs.gang.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+    throw Error(ErrorKind::invalid_problem, "jobs", -1, "more than 2^31 - 1 jobs");
+  if (hours_ < 1 || hours_ > 4096)
+    throw Error(ErrorKind::invalid_problem, "hours", -1, std::to_string(hours_) + " hours, needed 1 to 4096");
+  std::vector<std::int32_t> at_site(at(sites_), 0);
+  for (const std::int32_t s : site_) layer_.push_back(at_site[at(s)]++);
+  layers_ = *std::max_element(at_site.begin(), at_site.end());
+  class_at_.assign(at(layers_ * lanes_), kNone);
+  for (Index c = 0; c < classes_; ++c) class_at_[at(layer_[at(c)] * lanes_ + site_[at(c)])] = static_cast<Slot>(c);
+  bandwidth_.assign(at(sites_ * hours_ * lanes_), kInf);
+  for (Index o = 0; o < sites_; ++o)
+    for (Index s = 0; s < sites_; ++s)
+      for (Index t = 0; t < hours_; ++t)
+        bandwidth_[at((o * hours_ + t) * lanes_ + s)] = world.bandwidth[at((o * sites_ + s) * hours_ + t)];
+  group(world, jobs, subset, weight);
+  live_.resize(jobs_.size());
+  std::iota(live_.begin(), live_.end(), 0);
+  assert(holds());
+}
+
+// Finds each job's shape and mask, then sorts. Rows of hours by class are shared by all jobs of a family whose work
+// rounds to the same lengths; the key holds the lengths for the family's distinct speeds only.
+void Market::group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
+                   std::span<const std::int32_t> weight) {
+  const Index families = static_cast<Index>(world.throughput.size()) / classes_;
+  std::vector<std::vector<double>> speeds(at(families));
+  std::vector<std::vector<std::int32_t>> speed_of(at(families));
+  for (Index f = 0; f < families; ++f) {
+    for (Index c = 0; c < classes_; ++c)
+      if (const double v = world.throughput[at(f * classes_ + c)]; v > 0) speeds[at(f)].push_back(v);
+    std::sort(speeds[at(f)].begin(), speeds[at(f)].end());
+    speeds[at(f)].erase(std::unique(speeds[at(f)].begin(), speeds[at(f)].end()), speeds[at(f)].end());
+    for (Index c = 0; c < classes_; ++c) {
+      const double v = world.throughput[at(f * classes_ + c)];
+      const auto found = std::lower_bound(speeds[at(f)].begin(), speeds[at(f)].end(), v);
+      speed_of[at(f)].push_back(v > 0 ? static_cast<std::int32_t>(found - speeds[at(f)].begin()) : -1);
+    }
+  }
+  std::vector<double> memories(world.memory.begin(), world.memory.end());
+  std::sort(memories.begin(), memories.end());
+  memories.erase(std::unique(memories.begin(), memories.end()), memories.end());
+  const std::int64_t least_held = *std::min_element(capacity_.begin(), capacity_.end());
+  const double narrowest = *std::min_element(world.bandwidth.begin(), world.bandwidth.end());
+
+  std::unordered_map<std::vector<std::int32_t>, std::int32_t, HashRow> rows, shapes;
+  std::unordered_map<std::uint64_t, std::int32_t> masks;
+  std::vector<std::int32_t> key;
+  const auto add = [&](std::int32_t id, std::int32_t stands_for) {
+    const Index j = id, f = jobs.family[at(j)];
+    key.assign({static_cast<std::int32_t>(f),
+                static_cast<std::int32_t>(std::lower_bound(memories.begin(), memories.end(), jobs.memory[at(j)]) -
+                                          memories.begin())});
+    std::int32_t longest = 0;
+    for (const double v : speeds[at(f)]) key.push_back(hours_for(jobs.work[at(j)], v, hours_));
+    for (std::size_t i = 2; i < key.size(); ++i)
+      if (key[i] <= hours_) longest = std::max(longest, key[i]);
+    const auto [row, fresh] = rows.try_emplace(key, static_cast<std::int32_t>(rows.size()));
+    if (fresh)
+      for (Index c = 0; c < classes_; ++c) {
+        const std::int32_t v = speed_of[at(f)][at(c)];
+        const std::int32_t d = v < 0 ? 0 : key[at(v + 2)];
+        hours_by_class_.push_back(d <= hours_ && jobs.memory[at(j)] <= world.memory[at(c)] ? d : 0);
+      }
+    const std::int32_t m = jobs.tenant[at(j)], gang = jobs.gang[at(j)];
+    const bool restricted = gang > least_held || static_cast<double>(gang) * longest > quota_[at(m)];
+    const std::int32_t payer = world.priced[at(m)] != 0 ? m : -1;
+    // A quota too small for the gang is the tenant's own, so such a shape is the tenant's even if it has no price.
+    const std::int32_t owner = static_cast<double>(gang) * longest > quota_[at(m)] ? m : payer;
+    key.assign({row->second, restricted ? gang : 0, owner});
+    const auto [shape, fresh_shape] = shapes.try_emplace(key, static_cast<std::int32_t>(shapes.size()));
+    if (fresh_shape) {
+      Shape made;
+      made.gang = restricted ? gang : 0;
+      made.tenant = owner;
+      made.at = at(row->second * classes_);
+      shapes_.push_back(made);
+    }
+    std::uint64_t mask = 0;
+    for (Index s = 0; s < sites_; ++s)
+      if (((jobs.residency[at(j)] >> s) & 1) != 0 &&
+          world.latency[at(jobs.origin[at(j)] * sites_ + s)] <= jobs.latency[at(j)])
+        mask |= std::uint64_t{1} << s;
+    const auto [where, fresh_mask] = masks.try_emplace(mask, static_cast<std::int32_t>(masks.size()));
+    if (fresh_mask) masks_.push_back(mask);
+    Job job{};
+    job.data = jobs.data[at(j)], job.delay = jobs.delay[at(j)], job.value = jobs.value[at(j)];
+    job.placed_class = jobs.placed_class[at(j)], job.placed_start = jobs.placed_start[at(j)];
+    job.migration = job.placed_class >= 0 ? jobs.migration[at(j)] : 0.0;
+    job.id = id, job.gang = gang, job.weight = stands_for, job.shape = shape->second, job.mask = where->second;
+    job.origin = jobs.origin[at(j)], job.tenant = m;
+    job.release = jobs.release[at(j)], job.deadline = jobs.deadline[at(j)];
+    job.wide = job.data > narrowest;
+    jobs_.push_back(job);
+  };
+  if (subset.empty()) {
+    jobs_.reserve(jobs.gang.size());
+    for (std::size_t j = 0; j < jobs.gang.size(); ++j) add(static_cast<std::int32_t>(j), 1);
+  } else {
+    jobs_.reserve(subset.size());
+    for (std::size_t i = 0; i < subset.size(); ++i) add(subset[i], weight.empty() ? 1 : weight[i]);
+  }
+  std::sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
+    return std::tie(a.shape, a.origin, a.release, a.deadline, a.id) <
+           std::tie(b.shape, b.origin, b.release, b.deadline, b.id);
+  });
+  position_.assign(jobs.gang.size(), -1);
+  for (std::size_t p = 0; p < jobs_.size(); ++p) position_[at(jobs_[p].id)] = static_cast<std::int32_t>(p);
+  mask_cost_.assign(masks_.size() * at(lanes_), kInf);
+  for (std::size_t i = 0; i < masks_.size(); ++i)
+    for (Index s = 0; s < sites_; ++s)
+      if (((masks_[i] >> s) & 1) != 0) mask_cost_[i * at(lanes_) + at(s)] = 0.0;
+  for (Shape& shape : shapes_) {
+    shape.first_hour = static_cast<std::int32_t>(hours_), shape.last_hour = -1;
+    for (Index c = 0; c < classes_; ++c) {
+      const std::int32_t d = hours_by_class_[shape.at + at(c)];
+      if (d > 0 && (shape.shortest == 0 || d < shape.shortest)) shape.shortest = d;
+    }
+  }
+  for (const Job& job : jobs_) {
+    Shape& shape = shapes_[at(job.shape)];
+    shape.first_hour = std::min(shape.first_hour, job.release);
+    shape.last_hour = std::max(shape.last_hour, job.deadline - shape.shortest);
+    const double w = job.weight;
+    gangs_ += w * job.gang, data_sum_ += w * job.data, delay_sum_ += w * job.delay;
+    value_sum_ += w * (job.value + job.migration);
+  }
+}
+
+void Market::keep(std::span<const std::uint8_t> live) {
+  live_.clear();
+  for (std::size_t p = 0; p < jobs_.size(); ++p)
+    if (live[at(jobs_[p].id)] != 0) live_.push_back(static_cast<std::int32_t>(p));
+}
+
+void Market::sizes(std::span<double> out) const {
+  std::fill(out.begin(), out.end(), 0.0);
+  for (const Job& job : jobs_) out[at(job.id)] = static_cast<double>(job.gang) * shapes_[at(job.shape)].shortest;
+}
+
+void Market::reachable(Pool& pool, std::span<std::uint8_t> out) const {
+  std::fill(out.begin(), out.end(), std::uint8_t{0});
+  pool.for_chunks(size(), kChunk, [&](Index, Index begin, Index end) {
+    for (Index p = begin; p < end; ++p) {
+      const Job& job = jobs_[at(p)];
+      bool found = false;
+      for (Index c = 0; c < classes_ && !found; ++c)
+        for (Index t = job.release; t < job.deadline && !found; ++t) found = fits(job, c, t);
+      out[at(job.id)] = found ? 1 : 0;
+    }
+  });
+}
+
+Market::Running Market::running(const Prices& prices) const {
+  Running run;
+  run.nu = prices.quota;
+  run.layered.assign(at(layers_ * (hours_ + 1) * lanes_), 0.0);
+  for (Index c = 0; c < classes_; ++c) {
+    double sum = 0.0;
+    for (Index t = 0; t <= hours_; ++t) {
+      run.layered[at((layer_[at(c)] * (hours_ + 1) + t) * lanes_ + site_[at(c)])] = sum;
+      run.most_sum = std::max(run.most_sum, std::abs(sum));
+      if (t < hours_)
+        sum += prices.capacity[at(c * hours_ + t)] +
+               kwh_[at(c * hours_ + t)] * prices.energy[at(site_[at(c)] * hours_ + t)];
+    }
+  }
+  run.transfer.assign(at(sites_ * hours_ * lanes_), 0.0);
+  for (Index o = 0; o < sites_; ++o)
+    for (Index s = 0; s < sites_; ++s)
+      for (Index t = 0; t < hours_; ++t) {
+        const double price = prices.corridor[at((o * sites_ + s) * hours_ + t)] + transfer_price_[at(o * sites_ + s)];
+        run.transfer[at((o * hours_ + t) * lanes_ + s)] = price;
+        run.most_transfer = std::max(run.most_transfer, std::abs(price));
+      }
+  for (const double nu : prices.quota) run.most_nu = std::max(run.most_nu, std::abs(nu));
+  return run;
+}
+
+// The lanes of a length are those classes that take exactly so many hours; a class closed to the gang in some hour
+// is closed for the starts that reach it.
+void Market::table(const Running& run, const Shape& shape, Scratch& out) const {
+  const std::int32_t* hours_on_class = &hours_by_class_[shape.at];
+  out.lengths.clear();
+  for (Index c = 0; c < classes_; ++c)
+    if (hours_on_class[c] > 0) out.lengths.push_back(hours_on_class[c]);
+  std::sort(out.lengths.begin(), out.lengths.end());
+  out.lengths.erase(std::unique(out.lengths.begin(), out.lengths.end()), out.lengths.end());
+  out.within.assign(at(hours_ + 1), 0);
+  for (const std::int32_t d : out.lengths) ++out.within[at(d)];
+  std::partial_sum(out.within.begin(), out.within.end(), out.within.begin());
+  const Index level = hours_ * lanes_;
+  if (out.m.size() < out.lengths.size() * at(level)) out.m.resize(out.lengths.size() * at(level));
+  out.add.resize(at(lanes_));
+  const double nu = shape.tenant >= 0 && priced(shape.tenant) ? run.nu[at(shape.tenant)] : 0.0;
+  const double quota = shape.tenant >= 0 ? quota_[at(shape.tenant)] : kInf;
+  for (std::size_t i = 0; i < out.lengths.size(); ++i) {
+    const std::int32_t d = out.lengths[i];
+    double* m = out.m.data() + i * at(level);
+    const Index from = shape.first_hour * lanes_;
+    const Index to = (shape.last_hour + 1) * lanes_;
+    if (i == 0) {
+      std::fill(m + from, m + std::max(from, to), kInf);
+    } else {
+      std::copy(m + from - level, m + std::max(from, to) - level, m + from);
+    }
+    const Index starts = std::min<Index>(shape.last_hour, hours_ - d) - shape.first_hour + 1;
+    if (starts <= 0 || static_cast<double>(shape.gang) * d > quota) continue;
+    for (Index a = 0; a < layers_; ++a) {
+      bool any = false;
+      for (Index s = 0; s < lanes_; ++s) {
+        const Slot c = class_at_[at(a * lanes_ + s)];
+        const bool in = c >= 0 && hours_on_class[c] == d;
+        out.add[at(s)] = in ? nu * d : kInf;
+        any |= in;
+      }
+      if (!any) continue;
+      const double* here = run.layered.data() + (a * (hours_ + 1) + shape.first_hour) * lanes_;
+      if (shape.gang == 0) {
+        fold(m + from, here + d * lanes_, here, out.add.data(), starts, lanes_);
+        continue;
+      }
+      for (Index s = 0; s < sites_; ++s) {
+        if (out.add[at(s)] == kInf) continue;
+        const std::int64_t* held = &capacity_[at(class_at_[at(a * lanes_ + s)] * hours_ + shape.first_hour)];
+        for (Index t = 0; t < starts; ++t) {
+          if (*std::min_element(held + t, held + t + d) < shape.gang) continue;
+          double& best = m[from + t * lanes_ + s];
+          best = std::min(best, here[(t + d) * lanes_ + s] - here[t * lanes_ + s] + out.add[at(s)]);
+        }
+      }
+    }
+  }
+}
+
+bool Market::fits(const Job& job, Index klass, Index hour) const {
+  const std::int32_t d = hours_on(job, klass);
+  const Index s = site_[at(klass)];
+  if (d == 0 || hour < job.release || hour + d > job.deadline || ((masks_[at(job.mask)] >> s) & 1) == 0) return false;
+  if (job.data > bandwidth_[at((job.origin * hours_ + hour) * lanes_ + s)]) return false;
+  if (static_cast<double>(job.gang) * d > quota_[at(job.tenant)]) return false;
+  const std::int64_t* held = &capacity_[at(klass * hours_ + hour)];
+  return *std::min_element(held, held + d) >= job.gang;
+}
+
+Slot Market::class_of(const Running& run, const Job& job, Index site, Index hour) const {
+  const Shape& shape = shapes_[at(job.shape)];
+  const double nu = shape.tenant >= 0 && priced(shape.tenant) ? run.nu[at(shape.tenant)] : 0.0;
+  double best = kInf;
+  Slot out = kNone;
+  for (Index a = 0; a < layers_; ++a) {
+    const Slot c = class_at_[at(a * lanes_ + site)];
+    if (c < 0) continue;
+    const std::int32_t d = hours_on(job, c);
+    if (d == 0 || hour + d > job.deadline) continue;
+    const double* sum = run.layered.data() + (a * (hours_ + 1) + hour) * lanes_ + site;
+    const double cost = sum[d * lanes_] - sum[0] + nu * d;
+    if (cost < best && (shape.gang == 0 || fits(job, c, hour))) best = cost, out = c;
+  }
+  return out;
+}
+
+void Market::chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out,
+                   const Choices& choices) const {
+  Scratch scratch;
+  std::int32_t current = -1;
+  out.use.accelerators.assign(at(classes_ * (hours_ + 1)), 0);  // differences, summed up after the merge
+  out.use.data.assign(at(sites_ * sites_ * hours_), 0.0);
+  out.use.quota.assign(quota_.size(), 0);
+  for (const std::int32_t p : positions) {
+    const Job& job = jobs_[at(p)];
+    const Shape& shape = shapes_[at(job.shape)];
+    if (job.shape != current) current = job.shape, table(run, shape, scratch);
+    Best best{kInf, -1, -1};
+    if (shape.shortest > 0 && job.release + shape.shortest <= job.deadline)
+      best = scan({scratch.m.data(), scratch.within.data(), &run.transfer[at(job.origin * hours_ * lanes_)],
+                   job.wide ? &bandwidth_[at(job.origin * hours_ * lanes_)] : nullptr,
+                   &mask_cost_[at(job.mask * lanes_)], hours_, job.release, job.deadline - shape.shortest, job.deadline,
+                   static_cast<double>(job.gang), job.data, job.delay},
+                  lanes_);
+    Slot klass = kNone;
+    if (job.migration > 0.0) {
+      best.cost += job.migration;
+      if (fits(job, job.placed_class, job.placed_start)) {
+        const Index s = site_[at(job.placed_class)], t = job.placed_start;
+        const double stay = cost_of(run, job, job.placed_class, t);
+        if (stay <= best.cost) best = {stay, static_cast<std::int32_t>(s), job.placed_start}, klass = job.placed_class;
+      }
+    }
+    if (!(best.cost < job.value)) {
+      out.total += job.weight * job.value, out.left_out += job.weight * job.value;
+      if (choices.draws(p)) choices.klass[at(job.id)] = choices.start[at(job.id)] = -1;
+      continue;
+    }
+    if (klass == kNone) klass = class_of(run, job, best.site, best.hour);
+    const std::int32_t d = hours_on(job, klass);
+    out.total += job.weight * best.cost;
+    ++out.placed;
+    std::int64_t* taken = &out.use.accelerators[at(klass * (hours_ + 1) + best.hour)];
+    const std::int64_t gang = static_cast<std::int64_t>(job.gang) * job.weight;
+    taken[0] += gang, taken[d] -= gang;
+    if (job.origin != best.site)
+      out.use.data[at((job.origin * sites_ + best.site) * hours_ + best.hour)] += job.weight * job.data;
+    out.use.quota[at(job.tenant)] += gang * d;
+    if (choices.draws(p)) choices.klass[at(job.id)] = klass, choices.start[at(job.id)] = best.hour;
+  }
+}
+
+double Market::cost_of(const Running& run, const Job& job, Index klass, Index hour) const {
+  const std::int32_t d = hours_on(job, klass);
+  const Index s = site_[at(klass)];
+  const double* sum = run.layered.data() + (layer_[at(klass)] * (hours_ + 1) + hour) * lanes_ + s;
+  const double nu = priced(job.tenant) ? run.nu[at(job.tenant)] : 0.0;
+  return job.gang * (sum[d * lanes_] - sum[0] + nu * d) +
+         job.data * run.transfer[at((job.origin * hours_ + hour) * lanes_ + s)] +
+         job.delay * static_cast<double>(hour - job.release);
+}
+
+Near Market::near(const Prices& prices, double slack, Pool& pool) const {
+  const Running run = running(prices);
+  std::vector<Near> parts(at(Pool::chunks(live(), kChunk)));
+  pool.for_chunks(live(), kChunk, [&](Index index, Index begin, Index end) {
+    Near& out = parts[at(index)];
+    struct Entry {
+      std::int32_t klass, start, hours;
+      double own, cost;
+    };
+    std::vector<Entry> open;
+    for (Index i = begin; i < end; ++i) {
+      const Job& job = jobs_[at(live_[at(i)])];
+      open.assign(1, {-1, -1, 0, job.value, job.value});
+      double best = job.value;
+      for (Index c = 0; c < classes_; ++c) {
+        const std::int32_t d = hours_on(job, c);
+        if (d == 0) continue;
+        for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
+          const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
+          const double more = moved ? job.migration : 0.0;
+          const double cost = cost_of(run, job, c, t) + more;
+          if (cost > best + slack * job.gang * d || !fits(job, c, t)) continue;
+          best = std::min(best, cost);
+          const double own =
+              job.data * transfer_price_[at(job.origin * sites_ + site_[at(c)])] + job.delay * (t - job.release) + more;
+          open.push_back({static_cast<std::int32_t>(c), t, d, own, cost});
+        }
+      }
+      const double most = best + slack * job.gang * shapes_[at(job.shape)].shortest;
+      out.rows.push_back(job.id);
+      out.begin.push_back(static_cast<std::int64_t>(out.klass.size()));
+      for (const Entry& e : open)
+        if (e.cost <= most)
+          out.klass.push_back(e.klass), out.start.push_back(e.start), out.hours.push_back(e.hours),
+              out.own.push_back(e.own);
+    }
+  });
+  Near all;
+  for (const Near& part : parts) {
+    const auto before = static_cast<std::int64_t>(all.klass.size());
+    all.rows.insert(all.rows.end(), part.rows.begin(), part.rows.end());
+    for (const std::int64_t b : part.begin) all.begin.push_back(before + b);
+    all.klass.insert(all.klass.end(), part.klass.begin(), part.klass.end());
+    all.start.insert(all.start.end(), part.start.begin(), part.start.end());
+    all.hours.insert(all.hours.end(), part.hours.begin(), part.hours.end());
+    all.own.insert(all.own.end(), part.own.begin(), part.own.end());
+  }
+  all.begin.push_back(static_cast<std::int64_t>(all.klass.size()));
+  return all;
+}
+
+Pass Market::price(const Prices& prices, Pool& pool, const Choices& choices) const {
+  const Running run = running(prices);
+  std::vector<Pass> parts(at(Pool::chunks(live(), kChunk)));
+  pool.for_chunks(live(), kChunk, [&](Index chunk_index, Index begin, Index end) {
+    chunk(run, std::span(live_).subspan(at(begin), at(end - begin)), parts[at(chunk_index)], choices);
+  });
+  Pass out;
+  std::vector<std::int64_t> change(at(classes_ * (hours_ + 1)), 0);
+  out.use.data.assign(at(sites_ * sites_ * hours_), 0.0);
+  out.use.quota.assign(quota_.size(), 0);
+  for (const Pass& part : parts) {
+    out.total += part.total, out.left_out += part.left_out, out.placed += part.placed;
+    for (std::size_t i = 0; i < change.size(); ++i) change[i] += part.use.accelerators[i];
+    for (std::size_t i = 0; i < out.use.data.size(); ++i) out.use.data[i] += part.use.data[i];
+    for (std::size_t i = 0; i < out.use.quota.size(); ++i) out.use.quota[i] += part.use.quota[i];
+  }
+  out.use.accelerators.resize(at(classes_ * hours_));
+  for (Index c = 0; c < classes_; ++c)
+    std::partial_sum(&change[at(c * (hours_ + 1))], &change[at(c * (hours_ + 1))] + hours_,
+                     &out.use.accelerators[at(c * hours_)]);
+  const double steps = static_cast<double>(2 * hours_ + 16 + kChunk + static_cast<Index>(parts.size()));
+  const double span = static_cast<double>(hours_);
+  out.margin =
+      2 * kUnit * steps *
+      (gangs_ * (run.most_sum + span * run.most_nu) + data_sum_ * run.most_transfer + delay_sum_ * span + value_sum_);
+  return out;
+}
+
+bool Market::holds() const {
+  for (std::size_t p = 0; p < jobs_.size(); ++p) {
+    const Job& job = jobs_[p];
+    if (position_[at(job.id)] != static_cast<std::int32_t>(p)) return false;
+    if (p > 0 && jobs_[p - 1].shape > job.shape) return false;
+    const Shape& shape = shapes_[at(job.shape)];
+    if (job.release < shape.first_hour || job.deadline - shape.shortest > shape.last_hour) return false;
+  }
+  return std::is_sorted(live_.begin(), live_.end());
+}
+
+}  // namespace gridcompute::options

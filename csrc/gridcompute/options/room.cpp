@@ -1,0 +1,226 @@
+#include "gridcompute/options/room.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "gridcompute/base/error.hpp"
+
+namespace gridcompute::options {
+
+namespace {
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+}  // namespace
+
+Room::Room(const Market& market)
+    : market_(&market),
+      free_(market.capacity_),
+      power_(market.power_),
+      load_(market.power_.size(), 0.0),
+      used_(market.quota_.size(), 0) {
+  data_.resize(at(market.sites_ * market.sites_ * market.hours_));
+  for (Index o = 0; o < market.sites_; ++o)
+    for (Index s = 0; s < market.sites_; ++s)
+      for (Index t = 0; t < market.hours_; ++t)
+        data_[at((o * market.sites_ + s) * market.hours_ + t)] =
+            market.bandwidth_[at((o * market.hours_ + t) * market.lanes_ + s)];
+}
+
+void Room::take(const Job& job, Index klass, Index hour, int sign) {
+  const Market& m = *market_;
+  const std::int32_t d = m.hours_on(job, klass);
+  const std::int64_t gang = sign * static_cast<std::int64_t>(job.gang);
+  const Index s = m.site_[at(klass)];
+  for (Index t = hour; t < hour + d; ++t) {
+    free_[at(klass * m.hours_ + t)] -= gang;
+    const double kwh = static_cast<double>(gang) * m.kwh_[at(klass * m.hours_ + t)];
+    power_[at(s * m.hours_ + t)] -= kwh, load_[at(s * m.hours_ + t)] += kwh;
+  }
+  if (job.origin != s) data_[at((job.origin * m.sites_ + s) * m.hours_ + hour)] -= sign * job.data;
+  used_[at(job.tenant)] += gang * d;
+}
+
+bool Room::open(const Job& job, Index klass, Index hour, std::int32_t d) const {
+  const Market& m = *market_;
+  const std::int64_t* held = &free_[at(klass * m.hours_ + hour)];
+  for (std::int32_t h = 0; h < d; ++h)
+    if (held[h] < job.gang) return false;
+  const Index s = m.site_[at(klass)];
+  const double *kwh = &m.kwh_[at(klass * m.hours_ + hour)], *left = &power_[at(s * m.hours_ + hour)];
+  for (std::int32_t h = 0; h < d; ++h)
+    if (job.gang * kwh[h] > left[h]) return false;
+  return (job.origin == s || job.data <= data_[at((job.origin * m.sites_ + s) * m.hours_ + hour)]) &&
+         static_cast<double>(used_[at(job.tenant)] + static_cast<std::int64_t>(job.gang) * d) <=
+             m.quota_[at(job.tenant)];
+}
+
+std::vector<double> Room::sums_of(const Prices& prices) const {
+  const Market& m = *market_;
+  std::vector<double> sums(at(m.classes_ * (m.hours_ + 1)));
+  for (Index c = 0; c < m.classes_; ++c)
+    for (Index t = 0; t < m.hours_; ++t)
+      sums[at(c * (m.hours_ + 1) + t + 1)] =
+          sums[at(c * (m.hours_ + 1) + t)] + prices.capacity[at(c * m.hours_ + t)] +
+          m.kwh_[at(c * m.hours_ + t)] * prices.energy[at(m.site_[at(c)] * m.hours_ + t)];
+  return sums;
+}
+
+bool Room::place_one(const Prices& prices, const std::vector<double>& sums, std::int32_t row,
+                     std::span<std::int32_t> klass, std::span<std::int32_t> start) {
+  const Market& m = *market_;
+  const Job& job = m.jobs_[at(m.position(row))];
+  const std::int32_t* hours_on = &m.hours_by_class_[m.shapes_[at(job.shape)].at];
+  const double nu = m.priced(job.tenant) ? prices.quota[at(job.tenant)] : 0.0;
+  double best = job.value;
+  std::int32_t to = -1, to_start = -1;
+  for (Index c = 0; c < m.classes_; ++c) {
+    const std::int32_t d = hours_on[c];
+    const Index s = m.site_[at(c)];
+    if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> s) & 1) == 0) continue;
+    const double* sum = &sums[at(c * (m.hours_ + 1))];
+    const double carry = job.data * m.transfer_price_[at(job.origin * m.sites_ + s)];
+    const double* toll = &prices.corridor[at((job.origin * m.sites_ + s) * m.hours_)];
+    for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
+      const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
+      const double cost = job.gang * (sum[t + d] - sum[t] + nu * d) + job.data * toll[t] + carry +
+                          job.delay * (t - job.release) + (moved ? job.migration : 0.0);
+      if (cost < best && open(job, c, t, d)) best = cost, to = static_cast<std::int32_t>(c), to_start = t;
+    }
+  }
+  klass[at(row)] = to, start[at(row)] = to_start;
+  if (to >= 0) take(job, to, to_start, 1);
+  return to >= 0;
+}
+
+Index Room::place(const Prices& prices, std::span<const std::int32_t> rows, std::span<std::int32_t> klass,
+                  std::span<std::int32_t> start) {
+  const std::vector<double> sums = sums_of(prices);
+  Index placed = 0;
+  for (const std::int32_t row : rows) placed += place_one(prices, sums, row, klass, start) ? 1 : 0;
+  return placed;
+}
+
+Index Room::deal(const Prices& prices, const Deal& deal, std::span<const std::int64_t> order,
+                 std::span<std::int32_t> klass, std::span<std::int32_t> start) {
+  const Market& m = *market_;
+  const std::vector<double> sums = sums_of(prices);
+  std::vector<double> left(deal.amount.begin(), deal.amount.end());
+  Index displaced = 0;
+  for (const std::int64_t i : order) {
+    const std::int32_t row = deal.rows[at(i)];
+    const Job& job = m.jobs_[at(m.position(row))];
+    const std::int64_t begin = deal.begin[at(i)], end = deal.begin[at(i + 1)], column = deal.column[at(i)];
+    std::int64_t best = -1;
+    double most = -std::numeric_limits<double>::infinity();
+    for (std::int64_t e = begin; e < end; ++e) {
+      const double amount = column < 0 ? 0.0 : left[at(column + e - begin)];
+      if (!(amount > most)) continue;
+      const std::int32_t c = deal.klass[at(e)];
+      if (c >= 0 && !open(job, c, deal.start[at(e)], m.hours_on(job, c))) continue;
+      most = amount, best = e;
+    }
+    if (best < 0) {
+      ++displaced;
+      place_one(prices, sums, row, klass, start);
+      continue;
+    }
+    klass[at(row)] = deal.klass[at(best)], start[at(row)] = deal.start[at(best)];
+    if (klass[at(row)] >= 0) take(job, klass[at(row)], start[at(row)], 1);
+    if (column >= 0) left[at(column + best - begin)] -= job.gang;
+  }
+  return displaced;
+}
+
+Index Room::improve(const Prices& prices, const Curves& curves, std::span<const std::int32_t> rows,
+                    std::span<std::int32_t> klass, std::span<std::int32_t> start) {
+  const Market& m = *market_;
+  Index moved = 0;
+  std::vector<double> sum(at(m.hours_ + 1));
+  // The segment each site and hour is in; kept up to date as loads change.
+  const Index n = curves.segments;
+  const auto cost_of_load = [&](Index where, double load, double more) {
+    const double *end = &curves.end[at(where * n)], *price = &curves.price[at(where * n)];
+    Index i = 0;
+    while (i + 1 < n && end[i] <= load) ++i;
+    double cost = 0.0;
+    for (; i + 1 < n && load + more > end[i]; ++i) {
+      const double part = end[i] - load;
+      cost += part * price[i], more -= part, load = end[i];
+    }
+    return cost + more * price[i];
+  };
+  for (const std::int32_t row : rows) {
+    const Job& job = m.jobs_[at(m.position(row))];
+    const Shape& shape = m.shapes_[at(job.shape)];
+    const std::int32_t* hours_on = &m.hours_by_class_[shape.at];
+    const std::int32_t was = klass[at(row)], was_start = start[at(row)];
+    if (was >= 0) take(job, was, was_start, -1);
+    const double nu = m.priced(job.tenant) ? prices.quota[at(job.tenant)] : 0.0;
+    double best = job.value;
+    std::int32_t to = -1, to_start = -1;
+    // The present option comes first and with a hair's advantage, so that equals do not wander.
+    const auto look = [&](Index c, std::int32_t from, std::int32_t last, double advantage) {
+      const std::int32_t d = hours_on[c];
+      const Index s = m.site_[at(c)];
+      double running = 0.0;
+      for (std::int32_t h = from; h < last + d; ++h) {
+        sum[at(h)] = running;
+        running += job.gang * prices.capacity[at(c * m.hours_ + h)] +
+                   cost_of_load(s * m.hours_ + h, load_[at(s * m.hours_ + h)], job.gang * m.kwh_[at(c * m.hours_ + h)]);
+      }
+      sum[at(last + d)] = running;
+      const double carry = job.data * m.transfer_price_[at(job.origin * m.sites_ + s)];
+      const double* toll = &prices.corridor[at((job.origin * m.sites_ + s) * m.hours_)];
+      for (std::int32_t t = from; t <= last; ++t) {
+        const bool away = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
+        const double cost = sum[at(t + d)] - sum[at(t)] + job.gang * nu * d + job.data * toll[t] + carry +
+                            job.delay * (t - job.release) + (away ? job.migration : 0.0);
+        if (cost * (1.0 - advantage) < best && open(job, c, t, d)) {
+          best = cost * (1.0 - advantage);
+          to = static_cast<std::int32_t>(c), to_start = t;
+        }
+      }
+    };
+    if (was >= 0) look(was, was_start, was_start, 1e-9);
+    for (Index c = 0; c < m.classes_; ++c) {
+      const std::int32_t d = hours_on[c];
+      if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> m.site_[at(c)]) & 1) == 0) continue;
+      look(c, job.release, job.deadline - d, 0.0);
+    }
+    if (to >= 0) take(job, to, to_start, 1);
+    klass[at(row)] = to, start[at(row)] = to_start;
+    moved += to != was || to_start != was_start;
+  }
+  return moved;
+}
+
+Index Room::settle(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
+                   std::span<const std::int32_t> to_start, std::span<std::int32_t> klass,
+                   std::span<std::int32_t> start) {
+  remove(rows, klass, start);
+  Index placed = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Job& job = market_->jobs_[at(market_->position(rows[i]))];
+    if (to_class[i] < 0 || !market_->fits(job, to_class[i], to_start[i])) continue;
+    if (!open(job, to_class[i], to_start[i], market_->hours_on(job, to_class[i]))) continue;
+    take(job, to_class[i], to_start[i], 1);
+    klass[at(rows[i])] = to_class[i], start[at(rows[i])] = to_start[i];
+    ++placed;
+  }
+  return placed;
+}
+
+void Room::remove(std::span<const std::int32_t> rows, std::span<std::int32_t> klass, std::span<std::int32_t> start) {
+  for (const std::int32_t row : rows) {
+    if (klass[at(row)] < 0) continue;
+    take(market_->jobs_[at(market_->position(row))], klass[at(row)], start[at(row)], -1);
+    klass[at(row)] = start[at(row)] = -1;
+  }
+}
+
+bool Room::holds() const {
+  return std::all_of(free_.begin(), free_.end(), [](std::int64_t x) { return x >= 0; }) &&
+         std::all_of(data_.begin(), data_.end(), [](double x) { return x >= -1e-6; }) &&
+         std::all_of(used_.begin(), used_.end(), [](std::int64_t x) { return x >= 0; });
+}
+
+}  // namespace gridcompute::options

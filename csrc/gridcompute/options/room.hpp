@@ -1,0 +1,90 @@
+// What is left of the shared rows, and greedy placement into it: the integer side of the matching.
+//
+// Invariants. Free accelerators, data and quota never fall below zero: a gang is placed whole where all its hours,
+// its corridor and its tenant's quota admit it, or not at all. Everything placed can be taken back exactly: what is
+// free is kept in integers, except data, which is recomputed by the caller's checker.
+//
+// Steps. place() takes jobs in the order given; each takes its cheapest option, at the given prices, among those
+// that still fit, if that is below the job's value. Ties go to the lowest class, then hour.
+//
+// Complexity. O(options of the jobs placed), a check of the hours only for options that would be best so far.
+//
+// Source. The dive of a price-and-branch scheme: large jobs first, as in first-fit decreasing, at dual prices.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "gridcompute/options/market.hpp"
+
+namespace gridcompute::options {
+
+// What the jobs' load costs at a site in an hour, convex and piecewise linear: segment i reaches up to load end[i] at
+// price[i] a unit; the last segment has no end. By [site][hour][segment].
+struct Curves {
+  Index segments = 0;
+  std::span<const double> end, price;
+};
+
+// A fractional split of groups of jobs over their options. Job i (row rows[i]) may take any of the entries
+// [begin[i], begin[i + 1]) of klass and start; if it belongs to a group, entry e of it draws on
+// amount[column[i] + e - begin[i]], in accelerators; column[i] = -1: it stands alone.
+struct Deal {
+  std::span<const std::int32_t> rows;
+  std::span<const std::int64_t> begin;
+  std::span<const std::int32_t> klass, start;
+  std::span<const std::int64_t> column;
+  std::span<const double> amount;
+};
+
+class Room {
+ public:
+  explicit Room(const Market& market);
+
+  // Places jobs by row of the table and returns how many; klass and start (one entry a row) receive the option, -1 for
+  // out.
+  Index place(const Prices& prices, std::span<const std::int32_t> rows, std::span<std::int32_t> klass,
+              std::span<std::int32_t> start);
+  // Rounds a split to whole gangs, jobs in the given order of positions in deal.rows: each takes that of its options
+  // which fits and has the most amount left, and lowers it by its gang; if none fits, any option, as in place().
+  // Large jobs first: what rounding displaces is small. Returns how many found none of their own.
+  Index deal(const Prices& prices, const Deal& deal, std::span<const std::int64_t> order, std::span<std::int32_t> klass,
+             std::span<std::int32_t> start);
+  // Takes back whatever of `rows` is placed according to klass and start, and marks it out.
+  void remove(std::span<const std::int32_t> rows, std::span<std::int32_t> klass, std::span<std::int32_t> start);
+
+  // Takes each job out and puts it back where that costs least: energy along the curves at the load of all others,
+  // the other rows at their prices. A job that gains nothing stays. Returns how many moved.
+  Index improve(const Prices& prices, const Curves& curves, std::span<const std::int32_t> rows,
+                std::span<std::int32_t> klass, std::span<std::int32_t> start);
+  // Places each job at the option asked for, in the order given, where it fits. Returns how many did.
+  Index settle(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
+               std::span<const std::int32_t> to_start, std::span<std::int32_t> klass, std::span<std::int32_t> start);
+
+  [[nodiscard]] const std::vector<double>& load() const noexcept { return load_; }
+  [[nodiscard]] const Market& market() const noexcept { return *market_; }
+  [[nodiscard]] const std::vector<std::int64_t>& accelerators() const noexcept { return free_; }
+  [[nodiscard]] const std::vector<double>& data() const noexcept { return data_; }
+  [[nodiscard]] const std::vector<double>& power() const noexcept { return power_; }
+  [[nodiscard]] const std::vector<std::int64_t>& quota_used() const noexcept { return used_; }
+  [[nodiscard]] bool holds() const;
+
+ private:
+  [[nodiscard]] std::vector<double> sums_of(const Prices& prices) const;
+  // One job of place(), with the running sums of prices by class.
+  bool place_one(const Prices& prices, const std::vector<double>& sums, std::int32_t row, std::span<std::int32_t> klass,
+                 std::span<std::int32_t> start);
+  void take(const Job& job, Index klass, Index hour, int sign);
+  // May a gang start there?
+  [[nodiscard]] bool open(const Job& job, Index klass, Index hour, std::int32_t d) const;
+
+  const Market* market_;
+  std::vector<std::int64_t> free_;  // [class][hour]
+  std::vector<double> power_;       // [site][hour]
+  std::vector<double> load_;        // [site][hour], of the jobs placed
+  std::vector<double> data_;        // [origin][site][hour]
+  std::vector<std::int64_t> used_;  // [tenant]: accelerator-hours of its placed jobs
+};
+
+}  // namespace gridcompute::options

@@ -1,0 +1,194 @@
+// Linear assignment, by itself: answers against brute force, invariants of lists, stops, ranges.
+#include "gridcompute/certificate/assignment.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "check.hpp"
+#include "gridcompute/assignment/dense.hpp"
+#include "gridcompute/assignment/route.hpp"
+#include "gridcompute/assignment/small.hpp"
+#include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/base/error.hpp"
+
+namespace gridcompute::assignment {
+namespace {
+
+std::vector<std::int64_t> random_costs(Index size, std::int64_t most, unsigned seed) {
+  std::mt19937_64 random(seed);
+  std::vector<std::int64_t> cost(static_cast<std::size_t>(size));
+  for (auto& c : cost) c = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(most));
+  return cost;
+}
+
+template <class T>
+bool certified(const std::vector<T>& cost, Index rows, Index cols, const Result& r, bool maximize = false) {
+  const certificate::AssignmentCosts<T, std::int32_t> costs{cost, rows, cols, {}, {}, maximize};
+  const auto check = certificate::check_assignment(costs, std::span<const std::int32_t>(r.col_of),
+                                                   std::span<const std::int64_t>(r.row_dual),
+                                                   std::span<const std::int64_t>(r.col_dual), r.exponent);
+  return check.feasible && check.duals_feasible && check.objective == check.bound;
+}
+
+TEST(assignment_dense_is_certified_on_every_shape_and_class) {
+  unsigned seed = 1;
+  for (const auto& [rows, cols] :
+       {std::pair<Index, Index>{1, 1}, {1, 9}, {9, 1}, {40, 40}, {150, 150}, {90, 130}, {130, 90}})
+    for (const std::int64_t most : {2, 50, 1'000'000}) {
+      const auto cost = random_costs(rows * cols, most, seed++);
+      for (const bool maximize : {false, true}) {
+        Stop stop;
+        const Result r = solve(Dense<std::int64_t>{cost.data(), rows, cols}, maximize, 2, stop);
+        CHECK(r.status == Status::optimal);
+        CHECK(certified(cost, rows, cols, r, maximize));
+      }
+    }
+}
+
+TEST(assignment_products_take_the_auction_and_stay_exact) {
+  const Index n = 260;
+  const auto a = random_costs(n, 1000, 3), b = random_costs(n, 1000, 4);
+  std::vector<std::int64_t> cost;
+  for (const auto x : a)
+    for (const auto y : b) cost.push_back(x * y);
+  Stop stop;
+  const Result r = solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  CHECK(r.stats.phases > 0);
+  CHECK(certified(cost, n, n, r));
+}
+
+TEST(assignment_64_bit_twin_agrees_with_32_bits) {
+  const Index n = 120;
+  auto cost = random_costs(n * n, 1000, 5);
+  Stop stop;
+  const Result narrow = solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  for (auto& c : cost) c *= std::int64_t{1} << 40;
+  const Result wide = solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  CHECK(narrow.stats.bits == 32);
+  CHECK(wide.stats.bits == 64);
+  CHECK(certified(cost, n, n, wide));
+}
+
+TEST(assignment_range_at_the_bound_and_one_past) {
+  const std::int64_t top = std::int64_t{1} << 60;
+  std::vector<std::int64_t> cost{0, top, top, top};
+  Stop stop;
+  const Result r = solve(Dense<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
+  CHECK(certified(cost, 2, 2, r));
+  cost[1] = top + 1;
+  CHECK_THROWS(solve(Dense<std::int64_t>{cost.data(), 2, 2}, false, 1, stop), Error);
+}
+
+TEST(assignment_lists_bound_what_they_leave_out) {
+  const Index n = 300;
+  for (const std::int64_t most : {1, 3, 100, 1'000'000}) {
+    const auto cost = random_costs(n * n, most, 6);
+    DenseRows<std::int64_t, std::int32_t> rows(Dense<std::int64_t>{cost.data(), n, n}, false, 0);
+    Lists<std::int32_t> lists(n, n);
+    lists.make_room();
+    auto scratch = lists.scratch();
+    std::vector<std::int32_t> v(static_cast<std::size_t>(n) + 1);
+    for (Index i = 0; i < n; ++i) {
+      CHECK(rows.look(i) == Fit::exact);
+      lists.fill(i, rows, v.data(), scratch);
+    }
+    CHECK(lists.holds(rows, v));
+    for (Index j = 0; j < n; j += 3) v[static_cast<std::size_t>(j)] = -static_cast<std::int32_t>(j % 7);
+    CHECK(lists.holds(rows, v));  // falling prices leave bounds true
+    for (Index i = 0; i < n; i += 5) {
+      const std::int32_t before = lists.bound(i);
+      lists.refill(i, rows, v.data(), before, scratch);
+      CHECK(lists.bound(i) > before);
+    }
+    CHECK(lists.holds(rows, v));
+  }
+}
+
+TEST(assignment_hall_witness_is_checked_by_other_code) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const std::vector<double> cost{1, inf, inf, 2, inf, inf, 3, 4, 5};
+  Stop stop;
+  const Result r = solve(Dense<double>{cost.data(), 3, 3}, false, 1, stop);
+  CHECK(r.status == Status::infeasible);
+  const certificate::AssignmentCosts<double, std::int32_t> costs{cost, 3, 3, {}, {}, false};
+  CHECK(certificate::check_witness(costs, std::span<const std::int32_t>(r.witness)).violated);
+  const std::vector<std::int32_t> no_witness{0, 2};
+  CHECK(!certificate::check_witness(costs, std::span<const std::int32_t>(no_witness)).violated);
+}
+
+TEST(assignment_certificate_rejects_wrong_answers) {
+  const std::vector<std::int64_t> cost{1, 2, 3, 4};
+  Stop stop;
+  Result r = solve(Dense<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
+  CHECK(certified(cost, 2, 2, r));
+  Result bad = r;
+  bad.row_dual[0] += 1;
+  CHECK(!certified(cost, 2, 2, bad));
+  bad = r;
+  bad.col_of = {0, 0};
+  CHECK(!certified(cost, 2, 2, bad));
+}
+
+TEST(assignment_small_and_batch_agree_with_dense) {
+  const Index n = 20, count = 50;
+  const auto cost = random_costs(n * n * count, 30, 7);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(n * count)), cols = rows, rows1 = rows, cols1 = rows;
+  Stop stop;
+  const Dense<std::int64_t> first{cost.data(), n, n};
+  CHECK(solve_batch(first, count, false, 1, stop, rows.data(), cols.data()).status == Status::optimal);
+  CHECK(solve_batch(first, count, false, 7, stop, rows1.data(), cols1.data()).status == Status::optimal);
+  CHECK(cols == cols1);
+  for (Index k = 0; k < count; ++k) {
+    const Dense<std::int64_t> one{cost.data() + k * n * n, n, n};
+    const Result r = solve(one, false, 1, stop);
+    std::int64_t small = 0, dense = 0;
+    for (Index i = 0; i < n; ++i) {
+      small += one.data[i * n + cols[static_cast<std::size_t>(k * n + i)]];
+      dense += one.data[i * n + r.col_of[static_cast<std::size_t>(i)]];
+    }
+    CHECK(small == dense);
+  }
+}
+
+TEST(assignment_threads_change_no_bit) {
+  const Index n = 1500;  // large enough for threads to be used
+  const auto cost = random_costs(n * n, 500, 8);
+  std::vector<std::int32_t> answer;
+  for (const int threads : {1, 2, 7}) {
+    Stop stop;
+    const Result r = solve(Dense<std::int64_t>{cost.data(), n, n}, false, threads, stop);
+    if (threads == 1) answer = r.col_of;
+    CHECK(r.col_of == answer);
+  }
+}
+
+TEST(assignment_sparse_is_certified_and_stops) {
+  const Index n = 500, degree = 6;
+  std::mt19937_64 random(9);
+  std::vector<std::int64_t> start{0};
+  std::vector<std::int64_t> col;
+  for (Index i = 0; i < n; ++i) {
+    col.push_back(i);
+    for (Index k = 1; k < degree; ++k)
+      col.push_back(static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n)));
+    start.push_back(static_cast<std::int64_t>(col.size()));
+  }
+  const auto cost = random_costs(static_cast<Index>(col.size()), 1000, 10);
+  Stop stop;
+  const Sparse<std::int64_t, std::int64_t> a{start, col, cost, n, n};
+  const Result r = solve(a, false, stop);
+  CHECK(r.status == Status::optimal);
+  const certificate::AssignmentCosts<std::int64_t, std::int64_t> costs{cost, n, n, start, col, false};
+  const auto check = certificate::check_assignment(costs, std::span<const std::int32_t>(r.col_of),
+                                                   std::span<const std::int64_t>(r.row_dual),
+                                                   std::span<const std::int64_t>(r.col_dual), 0);
+  CHECK(check.feasible && check.duals_feasible && check.objective == check.bound);
+  Stop at_once(0.0);
+  CHECK(at_once.poll());
+  CHECK(solve(a, false, at_once).status == Status::stopped);
+}
+
+}  // namespace
+}  // namespace gridcompute::assignment

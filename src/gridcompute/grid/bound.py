@@ -1,0 +1,214 @@
+"""Prices and the bound they prove: the rows all jobs share, evaluated in one native pass.
+
+For any prices y = (alpha, pi, gamma, nu) every plan costs at least
+
+    LB(y) = sum_j V_j(y) - alpha . K - gamma . BW - nu+ . U - nu- . L + E(pi),
+
+V_j the cheapest option of job j at these prices (or its value), E(pi) the energy block's least cost
+when each kWh of load earns pi. `Rows.evaluate` gives LB and a supergradient: use less supply.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from .dispatch import EnergyBlock, most_load_kwh, supply_kwh
+
+if TYPE_CHECKING:
+    from .columns import Floats, Int32s, Int64s
+    from .plan import Prices
+    from .problem import Problem
+
+__all__ = ["Evaluation", "PriceVector", "Rows", "Supply", "market_of"]
+
+
+class PriceVector(NamedTuple):
+    """The four kinds of prices, each contiguous float64 in its natural shape."""
+
+    capacity: Floats
+    energy: Floats
+    corridor: Floats
+    quota: Floats
+
+
+class Supply(NamedTuple):
+    """What the rows offer: all of it, or what a dive has left."""
+
+    accelerators: Floats
+    #: Load that is there whatever the jobs do, kWh.
+    load_kwh: Floats
+    data_gb: Floats
+    quota_h: Floats
+    quota_low_h: Floats
+
+
+class Evaluation(NamedTuple):
+    """One look at a price vector."""
+
+    bound: float
+    #: Use less supply by row, flat.
+    slope: Floats
+    #: Cost of the jobs that stay out at these prices, and how many go in.
+    left_out_yuan: float
+    placed: int
+
+
+class Rows:
+    """The shared rows of a problem, packed into one vector of prices.
+
+    Parameters
+    ----------
+    problem : Problem
+    block : EnergyBlock
+    threads : int
+        0 = what the machine offers.
+    """
+
+    def __init__(self, problem: Problem, block: EnergyBlock, threads: int) -> None:
+        """Sizes, limits, and the scale of each row's price."""
+        self.problem, self.block, self.threads = problem, block, threads
+        n_sites, hours = len(problem.sites), problem.hours
+        self.shapes = (
+            problem.classes.capacity.shape,
+            (n_sites, hours),
+            (n_sites, n_sites, hours),
+            (len(problem.quotas),),
+        )
+        self.ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
+        self._limited_gb = np.isfinite(problem.corridors.bandwidth_gb)
+        self._limited_h = np.isfinite(problem.quotas.upper_accelerator_h)
+        below = problem.quotas.below_yuan_per_accelerator_h
+        floor = np.where(problem.quotas.lower_accelerator_h > 0, below, 0.0)
+        self.priced = self._limited_h | (floor > 0)
+        #: Least price of each row; rows without a limit stay at 0.
+        self.floor = self.pack(*(np.zeros(s) for s in self.shapes[:3]), -floor)
+        active = (np.ones(self.shapes[0]), np.ones(self.shapes[1]), self._limited_gb, self.priced)
+        self.active = self.pack(*(np.asarray(a, float) for a in active))
+        self.scale = self.active * self._scale()
+        self._kwh = problem.kwh_per_accelerator_h
+
+    def _scale(self) -> Floats:
+        """A typical price of each kind: steps of the ascent are in units of it."""
+        problem, jobs = self.problem, self.problem.jobs
+        worth = float(np.median(jobs.value_yuan / (jobs.gang * jobs.work_h))) if len(jobs) else 1.0
+        power = float(np.median(problem.energy.tariff_yuan_per_kwh)) or 0.1
+        wires = problem.corridors.price_yuan_per_gb
+        transfer = float(np.median(wires[wires > 0])) if (wires > 0).any() else 0.05
+        watts = float(np.median(problem.kwh_per_accelerator_h)) or 1.0
+        typical = (power * watts / 3, power / 15, transfer, worth / 16)
+        return self.pack(*(np.full(s, v) for s, v in zip(self.shapes, typical, strict=True)))
+
+    def pack(self, *parts: Floats) -> Floats:
+        """One flat vector."""
+        return np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
+
+    def unpack(self, y: Floats) -> PriceVector:
+        """The four kinds of a flat vector, as views."""
+        parts = np.split(y, self.ends[:-1])
+        return PriceVector(*(p.reshape(s) for p, s in zip(parts, self.shapes, strict=True)))
+
+    def start(self, prices: Prices | None) -> Floats:
+        """A vector to begin with: yesterday's prices, or nothing but the tariff for energy."""
+        if prices is None:
+            tariff = self.problem.energy.tariff_yuan_per_kwh
+            return self.pack(
+                np.zeros(self.shapes[0]), tariff * 0.75, *(np.zeros(s) for s in self.shapes[2:])
+            )
+        y = self.pack(prices.capacity, prices.energy, prices.corridor, prices.quota)
+        return np.maximum(y * self.active, self.floor)
+
+    def supply(self, room: _core.Room | None = None, share: float = 1.0) -> Supply:
+        """All that the rows offer (times `share`), or what `room` has left."""
+        problem, quotas = self.problem, self.problem.quotas
+        accelerators = problem.classes.capacity if room is None else room.accelerators
+        data = problem.corridors.bandwidth_gb if room is None else room.data
+        used = np.zeros(len(quotas)) if room is None else room.quota_used
+        load = problem.energy.base_load_kwh if room is None else problem.energy.base_load_kwh + room.load
+        return Supply(
+            accelerators * share,
+            load,
+            np.where(self._limited_gb, data, 0.0) * share,
+            np.where(self._limited_h, quotas.upper_accelerator_h - used, np.inf) * share,
+            np.maximum(quotas.lower_accelerator_h - used, 0.0) * share,
+        )
+
+    def evaluate(
+        self, market: _core.Market, y: Floats, supply: Supply, weight: float = 1.0
+    ) -> Evaluation:
+        """The bound at `y` and its slope; each live job of `market` counts `weight` times."""
+        prices = self.unpack(y)
+        found = market.price(*prices, threads=self.threads)
+        energy = self.block.minimum(prices.energy)
+        used = weight * found["quota"]
+        # A quota's price is a rent above its upper limit, a bonus below its lower, nothing between.
+        held = np.clip(used, supply.quota_low_h, supply.quota_h)
+        held = np.where(prices.quota > 0, supply.quota_h, held)
+        held = np.where(prices.quota < 0, supply.quota_low_h, held)
+        busy = weight * found["accelerators"]
+        load = supply.load_kwh.copy()
+        np.add.at(load, self.problem.classes.site, busy * self._kwh)
+        slope = self.pack(
+            busy - supply.accelerators,
+            load - energy.load_kwh,
+            weight * found["data"] - supply.data_gb,
+            used - held,
+        )
+        rent = float((prices.capacity * supply.accelerators).sum())
+        rent += float((prices.corridor * supply.data_gb).sum()) + float((prices.quota * np.where(prices.quota == 0, 0.0, held)).sum())
+        fixed = supply.load_kwh - self.problem.energy.base_load_kwh
+        bound = weight * (found["total"] - found["margin"]) - rent + energy.bound
+        bound += float((prices.energy * fixed).sum())
+        return Evaluation(bound, slope * self.active, found["left_out"], found["placed"])
+
+
+def market_of(
+    problem: Problem, rows: Int32s | None = None, weight: Int32s | None = None
+) -> _core.Market:
+    """The native side of a problem's jobs and classes, or of some rows of the jobs."""
+    classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
+    most = most_load_kwh(problem) - problem.energy.base_load_kwh
+    power = supply_kwh(problem) - problem.energy.base_load_kwh
+    below = (quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)
+    world = {
+        "n_sites": len(problem.sites),
+        "n_hours": problem.hours,
+        "site": classes.site,
+        "capacity": classes.capacity,
+        "memory_gb": classes.memory_gb,
+        "throughput": classes.throughput,
+        "kwh_per_accelerator_h": problem.kwh_per_accelerator_h,
+        "power_kwh": np.where(most <= power, np.inf, power),
+        "bandwidth_gb": corridors.bandwidth_gb,
+        "price_yuan_per_gb": corridors.price_yuan_per_gb,
+        "latency_ms": problem.delay_ms,
+        "quota": quotas.upper_accelerator_h,
+        "priced": (np.isfinite(quotas.upper_accelerator_h) | below).astype(np.uint8),
+    }
+    jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
+    none = np.empty(0, np.int32)
+    return _core.Market(
+        world, jobs, none if rows is None else rows, none if weight is None else weight
+    )
+
+
+def sample_of(rows: Int32s, size: Floats, count: int) -> tuple[Int32s, Int32s]:
+    """About `count` of `rows`, large jobs surely, and how many jobs each stands for.
+
+    A job is drawn with a probability proportional to its size, evenly along `rows` (the market's
+    own order of shape, origin and release).
+    """
+    if len(rows) <= count:
+        return rows, np.ones(len(rows), np.int32)
+    share, weight = np.maximum(size[rows], 1e-9), np.ones(len(rows))
+    unit = share.sum() / count
+    for _ in range(20):  # those with a probability above 1 are taken; the rest share what is left
+        sure = share >= unit
+        unit = share[~sure].sum() / max(count - sure.sum(), 1)
+    sure = share >= unit
+    chance = np.where(sure, 1.0, share / unit)
+    drawn = np.floor(np.cumsum(chance) + 0.5) > np.floor(np.cumsum(chance) - chance + 0.5)
+    weight = np.maximum(np.rint(1 / chance), 1)
+    return np.ascontiguousarray(rows[drawn | sure]), weight[drawn | sure].astype(np.int32)

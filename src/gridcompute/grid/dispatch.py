@@ -1,0 +1,336 @@
+"""The energy block solved exactly by HiGHS: what a load costs, and what load is worth its price.
+
+One linear program over all sites and hours, kept in the solver between calls, so that each call
+starts from the last basis. Sites whose mandate is not pooled decouple in it by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InfeasibleError
+from .plan import Dispatch
+
+if TYPE_CHECKING:
+    from .columns import Floats
+    from .problem import Problem
+
+__all__ = ["EnergyBlock", "EnergyMinimum", "most_load_kwh", "supply_kwh"]
+
+#: Inlets of each colour of the store, and what counts as green when it is used on load.
+INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
+
+
+class EnergyMinimum(NamedTuple):
+    """E(pi) and where it is attained."""
+
+    #: Rigorous lower bound of the minimum, yuan.
+    bound: float
+    #: A load that attains it, (n_sites, n_hours), kWh.
+    load_kwh: Floats
+
+
+class Supplied(NamedTuple):
+    """The cheapest way to serve a load."""
+
+    dispatch: Dispatch
+    yuan: float
+    #: Marginal cost of load, (n_sites, n_hours), and of the mandate's rows, yuan/kWh.
+    energy_yuan_per_kwh: Floats
+    mandate_yuan_per_kwh: Floats
+    #: What one more kWh of size and one more kW of power would save, (n_sites, 2).
+    storage_yuan: Floats
+
+
+def most_load_kwh(problem: Problem) -> Floats:
+    """Load by site and hour with every accelerator busy, (n_sites, n_hours)."""
+    most = problem.energy.base_load_kwh.copy()
+    busy = problem.classes.capacity * problem.kwh_per_accelerator_h
+    np.add.at(most, problem.classes.site, busy)
+    return most
+
+
+def supply_kwh(problem: Problem) -> Floats:
+    """Most that reaches the load without the battery, by site and hour, (n_sites, n_hours)."""
+    energy = problem.energy
+    direct = energy.direct_kwh.sum(axis=0)
+    return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
+
+
+class EnergyBlock:
+    """The energy block of a problem as one linear program.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Notes
+    -----
+    Rows: direct source, bundled, connection, charge power, discharge power, size of the store,
+    balance of each colour, load, mandate. Every column lies in a finite box, so that any vector of
+    duals gives a true lower bound of the minimum (weak duality), whatever the solver's tolerance.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        """Write the program down and hand it to the solver."""
+        self.problem = problem
+        self.most_kwh = most_load_kwh(problem)
+        #: kWh in one unit of the program, so that its numbers lie near 1.
+        self.unit = float(self.most_kwh.max()) or 1.0
+        self._columns: list[tuple[Floats, Floats, Floats]] = []
+        self._rows: list[tuple[Floats, Floats]] = []
+        self._entries: list[tuple[Any, Any, Any]] = []
+        self._n_columns = self._n_rows = 0
+        self.column: dict[str, Any] = {}
+        self.row: dict[str, Any] = {}
+        self._supply()
+        self._store()
+        self._load()
+        self._mandate()
+        self._pass_model()
+
+    # -- The program -------------------------------------------------------------------------------
+
+    def _add_columns(self, name: str, high: Any, cost: Any) -> None:
+        high, cost = np.broadcast_arrays(np.asarray(high, float), np.asarray(cost, float))
+        index = np.arange(self._n_columns, self._n_columns + high.size).reshape(high.shape)
+        self.column[name] = index
+        self._columns.append((np.zeros(high.size), high.ravel(), cost.ravel()))
+        self._n_columns += high.size
+
+    def _add_rows(self, name: str, low: Any, high: Any, terms: list[tuple[Any, Any]]) -> None:
+        """Rows ``low <= sum of factor * column <= high``; extra leading axes of a term are summed."""
+        low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
+        rows = np.arange(self._n_rows, self._n_rows + low.size).reshape(low.shape)
+        self.row[name] = rows
+        for index, factor in terms:
+            where, value = np.broadcast_arrays(rows, np.asarray(factor, float), index)[:2]
+            self._entries.append((where.ravel(), index.ravel(), value.ravel()))
+        self._rows.append((low.ravel(), high.ravel()))
+        self._n_rows += low.size
+
+    def _supply(self) -> None:
+        problem, energy, unit = self.problem, self.problem.energy, self.unit
+        wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
+        direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
+        self._add_columns("direct", direct, price)
+        self._add_columns("direct_in", np.minimum(direct, kw), price + wear)
+        sold = direct * (energy.export_yuan_per_kwh > 0)
+        self._add_columns("sold", sold, -energy.export_yuan_per_kwh)
+        uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
+        self._add_rows("direct", np.full(direct.shape, -np.inf), direct, uses)
+        bundled = energy.bundled_kwh / unit
+        self._add_columns("bundled", bundled, energy.bundled_yuan_per_kwh)
+        self._add_columns("bundled_in", np.minimum(bundled, kw), energy.bundled_yuan_per_kwh + wear)
+        uses = [(self.column[k], 1.0) for k in ("bundled", "bundled_in")]
+        self._add_rows("bundled", np.full(bundled.shape, -np.inf), bundled, uses)
+        carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+        reach = np.minimum(problem.sites.connection_kw[:, None] / unit, self.most_kwh / unit + kw)
+        self._add_columns("grid", reach, energy.tariff_yuan_per_kwh + carbon)
+        inlet = energy.tariff_yuan_per_kwh + carbon + wear
+        self._add_columns("grid_in", np.minimum(reach, kw), inlet)
+        uses = [(self.column[k], 1.0) for k in ("grid", "grid_in")]
+        self._add_rows("connection", np.full(reach.shape, -np.inf), reach, uses)
+
+    def _store(self) -> None:
+        energy, shape = self.problem.energy, (len(self.problem.sites), self.problem.hours)
+        kw = np.broadcast_to(energy.battery_kw[:, None] / self.unit, shape)
+        room = np.broadcast_to(energy.battery_kwh[:, None] / self.unit, shape)
+        worth = np.zeros(shape)
+        if energy.terminal == "value":
+            worth[:, -1] = energy.terminal_yuan_per_kwh
+        for colour in INLETS:
+            self._add_columns(f"{colour}_out", kw, energy.wear_yuan_per_kwh[:, None])
+            self._add_columns(colour, room, -worth)
+        inlets = [(self.column[k], 1.0) for k in ("direct_in", "bundled_in", "grid_in")]
+        outlets = [(self.column[k], 1.0) for k in ("green_out", "grey_out")]
+        stores = [(self.column[k], 1.0) for k in ("green", "grey")]
+        for name, most, terms in (("kw_in", kw, inlets), ("kw_out", kw, outlets), ("size", room, stores)):
+            self._add_rows(name, np.full(shape, -np.inf), most, terms)
+        into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
+        starts = {"green": energy.green_start_kwh, "grey": energy.grey_start_kwh}
+        for colour, inlets_of in INLETS.items():
+            opening = np.zeros(shape)
+            opening[:, 0] = starts[colour] / self.unit
+            stored = self.column[colour]
+            terms = [(stored, 1.0), (self.column[f"{colour}_out"], out)]
+            terms += [(self.column[k], -into) for k in inlets_of]
+            self._add_rows(f"{colour}_balance", opening, opening, terms)
+            later = self.row[f"{colour}_balance"][:, 1:]
+            self._entries.append((later.ravel(), stored[:, :-1].ravel(), np.full(later.size, -1.0)))
+            if energy.terminal == "cyclic":
+                low, _, _ = self._columns[-1 if colour == "grey" else -3]
+                low.reshape(shape)[:, -1] = starts[colour] / self.unit
+
+    def _load(self) -> None:
+        most, base = self.most_kwh / self.unit, self.problem.energy.base_load_kwh / self.unit
+        self._add_columns("load", most, 0.0)
+        self._columns[-1][0][:] = base.ravel()
+        sources = ("direct", "bundled", "grid", "green_out", "grey_out")
+        terms = [(self.column["load"], -1.0), *((self.column[k], 1.0) for k in sources)]
+        self._add_rows("load", np.zeros(most.shape), np.zeros(most.shape), terms)
+
+    def _mandate(self) -> None:
+        energy, rows = self.problem.energy, self.problem.mandate_rows
+        carried = rows.carried_kwh / self.unit
+        asked = rows.share * (rows.member @ self.most_kwh.sum(axis=1)) / self.unit
+        most = asked + np.maximum(carried, 0)
+        self._add_columns("missing", most, rows.missing_yuan_per_kwh)
+        self._add_columns("retired", most * rows.volume, energy.certificate_yuan_per_kwh)
+        none = np.full(len(carried), np.inf)
+        terms = [(self.column["missing"], 1.0), (self.column["retired"], 1.0)]
+        self._add_rows("mandate", carried, none, terms)
+        counted = ["direct", "bundled", "green_out", *(["sold"] if rows.volume else [])]
+        for q, member in zip(self.row["mandate"], rows.member, strict=True):
+            for name, factor in [(k, 1.0) for k in counted] + [("load", -rows.share)]:
+                index = self.column[name][..., member, :].ravel()
+                size = index.size
+                self._entries.append((np.full(size, q), index, np.full(size, factor)))
+
+    def _pass_model(self) -> None:
+        import highspy
+
+        parts = (np.concatenate(p) for p in zip(*self._columns, strict=True))
+        self.low, self.high, self.cost = parts
+        self.row_low, self.row_high = (np.concatenate(p) for p in zip(*self._rows, strict=True))
+        from scipy.sparse import coo_array
+
+        row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
+        shape = (self._n_rows, self._n_columns)
+        self.matrix = coo_array((value, (row, column)), shape=shape).tocsc()
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = self._n_columns, self._n_rows
+        lp.col_cost_, lp.col_lower_, lp.col_upper_ = self.cost, self.low, self.high
+        lp.row_lower_, lp.row_upper_ = self.row_low, self.row_high
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_ = self.matrix.indptr
+        lp.a_matrix_.index_ = self.matrix.indices
+        lp.a_matrix_.value_ = self.matrix.data
+        self.solver = highspy.Highs()
+        self.solver.silent()
+        self.solver.setOptionValue("threads", 1)
+        self.solver.passModel(lp)
+        self._all = np.arange(self._n_columns, dtype=np.int32)
+        self._load_columns = self.column["load"].ravel().astype(np.int32)
+        self._fixed = False
+
+    # -- Questions to it ---------------------------------------------------------------------------
+
+    def minimum(self, pi: Floats) -> EnergyMinimum:
+        """The least of energy cost less ``pi * (load - base load)``.
+
+        Parameters
+        ----------
+        pi : float64 (n_sites, n_hours), yuan/kWh
+        """
+        base = self.problem.energy.base_load_kwh
+        self._set_load(base, self.most_kwh, -pi)
+        point, _, duals = self._run()
+        rest = self.cost - self.matrix.T @ duals
+        limit = np.where(duals > 0, self.row_low, self.row_high)
+        held = duals != 0
+        bound = duals[held] @ limit[held]
+        bound += np.minimum(rest * self.low, rest * self.high).sum()
+        load = point[self.column["load"]] * self.unit
+        return EnergyMinimum(float(bound * self.unit + (pi * base).sum()), load)
+
+    def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
+        at = self._load_columns
+        self.cost[at] = np.broadcast_to(cost, low.shape).ravel()
+        self.low[at], self.high[at] = (low / self.unit).ravel(), (high / self.unit).ravel()
+        self.solver.changeColsCost(len(at), at, self.cost[at])
+        self.solver.changeColsBounds(len(at), at, self.low[at], self.high[at])
+
+    def _run(self) -> tuple[Floats, float, Floats]:
+        import highspy
+
+        self.solver.run()
+        if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            raise InfeasibleError("no dispatch serves this load: connection and sources are too small")
+        solution = self.solver.getSolution()
+        point, duals = np.asarray(solution.col_value), np.asarray(solution.row_dual)
+        # A dual that leans on a side the row does not have proves nothing.
+        duals = np.where((duals > 0) & np.isinf(self.row_low), 0.0, duals)
+        duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
+        return point, self.solver.getInfo().objective_function_value, duals
+
+    def serve(self, load_kwh: Floats) -> Supplied:
+        """The cheapest way to serve a load exactly.
+
+        Parameters
+        ----------
+        load_kwh : float64 (n_sites, n_hours), kWh, base load included
+
+        Raises
+        ------
+        InfeasibleError
+            Connection and sources are too small for it.
+        """
+        self._set_load(load_kwh, load_kwh, 0.0)
+        point, value, duals = self._run()
+        storage = np.stack([duals[self.row["size"]].sum(axis=1)] + [
+            (duals[self.row["kw_in"]] + duals[self.row["kw_out"]]).sum(axis=1)
+        ], axis=1)
+        return Supplied(
+            self._dispatch(point, load_kwh),
+            value * self.unit,
+            duals[self.row["load"]],
+            duals[self.row["mandate"]],
+            np.maximum(-storage, 0.0),
+        )
+
+    def mandate_interval(self, load_kwh: Floats, step_kwh: float = 1.0) -> Floats:
+        """Left and right derivative of the cost by the green energy asked for, (n_scopes, 2).
+
+        Two more dispatches for each scope, `step_kwh` less and more.
+        """
+        self._set_load(load_kwh, load_kwh, 0.0)
+        here = self._run()[1] * self.unit
+        out = np.zeros((len(self.row["mandate"]), 2))
+        for q, row in enumerate(self.row["mandate"]):
+            asked = self.row_low[row]
+            for side, step in enumerate((-step_kwh, step_kwh)):
+                self.solver.changeRowBounds(int(row), asked + step / self.unit, np.inf)
+                out[q, side] = (self._run()[1] * self.unit - here) / step
+            self.solver.changeRowBounds(int(row), asked, np.inf)
+        return np.maximum(out, 0.0)
+
+    def _dispatch(self, point: Floats, load: Floats) -> Dispatch:
+        """The solver's point in kWh, with its tolerance put where it does no harm.
+
+        Amounts below zero are lifted, the store is summed up again from its flows, the grid takes
+        what then differs from the load, and what is missing to the mandate is counted anew.
+        """
+        energy = self.problem.energy
+        v = {k: np.maximum(point[index] * self.unit, 0.0) for k, index in self.column.items()}
+        into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
+        green_in = v["direct_in"].sum(axis=0) + v["bundled_in"]
+        green = energy.green_start_kwh[:, None] + (into * green_in - out * v["green_out"]).cumsum(1)
+        grey = energy.grey_start_kwh[:, None] + (into * v["grid_in"] - out * v["grey_out"]).cumsum(1)
+        short = load - (v["direct"].sum(axis=0) + v["bundled"] + v["grid"])
+        short -= v["green_out"] + v["grey_out"]
+        v["grid"] = np.maximum(v["grid"] + short, 0.0)
+        uses = v["direct"] + v["direct_in"] + v["sold"]
+        rows = self.problem.mandate_rows
+        matched = v["direct"].sum(axis=0) + v["bundled"] + v["green_out"]
+        counted = matched + (v["sold"].sum(axis=0) if rows.volume else 0.0)
+        asked = rows.share * (rows.member @ load.sum(axis=1)) + rows.carried_kwh
+        missing = asked - rows.member @ counted.sum(axis=1) - v["retired"]
+        return Dispatch(
+            direct_kwh=v["direct"],
+            direct_charge_kwh=v["direct_in"],
+            exported_kwh=v["sold"],
+            curtailed_kwh=np.maximum(energy.direct_kwh - uses, 0.0),
+            bundled_kwh=v["bundled"],
+            bundled_charge_kwh=v["bundled_in"],
+            grid_kwh=v["grid"],
+            grid_charge_kwh=v["grid_in"],
+            green_discharge_kwh=v["green_out"],
+            grey_discharge_kwh=v["grey_out"],
+            green_stored_kwh=np.maximum(green, 0.0),
+            grey_stored_kwh=np.maximum(grey, 0.0),
+            certificate_kwh=v["retired"],
+            missing_kwh=np.maximum(missing, 0.0),
+        )

@@ -1,0 +1,97 @@
+"""Assignment against peers, on classes that defeat one method or another, and on OR-Library."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.optimize import linear_sum_assignment as scipy_lsa
+
+import gridcompute as gc
+from assignment_instances import CLASSES
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "solver" / "orlib_assign"
+OPTIMA = {"assign100": 305, "assign200": 475, "assign500": 991, "assignp800": 2239}
+OPTIMA["assignp3000"] = 18696
+
+
+@pytest.mark.parametrize("n", [63, 300])
+@pytest.mark.parametrize("name", CLASSES)
+def test_adversarial_classes_match_scipy_and_are_certified(name: str, n: int) -> None:
+    """If this fails, some structure of costs leads a method to a wrong answer or wrong duals."""
+    for seed in range(2):
+        cost = CLASSES[name](n, seed)
+        best = int(cost[scipy_lsa(cost)].sum())
+        for matrix in (cost, cost.astype(np.float32) if abs(cost).max() < 2**24 else cost):
+            answer = gc.assignment(matrix)
+            assert answer.exact
+            assert answer.objective == best
+            assert answer.verify().valid
+        assert int(cost[gc.linear_sum_assignment(cost)].sum()) == best
+        shifted = cost.astype(np.float64) + np.random.default_rng(seed).random((n, n))
+        real = gc.assignment(shifted)
+        assert real.verify().valid
+        expected = shifted[scipy_lsa(shifted)].sum()
+        assert shifted[real.pairs()].sum() == pytest.approx(expected, rel=1e-12)
+        slip = 1e-12 * abs(expected)  # scipy's own rounding, and numpy's of the sum
+        assert real.bound - slip <= expected <= real.objective + slip
+
+
+@pytest.mark.parametrize("name", ["uniform", "product", "line", "binary"])
+def test_rectangular_classes_match_scipy(name: str) -> None:
+    """If this fails, unmatched columns lose their price of 0, and the answer its proof."""
+    for cols in (301, 330, 600):
+        cost = CLASSES[name](cols, 1)[:300]
+        for matrix in (cost, cost.T):
+            answer = gc.assignment(matrix)
+            assert answer.exact
+            assert answer.objective == int(matrix[scipy_lsa(matrix)].sum())
+            assert answer.verify().valid
+
+
+def test_lapx_agrees() -> None:
+    """If this fails, one of two Jonker-Volgenant descendants is wrong."""
+    lap = pytest.importorskip("lap", reason="lapx is not installed")
+    cost = CLASSES["geometric"](400, 5)
+    matched = lap.lapjv(cost.astype(np.float64), return_cost=False)[0]
+    assert gc.assignment(cost).objective == cost[np.arange(400), matched].sum()
+
+
+def test_ortools_agrees_on_sparse() -> None:
+    """If this fails, the sparse core misses an arc or a detour."""
+    ortools = pytest.importorskip(
+        "ortools.graph.python.linear_sum_assignment", reason="OR-Tools is not installed"
+    )
+    r, n = np.random.default_rng(6), 5000
+    rows = np.r_[np.repeat(np.arange(n), 5), np.arange(n)]
+    cols = np.r_[r.integers(0, n, 5 * n), r.permutation(n)]
+    arcs = sp.coo_array((r.integers(1, 10**4, len(rows)), (rows, cols)), shape=(n, n)).tocsr()
+    answer = gc.assignment(arcs)
+    model, coo = ortools.SimpleLinearSumAssignment(), arcs.tocoo()
+    model.add_arcs_with_cost(coo.row, coo.col, coo.data)
+    assert model.solve() == model.OPTIMAL
+    assert answer.objective == model.optimal_cost()
+    assert answer.verify().valid
+
+
+@pytest.mark.parametrize("name", OPTIMA)
+def test_or_library_optima(name: str) -> None:
+    """If this fails, a published optimum is missed."""
+    found = sorted(DATA.glob(name + ".txt*"))
+    if not found:
+        pytest.skip("OR-Library data are not beside the project")
+    raw = found[0]
+    text = gzip.decompress(raw.read_bytes()).decode() if raw.suffix == ".gz" else raw.read_text()
+    x = np.array(text.split(), np.int64)
+    n = int(x[0])
+    if name.startswith("assignp"):
+        t = x[1:].reshape(-1, 3)
+        cost = sp.csr_array((t[:, 2], (t[:, 0] - 1, t[:, 1] - 1)), shape=(n, n))
+    else:
+        cost = x[1:].reshape(n, n)
+    answer = gc.assignment(cost)
+    assert answer.objective == OPTIMA[name]
+    assert answer.verify().valid

@@ -1,0 +1,84 @@
+"""Assignment against brute force and scipy on many small problems."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.optimize import linear_sum_assignment as scipy_lsa
+
+import gridcompute as gc
+
+shapes = st.tuples(st.integers(1, 5), st.integers(1, 5))
+entries = st.one_of(
+    st.integers(-3, 3).map(float), st.floats(-1e3, 1e3, width=32), st.just(float("inf"))
+)
+
+
+def brute_force(cost: np.ndarray) -> float:
+    """The least total over all injections of the shorter side, inf if there is none."""
+    c = cost if cost.shape[0] <= cost.shape[1] else cost.T
+    n, m = c.shape
+    return min(sum(c[i, p[i]] for i in range(n)) for p in itertools.permutations(range(m), n))
+
+
+@given(shapes.flatmap(lambda s: hnp.arrays(np.float64, s, elements=entries)))
+def test_small_problems_match_brute_force(cost: np.ndarray) -> None:
+    """If this fails, some answer is not optimal, or feasible and infeasible are confused."""
+    best = brute_force(cost)
+    answer = gc.assignment(cost)
+    proof = answer.verify()
+    assert proof.valid
+    assert (answer.status == "optimal") == np.isfinite(best)
+    if answer.status != "optimal":
+        return
+    pairs = gc.linear_sum_assignment(cost)
+    assert np.isclose(cost[pairs].sum(), best, rtol=1e-12, atol=1e-9)
+    assert np.isclose(float(answer.objective), best, rtol=1e-12, atol=1e-9)
+    i, j = np.nonzero(np.isfinite(cost))
+    arcs = sp.coo_array((cost[i, j], (i, j)), shape=cost.shape)
+    assert np.isclose(float(gc.assignment(arcs).objective), best, rtol=1e-12, atol=1e-9)
+
+
+@given(
+    st.integers(0, 2**32),
+    st.tuples(st.integers(60, 110), st.integers(60, 110)),
+    st.sampled_from([1, 2, 10, 1000, 2**27, 2**40]),
+    st.floats(0, 0.98),
+)
+def test_lists_auction_and_searches_match_scipy(
+    seed: int, shape: tuple[int, int], most: int, forbidden: float
+) -> None:
+    """If this fails, the list-based core errs where the small solver does not reach."""
+    r = np.random.default_rng(seed)
+    cost = r.integers(0, most, shape).astype(np.float64)
+    cost[r.random(shape) < forbidden] = np.inf
+    answer = gc.assignment(cost)
+    assert answer.verify().valid
+    try:
+        best = cost[scipy_lsa(cost)].sum()
+    except ValueError:
+        assert answer.status == "infeasible"
+        return
+    assert answer.exact
+    assert answer.objective == best
+
+
+@given(st.integers(0, 2**32), st.integers(2, 60), st.integers(1, 4))
+def test_sparse_graphs_match_dense(seed: int, n: int, degree: int) -> None:
+    """If this fails, absent pairs and forbidden pairs mean different things."""
+    r = np.random.default_rng(seed)
+    rows, cols = np.repeat(np.arange(n), degree), r.integers(0, n, n * degree)
+    dense = np.full((n, n), np.inf)
+    data = r.integers(0, 9, n * degree)
+    np.minimum.at(dense, (rows, cols), data)
+    i, j = np.nonzero(np.isfinite(dense))
+    arcs = sp.coo_array((dense[i, j].astype(np.int64), (i, j)), shape=(n, n))
+    answer, other = gc.assignment(arcs), gc.assignment(dense)
+    assert answer.status == other.status
+    assert answer.objective == other.objective
+    assert answer.verify().valid

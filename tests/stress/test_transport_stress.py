@@ -1,0 +1,108 @@
+"""Large instances, each proved optimal by its certificate: what small ones cannot show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gridcompute import Matching, Terms, transport
+from instances import sites_by_hours
+
+
+def proved(m: Matching) -> None:
+    found = m.verify()
+    assert found.valid, found.reasons
+    assert m.status == "optimal"
+    assert found.gap == 0.0
+    assert found.objective == m.objective == m.bound
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "s"), [(300_000, 100), (50_000, 1000)])
+def test_structured(n: int, s: int) -> None:
+    """If this fails, scale brings out a wrong price, a wrong bound or a wrong sum."""
+    cost, capacity = sites_by_hours(n, s, 1)
+    proved(transport(cost, capacity))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["uniform", "ties", "skewed", "overload", "far", "one", "equal"])
+def test_kinds(kind: str) -> None:
+    """If this fails, one shape of instance sends the solver astray."""
+    n, s = 100_000, 60
+    r = np.random.default_rng(7)
+    options: dict[str, Any] = {}
+    capacity = np.maximum(1, r.multinomial(n + n // 20, r.dirichlet(np.ones(s))))
+    cost = r.integers(0, 10_000, (n, s), dtype=np.int32)
+    if kind == "ties":
+        cost = r.integers(1, 50, (n, 1), dtype=np.int32) * r.integers(1, 50, (1, s), dtype=np.int32)
+    elif kind == "skewed":  # a few huge classes, many tiny or empty ones
+        capacity = r.multinomial(n, r.dirichlet(np.full(s, 0.05)))
+    elif kind == "overload":  # room for half
+        capacity, options["unplaced"] = capacity // 2, 5000
+    elif kind == "far":  # costs over ten orders of magnitude
+        cost = (10 ** r.uniform(0, 10, (n, s))).astype(np.int64)
+    elif kind == "one":  # every job wants the same class
+        cost[:, 1:] += 100_000
+    elif kind == "equal":
+        cost = np.full((n, s), 3, np.int32)
+    proved(transport(cost, capacity, **options))
+
+
+@pytest.mark.slow
+def test_warm_start_after_a_change() -> None:
+    """If this fails, yesterday's prices harm today's answer."""
+    cost, capacity = sites_by_hours(100_000, 80, 2)
+    first = transport(cost, capacity)
+    other, _ = sites_by_hours(1000, 80, 3)
+    cost[:1000] = other
+    warm, cold = transport(cost, capacity, prices=first.prices), transport(cost, capacity)
+    proved(warm)
+    assert warm.objective == cold.objective
+
+
+@pytest.mark.slow
+def test_threads_at_scale() -> None:
+    """If this fails, chunks are merged in the order in which threads happen to finish."""
+    cost, capacity = sites_by_hours(100_000, 50, 4)
+    first = transport(cost, capacity, threads=1)
+    for threads in (2, 7):
+        other = transport(cost, capacity, threads=threads)
+        assert other.assignment.tobytes() == first.assignment.tobytes()
+        assert other.prices.tobytes() == first.prices.tobytes()
+        assert other.verify(threads=threads) == first.verify(threads=1)
+
+
+@pytest.mark.slow
+def test_terms_as_their_matrix() -> None:
+    """If this fails, an implicit cost is not solved as the matrix it stands for."""
+    r = np.random.default_rng(5)
+    n, s = 100_000, 60
+    terms = Terms(
+        [
+            (r.random((20, s)), r.integers(0, 20, n), r.lognormal(1, 1, n)),
+            (r.random((24, s)), r.integers(0, 24, n), None),
+        ]
+    )
+    capacity = r.multinomial(n + n // 20, r.dirichlet(np.ones(s)))
+    implicit, explicit = transport(terms, capacity), transport(terms.dense(), capacity)
+    for m in (implicit, explicit):
+        found = m.verify()
+        assert found.valid, found.reasons
+        assert found.gap < 1e-12
+    assert implicit.objective == pytest.approx(explicit.objective, rel=1e-12)
+
+
+@pytest.mark.slow
+def test_time_limits_on_the_way() -> None:
+    """If this fails, a solve cut somewhere in the middle claims what it cannot prove."""
+    cost, capacity = sites_by_hours(60_000, 60, 6)
+    least = transport(cost, capacity).objective
+    for limit in (0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1):
+        m = transport(cost, capacity, time_limit=limit)
+        found = m.verify()
+        assert found.valid, found.reasons
+        assert found.feasible
+        assert m.bound <= least <= m.objective

@@ -1,0 +1,267 @@
+"""Instances at the edge of what a transport problem can be, each with what it must give."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from gridcompute import CostRangeError, InvalidProblemError, transport
+
+INF = np.inf
+
+
+def test_no_jobs() -> None:
+    """If this fails, an empty batch crashes."""
+    m = transport(np.empty((0, 3)), [1, 0, 2])
+    assert (m.status, m.objective, m.bound) == ("optimal", 0, 0)
+    assert m.assignment.shape == (0,)
+    assert m.load.tolist() == [0, 0, 0]
+    assert m.verify().valid
+
+
+def test_no_slots() -> None:
+    """If this fails, having nowhere to go crashes, or is no proof that there is no answer."""
+    m = transport(np.empty((2, 0), np.int32), [])
+    assert m.status == "infeasible"
+    assert m.witness.needed > m.witness.available == 0
+    assert m.verify().valid
+    left = transport(np.empty((2, 0), np.int32), [], unplaced=[3, 4])
+    assert (left.assignment.tolist(), left.objective) == ([-1, -1], 7)
+
+
+def test_no_jobs_and_no_slots() -> None:
+    """If this fails, 0 x 0 crashes."""
+    for unplaced in (None, 1.0, np.empty(0)):
+        for prices in (None, np.empty(0)):
+            m = transport(np.empty((0, 0)), [], unplaced=unplaced, prices=prices)
+            assert m.status == "optimal"
+            assert m.verify().valid
+
+
+def test_one_by_one() -> None:
+    """If this fails, the least instance does."""
+    m = transport([[5]], [1])
+    assert (m.assignment.tolist(), m.objective, m.status) == ([0], 5, "optimal")
+    assert transport([[5]], [0]).status == "infeasible"
+    assert transport([[5]], [1], unplaced=4).assignment.tolist() == [-1]
+    assert m.verify().valid
+
+
+def test_zero_capacities() -> None:
+    """If this fails, a class without slots is used, or breaks the prices."""
+    m = transport([[1, 9], [1, 9]], [0, 2])
+    assert m.assignment.tolist() == [1, 1]
+    assert m.verify().gap == 0.0
+    assert transport([[1, 9], [1, 9]], [0, 0]).status == "infeasible"
+    assert transport([[1, 9], [1, 9]], [0, 0], unplaced=2).objective == 4
+
+
+def test_capacity_far_above_demand() -> None:
+    """If this fails, capacities overflow, or classes with room to spare have a price."""
+    big = np.iinfo(np.int64).max
+    m = transport([[1, 2], [3, 2]], [big, big])
+    assert (m.assignment.tolist(), m.objective) == ([0, 1], 3)
+    assert m.prices.tolist() == [0.0, 0.0]
+    assert m.verify().gap == 0.0
+
+
+def test_all_costs_equal() -> None:
+    """If this fails, ties are not settled, or not to the lowest index."""
+    m = transport(np.full((50, 7), 3), np.full(7, 8))
+    assert m.objective == 150
+    assert m.exact
+    assert m.verify().valid
+    assert transport([[3, 3]], [1, 1]).assignment.tolist() == [0]
+
+
+def test_all_forbidden() -> None:
+    """If this fails, a forbidden pair is used where nothing else is left."""
+    cost = np.full((3, 2), INF)
+    m = transport(cost, [5, 5])
+    assert m.status == "infeasible"
+    assert m.witness.jobs.tolist() == [0]
+    assert m.witness.slots.tolist() == []
+    assert m.verify().valid
+    assert transport(cost, [5, 5], unplaced=1.5).objective == 4.5
+
+
+def test_one_column() -> None:
+    """If this fails, jobs that have but one class are not the cheapest ones."""
+    m = transport([[4], [1], [3]], [2], unplaced=10)
+    assert m.assignment.tolist() == [-1, 0, 0]
+    assert m.exact
+
+
+def test_negative_costs() -> None:
+    """If this fails, gains are mistaken for costs."""
+    m = transport([[-5, -1], [-4, -3]], [1, 1])
+    assert (m.objective, m.assignment.tolist()) == (-8, [0, 1])
+    assert m.gap == 0.0
+    assert m.verify().valid
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_integers_at_the_edge(dtype: type[np.signedinteger]) -> None:
+    """If this fails, the largest costs allowed overflow, or one more is let through."""
+    n_slots = 2
+    most = int(np.iinfo(np.int32).max)
+    if dtype is np.int64:  # csrc/gridcompute/base/types.hpp: largest_cost(n_slots + 2)
+        most = 2**61 // (2 * (n_slots + 6)) // 256 * 256
+    cost = np.array([[most, -most], [-most, most], [most, most]], dtype)
+    m = transport(cost, [2, 1])
+    assert m.objective == -most
+    assert m.exact
+    assert m.verify().objective == m.objective
+    if dtype is np.int64:
+        for over in (most + 1, -most - 1, np.iinfo(np.int64).max, np.iinfo(np.int64).min):
+            cost[0, 0] = over
+            with pytest.raises(CostRangeError, match="is allowed"):
+                transport(cost, [2, 1])
+    else:
+        cost[0, 0] = np.iinfo(np.int32).min
+        assert transport(cost, [2, 1]).verify().valid
+
+
+def test_objective_beyond_float() -> None:
+    """If this fails, totals of integers pass through a float."""
+    odd = (1 << 56) + 1
+    m = transport(np.full((5, 1), odd), [5])
+    assert m.objective == 5 * odd
+    late = transport(np.full((5, 1), odd), [5], time_limit=0)
+    assert late.objective == 5 * odd
+    gangs = transport(np.full((2, 1), odd), [5], demand=[2, 2])
+    assert gangs.objective == 2 * odd
+
+
+def test_float32_far_apart() -> None:
+    """If this fails, 1 beside 1e30 is lost and the answer still called exact."""
+    cost = np.array([[1e30, 1.0], [2.0, 1e30], [1e30, 1e30]], np.float32)
+    m = transport(cost, [2, 1])
+    assert m.assignment.tolist()[:2] == [1, 0]
+    found = m.verify()
+    assert found.valid
+    assert found.bound_low <= found.objective
+    assert m.bound <= found.objective
+
+
+def test_subnormals() -> None:
+    """If this fails, the smallest numbers are taken for zero or make the resolution overflow."""
+    tiny = 5e-324
+    m = transport(np.array([[tiny, 3 * tiny], [tiny, 2 * tiny]]), [1, 1])
+    assert m.assignment.tolist() == [0, 1]
+    assert m.objective == 3 * tiny
+    assert m.verify().objective == 3 * tiny
+
+
+def test_largest_doubles() -> None:
+    """If this fails, costs whose prices no double holds are solved, or a limit is off."""
+    most = 2.0**900
+    m = transport(np.array([[most, 0.0], [0.0, most]]), [1, 1])
+    assert m.assignment.tolist() == [1, 0]
+    assert m.verify().valid
+    with pytest.raises(CostRangeError, match=r"2\^900"):
+        transport(np.array([[2 * most, 0.0], [0.0, most]]), [1, 1])
+
+
+def test_resolution_too_fine() -> None:
+    """If this fails, a cost that a fine resolution makes infinite is taken for forbidden."""
+    with pytest.raises(CostRangeError, match="is allowed"):
+        transport([[1e10, 2.0]], [1, 0], resolution=1e300)
+
+
+def test_minus_zero() -> None:
+    """If this fails, -0.0 is a cost of its own."""
+    m = transport(np.array([[-0.0, 0.0], [0.0, -0.0]]), [1, 1])
+    assert m.objective == 0
+    assert m.exact
+    assert m.verify().gap == 0.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, -INF])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_not_a_number(bad: float, dtype: type[np.floating]) -> None:
+    """If this fails, NaN or -inf is a cost, or the error does not say where it stands."""
+    cost = np.ones((300, 5), dtype)
+    cost[217, 3] = bad
+    with pytest.raises(InvalidProblemError, match=r"cost\[217, 3\]") as caught:
+        transport(cost, np.full(5, 100))
+    assert (caught.value.field, caught.value.index) == ("cost", (217, 3))
+
+
+def test_infinity_forbids() -> None:
+    """If this fails, +inf is not "forbidden"."""
+    m = transport([[INF, 7.0], [1.0, INF]], [1, 1])
+    assert (m.objective, m.assignment.tolist()) == (8, [1, 0])
+
+
+def test_unplaced_infinite_for_some() -> None:
+    """If this fails, a job that must be placed is left out, or one that may not counts as such."""
+    m = transport([[1], [2], [3]], [1], unplaced=[INF, 5, 6])
+    assert m.assignment.tolist() == [0, -1, -1]
+    none = transport([[1], [2], [3]], [1], unplaced=[INF, INF, 6])
+    assert none.status == "infeasible"
+    assert none.witness.jobs.tolist() == [0, 1]
+    assert transport([[1]], [0], unplaced=INF).status == "infeasible"
+
+
+def test_rounding_of_unplaced_is_never_called_exact() -> None:
+    """If this fails, a resolution too coarse for `unplaced` goes unnoticed."""
+    m = transport([[3], [5]], [1], unplaced=2.4, resolution=1.0)
+    assert m.verify().valid
+    assert not m.exact or m.objective == m.bound == 4.8
+
+
+def test_gang_larger_than_every_class() -> None:
+    """If this fails, a gang is cut, or is not left out when it may be."""
+    m = transport([[1, 1]], [2, 2], demand=[3], unplaced=9)
+    assert m.assignment.tolist() == [-1]
+    assert m.objective == 9
+    must = transport([[1, 1]], [2, 2], demand=[3])
+    assert must.status in ("infeasible", "stopped")
+    assert must.objective == math.inf
+    assert must.verify().valid
+
+
+def test_gangs_of_one_are_jobs() -> None:
+    """If this fails, `demand` of all ones costs the proof of optimality."""
+    a = transport([[4, 1], [2, 1]], [1, 1], demand=[1, 1])
+    assert a.status == "optimal"
+    assert a.exact
+
+
+def test_time_limit_zero() -> None:
+    """If this fails, no time at all is a crash, or gives a bound out of thin air."""
+    r = np.random.default_rng(0)
+    m = transport(r.random((2000, 30)), np.full(30, 80), time_limit=0)
+    assert m.status == "time_limit"
+    assert m.bound <= m.objective
+    assert m.verify().valid
+    assert m.verify().feasible
+
+
+def test_progress_stops() -> None:
+    """If this fails, a caller cannot stop a solve, or is shown a fraction that falls."""
+    seen = []
+
+    def look(p: object) -> bool:
+        seen.append(p)
+        return True
+
+    r = np.random.default_rng(0)
+    m = transport(r.random((20_000, 50)), np.full(50, 500), progress=look)
+    assert m.status == "stopped"
+    assert len(seen) == 1
+    assert 0 <= seen[0].done <= 1
+    assert m.verify().valid
+
+
+def test_progress_may_raise() -> None:
+    """If this fails, an error in a progress callback is swallowed."""
+
+    def fail(_: object) -> bool:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        transport(np.random.default_rng(0).random((20_000, 50)), np.full(50, 500), progress=fail)
