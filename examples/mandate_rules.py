@@ -73,13 +73,13 @@ def solve(n_jobs: int, seed: int, gap: float) -> dict[str, Row]:
 
 def show(rows: dict[str, Row]) -> None:
     """The table."""
-    print(
-        f"{'rule':24}{'N2 mean':>9}{'lowest':>9}{'claimed':>9}{'tCO2':>9}{'GEC MWh':>9}  yuan/kWh"
-    )
+    heads = ("N2 mean", "lowest", "claimed", "tCO2", "GEC MWh", "short")
+    print(f"{'rule':24}" + "".join(f"{head:>9}" for head in heads) + "  yuan/kWh")
     for name, r in rows.items():
         shares = f"{r.mean:9.1%}{r.lowest:9.1%}{r.claimed:9.1%}"
+        amounts = f"{r.tco2:9.1f}{r.certificates_mwh:9.1f}{r.short_mwh:9.2f}"
         price = "-" if name == "none" else f"{r.price[0]:.4f} to {r.price[1]:.4f}"
-        print(f"{name:24}{shares}{r.tco2:9.1f}{r.certificates_mwh:9.1f}  {price}")
+        print(f"{name:24}{shares}{amounts}  {price}")
 
 
 def main() -> None:
