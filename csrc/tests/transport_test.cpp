@@ -162,10 +162,10 @@ TEST(transport_stages_hold) {
     transport::Seen seen;
     CHECK(transport::scan(transport::Scan{keys, pool, stop, k % 4 < 2}, level, box, r, seen));
     std::vector<Cost> prices(5, 0);
-    r.place(prices, level.capacity);
+    r.place(prices, level.capacity, pool);
     CHECK(r.holds());
     transport::Stats stats;
-    transport::Repair repair(r, level.capacity, prices, box, true, stats);
+    transport::Repair repair(r, level.capacity, prices, box, true, pool, stats);
     CHECK(repair.run(stop) == transport::Repair::End::balanced);
     CHECK(repair.holds());
     CHECK(r.holds());

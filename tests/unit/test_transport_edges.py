@@ -171,6 +171,23 @@ def test_resolution_too_fine() -> None:
         transport([[1e10, 2.0]], [1, 0], resolution=1e300)
 
 
+def test_optimum_of_zero_among_reals() -> None:
+    """If this fails, the rounding of costs that nobody pays hides that 0 is optimal."""
+    r = np.random.default_rng(1)
+    m = transport(r.random((50, 4)), np.full(4, 10), unplaced=0.0)
+    assert (m.status, m.objective, m.bound, m.gap) == ("optimal", 0.0, 0.0, 0.0)
+    assert m.verify().gap == 0.0
+
+
+def test_costs_too_far_apart_are_not_called_optimal() -> None:
+    """If this fails, what one resolution cannot tell apart is called optimal."""
+    m = transport(np.array([[1e-3, 2e-3, 1e18], [3e-3, 1e-3, 1e18]]), [1, 1, 1])
+    found = m.verify()
+    assert found.valid
+    assert m.status == "optimal" if m.objective == 2e-3 else m.status == "feasible"
+    assert m.bound <= 2e-3 <= m.objective
+
+
 def test_minus_zero() -> None:
     """If this fails, -0.0 is a cost of its own."""
     m = transport(np.array([[-0.0, 0.0], [0.0, -0.0]]), [1, 1])

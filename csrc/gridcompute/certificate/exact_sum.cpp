@@ -119,7 +119,7 @@ double ExactSum::down() noexcept {
 double ExactSum::up() noexcept {
   ExactSum other = *this;
   other.negate();
-  return -other.down();
+  return 0.0 - other.down();  // and not -0.0
 }
 
 bool ExactSum::fraction() const noexcept {

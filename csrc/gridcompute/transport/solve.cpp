@@ -3,6 +3,7 @@
 
 #include "gridcompute/auction/auction.hpp"
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/gangs.hpp"
 #include "gridcompute/transport/level.hpp"
 #include "gridcompute/transport/sample.hpp"
@@ -311,8 +312,13 @@ class Solver {
       if (ended) result.bound = std::min(result.bound, result.objective);
     }
     // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
-    const bool close = unit && result.objective - result.bound <= kRounding * total.magnitude;
-    if (ended && (result.exact || close)) {
+    const auto close = [&] { return unit && result.objective - result.bound <= kRounding * total.magnitude; };
+    if (ended && unit && !result.exact && !close()) {
+      const std::span<const Cost> capacity(full_.capacity.data(), result.prices.size());
+      if (const auto again = bound_of_costs(problem_, result.prices, capacity, pool_, stop_))
+        result.bound = std::min(std::max(result.bound, *again), result.objective);
+    }
+    if (ended && (result.exact || close())) {
       result.status = Status::optimal;
     } else if (stop_.why() == Stop::Why::time_limit) {
       result.status = Status::time_limit;

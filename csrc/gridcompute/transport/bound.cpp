@@ -1,0 +1,77 @@
+#include "gridcompute/transport/bound.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 256;  // jobs
+constexpr double kOff = 0x1p-50;
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+// The least of c + w p, each from below.
+GRIDCOMPUTE_CLONES double least_below(const double* costs, const double* prices, double weight, Index n) {
+  double least = kInf;
+  for (Index s = 0; s < n; ++s) {
+    const double price = weight * prices[s], sum = costs[s] + price;
+    const double below = costs[s] < kInf ? sum - (std::fabs(sum) + price) * kOff : kInf;
+    least = below < least ? below : least;
+  }
+  return least;
+}
+
+// Neumaier's compensated sum; it is off by less than 2^-52 |sum| + 2^-60 size for fewer than 2^22 terms.
+struct Sum {
+  double sum = 0, rest = 0, size = 0;
+  void add(double x) {
+    const double t = sum + x;
+    rest += std::fabs(sum) >= std::fabs(x) ? (sum - t) + x : (x - t) + sum;
+    sum = t;
+    size += std::fabs(x);
+  }
+  void join(const Sum& other) {
+    const double all = size + other.size;
+    add(other.sum);
+    add(other.rest);
+    size = all;
+  }
+  [[nodiscard]] double below() const {
+    const double value = sum + rest;
+    return value - (std::fabs(value) * 0x1p-51 + size * 0x1p-59);
+  }
+};
+
+}  // namespace
+
+std::optional<double> bound_of_costs(const Problem& problem, std::span<const double> prices,
+                                     std::span<const Cost> capacity, Pool& pool, Stop& stop) {
+  const CostSource& source = *problem.cost;
+  const Index n = source.n_jobs(), n_slots = source.n_slots();
+  std::vector<Sum> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  const bool whole = pool.for_chunks(
+      n, kChunk,
+      [&](Index chunk, Index begin, Index end) {
+        std::vector<double> row(static_cast<std::size_t>(n_slots) + 1);
+        for (Index i = begin; i < end; ++i) {
+          source.reals(Rows{nullptr, i, 1}, row.data());
+          double least = least_below(row.data(), prices.data(), static_cast<double>(problem.weight(i)), n_slots);
+          if (problem.unplaced != nullptr) least = std::min(least, problem.unplaced[i * problem.unplaced_stride]);
+          parts[static_cast<std::size_t>(chunk)].add(least);
+        }
+      },
+      &stop);
+  if (!whole) return std::nullopt;
+  Sum total;
+  for (const Sum& part : parts) total.join(part);
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    const double paid = static_cast<double>(capacity[s]) * prices[s];
+    total.add(-(paid + paid * kOff));
+  }
+  return total.below();
+}
+
+}  // namespace gridcompute::transport

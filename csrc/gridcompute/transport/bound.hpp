@@ -1,0 +1,22 @@
+// A bound from the costs themselves, where the rounding of keys leaves too much open.
+//
+// Keys are within a half of their cost, so their optimum bounds that of the costs, less half a key for each unit of
+// weight. That is nothing where costs are alike, and too much where they are ten orders of magnitude apart, or where
+// the optimum is 0. Then every cost is looked at once more: D(p) over the costs, each sum lowered by what it may be off
+// by
+// (|c + w p| + w p, times 2^-50: conversion, product and sum round by 2^-53 each), summed with compensation.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/transport/problem.hpp"
+
+namespace gridcompute::transport {
+
+// No plan costs less. Prices are >= 0, in the unit of cost; capacity has n_slots entries. Nothing if stopped.
+[[nodiscard]] std::optional<double> bound_of_costs(const Problem& problem, std::span<const double> prices,
+                                                   std::span<const Cost> capacity, Pool& pool, Stop& stop);
+
+}  // namespace gridcompute::transport
