@@ -100,7 +100,7 @@ def test_small(benchmark, family, solve):
 
 @FULL
 @pytest.mark.parametrize("solve", [by_floor, by_gridcompute, by_ortools])
-@pytest.mark.parametrize("family", ["structured", "uniform", "ties"])
+@pytest.mark.parametrize("family", ["structured", "uniform"])
 def test_large(benchmark, family, solve):
     run(benchmark, solve, family, 100_000, 100, 1 if solve is by_ortools else 3)
 
