@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 
+from sphinx.domains.python import PyObject
+
 import gridcompute
 
 project = "gridcompute"
@@ -38,6 +40,9 @@ napoleon_custom_sections = ["Complexity", "Determinism", "Source"]
 napoleon_use_param = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+for field in PyObject.doc_field_types:
+    if field.name == "variable":
+        field.typerolename = ""
 
 # The builtins a docstring may raise live in Python's own inventory, which is not fetched, so that
 # the documentation builds offline. Everything else that does not resolve is an error.

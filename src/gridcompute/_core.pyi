@@ -140,3 +140,90 @@ def assignment_witness(
     maximize: bool,
     lines: NDArray[np.int32],
 ) -> Any: ...
+
+# ---------------------------------------------------------------- options of the platform's jobs
+
+class Market(metaclass=_Pybind11Type):
+    def __init__(
+        self, world: dict[str, Any], jobs: dict[str, Any], subset: _Slots, weight: _Slots
+    ) -> None: ...
+    def price(
+        self,
+        capacity: _Reals,
+        energy: _Reals,
+        corridor: _Reals,
+        quota: _Reals,
+        klass: _Slots | None = None,
+        start: _Slots | None = None,
+        now: int = 0,
+        passes: int = 1,
+        threads: int = 0,
+    ) -> dict[str, Any]: ...
+    def near(
+        self,
+        capacity: _Reals,
+        energy: _Reals,
+        corridor: _Reals,
+        quota: _Reals,
+        slack: float,
+        threads: int = 0,
+    ) -> tuple[Any, ...]: ...
+    def keep(self, live: NDArray[np.uint8]) -> None: ...
+    def sizes(self) -> _Reals: ...
+    def reachable(self, threads: int = 0) -> NDArray[np.uint8]: ...
+    def order(self) -> _Slots: ...
+    @property
+    def live(self) -> int: ...
+    @property
+    def shapes(self) -> int: ...
+
+class Room(metaclass=_Pybind11Type):
+    def __init__(self, market: Market) -> None: ...
+    def place(
+        self,
+        capacity: _Reals,
+        energy: _Reals,
+        corridor: _Reals,
+        quota: _Reals,
+        rows: _Slots,
+        klass: _Slots,
+        start: _Slots,
+    ) -> int: ...
+    def deal(
+        self,
+        capacity: _Reals,
+        energy: _Reals,
+        corridor: _Reals,
+        quota: _Reals,
+        options: tuple[Any, ...],
+        column: _Ints,
+        amount: _Reals,
+        order: _Ints,
+        klass: _Slots,
+        start: _Slots,
+    ) -> int: ...
+    def remove(self, rows: _Slots, klass: _Slots, start: _Slots) -> None: ...
+    def improve(
+        self,
+        capacity: _Reals,
+        corridor: _Reals,
+        quota: _Reals,
+        end: _Reals,
+        price: _Reals,
+        rows: _Slots,
+        klass: _Slots,
+        start: _Slots,
+    ) -> int: ...
+    def settle(
+        self, rows: _Slots, to_class: _Slots, to_start: _Slots, klass: _Slots, start: _Slots
+    ) -> int: ...
+    @property
+    def load(self) -> _Reals: ...
+    @property
+    def accelerators(self) -> _Reals: ...
+    @property
+    def data(self) -> _Reals: ...
+    @property
+    def power(self) -> _Reals: ...
+    @property
+    def quota_used(self) -> _Reals: ...

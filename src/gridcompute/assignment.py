@@ -157,9 +157,9 @@ class AssignmentCertificate(NamedTuple):
     duals_feasible: bool
     #: What the pairs cost, rounded up (down when maximizing) from the original costs.
     objective: int | Fraction
-    #: No assignment is better than this: exact arithmetic on the original costs.
+    #: No assignment is better than this, in exact arithmetic on the original costs.
     bound: int | Fraction
-    #: The answer is what it claims to be. For an infeasible problem: the witness holds.
+    #: The answer is what it claims to be; of an infeasible problem, the witness holds.
     valid: bool
 
 
@@ -169,7 +169,7 @@ class Assignment:
 
     #: "optimal", "infeasible", "time_limit" or "stopped".
     status: str
-    #: Per row: its column, or -1. int32, shape (n,).
+    #: Column of each row, or -1; int32, shape (n,).
     assignment: NDArray[np.int32]
     #: Total cost; a Python int for integer costs.
     objective: int | float
@@ -177,12 +177,12 @@ class Assignment:
     bound: int | float
     #: Objective and bound are equal in exact arithmetic on the original costs.
     exact: bool
-    #: Dual of each row and column in the unit of cost, shape (n,) and (m,): int64 or float64.
+    #: Dual of each row and column in the unit of cost; int64 or float64, shape (n,) and (m,).
     row_duals: NDArray[Any]
     col_duals: NDArray[Any]
-    #: Infeasible: lines of the shorter side (rows if square), more than their partners are.
+    #: Where infeasible, lines of the shorter side (rows if square), more than their partners are.
     witness: NDArray[np.int32] | None
-    #: Counters: bids, searches, rescans, arcs, phases, bits, seconds.
+    #: Counters (bids, searches, rescans, arcs, phases, bits) and seconds.
     stats: Mapping[str, float]
     _problem: _Problem = field(repr=False)
     _native: Mapping[str, Any] = field(repr=False)

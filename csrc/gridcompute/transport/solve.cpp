@@ -274,7 +274,7 @@ class Solver {
     result.status = Status::infeasible;
     result.objective = result.bound = std::numeric_limits<double>::infinity();
     if (r_.hopeless >= 0) {
-      result.witness_jobs = {r_.hopeless};
+      result.witness_jobs.assign(1, r_.hopeless);
       return;
     }
     for (const Slot s : end.classes) {

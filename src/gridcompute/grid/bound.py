@@ -10,7 +10,7 @@ when each kWh of load earns pi. `Rows.evaluate` gives LB and a supergradient: us
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .. import _core
 from .dispatch import EnergyBlock, most_load_kwh, supply_kwh
 
 if TYPE_CHECKING:
-    from .columns import Floats, Int32s, Int64s
+    from .columns import Floats, Int32s
     from .plan import Prices
     from .problem import Problem
 
@@ -123,10 +123,11 @@ class Rows:
     def supply(self, room: _core.Room | None = None, share: float = 1.0) -> Supply:
         """All that the rows offer (times `share`), or what `room` has left."""
         problem, quotas = self.problem, self.problem.quotas
-        accelerators = problem.classes.capacity if room is None else room.accelerators
+        accelerators: Any = problem.classes.capacity if room is None else room.accelerators
         data = problem.corridors.bandwidth_gb if room is None else room.data
         used = np.zeros(len(quotas)) if room is None else room.quota_used
-        load = problem.energy.base_load_kwh if room is None else problem.energy.base_load_kwh + room.load
+        base = problem.energy.base_load_kwh
+        load = base if room is None else base + room.load
         return Supply(
             accelerators * share,
             load,
@@ -157,7 +158,8 @@ class Rows:
             used - held,
         )
         rent = float((prices.capacity * supply.accelerators).sum())
-        rent += float((prices.corridor * supply.data_gb).sum()) + float((prices.quota * np.where(prices.quota == 0, 0.0, held)).sum())
+        rent += float((prices.corridor * supply.data_gb).sum())
+        rent += float((prices.quota * np.where(prices.quota == 0, 0.0, held)).sum())
         fixed = supply.load_kwh - self.problem.energy.base_load_kwh
         bound = weight * (found["total"] - found["margin"]) - rent + energy.bound
         bound += float((prices.energy * fixed).sum())

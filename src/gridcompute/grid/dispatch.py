@@ -101,7 +101,7 @@ class EnergyBlock:
         self._n_columns += high.size
 
     def _add_rows(self, name: str, low: Any, high: Any, terms: list[tuple[Any, Any]]) -> None:
-        """Rows ``low <= sum of factor * column <= high``; extra leading axes of a term are summed."""
+        """Rows ``low <= sum of factor * column <= high``; a term's leading axes are summed."""
         low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
         rows = np.arange(self._n_rows, self._n_rows + low.size).reshape(low.shape)
         self.row[name] = rows
@@ -147,15 +147,16 @@ class EnergyBlock:
         inlets = [(self.column[k], 1.0) for k in ("direct_in", "bundled_in", "grid_in")]
         outlets = [(self.column[k], 1.0) for k in ("green_out", "grey_out")]
         stores = [(self.column[k], 1.0) for k in ("green", "grey")]
-        for name, most, terms in (("kw_in", kw, inlets), ("kw_out", kw, outlets), ("size", room, stores)):
-            self._add_rows(name, np.full(shape, -np.inf), most, terms)
+        limits = (("kw_in", kw, inlets), ("kw_out", kw, outlets), ("size", room, stores))
+        for name, most, used in limits:
+            self._add_rows(name, np.full(shape, -np.inf), most, used)
         into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
         starts = {"green": energy.green_start_kwh, "grey": energy.grey_start_kwh}
         for colour, inlets_of in INLETS.items():
             opening = np.zeros(shape)
             opening[:, 0] = starts[colour] / self.unit
             stored = self.column[colour]
-            terms = [(stored, 1.0), (self.column[f"{colour}_out"], out)]
+            terms: list[tuple[Any, Any]] = [(stored, 1.0), (self.column[f"{colour}_out"], out)]
             terms += [(self.column[k], -into) for k in inlets_of]
             self._add_rows(f"{colour}_balance", opening, opening, terms)
             later = self.row[f"{colour}_balance"][:, 1:]
@@ -248,7 +249,9 @@ class EnergyBlock:
 
         self.solver.run()
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise InfeasibleError("no dispatch serves this load: connection and sources are too small")
+            raise InfeasibleError(
+                "no dispatch serves this load: connection and sources are too small"
+            )
         solution = self.solver.getSolution()
         point, duals = np.asarray(solution.col_value), np.asarray(solution.row_dual)
         # A dual that leans on a side the row does not have proves nothing.
@@ -270,9 +273,8 @@ class EnergyBlock:
         """
         self._set_load(load_kwh, load_kwh, 0.0)
         point, value, duals = self._run()
-        storage = np.stack([duals[self.row["size"]].sum(axis=1)] + [
-            (duals[self.row["kw_in"]] + duals[self.row["kw_out"]]).sum(axis=1)
-        ], axis=1)
+        power = duals[self.row["kw_in"]] + duals[self.row["kw_out"]]
+        storage = np.stack([duals[self.row["size"]].sum(axis=1), power.sum(axis=1)], axis=1)
         return Supplied(
             self._dispatch(point, load_kwh),
             value * self.unit,
@@ -308,7 +310,8 @@ class EnergyBlock:
         into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
         green_in = v["direct_in"].sum(axis=0) + v["bundled_in"]
         green = energy.green_start_kwh[:, None] + (into * green_in - out * v["green_out"]).cumsum(1)
-        grey = energy.grey_start_kwh[:, None] + (into * v["grid_in"] - out * v["grey_out"]).cumsum(1)
+        grey_in = v["grid_in"]
+        grey = energy.grey_start_kwh[:, None] + (into * grey_in - out * v["grey_out"]).cumsum(1)
         short = load - (v["direct"].sum(axis=0) + v["bundled"] + v["grid"])
         short -= v["green_out"] + v["grey_out"]
         v["grid"] = np.maximum(v["grid"] + short, 0.0)

@@ -37,9 +37,7 @@ SAMPLE = 20_000
 class _Clock:
     """The deadline, the progress hook, and seconds by stage."""
 
-    def __init__(
-        self, time_limit: float | None, hook: Callable[[str, float], bool] | None
-    ) -> None:
+    def __init__(self, time_limit: float | None, hook: Callable[[str, float], bool] | None) -> None:
         self._begin, self._limit, self._hook = time.perf_counter(), time_limit, hook
         self._stage, self._since, self._from, self._to = "start", self._begin, 0.0, 0.0
         self.seconds: dict[str, float] = {}
@@ -189,10 +187,9 @@ class _Solve:
 
     def sampled(self, y: Floats) -> Floats:
         self.clock.stage("sample", 0.25)
-        chosen = sample_of(self.market, SAMPLE)
-        market = market_of(self.problem, chosen)
-        weight = len(self.problem.jobs) / len(chosen)
-        ascent = Ascent(self.rows, market, self.rows.supply(), weight)
+        chosen = sample_of(self.market.order(), self.market.sizes(), SAMPLE)
+        market = market_of(self.problem, *chosen)
+        ascent = Ascent(self.rows, market, self.rows.supply())
         ascent.climb(y, 300, 0.2, 0.002, stop=self.clock.over)
         self.passes += ascent.passes
         return ascent.best if ascent.best.size else y

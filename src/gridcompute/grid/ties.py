@@ -62,9 +62,7 @@ class _Options(NamedTuple):
         return np.repeat(self.first[:-1][which] - begin, count) + np.arange(len(owner)), owner
 
 
-def split_ties(
-    rows: Rows, market: _core.Market, supply: Supply, y: Floats, slack: float
-) -> Split:
+def split_ties(rows: Rows, market: _core.Market, supply: Supply, y: Floats, slack: float) -> Split:
     """Decide all live jobs of `market` at prices `y`.
 
     Parameters
@@ -86,9 +84,7 @@ def split_ties(
     return _Program(rows, options, tied, entry, owner, group, size).split(supply, y)
 
 
-def _groups(
-    rows: Rows, options: _Options, tied: Bools, entry: Int64s
-) -> tuple[Int64s, Int64s]:
+def _groups(rows: Rows, options: _Options, tied: Bools, entry: Int64s) -> tuple[Int64s, Int64s]:
     """The group of each tied job, and how many options each group has."""
     if not tied.any():
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -263,7 +259,8 @@ class _Program:
             (wire[far], column[far], (jobs.data_gb[job] / weight)[far]),
             (tenant, column, taken / weight),
         ]
-        return tuple(np.concatenate(x) for x in zip(*parts, strict=True))
+        rows, columns, amounts = (np.concatenate(x) for x in zip(*parts, strict=True))
+        return rows, columns, amounts
 
 
 def _used(rows: Rows, options: _Options, which: NDArray[np.bool_]) -> Any:
@@ -284,7 +281,7 @@ def _used(rows: Rows, options: _Options, which: NDArray[np.bool_]) -> Any:
     data = np.zeros(rows.shapes[2])
     far = site != jobs.origin[job]
     np.add.at(data, (jobs.origin[job][far], site[far], t[far]), jobs.data_gb[job][far])
-    quota = np.bincount(jobs.tenant[job], gang * d, len(problem.quotas))
+    quota = np.bincount(jobs.tenant[job], gang * d, len(problem.quotas)).astype(np.float64)
     from .bound import PriceVector
 
     return PriceVector(busy, load, data, quota)
