@@ -43,18 +43,18 @@ options::Jobs jobs_of(const py::dict& t) {
 
 options::World world_of(const py::dict& t) {
   options::World w;
-  w.site = column<std::int32_t>(t, "site");
+  w.place = column<std::int32_t>(t, "site");
   w.capacity = column<std::int64_t>(t, "capacity");
   w.memory = column<double>(t, "memory_gb");
   w.throughput = column<double>(t, "throughput");
-  w.kwh = column<double>(t, "kwh_per_accelerator_h");
+  w.energy = column<double>(t, "kwh_per_accelerator_h");
   w.power = column<double>(t, "power_kwh");
   w.bandwidth = column<double>(t, "bandwidth_gb");
   w.transfer_price = column<double>(t, "price_yuan_per_gb");
   w.latency = column<double>(t, "latency_ms");
   w.quota = column<double>(t, "quota");
   w.priced = column<std::uint8_t>(t, "priced");
-  w.sites = t["n_sites"].cast<Index>();
+  w.places = t["n_sites"].cast<Index>();
   w.hours = t["n_hours"].cast<Index>();
   return w;
 }
@@ -68,14 +68,14 @@ void check(const Market& m, const Prices& y) {
           std::string(name) + " has " + std::to_string(found.size()) + " entries, needed " + std::to_string(size));
   };
   need(y.capacity, m.classes() * m.hours(), "capacity");
-  need(y.energy, m.sites() * m.hours(), "energy");
-  need(y.corridor, m.sites() * m.sites() * m.hours(), "corridor");
-  need(y.quota, m.tenants(), "quota");
+  need(y.energy, m.places() * m.hours(), "energy");
+  need(y.link, m.places() * m.places() * m.hours(), "corridor");
+  need(y.quota, m.owners(), "quota");
 }
 
-Prices prices_of(const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
+Prices prices_of(const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
                  const Array<double>& quota) {
-  return {view(capacity), view(energy), view(corridor), view(quota)};
+  return {view(capacity), view(energy), view(link), view(quota)};
 }
 
 template <class T>
@@ -91,10 +91,10 @@ void check_rows(const Market& m, std::span<const std::int32_t> rows, std::size_t
       throw Error(ErrorKind::invalid_problem, "rows", row, "row " + std::to_string(row) + " is not in this market");
 }
 
-py::dict price(const Market& m, const Array<double>& capacity, const Array<double>& energy,
-               const Array<double>& corridor, const Array<double>& quota, std::optional<Array<std::int32_t>> klass,
+py::dict price(const Market& m, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
+               const Array<double>& quota, std::optional<Array<std::int32_t>> klass,
                std::optional<Array<std::int32_t>> start, std::int32_t now, std::int32_t passes, int threads) {
-  const Prices y = prices_of(capacity, energy, corridor, quota);
+  const Prices y = prices_of(capacity, energy, link, quota);
   check(m, y);
   const std::span<std::int32_t> to_class = klass ? fill(*klass) : std::span<std::int32_t>{};
   const std::span<std::int32_t> to_start = start ? fill(*start) : std::span<std::int32_t>{};
@@ -111,14 +111,14 @@ py::dict price(const Market& m, const Array<double>& capacity, const Array<doubl
   out["left_out"] = pass.left_out;
   out["placed"] = pass.placed;
   out["accelerators"] = shaped(pass.use.accelerators, {m.classes(), m.hours()});
-  out["data"] = shaped(pass.use.data, {m.sites(), m.sites(), m.hours()});
-  out["quota"] = shaped(pass.use.quota, {m.tenants()});
+  out["data"] = shaped(pass.use.data, {m.places(), m.places(), m.hours()});
+  out["quota"] = shaped(pass.use.quota, {m.owners()});
   return out;
 }
 
-py::tuple near(const Market& m, const Array<double>& capacity, const Array<double>& energy,
-               const Array<double>& corridor, const Array<double>& quota, double slack, int threads) {
-  const Prices y = prices_of(capacity, energy, corridor, quota);
+py::tuple near(const Market& m, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
+               const Array<double>& quota, double slack, int threads) {
+  const Prices y = prices_of(capacity, energy, link, quota);
   check(m, y);
   const options::Near found = [&] {
     const py::gil_scoped_release release;
@@ -130,10 +130,10 @@ py::tuple near(const Market& m, const Array<double>& capacity, const Array<doubl
                         copy_out(std::span(found.hours)), copy_out(std::span(found.own)));
 }
 
-Index place(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
+Index place(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
             const Array<double>& quota, const Array<std::int32_t>& rows, Array<std::int32_t>& klass,
             Array<std::int32_t>& start) {
-  const Prices y = prices_of(capacity, energy, corridor, quota);
+  const Prices y = prices_of(capacity, energy, link, quota);
   check(room.market(), y);
   check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
   const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
@@ -141,11 +141,11 @@ Index place(Room& room, const Array<double>& capacity, const Array<double>& ener
   return room.place(y, view(rows), to_class, to_start);
 }
 
-Index deal(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& corridor,
+Index deal(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
            const Array<double>& quota, const py::tuple& options, const Array<std::int64_t>& column,
            const Array<double>& amount, const Array<std::int64_t>& order, Array<std::int32_t>& klass,
            Array<std::int32_t>& start) {
-  const Prices y = prices_of(capacity, energy, corridor, quota);
+  const Prices y = prices_of(capacity, energy, link, quota);
   check(room.market(), y);
   const auto rows = options[0].cast<Array<std::int32_t>>(), to_class = options[2].cast<Array<std::int32_t>>(),
              to_start = options[3].cast<Array<std::int32_t>>();
@@ -157,17 +157,17 @@ Index deal(Room& room, const Array<double>& capacity, const Array<double>& energ
   return room.deal(y, deal, view(order), out_class, out_start);
 }
 
-Index improve(Room& room, const Array<double>& capacity, const Array<double>& corridor, const Array<double>& quota,
+Index improve(Room& room, const Array<double>& capacity, const Array<double>& link, const Array<double>& quota,
               const Array<double>& end, const Array<double>& segment_price, const Array<std::int32_t>& rows,
               Array<std::int32_t>& klass, Array<std::int32_t>& start) {
   const Market& m = room.market();
-  const std::vector<double> unused(static_cast<std::size_t>(m.sites() * m.hours()));
-  const Prices y{view(capacity), unused, view(corridor), view(quota)};
+  const std::vector<double> unused(static_cast<std::size_t>(m.places() * m.hours()));
+  const Prices y{view(capacity), unused, view(link), view(quota)};
   check(m, y);
   check_rows(m, view(rows), static_cast<std::size_t>(klass.size()));
-  if (end.size() != segment_price.size() || end.size() == 0 || end.size() % (m.sites() * m.hours()) != 0)
+  if (end.size() != segment_price.size() || end.size() == 0 || end.size() % (m.places() * m.hours()) != 0)
     throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
-  const options::Curves curves{end.size() / (m.sites() * m.hours()), view(end), view(segment_price)};
+  const options::Curves curves{end.size() / (m.places() * m.hours()), view(end), view(segment_price)};
   const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
   const py::gil_scoped_release release;
   return room.improve(y, curves, view(rows), to_class, to_start);
@@ -254,17 +254,17 @@ void bind_options(py::module_& m) {
           py::arg("rows").noconvert(), py::arg("to_class").noconvert(), py::arg("to_start").noconvert(),
           py::arg("klass").noconvert(), py::arg("start").noconvert())
       .def_property_readonly("load",
-                             [](const Room& r) { return shaped(r.load(), {r.market().sites(), r.market().hours()}); })
+                             [](const Room& r) { return shaped(r.load(), {r.market().places(), r.market().hours()}); })
       .def_property_readonly(
           "accelerators",
           [](const Room& r) { return shaped(r.accelerators(), {r.market().classes(), r.market().hours()}); })
-      .def_property_readonly(
-          "data",
-          [](const Room& r) { return shaped(r.data(), {r.market().sites(), r.market().sites(), r.market().hours()}); })
+      .def_property_readonly("data",
+                             [](const Room& r) {
+                               return shaped(r.data(), {r.market().places(), r.market().places(), r.market().hours()});
+                             })
       .def_property_readonly("power",
-                             [](const Room& r) { return shaped(r.power(), {r.market().sites(), r.market().hours()}); })
-      .def_property_readonly("quota_used",
-                             [](const Room& r) { return shaped(r.quota_used(), {r.market().tenants()}); });
+                             [](const Room& r) { return shaped(r.power(), {r.market().places(), r.market().hours()}); })
+      .def_property_readonly("quota_used", [](const Room& r) { return shaped(r.quota_used(), {r.market().owners()}); });
 }
 
 }  // namespace gridcompute::bindings

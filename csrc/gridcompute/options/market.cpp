@@ -30,9 +30,9 @@ struct HashRow {
   }
 };
 
-Index lanes_for(Index sites) {
+Index lanes_for(Index places) {
   Index lanes = 8;
-  while (lanes < sites) lanes *= 2;
+  while (lanes < places) lanes *= 2;
   return lanes;
 }
 
@@ -57,33 +57,33 @@ struct Market::Scratch {
 
 Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
                std::span<const std::int32_t> weight)
-    : sites_(world.sites),
+    : places_(world.places),
       hours_(world.hours),
       classes_(world.classes()),
-      lanes_(lanes_for(world.sites)),
-      site_(world.site.begin(), world.site.end()),
+      lanes_(lanes_for(world.places)),
+      place_(world.place.begin(), world.place.end()),
       capacity_(world.capacity.begin(), world.capacity.end()),
-      kwh_(world.kwh.begin(), world.kwh.end()),
+      energy_(world.energy.begin(), world.energy.end()),
       power_(world.power.begin(), world.power.end()),
       transfer_price_(world.transfer_price.begin(), world.transfer_price.end()),
       quota_(world.quota.begin(), world.quota.end()),
       priced_(world.priced.begin(), world.priced.end()) {
-  if (sites_ < 1 || sites_ > kMostSites)
-    throw Error(ErrorKind::invalid_problem, "sites", -1, std::to_string(sites_) + " sites, needed 1 to 63");
+  if (places_ < 1 || places_ > kMostPlaces)
+    throw Error(ErrorKind::invalid_problem, "sites", -1, std::to_string(places_) + " sites, needed 1 to 63");
   if (jobs.gang.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     throw Error(ErrorKind::invalid_problem, "jobs", -1, "more than 2^31 - 1 jobs");
   if (hours_ < 1 || hours_ > 4096)
     throw Error(ErrorKind::invalid_problem, "hours", -1, std::to_string(hours_) + " hours, needed 1 to 4096");
-  std::vector<std::int32_t> at_site(at(sites_), 0);
-  for (const std::int32_t s : site_) layer_.push_back(at_site[at(s)]++);
-  layers_ = *std::max_element(at_site.begin(), at_site.end());
+  std::vector<std::int32_t> at_place(at(places_), 0);
+  for (const std::int32_t s : place_) layer_.push_back(at_place[at(s)]++);
+  layers_ = *std::max_element(at_place.begin(), at_place.end());
   class_at_.assign(at(layers_ * lanes_), kNone);
-  for (Index c = 0; c < classes_; ++c) class_at_[at(layer_[at(c)] * lanes_ + site_[at(c)])] = static_cast<Slot>(c);
-  bandwidth_.assign(at(sites_ * hours_ * lanes_), kInf);
-  for (Index o = 0; o < sites_; ++o)
-    for (Index s = 0; s < sites_; ++s)
+  for (Index c = 0; c < classes_; ++c) class_at_[at(layer_[at(c)] * lanes_ + place_[at(c)])] = static_cast<Slot>(c);
+  bandwidth_.assign(at(places_ * hours_ * lanes_), kInf);
+  for (Index o = 0; o < places_; ++o)
+    for (Index s = 0; s < places_; ++s)
       for (Index t = 0; t < hours_; ++t)
-        bandwidth_[at((o * hours_ + t) * lanes_ + s)] = world.bandwidth[at((o * sites_ + s) * hours_ + t)];
+        bandwidth_[at((o * hours_ + t) * lanes_ + s)] = world.bandwidth[at((o * places_ + s) * hours_ + t)];
   group(world, jobs, subset, weight);
   live_.resize(jobs_.size());
   std::iota(live_.begin(), live_.end(), 0);
@@ -133,24 +133,24 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
         const std::int32_t d = v < 0 ? 0 : key[at(v + 2)];
         hours_by_class_.push_back(d <= hours_ && jobs.memory[at(j)] <= world.memory[at(c)] ? d : 0);
       }
-    const std::int32_t m = jobs.tenant[at(j)], gang = jobs.gang[at(j)];
+    const std::int32_t m = jobs.owner[at(j)], gang = jobs.gang[at(j)];
     const bool restricted = gang > least_held || static_cast<double>(gang) * longest > quota_[at(m)];
     const std::int32_t payer = world.priced[at(m)] != 0 ? m : -1;
-    // A quota too small for the gang is the tenant's own, so such a shape is the tenant's even if it has no price.
+    // A quota too small for the gang is the owner's own, so such a shape is the owner's even if it has no price.
     const std::int32_t owner = static_cast<double>(gang) * longest > quota_[at(m)] ? m : payer;
     key.assign({row->second, restricted ? gang : 0, owner});
     const auto [shape, fresh_shape] = shapes.try_emplace(key, static_cast<std::int32_t>(shapes.size()));
     if (fresh_shape) {
       Shape made;
       made.gang = restricted ? gang : 0;
-      made.tenant = owner;
+      made.owner = owner;
       made.at = at(row->second * classes_);
       shapes_.push_back(made);
     }
     std::uint64_t mask = 0;
-    for (Index s = 0; s < sites_; ++s)
+    for (Index s = 0; s < places_; ++s)
       if (((jobs.residency[at(j)] >> s) & 1) != 0 &&
-          world.latency[at(jobs.origin[at(j)] * sites_ + s)] <= jobs.latency[at(j)])
+          world.latency[at(jobs.origin[at(j)] * places_ + s)] <= jobs.latency[at(j)])
         mask |= std::uint64_t{1} << s;
     const auto [where, fresh_mask] = masks.try_emplace(mask, static_cast<std::int32_t>(masks.size()));
     if (fresh_mask) masks_.push_back(mask);
@@ -159,7 +159,7 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
     job.placed_class = jobs.placed_class[at(j)], job.placed_start = jobs.placed_start[at(j)];
     job.migration = job.placed_class >= 0 ? jobs.migration[at(j)] : 0.0;
     job.id = id, job.gang = gang, job.weight = stands_for, job.shape = shape->second, job.mask = where->second;
-    job.origin = jobs.origin[at(j)], job.tenant = m;
+    job.origin = jobs.origin[at(j)], job.owner = m;
     job.release = jobs.release[at(j)], job.deadline = jobs.deadline[at(j)];
     job.wide = job.data > narrowest;
     jobs_.push_back(job);
@@ -179,7 +179,7 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
   for (std::size_t p = 0; p < jobs_.size(); ++p) position_[at(jobs_[p].id)] = static_cast<std::int32_t>(p);
   mask_cost_.assign(masks_.size() * at(lanes_), kInf);
   for (std::size_t i = 0; i < masks_.size(); ++i)
-    for (Index s = 0; s < sites_; ++s)
+    for (Index s = 0; s < places_; ++s)
       if (((masks_[i] >> s) & 1) != 0) mask_cost_[i * at(lanes_) + at(s)] = 0.0;
   for (Shape& shape : shapes_) {
     shape.first_hour = static_cast<std::int32_t>(hours_), shape.last_hour = -1;
@@ -229,18 +229,18 @@ Market::Running Market::running(const Prices& prices) const {
   for (Index c = 0; c < classes_; ++c) {
     double sum = 0.0;
     for (Index t = 0; t <= hours_; ++t) {
-      run.layered[at((layer_[at(c)] * (hours_ + 1) + t) * lanes_ + site_[at(c)])] = sum;
+      run.layered[at((layer_[at(c)] * (hours_ + 1) + t) * lanes_ + place_[at(c)])] = sum;
       run.most_sum = std::max(run.most_sum, std::abs(sum));
       if (t < hours_)
         sum += prices.capacity[at(c * hours_ + t)] +
-               kwh_[at(c * hours_ + t)] * prices.energy[at(site_[at(c)] * hours_ + t)];
+               energy_[at(c * hours_ + t)] * prices.energy[at(place_[at(c)] * hours_ + t)];
     }
   }
-  run.transfer.assign(at(sites_ * hours_ * lanes_), 0.0);
-  for (Index o = 0; o < sites_; ++o)
-    for (Index s = 0; s < sites_; ++s)
+  run.transfer.assign(at(places_ * hours_ * lanes_), 0.0);
+  for (Index o = 0; o < places_; ++o)
+    for (Index s = 0; s < places_; ++s)
       for (Index t = 0; t < hours_; ++t) {
-        const double price = prices.corridor[at((o * sites_ + s) * hours_ + t)] + transfer_price_[at(o * sites_ + s)];
+        const double price = prices.link[at((o * places_ + s) * hours_ + t)] + transfer_price_[at(o * places_ + s)];
         run.transfer[at((o * hours_ + t) * lanes_ + s)] = price;
         run.most_transfer = std::max(run.most_transfer, std::abs(price));
       }
@@ -263,8 +263,8 @@ void Market::table(const Running& run, const Shape& shape, Scratch& out) const {
   const Index level = hours_ * lanes_;
   if (out.m.size() < out.lengths.size() * at(level)) out.m.resize(out.lengths.size() * at(level));
   out.add.resize(at(lanes_));
-  const double nu = shape.tenant >= 0 && priced(shape.tenant) ? run.nu[at(shape.tenant)] : 0.0;
-  const double quota = shape.tenant >= 0 ? quota_[at(shape.tenant)] : kInf;
+  const double nu = shape.owner >= 0 && priced(shape.owner) ? run.nu[at(shape.owner)] : 0.0;
+  const double quota = shape.owner >= 0 ? quota_[at(shape.owner)] : kInf;
   for (std::size_t i = 0; i < out.lengths.size(); ++i) {
     const std::int32_t d = out.lengths[i];
     double* m = out.m.data() + i * at(level);
@@ -291,7 +291,7 @@ void Market::table(const Running& run, const Shape& shape, Scratch& out) const {
         fold(m + from, here + d * lanes_, here, out.add.data(), starts, lanes_);
         continue;
       }
-      for (Index s = 0; s < sites_; ++s) {
+      for (Index s = 0; s < places_; ++s) {
         if (out.add[at(s)] == kInf) continue;
         const std::int64_t* held = &capacity_[at(class_at_[at(a * lanes_ + s)] * hours_ + shape.first_hour)];
         for (Index t = 0; t < starts; ++t) {
@@ -306,25 +306,25 @@ void Market::table(const Running& run, const Shape& shape, Scratch& out) const {
 
 bool Market::fits(const Job& job, Index klass, Index hour) const {
   const std::int32_t d = hours_on(job, klass);
-  const Index s = site_[at(klass)];
+  const Index s = place_[at(klass)];
   if (d == 0 || hour < job.release || hour + d > job.deadline || ((masks_[at(job.mask)] >> s) & 1) == 0) return false;
   if (job.data > bandwidth_[at((job.origin * hours_ + hour) * lanes_ + s)]) return false;
-  if (static_cast<double>(job.gang) * d > quota_[at(job.tenant)]) return false;
+  if (static_cast<double>(job.gang) * d > quota_[at(job.owner)]) return false;
   const std::int64_t* held = &capacity_[at(klass * hours_ + hour)];
   return *std::min_element(held, held + d) >= job.gang;
 }
 
-Slot Market::class_of(const Running& run, const Job& job, Index site, Index hour) const {
+Slot Market::class_of(const Running& run, const Job& job, Index place, Index hour) const {
   const Shape& shape = shapes_[at(job.shape)];
-  const double nu = shape.tenant >= 0 && priced(shape.tenant) ? run.nu[at(shape.tenant)] : 0.0;
+  const double nu = shape.owner >= 0 && priced(shape.owner) ? run.nu[at(shape.owner)] : 0.0;
   double best = kInf;
   Slot out = kNone;
   for (Index a = 0; a < layers_; ++a) {
-    const Slot c = class_at_[at(a * lanes_ + site)];
+    const Slot c = class_at_[at(a * lanes_ + place)];
     if (c < 0) continue;
     const std::int32_t d = hours_on(job, c);
     if (d == 0 || hour + d > job.deadline) continue;
-    const double* sum = run.layered.data() + (a * (hours_ + 1) + hour) * lanes_ + site;
+    const double* sum = run.layered.data() + (a * (hours_ + 1) + hour) * lanes_ + place;
     const double cost = sum[d * lanes_] - sum[0] + nu * d;
     if (cost < best && (shape.gang == 0 || fits(job, c, hour))) best = cost, out = c;
   }
@@ -336,7 +336,7 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
   Scratch scratch;
   std::int32_t current = -1;
   out.use.accelerators.assign(at(classes_ * (hours_ + 1)), 0);  // differences, summed up after the merge
-  out.use.data.assign(at(sites_ * sites_ * hours_), 0.0);
+  out.use.data.assign(at(places_ * places_ * hours_), 0.0);
   out.use.quota.assign(quota_.size(), 0);
   for (const std::int32_t p : positions) {
     const Job& job = jobs_[at(p)];
@@ -353,7 +353,7 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
     if (job.migration > 0.0) {
       best.cost += job.migration;
       if (fits(job, job.placed_class, job.placed_start)) {
-        const Index s = site_[at(job.placed_class)], t = job.placed_start;
+        const Index s = place_[at(job.placed_class)], t = job.placed_start;
         const double stay = cost_of(run, job, job.placed_class, t);
         if (stay <= best.cost) best = {stay, static_cast<std::int32_t>(s), job.placed_start}, klass = job.placed_class;
       }
@@ -363,25 +363,25 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
       if (choices.draws(p)) choices.klass[at(job.id)] = choices.start[at(job.id)] = -1;
       continue;
     }
-    if (klass == kNone) klass = class_of(run, job, best.site, best.hour);
+    if (klass == kNone) klass = class_of(run, job, best.place, best.hour);
     const std::int32_t d = hours_on(job, klass);
     out.total += job.weight * best.cost;
     ++out.placed;
     std::int64_t* taken = &out.use.accelerators[at(klass * (hours_ + 1) + best.hour)];
     const std::int64_t gang = static_cast<std::int64_t>(job.gang) * job.weight;
     taken[0] += gang, taken[d] -= gang;
-    if (job.origin != best.site)
-      out.use.data[at((job.origin * sites_ + best.site) * hours_ + best.hour)] += job.weight * job.data;
-    out.use.quota[at(job.tenant)] += gang * d;
+    if (job.origin != best.place)
+      out.use.data[at((job.origin * places_ + best.place) * hours_ + best.hour)] += job.weight * job.data;
+    out.use.quota[at(job.owner)] += gang * d;
     if (choices.draws(p)) choices.klass[at(job.id)] = klass, choices.start[at(job.id)] = best.hour;
   }
 }
 
 double Market::cost_of(const Running& run, const Job& job, Index klass, Index hour) const {
   const std::int32_t d = hours_on(job, klass);
-  const Index s = site_[at(klass)];
+  const Index s = place_[at(klass)];
   const double* sum = run.layered.data() + (layer_[at(klass)] * (hours_ + 1) + hour) * lanes_ + s;
-  const double nu = priced(job.tenant) ? run.nu[at(job.tenant)] : 0.0;
+  const double nu = priced(job.owner) ? run.nu[at(job.owner)] : 0.0;
   return job.gang * (sum[d * lanes_] - sum[0] + nu * d) +
          job.data * run.transfer[at((job.origin * hours_ + hour) * lanes_ + s)] +
          job.delay * static_cast<double>(hour - job.release);
@@ -410,8 +410,8 @@ Near Market::near(const Prices& prices, double slack, Pool& pool) const {
           const double cost = cost_of(run, job, c, t) + more;
           if (cost > best + slack * job.gang * d || !fits(job, c, t)) continue;
           best = std::min(best, cost);
-          const double own =
-              job.data * transfer_price_[at(job.origin * sites_ + site_[at(c)])] + job.delay * (t - job.release) + more;
+          const double own = job.data * transfer_price_[at(job.origin * places_ + place_[at(c)])] +
+                             job.delay * (t - job.release) + more;
           open.push_back({static_cast<std::int32_t>(c), t, d, own, cost});
         }
       }
@@ -446,7 +446,7 @@ Pass Market::price(const Prices& prices, Pool& pool, const Choices& choices) con
   });
   Pass out;
   std::vector<std::int64_t> change(at(classes_ * (hours_ + 1)), 0);
-  out.use.data.assign(at(sites_ * sites_ * hours_), 0.0);
+  out.use.data.assign(at(places_ * places_ * hours_), 0.0);
   out.use.quota.assign(quota_.size(), 0);
   for (const Pass& part : parts) {
     out.total += part.total, out.left_out += part.left_out, out.placed += part.placed;

@@ -1,28 +1,28 @@
 // The price pass: every job's cheapest option at given prices, without ever storing an option.
 //
 // Definitions. At prices y, option (c, t) of job j costs
-//   own + gang * [A_c(t + d) - A_c(t)] + data * gamma[origin][site][t] + nu[tenant] * gang * d,
-// A_c the running sum over hours of alpha[c][h] + kwh[c][h] * pi[site][h]. V_j(y) is the least of that over open
+//   own + gang * [A_c(t + d) - A_c(t)] + data * gamma[origin][place][t] + nu[owner] * gang * d,
+// A_c the running sum over hours of alpha[c][h] + energy[c][h] * pi[place][h]. V_j(y) is the least of that over open
 // options and of value_j. The sum of V_j, less what the rows' limits are worth at y, is the bound (grid/match.py).
 //
 // The idea. Between jobs only a few things differ in the class-dependent part: family and work (through d), which
-// memory suffices, whether the tenant's quota has a price, and for the few largest gangs which classes ever hold
+// memory suffices, whether the owner's quota has a price, and for the few largest gangs which classes ever hold
 // them. Jobs equal in these share a *shape*. For a shape, with its distinct lengths d_1 < ... < d_L,
-//   M[l][t][s] = min over its classes c at site s with d(c) <= d_l of A_c(t + d(c)) - A_c(t) + nu * d(c)
-// is built once a pass, and a job then looks at its hours x sites only:
+//   M[l][t][s] = min over its classes c at place s with d(c) <= d_l of A_c(t + d(c)) - A_c(t) + nu * d(c)
+// is built once a pass, and a job then looks at its hours x places only:
 //   min over t, s of gang * M[l(deadline - t)][t][s] + data * (gamma + price)[origin][t][s] + delay * (t - release),
-// where l(r) counts the lengths <= r. Sites are the lanes of a vector; the classes of a site are folded away. On the
+// where l(r) counts the lengths <= r. Places are the lanes of a vector; the classes of a place are folded away. On the
 // east-west scenario that is some 50 lane operations a job in place of 76 options of five memory reads each.
 //
 // Invariants. Jobs are kept sorted by shape, origin, release: shapes are ranges, so a chunk of jobs builds each of
 // its tables once in its own scratch. The subset of live jobs is a list of ascending positions. Chunks are cut by
-// position alone and merged in order: same bits for any number of threads. Ties go to the lowest site, then hour,
+// position alone and merged in order: same bits for any number of threads. Ties go to the lowest place, then hour,
 // then class.
 //
-// Steps of a pass. (1) running sums A by layer (the a-th class of every site), and gamma + price; (2) for each
+// Steps of a pass. (1) running sums A by layer (the a-th class of every place), and gamma + price; (2) for each
 // chunk: for each shape met, its table; for each job, the lanes; (3) use of the winners, added up by chunk.
 //
-// Complexity. O(shapes * classes * hours + jobs * window * sites / lanes) time; 96 bytes a job.
+// Complexity. O(shapes * classes * hours + jobs * window * places / lanes) time; 96 bytes a job.
 //
 // Rounding. The value of an option is a sum of at most 2 * hours + 8 rounded terms; with P the largest |A|, its error
 // is at most (2 * hours + 16) * u * (gang * P + |data * (gamma + price)| + ...). `margin` adds this over all jobs,
@@ -47,7 +47,7 @@
 
 namespace gridcompute::options {
 
-inline constexpr Index kMostSites = 63;
+inline constexpr Index kMostPlaces = 63;
 
 // A job as the passes read it.
 struct Job {
@@ -55,16 +55,16 @@ struct Job {
   std::int32_t id;  // its row in the caller's table
   std::int32_t gang, weight;
   std::int32_t shape;
-  std::int32_t origin, tenant;
+  std::int32_t origin, owner;
   std::int32_t placed_class, placed_start;
   std::int32_t release, deadline;
-  std::int32_t mask;  // row of the table of distinct site masks
-  bool wide;          // some corridor in some hour is too narrow for its data
+  std::int32_t mask;  // row of the table of distinct place masks
+  bool wide;          // some link in some hour is too narrow for its data
 };
 
 struct Shape {
   std::int64_t gang = 0;                       // > 0: classes that hold fewer in some hour are closed there
-  std::int32_t tenant = -1;                    // whose quota price applies; -1 = none
+  std::int32_t owner = -1;                     // whose quota price applies; -1 = none
   std::int32_t first_hour = 0, last_hour = 0;  // hours its jobs may start in
   std::int32_t shortest = 0;                   // least d, 0 = no class
   std::size_t at = 0;                          // its row in the table of hours by class
@@ -122,10 +122,10 @@ class Market {
   [[nodiscard]] Index rows() const noexcept { return static_cast<Index>(position_.size()); }  // of the jobs table
   [[nodiscard]] Index live() const noexcept { return static_cast<Index>(live_.size()); }
   [[nodiscard]] Index shapes() const noexcept { return static_cast<Index>(shapes_.size()); }
-  [[nodiscard]] Index sites() const noexcept { return sites_; }
+  [[nodiscard]] Index places() const noexcept { return places_; }
   [[nodiscard]] Index hours() const noexcept { return hours_; }
   [[nodiscard]] Index classes() const noexcept { return classes_; }
-  [[nodiscard]] Index tenants() const noexcept { return static_cast<Index>(quota_.size()); }
+  [[nodiscard]] Index owners() const noexcept { return static_cast<Index>(quota_.size()); }
   [[nodiscard]] const std::vector<Job>& jobs() const noexcept { return jobs_; }
   // Position of a row of the jobs table, -1 if it is not among the subset.
   [[nodiscard]] std::int32_t position(Index row) const { return position_[static_cast<std::size_t>(row)]; }
@@ -145,30 +145,30 @@ class Market {
   void table(const Running& run, const Shape& shape, Scratch& out) const;
   void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out, const Choices& choices) const;
   [[nodiscard]] Running running(const Prices& prices) const;
-  [[nodiscard]] Slot class_of(const Running& run, const Job& job, Index site, Index hour) const;
+  [[nodiscard]] Slot class_of(const Running& run, const Job& job, Index place, Index hour) const;
   // Of an option that fits, without migration.
   [[nodiscard]] double cost_of(const Running& run, const Job& job, Index klass, Index hour) const;
   // Is the option open, whatever else is placed?
   [[nodiscard]] bool fits(const Job& job, Index klass, Index hour) const;
 
-  [[nodiscard]] bool priced(std::int32_t tenant) const { return priced_[static_cast<std::size_t>(tenant)] != 0; }
+  [[nodiscard]] bool priced(std::int32_t owner) const { return priced_[static_cast<std::size_t>(owner)] != 0; }
   [[nodiscard]] std::int32_t hours_on(const Job& job, Index klass) const {
     return hours_by_class_[shapes_[static_cast<std::size_t>(job.shape)].at + static_cast<std::size_t>(klass)];
   }
 
-  Index sites_ = 0, hours_ = 0, classes_ = 0, layers_ = 0, lanes_ = 0;
-  std::vector<std::int32_t> site_, layer_;  // [class]
-  std::vector<Slot> class_at_;              // [layer][lane], -1 = none
-  std::vector<std::int64_t> capacity_;      // [class][hour]
-  std::vector<double> kwh_, power_, bandwidth_, transfer_price_, quota_;
+  Index places_ = 0, hours_ = 0, classes_ = 0, layers_ = 0, lanes_ = 0;
+  std::vector<std::int32_t> place_, layer_;  // [class]
+  std::vector<Slot> class_at_;               // [layer][lane], -1 = none
+  std::vector<std::int64_t> capacity_;       // [class][hour]
+  std::vector<double> energy_, power_, bandwidth_, transfer_price_, quota_;
   std::vector<std::int32_t> hours_by_class_;  // [row of shapes][class], 0 = closed
-  std::vector<std::uint64_t> masks_;          // distinct sets of sites
+  std::vector<std::uint64_t> masks_;          // distinct sets of places
   std::vector<double> mask_cost_;             // [mask][lane]: 0 or inf
   std::vector<Shape> shapes_;
   std::vector<Job> jobs_;                                                    // by shape, origin, release
   std::vector<std::int32_t> position_;                                       // [row of the table]
   std::vector<std::int32_t> live_;                                           // positions, ascending
-  std::vector<std::uint8_t> priced_;                                         // [tenant]
+  std::vector<std::uint8_t> priced_;                                         // [owner]
   double gangs_ = 0.0, data_sum_ = 0.0, delay_sum_ = 0.0, value_sum_ = 0.0;  // over all jobs, for the margin
 };
 

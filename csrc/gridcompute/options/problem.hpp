@@ -2,15 +2,15 @@
 //
 // Problem. A job j runs whole (gang_j accelerators of one class c, for d(j,c) consecutive hours from hour t) or not
 // at all, which costs value_j. Option (c, t) of job j is open if class c runs its family and has the memory, its
-// site is in the residency mask and within latency of the origin, release_j <= t, t + d <= deadline_j, the class
-// never has fewer than gang_j accelerators in those hours, the corridor carries data_j in hour t and the tenant's
+// place is in the residency mask and within latency of the origin, release_j <= t, t + d <= deadline_j, the class
+// never has fewer than gang_j accelerators in those hours, the link carries data_j in hour t and the owner's
 // quota admits gang_j * d by itself. (Options that no integer plan can use are left out: it tightens the bound.)
 //   d(j,c)   = max(1, ceil(work_j / throughput[family_j][c] - 1e-9))
-//   own cost = data_j * price[origin_j][site] + delay_j * (t - release_j)
+//   own cost = data_j * price[origin_j][place] + delay_j * (t - release_j)
 //              + migration_j if the job was placed before and this is not that very option
-//   takes      gang_j accelerators of c and gang_j * kwh[c][h] kWh of its site in each hour h it runs, data_j of
-//              corridor (origin, site) in hour t unless origin = site, gang_j * d of its tenant's quota.
-// What a kilowatt-hour is, nothing here knows beyond its being one more shared resource by site and hour.
+//   takes      gang_j accelerators of c and gang_j * energy[c][h] energy of its place in each hour h it runs, data_j of
+//              link (origin, place) in hour t unless origin = place, gang_j * d of its owner's quota.
+// What a kilowatt-hour is, nothing here knows beyond its being one more shared resource by place and hour.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,7 @@ struct Jobs {
   std::span<const std::int64_t> residency;
   std::span<const double> value;
   std::span<const double> delay;
-  std::span<const std::int32_t> tenant;
+  std::span<const std::int32_t> owner;
   std::span<const std::int32_t> placed_class;
   std::span<const std::int32_t> placed_start;
   std::span<const double> migration;
@@ -46,35 +46,35 @@ struct Jobs {
 
 // Everything the jobs share; row-major.
 struct World {
-  Index sites = 0, hours = 0;
-  std::span<const std::int32_t> site;      // [class]
+  Index places = 0, hours = 0;
+  std::span<const std::int32_t> place;     // [class]
   std::span<const std::int64_t> capacity;  // [class][hour]
   std::span<const double> memory;          // [class]
   std::span<const double> throughput;      // [family][class]
-  std::span<const double> kwh;             // [class][hour], of one busy accelerator
-  std::span<const double> power;           // [site][hour]: most the jobs may draw, inf where it can never bind
-  std::span<const double> bandwidth;       // [origin][site][hour], inf = no limit
-  std::span<const double> transfer_price;  // [origin][site]
-  std::span<const double> latency;         // [origin][site]
-  std::span<const double> quota;           // [tenant], inf = no limit
-  std::span<const std::uint8_t> priced;    // [tenant], may the tenant's quota have a price?
+  std::span<const double> energy;          // [class][hour], of one busy accelerator
+  std::span<const double> power;           // [place][hour]: most the jobs may draw, inf where it can never bind
+  std::span<const double> bandwidth;       // [origin][place][hour], inf = no limit
+  std::span<const double> transfer_price;  // [origin][place]
+  std::span<const double> latency;         // [origin][place]
+  std::span<const double> quota;           // [owner], inf = no limit
+  std::span<const std::uint8_t> priced;    // [owner], may the owner's quota have a price?
 
-  [[nodiscard]] Index classes() const noexcept { return static_cast<Index>(site.size()); }
+  [[nodiscard]] Index classes() const noexcept { return static_cast<Index>(place.size()); }
 };
 
 // Prices of the shared rows. Any finite numbers: signs are the caller's business.
 struct Prices {
   std::span<const double> capacity;  // [class][hour]
-  std::span<const double> energy;    // [site][hour]
-  std::span<const double> corridor;  // [origin][site][hour]
-  std::span<const double> quota;     // [tenant]; read only where the tenant is priced
+  std::span<const double> energy;    // [place][hour]
+  std::span<const double> link;      // [origin][place][hour]
+  std::span<const double> quota;     // [owner]; read only where the owner is priced
 };
 
 // What a set of placed jobs takes. The integers are exact whatever the order of summation.
 struct Use {
   std::vector<std::int64_t> accelerators;  // [class][hour]
-  std::vector<double> data;                // [origin][site][hour]
-  std::vector<std::int64_t> quota;         // [tenant]
+  std::vector<double> data;                // [origin][place][hour]
+  std::vector<std::int64_t> quota;         // [owner]
 };
 
 }  // namespace gridcompute::options

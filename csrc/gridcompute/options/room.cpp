@@ -17,11 +17,11 @@ Room::Room(const Market& market)
       power_(market.power_),
       load_(market.power_.size(), 0.0),
       used_(market.quota_.size(), 0) {
-  data_.resize(at(market.sites_ * market.sites_ * market.hours_));
-  for (Index o = 0; o < market.sites_; ++o)
-    for (Index s = 0; s < market.sites_; ++s)
+  data_.resize(at(market.places_ * market.places_ * market.hours_));
+  for (Index o = 0; o < market.places_; ++o)
+    for (Index s = 0; s < market.places_; ++s)
       for (Index t = 0; t < market.hours_; ++t)
-        data_[at((o * market.sites_ + s) * market.hours_ + t)] =
+        data_[at((o * market.places_ + s) * market.hours_ + t)] =
             market.bandwidth_[at((o * market.hours_ + t) * market.lanes_ + s)];
 }
 
@@ -29,14 +29,14 @@ void Room::take(const Job& job, Index klass, Index hour, int sign) {
   const Market& m = *market_;
   const std::int32_t d = m.hours_on(job, klass);
   const std::int64_t gang = sign * static_cast<std::int64_t>(job.gang);
-  const Index s = m.site_[at(klass)];
+  const Index s = m.place_[at(klass)];
   for (Index t = hour; t < hour + d; ++t) {
     free_[at(klass * m.hours_ + t)] -= gang;
-    const double kwh = static_cast<double>(gang) * m.kwh_[at(klass * m.hours_ + t)];
-    power_[at(s * m.hours_ + t)] -= kwh, load_[at(s * m.hours_ + t)] += kwh;
+    const double energy = static_cast<double>(gang) * m.energy_[at(klass * m.hours_ + t)];
+    power_[at(s * m.hours_ + t)] -= energy, load_[at(s * m.hours_ + t)] += energy;
   }
-  if (job.origin != s) data_[at((job.origin * m.sites_ + s) * m.hours_ + hour)] -= sign * job.data;
-  used_[at(job.tenant)] += gang * d;
+  if (job.origin != s) data_[at((job.origin * m.places_ + s) * m.hours_ + hour)] -= sign * job.data;
+  used_[at(job.owner)] += gang * d;
 }
 
 bool Room::open(const Job& job, Index klass, Index hour, std::int32_t d) const {
@@ -44,13 +44,12 @@ bool Room::open(const Job& job, Index klass, Index hour, std::int32_t d) const {
   const std::int64_t* held = &free_[at(klass * m.hours_ + hour)];
   for (std::int32_t h = 0; h < d; ++h)
     if (held[h] < job.gang) return false;
-  const Index s = m.site_[at(klass)];
-  const double *kwh = &m.kwh_[at(klass * m.hours_ + hour)], *left = &power_[at(s * m.hours_ + hour)];
+  const Index s = m.place_[at(klass)];
+  const double *energy = &m.energy_[at(klass * m.hours_ + hour)], *left = &power_[at(s * m.hours_ + hour)];
   for (std::int32_t h = 0; h < d; ++h)
-    if (job.gang * kwh[h] > left[h]) return false;
-  return (job.origin == s || job.data <= data_[at((job.origin * m.sites_ + s) * m.hours_ + hour)]) &&
-         static_cast<double>(used_[at(job.tenant)] + static_cast<std::int64_t>(job.gang) * d) <=
-             m.quota_[at(job.tenant)];
+    if (job.gang * energy[h] > left[h]) return false;
+  return (job.origin == s || job.data <= data_[at((job.origin * m.places_ + s) * m.hours_ + hour)]) &&
+         static_cast<double>(used_[at(job.owner)] + static_cast<std::int64_t>(job.gang) * d) <= m.quota_[at(job.owner)];
 }
 
 std::vector<double> Room::sums_of(const Prices& prices) const {
@@ -60,7 +59,7 @@ std::vector<double> Room::sums_of(const Prices& prices) const {
     for (Index t = 0; t < m.hours_; ++t)
       sums[at(c * (m.hours_ + 1) + t + 1)] =
           sums[at(c * (m.hours_ + 1) + t)] + prices.capacity[at(c * m.hours_ + t)] +
-          m.kwh_[at(c * m.hours_ + t)] * prices.energy[at(m.site_[at(c)] * m.hours_ + t)];
+          m.energy_[at(c * m.hours_ + t)] * prices.energy[at(m.place_[at(c)] * m.hours_ + t)];
   return sums;
 }
 
@@ -69,16 +68,16 @@ bool Room::place_one(const Prices& prices, const std::vector<double>& sums, std:
   const Market& m = *market_;
   const Job& job = m.jobs_[at(m.position(row))];
   const std::int32_t* hours_on = &m.hours_by_class_[m.shapes_[at(job.shape)].at];
-  const double nu = m.priced(job.tenant) ? prices.quota[at(job.tenant)] : 0.0;
+  const double nu = m.priced(job.owner) ? prices.quota[at(job.owner)] : 0.0;
   double best = job.value;
   std::int32_t to = -1, to_start = -1;
   for (Index c = 0; c < m.classes_; ++c) {
     const std::int32_t d = hours_on[c];
-    const Index s = m.site_[at(c)];
+    const Index s = m.place_[at(c)];
     if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> s) & 1) == 0) continue;
     const double* sum = &sums[at(c * (m.hours_ + 1))];
-    const double carry = job.data * m.transfer_price_[at(job.origin * m.sites_ + s)];
-    const double* toll = &prices.corridor[at((job.origin * m.sites_ + s) * m.hours_)];
+    const double carry = job.data * m.transfer_price_[at(job.origin * m.places_ + s)];
+    const double* toll = &prices.link[at((job.origin * m.places_ + s) * m.hours_)];
     for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
       const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
       const double cost = job.gang * (sum[t + d] - sum[t] + nu * d) + job.data * toll[t] + carry +
@@ -135,7 +134,7 @@ Index Room::improve(const Prices& prices, const Curves& curves, std::span<const 
   const Market& m = *market_;
   Index moved = 0;
   std::vector<double> sum(at(m.hours_ + 1));
-  // The segment each site and hour is in; kept up to date as loads change.
+  // The segment each place and hour is in; kept up to date as loads change.
   const Index n = curves.segments;
   const auto cost_of_load = [&](Index where, double load, double more) {
     const double *end = &curves.end[at(where * n)], *price = &curves.price[at(where * n)];
@@ -154,22 +153,23 @@ Index Room::improve(const Prices& prices, const Curves& curves, std::span<const 
     const std::int32_t* hours_on = &m.hours_by_class_[shape.at];
     const std::int32_t was = klass[at(row)], was_start = start[at(row)];
     if (was >= 0) take(job, was, was_start, -1);
-    const double nu = m.priced(job.tenant) ? prices.quota[at(job.tenant)] : 0.0;
+    const double nu = m.priced(job.owner) ? prices.quota[at(job.owner)] : 0.0;
     double best = job.value;
     std::int32_t to = -1, to_start = -1;
     // The present option comes first and with a hair's advantage, so that equals do not wander.
     const auto look = [&](Index c, std::int32_t from, std::int32_t last, double advantage) {
       const std::int32_t d = hours_on[c];
-      const Index s = m.site_[at(c)];
+      const Index s = m.place_[at(c)];
       double running = 0.0;
       for (std::int32_t h = from; h < last + d; ++h) {
         sum[at(h)] = running;
-        running += job.gang * prices.capacity[at(c * m.hours_ + h)] +
-                   cost_of_load(s * m.hours_ + h, load_[at(s * m.hours_ + h)], job.gang * m.kwh_[at(c * m.hours_ + h)]);
+        running +=
+            job.gang * prices.capacity[at(c * m.hours_ + h)] +
+            cost_of_load(s * m.hours_ + h, load_[at(s * m.hours_ + h)], job.gang * m.energy_[at(c * m.hours_ + h)]);
       }
       sum[at(last + d)] = running;
-      const double carry = job.data * m.transfer_price_[at(job.origin * m.sites_ + s)];
-      const double* toll = &prices.corridor[at((job.origin * m.sites_ + s) * m.hours_)];
+      const double carry = job.data * m.transfer_price_[at(job.origin * m.places_ + s)];
+      const double* toll = &prices.link[at((job.origin * m.places_ + s) * m.hours_)];
       for (std::int32_t t = from; t <= last; ++t) {
         const bool away = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
         const double cost = sum[at(t + d)] - sum[at(t)] + job.gang * nu * d + job.data * toll[t] + carry +
@@ -183,7 +183,7 @@ Index Room::improve(const Prices& prices, const Curves& curves, std::span<const 
     if (was >= 0) look(was, was_start, was_start, 1e-9);
     for (Index c = 0; c < m.classes_; ++c) {
       const std::int32_t d = hours_on[c];
-      if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> m.site_[at(c)]) & 1) == 0) continue;
+      if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> m.place_[at(c)]) & 1) == 0) continue;
       look(c, job.release, job.deadline - d, 0.0);
     }
     if (to >= 0) take(job, to, to_start, 1);

@@ -1,7 +1,7 @@
 // What is left of the shared rows, and greedy placement into it: the integer side of the matching.
 //
 // Invariants. Free accelerators, data and quota never fall below zero: a gang is placed whole where all its hours,
-// its corridor and its tenant's quota admit it, or not at all. Everything placed can be taken back exactly: what is
+// its link and its owner's quota admit it, or not at all. Everything placed can be taken back exactly: what is
 // free is kept in integers, except data, which is recomputed by the caller's checker.
 //
 // Steps. place() takes jobs in the order given; each takes its cheapest option, at the given prices, among those
@@ -20,8 +20,8 @@
 
 namespace gridcompute::options {
 
-// What the jobs' load costs at a site in an hour, convex and piecewise linear: segment i reaches up to load end[i] at
-// price[i] a unit; the last segment has no end. By [site][hour][segment].
+// What the jobs' load costs at a place in an hour, convex and piecewise linear: segment i reaches up to load end[i] at
+// price[i] a unit; the last segment has no end. By [place][hour][segment].
 struct Curves {
   Index segments = 0;
   std::span<const double> end, price;
@@ -81,10 +81,10 @@ class Room {
 
   const Market* market_;
   std::vector<std::int64_t> free_;  // [class][hour]
-  std::vector<double> power_;       // [site][hour]
-  std::vector<double> load_;        // [site][hour], of the jobs placed
-  std::vector<double> data_;        // [origin][site][hour]
-  std::vector<std::int64_t> used_;  // [tenant]: accelerator-hours of its placed jobs
+  std::vector<double> power_;       // [place][hour]
+  std::vector<double> load_;        // [place][hour], of the jobs placed
+  std::vector<double> data_;        // [origin][place][hour]
+  std::vector<std::int64_t> used_;  // [owner]: accelerator-hours of its placed jobs
 };
 
 }  // namespace gridcompute::options
