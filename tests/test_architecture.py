@@ -196,7 +196,7 @@ def test_the_rules_catch_what_they_should() -> None:
     assert offence("transport", "cli")
     assert offence("errors", "version")
     assert offence("costs", "_core")
-    assert offence("grid.match", "_core")
+    assert offence("grid.match", "_ingest")
     assert offence("grid.match", "report.tables")
     assert offence("", "cli")
     assert offence("transport", "")

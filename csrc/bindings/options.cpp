@@ -93,7 +93,7 @@ void check_rows(const Market& m, std::span<const std::int32_t> rows, std::size_t
 
 py::dict price(const Market& m, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
                const Array<double>& quota, std::optional<Array<std::int32_t>> klass,
-               std::optional<Array<std::int32_t>> start, std::int32_t now, std::int32_t passes, int threads) {
+               std::optional<Array<std::int32_t>> start, int threads) {
   const Prices y = prices_of(capacity, energy, link, quota);
   check(m, y);
   const std::span<std::int32_t> to_class = klass ? fill(*klass) : std::span<std::int32_t>{};
@@ -103,7 +103,7 @@ py::dict price(const Market& m, const Array<double>& capacity, const Array<doubl
   const options::Pass pass = [&] {
     const py::gil_scoped_release release;
     Pool pool(thread_count(threads));
-    return m.price(y, pool, {to_class, to_start, now, passes});
+    return m.price(y, pool, to_class, to_start);
   }();
   py::dict out;
   out["total"] = pass.total;
@@ -116,20 +116,6 @@ py::dict price(const Market& m, const Array<double>& capacity, const Array<doubl
   return out;
 }
 
-py::tuple near(const Market& m, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
-               const Array<double>& quota, double slack, int threads) {
-  const Prices y = prices_of(capacity, energy, link, quota);
-  check(m, y);
-  const options::Near found = [&] {
-    const py::gil_scoped_release release;
-    Pool pool(thread_count(threads));
-    return m.near(y, slack, pool);
-  }();
-  return py::make_tuple(copy_out(std::span(found.rows)), copy_out(std::span(found.begin)),
-                        copy_out(std::span(found.klass)), copy_out(std::span(found.start)),
-                        copy_out(std::span(found.hours)), copy_out(std::span(found.own)));
-}
-
 Index place(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
             const Array<double>& quota, const Array<std::int32_t>& rows, Array<std::int32_t>& klass,
             Array<std::int32_t>& start) {
@@ -139,22 +125,6 @@ Index place(Room& room, const Array<double>& capacity, const Array<double>& ener
   const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
   const py::gil_scoped_release release;
   return room.place(y, view(rows), to_class, to_start);
-}
-
-Index deal(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
-           const Array<double>& quota, const py::tuple& options, const Array<std::int64_t>& column,
-           const Array<double>& amount, const Array<std::int64_t>& order, Array<std::int32_t>& klass,
-           Array<std::int32_t>& start) {
-  const Prices y = prices_of(capacity, energy, link, quota);
-  check(room.market(), y);
-  const auto rows = options[0].cast<Array<std::int32_t>>(), to_class = options[2].cast<Array<std::int32_t>>(),
-             to_start = options[3].cast<Array<std::int32_t>>();
-  const auto begin = options[1].cast<Array<std::int64_t>>();
-  check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
-  const options::Deal deal{view(rows), view(begin), view(to_class), view(to_start), view(column), view(amount)};
-  const std::span<std::int32_t> out_class = fill(klass), out_start = fill(start);
-  const py::gil_scoped_release release;
-  return room.deal(y, deal, view(order), out_class, out_start);
 }
 
 Index improve(Room& room, const Array<double>& capacity, const Array<double>& link, const Array<double>& quota,
@@ -187,9 +157,7 @@ void bind_options(py::module_& m) {
            py::arg("world"), py::arg("jobs"), py::arg("subset").noconvert(), py::arg("weight").noconvert())
       .def("price", &price, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
            py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("klass").noconvert() = py::none(),
-           py::arg("start").noconvert() = py::none(), py::arg("now") = 0, py::arg("passes") = 1, py::arg("threads") = 0)
-      .def("near", &near, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
-           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("slack"), py::arg("threads") = 0)
+           py::arg("start").noconvert() = py::none(), py::arg("threads") = 0)
       .def(
           "keep",
           [](Market& market, const Array<std::uint8_t>& live) {
@@ -237,10 +205,6 @@ void bind_options(py::module_& m) {
             room.remove(view(rows), fill(klass), fill(start));
           },
           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
-      .def("deal", &deal, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
-           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("options"),
-           py::arg("column").noconvert(), py::arg("amount").noconvert(), py::arg("order").noconvert(),
-           py::arg("klass").noconvert(), py::arg("start").noconvert())
       .def("improve", &improve, py::arg("capacity").noconvert(), py::arg("corridor").noconvert(),
            py::arg("quota").noconvert(), py::arg("end").noconvert(), py::arg("price").noconvert(),
            py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())

@@ -332,7 +332,7 @@ Slot Market::class_of(const Running& run, const Job& job, Index place, Index hou
 }
 
 void Market::chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out,
-                   const Choices& choices) const {
+                   std::span<std::int32_t> choice_class, std::span<std::int32_t> choice_start) const {
   Scratch scratch;
   std::int32_t current = -1;
   out.use.accelerators.assign(at(classes_ * (hours_ + 1)), 0);  // differences, summed up after the merge
@@ -360,7 +360,7 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
     }
     if (!(best.cost < job.value)) {
       out.total += job.weight * job.value, out.left_out += job.weight * job.value;
-      if (choices.draws(p)) choices.klass[at(job.id)] = choices.start[at(job.id)] = -1;
+      if (!choice_class.empty()) choice_class[at(job.id)] = choice_start[at(job.id)] = -1;
       continue;
     }
     if (klass == kNone) klass = class_of(run, job, best.place, best.hour);
@@ -373,7 +373,7 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
     if (job.origin != best.place)
       out.use.data[at((job.origin * places_ + best.place) * hours_ + best.hour)] += job.weight * job.data;
     out.use.quota[at(job.owner)] += gang * d;
-    if (choices.draws(p)) choices.klass[at(job.id)] = klass, choices.start[at(job.id)] = best.hour;
+    if (!choice_class.empty()) choice_class[at(job.id)] = klass, choice_start[at(job.id)] = best.hour;
   }
 }
 
@@ -387,62 +387,13 @@ double Market::cost_of(const Running& run, const Job& job, Index klass, Index ho
          job.delay * static_cast<double>(hour - job.release);
 }
 
-Near Market::near(const Prices& prices, double slack, Pool& pool) const {
-  const Running run = running(prices);
-  std::vector<Near> parts(at(Pool::chunks(live(), kChunk)));
-  pool.for_chunks(live(), kChunk, [&](Index index, Index begin, Index end) {
-    Near& out = parts[at(index)];
-    struct Entry {
-      std::int32_t klass, start, hours;
-      double own, cost;
-    };
-    std::vector<Entry> open;
-    for (Index i = begin; i < end; ++i) {
-      const Job& job = jobs_[at(live_[at(i)])];
-      open.assign(1, {-1, -1, 0, job.value, job.value});
-      double best = job.value;
-      for (Index c = 0; c < classes_; ++c) {
-        const std::int32_t d = hours_on(job, c);
-        if (d == 0) continue;
-        for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
-          const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
-          const double more = moved ? job.migration : 0.0;
-          const double cost = cost_of(run, job, c, t) + more;
-          if (cost > best + slack * job.gang * d || !fits(job, c, t)) continue;
-          best = std::min(best, cost);
-          const double own = job.data * transfer_price_[at(job.origin * places_ + place_[at(c)])] +
-                             job.delay * (t - job.release) + more;
-          open.push_back({static_cast<std::int32_t>(c), t, d, own, cost});
-        }
-      }
-      const double most = best + slack * job.gang * shapes_[at(job.shape)].shortest;
-      out.rows.push_back(job.id);
-      out.begin.push_back(static_cast<std::int64_t>(out.klass.size()));
-      for (const Entry& e : open)
-        if (e.cost <= most)
-          out.klass.push_back(e.klass), out.start.push_back(e.start), out.hours.push_back(e.hours),
-              out.own.push_back(e.own);
-    }
-  });
-  Near all;
-  for (const Near& part : parts) {
-    const auto before = static_cast<std::int64_t>(all.klass.size());
-    all.rows.insert(all.rows.end(), part.rows.begin(), part.rows.end());
-    for (const std::int64_t b : part.begin) all.begin.push_back(before + b);
-    all.klass.insert(all.klass.end(), part.klass.begin(), part.klass.end());
-    all.start.insert(all.start.end(), part.start.begin(), part.start.end());
-    all.hours.insert(all.hours.end(), part.hours.begin(), part.hours.end());
-    all.own.insert(all.own.end(), part.own.begin(), part.own.end());
-  }
-  all.begin.push_back(static_cast<std::int64_t>(all.klass.size()));
-  return all;
-}
-
-Pass Market::price(const Prices& prices, Pool& pool, const Choices& choices) const {
+Pass Market::price(const Prices& prices, Pool& pool, std::span<std::int32_t> choice_class,
+                   std::span<std::int32_t> choice_start) const {
   const Running run = running(prices);
   std::vector<Pass> parts(at(Pool::chunks(live(), kChunk)));
   pool.for_chunks(live(), kChunk, [&](Index chunk_index, Index begin, Index end) {
-    chunk(run, std::span(live_).subspan(at(begin), at(end - begin)), parts[at(chunk_index)], choices);
+    chunk(run, std::span(live_).subspan(at(begin), at(end - begin)), parts[at(chunk_index)], choice_class,
+          choice_start);
   });
   Pass out;
   std::vector<std::int64_t> change(at(classes_ * (hours_ + 1)), 0);

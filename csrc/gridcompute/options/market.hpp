@@ -36,7 +36,6 @@
 // Management Science 27(1); folding equal columns before pricing is the usual aggregation of column generation.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -78,29 +77,6 @@ struct Pass {
   Use use;
 };
 
-// Where a pass writes cheapest options: one entry a row of the jobs table, -1 for out; or nowhere. Of `passes` passes
-// each job is drawn in one, `now`: its position times the golden ratio says in which, so that jobs next to each
-// other (one shape, one origin, one release) are spread evenly over the passes. What is written after all of them
-// rounds the passes' average far better than independent draws would: errors of a shape do not add up.
-struct Choices {
-  std::span<std::int32_t> klass, start;
-  std::int32_t now = 0, passes = 1;
-
-  [[nodiscard]] bool draws(std::int64_t position) const noexcept {
-    if (klass.empty()) return false;
-    const double turns = static_cast<double>(position) * 0.6180339887498949;
-    return static_cast<std::int32_t>((turns - std::floor(turns)) * passes) == now;
-  }
-};
-
-// Options that cost little more than a job's cheapest, by job: entries [begin[i], begin[i + 1]) belong to rows[i].
-struct Near {
-  std::vector<std::int32_t> rows;
-  std::vector<std::int64_t> begin;
-  std::vector<std::int32_t> klass, start, hours;  // -1, -1, 0: staying out
-  std::vector<double> own;                        // own cost; value for staying out
-};
-
 class Market {
  public:
   // Reads jobs[subset]; an empty subset with `all` means every job. Throws Error for sizes it cannot index.
@@ -109,11 +85,9 @@ class Market {
   Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
          std::span<const std::int32_t> weight = {});
 
-  // One pass over live jobs; those that `choices` draws have their cheapest option written there.
-  Pass price(const Prices& prices, Pool& pool, const Choices& choices) const;
-
-  // Of each live job the options within slack * gang * (its shortest length) of the cheapest.
-  Near near(const Prices& prices, double slack, Pool& pool) const;
+  // One pass over live jobs. klass and start (empty, or one entry a row of the jobs table) receive each live job's
+  // cheapest option, -1 for out.
+  Pass price(const Prices& prices, Pool& pool, std::span<std::int32_t> klass, std::span<std::int32_t> start) const;
 
   // Which of the jobs given at construction take part in passes from now on; all at first.
   void keep(std::span<const std::uint8_t> live);
@@ -143,7 +117,8 @@ class Market {
   void group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
              std::span<const std::int32_t> weight);
   void table(const Running& run, const Shape& shape, Scratch& out) const;
-  void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out, const Choices& choices) const;
+  void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out, std::span<std::int32_t> klass,
+             std::span<std::int32_t> start) const;
   [[nodiscard]] Running running(const Prices& prices) const;
   [[nodiscard]] Slot class_of(const Running& run, const Job& job, Index place, Index hour) const;
   // Of an option that fits, without migration.

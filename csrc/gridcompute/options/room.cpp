@@ -98,37 +98,6 @@ Index Room::place(const Prices& prices, std::span<const std::int32_t> rows, std:
   return placed;
 }
 
-Index Room::deal(const Prices& prices, const Deal& deal, std::span<const std::int64_t> order,
-                 std::span<std::int32_t> klass, std::span<std::int32_t> start) {
-  const Market& m = *market_;
-  const std::vector<double> sums = sums_of(prices);
-  std::vector<double> left(deal.amount.begin(), deal.amount.end());
-  Index displaced = 0;
-  for (const std::int64_t i : order) {
-    const std::int32_t row = deal.rows[at(i)];
-    const Job& job = m.jobs_[at(m.position(row))];
-    const std::int64_t begin = deal.begin[at(i)], end = deal.begin[at(i + 1)], column = deal.column[at(i)];
-    std::int64_t best = -1;
-    double most = -std::numeric_limits<double>::infinity();
-    for (std::int64_t e = begin; e < end; ++e) {
-      const double amount = column < 0 ? 0.0 : left[at(column + e - begin)];
-      if (!(amount > most)) continue;
-      const std::int32_t c = deal.klass[at(e)];
-      if (c >= 0 && !open(job, c, deal.start[at(e)], m.hours_on(job, c))) continue;
-      most = amount, best = e;
-    }
-    if (best < 0) {
-      ++displaced;
-      place_one(prices, sums, row, klass, start);
-      continue;
-    }
-    klass[at(row)] = deal.klass[at(best)], start[at(row)] = deal.start[at(best)];
-    if (klass[at(row)] >= 0) take(job, klass[at(row)], start[at(row)], 1);
-    if (column >= 0) left[at(column + best - begin)] -= job.gang;
-  }
-  return displaced;
-}
-
 Index Room::improve(const Prices& prices, const Curves& curves, std::span<const std::int32_t> rows,
                     std::span<std::int32_t> klass, std::span<std::int32_t> start) {
   const Market& m = *market_;

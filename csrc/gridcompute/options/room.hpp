@@ -27,17 +27,6 @@ struct Curves {
   std::span<const double> end, price;
 };
 
-// A fractional split of groups of jobs over their options. Job i (row rows[i]) may take any of the entries
-// [begin[i], begin[i + 1]) of klass and start; if it belongs to a group, entry e of it draws on
-// amount[column[i] + e - begin[i]], in accelerators; column[i] = -1: it stands alone.
-struct Deal {
-  std::span<const std::int32_t> rows;
-  std::span<const std::int64_t> begin;
-  std::span<const std::int32_t> klass, start;
-  std::span<const std::int64_t> column;
-  std::span<const double> amount;
-};
-
 class Room {
  public:
   explicit Room(const Market& market);
@@ -46,11 +35,6 @@ class Room {
   // out.
   Index place(const Prices& prices, std::span<const std::int32_t> rows, std::span<std::int32_t> klass,
               std::span<std::int32_t> start);
-  // Rounds a split to whole gangs, jobs in the given order of positions in deal.rows: each takes that of its options
-  // which fits and has the most amount left, and lowers it by its gang; if none fits, any option, as in place().
-  // Large jobs first: what rounding displaces is small. Returns how many found none of their own.
-  Index deal(const Prices& prices, const Deal& deal, std::span<const std::int64_t> order, std::span<std::int32_t> klass,
-             std::span<std::int32_t> start);
   // Takes back whatever of `rows` is placed according to klass and start, and marks it out.
   void remove(std::span<const std::int32_t> rows, std::span<std::int32_t> klass, std::span<std::int32_t> start);
 

@@ -1,12 +1,15 @@
 """Dual ascent: prices that prove a good bound, found by steps along each row's own slope.
 
 Each row's step is its mean recent slope over the root of its mean squared slope, in units of a
-typical price of its kind: rows of very different sizes move alike, and a row whose slope keeps
-changing sign slows down. Between steps the running average of the prices is tried as well, and the
-best of both is kept: plain subgradients jump about the optimum, their average lies near it.
+typical price of its kind plus a part of its own price: rows of very different sizes move alike, and
+a row whose slope keeps changing sign slows down. Between steps the running average of the prices is
+tried as well, and the best of all is kept: plain subgradients jump about the optimum, their average
+lies near it. What is known of the slopes outlives a climb: the first steps of the next one, on
+a problem a little smaller, are then as long as the imbalance asks for, not as long as allowed.
 
 Source: the step is that of Kingma and Ba, "Adam" (2015), projected; averaging as in Polyak and
-Juditsky (1992). Deviations: ascent, geometric step lengths, kept best instead of last.
+Juditsky (1992). Deviations: ascent, geometric step lengths, steps that grow with the price, the
+best kept instead of the last.
 """
 
 from __future__ import annotations
@@ -25,73 +28,79 @@ if TYPE_CHECKING:
 __all__ = ["Ascent"]
 
 #: How much of the past the mean slope, its mean square and the average price remember.
-SLOPE_MEMORY, SQUARE_MEMORY, PRICE_MEMORY = 0.8, 0.95, 0.9
+SLOPE_MEMORY, SQUARE_MEMORY, PRICE_MEMORY = 0.9, 0.9, 0.9
+#: Part of a row's own price that its step adds to the typical price.
+OWN_PART = 0.1
 #: Steps between two trials of the average.
-TRY_EVERY = 10
+TRY_EVERY = 20
 
 
 class Ascent:
-    """One climb on the bound of the live jobs of a market.
+    """Steps on the shared rows of one problem, or of what a dive has left of it.
 
     Parameters
     ----------
     rows : Rows
-    market : Market
-    supply : Supply
-    weight : float
-        How many jobs each job of the market stands for.
     """
 
-    def __init__(
-        self, rows: Rows, market: _core.Market, supply: Supply, weight: float = 1.0
-    ) -> None:
-        """Nothing is evaluated yet."""
-        self._rows, self._market, self._supply, self._weight = rows, market, supply, weight
-        self.best, self.bound = np.zeros(0), -np.inf
+    def __init__(self, rows: Rows) -> None:
+        """Nothing is known of any slope."""
+        self._rows = rows
+        self._mean = np.zeros_like(rows.scale)
+        self._square = np.zeros_like(rows.scale)
+        self._steps = 0
         self.passes = 0
+        #: The best bound of the last climb that tried for one, and the prices that prove it.
+        self.bound, self.best = -np.inf, np.zeros(0)
 
     def climb(
         self,
+        market: _core.Market,
+        supply: Supply,
         y: Floats,
         steps: int,
-        longest: float,
-        shortest: float,
+        lengths: tuple[float, float],
         *,
         trial: bool = True,
         stop: Callable[[float], bool] = lambda _done: False,
     ) -> Floats:
-        """Climb from `y`; returns the average price at the end (`best` and `bound` are kept).
+        """Climb from `y` for the live jobs of `market`; returns the average price at the end.
 
         Parameters
         ----------
+        market : Market
+        supply : Supply
         y : float64 (n_rows,)
         steps : int
-        longest, shortest : float
+        lengths : (float, float)
             First and last step length, in typical prices.
         trial : bool
-            Evaluate the average now and then, to keep the best bound.
+            Try the average now and then, and keep the best bound; at least `y` is tried.
         stop : callable
-            Told the fraction done before each step; True ends the climb.
+            Told the fraction done before each step but the first; True ends the climb.
         """
         rows = self._rows
-        mean, square, average = np.zeros_like(y), np.zeros_like(y), y.copy()
+        average = y.copy()
+        self.bound, self.best = -np.inf, y
         for k in range(steps):
-            if stop(k / steps):
+            if k and stop(k / steps):
                 break
-            slope = self._look(y)
-            mean = SLOPE_MEMORY * mean + (1 - SLOPE_MEMORY) * slope
-            square = SQUARE_MEMORY * square + (1 - SQUARE_MEMORY) * slope * slope
-            length = longest * (shortest / longest) ** (k / steps)
-            grown = mean / (1 - SLOPE_MEMORY ** (k + 1))
-            spread = np.sqrt(square / (1 - SQUARE_MEMORY ** (k + 1))) + 1e-9
-            y = np.maximum(y + length * rows.scale * grown / spread, rows.floor)
+            slope = self._look(market, supply, y)
+            self._steps += 1
+            self._mean += (1 - SLOPE_MEMORY) * (slope - self._mean)
+            self._square += (1 - SQUARE_MEMORY) * (slope * slope - self._square)
+            mean = self._mean / (1 - SLOPE_MEMORY**self._steps)
+            spread = np.sqrt(self._square / (1 - SQUARE_MEMORY**self._steps)) + 1e-9
+            length = lengths[0] * (lengths[1] / lengths[0]) ** (k / steps)
+            unit = rows.scale + OWN_PART * rows.active * np.abs(y)
+            y = np.maximum(y + length * unit * mean / spread, rows.floor)
             average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
-            if trial and k % TRY_EVERY == TRY_EVERY - 1:
-                self._look(average)
+            if trial and (k % TRY_EVERY == TRY_EVERY - 1 or k == steps - 1):
+                self._look(market, supply, average)
         return average
 
-    def _look(self, y: Floats) -> Floats:
-        found = self._rows.evaluate(self._market, y, self._supply, self._weight)
+    def _look(self, market: _core.Market, supply: Supply, y: Floats) -> Floats:
+        found = self._rows.evaluate(market, y, supply)
         self.passes += 1
         if found.bound > self.bound:
             self.bound, self.best = found.bound, y.copy()

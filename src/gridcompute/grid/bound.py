@@ -120,8 +120,8 @@ class Rows:
         y = self.pack(prices.capacity, prices.energy, prices.corridor, prices.quota)
         return np.maximum(y * self.active, self.floor)
 
-    def supply(self, room: _core.Room | None = None, share: float = 1.0) -> Supply:
-        """All that the rows offer (times `share`), or what `room` has left."""
+    def supply(self, room: _core.Room | None = None) -> Supply:
+        """All that the rows offer, or what `room` has left."""
         problem, quotas = self.problem, self.problem.quotas
         accelerators: Any = problem.classes.capacity if room is None else room.accelerators
         data = problem.corridors.bandwidth_gb if room is None else room.data
@@ -129,39 +129,37 @@ class Rows:
         base = problem.energy.base_load_kwh
         load = base if room is None else base + room.load
         return Supply(
-            accelerators * share,
+            accelerators,
             load,
-            np.where(self._limited_gb, data, 0.0) * share,
-            np.where(self._limited_h, quotas.upper_accelerator_h - used, np.inf) * share,
-            np.maximum(quotas.lower_accelerator_h - used, 0.0) * share,
+            np.where(self._limited_gb, data, 0.0),
+            np.where(self._limited_h, quotas.upper_accelerator_h - used, np.inf),
+            np.maximum(quotas.lower_accelerator_h - used, 0.0),
         )
 
-    def evaluate(
-        self, market: _core.Market, y: Floats, supply: Supply, weight: float = 1.0
-    ) -> Evaluation:
-        """The bound at `y` and its slope; each live job of `market` counts `weight` times."""
+    def evaluate(self, market: _core.Market, y: Floats, supply: Supply) -> Evaluation:
+        """The bound at `y` for the live jobs of `market`, and its slope."""
         prices = self.unpack(y)
         found = market.price(*prices, threads=self.threads)
         energy = self.block.minimum(prices.energy)
-        used = weight * found["quota"]
+        used = found["quota"]
         # A quota's price is a rent above its upper limit, a bonus below its lower, nothing between.
         held = np.clip(used, supply.quota_low_h, supply.quota_h)
         held = np.where(prices.quota > 0, supply.quota_h, held)
         held = np.where(prices.quota < 0, supply.quota_low_h, held)
-        busy = weight * found["accelerators"]
+        busy = found["accelerators"]
         load = supply.load_kwh.copy()
         np.add.at(load, self.problem.classes.site, busy * self._kwh)
         slope = self.pack(
             busy - supply.accelerators,
             load - energy.load_kwh,
-            weight * found["data"] - supply.data_gb,
+            found["data"] - supply.data_gb,
             used - held,
         )
         rent = float((prices.capacity * supply.accelerators).sum())
         rent += float((prices.corridor * supply.data_gb).sum())
         rent += float((prices.quota * np.where(prices.quota == 0, 0.0, held)).sum())
         fixed = supply.load_kwh - self.problem.energy.base_load_kwh
-        bound = weight * (found["total"] - found["margin"]) - rent + energy.bound
+        bound = found["total"] - found["margin"] - rent + energy.bound
         bound += float((prices.energy * fixed).sum())
         return Evaluation(bound, slope * self.active, found["left_out"], found["placed"])
 

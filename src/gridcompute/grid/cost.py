@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .plan import Dispatch
     from .problem import Problem
 
-__all__ = ["dispatch_cost", "jobs_cost", "plan_cost"]
+__all__ = ["dispatch_cost", "jobs_cost", "load_of", "plan_cost"]
 
 
 def plan_cost(problem: Problem, klass: Int32s, start: Int32s, dispatch: Dispatch) -> float:
@@ -33,8 +33,7 @@ def jobs_cost(problem: Problem, klass: Int32s, start: Int32s) -> float:
     own += np.where(moved, jobs.migration_yuan[job], 0.0)
     total = own.sum() + jobs.value_yuan[klass < 0].sum()
     if ((quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)).any():
-        speed = problem.classes.throughput[jobs.family[job], c]
-        hours = np.maximum(np.ceil(jobs.work_h[job] / speed - ROUNDING_H), 1)
+        hours = hours_taken(problem, job, c)
         used = np.bincount(jobs.tenant[job], jobs.gang[job] * hours, len(quotas))
         below = np.maximum(quotas.lower_accelerator_h - used, 0.0)
         total += (below * quotas.below_yuan_per_accelerator_h).sum()
@@ -59,3 +58,24 @@ def dispatch_cost(problem: Problem, d: Dispatch) -> float:
         left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
         total -= (energy.terminal_yuan_per_kwh * left).sum()
     return float(total)
+
+
+def load_of(problem: Problem, klass: Int32s, start: Int32s) -> Floats:
+    """Load of base and placed jobs by site and hour, (n_sites, n_hours), kWh."""
+    jobs, classes, job = problem.jobs, problem.classes, np.flatnonzero(klass >= 0)
+    c, t = klass[job], start[job]
+    hours = hours_taken(problem, job, c)
+    change = np.zeros((len(classes), problem.hours + 1), np.int64)
+    np.add.at(change, (c, t), jobs.gang[job])
+    np.add.at(change, (c, t + hours), -jobs.gang[job])
+    busy = change.cumsum(axis=1)[:, : problem.hours]
+    load = problem.energy.base_load_kwh.copy()
+    np.add.at(load, classes.site, busy * problem.kwh_per_accelerator_h)
+    return load
+
+
+def hours_taken(problem: Problem, job: Any, klass: Int32s) -> Int32s:
+    """Hours that jobs occupy their classes."""
+    speed = problem.classes.throughput[problem.jobs.family[job], klass]
+    hours = np.ceil(problem.jobs.work_h[job] / speed - ROUNDING_H)
+    return np.maximum(hours, 1).astype(np.int32)

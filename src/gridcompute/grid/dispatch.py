@@ -210,7 +210,7 @@ class EnergyBlock:
         lp.a_matrix_.index_ = self.matrix.indices
         lp.a_matrix_.value_ = self.matrix.data
         self.solver = highspy.Highs()
-        self.solver.silent()
+        self.solver.setOptionValue("output_flag", False)
         self.solver.setOptionValue("threads", 1)
         self.solver.passModel(lp)
         self._all = np.arange(self._n_columns, dtype=np.int32)
@@ -257,6 +257,7 @@ class EnergyBlock:
         # A dual that leans on a side the row does not have proves nothing.
         duals = np.where((duals > 0) & np.isinf(self.row_low), 0.0, duals)
         duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
+        self._duals = duals
         return point, self.solver.getInfo().objective_function_value, duals
 
     def serve(self, load_kwh: Floats) -> Supplied:
@@ -282,6 +283,52 @@ class EnergyBlock:
             duals[self.row["mandate"]],
             np.maximum(-storage, 0.0),
         )
+
+    def curves(self) -> tuple[Floats, Floats]:
+        """What load costs by site and hour, at the prices of store and mandate last found.
+
+        Returns
+        -------
+        end, price : float64 (n_sites, n_hours, n_segments)
+            The jobs' load (base load left out) up to which each kWh costs `price`, rising. With the
+            store's and the mandate's duals held, this is what the dispatch would charge; it is
+            exact at the load of that dispatch, and below the true cost elsewhere.
+        """
+        problem, energy, dual = self.problem, self.problem.energy, self._duals
+        rows, base = problem.mandate_rows, energy.base_load_kwh
+        by_site = (dual[self.row["mandate"]] @ rows.member.astype(float))[:, None]
+        wear, into = energy.wear_yuan_per_kwh[:, None], energy.charge_efficiency[:, None]
+        stored = (energy.battery_kw > 0)[:, None]
+
+        def spared(price: Floats, colour: str) -> Floats:
+            """What a kWh would earn if it were stored instead: at least nothing."""
+            worth = into * dual[self.row[f"{colour}_balance"]] - dual[self.row["kw_in"]]
+            return np.where(stored, np.minimum(price + wear + worth, 0.0), 0.0)
+
+        sold = np.where(
+            energy.export_yuan_per_kwh > 0,
+            -energy.export_yuan_per_kwh - (by_site if rows.volume else 0.0),
+            0.0,
+        )
+        segments = []
+        for available, price in zip(energy.direct_kwh, energy.direct_yuan_per_kwh, strict=True):
+            cost = np.broadcast_to(price[:, None], base.shape)
+            instead = np.minimum(spared(cost, "green"), sold)
+            segments.append((available, cost - by_site - instead))
+        cost = energy.bundled_yuan_per_kwh
+        segments.append((energy.bundled_kwh, cost - by_site - spared(cost, "green")))
+        carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+        cost = energy.tariff_yuan_per_kwh + carbon
+        reach = np.broadcast_to(problem.sites.connection_kw[:, None], base.shape)
+        segments.append((np.minimum(reach, 1e15), cost - spared(cost, "grey")))
+        drawn = -dual[self.row["green_balance"]] / energy.discharge_efficiency[:, None]
+        power = np.broadcast_to(np.where(stored, energy.battery_kw[:, None], 0.0), base.shape)
+        segments.append((power, wear + drawn - dual[self.row["kw_out"]] - by_site))
+        width = np.stack([w for w, _ in segments], axis=-1)
+        price = np.stack([p for _, p in segments], axis=-1) + (rows.share * by_site)[:, :, None]
+        order = np.argsort(price, axis=-1, kind="stable")
+        end = np.take_along_axis(width, order, -1).cumsum(axis=-1) - base[:, :, None]
+        return np.ascontiguousarray(end), np.take_along_axis(price, order, -1)
 
     def mandate_interval(self, load_kwh: Floats, step_kwh: float = 1.0) -> Floats:
         """Left and right derivative of the cost by the green energy asked for, (n_scopes, 2).

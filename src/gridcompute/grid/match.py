@@ -17,7 +17,7 @@ from .. import _core
 from ..progress import progress_hook
 from .ascent import Ascent
 from .bound import Rows, market_of, sample_of
-from .cost import plan_cost
+from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
 from .plan import Plan, Prices
 
@@ -30,14 +30,22 @@ if TYPE_CHECKING:
 
 __all__ = ["match"]
 
-#: Jobs in the sample that the first prices come from.
-SAMPLE = 20_000
+#: Jobs in the sample that the first prices come from, and that stand for later jobs in a dive.
+SAMPLE = 30_000
+#: Steps before each size of a dive, dive by dive, until the gap is proved.
+DIVES = (40, 100, 250)
+#: Step lengths for the largest and the smallest jobs of a dive, in typical prices.
+DIVE_LENGTHS = (0.01, 0.08)
+#: Parts that the jobs are cut into for the repair, each with a dispatch of its own.
+REPAIRS = 10
 
 
 class _Clock:
     """The deadline, the progress hook, and seconds by stage."""
 
-    def __init__(self, time_limit: float | None, hook: Callable[[str, float], bool] | None) -> None:
+    def __init__(
+        self, time_limit: float | None, hook: Callable[[str, float], bool] | None
+    ) -> None:
         self._begin, self._limit, self._hook = time.perf_counter(), time_limit, hook
         self._stage, self._since, self._from, self._to = "start", self._begin, 0.0, 0.0
         self.seconds: dict[str, float] = {}
@@ -65,8 +73,8 @@ class _Clock:
 class _Best:
     """The cheapest placement found, with its cost."""
 
-    def __init__(self, klass: Int32s, start: Int32s, cost: float, load: Floats) -> None:
-        self.klass, self.start, self.cost, self.load = klass, start, cost, load
+    def __init__(self, klass: Int32s, start: Int32s, cost: float, room: _core.Room) -> None:
+        self.klass, self.start, self.cost, self.room = klass, start, cost, room
 
 
 def match(
@@ -147,97 +155,149 @@ class _Solve:
     def __init__(
         self, problem: Problem, gap: float, threads: int, seed: int, clock: _Clock
     ) -> None:
-        self.problem, self.gap, self.seed, self.clock = problem, gap, seed, clock
+        self.problem, self.gap, self.clock = problem, gap, clock
+        self.random = np.random.default_rng(seed)
         clock.stage("read", 0.05)
         self.market = market_of(problem)
-        self.block = EnergyBlock(problem)
-        self.rows = Rows(problem, self.block, threads)
+        self.rows = Rows(problem, EnergyBlock(problem), threads)
         self.bound, self.y = -np.inf, np.zeros(0)
         self.best: _Best | None = None
         self.passes = 0
-        size = self.market.sizes()
-        self.order = np.argsort(-size, kind="stable").astype(np.int32)
-        self.bin = np.ceil(np.log2(np.maximum(size, 1.0))).astype(np.int32)
+        self.size = self.market.sizes()
+        self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)
+        self.in_order = self.market.order()
         reach = self.market.reachable(threads) > 0
         self.without_option = float(problem.jobs.value_yuan[~reach].sum())
 
     def run(self, prices: Prices | None) -> Plan:
+        """All stages."""
         y = self.rows.start(prices)
-        n = len(self.problem.jobs)
-        if prices is None:
-            if n > 2 * SAMPLE:
-                y = self.sampled(y)
-                self.climb(y, 100, 0.02, 0.001, 0.4)
-            else:
-                self.climb(y, 400, 0.2, 0.002, 0.4)
+        if prices is None and len(self.in_order) > SAMPLE:
+            y = self.sampled(y)
+        if prices is None and len(self.in_order) <= SAMPLE:
+            self.climb(y, 300, (1.0, 0.005), 0.3)
         else:
-            self.climb(y, 20, 0.01, 0.001, 0.4)
-        for attempt in range(3):
-            self.dive(30 * 2**attempt, 0.6 + 0.1 * attempt)
-            if self.clock.over(1.0) or self.proved():
+            self.climb(y, 20, (0.05, 0.01), 0.3)
+        for attempt, steps in enumerate(DIVES):
+            done = 0.3 + 0.6 * (attempt + 1) / len(DIVES)
+            self.dive(steps, done - 0.1)
+            if self.finished():
                 break
-            self.climb(self.y, 100, 0.01 / 2**attempt, 0.0005, 0.65 + 0.1 * attempt)
-            if self.proved():
+            self.repair(done)
+            if self.finished() or attempt == len(DIVES) - 1:
+                break
+            self.climb(self.y, 60, (0.05, 0.002), done + 0.02)
+            if self.finished():
                 break
         return self.plan()
 
-    def proved(self) -> bool:
+    def finished(self) -> bool:
+        """Is the gap proved, or must the solve end?"""
         assert self.best is not None
-        return self.best.cost - self.bound <= self.gap * abs(self.best.cost - self.without_option)
+        rest = abs(self.best.cost - self.without_option)
+        return self.clock.over(1.0) or self.best.cost - self.bound <= self.gap * rest
 
     def sampled(self, y: Floats) -> Floats:
-        self.clock.stage("sample", 0.25)
-        chosen = sample_of(self.market.order(), self.market.sizes(), SAMPLE)
-        market = market_of(self.problem, *chosen)
-        ascent = Ascent(self.rows, market, self.rows.supply())
-        ascent.climb(y, 300, 0.2, 0.002, stop=self.clock.over)
+        """Prices from a sample of the jobs, which stand for all of them."""
+        self.clock.stage("sample", 0.2)
+        market = market_of(self.problem, *sample_of(self.in_order, self.size, SAMPLE))
+        ascent = Ascent(self.rows)
+        ascent.climb(market, self.rows.supply(), y, 300, (1.0, 0.005), stop=self.clock.over)
         self.passes += ascent.passes
-        return ascent.best if ascent.best.size else y
+        return ascent.best
 
-    def climb(self, y: Floats, steps: int, longest: float, shortest: float, to: float) -> None:
+    def climb(self, y: Floats, steps: int, lengths: tuple[float, float], to: float) -> None:
+        """The bound, with all jobs."""
         self.clock.stage("bound", to)
-        self.market.keep(np.ones(len(self.problem.jobs), np.uint8))
-        ascent = Ascent(self.rows, self.market, self.rows.supply())
-        ascent.climb(y, steps, longest, shortest, stop=self.clock.over)
-        if not ascent.best.size:  # stopped before the first look: the start still proves something
-            ascent.climb(y, 1, longest, longest)
+        ascent = Ascent(self.rows)
+        ascent.climb(self.market, self.rows.supply(), y, steps, lengths, stop=self.clock.over)
         self.passes += ascent.passes
         if ascent.bound > self.bound:
             self.bound, self.y = ascent.bound, ascent.best
 
     def dive(self, steps: int, to: float) -> None:
+        """Place all jobs, large ones first; before each size, prices move on what is left."""
         self.clock.stage("dive", to)
-        n = len(self.problem.jobs)
+        n = len(self.in_order)
         klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
-        room, live, y = _core.Room(self.market), np.ones(n, np.uint8), self.y
-        bins = np.unique(self.bin)[::-1]
-        for k, size in enumerate(bins):
-            if k > 0 and not self.clock.over(k / len(bins)):
-                self.market.keep(live)
-                ascent = Ascent(self.rows, self.market, self.rows.supply(room))
-                y = ascent.climb(y, steps, 0.01, 0.001, trial=False, stop=self.clock.over)
-                self.passes += ascent.passes
-            chosen = self.order[self.bin[self.order] == size]
+        room, ascent, y = _core.Room(self.market), Ascent(self.rows), self.y
+        step = np.ceil(np.log2(np.maximum(self.size, 1.0))).astype(np.int32)
+        sizes = np.unique(step)[::-1]
+        for k, size in enumerate(sizes):
+            if not self.clock.over(k / len(sizes)):
+                # Small jobs are many and take little: a sample stands for them.
+                left = self.in_order[step[self.in_order] <= size]
+                now, later = left[step[left] == size], left[step[left] < size]
+                chosen, weight = sample_of(later, self.size, SAMPLE)
+                weight = np.concatenate([np.ones(len(now), np.int32), weight])
+                market = market_of(self.problem, np.concatenate([now, chosen]), weight)
+                length = DIVE_LENGTHS[0] * (DIVE_LENGTHS[1] / DIVE_LENGTHS[0]) ** (k / len(sizes))
+                y = ascent.climb(
+                    market,
+                    self.rows.supply(room),
+                    y,
+                    steps,
+                    (length, length),
+                    trial=False,
+                    stop=self.clock.over,
+                )
+            chosen = self.by_size[step[self.by_size] == size]
             room.place(*self.rows.unpack(y), chosen, klass, start)
-            live[chosen] = 0
-        load = self.problem.energy.base_load_kwh + room.load
-        supplied = self.block.serve(load)
-        cost = plan_cost(self.problem, klass, start, supplied.dispatch)
-        if self.best is None or cost < self.best.cost:
-            self.best = _Best(klass, start, cost, load)
+        self.passes += ascent.passes
+        self.keep(_Best(klass, start, self.cost(klass, start, room), room))
+
+    def cost(self, klass: Int32s, start: Int32s, room: _core.Room) -> float:
+        """Exact cost of a placement, after its exact dispatch."""
+        supplied = self.rows.block.serve(self.problem.energy.base_load_kwh + room.load)
+        return plan_cost(self.problem, klass, start, supplied.dispatch)
+
+    def keep(self, found: _Best) -> None:
+        """Keep a placement if it is the cheapest."""
+        if self.best is None or found.cost < self.best.cost:
+            self.best = found
+
+    def repair(self, to: float) -> None:
+        """Put jobs back where they cost least at the load of all others; kept only if it helps."""
+        self.clock.stage("repair", to)
+        best, prices = self.best, self.rows.unpack(self.y)
+        assert best is not None
+        self.rows.block.minimum(prices.energy)
+        curves = self.rows.block.curves()
+        order = self.random.permutation(len(self.in_order)).astype(np.int32)
+        for k, rows in enumerate(np.array_split(order, REPAIRS)):
+            if self.clock.over(k / REPAIRS):
+                return
+            part = np.ascontiguousarray(rows)
+            was = best.klass[part], best.start[part]
+            best.room.improve(
+                prices.capacity,
+                prices.corridor,
+                prices.quota,
+                *curves,
+                part,
+                best.klass,
+                best.start,
+            )
+            cost = self.cost(best.klass, best.start, best.room)
+            if cost < best.cost:
+                best.cost = cost
+            else:
+                best.room.settle(part, *was, best.klass, best.start)
 
     def plan(self) -> Plan:
+        """The answer, with its prices."""
         self.clock.stage("certificate", 1.0)
         assert self.best is not None
-        best, prices = self.best, self.rows.unpack(self.y)
-        supplied = self.block.serve(best.load)
+        best, prices, block = self.best, self.rows.unpack(self.y), self.rows.block
+        load = load_of(self.problem, best.klass, best.start)
+        supplied = block.serve(load)
         cost = plan_cost(self.problem, best.klass, best.start, supplied.dispatch)
         found = Prices(
             capacity=prices.capacity,
             energy=prices.energy,
             corridor=prices.corridor,
             quota=prices.quota,
-            mandate=self.block.mandate_interval(best.load),
+            mandate=block.mandate_interval(load),
             storage=supplied.storage_yuan,
         )
         self.clock.stage("end", 1.0)
