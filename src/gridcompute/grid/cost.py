@@ -78,4 +78,5 @@ def hours_taken(problem: Problem, job: Any, klass: Int32s) -> Int32s:
     """Hours that jobs occupy their classes."""
     speed = problem.classes.throughput[problem.jobs.family[job], klass]
     hours = np.ceil(problem.jobs.work_h[job] / speed - ROUNDING_H)
-    return np.maximum(hours, 1).astype(np.int32)
+    taken: Int32s = np.maximum(hours, 1).astype(np.int32)
+    return taken
