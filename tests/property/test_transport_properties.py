@@ -35,6 +35,12 @@ def close(a: Any, b: Any, t: Transport) -> bool:
     return abs(exact(a) - exact(b)) <= tolerance
 
 
+def solved(m: Any) -> bool:
+    """Is there an answer? It is optimal, or says that its reals lie too far apart to tell."""
+    assert m.status in ("optimal", "infeasible") or (m.status == "feasible" and not m.exact)
+    return m.status != "infeasible"
+
+
 @given(UNIT)
 def test_optimum_is_that_of_the_oracles(t: Transport) -> None:
     """If this fails, an answer called optimal is not, or an infeasible problem got one."""
@@ -96,7 +102,7 @@ def test_order_does_not_matter(t: Transport, random: Any) -> None:
         None if t.unplaced is None else t.unplaced[jobs],
     )
     a, b = solve(t), solve(other)
-    assert a.status == b.status
+    assert solved(a) == solved(b)
     assert close(a.objective, b.objective, t)
 
 
@@ -138,7 +144,7 @@ def test_start_prices_do_not_change_the_cost(t: Transport, wild: list[float]) ->
     cold = solve(t)
     for start in (cold.prices, np.array(wild[: t.cost.shape[1]])):
         warm = solve(t, prices=start)
-        assert warm.status == cold.status
+        assert solved(warm) == solved(cold)
         assert close(warm.objective, cold.objective, t)
         assert warm.verify().valid
 
@@ -153,7 +159,7 @@ def test_sparse_is_dense_without_the_forbidden(t: Transport) -> None:
     dense = transport(np.where(allowed, t.cost, np.inf), t.capacity, unplaced=t.unplaced)
     for sparse in (coo, coo.tocsr(), coo.tocsc()):
         m = transport(sparse, t.capacity, unplaced=t.unplaced)
-        assert m.status == dense.status
+        assert solved(m) == solved(dense)
         assert close(m.objective, dense.objective, t)
         assert m.verify().valid
 

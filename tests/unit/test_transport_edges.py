@@ -184,7 +184,7 @@ def test_costs_too_far_apart_are_not_called_optimal() -> None:
     m = transport(np.array([[1e-3, 2e-3, 1e18], [3e-3, 1e-3, 1e18]]), [1, 1, 1])
     found = m.verify()
     assert found.valid
-    assert m.status == "optimal" if m.objective == 2e-3 else m.status == "feasible"
+    assert m.status == "feasible" or m.gap <= 1e-9
     assert m.bound <= 2e-3 <= m.objective
 
 
