@@ -155,19 +155,8 @@ class Market(metaclass=_Pybind11Type):
         quota: _Reals,
         klass: _Slots | None = None,
         start: _Slots | None = None,
-        now: int = 0,
-        passes: int = 1,
         threads: int = 0,
     ) -> dict[str, Any]: ...
-    def near(
-        self,
-        capacity: _Reals,
-        energy: _Reals,
-        corridor: _Reals,
-        quota: _Reals,
-        slack: float,
-        threads: int = 0,
-    ) -> tuple[Any, ...]: ...
     def keep(self, live: NDArray[np.uint8]) -> None: ...
     def sizes(self) -> _Reals: ...
     def reachable(self, threads: int = 0) -> NDArray[np.uint8]: ...
@@ -186,19 +175,6 @@ class Room(metaclass=_Pybind11Type):
         corridor: _Reals,
         quota: _Reals,
         rows: _Slots,
-        klass: _Slots,
-        start: _Slots,
-    ) -> int: ...
-    def deal(
-        self,
-        capacity: _Reals,
-        energy: _Reals,
-        corridor: _Reals,
-        quota: _Reals,
-        options: tuple[Any, ...],
-        column: _Ints,
-        amount: _Reals,
-        order: _Ints,
         klass: _Slots,
         start: _Slots,
     ) -> int: ...

@@ -43,9 +43,7 @@ REPAIRS = 10
 class _Clock:
     """The deadline, the progress hook, and seconds by stage."""
 
-    def __init__(
-        self, time_limit: float | None, hook: Callable[[str, float], bool] | None
-    ) -> None:
+    def __init__(self, time_limit: float | None, hook: Callable[[str, float], bool] | None) -> None:
         self._begin, self._limit, self._hook = time.perf_counter(), time_limit, hook
         self._stage, self._since, self._from, self._to = "start", self._begin, 0.0, 0.0
         self.seconds: dict[str, float] = {}
