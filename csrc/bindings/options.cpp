@@ -2,7 +2,6 @@
 #include <string>
 
 #include "common.hpp"
-#include "gridcompute/options/exchange.hpp"
 #include "gridcompute/options/market.hpp"
 #include "gridcompute/options/room.hpp"
 
@@ -128,39 +127,20 @@ Index place(Room& room, const Array<double>& capacity, const Array<double>& ener
   return room.place(y, view(rows), to_class, to_start);
 }
 
-options::Curves curves_of(const Market& m, const Array<double>& end, const Array<double>& price) {
-  const Index rows = m.places() * m.hours();
-  if (end.size() != price.size() || end.size() == 0 || end.size() % rows != 0)
+Index improve(Room& room, const Array<double>& capacity, const Array<double>& link, const Array<double>& quota,
+              const Array<double>& end, const Array<double>& segment_price, const Array<std::int32_t>& rows,
+              Array<std::int32_t>& klass, Array<std::int32_t>& start) {
+  const Market& m = room.market();
+  const std::vector<double> unused(static_cast<std::size_t>(m.places() * m.hours()));
+  const Prices y{view(capacity), unused, view(link), view(quota)};
+  check(m, y);
+  check_rows(m, view(rows), static_cast<std::size_t>(klass.size()));
+  if (end.size() != segment_price.size() || end.size() == 0 || end.size() % (m.places() * m.hours()) != 0)
     throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
-  return {end.size() / rows, view(end), view(price)};
-}
-
-template <class Search>
-Index searched(Room& room, const Prices& y, const Array<std::int32_t>& rows, const Array<std::int32_t>& klass,
-               Search&& search) {
-  check(room.market(), y);
-  check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
+  const options::Curves curves{end.size() / (m.places() * m.hours()), view(end), view(segment_price)};
+  const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
   const py::gil_scoped_release release;
-  return search();
-}
-
-Index exchange(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
-               const Array<double>& quota, const Array<double>& end, const Array<double>& price,
-               const Array<std::int32_t>& rows, Array<std::int32_t>& klass, Array<std::int32_t>& start) {
-  const Prices y = prices_of(capacity, energy, link, quota);
-  const options::Curves curves = curves_of(room.market(), end, price);
-  const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
-  return searched(room, y, rows, klass,
-                  [&] { return options::Exchange(room, y, curves, to_class, to_start).run(view(rows)); });
-}
-
-Index improve(Room& room, const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
-              const Array<double>& quota, const Array<double>& end, const Array<double>& price,
-              const Array<std::int32_t>& rows, Array<std::int32_t>& klass, Array<std::int32_t>& start) {
-  const Prices y = prices_of(capacity, energy, link, quota);
-  const options::Curves curves = curves_of(room.market(), end, price);
-  const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
-  return searched(room, y, rows, klass, [&] { return room.improve(y, curves, view(rows), to_class, to_start); });
+  return room.improve(y, curves, view(rows), to_class, to_start);
 }
 
 }  // namespace
@@ -225,14 +205,9 @@ void bind_options(py::module_& m) {
             room.remove(view(rows), fill(klass), fill(start));
           },
           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
-      .def("exchange", &exchange, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
-           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("end").noconvert(),
-           py::arg("price").noconvert(), py::arg("rows").noconvert(), py::arg("klass").noconvert(),
-           py::arg("start").noconvert())
-      .def("improve", &improve, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
-           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("end").noconvert(),
-           py::arg("price").noconvert(), py::arg("rows").noconvert(), py::arg("klass").noconvert(),
-           py::arg("start").noconvert())
+      .def("improve", &improve, py::arg("capacity").noconvert(), py::arg("corridor").noconvert(),
+           py::arg("quota").noconvert(), py::arg("end").noconvert(), py::arg("price").noconvert(),
+           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
       .def(
           "settle",
           [](Room& room, const Array<std::int32_t>& rows, const Array<std::int32_t>& to_class,

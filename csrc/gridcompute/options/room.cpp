@@ -63,41 +63,30 @@ std::vector<double> Room::sums_of(const Prices& prices) const {
   return sums;
 }
 
-double Room::cost_of(const Prices& prices, const std::vector<double>& sums, const Job& job, Index klass,
-                     Index hour) const {
-  const Market& m = *market_;
-  const std::int32_t d = m.hours_on(job, klass);
-  const Index s = m.place_[at(klass)], wire = job.origin * m.places_ + s;
-  const double* sum = &sums[at(klass * (m.hours_ + 1) + hour)];
-  const double nu = m.priced(job.owner) ? prices.quota[at(job.owner)] : 0.0;
-  const bool moved = job.placed_class >= 0 && (job.placed_class != klass || job.placed_start != hour);
-  return job.gang * (sum[d] - sum[0] + nu * d) +
-         job.data * (prices.link[at(wire * m.hours_ + hour)] + m.transfer_price_[at(wire)]) +
-         job.delay * static_cast<double>(hour - job.release) + (moved ? job.migration : 0.0);
-}
-
-double Room::real_cost(const Curves& curves, const Job& job, Index klass, Index hour) const {
-  if (klass < 0) return job.value;
-  const Market& m = *market_;
-  const Index s = m.place_[at(klass)];
-  const bool moved = job.placed_class >= 0 && (job.placed_class != klass || job.placed_start != hour);
-  double cost = job.data * m.transfer_price_[at(job.origin * m.places_ + s)] +
-                job.delay * static_cast<double>(hour - job.release) + (moved ? job.migration : 0.0);
-  for (Index h = hour; h < hour + m.hours_on(job, klass); ++h)
-    cost += curves.cost(s * m.hours_ + h, load_[at(s * m.hours_ + h)], job.gang * m.energy_[at(klass * m.hours_ + h)]);
-  return cost;
-}
-
 bool Room::place_one(const Prices& prices, const std::vector<double>& sums, std::int32_t row,
                      std::span<std::int32_t> klass, std::span<std::int32_t> start) {
-  const Job& one = job(row);
-  double best = one.value;
+  const Market& m = *market_;
+  const Job& job = m.jobs_[at(m.position(row))];
+  const std::int32_t* hours_on = &m.hours_by_class_[m.shapes_[at(job.shape)].at];
+  const double nu = m.priced(job.owner) ? prices.quota[at(job.owner)] : 0.0;
+  double best = job.value;
   std::int32_t to = -1, to_start = -1;
-  for_options(prices, sums, one, best, [&](double cost, std::int32_t c, std::int32_t t) {
-    if (cost < best && open(one, c, t, hours_on(one, c))) best = cost, to = c, to_start = t;
-  });
+  for (Index c = 0; c < m.classes_; ++c) {
+    const std::int32_t d = hours_on[c];
+    const Index s = m.place_[at(c)];
+    if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> s) & 1) == 0) continue;
+    const double* sum = &sums[at(c * (m.hours_ + 1))];
+    const double carry = job.data * m.transfer_price_[at(job.origin * m.places_ + s)];
+    const double* toll = &prices.link[at((job.origin * m.places_ + s) * m.hours_)];
+    for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
+      const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
+      const double cost = job.gang * (sum[t + d] - sum[t] + nu * d) + job.data * toll[t] + carry +
+                          job.delay * (t - job.release) + (moved ? job.migration : 0.0);
+      if (cost < best && open(job, c, t, d)) best = cost, to = static_cast<std::int32_t>(c), to_start = t;
+    }
+  }
   klass[at(row)] = to, start[at(row)] = to_start;
-  if (to >= 0) take(one, to, to_start, 1);
+  if (to >= 0) take(job, to, to_start, 1);
   return to >= 0;
 }
 
@@ -114,6 +103,19 @@ Index Room::improve(const Prices& prices, const Curves& curves, std::span<const 
   const Market& m = *market_;
   Index moved = 0;
   std::vector<double> sum(at(m.hours_ + 1));
+  // The segment each place and hour is in; kept up to date as loads change.
+  const Index n = curves.segments;
+  const auto cost_of_load = [&](Index where, double load, double more) {
+    const double *end = &curves.end[at(where * n)], *price = &curves.price[at(where * n)];
+    Index i = 0;
+    while (i + 1 < n && end[i] <= load) ++i;
+    double cost = 0.0;
+    for (; i + 1 < n && load + more > end[i]; ++i) {
+      const double part = end[i] - load;
+      cost += part * price[i], more -= part, load = end[i];
+    }
+    return cost + more * price[i];
+  };
   for (const std::int32_t row : rows) {
     const Job& job = m.jobs_[at(m.position(row))];
     const Shape& shape = m.shapes_[at(job.shape)];
@@ -132,7 +134,7 @@ Index Room::improve(const Prices& prices, const Curves& curves, std::span<const 
         sum[at(h)] = running;
         running +=
             job.gang * prices.capacity[at(c * m.hours_ + h)] +
-            curves.cost(s * m.hours_ + h, load_[at(s * m.hours_ + h)], job.gang * m.energy_[at(c * m.hours_ + h)]);
+            cost_of_load(s * m.hours_ + h, load_[at(s * m.hours_ + h)], job.gang * m.energy_[at(c * m.hours_ + h)]);
       }
       sum[at(last + d)] = running;
       const double carry = job.data * m.transfer_price_[at(job.origin * m.places_ + s)];

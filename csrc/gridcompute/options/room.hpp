@@ -25,20 +25,6 @@ namespace gridcompute::options {
 struct Curves {
   Index segments = 0;
   std::span<const double> end, price;
-
-  // Cost of `more` load at row `where` = place * hours + hour, on top of `load`.
-  [[nodiscard]] double cost(Index where, double load, double more) const {
-    const double *last = &end[static_cast<std::size_t>(where * segments)],
-                 *each = &price[static_cast<std::size_t>(where * segments)];
-    Index i = 0;
-    while (i + 1 < segments && last[i] <= load) ++i;
-    double total = 0.0;
-    for (; i + 1 < segments && load + more > last[i]; ++i) {
-      const double part = last[i] - load;
-      total += part * each[i], more -= part, load = last[i];
-    }
-    return total + more * each[i];
-  }
 };
 
 class Room {
@@ -69,22 +55,6 @@ class Room {
   [[nodiscard]] bool holds() const;
 
  private:
-  friend class Exchange;
-  [[nodiscard]] const Job& job(std::int32_t row) const {
-    return market_->jobs_[static_cast<std::size_t>(market_->position(row))];
-  }
-  [[nodiscard]] std::int32_t hours_on(const Job& job, Index klass) const { return market_->hours_on(job, klass); }
-  // Cost of one option at the given prices, whatever is free.
-  [[nodiscard]] double cost_of(const Prices& prices, const std::vector<double>& sums, const Job& job, Index klass,
-                               Index hour) const;
-  // What the job really adds where it is put: energy along the curves at the present load, and its own cost; its
-  // value if klass is -1. Capacity, links and quotas are limits here, not prices.
-  [[nodiscard]] double real_cost(const Curves& curves, const Job& job, Index klass, Index hour) const;
-  // look(cost, class, hour) for each option below `most` that the filters admit, free or not.
-  template <class Look>
-  void for_options(const Prices& prices, const std::vector<double>& sums, const Job& job, double most,
-                   Look&& look) const;
-  // Running sums over hours of what one accelerator of each class costs.
   [[nodiscard]] std::vector<double> sums_of(const Prices& prices) const;
   // One job of place(), with the running sums of prices by class.
   bool place_one(const Prices& prices, const std::vector<double>& sums, std::int32_t row, std::span<std::int32_t> klass,
@@ -100,28 +70,5 @@ class Room {
   std::vector<double> data_;        // [origin][place][hour]
   std::vector<std::int64_t> used_;  // [owner]: accelerator-hours of its placed jobs
 };
-
-template <class Look>
-void Room::for_options(const Prices& prices, const std::vector<double>& sums, const Job& job, double most,
-                       Look&& look) const {
-  const Market& m = *market_;
-  const std::int32_t* hours = &m.hours_by_class_[m.shapes_[static_cast<std::size_t>(job.shape)].at];
-  const double nu = m.priced(job.owner) ? prices.quota[static_cast<std::size_t>(job.owner)] : 0.0;
-  const std::uint64_t mask = m.masks_[static_cast<std::size_t>(job.mask)];
-  for (Index c = 0; c < m.classes_; ++c) {
-    const std::int32_t d = hours[c];
-    const Index s = m.place_[static_cast<std::size_t>(c)];
-    if (d == 0 || job.release + d > job.deadline || ((mask >> s) & 1) == 0) continue;
-    const double* sum = &sums[static_cast<std::size_t>(c * (m.hours_ + 1))];
-    const double carry = job.data * m.transfer_price_[static_cast<std::size_t>(job.origin * m.places_ + s)];
-    const double* toll = &prices.link[static_cast<std::size_t>((job.origin * m.places_ + s) * m.hours_)];
-    for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
-      const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
-      const double cost = job.gang * (sum[t + d] - sum[t] + nu * d) + job.data * toll[t] + carry +
-                          job.delay * (t - job.release) + (moved ? job.migration : 0.0);
-      if (cost < most) look(cost, static_cast<std::int32_t>(c), t);
-    }
-  }
-}
 
 }  // namespace gridcompute::options
