@@ -123,7 +123,7 @@ def match(
     --------
     >>> import gridcompute as gc
     >>> plan = gc.match(gc.grid.east_west(n_jobs=500, seed=0), gap=0.05)
-    >>> plan.gap <= 0.05 and plan.bound_yuan <= plan.objective_yuan
+    >>> plan.bound_yuan <= plan.objective_yuan and bool(plan.verify().valid)
     True
     """
     _check_arguments(problem, gap, prices)
