@@ -60,6 +60,19 @@ def demo(
     raise typer.Exit(DONE if packaged.run(jobs, out, seed=seed, threads=threads) else INFEASIBLE)
 
 
+@app.command()
+def flow(
+    file: Annotated[Path, typer.Argument(help="A DIMACS .min file, gzipped or not.")],
+    method: Annotated[str, typer.Option(help="auto, network_simplex or cost_scaling.")] = "auto",
+) -> None:
+    """Solve a minimum-cost flow and check the answer."""
+    from .flow import min_cost_flow, read_dimacs
+
+    answer = min_cost_flow(*read_dimacs(file), method=method)  # type: ignore[arg-type]
+    typer.echo(f"{answer.status}: cost {answer.objective}, certificate {answer.verify().valid}")
+    raise typer.Exit(DONE if answer.status == "optimal" else INFEASIBLE)
+
+
 grid_cli.register(app)
 
 

@@ -160,3 +160,17 @@ class TestScenario:
             assert sum(row.slot_share for row in table) == pytest.approx(1)
         assert sum(row.share for row in demo.FAMILIES) == pytest.approx(1)
         assert sum(row.job_share for row in demo.SITES) == pytest.approx(1)
+
+
+def test_flow_solves_a_dimacs_file(command, tmp_path):
+    """If this fails, `gridcompute flow` does not say what a file costs, or by its exit status."""
+    file = tmp_path / "two.min"
+    file.write_text("p min 2 1\nn 1 3\nn 2 -3\na 1 2 0 5 7\n")
+    status, out, _ = command("flow", str(file))
+    assert (status, "optimal: cost 21, certificate True" in out) == (0, True)
+    file.write_text("p min 2 1\nn 1 3\nn 2 -3\na 1 2 0 2 7\n")
+    assert command("flow", str(file))[0] == 1
+    file.write_text("p min 2 1\na 1 9 0 2 7\n")
+    status, _, complaint = command("flow", str(file))
+    assert status == 2
+    assert "line 2" in complaint
