@@ -32,6 +32,7 @@ LONG = """
 
     r = np.random.default_rng(0)
     bound = cost.bind(jobs={"job_work": r.random(20_000)}, slots={"slot_speed": r.random(50)})
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is started without
     print("ready", flush=True)
     try:
         transport(bound, np.full(50, 500))

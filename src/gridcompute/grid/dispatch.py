@@ -211,7 +211,8 @@ class EnergyBlock:
         lp.a_matrix_.value_ = self.matrix.data
         self.solver = highspy.Highs()
         self.solver.setOptionValue("output_flag", False)
-        self.solver.setOptionValue("threads", 1)
+        # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
+        self.solver.setOptionValue("parallel", "off")
         self.solver.passModel(lp)
         self._all = np.arange(self._n_columns, dtype=np.int32)
         self._load_columns = self.column["load"].ravel().astype(np.int32)
