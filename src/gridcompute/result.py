@@ -153,7 +153,7 @@ class Matching:
 
     @property
     def gap(self) -> float:
-        """(objective - bound) / |objective|; 0.0 = proved optimal."""
+        """Objective less bound over the size of the objective; 0.0 = proved optimal."""
         return 0.0 if self.exact else relative_gap(self.objective, self.bound)
 
     def __repr__(self) -> str:
