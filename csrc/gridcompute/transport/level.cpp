@@ -13,7 +13,9 @@ namespace {
 constexpr Index kMany = 4;  // more than a quarter of all jobs in doubt: scan again with a wider box
 constexpr int kScans = 4;   // at most; then lists only grow, which always ends
 constexpr int kSampleRounds = 24;
+constexpr Index kRough = 100;  // one in so many units of a sample may be left out of balance
 constexpr Cost kNarrower = 8;  // the box of a scan to that of its repair
+constexpr int kDrawn = 8;      // classes a round whose fall is measured
 
 // Seconds of each stage go to the stats.
 class Clock {
@@ -33,16 +35,32 @@ class Clock {
 
 // The narrow box, wider for the classes whose prices want to leave it.
 void widen(std::span<const Cost> wanted, Cost factor, Box& narrow) {
-  std::vector<Cost> moves(wanted.size());
-  for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - narrow.center[s];
-  std::vector<Cost> sorted(moves);
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  for (std::size_t s = 0; s < moves.size(); ++s) {
-    const Cost move = moves[s] - *middle;
+  for (std::size_t s = 0; s < wanted.size(); ++s) {
+    const Cost move = wanted[s] - narrow.center[s];
     narrow.up[s] = std::min(kCostLimit / 8, (move > narrow.up[s] / 2 ? factor : 2) * narrow.up[s]);
     narrow.down[s] = std::min(kCostLimit / 8, (-move > narrow.down[s] / 2 ? factor : 2) * narrow.down[s]);
   }
+}
+
+// A class that too few have on their list wants to be as good as free, where a little cheaper may do: as much as draws
+// twice the units it lacks. Prices as moves from `from` less their median.
+void hold_back(const Scan& how, const Level& level, const Restricted& r, const Repair& repair,
+               std::span<const Cost> from, const Box& narrow, std::vector<Cost>& wanted) {
+  std::vector<Cost> moves(wanted.size());
+  for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - from[s];
+  std::vector<Cost> sorted(moves);
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  int drawn = 0;
+  for (Slot s = 0; s < r.columns; ++s) {
+    const Cost move = wanted[s] - from[s] - *middle;
+    if (repair.excess(s) >= 0 || move >= -narrow.down[s] || drawn == kDrawn || !how.keys.problem().cost->singles())
+      continue;
+    ++drawn;
+    wanted[s] =
+        from[s] + *middle - std::max(narrow.down[s], fall(how, level, r, from, s, -2 * repair.excess(s), -move));
+  }
+  for (std::size_t s = 0; s < moves.size(); ++s) wanted[s] = std::max<Cost>(0, wanted[s] - *middle);
 }
 
 }  // namespace
@@ -70,7 +88,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       stats.evaluations += level.n * r.columns;
       ++scans;
       clock.lap(sample ? "samples" : "scan");
-      tune(r, level.capacity, prices, how.pool);
+      tune(r, level.capacity, how.alike, prices, how.pool);
       clock.lap(sample ? "samples" : "tune");
       if (enough && enough(r, prices)) return {Kind::close, {}};
       width = *std::max_element(box.up.begin(), box.up.end());
@@ -94,8 +112,12 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     if (end != Repair::End::far) at = prices;
     clock.lap(sample ? "samples" : "repair");
     if (end == Repair::End::stopped) return {Kind::stopped, {}};
-    if (end == Repair::End::far) widen(at, all ? 2 : kNarrower, narrow);
+    if (end == Repair::End::far) {
+      hold_back(how, level, r, repair, prices, narrow, at);
+      widen(at, all ? 2 : kNarrower, narrow);
+    }
     if (sample && round >= kSampleRounds && end != Repair::End::balanced) return {};
+    if (sample && end == Repair::End::far && repair.unmet() <= r.weight_total / kRough) return {};
     if (end == Repair::End::unreachable) {
       if (!all) {  // perhaps by pairs that the narrow box left out
         all = true;

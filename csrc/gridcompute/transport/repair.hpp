@@ -41,7 +41,8 @@ class Repair {
 
   [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
   [[nodiscard]] const std::vector<Cost>& wanted() const noexcept { return wanted_; }            // far
-  [[nodiscard]] Cost unmet() const noexcept;                                                    // units without a place
+  [[nodiscard]] Cost excess(Slot s) const noexcept { return excess_[s]; }
+  [[nodiscard]] Cost unmet() const noexcept;  // units without a place
   // After balanced: the hub back to price 0, empty classes up to it.
   void settle_prices();
   [[nodiscard]] bool holds() const;

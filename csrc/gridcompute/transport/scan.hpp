@@ -26,12 +26,13 @@ struct Level {
   }
 };
 
-// What a scan needs beside the level; `share` groups jobs with equal lists.
+// What solving a level needs beside the level; `share` groups jobs with equal lists.
 struct Scan {
   const Keys& keys;
   Pool& pool;
   Stop& stop;
   bool share = false;
+  std::span<const Slot> alike;  // (columns): see alike.hpp
 };
 
 // False if stopped before every row was read (then `out` is not to be used).

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "gridcompute/auction/auction.hpp"
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/transport/alike.hpp"
 #include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/gangs.hpp"
 #include "gridcompute/transport/level.hpp"
@@ -83,7 +85,9 @@ class Solver {
         stop_(stop),
         keys_(problem, resolution),
         n_(problem.cost->n_jobs()),
-        columns_(keys_.columns()) {
+        columns_(keys_.columns()),
+        alike_(static_cast<std::size_t>(columns_)) {
+    std::iota(alike_.begin(), alike_.end(), Slot{0});
     full_.n = n_;
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
     for (Index i = 0; i < n_; ++i) weight_ += problem.weight(i);
@@ -101,7 +105,7 @@ class Solver {
     LevelEnd end = samples(result.stats);
     if (end.kind == LevelEnd::Kind::out_of_range) return false;
     if (end.kind == LevelEnd::Kind::optimal) {
-      const Scan how{keys_, pool_, stop_, share_};
+      const Scan how{keys_, pool_, stop_, share_, alike_};
       const double wanted = options_.gap > 0 ? options_.gap : options_.auction ? kAuctionGap : 0;
       Enough enough;
       if (wanted > 0)
@@ -137,7 +141,7 @@ class Solver {
       level.capacity = scaled(full_.capacity, part, weight_);
       Restricted r;
       const std::vector<Cost> before = prices_;
-      const Scan how{keys_, pool_, stop_, share_};
+      const Scan how{keys_, pool_, stop_, share_, alike_};
       LevelEnd end = solve_level(how, level, box_, true, prices_, r, seen_, stats);
       if (end.kind == LevelEnd::Kind::infeasible) {
         if (r.hopeless >= 0) return {};      // the full scan finds it again, with its position
@@ -145,8 +149,8 @@ class Solver {
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++stats.levels;
-      widths.learn(before, prices_, coupled_noise(r, level.capacity, prices_, options_.seed, pool_),
-                   rank_noise(r, level.capacity, prices_));
+      widths.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_),
+                   rank_noise(r, level.capacity, alike_, prices_));
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
       box_ = widths.box(prices_, stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
@@ -188,6 +192,7 @@ class Solver {
       part += problem_.weight(job);
     }
     if (seen_.invalid < 0 && seen_.largest <= static_cast<double>(keys_.limit())) {
+      alike_ = alike(keys, static_cast<std::size_t>(columns_));
       const auction::Start start = auction::start_prices(keys, weights, scaled(full_.capacity, part, weight_), stop_);
       prices_ = start.prices;
       scale_ = start.epsilon;
@@ -236,7 +241,7 @@ class Solver {
   void finish(const LevelEnd& end, Result& result) {
     const double from = stop_.seconds();
     using Kind = LevelEnd::Kind;
-    const Scan how{keys_, pool_, stop_, share_};
+    const Scan how{keys_, pool_, stop_, share_, alike_};
     const bool read = static_cast<Index>(r_.where.size()) == n_ && r_.weight_total == weight_ &&
                       r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
@@ -377,6 +382,7 @@ class Solver {
   Keys keys_;
   Index n_;
   Slot columns_;
+  std::vector<Slot> alike_;
   Wide weight_ = 0;
   Level full_;
   std::vector<Cost> prices_;

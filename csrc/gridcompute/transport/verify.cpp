@@ -269,6 +269,28 @@ Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::s
   return out;
 }
 
+Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Slot slot, Cost units,
+          Cost most) {
+  const auto n = static_cast<Index>(r.where.size());
+  std::vector<Cost> least(static_cast<std::size_t>(r.groups()));
+  for (Index g = 0; g < r.groups(); ++g) least[g] = value(r, g, prices);
+  std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    for (Index k = begin; k < end; ++k) {
+      const Index job = level.row(k);
+      const std::int32_t w = r.where[k], g = ~w;
+      const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
+      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : least[g]);
+      const Cost need = how.keys.at(job, slot) + prices[slot] - now;
+      if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);
+    }
+  });
+  std::vector<Cost> needs = flatten(parts);
+  if (static_cast<Cost>(needs.size()) <= units) return most;
+  std::nth_element(needs.begin(), needs.begin() + units, needs.end());
+  return needs[static_cast<std::size_t>(units)] + 1;
+}
+
 bool look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices, Restricted& r,
                 Seen& seen) {
   std::vector<char> odd(static_cast<std::size_t>(r.columns), 0);

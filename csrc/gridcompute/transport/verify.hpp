@@ -24,6 +24,10 @@ struct Doubts {
 
 [[nodiscard]] Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
 
+// How far the price of `slot` would have to fall for about `units` more to want it; `most` at most.
+[[nodiscard]] Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
+                        Slot slot, Cost units, Cost most);
+
 // Reads the doubtful jobs again, at these prices; lists grow. False if stopped.
 [[nodiscard]] bool look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices,
                               Restricted& r, Seen& seen);

@@ -1,0 +1,18 @@
+// Classes that are alike: their keys are equal for every job of a sample.
+//
+// Copies of a class are common (a slot an hour at a constant tariff), and of no use as different ones: their jobs split
+// between them at any prices. Start prices, tuning and radii treat them as one class; this is advice, so that a sample
+// may say it. Candidates, repair and verification tell them apart, and need no trust in it.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::transport {
+
+// keys: rows of n_classes each. For every class the lowest that is alike. O(rows * n_classes).
+[[nodiscard]] std::vector<Slot> alike(std::span<const Cost> keys, std::size_t n_classes);
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,319 @@
+#include "gridcompute/transport/newton.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 1 << 14;    // groups: fixed, so that sums do not depend on threads
+constexpr Index kSample = 1 << 14;   // gaps looked at for a width
+constexpr int kIterations = 60;      // of conjugate gradients
+constexpr double kResidual = 1e-4;   // of the squared residual: then they stop
+constexpr double kRidge = 1 + 1e-3;  // the Laplacian has a null space where no class stands still
+constexpr double kDamping = 0.5;
+constexpr double kStiffer = 2;           // than the model said
+constexpr std::size_t kDense = 1 << 21;  // numbers
+constexpr std::size_t kWorth = 8;
+constexpr int kProbes = 4;  // random load errors
+
+// y += matrix * x for a symmetric matrix: by rows of it as columns, which vectorises without reordering a sum.
+GRIDCOMPUTE_CLONES void add_product(const double* matrix, const double* x, Index n, double* GRIDCOMPUTE_RESTRICT y) {
+  for (Index i = 0; i < n; ++i) {
+    const double* row = matrix + i * n;
+    const double a = x[i];
+    if (a == 0) continue;
+    for (Index k = 0; k < n; ++k) y[k] += a * row[k];
+  }
+}
+
+}  // namespace
+
+Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool)
+    : r_(problem), pool_(pool), of_(capacity.size()), price_(capacity.size()) {
+  for (std::size_t s = 0; s < capacity.size(); ++s) {
+    const auto first = static_cast<std::size_t>(alike[s]);
+    if (first == s) {
+      of_[s] = static_cast<std::int32_t>(lead_.size());
+      lead_.push_back(static_cast<Slot>(s));
+      capacity_.push_back(0);
+      fixed_.push_back(0);
+    }
+    const std::int32_t set = of_[s] = of_[first];
+    if (capacity[s] > capacity[lead_[set]]) lead_[set] = static_cast<Slot>(s);
+    capacity_[set] += static_cast<double>(capacity[s]);
+    fixed_[set] += static_cast<double>(r_.fixed[s]);
+  }
+  n_ = lead_.size();
+  for (const Slot s : lead_) {
+    low_.push_back(std::max<Cost>(0, r_.box.center[s] - r_.box.down[s]));
+    high_.push_back(r_.box.center[s] + r_.box.up[s]);
+  }
+  damp_.assign(n_, 0.0);
+  stiff_.assign(n_, 0.0);
+  for (State* state : {&now_, &trial_})
+    state->parts.resize(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
+}
+
+std::vector<Cost> Newton::packed(std::span<const Cost> prices) const {
+  std::vector<Cost> out(n_);
+  for (std::size_t k = 0; k < n_; ++k) out[k] = std::clamp(prices[lead_[k]], low_[k], high_[k]);
+  return out;
+}
+
+void Newton::unpack(std::span<const Cost> packed, std::vector<Cost>& prices) const {
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    const Cost low = std::max<Cost>(0, r_.box.center[s] - r_.box.down[s]);
+    prices[s] = std::clamp(packed[of_[s]], low, std::max(low, r_.box.center[s] + r_.box.up[s]));
+  }
+}
+
+double Newton::width(std::span<const Cost> packed, Index active) const {
+  std::vector<double> gaps;
+  const Index step = std::max<Index>(1, r_.groups() / kSample);
+  for (Index g = 0; g < r_.groups(); g += step) {
+    Cost best = std::numeric_limits<Cost>::max(), second = best;
+    std::int32_t at = -1;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+      const std::int32_t set = of_[r_.slot[c]];
+      if (set == at) continue;
+      const Cost v = r_.key[c] + packed[set];
+      second = std::min(second, std::max(v, best));
+      if (v < best) best = v, at = set;
+    }
+    if (second < std::numeric_limits<Cost>::max()) gaps.push_back(static_cast<double>(second - best));
+  }
+  if (gaps.empty()) return 1.0;
+  const auto rank = std::min<std::size_t>(gaps.size() / 4, static_cast<std::size_t>(active * r_.columns / step));
+  std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(rank), gaps.end());
+  return std::max(1.0, gaps[rank]);
+}
+
+const Newton::Look& Newton::look(std::span<const Cost> packed, double tau) {
+  for (std::size_t s = 0; s < of_.size(); ++s) price_[s] = packed[of_[s]];
+  pool_.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
+    Part& part = trial_.parts[static_cast<std::size_t>(chunk)];
+    for (auto* sums : {&part.load, &part.nearest, &part.diagonal}) sums->assign(n_, 0.0);
+    part.at.clear(), part.size.clear(), part.stiffness.clear();
+    for (Index g = begin; g < end; ++g) split(g, tau, part);
+  });
+  trial_.gradient = fixed_;
+  trial_.diagonal.assign(n_, 0.0);
+  std::vector<double> nearest = fixed_;
+  for (const Part& part : trial_.parts) {
+    for (std::size_t k = 0; k < n_; ++k) {
+      trial_.gradient[k] += part.load[k], trial_.diagonal[k] += part.diagonal[k], nearest[k] += part.nearest[k];
+    }
+  }
+  trial_.imbalance = 0;
+  for (std::size_t k = 0; k < n_; ++k) {
+    trial_.gradient[k] -= capacity_[k];
+    const double off = nearest[k] - capacity_[k];
+    trial_.imbalance += off > 0 ? off : (packed[k] > 0 ? -off : 0.0);
+  }
+  return trial_;
+}
+
+void Newton::accept() {
+  std::swap(now_, trial_);
+  assembled_ = false;
+  for (double& x : stiff_) x /= 2;
+}
+
+// Projection of the group onto the simplex: those within theta of the best share the weight.
+void Newton::split(Index g, double tau, Part& part) const {
+  const Index from = r_.begin[g], to = from + r_.size[g];
+  const double w = static_cast<double>(r_.weight[g]);
+  if (r_.size[g] == 2) return split_two(r_.slot[from], r_.slot[from + 1], r_.key[from + 1], w, tau, part);
+  Cost best = std::numeric_limits<Cost>::max(), second = best;
+  Index at = from;
+  for (Index c = from; c < to; ++c) {
+    const Cost v = r_.key[c] + price_[r_.slot[c]];
+    second = std::min(second, std::max(v, best));
+    if (v < best) best = v, at = c;
+  }
+  const auto nearest = static_cast<std::size_t>(of_[r_.slot[at]]);
+  part.nearest[nearest] += w;
+  if (static_cast<double>(second) - static_cast<double>(best) >= tau) {
+    part.load[nearest] += w;
+    return;
+  }
+  part.near.clear();
+  for (Index c = from; c < to; ++c) {
+    const double x = static_cast<double>(r_.key[c] + price_[r_.slot[c]] - best);
+    if (x < tau) part.near.emplace_back(x, of_[r_.slot[c]]);
+  }
+  std::sort(part.near.begin(), part.near.end());
+  part.near.erase(std::unique(part.near.begin(), part.near.end()), part.near.end());  // alike
+  double sum = 0, theta = tau;
+  std::size_t m = 0;
+  while (m < part.near.size() && part.near[m].first < theta) {
+    sum += part.near[m++].first;
+    theta = (tau + sum) / static_cast<double>(m);
+  }
+  const double k = w / tau;
+  for (std::size_t c = 0; c < m; ++c) {
+    const auto set = static_cast<std::size_t>(part.near[c].second);
+    part.load[set] += k * (theta - part.near[c].first);
+    part.diagonal[set] += k * (1.0 - 1.0 / static_cast<double>(m));
+    if (m > 1) part.at.push_back(part.near[c].second);
+  }
+  if (m < 2) return;
+  part.size.push_back(static_cast<std::int32_t>(m));
+  part.stiffness.push_back(k);
+}
+
+// The same for two classes: most groups.
+void Newton::split_two(Slot a, Slot b, Cost key, double w, double tau, Part& part) const {
+  const double apart = static_cast<double>(key + price_[b] - price_[a]);
+  const std::int32_t first = of_[apart < 0 ? b : a], second = of_[apart < 0 ? a : b];
+  const double gap = std::fabs(apart);
+  part.nearest[first] += w;
+  if (gap >= tau || first == second) {
+    part.load[first] += w;
+    return;
+  }
+  const double k = w / tau, theta = (tau + gap) / 2;
+  part.load[first] += k * theta;
+  part.load[second] += k * (theta - gap);
+  part.diagonal[first] += k / 2;
+  part.diagonal[second] += k / 2;
+  part.at.push_back(first), part.at.push_back(second);
+  part.size.push_back(2);
+  part.stiffness.push_back(k);
+}
+
+// Which classes may move: not those at an end of their range that their load pulls out of it.
+void Newton::free_classes(std::span<const Cost> packed) {
+  free_.assign(n_, 1.0);
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double g = now_.gradient[k];
+    if ((packed[k] <= low_[k] && g <= 0) || (packed[k] >= high_[k] && g >= 0)) free_[k] = 0.0;
+  }
+}
+
+std::vector<Cost> Newton::step(std::span<const Cost> packed) {
+  if (!assembled_) assemble();
+  free_classes(packed);
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double g = now_.gradient[k];
+    const Cost radius = g > 0 ? r_.box.up[lead_[k]] : r_.box.down[lead_[k]];
+    damp_[k] = kDamping * std::fabs(g) / static_cast<double>(std::max<Cost>(1, radius)) + stiff_[k];
+  }
+  const std::vector<double> x = solve(now_.gradient, kIterations);
+  std::vector<Cost> move(n_);
+  for (std::size_t k = 0; k < n_; ++k) {
+    const Cost low = low_[k] - packed[k], high = high_[k] - packed[k];
+    move[k] = static_cast<Cost>(std::nearbyint(std::clamp(x[k], static_cast<double>(low), static_cast<double>(high))));
+    move[k] = std::clamp(move[k], low, high);
+  }
+  return move;
+}
+
+void Newton::stiffen(std::span<const Cost> move) {
+  for (std::size_t k = 0; k < n_; ++k) {
+    if (move[k] == 0) continue;
+    const double seen = (now_.gradient[k] - trial_.gradient[k]) / static_cast<double>(move[k]);
+    const double told = now_.diagonal[k] * kRidge + damp_[k];
+    if (seen > kStiffer * told) stiff_[k] += seen - told;
+  }
+}
+
+std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std::uint64_t seed) {
+  look(packed, tau);
+  accept();
+  assemble();
+  free_.assign(n_, 0.0);
+  for (std::size_t k = 0; k < n_; ++k) {
+    if (now_.diagonal[k] > 0 && (packed[k] > 0 || now_.gradient[k] > 0)) free_[k] = 1.0;
+  }
+  damp_.assign(n_, 0.0);
+  std::vector<double> square(n_), off(n_), out(of_.size());
+  for (int probe = 0; probe < kProbes; ++probe) {
+    for (std::size_t k = 0; k < n_; ++k) {
+      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+      const double size = std::sqrt(std::max(1.0, capacity_[k]));
+      off[k] = (seed >> 63) != 0 ? size : -size;
+    }
+    const std::vector<double> x = solve(off, kIterations / 3);
+    for (std::size_t k = 0; k < n_; ++k) square[k] += x[k] * x[k] / kProbes;
+  }
+  for (std::size_t s = 0; s < out.size(); ++s) out[s] = std::sqrt(square[of_[s]]);
+  return out;
+}
+
+std::vector<double> Newton::solve(const std::vector<double>& off, int iterations) const {
+  std::vector<double> x(n_), residual(n_), z(n_), p(n_), q(n_), scale(n_);
+  double rho = 0;
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double stiff = now_.diagonal[k] * kRidge + damp_[k];
+    scale[k] = free_[k] > 0 && stiff > 0 ? 1 / stiff : 0.0;
+    residual[k] = free_[k] * off[k];
+    z[k] = residual[k] * scale[k];
+    rho += residual[k] * z[k];
+  }
+  const double start = rho;
+  p = z;
+  for (int k = 0; k < iterations && rho > kResidual * start; ++k) {
+    multiply(p, q);
+    double curvature = 0, next = 0;
+    for (std::size_t i = 0; i < n_; ++i) curvature += p[i] * q[i];
+    if (!(curvature > 0)) break;
+    const double a = rho / curvature;
+    for (std::size_t i = 0; i < n_; ++i) {
+      x[i] += a * p[i];
+      residual[i] -= a * q[i];
+      z[i] = residual[i] * scale[i];
+      next += residual[i] * z[i];
+    }
+    for (std::size_t i = 0; i < n_; ++i) p[i] = z[i] + next / rho * p[i];
+    rho = next;
+  }
+  return x;
+}
+
+// The Laplacian as a matrix, where that is smaller than the groups it comes from.
+void Newton::assemble() {
+  assembled_ = true;
+  std::size_t entries = 0;
+  for (const Part& part : now_.parts) entries += part.at.size();
+  laplacian_.clear();
+  if (n_ * n_ > std::min(kDense, kWorth * entries)) return;
+  laplacian_.assign(n_ * n_, 0.0);
+  for (const Part& part : now_.parts) {
+    const std::int32_t* at = part.at.data();
+    for (std::size_t g = 0; g < part.size.size(); at += part.size[g], ++g) {
+      const std::int32_t m = part.size[g];
+      const double off = part.stiffness[g] / m;
+      for (std::int32_t a = 0; a < m; ++a) {
+        double* row = laplacian_.data() + static_cast<std::size_t>(at[a]) * n_;
+        for (std::int32_t b = 0; b < m; ++b) row[at[b]] -= off;
+        row[at[a]] += part.stiffness[g];
+      }
+    }
+  }
+}
+
+void Newton::multiply(const std::vector<double>& x, std::vector<double>& y) const {
+  for (std::size_t k = 0; k < n_; ++k) y[k] = ((kRidge - 1.0) * now_.diagonal[k] + damp_[k]) * x[k];
+  if (!laplacian_.empty()) {
+    add_product(laplacian_.data(), x.data(), static_cast<Index>(n_), y.data());
+  } else {
+    for (const Part& part : now_.parts) {
+      const std::int32_t* at = part.at.data();
+      for (std::size_t g = 0; g < part.size.size(); at += part.size[g], ++g) {
+        const std::int32_t m = part.size[g];
+        double mean = 0;
+        for (std::int32_t c = 0; c < m; ++c) mean += x[at[c]];
+        mean /= m;
+        for (std::int32_t c = 0; c < m; ++c) y[at[c]] += part.stiffness[g] * (x[at[c]] - mean);
+      }
+    }
+  }
+  for (std::size_t k = 0; k < n_; ++k) y[k] *= free_[k];
+}
+
+}  // namespace gridcompute::transport
