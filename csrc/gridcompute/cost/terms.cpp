@@ -1,5 +1,6 @@
 #include "gridcompute/cost/terms.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "gridcompute/base/simd.hpp"
@@ -42,12 +43,20 @@ double reach(const double* x, Index n) {
   return most;
 }
 
+bool all_finite(const double* x, Index n) {
+  return std::all_of(x, x + n, [](double v) { return std::fabs(v) < std::numeric_limits<double>::infinity(); });
+}
+
 }  // namespace
 
 TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots)
     : CostSource(n_jobs, n_slots), terms_(std::move(terms)), bound_(0) {
-  for (const Term& t : terms_)
+  for (const Term& t : terms_) {
+    finite_ = finite_ && all_finite(t.table, t.n_keys * n_slots) && (t.coef == nullptr || all_finite(t.coef, n_jobs));
     bound_ += (t.coef != nullptr ? reach(t.coef, n_jobs) : 1.0) * reach(t.table, t.n_keys * n_slots);
+  }
+  // Finite products may still overflow together.
+  finite_ = finite_ && bound_ < std::numeric_limits<double>::max() / 2;
   bound_ *= 1 + 1e-12;  // the roundings of this sum, and of the costs'
 }
 
@@ -69,7 +78,7 @@ void TermsCost::reals(Rows rows, double* out) const {
     }
     for (; t + 1 < m; t += 2) add_two(table(t), coef(t), table(t + 1), coef(t + 1), n, out);
     if (t < m) add_one(table(t), coef(t), n, out);
-    forbid(n, out);
+    if (!finite_) forbid(n, out);
   }
 }
 

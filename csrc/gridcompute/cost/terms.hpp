@@ -30,6 +30,7 @@ class TermsCost final : public CostSource {
  private:
   std::vector<Term> terms_;
   double bound_;
+  bool finite_ = true;  // no pair is forbidden
 };
 
 }  // namespace gridcompute

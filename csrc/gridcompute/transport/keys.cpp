@@ -77,6 +77,8 @@ Keys::Keys(const Problem& problem, double resolution)
       resolution_(resolution),
       limit_(largest_cost(n_slots_ + 2)) {
   if (!integral_) limit_ = std::min<Cost>(limit_, Cost{1} << 50);
+  const double most = problem.cost->known_bound();
+  surely_in_range_ = most >= 0 && most * resolution <= static_cast<double>(limit_);
 }
 
 void Keys::fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const {
@@ -108,7 +110,7 @@ void Keys::fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) 
   }
   for (Index k = 0; k < rows.count; ++k) {
     Seen row;
-    quantise(scratch.data() + k * n, n, resolution_ / problem_->demand[rows[k]], out + k * n, row);
+    quantise(scratch.data() + k * n, n, scale(rows[k]), out + k * n, row);
     if (row.invalid >= 0) row.invalid = rows[k];
     seen.join(row);
   }

@@ -30,6 +30,12 @@ class Keys {
   [[nodiscard]] const Problem& problem() const noexcept { return *problem_; }
   [[nodiscard]] Cost limit() const noexcept { return limit_; }  // the largest |key| allowed
 
+  [[nodiscard]] double scale(Index job) const noexcept {
+    return problem_->demand == nullptr ? resolution_ : resolution_ / problem_->demand[job];
+  }
+  // Do all keys of pairs keep the limit, by what is known without reading the costs?
+  [[nodiscard]] bool surely_in_range() const noexcept { return surely_in_range_; }
+
   // The int32 matrix itself, if keys are its entries.
   [[nodiscard]] const std::int32_t* int32() const noexcept { return integral_ ? problem_->cost->int32() : nullptr; }
 
@@ -44,6 +50,7 @@ class Keys {
   bool integral_;
   double resolution_;
   Cost limit_;
+  bool surely_in_range_ = false;
 };
 
 // A power of two for which |cost| <= most gives keys within the limit; 1 where costs are integers in unit weights.

@@ -7,62 +7,16 @@
 #include <type_traits>
 #include <unordered_map>
 
-#include "gridcompute/base/simd.hpp"
+#include "gridcompute/transport/look.hpp"
 
 namespace gridcompute::transport {
 
 namespace {
 
 constexpr Index kChunk = 2048;          // rows a chunk: fixed, so that results do not depend on threads
-constexpr Index kBlockBytes = 1 << 17;  // keys converted at a time: half an L2 cache
+constexpr Index kBlockBytes = 1 << 14;  // costs and keys of the rows converted at a time: they stay in the L1 cache
 constexpr std::int32_t kNarrow = 1 << 30;
 constexpr int kRecentBits = 8;
-
-// What one look at a row tells.
-template <class T>
-struct Look {
-  T low;    // min(key + up)
-  T next;   // min(key + down) over classes with key + down > low
-  T count;  // classes with key + down <= low
-  T last;   // the last of them
-};
-
-// Wraps where it must: int32 sums that may have wrapped are found afterwards (kNarrow).
-template <class T>
-GRIDCOMPUTE_INLINE T add(T a, T b) {
-  return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) + static_cast<std::make_unsigned_t<T>>(b));
-}
-
-// Plain loops; `low` comes in as the unplaced column's value, or the largest T.
-template <class T>
-GRIDCOMPUTE_INLINE void look(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT up,
-                             const T* GRIDCOMPUTE_RESTRICT down, Index n, Look<T>& out) {
-  T low = out.low;
-  for (Index s = 0; s < n; ++s) {
-    const T v = add(row[s], up[s]);
-    low = v < low ? v : low;
-  }
-  T next = std::numeric_limits<T>::max(), count = 0, last = -1;
-  for (Index s = 0; s < n; ++s) {
-    const T v = add(row[s], down[s]);
-    const bool kept = v <= low;
-    count += kept ? T{1} : T{0};
-    last = kept ? static_cast<T>(s) : last;
-    const T other = kept ? std::numeric_limits<T>::max() : v;
-    next = other < next ? other : next;
-  }
-  out = {low, next, count, last};
-}
-
-GRIDCOMPUTE_CLONES void look_rows(const std::int32_t* rows, Index count, Index n, const std::int32_t* up,
-                                  const std::int32_t* down, Look<std::int32_t>* out) {
-  for (Index k = 0; k < count; ++k) look(rows + k * n, up, down, n, out[k]);
-}
-
-GRIDCOMPUTE_CLONES void look_rows(const std::int64_t* rows, Index count, Index n, const std::int64_t* up,
-                                  const std::int64_t* down, Look<std::int64_t>* out) {
-  for (Index k = 0; k < count; ++k) look(rows + k * n, up, down, n, out[k]);
-}
 
 // A slack is kept as a float that is never above it.
 float floor_float(Cost x) {
@@ -129,40 +83,64 @@ class ChunkScanner {
     piece.fixed.assign(static_cast<std::size_t>(out_.columns), 0);
     const Index block = std::clamp<Index>(kBlockBytes / (n_ * static_cast<Index>(sizeof(Cost)) + 1), 1, 256);
     std::vector<Look<T>> looks(static_cast<std::size_t>(block));
-    std::vector<T> buffer;
-    std::vector<double> scratch;
+    Buffer buffer;
     std::vector<Index> begins;
     for (Index b = begin; b < end; b += block) {
       const Index count = std::min(block, end - b);
-      const T* rows = read(b, count, buffer, scratch, piece.seen);
       for (Index k = 0; k < count; ++k) looks[k].low = outside(level_.row(b + k), piece.seen);
-      if constexpr (std::is_same_v<T, std::int32_t>) {
-        if (level_.rows != nullptr) {
-          for (Index k = 0; k < count; ++k) look_rows(source_row(b + k), 1, n_, up_.data(), down_.data(), &looks[k]);
-        } else {
-          look_rows(rows, count, n_, up_.data(), down_.data(), looks.data());
-        }
-      } else {
-        look_rows(rows, count, n_, up_.data(), down_.data(), looks.data());
-      }
+      const T* rows = look(b, count, buffer, looks.data(), piece.seen);
       for (Index k = 0; k < count; ++k) {
-        const T* row = std::is_same_v<T, std::int32_t> ? reinterpret_cast<const T*>(source_row(b + k)) : rows + k * n_;
-        settle(b + k, row, looks[k], piece, begins);
+        settle(b + k, std::is_same_v<T, Cost> ? rows + k * n_ : narrow_row(b + k), looks[k], piece, begins);
       }
     }
   }
 
  private:
-  const std::int32_t* source_row(Index k) const { return how_.keys.int32() + level_.row(k) * n_; }
+  struct Buffer {
+    std::vector<Cost> keys;
+    std::vector<double> costs, scale;
+  };
 
-  const T* read(Index b, Index count, std::vector<T>& buffer, std::vector<double>& scratch, Seen& seen) const {
-    if constexpr (std::is_same_v<T, Cost>) {
-      buffer.resize(static_cast<std::size_t>(count * n_));
-      how_.keys.fill(level_.block(b, count), buffer.data(), scratch, seen);
-      return buffer.data();
+  // The int32 matrix's own row, for T = int32.
+  [[nodiscard]] const T* narrow_row(Index k) const {
+    return reinterpret_cast<const T*>(how_.keys.int32()) + level_.row(k) * n_;
+  }
+
+  // Looks at a block of rows; their keys, row after row, unless they are the int32 matrix's.
+  const T* look(Index b, Index count, Buffer& buffer, Look<T>* out, Seen& seen) const {
+    if constexpr (std::is_same_v<T, std::int32_t>) {
+      if (level_.rows == nullptr) {
+        look_rows(narrow_row(b), count, n_, up_.data(), down_.data(), out);
+      } else {
+        for (Index k = 0; k < count; ++k) look_rows(narrow_row(b + k), 1, n_, up_.data(), down_.data(), out + k);
+      }
+      return nullptr;
     } else {
-      return source_row(b);
+      buffer.keys.resize(static_cast<std::size_t>(count * n_));
+      const Rows rows = level_.block(b, count);
+      if (how_.keys.integral()) {
+        how_.keys.fill(rows, buffer.keys.data(), buffer.costs, seen);
+        look_rows(buffer.keys.data(), count, n_, up_.data(), down_.data(), out);
+      } else {
+        look_real(rows, buffer, out, seen);
+      }
+      return buffer.keys.data();
     }
+  }
+
+  void look_real(Rows rows, Buffer& buffer, Look<Cost>* out, Seen& seen) const {
+    buffer.costs.resize(buffer.keys.size());
+    buffer.scale.resize(static_cast<std::size_t>(rows.count));
+    how_.keys.problem().cost->reals(rows, buffer.costs.data());
+    for (Index k = 0; k < rows.count; ++k) buffer.scale[k] = how_.keys.scale(rows[k]);
+    const Reals reals{buffer.costs.data(), buffer.scale.data(), buffer.keys.data()};
+    if (seen.inexact && how_.keys.surely_in_range()) {
+      look_reals(reals, rows.count, n_, up_.data(), down_.data(), out);
+      return;
+    }
+    const Extremes all = look_reals_checked(reals, rows.count, n_, up_.data(), down_.data(), out);
+    seen.inexact |= all.inexact;
+    if (!all.within(how_.keys.limit())) how_.keys.fill(rows, buffer.keys.data(), buffer.costs, seen);  // tells why
   }
 
   // key + up of the unplaced column; T's largest without one.

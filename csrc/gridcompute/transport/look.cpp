@@ -1,0 +1,102 @@
+#include "gridcompute/transport/look.hpp"
+
+#include <bit>
+#include <limits>
+#include <type_traits>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
+
+GRIDCOMPUTE_INLINE Cost key_of(double shifted) {
+  return static_cast<Cost>(std::bit_cast<std::uint64_t>(shifted) - std::bit_cast<std::uint64_t>(kRound));
+}
+
+constexpr Cost kInfinite =
+    static_cast<Cost>(std::bit_cast<std::uint64_t>(std::numeric_limits<double>::infinity()) -
+                      std::bit_cast<std::uint64_t>(kRound));
+
+template <class T>
+GRIDCOMPUTE_INLINE T least(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT up, Index n, T low) {
+  for (Index s = 0; s < n; ++s) {
+    const T v = add(row[s], up[s]);
+    low = v < low ? v : low;
+  }
+  return low;
+}
+
+template <class T>
+GRIDCOMPUTE_INLINE Look<T> kept(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT down, Index n, T low) {
+  T next = std::numeric_limits<T>::max(), count = 0, last = -1;
+  for (Index s = 0; s < n; ++s) {
+    const T v = add(row[s], down[s]);
+    const bool keep = v <= low;
+    count += keep ? T{1} : T{0};
+    last = keep ? static_cast<T>(s) : last;
+    const T other = keep ? std::numeric_limits<T>::max() : v;
+    next = other < next ? other : next;
+  }
+  return {low, next, count, last};
+}
+
+GRIDCOMPUTE_INLINE Cost least_real(const double* GRIDCOMPUTE_RESTRICT cost, double scale,
+                                   const Cost* GRIDCOMPUTE_RESTRICT up, Index n, Cost low,
+                                   Cost* GRIDCOMPUTE_RESTRICT key) {
+  for (Index s = 0; s < n; ++s) {
+    Cost k = key_of(cost[s] * scale + kRound);
+    k = k < kForbidden ? k : kForbidden;
+    key[s] = k;
+    const Cost v = k + up[s];
+    low = v < low ? v : low;
+  }
+  return low;
+}
+
+GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double scale, Index n, Extremes& all) {
+  Cost low = all.low, high = all.high, inexact = 0;
+  for (Index s = 0; s < n; ++s) {
+    const double x = cost[s] * scale, shifted = x + kRound;
+    const Cost key = key_of(shifted), finite = key == kInfinite ? 0 : key;
+    low = finite < low ? finite : low;
+    high = finite > high ? finite : high;
+    inexact |= static_cast<Cost>(key != kInfinite && shifted - kRound != x);
+  }
+  all = {low, high, all.inexact || inexact != 0};
+}
+
+}  // namespace
+
+GRIDCOMPUTE_CLONES void look_rows(const std::int32_t* rows, Index count, Index n, const std::int32_t* up,
+                                  const std::int32_t* down, Look<std::int32_t>* out) {
+  for (Index k = 0; k < count; ++k) out[k] = kept(rows + k * n, down, n, least(rows + k * n, up, n, out[k].low));
+}
+
+GRIDCOMPUTE_CLONES void look_rows(const Cost* rows, Index count, Index n, const Cost* up, const Cost* down,
+                                  Look<Cost>* out) {
+  for (Index k = 0; k < count; ++k) out[k] = kept(rows + k * n, down, n, least(rows + k * n, up, n, out[k].low));
+}
+
+GRIDCOMPUTE_CLONES void look_reals(const Reals& rows, Index count, Index n, const Cost* up, const Cost* down,
+                                   Look<Cost>* out) {
+  for (Index k = 0; k < count; ++k) {
+    Cost* key = rows.key + k * n;
+    out[k] = kept(key, down, n, least_real(rows.cost + k * n, rows.scale[k], up, n, out[k].low, key));
+  }
+}
+
+GRIDCOMPUTE_CLONES Extremes look_reals_checked(const Reals& rows, Index count, Index n, const Cost* up,
+                                               const Cost* down, Look<Cost>* out) {
+  Extremes all;
+  for (Index k = 0; k < count; ++k) {
+    Cost* key = rows.key + k * n;
+    extremes(rows.cost + k * n, rows.scale[k], n, all);
+    out[k] = kept(key, down, n, least_real(rows.cost + k * n, rows.scale[k], up, n, out[k].low, key));
+  }
+  return all;
+}
+
+}  // namespace gridcompute::transport

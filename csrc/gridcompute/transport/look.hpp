@@ -1,0 +1,51 @@
+// One look at a row of keys: what its cheapest class can cost within the box, and which classes may be that.
+//
+// Plain loops for the compiler, once for each instruction set. Int32 sums may wrap; scan.cpp tells afterwards. Real
+// costs become keys on the way: adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits, exact
+// for |x| < 2^51. That maps doubles to integers in order, so what is out of range shows in the extremes: +inf alone has
+// kInfinite, NaN and what is below -2^52 lie above that, what is above 2^51 below it.
+#pragma once
+
+#include <type_traits>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::transport {
+
+template <class T>
+struct Look {
+  T low;    // min(key + up); comes in as the unplaced column's value, or the largest T
+  T next;   // min(key + down) over classes with key + down > low
+  T count;  // classes with key + down <= low
+  T last;   // the last of them
+};
+
+// Wraps where it must.
+template <class T>
+[[nodiscard]] inline T add(T a, T b) {
+  return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) + static_cast<std::make_unsigned_t<T>>(b));
+}
+
+void look_rows(const std::int32_t* rows, Index count, Index n, const std::int32_t* up, const std::int32_t* down,
+               Look<std::int32_t>* out);
+void look_rows(const Cost* rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out);
+
+struct Reals {
+  const double* cost;   // (count, n)
+  const double* scale;  // (count): keys per cost
+  Cost* key;            // (count, n), out; kForbidden for +inf
+};
+
+struct Extremes {
+  Cost low = 0, high = 0;  // of the keys, +inf left out
+  bool inexact = false;    // some key differs from its cost * scale
+  [[nodiscard]] bool within(Cost limit) const noexcept { return -limit <= low && high <= limit; }
+};
+
+// Where costs are known to be in range.
+void look_reals(const Reals& rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out);
+// Where that must be found out; keys mean nothing if they are not.
+[[nodiscard]] Extremes look_reals_checked(const Reals& rows, Index count, Index n, const Cost* up, const Cost* down,
+                                          Look<Cost>* out);
+
+}  // namespace gridcompute::transport
