@@ -1,6 +1,7 @@
 #include "gridcompute/transport/look.hpp"
 
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -43,12 +44,38 @@ GRIDCOMPUTE_INLINE Look<T> kept(const T* GRIDCOMPUTE_RESTRICT row, const T* GRID
   return {low, next, count, last};
 }
 
+// Most classes are not kept: a byte each, and eight of them at a time.
+template <class T>
+GRIDCOMPUTE_INLINE Index list(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT down, Index n, T low,
+                              Slot* GRIDCOMPUTE_RESTRICT out) {
+  constexpr Index kBlock = 64, kWord = 8;
+  Index count = 0, b = 0;
+  for (; b + kBlock <= n; b += kBlock) {
+    std::uint8_t keep[kBlock];
+    for (Index k = 0; k < kBlock; ++k) keep[k] = add(row[b + k], down[b + k]) <= low ? 1 : 0;
+    for (Index w = 0; w < kBlock; w += kWord) {
+      std::uint64_t eight = 0;
+      std::memcpy(&eight, keep + w, kWord);
+      if (eight == 0) continue;
+      for (Index k = w; k < w + kWord; ++k) {
+        out[count] = static_cast<Slot>(b + k);
+        count += keep[k];
+      }
+    }
+  }
+  for (; b < n; ++b) {
+    out[count] = static_cast<Slot>(b);
+    count += add(row[b], down[b]) <= low ? 1 : 0;
+  }
+  return count;
+}
+
 GRIDCOMPUTE_INLINE Cost least_real(const double* GRIDCOMPUTE_RESTRICT cost, double scale,
                                    const Cost* GRIDCOMPUTE_RESTRICT up, Index n, Cost low,
                                    Cost* GRIDCOMPUTE_RESTRICT key) {
   for (Index s = 0; s < n; ++s) {
     Cost k = key_of(cost[s] * scale + kRound);
-    k = k < kForbidden ? k : kForbidden;
+    k = k < kInfinite ? k : kForbidden;
     key[s] = k;
     const Cost v = k + up[s];
     low = v < low ? v : low;
@@ -78,6 +105,15 @@ GRIDCOMPUTE_CLONES void look_rows(const std::int32_t* rows, Index count, Index n
 GRIDCOMPUTE_CLONES void look_rows(const Cost* rows, Index count, Index n, const Cost* up, const Cost* down,
                                   Look<Cost>* out) {
   for (Index k = 0; k < count; ++k) out[k] = kept(rows + k * n, down, n, least(rows + k * n, up, n, out[k].low));
+}
+
+GRIDCOMPUTE_CLONES Index list_kept(const std::int32_t* row, const std::int32_t* down, Index n, std::int32_t low,
+                                   Slot* out) {
+  return list(row, down, n, low, out);
+}
+
+GRIDCOMPUTE_CLONES Index list_kept(const Cost* row, const Cost* down, Index n, Cost low, Slot* out) {
+  return list(row, down, n, low, out);
 }
 
 GRIDCOMPUTE_CLONES void look_reals(const Reals& rows, Index count, Index n, const Cost* up, const Cost* down,

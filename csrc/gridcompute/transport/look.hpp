@@ -30,6 +30,10 @@ void look_rows(const std::int32_t* rows, Index count, Index n, const std::int32_
                Look<std::int32_t>* out);
 void look_rows(const Cost* rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out);
 
+// The classes of a row with key + down <= low, ascending, into out (room for n + 1); how many.
+Index list_kept(const std::int32_t* row, const std::int32_t* down, Index n, std::int32_t low, Slot* out);
+Index list_kept(const Cost* row, const Cost* down, Index n, Cost low, Slot* out);
+
 struct Reals {
   const double* cost;   // (count, n)
   const double* scale;  // (count): keys per cost

@@ -86,70 +86,79 @@ bool Repair::near(Index candidate, Cost low) const {
 void Repair::build(Slot s) {
   Pairs& pairs = pairs_[s];
   pairs.built = true;
-  std::vector<std::uint32_t> here(pending_[s]);
-  for (Index k = start_[s]; k < start_[s + 1]; ++k) here.push_back(static_cast<std::uint32_t>(order_[k]));
-  const auto each = [&](auto&& visit) {
-    for (const std::uint32_t c : here) {
-      if (r_.flow[c] == 0) continue;
-      const auto g = static_cast<std::size_t>(r_.owner[c]);
-      for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
-        if (o != static_cast<Index>(c) && near(o, low_[g])) visit(c, static_cast<std::uint32_t>(o));
-      }
+  found_.clear();
+  const auto visit = [&](std::uint32_t c) {
+    if (r_.flow[c] == 0) return;
+    const auto g = static_cast<std::size_t>(r_.owner[c]);
+    const Cost here = r_.key[c], low = low_[g];
+    for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
+      if (o == static_cast<Index>(c) || !near(o, low)) continue;
+      if (count_[r_.slot[o]]++ == 0) pairs.to.push_back(r_.slot[o]);
+      found_.push_back({r_.key[o] - here, c, static_cast<std::uint32_t>(o)});
     }
   };
-  each([&](std::uint32_t, std::uint32_t o) {
-    if (count_[r_.slot[o]]++ == 0) pairs.to.push_back(r_.slot[o]);
-  });
+  for (const std::uint32_t c : pending_[s]) visit(c);
+  for (Index k = start_[s]; k < start_[s + 1]; ++k) visit(static_cast<std::uint32_t>(order_[k]));
   std::sort(pairs.to.begin(), pairs.to.end());
-  pairs.heap.resize(pairs.to.size());
-  pairs.top.assign(pairs.to.size(), kForbidden);
-  pairs.heaped.assign(pairs.to.size(), false);
-  for (std::size_t k = 0; k < pairs.to.size(); ++k) {
-    pairs.heap[k].reserve(static_cast<std::size_t>(count_[pairs.to[k]]));
+  const std::size_t n = pairs.to.size();
+  pairs.best.assign(n, {kForbidden, 0, 0});
+  pairs.heaped.assign(n, 0);
+  pairs.begin.resize(n);
+  pairs.end.resize(n);
+  Index at = 0;
+  for (std::size_t k = 0; k < n; ++k) {
+    pairs.begin[k] = pairs.end[k] = at;
+    at += count_[pairs.to[k]];
     count_[pairs.to[k]] = static_cast<Index>(k);
   }
-  each([&](std::uint32_t c, std::uint32_t o) {
-    const auto k = static_cast<std::size_t>(count_[r_.slot[o]]);
-    const Entry entry{r_.key[o] - r_.key[c], c, o};
-    std::vector<Entry>& heap = pairs.heap[k];
-    heap.push_back(entry);
-    if (heap.front() > entry) std::swap(heap.front(), heap.back());  // the least first; heaped only when it goes
-    pairs.top[k] = heap.front().key;
-  });
+  pairs.first.resize(found_.size());
+  for (const Entry& entry : found_) {
+    const auto k = static_cast<std::size_t>(count_[r_.slot[entry.to]]);
+    pairs.first[pairs.end[k]++] = entry;
+    if (pairs.best[k] > entry) pairs.best[k] = entry;
+  }
   for (const Slot t : pairs.to) count_[t] = 0;
 }
 
-// Drops entries whose unit has left, and restores `top`.
+// Drops entries whose unit has left, and finds the best of the others.
 void Repair::refresh(Pairs& pairs, std::size_t k) {
-  std::vector<Entry>& heap = pairs.heap[k];
-  if (!pairs.heaped[k]) {
-    std::make_heap(heap.begin(), heap.end(), kHeap);
-    pairs.heaped[k] = true;
+  const auto first = pairs.first.begin() + pairs.begin[k];
+  Index& end = pairs.end[k];
+  const auto last = [&] { return pairs.first.begin() + end; };
+  if (pairs.heaped[k] == 0) std::make_heap(first, last(), kHeap), pairs.heaped[k] = 1;
+  while (end > pairs.begin[k] && r_.flow[first->from] == 0) {
+    std::pop_heap(first, last(), kHeap);
+    --end;
   }
+  Entry& best = pairs.best[k];
+  best = end > pairs.begin[k] ? *first : Entry{kForbidden, 0, 0};
+  if (pairs.later.empty()) return;
+  std::vector<Entry>& heap = pairs.later[k];
   while (!heap.empty() && r_.flow[heap.front().from] == 0) {
     std::pop_heap(heap.begin(), heap.end(), kHeap);
     heap.pop_back();
   }
-  pairs.top[k] = heap.empty() ? kForbidden : heap.front().key;
+  if (!heap.empty() && best > heap.front()) best = heap.front();
 }
 
-void Repair::insert(Slot s, Slot t, Entry entry) {
-  Pairs& pairs = pairs_[s];
+void Repair::insert(Pairs& pairs, Slot t, Entry entry) {
   const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), t);
   const auto k = static_cast<std::size_t>(it - pairs.to.begin());
+  if (pairs.later.empty()) pairs.later.resize(pairs.to.size());
   if (it == pairs.to.end() || *it != t) {
     const auto at = static_cast<std::ptrdiff_t>(k);
     pairs.to.insert(it, t);
-    pairs.top.insert(pairs.top.begin() + at, entry.key);
-    pairs.heap.insert(pairs.heap.begin() + at, std::vector<Entry>{entry});
-    pairs.heaped.insert(pairs.heaped.begin() + at, true);
+    pairs.best.insert(pairs.best.begin() + at, entry);
+    pairs.begin.insert(pairs.begin.begin() + at, 0);
+    pairs.end.insert(pairs.end.begin() + at, 0);
+    pairs.heaped.insert(pairs.heaped.begin() + at, 1);
+    pairs.later.insert(pairs.later.begin() + at, std::vector<Entry>{entry});
     return;
   }
-  std::vector<Entry>& heap = pairs.heap[k];
-  if (!pairs.heaped[k]) std::make_heap(heap.begin(), heap.end(), kHeap), pairs.heaped[k] = true;
+  std::vector<Entry>& heap = pairs.later[k];
   heap.push_back(entry);
   std::push_heap(heap.begin(), heap.end(), kHeap);
-  pairs.top[k] = heap.front().key;
+  if (pairs.best[k] > entry) pairs.best[k] = entry;
 }
 
 // The first units of a group have come to this candidate.
@@ -162,7 +171,7 @@ void Repair::arrive(Index candidate) {
   const auto g = static_cast<std::size_t>(r_.owner[candidate]);
   for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
     if (o == candidate || !near(o, low_[g])) continue;
-    insert(s, r_.slot[o],
+    insert(pairs_[s], r_.slot[o],
            {r_.key[o] - r_.key[candidate], static_cast<std::uint32_t>(candidate), static_cast<std::uint32_t>(o)});
   }
 }
@@ -176,8 +185,7 @@ void Repair::retire(Index candidate) {
     const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), r_.slot[o]);
     if (it == pairs.to.end() || *it != r_.slot[o]) continue;
     const auto k = static_cast<std::size_t>(it - pairs.to.begin());
-    if (!pairs.heap[k].empty() && pairs.heap[k].front().from == static_cast<std::uint32_t>(candidate))
-      refresh(pairs, k);
+    if (pairs.best[k].key < kForbidden && pairs.best[k].from == static_cast<std::uint32_t>(candidate)) refresh(pairs, k);
   }
 }
 
@@ -202,9 +210,10 @@ void Repair::relax(Slot v, Cost d) {
   const Pairs& pairs = pairs_[v];
   const Cost base = d - p_[v];
   for (std::size_t k = 0; k < pairs.to.size(); ++k) {
-    if (pairs.top[k] == kForbidden) continue;
+    const Cost key = pairs.best[k].key;
+    if (key == kForbidden) continue;
     const Slot t = pairs.to[k];
-    reach(t, base + pairs.top[k] + p_[t], {v, t, static_cast<Index>(k), pairs.top[k]});
+    reach(t, base + key + p_[t], {v, t, static_cast<Index>(k), key});
   }
 }
 
@@ -263,7 +272,7 @@ Cost Repair::carry(Cost most) const {
     } else if (a.to == hub_) {
       most = std::min(most, capacity_[a.from] - filled_[a.from]);
     } else {
-      most = std::min(most, r_.flow[pairs_[a.from].heap[a.arc].front().from]);
+      most = std::min(most, r_.flow[pairs_[a.from].best[a.arc].from]);
     }
   }
   return most;
@@ -279,7 +288,7 @@ void Repair::augment(Slot target) {
       if (a.arc < 0) continue;
       const Pairs& pairs = pairs_[a.from];
       a.arc = std::lower_bound(pairs.to.begin(), pairs.to.end(), a.to) - pairs.to.begin();
-      if (pairs.top[a.arc] != a.key) return false;
+      if (pairs.best[a.arc].key != a.key) return false;
     }
     return true;
   };
@@ -294,7 +303,7 @@ void Repair::augment(Slot target) {
       } else if (a.to == hub_) {
         filled_[a.from] += amount;
       } else {
-        const Entry e = pairs_[a.from].heap[a.arc].front();
+        const Entry e = pairs_[a.from].best[a.arc];
         r_.flow[e.from] -= amount;
         if (r_.flow[e.to] == 0) came.push_back(e.to);
         r_.flow[e.to] += amount;

@@ -53,12 +53,16 @@ class Repair {
     std::uint32_t from, to;  // candidates
     bool operator>(const Entry& other) const noexcept { return key != other.key ? key > other.key : from > other.from; }
   };
-  struct Pairs {  // all residual arcs s -> t of one class, ascending t
+  // All residual arcs s -> t of one class, ascending t. What was there when the class was built lies in one array, pair
+  // after pair; what came later in a heap of the pair's own.
+  struct Pairs {
     bool built = false;
     std::vector<Slot> to;
-    std::vector<Cost> top;  // the least key, kForbidden if none
-    std::vector<std::vector<Entry>> heap;
-    std::vector<bool> heaped;
+    std::vector<Entry> best;  // key kForbidden if none
+    std::vector<Entry> first;
+    std::vector<Index> begin, end;  // of each pair in `first`, a heap once `heaped`
+    std::vector<char> heaped;
+    std::vector<std::vector<Entry>> later;  // empty, or one a pair
   };
   struct Step {
     Slot from, to;
@@ -68,7 +72,7 @@ class Repair {
 
   void build(Slot s);
   void refresh(Pairs& pairs, std::size_t k);
-  void insert(Slot s, Slot t, Entry entry);
+  void insert(Pairs& pairs, Slot t, Entry entry);
   void arrive(Index candidate);
   void retire(Index candidate);
   bool search();
@@ -92,6 +96,7 @@ class Repair {
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
   std::vector<Pairs> pairs_;
   std::vector<Index> count_;
+  std::vector<Entry> found_;
   std::vector<Cost> distance_;
   std::vector<std::uint32_t> seen_, done_;
   std::uint32_t epoch_ = 0;

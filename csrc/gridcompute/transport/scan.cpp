@@ -84,13 +84,13 @@ class ChunkScanner {
     const Index block = std::clamp<Index>(kBlockBytes / (n_ * static_cast<Index>(sizeof(Cost)) + 1), 1, 256);
     std::vector<Look<T>> looks(static_cast<std::size_t>(block));
     Buffer buffer;
-    std::vector<Index> begins;
+    buffer.kept.resize(static_cast<std::size_t>(n_ + 1));
     for (Index b = begin; b < end; b += block) {
       const Index count = std::min(block, end - b);
       for (Index k = 0; k < count; ++k) looks[k].low = outside(level_.row(b + k), piece.seen);
       const T* rows = look(b, count, buffer, looks.data(), piece.seen);
       for (Index k = 0; k < count; ++k) {
-        settle(b + k, std::is_same_v<T, Cost> ? rows + k * n_ : narrow_row(b + k), looks[k], piece, begins);
+        settle(b + k, std::is_same_v<T, Cost> ? rows + k * n_ : narrow_row(b + k), looks[k], piece, buffer);
       }
     }
   }
@@ -99,6 +99,8 @@ class ChunkScanner {
   struct Buffer {
     std::vector<Cost> keys;
     std::vector<double> costs, scale;
+    std::vector<Slot> kept;
+    std::vector<Index> begins;  // of the piece's groups, if shared
   };
 
   // The int32 matrix's own row, for T = int32.
@@ -150,7 +152,7 @@ class ChunkScanner {
     return static_cast<T>(std::min<Cost>(v, std::numeric_limits<T>::max()));
   }
 
-  void settle(Index k, const T* row, const Look<T>& seen, Piece& piece, std::vector<Index>& begins) const {
+  void settle(Index k, const T* row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
     const Index job = level_.row(k);
     const Cost weight = how_.keys.problem().weight(job);
     Cost next = seen.next == std::numeric_limits<T>::max() ? kForbidden : static_cast<Cost>(seen.next);
@@ -181,18 +183,17 @@ class ChunkScanner {
       piece.base += static_cast<Wide>(weight) * key;
       return;
     }
-    group(k, row, seen, out_too, left_out, next, weight, piece, begins);
+    group(k, row, seen, out_too, left_out, next, weight, piece, buffer);
   }
 
   void group(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
-             Piece& piece, std::vector<Index>& begins) const {
-    if (how_.share && join_recent(k, row, seen, out_too, left_out, next, weight, piece, begins)) return;
+             Piece& piece, Buffer& buffer) const {
+    if (how_.share && join_recent(k, row, seen, out_too, left_out, next, weight, piece, buffer)) return;
     const Index start = static_cast<Index>(piece.slot.size());
-    for (Index s = 0; s <= static_cast<Index>(seen.last); ++s) {
-      if (add(row[s], down_[s]) <= seen.low) {
-        piece.slot.push_back(static_cast<Slot>(s));
-        piece.key.push_back(static_cast<Cost>(row[s]));
-      }
+    const Index found = list_kept(row, down_.data(), static_cast<Index>(seen.last) + 1, seen.low, buffer.kept.data());
+    for (Index c = 0; c < found; ++c) {
+      piece.slot.push_back(buffer.kept[c]);
+      piece.key.push_back(static_cast<Cost>(row[buffer.kept[c]]));
     }
     if (out_too) piece.slot.push_back(static_cast<Slot>(n_)), piece.key.push_back(left_out);
     const auto size = static_cast<std::int32_t>(static_cast<Index>(piece.slot.size()) - start);
@@ -202,7 +203,7 @@ class ChunkScanner {
     piece.base += static_cast<Wide>(weight) * first;
     if (how_.share) {
       const std::uint64_t h = hash_list(&piece.slot[start], &piece.key[start], size);
-      const std::int32_t g = find_list(piece, begins, h, &piece.slot[start], &piece.key[start], size, piece.table);
+      const std::int32_t g = find_list(piece, buffer.begins, h, &piece.slot[start], &piece.key[start], size, piece.table);
       if (g >= 0) {
         piece.slot.resize(static_cast<std::size_t>(start));
         piece.key.resize(static_cast<std::size_t>(start));
@@ -212,7 +213,7 @@ class ChunkScanner {
       }
       piece.recent[signature(row, seen)] = static_cast<std::int32_t>(piece.size.size());
       piece.table.emplace(h, static_cast<std::int32_t>(piece.size.size()));
-      begins.push_back(start);
+      buffer.begins.push_back(start);
     }
     out_.where[k] = ~static_cast<std::int32_t>(piece.size.size());
     piece.job.push_back(k);
@@ -239,11 +240,11 @@ class ChunkScanner {
   // With ties most rows have a list that was met a moment ago: then its classes alone are compared, not all. The list
   // is the same if it is as long, each of its classes is kept, and their keys differ by the same.
   bool join_recent(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
-                   Piece& piece, const std::vector<Index>& begins) const {
+                   Piece& piece, const Buffer& buffer) const {
     const std::int32_t g = piece.recent[signature(row, seen)];
     if (g < 0 || piece.size[g] != static_cast<std::int32_t>(seen.count) + (out_too ? 1 : 0)) return false;
-    const Slot* slot = piece.slot.data() + begins[g];
-    const Cost* key = piece.key.data() + begins[g];
+    const Slot* slot = piece.slot.data() + buffer.begins[g];
+    const Cost* key = piece.key.data() + buffer.begins[g];
     const auto at = [&](Slot s) { return s == n_ ? left_out : static_cast<Cost>(row[s]); };
     const Cost first = at(slot[0]);
     for (std::int32_t c = 0; c < piece.size[g]; ++c) {
