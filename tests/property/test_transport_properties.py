@@ -31,7 +31,9 @@ def close(a: Any, b: Any, t: Transport) -> bool:
     finite = t.cost[np.isfinite(t.cost)]
     outs = [] if t.unplaced is None else t.unplaced[np.isfinite(t.unplaced)]
     scale = max((abs(float(x)) for x in (*finite, *outs)), default=0.0)
-    tolerance = 0 if t.cost.dtype.kind == "i" and t.unplaced is None else 1e-9 * scale
+    # No power of two is large enough to tell the smallest doubles apart.
+    tiny = 2.0**-1000
+    tolerance = 0 if t.cost.dtype.kind == "i" and t.unplaced is None else max(1e-9 * scale, tiny)
     return abs(exact(a) - exact(b)) <= tolerance
 
 

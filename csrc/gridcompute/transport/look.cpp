@@ -17,9 +17,8 @@ GRIDCOMPUTE_INLINE Cost key_of(double shifted) {
   return static_cast<Cost>(std::bit_cast<std::uint64_t>(shifted) - std::bit_cast<std::uint64_t>(kRound));
 }
 
-constexpr Cost kInfinite =
-    static_cast<Cost>(std::bit_cast<std::uint64_t>(std::numeric_limits<double>::infinity()) -
-                      std::bit_cast<std::uint64_t>(kRound));
+constexpr Cost kInfinite = static_cast<Cost>(std::bit_cast<std::uint64_t>(std::numeric_limits<double>::infinity()) -
+                                             std::bit_cast<std::uint64_t>(kRound));
 
 template <class T>
 GRIDCOMPUTE_INLINE T least(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT up, Index n, T low) {
@@ -30,18 +29,22 @@ GRIDCOMPUTE_INLINE T least(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPU
   return low;
 }
 
+// Masks, not conditions: gcc 12 makes branches of those, and then no vectors.
 template <class T>
 GRIDCOMPUTE_INLINE Look<T> kept(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT down, Index n, T low) {
-  T next = std::numeric_limits<T>::max(), count = 0, last = -1;
+  using U = std::make_unsigned_t<T>;
+  constexpr T top = std::numeric_limits<T>::max();
+  T next = top;
+  U tags = 0, tag = 1;
   for (Index s = 0; s < n; ++s) {
     const T v = add(row[s], down[s]);
-    const bool keep = v <= low;
-    count += keep ? T{1} : T{0};
-    last = keep ? static_cast<T>(s) : last;
-    const T other = keep ? std::numeric_limits<T>::max() : v;
+    const T mask = static_cast<T>(-static_cast<T>(v <= low));
+    tags += static_cast<U>(mask) & tag;
+    tag += U{1} << kCountBits<T>;
+    const T other = static_cast<T>((v & ~mask) | (top & mask));
     next = other < next ? other : next;
   }
-  return {low, next, count, last};
+  return {low, next, tags};
 }
 
 // Most classes are not kept: a byte each, and eight of them at a time.

@@ -12,12 +12,20 @@
 
 namespace gridcompute::transport {
 
+// Half of a T counts classes, the other half holds one.
+template <class T>
+inline constexpr int kCountBits = 4 * sizeof(T);
+inline constexpr Index kNarrowClasses = Index{1} << kCountBits<std::int32_t>;  // more need T = Cost
+
 template <class T>
 struct Look {
-  T low;    // min(key + up); comes in as the unplaced column's value, or the largest T
-  T next;   // min(key + down) over classes with key + down > low
-  T count;  // classes with key + down <= low
-  T last;   // the last of them
+  T low;                         // min(key + up); comes in as the unplaced column's value, or the largest T
+  T next;                        // min(key + down) over classes with key + down > low
+  std::make_unsigned_t<T> tags;  // of the classes kept, those with key + down <= low: sum of class * 2^kCountBits + 1
+  [[nodiscard]] Index count() const noexcept {
+    return static_cast<Index>(tags & ((decltype(tags){1} << kCountBits<T>)-1));
+  }
+  [[nodiscard]] Slot only() const noexcept { return static_cast<Slot>(tags >> kCountBits<T>); }  // if count() is 1
 };
 
 // Wraps where it must.

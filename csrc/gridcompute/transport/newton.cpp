@@ -9,7 +9,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 14;    // groups: fixed, so that sums do not depend on threads
 constexpr Index kSample = 1 << 14;   // gaps looked at for a width
 constexpr int kIterations = 60;      // of conjugate gradients
 constexpr double kResidual = 1e-4;   // of the squared residual: then they stop
@@ -30,10 +29,32 @@ GRIDCOMPUTE_CLONES void add_product(const double* matrix, const double* x, Index
   }
 }
 
+// Second less first of each pair at these moves.
+GRIDCOMPUTE_CLONES void gaps_between(const std::int32_t* first, const std::int32_t* second, const float* apart,
+                                     const float* move, Index n, float* GRIDCOMPUTE_RESTRICT out) {
+  for (Index g = 0; g < n; ++g) out[g] = apart[g] + move[second[g]] - move[first[g]];
+}
+
+struct TwoLeast {
+  std::int32_t at;
+  float second;
+};
+
+TwoLeast two_least(const std::int32_t* set, const float* above, std::int32_t size, const float* move) {
+  float best = std::numeric_limits<float>::infinity(), second = best;
+  std::int32_t at = 0;
+  for (std::int32_t c = 0; c < size; ++c) {
+    const float v = above[c] + move[set[c]];
+    second = std::min(second, std::max(v, best));
+    if (v < best) best = v, at = c;
+  }
+  return {at, second};
+}
+
 }  // namespace
 
 Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool)
-    : r_(problem), pool_(pool), of_(capacity.size()), price_(capacity.size()) {
+    : r_(problem), pool_(pool), of_(capacity.size()) {
   for (std::size_t s = 0; s < capacity.size(); ++s) {
     const auto first = static_cast<std::size_t>(alike[s]);
     if (first == s) {
@@ -49,13 +70,34 @@ Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::s
   }
   n_ = lead_.size();
   for (const Slot s : lead_) {
+    center_.push_back(r_.box.center[s]);
     low_.push_back(std::max<Cost>(0, r_.box.center[s] - r_.box.down[s]));
     high_.push_back(r_.box.center[s] + r_.box.up[s]);
   }
   damp_.assign(n_, 0.0);
   stiff_.assign(n_, 0.0);
-  for (State* state : {&now_, &trial_})
-    state->parts.resize(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
+  move_.assign(n_, 0.0F);
+  undecided_ = std::make_unique<Undecided>(r_, of_, center_, range(), pool_);
+  for (State* state : {&now_, &trial_}) state->parts.resize(undecided_->parts().size());
+}
+
+Undecided::Range Newton::range() const {
+  Undecided::Range out{std::vector<float>(n_), std::vector<float>(n_)};
+  for (std::size_t k = 0; k < n_; ++k) {
+    out.low[k] = static_cast<float>(low_[k] - center_[k]);
+    out.high[k] = static_cast<float>(high_[k] - center_[k]);
+  }
+  return out;
+}
+
+void Newton::narrow(std::span<const Cost> packed, double part) {
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double down = part * static_cast<double>(r_.box.down[lead_[k]]);
+    const double up = part * static_cast<double>(r_.box.up[lead_[k]]);
+    low_[k] = std::max(low_[k], packed[k] - static_cast<Cost>(down) - 1);
+    high_[k] = std::min(high_[k], packed[k] + static_cast<Cost>(up) + 1);
+  }
+  undecided_->narrow(range(), pool_);
 }
 
 std::vector<Cost> Newton::packed(std::span<const Cost> prices) const {
@@ -71,47 +113,59 @@ void Newton::unpack(std::span<const Cost> packed, std::vector<Cost>& prices) con
   }
 }
 
-double Newton::width(std::span<const Cost> packed, Index active) const {
+void Newton::moves(std::span<const Cost> packed) {
+  for (std::size_t k = 0; k < n_; ++k) move_[k] = static_cast<float>(packed[k] - center_[k]);
+}
+
+double Newton::width(std::span<const Cost> packed, Index active) {
+  moves(packed);
   std::vector<double> gaps;
-  const Index step = std::max<Index>(1, r_.groups() / kSample);
-  for (Index g = 0; g < r_.groups(); g += step) {
-    Cost best = std::numeric_limits<Cost>::max(), second = best;
-    std::int32_t at = -1;
-    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
-      const std::int32_t set = of_[r_.slot[c]];
-      if (set == at) continue;
-      const Cost v = r_.key[c] + packed[set];
-      second = std::min(second, std::max(v, best));
-      if (v < best) best = v, at = set;
+  const std::size_t step = static_cast<std::size_t>(std::max<Index>(1, undecided_->groups() / kSample));
+  for (const Undecided::Part& part : undecided_->parts()) {
+    for (std::size_t g = 0; g < part.first.size(); g += step)
+      gaps.push_back(std::fabs(static_cast<double>(part.apart[g] + move_[part.second[g]] - move_[part.first[g]])));
+    std::size_t at = 0;
+    for (std::size_t g = 0; g < part.size.size(); at += static_cast<std::size_t>(part.size[g++])) {
+      if (g % step != 0) continue;
+      const auto [best, second] = two_least(&part.set[at], &part.above[at], part.size[g], move_.data());
+      gaps.push_back(static_cast<double>(second - part.above[at + static_cast<std::size_t>(best)] -
+                                         move_[part.set[at + static_cast<std::size_t>(best)]]));
     }
-    if (second < std::numeric_limits<Cost>::max()) gaps.push_back(static_cast<double>(second - best));
   }
   if (gaps.empty()) return 1.0;
-  const auto rank = std::min<std::size_t>(gaps.size() / 4, static_cast<std::size_t>(active * r_.columns / step));
+  const auto rank = std::min<std::size_t>(gaps.size() / 4, static_cast<std::size_t>(active * r_.columns) / step);
   std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(rank), gaps.end());
   return std::max(1.0, gaps[rank]);
 }
 
 const Newton::Look& Newton::look(std::span<const Cost> packed, double tau) {
-  for (std::size_t s = 0; s < of_.size(); ++s) price_[s] = packed[of_[s]];
-  pool_.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
+  moves(packed);
+  const std::vector<Undecided::Part>& parts = undecided_->parts();
+  pool_.for_chunks(static_cast<Index>(parts.size()), 1, [&](Index chunk, Index, Index) {
+    const Undecided::Part& groups = parts[static_cast<std::size_t>(chunk)];
     Part& part = trial_.parts[static_cast<std::size_t>(chunk)];
-    for (auto* sums : {&part.load, &part.nearest, &part.diagonal}) sums->assign(n_, 0.0);
+    part.nearest = groups.fixed;
+    for (auto* sums : {&part.smooth, &part.diagonal}) sums->assign(n_, 0.0);
     part.at.clear(), part.size.clear(), part.stiffness.clear();
-    for (Index g = begin; g < end; ++g) split(g, tau, part);
+    split_pairs(groups, static_cast<float>(tau), part);
+    std::size_t at = 0;
+    for (std::size_t g = 0; g < groups.size.size(); at += static_cast<std::size_t>(groups.size[g++])) {
+      split(&groups.set[at], &groups.above[at], groups.size[g], static_cast<double>(groups.weights[g]),
+            static_cast<float>(tau), part);
+    }
   });
-  trial_.gradient = fixed_;
+  std::vector<double> nearest = fixed_, smooth(n_, 0.0);
+  trial_.gradient.assign(n_, 0.0);
   trial_.diagonal.assign(n_, 0.0);
-  std::vector<double> nearest = fixed_;
   for (const Part& part : trial_.parts) {
     for (std::size_t k = 0; k < n_; ++k) {
-      trial_.gradient[k] += part.load[k], trial_.diagonal[k] += part.diagonal[k], nearest[k] += part.nearest[k];
+      nearest[k] += part.nearest[k], smooth[k] += part.smooth[k], trial_.diagonal[k] += part.diagonal[k];
     }
   }
   trial_.imbalance = 0;
   for (std::size_t k = 0; k < n_; ++k) {
-    trial_.gradient[k] -= capacity_[k];
     const double off = nearest[k] - capacity_[k];
+    trial_.gradient[k] = off + smooth[k];
     trial_.imbalance += off > 0 ? off : (packed[k] > 0 ? -off : 0.0);
   }
   return trial_;
@@ -123,42 +177,31 @@ void Newton::accept() {
   for (double& x : stiff_) x /= 2;
 }
 
-// Projection of the group onto the simplex: those within theta of the best share the weight.
-void Newton::split(Index g, double tau, Part& part) const {
-  const Index from = r_.begin[g], to = from + r_.size[g];
-  const double w = static_cast<double>(r_.weight[g]);
-  if (r_.size[g] == 2) return split_two(r_.slot[from], r_.slot[from + 1], r_.key[from + 1], w, tau, part);
-  Cost best = std::numeric_limits<Cost>::max(), second = best;
-  Index at = from;
-  for (Index c = from; c < to; ++c) {
-    const Cost v = r_.key[c] + price_[r_.slot[c]];
-    second = std::min(second, std::max(v, best));
-    if (v < best) best = v, at = c;
-  }
-  const auto nearest = static_cast<std::size_t>(of_[r_.slot[at]]);
-  part.nearest[nearest] += w;
-  if (static_cast<double>(second) - static_cast<double>(best) >= tau) {
-    part.load[nearest] += w;
-    return;
-  }
+// Projection of a group onto the simplex: those within theta of the best share the weight.
+void Newton::split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau,
+                   Part& part) const {
+  const auto [at, second] = two_least(set, above, size, move_.data());
+  const float best = above[at] + move_[set[at]];
+  part.nearest[set[at]] += w;
+  if (second - best >= tau) return;
   part.near.clear();
-  for (Index c = from; c < to; ++c) {
-    const double x = static_cast<double>(r_.key[c] + price_[r_.slot[c]] - best);
-    if (x < tau) part.near.emplace_back(x, of_[r_.slot[c]]);
+  for (std::int32_t c = 0; c < size; ++c) {
+    const float x = above[c] + move_[set[c]] - best;
+    if (x < tau) part.near.emplace_back(x, set[c]);
   }
   std::sort(part.near.begin(), part.near.end());
-  part.near.erase(std::unique(part.near.begin(), part.near.end()), part.near.end());  // alike
-  double sum = 0, theta = tau;
+  double sum = 0, theta = static_cast<double>(tau);
   std::size_t m = 0;
-  while (m < part.near.size() && part.near[m].first < theta) {
-    sum += part.near[m++].first;
-    theta = (tau + sum) / static_cast<double>(m);
+  while (m < part.near.size() && static_cast<double>(part.near[m].first) < theta) {
+    sum += static_cast<double>(part.near[m++].first);
+    theta = (static_cast<double>(tau) + sum) / static_cast<double>(m);
   }
-  const double k = w / tau;
+  const double k = w / static_cast<double>(tau);
+  part.smooth[set[at]] -= w;
   for (std::size_t c = 0; c < m; ++c) {
-    const auto set = static_cast<std::size_t>(part.near[c].second);
-    part.load[set] += k * (theta - part.near[c].first);
-    part.diagonal[set] += k * (1.0 - 1.0 / static_cast<double>(m));
+    const auto to = static_cast<std::size_t>(part.near[c].second);
+    part.smooth[to] += k * (theta - static_cast<double>(part.near[c].first));
+    part.diagonal[to] += k * (1.0 - 1.0 / static_cast<double>(m));
     if (m > 1) part.at.push_back(part.near[c].second);
   }
   if (m < 2) return;
@@ -166,24 +209,30 @@ void Newton::split(Index g, double tau, Part& part) const {
   part.stiffness.push_back(k);
 }
 
-// The same for two classes: most groups.
-void Newton::split_two(Slot a, Slot b, Cost key, double w, double tau, Part& part) const {
-  const double apart = static_cast<double>(key + price_[b] - price_[a]);
-  const std::int32_t first = of_[apart < 0 ? b : a], second = of_[apart < 0 ? a : b];
-  const double gap = std::fabs(apart);
-  part.nearest[first] += w;
-  if (gap >= tau || first == second) {
-    part.load[first] += w;
-    return;
+// The same between two sets: most groups.
+void Newton::split_pairs(const Undecided::Part& pairs, float tau, Part& part) const {
+  const std::size_t count = pairs.first.size();
+  part.gap.resize(count);
+  gaps_between(pairs.first.data(), pairs.second.data(), pairs.apart.data(), move_.data(), static_cast<Index>(count),
+               part.gap.data());
+  for (std::size_t g = 0; g < count; ++g) {
+    const bool swapped = part.gap[g] < 0;
+    const std::int32_t near = swapped ? pairs.second[g] : pairs.first[g];
+    const float gap = std::fabs(part.gap[g]);
+    const auto w = static_cast<double>(pairs.weight[g]);
+    part.nearest[near] += w;
+    if (gap >= tau) continue;
+    const std::int32_t far = swapped ? pairs.first[g] : pairs.second[g];
+    const double k = w / static_cast<double>(tau),
+                 moved = k * (static_cast<double>(tau) - static_cast<double>(gap)) / 2;
+    part.smooth[near] -= moved;
+    part.smooth[far] += moved;
+    part.diagonal[near] += k / 2;
+    part.diagonal[far] += k / 2;
+    part.at.push_back(near), part.at.push_back(far);
+    part.size.push_back(2);
+    part.stiffness.push_back(k);
   }
-  const double k = w / tau, theta = (tau + gap) / 2;
-  part.load[first] += k * theta;
-  part.load[second] += k * (theta - gap);
-  part.diagonal[first] += k / 2;
-  part.diagonal[second] += k / 2;
-  part.at.push_back(first), part.at.push_back(second);
-  part.size.push_back(2);
-  part.stiffness.push_back(k);
 }
 
 // Which classes may move: not those at an end of their range that their load pulls out of it.

@@ -11,17 +11,20 @@
 // hold in place moves no further than its radius.
 //
 // Steps.  look: loads at some prices, the groups that split. step: Laplacian * step = load - u by conjugate gradients
-// with Jacobi preconditioning.
+// with Jacobi preconditioning. narrow: what is left to decide near the accepted prices (undecided.hpp).
 //
-// Complexity.  look: a pass over the candidates, in threads; an iteration of conjugate gradients: the groups that split
-// times their lists.
+// Complexity.  look: a pass over the undecided groups, in threads; an iteration of conjugate gradients: the groups that
+// split times their lists.
 //
 // Source.  Lorenz, Manns and Meyer, Appl. Math. Optim. 83 (2021) 1919 (quadratic regularisation); Bertsekas, SIAM J.
 // Control Optim. 20 (1982) 221 (projected Newton: who stands still).
 #pragma once
 
+#include <memory>
+
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/transport/restricted.hpp"
+#include "gridcompute/transport/undecided.hpp"
 
 namespace gridcompute::transport {
 
@@ -35,7 +38,10 @@ class Newton {
   void unpack(std::span<const Cost> packed, std::vector<Cost>& prices) const;
 
   // The gap between best and second best below which about `active` groups a class lie.
-  [[nodiscard]] double width(std::span<const Cost> packed, Index active) const;
+  [[nodiscard]] double width(std::span<const Cost> packed, Index active);
+
+  // From here on prices stay within this part of the box around the accepted ones.
+  void narrow(std::span<const Cost> packed, double part);
 
   // Loads at some prices, and who splits; the next step starts from there once it is accepted.
   struct Look {
@@ -56,10 +62,11 @@ class Newton {
 
  private:
   struct Part {  // what one chunk of groups adds: loads, the Laplacian's diagonal, and the groups that split, flat
-    std::vector<double> load, nearest, diagonal;
+    std::vector<double> nearest, smooth, diagonal;  // load: each at its cheapest; what splitting adds to that
     std::vector<std::int32_t> at, size;
     std::vector<double> stiffness;  // w / tau
-    std::vector<std::pair<double, std::int32_t>> near;
+    std::vector<float> gap;
+    std::vector<std::pair<float, std::int32_t>> near;
   };
 
   struct State : Look {
@@ -67,8 +74,10 @@ class Newton {
     std::vector<Part> parts;
   };
 
-  void split(Index g, double tau, Part& part) const;
-  void split_two(Slot a, Slot b, Cost key, double w, double tau, Part& part) const;
+  void split_pairs(const Undecided::Part& pairs, float tau, Part& part) const;
+  void split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau, Part& part) const;
+  void moves(std::span<const Cost> packed);
+  [[nodiscard]] Undecided::Range range() const;
   void free_classes(std::span<const Cost> packed);
   [[nodiscard]] std::vector<double> solve(const std::vector<double>& off, int iterations) const;
   void assemble();
@@ -80,7 +89,9 @@ class Newton {
   std::vector<std::int32_t> of_;  // (columns): the set of a class
   std::vector<Slot> lead_;        // (sets): its largest class
   std::vector<double> capacity_, fixed_;
-  std::vector<Cost> low_, high_, price_;  // (sets), (sets), (columns)
+  std::vector<Cost> low_, high_, center_;
+  std::vector<float> move_;  // of the prices being looked at, from the center
+  std::unique_ptr<Undecided> undecided_;
   std::vector<double> free_, damp_, stiff_;
   State now_, trial_;
   bool assembled_ = false;

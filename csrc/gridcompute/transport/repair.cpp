@@ -185,7 +185,8 @@ void Repair::retire(Index candidate) {
     const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), r_.slot[o]);
     if (it == pairs.to.end() || *it != r_.slot[o]) continue;
     const auto k = static_cast<std::size_t>(it - pairs.to.begin());
-    if (pairs.best[k].key < kForbidden && pairs.best[k].from == static_cast<std::uint32_t>(candidate)) refresh(pairs, k);
+    if (pairs.best[k].key < kForbidden && pairs.best[k].from == static_cast<std::uint32_t>(candidate))
+      refresh(pairs, k);
   }
 }
 

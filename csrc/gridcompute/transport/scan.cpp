@@ -168,14 +168,14 @@ class ChunkScanner {
     }
     next = std::min(next, kForbidden);
     // Prices are below kForbidden / 2, so nothing less tells that a row may have nothing allowed; the row itself does.
-    if ((seen.count == 0 && !out_too) ||
+    if ((seen.count() == 0 && !out_too) ||
         (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden &&
          std::none_of(row, row + n_, [](T key) { return static_cast<Cost>(key) < kForbidden; }))) {
       if (piece.hopeless < 0) piece.hopeless = k;
       return;
     }
-    if (seen.count + (out_too ? 1 : 0) == 1) {
-      const Slot s = out_too ? static_cast<Slot>(n_) : static_cast<Slot>(seen.last);
+    if (seen.count() + (out_too ? 1 : 0) == 1) {
+      const Slot s = out_too ? static_cast<Slot>(n_) : seen.only();
       const Cost key = out_too ? left_out : static_cast<Cost>(row[s]);
       out_.where[k] = s;
       out_.slack[k] = floor_float(next - (key + box_.center[s]));
@@ -190,7 +190,7 @@ class ChunkScanner {
              Piece& piece, Buffer& buffer) const {
     if (how_.share && join_recent(k, row, seen, out_too, left_out, next, weight, piece, buffer)) return;
     const Index start = static_cast<Index>(piece.slot.size());
-    const Index found = list_kept(row, down_.data(), static_cast<Index>(seen.last) + 1, seen.low, buffer.kept.data());
+    const Index found = list_kept(row, down_.data(), n_, seen.low, buffer.kept.data());
     for (Index c = 0; c < found; ++c) {
       piece.slot.push_back(buffer.kept[c]);
       piece.key.push_back(static_cast<Cost>(row[buffer.kept[c]]));
@@ -203,7 +203,8 @@ class ChunkScanner {
     piece.base += static_cast<Wide>(weight) * first;
     if (how_.share) {
       const std::uint64_t h = hash_list(&piece.slot[start], &piece.key[start], size);
-      const std::int32_t g = find_list(piece, buffer.begins, h, &piece.slot[start], &piece.key[start], size, piece.table);
+      const std::int32_t g =
+          find_list(piece, buffer.begins, h, &piece.slot[start], &piece.key[start], size, piece.table);
       if (g >= 0) {
         piece.slot.resize(static_cast<std::size_t>(start));
         piece.key.resize(static_cast<std::size_t>(start));
@@ -231,9 +232,9 @@ class ChunkScanner {
   }
 
   [[nodiscard]] std::size_t signature(const T* row, const Look<T>& seen) const {
-    const T lead = seen.last >= 0 ? static_cast<T>(seen.low - row[seen.last]) : T{0};
-    const auto h = static_cast<std::uint64_t>(lead) * 31 + static_cast<std::uint64_t>(seen.last) * 7 +
-                   static_cast<std::uint64_t>(seen.count);
+    if (n_ == 0) return 0;
+    const auto lead = static_cast<std::uint64_t>(add(seen.low, static_cast<T>(-row[seen.only() % n_])));
+    const std::uint64_t h = lead * 31 + seen.tags;
     return (h * 0x9E3779B97F4A7C15ULL) >> (64 - kRecentBits);
   }
 
@@ -242,7 +243,7 @@ class ChunkScanner {
   bool join_recent(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
                    Piece& piece, const Buffer& buffer) const {
     const std::int32_t g = piece.recent[signature(row, seen)];
-    if (g < 0 || piece.size[g] != static_cast<std::int32_t>(seen.count) + (out_too ? 1 : 0)) return false;
+    if (g < 0 || piece.size[g] != static_cast<std::int32_t>(seen.count()) + (out_too ? 1 : 0)) return false;
     const Slot* slot = piece.slot.data() + buffer.begins[g];
     const Cost* key = piece.key.data() + buffer.begins[g];
     const auto at = [&](Slot s) { return s == n_ ? left_out : static_cast<Cost>(row[s]); };
@@ -354,7 +355,7 @@ bool scan(const Scan& how, const Level& level, const Box& box, Restricted& out, 
   };
   reset();
   bool wrapped = false;
-  const bool in_place = how.keys.int32() != nullptr && narrow(box);
+  const bool in_place = how.keys.int32() != nullptr && how.keys.n_slots() < kNarrowClasses && narrow(box);
   if (in_place && !scan_as<std::int32_t>(how, level, box, out, seen, wrapped)) return false;
   if (!in_place || wrapped) {
     reset();

@@ -295,7 +295,10 @@ class Solver {
     constexpr double inf = std::numeric_limits<double>::infinity();
     const bool ended = read && end.kind == Kind::optimal && whole.homeless == 0;
     const bool unit = problem_.demand == nullptr;
-    const Total total = objective(result.assignment);
+    // Keys that are the costs themselves have been added up already.
+    const bool by_keys =
+        ended && unit && exact_keys() && resolution_is_one() && !problem_.cost->real() && unplaced_integral(problem_);
+    const Total total = by_keys ? Total{r_.objective(), 0, 0, 0, true} : objective(result.assignment);
     result.integral = total.integral;
     result.exact_objective = total.whole;
     result.objective = total.value();

@@ -32,6 +32,7 @@ void tune(const Restricted& problem, std::span<const Cost> capacity, std::span<c
   double least = newton.look(now, tau).imbalance;
   newton.accept();
   int stalled = 0;
+  double part = 1;  // of the box that prices may still move in
   for (int looks = 1; looks < kLooks && least > 0 && stalled < kStalled;) {
     std::vector<Cost> trial(now.size());
     const std::vector<double> slope = newton.gradient();
@@ -57,6 +58,7 @@ void tune(const Restricted& problem, std::span<const Cost> capacity, std::span<c
     if (imbalance < least) least = imbalance, best = now;
     if (tau > narrowest) {
       tau = std::max(narrowest, tau / kShrink);
+      if (stalled == 0) newton.narrow(now, part /= 2);
       newton.look(now, tau);
       newton.accept();
       ++looks;
