@@ -13,9 +13,10 @@ namespace {
 constexpr Index kMany = 4;  // more than a quarter of all jobs in doubt: scan again with a wider box
 constexpr int kScans = 4;   // at most; then lists only grow, which always ends
 constexpr int kSampleRounds = 24;
-constexpr Index kRough = 100;  // one in so many units of a sample may be left out of balance
-constexpr Cost kNarrower = 8;  // the box of a scan to that of its repair
-constexpr int kDrawn = 8;      // classes a round whose fall is measured
+constexpr Index kRough = 100;        // one in so many units of a sample may be left out of balance
+constexpr Cost kNarrower = 8;        // the box of a scan to that of its repair; half of that where tuning left much
+constexpr double kMuch = 1.0 / 200;  // of all units
+constexpr int kDrawn = 8;            // classes a round whose fall is measured
 
 // Seconds of each stage go to the stats.
 class Clock {
@@ -88,13 +89,14 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       stats.evaluations += level.n * r.columns;
       ++scans;
       clock.lap(sample ? "samples" : "scan");
-      tune(r, level.capacity, how.alike, prices, how.pool);
+      const double left = tune(r, level.capacity, how.alike, prices, how.pool);
       clock.lap(sample ? "samples" : "tune");
       if (enough && enough(r, prices)) return {Kind::close, {}};
       width = *std::max_element(box.up.begin(), box.up.end());
       narrow = box;
-      for (Cost& x : narrow.down) x = std::max<Cost>(1, x / kNarrower);
-      for (Cost& x : narrow.up) x = std::max<Cost>(1, x / kNarrower);
+      const Cost narrower = left > kMuch * static_cast<double>(r.weight_total) ? kNarrower / 2 : kNarrower;
+      for (Cost& x : narrow.down) x = std::max<Cost>(1, x / narrower);
+      for (Cost& x : narrow.up) x = std::max<Cost>(1, x / narrower);
       all = false;
       fresh = false;
     }

@@ -1,5 +1,6 @@
 #include "gridcompute/transport/look.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -117,6 +118,46 @@ GRIDCOMPUTE_CLONES Index list_kept(const std::int32_t* row, const std::int32_t* 
 
 GRIDCOMPUTE_CLONES Index list_kept(const Cost* row, const Cost* down, Index n, Cost low, Slot* out) {
   return list(row, down, n, low, out);
+}
+
+GRIDCOMPUTE_CLONES void list_again(const Cost* row, const Again& with, Cost now, std::span<std::uint8_t> listed) {
+  const auto n = static_cast<Index>(listed.size());
+  const Cost* near = with.near.data();
+  const Cost* bound = with.bound.data();
+  std::uint8_t* out = listed.data();
+  const Cost low = least(row, with.up.data(), n, kForbidden);
+  for (Index s = 0; s < n; ++s) {
+    const bool close = row[s] + near[s] <= low, cheaper = row[s] + bound[s] < now, allowed = row[s] < kForbidden;
+    out[s] = static_cast<std::uint8_t>(
+        out[s] | (static_cast<int>(allowed) & (static_cast<int>(close) | static_cast<int>(cheaper))));
+  }
+}
+
+Index list_marked(std::span<const std::uint8_t> listed, Slot* out) {
+  constexpr std::size_t kWord = 8;
+  Index count = 0;
+  for (std::size_t b = 0; b < listed.size(); b += kWord) {
+    const std::size_t end = std::min(listed.size(), b + kWord);
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, listed.data() + b, end - b);
+    if (eight == 0) continue;
+    for (std::size_t s = b; s < end; ++s) {
+      if (listed[s] != 0) out[count++] = static_cast<Slot>(s);
+    }
+  }
+  return count;
+}
+
+GRIDCOMPUTE_CLONES Cost least_unlisted(const Cost* row, const Cost* base, std::span<const std::uint8_t> listed) {
+  const std::uint8_t* skip = listed.data();
+  const auto n = static_cast<Index>(listed.size());
+  Cost low = kForbidden;
+  for (Index s = 0; s < n; ++s) {
+    const Cost out = -static_cast<Cost>(skip[s] != 0 || row[s] >= kForbidden);
+    const Cost v = ((row[s] + base[s]) & ~out) | (kForbidden & out);
+    low = v < low ? v : low;
+  }
+  return low;
 }
 
 GRIDCOMPUTE_CLONES void look_reals(const Reals& rows, Index count, Index n, const Cost* up, const Cost* down,

@@ -6,7 +6,9 @@
 // kInfinite, NaN and what is below -2^52 lie above that, what is above 2^51 below it.
 #pragma once
 
+#include <span>
 #include <type_traits>
+#include <vector>
 
 #include "gridcompute/base/types.hpp"
 
@@ -41,6 +43,18 @@ void look_rows(const Cost* rows, Index count, Index n, const Cost* up, const Cos
 // The classes of a row with key + down <= low, ascending, into out (room for n + 1); how many.
 Index list_kept(const std::int32_t* row, const std::int32_t* down, Index n, std::int32_t low, Slot* out);
 Index list_kept(const Cost* row, const Cost* down, Index n, Cost low, Slot* out);
+
+// A second look at a row: which classes may matter that its list lacks.
+struct Again {
+  std::vector<Cost> up, near, bound;  // (n): added to a key; listed if key + near <= min(key + up) or key + bound < now
+};
+void list_again(const Cost* row, const Again& with, Cost now, std::span<std::uint8_t> listed);
+
+// The classes listed, ascending, into out (room for all); how many.
+Index list_marked(std::span<const std::uint8_t> listed, Slot* out);
+
+// The least key + base over the classes not listed; kForbidden if none is allowed.
+Cost least_unlisted(const Cost* row, const Cost* base, std::span<const std::uint8_t> listed);
 
 struct Reals {
   const double* cost;   // (count, n)

@@ -20,8 +20,8 @@ constexpr Index kActiveForNoise = 100;
 
 }  // namespace
 
-void tune(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
-          std::vector<Cost>& prices, Pool& pool) {
+double tune(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
+            std::vector<Cost>& prices, Pool& pool) {
   Newton newton(problem, capacity, alike, pool);
   std::vector<Cost> radii(problem.box.down);
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(radii.size() / 2);
@@ -65,6 +65,7 @@ void tune(const Restricted& problem, std::span<const Cost> capacity, std::span<c
     }
   }
   newton.unpack(best, prices);
+  return least;
 }
 
 std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
@@ -129,9 +130,12 @@ RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity, 
     }
     const double root = std::sqrt(static_cast<double>(room[s]));
     if (prices[s] == 0 && static_cast<double>(load[s]) + 3 * root < static_cast<double>(room[s])) continue;
-    const auto rank = static_cast<std::size_t>(root) + 1;
-    out.up[s] = ranked(leave[s], rank, static_cast<double>(problem.box.up[s]), fixed[s] > 0);
-    if (prices[s] > 0) out.down[s] = ranked(come[s], rank, static_cast<double>(problem.box.down[s]), true);
+    // What a rough end left out of balance is an error too.
+    const auto rank = [&](Cost left) { return static_cast<std::size_t>(root) + 1 + static_cast<std::size_t>(left); };
+    const Cost off = load[s] - room[s];
+    out.up[s] = ranked(leave[s], rank(std::max<Cost>(0, off)), static_cast<double>(problem.box.up[s]), fixed[s] > 0);
+    if (prices[s] > 0)
+      out.down[s] = ranked(come[s], rank(std::max<Cost>(0, -off)), static_cast<double>(problem.box.down[s]), true);
   }
   return out;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gridcompute/transport/look.hpp"
+
 namespace gridcompute::transport {
 
 namespace {
@@ -148,13 +150,16 @@ bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Re
     shared.erase(std::unique(shared.begin(), shared.end()), shared.end());
     part_members(r, shared);
   }
+  std::vector<Cost> base(r.box.center);
+  for (Slot s = 0; s < r.columns; ++s) base[s] -= r.box.down[s];
   std::vector<Found> found(jobs.size());
   std::vector<Seen> seens(static_cast<std::size_t>(Pool::chunks(static_cast<Index>(jobs.size()), kAgain)));
   const bool whole = how.pool.for_chunks(
       static_cast<Index>(jobs.size()), kAgain,
       [&](Index chunk, Index begin, Index end) {
         Reader reader(how, level);
-        std::vector<char> listed(static_cast<std::size_t>(r.columns));
+        std::vector<std::uint8_t> listed(static_cast<std::size_t>(r.columns));
+        std::vector<Slot> slots(static_cast<std::size_t>(r.columns));
         for (Index j = begin; j < end; ++j) {
           const Index k = jobs[static_cast<std::size_t>(j)];
           const std::vector<Cost>& row = reader.read(k, seens[static_cast<std::size_t>(chunk)]);
@@ -167,14 +172,10 @@ bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Re
           }
           Found& f = found[static_cast<std::size_t>(j)];
           keep(k, row, listed);
-          for (Slot s = 0; s < r.columns; ++s) {
-            if (listed[s] != 0) {
-              f.slot.push_back(s);
-              f.key.push_back(row[s]);
-            } else if (row[s] < kForbidden) {
-              f.next = std::min(f.next, row[s] + r.box.center[s] - r.box.down[s]);
-            }
-          }
+          const Index count = list_marked(listed, slots.data());
+          f.slot.assign(slots.begin(), slots.begin() + count);
+          for (const Slot s : f.slot) f.key.push_back(row[s]);
+          f.next = least_unlisted(row.data(), base.data(), listed);
         }
       },
       &how.stop);
@@ -186,7 +187,7 @@ bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Re
 }
 
 // V at these prices over the listed classes.
-Cost cheapest(const std::vector<Cost>& row, const std::vector<char>& listed, std::span<const Cost> prices) {
+Cost cheapest(const std::vector<Cost>& row, std::span<const std::uint8_t> listed, std::span<const Cost> prices) {
   Cost least = kForbidden;
   for (std::size_t s = 0; s < listed.size(); ++s) {
     if (listed[s] != 0) least = std::min(least, row[s] + prices[s]);
@@ -256,7 +257,7 @@ Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::s
       static_cast<std::size_t>(Pool::chunks(static_cast<Index>(r.where.size()), kChunk)));
   each_need(how, r, prices, [&](Index chunk, Index k, double need) {
     bool bad = shift < need;
-    if (!bad && !out.odd.empty()) {
+    if (!bad && static_cast<double>(shifts[0]) < need) {
       const Index job = level.row(k);
       const std::int32_t w = r.where[k], g = ~w;
       const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
@@ -293,19 +294,18 @@ Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<co
 
 bool look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices, Restricted& r,
                 Seen& seen) {
-  std::vector<char> odd(static_cast<std::size_t>(r.columns), 0);
-  for (const Slot s : doubts.odd) odd[s] = 1;
-  return reread(how, level, doubts.jobs, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
-    const Cost now = cheapest(row, listed, prices);
-    Cost low = kForbidden;
-    for (Slot s = 0; s < r.columns; ++s) low = std::min(low, row[s] + prices[s] + r.box.up[s] / kNarrower);
-    for (Slot s = 0; s < r.columns; ++s) {
-      if (row[s] >= kForbidden) continue;
-      const bool near = row[s] + prices[s] - r.box.down[s] / kNarrower <= low;
-      const Cost bound = odd[s] != 0 ? prices[s] : r.box.center[s] - r.box.down[s] + doubts.shift;
-      if (near || row[s] + bound < now) listed[s] = 1;
-    }
-  });
+  const auto n = static_cast<std::size_t>(r.columns);
+  Again with{std::vector<Cost>(n), std::vector<Cost>(n), std::vector<Cost>(n)};
+  for (std::size_t s = 0; s < n; ++s) {
+    with.up[s] = prices[s] + r.box.up[s] / kNarrower;
+    with.near[s] = prices[s] - r.box.down[s] / kNarrower;
+    with.bound[s] = r.box.center[s] - r.box.down[s] + doubts.shift;
+  }
+  for (const Slot s : doubts.odd) with.bound[s] = prices[s];
+  return reread(how, level, doubts.jobs, r, seen,
+                [&](Index, const std::vector<Cost>& row, std::span<std::uint8_t> listed) {
+                  list_again(row.data(), with, cheapest(row, listed, prices), listed);
+                });
 }
 
 std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes) {
@@ -366,7 +366,7 @@ Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes
     if (way[j] <= most) chosen.push_back(jobs[j]);
   }
   const bool read =
-      reread(how, level, chosen, r, seen, [&](Index, const std::vector<Cost>& row, std::vector<char>& listed) {
+      reread(how, level, chosen, r, seen, [&](Index, const std::vector<Cost>& row, std::span<std::uint8_t> listed) {
         Cost in = kForbidden;
         for (Slot s = 0; s < r.columns; ++s) {
           if (inside[s] != 0) in = std::min(in, row[s] + prices[s]);
