@@ -70,11 +70,12 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   }
   pending_.resize(n);
   pairs_.resize(n);
-  count_.assign(n, 0);
+  scratch_.count.assign(n, 0);
   distance_.resize(n + 1);
   seen_.assign(n + 1, 0);
   done_.assign(n + 1, 0);
   parent_.resize(n + 1);
+  build_all(pool);
 }
 
 // Can this candidate be its group's cheapest within the narrow box?
@@ -83,18 +84,19 @@ bool Repair::near(Index candidate, Cost low) const {
   return everything_ || r_.key[candidate] + box_.center[s] - box_.down[s] <= low;
 }
 
-void Repair::build(Slot s) {
+void Repair::build(Slot s, Scratch& scratch) {
+  auto& [count_in, found] = scratch;
   Pairs& pairs = pairs_[s];
   pairs.built = true;
-  found_.clear();
+  found.clear();
   const auto visit = [&](std::uint32_t c) {
     if (r_.flow[c] == 0) return;
     const auto g = static_cast<std::size_t>(r_.owner[c]);
     const Cost here = r_.key[c], low = low_[g];
     for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
       if (o == static_cast<Index>(c) || !near(o, low)) continue;
-      if (count_[r_.slot[o]]++ == 0) pairs.to.push_back(r_.slot[o]);
-      found_.push_back({r_.key[o] - here, c, static_cast<std::uint32_t>(o)});
+      if (count_in[r_.slot[o]]++ == 0) pairs.to.push_back(r_.slot[o]);
+      found.push_back({r_.key[o] - here, c, static_cast<std::uint32_t>(o)});
     }
   };
   for (const std::uint32_t c : pending_[s]) visit(c);
@@ -108,16 +110,27 @@ void Repair::build(Slot s) {
   Index at = 0;
   for (std::size_t k = 0; k < n; ++k) {
     pairs.begin[k] = pairs.end[k] = at;
-    at += count_[pairs.to[k]];
-    count_[pairs.to[k]] = static_cast<Index>(k);
+    at += count_in[pairs.to[k]];
+    count_in[pairs.to[k]] = static_cast<Index>(k);
   }
-  pairs.first.resize(found_.size());
-  for (const Entry& entry : found_) {
-    const auto k = static_cast<std::size_t>(count_[r_.slot[entry.to]]);
+  pairs.first.resize(found.size());
+  for (const Entry& entry : found) {
+    const auto k = static_cast<std::size_t>(count_in[r_.slot[entry.to]]);
     pairs.first[pairs.end[k]++] = entry;
     if (pairs.best[k] > entry) pairs.best[k] = entry;
   }
-  for (const Slot t : pairs.to) count_[t] = 0;
+  for (const Slot t : pairs.to) count_in[t] = 0;
+}
+
+// Where many classes have units to give most are settled by some search: then all are built at once, in threads.
+void Repair::build_all(Pool& pool) {
+  constexpr Index kMany = 32, kClasses = 8;
+  const auto giving = std::count_if(excess_.begin(), excess_.end(), [](Cost e) { return e > 0; });
+  if (hub_ > kMany * giving) return;
+  pool.for_chunks(hub_, kClasses, [&](Index, Index begin, Index end) {
+    Scratch scratch{std::vector<Index>(static_cast<std::size_t>(hub_), 0), {}};
+    for (Index s = begin; s < end; ++s) build(static_cast<Slot>(s), scratch);
+  });
 }
 
 // Drops entries whose unit has left, and finds the best of the others.
@@ -207,7 +220,7 @@ void Repair::relax(Slot v, Cost d) {
     return;
   }
   if (filled_[v] < capacity_[v]) reach(hub_, d + p_[hub_] - p_[v], {v, hub_, -1, 0});
-  if (!pairs_[v].built) build(v);
+  if (!pairs_[v].built) build(v, scratch_);
   const Pairs& pairs = pairs_[v];
   const Cost base = d - p_[v];
   for (std::size_t k = 0; k < pairs.to.size(); ++k) {

@@ -70,7 +70,12 @@ class Repair {
     Cost key;   // of the pair when it was followed
   };
 
-  void build(Slot s);
+  struct Scratch {
+    std::vector<Index> count;  // (columns), zeros between uses
+    std::vector<Entry> found;
+  };
+  void build(Slot s, Scratch& scratch);
+  void build_all(Pool& pool);
   void refresh(Pairs& pairs, std::size_t k);
   void insert(Pairs& pairs, Slot t, Entry entry);
   void arrive(Index candidate);
@@ -95,8 +100,7 @@ class Repair {
   std::vector<Index> order_, start_;                 // candidates with flow by class, at the start
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
   std::vector<Pairs> pairs_;
-  std::vector<Index> count_;
-  std::vector<Entry> found_;
+  Scratch scratch_;
   std::vector<Cost> distance_;
   std::vector<std::uint32_t> seen_, done_;
   std::uint32_t epoch_ = 0;

@@ -14,20 +14,29 @@ struct Candidate {
   std::int32_t set;
 };
 
+// Alike classes of a group: the cheapest of them stands for all.
+void merge_alike(std::vector<Candidate>& list, std::vector<std::int32_t>& place) {
+  std::size_t count = 0;
+  for (const Candidate c : list) {
+    std::int32_t& at = place[c.set];
+    if (at < 0) {
+      at = static_cast<std::int32_t>(count);
+      list[count++] = c;
+    } else {
+      list[at].x = std::min(list[at].x, c.x);
+    }
+  }
+  list.resize(count);
+  for (const Candidate& c : list) place[c.set] = -1;
+}
+
 // Appends what the range leaves of a group; `list` is scratch.
 void keep(std::vector<Candidate>& list, float weight, const Undecided::Range& range, Undecided::Part& out) {
   float least = std::numeric_limits<float>::infinity();
   for (const Candidate& c : list) least = std::min(least, c.x + range.high[c.set]);
   std::size_t count = 0;
   for (const Candidate c : list) {
-    if (c.x + range.low[c.set] > least) continue;
-    std::size_t same = 0;
-    while (same < count && list[same].set != c.set) ++same;
-    if (same == count) {
-      list[count++] = c;
-    } else {
-      list[same].x = std::min(list[same].x, c.x);
-    }
+    if (c.x + range.low[c.set] <= least) list[count++] = c;
   }
   if (count == 1) {
     out.fixed[list[0].set] += static_cast<double>(weight);
@@ -56,6 +65,7 @@ Undecided::Undecided(const Restricted& r, std::span<const std::int32_t> set, std
     const auto most = static_cast<std::size_t>(end - begin);
     part.first.reserve(most), part.second.reserve(most), part.apart.reserve(most), part.weight.reserve(most);
     std::vector<Candidate> list;
+    std::vector<std::int32_t> place(set.size() > center.size() ? center.size() : 0, -1);
     for (Index g = begin; g < end; ++g) {
       const Index from = r.begin[g];
       const auto x = [&](Index c) { return r.key[c] + center[set[r.slot[c]]]; };
@@ -63,6 +73,7 @@ Undecided::Undecided(const Restricted& r, std::span<const std::int32_t> set, std
       list.clear();
       for (Index c = from; c < from + r.size[g]; ++c)
         list.push_back({static_cast<float>(x(c) - first), set[r.slot[c]]});
+      if (!place.empty()) merge_alike(list, place);
       keep(list, static_cast<float>(r.weight[g]), range, part);
     }
   });
