@@ -120,6 +120,19 @@ GRIDCOMPUTE_CLONES Index list_kept(const Cost* row, const Cost* down, Index n, C
   return list(row, down, n, low, out);
 }
 
+GRIDCOMPUTE_CLONES bool same_list(const std::int32_t* row, const Slot* slot, const Cost* above, Index count,
+                                  std::int32_t first) {
+  Cost unlike = 0;
+  for (Index c = 0; c < count; ++c) unlike |= (Cost{row[slot[c]]} - first) ^ above[c];
+  return unlike == 0;
+}
+
+GRIDCOMPUTE_CLONES bool same_list(const Cost* row, const Slot* slot, const Cost* above, Index count, Cost first) {
+  Cost unlike = 0;
+  for (Index c = 0; c < count; ++c) unlike |= (row[slot[c]] - first) ^ above[c];
+  return unlike == 0;
+}
+
 GRIDCOMPUTE_CLONES void list_again(const Cost* row, const Again& with, Cost now, std::span<std::uint8_t> listed) {
   const auto n = static_cast<Index>(listed.size());
   const Cost* near = with.near.data();

@@ -44,6 +44,10 @@ void look_rows(const Cost* rows, Index count, Index n, const Cost* up, const Cos
 Index list_kept(const std::int32_t* row, const std::int32_t* down, Index n, std::int32_t low, Slot* out);
 Index list_kept(const Cost* row, const Cost* down, Index n, Cost low, Slot* out);
 
+// Do the keys of a row at these classes exceed `first` by exactly this much?
+bool same_list(const std::int32_t* row, const Slot* slot, const Cost* above, Index count, std::int32_t first);
+bool same_list(const Cost* row, const Slot* slot, const Cost* above, Index count, Cost first);
+
 // A second look at a row: which classes may matter that its list lacks.
 struct Again {
   std::vector<Cost> up, near, bound;  // (n): added to a key; listed if key + near <= min(key + up) or key + bound < now

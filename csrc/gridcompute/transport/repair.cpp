@@ -41,7 +41,6 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   }
   excess_[n] = static_cast<Cost>(total - r_.weight_total);
   low_.assign(static_cast<std::size_t>(r_.groups()), 0);
-  start_.assign(n + 1, 0);
   pool.for_chunks(r_.groups(), kChunk, [&](Index, Index from, Index to) {
     for (Index g = from; g < to; ++g) {
       Cost low = kForbidden;
@@ -53,21 +52,7 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
       low_[g] = count < 2 ? kStill : low;
     }
   });
-  for (Index g = 0; g < r_.groups(); ++g) {
-    if (low_[g] == kStill) continue;
-    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
-      if (r_.flow[c] > 0) ++start_[static_cast<std::size_t>(r_.slot[c]) + 1];
-    }
-  }
-  for (std::size_t s = 0; s < n; ++s) start_[s + 1] += start_[s];
-  order_.resize(static_cast<std::size_t>(start_[n]));
-  std::vector<Index> at(start_.begin(), start_.end() - 1);
-  for (Index g = 0; g < r_.groups(); ++g) {
-    if (low_[g] == kStill) continue;
-    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
-      if (r_.flow[c] > 0) order_[at[r_.slot[c]]++] = c;
-    }
-  }
+  list_members(pool);
   pending_.resize(n);
   pairs_.resize(n);
   scratch_.count.assign(n, 0);
@@ -76,6 +61,39 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   done_.assign(n + 1, 0);
   parent_.resize(n + 1);
   build_all(pool);
+}
+
+// Candidates with flow by class, each class's in order.
+void Repair::list_members(Pool& pool) {
+  const auto n = static_cast<std::size_t>(hub_);
+  std::vector<std::vector<Index>> at(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
+  const auto each = [&](Index from, Index to, const auto& visit) {
+    for (Index g = from; g < to; ++g) {
+      if (low_[g] == kStill) continue;
+      for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+        if (r_.flow[c] > 0) visit(c);
+      }
+    }
+  };
+  pool.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index from, Index to) {
+    std::vector<Index>& count = at[static_cast<std::size_t>(chunk)];
+    count.assign(n, 0);
+    each(from, to, [&](Index c) { ++count[r_.slot[c]]; });
+  });
+  start_.assign(n + 1, 0);
+  for (std::size_t s = 0; s < n; ++s) {
+    start_[s + 1] = start_[s];
+    for (auto& count : at) {
+      const Index here = count[s];
+      count[s] = start_[s + 1];
+      start_[s + 1] += here;
+    }
+  }
+  order_.resize(static_cast<std::size_t>(start_[n]));
+  pool.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index from, Index to) {
+    std::vector<Index>& place = at[static_cast<std::size_t>(chunk)];
+    each(from, to, [&](Index c) { order_[place[r_.slot[c]]++] = c; });
+  });
 }
 
 // Can this candidate be its group's cheapest within the narrow box?

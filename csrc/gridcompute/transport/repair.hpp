@@ -74,6 +74,7 @@ class Repair {
     std::vector<Index> count;  // (columns), zeros between uses
     std::vector<Entry> found;
   };
+  void list_members(Pool& pool);
   void build(Slot s, Scratch& scratch);
   void build_all(Pool& pool);
   void refresh(Pairs& pairs, std::size_t k);

@@ -100,7 +100,8 @@ class ChunkScanner {
     std::vector<Cost> keys;
     std::vector<double> costs, scale;
     std::vector<Slot> kept;
-    std::vector<Index> begins;  // of the piece's groups, if shared
+    std::vector<Index> begins;   // of the piece's groups, if shared
+    std::vector<Cost> furthest;  // of them: max of key + down
   };
 
   // The int32 matrix's own row, for T = int32.
@@ -215,6 +216,11 @@ class ChunkScanner {
       piece.recent[signature(row, seen)] = static_cast<std::int32_t>(piece.size.size());
       piece.table.emplace(h, static_cast<std::int32_t>(piece.size.size()));
       buffer.begins.push_back(start);
+      Cost furthest = std::numeric_limits<Cost>::min();
+      for (Index c = start; c < start + size; ++c) {
+        if (piece.slot[c] < n_) furthest = std::max(furthest, piece.key[c] + static_cast<Cost>(down_[piece.slot[c]]));
+      }
+      buffer.furthest.push_back(furthest);
     }
     out_.where[k] = ~static_cast<std::int32_t>(piece.size.size());
     piece.job.push_back(k);
@@ -239,19 +245,22 @@ class ChunkScanner {
   }
 
   // With ties most rows have a list that was met a moment ago: then its classes alone are compared, not all. The list
-  // is the same if it is as long, each of its classes is kept, and their keys differ by the same.
+  // is the same if it is as long, the furthest of its classes is kept, and their keys differ by the same.
   bool join_recent(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
                    Piece& piece, const Buffer& buffer) const {
     const std::int32_t g = piece.recent[signature(row, seen)];
     if (g < 0 || piece.size[g] != static_cast<std::int32_t>(seen.count()) + (out_too ? 1 : 0)) return false;
     const Slot* slot = piece.slot.data() + buffer.begins[g];
     const Cost* key = piece.key.data() + buffer.begins[g];
-    const auto at = [&](Slot s) { return s == n_ ? left_out : static_cast<Cost>(row[s]); };
-    const Cost first = at(slot[0]);
-    for (std::int32_t c = 0; c < piece.size[g]; ++c) {
-      const bool kept = slot[c] == n_ ? out_too : add(row[slot[c]], down_[slot[c]]) <= seen.low;
-      if (!kept || at(slot[c]) - first != key[c]) return false;
+    Index pairs = piece.size[g];
+    const Cost first = slot[0] == n_ ? left_out : static_cast<Cost>(row[slot[0]]);
+    if (slot[pairs - 1] == n_) {
+      --pairs;
+      if (!out_too || left_out - first != key[pairs]) return false;
     }
+    if (first + buffer.furthest[g] > static_cast<Cost>(seen.low) ||
+        !same_list(row, slot, key, pairs, static_cast<T>(first)))
+      return false;
     piece.base += static_cast<Wide>(weight) * first;
     enlist(k, g, weight, next - first - box_.center[slot[0]], piece);
     return true;
@@ -265,39 +274,59 @@ class ChunkScanner {
   std::vector<T> up_, down_;
 };
 
-// Piece groups -> groups of the whole, in chunk order.
-void join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& seen) {
+// Piece groups -> groups of the whole, in chunk order; the first group of each chunk.
+std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricted& out) {
+  std::vector<Index> group(pieces.size() + 1, 0), candidate(pieces.size() + 1, 0);
+  for (std::size_t c = 0; c < pieces.size(); ++c) {
+    group[c + 1] = group[c] + static_cast<Index>(pieces[c].size.size());
+    candidate[c + 1] = candidate[c] + static_cast<Index>(pieces[c].slot.size());
+  }
+  const auto groups = static_cast<std::size_t>(group.back()), candidates = static_cast<std::size_t>(candidate.back());
+  out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
+  out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);
+  out.owner.resize(candidates);
+  how.pool.for_chunks(static_cast<Index>(pieces.size()), 1, [&](Index chunk, Index, Index) {
+    Piece& p = pieces[static_cast<std::size_t>(chunk)];
+    const auto to = [](auto& all, Index at) { return all.begin() + at; };
+    Index g = group[chunk], c = candidate[chunk];
+    std::copy(p.job.begin(), p.job.end(), to(out.job, g));
+    std::copy(p.size.begin(), p.size.end(), to(out.size, g));
+    std::copy(p.members.begin(), p.members.end(), to(out.members, g));
+    std::copy(p.weight.begin(), p.weight.end(), to(out.weight, g));
+    std::copy(p.next.begin(), p.next.end(), to(out.next, g));
+    std::copy(p.slot.begin(), p.slot.end(), to(out.slot, c));
+    std::copy(p.key.begin(), p.key.end(), to(out.key, c));
+    for (const std::int32_t size : p.size) {
+      std::fill_n(to(out.owner, c), size, static_cast<std::int32_t>(g));
+      out.begin[g++] = c;
+      c += size;
+    }
+    p = Piece{};
+  });
+  return group;
+}
+
+// The same where lists may be shared between chunks: the group of the whole for each group of each chunk.
+std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces, Restricted& out) {
   std::vector<std::vector<std::int32_t>> renamed(pieces.size());
   std::unordered_multimap<std::uint64_t, std::int32_t> table;
-  std::size_t groups = 0, candidates = 0;
-  for (const Piece& p : pieces) groups += p.size.size(), candidates += p.slot.size();
-  if (!how.share) {
-    out.begin.reserve(groups), out.job.reserve(groups), out.size.reserve(groups), out.members.reserve(groups);
-    out.weight.reserve(groups), out.next.reserve(groups), out.slot.reserve(candidates), out.key.reserve(candidates);
-  }
   for (std::size_t c = 0; c < pieces.size(); ++c) {
     Piece& p = pieces[c];
-    seen.join(p.seen);
-    if (out.hopeless < 0) out.hopeless = p.hopeless;
-    out.base += p.base;
-    for (Slot s = 0; s < out.columns; ++s) out.fixed[s] += p.fixed[s];
     renamed[c].resize(p.size.size());
     Index start = 0;
     for (std::size_t g = 0; g < p.size.size(); start += p.size[g], ++g) {
-      std::uint64_t h = 0;
-      if (how.share) {
-        h = hash_list(&p.slot[start], &p.key[start], p.size[g]);
-        const std::int32_t same = find_list(out, out.begin, h, &p.slot[start], &p.key[start], p.size[g], table);
-        if (same >= 0) {
-          out.weight[same] += p.weight[g];
-          out.members[same] += p.members[g];
-          out.next[same] = std::min(out.next[same], p.next[g]);
-          renamed[c][g] = same;
-          continue;
-        }
-        table.emplace(h, static_cast<std::int32_t>(out.size.size()));
+      const std::uint64_t h = hash_list(&p.slot[start], &p.key[start], p.size[g]);
+      const std::int32_t same = find_list(out, out.begin, h, &p.slot[start], &p.key[start], p.size[g], table);
+      if (same >= 0) {
+        out.weight[same] += p.weight[g];
+        out.members[same] += p.members[g];
+        out.next[same] = std::min(out.next[same], p.next[g]);
+        renamed[c][g] = same;
+        continue;
       }
-      renamed[c][g] = static_cast<std::int32_t>(out.size.size());
+      const auto own = static_cast<std::int32_t>(out.size.size());
+      table.emplace(h, own);
+      renamed[c][g] = own;
       out.begin.push_back(static_cast<Index>(out.slot.size()));
       out.size.push_back(p.size[g]);
       out.job.push_back(p.job[g]);
@@ -306,13 +335,32 @@ void join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& se
       out.next.push_back(p.next[g]);
       out.slot.insert(out.slot.end(), p.slot.begin() + start, p.slot.begin() + start + p.size[g]);
       out.key.insert(out.key.end(), p.key.begin() + start, p.key.begin() + start + p.size[g]);
+      out.owner.insert(out.owner.end(), static_cast<std::size_t>(p.size[g]), own);
     }
     p = Piece{};
   }
-  const auto n = static_cast<Index>(out.where.size());
-  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+  return renamed;
+}
+
+void join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& seen) {
+  for (const Piece& p : pieces) {
+    seen.join(p.seen);
+    if (out.hopeless < 0) out.hopeless = p.hopeless;
+    out.base += p.base;
+    for (Slot s = 0; s < out.columns; ++s) out.fixed[s] += p.fixed[s];
+  }
+  std::vector<Index> first;
+  std::vector<std::vector<std::int32_t>> renamed;
+  if (how.share) {
+    renamed = append_shared(pieces, out);
+  } else {
+    first = append(pieces, how, out);
+  }
+  how.pool.for_chunks(static_cast<Index>(out.where.size()), kChunk, [&](Index chunk, Index begin, Index end) {
     for (Index k = begin; k < end; ++k) {
-      if (out.where[k] < 0) out.where[k] = ~renamed[chunk][~out.where[k]];
+      if (out.where[k] >= 0) continue;
+      const std::int32_t g = ~out.where[k];
+      out.where[k] = ~(how.share ? renamed[chunk][g] : static_cast<std::int32_t>(first[chunk] + g));
     }
   });
 }
@@ -363,11 +411,7 @@ bool scan(const Scan& how, const Level& level, const Box& box, Restricted& out, 
     if (!scan_as<Cost>(how, level, box, out, seen, wrapped)) return false;
   }
   out.flow.assign(out.slot.size(), 0);
-  out.owner.resize(out.slot.size());
-  for (Index g = 0; g < out.groups(); ++g) {
-    std::fill_n(out.owner.begin() + out.begin[g], out.size[g], static_cast<std::int32_t>(g));
-    out.weight_total += out.weight[g];
-  }
+  for (const Cost w : out.weight) out.weight_total += w;
   for (const Cost w : out.fixed) out.weight_total += w;
   return true;
 }

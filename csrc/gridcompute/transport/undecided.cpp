@@ -7,7 +7,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 14;  // groups: fixed, so that sums do not depend on threads
+constexpr Index kChunk = 1 << 12;  // groups: fixed, so that sums do not depend on threads
 
 struct Candidate {
   float x;
