@@ -21,56 +21,155 @@ GRIDCOMPUTE_INLINE Cost key_of(double shifted) {
 constexpr Cost kInfinite = static_cast<Cost>(std::bit_cast<std::uint64_t>(std::numeric_limits<double>::infinity()) -
                                              std::bit_cast<std::uint64_t>(kRound));
 
+// 64 bytes at a time, whatever the machine makes of that. A row's last lanes overlap those before. Vectors go in and
+// out by reference: by value the ABI would depend on the instruction set.
 template <class T>
-GRIDCOMPUTE_INLINE T least(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT up, Index n, T low) {
-  for (Index s = 0; s < n; ++s) {
-    const T v = add(row[s], up[s]);
-    low = v < low ? v : low;
-  }
-  return low;
+struct Lanes {
+  static constexpr Index kCount = 64 / static_cast<Index>(sizeof(T));
+  using U = std::make_unsigned_t<T>;
+  typedef T Signed __attribute__((vector_size(64)));
+  typedef U Unsigned __attribute__((vector_size(64)));
+};
+
+template <class T>
+GRIDCOMPUTE_INLINE void sum_at(const T* row, const T* other, typename Lanes<T>::Signed& out) {
+  typename Lanes<T>::Unsigned a, b;
+  std::memcpy(&a, row, sizeof a);
+  std::memcpy(&b, other, sizeof b);
+  out = (typename Lanes<T>::Signed)(a + b);
 }
 
-// Masks, not conditions: gcc 12 makes branches of those, and then no vectors.
+// `join` over the lanes: halves of 32 bytes, of 16, then one by one.
+template <class V, class Join>
+GRIDCOMPUTE_INLINE auto fold(const V& v, const Join& join) {
+  using T = std::remove_cvref_t<decltype(v[0])>;
+  typedef T Half __attribute__((vector_size(32)));
+  typedef T Quarter __attribute__((vector_size(16)));
+  const auto halve = [&](const auto& whole, auto& low) {
+    auto high = low;
+    std::memcpy(&low, &whole, sizeof low);
+    std::memcpy(&high, reinterpret_cast<const char*>(&whole) + sizeof low, sizeof high);
+    join(low, high);
+  };
+  Half half;
+  Quarter quarter;
+  halve(v, half);
+  halve(half, quarter);
+  T out = quarter[0];
+  for (Index k = 1; k < 16 / static_cast<Index>(sizeof(T)); ++k) {
+    T other = quarter[k];
+    join(out, other);
+  }
+  return out;
+}
+
+struct Least {
+  template <class V>
+  GRIDCOMPUTE_INLINE void operator()(V& a, const V& b) const {
+    a = b < a ? b : a;
+  }
+};
+
+struct Sum {
+  template <class V>
+  GRIDCOMPUTE_INLINE void operator()(V& a, const V& b) const {
+    a += b;
+  }
+};
+
 template <class T>
-GRIDCOMPUTE_INLINE Look<T> kept(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT down, Index n, T low) {
+GRIDCOMPUTE_INLINE T least(const T* row, const T* up, Index n, T low) {
+  constexpr Index lanes = Lanes<T>::kCount;
+  if (n < lanes) {
+    for (Index s = 0; s < n; ++s) {
+      const T v = add(row[s], up[s]);
+      low = v < low ? v : low;
+    }
+    return low;
+  }
+  typename Lanes<T>::Signed v, best;
+  sum_at(row, up, best);
+  for (Index b = lanes; b + lanes <= n; b += lanes) {
+    sum_at(row + b, up + b, v);
+    best = v < best ? v : best;
+  }
+  sum_at(row + n - lanes, up + n - lanes, v);
+  best = v < best ? v : best;
+  return std::min(low, fold(best, Least{}));
+}
+
+template <class T>
+GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
+  using Signed = typename Lanes<T>::Signed;
+  using Unsigned = typename Lanes<T>::Unsigned;
   using U = std::make_unsigned_t<T>;
+  constexpr Index lanes = Lanes<T>::kCount;
   constexpr T top = std::numeric_limits<T>::max();
   T next = top;
-  U tags = 0, tag = 1;
-  for (Index s = 0; s < n; ++s) {
-    const T v = add(row[s], down[s]);
-    const T mask = static_cast<T>(-static_cast<T>(v <= low));
-    tags += static_cast<U>(mask) & tag;
-    tag += U{1} << kCountBits<T>;
-    const T other = static_cast<T>((v & ~mask) | (top & mask));
-    next = other < next ? other : next;
+  U tags = 0;
+  if (n < lanes) {
+    for (Index s = 0; s < n; ++s) {
+      const T v = add(row[s], down[s]);
+      if (v <= low) {
+        tags += (static_cast<U>(s) << kCountBits<T>)+1;
+      } else {
+        next = std::min(next, v);
+      }
+    }
+    return {low, next, tags};
   }
-  return {low, next, tags};
+  Unsigned lane;
+  for (Index k = 0; k < lanes; ++k) lane[k] = static_cast<U>(k);
+  const Unsigned none = lane - lane;
+  const Signed limit = (Signed)(none + static_cast<U>(low)), most = (Signed)(none + static_cast<U>(top));
+  Signed v, least_other = most;
+  Unsigned tag = (lane << kCountBits<T>)+U{1}, sum = none;
+  for (Index b = 0; b + lanes <= n; b += lanes) {
+    sum_at(row + b, down + b, v);
+    sum += (Unsigned)(v <= limit) & tag;
+    tag += static_cast<U>(lanes) << kCountBits<T>;
+    v = v <= limit ? most : v;
+    least_other = v < least_other ? v : least_other;
+  }
+  // The lanes that were not seen yet are the last n % lanes.
+  const auto seen = static_cast<U>(lanes - n % lanes);
+  sum_at(row + n - lanes, down + n - lanes, v);
+  const Unsigned keep = (Unsigned)(v <= limit) & (Unsigned)(lane >= seen);
+  sum += keep & (((lane + static_cast<U>(n - lanes)) << kCountBits<T>)+U{1});
+  v = v <= limit ? most : v;
+  least_other = v < least_other ? v : least_other;
+  return {low, fold(least_other, Least{}), fold(sum, Sum{})};
 }
 
 // Most classes are not kept: a byte each, and eight of them at a time.
 template <class T>
 GRIDCOMPUTE_INLINE Index list(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT down, Index n, T low,
                               Slot* GRIDCOMPUTE_RESTRICT out) {
-  constexpr Index kBlock = 64, kWord = 8;
-  Index count = 0, b = 0;
-  for (; b + kBlock <= n; b += kBlock) {
+  constexpr Index kBlock = 16, kWord = 8;
+  Index count = 0;
+  if (n < kBlock) {
+    for (Index s = 0; s < n; ++s) {
+      out[count] = static_cast<Slot>(s);
+      count += add(row[s], down[s]) <= low ? 1 : 0;
+    }
+    return count;
+  }
+  const auto block = [&](Index b, Index from) {
     std::uint8_t keep[kBlock];
     for (Index k = 0; k < kBlock; ++k) keep[k] = add(row[b + k], down[b + k]) <= low ? 1 : 0;
     for (Index w = 0; w < kBlock; w += kWord) {
       std::uint64_t eight = 0;
       std::memcpy(&eight, keep + w, kWord);
       if (eight == 0) continue;
-      for (Index k = w; k < w + kWord; ++k) {
+      for (Index k = std::max(w, from); k < w + kWord; ++k) {
         out[count] = static_cast<Slot>(b + k);
         count += keep[k];
       }
     }
-  }
-  for (; b < n; ++b) {
-    out[count] = static_cast<Slot>(b);
-    count += add(row[b], down[b]) <= low ? 1 : 0;
-  }
+  };
+  Index b = 0;
+  for (; b + kBlock <= n; b += kBlock) block(b, 0);
+  if (b < n) block(n - kBlock, kBlock - (n - b));
   return count;
 }
 
