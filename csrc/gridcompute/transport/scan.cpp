@@ -90,6 +90,7 @@ class ChunkScanner {
       for (Index k = 0; k < count; ++k) looks[k].low = outside(level_.row(b + k), piece.seen);
       const T* rows = look(b, count, buffer, looks.data(), piece.seen);
       for (Index k = 0; k < count; ++k) {
+        if (std::is_same_v<T, std::int32_t> && b + count + k < end) fetch(narrow_row(b + count + k));
         settle(b + k, std::is_same_v<T, Cost> ? rows + k * n_ : narrow_row(b + k), looks[k], piece, buffer);
       }
     }
@@ -107,6 +108,12 @@ class ChunkScanner {
   // The int32 matrix's own row, for T = int32.
   [[nodiscard]] const T* narrow_row(Index k) const {
     return reinterpret_cast<const T*>(how_.keys.int32()) + level_.row(k) * n_;
+  }
+
+  // Asks for a row of the next block: what is done between two looks makes the hardware forget what it was reading.
+  void fetch(const T* row) const {
+    constexpr Index kLine = 64 / sizeof(T);
+    for (Index s = 0; s < n_; s += kLine) __builtin_prefetch(row + s);
   }
 
   // Looks at a block of rows; their keys, row after row, unless they are the int32 matrix's.
