@@ -139,7 +139,6 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     }
     how.stop.stage(sample ? "samples" : "verify", sample ? 0.2 : 0.8);
     const Doubts doubts = doubtful(how, level, r, at);
-    if (end == Repair::End::balanced && doubts.jobs.empty()) return {};
     if (sample && round >= kSampleRounds) return {};
     stats.rescanned += static_cast<Index>(doubts.jobs.size());
     if (static_cast<Index>(doubts.jobs.size()) > level.n / kMany + 64 && scans < kScans) {
@@ -155,8 +154,10 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       continue;
     }
     stats.evaluations += static_cast<Index>(doubts.jobs.size()) * r.columns;
-    if (!doubts.jobs.empty() && !look_again(how, level, doubts, at, r, seen)) return {Kind::stopped, {}};
+    const News news = doubts.jobs.empty() ? News::none : look_again(how, level, doubts, at, r, seen);
+    if (news == News::stopped) return {Kind::stopped, {}};
     if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
+    if (end == Repair::End::balanced && news == News::none) return {};
     clock.lap(sample ? "samples" : "verify");
   }
 }

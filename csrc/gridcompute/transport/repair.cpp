@@ -142,7 +142,7 @@ void Repair::build(Slot s, Scratch& scratch) {
 
 // Where many classes have units to give most are settled by some search: then all are built at once, in threads.
 void Repair::build_all(Pool& pool) {
-  constexpr Index kMany = 32, kClasses = 8;
+  constexpr Index kMany = 8, kClasses = 8;
   const auto giving = std::count_if(excess_.begin(), excess_.end(), [](Cost e) { return e > 0; });
   if (hub_ > kMany * giving) return;
   pool.for_chunks(hub_, kClasses, [&](Index, Index begin, Index end) {

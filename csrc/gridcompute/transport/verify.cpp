@@ -1,6 +1,7 @@
 #include "gridcompute/transport/verify.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "gridcompute/transport/look.hpp"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr Index kChunk = 1 << 15;  // jobs of a slack test
 constexpr Index kAgain = 64;       // rows of a second look
+constexpr Index kAsked = 1 << 16;  // jobs asked what would draw them
 constexpr Index kOddClasses = 8;
 constexpr Cost kNarrower = 8;  // prices are better known at a second look
 
@@ -275,9 +277,11 @@ Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<co
   const auto n = static_cast<Index>(r.where.size());
   std::vector<Cost> least(static_cast<std::size_t>(r.groups()));
   for (Index g = 0; g < r.groups(); ++g) least[g] = value(r, g, prices);
-  std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
-  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
-    for (Index k = begin; k < end; ++k) {
+  // Every so many jobs tell enough.
+  const Index step = std::max<Index>(1, n / kAsked), asked = (n + step - 1) / step;
+  std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
+  how.pool.for_chunks(asked, kChunk, [&](Index chunk, Index begin, Index end) {
+    for (Index k = begin * step; k < std::min(n, end * step); k += step) {
       const Index job = level.row(k);
       const std::int32_t w = r.where[k], g = ~w;
       const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
@@ -287,12 +291,13 @@ Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<co
     }
   });
   std::vector<Cost> needs = flatten(parts);
-  if (static_cast<Cost>(needs.size()) <= units) return most;
-  std::nth_element(needs.begin(), needs.begin() + units, needs.end());
-  return needs[static_cast<std::size_t>(units)] + 1;
+  const Cost rank = (units + step - 1) / step;
+  if (static_cast<Cost>(needs.size()) <= rank) return most;
+  std::nth_element(needs.begin(), needs.begin() + rank, needs.end());
+  return needs[static_cast<std::size_t>(rank)] + 1;
 }
 
-bool look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices, Restricted& r,
+News look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices, Restricted& r,
                 Seen& seen) {
   const auto n = static_cast<std::size_t>(r.columns);
   Again with{std::vector<Cost>(n), std::vector<Cost>(n), std::vector<Cost>(n)};
@@ -302,10 +307,14 @@ bool look_again(const Scan& how, const Level& level, const Doubts& doubts, std::
     with.bound[s] = r.box.center[s] - r.box.down[s] + doubts.shift;
   }
   for (const Slot s : doubts.odd) with.bound[s] = prices[s];
-  return reread(how, level, doubts.jobs, r, seen,
-                [&](Index, const std::vector<Cost>& row, std::span<std::uint8_t> listed) {
-                  list_again(row.data(), with, cheapest(row, listed, prices), listed);
-                });
+  std::atomic<bool> better = false;
+  const bool read = reread(how, level, doubts.jobs, r, seen,
+                           [&](Index, const std::vector<Cost>& row, std::span<std::uint8_t> listed) {
+                             const Cost now = cheapest(row, listed, prices);
+                             list_again(row.data(), with, now, listed);
+                             if (cheapest(row, listed, prices) < now) better = true;
+                           });
+  return !read ? News::stopped : better ? News::better : News::none;
 }
 
 std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes) {

@@ -28,8 +28,9 @@ struct Doubts {
 [[nodiscard]] Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
                         Slot slot, Cost units, Cost most);
 
-// Reads the doubtful jobs again, at these prices; lists grow. False if stopped.
-[[nodiscard]] bool look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices,
+// Reads the doubtful jobs again, at these prices; lists grow. Does any job like something new better?
+enum class News { none, better, stopped };
+[[nodiscard]] News look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices,
                               Restricted& r, Seen& seen);
 
 enum class Way { found, none, stopped };
