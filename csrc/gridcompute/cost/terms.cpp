@@ -9,22 +9,44 @@ namespace gridcompute {
 
 namespace {
 
-GRIDCOMPUTE_CLONES void first(const double* table, double coef, Index n, double* GRIDCOMPUTE_RESTRICT out) {
-  for (Index s = 0; s < n; ++s) out[s] = coef * table[s];
+struct Product {
+  const double* table;
+  double coef;
+};
+
+// The first one to four terms at once: what is not written is not read again. The same sums, left to right.
+template <int kTerms>
+GRIDCOMPUTE_INLINE void sum_of(const Product* p, Index n, double* GRIDCOMPUTE_RESTRICT out) {
+  const double *a = p[0].table, *b = p[1].table, *c = p[2].table, *d = p[3].table;
+  const double w = p[0].coef, x = p[1].coef, y = p[2].coef, z = p[3].coef;
+  for (Index s = 0; s < n; ++s) {
+    double sum = w * a[s];
+    if constexpr (kTerms > 1) sum += x * b[s];
+    if constexpr (kTerms > 2) sum += y * c[s];
+    if constexpr (kTerms > 3) sum += z * d[s];
+    out[s] = sum;
+  }
 }
 
-GRIDCOMPUTE_CLONES void first_two(const double* a, double x, const double* b, double y, Index n,
-                                  double* GRIDCOMPUTE_RESTRICT out) {
-  for (Index s = 0; s < n; ++s) out[s] = x * a[s] + y * b[s];
+GRIDCOMPUTE_CLONES void first(const Product* p, Index terms, Index n, double* GRIDCOMPUTE_RESTRICT out) {
+  switch (terms) {
+    case 1:
+      sum_of<1>(p, n, out);
+      break;
+    case 2:
+      sum_of<2>(p, n, out);
+      break;
+    case 3:
+      sum_of<3>(p, n, out);
+      break;
+    default:
+      sum_of<4>(p, n, out);
+      break;
+  }
 }
 
 GRIDCOMPUTE_CLONES void add_one(const double* table, double coef, Index n, double* GRIDCOMPUTE_RESTRICT out) {
   for (Index s = 0; s < n; ++s) out[s] += coef * table[s];
-}
-
-GRIDCOMPUTE_CLONES void add_two(const double* a, double x, const double* b, double y, Index n,
-                                double* GRIDCOMPUTE_RESTRICT out) {
-  for (Index s = 0; s < n; ++s) out[s] = (out[s] + x * a[s]) + y * b[s];
 }
 
 // -inf and NaN come only from an infinite table entry: forbidden, like +inf.
@@ -64,20 +86,19 @@ void TermsCost::reals(Rows rows, double* out) const {
   const Index n = n_slots(), m = static_cast<Index>(terms_.size());
   for (Index k = 0; k < rows.count; ++k, out += n) {
     const Index job = rows[k];
-    const auto table = [&](Index t) {
-      return terms_[t].table + (terms_[t].key != nullptr ? terms_[t].key[job] * n : 0);
+    const auto product = [&](Index t) {
+      const Term& term = terms_[t];
+      return Product{term.table + (term.key != nullptr ? term.key[job] * n : 0),
+                     term.coef != nullptr ? term.coef[job] : 1.0};
     };
-    const auto coef = [&](Index t) { return terms_[t].coef != nullptr ? terms_[t].coef[job] : 1.0; };
-    Index t = 0;
-    if (m >= 2) {
-      first_two(table(0), coef(0), table(1), coef(1), n, out);
-      t = 2;
-    } else {
-      first(table(0), coef(0), n, out);
-      t = 1;
+    constexpr Index kFirst = 4;
+    Product at[kFirst] = {};
+    for (Index t = 0; t < std::min(kFirst, m); ++t) at[t] = product(t);
+    first(at, m, n, out);
+    for (Index t = kFirst; t < m; ++t) {
+      const Product p = product(t);
+      add_one(p.table, p.coef, n, out);
     }
-    for (; t + 1 < m; t += 2) add_two(table(t), coef(t), table(t + 1), coef(t + 1), n, out);
-    if (t < m) add_one(table(t), coef(t), n, out);
     if (!finite_) forbid(n, out);
   }
 }

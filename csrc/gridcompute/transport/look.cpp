@@ -141,11 +141,11 @@ GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
   return {low, fold(least_other, Least{}), fold(sum, Sum{})};
 }
 
-// Most classes are not kept: a byte each, and eight of them at a time.
+// Most classes are not kept: blocks without any are passed over, in the others each has a byte, eight looked at a time.
 template <class T>
-GRIDCOMPUTE_INLINE Index list(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCOMPUTE_RESTRICT down, Index n, T low,
-                              Slot* GRIDCOMPUTE_RESTRICT out) {
-  constexpr Index kBlock = 16, kWord = 8;
+GRIDCOMPUTE_INLINE Index list(const T* row, const T* down, Index n, T low, Slot* GRIDCOMPUTE_RESTRICT out) {
+  using Signed = typename Lanes<T>::Signed;
+  constexpr Index lanes = Lanes<T>::kCount, kBlock = 8 * static_cast<Index>(sizeof(T)), kWord = 8;
   Index count = 0;
   if (n < kBlock) {
     for (Index s = 0; s < n; ++s) {
@@ -155,6 +155,13 @@ GRIDCOMPUTE_INLINE Index list(const T* GRIDCOMPUTE_RESTRICT row, const T* GRIDCO
     return count;
   }
   const auto block = [&](Index b, Index from) {
+    Signed x, y;
+    sum_at(row + b, down + b, x);
+    for (Index k = lanes; k < kBlock; k += lanes) {
+      sum_at(row + b + k, down + b + k, y);
+      x = x < y ? x : y;
+    }
+    if (fold(x, Least{}) > low) return;
     std::uint8_t keep[kBlock];
     for (Index k = 0; k < kBlock; ++k) keep[k] = add(row[b + k], down[b + k]) <= low ? 1 : 0;
     for (Index w = 0; w < kBlock; w += kWord) {
