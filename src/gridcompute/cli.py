@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import Annotated, Any
 
 import typer
@@ -45,19 +45,6 @@ def _options(
     ] = False,
 ) -> None:
     """Options before any command."""
-
-
-@app.command()
-def demo(
-    jobs: Annotated[int, typer.Option(min=1, help="How many jobs.")] = 200_000,
-    out: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("out"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the jobs drawn.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all by default.")] = None,
-) -> None:
-    """Match one day of jobs to 12 sites x 5 accelerators x 24 hours, with summary and picture."""
-    from .report import demo as packaged
-
-    raise typer.Exit(DONE if packaged.run(jobs, out, seed=seed, threads=threads) else INFEASIBLE)
 
 
 @app.command()

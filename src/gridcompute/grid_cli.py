@@ -1,18 +1,21 @@
-"""The platform's commands: match, verify, whatif, scenario; `register` adds them."""
+"""The platform's commands: demo, scenario, match, verify, whatif; `register` adds them."""
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from .grid.plan import Plan
+    from .grid.problem import Problem
 
 __all__ = ["register"]
 
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all by default.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+TimeLimit = Annotated[float | None, typer.Option(min=0.0, help="Seconds.")]
 Gap = Annotated[
     float, typer.Option(min=0.0, help="Stop once the relative gap is proved this small.")
 ]
@@ -20,8 +23,24 @@ Gap = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the platform's commands to `app`."""
-    for command in (scenario, match, verify, whatif):
+    for command in (demo, scenario, match, verify, whatif):
         app.command()(command)
+
+
+def demo(
+    jobs: Annotated[int, typer.Option(min=1, help="How many jobs.")] = 50_000,
+    out: Annotated[Path, typer.Option(help="Folder for the plan and its page.")] = Path("out"),
+    gap: Gap = 2e-3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of jobs and weather.")] = 0,
+    threads: Threads = None,
+    time_limit: TimeLimit = 40.0,
+    quiet: Quiet = False,
+) -> None:
+    """Match one day of the packaged east-west scenario; tables, and a page worth opening."""
+    from .grid import east_west
+
+    options = {"gap": gap, "threads": threads, "time_limit": time_limit}
+    _made(_solved(east_west(n_jobs=jobs, seed=seed), out, quiet, **options), out)
 
 
 def scenario(
@@ -43,24 +62,14 @@ def match(
     gap: Gap = 1e-3,
     seed: Annotated[int, typer.Option(min=0, help="Seed wherever chance enters.")] = 0,
     threads: Threads = None,
-    time_limit: Annotated[float | None, typer.Option(min=0.0, help="Seconds.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    time_limit: TimeLimit = None,
+    quiet: Quiet = False,
 ) -> None:
     """Match a batch of your own tables (CSV or Parquet); write the plan, its audit and page."""
-    from .grid import read_problem, write_plan
-    from .grid.match import match as solve
+    from .grid import read_problem
 
-    plan = solve(
-        read_problem(problem),
-        gap=gap,
-        seed=seed,
-        threads=threads,
-        time_limit=time_limit,
-        progress=not quiet,
-    )
-    write_plan(plan, out)
-    summarize(plan)
-    typer.echo(f"written: {out / 'plan.html'}")
+    options = {"gap": gap, "seed": seed, "threads": threads, "time_limit": time_limit}
+    _made(_solved(read_problem(problem), out, quiet, **options), out)
 
 
 def verify(
@@ -114,13 +123,22 @@ def whatif(
         typer.echo(f"written: {out / 'plan.html'}")
 
 
-def summarize(plan: Plan) -> None:
-    """The plan in a few lines on the terminal."""
-    from .grid import audit
+def _solved(problem: Problem, out: Path, quiet: bool, **options: Any) -> Plan:
+    """The plan of a problem; a folder that cannot be written is found out before the wait."""
+    from .grid.match import match as solve
 
-    placed = int((plan.assignment >= 0).sum())
-    typer.echo(
-        f"{placed:,} of {len(plan.assignment):,} jobs placed at {plan.objective_yuan:,.2f} yuan; "
-        f"no plan costs less than {plan.bound_yuan:,.2f} (gap {plan.gap:.4%}, {plan.status})\n"
-    )
-    typer.echo(str(audit(plan)))
+    out.mkdir(parents=True, exist_ok=True)
+    return solve(problem, progress=not quiet, **options)
+
+
+def _made(plan: Plan, out: Path) -> None:
+    """Write a plan and show it."""
+    from rich.console import Console
+
+    from .grid import write_plan
+    from .report.terminal import show
+
+    write_plan(plan, out)
+    console = Console()
+    show(plan, console)
+    console.print(f"the page: {out / 'plan.html'}", soft_wrap=True, highlight=False)

@@ -3,12 +3,10 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 import gridcompute
 from gridcompute import CostRangeError, InfeasibleError, InvalidProblemError, cli
-from gridcompute.report import demo
 
 
 @pytest.fixture
@@ -68,7 +66,7 @@ def test_errors_become_statuses(command, monkeypatch, error, status):
     def fails(*_, **__):
         raise error
 
-    monkeypatch.setattr(demo, "run", fails)
+    monkeypatch.setattr("gridcompute.grid.east_west", fails)
     found, _, err = command("demo")
     assert found == status
     assert err.startswith("gridcompute: ")
@@ -79,7 +77,7 @@ def test_an_interrupt_has_the_shells_status(command, monkeypatch):
     def fails(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "run", fails)
+    monkeypatch.setattr("gridcompute.grid.east_west", fails)
     assert command("demo")[0] == 130
 
 
@@ -89,7 +87,7 @@ def test_an_internal_error_is_shown_whole(monkeypatch):
     def fails(*_, **__):
         raise gridcompute.InternalError("certificate refused")
 
-    monkeypatch.setattr(demo, "run", fails)
+    monkeypatch.setattr("gridcompute.grid.east_west", fails)
     with pytest.raises(gridcompute.InternalError):
         cli.run(["demo"])
 
@@ -101,13 +99,16 @@ def test_an_unwritable_folder_is_bad_input(command, tmp_path):
     assert "file" in err
 
 
-def test_demo_prints_its_tables_and_writes_its_picture(command, tmp_path):
-    status, out, _ = command("demo", "--jobs", "3000", "--out", str(tmp_path / "new" / "folder"))
+def test_demo_runs_the_platform(command, tmp_path):
+    """If this fails, the first thing anybody tries is broken."""
+    out = tmp_path / "new" / "folder"
+    status, text, _ = command("demo", "--jobs", "2000", "--time-limit", "2", "--out", str(out))
     assert status == 0
-    for words in ("optimal", "jobs placed", "jobs unplaced", "gap", "seconds: ", "Scarcest"):
-        assert words in out
-    picture = tmp_path / "new" / "folder" / "load_and_price.png"
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    words = ("jobs placed", "proved gap", "N1", "N2 hourly", "N3 CFE", "N4 tCO2", "Lowest N2")
+    for word in (*words, "Karamay", "What holds the plan back", "plan.html"):
+        assert word in text
+    assert "<svg" in (out / "plan.html").read_text()
+    assert command("verify", str(out))[0] == 0
 
 
 def test_help_is_quick_for_it_imports_nothing_heavy():
@@ -117,49 +118,6 @@ def test_help_is_quick_for_it_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-class TestScenario:
-    def test_pure_in_its_seed(self):
-        first, same, other = (demo.scenario(500, seed) for seed in (1, 1, 2))
-        assert np.array_equal(first.terms.dense(), same.terms.dense())
-        assert np.array_equal(first.capacity, same.capacity)
-        assert not np.array_equal(first.unplaced, other.unplaced)
-
-    def test_shape_and_order_of_the_slot_classes(self):
-        day = demo.scenario(5000)
-        assert day.terms.shape == (5000, 1440)
-        assert day.capacity.sum() == round(5000 * demo.PLENTY)
-        assert (day.capacity >= 0).all()
-        assert demo.name(0) == ("Zhangjiakou", "910B", "00:00")
-        assert demo.name(1439) == ("Karamay", "K100_AI", "23:00")
-
-    def test_every_job_could_run_somewhere_for_less_than_it_loses(self):
-        """Otherwise the picture would show a shortage that no slot could cure."""
-        day = demo.scenario(2000)
-        assert (day.terms.dense().min(axis=1) < day.unplaced).all()
-
-    def test_rules(self):
-        """Memory, release, deadline and latency forbid; energy differs by the hour."""
-        day = demo.scenario(300, seed=3)
-        dense = day.terms.dense().reshape(300, 12, 5, 24)
-        (_, family, _), _, (_, when, _), (_, where, _) = day.terms.terms
-        for i in range(300):
-            kind, release = demo.FAMILIES[family[i]], when[i] % 24
-            fits = [a.memory_gb >= kind.memory_gb for a in demo.ACCELERATORS]
-            hours = [release <= h <= release + kind.wait_h for h in range(24)]
-            near = np.isfinite(dense[i]).any(axis=(1, 2))
-            expected = near[:, None, None] & np.array(fits)[:, None] & np.array(hours)
-            assert np.array_equal(np.isfinite(dense[i]), expected)
-            assert near[where[i] // 3]
-            assert near.all() or where[i] % 3 < 2  # only an online service has a latency circle
-            assert not near.all() or where[i] % 3 > 0  # and none of 5 ms holds the whole country
-
-    def test_shares_are_shares(self):
-        for table in (demo.SITES, demo.ACCELERATORS):
-            assert sum(row.slot_share for row in table) == pytest.approx(1)
-        assert sum(row.share for row in demo.FAMILIES) == pytest.approx(1)
-        assert sum(row.job_share for row in demo.SITES) == pytest.approx(1)
 
 
 def test_flow_solves_a_dimacs_file(command, tmp_path):

@@ -51,6 +51,7 @@ def folders(command: Command, tmp_path: Path) -> tuple[Path, Path]:
     assert status == 0
     assert "jobs placed" in out
     assert "Lowest N2" in out
+    assert "N4 tCO2" in out
     return problem, plan
 
 

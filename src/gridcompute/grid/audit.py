@@ -217,7 +217,7 @@ def _alarms(plan: Plan, new: Bools) -> list[str]:
         if ahead > ALARM:
             out.append(f"{name} claims {ahead:.1%} of its load more than it used hour by hour")
         if new[i] and green["shortfall_kwh"][i] > 1e-3:
-            out.append(f"{name} is {green['shortfall_kwh'][i] / 1e3:,.1f} MWh short of the mandate")
+            out.append(f"{name} is {green['shortfall_kwh'][i]:,.1f} kWh short of the mandate")
     return out
 
 

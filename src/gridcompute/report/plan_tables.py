@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from ..grid.audit import Audit
     from ..grid.plan import Plan
 
-__all__ = ["Bottleneck", "bottleneck_list", "bottlenecks", "claims", "green_table", "table"]
+__all__ = [
+    "Bottleneck",
+    "account_rows",
+    "bottleneck_list",
+    "bottleneck_rows",
+    "bottlenecks",
+    "claims",
+    "green_table",
+    "table",
+]
 
 
 class Bottleneck(NamedTuple):
@@ -49,8 +58,8 @@ def _numeric(text: str) -> bool:
     return text.strip("+-–%∞,. ").replace(",", "").replace(".", "").isdigit()
 
 
-def green_table(account: Audit) -> str:
-    """The four numbers by site, over the new sites and over all."""
+def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
+    """The four numbers by site, then over the new sites and over all: heads and rows."""
     columns = ("n1_statutory", "n2_hourly", "n3_cfe")
     rows = []
     for i, name in enumerate(account.sites["name"]):
@@ -68,7 +77,12 @@ def green_table(account: Audit) -> str:
         ]
         for name, v in rows
     ]
-    return table(head, lines, sums=2)
+    return head, lines
+
+
+def green_table(account: Audit) -> str:
+    """The four numbers by site, over the new sites and over all."""
+    return table(*account_rows(account), sums=2)
 
 
 def claims(account: Audit) -> str:
@@ -87,11 +101,17 @@ def claims(account: Audit) -> str:
     return table(["rule", "mean", "worst", "at", "met", "certificates MWh"], rows)
 
 
-def bottlenecks(plan: Plan, most: int = 18) -> str:
-    """The scarce things that earn the most."""
+def bottleneck_rows(plan: Plan, most: int = 18) -> tuple[list[str], list[list[str]]]:
+    """The scarce things that earn the most: heads and rows."""
     found = bottleneck_list(plan)[:most]
+    head = ["what", "where", "one more saves", "per", "earns in all"]
     rows = [[b.kind, b.where, number(b.yuan_per_unit), b.unit, number(b.earns_yuan)] for b in found]
-    head = ["what", "where", "one more saves", "yuan per", "earns in all"]
+    return head, rows
+
+
+def bottlenecks(plan: Plan) -> str:
+    """The scarce things that earn the most, as a table."""
+    head, rows = bottleneck_rows(plan)
     return table(head, rows) if rows else tag("p", "Nothing is scarce at these prices.")
 
 
@@ -108,7 +128,7 @@ def _capacity(plan: Plan) -> Iterator[Bottleneck]:
         h = int(np.argmax(earns[c]))
         if earns[c].sum() > 0:
             where = f"{names[classes.site[c]]}, {classes.accelerator_names[classes.accelerator[c]]}"
-            unit = f"accelerator-hour, dearest at {h}"
+            unit = f"accelerator-h at {h}"
             yield Bottleneck(
                 "capacity", where, float(plan.prices.capacity[c, h]), unit, float(earns[c].sum())
             )
@@ -121,7 +141,7 @@ def _corridors(plan: Plan) -> Iterator[Bottleneck]:
     )
     for o, d in np.argwhere(earns.sum(axis=2) > 0):
         h = int(np.argmax(earns[o, d]))
-        unit = f"GB, dearest at {h}"
+        unit = f"GB at {h}"
         where = f"{names[o]} to {names[d]}"
         yield Bottleneck("corridor", where, float(prices[o, d, h]), unit, float(earns[o, d].sum()))
 
@@ -131,14 +151,14 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
     for m in np.flatnonzero(prices.quota > 0):
         upper = float(problem.quotas.upper_accelerator_h[m])
         price = float(prices.quota[m])
-        yield Bottleneck("quota", f"tenant {m}", price, "accelerator-hour", price * upper)
+        yield Bottleneck("quota", f"tenant {m}", price, "accelerator-h", price * upper)
     for q, name in enumerate(problem.mandate_rows.names):
         low, high = (float(x) for x in prices.mandate[q])
         asked = problem.mandate_rows.share * float(
             problem.mandate_rows.member[q] @ plan.green["load_kwh"]
         )
         if high > 0:
-            unit = f"green kWh ({number(low)} to {number(high)})"
+            unit = "green kWh" if high - low < 1e-4 else f"green kWh, from {number(low)}"
             yield Bottleneck("mandate", name, high, unit, (low + high) / 2 * asked)
     for s, name in enumerate(problem.sites.name):
         sizes = (

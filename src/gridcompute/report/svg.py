@@ -31,7 +31,9 @@ def number(value: float) -> str:
     if not np.isfinite(value):
         return "∞" if value > 0 else "–"
     size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or size == 0 else 4
+    if size < 5e-5:  # no more than rounding left it
+        return "0"
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 4
     return f"{value:,.{digits}f}"
 
 
