@@ -60,7 +60,12 @@ def test_energy_accounts_are_honest_under_every_rule(
     )
     problem = plan.problem.replace(mandate=mandate, energy=energy)
     load = load_of(problem, plan.assignment, plan.start)
-    mine = dataclasses.replace(plan, problem=problem, dispatch=dispatch_of(problem, load))
+    mine = dataclasses.replace(
+        plan,
+        problem=problem,
+        dispatch=dispatch_of(problem, load),
+        prices=energy_prices(problem, 0.2),
+    )
     found = {fault.token for fault in mine.verify().faults}
     assert found <= {"CostMismatch", "BoundUnproved", "BoundAboveCost"}, str(mine.verify())
     assert (mine.dispatch.green_kwh <= load * (1 + 1e-6) + 1e-6).all()

@@ -106,6 +106,39 @@ def empty_store(array: np.ndarray, _plan: Plan) -> None:
     array[:, -1] = 0.0
 
 
+def shown(name: str, **changes: Callable[[np.ndarray, Plan], None]) -> Change:
+    """Keep the plan and change what it shows: columns of its table, or of its green account."""
+
+    def change(plan: Plan) -> Plan:
+        again = dataclasses.replace(plan)
+        columns = {k: v.copy() for k, v in getattr(plan, name).items()}
+        for column, edit in changes.items():
+            edit(columns[column], plan)
+        again.__dict__[name] = columns  # where the cached property looks
+        return again
+
+    return change
+
+
+def row_left_out(plan: Plan) -> Plan:
+    again = dataclasses.replace(plan)
+    again.__dict__["_table"] = {k: v[:-1] for k, v in plan._table.items()}
+    return again
+
+
+def relabelled(plan: Plan) -> Plan:
+    """Grid power called direct green power beyond what the source has and the load needs."""
+    d = plan.dispatch
+    direct = d.direct_kwh.copy()
+    direct[0] += d.load_kwh
+    return dataclasses.replace(plan, dispatch=d.replace(direct_kwh=direct))
+
+
+def halved(array: np.ndarray, _plan: Plan) -> None:
+    at = int(np.argmax(array))
+    array[at] //= 2
+
+
 def jobs_with(**columns: object) -> Callable[[grid.Problem], object]:
     return lambda p: p.jobs.replace(**columns)
 
@@ -126,6 +159,14 @@ PLANTED: dict[str, list[Change]] = {
     "LatencyTooHigh": [
         stricter(jobs=jobs_with(latency_ms=0.1)),
         stricter(corridors=lambda p: p.corridors.replace(delay_ms=p.corridors.delay_ms + 50)),
+    ],
+    "GangSplit": [shown("_table", gang=halved), shown("_table", hours=add(1))],
+    "TableMismatch": [
+        row_left_out,
+        shown("_table", klass=put(lambda _: 0, 59)),
+        shown("_table", site=put(lambda _: 0, 11)),
+        shown("_table", start=add(1)),
+        shown("_table", energy_kwh=add(1.0)),
     ],
     "CapacityExceeded": [
         stricter(classes=lambda p: p.classes.replace(capacity=p.classes.capacity // 3)),
@@ -155,11 +196,16 @@ PLANTED: dict[str, list[Change]] = {
         placement(assignment=put(first, -1), start=put(first, -1)),
         stricter(sites=lambda p: p.sites.replace(pue=p.sites.pue * 1.01)),
     ],
+    "GreenAboveLoad": [relabelled],
     "ConnectionExceeded": [stricter(sites=lambda p: p.sites.replace(connection_kw=1.0))],
     "StoreImbalance": [
         dispatch(green_stored_kwh=add(0.5)),
         dispatch(grid_charge_kwh=put(lambda _: (5, 3), 0.5)),
         stricter(energy=lambda p: p.energy.replace(charge_efficiency=0.5)),
+    ],
+    "DischargeUnearned": [
+        dispatch(green_discharge_kwh=put(lambda _: (10, slice(None)), 900.0)),
+        dispatch(grey_discharge_kwh=put(lambda _: (5, 3), 900.0)),
     ],
     "StoreTooFull": [
         stricter(energy=lambda p: p.energy.replace(battery_kwh=p.energy.green_start_kwh)),
@@ -171,6 +217,15 @@ PLANTED: dict[str, list[Change]] = {
     "MandateUnaccounted": [
         stricter(mandate=lambda p: dataclasses.replace(p.mandate, share=0.99)),
         dispatch(missing_kwh=lambda array, _: array.fill(0.0)),
+    ],
+    "ShortfallOverstated": [dispatch(missing_kwh=add(5.0))],
+    "AccountMismatch": [
+        shown("green", n1_statutory=add(0.01)),
+        shown("green", n2_hourly=add(0.01)),
+        shown("green", n3_cfe=add(-0.01)),
+        shown("green", n4_tco2=add(-0.01)),
+        shown("green", load_kwh=add(1.0)),
+        shown("green", shortfall_kwh=add(-1.0)),
     ],
     "CostMismatch": [
         lambda plan: dataclasses.replace(plan, objective_yuan=plan.objective_yuan * (1 + 1e-5)),
@@ -212,6 +267,18 @@ def test_a_missed_price_of_a_capacity_class_cannot_be_negative(plan: Plan) -> No
     """If this fails, a negative price of capacity makes a bound out of nothing."""
     with pytest.raises(ValueError, match=r"prices\.capacity"):
         plan.prices.replace(capacity=plan.prices.capacity - 1)
+
+
+def test_a_plan_of_another_problems_size_is_refused_when_it_is_made(plan: Plan) -> None:
+    """If this fails, `verify` ends in numpy's words about broadcasting instead of a verdict."""
+    short = plan.dispatch.replace(missing_kwh=plan.dispatch.missing_kwh[:-1], certificate_kwh=0.0)
+    with pytest.raises(
+        TypeError, match=r"plan\.dispatch\.certificate_kwh has shape \(6,\), needed"
+    ):
+        dataclasses.replace(plan, dispatch=short)
+    prices = plan.prices.replace(quota=plan.prices.quota[:3])
+    with pytest.raises(TypeError, match=r"plan\.prices\.quota has shape \(3,\), needed \(20,\)"):
+        dataclasses.replace(plan, prices=prices)
 
 
 # ---------------------------------------------------------------- the bound

@@ -174,6 +174,8 @@ class Plan:
             if not isinstance(array, np.ndarray) or array.dtype != np.int32 or array.shape != (n,):
                 found = getattr(array, "dtype", type(array).__name__), getattr(array, "shape", None)
                 raise TypeError(f"plan.{name} is {found[0]} {found[1]}, needed int32 ({n},)")
+        for part in ("dispatch", "prices"):
+            _check_shapes(self.problem, part, getattr(self, part))
         if self.status not in STATUSES:
             raise ValueError(f"plan.status is {self.status!r}, needed one of {STATUSES}")
 
@@ -337,6 +339,24 @@ class Plan:
         from ..report.plan_page import write_page  # the one arrow upwards, and only when called
 
         return write_page(self, path)
+
+
+def _check_shapes(problem: Problem, part: str, table: Columns) -> None:
+    sizes = {
+        "source": len(problem.energy.direct_kwh),
+        "site": len(problem.sites),
+        "destination": len(problem.sites),
+        "class": len(problem.classes),
+        "hour": problem.hours,
+        "tenant": len(problem.quotas),
+        "scope": len(problem.mandate_rows.names),
+        "side": 2,
+        "capability": 2,
+    }
+    for name, spec in table.columns().items():
+        found, needed = getattr(table, name).shape, tuple(sizes[d] for d in spec.dims)
+        if found != needed:
+            raise TypeError(f"plan.{part}.{name} has shape {found}, needed {needed}")
 
 
 def _running(hourly: Floats) -> Floats:

@@ -32,6 +32,8 @@ FAULTS = {
     "MemoryTooSmall": "a job on an accelerator with too little memory",
     "ResidencyForbids": "a job where its data may not go",
     "LatencyTooHigh": "a job too far from its origin",
+    "GangSplit": "the plan shows a job with other accelerators or hours than its gang needs",
+    "TableMismatch": "the plan's table shows another place or energy than its placements have",
     "CapacityExceeded": "more accelerators used than a class has in an hour",
     "CorridorExceeded": "more data sent over a corridor than it carries in an hour",
     "QuotaExceeded": "a tenant above its upper quota",
@@ -39,14 +41,18 @@ FAULTS = {
     "SourceImbalance": "a direct source delivers more or less than it has",
     "BundledExceeded": "more bundled green power than can be delivered",
     "LoadImbalance": "power used differs from what base load and jobs need",
+    "GreenAboveLoad": "more green power counted as used than there is load in that hour",
     "ConnectionExceeded": "more grid power than the connection carries",
     "StoreImbalance": "a stored amount that its charges and discharges do not explain",
+    "DischargeUnearned": "a colour of the store delivers more than it was charged with",
     "StoreTooFull": "more stored than the battery holds",
     "StorePowerExceeded": "charged or discharged faster than the battery can",
     "TerminalViolated": "a colour of the store ends below its start under the cyclic rule",
     "ExportForbidden": "power exported where reverse flow is forbidden",
     "CertificateForbidden": "certificates counted under the hourly rule",
     "MandateUnaccounted": "a scope neither meets the mandate nor reports what is missing",
+    "ShortfallOverstated": "more reported missing to the mandate than is missing",
+    "AccountMismatch": "a green number (N1 to N4, load, shortfall) differs from its recomputation",
     "CostMismatch": "the objective differs from the cost of this plan",
     "BoundUnproved": "the prices prove less than the bound claims",
     "BoundAboveCost": "the bound is above the cost",
@@ -107,7 +113,8 @@ def verify(plan: Plan) -> PlanCertificate:
     """Recompute everything a plan claims (see `Plan.verify`)."""
     faults = list(_placement(plan))
     if not faults:  # with placements out of range the sums below mean nothing
-        faults += [*_resources(plan), *_balance(plan), *_store(plan), *_mandate(plan)]
+        faults += [*_table(plan), *_resources(plan), *_balance(plan), *_store(plan)]
+        faults += [*_mandate(plan), *_account(plan)]
     cost = _cost(plan) if not any(f.token == "PlacementMalformed" for f in faults) else np.nan
     slack = TOLERANCE * max(1.0, abs(cost))
     if not abs(cost - plan.objective_yuan) <= slack:
@@ -166,6 +173,30 @@ def _placement(plan: Plan) -> Iterator[Fault]:
             yield Fault(token, where, float(found[at]), float(needed[at]))
 
 
+def _table(plan: Plan) -> Iterator[Fault]:
+    """What the plan shows of its placed jobs, against its placements: every gang whole, once."""
+    problem, shown = plan.problem, plan.table()
+    job, klass, start, hours = _placed(plan)
+    if not np.array_equal(shown["job"], job):
+        yield Fault("TableMismatch", "rows of the table", len(shown["job"]), len(job))
+        return
+    gang = problem.jobs.gang[job]
+    for token, name, needed in (
+        ("GangSplit", "gang", gang),
+        ("GangSplit", "hours", hours),
+        ("TableMismatch", "klass", klass),
+        ("TableMismatch", "site", problem.classes.site[klass]),
+        ("TableMismatch", "start", start),
+    ):
+        off = np.flatnonzero(shown[name] != needed)
+        if len(off):
+            where = f"job {job[off[0]]}, {name}"
+            yield Fault(token, where, float(shown[name][off[0]]), float(needed[off[0]]))
+    by_site = np.bincount(shown["site"], shown["energy_kwh"], len(problem.sites)).astype(float)
+    of_jobs = (_load(plan) - problem.energy.base_load_kwh).sum(axis=1)
+    yield from _apart("TableMismatch", "energy_kwh of site", by_site, of_jobs)
+
+
 def _resources(plan: Plan) -> Iterator[Fault]:
     problem, jobs = plan.problem, plan.problem.jobs
     job, klass, start, hours = _placed(plan)
@@ -214,7 +245,10 @@ def _balance(plan: Plan) -> Iterator[Fault]:
     yield from _above("BundledExceeded", "site, hour", bundled, energy.bundled_kwh)
     used = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.grid_kwh
     used = used + d.green_discharge_kwh + d.grey_discharge_kwh
-    yield from _apart("LoadImbalance", "site, hour", used, _load(plan))
+    load = _load(plan)
+    yield from _apart("LoadImbalance", "site, hour", used, load)
+    green = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.green_discharge_kwh
+    yield from _above("GreenAboveLoad", "site, hour", green, load)
     drawn = d.grid_kwh + d.grid_charge_kwh
     yield from _above("ConnectionExceeded", "site, hour", drawn, sites.connection_kw[:, None])
 
@@ -231,6 +265,8 @@ def _store(plan: Plan) -> Iterator[Fault]:
         drawn = given / energy.discharge_efficiency[:, None]
         expected = first[:, None] + (kept - drawn).cumsum(axis=1)
         yield from _apart("StoreImbalance", "site, hour", stored, expected)
+        earned = energy.discharge_efficiency * (first + kept.sum(axis=1))
+        yield from _above("DischargeUnearned", "site", given.sum(axis=1), earned)
         if energy.terminal == "cyclic":
             yield from _above("TerminalViolated", "site", first, stored[:, -1])
     both = d.green_stored_kwh + d.grey_stored_kwh
@@ -246,9 +282,45 @@ def _mandate(plan: Plan) -> Iterator[Fault]:
         green = green + d.exported_kwh.sum(axis=0)
     else:
         yield from _above("CertificateForbidden", "scope", d.certificate_kwh, 0)
-    have = rows.member @ green.sum(axis=1) + d.certificate_kwh + d.missing_kwh
+    have = rows.member @ green.sum(axis=1) + d.certificate_kwh
     asked = rows.share * (rows.member @ _load(plan).sum(axis=1)) + rows.carried_kwh
-    yield from _above("MandateUnaccounted", "scope", asked, have)
+    yield from _above("MandateUnaccounted", "scope", asked, have + d.missing_kwh)
+    short = np.maximum(asked - have, 0.0)
+    slack = TOLERANCE * np.maximum(1.0, np.abs(asked))
+    yield from _above("ShortfallOverstated", "scope", d.missing_kwh, short + slack)
+
+
+def _account(plan: Plan) -> Iterator[Fault]:
+    """The green numbers, site by site in plain sums, against those the plan shows."""
+    problem, d, rows = plan.problem, plan.dispatch, plan.problem.mandate_rows
+    load, shown = _load(plan).sum(axis=1), plan.green
+    for s in range(len(problem.sites)):
+        direct, bundled = d.direct_kwh[:, s].sum(), d.bundled_kwh[s].sum()
+        green = direct + bundled + d.green_discharge_kwh[s].sum()
+        grey = d.grid_kwh[s] + d.grey_discharge_kwh[s]
+        clean = (grey * problem.energy.grid_green_share[s]).sum()
+        retired = missing = 0.0
+        for q in np.flatnonzero(rows.member[:, s]):
+            pooled = load[rows.member[q]].sum()
+            part = load[s] / pooled if pooled > 0 else 0.0
+            retired += part * d.certificate_kwh[q]
+            missing += part * d.missing_kwh[q]
+        claimed = green + retired + (d.exported_kwh[:, s].sum() if rows.volume else 0.0)
+        drawn = d.grid_kwh[s] + d.grid_charge_kwh[s]
+        grams = (drawn * problem.carbon_g_per_kwh[s]).sum()
+        over = load[s] if load[s] > 0 else 1.0
+        for name, needed in (
+            ("load_kwh", load[s]),
+            ("n1_statutory", claimed / over),
+            ("n2_hourly", green / over),
+            ("n3_cfe", (green + clean) / over),
+            ("n4_tco2", grams / 1e6),
+            ("shortfall_kwh", missing),
+        ):
+            found = float(shown[name][s])
+            if not abs(found - needed) <= TOLERANCE * max(1.0, abs(needed)):
+                yield Fault("AccountMismatch", f"{name} of site {s}", found, float(needed))
+                return
 
 
 def _cost(plan: Plan) -> float:
