@@ -16,7 +16,7 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kThreaded = Index{1} << 21;  // entries from which waking a thread pays
+constexpr Index kThreaded = Index{1} << 19;  // entries from which waking a thread pays
 constexpr Index kChunk = 64;                 // rows
 constexpr int kRetryBits = 8;                // less exact, more room for prices
 constexpr Index kMinimaShare = 4;
@@ -113,10 +113,12 @@ class DenseSolve {
     source.relist = [&](const std::vector<V>& v) {
       each_chunk([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *reread.rows, v.data(), s); });
     };
-    source.copy = [&] {
+    source.copy = [&]() -> const CopiedRows<V>& {
+      if (copy_) return *copy_;
       copy_.emplace(rows_.n, rows_.m);
       each_chunk([&](Index i, typename Lists<V>::Scratch&) { copy_->take(i, rows_); });
       reread.rows = &*copy_;
+      return *copy_;
     };
     source.width = [&](const std::vector<V>& v) { return width(v, reread, static_cast<double>(source.spread)); };
     source.spread = spread();
@@ -237,7 +239,7 @@ double magnitude(const Dense<T>& a, Index rows) {
 template <class T, class V>
 std::optional<Result> attempt(const Dense<T>& cost, bool maximize, int exponent, bool rounding, Pool& pool, Stop& stop,
                               Fit& fit) {
-  DenseRows<T, V> rows(cost, maximize, exponent);
+  DenseRows<T, V> rows(cost, maximize, exponent, rounding);
   DenseSolve<V> solve(rows, pool, stop);
   const std::optional<Fit> found = solve.first_pass();
   if (!found) {
@@ -246,7 +248,7 @@ std::optional<Result> attempt(const Dense<T>& cost, bool maximize, int exponent,
     return stopped;
   }
   fit = *found;
-  if (fit > (rounding ? Fit::rounded : Fit::exact)) return std::nullopt;
+  if (fit > Fit::exact) return std::nullopt;
   try {
     Result result = solve.solve();
     result.exponent = exponent;

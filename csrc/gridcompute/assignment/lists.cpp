@@ -90,9 +90,7 @@ V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room,
   const V low = least(s.group.data(), groups);
   V limit = low < Range<V>::kHopeless ? static_cast<V>(low + std::min(s.width, Range<V>::kUnit)) : low;
   const Index opened = count(s.group.data(), groups, limit);
-  if (wanted == 0) {
-    limit = low;
-  } else if (opened < wanted / 2 || opened > wanted * 7 / 5) {
+  if (opened < wanted / 2 || opened > wanted * 7 / 5) {
     s.order = s.group;
     const auto nth = s.order.begin() + std::min(wanted, groups - 1);
     std::nth_element(s.order.begin(), nth, s.order.end());
@@ -100,36 +98,42 @@ V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room,
     s.width = static_cast<V>(std::min(limit - low, Range<V>::kUnit));
   }
   limit = std::min(limit, static_cast<V>(Range<V>::kHopeless - 1));
-  // Equal costs at the minimum alone may overflow the list: enough of them are as good as all.
-  const bool flat = limit == low;
-  const Index most = flat ? room : 8 * room;
+  // Below the limit there are few; at the limit itself ties may be many, and enough of them are as good as all.
+  s.equal.clear();
   bool cut = false;
   Index g = (i * 7919) % groups;
-  for (Index k = 0; k < groups && !cut; ++k, g = g + 1 == groups ? 0 : g + 1) {
-    if (s.group[index(g)] > limit) continue;
+  for (Index k = 0; k < groups; ++k, g = g + 1 == groups ? 0 : g + 1) {
+    if (s.group[index(g)] > limit || (cut && s.group[index(g)] == limit)) continue;
     for (Index j = g; j < m_; j += groups) {
-      if (s.reduced[index(j)] > limit) continue;
-      if (static_cast<Index>(s.hit.size()) == most) {
-        cut = true;
-        break;
+      const V x = s.reduced[index(j)];
+      if (x < limit) {
+        s.hit.push_back(static_cast<std::int32_t>(j));
+      } else if (x == limit) {
+        if (static_cast<Index>(s.equal.size()) < room)
+          s.equal.push_back(static_cast<std::int32_t>(j));
+        else
+          cut = true;
       }
-      s.hit.push_back(static_cast<std::int32_t>(j));
     }
   }
-  if (cut && !flat) {  // too many to sort out: the row is taken again with what its minimum alone gives
-    s.width = 0;
-    return select(i, cost, v, 0, room, s);
+  const Index below = static_cast<Index>(s.hit.size());
+  if (below + static_cast<Index>(s.equal.size()) <= room) {
+    s.hit.insert(s.hit.end(), s.equal.begin(), s.equal.end());
+    return cut ? limit : static_cast<V>(limit + 1);
   }
-  if (static_cast<Index>(s.hit.size()) <= room) return cut ? limit : static_cast<V>(limit + 1);
+  if (below <= room) {
+    s.hit.insert(s.hit.end(), s.equal.begin(), s.equal.begin() + (room - below));
+    return limit;
+  }
   // Keep the smallest; among equals those met first.
   std::vector<V>& r = s.order;
   r.clear();
   for (const std::int32_t j : s.hit) r.push_back(s.reduced[index(j)]);
   std::nth_element(r.begin(), r.begin() + room, r.end());
   const V last = r[index(room)];
-  Index below = 0, kept = 0;
-  for (const std::int32_t j : s.hit) below += s.reduced[index(j)] < last;
-  Index equals = room - below;
+  Index less = 0, kept = 0;
+  for (const std::int32_t j : s.hit) less += s.reduced[index(j)] < last;
+  Index equals = room - less;
   for (const std::int32_t j : s.hit) {
     const V x = s.reduced[index(j)];
     if (x < last || (x == last && equals-- > 0)) s.hit[index(kept++)] = j;

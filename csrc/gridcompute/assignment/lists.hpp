@@ -62,7 +62,7 @@ class Lists {
   // Scratch of one filling thread.
   struct Scratch {
     std::vector<V> cost, reduced, group, order;
-    std::vector<std::int32_t> hit;
+    std::vector<std::int32_t> hit, equal;
     V width = 0;  // how far above a row's minimum the last threshold lay
   };
   [[nodiscard]] Scratch scratch() const;

@@ -1,5 +1,7 @@
 #include "gridcompute/assignment/route.hpp"
 
+#include "gridcompute/assignment/whole.hpp"
+
 namespace gridcompute::assignment {
 
 namespace {
@@ -15,8 +17,10 @@ constexpr double kRowsFirst = 8;        // whole rows: first epsilon, as a part 
 constexpr double kRowsFall = 5;         // and by what epsilon falls
 constexpr double kReach = 16;           // lists must reach so many epsilons beyond the row minimum
 constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
-constexpr Index kQuickShare = 20;       // at most one row in so many free: no auction at first
-constexpr Index kReduction = 16;        // bids a row in row reduction
+constexpr double kFew = 0.05;           // of the rows free: no auction
+constexpr double kTies = 8;             // lists that reach no further: prices cannot tell their columns apart
+constexpr Index kFirstReduction = 8;    // bids a row in row reduction: before the auction
+constexpr Index kReduction = 16;        // and before searches
 
 // Each row in order takes a free column of its list at its least reduced cost, if there is one.
 template <class V>
@@ -98,30 +102,40 @@ void auction(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Sou
 template <class V>
 Searched solve_lists(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, Stats& stats,
                      Stop& stop, std::vector<std::int32_t>& witness) {
-  Paths<V> paths(state, lists, reread);
-  const auto finish = [&](Index arcs) {
+  const bool dense = static_cast<bool>(source.copy);
+  const auto free_share = [&] { return static_cast<double>(state.free_rows().size()) / static_cast<double>(state.n); };
+  // Searches over lists end at once or, where lists do not help, soon enough for whole rows to go on from there.
+  const auto finish = [&](bool budget = true) {
     stop.stage("searches", 0.8);
     reduce_rows(state, lists, reread, kReduction * state.n, stats, stop);
-    return stop.requested() ? Searched::stopped : paths.run(arcs, stats, stop);
+    if (stop.requested()) return Searched::stopped;
+    const auto search = [&](Index budget) {
+      Paths<V> paths(state, lists, reread);
+      const Searched found = paths.run(budget, stats, stop);
+      if (found == Searched::infeasible) witness = paths.witness();
+      return found;
+    };
+    Searched found = search(dense && budget ? source.pass : kUnlimited);
+    if (found == Searched::budget) found = search_whole(state, source.copy(), stats, stop, witness);
+    return found == Searched::budget ? search(kUnlimited) : found;
   };
   stop.stage("greedy", 0.3);
   greedy(state, lists);
-  Searched found = Searched::budget;
-  if (!source.square) {
-    found = finish(kUnlimited);
-  } else if (static_cast<Index>(state.free_rows().size()) * kQuickShare <= state.n) {
-    found = finish(source.pass);
+  if (!source.square || free_share() <= kFew) return finish();
+  if (dense && source.width(state.v) < kTies) {
+    const Searched found = search_whole(state, source.copy(), stats, stop, witness);
+    return found == Searched::budget ? finish(false) : found;
   }
-  if (found == Searched::budget) {
-    stop.stage("auction", 0.4);
-    auction(state, lists, reread, source, stats, stop);
+  if (dense) {
+    reduce_rows(state, lists, reread, kFirstReduction * state.n, stats, stop);
     if (stop.requested()) return Searched::stopped;
-    greedy(state, lists);
-    found = finish(kUnlimited);
+    if (free_share() <= kFew) return finish();
   }
+  stop.stage("auction", 0.4);
+  auction(state, lists, reread, source, stats, stop);
   if (stop.requested()) return Searched::stopped;
-  if (found == Searched::infeasible) witness = paths.witness();
-  return found;
+  greedy(state, lists);
+  return finish();
 }
 
 template Searched solve_lists(Matching<std::int32_t>&, Lists<std::int32_t>&, Rereader<std::int32_t>&,

@@ -1,11 +1,14 @@
-// The exact core over lists: greedy, row reduction, searches; with the auction where those would take long.
+// The exact core over lists: greedy, row reduction, searches; with the auction where those would take long, and whole
+// rows where lists do not help.
 //
-// Steps. Rows go greedily to their cheapest columns. Where that leaves few rows free (ties), row reduction and searches
-// finish at once, under a budget. Else the auction runs on the lists, from an epsilon that they can bear (a small
-// part of their reach) down to the least; on costs without structure that takes a few bids a row. Where bids or rereads
-// exceed their budgets, as on geometric or product costs, prices must move far beyond any list: the auction starts over
-// from a large epsilon on whole rows of one converted copy, and returns to lists once those reach far beyond epsilon.
-// Row reduction and searches then make it exact.
+// Steps. Rows go greedily to their cheapest columns. Where that, or a short row reduction after it, leaves few rows
+// free, searches finish at once. Where lists hardly reach beyond their row's minimum, costs are tied and prices cannot
+// tell columns apart: whole rows are searched. Else the auction runs on the lists, from an epsilon that they can bear
+// (a small part of their reach) down to the least; on costs without structure that takes a few bids a row. Where bids
+// or rereads exceed their budgets, as on geometric or product costs, prices must move far beyond any list: the auction
+// starts over from a large epsilon on whole rows of one converted copy, and returns to lists once those reach far
+// beyond epsilon. Row reduction and searches then make it exact; searches over lists have a budget, too, of a few
+// passes over all rows, beyond which whole rows (whole.hpp) take over.
 //
 // Which way is quick cannot be told from a matrix's looks, only from work done; hence the budgets, each a small part of
 // what the other way costs. A wrong first choice loses that part, never a factor of a hundred.
@@ -27,7 +30,7 @@ namespace gridcompute::assignment {
 template <class V>
 struct Source {
   std::function<void(const std::vector<V>& v)> relist;  // fresh lists at prices v
-  std::function<void()> copy;  // makes whole rows cheap to read; empty where lists are complete
+  std::function<const CopiedRows<V>&()> copy;  // whole rows, cheap to read; empty where lists are complete
   std::function<double(const std::vector<V>& v)> width;  // how far lists made at v reach above row minima, typically
   V spread = 0;                                          // largest shifted cost
   Index pass = 0;      // list entries whose reading takes as long as a few passes over all rows

@@ -1,6 +1,7 @@
 #include "gridcompute/assignment/rows.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <type_traits>
 
@@ -31,40 +32,71 @@ GRIDCOMPUTE_INLINE Spread<T> spread_of(const T* GRIDCOMPUTE_RESTRICT c, Index m)
   return {lo, hi};
 }
 
-// Over the values that fit after scaling. Flags of the others: +inf is none.
+// Over the values that fit after scaling; lo > hi if there are none. Flags of the others: +inf is none.
 struct Look {
-  std::int64_t lo, hi;
-  std::int64_t odd;      // NaN or -inf
-  std::int64_t large;    // finite and beyond kScaled
-  std::int64_t rounded;  // no integer
+  double lo, hi;
+  bool odd;    // NaN or -inf
+  bool large;  // finite and beyond kScaled
 };
+
+// Doubles in the order of their bits as integers, and back. Minima of floating-point numbers depend on order (NaN, -0)
+// and so do not vectorise; those of integers do.
+GRIDCOMPUTE_INLINE std::int64_t key_of(double x) {
+  const auto bits = std::bit_cast<std::int64_t>(x);
+  return bits ^ ((bits >> 63) & std::numeric_limits<std::int64_t>::max());
+}
+double of_key(std::int64_t key) {
+  return std::bit_cast<double>(key ^ ((key >> 63) & std::numeric_limits<std::int64_t>::max()));
+}
+
+template <class T>
+GRIDCOMPUTE_INLINE Look look_real(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale) {
+  using Limits = std::numeric_limits<std::int64_t>;
+  const std::int64_t inf = key_of(std::numeric_limits<double>::infinity());
+  std::int64_t lo = Limits::max(), hi = Limits::min(), most = Limits::min();
+  for (Index j = 0; j < m; ++j) {
+    const std::int64_t x = key_of(static_cast<double>(c[j]) * scale);
+    const std::int64_t finite = x < inf ? x : Limits::min();
+    lo = x < lo ? x : lo;
+    hi = finite > hi ? finite : hi;
+    most = x > most ? x : most;
+  }
+  const bool odd = lo <= -inf - 1 || most > inf;  // -inf - 1 is the key of -infinity
+  if (hi == Limits::min()) return {kScaled, -kScaled, odd, false};
+  return {of_key(lo), of_key(hi), odd, of_key(hi) >= kScaled || of_key(lo) <= -kScaled};
+}
+
+// x = high * 2^32 + low as doubles, both integers but for what x has behind the point: |x| <= 2^58. Adding and taking
+// away 1.5 * 2^52 rounds, and leaves integers in the last bits: conversions of 64 bits do not vectorise everywhere.
+constexpr double kRound = 0x1.8p52;
+struct Halves {
+  double high, low, floor;  // of low
+};
+GRIDCOMPUTE_INLINE Halves halves_of(double x) {
+  const double high = (x * 0x1p-32 + kRound) - kRound;
+  const double low = x - high * 0x1p32;
+  const double near = (low + kRound) - kRound;
+  return {high, low, near > low ? near - 1 : near};
+}
+GRIDCOMPUTE_INLINE std::int64_t bits_of(double whole) {
+  return std::bit_cast<std::int64_t>(whole + kRound) - std::bit_cast<std::int64_t>(kRound);
+}
 
 // Downwards, as the certificate does: duals of the integers then hold for the costs themselves.
 GRIDCOMPUTE_INLINE std::int64_t floor_of(double x) {
-  const std::int64_t q = static_cast<std::int64_t>(x);
-  return static_cast<double>(q) > x ? q - 1 : q;
+  const Halves h = halves_of(x);
+  return (bits_of(h.high) << 32) + bits_of(h.floor);
 }
 
-// Minima of floating-point numbers depend on order (NaN, -0) and so do not vectorise; those of integers do.
 template <class T>
-GRIDCOMPUTE_INLINE Look look_real(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale) {
-  constexpr double kInf = std::numeric_limits<double>::infinity();
-  std::int64_t lo = std::numeric_limits<std::int64_t>::max(), hi = std::numeric_limits<std::int64_t>::min();
-  std::int64_t odd = 0, large = 0, rounded = 0;
+GRIDCOMPUTE_INLINE bool all_whole(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale) {
+  std::int64_t rounded = 0;
   for (Index j = 0; j < m; ++j) {
     const double x = static_cast<double>(c[j]) * scale;
-    const bool good = x < kScaled && x > -kScaled;
-    const double z = good ? x : 0.0;
-    const std::int64_t q = floor_of(z);
-    const std::int64_t low = good ? q : std::numeric_limits<std::int64_t>::max();
-    const std::int64_t high = good ? q : std::numeric_limits<std::int64_t>::min();
-    lo = low < lo ? low : lo;
-    hi = high > hi ? high : hi;
-    rounded |= static_cast<double>(q) != z ? std::int64_t{1} : std::int64_t{0};
-    odd |= x > -kInf ? std::int64_t{0} : std::int64_t{1};
-    large |= !good && x != kInf ? std::int64_t{1} : std::int64_t{0};
+    const Halves h = halves_of(x < kScaled ? x : 0.0);
+    rounded |= h.floor != h.low ? std::int64_t{1} : std::int64_t{0};
   }
-  return {lo, hi, odd, large, rounded};
+  return rounded == 0;
 }
 
 template <class T, class V>
@@ -83,11 +115,17 @@ GRIDCOMPUTE_INLINE void load_whole(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPU
 template <class T, class V>
 GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUTE_RESTRICT out, Index m,
                                   std::int64_t shift, double scale) {
+  const auto first = static_cast<double>(shift);
   for (Index j = 0; j < m; ++j) {
     const double x = static_cast<double>(c[j]) * scale;
     const bool good = x < kScaled;
-    const std::int64_t q = floor_of(good ? x : 0.0) - shift;
-    out[j] = good ? static_cast<V>(q) : Range<V>::kForbidden;
+    if constexpr (sizeof(V) == 4) {  // integers, or nobody looks closely
+      const auto q = static_cast<V>((good ? x : first) - first);
+      out[j] = good ? q : Range<V>::kForbidden;
+    } else {
+      const std::int64_t q = floor_of(good ? x : 0.0) - shift;
+      out[j] = good ? q : Range<V>::kForbidden;
+    }
   }
 }
 
@@ -100,13 +138,14 @@ GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUT
   GRIDCOMPUTE_CLONES void load(const T* c, std::int64_t* o, Index m, std::int64_t s, bool g) { \
     load_whole(c, o, m, s, g);                                                                 \
   }
-#define GRIDCOMPUTE_REAL(T)                                                                             \
-  GRIDCOMPUTE_CLONES Look look_at(const T* c, Index m, double scale) { return look_real(c, m, scale); } \
-  GRIDCOMPUTE_CLONES void load(const T* c, std::int32_t* o, Index m, std::int64_t s, double scale) {    \
-    load_real(c, o, m, s, scale);                                                                       \
-  }                                                                                                     \
-  GRIDCOMPUTE_CLONES void load(const T* c, std::int64_t* o, Index m, std::int64_t s, double scale) {    \
-    load_real(c, o, m, s, scale);                                                                       \
+#define GRIDCOMPUTE_REAL(T)                                                                              \
+  GRIDCOMPUTE_CLONES Look look_at(const T* c, Index m, double scale) { return look_real(c, m, scale); }  \
+  GRIDCOMPUTE_CLONES bool whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale); } \
+  GRIDCOMPUTE_CLONES void load(const T* c, std::int32_t* o, Index m, std::int64_t s, double scale) {     \
+    load_real(c, o, m, s, scale);                                                                        \
+  }                                                                                                      \
+  GRIDCOMPUTE_CLONES void load(const T* c, std::int64_t* o, Index m, std::int64_t s, double scale) {     \
+    load_real(c, o, m, s, scale);                                                                        \
   }
 GRIDCOMPUTE_WHOLE(std::int8_t)
 GRIDCOMPUTE_WHOLE(std::int16_t)
@@ -125,10 +164,11 @@ int exponent_for(double magnitude) {
 }
 
 template <class T, class V>
-DenseRows<T, V>::DenseRows(const Dense<T>& view, bool maximize, int exponent)
+DenseRows<T, V>::DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding)
     : Rows<V>(view.rows, view.cols),
       view_(view),
       maximize_(maximize),
+      rounding_(rounding),
       scale_(std::ldexp(maximize ? -1.0 : 1.0, exponent)) {}
 
 template <class T, class V>
@@ -137,12 +177,12 @@ Fit DenseRows<T, V>::look(Index i) {
   std::int64_t& taken = this->shift[static_cast<std::size_t>(i)];
   if constexpr (std::is_floating_point_v<T>) {
     const Look seen = look_at(row, this->m, scale_);
-    if (seen.odd != 0) return Fit::minus_inf;
-    if (seen.large != 0) return Fit::range;
+    if (seen.odd) return Fit::minus_inf;
+    if (seen.large) return Fit::range;
     if (seen.lo > seen.hi) return taken = 0, Fit::exact;  // all forbidden
-    taken = seen.lo;
-    if (seen.hi - taken > Range<V>::kUnit) return Fit::range;
-    return seen.rounded != 0 ? Fit::rounded : Fit::exact;
+    taken = floor_of(seen.lo);
+    if (floor_of(seen.hi) - taken > Range<V>::kUnit) return Fit::range;
+    return rounding_ || whole_at(row, this->m, scale_) ? Fit::exact : Fit::rounded;
   } else {
     const Spread<T> seen = spread(row, this->m);
     if constexpr (sizeof(T) == 8)

@@ -43,13 +43,14 @@ class Rows {
 template <class T, class V>
 class DenseRows final : public Rows<V> {
  public:
-  DenseRows(const Dense<T>& view, bool maximize, int exponent);
+  // `rounding`: values that are no integers after scaling are rounded down, and not reported.
+  DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding = false);
   Fit look(Index i) override;
   void load(Index i, V* out) const override;
 
  private:
   Dense<T> view_;
-  bool maximize_;
+  bool maximize_, rounding_;
   double scale_;  // 2^exponent, negated when maximising; 1 for integers
 };
 
@@ -63,6 +64,7 @@ class CopiedRows final : public Rows<V> {
   Fit look(Index) override { return Fit::exact; }
   void load(Index i, V* out) const override { std::copy_n(data_.get() + i * this->m, this->m, out); }
   [[nodiscard]] const V* row(Index i, V*) const override { return data_.get() + i * this->m; }
+  [[nodiscard]] const V* data() const { return data_.get(); }
 
  private:
   std::unique_ptr<V[]> data_;

@@ -10,6 +10,7 @@
 
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/rows.hpp"
+#include "gridcompute/assignment/whole.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/simd.hpp"
@@ -20,166 +21,45 @@ namespace {
 
 constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
+// Prices at the column minima (wide matrices: 0, as unmatched columns must end there); then rows take what is cheapest.
 template <class V>
-constexpr V kMost = V{1} << (sizeof(V) * 8 - 3);  // of any label; forbidden pairs lie above
-
-// Square or wide, row-major, costs 0..spread or kForbidden; `stride` V apart. Row duals are implied by the matched
-// pairs: u_i = c_ij - v_j. Arrays of m entries but for col_of.
-template <class V>
-struct Small {
-  const V* GRIDCOMPUTE_RESTRICT cost;
-  std::int32_t n, m;
-  V *GRIDCOMPUTE_RESTRICT v, *GRIDCOMPUTE_RESTRICT label;
-  V* GRIDCOMPUTE_RESTRICT closed;  // 0, or all bits but the sign: label | closed is the label, or never the least
-  std::int32_t *GRIDCOMPUTE_RESTRICT mate_of, *GRIDCOMPUTE_RESTRICT from;
-  std::int32_t *GRIDCOMPUTE_RESTRICT settled, *GRIDCOMPUTE_RESTRICT col_of;
-
-  [[nodiscard]] const V* row(std::int32_t i) const { return cost + Index{i} * m; }
-  void match(std::int32_t i, std::int32_t j) {
-    mate_of[j] = i;
-    col_of[i] = j;
-  }
-};
-
-// Prices at the column minima (wide matrices: 0, as unmatched columns must end there); then each row takes the first
-// free column at its least reduced cost.
-template <class V>
-GRIDCOMPUTE_INLINE void greedy(Small<V>& s) {
+GRIDCOMPUTE_INLINE void greedy(Whole<V>& s) {
   const bool reduce = s.n == s.m && s.n > 16;
   for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = reduce ? s.cost[j] : 0, s.mate_of[j] = kFree;
   for (std::int32_t i = 1; reduce && i < s.n; ++i) {
     const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
     for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = row[j] < s.v[j] ? row[j] : s.v[j];
   }
-  for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = s.v[j] < kMost<V> ? s.v[j] : 0;
-  for (std::int32_t i = 0; i < s.n; ++i) {
-    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-    V least = std::numeric_limits<V>::max();
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      const V r = static_cast<V>(row[j] - s.v[j]);
-      least = r < least ? r : least;
-    }
-    s.col_of[i] = kFree;
-    if (least >= kMost<V>) continue;
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      if (row[j] - s.v[j] != least || s.mate_of[j] != kFree) continue;
-      s.match(i, j);
-      break;
-    }
-  }
-}
-
-// Augmenting row reduction, as bids.hpp, over whole rows.
-template <class V>
-GRIDCOMPUTE_INLINE void bid(Small<V>& s) {
-  std::int32_t budget = 4 * s.n;
-  for (std::int32_t first = 0; first < s.n; ++first) {
-    for (std::int32_t i = s.col_of[first] == kFree ? first : kFree; i != kFree && --budget > 0;) {
-      const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-      V u1 = std::numeric_limits<V>::max(), u2 = u1;
-      for (std::int32_t j = 0; j < s.m; ++j) {
-        const V r = static_cast<V>(row[j] - s.v[j]);
-        u1 = r < u1 ? r : u1;
-      }
-      if (u1 >= kMost<V>) break;
-      std::int32_t equals = 0, best = std::numeric_limits<std::int32_t>::max();
-      for (std::int32_t j = 0; j < s.m; ++j) {
-        const V r = static_cast<V>(row[j] - s.v[j]);
-        const std::int32_t place = r == u1 ? (s.mate_of[j] == kFree ? j : j + s.m) : best;
-        best = place < best ? place : best;  // a free column before a taken one
-        equals += r == u1 ? 1 : 0;
-        const V other = r == u1 ? std::numeric_limits<V>::max() : r;
-        u2 = other < u2 ? other : u2;
-      }
-      const std::int32_t j = best < s.m ? best : best - s.m, out = s.mate_of[j];
-      const bool gain = equals == 1 && u2 < kMost<V>;
-      if (out != kFree && !gain) break;  // a tie among taken columns: left to the search
-      if (gain) s.v[j] = static_cast<V>(s.v[j] - (u2 - u1));
-      if (out != kFree) s.col_of[out] = kFree;
-      s.match(i, j);
-      i = out;
-    }
-  }
-}
-
-// One shortest augmenting path.
-template <class V>
-GRIDCOMPUTE_INLINE bool augment(Small<V>& s, std::int32_t source) {
-  constexpr V kNever = std::numeric_limits<V>::max();
-  for (std::int32_t j = 0; j < s.m; ++j) s.label[j] = kNever, s.closed[j] = 0;
-  std::int32_t i = source, count = 0, sink = kFree;
-  V level = 0, u = kNever;
-  for (std::int32_t j = 0; j < s.m; ++j) {
-    const V r = static_cast<V>(s.row(i)[j] - s.v[j]);
-    u = r < u ? r : u;
-  }
-  if (u >= kMost<V>) return false;
-  while (sink == kFree) {
-    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-    const V base = static_cast<V>(level - u);
-    V least = kNever;
-    for (std::int32_t j = 0; j < s.m; ++j) {  // settled labels are at most the level: no offer beats them
-      const V h = static_cast<V>(base + row[j] - s.v[j]);
-      s.from[j] = h < s.label[j] ? i : s.from[j];
-      s.label[j] = h < s.label[j] ? h : s.label[j];
-      const V key = s.label[j] | s.closed[j];
-      least = key < least ? key : least;
-    }
-    if (least >= kMost<V>) return false;
-    std::int32_t best = std::numeric_limits<std::int32_t>::max();
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      const std::int32_t place = (s.label[j] | s.closed[j]) == least ? (s.mate_of[j] == kFree ? j : j + s.m) : best;
-      best = place < best ? place : best;
-    }
-    level = least;
-    if (best < s.m) {
-      sink = best;
-    } else {
-      const std::int32_t j = best - s.m;
-      s.closed[j] = kNever;
-      s.settled[count++] = j;
-      i = s.mate_of[j];
-      u = static_cast<V>(s.row(i)[j] - s.v[j]);
-    }
-  }
-  for (std::int32_t k = 0; k < count; ++k) {
-    const std::int32_t j = s.settled[k];
-    s.v[j] = static_cast<V>(s.v[j] + s.label[j] - level);
-  }
-  for (std::int32_t j = sink; j != kFree;) {
-    const std::int32_t row = s.from[j], next = s.col_of[row];
-    s.match(row, j);
-    j = row == source ? kFree : next;
-  }
-  return true;
+  for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = s.v[j] < kMostLabel<V> ? s.v[j] : 0;
+  take_cheapest(s);
 }
 
 template <class V>
-GRIDCOMPUTE_INLINE bool run_all(Small<V>& s) {
+GRIDCOMPUTE_INLINE bool run_all(Whole<V>& s) {
   greedy(s);
-  if (s.n > 16) bid(s);
+  if (s.n > 16) bid(s, 4 * s.n);
   for (std::int32_t i = 0; i < s.n; ++i)
-    if (s.col_of[i] == kFree && !augment(s, i)) return false;
+    if (s.col_of[i] == kFree && augment(s, i) != Augmented::yes) return false;
   return true;
 }
 
-GRIDCOMPUTE_CLONES bool run(Small<std::int32_t>& s) { return run_all(s); }
-GRIDCOMPUTE_CLONES bool run(Small<std::int64_t>& s) { return run_all(s); }
+GRIDCOMPUTE_CLONES bool run(Whole<std::int32_t>& s) { return run_all(s); }
+GRIDCOMPUTE_CLONES bool run(Whole<std::int64_t>& s) { return run_all(s); }
 
 // Scratch: on the stack up to kTiny entries, else on the heap.
 constexpr Index kTiny = 32 * 32;
 
 template <class V>
 bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* places, std::int32_t* col_of) {
-  Small<V> s{cost,
+  Whole<V> s{cost,
              static_cast<std::int32_t>(n),
              static_cast<std::int32_t>(m),
              columns,
              columns + m,
              columns + 2 * m,
+             columns + 3 * m,
              places,
              places + m,
-             places + 2 * m,
              col_of};
   return run(s);
 }
@@ -200,7 +80,7 @@ bool try_small(const Dense<T>& cost, bool maximize, int exponent, std::int32_t* 
       spread = c < Range<V>::kForbidden && c > spread ? c : spread;
     }
     const bool complete = most < Range<V>::kForbidden;
-    if (spread >= kMost<V> / static_cast<V>(complete ? 16 : 2 * n + 4)) return false;
+    if (spread >= kMostLabel<V> / static_cast<V>(complete ? 16 : 2 * n + 4)) return false;
     if (turn)
       for (Index i = 0; i < cost.rows; ++i)
         for (Index j = 0; j < cost.cols; ++j) turned[j * cost.rows + i] = values[i * cost.cols + j];
@@ -209,14 +89,14 @@ bool try_small(const Dense<T>& cost, bool maximize, int exponent, std::int32_t* 
   };
   if (size <= kTiny) {
     alignas(64) std::array<V, at(kTiny)> values, turned;
-    std::array<V, at(3 * kTiny)> columns;
-    std::array<std::int32_t, at(3 * kTiny)> places;
+    std::array<V, at(4 * kTiny)> columns;
+    std::array<std::int32_t, at(2 * kTiny)> places;
     return solve(values.data(), columns.data(), places.data(), turned.data());
   }
   const auto values = std::make_unique_for_overwrite<V[]>(at(size)),
-             columns = std::make_unique_for_overwrite<V[]>(at(3 * m));
+             columns = std::make_unique_for_overwrite<V[]>(at(4 * m));
   const auto turned = std::make_unique_for_overwrite<V[]>(at(turn ? size : 0));
-  const auto places = std::make_unique_for_overwrite<std::int32_t[]>(at(3 * m));
+  const auto places = std::make_unique_for_overwrite<std::int32_t[]>(at(2 * m));
   return solve(values.get(), columns.get(), places.get(), turned.get());
 }
 

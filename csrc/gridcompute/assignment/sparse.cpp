@@ -40,9 +40,10 @@ template <class T, class I, class V>
 std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int exponent, bool rounding, Stop& stop,
                               Fit& fit) {
   // All values as one row of the dense reader: one shift for all.
-  DenseRows<T, V> all(Dense<T>{cost.cost.data(), 1, static_cast<Index>(cost.cost.size())}, maximize, exponent);
+  DenseRows<T, V> all(Dense<T>{cost.cost.data(), 1, static_cast<Index>(cost.cost.size())}, maximize, exponent,
+                      rounding);
   fit = cost.cost.empty() ? Fit::exact : all.look(0);
-  if (fit > (rounding ? Fit::rounded : Fit::exact)) return std::nullopt;
+  if (fit > Fit::exact) return std::nullopt;
   std::vector<V> values(cost.cost.size());
   if (!values.empty()) all.load(0, values.data());
   Lists<V> lists(cost.rows, cost.cols);

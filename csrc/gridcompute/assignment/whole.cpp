@@ -1,0 +1,83 @@
+#include "gridcompute/assignment/whole.hpp"
+
+#include <algorithm>
+
+namespace gridcompute::assignment {
+
+namespace {
+
+std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+
+template <class V>
+GRIDCOMPUTE_INLINE V dearest_of(const V* c, Index size) {
+  V most = 0;
+  for (Index k = 0; k < size; ++k) {
+    const V x = c[k] < Range<V>::kForbidden ? c[k] : V{0};
+    most = x > most ? x : most;
+  }
+  return most;
+}
+
+#define GRIDCOMPUTE_AUGMENT(V)                                                                           \
+  GRIDCOMPUTE_CLONES Augmented one_path(Whole<V>& s, std::int32_t source) { return augment(s, source); } \
+  GRIDCOMPUTE_CLONES void all_bids(Whole<V>& s, std::int64_t budget) { bid(s, budget); }                 \
+  GRIDCOMPUTE_CLONES V dearest(const V* c, Index size) { return dearest_of(c, size); }
+GRIDCOMPUTE_AUGMENT(std::int32_t)
+GRIDCOMPUTE_AUGMENT(std::int64_t)
+
+}  // namespace
+
+template <class V>
+Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Stats& stats, Stop& stop,
+                      std::vector<std::int32_t>& witness) {
+  constexpr V kMost = Range<V>::kUnit / 2;
+  std::vector<V> columns(at(3 * state.m));
+  std::vector<std::int32_t> settled(at(state.m));
+  Whole<V> s{rows.data(),
+             static_cast<std::int32_t>(state.n),
+             static_cast<std::int32_t>(state.m),
+             state.v.data(),
+             columns.data(),
+             columns.data() + state.m,
+             columns.data() + 2 * state.m,
+             state.mate_of.data(),
+             settled.data(),
+             state.col_of.data(),
+             kMost};
+  const auto leave = [&](Searched why) {
+    for (std::int32_t i = 0; i < state.n; ++i)
+      if (const std::int32_t j = state.col_of[at(i)]; j != kFree) state.mate_cost[at(i)] = s.row(i)[j];
+    return why;
+  };
+  const auto too_low = [&] { return *std::min_element(state.v.begin(), state.v.end()) < -kMost; };
+  const auto range = [&] {
+    if (sizeof(V) == 4) throw PriceRange();
+    return leave(Searched::budget);
+  };
+  if (dearest(rows.data(), state.n * state.m) > kMost || too_low()) return range();
+  all_bids(s, 4 * state.n);
+  if (too_low()) return range();
+  for (std::int32_t i = 0; i < state.n; ++i) {
+    if (state.col_of[at(i)] != kFree) continue;
+    if (stop.poll()) return Searched::stopped;
+    ++stats.searches;
+    const Augmented found = one_path(s, i);
+    stats.arcs += Index{s.collected} * state.m;
+    if (found == Augmented::range) return range();
+    V lowest = 0;
+    for (std::int32_t k = 0; k < s.collected; ++k) lowest = std::min(lowest, state.v[at(settled[at(k)])]);
+    if (lowest < -kMost) return range();
+    if (found == Augmented::yes) continue;
+    witness.assign(1, i);
+    for (std::int32_t k = 0; k < s.collected; ++k) witness.push_back(state.mate_of[at(settled[at(k)])]);
+    return Searched::infeasible;
+  }
+  return leave(Searched::complete);
+}
+
+template Searched search_whole(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, Stats&, Stop&,
+                               std::vector<std::int32_t>&);
+template Searched search_whole(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, Stats&, Stop&,
+                               std::vector<std::int32_t>&);
+
+}  // namespace gridcompute::assignment
