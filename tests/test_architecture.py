@@ -50,6 +50,7 @@ FOLDERS = {
     "cost": {"base"},
     "auction": {"base", "cost"},
     "transport": {"base", "cost", "auction"},
+    "matcher": {"base", "cost", "transport"},
     "assignment": {"base", "cost"},
     "flow": {"base"},
     "options": {"base", "cost"},

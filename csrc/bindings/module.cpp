@@ -9,6 +9,7 @@ void bind_certificate(py::module_& m);
 void bind_assignment(py::module_& m);
 void bind_cost(py::module_& m);
 void bind_flow(py::module_& m);
+void bind_matcher(py::module_& m);
 void bind_transport(py::module_& m);
 void bind_options(py::module_& m);
 
@@ -49,6 +50,7 @@ PYBIND11_MODULE(_core, m) {
   bind_assignment(m);
   bind_cost(m);
   bind_flow(m);
+  bind_matcher(m);
   bind_transport(m);
   bind_options(m);
 }

@@ -1,14 +1,9 @@
 #include <cmath>
 
 #include "cost.hpp"
-#include "gridcompute/transport/problem.hpp"
+#include "stats.hpp"
 
 namespace gridcompute::bindings {
-
-namespace {
-
-using transport::Problem;
-using transport::Result;
 
 const char* name_of(transport::Status status) {
   switch (status) {
@@ -26,10 +21,6 @@ const char* name_of(transport::Status status) {
   return "stopped";
 }
 
-py::object number_of(bool integral, Wide exact, double value) {
-  return integral && std::isfinite(value) ? py::object(to_int(exact)) : py::object(py::float_(value));
-}
-
 py::dict stats_of(const transport::Stats& stats) {
   py::dict seconds;
   for (const transport::Stage& s : stats.stages) seconds[s.name] = s.seconds;
@@ -44,6 +35,15 @@ py::dict stats_of(const transport::Stats& stats) {
   out["rescanned"] = stats.rescanned;
   out["seconds"] = seconds;
   return out;
+}
+
+namespace {
+
+using transport::Problem;
+using transport::Result;
+
+py::object number_of(bool integral, Wide exact, double value) {
+  return integral && std::isfinite(value) ? py::object(to_int(exact)) : py::object(py::float_(value));
 }
 
 py::dict solve(const Source& source, const Array<std::int64_t>& capacity,

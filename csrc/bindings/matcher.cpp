@@ -1,0 +1,152 @@
+// The stateful matcher, with the arrays that its slab lies in.
+#include "gridcompute/matcher/matcher.hpp"
+
+#include "cost.hpp"
+#include "stats.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+using matcher::Answer;
+using matcher::Job;
+using matcher::Matcher;
+using matcher::Slab;
+using Jobs = Array<std::int32_t>;
+using Reals = Array<double>;
+
+struct LiveMatcher {
+  explicit LiveMatcher(Slot n_slots) : core(n_slots) {}
+  Matcher core;
+  py::object keep;  // what the slab reads in place
+};
+
+Slab slab_of(const Source& source, const Reals& unplaced, const Reals& move) {
+  return {source.cost.get(), unplaced.data(), unplaced.size() == 1 ? 0 : 1, move.data(), move.size() == 1 ? 0 : 1};
+}
+
+void set_slab(LiveMatcher& self, py::object source, const Reals& unplaced, const Reals& move, double reach,
+              bool changed) {
+  self.core.set_slab(slab_of(source.cast<const Source&>(), unplaced, move), reach, changed);
+  self.keep = py::make_tuple(std::move(source), unplaced, move);
+}
+
+void set_capacity(LiveMatcher& self, const Jobs& slots, const Array<Cost>& values) {
+  for (py::ssize_t k = 0; k < slots.size(); ++k) self.core.set_capacity(slots.data()[k], values.data()[k]);
+}
+
+py::dict answer_of(const Answer& a) {
+  std::vector<std::int32_t> job, from, to;
+  for (const matcher::Change& c : a.changes) job.push_back(c.job), from.push_back(c.from), to.push_back(c.to);
+  py::dict stats = stats_of(a.cold);
+  stats["waiting"] = a.waiting;
+  stats["rows"] = a.counts.rows;
+  stats["searches"] = a.counts.searches;
+  stats["steps"] = a.counts.steps;
+  stats["augmentations"] = a.counts.augmentations;
+  stats["relisted"] = a.counts.relisted;
+  stats["widened"] = a.counts.widened;
+  py::dict out;
+  out["status"] = name_of(a.status);
+  out["why_cold"] = a.why_cold;
+  out["objective"] = a.objective;
+  out["bound"] = a.bound;
+  out["moved"] = a.moved;
+  out["exact"] = a.exact;
+  out["job"] = copy_out(std::span<const std::int32_t>(job));
+  out["from"] = copy_out(std::span<const std::int32_t>(from));
+  out["to"] = copy_out(std::span<const std::int32_t>(to));
+  out["held"] = a.held;
+  out["prices"] = copy_out(std::span<const double>(a.prices));
+  out["load"] = copy_out(std::span<const std::int64_t>(a.load));
+  out["witness_jobs"] = copy_out(std::span<const std::int64_t>(a.witness_jobs));
+  out["witness_slots"] = copy_out(std::span<const std::int32_t>(a.witness_slots));
+  out["stats"] = stats;
+  return out;
+}
+
+py::dict match(LiveMatcher& self, int threads, std::uint64_t seed, Index max_moves, std::optional<double> time_limit,
+               py::object progress) {
+  const matcher::Options options{threads, seed, max_moves};
+  Guard guard(time_limit, std::move(progress));
+  return answer_of(guard.run([&](Stop& stop) { return self.core.match(options, stop); }));
+}
+
+py::tuple quote(const LiveMatcher& self, const Source& source, const Reals& unplaced) {
+  const Reals none(std::vector<py::ssize_t>{1});
+  Jobs slots(source.cost->n_jobs());
+  Reals costs(source.cost->n_jobs());
+  const Slab slab = slab_of(source, unplaced, none);
+  const auto into = fill(slots);
+  const auto cost = fill(costs);
+  {
+    const py::gil_scoped_release release;
+    self.core.quote(slab, into, cost);
+  }
+  return py::make_tuple(slots, costs);
+}
+
+Jobs homes(const LiveMatcher& self, const Jobs& jobs) {
+  Jobs out(jobs.size());
+  for (py::ssize_t k = 0; k < jobs.size(); ++k) out.mutable_data()[k] = self.core.home(jobs.data()[k]);
+  return out;
+}
+
+// The problem of these jobs with these homes, -1 for none: a source, and what leaving each out costs.
+py::tuple problem(const LiveMatcher& self, const Jobs& jobs, const Jobs& homes) {
+  const matcher::World& world = self.core.world();
+  std::vector<matcher::Stay> stay;
+  for (py::ssize_t k = 0; k < jobs.size(); ++k) {
+    const Slot home = homes.data()[k];
+    stay.push_back({home < 0 ? world.out() : home, world.pinned(jobs.data()[k])});
+  }
+  auto cost = std::make_unique<matcher::LiveCost>(world.slab(), view(jobs), std::move(stay), -1.0);
+  const std::vector<double> unplaced = cost->unplaced();
+  return py::make_tuple(Source{std::move(cost), self.keep}, copy_out(std::span<const double>(unplaced)));
+}
+
+}  // namespace
+
+void bind_matcher(py::module_& m) {
+  m.def("extent", [](const Source& source) {
+    const py::gil_scoped_release release;
+    const matcher::Extent found = matcher::extent(*source.cost);
+    return std::make_pair(found.largest, found.invalid);
+  });
+  const auto list = [](const LiveMatcher& self) {
+    const std::vector<Job> jobs = self.core.world().list();
+    return copy_out(std::span<const std::int32_t>(jobs));
+  };
+  py::class_<LiveMatcher>(m, "LiveMatcher", "The state that gridcompute.Matcher keeps in the core.")
+      .def(py::init<Slot>(), py::arg("n_slots"))
+      .def("set_slab", &set_slab, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("move").noconvert(),
+           py::arg("reach"), py::arg("changed"))
+      .def("set_capacity", &set_capacity, py::arg("slots").noconvert(), py::arg("values").noconvert())
+      .def("add", [](LiveMatcher& self, const Jobs& jobs) { self.core.add(view(jobs)); }, py::arg("jobs").noconvert())
+      .def("remove", [](LiveMatcher& self, const Jobs& jobs) { self.core.remove(view(jobs)); },
+           py::arg("jobs").noconvert())
+      .def("update", [](LiveMatcher& self, const Jobs& jobs) { self.core.update(view(jobs)); },
+           py::arg("jobs").noconvert())
+      .def("pin", [](LiveMatcher& self, const Jobs& jobs, bool on) { self.core.pin(view(jobs), on); },
+           py::arg("jobs").noconvert(), py::arg("on"))
+      .def(
+          "restore",
+          [](LiveMatcher& self, const Jobs& jobs, const Jobs& homes, const Reals& prices, double resolution) {
+            self.core.restore(view(jobs), view(homes), view(prices), resolution);
+          },
+          py::arg("jobs").noconvert(), py::arg("homes").noconvert(), py::arg("prices").noconvert(),
+          py::arg("resolution"))
+      .def("match", &match, py::arg("threads"), py::arg("seed"), py::arg("max_moves"), py::arg("time_limit"),
+           py::arg("progress"))
+      .def("quote", &quote, py::arg("cost"), py::arg("unplaced").noconvert())
+      .def("list", list)
+      .def("homes", &homes, py::arg("jobs").noconvert())
+      .def("price", [](const LiveMatcher& self, Slot slot) { return self.core.price(slot); }, py::arg("slot"))
+      .def("pinned", [](const LiveMatcher& self, Job job) { return self.core.world().pinned(job); }, py::arg("job"))
+      .def("problem", &problem, py::arg("jobs").noconvert(), py::arg("homes").noconvert())
+      .def("holds", [](const LiveMatcher& self) { return self.core.holds(); })
+      .def_property_readonly("resolution", [](const LiveMatcher& self) { return self.core.world().resolution(); })
+      .def("__len__", [](const LiveMatcher& self) { return self.core.world().live(); });
+}
+
+}  // namespace gridcompute::bindings

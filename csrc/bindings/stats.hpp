@@ -1,0 +1,12 @@
+// What a transport solve tells of itself, for the two files that hand it on.
+#pragma once
+
+#include "common.hpp"
+#include "gridcompute/transport/problem.hpp"
+
+namespace gridcompute::bindings {
+
+[[nodiscard]] const char* name_of(transport::Status status);
+[[nodiscard]] py::dict stats_of(const transport::Stats& stats);
+
+}  // namespace gridcompute::bindings

@@ -1,0 +1,118 @@
+// The board of moves: for each ordered pair of classes (a, b) the cheapest move of a job from a to b.
+//
+// Problem. A change is repaired by shortest paths on the graph of classes, whose arc a -> b is as long as the cheapest
+// move: W(a, b) = min over jobs in a of key_b - key_a. All pairs of all jobs would be the matrix again.
+//
+// Definitions. A pair's heap holds (key_b - key_a, job); no price is in it, so it outlives all price changes. Of a class
+// a those moves are listed with key_b + q_b <= key_a + limit_a; and of each pair only about the `most` cheapest, all
+// others being at least `cut` apart. What is not listed is bounded: at prices p,
+//   key_b + p_b - key_a - p_a > (limit_a - p_a) + (p_b - q_b) = slack_from(a) + slack_to(b),
+// or it is at least as long as `cut`, which is what an emptied pair says of itself (sure() is false then). A search
+// that comes across such a bound before it finds its end has the class listed again, farther (relist), or the
+// target (widen), and starts over: nothing is ever assumed of moves not listed.
+//
+// Limits. With few classes limit_a is infinite, and only `cut` limits the lists. With many, limit_a takes in the jobs
+// of a that are nearest to leaving: an eighth of them at first.
+//
+// Entries of a job that has left are stale, by its stamp. `first` and `top` of a pair are never stale.
+//
+// Invariants (holds()): every pair's top is the least move of a live member, or the bound said; columns mirror rows.
+//
+// Complexity. Leaving and entering a class: one row read, O(classes) compares, O(log) for each list joined. Relisting a
+// class: its members' rows. Memory: 24 bytes a listed move, at most 2 * most + 16 a pair.
+#pragma once
+
+#include <unordered_map>
+
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/matcher/world.hpp"
+
+namespace gridcompute::matcher {
+
+struct Counts {  // what was done, for the caller's stats
+  Index rows = 0;           // rows of costs read
+  Index searches = 0, steps = 0, augmentations = 0;
+  Index relisted = 0, widened = 0;
+};
+
+class Board {
+ public:
+  Board(World& world, std::vector<Cost>& prices, Counts& counts);
+
+  // Everything anew, at these prices, from where the jobs stand. False if stopped: then it is to be built again.
+  bool build(Pool& pool, Stop& stop);
+  // Lists class a again, its limit so far out that slack_from(a) + the least slack_to exceeds `need`, and at least
+  // twice as many moves as before where that was what was short.
+  void relist(Slot a, Cost need, bool farther);
+  void widen(Slot b, Cost need, Pool& pool);
+
+  // Into class s, with the row in scratch; out of it.
+  void enter(Job job, Slot s, bool exact, const Scratch& scratch);
+  void leave(Job job);
+
+  struct Entry {
+    Cost apart;
+    Job job;
+    std::uint32_t stamp;
+  };
+  struct Row {  // the pairs (a, to[k]), in order of first use
+    std::vector<Slot> to;
+    std::vector<Cost> top, cut;           // least move, or cut where the heap is empty; kForbidden: none
+    std::vector<Job> first;               // who moves, kNone where that is not known
+    std::vector<std::int32_t> mirror;     // place in column(to[k])
+    std::vector<std::vector<Entry>> heap;
+  };
+  struct Column {  // the pairs (from[k], b)
+    std::vector<Slot> from;
+    std::vector<Cost> top;
+    std::vector<std::int32_t> place;  // in row(from[k])
+  };
+  [[nodiscard]] const Row& row(Slot a) const noexcept { return rows_[static_cast<std::size_t>(a)]; }
+  [[nodiscard]] const Column& column(Slot b) const noexcept { return columns_[static_cast<std::size_t>(b)]; }
+
+  [[nodiscard]] bool complete(Slot a) const noexcept { return limit_[static_cast<std::size_t>(a)] >= kForbidden; }
+  [[nodiscard]] Cost slack_from(Slot a) const noexcept {
+    return limit_[static_cast<std::size_t>(a)] - prices_[static_cast<std::size_t>(a)];
+  }
+  [[nodiscard]] Cost slack_to(Slot b) const noexcept {
+    return prices_[static_cast<std::size_t>(b)] - reference_[static_cast<std::size_t>(b)];
+  }
+  [[nodiscard]] bool all_complete() const noexcept { return incomplete_ == 0; }
+  [[nodiscard]] Slot least_slack_to() const;    // its class
+  [[nodiscard]] Slot least_slack_from() const;  // among incomplete classes with members; kNone: none
+
+  [[nodiscard]] bool holds() const;
+
+ private:
+  [[nodiscard]] std::int32_t place(Slot a, Slot b) const;
+  std::int32_t make_place(Slot a, Slot b);
+  void list(Job job, Slot a, const Cost* row, std::vector<Slot>& found);
+  void push(Slot a, std::int32_t k, Entry entry);
+  void settle(Slot a, std::int32_t k);  // drops stale entries from the front, and writes top and first
+  void shrink(Slot a, std::int32_t k);
+  void set_top(Slot a, std::int32_t k);
+  [[nodiscard]] bool stale(const Entry& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
+  Cost choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Index& rows) const;
+  struct Fresh;
+  void gather(Slot a, Fresh& fresh) const;
+  void install(Slot a, Fresh& fresh);
+
+  World& world_;
+  std::vector<Cost>& prices_;
+  Counts& counts_;
+  Slot classes_;
+  Index most_;  // moves kept of a pair
+  bool few_;    // few classes: limits are infinite
+  std::vector<Row> rows_;
+  std::vector<Column> columns_;
+  std::vector<Cost> limit_, reference_;
+  std::vector<int> effort_;  // how often a class's limit was found too near
+  Slot incomplete_ = 0;
+  std::vector<std::uint32_t> stamp_;
+  std::vector<std::int32_t> places_;  // (classes, classes), -1: no such pair; or, where that would be large:
+  std::unordered_map<std::int64_t, std::int32_t> far_places_;
+  Scratch scratch_;
+  std::vector<Slot> found_;
+};
+
+}  // namespace gridcompute::matcher

@@ -1,0 +1,53 @@
+#include "gridcompute/matcher/listing.hpp"
+
+#include <algorithm>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::matcher::listing {
+
+namespace {
+
+constexpr Index kBlock = 32;
+
+}  // namespace
+
+GRIDCOMPUTE_CLONES Index within(const Cost* row, const Cost* base, Index n, Cost reach, bool all, Slot* out) {
+  Index count = 0;
+  if (all) {
+    for (Index s = 0; s < n; ++s) out[s] = static_cast<Slot>(s);
+    return n;
+  }
+  for (Index from = 0; from < n; from += kBlock) {
+    const Index to = std::min(n, from + kBlock);
+    std::int64_t any = 0;
+    for (Index s = from; s < to; ++s) any |= static_cast<std::int64_t>(row[s] + base[s] <= reach);
+    if (any == 0) continue;
+    for (Index s = from; s < to; ++s) {
+      if (row[s] + base[s] <= reach) out[count++] = static_cast<Slot>(s);
+    }
+  }
+  return count;
+}
+
+GRIDCOMPUTE_CLONES Index below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out) {
+  Index count = 0;
+  for (Index from = 0; from < n; from += kBlock) {
+    const Index to = std::min(n, from + kBlock);
+    std::int64_t any = 0;
+    for (Index s = from; s < to; ++s) any |= static_cast<std::int64_t>(row[s] - here <= threshold[s]);
+    if (any == 0) continue;
+    for (Index s = from; s < to; ++s) {
+      if (row[s] - here <= threshold[s]) out[count++] = static_cast<Slot>(s);
+    }
+  }
+  return count;
+}
+
+GRIDCOMPUTE_CLONES Cost least(const Cost* row, const Cost* price, Index n) {
+  Cost low = kForbidden;
+  for (Index s = 0; s < n; ++s) low = row[s] + price[s] < low ? row[s] + price[s] : low;
+  return low;
+}
+
+}  // namespace gridcompute::matcher::listing

@@ -1,0 +1,15 @@
+// The three looks at a row of keys: plain loops for the compiler's vectors, the few hits picked out of whole blocks.
+#pragma once
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::matcher::listing {
+
+// The classes with row + base <= reach, ascending, into out (room for n + 1); how many. `all`: every class.
+Index within(const Cost* row, const Cost* base, Index n, Cost reach, bool all, Slot* out);
+// Those with row - here <= threshold.
+Index below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out);
+// min(row + price), over all classes.
+Cost least(const Cost* row, const Cost* price, Index n);
+
+}  // namespace gridcompute::matcher::listing

@@ -1,0 +1,132 @@
+// Live matching: a world of jobs that changes a little between rounds, and is matched again in proportion to the change.
+//
+// Problem. transport/problem.hpp with one slot a job, again and again: jobs come, go and change, slots come and go. A
+// job that has a home (where the last round told the caller) costs its move on top anywhere else. Each round's answer
+// is the exact optimum of the world as it then is.
+//
+// Steps. Kept between rounds: prices, where each job stands, the board of moves. A change only takes jobs out of their
+// class or changes room. match() then
+//   places  each job that waits where it is cheapest at the prices (one row read),
+//   repairs first the classes with too many, then those whose empty slots have a price (search.hpp),
+//   tells   what differs from the homes. If a limit was set on moves: the cheapest improvements only (choose.hpp); the
+//           others stay where they were told to be, and are moved by a later round.
+// The first round, and one after which little would be left, is solved by transport with the prices at hand (cold):
+// then places and board are built anew.
+//
+// Why nothing moves without cause. Where every job stands is optimal, and stays so when homes become slots: a move once
+// made costs no more, and all others still cost theirs. So a round without change has nothing in excess, nothing empty
+// at a price, and ends without a search.
+//
+// Bound. All jobs stand where they are cheapest, so D(p) = sum of keys + sum of (load - capacity) * price: known without
+// a look at any cost. In balance it is the objective.
+//
+// Stopped. By the time limit: jobs stay at their homes, new ones are placed where there is room; the search goes on from
+// where it was in the next round. By Ctrl-C: nothing is told, likewise.
+//
+// Objective. Costs at homes are added up as multiples of 2^-40 / resolution in 128 bits, each rounded once, whatever
+// order they come and go in.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gridcompute/matcher/search.hpp"
+#include "gridcompute/transport/problem.hpp"
+
+namespace gridcompute::matcher {
+
+struct Options {
+  int threads = 0;
+  std::uint64_t seed = 0;
+  Index max_moves = -1;  // no limit
+};
+
+struct Change {
+  Job job;
+  Slot from, to;  // kNone: left out
+};
+
+struct Answer {
+  transport::Status status = transport::Status::optimal;
+  const char* why_cold = "";  // empty: warm
+  double objective = 0, bound = 0;  // moves of this round included
+  double moved = 0;                 // what they cost
+  bool exact = false;
+  std::vector<Change> changes;  // by position in the slab
+  Index held = 0;               // changes put off by max_moves
+  Index waiting = 0;            // jobs looked at because of changes
+  Counts counts;
+  transport::Stats cold;  // of the cold solve
+  std::vector<double> prices;
+  std::vector<Cost> load;
+  std::vector<Index> witness_jobs;  // rows of list()
+  std::vector<Slot> witness_slots;
+};
+
+class Matcher {
+ public:
+  explicit Matcher(Slot n_slots);
+
+  // The caller's columns, where they now lie. `changed`: costs of live jobs may differ from before.
+  void set_slab(const Slab& slab, double reach, bool changed);
+  void set_capacity(Slot slot, Cost capacity);
+  void add(std::span<const Job> jobs);
+  void remove(std::span<const Job> jobs);
+  void update(std::span<const Job> jobs);  // their columns have changed
+  void pin(std::span<const Job> jobs, bool pinned);
+  // A world kept elsewhere: homes of jobs added (kNone: left out), and prices.
+  void restore(std::span<const Job> jobs, std::span<const Slot> homes, std::span<const double> prices, double resolution);
+
+  [[nodiscard]] Answer match(const Options& options, Stop& stop);
+
+  // Where a job of each row of `cost` would go at the prices as they are; kNone: it would be left out.
+  void quote(const Slab& jobs, std::span<Slot> slots, std::span<double> costs) const;
+
+  [[nodiscard]] const World& world() const noexcept { return world_; }
+  [[nodiscard]] Slot home(Job job) const noexcept { return world_.home(job) == world_.out() ? kNone : world_.home(job); }
+  [[nodiscard]] double price(Slot slot) const noexcept;
+  [[nodiscard]] bool holds() const;
+
+ private:
+  struct Round {
+    const Options& options;
+    Stop& stop;
+    Pool pool;
+    Answer answer;
+    std::vector<Job> looked_at;  // their homes or costs may have changed; may hold a job twice
+  };
+  void wait(Job job);
+  void place(Job job, Scratch& scratch);
+  enum class End { balanced, infeasible, stopped, too_much };
+  End warm(Round& round);
+  End repair(Round& round, Index limit);
+  End cold(Round& round);
+  bool adopt(Round& round, const transport::Result& found, const std::vector<Job>& live);
+  void witness(Round& round, std::span<const Slot> classes);
+  void tell(Round& round);
+  void tell_stopped(Round& round, std::span<const Job> live, std::span<const Slot> wanted);
+  void settle(Round& round, const std::vector<Job>& jobs);
+  void go_home(Round& round, Job job, Slot to);
+  void judge(Round& round, bool balanced, Wide value, double bound);
+  [[nodiscard]] double in_cost(Wide keys, bool down) const;
+  void charge(Job job);
+  void discharge(Job job);
+  [[nodiscard]] Wide dual() const;
+  [[nodiscard]] Wide fixed(double cost) const;
+
+  World world_;
+  std::vector<Cost> prices_, capacity_;  // (classes)
+  std::vector<Cost> home_load_;
+  Counts counts_;
+  std::unique_ptr<Board> board_;  // null: the next round is cold
+  const char* why_cold_ = "first round";
+  double reach_ = 0;
+  std::vector<Job> waiting_, held_;
+  std::vector<double> paid_;
+  Wide total_ = 0;        // of what is paid, in 2^-40 / resolution
+  Index homeless_ = 0;    // live jobs left out that must not be
+  bool priced_ = false;
+  bool recharge_ = false;  // costs or their unit changed: what is paid is to be added up anew
+};
+
+}  // namespace gridcompute::matcher

@@ -1,0 +1,147 @@
+#include "gridcompute/matcher/world.hpp"
+
+#include <cmath>
+
+#include "gridcompute/base/error.hpp"
+
+namespace gridcompute::matcher {
+
+namespace {
+
+constexpr double kRoom = 4;  // how far costs may grow before all keys change
+
+}  // namespace
+
+World::World(Slot n_slots) : out_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
+
+void World::set_slab(const Slab& slab) {
+  slab_ = slab;
+  cost_.emplace(slab_, home_, flags_, kPinned);
+  set_resolution(resolution_);
+  const auto n = static_cast<std::size_t>(slab.cost->n_jobs());
+  if (n <= slot_.size()) return;
+  slot_.resize(n, kNone);
+  home_.resize(n, out_);
+  place_.resize(n, 0);
+  key_.resize(n, 0);
+  flags_.resize(n, 0);
+}
+
+bool World::set_reach(double reach) {
+  const auto limit = static_cast<double>(std::min<Cost>(largest_cost(out_ + 2), Cost{1} << 50));
+  if (resolution_ > 0 && reach * resolution_ <= limit) return true;
+  set_resolution(transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit)));
+  return false;
+}
+
+void World::set_resolution(double resolution) {
+  resolution_ = resolution;
+  problem_ = {&*cost_, nullptr, nullptr, nullptr, 0};
+  read_.emplace(problem_, resolution);
+}
+
+void World::add(Job job, Slot home) {
+  flags_[at(job)] = kLive;
+  home_[at(job)] = home;
+  slot_[at(job)] = kNone;
+  ++live_;
+}
+
+void World::remove(Job job) {
+  flags_[at(job)] = 0;
+  --live_;
+}
+
+bool World::read(Job job, Scratch& scratch) const {
+  const Index position = job;
+  transport::Seen seen;
+  scratch.row.resize(static_cast<std::size_t>(classes()));
+  read_->fill(Rows{&position, 0, 1}, scratch.row.data(), scratch.cost, seen);
+  if (seen.invalid >= 0 || seen.largest > static_cast<double>(read_->limit()))
+    throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or out of the range that was told");
+  return read_out(job, scratch.row[at(out_)]) && !seen.inexact;
+}
+
+bool World::read_out(Job job, Cost& key) const {
+  const double scaled = sticky_unplaced(slab_, job, stay(job)) * resolution_;
+  if (!(scaled < std::numeric_limits<double>::infinity())) {
+    key = kForbidden;
+    return true;
+  }
+  key = static_cast<Cost>(std::nearbyint(scaled));
+  return std::nearbyint(scaled) == scaled;
+}
+
+Cost World::read_one(Job job, Slot column) const {
+  if (column < out_) return read_->at(job, column);
+  Cost key = 0;
+  read_out(job, key);
+  return key;
+}
+
+void World::enter(Job job, Slot slot, Cost key, bool exact) {
+  auto& list = members_[static_cast<std::size_t>(slot)];
+  slot_[at(job)] = slot;
+  key_[at(job)] = key;
+  place_[at(job)] = static_cast<std::int32_t>(list.size());
+  list.push_back(job);
+  key < kForbidden ? void(keys_ += key) : void(++hopeless_);
+  rounded_ += exact ? 0 : 1;
+  set(job, kRounded, !exact);
+}
+
+void World::leave(Job job) {
+  if (slot(job) == kNone) return;
+  auto& list = members_[static_cast<std::size_t>(slot(job))];
+  const Job last = list.back();
+  list[static_cast<std::size_t>(place_[at(job)])] = last;
+  place_[at(last)] = place_[at(job)];
+  list.pop_back();
+  key(job) < kForbidden ? void(keys_ -= key(job)) : void(--hopeless_);
+  rounded_ -= (flags_[at(job)] & kRounded) != 0 ? 1 : 0;
+  set(job, kRounded, false);
+  slot_[at(job)] = kNone;
+}
+
+void World::clear() {
+  for (auto& list : members_) {
+    for (const Job job : list) {
+      slot_[at(job)] = kNone;
+      set(job, kRounded, false);
+    }
+    list.clear();
+  }
+  keys_ = 0;
+  rounded_ = hopeless_ = 0;
+}
+
+double World::cost_at(Job job, Slot column) const {
+  return column == out_ ? unplaced(job) : slab_.cost->real_at(job, column);
+}
+
+std::vector<Job> World::list() const {
+  std::vector<Job> jobs;
+  jobs.reserve(static_cast<std::size_t>(live_));
+  for (Job job = 0; job < static_cast<Job>(size()); ++job) {
+    if (is_live(job)) jobs.push_back(job);
+  }
+  return jobs;
+}
+
+bool World::holds() const {
+  Wide total = 0;
+  Index inside = 0;
+  for (Slot s = 0; s < classes(); ++s) {
+    for (std::size_t k = 0; k < members(s).size(); ++k) {
+      const Job job = members(s)[k];
+      if (!is_live(job) || slot(job) != s || place_[at(job)] != static_cast<std::int32_t>(k)) return false;
+      if (key(job) < kForbidden && key(job) != read_one(job, s)) return false;
+      total += key(job) < kForbidden ? key(job) : 0;
+      ++inside;
+    }
+  }
+  for (const Job job : list()) inside += slot(job) == kNone ? 1 : 0;
+  return total == keys_ && inside == live_;
+}
+
+}  // namespace gridcompute::matcher
