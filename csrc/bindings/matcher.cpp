@@ -108,11 +108,6 @@ py::tuple problem(const LiveMatcher& self, const Jobs& jobs, const Jobs& homes) 
 }  // namespace
 
 void bind_matcher(py::module_& m) {
-  m.def("extent", [](const Source& source) {
-    const py::gil_scoped_release release;
-    const matcher::Extent found = matcher::extent(*source.cost);
-    return std::make_pair(found.largest, found.invalid);
-  });
   const auto list = [](const LiveMatcher& self) {
     const std::vector<Job> jobs = self.core.world().list();
     return copy_out(std::span<const std::int32_t>(jobs));
@@ -122,13 +117,17 @@ void bind_matcher(py::module_& m) {
       .def("set_slab", &set_slab, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("move").noconvert(),
            py::arg("reach"), py::arg("changed"))
       .def("set_capacity", &set_capacity, py::arg("slots").noconvert(), py::arg("values").noconvert())
-      .def("add", [](LiveMatcher& self, const Jobs& jobs) { self.core.add(view(jobs)); }, py::arg("jobs").noconvert())
-      .def("remove", [](LiveMatcher& self, const Jobs& jobs) { self.core.remove(view(jobs)); },
-           py::arg("jobs").noconvert())
-      .def("update", [](LiveMatcher& self, const Jobs& jobs) { self.core.update(view(jobs)); },
-           py::arg("jobs").noconvert())
-      .def("pin", [](LiveMatcher& self, const Jobs& jobs, bool on) { self.core.pin(view(jobs), on); },
-           py::arg("jobs").noconvert(), py::arg("on"))
+      .def(
+          "add", [](LiveMatcher& self, const Jobs& jobs) { self.core.add(view(jobs)); }, py::arg("jobs").noconvert())
+      .def(
+          "remove", [](LiveMatcher& self, const Jobs& jobs) { self.core.remove(view(jobs)); },
+          py::arg("jobs").noconvert())
+      .def(
+          "update", [](LiveMatcher& self, const Jobs& jobs) { self.core.update(view(jobs)); },
+          py::arg("jobs").noconvert())
+      .def(
+          "pin", [](LiveMatcher& self, const Jobs& jobs, bool on) { self.core.pin(view(jobs), on); },
+          py::arg("jobs").noconvert(), py::arg("on"))
       .def(
           "restore",
           [](LiveMatcher& self, const Jobs& jobs, const Jobs& homes, const Reals& prices, double resolution) {
@@ -141,8 +140,10 @@ void bind_matcher(py::module_& m) {
       .def("quote", &quote, py::arg("cost"), py::arg("unplaced").noconvert())
       .def("list", list)
       .def("homes", &homes, py::arg("jobs").noconvert())
-      .def("price", [](const LiveMatcher& self, Slot slot) { return self.core.price(slot); }, py::arg("slot"))
-      .def("pinned", [](const LiveMatcher& self, Job job) { return self.core.world().pinned(job); }, py::arg("job"))
+      .def(
+          "price", [](const LiveMatcher& self, Slot slot) { return self.core.price(slot); }, py::arg("slot"))
+      .def(
+          "pinned", [](const LiveMatcher& self, Job job) { return self.core.world().pinned(job); }, py::arg("job"))
       .def("problem", &problem, py::arg("jobs").noconvert(), py::arg("homes").noconvert())
       .def("holds", [](const LiveMatcher& self) { return self.core.holds(); })
       .def_property_readonly("resolution", [](const LiveMatcher& self) { return self.core.world().resolution(); })

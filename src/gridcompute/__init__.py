@@ -22,6 +22,8 @@ from .explanation import Explanation
 from .flow import INFINITE, Flow, FlowProblem, min_cost_flow, read_dimacs, write_dimacs
 from .grid.match import match
 from .ingest import Interner, Ragged, jobs_from_records
+from .live import LiveMatching
+from .matcher import Matcher
 from .result import Certificate, Matching, Witness
 from .transport import transport
 from .version import __version__
@@ -40,6 +42,8 @@ __all__ = [
     "InternalError",
     "Interner",
     "InvalidProblemError",
+    "LiveMatching",
+    "Matcher",
     "Matching",
     "Ragged",
     "Terms",

@@ -10,7 +10,7 @@ namespace gridcompute::matcher {
 
 namespace {
 
-constexpr Slot kFew = 256;                    // with so few classes, all pairs are kept
+constexpr Slot kFew = 256;                     // with so few classes, all pairs are kept
 constexpr Index kPairsWhole = Index{1} << 24;  // a table of places up to here, a map beyond
 constexpr Index kMoves = Index{1} << 22;       // moves listed in all, if every pair had its fill
 constexpr Index kSample = 64;                  // jobs looked at for a class's limit
@@ -84,7 +84,8 @@ void Board::shrink(Slot a, std::int32_t k) {
   auto& heap = row.heap[at(k)];
   std::erase_if(heap, [&](const Entry& e) { return stale(e); });
   if (static_cast<Index>(heap.size()) > most_ + most_ / 2) {
-    std::nth_element(heap.begin(), heap.begin() + most_, heap.end(), [](const Entry& x, const Entry& y) { return later(y, x); });
+    std::nth_element(heap.begin(), heap.begin() + most_, heap.end(),
+                     [](const Entry& x, const Entry& y) { return later(y, x); });
     row.cut[at(k)] = std::min(row.cut[at(k)], heap[at(most_)].apart);
     heap.resize(at(most_));
   }
@@ -171,7 +172,8 @@ Cost Board::choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Ind
   }
   std::sort(nearest.begin(), nearest.end());
   // An eighth of the sample, then a quarter, a half, all.
-  const auto share = std::min<Index>(static_cast<Index>(nearest.size()), std::max<Index>(count >> (3 - std::min(effort_[at(a)], 3)), 1));
+  const auto share = std::min<Index>(static_cast<Index>(nearest.size()),
+                                     std::max<Index>(count >> (3 - std::min(effort_[at(a)], 3)), 1));
   if (share == 0) return kForbidden;
   const Cost margin = std::max(std::max<Cost>(nearest[at(share - 1)], 1), need);
   return prices_[at(a)] + margin - std::min<Cost>(0, least_to);
@@ -180,8 +182,7 @@ Cost Board::choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Ind
 void Board::gather(Slot a, Fresh& fresh) const {
   const bool whole = fresh.limit >= kForbidden;
   // A move is listed if it is at most `threshold` apart: within the limit, and cheaper than what was cut.
-  for (Slot b = 0; b < classes_; ++b)
-    fresh.threshold[at(b)] = whole ? kForbidden / 2 : fresh.limit - reference_[at(b)];
+  for (Slot b = 0; b < classes_; ++b) fresh.threshold[at(b)] = whole ? kForbidden / 2 : fresh.limit - reference_[at(b)];
   fresh.found.resize(at(classes_) + 1);
   for (const Job job : world_.members(a)) {
     world_.read(job, fresh.scratch);
@@ -342,7 +343,8 @@ bool Board::holds() const {
       for (Slot b = 0; b < classes_; ++b) {
         if (scratch.row[at(b)] < kForbidden) least[at(b)] = std::min(least[at(b)], scratch.row[at(b)] - here);
         // Every job where it is cheapest for it.
-        if (scratch.row[at(b)] < kForbidden && scratch.row[at(b)] + prices_[at(b)] < here + prices_[at(a)]) return false;
+        if (scratch.row[at(b)] < kForbidden && scratch.row[at(b)] + prices_[at(b)] < here + prices_[at(a)])
+          return false;
       }
     }
     for (Slot b = 0; b < classes_; ++b) {

@@ -3,9 +3,9 @@
 // Problem. A change is repaired by shortest paths on the graph of classes, whose arc a -> b is as long as the cheapest
 // move: W(a, b) = min over jobs in a of key_b - key_a. All pairs of all jobs would be the matrix again.
 //
-// Definitions. A pair's heap holds (key_b - key_a, job); no price is in it, so it outlives all price changes. Of a class
-// a those moves are listed with key_b + q_b <= key_a + limit_a; and of each pair only about the `most` cheapest, all
-// others being at least `cut` apart. What is not listed is bounded: at prices p,
+// Definitions. A pair's heap holds (key_b - key_a, job); no price is in it, so it outlives all price changes. Of a
+// class a those moves are listed with key_b + q_b <= key_a + limit_a; and of each pair only about the `most` cheapest,
+// all others being at least `cut` apart. What is not listed is bounded: at prices p,
 //   key_b + p_b - key_a - p_a > (limit_a - p_a) + (p_b - q_b) = slack_from(a) + slack_to(b),
 // or it is at least as long as `cut`, which is what an emptied pair says of itself (sure() is false then). A search
 // that comes across such a bound before it finds its end has the class listed again, farther (relist), or the
@@ -29,8 +29,8 @@
 
 namespace gridcompute::matcher {
 
-struct Counts {  // what was done, for the caller's stats
-  Index rows = 0;           // rows of costs read
+struct Counts {    // what was done, for the caller's stats
+  Index rows = 0;  // rows of costs read
   Index searches = 0, steps = 0, augmentations = 0;
   Index relisted = 0, widened = 0;
 };
@@ -57,9 +57,9 @@ class Board {
   };
   struct Row {  // the pairs (a, to[k]), in order of first use
     std::vector<Slot> to;
-    std::vector<Cost> top, cut;           // least move, or cut where the heap is empty; kForbidden: none
-    std::vector<Job> first;               // who moves, kNone where that is not known
-    std::vector<std::int32_t> mirror;     // place in column(to[k])
+    std::vector<Cost> top, cut;        // least move, or cut where the heap is empty; kForbidden: none
+    std::vector<Job> first;            // who moves, kNone where that is not known
+    std::vector<std::int32_t> mirror;  // place in column(to[k])
     std::vector<std::vector<Entry>> heap;
   };
   struct Column {  // the pairs (from[k], b)

@@ -37,7 +37,8 @@ class Splitter {
   std::vector<Part> parts;
 
  private:
-  // From s along arcs not used yet, until there is none or the job is left out; loops on the way are parts of their own.
+  // From s along arcs not used yet, until there is none or the job is left out; loops on the way are parts of their
+  // own.
   void walk(Slot s, Slot start) {
     std::vector<Job> trail;
     std::vector<Slot> nodes{s};

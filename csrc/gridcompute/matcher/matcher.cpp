@@ -12,10 +12,10 @@ namespace gridcompute::matcher {
 namespace {
 
 constexpr Cost kRoomForAll = kForbidden;
-constexpr Index kPlaceChunk = 64;    // jobs placed between two looks at the stop
-constexpr Index kMuch = 4;           // a quarter of all jobs waiting: little is left of the last round
-constexpr Index kFewJobs = 1000;     // fewer are never too many
-constexpr double kUnit = 0x1p40;     // of the objective's sum, in 1 / resolution
+constexpr Index kPlaceChunk = 64;  // jobs placed between two looks at the stop
+constexpr Index kMuch = 4;         // a quarter of all jobs waiting: little is left of the last round
+constexpr Index kFewJobs = 1000;   // fewer are never too many
+constexpr double kUnit = 0x1p40;   // of the objective's sum, in 1 / resolution
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -92,16 +92,15 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> homes, st
     ++home_load_[at(home)];
     charge(jobs[k]);
   }
-  for (std::size_t s = 0; s < prices.size(); ++s) prices_[s] = static_cast<Cost>(std::nearbyint(prices[s] * world_.resolution()));
+  for (std::size_t s = 0; s < prices.size(); ++s)
+    prices_[s] = static_cast<Cost>(std::nearbyint(prices[s] * world_.resolution()));
   priced_ = true;
   why_cold_ = "restored";
 }
 
 // ---------------------------------------------------------------- what is paid
 
-Wide Matcher::fixed(double cost) const { return 
-  return static_cast<Wide>(std::nearbyint(cost * world_.resolution() * kUnit));
-}
+Wide Matcher::fixed(double cost) const { return static_cast<Wide>(std::nearbyint(cost * world_.resolution() * kUnit)); }
 
 void Matcher::charge(Job job) {
   const double cost = world_.cost_at(job, world_.home(job));
@@ -228,7 +227,7 @@ Matcher::End Matcher::repair(Round& round, Index limit) {
     for (const Job job : world_.members(world_.out())) {
       if (world_.key(job) < kForbidden) continue;
       const std::vector<Job> live = world_.list();
-      round.answer.witness_jobs = {std::lower_bound(live.begin(), live.end(), job) - live.begin()};
+      round.answer.witness_jobs.assign(1, std::lower_bound(live.begin(), live.end(), job) - live.begin());
       return End::infeasible;
     }
   }
@@ -302,7 +301,8 @@ Matcher::End Matcher::cold(Round& round) {
     if (round.stop.why() == Stop::Why::interrupted) return End::stopped;
     std::vector<Slot> wanted(live.size());
     for (std::size_t k = 0; k < live.size(); ++k)
-      wanted[k] = found.assignment.size() == live.size() && found.assignment[k] >= 0 ? found.assignment[k] : world_.out();
+      wanted[k] =
+          found.assignment.size() == live.size() && found.assignment[k] >= 0 ? found.assignment[k] : world_.out();
     tell_stopped(round, live, wanted);
     round.answer.bound = found.bound;
     return End::stopped;
@@ -408,7 +408,8 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
   for (std::size_t k = 0; k < live.size(); ++k) {
     const Slot to = wanted[k];
     if (world_.home(live[k]) != out || to == kNone || to == out) continue;
-    if (home_load_[at(to)] >= capacity_[at(to)] || !(world_.cost_at(live[k], to) < std::numeric_limits<double>::infinity()))
+    if (home_load_[at(to)] >= capacity_[at(to)] ||
+        !(world_.cost_at(live[k], to) < std::numeric_limits<double>::infinity()))
       continue;
     go_home(round, live[k], to);
     changed.push_back(live[k]);
@@ -427,8 +428,8 @@ void Matcher::judge(Round& round, bool balanced, Wide value, double bound) {
   answer.bound = bound;
   answer.exact = whole && world_.rounded() == 0;
   if (answer.exact) answer.objective = answer.bound = in_cost(value, false);
-  answer.status = whole ? Status::optimal
-                  : balanced ? Status::feasible
+  answer.status = whole                                       ? Status::optimal
+                  : balanced                                  ? Status::feasible
                   : round.stop.why() == Stop::Why::time_limit ? Status::time_limit
                                                               : Status::stopped;
 }

@@ -1,4 +1,5 @@
-// Live matching: a world of jobs that changes a little between rounds, and is matched again in proportion to the change.
+// Live matching: a world of jobs that changes a little between rounds, and is matched again in proportion to the
+// change.
 //
 // Problem. transport/problem.hpp with one slot a job, again and again: jobs come, go and change, slots come and go. A
 // job that has a home (where the last round told the caller) costs its move on top anywhere else. Each round's answer
@@ -17,11 +18,11 @@
 // made costs no more, and all others still cost theirs. So a round without change has nothing in excess, nothing empty
 // at a price, and ends without a search.
 //
-// Bound. All jobs stand where they are cheapest, so D(p) = sum of keys + sum of (load - capacity) * price: known without
-// a look at any cost. In balance it is the objective.
+// Bound. All jobs stand where they are cheapest, so D(p) = sum of keys + sum of (load - capacity) * price: known
+// without a look at any cost. In balance it is the objective.
 //
-// Stopped. By the time limit: jobs stay at their homes, new ones are placed where there is room; the search goes on from
-// where it was in the next round. By Ctrl-C: nothing is told, likewise.
+// Stopped. By the time limit: jobs stay at their homes, new ones are placed where there is room; the search goes on
+// from where it was in the next round. By Ctrl-C: nothing is told, likewise.
 //
 // Objective. Costs at homes are added up as multiples of 2^-40 / resolution in 128 bits, each rounded once, whatever
 // order they come and go in.
@@ -48,7 +49,7 @@ struct Change {
 
 struct Answer {
   transport::Status status = transport::Status::optimal;
-  const char* why_cold = "";  // empty: warm
+  const char* why_cold = "";        // empty: warm
   double objective = 0, bound = 0;  // moves of this round included
   double moved = 0;                 // what they cost
   bool exact = false;
@@ -75,7 +76,8 @@ class Matcher {
   void update(std::span<const Job> jobs);  // their columns have changed
   void pin(std::span<const Job> jobs, bool pinned);
   // A world kept elsewhere: homes of jobs added (kNone: left out), and prices.
-  void restore(std::span<const Job> jobs, std::span<const Slot> homes, std::span<const double> prices, double resolution);
+  void restore(std::span<const Job> jobs, std::span<const Slot> homes, std::span<const double> prices,
+               double resolution);
 
   [[nodiscard]] Answer match(const Options& options, Stop& stop);
 
@@ -83,7 +85,9 @@ class Matcher {
   void quote(const Slab& jobs, std::span<Slot> slots, std::span<double> costs) const;
 
   [[nodiscard]] const World& world() const noexcept { return world_; }
-  [[nodiscard]] Slot home(Job job) const noexcept { return world_.home(job) == world_.out() ? kNone : world_.home(job); }
+  [[nodiscard]] Slot home(Job job) const noexcept {
+    return world_.home(job) == world_.out() ? kNone : world_.home(job);
+  }
   [[nodiscard]] double price(Slot slot) const noexcept;
   [[nodiscard]] bool holds() const;
 
@@ -123,8 +127,8 @@ class Matcher {
   double reach_ = 0;
   std::vector<Job> waiting_, held_;
   std::vector<double> paid_;
-  Wide total_ = 0;        // of what is paid, in 2^-40 / resolution
-  Index homeless_ = 0;    // live jobs left out that must not be
+  Wide total_ = 0;      // of what is paid, in 2^-40 / resolution
+  Index homeless_ = 0;  // live jobs left out that must not be
   bool priced_ = false;
   bool recharge_ = false;  // costs or their unit changed: what is paid is to be added up anew
 };

@@ -44,7 +44,9 @@ class Search {
   struct Label {
     Cost distance;
     Slot node;
-    bool operator>(const Label& o) const noexcept { return distance != o.distance ? distance > o.distance : node > o.node; }
+    bool operator>(const Label& o) const noexcept {
+      return distance != o.distance ? distance > o.distance : node > o.node;
+    }
   };
   struct Arc {  // a pair of the board
     Slot from = kNone;
@@ -55,8 +57,12 @@ class Search {
   void start(Slot node);
   bool pop(Label& label);  // the nearest node not settled
   void reach(Slot node, Cost distance, Slot neighbour, Arc arc);
-  [[nodiscard]] Cost distance(Slot s) const noexcept { return seen_[static_cast<std::size_t>(s)] == round_ ? distance_[static_cast<std::size_t>(s)] : kForbidden; }
-  [[nodiscard]] bool unsure(Arc arc) const { return board_.row(arc.from).first[static_cast<std::size_t>(arc.place)] == kNone; }
+  [[nodiscard]] Cost distance(Slot s) const noexcept {
+    return seen_[static_cast<std::size_t>(s)] == round_ ? distance_[static_cast<std::size_t>(s)] : kForbidden;
+  }
+  [[nodiscard]] bool unsure(Arc arc) const {
+    return board_.row(arc.from).first[static_cast<std::size_t>(arc.place)] == kNone;
+  }
   void list_more_from(Slot source, Slot farthest, Cost length);
   void list_more_to(Slot target, Cost length);
   void move_along(Slot end, bool outward, Cost units, std::vector<Job>& moved);

@@ -29,20 +29,6 @@ void add_leaving(const Slab& slab, Job job, Stay stay, double* row) {
   if (stay.home < n) row[stay.home] = here;
 }
 
-Extent extent(const CostSource& cost) {
-  constexpr double inf = std::numeric_limits<double>::infinity();
-  Extent found;
-  std::vector<double> row(static_cast<std::size_t>(cost.n_slots()));
-  for (Index k = 0; k < cost.n_jobs(); ++k) {
-    cost.reals(Rows{nullptr, k, 1}, row.data());
-    for (const double c : row) {
-      if (!(c > -inf) && found.invalid < 0) found.invalid = k;
-      if (std::fabs(c) < inf) found.largest = std::max(found.largest, std::fabs(c));
-    }
-  }
-  return found;
-}
-
 void StickyCost::reals(Rows rows, double* out) const {
   slab_.cost->reals(rows, out);
   for (Index k = 0; k < rows.count; ++k)

@@ -43,13 +43,6 @@ struct Stay {
 // Adds it to a row of costs.
 void add_leaving(const Slab& slab, Job job, Stay stay, double* row);
 
-// What a look at all costs tells: the largest finite |cost|, and the first row with NaN or -inf, or -1.
-struct Extent {
-  double largest = 0;
-  Index invalid = -1;
-};
-[[nodiscard]] Extent extent(const CostSource& cost);
-
 // Rows are positions of the slab, as they stand now.
 class StickyCost final : public CostSource {
  public:

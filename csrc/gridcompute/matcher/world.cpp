@@ -29,7 +29,7 @@ void World::set_slab(const Slab& slab) {
 
 bool World::set_reach(double reach) {
   const auto limit = static_cast<double>(std::min<Cost>(largest_cost(out_ + 2), Cost{1} << 50));
-  if (resolution_ > 0 && reach * resolution_ <= limit) return true;
+  if (!(reach > 0) || (resolution_ > 0 && reach * resolution_ <= limit)) return true;
   set_resolution(transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit)));
   return false;
 }
@@ -37,7 +37,7 @@ bool World::set_reach(double reach) {
 void World::set_resolution(double resolution) {
   resolution_ = resolution;
   problem_ = {&*cost_, nullptr, nullptr, nullptr, 0};
-  read_.emplace(problem_, resolution);
+  read_.emplace(problem_, this->resolution());
 }
 
 void World::add(Job job, Slot home) {
@@ -63,7 +63,7 @@ bool World::read(Job job, Scratch& scratch) const {
 }
 
 bool World::read_out(Job job, Cost& key) const {
-  const double scaled = sticky_unplaced(slab_, job, stay(job)) * resolution_;
+  const double scaled = sticky_unplaced(slab_, job, stay(job)) * resolution();
   if (!(scaled < std::numeric_limits<double>::infinity())) {
     key = kForbidden;
     return true;

@@ -3,7 +3,8 @@
 // Definitions. A job is a position of the slab; positions are the caller's to give and to give again. Its costs are
 // rows of a cost source over the slab, read when a change concerns it, never stored as a matrix. Class n_slots is being
 // left out: a class like any other, with room for all and price 0. `home` is the class that the last round told the
-// caller, `slot` the one that the search has it in now; between rounds they differ only for jobs that a limit held back.
+// caller, `slot` the one that the search has it in now; between rounds they differ only for jobs that a limit held
+// back.
 //
 // Keys are rint(cost * resolution) as in transport/keys.hpp, of costs with moves (sticky.hpp): a class other than home
 // costs the job's move on top, if it has a home; a pinned job may be nowhere else.
@@ -35,11 +36,11 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  [[nodiscard]] Slot out() const noexcept { return out_; }            // the class of those left out
-  [[nodiscard]] Slot classes() const noexcept { return out_ + 1; }    // that one included
+  [[nodiscard]] Slot out() const noexcept { return out_; }          // the class of those left out
+  [[nodiscard]] Slot classes() const noexcept { return out_ + 1; }  // that one included
   [[nodiscard]] Index size() const noexcept { return static_cast<Index>(slot_.size()); }
   [[nodiscard]] Index live() const noexcept { return live_; }
-  [[nodiscard]] double resolution() const noexcept { return resolution_; }
+  [[nodiscard]] double resolution() const noexcept { return resolution_ > 0 ? resolution_ : 1; }  // before any cost: 1
   [[nodiscard]] const Slab& slab() const noexcept { return slab_; }
 
   void set_slab(const Slab& slab);
@@ -70,7 +71,7 @@ class World {
   [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[static_cast<std::size_t>(s)]; }
   [[nodiscard]] Cost load(Slot s) const noexcept { return static_cast<Cost>(members(s).size()); }
   [[nodiscard]] Wide keys() const noexcept { return keys_; }  // of all jobs where they are; 0 for forbidden ones
-  void clear();                                                // everybody out of their classes
+  void clear();                                               // everybody out of their classes
   [[nodiscard]] Index hopeless() const noexcept { return hopeless_; }  // live jobs that may be nowhere at all; in out()
 
   [[nodiscard]] double cost_at(Job job, Slot column) const;  // the cost itself, moves left out

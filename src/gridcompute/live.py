@@ -1,0 +1,101 @@
+"""What a round of a `Matcher` answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .result import Matching, Question, Witness
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .matcher import Matcher
+
+__all__ = ["LiveMatching"]
+
+
+class LiveMatching(Matching):
+    """A `Matching` of a `Matcher`'s round, and what it changed.
+
+    `assignment`, `ids`, `verify` and `explain` read the world, so ask for them before changing it:
+    afterwards they raise RuntimeError. All else stays.
+
+    Attributes
+    ----------
+    changes : dict of array
+        ``id, from_slot, to_slot, kind`` (PLACE, MOVE or EVICT), ordered by id; -1 = left out.
+    unchanged : int
+        How many jobs stay as they were (NOOP).
+    """
+
+    changes: dict[str, NDArray[Any]]
+    unchanged: int
+
+    def __init__(self, world: Matcher, answer: dict[str, Any], version: int) -> None:
+        put = object.__setattr__
+        stats = answer["stats"]
+        stats["cold"], stats["why"] = bool(answer["why_cold"]), answer["why_cold"] or "warm"
+        stats["held_back"], stats["move_cost"] = answer["held"], answer["moved"]
+        stats["resolution"] = world._native.resolution
+        for name in ("load", "prices"):
+            answer[name].flags.writeable = False
+            put(self, name, answer[name])
+        for name in ("objective", "bound", "exact", "status"):
+            put(self, name, answer[name])
+        put(self, "stats", stats)
+        put(self, "_world", world)
+        put(self, "_version", version)
+        put(self, "_raw", (answer["job"], answer["from"]))
+        put(self, "changes", _changes(world, answer))
+        put(self, "unchanged", len(world._ids) - len(answer["job"]))
+        witness = None
+        if answer["status"] == "infeasible":
+            witness = Witness.of(self.question, answer["witness_jobs"], answer["witness_slots"])
+        put(self, "witness", witness)
+
+    def _fresh(self) -> Matcher:
+        world: Matcher = self._world  # type: ignore[attr-defined]
+        if world._version != self._version:  # type: ignore[attr-defined]
+            raise RuntimeError(
+                "the world has changed since this round: read assignment, ids and verify() before "
+                "changing it"
+            )
+        return world
+
+    @property
+    def ids(self) -> list[Any]:
+        """The ids of the live jobs, in the order of `assignment`."""
+        world = self._fresh()
+        return [world._ids[int(k)] for k in world._native.list()]
+
+    @property
+    def assignment(self) -> NDArray[np.int32]:  # type: ignore[override]
+        """The class of each live job; -1 = left out."""
+        native = self._fresh()._native
+        return native.homes(native.list())
+
+    @property
+    def question(self) -> Question:  # type: ignore[override]
+        """The problem as it was posed: with the moves from where the jobs were before."""
+        world = self._fresh()
+        native = world._native
+        jobs = native.list()
+        homes = native.homes(jobs)
+        changed, before = self._raw  # type: ignore[attr-defined]
+        homes[np.searchsorted(jobs, changed)] = before
+        cost, out = native.problem(jobs, homes)
+        return Question(cost, len(jobs), world._n_slots, world._capacity, None, out, world._threads)
+
+    def __repr__(self) -> str:
+        return f"<LiveMatching: {self.status}, {len(self.changes['id'])} changes, objective {self.objective}>"
+
+
+def _changes(world: Matcher, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    keys = [world._ids[int(k)] for k in answer["job"]]
+    ids = np.array(keys, object if world._text else np.int64)
+    order = np.argsort(ids, kind="stable")
+    before, after = answer["from"][order], answer["to"][order]
+    kind = np.where(before < 0, "PLACE", np.where(after < 0, "EVICT", "MOVE"))
+    return {"id": ids[order], "from_slot": before, "to_slot": after, "kind": kind}

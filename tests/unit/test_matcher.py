@@ -1,0 +1,138 @@
+"""The live matcher against plain transport on the same world, round after round."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gridcompute import InvalidProblemError, Matcher, transport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def random_jobs(r: np.random.Generator, n: int) -> dict[str, Any]:
+    out = r.integers(3, 12, n).astype(float)
+    return {"k": r.integers(0, 3, n), "c": r.random(n), "u": out}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_round_costs_what_a_plain_solve_costs(seed: int) -> None:
+    """If this fails, churn has led the matcher away from the optimum, or moved a job for nothing.
+
+    Adds, removals, updates and capacities at random; with and without ties and move costs; closed
+    pairs. The references are built from nothing but what the test itself remembers.
+    """
+    r = np.random.default_rng(seed)
+    n_slots = int(r.integers(1, 6))
+    first = r.integers(0, 8, (3, n_slots)).astype(float)
+    first[r.random((3, n_slots)) < 0.15] = np.inf
+    second = r.random((1, n_slots)) * (seed % 2)
+    move = 0.0 if seed % 3 else float(r.integers(0, 3))
+    capacity = r.integers(0, 4, n_slots)
+    cost = [(first, "k", None), (second, None, "c")]
+    world = Matcher(capacity, cost=cost, unplaced="u", move_cost=move)
+    live: dict[int, tuple[int, float, float]] = {}
+    home: dict[int, int] = {}
+    for _ in range(12):
+        columns = random_jobs(r, int(r.integers(0, 5)))
+        ids = [int(i) for i in world.add(columns)]
+        live |= dict(zip(ids, zip(*columns.values(), strict=True), strict=True))
+        if live and r.random() < 0.6:
+            gone = [int(i) for i in r.choice(list(live), min(len(live), 2), replace=False)]
+            world.remove(gone)
+            for i in gone:
+                del live[i]
+                home.pop(i, None)
+        if live and r.random() < 0.5:
+            changed, columns = int(r.choice(list(live))), random_jobs(r, 1)
+            world.update([changed], columns)
+            live[changed] = tuple(c[0] for c in columns.values())  # type: ignore[assignment]
+        if r.random() < 0.4:
+            s = int(r.integers(0, n_slots))
+            capacity[s] = r.integers(0, 4)
+            world.set_capacity([s], [capacity[s]])
+        m = world.match()
+        assert world._native.holds()
+        assert m.verify().valid
+        jobs = [live[i] for i in m.ids]
+        matrix = np.array([first[k] + second[0] * c for k, c, _ in jobs]).reshape(-1, n_slots)
+        out = np.array([u for _, _, u in jobs], float)
+        for j, i in enumerate(m.ids):
+            if home.get(i, -1) >= 0:
+                here = matrix[j, home[i]]
+                matrix[j] += move
+                matrix[j, home[i]] = here
+                out[j] += move
+        assert m.objective == pytest.approx(transport(matrix, capacity, unplaced=out).objective)
+        home = dict(zip(m.ids, m.assignment.tolist(), strict=True))
+        assert len(world.match().changes["id"]) == 0, "an unchanged world moves nothing"
+
+
+def small() -> Matcher:
+    world = Matcher([1, 1], cost=[([[1.0, 2.0]], None, "work")], unplaced=100.0)
+    world.add({"work": [3.0, 5.0]}, ids=["a", "b"])
+    world.match()
+    return world
+
+
+def test_bad_ids_are_named_and_change_nothing() -> None:
+    """If this fails, a service cannot tell which id was wrong, or has lost its state to it."""
+    world = small()
+    for call in (
+        lambda: world.add({"work": [1.0]}, ids=["a"]),
+        lambda: world.add({"work": [1.0, 1.0]}, ids=["c", "c"]),
+        lambda: world.remove(["a", "x"]),
+        lambda: world.remove(["a", "a"]),
+        lambda: world.update(["x"], {"work": [1.0]}),
+    ):
+        with pytest.raises(InvalidProblemError, match=r"'[acx]'"):
+            call()
+    assert len(world) == 2
+    assert len(world.match().changes["id"]) == 0
+
+
+def test_a_snapshot_is_whole_or_refused(tmp_path: Path) -> None:
+    """If this fails, a service may come back from a torn or foreign file with a wrong world."""
+    world, path = small(), tmp_path / "world"
+    world.snapshot(path)
+    again = Matcher.restore(path)
+    assert again.match().objective == world.match().objective
+    assert len(again.match().changes["id"]) == 0
+    blob = path.read_bytes()
+    for bad, reason in (
+        (blob[:-1], "torn"),
+        (b"x" + blob, "no snapshot"),
+        (blob[:-1] + b"?", "sum"),
+    ):
+        path.write_bytes(bad)
+        with pytest.raises(InvalidProblemError, match=reason):
+            Matcher.restore(path)
+    with pytest.raises(TypeError, match="snapshot"):
+        pickle.dumps(world)
+
+
+def test_quotes_pins_slots_and_tables() -> None:
+    """If this fails, one of the smaller doors of the matcher is broken."""
+    world = small()
+    slot, cost, price = world.quote({"work": [0.1]})
+    assert cost[0] == pytest.approx({-1: 100.0, 0: 0.1, 1: 0.2}[int(slot[0])])
+    assert cost[0] + price[0] <= 100.0
+    assert len(world) == 2
+    world.pin(["a"])
+    assert world.add_slots([5], [[[0.1]]]).tolist() == [2]
+    assert world.match().changes["id"].tolist() == ["b"]
+    world.unpin(["a"])
+    assert world.match().changes["id"].tolist() == ["a"]
+    world.remove_slots([2])
+    assert set(world.match().changes["kind"]) == {"MOVE"}
+    world.set_table(0, [[2.0, 1.0, 9.0]])
+    assert world.match().verify().valid
+    m = world.match()
+    world.set_capacity([0], [0])
+    with pytest.raises(RuntimeError, match="changed since"):
+        m.verify()
+    assert world.match().changes["kind"].tolist() == ["MOVE", "EVICT"]  # 3 + 100 < 5 + 100
