@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from ._interner import Interner
 from .costs import Terms
 from .errors import InvalidProblemError
 from .live import LiveMatching
+from .live_columns import find_ids, moving_cost, new_ids, out_cost, term_spec
 from .progress import progress_hook
 from .transport import _counts, _number, _reals, _whole
 
@@ -80,7 +80,7 @@ class Matcher:
         threads: int | None = None,
         seed: int = 0,
     ) -> None:
-        terms = [_spec(k, term) for k, term in enumerate(cost)]
+        terms = [term_spec(k, term) for k, term in enumerate(cost)]
         if not terms:
             raise InvalidProblemError("cost: found no term, needed at least one", "cost")
         self._names = [(key, coef) for _, key, coef in terms]
@@ -93,8 +93,8 @@ class Matcher:
         )
         self._closed = np.zeros(made.n_slots, bool)
         self._scalars = {
-            "unplaced": unplaced if isinstance(unplaced, str) else _out(unplaced),
-            "move_cost": move_cost if isinstance(move_cost, str) else _move(move_cost),
+            "unplaced": unplaced if isinstance(unplaced, str) else out_cost(unplaced),
+            "move_cost": move_cost if isinstance(move_cost, str) else moving_cost(move_cost),
         }
         self._max_moves = -1 if max_moves is None else _whole("max_moves", max_moves, 0, 2**62)
         self._threads = 0 if threads is None else _whole("threads", threads, 1, 2**31 - 1)
@@ -119,7 +119,11 @@ class Matcher:
         """
         with self._held():
             batch, n, reach = self._batch(columns)
-            keys = self._fresh_ids(ids, n)
+            if ids is None and self._text and len(self._ids):
+                raise TypeError("ids: this world's ids are strings, they must be given")
+            given = range(self._next, self._next + n) if ids is None else ids
+            keys = new_ids(self._ids, given, n, self._text)
+            self._text = isinstance(keys[0], str) if keys else self._text
             at = self._ids.intern(keys)
             self._next = max([self._next, *(k + 1 for k in keys if isinstance(k, int))])
             if self._ids.size > self._size:
@@ -134,7 +138,7 @@ class Matcher:
     def remove(self, ids: Any) -> None:
         """Take jobs out; an unknown or repeated id is an error that names it."""
         with self._held():
-            at = self._find(ids)
+            at = find_ids(self._ids, ids)
             self._native.remove(at)
             self._ids.remove([self._ids[int(k)] for k in at])
             self._version += 1
@@ -142,7 +146,7 @@ class Matcher:
     def update(self, ids: Any, columns: Mapping[str, ArrayLike]) -> None:
         """Give jobs new columns, all that the costs name; placed jobs keep their homes."""
         with self._held():
-            at = self._find(ids)
+            at = find_ids(self._ids, ids)
             batch, _, reach = self._batch(columns, len(at))
             for name, values in batch.items():
                 self._columns[name][at] = values
@@ -153,7 +157,7 @@ class Matcher:
     def pin(self, ids: Any) -> None:
         """Placed jobs stay where they are, whatever it costs."""
         with self._held():
-            at = self._find(ids)
+            at = find_ids(self._ids, ids)
             homes = self._native.homes(at)
             if (homes < 0).any():
                 k = int((homes < 0).argmax())
@@ -169,7 +173,7 @@ class Matcher:
     def unpin(self, ids: Any) -> None:
         """Jobs may move again."""
         with self._held():
-            self._native.pin(self._find(ids), False)
+            self._native.pin(find_ids(self._ids, ids), False)
             self._version += 1
 
     def set_capacity(self, slots: ArrayLike, values: ArrayLike) -> None:
@@ -407,46 +411,12 @@ class Matcher:
             finite = np.abs(term.table[np.isfinite(term.table)])
             coef = 0.0 if term.coef is None else float(np.abs(term.coef).max(initial=0.0))
             reach += coef * float(finite.max(initial=0.0))
-        for name, check in (("unplaced", _out), ("move_cost", _move)):
+        for name, check in (("unplaced", out_cost), ("move_cost", moving_cost)):
             if name in wanted:
                 batch[name] = check(_reals(wanted[name], given[name]))
             values = np.atleast_1d(batch.get(name, self._scalars[name]))
             reach += float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) if n else 0.0
         return batch, n, reach
-
-    def _fresh_ids(self, ids: Any, n: int) -> list[Any]:
-        if ids is None:
-            if self._text and len(self._ids):
-                raise TypeError("ids: this world's ids are strings, they must be given")
-            return list(range(self._next, self._next + n))
-        keys = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
-        if len(keys) != n:
-            raise InvalidProblemError(f"ids: found {len(keys)}, needed {n}, one a job", "ids")
-        text = bool(keys) and isinstance(keys[0], str)
-        if any(isinstance(k, str) != text for k in keys) or (len(self._ids) and text != self._text):
-            raise TypeError("ids: all ids of a world must be integers, or all strings")
-        known = self._ids.lookup(keys)
-        if (known >= 0).any():
-            k = int((known >= 0).argmax())
-            raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is in the world already", "ids", k)
-        if len(set(keys)) != n:
-            seen: set[Any] = set()
-            k = next(k for k, key in enumerate(keys) if key in seen or seen.add(key))
-            raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} stands twice", "ids", k)
-        self._text = text if keys else self._text
-        return keys
-
-    def _find(self, ids: Any) -> NDArray[np.int32]:
-        many = isinstance(ids, (list, tuple, np.ndarray, range))
-        keys = (ids.tolist() if isinstance(ids, np.ndarray) else list(ids)) if many else [ids]
-        at = self._ids.lookup(keys)
-        if (at < 0).any():
-            k = int((at < 0).argmax())
-            raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is not in the world", "ids", k)
-        if len(np.unique(at)) != len(at):
-            k = next(k for k in range(len(at)) if at[k] in at[:k])
-            raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} stands twice", "ids", k)
-        return at
 
     def _open_slots(self, slots: ArrayLike) -> NDArray[np.int32]:
         given = np.atleast_1d(np.asarray(slots))
@@ -522,34 +492,3 @@ class Matcher:
         self._native.set_capacity(slots, self._capacity)
         self._native.restore(jobs, homes, prices, 0.0)
         self._native.pin(jobs[pinned], True)
-
-
-def _spec(k: int, term: Any) -> tuple[Any, str | None, str | None]:
-    if not isinstance(term, (tuple, list)) or len(term) != 3:
-        raise TypeError(f"cost[{k}] must be (table, key_name, coef_name)")
-    table, key, coef = term
-    for name in (key, coef):
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"cost[{k}]: columns are named by str or None, not {name!r}")
-    return table, key, coef
-
-
-def _out(values: Any) -> Any:
-    bad = ~(np.asarray(values, np.float64) > -math.inf)
-    if bad.any():
-        raise InvalidProblemError(
-            f"unplaced: found {np.atleast_1d(values)[int(bad.argmax())]}, needed a number or inf",
-            "unplaced",
-        )
-    return values if np.ndim(values) else float(values)
-
-
-def _move(values: Any) -> Any:
-    array = np.asarray(values, np.float64)
-    bad = ~((array >= 0) & (array < math.inf))
-    if bad.any():
-        raise InvalidProblemError(
-            f"move_cost: found {np.atleast_1d(values)[int(bad.argmax())]}, needed 0 or more, finite",
-            "move_cost",
-        )
-    return values if np.ndim(values) else float(values)
