@@ -23,7 +23,7 @@ def new_ids(interner: Interner, ids: Any, n: int, text: bool) -> list[Any]:
     if len(keys) != n:
         raise InvalidProblemError(f"ids: found {len(keys)}, needed {n}, one a job", "ids")
     strings = [isinstance(k, str) for k in keys]
-    if any(strings) != all(strings) or (keys and len(interner) and strings[0] != text):
+    if (any(strings) and not all(strings)) or (keys and len(interner) and strings[0] != text):
         raise TypeError("ids: all ids of a world must be integers, or all strings")
     known = interner.lookup(keys)
     if (known >= 0).any():
