@@ -71,13 +71,13 @@ class LiveMatching(Matching):
         return [world._ids[int(k)] for k in world._native.list()]
 
     @property
-    def assignment(self) -> NDArray[np.int32]:  # type: ignore[override]
+    def assignment(self) -> NDArray[np.int32]:
         """The class of each live job; -1 = left out."""
         native = self._fresh()._native
         return native.homes(native.list())
 
     @property
-    def question(self) -> Question:  # type: ignore[override]
+    def question(self) -> Question:
         """The problem as it was posed: with the moves from where the jobs were before."""
         world = self._fresh()
         native = world._native
@@ -89,7 +89,8 @@ class LiveMatching(Matching):
         return Question(cost, len(jobs), world._n_slots, world._capacity, None, out, world._threads)
 
     def __repr__(self) -> str:
-        return f"<LiveMatching: {self.status}, {len(self.changes['id'])} changes, objective {self.objective}>"
+        changes = len(self.changes["id"])
+        return f"<LiveMatching: {self.status}, {changes} changes, objective {self.objective}>"
 
 
 def _changes(world: Matcher, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:

@@ -77,7 +77,7 @@ def moving_cost(values: Any) -> Any:
     bad = ~((array >= 0) & (array < math.inf))
     if bad.any():
         raise InvalidProblemError(
-            f"move_cost: found {np.atleast_1d(values)[int(bad.argmax())]}, needed 0 or more, finite",
+            f"move_cost: found {np.atleast_1d(values)[int(bad.argmax())]}, needed finite, >= 0",
             "move_cost",
         )
     return values if np.ndim(values) else float(values)

@@ -324,7 +324,9 @@ class Matcher:
             }
             meta = {
                 "names": self._names,
-                "scalars": {k: repr(v) if not isinstance(v, str) else [v] for k, v in self._scalars.items()},
+                "scalars": {
+                    k: [v] if isinstance(v, str) else repr(v) for k, v in self._scalars.items()
+                },
                 "max_moves": self._max_moves, "threads": self._threads, "seed": str(self._seed),
                 "ids": keys, "next": self._next, "text": self._text,
                 "resolution": self._native.resolution, "reach": self._reach,
@@ -375,7 +377,7 @@ class Matcher:
 
     def _wanted(self) -> dict[str, str]:
         """Slab column -> column of the caller's."""
-        wanted = {}
+        wanted: dict[str, str] = {}
         for k, (key, coef) in enumerate(self._names):
             wanted |= {f"key_{k}": key} if key is not None else {}
             wanted |= {f"coef_{k}": coef} if coef is not None else {}
@@ -393,9 +395,9 @@ class Matcher:
         n = len(np.atleast_1d(next(iter(columns.values())))) if columns else 0
         n = n if rows is None else rows
         given = {k: np.atleast_1d(np.asarray(columns[v])) for k, v in wanted.items()}
-        for k, v in wanted.items():
-            if given[k].shape != (n,):
-                raise InvalidProblemError(f"{v}: found shape {given[k].shape}, needed ({n},)", v)
+        for part, v in wanted.items():
+            if given[part].shape != (n,):
+                raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
         blank = np.zeros(n, np.int32)
         terms = Terms(
             [
@@ -436,7 +438,7 @@ class Matcher:
             for k, t in enumerate(self._tables)
         ]
 
-    def _slab(self) -> tuple[Any, ...]:
+    def _slab(self) -> tuple[Any, Any, Any, float]:
         source = _core.terms_cost(self._terms(self._columns), self._size, self._n_slots)
         return source, self._columns["unplaced"], self._columns["move_cost"], self._reach
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,17 @@ def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, 
     np.savez(body, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
     data = body.getvalue()
     head = _MAGIC + _VERSION.to_bytes(4, "little") + len(data).to_bytes(8, "little")
-    folder = os.path.dirname(os.path.abspath(path))
+    target = Path(path).absolute()
+    folder = target.parent
     handle, name = tempfile.mkstemp(prefix=".snapshot-", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(head + hashlib.sha256(data).digest() + data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        Path(name).replace(target)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink()
         raise
     if os.name == "posix":  # the rename itself
         entry = os.open(folder, os.O_RDONLY)
@@ -46,8 +48,7 @@ def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `write` wrote, or an error that says why this is not it."""
-    with open(path, "rb") as file:
-        blob = file.read()
+    blob = Path(path).read_bytes()
     start = len(_MAGIC)
     if blob[:start] != _MAGIC:
         raise InvalidProblemError(f"{path}: no snapshot of a Matcher", "path")
