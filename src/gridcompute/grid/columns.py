@@ -137,6 +137,8 @@ class Columns:
 
     def _converted(self, name: str, spec: Column, value: Any) -> NDArray[Any]:
         array = np.asarray(value)
+        if not array.size:  # nothing in it, so nothing to mistake: an empty CSV column has no type
+            array = array.astype(spec.dtype)
         kinds = {np.integer: "iu", np.floating: "iuf", np.bool_: "b", np.str_: "U"}
         allowed = next(k for base, k in kinds.items() if issubclass(spec.dtype, base))
         if array.dtype.kind not in allowed:
@@ -276,8 +278,12 @@ def _nested(array: NDArray[Any]) -> Any:
     import pyarrow as pa
 
     out = pa.array(array.reshape(-1))
-    for size in array.shape[:0:-1]:
-        out = pa.FixedSizeListArray.from_arrays(out, size)
+    for axis in range(array.ndim - 1, 0, -1):
+        if array.shape[axis]:
+            out = pa.FixedSizeListArray.from_arrays(out, array.shape[axis])
+        else:  # Arrow has no fixed lists of nothing
+            rows = int(np.prod(array.shape[:axis]))
+            out = pa.ListArray.from_arrays(np.zeros(rows + 1, np.int32), out)
     return out
 
 

@@ -116,11 +116,16 @@ def read_problem(folder: str | Path) -> Problem:
     names = {k: list(settings.get("classes", {}).get(k, ())) for k in SETTINGS["classes"]}
     known = {"accelerator": names["accelerator_names"], "family": names["family_names"]}
     tables: dict[str, Any] = {}
-    sizes = {"hour": hours, "source": len(settings.get("energy", {}).get("source_names", ())) or 1}
+    sources = settings.get("energy", {}).get("source_names")
+    sizes = {"hour": hours, "source": 1 if sources is None else len(sources)}
     for name, kind in TABLES.items():
         arrow = _named(_read_table(folder, name, kind), name, kind, known)
         extra = settings.get(name, {}) if name in SETTINGS else {}
         extra = {k: tuple(v) if isinstance(v, list) else v for k, v in extra.items()}
+        if name == "energy" and sources == [] and "direct_kwh" not in arrow.column_names:
+            # No source has no column in CSV.
+            extra |= {"direct_kwh": np.zeros((0, len(tables["sites"]), hours))}
+            extra |= {"direct_yuan_per_kwh": np.zeros((0, len(tables["sites"])))}
         tables[name] = _built(kind, arrow, sizes, extra)
         if name == "sites":
             known["origin"] = known["site"] = [str(n) for n in tables[name].name]
@@ -212,7 +217,7 @@ def _built(
     missing = sorted(
         name
         for name, field in kind.__dataclass_fields__.items()
-        if name in kind.columns() and field.default is dataclasses.MISSING
+        if name in kind.columns() and name not in extra and field.default is dataclasses.MISSING
         if not any(c == name or c.startswith(f"{name}[") for c in arrow.column_names)
     )
     if missing:
@@ -255,6 +260,8 @@ def _spread(table: pa.Table) -> pa.Table:
         while pa.types.is_fixed_size_list(flat.type):
             shape.append(flat.type.list_size)
             flat = flat.flatten()
+        if pa.types.is_list(flat.type):  # of length 0: no places, no columns
+            continue
         if not shape:
             out[name] = column
             continue

@@ -95,6 +95,10 @@ class Problem:
             "hour": (self.hours, "problem.hours"),
         }
         tables: list[Table] = [self.sites, self.classes, self.energy, self.corridors]
+        for table in tables[:2]:
+            if not len(table):
+                message = f"{table.title} has 0 rows, needed at least 1"
+                raise InvalidProblemError(message, table.title)
         for table in tables:
             for name, spec in table.columns().items():
                 _check_shape(table, name, spec, sizes)
