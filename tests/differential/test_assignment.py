@@ -52,6 +52,41 @@ def test_rectangular_classes_match_scipy(name: str) -> None:
             assert answer.verify().valid
 
 
+@pytest.mark.parametrize(
+    ("dtype", "forbidden"),
+    [(np.int8, False), (np.int64, False), (np.float64, False), (np.float64, True)],
+)
+def test_ties_are_finished_over_whole_rows(dtype: type, forbidden: bool) -> None:
+    """If this fails, costs that lists cannot tell apart lose their optimum, duals or witness."""
+    r = np.random.default_rng(3)
+    few = (r.random((400, 400)) > 2 / 400).astype(dtype) + (r.random((400, 400)) > 0.1)
+    few = few.astype(dtype)
+    if forbidden:
+        few[few == 2] = np.inf
+    answer = gc.assignment(few)
+    assert answer.stats["phases"] == 0
+    assert answer.stats["searches"] > 0
+    assert answer.exact
+    assert answer.objective == few[scipy_lsa(few)].sum(dtype=np.float64)
+    assert answer.verify().valid
+    if forbidden:
+        few[:9, 8:] = np.inf  # nine rows, eight columns
+        none = gc.assignment(few)
+        assert none.status == "infeasible"
+        assert none.verify().valid
+
+
+def test_wide_ties_beyond_half_the_range_fall_back_to_lists() -> None:
+    """If this fails, costs near the range's end are refused although they have an answer."""
+    r = np.random.default_rng(4)
+    cost = (r.random((120, 120)) > 2 / 120) * np.int64(2**60)
+    answer = gc.assignment(cost)
+    assert answer.exact
+    assert answer.verify().valid
+    ones = (cost > 0).astype(np.int64)
+    assert answer.objective == 2**60 * int(ones[scipy_lsa(ones)].sum())
+
+
 def test_lapx_agrees() -> None:
     """If this fails, one of two Jonker-Volgenant descendants is wrong."""
     lap = pytest.importorskip("lap", reason="lapx is not installed")

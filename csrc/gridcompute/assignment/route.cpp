@@ -19,7 +19,8 @@ constexpr double kReach = 16;           // lists must reach so many epsilons bey
 constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
 constexpr double kFew = 0.05;           // of the rows free: no auction
 constexpr double kTies = 8;             // lists that reach no further: prices cannot tell their columns apart
-constexpr Index kFirstReduction = 8;    // bids a row in row reduction: before the auction
+constexpr double kHardly = 0.005;       // and after row reduction, whose last free rows are the hard ones
+constexpr Index kFirstReduction = 5;    // bids a row in row reduction: before the auction
 constexpr Index kReduction = 16;        // and before searches
 
 // Each row in order takes a free column of its list at its least reduced cost, if there is one.
@@ -129,7 +130,7 @@ Searched solve_lists(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, c
   if (dense) {
     reduce_rows(state, lists, reread, kFirstReduction * state.n, stats, stop);
     if (stop.requested()) return Searched::stopped;
-    if (free_share() <= kFew) return finish();
+    if (free_share() <= kHardly) return finish();
   }
   stop.stage("auction", 0.4);
   auction(state, lists, reread, source, stats, stop);

@@ -29,8 +29,8 @@ namespace gridcompute::assignment {
 // What differs between dense and sparse rows.
 template <class V>
 struct Source {
-  std::function<void(const std::vector<V>& v)> relist;  // fresh lists at prices v
-  std::function<const CopiedRows<V>&()> copy;  // whole rows, cheap to read; empty where lists are complete
+  std::function<void(const std::vector<V>& v)> relist;   // fresh lists at prices v
+  std::function<const CopiedRows<V>&()> copy;            // whole rows, cheap to read; empty where lists are complete
   std::function<double(const std::vector<V>& v)> width;  // how far lists made at v reach above row minima, typically
   V spread = 0;                                          // largest shifted cost
   Index pass = 0;      // list entries whose reading takes as long as a few passes over all rows
