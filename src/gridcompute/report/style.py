@@ -24,7 +24,7 @@ svg text { fill: var(--ink) } svg .small { fill: var(--soft); font-size: 10.5px 
 font-weight: 600 } svg .rule { stroke: var(--rule) } svg .limit { stroke: var(--ink);
 stroke-dasharray: 4 3 } svg .flow { fill: none; stroke: #c2703d; opacity: .5 } svg .site { stroke:
 #fff; stroke-width: 1.5 } table { border-collapse: collapse; font-variant-numeric: tabular-nums;
-#margin: 6px 0 }
+margin: 6px 0 }
 th, td { text-align: right; padding: 4px 12px 4px 0; border-bottom: 1px solid var(--rule);
 white-space: nowrap } th { color: var(--soft); font-weight: 600; font-size: 12.5px } td.word,
 th.word { text-align: left } tr.sum td { font-weight: 600 } td.low { color: #a3331c; font-weight:

@@ -178,7 +178,7 @@ def flows(
     height: int = 560,
 ) -> str:
     """Sites where they lie, as large as their load, as dark as they are green; largest flows."""
-    pad = 84
+    pad = 112
     span = max(float(np.ptp(longitude)), 1e-9), max(float(np.ptp(latitude)), 1e-9)
     x = pad + (longitude - longitude.min()) / span[0] * (width - 2 * pad)
     y = pad + (latitude.max() - latitude) / span[1] * (height - 2 * pad)
