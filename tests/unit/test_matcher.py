@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,3 +137,90 @@ def test_quotes_pins_slots_and_tables() -> None:
     with pytest.raises(RuntimeError, match="changed since"):
         m.verify()
     assert world.match().changes["kind"].tolist() == ["MOVE", "EVICT"]  # 3 + 100 < 5 + 100
+
+
+def test_a_limit_on_moves_is_kept_and_improves_round_by_round() -> None:
+    """If this fails, a service moves more running jobs a round than it allowed."""
+    r = np.random.default_rng(5)
+    table = r.integers(0, 100, (40, 4)).astype(float)
+    world = Matcher([10] * 4, cost=[(table, "k", None)], unplaced=1e3, max_moves=2)
+    world.add({"k": np.arange(40)})
+    world.match()
+    other = r.integers(0, 100, (40, 4)).astype(float)
+    world.set_table(0, other)
+    best = transport(other, [10] * 4, unplaced=1e3).objective
+    costs = []
+    for _ in range(40):
+        m = world.match()
+        assert len(m.changes["id"]) <= 2  # a cycle of more than two classes waits
+        costs.append(m.objective)
+        assert m.bound <= best + 1e-9
+        if not len(m.changes["id"]):
+            break
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] < costs[0]
+
+
+def test_no_room_for_those_that_must_be_placed_is_proved() -> None:
+    """If this fails, an infeasible world gets an answer, or stays stuck once there is room."""
+    world = Matcher([1], cost=[([[1.0]], None, "w")], unplaced=np.inf)
+    world.add({"w": [1.0, 1.0]})
+    for _ in range(2):
+        m = world.match()
+        assert m.status == "infeasible"
+        assert m.verify().valid
+    world.set_capacity([0], [2])
+    assert world.match().objective == 2.0
+    world.set_capacity([0], [1])
+    m = world.match()
+    assert (m.status, m.verify().valid) == ("infeasible", True)
+
+
+def test_a_round_without_time_moves_nobody_and_the_next_goes_on() -> None:
+    """If this fails, a time limit loses jobs, or evicts some for a search that was not finished."""
+    r = np.random.default_rng(0)
+    world = Matcher([50] * 4, cost=[(r.random((100, 4)), "k", None)], unplaced=9.0)
+    world.add({"k": r.integers(0, 100, 180)})
+    world.match()
+    world.add({"k": r.integers(0, 100, 40)})
+    m = world.match(time_limit=0.0)
+    assert m.status == "time_limit"
+    assert set(m.changes["kind"]) <= {"PLACE"}
+    done = world.match()
+    assert done.status == "optimal"
+    assert done.verify().valid
+    assert world._native.holds()
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    """If this fails, two replicas of a service disagree."""
+    seen = []
+    for threads in (1, 2, 7):
+        r = np.random.default_rng(3)
+        table = r.random((50, 300))
+        world = Matcher([3] * 300, cost=[(table, "k", "w")], unplaced=5.0, threads=threads)
+        ids = world.add({"k": r.integers(0, 50, 1000), "w": r.random(1000)})
+        for _ in range(5):
+            world.match()
+            world.remove(ids[:20])
+            ids = np.append(ids[20:], world.add({"k": r.integers(0, 50, 20), "w": r.random(20)}))
+        m = world.match()
+        seen.append((m.assignment.tobytes(), m.prices.tobytes(), m.objective))
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_calls_of_several_threads_follow_one_another() -> None:
+    """If this fails, two threads of a service corrupt one world."""
+    r = np.random.default_rng(4)
+    world = Matcher([20] * 5, cost=[(r.random((10, 5)), "k", None)], unplaced=2.0)
+
+    def work(first: int) -> None:
+        for i in range(first, first + 30):
+            world.add({"k": [i % 10]}, ids=[i])
+            world.match()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(0, 400, 100)))
+    assert len(world) == 120
+    assert world.match().verify().valid
+    assert world._native.holds()
