@@ -32,7 +32,7 @@ TOP = {"report", "cli", "grid_cli", "__main__"}
 ORDER = ["ground", "formulas", "native", "functions", "grid", "top"]
 
 # The platform may use the core's options (jobs under coupling rows), and nothing else of it.
-GRID_OPTIONS = {"Market", "Room"}
+GRID_OPTIONS = {"Exchange", "Market", "Room"}
 
 # The one arrow upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws.

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common.hpp"
+#include "gridcompute/options/exchange.hpp"
 #include "gridcompute/options/market.hpp"
 #include "gridcompute/options/room.hpp"
 
@@ -9,6 +10,7 @@ namespace gridcompute::bindings {
 
 namespace {
 
+using options::Exchange;
 using options::Market;
 using options::Prices;
 using options::Room;
@@ -127,20 +129,51 @@ Index place(Room& room, const Array<double>& capacity, const Array<double>& ener
   return room.place(y, view(rows), to_class, to_start);
 }
 
-Index improve(Room& room, const Array<double>& capacity, const Array<double>& link, const Array<double>& quota,
-              const Array<double>& end, const Array<double>& segment_price, const Array<std::int32_t>& rows,
-              Array<std::int32_t>& klass, Array<std::int32_t>& start) {
-  const Market& m = room.market();
-  const std::vector<double> unused(static_cast<std::size_t>(m.places() * m.hours()));
-  const Prices y{view(capacity), unused, view(link), view(quota)};
-  check(m, y);
-  check_rows(m, view(rows), static_cast<std::size_t>(klass.size()));
-  if (end.size() != segment_price.size() || end.size() == 0 || end.size() % (m.places() * m.hours()) != 0)
-    throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
-  const options::Curves curves{end.size() / (m.places() * m.hours()), view(end), view(segment_price)};
-  const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
-  const py::gil_scoped_release release;
-  return room.improve(y, curves, view(rows), to_class, to_start);
+// Holds the arrays that the exchange writes to.
+struct Exchanges {
+  Array<std::int32_t> klass, start;
+  Exchange exchange;
+
+  Exchanges(Room& room, const Prices& guide, double weight, const Array<std::int32_t>& to_class,
+            const Array<std::int32_t>& to_start)
+      : klass(to_class),
+        start(to_start),
+        exchange(room, guide, weight, fill(klass), fill(start)),
+        market(&room.market()) {}
+
+  Index run(const Array<std::int32_t>& positions, const Array<double>& end, const Array<double>& price) {
+    for (const std::int32_t p : view(positions))
+      if (p < 0 || p >= market->size())
+        throw Error(ErrorKind::invalid_problem, "positions", p,
+                    "position " + std::to_string(p) + " is not in this market");
+    const Index curves = market->places() * market->hours();
+    if (end.size() != price.size() || end.size() == 0 || end.size() % curves != 0)
+      throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
+    const py::gil_scoped_release release;
+    return exchange.run(view(positions), {end.size() / curves, view(end), view(price)});
+  }
+
+  Array<std::int32_t> survey(double least, int threads) {
+    const std::vector<std::int32_t> found = [&] {
+      const py::gil_scoped_release release;
+      Pool pool(thread_count(threads));
+      return exchange.survey(least, pool);
+    }();
+    return shaped(found, {static_cast<Index>(found.size())});
+  }
+
+ private:
+  const Market* market;
+};
+
+std::unique_ptr<Exchanges> exchanges(Room& room, const Array<double>& capacity, const Array<double>& energy,
+                                     const Array<double>& link, const Array<double>& quota, double weight,
+                                     const Array<std::int32_t>& klass, const Array<std::int32_t>& start) {
+  const Prices guide = prices_of(capacity, energy, link, quota);
+  check(room.market(), guide);
+  if (static_cast<Index>(klass.size()) != room.market().rows() || klass.size() != start.size())
+    throw Error(ErrorKind::invalid_problem, "klass", -1, "klass and start must have one entry a job");
+  return std::make_unique<Exchanges>(room, guide, weight, klass, start);
 }
 
 }  // namespace
@@ -193,6 +226,15 @@ void bind_options(py::module_& m) {
            })
       .def_property_readonly("live", &Market::live)
       .def_property_readonly("shapes", &Market::shapes);
+  py::class_<Exchanges>(m, "Exchange")
+      .def(py::init(&exchanges), py::arg("room"), py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
+           py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("weight"),
+           py::arg("klass").noconvert(), py::arg("start").noconvert(), py::keep_alive<1, 2>())
+      .def("survey", &Exchanges::survey, py::arg("least"), py::arg("threads") = 0)
+      .def("run", &Exchanges::run, py::arg("positions").noconvert(), py::arg("end").noconvert(),
+           py::arg("price").noconvert())
+      .def("undo", [](Exchanges& e) { e.exchange.undo(); })
+      .def("keep", [](Exchanges& e) { e.exchange.keep(); });
   py::class_<Room>(m, "Room")
       .def(py::init<const Market&>(), py::arg("market"), py::keep_alive<1, 2>())
       .def("place", &place, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
@@ -205,9 +247,6 @@ void bind_options(py::module_& m) {
             room.remove(view(rows), fill(klass), fill(start));
           },
           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
-      .def("improve", &improve, py::arg("capacity").noconvert(), py::arg("corridor").noconvert(),
-           py::arg("quota").noconvert(), py::arg("end").noconvert(), py::arg("price").noconvert(),
-           py::arg("rows").noconvert(), py::arg("klass").noconvert(), py::arg("start").noconvert())
       .def(
           "settle",
           [](Room& room, const Array<std::int32_t>& rows, const Array<std::int32_t>& to_class,

@@ -166,6 +166,23 @@ class Market(metaclass=_Pybind11Type):
     @property
     def shapes(self) -> int: ...
 
+class Exchange(metaclass=_Pybind11Type):
+    def __init__(
+        self,
+        room: Room,
+        capacity: _Reals,
+        energy: _Reals,
+        corridor: _Reals,
+        quota: _Reals,
+        weight: float,
+        klass: _Slots,
+        start: _Slots,
+    ) -> None: ...
+    def survey(self, least: float, threads: int = 0) -> _Slots: ...
+    def run(self, positions: _Slots, end: _Reals, price: _Reals) -> int: ...
+    def undo(self) -> None: ...
+    def keep(self) -> None: ...
+
 class Room(metaclass=_Pybind11Type):
     def __init__(self, market: Market) -> None: ...
     def place(
@@ -179,17 +196,6 @@ class Room(metaclass=_Pybind11Type):
         start: _Slots,
     ) -> int: ...
     def remove(self, rows: _Slots, klass: _Slots, start: _Slots) -> None: ...
-    def improve(
-        self,
-        capacity: _Reals,
-        corridor: _Reals,
-        quota: _Reals,
-        end: _Reals,
-        price: _Reals,
-        rows: _Slots,
-        klass: _Slots,
-        start: _Slots,
-    ) -> int: ...
     def settle(
         self, rows: _Slots, to_class: _Slots, to_start: _Slots, klass: _Slots, start: _Slots
     ) -> int: ...

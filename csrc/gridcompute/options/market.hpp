@@ -111,6 +111,7 @@ class Market {
 
  private:
   friend class Room;
+  friend class Exchange;
   struct Running;  // sums of prices, per pass
   struct Scratch;
 

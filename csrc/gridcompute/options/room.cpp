@@ -65,26 +65,12 @@ std::vector<double> Room::sums_of(const Prices& prices) const {
 
 bool Room::place_one(const Prices& prices, const std::vector<double>& sums, std::int32_t row,
                      std::span<std::int32_t> klass, std::span<std::int32_t> start) {
-  const Market& m = *market_;
-  const Job& job = m.jobs_[at(m.position(row))];
-  const std::int32_t* hours_on = &m.hours_by_class_[m.shapes_[at(job.shape)].at];
-  const double nu = m.priced(job.owner) ? prices.quota[at(job.owner)] : 0.0;
+  const Job& job = market_->jobs_[at(market_->position(row))];
   double best = job.value;
   std::int32_t to = -1, to_start = -1;
-  for (Index c = 0; c < m.classes_; ++c) {
-    const std::int32_t d = hours_on[c];
-    const Index s = m.place_[at(c)];
-    if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> s) & 1) == 0) continue;
-    const double* sum = &sums[at(c * (m.hours_ + 1))];
-    const double carry = job.data * m.transfer_price_[at(job.origin * m.places_ + s)];
-    const double* toll = &prices.link[at((job.origin * m.places_ + s) * m.hours_)];
-    for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
-      const bool moved = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
-      const double cost = job.gang * (sum[t + d] - sum[t] + nu * d) + job.data * toll[t] + carry +
-                          job.delay * (t - job.release) + (moved ? job.migration : 0.0);
-      if (cost < best && open(job, c, t, d)) best = cost, to = static_cast<std::int32_t>(c), to_start = t;
-    }
-  }
+  for_options(prices, sums, job, best, [&](double cost, std::int32_t c, std::int32_t t, std::int32_t d) {
+    if (open(job, c, t, d)) best = cost, to = c, to_start = t;
+  });
   klass[at(row)] = to, start[at(row)] = to_start;
   if (to >= 0) take(job, to, to_start, 1);
   return to >= 0;
@@ -96,70 +82,6 @@ Index Room::place(const Prices& prices, std::span<const std::int32_t> rows, std:
   Index placed = 0;
   for (const std::int32_t row : rows) placed += place_one(prices, sums, row, klass, start) ? 1 : 0;
   return placed;
-}
-
-Index Room::improve(const Prices& prices, const Curves& curves, std::span<const std::int32_t> rows,
-                    std::span<std::int32_t> klass, std::span<std::int32_t> start) {
-  const Market& m = *market_;
-  Index moved = 0;
-  std::vector<double> sum(at(m.hours_ + 1));
-  // The segment each place and hour is in; kept up to date as loads change.
-  const Index n = curves.segments;
-  const auto cost_of_load = [&](Index where, double load, double more) {
-    const double *end = &curves.end[at(where * n)], *price = &curves.price[at(where * n)];
-    Index i = 0;
-    while (i + 1 < n && end[i] <= load) ++i;
-    double cost = 0.0;
-    for (; i + 1 < n && load + more > end[i]; ++i) {
-      const double part = end[i] - load;
-      cost += part * price[i], more -= part, load = end[i];
-    }
-    return cost + more * price[i];
-  };
-  for (const std::int32_t row : rows) {
-    const Job& job = m.jobs_[at(m.position(row))];
-    const Shape& shape = m.shapes_[at(job.shape)];
-    const std::int32_t* hours_on = &m.hours_by_class_[shape.at];
-    const std::int32_t was = klass[at(row)], was_start = start[at(row)];
-    if (was >= 0) take(job, was, was_start, -1);
-    const double nu = m.priced(job.owner) ? prices.quota[at(job.owner)] : 0.0;
-    double best = job.value;
-    std::int32_t to = -1, to_start = -1;
-    // The present option comes first and with a hair's advantage, so that equals do not wander.
-    const auto look = [&](Index c, std::int32_t from, std::int32_t last, double advantage) {
-      const std::int32_t d = hours_on[c];
-      const Index s = m.place_[at(c)];
-      double running = 0.0;
-      for (std::int32_t h = from; h < last + d; ++h) {
-        sum[at(h)] = running;
-        running +=
-            job.gang * prices.capacity[at(c * m.hours_ + h)] +
-            cost_of_load(s * m.hours_ + h, load_[at(s * m.hours_ + h)], job.gang * m.energy_[at(c * m.hours_ + h)]);
-      }
-      sum[at(last + d)] = running;
-      const double carry = job.data * m.transfer_price_[at(job.origin * m.places_ + s)];
-      const double* toll = &prices.link[at((job.origin * m.places_ + s) * m.hours_)];
-      for (std::int32_t t = from; t <= last; ++t) {
-        const bool away = job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t);
-        const double cost = sum[at(t + d)] - sum[at(t)] + job.gang * nu * d + job.data * toll[t] + carry +
-                            job.delay * (t - job.release) + (away ? job.migration : 0.0);
-        if (cost * (1.0 - advantage) < best && open(job, c, t, d)) {
-          best = cost * (1.0 - advantage);
-          to = static_cast<std::int32_t>(c), to_start = t;
-        }
-      }
-    };
-    if (was >= 0) look(was, was_start, was_start, 1e-9);
-    for (Index c = 0; c < m.classes_; ++c) {
-      const std::int32_t d = hours_on[c];
-      if (d == 0 || job.release + d > job.deadline || ((m.masks_[at(job.mask)] >> m.place_[at(c)]) & 1) == 0) continue;
-      look(c, job.release, job.deadline - d, 0.0);
-    }
-    if (to >= 0) take(job, to, to_start, 1);
-    klass[at(row)] = to, start[at(row)] = to_start;
-    moved += to != was || to_start != was_start;
-  }
-  return moved;
 }
 
 Index Room::settle(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,

@@ -20,13 +20,6 @@
 
 namespace gridcompute::options {
 
-// What the jobs' load costs at a place in an hour, convex and piecewise linear: segment i reaches up to load end[i] at
-// price[i] a unit; the last segment has no end. By [place][hour][segment].
-struct Curves {
-  Index segments = 0;
-  std::span<const double> end, price;
-};
-
 class Room {
  public:
   explicit Room(const Market& market);
@@ -38,10 +31,6 @@ class Room {
   // Takes back whatever of `rows` is placed according to klass and start, and marks it out.
   void remove(std::span<const std::int32_t> rows, std::span<std::int32_t> klass, std::span<std::int32_t> start);
 
-  // Takes each job out and puts it back where that costs least: energy along the curves at the load of all others,
-  // the other rows at their prices. A job that gains nothing stays. Returns how many moved.
-  Index improve(const Prices& prices, const Curves& curves, std::span<const std::int32_t> rows,
-                std::span<std::int32_t> klass, std::span<std::int32_t> start);
   // Places each job at the option asked for, in the order given, where it fits. Returns how many did.
   Index settle(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
                std::span<const std::int32_t> to_start, std::span<std::int32_t> klass, std::span<std::int32_t> start);
@@ -55,6 +44,13 @@ class Room {
   [[nodiscard]] bool holds() const;
 
  private:
+  friend class Exchange;
+
+  // visit(cost, klass, hour, hours) for each option of `job` that costs less than `limit` at these prices, whatever
+  // room it needs; limit may be lowered by the visitor. sums: running sums of prices by class.
+  template <class Visit>
+  void for_options(const Prices& prices, const std::vector<double>& sums, const Job& job, double& limit,
+                   const Visit& visit) const;
   [[nodiscard]] std::vector<double> sums_of(const Prices& prices) const;
   // One job of place(), with the running sums of prices by class.
   bool place_one(const Prices& prices, const std::vector<double>& sums, std::int32_t row, std::span<std::int32_t> klass,
@@ -70,5 +66,28 @@ class Room {
   std::vector<double> data_;        // [origin][place][hour]
   std::vector<std::int64_t> used_;  // [owner]: accelerator-hours of its placed jobs
 };
+
+template <class Visit>
+void Room::for_options(const Prices& prices, const std::vector<double>& sums, const Job& job, double& limit,
+                       const Visit& visit) const {
+  const Market& m = *market_;
+  const auto at = [](Index i) { return static_cast<std::size_t>(i); };
+  const std::int32_t* hours_on = &m.hours_by_class_[m.shapes_[at(job.shape)].at];
+  const std::uint64_t mask = m.masks_[at(job.mask)];
+  const double nu = m.priced(job.owner) ? prices.quota[at(job.owner)] : 0.0;
+  for (Index c = 0; c < m.classes_; ++c) {
+    const std::int32_t d = hours_on[c];
+    const Index s = m.place_[at(c)];
+    if (d == 0 || job.release + d > job.deadline || ((mask >> s) & 1) == 0) continue;
+    const double* sum = &sums[at(c * (m.hours_ + 1))];
+    const double fixed = job.gang * nu * d + job.data * m.transfer_price_[at(job.origin * m.places_ + s)];
+    const double* toll = &prices.link[at((job.origin * m.places_ + s) * m.hours_)];
+    for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {
+      double cost = job.gang * (sum[t + d] - sum[t]) + job.data * toll[t] + fixed + job.delay * (t - job.release);
+      if (job.placed_class >= 0 && (job.placed_class != c || job.placed_start != t)) cost += job.migration;
+      if (cost < limit) visit(cost, static_cast<std::int32_t>(c), t, d);
+    }
+  }
+}
 
 }  // namespace gridcompute::options

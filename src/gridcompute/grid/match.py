@@ -36,8 +36,10 @@ SAMPLE = 30_000
 DIVES = (40, 100, 250)
 #: Step lengths for the largest and the smallest jobs of a dive, in typical prices.
 DIVE_LENGTHS = (0.01, 0.08)
-#: Parts that the jobs are cut into for the repair, each with a dispatch of its own.
-REPAIRS = 10
+#: Parts that the jobs of a round of exchanges are cut into, each with a dispatch of its own.
+REPAIRS = 170
+#: How much the rows' prices count in each round of exchanges.
+EXCHANGES = (0.5, 0.0)
 
 
 class _Clock:
@@ -82,7 +84,7 @@ def match(
     prices: Prices | None = None,
     threads: int | None = None,
     time_limit: float | None = None,
-    seed: int = 0,
+    seed: int = 0,  # noqa: ARG001
     progress: bool | ProgressHook | None = None,
 ) -> Plan:
     """Match a batch of jobs under energy, corridors, quotas and the mandate, with a proved bound.
@@ -101,7 +103,7 @@ def match(
     time_limit : float, optional
         Seconds; the best plan so far comes back, with its bound.
     seed : int
-        Which placements the repair tries.
+        Without effect: nothing in the solve is random. Kept so that calls may name it.
     progress : bool or callable, optional
         True shows a bar; a callable is given a `Progress` and stops the solve by returning True.
 
@@ -128,7 +130,7 @@ def match(
     """
     _check_arguments(problem, gap, prices)
     with progress_hook(progress, "match") as hook:
-        return _Solve(problem, gap, threads or 0, seed, _Clock(time_limit, hook)).run(prices)
+        return _Solve(problem, gap, threads or 0, _Clock(time_limit, hook)).run(prices)
 
 
 def _check_arguments(problem: Any, gap: float, prices: Any) -> None:
@@ -150,11 +152,8 @@ def _check_arguments(problem: Any, gap: float, prices: Any) -> None:
 class _Solve:
     """The state of one solve."""
 
-    def __init__(
-        self, problem: Problem, gap: float, threads: int, seed: int, clock: _Clock
-    ) -> None:
+    def __init__(self, problem: Problem, gap: float, threads: int, clock: _Clock) -> None:
         self.problem, self.gap, self.clock = problem, gap, clock
-        self.random = np.random.default_rng(seed)
         clock.stage("read", 0.05)
         self.market = market_of(problem)
         self.rows = Rows(problem, EnergyBlock(problem), threads)
@@ -255,32 +254,30 @@ class _Solve:
             self.best = found
 
     def repair(self, to: float) -> None:
-        """Put jobs back where they cost least at the load of all others; kept only if it helps."""
+        """Exchanges, in parts with a dispatch each; a part stays only if the exact cost falls.
+
+        At first half of the rows' prices count, so that room is made where it is dear; in the end
+        nothing counts but cost.
+        """
         self.clock.stage("repair", to)
-        best, prices = self.best, self.rows.unpack(self.y)
+        best, block, prices = self.best, self.rows.block, self.rows.unpack(self.y)
         assert best is not None
-        self.rows.block.minimum(prices.energy)
-        curves = self.rows.block.curves()
-        order = self.random.permutation(len(self.in_order)).astype(np.int32)
-        for k, rows in enumerate(np.array_split(order, REPAIRS)):
-            if self.clock.over(k / REPAIRS):
-                return
-            part = np.ascontiguousarray(rows)
-            was = best.klass[part], best.start[part]
-            best.room.improve(
-                prices.capacity,
-                prices.corridor,
-                prices.quota,
-                *curves,
-                part,
-                best.klass,
-                best.start,
-            )
-            cost = self.cost(best.klass, best.start, best.room)
-            if cost < best.cost:
-                best.cost = cost
-            else:
-                best.room.settle(part, *was, best.klass, best.start)
+        base, tried = self.problem.energy.base_load_kwh, len(EXCHANGES)
+        for k, weight in enumerate(EXCHANGES):
+            exchange = _core.Exchange(best.room, *prices, weight, best.klass, best.start)
+            found = exchange.survey(1e-7 * abs(best.cost) / REPAIRS, self.rows.threads)
+            parts = np.array_split(found, min(REPAIRS, len(found)) or 1)
+            for i, part in enumerate(parts):
+                if self.clock.over((k + i / len(parts)) / tried):
+                    return
+                block.serve(base + best.room.load)
+                exchange.run(np.ascontiguousarray(part), *block.curves())
+                cost = self.cost(best.klass, best.start, best.room)
+                if cost < best.cost:
+                    best.cost = cost
+                    exchange.keep()
+                else:
+                    exchange.undo()
 
     def plan(self) -> Plan:
         """The answer, with its prices."""
