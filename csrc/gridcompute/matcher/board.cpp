@@ -13,6 +13,7 @@ namespace {
 constexpr Slot kFew = 256;                     // with so few classes, all pairs are kept
 constexpr Index kPairsWhole = Index{1} << 24;  // a table of places up to here, a map beyond
 constexpr Index kMoves = Index{1} << 22;       // moves listed in all, if every pair had its fill
+constexpr Index kShort = 16;                   // a heap this short is let grow
 constexpr Index kSample = 64;                  // jobs looked at for a class's limit
 constexpr int kEndless = 4;                    // after so many tries a class is listed without limit
 
@@ -51,6 +52,7 @@ std::int32_t Board::make_place(Slot a, Slot b) {
   row.cut.push_back(kForbidden);
   row.first.push_back(kNone);
   row.heap.emplace_back();
+  row.full.push_back(kShort);
   row.mirror.push_back(static_cast<std::int32_t>(column.from.size()));
   column.from.push_back(a);
   column.top.push_back(kForbidden);
@@ -89,6 +91,7 @@ void Board::shrink(Slot a, std::int32_t k) {
     row.cut[at(k)] = std::min(row.cut[at(k)], heap[at(most_)].apart);
     heap.resize(at(most_));
   }
+  row.full[at(k)] = 2 * static_cast<Index>(heap.size()) + kShort;
   std::make_heap(heap.begin(), heap.end(), later);
 }
 
@@ -98,7 +101,7 @@ void Board::push(Slot a, std::int32_t k, Entry entry) {
   auto& heap = row.heap[at(k)];
   heap.push_back(entry);
   std::push_heap(heap.begin(), heap.end(), later);
-  if (static_cast<Index>(heap.size()) > 2 * most_ + 16) {
+  if (static_cast<Index>(heap.size()) > row.full[at(k)]) {
     shrink(a, k);
     settle(a, k);
   } else if (heap.front().job == entry.job) {
@@ -226,6 +229,7 @@ void Board::install(Slot a, Fresh& fresh) {
     heap.assign(fresh.bucket[at(b)].begin(), fresh.bucket[at(b)].end());
     std::make_heap(heap.begin(), heap.end(), later);
     row.cut[at(k)] = fresh.cut[at(b)];
+    row.full[at(k)] = 2 * static_cast<Index>(heap.size()) + kShort;
     set_top(a, k);
     fresh.bucket[at(b)].clear();
     fresh.cut[at(b)] = kForbidden;

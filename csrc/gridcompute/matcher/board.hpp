@@ -60,6 +60,7 @@ class Board {
     std::vector<Cost> top, cut;        // least move, or cut where the heap is empty; kForbidden: none
     std::vector<Job> first;            // who moves, kNone where that is not known
     std::vector<std::int32_t> mirror;  // place in column(to[k])
+    std::vector<Index> full;           // a heap this long is cleared of stale entries
     std::vector<std::vector<Entry>> heap;
   };
   struct Column {  // the pairs (from[k], b)
