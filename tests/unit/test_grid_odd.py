@@ -166,16 +166,7 @@ ODD |= {
 }
 
 
-#: Where nothing can draw power, the dispatch finds no room for the one kWh more that is asked for
-#: when the mandate's price is taken as an interval.
-UNSOLVED = pytest.mark.xfail(raises=gc.InfeasibleError, reason="interval at no load", strict=False)
-CASES = [
-    pytest.param(name, marks=UNSOLVED if name in ("no_capacity", "free_power") else ())
-    for name in ODD
-]
-
-
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=ODD)
 def plan(request: pytest.FixtureRequest) -> grid.Plan:
     """The plan of one odd problem."""
     return gc.match(ODD[request.param](), gap=0.0)

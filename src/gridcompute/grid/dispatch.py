@@ -177,7 +177,8 @@ class EnergyBlock:
         energy, rows = self.problem.energy, self.problem.mandate_rows
         carried = rows.carried_kwh / self.unit
         asked = rows.share * (rows.member @ self.most_kwh.sum(axis=1)) / self.unit
-        most = asked + np.maximum(carried, 0)
+        # Two kWh to spare: the interval asks for one more, even where nothing can draw power.
+        most = asked + np.maximum(carried, 0) + 2 / self.unit
         self._add_columns("missing", most, rows.missing_yuan_per_kwh)
         self._add_columns("retired", most * rows.volume, energy.certificate_yuan_per_kwh)
         none = np.full(len(carried), np.inf)
