@@ -6,7 +6,6 @@ namespace gridcompute::bindings {
 // One file a topic; each registers what it binds.
 void bind_assignment(py::module_& m);
 void bind_certificate(py::module_& m);
-void bind_assignment(py::module_& m);
 void bind_cost(py::module_& m);
 void bind_flow(py::module_& m);
 void bind_matcher(py::module_& m);
@@ -45,7 +44,6 @@ PYBIND11_MODULE(_core, m) {
   py::register_local_exception_translator(&translate);
   m.def("thread_count", &thread_count, py::arg("asked") = 0,
         "Threads a solve would use: asked, else GRIDCOMPUTE_NUM_THREADS, else affinity and CPU quota.");
-  bind_assignment(m);
   bind_certificate(m);
   bind_assignment(m);
   bind_cost(m);
