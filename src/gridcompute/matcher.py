@@ -395,6 +395,9 @@ class Matcher:
         n = len(np.atleast_1d(next(iter(columns.values())))) if columns else 0
         n = n if rows is None else rows
         given = {k: np.atleast_1d(np.asarray(columns[v])) for k, v in wanted.items()}
+        for part in given if n == 0 else ():  # an empty list says nothing of its dtype
+            if part.startswith("key_") and given[part].shape == (0,):
+                given[part] = np.zeros(0, np.int32)
         for part, v in wanted.items():
             if given[part].shape != (n,):
                 raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)

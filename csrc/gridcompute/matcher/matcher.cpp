@@ -158,7 +158,7 @@ Answer Matcher::match(const Options& options, Stop& stop) {
     round.answer.why_cold = why_cold_;
     end = cold(round);
   }
-  if (end != End::balanced && board_) held_.insert(held_.end(), round.looked_at.begin(), round.looked_at.end());
+  if (end != End::balanced && board_) hold(round.looked_at);
   if (stop.why() == Stop::Why::interrupted) return std::move(round.answer);
   if (end == End::balanced) tell(round);
   if (end == End::stopped && board_) {
@@ -264,6 +264,7 @@ void Matcher::witness(Round& round, std::span<const Slot> classes) {
 Matcher::End Matcher::cold(Round& round) {
   const std::vector<Job> live = world_.list();
   for (const Job job : waiting_) world_.queue(job, false);
+  waiting_.clear();  // whatever comes of this round, without a board the next one looks at all jobs
   world_.clear();
   std::vector<Stay> stay;
   stay.reserve(live.size());
@@ -307,7 +308,6 @@ Matcher::End Matcher::cold(Round& round) {
     round.answer.bound = found.bound;
     return End::stopped;
   }
-  waiting_.clear();
   round.looked_at = live;
   return repair(round, std::numeric_limits<Index>::max());
 }
@@ -370,6 +370,14 @@ void Matcher::tell(Round& round) {
   judge(round, true, value, bound);
 }
 
+// Jobs that the next round that ends is to tell of: each once, when they have become many.
+void Matcher::hold(std::span<const Job> jobs) {
+  held_.insert(held_.end(), jobs.begin(), jobs.end());
+  if (static_cast<Index>(held_.size()) <= 2 * world_.live()) return;
+  std::sort(held_.begin(), held_.end());
+  held_.erase(std::unique(held_.begin(), held_.end()), held_.end());
+}
+
 // Jobs that are to go from their homes to their slots; as many as may.
 void Matcher::settle(Round& round, const std::vector<Job>& jobs) {
   const std::vector<Job> going =
@@ -398,7 +406,7 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
   for (std::size_t k = live.size(); k-- > 0;) {
     const Job job = live[k];
     const Slot home = world_.home(job);
-    if (home == out || home_load_[at(home)] <= capacity_[at(home)]) continue;
+    if (home == out || world_.pinned(job) || home_load_[at(home)] <= capacity_[at(home)]) continue;
     const Slot to = wanted[k];
     const bool room = to != kNone && to != home && home_load_[at(to)] < capacity_[at(to)];
     if (!room && std::isinf(world_.unplaced(job))) continue;

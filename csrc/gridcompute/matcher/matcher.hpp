@@ -109,6 +109,7 @@ class Matcher {
   void witness(Round& round, std::span<const Slot> classes);
   void tell(Round& round);
   void tell_stopped(Round& round, std::span<const Job> live, std::span<const Slot> wanted);
+  void hold(std::span<const Job> jobs);
   void settle(Round& round, const std::vector<Job>& jobs);
   void go_home(Round& round, Job job, Slot to);
   void judge(Round& round, bool balanced, Wide value, double bound);

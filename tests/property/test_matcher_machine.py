@@ -1,0 +1,188 @@
+"""All operations of the live matcher, in any order, against plain transport on the same world."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from gridcompute import Matcher, transport
+
+KINDS = 3  # rows of the keyed table
+COSTS = st.one_of(st.integers(0, 6).map(float), st.floats(0, 6, width=16), st.just(np.inf))
+FINITE = st.one_of(st.integers(0, 6).map(float), st.floats(-3, 6, width=16))
+OUTS = st.one_of(st.integers(0, 12).map(float), st.just(np.inf))
+JOBS = st.fixed_dictionaries(
+    {"k": st.integers(0, KINDS - 1), "c": FINITE, "u": OUTS, "m": st.sampled_from([0.0, 0.0, 1.0])}
+)
+PICK = st.integers(0, 2**16)
+
+
+class World(RuleBasedStateMachine):
+    """The test's own memory of the world, in plain dicts, beside the matcher's.
+
+    If it fails, some order of calls leads a service away from the optimum, moves jobs for nothing,
+    or reports an account or a certificate that is not true.
+    """
+
+    @initialize(data=st.data(), n_slots=st.integers(1, 4))
+    def begin(self, data: st.DataObject, n_slots: int) -> None:
+        self.first = self.columns_of(data, KINDS, n_slots)
+        self.second = self.columns_of(data, 1, n_slots, FINITE)
+        self.capacity = np.array([data.draw(st.integers(0, 3)) for _ in range(n_slots)])
+        self.closed = np.zeros(n_slots, bool)
+        self.live: dict[int, dict[str, Any]] = {}
+        self.home: dict[int, int] = {}
+        self.pinned: set[int] = set()
+        terms = [(self.first, "k", None), (self.second, None, "c")]
+        self.world = Matcher(self.capacity, cost=terms, unplaced="u", move_cost="m")
+
+    @staticmethod
+    def columns_of(data: st.DataObject, rows: int, n: int, of: Any = COSTS) -> Any:
+        return np.array(data.draw(st.lists(of, min_size=rows * n, max_size=rows * n))).reshape(
+            rows, n
+        )
+
+    def one(self, pick: int, among: Any) -> int:
+        return sorted(among)[pick % len(among)]
+
+    # ------------------------------------------------------------ jobs
+
+    @rule(jobs=st.lists(JOBS, max_size=5))
+    def add(self, jobs: list[dict[str, Any]]) -> None:
+        ids = [int(i) for i in self.world.add(jobs)]
+        self.live |= dict(zip(ids, jobs, strict=True))
+
+    @precondition(lambda self: self.live)
+    @rule(pick=PICK)
+    def remove(self, pick: int) -> None:
+        gone = self.one(pick, self.live)
+        self.world.remove([gone])
+        del self.live[gone]
+        self.home.pop(gone, None)
+        self.pinned.discard(gone)
+
+    @precondition(lambda self: self.live)
+    @rule(pick=PICK, job=JOBS)
+    def update(self, pick: int, job: dict[str, Any]) -> None:
+        changed = self.one(pick, self.live)
+        self.world.update([changed], {name: [value] for name, value in job.items()})
+        self.live[changed] = job
+
+    @precondition(lambda self: self.home)
+    @rule(pick=PICK)
+    def pin(self, pick: int) -> None:
+        fixed = self.one(pick, self.home)
+        self.world.pin([fixed])
+        self.pinned.add(fixed)
+
+    @precondition(lambda self: self.pinned)
+    @rule(pick=PICK)
+    def unpin(self, pick: int) -> None:
+        free = self.one(pick, self.pinned)
+        self.world.unpin([free])
+        self.pinned.remove(free)
+
+    # ------------------------------------------------------------ classes
+
+    @precondition(lambda self: not self.closed.all())
+    @rule(pick=PICK, room=st.integers(0, 4))
+    def set_capacity(self, pick: int, room: int) -> None:
+        s = self.one(pick, np.flatnonzero(~self.closed))
+        self.capacity[s] = room
+        self.world.set_capacity([s], [room])
+
+    @rule(data=st.data())
+    def set_table(self, data: st.DataObject) -> None:
+        if data.draw(st.booleans()):
+            self.first = self.columns_of(data, *self.first.shape)
+            self.world.set_table(0, self.first)
+        else:
+            self.second = self.columns_of(data, *self.second.shape, FINITE)
+            self.world.set_table(1, self.second)
+
+    @precondition(lambda self: len(self.capacity) < 6 or self.closed.any())
+    @rule(data=st.data(), room=st.integers(0, 3), n=st.integers(1, 2))
+    def add_slots(self, data: st.DataObject, room: int, n: int) -> None:
+        first, second = self.columns_of(data, KINDS, n), self.columns_of(data, 1, n, FINITE)
+        where = self.world.add_slots([room] * n, [first, second])
+        more = max(0, int(where.max()) + 1 - len(self.capacity))
+        self.capacity, self.closed = (
+            np.pad(self.capacity, (0, more)),
+            np.pad(self.closed, (0, more)),
+        )
+        self.first, self.second = (
+            np.pad(t, ((0, 0), (0, more))) for t in (self.first, self.second)
+        )
+        self.capacity[where], self.closed[where] = room, False
+        self.first[:, where], self.second[:, where] = first, second
+
+    @precondition(lambda self: not self.closed.all())
+    @rule(pick=PICK)
+    def remove_slots(self, pick: int) -> None:
+        s = self.one(pick, np.flatnonzero(~self.closed))
+        self.world.remove_slots([s])
+        self.closed[s], self.capacity[s] = True, 0
+
+    # ------------------------------------------------------------ rounds
+
+    def posed(self, ids: list[int]) -> tuple[Any, Any]:
+        """The problem as any solver would get it."""
+        matrix = np.empty((len(ids), len(self.capacity)))
+        out = np.empty(len(ids))
+        for j, i in enumerate(ids):
+            job = self.live[i]
+            matrix[j] = self.first[job["k"]] + self.second[0] * job["c"]
+            matrix[j, self.closed] = np.inf
+            out[j] = job["u"]
+            if i in self.home:
+                here = matrix[j, self.home[i]]
+                away = np.inf if i in self.pinned else job["m"]
+                matrix[j] += away
+                matrix[j, self.home[i]] = here
+                out[j] += away
+        return matrix, out
+
+    @rule()
+    def match(self) -> None:
+        m = self.world.match()
+        assert self.world._native.holds()
+        ids = [int(i) for i in m.ids]
+        assert sorted(ids) == sorted(self.live)
+        matrix, out = self.posed(ids)
+        plain = transport(matrix, self.capacity, unplaced=out)
+        assert m.status == plain.status
+        assert m.verify().valid
+        if m.status == "infeasible":
+            assert len(m.changes["id"]) == 0
+        else:
+            assert m.objective == pytest.approx(plain.objective, rel=1e-9, abs=1e-9)
+            where = m.assignment
+            paid = [out[j] if s < 0 else matrix[j, s] for j, s in enumerate(where)]
+            assert m.objective == pytest.approx(sum(paid), rel=1e-9, abs=1e-9)
+            before = {i: self.home.get(i, -1) for i in ids}
+            told = zip(
+                *(m.changes[c].tolist() for c in ("id", "from_slot", "to_slot")), strict=True
+            )
+            for i, old, new in told:
+                assert before[i] == old
+                before[i] = new
+            assert before == dict(zip(ids, where.tolist(), strict=True))
+            self.home = {i: s for i, s in before.items() if s >= 0}
+            assert self.pinned <= set(self.home)
+        again = self.world.match()
+        assert len(again.changes["id"]) == 0, "an unchanged world moves nothing"
+        assert again.status == m.status
+
+
+TestWorld = World.TestCase
+TestWorld.settings = settings(
+    max_examples=120,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
