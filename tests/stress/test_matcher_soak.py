@@ -1,0 +1,64 @@
+"""A long life of the live matcher: rounds upon rounds, the memory of the first."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gridcompute import Matcher, Terms, transport
+
+ROUNDS, JOBS, CLASSES, CHECK_EVERY = 7500, 4000, 40, 250
+
+
+def resident() -> int:
+    """Pages of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc here to read memory")
+def test_a_long_life_stays_exact_and_in_its_memory() -> None:
+    """If this fails, a service grows until it is killed, or drifts from the optimum over days."""
+    r = np.random.default_rng(11)
+    table = r.random((64, CLASSES)) * 10
+    room = np.full(CLASSES, JOBS // CLASSES)
+    world = Matcher(room, cost=[(table, "k", "w")], unplaced=40.0, move_cost=0.0)
+    live: dict[int, tuple[int, float]] = {}
+
+    def arrive(n: int) -> None:
+        k, w = r.integers(0, 64, n), r.random(n) * 5
+        ids = world.add({"k": k, "w": w}).tolist()
+        live.update(zip(ids, zip(k.tolist(), w.tolist(), strict=True), strict=True))
+
+    arrive(JOBS)
+    warm = 0
+    for turn in range(ROUNDS):
+        gone = [int(i) for i in r.choice(np.fromiter(live, np.int64), 12, replace=False)]
+        world.remove(gone[:8])
+        for i in gone[:8]:
+            del live[i]
+        arrive(8)
+        world.update(gone[8:], {"k": [1, 2, 3, 4], "w": [1.0, 2.0, 3.0, 4.0]})
+        live.update(zip(gone[8:], [(j, float(j)) for j in (1, 2, 3, 4)], strict=True))
+        s = int(r.integers(0, CLASSES))
+        room[s] = JOBS // CLASSES + int(r.integers(-5, 6))
+        world.set_capacity([s], [room[s]])
+        if turn % 500 == 250:
+            table = table + r.random(table.shape) * 0.1
+            world.set_table(0, table)
+        m = world.match()
+        if turn % CHECK_EVERY == 0:
+            assert m.verify().valid
+            jobs = [live[i] for i in m.ids]
+            k, w = (np.array(c) for c in zip(*jobs, strict=True))
+            cold = transport(Terms([(table, k, w)]), room, unplaced=40.0)
+            assert m.objective == pytest.approx(cold.objective, rel=1e-9)
+        if turn == ROUNDS // 2:
+            gc.collect()
+            warm = resident()
+    gc.collect()
+    assert len(world) == len(live) == JOBS
+    assert resident() <= 1.05 * warm
