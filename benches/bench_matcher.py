@@ -1,13 +1,16 @@
 """Rounds of a live world against a cold solve of the same world: ratios within one run.
 
 python benches/bench_matcher.py [JOBS] [CLASSES]
+python benches/bench_matcher.py soak [ROUNDS] [JOBS]    10000 rounds, 50000 jobs by default
 """
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,5 +71,65 @@ def main(n: int, s: int) -> None:
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
 
 
+def resident() -> float:
+    """Memory of this process now, MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def soak(rounds: int, n: int) -> None:
+    """Mixed changes round after round: a cold solve and a certificate every 100th, and the memory.
+
+    Jobs come, go and change, classes gain and lose slots, a tariff changes now and then. Memory is
+    read after a tenth of the rounds and at the end.
+    """
+    r = np.random.default_rng(2)
+    classes = 100
+    table = r.random((64, classes)) * 10
+    room = np.full(classes, n // classes)
+    world = Matcher(room, cost=[(table, "k", "w")], unplaced=40.0)
+    jobs = {"k": r.integers(0, 64, n), "w": r.random(n) * 5}
+    row = {int(i): k for k, i in enumerate(world.add(jobs))}  # id -> row of jobs
+    taken, warm, idle = [], 0.0, 0
+    for turn in range(rounds):
+        count = int(r.integers(1, n // 500 + 2))
+        picked = r.choice(np.fromiter(row, np.int64), 2 * count, replace=False)
+        rows = np.array([row[int(i)] for i in picked])
+        new = {"k": r.integers(0, 64, 2 * count), "w": r.random(2 * count) * 5}
+        for name, column in jobs.items():
+            column[rows] = new[name]
+        world.remove(picked[:count])
+        for i in picked[:count]:
+            del row[int(i)]
+        added = world.add({name: c[:count] for name, c in new.items()})
+        row |= dict(zip(added.tolist(), rows[:count].tolist(), strict=True))
+        world.update(picked[count:], {name: c[count:] for name, c in new.items()})
+        s = int(r.integers(0, classes))
+        room[s] = n // classes + int(r.integers(-10, 11))
+        world.set_capacity([s], [room[s]])
+        if turn % 1000 == 500:
+            table = table + r.random(table.shape) * 0.1
+            world.set_table(0, table)
+        start = time.perf_counter()
+        m = world.match()
+        taken.append(time.perf_counter() - start)
+        if turn % 100 == 0:
+            assert m.verify().valid
+            cold = transport(Terms([(table, jobs["k"], jobs["w"])]), room, unplaced=40.0)
+            assert abs(m.objective - cold.objective) <= 1e-9 * abs(cold.objective)
+            idle += len(world.match().changes["id"])
+        if turn == rounds // 10:
+            gc.collect()
+            warm = resident()
+    gc.collect()
+    assert idle == 0
+    low, mid, high = np.quantile(taken, [0.05, 0.5, 0.95]) * 1e3
+    print(f"{rounds} rounds on {n} jobs x {classes}: equal to cold, certified, nothing moved idly")
+    print(f"a round {low:.2f} / {mid:.2f} / {high:.2f} ms (5, 50, 95 %)")
+    print(f"memory {warm:.0f} MB after a tenth, {resident():.0f} MB at the end")
+
+
 if __name__ == "__main__":
-    main(*(int(x) for x in [*sys.argv[1:], *["1000000", "100"][len(sys.argv) - 1 :]][:2]))
+    if sys.argv[1:2] == ["soak"]:
+        soak(*(int(x) for x in [*sys.argv[2:], *["10000", "50000"][len(sys.argv) - 2 :]][:2]))
+    else:
+        main(*(int(x) for x in [*sys.argv[1:], *["1000000", "100"][len(sys.argv) - 1 :]][:2]))
