@@ -160,7 +160,7 @@ TEST(transport_stages_hold) {
     box.center.assign(5, 0), box.down.assign(5, 1000), box.up.assign(5, 1000);
     transport::Restricted r;
     transport::Seen seen;
-    CHECK(transport::scan(transport::Scan{keys, pool, stop, k % 4 < 2}, level, box, r, seen));
+    CHECK(transport::scan(transport::Scan{keys, pool, stop, k % 4 < 2, {}}, level, box, r, seen));
     std::vector<Cost> prices(5, 0);
     r.place(prices, level.capacity, pool);
     CHECK(r.holds());

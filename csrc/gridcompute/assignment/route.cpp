@@ -110,9 +110,9 @@ Searched solve_lists(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, c
     stop.stage("searches", 0.8);
     reduce_rows(state, lists, reread, kReduction * state.n, stats, stop);
     if (stop.requested()) return Searched::stopped;
-    const auto search = [&](Index budget) {
+    const auto search = [&](Index limit) {
       Paths<V> paths(state, lists, reread);
-      const Searched found = paths.run(budget, stats, stop);
+      const Searched found = paths.run(limit, stats, stop);
       if (found == Searched::infeasible) witness = paths.witness();
       return found;
     };
