@@ -78,7 +78,7 @@ class LiveMatching(Matching):
 
     @property
     def question(self) -> Question:
-        """The problem as it was posed: with the moves from where the jobs were before."""
+        """The problem as it was posed, with the moves from where the jobs were before."""
         world = self._fresh()
         native = world._native
         jobs = native.list()
