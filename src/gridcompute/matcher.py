@@ -118,11 +118,13 @@ class Matcher:
         the world is as it was.
         """
         with self._held():
-            batch, n, reach = self._batch(columns)
+            rows = len(ids) if ids is not None and not self._wanted() else None
+            batch, n, reach = self._batch(columns, rows)
             if ids is None and self._text and len(self._ids):
                 raise TypeError("ids: this world's ids are strings, they must be given")
             given = range(self._next, self._next + n) if ids is None else ids
             keys = new_ids(self._ids, given, n, self._text)
+            self._grow_reach(reach)
             self._text = isinstance(keys[0], str) if keys else self._text
             at = self._ids.intern(keys)
             self._next = max([self._next, *(k + 1 for k in keys if isinstance(k, int))])
@@ -130,7 +132,6 @@ class Matcher:
                 self._make_room(max(2 * self._size, self._ids.size))
             for name, values in batch.items():
                 self._columns[name][at] = values
-            self._grow_reach(reach)
             self._native.add(at)
             self._version += 1
             return np.array(keys) if not self._text else list(keys)
@@ -148,9 +149,9 @@ class Matcher:
         with self._held():
             at = find_ids(self._ids, ids)
             batch, _, reach = self._batch(columns, len(at))
+            self._grow_reach(reach)
             for name, values in batch.items():
                 self._columns[name][at] = values
-            self._grow_reach(reach)
             self._native.update(at)
             self._version += 1
 
@@ -220,14 +221,15 @@ class Matcher:
             new = [np.pad(t, ((0, 0), (0, more))) for t in self._tables]
             for old, column in zip(new, made, strict=True):
                 old[:, where] = column
-            self._capacity = np.pad(self._capacity, (0, more))
-            self._closed = np.pad(self._closed, (0, more))
-            self._capacity[where], self._closed[where] = room, False
-            if more:
-                self._rebuild(new)
-            else:
-                self._swap_tables(new)
-                self._native.set_capacity(where, room)
+            with self._kept():
+                self._capacity = np.pad(self._capacity, (0, more))
+                self._closed = np.pad(self._closed, (0, more))
+                self._capacity[where], self._closed[where] = room, False
+                if more:
+                    self._rebuild(new)
+                else:
+                    self._swap_tables(new)
+                    self._native.set_capacity(where, room)
             self._version += 1
             return where
 
@@ -287,8 +289,7 @@ class Matcher:
         Slot -1: they would be left out. Changes nothing.
         """
         with self._held():
-            batch, n, reach = self._batch(columns)
-            self._grow_reach(reach)
+            batch, n, _ = self._batch(columns)
             source = _core.terms_cost(self._terms(batch), n, self._n_slots)
             out = batch.get("unplaced", self._columns["unplaced"])
             slots, costs = self._native.quote(source, np.ascontiguousarray(out))
@@ -375,6 +376,17 @@ class Matcher:
             finally:
                 self._owner = 0
 
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """What fails inside leaves these as they were."""
+        names = ("_tables", "_reach", "_capacity", "_closed", "_n_slots", "_native")
+        before = {name: getattr(self, name) for name in names}
+        try:
+            yield
+        except BaseException:
+            vars(self).update(before)
+            raise
+
     def _wanted(self) -> dict[str, str]:
         """Slab column -> column of the caller's."""
         wanted: dict[str, str] = {}
@@ -460,15 +472,17 @@ class Matcher:
 
     def _grow_reach(self, reach: float) -> None:
         if reach > self._reach:
-            self._reach = reach
-            self._native.set_slab(*self._slab(), False)
+            with self._kept():
+                self._reach = reach
+                self._native.set_slab(*self._slab(), False)
 
     def _swap_tables(self, tables: list[NDArray[np.float64]]) -> None:
-        self._tables = [np.ascontiguousarray(t) for t in tables]
         jobs = self._native.list()
         batch = {n: c[jobs] if len(c) > 1 else c for n, c in self._columns.items()}
-        self._reach = max(self._reach, self._reach_of(batch))
-        self._native.set_slab(*self._slab(), True)
+        with self._kept():
+            self._tables = [np.ascontiguousarray(t) for t in tables]
+            self._reach = max(self._reach, self._reach_of(batch))
+            self._native.set_slab(*self._slab(), True)
         self._version += 1
 
     def _reach_of(self, columns: Mapping[str, Any]) -> float:

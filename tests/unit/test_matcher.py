@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gridcompute import InvalidProblemError, Matcher, transport
+from gridcompute import CostRangeError, InvalidProblemError, Matcher, transport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,3 +224,33 @@ def test_calls_of_several_threads_follow_one_another() -> None:
     assert len(world) == 120
     assert world.match().verify().valid
     assert world._native.holds()
+
+
+def test_costs_out_of_range_change_nothing() -> None:
+    """If this fails, one absurd number ends a service or its world is lost."""
+    world = small()
+    before = world.match()
+    for call in (
+        lambda: world.add({"work": [1e300]}, ids=["c"]),
+        lambda: world.add({"work": [1e308]}, ids=["c"]),
+        lambda: world.update(["a"], {"work": [1e300]}),
+        lambda: world.set_table(0, [[1e308, 1e308]]),
+        lambda: world.add_slots([1], [[[1e308]]]),
+    ):
+        with pytest.raises(CostRangeError):
+            call()
+        assert len(world) == 2
+        assert world._native.holds()
+        m = world.match()
+        assert (m.objective, len(m.changes["id"])) == (before.objective, 0)
+        assert m.verify().valid
+    slot, cost, _ = world.quote({"work": [1e300]})
+    assert (slot.tolist(), cost.tolist()) == ([-1], [100.0])
+    assert not world.match().stats["cold"], "a quote leaves prices and candidates"
+
+
+def test_jobs_without_columns_come_by_their_ids() -> None:
+    """If this fails, a world whose jobs are all alike takes none."""
+    world = Matcher([1, 2], cost=[([[1.0, 2.0]], None, None)], unplaced=9.0)
+    world.add({}, ids=[7, 8])
+    assert world.match().objective == 3.0

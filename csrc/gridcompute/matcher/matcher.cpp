@@ -29,11 +29,15 @@ Matcher::Matcher(Slot n_slots)
 // ---------------------------------------------------------------- changes
 
 void Matcher::set_slab(const Slab& slab, double reach, bool changed) {
+  const std::optional<double> resolution = world_.new_resolution(reach);  // if that throws, all is as it was
   world_.set_slab(slab);
   reach_ = reach;
   paid_.resize(at(world_.size()), 0);
   const char* why = changed ? "costs of all jobs changed" : nullptr;
-  if (!world_.set_reach(reach)) why = "costs outgrew the resolution";
+  if (resolution) {
+    world_.set_resolution(*resolution);
+    why = "costs outgrew the resolution";
+  }
   recharge_ = recharge_ || (why != nullptr && world_.live() > 0);
   if (why == nullptr || !board_) return;
   board_.reset();
@@ -445,22 +449,21 @@ void Matcher::judge(Round& round, bool balanced, Wide value, double bound) {
 // ---------------------------------------------------------------- looking without touching
 
 void Matcher::quote(const Slab& jobs, std::span<Slot> slots, std::span<double> costs) const {
-  const transport::Problem problem{jobs.cost, nullptr, nullptr, nullptr, 0};
-  const transport::Keys keys(problem, world_.resolution());
-  Scratch scratch;
-  scratch.row.resize(at(world_.classes()));
+  // Keys as doubles: whole numbers in the world's range, and no error for a job that costs more than any in it.
+  const auto key = [&](double cost) { return std::nearbyint(cost * world_.resolution()); };
+  std::vector<double> row(at(world_.out()));
   for (Index k = 0; k < jobs.cost->n_jobs(); ++k) {
-    transport::Seen seen;
-    keys.fill(Rows{nullptr, k, 1}, scratch.row.data(), scratch.cost, seen);
-    const double scaled = jobs.unplaced_of(static_cast<Job>(k)) * world_.resolution();
-    Cost best = scaled < static_cast<double>(kCostLimit) ? static_cast<Cost>(std::nearbyint(scaled)) : kForbidden;
+    jobs.cost->reals(Rows{nullptr, k, 1}, row.data());
+    const double out = jobs.unplaced_of(static_cast<Job>(k));
+    double best = key(out);
     slots[at(k)] = kNone;
     for (Slot s = 0; s < world_.out(); ++s) {
-      if (scratch.row[at(s)] + prices_[at(s)] >= best) continue;
-      best = scratch.row[at(s)] + prices_[at(s)];
+      const double whole = key(row[at(s)]) + static_cast<double>(prices_[at(s)]);
+      if (!(whole < best)) continue;
+      best = whole;
       slots[at(k)] = s;
     }
-    costs[at(k)] = slots[at(k)] == kNone ? jobs.unplaced_of(static_cast<Job>(k)) : scratch.cost[at(slots[at(k)])];
+    costs[at(k)] = slots[at(k)] == kNone ? out : row[at(slots[at(k)])];
   }
 }
 

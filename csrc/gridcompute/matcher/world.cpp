@@ -27,11 +27,10 @@ void World::set_slab(const Slab& slab) {
   flags_.resize(n, 0);
 }
 
-bool World::set_reach(double reach) {
+std::optional<double> World::new_resolution(double reach) const {
   const auto limit = static_cast<double>(std::min<Cost>(largest_cost(out_ + 2), Cost{1} << 50));
-  if (!(reach > 0) || (resolution_ > 0 && reach * resolution_ <= limit)) return true;
-  set_resolution(transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit)));
-  return false;
+  if (!(reach > 0) || (resolution_ > 0 && reach * resolution_ <= limit)) return std::nullopt;
+  return transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit));
 }
 
 void World::set_resolution(double resolution) {

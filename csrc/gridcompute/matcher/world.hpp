@@ -44,8 +44,8 @@ class World {
   [[nodiscard]] const Slab& slab() const noexcept { return slab_; }
 
   void set_slab(const Slab& slab);
-  // False where the resolution had to change, and with it every key.
-  bool set_reach(double reach);
+  // What costs of this reach need in place of the resolution at hand, if they do. Changing it changes every key.
+  [[nodiscard]] std::optional<double> new_resolution(double reach) const;
   void set_resolution(double resolution);
 
   void add(Job job, Slot home);
