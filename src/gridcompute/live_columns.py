@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +11,14 @@ import numpy as np
 from .errors import InvalidProblemError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from ._interner import Interner
+    from .matcher import Matcher
 
-__all__ = ["find_ids", "moving_cost", "new_ids", "out_cost", "term_spec"]
+__all__ = ["find_ids", "kept", "moving_cost", "new_ids", "out_cost", "reach_of", "term_spec"]
 
 
 def new_ids(interner: Interner, ids: Any, n: int, text: bool) -> list[Any]:
@@ -81,3 +85,27 @@ def moving_cost(values: Any) -> Any:
             "move_cost",
         )
     return values if np.ndim(values) else float(values)
+
+
+def reach_of(tables: Sequence[NDArray[np.float64]], columns: Mapping[str, Any]) -> float:
+    """How far costs of jobs with these columns of a slab may reach."""
+    total = 0.0
+    for k, table in enumerate(tables):
+        coef = float(np.abs(columns.get(f"coef_{k}", np.ones(1))).max(initial=0.0))
+        total += coef * float(np.abs(table[np.isfinite(table)]).max(initial=0.0))
+    for name in ("unplaced", "move_cost"):
+        values = columns[name][np.isfinite(columns[name])]
+        total += float(np.abs(values).max(initial=0.0))
+    return total
+
+
+@contextmanager
+def kept(world: Matcher) -> Iterator[None]:
+    """What fails inside leaves classes, tables and the core as they were."""
+    names = ("_tables", "_reach", "_capacity", "_closed", "_n_slots", "_native")
+    before = {name: getattr(world, name) for name in names}
+    try:
+        yield
+    except BaseException:
+        vars(world).update(before)
+        raise

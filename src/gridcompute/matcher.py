@@ -13,7 +13,7 @@ from ._interner import Interner
 from .costs import Terms
 from .errors import InvalidProblemError
 from .live import LiveMatching
-from .live_columns import find_ids, moving_cost, new_ids, out_cost, term_spec
+from .live_columns import find_ids, kept, moving_cost, new_ids, out_cost, reach_of, term_spec
 from .progress import progress_hook
 from .transport import _counts, _number, _reals, _whole
 
@@ -221,7 +221,7 @@ class Matcher:
             new = [np.pad(t, ((0, 0), (0, more))) for t in self._tables]
             for old, column in zip(new, made, strict=True):
                 old[:, where] = column
-            with self._kept():
+            with kept(self):
                 self._capacity = np.pad(self._capacity, (0, more))
                 self._closed = np.pad(self._closed, (0, more))
                 self._capacity[where], self._closed[where] = room, False
@@ -376,17 +376,6 @@ class Matcher:
             finally:
                 self._owner = 0
 
-    @contextmanager
-    def _kept(self) -> Iterator[None]:
-        """What fails inside leaves these as they were."""
-        names = ("_tables", "_reach", "_capacity", "_closed", "_n_slots", "_native")
-        before = {name: getattr(self, name) for name in names}
-        try:
-            yield
-        except BaseException:
-            vars(self).update(before)
-            raise
-
     def _wanted(self) -> dict[str, str]:
         """Slab column -> column of the caller's."""
         wanted: dict[str, str] = {}
@@ -472,28 +461,18 @@ class Matcher:
 
     def _grow_reach(self, reach: float) -> None:
         if reach > self._reach:
-            with self._kept():
+            with kept(self):
                 self._reach = reach
                 self._native.set_slab(*self._slab(), False)
 
     def _swap_tables(self, tables: list[NDArray[np.float64]]) -> None:
         jobs = self._native.list()
         batch = {n: c[jobs] if len(c) > 1 else c for n, c in self._columns.items()}
-        with self._kept():
+        with kept(self):
             self._tables = [np.ascontiguousarray(t) for t in tables]
-            self._reach = max(self._reach, self._reach_of(batch))
+            self._reach = max(self._reach, reach_of(self._tables, batch))
             self._native.set_slab(*self._slab(), True)
         self._version += 1
-
-    def _reach_of(self, columns: Mapping[str, Any]) -> float:
-        total = 0.0
-        for k, table in enumerate(self._tables):
-            coef = float(np.abs(columns.get(f"coef_{k}", np.ones(1))).max(initial=0.0))
-            total += coef * float(np.abs(table[np.isfinite(table)]).max(initial=0.0))
-        for name in ("unplaced", "move_cost"):
-            values = columns[name][np.isfinite(columns[name])]
-            total += float(np.abs(values).max(initial=0.0))
-        return total
 
     def _rebuild(self, tables: list[NDArray[np.float64]]) -> None:
         """More classes: the core's state anew, with homes, pins and prices as they were."""
@@ -504,7 +483,7 @@ class Matcher:
         pinned = np.array([old.pinned(int(k)) for k in jobs], bool)
         self._tables = [np.ascontiguousarray(t) for t in tables]
         self._n_slots = len(self._capacity)
-        self._reach = max(self._reach, self._reach_of(self._columns))
+        self._reach = max(self._reach, reach_of(self._tables, self._columns))
         self._native = _core.LiveMatcher(self._n_slots)
         self._native.set_slab(*self._slab(), True)
         slots = np.arange(self._n_slots, dtype=np.int32)
