@@ -49,7 +49,7 @@ py::object number_of(bool integral, Wide exact, double value) {
 py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
                const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
-               int threads, std::optional<double> time_limit, bool auction, py::object progress) {
+               int threads, std::optional<double> time_limit, const std::string& method, py::object progress) {
   Problem problem;
   problem.cost = source.cost.get();
   problem.capacity = capacity.data();
@@ -58,7 +58,8 @@ py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
   transport::Options options;
   options.resolution = resolution;
   options.gap = gap;
-  options.auction = auction;
+  options.direct = method == "auto";
+  options.auction = method == "auction";
   if (prices) options.prices = prices->data();
   options.seed = seed;
   options.threads = threads;
@@ -84,7 +85,7 @@ py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
 void bind_transport(py::module_& m) {
   m.def("transport", &solve, py::arg("cost"), py::arg("capacity").noconvert(), py::arg("demand").noconvert(),
         py::arg("unplaced").noconvert(), py::arg("resolution"), py::arg("gap"), py::arg("prices").noconvert(),
-        py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("auction"), py::arg("progress"));
+        py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("method"), py::arg("progress"));
 }
 
 }  // namespace gridcompute::bindings

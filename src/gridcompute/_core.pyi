@@ -46,7 +46,7 @@ def transport(
     seed: int,
     threads: int,
     time_limit: float | None,
-    auction: bool,
+    method: str,
     progress: Callable[[str, float], bool] | None,
 ) -> dict[str, Any]: ...
 def check_transport(

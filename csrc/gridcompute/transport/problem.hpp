@@ -8,10 +8,12 @@
 // every plan from below. Being left out is one more class, number n_slots, with room for all: it is a column like any
 // other whose price ends at 0. The hub T takes what room is left over: p_T = 0 at the end.
 //
-// Steps (one file each).
+// Steps (one file each). Small problems go another way, direct.cpp.
 //   sample.cpp   a ladder of stratified samples, capacities scaled, each solved like the full problem: start prices
 //   scan.cpp     one look at every cost: per job the few classes that can matter for prices within a box
-//   tune.cpp     Newton on the smoothed dual over those candidates: prices that leave few units out of balance
+//   look.cpp     how one row is looked at, in vectors
+//   tune.cpp     Newton (newton.cpp) on the smoothed dual over those candidates: prices that leave few units out of
+//                balance; undecided.cpp holds the candidates that matter to it, alike.cpp the classes that are one
 //   repair.cpp   shortest paths on the residual graph of S + 2 nodes: the restricted optimum, exactly
 //   verify.cpp   which jobs may want a class they have no candidate for; they are looked at again, and repair goes on
 //   gangs.cpp    whole gangs from the splittable optimum
@@ -49,6 +51,7 @@ struct Problem {
 struct Options {
   double resolution = 0;           // 0: automatic
   double gap = 0;                  // stop once proved
+  bool direct = false;             // small problems without candidates: direct.hpp
   bool auction = false;            // anytime: a matching at sampled prices, if it is close
   const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
   std::uint64_t seed = 0;

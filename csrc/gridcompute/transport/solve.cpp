@@ -1,14 +1,17 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "gridcompute/auction/auction.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/transport/alike.hpp"
 #include "gridcompute/transport/bound.hpp"
+#include "gridcompute/transport/direct.hpp"
 #include "gridcompute/transport/gangs.hpp"
 #include "gridcompute/transport/level.hpp"
 #include "gridcompute/transport/sample.hpp"
+#include "gridcompute/transport/total.hpp"
 #include "gridcompute/transport/tune.hpp"
 #include "gridcompute/transport/verify.hpp"
 
@@ -67,15 +70,6 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
   return total;
 }
 
-bool unplaced_integral(const Problem& problem) {
-  if (problem.unplaced == nullptr) return true;
-  const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
-  for (Index i = 0; i < n; ++i) {
-    if (problem.unplaced[i] != std::nearbyint(problem.unplaced[i])) return false;  // +inf is equal to itself
-  }
-  return true;
-}
-
 class Solver {
  public:
   Solver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, double resolution)
@@ -101,6 +95,12 @@ class Solver {
   bool run(Result& result) {
     result.resolution = keys_.resolution();
     prices_.assign(static_cast<std::size_t>(columns_), 0);
+    if (options_.direct && problem_.demand == nullptr && direct_fits(n_, columns_)) {
+      if (solved_directly(result)) return true;
+      if (seen_.invalid >= 0 || seen_.largest > static_cast<double>(keys_.limit())) return false;
+      prices_.assign(static_cast<std::size_t>(columns_), 0);
+      seen_ = {};
+    }
     stop_.stage("samples", 0);
     LevelEnd end = samples(result.stats);
     if (end.kind == LevelEnd::Kind::out_of_range) return false;
@@ -121,6 +121,17 @@ class Solver {
   [[nodiscard]] const Keys& keys() const noexcept { return keys_; }
 
  private:
+  // Reals that lie too far apart for one resolution are proved at some prices and not at others: those of the general
+  // method get a try too.
+  bool solved_directly(Result& result) {
+    Direct direct = solve_direct(keys_, full_, stop_, seen_, result.stats);
+    if (!direct.solved) return false;
+    prices_ = std::move(direct.prices);
+    const Whole whole{std::move(direct.where), std::move(direct.load), 0};
+    deliver({}, whole, Sums{direct.objective, direct.value}, result);
+    return result.status == Status::optimal;
+  }
+
   // Prices and radii for the full problem from the ladder.
   LevelEnd samples(Stats& stats) {
     std::vector<Index> sizes = ladder(n_, columns_);
@@ -208,7 +219,10 @@ class Solver {
     if (problem_.demand == nullptr || stop_.requested()) return first;
     Whole second = make_whole(how, full_, r, prices, true, stop_);
     if (first.homeless != second.homeless) return first.homeless < second.homeless ? first : second;
-    return objective(first.assignment).value() <= objective(second.assignment).value() ? first : second;
+    return total_cost(problem_, first.assignment, pool_).value() <=
+                   total_cost(problem_, second.assignment, pool_).value()
+               ? first
+               : second;
   }
 
   // The gap of the matching at these prices, before any repair.
@@ -219,7 +233,7 @@ class Solver {
     Wide value = r.value(prices);
     for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices[s];
     const double bound = rounded_down(value);
-    const double cost = objective(whole_.assignment).value();
+    const double cost = total_cost(problem_, whole_.assignment, pool_).value();
     return cost - bound <= wanted * std::max(std::fabs(cost), std::numeric_limits<double>::min());
   }
 
@@ -249,30 +263,47 @@ class Solver {
                         : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
                         : units                     ? deal_out(how, r_)
                                                     : rounded(how, r_, prices_);
+    result.stats.candidates = static_cast<Index>(r_.slot.size());
+    result.stats.groups = r_.groups();
+    std::optional<Sums> sums;
+    // Prices that were stopped half-way may hide classes outside the candidates.
+    if (read)
+      sums = {units ? r_.objective() : 0,
+              units || end.kind == Kind::optimal || end.kind == Kind::close ? r_.value(prices_) : lowest_value()};
+    deliver(end, whole, sums, result);
+    result.stats.add("finish", stop_.seconds() - from);
+  }
+
+  // Over the keys: what the units cost where they lie, and at the least key + price of each job.
+  struct Sums {
+    Wide objective, value;
+  };
+
+  void deliver(const LevelEnd& end, const Whole& whole, std::optional<Sums> sums, Result& result) {
     result.assignment = whole.assignment;
-    settle_level_of_prices();
+    const Cost settled = settle_level_of_prices();
+    if (sums) sums->value -= static_cast<Wide>(settled) * weight_;
     const Slot n_slots = keys_.n_slots();
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
     result.prices.resize(static_cast<std::size_t>(n_slots));
     for (Slot s = 0; s < n_slots; ++s) result.prices[s] = static_cast<double>(prices_[s]) / keys_.resolution();
-    result.stats.candidates = static_cast<Index>(r_.slot.size());
-    result.stats.groups = r_.groups();
-    if (end.kind == Kind::infeasible) {
+    if (end.kind == LevelEnd::Kind::infeasible) {
       witness(end, result);
-      return;
+    } else {
+      judge(end, whole, sums, result);
     }
-    judge(end, read, whole, result);
-    result.stats.add("finish", stop_.seconds() - from);
   }
 
-  // Where every unit of room is taken only differences of prices count: the cheapest class costs 0.
-  void settle_level_of_prices() {
+  // Where every unit of room is taken only differences of prices count: the cheapest class costs 0. By how much all
+  // were lowered.
+  Cost settle_level_of_prices() {
     Wide room = -weight_;
     for (const Cost u : full_.capacity) room += u;
-    if (room != 0 || prices_.empty()) return;
+    if (room != 0 || prices_.empty()) return 0;
     const Cost least = *std::min_element(prices_.begin(), prices_.end());
     for (Cost& p : prices_) p -= least;
+    return least;
   }
 
   void witness(const LevelEnd& end, Result& result) {
@@ -290,30 +321,29 @@ class Solver {
   }
 
   // Objective, bound and status of what was found.
-  void judge(const LevelEnd& end, bool read, const Whole& whole, Result& result) {
+  void judge(const LevelEnd& end, const Whole& whole, const std::optional<Sums>& sums, Result& result) {
     using Kind = LevelEnd::Kind;
     constexpr double inf = std::numeric_limits<double>::infinity();
-    const bool ended = read && end.kind == Kind::optimal && whole.homeless == 0;
+    const bool ended = sums && end.kind == Kind::optimal && whole.homeless == 0;
     const bool unit = problem_.demand == nullptr;
     // Keys that are the costs themselves have been added up already.
     const bool by_keys =
         ended && unit && exact_keys() && resolution_is_one() && !problem_.cost->real() && unplaced_integral(problem_);
-    const Total total = by_keys ? Total{r_.objective(), 0, 0, 0, true} : objective(result.assignment);
+    const Total total =
+        by_keys ? Total{sums->objective, 0, 0, 0, true} : total_cost(problem_, result.assignment, pool_);
     result.integral = total.integral;
     result.exact_objective = total.whole;
     result.objective = total.value();
     result.bound = -inf;
-    if (read) {
-      // Prices that were stopped half-way may hide classes outside the candidates.
-      const bool proved = end.kind == Kind::optimal || end.kind == Kind::close;
-      Wide value = proved ? r_.value(prices_) : lowest_value();
+    if (sums) {
+      Wide value = sums->value;
       for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices_[s];
       result.bound = rounded_down(value);
       if (result.integral) {  // every plan costs an integer
         result.exact_bound = exact_keys() && resolution_is_one() ? value : static_cast<Wide>(std::ceil(result.bound));
         result.bound = static_cast<double>(result.exact_bound);
         result.exact = ended && result.exact_bound == result.exact_objective;
-      } else if (exact_keys() && ended && value == r_.objective()) {
+      } else if (exact_keys() && ended && value == sums->objective) {
         result.exact = true;
         result.objective = static_cast<double>(value) / keys_.resolution();
       }
@@ -369,15 +399,6 @@ class Solver {
     return total;
   }
 
-  // The original costs of the assignment: integers in 128 bits, reals compensated.
-  struct Total {
-    Wide whole = 0;
-    double sum = 0, rest = 0, magnitude = 0;
-    bool integral = false;
-    [[nodiscard]] double value() const { return static_cast<double>(whole) + (sum + rest); }
-  };
-  Total objective(const std::vector<std::int32_t>& assignment) const;
-
   const Problem& problem_;
   const Options& options_;
   Pool& pool_;
@@ -396,47 +417,6 @@ class Solver {
   Whole whole_;  // of the last close()
   Seen seen_;
 };
-
-Solver::Total Solver::objective(const std::vector<std::int32_t>& assignment) const {
-  constexpr Index kChunk = 1 << 14;
-  std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n_, kChunk)));
-  const CostSource& source = *problem_.cost;
-  const bool integral = !source.real() && unplaced_integral(problem_);
-  const auto add = [](Total& part, double x) {  // Neumaier's compensated sum
-    const double t = part.sum + x;
-    part.rest += std::fabs(part.sum) >= std::fabs(x) ? (part.sum - t) + x : (x - t) + part.sum;
-    part.sum = t;
-    part.magnitude += std::fabs(x);
-  };
-  pool_.for_chunks(n_, kChunk, [&](Index chunk, Index begin, Index end) {
-    Total& part = parts[static_cast<std::size_t>(chunk)];
-    for (Index i = begin; i < end; ++i) {
-      const std::int32_t s = assignment[static_cast<std::size_t>(i)];
-      if (s < 0 || s >= keys_.n_slots()) {
-        if (problem_.unplaced == nullptr) continue;
-        const double out = problem_.unplaced[i * problem_.unplaced_stride];
-        if (!(std::fabs(out) < std::numeric_limits<double>::infinity())) continue;
-        integral ? void(part.whole += static_cast<Wide>(out)) : add(part, out);
-      } else if (source.real()) {
-        add(part, source.real_at(i, s));
-      } else {
-        const Cost cost = source.integer_at(i, s);
-        part.whole += cost;
-        part.magnitude += std::fabs(static_cast<double>(cost));
-      }
-    }
-  });
-  Total total;
-  total.integral = integral;
-  for (const Total& part : parts) {
-    total.whole += part.whole;
-    const double magnitude = total.magnitude + part.magnitude;
-    add(total, part.sum);
-    total.rest += part.rest;
-    total.magnitude = magnitude;
-  }
-  return total;
-}
 
 }  // namespace
 

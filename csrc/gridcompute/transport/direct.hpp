@@ -1,0 +1,43 @@
+// Problems whose keys all fit into cache, solved without candidates: bulk bids, then shortest paths between classes.
+//
+// Problem.  transport/problem.hpp with unit weights and n * S keys held at once.
+//
+// Invariants (holds()).  Every job lies at a class that is cheapest for it at the prices; a class with a price above 0
+// is full. When no class is over-full either, placement and prices are optimal: primal equals dual.
+//
+// Steps.  Bids: prices start at 0, every job at its cheapest class. An over-full class raises its price to the least
+// margin of those it keeps; those with the least margins, ties by index, go to their second-best. Such rounds place
+// nearly all and are cut short where they no longer do. Paths: for the rest Dijkstra from all over-full classes at once
+// to the nearest with room, over W[a][b] = min over the jobs in a of key_b - key_a; labels move the prices, one job
+// moves along each arc, and the rows of W of the classes on the path are built anew.
+//
+// Complexity.  Bids O(members * S) a round of one class; a path O(S^2) and O(members * S) for each class on it, all in
+// vectors. Memory (n + min(n, S)) * S keys.
+//
+// Range.  32-bit keys where they and the prices stay small, told while it runs; else 64 bits. Where those do not
+// suffice either, where a job or a class finds no way, or after a stop, it gives up and the general method decides.
+//
+// Source.  Bertsekas and Castanon, Annals of Oper. Res. 20 (1989) 67 (similar objects; here epsilon is 0); Brenner,
+// Oper. Res. Lett. 36 (2008) 408.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "gridcompute/transport/scan.hpp"
+
+namespace gridcompute::transport {
+
+struct Direct {
+  bool solved = false;  // else nothing below counts
+  std::vector<std::int32_t> where;
+  std::vector<Cost> load, prices;  // (columns)
+  Wide objective = 0, value = 0;   // sums of the keys of the placement, and of the least key + price
+};
+
+// May a problem of this size be solved so?
+[[nodiscard]] bool direct_fits(Index n_jobs, Slot columns) noexcept;
+
+[[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, Stop& stop, Seen& seen, Stats& stats);
+
+}  // namespace gridcompute::transport

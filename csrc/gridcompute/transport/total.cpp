@@ -1,0 +1,64 @@
+#include "gridcompute/transport/total.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gridcompute::transport {
+
+void Total::add(double x) {  // Neumaier's compensated sum
+  const double t = sum + x;
+  rest += std::fabs(sum) >= std::fabs(x) ? (sum - t) + x : (x - t) + sum;
+  sum = t;
+  magnitude += std::fabs(x);
+}
+
+void Total::add(Cost cost) {
+  whole += cost;
+  magnitude += std::fabs(static_cast<double>(cost));
+}
+
+void Total::join(const Total& other) {
+  const double all = magnitude + other.magnitude;
+  whole += other.whole;
+  add(other.sum);
+  rest += other.rest;
+  magnitude = all;
+}
+
+bool unplaced_integral(const Problem& problem) {
+  if (problem.unplaced == nullptr) return true;
+  const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
+  for (Index i = 0; i < n; ++i) {
+    if (problem.unplaced[i] != std::nearbyint(problem.unplaced[i])) return false;  // +inf is equal to itself
+  }
+  return true;
+}
+
+Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool) {
+  constexpr Index kChunk = 1 << 14;
+  const CostSource& source = *problem.cost;
+  const Index n = source.n_jobs(), n_slots = source.n_slots();
+  std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  Total total;
+  total.integral = !source.real() && unplaced_integral(problem);
+  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    Total& part = parts[static_cast<std::size_t>(chunk)];
+    for (Index i = begin; i < end; ++i) {
+      const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+      if (s < 0 || s >= n_slots) {
+        if (problem.unplaced == nullptr) continue;
+        const double out = problem.unplaced[i * problem.unplaced_stride];
+        if (!(std::fabs(out) < std::numeric_limits<double>::infinity())) continue;
+        total.integral ? void(part.whole += static_cast<Wide>(out)) : part.add(out);
+      } else if (source.real()) {
+        part.add(source.real_at(i, s));
+      } else {
+        part.add(source.integer_at(i, s));
+      }
+    }
+  });
+  for (const Total& part : parts) total.join(part);
+  return total;
+}
+
+}  // namespace gridcompute::transport

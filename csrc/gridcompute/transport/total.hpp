@@ -1,0 +1,28 @@
+// What an assignment costs, from the original costs: integers in 128 bits, reals compensated.
+#pragma once
+
+#include <span>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/transport/problem.hpp"
+
+namespace gridcompute::transport {
+
+struct Total {
+  Wide whole = 0;
+  double sum = 0, rest = 0, magnitude = 0;
+  bool integral = false;  // every cost is an integer: `whole` holds all of it
+
+  [[nodiscard]] double value() const { return static_cast<double>(whole) + (sum + rest); }
+  void add(double x);
+  void add(Cost cost);
+  void join(const Total& other);
+};
+
+// Are all costs of leaving jobs out integers (or +inf)?
+[[nodiscard]] bool unplaced_integral(const Problem& problem);
+
+// assignment: a class a job; n_slots or less than 0 for those left out, which cost nothing where that has no price.
+[[nodiscard]] Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool);
+
+}  // namespace gridcompute::transport
