@@ -71,3 +71,16 @@ def test_the_inventory_is_lent_in_whole_nodes(real_day, data):
     assert (lent.gpus % lent.node_gpus == 0).all()
     assert 24 * (lent.gpus * np.floor(lent.speed)).sum() >= 20_000
     assert (lent.gpus <= kinds.gpus).all()
+
+
+@pytest.mark.slow
+def test_the_mandates_rules_differ_in_kind(monkeypatch, capsys):
+    """If this fails, the rules no longer do what the page on green accounting says of them.
+
+    A gap of 1 ends each solve after its first dive: few jobs in gangs leave a wide gap anyway.
+    """
+    monkeypatch.setattr("sys.argv", ["mandate_rules.py", "--jobs", "1000", "--gap", "1"])
+    load("mandate_rules").main()
+    out = capsys.readouterr().out
+    assert "90 % hourly, operator" in out
+    assert "certificates move nothing" in out
