@@ -1,9 +1,9 @@
-"""match(problem) -> Plan: prices, dive, dispatch, certificate.
+"""match(problem) -> Plan: prices, dive, exchanges, dispatch, certificate.
 
 The stages, each a function below: (1) prices from a systematic sample of the jobs, (2) a climb with
 all jobs, whose best prices prove the bound, (3) a dive: jobs from large to small, prices moved on
-what is left before each size, (4) the exact dispatch at the load that results. While the gap asked
-for is not proved, bound and dive are repeated with more steps.
+what is left before each size, (4) while the gap asked for is not proved, a further climb, and
+rounds of exchanges while they pay, (5) the exact dispatch at the load that results.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ __all__ = ["match"]
 
 #: Jobs in the sample that the first prices come from, and that stand for later jobs in a dive.
 SAMPLE = 30_000
-#: Steps before each size of a dive, dive by dive, until the gap is proved.
-DIVES = (40, 100, 250)
+#: Steps before each size of the dive. At 20,000 jobs 40 leave twice the gap after exchanges, 250
+#: take twice the time for a twentieth of it.
+DIVE_STEPS = 100
 #: Step lengths for the largest and the smallest jobs of a dive, in typical prices.
 DIVE_LENGTHS = (0.01, 0.08)
 #: Parts that the jobs of a round of exchanges are cut into, each with a dispatch of its own.
-REPAIRS = 170
-#: How much the rows' prices count in each round of exchanges.
-EXCHANGES = (0.5, 0.0)
+PARTS = 170
+#: How much the rows' prices count in the first round of exchanges; later they count nothing.
+FIRST_EXCHANGES = 0.5
+#: Rounds of exchanges at most, and the part of the gap that a round must close to be followed.
+ROUNDS, WORTH_A_ROUND = 8, 0.02
 
 
 class _Clock:
@@ -175,16 +178,11 @@ class _Solve:
             self.climb(y, 300, (1.0, 0.005), 0.3)
         else:
             self.climb(y, 20, (0.05, 0.01), 0.3)
-        for attempt, steps in enumerate(DIVES):
-            done = 0.3 + 0.6 * (attempt + 1) / len(DIVES)
-            self.dive(steps, done - 0.1)
-            if self.finished():
-                break
-            self.repair(done)
-            if self.finished() or attempt == len(DIVES) - 1:
-                break
-            self.climb(self.y, 60, (0.05, 0.002), done + 0.02)
-            if self.finished():
+        self.dive(0.6)
+        if not self.finished():
+            self.climb(self.y, 150, (0.01, 0.0005), 0.7)
+        for k in range(ROUNDS):
+            if self.finished() or not self.exchange(FIRST_EXCHANGES if k == 0 else 0.0, k):
                 break
         return self.plan()
 
@@ -212,7 +210,7 @@ class _Solve:
         if ascent.bound > self.bound:
             self.bound, self.y = ascent.bound, ascent.best
 
-    def dive(self, steps: int, to: float) -> None:
+    def dive(self, to: float) -> None:
         """Place all jobs, large ones first; before each size, prices move on what is left."""
         self.clock.stage("dive", to)
         n = len(self.in_order)
@@ -233,7 +231,7 @@ class _Solve:
                     market,
                     self.rows.supply(room),
                     y,
-                    steps,
+                    DIVE_STEPS,
                     (length, length),
                     trial=False,
                     stop=self.clock.over,
@@ -241,43 +239,38 @@ class _Solve:
             chosen = self.by_size[step[self.by_size] == size]
             room.place(*self.rows.unpack(y), chosen, klass, start)
         self.passes += ascent.passes
-        self.keep(_Best(klass, start, self.cost(klass, start, room), room))
+        self.best = _Best(klass, start, self.cost(klass, start, room), room)
 
     def cost(self, klass: Int32s, start: Int32s, room: _core.Room) -> float:
         """Exact cost of a placement, after its exact dispatch."""
         supplied = self.rows.block.serve(self.problem.energy.base_load_kwh + room.load)
         return plan_cost(self.problem, klass, start, supplied.dispatch)
 
-    def keep(self, found: _Best) -> None:
-        """Keep a placement if it is the cheapest."""
-        if self.best is None or found.cost < self.best.cost:
-            self.best = found
+    def exchange(self, weight: float, round_: int) -> bool:
+        """A round of exchanges, in parts with a dispatch each; what lowers the exact cost stays.
 
-    def repair(self, to: float) -> None:
-        """Exchanges, in parts with a dispatch each; a part stays only if the exact cost falls.
-
-        At first half of the rows' prices count, so that room is made where it is dear; in the end
-        nothing counts but cost.
+        `weight` is how much the rows' prices count: at first they make room where it is dear, in
+        the end nothing counts but cost. Returns whether another round is worth its time.
         """
-        self.clock.stage("repair", to)
+        self.clock.stage("exchange", 0.7 + 0.25 * (round_ + 1) / ROUNDS)
         best, block, prices = self.best, self.rows.block, self.rows.unpack(self.y)
         assert best is not None
-        base, tried = self.problem.energy.base_load_kwh, len(EXCHANGES)
-        for k, weight in enumerate(EXCHANGES):
-            exchange = _core.Exchange(best.room, *prices, weight, best.klass, best.start)
-            found = exchange.survey(1e-7 * abs(best.cost) / REPAIRS, self.rows.threads)
-            parts = np.array_split(found, min(REPAIRS, len(found)) or 1)
-            for i, part in enumerate(parts):
-                if self.clock.over((k + i / len(parts)) / tried):
-                    return
-                block.serve(base + best.room.load)
-                exchange.run(np.ascontiguousarray(part), *block.curves())
-                cost = self.cost(best.klass, best.start, best.room)
-                if cost < best.cost:
-                    best.cost = cost
-                    exchange.keep()
-                else:
-                    exchange.undo()
+        base, before = self.problem.energy.base_load_kwh, best.cost
+        exchange = _core.Exchange(best.room, *prices, weight, best.klass, best.start)
+        found = exchange.survey(1e-7 * abs(best.cost) / PARTS, self.rows.threads)
+        parts = np.array_split(found, min(PARTS, len(found)) or 1)
+        for i, part in enumerate(parts):
+            if self.clock.over(i / len(parts)):
+                return False
+            block.serve(base + best.room.load)
+            exchange.run(np.ascontiguousarray(part), *block.curves())
+            cost = self.cost(best.klass, best.start, best.room)
+            if cost < best.cost:
+                best.cost = cost
+                exchange.keep()
+            else:
+                exchange.undo()
+        return weight > 0 or before - best.cost > WORTH_A_ROUND * (before - self.bound)
 
     def plan(self) -> Plan:
         """The answer, with its prices."""

@@ -1,0 +1,99 @@
+"""The batch engine beside the linear program written down at once, and naive alternation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import gridcompute as gc
+from grid_oracles import lp_optimum
+from gridcompute import _core, grid
+from gridcompute.grid.bound import Rows, market_of
+from gridcompute.grid.cost import load_of, plan_cost
+from gridcompute.grid.dispatch import EnergyBlock
+
+
+def contested(n_jobs: int, seed: int) -> grid.Problem:
+    """A day whose jobs have gangs of 1, want more than there is, and start within six hours."""
+    problem = grid.east_west(n_jobs=n_jobs, seed=seed)
+    jobs, classes = problem.jobs, problem.classes
+    jobs = jobs.replace(
+        gang=np.ones(n_jobs, int), deadline=np.minimum(jobs.deadline, jobs.release + 6)
+    )
+    busy = float(jobs.work_h.sum()) / float(classes.capacity.sum())
+    capacity = np.ceil(classes.capacity * min(1.0, 0.6 * busy)).astype(int)
+    return problem.replace(jobs=jobs, classes=classes.replace(capacity=capacity))
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[grid.Problem, float]:
+    """A problem and the optimum of its relaxation, which takes HiGHS 40 s at 1,000 jobs already."""
+    problem = contested(300, 2)
+    return problem, lp_optimum(problem)[0]
+
+
+@pytest.mark.slow
+def test_the_bound_is_the_optimum_of_the_relaxation(small: tuple[grid.Problem, float]) -> None:
+    """If this fails, the climb ends too low: good plans look bad, and prices mislead."""
+    problem, best = small
+    plan = gc.match(problem, gap=0.0)
+    assert plan.prices.capacity.max() > 0.1
+    assert (plan.assignment < 0).any()
+    assert plan.bound_yuan <= best * (1 + 1e-7)
+    assert plan.bound_yuan == pytest.approx(best, rel=1e-4)
+    assert plan.objective_yuan >= best * (1 - 1e-7)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), size=st.sampled_from([0.0, 0.01, 0.3, 3.0, 100.0]))
+def test_no_prices_pass_the_relaxation(
+    small: tuple[grid.Problem, float], seed: int, size: float
+) -> None:
+    """If this fails, the engine's bound is none: some prices prove more than is true."""
+    problem, best = small
+    rows = Rows(problem, EnergyBlock(problem), 1)
+    rng, start = np.random.default_rng(seed), rows.start(None)
+    noise = size * rng.standard_normal(len(start)) * (rng.random(len(start)) < 0.3)
+    prices = np.maximum(start + rows.scale * noise, rows.floor)
+    found = rows.evaluate(market_of(problem), prices, rows.supply())
+    assert found.bound <= best + 1e-7 * abs(best)
+
+
+def test_matching_and_dispatch_in_turns_lose() -> None:
+    """If this fails, the engine is no better than the obvious: jobs at fixed power prices, then
+    power for those jobs, and again at the prices that result."""
+    problem = grid.east_west(n_jobs=300, seed=1)
+    block = EnergyBlock(problem)
+    rows, market = Rows(problem, block, 1), market_of(problem)
+    by_size = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
+    price = rows.unpack(rows.start(None)).energy
+    costs = []
+    for _ in range(5):
+        room = _core.Room(market)
+        klass, start = (np.full(len(problem.jobs), -1, np.int32) for _ in range(2))
+        zero = rows.unpack(np.zeros_like(rows.scale))
+        room.place(zero.capacity, price, zero.corridor, zero.quota, by_size, klass, start)
+        supplied = block.serve(load_of(problem, klass, start))
+        costs.append(plan_cost(problem, klass, start, supplied.dispatch))
+        price = np.ascontiguousarray(supplied.energy_yuan_per_kwh)
+    plan = gc.match(problem, gap=0.02)
+    assert plan.objective_yuan < min(costs) * 0.99
+
+
+@pytest.mark.slow
+def test_a_plan_is_the_same_bytes_for_any_threads() -> None:
+    """If this fails, the plan, its prices or its bound depend on the machine."""
+    problem = grid.east_west(n_jobs=60, seed=3)
+    first = gc.match(problem, gap=0.0, threads=1)
+    for threads in (2, 7):
+        again = gc.match(problem, gap=0.0, threads=threads)
+        assert again.objective_yuan == first.objective_yuan
+        assert again.bound_yuan == first.bound_yuan
+        for name in ("assignment", "start"):
+            assert getattr(again, name).tobytes() == getattr(first, name).tobytes(), name
+        for name in ("capacity", "energy", "corridor", "quota", "mandate", "storage"):
+            mine, other = getattr(again.prices, name), getattr(first.prices, name)
+            assert np.asarray(mine).tobytes() == np.asarray(other).tobytes(), name
+        assert again.dispatch.grid_kwh.tobytes() == first.dispatch.grid_kwh.tobytes()
