@@ -10,7 +10,7 @@ import pytest
 
 from gridcompute import Matcher, Terms, transport
 
-ROUNDS, JOBS, CLASSES, CHECK_EVERY = 7500, 4000, 40, 250
+ROUNDS, JOBS, CLASSES, CHECK_EVERY = 4000, 4000, 40, 200
 
 
 def resident() -> int:
