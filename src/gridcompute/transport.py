@@ -57,9 +57,9 @@ def transport(
     unplaced : float, or array of float, shape (n_jobs,), optional
         Cost of leaving a job out; inf = it must be placed. None = every job must be placed.
     method : {"auto", "exact", "auction"}
-        "auto" and "exact" end with a proof at gap 0, "exact" by samples and candidate lists at any
-        size, "auto" without them where all costs fit into cache; "auction" is the anytime method, to
-        be stopped by `gap` or `time_limit`.
+        "auto" and "exact" end with a proof at gap 0: "exact" by samples and candidate lists at any
+        size, "auto" without them where all costs fit into cache. "auction" is the anytime method,
+        to be stopped by `gap` or `time_limit`.
     gap : float
         Stop once the relative gap is proved to be at most this. With unit demand 0.0 means proved
         optimal; with gangs, as far as it goes.

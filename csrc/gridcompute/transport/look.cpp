@@ -46,7 +46,7 @@ GRIDCOMPUTE_INLINE auto fold(const V& v, const Join& join) {
   typedef T Half __attribute__((vector_size(32)));
   typedef T Quarter __attribute__((vector_size(16)));
   const auto halve = [&](const auto& whole, auto& low) {
-    auto high = low;
+    std::remove_cvref_t<decltype(low)> high;
     std::memcpy(&low, &whole, sizeof low);
     std::memcpy(&high, reinterpret_cast<const char*>(&whole) + sizeof low, sizeof high);
     join(low, high);
