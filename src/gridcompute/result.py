@@ -236,8 +236,8 @@ class Matching:
         >>> m = transport([[4, 1], [2, 1], [5, 1]], [2, 1])
         >>> print(m.explain(0))
         job 0 goes to class 0: cost 4 + price 0 = 4.
-        Next best is class 1: cost 1 + price 3 = 4, dearer by 0.
-        A tie: at these prices class 1 would do as well.
+        Next best is class 1: cost 1 + price 4 = 5, dearer by 1.
+        It stays while its cost here rises, or that of class 1 falls, by less.
         """
         job = operator.index(job)
         if not 0 <= job < self.question.n_jobs:

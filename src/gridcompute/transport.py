@@ -114,7 +114,7 @@ def transport(
     >>> m.objective, m.bound, m.status
     (7, 7, 'optimal')
     >>> m.prices
-    array([0., 3.])
+    array([0., 4.])
     >>> transport(cost, [1, 1], unplaced=3).assignment
     array([ 1,  0, -1], dtype=int32)
     """
