@@ -324,7 +324,7 @@ class Solver {
     T margin, value;
     Job job;
     bool operator<(const Margin& other) const {
-      return margin != other.margin ? margin < other.margin : job < other.job;
+      return margin != other.margin ? margin < other.margin : job > other.job;
     }
   };
   struct Settled {

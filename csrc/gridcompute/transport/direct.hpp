@@ -6,10 +6,10 @@
 // is full. When no class is over-full either, placement and prices are optimal: primal equals dual.
 //
 // Steps.  Bids: prices start at 0, every job at its cheapest class. An over-full class raises its price to the least
-// margin of those it keeps; those with the least margins, ties by index, go to their second-best. Such rounds place
-// nearly all and are cut short where they no longer do. Paths: for the rest Dijkstra from all over-full classes at once
-// to the nearest with room, over W[a][b] = min over the jobs in a of key_b - key_a; labels move the prices, one job
-// moves along each arc, and the rows of W of the classes on the path are built anew.
+// margin of those it keeps; those with the least margins, of equal ones the last, go to their second-best. Such rounds
+// place nearly all and are cut short where they no longer do. Paths: for the rest Dijkstra from all over-full classes
+// at once to the nearest with room, over W[a][b] = min over the jobs in a of key_b - key_a; labels move the prices, one
+// job moves along each arc, and the rows of W of the classes on the path are built anew.
 //
 // Complexity.  Bids O(members * S) a round of one class; a path O(S^2) and O(members * S) for each class on it, all in
 // vectors. Memory (n + min(n, S)) * S keys.
