@@ -124,7 +124,9 @@ class Solver {
   // Reals that lie too far apart for one resolution are proved at some prices and not at others: those of the general
   // method get a try too.
   bool solved_directly(Result& result) {
+    const double from = stop_.seconds();
     Direct direct = solve_direct(keys_, full_, stop_, seen_, result.stats);
+    result.stats.add("direct", stop_.seconds() - from);
     if (!direct.solved) return false;
     prices_ = std::move(direct.prices);
     const Whole whole{std::move(direct.where), std::move(direct.load), 0};
