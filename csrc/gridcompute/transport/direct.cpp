@@ -11,7 +11,7 @@ namespace {
 
 constexpr Index kMostKeys = 1 << 17;  // beyond, lists of candidates pay
 constexpr Index kPad = 16;            // rows start on whole vectors of either width
-constexpr Index kLooksAJob = 16;      // of bids, after which paths take over
+constexpr Index kLooksAJob = 8;       // of bids, after which paths take over
 constexpr Index kMuch = 4;            // where bids leave more than one in so many jobs, paths would take too long
 constexpr Index kPollEvery = 64;
 
