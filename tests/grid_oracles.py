@@ -72,7 +72,14 @@ def dispatch_of(problem: Problem, load: np.ndarray) -> Dispatch:
         grey_stored_kwh=v["grey"],
         certificate_kwh=v["retired"],
         missing_kwh=v["missing"],
+        direct_use_short_kwh=_by_site(v, "use_short", len(load)),
+        direct_load_short_kwh=_by_site(v, "load_short", len(load)),
     )
+
+
+def _by_site(values: dict[str, np.ndarray], name: str, n_sites: int) -> np.ndarray:
+    """What is missing to the direct-connection rule; 0 at sites not under it."""
+    return np.array([values.get(f"{name} {s}", np.zeros(1))[0] for s in range(n_sites)])
 
 
 def energy_prices(problem: Problem, value: float) -> Prices:
@@ -118,6 +125,9 @@ def cost_of(problem: Problem, assignment: np.ndarray, start: np.ndarray, d: Disp
             worn += d.green_discharge_kwh[s, t] + d.grey_discharge_kwh[s, t]
             total += energy.wear_yuan_per_kwh[s] * worn
     total += energy.certificate_yuan_per_kwh * d.certificate_kwh.sum()
+    for s in range(len(problem.sites)):
+        short = d.direct_use_short_kwh[s] + d.direct_load_short_kwh[s]
+        total += problem.direct_rule.shortfall_yuan_per_kwh * short
     return float(total + rows.missing_yuan_per_kwh * d.missing_kwh.sum())
 
 

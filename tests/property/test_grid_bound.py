@@ -45,9 +45,16 @@ def test_no_prices_prove_more_than_a_plan_costs(plan: grid.Plan, seed: int, size
     rule=st.sampled_from(grid.mandate.RULES),
     share=st.floats(0, 1),
     terminal=st.sampled_from(["cyclic", "value"]),
+    direct=st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
 def test_energy_accounts_are_honest_under_every_rule(
-    plan: grid.Plan, seed: int, scope: str, rule: str, share: float, terminal: str
+    plan: grid.Plan,
+    seed: int,
+    scope: str,
+    rule: str,
+    share: float,
+    terminal: str,
+    direct: tuple[float, float],
 ) -> None:
     """If this fails, a rule lets green power exceed load, or a sound dispatch is rejected."""
     rng = np.random.default_rng(seed)
@@ -58,7 +65,8 @@ def test_energy_accounts_are_honest_under_every_rule(
         export_yuan_per_kwh=np.where(rng.random((12, 24)) < 0.3, 0.1, 0.0),
         direct_kwh=plan.problem.energy.direct_kwh * rng.uniform(0, 2, (3, 12, 24)),
     )
-    problem = plan.problem.replace(mandate=mandate, energy=energy)
+    own = grid.DirectRule(used=direct[0], of_load=direct[1])
+    problem = plan.problem.replace(mandate=mandate, energy=energy, direct_rule=own)
     load = load_of(problem, plan.assignment, plan.start)
     mine = dataclasses.replace(
         plan,

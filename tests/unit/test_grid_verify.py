@@ -218,7 +218,15 @@ PLANTED: dict[str, list[Change]] = {
         stricter(mandate=lambda p: dataclasses.replace(p.mandate, share=0.99)),
         dispatch(missing_kwh=lambda array, _: array.fill(0.0)),
     ],
-    "ShortfallOverstated": [dispatch(missing_kwh=add(5.0))],
+    "DirectRuleUnaccounted": [
+        stricter(direct_rule=lambda p: grid.DirectRule(used=0.99, of_load=0.0)),
+        stricter(direct_rule=lambda p: grid.DirectRule(used=0.0, of_load=0.99)),
+    ],
+    "ShortfallOverstated": [
+        dispatch(missing_kwh=add(5.0)),
+        dispatch(direct_use_short_kwh=add(5.0)),
+        dispatch(direct_load_short_kwh=add(5.0)),
+    ],
     "AccountMismatch": [
         shown("green", n1_statutory=add(0.01)),
         shown("green", n2_hourly=add(0.01)),
@@ -231,6 +239,7 @@ PLANTED: dict[str, list[Change]] = {
         lambda plan: dataclasses.replace(plan, objective_yuan=plan.objective_yuan * (1 + 1e-5)),
         stricter(jobs=lambda p: p.jobs.replace(value_yuan=p.jobs.value_yuan + 1)),
         stricter(energy=lambda p: p.energy.replace(carbon_yuan_per_t=61.0)),
+        dispatch(direct_use_short_kwh=add(5.0)),
     ],
     "BoundUnproved": [
         lambda plan: dataclasses.replace(plan, bound_yuan=plan.bound_yuan * (1 + 1e-4)),
@@ -284,9 +293,10 @@ def test_a_plan_of_another_problems_size_is_refused_when_it_is_made(plan: Plan) 
 # ---------------------------------------------------------------- the bound
 
 
-@pytest.fixture(scope="module", params=[0.0, 0.8, 0.95])
+@pytest.fixture(scope="module", params=[(0.0, 0.0), (0.8, 0.0), (0.95, 0.0), (0.8, 0.9)])
 def relaxed(request: pytest.FixtureRequest) -> tuple[grid.Problem, float, grid.Prices]:
-    """A problem with its linear relaxation solved whole."""
+    """A problem with its linear relaxation solved whole: without and with rules."""
+    share, direct = request.param
     problem = grid.east_west(n_jobs=120, seed=5)
     rng = np.random.default_rng(0)
     was = np.where(rng.random(120) < 0.3, rng.integers(0, 60, 120), -1)
@@ -295,9 +305,11 @@ def relaxed(request: pytest.FixtureRequest) -> tuple[grid.Problem, float, grid.P
         placed_start=np.where(was >= 0, problem.jobs.release, -1),
         migration_yuan=1.5,
     )
-    mandate = dataclasses.replace(problem.mandate, share=request.param)
-    problem = problem.replace(jobs=jobs, mandate=mandate)
-    value, prices, _ = lp_optimum(problem)
+    mandate = dataclasses.replace(problem.mandate, share=share)
+    rule = grid.DirectRule(used=direct, of_load=0.6 * direct)
+    problem = problem.replace(jobs=jobs, mandate=mandate, direct_rule=rule)
+    value, prices, energy = lp_optimum(problem)
+    assert (direct > 0) == any(v.sum() > 1 for k, v in energy.items() if "_short" in k)
     return problem, value, prices
 
 

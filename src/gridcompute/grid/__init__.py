@@ -8,7 +8,7 @@ from .energy import Energy
 from .io import read_plan, read_problem, write_plan, write_problem
 from .jobs import Jobs
 from .ledger import Ledger
-from .mandate import Mandate, Quotas
+from .mandate import DirectRule, Mandate, Quotas
 from .plan import Dispatch, Plan, Prices
 from .problem import Problem
 from .scenario import east_west
@@ -22,6 +22,7 @@ __all__ = [
     "Audit",
     "Classes",
     "Corridors",
+    "DirectRule",
     "Dispatch",
     "Energy",
     "Jobs",

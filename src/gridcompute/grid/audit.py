@@ -27,9 +27,6 @@ __all__ = ["ALARM", "Audit", "Claim", "audit", "green_account"]
 
 #: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
 ALARM = 0.05
-#: Least share of own generation used, and of load met by it, for directly connected projects
-#: (document 650 of 2025): reported, not enforced.
-DIRECT_USED, DIRECT_OF_LOAD = 0.60, 0.30
 
 
 def green_account(problem: Problem, dispatch: Dispatch) -> dict[str, Floats]:
@@ -99,6 +96,10 @@ class Audit:
     alarms : tuple of str
     rule : str
         The rule, scope and facilities in force, in words.
+    direct : mapping of str to array
+        Of the direct sources, by site: ``ruled``, is the site under the direct-connection rule;
+        ``own_used``, share of what they can deliver that is used or stored; ``of_load``, share of
+        the load that they carry; ``short_kwh``, what is missing to the rule.
     """
 
     sites: Mapping[str, Any]
@@ -108,7 +109,7 @@ class Audit:
     claims: tuple[Claim, ...]
     alarms: tuple[str, ...]
     rule: str
-    direct: Mapping[str, Floats]
+    direct: Mapping[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
@@ -218,20 +219,26 @@ def _alarms(plan: Plan, new: Bools) -> list[str]:
             out.append(f"{name} claims {ahead:.1%} of its load more than it used hour by hour")
         if new[i] and green["shortfall_kwh"][i] > 1e-3:
             out.append(f"{name} is {green['shortfall_kwh'][i]:,.1f} kWh short of the mandate")
+        for what, short in (
+            ("uses {:,.1f} kWh of its direct sources less", plan.dispatch.direct_use_short_kwh[i]),
+            ("draws {:,.1f} kWh of direct power less", plan.dispatch.direct_load_short_kwh[i]),
+        ):
+            if short > 1e-3:
+                out.append(f"{name} {what.format(short)} than the direct-connection rule asks")
     return out
 
 
-def _direct_rule(plan: Plan) -> dict[str, Floats]:
-    """Share of own generation used, and of load met by it, beside document 650's limits."""
-    d = plan.dispatch
-    own = plan.problem.energy.direct_kwh.sum(axis=(0, 2))
-    used = (d.direct_kwh + d.direct_charge_kwh).sum(axis=(0, 2))
-    load = plan.green["load_kwh"]
+def _direct_rule(plan: Plan) -> dict[str, Any]:
+    """How the direct sources are used, beside the direct-connection rule."""
+    problem, d = plan.problem, plan.dispatch
+    own = problem.energy.direct_kwh.sum(axis=(0, 2))
+    used, load = d.direct_kwh.sum(axis=(0, 2)), plan.green["load_kwh"]
+    taken = used + d.direct_charge_kwh.sum(axis=(0, 2))
     return {
-        "own_used": np.where(own > 0, used / np.where(own > 0, own, 1.0), 1.0),
-        "of_load": np.where(
-            load > 0, d.direct_kwh.sum(axis=(0, 2)) / np.where(load > 0, load, 1.0), 0.0
-        ),
+        "ruled": problem.direct_rule.applies_to(problem.sites, problem.energy),
+        "own_used": np.where(own > 0, taken / np.where(own > 0, own, 1.0), 1.0),
+        "of_load": np.where(load > 0, used / np.where(load > 0, load, 1.0), 0.0),
+        "short_kwh": d.direct_use_short_kwh + d.direct_load_short_kwh,
     }
 
 

@@ -41,7 +41,7 @@ def jobs_cost(problem: Problem, klass: Int32s, start: Int32s) -> float:
 
 
 def dispatch_cost(problem: Problem, d: Dispatch) -> float:
-    """Energy, wear, carbon, certificates and what is missing to the mandate, less sales, yuan."""
+    """Energy, wear, carbon, certificates and what is missing to the rules, less sales, yuan."""
     energy, rows = problem.energy, problem.mandate_rows
     carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
     direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
@@ -54,6 +54,8 @@ def dispatch_cost(problem: Problem, d: Dispatch) -> float:
     total -= (energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum()
     total += energy.certificate_yuan_per_kwh * d.certificate_kwh.sum()
     total += rows.missing_yuan_per_kwh * d.missing_kwh.sum()
+    short = d.direct_use_short_kwh.sum() + d.direct_load_short_kwh.sum()
+    total += problem.direct_rows.short_yuan_per_kwh * short
     if energy.terminal == "value":
         left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
         total -= (energy.terminal_yuan_per_kwh * left).sum()

@@ -23,6 +23,11 @@ __all__ = ["EnergyBlock", "EnergyMinimum", "most_load_kwh", "supply_kwh"]
 INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
 
 
+#: How far the store's columns reach past the rows that limit them: were box and row the same, the
+#: solver could put their price on either, and the row's dual would not tell what more is worth.
+SLACK = 2.0
+
+
 class EnergyMinimum(NamedTuple):
     """E(pi) and where it is attained."""
 
@@ -37,7 +42,8 @@ class Supplied(NamedTuple):
 
     dispatch: Dispatch
     yuan: float
-    #: Marginal cost of load, (n_sites, n_hours), and of the mandate's rows, yuan/kWh.
+    #: Marginal cost of load, what the rules ask of it included, (n_sites, n_hours), and of the
+    #: mandate's rows, yuan/kWh.
     energy_yuan_per_kwh: Floats
     mandate_yuan_per_kwh: Floats
     #: What one more kWh of size and one more kW of power would save, (n_sites, 2).
@@ -69,8 +75,9 @@ class EnergyBlock:
     Notes
     -----
     Rows: direct source, bundled, connection, charge power, discharge power, size of the store,
-    balance of each colour, load, mandate. Every column lies in a finite box, so that any vector of
-    duals gives a true lower bound of the minimum (weak duality), whatever the solver's tolerance.
+    balance of each colour, load, mandate, direct-connection rule. Every column lies in a finite
+    box, so that any vector of duals gives a true lower bound of the minimum (weak duality),
+    whatever the solver's tolerance.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -89,6 +96,7 @@ class EnergyBlock:
         self._store()
         self._load()
         self._mandate()
+        self._direct_rule()
         self._pass_model()
 
     # -- The program -------------------------------------------------------------------------------
@@ -116,21 +124,23 @@ class EnergyBlock:
         wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
         direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
         self._add_columns("direct", direct, price)
-        self._add_columns("direct_in", np.minimum(direct, kw), price + wear)
+        self._add_columns("direct_in", SLACK * np.minimum(direct, kw), price + wear)
         sold = direct * (energy.export_yuan_per_kwh > 0)
         self._add_columns("sold", sold, -energy.export_yuan_per_kwh)
         uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
         self._add_rows("direct", np.full(direct.shape, -np.inf), direct, uses)
         bundled = energy.bundled_kwh / unit
         self._add_columns("bundled", bundled, energy.bundled_yuan_per_kwh)
-        self._add_columns("bundled_in", np.minimum(bundled, kw), energy.bundled_yuan_per_kwh + wear)
+        self._add_columns(
+            "bundled_in", SLACK * np.minimum(bundled, kw), energy.bundled_yuan_per_kwh + wear
+        )
         uses = [(self.column[k], 1.0) for k in ("bundled", "bundled_in")]
         self._add_rows("bundled", np.full(bundled.shape, -np.inf), bundled, uses)
         carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
         reach = np.minimum(problem.sites.connection_kw[:, None] / unit, self.most_kwh / unit + kw)
         self._add_columns("grid", reach, energy.tariff_yuan_per_kwh + carbon)
         inlet = energy.tariff_yuan_per_kwh + carbon + wear
-        self._add_columns("grid_in", np.minimum(reach, kw), inlet)
+        self._add_columns("grid_in", SLACK * np.minimum(reach, kw), inlet)
         uses = [(self.column[k], 1.0) for k in ("grid", "grid_in")]
         self._add_rows("connection", np.full(reach.shape, -np.inf), reach, uses)
 
@@ -142,8 +152,8 @@ class EnergyBlock:
         if energy.terminal == "value":
             worth[:, -1] = energy.terminal_yuan_per_kwh
         for colour in INLETS:
-            self._add_columns(f"{colour}_out", kw, energy.wear_yuan_per_kwh[:, None])
-            self._add_columns(colour, room, -worth)
+            self._add_columns(f"{colour}_out", SLACK * kw, energy.wear_yuan_per_kwh[:, None])
+            self._add_columns(colour, SLACK * room, -worth)
         inlets = [(self.column[k], 1.0) for k in ("direct_in", "bundled_in", "grid_in")]
         outlets = [(self.column[k], 1.0) for k in ("green_out", "grey_out")]
         stores = [(self.column[k], 1.0) for k in ("green", "grey")]
@@ -191,6 +201,22 @@ class EnergyBlock:
                 size = index.size
                 self._entries.append((np.full(size, q), index, np.full(size, factor)))
 
+    def _direct_rule(self) -> None:
+        rows, unit = self.problem.direct_rows, self.unit
+        asked = rows.used * rows.available_kwh / unit
+        most = rows.of_load * self.most_kwh.sum(axis=1)[rows.site] / unit
+        self._add_columns("use_short", asked, rows.short_yuan_per_kwh)
+        self._add_columns("load_short", most, rows.short_yuan_per_kwh)
+        used, stored = (
+            np.moveaxis(self.column[k], 1, -1)[..., rows.site] for k in ("direct", "direct_in")
+        )
+        none = np.full(len(rows.site), np.inf)
+        uses = [(used, 1.0), (stored, 1.0), (self.column["use_short"], 1.0)]
+        self._add_rows("direct_use", asked, none, uses)
+        load = self.column["load"].T[..., rows.site]
+        covers = [(used, 1.0), (load, -rows.of_load), (self.column["load_short"], 1.0)]
+        self._add_rows("direct_load", np.zeros(len(rows.site)), none, covers)
+
     def _pass_model(self) -> None:
         import highspy
 
@@ -210,7 +236,8 @@ class EnergyBlock:
         lp.a_matrix_.start_ = self.matrix.indptr
         lp.a_matrix_.index_ = self.matrix.indices
         lp.a_matrix_.value_ = self.matrix.data
-        self.solver = highspy.Highs()
+        # The plain binding: highspy.Highs prints a greeting as soon as it is made.
+        self.solver = highspy.Highs.__base__()
         self.solver.setOptionValue("output_flag", False)
         # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
         self.solver.setOptionValue("parallel", "off")
@@ -281,24 +308,25 @@ class EnergyBlock:
         return Supplied(
             self._dispatch(point, load_kwh),
             value * self.unit,
-            duals[self.row["load"]],
+            -(self.matrix.T @ duals)[self.column["load"]],
             duals[self.row["mandate"]],
             np.maximum(-storage, 0.0),
         )
 
     def curves(self) -> tuple[Floats, Floats]:
-        """What load costs by site and hour, at the prices of store and mandate last found.
+        """What load costs by site and hour, at the prices of store and rules last found.
 
         Returns
         -------
         end, price : float64 (n_sites, n_hours, n_segments)
             The jobs' load (base load left out) up to which each kWh costs `price`, rising. With the
-            store's and the mandate's duals held, this is what the dispatch would charge; it is
+            store's and the rules' duals held, this is what the dispatch would charge; it is
             exact at the load of that dispatch, and below the true cost elsewhere.
         """
         problem, energy, dual = self.problem, self.problem.energy, self._duals
         rows, base = problem.mandate_rows, energy.base_load_kwh
         by_site = (dual[self.row["mandate"]] @ rows.member.astype(float))[:, None]
+        own, of_load = (self._by_site(dual[self.row[k]]) for k in ("direct_use", "direct_load"))
         wear, into = energy.wear_yuan_per_kwh[:, None], energy.charge_efficiency[:, None]
         stored = (energy.battery_kw > 0)[:, None]
 
@@ -314,9 +342,9 @@ class EnergyBlock:
         )
         segments = []
         for available, price in zip(energy.direct_kwh, energy.direct_yuan_per_kwh, strict=True):
-            cost = np.broadcast_to(price[:, None], base.shape)
+            cost = np.broadcast_to(price[:, None], base.shape) - own
             instead = np.minimum(spared(cost, "green"), sold)
-            segments.append((available, cost - by_site - instead))
+            segments.append((available, cost - by_site - of_load - instead))
         cost = energy.bundled_yuan_per_kwh
         segments.append((energy.bundled_kwh, cost - by_site - spared(cost, "green")))
         carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
@@ -327,10 +355,17 @@ class EnergyBlock:
         power = np.broadcast_to(np.where(stored, energy.battery_kw[:, None], 0.0), base.shape)
         segments.append((power, wear + drawn - dual[self.row["kw_out"]] - by_site))
         width = np.stack([w for w, _ in segments], axis=-1)
-        price = np.stack([p for _, p in segments], axis=-1) + (rows.share * by_site)[:, :, None]
+        asked = rows.share * by_site + problem.direct_rows.of_load * of_load
+        price = np.stack([p for _, p in segments], axis=-1) + asked[:, :, None]
         order = np.argsort(price, axis=-1, kind="stable")
         end = np.take_along_axis(width, order, -1).cumsum(axis=-1) - base[:, :, None]
         return np.ascontiguousarray(end), np.take_along_axis(price, order, -1)
+
+    def _by_site(self, values: Floats) -> Floats:
+        """What belongs to the sites under the direct-connection rule, (n_sites, 1)."""
+        out = np.zeros((len(self.problem.sites), 1))
+        out[self.problem.direct_rows.site, 0] = values
+        return out
 
     def mandate_interval(self, load_kwh: Floats, step_kwh: float = 1.0) -> Floats:
         """Left and right derivative of the cost by the green energy asked for, (n_scopes, 2).
@@ -352,7 +387,7 @@ class EnergyBlock:
         """The solver's point in kWh, with its tolerance put where it does no harm.
 
         Amounts below zero are lifted, the store is summed up again from its flows, the grid takes
-        what then differs from the load, and what is missing to the mandate is counted anew.
+        what then differs from the load, and what is missing to the rules is counted anew.
         """
         energy = self.problem.energy
         v = {k: np.maximum(point[index] * self.unit, 0.0) for k, index in self.column.items()}
@@ -370,6 +405,9 @@ class EnergyBlock:
         counted = matched + (v["sold"].sum(axis=0) if rows.volume else 0.0)
         asked = rows.share * (rows.member @ load.sum(axis=1)) + rows.carried_kwh
         missing = asked - rows.member @ counted.sum(axis=1) - v["retired"]
+        own, direct = self.problem.direct_rows, v["direct"].sum(axis=(0, 2))
+        unused = own.used * own.available_kwh - (direct + v["direct_in"].sum(axis=(0, 2)))[own.site]
+        uncovered = (own.of_load * load.sum(axis=1) - direct)[own.site]
         return Dispatch(
             direct_kwh=v["direct"],
             direct_charge_kwh=v["direct_in"],
@@ -385,4 +423,6 @@ class EnergyBlock:
             grey_stored_kwh=np.maximum(grey, 0.0),
             certificate_kwh=v["retired"],
             missing_kwh=np.maximum(missing, 0.0),
+            direct_use_short_kwh=self._by_site(np.maximum(unused, 0.0))[:, 0],
+            direct_load_short_kwh=self._by_site(np.maximum(uncovered, 0.0))[:, 0],
         )

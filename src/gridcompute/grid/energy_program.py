@@ -2,7 +2,7 @@
 
 Variables by site and hour: load, direct power used, stored and sold by source, bundled and grid
 power used and stored, discharge and store by colour; by scope of the mandate: certificates and what
-is missing.
+is missing; by site under the direct-connection rule: what is missing to its two shares.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ class EnergyProgram:
         self._battery()
         self._balance()
         self._mandate()
+        self._direct_rule()
 
     def bound(self) -> float:
         """What no dispatch goes below, yuan."""
@@ -201,3 +202,19 @@ class EnergyProgram:
             terms += [(index["load"][member].reshape(-1, 1), -rows.share)]
             terms += [(index[k][q : q + 1], 1) for k in ("missing", "retired")]
             self.program.constraints(carried[q : q + 1], terms, np.inf)
+
+    def _direct_rule(self) -> None:
+        rows, index = self.problem.direct_rows, self.index
+        price = rows.short_yuan_per_kwh
+        for s, available in zip(rows.site.tolist(), rows.available_kwh, strict=True):
+            asked = np.array([rows.used * available / self.unit])
+            load = self._most[s].sum() / self.unit
+            index[f"use_short {s}"] = self.program.variables(0, asked, price)
+            index[f"load_short {s}"] = self.program.variables(0, [rows.of_load * load], price)
+            direct = (index["direct"][:, s].reshape(-1, 1), 1.0)
+            stored = (index["direct_in"][:, s].reshape(-1, 1), 1.0)
+            short = (index[f"use_short {s}"], 1.0)
+            self.program.constraints(asked, [direct, stored, short], np.inf)
+            drawn = (index["load"][s].reshape(-1, 1), -rows.of_load)
+            short = (index[f"load_short {s}"], 1.0)
+            self.program.constraints(np.zeros(1), [direct, drawn, short], np.inf)

@@ -22,7 +22,7 @@ from .corridors import Corridors
 from .energy import Energy
 from .jobs import Jobs
 from .ledger import Ledger
-from .mandate import Mandate, Quotas
+from .mandate import DirectRule, Mandate, Quotas
 from .plan import Dispatch, Plan, Prices
 from .problem import Problem
 from .sites import Classes, Sites
@@ -51,6 +51,7 @@ SETTINGS = {
     "corridors": ("latency_rule",),
 }
 MANDATE = ("share", "scope", "rule", "new", "shortfall_yuan_per_kwh")
+DIRECT_RULE = ("used", "of_load", "sites", "shortfall_yuan_per_kwh")
 
 
 def write_problem(problem: Problem, folder: str | Path, *, format: str = "parquet") -> Path:
@@ -88,6 +89,7 @@ def write_problem(problem: Problem, folder: str | Path, *, format: str = "parque
         if name in SETTINGS:
             settings[name] = {k: getattr(table, k) for k in SETTINGS[name]}
     settings["mandate"] = {k: getattr(problem.mandate, k) for k in MANDATE}
+    settings["direct_rule"] = {k: getattr(problem.direct_rule, k) for k in DIRECT_RULE}
     ledger = problem.mandate.ledger
     if ledger is not None:
         (folder / "ledger.jsonl").unlink(missing_ok=True)
@@ -132,7 +134,8 @@ def read_problem(folder: str | Path) -> Problem:
             sizes |= {"destination": len(tables[name])}
     mandate = _mandate(settings, folder)
     label = str(settings.get("name", folder.name))
-    return Problem(hours=hours, mandate=mandate, name=label, **tables)
+    rule = DirectRule(**_rule(settings, "direct_rule", DIRECT_RULE, {"used": 0.0, "of_load": 0.0}))
+    return Problem(hours=hours, mandate=mandate, name=label, direct_rule=rule, **tables)
 
 
 def write_plan(plan: Plan, folder: str | Path) -> Path:
@@ -226,13 +229,19 @@ def _built(
     return kind.from_arrow(arrow, sizes=sizes, **extra)
 
 
-def _mandate(settings: Mapping[str, Any], folder: Path) -> Mandate:
-    given = dict(settings.get("mandate", {"share": 0.0}))
-    wrong = sorted(set(given) - set(MANDATE))
+def _rule(
+    settings: Mapping[str, Any], name: str, known: Sequence[str], none: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The settings of a rule; `none` where problem.json says nothing of it."""
+    given = dict(settings.get(name, none))
+    wrong = sorted(set(given) - set(known))
     if wrong:
-        raise InvalidProblemError(f"problem.json: mandate has no setting {wrong[0]!r}", "mandate")
-    if given.get("new") is not None:
-        given["new"] = tuple(given["new"])
+        raise InvalidProblemError(f"problem.json: {name} has no setting {wrong[0]!r}", name)
+    return given
+
+
+def _mandate(settings: Mapping[str, Any], folder: Path) -> Mandate:
+    given = _rule(settings, "mandate", MANDATE, {"share": 0.0})
     if "ledger" in settings:
         policy = dict(settings["ledger"])
         given["ledger"] = Ledger.read(folder / policy.pop("path"), **policy)

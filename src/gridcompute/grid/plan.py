@@ -56,6 +56,8 @@ class Dispatch(Columns):
     certificate_kwh, missing_kwh : float64 (n_scopes,)
         Certificates retired (volume rule only) and what is missing to the mandate, for each row of
         `Problem.mandate_rows`.
+    direct_use_short_kwh, direct_load_short_kwh : float64 (n_sites,)
+        What is missing to the two shares of the direct-connection rule; 0 at sites not under it.
     """
 
     title: ClassVar[str] = "dispatch"
@@ -74,6 +76,8 @@ class Dispatch(Columns):
     grey_stored_kwh: Floats = column("site hour", np.float64, "kWh")
     certificate_kwh: Floats = column("scope", np.float64, "kWh")
     missing_kwh: Floats = column("scope", np.float64, "kWh")
+    direct_use_short_kwh: Floats = column("site", np.float64, "kWh", default=0.0)
+    direct_load_short_kwh: Floats = column("site", np.float64, "kWh", default=0.0)
 
     @property
     def green_kwh(self) -> Floats:
@@ -142,8 +146,8 @@ class Plan:
     prices : Prices
     objective_yuan : float
         Exact cost: jobs' own costs, values of unplaced jobs, energy, wear, carbon, certificates,
-        what is missing to the mandate and to lower quotas, less exports and worth of what is
-        stored.
+        what is missing to the mandate, to the direct-connection rule and to lower quotas, less
+        exports and worth of what is stored.
     bound_yuan : float
         No plan costs less; proved by `prices`.
     without_option_yuan : float

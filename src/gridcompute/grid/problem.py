@@ -12,7 +12,7 @@ from ..errors import InvalidProblemError
 from .corridors import Corridors
 from .energy import Energy
 from .jobs import Jobs
-from .mandate import Mandate, MandateRows, Quotas
+from .mandate import DirectRows, DirectRule, Mandate, MandateRows, Quotas
 from .options import REASONS, filtered, hours_needed
 from .sites import Classes, Sites
 
@@ -41,6 +41,8 @@ class Problem:
         Default: no share is asked.
     name : str
         For reports.
+    direct_rule : DirectRule
+        What sites with direct sources must use of them. Default: nothing is asked.
 
     Notes
     -----
@@ -68,11 +70,13 @@ class Problem:
     quotas: Quotas
     mandate: Mandate = Mandate(share=0.0)
     name: str = "problem"
+    direct_rule: DirectRule = DirectRule(used=0.0, of_load=0.0)
 
     def __post_init__(self) -> None:
         """Check the tables against each other."""
         kinds = {"jobs": Jobs, "sites": Sites, "classes": Classes, "energy": Energy}
         kinds |= {"corridors": Corridors, "quotas": Quotas, "mandate": Mandate}
+        kinds |= {"direct_rule": DirectRule}
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 found = type(getattr(self, name)).__name__
@@ -85,6 +89,7 @@ class Problem:
         self._check_sizes()
         self._check_references()
         self.mandate.applies_to(self.sites)
+        self.direct_rule.applies_to(self.sites, self.energy)
 
     def _check_sizes(self) -> None:
         sizes = {
@@ -162,6 +167,11 @@ class Problem:
     def mandate_rows(self) -> MandateRows:
         """The mandate as linear rows over sites."""
         return self.mandate.rows(self.sites)
+
+    @cached_property
+    def direct_rows(self) -> DirectRows:
+        """The direct-connection rule as linear rows over sites."""
+        return self.direct_rule.rows(self.sites, self.energy)
 
     @cached_property
     def delay_ms(self) -> Floats:

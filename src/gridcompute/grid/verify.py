@@ -51,7 +51,8 @@ FAULTS = {
     "ExportForbidden": "power exported where reverse flow is forbidden",
     "CertificateForbidden": "certificates counted under the hourly rule",
     "MandateUnaccounted": "a scope neither meets the mandate nor reports what is missing",
-    "ShortfallOverstated": "more reported missing to the mandate than is missing",
+    "DirectRuleUnaccounted": "a site neither keeps the direct-connection rule nor says by how much",
+    "ShortfallOverstated": "more reported missing to a rule than is missing",
     "AccountMismatch": "a green number (N1 to N4, load, shortfall) differs from its recomputation",
     "CostMismatch": "the objective differs from the cost of this plan",
     "BoundUnproved": "the prices prove less than the bound claims",
@@ -114,7 +115,7 @@ def verify(plan: Plan) -> PlanCertificate:
     faults = list(_placement(plan))
     if not faults:  # with placements out of range the sums below mean nothing
         faults += [*_table(plan), *_resources(plan), *_balance(plan), *_store(plan)]
-        faults += [*_mandate(plan), *_account(plan)]
+        faults += [*_mandate(plan), *_direct_rule(plan), *_account(plan)]
     cost = _cost(plan) if not any(f.token == "PlacementMalformed" for f in faults) else np.nan
     slack = TOLERANCE * max(1.0, abs(cost))
     if not abs(cost - plan.objective_yuan) <= slack:
@@ -290,6 +291,23 @@ def _mandate(plan: Plan) -> Iterator[Fault]:
     yield from _above("ShortfallOverstated", "scope", d.missing_kwh, short + slack)
 
 
+def _direct_rule(plan: Plan) -> Iterator[Fault]:
+    d, rows = plan.dispatch, plan.problem.direct_rows
+    used = d.direct_kwh.sum(axis=(0, 2))
+    taken = used + d.direct_charge_kwh.sum(axis=(0, 2))
+    asked_use, asked_load = np.zeros(len(used)), np.zeros(len(used))
+    asked_use[rows.site] = rows.used * plan.problem.energy.direct_kwh.sum(axis=(0, 2))[rows.site]
+    asked_load[rows.site] = rows.of_load * _load(plan).sum(axis=1)[rows.site]
+    for where, asked, have, reported in (
+        ("own power used at site", asked_use, taken, d.direct_use_short_kwh),
+        ("own power of load at site", asked_load, used, d.direct_load_short_kwh),
+    ):
+        yield from _above("DirectRuleUnaccounted", where, asked, have + reported)
+        slack = TOLERANCE * np.maximum(1.0, asked)
+        most = np.maximum(asked - have, 0.0) + slack
+        yield from _above("ShortfallOverstated", where, reported, most)
+
+
 def _account(plan: Plan) -> Iterator[Fault]:
     """The green numbers, site by site in plain sums, against those the plan shows."""
     problem, d, rows = plan.problem, plan.dispatch, plan.problem.mandate_rows
@@ -354,6 +372,8 @@ def _cost(plan: Plan) -> float:
         -(worth * left).sum(),
         energy.certificate_yuan_per_kwh * d.certificate_kwh.sum(),
         rows.missing_yuan_per_kwh * d.missing_kwh.sum(),
+        problem.direct_rows.short_yuan_per_kwh
+        * (d.direct_use_short_kwh + d.direct_load_short_kwh).sum(),
     ]
     return float(np.sum(parts))
 
