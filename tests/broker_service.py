@@ -1,0 +1,80 @@
+"""What the tests of the example broker share: a process of it, its world, its jobs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+WORLD = {
+    "slots": ["slow", "quick", "dear"],
+    "capacity": [60, 40, 20],
+    "usd_per_h": [1.0, 2.5, 6.0],
+    "speed": {"vision": [1.0, 2.0, 4.0], "language": [1.0, 3.0, 8.0]},
+    "move_cost": 0.0,
+}
+
+
+class Service:
+    """A broker in a process of its own, its state in `folder`."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        world = folder / "given.json"
+        world.write_text(json.dumps(WORLD))
+        self.state = folder / "state"
+        command = [sys.executable, EXAMPLES / "broker.py", "--port", "0", "--world", world]
+        self.command = [*map(str, command), "--state", str(self.state), *options]
+        self.log: list[dict] = []
+
+    def start(self) -> dict:
+        """Start, and give what its log says on being ready."""
+        self.log.clear()
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+        self.url = f"http://127.0.0.1:{self.said('listening')['port']}"
+        return self.said("ready")
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.log.append(json.loads(line))
+
+    def said(self, event: str, after: int = 0) -> dict:
+        """The first line of the log, after so many, that tells of an event; waits for it."""
+        while True:
+            ended = self.process.poll() is not None and not self.reader.is_alive()
+            found = [x for x in self.log[after:] if x["event"] == event]
+            if found:
+                return found[0]
+            assert not ended, f"the broker ended without {event!r}: {self.log[-3:]}"
+            self.reader.join(0.01)
+
+    def end(self, how: int) -> None:
+        """Send a signal (0: none) and wait for the end."""
+        self.process.send_signal(how)
+        self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
+
+    def restart(self, how: int = signal.SIGKILL) -> dict:
+        """End it by a signal, and start it anew."""
+        self.end(how)
+        return self.start()
+
+
+def job(key: str, k: int = 0) -> dict:
+    return {
+        "id": key,
+        "family": ("vision", "language")[k % 2],
+        "work_h": 1.0 + k % 7,
+        "budget_usd": 20.0 + k % 11,
+        "delay_usd_per_h": float(k % 3),
+    }
+
+
+def events(lines) -> list[dict]:
+    return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
