@@ -129,7 +129,7 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
   for (std::size_t v = 0; v < node_.size(); ++v) {
     const auto& r = other.node_[v];
     const auto& l = other.link_[v];
-    node_[v] = {r.parent, r.size, r.up, r.down};
+    node_[v] = {r.parent, 0, r.up, r.down};
     link_[v] = {l.prev, l.last, l.pred};
   }
   price_tree();
@@ -149,7 +149,7 @@ void Simplex<Int>::hang(Node v, Int excess) {
   node_[at(v)].down = excess >= 0 ? excess : kArtificialRoom;
 }
 
-// Parents, preorder, sizes, lasts; children in ascending order.
+// Parents, preorder, lasts; children in ascending order.
 template <class Int>
 void Simplex<Int>::thread_tree(std::span<const Node> parent) {
   const Node n = net_->n;
@@ -160,7 +160,7 @@ void Simplex<Int>::thread_tree(std::span<const Node> parent) {
     sibling[at(v)] = child[p];
     child[p] = v;
   }
-  node_[at(root_)] = {kNoNode, 1, 0, 0};
+  node_[at(root_)] = {kNoNode, 0, kArtificialRoom, kArtificialRoom};
   next_[at(root_)] = root_;
   link_[at(root_)] = {root_, root_, kUp};
   Node end = root_;
@@ -173,7 +173,6 @@ void Simplex<Int>::thread_tree(std::span<const Node> parent) {
       continue;
     }
     link_[at(v)].last = v;
-    node_[at(v)].size = 1;
     while (v != root_ && sibling[at(v)] == kNoNode) {
       v = node_[at(v)].parent;
       link_[at(v)].last = end;
@@ -183,8 +182,6 @@ void Simplex<Int>::thread_tree(std::span<const Node> parent) {
   next_[at(end)] = root_;
   link_[at(root_)].prev = end;
   link_[at(root_)].last = end;
-  for (std::size_t v = 0; v < node_.size(); ++v) node_[v].size = 1;
-  for (Node v = end; v != root_; v = link_[at(v)].prev) node_[at(node_[at(v)].parent)].size += node_[at(v)].size;
 }
 
 template <class Int>
@@ -222,25 +219,72 @@ Arc Simplex<Int>::entering() {
   return kNoArc;
 }
 
+// Both ends climb in turn and leave marks. On the side of the tail the first node without room downwards blocks, unless
+// the paths meet below it: then something can be pushed.
 template <class Int>
-typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) const {
-  Node t = tail_[at(e)], h = head_[at(e)], above_tail = kNoNode, above_head = kNoNode;
-  Int tail_room = std::numeric_limits<Int>::max(), head_room = tail_room;
-  while (t != h) {
-    const Step &a = node_[at(t)], &b = node_[at(h)];
-    if (a.size < b.size) {
-      if (a.down < tail_room) tail_room = a.down, above_tail = t;
-      t = a.parent;
-    } else {
-      if (b.up <= head_room) head_room = b.up, above_head = h;
-      h = b.parent;
-    }
+typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) {
+  if (mark_ > std::numeric_limits<std::uint32_t>::max() - 2) forget_marks();
+  const std::uint32_t from_tail = ++mark_, from_head = ++mark_;
+  Node a = tail_[at(e)], b = head_[at(e)];
+  for (;;) {
+    Step& t = node_[at(a)];
+    if (t.mark == from_head) return cycle_through(e, a);
+    t.mark = from_tail;
+    if (t.down == 0) break;
+    Step& h = node_[at(b)];
+    if (h.mark == from_tail) return cycle_through(e, b);
+    h.mark = from_head;
+    if (a != root_) a = t.parent;
+    if (b != root_) b = h.parent;
   }
+  // Is the head below a? Whichever ends first knows: a walk through the subtree of a, or the climb of b.
+  const Node head = head_[at(e)], end = next_[at(link_[at(a)].last)];
+  for (Node v = a;;) {
+    if (b == root_) return {kNoNode, a, true, 0, false};
+    const Step& h = node_[at(b)];
+    if (h.mark == from_tail) return cycle_through(e, b);
+    b = h.parent;
+    v = next_[at(v)];
+    if (v == end) return {kNoNode, a, true, 0, true};
+    __builtin_prefetch(&potential_[at(v)]);
+    if (v != head) continue;
+    while (node_[at(b)].mark != from_tail) b = node_[at(b)].parent;
+    return cycle_through(e, b);
+  }
+}
+
+template <class Int>
+void Simplex<Int>::forget_marks() {
+  for (Step& r : node_) r.mark = 0;
+  mark_ = 0;
+}
+
+// The last that blocks on the way apex -> tail -> head -> apex.
+template <class Int>
+typename Simplex<Int>::Cycle Simplex<Int>::cycle_through(Arc e, Node apex) const {
+  Node above_tail = kNoNode, above_head = kNoNode;
+  Int tail_room = std::numeric_limits<Int>::max(), head_room = tail_room;
+  for (Node v = tail_[at(e)]; v != apex; v = node_[at(v)].parent)
+    if (node_[at(v)].down < tail_room) tail_room = node_[at(v)].down, above_tail = v;
+  for (Node v = head_[at(e)]; v != apex; v = node_[at(v)].parent)
+    if (node_[at(v)].up <= head_room) head_room = node_[at(v)].up, above_head = v;
   const Int own = net_->cap[at(e)];
-  // The last that blocks on the way apex -> tail -> head -> apex.
-  if (head_room <= own && head_room <= tail_room) return {t, above_head, false, head_room};
-  if (own <= tail_room) return {t, kNoNode, false, own};
-  return {t, above_tail, true, tail_room};
+  if (head_room <= own && head_room <= tail_room) return {apex, above_head, false, head_room, false};
+  if (own <= tail_room) return {apex, kNoNode, false, own, false};
+  return {apex, above_tail, true, tail_room, false};
+}
+
+// Which side of the arc above `top` has fewer nodes: two walks at once, until the shorter ends.
+template <class Int>
+bool Simplex<Int>::small_below(Node top) const {
+  const Node end = next_[at(link_[at(top)].last)];
+  for (Node v = top, w = end;;) {
+    v = next_[at(v)];
+    if (v == end) return true;
+    w = next_[at(w)];
+    if (w == top) return false;
+    __builtin_prefetch(&potential_[at(v)]);
+  }
 }
 
 // An artificial arc may leave empty; one that is full was given too little room for this width.
@@ -275,12 +319,7 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
     const Node from = cycle.tail_side ? top : node_[at(top)].parent;
     if (tail_[at(out)] != from) turn(out);
   }
-  const Node moved = node_[at(top)].size;
-  Node loses = node_[at(top)].parent, gains = below;  // side by side: the two walks wait for memory at once
-  for (; loses != cycle.apex && gains != cycle.apex; loses = node_[at(loses)].parent, gains = node_[at(gains)].parent)
-    node_[at(loses)].size -= moved, node_[at(gains)].size += moved;
-  for (; loses != cycle.apex; loses = node_[at(loses)].parent) node_[at(loses)].size -= moved;
-  for (; gains != cycle.apex; gains = node_[at(gains)].parent) node_[at(gains)].size += moved;
+  const bool small = cycle.small || small_below(top);
   detach(top);
   reroot(foot, top);
   attach(foot, below);
@@ -289,7 +328,7 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
   link_[at(foot)].pred = e;
   r.up = cycle.tail_side ? rest : cycle.room;
   r.down = cycle.tail_side ? cycle.room : rest;
-  shift(foot, cycle.tail_side ? -reduced : reduced);
+  shift(foot, small, cycle.tail_side ? -reduced : reduced);
 }
 
 template <class Int>
@@ -305,11 +344,9 @@ void Simplex<Int>::detach(Node top) {
 // new preorder is subtree(s_0), then for each i what subtree(s_i) had before and after subtree(s_{i-1}).
 template <class Int>
 void Simplex<Int>::reroot(Node foot, Node top) {
-  const Node whole = node_[at(top)].size;
   Step lower = node_[at(foot)];  // of s_{i-1}, as they were
   Link hung = link_[at(foot)];
   Node below = foot, end = hung.last, after = next_[at(end)];
-  node_[at(foot)].size = whole;
   while (below != top) {
     const Node s = lower.parent;
     const Step step = node_[at(s)];
@@ -323,7 +360,7 @@ void Simplex<Int>::reroot(Node foot, Node top) {
       end = link.last;
       after = next_[at(end)];
     }
-    node_[at(s)] = {below, whole - lower.size, lower.down, lower.up};
+    node_[at(s)] = {below, 0, lower.down, lower.up};
     link_[at(s)].pred = hung.pred;
     lower = step;
     hung = link;
@@ -349,19 +386,18 @@ void Simplex<Int>::attach(Node foot, Node below) {
 
 // Potentials of the subtree rise by `by`, or those of all other nodes fall by it.
 template <class Int>
-void Simplex<Int>::shift(Node foot, Int by) {
-  const Node size = node_[at(foot)].size, after = next_[at(link_[at(foot)].last)];
-  const bool inside = 2 * size <= net_->n + 1;
+void Simplex<Int>::shift(Node foot, bool inside, Int by) {
+  const Node after = next_[at(link_[at(foot)].last)];
   Node v = inside ? foot : after;
   const Node stop = inside ? after : foot;
   const Int step = inside ? by : -by;
-  counts_.repriced += inside ? size : net_->n + 1 - size;
   Int low = 0, high = 0;
   do {
     const Int p = potential_[at(v)] + step;
     potential_[at(v)] = p;
     low = std::min(low, p);
     high = std::max(high, p);
+    ++counts_.repriced;
     v = next_[at(v)];
   } while (v != stop);
   watch(low);

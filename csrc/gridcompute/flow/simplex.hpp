@@ -10,18 +10,25 @@
 // stored*: one at its capacity is stored turned round, cost negated. So an arc can improve the total exactly if its
 // reduced cost is negative, tree arcs price to 0, and pricing needs no state of arcs at all.
 //
-// Invariants (holds()).  (S1) `next` is a preorder of the tree, subtrees are contiguous: v .. last[v], `size[v]` nodes;
+// Invariants (holds()).  (S1) `next` is a preorder of the tree, subtrees are contiguous: v .. last[v];
 // (S2) up > 0 everywhere: each node can send more towards the root (strong feasibility); (S3) rooms and off-tree arcs
 // make a flow that meets the supplies; (S4) tree arcs have reduced cost 0.
 //
 // Steps.  Price a block of the order of sqrt(m) arcs, circularly; enter the least reduced cost of the first block that
-// has a negative one. One walk to the apex finds the room of the cycle and the last arc that blocks it, seen from the
-// apex in the direction of the push: that leaves, which keeps S2 and so cannot cycle. Hang the cut-off subtree on the
-// entering arc (one splice of the preorder a stem node) and shift its potentials, or those of all the rest if they are
-// fewer. At the end, with flow left on artificial arcs of cost big: a search of the residual graph either proves a cut
+// has a negative one. The last arc of its cycle that blocks, seen from the apex in the direction of the push, leaves:
+// that keeps S2 and so cannot cycle. Hang the cut-off subtree on the entering arc (one splice of the preorder a stem
+// node) and shift its potentials, or those of all the rest if they are fewer.
+//
+// Nearly all pivots push nothing. By S2 the arc that blocks is then the first without room above the tail, and the way
+// to the apex is of no interest: it is enough to know that the head is not below it. So the ends climb only until this
+// is settled (cycle_of()), a few steps where the cycle has hundreds; no sizes or depths of subtrees are kept, which
+// would have to be mended all the way; and which side of the cut is smaller is found by walking both at once.
+//
+// At the end, with flow left on artificial arcs of cost big: a search of the residual graph either proves a cut
 // (no answer), or big was too small and grows.
 //
-// Complexity.  No polynomial bound on pivots; O(depth + nodes moved) each. What happens on real graphs: docs page.
+// Complexity.  No polynomial bound on pivots; O(depth + nodes moved) each, less where nothing is pushed. What
+// happens on real graphs: docs page.
 //
 // Range proof.  Costs within Range::kMaxCost, big within kMaxBig, sum of supplies and capacities of use within kMaxFlow
 // (reduce.cpp). Potentials are watched whenever they change: leaving kMaxPotential ends the run as Outgrown, to go on
@@ -31,7 +38,8 @@
 // Source.  Cunningham, Math. Program. 11 (1976) 105 (strong feasibility); Kiraly and Kovacs, Acta Univ. Sapientiae
 // Inform. 4 (2012) 67 (block search, preorder tree); Grigoriadis, Math. Program. Study 26 (1986) 83 (block pricing).
 // Deviations.  Rooms live in the node records of the tree, so the walk to the apex touches one cache line a step;
-// arcs at capacity are turned; the smaller side of the cut is repriced; crash starts (crash.hpp).
+// arcs at capacity are turned; pivots that push nothing skip the way to the apex; the smaller side of the cut is
+// repriced; crash starts (crash.hpp).
 #pragma once
 
 #include <span>
@@ -76,7 +84,8 @@ class Simplex {
   // What one loop touches lies together: the walk to the apex reads Step (16 bytes in the narrow width), a change of
   // potentials runs along next_, the rest is for splicing.
   struct Step {
-    Node parent, size;
+    Node parent;
+    std::uint32_t mark;  // of the last climb that came by
     Int up, down;
   };
   struct Link {
@@ -87,6 +96,7 @@ class Simplex {
     Node apex, leaving;  // leaving: the node below the leaving arc, or kNoNode where the entering arc itself blocks
     bool tail_side;      // on which side of the entering arc it lies
     Int room;
+    bool small;  // is the subtree below the leaving arc known to be the smaller side?
   };
   static constexpr Node kNoNode = -1;
   static constexpr Arc kUp = -1, kDown = -2;  // artificial arcs: v -> root at cost 0, root -> v at cost big
@@ -100,7 +110,10 @@ class Simplex {
   void price_tree();
   void watch(Int potential) noexcept { outgrown_ |= potential > kLimit || potential < -kLimit; }
   [[nodiscard]] Arc entering();
-  [[nodiscard]] Cycle cycle_of(Arc e) const;
+  [[nodiscard]] Cycle cycle_of(Arc e);
+  void forget_marks();
+  [[nodiscard]] Cycle cycle_through(Arc e, Node apex) const;
+  [[nodiscard]] bool small_below(Node top) const;
   [[nodiscard]] bool fills_artificial(const Cycle& cycle) const;
   void push(Arc e, const Cycle& cycle);
   void turn(Arc e);
@@ -108,7 +121,7 @@ class Simplex {
   void detach(Node top);
   void reroot(Node foot, Node top);
   void attach(Node foot, Node below);
-  void shift(Node foot, Int by);
+  void shift(Node foot, bool inside, Int by);
   [[nodiscard]] std::vector<bool> reach() const;
   [[nodiscard]] bool separated(const std::vector<bool>& reached) const;
 
@@ -124,6 +137,7 @@ class Simplex {
   std::vector<Int> potential_;
   std::vector<Int> reduced_;
   Node root_;
+  std::uint32_t mark_ = 0;
   Arc block_, cursor_ = 0;
   Int big_ = 0;  // cost of kDown
   bool outgrown_ = false;

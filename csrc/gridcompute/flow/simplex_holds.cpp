@@ -7,7 +7,7 @@ template <class Int>
 bool Simplex<Int>::holds() const {
   const Node n = net_->n;
   Node seen = 0;
-  std::vector<Node> size(at(n) + 1, 1), last(at(n) + 1);
+  std::vector<Node> last(at(n) + 1);
   for (Node v = 0; v <= n; ++v) last[at(v)] = v;
   for (Node v = next_[at(root_)]; v != root_ && seen <= n; v = next_[at(v)], ++seen)
     if (next_[at(link_[at(v)].prev)] != v) return false;
@@ -20,8 +20,7 @@ bool Simplex<Int>::holds() const {
     const Step& r = node_[at(v)];
     const Arc e = link_[at(v)].pred;
     const auto p = at(r.parent);
-    if (r.up <= 0 || r.down < 0 || size[at(v)] != r.size || last[at(v)] != link_[at(v)].last) return false;
-    size[p] += size[at(v)];
+    if (r.up <= 0 || r.down < 0 || last[at(v)] != link_[at(v)].last) return false;
     if (last[p] == r.parent) last[p] = last[at(v)];  // the last child comes first, backwards
     if (e < 0) {
       if (r.parent != root_ || excess[at(v)] != (e == kUp ? r.down : -r.up)) return false;
