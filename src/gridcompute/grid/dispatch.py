@@ -266,6 +266,11 @@ class EnergyBlock:
         load = point[self.column["load"]] * self.unit
         return EnergyMinimum(float(bound * self.unit + (pi * base).sum()), load)
 
+    def mandate_at(self, pi: Floats) -> Floats:
+        """Prices of the mandate's rows that go with these prices of load, (n_scopes,)."""
+        self.minimum(pi)
+        return np.maximum(self._duals[self.row["mandate"]], 0.0)
+
     def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
         at = self._load_columns
         self.cost[at] = np.broadcast_to(cost, low.shape).ravel()

@@ -19,7 +19,7 @@ __all__ = ["PARTS", "Explanation", "Offer", "explain"]
 #: What the price of an option is made of, in the order printed.
 PARTS = {
     "energy": "its energy, without the mandate",
-    "mandate": "green energy that its load asks for",
+    "mandate": "what the green mandate asks for its load, or brings in for using green power",
     "capacity": "what its accelerator-hours are worth to others",
     "transfer": "moving its data",
     "corridor": "what its share of the corridor is worth to others",
@@ -83,7 +83,7 @@ class Explanation:
     names: tuple[tuple[str, ...], tuple[str, ...]] = dataclasses.field(repr=False)
 
     def __str__(self) -> str:
-        """In words, one line a site, the cheapest first."""
+        """In words: a line for each site with an option, the cheapest first, and each reason."""
         lines = [self._headline()]
         base = self.taken.parts if self.taken is not None else {}
         total = self.taken.yuan if self.taken is not None else self.value_yuan
@@ -97,9 +97,10 @@ class Explanation:
             named = ", ".join(f"{p} {yuan:+.2f}" for p, yuan in parts if abs(yuan) >= 0.005)
             room = "" if offer.fits else " (no room left)"
             lines.append(f"  at {name} {offer.yuan - total:+.2f} yuan{room}: {named or 'the same'}")
-        lines += [
-            f"  not at {name}: {token}, {REASONS[token]}" for name, token in self.shut.items()
-        ]
+        for token in REASONS:
+            where = [name for name, why in self.shut.items() if why == token]
+            if where:
+                lines.append(f"  not at {', '.join(where)}: {token}, {REASONS[token]}")
         return "\n".join(lines)
 
     def _headline(self) -> str:
@@ -156,12 +157,12 @@ def explain(plan: Plan, job: int) -> Explanation:
 
 
 def _offer(plan: Plan, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:
-    """The price of one option; the mandate's part is what its load adds to the mandate's row."""
+    """The price of one option."""
     problem, jobs, prices = plan.problem, plan.problem.jobs, plan.prices
     site, origin = int(problem.classes.site[c]), int(jobs.origin[job])
     gang, data, span = int(jobs.gang[job]), float(jobs.data_gb[job]), slice(t, t + d)
     kwh = gang * problem.kwh_per_accelerator_h[c, span]
-    asked = plan.mandate_yuan_per_kwh[site] * float(kwh.sum())
+    asked = float(kwh @ plan.mandate_yuan_per_kwh[site, span])
     was = (int(jobs.placed_class[job]), int(jobs.placed_start[job]))
     parts = {
         "energy": float(kwh @ prices.energy[site, span]) - asked,

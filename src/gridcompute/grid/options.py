@@ -24,14 +24,14 @@ __all__ = [
 #: Filters in the order they are applied, each with what it means for a job to fall at it. A job
 #: without options is given the first filter after which nothing is left. The tokens are stable.
 REASONS = {
-    "FamilyUnsupported": "no class can run this job family",
-    "MemoryTooSmall": "no accelerator left has the memory",
-    "ResidencyForbids": "the data may not go to any site left",
-    "LatencyTooHigh": "every site left is too far from the origin",
-    "WindowTooShort": "no class left finishes between release and deadline",
-    "GangTooLarge": "no class left ever has that many accelerators at once for that long",
-    "DataExceedsCorridor": "no corridor left carries the data in one hour",
-    "QuotaTooSmall": "the tenant's quota is below what this job alone takes",
+    "FamilyUnsupported": "no class runs this job family",
+    "MemoryTooSmall": "no accelerator that runs it has the memory",
+    "ResidencyForbids": "its data may not go where it could run",
+    "LatencyTooHigh": "too far from its origin, wherever it could run",
+    "WindowTooShort": "nothing finishes it between release and deadline",
+    "GangTooLarge": "never are there that many accelerators at once for that long",
+    "DataExceedsCorridor": "the corridor carries less than its data in an hour",
+    "QuotaTooSmall": "this job alone takes more than the tenant's quota",
 }
 #: Why a job with options was left out of a plan: what its options lack beside the jobs placed, or
 #: else what is so dear at the plan's prices that the job is worth less.

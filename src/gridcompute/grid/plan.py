@@ -276,13 +276,19 @@ class Plan:
 
     @cached_property
     def mandate_yuan_per_kwh(self) -> Floats:
-        """What a kWh of load costs at each site because of the mandate, (n_sites,).
+        """What a kWh of load costs because of the mandate, (n_sites, n_hours): part of
+        `prices.energy`.
 
-        The middle of the price interval of the site's scope, times the share asked for.
+        With lambda the mandate's price that goes with these prices of load, a kWh more costs
+        ``share * lambda`` in an hour in which the grid serves the last of the load; where green
+        power serves it, it brings in ``(1 - share) * lambda``.
         """
+        from .dispatch import EnergyBlock  # which knows what a dispatch is from here
+
         rows = self.problem.mandate_rows
-        middle = np.nan_to_num(self.prices.mandate.mean(axis=1), posinf=rows.missing_yuan_per_kwh)
-        return np.asarray(rows.share * (middle @ rows.member))
+        price = EnergyBlock(self.problem).mandate_at(self.prices.energy) @ rows.member
+        on_grid = self.dispatch.grid_kwh > 1e-6 * np.maximum(self.dispatch.load_kwh, 1.0)
+        return np.asarray(price[:, None] * (rows.share - ~on_grid))
 
     @cached_property
     def reasons(self) -> dict[int, str]:

@@ -12,7 +12,14 @@ import numpy as np
 from ..grid.audit import audit
 from ..grid.options import REASONS, REASONS_UNPLACED
 from ..version import __version__
-from .plan_tables import bottlenecks, claims, green_table, table
+from .plan_tables import (
+    account_rows,
+    bottlenecks,
+    claim_rows,
+    direct_rows,
+    mandate_rows,
+    table,
+)
 from .style import STYLE
 from .svg import flows, heat, legend, number, stack, tag
 
@@ -29,6 +36,13 @@ COLOURS = {
     "green from battery": "#2c7a4b",
     "grey from battery": "#8d8d96",
     "grid": "#cbc7bf",
+}
+#: Each status of a plan in words.
+STATUS = {
+    "optimal": "proved optimal",
+    "feasible": "solved as far as asked, or as it goes",
+    "time_limit": "the best within the time limit",
+    "stopped": "the best when it was stopped",
 }
 
 
@@ -85,7 +99,8 @@ def _headline(plan: Plan, title: str) -> str:
         tag("div", tag("small", name) + tag("b", value) + tag("span", note), class_="tile")
         for name, value, note in tiles
     )
-    line = f"{len(plan.problem.jobs):,} jobs, {sizes}, {plan.problem.hours} hours; {plan.status}."
+    line = f"{len(plan.problem.jobs):,} jobs, {sizes}, {plan.problem.hours} hours; "
+    line += f"{STATUS[plan.status]}."
     return tag("header", tag("h1", title) + tag("p", line)) + tag("div", boxes, class_="tiles")
 
 
@@ -125,6 +140,18 @@ def _energy(plan: Plan) -> str:
         "grey from battery": d.grey_discharge_kwh,
         "grid": d.grid_kwh,
     }
+    load = d.load_kwh.sum(axis=0)
+    share = np.divide(d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0)
+    unit, size = energy_unit(load)
+    fleet = stack(
+        f"All sites, {unit}",
+        [(k, COLOURS[k], values.sum(axis=0) / size) for k, values in layers.items()],
+        unit=unit,
+        share=np.nan_to_num(share),
+        note=f"{_green_share(plan):.0%} green; the line is the green share, 0 to 100%",
+        width=1100,
+        height=220,
+    )
     unit, size = energy_unit(d.load_kwh)
     pictures = [
         stack(
@@ -135,10 +162,15 @@ def _energy(plan: Plan) -> str:
         )
         for s, name in enumerate(_names(plan))
     ]
-    words = (
-        f"{unit} in each hour of the batch. All but grid and grey count as green in their own hour."
-    )
-    return tag("p", words) + tag("p", legend(list(COLOURS.items()))) + _panels(pictures)
+    words = "Power used in each hour of the batch. All but grid and grey counts as green."
+    keys = tag("p", legend(list(COLOURS.items())))
+    each = tag("h3", f"Each site, {unit}")
+    return tag("p", words) + keys + fleet + each + _panels(pictures)
+
+
+def _green_share(plan: Plan) -> float:
+    load = float(plan.green["load_kwh"].sum())
+    return float(plan.green["green_kwh"].sum()) / (load or 1.0)
 
 
 def _green(plan: Plan) -> str:
@@ -152,10 +184,31 @@ def _green(plan: Plan) -> str:
     head = tag(
         "p", escape(f"Rule in force: {account.rule}. Lowest N2: {account.worst[0]}. {words}")
     )
-    rules = tag("h3", "What this same plan would claim under other rules") + claims(account)
-    return (
-        head + green_table(account) + (tag("ul", alarms, class_="alarm") if alarms else "") + rules
+    out = head + (tag("ul", alarms, class_="alarm") if alarms else "")
+    return out + _beside(
+        ("The four numbers", "", table(*account_rows(account), sums=2)),
+        (
+            "The mandate and its price, yuan/kWh",
+            "Left: saved were a green kWh less asked for; right: the cost of one more.",
+            _filled(*mandate_rows(plan)),
+        ),
+        ("Direct sources", "", _filled(*direct_rows(plan, account))),
+        ("What this same plan would claim under other rules", "", table(*claim_rows(account))),
     )
+
+
+def _filled(head: list[str], rows: list[list[str]]) -> str:
+    return table(head, rows) if rows else tag("p", "None.")
+
+
+def _beside(*parts: tuple[str, str, str]) -> str:
+    """Tables (name, words, content) in pairs."""
+    boxes = [
+        tag("div", tag("h3", escape(name)) + (tag("p", escape(words)) if words else "") + content)
+        for name, words, content in parts
+    ]
+    pairs = ["".join(boxes[i : i + 2]) for i in range(0, len(boxes), 2)]
+    return "".join(tag("div", pair, class_="beside") for pair in pairs)
 
 
 def _prices(plan: Plan) -> str:
@@ -194,7 +247,8 @@ def _corridors(plan: Plan) -> str:
     peak = full.max(axis=2)
     np.fill_diagonal(peak, np.nan)
     words = (
-        "Sites as large as their load, darker the greener; the widest lines carry the most data."
+        "Sites as large as their load, darker the greener; the widest lines carry the most data, "
+        "and bend to the right of their way."
     )
     table_ = tag("h3", "Fullest hour of each corridor, from row to column")
     names = _names(plan)

@@ -21,8 +21,9 @@ __all__ = [
     "bottleneck_list",
     "bottleneck_rows",
     "bottlenecks",
-    "claims",
-    "green_table",
+    "claim_rows",
+    "direct_rows",
+    "mandate_rows",
     "table",
 ]
 
@@ -80,13 +81,45 @@ def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
     return head, lines
 
 
-def green_table(account: Audit) -> str:
-    """The four numbers by site, over the new sites and over all."""
-    return table(*account_rows(account), sums=2)
+def mandate_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
+    """Each scope of the mandate with what it asks, has and lacks, and its price from the left and
+    from the right: heads and rows.
+    """
+    rows, d = plan.problem.mandate_rows, plan.dispatch
+    green = d.green_kwh.sum(axis=1)
+    if rows.volume:
+        green = green + d.exported_kwh.sum(axis=(0, 2))
+    asked = rows.share * (rows.member @ plan.green["load_kwh"]) + rows.carried_kwh
+    head = ["scope", "asked MWh", "green MWh"]
+    head += [*(["certificates MWh"] if rows.volume else []), "short MWh", "left", "right"]
+    lines = []
+    for q, name in enumerate(rows.names):
+        low, high = (float(x) for x in plan.prices.mandate[q])
+        have = [asked[q], (rows.member[q] @ green)]
+        have += [*([d.certificate_kwh[q]] if rows.volume else []), d.missing_kwh[q]]
+        lines.append([name, *(number(float(x) / 1e3) for x in have), number(low), number(high)])
+    return head, lines
 
 
-def claims(account: Audit) -> str:
-    """What the plan would claim under every rule and scope."""
+def direct_rows(plan: Plan, account: Audit) -> tuple[list[str], list[list[str]]]:
+    """How each site with direct sources uses them, beside the direct-connection rule."""
+    own, rule = plan.problem.energy.direct_kwh.sum(axis=(0, 2)), plan.problem.direct_rule
+    direct, ruled = account.direct, bool(account.direct["ruled"].any())
+    head = ["site", "can deliver MWh", "used or stored", "carry of load"]
+    head += [f"asked: {rule.used:.0%}, {rule.of_load:.0%}; short MWh"] if ruled else []
+    lines = []
+    for s in np.flatnonzero(own > 0):
+        line = [str(account.sites["name"][s]), number(float(own[s]) / 1e3)]
+        line += [f"{direct['own_used'][s]:.1%}", f"{direct['of_load'][s]:.1%}"]
+        if ruled:
+            short = float(direct["short_kwh"][s]) / 1e3
+            line.append(number(short) if direct["ruled"][s] else "–")
+        lines.append(line)
+    return head, lines
+
+
+def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
+    """What the plan would claim under every rule and scope: heads and rows."""
     rows = [
         [
             f"{c.rule}, per {c.scope}",
@@ -98,7 +131,7 @@ def claims(account: Audit) -> str:
         ]
         for c in account.claims
     ]
-    return table(["rule", "mean", "worst", "at", "met", "certificates MWh"], rows)
+    return ["rule", "mean", "worst", "at", "met", "certificates MWh"], rows
 
 
 def bottleneck_rows(plan: Plan, most: int = 18) -> tuple[list[str], list[list[str]]]:
@@ -128,7 +161,7 @@ def _capacity(plan: Plan) -> Iterator[Bottleneck]:
         h = int(np.argmax(earns[c]))
         if earns[c].sum() > 0:
             where = f"{names[classes.site[c]]}, {classes.accelerator_names[classes.accelerator[c]]}"
-            unit = f"accelerator-h at {h}"
+            unit = f"accelerator-h, hour {h}"
             yield Bottleneck(
                 "capacity", where, float(plan.prices.capacity[c, h]), unit, float(earns[c].sum())
             )
@@ -141,7 +174,7 @@ def _corridors(plan: Plan) -> Iterator[Bottleneck]:
     )
     for o, d in np.argwhere(earns.sum(axis=2) > 0):
         h = int(np.argmax(earns[o, d]))
-        unit = f"GB at {h}"
+        unit = f"GB, hour {h}"
         where = f"{names[o]} to {names[d]}"
         yield Bottleneck("corridor", where, float(prices[o, d, h]), unit, float(earns[o, d].sum()))
 

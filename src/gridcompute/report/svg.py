@@ -103,11 +103,15 @@ def stack(
     *,
     unit: str,
     line: float | None = None,
+    share: NDArray[np.float64] | None = None,
     note: str = "",
     width: int = 262,
     height: int = 150,
 ) -> str:
-    """Layers (name, colour, value by hour) on each other, as steps; `line` is a dashed level."""
+    """Layers (name, colour, value by hour) on each other, as steps.
+
+    `line` is a dashed level; `share`, by hour, is drawn as steps from 0 to 100 % of the height.
+    """
     left, top, bottom = 40, 24, 18
     hours = len(layers[0][2])
     total = np.sum([values for _, _, values in layers], axis=0)
@@ -117,13 +121,11 @@ def stack(
         tag("text", escape(title), x=left, y=14, class_="strong"),
         tag("text", escape(note), x=width - 6, y=14, text_anchor="end", class_="small"),
     ]
-    for share in (0.0, 0.5, 1.0):
-        y = top + tall * (1 - share)
+    for part in (0.0, 0.5, 1.0):
+        y = top + tall * (1 - part)
         out.append(tag("line", x1=left, x2=width - 6, y1=y, y2=y, class_="rule"))
         out.append(
-            tag(
-                "text", number(most * share), x=left - 4, y=y + 4, text_anchor="end", class_="small"
-            )
+            tag("text", f"{most * part:,g}", x=left - 4, y=y + 4, text_anchor="end", class_="small")
         )
     edge = left + wide * np.repeat(np.arange(hours + 1), 2)[1:-1] / hours
     floor = np.zeros(hours)
@@ -142,10 +144,19 @@ def stack(
     if line:
         y = top + tall * (1 - line / most)
         out.append(tag("line", x1=left, x2=width - 6, y1=y, y2=y, class_="limit"))
+    if share is not None:
+        steps = zip(edge, top + tall * (1 - np.repeat(share, 2)), strict=True)
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in steps)
+        hint = tag("title", escape(f"{title}: green share, {_spans(share)}"))
+        out.append(tag("polyline", hint, points=path, class_="share"))
     for h in range(0, hours + 1, max(1, hours // 4)):
         x = left + wide * h / hours
         out.append(tag("text", str(h), x=x, y=height - 4, text_anchor="middle", class_="small"))
     return _picture(width, height, "".join(out))
+
+
+def _spans(share: NDArray[np.float64]) -> str:
+    return f"{np.nanmin(share, initial=1.0):.0%} to {np.nanmax(share, initial=0.0):.0%}"
 
 
 def _round_up(value: float) -> float:
@@ -175,19 +186,21 @@ def flows(
     unit: str,
     most: int = 24,
     width: int = 1040,
-    height: int = 560,
 ) -> str:
-    """Sites where they lie, as large as their load, as dark as they are green; largest flows."""
-    pad = 112
-    span = max(float(np.ptp(longitude)), 1e-9), max(float(np.ptp(latitude)), 1e-9)
-    x = pad + (longitude - longitude.min()) / span[0] * (width - 2 * pad)
-    y = pad + (latitude.max() - latitude) / span[1] * (height - 2 * pad)
+    """Sites where they lie, as large as their load, as dark as they are green; largest flows.
+
+    Drawn are the `most` largest flows, and the largest of each site whatever its size.
+    """
+    side, end = 90, 48
+    span = max(float(np.ptp(longitude)), 1e-9), float(np.ptp(latitude))
+    inner = width - 2 * side
+    # A degree of latitude is a quarter longer than one of longitude at 37 degrees north.
+    height = int(np.clip(inner * 1.25 * span[1] / span[0], 120, 520)) + 2 * end
+    x = side + (longitude - longitude.min()) / span[0] * inner
+    y = end + (latitude.max() - latitude) / (span[1] or 1.0) * (height - 2 * end)
     out = []
-    order = np.argsort(-moved, axis=None, kind="stable")[:most]
-    largest = float(moved.max()) or 1.0
-    for o, d in zip(*np.unravel_index(order, moved.shape), strict=True):
-        if moved[o, d] <= 0:
-            continue
+    largest = float(moved.max(initial=0.0)) or 1.0
+    for o, d in _drawn(moved, most):
         bend = 0.14
         cx = (x[o] + x[d]) / 2 + bend * (y[d] - y[o])
         cy = (y[o] + y[d]) / 2 - bend * (x[d] - x[o])
@@ -195,30 +208,61 @@ def flows(
         path = f"M{x[o]:.1f},{y[o]:.1f} Q{cx:.1f},{cy:.1f} {x[d]:.1f},{y[d]:.1f}"
         weight = 0.8 + 6 * moved[o, d] / largest
         out.append(tag("path", hint, d=path, class_="flow", stroke_width=f"{weight:.2f}"))
-    reach = float(size.max()) or 1.0
+    radius = 4 + 15 * np.sqrt(size / (float(size.max(initial=0.0)) or 1.0))
     for i, name in enumerate(names):
-        radius = 4 + 15 * float(np.sqrt(size[i] / reach))
         hint = tag(
             "title", escape(f"{name}: {number(float(size[i]))} {unit}, {share[i]:.0%} green")
         )
-        place = {"cx": f"{x[i]:.1f}", "cy": f"{y[i]:.1f}", "r": f"{radius:.1f}"}
+        place = {"cx": f"{x[i]:.1f}", "cy": f"{y[i]:.1f}", "r": f"{radius[i]:.1f}"}
         out.append(tag("circle", hint, fill=colour(float(share[i])), class_="site", **place))
-        side = _side(x, y, i)
-        spot = {"x": f"{x[i] + side * (radius + 5):.1f}", "y": f"{y[i] + 4:.1f}"}
-        if side == 0:
-            spot["y"] = f"{y[i] - radius - 5:.1f}"
-        out.append(tag("text", escape(name), text_anchor=("middle", "start", "end")[side], **spot))
+    for name, (left, low) in zip(names, _labels(names, x, y, radius), strict=True):
+        out.append(tag("text", escape(name), x=f"{left:.1f}", y=f"{low:.1f}", class_="name"))
     return _picture(width, height, "".join(out))
 
 
-def _side(x: NDArray[np.float64], y: NDArray[np.float64], i: int) -> int:
-    """Where a site's name goes: above (0), right (1) or left (-1), away from a close neighbour."""
-    apart = np.hypot(x - x[i], y - y[i])
-    apart[i] = np.inf
-    near = int(np.argmin(apart)) if len(x) > 1 else i
-    if near == i or apart[near] > 90:
-        return 0
-    return 1 if (x[i], i) > (x[near], near) else -1
+def _drawn(moved: NDArray[np.float64], most: int) -> list[tuple[int, int]]:
+    """The largest flows, and each site's largest, largest last."""
+    order = np.argsort(-moved, axis=None, kind="stable")[:most].tolist()
+    n = len(moved)
+    for i in range(n):
+        touching = np.concatenate([moved[i], moved[:, i]])
+        at = int(np.argmax(touching))
+        order.append(i * n + at if at < n else (at - n) * n + i)
+    flat = sorted({k for k in order if moved.flat[k] > 0}, key=lambda k: (moved.flat[k], k))
+    return [divmod(k, n) for k in flat]
+
+
+def _labels(
+    names: Sequence[str],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    radius: NDArray[np.float64],
+) -> list[tuple[float, float]]:
+    """Left end and foot of each site's name: the first place beside it that hides least."""
+    reach = radius + 14  # room for the ends of flows as well
+    around = np.stack([x - reach, y - reach, x + reach, y + reach], axis=1)
+    taken = [tuple(box) for box in around.tolist()]
+    out = []
+    for i, (name, a, b, r) in enumerate(zip(names, x, y, radius, strict=True)):
+        wide, high, gap = 6.6 * len(name), 11.0, r + 4
+        places = [
+            (a + gap, b + 4),
+            (a - gap - wide, b + 4),
+            (a - wide / 2, b - gap),
+            (a - wide / 2, b + gap + high),
+        ]
+        boxes = [(left, low - high, left + wide, low + 2) for left, low in places]
+        others = taken[:i] + taken[i + 1 :]
+        hidden = [sum(_overlap(box, other) for other in others) for box in boxes]
+        best = int(np.argmin(hidden))
+        taken.append(boxes[best])
+        out.append(places[best])
+    return out
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Common area of two boxes (left, top, right, foot)."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
 def _picture(width: float, height: float, content: str, top: int = 0) -> str:

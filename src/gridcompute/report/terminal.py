@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..grid.audit import audit
-from .plan_tables import account_rows, bottleneck_rows
+from .plan_tables import account_rows, bottleneck_rows, mandate_rows
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,20 +19,30 @@ __all__ = ["show"]
 def show(plan: Plan, console: Console) -> None:
     """Print the tables of a plan."""
     account = audit(plan)
-    console.print(_summary(plan))
+    _summary(plan, console)
     title = f"Green energy, four numbers; rule in force: {account.rule}"
     head, rows = account_rows(account)
-    console.print(_table(title, head, rows, sums=2))
+    _print(console, title, _table(head, rows, sums=2))
     name, lowest = account.worst
     console.print(f"Lowest N2 among the new sites: {name}, {lowest:.1%}.")
     for alarm in account.alarms:
         console.print(f"ALARM: {alarm}", style="red")
+    head, rows = mandate_rows(plan)
+    if rows:
+        title = "The mandate; its price by a green kWh less (left) and more (right), yuan/kWh"
+        _print(console, title, _table(head, rows))
     head, rows = bottleneck_rows(plan, most=8)
     if rows:
-        console.print(_table("What holds the plan back, in yuan", head, rows, words=2))
+        _print(console, "What holds the plan back, in yuan", _table(head, rows, words=2))
 
 
-def _summary(plan: Plan) -> Table:
+def _print(console: Console, title: str, table: Table) -> None:
+    """A title on a line of its own: rich would wrap it to the table's width."""
+    console.print(title, style="bold", highlight=False)
+    console.print(table)
+
+
+def _summary(plan: Plan, console: Console) -> None:
     problem, n = plan.problem, len(plan.assignment)
     placed = int((plan.assignment >= 0).sum())
     seconds = plan.stats.get("seconds", {})
@@ -47,18 +57,15 @@ def _summary(plan: Plan) -> Table:
     ]
     sizes = f"{len(problem.classes)} classes at {len(problem.sites)} sites"
     title = f"{problem.name}: {n:,} jobs, {sizes}, {problem.hours} hours"
-    return _table(title, ["", ""], rows, heads=False)
+    _print(console, title, _table(["", ""], rows, heads=False))
 
 
-def _table(title: str, head: list[str], rows: list[list[str]], **options: Any) -> Table:
+def _table(head: list[str], rows: list[list[str]], **options: Any) -> Table:
     """A table with words to the left and numbers to the right; `sums` last rows set apart."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     out = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         show_header=options.get("heads", True),
