@@ -265,7 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--world", type=Path, help="slot classes, prices, speeds (default: a small invented one)")
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=8080, help="0: any, which the log tells")
-    add("--interval", type=float, default=0.3, help="seconds between rounds")
+    add("--interval", type=float, default=0.2, help="seconds between rounds")
     add("--snapshot", type=float, default=5.0, help="seconds between snapshots")
     add("--queue", type=int, default=50_000, help="changes that may wait for a round; then 503")
     add("--keep", type=int, default=100_000, help="placements kept for those who resume")

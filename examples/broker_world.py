@@ -142,7 +142,7 @@ class Broker:
         config: dict[str, Any],
         journal: Journal,
         *,
-        interval: float = 0.3,
+        interval: float = 0.2,
         snapshot_s: float = 5.0,
         queue: int = 50_000,
         keep: int = 100_000,

@@ -1,0 +1,234 @@
+"""The example broker under load over loopback: submits a second, and how long its rounds take.
+
+python benches/broker_load.py [--jobs 200000] [--seconds 20] [--rate 2000] [--batch 1]
+
+An invented world of 100 slot classes and 8 families is filled with `--jobs` jobs; then `--clients`
+connections, kept alive, send `--rate` jobs a second (0: as fast as they are answered), `--batch` to
+a request, and as many of the oldest are cancelled, so that the number of live jobs stays. One more
+reads the placements. The client is this process; it and the broker share the machine's cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvloop
+
+BROKER = Path(__file__).resolve().parent.parent / "examples" / "broker.py"
+
+
+def make_world(r: np.random.Generator, jobs: int) -> dict[str, Any]:
+    """A tenth of the slots is free once all jobs are in."""
+    classes = 100
+    speed = r.uniform(1.0, 8.0, (8, classes))
+    return {
+        "slots": [f"slot-{s}" for s in range(classes)],
+        "capacity": r.multinomial(int(jobs / 0.9), r.dirichlet(np.full(classes, 2.0))).tolist(),
+        "usd_per_h": r.uniform(1.0, 5.0, classes).tolist(),
+        "speed": {f"family-{f}": row.tolist() for f, row in enumerate(speed)},
+        "move_cost": 0.5,
+    }
+
+
+def make_jobs(r: np.random.Generator, start: int, n: int) -> list[dict[str, Any]]:
+    """Jobs that differ in family, work and haste; none is left out for its price."""
+    work = np.minimum(r.lognormal(1.0, 1.2, n), 1000.0)
+    families, delay = r.integers(0, 8, n).tolist(), r.lognormal(0.0, 0.7, n).tolist()
+    rows = zip(families, work.tolist(), delay, strict=True)
+    return [
+        {
+            "id": f"job-{start + k}",
+            "family": f"family-{f}",
+            "work_h": w,
+            "budget_usd": 1e6,
+            "delay_usd_per_h": d,
+        }
+        for k, (f, w, d) in enumerate(rows)
+    ]
+
+
+class Connection:
+    """HTTP/1.1 kept alive, one request after another: no more than a client must do."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def to(cls, port: int) -> Connection:
+        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=2**24))
+
+    async def ask(self, path: str, body: bytes | None = None) -> Any:
+        """The answer's JSON; anything but 2xx is an error."""
+        head = "GET" if body is None else "POST"
+        text = f"{head} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        self.writer.write(
+            f"{text}Content-Length: {len(body or b'')}\r\n\r\n".encode() + (body or b"")
+        )
+        top = await self.reader.readuntil(b"\r\n\r\n")
+        size = int(top.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        answer = await self.reader.readexactly(size)
+        if top[9:10] != b"2":
+            raise RuntimeError((top + answer).decode())
+        return json.loads(answer)
+
+
+async def follow(port: int, after: int, seen: list[int]) -> None:
+    """Count the placements as they come."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET /placements?after={after} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    while chunk := await reader.read(2**16):
+        seen[0] += chunk.count(b"\ndata: ")
+
+
+async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> dict[str, Any]:
+    """Fill the world, then the load."""
+    c = await Connection.to(port)
+    for start in range(0, args.jobs, 5000):
+        while (await c.ask("/health"))["queue"] > 20_000:
+            await asyncio.sleep(0.05)
+        batch = make_jobs(r, start, min(5000, args.jobs - start))
+        await c.ask("/jobs", json.dumps(batch).encode())
+    while (await c.ask("/health"))["queue"]:
+        await asyncio.sleep(0.05)
+    for start in range(args.jobs, args.jobs + 5000, 500):  # warm
+        await c.ask("/jobs", json.dumps(make_jobs(r, start, 500)).encode())
+        await asyncio.sleep(0.5)
+    alive = deque(f"job-{k}" for k in range(args.jobs + 5000))
+    total = int((args.rate or 10_000) * args.seconds)
+    jobs = make_jobs(r, len(alive), total)
+    bodies = [
+        json.dumps(jobs[k] if args.batch == 1 else jobs[k : k + args.batch]).encode()
+        for k in range(0, total, args.batch)
+    ]
+    seen, answered, late = [0], 0, []
+    after = (await c.ask("/jobs"))["seq"]
+    follower = asyncio.create_task(follow(port, after, seen))
+    begin = time.perf_counter()
+    begin_wall, begin_cpu = time.time(), time.process_time()
+    todo = iter(enumerate(bodies))
+
+    async def client(connection: Connection) -> None:
+        nonlocal answered
+        for k, body in todo:
+            due = begin + k * args.batch / args.rate if args.rate else 0.0
+            if (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            start = time.perf_counter()
+            told = await connection.ask("/jobs", body)
+            answered += told["accepted"]  # `+= await` would read the count before it waits
+            late.append(time.perf_counter() - max(due, 0.0 if args.rate else start))
+            if time.perf_counter() - begin > args.seconds:
+                return
+
+    async def ends() -> None:
+        gone, c = 0, await Connection.to(port)
+        while True:
+            await asyncio.sleep(0.1)
+            while answered - gone >= 100:
+                ids = [alive.popleft() for _ in range(100)]
+                await c.ask("/cancel", json.dumps({"ids": ids}).encode())
+                gone += 100
+
+    ending = asyncio.create_task(ends())
+    connections = [await Connection.to(port) for _ in range(args.clients)]
+    await asyncio.gather(*(client(x) for x in connections))
+    seconds = time.perf_counter() - begin
+    end_wall, cpu = time.time(), time.process_time() - begin_cpu
+    ending.cancel()
+    health = await (await Connection.to(port)).ask("/health")  # idle ones are closed after 5 s
+    await asyncio.sleep(1.0)
+    follower.cancel()
+    return {
+        "answered": answered, "seconds": seconds, "late": late, "seen": seen[0],
+        "from": begin_wall, "to": end_wall, "cpu": cpu, "live": health["live"],
+    }  # fmt: skip
+
+
+def report(args: argparse.Namespace, told: dict[str, Any], log: list[dict[str, Any]]) -> None:
+    """The figures; every round of the window must have ended at its optimum."""
+    span = [x for x in log if told["from"] <= x["time"] <= told["to"]]
+    rounds = [x for x in span if x["event"] == "round"]
+    assert all(x["status"] == "optimal" and x["gap"] < 1e-9 for x in rounds)
+    assert not any(x["level"] == "ERROR" for x in log)
+    rate = told["answered"] / told["seconds"]
+    print(
+        f"{told['live']:,} live jobs; {args.rate or 'all'} asked a second, {args.batch} a request, "
+        f"{args.clients} connections: {rate:,.0f} a second acknowledged for {told['seconds']:.1f} s"
+        "\nof each: 50, 95, 99, 100 %"
+    )
+
+    def line(what: str, values: list[float], unit: str = "ms") -> None:
+        q = np.quantile(values, [0.5, 0.95, 0.99, 1.0])
+        print(f"{what}: {q[0]:.1f} / {q[1]:.1f} / {q[2]:.1f} / {q[3]:.1f} {unit}")
+
+    line("acknowledged after", [x * 1e3 for x in told["late"]])
+    line(f"{len(rounds)} rounds", [x["ms"] for x in rounds])
+    line("added a round", [x["added"] for x in rounds], "jobs")
+    line("snapshots", [x["ms"] for x in span if x["event"] == "snapshot"] or [float("nan")])
+    cold = sum(x["why"] != "warm" for x in rounds)
+    print(
+        f"placements told {sum(x['changes'] for x in rounds):,}, read {told['seen']:,}; cold {cold}"
+    )
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"client {told['cpu'] / told['seconds']:.2f} cores in the window; broker in all "
+        f"{usage.ru_utime + usage.ru_stime:.1f} s, at most {usage.ru_maxrss / 2**20:.2f} GB"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--jobs", type=int, default=200_000)
+    add("--seconds", type=float, default=20.0)
+    add("--rate", type=float, default=2000.0)
+    add("--batch", type=int, default=1)
+    add("--clients", type=int, default=32)
+    add("--interval", type=float, default=0.2)
+    add("--seed", type=int, default=1)
+    args = parser.parse_args()
+    r = np.random.default_rng(args.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        world = Path(folder) / "given.json"
+        world.write_text(json.dumps(make_world(r, args.jobs)))
+        out = Path(folder) / "log"
+        command = [
+            sys.executable,
+            BROKER,
+            "--port",
+            0,
+            "--world",
+            world,
+            "--state",
+            f"{folder}/state",
+        ]
+        command += ["--interval", args.interval]
+        with out.open("w") as file:
+            broker = subprocess.Popen([*map(str, command)], stdout=file)
+        try:
+            while '"ready"' not in out.read_text():
+                assert broker.poll() is None, "the broker has ended"
+                time.sleep(0.1)
+            log = [json.loads(x) for x in out.read_text().splitlines()]
+            port = next(x["port"] for x in log if x["event"] == "listening")
+            told = uvloop.run(load(args, port, r))
+        finally:
+            broker.terminate()
+            broker.wait()
+        log = [json.loads(x) for x in out.read_text().splitlines()]
+    report(args, told, log)
+
+
+if __name__ == "__main__":
+    main()
