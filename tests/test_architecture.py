@@ -198,7 +198,7 @@ def test_the_rules_catch_what_they_should() -> None:
     assert offence("errors", "version")
     assert offence("costs", "_core")
     assert offence("grid.match", "_ingest")
-    assert offence("grid.match", "report.tables")
+    assert offence("grid.match", "report.plan_tables")
     assert offence("", "cli")
     assert offence("transport", "")
     assert offence("grid.match", "_core") is None

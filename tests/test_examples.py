@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import gzip
 import importlib.util
-import re
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -28,52 +28,61 @@ def real_day():
     return load("real_day")
 
 
-@pytest.fixture(scope="module")
-def data(real_day):
-    files = (real_day.TRACE, real_day.NODES, real_day.TENSOR, real_day.SPECS)
-    missing = [f for f in files if not (real_day.DATA / f).exists()]
-    if missing:
-        pytest.skip(f"no real data here: ../shared/data lacks {', '.join(missing)}")
-    return real_day.DATA
+def write(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
 
 
-@pytest.mark.parametrize("days", [1, pytest.param(3, marks=pytest.mark.slow)])
-def test_real_day(real_day, data, tmp_path, capsys, days):
-    """If this fails, the main job no longer runs on real input."""
-    arguments = ["--days", str(days), "--out", str(tmp_path), "--verify"]
-    assert real_day.main(arguments) == 0
+def ran(real_day, capsys, tmp_path: Path, *arguments: str) -> str:
+    """What a run prints; it must have verified its plan and written its page."""
+    code = real_day.main(["--verify", "--out", str(tmp_path / "out"), *arguments])
     out = capsys.readouterr().out
+    assert code == 0, out
     assert "certificate: valid" in out
-    assert "Scarcest slot classes" in out
-    assert re.search(r"jobs placed +│ +[\d,]+", out)
-    assert (tmp_path / "real_day.png").read_bytes().startswith(b"\x89PNG")
+    assert "Green energy, four numbers" in out
+    assert "<svg" in (tmp_path / "out" / "real_day.html").read_text(encoding="utf-8")
+    return out
 
 
-def test_slices_conserve_the_work(real_day, data):
-    """A slice lost or doubled at the edges would change how many GPU-hours a day asks for."""
-    trace = real_day.read_trace(data)
-    assert len(trace["gpus"]) == 82_247
-    whole = int(np.ceil(trace["start_h"] + trace["hours"]).max() - trace["start_h"].min()) + 2
-    begin = int(np.floor(trace["start_h"].min()))
-    slices = real_day.cut(trace, begin, whole)
-    asked = np.bincount(slices.job, slices.gpus * slices.work_h)
-    assert np.allclose(asked, trace["gpus"] * trace["hours"])
-    assert (slices.work_h > 0).all()
-    assert (slices.work_h <= 1).all()
-    day = real_day.cut(trace, begin + 600, 24)
-    inside = (slices.hour >= 600) & (slices.hour < 624)
-    assert len(day.job) == inside.sum()
+def test_real_day_on_a_small_trace(real_day, tmp_path, capsys):
+    """If this fails, the example is broken where the published files are not at hand."""
+    jobs = [
+        f"2017-10-09 {h:02d}:0{m}:00,{1800 * (1 + m)},{1 + m}" for h in range(24) for m in (0, 3)
+    ]
+    write(
+        tmp_path / "traces/philly/philly.csv.gz",
+        ["timestamp,duration,num_gpus", *jobs],
+    )
+    hours = [(dt.datetime(2022, 7, 19) + dt.timedelta(hours=h), h) for h in range(72)]
+    zone = [f"{when},{300 + h % 24},{40 + h % 24}" for when, h in hours]
+    head = "datetime_utc,ci_direct_g_per_kwh,renewable_pct"
+    write(tmp_path / real_day.ZONE.format(zone="XX"), [head, *zone])
+    price = [f"{when},{50 + h % 24}" for when, h in hours]
+    write(tmp_path / real_day.PRICES.format(zone="XX"), ["datetime_utc,usd_per_mwh", *price])
+    data = ("--data", str(tmp_path), "--zone", "XX")
+    assert "48 jobs" in ran(real_day, capsys, tmp_path, *data)
+    with pytest.raises(SystemExit, match="has no hour of 2021-01-01"):
+        real_day.main([*data, "--date", "2021-01-01"])
+    with pytest.raises(SystemExit, match=r"not here: .*pai-100k"):
+        real_day.main([*data, "--trace", "pai"])
 
 
-def test_the_inventory_is_lent_in_whole_nodes(real_day, data):
-    kinds = real_day.read_kinds(data)
-    assert kinds.gpus.sum() == 10_412
-    assert (np.diff(kinds.speed) >= 0).all()
-    assert kinds.speed[0] == 1.0
-    lent = real_day.lend(kinds, 20_000, 24)
-    assert (lent.gpus % lent.node_gpus == 0).all()
-    assert 24 * (lent.gpus * np.floor(lent.speed)).sum() >= 20_000
-    assert (lent.gpus <= kinds.gpus).all()
+@pytest.mark.parametrize(
+    ("trace", "jobs"),
+    [
+        ("philly", "400"),
+        pytest.param("pai", "3000", marks=pytest.mark.slow),
+        pytest.param("gavel", "400", marks=pytest.mark.slow),
+    ],
+)
+def test_real_day(real_day, tmp_path, capsys, trace, jobs):
+    """If this fails, the platform no longer runs on published traces and a real grid's hours."""
+    missing = [p for p in real_day.files(real_day.DATA, trace, "DE-LU").values() if not p.exists()]
+    if missing:
+        names = ", ".join(p.name for p in missing)
+        pytest.skip(f"no real data here: ../shared/data lacks {names}")
+    out = ran(real_day, capsys, tmp_path, "--trace", trace, "--jobs", jobs, "--gap", "0.05")
+    assert f"{int(jobs):,} jobs, " in out
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InfeasibleError
-from .plan import Dispatch
+from .plan_columns import Dispatch
 
 if TYPE_CHECKING:
     from .columns import Floats
@@ -269,7 +269,7 @@ class EnergyBlock:
     def mandate_at(self, pi: Floats) -> Floats:
         """Prices of the mandate's rows that go with these prices of load, (n_scopes,)."""
         self.minimum(pi)
-        return np.maximum(self._duals[self.row["mandate"]], 0.0)
+        return np.asarray(np.maximum(self._duals[self.row["mandate"]], 0.0))
 
     def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
         at = self._load_columns
