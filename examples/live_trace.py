@@ -4,10 +4,11 @@
     python examples/live_trace.py --days 109 --step 10
     python examples/live_trace.py --synthetic --days 2  invented jobs and nodes, where no data is
 
-Jobs: the Philly trace (Microsoft, 2017). Nodes: Alibaba's spot-GPU inventory of 2026, the same share
-of every kind, so that the work of the days asked for is --load of what is lent. Energy: an hourly
-day-ahead price series of 2022, a tariff that changes every hour. All are read from ../shared/data,
-by examples/real_day.py, which also says how speeds are derived and what is assumed of the GPUs.
+Jobs: the Philly trace (Microsoft, 2017). Nodes: Alibaba's spot-GPU inventory of 2026, the same
+share of every kind, so that the work of the days asked for is --load of what is lent. Energy: an
+hourly day-ahead price series of 2022, a tariff that changes every hour. All are read from
+../shared/data, by examples/inventory.py, which also says how speeds are derived and what is
+assumed of the GPUs.
 
 In a round what has ended leaves and what has arrived comes; every hour the tariff changes and those
 who wait gain weight; then `match()` tells who is placed, moved, thrown out. The picture shows the
@@ -36,9 +37,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import inventory
 import numpy as np
-import real_day
-from real_day import DATA, PUE, Kinds
+from inventory import DATA, PUE, Kinds
 
 from gridcompute import Matcher
 
@@ -303,17 +304,17 @@ def main(arguments: list[str] | None = None) -> int:
     if args.synthetic:
         trace, kinds, price = synthetic(hours)
         source = "SYNTHETIC jobs, nodes and prices"
-    elif not (args.data / real_day.TRACE).exists():
-        print(f"{args.data / real_day.TRACE} is not here; --synthetic plays invented jobs")
+    elif not (args.data / inventory.TRACE).exists():
+        print(f"{args.data / inventory.TRACE} is not here; --synthetic plays invented jobs")
         return 2
     else:
-        trace, kinds = real_day.read_trace(args.data), real_day.read_kinds(args.data)
-        begin = real_day.busiest(trace, args.days)
-        price = real_day.read_prices(args.data, args.zone, begin, hours)
+        trace, kinds = inventory.read_trace(args.data), inventory.read_kinds(args.data)
+        begin = inventory.busiest(trace, args.days)
+        price = inventory.read_prices(args.data, args.zone, begin, hours)
         source = f"Philly from {dt.datetime(1970, 1, 1) + dt.timedelta(hours=begin):%Y-%m-%d}"
     pieces = pieces_of(trace, begin, hours)
     work = float((pieces.work_h * pieces.gpus).sum())
-    slots = cut(real_day.lend(kinds, round(work / args.load), hours), pieces)
+    slots = cut(inventory.lend(kinds, round(work / args.load), hours), pieces)
     for name, room, speed in zip(slots.names, slots.room, slots.speed, strict=True):
         print(f"  {room:5,} slots {name:22} speed {speed:.2f}")
     world = World(pieces, slots, price)

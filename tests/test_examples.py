@@ -8,6 +8,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -83,6 +84,33 @@ def test_real_day(real_day, tmp_path, capsys, trace, jobs):
         pytest.skip(f"no real data here: ../shared/data lacks {names}")
     out = ran(real_day, capsys, tmp_path, "--trace", trace, "--jobs", jobs, "--gap", "0.05")
     assert f"{int(jobs):,} jobs, " in out
+
+
+@pytest.fixture(scope="module")
+def inventory():
+    return load("inventory")
+
+
+@pytest.fixture(scope="module")
+def data(inventory):
+    files = (inventory.TRACE, inventory.NODES, inventory.TENSOR, inventory.SPECS)
+    missing = [f for f in files if not (inventory.DATA / f).exists()]
+    if missing:
+        pytest.skip(f"no real data here: ../shared/data lacks {', '.join(missing)}")
+    return inventory.DATA
+
+
+def test_the_inventory_is_lent_in_whole_nodes(inventory, data):
+    """If this fails, half a node is lent, or the trace is read short."""
+    assert len(inventory.read_trace(data)["gpus"]) == 82_247
+    kinds = inventory.read_kinds(data)
+    assert kinds.gpus.sum() == 10_412
+    assert (np.diff(kinds.speed) >= 0).all()
+    assert kinds.speed[0] == 1.0
+    lent = inventory.lend(kinds, 20_000, 24)
+    assert (lent.gpus % lent.node_gpus == 0).all()
+    assert 24 * (lent.gpus * np.floor(lent.speed)).sum() >= 20_000
+    assert (lent.gpus <= kinds.gpus).all()
 
 
 @pytest.mark.slow
