@@ -59,11 +59,23 @@ py::array row(const Source& source, Index job) {
   return out;
 }
 
+// (largest finite |cost|, first row with NaN or -inf or -1)
+py::tuple reach(const Source& source, int threads) {
+  Reach found;
+  {
+    const py::gil_scoped_release release;
+    Pool pool(thread_count(threads));
+    found = reach_of(*source.cost, pool);
+  }
+  return py::make_tuple(found.most, found.invalid);
+}
+
 }  // namespace
 
 void bind_cost(py::module_& m) {
   py::class_<Source>(m, "CostSource", "A cost source of the core, with the arrays it reads.")
-      .def("row", &row, py::arg("job"));
+      .def("row", &row, py::arg("job"))
+      .def("reach", &reach, py::arg("threads"));
   bind_dtype<std::int32_t>(m);
   bind_dtype<std::int64_t>(m);
   bind_dtype<float>(m);

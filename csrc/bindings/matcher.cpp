@@ -22,12 +22,15 @@ struct LiveMatcher {
 };
 
 Slab slab_of(const Source& source, const Reals& unplaced, const Reals& move) {
-  return {source.cost.get(), unplaced.data(), unplaced.size() == 1 ? 0 : 1, move.data(), move.size() == 1 ? 0 : 1};
+  return {source.cost.get(), unplaced.data(), unplaced.size() == 1 ? 0 : 1, move.data(), move.size() == 1 ? 0 : 1, {}};
 }
 
-void set_slab(LiveMatcher& self, py::object source, const Reals& unplaced, const Reals& move, double reach,
-              bool changed) {
-  self.core.set_slab(slab_of(source.cast<const Source&>(), unplaced, move), reach, changed);
+void set_slab(LiveMatcher& self, py::object source, const Reals& unplaced, const Reals& move, const Jobs& closed,
+              double reach) {
+  Slab slab = slab_of(source.cast<const Source&>(), unplaced, move);
+  if (closed.size() > 0)
+    slab.closed = std::make_shared<const std::vector<Slot>>(view(closed).begin(), view(closed).end());
+  self.core.set_slab(slab, reach);
   self.keep = py::make_tuple(std::move(source), unplaced, move);
 }
 
@@ -38,7 +41,7 @@ void set_capacity(LiveMatcher& self, const Jobs& slots, const Array<Cost>& value
 py::dict answer_of(const Answer& a) {
   std::vector<std::int32_t> job, from, to;
   for (const matcher::Change& c : a.changes) job.push_back(c.job), from.push_back(c.from), to.push_back(c.to);
-  py::dict stats = stats_of(a.cold);
+  py::dict stats = stats_of(a.stats);
   stats["waiting"] = a.waiting;
   stats["rows"] = a.counts.rows;
   stats["searches"] = a.counts.searches;
@@ -46,9 +49,12 @@ py::dict answer_of(const Answer& a) {
   stats["augmentations"] = a.counts.augmentations;
   stats["relisted"] = a.counts.relisted;
   stats["widened"] = a.counts.widened;
+  stats["columns"] = a.counts.columns;
+  stats["cold"] = a.cold;
+  stats["built"] = a.built;
+  stats["why"] = *a.why == 0 ? "warm" : a.why;
   py::dict out;
   out["status"] = name_of(a.status);
-  out["why_cold"] = a.why_cold;
   out["objective"] = a.objective;
   out["bound"] = a.bound;
   out["moved"] = a.moved;
@@ -65,9 +71,9 @@ py::dict answer_of(const Answer& a) {
   return out;
 }
 
-py::dict match(LiveMatcher& self, int threads, std::uint64_t seed, Index max_moves, std::optional<double> time_limit,
-               py::object progress) {
-  const matcher::Options options{threads, seed, max_moves};
+py::dict match(LiveMatcher& self, int threads, std::uint64_t seed, Index max_moves, double gap,
+               std::optional<double> time_limit, py::object progress) {
+  const matcher::Options options{threads, seed, max_moves, gap};
   Guard guard(time_limit, std::move(progress));
   return answer_of(guard.run([&](Stop& stop) { return self.core.match(options, stop); }));
 }
@@ -89,6 +95,27 @@ py::tuple quote(const LiveMatcher& self, const Source& source, const Reals& unpl
 Jobs homes(const LiveMatcher& self, const Jobs& jobs) {
   Jobs out(jobs.size());
   for (py::ssize_t k = 0; k < jobs.size(); ++k) out.mutable_data()[k] = self.core.home(jobs.data()[k]);
+  return out;
+}
+
+template <class Tell>
+Array<bool> each(const Jobs& jobs, Tell&& tell) {
+  Array<bool> out(jobs.size());
+  for (py::ssize_t k = 0; k < jobs.size(); ++k) out.mutable_data()[k] = tell(jobs.data()[k]);
+  return out;
+}
+
+Array<bool> pinned(const LiveMatcher& self, const Jobs& jobs) {
+  return each(jobs, [&](Job job) { return self.core.world().pinned(job); });
+}
+
+Array<bool> live(const LiveMatcher& self, const Jobs& jobs) {
+  return each(jobs, [&](Job job) { return job < self.core.world().size() && self.core.world().is_live(job); });
+}
+
+Reals prices(const LiveMatcher& self) {
+  Reals out(self.core.world().out());
+  for (py::ssize_t s = 0; s < out.size(); ++s) out.mutable_data()[s] = self.core.price(static_cast<Slot>(s));
   return out;
 }
 
@@ -115,7 +142,10 @@ void bind_matcher(py::module_& m) {
   py::class_<LiveMatcher>(m, "LiveMatcher", "The state that gridcompute.Matcher keeps in the core.")
       .def(py::init<Slot>(), py::arg("n_slots"))
       .def("set_slab", &set_slab, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("move").noconvert(),
-           py::arg("reach"), py::arg("changed"))
+           py::arg("closed").noconvert(), py::arg("reach"))
+      .def(
+          "costs_changed", [](LiveMatcher& self, const Jobs& slots) { self.core.costs_changed(view(slots)); },
+          py::arg("slots").noconvert())
       .def("set_capacity", &set_capacity, py::arg("slots").noconvert(), py::arg("values").noconvert())
       .def(
           "add", [](LiveMatcher& self, const Jobs& jobs) { self.core.add(view(jobs)); }, py::arg("jobs").noconvert())
@@ -135,17 +165,18 @@ void bind_matcher(py::module_& m) {
           },
           py::arg("jobs").noconvert(), py::arg("homes").noconvert(), py::arg("prices").noconvert(),
           py::arg("resolution"))
-      .def("match", &match, py::arg("threads"), py::arg("seed"), py::arg("max_moves"), py::arg("time_limit"),
-           py::arg("progress"))
+      .def("match", &match, py::arg("threads"), py::arg("seed"), py::arg("max_moves"), py::arg("gap"),
+           py::arg("time_limit"), py::arg("progress"))
+      .def("told", [](LiveMatcher& self) { self.core.told(); })
       .def("quote", &quote, py::arg("cost"), py::arg("unplaced").noconvert())
       .def("list", list)
       .def("homes", &homes, py::arg("jobs").noconvert())
-      .def(
-          "price", [](const LiveMatcher& self, Slot slot) { return self.core.price(slot); }, py::arg("slot"))
-      .def(
-          "pinned", [](const LiveMatcher& self, Job job) { return self.core.world().pinned(job); }, py::arg("job"))
+      .def("prices", &prices)
+      .def("pinned", &pinned, py::arg("jobs").noconvert())
+      .def("live", &live, py::arg("jobs").noconvert())
       .def("problem", &problem, py::arg("jobs").noconvert(), py::arg("homes").noconvert())
       .def("holds", [](const LiveMatcher& self) { return self.core.holds(); })
+      .def_property_readonly("n_slots", [](const LiveMatcher& self) { return self.core.world().out(); })
       .def_property_readonly("resolution", [](const LiveMatcher& self) { return self.core.world().resolution(); })
       .def("__len__", [](const LiveMatcher& self) { return self.core.world().live(); });
 }

@@ -5,7 +5,7 @@ cimport cython
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_FromObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from operator import index as as_index
 
@@ -141,7 +141,26 @@ cdef class Interner:
 
     def lookup(self, keys):
         """The ids of many keys, -1 where a key is not in: int32 (n_keys,)."""
-        return np.fromiter((self.find(key) for key in keys), np.int32)
+        cdef list given = keys if type(keys) is list else list(keys)
+        cdef Py_ssize_t n = len(given), k
+        found = np.empty(n, np.int32)
+        cdef int32_t[::1] ids = found
+        cdef PyObject* known
+        for k in range(n):
+            known = PyDict_GetItemWithError(self._ids, exact_key(given[k]))
+            ids[k] = -1 if known is NULL else <int32_t><object>known
+        return found
+
+    def keys(self, const int32_t[::1] ids):
+        """The keys of many ids, in a list; an id that is not given is an IndexError."""
+        cdef Py_ssize_t k, size = len(self._keys)
+        cdef list out = []
+        for k in range(ids.shape[0]):
+            key = self._keys[ids[k]] if 0 <= ids[k] < size else ABSENT
+            if key is ABSENT:
+                raise IndexError(f"id {ids[k]} is not given to any key")
+            out.append(key)
+        return out
 
     def remove(self, keys):
         """Frees many keys and returns the ids they had, int32 (n_keys,); all or, on a KeyError, none."""

@@ -36,7 +36,6 @@ class LiveMatching(Matching):
     def __init__(self, world: Matcher, answer: dict[str, Any], version: int) -> None:
         put = object.__setattr__
         stats = answer["stats"]
-        stats["cold"], stats["why"] = bool(answer["why_cold"]), answer["why_cold"] or "warm"
         stats["held_back"], stats["move_cost"] = answer["held"], answer["moved"]
         stats["resolution"] = world._native.resolution
         for name in ("load", "prices"):
@@ -68,7 +67,7 @@ class LiveMatching(Matching):
     def ids(self) -> list[Any]:
         """The ids of the live jobs, in the order of `assignment`."""
         world = self._fresh()
-        return [world._ids[int(k)] for k in world._native.list()]
+        return world._ids.keys(world._native.list())
 
     @property
     def assignment(self) -> NDArray[np.int32]:
@@ -94,7 +93,7 @@ class LiveMatching(Matching):
 
 
 def _changes(world: Matcher, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    keys = [world._ids[int(k)] for k in answer["job"]]
+    keys = world._ids.keys(answer["job"])
     ids = np.array(keys, object if world._text else np.int64)
     order = np.argsort(ids, kind="stable")
     before, after = answer["from"][order], answer["to"][order]

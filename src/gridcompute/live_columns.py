@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InvalidProblemError
+from .transport import _counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from numpy.typing import NDArray
 
     from ._interner import Interner
-    from .matcher import Matcher
 
-__all__ = ["find_ids", "kept", "moving_cost", "new_ids", "out_cost", "reach_of", "term_spec"]
+__all__ = ["find_ids", "moving_cost", "new_ids", "out_cost", "whole_slots"]
 
 
 def new_ids(interner: Interner, ids: Any, n: int, text: bool) -> list[Any]:
@@ -34,34 +31,46 @@ def new_ids(interner: Interner, ids: Any, n: int, text: bool) -> list[Any]:
         k = int((known >= 0).argmax())
         raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is in the world already", "ids", k)
     if len(set(keys)) != n:
-        k = next(k for k, key in enumerate(keys) if key in keys[:k])
-        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} stands twice", "ids", k)
+        raise _twice("ids", keys)
     return keys
 
 
-def find_ids(interner: Interner, ids: Any) -> NDArray[np.int32]:
-    """The places of ids that are all in, each once."""
+def find_ids(interner: Interner, ids: Any) -> tuple[list[Any], NDArray[np.int32]]:
+    """Ids that are all in, each once, and their places."""
     many = isinstance(ids, (list, tuple, np.ndarray, range))
     keys = (ids.tolist() if isinstance(ids, np.ndarray) else list(ids)) if many else [ids]
     at = interner.lookup(keys)
     if (at < 0).any():
         k = int((at < 0).argmax())
         raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is not in the world", "ids", k)
-    if len(np.unique(at)) != len(at):
-        k = next(k for k in range(len(at)) if at[k] in at[:k])
-        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} stands twice", "ids", k)
-    return at
+    if len(set(keys)) != len(keys):
+        raise _twice("ids", keys)
+    return keys, at
 
 
-def term_spec(k: int, term: Any) -> tuple[Any, str | None, str | None]:
-    """Table and column names of a term."""
-    if not isinstance(term, (tuple, list)) or len(term) != 3:
-        raise TypeError(f"cost[{k}] must be (table, key_name, coef_name)")
-    table, key, coef = term
-    for name in (key, coef):
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"cost[{k}]: columns are named by str or None, not {name!r}")
-    return table, key, coef
+def whole_slots(slots: Any, n_slots: int) -> NDArray[np.int32]:
+    """Numbers of classes, each once."""
+    given = np.atleast_1d(np.asarray(slots))
+    if given.size == 0:
+        return np.zeros(0, np.int32)  # an empty list says nothing of its dtype
+    where = _counts("slots", given, len(given), "n", 0, np.int32)
+    if where.max() >= n_slots:
+        k = int((where >= n_slots).argmax())
+        raise InvalidProblemError(
+            f"slots[{k}]: found {where[k]}, needed a class below {n_slots}", "slots", k
+        )
+    if len(np.unique(where)) != len(where):
+        raise _twice("slots", where.tolist())
+    return where
+
+
+def _twice(field: str, keys: list[Any]) -> InvalidProblemError:
+    seen: set[Any] = set()
+    for k, key in enumerate(keys):
+        if key in seen:
+            return InvalidProblemError(f"{field}[{k}]: {key!r} stands twice", field, k)
+        seen.add(key)
+    raise AssertionError("no key stands twice")
 
 
 def out_cost(values: Any) -> Any:
@@ -85,27 +94,3 @@ def moving_cost(values: Any) -> Any:
             "move_cost",
         )
     return values if np.ndim(values) else float(values)
-
-
-def reach_of(tables: Sequence[NDArray[np.float64]], columns: Mapping[str, Any]) -> float:
-    """How far costs of jobs with these columns of a slab may reach."""
-    total = 0.0
-    for k, table in enumerate(tables):
-        coef = float(np.abs(columns.get(f"coef_{k}", np.ones(1))).max(initial=0.0))
-        total += coef * float(np.abs(table[np.isfinite(table)]).max(initial=0.0))
-    for name in ("unplaced", "move_cost"):
-        values = columns[name][np.isfinite(columns[name])]
-        total += float(np.abs(values).max(initial=0.0))
-    return total
-
-
-@contextmanager
-def kept(world: Matcher) -> Iterator[None]:
-    """What fails inside leaves classes, tables and the core as they were."""
-    names = ("_tables", "_reach", "_capacity", "_closed", "_n_slots", "_native")
-    before = {name: getattr(world, name) for name in names}
-    try:
-        yield
-    except BaseException:
-        vars(world).update(before)
-        raise

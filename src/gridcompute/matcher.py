@@ -8,26 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _core, snapshots
+from . import _core, live_snapshots
 from ._interner import Interner
-from .costs import Terms
 from .errors import InvalidProblemError
 from .live import LiveMatching
-from .live_columns import find_ids, kept, moving_cost, new_ids, out_cost, reach_of, term_spec
+from .live_columns import find_ids, moving_cost, new_ids, out_cost, whole_slots
+from .live_costs import RowCosts, live_costs
 from .progress import progress_hook
+from .sources import plain_array
 from .transport import _counts, _number, _reals, _whole
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from .costs import BoundKernel, Kernel, SlotKernel
     from .progress import ProgressHook
 
 __all__ = ["Matcher"]
 
 _FIRST_SIZE = 1024  # of the slab
+_MANY = 8  # a table that concerns an eighth of the jobs and more is looked at class by class
 
 
 class Matcher:
@@ -37,16 +40,19 @@ class Matcher:
     ----------
     capacity : array of int, shape (n_slots,)
         How many slots each class has.
-    cost : sequence of (table, key_name, coef_name)
-        As `Terms`, with the names of the columns that jobs bring in place of keys and coefficients;
-        None for row 0, or for 1.
+    cost : sequence of (table, key_name, coef_name), bound kernel, or str
+        As `Terms`, with the names of the columns that jobs bring in place of keys and coefficients
+        (None for row 0, or for 1); or a `kernel` with its slot side bound,
+        ``formula.bind(slots=..., ...)``, whose ``job_`` columns jobs bring; or the name of the
+        column in which each job brings its row of costs, shape (n_jobs, n_slots), inf = forbidden.
     unplaced : float or str
         Cost of leaving a job out, or the column that says it; inf = it must be placed.
     move_cost : float or str
         What moving a placed job costs on top, 0 or more, finite, or the column that says it.
     max_moves : int, optional
         At most so many placed jobs are moved a round, those that save most first; None = no limit.
-        What must move (its class lost room) may exceed it.
+        What must move (its class lost room) may exceed it. Jobs that can only move together, in a
+        cycle longer than this, stay; the matching's `gap` says what that costs.
     threads, seed
         As in `transport`.
 
@@ -54,7 +60,9 @@ class Matcher:
     -----
     Every call holds one lock: calls of several threads follow one another. The GIL is free in
     `match`. One slot a job. Determinism: the same calls give the same answers, for any number of
-    threads. Complexity: a change costs one row of costs and the shortest paths it needs.
+    threads. Complexity: a change costs one row of costs and the shortest paths it needs; a table
+    costs one look at the jobs or classes it concerns. A call that raises, KeyboardInterrupt
+    included, leaves the world as it was.
 
     Examples
     --------
@@ -73,25 +81,17 @@ class Matcher:
         self,
         capacity: ArrayLike,
         *,
-        cost: Sequence[tuple[ArrayLike, str | None, str | None]],
+        cost: Sequence[tuple[ArrayLike, str | None, str | None]] | SlotKernel | BoundKernel | str,
         unplaced: float | str,
         move_cost: float | str = 0,
         max_moves: int | None = None,
         threads: int | None = None,
         seed: int = 0,
     ) -> None:
-        terms = [term_spec(k, term) for k, term in enumerate(cost)]
-        if not terms:
-            raise InvalidProblemError("cost: found no term, needed at least one", "cost")
-        self._names = [(key, coef) for _, key, coef in terms]
-        empty = np.zeros(0)
-        made = Terms([(t, np.zeros(0, np.int32), empty) for t, _, _ in terms])
-        self._tables = [np.array(t.table) for t in made.terms]
-        self._n_slots = made.n_slots
-        self._capacity = np.array(
-            _counts("capacity", capacity, made.n_slots, "n_slots", 0, np.int64)
-        )
-        self._closed = np.zeros(made.n_slots, bool)
+        self._costs = live_costs(cost, int(np.size(capacity)))
+        self._n_slots = n = self._costs.n_slots
+        self._capacity = np.array(_counts("capacity", capacity, n, "n_slots", 0, np.int64))
+        self._closed = np.zeros(n, bool)
         self._scalars = {
             "unplaced": unplaced if isinstance(unplaced, str) else out_cost(unplaced),
             "move_cost": move_cost if isinstance(move_cost, str) else moving_cost(move_cost),
@@ -101,21 +101,24 @@ class Matcher:
         self._seed = _whole("seed", seed, 0, 2**64 - 1)
         self._ids, self._next, self._text = Interner(), 0, False
         self._lock, self._owner, self._version, self._reach = threading.Lock(), 0, 0, 0.0
+        self._undo: list[Callable[[], object]] = []  # what the call under way has done
+        self._native = _core.LiveMatcher(n)
         self._columns: dict[str, NDArray[Any]] = {}
-        self._size = 0
-        self._native = _core.LiveMatcher(self._n_slots)
-        self._make_room(_FIRST_SIZE)
-        self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
+        self._columns, self._size = self._longer(self._costs, _FIRST_SIZE), _FIRST_SIZE
+        self._push()
 
-    # ------------------------------------------------------------ changes
+    # ------------------------------------------------------------ jobs
 
     def add(
-        self, columns: Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]], ids: Any = None
+        self,
+        columns: Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]] | NDArray[Any],
+        ids: Any = None,
     ) -> Any:
         """Add jobs, by columns or records, under `ids` (all int64 or all str; None = given here).
 
         Returns the ids. A duplicate or known id, or a bad column, is an `InvalidProblemError`, and
-        the world is as it was.
+        the world is as it was. Where jobs bring nothing but their rows of costs, the block itself
+        will do for `columns`.
         """
         with self._held():
             rows = len(ids) if ids is not None and not self._wanted() else None
@@ -124,125 +127,150 @@ class Matcher:
                 raise TypeError("ids: this world's ids are strings, they must be given")
             given = range(self._next, self._next + n) if ids is None else ids
             keys = new_ids(self._ids, given, n, self._text)
-            self._grow_reach(reach)
-            self._text = isinstance(keys[0], str) if keys else self._text
+            self._undo.append(lambda: self._forget(keys))
             at = self._ids.intern(keys)
-            self._next = max([self._next, *(k + 1 for k in keys if isinstance(k, int))])
-            if self._ids.size > self._size:
-                self._make_room(max(2 * self._size, self._ids.size))
+            costs = self._costs.learned(batch)
+            size = self._size
+            while size < self._ids.size:
+                size *= 2
+            if size > self._size or reach > self._reach or costs is not self._costs:
+                self._tell(
+                    _costs=costs,
+                    _columns=self._longer(costs, size),
+                    _size=size,
+                    _reach=max(reach, self._reach),
+                )
             for name, values in batch.items():
                 self._columns[name][at] = values
             self._native.add(at)
-            self._version += 1
-            return np.array(keys) if not self._text else list(keys)
+            self._next = max([self._next, *(k + 1 for k in keys if isinstance(k, int))])
+            self._text = isinstance(keys[0], str) if keys else self._text
+            self._done()
+            return list(keys) if self._text else np.array(keys, np.int64)
 
     def remove(self, ids: Any) -> None:
         """Take jobs out; an unknown or repeated id is an error that names it."""
         with self._held():
-            at = find_ids(self._ids, ids)
+            keys, at = find_ids(self._ids, ids)
+            # Once the core has let them go, that is done, whatever interrupts it.
+            self._undo.append(lambda: None if self._native.live(at).any() else self._forget(keys))
             self._native.remove(at)
-            self._ids.remove([self._ids[int(k)] for k in at])
-            self._version += 1
+            self._ids.remove(keys)
+            self._done()
 
     def update(self, ids: Any, columns: Mapping[str, ArrayLike]) -> None:
         """Give jobs new columns, all that the costs name; placed jobs keep their homes."""
         with self._held():
-            at = find_ids(self._ids, ids)
+            _, at = find_ids(self._ids, ids)
             batch, _, reach = self._batch(columns, len(at))
-            self._grow_reach(reach)
-            for name, values in batch.items():
-                self._columns[name][at] = values
-            self._native.update(at)
-            self._version += 1
+            if reach > self._reach:
+                self._tell(_reach=reach)
+            before = {name: self._columns[name][at] for name in batch}
+            self._undo.append(lambda: self._write(at, before))
+            self._write(at, batch)
+            self._done()
 
     def pin(self, ids: Any) -> None:
         """Placed jobs stay where they are, whatever it costs."""
         with self._held():
-            at = find_ids(self._ids, ids)
+            keys, at = find_ids(self._ids, ids)
             homes = self._native.homes(at)
             if (homes < 0).any():
                 k = int((homes < 0).argmax())
                 raise InvalidProblemError(
-                    f"ids[{k}]: {self._ids[int(at[k])]!r} is not placed, only a placed job can be "
-                    "pinned",
+                    f"ids[{k}]: {keys[k]!r} is not placed, only a placed job can be pinned",
                     "ids",
                     k,
                 )
             self._native.pin(at, True)
-            self._version += 1
+            self._done()
 
     def unpin(self, ids: Any) -> None:
         """Jobs may move again."""
         with self._held():
-            self._native.pin(find_ids(self._ids, ids), False)
-            self._version += 1
+            self._native.pin(find_ids(self._ids, ids)[1], False)
+            self._done()
+
+    # ------------------------------------------------------------ classes
 
     def set_capacity(self, slots: ArrayLike, values: ArrayLike) -> None:
         """Give some classes another number of slots."""
         with self._held():
             where = self._open_slots(slots)
-            room = _counts("values", np.atleast_1d(values), len(where), "slots", 0, np.int64)
-            self._capacity[where] = room
-            self._native.set_capacity(where, room)
-            self._version += 1
+            given = np.atleast_1d(values) if np.size(values) else np.zeros(0, np.int64)
+            room = self._capacity.copy()
+            room[where] = _counts("values", given, len(where), "slots", 0, np.int64)
+            self._tell(_capacity=room)
+            self._done()
 
-    def set_table(self, k: int, table: ArrayLike) -> None:
-        """Another table for term `k`, of the same shape (tariffs change); closed slots stay so."""
+    def set_table(self, k: int | str, table: ArrayLike) -> None:
+        """Another table for term `k`, of the same shape (tariffs change); closed slots stay so.
+
+        For a kernel, `k` names a slot column or a shared array. Only classes whose costs differ
+        are looked at anew, or only the jobs of the rows that do; if that is more than a quarter of
+        them, the next round is cold.
+        """
         with self._held():
-            k = _whole("k", k, 0, len(self._tables) - 1)
-            made = Terms([(table, np.zeros(0, np.int32), np.zeros(0))]).terms[0].table
-            if made.shape != self._tables[k].shape:
-                raise InvalidProblemError(
-                    f"table: found shape {made.shape}, needed {self._tables[k].shape}", "table"
-                )
-            made = np.where(self._closed, np.inf, made)
-            if np.array_equal(made, self._tables[k]):
-                return
-            self._swap_tables([made if j == k else t for j, t in enumerate(self._tables)])
+            costs, slots, rows = self._costs.with_table(k, table)
+            slots = slots[~self._closed[slots]]
+            jobs = self._native.list()
+            batch = {n: c[jobs] if len(c) > 1 else c for n, c in self._columns.items()}
+            reach = costs.reach(batch, len(jobs)) + self._beside(batch)
+            self._tell(_costs=costs, _reach=max(reach, self._reach))
+            if rows is not None:
+                touched = jobs[rows[batch[f"key_{k}"]]]
+                by_job = len(touched) * self._n_slots <= 2 * len(slots) * len(jobs)
+                if by_job and len(touched) * _MANY <= len(jobs):
+                    self._native.update(touched)
+                    slots = slots[:0]
+            self._native.costs_changed(slots)
+            self._done()
 
-    def add_slots(self, capacity: ArrayLike, tables: Sequence[ArrayLike]) -> NDArray[np.int32]:
+    def add_slots(self, capacity: ArrayLike, tables: Any) -> NDArray[np.int32]:
         """New classes, with their columns of every table; returns their numbers.
 
-        Numbers of removed classes are given again, the lowest first.
+        Numbers of removed classes are given again, the lowest first. For a kernel, `tables` is a
+        mapping of the slot columns; where jobs bring rows, it is one block of shape
+        (n_jobs, n_new), in the order of `ids`.
         """
         with self._held():
             room = _counts("capacity", capacity, np.size(capacity), "n_new", 0, np.int64)
-            made = [Terms([(t, np.zeros(0, np.int32), np.zeros(0))]).terms[0].table for t in tables]
-            for k, old in enumerate(self._tables):
-                need = (len(old), len(room))
-                if k >= len(made) or made[k].shape != need or len(made) != len(self._tables):
-                    found = made[k].shape if k < len(made) else "none"
-                    raise InvalidProblemError(
-                        f"tables[{k}]: found {found}, needed shape {need}", "tables", k
-                    )
             free = np.flatnonzero(self._closed)[: len(room)]
             more = len(room) - len(free)
             where = np.concatenate([free, self._n_slots + np.arange(more)]).astype(np.int32)
-            new = [np.pad(t, ((0, 0), (0, more))) for t in self._tables]
-            for old, column in zip(new, made, strict=True):
-                old[:, where] = column
-            with kept(self):
-                self._capacity = np.pad(self._capacity, (0, more))
-                self._closed = np.pad(self._closed, (0, more))
-                self._capacity[where], self._closed[where] = room, False
-                if more:
-                    self._rebuild(new)
-                else:
-                    self._swap_tables(new)
-                    self._native.set_capacity(where, room)
-            self._version += 1
+            n = self._n_slots + more
+            costs = self._costs.with_slots(tables, where, n)
+            jobs = self._native.list()
+            columns = costs.with_slots_of_jobs(self._columns, tables, where, jobs)
+            batch = {name: c[jobs] if len(c) > 1 else c for name, c in columns.items()}
+            reach = costs.reach(batch, len(jobs)) + self._beside(batch)
+            wide, shut = np.pad(self._capacity, (0, more)), np.pad(self._closed, (0, more))
+            if more:  # shut at first: what is interrupted leaves no more than a free number behind
+                shut[self._n_slots :] = True
+                self._tell(
+                    _costs=costs, _columns=columns, _n_slots=n, _capacity=wide, _closed=shut,
+                    _reach=max(reach, self._reach),
+                )  # fmt: skip
+                self._undo.clear()
+            wide, shut = wide.copy(), shut.copy()
+            wide[where], shut[where] = room, False
+            self._tell(
+                _costs=costs, _columns=columns, _capacity=wide, _closed=shut,
+                _reach=max(reach, self._reach),
+            )  # fmt: skip
+            self._native.costs_changed(where)
+            self._done()
             return where
 
     def remove_slots(self, slots: ArrayLike) -> None:
         """Close classes: their jobs move or are left out. Other classes keep their numbers."""
         with self._held():
             where = self._open_slots(slots)
-            self._closed[where], self._capacity[where] = True, 0
-            new = [t.copy() for t in self._tables]
-            for table in new:
-                table[:, where] = np.inf
-            self._swap_tables(new)
-            self._native.set_capacity(where, np.zeros(len(where), np.int64))
+            room, shut = self._capacity.copy(), self._closed.copy()
+            room[where], shut[where] = 0, True
+            self._tell(_capacity=room, _closed=shut)
+            self._native.costs_changed(where)
+            self._done()
 
     # ------------------------------------------------------------ answers
 
@@ -257,7 +285,8 @@ class Matcher:
         Parameters
         ----------
         gap : float
-            Accepted for what `transport` means by it; the answer is exact, so never worse.
+            Good enough: as soon as all jobs fit and the gap is proved to be at most this, a warm
+            round ends, with status "feasible". A later round with a smaller gap goes on from there.
         time_limit : float, optional
             Seconds. Then placed jobs stay, new ones are placed where there is room, and the next
             round goes on from where this one was.
@@ -267,22 +296,25 @@ class Matcher:
         Returns
         -------
         LiveMatching
-            With ``.changes`` by id. On Ctrl-C nothing is told and no home changes.
+            With ``.changes`` by id. On Ctrl-C nothing is lost: what was not told is part of the
+            changes of the next round.
         """
         with self._held():
-            _number("gap", gap, 0.0)
+            gap = _number("gap", gap, 0.0)
             limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
-            plan = (self._threads, self._seed, self._max_moves, limit)
+            plan = (self._threads, self._seed, self._max_moves, gap, limit)
             if progress is None:
                 answer = self._native.match(*plan, None)
             else:
                 with progress_hook(progress, "match") as hook:
                     answer = self._native.match(*plan, hook)
             self._version += 1
-            return LiveMatching(self, answer, self._version)
+            m = LiveMatching(self, answer, self._version)
+            self._native.told()
+            return m
 
     def quote(
-        self, columns: Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]]
+        self, columns: Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]] | NDArray[Any]
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """Where jobs like these would go at the prices of the last round: slot, cost, price.
 
@@ -290,11 +322,17 @@ class Matcher:
         """
         with self._held():
             batch, n, _ = self._batch(columns)
-            source = _core.terms_cost(self._terms(batch), n, self._n_slots)
             out = batch.get("unplaced", self._columns["unplaced"])
+            source = self._costs.source(batch, n)
             slots, costs = self._native.quote(source, np.ascontiguousarray(out))
-            price = np.array([0.0 if s < 0 else self._native.price(int(s)) for s in slots])
-            return slots, costs, price
+            prices = np.append(self._native.prices(), 0.0)  # -1 is the last
+            return slots, costs, prices[slots]
+
+    @property
+    def ids(self) -> list[Any]:
+        """The ids of the jobs, in the order of a matching's `assignment`."""
+        with self._held():
+            return self._ids.keys(self._native.list())
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -313,80 +351,91 @@ class Matcher:
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Write the world to a file: whole or not at all (checksum, fsync, atomic rename)."""
         with self._held():
-            jobs = self._native.list()
-            keys = [self._ids[int(k)] for k in jobs]
-            arrays: dict[str, Any] = {"homes": self._native.homes(jobs), "capacity": self._capacity}
-            arrays["closed"] = self._closed
-            arrays["pinned"] = np.array([self._native.pinned(int(k)) for k in jobs], bool)
-            arrays["prices"] = np.array([self._native.price(s) for s in range(self._n_slots)])
-            arrays |= {f"table_{k}": t for k, t in enumerate(self._tables)}
-            arrays |= {
-                f"column_{n}": c[jobs] if len(c) > 1 else c for n, c in self._columns.items()
-            }
-            meta = {
-                "names": self._names,
-                "scalars": {
-                    k: [v] if isinstance(v, str) else repr(v) for k, v in self._scalars.items()
-                },
-                "max_moves": self._max_moves, "threads": self._threads, "seed": str(self._seed),
-                "ids": keys, "next": self._next, "text": self._text,
-                "resolution": self._native.resolution, "reach": self._reach,
-            }  # fmt: skip
-            snapshots.write(path, meta, arrays)
+            live_snapshots.save(self, path)
 
     @classmethod
-    def restore(cls, path: str | os.PathLike[str]) -> Matcher:
-        """The world of a snapshot; a torn or foreign file is an `InvalidProblemError`."""
-        meta, arrays = snapshots.read(path)
-        scalars = {k: v[0] if isinstance(v, list) else float(v) for k, v in meta["scalars"].items()}
-        names = [(k, c) for k, c in meta["names"]]
-        world = cls(
-            arrays["capacity"],
-            cost=[(arrays[f"table_{k}"], *pair) for k, pair in enumerate(names)],
-            unplaced=scalars["unplaced"],
-            move_cost=scalars["move_cost"],
-            max_moves=None if meta["max_moves"] < 0 else meta["max_moves"],
-            threads=meta["threads"] or None,
-            seed=int(meta["seed"]),
-        )
-        world._closed, world._next = arrays["closed"], meta["next"]
-        world._text, world._reach = meta["text"], meta["reach"]
-        at = world._ids.intern(meta["ids"])
-        world._make_room(max(world._size, world._ids.size))
-        for name, column in world._columns.items():
-            saved = arrays[f"column_{name}"]
-            if len(column) > 1:
-                column[at] = saved if len(saved) == len(at) else saved[: len(at)]
-        world._native.set_slab(*world._slab(), True)
-        world._native.restore(at, arrays["homes"], arrays["prices"], meta["resolution"])
-        world._native.pin(at[arrays["pinned"]], True)
-        return world
+    def restore(cls, path: str | os.PathLike[str], *, kernel: Kernel | None = None) -> Matcher:
+        """The world of a snapshot; a torn or foreign file is an `InvalidProblemError`.
+
+        A kernel is code, and not in the file: where costs came from one, it is given here.
+        """
+        return live_snapshots.load(cls, path, kernel)
 
     # ------------------------------------------------------------ inside
 
     @contextmanager
     def _held(self) -> Iterator[None]:
+        """One call at a time; what fails or is interrupted half way is undone."""
         me = threading.get_ident()
         if self._owner == me:
             raise RuntimeError("a Matcher may not be used from its own progress hook")
         with self._lock:
-            self._owner = me
             try:
+                self._owner = me
+                self._mend()
                 yield
             finally:
-                self._owner = 0
+                try:
+                    self._mend()
+                finally:
+                    self._owner = 0
+
+    def _done(self) -> None:
+        self._version += 1
+        self._undo.clear()
+
+    def _mend(self) -> None:
+        """Undoes what is not done; each step may be run again, should it be interrupted."""
+        while self._undo:
+            self._version += 1
+            self._undo[-1]()
+            self._undo.pop()
+
+    def _tell(self, **new: Any) -> None:
+        """Other columns, costs or classes, here and in the core."""
+        before = {name: getattr(self, name) for name in new}
+        self._undo.append(lambda: self._untell(before))
+        vars(self).update(new)
+        self._push(slab=new.keys() != {"_capacity"})
+
+    def _untell(self, before: dict[str, Any]) -> None:
+        if self._native.n_slots > before.get("_n_slots", 0) and "_n_slots" in before:
+            return self._push()  # the core has the new classes, shut: they stay
+        vars(self).update(before)
+        self._push()
+        if "_costs" in before:  # some may have been told already
+            self._native.costs_changed(np.arange(self._n_slots, dtype=np.int32))
+        return None
+
+    def _push(self, *, slab: bool = True) -> None:
+        if slab:
+            shut = np.flatnonzero(self._closed).astype(np.int32)
+            source = self._costs.slab(self._columns, self._size)
+            scalars = (self._columns["unplaced"], self._columns["move_cost"])
+            self._native.set_slab(source, *scalars, shut, self._reach)
+        self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
+
+    def _forget(self, keys: list[Any]) -> None:
+        """No trace of jobs that were in the making."""
+        known = [key for key in keys if self._ids.find(key) >= 0]
+        at = self._ids.lookup(known)
+        self._native.remove(at[self._native.live(at)])
+        self._ids.remove(known)
+
+    def _write(self, at: NDArray[np.int32], batch: Mapping[str, Any]) -> None:
+        for name, values in batch.items():
+            self._columns[name][at] = values
+        self._native.update(at)
 
     def _wanted(self) -> dict[str, str]:
         """Slab column -> column of the caller's."""
-        wanted: dict[str, str] = {}
-        for k, (key, coef) in enumerate(self._names):
-            wanted |= {f"key_{k}": key} if key is not None else {}
-            wanted |= {f"coef_{k}": coef} if coef is not None else {}
-        return wanted | {k: v for k, v in self._scalars.items() if isinstance(v, str)}
+        return self._costs.wanted | {k: v for k, v in self._scalars.items() if isinstance(v, str)}
 
     def _batch(self, columns: Any, rows: int | None = None) -> tuple[dict[str, Any], int, float]:
         """Checked columns by slab name, how many jobs, and how far their costs may reach."""
         wanted = self._wanted()
+        if isinstance(columns, np.ndarray) and isinstance(self._costs, RowCosts):
+            columns = {self._costs.name: columns}
         if not hasattr(columns, "keys"):
             records = list(columns)
             columns = {v: [r[v] for r in records] for v in wanted.values()}
@@ -395,98 +444,42 @@ class Matcher:
                 raise InvalidProblemError(f"columns: {name!r} is missing", name)
         n = len(np.atleast_1d(next(iter(columns.values())))) if columns else 0
         n = n if rows is None else rows
-        given = {k: np.atleast_1d(np.asarray(columns[v])) for k, v in wanted.items()}
-        for part in given if n == 0 else ():  # an empty list says nothing of its dtype
-            if part.startswith("key_") and given[part].shape == (0,):
-                given[part] = np.zeros(0, np.int32)
+        given = {k: np.atleast_1d(plain_array(v, columns[v])) for k, v in wanted.items()}
         for part, v in wanted.items():
-            if given[part].shape != (n,):
+            if given[part].shape[: 1 if part != "row" or n else None] != (n,):
                 raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
-        blank = np.zeros(n, np.int32)
-        terms = Terms(
-            [
-                (t, given.get(f"key_{k}", blank if n else None), given.get(f"coef_{k}", np.ones(n)))
-                for k, t in enumerate(self._tables)
-            ]
-        )
-        batch: dict[str, Any] = {}
-        reach = 0.0
-        for k, term in enumerate(terms.terms):
-            batch |= {f"key_{k}": term.key} if f"key_{k}" in wanted else {}
-            batch |= {f"coef_{k}": term.coef} if f"coef_{k}" in wanted else {}
-            finite = np.abs(term.table[np.isfinite(term.table)])
-            coef = 0.0 if term.coef is None else float(np.abs(term.coef).max(initial=0.0))
-            reach += coef * float(finite.max(initial=0.0))
+            if n == 0 and part.startswith("key_"):  # an empty list says nothing of its dtype
+                given[part] = np.zeros(0, np.int32)
+        batch, reach = self._costs.check(given, n)
         for name, check in (("unplaced", out_cost), ("move_cost", moving_cost)):
             if name in wanted:
                 batch[name] = check(_reals(wanted[name], given[name]))
-            values = np.atleast_1d(batch.get(name, self._scalars[name]))
-            reach += float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) if n else 0.0
-        return batch, n, reach
+        return batch, n, reach + (self._beside(batch) if n else 0.0)
+
+    def _beside(self, batch: Mapping[str, Any]) -> float:
+        """How far the costs of being left out and of moves reach."""
+        reach = 0.0
+        for name in ("unplaced", "move_cost"):
+            values = np.atleast_1d(batch.get(name, self._columns[name]))
+            reach += float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+        return reach
 
     def _open_slots(self, slots: ArrayLike) -> NDArray[np.int32]:
-        given = np.atleast_1d(np.asarray(slots))
-        where = _counts("slots", given, len(given), "n", 0, np.int32)
-        bad = where >= self._n_slots
-        bad[~bad] = self._closed[where[~bad]]
-        if bad.any():
-            k = int(bad.argmax())
+        where = whole_slots(slots, self._n_slots)
+        if self._closed[where].any():
+            k = int(self._closed[where].argmax())
             raise InvalidProblemError(f"slots[{k}]: {where[k]} is no open class", "slots", k)
-        if len(np.unique(where)) != len(where):
-            raise InvalidProblemError("slots: a class stands twice", "slots")
         return where
 
-    def _terms(self, columns: Mapping[str, Any]) -> list[Any]:
-        return [
-            (t, columns.get(f"key_{k}"), columns.get(f"coef_{k}"))
-            for k, t in enumerate(self._tables)
-        ]
-
-    def _slab(self) -> tuple[Any, Any, Any, float]:
-        source = _core.terms_cost(self._terms(self._columns), self._size, self._n_slots)
-        return source, self._columns["unplaced"], self._columns["move_cost"], self._reach
-
-    def _make_room(self, size: int) -> None:
-        """Longer columns, which the core is told of."""
-        old, self._size = self._columns, size
-        self._columns = {}
-        for name in self._wanted():
-            dtype = np.int32 if name.startswith("key_") else np.float64
-            self._columns[name] = np.zeros(size, dtype)
-            self._columns[name][: len(old.get(name, ()))] = old.get(name, ())
+    def _longer(self, costs: Any, size: int) -> dict[str, NDArray[Any]]:
+        """Columns of a slab of this size, with what they hold."""
+        old, columns = self._columns, {}
+        for name in costs.wanted:
+            columns[name] = costs.blank(name, size)
         for name, value in self._scalars.items():
-            if not isinstance(value, str):
-                self._columns[name] = np.array([value], np.float64)
-        self._native.set_slab(*self._slab(), False)
-
-    def _grow_reach(self, reach: float) -> None:
-        if reach > self._reach:
-            with kept(self):
-                self._reach = reach
-                self._native.set_slab(*self._slab(), False)
-
-    def _swap_tables(self, tables: list[NDArray[np.float64]]) -> None:
-        jobs = self._native.list()
-        batch = {n: c[jobs] if len(c) > 1 else c for n, c in self._columns.items()}
-        with kept(self):
-            self._tables = [np.ascontiguousarray(t) for t in tables]
-            self._reach = max(self._reach, reach_of(self._tables, batch))
-            self._native.set_slab(*self._slab(), True)
-        self._version += 1
-
-    def _rebuild(self, tables: list[NDArray[np.float64]]) -> None:
-        """More classes: the core's state anew, with homes, pins and prices as they were."""
-        jobs, old = self._native.list(), self._native
-        homes = old.homes(jobs)
-        prices = np.zeros(len(self._capacity))
-        prices[: self._n_slots] = [old.price(s) for s in range(self._n_slots)]
-        pinned = np.array([old.pinned(int(k)) for k in jobs], bool)
-        self._tables = [np.ascontiguousarray(t) for t in tables]
-        self._n_slots = len(self._capacity)
-        self._reach = max(self._reach, reach_of(self._tables, self._columns))
-        self._native = _core.LiveMatcher(self._n_slots)
-        self._native.set_slab(*self._slab(), True)
-        slots = np.arange(self._n_slots, dtype=np.int32)
-        self._native.set_capacity(slots, self._capacity)
-        self._native.restore(jobs, homes, prices, 0.0)
-        self._native.pin(jobs[pinned], True)
+            column = np.zeros(size) if isinstance(value, str) else np.array([value], np.float64)
+            columns[name] = column
+        for name, column in columns.items():
+            if name in old and len(column) > 1 and old[name].dtype == column.dtype:
+                column[: len(old[name])] = old[name]
+        return columns

@@ -17,7 +17,7 @@ from .errors import InvalidProblemError
 __all__ = ["read", "write"]
 
 _MAGIC = b"gridcompute.Matcher\n"
-_VERSION = 1
+_VERSION = 2
 
 
 def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, Any]) -> None:

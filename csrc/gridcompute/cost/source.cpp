@@ -1,5 +1,7 @@
 #include "gridcompute/cost/source.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "gridcompute/base/error.hpp"
@@ -24,6 +26,30 @@ double CostSource::real_at(Index job, Index slot) const {
   std::vector<double> row(static_cast<std::size_t>(n_slots_));
   reals(Rows{&job, 0, 1}, row.data());
   return row[static_cast<std::size_t>(slot)];
+}
+
+Reach reach_of(const CostSource& cost, Pool& pool) {
+  constexpr Index kChunk = 256;
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const Index n = cost.n_jobs(), wide = cost.n_slots();
+  std::vector<Reach> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    Reach& part = parts[static_cast<std::size_t>(chunk)];
+    std::vector<double> row(static_cast<std::size_t>(wide));
+    for (Index job = begin; job < end; ++job) {
+      cost.reals(Rows{nullptr, job, 1}, row.data());
+      for (const double c : row) {
+        if (std::fabs(c) < inf) part.most = std::max(part.most, std::fabs(c));
+        if (!(c > -inf) && part.invalid < 0) part.invalid = job;
+      }
+    }
+  });
+  Reach whole;
+  for (const Reach& part : parts) {
+    whole.most = std::max(whole.most, part.most);
+    if (whole.invalid < 0) whole.invalid = part.invalid;
+  }
+  return whole;
 }
 
 }  // namespace gridcompute

@@ -7,6 +7,7 @@
 
 #include <span>
 
+#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute {
@@ -52,5 +53,12 @@ class CostSource {
  private:
   Index n_jobs_, n_slots_;
 };
+
+// What only a look at every cost can tell, where known_bound() does not.
+struct Reach {
+  double most = 0;     // the largest finite |cost|
+  Index invalid = -1;  // the first row with NaN or -inf
+};
+[[nodiscard]] Reach reach_of(const CostSource& cost, Pool& pool);
 
 }  // namespace gridcompute

@@ -12,7 +12,9 @@ namespace {
 
 constexpr Slot kFew = 256;                     // with so few classes, all pairs are kept
 constexpr Index kPairsWhole = Index{1} << 24;  // a table of places up to here, a map beyond
-constexpr Index kMoves = Index{1} << 22;       // moves listed in all, if every pair had its fill
+constexpr Index kMoves = Index{1} << 20;       // moves listed in all, if every pair had its fill
+constexpr Index kBlock = 16;                   // rows read at once
+constexpr Index kLook = Index{1} << 13;        // jobs looked at by one thread at once
 constexpr Index kShort = 16;                   // a heap this short is let grow
 constexpr Index kSample = 64;                  // jobs looked at for a class's limit
 constexpr int kEndless = 4;                    // after so many tries a class is listed without limit
@@ -53,6 +55,7 @@ std::int32_t Board::make_place(Slot a, Slot b) {
   row.first.push_back(kNone);
   row.heap.emplace_back();
   row.full.push_back(kShort);
+  set_cut(row, at(k), kForbidden);
   row.mirror.push_back(static_cast<std::int32_t>(column.from.size()));
   column.from.push_back(a);
   column.top.push_back(kForbidden);
@@ -72,6 +75,18 @@ void Board::set_top(Slot a, std::int32_t k) {
   columns_[at(row.to[at(k)])].top[at(row.mirror[at(k)])] = row.top[at(k)];
 }
 
+void Board::set_cut(Row& row, std::size_t k, Cost cut) {
+  row.cut[k] = cut;
+  if (few_) row.bar[at(row.to[k])] = cut >= kForbidden ? kForbidden / 2 : cut - 1;
+}
+
+// Room for as much again, and no more: what is cleared away now and then is a fourth of a heap.
+void Board::set_full(Row& row, std::size_t k) {
+  auto& heap = row.heap[k];
+  row.full[k] = static_cast<Index>(heap.size() + heap.size() / 4) + kShort;
+  heap.reserve(at(row.full[k]) + 1);
+}
+
 void Board::settle(Slot a, std::int32_t k) {
   auto& heap = rows_[at(a)].heap[at(k)];
   while (!heap.empty() && stale(heap.front())) {
@@ -88,10 +103,10 @@ void Board::shrink(Slot a, std::int32_t k) {
   if (static_cast<Index>(heap.size()) > most_ + most_ / 2) {
     std::nth_element(heap.begin(), heap.begin() + most_, heap.end(),
                      [](const Entry& x, const Entry& y) { return later(y, x); });
-    row.cut[at(k)] = std::min(row.cut[at(k)], heap[at(most_)].apart);
+    set_cut(row, at(k), std::min(row.cut[at(k)], heap[at(most_)].apart));
     heap.resize(at(most_));
   }
-  row.full[at(k)] = 2 * static_cast<Index>(heap.size()) + kShort;
+  set_full(row, at(k));
   std::make_heap(heap.begin(), heap.end(), later);
 }
 
@@ -115,6 +130,16 @@ void Board::list(Job job, Slot a, const Cost* row, std::vector<Slot>& found) {
   const Cost here = row[a];
   if (here >= kForbidden) return;  // it may be nowhere at all
   found.resize(at(classes_) + 1);
+  if (few_) {
+    const Index n = listing::below(row, rows_[at(a)].bar.data(), classes_, here, found.data());
+    for (Index f = 0; f < n; ++f) {
+      const Slot b = found[at(f)];
+      std::int32_t k = place(a, b);
+      if (k < 0) k = make_place(a, b);
+      push(a, k, {row[b] - here, job, stamp_[at(job)]});
+    }
+    return;
+  }
   const Index n = listing::within(row, reference_.data(), classes_, complete(a) ? kForbidden : here + limit_[at(a)],
                                   complete(a), found.data());
   for (Index f = 0; f < n; ++f) {
@@ -126,10 +151,10 @@ void Board::list(Job job, Slot a, const Cost* row, std::vector<Slot>& found) {
   }
 }
 
-void Board::enter(Job job, Slot s, bool exact, const Scratch& scratch) {
+void Board::enter(Job job, Slot s, bool exact, const Cost* row) {
   if (stamp_.size() < at(world_.size())) stamp_.resize(at(world_.size()), 0);
-  world_.enter(job, s, scratch.row[at(s)], exact);
-  list(job, s, scratch.row.data(), found_);
+  world_.enter(job, s, row[s], exact);
+  list(job, s, row, found_);
 }
 
 void Board::leave(Job job) {
@@ -154,6 +179,11 @@ struct Board::Fresh {
   Scratch scratch;
   Cost limit = 0;
   Index rows = 0;
+  // Of a class that is listed for the first time: its members' keys, and who does not belong here.
+  bool check = false;
+  std::vector<Cost> keys;
+  std::vector<std::uint8_t> exact;
+  std::vector<Job> misplaced;
 };
 
 Cost Board::choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Index& rows) const {
@@ -186,28 +216,57 @@ void Board::gather(Slot a, Fresh& fresh) const {
   const bool whole = fresh.limit >= kForbidden;
   // A move is listed if it is at most `threshold` apart: within the limit, and cheaper than what was cut.
   for (Slot b = 0; b < classes_; ++b) fresh.threshold[at(b)] = whole ? kForbidden / 2 : fresh.limit - reference_[at(b)];
+  fresh.threshold[at(a)] = -kForbidden;
   fresh.found.resize(at(classes_) + 1);
-  for (const Job job : world_.members(a)) {
-    world_.read(job, fresh.scratch);
-    ++fresh.rows;
-    const Cost* row = fresh.scratch.row.data();
-    const Cost here = row[a];
-    if (here >= kForbidden) continue;
-    const Index n = listing::below(row, fresh.threshold.data(), classes_, here, fresh.found.data());
-    for (Index f = 0; f < n; ++f) {
-      const Slot b = fresh.found[at(f)];
-      if (b == a || row[b] >= kForbidden) continue;
-      auto& bucket = fresh.bucket[at(b)];
-      if (bucket.empty()) fresh.touched.push_back(b);
-      bucket.push_back({row[b] - here, job, stamp_[at(job)]});
-      if (static_cast<Index>(bucket.size()) < 2 * most_) continue;
-      std::nth_element(bucket.begin(), bucket.begin() + most_, bucket.end(),
-                       [](const Entry& x, const Entry& y) { return later(y, x); });
-      fresh.cut[at(b)] = std::min(fresh.cut[at(b)], bucket[at(most_)].apart);
-      fresh.threshold[at(b)] = std::min(fresh.threshold[at(b)], fresh.cut[at(b)] - 1);
-      bucket.resize(at(most_));
+  const auto members = world_.members(a);
+  for (std::size_t from = 0; from < members.size(); from += at(kBlock)) {
+    const auto block = members.subspan(from, std::min(at(kBlock), members.size() - from));
+    world_.read_many(block, fresh.scratch);
+    fresh.rows += static_cast<Index>(block.size());
+    for (std::size_t k = 0; k < block.size(); ++k) {
+      const Job job = block[k];
+      const Cost* row = fresh.scratch.row.data() + k * at(classes_);
+      const Cost here = row[a];
+      if (fresh.check) {
+        const Cost least = listing::least(row, prices_.data(), classes_);
+        if (least >= kForbidden ? a != world_.out() : here + prices_[at(a)] != least) fresh.misplaced.push_back(job);
+        fresh.keys.push_back(here);
+        fresh.exact.push_back(fresh.scratch.exact[k]);
+      }
+      if (here >= kForbidden) continue;
+      const Index n = listing::below(row, fresh.threshold.data(), classes_, here, fresh.found.data());
+      for (Index f = 0; f < n; ++f) {
+        const Slot b = fresh.found[at(f)];
+        auto& bucket = fresh.bucket[at(b)];
+        if (bucket.empty()) fresh.touched.push_back(b);
+        bucket.push_back({row[b] - here, job, stamp_[at(job)]});
+        if (static_cast<Index>(bucket.size()) < 2 * most_) continue;
+        fresh.cut[at(b)] = std::min(fresh.cut[at(b)], cheapest(bucket));
+        fresh.threshold[at(b)] = std::min(fresh.threshold[at(b)], fresh.cut[at(b)] - 1);
+      }
     }
   }
+}
+
+// Leaves the `most` cheapest; returns what the next would have been.
+Cost Board::cheapest(std::vector<Entry>& bucket) const {
+  std::nth_element(bucket.begin(), bucket.begin() + most_, bucket.end(),
+                   [](const Entry& x, const Entry& y) { return later(y, x); });
+  const Cost cut = bucket[at(most_)].apart;
+  bucket.resize(at(most_));
+  return cut;
+}
+
+void Board::refill(Slot a, Slot b, const std::vector<Entry>& bucket, Cost cut) {
+  std::int32_t k = place(a, b);
+  if (k < 0) k = make_place(a, b);
+  Row& row = rows_[at(a)];
+  auto& heap = row.heap[at(k)];
+  heap.assign(bucket.begin(), bucket.end());
+  std::make_heap(heap.begin(), heap.end(), later);
+  set_cut(row, at(k), cut);
+  set_full(row, at(k));
+  set_top(a, k);
 }
 
 // Classes keep their pairs; those that nothing is listed for now are empty.
@@ -218,19 +277,12 @@ void Board::install(Slot a, Fresh& fresh) {
   incomplete_ += complete(a) ? 0 : 1;
   for (std::size_t k = 0; k < row.to.size(); ++k) {
     row.heap[k].clear();
-    row.cut[k] = kForbidden;
+    set_cut(row, k, kForbidden);
     set_top(a, static_cast<std::int32_t>(k));
   }
   std::sort(fresh.touched.begin(), fresh.touched.end());
   for (const Slot b : fresh.touched) {
-    std::int32_t k = place(a, b);
-    if (k < 0) k = make_place(a, b);
-    auto& heap = row.heap[at(k)];
-    heap.assign(fresh.bucket[at(b)].begin(), fresh.bucket[at(b)].end());
-    std::make_heap(heap.begin(), heap.end(), later);
-    row.cut[at(k)] = fresh.cut[at(b)];
-    row.full[at(k)] = 2 * static_cast<Index>(heap.size()) + kShort;
-    set_top(a, k);
+    refill(a, b, fresh.bucket[at(b)], fresh.cut[at(b)]);
     fresh.bucket[at(b)].clear();
     fresh.cut[at(b)] = kForbidden;
   }
@@ -239,17 +291,36 @@ void Board::install(Slot a, Fresh& fresh) {
   fresh.rows = 0;
 }
 
-bool Board::build(Pool& pool, Stop& stop) {
+void Board::empty() {
   stamp_.resize(at(world_.size()), 0);
   rows_.assign(at(classes_), {});
   columns_.assign(at(classes_), {});
+  for (Slot a = 0; few_ && a < classes_; ++a) {
+    rows_[at(a)].bar.assign(at(classes_), kForbidden / 2);
+    rows_[at(a)].bar[at(a)] = -kForbidden;
+  }
   reference_ = prices_;
   limit_.assign(at(classes_), kForbidden);
   effort_.assign(at(classes_), 0);
   incomplete_ = 0;
+  lay_out();
+}
+
+void Board::lay_out() {
   far_places_.clear();
   const Index pairs = Index{classes_} * classes_;
   places_.assign(pairs <= kPairsWhole ? at(pairs) : 0, -1);
+  for (Slot a = 0; a < classes_; ++a) {
+    for (std::size_t k = 0; k < row(a).to.size(); ++k) {
+      const Index pair = Index{a} * classes_ + row(a).to[k];
+      const auto place = static_cast<std::int32_t>(k);
+      places_.empty() ? void(far_places_[pair] = place) : void(places_[at(pair)] = place);
+    }
+  }
+}
+
+bool Board::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
+  empty();
   std::mutex joining;
   std::vector<std::unique_ptr<Fresh>> spare;  // as many as threads
   std::vector<std::unique_ptr<Fresh>> ready(at(classes_));
@@ -264,18 +335,97 @@ bool Board::build(Pool& pool, Stop& stop) {
           if (!spare.empty()) fresh = std::move(spare.back()), spare.pop_back();
         }
         if (!fresh) fresh = std::make_unique<Fresh>(classes_);
+        fresh->check = true;
         fresh->limit = choose_limit(a, 0, 0, fresh->scratch, fresh->rows);
         gather(a, *fresh);
         const std::lock_guard lock(joining);
         ready[at(a)] = std::move(fresh);
         for (; next < classes_ && ready[at(next)]; ++next) {
-          install(next, *ready[at(next)]);
+          Fresh& done = *ready[at(next)];
+          install(next, done);
+          for (std::size_t k = 0; k < done.keys.size(); ++k)
+            world_.rekey(world_.members(next)[k], done.keys[k], done.exact[k] != 0);
+          misplaced.insert(misplaced.end(), done.misplaced.begin(), done.misplaced.end());
+          done.keys.clear(), done.exact.clear(), done.misplaced.clear();
           spare.push_back(std::move(ready[at(next)]));
         }
       },
       &stop);
   return whole;
 }
+
+// ---------------------------------------------------------------- whole columns
+
+void Board::look_at(Slot c, std::vector<Cost>& apart, Pool& pool) {
+  const Index n = world_.size();
+  apart.resize(at(n));
+  pool.for_chunks(n, kLook, [&](Index, Index begin, Index end) {
+    for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
+      const Slot a = world_.slot(job);
+      const Cost there = a == kNone || a == c ? kForbidden : world_.read_one(job, c);
+      // Who may be nowhere so far comes from as far as can be.
+      apart[at(job)] = there >= kForbidden             ? kForbidden
+                       : world_.key(job) >= kForbidden ? -kForbidden
+                                                       : there - world_.key(job);
+    }
+  });
+  counts_.rows += n / classes_;
+}
+
+void Board::recolumn(Slot c, const std::vector<Cost>& apart, Pool& pool) {
+  reference_[at(c)] = prices_[at(c)];
+  const Column column = columns_[at(c)];
+  for (std::size_t k = 0; k < column.from.size(); ++k) {
+    Row& row = rows_[at(column.from[k])];
+    row.heap[at(column.place[k])].clear();
+    set_cut(row, at(column.place[k]), kForbidden);
+    set_top(column.from[k], column.place[k]);
+  }
+  std::vector<std::vector<Entry>> bucket(at(classes_));
+  std::vector<Cost> cut(at(classes_), kForbidden);
+  pool.for_chunks(classes_, 1, [&](Index, Index begin, Index) {
+    const auto a = static_cast<Slot>(begin);
+    if (a == c) return;
+    auto& list = bucket[at(a)];
+    Cost threshold = complete(a) ? kForbidden / 2 : limit_[at(a)] - reference_[at(c)];
+    for (const Job job : world_.members(a)) {
+      const Cost length = apart[at(job)];
+      if (length > threshold || length <= -kForbidden) continue;
+      list.push_back({length, job, stamp_[at(job)]});
+      if (static_cast<Index>(list.size()) < 2 * most_) continue;
+      cut[at(a)] = std::min(cut[at(a)], cheapest(list));
+      threshold = std::min(threshold, cut[at(a)] - 1);
+    }
+  });
+  for (Slot a = 0; a < classes_; ++a) {
+    if (!bucket[at(a)].empty()) refill(a, c, bucket[at(a)], cut[at(a)]);
+  }
+}
+
+bool Board::fits(Slot classes) const noexcept { return few_ == (classes <= kFew); }
+
+// The last class, of those left out, becomes number `classes` - 1; those between are new and empty.
+void Board::grow(Slot classes) {
+  const Slot out = classes_ - 1, now = classes - 1;
+  const auto rename = [&](std::vector<Slot>& list) { std::replace(list.begin(), list.end(), out, now); };
+  for (Row& row : rows_) rename(row.to);
+  for (Column& column : columns_) rename(column.from);
+  const auto make_room = [&](auto& list, auto value) { list.insert(list.end() - 1, at(classes - classes_), value); };
+  make_room(rows_, Row{});
+  make_room(columns_, Column{});
+  make_room(limit_, kForbidden);
+  make_room(reference_, Cost{0});
+  make_room(effort_, 0);
+  for (Slot a = 0; few_ && a < classes; ++a) {
+    auto& bar = rows_[at(a)].bar;
+    bar.empty() ? bar.assign(at(classes), kForbidden / 2) : make_room(bar, kForbidden / 2);
+    bar[at(a)] = -kForbidden;
+  }
+  classes_ = classes;
+  lay_out();
+}
+
+// ---------------------------------------------------------------- searches that need more
 
 void Board::relist(Slot a, Cost need, bool farther) {
   ++counts_.relisted;
@@ -293,14 +443,13 @@ void Board::widen(Slot b, Cost need, Pool& pool) {
   ++counts_.widened;
   const Cost before = reference_[at(b)], now = prices_[at(b)] - need;
   if (now >= before) return;
-  constexpr Index kChunk = 1 << 13;
   struct Hit {
     Slot a;
     Entry entry;
   };
   const Index n = world_.size();
-  std::vector<std::vector<Hit>> hits(at(Pool::chunks(n, kChunk)));
-  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Hit>> hits(at(Pool::chunks(n, kLook)));
+  pool.for_chunks(n, kLook, [&](Index chunk, Index begin, Index end) {
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
       const Slot a = world_.slot(job);
       if (a == kNone || a == b || complete(a)) continue;
@@ -333,37 +482,6 @@ Slot Board::least_slack_from() const {
     if (least == kNone || slack_from(a) < slack_from(least)) least = a;
   }
   return least;
-}
-
-bool Board::holds() const {
-  if (!world_.holds()) return false;
-  Scratch scratch;
-  for (Slot a = 0; a < classes_; ++a) {
-    std::vector<Cost> least(at(classes_), kForbidden);
-    for (const Job job : world_.members(a)) {
-      world_.read(job, scratch);
-      const Cost here = scratch.row[at(a)];
-      if (here >= kForbidden) continue;  // it may be nowhere
-      for (Slot b = 0; b < classes_; ++b) {
-        if (scratch.row[at(b)] < kForbidden) least[at(b)] = std::min(least[at(b)], scratch.row[at(b)] - here);
-        // Every job where it is cheapest for it.
-        if (scratch.row[at(b)] < kForbidden && scratch.row[at(b)] + prices_[at(b)] < here + prices_[at(a)])
-          return false;
-      }
-    }
-    for (Slot b = 0; b < classes_; ++b) {
-      if (b == a) continue;
-      const std::int32_t k = place(a, b);
-      const Cost top = k < 0 ? kForbidden : row(a).top[at(k)];
-      const bool sure = k >= 0 && row(a).first[at(k)] != kNone;
-      if (k >= 0 && column(b).top[at(row(a).mirror[at(k)])] != top) return false;
-      if (sure && top != least[at(b)]) return false;
-      if (sure || least[at(b)] >= kForbidden) continue;
-      const Cost bound = complete(a) ? kForbidden : limit_[at(a)] - reference_[at(b)];
-      if (least[at(b)] < std::min(top, bound)) return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace gridcompute::matcher

@@ -33,21 +33,29 @@ struct Counts {    // what was done, for the caller's stats
   Index rows = 0;  // rows of costs read
   Index searches = 0, steps = 0, augmentations = 0;
   Index relisted = 0, widened = 0;
+  Index columns = 0;  // looked at anew, since costs of a class changed
 };
 
 class Board {
  public:
   Board(World& world, std::vector<Cost>& prices, Counts& counts);
 
-  // Everything anew, at these prices, from where the jobs stand. False if stopped: then it is to be built again.
-  bool build(Pool& pool, Stop& stop);
+  // Everything anew, at these prices, from where the jobs stand; their keys are read too. `misplaced`: who is not where
+  // it is cheapest, and is to leave. False if stopped: then all is to be built again.
+  bool build(Pool& pool, Stop& stop, std::vector<Job>& misplaced);
+  // The costs of class c have changed, and it is empty: how far each job is apart from it now (kForbidden: it may not
+  // be there, or is in no class; -kForbidden: it may be nowhere else), and the moves to it listed anew.
+  void look_at(Slot c, std::vector<Cost>& apart, Pool& pool);
+  void recolumn(Slot c, const std::vector<Cost>& apart, Pool& pool);
+  void grow(Slot classes);
+  [[nodiscard]] bool fits(Slot classes) const noexcept;  // is it made for so many?
   // Lists class a again, its limit so far out that slack_from(a) + the least slack_to exceeds `need`, and at least
   // twice as many moves as before where that was what was short.
   void relist(Slot a, Cost need, bool farther);
   void widen(Slot b, Cost need, Pool& pool);
 
-  // Into class s, with the row in scratch; out of it.
-  void enter(Job job, Slot s, bool exact, const Scratch& scratch);
+  // Into class s, with its keys in all classes; out of it.
+  void enter(Job job, Slot s, bool exact, const Cost* row);
   void leave(Job job);
 
   struct Entry {
@@ -61,6 +69,7 @@ class Board {
     std::vector<Job> first;            // who moves, kNone where that is not known
     std::vector<std::int32_t> mirror;  // place in column(to[k])
     std::vector<Index> full;           // a heap this long is cleared of stale entries
+    std::vector<Cost> bar;             // few classes: by target, moves at most so far apart are listed
     std::vector<std::vector<Entry>> heap;
   };
   struct Column {  // the pairs (from[k], b)
@@ -92,11 +101,17 @@ class Board {
   void settle(Slot a, std::int32_t k);  // drops stale entries from the front, and writes top and first
   void shrink(Slot a, std::int32_t k);
   void set_top(Slot a, std::int32_t k);
+  void set_cut(Row& row, std::size_t k, Cost cut);
+  void set_full(Row& row, std::size_t k);
   [[nodiscard]] bool stale(const Entry& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
   Cost choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Index& rows) const;
   struct Fresh;
   void gather(Slot a, Fresh& fresh) const;
   void install(Slot a, Fresh& fresh);
+  Cost cheapest(std::vector<Entry>& bucket) const;
+  void refill(Slot a, Slot b, const std::vector<Entry>& bucket, Cost cut);
+  void empty();
+  void lay_out();  // where pairs lie
 
   World& world_;
   std::vector<Cost>& prices_;

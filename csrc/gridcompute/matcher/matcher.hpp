@@ -40,6 +40,7 @@ struct Options {
   int threads = 0;
   std::uint64_t seed = 0;
   Index max_moves = -1;  // no limit
+  double gap = 0;        // good enough, if proved
 };
 
 struct Change {
@@ -49,7 +50,10 @@ struct Change {
 
 struct Answer {
   transport::Status status = transport::Status::optimal;
-  const char* why_cold = "";        // empty: warm
+  const char* why = "";             // empty: warm
+  bool cold = false;                // solved by transport
+  bool built = false;               // all rows were read, for lists anew
+  bool near = false;                // ended by the gap that was asked for
   double objective = 0, bound = 0;  // moves of this round included
   double moved = 0;                 // what they cost
   bool exact = false;
@@ -57,7 +61,7 @@ struct Answer {
   Index held = 0;               // changes put off by max_moves
   Index waiting = 0;            // jobs looked at because of changes
   Counts counts;
-  transport::Stats cold;  // of the cold solve
+  transport::Stats stats;  // of the cold solve
   std::vector<double> prices;
   std::vector<Cost> load;
   std::vector<Index> witness_jobs;  // rows of list()
@@ -68,8 +72,9 @@ class Matcher {
  public:
   explicit Matcher(Slot n_slots);
 
-  // The caller's columns, where they now lie. `changed`: costs of live jobs may differ from before.
-  void set_slab(const Slab& slab, double reach, bool changed);
+  // The caller's columns, where they now lie; with more classes than before, the new ones have no slots yet.
+  void set_slab(const Slab& slab, double reach);
+  void costs_changed(std::span<const Slot> slots);  // in these classes, of whatever jobs
   void set_capacity(Slot slot, Cost capacity);
   void add(std::span<const Job> jobs);
   void remove(std::span<const Job> jobs);
@@ -80,6 +85,8 @@ class Matcher {
                double resolution);
 
   [[nodiscard]] Answer match(const Options& options, Stop& stop);
+  // The last answer has reached the caller: else its changes are part of the next one.
+  void told() noexcept { std::vector<Change>().swap(untold_); }
 
   // Where a job of each row of `cost` would go at the prices as they are; kNone: it would be left out.
   void quote(const Slab& jobs, std::span<Slot> slots, std::span<double> costs) const;
@@ -92,6 +99,7 @@ class Matcher {
   [[nodiscard]] bool holds() const;
 
  private:
+  static constexpr double kUnit = 0x1p40;
   struct Round {
     const Options& options;
     Stop& stop;
@@ -99,13 +107,24 @@ class Matcher {
     Answer answer;
     std::vector<Job> looked_at;  // their homes or costs may have changed; may hold a job twice
   };
-  void wait(Job job);
-  void place(Job job, Scratch& scratch);
   enum class End { balanced, infeasible, stopped, too_much };
+  End solve(Round& round);
+  void grow(Slot n_slots);
+  void lose_lists(const char* why);
+  void wait(Job job);
+  void place(Job job, const Cost* row, Cost least, bool exact);
+  bool place_waiting(Round& round);
+  bool refresh(Round& round);
+  void draw(Slot s, const std::vector<Job>& members, std::vector<Cost>& apart, Pool& pool);
   End warm(Round& round);
   End repair(Round& round, Index limit);
   End cold(Round& round);
-  bool adopt(Round& round, const transport::Result& found, const std::vector<Job>& live);
+  End rebuild(Round& round);
+  End stay_home(Round& round, const std::vector<Job>& live, const std::vector<Slot>& wanted);
+  bool stand(Round& round, const std::vector<Job>& jobs, const std::vector<Slot>& slots);
+  bool good_enough(Round& round);
+  void not_told_yet(Answer& answer);
+  void charge_anew();
   void witness(Round& round, std::span<const Slot> classes);
   void tell(Round& round);
   void tell_stopped(Round& round, std::span<const Job> live, std::span<const Slot> wanted);
@@ -125,10 +144,13 @@ class Matcher {
   Counts counts_;
   std::unique_ptr<Board> board_;  // null: the next round is cold
   const char* why_cold_ = "first round";
+  bool rebuild_ = false;  // without a board: are homes and prices those of an optimum not far away?
   double reach_ = 0;
   std::vector<Job> waiting_, held_;
+  std::vector<Slot> dirty_;     // classes whose costs have changed since the last round
+  std::vector<Change> untold_;  // of answers that may not have reached the caller
   std::vector<double> paid_;
-  Wide total_ = 0;      // of what is paid, in 2^-40 / resolution
+  Wide total_ = 0;      // of what is paid, in 1 / (kUnit * resolution)
   Index homeless_ = 0;  // live jobs left out that must not be
   bool priced_ = false;
   bool recharge_ = false;  // costs or their unit changed: what is paid is to be added up anew

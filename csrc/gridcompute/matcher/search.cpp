@@ -193,7 +193,7 @@ void Search::move_along(Slot end, bool outward, Cost units, std::vector<Job>& mo
       board_.leave(job);
       const bool exact = world_.read(job, scratch_);
       ++counts_.rows;
-      board_.enter(job, to, exact, scratch_);
+      board_.enter(job, to, exact, scratch_.row.data());
       moved.push_back(job);
     }
   }

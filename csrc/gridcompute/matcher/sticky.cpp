@@ -14,6 +14,8 @@ GRIDCOMPUTE_CLONES void raise(double* GRIDCOMPUTE_RESTRICT row, Index n, double 
 }
 
 double with_leaving(const Slab& slab, Job job, Stay stay, Index slot, double cost) {
+  if (slab.closed && std::find(slab.closed->begin(), slab.closed->end(), slot) != slab.closed->end())
+    return std::numeric_limits<double>::infinity();
   const double by = slot == stay.home ? 0.0 : leaving(slab, job, stay);
   return by == 0 ? cost : cost + by;
 }
@@ -23,10 +25,16 @@ double with_leaving(const Slab& slab, Job job, Stay stay, Index slot, double cos
 void add_leaving(const Slab& slab, Job job, Stay stay, double* row) {
   const Index n = slab.cost->n_slots();
   const double by = leaving(slab, job, stay);
+  forbid_closed(slab, row);
   if (by == 0) return;
   const double here = stay.home < n ? row[stay.home] : 0;
   raise(row, n, by);
   if (stay.home < n) row[stay.home] = here;
+}
+
+void forbid_closed(const Slab& slab, double* row) {
+  if (!slab.closed) return;
+  for (const Slot s : *slab.closed) row[s] = std::numeric_limits<double>::infinity();
 }
 
 void StickyCost::reals(Rows rows, double* out) const {
@@ -45,6 +53,7 @@ LiveCost::LiveCost(const Slab& slab, std::span<const Job> jobs, std::vector<Stay
       rows_(jobs.begin(), jobs.end()),
       stay_(std::move(stay)),
       reach_(reach) {
+  moves_ = slab.closed != nullptr;
   for (std::size_t k = 0; k < jobs.size(); ++k) moves_ = moves_ || leaving(slab, jobs[k], stay_[k]) != 0;
 }
 

@@ -4,6 +4,7 @@
 // added to the cost, and the sum is rounded once.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Slab {
   Index unplaced_stride = 0;
   const double* move = nullptr;  // likewise; finite, >= 0
   Index move_stride = 0;
+  std::shared_ptr<const std::vector<Slot>> closed;  // classes that nobody may be in; null: none
 
   [[nodiscard]] double unplaced_of(Job job) const noexcept { return unplaced[job * unplaced_stride]; }
   [[nodiscard]] double move_of(Job job) const noexcept { return move[job * move_stride]; }
@@ -40,8 +42,9 @@ struct Stay {
   const double out = slab.unplaced_of(job);
   return stay.home == slab.cost->n_slots() ? out : out + leaving(slab, job, stay);
 }
-// Adds it to a row of costs.
+// Adds it to a row of costs, where closed classes are forbidden.
 void add_leaving(const Slab& slab, Job job, Stay stay, double* row);
+void forbid_closed(const Slab& slab, double* row);
 
 // Rows are positions of the slab, as they stand now.
 class StickyCost final : public CostSource {
@@ -85,7 +88,7 @@ class LiveCost final : public CostSource {
   std::vector<Index> rows_;
   std::vector<Stay> stay_;
   double reach_;
-  bool moves_ = false;  // does any job of the list pay for leaving?
+  bool moves_;  // does any job of the list pay for leaving, or is a class closed?
 };
 
 }  // namespace gridcompute::matcher

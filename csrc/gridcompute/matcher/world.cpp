@@ -1,5 +1,6 @@
 #include "gridcompute/matcher/world.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "gridcompute/base/error.hpp"
@@ -27,8 +28,15 @@ void World::set_slab(const Slab& slab) {
   flags_.resize(n, 0);
 }
 
-std::optional<double> World::new_resolution(double reach) const {
-  const auto limit = static_cast<double>(std::min<Cost>(largest_cost(out_ + 2), Cost{1} << 50));
+void World::grow(Slot n_slots) {
+  std::replace(slot_.begin(), slot_.end(), out_, n_slots);
+  std::replace(home_.begin(), home_.end(), out_, n_slots);
+  members_.insert(members_.end() - 1, static_cast<std::size_t>(n_slots - out_), {});
+  out_ = n_slots;
+}
+
+std::optional<double> World::new_resolution(double reach, Slot n_slots) const {
+  const auto limit = static_cast<double>(std::min<Cost>(largest_cost(n_slots + 2), Cost{1} << 50));
   if (!(reach > 0) || (resolution_ > 0 && reach * resolution_ <= limit)) return std::nullopt;
   return transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit));
 }
@@ -52,13 +60,26 @@ void World::remove(Job job) {
 }
 
 bool World::read(Job job, Scratch& scratch) const {
-  const Index position = job;
-  transport::Seen seen;
-  scratch.row.resize(static_cast<std::size_t>(classes()));
-  read_->fill(Rows{&position, 0, 1}, scratch.row.data(), scratch.cost, seen);
-  if (seen.invalid >= 0 || seen.largest > static_cast<double>(read_->limit()))
-    throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or out of the range that was told");
-  return read_out(job, scratch.row[at(out_)]) && !seen.inexact;
+  read_many({&job, 1}, scratch);
+  return scratch.exact[0] != 0;
+}
+
+void World::read_many(std::span<const Job> jobs, Scratch& scratch) const {
+  const auto n = static_cast<Index>(jobs.size()), slots = Index{out_}, wide = slots + 1;
+  scratch.list.assign(jobs.begin(), jobs.end());
+  scratch.cost.resize(static_cast<std::size_t>(std::max<Index>(n * slots, 1)));
+  scratch.row.resize(static_cast<std::size_t>(n * wide));
+  scratch.exact.resize(jobs.size());
+  cost_->reals(Rows{scratch.list.data(), 0, n}, scratch.cost.data());
+  for (Index k = 0; k < n; ++k) {
+    const Job job = jobs[static_cast<std::size_t>(k)];
+    transport::Seen seen;
+    Cost* row = scratch.row.data() + k * wide;
+    read_->convert(job, scratch.cost.data() + k * slots, row, seen);
+    if (seen.invalid >= 0 || seen.largest > static_cast<double>(read_->limit()))
+      throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or out of the range that was told");
+    scratch.exact[static_cast<std::size_t>(k)] = read_out(job, row[slots]) && !seen.inexact ? 1 : 0;
+  }
 }
 
 bool World::read_out(Job job, Cost& key) const {
@@ -102,6 +123,14 @@ void World::leave(Job job) {
   slot_[at(job)] = kNone;
 }
 
+void World::rekey(Job job, Cost key, bool exact) {
+  key_[at(job)] < kForbidden ? void(keys_ -= key_[at(job)]) : void(--hopeless_);
+  key_[at(job)] = key;
+  key < kForbidden ? void(keys_ += key) : void(++hopeless_);
+  rounded_ += (exact ? 0 : 1) - ((flags_[at(job)] & kRounded) != 0 ? 1 : 0);
+  set(job, kRounded, !exact);
+}
+
 void World::clear() {
   for (auto& list : members_) {
     for (const Job job : list) {
@@ -115,7 +144,10 @@ void World::clear() {
 }
 
 double World::cost_at(Job job, Slot column) const {
-  return column == out_ ? unplaced(job) : slab_.cost->real_at(job, column);
+  if (column == out_) return unplaced(job);
+  if (slab_.closed && std::find(slab_.closed->begin(), slab_.closed->end(), column) != slab_.closed->end())
+    return std::numeric_limits<double>::infinity();
+  return slab_.cost->real_at(job, column);
 }
 
 std::vector<Job> World::list() const {

@@ -28,6 +28,8 @@ namespace gridcompute::matcher {
 struct Scratch {
   std::vector<double> cost;
   std::vector<Cost> row;
+  std::vector<Index> list;
+  std::vector<std::uint8_t> exact;
 };
 
 class World {
@@ -44,8 +46,9 @@ class World {
   [[nodiscard]] const Slab& slab() const noexcept { return slab_; }
 
   void set_slab(const Slab& slab);
+  void grow(Slot n_slots);  // new classes before that of those left out; a slab with as many is to follow
   // What costs of this reach need in place of the resolution at hand, if they do. Changing it changes every key.
-  [[nodiscard]] std::optional<double> new_resolution(double reach) const;
+  [[nodiscard]] std::optional<double> new_resolution(double reach, Slot n_slots) const;
   void set_resolution(double resolution);
 
   void add(Job job, Slot home);
@@ -63,11 +66,14 @@ class World {
 
   // Keys of the job in every class, (classes()) into scratch.row; tells whether all of them are exact.
   bool read(Job job, Scratch& scratch) const;
+  // Likewise of many jobs, row after row, scratch.exact for each.
+  void read_many(std::span<const Job> jobs, Scratch& scratch) const;
   [[nodiscard]] Cost read_one(Job job, Slot column) const;
 
   // Into a class and out of it; `key` is the job's key there.
   void enter(Job job, Slot slot, Cost key, bool exact);
   void leave(Job job);
+  void rekey(Job job, Cost key, bool exact);  // in its class
   [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[static_cast<std::size_t>(s)]; }
   [[nodiscard]] Cost load(Slot s) const noexcept { return static_cast<Cost>(members(s).size()); }
   [[nodiscard]] Wide keys() const noexcept { return keys_; }  // of all jobs where they are; 0 for forbidden ones

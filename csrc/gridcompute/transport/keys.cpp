@@ -116,6 +116,10 @@ void Keys::fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) 
   }
 }
 
+void Keys::convert(Index job, const double* costs, Cost* out, Seen& seen) const {
+  quantise(costs, n_slots_, scale(job), out, seen);
+}
+
 Cost Keys::at(Index job, Slot column) const {
   Seen ignored;
   if (column == n_slots_) return unplaced(job, ignored);

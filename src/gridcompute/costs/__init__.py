@@ -5,7 +5,7 @@ Both are checked once, when made; a solver then reads them as they stand.
 
 from __future__ import annotations
 
-from .kernels import BoundKernel, Kernel, kernel
+from .kernels import BoundKernel, Kernel, SlotKernel, kernel
 from .terms import Term, Terms
 
-__all__ = ["BoundKernel", "Kernel", "Term", "Terms", "kernel"]
+__all__ = ["BoundKernel", "Kernel", "SlotKernel", "Term", "Terms", "kernel"]

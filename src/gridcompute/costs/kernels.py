@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BoundKernel", "Kernel", "kernel"]
+__all__ = ["BoundKernel", "Kernel", "SlotKernel", "kernel"]
 
 _KINDS = "biuf"  # dtypes a kernel takes: bool, integers, floats (at most 64 bits)
 
@@ -46,13 +46,21 @@ class Kernel:
     def __repr__(self) -> str:
         return f"<kernel {self.formula.__name__}({', '.join(p.name for p in self.parameters)})>"
 
+    @overload
+    def bind(
+        self, *, jobs: Mapping[str, ArrayLike], slots: Mapping[str, ArrayLike], **shared: ArrayLike
+    ) -> BoundKernel: ...
+    @overload
+    def bind(
+        self, *, jobs: None = None, slots: Mapping[str, ArrayLike], **shared: ArrayLike
+    ) -> SlotKernel: ...
     def bind(
         self,
         *,
-        jobs: Mapping[str, ArrayLike],
+        jobs: Mapping[str, ArrayLike] | None = None,
         slots: Mapping[str, ArrayLike],
         **shared: ArrayLike,
-    ) -> BoundKernel:
+    ) -> BoundKernel | SlotKernel:
         """The formula over these jobs and slots, compiled: a cost for `transport`.
 
         Parameters
@@ -60,13 +68,14 @@ class Kernel:
         jobs, slots : mapping of str to array
             Columns, shape (n_jobs,) and (n_slots,), bool, int or float. A parameter ``job_work``
             reads the column of exactly that name, ``job_work``; columns that no parameter names
-            are not looked at.
+            are not looked at. Without `jobs` only the slot side is bound: the cost of a `Matcher`,
+            whose jobs bring their columns.
         **shared : array or number
             What the other parameters are, of any shape, bool, int or float.
 
         Returns
         -------
-        BoundKernel
+        BoundKernel, or SlotKernel without `jobs`
 
         Raises
         ------
@@ -85,18 +94,12 @@ class Kernel:
         for name in shared:
             if name not in names or name.startswith(("job_", "slot_")):
                 raise TypeError(f"bind() of {self!r} got {name!r}, which is no shared parameter")
-        sides = {"job": _columns(self, "job", jobs), "slot": _columns(self, "slot", slots)}
-        arrays = []
         for p in self.parameters:
-            side = p.name.partition("_")[0]
-            if p.name.startswith(("job_", "slot_")):
-                arrays.append(sides[side][p.name])
-            elif p.name in shared:
-                arrays.append(_plain(p.name, shared[p.name]))
-            else:
+            if not p.name.startswith(("job_", "slot_")) and p.name not in shared:
                 raise InvalidProblemError(f"bind() of {self!r} lacks {p.name!r}", p.name)
-        n_jobs, n_slots = (len(next(iter(columns.values()))) for columns in sides.values())
-        return BoundKernel(self, self._compile(arrays), arrays, n_jobs, n_slots)
+        common = {name: _plain(name, values) for name, values in shared.items()}
+        bound = SlotKernel(self, _columns(self, "slot", slots), common)
+        return bound if jobs is None else bound.with_jobs(jobs)
 
     def _compile(self, arrays: list[NDArray[Any]]) -> Any:
         """The C function for arrays of these dtypes and dimensions."""
@@ -148,6 +151,18 @@ class BoundKernel:
     def __repr__(self) -> str:
         return f"<bound {self.kernel!r}: {self.n_jobs} jobs x {self.n_slots} slots>"
 
+    def slot_side(self) -> SlotKernel:
+        """The same formula, slots and shared arrays, and the dtypes of the columns of its jobs."""
+        slots: dict[str, NDArray[Any]] = {}
+        shared: dict[str, NDArray[Any]] = {}
+        dtypes: dict[str, np.dtype[Any]] = {}
+        for p, array in zip(self.kernel.parameters, self._held, strict=True):
+            if p.name.startswith("job_"):
+                dtypes[p.name] = array.dtype
+            else:
+                (slots if p.name.startswith("slot_") else shared)[p.name] = array
+        return SlotKernel(self.kernel, slots or {"n": np.zeros(self.n_slots)}, shared, dtypes)
+
     def dense(
         self, rows: slice | NDArray[np.integer[Any]] | Sequence[int] = slice(None)
     ) -> NDArray[np.float64]:
@@ -170,6 +185,84 @@ class BoundKernel:
         fill = ctypes.CFUNCTYPE(None, *kinds)(self.address)
         fill(self.context, jobs.ctypes.data, len(jobs), out.ctypes.data)
         return out
+
+
+class SlotKernel:
+    """A kernel with its slot side bound: the cost of a `Matcher`; `with_jobs` binds the rest.
+
+    Attributes
+    ----------
+    slots, shared : dict of array
+        Columns of the slots, and what is neither job's nor slot's.
+    dtypes : dict of dtype
+        Of the columns of jobs, where they are known beforehand.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        slots: dict[str, NDArray[Any]],
+        shared: dict[str, NDArray[Any]],
+        dtypes: dict[str, np.dtype[Any]] | None = None,
+    ) -> None:
+        self.kernel, self.slots, self.shared, self.dtypes = kernel, slots, shared, dtypes or {}
+        self.n_slots = len(next(iter(slots.values())))
+        names = [p.name for p in kernel.parameters]
+        self.job_names = [name for name in names if name.startswith("job_")]
+
+    def __repr__(self) -> str:
+        return f"<{self.kernel!r} bound to {self.n_slots} slots>"
+
+    def with_jobs(self, jobs: Mapping[str, ArrayLike]) -> BoundKernel:
+        """The cost of these jobs, as `Kernel.bind` makes it."""
+        columns = _columns(self.kernel, "job", jobs)
+        known = columns | self.slots | self.shared
+        arrays = [known[p.name] for p in self.kernel.parameters]
+        n_jobs = len(next(iter(columns.values())))
+        return BoundKernel(self.kernel, self.kernel._compile(arrays), arrays, n_jobs, self.n_slots)
+
+    def replaced(self, name: str, values: ArrayLike) -> tuple[SlotKernel, NDArray[np.int32]]:
+        """With another slot column or shared array; and the slots whose costs that may change."""
+        if name in self.shared:
+            made = SlotKernel(
+                self.kernel, self.slots, self.shared | {name: _copy(name, values)}, self.dtypes
+            )
+            return made, np.arange(self.n_slots, dtype=np.int32)
+        if name not in self.slots:
+            known = ", ".join([*self.slots, *self.shared])
+            raise InvalidProblemError(
+                f"k: found {name!r}, needed a slot column or shared array: {known}", "k"
+            )
+        old, new = self.slots[name], _copy(name, values)
+        if new.shape != old.shape:
+            raise InvalidProblemError(f"{name}: found shape {new.shape}, needed {old.shape}", name)
+        if not np.can_cast(new.dtype, old.dtype, "safe"):
+            raise TypeError(f"{name}: found {new.dtype}, needed {old.dtype} as before")
+        new = new.astype(old.dtype)
+        changed = np.flatnonzero(new != old).astype(np.int32)
+        return SlotKernel(self.kernel, self.slots | {name: new}, self.shared, self.dtypes), changed
+
+    def with_slots(
+        self, columns: Mapping[str, ArrayLike], where: NDArray[np.int32], n_slots: int
+    ) -> SlotKernel:
+        """With the columns of new slots at `where`, of `n_slots` in all."""
+        slots = {}
+        for name, old in self.slots.items():
+            new = np.zeros(n_slots, old.dtype)
+            new[: self.n_slots] = old
+            if name in {p.name for p in self.kernel.parameters}:
+                if name not in columns:
+                    raise InvalidProblemError(f"tables: {name!r} is missing", name)
+                given = _plain(name, columns[name])
+                if given.shape != where.shape:
+                    raise InvalidProblemError(
+                        f"{name}: found shape {given.shape}, needed {where.shape}", name
+                    )
+                if not np.can_cast(given.dtype, old.dtype, "safe"):
+                    raise TypeError(f"{name}: found {given.dtype}, needed {old.dtype} as before")
+                new[where] = given
+            slots[name] = new
+        return SlotKernel(self.kernel, slots, self.shared, self.dtypes)
 
 
 def kernel(formula: Callable[..., Any]) -> Kernel:
@@ -232,6 +325,10 @@ def _plain(name: str, values: Any) -> NDArray[Any]:
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8 or array.dtype == np.float16:
         raise TypeError(f"{name} must be bool, int or float (32 or 64 bits), not {array.dtype}")
     return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+
+
+def _copy(name: str, values: Any) -> NDArray[Any]:
+    return _plain(name, values).copy()
 
 
 def _columns(kernel: Kernel, side: str, given: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
