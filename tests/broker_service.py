@@ -9,6 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
+import httpx
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 WORLD = {
     "slots": ["slow", "quick", "dear"],
@@ -36,7 +38,9 @@ class Service:
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
-        self.url = f"http://127.0.0.1:{self.said('listening')['port']}"
+        url = f"http://127.0.0.1:{self.said('listening')['port']}"
+        self.to = {"base_url": url, "timeout": None, "verify": False}  # no certificates to load
+        self.http = httpx.Client(**self.to)
         return self.said("ready")
 
     def _read(self) -> None:
@@ -59,6 +63,7 @@ class Service:
         self.process.wait()
         self.reader.join()
         self.process.stdout.close()
+        self.http.close()
 
     def restart(self, how: int = signal.SIGKILL) -> dict:
         """End it by a signal, and start it anew."""

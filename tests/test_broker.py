@@ -34,10 +34,10 @@ def service(tmp_path):
             one.end(signal.SIGKILL)
 
 
-def settled(url: str, n: int) -> dict:
+def settled(broker: Service, n: int) -> dict:
     """All jobs once there are `n` and none is queued."""
     while True:
-        told = httpx.get(f"{url}/jobs").json()
+        told = broker.http.get("/jobs").json()
         if len(told["jobs"]) == n and all(j["state"] != "queued" for j in told["jobs"].values()):
             return told
 
@@ -55,12 +55,12 @@ def replay(changes: list[dict]) -> dict:
     return at
 
 
-async def stream(url: str, after: int, last: int) -> list[dict]:
+async def stream(broker: Service, after: int, last: int) -> list[dict]:
     """The placements after one number up to another."""
     found: list[dict] = []
     async with (
-        httpx.AsyncClient(timeout=None) as client,
-        client.stream("GET", f"{url}/placements", params={"after": after}) as answer,
+        httpx.AsyncClient(**broker.to) as client,
+        client.stream("GET", "/placements", params={"after": after}) as answer,
     ):
         assert answer.status_code == 200
         lines = answer.aiter_lines()
@@ -73,9 +73,8 @@ def test_a_hundred_clients_at_once(service):
     """Every client's jobs, cancels and quotes count once, and all is placed at least cost."""
     broker = service()
 
-    async def one(k: int, url: str) -> None:
-        limits = httpx.Limits(max_connections=1)
-        async with httpx.AsyncClient(base_url=url, timeout=None, limits=limits) as client:
+    async def one(k: int) -> None:
+        async with httpx.AsyncClient(**broker.to) as client:
             for i in range(3):
                 answer = await client.post("/jobs", json=job(f"{k}-{i}", 3 * k + i))
                 assert answer.status_code == 202, answer.text
@@ -89,10 +88,10 @@ def test_a_hundred_clients_at_once(service):
             assert (await client.get(f"/jobs/{k}-2")).json()["id"] == f"{k}-2"
 
     async def all_of_them() -> None:
-        await asyncio.gather(*(one(k, broker.url) for k in range(100)))
+        await asyncio.gather(*(one(k) for k in range(100)))
 
     asyncio.run(all_of_them())
-    told = settled(broker.url, 200)
+    told = settled(broker, 200)
     live = told["jobs"]
     assert set(live) == {f"{k}-{i}" for k in range(100) for i in (0, 2)}
     count = Counter(j["slot"] for j in live.values() if j["state"] == "placed")
@@ -113,7 +112,7 @@ def test_a_hundred_clients_at_once(service):
     paid = sum(dense[i, s] if s >= 0 else budget[i] for i, s in enumerate(slot))
     assert paid == pytest.approx(cold.objective, rel=1e-9)
 
-    metrics = httpx.get(f"{broker.url}/metrics").text
+    metrics = broker.http.get("/metrics").text
     assert "broker_live_jobs 200.0" in metrics
     assert 'broker_accepted_total{kind="add"} 300.0' in metrics
     gap = next(x for x in metrics.splitlines() if x.startswith("broker_certificate_gap "))
@@ -124,27 +123,25 @@ def test_a_hundred_clients_at_once(service):
 def test_the_stream_tells_all_and_resumes(service):
     """A client that reads the placements, and goes away in between, knows where every job is."""
     broker = service()
-    assert httpx.post(f"{broker.url}/jobs", json=[job(str(k), k) for k in range(100)]).is_success
-    settled(broker.url, 100)
-    room = httpx.put(f"{broker.url}/slots/quick", json={"capacity": 0})
+    assert broker.http.post("/jobs", json=[job(str(k), k) for k in range(100)]).is_success
+    settled(broker, 100)
+    room = broker.http.put("/slots/quick", json={"capacity": 0})
     assert room.status_code == 202
-    while (told := settled(broker.url, 100)) and "quick" in {
-        j["slot"] for j in told["jobs"].values()
-    }:
+    while (told := settled(broker, 100)) and "quick" in {j["slot"] for j in told["jobs"].values()}:
         pass
     last = told["seq"]
-    whole = asyncio.run(stream(broker.url, 0, last))
+    whole = asyncio.run(stream(broker, 0, last))
     at = replay(whole)
     assert {key: at.get(key) for key in told["jobs"]} == {
         key: j["slot"] for key, j in told["jobs"].items()
     }
     assert {c["kind"] for c in whole} >= {"PLACE", "MOVE"}
-    assert asyncio.run(stream(broker.url, 17, last)) == whole[17:]
+    assert asyncio.run(stream(broker, 17, last)) == whole[17:]
     header = {"Last-Event-ID": str(last - 1)}
-    with httpx.stream("GET", f"{broker.url}/placements", headers=header) as answer:
+    with broker.http.stream("GET", "/placements", headers=header) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert next(answer.iter_raw()).startswith(f"id: {last}\nevent: ".encode())
-    beyond = httpx.get(f"{broker.url}/placements", params={"after": last + 1})
+    beyond = broker.http.get("/placements", params={"after": last + 1})
     assert (beyond.status_code, beyond.json()["last"]) == (410, last)
 
 
@@ -167,59 +164,57 @@ BAD = {
 def test_bad_requests_name_what_is_wrong_and_change_nothing(service):
     """A job of a bad request that got in, or an answer that does not say which, would show here."""
     broker = service()
-    assert httpx.post(f"{broker.url}/jobs", json=job("known")).is_success
+    assert broker.http.post("/jobs", json=job("known")).is_success
     for name, (body, status, field, key) in BAD.items():
-        answer = httpx.post(f"{broker.url}/jobs", json=body)
+        answer = broker.http.post("/jobs", json=body)
         told = answer.json()
         assert (answer.status_code, told.get("field"), told.get("id")) == (status, field, key), name
         assert told["error"], name
-    nan = httpx.post(f"{broker.url}/jobs", content=json.dumps(job("x") | {"work_h": float("nan")}))
-    torn = httpx.post(f"{broker.url}/jobs", content=b'{"id": "x"')
+    nan = broker.http.post("/jobs", content=json.dumps(job("x") | {"work_h": float("nan")}))
+    torn = broker.http.post("/jobs", content=b'{"id": "x"')
     assert (nan.status_code, torn.status_code) == (422, 422)
-    unknown = httpx.post(f"{broker.url}/cancel", json={"ids": ["known", "nobody"]})
+    unknown = broker.http.post("/cancel", json={"ids": ["known", "nobody"]})
     assert (unknown.status_code, unknown.json()["id"]) == (404, "nobody")
-    assert httpx.post(f"{broker.url}/cancel", json={"ids": ["known"] * 2}).status_code == 422
-    assert httpx.put(f"{broker.url}/slots/none", json={"capacity": 1}).status_code == 404
-    assert httpx.put(f"{broker.url}/slots/slow", json={"capacity": -1}).status_code == 422
-    assert httpx.post(f"{broker.url}/quote", json=job("x")).json()["field"] == "id"
-    assert httpx.get(f"{broker.url}/jobs/nobody").status_code == 404
-    health = httpx.get(f"{broker.url}/health")
+    assert broker.http.post("/cancel", json={"ids": ["known"] * 2}).status_code == 422
+    assert broker.http.put("/slots/none", json={"capacity": 1}).status_code == 404
+    assert broker.http.put("/slots/slow", json={"capacity": -1}).status_code == 422
+    assert broker.http.post("/quote", json=job("x")).json()["field"] == "id"
+    assert broker.http.get("/jobs/nobody").status_code == 404
+    health = broker.http.get("/health")
     assert (health.status_code, health.json()["operation"]) == (200, 1)
-    assert set(httpx.get(f"{broker.url}/jobs").json()["jobs"]) == {"known"}
+    assert set(broker.http.get("/jobs").json()["jobs"]) == {"known"}
 
 
 def test_a_full_queue_says_so(service):
     """Without a bound, a flood of submits would be taken until memory ends."""
     broker = service("--queue", "5", "--interval", "3600")
-    assert httpx.post(f"{broker.url}/jobs", json=[job(str(k)) for k in range(4)]).is_success
-    full = httpx.post(f"{broker.url}/jobs", json=[job("a"), job("b")])
+    assert broker.http.post("/jobs", json=[job(str(k)) for k in range(4)]).is_success
+    full = broker.http.post("/jobs", json=[job("a"), job("b")])
     assert (full.status_code, full.headers["retry-after"]) == (503, "1")
-    assert (
-        httpx.post(f"{broker.url}/jobs", json=[job(f"x{k}") for k in range(6)]).status_code == 413
-    )
-    assert httpx.post(f"{broker.url}/jobs", json=job("a")).is_success
-    assert httpx.get(f"{broker.url}/health").json()["queue"] == 5
+    assert broker.http.post("/jobs", json=[job(f"x{k}") for k in range(6)]).status_code == 413
+    assert broker.http.post("/jobs", json=job("a")).is_success
+    assert broker.http.get("/health").json()["queue"] == 5
     assert broker.restart(signal.SIGTERM)["operations_after_snapshot"] == 0
 
 
 def test_kill_9_loses_nothing_acknowledged(service):
     """After kill -9: the snapshot's world, then the journal's; and the broker says what it did."""
     broker = service("--snapshot", "0.05")
-    assert httpx.post(f"{broker.url}/jobs", json=[job(str(k), k) for k in range(50)]).is_success
+    assert broker.http.post("/jobs", json=[job(str(k), k) for k in range(50)]).is_success
     broker.said("snapshot")
-    before = settled(broker.url, 50)
-    assert httpx.post(f"{broker.url}/cancel", json={"ids": ["7"]}).is_success
+    before = settled(broker, 50)
+    assert broker.http.post("/cancel", json={"ids": ["7"]}).is_success
     ready = broker.restart()
-    found = httpx.get(f"{broker.url}/recovery").json()
+    found = broker.http.get("/recovery").json()
     assert found.items() <= ready.items()
     assert found["snapshot"]
     assert found["snapshot_operation"] + found["operations_after_snapshot"] == 2
     assert found["operations_lost"] == found["journal_damaged"] == found["jobs_refused"] == []
-    told = settled(broker.url, 49)
+    told = settled(broker, 49)
     assert set(told["jobs"]) == set(before["jobs"]) - {"7"}
-    assert httpx.post(f"{broker.url}/jobs", json=job("7")).json()["operation"] == 3
-    last = settled(broker.url, 50)["seq"]
-    told = asyncio.run(stream(broker.url, 0, last))
+    assert broker.http.post("/jobs", json=job("7")).json()["operation"] == 3
+    last = settled(broker, 50)["seq"]
+    told = asyncio.run(stream(broker, 0, last))
     assert [c["seq"] for c in told] == list(range(1, last + 1))
 
 
@@ -227,7 +222,7 @@ def test_a_kill_before_the_first_snapshot_replays_the_journal(service):
     """Then there is nothing but the journal, whose last line the kill may have torn."""
     broker = service("--snapshot", "3600", "--interval", "3600")
     for k in range(5):
-        assert httpx.post(f"{broker.url}/jobs", json=job(str(k), k)).is_success
+        assert broker.http.post("/jobs", json=job(str(k), k)).is_success
     broker.end(signal.SIGKILL)
     (segment,) = broker.state.glob("journal-*")
     with segment.open("a") as file:
@@ -235,7 +230,7 @@ def test_a_kill_before_the_first_snapshot_replays_the_journal(service):
     ready = broker.start()
     assert (ready["snapshot"], ready["operations_after_snapshot"]) == (None, 5)
     assert len(ready["journal_damaged"]) == 1
-    assert set(settled(broker.url, 5)["jobs"]) == set("01234")
+    assert set(settled(broker, 5)["jobs"]) == set("01234")
 
 
 def test_a_torn_snapshot_is_said(service):
@@ -243,7 +238,7 @@ def test_a_torn_snapshot_is_said(service):
     broker = service("--snapshot", "0.01")
     for k in range(3):  # three snapshots, of which two are kept
         seen = len(broker.log)
-        assert httpx.post(f"{broker.url}/jobs", json=job(str(k), k)).is_success
+        assert broker.http.post("/jobs", json=job(str(k), k)).is_success
         broker.said("snapshot", seen)
     broker.end(signal.SIGKILL)
     newest, older = sorted(broker.state.glob("world-*.snapshot"), reverse=True)
@@ -252,7 +247,7 @@ def test_a_torn_snapshot_is_said(service):
     assert ready["snapshot"] == older.name
     assert "torn" in ready["snapshots_refused"][0]
     assert ready["operations_after_snapshot"] >= 1
-    assert set(settled(broker.url, 3)["jobs"]) == set("012")
+    assert set(settled(broker, 3)["jobs"]) == set("012")
     broker.end(signal.SIGTERM)
     for path in broker.state.glob("world-*.snapshot"):
         path.write_bytes(b"gone")
@@ -264,14 +259,14 @@ def test_a_torn_snapshot_is_said(service):
 def test_a_graceful_end_leaves_nothing_to_replay(service):
     """SIGTERM: open streams end, what waits is worked in, the last snapshot has all."""
     broker = service("--snapshot", "3600", "--interval", "3600")
-    assert httpx.post(f"{broker.url}/jobs", json=[job(str(k), k) for k in range(9)]).is_success
-    with httpx.stream("GET", f"{broker.url}/placements", params={"after": 0}) as answer:
+    assert broker.http.post("/jobs", json=[job(str(k), k) for k in range(9)]).is_success
+    with broker.http.stream("GET", "/placements", params={"after": 0}) as answer:
         broker.process.send_signal(signal.SIGTERM)
         assert events(answer.iter_lines()) == []
     broker.end(0)
     assert broker.said("stopped")["failure"] is None
     ready = broker.start()
     assert (ready["snapshot_operation"], ready["operations_after_snapshot"]) == (1, 0)
-    assert len(settled(broker.url, 9)["jobs"]) == 9
+    assert len(settled(broker, 9)["jobs"]) == 9
     other = subprocess.run(broker.command, capture_output=True, text=True, check=False)
     assert "another broker" in other.stderr + other.stdout
