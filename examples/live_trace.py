@@ -1,8 +1,8 @@
 """A trace played against a cluster in simulated time: a `Matcher` round every few minutes.
 
-    python examples/live_trace.py                      the busiest two weeks, out/live_trace.png
+    python examples/live_trace.py                       the busiest fortnight: out/live_trace.png
     python examples/live_trace.py --days 109 --step 10
-    python examples/live_trace.py --synthetic --days 2 invented jobs, nodes, prices
+    python examples/live_trace.py --synthetic --days 2  invented jobs and nodes
 
 Jobs: the Philly trace (Microsoft, 2017). Nodes: Alibaba's spot-GPU inventory of 2026, the same
 share of every kind, so that the work of the days asked for is --load of what is lent. Energy: an
