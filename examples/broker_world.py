@@ -219,8 +219,8 @@ class Broker:
         for key, job in operation.get("add", {}).items():
             self.next.adds[key], self.jobs[key] = job, QUEUED
         for key in operation.get("cancel", ()):
-            known = self.jobs.pop(key, None)  # always, but in a replay after a loss
-            if self.next.adds.pop(key, None) is None and known is not None:
+            self.jobs.pop(key, None)  # it is there, but in a replay after a loss
+            if self.next.adds.pop(key, None) is None:
                 self.next.removes.add(key)
         if "capacity" in operation:
             slot, room = operation["capacity"]
@@ -354,6 +354,7 @@ class Broker:
             self.stream.first, self.stream.lines = placed + 1, []
         self.journal.rotate(self.seq + 1)
         batch, self.next = self.next, Queue()
+        batch.removes = {key for key in batch.removes if key in self.world}  # not all, after a loss
         bad, m, _ = self._solve(batch, None)
         now = dict(zip(m.ids, m.assignment.tolist(), strict=True))
         was = {key: max(self.jobs.get(key, WAITING), WAITING) for key in now}

@@ -148,10 +148,13 @@ def test_a_hole_in_the_journal_is_said(heart, tmp_path):
     with opened(heart, tmp_path) as broker:
         for key in "abcd":
             broker.submit({key: columns(1)})
+        asyncio.run(broker.step())
         broker.cancel(["b"])
-    (path,) = [p for p in tmp_path.glob("journal-*") if p.stat().st_size]
+    for path in tmp_path.glob("world-*.snapshot"):
+        path.unlink()  # or the journal before it would not be needed
+    path = min(tmp_path.glob("journal-*"))
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([lines[0], lines[3][:-9] + b"\n", lines[4]]))
+    path.write_bytes(b"".join([lines[0], lines[3][:-9] + b"\n"]))
     with opened(heart, tmp_path) as broker:
         assert broker.recovery["operations_lost"] == [[2, 4]]
         assert len(broker.recovery["journal_damaged"]) == 1
