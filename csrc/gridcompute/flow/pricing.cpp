@@ -7,28 +7,39 @@ namespace gridcompute::flow {
 namespace {
 
 template <class Int>
-GRIDCOMPUTE_INLINE Int price(const Int* GRIDCOMPUTE_RESTRICT cost, const Node* GRIDCOMPUTE_RESTRICT tail,
-                             const Node* GRIDCOMPUTE_RESTRICT head, const Int* GRIDCOMPUTE_RESTRICT potential,
-                             Arc count, Int* GRIDCOMPUTE_RESTRICT reduced) {
-  Int least = 0;
-  for (Arc k = 0; k < count; ++k) {
-    const Int r = cost[k] + potential[tail[k]] - potential[head[k]];
-    reduced[k] = r;
-    least = r < least ? r : least;
+GRIDCOMPUTE_INLINE void price(const Int* GRIDCOMPUTE_RESTRICT cost, const Node* GRIDCOMPUTE_RESTRICT tail,
+                              const Node* GRIDCOMPUTE_RESTRICT head, const Int* GRIDCOMPUTE_RESTRICT potential,
+                              Arc first, Arc count, Candidates<Int>& best) {
+  Int least[kLanes] = {};
+  Arc row[kLanes] = {};
+  const auto look = [&](Arc k, Arc lane) {
+    const Int r = cost[k + lane] + potential[tail[k + lane]] - potential[head[k + lane]];
+    row[lane] = r < least[lane] ? k : row[lane];
+    least[lane] = r < least[lane] ? r : least[lane];
+  };
+  const Arc end = first + count;
+  Arc k = first;
+  for (; k + kLanes <= end; k += kLanes)
+    for (Arc lane = 0; lane < kLanes; ++lane) look(k, lane);
+  for (Arc lane = 0; k + lane < end; ++lane) look(k, lane);
+  for (Arc lane = 0; lane < kLanes; ++lane) {
+    best.reduced[at(lane)] = least[lane];
+    best.arc[at(lane)] = row[lane] + lane;
   }
-  return least;
 }
 
 }  // namespace
 
-GRIDCOMPUTE_CLONES std::int32_t price_block(const std::int32_t* cost, const Node* tail, const Node* head,
-                                            const std::int32_t* potential, Arc count, std::int32_t* reduced) {
-  return price(cost, tail, head, potential, count, reduced);
+GRIDCOMPUTE_CLONES_FOR_GATHERS void price_block(const std::int32_t* cost, const Node* tail, const Node* head,
+                                                const std::int32_t* potential, Arc first, Arc count,
+                                                Candidates<std::int32_t>& best) {
+  price(cost, tail, head, potential, first, count, best);
 }
 
-GRIDCOMPUTE_CLONES std::int64_t price_block(const std::int64_t* cost, const Node* tail, const Node* head,
-                                            const std::int64_t* potential, Arc count, std::int64_t* reduced) {
-  return price(cost, tail, head, potential, count, reduced);
+GRIDCOMPUTE_CLONES_FOR_GATHERS void price_block(const std::int64_t* cost, const Node* tail, const Node* head,
+                                                const std::int64_t* potential, Arc first, Arc count,
+                                                Candidates<std::int64_t>& best) {
+  price(cost, tail, head, potential, first, count, best);
 }
 
 }  // namespace gridcompute::flow

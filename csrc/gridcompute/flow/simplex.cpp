@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <utility>
 
 #include "gridcompute/flow/pricing.hpp"
 
@@ -12,15 +13,13 @@ namespace {
 
 constexpr Index kPivotsPerPoll = 64;
 
-// Arcs priced at once, times sqrt(m). From the artificial tree a better choice saves pivots that cost more than it;
-// from a good tree most blocks hold a useful arc, and short ones find it sooner.
-constexpr double kBlockFromNothing = 1.5, kBlockFromTree = 0.5;
-constexpr Arc kLeastBlock = 32;
+// Arcs priced at once, times sqrt(m), and how many pivots follow from one pass, as long as they promise a fair part of
+// what the first did.
+constexpr double kBlock = 3;
+constexpr Arc kLeastBlock = 64;
+constexpr int kPivotsPerBlock = 4, kFairPart = 4;
 
-Arc block_size(Arc m, bool from_nothing) {
-  const double size = (from_nothing ? kBlockFromNothing : kBlockFromTree) * std::sqrt(static_cast<double>(m));
-  return std::max(kLeastBlock, static_cast<Arc>(size));
-}
+Arc block_size(Arc m) { return std::max(kLeastBlock, static_cast<Arc>(kBlock * std::sqrt(static_cast<double>(m)))); }
 
 }  // namespace
 
@@ -35,11 +34,13 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Basis& basis)
       cost_(net.cost),
       node_(at(net.n) + 1),
       next_(at(net.n) + 1),
+      prev_(at(net.n) + 1),
       link_(at(net.n) + 1),
       potential_(at(net.n) + 1),
+      below_(at(net.n) + 1),
+      beside_(at(net.n) + 1),
       root_(net.n),
-      block_(block_size(net.m(), basis.pred.empty())) {
-  reduced_.resize(at(block_));
+      block_(block_size(net.m())) {
   start_big();
   std::vector<Int> excess(net.supply);
   if (!basis.full.empty()) {
@@ -92,7 +93,7 @@ std::vector<Node> Simplex<Int>::parents(const Basis& basis) const {
 // Sends each node's excess along its arc, leaves first.
 template <class Int>
 void Simplex<Int>::route(const Basis& basis, std::vector<Node>& parent, std::vector<Int>& excess) {
-  for (Node v = link_[at(root_)].prev; v != root_; v = link_[at(v)].prev) {
+  for (Node v = prev_[at(root_)]; v != root_; v = prev_[at(v)]) {
     if (parent[at(v)] == root_) continue;
     if (fits(basis.pred[at(v)], v, excess[at(v)])) {
       excess[at(parent[at(v)])] += excess[at(v)];
@@ -118,9 +119,11 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
       cost_(other.cost_.begin(), other.cost_.end()),
       node_(other.node_.size()),
       next_(other.next_),
+      prev_(other.prev_),
       link_(other.link_.size()),
       potential_(other.potential_.size()),
-      reduced_(other.reduced_.size()),
+      below_(other.below_),
+      beside_(other.beside_),
       root_(other.root_),
       block_(other.block_),
       cursor_(other.cursor_),
@@ -130,7 +133,7 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
     const auto& r = other.node_[v];
     const auto& l = other.link_[v];
     node_[v] = {r.parent, 0, r.up, r.down};
-    link_[v] = {l.prev, l.last, l.pred};
+    link_[v] = {l.last, l.pred};
   }
   price_tree();
 }
@@ -162,11 +165,12 @@ void Simplex<Int>::thread_tree(std::span<const Node> parent) {
   }
   node_[at(root_)] = {kNoNode, 0, kArtificialRoom, kArtificialRoom};
   next_[at(root_)] = root_;
-  link_[at(root_)] = {root_, root_, kUp};
+  prev_[at(root_)] = root_;
+  link_[at(root_)] = {root_, kUp};
   Node end = root_;
   for (Node v = child[at(root_)]; v != kNoNode;) {
     next_[at(end)] = v;
-    link_[at(v)].prev = end;
+    prev_[at(v)] = end;
     end = v;
     if (child[at(v)] != kNoNode) {
       v = child[at(v)];
@@ -180,7 +184,7 @@ void Simplex<Int>::thread_tree(std::span<const Node> parent) {
     v = v == root_ ? kNoNode : sibling[at(v)];
   }
   next_[at(end)] = root_;
-  link_[at(root_)].prev = end;
+  prev_[at(root_)] = end;
   link_[at(root_)].last = end;
 }
 
@@ -203,26 +207,48 @@ void Simplex<Int>::price_tree() {
 
 template <class Int>
 Arc Simplex<Int>::entering() {
+  if (again_ > 0) {
+    --again_;
+    const Arc e = best_again();
+    if (e != kNoArc) return e;
+  }
   const Arc m = net_->m();
   for (Arc left = m; left > 0;) {
     const Arc count = std::min({block_, m - cursor_, left});
-    const Int least = price_block(cost_.data() + cursor_, tail_.data() + cursor_, head_.data() + cursor_,
-                                  potential_.data(), count, reduced_.data());
+    price_block(cost_.data(), tail_.data(), head_.data(), potential_.data(), cursor_, count, found_);
     ++counts_.priced_blocks;
-    const Arc first = cursor_;
-    cursor_ += count;
     left -= count;
+    cursor_ += count;
     if (cursor_ == m) cursor_ = 0;
-    if (least < 0)
-      return first + static_cast<Arc>(std::find(reduced_.begin(), reduced_.end(), least) - reduced_.begin());
+    const auto least = std::min_element(found_.reduced.begin(), found_.reduced.end());
+    if (*least == 0) continue;
+    least_fair_ = *least / kFairPart;
+    again_ = kPivotsPerBlock - 1;
+    return found_.arc[at(least - found_.reduced.begin())];
   }
   return kNoArc;
+}
+
+// The best of the last block's candidates at the potentials of now, if it is good enough.
+template <class Int>
+Arc Simplex<Int>::best_again() {
+  Int least = least_fair_;
+  Arc best = kNoArc;
+  for (std::size_t lane = 0; lane < found_.arc.size(); ++lane) {
+    if (found_.reduced[lane] == 0) continue;
+    const std::size_t e = at(found_.arc[lane]);
+    const Int r = cost_[e] + potential_[at(tail_[e])] - potential_[at(head_[e])];
+    if (r < least) least = r, best = found_.arc[lane];
+  }
+  if (best == kNoArc) again_ = 0;
+  return best;
 }
 
 // Both ends climb in turn and leave marks. On the side of the tail the first node without room downwards blocks, unless
 // the paths meet below it: then something can be pushed.
 template <class Int>
 typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) {
+  listed_ = 0;
   if (mark_ > std::numeric_limits<std::uint32_t>::max() - 2) forget_marks();
   const std::uint32_t from_tail = ++mark_, from_head = ++mark_;
   Node a = tail_[at(e)], b = head_[at(e)];
@@ -239,14 +265,15 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) {
   }
   // Is the head below a? Whichever ends first knows: a walk through the subtree of a, or the climb of b.
   const Node head = head_[at(e)], end = next_[at(link_[at(a)].last)];
-  for (Node v = a;;) {
-    if (b == root_) return {kNoNode, a, true, 0, false};
+  below_[0] = a;
+  for (listed_ = 1;;) {
+    if (b == root_) return {kNoNode, a, true, 0};
     const Step& h = node_[at(b)];
     if (h.mark == from_tail) return cycle_through(e, b);
     b = h.parent;
-    v = next_[at(v)];
-    if (v == end) return {kNoNode, a, true, 0, true};
-    __builtin_prefetch(&potential_[at(v)]);
+    const Node v = next_[at(below_[at(listed_ - 1)])];
+    if (v == end) return {kNoNode, a, true, 0};
+    below_[at(listed_++)] = v;
     if (v != head) continue;
     while (node_[at(b)].mark != from_tail) b = node_[at(b)].parent;
     return cycle_through(e, b);
@@ -269,22 +296,35 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_through(Arc e, Node apex) const
   for (Node v = head_[at(e)]; v != apex; v = node_[at(v)].parent)
     if (node_[at(v)].up <= head_room) head_room = node_[at(v)].up, above_head = v;
   const Int own = net_->cap[at(e)];
-  if (head_room <= own && head_room <= tail_room) return {apex, above_head, false, head_room, false};
-  if (own <= tail_room) return {apex, kNoNode, false, own, false};
-  return {apex, above_tail, true, tail_room, false};
+  if (head_room <= own && head_room <= tail_room) return {apex, above_head, false, head_room};
+  if (own <= tail_room) return {apex, kNoNode, false, own};
+  return {apex, above_tail, true, tail_room};
 }
 
-// Which side of the arc above `top` has fewer nodes: two walks at once, until the shorter ends.
+// Lists the nodes on the smaller side of the arc above `top`. cycle_of() may have begun those below. Each side is
+// walked from both its ends, in turn, until one is through: four walks that wait for memory at once.
 template <class Int>
-bool Simplex<Int>::small_below(Node top) const {
-  const Node end = next_[at(link_[at(top)].last)];
-  for (Node v = top, w = end;;) {
-    v = next_[at(v)];
-    if (v == end) return true;
-    w = next_[at(w)];
-    if (w == top) return false;
-    __builtin_prefetch(&potential_[at(v)]);
+bool Simplex<Int>::list_smaller(Node top) {
+  if (listed_ == 0 || below_[0] != top) below_[0] = top, listed_ = 1;
+  Node front = below_[at(listed_ - 1)], back = link_[at(top)].last;
+  if (front == back) return true;
+  below_[at(listed_++)] = back;
+  Node others_front = next_[at(back)], others_back = prev_[at(top)], others = 0;
+  beside_[at(others++)] = others_front;
+  if (others_front != others_back) beside_[at(others++)] = others_back;
+  for (;;) {
+    if (front = next_[at(front)]; front == back) return true;
+    below_[at(listed_++)] = front;
+    if (back = prev_[at(back)]; back == front) return true;
+    below_[at(listed_++)] = back;
+    if (others_front == others_back) break;
+    if (others_front = next_[at(others_front)]; others_front == others_back) break;
+    beside_[at(others++)] = others_front;
+    if (others_back = prev_[at(others_back)]; others_back == others_front) break;
+    beside_[at(others++)] = others_back;
   }
+  listed_ = others;
+  return false;
 }
 
 // An artificial arc may leave empty; one that is full was given too little room for this width.
@@ -319,7 +359,7 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
     const Node from = cycle.tail_side ? top : node_[at(top)].parent;
     if (tail_[at(out)] != from) turn(out);
   }
-  const bool small = cycle.small || small_below(top);
+  const bool inside = list_smaller(top);
   detach(top);
   reroot(foot, top);
   attach(foot, below);
@@ -328,14 +368,14 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
   link_[at(foot)].pred = e;
   r.up = cycle.tail_side ? rest : cycle.room;
   r.down = cycle.tail_side ? cycle.room : rest;
-  shift(foot, small, cycle.tail_side ? -reduced : reduced);
+  shift(inside ? below_ : beside_, inside == cycle.tail_side ? -reduced : reduced);
 }
 
 template <class Int>
 void Simplex<Int>::detach(Node top) {
-  const Node before = link_[at(top)].prev, end = link_[at(top)].last, after = next_[at(end)];
+  const Node before = prev_[at(top)], end = link_[at(top)].last, after = next_[at(end)];
   next_[at(before)] = after;
-  link_[at(after)].prev = before;
+  prev_[at(after)] = before;
   for (Node v = node_[at(top)].parent; v != kNoNode && link_[at(v)].last == end; v = node_[at(v)].parent)
     link_[at(v)].last = before;
 }
@@ -346,17 +386,17 @@ template <class Int>
 void Simplex<Int>::reroot(Node foot, Node top) {
   Step lower = node_[at(foot)];  // of s_{i-1}, as they were
   Link hung = link_[at(foot)];
-  Node below = foot, end = hung.last, after = next_[at(end)];
+  Node below = foot, end = hung.last, after = next_[at(end)], before = prev_[at(foot)];
   while (below != top) {
     const Node s = lower.parent;
     const Step step = node_[at(s)];
     const Link link = link_[at(s)];
     next_[at(end)] = s;
-    link_[at(s)].prev = end;
-    end = hung.prev;
+    const Node before_s = std::exchange(prev_[at(s)], end);
+    end = std::exchange(before, before_s);
     if (link.last != hung.last) {
       next_[at(end)] = after;
-      link_[at(after)].prev = end;
+      prev_[at(after)] = end;
       end = link.last;
       after = next_[at(end)];
     }
@@ -377,29 +417,22 @@ template <class Int>
 void Simplex<Int>::attach(Node foot, Node below) {
   const Node end = link_[at(foot)].last, after = next_[at(below)];
   node_[at(foot)].parent = below;
-  link_[at(foot)].prev = below;
+  prev_[at(foot)] = below;
   next_[at(below)] = foot;
   next_[at(end)] = after;
-  link_[at(after)].prev = end;
+  prev_[at(after)] = end;
   for (Node v = below; v != kNoNode && link_[at(v)].last == below; v = node_[at(v)].parent) link_[at(v)].last = end;
 }
 
-// Potentials of the subtree rise by `by`, or those of all other nodes fall by it.
 template <class Int>
-void Simplex<Int>::shift(Node foot, bool inside, Int by) {
-  const Node after = next_[at(link_[at(foot)].last)];
-  Node v = inside ? foot : after;
-  const Node stop = inside ? after : foot;
-  const Int step = inside ? by : -by;
+void Simplex<Int>::shift(const std::vector<Node>& list, Int by) {
+  counts_.repriced += listed_;
   Int low = 0, high = 0;
-  do {
-    const Int p = potential_[at(v)] + step;
-    potential_[at(v)] = p;
+  for (Node i = 0; i < listed_; ++i) {
+    const Int p = potential_[at(list[at(i)])] += by;
     low = std::min(low, p);
     high = std::max(high, p);
-    ++counts_.repriced;
-    v = next_[at(v)];
-  } while (v != stop);
+  }
   watch(low);
   watch(high);
 }
@@ -429,84 +462,6 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
     price_tree();
     if (outgrown_) return End::outgrown;
   }
-}
-
-template <class Int>
-Int Simplex<Int>::unserved() const {
-  Int sum = 0;
-  for (Node v = 0; v < net_->n; ++v)
-    if (link_[at(v)].pred == kDown) sum += node_[at(v)].up;
-  return sum;
-}
-
-// The nodes that still have units to send, and all that these can reach.
-template <class Int>
-std::vector<bool> Simplex<Int>::reach() const {
-  const Node n = net_->n;
-  std::vector<Arc> start(at(n) + 2, 0);
-  const auto each = [&](auto&& visit) {  // residual arcs; tree arcs are left to their nodes
-    for (Arc e = 0; e < net_->m(); ++e) {
-      const Node t = tail_[at(e)], h = head_[at(e)];
-      if (link_[at(t)].pred != e && link_[at(h)].pred != e) visit(t, h);
-    }
-    for (Node v = 0; v < n; ++v) {
-      const Step& r = node_[at(v)];
-      if (link_[at(v)].pred < 0) continue;
-      if (r.up > 0) visit(v, r.parent);
-      if (r.down > 0) visit(r.parent, v);
-    }
-  };
-  each([&](Node t, Node) { ++start[at(t) + 2]; });
-  for (Node v = 0; v < n; ++v) start[at(v) + 2] += start[at(v) + 1];
-  std::vector<Node> to(at(start[at(n) + 1]));
-  each([&](Node t, Node h) { to[at(start[at(t) + 1]++)] = h; });
-  std::vector<bool> seen(at(n), false);
-  std::vector<Node> queue;
-  for (Node v = 0; v < n; ++v)
-    if (link_[at(v)].pred == kUp && node_[at(v)].down > 0) seen[at(v)] = true, queue.push_back(v);
-  for (std::size_t i = 0; i < queue.size(); ++i)
-    for (Arc k = start[at(queue[i])]; k < start[at(queue[i]) + 1]; ++k)
-      if (const Node h = to[at(k)]; !seen[at(h)]) seen[at(h)] = true, queue.push_back(h);
-  return seen;
-}
-
-template <class Int>
-bool Simplex<Int>::separated(const std::vector<bool>& reached) const {
-  for (Node v = 0; v < net_->n; ++v)
-    if (reached[at(v)] && link_[at(v)].pred == kDown && node_[at(v)].up > 0) return false;
-  return true;
-}
-
-template <class Int>
-std::vector<Node> Simplex<Int>::cut() const {
-  const std::vector<bool> reached = reach();
-  std::vector<Node> out;
-  for (Node v = 0; v < net_->n; ++v)
-    if (reached[at(v)]) out.push_back(v);
-  return out;
-}
-
-template <class Int>
-Solution<Int> Simplex<Int>::solution() const {
-  Solution<Int> out{std::vector<Int>(at(net_->m()), 0), {potential_.begin(), potential_.end() - 1}};
-  for (std::size_t e = 0; e < out.flow.size(); ++e)
-    if (tail_[e] != net_->tail[e]) out.flow[e] = net_->cap[e];
-  for (Node v = 0; v < net_->n; ++v) {
-    const Arc e = link_[at(v)].pred;
-    if (e >= 0) out.flow[at(e)] = net_->tail[at(e)] == v ? node_[at(v)].down : node_[at(v)].up;
-  }
-  return out;
-}
-
-template <class Int>
-Basis Simplex<Int>::basis() const {
-  Basis out{std::vector<Arc>(at(net_->n)), std::vector<std::uint8_t>(at(net_->m()))};
-  for (std::size_t e = 0; e < out.full.size(); ++e) out.full[e] = tail_[e] != net_->tail[e];
-  for (Node v = 0; v < net_->n; ++v) {
-    const Arc e = out.pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);
-    if (e != kNoArc) out.full[at(e)] = 0;
-  }
-  return out;
 }
 
 template class Simplex<std::int32_t>;

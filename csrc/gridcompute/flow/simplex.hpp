@@ -15,9 +15,10 @@
 // make a flow that meets the supplies; (S4) tree arcs have reduced cost 0.
 //
 // Steps.  Price a block of the order of sqrt(m) arcs, circularly; enter the least reduced cost of the first block that
-// has a negative one. The last arc of its cycle that blocks, seen from the apex in the direction of the push, leaves:
-// that keeps S2 and so cannot cycle. Hang the cut-off subtree on the entering arc (one splice of the preorder a stem
-// node) and shift its potentials, or those of all the rest if they are fewer.
+// has a negative one, and then up to three more of its candidates that are still good. The last arc of its cycle that
+// blocks, seen from the apex in the direction of the push, leaves: that keeps S2 and so cannot cycle. Hang the cut-off
+// subtree on the entering arc (one splice of the preorder a stem node) and shift its potentials, or those of all the
+// rest if they are fewer.
 //
 // Nearly all pivots push nothing. By S2 the arc that blocks is then the first without room above the tail, and the way
 // to the apex is of no interest: it is enough to know that the head is not below it. So the ends climb only until this
@@ -46,6 +47,7 @@
 
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/flow/network.hpp"
+#include "gridcompute/flow/pricing.hpp"
 
 namespace gridcompute::flow {
 
@@ -89,14 +91,13 @@ class Simplex {
     Int up, down;
   };
   struct Link {
-    Node prev, last;
+    Node last;
     Arc pred;  // arc to the parent, or kUp, kDown
   };
   struct Cycle {
     Node apex, leaving;  // leaving: the node below the leaving arc, or kNoNode where the entering arc itself blocks
     bool tail_side;      // on which side of the entering arc it lies
     Int room;
-    bool small;  // is the subtree below the leaving arc known to be the smaller side?
   };
   static constexpr Node kNoNode = -1;
   static constexpr Arc kUp = -1, kDown = -2;  // artificial arcs: v -> root at cost 0, root -> v at cost big
@@ -110,10 +111,11 @@ class Simplex {
   void price_tree();
   void watch(Int potential) noexcept { outgrown_ |= potential > kLimit || potential < -kLimit; }
   [[nodiscard]] Arc entering();
+  [[nodiscard]] Arc best_again();
   [[nodiscard]] Cycle cycle_of(Arc e);
   void forget_marks();
   [[nodiscard]] Cycle cycle_through(Arc e, Node apex) const;
-  [[nodiscard]] bool small_below(Node top) const;
+  [[nodiscard]] bool list_smaller(Node top);
   [[nodiscard]] bool fills_artificial(const Cycle& cycle) const;
   void push(Arc e, const Cycle& cycle);
   void turn(Arc e);
@@ -121,7 +123,7 @@ class Simplex {
   void detach(Node top);
   void reroot(Node foot, Node top);
   void attach(Node foot, Node below);
-  void shift(Node foot, bool inside, Int by);
+  void shift(const std::vector<Node>& list, Int by);
   [[nodiscard]] std::vector<bool> reach() const;
   [[nodiscard]] bool separated(const std::vector<bool>& reached) const;
 
@@ -132,13 +134,17 @@ class Simplex {
   std::vector<Node> tail_, head_;  // as stored: turned where at capacity
   std::vector<Int> cost_;
   std::vector<Step> node_;
-  std::vector<Node> next_;
+  std::vector<Node> next_, prev_;
   std::vector<Link> link_;
   std::vector<Int> potential_;
-  std::vector<Int> reduced_;
+  std::vector<Node> below_, beside_;  // what list_smaller() finds
+  Node listed_ = 0;
   Node root_;
   std::uint32_t mark_ = 0;
   Arc block_, cursor_ = 0;
+  Candidates<Int> found_;  // of the last block; `again_` more pivots may come from it
+  Int least_fair_ = 0;
+  int again_ = 0;
   Int big_ = 0;  // cost of kDown
   bool outgrown_ = false;
   Index cut_arcs_ = 0;

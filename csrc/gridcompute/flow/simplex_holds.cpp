@@ -10,13 +10,13 @@ bool Simplex<Int>::holds() const {
   std::vector<Node> last(at(n) + 1);
   for (Node v = 0; v <= n; ++v) last[at(v)] = v;
   for (Node v = next_[at(root_)]; v != root_ && seen <= n; v = next_[at(v)], ++seen)
-    if (next_[at(link_[at(v)].prev)] != v) return false;
+    if (next_[at(prev_[at(v)])] != v) return false;
   if (seen != n) return false;
   std::vector<Int> excess(net_->supply);
   for (Arc e = 0; e < net_->m(); ++e)
     if (tail_[at(e)] != net_->tail[at(e)] && link_[at(tail_[at(e)])].pred != e && link_[at(head_[at(e)])].pred != e)
       excess[at(net_->tail[at(e)])] -= net_->cap[at(e)], excess[at(net_->head[at(e)])] += net_->cap[at(e)];
-  for (Node v = link_[at(root_)].prev; v != root_; v = link_[at(v)].prev) {
+  for (Node v = prev_[at(root_)]; v != root_; v = prev_[at(v)]) {
     const Step& r = node_[at(v)];
     const Arc e = link_[at(v)].pred;
     const auto p = at(r.parent);

@@ -1,0 +1,99 @@
+// What a tree says when the pivots are over: the flow, the basis, or the cut that forbids one.
+#include <algorithm>
+
+#include "gridcompute/flow/simplex.hpp"
+
+namespace gridcompute::flow {
+
+template <class Int>
+Int Simplex<Int>::unserved() const {
+  Int sum = 0;
+  for (Node v = 0; v < net_->n; ++v)
+    if (link_[at(v)].pred == kDown) sum += node_[at(v)].up;
+  return sum;
+}
+
+// The nodes that still have units to send, and all that these can reach.
+template <class Int>
+std::vector<bool> Simplex<Int>::reach() const {
+  const Node n = net_->n;
+  std::vector<Arc> start(at(n) + 2, 0);
+  const auto each = [&](auto&& visit) {  // residual arcs; tree arcs are left to their nodes
+    for (Arc e = 0; e < net_->m(); ++e) {
+      const Node t = tail_[at(e)], h = head_[at(e)];
+      if (link_[at(t)].pred != e && link_[at(h)].pred != e) visit(t, h);
+    }
+    for (Node v = 0; v < n; ++v) {
+      const Step& r = node_[at(v)];
+      if (link_[at(v)].pred < 0) continue;
+      if (r.up > 0) visit(v, r.parent);
+      if (r.down > 0) visit(r.parent, v);
+    }
+  };
+  each([&](Node t, Node) { ++start[at(t) + 2]; });
+  for (Node v = 0; v < n; ++v) start[at(v) + 2] += start[at(v) + 1];
+  std::vector<Node> to(at(start[at(n) + 1]));
+  each([&](Node t, Node h) { to[at(start[at(t) + 1]++)] = h; });
+  std::vector<bool> seen(at(n), false);
+  std::vector<Node> queue;
+  for (Node v = 0; v < n; ++v)
+    if (link_[at(v)].pred == kUp && node_[at(v)].down > 0) seen[at(v)] = true, queue.push_back(v);
+  for (std::size_t i = 0; i < queue.size(); ++i)
+    for (Arc k = start[at(queue[i])]; k < start[at(queue[i]) + 1]; ++k)
+      if (const Node h = to[at(k)]; !seen[at(h)]) seen[at(h)] = true, queue.push_back(h);
+  return seen;
+}
+
+template <class Int>
+bool Simplex<Int>::separated(const std::vector<bool>& reached) const {
+  for (Node v = 0; v < net_->n; ++v)
+    if (reached[at(v)] && link_[at(v)].pred == kDown && node_[at(v)].up > 0) return false;
+  return true;
+}
+
+template <class Int>
+std::vector<Node> Simplex<Int>::cut() const {
+  const std::vector<bool> reached = reach();
+  std::vector<Node> out;
+  for (Node v = 0; v < net_->n; ++v)
+    if (reached[at(v)]) out.push_back(v);
+  return out;
+}
+
+template <class Int>
+Solution<Int> Simplex<Int>::solution() const {
+  Solution<Int> out{std::vector<Int>(at(net_->m()), 0), {potential_.begin(), potential_.end() - 1}};
+  for (std::size_t e = 0; e < out.flow.size(); ++e)
+    if (tail_[e] != net_->tail[e]) out.flow[e] = net_->cap[e];
+  for (Node v = 0; v < net_->n; ++v) {
+    const Arc e = link_[at(v)].pred;
+    if (e >= 0) out.flow[at(e)] = net_->tail[at(e)] == v ? node_[at(v)].down : node_[at(v)].up;
+  }
+  return out;
+}
+
+template <class Int>
+Basis Simplex<Int>::basis() const {
+  Basis out{std::vector<Arc>(at(net_->n)), std::vector<std::uint8_t>(at(net_->m()))};
+  for (std::size_t e = 0; e < out.full.size(); ++e) out.full[e] = tail_[e] != net_->tail[e];
+  for (Node v = 0; v < net_->n; ++v) {
+    const Arc e = out.pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);
+    if (e != kNoArc) out.full[at(e)] = 0;
+  }
+  return out;
+}
+
+template std::int32_t Simplex<std::int32_t>::unserved() const;
+template std::vector<bool> Simplex<std::int32_t>::reach() const;
+template bool Simplex<std::int32_t>::separated(const std::vector<bool>&) const;
+template std::vector<Node> Simplex<std::int32_t>::cut() const;
+template Solution<std::int32_t> Simplex<std::int32_t>::solution() const;
+template Basis Simplex<std::int32_t>::basis() const;
+template std::int64_t Simplex<std::int64_t>::unserved() const;
+template std::vector<bool> Simplex<std::int64_t>::reach() const;
+template bool Simplex<std::int64_t>::separated(const std::vector<bool>&) const;
+template std::vector<Node> Simplex<std::int64_t>::cut() const;
+template Solution<std::int64_t> Simplex<std::int64_t>::solution() const;
+template Basis Simplex<std::int64_t>::basis() const;
+
+}  // namespace gridcompute::flow
