@@ -7,7 +7,7 @@
 Jobs: the Philly trace (Microsoft, 2017). Nodes: Alibaba's spot-GPU inventory of 2026, the same
 share of every kind, so that the work of the days asked for is --load of what is lent. Energy: an
 hourly day-ahead price series of 2022, a tariff that changes every hour. All are read from
-../shared/data, by examples/real_day.py, which also says how speeds are derived and what is assumed
+../shared/data, by examples/inventory.py, which also says how speeds are derived and what is assumed
 of the GPUs.
 
 In a round what has ended leaves and what has arrived comes; every hour the tariff changes and those
