@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from gridcompute import _core
 from gridcompute.grid import Dispatch, Plan, Prices, Problem
+from gridcompute.grid.bound import Rows, market_of
+from gridcompute.grid.cost import plan_cost
+from gridcompute.grid.dispatch import EnergyBlock
 from gridcompute.grid.energy_program import EnergyProgram
 from gridcompute.grid.recompute import lower_bound
 
@@ -145,6 +149,27 @@ def greedy_plan(problem: Problem, value: float = 0.2) -> Plan:
         objective_yuan=cost_of(problem, assignment, start, dispatch),
         bound_yuan=lower_bound(problem, prices),
     )
+
+
+def alternation(problem: Problem, rounds: int) -> list[float]:
+    """The obvious method: jobs at fixed prices of power, power for those jobs, and again.
+
+    Each round places all jobs, large ones first, at the last dispatch's marginal prices; returned
+    are the exact costs of the rounds, yuan. Nothing is proved, and the costs need not settle.
+    """
+    block = EnergyBlock(problem)
+    rows, market = Rows(problem, block, 0), market_of(problem)
+    by_size = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
+    price, zero = rows.unpack(rows.start(None)).energy, rows.unpack(np.zeros_like(rows.scale))
+    costs = []
+    for _ in range(rounds):
+        room = _core.Room(market)
+        klass, start = (np.full(len(problem.jobs), -1, np.int32) for _ in range(2))
+        room.place(zero.capacity, price, zero.corridor, zero.quota, by_size, klass, start)
+        supplied = block.serve(problem.energy.base_load_kwh + room.load)
+        costs.append(plan_cost(problem, klass, start, supplied.dispatch))
+        price = np.ascontiguousarray(supplied.energy_yuan_per_kwh)
+    return costs
 
 
 def options_of(problem: Problem) -> list[tuple[int, int, int, int, float]]:

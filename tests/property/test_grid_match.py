@@ -8,10 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gridcompute as gc
-from grid_oracles import lp_optimum
-from gridcompute import _core, grid
+from grid_oracles import alternation, lp_optimum
+from gridcompute import grid
 from gridcompute.grid.bound import Rows, market_of
-from gridcompute.grid.cost import load_of, plan_cost
 from gridcompute.grid.dispatch import EnergyBlock
 
 
@@ -65,19 +64,7 @@ def test_matching_and_dispatch_in_turns_lose() -> None:
     """If this fails, the engine is no better than the obvious: jobs at fixed power prices, then
     power for those jobs, and again at the prices that result."""
     problem = grid.east_west(n_jobs=300, seed=1)
-    block = EnergyBlock(problem)
-    rows, market = Rows(problem, block, 1), market_of(problem)
-    by_size = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
-    price = rows.unpack(rows.start(None)).energy
-    costs = []
-    for _ in range(5):
-        room = _core.Room(market)
-        klass, start = (np.full(len(problem.jobs), -1, np.int32) for _ in range(2))
-        zero = rows.unpack(np.zeros_like(rows.scale))
-        room.place(zero.capacity, price, zero.corridor, zero.quota, by_size, klass, start)
-        supplied = block.serve(load_of(problem, klass, start))
-        costs.append(plan_cost(problem, klass, start, supplied.dispatch))
-        price = np.ascontiguousarray(supplied.energy_yuan_per_kwh)
+    costs = alternation(problem, 5)
     plan = gc.match(problem, gap=0.02)
     assert plan.objective_yuan < min(costs) * 0.99
 
