@@ -20,21 +20,23 @@ constexpr Index kThreaded = Index{1} << 19;  // entries from which waking a thre
 constexpr Index kChunk = 64;                 // rows
 constexpr int kRetryBits = 8;                // less exact, more room for prices
 constexpr Index kMinimaShare = 4;
-constexpr Index kSample = 48;  // rows looked at before the first pass
+constexpr Index kSample = 48;   // rows looked at before the first pass
+constexpr double kApart = 0.9;  // of them with a cheapest column of their own: prices may start at 0
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 Index sampled(Index k, Index count, Index n) { return k * n / count; }
 
-// Do columns carry offsets of their own? Compares the variance of column means over a few rows with what independent
-// entries would show.
+// Do columns carry offsets of their own that draw rows to the same few? Compares the variance of column means over a
+// few rows with what independent entries would show, and counts the columns that are cheapest for one of the rows.
 template <class V>
 bool columns_differ(Rows<V>& rows) {
   const Index count = std::min(kSample, rows.n);
   std::vector<V> row(at(rows.m));
   std::vector<double> sum(at(rows.m));
   double square = 0, total = 0;
-  Index seen = 0;
+  Index seen = 0, cheapest = 0;
+  std::vector<char> taken(at(rows.m));
   for (Index k = 0; k < count; ++k) {
     const Index i = sampled(k, count, rows.n);
     if (rows.look(i) > Fit::rounded) continue;
@@ -52,7 +54,11 @@ bool columns_differ(Rows<V>& rows) {
       square += x * x;
     }
     seen += allowed;
+    char& least = taken[at(std::min_element(row.begin(), row.end()) - row.begin())];
+    if (least == 0) ++cheapest;
+    least = 1;
   }
+  if (static_cast<double>(cheapest) >= kApart * static_cast<double>(count)) return false;
   for (const double s : sum) total += s * s;
   return total > 1.5 * square;  // independent entries: total is about square
 }

@@ -3,12 +3,16 @@
 //
 // Steps. Rows go greedily to their cheapest columns. Where that, or a short row reduction after it, leaves few rows
 // free, searches finish at once. Where lists hardly reach beyond their row's minimum, costs are tied and prices cannot
-// tell columns apart: whole rows are searched. Else the auction runs on the lists, from an epsilon that they can bear
-// (a small part of their reach) down to the least; on costs without structure that takes a few bids a row. Where bids
-// or rereads exceed their budgets, as on geometric or product costs, prices must move far beyond any list: the auction
-// starts over from a large epsilon on whole rows of one converted copy, and returns to lists once those reach far
-// beyond epsilon. Row reduction and searches then make it exact; searches over lists have a budget, too, of a few
-// passes over all rows, beyond which whole rows (whole.hpp) take over.
+// tell columns apart: whole rows are searched (whole.hpp). Else the auction runs on the lists, from an epsilon that they
+// can bear (a small part of their reach) down to the least; on costs without structure that takes a few bids a row.
+// Where bids or rereads exceed their budgets, as on distances or products, prices must move far beyond any list. Then,
+//   if row reduction had left only a modest share of rows free: whole rows are searched, for the time of some passes;
+//   after that the auction starts over from a large epsilon on whole rows of one converted copy, and returns to lists
+//   once those reach far beyond epsilon;
+//   if they do not after a few phases, or rereads exceed their budget there: whole rows are searched from its prices,
+//   unless row reduction had left most rows free, which would make that as slow as on products.
+// Row reduction and searches then make it exact; searches over lists have a budget, too, of a few passes over all rows,
+// beyond which whole rows take over.
 //
 // Which way is quick cannot be told from a matrix's looks, only from work done; hence the budgets, each a small part of
 // what the other way costs. A wrong first choice loses that part, never a factor of a hundred.

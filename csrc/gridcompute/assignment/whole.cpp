@@ -20,7 +20,6 @@ GRIDCOMPUTE_INLINE V dearest_of(const V* c, Index size) {
 
 #define GRIDCOMPUTE_AUGMENT(V)                                                                           \
   GRIDCOMPUTE_CLONES Augmented one_path(Whole<V>& s, std::int32_t source) { return augment(s, source); } \
-  GRIDCOMPUTE_CLONES void all_bids(Whole<V>& s, std::int64_t budget) { bid(s, budget); }                 \
   GRIDCOMPUTE_CLONES V dearest(const V* c, Index size) { return dearest_of(c, size); }
 GRIDCOMPUTE_AUGMENT(std::int32_t)
 GRIDCOMPUTE_AUGMENT(std::int64_t)
@@ -28,7 +27,7 @@ GRIDCOMPUTE_AUGMENT(std::int64_t)
 }  // namespace
 
 template <class V>
-Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Stats& stats, Stop& stop,
+Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
                       std::vector<std::int32_t>& witness) {
   constexpr V kMost = Range<V>::kUnit / 2;
   std::vector<V> columns(at(3 * state.m));
@@ -49,20 +48,21 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Stats& stat
       if (const std::int32_t j = state.col_of[at(i)]; j != kFree) state.mate_cost[at(i)] = s.row(i)[j];
     return why;
   };
-  const auto too_low = [&] { return *std::min_element(state.v.begin(), state.v.end()) < -kMost; };
+  const V lowest_start = *std::min_element(state.v.begin(), state.v.end());
   const auto range = [&] {
     if (sizeof(V) == 4) throw PriceRange();
     return leave(Searched::budget);
   };
-  if (dearest(rows.data(), state.n * state.m) > kMost || too_low()) return range();
-  all_bids(s, 4 * state.n);
-  if (too_low()) return range();
+  if (dearest(rows.data(), state.n * state.m) > kMost || lowest_start < -kMost) return leave(Searched::budget);
+  Index work = 0;
   for (std::int32_t i = 0; i < state.n; ++i) {
     if (state.col_of[at(i)] != kFree) continue;
     if (stop.poll()) return Searched::stopped;
+    if (work > limit) return leave(Searched::budget);
     ++stats.searches;
     const Augmented found = one_path(s, i);
     stats.arcs += Index{s.collected} * state.m;
+    work += Index{s.collected} * state.m;
     if (found == Augmented::range) return range();
     V lowest = 0;
     for (std::int32_t k = 0; k < s.collected; ++k) lowest = std::min(lowest, state.v[at(settled[at(k)])]);
@@ -75,9 +75,9 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Stats& stat
   return leave(Searched::complete);
 }
 
-template Searched search_whole(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, Stats&, Stop&,
+template Searched search_whole(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, Index, Stats&, Stop&,
                                std::vector<std::int32_t>&);
-template Searched search_whole(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, Stats&, Stop&,
+template Searched search_whole(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, Index, Stats&, Stop&,
                                std::vector<std::int32_t>&);
 
 }  // namespace gridcompute::assignment

@@ -55,58 +55,6 @@ struct Whole {
 
 enum class Augmented { yes, none, range };
 
-// Each free row takes a free column at its least reduced cost, the first one, if there is one.
-template <class V>
-GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s) {
-  for (std::int32_t i = 0; i < s.n; ++i) {
-    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-    V least = std::numeric_limits<V>::max();
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      const V r = static_cast<V>(row[j] - s.v[j]);
-      least = r < least ? r : least;
-    }
-    s.col_of[i] = kFree;
-    if (least >= kMostLabel<V>) continue;
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      if (row[j] - s.v[j] != least || s.mate_of[j] != kFree) continue;
-      s.match(i, j);
-      break;
-    }
-  }
-}
-
-// Augmenting row reduction, as bids.hpp.
-template <class V>
-GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
-  for (std::int32_t first = 0; first < s.n; ++first) {
-    for (std::int32_t i = s.col_of[first] == kFree ? first : kFree; i != kFree && --budget > 0;) {
-      const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-      V u1 = std::numeric_limits<V>::max(), u2 = u1;
-      for (std::int32_t j = 0; j < s.m; ++j) {
-        const V r = static_cast<V>(row[j] - s.v[j]);
-        u1 = r < u1 ? r : u1;
-      }
-      if (u1 >= kMostLabel<V>) break;
-      std::int32_t equals = 0, best = std::numeric_limits<std::int32_t>::max();
-      for (std::int32_t j = 0; j < s.m; ++j) {
-        const V r = static_cast<V>(row[j] - s.v[j]);
-        const std::int32_t place = r == u1 ? (s.mate_of[j] == kFree ? j : j + s.m) : best;
-        best = place < best ? place : best;  // a free column before a taken one
-        equals += r == u1 ? 1 : 0;
-        const V other = r == u1 ? std::numeric_limits<V>::max() : r;
-        u2 = other < u2 ? other : u2;
-      }
-      const std::int32_t j = best < s.m ? best : best - s.m, out = s.mate_of[j];
-      const bool gain = equals == 1 && u2 < kMostLabel<V>;
-      if (out != kFree && !gain) break;  // a tie among taken columns: left to the search
-      if (gain) s.v[j] = static_cast<V>(s.v[j] - (u2 - u1));
-      if (out != kFree) s.col_of[out] = kFree;
-      s.match(i, j);
-      i = out;
-    }
-  }
-}
-
 // The least open labels, by groups of columns: column j belongs to group j % kGroups.
 template <class V>
 struct Least {
@@ -214,10 +162,11 @@ GRIDCOMPUTE_INLINE Augmented augment(Whole<V>& s, std::int32_t source) {
   return Augmented::yes;
 }
 
-// The same for all free rows of a large matrix, from any state that keeps (M1)-(M4). Where P does not do, throws
-// PriceRange in 32 bits; in 64 bits returns `budget` and a state from which searches over lists can go on.
+// The same for all free rows of a large matrix, from any state that keeps (M1)-(M4). Where costs or prices exceed P at
+// the start, after `limit` costs looked at, or where P is exceeded later (which in 32 bits throws PriceRange), returns
+// `budget` and a state from which other ways can go on.
 template <class V>
-Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Stats& stats, Stop& stop,
+Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
                       std::vector<std::int32_t>& witness);
 
 }  // namespace gridcompute::assignment
