@@ -194,14 +194,12 @@ def application(make: Any) -> FastAPI:
         after: int | None = None, last_event_id: int | None = Header(None)
     ) -> Response:
         s = broker().stream
-        after = s.last if after is None and last_event_id is None else after
-        after = last_event_id if after is None else after
-        if not s.first - 1 <= after <= s.last:
-            error = (
-                f"placements {s.first} to {s.last} are kept, found after={after}: read GET /jobs"
-            )
+        known = (last_event_id, after, s.last)  # a browser that comes back sends the first
+        start = next(number for number in known if number is not None)
+        if not s.first - 1 <= start <= s.last:
+            error = f"placements {s.first} to {s.last} are kept, found {start}: read GET /jobs"
             raise Refused(410, error, field="after", first=s.first, last=s.last)
-        return StreamingResponse(s.follow(after), media_type="text/event-stream")
+        return StreamingResponse(s.follow(start), media_type="text/event-stream")
 
     @app.get("/recovery")
     async def recovery() -> dict[str, Any]:
@@ -280,9 +278,17 @@ def main(arguments: list[str] | None = None) -> int:
     app = application(lambda: Broker(config, Journal(args.state), **options))
     listener = socket.create_server((args.host, args.port), backlog=2048)
     log.info("listening", extra={"host": args.host, "port": listener.getsockname()[1]})
-    quick = {"loop": "uvloop", "http": "httptools", "access_log": False}
-    quick |= {"log_config": None, "proxy_headers": False, "timeout_graceful_shutdown": 5}
-    server = Server(uvicorn.Config(app, **quick))
+    server = Server(
+        uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
     server.run(sockets=[listener])
     return 0 if server.started else 1
 

@@ -138,7 +138,7 @@ def test_the_stream_tells_all_and_resumes(service):
     assert {c["kind"] for c in whole} >= {"PLACE", "MOVE"}
     assert asyncio.run(stream(broker, 17, last)) == whole[17:]
     header = {"Last-Event-ID": str(last - 1)}
-    with broker.http.stream("GET", "/placements", headers=header) as answer:
+    with broker.http.stream("GET", "/placements?after=0", headers=header) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert next(answer.iter_raw()).startswith(f"id: {last}\nevent: ".encode())
     beyond = broker.http.get("/placements", params={"after": last + 1})
