@@ -94,6 +94,8 @@ def whatif(
     latency_rule: Annotated[str | None, typer.Option(help="one_way or round_trip.")] = None,
     gap: Annotated[float | None, typer.Option(help="1.5 times the plan's gap by default.")] = None,
     threads: Threads = None,
+    time_limit: TimeLimit = None,
+    quiet: Quiet = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the new plan.")] = None,
 ) -> None:
     """Solve a stored plan again with something changed, and print the difference."""
@@ -109,6 +111,8 @@ def whatif(
         read_plan(folder),
         gap=gap,
         threads=threads,
+        time_limit=time_limit,
+        progress=not quiet,
         share=share,
         battery=battery,
         gbit_s=gbit_s,

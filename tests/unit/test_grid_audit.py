@@ -57,6 +57,23 @@ def test_four_numbers_by_hand(plan: grid.Plan) -> None:
         assert used + green["shortfall_kwh"][s] >= asked - 1e-6
 
 
+def test_the_battery_book_balances_in_each_colour(plan: grid.Plan) -> None:
+    """If this fails, stored power changes its colour, or losses are nobody's."""
+    account = grid.audit(plan)
+    book, energy = account.battery, plan.problem.energy
+    there = book["start"] + book["taken"]
+    gone = book["lost"] + book["given"] + book["end"]
+    np.testing.assert_allclose(there, gone, atol=1e-6)
+    both = energy.charge_efficiency * energy.discharge_efficiency
+    most = both * book["taken"] + energy.discharge_efficiency * book["start"]
+    assert (book["given"] <= most + 1e-6).all()
+    assert book["given"][0].sum() > 1
+    assert (book["lost"][0] > 1e-3).any()
+    rows = account.battery_rows()
+    assert {row[0] for row in rows} <= set(plan.problem.sites.name[energy.battery_kwh > 0])
+    assert "| battery, kWh | colour | start | taken | lost | given | end |" in str(account)
+
+
 def test_green_use_never_exceeds_load_in_any_hour(plan: grid.Plan) -> None:
     """If this fails, surplus of noon is credited against the night."""
     assert (plan.dispatch.green_kwh <= plan.dispatch.load_kwh + 1e-9).all()

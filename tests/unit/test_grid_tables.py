@@ -81,6 +81,21 @@ def test_wrong_kinds_are_type_errors() -> None:
         grid.Sites(name=np.array(["a"]), new=np.array([1]))
 
 
+def test_settings_that_are_no_numbers_are_named() -> None:
+    """If this fails, text in problem.json ends in Python's words about comparing it."""
+    for make, name in (
+        (lambda: grid.Mandate(share="80%"), "mandate.share"),
+        (lambda: grid.Mandate(shortfall_yuan_per_kwh="3"), "mandate.shortfall_yuan_per_kwh"),
+        (lambda: grid.DirectRule(used=True), "direct_rule.used"),
+        (
+            lambda: grid.east_west(n_jobs=5).energy.replace(carbon_yuan_per_t="60"),
+            "energy.carbon_yuan_per_t",
+        ),
+    ):
+        with pytest.raises(TypeError, match=rf"{name} must be a number, not"):
+            make()
+
+
 def test_columns_of_two_lengths_name_both() -> None:
     """If this fails, the user must count rows to find the odd column."""
     with pytest.raises(

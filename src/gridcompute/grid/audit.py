@@ -100,6 +100,10 @@ class Audit:
         Of the direct sources, by site: ``ruled``, is the site under the direct-connection rule;
         ``own_used``, share of what they can deliver that is used or stored; ``of_load``, share of
         the load that they carry; ``short_kwh``, what is missing to the rule.
+    battery : mapping of str to float64 (2, n_sites), kWh
+        The battery book, green and grey: ``start``, stored before the batch; ``taken`` to charge;
+        ``lost`` on both ways; ``given`` to load; ``end``, stored after it. What was there and came
+        is what went and is there: ``start + taken = lost + given + end``.
     """
 
     sites: Mapping[str, Any]
@@ -110,6 +114,7 @@ class Audit:
     alarms: tuple[str, ...]
     rule: str
     direct: Mapping[str, Any]
+    battery: Mapping[str, Floats]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
@@ -135,7 +140,20 @@ class Audit:
                 f"| {c.rule}, per {c.scope} | {c.mean:.1%} | {worst} | {'yes' if c.met else 'no'} "
                 f"| {c.certificates_mwh:,.1f} | {c.certificates_yuan:,.0f} |"
             )
+        kept = [f"| {' | '.join(row)} |" for row in self.battery_rows()]
+        if kept:
+            head = f"| battery, kWh | colour | {' | '.join(self.battery)} |"
+            lines += ["", head, "|---|---|" + "--:|" * len(self.battery), *kept]
         return "\n".join([*lines, "", *(f"ALARM: {a}" for a in self.alarms)]).rstrip() + "\n"
+
+    def battery_rows(self) -> list[list[str]]:
+        """The battery book as text: site, colour, and the amounts in the order of `battery`."""
+        return [
+            [str(name), colour, *(f"{column[k, s]:,.1f}" for column in self.battery.values())]
+            for s, name in enumerate(self.sites["name"])
+            for k, colour in enumerate(("green", "grey"))
+            if any(column[k, s] > 1e-6 for column in self.battery.values())
+        ]
 
 
 def audit(plan: Plan) -> Audit:
@@ -171,6 +189,7 @@ def audit(plan: Plan) -> Audit:
         alarms=tuple(_alarms(plan, new)),
         rule=rule + (", with ledger" if mandate.ledger is not None else ""),
         direct=_direct_rule(plan),
+        battery=_battery_book(plan),
     )
 
 
@@ -239,6 +258,22 @@ def _direct_rule(plan: Plan) -> dict[str, Any]:
         "own_used": np.where(own > 0, taken / np.where(own > 0, own, 1.0), 1.0),
         "of_load": np.where(load > 0, used / np.where(load > 0, load, 1.0), 0.0),
         "short_kwh": d.direct_use_short_kwh + d.direct_load_short_kwh,
+    }
+
+
+def _battery_book(plan: Plan) -> dict[str, Floats]:
+    """What each colour of each battery held, took, lost and gave."""
+    d, energy = plan.dispatch, plan.problem.energy
+    taken = np.stack([d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh, d.grid_charge_kwh])
+    given = np.stack([d.green_discharge_kwh, d.grey_discharge_kwh])
+    taken, given = taken.sum(axis=2), given.sum(axis=2)
+    lost = taken * (1 - energy.charge_efficiency) + given * (1 / energy.discharge_efficiency - 1)
+    return {
+        "start": np.stack([energy.green_start_kwh, energy.grey_start_kwh]),
+        "taken": taken,
+        "lost": lost,
+        "given": given,
+        "end": np.stack([d.green_stored_kwh[:, -1], d.grey_stored_kwh[:, -1]]),
     }
 
 

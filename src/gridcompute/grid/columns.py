@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["Bools", "Column", "Columns", "Floats", "Int32s", "Int64s", "Strings", "Table", "column"]
+__all__ = [
+    "Bools",
+    "Column",
+    "Columns",
+    "Floats",
+    "Int32s",
+    "Int64s",
+    "Strings",
+    "Table",
+    "column",
+    "number_of",
+]
 
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
@@ -142,11 +153,9 @@ class Columns:
         kinds = {np.integer: "iu", np.floating: "iuf", np.bool_: "b", np.str_: "U"}
         allowed = next(k for base, k in kinds.items() if issubclass(spec.dtype, base))
         if array.dtype.kind not in allowed:
-            message = (
-                f"{self.title}.{name} has dtype {array.dtype}, "
-                f"needed {np.dtype(spec.dtype).name} ({spec.unit or 'no unit'})"
-            )
-            raise TypeError(message)
+            needed = f"{np.dtype(spec.dtype).name} ({spec.unit or 'no unit'})"
+            found = f"dtype {array.dtype}{_first_odd(array, allowed)}"
+            raise TypeError(f"{self.title}.{name} has {found}, needed {needed}")
         if allowed == "iu" and array.size:
             limit = np.iinfo(np.dtype(spec.dtype))
             for extreme in (int(array.min()), int(array.max())):
@@ -255,6 +264,34 @@ class Table(Columns):
             )
             out[name] = _nested(np.ascontiguousarray(turned))
         return pa.table(out)
+
+
+def _first_odd(array: NDArray[Any], allowed: str) -> str:
+    """The first entry that made a column of a wrong kind, in words; nothing if all did."""
+
+    def fits(value: Any) -> bool:
+        if allowed == "U":
+            return isinstance(value, str)
+        if allowed == "b":
+            return str(value).lower() in ("true", "false")
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return False
+        return "f" in allowed or number.is_integer()
+
+    for i, value in enumerate(array.ravel().tolist()):
+        if not fits(value):
+            at = ", ".join(str(int(k)) for k in np.unravel_index(i, array.shape))
+            return f" with {value!r} in row {at}"
+    return ""
+
+
+def number_of(name: str, value: Any) -> float:
+    """A setting that must be one number; text is none, and neither is True."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    return float(value)
 
 
 def _arrow_dims(spec: Column, rows: str) -> tuple[str, ...]:

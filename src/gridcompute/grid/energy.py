@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import InvalidProblemError
-from .columns import Floats, Table, column
+from .columns import Floats, Table, column, number_of
 
 __all__ = ["TERMINAL_RULES", "Energy"]
 
@@ -92,7 +92,7 @@ class Energy(Table):
             start <= self.battery_kwh, "green_start_kwh", "with grey_start_kwh at most battery_kwh"
         )
         for name in ("certificate_yuan_per_kwh", "carbon_yuan_per_t"):
-            value = float(getattr(self, name))
+            value = number_of(f"energy.{name}", getattr(self, name))
             if not (np.isfinite(value) and value >= 0):
                 message = f"energy.{name} is {value}, needed a finite number >= 0"
                 raise InvalidProblemError(message, f"energy.{name}")

@@ -307,7 +307,10 @@ def _read_table(folder: Path, name: str, kind: type[Table]) -> pa.Table:
 def _named(
     table: pa.Table, name: str, kind: type[Table], known: Mapping[str, Sequence[str]]
 ) -> pa.Table:
-    """The table with names of sites, accelerators and families turned into their indices."""
+    """The table with names of sites, accelerators and families turned into their indices.
+
+    An index may stand among names: where one row has a name, CSV reads all as text.
+    """
     import pyarrow as pa
 
     for column in set(known) & set(table.column_names) & set(kind.columns()):
@@ -317,10 +320,10 @@ def _named(
         place = {text: i for i, text in enumerate(known[column])}
         indices = np.zeros(len(values), np.int32)
         for row, text in enumerate(values.to_pylist()):
-            if text not in place:
+            if text not in place and not (text or "").isdecimal():
                 message = f"{name}.{column}[{row}] is {text!r}, needed one of {', '.join(place)}"
                 raise InvalidProblemError(message, f"{name}.{column}", row)
-            indices[row] = place[text]
+            indices[row] = place[text] if text in place else int(text)
         at = table.column_names.index(column)
         table = table.set_column(at, column, pa.array(indices))
     return table

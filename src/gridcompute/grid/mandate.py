@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import InvalidProblemError
-from .columns import Bools, Floats, Int64s, Table, column
+from .columns import Bools, Floats, Int64s, Table, column, number_of
 
 if TYPE_CHECKING:
     from .energy import Energy
@@ -228,11 +228,12 @@ def _bad(rule: str, name: str, found: object, needed: str) -> InvalidProblemErro
 
 
 def _check_share(rule: str, name: str, share: float) -> None:
-    if not 0 <= share <= 1:
+    if not 0 <= number_of(f"{rule}.{name}", share) <= 1:
         raise _bad(rule, name, share, "a number from 0 to 1")
 
 
 def _check_price(rule: str, price: float) -> None:
+    price = number_of(f"{rule}.shortfall_yuan_per_kwh", price)
     if not (np.isfinite(price) and price >= 0):
         raise _bad(rule, "shortfall_yuan_per_kwh", price, "a finite number >= 0")
 

@@ -11,6 +11,7 @@ from ..errors import InvalidProblemError
 from .corridors import GB_PER_GBIT_S_HOUR
 
 if TYPE_CHECKING:
+    from ..progress import ProgressHook
     from .plan import Plan
     from .problem import Problem
 
@@ -34,6 +35,16 @@ class WhatIf:
         """Jobs placed differently."""
         a, b = self.before, self.after
         return int(((a.assignment != b.assignment) | (a.start != b.start)).sum())
+
+    @property
+    def between(self) -> tuple[float, float]:
+        """Least and most by which the change raises the cost of the best plan, yuan.
+
+        Proved by the two bounds: neither plan need be the best, so the difference of their costs
+        alone says little where it is smaller than their gaps.
+        """
+        a, b = self.before, self.after
+        return b.bound_yuan - a.objective_yuan, b.objective_yuan - a.bound_yuan
 
     def rows(self) -> list[tuple[str, float, float]]:
         """What changed: (name with unit, before, after)."""
@@ -64,7 +75,12 @@ class WhatIf:
         lines = [f"{'':34}{'before':>16}{'after':>16}{'difference':>14}"]
         for name, a, b in self.rows():
             lines.append(f"{name:34}{a:16,.2f}{b:16,.2f}{b - a:+14,.2f}")
-        return "\n".join([*lines, f"{self.moved:,} jobs placed differently"])
+        low, high = self.between
+        lines.append(f"{self.moved:,} jobs placed differently")
+        proved = (
+            f"the best plan's cost changes by {low:+,.2f} to {high:+,.2f} yuan: so much is proved"
+        )
+        return "\n".join([*lines, proved])
 
 
 def changed(
@@ -138,6 +154,7 @@ def whatif(
     gap: float | None = None,
     threads: int | None = None,
     time_limit: float | None = None,
+    progress: bool | ProgressHook | None = None,
     **changes: Any,
 ) -> WhatIf:
     """Solve a plan's batch again with something changed, from the plan's prices.
@@ -150,6 +167,8 @@ def whatif(
     threads : int, optional
     time_limit : float, optional
         Seconds.
+    progress : bool or callable, optional
+        As in `match`.
     **changes
         Those of `changed`, or whole tables as in `Problem.replace`.
 
@@ -169,7 +188,14 @@ def whatif(
     rest = {k: v for k, v in changes.items() if k not in tables}
     problem = changed(plan.problem.replace(**whole), **rest)
     goal = max(1e-4, 1.5 * plan.gap) if gap is None else gap
-    after = match(problem, gap=goal, prices=plan.prices, threads=threads, time_limit=time_limit)
+    after = match(
+        problem,
+        gap=goal,
+        prices=plan.prices,
+        threads=threads,
+        time_limit=time_limit,
+        progress=progress,
+    )
     return WhatIf(plan, after)
 
 

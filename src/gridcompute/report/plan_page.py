@@ -282,9 +282,13 @@ def _batteries(plan: Plan) -> str:
     keys = legend(
         [("green", COLOURS["green from battery"]), ("grey", COLOURS["grey from battery"])]
     )
-    return tag("p", f"Stored after each hour, {unit}; dashed is the size. {keys}") + _panels(
-        pictures
+    account = audit(plan)
+    book = tag(
+        "h3", "The battery book, kWh: what was there and was taken, was lost, given, is there"
     )
+    book += table(["site", "colour", *account.battery], account.battery_rows())
+    words = tag("p", f"Stored after each hour, {unit}; dashed is the size. {keys}")
+    return words + _panels(pictures) + book
 
 
 def _bottlenecks(plan: Plan) -> str:
