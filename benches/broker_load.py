@@ -101,17 +101,19 @@ async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> d
         await c.ask("/jobs", json.dumps(batch).encode())
     while (await c.ask("/health"))["queue"]:
         await asyncio.sleep(0.05)
-    for start in range(args.jobs, args.jobs + 5000, 500):  # warm
-        await c.ask("/jobs", json.dumps(make_jobs(r, start, 500)).encode())
+    some = max(1, args.jobs // 400)
+    first = args.jobs + 10 * some
+    for start in range(args.jobs, first, some):  # the first rounds after so many jobs are longer
+        await c.ask("/jobs", json.dumps(make_jobs(r, start, some)).encode())
         await asyncio.sleep(0.5)
-    alive = deque(f"job-{k}" for k in range(args.jobs + 5000))
+    alive = deque(f"job-{k}" for k in range(first))
     total = int((args.rate or 10_000) * args.seconds)
-    jobs = make_jobs(r, len(alive), total)
+    jobs = make_jobs(r, first, total)
     bodies = [
         json.dumps(jobs[k] if args.batch == 1 else jobs[k : k + args.batch]).encode()
         for k in range(0, total, args.batch)
     ]
-    seen, answered, late = [0], 0, []
+    seen, answered, late, over = [0], 0, [], asyncio.Event()
     after = (await c.ask("/jobs"))["seq"]
     follower = asyncio.create_task(follow(port, after, seen))
     begin = time.perf_counter()
@@ -133,7 +135,7 @@ async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> d
 
     async def ends() -> None:
         gone, c = 0, await Connection.to(port)
-        while True:
+        while not over.is_set():
             await asyncio.sleep(0.1)
             while answered - gone >= 100:
                 ids = [alive.popleft() for _ in range(100)]
@@ -145,14 +147,41 @@ async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> d
     await asyncio.gather(*(client(x) for x in connections))
     seconds = time.perf_counter() - begin
     end_wall, cpu = time.time(), time.process_time() - begin_cpu
-    ending.cancel()
-    health = await (await Connection.to(port)).ask("/health")  # idle ones are closed after 5 s
+    over.set()
+    await ending
     await asyncio.sleep(1.0)
     follower.cancel()
+    for more in make_jobs(
+        r, args.jobs + 5000 + total, 100
+    ):  # what only the journal has when it is killed
+        await connections[0].ask("/jobs", json.dumps(more).encode())
+    alive_now = await live(port)
     return {
         "answered": answered, "seconds": seconds, "late": late, "seen": seen[0],
-        "from": begin_wall, "to": end_wall, "cpu": cpu, "live": health["live"],
+        "from": begin_wall, "to": end_wall, "cpu": cpu, "live": alive_now,
     }  # fmt: skip
+
+
+async def live(port: int) -> int:
+    """How many jobs the broker knows."""
+    return int((await (await Connection.to(port)).ask("/health"))["live"])
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    """A broker's log."""
+    return [json.loads(x) for x in out.read_text().splitlines()]
+
+
+def start(command: list[Any], out: Path) -> tuple[subprocess.Popen[bytes], int, dict[str, Any]]:
+    """A broker that is ready: its process, its port, what it says."""
+    with out.open("w") as file:
+        broker = subprocess.Popen([*map(str, command)], stdout=file)
+    while '"ready"' not in out.read_text() or not out.read_text().endswith("\n"):
+        assert broker.poll() is None, "the broker has ended"
+        time.sleep(0.05)
+    log = lines(out)
+    port = next(x["port"] for x in log if x["event"] == "listening")
+    return broker, port, next(x for x in log if x["event"] == "ready")
 
 
 def report(args: argparse.Namespace, told: dict[str, Any], log: list[dict[str, Any]]) -> None:
@@ -187,7 +216,7 @@ def report(args: argparse.Namespace, told: dict[str, Any], log: list[dict[str, A
     )
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--jobs", type=int, default=200_000)
@@ -197,7 +226,7 @@ def main() -> None:
     add("--clients", type=int, default=32)
     add("--interval", type=float, default=0.2)
     add("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     r = np.random.default_rng(args.seed)
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "given.json"
@@ -214,20 +243,26 @@ def main() -> None:
             f"{folder}/state",
         ]
         command += ["--interval", args.interval]
-        with out.open("w") as file:
-            broker = subprocess.Popen([*map(str, command)], stdout=file)
+        broker, port, _ = start(command, out)
         try:
-            while '"ready"' not in out.read_text():
-                assert broker.poll() is None, "the broker has ended"
-                time.sleep(0.1)
-            log = [json.loads(x) for x in out.read_text().splitlines()]
-            port = next(x["port"] for x in log if x["event"] == "listening")
             told = uvloop.run(load(args, port, r))
-        finally:
-            broker.terminate()
+            broker.kill()
             broker.wait()
-        log = [json.loads(x) for x in out.read_text().splitlines()]
+            log = lines(out)
+            begin = time.perf_counter()
+            broker, port, ready = start(command, out)
+            seconds = time.perf_counter() - begin
+            again = uvloop.run(live(port))
+        finally:
+            broker.kill()
+            broker.wait()
     report(args, told, log)
+    assert again == told["live"], f"{again} jobs after a kill, {told['live']} before"
+    print(
+        f"kill -9: ready again after {seconds:.1f} s with all jobs; "
+        f"{ready['operations_after_snapshot']:,} operations came after the snapshot, "
+        f"lost {ready['operations_lost']}"
+    )
 
 
 if __name__ == "__main__":

@@ -329,3 +329,14 @@ def test_a_graceful_end_leaves_nothing_to_replay(service):
     assert len(settled(broker, 9)["jobs"]) == 9
     other = subprocess.run(broker.command, capture_output=True, text=True, check=False)
     assert "another broker" in other.stderr + other.stdout
+
+
+@pytest.mark.slow
+def test_the_load_bench_still_runs(capsys):
+    """If this fails, the figures under load can no longer be taken."""
+    import broker_load
+
+    broker_load.main(["--jobs", "1000", "--seconds", "1", "--rate", "100", "--clients", "4"])
+    out = capsys.readouterr().out
+    assert "a second acknowledged" in out
+    assert "with all jobs" in out
