@@ -19,11 +19,15 @@ import sys
 import tempfile
 import time
 from collections import deque
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import uvloop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 BROKER = Path(__file__).resolve().parent.parent / "examples" / "broker.py"
 
@@ -65,8 +69,13 @@ class Connection:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def to(cls, port: int) -> Connection:
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=2**24))
+    @asynccontextmanager
+    async def to(cls, port: int) -> AsyncIterator[Connection]:
+        c = cls(*await asyncio.open_connection("127.0.0.1", port, limit=2**24))
+        try:
+            yield c
+        finally:
+            c.writer.close()
 
     async def ask(self, path: str, body: bytes | None = None) -> Any:
         """The answer's JSON; anything but 2xx is an error."""
@@ -85,15 +94,14 @@ class Connection:
 
 async def follow(port: int, after: int, seen: list[int]) -> None:
     """Count the placements as they come."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET /placements?after={after} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    while chunk := await reader.read(2**16):
-        seen[0] += chunk.count(b"\ndata: ")
+    async with Connection.to(port) as c:
+        c.writer.write(f"GET /placements?after={after} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while chunk := await c.reader.read(2**16):
+            seen[0] += chunk.count(b"\ndata: ")
 
 
-async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> dict[str, Any]:
-    """Fill the world, then the load."""
-    c = await Connection.to(port)
+async def fill(args: argparse.Namespace, c: Connection, r: np.random.Generator) -> int:
+    """The world with its jobs, and a few rounds more, which are longer at first; how many."""
     for start in range(0, args.jobs, 5000):
         while (await c.ask("/health"))["queue"] > 20_000:
             await asyncio.sleep(0.05)
@@ -102,10 +110,17 @@ async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> d
     while (await c.ask("/health"))["queue"]:
         await asyncio.sleep(0.05)
     some = max(1, args.jobs // 400)
-    first = args.jobs + 10 * some
-    for start in range(args.jobs, first, some):  # the first rounds after so many jobs are longer
+    for start in range(args.jobs, args.jobs + 10 * some, some):
         await c.ask("/jobs", json.dumps(make_jobs(r, start, some)).encode())
         await asyncio.sleep(0.5)
+    return args.jobs + 10 * some
+
+
+async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> dict[str, Any]:
+    """Fill the world, then the load."""
+    async with Connection.to(port) as c:
+        first = await fill(args, c, r)
+        after = (await c.ask("/jobs"))["seq"]
     alive = deque(f"job-{k}" for k in range(first))
     total = int((args.rate or 10_000) * args.seconds)
     jobs = make_jobs(r, first, total)
@@ -114,47 +129,47 @@ async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> d
         for k in range(0, total, args.batch)
     ]
     seen, answered, late, over = [0], 0, [], asyncio.Event()
-    after = (await c.ask("/jobs"))["seq"]
     follower = asyncio.create_task(follow(port, after, seen))
     begin = time.perf_counter()
     begin_wall, begin_cpu = time.time(), time.process_time()
     todo = iter(enumerate(bodies))
 
-    async def client(connection: Connection) -> None:
+    async def client() -> None:
         nonlocal answered
-        for k, body in todo:
-            due = begin + k * args.batch / args.rate if args.rate else 0.0
-            if (wait := due - time.perf_counter()) > 0:
-                await asyncio.sleep(wait)
-            start = time.perf_counter()
-            told = await connection.ask("/jobs", body)
-            answered += told["accepted"]  # `+= await` would read the count before it waits
-            late.append(time.perf_counter() - max(due, 0.0 if args.rate else start))
-            if time.perf_counter() - begin > args.seconds:
-                return
+        async with Connection.to(port) as c:
+            for k, body in todo:
+                due = begin + k * args.batch / args.rate if args.rate else 0.0
+                if (wait := due - time.perf_counter()) > 0:
+                    await asyncio.sleep(wait)
+                start = time.perf_counter()
+                told = await c.ask("/jobs", body)
+                answered += told["accepted"]  # `+= await` would read the count before it waits
+                late.append(time.perf_counter() - (due or start))
+                if time.perf_counter() - begin > args.seconds:
+                    return
 
     async def ends() -> None:
-        gone, c = 0, await Connection.to(port)
-        while not over.is_set():
-            await asyncio.sleep(0.1)
-            while answered - gone >= 100:
-                ids = [alive.popleft() for _ in range(100)]
-                await c.ask("/cancel", json.dumps({"ids": ids}).encode())
-                gone += 100
+        gone = 0
+        async with Connection.to(port) as c:
+            while not over.is_set():
+                await asyncio.sleep(0.1)
+                while answered - gone >= 100:
+                    ids = [alive.popleft() for _ in range(100)]
+                    await c.ask("/cancel", json.dumps({"ids": ids}).encode())
+                    gone += 100
 
     ending = asyncio.create_task(ends())
-    connections = [await Connection.to(port) for _ in range(args.clients)]
-    await asyncio.gather(*(client(x) for x in connections))
+    await asyncio.gather(*(client() for _ in range(args.clients)))
     seconds = time.perf_counter() - begin
     end_wall, cpu = time.time(), time.process_time() - begin_cpu
     over.set()
     await ending
     await asyncio.sleep(1.0)
     follower.cancel()
-    for more in make_jobs(
-        r, args.jobs + 5000 + total, 100
-    ):  # what only the journal has when it is killed
-        await connections[0].ask("/jobs", json.dumps(more).encode())
+    await asyncio.wait([follower])
+    async with Connection.to(port) as c:
+        for more in make_jobs(r, first + total, 100):  # what only the journal has when it is killed
+            await c.ask("/jobs", json.dumps(more).encode())
     alive_now = await live(port)
     return {
         "answered": answered, "seconds": seconds, "late": late, "seen": seen[0],
@@ -164,7 +179,8 @@ async def load(args: argparse.Namespace, port: int, r: np.random.Generator) -> d
 
 async def live(port: int) -> int:
     """How many jobs the broker knows."""
-    return int((await (await Connection.to(port)).ask("/health"))["live"])
+    async with Connection.to(port) as c:
+        return int((await c.ask("/health"))["live"])
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
