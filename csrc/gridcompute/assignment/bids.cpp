@@ -1,8 +1,6 @@
 #include "gridcompute/assignment/bids.hpp"
 
-#include <cstring>
-
-#include "gridcompute/base/simd.hpp"
+#include "gridcompute/assignment/two_least.hpp"
 
 namespace gridcompute::assignment {
 
@@ -10,50 +8,6 @@ namespace {
 
 constexpr std::size_t kAhead = 6;   // rows whose lists are fetched before their turn
 constexpr Index kPollMask = 0xFFF;  // bids between two looks at the stop
-
-template <class V>
-struct Two {
-  V u1, u2;
-  Index at;  // of u1: the lowest such position
-};
-
-// The compiler does not vectorise a search for a least element together with its place and its runner-up, so the
-// lanes are written out: one of its generic vectors, split as the machine needs.
-template <class V>
-using Lanes __attribute__((vector_size(64))) = V;
-
-// The two least of `size` reduced costs: at(k, lanes) gives those from k on, one(k) those behind the last whole lanes.
-template <class V, class At, class One>
-GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one) {
-  constexpr Index kLanes = Lists<V>::kLanes;
-  Lanes<V> first = Lanes<V>{} + Range<V>::kHopeless, second = first, place = {}, here = {};
-  for (Index l = 0; l < kLanes; ++l) here[l] = static_cast<V>(l);
-  Index k = 0;
-  for (; k + kLanes <= size; k += kLanes, here += static_cast<V>(kLanes)) {
-    Lanes<V> r;
-    at(k, r);
-    const Lanes<V> loser = r < first ? first : r;
-    place = r < first ? here : place;
-    first = r < first ? r : first;
-    second = loser < second ? loser : second;
-  }
-  Two<V> two{Range<V>::kHopeless, Range<V>::kHopeless, 0};
-  const auto meet = [&two](V r, Index where) {
-    if (r < two.u1 || (r == two.u1 && where < two.at)) {
-      two.u2 = two.u1;
-      two.u1 = r;
-      two.at = where;
-    } else if (r < two.u2) {
-      two.u2 = r;
-    }
-  };
-  for (Index l = 0; l < kLanes; ++l) {
-    meet(first[l], place[l]);
-    two.u2 = second[l] < two.u2 ? second[l] : two.u2;
-  }
-  for (; k < size; ++k) meet(one(k), k);
-  return two;
-}
 
 #define GRIDCOMPUTE_TWO(V)                                                                                             \
   GRIDCOMPUTE_CLONES Two<V> least_two(const std::int32_t* GRIDCOMPUTE_RESTRICT col,                                    \

@@ -61,9 +61,8 @@ Index padded(Index k, Index lanes) { return (k + lanes - 1) / lanes * lanes; }
 template <class V>
 void Lists<V>::make_room() {
   const Index room = std::min(kRoom, padded(m_, kLanes));
-  col_.resize(index(n_ * room));
-  cost_.resize(index(n_ * room));
-  for (Index i = 0; i < n_; ++i) where_[index(i)] = {i * room, 0, room};
+  block_.resize(index(n_ * lines(room)));
+  for (Index i = 0; i < n_; ++i) where_[index(i)] = {i * lines(room), 0, static_cast<std::int32_t>(room)};
 }
 
 template <class V>
@@ -144,18 +143,30 @@ V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room,
 }
 
 template <class V>
-void Lists<V>::store(Index i, const V* cost, const Scratch& s, V bound) {
+void Lists<V>::open(Index i, Index room) {
+  where_[index(i)] = {static_cast<Index>(block_.size()), 0, static_cast<std::int32_t>(room)};
+  block_.resize(block_.size() + index(lines(room)));
+}
+
+template <class V>
+void Lists<V>::write(Index i, std::span<const std::int32_t> cols, const auto& cost_of) {
   Where& w = where_[index(i)];
-  w.size = padded(static_cast<Index>(s.hit.size()), kLanes);
-  Index k = w.begin;
-  for (const std::int32_t j : s.hit) {
-    col_[index(k)] = j;
-    cost_[index(k++)] = cost[j];
+  w.size = static_cast<std::int32_t>(padded(static_cast<Index>(cols.size()), kLanes));
+  auto* col = const_cast<std::int32_t*>(cols_of(w));
+  V* cost = const_cast<V*>(costs_of(w));
+  for (std::size_t k = 0; k < cols.size(); ++k) {
+    col[k] = cols[k];
+    cost[k] = cost_of(k);
   }
-  for (; k < w.begin + w.size; ++k) {
-    col_[index(k)] = static_cast<std::int32_t>(m_);
-    cost_[index(k)] = Range<V>::kForbidden;
+  for (auto k = cols.size(); k < index(w.size); ++k) {
+    col[k] = static_cast<std::int32_t>(m_);
+    cost[k] = Range<V>::kForbidden;
   }
+}
+
+template <class V>
+void Lists<V>::store(Index i, const V* cost, const Scratch& s, V bound) {
+  write(i, s.hit, [&](std::size_t k) { return cost[s.hit[k]]; });
   bound_[index(i)] = bound;
 }
 
@@ -170,31 +181,23 @@ template <class V>
 void Lists<V>::refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch& s) {
   const V* cost = rows.row(i, s.cost.data());
   for (;;) {
-    Where& w = where_[index(i)];
+    const Index has = where_[index(i)].room;
     const Index groups = groups_of(m_);
-    const Index wanted = std::min(kWanted * (w.room / std::min(kRoom, w.room)), groups);
-    const V bound = select(i, cost, v, wanted, w.room, s);
+    const Index wanted = std::min(kWanted * (has / std::min(kRoom, has)), groups);
+    const V bound = select(i, cost, v, wanted, has, s);
     if (bound > above) {
       store(i, cost, s, bound);
       return;
     }
-    const Index room = padded(std::min(2 * w.room, m_), kLanes);
-    w.begin = static_cast<Index>(col_.size());
-    w.room = room;
-    col_.resize(col_.size() + index(room));
-    cost_.resize(cost_.size() + index(room));
+    open(i, padded(std::min(2 * has, m_), kLanes));
   }
 }
 
 template <class V>
 void Lists<V>::append(Index i, const std::vector<std::int32_t>& cols, const std::vector<V>& costs) {
-  const Index size = padded(static_cast<Index>(cols.size()), kLanes);
-  where_[index(i)] = {static_cast<Index>(col_.size()), size, size};
+  open(i, padded(static_cast<Index>(cols.size()), kLanes));
+  write(i, cols, [&](std::size_t k) { return costs[k]; });
   bound_[index(i)] = kUnbounded;
-  col_.insert(col_.end(), cols.begin(), cols.end());
-  cost_.insert(cost_.end(), costs.begin(), costs.end());
-  col_.resize(col_.size() + index(size) - cols.size(), static_cast<std::int32_t>(m_));
-  cost_.resize(cost_.size() + index(size) - costs.size(), Range<V>::kForbidden);
 }
 
 template <class V>

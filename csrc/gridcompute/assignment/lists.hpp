@@ -14,13 +14,18 @@
 // A list filled again (refill) must raise its bound or hold the whole row; where it would do neither it grows: else a
 // search could meet the same bound for ever.
 //
+// Layout. A row's columns and costs lie side by side in whole cache lines: a list is met in an order of its own, and
+// every line or page more that it touches is waited for.
+//
 // Complexity. O(m) vectorised and O(m / 16 + k) scalar steps a fill; 8 (12) bytes a candidate.
 //
 // Source. Candidate lists for dense assignment: Volgenant, Computers & OR 23 (1996) 917 (LAPMOD), who prices out by
 // full passes; the bounds kept with the lists, read lazily, are ours.
 #pragma once
 
+#include <cstddef>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "gridcompute/assignment/rows.hpp"
@@ -45,14 +50,21 @@ class Lists {
 
   [[nodiscard]] View operator[](Index i) const {
     const Where& w = where_[static_cast<std::size_t>(i)];
-    return {col_.data() + w.begin, cost_.data() + w.begin, w.size};
+    return {cols_of(w), costs_of(w), w.size};
   }
-  // Lists are met in an order that no hardware foresees.
+  // Lists are met in an order that no hardware foresees: first where they lie, then the lists.
+  void prefetch_place(Index i) const { __builtin_prefetch(where_.data() + i); }
   void prefetch(Index i) const {
     const Where& w = where_[static_cast<std::size_t>(i)];
-    __builtin_prefetch(col_.data() + w.begin);
-    __builtin_prefetch(cost_.data() + w.begin);
+    __builtin_prefetch(cols_of(w));
+    __builtin_prefetch(costs_of(w));
     __builtin_prefetch(bound_.data() + i);
+  }
+  [[nodiscard]] Index rows() const { return n_; }
+  [[nodiscard]] Index longest() const {
+    Index most = 0;
+    for (const Where& w : where_) most = std::max<Index>(most, w.size);
+    return most;
   }
   [[nodiscard]] V bound(Index i) const { return bound_[static_cast<std::size_t>(i)]; }
 
@@ -78,17 +90,28 @@ class Lists {
   [[nodiscard]] bool holds(const Rows<V>& rows, const std::vector<V>& v) const;
 
  private:
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
   struct Where {
-    Index begin = 0, size = 0, room = 0;
+    Index line = 0;  // where the block begins
+    std::int32_t size = 0, room = 0;
   };
   static std::size_t index(Index k) { return static_cast<std::size_t>(k); }
+  static Index lines(Index room) { return (room * static_cast<Index>(sizeof(std::int32_t) + sizeof(V)) + 63) / 64; }
+  [[nodiscard]] const std::int32_t* cols_of(const Where& w) const {
+    return reinterpret_cast<const std::int32_t*>(block_.data() + w.line);
+  }
+  [[nodiscard]] const V* costs_of(const Where& w) const { return reinterpret_cast<const V*>(cols_of(w) + w.room); }
+  // Puts the row behind all blocks, with room for so many.
+  void open(Index i, Index room);
+  void write(Index i, std::span<const std::int32_t> cols, const auto& cost_of);
   // Selects up to `room` candidates into s.hit; returns the bound of what was left out.
   V select(Index i, const V* cost, const V* v, Index wanted, Index room, Scratch& s) const;
   void store(Index i, const V* cost, const Scratch& s, V bound);
 
   Index n_, m_;
-  std::vector<std::int32_t> col_;
-  std::vector<V> cost_;
+  std::vector<Line> block_;  // of each row: its columns, then their costs
   std::vector<Where> where_;
   std::vector<V> bound_;
 };

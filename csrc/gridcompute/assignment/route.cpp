@@ -1,5 +1,6 @@
 #include "gridcompute/assignment/route.hpp"
 
+#include "gridcompute/assignment/sparse_auction.hpp"
 #include "gridcompute/assignment/whole.hpp"
 
 namespace gridcompute::assignment {
@@ -124,7 +125,9 @@ class Route {
       phase.bids = bids * state_.n;
       phase.rereads = rereads;
       phase.leave = epsilon <= last_ ? 0 : source_.leave;
-      if (!auction_phase(state_, lists_, reread_, phase, stats_, stop_)) return false;
+      const bool found = dense_ ? auction_phase(state_, lists_, reread_, phase, stats_, stop_)
+                                : sparse_auction_phase(state_.v, lists_, phase, stats_, stop_);
+      if (!found) return false;
       if (epsilon <= last_) return true;
     }
   }

@@ -3,9 +3,10 @@
 //
 // Steps. Rows go greedily to their cheapest columns. Where that, or a short row reduction after it, leaves few rows
 // free, searches finish at once. Where lists hardly reach beyond their row's minimum, costs are tied and prices cannot
-// tell columns apart: whole rows are searched (whole.hpp). Else the auction runs on the lists, from an epsilon that they
-// can bear (a small part of their reach) down to the least; on costs without structure that takes a few bids a row.
-// Where bids or rereads exceed their budgets, as on distances or products, prices must move far beyond any list. Then,
+// tell columns apart: whole rows are searched (whole.hpp). Else the auction runs on the lists, from an epsilon that
+// they can bear (a small part of their reach) down to the least; on costs without structure that takes a few bids a
+// row. Where bids or rereads exceed their budgets, as on distances or products, prices must move far beyond any list.
+// Then,
 //   if row reduction had left only a modest share of rows free: whole rows are searched, for the time of some passes;
 //   after that the auction starts over from a large epsilon on whole rows of one converted copy, and returns to lists
 //   once those reach far beyond epsilon;

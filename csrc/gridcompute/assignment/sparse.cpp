@@ -13,7 +13,8 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr int kRetryBits = 8;  // less exact, more room for prices
+constexpr int kRetryBits = 8;         // less exact, more room for prices
+constexpr int kFineSpread = 1 << 13;  // smaller ones are scaled up to at least half of this
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -36,6 +37,16 @@ void check(const Sparse<T, I>& cost) {
               ", which must be 0.." + std::to_string(cost.cols - 1));
 }
 
+// By how many bits costs are scaled up: among few values an epsilon of one unit would tell too little.
+template <class V>
+int finer_by(const std::vector<V>& values) {
+  V spread = 1;
+  for (const V c : values) spread = c < Range<V>::kForbidden ? std::max(spread, c) : spread;
+  int bits = 0;
+  while (spread << bits < kFineSpread / 2) ++bits;
+  return bits;
+}
+
 template <class T, class I, class V>
 std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int exponent, bool rounding, Stop& stop,
                               Fit& fit) {
@@ -46,6 +57,7 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
   if (fit > Fit::exact) return std::nullopt;
   std::vector<V> values(cost.cost.size());
   if (!values.empty()) all.load(0, values.data());
+  const int fine = finer_by(values);
   Lists<V> lists(cost.rows, cost.cols);
   std::vector<std::int32_t> cols;
   std::vector<V> costs;
@@ -56,8 +68,8 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
     for (Index k = static_cast<Index>(cost.start[at(i)]); k < static_cast<Index>(cost.start[at(i + 1)]); ++k) {
       if (values[at(k)] >= Range<V>::kForbidden) continue;
       cols.push_back(static_cast<std::int32_t>(cost.col[at(k)]));
-      costs.push_back(values[at(k)]);
-      spread = std::max(spread, values[at(k)]);
+      costs.push_back(static_cast<V>(values[at(k)] << fine));
+      spread = std::max(spread, costs.back());
     }
     lists.append(i, cols, costs);
   }
@@ -67,8 +79,8 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
   source.spread = spread;
   source.pass = 8 * static_cast<Index>(values.size());
   source.square = cost.rows == cost.cols;
-  source.first = 4;  // lists cannot go stale, and long detours want large steps
-  source.fall = 5;
+  source.first = 6;  // lists cannot go stale, and long detours want large steps
+  source.fall = 6;
   source.leave = cost.rows / 1000;
   source.width = [spread](const std::vector<V>&) { return static_cast<double>(spread); };
   Result result;
@@ -85,8 +97,12 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
   result.exponent = exponent;
   result.col_of = state.col_of;
   if (result.status != Status::optimal) return result;
-  result.col_dual.assign(state.v.begin(), state.v.end() - 1);
-  for (std::int32_t i = 0; i < cost.rows; ++i) result.row_dual.push_back(state.u(i) + all.shift[0]);
+  // Of finer prices the floors are duals as good: in u_i = c_ij - v_j <= c_ik - v_k two fractions differ by less
+  // than 1.
+  for (Index j = 0; j < cost.cols; ++j) result.col_dual.push_back(state.v[at(j)] >> fine);
+  for (std::int32_t i = 0; i < cost.rows; ++i)
+    result.row_dual.push_back((state.mate_cost[at(i)] >> fine) - result.col_dual[at(result.col_of[at(i)])] +
+                              all.shift[0]);
   return result;
 }
 
