@@ -202,15 +202,42 @@ def options_of(problem: Problem) -> list[tuple[int, int, int, int, float]]:
     return out
 
 
-def lp_optimum(problem: Problem) -> tuple[float, Prices, dict[str, np.ndarray]]:
-    """The whole problem relaxed to fractions, written down at once: optimum, duals, energy."""
+def relaxed_between(problem: Problem, prices: Prices, most: int) -> tuple[float, float]:
+    """What the optimum of the relaxation lies between, for problems too large to write down.
+
+    The relaxation with each job's `most` cheapest options at `prices` has an optimum that the
+    whole one's does not pass, and duals that prove a bound on it.
+    """
+    option = np.array(options_of(problem))
+    job, klass, start, length = option[:, :4].astype(np.int64).T
+    site, gang = problem.classes.site[klass], problem.jobs.gang[job]
+    origin, data = problem.jobs.origin[job], problem.jobs.data_gb[job]
+    rent = prices.capacity + problem.kwh_per_accelerator_h * prices.energy[problem.classes.site]
+    running = np.pad(rent.cumsum(axis=1), ((0, 0), (1, 0)))
+    price = option[:, 4] + gang * (running[klass, start + length] - running[klass, start])
+    price += data * prices.corridor[origin, site, start]
+    price += gang * length * prices.quota[problem.jobs.tenant[job]]
+    order = np.lexsort((price, job))
+    first = np.searchsorted(job[order], job[order])
+    few = option[np.sort(order[np.arange(len(order)) - first < most])]
+    high, duals, _ = lp_optimum(problem, few)
+    return lower_bound(problem, duals), high
+
+
+def lp_optimum(
+    problem: Problem, option: np.ndarray | None = None
+) -> tuple[float, Prices, dict[str, np.ndarray]]:
+    """The whole problem relaxed to fractions, written down at once: optimum, duals, energy.
+
+    `option` holds rows of `options_of`, all by default.
+    """
     from gridcompute.grid.recompute import most_load_kwh
 
     jobs, classes, hours = problem.jobs, problem.classes, problem.hours
     base = problem.energy.base_load_kwh
     program = EnergyProgram(problem, base, most_load_kwh(problem))
     lp, unit, n_sites = program.program, program.unit, len(problem.sites)
-    option = np.array(options_of(problem))
+    option = np.array(options_of(problem)) if option is None else option
     job, klass, start, length = option[:, :4].astype(np.int64).T
     x = lp.variables(0, np.ones(len(option)), option[:, 4] / unit)
     out = lp.variables(0, np.ones(len(jobs)), jobs.value_yuan / unit)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gridcompute as gc
-from grid_oracles import alternation, lp_optimum
+from grid_oracles import alternation, lp_optimum, relaxed_between
 from gridcompute import grid
 from gridcompute.grid.bound import Rows, market_of
 from gridcompute.grid.dispatch import EnergyBlock
@@ -43,6 +43,28 @@ def test_the_bound_is_the_optimum_of_the_relaxation(small: tuple[grid.Problem, f
     assert plan.bound_yuan <= best * (1 + 1e-7)
     assert plan.bound_yuan == pytest.approx(best, rel=1e-4)
     assert plan.objective_yuan >= best * (1 - 1e-7)
+
+
+@pytest.mark.slow
+def test_the_bound_nears_the_relaxation_of_more_jobs() -> None:
+    """If this fails, bounds of a larger batch lie far below what prices can prove, or above it.
+
+    The climb ends 5e-4 below here; the optimum itself is known to 1e-5.
+    """
+    problem = contested(2_000, 2)
+    plan = gc.match(problem, gap=0.0)
+    low, high = relaxed_between(problem, plan.prices, 40)
+    assert low <= high * (1 + 1e-9)
+    assert low == pytest.approx(high, rel=2e-5)
+    assert plan.bound_yuan <= high * (1 + 1e-7)
+    assert plan.bound_yuan == pytest.approx(high, rel=1e-3)
+    rows, market = Rows(problem, EnergyBlock(problem), 0), market_of(problem)
+    here = rows.start(plan.prices)
+    rng = np.random.default_rng(0)
+    for size in (0.001, 0.03, 1.0, 30.0):
+        noise = size * rng.standard_normal(len(here)) * (rng.random(len(here)) < 0.3)
+        prices = np.maximum(here + rows.scale * noise, rows.floor)
+        assert rows.evaluate(market, prices, rows.supply()).bound <= high * (1 + 1e-7)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
