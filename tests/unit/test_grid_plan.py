@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+import gridcompute as gc
 from grid_oracles import greedy_plan, lp_optimum, options_of
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.explain import PARTS
@@ -295,6 +296,14 @@ def test_what_if_prints_differences(plan: grid.Plan) -> None:
     assert outcome.moved == 0
     assert {n: b - a for n, a, b in outcome.rows()}["cost, yuan"] == pytest.approx(100)
     assert "+100.00" in str(outcome)
+
+
+def test_prices_of_another_problem_are_refused(plan: grid.Plan) -> None:
+    """If this fails, yesterday's prices for other tenants end in numpy's words, or in a plan."""
+    quotas = grid.Quotas.unlimited(25)
+    message = r"prices\.quota has shape \(20,\), needed \(25,\) of this problem"
+    with pytest.raises(ValueError, match=message):
+        gc.match(plan.problem.replace(quotas=quotas), prices=plan.prices)
 
 
 def test_what_if_says_what_is_proved(plan: grid.Plan) -> None:

@@ -147,9 +147,16 @@ def _check_arguments(problem: Any, gap: float, prices: Any) -> None:
         return
     if not isinstance(prices, Prices):
         raise TypeError(f"prices must be a grid.Prices, not {type(prices).__name__}")
-    if prices.capacity.shape != problem.classes.capacity.shape:
-        message = f"prices.capacity has shape {prices.capacity.shape}"
-        raise ValueError(f"{message}, needed {problem.classes.capacity.shape} of this problem")
+    for name, needed in (
+        ("capacity", problem.classes.capacity.shape),
+        ("energy", problem.energy.tariff_yuan_per_kwh.shape),
+        ("corridor", problem.corridors.bandwidth_gb.shape),
+        ("quota", (len(problem.quotas),)),
+    ):
+        found = getattr(prices, name).shape
+        if found != needed:
+            message = f"prices.{name} has shape {found}, needed {needed} of this problem"
+            raise ValueError(message)
 
 
 class _Solve:

@@ -67,7 +67,7 @@ def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
         site = {k: float(account.sites[k][i]) for k in account.total}
         rows.append((f"{name}{' (new)' if account.sites['new'][i] else ''}", site))
     rows += [("new sites", dict(account.new)), ("all sites", dict(account.total))]
-    head = ["site", "load MWh", "N1 statutory", "N2 hourly", "N3 CFE", "N4 tCO2", "short MWh"]
+    head = ["site", "load MWh", "N1 claimed", "N2 hourly", "N3 CFE", "N4 tCO2", "short MWh"]
     lines = [
         [
             name,
