@@ -141,7 +141,7 @@ def test_an_explanation_parts_energy_from_mandate(plan: grid.Plan) -> None:
             kwh = problem.jobs.gang[j] * problem.kwh_per_accelerator_h[offer.klass, span].sum()
             assert -0.05 <= offer.parts["energy"] / kwh <= dearest
             asked = max(asked, offer.parts["mandate"] / kwh)
-    assert asked > 0.01
+    assert asked > 0.004
     free = dataclasses.replace(
         plan,
         problem=problem.replace(mandate=grid.Mandate(share=0.0)),

@@ -189,7 +189,7 @@ class Plan:
         """What a kWh of load costs by site and hour because of the mandate.
 
         A part of `prices.energy`. With lambda the mandate's price that goes with these prices of
-        load, a kWh more costs ``share * lambda`` in an hour in which the grid serves the last of
+        load, or the dispatch's own where that is less (both are steps), a kWh more costs ``share * lambda`` in an hour in which the grid serves the last of
         the load; where green power serves it, it brings in ``(1 - share) * lambda``.
 
         Returns
@@ -197,7 +197,8 @@ class Plan:
         float64 (n_sites, n_hours), yuan/kWh
         """
         rows = self.problem.mandate_rows
-        price = EnergyBlock(self.problem).mandate_at(self.prices.energy) @ rows.member
+        price = EnergyBlock(self.problem).mandate_at(self.prices.energy)
+        price = np.fmin(price, self.prices.mandate[:, 0]) @ rows.member
         on_grid = self.dispatch.grid_kwh > 1e-6 * np.maximum(self.dispatch.load_kwh, 1.0)
         return np.asarray(price[:, None] * (rows.share - ~on_grid))
 
