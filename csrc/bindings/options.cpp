@@ -153,11 +153,11 @@ struct Exchanges {
     return exchange.run(view(positions), {end.size() / curves, view(end), view(price)});
   }
 
-  Array<std::int32_t> survey(double least, int threads) {
+  Array<std::int32_t> survey(double least, int threads, bool placed_only) {
     const std::vector<std::int32_t> found = [&] {
       const py::gil_scoped_release release;
       Pool pool(thread_count(threads));
-      return exchange.survey(least, pool);
+      return exchange.survey(least, placed_only, pool);
     }();
     return shaped(found, {static_cast<Index>(found.size())});
   }
@@ -224,13 +224,24 @@ void bind_options(py::module_& m) {
                             [](const options::Job& job) { return job.id; });
              return out;
            })
+      .def(
+          "positions",
+          [](const Market& market, const Array<std::int32_t>& rows) {
+            check_rows(market, view(rows), static_cast<std::size_t>(market.rows()));
+            Array<std::int32_t> out(rows.size());
+            std::span<std::int32_t> to = fill(out);
+            std::transform(view(rows).begin(), view(rows).end(), to.begin(),
+                           [&](std::int32_t row) { return market.position(row); });
+            return out;
+          },
+          py::arg("rows").noconvert())
       .def_property_readonly("live", &Market::live)
       .def_property_readonly("shapes", &Market::shapes);
   py::class_<Exchanges>(m, "Exchange")
       .def(py::init(&exchanges), py::arg("room"), py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
            py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("weight"),
            py::arg("klass").noconvert(), py::arg("start").noconvert(), py::keep_alive<1, 2>())
-      .def("survey", &Exchanges::survey, py::arg("least"), py::arg("threads") = 0)
+      .def("survey", &Exchanges::survey, py::arg("least"), py::arg("threads") = 0, py::arg("placed_only") = false)
       .def("run", &Exchanges::run, py::arg("positions").noconvert(), py::arg("end").noconvert(),
            py::arg("price").noconvert())
       .def("undo", [](Exchanges& e) { e.exchange.undo(); })

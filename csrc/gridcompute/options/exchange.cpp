@@ -66,6 +66,7 @@ double Exchange::leave(std::int32_t position) {
   const std::int32_t last = list.back();
   list[at(slot_[at(position)])] = last, slot_[at(last)] = slot_[at(position)];
   list.pop_back();
+  slot_[at(position)] = -1;
   klass_[at(j.id)] = start_[at(j.id)] = -1;
   return real(j, klass, start);
 }
@@ -117,9 +118,10 @@ double Exchange::grip(std::int32_t position, double& regret) const {
   return other - now;
 }
 
-std::vector<std::int32_t> Exchange::survey(double least, Pool& pool) {
+std::vector<std::int32_t> Exchange::survey(double least, bool placed_only, Pool& pool) {
   pool.for_chunks(market_->size(), kChunk, [&](Index, Index begin, Index end) {
-    for (Index p = begin; p < end; ++p) grip_[at(p)] = grip(static_cast<std::int32_t>(p), regret_[at(p)]);
+    for (Index p = begin; p < end; ++p)
+      if (!placed_only || slot_[at(p)] >= 0) grip_[at(p)] = grip(static_cast<std::int32_t>(p), regret_[at(p)]);
   });
   std::vector<std::int32_t> order;
   for (std::size_t p = 0; p < regret_.size(); ++p)

@@ -48,8 +48,9 @@ class Exchange {
   Exchange(Room& room, const Prices& guide, double weight, std::span<std::int32_t> klass,
            std::span<std::int32_t> start);
 
-  // Finds all regrets and grips; returns the positions of jobs whose regret is above `least`, by falling regret.
-  [[nodiscard]] std::vector<std::int32_t> survey(double least, Pool& pool);
+  // Finds all regrets and grips; returns the positions of jobs whose regret is above `least`, by falling regret. With
+  // `placed_only`, jobs that are out are passed over.
+  [[nodiscard]] std::vector<std::int32_t> survey(double least, bool placed_only, Pool& pool);
   // Tries the jobs at `positions` in this order. Returns the steps taken.
   Index run(std::span<const std::int32_t> positions, const Curves& curves);
   // Takes back all steps since the last keep().

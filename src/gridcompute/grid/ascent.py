@@ -79,25 +79,39 @@ class Ascent:
         stop : callable
             Told the fraction done before each step but the first; True ends the climb.
         """
-        rows = self._rows
         average = y.copy()
         self.bound, self.best = -np.inf, y
         for k in range(steps):
             if k and stop(k / steps):
                 break
-            slope = self._look(market, supply, y)
-            self._steps += 1
-            self._mean += (1 - SLOPE_MEMORY) * (slope - self._mean)
-            self._square += (1 - SQUARE_MEMORY) * (slope * slope - self._square)
-            mean = self._mean / (1 - SLOPE_MEMORY**self._steps)
-            spread = np.sqrt(self._square / (1 - SQUARE_MEMORY**self._steps)) + 1e-9
-            length = lengths[0] * (lengths[1] / lengths[0]) ** (k / steps)
-            unit = rows.scale + OWN_PART * rows.active * np.abs(y)
-            y = np.maximum(y + length * unit * mean / spread, rows.floor)
+            y = self.step(market, supply, y, lengths[0] * (lengths[1] / lengths[0]) ** (k / steps))
             average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
             if trial and (k % TRY_EVERY == TRY_EVERY - 1 or k == steps - 1):
                 self._look(market, supply, average)
         return average
+
+    def step(
+        self,
+        market: _core.Market,
+        supply: Supply,
+        y: Floats,
+        length: float,
+        missed: Floats | float = 0.0,
+    ) -> Floats:
+        """One step from `y`, of `length` typical prices at most; returns the new prices.
+
+        `missed` is what the jobs that `market` stands for take besides.
+        """
+        rows = self._rows
+        slope = self._look(market, supply, y) + missed
+        self._steps += 1
+        self._mean += (1 - SLOPE_MEMORY) * (slope - self._mean)
+        self._square += (1 - SQUARE_MEMORY) * (slope * slope - self._square)
+        mean = self._mean / (1 - SLOPE_MEMORY**self._steps)
+        spread = np.sqrt(self._square / (1 - SQUARE_MEMORY**self._steps)) + 1e-9
+        unit = rows.scale + OWN_PART * rows.active * np.abs(y)
+        new: Floats = np.maximum(y + length * unit * mean / spread, rows.floor)
+        return new
 
     def _look(self, market: _core.Market, supply: Supply, y: Floats) -> Floats:
         found = self._rows.evaluate(market, y, supply)

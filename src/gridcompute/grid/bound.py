@@ -136,6 +136,17 @@ class Rows:
             np.maximum(quotas.lower_accelerator_h - used, 0.0),
         )
 
+    def use(self, market: _core.Market, y: Floats) -> Floats:
+        """What the live jobs of `market` take of each row at prices `y`, flat."""
+        found = self.market_use(market.price(*self.unpack(y), threads=self.threads))
+        return found * self.active
+
+    def market_use(self, found: dict[str, Any]) -> Floats:
+        """The flat vector of a pass's use; energy in kWh by site and hour."""
+        busy, load = found["accelerators"], np.zeros(self.shapes[1])
+        np.add.at(load, self.problem.classes.site, busy * self._kwh)
+        return self.pack(busy, load, found["data"], found["quota"])
+
     def evaluate(self, market: _core.Market, y: Floats, supply: Supply) -> Evaluation:
         """The bound at `y` for the live jobs of `market`, and its slope."""
         prices = self.unpack(y)
@@ -197,18 +208,17 @@ def market_of(
 def sample_of(rows: Int32s, size: Floats, count: int) -> tuple[Int32s, Int32s]:
     """About `count` of `rows`, large jobs surely, and how many jobs each stands for.
 
-    A job is drawn with a probability proportional to its size, evenly along `rows` (the market's
-    own order of shape, origin and release).
+    A job stands for w jobs and is drawn with a probability of 1 / w, evenly along `rows` (the
+    market's own order of shape, origin and release); w is about inverse to its size.
     """
     if len(rows) <= count:
         return rows, np.ones(len(rows), np.int32)
-    share, weight = np.maximum(size[rows], 1e-9), np.ones(len(rows))
+    share = np.maximum(size[rows], 1e-9)
     unit = share.sum() / count
     for _ in range(20):  # those with a probability above 1 are taken; the rest share what is left
         sure = share >= unit
         unit = share[~sure].sum() / max(count - sure.sum(), 1)
-    sure = share >= unit
-    chance = np.where(sure, 1.0, share / unit)
-    drawn = np.floor(np.cumsum(chance) + 0.5) > np.floor(np.cumsum(chance) - chance + 0.5)
-    weight = np.maximum(np.rint(1 / chance), 1)
-    return np.ascontiguousarray(rows[drawn | sure]), weight[drawn | sure].astype(np.int32)
+    weight = np.maximum(np.rint(unit / share), 1)
+    end = np.cumsum(1 / weight)
+    drawn = (weight == 1) | (np.floor(end + 0.5) > np.floor(end - 1 / weight + 0.5))
+    return np.ascontiguousarray(rows[drawn]), weight[drawn].astype(np.int32)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .plan import Dispatch
     from .problem import Problem
 
-__all__ = ["dispatch_cost", "jobs_cost", "load_of", "plan_cost"]
+__all__ = ["dispatch_cost", "jobs_cost", "load_of", "missed_cost", "own_cost", "plan_cost"]
 
 
 def plan_cost(problem: Problem, klass: Int32s, start: Int32s, dispatch: Dispatch) -> float:
@@ -23,21 +23,41 @@ def plan_cost(problem: Problem, klass: Int32s, start: Int32s, dispatch: Dispatch
 
 def jobs_cost(problem: Problem, klass: Int32s, start: Int32s) -> float:
     """Transfers, delays, migrations, values of jobs left out, and lower quotas missed, yuan."""
-    jobs, quotas, job = problem.jobs, problem.quotas, np.flatnonzero(klass >= 0)
-    c, t = klass[job], start[job]
+    everyone = np.arange(len(klass), dtype=np.int32)
+    total = own_cost(problem, everyone, klass, start)
+    if misses_quotas(problem):
+        job = np.flatnonzero(klass >= 0)
+        hours = hours_taken(problem, job, klass[job])
+        gangs, tenants = problem.jobs.gang[job], problem.jobs.tenant[job]
+        total += missed_cost(problem, np.bincount(tenants, gangs * hours, len(problem.quotas)))
+    return total
+
+
+def own_cost(problem: Problem, rows: Int32s, klass: Int32s, start: Int32s) -> float:
+    """Transfers, delays, migrations and values left out of some jobs at options `klass, start`."""
+    jobs, on = problem.jobs, klass >= 0
+    job, c, t = rows[on], klass[on], start[on]
     wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[c]]
     moved = (jobs.placed_class[job] >= 0) & (
         (jobs.placed_class[job] != c) | (jobs.placed_start[job] != t)
     )
     own = wire * jobs.data_gb[job] + jobs.delay_yuan_per_h[job] * (t - jobs.release[job])
     own += np.where(moved, jobs.migration_yuan[job], 0.0)
-    total = own.sum() + jobs.value_yuan[klass < 0].sum()
-    if ((quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)).any():
-        hours = hours_taken(problem, job, c)
-        used = np.bincount(jobs.tenant[job], jobs.gang[job] * hours, len(quotas))
-        below = np.maximum(quotas.lower_accelerator_h - used, 0.0)
-        total += (below * quotas.below_yuan_per_accelerator_h).sum()
-    return float(total)
+    return float(own.sum() + jobs.value_yuan[rows[~on]].sum())
+
+
+def misses_quotas(problem: Problem) -> bool:
+    """Does it cost anything to stay below a lower quota?"""
+    quotas = problem.quotas
+    priced = (quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)
+    return bool(priced.any())
+
+
+def missed_cost(problem: Problem, used_h: Any) -> float:
+    """What it costs to stay below lower quotas with `used_h` accelerator-hours by owner, yuan."""
+    quotas = problem.quotas
+    below = np.maximum(quotas.lower_accelerator_h - used_h, 0.0)
+    return float((below * quotas.below_yuan_per_accelerator_h).sum())
 
 
 def dispatch_cost(problem: Problem, d: Dispatch) -> float:

@@ -27,6 +27,10 @@ INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
 #: solver could put their price on either, and the row's dual would not tell what more is worth.
 SLACK = 2.0
 
+#: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
+#: after a change of loads for the dual one. The right one takes half the steps.
+DUAL, PRIMAL = 1, 4
+
 
 class EnergyMinimum(NamedTuple):
     """E(pi) and where it is attained."""
@@ -228,23 +232,34 @@ class EnergyBlock:
         row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
         shape = (self._n_rows, self._n_columns)
         self.matrix = coo_array((value, (row, column)), shape=shape).tocsc()
+        # The solver is given neither the columns that are zero by their limits nor the rows that no
+        # point within the limits can break: about half of both.
+        used = (self.high > self.low) | (self.low != 0.0)
+        loads = self.column["load"].ravel()
+        used[loads] = True
+        up, down = self.matrix.maximum(0), self.matrix.minimum(0)
+        most, least = up @ self.high + down @ self.low, up @ self.low + down @ self.high
+        kept = (most > self.row_high) | (least < self.row_low)
+        kept[np.unique(self.matrix[:, loads].indices)] = kept[self.row["mandate"]] = True
+        self._used, self._kept = np.flatnonzero(used), np.flatnonzero(kept)
+        part = self.matrix.tocsr()[self._kept].tocsc()[:, self._used]
         lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = self._n_columns, self._n_rows
-        lp.col_cost_, lp.col_lower_, lp.col_upper_ = self.cost, self.low, self.high
-        lp.row_lower_, lp.row_upper_ = self.row_low, self.row_high
+        lp.num_col_, lp.num_row_ = len(self._used), len(self._kept)
+        lp.col_cost_ = self.cost[self._used]
+        lp.col_lower_, lp.col_upper_ = self.low[self._used], self.high[self._used]
+        lp.row_lower_, lp.row_upper_ = self.row_low[self._kept], self.row_high[self._kept]
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = self.matrix.indptr
-        lp.a_matrix_.index_ = self.matrix.indices
-        lp.a_matrix_.value_ = self.matrix.data
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = part.indptr, part.indices
+        lp.a_matrix_.value_ = part.data
         # The plain binding: highspy.Highs prints a greeting as soon as it is made.
         self.solver = highspy.Highs.__base__()
         self.solver.setOptionValue("output_flag", False)
         # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
         self.solver.setOptionValue("parallel", "off")
         self.solver.passModel(lp)
-        self._all = np.arange(self._n_columns, dtype=np.int32)
-        self._load_columns = self.column["load"].ravel().astype(np.int32)
-        self._fixed = False
+        self._transposed = self.matrix.T.tocsr()
+        self._load_columns = loads
+        self._given_load = np.searchsorted(self._used, loads).astype(np.int32)
 
     # -- Questions to it ---------------------------------------------------------------------------
 
@@ -257,8 +272,8 @@ class EnergyBlock:
         """
         base = self.problem.energy.base_load_kwh
         self._set_load(base, self.most_kwh, -pi)
-        point, _, duals = self._run()
-        rest = self.cost - self.matrix.T @ duals
+        point, _, duals = self._run(PRIMAL)
+        rest = self.cost - self._transposed @ duals
         limit = np.where(duals > 0, self.row_low, self.row_high)
         held = duals != 0
         bound = duals[held] @ limit[held]
@@ -272,22 +287,24 @@ class EnergyBlock:
         return np.asarray(np.maximum(self._duals[self.row["mandate"]], 0.0))
 
     def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
-        at = self._load_columns
+        at, given = self._load_columns, self._given_load
         self.cost[at] = np.broadcast_to(cost, low.shape).ravel()
         self.low[at], self.high[at] = (low / self.unit).ravel(), (high / self.unit).ravel()
-        self.solver.changeColsCost(len(at), at, self.cost[at])
-        self.solver.changeColsBounds(len(at), at, self.low[at], self.high[at])
+        self.solver.changeColsCost(len(at), given, self.cost[at])
+        self.solver.changeColsBounds(len(at), given, self.low[at], self.high[at])
 
-    def _run(self) -> tuple[Floats, float, Floats]:
+    def _run(self, strategy: int = DUAL) -> tuple[Floats, float, Floats]:
         import highspy
 
+        self.solver.setOptionValue("simplex_strategy", strategy)
         self.solver.run()
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             raise InfeasibleError(
                 "no dispatch serves this load: connection and sources are too small"
             )
         solution = self.solver.getSolution()
-        point, duals = np.asarray(solution.col_value), np.asarray(solution.row_dual)
+        point, duals = self.low.copy(), np.zeros(self._n_rows)
+        point[self._used], duals[self._kept] = solution.col_value, solution.row_dual
         # A dual that leans on a side the row does not have proves nothing.
         duals = np.where((duals > 0) & np.isinf(self.row_low), 0.0, duals)
         duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
@@ -313,7 +330,7 @@ class EnergyBlock:
         return Supplied(
             self._dispatch(point, load_kwh),
             value * self.unit,
-            -(self.matrix.T @ duals)[self.column["load"]],
+            -(self._transposed @ duals)[self.column["load"]],
             duals[self.row["mandate"]],
             np.maximum(-storage, 0.0),
         )
@@ -381,11 +398,11 @@ class EnergyBlock:
         here = self._run()[1] * self.unit
         out = np.zeros((len(self.row["mandate"]), 2))
         for q, row in enumerate(self.row["mandate"]):
-            asked = self.row_low[row]
+            asked, given = self.row_low[row], int(np.searchsorted(self._kept, row))
             for side, step in enumerate((-step_kwh, step_kwh)):
-                self.solver.changeRowBounds(int(row), asked + step / self.unit, np.inf)
+                self.solver.changeRowBounds(given, asked + step / self.unit, np.inf)
                 out[q, side] = (self._run()[1] * self.unit - here) / step
-            self.solver.changeRowBounds(int(row), asked, np.inf)
+            self.solver.changeRowBounds(given, asked, np.inf)
         return np.maximum(out, 0.0)
 
     def _dispatch(self, point: Floats, load: Floats) -> Dispatch:
