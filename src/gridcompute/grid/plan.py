@@ -189,8 +189,9 @@ class Plan:
         """What a kWh of load costs by site and hour because of the mandate.
 
         A part of `prices.energy`. With lambda the mandate's price that goes with these prices of
-        load, or the dispatch's own where that is less (both are steps), a kWh more costs ``share * lambda`` in an hour in which the grid serves the last of
-        the load; where green power serves it, it brings in ``(1 - share) * lambda``.
+        load, or the dispatch's own where that is less (both are steps), a kWh more costs
+        ``share * lambda`` in an hour in which the grid serves the last of the load; where green
+        power serves it, it brings in ``(1 - share) * lambda``.
 
         Returns
         -------
