@@ -1,65 +1,145 @@
 #include "gridcompute/flow/crash.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <tuple>
+#include <array>
+#include <bit>
+#include <type_traits>
+#include <utility>
 
 namespace gridcompute::flow {
 
 namespace {
 
 // Arcs by head, in order of arcs.
+template <class Int>
 struct Incoming {
-  std::vector<Arc> start, arc;
-  template <class Int>
-  explicit Incoming(const Network<Int>& net) : start(at(net.n) + 1, 0), arc(at(net.m())) {
-    for (const Node h : net.head) ++start[at(h) + 1];
-    for (Node v = 0; v < net.n; ++v) start[at(v) + 1] += start[at(v)];
-    std::vector<Arc> next(start.begin(), start.end() - 1);
-    for (Arc e = 0; e < net.m(); ++e) arc[at(next[at(net.head[at(e)])]++)] = e;
+  struct In {
+    Node tail;
+    Arc arc;
+    Int cost;
+  };
+  std::vector<Arc> start;
+  std::vector<In> arcs;
+
+  explicit Incoming(const Network<Int>& net) : start(at(net.n) + 2, 0), arcs(at(net.m())) {
+    for (const Node h : net.head) ++start[at(h) + 2];
+    for (Node v = 0; v < net.n; ++v) start[at(v) + 2] += start[at(v) + 1];
+    for (Arc e = 0; e < net.m(); ++e)
+      arcs[at(start[at(net.head[at(e)]) + 1]++)] = {net.tail[at(e)], e, net.cost[at(e)]};
+  }
+  [[nodiscard]] std::span<const In> of(Node v) const noexcept {
+    return std::span(arcs).subspan(at(start[at(v)]), at(start[at(v) + 1] - start[at(v)]));
   }
 };
 
 struct Label {
   std::int64_t distance;
-  std::uint32_t order;  // of arrival: ties go first come, first served
   Node node;
-  bool operator>(const Label& o) const noexcept {
-    return distance != o.distance ? distance > o.distance : order > o.order;
-  }
+  std::int32_t next;
 };
 
-// The nodes in the order in which they were settled; pred filled.
+// Labels by distance in coarse steps, first come, first served within one: no sorting. A node whose label falls while
+// its step is on comes again, so distances are exact all the same. What lies beyond the last step waits in a list of
+// its own until the steps are empty, and then they begin at the least of it.
+class Steps {
+ public:
+  // `bits`: how many a usual cost has.
+  explicit Steps(int bits) : shift_(std::max(0, bits - kBits + 3)) { first_.fill(kNone); }
+  void push(std::int64_t distance, Node v) {
+    const auto label = static_cast<std::int32_t>(labels_.size());
+    labels_.push_back({distance, v, kNone});
+    place(label);
+  }
+  // Is there room for so many more?
+  [[nodiscard]] bool takes(std::size_t more) const noexcept { return labels_.size() + more <= at(kMostLabels); }
+  // False if none is left. Labels above distance[v] are old.
+  bool pop(std::span<const std::int64_t> distance, Label& out) {
+    for (;;) {
+      while (waiting_ > 0) {
+        while (first_[at(now_) % kSteps] == kNone) ++now_;
+        out = labels_[at(first_[at(now_) % kSteps])];
+        first_[at(now_) % kSteps] = out.next;
+        --waiting_;
+        if (out.distance == distance[at(out.node)]) return true;
+      }
+      std::erase_if(far_, [&](std::int32_t k) { return labels_[at(k)].distance != distance[at(labels_[at(k)].node)]; });
+      if (far_.empty()) return false;
+      const auto nearer = [&](std::int32_t a, std::int32_t b) {
+        return labels_[at(a)].distance < labels_[at(b)].distance;
+      };
+      now_ = labels_[at(*std::min_element(far_.begin(), far_.end(), nearer))].distance >> shift_;
+      for (const std::int32_t k : std::exchange(far_, {})) place(k);
+    }
+  }
+
+ private:
+  static constexpr std::int32_t kNone = -1;
+  static constexpr std::int32_t kMostLabels = std::numeric_limits<std::int32_t>::max();
+  static constexpr int kBits = 10;
+  static constexpr std::size_t kSteps = std::size_t{1} << kBits;
+
+  void place(std::int32_t label) {
+    const std::int64_t step = labels_[at(label)].distance >> shift_;
+    if (step >= now_ + static_cast<std::int64_t>(kSteps)) {
+      far_.push_back(label);
+      return;
+    }
+    std::int32_t& first = first_[at(step) % kSteps];
+    (first == kNone ? first : labels_[at(last_[at(step) % kSteps])].next) = label;
+    last_[at(step) % kSteps] = label;
+    ++waiting_;
+  }
+
+  int shift_;
+  std::int64_t now_ = 0;
+  Index waiting_ = 0;
+  std::array<std::int32_t, kSteps> first_, last_;
+  std::vector<Label> labels_;
+  std::vector<std::int32_t> far_;
+};
+
+// The bits of a usual cost: the mean over some of the arcs, which a few dear ones do not sway.
 template <class Int>
-std::vector<Node> search(const Network<Int>& net, const Incoming& in, std::vector<Arc>& pred) {
-  std::vector<Node> sinks, settled;
+int usual_bits(const Network<Int>& net) {
+  constexpr Arc kSample = 4096;
+  Index sum = 0, count = 0;
+  for (Arc e = 0; e < net.m(); e += std::max<Arc>(1, net.m() / kSample), ++count)
+    sum += std::bit_width(static_cast<std::make_unsigned_t<Int>>(net.cost[at(e)]));
+  return static_cast<int>(sum / std::max<Index>(1, count));
+}
+
+constexpr std::size_t kMostTimes = 8;  // a node may come on average, or the search is given up
+
+// The nodes with a way to a sink, each after the next on its way; pred filled. None where it would take too long.
+template <class Int>
+std::vector<Node> search(const Network<Int>& net, const Incoming<Int>& in, std::vector<Arc>& pred) {
+  std::vector<Node> sinks, taken;
   for (Node v = 0; v < net.n; ++v)
     if (net.supply[at(v)] < 0) sinks.push_back(v);
   std::stable_sort(sinks.begin(), sinks.end(), [&](Node a, Node b) { return net.supply[at(a)] < net.supply[at(b)]; });
   std::vector<std::int64_t> distance(at(net.n), std::numeric_limits<std::int64_t>::max());
-  std::vector<Label> heap;
-  std::uint32_t arrived = 0;
-  for (const Node v : sinks) distance[at(v)] = 0, heap.push_back({0, arrived++, v});
-  std::vector<bool> done(at(net.n), false);
-  while (!heap.empty()) {
-    const Label top = heap.front();
-    std::pop_heap(heap.begin(), heap.end(), std::greater<>{});
-    heap.pop_back();
-    if (done[at(top.node)]) continue;
-    done[at(top.node)] = true;
-    settled.push_back(top.node);
-    for (Arc k = in.start[at(top.node)]; k < in.start[at(top.node) + 1]; ++k) {
-      const Arc e = in.arc[at(k)];
-      const Node w = net.tail[at(e)];
-      const std::int64_t d = top.distance + net.cost[at(e)];
-      if (d >= distance[at(w)]) continue;
-      distance[at(w)] = d;
-      pred[at(w)] = e;
-      heap.push_back({d, arrived++, w});
-      std::push_heap(heap.begin(), heap.end(), std::greater<>{});
+  std::vector<std::size_t> last(at(net.n), 0);
+  Steps steps(usual_bits(net));
+  for (const Node v : sinks) distance[at(v)] = 0, steps.push(0, v);
+  for (Label top{}; steps.pop(distance, top);) {
+    const auto arcs = in.of(top.node);
+    if (taken.size() > kMostTimes * at(net.n) || !steps.takes(arcs.size())) return {};
+    last[at(top.node)] = taken.size();
+    taken.push_back(top.node);
+    for (const auto& [tail, arc, cost] : arcs) {
+      const std::int64_t d = top.distance + cost;
+      if (d >= distance[at(tail)]) continue;
+      distance[at(tail)] = d;
+      pred[at(tail)] = arc;
+      steps.push(d, tail);
     }
   }
-  return settled;
+  // Those that came again count from their last time: by then the next on their way had come for its last.
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < taken.size(); ++i)
+    if (last[at(taken[i])] == i) taken[kept++] = taken[i];
+  taken.resize(kept);
+  return taken;
 }
 
 }  // namespace
@@ -69,9 +149,10 @@ Forest shortest_path_forest(const Network<Int>& net) {
   Forest out;
   out.basis.pred.assign(at(net.n), kNoArc);
   std::vector<Arc>& pred = out.basis.pred;
-  const Incoming in(net);
+  const Incoming<Int> in(net);
   const std::vector<Node> settled = search(net, in, pred);
   std::vector<std::int64_t> excess(net.supply.begin(), net.supply.end());
+  if (settled.empty()) pred.assign(at(net.n), kNoArc), out.too_full = net.n;
   for (auto v = settled.rbegin(); v != settled.rend(); ++v) {
     const Arc e = pred[at(*v)];
     if (e == kNoArc) continue;
@@ -86,11 +167,9 @@ Forest shortest_path_forest(const Network<Int>& net) {
   for (const Node v : settled) {  // who is short, beside a root with units left over
     if (excess[at(v)] >= 0) continue;
     Arc best = kNoArc;
-    for (Arc k = in.start[at(v)]; k < in.start[at(v) + 1]; ++k) {
-      const Arc e = in.arc[at(k)];
-      const Node u = net.tail[at(e)];
+    for (const auto& [u, e, cost] : in.of(v)) {
       if (pred[at(u)] != kNoArc || excess[at(u)] < -excess[at(v)] || net.cap[at(e)] < -excess[at(v)]) continue;
-      if (best == kNoArc || net.cost[at(e)] < net.cost[at(best)]) best = e;
+      if (best == kNoArc || cost < net.cost[at(best)]) best = e;
     }
     if (best == kNoArc) continue;
     pred[at(v)] = best;
