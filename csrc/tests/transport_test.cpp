@@ -62,7 +62,7 @@ Instance random_instance(std::mt19937& random, Index most_jobs, bool gangs) {
   return p;
 }
 
-transport::Result solve(const Instance& p, const CostSource& cost, int threads) {
+transport::Result solve(const Instance& p, const CostSource& cost, int threads, bool direct = false) {
   transport::Problem problem;
   problem.cost = &cost;
   problem.capacity = p.capacity.data();
@@ -70,6 +70,7 @@ transport::Result solve(const Instance& p, const CostSource& cost, int threads) 
   if (!p.unplaced.empty()) problem.unplaced = p.unplaced.data(), problem.unplaced_stride = 1;
   transport::Options options;
   options.threads = threads;
+  options.direct = direct;
   Stop stop;
   return transport::solve(problem, options, stop);
 }
@@ -112,6 +113,37 @@ TEST(transport_is_the_slow_twin) {
     std::vector<Cost> room = p.capacity;
     const Cost least = least_cost(p, room, 0);
     check_result(p, cost, solve(p, cost, 1), least);
+    check_result(p, cost, solve(p, cost, 1, true), least);
+  }
+}
+
+// Copies of rows and of classes, samples, spare room, forbidden pairs and keys that need 64 bits, all in memory: the
+// ladder's optimum again.
+TEST(transport_in_memory_is_the_ladder) {
+  std::mt19937 random(5);
+  const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
+  for (int k = 0; k < 40; ++k) {
+    Instance p;
+    p.n = draw(100, 900), p.s = draw(1, 25);
+    const Index kinds = k % 2 == 0 ? 7 : p.n, columns = k % 3 == 0 ? 4 : p.s;
+    const Cost spread = k % 5 == 0 ? Cost{1} << 40 : k % 5 == 1 ? 3 : 1000;
+    std::vector<Cost> key;
+    for (Index c = 0; c < kinds * columns; ++c) key.push_back(draw(-spread, spread));
+    for (Index i = 0; i < p.n; ++i) {
+      const Index kind = draw(0, kinds - 1);
+      for (Index s = 0; s < p.s; ++s) {
+        const bool forbidden = k % 4 == 3 && draw(0, 9) < 5;
+        p.cost.push_back(forbidden ? kForbidden : key[static_cast<std::size_t>(kind * columns + s % columns)]);
+      }
+    }
+    for (Index s = 0; s < p.s; ++s) p.capacity.push_back(draw(0, (k % 7 == 0 ? 20 : 2) * p.n / p.s));
+    if (k % 3 != 2) p.unplaced.assign(static_cast<std::size_t>(p.n), static_cast<double>(spread / 2));
+    const DenseCost<std::int64_t> cost(p.cost.data(), p.n, p.s);
+    const transport::Result ladder = solve(p, cost, 2), direct = solve(p, cost, 2, true);
+    CHECK(ladder.status == direct.status);
+    CHECK(ladder.exact_objective == direct.exact_objective);
+    check_result(p, cost, ladder, kNoPlan);
+    check_result(p, cost, direct, kNoPlan);
   }
 }
 

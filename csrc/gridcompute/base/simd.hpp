@@ -16,4 +16,5 @@
 #define GRIDCOMPUTE_CLONES_FOR_GATHERS
 #endif
 #define GRIDCOMPUTE_INLINE inline __attribute__((always_inline))
+#define GRIDCOMPUTE_FORCED __attribute__((always_inline))  // the same, behind a lambda's parameters
 #define GRIDCOMPUTE_RESTRICT __restrict__

@@ -1,18 +1,21 @@
-// Problems whose keys all fit into cache, solved without candidates: bulk bids, then shortest paths between classes.
+// Problems whose keys are all held in memory, solved without candidates: bids, then shortest paths between classes.
 //
 // Problem.  transport/problem.hpp with unit weights and n * S keys held at once.
 //
-// Invariants (holds()).  Every job lies at a class that is cheapest for it at the prices; a class with a price above 0
-// is full. When no class is over-full either, placement and prices are optimal: primal equals dual.
+// Invariants (holds()).  Every job lies at a class that is cheapest for it at the prices. Room that no job needs is
+// taken by spare units, to which all classes are alike: they lie where the price is least, which in the end is called
+// 0. So any prices are a valid start; when no class is over-full, placement and prices are optimal: primal equals dual.
 //
-// Steps.  Bids: prices start at 0, every job at its cheapest class. An over-full class raises its price to the least
-// margin of those it keeps; those with the least margins, of equal ones the last, go to their second-best. Such rounds
-// place nearly all and are cut short where they no longer do. Paths: for the rest Dijkstra from all over-full classes
-// at once to the nearest with room, over W[a][b] = min over the jobs in a of key_b - key_a; labels move the prices, one
-// job moves along each arc, and the rows of W of the classes on the path are built anew.
+// Steps.  Equal rows and equal columns are merged (merge.cpp), their units move together. Prices start at 0, where
+// there are several jobs a class at those of a sample, solved the same way (dense.cpp solves either). Bids: an
+// over-full class raises its price to the least margin of those it keeps; those with the least margins, of equal ones
+// the last, go to their second-best. Such rounds place nearly all and are cut short where they no longer do. Paths: for
+// the rest Dijkstra from all over-full classes at once to those with room, over W[a][b] = min over the units in a of
+// key_b - key_a; labels move the prices, units move along each tree path that is still tight. Of the rows of W on a
+// path only the vectors that the one who left had decided are built anew.
 //
-// Complexity.  Bids O(members * S) a round of one class; a path O(S^2) and O(members * S) for each class on it, all in
-// vectors. Memory (n + min(n, S)) * S keys.
+// Complexity.  Bids O(members * S) a round of one class; a search O(S^2); a path O(members * S) for each class on it at
+// the worst, all in vectors. Memory (n + min(n, S)) * S keys.
 //
 // Range.  32-bit keys where they and the prices stay small, told while it runs; else 64 bits. Where those do not
 // suffice either, where a job or a class finds no way, or after a stop, it gives up and the general method decides.
@@ -38,6 +41,7 @@ struct Direct {
 // May a problem of this size be solved so?
 [[nodiscard]] bool direct_fits(Index n_jobs, Slot columns) noexcept;
 
-[[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, Stop& stop, Seen& seen, Stats& stats);
+[[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Stop& stop, Seen& seen,
+                                  Stats& stats);
 
 }  // namespace gridcompute::transport

@@ -6,7 +6,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "gridcompute/base/simd.hpp"
+#include "gridcompute/base/lanes.hpp"
 
 namespace gridcompute::transport {
 
@@ -20,62 +20,6 @@ GRIDCOMPUTE_INLINE Cost key_of(double shifted) {
 
 constexpr Cost kInfinite = static_cast<Cost>(std::bit_cast<std::uint64_t>(std::numeric_limits<double>::infinity()) -
                                              std::bit_cast<std::uint64_t>(kRound));
-
-// 64 bytes at a time, whatever the machine makes of that. A row's last lanes overlap those before. Vectors go in and
-// out by reference: by value the ABI would depend on the instruction set.
-template <class T>
-struct Lanes {
-  static constexpr Index kCount = 64 / static_cast<Index>(sizeof(T));
-  using U = std::make_unsigned_t<T>;
-  typedef T Signed __attribute__((vector_size(64)));
-  typedef U Unsigned __attribute__((vector_size(64)));
-};
-
-template <class T>
-GRIDCOMPUTE_INLINE void sum_at(const T* row, const T* other, typename Lanes<T>::Signed& out) {
-  typename Lanes<T>::Unsigned a, b;
-  std::memcpy(&a, row, sizeof a);
-  std::memcpy(&b, other, sizeof b);
-  out = (typename Lanes<T>::Signed)(a + b);
-}
-
-// `join` over the lanes: halves of 32 bytes, of 16, then one by one.
-template <class V, class Join>
-GRIDCOMPUTE_INLINE auto fold(const V& v, const Join& join) {
-  using T = std::remove_cvref_t<decltype(v[0])>;
-  typedef T Half __attribute__((vector_size(32)));
-  typedef T Quarter __attribute__((vector_size(16)));
-  const auto halve = [&](const auto& whole, auto& low) {
-    std::remove_cvref_t<decltype(low)> high;
-    std::memcpy(&low, &whole, sizeof low);
-    std::memcpy(&high, reinterpret_cast<const char*>(&whole) + sizeof low, sizeof high);
-    join(low, high);
-  };
-  Half half;
-  Quarter quarter;
-  halve(v, half);
-  halve(half, quarter);
-  T out = quarter[0];
-  for (Index k = 1; k < 16 / static_cast<Index>(sizeof(T)); ++k) {
-    T other = quarter[k];
-    join(out, other);
-  }
-  return out;
-}
-
-struct Least {
-  template <class V>
-  GRIDCOMPUTE_INLINE void operator()(V& a, const V& b) const {
-    a = b < a ? b : a;
-  }
-};
-
-struct Sum {
-  template <class V>
-  GRIDCOMPUTE_INLINE void operator()(V& a, const V& b) const {
-    a += b;
-  }
-};
 
 template <class T>
 GRIDCOMPUTE_INLINE T least(const T* row, const T* up, Index n, T low) {

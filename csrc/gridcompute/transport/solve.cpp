@@ -125,7 +125,8 @@ class Solver {
   // method get a try too.
   bool solved_directly(Result& result) {
     const double from = stop_.seconds();
-    Direct direct = solve_direct(keys_, full_, stop_, seen_, result.stats);
+    stop_.stage("paths", 0);
+    Direct direct = solve_direct(keys_, full_, options_.seed, stop_, seen_, result.stats);
     result.stats.add("direct", stop_.seconds() - from);
     if (!direct.solved) return false;
     prices_ = std::move(direct.prices);

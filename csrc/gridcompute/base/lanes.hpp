@@ -1,0 +1,110 @@
+// Vectors of 64 bytes, whatever the machine makes of them, for the few loops over rows that a compiler does not see
+// through. They go in and out by reference: by value the ABI would depend on the instruction set.
+#pragma once
+
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "gridcompute/base/simd.hpp"
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute {
+
+template <class T>
+struct Lanes {
+  static constexpr Index kCount = 64 / static_cast<Index>(sizeof(T));
+  using U = std::make_unsigned_t<T>;
+  typedef T Signed __attribute__((vector_size(64)));
+  typedef U Unsigned __attribute__((vector_size(64)));
+};
+
+template <class V, class T>
+GRIDCOMPUTE_INLINE void load(const T* from, V& out) {
+  std::memcpy(&out, from, sizeof out);
+}
+
+template <class V, class T>
+GRIDCOMPUTE_INLINE void store(const V& v, T* to) {
+  std::memcpy(to, &v, sizeof v);
+}
+
+// Sums wrap; who adds beyond the type's range has to tell by other means.
+template <class T>
+GRIDCOMPUTE_INLINE void sum_at(const T* row, const T* other, typename Lanes<T>::Signed& out) {
+  typename Lanes<T>::Unsigned a, b;
+  load(row, a);
+  load(other, b);
+  out = (typename Lanes<T>::Signed)(a + b);
+}
+
+// `join` over the lanes: halves of 32 bytes, of 16, then within these.
+template <class V, class Join>
+GRIDCOMPUTE_INLINE auto fold(const V& v, const Join& join) {
+  using T = std::remove_cvref_t<decltype(v[0])>;
+  typedef T Half __attribute__((vector_size(32)));
+  typedef T Quarter __attribute__((vector_size(16)));
+  const auto halve = [&](const auto& whole, auto& low) {
+    std::remove_cvref_t<decltype(low)> high;
+    std::memcpy(&low, &whole, sizeof low);
+    std::memcpy(&high, reinterpret_cast<const char*>(&whole) + sizeof low, sizeof high);
+    join(low, high);
+  };
+  Half half;
+  Quarter quarter, turned;
+  halve(v, half);
+  halve(half, quarter);
+  if constexpr (sizeof(T) == 4) {
+    turned = __builtin_shufflevector(quarter, quarter, 2, 3, 0, 1);
+    join(quarter, turned);
+    turned = __builtin_shufflevector(quarter, quarter, 1, 0, 3, 2);
+  } else {
+    static_assert(sizeof(T) == 8);
+    turned = __builtin_shufflevector(quarter, quarter, 1, 0);
+  }
+  join(quarter, turned);
+  return quarter[0];
+}
+
+struct Least {
+  template <class V>
+  GRIDCOMPUTE_INLINE void operator()(V& a, const V& b) const {
+    a = b < a ? b : a;
+  }
+};
+
+struct Sum {
+  template <class V>
+  GRIDCOMPUTE_INLINE void operator()(V& a, const V& b) const {
+    a += b;
+  }
+};
+
+template <class T>
+struct LeastAt {
+  T value;
+  T at;  // the lowest position of equal ones
+};
+
+// The least of what visit(position, out) gives for each 64 bytes of n values, n a multiple of the lanes, above 0.
+template <class T, class Visit>
+GRIDCOMPUTE_INLINE LeastAt<T> least_of(Index n, const Visit& visit) {
+  using Signed = typename Lanes<T>::Signed;
+  constexpr Index lanes = Lanes<T>::kCount;
+  Signed best, v, at, where;
+  for (Index k = 0; k < lanes; ++k) at[k] = static_cast<T>(k);
+  where = at;
+  visit(Index{0}, best);
+  for (Index b = lanes; b < n; b += lanes) {
+    at += static_cast<T>(lanes);
+    visit(b, v);
+    where = v < best ? at : where;
+    best = v < best ? v : best;
+  }
+  const T value = fold(best, Least{});
+  best -= value;
+  where = best == 0 ? where : std::numeric_limits<T>::max();
+  return {value, fold(where, Least{})};
+}
+
+}  // namespace gridcompute

@@ -1,0 +1,369 @@
+#include "gridcompute/transport/dense.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace gridcompute::transport {
+
+namespace {
+constexpr Index kLooksALot = 5;  // of bids, after which paths take over
+constexpr Index kPollEvery = 64;
+}  // namespace
+
+template <class T>
+Dense<T>::Dense(const Matrix<T>& rows, std::span<const Lot> lots, std::span<const Cost> capacity, std::vector<T> prices,
+                Stop& stop, Stats& stats)
+    : rows_(rows),
+      lots_(lots),
+      columns_(static_cast<Slot>(capacity.size())),
+      capacity_(capacity),
+      stop_(stop),
+      stats_(stats),
+      price_(std::move(prices)),
+      members_(capacity.size()),
+      spare_(capacity.size(), 0),
+      load_(capacity.size(), 0) {
+  for (const Lot& lot : lots_) {
+    units_ += lot.units;
+    single_ = single_ && lot.units == 1;
+  }
+}
+
+template <class T>
+bool Dense<T>::run() {
+  if (!start() || !bids() || !spread() || !paths()) return false;
+  assert(holds());
+  return true;
+}
+
+template <class T>
+std::vector<T> Dense<T>::prices() const {
+  std::vector<T> out = price_;
+  const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
+  for (Slot s = 0; s < columns_; ++s) out[s] -= least;
+  return out;
+}
+
+template <class T>
+Cost Dense<T>::unmet() const {
+  Cost sum = 0;
+  for (Slot s = 0; s < columns_; ++s) sum += std::max<Cost>(0, over(s));
+  return sum;
+}
+
+template <class T>
+bool Dense<T>::beyond_range() noexcept {
+  beyond_range_ = true;
+  return false;
+}
+
+template <class T>
+bool Dense<T>::start() {
+  for (const Lot& lot : lots_) {
+    const LeastAt<T> b = best(lot.row);
+    if (impossible(b.value)) return false;
+    put_at_best(lot.row, lot.units, b, nullptr);
+  }
+  return true;
+}
+
+// Into the cheapest classes, lowest first, while they have room; the rest to the first of them. `filled` learns which
+// class becomes over-full.
+template <class T>
+void Dense<T>::put_at_best(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled) {
+  const auto first = static_cast<Slot>(best.at);
+  while (best.at < columns_) {
+    const auto s = static_cast<Slot>(best.at);
+    const Cost some = std::clamp<Cost>(-over(s), 0, units);
+    if (some > 0) put(row, s, some);
+    units -= some;
+    if (units == 0) return;
+    best.at = static_cast<T>(next_equal(rows_.row(row), price_.data(), rows_.stride, best));
+  }
+  if (filled != nullptr && over(first) == 0) filled->push_back(first);
+  put(row, first, units);
+}
+
+// False where its row was there already.
+template <class T>
+bool Dense<T>::put(std::int32_t row, Slot s, Cost units) {
+  load_[s] += units;
+  if (!single_) {
+    for (Member<T>& m : members_[s]) {
+      if (m.row != row) continue;
+      m.units += static_cast<std::int32_t>(units);
+      return false;
+    }
+  }
+  members_[s].push_back({row, static_cast<std::int32_t>(units), rows_.row(row)[s]});
+  return true;
+}
+
+template <class T>
+bool Dense<T>::bids() {
+  std::vector<Slot> queue, next;
+  for (Slot s = 0; s < columns_; ++s) {
+    if (over(s) > 0) queue.push_back(s);
+  }
+  Index looks = kLooksALot * static_cast<Index>(lots_.size());
+  while (!queue.empty() && looks > 0) {
+    if (stop_.poll()) return false;
+    next.clear();
+    for (const Slot s : queue) {
+      if (looks <= 0 || over(s) <= 0) continue;
+      looks -= static_cast<Index>(members_[s].size());
+      if (!bid(s, next)) return false;
+    }
+    queue.swap(next);
+    std::sort(queue.begin(), queue.end());
+  }
+  return true;
+}
+
+// Class a keeps those that would lose most elsewhere. Classes that become over-full are added to `next`.
+template <class T>
+bool Dense<T>::bid(Slot a, std::vector<Slot>& next) {
+  const T own = price_[a];
+  price_[a] = Range<T>::kSettled - Range<T>::kForbid;
+  margins_.clear();
+  for (const Member<T>& m : members_[a]) {
+    const LeastAt<T> other = best(m.row);
+    margins_.push_back({static_cast<T>(other.value - (m.own + own)), m, other});
+  }
+  const Cost leaving = over(a);
+  Cost of_edge = leaving;  // so many of those at the edge leave too
+  const auto edge = cut(of_edge), last = of_edge > 0 ? edge + 1 : edge;
+  if (std::any_of(margins_.begin(), last, [](const Margin& m) { return impossible(m.other.value); })) return false;
+  // Those kept that have no other class would let the price rise without end.
+  const Margin& kept = edge != margins_.end() && !impossible(edge->other.value) ? *edge : *(edge - 1);
+  if (kept.margin > Range<T>::kPrice - own) return beyond_range();
+  const T raised = own + kept.margin;
+  members_[a].clear();
+  load_[a] -= leaving;
+  Cost left = leaving;
+  for (auto m = margins_.begin(); m != margins_.end(); ++m) {
+    const Cost some = std::min<Cost>(left, m->member.units);
+    left -= some;
+    if (some > 0) put_at_best(m->member.row, some, m->other, &next);
+    if (some < m->member.units) {
+      m->member.units -= static_cast<std::int32_t>(some);
+      members_[a].push_back(m->member);
+    }
+  }
+  price_[a] = raised;
+  return true;
+}
+
+// Sorts the least margins to the front. The first of those that do not leave in full when so many units do; `units`
+// becomes how many of it leave.
+template <class T>
+typename Dense<T>::Margins Dense<T>::cut(Cost& units) {
+  if (single_) {
+    const auto edge = margins_.begin() + units;
+    std::nth_element(margins_.begin(), edge, margins_.end());
+    std::sort(margins_.begin(), edge);
+    units = 0;
+    return edge;
+  }
+  std::sort(margins_.begin(), margins_.end());
+  auto edge = margins_.begin();
+  while (edge != margins_.end() && units >= edge->member.units) units -= (edge++)->member.units;
+  return edge;
+}
+
+// Spare units lie where the price is least: in what is free there, the rest at the first such class. False without
+// room for all.
+template <class T>
+bool Dense<T>::spread() {
+  Cost left = -units_;
+  for (const Cost u : capacity_) left += u;
+  if (left < 0) return false;
+  const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
+  Slot first = kNone;
+  for (Slot s = columns_ - 1; s >= 0; --s) {
+    if (price_[s] != least) continue;
+    first = s;
+    spare_[s] = std::clamp<Cost>(-over(s), 0, left);
+    load_[s] += spare_[s];
+    left -= spare_[s];
+  }
+  spare_[first] += left;
+  load_[first] += left;
+  return true;
+}
+
+template <class T>
+bool Dense<T>::paths() {
+  Cost left = unmet();
+  if (left == 0) return true;
+  line_.assign(members_.size(), kNone);
+  for (Slot s = 0; s < columns_; ++s) {
+    if (!empty(s)) build(s, nullptr);
+  }
+  nowhere_.assign(price_.size(), Range<T>::kForbid);  // nobody can leave a class without units
+  label_.resize(price_.size());
+  parent_.resize(price_.size());
+  open_.resize(price_.size());
+  for (Index k = 0; left > 0; ++k) {
+    if (k % kPollEvery == 0 && stop_.poll()) return false;
+    if (!search(left)) return false;
+    for (const Slot target : targets_) left -= augment(target);
+  }
+  return true;
+}
+
+// Dijkstra from all over-full classes to those with room, until these suffice; prices follow. False where there is no
+// way to any.
+template <class T>
+bool Dense<T>::search(Cost left) {
+  ++stats_.searches;
+  std::fill(label_.begin(), label_.end(), Range<T>::kForbid);
+  std::fill(parent_.begin(), parent_.end(), T{kNone});
+  std::copy(price_.begin(), price_.end(), open_.begin());
+  settled_.clear();
+  targets_.clear();
+  for (Slot s = 0; s < columns_; ++s) {
+    if (over(s) > 0) settle(s, 0, static_cast<T>(-price_[s]));
+  }
+  T last = 0;
+  for (std::size_t k = 0; k < settled_.size() && left > 0; ++k) {
+    const Slot from = settled_[k].slot;
+    const LeastAt<T> nearest = relax(empty(from) ? nowhere_.data() : ways(from), label_[from], from, open_.data(),
+                                     rows_.stride, label_.data(), parent_.data());
+    if (k + 1 < settled_.size()) continue;
+    if (nearest.value >= Range<T>::kKey) {
+      beyond_range();
+      break;
+    }
+    const auto s = static_cast<Slot>(nearest.at);
+    settle(s, nearest.value, label_[s]);
+    if (over(s) >= 0) continue;
+    targets_.push_back(s);
+    last = nearest.value;
+    left += over(s);
+  }
+  return !targets_.empty() && raise(last);
+}
+
+template <class T>
+void Dense<T>::settle(Slot s, T distance, T label) {
+  label_[s] = label;
+  open_[s] = Range<T>::kSettled;
+  settled_.push_back({s, distance});
+}
+
+template <class T>
+bool Dense<T>::raise(T distance) {
+  for (const Settled& x : settled_) {
+    if (x.distance >= distance) break;
+    const T price = price_[x.slot] + (distance - x.distance);
+    if (price > Range<T>::kPrice) return beyond_range();
+    price_[x.slot] = price;
+  }
+  return true;
+}
+
+// Moves units along the tree to the target if every arc is still tight, as many as each arc has. How many.
+template <class T>
+Cost Dense<T>::augment(Slot target) {
+  path_.assign(1, target);
+  while (parent_[path_.back()] != kNone) path_.push_back(static_cast<Slot>(parent_[path_.back()]));
+  movers_.assign(path_.size(), 0);
+  Cost units = std::min(over(path_.back()), -over(target));
+  for (std::size_t k = 1; k < path_.size() && units > 0; ++k) {
+    const Slot a = path_[k], b = path_[k - 1];
+    if (empty(a) || ways(a)[b] + price_[b] != price_[a]) return 0;
+    if (moves_spare(a, b)) {
+      units = std::min(units, spare_[a]);
+    } else {
+      movers_[k] = mover(a, b);
+      units = std::min<Cost>(units, members_[a][movers_[k]].units);
+    }
+  }
+  if (units <= 0) return 0;
+  for (std::size_t k = 1; k < path_.size(); ++k) move(path_[k], path_[k - 1], movers_[k], units);
+  ++stats_.augmentations;
+  return units;
+}
+
+// The first that decides the way from a to b.
+template <class T>
+std::size_t Dense<T>::mover(Slot a, Slot b) {
+  const std::vector<Member<T>>& from = members_[a];
+  const T way = ways(a)[b];
+  std::size_t at = 0;
+  while (rows_.row(from[at].row)[b] - from[at].own != way) ++at;
+  return at;
+}
+
+template <class T>
+void Dense<T>::move(Slot a, Slot b, std::size_t at, Cost units) {
+  load_[a] -= units;
+  if (moves_spare(a, b)) {
+    spare_[a] -= units;
+    if (spare_[a] == 0) vacated(a, nullptr);
+    spare_[b] += units;
+    load_[b] += units;
+    if (spare_[b] == units) build(b, nullptr);
+    return;
+  }
+  const Member<T> moved = members_[a][at];
+  if (moved.units > units) {
+    members_[a][at].units -= static_cast<std::int32_t>(units);
+  } else {
+    members_[a][at] = members_[a].back();
+    members_[a].pop_back();
+    vacated(a, &moved);
+  }
+  const bool first = empty(b);
+  if (!put(moved.row, b, units)) return;
+  if (first) {
+    build(b, nullptr);
+  } else {
+    lower(rows_.row(moved.row), members_[b].back().own, rows_.stride, ways(b));
+  }
+}
+
+// One row of W a class with units.
+template <class T>
+void Dense<T>::build(Slot a, const Member<T>* left) {
+  rebuild(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left, ways(a));
+}
+
+template <class T>
+void Dense<T>::vacated(Slot a, const Member<T>* left) {
+  if (!empty(a)) return build(a, left);
+  unused_.push_back(line_[a]);
+  line_[a] = kNone;
+}
+
+template <class T>
+T* Dense<T>::ways(Slot a) {
+  if (line_[a] == kNone) {
+    if (unused_.empty()) {
+      line_[a] = static_cast<Slot>(lines_++);
+      w_.resize(static_cast<std::size_t>(lines_ * rows_.stride));
+    } else {
+      line_[a] = unused_.back();
+      unused_.pop_back();
+    }
+  }
+  return w_.data() + line_[a] * rows_.stride;
+}
+
+template <class T>
+bool Dense<T>::holds() const {
+  const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
+  for (Slot s = 0; s < columns_; ++s) {
+    if (over(s) != 0 || (spare_[s] > 0 && price_[s] != least)) return false;
+    for (const Member<T>& m : members_[s]) {
+      if (m.own + price_[s] != best(m.row).value) return false;
+    }
+  }
+  return true;
+}
+
+template class Dense<std::int32_t>;
+template class Dense<Cost>;
+
+}  // namespace gridcompute::transport

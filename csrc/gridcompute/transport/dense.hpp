@@ -1,0 +1,101 @@
+// Units of jobs on classes, all keys in memory: bids, then shortest paths between classes. See direct.hpp.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/transport/problem.hpp"
+#include "gridcompute/transport/ways.hpp"
+
+namespace gridcompute::transport {
+
+// So many jobs with one row.
+struct Lot {
+  std::int32_t row;
+  std::int32_t units;
+};
+
+template <class T>
+class Dense {
+ public:
+  // Prices (padded like rows) may be any.
+  Dense(const Matrix<T>& rows, std::span<const Lot> lots, std::span<const Cost> capacity, std::vector<T> prices,
+        Stop& stop, Stats& stats);
+
+  // False without range, room or a way for all, after a stop, or where it would take too long.
+  [[nodiscard]] bool run();
+  [[nodiscard]] bool too_narrow() const noexcept { return beyond_range_; }  // the type may have been why
+
+  // Prices with the least of them at 0: those of a class with spare room.
+  [[nodiscard]] std::vector<T> prices() const;
+  [[nodiscard]] const std::vector<std::vector<Member<T>>>& members() const noexcept { return members_; }
+
+ private:
+  struct Margin {
+    T margin;
+    Member<T> member;
+    LeastAt<T> other;
+    bool operator<(const Margin& than) const noexcept {
+      return margin != than.margin ? margin < than.margin : member.row > than.member.row;
+    }
+  };
+  struct Settled {
+    Slot slot;
+    T distance;
+  };
+  using Margins = typename std::vector<Margin>::iterator;
+
+  [[nodiscard]] static bool impossible(T v) { return v >= Range<T>::kForbid - Range<T>::kKey - Range<T>::kPrice; }
+  [[nodiscard]] Cost over(Slot s) const { return load_[s] - capacity_[s]; }
+  [[nodiscard]] bool empty(Slot a) const { return members_[a].empty() && spare_[a] == 0; }
+  [[nodiscard]] LeastAt<T> best(std::int32_t row) const {
+    return cheapest(rows_.row(row), price_.data(), rows_.stride);
+  }
+  [[nodiscard]] Cost unmet() const;
+  bool beyond_range() noexcept;
+
+  bool start();
+  void put_at_best(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled);
+  bool put(std::int32_t row, Slot s, Cost units);
+  bool bids();
+  bool bid(Slot a, std::vector<Slot>& next);
+  Margins cut(Cost& units);
+  bool spread();
+
+  bool paths();
+  bool search(Cost left);
+  void settle(Slot s, T distance, T label);
+  bool raise(T distance);
+  Cost augment(Slot target);
+  [[nodiscard]] bool moves_spare(Slot a, Slot b) const { return spare_[a] > 0 && price_[a] == price_[b]; }
+  [[nodiscard]] std::size_t mover(Slot a, Slot b);
+  void move(Slot a, Slot b, std::size_t at, Cost units);
+  void build(Slot a, const Member<T>* left);
+  void vacated(Slot a, const Member<T>* left);
+  T* ways(Slot a);
+
+  [[nodiscard]] bool holds() const;
+
+  Matrix<T> rows_;
+  std::span<const Lot> lots_;
+  Slot columns_;
+  std::span<const Cost> capacity_;
+  Stop& stop_;
+  Stats& stats_;
+  Cost units_ = 0;
+  bool single_ = true;  // one unit a lot
+  std::vector<T> price_;
+  std::vector<std::vector<Member<T>>> members_;
+  std::vector<Cost> spare_, load_;  // load: of jobs and spare units
+  std::vector<Margin> margins_;
+  std::vector<T> w_, nowhere_, label_, parent_, open_;
+  std::vector<Slot> line_, unused_;  // a class's row of W
+  Index lines_ = 0;
+  std::vector<Settled> settled_;
+  std::vector<Slot> targets_, path_;
+  std::vector<std::size_t> movers_;
+  bool beyond_range_ = false;
+};
+
+}  // namespace gridcompute::transport
