@@ -11,6 +11,7 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;  // beyond, lists of candidates pay
+constexpr Index kMostSampleKeys = 1 << 23;                // beyond, threads pay
 constexpr Index kSampled = 8;                             // a sample is this part of all, and one job a class at least
 constexpr Index kBlock = 64;                              // rows read at a time
 
@@ -44,12 +45,13 @@ enum class End { solved, too_narrow, given_up };
 template <class T>
 class Small {
  public:
-  Small(std::vector<T> rows, const Level& level, Stop& stop, Stats& stats)
+  Small(std::vector<T> rows, const Level& level, std::span<const std::int32_t> weights, Stop& stop, Stats& stats)
       : n_(level.n),
         columns_(static_cast<Slot>(level.capacity.size())),
         full_(level.capacity),
         stop_(stop),
         stats_(stats),
+        weights_(weights),
         merged_(merge(std::move(rows), n_, columns_, padded(columns_), kPad, Range<T>::kForbid)),
         capacity_(static_cast<std::size_t>(merged_.columns), 0) {
     for (Slot s = 0; s < columns_; ++s) capacity_[merged_.column_of[s]] += full_[s];
@@ -57,8 +59,7 @@ class Small {
 
   End run(std::uint64_t seed, Direct& out) {
     const Matrix<T> matrix{merged_.keys.data(), merged_.stride};
-    std::vector<T> prices(static_cast<std::size_t>(merged_.stride), Range<T>::kSettled - Range<T>::kForbid);
-    std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
+    std::vector<T> prices = padded_prices();
     std::vector<Index> sizes;
     for (Index m = merged_.rows; m >= 2 * merged_.columns;) {
       m = std::max<Index>(m / kSampled, merged_.columns);
@@ -77,18 +78,41 @@ class Small {
     return End::solved;
   }
 
+  // Better prices from these.
+  End improve(std::vector<Cost>& prices) {
+    std::vector<T> start = padded_prices();
+    for (Slot s = 0; s < columns_; ++s) {
+      if (prices[s] > Range<T>::kPrice) return End::too_narrow;
+      start[merged_.column_of[s]] = static_cast<T>(prices[s]);
+    }
+    const std::vector<Lot> all = lots({});
+    Dense<T> whole({merged_.keys.data(), merged_.stride}, all, capacity_, std::move(start), stop_, stats_);
+    if (!whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
+    const std::vector<T> best = whole.prices();
+    for (Slot s = 0; s < columns_; ++s) prices[s] = best[merged_.column_of[s]];
+    return End::solved;
+  }
+
  private:
+  [[nodiscard]] std::vector<T> padded_prices() const {
+    std::vector<T> prices(static_cast<std::size_t>(merged_.stride), Range<T>::kSettled - Range<T>::kForbid);
+    std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
+    return prices;
+  }
+
+  [[nodiscard]] std::int32_t weight(Index job) const { return weights_.empty() ? 1 : weights_[job]; }
+
   // Jobs by row; of all if `pick` is empty.
   [[nodiscard]] std::vector<Lot> lots(const std::vector<Index>& pick) const {
     std::vector<Lot> out;
     const Index m = pick.empty() ? n_ : static_cast<Index>(pick.size());
     const auto job = [&](Index k) { return pick.empty() ? k : pick[k]; };
     if (merged_.row_of.empty()) {
-      for (Index k = 0; k < m; ++k) out.push_back({static_cast<std::int32_t>(job(k)), 1});
+      for (Index k = 0; k < m; ++k) out.push_back({static_cast<std::int32_t>(job(k)), weight(job(k))});
       return out;
     }
     std::vector<std::int32_t> units(static_cast<std::size_t>(merged_.rows), 0);
-    for (Index k = 0; k < m; ++k) ++units[merged_.row_of[job(k)]];
+    for (Index k = 0; k < m; ++k) units[merged_.row_of[job(k)]] += weight(job(k));
     for (Index r = 0; r < merged_.rows; ++r) {
       if (units[r] > 0) out.push_back({static_cast<std::int32_t>(r), units[r]});
     }
@@ -137,16 +161,28 @@ class Small {
   const std::vector<Cost>& full_;
   Stop& stop_;
   Stats& stats_;
+  std::span<const std::int32_t> weights_;  // of the jobs; empty: 1 each
   Merged<T> merged_;
   std::vector<Cost> capacity_;
 };
 
-template <class T>
-End solved(const Keys& keys, const Level& level, std::uint64_t seed, Stop& stop, Seen& seen, Stats& stats,
-           Direct& out) {
-  std::vector<T> rows;
-  if (!read(keys, level, rows, stop, seen)) return stop.requested() ? End::given_up : End::too_narrow;
-  return Small<T>(std::move(rows), level, stop, stats).run(seed, out);
+// Reads the level and does `work` on it, in 32 bits where these suffice.
+template <class Work>
+End in_memory(const Keys& keys, const Level& level, Stop& stop, Seen& seen, Stats& stats, const Work& work) {
+  std::vector<std::int32_t> weights;
+  for (Index k = 0; keys.problem().demand != nullptr && k < level.n; ++k)
+    weights.push_back(keys.problem().demand[level.row(k)]);
+  const auto with = [&](auto type) {
+    std::vector<decltype(type)> rows;
+    if (!read(keys, level, rows, stop, seen)) return stop.requested() ? End::given_up : End::too_narrow;
+    Small<decltype(type)> small(std::move(rows), level, weights, stop, stats);
+    return work(small);
+  };
+  stats.evaluations += level.n * keys.columns();
+  const End end = with(std::int32_t{});
+  const bool possible = seen.invalid < 0 && seen.largest <= static_cast<double>(keys.limit());
+  if (end != End::too_narrow || !possible || seen.largest > static_cast<double>(Range<Cost>::kKey)) return end;
+  return with(Cost{});
 }
 
 }  // namespace
@@ -157,12 +193,17 @@ bool direct_fits(Index n_jobs, Slot columns) noexcept {
 
 Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Stop& stop, Seen& seen, Stats& stats) {
   Direct out;
-  stats.evaluations += level.n * keys.columns();
-  const End end = solved<std::int32_t>(keys, level, seed, stop, seen, stats, out);
-  const bool possible = seen.invalid < 0 && seen.largest <= static_cast<double>(keys.limit());
-  if (end == End::too_narrow && possible && seen.largest <= static_cast<double>(Range<Cost>::kKey))
-    (void)solved<Cost>(keys, level, seed, stop, seen, stats, out);
+  (void)in_memory(keys, level, stop, seen, stats, [&](auto& small) { return small.run(seed, out); });
   return out;
+}
+
+bool sample_fits(Index n_jobs, Slot columns) noexcept {
+  return n_jobs <= std::min(kMostJobs, kMostSampleKeys / columns);
+}
+
+bool improve_prices(const Keys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop, Seen& seen,
+                    Stats& stats) {
+  return in_memory(keys, level, stop, seen, stats, [&](auto& small) { return small.improve(prices); }) == End::solved;
 }
 
 }  // namespace gridcompute::transport

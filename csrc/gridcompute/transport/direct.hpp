@@ -44,4 +44,10 @@ struct Direct {
 [[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Stop& stop, Seen& seen,
                                   Stats& stats);
 
+// The optimal prices of a sample, from any; weights count as so many jobs. False, and prices as they were, where it
+// gives up.
+[[nodiscard]] bool sample_fits(Index n_jobs, Slot columns) noexcept;
+[[nodiscard]] bool improve_prices(const Keys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
+                                  Seen& seen, Stats& stats);
+
 }  // namespace gridcompute::transport

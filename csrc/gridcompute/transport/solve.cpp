@@ -156,7 +156,7 @@ class Solver {
       Restricted r;
       const std::vector<Cost> before = prices_;
       const Scan how{keys_, pool_, stop_, share_, alike_};
-      LevelEnd end = solve_level(how, level, box_, true, prices_, r, seen_, stats);
+      LevelEnd end = sample(how, level, r, stats);
       if (end.kind == LevelEnd::Kind::infeasible) {
         if (r.hopeless >= 0) return {};      // the full scan finds it again, with its position
         end.kind = LevelEnd::Kind::optimal;  // a sample proves nothing
@@ -172,6 +172,19 @@ class Solver {
       for (const std::int32_t members : r.members) shared += members;
       share_ = share_ && shared > 2 * r.groups();
     }
+    return {};
+  }
+
+  // One level: in memory where it is small, and then the candidates at the prices found tell how far to trust them.
+  LevelEnd sample(const Scan& how, const Level& level, Restricted& r, Stats& stats) {
+    const double from = stop_.seconds();
+    if (!sample_fits(level.n, columns_) || !improve_prices(keys_, level, prices_, stop_, seen_, stats))
+      return solve_level(how, level, box_, true, prices_, r, seen_, stats);
+    box_.center = prices_;
+    if (!scan(how, level, box_, r, seen_)) return {LevelEnd::Kind::stopped, {}};
+    r.place(prices_, level.capacity, pool_);
+    stats.evaluations += level.n * columns_;
+    stats.add("samples", stop_.seconds() - from);
     return {};
   }
 
