@@ -1,6 +1,7 @@
 #include "gridcompute/assignment/route.hpp"
 
 #include "gridcompute/assignment/sparse_auction.hpp"
+#include "gridcompute/assignment/tied.hpp"
 #include "gridcompute/assignment/whole.hpp"
 
 namespace gridcompute::assignment {
@@ -20,7 +21,6 @@ constexpr double kRowsFall = 5;        // and by what epsilon falls
 constexpr double kReach = 16;          // lists must reach so many epsilons beyond the row minimum
 constexpr double kFinest = 0x1p-30;    // of the spread: where wide costs stop falling
 constexpr double kFew = 0.05;          // of the rows free: no auction
-constexpr double kTies = 8;            // lists that reach no further: prices cannot tell their columns apart
 constexpr double kHardly = 0.005;      // and after row reduction, whose last free rows are the hard ones
 constexpr double kModest = 0.2;        // free after row reduction: whole rows may be searched at once,
 constexpr Index kModestPasses = 20;    // in the time of so many passes over them
@@ -47,6 +47,7 @@ class Route {
   Searched run() {
     stop_.stage("greedy", 0.3);
     greedy();
+    if (!dense_ && source_.spread < kTies) return done_tied(match_tied(state_, lists_, stats_, stop_, witness_));
     if (!source_.square || free_share() <= kFew) return finish();
     if (dense_ && source_.width(state_.v) < kTies) {
       reduce(kFirstReduction);
@@ -112,6 +113,7 @@ class Route {
     if (found == Searched::budget) found = whole();
     return found == Searched::budget ? over_lists(kUnlimited) : found;
   }
+  Searched done_tied(Searched found) { return found == Searched::budget ? over_lists(kUnlimited) : found; }
   // Whole rows stopped at a range: lists go on.
   Searched done(Searched found, bool budget = true) { return found == Searched::budget ? finish(budget) : found; }
 

@@ -31,6 +31,9 @@
 
 namespace gridcompute::assignment {
 
+// Lists that reach no further above their row's least, or sparse costs: prices cannot tell columns apart.
+inline constexpr int kTies = 8;
+
 // What differs between dense and sparse rows.
 template <class V>
 struct Source {

@@ -37,12 +37,14 @@ void check(const Sparse<T, I>& cost) {
               ", which must be 0.." + std::to_string(cost.cols - 1));
 }
 
-// By how many bits costs are scaled up: among few values an epsilon of one unit would tell too little.
+// By how many bits costs are scaled up: among few values an epsilon of one unit would tell too
+// little. Not among very few, where ties are followed.
 template <class V>
 int finer_by(const std::vector<V>& values) {
   V spread = 1;
   for (const V c : values) spread = c < Range<V>::kForbidden ? std::max(spread, c) : spread;
   int bits = 0;
+  if (spread < kTies) return bits;
   while (spread << bits < kFineSpread / 2) ++bits;
   return bits;
 }
