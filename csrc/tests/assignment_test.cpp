@@ -11,6 +11,7 @@
 #include "gridcompute/assignment/route.hpp"
 #include "gridcompute/assignment/small.hpp"
 #include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/assignment/whole.hpp"
 #include "gridcompute/base/error.hpp"
 
 namespace gridcompute::assignment {
@@ -188,6 +189,102 @@ TEST(assignment_sparse_is_certified_and_stops) {
   Stop at_once(0.0);
   CHECK(at_once.poll());
   CHECK(solve(a, false, at_once).status == Status::stopped);
+}
+
+// Whole rows, copied as the solver does it.
+template <class V>
+CopiedRows<V> copied(const std::vector<std::int64_t>& cost, Index n, Index m) {
+  DenseRows<std::int64_t, V> rows(Dense<std::int64_t>{cost.data(), n, m}, false, 0);
+  CopiedRows<V> copy(n, m);
+  for (Index i = 0; i < n; ++i) {
+    CHECK(rows.look(i) == Fit::exact);
+    copy.take(i, rows);
+  }
+  return copy;
+}
+
+template <class V>
+void whole_rows_end_in_the_optimum() {
+  const Index n = 90;
+  for (const Index m : {n, n + 25})
+    for (const std::int64_t most : {2, 1000}) {
+      const auto cost = random_costs(n * m, most, 11);
+      Stop stop;
+      const Result expected = solve(Dense<std::int64_t>{cost.data(), n, m}, false, 1, stop);
+      const CopiedRows<V> rows = copied<V>(cost, n, m);
+      Matching<V> state(n, m);
+      Stats stats;
+      std::vector<std::int32_t> witness;
+      // A budget of one pass ends early, in a state from which the next call goes on.
+      int calls = 0;
+      Searched found = Searched::budget;
+      for (; found == Searched::budget; ++calls) {
+        found = search_whole(state, rows, n * m / 8, stats, stop, witness);
+        CHECK(state.holds());
+      }
+      CHECK(found == Searched::complete);
+      CHECK(calls > 1);
+      std::int64_t total = 0, best = 0;
+      for (Index i = 0; i < n; ++i) {
+        total += cost[static_cast<std::size_t>(i * m + state.col_of[static_cast<std::size_t>(i)])];
+        best += cost[static_cast<std::size_t>(i * m + expected.col_of[static_cast<std::size_t>(i)])];
+      }
+      CHECK(total == best);
+    }
+}
+
+TEST(assignment_whole_rows_go_on_from_any_budget) {
+  whole_rows_end_in_the_optimum<std::int32_t>();
+  whole_rows_end_in_the_optimum<std::int64_t>();
+}
+
+TEST(assignment_whole_rows_refuse_costs_beyond_their_range_and_stop_when_asked) {
+  const Index n = 70;
+  auto cost = random_costs(n * n, 100, 12);
+  Stats stats;
+  std::vector<std::int32_t> witness;
+  {
+    Matching<std::int32_t> state(n, n);
+    Stop at_once(0.0);
+    CHECK(at_once.poll());
+    CHECK(search_whole(state, copied<std::int32_t>(cost, n, n), 1 << 30, stats, at_once, witness) == Searched::stopped);
+  }
+  cost[7] = Range<std::int32_t>::kUnit / 2 + 101;
+  Matching<std::int32_t> state(n, n);
+  Stop stop;
+  CHECK(search_whole(state, copied<std::int32_t>(cost, n, n), 1 << 30, stats, stop, witness) == Searched::budget);
+  CHECK(state.free_rows().size() == static_cast<std::size_t>(n));
+  const Result r = solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  CHECK(certified(cost, n, n, r));
+}
+
+TEST(assignment_ties_of_sparse_graphs_are_certified_or_have_a_witness) {
+  const Index n = 400;
+  std::mt19937_64 random(13);
+  for (const bool infeasible : {false, true}) {
+    std::vector<std::int32_t> start{0}, col;
+    for (Index i = 0; i < n; ++i) {
+      if (!infeasible) col.push_back(static_cast<std::int32_t>(i));
+      for (int k = 0; k < 3; ++k)
+        col.push_back(static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(infeasible ? n - 1 : n)));
+      start.push_back(static_cast<std::int32_t>(col.size()));
+    }
+    const auto cost = random_costs(static_cast<Index>(col.size()), 3, 14);
+    Stop stop;
+    const Result r = solve(Sparse<std::int64_t, std::int32_t>{start, col, cost, n, n}, false, stop);
+    CHECK(r.stats.phases == 0);  // no auction: the ties were followed
+    const certificate::AssignmentCosts<std::int64_t, std::int32_t> costs{cost, n, n, start, col, false};
+    if (infeasible) {
+      CHECK(r.status == Status::infeasible);
+      CHECK(certificate::check_witness(costs, std::span<const std::int32_t>(r.witness)).violated);
+      continue;
+    }
+    CHECK(r.status == Status::optimal);
+    const auto check = certificate::check_assignment(costs, std::span<const std::int32_t>(r.col_of),
+                                                     std::span<const std::int64_t>(r.row_dual),
+                                                     std::span<const std::int64_t>(r.col_dual), 0);
+    CHECK(check.feasible && check.duals_feasible && check.objective == check.bound);
+  }
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -244,3 +246,37 @@ def test_time_limit_and_progress_stop_without_an_answer() -> None:
     )
     assert stopped.status in {"stopped", "optimal"}
     assert all(0 <= p.done <= 1 for p in seen)
+
+
+def test_an_interrupt_ends_searches_over_whole_rows() -> None:
+    """If this fails, Ctrl-C waits for the end of a search that ties make long."""
+    r = np.random.default_rng(5)
+    kind, other = r.integers(0, 20, 4000), r.integers(0, 20, 4000)
+    cost = r.integers(0, 100, (20, 20), dtype=np.int8)[kind][:, other]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.08)
+        with pytest.raises(KeyboardInterrupt):
+            gc.assignment(cost)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+@pytest.mark.parametrize("most", [2, 3, 7, 8, 90])
+def test_sparse_costs_of_few_values_are_certified(most: int) -> None:
+    """If this fails, following ties, or finer units for few values, cost the optimum or its duals."""
+    r, n = np.random.default_rng(most), 300
+    rows, cols = np.repeat(np.arange(n), 4), r.integers(0, n, 4 * n)
+    cols[::4] = r.permutation(n)
+    dense = np.full((n, n), np.inf)
+    dense[rows, cols] = r.integers(0, most, 4 * n)
+    i, j = np.nonzero(np.isfinite(dense))
+    answer = gc.assignment(sp.coo_array((dense[i, j].astype(np.int32), (i, j)), shape=(n, n)))
+    assert answer.exact
+    assert answer.objective == gc.assignment(dense).objective
+    assert answer.verify().valid
