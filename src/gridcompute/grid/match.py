@@ -41,15 +41,17 @@ BOUND_STEPS, BOUND_LENGTHS = 150, (0.005, 0.0005)
 #: Steps before a size of the dive, parts it is placed in with a step between two, and lengths of
 #: steps for the largest and the smallest jobs.
 SETTLE_STEPS, DIVE_PARTS, DIVE_LENGTHS = 20, 100, (0.01, 0.2)
+#: Parts of a second dive, where the jobs are few and the gap is not proved after the first.
+DIVE_PARTS_AGAIN = 250
 #: How much of the average price a step of the dive leaves.
 DIVE_MEMORY = 0.8
+#: From 2 ** LARGE / 2 accelerator-hours on, jobs that find no room have others make way.
+LARGE = 7
 #: After which of the steps that settle the prices before a size all jobs left are looked at, to
 #: learn what the sample of them misses. It takes a third off the gap at 200,000 jobs.
 CORRECTED_AT = (4, 8, 12, 16)
 #: Parts that the jobs of a round of exchanges are cut into, each with a dispatch of its own.
 PARTS = 170
-#: How much the rows' prices count in the first round of exchanges; later they count nothing.
-FIRST_EXCHANGES = 0.5
 #: Rounds of exchanges at most, and the part of the gap that a round must close to be followed.
 ROUNDS, WORTH_A_ROUND = 8, 0.05
 
@@ -200,9 +202,16 @@ class _Solve:
         if prices is None:
             y = self.sampled(y)
         self.climb(y, BOUND_STEPS, BOUND_LENGTHS, 0.3)
-        self.dive(0.6)
-        for k in range(ROUNDS):
-            if self.finished() or not self.exchange(FIRST_EXCHANGES if k == 0 else 0.0, k):
+        few = len(self.in_order) <= SAMPLE
+        for parts in (DIVE_PARTS, DIVE_PARTS_AGAIN) if few else (DIVE_PARTS,):
+            before = self.best
+            self.dive(parts, 0.6)
+            for k in range(ROUNDS):
+                if self.finished() or not self.exchange(k):
+                    break
+            if before is not None and self.best is not None and before.cost <= self.best.cost:
+                self.best = before
+            if self.finished():
                 break
         return self.plan()
 
@@ -228,7 +237,7 @@ class _Solve:
         if ascent.bound > self.bound:
             self.bound, self.y = ascent.bound, ascent.best
 
-    def dive(self, to: float) -> None:
+    def dive(self, parts: int, to: float) -> None:
         """Place all jobs, large ones first; prices move on what is left as they are placed."""
         self.clock.stage("dive", to)
         n = len(self.in_order)
@@ -240,9 +249,9 @@ class _Solve:
             # Jobs that found no room among their own size try again with every smaller one.
             now = (step == size) | ((step > size) & (klass < 0) & self.reach)
             done = (k / len(sizes), (k + 1) / len(sizes))
-            self.dive_size(dive, now, now | (step < size), done)
+            self.dive_size(dive, now, now | (step < size), parts, done)
             stuck = np.flatnonzero(now & (klass < 0)).astype(np.int32)
-            if len(stuck) and np.count_nonzero(klass >= 0) <= SAMPLE:
+            if len(stuck) and size >= LARGE:
                 self.make_way(stuck, dive)
         self.market.keep(np.ones(n, np.uint8))
         self.best = _Best(klass, start, self.cost(klass, start, dive.room), dive.room)
@@ -252,6 +261,7 @@ class _Solve:
         dive: _Dive,
         now: NDArray[np.bool_],
         left: NDArray[np.bool_],
+        parts: int,
         done: tuple[float, float],
     ) -> None:
         """Place the jobs `now` in parts, with a step of the prices between two.
@@ -266,7 +276,7 @@ class _Solve:
         market, live = market_of(self.problem, rows, weight), np.ones(len(left), np.uint8)
         self.market.keep(left.astype(np.uint8))
         chosen = self.by_size[now[self.by_size]]
-        parts = min(DIVE_PARTS, len(chosen))
+        parts = min(parts, len(chosen))
         missed: Floats | float = 0.0
         for i in range(parts):
             for j in range(1 if i else SETTLE_STEPS):
@@ -298,11 +308,10 @@ class _Solve:
         supplied = self.rows.block.serve(self.problem.energy.base_load_kwh + room.load)
         return plan_cost(self.problem, klass, start, supplied.dispatch)
 
-    def exchange(self, weight: float, round_: int) -> bool:
+    def exchange(self, round_: int) -> bool:
         """A round of exchanges, in parts with a dispatch each; what lowers the exact cost stays.
 
-        `weight` is how much the rows' prices count: at first they make room where it is dear, in
-        the end nothing counts but cost. Returns whether another round is worth its time.
+        Returns whether another round is worth its time.
         """
         self.clock.stage("exchange", 0.7 + 0.25 * (round_ + 1) / ROUNDS)
         best, block, prices = self.best, self.rows.block, self.rows.unpack(self.y)
@@ -311,11 +320,11 @@ class _Solve:
         supplied = block.serve(base + best.room.load)
         served = dispatch_cost(problem, supplied.dispatch)
         short = supplied.dispatch.missing_kwh.sum() * problem.mandate_rows.missing_yuan_per_kwh
-        if short > WORTH_A_ROUND * (before - self.bound):
+        if round_ % 2 == 1 and short > WORTH_A_ROUND * (before - self.bound):
             # Jobs learn what it costs to be where the mandate is missed: they would not move else.
             prices = prices._replace(energy=np.ascontiguousarray(supplied.energy_yuan_per_kwh))
         missed = missed_cost(problem, best.room.quota_used)
-        exchange = _core.Exchange(best.room, *prices, weight, best.klass, best.start)
+        exchange = _core.Exchange(best.room, *prices, 0.0, best.klass, best.start)
         found = exchange.survey(1e-7 * abs(best.cost) / PARTS, threads=self.rows.threads)
         parts = np.array_split(found, min(PARTS, len(found)) or 1)
         for i, part in enumerate(parts):
@@ -336,9 +345,8 @@ class _Solve:
             else:
                 exchange.undo()
                 block.serve(base + best.room.load)
-        return (
-            weight > 0 or round_ == 1 or before - best.cost > WORTH_A_ROUND * (before - self.bound)
-        )
+        gained = before - best.cost
+        return round_ < 2 or gained > WORTH_A_ROUND * (before - self.bound)
 
     def plan(self) -> Plan:
         """The answer, with its prices."""
