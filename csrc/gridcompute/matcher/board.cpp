@@ -15,7 +15,7 @@ constexpr Index kPairsWhole = Index{1} << 24;  // a table of places up to here, 
 constexpr Index kMoves = Index{1} << 20;       // moves listed in all, if every pair had its fill
 constexpr Index kBlock = 16;                   // rows read at once
 constexpr Index kLook = Index{1} << 13;        // jobs looked at by one thread at once
-constexpr Index kShort = 16;                   // a heap this short is let grow
+constexpr std::size_t kShort = 16;             // room that a heap begins with
 constexpr Index kSample = 64;                  // jobs looked at for a class's limit
 constexpr int kEndless = 4;                    // after so many tries a class is listed without limit
 
@@ -34,6 +34,7 @@ Board::Board(World& world, std::vector<Cost>& prices, Counts& counts)
       counts_(counts),
       classes_(world.classes()),
       most_(std::clamp<Index>(kMoves / (Index{classes_} * classes_), 8, 1024)),
+      longest_(most_ + most_ / 2 + static_cast<Index>(kShort)),
       few_(classes_ <= kFew) {}
 
 // ---------------------------------------------------------------- places
@@ -54,7 +55,6 @@ std::int32_t Board::make_place(Slot a, Slot b) {
   row.cut.push_back(kForbidden);
   row.first.push_back(kNone);
   row.heap.emplace_back();
-  row.full.push_back(kShort);
   set_cut(row, at(k), kForbidden);
   row.mirror.push_back(static_cast<std::int32_t>(column.from.size()));
   column.from.push_back(a);
@@ -80,11 +80,9 @@ void Board::set_cut(Row& row, std::size_t k, Cost cut) {
   if (few_) row.bar[at(row.to[k])] = cut >= kForbidden ? kForbidden / 2 : cut - 1;
 }
 
-// Room for as much again, and no more: what is cleared away now and then is a fourth of a heap.
-void Board::set_full(Row& row, std::size_t k) {
-  auto& heap = row.heap[k];
-  row.full[k] = static_cast<Index>(heap.size() + heap.size() / 4) + kShort;
-  heap.reserve(at(row.full[k]) + 1);
+// Two sizes only, so that memory once used fits again.
+void Board::make_room(std::vector<Entry>& heap, std::size_t n) const {
+  if (n > heap.capacity()) heap.reserve(n <= kShort ? kShort : at(longest_));
 }
 
 void Board::settle(Slot a, std::int32_t k) {
@@ -100,28 +98,21 @@ void Board::shrink(Slot a, std::int32_t k) {
   Row& row = rows_[at(a)];
   auto& heap = row.heap[at(k)];
   std::erase_if(heap, [&](const Entry& e) { return stale(e); });
-  if (static_cast<Index>(heap.size()) > most_ + most_ / 2) {
-    std::nth_element(heap.begin(), heap.begin() + most_, heap.end(),
-                     [](const Entry& x, const Entry& y) { return later(y, x); });
-    set_cut(row, at(k), std::min(row.cut[at(k)], heap[at(most_)].apart));
-    heap.resize(at(most_));
-  }
-  set_full(row, at(k));
+  if (static_cast<Index>(heap.size()) > most_ + most_ / 4)
+    set_cut(row, at(k), std::min(row.cut[at(k)], cheapest(heap)));
   std::make_heap(heap.begin(), heap.end(), later);
+  set_top(a, k);
 }
 
 void Board::push(Slot a, std::int32_t k, Entry entry) {
   Row& row = rows_[at(a)];
-  if (entry.apart >= row.cut[at(k)]) return;
   auto& heap = row.heap[at(k)];
+  if (static_cast<Index>(heap.size()) >= longest_) shrink(a, k);
+  if (entry.apart >= row.cut[at(k)]) return;
+  make_room(heap, heap.size() + 1);
   heap.push_back(entry);
   std::push_heap(heap.begin(), heap.end(), later);
-  if (static_cast<Index>(heap.size()) > row.full[at(k)]) {
-    shrink(a, k);
-    settle(a, k);
-  } else if (heap.front().job == entry.job) {
-    set_top(a, k);
-  }
+  if (heap.front().job == entry.job) set_top(a, k);
 }
 
 // ---------------------------------------------------------------- jobs
@@ -257,15 +248,16 @@ Cost Board::cheapest(std::vector<Entry>& bucket) const {
   return cut;
 }
 
-void Board::refill(Slot a, Slot b, const std::vector<Entry>& bucket, Cost cut) {
+void Board::refill(Slot a, Slot b, std::vector<Entry>& bucket, Cost cut) {
+  if (static_cast<Index>(bucket.size()) > most_ + most_ / 4) cut = std::min(cut, cheapest(bucket));
   std::int32_t k = place(a, b);
   if (k < 0) k = make_place(a, b);
   Row& row = rows_[at(a)];
   auto& heap = row.heap[at(k)];
+  make_room(heap, bucket.size());
   heap.assign(bucket.begin(), bucket.end());
   std::make_heap(heap.begin(), heap.end(), later);
   set_cut(row, at(k), cut);
-  set_full(row, at(k));
   set_top(a, k);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gridcompute/base/memory.hpp"
 #include "gridcompute/matcher/listing.hpp"
 #include "gridcompute/matcher/matcher.hpp"
 
@@ -52,6 +53,7 @@ Answer Matcher::match(const Options& options, Stop& stop) {
     round.answer.load.push_back(home_load_[at(s)]);
   }
   not_told_yet(round.answer);
+  if (round.answer.built) give_back_memory();
   return std::move(round.answer);
 }
 

@@ -1,0 +1,20 @@
+// Memory that a call no longer needs, back to the system.
+//
+// What a large solve allocates and frees lies between what stays, and the allocator keeps it: a process that solves now
+// and then for months would seem to grow. Costs some milliseconds for each 100 MB; elsewhere than with glibc, nothing.
+#pragma once
+
+#include <cstdlib>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+namespace gridcompute {
+
+inline void give_back_memory() noexcept {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
+}  // namespace gridcompute
