@@ -80,7 +80,7 @@ def soak(rounds: int, n: int) -> None:
     """Mixed changes round after round: a cold solve and a certificate every 100th, and the memory.
 
     Jobs come, go and change, classes gain and lose slots, a tariff changes now and then. Memory is
-    read after a tenth of the rounds and at the end.
+    read after a fifth of the rounds and at the end.
     """
     r = np.random.default_rng(2)
     classes = 100
@@ -117,7 +117,7 @@ def soak(rounds: int, n: int) -> None:
             cold = transport(Terms([(table, jobs["k"], jobs["w"])]), room, unplaced=40.0)
             assert abs(m.objective - cold.objective) <= 1e-9 * abs(cold.objective)
             idle += len(world.match().changes["id"])
-        if turn == rounds // 10:
+        if turn == rounds // 5:
             gc.collect()
             warm = resident()
     gc.collect()
@@ -125,7 +125,7 @@ def soak(rounds: int, n: int) -> None:
     low, mid, high = np.quantile(taken, [0.05, 0.5, 0.95]) * 1e3
     print(f"{rounds} rounds on {n} jobs x {classes}: equal to cold, certified, nothing moved idly")
     print(f"a round {low:.2f} / {mid:.2f} / {high:.2f} ms (5, 50, 95 %)")
-    print(f"memory {warm:.0f} MB after a tenth, {resident():.0f} MB at the end")
+    print(f"memory {warm:.0f} MB after a fifth, {resident():.0f} MB at the end")
 
 
 if __name__ == "__main__":

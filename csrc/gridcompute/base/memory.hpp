@@ -5,8 +5,9 @@
 #pragma once
 
 #include <cstdlib>
+
 #if defined(__GLIBC__)
-#include <malloc.h>
+extern "C" int malloc_trim(std::size_t pad) noexcept;
 #endif
 
 namespace gridcompute {

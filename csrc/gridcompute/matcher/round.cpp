@@ -234,6 +234,7 @@ Matcher::End Matcher::repair(Round& round, Index limit) {
         if (!outward && good_enough(round)) return End::balanced;
         const auto found = outward ? search.outward(s, round.looked_at) : search.inward(s, round.looked_at);
         if (found == Search::Found::stopped) return End::stopped;
+        if (found == Search::Found::lost) return End::too_much;  // nothing is built on such lists
         if (found == Search::Found::nowhere) {
           witness(round, search.reached());
           return End::infeasible;

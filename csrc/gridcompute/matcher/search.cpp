@@ -96,9 +96,8 @@ Search::Found Search::outward(Slot source, std::vector<Job>& moved) {
   }
   const Cost length = distance(end);
   for (const Slot v : settled_) prices_[at(v)] += std::max<Cost>(0, length - distance(v));
-  move_along(end, true, std::min(world_.load(source) - capacity_[at(source)], capacity_[at(end)] - world_.load(end)),
-             moved);
-  return Found::path;
+  const Cost units = std::min(world_.load(source) - capacity_[at(source)], capacity_[at(end)] - world_.load(end));
+  return move_along(end, true, units, moved) ? Found::path : Found::lost;
 }
 
 Search::Found Search::inward(Slot target, std::vector<Job>& moved) {
@@ -147,8 +146,9 @@ Search::Found Search::inward(Slot target, std::vector<Job>& moved) {
   }
   for (const Slot v : settled_) prices_[at(v)] -= std::max<Cost>(0, length - distance(v));
   const Cost spare = end == world_.out() ? world_.load(end) : std::min(world_.load(end), capacity_[at(end)]);
-  if (end != target) move_along(end, false, std::min(capacity_[at(target)] - world_.load(target), spare), moved);
-  return Found::path;
+  if (end == target) return Found::path;
+  const Cost units = std::min(capacity_[at(target)] - world_.load(target), spare);
+  return move_along(end, false, units, moved) ? Found::path : Found::lost;
 }
 
 // What is short: the class's own limit, or one target whose price has fallen so far that it spoils the bound for all.
@@ -179,10 +179,13 @@ bool Search::tight(const std::vector<Arc>& path) const {
   });
 }
 
-void Search::move_along(Slot end, bool outward, Cost units, std::vector<Job>& moved) {
+bool Search::move_along(Slot end, bool outward, Cost units, std::vector<Job>& moved) {
   // From the class that takes one in to the one that lets one go.
   std::vector<Arc> path;
-  for (Slot v = end; neighbour_[at(v)] != kNone; v = neighbour_[at(v)]) path.push_back(arc_[at(v)]);
+  for (Slot v = end; neighbour_[at(v)] != kNone; v = neighbour_[at(v)]) {
+    if (path.size() > at(classes_)) return false;
+    path.push_back(arc_[at(v)]);
+  }
   if (!outward) std::reverse(path.begin(), path.end());
   for (Cost unit = 0; unit < units && (unit == 0 || tight(path)); ++unit) {
     ++counts_.augmentations;
@@ -197,6 +200,7 @@ void Search::move_along(Slot end, bool outward, Cost units, std::vector<Job>& mo
       moved.push_back(job);
     }
   }
+  return true;
 }
 
 }  // namespace gridcompute::matcher

@@ -29,7 +29,7 @@ namespace gridcompute::matcher {
 
 class Search {
  public:
-  enum class Found { path, nowhere, stopped };
+  enum class Found { path, nowhere, stopped, lost };  // lost: the lists contradict each other
 
   Search(World& world, Board& board, std::vector<Cost>& prices, const std::vector<Cost>& capacity, Counts& counts,
          Pool& pool, Stop& stop);
@@ -65,7 +65,7 @@ class Search {
   }
   void list_more_from(Slot source, Slot farthest, Cost length);
   void list_more_to(Slot target, Cost length);
-  void move_along(Slot end, bool outward, Cost units, std::vector<Job>& moved);
+  [[nodiscard]] bool move_along(Slot end, bool outward, Cost units, std::vector<Job>& moved);
   [[nodiscard]] bool tight(const std::vector<Arc>& path) const;
 
   World& world_;
