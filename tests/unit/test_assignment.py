@@ -269,7 +269,7 @@ def test_an_interrupt_ends_searches_over_whole_rows() -> None:
 
 @pytest.mark.parametrize("most", [2, 3, 7, 8, 90])
 def test_sparse_costs_of_few_values_are_certified(most: int) -> None:
-    """If this fails, following ties, or finer units for few values, cost the optimum or its duals."""
+    """If this fails, following ties, or finer units for few values, cost optimum or duals."""
     r, n = np.random.default_rng(most), 300
     rows, cols = np.repeat(np.arange(n), 4), r.integers(0, n, 4 * n)
     cols[::4] = r.permutation(n)
