@@ -12,22 +12,22 @@ constexpr Index kUnlimited = std::numeric_limits<Index>::max();
 
 // Chosen on uniform, offset, geometric, product and narrow matrices of 500..5000 rows and several seeds; each may be
 // halved or doubled at a loss of about a tenth.
-constexpr Index kPatience = 64;        // bids a row in a phase that must succeed
-constexpr Index kTrialBids = 40;       // bids a row in a phase of the trial with lists
-constexpr double kTrialRereads = 0.4;  // rereads a row in such a phase
-constexpr double kRereads = 0.25;      // and in one after whole rows
-constexpr double kRowsFirst = 8;       // whole rows: first epsilon, as a part of the spread
-constexpr double kRowsFall = 5;        // and by what epsilon falls
-constexpr double kReach = 16;          // lists must reach so many epsilons beyond the row minimum
-constexpr double kFinest = 0x1p-30;    // of the spread: where wide costs stop falling
-constexpr double kFew = 0.05;          // of the rows free: no auction
-constexpr double kHardly = 0.005;      // and after row reduction, whose last free rows are the hard ones
-constexpr double kModest = 0.2;        // free after row reduction: whole rows may be searched at once,
-constexpr Index kModestPasses = 20;    // in the time of so many passes over them
-constexpr double kMany = 0.5;          // free after row reduction: whole rows searched would take far too long,
-constexpr int kRowPhases = 4;          // else so many phases over whole rows are worth a try
-constexpr Index kFirstReduction = 5;   // bids a row in row reduction: before the auction
-constexpr Index kReduction = 16;       // and before searches
+constexpr Index kPatience = 64;         // bids a row in a phase that must succeed
+constexpr Index kTrialBids = 40;        // bids a row in a phase of the trial with lists
+constexpr double kTrialRereads = 0.75;  // rereads a row in such a phase
+constexpr double kRereads = 0.25;       // and in one after whole rows
+constexpr double kRowsFirst = 8;        // whole rows: first epsilon, as a part of the spread
+constexpr double kRowsFall = 5;         // and by what epsilon falls
+constexpr double kReach = 16;           // lists must reach so many epsilons beyond the row minimum
+constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
+constexpr double kFew = 0.05;           // of the rows free: no auction
+constexpr double kHardly = 0.005;       // and after row reduction, whose last free rows are the hard ones
+constexpr double kModest = 0.2;         // free after row reduction: whole rows may be searched at once,
+constexpr Index kModestPasses = 20;     // in the time of so many passes over them
+constexpr double kMany = 0.5;           // free after row reduction: whole rows searched would take far too long,
+constexpr int kRowPhases = 4;           // else so many phases over whole rows are worth a try
+constexpr Index kFirstReduction = 5;    // bids a row in row reduction: before the auction
+constexpr Index kReduction = 16;        // and before searches
 
 template <class V>
 class Route {
