@@ -45,14 +45,14 @@ enum class End { solved, too_narrow, given_up };
 template <class T>
 class Small {
  public:
-  Small(std::vector<T> rows, const Level& level, std::span<const std::int32_t> weights, Stop& stop, Stats& stats)
+  Small(Merged<T> merged, const Level& level, std::span<const std::int32_t> weights, Stop& stop, Stats& stats)
       : n_(level.n),
         columns_(static_cast<Slot>(level.capacity.size())),
         full_(level.capacity),
         stop_(stop),
         stats_(stats),
         weights_(weights),
-        merged_(merge(std::move(rows), n_, columns_, padded(columns_), kPad, Range<T>::kForbid)),
+        merged_(std::move(merged)),
         capacity_(static_cast<std::size_t>(merged_.columns), 0) {
     for (Slot s = 0; s < columns_; ++s) capacity_[merged_.column_of[s]] += full_[s];
   }
@@ -166,16 +166,22 @@ class Small {
   std::vector<Cost> capacity_;
 };
 
-// Reads the level and does `work` on it, in 32 bits where these suffice.
+// Reads the level, merges what is equal where that pays, and does `work`, in 32 bits where these suffice.
 template <class Work>
-End in_memory(const Keys& keys, const Level& level, Stop& stop, Seen& seen, Stats& stats, const Work& work) {
+End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Seen& seen, Stats& stats,
+              const Work& work) {
   std::vector<std::int32_t> weights;
   for (Index k = 0; keys.problem().demand != nullptr && k < level.n; ++k)
     weights.push_back(keys.problem().demand[level.row(k)]);
   const auto with = [&](auto type) {
-    std::vector<decltype(type)> rows;
+    using T = decltype(type);
+    std::vector<T> rows;
     if (!read(keys, level, rows, stop, seen)) return stop.requested() ? End::given_up : End::too_narrow;
-    Small<decltype(type)> small(std::move(rows), level, weights, stop, stats);
+    const Slot columns = keys.columns();
+    const Index stride = padded(columns);
+    Small<T> small(merging ? merge(std::move(rows), level.n, columns, stride, kPad, Range<T>::kForbid)
+                           : unmerged(std::move(rows), level.n, columns, stride),
+                   level, weights, stop, stats);
     return work(small);
   };
   stats.evaluations += level.n * keys.columns();
@@ -193,7 +199,7 @@ bool direct_fits(Index n_jobs, Slot columns) noexcept {
 
 Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Stop& stop, Seen& seen, Stats& stats) {
   Direct out;
-  (void)in_memory(keys, level, stop, seen, stats, [&](auto& small) { return small.run(seed, out); });
+  (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(seed, out); });
   return out;
 }
 
@@ -203,7 +209,8 @@ bool sample_fits(Index n_jobs, Slot columns) noexcept {
 
 bool improve_prices(const Keys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop, Seen& seen,
                     Stats& stats) {
-  return in_memory(keys, level, stop, seen, stats, [&](auto& small) { return small.improve(prices); }) == End::solved;
+  return in_memory(keys, level, false, stop, seen, stats, [&](auto& small) { return small.improve(prices); }) ==
+         End::solved;
 }
 
 }  // namespace gridcompute::transport

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace gridcompute::transport {
 
@@ -10,6 +11,32 @@ namespace {
 constexpr Index kChunk = 1 << 16;
 constexpr Index kHurriedCosts = 2'000'000;  // costs read after a stop: a few milliseconds
 constexpr int kTries = 8;
+
+// Stable: a byte of the weights at a time, those that are alike in all passed over.
+template <class Weight>
+void heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
+  struct Keyed {
+    std::uint32_t light;  // least for the heaviest
+    Index job;
+  };
+  constexpr std::size_t kBytes = 4, kValues = 256;
+  std::vector<Keyed> now, next(jobs.size());
+  now.reserve(jobs.size());
+  std::size_t count[kBytes][kValues] = {};
+  for (const Index k : jobs) {
+    const auto light = ~static_cast<std::uint32_t>(weight(k));
+    for (std::size_t b = 0; b < kBytes; ++b) ++count[b][light >> (8 * b) & 0xFF];
+    now.push_back({light, k});
+  }
+  for (std::size_t b = 0; b < kBytes; ++b) {
+    if (std::find(count[b], count[b] + kValues, jobs.size()) != count[b] + kValues) continue;
+    std::size_t at = 0;
+    for (std::size_t& c : count[b]) at += std::exchange(c, at);
+    for (const Keyed& k : now) next[count[b][k.light >> (8 * b) & 0xFF]++] = k;
+    now.swap(next);
+  }
+  for (std::size_t k = 0; k < jobs.size(); ++k) jobs[k] = now[k].job;
+}
 
 class Placer {
  public:
@@ -54,7 +81,7 @@ class Placer {
   // others go to whatever class with room allows them, or are left out.
   void place_all(std::vector<Index>& jobs, Stop& stop) {
     if (stop.why() == Stop::Why::interrupted) return;  // nobody will see the answer
-    std::stable_sort(jobs.begin(), jobs.end(), [&](Index a, Index b) { return weight(a) > weight(b); });
+    if (how_.keys.problem().demand != nullptr) heaviest_first(jobs, [&](Index k) { return weight(k); });
     Index looks = stop.requested() ? kHurriedCosts / static_cast<Index>(row_.size() + 1) : level_.n;
     for (const Index k : jobs) {
       const bool placed = looks-- > 0 ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
@@ -144,20 +171,44 @@ std::vector<Cost> margins(const Restricted& r, std::span<const Cost> prices) {
   return out;
 }
 
+// Jobs with one candidate first, then those that would lose most elsewhere; ties by index.
+std::vector<Index> in_order_of_loss(const Restricted& r, std::span<const Cost> prices) {
+  struct Loss {
+    Cost margin;
+    Index job;
+    bool operator<(const Loss& other) const noexcept {
+      return margin != other.margin ? margin > other.margin : job < other.job;
+    }
+  };
+  const std::vector<Cost> margin = margins(r, prices);
+  std::vector<Index> order;
+  std::vector<Loss> torn;
+  const auto n = static_cast<Index>(r.where.size());
+  order.reserve(r.where.size());
+  for (Index k = 0; k < n; ++k) {
+    if (r.where[k] >= 0) {
+      order.push_back(k);
+    } else {
+      torn.push_back({margin[~r.where[k]], k});
+    }
+  }
+  std::sort(torn.begin(), torn.end());
+  for (const Loss& t : torn) order.push_back(t.job);
+  return order;
+}
+
 }  // namespace
 
 Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
                  bool largest_first, Stop& stop) {
   Placer placer(how, level, prices);
-  std::vector<Index> order(static_cast<std::size_t>(level.n)), left;
-  std::iota(order.begin(), order.end(), Index{0});
+  std::vector<Index> order, left;
   if (largest_first) {
-    const std::vector<Cost> margin = margins(r, prices);
-    const auto lost = [&](Index k) { return r.where[k] >= 0 ? kForbidden : margin[~r.where[k]]; };
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-      const Cost wa = placer.weight(a), wb = placer.weight(b);
-      return wa != wb ? wa > wb : lost(a) > lost(b);
-    });
+    order = in_order_of_loss(r, prices);
+    heaviest_first(order, [&](Index k) { return placer.weight(k); });
+  } else {
+    order.resize(static_cast<std::size_t>(level.n));
+    std::iota(order.begin(), order.end(), Index{0});
   }
   // A shared group's members take its flow in turn; a gang goes where all of it lies, or else where it is cheapest now,
   // before smaller jobs take the room; of equal jobs those first that would lose most by going elsewhere.

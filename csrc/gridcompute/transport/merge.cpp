@@ -135,6 +135,18 @@ Merged<T> merge(std::vector<T> keys, Index n, Slot columns, Index stride, Index 
   return out;
 }
 
+template <class T>
+Merged<T> unmerged(std::vector<T> keys, Index n, Slot columns, Index stride) {
+  Merged<T> out;
+  out.keys = std::move(keys);
+  out.rows = n, out.stride = stride, out.columns = columns;
+  out.column_of.resize(static_cast<std::size_t>(columns));
+  std::iota(out.column_of.begin(), out.column_of.end(), Slot{0});
+  return out;
+}
+
+template Merged<std::int32_t> unmerged(std::vector<std::int32_t>, Index, Slot, Index);
+template Merged<Cost> unmerged(std::vector<Cost>, Index, Slot, Index);
 template Merged<std::int32_t> merge(std::vector<std::int32_t>, Index, Slot, Index, Index, std::int32_t);
 template Merged<Cost> merge(std::vector<Cost>, Index, Slot, Index, Index, Cost);
 

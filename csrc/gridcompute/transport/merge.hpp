@@ -26,4 +26,8 @@ struct Merged {
 template <class T>
 [[nodiscard]] Merged<T> merge(std::vector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad);
 
+// The same matrix with nothing merged.
+template <class T>
+[[nodiscard]] Merged<T> unmerged(std::vector<T> keys, Index n, Slot columns, Index stride);
+
 }  // namespace gridcompute::transport

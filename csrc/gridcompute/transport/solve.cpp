@@ -9,6 +9,7 @@
 #include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/direct.hpp"
 #include "gridcompute/transport/gangs.hpp"
+#include "gridcompute/transport/largest.hpp"
 #include "gridcompute/transport/level.hpp"
 #include "gridcompute/transport/sample.hpp"
 #include "gridcompute/transport/total.hpp"
@@ -19,55 +20,15 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kProbe = 4096;         // rows read to choose a resolution
 constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
 constexpr double kAuctionGap = 1e-3;   // what the anytime method is content with if no gap is asked for
+constexpr double kGangGap = 3e-5;      // nearer to the bound gangs are not placed once more
 constexpr Cost kFirstBox = 6;          // the second level's box, in scales of the auction
 constexpr double kRounding = 0x1p-30;  // of the sum of all |costs|: more than this is no rounding
 constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
 
-// The largest finite |cost| per unit of weight: of all rows, or of a probe; the first row with NaN or -inf.
-struct Largest {
-  double cost = 0;
-  Index invalid = -1;
-};
-
-Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
-  const CostSource& source = *problem.cost;
-  const Index n = source.n_jobs(), s = source.n_slots();
-  const std::vector<Index> rows = all || n <= kProbe ? std::vector<Index>{} : strata(n, kProbe, 1);
-  const Index count = rows.empty() ? n : kProbe;
-  constexpr Index kChunk = 64;
-  std::vector<Largest> parts(static_cast<std::size_t>(Pool::chunks(count, kChunk)));
-  pool.for_chunks(
-      count, kChunk,
-      [&](Index chunk, Index begin, Index end) {
-        std::vector<double> row(static_cast<std::size_t>(std::max<Index>(1, s)));
-        Largest& part = parts[static_cast<std::size_t>(chunk)];
-        for (Index k = begin; k < end; ++k) {
-          const Index job = rows.empty() ? k : rows[static_cast<std::size_t>(k)];
-          source.reals(Rows{&job, 0, 1}, row.data());
-          double most = 0;
-          for (Index c = 0; c < s; ++c) {
-            const double size = std::fabs(row[static_cast<std::size_t>(c)]);
-            if (size < std::numeric_limits<double>::infinity()) most = std::max(most, size);
-            if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0)
-              part.invalid = job;
-          }
-          if (problem.unplaced != nullptr) {
-            const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
-            if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
-          }
-          part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(job)));
-        }
-      },
-      &stop);
-  Largest total;
-  for (const Largest& part : parts) {
-    total.cost = std::max(total.cost, part.cost);
-    if (part.invalid >= 0 && (total.invalid < 0 || part.invalid < total.invalid)) total.invalid = part.invalid;
-  }
-  return total;
+bool near(double cost, double bound, double gap) {
+  return cost - bound <= gap * std::max(std::fabs(cost), std::numeric_limits<double>::min());
 }
 
 class Solver {
@@ -124,8 +85,8 @@ class Solver {
   // Reals that lie too far apart for one resolution are proved at some prices and not at others: those of the general
   // method get a try too.
   bool solved_directly(Result& result) {
-    const double from = stop_.seconds();
     stop_.stage("paths", 0);
+    const double from = stop_.seconds();
     Direct direct = solve_direct(keys_, full_, options_.seed, stop_, seen_, result.stats);
     result.stats.add("direct", stop_.seconds() - from);
     if (!direct.solved) return false;
@@ -229,16 +190,25 @@ class Solver {
     stats.add("samples", stop_.seconds() - from);
   }
 
-  // Whole jobs, by the cheaper of two ways where there are gangs.
+  // Whole jobs; where gangs placed largest first end far from the bound, by the cheaper of two ways.
   Whole rounded(const Scan& how, const Restricted& r, const std::vector<Cost>& prices) {
-    Whole first = make_whole(how, full_, r, prices, false, stop_);
-    if (problem_.demand == nullptr || stop_.requested()) return first;
-    Whole second = make_whole(how, full_, r, prices, true, stop_);
+    if (problem_.demand == nullptr) return make_whole(how, full_, r, prices, false, stop_);
+    Whole first = make_whole(how, full_, r, prices, true, stop_);
+    const double cost = total_cost(problem_, first.assignment, pool_).value();
+    if (stop_.requested() || (first.homeless == 0 && near(cost, bound_at(r, prices), kGangGap))) return first;
+    Whole second = make_whole(how, full_, r, prices, false, stop_);
     if (first.homeless != second.homeless) return first.homeless < second.homeless ? first : second;
-    return total_cost(problem_, first.assignment, pool_).value() <=
-                   total_cost(problem_, second.assignment, pool_).value()
-               ? first
-               : second;
+    return cost <= total_cost(problem_, second.assignment, pool_).value() ? first : second;
+  }
+
+  [[nodiscard]] double bound_at(const Restricted& r, const std::vector<Cost>& prices) const {
+    return rounded_down(r.value(prices) - price_of_room(prices));
+  }
+
+  [[nodiscard]] Wide price_of_room(const std::vector<Cost>& prices) const {
+    Wide sum = 0;
+    for (Slot s = 0; s < columns_; ++s) sum += static_cast<Wide>(full_.capacity[s]) * prices[s];
+    return sum;
   }
 
   // The gap of the matching at these prices, before any repair.
@@ -246,11 +216,7 @@ class Solver {
     r.place(prices, full_.capacity, pool_);
     whole_ = rounded(how, r, prices);
     if (whole_.homeless > 0) return false;
-    Wide value = r.value(prices);
-    for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices[s];
-    const double bound = rounded_down(value);
-    const double cost = total_cost(problem_, whole_.assignment, pool_).value();
-    return cost - bound <= wanted * std::max(std::fabs(cost), std::numeric_limits<double>::min());
+    return near(total_cost(problem_, whole_.assignment, pool_).value(), bound_at(r, prices), wanted);
   }
 
   // A sum of keys as a cost that is certainly not above the one it stands for: a key is within a half of its cost,
@@ -343,8 +309,8 @@ class Solver {
     const bool ended = sums && end.kind == Kind::optimal && whole.homeless == 0;
     const bool unit = problem_.demand == nullptr;
     // Keys that are the costs themselves have been added up already.
-    const bool by_keys =
-        ended && unit && exact_keys() && resolution_is_one() && !problem_.cost->real() && unplaced_integral(problem_);
+    const bool by_keys = ended && unit && exact_keys() && keys_.resolution() == 1.0 && !problem_.cost->real() &&
+                         unplaced_integral(problem_);
     const Total total =
         by_keys ? Total{sums->objective, 0, 0, 0, true} : total_cost(problem_, result.assignment, pool_);
     result.integral = total.integral;
@@ -352,11 +318,11 @@ class Solver {
     result.objective = total.value();
     result.bound = -inf;
     if (sums) {
-      Wide value = sums->value;
-      for (Slot s = 0; s < columns_; ++s) value -= static_cast<Wide>(full_.capacity[s]) * prices_[s];
+      const Wide value = sums->value - price_of_room(prices_);
       result.bound = rounded_down(value);
       if (result.integral) {  // every plan costs an integer
-        result.exact_bound = exact_keys() && resolution_is_one() ? value : static_cast<Wide>(std::ceil(result.bound));
+        result.exact_bound =
+            exact_keys() && keys_.resolution() == 1.0 ? value : static_cast<Wide>(std::ceil(result.bound));
         result.bound = static_cast<double>(result.exact_bound);
         result.exact = ended && result.exact_bound == result.exact_objective;
       } else if (exact_keys() && ended && value == sums->objective) {
@@ -385,8 +351,6 @@ class Solver {
       result.exact = false;
     }
   }
-
-  [[nodiscard]] bool resolution_is_one() const { return keys_.resolution() == 1.0; }
 
   // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
   [[nodiscard]] bool exact_keys() const {

@@ -1,0 +1,53 @@
+#include "gridcompute/transport/largest.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "gridcompute/transport/sample.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+constexpr Index kProbe = 4096;  // rows read to choose a resolution
+}
+
+Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
+  const CostSource& source = *problem.cost;
+  const Index n = source.n_jobs(), s = source.n_slots();
+  const std::vector<Index> rows = all || n <= kProbe ? std::vector<Index>{} : strata(n, kProbe, 1);
+  const Index count = rows.empty() ? n : kProbe;
+  constexpr Index kChunk = 64;
+  std::vector<Largest> parts(static_cast<std::size_t>(Pool::chunks(count, kChunk)));
+  pool.for_chunks(
+      count, kChunk,
+      [&](Index chunk, Index begin, Index end) {
+        std::vector<double> row(static_cast<std::size_t>(std::max<Index>(1, s)));
+        Largest& part = parts[static_cast<std::size_t>(chunk)];
+        for (Index k = begin; k < end; ++k) {
+          const Index job = rows.empty() ? k : rows[static_cast<std::size_t>(k)];
+          source.reals(Rows{&job, 0, 1}, row.data());
+          double most = 0;
+          for (Index c = 0; c < s; ++c) {
+            const double size = std::fabs(row[static_cast<std::size_t>(c)]);
+            if (size < std::numeric_limits<double>::infinity()) most = std::max(most, size);
+            if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0)
+              part.invalid = job;
+          }
+          if (problem.unplaced != nullptr) {
+            const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
+            if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
+          }
+          part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(job)));
+        }
+      },
+      &stop);
+  Largest total;
+  for (const Largest& part : parts) {
+    total.cost = std::max(total.cost, part.cost);
+    if (part.invalid >= 0 && (total.invalid < 0 || part.invalid < total.invalid)) total.invalid = part.invalid;
+  }
+  return total;
+}
+
+}  // namespace gridcompute::transport
