@@ -10,10 +10,10 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;  // beyond, lists of candidates pay
-constexpr Index kMostSampleKeys = 1 << 23;                // beyond, threads pay
-constexpr Index kSampled = 8;                             // a sample is this part of all, and one job a class at least
-constexpr Index kBlock = 64;                              // rows read at a time
+constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;         // beyond, lists of candidates pay
+constexpr Index kMostSampleKeys = 1 << 23, kMostWide = 1 << 21;  // beyond, threads pay
+constexpr Index kSampled = 8;  // a sample is this part of all, and one job a class at least
+constexpr Index kBlock = 64;   // rows read at a time
 
 Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
 
@@ -188,6 +188,7 @@ End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Se
   const End end = with(std::int32_t{});
   const bool possible = seen.invalid < 0 && seen.largest <= static_cast<double>(keys.limit());
   if (end != End::too_narrow || !possible || seen.largest > static_cast<double>(Range<Cost>::kKey)) return end;
+  if (!merging && level.n > kMostWide / keys.columns()) return End::given_up;
   return with(Cost{});
 }
 
