@@ -20,7 +20,7 @@ class LiveMatching(Matching):
     """A `Matching` of a `Matcher`'s round, and what it changed.
 
     `assignment`, `ids`, `verify` and `explain` read the world, so ask for them before changing it:
-    afterwards they raise RuntimeError. All else stays.
+    afterwards they raise RuntimeError. All else stays. A witness's jobs are positions in `ids`.
 
     Attributes
     ----------
