@@ -298,8 +298,8 @@ class TestTimes:
         assert one(np.datetime64("2026-01-02"), "datetime")[0] == np.datetime64("2026-01-02")
         refused(np.datetime64("2026-01-02T00:00:00.000000001"), "datetime")
         refused(np.datetime64(10**15, "Y"), "datetime")
-        refused(np.datetime64("NaT"), "datetime")
-        assert np.isnat(one(np.datetime64("NaT"), "datetime", nan=["x"])[0])
+        refused(np.datetime64("NaT", "us"), "datetime")
+        assert np.isnat(one(np.datetime64("NaT", "us"), "datetime", nan=["x"])[0])
 
     def test_naive_and_aware_do_not_mix(self):
         """The two are no points of one axis: their order would depend on the reader's zone."""
