@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _core
 from .costs import BoundKernel, SlotKernel
-from .costs.terms import _coef, _key, _table
+from .costs.terms import _coef, _key, _reach, _table
 from .errors import CostRangeError, InvalidProblemError
 from .sources import plain_array
 
@@ -106,7 +106,7 @@ class TermCosts(LiveCosts):
     ) -> None:
         self.tables, self.names = tuple(tables), tuple(names)
         self.n_slots = int(self.tables[0].shape[1])
-        self._most = [_size(t) for t in self.tables]
+        self._most = [_reach(t) for t in self.tables]
 
     @classmethod
     def of(cls, cost: Sequence[Any]) -> TermCosts:
@@ -169,7 +169,7 @@ class TermCosts(LiveCosts):
         total = 0.0
         for k, most in enumerate(self._most):
             coef = columns.get(f"coef_{k}")
-            total += most if coef is None else _size(coef) * most
+            total += most if coef is None else _reach(coef) * most
         return _bounded(total if n else 0.0)
 
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
@@ -231,7 +231,7 @@ class RowCosts(LiveCosts):
                 f"{self.name}: found {block.shape[1]} costs a job, needed {self.n_slots}", self.name
             )
         block = _table(self.name, block)
-        return {"row": block}, _bounded(_size(block))
+        return {"row": block}, _bounded(_reach(block))
 
     def blank(self, name: str, size: int) -> NDArray[Any]:
         """All forbidden."""
@@ -243,7 +243,7 @@ class RowCosts(LiveCosts):
 
     def reach(self, columns: Mapping[str, Any], n: int) -> float:
         """The largest entry."""
-        return _bounded(_size(columns["row"]))
+        return _bounded(_reach(columns["row"]))
 
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
         """There is none."""
@@ -386,16 +386,6 @@ def _number_of_table(k: Any, n: int) -> int:
     if not 0 <= k < n:
         raise InvalidProblemError(f"k: found {k}, needed 0 to {n - 1}", "k")
     return int(k)
-
-
-def _size(values: NDArray[np.float64]) -> float:
-    """The largest finite entry, without its sign."""
-    if not values.size:
-        return 0.0
-    low, high = float(values.min()), float(values.max())
-    if high == np.inf:
-        high = float(values.max(initial=0.0, where=values < np.inf))
-    return max(abs(low) if low < np.inf else 0.0, abs(high))
 
 
 def _bounded(reach: float) -> float:

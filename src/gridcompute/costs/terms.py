@@ -247,18 +247,19 @@ def _check_fit(k: int, term: Term, n_jobs: int, n_slots: int) -> None:
         )
 
 
+def _reach(values: NDArray[np.float64]) -> float:
+    """The largest finite entry, without its sign."""
+    if not values.size:
+        return 0.0
+    low, high = float(values.min()), float(values.max())
+    if high == np.inf:
+        high = float(values.max(initial=0.0, where=values < np.inf))
+    return max(abs(low) if low < np.inf else 0.0, abs(high))
+
+
 def _check_sum(terms: tuple[Term, ...]) -> None:
     """No finite table entry may become inf, which would forbid in silence."""
-
-    def reach(values: NDArray[np.float64]) -> float:
-        if not values.size:
-            return 0.0
-        low, high = float(values.min()), float(values.max())
-        if high == np.inf:
-            high = float(values.max(initial=0.0, where=values < np.inf))
-        return max(abs(low) if low < np.inf else 0.0, abs(high))
-
-    bound = sum((1.0 if t.coef is None else reach(t.coef)) * reach(t.table) for t in terms)
+    bound = sum((1.0 if t.coef is None else _reach(t.coef)) * _reach(t.table) for t in terms)
     if not bound < np.finfo(np.float64).max / 2:
         raise CostRangeError(
             f"terms: a cost may reach {bound:.3g}, needed below 8.98e307 for sums in float64"
