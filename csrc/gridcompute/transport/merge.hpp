@@ -14,9 +14,9 @@ namespace gridcompute::transport {
 
 template <class T>
 struct Merged {
-  std::vector<T> keys;               // rows of `stride`, padded with `pad`
-  Index rows = 0, stride = 0;        //
-  Slot columns = 0;                  //
+  std::vector<T> keys;  // rows of `stride`, padded with `pad`
+  Index rows = 0, stride = 0;
+  Slot columns = 0;
   std::vector<std::int32_t> row_of;  // (n) the row of each of the n it was made of; empty: row k of k
   std::vector<Slot> column_of;       // (columns before)
 };
