@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from gridcompute import Matching, Terms, transport
 from instances import sites_by_hours
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def proved(m: Matching) -> None:
@@ -106,3 +111,37 @@ def test_time_limits_on_the_way() -> None:
         assert found.valid, found.reasons
         assert found.feasible
         assert m.bound <= least <= m.objective
+
+
+FRUGAL = """
+import resource, sys
+import numpy as np
+from gridcompute import transport
+
+cost, capacity = np.load(sys.argv[1], mmap_mode="r"), np.load(sys.argv[2])
+with open("/proc/self/status") as status:
+    now = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+most = now + cost.nbytes // 3
+resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+try:
+    np.ones(cost.nbytes // 2, np.uint8)
+except MemoryError:
+    print("a copy of half the costs is refused")
+m = transport(cost, capacity, threads=2)
+print(m.status, m.exact, bool(m.verify(threads=2).valid))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_mapped_costs_are_streamed(tmp_path: Path) -> None:
+    """If this fails, a file of costs larger than memory cannot be solved: something copies it."""
+    cost, capacity = sites_by_hours(400_000, 100, 8)
+    np.save(tmp_path / "cost.npy", cost.astype(np.int64))
+    np.save(tmp_path / "capacity.npy", capacity)
+    command = [sys.executable, "-c", FRUGAL, tmp_path / "cost.npy", tmp_path / "capacity.npy"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout.split("\n")[:2] == [
+        "a copy of half the costs is refused",
+        "optimal True True",
+    ], ran.stderr
