@@ -27,6 +27,54 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 Index sampled(Index k, Index count, Index n) { return k * n / count; }
 
+// A row's part in column sums of costs less the row's mean, and in the sum of their squares; false without allowed
+// pairs.
+template <class V>
+GRIDCOMPUTE_INLINE bool add_to_sums(const V* GRIDCOMPUTE_RESTRICT row, Index m, double* GRIDCOMPUTE_RESTRICT sum,
+                                    double& square) {
+  constexpr Index kApartSums = 8;  // floating-point sums keep their order: so many let them vectorise
+  double total[kApartSums] = {}, squares[kApartSums] = {};
+  Index allowed = 0;
+  for (Index j = 0; j < m; ++j) allowed += row[j] < Range<V>::kForbidden ? 1 : 0;
+  if (allowed == 0) return false;
+  const auto value = [&](Index j, double otherwise) GRIDCOMPUTE_FORCED {
+    return row[j] < Range<V>::kForbidden ? static_cast<double>(row[j]) : otherwise;
+  };
+  Index j = 0;
+  for (; j + kApartSums <= m; j += kApartSums)
+    for (Index k = 0; k < kApartSums; ++k) total[k] += value(j + k, 0);
+  for (; j < m; ++j) total[0] += value(j, 0);
+  double mean = 0;
+  for (const double t : total) mean += t / static_cast<double>(allowed);
+  const auto add = [&](Index c, double& into) GRIDCOMPUTE_FORCED {
+    const double x = value(c, mean) - mean;
+    sum[c] += x;
+    into += x * x;
+  };
+  for (j = 0; j + kApartSums <= m; j += kApartSums)
+    for (Index k = 0; k < kApartSums; ++k) add(j + k, squares[k]);
+  for (; j < m; ++j) add(j, squares[0]);
+  for (const double q : squares) square += q;
+  return true;
+}
+
+template <class V>
+GRIDCOMPUTE_INLINE Index least_place(const V* row, Index m) {
+  V least = row[0];
+  for (Index j = 1; j < m; ++j) least = row[j] < least ? row[j] : least;
+  Index j = 0;
+  while (row[j] != least) ++j;
+  return j;
+}
+
+#define GRIDCOMPUTE_SUMS(V)                                                              \
+  GRIDCOMPUTE_CLONES bool add_sums(const V* row, Index m, double* sum, double& square) { \
+    return add_to_sums(row, m, sum, square);                                             \
+  }                                                                                      \
+  GRIDCOMPUTE_CLONES Index cheapest_of(const V* row, Index m) { return least_place(row, m); }
+GRIDCOMPUTE_SUMS(std::int32_t)
+GRIDCOMPUTE_SUMS(std::int64_t)
+
 // Do columns carry offsets of their own that draw rows to the same few? Compares the variance of column means over a
 // few rows with what independent entries would show, and counts the columns that are cheapest for one of the rows.
 template <class V>
@@ -35,26 +83,14 @@ bool columns_differ(Rows<V>& rows) {
   std::vector<V> row(at(rows.m));
   std::vector<double> sum(at(rows.m));
   double square = 0, total = 0;
-  Index seen = 0, cheapest = 0;
+  Index cheapest = 0;
   std::vector<char> taken(at(rows.m));
   for (Index k = 0; k < count; ++k) {
     const Index i = sampled(k, count, rows.n);
     if (rows.look(i) > Fit::rounded) continue;
     rows.load(i, row.data());
-    double mean = 0;
-    Index allowed = 0;
-    for (const V c : row)
-      if (c < Range<V>::kForbidden) mean += static_cast<double>(c), ++allowed;
-    if (allowed == 0) continue;
-    mean /= static_cast<double>(allowed);
-    for (Index j = 0; j < rows.m; ++j) {
-      if (row[at(j)] >= Range<V>::kForbidden) continue;
-      const double x = static_cast<double>(row[at(j)]) - mean;
-      sum[at(j)] += x;
-      square += x * x;
-    }
-    seen += allowed;
-    char& least = taken[at(std::min_element(row.begin(), row.end()) - row.begin())];
+    if (!add_sums(row.data(), rows.m, sum.data(), square)) continue;
+    char& least = taken[at(cheapest_of(row.data(), rows.m))];
     if (least == 0) ++cheapest;
     least = 1;
   }
@@ -200,12 +236,8 @@ class DenseSolve {
 
   V spread() const {
     V most = 0;
-    for (Index k = 0; k < std::min(kSample, rows_.n); ++k) {
-      std::vector<V> row(at(rows_.m));
-      rows_.load(sampled(k, std::min(kSample, rows_.n), rows_.n), row.data());
-      for (const V c : row)
-        if (c < Range<V>::kForbidden) most = std::max(most, c);
-    }
+    const Index count = std::min(kSample, rows_.n);
+    for (Index k = 0; k < count; ++k) most = std::max(most, rows_.spread[at(sampled(k, count, rows_.n))]);
     return most;
   }
 
@@ -218,13 +250,15 @@ class DenseSolve {
 };
 
 template <class T>
-std::vector<T> transpose(const Dense<T>& a) {
-  constexpr Index kTile = 32;
-  std::vector<T> out(at(a.rows * a.cols));
-  for (Index i0 = 0; i0 < a.rows; i0 += kTile)
+UnwrittenVector<T> transpose(const Dense<T>& a, Pool& pool) {
+  constexpr Index kTile = 16;
+  UnwrittenVector<T> out(at(a.rows * a.cols));
+  pool.for_chunks(a.rows, 16 * kTile, [&](Index, Index begin, Index end) {
     for (Index j0 = 0; j0 < a.cols; j0 += kTile)
-      for (Index i = i0; i < std::min(a.rows, i0 + kTile); ++i)
-        for (Index j = j0; j < std::min(a.cols, j0 + kTile); ++j) out[at(j * a.rows + i)] = a.data[i * a.cols + j];
+      for (Index i0 = begin; i0 < end; i0 += kTile)
+        for (Index j = j0; j < std::min(a.cols, j0 + kTile); ++j)
+          for (Index i = i0; i < std::min(end, i0 + kTile); ++i) out[at(j * a.rows + i)] = a.data[i * a.cols + j];
+  });
   return out;
 }
 
@@ -232,13 +266,8 @@ std::vector<T> transpose(const Dense<T>& a) {
 template <class T>
 double magnitude(const Dense<T>& a, Index rows) {
   double most = 0;
-  for (Index k = 0; k < rows; ++k) {
-    const T* row = a.data + sampled(k, rows, a.rows) * a.cols;
-    for (Index j = 0; j < a.cols; ++j) {
-      const double x = std::abs(static_cast<double>(row[j]));
-      if (x <= std::numeric_limits<double>::max()) most = std::max(most, x);
-    }
-  }
+  for (Index k = 0; k < rows; ++k)
+    most = std::max(most, largest_of(a.data + sampled(k, rows, a.rows) * a.cols, a.cols));
   return most;
 }
 
@@ -307,7 +336,7 @@ template <class T>
 Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop) {
   Pool pool(cost.rows * cost.cols < kThreaded ? 1 : threads);
   if (cost.rows <= cost.cols) return solve_wide(cost, maximize, pool, stop);
-  const std::vector<T> turned = transpose(cost);
+  const UnwrittenVector<T> turned = transpose(cost, pool);
   Result t = solve_wide(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, pool, stop);
   Result result = std::move(t);
   std::vector<std::int32_t> col_of(at(cost.rows), -1);

@@ -1,6 +1,7 @@
 #include "gridcompute/assignment/lists.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "gridcompute/base/simd.hpp"
 
@@ -54,6 +55,38 @@ GRIDCOMPUTE_INLINE Index count_to(const V* x, Index k, V limit) {
 GRIDCOMPUTE_LISTS(std::int32_t)
 GRIDCOMPUTE_LISTS(std::int64_t)
 
+struct Picked {
+  Index below, equal;
+  bool cut;  // more are equal
+};
+
+// Columns below the limit, and up to `room` at it, from group `first` on. Which groups open and which columns enter no
+// processor foresees: so both are written always, and counted where they do.
+template <class V>
+Picked pick(const V* GRIDCOMPUTE_RESTRICT reduced, const V* GRIDCOMPUTE_RESTRICT group, Index m, Index groups, V limit,
+            Index first, Index room, std::int32_t* GRIDCOMPUTE_RESTRICT open, std::int32_t* GRIDCOMPUTE_RESTRICT below,
+            std::int32_t* GRIDCOMPUTE_RESTRICT equal) {
+  Index opened = 0;
+  for (const auto& [begin, end] : {std::pair{first, groups}, std::pair{Index{0}, first}})
+    for (Index g = begin; g < end; ++g) {
+      open[opened] = static_cast<std::int32_t>(g);
+      opened += group[g] <= limit ? 1 : 0;
+    }
+  Index less = 0, same = 0;
+  bool cut = false;
+  for (Index k = 0; k < opened; ++k) {
+    if (cut && group[open[k]] == limit) continue;
+    for (Index j = open[k]; j < m; j += groups) {
+      below[less] = equal[same] = static_cast<std::int32_t>(j);
+      less += reduced[j] < limit ? 1 : 0;
+      same += reduced[j] == limit ? 1 : 0;
+    }
+    cut = cut || same > room;
+    same = std::min(same, room);
+  }
+  return {less, same, cut};
+}
+
 Index padded(Index k, Index lanes) { return (k + lanes - 1) / lanes * lanes; }
 
 }  // namespace
@@ -72,6 +105,9 @@ auto Lists<V>::scratch() const -> Scratch {
   s.reduced.resize(index(m_));
   s.group.resize(index(groups_of(m_)));
   s.order = s.group;
+  s.open.resize(s.group.size() + 1);
+  s.below.resize(index(m_ + 1));
+  s.equal.resize(index(m_ + 1));
   return s;
 }
 
@@ -98,31 +134,13 @@ V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room,
   }
   limit = std::min(limit, static_cast<V>(Range<V>::kHopeless - 1));
   // Below the limit there are few; at the limit itself ties may be many, and enough of them are as good as all.
-  s.equal.clear();
-  bool cut = false;
-  Index g = (i * 7919) % groups;
-  for (Index k = 0; k < groups; ++k, g = g + 1 == groups ? 0 : g + 1) {
-    if (s.group[index(g)] > limit || (cut && s.group[index(g)] == limit)) continue;
-    for (Index j = g; j < m_; j += groups) {
-      const V x = s.reduced[index(j)];
-      if (x < limit) {
-        s.hit.push_back(static_cast<std::int32_t>(j));
-      } else if (x == limit) {
-        if (static_cast<Index>(s.equal.size()) < room)
-          s.equal.push_back(static_cast<std::int32_t>(j));
-        else
-          cut = true;
-      }
-    }
-  }
-  const Index below = static_cast<Index>(s.hit.size());
-  if (below + static_cast<Index>(s.equal.size()) <= room) {
-    s.hit.insert(s.hit.end(), s.equal.begin(), s.equal.end());
-    return cut ? limit : static_cast<V>(limit + 1);
-  }
+  const auto [below, equal, cut] = pick(s.reduced.data(), s.group.data(), m_, groups, limit, (i * 7919) % groups, room,
+                                        s.open.data(), s.below.data(), s.equal.data());
+  s.hit.assign(s.below.begin(), s.below.begin() + below);
   if (below <= room) {
-    s.hit.insert(s.hit.end(), s.equal.begin(), s.equal.begin() + (room - below));
-    return limit;
+    const bool all = !cut && below + equal <= room;
+    s.hit.insert(s.hit.end(), s.equal.begin(), s.equal.begin() + std::min(equal, room - below));
+    return all ? static_cast<V>(limit + 1) : limit;
   }
   // Keep the smallest; among equals those met first.
   std::vector<V>& r = s.order;

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "gridcompute/assignment/rows.hpp"
+#include "gridcompute/base/unwritten.hpp"
 
 namespace gridcompute::assignment {
 
@@ -74,7 +75,7 @@ class Lists {
   // Scratch of one filling thread.
   struct Scratch {
     std::vector<V> cost, reduced, group, order;
-    std::vector<std::int32_t> hit, equal;
+    std::vector<std::int32_t> hit, open, below, equal;
     V width = 0;  // how far above a row's minimum the last threshold lay
   };
   [[nodiscard]] Scratch scratch() const;
@@ -111,7 +112,7 @@ class Lists {
   void store(Index i, const V* cost, const Scratch& s, V bound);
 
   Index n_, m_;
-  std::vector<Line> block_;  // of each row: its columns, then their costs
+  UnwrittenVector<Line> block_;  // of each row: its columns, then their costs
   std::vector<Where> where_;
   std::vector<V> bound_;
 };

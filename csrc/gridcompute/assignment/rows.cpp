@@ -99,6 +99,19 @@ GRIDCOMPUTE_INLINE bool all_whole(const T* GRIDCOMPUTE_RESTRICT c, Index m, doub
   return rounded == 0;
 }
 
+// Of magnitudes the order of bits is their order.
+template <class T>
+GRIDCOMPUTE_INLINE double magnitude_of(const T* GRIDCOMPUTE_RESTRICT c, Index m) {
+  const std::int64_t inf = key_of(std::numeric_limits<double>::infinity());
+  std::int64_t most = 0;
+  for (Index j = 0; j < m; ++j) {
+    const std::int64_t x =
+        std::bit_cast<std::int64_t>(static_cast<double>(c[j])) & std::numeric_limits<std::int64_t>::max();
+    most = x < inf && x > most ? x : most;
+  }
+  return std::bit_cast<double>(most);
+}
+
 template <class T, class V>
 GRIDCOMPUTE_INLINE void load_whole(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUTE_RESTRICT out, Index m,
                                    std::int64_t shift, bool negate) {
@@ -140,6 +153,7 @@ GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUT
   }
 #define GRIDCOMPUTE_REAL(T)                                                                              \
   GRIDCOMPUTE_CLONES Look look_at(const T* c, Index m, double scale) { return look_real(c, m, scale); }  \
+  GRIDCOMPUTE_CLONES double largest(const T* c, Index m) { return magnitude_of(c, m); }                  \
   GRIDCOMPUTE_CLONES bool whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale); } \
   GRIDCOMPUTE_CLONES void load(const T* c, std::int32_t* o, Index m, std::int64_t s, double scale) {     \
     load_real(c, o, m, s, scale);                                                                        \
@@ -163,6 +177,9 @@ int exponent_for(double magnitude) {
   return std::clamp(57 - e, -960, 960);  // 2^-k and its reciprocal stay normal numbers
 }
 
+double largest_of(const float* c, Index m) { return largest(c, m); }
+double largest_of(const double* c, Index m) { return largest(c, m); }
+
 template <class T, class V>
 DenseRows<T, V>::DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding)
     : Rows<V>(view.rows, view.cols),
@@ -182,6 +199,7 @@ Fit DenseRows<T, V>::look(Index i) {
     if (seen.lo > seen.hi) return taken = 0, Fit::exact;  // all forbidden
     taken = floor_of(seen.lo);
     if (floor_of(seen.hi) - taken > Range<V>::kUnit) return Fit::range;
+    this->spread[static_cast<std::size_t>(i)] = static_cast<V>(floor_of(seen.hi) - taken);
     return rounding_ || whole_at(row, this->m, scale_) ? Fit::exact : Fit::rounded;
   } else {
     const Spread<T> seen = spread(row, this->m);
@@ -190,6 +208,7 @@ Fit DenseRows<T, V>::look(Index i) {
     const auto wide = static_cast<std::uint64_t>(static_cast<std::int64_t>(seen.hi)) -
                       static_cast<std::uint64_t>(static_cast<std::int64_t>(seen.lo));
     if (wide > static_cast<std::uint64_t>(Range<V>::kUnit)) return Fit::range;
+    this->spread[static_cast<std::size_t>(i)] = static_cast<V>(wide);
     taken = maximize_ ? static_cast<std::int64_t>(std::uint64_t{0} - static_cast<std::uint64_t>(seen.hi))
                       : static_cast<std::int64_t>(seen.lo);
     return Fit::exact;

@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <memory>
 #include <vector>
 
 #include "gridcompute/assignment/problem.hpp"
 #include "gridcompute/assignment/values.hpp"
+#include "gridcompute/base/unwritten.hpp"
 
 namespace gridcompute::assignment {
 
@@ -26,7 +26,8 @@ enum class Fit : int {
 template <class V>
 class Rows {
  public:
-  Rows(Index rows, Index cols) : n(rows), m(cols), shift(static_cast<std::size_t>(rows)) {}
+  Rows(Index rows, Index cols)
+      : n(rows), m(cols), shift(static_cast<std::size_t>(rows)), spread(static_cast<std::size_t>(rows)) {}
   virtual ~Rows() = default;
   virtual Fit look(Index i) = 0;
   virtual void load(Index i, V* out) const = 0;
@@ -38,6 +39,7 @@ class Rows {
 
   const Index n, m;
   std::vector<std::int64_t> shift;  // subtracted from row i
+  std::vector<V> spread;            // the largest cost of row i after that
 };
 
 template <class T, class V>
@@ -58,17 +60,20 @@ class DenseRows final : public Rows<V> {
 template <class V>
 class CopiedRows final : public Rows<V> {
  public:
-  CopiedRows(Index rows, Index cols)
-      : Rows<V>(rows, cols), data_(std::make_unique_for_overwrite<V[]>(static_cast<std::size_t>(rows * cols))) {}
-  void take(Index i, const Rows<V>& from) { from.load(i, data_.get() + i * this->m); }
+  CopiedRows(Index rows, Index cols) : Rows<V>(rows, cols), data_(static_cast<std::size_t>(rows * cols)) {}
+  void take(Index i, const Rows<V>& from) { from.load(i, data_.data() + i * this->m); }
   Fit look(Index) override { return Fit::exact; }
-  void load(Index i, V* out) const override { std::copy_n(data_.get() + i * this->m, this->m, out); }
-  [[nodiscard]] const V* row(Index i, V*) const override { return data_.get() + i * this->m; }
-  [[nodiscard]] const V* data() const { return data_.get(); }
+  void load(Index i, V* out) const override { std::copy_n(data_.data() + i * this->m, this->m, out); }
+  [[nodiscard]] const V* row(Index i, V*) const override { return data_.data() + i * this->m; }
+  [[nodiscard]] const V* data() const { return data_.data(); }
 
  private:
-  std::unique_ptr<V[]> data_;
+  UnwrittenVector<V> data_;
 };
+
+// The largest finite magnitude; 0 if there is none.
+[[nodiscard]] double largest_of(const float* c, Index m);
+[[nodiscard]] double largest_of(const double* c, Index m);
 
 // The largest exponent at which |cost| <= magnitude surely fits 64 bits with room to spare; at most the one at which
 // every double of that magnitude is an integer anyway.

@@ -175,12 +175,7 @@ bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std
   if (!done) {
     int exponent = 0;
     if constexpr (std::is_floating_point_v<T>) {
-      double most = 0;
-      for (Index k = 0; k < cost.rows * cost.cols; ++k) {
-        const double x = std::abs(static_cast<double>(cost.data[k]));
-        if (x <= std::numeric_limits<double>::max()) most = std::max(most, x);
-      }
-      exponent = exponent_for(most);
+      exponent = exponent_for(largest_of(cost.data, cost.rows * cost.cols));
     }
     done = try_small<T, std::int64_t>(cost, maximize, exponent, partner.data(), feasible);
   }

@@ -117,11 +117,7 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
   if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit)) return *result;
   int exponent = 0;
   if constexpr (std::is_floating_point_v<T>) {
-    double most = 0;
-    for (const T c : cost.cost) {
-      const double x = std::abs(static_cast<double>(c));
-      if (x <= std::numeric_limits<double>::max()) most = std::max(most, x);
-    }
+    const double most = largest_of(cost.cost.data(), static_cast<Index>(cost.cost.size()));
     // Prices may move by many costs where pairs are missing: spend a few bits on room for them.
     exponent = exponent_for(most) - 4;
   }
