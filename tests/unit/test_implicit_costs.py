@@ -37,13 +37,14 @@ def terms():
     return Terms([(t, r.integers(0, 7, 900), r.uniform(0, 2, 900)) for t in tables])
 
 
+@pytest.mark.parametrize("method", ["auto", "exact"])
 @pytest.mark.parametrize("name", ["bound", "terms"])
-def test_same_bits_as_the_dense_matrix(name, request):
+def test_same_bits_as_the_dense_matrix(name, method, request):
     """If this fails, the core evaluates a cost otherwise than `dense` shows it."""
     cost = request.getfixturevalue(name)
     capacity = np.full(40, 25)
-    implicit = transport(cost, capacity, unplaced=100.0, resolution=2.0**30)
-    dense = transport(cost.dense(), capacity, unplaced=100.0, resolution=2.0**30)
+    how = {"method": method, "unplaced": 100.0, "resolution": 2.0**30}
+    implicit, dense = transport(cost, capacity, **how), transport(cost.dense(), capacity, **how)
     assert implicit.status == dense.status == "optimal"
     assert implicit.objective == dense.objective
     assert np.array_equal(implicit.assignment, dense.assignment)

@@ -4,7 +4,9 @@
 
 #include <cstring>
 #include <limits>
+#include <new>
 #include <type_traits>
+#include <vector>
 
 #include "gridcompute/base/simd.hpp"
 #include "gridcompute/base/types.hpp"
@@ -18,6 +20,28 @@ struct Lanes {
   typedef T Signed __attribute__((vector_size(64)));
   typedef U Unsigned __attribute__((vector_size(64)));
 };
+
+template <>
+struct Lanes<float> {
+  static constexpr Index kCount = 16;
+  typedef float Signed __attribute__((vector_size(64)));
+};
+
+// Arrays that begin where a vector does: one that crosses cache lines takes twice as long to load.
+template <class T>
+struct Aligned {
+  using value_type = T;
+  static constexpr std::align_val_t kTo{64};
+
+  Aligned() = default;
+  template <class U>
+  explicit Aligned(const Aligned<U>&) noexcept {}
+  [[nodiscard]] T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kTo)); }
+  void deallocate(T* from, std::size_t) noexcept { ::operator delete(from, kTo); }
+  bool operator==(const Aligned&) const noexcept { return true; }
+};
+template <class T>
+using AlignedVector = std::vector<T, Aligned<T>>;
 
 template <class V, class T>
 GRIDCOMPUTE_INLINE void load(const T* from, V& out) {

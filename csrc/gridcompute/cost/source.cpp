@@ -28,6 +28,14 @@ double CostSource::real_at(Index job, Index slot) const {
   return row[static_cast<std::size_t>(slot)];
 }
 
+void CostSource::reals_at(Index job, std::span<const Slot> slots, double* out) const {
+  for (std::size_t k = 0; k < slots.size(); ++k) out[k] = real_at(job, slots[k]);
+}
+
+double CostSource::sketch(Index, double, float*) const {
+  throw Error(ErrorKind::internal, "cost", -1, "a cost source without sketches was asked for one");
+}
+
 Reach reach_of(const CostSource& cost, Pool& pool) {
   constexpr Index kChunk = 256;
   constexpr double inf = std::numeric_limits<double>::infinity();

@@ -40,6 +40,13 @@ class CostSource {
   [[nodiscard]] virtual bool singles() const noexcept { return true; }
   [[nodiscard]] virtual Cost integer_at(Index job, Index slot) const;
   [[nodiscard]] virtual double real_at(Index job, Index slot) const;
+  virtual void reals_at(Index job, std::span<const Slot> slots, double* out) const;
+
+  // May rows be sketched: read in float32, which halves the bytes and doubles the lanes?
+  [[nodiscard]] virtual bool sketches() const noexcept { return false; }
+  // The costs of a job times `scale`, +inf where forbidden, and how far they may be off, 2^-24 of the largest included;
+  // +inf if this row cannot be sketched. out: (sketch_width(n_slots())), 64-byte aligned; what follows the costs is 0.
+  [[nodiscard]] virtual double sketch(Index job, double scale, float* out) const;
 
   // The matrix itself, row after row, where it is held as int32; else null.
   [[nodiscard]] virtual const std::int32_t* int32() const noexcept { return nullptr; }
@@ -53,6 +60,9 @@ class CostSource {
  private:
   Index n_jobs_, n_slots_;
 };
+
+// n rounded up to whole vectors.
+[[nodiscard]] constexpr Index sketch_width(Index n) noexcept { return (n + 15) / 16 * 16; }
 
 // What only a look at every cost can tell, where known_bound() does not.
 struct Reach {

@@ -1,6 +1,7 @@
 #include "gridcompute/cost/terms.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "gridcompute/base/simd.hpp"
@@ -9,98 +10,161 @@ namespace gridcompute {
 
 namespace {
 
+constexpr Index kAtOnce = 4;           // terms summed in one pass
+constexpr Index kTwins = 1 << 24;      // entries of all tables at most that get twins in float32,
+constexpr Index kReads = 8;            // and each of them must serve for so many costs
+constexpr double kLargest = 0x1p100;   // of a sketch's factors
+constexpr double kRounding = 0x1p-24;  // of a float32
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+template <class T>
 struct Product {
-  const double* table;
-  double coef;
+  const T* table;
+  T coef;
 };
 
-// The first one to four terms at once: what is not written is not read again. The same sums, left to right.
-template <int kTerms>
-GRIDCOMPUTE_INLINE void sum_of(const Product* p, Index n, double* GRIDCOMPUTE_RESTRICT out) {
-  const double *a = p[0].table, *b = p[1].table, *c = p[2].table, *d = p[3].table;
-  const double w = p[0].coef, x = p[1].coef, y = p[2].coef, z = p[3].coef;
-  for (Index s = 0; s < n; ++s) {
-    double sum = w * a[s];
+// The same sums, left to right, but what is not written is not read again.
+template <int kTerms, class T>
+GRIDCOMPUTE_INLINE void sum_of(const Product<T>* p, Index n, bool more, T* GRIDCOMPUTE_RESTRICT out) {
+  const T *a = p[0].table, *b = p[1].table, *c = p[2].table, *d = p[3].table;
+  const T w = p[0].coef, x = p[1].coef, y = p[2].coef, z = p[3].coef;
+  const auto rest = [&](T sum, Index s) GRIDCOMPUTE_FORCED {
     if constexpr (kTerms > 1) sum += x * b[s];
     if constexpr (kTerms > 2) sum += y * c[s];
     if constexpr (kTerms > 3) sum += z * d[s];
-    out[s] = sum;
+    return sum;
+  };
+  if (more) {
+    for (Index s = 0; s < n; ++s) out[s] = rest(out[s] + w * a[s], s);
+  } else {
+    for (Index s = 0; s < n; ++s) out[s] = rest(w * a[s], s);
   }
 }
 
-GRIDCOMPUTE_CLONES void first(const Product* p, Index terms, Index n, double* GRIDCOMPUTE_RESTRICT out) {
+// One to four terms at once; `more`: added to what is there.
+template <class T>
+GRIDCOMPUTE_INLINE void sum_all(const Product<T>* p, Index terms, Index n, bool more, T* GRIDCOMPUTE_RESTRICT out) {
   switch (terms) {
     case 1:
-      sum_of<1>(p, n, out);
-      break;
+      return sum_of<1>(p, n, more, out);
     case 2:
-      sum_of<2>(p, n, out);
-      break;
+      return sum_of<2>(p, n, more, out);
     case 3:
-      sum_of<3>(p, n, out);
-      break;
+      return sum_of<3>(p, n, more, out);
     default:
-      sum_of<4>(p, n, out);
-      break;
+      return sum_of<4>(p, n, more, out);
   }
 }
 
-GRIDCOMPUTE_CLONES void add_one(const double* table, double coef, Index n, double* GRIDCOMPUTE_RESTRICT out) {
-  for (Index s = 0; s < n; ++s) out[s] += coef * table[s];
+GRIDCOMPUTE_CLONES void sum(const Product<double>* p, Index terms, Index n, bool more,
+                            double* GRIDCOMPUTE_RESTRICT out) {
+  sum_all(p, terms, n, more, out);
+}
+
+GRIDCOMPUTE_CLONES void sum(const Product<float>* p, Index terms, Index n, bool more, float* GRIDCOMPUTE_RESTRICT out) {
+  sum_all(p, terms, n, more, out);
+}
+
+// product(t) for each term, summed into out.
+template <class T, class At>
+GRIDCOMPUTE_INLINE void sum_products(Index terms, Index n, T* GRIDCOMPUTE_RESTRICT out, const At& product) {
+  for (Index from = 0; from < terms; from += kAtOnce) {
+    const Index count = std::min(kAtOnce, terms - from);
+    Product<T> p[kAtOnce] = {};
+    for (Index t = 0; t < count; ++t) p[t] = product(from + t);
+    sum(p, count, n, from > 0, out);
+  }
 }
 
 // -inf and NaN come only from an infinite table entry: forbidden, like +inf.
 GRIDCOMPUTE_CLONES void forbid(Index n, double* GRIDCOMPUTE_RESTRICT out) {
-  constexpr double inf = std::numeric_limits<double>::infinity();
-  for (Index s = 0; s < n; ++s) out[s] = std::fabs(out[s]) < inf ? out[s] : inf;
+  for (Index s = 0; s < n; ++s) out[s] = std::fabs(out[s]) < kInfinity ? out[s] : kInfinity;
 }
 
-// The largest finite |x|.
-double reach(const double* x, Index n) {
-  double most = 0;
+struct Extent {
+  double most = 0;     // the largest finite |x|
+  bool finite = true;  // every x
+};
+
+GRIDCOMPUTE_CLONES Extent extent(const double* x, Index n) {
+  constexpr auto inf = std::bit_cast<std::int64_t>(kInfinity);
+  std::int64_t most = 0, odd = 0;  // without their signs doubles are in the order of their bits
   for (Index k = 0; k < n; ++k) {
-    const double a = std::fabs(x[k]);
-    most = a > most && a < std::numeric_limits<double>::infinity() ? a : most;
+    const std::int64_t size = std::bit_cast<std::int64_t>(x[k]) & std::numeric_limits<std::int64_t>::max();
+    const std::int64_t finite = size < inf ? size : 0;
+    odd |= size ^ finite;
+    most = finite > most ? finite : most;
   }
-  return most;
-}
-
-bool all_finite(const double* x, Index n) {
-  return std::all_of(x, x + n, [](double v) { return std::fabs(v) < std::numeric_limits<double>::infinity(); });
+  return {std::bit_cast<double>(most), odd == 0};
 }
 
 }  // namespace
 
 TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots)
     : CostSource(n_jobs, n_slots), terms_(std::move(terms)), bound_(0) {
+  Index entries = 0;
   for (const Term& t : terms_) {
-    finite_ = finite_ && all_finite(t.table, t.n_keys * n_slots) && (t.coef == nullptr || all_finite(t.coef, n_jobs));
-    bound_ += (t.coef != nullptr ? reach(t.coef, n_jobs) : 1.0) * reach(t.table, t.n_keys * n_slots);
+    const Extent table = extent(t.table, t.n_keys * n_slots);
+    const Extent coef = t.coef != nullptr ? extent(t.coef, n_jobs) : Extent{1.0, true};
+    finite_ = finite_ && table.finite && coef.finite;
+    bound_ += coef.most * table.most;
+    entries += t.n_keys * n_slots;
   }
   // Finite products may still overflow together.
   finite_ = finite_ && bound_ < std::numeric_limits<double>::max() / 2;
   bound_ *= 1 + 1e-12;  // the roundings of this sum, and of the costs'
+  if (entries > 0 && entries <= std::min(kTwins, n_jobs * n_slots / kReads)) {
+    for (const Term& t : terms_) twins_.push_back(twin(t));
+  }
+}
+
+TermsCost::Twin TermsCost::twin(const Term& term) const {
+  const Index n = n_slots(), width = sketch_width(n);
+  const auto keys = static_cast<std::size_t>(term.n_keys);
+  Twin out{AlignedVector<float>(keys * static_cast<std::size_t>(width), 0.0F), std::vector<double>(keys),
+           std::vector<std::uint8_t>(keys)};
+  for (Index k = 0; k < term.n_keys; ++k) {
+    const double* row = term.table + k * n;
+    const Extent all = extent(row, n);
+    int exponent = 0;
+    std::frexp(all.most, &exponent);
+    out.unit[k] = std::ldexp(1.0, exponent);
+    out.forbids[k] = all.finite ? 0 : 1;
+    for (Index s = 0; s < n; ++s) out.table[k * width + s] = static_cast<float>(row[s] / out.unit[k]);
+  }
+  return out;
 }
 
 void TermsCost::reals(Rows rows, double* out) const {
-  const Index n = n_slots(), m = static_cast<Index>(terms_.size());
+  const Index n = n_slots();
   for (Index k = 0; k < rows.count; ++k, out += n) {
     const Index job = rows[k];
-    const auto product = [&](Index t) {
+    sum_products(static_cast<Index>(terms_.size()), n, out, [&](Index t) {
       const Term& term = terms_[t];
-      return Product{term.table + (term.key != nullptr ? term.key[job] * n : 0),
-                     term.coef != nullptr ? term.coef[job] : 1.0};
-    };
-    constexpr Index kFirst = 4;
-    Product at[kFirst] = {};
-    for (Index t = 0; t < std::min(kFirst, m); ++t) at[t] = product(t);
-    first(at, m, n, out);
-    for (Index t = kFirst; t < m; ++t) {
-      const Product p = product(t);
-      add_one(p.table, p.coef, n, out);
-    }
+      return Product<double>{term.table + (term.key != nullptr ? term.key[job] * n : 0),
+                             term.coef != nullptr ? term.coef[job] : 1.0};
+    });
     if (!finite_) forbid(n, out);
   }
+}
+
+double TermsCost::sketch(Index job, double scale, float* out) const {
+  const Index width = sketch_width(n_slots()), terms = static_cast<Index>(terms_.size());
+  double sum = 0;
+  bool possible = true;
+  sum_products(terms, width, out, [&](Index t) {
+    const Term& term = terms_[t];
+    const Twin& twin = twins_[t];
+    const Index key = term.key != nullptr ? term.key[job] : 0;
+    const double a = (term.coef != nullptr ? term.coef[job] : 1.0) * scale * twin.unit[key];
+    sum += std::fabs(a);
+    const bool fits = std::fabs(a) < kLargest;
+    const float coef = fits ? static_cast<float>(a) : 0.0F;
+    possible &= fits && (twin.forbids[key] == 0 || coef > 0);  // inf times 0 or less is not inf
+    return Product<float>{twin.table.data() + key * width, coef};
+  });
+  // One rounding more for a sum with what was made of it, one for this sum; factors too small for a float are below 1.
+  return possible ? static_cast<double>(terms + 5) * kRounding * sum + 1.0 : kInfinity;
 }
 
 double TermsCost::real_at(Index job, Index slot) const {
@@ -111,8 +175,20 @@ double TermsCost::real_at(Index job, Index slot) const {
                            term.table[(term.key != nullptr ? term.key[job] * n_slots() : 0) + slot];
     sum = t == 0 ? product : sum + product;
   }
-  constexpr double inf = std::numeric_limits<double>::infinity();
-  return std::fabs(sum) < inf ? sum : inf;
+  return std::fabs(sum) < kInfinity ? sum : kInfinity;
+}
+
+void TermsCost::reals_at(Index job, std::span<const Slot> slots, double* out) const {
+  for (std::size_t t = 0; t < terms_.size(); ++t) {
+    const Term& term = terms_[t];
+    const double coef = term.coef != nullptr ? term.coef[job] : 1.0;
+    const double* row = term.table + (term.key != nullptr ? term.key[job] * n_slots() : 0);
+    for (std::size_t k = 0; k < slots.size(); ++k) {
+      const double product = coef * row[slots[k]];
+      out[k] = t == 0 ? product : out[k] + product;
+    }
+  }
+  for (std::size_t k = 0; k < slots.size(); ++k) out[k] = std::fabs(out[k]) < kInfinity ? out[k] : kInfinity;
 }
 
 }  // namespace gridcompute

@@ -3,10 +3,15 @@
 // Evaluated left to right, each product rounded, then each sum, without fused multiply-add (the build says
 // -ffp-contract=off): the bits are numpy's bits. A result that is not finite forbids the pair, so a table's +inf
 // forbids under any coefficient, 0 and negative ones included.
+//
+// Sketches come from twins of the tables in float32, each row divided by a power of two that brings it into [-1, 1]:
+// with a = coef * scale * that power, K terms are off by less than (K + 3) * 2^-24 * sum |a|, for the roundings of a,
+// of the entry, of their product, and of K - 1 sums.
 #pragma once
 
 #include <vector>
 
+#include "gridcompute/base/lanes.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute {
@@ -25,10 +30,21 @@ class TermsCost final : public CostSource {
   [[nodiscard]] bool real() const noexcept override { return true; }
   void reals(Rows rows, double* out) const override;
   [[nodiscard]] double real_at(Index job, Index slot) const override;
+  void reals_at(Index job, std::span<const Slot> slots, double* out) const override;
+  [[nodiscard]] bool sketches() const noexcept override { return !twins_.empty(); }
+  [[nodiscard]] double sketch(Index job, double scale, float* out) const override;
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }
 
  private:
+  struct Twin {
+    AlignedVector<float> table;         // (n_keys, sketch_width(n_slots))
+    std::vector<double> unit;           // (n_keys): what its rows are divided by
+    std::vector<std::uint8_t> forbids;  // (n_keys): some entry is +inf
+  };
+  [[nodiscard]] Twin twin(const Term& term) const;
+
   std::vector<Term> terms_;
+  std::vector<Twin> twins_;  // of all terms, or none
   double bound_;
   bool finite_ = true;  // no pair is forbidden
 };

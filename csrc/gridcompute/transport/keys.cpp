@@ -1,7 +1,6 @@
 #include "gridcompute/transport/keys.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "gridcompute/base/error.hpp"
@@ -11,9 +10,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-// Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51, and vectorised
-// on every instruction set, unlike a conversion to int64.
-constexpr double kRound = 6755399441055744.0;
 constexpr double kMostReal = 0x1p900;
 constexpr double kRoundable = 2251799813685248.0;  // 2^51
 
@@ -23,7 +19,7 @@ GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* 
   std::int64_t inexact = 0, invalid = 0;
   for (Index s = 0; s < n; ++s) {
     const double x = in[s] * scale, shifted = x + kRound, size = std::fabs(x);
-    const std::int64_t key = std::bit_cast<std::int64_t>(shifted) - std::bit_cast<std::int64_t>(kRound);
+    const Cost key = integer_of(shifted);
     const bool finite = std::fabs(in[s]) < inf;  // of the cost: a resolution too fine may push x out of range
     inexact |= static_cast<std::int64_t>(finite && shifted - kRound != x);
     invalid |= static_cast<std::int64_t>(!(in[s] > -inf));

@@ -1,25 +1,18 @@
 #include "gridcompute/transport/look.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <limits>
 #include <type_traits>
 
 #include "gridcompute/base/lanes.hpp"
+#include "gridcompute/transport/keys.hpp"
 
 namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
-
-GRIDCOMPUTE_INLINE Cost key_of(double shifted) {
-  return static_cast<Cost>(std::bit_cast<std::uint64_t>(shifted) - std::bit_cast<std::uint64_t>(kRound));
-}
-
-constexpr Cost kInfinite = static_cast<Cost>(std::bit_cast<std::uint64_t>(std::numeric_limits<double>::infinity()) -
-                                             std::bit_cast<std::uint64_t>(kRound));
+constexpr Cost kInfinite = integer_of(std::numeric_limits<double>::infinity());
 
 template <class T>
 GRIDCOMPUTE_INLINE T least(const T* row, const T* up, Index n, T low) {
@@ -128,7 +121,7 @@ GRIDCOMPUTE_INLINE Cost least_real(const double* GRIDCOMPUTE_RESTRICT cost, doub
                                    const Cost* GRIDCOMPUTE_RESTRICT up, Index n, Cost low,
                                    Cost* GRIDCOMPUTE_RESTRICT key) {
   for (Index s = 0; s < n; ++s) {
-    Cost k = key_of(cost[s] * scale + kRound);
+    Cost k = integer_of(cost[s] * scale + kRound);
     k = k < kInfinite ? k : kForbidden;
     key[s] = k;
     const Cost v = k + up[s];
@@ -141,7 +134,7 @@ GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double
   Cost low = all.low, high = all.high, inexact = 0;
   for (Index s = 0; s < n; ++s) {
     const double x = cost[s] * scale, shifted = x + kRound;
-    const Cost key = key_of(shifted), finite = key == kInfinite ? 0 : key;
+    const Cost key = integer_of(shifted), finite = key == kInfinite ? 0 : key;
     low = finite < low ? finite : low;
     high = finite > high ? finite : high;
     inexact |= static_cast<Cost>(key != kInfinite && shifted - kRound != x);

@@ -1,9 +1,9 @@
 // One look at a row of keys: what its cheapest class can cost within the box, and which classes may be that.
 //
 // Plain loops for the compiler, once for each instruction set. Int32 sums may wrap; scan.cpp tells afterwards. Real
-// costs become keys on the way: adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits, exact
-// for |x| < 2^51. That maps doubles to integers in order, so what is out of range shows in the extremes: +inf alone has
-// kInfinite, NaN and what is below -2^52 lie above that, what is above 2^51 below it.
+// costs become keys on the way, by kRound of keys.hpp. That maps doubles to integers in order, so what is out of range
+// shows in the extremes: +inf alone has kInfinite, NaN and what is below -2^52 lie above that, what is above 2^51
+// below.
 #pragma once
 
 #include <span>

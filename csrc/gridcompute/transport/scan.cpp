@@ -4,10 +4,12 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <type_traits>
 #include <unordered_map>
 
 #include "gridcompute/transport/look.hpp"
+#include "gridcompute/transport/sketch.hpp"
 
 namespace gridcompute::transport {
 
@@ -71,12 +73,13 @@ std::int32_t find_list(const Groups& in, const std::vector<Index>& begin, std::u
 template <class T>
 class ChunkScanner {
  public:
-  ChunkScanner(const Scan& how, const Level& level, const Box& box, Restricted& out)
-      : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_) {
+  ChunkScanner(const Scan& how, const Level& level, const Box& box, bool inexact, Restricted& out)
+      : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_), inexact_(inexact) {
     for (Index s = 0; s < n_; ++s) {
       up_[s] = static_cast<T>(box.center[s] + box.up[s]);
       down_[s] = static_cast<T>(box.center[s] - box.down[s]);
     }
+    if (std::is_same_v<T, Cost> && Sketch::serves(how.keys)) sketch_.emplace(how.keys, box);
   }
 
   void run(Index begin, Index end, Piece& piece) const {
@@ -85,13 +88,15 @@ class ChunkScanner {
     std::vector<Look<T>> looks(static_cast<std::size_t>(block));
     Buffer buffer;
     buffer.kept.resize(static_cast<std::size_t>(n_ + 1));
-    for (Index b = begin; b < end; b += block) {
-      const Index count = std::min(block, end - b);
+    for (Index b = begin, count = 0; b < end; b += count) {
+      if constexpr (std::is_same_v<T, Cost>) b = settle_sketched(b, end, piece, buffer);
+      count = std::min(block, end - b);
       for (Index k = 0; k < count; ++k) looks[k].low = outside(level_.row(b + k), piece.seen);
       const T* rows = look(b, count, buffer, looks.data(), piece.seen);
       for (Index k = 0; k < count; ++k) {
         if (std::is_same_v<T, std::int32_t> && b + count + k < end) fetch(narrow_row(b + count + k));
-        settle(b + k, std::is_same_v<T, Cost> ? rows + k * n_ : narrow_row(b + k), looks[k], piece, buffer);
+        const T* row = std::is_same_v<T, Cost> ? rows + k * n_ : narrow_row(b + k);
+        settle(b + k, WholeRow{row}, looks[k], piece, buffer);
       }
     }
   }
@@ -103,7 +108,44 @@ class ChunkScanner {
     std::vector<Slot> kept;
     std::vector<Index> begins;   // of the piece's groups, if shared
     std::vector<Cost> furthest;  // of them: max of key + down
+    Sketch::Scratch scratch;
+    Kept sketched;
+    Index sketches = 0, failures = 0;
   };
+
+  // What is to be known of a row beside its look: all its keys, or those of the classes kept.
+  struct WholeRow {
+    const T* keys;
+    [[nodiscard]] Cost only(Slot s) const { return static_cast<Cost>(keys[s]); }
+    [[nodiscard]] bool hopeless(Index n) const {
+      return std::none_of(keys, keys + n, [](T key) { return static_cast<Cost>(key) < kForbidden; });
+    }
+  };
+  struct KeptRow {
+    const Kept* kept;
+    [[nodiscard]] Cost only(Slot) const { return kept->key.front(); }
+    [[nodiscard]] bool hopeless(Index) const { return kept->low >= kForbidden / 4; }
+  };
+
+  // From b on, as long as sketches tell enough; the first row that is still to be looked at. Costs that may be exact
+  // keys have to be read whole, to tell.
+  Index settle_sketched(Index b, Index end, Piece& piece, Buffer& buffer) const {
+    if (!sketch_ || !(piece.seen.inexact || inexact_)) return b;
+    constexpr Index kTries = 16;  // and then three of four have to tell enough
+    while (b < end && 4 * buffer.failures <= buffer.sketches + kTries) {
+      ++buffer.sketches;
+      const Index job = level_.row(b);
+      if (!sketch_->look(job, outside(job, piece.seen), buffer.scratch, buffer.sketched)) {
+        ++buffer.failures;
+        break;
+      }
+      const Kept& kept = buffer.sketched;
+      const auto first = static_cast<std::uint64_t>(kept.slot.empty() ? 0 : kept.slot.front());
+      settle(b++, KeptRow{&kept}, Look<Cost>{kept.low, kept.next, (first << kCountBits<Cost>)+kept.slot.size()}, piece,
+             buffer);
+    }
+    return b;
+  }
 
   // The int32 matrix's own row, for T = int32.
   [[nodiscard]] const T* narrow_row(Index k) const {
@@ -160,7 +202,8 @@ class ChunkScanner {
     return static_cast<T>(std::min<Cost>(v, std::numeric_limits<T>::max()));
   }
 
-  void settle(Index k, const T* row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
+  template <class Row>
+  void settle(Index k, const Row& row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
     const Index job = level_.row(k);
     const Cost weight = how_.keys.problem().weight(job);
     Cost next = seen.next == std::numeric_limits<T>::max() ? kForbidden : static_cast<Cost>(seen.next);
@@ -177,14 +220,13 @@ class ChunkScanner {
     next = std::min(next, kForbidden);
     // Prices are below kForbidden / 2, so nothing less tells that a row may have nothing allowed; the row itself does.
     if ((seen.count() == 0 && !out_too) ||
-        (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden &&
-         std::none_of(row, row + n_, [](T key) { return static_cast<Cost>(key) < kForbidden; }))) {
+        (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden && row.hopeless(n_))) {
       if (piece.hopeless < 0) piece.hopeless = k;
       return;
     }
     if (seen.count() + (out_too ? 1 : 0) == 1) {
       const Slot s = out_too ? static_cast<Slot>(n_) : seen.only();
-      const Cost key = out_too ? left_out : static_cast<Cost>(row[s]);
+      const Cost key = out_too ? left_out : row.only(s);
       out_.where[k] = s;
       out_.slack[k] = floor_float(next - (key + box_.center[s]));
       piece.fixed[s] += weight;
@@ -194,15 +236,28 @@ class ChunkScanner {
     group(k, row, seen, out_too, left_out, next, weight, piece, buffer);
   }
 
-  void group(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
-             Piece& piece, Buffer& buffer) const {
-    if (how_.share && join_recent(k, row, seen, out_too, left_out, next, weight, piece, buffer)) return;
-    const Index start = static_cast<Index>(piece.slot.size());
-    const Index found = list_kept(row, down_.data(), n_, seen.low, buffer.kept.data());
+  void list(const WholeRow& row, T low, Piece& piece, Buffer& buffer) const {
+    const Index found = list_kept(row.keys, down_.data(), n_, low, buffer.kept.data());
     for (Index c = 0; c < found; ++c) {
       piece.slot.push_back(buffer.kept[c]);
-      piece.key.push_back(static_cast<Cost>(row[buffer.kept[c]]));
+      piece.key.push_back(static_cast<Cost>(row.keys[buffer.kept[c]]));
     }
+  }
+
+  void list(const KeptRow& row, T, Piece& piece, Buffer&) const {
+    piece.slot.insert(piece.slot.end(), row.kept->slot.begin(), row.kept->slot.end());
+    piece.key.insert(piece.key.end(), row.kept->key.begin(), row.kept->key.end());
+  }
+
+  template <class Row>
+  void group(Index k, const Row& row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
+             Piece& piece, Buffer& buffer) const {
+    constexpr bool whole = std::is_same_v<Row, WholeRow>;
+    if constexpr (whole) {
+      if (how_.share && join_recent(k, row.keys, seen, out_too, left_out, next, weight, piece, buffer)) return;
+    }
+    const Index start = static_cast<Index>(piece.slot.size());
+    list(row, seen.low, piece, buffer);
     if (out_too) piece.slot.push_back(static_cast<Slot>(n_)), piece.key.push_back(left_out);
     const auto size = static_cast<std::int32_t>(static_cast<Index>(piece.slot.size()) - start);
     const Cost first = piece.key[start];
@@ -216,11 +271,11 @@ class ChunkScanner {
       if (g >= 0) {
         piece.slot.resize(static_cast<std::size_t>(start));
         piece.key.resize(static_cast<std::size_t>(start));
-        piece.recent[signature(row, seen)] = g;
+        if constexpr (whole) piece.recent[signature(row.keys, seen)] = g;
         enlist(k, g, weight, next, piece);
         return;
       }
-      piece.recent[signature(row, seen)] = static_cast<std::int32_t>(piece.size.size());
+      if constexpr (whole) piece.recent[signature(row.keys, seen)] = static_cast<std::int32_t>(piece.size.size());
       piece.table.emplace(h, static_cast<std::int32_t>(piece.size.size()));
       buffer.begins.push_back(start);
       Cost furthest = std::numeric_limits<Cost>::min();
@@ -279,6 +334,8 @@ class ChunkScanner {
   Restricted& out_;
   Index n_;
   std::vector<T> up_, down_;
+  std::optional<Sketch> sketch_;
+  bool inexact_;  // some key is known to be
 };
 
 // Piece groups -> groups of the whole, in chunk order; the first group of each chunk.
@@ -375,7 +432,7 @@ void join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& se
 template <class T>
 bool scan_as(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen, bool& wrapped) {
   std::vector<Piece> pieces(static_cast<std::size_t>(Pool::chunks(level.n, kChunk)));
-  const ChunkScanner<T> scanner(how, level, box, out);
+  const ChunkScanner<T> scanner(how, level, box, seen.inexact, out);
   const bool whole = how.pool.for_chunks(
       level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, pieces[chunk]); }, &how.stop);
   if (!whole) return false;
