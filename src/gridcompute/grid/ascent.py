@@ -7,6 +7,11 @@ tried as well, and the best of all is kept: plain subgradients jump about the op
 lies near it. What is known of the slopes outlives a climb: the first steps of the next one, on
 a problem a little smaller, are then as long as the imbalance asks for, not as long as allowed.
 
+Many jobs move alike: at one vector of prices all of them choose the same hours, and at the next all
+choose others. So the first prices come from a walk in which each step looks at one small sample
+in turn: the prices move many times before all jobs have been looked at, as far as in as many looks
+at all, and the longer memory of slopes averages the samples' noise away.
+
 Source: the step is that of Kingma and Ba, "Adam" (2015), projected; averaging as in Polyak and
 Juditsky (1992). Deviations: ascent, geometric step lengths, steps that grow with the price, the
 best kept instead of the last.
@@ -14,25 +19,39 @@ best kept instead of the last.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .. import _core
     from .bound import Rows, Supply
     from .columns import Floats
 
-__all__ = ["Ascent"]
+__all__ = ["WALK", "Ascent", "Memory"]
 
-#: How much of the past the mean slope, its mean square and the average price remember.
-SLOPE_MEMORY, SQUARE_MEMORY, PRICE_MEMORY = 0.9, 0.9, 0.9
+
+class Memory(NamedTuple):
+    """How much of the past the mean slope and its mean square remember."""
+
+    slope: float = 0.9
+    square: float = 0.9
+
+
+#: What a climb with all jobs remembers, and a walk over small samples: with the first, a walk ends
+#: several times further away.
+CLIMB = Memory()
+WALK = Memory(0.95, 0.99)
+#: How much of the past the average price remembers.
+PRICE_MEMORY = 0.9
 #: Part of a row's own price that its step adds to the typical price.
 OWN_PART = 0.1
 #: Steps between two trials of the average.
 TRY_EVERY = 20
+#: Steps of a walk between two looks at the energy block, which take longer than a small sample.
+ENERGY_EVERY = 2
 
 
 class Ascent:
@@ -41,11 +60,12 @@ class Ascent:
     Parameters
     ----------
     rows : Rows
+    memory : Memory
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, memory: Memory = CLIMB) -> None:
         """Nothing is known of any slope."""
-        self._rows = rows
+        self._rows, self._memory = rows, memory
         self._mean = np.zeros_like(rows.scale)
         self._square = np.zeros_like(rows.scale)
         self._steps = 0
@@ -102,13 +122,43 @@ class Ascent:
 
         `missed` is what the jobs that `market` stands for take besides.
         """
-        rows = self._rows
-        slope = self._look(market, supply, y) + missed
+        return self._moved(y, self._look(market, supply, y) + missed, length)
+
+    def walk(
+        self,
+        markets: Sequence[_core.Market],
+        supply: Supply,
+        y: Floats,
+        steps: int,
+        lengths: tuple[float, float],
+        stop: Callable[[float], bool] = lambda _done: False,
+    ) -> Floats:
+        """Climb from `y`, each step with one of `markets` in turn; returns the average price.
+
+        Each of the markets stands for all jobs. No bound is tried.
+        """
+        rows, average = self._rows, y.copy()
+        served = supply.load_kwh
+        for k in range(steps):
+            if k and stop(k / steps):
+                break
+            market = markets[k % len(markets)]
+            if k % ENERGY_EVERY == 0:
+                served = rows.block.minimum(rows.unpack(y).energy).load_kwh
+            slope = rows.slope(rows.use(market, y), y, supply, served)
+            y = self._moved(y, slope, lengths[0] * (lengths[1] / lengths[0]) ** (k / steps))
+            average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
+            self.passes += 1
+        return average
+
+    def _moved(self, y: Floats, slope: Floats, length: float) -> Floats:
+        """The prices a step further along what is known of the slopes."""
+        rows, memory = self._rows, self._memory
         self._steps += 1
-        self._mean += (1 - SLOPE_MEMORY) * (slope - self._mean)
-        self._square += (1 - SQUARE_MEMORY) * (slope * slope - self._square)
-        mean = self._mean / (1 - SLOPE_MEMORY**self._steps)
-        spread = np.sqrt(self._square / (1 - SQUARE_MEMORY**self._steps)) + 1e-9
+        self._mean += (1 - memory.slope) * (slope - self._mean)
+        self._square += (1 - memory.square) * (slope * slope - self._square)
+        mean = self._mean / (1 - memory.slope**self._steps)
+        spread = np.sqrt(self._square / (1 - memory.square**self._steps)) + 1e-9
         unit = rows.scale + OWN_PART * rows.active * np.abs(y)
         new: Floats = np.maximum(y + length * unit * mean / spread, rows.floor)
         return new

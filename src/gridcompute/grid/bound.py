@@ -147,32 +147,36 @@ class Rows:
         np.add.at(load, self.problem.classes.site, busy * self._kwh)
         return self.pack(busy, load, found["data"], found["quota"])
 
+    def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
+        """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
+        taken, offered = self.unpack(use), supply
+        return self.active * self.pack(
+            taken.capacity - offered.accelerators,
+            taken.energy + offered.load_kwh - served_kwh,
+            taken.corridor - offered.data_gb,
+            taken.quota - self._held(taken.quota, self.unpack(y).quota, offered),
+        )
+
+    def _held(self, used: Floats, nu: Floats, supply: Supply) -> Floats:
+        """What quotas offer: a price is a rent above the upper limit, a bonus below the lower."""
+        held = np.clip(used, supply.quota_low_h, supply.quota_h)
+        held = np.where(nu > 0, supply.quota_h, held)
+        return np.where(nu < 0, supply.quota_low_h, held)
+
     def evaluate(self, market: _core.Market, y: Floats, supply: Supply) -> Evaluation:
         """The bound at `y` for the live jobs of `market`, and its slope."""
         prices = self.unpack(y)
         found = market.price(*prices, threads=self.threads)
         energy = self.block.minimum(prices.energy)
-        used = found["quota"]
-        # A quota's price is a rent above its upper limit, a bonus below its lower, nothing between.
-        held = np.clip(used, supply.quota_low_h, supply.quota_h)
-        held = np.where(prices.quota > 0, supply.quota_h, held)
-        held = np.where(prices.quota < 0, supply.quota_low_h, held)
-        busy = found["accelerators"]
-        load = supply.load_kwh.copy()
-        np.add.at(load, self.problem.classes.site, busy * self._kwh)
-        slope = self.pack(
-            busy - supply.accelerators,
-            load - energy.load_kwh,
-            found["data"] - supply.data_gb,
-            used - held,
-        )
+        held = self._held(found["quota"], prices.quota, supply)
+        slope = self.slope(self.market_use(found), y, supply, energy.load_kwh)
         rent = float((prices.capacity * supply.accelerators).sum())
         rent += float((prices.corridor * supply.data_gb).sum())
         rent += float((prices.quota * np.where(prices.quota == 0, 0.0, held)).sum())
         fixed = supply.load_kwh - self.problem.energy.base_load_kwh
         bound = found["total"] - found["margin"] - rent + energy.bound
         bound += float((prices.energy * fixed).sum())
-        return Evaluation(bound, slope * self.active, found["left_out"], found["placed"])
+        return Evaluation(bound, slope, found["left_out"], found["placed"])
 
 
 def market_of(
@@ -205,11 +209,12 @@ def market_of(
     )
 
 
-def sample_of(rows: Int32s, size: Floats, count: int) -> tuple[Int32s, Int32s]:
+def sample_of(rows: Int32s, size: Floats, count: int, offset: float = 0.5) -> tuple[Int32s, Int32s]:
     """About `count` of `rows`, large jobs surely, and how many jobs each stands for.
 
     A job stands for w jobs and is drawn with a probability of 1 / w, evenly along `rows` (the
-    market's own order of shape, origin and release); w is about inverse to its size.
+    market's own order of shape, origin and release); w is about inverse to its size. Samples with
+    other offsets in [0, 1) are of other jobs.
     """
     if len(rows) <= count:
         return rows, np.ones(len(rows), np.int32)
@@ -220,5 +225,5 @@ def sample_of(rows: Int32s, size: Floats, count: int) -> tuple[Int32s, Int32s]:
         unit = share[~sure].sum() / max(count - sure.sum(), 1)
     weight = np.maximum(np.rint(unit / share), 1)
     end = np.cumsum(1 / weight)
-    drawn = (weight == 1) | (np.floor(end + 0.5) > np.floor(end - 1 / weight + 0.5))
+    drawn = (weight == 1) | (np.floor(end + offset) > np.floor(end - 1 / weight + offset))
     return np.ascontiguousarray(rows[drawn]), weight[drawn].astype(np.int32)
