@@ -44,6 +44,11 @@ py::dict stats_of(const flow::Stats& s) {
   out["degenerate_pivots"] = s.degenerate_pivots;
   out["potential_updates"] = s.potential_updates;
   out["priced_blocks"] = s.priced_blocks;
+  out["changed_costs"] = s.changed_costs;
+  out["changed_capacities"] = s.changed_capacities;
+  out["changed_supplies"] = s.changed_supplies;
+  out["dual_pivots"] = s.dual_pivots;
+  out["filled_arcs"] = s.filled_arcs;
   out["kept_tree_arcs"] = s.kept_tree_arcs;
   out["cut_tree_arcs"] = s.cut_tree_arcs;
   out["phases"] = s.phases;
@@ -69,6 +74,14 @@ Ints give(std::vector<std::int64_t>&& values) {
   return Ints(static_cast<py::ssize_t>(kept->size()), kept->data(), owner);
 }
 
+// The same for one that is kept for later solves; Python freezes it.
+Ints share(const std::shared_ptr<const std::vector<std::int64_t>>& values) {
+  auto* kept = new std::shared_ptr<const std::vector<std::int64_t>>(values);
+  const py::capsule owner(kept,
+                          [](void* p) { delete static_cast<std::shared_ptr<const std::vector<std::int64_t>>*>(p); });
+  return Ints(static_cast<py::ssize_t>(values->size()), values->data(), owner);
+}
+
 flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                          const std::optional<Ints>& lower) {
   flow::Problem p;
@@ -79,17 +92,14 @@ flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacit
 }
 
 py::dict solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
-               const std::optional<Ints>& lower, const std::string& method, const std::optional<Ints>& start_flow,
-               const flow::Kept* start_kept, std::optional<double> time_limit, py::object progress) {
+               const std::optional<Ints>& lower, const std::string& method, const flow::Kept* start,
+               std::optional<double> time_limit, py::object progress) {
   const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
-  flow::Start start;
-  start.flow = view_or_none(start_flow);
-  start.kept = start_kept;
   Guard guard(time_limit, std::move(progress));
   flow::Result r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), start, stop); });
   py::dict out;
   out["status"] = name_of(r.status);
-  out["flow"] = give(std::move(r.flow));
+  out["flow"] = share(r.kept.flow);
   out["potentials"] = give(std::move(r.potential));
   out["objective"] = to_int(r.objective);
   out["cut"] = give(std::move(r.cut));
@@ -149,11 +159,10 @@ py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const 
 }  // namespace
 
 void bind_flow(py::module_& m) {
-  py::class_<flow::Kept>(m, "FlowKept");  // opaque: what warm starts need beside the flow
+  py::class_<flow::Kept>(m, "FlowKept");  // opaque: what warm starts need
   m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
-        py::arg("lower").noconvert(), py::arg("method"), py::arg("start_flow").noconvert(), py::arg("start_kept"),
-        py::arg("time_limit"), py::arg("progress"));
+        py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("time_limit"), py::arg("progress"));
   m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(), py::arg("capacity").noconvert(),
         py::arg("cost").noconvert(), py::arg("supply").noconvert(), py::arg("lower").noconvert(), py::arg("status"),
         py::arg("flow").noconvert(), py::arg("potentials").noconvert(), py::arg("cut").noconvert(),

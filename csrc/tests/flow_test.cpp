@@ -51,13 +51,13 @@ Instance random_instance(std::mt19937& r, int nodes, int arcs) {
 bool proved(const Instance& x, const Result& r) {
   switch (r.status) {
     case Status::optimal: {
-      const auto report = certificate::check_optimal(x.claim(), r.flow, r.potential);
+      const auto report = certificate::check_optimal(x.claim(), r.flow(), r.potential);
       return report.valid && report.objective == r.objective;
     }
     case Status::infeasible:
       return certificate::check_cut(x.claim(), r.cut).valid;
     case Status::unbounded:
-      return certificate::check_feasible(x.claim(), r.flow).valid && certificate::check_cycle(x.claim(), r.cycle).valid;
+      return certificate::check_feasible(x.claim(), r.flow()).valid && certificate::check_cycle(x.claim(), r.cycle).valid;
     default:
       return false;
   }
@@ -71,8 +71,8 @@ TEST(flow_methods_agree_and_prove_what_they_say) {
   for (int k = 0; k < 1500; ++k) {
     const Instance x = random_instance(r, 1 + k % 9, k % 31);
     Stop stop;
-    const Result a = solve(x.problem(), Method::network_simplex, {}, stop);
-    const Result b = solve(x.problem(), Method::cost_scaling, {}, stop);
+    const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
     CHECK(proved(x, a));
     CHECK(proved(x, b));
     CHECK(a.status == b.status);
@@ -88,7 +88,7 @@ TEST(flow_warm_starts_change_nothing_but_speed) {
   for (int k = 0; k < 600; ++k) {
     Instance x = random_instance(r, 2 + k % 8, 4 + k % 30);
     Stop stop;
-    const Result before = solve(x.problem(), k % 2 == 0 ? Method::network_simplex : Method::cost_scaling, {}, stop);
+    const Result before = solve(x.problem(), k % 2 == 0 ? Method::network_simplex : Method::cost_scaling, nullptr, stop);
     const Instance y = random_instance(r, 2 + k % 8, 4 + k % 30);
     switch (k % 4) {
       case 0:
@@ -104,9 +104,8 @@ TEST(flow_warm_starts_change_nothing_but_speed) {
         x = y;
         break;
     }
-    const Start start{before.flow, &before.kept};
-    const Result warm = solve(x.problem(), Method::network_simplex, start, stop);
-    const Result cold = solve(x.problem(), Method::network_simplex, {}, stop);
+    const Result warm = solve(x.problem(), Method::network_simplex, &before.kept, stop);
+    const Result cold = solve(x.problem(), Method::network_simplex, nullptr, stop);
     CHECK(proved(x, warm));
     CHECK(warm.status == cold.status);
     if (cold.status == Status::optimal) CHECK(warm.objective == cold.objective);
@@ -119,8 +118,9 @@ void check_tree(const Instance& x, bool crash) {
   const Survey s = survey(p);
   if (!s.balanced || s.unbounded_arcs || (crash && s.negative_costs)) return;
   const auto shape = topology(p, s, nullptr);
-  const auto net = network<Int>(p, s, *shape);
-  Simplex<Int> tree(net, crash ? shortest_path_forest(net).basis : Basis{});
+  auto net = network(given<Int>(p, s), s, *shape);
+  const Basis start = crash ? shortest_path_forest(net).basis : Basis{};
+  Simplex<Int> tree(std::move(net), start);
   CHECK(tree.holds());
   Stop stop;
   (void)tree.run(stop);
@@ -155,7 +155,7 @@ TEST(flow_narrow_hands_over_to_wide) {
     x.cost.push_back(Range<std::int32_t>::kMaxCost);
   }
   Stop stop;
-  const Result r = solve(x.problem(), Method::network_simplex, {}, stop);
+  const Result r = solve(x.problem(), Method::network_simplex, nullptr, stop);
   CHECK(r.status == Status::optimal);
   CHECK(r.stats.bits == 64);
   CHECK(r.objective == static_cast<Wide>(Range<std::int32_t>::kMaxCost) * 5 * (n - 1));
@@ -169,21 +169,21 @@ TEST(flow_ranges_at_the_bound_and_one_past) {
   x.cost = {most_cost, -most_cost};
   x.supply = {1, 0, -1};
   Stop stop;
-  CHECK(proved(x, solve(x.problem(), Method::network_simplex, {}, stop)));
+  CHECK(proved(x, solve(x.problem(), Method::network_simplex, nullptr, stop)));
   x.cost[0] = most_cost + 1;
-  CHECK_THROWS(solve(x.problem(), Method::network_simplex, {}, stop), Error);
+  CHECK_THROWS(solve(x.problem(), Method::network_simplex, nullptr, stop), Error);
   x.cost = {3, 4};
   x.supply = {most_flow, 0, -most_flow};
-  const Result r = solve(x.problem(), Method::network_simplex, {}, stop);
+  const Result r = solve(x.problem(), Method::network_simplex, nullptr, stop);
   CHECK(proved(x, r) && r.objective == static_cast<Wide>(most_flow) * 7);
-  CHECK(proved(x, solve(x.problem(), Method::cost_scaling, {}, stop)));
+  CHECK(proved(x, solve(x.problem(), Method::cost_scaling, nullptr, stop)));
   x.supply = {most_flow + 1, 0, -most_flow - 1};
-  CHECK_THROWS(solve(x.problem(), Method::network_simplex, {}, stop), Error);
+  CHECK_THROWS(solve(x.problem(), Method::network_simplex, nullptr, stop), Error);
   x.supply = {1, 0, -1};
   x.cost = {CostScaling::largest_cost(3), 1};
-  CHECK(proved(x, solve(x.problem(), Method::cost_scaling, {}, stop)));
+  CHECK(proved(x, solve(x.problem(), Method::cost_scaling, nullptr, stop)));
   ++x.cost[0];
-  CHECK_THROWS(solve(x.problem(), Method::cost_scaling, {}, stop), Error);
+  CHECK_THROWS(solve(x.problem(), Method::cost_scaling, nullptr, stop), Error);
 }
 
 TEST(flow_certificate_refuses_what_is_wrong) {
@@ -191,20 +191,20 @@ TEST(flow_certificate_refuses_what_is_wrong) {
   x.tail = {0, 0, 1}, x.head = {1, 2, 2}, x.lower = {0, 0, 0}, x.capacity = {3, 2, 9}, x.cost = {1, 4, 1};
   x.supply = {4, 0, -4};
   Stop stop;
-  const Result r = solve(x.problem(), Method::network_simplex, {}, stop);
+  const Result r = solve(x.problem(), Method::network_simplex, nullptr, stop);
   CHECK(proved(x, r));
   for (std::size_t e = 0; e < 3; ++e) {
-    auto flow = r.flow;
+    auto flow = r.flow();
     ++flow[e];
     CHECK(!certificate::check_optimal(x.claim(), flow, r.potential).valid);
   }
-  auto dear = r.flow;  // feasible, but not cheapest
+  auto dear = r.flow();  // feasible, but not cheapest
   dear[0] -= 1, dear[2] -= 1, dear[1] += 1;
   CHECK(certificate::check_feasible(x.claim(), dear).valid);
   CHECK(!certificate::check_optimal(x.claim(), dear, r.potential).valid);
   auto shifted = r.potential;
   shifted[1] += 100;
-  CHECK(!certificate::check_optimal(x.claim(), r.flow, shifted).valid);
+  CHECK(!certificate::check_optimal(x.claim(), r.flow(), shifted).valid);
   const std::vector<Index> cut{0}, twice{0, 0}, none;
   CHECK(!certificate::check_cut(x.claim(), cut).valid);
   CHECK(!certificate::check_cut(x.claim(), twice).valid);
@@ -227,9 +227,9 @@ TEST(flow_stops_when_asked) {
   x.supply[0] = 100, x.supply[n / 2] = -100;
   for (const Method method : {Method::network_simplex, Method::cost_scaling}) {
     Stop stop(1e9, [](const Progress&) { return Stop::Why::stopped; });
-    const Result result = solve(x.problem(), method, {}, stop);
+    const Result result = solve(x.problem(), method, nullptr, stop);
     CHECK(result.status == Status::stopped);
-    CHECK(result.flow.size() == x.tail.size());
+    CHECK(result.flow().size() == x.tail.size());
   }
 }
 

@@ -75,8 +75,7 @@ def min_cost_flow(
     supply: _Ints,
     lower: _Ints | None,
     method: str,
-    start_flow: _Ints | None,
-    start_kept: FlowKept | None,
+    start: FlowKept | None,
     time_limit: float | None,
     progress: Callable[[str, float], bool] | None,
 ) -> dict[str, Any]: ...

@@ -240,10 +240,10 @@ def min_cost_flow(
         _whole("threads", threads, 1, 2**31 - 1)
     limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
     if progress is None:
-        answer = _core.min_cost_flow(*_six(problem), method, *before, limit, None)
+        answer = _core.min_cost_flow(*_six(problem), method, before, limit, None)
     else:
         with progress_hook(progress, "min-cost flow") as hook:
-            answer = _core.min_cost_flow(*_six(problem), method, *before, limit, hook)
+            answer = _core.min_cost_flow(*_six(problem), method, before, limit, hook)
     stats = answer["stats"]
     stats["warm"] = stats["start"] in ("basis", "flow")
     return Flow(
@@ -400,9 +400,9 @@ def _integers(field: str, values: ArrayLike, n_arcs: int | None) -> NDArray[np.i
     return np.ascontiguousarray(array, np.int64)
 
 
-def _start(start: Flow | None, problem: FlowProblem) -> tuple[Any, Any]:
+def _start(start: Flow | None, problem: FlowProblem) -> _core.FlowKept | None:
     if start is None:
-        return (None, None)
+        return None
     if not isinstance(start, Flow):
         raise TypeError(f"start must be a Flow or None, not {type(start).__name__}")
     found = (len(start.problem.supply), len(start.problem.tail))
@@ -413,7 +413,7 @@ def _start(start: Flow | None, problem: FlowProblem) -> tuple[Any, Any]:
             f"needed {needed[0]} and {needed[1]}",
             "start",
         )
-    return (start.flow, start.kept)
+    return start.kept
 
 
 def _frozen(array: NDArray[np.int64]) -> NDArray[np.int64]:

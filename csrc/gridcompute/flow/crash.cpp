@@ -10,7 +10,7 @@ namespace gridcompute::flow {
 
 namespace {
 
-// Arcs by head, in order of arcs.
+// Arcs with room by head, in order of arcs.
 template <class Int>
 struct Incoming {
   struct In {
@@ -22,10 +22,11 @@ struct Incoming {
   std::vector<In> arcs;
 
   explicit Incoming(const Network<Int>& net) : start(at(net.n) + 2, 0), arcs(at(net.m())) {
-    for (const Node h : net.head) ++start[at(h) + 2];
+    for (Arc e = 0; e < net.m(); ++e)
+      if (net.cap[at(e)] != 0) ++start[at(net.head[at(e)]) + 2];
     for (Node v = 0; v < net.n; ++v) start[at(v) + 2] += start[at(v) + 1];
     for (Arc e = 0; e < net.m(); ++e)
-      arcs[at(start[at(net.head[at(e)]) + 1]++)] = {net.tail[at(e)], e, net.cost[at(e)]};
+      if (net.cap[at(e)] != 0) arcs[at(start[at(net.head[at(e)]) + 1]++)] = {net.tail[at(e)], e, net.cost[at(e)]};
   }
   [[nodiscard]] std::span<const In> of(Node v) const noexcept {
     return std::span(arcs).subspan(at(start[at(v)]), at(start[at(v) + 1] - start[at(v)]));

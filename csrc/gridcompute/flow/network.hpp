@@ -1,12 +1,15 @@
 // The reduced network every method of this folder works on: one layout, two widths.
 //
-// Lower bounds are 0 (reduce.cpp moved them into the supplies), self-loops and arcs of no capacity are gone, arcs
-// stand sorted by tail (stable, so the order of the caller breaks ties). Ids are 32-bit in both widths: a pricing pass
-// reads two ids and a cost an arc, and half the bytes is nearly half the time.
+// Lower bounds are 0 (reduce.cpp moved them into the supplies), self-loops are gone, arcs stand sorted by tail (stable,
+// so the order of the caller breaks ties). Arcs without room stay: a line that is cut today is back tomorrow.
+// Ids are 32-bit in both widths: a pricing pass reads two ids and a cost an arc, and half the bytes is nearly half the
+// time.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -19,6 +22,11 @@ using Arc = std::int32_t;
 
 inline constexpr Arc kNoArc = -1;
 
+// Arcs by head, in order of arcs: those of v are arc[start[v]] .. arc[start[v + 1] - 1].
+struct ByHead {
+  std::vector<Arc> start, arc;
+};
+
 // The arcs in their order: built once, shared by the solves that start from one another.
 struct Topology {
   Node n = 0;
@@ -26,15 +34,29 @@ struct Topology {
   std::vector<Arc> start;  // arcs of v: [start[v], start[v + 1])
   std::vector<Node> tail, head;
   std::vector<Node> given_tail, given_head;  // of all arcs of the caller, in his order
-  std::vector<Arc> shut;                     // those left out for want of room
+
+  [[nodiscard]] Arc place(Arc given) const;     // of the caller's arc in the order; kNoArc for loops
+  [[nodiscard]] const ByHead& by_head() const;  // made when first asked for, by any thread
+
+ private:
+  mutable std::once_flag asked_;
+  mutable ByHead by_head_;
+};
+
+// Costs and rooms (capacity minus lower bound, cut at `most`) as the caller gave them, in his order.
+template <class Int>
+struct Given {
+  std::shared_ptr<const std::vector<Int>> cost, room;
+  Int most = 0;
 };
 
 template <class Int>
 struct Network {
   Node n = 0;
+  const Topology* shape = nullptr;  // whose are:
   std::span<const Arc> start;
   std::span<const Node> tail, head;
-  std::vector<Int> cost, cap;  // cap > 0
+  std::vector<Int> cost, cap;  // cap >= 0
   std::vector<Int> supply;     // of each node; sums to 0
   Int most_cost = 0;           // max |cost|
 

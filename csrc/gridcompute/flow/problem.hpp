@@ -9,6 +9,8 @@
 //   crash.cpp          a start tree from shortest paths to the sinks
 //   simplex.cpp        network simplex
 //   cost_scaling.cpp   cost scaling
+//   change.cpp         what differs from the problem of an earlier answer
+//   simplex_dual.cpp   its tree taken to this one
 //   solve.cpp          which of them, warm starts, back to the caller's arcs
 //
 // Answers.  optimal: the flow and potentials p with c_e + p[tail] - p[head] >= 0 where x_e < u_e and <= 0 where x_e >
@@ -45,15 +47,16 @@ struct Problem {
 enum class Method { automatic, network_simplex, cost_scaling };
 enum class Status { optimal, infeasible, unbounded, time_limit, stopped };
 
-// What an answer leaves for the next solve: the order of arcs and, after network simplex, the basis in that order.
+template <class Int>
+struct Earlier;  // change.hpp
+
+// What an answer leaves for the next solve: the order of arcs, the flow and, after network simplex, the tree in the
+// width it ended in. Never written to again: any number of solves start from it, at the same time too.
 struct Kept {
   std::shared_ptr<const Topology> topology;
-  Basis basis;
-};
-
-struct Start {
-  std::span<const std::int64_t> flow;  // one an arc, or empty: a cold start
-  const Kept* kept = nullptr;
+  std::shared_ptr<const std::vector<std::int64_t>> flow;
+  std::shared_ptr<const Earlier<std::int32_t>> narrow;
+  std::shared_ptr<const Earlier<std::int64_t>> wide;
 };
 
 struct Stats {
@@ -63,19 +66,24 @@ struct Stats {
   Index pivots = 0, degenerate_pivots = 0, potential_updates = 0, priced_blocks = 0;
   Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;
   Index kept_tree_arcs = 0, cut_tree_arcs = 0;  // of a warm start: as they were; hung anew for want of room
-  Index unserved = 0;                           // units still without a way when stopped
+  Index changed_costs = 0, changed_capacities = 0, changed_supplies = 0;  // of a warm start on the same graph
+  Index dual_pivots = 0, filled_arcs = 0;                                 // of its repair
+  Index unserved = 0;                                                     // units still without a way when stopped
   double seconds_build = 0, seconds_start = 0, seconds_solve = 0;
 };
 
 struct Result {
   Status status = Status::optimal;
-  std::vector<std::int64_t> flow, potential;
+  std::vector<std::int64_t> potential;
   Wide objective = 0;
   std::vector<Index> cut, cycle;
   Kept kept;
   Stats stats;
+
+  [[nodiscard]] const std::vector<std::int64_t>& flow() const noexcept { return *kept.flow; }
 };
 
-[[nodiscard]] Result solve(const Problem& problem, Method method, const Start& start, Stop& stop);
+// `start`: what an earlier answer kept, or none.
+[[nodiscard]] Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop);
 
 }  // namespace gridcompute::flow

@@ -70,9 +70,7 @@ void move_lower_bounds(const Problem& p, std::vector<std::int64_t>& supply) {
 
 }  // namespace
 
-bool Survey::narrow() const noexcept {
-  return most_cost <= Range<std::int32_t>::kMaxCost && bound <= Range<std::int32_t>::kMaxFlow;
-}
+bool Survey::narrow() const noexcept { return small_costs && bound <= Range<std::int32_t>::kMaxFlow; }
 
 Survey survey(const Problem& p) {
   check_sizes(p);
@@ -81,12 +79,18 @@ Survey survey(const Problem& p) {
   s.supply.assign(p.supply.begin(), p.supply.end());
   move_lower_bounds(p, s.supply);
   Wide finite = 0, negative = 0, sent = 0, sum = 0;
+  constexpr std::uint64_t kNarrowCost = Range<std::int32_t>::kMaxCost;
+  const auto largest = static_cast<std::uint64_t>(Range<std::int64_t>::kMaxBig / (p.n + 1) - 1);
   std::uint64_t most = 0;
   for (std::size_t e = 0; e < p.tail.size(); ++e) {
     const std::int64_t u = room(p, e), c = p.cost[e];
-    if (p.tail[e] == p.head[e] || u == 0) continue;
+    if (p.tail[e] == p.head[e]) continue;
     ++s.kept;
-    most = std::max(most, c < 0 ? 0 - static_cast<std::uint64_t>(c) : static_cast<std::uint64_t>(c));
+    const std::uint64_t size = c < 0 ? 0 - static_cast<std::uint64_t>(c) : static_cast<std::uint64_t>(c);
+    s.small_costs &= size <= kNarrowCost;
+    s.proper_costs &= size <= largest;
+    if (u == 0) continue;
+    most = std::max(most, size);
     s.negative_costs |= c < 0;
     if (u == kInfinite)
       s.unbounded_arcs |= c < 0;
@@ -101,27 +105,23 @@ Survey survey(const Problem& p) {
                  "capacity: supplies plus capacities of arcs of negative cost (of all finite ones, where an "
                  "infinite arc has a negative cost) sum to more than 2^60, needed at most " +
                      to_string(Range<std::int64_t>::kMaxFlow));
-  const std::int64_t largest = Range<std::int64_t>::kMaxBig / (p.n + 1) - 1;
-  if (most > static_cast<std::uint64_t>(largest))
+  if (most > largest)
     out_of_range("cost", "cost: found " + to_string(most) + " in size, needed at most " + to_string(largest) +
                              " with " + to_string(p.n) + " nodes");
   s.most_cost = static_cast<std::int64_t>(most);
   s.bound = static_cast<std::int64_t>(bound);
+  s.negative = static_cast<std::int64_t>(negative);
   s.balanced = sum == 0;
   return s;
 }
 
 namespace {
 
-bool kept(const Problem& p, std::size_t e) { return p.tail[e] != p.head[e] && room(p, e) != 0; }
-
-// The same arcs, and the same of them without room.
-bool same(const Problem& p, const Survey& s, const Topology& t) {
-  if (t.n != p.n || t.given_tail.size() != p.tail.size() || static_cast<Index>(t.order.size()) != s.kept) return false;
+bool same(const Problem& p, const Topology& t) {
+  if (t.n != p.n || t.given_tail.size() != p.tail.size()) return false;
   bool differs = false;
   for (std::size_t e = 0; e < p.tail.size(); ++e)
     differs |= (p.tail[e] != t.given_tail[e]) | (p.head[e] != t.given_head[e]);
-  for (const Arc e : t.shut) differs |= room(p, at(e)) != 0;
   return !differs;
 }
 
@@ -129,7 +129,7 @@ bool same(const Problem& p, const Survey& s, const Topology& t) {
 
 std::shared_ptr<const Topology> topology(const Problem& p, const Survey& s,
                                          const std::shared_ptr<const Topology>& before) {
-  if (before && same(p, s, *before)) return before;
+  if (before && same(p, *before)) return before;
   auto t = std::make_shared<Topology>();
   t->n = static_cast<Node>(p.n);
   t->start.assign(at(p.n) + 1, 0);
@@ -139,10 +139,7 @@ std::shared_ptr<const Topology> topology(const Problem& p, const Survey& s,
   for (std::size_t e = 0; e < m; ++e) {
     t->given_tail[e] = static_cast<Node>(p.tail[e]);
     t->given_head[e] = static_cast<Node>(p.head[e]);
-    if (kept(p, e))
-      ++t->start[at(p.tail[e]) + 1];
-    else if (p.tail[e] != p.head[e])
-      t->shut.push_back(static_cast<Arc>(e));
+    if (p.tail[e] != p.head[e]) ++t->start[at(p.tail[e]) + 1];
   }
   for (std::size_t v = 0; v < at(p.n); ++v) t->start[v + 1] += t->start[v];
   t->order.resize(at(s.kept));
@@ -150,7 +147,7 @@ std::shared_ptr<const Topology> topology(const Problem& p, const Survey& s,
   t->head.resize(at(s.kept));
   std::vector<Arc> next(t->start.begin(), t->start.end() - 1);
   for (std::size_t e = 0; e < m; ++e) {
-    if (!kept(p, e)) continue;
+    if (p.tail[e] == p.head[e]) continue;
     const std::size_t k = at(next[at(p.tail[e])]++);
     t->order[k] = static_cast<Arc>(e);
     t->tail[k] = static_cast<Node>(p.tail[e]);
@@ -159,31 +156,64 @@ std::shared_ptr<const Topology> topology(const Problem& p, const Survey& s,
   return t;
 }
 
+Arc Topology::place(Arc given) const {
+  const auto first = order.begin() + start[at(given_tail[at(given)])];
+  const auto last = order.begin() + start[at(given_tail[at(given)]) + 1];
+  const auto found = std::lower_bound(first, last, given);
+  return found != last && *found == given ? static_cast<Arc>(found - order.begin()) : kNoArc;
+}
+
+const ByHead& Topology::by_head() const {
+  std::call_once(asked_, [this] {
+    ByHead in{std::vector<Arc>(at(n) + 2, 0), std::vector<Arc>(head.size())};
+    for (const Node h : head) ++in.start[at(h) + 2];
+    for (std::size_t v = 0; v < at(n); ++v) in.start[v + 2] += in.start[v + 1];
+    for (std::size_t k = 0; k < head.size(); ++k) in.arc[at(in.start[at(head[k]) + 1]++)] = static_cast<Arc>(k);
+    by_head_ = std::move(in);
+  });
+  return by_head_;
+}
+
+// Some optimal flow needs no more than the bound, so with one more every optimal potential is complementary to the
+// uncut problem too. The cut is wider than that, for later problems to fit: any width will do that holds it.
 template <class Int>
-Network<Int> network(const Problem& p, const Survey& s, const Topology& t) {
+Given<Int> given(const Problem& p, const Survey& s) {
+  const std::int64_t most = std::min<std::int64_t>(4 * s.bound, Range<Int>::kMaxFlow) + 1;
+  std::vector<Int> costs(p.cost.size()), rooms(p.cost.size());
+  for (std::size_t e = 0; e < costs.size(); ++e) {
+    costs[e] = static_cast<Int>(p.cost[e]);
+    rooms[e] = static_cast<Int>(std::min(room(p, e), most));
+  }
+  return {std::make_shared<std::vector<Int>>(std::move(costs)), std::make_shared<std::vector<Int>>(std::move(rooms)),
+          static_cast<Int>(most)};
+}
+
+template <class Int>
+Network<Int> network(const Given<Int>& g, const Survey& s, const Topology& t) {
   Network<Int> net;
   net.n = t.n;
+  net.shape = &t;
   net.start = t.start;
   net.tail = t.tail;
   net.head = t.head;
   net.most_cost = static_cast<Int>(s.most_cost);
   net.cost.resize(t.order.size());
   net.cap.resize(t.order.size());
-  // One more than any arc needs: some optimal flow then has room left wherever a capacity was cut, so every optimal
-  // potential is complementary to the uncut problem too.
-  const std::int64_t bound = s.bound + 1;
+  const std::vector<Int>&costs = *g.cost, &rooms = *g.room;
   for (std::size_t k = 0; k < t.order.size(); ++k) {
     const std::size_t e = at(t.order[k]);
-    net.cost[k] = static_cast<Int>(p.cost[e]);
-    net.cap[k] = static_cast<Int>(std::min(room(p, e), bound));
+    net.cap[k] = rooms[e];
+    net.cost[k] = rooms[e] == 0 && !s.proper_costs ? 0 : costs[e];
   }
   net.supply.resize(s.supply.size());
   for (std::size_t v = 0; v < s.supply.size(); ++v) net.supply[v] = static_cast<Int>(s.supply[v]);
   return net;
 }
 
-template Network<std::int32_t> network(const Problem&, const Survey&, const Topology&);
-template Network<std::int64_t> network(const Problem&, const Survey&, const Topology&);
+template Given<std::int32_t> given(const Problem&, const Survey&);
+template Given<std::int64_t> given(const Problem&, const Survey&);
+template Network<std::int32_t> network(const Given<std::int32_t>&, const Survey&, const Topology&);
+template Network<std::int64_t> network(const Given<std::int64_t>&, const Survey&, const Topology&);
 
 namespace {
 

@@ -9,9 +9,12 @@ namespace gridcompute::flow {
 
 // What one pass over the arrays finds. Throws Error at the first that is no problem, or leaves the proved range.
 struct Survey {
-  Index kept = 0;              // arcs that are neither loops nor without room
-  std::int64_t most_cost = 0;  // max |cost| of those
+  Index kept = 0;              // arcs that are no loops
+  std::int64_t most_cost = 0;  // max |cost| of those with room
+  bool small_costs = true;     // of all of them: they fit the narrow width
+  bool proper_costs = true;    // of all of them: they fit the wide one
   std::int64_t bound = 0;      // no arc needs more flow: S + N of problem.hpp
+  std::int64_t negative = 0;   // N, where no arc of negative cost is infinite
   bool balanced = true;        // supplies sum to 0
   bool negative_costs = false;
   bool unbounded_arcs = false;       // some arc of negative cost has no capacity
@@ -25,8 +28,12 @@ struct Survey {
 [[nodiscard]] std::shared_ptr<const Topology> topology(const Problem& problem, const Survey& survey,
                                                        const std::shared_ptr<const Topology>& before);
 
+// What the arrays say, in this width; loops may be cut off.
 template <class Int>
-[[nodiscard]] Network<Int> network(const Problem& problem, const Survey& survey, const Topology& topology);
+[[nodiscard]] Given<Int> given(const Problem& problem, const Survey& survey);
+
+template <class Int>
+[[nodiscard]] Network<Int> network(const Given<Int>& given, const Survey& survey, const Topology& topology);
 
 // Arcs (the caller's) of a cycle of negative cost whose arcs all have no capacity. O(n m) at worst.
 [[nodiscard]] std::vector<Index> infinite_negative_cycle(const Problem& problem, const Topology& topology, Stop& stop);

@@ -24,49 +24,63 @@ Arc block_size(Arc m) { return std::max(kLeastBlock, static_cast<Arc>(kBlock * s
 }  // namespace
 
 template <class Int>
-Simplex<Int>::Simplex(const Network<Int>& net) : Simplex(net, Basis{}) {}
-
-template <class Int>
-Simplex<Int>::Simplex(const Network<Int>& net, const Basis& basis)
-    : net_(&net),
-      tail_(net.tail.begin(), net.tail.end()),
-      head_(net.head.begin(), net.head.end()),
-      cost_(net.cost),
-      node_(at(net.n) + 1),
-      next_(at(net.n) + 1),
-      prev_(at(net.n) + 1),
-      link_(at(net.n) + 1),
-      potential_(at(net.n) + 1),
-      below_(at(net.n) + 1),
-      beside_(at(net.n) + 1),
-      root_(net.n),
-      block_(block_size(net.m())) {
+Simplex<Int>::Simplex(Network<Int> net, const Basis& basis)
+    : net_(std::move(net)),
+      tail_(net_.tail.begin(), net_.tail.end()),
+      head_(net_.head.begin(), net_.head.end()),
+      cost_(std::move(net_.cost)),
+      node_(at(net_.n) + 1),
+      next_(at(net_.n) + 1),
+      prev_(at(net_.n) + 1),
+      link_(at(net_.n) + 1),
+      potential_(at(net_.n) + 1),
+      below_(at(net_.n) + 1),
+      beside_(at(net_.n) + 1),
+      root_(net_.n),
+      block_(block_size(net_.m())) {
   start_big();
-  std::vector<Int> excess(net.supply);
-  if (!basis.full.empty()) {
-    for (Arc e = 0; e < net.m(); ++e) {
-      if (basis.full[at(e)] == 0) continue;
-      excess[at(net.tail[at(e)])] -= net.cap[at(e)];
-      excess[at(net.head[at(e)])] += net.cap[at(e)];
-      turn(e);
-    }
+  for (std::size_t e = 0; e < basis.full.size(); ++e)
+    if (basis.full[e] != 0) turn(static_cast<Arc>(e));
+  plant(basis.pred);
+}
+
+// Sets up the tree that `pred` says, and the flow; arcs off the tree stand as they are turned, those of the tree are
+// not turned. Flows are added up wide, and where they leave the width the artificial tree takes the place of it all.
+template <class Int>
+void Simplex<Int>::plant(std::span<const Arc> pred) {
+  std::vector<Sum> excess(net_.supply.begin(), net_.supply.end());
+  for (Arc e = 0; e < net_.m(); ++e) {
+    if (!turned(e)) continue;
+    excess[at(net_.tail[at(e)])] -= net_.cap[at(e)];
+    excess[at(net_.head[at(e)])] += net_.cap[at(e)];
   }
-  std::vector<Node> parent(at(net.n), root_);
-  if (!basis.pred.empty()) {
-    parent = parents(basis);
+  std::vector<Node> parent(at(net_.n), root_);
+  if (!pred.empty()) {
+    parent = parents(pred);
     thread_tree(parent);
-    route(basis, parent, excess);
+    route(pred, parent, excess);
   }
-  if (basis.pred.empty() || cut_arcs_ > 0) thread_tree(parent);
-  for (Node v = 0; v < net.n; ++v) {
+  Wide hung = 0;
+  for (Node v = 0; v < net_.n; ++v)
+    if (parent[at(v)] == root_) hung += excess[at(v)] < 0 ? -excess[at(v)] : excess[at(v)];
+  if (hung > 2 * static_cast<Wide>(Range<Int>::kMaxFlow)) {
+    for (Arc e = 0; e < net_.m(); ++e)
+      if (turned(e)) turn(e);
+    cut_arcs_ = net_.n;
+    plant({});
+    return;
+  }
+  if (pred.empty() || cut_arcs_ > 0) thread_tree(parent);
+  for (Node v = 0; v < net_.n; ++v) {
+    const Int out = static_cast<Int>(excess[at(v)]);
     if (parent[at(v)] == root_) {
-      hang(v, excess[at(v)]);
+      hang(v, out);
       continue;
     }
-    const Arc e = basis.pred[at(v)];
-    const Int cap = net.cap[at(e)], out = excess[at(v)];
+    const Arc e = pred[at(v)];
+    const Int cap = net_.cap[at(e)];
     link_[at(v)].pred = e;
-    node_[at(v)].up = net.tail[at(e)] == v ? cap - out : -out;
+    node_[at(v)].up = net_.tail[at(e)] == v ? cap - out : -out;
     node_[at(v)].down = cap - node_[at(v)].up;
   }
   price_tree();
@@ -74,15 +88,15 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Basis& basis)
 
 // The other end of each node's arc; what closes a cycle hangs on the root.
 template <class Int>
-std::vector<Node> Simplex<Int>::parents(const Basis& basis) const {
-  std::vector<Node> parent(at(net_->n), root_);
-  for (Node v = 0; v < net_->n; ++v) {
-    const Arc e = basis.pred[at(v)];
-    if (e != kNoArc) parent[at(v)] = net_->tail[at(e)] == v ? net_->head[at(e)] : net_->tail[at(e)];
+std::vector<Node> Simplex<Int>::parents(std::span<const Arc> pred) const {
+  std::vector<Node> parent(at(net_.n), root_);
+  for (Node v = 0; v < net_.n; ++v) {
+    const Arc e = pred[at(v)];
+    if (e != kNoArc) parent[at(v)] = net_.tail[at(e)] == v ? net_.head[at(e)] : net_.tail[at(e)];
   }
-  std::vector<Node> visit(at(net_->n) + 1, kNoNode);
+  std::vector<Node> visit(at(net_.n) + 1, kNoNode);
   visit[at(root_)] = root_;
-  for (Node v = 0; v < net_->n; ++v) {
+  for (Node v = 0; v < net_.n; ++v) {
     Node w = v, before = v;
     for (; visit[at(w)] == kNoNode; before = w, w = parent[at(w)]) visit[at(w)] = v;
     if (visit[at(w)] == v && w != root_ && before != w) parent[at(before)] = root_;
@@ -92,10 +106,10 @@ std::vector<Node> Simplex<Int>::parents(const Basis& basis) const {
 
 // Sends each node's excess along its arc, leaves first.
 template <class Int>
-void Simplex<Int>::route(const Basis& basis, std::vector<Node>& parent, std::vector<Int>& excess) {
+void Simplex<Int>::route(std::span<const Arc> pred, std::vector<Node>& parent, std::vector<Sum>& excess) {
   for (Node v = prev_[at(root_)]; v != root_; v = prev_[at(v)]) {
     if (parent[at(v)] == root_) continue;
-    if (fits(basis.pred[at(v)], v, excess[at(v)])) {
+    if (fits(pred[at(v)], v, excess[at(v)])) {
       excess[at(parent[at(v)])] += excess[at(v)];
     } else {
       parent[at(v)] = root_;
@@ -105,15 +119,15 @@ void Simplex<Int>::route(const Basis& basis, std::vector<Node>& parent, std::vec
 }
 
 template <class Int>
-bool Simplex<Int>::fits(Arc e, Node v, Int excess) const {
-  const Int cap = net_->cap[at(e)];
-  return net_->tail[at(e)] == v ? 0 <= excess && excess < cap : -cap <= excess && excess < 0;
+bool Simplex<Int>::fits(Arc e, Node v, Sum excess) const {
+  const Int cap = net_.cap[at(e)];
+  return net_.tail[at(e)] == v ? 0 <= excess && excess < cap : -cap <= excess && excess < 0;
 }
 
 template <class Int>
 template <class Other>
-Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
-    : net_(&net),
+Simplex<Int>::Simplex(Network<Int> net, const Simplex<Other>& other)
+    : net_(std::move(net)),
       tail_(other.tail_),
       head_(other.head_),
       cost_(other.cost_.begin(), other.cost_.end()),
@@ -128,6 +142,7 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
       block_(other.block_),
       cursor_(other.cursor_),
       counts_(other.counts_) {
+  net_.cost.clear();
   start_big();
   for (std::size_t v = 0; v < node_.size(); ++v) {
     const auto& r = other.node_[v];
@@ -141,7 +156,7 @@ Simplex<Int>::Simplex(const Network<Int>& net, const Simplex<Other>& other)
 // Costs of kDown arcs: more than any path in the wide width; in the narrow one as much as fits, grown if need be.
 template <class Int>
 void Simplex<Int>::start_big() {
-  const Wide enough = static_cast<Wide>(net_->most_cost + 1) * (net_->n + 1);
+  const Wide enough = static_cast<Wide>(net_.most_cost + 1) * (net_.n + 1);
   big_ = static_cast<Int>(std::min<Wide>(enough, Range<Int>::kMaxBig));
 }
 
@@ -155,7 +170,7 @@ void Simplex<Int>::hang(Node v, Int excess) {
 // Parents, preorder, lasts; children in ascending order.
 template <class Int>
 void Simplex<Int>::thread_tree(std::span<const Node> parent) {
-  const Node n = net_->n;
+  const Node n = net_.n;
   std::vector<Node> child(at(n) + 1, kNoNode), sibling(at(n), kNoNode);
   for (Node v = n - 1; v >= 0; --v) {
     const auto p = at(parent[at(v)]);
@@ -212,7 +227,7 @@ Arc Simplex<Int>::entering() {
     const Arc e = best_again();
     if (e != kNoArc) return e;
   }
-  const Arc m = net_->m();
+  const Arc m = net_.m();
   for (Arc left = m; left > 0;) {
     const Arc count = std::min({block_, m - cursor_, left});
     price_block(cost_.data(), tail_.data(), head_.data(), potential_.data(), cursor_, count, found_);
@@ -295,7 +310,7 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_through(Arc e, Node apex) const
     if (node_[at(v)].down < tail_room) tail_room = node_[at(v)].down, above_tail = v;
   for (Node v = head_[at(e)]; v != apex; v = node_[at(v)].parent)
     if (node_[at(v)].up <= head_room) head_room = node_[at(v)].up, above_head = v;
-  const Int own = net_->cap[at(e)];
+  const Int own = net_.cap[at(e)];
   if (head_room <= own && head_room <= tail_room) return {apex, above_head, false, head_room};
   if (own <= tail_room) return {apex, kNoNode, false, own};
   return {apex, above_tail, true, tail_room};
@@ -348,23 +363,21 @@ void Simplex<Int>::turn(Arc e) {
   cost_[at(e)] = -cost_[at(e)];
 }
 
-// The subtree of the leaving arc comes off and hangs on the entering arc.
+// The subtree of the leaving arc comes off and hangs on the entering arc. `from`: the end of the leaving arc in whose
+// direction it has room, the one to store; `inside`: what list_smaller() said of it.
 template <class Int>
-void Simplex<Int>::exchange(Arc e, const Cycle& cycle) {
+void Simplex<Int>::exchange(Arc e, const Cycle& cycle, Node from, bool inside) {
   const Node top = cycle.leaving, foot = cycle.tail_side ? tail_[at(e)] : head_[at(e)];
   const Node below = cycle.tail_side ? head_[at(e)] : tail_[at(e)];
   const Int reduced = cost_[at(e)] + potential_[at(tail_[at(e)])] - potential_[at(head_[at(e)])];
   const Arc out = link_[at(top)].pred;
-  if (out >= 0) {  // stored in the direction that has room
-    const Node from = cycle.tail_side ? top : node_[at(top)].parent;
-    if (tail_[at(out)] != from) turn(out);
-  }
-  const bool inside = list_smaller(top);
+  if (out >= 0 && tail_[at(out)] != from) turn(out);
+  if (track_ && out >= 0) touched_.push_back(out);
   detach(top);
   reroot(foot, top);
   attach(foot, below);
   Step& r = node_[at(foot)];
-  const Int rest = net_->cap[at(e)] - cycle.room;
+  const Int rest = net_.cap[at(e)] - cycle.room;
   link_[at(foot)].pred = e;
   r.up = cycle.tail_side ? rest : cycle.room;
   r.down = cycle.tail_side ? cycle.room : rest;
@@ -442,15 +455,22 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
   if (outgrown_) return End::outgrown;
   for (;;) {
     for (Arc e = entering(); e != kNoArc; e = entering()) {
-      const Cycle cycle = cycle_of(e);
       ++counts_.pivots;
+      if (net_.cap[at(e)] == 0) {  // no room either way: at its capacity it promises nothing
+        turn(e);
+        continue;
+      }
+      const Cycle cycle = cycle_of(e);
       counts_.degenerate += cycle.room == 0;
       if (fills_artificial(cycle)) return End::outgrown;
       if (cycle.room != 0) push(e, cycle);
-      if (cycle.leaving == kNoNode)
+      if (cycle.leaving == kNoNode) {
         turn(e);
-      else
-        exchange(e, cycle);
+        if (track_) touched_.push_back(e);
+      } else {
+        const Node from = cycle.tail_side ? cycle.leaving : node_[at(cycle.leaving)].parent;
+        exchange(e, cycle, from, list_smaller(cycle.leaving));
+      }
       if (outgrown_) price_tree();  // perhaps only the root has drifted
       if (outgrown_) return End::outgrown;
       if (counts_.pivots % kPivotsPerPoll == 0 && stop.poll()) return End::stopped;
@@ -466,6 +486,6 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
 
 template class Simplex<std::int32_t>;
 template class Simplex<std::int64_t>;
-template Simplex<std::int64_t>::Simplex(const Network<std::int64_t>&, const Simplex<std::int32_t>&);
+template Simplex<std::int64_t>::Simplex(Network<std::int64_t>, const Simplex<std::int32_t>&);
 
 }  // namespace gridcompute::flow

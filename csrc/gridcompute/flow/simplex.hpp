@@ -44,6 +44,7 @@
 #pragma once
 
 #include <span>
+#include <type_traits>
 
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/flow/network.hpp"
@@ -52,7 +53,8 @@
 namespace gridcompute::flow {
 
 struct PivotCounts {
-  Index pivots = 0, degenerate = 0, repriced = 0, walked = 0, priced_blocks = 0;
+  Index pivots = 0, degenerate = 0, repriced = 0, priced_blocks = 0;
+  Index dual_pivots = 0, filled = 0;  // of repair()
 };
 
 template <class Int>
@@ -60,19 +62,36 @@ class Simplex {
  public:
   enum class End { optimal, infeasible, outgrown, stopped };
 
-  // The artificial tree.
-  explicit Simplex(const Network<Int>& net);
   // From a basis: a forest, off-tree arcs at 0 or full. Flow is routed along it where it fits; a node whose arc has no
-  // room left hangs on the root instead (S2). A cycle in `pred` is cut where it is met.
-  Simplex(const Network<Int>& net, const Basis& basis);
+  // room left hangs on the root instead (S2). A cycle in `pred` is cut where it is met. No basis: the artificial tree.
+  explicit Simplex(Network<Int> net, const Basis& basis = {});
   // The same tree in another width.
   template <class Other>
-  Simplex(const Network<Int>& net, const Simplex<Other>& other);
+  Simplex(Network<Int> net, const Simplex<Other>& other);
 
   End run(Stop& stop);
 
-  [[nodiscard]] Solution<Int> solution() const;
+  // simplex_dual.cpp: an optimal tree on its way to another problem on the same arcs. recost() is for new costs, and
+  // run() then makes it optimal again; reroom() for new rooms and supplies, and repair() and run() then do. False: the
+  // change is too large for this width.
+  [[nodiscard]] static Simplex again(const Simplex& earlier);
+  void recost(std::span<const Arc> arcs, std::span<const Int> cost);
+  [[nodiscard]] bool reroom(std::span<const Arc> arcs, std::span<const Int> room, std::span<const Int> supply);
+  void repair(Stop& stop);
+
+  [[nodiscard]] std::vector<Int> flows() const;
+  [[nodiscard]] Int flow(Arc e) const;
+  // Since again(): writes the flow of all arcs on which it may differ from what it was, beside those with other rooms.
+  template <class Write>
+  void each_new_flow(Write&& write) const {
+    for (const Arc e : touched_) write(e, flow(e));
+    for (Node v = 0; v < net_.n; ++v)
+      if (const Arc e = link_[at(v)].pred; e >= 0) write(e, flow(e));
+  }
+  [[nodiscard]] std::span<const Int> potential() const { return std::span(potential_).first(at(net_.n)); }
   [[nodiscard]] Basis basis() const;
+  [[nodiscard]] Index tree_arcs() const;  // without the artificial ones
+  [[nodiscard]] std::span<const Int> supply() const noexcept { return net_.supply; }
   [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room
   [[nodiscard]] Int unserved() const;                                  // flow left on artificial arcs
   [[nodiscard]] std::vector<Node> cut() const;  // after infeasible: nodes whose supply exceeds what can leave them
@@ -99,13 +118,24 @@ class Simplex {
     bool tail_side;      // on which side of the entering arc it lies
     Int room;
   };
+  using Sum = std::conditional_t<sizeof(Int) == 4, std::int64_t, Wide>;  // of many flows
   static constexpr Node kNoNode = -1;
   static constexpr Arc kUp = -1, kDown = -2;  // artificial arcs: v -> root at cost 0, root -> v at cost big
 
+  struct Break {
+    Int units;  // too many (surplus) or too few
+    bool surplus, broken;
+  };
+  struct Crossing {
+    Int reduced;
+    Arc arc;
+  };
+
   void start_big();
-  std::vector<Node> parents(const Basis& basis) const;
-  void route(const Basis& basis, std::vector<Node>& parent, std::vector<Int>& excess);
-  [[nodiscard]] bool fits(Arc e, Node v, Int excess) const;
+  void plant(std::span<const Arc> pred);
+  std::vector<Node> parents(std::span<const Arc> pred) const;
+  void route(std::span<const Arc> pred, std::vector<Node>& parent, std::vector<Sum>& excess);
+  [[nodiscard]] bool fits(Arc e, Node v, Sum excess) const;
   void hang(Node v, Int excess);
   void thread_tree(std::span<const Node> parent);
   void price_tree();
@@ -119,18 +149,31 @@ class Simplex {
   [[nodiscard]] bool fills_artificial(const Cycle& cycle) const;
   void push(Arc e, const Cycle& cycle);
   void turn(Arc e);
-  void exchange(Arc e, const Cycle& cycle);
+  [[nodiscard]] bool turned(Arc e) const { return tail_[at(e)] != net_.tail[at(e)]; }
+  [[nodiscard]] bool in_tree(Arc e) const {
+    return link_[at(tail_[at(e)])].pred == e || link_[at(head_[at(e)])].pred == e;
+  }
+  void exchange(Arc e, const Cycle& cycle, Node from, bool inside);
   void detach(Node top);
   void reroot(Node foot, Node top);
   void attach(Node foot, Node below);
   void shift(const std::vector<Node>& list, Int by);
+  [[nodiscard]] Break break_of(Node v) const;
+  void suspect(Node v);
+  [[nodiscard]] bool mend(Node top, Index& work);
+  [[nodiscard]] Index crossing(std::span<const Node> side, bool outwards, Arc leaving);
+  [[nodiscard]] Node apex_of(Arc e);
+  void carry(Arc e, Node apex, Int units);
+  void hang_alone(Node top, bool inside);
+  void replant();
   [[nodiscard]] std::vector<bool> reach() const;
   [[nodiscard]] bool separated(const std::vector<bool>& reached) const;
 
   static constexpr Int kLimit = Range<Int>::kMaxPotential;
   static constexpr Int kArtificialRoom = Range<Int>::kArtificialRoom;
+  static constexpr Int kMostFlow = Range<Int>::kMaxFlow / 2 * 3 + 2;  // of an arc while nodes are broken
 
-  const Network<Int>* net_;
+  Network<Int> net_;               // its costs are moved to cost_
   std::vector<Node> tail_, head_;  // as stored: turned where at capacity
   std::vector<Int> cost_;
   std::vector<Step> node_;
@@ -148,6 +191,11 @@ class Simplex {
   Int big_ = 0;  // cost of kDown
   bool outgrown_ = false;
   Index cut_arcs_ = 0;
+  bool track_ = false;  // since again(): `touched_` takes arcs that leave the tree or are turned
+  std::vector<Arc> touched_;
+  std::vector<Node> broken_;  // each once: queued_
+  std::vector<std::uint8_t> queued_, inside_;
+  std::vector<Crossing> crossing_;
   PivotCounts counts_;
 };
 

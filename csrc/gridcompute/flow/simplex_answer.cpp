@@ -8,7 +8,7 @@ namespace gridcompute::flow {
 template <class Int>
 Int Simplex<Int>::unserved() const {
   Int sum = 0;
-  for (Node v = 0; v < net_->n; ++v)
+  for (Node v = 0; v < net_.n; ++v)
     if (link_[at(v)].pred == kDown) sum += node_[at(v)].up;
   return sum;
 }
@@ -16,12 +16,12 @@ Int Simplex<Int>::unserved() const {
 // The nodes that still have units to send, and all that these can reach.
 template <class Int>
 std::vector<bool> Simplex<Int>::reach() const {
-  const Node n = net_->n;
+  const Node n = net_.n;
   std::vector<Arc> start(at(n) + 2, 0);
   const auto each = [&](auto&& visit) {  // residual arcs; tree arcs are left to their nodes
-    for (Arc e = 0; e < net_->m(); ++e) {
+    for (Arc e = 0; e < net_.m(); ++e) {
       const Node t = tail_[at(e)], h = head_[at(e)];
-      if (link_[at(t)].pred != e && link_[at(h)].pred != e) visit(t, h);
+      if (net_.cap[at(e)] != 0 && !in_tree(e)) visit(t, h);
     }
     for (Node v = 0; v < n; ++v) {
       const Step& r = node_[at(v)];
@@ -46,7 +46,7 @@ std::vector<bool> Simplex<Int>::reach() const {
 
 template <class Int>
 bool Simplex<Int>::separated(const std::vector<bool>& reached) const {
-  for (Node v = 0; v < net_->n; ++v)
+  for (Node v = 0; v < net_.n; ++v)
     if (reached[at(v)] && link_[at(v)].pred == kDown && node_[at(v)].up > 0) return false;
   return true;
 }
@@ -55,28 +55,41 @@ template <class Int>
 std::vector<Node> Simplex<Int>::cut() const {
   const std::vector<bool> reached = reach();
   std::vector<Node> out;
-  for (Node v = 0; v < net_->n; ++v)
+  for (Node v = 0; v < net_.n; ++v)
     if (reached[at(v)]) out.push_back(v);
   return out;
 }
 
 template <class Int>
-Solution<Int> Simplex<Int>::solution() const {
-  Solution<Int> out{std::vector<Int>(at(net_->m()), 0), {potential_.begin(), potential_.end() - 1}};
-  for (std::size_t e = 0; e < out.flow.size(); ++e)
-    if (tail_[e] != net_->tail[e]) out.flow[e] = net_->cap[e];
-  for (Node v = 0; v < net_->n; ++v) {
+std::vector<Int> Simplex<Int>::flows() const {
+  std::vector<Int> out(at(net_.m()), 0);
+  for (std::size_t e = 0; e < out.size(); ++e)
+    if (turned(static_cast<Arc>(e))) out[e] = net_.cap[e];
+  for (Node v = 0; v < net_.n; ++v) {
     const Arc e = link_[at(v)].pred;
-    if (e >= 0) out.flow[at(e)] = net_->tail[at(e)] == v ? node_[at(v)].down : node_[at(v)].up;
+    if (e >= 0) out[at(e)] = net_.tail[at(e)] == v ? node_[at(v)].down : node_[at(v)].up;
   }
   return out;
 }
 
 template <class Int>
+Int Simplex<Int>::flow(Arc e) const {
+  const Node t = net_.tail[at(e)], h = net_.head[at(e)];
+  if (link_[at(t)].pred == e) return node_[at(t)].down;
+  if (link_[at(h)].pred == e) return node_[at(h)].up;
+  return turned(e) ? net_.cap[at(e)] : 0;
+}
+
+template <class Int>
+Index Simplex<Int>::tree_arcs() const {
+  return std::count_if(link_.begin(), link_.end() - 1, [](const Link& l) { return l.pred >= 0; });
+}
+
+template <class Int>
 Basis Simplex<Int>::basis() const {
-  Basis out{std::vector<Arc>(at(net_->n)), std::vector<std::uint8_t>(at(net_->m()))};
-  for (std::size_t e = 0; e < out.full.size(); ++e) out.full[e] = tail_[e] != net_->tail[e];
-  for (Node v = 0; v < net_->n; ++v) {
+  Basis out{std::vector<Arc>(at(net_.n)), std::vector<std::uint8_t>(at(net_.m()))};
+  for (std::size_t e = 0; e < out.full.size(); ++e) out.full[e] = tail_[e] != net_.tail[e];
+  for (Node v = 0; v < net_.n; ++v) {
     const Arc e = out.pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);
     if (e != kNoArc) out.full[at(e)] = 0;
   }
@@ -87,13 +100,17 @@ template std::int32_t Simplex<std::int32_t>::unserved() const;
 template std::vector<bool> Simplex<std::int32_t>::reach() const;
 template bool Simplex<std::int32_t>::separated(const std::vector<bool>&) const;
 template std::vector<Node> Simplex<std::int32_t>::cut() const;
-template Solution<std::int32_t> Simplex<std::int32_t>::solution() const;
+template std::vector<std::int32_t> Simplex<std::int32_t>::flows() const;
+template Index Simplex<std::int32_t>::tree_arcs() const;
 template Basis Simplex<std::int32_t>::basis() const;
+template std::int32_t Simplex<std::int32_t>::flow(Arc) const;
 template std::int64_t Simplex<std::int64_t>::unserved() const;
 template std::vector<bool> Simplex<std::int64_t>::reach() const;
 template bool Simplex<std::int64_t>::separated(const std::vector<bool>&) const;
 template std::vector<Node> Simplex<std::int64_t>::cut() const;
-template Solution<std::int64_t> Simplex<std::int64_t>::solution() const;
+template std::vector<std::int64_t> Simplex<std::int64_t>::flows() const;
+template Index Simplex<std::int64_t>::tree_arcs() const;
 template Basis Simplex<std::int64_t>::basis() const;
+template std::int64_t Simplex<std::int64_t>::flow(Arc) const;
 
 }  // namespace gridcompute::flow

@@ -5,17 +5,17 @@ namespace gridcompute::flow {
 
 template <class Int>
 bool Simplex<Int>::holds() const {
-  const Node n = net_->n;
+  const Node n = net_.n;
   Node seen = 0;
   std::vector<Node> last(at(n) + 1);
   for (Node v = 0; v <= n; ++v) last[at(v)] = v;
   for (Node v = next_[at(root_)]; v != root_ && seen <= n; v = next_[at(v)], ++seen)
     if (next_[at(prev_[at(v)])] != v) return false;
   if (seen != n) return false;
-  std::vector<Int> excess(net_->supply);
-  for (Arc e = 0; e < net_->m(); ++e)
-    if (tail_[at(e)] != net_->tail[at(e)] && link_[at(tail_[at(e)])].pred != e && link_[at(head_[at(e)])].pred != e)
-      excess[at(net_->tail[at(e)])] -= net_->cap[at(e)], excess[at(net_->head[at(e)])] += net_->cap[at(e)];
+  std::vector<Int> excess(net_.supply);
+  for (Arc e = 0; e < net_.m(); ++e)
+    if (tail_[at(e)] != net_.tail[at(e)] && link_[at(tail_[at(e)])].pred != e && link_[at(head_[at(e)])].pred != e)
+      excess[at(net_.tail[at(e)])] -= net_.cap[at(e)], excess[at(net_.head[at(e)])] += net_.cap[at(e)];
   for (Node v = prev_[at(root_)]; v != root_; v = prev_[at(v)]) {
     const Step& r = node_[at(v)];
     const Arc e = link_[at(v)].pred;
@@ -29,9 +29,9 @@ bool Simplex<Int>::holds() const {
     }
     const Node t = tail_[at(e)], h = head_[at(e)];
     if ((t != v || h != r.parent) && (h != v || t != r.parent)) return false;
-    if (r.up + r.down != net_->cap[at(e)]) return false;
+    if (r.up + r.down != net_.cap[at(e)]) return false;
     if (cost_[at(e)] + potential_[at(t)] - potential_[at(h)] != 0) return false;
-    const Int f = net_->tail[at(e)] == v ? r.down : -r.up;  // out of v
+    const Int f = net_.tail[at(e)] == v ? r.down : -r.up;  // out of v
     excess[at(v)] -= f;
     if (excess[at(v)] != 0) return false;
     if (r.parent != root_) excess[p] += f;

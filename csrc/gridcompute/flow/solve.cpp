@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/flow/change.hpp"
 #include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/crash.hpp"
 #include "gridcompute/flow/reduce.hpp"
@@ -14,12 +15,25 @@ namespace {
 // One solve: the caller's problem, its reduction, and what is handed back.
 class Solve {
  public:
-  Solve(const Problem& problem, const Start& start, Stop& stop)
-      : p_(problem), start_(start), stop_(stop), survey_(survey(problem)) {
-    r_.kept.topology = topology(p_, survey_, start.kept == nullptr ? nullptr : start.kept->topology);
-  }
+  Solve(const Problem& problem, const Kept* start, Stop& stop) : p_(problem), start_(start), stop_(stop) {}
 
   Result run(Method method) {
+    solve(method);
+    r_.stats.seconds_solve = stop_.seconds() - r_.stats.seconds_build - r_.stats.seconds_start;
+    r_.kept.flow = std::make_shared<const std::vector<std::int64_t>>(std::move(flow_));
+    return std::move(r_);
+  }
+
+ private:
+  const Topology& shape() const { return *r_.kept.topology; }
+
+  void solve(Method method) {
+    if (start_ != nullptr && method != Method::cost_scaling) {
+      if (start_->narrow && resume(*start_->narrow)) return;
+      if (start_->wide && resume(*start_->wide)) return;
+    }
+    survey_ = survey(p_);
+    r_.kept.topology = topology(p_, survey_, start_ == nullptr ? nullptr : start_->topology);
     if (!survey_.balanced) return cut_of_everything();
     if (const std::vector<Index> cycle = free_cycle(); !cycle.empty()) return unbounded(cycle);
     if (stop_.requested()) return stopped();
@@ -28,36 +42,70 @@ class Solve {
       scale();
     else
       simplex();
-    r_.stats.seconds_solve = stop_.seconds() - r_.stats.seconds_build - r_.stats.seconds_start;
-    return std::move(r_);
   }
 
- private:
-  using Int64 = std::int64_t;
-
-  const Topology& shape() const { return *r_.kept.topology; }
+  // From the tree of an earlier answer, where only costs, capacities and supplies differ. False: not this way.
+  template <class Int>
+  bool resume(const Earlier<Int>& before) {
+    std::optional<Change<Int>> change = flow::change(p_, *start_->topology, before);
+    if (!change) return false;
+    r_.kept.topology = start_->topology;
+    r_.stats.seconds_build = stop_.seconds();
+    stop_.stage("changes", 0.05);
+    Simplex<Int> tree = Simplex<Int>::again(before.tree);
+    using End = typename Simplex<Int>::End;
+    End end = End::optimal;
+    if (!change->recosted.empty()) {
+      tree.recost(change->recosted, change->cost);
+      end = tree.run(stop_);
+    }
+    if (!change->reroomed.empty() || change->supplies > 0) {
+      if (end == End::outgrown || !tree.reroom(change->reroomed, change->room, change->supply)) return false;
+      stop_.stage("dual repair", 0.1);
+      tree.repair(stop_);
+      end = tree.run(stop_);
+    }
+    if (end == End::outgrown) return false;
+    Stats& s = r_.stats;
+    s.start = "basis";
+    s.changed_costs = std::ssize(change->recosted);
+    s.changed_capacities = std::ssize(change->reroomed);
+    s.changed_supplies = change->supplies;
+    s.kept_tree_arcs = before.tree.tree_arcs() - tree.cut_arcs();
+    s.cut_tree_arcs = tree.cut_arcs();
+    flow_ = *start_->flow;
+    const auto write = [&](Arc k, Int x) { flow_[at(shape().order[at(k)])] = x; };
+    tree.each_new_flow(write);
+    for (const Arc k : change->reroomed) write(k, tree.flow(k));
+    tell(tree, end);
+    keep(std::move(tree), std::move(change->given), change->negative, end == End::optimal);
+    total(sizeof(Int) == 4);
+    return true;
+  }
 
   void simplex() {
     if (!survey_.narrow()) {
-      const auto net = network<std::int64_t>(p_, survey_, shape());
-      Simplex<std::int64_t> wide = start_tree(net);
-      finish(wide, wide.run(stop_));
+      Given<std::int64_t> g = given<std::int64_t>(p_, survey_);
+      Simplex<std::int64_t> wide = start_tree(network(g, survey_, shape()));
+      const auto end = wide.run(stop_);
+      finish(std::move(wide), end, std::move(g));
       return;
     }
-    const auto net = network<std::int32_t>(p_, survey_, shape());
-    Simplex<std::int32_t> tree = start_tree(net);
-    const auto end = tree.run(stop_);
+    Given<std::int32_t> g = given<std::int32_t>(p_, survey_);
+    Simplex<std::int32_t> tree = start_tree(network(g, survey_, shape()));
+    auto end = tree.run(stop_);
     if (end != Simplex<std::int32_t>::End::outgrown) {
-      finish(tree, end);
+      finish(std::move(tree), end, std::move(g));
       return;
     }
-    const auto wide_net = network<std::int64_t>(p_, survey_, shape());
-    Simplex<std::int64_t> wide(wide_net, tree);
-    finish(wide, wide.run(stop_));
+    Given<std::int64_t> wide_g = given<std::int64_t>(p_, survey_);
+    Simplex<std::int64_t> wide(network(wide_g, survey_, shape()), tree);
+    const auto wide_end = wide.run(stop_);
+    finish(std::move(wide), wide_end, std::move(wide_g));
   }
 
   template <class Int>
-  Simplex<Int> start_tree(const Network<Int>& net) {
+  Simplex<Int> start_tree(Network<Int> net) {
     stop_.stage("start tree", 0.05);
     const double before = stop_.seconds();
     Basis basis = warm(net);
@@ -69,11 +117,11 @@ class Solve {
         basis = std::move(forest.basis);
       }
     }
-    Simplex<Int> tree(net, basis);
+    Simplex<Int> tree(std::move(net), basis);
     if (hot) {
+      const auto hung = std::count(basis.pred.begin(), basis.pred.end(), kNoArc);
       r_.stats.cut_tree_arcs = tree.cut_arcs();
-      r_.stats.kept_tree_arcs =
-          std::ssize(basis.pred) - std::count(basis.pred.begin(), basis.pred.end(), kNoArc) - tree.cut_arcs();
+      r_.stats.kept_tree_arcs = std::max<Index>(0, std::ssize(basis.pred) - hung - tree.cut_arcs());
     }
     r_.stats.seconds_start = stop_.seconds() - before;
     r_.stats.bits = static_cast<int>(8 * sizeof(Int));
@@ -90,7 +138,7 @@ class Solve {
       if (net.supply[at(v)] <= 0) continue;
       Int least = std::numeric_limits<Int>::max(), cap = 0;
       for (Arc e = net.start[at(v)]; e < net.start[at(v) + 1]; ++e) {
-        if (net.cost[at(e)] > least) continue;
+        if (net.cost[at(e)] > least || net.cap[at(e)] == 0) continue;
         cap = net.cost[at(e)] < least ? net.cap[at(e)] : std::max(cap, net.cap[at(e)]);
         least = net.cost[at(e)];
       }
@@ -113,21 +161,24 @@ class Solve {
   // The tree and flow of an earlier answer, as far as this network has their arcs; empty if there is none.
   template <class Int>
   Basis warm(const Network<Int>& net) {
-    if (start_.flow.size() != p_.tail.size() || start_.flow.empty()) return {};
-    const bool has_tree = start_.kept != nullptr && start_.kept->basis.pred.size() == at(net.n);
+    if (start_ == nullptr || start_->flow->size() != p_.tail.size() || p_.tail.empty()) return {};
+    Basis kept;
+    if (start_->narrow) kept = start_->narrow->tree.basis();
+    if (start_->wide) kept = start_->wide->tree.basis();
+    const bool has_tree = kept.pred.size() == at(net.n);
     r_.stats.start = has_tree ? "basis" : "flow";
-    if (has_tree && start_.kept->topology == r_.kept.topology) return start_.kept->basis;
+    if (has_tree && start_->topology == r_.kept.topology) return kept;
     Basis basis;
     basis.full.resize(shape().order.size());
     for (std::size_t k = 0; k < basis.full.size(); ++k) {
       const std::size_t e = at(shape().order[k]);
-      const std::int64_t x = start_.flow[e], l = p_.least(e);
+      const std::int64_t x = (*start_->flow)[e], l = p_.least(e);
       const std::uint64_t over = static_cast<std::uint64_t>(x) - static_cast<std::uint64_t>(l);
       basis.full[k] = (x > l) & (over >= (static_cast<std::uint64_t>(net.cap[k]) + 1) / 2);
     }
     basis.pred.assign(at(net.n), kNoArc);
     if (has_tree)
-      adopt(*start_.kept, basis);
+      adopt(kept.pred, basis);
     else
       plant(net, basis);
     for (const Arc k : basis.pred)
@@ -136,17 +187,12 @@ class Solve {
   }
 
   // Tree arcs of another order, as far as they are here and still touch their node.
-  void adopt(const Kept& kept, Basis& basis) {
-    const Topology& t = shape();
+  void adopt(const std::vector<Arc>& pred, Basis& basis) {
     for (std::size_t v = 0; v < basis.pred.size(); ++v) {
-      if (kept.basis.pred[v] == kNoArc) continue;
-      const Arc e = kept.topology->order[at(kept.basis.pred[v])];
+      if (pred[v] == kNoArc) continue;
+      const Arc e = start_->topology->order[at(pred[v])];
       const auto node = static_cast<Index>(v);
-      if (at(e) >= p_.tail.size() || (p_.tail[at(e)] != node && p_.head[at(e)] != node)) continue;
-      const auto first = t.order.begin() + t.start[at(p_.tail[at(e)])];
-      const auto last = t.order.begin() + t.start[at(p_.tail[at(e)]) + 1];
-      const auto found = std::lower_bound(first, last, e);
-      if (found != last && *found == e) basis.pred[v] = static_cast<Arc>(found - t.order.begin());
+      if (p_.tail[at(e)] == node || p_.head[at(e)] == node) basis.pred[v] = shape().place(e);
     }
   }
 
@@ -156,7 +202,7 @@ class Solve {
     std::vector<std::vector<Arc>> free(at(net.n));
     for (Arc k = 0; k < net.m(); ++k) {
       const std::size_t e = at(shape().order[at(k)]);
-      const Wide over = static_cast<Wide>(start_.flow[e]) - p_.least(e);
+      const Wide over = static_cast<Wide>((*start_->flow)[e]) - p_.least(e);
       if (over <= 0 || over >= net.cap[at(k)]) continue;
       free[at(net.tail[at(k)])].push_back(k);
       free[at(net.head[at(k)])].push_back(k);
@@ -179,25 +225,46 @@ class Solve {
   }
 
   template <class Int>
-  void finish(const Simplex<Int>& tree, typename Simplex<Int>::End end) {
+  void finish(Simplex<Int>&& tree, typename Simplex<Int>::End end, Given<Int>&& given) {
     using End = typename Simplex<Int>::End;
     if (end == End::outgrown)
       throw Error(ErrorKind::cost_range, "cost", -1, "costs and capacities left the range of 64 bits during the solve");
+    hand_back(tree.flows());
+    tell(tree, end);
+    const bool plain = p_.lower.empty() && survey_.kept == std::ssize(p_.tail) && !survey_.unbounded_arcs;
+    keep(std::move(tree), std::move(given), survey_.negative, plain && survey_.proper_costs && end == End::optimal);
+    total(survey_.narrow() && plain);
+  }
+
+  template <class Int>
+  void tell(const Simplex<Int>& tree, typename Simplex<Int>::End end) {
+    using End = typename Simplex<Int>::End;
     const PivotCounts& c = tree.counts();
     r_.stats.method = "network_simplex";
     r_.stats.bits = static_cast<int>(8 * sizeof(Int));
     r_.stats.pivots = c.pivots;
     r_.stats.degenerate_pivots = c.degenerate;
+    r_.stats.dual_pivots = c.dual_pivots;
+    r_.stats.filled_arcs = c.filled;
     r_.stats.potential_updates = c.repriced;
     r_.stats.priced_blocks = c.priced_blocks;
     r_.stats.unserved = static_cast<Index>(tree.unserved());
-    r_.kept.basis = tree.basis();
     if (end == End::infeasible) {
       const std::vector<Node> cut = tree.cut();
       r_.cut.assign(cut.begin(), cut.end());
     }
-    hand_back(tree.solution());
+    const std::span<const Int> potential = tree.potential();
+    r_.potential.assign(potential.begin(), potential.end());
     conclude(end == End::optimal, end == End::infeasible);
+  }
+
+  template <class Int>
+  void keep(Simplex<Int>&& tree, Given<Int>&& given, std::int64_t negative, bool resumable) {
+    auto made = std::make_shared<const Earlier<Int>>(std::move(tree), std::move(given), negative, resumable);
+    if constexpr (sizeof(Int) == 4)
+      r_.kept.narrow = std::move(made);
+    else
+      r_.kept.wide = std::move(made);
   }
 
   void scale() {
@@ -207,7 +274,7 @@ class Solve {
                       std::to_string(CostScaling::largest_cost(p_.n)) + " with " + std::to_string(p_.n) +
                       " nodes for cost_scaling; network_simplex takes more");
     stop_.stage("cost scaling", 0.05);
-    const auto net = network<std::int64_t>(p_, survey_, shape());
+    const auto net = network(given<std::int64_t>(p_, survey_), survey_, shape());
     CostScaling scaling(net);
     const CostScaling::End end = scaling.run(stop_);
     const ScalingCounts& c = scaling.counts();
@@ -224,7 +291,10 @@ class Solve {
       const std::vector<Node> cut = scaling.cut();
       r_.cut.assign(cut.begin(), cut.end());
     }
-    hand_back(scaling.solution());
+    const Solution<std::int64_t> found = scaling.solution();
+    hand_back(found.flow);
+    r_.potential = found.potential;
+    total(false);
     conclude(end == CostScaling::End::optimal, end == CostScaling::End::infeasible);
   }
 
@@ -238,50 +308,48 @@ class Solve {
   }
 
   template <class Int>
-  void hand_back(const Solution<Int>& s) {
-    r_.flow.resize(p_.tail.size());
-    if (s.flow.size() != r_.flow.size()) rest();
-    for (std::size_t k = 0; k < s.flow.size(); ++k) {
+  void hand_back(const std::vector<Int>& flow) {
+    flow_.resize(p_.tail.size());
+    if (flow.size() != flow_.size()) rest();
+    for (std::size_t k = 0; k < flow.size(); ++k) {
       const std::size_t e = at(shape().order[k]);
-      r_.flow[e] = s.flow[k] + p_.least(e);
+      flow_[e] = flow[k] + p_.least(e);
     }
-    r_.potential.assign(s.potential.begin(), s.potential.end());
-    total();
   }
 
-  // Loops and arcs without room stand where their cost wants them; others at their lower bound.
+  // Loops stand where their cost wants them; others at their lower bound.
   void rest() {
-    r_.flow.resize(p_.tail.size());
-    for (std::size_t e = 0; e < r_.flow.size(); ++e)
-      r_.flow[e] = p_.tail[e] == p_.head[e] && p_.cost[e] < 0 ? p_.capacity[e] : p_.least(e);
+    flow_.resize(p_.tail.size());
+    for (std::size_t e = 0; e < flow_.size(); ++e)
+      flow_[e] = p_.tail[e] == p_.head[e] && p_.cost[e] < 0 ? p_.capacity[e] : p_.least(e);
   }
 
-  void total() {
+  // `small`: costs and flows fit the narrow width.
+  void total(bool small) {
     Wide sum = 0;
     bool over = false;
-    if (survey_.narrow() && p_.lower.empty() && survey_.kept == static_cast<Index>(r_.flow.size())) {
-      for (std::size_t e = 0; e < r_.flow.size();) {  // 2^10 products below 2^53
+    if (small) {
+      for (std::size_t e = 0; e < flow_.size();) {  // 2^10 products below 2^53
         std::int64_t part = 0;
-        for (const std::size_t end = std::min(e + 1024, r_.flow.size()); e < end; ++e) part += r_.flow[e] * p_.cost[e];
+        for (const std::size_t end = std::min(e + 1024, flow_.size()); e < end; ++e) part += flow_[e] * p_.cost[e];
         sum += part;
       }
     } else {
-      for (std::size_t e = 0; e < r_.flow.size(); ++e)
-        over |= __builtin_add_overflow(sum, static_cast<Wide>(r_.flow[e]) * p_.cost[e], &sum);
+      for (std::size_t e = 0; e < flow_.size(); ++e)
+        over |= __builtin_add_overflow(sum, static_cast<Wide>(flow_[e]) * p_.cost[e], &sum);
     }
     if (over) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
     r_.objective = sum;
   }
 
-  Result cut_of_everything() {
+  void cut_of_everything() {
     r_.status = Status::infeasible;
     r_.cut.resize(at(p_.n));
     for (Index v = 0; v < p_.n; ++v) r_.cut[at(v)] = v;
     rest();
     r_.potential.assign(at(p_.n), 0);
     r_.stats.method = "balance";
-    total();
-    return std::move(r_);
+    total(false);
   }
 
   std::vector<Index> free_cycle() {
@@ -293,37 +361,38 @@ class Solve {
   }
 
   // Unbounded if there is a flow at all: the same network without costs.
-  Result unbounded(const std::vector<Index>& cycle) {
+  void unbounded(const std::vector<Index>& cycle) {
     const std::vector<std::int64_t> free(p_.cost.size(), 0);
     Problem feasible = p_;
     feasible.cost = free;
-    Result r = Solve(feasible, Start{}, stop_).run(Method::network_simplex);
-    if (r.status != Status::optimal) return r;
-    r.status = Status::unbounded;
-    r.cycle = cycle;
+    Result r = Solve(feasible, nullptr, stop_).run(Method::network_simplex);
+    r.kept.narrow = nullptr, r.kept.wide = nullptr;  // for other costs
+    flow_ = *r.kept.flow;
     r_ = std::move(r);
-    total();
-    return std::move(r_);
+    if (r_.status != Status::optimal) return;
+    r_.status = Status::unbounded;
+    r_.cycle = cycle;
+    total(false);
   }
 
-  Result stopped() {
+  void stopped() {
     rest();
     r_.potential.assign(at(p_.n), 0);
-    total();
+    total(false);
     conclude(false, false);
-    return std::move(r_);
   }
 
   const Problem& p_;
-  const Start& start_;
+  const Kept* start_;
   Stop& stop_;
   Survey survey_;
   Result r_;
+  std::vector<std::int64_t> flow_;
 };
 
 }  // namespace
 
-Result solve(const Problem& problem, Method method, const Start& start, Stop& stop) {
+Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop) {
   return Solve(problem, start, stop).run(method);
 }
 

@@ -1,0 +1,123 @@
+#include "gridcompute/flow/change.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::flow {
+
+namespace {
+
+constexpr std::size_t kChunk = 512;  // arcs compared at once
+using Flags = std::array<std::uint8_t, kChunk>;
+
+struct Columns {
+  const std::int64_t *tail, *head, *capacity, *cost;
+};
+
+// Flags arcs with another cost or room; true if one has another tail or head.
+template <class Int>
+GRIDCOMPUTE_INLINE bool compare(const Columns& now, const Node* GRIDCOMPUTE_RESTRICT tail,
+                                const Node* GRIDCOMPUTE_RESTRICT head, const Int* GRIDCOMPUTE_RESTRICT cost,
+                                const Int* GRIDCOMPUTE_RESTRICT room, std::int64_t most, std::size_t count,
+                                std::uint8_t* GRIDCOMPUTE_RESTRICT flags) {
+  std::int64_t elsewhere = 0;
+  for (std::size_t i = 0; i < count; ++i) elsewhere |= (now.tail[i] ^ tail[i]) | (now.head[i] ^ head[i]);
+  for (std::size_t i = 0; i < count; ++i)
+    flags[i] = ((now.cost[i] ^ cost[i]) | (std::min(now.capacity[i], most) ^ room[i])) != 0;
+  return elsewhere != 0;
+}
+
+GRIDCOMPUTE_CLONES bool differ(const Columns& now, const Node* tail, const Node* head, const std::int32_t* cost,
+                               const std::int32_t* room, std::int64_t most, std::size_t count, std::uint8_t* flags) {
+  return compare(now, tail, head, cost, room, most, count, flags);
+}
+
+GRIDCOMPUTE_CLONES bool differ(const Columns& now, const Node* tail, const Node* head, const std::int64_t* cost,
+                               const std::int64_t* room, std::int64_t most, std::size_t count, std::uint8_t* flags) {
+  return compare(now, tail, head, cost, room, most, count, flags);
+}
+
+// The flagged ones, after `first`.
+void gather(const Flags& flags, std::size_t first, std::size_t count, std::vector<Arc>& out) {
+  for (std::size_t i = 0; i < count; i += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, flags.data() + i, 8);
+    if (eight == 0) continue;
+    for (std::size_t j = i; j < std::min(i + 8, count); ++j)
+      if (flags[j] != 0) out.push_back(static_cast<Arc>(first + j));
+  }
+}
+
+template <class Int>
+bool changed_arcs(const Problem& p, const Topology& t, const Given<Int>& g, std::vector<Arc>& out) {
+  for (std::size_t e = 0; e < p.tail.size(); e += kChunk) {
+    const std::size_t count = std::min(kChunk, p.tail.size() - e);
+    Flags flags{};
+    if (differ({&p.tail[e], &p.head[e], &p.capacity[e], &p.cost[e]}, &t.given_tail[e], &t.given_head[e], &(*g.cost)[e],
+               &(*g.room)[e], g.most, count, flags.data()))
+      return false;
+    gather(flags, e, count, out);
+  }
+  return true;
+}
+
+// The largest |cost| the width takes.
+template <class Int>
+std::int64_t most_cost(Index n) {
+  if (sizeof(Int) == 4) return Range<std::int32_t>::kMaxCost;
+  return Range<std::int64_t>::kMaxBig / (n + 1) - 1;
+}
+
+// The arcs' side of it; the sum N goes with it. False: does not fit.
+template <class Int>
+bool take_arcs(const Problem& p, const Topology& t, const std::vector<Arc>& arcs, Change<Int>& out, Wide& negative) {
+  if (arcs.empty()) return true;
+  const std::int64_t dearest = most_cost<Int>(p.n), most = out.given.most;
+  auto costs = std::make_shared<std::vector<Int>>(*out.given.cost);
+  auto rooms = std::make_shared<std::vector<Int>>(*out.given.room);
+  for (const Arc e : arcs) {
+    const std::int64_t c = p.cost[at(e)], u = p.capacity[at(e)];
+    if (u < 0 || c > dearest || c < -dearest || (c < 0 && u == kInfinite)) return false;
+    Int &cost = (*costs)[at(e)], &room = (*rooms)[at(e)];
+    const auto new_cost = static_cast<Int>(c), new_room = static_cast<Int>(std::min(u, most));
+    negative += (c < 0 ? u : 0) - (cost < 0 ? room : 0);
+    const Arc k = t.place(e);
+    if (new_cost != cost) out.recosted.push_back(k), out.cost.push_back(new_cost);
+    if (new_room != room) out.reroomed.push_back(k), out.room.push_back(new_room);
+    cost = new_cost, room = new_room;
+  }
+  if (!out.cost.empty()) out.given.cost = std::move(costs);
+  if (!out.room.empty()) out.given.room = std::move(rooms);
+  return true;
+}
+
+}  // namespace
+
+template <class Int>
+std::optional<Change<Int>> change(const Problem& p, const Topology& t, const Earlier<Int>& before) {
+  if (!before.resumable || !p.lower.empty() || t.n != p.n || t.given_tail.size() != p.tail.size()) return {};
+  std::vector<Arc> arcs;
+  if (!changed_arcs(p, t, before.given, arcs)) return {};
+  Change<Int> out;
+  out.given = before.given;
+  Wide negative = before.negative, sum = 0, sent = 0;
+  if (!take_arcs(p, t, arcs, out, negative)) return {};
+  const std::span<const Int> old = before.tree.supply();
+  for (const std::int64_t b : p.supply) sum += b, sent += b > 0 ? b : 0;
+  if (sum != 0 || sent + negative >= out.given.most) return {};
+  out.supply.resize(p.supply.size());
+  for (std::size_t v = 0; v < p.supply.size(); ++v) {
+    out.supply[v] = static_cast<Int>(p.supply[v]);
+    out.supplies += out.supply[v] != old[v];
+  }
+  out.negative = static_cast<std::int64_t>(negative);
+  return out;
+}
+
+template std::optional<Change<std::int32_t>> change(const Problem&, const Topology&, const Earlier<std::int32_t>&);
+template std::optional<Change<std::int64_t>> change(const Problem&, const Topology&, const Earlier<std::int64_t>&);
+
+}  // namespace gridcompute::flow

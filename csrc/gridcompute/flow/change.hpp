@@ -1,0 +1,40 @@
+// What differs between a problem and the one an earlier tree was made for.
+//
+// One pass over the caller's arrays, vector code without branches: is the graph the same, and which arcs have another
+// cost or capacity? Only those are checked and proved to fit the range again; the rest was, and is as it was.
+#pragma once
+
+#include <optional>
+
+#include "gridcompute/flow/problem.hpp"
+#include "gridcompute/flow/simplex.hpp"
+
+namespace gridcompute::flow {
+
+// A tree, and the problem it is for. Lives beside the topology it was made on.
+template <class Int>
+struct Earlier {
+  Simplex<Int> tree;
+  Given<Int> given;
+  std::int64_t negative = 0;  // N of problem.hpp
+  // The tree is optimal; there are no lower bounds, no loops, no infinite arcs of negative cost, no costs out of range.
+  bool resumable = false;
+};
+
+template <class Int>
+struct Change {
+  std::vector<Arc> recosted, reroomed;  // in the order of the topology
+  std::vector<Int> cost, room;          // of those
+  std::vector<Int> supply;
+  Index supplies = 0;  // how many nodes have another
+  Given<Int> given;
+  std::int64_t negative = 0;
+};
+
+// None where the earlier tree does not fit: another graph, lower bounds, values out of its range, bad values (which
+// survey() then names), supplies that do not sum to 0.
+template <class Int>
+[[nodiscard]] std::optional<Change<Int>> change(const Problem& problem, const Topology& topology,
+                                                const Earlier<Int>& before);
+
+}  // namespace gridcompute::flow
