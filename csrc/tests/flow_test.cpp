@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <random>
+#include <thread>
 
 #include "check.hpp"
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/flow/change.hpp"
 #include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/crash.hpp"
 #include "gridcompute/flow/dimacs.hpp"
@@ -57,7 +59,8 @@ bool proved(const Instance& x, const Result& r) {
     case Status::infeasible:
       return certificate::check_cut(x.claim(), r.cut).valid;
     case Status::unbounded:
-      return certificate::check_feasible(x.claim(), r.flow()).valid && certificate::check_cycle(x.claim(), r.cycle).valid;
+      return certificate::check_feasible(x.claim(), r.flow()).valid &&
+             certificate::check_cycle(x.claim(), r.cycle).valid;
     default:
       return false;
   }
@@ -88,7 +91,8 @@ TEST(flow_warm_starts_change_nothing_but_speed) {
   for (int k = 0; k < 600; ++k) {
     Instance x = random_instance(r, 2 + k % 8, 4 + k % 30);
     Stop stop;
-    const Result before = solve(x.problem(), k % 2 == 0 ? Method::network_simplex : Method::cost_scaling, nullptr, stop);
+    const Result before =
+        solve(x.problem(), k % 2 == 0 ? Method::network_simplex : Method::cost_scaling, nullptr, stop);
     const Instance y = random_instance(r, 2 + k % 8, 4 + k % 30);
     switch (k % 4) {
       case 0:
@@ -137,6 +141,164 @@ TEST(flow_trees_hold_their_invariants) {
       check_tree<std::int32_t>(x, crash);
       check_tree<std::int64_t>(x, crash);
     }
+  }
+}
+
+// Costs, capacities (also to none and from none) and supplies of some arcs and nodes; the graph stays.
+void shake(std::mt19937& r, Instance& x, int kind, int percent) {
+  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
+  for (std::size_t e = 0; e < x.tail.size(); ++e) {
+    if (draw(0, 99) >= percent) continue;
+    if (kind == 0 || kind == 3) x.cost[e] += draw(-3, 3);
+    if (kind == 1 || kind == 3) x.capacity[e] = draw(0, 2) == 0 ? 0 : draw(0, 12);
+  }
+  if (kind < 2) return;
+  for (int k = 0; k < 3; ++k) {
+    const std::int64_t amount = draw(0, 3), last = static_cast<std::int64_t>(x.supply.size()) - 1;
+    x.supply[static_cast<std::size_t>(draw(0, static_cast<int>(last)))] += amount;
+    x.supply[static_cast<std::size_t>(draw(0, static_cast<int>(last)))] -= amount;
+  }
+}
+
+// Without loops, lower bounds and infinite arcs: what a tree can be taken on from.
+Instance plain_instance(std::mt19937& r, int nodes, int arcs) {
+  Instance x = random_instance(r, nodes, arcs);
+  x.lower.clear();
+  for (std::size_t e = 0; e < x.tail.size(); ++e) {
+    if (x.tail[e] == x.head[e]) x.head[e] = (x.head[e] + 1) % nodes;
+    x.capacity[e] = std::clamp<std::int64_t>(x.capacity[e], 0, 12);
+  }
+  return x;
+}
+
+struct Resumed {
+  int taken = 0, dual = 0, replanted = 0;
+};
+
+// The tree of x taken to y; every stage keeps the invariants, and the last flow is that of a cold solve.
+template <class Int>
+void check_resume(const Instance& x, const Instance& y, Resumed& seen) {
+  Stop stop;
+  const Problem p = x.problem(), q = y.problem();
+  const Survey s = survey(p);
+  const auto shape = topology(p, s, nullptr);
+  Given<Int> known = given<Int>(p, s);
+  Simplex<Int> first(network(known, s, *shape));
+  if (first.run(stop) != Simplex<Int>::End::optimal) return;
+  const Earlier<Int> before{std::move(first), std::move(known), s.negative, true};
+  const auto found = change(q, *shape, before);
+  if (!found) return;
+  ++seen.taken;
+  auto tree = Simplex<Int>::again(before.tree);
+  tree.recost(found->recosted, found->cost);
+  CHECK(tree.holds());
+  CHECK(tree.run(stop) == Simplex<Int>::End::optimal);
+  CHECK(tree.holds());
+  CHECK(tree.reroom(found->reroomed, found->room, found->supply));
+  tree.repair(stop);
+  CHECK(tree.holds());
+  const auto end = tree.run(stop);
+  CHECK(tree.holds());
+  seen.dual += tree.counts().dual_pivots > 0 && tree.cut_arcs() == 0;
+  seen.replanted += tree.cut_arcs() > 0;
+  const Result cold = solve(q, Method::network_simplex, nullptr, stop);
+  CHECK((end == Simplex<Int>::End::optimal) == (cold.status == Status::optimal));
+  if (cold.status != Status::optimal) return;
+  Wide total = 0;
+  const std::vector<Int> flow = tree.flows();
+  for (std::size_t k = 0; k < flow.size(); ++k) total += static_cast<Wide>(flow[k]) * q.cost[at(shape->order[k])];
+  CHECK(total == cold.objective);
+}
+
+TEST(flow_trees_are_taken_to_other_problems) {
+  std::mt19937 r(6);
+  Resumed narrow, wide;
+  for (int k = 0; k < 1500; ++k) {
+    const Instance x = plain_instance(r, 2 + k % 30, 5 + k % 130);
+    Instance y = x;
+    shake(r, y, k % 4, 5 + k % 40);
+    check_resume<std::int32_t>(x, y, narrow);
+    check_resume<std::int64_t>(x, y, wide);
+  }
+  for (const Resumed& seen : {narrow, wide}) CHECK(seen.taken > 200 && seen.dual > 20 && seen.replanted > 20);
+}
+
+// Chains of warm starts: each from the one before, through infeasible and back.
+TEST(flow_warm_starts_in_a_row) {
+  std::mt19937 r(7);
+  int seen[2] = {0, 0};
+  for (int k = 0; k < 200; ++k) {
+    Instance x = plain_instance(r, 2 + k % 25, 10 + k % 150);
+    Stop stop;
+    Result last = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    for (int step = 0; step < 6; ++step) {
+      shake(r, x, (k + step) % 4, 20);
+      Result warm = solve(x.problem(), Method::network_simplex, &last.kept, stop);
+      const Result cold = solve(x.problem(), Method::network_simplex, nullptr, stop);
+      CHECK(proved(x, warm));
+      CHECK(warm.status == cold.status);
+      if (cold.status == Status::optimal) CHECK(warm.objective == cold.objective);
+      ++seen[warm.status == Status::optimal];
+      last = std::move(warm);
+    }
+  }
+  CHECK(seen[0] > 50 && seen[1] > 50);
+}
+
+// Many threads start from one answer at once; nothing of it may be written to (TSan looks).
+TEST(flow_one_start_serves_many_threads) {
+  std::mt19937 r(8);
+  Instance x = plain_instance(r, 40, 400);
+  for (std::int64_t& c : x.capacity) c += 20;
+  Stop stop;
+  const Result first = solve(x.problem(), Method::network_simplex, nullptr, stop);
+  CHECK(first.status == Status::optimal);
+  for (std::size_t e = 0; e < x.cost.size(); e += 3) x.cost[e] += 5, x.capacity[e] /= 4;
+  std::vector<Result> found(4);
+  {
+    std::vector<std::jthread> threads;
+    for (Result& out : found)
+      threads.emplace_back([&] {
+        Stop own;
+        out = solve(x.problem(), Method::network_simplex, &first.kept, own);
+      });
+  }
+  for (const Result& out : found) {
+    CHECK(proved(x, out));
+    CHECK(out.flow() == found[0].flow() && out.potential == found[0].potential);
+    CHECK(out.stats.changed_costs > 0 && out.stats.changed_capacities > 0);
+  }
+}
+
+// The largest flows and costs of a width, changed to and from: sums must not leave it unseen.
+TEST(flow_warm_starts_at_the_ends_of_the_range) {
+  Stop stop;
+  for (const std::int64_t most : {std::int64_t{Range<std::int32_t>::kMaxFlow}, Range<std::int64_t>::kMaxFlow}) {
+    Instance x;
+    for (int k = 0; k < 12; ++k) {  // twelve parallel arcs, nine of them full: their rooms then grow without bound
+      x.tail.push_back(0), x.head.push_back(1);
+      x.capacity.push_back(k < 9 ? 1 : kInfinite);
+      x.cost.push_back(k);
+    }
+    x.supply = {most, -most};
+    const Result first = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    CHECK(proved(x, first) && first.status == Status::optimal);
+    for (std::int64_t& u : x.capacity) u = kInfinite;
+    const Result grown = solve(x.problem(), Method::network_simplex, &first.kept, stop);
+    CHECK(proved(x, grown) && grown.objective == 0);
+    for (std::int64_t& u : x.capacity) u = 3;
+    CHECK(proved(x, solve(x.problem(), Method::network_simplex, &grown.kept, stop)));
+    x.capacity[5] = kInfinite;
+    x.supply = {5, -5};
+    CHECK(proved(x, solve(x.problem(), Method::network_simplex, &grown.kept, stop)));
+    x.cost[5] = std::int64_t{1} << 40;
+    CHECK(proved(x, solve(x.problem(), Method::network_simplex, &grown.kept, stop)));
+    x.cost[0] = -3, x.capacity[0] = kInfinite;
+    CHECK(proved(x, solve(x.problem(), Method::network_simplex, &grown.kept, stop)));
+    x.supply = {6, -5};
+    CHECK(solve(x.problem(), Method::network_simplex, &grown.kept, stop).status == Status::infeasible);
+    x.supply = {5, -5}, x.capacity[3] = -1;
+    CHECK_THROWS(solve(x.problem(), Method::network_simplex, &grown.kept, stop), Error);
   }
 }
 

@@ -212,7 +212,7 @@ void Simplex<Int>::price_tree() {
     const Arc e = link_[at(v)].pred;
     Int& p = potential_[at(v)];
     if (e < 0)
-      p = above + (e == kDown ? big_ : 0);
+      p = above + (base_.empty() ? 0 : base_[at(v)]) + (e == kDown ? big_ : 0);
     else
       p = tail_[at(e)] == v ? above - cost_[at(e)] : above + cost_[at(e)];
     watch(p);
@@ -477,8 +477,13 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
     }
     if (unserved() == 0) return End::optimal;
     if (separated(reach())) return End::infeasible;
-    if (big_ > Range<Int>::kMaxBig / 8) return End::outgrown;  // never in the wide width: big exceeds every path
-    big_ *= 8;
+    if (big_ > Range<Int>::kMaxBig / 8 || (!base_.empty() && big_ / 64 >= net_.most_cost)) {
+      if (base_.empty()) return End::outgrown;  // never in the wide width: big exceeds every path
+      base_.clear();                            // no small penalty will do: as from nothing
+      start_big();
+    } else {
+      big_ *= 8;
+    }
     price_tree();
     if (outgrown_) return End::outgrown;
   }

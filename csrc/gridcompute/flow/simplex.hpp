@@ -188,8 +188,10 @@ class Simplex {
   Candidates<Int> found_;  // of the last block; `again_` more pivots may come from it
   Int least_fair_ = 0;
   int again_ = 0;
-  Int big_ = 0;  // cost of kDown
-  bool outgrown_ = false;
+  Int big_ = 0;            // cost of kDown
+  std::vector<Int> base_;  // after replant(): what artificial arcs cost beside, so that potentials stay
+  bool outgrown_ = false;  // a potential has left kMaxPotential
+  bool overfull_ = false;  // a broken node's flow has left kMostFlow
   Index cut_arcs_ = 0;
   bool track_ = false;  // since again(): `touched_` takes arcs that leave the tree or are turned
   std::vector<Arc> touched_;

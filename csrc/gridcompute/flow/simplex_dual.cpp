@@ -24,7 +24,7 @@ namespace gridcompute::flow {
 namespace {
 
 constexpr std::size_t kWindow = 32;  // broken nodes compared
-constexpr Index kWork = 24;          // nodes and arcs looked at, times arcs, until repair gives up
+constexpr Index kWork = 1;           // arcs looked at, times all there are, until repair gives up
 
 }  // namespace
 
@@ -122,7 +122,9 @@ void Simplex<Int>::repair(Stop& stop) {
     queued_[at(v)] = 0;
     if (!break_of(v).broken) continue;
     ++counts_.dual_pivots;
-    done = mend(v, work) && work <= most && !outgrown_ && !(counts_.dual_pivots % 16 == 0 && stop.poll());
+    done = mend(v, work) && work <= most && !overfull_ && !(counts_.dual_pivots % 16 == 0 && stop.poll());
+    if (outgrown_) price_tree();  // perhaps only the root has drifted
+    if (outgrown_) return;
   }
   if (!done) replant();
   broken_.clear();
@@ -222,7 +224,7 @@ void Simplex<Int>::carry(Arc e, Node apex, Int units) {
   push(e, {apex, kNoNode, false, units});
   for (const Node end : {tail_[at(e)], head_[at(e)]})
     for (Node v = end; v != apex; v = node_[at(v)].parent) {
-      outgrown_ |= node_[at(v)].down > kMostFlow || node_[at(v)].down < -kMostFlow;
+      overfull_ |= node_[at(v)].down > kMostFlow || node_[at(v)].down < -kMostFlow;
       suspect(v);
     }
 }
@@ -240,10 +242,14 @@ void Simplex<Int>::hang_alone(Node top, bool inside) {
   shift(inside ? below_ : beside_, inside ? by : -by);
 }
 
-// What was begun is given up: the tree stays as far as its flow fits.
+// What was begun is given up: the tree stays as far as its flow fits. Artificial arcs cost what keeps potentials as
+// they are, and those that bring units a little more (kDown; run() raises it): few arcs off the tree then promise
+// anything, where potentials torn apart by the big cost of a cold start would make nearly all do so.
 template <class Int>
 void Simplex<Int>::replant() {
-  outgrown_ = false;
+  base_.assign(potential_.begin(), potential_.end() - 1);
+  for (Int& p : base_) p -= potential_[at(root_)];
+  big_ = std::max<Int>(1, net_.most_cost);
   std::vector<Arc> pred(at(net_.n));
   for (Node v = 0; v < net_.n; ++v) {
     const Arc e = pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);

@@ -24,7 +24,8 @@ bool Simplex<Int>::holds() const {
     if (last[p] == r.parent) last[p] = last[at(v)];  // the last child comes first, backwards
     if (e < 0) {
       if (r.parent != root_ || excess[at(v)] != (e == kUp ? r.down : -r.up)) return false;
-      if (potential_[at(v)] != potential_[at(root_)] + (e == kDown ? big_ : 0)) return false;
+      if (potential_[at(v)] != potential_[at(root_)] + (base_.empty() ? 0 : base_[at(v)]) + (e == kDown ? big_ : 0))
+        return false;
       continue;
     }
     const Node t = tail_[at(e)], h = head_[at(e)];
