@@ -1,4 +1,4 @@
-// The two loops where a price pass spends its time, over places as lanes of a vector.
+// The two loops where a price pass spends its time, over places as lanes of vectors of 64 bytes.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ struct Best {
 // The cheapest (hour, place), lowest place then hour among equals. lanes: 8, 16, 32 or 64.
 [[nodiscard]] Best scan(const Scan& job, Index lanes);
 
-// m[t][s] = min(m[t][s], ahead[t][s] - here[t][s] + add[s]) for `hours` rows of `lanes`.
-void fold(double* m, const double* ahead, const double* here, const double* add, Index hours, Index lanes);
+// m[t][s] = min(m[t][s], ahead[t][s] - here[t][s] + add) for `starts` rows, in the lanes with hours[s] == length.
+void fold(double* m, const double* ahead, const double* here, const double* hours, double length, double add,
+          Index starts, Index lanes);
 
 }  // namespace gridcompute::options

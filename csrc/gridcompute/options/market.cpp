@@ -16,7 +16,7 @@ namespace gridcompute::options {
 
 namespace {
 
-constexpr Index kChunk = 8192;  // jobs: a few milliseconds of work, and several chunks a thread from 50,000 jobs on
+constexpr Index kChunk = 2048;  // jobs: some tenths of a millisecond, so that threads share even a sample evenly
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kUnit = 0x1p-53;
 
@@ -51,8 +51,8 @@ struct Market::Running {
 };
 
 struct Market::Scratch {
-  std::vector<double> m, add;                 // [length][hour][lane]; [lane]
-  std::vector<std::int32_t> within, lengths;  // [room]; distinct d, ascending
+  std::vector<double> m;             // [length][hour][lane]
+  std::vector<std::int32_t> within;  // [room]
 };
 
 Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
@@ -116,7 +116,8 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
 
   std::unordered_map<std::vector<std::int32_t>, std::int32_t, HashRow> rows, shapes;
   std::unordered_map<std::uint64_t, std::int32_t> masks;
-  std::vector<std::int32_t> key;
+  std::vector<std::int32_t> key, lengths;
+  lengths_end_.assign(1, 0);
   const auto add = [&](std::int32_t id, std::int32_t stands_for) {
     const Index j = id, f = jobs.family[at(j)];
     key.assign({static_cast<std::int32_t>(f),
@@ -127,12 +128,22 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
     for (std::size_t i = 2; i < key.size(); ++i)
       if (key[i] <= hours_) longest = std::max(longest, key[i]);
     const auto [row, fresh] = rows.try_emplace(key, static_cast<std::int32_t>(rows.size()));
-    if (fresh)
+    if (fresh) {
+      hours_by_lane_.resize(hours_by_lane_.size() + at(layers_ * lanes_), 0);
+      double* by_lane = &hours_by_lane_[at(row->second * layers_ * lanes_)];
       for (Index c = 0; c < classes_; ++c) {
         const std::int32_t v = speed_of[at(f)][at(c)];
-        const std::int32_t d = v < 0 ? 0 : key[at(v + 2)];
-        hours_by_class_.push_back(d <= hours_ && jobs.memory[at(j)] <= world.memory[at(c)] ? d : 0);
+        std::int32_t d = v < 0 ? 0 : key[at(v + 2)];
+        if (d > hours_ || jobs.memory[at(j)] > world.memory[at(c)]) d = 0;
+        hours_by_class_.push_back(d);
+        by_lane[layer_[at(c)] * lanes_ + place_[at(c)]] = d;
+        if (d > 0) lengths.push_back(d);
       }
+      std::sort(lengths.begin(), lengths.end());
+      lengths_.insert(lengths_.end(), lengths.begin(), std::unique(lengths.begin(), lengths.end()));
+      lengths_end_.push_back(lengths_.size());
+      lengths.clear();
+    }
     const std::int32_t m = jobs.owner[at(j)], gang = jobs.gang[at(j)];
     const bool restricted = gang > least_held || static_cast<double>(gang) * longest > quota_[at(m)];
     const std::int32_t payer = world.priced[at(m)] != 0 ? m : -1;
@@ -144,6 +155,7 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
       Shape made;
       made.gang = restricted ? gang : 0;
       made.owner = owner;
+      made.row = row->second;
       made.at = at(row->second * classes_);
       shapes_.push_back(made);
     }
@@ -251,22 +263,19 @@ Market::Running Market::running(const Prices& prices) const {
 // The lanes of a length are those classes that take exactly so many hours; a class closed to the gang in some hour
 // is closed for the starts that reach it.
 void Market::table(const Running& run, const Shape& shape, Scratch& out) const {
-  const std::int32_t* hours_on_class = &hours_by_class_[shape.at];
-  out.lengths.clear();
-  for (Index c = 0; c < classes_; ++c)
-    if (hours_on_class[c] > 0) out.lengths.push_back(hours_on_class[c]);
-  std::sort(out.lengths.begin(), out.lengths.end());
-  out.lengths.erase(std::unique(out.lengths.begin(), out.lengths.end()), out.lengths.end());
-  out.within.assign(at(hours_ + 1), 0);
-  for (const std::int32_t d : out.lengths) ++out.within[at(d)];
-  std::partial_sum(out.within.begin(), out.within.end(), out.within.begin());
+  const double* by_lane = &hours_by_lane_[at(shape.row * layers_ * lanes_)];
+  const std::span<const std::int32_t> lengths(lengths_.data() + lengths_end_[at(shape.row)],
+                                              lengths_.data() + lengths_end_[at(shape.row + 1)]);
+  out.within.assign(at(hours_ + 1), static_cast<std::int32_t>(lengths.size()));
+  std::int32_t filled = 0;
+  for (std::size_t i = 0; i < lengths.size(); filled = lengths[i++])
+    std::fill(out.within.begin() + filled, out.within.begin() + lengths[i], static_cast<std::int32_t>(i));
   const Index level = hours_ * lanes_;
-  if (out.m.size() < out.lengths.size() * at(level)) out.m.resize(out.lengths.size() * at(level));
-  out.add.resize(at(lanes_));
+  if (out.m.size() < lengths.size() * at(level)) out.m.resize(lengths.size() * at(level));
   const double nu = shape.owner >= 0 && priced(shape.owner) ? run.nu[at(shape.owner)] : 0.0;
   const double quota = shape.owner >= 0 ? quota_[at(shape.owner)] : kInf;
-  for (std::size_t i = 0; i < out.lengths.size(); ++i) {
-    const std::int32_t d = out.lengths[i];
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const std::int32_t d = lengths[i];
     double* m = out.m.data() + i * at(level);
     const Index from = shape.first_hour * lanes_;
     const Index to = (shape.last_hour + 1) * lanes_;
@@ -277,27 +286,20 @@ void Market::table(const Running& run, const Shape& shape, Scratch& out) const {
     }
     const Index starts = std::min<Index>(shape.last_hour, hours_ - d) - shape.first_hour + 1;
     if (starts <= 0 || static_cast<double>(shape.gang) * d > quota) continue;
+    const double add = nu * d;
     for (Index a = 0; a < layers_; ++a) {
-      bool any = false;
-      for (Index s = 0; s < lanes_; ++s) {
-        const Slot c = class_at_[at(a * lanes_ + s)];
-        const bool in = c >= 0 && hours_on_class[c] == d;
-        out.add[at(s)] = in ? nu * d : kInf;
-        any |= in;
-      }
-      if (!any) continue;
       const double* here = run.layered.data() + (a * (hours_ + 1) + shape.first_hour) * lanes_;
       if (shape.gang == 0) {
-        fold(m + from, here + d * lanes_, here, out.add.data(), starts, lanes_);
+        fold(m + from, here + d * lanes_, here, by_lane + a * lanes_, d, add, starts, lanes_);
         continue;
       }
       for (Index s = 0; s < places_; ++s) {
-        if (out.add[at(s)] == kInf) continue;
+        if (by_lane[a * lanes_ + s] != d) continue;
         const std::int64_t* held = &capacity_[at(class_at_[at(a * lanes_ + s)] * hours_ + shape.first_hour)];
         for (Index t = 0; t < starts; ++t) {
           if (*std::min_element(held + t, held + t + d) < shape.gang) continue;
           double& best = m[from + t * lanes_ + s];
-          best = std::min(best, here[(t + d) * lanes_ + s] - here[t * lanes_ + s] + out.add[at(s)]);
+          best = std::min(best, here[(t + d) * lanes_ + s] - here[t * lanes_ + s] + add);
         }
       }
     }
@@ -331,6 +333,16 @@ Slot Market::class_of(const Running& run, const Job& job, Index place, Index hou
   return out;
 }
 
+// The cheapest hour and place of a job, without what it costs to move it; cost is inf if none is open.
+Best Market::cheapest(const Running& run, const Job& job, const Shape& shape, const Scratch& tables) const {
+  if (shape.shortest == 0 || job.release + shape.shortest > job.deadline) return {kInf, -1, -1};
+  const Index origin = job.origin * hours_ * lanes_;
+  return scan({tables.m.data(), tables.within.data(), &run.transfer[at(origin)],
+               job.wide ? &bandwidth_[at(origin)] : nullptr, &mask_cost_[at(job.mask * lanes_)], hours_, job.release,
+               job.deadline - shape.shortest, job.deadline, static_cast<double>(job.gang), job.data, job.delay},
+              lanes_);
+}
+
 void Market::chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out,
                    std::span<std::int32_t> choice_class, std::span<std::int32_t> choice_start) const {
   Scratch scratch;
@@ -342,13 +354,7 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
     const Job& job = jobs_[at(p)];
     const Shape& shape = shapes_[at(job.shape)];
     if (job.shape != current) current = job.shape, table(run, shape, scratch);
-    Best best{kInf, -1, -1};
-    if (shape.shortest > 0 && job.release + shape.shortest <= job.deadline)
-      best = scan({scratch.m.data(), scratch.within.data(), &run.transfer[at(job.origin * hours_ * lanes_)],
-                   job.wide ? &bandwidth_[at(job.origin * hours_ * lanes_)] : nullptr,
-                   &mask_cost_[at(job.mask * lanes_)], hours_, job.release, job.deadline - shape.shortest, job.deadline,
-                   static_cast<double>(job.gang), job.data, job.delay},
-                  lanes_);
+    Best best = cheapest(run, job, shape, scratch);
     Slot klass = kNone;
     if (job.migration > 0.0) {
       best.cost += job.migration;

@@ -42,6 +42,7 @@
 #include <vector>
 
 #include "gridcompute/base/parallel.hpp"
+#include "gridcompute/options/lanes.hpp"
 #include "gridcompute/options/problem.hpp"
 
 namespace gridcompute::options {
@@ -66,7 +67,8 @@ struct Shape {
   std::int32_t owner = -1;                     // whose quota price applies; -1 = none
   std::int32_t first_hour = 0, last_hour = 0;  // hours its jobs may start in
   std::int32_t shortest = 0;                   // least d, 0 = no class
-  std::size_t at = 0;                          // its row in the table of hours by class
+  std::int32_t row = 0;                        // which hours by class are its own
+  std::size_t at = 0;                          // where they begin
 };
 
 struct Pass {
@@ -118,6 +120,7 @@ class Market {
   void group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
              std::span<const std::int32_t> weight);
   void table(const Running& run, const Shape& shape, Scratch& out) const;
+  [[nodiscard]] Best cheapest(const Running& run, const Job& job, const Shape& shape, const Scratch& tables) const;
   void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out, std::span<std::int32_t> klass,
              std::span<std::int32_t> start) const;
   [[nodiscard]] Running running(const Prices& prices) const;
@@ -138,6 +141,9 @@ class Market {
   std::vector<std::int64_t> capacity_;       // [class][hour]
   std::vector<double> energy_, power_, bandwidth_, transfer_price_, quota_;
   std::vector<std::int32_t> hours_by_class_;  // [row of shapes][class], 0 = closed
+  std::vector<double> hours_by_lane_;         // [row of shapes][layer][lane], the same
+  std::vector<std::int32_t> lengths_;         // distinct hours of each row, ascending
+  std::vector<std::size_t> lengths_end_;      // [row + 1]
   std::vector<std::uint64_t> masks_;          // distinct sets of places
   std::vector<double> mask_cost_;             // [mask][lane]: 0 or inf
   std::vector<Shape> shapes_;
