@@ -16,6 +16,7 @@ constexpr int kSampleRounds = 24;
 constexpr Index kRough = 100;        // one in so many units of a sample may be left out of balance
 constexpr Cost kNarrower = 8;        // the box of a scan to that of its repair; half of that where tuning left much
 constexpr double kMuch = 1.0 / 200;  // of all units
+constexpr int kWider = 16;           // times a repair goes on in a wider box
 constexpr int kDrawn = 8;            // classes a round whose fall is measured
 
 // Seconds of each stage go to the stats.
@@ -46,7 +47,8 @@ void widen(std::span<const Cost> wanted, Cost factor, Box& narrow) {
 // A class that too few have on their list wants to be as good as free, where a little cheaper may do: as much as draws
 // twice the units it lacks. Prices as moves from `from` less their median.
 void hold_back(const Scan& how, const Level& level, const Restricted& r, const Repair& repair,
-               std::span<const Cost> from, const Box& narrow, std::vector<Cost>& wanted) {
+               std::span<const Cost> from, std::vector<Cost>& wanted) {
+  const Box& narrow = repair.box();
   std::vector<Cost> moves(wanted.size());
   for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - from[s];
   std::vector<Cost> sorted(moves);
@@ -69,8 +71,14 @@ void hold_back(const Scan& how, const Level& level, const Restricted& r, const R
 LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool sample, std::vector<Cost>& prices,
                      Restricted& r, Seen& seen, Stats& stats, const Enough& enough) {
   using Kind = LevelEnd::Kind;
-  const double limit = static_cast<double>(how.keys.limit());
   Clock clock(stats, how.stop);
+  const auto beyond = [&] { return seen.invalid >= 0 || seen.largest > static_cast<double>(how.keys.limit()); };
+  const auto many = [&](const Doubts& doubts) { return static_cast<Index>(doubts.jobs.size()) > level.n / kMany + 64; };
+  const auto look = [&](const Doubts& doubts, std::span<const Cost> at) {
+    stats.rescanned += static_cast<Index>(doubts.jobs.size());
+    stats.evaluations += static_cast<Index>(doubts.jobs.size()) * r.columns;
+    return look_again(how, level, doubts, at, r, seen);
+  };
   Box box = start;
   prices = start.center;
   Cost width = 0;
@@ -83,7 +91,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       Restricted fresh_look;  // a stop half-way leaves the last whole one
       if (!scan(how, level, box, fresh_look, seen)) return {Kind::stopped, {}};
       r = std::move(fresh_look);
-      if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
+      if (beyond()) return {Kind::out_of_range, {}};
       if (r.hopeless >= 0) return {Kind::infeasible, {}};
       if (r.columns == 0) return {};  // no job either, or it were hopeless
       stats.evaluations += level.n * r.columns;
@@ -105,21 +113,39 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     how.stop.stage(sample ? "samples" : "repair", sample ? 0.1 : 0.6);
     narrow.center = prices;
     Repair repair(r, level.capacity, prices, narrow, all, how.pool, stats);
-    const Repair::End end = repair.run(how.stop);
+    Repair::End end = repair.run(how.stop);
     std::vector<Slot> stuck;
-    std::vector<Cost> at = prices;
+    std::vector<Cost> at;  // prices to be looked at from
+    const auto rough = [&] { return sample && repair.unmet() <= r.weight_total / kRough; };
+    for (int wider = 0; end == Repair::End::far; ++wider) {
+      repair.settle_prices();
+      at = repair.wanted();
+      hold_back(how, level, r, repair, prices, at);
+      if (wider == kWider || rough()) break;
+      clock.lap(sample ? "samples" : "repair");
+      const Doubts doubts = doubtful(how, level, r, at);
+      if (many(doubts)) break;
+      if (!doubts.jobs.empty()) {
+        if (look(doubts, at) == News::stopped) return {Kind::stopped, {}};
+        if (beyond()) return {Kind::out_of_range, {}};
+        if (!repair.relist()) break;
+      }
+      clock.lap(sample ? "samples" : "verify");
+      if (!repair.widen(at, how.pool) && !repair.widen(repair.wanted(), how.pool)) break;
+      end = repair.run(how.stop);
+    }
+    narrow = repair.box();
     if (end == Repair::End::unreachable) stuck = repair.settled();
-    if (end == Repair::End::far) at = repair.wanted();
-    if (end != Repair::End::balanced) repair.settle_prices();
-    if (end != Repair::End::far) at = prices;
+    if (end != Repair::End::far) {
+      if (end != Repair::End::balanced) repair.settle_prices();
+      at = prices;
+    }
     clock.lap(sample ? "samples" : "repair");
     if (end == Repair::End::stopped) return {Kind::stopped, {}};
-    if (end == Repair::End::far) {
-      hold_back(how, level, r, repair, prices, narrow, at);
-      widen(at, all ? 2 : kNarrower, narrow);
-    }
+    narrow.center = prices;
+    if (end == Repair::End::far) widen(at, all ? 2 : kNarrower, narrow);
     if (sample && round >= kSampleRounds && end != Repair::End::balanced) return {};
-    if (sample && end == Repair::End::far && repair.unmet() <= r.weight_total / kRough) return {};
+    if (end == Repair::End::far && rough()) return {};
     if (end == Repair::End::unreachable) {
       if (!all) {  // perhaps by pairs that the narrow box left out
         all = true;
@@ -130,7 +156,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
         continue;
       }
       const Way way = open_ways(how, level, stuck, prices, width, r, seen);
-      if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
+      if (beyond()) return {Kind::out_of_range, {}};
       width = std::min(kCostLimit / 8, 4 * std::max<Cost>(width, 1));
       clock.lap(sample ? "samples" : "verify");
       if (way == Way::stopped) return {Kind::stopped, {}};
@@ -140,8 +166,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     how.stop.stage(sample ? "samples" : "verify", sample ? 0.2 : 0.8);
     const Doubts doubts = doubtful(how, level, r, at);
     if (sample && round >= kSampleRounds) return {};
-    stats.rescanned += static_cast<Index>(doubts.jobs.size());
-    if (static_cast<Index>(doubts.jobs.size()) > level.n / kMany + 64 && scans < kScans) {
+    if (many(doubts) && scans < kScans) {
       for (Slot s = 0; s < r.columns; ++s) {
         const Cost moved = at[s] - prices[s];
         box.down[s] = std::min(kCostLimit / 8, std::max(box.down[s], -2 * moved));
@@ -153,10 +178,9 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       fresh = true;
       continue;
     }
-    stats.evaluations += static_cast<Index>(doubts.jobs.size()) * r.columns;
-    const News news = doubts.jobs.empty() ? News::none : look_again(how, level, doubts, at, r, seen);
+    const News news = doubts.jobs.empty() ? News::none : look(doubts, at);
     if (news == News::stopped) return {Kind::stopped, {}};
-    if (seen.invalid >= 0 || seen.largest > limit) return {Kind::out_of_range, {}};
+    if (beyond()) return {Kind::out_of_range, {}};
     if (end == Repair::End::balanced && news == News::none) return {};
     clock.lap(sample ? "samples" : "verify");
   }

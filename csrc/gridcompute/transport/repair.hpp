@@ -17,7 +17,8 @@
 // candidate in it stand still, and pairs outside it are not built. Most groups of a wide scan are such.
 //
 // Stops early, prices valid, when the graph has no path (Unreachable: the settled classes) or when raising prices would
-// leave the narrow box (Far: the prices it would have set).
+// leave the narrow box (Far: the prices it would have set). Then the box may be widened where it is too narrow, mostly
+// for one class, and only the groups that have it on their list are looked at again; or lists may have grown.
 //
 // Complexity. O(settled * pairs) a search; a search balances many units, at least one.
 #pragma once
@@ -39,8 +40,16 @@ class Repair {
 
   End run(Stop& stop);
 
+  // After far: room for these prices and as much again, so that run() can go on. False if there was room.
+  bool widen(std::span<const Cost> wanted, Pool& pool);
+
+  // After far: some lists have grown. False if a unit is not at its cheapest candidate now: begin anew.
+  [[nodiscard]] bool relist();
+
+  [[nodiscard]] const Box& box() const noexcept { return box_; }
   [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
-  [[nodiscard]] const std::vector<Cost>& wanted() const noexcept { return wanted_; }            // far
+  // After far; below 0 for an empty class that could be cheaper than the hub.
+  [[nodiscard]] const std::vector<Cost>& wanted() const noexcept { return wanted_; }
   [[nodiscard]] Cost excess(Slot s) const noexcept { return excess_[s]; }
   [[nodiscard]] Cost unmet() const noexcept;  // units without a place
   // After balanced: the hub back to price 0, empty classes up to it.
@@ -85,7 +94,10 @@ class Repair {
   void relax(Slot v, Cost d);
   void reach(Slot v, Cost d, Step step);
   bool raise(Cost distance);
-  [[nodiscard]] bool near(Index candidate, Cost low) const;
+  [[nodiscard]] bool near(Index candidate, Cost low) const { return near(candidate, low, box_.down); }
+  [[nodiscard]] bool near(Index candidate, Cost low, std::span<const Cost> down) const;
+  [[nodiscard]] Cost low(Index group) const;
+  void add_near(Index group, std::span<const Cost> down);
   void augment(Slot target);
   Cost carry(Cost most) const;
 
@@ -96,7 +108,8 @@ class Repair {
   Slot hub_;
   bool everything_;
   Box box_;
-  std::vector<Cost> low_;  // of each group: min of key + center + up
+  std::size_t known_ = 0;  // candidates
+  std::vector<Cost> low_;  // of each group: min of key + center + up; kStill if it has one candidate in the box
   std::vector<Cost> p_, filled_, excess_;
   std::vector<Index> order_, start_;                 // candidates with flow by class, at the start
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built

@@ -346,6 +346,8 @@ std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricte
     candidate[c + 1] = candidate[c] + static_cast<Index>(pieces[c].slot.size());
   }
   const auto groups = static_cast<std::size_t>(group.back()), candidates = static_cast<std::size_t>(candidate.back());
+  const std::size_t room = candidates + candidates / 16;  // lists grow
+  out.slot.reserve(room), out.key.reserve(room), out.owner.reserve(room), out.flow.reserve(room);
   out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
   out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);
   out.owner.resize(candidates);

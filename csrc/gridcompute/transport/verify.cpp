@@ -203,30 +203,42 @@ namespace {
 
 // Every job against its bound: visit(position, what it may cost less than its candidates by the bound with shift 0).
 // A job is doubtful under a shift below that number.
-template <class Visit>
-void each_need(const Scan& how, const Restricted& r, std::span<const Cost> prices, const Visit& visit) {
-  std::vector<double> fixed(static_cast<std::size_t>(r.columns)), grouped(static_cast<std::size_t>(r.groups()));
-  const double never = -std::numeric_limits<double>::infinity();
-  for (Slot s = 0; s < r.columns; ++s) fixed[s] = static_cast<double>(prices[s] - r.box.center[s]);
-  for (Index g = 0; g < r.groups(); ++g) {
-    const bool bounded = r.weight[g] > 0 && r.next[g] < kForbidden;
-    grouped[g] =
-        bounded ? static_cast<double>(value(r, g, prices) - r.box.center[r.slot[r.begin[g]]] - r.next[g]) : never;
+class Needs {
+ public:
+  Needs(const Scan& how, const Restricted& r, std::span<const Cost> prices)
+      : how_(how), r_(r), fixed_(static_cast<std::size_t>(r.columns)), grouped_(r.size.size()) {
+    constexpr double never = -std::numeric_limits<double>::infinity();
+    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = static_cast<double>(prices[s] - r.box.center[s]);
+    how.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
+      for (Index g = begin; g < end; ++g) {
+        const bool bounded = r.weight[g] > 0 && r.next[g] < kForbidden;
+        const Cost first = r.box.center[r.slot[r.begin[g]]];
+        grouped_[g] = bounded ? static_cast<double>(value(r, g, prices) - first - r.next[g]) : never;
+      }
+    });
   }
-  how.pool.for_chunks(static_cast<Index>(r.where.size()), kChunk, [&](Index chunk, Index begin, Index end) {
-    for (Index k = begin; k < end; ++k) {
-      const std::int32_t w = r.where[k];
-      visit(chunk, k, w >= 0 ? fixed[w] - static_cast<double>(r.slack[k]) : grouped[~w]);
-    }
-  });
-}
+
+  template <class Visit>
+  void each(const Visit& visit) const {
+    how_.pool.for_chunks(static_cast<Index>(r_.where.size()), kChunk, [&](Index chunk, Index begin, Index end) {
+      for (Index k = begin; k < end; ++k) {
+        const std::int32_t w = r_.where[k];
+        visit(chunk, k, w >= 0 ? fixed_[w] - static_cast<double>(r_.slack[k]) : grouped_[~w]);
+      }
+    });
+  }
+
+ private:
+  const Scan& how_;
+  const Restricted& r_;
+  std::vector<double> fixed_, grouped_;  // by class, by group
+};
 
 // How many of the lowest classes to compare one by one: each costs about an eighth of a look per job.
-Index count_odd(const Scan& how, const Restricted& r, std::span<const Cost> prices, const std::vector<Cost>& shifts) {
-  const auto n = static_cast<Index>(r.where.size());
+Index count_odd(const Needs& needs, Index n, const std::vector<Cost>& shifts) {
   std::vector<std::vector<Index>> counts(static_cast<std::size_t>(Pool::chunks(n, kChunk)),
                                          std::vector<Index>(shifts.size()));
-  each_need(how, r, prices, [&](Index chunk, Index, double need) {
+  needs.each([&](Index chunk, Index, double need) {
     for (std::size_t j = 0; j < shifts.size() && static_cast<double>(shifts[j]) < need; ++j) ++counts[chunk][j];
   });
   Index best = 0, least = std::numeric_limits<Index>::max();
@@ -251,13 +263,14 @@ Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::s
   std::partial_sort(low.begin(), low.begin() + most + 1, low.end());
   std::vector<Cost> shifts;
   for (Index j = 0; j <= most; ++j) shifts.push_back(low[static_cast<std::size_t>(j)].first);
-  const Index odd = count_odd(how, r, prices, shifts);
+  const Needs needs(how, r, prices);
+  const Index odd = count_odd(needs, static_cast<Index>(r.where.size()), shifts);
   out.shift = shifts[static_cast<std::size_t>(odd)];
   for (Index j = 0; j < odd; ++j) out.odd.push_back(low[static_cast<std::size_t>(j)].second);
   const auto shift = static_cast<double>(out.shift);
   std::vector<std::vector<Index>> parts(
       static_cast<std::size_t>(Pool::chunks(static_cast<Index>(r.where.size()), kChunk)));
-  each_need(how, r, prices, [&](Index chunk, Index k, double need) {
+  needs.each([&](Index chunk, Index k, double need) {
     bool bad = shift < need;
     if (!bad && static_cast<double>(shifts[0]) < need) {
       const Index job = level.row(k);
@@ -275,8 +288,6 @@ Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::s
 Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Slot slot, Cost units,
           Cost most) {
   const auto n = static_cast<Index>(r.where.size());
-  std::vector<Cost> least(static_cast<std::size_t>(r.groups()));
-  for (Index g = 0; g < r.groups(); ++g) least[g] = value(r, g, prices);
   // Every so many jobs tell enough.
   const Index step = std::max<Index>(1, n / kAsked), asked = (n + step - 1) / step;
   std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
@@ -285,7 +296,7 @@ Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<co
       const Index job = level.row(k);
       const std::int32_t w = r.where[k], g = ~w;
       const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
-      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : least[g]);
+      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : value(r, g, prices));
       const Cost need = how.keys.at(job, slot) + prices[slot] - now;
       if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);
     }
