@@ -1,6 +1,7 @@
 """Rounds of a live world against a cold solve of the same world: ratios within one run.
 
 python benches/bench_matcher.py [JOBS] [CLASSES]
+python benches/bench_matcher.py shifts [JOBS] [CLASSES]   large changes, beside cold solves
 python benches/bench_matcher.py soak [ROUNDS] [JOBS]    10000 rounds, 50000 jobs by default
 """
 
@@ -11,11 +12,14 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gridcompute import Matcher, Terms, transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def columns(r: np.random.Generator, n: int) -> dict[str, Any]:
@@ -30,45 +34,158 @@ def columns(r: np.random.Generator, n: int) -> dict[str, Any]:
     }
 
 
+NAMES = [("family", "work"), ("family", "slow"), ("arrival", "value")]  # of three terms
+OUT = 1e5  # cost of leaving a job out
+
+
+class World:
+    """A live world, and what a cold solve of it needs."""
+
+    def __init__(self, n: int, s: int) -> None:
+        self.r = r = np.random.default_rng(1)
+        speed = r.uniform(0.2, 1.0, (8, s))
+        price = r.uniform(2.0, 10.0, s) / speed
+        wait = 0.3 * ((r.integers(0, 24, s)[None] - np.arange(24)[:, None]) % 24).astype(float)
+        self.tables = [price, 2 / speed, wait]
+        self.room = r.multinomial(int(n / 0.9), r.dirichlet(np.full(s, 2.0)))
+        terms = [(t, *names) for t, names in zip(self.tables, NAMES, strict=True)]
+        self.live = Matcher(self.room, cost=terms, unplaced=OUT)
+        self.jobs = columns(r, n)
+        self.ids = self.live.add(self.jobs)
+        self.shut = np.zeros(s, bool)
+
+    def cold(self) -> tuple[Any, float]:
+        """The same world solved anew, and seconds: the better of two."""
+        tables = [np.where(self.shut, np.inf, t) for t in self.tables]
+        jobs = self.jobs
+        cost = Terms([(t, jobs[k], jobs[c]) for t, (k, c) in zip(tables, NAMES, strict=True)])
+        taken = []
+        for _ in range(2):
+            start = time.perf_counter()
+            m = transport(cost, self.room, unplaced=OUT)
+            taken.append(time.perf_counter() - start)
+        return m, min(taken)
+
+    def round(self) -> tuple[Any, float]:
+        """A round, and seconds."""
+        start = time.perf_counter()
+        m = self.live.match()
+        return m, time.perf_counter() - start
+
+    def replace(self, share: float) -> None:
+        """As many other jobs in place of some."""
+        gone = self.r.choice(len(self.ids), max(1, int(len(self.ids) * share)), replace=False)
+        self.live.remove(self.ids[gone])
+        new = columns(self.r, len(gone))
+        self.ids[gone] = self.live.add(new)
+        for name, column in self.jobs.items():
+            column[gone] = new[name]
+
+    def one_more(self) -> None:
+        """One job more."""
+        new = columns(self.r, 1)
+        self.ids = np.append(self.ids, self.live.add(new))
+        self.jobs = {name: np.append(column, new[name]) for name, column in self.jobs.items()}
+
+    def tariffs(self, count: int) -> None:
+        """So many classes become dearer by 5 %."""
+        table = self.tables[0].copy()
+        table[:, self.r.choice(table.shape[1], count, replace=False)] *= 1.05
+        self.tables[0] = table
+        self.live.set_table(0, table)
+
+    def open(self) -> np.ndarray[Any, Any]:
+        """Numbers of the classes that are not closed."""
+        return np.flatnonzero(~self.shut)
+
+    def close(self) -> None:
+        """One class less."""
+        s = self.r.choice(self.open())
+        self.live.remove_slots([s])
+        self.shut[s], self.room[s] = True, 0
+
+    def more(self) -> None:
+        """One class more, much like the first, with the room of an average one."""
+        room = int(self.room.sum() // len(self.open()))
+        new = [t[:, :1] * 1.01 for t in self.tables]
+        s = self.live.add_slots([room], new)[0]
+        if s == len(self.room):
+            self.room, self.shut = np.append(self.room, 0), np.append(self.shut, False)
+            self.tables = [np.pad(t, ((0, 0), (0, 1))) for t in self.tables]
+        self.tables = [t.copy() for t in self.tables]
+        for table, column in zip(self.tables, new, strict=True):
+            table[:, s] = column[:, 0]
+        self.room[s], self.shut[s] = room, False
+
+    def resize(self, slots: np.ndarray[Any, Any], factor: Any) -> None:
+        """Other capacities."""
+        self.room[slots] = np.rint(self.room[slots] * factor)
+        self.live.set_capacity(slots, self.room[slots])
+
+
 def main(n: int, s: int) -> None:
     """One table: what changed, seconds, how many times faster than cold."""
-    r = np.random.default_rng(1)
-    speed = r.uniform(0.2, 1.0, (8, s))
-    price = r.uniform(2.0, 10.0, s) / speed
-    wait = 0.3 * ((r.integers(0, 24, s)[None] - np.arange(24)[:, None]) % 24).astype(float)
-    terms = [(price, "family", "work"), (2 / speed, "family", "slow"), (wait, "arrival", "value")]
-    capacity = r.multinomial(int(n / 0.9), r.dirichlet(np.full(s, 2.0)))
-    world = Matcher(capacity, cost=terms, unplaced=1e5)
-    jobs = columns(r, n)
-    ids = world.add(jobs)
-    cost = Terms([(t, jobs[k], jobs[c]) for t, k, c in terms])
-    start = time.perf_counter()
-    cold = transport(cost, capacity, unplaced=1e5)
-    cold_seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    first = world.match()
-    print(f"{n} x {s}: cold {cold_seconds:.3f} s, first round {time.perf_counter() - start:.3f} s")
-    assert abs(first.objective - cold.objective) <= 1e-9 * abs(cold.objective)
+    world = World(n, s)
+    m, cold = world.cold()
+    first, taken = world.round()
+    print(f"{n} x {s}: cold {cold:.3f} s, first round {taken:.3f} s")
+    assert abs(first.objective - m.objective) <= 1e-9 * abs(m.objective)
+    world.one_more()
+    print(f"the round after it, which builds the lists: {world.round()[1]:.3f} s")
     for share in (0.01, 0.0001, 0.0):
-        count = max(1, int(n * share))
-        taken = []
+        times = []
         for _ in range(3 if share else 20):
-            if share:
-                gone = r.choice(len(ids), count, replace=False)
-                world.remove(ids[gone])
-                ids[gone] = world.add(columns(r, count))
-            else:
-                ids = np.append(ids, world.add(columns(r, 1)))
-            start = time.perf_counter()
-            m = world.match()
-            taken.append(time.perf_counter() - start)
-        now = float(np.median(taken))
+            world.replace(share) if share else world.one_more()
+            now, taken = world.round()
+            times.append(taken)
+        taken = float(np.median(times))
         what = f"{share:.2%} replaced" if share else "one job added"
-        keys = ("augmentations", "rows", "steps", "relisted", "widened")
-        done = ", ".join(f"{m.stats[key]} {key}" for key in keys)
-        print(f"{what}: {now * 1e3:.3f} ms, {cold_seconds / now:.0f}x, {m.stats['why']}, {done}")
+        print(f"{what}: {taken * 1e3:.3f} ms, {cold / taken:.0f}x, {done(now)}")
+    assert now.verify().valid
+    print(f"peak memory {peak():.2f} GB")
+
+
+def shifts(n: int, s: int) -> None:
+    """Large changes: each round beside a cold solve of the same world, and the small one after."""
+    world = World(n, s)
+    r = world.r
+    kinds: list[tuple[str, Callable[[], None]]] = [
+        ("one tariff of all up 5 %", lambda: world.tariffs(1)),
+        ("a tenth of the tariffs up 5 %", lambda: world.tariffs(max(1, s // 10))),
+        ("a class closed", world.close),
+        ("a class added", world.more),
+        ("a class 20 % smaller", lambda: world.resize(r.choice(world.open(), 1), 0.8)),
+        (
+            "all classes 1 % larger or smaller",
+            lambda: world.resize(world.open(), r.choice([0.99, 1.01], len(world.open()))),
+        ),
+        ("10 % of the jobs replaced", lambda: world.replace(0.1)),
+        ("30 % of the jobs replaced", lambda: world.replace(0.3)),
+    ]
+    for name, change in [("first round", lambda: None), *kinds]:
+        for shown, act in ((name, change), ("... one job added", world.one_more)):
+            act()
+            m, taken = world.round()
+            plain, cold = world.cold()
+            assert abs(m.objective - plain.objective) <= 1e-9 * abs(plain.objective)
+            what = (
+                f"{shown}: {taken * 1e3:.1f} ms, cold {cold * 1e3:.0f} ms, {taken / cold:.3f} of it"
+            )
+            print(f"{what}, {'cold, ' if m.stats['cold'] else ''}{done(m)}", flush=True)
     assert m.verify().valid
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+    print(f"peak memory {peak():.2f} GB")
+
+
+def done(m: Any) -> str:
+    """What a round did."""
+    keys = ("augmentations", "rows", "singles", "steps", "relisted", "refilled", "widened")
+    counts = ", ".join(f"{m.stats[key]} {key}" for key in keys if m.stats[key])
+    return f"{m.stats['why']}; {counts}"
+
+
+def peak() -> float:
+    """The most memory this process has had, GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def resident() -> float:
@@ -80,7 +197,7 @@ def soak(rounds: int, n: int) -> None:
     """Mixed changes round after round: a cold solve and a certificate every 100th, and the memory.
 
     Jobs come, go and change, classes gain and lose slots, a tariff changes now and then. Memory is
-    read after a fifth of the rounds and at the end.
+    read after each tenth of the rounds; at the end, the processor time of five idle seconds.
     """
     r = np.random.default_rng(2)
     classes = 100
@@ -89,7 +206,7 @@ def soak(rounds: int, n: int) -> None:
     world = Matcher(room, cost=[(table, "k", "w")], unplaced=40.0)
     jobs = {"k": r.integers(0, 64, n), "w": r.random(n) * 5}
     row = {int(i): k for k, i in enumerate(world.add(jobs))}  # id -> row of jobs
-    taken, warm, idle = [], 0.0, 0
+    taken, idle, curve = [], 0, []
     for turn in range(rounds):
         count = int(r.integers(1, n // 500 + 2))
         picked = r.choice(np.fromiter(row, np.int64), 2 * count, replace=False)
@@ -117,19 +234,23 @@ def soak(rounds: int, n: int) -> None:
             cold = transport(Terms([(table, jobs["k"], jobs["w"])]), room, unplaced=40.0)
             assert abs(m.objective - cold.objective) <= 1e-9 * abs(cold.objective)
             idle += len(world.match().changes["id"])
-        if turn == rounds // 5:
+        if turn % (rounds // 10) == 0 or turn == rounds - 1:
             gc.collect()
-            warm = resident()
-    gc.collect()
+            curve.append(resident())
     assert idle == 0
+    start = time.process_time()
+    time.sleep(5)
+    rest = time.process_time() - start
     low, mid, high = np.quantile(taken, [0.05, 0.5, 0.95]) * 1e3
     print(f"{rounds} rounds on {n} jobs x {classes}: equal to cold, certified, nothing moved idly")
     print(f"a round {low:.2f} / {mid:.2f} / {high:.2f} ms (5, 50, 95 %)")
-    print(f"memory {warm:.0f} MB after a fifth, {resident():.0f} MB at the end")
+    print(f"memory, MB, at each tenth of the rounds: {' '.join(f'{mb:.0f}' for mb in curve)}")
+    print(f"processor time in 5 idle seconds: {rest * 1e3:.1f} ms")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["soak"]:
-        soak(*(int(x) for x in [*sys.argv[2:], *["10000", "50000"][len(sys.argv) - 2 :]][:2]))
+    kind, given = (sys.argv[1:2] or [""])[0], [int(x) for x in sys.argv[1:] if x.isdigit()]
+    if kind == "soak":
+        soak(*[*given, *[10_000, 50_000][len(given) :]])
     else:
-        main(*(int(x) for x in [*sys.argv[1:], *["1000000", "100"][len(sys.argv) - 1 :]][:2]))
+        (shifts if kind == "shifts" else main)(*[*given, *[1_000_000, 100][len(given) :]])

@@ -39,14 +39,21 @@ void set_capacity(LiveMatcher& self, const Jobs& slots, const Array<Cost>& value
 }
 
 py::dict answer_of(const Answer& a) {
-  std::vector<std::int32_t> job, from, to;
-  for (const matcher::Change& c : a.changes) job.push_back(c.job), from.push_back(c.from), to.push_back(c.to);
+  const auto n = static_cast<py::ssize_t>(a.changes.size());
+  Jobs job(n), from(n), to(n);
+  const auto jobs = fill(job), froms = fill(from), tos = fill(to);
+  for (std::size_t k = 0; k < a.changes.size(); ++k) {
+    const matcher::Change& c = a.changes[k];
+    jobs[k] = c.job, froms[k] = c.from, tos[k] = c.to;
+  }
   py::dict stats = stats_of(a.stats);
   stats["waiting"] = a.waiting;
   stats["rows"] = a.counts.rows;
   stats["searches"] = a.counts.searches;
   stats["steps"] = a.counts.steps;
   stats["augmentations"] = a.counts.augmentations;
+  stats["singles"] = a.counts.singles + a.counts.scattered;
+  stats["refilled"] = a.counts.refilled;
   stats["relisted"] = a.counts.relisted;
   stats["widened"] = a.counts.widened;
   stats["columns"] = a.counts.columns;
@@ -59,9 +66,9 @@ py::dict answer_of(const Answer& a) {
   out["bound"] = a.bound;
   out["moved"] = a.moved;
   out["exact"] = a.exact;
-  out["job"] = copy_out(std::span<const std::int32_t>(job));
-  out["from"] = copy_out(std::span<const std::int32_t>(from));
-  out["to"] = copy_out(std::span<const std::int32_t>(to));
+  out["job"] = job;
+  out["from"] = from;
+  out["to"] = to;
   out["held"] = a.held;
   out["prices"] = copy_out(std::span<const double>(a.prices));
   out["load"] = copy_out(std::span<const std::int64_t>(a.load));

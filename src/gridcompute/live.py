@@ -92,10 +92,17 @@ class LiveMatching(Matching):
         return f"<LiveMatching: {self.status}, {changes} changes, objective {self.objective}>"
 
 
+_KINDS = np.array(["PLACE", "MOVE", "EVICT"])
+
+
 def _changes(world: Matcher, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
     keys = world._ids.keys(answer["job"])
-    ids = np.array(keys, object if world._text else np.int64)
-    order = np.argsort(ids, kind="stable")
-    before, after = answer["from"][order], answer["to"][order]
-    kind = np.where(before < 0, "PLACE", np.where(after < 0, "EVICT", "MOVE"))
-    return {"id": ids[order], "from_slot": before, "to_slot": after, "kind": kind}
+    ids = np.array(keys, object) if world._text else np.fromiter(keys, np.int64, len(keys))
+    before, after = answer["from"], answer["to"]
+    if not world._text and (ids[1:] > ids[:-1]).all():
+        before, after = before.copy(), after.copy()  # the caller's to change
+    else:
+        order = np.argsort(ids, kind="stable")
+        ids, before, after = ids[order], before[order], after[order]
+    kind = _KINDS.take(np.where(before < 0, 0, np.where(after < 0, 2, 1)))
+    return {"id": ids, "from_slot": before, "to_slot": after, "kind": kind}

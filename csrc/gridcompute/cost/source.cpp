@@ -36,6 +36,19 @@ double CostSource::sketch(Index, double, float*) const {
   throw Error(ErrorKind::internal, "cost", -1, "a cost source without sketches was asked for one");
 }
 
+void CostSource::column(Rows rows, Index slot, double* out) const {
+  constexpr Index kBlock = 16;
+  std::vector<double> block(static_cast<std::size_t>(singles() ? 0 : kBlock * n_slots_));
+  for (Index from = 0; from < rows.count; from += kBlock) {
+    const Index count = std::min(kBlock, rows.count - from);
+    if (!singles())
+      reals(rows.list != nullptr ? Rows{rows.list + from, 0, count} : Rows{nullptr, rows.first + from, count},
+            block.data());
+    for (Index k = 0; k < count; ++k)
+      out[from + k] = singles() ? real_at(rows[from + k], slot) : block[static_cast<std::size_t>(k * n_slots_ + slot)];
+  }
+}
+
 Reach reach_of(const CostSource& cost, Pool& pool) {
   constexpr Index kChunk = 256;
   constexpr double inf = std::numeric_limits<double>::infinity();

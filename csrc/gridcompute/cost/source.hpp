@@ -47,6 +47,8 @@ class CostSource {
   // The costs of a job times `scale`, +inf where forbidden, and how far they may be off, 2^-24 of the largest included;
   // +inf if this row cannot be sketched. out: (sketch_width(n_slots())), 64-byte aligned; what follows the costs is 0.
   [[nodiscard]] virtual double sketch(Index job, double scale, float* out) const;
+  // One column of reals, for these rows; the same bits again.
+  virtual void column(Rows rows, Index slot, double* out) const;
 
   // The matrix itself, row after row, where it is held as int32; else null.
   [[nodiscard]] virtual const std::int32_t* int32() const noexcept { return nullptr; }

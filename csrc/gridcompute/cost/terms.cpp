@@ -167,6 +167,19 @@ double TermsCost::sketch(Index job, double scale, float* out) const {
   return possible ? static_cast<double>(terms + 5) * kRounding * sum + 1.0 : kInfinity;
 }
 
+void TermsCost::column(Rows rows, Index slot, double* out) const {
+  for (std::size_t t = 0; t < terms_.size(); ++t) {
+    const Term& term = terms_[t];
+    for (Index k = 0; k < rows.count; ++k) {
+      const Index job = rows[k];
+      const double product = (term.coef != nullptr ? term.coef[job] : 1.0) *
+                             term.table[(term.key != nullptr ? term.key[job] * n_slots() : 0) + slot];
+      out[k] = t == 0 ? product : out[k] + product;
+    }
+  }
+  if (!finite_) forbid(rows.count, out);
+}
+
 double TermsCost::real_at(Index job, Index slot) const {
   double sum = 0;
   for (std::size_t t = 0; t < terms_.size(); ++t) {

@@ -33,6 +33,7 @@ class TermsCost final : public CostSource {
   void reals_at(Index job, std::span<const Slot> slots, double* out) const override;
   [[nodiscard]] bool sketches() const noexcept override { return !twins_.empty(); }
   [[nodiscard]] double sketch(Index job, double scale, float* out) const override;
+  void column(Rows rows, Index slot, double* out) const override;
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }
 
  private:

@@ -14,7 +14,7 @@ constexpr Slot kFew = 256;                     // with so few classes, all pairs
 constexpr Index kPairsWhole = Index{1} << 24;  // a table of places up to here, a map beyond
 constexpr Index kMoves = Index{1} << 20;       // moves listed in all, if every pair had its fill
 constexpr Index kBlock = 16;                   // rows read at once
-constexpr Index kLook = Index{1} << 13;        // jobs looked at by one thread at once
+constexpr Index kPart = Index{1} << 11;        // members listed by one thread at once
 constexpr std::size_t kShort = 16;             // room that a heap begins with
 constexpr Index kSample = 64;                  // jobs looked at for a class's limit
 constexpr int kEndless = 4;                    // after so many tries a class is listed without limit
@@ -34,6 +34,7 @@ Board::Board(World& world, std::vector<Cost>& prices, Counts& counts)
       counts_(counts),
       classes_(world.classes()),
       most_(std::clamp<Index>(kMoves / (Index{classes_} * classes_), 8, 1024)),
+      first_(std::max<Index>(most_ / 4, 8)),
       longest_(most_ + most_ / 2 + static_cast<Index>(kShort)),
       few_(classes_ <= kFew) {}
 
@@ -85,6 +86,12 @@ void Board::make_room(std::vector<Entry>& heap, std::size_t n) const {
   if (n > heap.capacity()) heap.reserve(n <= kShort ? kShort : at(longest_));
 }
 
+void Board::nothing_listed(Slot a, std::int32_t k) {
+  rows_[at(a)].heap[at(k)].clear();
+  set_cut(rows_[at(a)], at(k), kForbidden);
+  set_top(a, k);
+}
+
 void Board::settle(Slot a, std::int32_t k) {
   auto& heap = rows_[at(a)].heap[at(k)];
   while (!heap.empty() && stale(heap.front())) {
@@ -99,7 +106,7 @@ void Board::shrink(Slot a, std::int32_t k) {
   auto& heap = row.heap[at(k)];
   std::erase_if(heap, [&](const Entry& e) { return stale(e); });
   if (static_cast<Index>(heap.size()) > most_ + most_ / 4)
-    set_cut(row, at(k), std::min(row.cut[at(k)], cheapest(heap)));
+    set_cut(row, at(k), std::min(row.cut[at(k)], cheapest(heap, most_)));
   std::make_heap(heap.begin(), heap.end(), later);
   set_top(a, k);
 }
@@ -183,7 +190,7 @@ Cost Board::choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Ind
   const auto n = static_cast<Index>(members.size());
   if (n == 0) return kForbidden;
   const Index count = std::min(n, kSample);
-  std::vector<Cost> nearest;
+  Cost farthest = 0;  // from its nearest move, of those looked at
   for (Index k = 0; k < count; ++k) {
     const Job job = members[at(k * n / count)];
     world_.read(job, scratch);
@@ -192,24 +199,19 @@ Cost Board::choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Ind
     const Cost here = scratch.row[at(a)];
     scratch.row[at(a)] = kForbidden;
     const Cost next = listing::least(scratch.row.data(), prices_.data(), classes_);
-    if (next < kForbidden) nearest.push_back(next - here);
+    if (next < kForbidden) farthest = std::max<Cost>({farthest, next - here, 1});
   }
-  std::sort(nearest.begin(), nearest.end());
-  // An eighth of the sample, then a quarter, a half, all.
-  const auto share = std::min<Index>(static_cast<Index>(nearest.size()),
-                                     std::max<Index>(count >> (3 - std::min(effort_[at(a)], 3)), 1));
-  if (share == 0) return kForbidden;
-  const Cost margin = std::max(std::max<Cost>(nearest[at(share - 1)], 1), need);
+  if (farthest == 0) return kForbidden;
+  const Cost margin = std::max(farthest, need);
   return prices_[at(a)] + margin - std::min<Cost>(0, least_to);
 }
 
-void Board::gather(Slot a, Fresh& fresh) const {
+void Board::gather(Slot a, std::span<const Job> members, Fresh& fresh) const {
   const bool whole = fresh.limit >= kForbidden;
   // A move is listed if it is at most `threshold` apart: within the limit, and cheaper than what was cut.
   for (Slot b = 0; b < classes_; ++b) fresh.threshold[at(b)] = whole ? kForbidden / 2 : fresh.limit - reference_[at(b)];
   fresh.threshold[at(a)] = -kForbidden;
   fresh.found.resize(at(classes_) + 1);
-  const auto members = world_.members(a);
   for (std::size_t from = 0; from < members.size(); from += at(kBlock)) {
     const auto block = members.subspan(from, std::min(at(kBlock), members.size() - from));
     world_.read_many(block, fresh.scratch);
@@ -230,26 +232,41 @@ void Board::gather(Slot a, Fresh& fresh) const {
         const Slot b = fresh.found[at(f)];
         auto& bucket = fresh.bucket[at(b)];
         if (bucket.empty()) fresh.touched.push_back(b);
-        bucket.push_back({row[b] - here, job, stamp_[at(job)]});
-        if (static_cast<Index>(bucket.size()) < 2 * most_) continue;
-        fresh.cut[at(b)] = std::min(fresh.cut[at(b)], cheapest(bucket));
-        fresh.threshold[at(b)] = std::min(fresh.threshold[at(b)], fresh.cut[at(b)] - 1);
+        keep(bucket, {row[b] - here, job, stamp_[at(job)]}, first_, fresh.cut[at(b)], fresh.threshold[at(b)]);
       }
     }
   }
 }
 
+void Board::keep(std::vector<Entry>& bucket, Entry entry, Index most, Cost& cut, Cost& threshold) {
+  bucket.push_back(entry);
+  if (static_cast<Index>(bucket.size()) < 2 * most) return;
+  cut = std::min(cut, cheapest(bucket, most));
+  threshold = std::min(threshold, cut - 1);
+}
+
+// What was gathered of other members of the same class.
+void Board::join(Fresh& whole, Fresh& part) const {
+  for (const Slot b : part.touched) {
+    auto &bucket = whole.bucket[at(b)], &more = part.bucket[at(b)];
+    if (bucket.empty()) whole.touched.push_back(b);
+    bucket.insert(bucket.end(), more.begin(), more.end());
+    whole.cut[at(b)] = std::min(whole.cut[at(b)], part.cut[at(b)]);
+  }
+  whole.rows += part.rows;
+}
+
 // Leaves the `most` cheapest; returns what the next would have been.
-Cost Board::cheapest(std::vector<Entry>& bucket) const {
-  std::nth_element(bucket.begin(), bucket.begin() + most_, bucket.end(),
+Cost Board::cheapest(std::vector<Entry>& bucket, Index most) {
+  std::nth_element(bucket.begin(), bucket.begin() + most, bucket.end(),
                    [](const Entry& x, const Entry& y) { return later(y, x); });
-  const Cost cut = bucket[at(most_)].apart;
-  bucket.resize(at(most_));
+  const Cost cut = bucket[at(most)].apart;
+  bucket.resize(at(most));
   return cut;
 }
 
-void Board::refill(Slot a, Slot b, std::vector<Entry>& bucket, Cost cut) {
-  if (static_cast<Index>(bucket.size()) > most_ + most_ / 4) cut = std::min(cut, cheapest(bucket));
+void Board::refill(Slot a, Slot b, std::vector<Entry>& bucket, Index most, Cost cut) {
+  if (static_cast<Index>(bucket.size()) > most + most / 4) cut = std::min(cut, cheapest(bucket, most));
   std::int32_t k = place(a, b);
   if (k < 0) k = make_place(a, b);
   Row& row = rows_[at(a)];
@@ -263,23 +280,20 @@ void Board::refill(Slot a, Slot b, std::vector<Entry>& bucket, Cost cut) {
 
 // Classes keep their pairs; those that nothing is listed for now are empty.
 void Board::install(Slot a, Fresh& fresh) {
-  Row& row = rows_[at(a)];
+  const Row& row = rows_[at(a)];
   incomplete_ -= complete(a) ? 0 : 1;
   limit_[at(a)] = fresh.limit;
   incomplete_ += complete(a) ? 0 : 1;
-  for (std::size_t k = 0; k < row.to.size(); ++k) {
-    row.heap[k].clear();
-    set_cut(row, k, kForbidden);
-    set_top(a, static_cast<std::int32_t>(k));
-  }
+  for (std::size_t k = 0; k < row.to.size(); ++k) nothing_listed(a, static_cast<std::int32_t>(k));
   std::sort(fresh.touched.begin(), fresh.touched.end());
   for (const Slot b : fresh.touched) {
-    refill(a, b, fresh.bucket[at(b)], fresh.cut[at(b)]);
+    refill(a, b, fresh.bucket[at(b)], first_, fresh.cut[at(b)]);
     fresh.bucket[at(b)].clear();
     fresh.cut[at(b)] = kForbidden;
   }
   fresh.touched.clear();
   counts_.rows += fresh.rows;
+  counts_.listed += fresh.rows;
   fresh.rows = 0;
 }
 
@@ -329,7 +343,7 @@ bool Board::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
         if (!fresh) fresh = std::make_unique<Fresh>(classes_);
         fresh->check = true;
         fresh->limit = choose_limit(a, 0, 0, fresh->scratch, fresh->rows);
-        gather(a, *fresh);
+        gather(a, world_.members(a), *fresh);
         const std::lock_guard lock(joining);
         ready[at(a)] = std::move(fresh);
         for (; next < classes_ && ready[at(next)]; ++next) {
@@ -346,53 +360,7 @@ bool Board::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
   return whole;
 }
 
-// ---------------------------------------------------------------- whole columns
-
-void Board::look_at(Slot c, std::vector<Cost>& apart, Pool& pool) {
-  const Index n = world_.size();
-  apart.resize(at(n));
-  pool.for_chunks(n, kLook, [&](Index, Index begin, Index end) {
-    for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
-      const Slot a = world_.slot(job);
-      const Cost there = a == kNone || a == c ? kForbidden : world_.read_one(job, c);
-      // Who may be nowhere so far comes from as far as can be.
-      apart[at(job)] = there >= kForbidden             ? kForbidden
-                       : world_.key(job) >= kForbidden ? -kForbidden
-                                                       : there - world_.key(job);
-    }
-  });
-  counts_.rows += n / classes_;
-}
-
-void Board::recolumn(Slot c, const std::vector<Cost>& apart, Pool& pool) {
-  reference_[at(c)] = prices_[at(c)];
-  const Column column = columns_[at(c)];
-  for (std::size_t k = 0; k < column.from.size(); ++k) {
-    Row& row = rows_[at(column.from[k])];
-    row.heap[at(column.place[k])].clear();
-    set_cut(row, at(column.place[k]), kForbidden);
-    set_top(column.from[k], column.place[k]);
-  }
-  std::vector<std::vector<Entry>> bucket(at(classes_));
-  std::vector<Cost> cut(at(classes_), kForbidden);
-  pool.for_chunks(classes_, 1, [&](Index, Index begin, Index) {
-    const auto a = static_cast<Slot>(begin);
-    if (a == c) return;
-    auto& list = bucket[at(a)];
-    Cost threshold = complete(a) ? kForbidden / 2 : limit_[at(a)] - reference_[at(c)];
-    for (const Job job : world_.members(a)) {
-      const Cost length = apart[at(job)];
-      if (length > threshold || length <= -kForbidden) continue;
-      list.push_back({length, job, stamp_[at(job)]});
-      if (static_cast<Index>(list.size()) < 2 * most_) continue;
-      cut[at(a)] = std::min(cut[at(a)], cheapest(list));
-      threshold = std::min(threshold, cut[at(a)] - 1);
-    }
-  });
-  for (Slot a = 0; a < classes_; ++a) {
-    if (!bucket[at(a)].empty()) refill(a, c, bucket[at(a)], cut[at(a)]);
-  }
-}
+// ---------------------------------------------------------------- more classes
 
 bool Board::fits(Slot classes) const noexcept { return few_ == (classes <= kFew); }
 
@@ -419,46 +387,24 @@ void Board::grow(Slot classes) {
 
 // ---------------------------------------------------------------- searches that need more
 
-void Board::relist(Slot a, Cost need, bool farther) {
+void Board::relist(Slot a, Cost need, bool farther, Pool& pool) {
   ++counts_.relisted;
   effort_[at(a)] += farther ? 1 : 0;
   Fresh fresh(classes_);
   const Cost least_to = slack_to(least_slack_to());
   fresh.limit = choose_limit(a, need, least_to, fresh.scratch, fresh.rows);
   if (fresh.limit < kForbidden) fresh.limit = std::max(fresh.limit, limit_[at(a)]);
-  gather(a, fresh);
-  install(a, fresh);
-}
-
-// Jobs of all classes are looked at for one target: those that its new reference takes in join the lists.
-void Board::widen(Slot b, Cost need, Pool& pool) {
-  ++counts_.widened;
-  const Cost before = reference_[at(b)], now = prices_[at(b)] - need;
-  if (now >= before) return;
-  struct Hit {
-    Slot a;
-    Entry entry;
-  };
-  const Index n = world_.size();
-  std::vector<std::vector<Hit>> hits(at(Pool::chunks(n, kLook)));
-  pool.for_chunks(n, kLook, [&](Index chunk, Index begin, Index end) {
-    for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
-      const Slot a = world_.slot(job);
-      if (a == kNone || a == b || complete(a)) continue;
-      const Cost there = world_.read_one(job, b), reach = world_.key(job) + limit_[at(a)];
-      if (there >= kForbidden || there + before <= reach || there + now > reach) continue;
-      hits[at(chunk)].push_back({a, {there - world_.key(job), job, stamp_[at(job)]}});
-    }
+  const auto members = world_.members(a);
+  const auto n = static_cast<Index>(members.size());
+  std::vector<std::unique_ptr<Fresh>> parts(at(Pool::chunks(n, kPart)));
+  pool.for_chunks(n, kPart, [&](Index chunk, Index begin, Index end) {
+    auto part = std::make_unique<Fresh>(classes_);
+    part->limit = fresh.limit;
+    gather(a, members.subspan(at(begin), at(end - begin)), *part);
+    parts[at(chunk)] = std::move(part);
   });
-  counts_.rows += n / classes_;
-  reference_[at(b)] = now;
-  for (const auto& part : hits) {
-    for (const Hit& hit : part) {
-      std::int32_t k = place(hit.a, b);
-      if (k < 0) k = make_place(hit.a, b);
-      push(hit.a, k, hit.entry);
-    }
-  }
+  for (const auto& part : parts) join(fresh, *part);
+  install(a, fresh);
 }
 
 Slot Board::least_slack_to() const {

@@ -11,10 +11,14 @@
 // that comes across such a bound before it finds its end has the class listed again, farther (relist), or the
 // target (widen), and starts over: nothing is ever assumed of moves not listed.
 //
-// Limits. With few classes limit_a is infinite, and only `cut` limits the lists. With many, limit_a takes in the jobs
-// of a that are nearest to leaving: an eighth of them at first.
+// Limits. With few classes limit_a is infinite, and only `cut` limits the lists. With many, limit_a reaches about as
+// far as the nearest move of each job in a: a path is seldom longer. (With an eighth of that, most classes had to be
+// listed again by the first rounds, which took ten times as long.)
 //
 // Entries of a job that has left are stale, by its stamp. `first` and `top` of a pair are never stale.
+//
+// What is cut is bounded as it was when it was cut, so prices that are set anew (matcher.cpp's draw, a cold solve) may
+// make such a bound shorter than any move is: the search has that pair listed again (refresh).
 //
 // Invariants (holds()): every pair's top is the least move of a live member, or the bound said; columns mirror rows.
 //
@@ -33,7 +37,11 @@ struct Counts {    // what was done, for the caller's stats
   Index rows = 0;  // rows of costs read
   Index searches = 0, steps = 0, augmentations = 0;
   Index relisted = 0, widened = 0;
-  Index columns = 0;  // looked at anew, since costs of a class changed
+  Index columns = 0;    // looked at anew, since costs of a class changed
+  Index singles = 0;    // costs of a column read, of all jobs
+  Index scattered = 0;  // likewise, of the jobs of one class
+  Index refilled = 0;
+  Index listed = 0;  // of the rows, those read for lists
 };
 
 class Board {
@@ -51,7 +59,9 @@ class Board {
   [[nodiscard]] bool fits(Slot classes) const noexcept;  // is it made for so many?
   // Lists class a again, its limit so far out that slack_from(a) + the least slack_to exceeds `need`, and at least
   // twice as many moves as before where that was what was short.
-  void relist(Slot a, Cost need, bool farther);
+  void relist(Slot a, Cost need, bool farther, Pool& pool);
+  // The pair (a, to[place]) has run dry: its cheapest moves are looked up again.
+  void refresh(Slot a, std::int32_t place, Pool& pool);
   void widen(Slot b, Cost need, Pool& pool);
 
   // Into class s, with its keys in all classes; out of it.
@@ -97,6 +107,7 @@ class Board {
   std::int32_t make_place(Slot a, Slot b);
   void list(Job job, Slot a, const Cost* row, std::vector<Slot>& found);
   void push(Slot a, std::int32_t k, Entry entry);
+  void nothing_listed(Slot a, std::int32_t k);
   void settle(Slot a, std::int32_t k);  // drops stale entries from the front, and writes top and first
   void shrink(Slot a, std::int32_t k);
   void set_top(Slot a, std::int32_t k);
@@ -105,10 +116,13 @@ class Board {
   [[nodiscard]] bool stale(const Entry& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
   Cost choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Index& rows) const;
   struct Fresh;
-  void gather(Slot a, Fresh& fresh) const;
+  void gather(Slot a, std::span<const Job> members, Fresh& fresh) const;
+  void join(Fresh& whole, Fresh& part) const;
   void install(Slot a, Fresh& fresh);
-  Cost cheapest(std::vector<Entry>& bucket) const;
-  void refill(Slot a, Slot b, std::vector<Entry>& bucket, Cost cut);
+  void count_singles(Index n);
+  static Cost cheapest(std::vector<Entry>& bucket, Index most);
+  static void keep(std::vector<Entry>& bucket, Entry entry, Index most, Cost& cut, Cost& threshold);
+  void refill(Slot a, Slot b, std::vector<Entry>& bucket, Index most, Cost cut);
   void empty();
   void lay_out();  // where pairs lie
 
@@ -116,8 +130,9 @@ class Board {
   std::vector<Cost>& prices_;
   Counts& counts_;
   Slot classes_;
-  Index most_, longest_;  // moves of a pair when it is listed, and when stale ones are looked for
-  bool few_;              // few classes: limits are infinite
+  Index most_, first_;  // moves of a pair that ran dry, and of one listed with its whole class
+  Index longest_;       // when stale ones are looked for
+  bool few_;            // few classes: limits are infinite
   std::vector<Row> rows_;
   std::vector<Column> columns_;
   std::vector<Cost> limit_, reference_;

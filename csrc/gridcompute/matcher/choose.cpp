@@ -8,9 +8,9 @@ namespace {
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
-struct Part {  // a path or a cycle
-  std::vector<Job> jobs;
-  Slot start = kNone;  // where it takes one away for good; kNone: a cycle
+struct Part {                     // a path or a cycle
+  std::vector<std::size_t> arcs;  // by position
+  Slot start = kNone;             // where it takes one away for good; kNone: a cycle
   Index moves = 0;
   Wide saves = 0;
   bool must = false;
@@ -18,12 +18,13 @@ struct Part {  // a path or a cycle
 
 class Splitter {
  public:
-  Splitter(const World& world, const std::vector<Job>& jobs) : world_(world), leaving_(at(world.classes())) {
+  Splitter(const World& world, std::span<const Job> jobs, std::span<const Slot> to)
+      : world_(world), jobs_(jobs), to_(to), leaving_(at(world.classes())) {
     std::vector<Index> balance(leaving_.size(), 0);
-    for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
-      leaving_[at(world.home(*job))].push_back(*job);  // the lowest is taken first, from the back
-      --balance[at(world.home(*job))];
-      ++balance[at(world.slot(*job))];
+    for (std::size_t k = jobs.size(); k-- > 0;) {
+      leaving_[at(world.home(jobs[k]))].push_back(k);  // the lowest is taken first, from the back
+      --balance[at(world.home(jobs[k]))];
+      ++balance[at(to[k])];
     }
     const Slot out = world.out();
     for (Slot s = 0; s < out; ++s) {
@@ -40,13 +41,13 @@ class Splitter {
   // From s along arcs not used yet, until there is none or the job is left out; loops on the way are parts of their
   // own.
   void walk(Slot s, Slot start) {
-    std::vector<Job> trail;
+    std::vector<std::size_t> trail;
     std::vector<Slot> nodes{s};
     while (!leaving_[at(s)].empty()) {
-      const Job job = leaving_[at(s)].back();
+      const std::size_t k = leaving_[at(s)].back();
       leaving_[at(s)].pop_back();
-      trail.push_back(job);
-      s = world_.slot(job);
+      trail.push_back(k);
+      s = to_[k];
       if (s == world_.out()) break;
       const auto before = std::find(nodes.begin(), nodes.end(), s);
       if (before != nodes.end()) {
@@ -61,21 +62,23 @@ class Splitter {
     if (!trail.empty()) add(std::move(trail), start);
   }
 
-  void add(std::vector<Job> jobs, Slot start) {
+  void add(std::vector<std::size_t> arcs, Slot start) {
     Part part;
     part.start = start;
-    for (const Job job : jobs) {
-      const Slot home = world_.home(job);
-      const Cost there = world_.read_one(job, home);
+    for (const std::size_t k : arcs) {
+      const Slot home = world_.home(jobs_[k]);
+      const Cost there = world_.read_one(jobs_[k], home);
       if (home != world_.out()) ++part.moves;
-      there >= kForbidden ? void(part.must = true) : void(part.saves += there - world_.key(job));
+      there >= kForbidden ? void(part.must = true) : void(part.saves += there - world_.read_one(jobs_[k], to_[k]));
     }
-    part.jobs = std::move(jobs);
+    part.arcs = std::move(arcs);
     parts.push_back(std::move(part));
   }
 
   const World& world_;
-  std::vector<std::vector<Job>> leaving_;
+  std::span<const Job> jobs_;
+  std::span<const Slot> to_;
+  std::vector<std::vector<std::size_t>> leaving_;
 };
 
 // More saved a move first; whoever moves nobody is best.
@@ -87,9 +90,9 @@ bool better(const Part& a, const Part& b) {
 
 }  // namespace
 
-std::vector<Job> choose(const World& world, const std::vector<Job>& jobs, const std::vector<Cost>& home_load,
-                        const std::vector<Cost>& capacity, Index max_moves) {
-  std::vector<Part> parts = Splitter(world, jobs).parts;
+std::vector<bool> choose(const World& world, std::span<const Job> jobs, std::span<const Slot> to,
+                         const std::vector<Cost>& home_load, const std::vector<Cost>& capacity, Index max_moves) {
+  std::vector<Part> parts = Splitter(world, jobs, to).parts;
   std::stable_sort(parts.begin(), parts.end(), better);
   std::vector<Cost> over(home_load.size());
   for (std::size_t s = 0; s < over.size(); ++s) over[s] = home_load[s] - capacity[s];
@@ -99,14 +102,13 @@ std::vector<Job> choose(const World& world, const std::vector<Job>& jobs, const 
     part.must = true;
   }
   std::stable_sort(parts.begin(), parts.end(), better);
-  std::vector<Job> going;
+  std::vector<bool> going(jobs.size(), false);
   Index moves = 0;
   for (const Part& part : parts) {
     if (!part.must && moves + part.moves > max_moves) continue;
     moves += part.moves;
-    going.insert(going.end(), part.jobs.begin(), part.jobs.end());
+    for (const std::size_t k : part.arcs) going[k] = true;
   }
-  std::sort(going.begin(), going.end());
   return going;
 }
 

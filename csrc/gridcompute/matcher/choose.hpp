@@ -17,10 +17,10 @@
 
 namespace gridcompute::matcher {
 
-// Of `jobs`, ascending, those to go from home to slot; ascending. A job without a home is placed, not moved. What must
-// be moved may exceed the limit.
-[[nodiscard]] std::vector<Job> choose(const World& world, const std::vector<Job>& jobs,
-                                      const std::vector<Cost>& home_load, const std::vector<Cost>& capacity,
-                                      Index max_moves);
+// Of `jobs`, ascending, who goes from home to `to`. A job without a home is placed, not moved. What must be moved may
+// exceed the limit.
+[[nodiscard]] std::vector<bool> choose(const World& world, std::span<const Job> jobs, std::span<const Slot> to,
+                                       const std::vector<Cost>& home_load, const std::vector<Cost>& capacity,
+                                       Index max_moves);
 
 }  // namespace gridcompute::matcher

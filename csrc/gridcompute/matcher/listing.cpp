@@ -1,6 +1,8 @@
 #include "gridcompute/matcher/listing.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 #include "gridcompute/base/simd.hpp"
 
@@ -48,6 +50,15 @@ GRIDCOMPUTE_CLONES Cost least(const Cost* row, const Cost* price, Index n) {
   Cost low = kForbidden;
   for (Index s = 0; s < n; ++s) low = row[s] + price[s] < low ? row[s] + price[s] : low;
   return low;
+}
+
+GRIDCOMPUTE_CLONES void keys_of(const double* cost, Index n, double resolution, Cost* GRIDCOMPUTE_RESTRICT out) {
+  // Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51.
+  constexpr double kRound = 6755399441055744.0;
+  for (Index k = 0; k < n; ++k) {
+    const Cost key = std::bit_cast<Cost>(cost[k] * resolution + kRound) - std::bit_cast<Cost>(kRound);
+    out[k] = std::fabs(cost[k]) < std::numeric_limits<double>::infinity() ? key : kForbidden;
+  }
 }
 
 }  // namespace gridcompute::matcher::listing

@@ -1,4 +1,5 @@
-// The three looks at a row of keys: plain loops for the compiler's vectors, the few hits picked out of whole blocks.
+// The looks at rows and columns of keys: plain loops for the compiler's vectors, the few hits picked out of whole
+// blocks.
 #pragma once
 
 #include "gridcompute/base/types.hpp"
@@ -11,5 +12,8 @@ Index within(const Cost* row, const Cost* base, Index n, Cost reach, bool all, S
 Index below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out);
 // min(row + price), over all classes.
 Cost least(const Cost* row, const Cost* price, Index n);
+
+// Keys of costs within the range that was told; kForbidden for +inf.
+void keys_of(const double* cost, Index n, double resolution, Cost* out);
 
 }  // namespace gridcompute::matcher::listing

@@ -114,7 +114,7 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> homes, st
   }
   for (std::size_t s = 0; s < prices.size(); ++s)
     prices_[s] = static_cast<Cost>(std::nearbyint(prices[s] * world_.resolution()));
-  priced_ = rebuild_ = true;
+  rebuild_ = true;
   why_cold_ = "restored";
 }
 
@@ -122,16 +122,13 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> homes, st
 
 Wide Matcher::fixed(double cost) const { return static_cast<Wide>(std::nearbyint(cost * world_.resolution() * kUnit)); }
 
-void Matcher::charge(Job job) {
-  const double cost = world_.cost_at(job, world_.home(job));
-  paid_[at(job)] = cost;
-  cost < std::numeric_limits<double>::infinity() ? void(total_ += fixed(cost)) : void(++homeless_);
+void Matcher::pay(Paid& sum, double cost, int sign) const {
+  cost < std::numeric_limits<double>::infinity() ? void(sum.total += sign * fixed(cost)) : void(sum.homeless += sign);
 }
 
-void Matcher::discharge(Job job) {
-  const double cost = paid_[at(job)];
-  cost < std::numeric_limits<double>::infinity() ? void(total_ -= fixed(cost)) : void(--homeless_);
-}
+void Matcher::charge(Job job) { pay(paid_all_, paid_[at(job)] = world_.cost_at(job, world_.home(job)), 1); }
+
+void Matcher::discharge(Job job) { pay(paid_all_, paid_[at(job)], -1); }
 
 Wide Matcher::dual() const {
   Wide value = world_.keys();
@@ -185,7 +182,7 @@ bool Matcher::holds() const {
     ++loads[at(world_.home(job))];
     total += std::isinf(paid_[at(job)]) ? 0 : fixed(paid_[at(job)]);
   }
-  if (loads != home_load_ || total != total_ || !world_.holds()) return false;
+  if (loads != home_load_ || total != paid_all_.total || !world_.holds()) return false;
   return !board_ || board_->holds();
 }
 

@@ -11,8 +11,8 @@
 //   repairs first the classes with too many, then those whose empty slots have a price (search.hpp),
 //   tells   what differs from the homes. If a limit was set on moves: the cheapest improvements only (choose.hpp); the
 //           others stay where they were told to be, and are moved by a later round.
-// The first round, and one after which little would be left, is solved by transport with the prices at hand (cold):
-// then places and board are built anew.
+// The first round, and one whose repair would take longer (effort.hpp), is solved by transport (cold): jobs go where it
+// says and the prices are its. The board is built by the next round that is not cold, or mended where few jobs moved.
 //
 // Why nothing moves without cause. Where every job stands is optimal, and stays so when homes become slots: a move once
 // made costs no more, and all others still cost theirs. So a round without change has nothing in excess, nothing empty
@@ -31,6 +31,7 @@
 #include <memory>
 #include <string>
 
+#include "gridcompute/matcher/effort.hpp"
 #include "gridcompute/matcher/search.hpp"
 #include "gridcompute/transport/problem.hpp"
 
@@ -52,7 +53,7 @@ struct Answer {
   transport::Status status = transport::Status::optimal;
   const char* why = "";             // empty: warm
   bool cold = false;                // solved by transport
-  bool built = false;               // all rows were read, for lists anew
+  bool built = false;               // lists were built from all rows
   bool near = false;                // ended by the gap that was asked for
   double objective = 0, bound = 0;  // moves of this round included
   double moved = 0;                 // what they cost
@@ -106,8 +107,15 @@ class Matcher {
     Pool pool;
     Answer answer;
     std::vector<Job> looked_at;  // their homes or costs may have changed; may hold a job twice
+    double since = 0;            // when the stage under way began
   };
   enum class End { balanced, infeasible, stopped, too_much };
+  struct Proof {
+    bool optimal = false;
+    bool exact = false;  // then the objective and the bound are `value`
+    double value = 0, bound = 0;
+  };
+  class Watch;
   End solve(Round& round);
   void grow(Slot n_slots);
   void lose_lists(const char* why);
@@ -117,22 +125,36 @@ class Matcher {
   bool refresh(Round& round);
   void draw(Slot s, const std::vector<Job>& members, std::vector<Cost>& apart, Pool& pool);
   End warm(Round& round);
-  End repair(Round& round, Index limit);
+  End repair(Round& round);
+  [[nodiscard]] const char* better_cold() const;
+  [[nodiscard]] Index excess(std::span<const Cost> loads) const;
+  [[nodiscard]] Index excess() const;
+  [[nodiscard]] Effort effort() const;
   End cold(Round& round);
+  void go_where_told(Round& round, const std::vector<Job>& live, const std::vector<Slot>& slots,
+                     const transport::Result& found);
+  void drop_board();
   End rebuild(Round& round);
   End stay_home(Round& round, const std::vector<Job>& live, const std::vector<Slot>& wanted);
   bool stand(Round& round, const std::vector<Job>& jobs, const std::vector<Slot>& slots);
   bool good_enough(Round& round);
   void not_told_yet(Answer& answer);
-  void charge_anew();
+  void charge_anew(Pool& pool);
   void witness(Round& round, std::span<const Slot> classes);
   void tell(Round& round);
   void tell_stopped(Round& round, std::span<const Job> live, std::span<const Slot> wanted);
   void hold(std::span<const Job> jobs);
-  void settle(Round& round, const std::vector<Job>& jobs);
-  void go_home(Round& round, Job job, Slot to);
-  void judge(Round& round, bool balanced, Wide value, double bound);
+  void settle(Round& round, std::vector<Job>& jobs, std::vector<Slot>& to);
+  void go_home(Round& round, std::span<const Job> jobs, std::span<const Slot> to);
+  void judge(Round& round, const Proof& proof);
+  void timed(Round& round, const char* stage);
   [[nodiscard]] double in_cost(Wide keys, bool down) const;
+  struct Paid {
+    Wide total = 0;      // in 1 / (kUnit * resolution)
+    Index homeless = 0;  // live jobs left out that must not be
+    void add(const Paid& more) noexcept { total += more.total, homeless += more.homeless; }
+  };
+  void pay(Paid& sum, double cost, int sign) const;
   void charge(Job job);
   void discharge(Job job);
   [[nodiscard]] Wide dual() const;
@@ -146,13 +168,12 @@ class Matcher {
   const char* why_cold_ = "first round";
   bool rebuild_ = false;  // without a board: are homes and prices those of an optimum not far away?
   double reach_ = 0;
-  std::vector<Job> waiting_, held_;
+  std::vector<Job> waiting_;  // of every job that is queued, and others gone since
+  std::vector<Job> held_;
   std::vector<Slot> dirty_;     // classes whose costs have changed since the last round
   std::vector<Change> untold_;  // of answers that may not have reached the caller
   std::vector<double> paid_;
-  Wide total_ = 0;      // of what is paid, in 1 / (kUnit * resolution)
-  Index homeless_ = 0;  // live jobs left out that must not be
-  bool priced_ = false;
+  Paid paid_all_;
   bool recharge_ = false;  // costs or their unit changed: what is paid is to be added up anew
 };
 

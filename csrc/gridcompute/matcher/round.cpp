@@ -1,6 +1,8 @@
-// A round: what waits is placed, what is out of balance repaired; or, where little is left of the last round, all anew.
+// A round: what waits is placed, what is out of balance repaired; or, where that would take longer, all anew
+// (anew.cpp).
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "gridcompute/base/memory.hpp"
 #include "gridcompute/matcher/listing.hpp"
@@ -10,20 +12,19 @@ namespace gridcompute::matcher {
 
 namespace {
 
+constexpr Index kCharged = Index{1} << 14;             // jobs charged by one thread at once
 constexpr std::size_t kPlaceBlock = 64;                // rows read by one thread at once
 constexpr std::size_t kPlaceChunk = 16 * kPlaceBlock;  // jobs placed between two looks at the stop
-constexpr Index kMuch = 4;         // a quarter of all jobs waiting: little is left of the last round
-constexpr Index kFewJobs = 1000;   // fewer are never too many
-constexpr Index kMuchColumns = 2;  // half of all classes changed: likewise
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 }  // namespace
 
 Answer Matcher::match(const Options& options, Stop& stop) {
-  Round round{options, stop, Pool(thread_count(options.threads)), {}, {}};
+  Round round{options, stop, Pool(thread_count(options.threads)), {}, {}, stop.seconds()};
   counts_ = {};
-  charge_anew();
+  charge_anew(round.pool);
+  timed(round, "charge");
   End end;
   try {
     end = solve(round);
@@ -36,7 +37,7 @@ Answer Matcher::match(const Options& options, Stop& stop) {
   const bool interrupted = stop.why() == Stop::Why::interrupted;
   if ((end != End::balanced || interrupted) && board_) hold(round.looked_at);
   if (interrupted) return std::move(round.answer);
-  if (end == End::balanced) tell(round);
+  if (end == End::balanced && !round.answer.cold) tell(round);
   if (end == End::stopped && board_) {
     const std::vector<Job> live = world_.list();
     std::vector<Slot> wanted;
@@ -53,46 +54,86 @@ Answer Matcher::match(const Options& options, Stop& stop) {
     round.answer.load.push_back(home_load_[at(s)]);
   }
   not_told_yet(round.answer);
-  if (round.answer.built) give_back_memory();
+  if (round.answer.built || round.answer.cold) give_back_memory();
+  timed(round, "tell");
   return std::move(round.answer);
 }
 
-// Warm if it can be, from homes and prices if the lists are lost, cold else.
+// Warm if it can be, from homes and prices if there are no lists, cold else.
 Matcher::End Matcher::solve(Round& round) {
   round.answer.waiting = static_cast<Index>(waiting_.size());
-  const Index columns = static_cast<Index>(dirty_.size()) * (world_.slab().cost->singles() ? 1 : world_.out());
-  if ((board_ || rebuild_) && round.answer.waiting > std::max(kFewJobs, world_.live() / kMuch)) {
-    board_.reset();
-    rebuild_ = false;
-    why_cold_ = "most jobs changed";
-  } else if (board_ && columns > world_.out() / kMuchColumns) {
-    board_.reset();
-    why_cold_ = "costs of many classes changed";
-  }
-  if (board_ || rebuild_) {
+  const char* why = better_cold();
+  if (why == nullptr) {
     if (!board_) round.answer.why = why_cold_;
     const End end = board_ ? warm(round) : rebuild(round);
     if (end != End::too_much) return end;
-    why_cold_ = "repair would cost more";
+    why = "repair would cost more";
   }
-  board_.reset();
-  round.answer.why = why_cold_;
+  round.answer.why = why;
   round.answer.cold = true;
   return cold(round);
 }
 
-// What jobs pay at home, where that has changed for many at once.
-void Matcher::charge_anew() {
-  if (recharge_) {
-    total_ = homeless_ = 0;
-    for (const Job job : world_.list()) charge(job);
-  } else if (!dirty_.empty()) {
-    std::vector<bool> changed(at(world_.classes()), false);
-    for (const Slot s : dirty_) changed[at(s)] = true;
-    for (const Job job : world_.list()) {
-      if (changed[at(world_.home(job))]) discharge(job), charge(job);
-    }
+Effort Matcher::effort() const { return {world_.live(), world_.classes(), world_.slab().cost->singles()}; }
+
+// Why the round is to be cold, before anything is looked at; null: it is not, as far as can be told.
+const char* Matcher::better_cold() const {
+  if (!board_ && !rebuild_) return why_cold_;
+  const Effort effort = this->effort();
+  const Index waiting = static_cast<Index>(waiting_.size()) * effort.row();
+  Index members = 0;
+  for (const Slot s : dirty_) members += board_ ? world_.load(s) : home_load_[at(s)];
+  Index columns = 2 * members * effort.row();
+  if (board_) {
+    columns += static_cast<Index>(dirty_.size()) * effort.column();
+    if (waiting > effort.cold() / 2) return "many jobs changed";
+    return waiting + columns > effort.cold() / 2 ? "costs of many classes changed" : nullptr;
   }
+  // Lists are worth their price where little else is to be done.
+  const Index rest = waiting + columns + Effort::units(excess(home_load_));
+  return rest > effort.cold() / 8 ? "much changed since the last cold round" : nullptr;
+}
+
+// How many units are out of balance: too many in a class, or too few in one that has a price.
+Index Matcher::excess(std::span<const Cost> loads) const {
+  Index units = 0;
+  Index empty = -static_cast<Index>(waiting_.size());  // who waits will fill some
+  for (Slot s = 0; s < world_.out(); ++s) {
+    const Cost over = loads[at(s)] - capacity_[at(s)];
+    if (over > 0) units += over;
+    if (over < 0 && prices_[at(s)] > 0) empty += std::min<Cost>(-over, world_.live());
+  }
+  return units + std::max<Index>(empty, 0);
+}
+
+Index Matcher::excess() const {
+  std::vector<Cost> loads;
+  for (Slot s = 0; s < world_.out(); ++s) loads.push_back(world_.load(s));
+  return excess(loads);
+}
+
+void Matcher::timed(Round& round, const char* stage) {
+  const double now = round.stop.seconds();
+  round.answer.stats.add(stage, now - std::exchange(round.since, now));
+}
+
+// What jobs pay at home, where that has changed for many at once.
+void Matcher::charge_anew(Pool& pool) {
+  if (!recharge_ && dirty_.empty()) return;
+  std::vector<bool> changed(at(world_.classes()), recharge_);
+  for (const Slot s : dirty_) changed[at(s)] = true;
+  const Index n = world_.size();
+  std::vector<Paid> parts(at(Pool::chunks(n, kCharged)));
+  pool.for_chunks(n, kCharged, [&](Index chunk, Index begin, Index end) {
+    for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
+      if (!world_.is_live(job) || !changed[at(world_.home(job))]) continue;
+      if (!recharge_) pay(parts[at(chunk)], paid_[at(job)], -1);
+      paid_[at(job)] = world_.cost_at(job, world_.home(job));
+      pay(parts[at(chunk)], paid_[at(job)], 1);
+    }
+  });
+  if (recharge_) paid_all_ = {};
+  for (const Paid& part : parts) paid_all_.add(part);
   recharge_ = false;
 }
 
@@ -154,71 +195,46 @@ bool Matcher::place_waiting(Round& round) {
     round.looked_at.insert(round.looked_at.end(), jobs.begin(), jobs.end());
   }
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(done));
+  timed(round, "place");
   return waiting_.empty();
 }
 
 Matcher::End Matcher::warm(Round& round) {
   if (!refresh(round) || !place_waiting(round)) return End::stopped;
-  const Index whole = world_.live() * world_.classes();
-  return repair(round, 4 * whole + (Index{1} << 24));
+  if (Effort::units(excess()) > effort().cold() * 3 / 5) return End::too_much;
+  return repair(round);
 }
 
-// Classes whose costs have changed: their jobs wait, and so does whoever would now rather be there.
-bool Matcher::refresh(Round& round) {
-  if (dirty_.empty()) return true;
-  std::vector<std::vector<Job>> members;
-  for (const Slot s : dirty_) members.emplace_back(world_.members(s).begin(), world_.members(s).end());
-  for (const auto& jobs : members) {
-    for (const Job job : jobs) wait(job);
-  }
-  std::vector<Cost> apart;
-  for (; !dirty_.empty() && !round.stop.poll(); dirty_.pop_back(), members.pop_back()) {
-    draw(dirty_.back(), members.back(), apart, round.pool);
-    ++counts_.columns;
-  }
-  return dirty_.empty();
-}
+// Looks at how far a repair has come, now and then: is what is left likely to take longer than a cold solve?
+class Matcher::Watch {
+ public:
+  explicit Watch(const Matcher& live)
+      : live_(live), before_(live.counts_), cold_(live.effort().cold()), units_(live.excess()) {}
 
-// The price of class s is set where as many jobs as it has slots would come at the other prices: a job would pay as
-// much as it is dearer elsewhere.
-void Matcher::draw(Slot s, const std::vector<Job>& members, std::vector<Cost>& apart, Pool& pool) {
-  board_->look_at(s, apart, pool);
-  Cost room = capacity_[at(s)];
-  std::vector<Cost> pays;
-  const auto ask = [&](Cost pay) {
-    if (pay >= kForbidden / 2) --room;  // whatever it costs
-    if (pay > 0 && pay < kForbidden / 2) pays.push_back(pay);
-  };
-  const auto pay_of = [&](Job job) {
-    const Slot a = world_.slot(job);
-    return a == kNone || apart[at(job)] >= kForbidden ? -1 : prices_[at(a)] - apart[at(job)];
-  };
-  const auto n = static_cast<Job>(world_.size());
-  for (Job job = 0; job < n; ++job) ask(pay_of(job));
-  Scratch scratch;
-  for (const Job job : members) {
-    world_.read(job, scratch);
-    ++counts_.rows;
-    const Cost here = scratch.row[at(s)];
-    scratch.row[at(s)] = kForbidden;
-    const Cost elsewhere = listing::least(scratch.row.data(), prices_.data(), world_.classes());
-    if (here < kForbidden) ask(elsewhere - here);
+  [[nodiscard]] bool hopeless() {
+    const Effort effort = live_.effort();
+    const Index spent = effort.of(live_.counts_) - effort.of(before_);
+    if (spent < next_) return false;
+    next_ = spent + cold_ / 16;
+    const Index left = live_.excess(), done = units_ - left;
+    // Lists are an investment: later searches need fewer.
+    Counts listing;
+    listing.rows = live_.counts_.listed - before_.listed;
+    listing.singles = live_.counts_.singles - before_.singles;
+    listing.scattered = live_.counts_.scattered - before_.scattered;
+    const auto lists = static_cast<double>(effort.of(listing));
+    const double a_unit = (static_cast<double>(spent) - lists) / static_cast<double>(std::max<Index>(done, 1));
+    return a_unit * static_cast<double>(left) + lists > 0.9 * static_cast<double>(cold_);
   }
-  Cost& price = prices_[at(s)];
-  price = 0;
-  room = std::max<Cost>(room, 0);
-  if (static_cast<Cost>(pays.size()) > room) {
-    std::nth_element(pays.begin(), pays.begin() + room, pays.end(), std::greater<>());
-    price = pays[at(room)];
-  }
-  for (Job job = 0; job < n; ++job) {
-    if (pay_of(job) > price) wait(job);
-  }
-  board_->recolumn(s, apart, pool);
-}
 
-// Limit: of costs read and pairs looked at.
-Matcher::End Matcher::repair(Round& round, Index limit) {
+ private:
+  const Matcher& live_;
+  const Counts before_;
+  const Index cold_, units_;
+  Index next_ = cold_ / 20;
+};
+
+Matcher::End Matcher::repair(Round& round) {
   Search search(world_, *board_, prices_, capacity_, counts_, round.pool, round.stop);
   if (world_.hopeless() > 0) {
     for (const Job job : world_.members(world_.out())) {
@@ -228,21 +244,26 @@ Matcher::End Matcher::repair(Round& round, Index limit) {
       return End::infeasible;
     }
   }
+  Watch watch(*this);
   for (const bool outward : {true, false}) {
     for (Slot s = 0; s < world_.out(); ++s) {
       while (outward ? world_.load(s) > capacity_[at(s)] : world_.load(s) < capacity_[at(s)] && prices_[at(s)] > 0) {
         if (!outward && good_enough(round)) return End::balanced;
         const auto found = outward ? search.outward(s, round.looked_at) : search.inward(s, round.looked_at);
         if (found == Search::Found::stopped) return End::stopped;
-        if (found == Search::Found::lost) return End::too_much;  // nothing is built on such lists
         if (found == Search::Found::nowhere) {
           witness(round, search.reached());
           return End::infeasible;
         }
-        if (counts_.steps + counts_.rows * world_.classes() > limit) return End::too_much;
+        if (found == Search::Found::lost) {  // nothing is built on such lists
+          board_.reset();
+          return End::too_much;
+        }
+        if (watch.hopeless()) return End::too_much;
       }
     }
   }
+  timed(round, "paths");
   return End::balanced;
 }
 
@@ -253,103 +274,6 @@ bool Matcher::good_enough(Round& round) {
   const auto left = static_cast<double>(world_.keys() - dual()) + static_cast<double>(world_.rounded()) + 1;
   round.answer.near = left <= round.options.gap * (1 - 1e-9) * std::fabs(static_cast<double>(world_.keys()));
   return round.answer.near;
-}
-
-// ---------------------------------------------------------------- anew
-
-// Everybody where they are to stand, then the lists: all rows are read once. Whoever does not belong there waits.
-bool Matcher::stand(Round& round, const std::vector<Job>& jobs, const std::vector<Slot>& slots) {
-  world_.clear();
-  for (std::size_t k = 0; k < jobs.size(); ++k) {
-    if (slots[k] != kNone) world_.enter(jobs[k], slots[k], 0, true);
-  }
-  dirty_.clear();
-  auto board = std::make_unique<Board>(world_, prices_, counts_);
-  std::vector<Job> misplaced;
-  if (!board->build(round.pool, round.stop, misplaced)) return false;
-  board_ = std::move(board);
-  for (const Job job : misplaced) wait(job);
-  return true;
-}
-
-// At the prices at hand, from where jobs stand or are at home.
-Matcher::End Matcher::rebuild(Round& round) {
-  round.answer.built = true;
-  const std::vector<Job> live = world_.list();
-  std::vector<Slot> slots;
-  for (const Job job : live)
-    slots.push_back(world_.queued(job) ? kNone : world_.slot(job) != kNone ? world_.slot(job) : world_.home(job));
-  if (!stand(round, live, slots)) {
-    world_.clear();  // homes and prices are all that is needed
-    return stay_home(round, live, slots);
-  }
-  rebuild_ = false;
-  if (static_cast<Index>(waiting_.size()) > std::max(kFewJobs, world_.live() / kMuch)) return End::too_much;
-  for (std::size_t k = 0; k < live.size(); ++k) {
-    if (slots[k] != kNone && slots[k] != world_.home(live[k])) round.looked_at.push_back(live[k]);
-  }
-  return warm(round);
-}
-
-Matcher::End Matcher::stay_home(Round& round, const std::vector<Job>& live, const std::vector<Slot>& wanted) {
-  if (round.stop.why() != Stop::Why::interrupted) tell_stopped(round, live, wanted);
-  return End::stopped;
-}
-
-// By transport, from the prices at hand.
-Matcher::End Matcher::cold(Round& round) {
-  const std::vector<Job> live = world_.list();
-  for (const Job job : waiting_) world_.queue(job, false);
-  waiting_.clear();  // whatever comes of this round, without a board the next one looks at all jobs
-  world_.clear();
-  round.looked_at.clear();
-  dirty_.clear();
-  rebuild_ = false;
-  round.answer.built = true;
-  std::vector<Stay> stay;
-  stay.reserve(live.size());
-  for (const Job job : live) stay.push_back(world_.stay(job));
-  const LiveCost cost(world_.slab(), live, std::move(stay), reach_);
-  const std::vector<double> unplaced = cost.unplaced();
-  const std::vector<double> prices = [&] {
-    std::vector<double> out;
-    for (Slot s = 0; s < world_.out(); ++s) out.push_back(price(s));
-    return out;
-  }();
-  transport::Problem problem{&cost, capacity_.data(), nullptr, unplaced.data(), 1};
-  transport::Options options;
-  options.resolution = world_.resolution();
-  options.prices = priced_ ? prices.data() : nullptr;
-  options.seed = round.options.seed;
-  options.threads = round.options.threads;
-  transport::Result found = transport::solve(problem, options, round.stop);
-  round.answer.stats = found.stats;
-  using transport::Status;
-  if (found.status == Status::infeasible) {
-    round.answer.witness_jobs = std::move(found.witness_jobs);
-    round.answer.witness_slots = std::move(found.witness_slots);
-    return End::infeasible;
-  }
-  std::vector<Slot> slots(live.size(), world_.out());
-  for (std::size_t k = 0; k < live.size() && found.assignment.size() == live.size(); ++k) {
-    if (found.assignment[k] >= 0) slots[k] = found.assignment[k];
-  }
-  const bool solved = found.status == Status::optimal || found.status == Status::feasible;
-  if (solved) {
-    for (Slot s = 0; s < world_.out(); ++s)
-      prices_[at(s)] = static_cast<Cost>(std::nearbyint(found.prices[at(s)] * world_.resolution()));
-    priced_ = true;
-  }
-  if (!solved || !stand(round, live, slots)) {
-    board_.reset();
-    world_.clear();
-    const End end = stay_home(round, live, slots);
-    round.answer.bound = found.bound;
-    return end;
-  }
-  place_waiting(round);
-  round.looked_at = live;
-  return waiting_.empty() ? repair(round, std::numeric_limits<Index>::max()) : End::stopped;
 }
 
 }  // namespace gridcompute::matcher

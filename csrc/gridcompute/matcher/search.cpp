@@ -58,6 +58,7 @@ Search::Found Search::outward(Slot source, std::vector<Job>& moved) {
   while (end == kNone) {
     if (stop_.poll()) return Found::stopped;
     start(source);
+    Arc dry;
     const Cost least_to = board_.all_complete() ? 0 : board_.slack_to(board_.least_slack_to());
     Cost bound = kForbidden;  // no path over a move not listed is shorter
     Slot short_of = kNone;
@@ -71,7 +72,7 @@ Search::Found Search::outward(Slot source, std::vector<Job>& moved) {
       }
       const Slot v = label.node;
       if (v != source && unsure(arc_[at(v)])) {
-        board_.relist(arc_[at(v)].from, 0, false);
+        board_.refresh(arc_[at(v)].from, arc_[at(v)].place, pool_);
         break;
       }
       done_[at(v)] = round_;
@@ -86,13 +87,18 @@ Search::Found Search::outward(Slot source, std::vector<Job>& moved) {
       for (std::size_t k = 0; k < row.to.size(); ++k) {
         if (row.top[k] >= kForbidden) continue;
         const Slot b = row.to[k];
-        reach(b, base + row.top[k] + prices_[at(b)], v, {v, static_cast<std::int32_t>(k)});
+        const Arc arc{v, static_cast<std::int32_t>(k)};
+        const Cost there = base + row.top[k] + prices_[at(b)];
+        if (there < label.distance) dry = arc;
+        reach(b, there, v, arc);
       }
+      if (dry.place >= 0) break;
       if (!board_.complete(v)) {
         const Cost here = label.distance + board_.slack_from(v) + least_to;
         if (here < bound) bound = here, short_of = v;
       }
     }
+    if (dry.place >= 0 && !refreshed(dry)) return Found::lost;
   }
   const Cost length = distance(end);
   for (const Slot v : settled_) prices_[at(v)] += std::max<Cost>(0, length - distance(v));
@@ -106,6 +112,7 @@ Search::Found Search::inward(Slot target, std::vector<Job>& moved) {
   while (end == kNone) {
     if (stop_.poll()) return Found::stopped;
     start(target);
+    Arc dry;
     const Slot least_from = board_.all_complete() ? kNone : board_.least_slack_from();
     Cost bound = kForbidden, best = kForbidden;
     Slot best_end = kNone, short_of = kNone;
@@ -123,7 +130,7 @@ Search::Found Search::inward(Slot target, std::vector<Job>& moved) {
       }
       const Slot v = label.node;
       if (v != target && unsure(arc_[at(v)])) {
-        board_.relist(v, 0, false);
+        board_.refresh(arc_[at(v)].from, arc_[at(v)].place, pool_);
         break;
       }
       done_[at(v)] = round_;
@@ -135,20 +142,31 @@ Search::Found Search::inward(Slot target, std::vector<Job>& moved) {
       for (std::size_t k = 0; k < column.from.size(); ++k) {
         if (column.top[k] >= kForbidden) continue;
         const Slot a = column.from[k];
+        const Arc arc{a, column.place[k]};
         const Cost there = over + column.top[k] - prices_[at(a)];
-        if (there < best) reach(a, there, v, {a, column.place[k]});
+        if (there < label.distance) dry = arc;
+        if (there < best) reach(a, there, v, arc);
       }
+      if (dry.place >= 0) break;
       if (least_from != kNone) {
         const Cost here = label.distance + board_.slack_to(v) + board_.slack_from(least_from);
         if (here < bound) bound = here, short_of = v;
       }
     }
+    if (dry.place >= 0 && !refreshed(dry)) return Found::lost;
   }
   for (const Slot v : settled_) prices_[at(v)] -= std::max<Cost>(0, length - distance(v));
   const Cost spare = end == world_.out() ? world_.load(end) : std::min(world_.load(end), capacity_[at(end)]);
   if (end == target) return Found::path;
   const Cost units = std::min(capacity_[at(target)] - world_.load(target), spare);
   return move_along(end, false, units, moved) ? Found::path : Found::lost;
+}
+
+// An arc shorter than none: no job is so, but prices set anew may make a bound of moves not listed so.
+bool Search::refreshed(Arc arc) {
+  if (!unsure(arc)) return false;
+  board_.refresh(arc.from, arc.place, pool_);
+  return true;
 }
 
 // What is short: the class's own limit, or one target whose price has fallen so far that it spoils the bound for all.
@@ -158,14 +176,14 @@ void Search::list_more_from(Slot source, Slot, Cost length) {
     board_.widen(low, -board_.slack_to(low), pool_);
     return;
   }
-  board_.relist(source, 2 * length, true);
+  board_.relist(source, 2 * length, true, pool_);
 }
 
 void Search::list_more_to(Slot target, Cost length) {
   const Slot low = board_.least_slack_from();
   // A class that has used up its limit is listed again; else the target is what has to reach farther.
   if (low != kNone && board_.slack_from(low) < length) {
-    board_.relist(low, 2 * length, true);
+    board_.relist(low, 2 * length, true, pool_);
     return;
   }
   board_.widen(target, std::max<Cost>(length, 2 * std::abs(board_.slack_to(target))), pool_);

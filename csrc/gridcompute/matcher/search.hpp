@@ -63,6 +63,7 @@ class Search {
   [[nodiscard]] bool unsure(Arc arc) const {
     return board_.row(arc.from).first[static_cast<std::size_t>(arc.place)] == kNone;
   }
+  [[nodiscard]] bool refreshed(Arc arc);
   void list_more_from(Slot source, Slot farthest, Cost length);
   void list_more_to(Slot target, Cost length);
   [[nodiscard]] bool move_along(Slot end, bool outward, Cost units, std::vector<Job>& moved);

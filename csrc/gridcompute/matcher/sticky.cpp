@@ -47,13 +47,18 @@ double StickyCost::real_at(Index row, Index slot) const {
   return with_leaving(slab_, static_cast<Job>(row), stay(row), slot, slab_.cost->real_at(row, slot));
 }
 
+void StickyCost::column(Rows rows, Index slot, double* out) const {
+  slab_.cost->column(rows, slot, out);
+  for (Index k = 0; k < rows.count; ++k)
+    out[k] = with_leaving(slab_, static_cast<Job>(rows[k]), stay(rows[k]), slot, out[k]);
+}
+
 LiveCost::LiveCost(const Slab& slab, std::span<const Job> jobs, std::vector<Stay> stay, double reach)
     : CostSource(static_cast<Index>(jobs.size()), slab.cost->n_slots()),
       slab_(slab),
       rows_(jobs.begin(), jobs.end()),
       stay_(std::move(stay)),
       reach_(reach) {
-  moves_ = slab.closed != nullptr;
   for (std::size_t k = 0; k < jobs.size(); ++k) moves_ = moves_ || leaving(slab, jobs[k], stay_[k]) != 0;
 }
 
@@ -66,7 +71,7 @@ void LiveCost::reals(Rows rows, double* out) const {
       list[static_cast<std::size_t>(k)] = rows_[static_cast<std::size_t>(rows.list[k])];
     slab_.cost->reals(Rows{list.data(), 0, rows.count}, out);
   }
-  if (!moves_) return;
+  if (!moves_ && !slab_.closed) return;
   for (Index k = 0; k < rows.count; ++k) {
     const auto row = static_cast<std::size_t>(rows[k]);
     add_leaving(slab_, static_cast<Job>(rows_[row]), stay_[row], out + k * n_slots());
@@ -76,6 +81,20 @@ void LiveCost::reals(Rows rows, double* out) const {
 double LiveCost::real_at(Index row, Index slot) const {
   const auto at = static_cast<std::size_t>(row);
   return with_leaving(slab_, static_cast<Job>(rows_[at]), stay_[at], slot, slab_.cost->real_at(rows_[at], slot));
+}
+
+void LiveCost::reals_at(Index row, std::span<const Slot> slots, double* out) const {
+  const auto at = static_cast<std::size_t>(row);
+  slab_.cost->reals_at(rows_[at], slots, out);
+  for (std::size_t k = 0; k < slots.size(); ++k)
+    out[k] = with_leaving(slab_, static_cast<Job>(rows_[at]), stay_[at], slots[k], out[k]);
+}
+
+double LiveCost::sketch(Index row, double scale, float* out) const {
+  const double error = slab_.cost->sketch(rows_[static_cast<std::size_t>(row)], scale, out);
+  if (!slab_.closed) return error;
+  for (const Slot s : *slab_.closed) out[s] = std::numeric_limits<float>::infinity();
+  return error;
 }
 
 std::vector<double> LiveCost::unplaced() const {

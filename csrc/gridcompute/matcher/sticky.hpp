@@ -58,6 +58,7 @@ class StickyCost final : public CostSource {
   [[nodiscard]] bool singles() const noexcept override { return slab_.cost->singles(); }
   void reals(Rows rows, double* out) const override;
   [[nodiscard]] double real_at(Index row, Index slot) const override;
+  void column(Rows rows, Index slot, double* out) const override;
 
  private:
   [[nodiscard]] Stay stay(Index row) const noexcept {
@@ -80,6 +81,9 @@ class LiveCost final : public CostSource {
   [[nodiscard]] bool singles() const noexcept override { return slab_.cost->singles(); }
   void reals(Rows rows, double* out) const override;
   [[nodiscard]] double real_at(Index row, Index slot) const override;
+  void reals_at(Index row, std::span<const Slot> slots, double* out) const override;
+  [[nodiscard]] bool sketches() const noexcept override { return !moves_ && slab_.cost->sketches(); }
+  [[nodiscard]] double sketch(Index row, double scale, float* out) const override;
   [[nodiscard]] double known_bound() const noexcept override { return reach_; }
   [[nodiscard]] std::vector<double> unplaced() const;  // (n_jobs), moves included
 
@@ -88,7 +92,7 @@ class LiveCost final : public CostSource {
   std::vector<Index> rows_;
   std::vector<Stay> stay_;
   double reach_;
-  bool moves_;  // does any job of the list pay for leaving, or is a class closed?
+  bool moves_ = false;  // does any job of the list pay for leaving?
 };
 
 }  // namespace gridcompute::matcher

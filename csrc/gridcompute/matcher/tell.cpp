@@ -9,19 +9,37 @@ namespace gridcompute::matcher {
 
 namespace {
 
+constexpr Index kTold = Index{1} << 14;  // jobs told of by one thread at once
+
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 }  // namespace
 
-void Matcher::go_home(Round& round, Job job, Slot to) {
-  const Slot from = world_.home(job), out = world_.out();
-  if (from != out) round.answer.moved += world_.move(job);
-  round.answer.changes.push_back({job, from == out ? kNone : from, to == out ? kNone : to});
-  --home_load_[at(from)];
-  ++home_load_[at(to)];
-  discharge(job);
-  world_.set_home(job, to);
-  charge(job);
+void Matcher::go_home(Round& round, std::span<const Job> jobs, std::span<const Slot> to) {
+  const auto n = static_cast<Index>(jobs.size());
+  const Slot out = world_.out();
+  std::vector<Change>& changes = round.answer.changes;
+  const std::size_t first = changes.size();
+  changes.resize(first + jobs.size());
+  std::vector<Paid> parts(at(Pool::chunks(n, kTold)));
+  round.pool.for_chunks(n, kTold, [&](Index chunk, Index begin, Index end) {
+    for (std::size_t k = at(begin); k < at(end); ++k) {
+      const Job job = jobs[k];
+      const Slot from = world_.home(job);
+      changes[first + k] = {job, from == out ? kNone : from, to[k] == out ? kNone : to[k]};
+      pay(parts[at(chunk)], paid_[at(job)], -1);
+      paid_[at(job)] = world_.cost_at(job, to[k]);
+      pay(parts[at(chunk)], paid_[at(job)], 1);
+    }
+  });
+  for (const Paid& part : parts) paid_all_.add(part);
+  for (std::size_t k = 0; k < jobs.size(); ++k) {
+    const Slot from = world_.home(jobs[k]);
+    if (from != out) round.answer.moved += world_.move(jobs[k]);
+    --home_load_[at(from)];
+    ++home_load_[at(to[k])];
+    world_.set_home(jobs[k], to[k]);
+  }
 }
 
 void Matcher::tell(Round& round) {
@@ -30,10 +48,14 @@ void Matcher::tell(Round& round) {
   std::sort(jobs.begin(), jobs.end());
   jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
   std::erase_if(jobs, [&](Job job) { return !world_.is_live(job) || world_.slot(job) == world_.home(job); });
-  const Wide value = dual();  // of the problem as it was posed: before homes change
-  const double bound = in_cost(value, true);
-  settle(round, jobs);
-  judge(round, true, value, bound);
+  // Of the problem as it was posed: before homes change.
+  const Wide value = dual();
+  const Proof proof{!round.answer.near, world_.rounded() == 0 && !round.answer.near, in_cost(value, false),
+                    in_cost(value, true)};
+  std::vector<Slot> to;
+  for (const Job job : jobs) to.push_back(world_.slot(job));
+  settle(round, jobs, to);
+  judge(round, proof);
 }
 
 // Jobs that the next round that ends is to tell of: each once, when they have become many.
@@ -62,18 +84,24 @@ void Matcher::not_told_yet(Answer& answer) {
   untold_ = answer.changes;
 }
 
-void Matcher::settle(Round& round, const std::vector<Job>& jobs) {
-  const std::vector<Job> going =
-      round.options.max_moves < 0 ? jobs : choose(world_, jobs, home_load_, capacity_, round.options.max_moves);
+void Matcher::settle(Round& round, std::vector<Job>& jobs, std::vector<Slot>& to) {
   held_.clear();
-  std::set_difference(jobs.begin(), jobs.end(), going.begin(), going.end(), std::back_inserter(held_));
+  if (round.options.max_moves >= 0) {
+    const std::vector<bool> going = choose(world_, jobs, to, home_load_, capacity_, round.options.max_moves);
+    std::size_t n = 0;
+    for (std::size_t k = 0; k < jobs.size(); ++k) {
+      going[k] ? void((jobs[n] = jobs[k], to[n++] = to[k])) : held_.push_back(jobs[k]);
+    }
+    jobs.resize(n), to.resize(n);
+  }
   round.answer.held = static_cast<Index>(held_.size());
+  go_home(round, jobs, to);
+  if (!board_) return;
   Scratch scratch;
-  for (const Job job : going) {
-    go_home(round, job, world_.slot(job));
-    if (!(world_.move(job) > 0)) continue;
+  for (const Job job : jobs) {
     // Elsewhere costs the move now, here no more: cheapest still, but the lists must say so.
     const Slot slot = world_.slot(job);
+    if (slot == kNone || !(world_.move(job) > 0)) continue;
     board_->leave(job);
     const bool exact = world_.read(job, scratch);
     ++counts_.rows;
@@ -94,7 +122,8 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
     const Slot to = wanted[k];
     const bool room = to != kNone && to != home && home_load_[at(to)] < capacity_[at(to)];
     if (!room && std::isinf(world_.unplaced(job))) continue;
-    go_home(round, job, room ? to : out);
+    const Slot now = room ? to : out;
+    go_home(round, {&job, 1}, {&now, 1});
     changed.push_back(job);
   }
   for (std::size_t k = 0; k < live.size(); ++k) {
@@ -103,27 +132,26 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
     if (home_load_[at(to)] >= capacity_[at(to)] ||
         !(world_.cost_at(live[k], to) < std::numeric_limits<double>::infinity()))
       continue;
-    go_home(round, live[k], to);
+    go_home(round, live.subspan(k, 1), wanted.subspan(k, 1));
     changed.push_back(live[k]);
   }
   // A home that is not where the search has the job, or a move that now costs: looked at again in the next round.
   for (const Job job : changed) wait(job);
-  judge(round, false, 0, bound);
+  judge(round, {false, false, 0, bound});
+  round.answer.status =
+      round.stop.why() == Stop::Why::time_limit ? transport::Status::time_limit : transport::Status::stopped;
 }
 
-void Matcher::judge(Round& round, bool balanced, Wide value, double bound) {
+void Matcher::judge(Round& round, const Proof& proof) {
   Answer& answer = round.answer;
-  using transport::Status;
-  const bool whole = balanced && answer.held == 0 && homeless_ == 0 && !answer.near;
-  answer.objective = homeless_ > 0 ? std::numeric_limits<double>::infinity()
-                                   : static_cast<double>(total_) / kUnit / world_.resolution() + answer.moved;
-  answer.bound = bound;
-  answer.exact = whole && world_.rounded() == 0;
-  if (answer.exact) answer.objective = answer.bound = in_cost(value, false);
-  answer.status = whole                                       ? Status::optimal
-                  : balanced                                  ? Status::feasible
-                  : round.stop.why() == Stop::Why::time_limit ? Status::time_limit
-                                                              : Status::stopped;
+  const bool whole = answer.held == 0 && paid_all_.homeless == 0;
+  answer.objective = paid_all_.homeless > 0
+                         ? std::numeric_limits<double>::infinity()
+                         : static_cast<double>(paid_all_.total) / kUnit / world_.resolution() + answer.moved;
+  answer.bound = proof.bound;
+  answer.exact = whole && proof.exact;
+  if (answer.exact) answer.objective = answer.bound = proof.value;
+  answer.status = whole && proof.optimal ? transport::Status::optimal : transport::Status::feasible;
 }
 
 void Matcher::witness(Round& round, std::span<const Slot> classes) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/matcher/listing.hpp"
 
 namespace gridcompute::matcher {
 
@@ -97,6 +98,19 @@ Cost World::read_one(Job job, Slot column) const {
   Cost key = 0;
   read_out(job, key);
   return key;
+}
+
+void World::read_column(std::span<const Job> jobs, Slot column, Scratch& scratch) const {
+  scratch.row.resize(jobs.size());
+  if (column == out_) {
+    for (std::size_t k = 0; k < jobs.size(); ++k) read_out(jobs[k], scratch.row[k]);
+    return;
+  }
+  scratch.list.assign(jobs.begin(), jobs.end());
+  scratch.cost.resize(jobs.size());
+  const auto n = static_cast<Index>(jobs.size());
+  cost_->column(Rows{scratch.list.data(), 0, n}, column, scratch.cost.data());
+  listing::keys_of(scratch.cost.data(), n, resolution(), scratch.row.data());
 }
 
 void World::enter(Job job, Slot slot, Cost key, bool exact) {

@@ -69,6 +69,8 @@ class World {
   // Likewise of many jobs, row after row, scratch.exact for each.
   void read_many(std::span<const Job> jobs, Scratch& scratch) const;
   [[nodiscard]] Cost read_one(Job job, Slot column) const;
+  // Likewise of many jobs in one column, into scratch.row.
+  void read_column(std::span<const Job> jobs, Slot column, Scratch& scratch) const;
 
   // Into a class and out of it; `key` is the job's key there.
   void enter(Job job, Slot slot, Cost key, bool exact);
