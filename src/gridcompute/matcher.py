@@ -446,7 +446,7 @@ class Matcher:
         n = n if rows is None else rows
         given = {k: np.atleast_1d(plain_array(v, columns[v])) for k, v in wanted.items()}
         for part, v in wanted.items():
-            if given[part].shape[: 1 if part != "row" or n else None] != (n,):
+            if given[part].shape[:1] != (n,):
                 raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
             if n == 0 and part.startswith("key_"):  # an empty list says nothing of its dtype
                 given[part] = np.zeros(0, np.int32)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from gridcompute import Matcher, transport
+from gridcompute import Matcher, kernel, transport
 
 KINDS = 3  # rows of the keyed table
 COSTS = st.one_of(st.integers(0, 6).map(float), st.floats(0, 6, width=16), st.just(np.inf))
@@ -38,8 +38,26 @@ class World(RuleBasedStateMachine):
         self.live: dict[int, dict[str, Any]] = {}
         self.home: dict[int, int] = {}
         self.pinned: set[int] = set()
-        terms = [(self.first, "k", None), (self.second, None, "c")]
-        self.world = Matcher(self.capacity, cost=terms, unplaced="u", move_cost="m")
+        self.world = Matcher(self.capacity, cost=self.cost(), unplaced="u", move_cost="m")
+
+    # ------------------------------------------------------------ where costs come from
+
+    def cost(self) -> Any:
+        return [(self.first, "k", None), (self.second, None, "c")]
+
+    def brings(self, job: dict[str, Any]) -> dict[str, Any]:
+        """What the matcher is told of a job."""
+        return job
+
+    def row(self, job: dict[str, Any]) -> Any:
+        """What the test remembers of it."""
+        return self.first[job["k"]] + self.second[0] * job["c"]
+
+    def tell_table(self, k: int) -> None:
+        self.world.set_table(k, (self.first, self.second)[k])
+
+    def new_slots(self, room: int, first: Any, second: Any) -> Any:
+        return self.world.add_slots([room] * first.shape[1], [first, second])
 
     @staticmethod
     def columns_of(data: st.DataObject, rows: int, n: int, of: Any = COSTS) -> Any:
@@ -54,7 +72,7 @@ class World(RuleBasedStateMachine):
 
     @rule(jobs=st.lists(JOBS, max_size=5))
     def add(self, jobs: list[dict[str, Any]]) -> None:
-        ids = [int(i) for i in self.world.add(jobs)]
+        ids = [int(i) for i in self.world.add([self.brings(job) for job in jobs])]
         self.live |= dict(zip(ids, jobs, strict=True))
 
     @precondition(lambda self: self.live)
@@ -70,7 +88,7 @@ class World(RuleBasedStateMachine):
     @rule(pick=PICK, job=JOBS)
     def update(self, pick: int, job: dict[str, Any]) -> None:
         changed = self.one(pick, self.live)
-        self.world.update([changed], {name: [value] for name, value in job.items()})
+        self.world.update([changed], {name: [v] for name, v in self.brings(job).items()})
         self.live[changed] = job
 
     @precondition(lambda self: self.home)
@@ -100,16 +118,16 @@ class World(RuleBasedStateMachine):
     def set_table(self, data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             self.first = self.columns_of(data, *self.first.shape)
-            self.world.set_table(0, self.first)
+            self.tell_table(0)
         else:
             self.second = self.columns_of(data, *self.second.shape, FINITE)
-            self.world.set_table(1, self.second)
+            self.tell_table(1)
 
     @precondition(lambda self: len(self.capacity) < 6 or self.closed.any())
     @rule(data=st.data(), room=st.integers(0, 3), n=st.integers(1, 2))
     def add_slots(self, data: st.DataObject, room: int, n: int) -> None:
         first, second = self.columns_of(data, KINDS, n), self.columns_of(data, 1, n, FINITE)
-        where = self.world.add_slots([room] * n, [first, second])
+        where = self.new_slots(room, first, second)
         more = max(0, int(where.max()) + 1 - len(self.capacity))
         self.capacity, self.closed = (
             np.pad(self.capacity, (0, more)),
@@ -136,7 +154,7 @@ class World(RuleBasedStateMachine):
         out = np.empty(len(ids))
         for j, i in enumerate(ids):
             job = self.live[i]
-            matrix[j] = self.first[job["k"]] + self.second[0] * job["c"]
+            matrix[j] = self.row(job)
             matrix[j, self.closed] = np.inf
             out[j] = job["u"]
             if i in self.home:
@@ -179,10 +197,74 @@ class World(RuleBasedStateMachine):
         assert again.status == m.status
 
 
-TestWorld = World.TestCase
-TestWorld.settings = settings(
-    max_examples=120,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@kernel
+def formula(
+    job_k: float, job_c: float, slot_0: float, slot_1: float, slot_2: float, slot_c: float
+) -> float:
+    """The two tables of the world as columns of the slots."""
+    keyed = slot_0 if job_k == 0 else slot_1 if job_k == 1 else slot_2
+    return keyed + slot_c * job_c
+
+
+class KernelWorld(World):
+    """The same, of a compiled formula: no cost is cheaper to read than its row."""
+
+    @staticmethod
+    def slots(first: Any, second: Any) -> dict[str, Any]:
+        names = [*(f"slot_{k}" for k in range(KINDS)), "slot_c"]
+        return {name: row.copy() for name, row in zip(names, [*first, *second], strict=True)}
+
+    def cost(self) -> Any:
+        return formula.bind(slots=self.slots(self.first, self.second))
+
+    def brings(self, job: dict[str, Any]) -> dict[str, Any]:
+        return {"job_k": float(job["k"]), "job_c": float(job["c"]), "u": job["u"], "m": job["m"]}
+
+    def tell_table(self, k: int) -> None:
+        for name, column in self.slots(self.first, self.second).items():
+            if (name == "slot_c") == (k == 1):
+                self.world.set_table(name, column)
+
+    def new_slots(self, room: int, first: Any, second: Any) -> Any:
+        return self.world.add_slots([room] * first.shape[1], self.slots(first, second))
+
+
+class RowWorld(World):
+    """The same, where each job brings its row: a table that changes is an update of all."""
+
+    def cost(self) -> Any:
+        return "row"
+
+    def brings(self, job: dict[str, Any]) -> dict[str, Any]:
+        return {"row": self.row(job), "u": job["u"], "m": job["m"]}
+
+    def tell_table(self, k: int) -> None:
+        assert k in (0, 1)
+        ids = list(self.live)
+        rows = np.array([self.row(self.live[i]) for i in ids])
+        rows = rows.reshape(len(ids), len(self.capacity))
+        out, move = ([self.live[i][name] for i in ids] for name in "um")
+        self.world.update(ids, {"row": rows, "u": np.array(out, float), "m": np.array(move, float)})
+
+    def new_slots(self, room: int, first: Any, second: Any) -> Any:
+        jobs = [self.live[i] for i in self.world.ids]
+        block = [first[job["k"]] + second[0] * job["c"] for job in jobs]
+        n = first.shape[1]
+        return self.world.add_slots([room] * n, [np.array(block, float).reshape(len(jobs), n)])
+
+
+def machine(world: type[World], examples: int) -> Any:
+    """Its test case."""
+    case: Any = world.TestCase
+    case.settings = settings(
+        max_examples=examples,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    return case
+
+
+TestWorld = machine(World, 120)
+TestKernelWorld = machine(KernelWorld, 40)
+TestRowWorld = machine(RowWorld, 40)

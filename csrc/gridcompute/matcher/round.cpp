@@ -12,6 +12,7 @@ namespace gridcompute::matcher {
 
 namespace {
 
+constexpr Index kReturn = 8;                          // cold rounds' worth of work between two returns of memory
 constexpr Index kCharged = Index{1} << 14;             // jobs charged by one thread at once
 constexpr std::size_t kPlaceBlock = 64;                // rows read by one thread at once
 constexpr std::size_t kPlaceChunk = 16 * kPlaceBlock;  // jobs placed between two looks at the stop
@@ -54,7 +55,11 @@ Answer Matcher::match(const Options& options, Stop& stop) {
     round.answer.load.push_back(home_load_[at(s)]);
   }
   not_told_yet(round.answer);
-  if (round.answer.built || round.answer.cold) give_back_memory();
+  unreturned_ += effort().of(counts_);
+  if (round.answer.built || round.answer.cold || unreturned_ > kReturn * effort().cold()) {
+    give_back_memory();
+    unreturned_ = 0;
+  }
   timed(round, "tell");
   return std::move(round.answer);
 }
