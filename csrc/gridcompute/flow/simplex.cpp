@@ -25,34 +25,49 @@ Arc block_size(Arc m) { return std::max(kLeastBlock, static_cast<Arc>(kBlock * s
 
 template <class Int>
 Simplex<Int>::Simplex(Network<Int> net, const Basis& basis)
-    : net_(std::move(net)),
-      tail_(net_.tail.begin(), net_.tail.end()),
-      head_(net_.head.begin(), net_.head.end()),
-      cost_(std::move(net_.cost)),
-      node_(at(net_.n) + 1),
-      next_(at(net_.n) + 1),
-      prev_(at(net_.n) + 1),
-      link_(at(net_.n) + 1),
-      potential_(at(net_.n) + 1),
-      below_(at(net_.n) + 1),
-      beside_(at(net_.n) + 1),
-      root_(net_.n),
-      block_(block_size(net_.m())) {
+    : net_(std::move(net)), root_(net_.n), block_(block_size(net_.m())) {
+  carve();
+  std::ranges::copy(net_.tail, tail_.begin());
+  std::ranges::copy(net_.head, head_.begin());
+  std::ranges::copy(net_.cost, cost_.begin());
+  net_.cost = {};
   start_big();
   for (std::size_t e = 0; e < basis.full.size(); ++e)
     if (basis.full[e] != 0) turn(static_cast<Arc>(e));
   plant(basis.pred);
 }
 
+// Lays the arrays into one piece of memory, and takes the values of net_ there; of an old piece, finds them again.
+template <class Int>
+void Simplex<Int>::carve() {
+  const std::size_t m = at(net_.m()), n = at(net_.n) + 1;
+  const auto lay = [&](Block::Carver take) {
+    take(tail_, m), take(head_, m), take(cost_, m), take(cap_, m);
+    take(node_, n), take(link_, n), take(next_, n), take(prev_, n), take(potential_, n), take(supply_, n - 1);
+    take(queued_, n), take(inside_, n), take(below_, n), take(beside_, n);
+    return take.bytes();
+  };
+  const bool fresh = memory_.empty();
+  if (fresh) memory_ = Block(lay(Block::Carver(nullptr)));
+  lay(Block::Carver(&memory_));
+  if (!fresh) return;
+  std::ranges::copy(net_.cap, cap_.begin());
+  std::ranges::copy(net_.supply, supply_.begin());
+  std::ranges::fill(node_, Step{});
+  std::ranges::fill(queued_, 0);
+  std::ranges::fill(inside_, 0);
+  net_.cap = {}, net_.supply = {};
+}
+
 // Sets up the tree that `pred` says, and the flow; arcs off the tree stand as they are turned, those of the tree are
 // not turned. Flows are added up wide, and where they leave the width the artificial tree takes the place of it all.
 template <class Int>
 void Simplex<Int>::plant(std::span<const Arc> pred) {
-  std::vector<Sum> excess(net_.supply.begin(), net_.supply.end());
+  std::vector<Sum> excess(supply_.begin(), supply_.end());
   for (Arc e = 0; e < net_.m(); ++e) {
     if (!turned(e)) continue;
-    excess[at(net_.tail[at(e)])] -= net_.cap[at(e)];
-    excess[at(net_.head[at(e)])] += net_.cap[at(e)];
+    excess[at(net_.tail[at(e)])] -= cap_[at(e)];
+    excess[at(net_.head[at(e)])] += cap_[at(e)];
   }
   std::vector<Node> parent(at(net_.n), root_);
   if (!pred.empty()) {
@@ -78,7 +93,7 @@ void Simplex<Int>::plant(std::span<const Arc> pred) {
       continue;
     }
     const Arc e = pred[at(v)];
-    const Int cap = net_.cap[at(e)];
+    const Int cap = cap_[at(e)];
     link_[at(v)].pred = e;
     node_[at(v)].up = net_.tail[at(e)] == v ? cap - out : -out;
     node_[at(v)].down = cap - node_[at(v)].up;
@@ -120,29 +135,21 @@ void Simplex<Int>::route(std::span<const Arc> pred, std::vector<Node>& parent, s
 
 template <class Int>
 bool Simplex<Int>::fits(Arc e, Node v, Sum excess) const {
-  const Int cap = net_.cap[at(e)];
+  const Int cap = cap_[at(e)];
   return net_.tail[at(e)] == v ? 0 <= excess && excess < cap : -cap <= excess && excess < 0;
 }
 
 template <class Int>
 template <class Other>
 Simplex<Int>::Simplex(Network<Int> net, const Simplex<Other>& other)
-    : net_(std::move(net)),
-      tail_(other.tail_),
-      head_(other.head_),
-      cost_(other.cost_.begin(), other.cost_.end()),
-      node_(other.node_.size()),
-      next_(other.next_),
-      prev_(other.prev_),
-      link_(other.link_.size()),
-      potential_(other.potential_.size()),
-      below_(other.below_),
-      beside_(other.beside_),
-      root_(other.root_),
-      block_(other.block_),
-      cursor_(other.cursor_),
-      counts_(other.counts_) {
-  net_.cost.clear();
+    : net_(std::move(net)), root_(other.root_), block_(other.block_), cursor_(other.cursor_), counts_(other.counts_) {
+  carve();
+  net_.cost = {};
+  std::ranges::copy(other.tail_, tail_.begin());
+  std::ranges::copy(other.head_, head_.begin());
+  std::ranges::copy(other.cost_, cost_.begin());
+  std::ranges::copy(other.next_, next_.begin());
+  std::ranges::copy(other.prev_, prev_.begin());
   start_big();
   for (std::size_t v = 0; v < node_.size(); ++v) {
     const auto& r = other.node_[v];
@@ -310,7 +317,7 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_through(Arc e, Node apex) const
     if (node_[at(v)].down < tail_room) tail_room = node_[at(v)].down, above_tail = v;
   for (Node v = head_[at(e)]; v != apex; v = node_[at(v)].parent)
     if (node_[at(v)].up <= head_room) head_room = node_[at(v)].up, above_head = v;
-  const Int own = net_.cap[at(e)];
+  const Int own = cap_[at(e)];
   if (head_room <= own && head_room <= tail_room) return {apex, above_head, false, head_room};
   if (own <= tail_room) return {apex, kNoNode, false, own};
   return {apex, above_tail, true, tail_room};
@@ -377,7 +384,7 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle, Node from, bool inside) {
   reroot(foot, top);
   attach(foot, below);
   Step& r = node_[at(foot)];
-  const Int rest = net_.cap[at(e)] - cycle.room;
+  const Int rest = cap_[at(e)] - cycle.room;
   link_[at(foot)].pred = e;
   r.up = cycle.tail_side ? rest : cycle.room;
   r.down = cycle.tail_side ? cycle.room : rest;
@@ -438,7 +445,7 @@ void Simplex<Int>::attach(Node foot, Node below) {
 }
 
 template <class Int>
-void Simplex<Int>::shift(const std::vector<Node>& list, Int by) {
+void Simplex<Int>::shift(std::span<const Node> list, Int by) {
   counts_.repriced += listed_;
   Int low = 0, high = 0;
   for (Node i = 0; i < listed_; ++i) {
@@ -456,7 +463,7 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
   for (;;) {
     for (Arc e = entering(); e != kNoArc; e = entering()) {
       ++counts_.pivots;
-      if (net_.cap[at(e)] == 0) {  // no room either way: at its capacity it promises nothing
+      if (cap_[at(e)] == 0) {  // no room either way: at its capacity it promises nothing
         turn(e);
         continue;
       }

@@ -46,6 +46,7 @@
 #include <span>
 #include <type_traits>
 
+#include "gridcompute/base/block.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/flow/network.hpp"
 #include "gridcompute/flow/pricing.hpp"
@@ -65,6 +66,7 @@ class Simplex {
   // From a basis: a forest, off-tree arcs at 0 or full. Flow is routed along it where it fits; a node whose arc has no
   // room left hangs on the root instead (S2). A cycle in `pred` is cut where it is met. No basis: the artificial tree.
   explicit Simplex(Network<Int> net, const Basis& basis = {});
+  Simplex(Simplex&&) noexcept = default;
   // The same tree in another width.
   template <class Other>
   Simplex(Network<Int> net, const Simplex<Other>& other);
@@ -88,10 +90,10 @@ class Simplex {
     for (Node v = 0; v < net_.n; ++v)
       if (const Arc e = link_[at(v)].pred; e >= 0) write(e, flow(e));
   }
-  [[nodiscard]] std::span<const Int> potential() const { return std::span(potential_).first(at(net_.n)); }
+  [[nodiscard]] std::span<const Int> potential() const { return potential_.first(at(net_.n)); }
   [[nodiscard]] Basis basis() const;
   [[nodiscard]] Index tree_arcs() const;  // without the artificial ones
-  [[nodiscard]] std::span<const Int> supply() const noexcept { return net_.supply; }
+  [[nodiscard]] std::span<const Int> supply() const noexcept { return supply_; }
   [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room
   [[nodiscard]] Int unserved() const;                                  // flow left on artificial arcs
   [[nodiscard]] std::vector<Node> cut() const;  // after infeasible: nodes whose supply exceeds what can leave them
@@ -101,6 +103,8 @@ class Simplex {
  private:
   template <class Other>
   friend class Simplex;
+
+  Simplex(const Simplex&) = default;  // its arrays are still the other's: carve() follows
 
   // What one loop touches lies together: the walk to the apex reads Step (16 bytes in the narrow width), a change of
   // potentials runs along next_, the rest is for splicing.
@@ -132,6 +136,7 @@ class Simplex {
   };
 
   void start_big();
+  void carve();
   void plant(std::span<const Arc> pred);
   std::vector<Node> parents(std::span<const Arc> pred) const;
   void route(std::span<const Arc> pred, std::vector<Node>& parent, std::vector<Sum>& excess);
@@ -157,7 +162,7 @@ class Simplex {
   void detach(Node top);
   void reroot(Node foot, Node top);
   void attach(Node foot, Node below);
-  void shift(const std::vector<Node>& list, Int by);
+  void shift(std::span<const Node> list, Int by);
   [[nodiscard]] Break break_of(Node v) const;
   void suspect(Node v);
   [[nodiscard]] bool mend(Node top, Index& work);
@@ -173,14 +178,16 @@ class Simplex {
   static constexpr Int kArtificialRoom = Range<Int>::kArtificialRoom;
   static constexpr Int kMostFlow = Range<Int>::kMaxFlow / 2 * 3 + 2;  // of an arc while nodes are broken
 
-  Network<Int> net_;               // its costs are moved to cost_
-  std::vector<Node> tail_, head_;  // as stored: turned where at capacity
-  std::vector<Int> cost_;
-  std::vector<Step> node_;
-  std::vector<Node> next_, prev_;
-  std::vector<Link> link_;
-  std::vector<Int> potential_;
-  std::vector<Node> below_, beside_;  // what list_smaller() finds
+  Network<Int> net_;             // without its values, which are here:
+  Block memory_;                 // of the arrays that follow: carve()
+  std::span<Node> tail_, head_;  // as stored: turned where at capacity
+  std::span<Int> cost_, cap_, supply_;
+  std::span<Step> node_;
+  std::span<Node> next_, prev_;
+  std::span<Link> link_;
+  std::span<Int> potential_;
+  std::span<std::uint8_t> queued_, inside_;
+  std::span<Node> below_, beside_;  // what list_smaller() finds
   Node listed_ = 0;
   Node root_;
   std::uint32_t mark_ = 0;
@@ -196,7 +203,6 @@ class Simplex {
   bool track_ = false;  // since again(): `touched_` takes arcs that leave the tree or are turned
   std::vector<Arc> touched_;
   std::vector<Node> broken_;  // each once: queued_
-  std::vector<std::uint8_t> queued_, inside_;
   std::vector<Crossing> crossing_;
   PivotCounts counts_;
 };

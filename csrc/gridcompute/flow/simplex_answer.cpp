@@ -21,7 +21,7 @@ std::vector<bool> Simplex<Int>::reach() const {
   const auto each = [&](auto&& visit) {  // residual arcs; tree arcs are left to their nodes
     for (Arc e = 0; e < net_.m(); ++e) {
       const Node t = tail_[at(e)], h = head_[at(e)];
-      if (net_.cap[at(e)] != 0 && !in_tree(e)) visit(t, h);
+      if (cap_[at(e)] != 0 && !in_tree(e)) visit(t, h);
     }
     for (Node v = 0; v < n; ++v) {
       const Step& r = node_[at(v)];
@@ -64,7 +64,7 @@ template <class Int>
 std::vector<Int> Simplex<Int>::flows() const {
   std::vector<Int> out(at(net_.m()), 0);
   for (std::size_t e = 0; e < out.size(); ++e)
-    if (turned(static_cast<Arc>(e))) out[e] = net_.cap[e];
+    if (turned(static_cast<Arc>(e))) out[e] = cap_[e];
   for (Node v = 0; v < net_.n; ++v) {
     const Arc e = link_[at(v)].pred;
     if (e >= 0) out[at(e)] = net_.tail[at(e)] == v ? node_[at(v)].down : node_[at(v)].up;
@@ -77,7 +77,7 @@ Int Simplex<Int>::flow(Arc e) const {
   const Node t = net_.tail[at(e)], h = net_.head[at(e)];
   if (link_[at(t)].pred == e) return node_[at(t)].down;
   if (link_[at(h)].pred == e) return node_[at(h)].up;
-  return turned(e) ? net_.cap[at(e)] : 0;
+  return turned(e) ? cap_[at(e)] : 0;
 }
 
 template <class Int>

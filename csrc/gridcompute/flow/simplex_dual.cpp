@@ -31,6 +31,7 @@ constexpr Index kWork = 1;           // arcs looked at, times all there are, unt
 template <class Int>
 Simplex<Int> Simplex<Int>::again(const Simplex& earlier) {
   Simplex out(earlier);
+  out.carve();
   out.counts_ = {};
   out.cut_arcs_ = 0;
   out.again_ = 0;
@@ -57,18 +58,18 @@ bool Simplex<Int>::reroom(std::span<const Arc> arcs, std::span<const Int> room, 
   const auto size = [](Wide x) { return x < 0 ? -x : x; };
   Wide moved = 0;
   for (std::size_t i = 0; i < arcs.size(); ++i)
-    if (turned(arcs[i])) moved += size(static_cast<Wide>(room[i]) - net_.cap[at(arcs[i])]);
-  for (std::size_t v = 0; v < supply.size(); ++v) moved += size(static_cast<Wide>(supply[v]) - net_.supply[v]);
+    if (turned(arcs[i])) moved += size(static_cast<Wide>(room[i]) - cap_[at(arcs[i])]);
+  for (std::size_t v = 0; v < supply.size(); ++v) moved += size(static_cast<Wide>(supply[v]) - supply_[v]);
   if (moved > Range<Int>::kMaxFlow / 2) return false;
   for (Node v = next_[at(root_)]; v != root_; v = next_[at(link_[at(v)].last)]) node_[at(v)].up = kArtificialRoom;
   std::vector<Int> excess(at(net_.n) + 1, 0);
-  for (std::size_t v = 0; v < supply.size(); ++v) excess[v] = supply[v] - net_.supply[v];
-  net_.supply.assign(supply.begin(), supply.end());
-  queued_.assign(at(net_.n) + 1, 0);
+  for (std::size_t v = 0; v < supply.size(); ++v) excess[v] = supply[v] - supply_[v];
+  std::ranges::copy(supply, supply_.begin());
+  std::ranges::fill(queued_, 0);
   for (std::size_t i = 0; i < arcs.size(); ++i) {
     const Arc e = arcs[i];
-    const Int more = room[i] - net_.cap[at(e)];
-    net_.cap[at(e)] = room[i];
+    const Int more = room[i] - cap_[at(e)];
+    cap_[at(e)] = room[i];
     const Node t = net_.tail[at(e)], h = net_.head[at(e)];
     if (in_tree(e)) {
       const Node v = link_[at(t)].pred == e ? t : h;
@@ -136,7 +137,7 @@ bool Simplex<Int>::mend(Node top, Index& work) {
   const Break wrong = break_of(top);
   listed_ = 0;
   const bool inside = list_smaller(top);
-  const std::span<const Node> side = std::span(inside ? below_ : beside_).first(at(listed_));
+  const std::span<const Node> side = (inside ? below_ : beside_).first(at(listed_));
   work += crossing(side, wrong.surplus == inside, link_[at(top)].pred);
   Int left = wrong.units;
   const auto dearer = [](const Crossing& a, const Crossing& b) {
@@ -151,7 +152,7 @@ bool Simplex<Int>::mend(Node top, Index& work) {
     }
     const Arc e = crossing_.back().arc;
     crossing_.pop_back();
-    const Int cap = net_.cap[at(e)];
+    const Int cap = cap_[at(e)];
     const Node apex = apex_of(e);
     if (wrong.surplus ? cap <= left : cap < left) {
       left -= cap;
@@ -184,11 +185,10 @@ template <class Int>
 Index Simplex<Int>::crossing(std::span<const Node> side, bool outwards, Arc leaving) {
   const ByHead& in = net_.shape->by_head();
   crossing_.clear();
-  inside_.resize(at(net_.n) + 1, 0);
   for (const Node v : side) inside_[at(v)] = 1;
   const auto look = [&](Arc e, Node v) {
     const Node t = tail_[at(e)], h = head_[at(e)];
-    if ((t == v) != outwards || inside_[at(t == v ? h : t)] != 0 || net_.cap[at(e)] == 0 || e == leaving) return;
+    if ((t == v) != outwards || inside_[at(t == v ? h : t)] != 0 || cap_[at(e)] == 0 || e == leaving) return;
     crossing_.push_back({cost_[at(e)] + potential_[at(t)] - potential_[at(h)], e});
   };
   Index work = static_cast<Index>(side.size());
