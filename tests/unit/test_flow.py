@@ -154,6 +154,75 @@ def test_warm_starts_reach_the_same_optimum_with_fewer_pivots(change, method):
     assert not cold.stats["warm"]
 
 
+@pytest.mark.parametrize("change", ["cost", "capacity", "supply", "nothing"])
+def test_the_counters_say_what_a_warm_start_found_changed(change):
+    """Without them nobody can tell a warm start that was used from one that was not."""
+    tail, head, capacity, cost, supply = time_expanded(8, 24, 1)
+    first = min_cost_flow(tail, head, capacity, cost, supply)
+    used = np.flatnonzero((first.flow > 0) & (first.flow < capacity))[:7]
+    if change == "cost":
+        cost = cost.copy()
+        cost[used] += 3
+    if change == "capacity":
+        capacity = capacity.copy()
+        capacity[used] = first.flow[used] - 1
+    if change == "supply":
+        supply = supply.copy()
+        supply[[2, 5, 9]] += [4, -3, -1]
+    warm = min_cost_flow(tail, head, capacity, cost, supply, start=first)
+    assert warm.verify().valid
+    found = {k: warm.stats[f"changed_{k}"] for k in ("costs", "capacities", "supplies")}
+    expected = {"cost": (7, 0, 0), "capacity": (0, 7, 0), "supply": (0, 0, 3), "nothing": (0, 0, 0)}
+    assert tuple(found.values()) == expected[change]
+    assert warm.stats["kept_tree_arcs"] > 0
+    assert (warm.stats["dual_pivots"] > 0) >= (change == "capacity")
+    if change == "nothing":
+        assert warm.stats["pivots"] == warm.stats["priced_blocks"] == 0
+        assert (warm.flow == first.flow).all()
+
+
+def test_arrays_changed_in_place_are_seen():
+    """The earlier answer keeps what it was told, not the caller's array: that may be another now."""
+    tail, head, capacity, cost, supply = time_expanded(8, 24, 1)
+    first = min_cost_flow(tail, head, capacity, cost, supply)
+    cost += 7 * (np.arange(len(cost)) % 3 == 0)
+    capacity[:] = capacity // 2 + 20
+    warm = min_cost_flow(tail, head, capacity, cost, supply, start=first)
+    assert warm.objective == min_cost_flow(tail, head, capacity, cost, supply).objective
+    assert warm.verify().valid
+    assert warm.stats["changed_costs"] == np.count_nonzero(np.arange(len(cost)) % 3 == 0)
+
+
+def test_a_line_that_is_cut_and_comes_back_keeps_the_tree():
+    """Capacities of 0 make no other graph: the warm start is used, through infeasible and back."""
+    tail, head, capacity, cost, supply = time_expanded(8, 24, 1)
+    first = min_cost_flow(tail, head, capacity, cost, supply)
+    cut = capacity.copy()
+    hub = len(supply) - 1
+    cut[np.flatnonzero((first.flow > 0) & (tail != hub) & (head != hub))[::5]] = 0
+    dark = min_cost_flow(tail, head, cut, cost, supply, start=first)
+    none = min_cost_flow(tail, head, 0 * capacity, cost, supply, start=dark)
+    assert none.status == "infeasible"
+    assert none.verify().valid
+    back = min_cost_flow(tail, head, capacity, cost, supply, start=none)
+    assert (
+        dark.objective == min_cost_flow(tail, head, cut, cost, supply).objective > first.objective
+    )
+    assert back.objective == first.objective
+    assert dark.verify().valid
+    assert back.verify().valid
+    assert dark.stats["start"] == none.stats["start"] == back.stats["start"] == "basis"
+
+
+def test_a_start_of_another_shape_is_refused():
+    tail, head, capacity, cost, supply = time_expanded(4, 10, 3)
+    first = min_cost_flow(tail, head, capacity, cost, supply)
+    with pytest.raises(InvalidProblemError, match=r"^start: found a flow of .* needed "):
+        min_cost_flow(tail[1:], head[1:], capacity[1:], cost[1:], supply, start=first)
+    with pytest.raises(InvalidProblemError, match=r"^start: found a flow of .* needed "):
+        min_cost_flow(tail, head, capacity, cost, np.r_[supply, 0], start=first)
+
+
 def test_a_start_from_another_graph_is_only_a_bad_hint():
     tail, head, capacity, cost, supply = time_expanded(4, 10, 3)
     other = min_cost_flow(head, tail, capacity[::-1], cost[::-1], supply[::-1])

@@ -76,21 +76,27 @@ template <class Int>
 bool take_arcs(const Problem& p, const Topology& t, const std::vector<Arc>& arcs, Change<Int>& out, Wide& negative) {
   if (arcs.empty()) return true;
   const std::int64_t dearest = most_cost<Int>(p.n), most = out.given.most;
-  auto costs = std::make_shared<std::vector<Int>>(*out.given.cost);
-  auto rooms = std::make_shared<std::vector<Int>>(*out.given.room);
+  std::vector<Int> costs, rooms;  // copies, once one differs
   for (const Arc e : arcs) {
     const std::int64_t c = p.cost[at(e)], u = p.capacity[at(e)];
     if (u < 0 || c > dearest || c < -dearest || (c < 0 && u == kInfinite)) return false;
-    Int &cost = (*costs)[at(e)], &room = (*rooms)[at(e)];
-    const auto new_cost = static_cast<Int>(c), new_room = static_cast<Int>(std::min(u, most));
-    negative += (c < 0 ? u : 0) - (cost < 0 ? room : 0);
+    const Int old_cost = (*out.given.cost)[at(e)], old_room = (*out.given.room)[at(e)];
+    const auto cost = static_cast<Int>(c), room = static_cast<Int>(std::min(u, most));
+    negative += (c < 0 ? u : 0) - (old_cost < 0 ? old_room : 0);
     const Arc k = t.place(e);
-    if (new_cost != cost) out.recosted.push_back(k), out.cost.push_back(new_cost);
-    if (new_room != room) out.reroomed.push_back(k), out.room.push_back(new_room);
-    cost = new_cost, room = new_room;
+    if (cost != old_cost) {
+      if (costs.empty()) costs = *out.given.cost;
+      costs[at(e)] = cost;
+      out.recosted.push_back(k), out.cost.push_back(cost);
+    }
+    if (room != old_room) {
+      if (rooms.empty()) rooms = *out.given.room;
+      rooms[at(e)] = room;
+      out.reroomed.push_back(k), out.room.push_back(room);
+    }
   }
-  if (!out.cost.empty()) out.given.cost = std::move(costs);
-  if (!out.room.empty()) out.given.room = std::move(rooms);
+  if (!costs.empty()) out.given.cost = std::make_shared<const std::vector<Int>>(std::move(costs));
+  if (!rooms.empty()) out.given.room = std::make_shared<const std::vector<Int>>(std::move(rooms));
   return true;
 }
 
