@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "gridcompute/assignment/route.hpp"
+#include "gridcompute/assignment/whole.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/simd.hpp"
@@ -20,8 +21,10 @@ constexpr Index kThreaded = Index{1} << 19;  // entries from which waking a thre
 constexpr Index kChunk = 64;                 // rows
 constexpr int kRetryBits = 8;                // less exact, more room for prices
 constexpr Index kMinimaShare = 4;
-constexpr Index kSample = 48;   // rows looked at before the first pass
-constexpr double kApart = 0.9;  // of them with a cheapest column of their own: prices may start at 0
+constexpr Index kWholeFirst = 512 * 512;  // entries up to which whole rows are searched first,
+constexpr Index kFirstPasses = 30;        // in the time of so many passes over them
+constexpr Index kSample = 48;             // rows looked at before the first pass
+constexpr double kApart = 0.9;            // of them with a cheapest column of their own: prices may start at 0
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -130,18 +133,26 @@ class DenseSolve {
   DenseSolve(Rows<V>& rows, Pool& pool, Stop& stop)
       : rows_(rows), pool_(pool), stop_(stop), lists_(rows.n, rows.m), state_(rows.n, rows.m) {}
 
-  // The worst fit over all rows, or stopped (nullopt).
+  // The worst fit over all rows, or stopped (nullopt); with lists, unless whole rows are to be tried first.
   std::optional<Fit> first_pass() {
-    const bool square = rows_.n == rows_.m;
-    if (square && columns_differ(rows_)) column_minima();
-    lists_.make_room();
+    const bool differ = rows_.n == rows_.m && columns_differ(rows_);
+    whole_first_ = rows_.n * rows_.m <= kWholeFirst && !differ;
+    if (whole_first_) {
+      copy_.emplace(rows_.n, rows_.m);
+    } else {
+      if (differ) column_minima();
+      lists_.make_room();
+    }
     std::atomic<int> worst{0};
     const bool whole = each_chunk([&](Index i, typename Lists<V>::Scratch& s) {
       const Fit fit = rows_.look(i);
       int seen = worst.load(std::memory_order_relaxed);
       while (static_cast<int>(fit) > seen && !worst.compare_exchange_weak(seen, static_cast<int>(fit))) {
       }
-      if (std::max(seen, static_cast<int>(fit)) <= static_cast<int>(Fit::rounded))
+      if (std::max(seen, static_cast<int>(fit)) > static_cast<int>(Fit::rounded)) return;
+      if (whole_first_)
+        copy_->take(i, rows_);
+      else
         lists_.fill(i, rows_, state_.v.data(), s);
     });
     if (!whole) return std::nullopt;
@@ -150,7 +161,8 @@ class DenseSolve {
 
   Result solve() {
     Result result;
-    Rereader<V> reread{&rows_, {}, lists_.scratch(), 0};
+    if (whole_first_ && !search_first(result)) return result;
+    Rereader<V> reread{copy_ ? &*copy_ : &rows_, {}, lists_.scratch(), 0};
     Source<V> source;
     source.relist = [&](const std::vector<V>& v) {
       each_chunk([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *reread.rows, v.data(), s); });
@@ -167,19 +179,38 @@ class DenseSolve {
     source.pass = rows_.n * rows_.m * 2;
     source.square = rows_.n == rows_.m;
     const Searched found = solve_lists(state_, lists_, reread, source, result.stats, stop_, result.witness);
-    result.status = found == Searched::complete     ? Status::optimal
-                    : found == Searched::infeasible ? Status::infeasible
-                                                    : Status::stopped;
     result.stats.rescans = reread.count;
-    result.stats.bits = static_cast<int>(sizeof(V)) * 8;
-    result.col_of = state_.col_of;
-    if (found != Searched::complete) return result;
-    result.col_dual.assign(state_.v.begin(), state_.v.end() - 1);
-    for (std::int32_t i = 0; i < rows_.n; ++i) result.row_dual.push_back(state_.u(i) + rows_.shift[at(i)]);
+    finish(found, result);
     return result;
   }
 
  private:
+  // False if whole rows have answered within their budget; else lists take over.
+  bool search_first(Result& result) {
+    const Index limit = kFirstPasses * rows_.n * rows_.m;
+    const Searched found = search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, true);
+    if (found != Searched::budget) {
+      finish(found, result);
+      return false;
+    }
+    state_.clear();
+    std::fill(state_.v.begin(), state_.v.end(), V{0});
+    lists_.make_room();
+    each_chunk([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *copy_, state_.v.data(), s); });
+    return true;
+  }
+
+  void finish(Searched found, Result& result) {
+    result.status = found == Searched::complete     ? Status::optimal
+                    : found == Searched::infeasible ? Status::infeasible
+                                                    : Status::stopped;
+    result.stats.bits = static_cast<int>(sizeof(V)) * 8;
+    result.col_of = state_.col_of;
+    if (found != Searched::complete) return;
+    result.col_dual.assign(state_.v.begin(), state_.v.end() - 1);
+    for (std::int32_t i = 0; i < rows_.n; ++i) result.row_dual.push_back(state_.u(i) + rows_.shift[at(i)]);
+  }
+
   template <class Body>
   bool each_chunk(const Body& body) {
     return pool_.for_chunks(
@@ -246,6 +277,7 @@ class DenseSolve {
   Stop& stop_;
   Lists<V> lists_;
   std::optional<CopiedRows<V>> copy_;
+  bool whole_first_ = false;
   Matching<V> state_;
 };
 

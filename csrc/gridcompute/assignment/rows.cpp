@@ -88,15 +88,20 @@ GRIDCOMPUTE_INLINE std::int64_t floor_of(double x) {
   return (bits_of(h.high) << 32) + bits_of(h.floor);
 }
 
+// In blocks: costs that are no integers mostly show it at once.
 template <class T>
 GRIDCOMPUTE_INLINE bool all_whole(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale) {
-  std::int64_t rounded = 0;
-  for (Index j = 0; j < m; ++j) {
-    const double x = static_cast<double>(c[j]) * scale;
-    const Halves h = halves_of(x < kScaled ? x : 0.0);
-    rounded |= h.floor != h.low ? std::int64_t{1} : std::int64_t{0};
+  constexpr Index kBlock = 64;
+  for (Index begin = 0; begin < m; begin += kBlock) {
+    std::int64_t rounded = 0;
+    for (Index j = begin; j < std::min(m, begin + kBlock); ++j) {
+      const double x = static_cast<double>(c[j]) * scale;
+      const Halves h = halves_of(x < kScaled ? x : 0.0);
+      rounded |= std::bit_cast<std::int64_t>(h.low - h.floor);  // of equal numbers +0, all bits 0
+    }
+    if (rounded != 0) return false;
   }
-  return rounded == 0;
+  return true;
 }
 
 // Of magnitudes the order of bits is their order.
@@ -177,6 +182,8 @@ int exponent_for(double magnitude) {
   return std::clamp(57 - e, -960, 960);  // 2^-k and its reciprocal stay normal numbers
 }
 
+bool shows_fractions(const float* c, Index m) { return !whole_at(c, std::min<Index>(m, 64), 1.0); }
+bool shows_fractions(const double* c, Index m) { return !whole_at(c, std::min<Index>(m, 64), 1.0); }
 double largest_of(const float* c, Index m) { return largest(c, m); }
 double largest_of(const double* c, Index m) { return largest(c, m); }
 

@@ -56,20 +56,35 @@ class DenseRows final : public Rows<V> {
   double scale_;  // 2^exponent, negated when maximising; 1 for integers
 };
 
-// All rows of another, converted once: for methods that read them many times.
+// Whole vectors of either twin.
+inline constexpr Index kRowLanes = 16;
+constexpr Index padded_length(Index m) { return (m + kRowLanes - 1) / kRowLanes * kRowLanes; }
+
+// All rows of another, converted once: for methods that read them many times. Padded with forbidden pairs.
 template <class V>
 class CopiedRows final : public Rows<V> {
  public:
-  CopiedRows(Index rows, Index cols) : Rows<V>(rows, cols), data_(static_cast<std::size_t>(rows * cols)) {}
-  void take(Index i, const Rows<V>& from) { from.load(i, data_.data() + i * this->m); }
+  CopiedRows(Index rows, Index cols)
+      : Rows<V>(rows, cols), stride(padded_length(cols)), data_(static_cast<std::size_t>(rows * stride)) {}
+  void take(Index i, const Rows<V>& from) {
+    V* row = data_.data() + i * stride;
+    from.load(i, row);
+    std::fill(row + this->m, row + stride, Range<V>::kForbidden);
+  }
   Fit look(Index) override { return Fit::exact; }
-  void load(Index i, V* out) const override { std::copy_n(data_.data() + i * this->m, this->m, out); }
-  [[nodiscard]] const V* row(Index i, V*) const override { return data_.data() + i * this->m; }
+  void load(Index i, V* out) const override { std::copy_n(data_.data() + i * stride, this->m, out); }
+  [[nodiscard]] const V* row(Index i, V*) const override { return data_.data() + i * stride; }
   [[nodiscard]] const V* data() const { return data_.data(); }
+
+  const Index stride;
 
  private:
   UnwrittenVector<V> data_;
 };
+
+// Some of the first costs are no integers. A quick look; what it does not see, DenseRows will.
+[[nodiscard]] bool shows_fractions(const float* c, Index m);
+[[nodiscard]] bool shows_fractions(const double* c, Index m);
 
 // The largest finite magnitude; 0 if there is none.
 [[nodiscard]] double largest_of(const float* c, Index m);

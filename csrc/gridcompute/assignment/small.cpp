@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cmath>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -21,100 +21,57 @@ namespace {
 
 constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
-// Each free row takes a free column at its least reduced cost, the first one, if there is one.
-template <class V>
-GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s) {
-  for (std::int32_t i = 0; i < s.n; ++i) {
-    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-    V least = std::numeric_limits<V>::max();
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      const V r = static_cast<V>(row[j] - s.v[j]);
-      least = r < least ? r : least;
-    }
-    s.col_of[i] = kFree;
-    if (least >= kMostLabel<V>) continue;
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      if (row[j] - s.v[j] != least || s.mate_of[j] != kFree) continue;
-      s.match(i, j);
-      break;
-    }
-  }
-}
-
-// Augmenting row reduction, as bids.hpp.
-template <class V>
-GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
-  for (std::int32_t first = 0; first < s.n; ++first) {
-    for (std::int32_t i = s.col_of[first] == kFree ? first : kFree; i != kFree && --budget > 0;) {
-      const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-      V u1 = std::numeric_limits<V>::max(), u2 = u1;
-      for (std::int32_t j = 0; j < s.m; ++j) {
-        const V r = static_cast<V>(row[j] - s.v[j]);
-        u1 = r < u1 ? r : u1;
-      }
-      if (u1 >= kMostLabel<V>) break;
-      std::int32_t equals = 0, best = std::numeric_limits<std::int32_t>::max();
-      for (std::int32_t j = 0; j < s.m; ++j) {
-        const V r = static_cast<V>(row[j] - s.v[j]);
-        const std::int32_t place = r == u1 ? (s.mate_of[j] == kFree ? j : j + s.m) : best;
-        best = place < best ? place : best;  // a free column before a taken one
-        equals += r == u1 ? 1 : 0;
-        const V other = r == u1 ? std::numeric_limits<V>::max() : r;
-        u2 = other < u2 ? other : u2;
-      }
-      const std::int32_t j = best < s.m ? best : best - s.m, out = s.mate_of[j];
-      const bool gain = equals == 1 && u2 < kMostLabel<V>;
-      if (out != kFree && !gain) break;  // a tie among taken columns: left to the search
-      if (gain) s.v[j] = static_cast<V>(s.v[j] - (u2 - u1));
-      if (out != kFree) s.col_of[out] = kFree;
-      s.match(i, j);
-      i = out;
-    }
-  }
-}
-
-// Prices at the column minima (wide matrices: 0, as unmatched columns must end there); then rows take what is cheapest.
-template <class V>
-GRIDCOMPUTE_INLINE void greedy(Whole<V>& s) {
-  const bool reduce = s.n == s.m && s.n > 16;
-  for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = reduce ? s.cost[j] : 0, s.mate_of[j] = kFree;
-  for (std::int32_t i = 1; reduce && i < s.n; ++i) {
-    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-    for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = row[j] < s.v[j] ? row[j] : s.v[j];
-  }
-  for (std::int32_t j = 0; j < s.m; ++j) s.v[j] = s.v[j] < kMostLabel<V> ? s.v[j] : 0;
-  take_cheapest(s);
-}
-
 template <class V>
 GRIDCOMPUTE_INLINE bool run_all(Whole<V>& s) {
-  greedy(s);
-  if (s.n > 16) bid(s, 4 * s.n);
+  start_whole(s);
   for (std::int32_t i = 0; i < s.n; ++i)
     if (s.col_of[i] == kFree && augment(s, i) != Augmented::yes) return false;
   return true;
 }
 
+template <class V>
+GRIDCOMPUTE_INLINE V dearest_of(const V* c, Index size) {
+  V most = 0;
+  for (Index k = 0; k < size; ++k) most = c[k] > most ? c[k] : most;
+  return most;
+}
+
 GRIDCOMPUTE_CLONES bool run(Whole<std::int32_t>& s) { return run_all(s); }
 GRIDCOMPUTE_CLONES bool run(Whole<std::int64_t>& s) { return run_all(s); }
-
-// Scratch: on the stack up to kTiny entries, else on the heap.
-constexpr Index kTiny = 32 * 32;
+GRIDCOMPUTE_CLONES std::int32_t dearest(const std::int32_t* c, Index size) { return dearest_of(c, size); }
+GRIDCOMPUTE_CLONES std::int64_t dearest(const std::int64_t* c, Index size) { return dearest_of(c, size); }
 
 template <class V>
-bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* places, std::int32_t* col_of) {
+bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled, std::int32_t* col_of) {
+  const Index stride = padded_length(m);
   Whole<V> s{cost,
              static_cast<std::int32_t>(n),
              static_cast<std::int32_t>(m),
+             static_cast<std::int32_t>(stride),
              columns,
-             columns + m,
-             columns + 2 * m,
-             columns + 3 * m,
-             places,
-             places + m,
+             columns + stride,
+             columns + 2 * stride,
+             columns + 3 * stride,
+             columns + 4 * stride,
+             settled,
              col_of};
   return run(s);
 }
+
+// n rows of m costs, one behind the other, to rows of whole vectors in the same array: the last row first.
+template <class V>
+void spread_out(V* values, Index n, Index m) {
+  const Index stride = padded_length(m);
+  for (Index i = n; i-- > 0;) {
+    V* row = values + i * stride;
+    std::memmove(row, values + i * m, at(m) * sizeof(V));
+    std::fill(row + m, row + stride, Range<V>::kForbidden);
+  }
+}
+
+// Scratch: on the stack up to kTiny entries, else on the heap.
+constexpr Index kTiny = 32 * 32;
+constexpr Index kTinyPadded = kTiny + 32 * kRowLanes;  // the shorter side has at most 32 lines
 
 template <class T, class V>
 bool try_small(const Dense<T>& cost, bool maximize, int exponent, std::int32_t* col_of, bool& feasible) {
@@ -123,33 +80,29 @@ bool try_small(const Dense<T>& cost, bool maximize, int exponent, std::int32_t* 
   DenseRows<T, V> all(Dense<T>{cost.data, 1, size}, maximize, exponent);
   if (all.look(0) > Fit::exact) return false;
   const bool turn = cost.rows > cost.cols;
-  const auto solve = [&](V* values, V* columns, std::int32_t* places, V* turned) {
+  const auto solve = [&](V* values, V* columns, std::int32_t* settled, V* turned) {
     all.load(0, values);
-    V spread = 0, most = 0;
-    for (Index k = 0; k < size; ++k) {
-      const V c = values[k];
-      most = c > most ? c : most;
-      spread = c < Range<V>::kForbidden && c > spread ? c : spread;
-    }
-    const bool complete = most < Range<V>::kForbidden;
-    if (spread >= kMostLabel<V> / static_cast<V>(complete ? 16 : 2 * n + 4)) return false;
+    const bool complete = !std::is_floating_point_v<T> || dearest(values, size) < Range<V>::kForbidden;
+    if (all.spread[0] >= kMostLabel<V> / static_cast<V>(complete ? 16 : 2 * n + 4)) return false;
     if (turn)
       for (Index i = 0; i < cost.rows; ++i)
         for (Index j = 0; j < cost.cols; ++j) turned[j * cost.rows + i] = values[i * cost.cols + j];
-    feasible = solve_on(turn ? turned : values, n, m, columns, places, col_of);
+    spread_out(turn ? turned : values, n, m);
+    feasible = solve_on(turn ? turned : values, n, m, columns, settled, col_of);
     return true;
   };
+  const Index room = padded_length(m) * n;
   if (size <= kTiny) {
-    alignas(64) std::array<V, at(kTiny)> values, turned;
-    std::array<V, at(4 * kTiny)> columns;
-    std::array<std::int32_t, at(2 * kTiny)> places;
-    return solve(values.data(), columns.data(), places.data(), turned.data());
+    alignas(64) std::array<V, at(kTinyPadded)> values, turned;
+    std::array<V, at(5 * kTinyPadded)> columns;
+    std::array<std::int32_t, at(kTinyPadded)> settled;
+    return solve(values.data(), columns.data(), settled.data(), turned.data());
   }
-  const auto values = std::make_unique_for_overwrite<V[]>(at(size)),
-             columns = std::make_unique_for_overwrite<V[]>(at(4 * m));
-  const auto turned = std::make_unique_for_overwrite<V[]>(at(turn ? size : 0));
-  const auto places = std::make_unique_for_overwrite<std::int32_t[]>(at(2 * m));
-  return solve(values.get(), columns.get(), places.get(), turned.get());
+  const auto values = std::make_unique_for_overwrite<V[]>(at(room)),
+             columns = std::make_unique_for_overwrite<V[]>(at(5 * padded_length(m)));
+  const auto turned = std::make_unique_for_overwrite<V[]>(at(turn ? room : 0));
+  const auto settled = std::make_unique_for_overwrite<std::int32_t[]>(at(m));
+  return solve(values.get(), columns.get(), settled.get(), turned.get());
 }
 
 // Pairs with rows ascending, from the columns (or, of a tall matrix, rows) that the shorter side's lines took.
@@ -171,7 +124,9 @@ bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std
   if (cost.rows * cost.cols > kSmall) return false;
   std::array<std::int32_t, static_cast<std::size_t>(kSmallSide)> partner;
   bool feasible = true;
-  bool done = try_small<T, std::int32_t>(cost, maximize, 0, partner.data(), feasible);
+  bool fractions = false;
+  if constexpr (std::is_floating_point_v<T>) fractions = shows_fractions(cost.data, cost.rows * cost.cols);
+  bool done = !fractions && try_small<T, std::int32_t>(cost, maximize, 0, partner.data(), feasible);
   if (!done) {
     int exponent = 0;
     if constexpr (std::is_floating_point_v<T>) {

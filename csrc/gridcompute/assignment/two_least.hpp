@@ -20,6 +20,47 @@ struct Two {
 template <class V>
 using Lanes __attribute__((vector_size(64))) = V;
 
+template <class V, Index kCount>
+using SomeLanes __attribute__((vector_size(kCount * sizeof(V)))) = V;
+
+// The lower or upper half of the lanes.
+template <class V, Index kCount, bool upper>
+GRIDCOMPUTE_INLINE SomeLanes<V, kCount / 2> half_of(const SomeLanes<V, kCount>& x) {
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+  constexpr int o = upper ? static_cast<int>(kCount / 2) : 0;
+  if constexpr (kCount == 16)
+    return __builtin_shufflevector(x, x, o, o + 1, o + 2, o + 3, o + 4, o + 5, o + 6, o + 7);
+  else if constexpr (kCount == 8)
+    return __builtin_shufflevector(x, x, o, o + 1, o + 2, o + 3);
+  else if constexpr (kCount == 4)
+    return __builtin_shufflevector(x, x, o, o + 1);
+  else
+    return SomeLanes<V, 1>{x[o]};
+#else
+  SomeLanes<V, kCount / 2> half;
+  std::memcpy(&half, reinterpret_cast<const char*>(&x) + (upper ? sizeof half : 0), sizeof half);
+  return half;
+#endif
+}
+
+// Across the lanes, halving them: the least, its lowest place, the least of the rest.
+template <class V, Index kCount>
+GRIDCOMPUTE_INLINE Two<V> across(const SomeLanes<V, kCount>& first, const SomeLanes<V, kCount>& second,
+                                 const SomeLanes<V, kCount>& place) {
+  using Half = SomeLanes<V, kCount / 2>;
+  const Half a = half_of<V, kCount, false>(first), b = half_of<V, kCount, true>(first);
+  const Half at = half_of<V, kCount, false>(place), bt = half_of<V, kCount, true>(place);
+  const Half a2 = half_of<V, kCount, false>(second), b2 = half_of<V, kCount, true>(second);
+  const auto other = (b < a) | ((b == a) & (bt < at));
+  const Half least = other ? b : a, loser = other ? a : b, where = other ? bt : at;
+  Half after = a2 < b2 ? a2 : b2;
+  after = loser < after ? loser : after;
+  if constexpr (kCount == 2)
+    return {least[0], after[0], static_cast<Index>(where[0])};
+  else
+    return across<V, kCount / 2>(least, after, where);
+}
+
 // The two least of `size` reduced costs: at(k, lanes) gives those from k on, one(k) those behind the last whole lanes.
 template <class V, class At, class One>
 GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one) {
@@ -35,33 +76,15 @@ GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one) {
     first = r < first ? r : first;
     second = loser < second ? loser : second;
   }
-  Two<V> two{Range<V>::kHopeless, Range<V>::kHopeless, 0};
-  const auto meet = [&two](V r, Index where) {
-    if (r < two.u1 || (r == two.u1 && where < two.at)) {
-      two.u2 = two.u1;
-      two.u1 = r;
-      two.at = where;
+  Two<V> two = across<V, kLanes>(first, second, place);
+  for (; k < size; ++k) {
+    const V r = one(k);
+    if (r < two.u1) {
+      two = {r, two.u1, k};
     } else if (r < two.u2) {
       two.u2 = r;
     }
-  };
-  // Across the lanes in loops that the compiler does vectorise: the least, its lowest place, the least of the rest.
-  V least[kLanes], where[kLanes], after[kLanes];
-  std::memcpy(least, &first, sizeof first);
-  std::memcpy(where, &place, sizeof place);
-  std::memcpy(after, &second, sizeof second);
-  for (Index l = 0; l < kLanes; ++l) two.u1 = least[l] < two.u1 ? least[l] : two.u1;
-  V lowest = std::numeric_limits<V>::max();
-  for (Index l = 0; l < kLanes; ++l) {
-    const V here_at = least[l] == two.u1 ? where[l] : std::numeric_limits<V>::max();
-    lowest = here_at < lowest ? here_at : lowest;
   }
-  for (Index l = 0; l < kLanes; ++l) {
-    const V rest = least[l] == two.u1 && where[l] == lowest ? after[l] : least[l];
-    two.u2 = rest < two.u2 ? rest : two.u2;
-  }
-  two.at = static_cast<Index>(lowest);
-  for (; k < size; ++k) meet(one(k), k);
   return two;
 }
 

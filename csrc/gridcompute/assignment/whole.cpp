@@ -20,6 +20,7 @@ GRIDCOMPUTE_INLINE V dearest_of(const V* c, Index size) {
 
 #define GRIDCOMPUTE_AUGMENT(V)                                                                           \
   GRIDCOMPUTE_CLONES Augmented one_path(Whole<V>& s, std::int32_t source) { return augment(s, source); } \
+  GRIDCOMPUTE_CLONES void start(Whole<V>& s) { start_whole(s); }                                         \
   GRIDCOMPUTE_CLONES V dearest(const V* c, Index size) { return dearest_of(c, size); }
 GRIDCOMPUTE_AUGMENT(std::int32_t)
 GRIDCOMPUTE_AUGMENT(std::int64_t)
@@ -28,32 +29,38 @@ GRIDCOMPUTE_AUGMENT(std::int64_t)
 
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness) {
+                      std::vector<std::int32_t>& witness, bool fresh) {
   constexpr V kMost = Range<V>::kUnit / 2;
-  std::vector<V> columns(at(3 * state.m));
+  std::vector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kFree});
   std::vector<std::int32_t> settled(at(state.m));
+  std::copy_n(state.v.begin(), state.m, columns.begin());
+  std::copy(state.mate_of.begin(), state.mate_of.end(), mate_of.begin());
   Whole<V> s{rows.data(),
              static_cast<std::int32_t>(state.n),
              static_cast<std::int32_t>(state.m),
-             state.v.data(),
+             static_cast<std::int32_t>(rows.stride),
              columns.data(),
-             columns.data() + state.m,
-             columns.data() + 2 * state.m,
-             state.mate_of.data(),
+             columns.data() + rows.stride,
+             columns.data() + 2 * rows.stride,
+             columns.data() + 3 * rows.stride,
+             mate_of.data(),
              settled.data(),
              state.col_of.data(),
              kMost};
   const auto leave = [&](Searched why) {
+    std::copy_n(columns.begin(), state.m, state.v.begin());
+    for (Index j = 0; j < state.m; ++j) state.mate_of[at(j)] = static_cast<std::int32_t>(mate_of[at(j)]);
     for (std::int32_t i = 0; i < state.n; ++i)
       if (const std::int32_t j = state.col_of[at(i)]; j != kFree) state.mate_cost[at(i)] = s.row(i)[j];
     return why;
   };
-  const V lowest_start = *std::min_element(state.v.begin(), state.v.end());
   const auto range = [&] {
     if (sizeof(V) == 4) throw PriceRange();
     return leave(Searched::budget);
   };
-  if (dearest(rows.data(), state.n * state.m) > kMost || lowest_start < -kMost) return leave(Searched::budget);
+  if (dearest(rows.data(), state.n * rows.stride) > kMost) return leave(Searched::budget);
+  if (fresh) start(s);
+  if (*std::min_element(columns.begin(), columns.begin() + state.m) < -kMost) return leave(Searched::budget);
   Index work = 0;
   for (std::int32_t i = 0; i < state.n; ++i) {
     if (state.col_of[at(i)] != kFree) continue;
@@ -65,19 +72,20 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
     work += Index{s.collected} * state.m;
     if (found == Augmented::range) return range();
     V lowest = 0;
-    for (std::int32_t k = 0; k < s.collected; ++k) lowest = std::min(lowest, state.v[at(settled[at(k)])]);
+    for (std::int32_t k = 0; k < s.collected; ++k) lowest = std::min(lowest, s.v[settled[at(k)]]);
     if (lowest < -kMost) return range();
     if (found == Augmented::yes) continue;
     witness.assign(1, i);
-    for (std::int32_t k = 0; k < s.collected; ++k) witness.push_back(state.mate_of[at(settled[at(k)])]);
+    for (std::int32_t k = 0; k < s.collected; ++k)
+      witness.push_back(static_cast<std::int32_t>(mate_of[at(settled[at(k)])]));
     return Searched::infeasible;
   }
   return leave(Searched::complete);
 }
 
 template Searched search_whole(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&);
+                               std::vector<std::int32_t>&, bool);
 template Searched search_whole(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&);
+                               std::vector<std::int32_t>&, bool);
 
 }  // namespace gridcompute::assignment

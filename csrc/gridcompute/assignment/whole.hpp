@@ -25,28 +25,32 @@
 
 #include "gridcompute/assignment/matching.hpp"
 #include "gridcompute/assignment/paths.hpp"
+#include "gridcompute/assignment/two_least.hpp"
 #include "gridcompute/base/simd.hpp"
 
 namespace gridcompute::assignment {
+
+inline constexpr std::int32_t kFewRows = 16;  // up to here a start is not worth its time
 
 // Any label of an allowed pair lies below; those of forbidden pairs do not.
 template <class V>
 inline constexpr V kMostLabel = V{1} << (sizeof(V) * 8 - 3);
 
-// Square or wide, row-major. Row duals are implied by the matched pairs: u_i = c_ij - v_j. Arrays of m entries but for
-// col_of.
+// Square or wide, row-major. Row duals are implied by the matched pairs: u_i = c_ij - v_j. Rows are padded with
+// forbidden pairs to `stride` entries, whole vectors; so are the arrays, but for col_of and `settled`.
 template <class V>
 struct Whole {
   const V* GRIDCOMPUTE_RESTRICT cost;
-  std::int32_t n, m;
+  std::int32_t n, m, stride;
   V *GRIDCOMPUTE_RESTRICT v, *GRIDCOMPUTE_RESTRICT label;
   V* GRIDCOMPUTE_RESTRICT closed;  // 0, or all bits but the sign
   V* GRIDCOMPUTE_RESTRICT from;    // the row that gave the label
-  std::int32_t *GRIDCOMPUTE_RESTRICT mate_of, *GRIDCOMPUTE_RESTRICT settled, *GRIDCOMPUTE_RESTRICT col_of;
+  V* GRIDCOMPUTE_RESTRICT mate_of;
+  std::int32_t *GRIDCOMPUTE_RESTRICT settled, *GRIDCOMPUTE_RESTRICT col_of;
   V limit = kMostLabel<V>;     // of levels
   std::int32_t collected = 0;  // columns in `settled`: those of the last search, closed or about to be
 
-  [[nodiscard]] const V* row(std::int32_t i) const { return cost + Index{i} * m; }
+  [[nodiscard]] const V* row(std::int32_t i) const { return cost + Index{i} * stride; }
   void match(std::int32_t i, std::int32_t j) {
     mate_of[j] = i;
     col_of[i] = j;
@@ -78,34 +82,28 @@ GRIDCOMPUTE_INLINE V relax(Whole<V>& s, std::int32_t i, V base, Least<V>& least)
   V *GRIDCOMPUTE_RESTRICT label = s.label, *GRIDCOMPUTE_RESTRICT from = s.from;
   Lanes best[4];
   for (Lanes& b : best) b = Lanes{} + std::numeric_limits<V>::max();
-  std::int32_t j = 0;
   const Lanes source = Lanes{} + static_cast<V>(i);
-  for (; j + kGroups <= s.m; j += kGroups) {
-    for (int k = 0; k < 4; ++k) {
-      const std::int32_t a = j + k * kLanes;
-      Lanes c, price, l, f, shut;
-      std::memcpy(&c, row + a, sizeof c);
-      std::memcpy(&price, v + a, sizeof price);
-      std::memcpy(&l, label + a, sizeof l);
-      std::memcpy(&f, from + a, sizeof f);
-      std::memcpy(&shut, closed + a, sizeof shut);
-      const Lanes h = c - price + base;
-      f = h < l ? source : f;
-      l = h < l ? h : l;
-      std::memcpy(label + a, &l, sizeof l);
-      std::memcpy(from + a, &f, sizeof f);
-      const Lanes key = l | shut;
-      best[k] = key < best[k] ? key : best[k];
-    }
-  }
+  const auto offer = [&](std::int32_t j, Lanes& into) GRIDCOMPUTE_FORCED {
+    Lanes c, price, l, f, shut;
+    std::memcpy(&c, row + j, sizeof c);
+    std::memcpy(&price, v + j, sizeof price);
+    std::memcpy(&l, label + j, sizeof l);
+    std::memcpy(&f, from + j, sizeof f);
+    std::memcpy(&shut, closed + j, sizeof shut);
+    const Lanes h = c - price + base;
+    f = h < l ? source : f;
+    l = h < l ? h : l;
+    std::memcpy(label + j, &l, sizeof l);
+    std::memcpy(from + j, &f, sizeof f);
+    const Lanes key = l | shut;
+    into = key < into ? key : into;
+  };
+  std::int32_t j = 0;
+  for (; j + kGroups <= s.stride; j += kGroups)
+    for (int k = 0; k < 4; ++k) offer(j + k * kLanes, best[k]);
+  for (int k = 0; k < 3; ++k)
+    if (j + k * kLanes < s.stride) offer(j + k * kLanes, best[k]);
   for (int k = 0; k < 4; ++k) std::memcpy(least.group + k * kLanes, &best[k], sizeof best[k]);
-  for (int g = 0; j < s.m; ++j, ++g) {
-    const V h = static_cast<V>(row[j] - v[j] + base);
-    from[j] = h < label[j] ? static_cast<V>(i) : from[j];
-    label[j] = h < label[j] ? h : label[j];
-    const V key = label[j] | closed[j];
-    least.group[g] = key < least.group[g] ? key : least.group[g];
-  }
   return least.all();
 }
 
@@ -128,10 +126,10 @@ GRIDCOMPUTE_INLINE std::int32_t collect(Whole<V>& s, V level, const Least<V>& le
 template <class V>
 GRIDCOMPUTE_INLINE Augmented augment(Whole<V>& s, std::int32_t source) {
   constexpr V kNever = std::numeric_limits<V>::max();
-  for (std::int32_t j = 0; j < s.m; ++j) s.label[j] = kNever, s.closed[j] = 0;
+  for (std::int32_t j = 0; j < s.stride; ++j) s.label[j] = kNever, s.closed[j] = 0;
   s.collected = 0;
   V u = kNever, level = 0;
-  for (std::int32_t j = 0; j < s.m; ++j) {
+  for (std::int32_t j = 0; j < s.stride; ++j) {
     const V r = static_cast<V>(s.row(source)[j] - s.v[j]);
     u = r < u ? r : u;
   }
@@ -147,7 +145,7 @@ GRIDCOMPUTE_INLINE Augmented augment(Whole<V>& s, std::int32_t source) {
       sink = collect(s, level, groups);
       if (sink != kFree) break;
     }
-    const std::int32_t j = s.settled[next++], i = s.mate_of[j];
+    const std::int32_t j = s.settled[next++], i = static_cast<std::int32_t>(s.mate_of[j]);
     least = relax(s, i, static_cast<V>(level - (s.row(i)[j] - s.v[j])), groups);
   }
   for (std::int32_t k = 0; k < s.collected; ++k) {
@@ -162,11 +160,111 @@ GRIDCOMPUTE_INLINE Augmented augment(Whole<V>& s, std::int32_t source) {
   return Augmented::yes;
 }
 
-// The same for all free rows of a large matrix, from any state that keeps (M1)-(M4). Where costs or prices exceed P at
-// the start, after `limit` costs looked at, or where P is exceeded later (which in 32 bits throws PriceRange), returns
-// `budget` and a state from which other ways can go on.
+// The two least reduced costs of row i, the place of the first, and a free column at the least, if one is.
+template <class V>
+GRIDCOMPUTE_INLINE Two<V> two_of(const Whole<V>& s, std::int32_t i) {
+  const V *GRIDCOMPUTE_RESTRICT row = s.row(i), *GRIDCOMPUTE_RESTRICT v = s.v;
+  return two_least<V>(
+      s.stride,
+      [&](Index k, Lanes<V>& x) GRIDCOMPUTE_FORCED {
+        Lanes<V> price;
+        std::memcpy(&x, row + k, sizeof x);
+        std::memcpy(&price, v + k, sizeof price);
+        x -= price;
+      },
+      [&](Index k) GRIDCOMPUTE_FORCED { return static_cast<V>(row[k] - v[k]); });
+}
+template <class V>
+GRIDCOMPUTE_INLINE std::int32_t free_at(const Whole<V>& s, std::int32_t i, V least) {
+  constexpr std::int32_t kLanes = Least<V>::kLanes;
+  for (std::int32_t j = 0; j < s.stride; j += kLanes) {
+    Lanes<V> c, price, mate;
+    std::memcpy(&c, s.row(i) + j, sizeof c);
+    std::memcpy(&price, s.v + j, sizeof price);
+    std::memcpy(&mate, s.mate_of + j, sizeof mate);
+    const Lanes<V> hit = (c - price == least) & (mate == V{kFree});
+    V any = 0;
+    for (std::int32_t l = 0; l < kLanes; ++l) any |= hit[l];
+    for (std::int32_t l = 0; any != 0 && l < kLanes; ++l)
+      if (hit[l] != 0) return j + l;
+  }
+  return kFree;
+}
+
+// Each row takes a free column at its least reduced cost, the first one, if there is one.
+template <class V>
+GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s) {
+  for (std::int32_t i = 0; i < s.n; ++i) {
+    s.col_of[i] = kFree;
+    const Two<V> two = two_of(s, i);
+    if (two.u1 >= kMostLabel<V>) continue;
+    std::int32_t j = static_cast<std::int32_t>(two.at);
+    if (s.mate_of[j] != kFree) j = two.u2 == two.u1 ? free_at(s, i, two.u1) : kFree;
+    if (j != kFree) s.match(i, j);
+  }
+}
+
+// The same where vectors would be longer than what there is to do.
+template <class V>
+GRIDCOMPUTE_INLINE void take_cheapest_of_few(Whole<V>& s) {
+  for (std::int32_t i = 0; i < s.n; ++i) {
+    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
+    V least = std::numeric_limits<V>::max();
+    for (std::int32_t j = 0; j < s.stride; ++j) {
+      const V r = static_cast<V>(row[j] - s.v[j]);
+      least = r < least ? r : least;
+    }
+    s.col_of[i] = kFree;
+    if (least >= kMostLabel<V>) continue;
+    for (std::int32_t j = 0; j < s.m; ++j) {
+      if (row[j] - s.v[j] != least || s.mate_of[j] != kFree) continue;
+      s.match(i, j);
+      break;
+    }
+  }
+}
+
+// Augmenting row reduction, as bids.hpp; a free column before a taken one.
+template <class V>
+GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
+  for (std::int32_t first = 0; first < s.n; ++first) {
+    for (std::int32_t i = s.col_of[first] == kFree ? first : kFree; i != kFree && --budget > 0;) {
+      const Two<V> two = two_of(s, i);
+      if (two.u1 >= kMostLabel<V>) break;
+      std::int32_t j = static_cast<std::int32_t>(two.at);
+      if (two.u2 == two.u1 && s.mate_of[j] != kFree) j = free_at(s, i, two.u1);
+      if (j == kFree) break;  // a tie among taken columns: left to the search
+      const bool gain = two.u2 > two.u1 && two.u2 < kMostLabel<V>;
+      const std::int32_t out = static_cast<std::int32_t>(s.mate_of[j]);
+      if (out != kFree && !gain) break;
+      if (gain) s.v[j] = static_cast<V>(s.v[j] - (two.u2 - two.u1));
+      if (out != kFree) s.col_of[out] = kFree;
+      s.match(i, j);
+      i = out;
+    }
+  }
+}
+
+// Prices at the column minima (wide matrices: 0, as unmatched columns must end there); then rows take what is cheapest.
+template <class V>
+GRIDCOMPUTE_INLINE void start_whole(Whole<V>& s) {
+  const bool reduce = s.n == s.m && s.n > kFewRows;
+  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = reduce ? s.cost[j] : 0, s.mate_of[j] = kFree;
+  for (std::int32_t i = 1; reduce && i < s.n; ++i) {
+    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
+    for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = row[j] < s.v[j] ? row[j] : s.v[j];
+  }
+  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = s.v[j] < kMostLabel<V> ? s.v[j] : 0;
+  if (s.n <= kFewRows) return take_cheapest_of_few(s);
+  take_cheapest(s);
+  bid(s, 4 * s.n);
+}
+
+// The same for all free rows of a large matrix, from any state that keeps (M1)-(M4), or from none (`fresh`). Where
+// costs or prices exceed P at the start, after `limit` costs looked at, or where P is exceeded later (which in 32 bits
+// throws PriceRange), returns `budget` and a state from which other ways can go on.
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness);
+                      std::vector<std::int32_t>& witness, bool fresh = false);
 
 }  // namespace gridcompute::assignment
