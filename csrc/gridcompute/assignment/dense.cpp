@@ -22,7 +22,7 @@ constexpr Index kChunk = 64;                 // rows
 constexpr int kRetryBits = 8;                // less exact, more room for prices
 constexpr Index kMinimaShare = 4;
 constexpr Index kWholeFirst = 512 * 512;  // entries up to which whole rows are searched first,
-constexpr Index kFirstPasses = 30;        // in the time of so many passes over them
+constexpr Index kFirstPasses = 60;        // in the time of so many passes over them
 constexpr Index kSample = 48;             // rows looked at before the first pass
 constexpr double kApart = 0.9;            // of them with a cheapest column of their own: prices may start at 0
 

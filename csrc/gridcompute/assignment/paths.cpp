@@ -37,8 +37,14 @@ V Paths<V>::least(std::int32_t i) {
     V u = Range<V>::kHopeless;
     for (Index k = 0; k < list.size; ++k) u = std::min(u, static_cast<V>(list.cost[k] - state_.v[at(list.col[k])]));
     if (u <= lists_.bound(i)) return u;
-    reread_(lists_, i, state_.v.data(), lists_.bound(i));
+    reread(i);
   }
+}
+
+template <class V>
+void Paths<V>::reread(std::int32_t i) {
+  reread_(lists_, i, state_.v.data(), lists_.bound(i));
+  work_ += 2 * state_.m;
 }
 
 template <class V>
@@ -103,7 +109,7 @@ Searched Paths<V>::search(std::int32_t source) {
     }
     if (id < 0) {
       const std::int32_t i = ~id;
-      reread_(lists_, i, state_.v.data(), lists_.bound(i));
+      reread(i);
       offer(i, i == source ? 0 : label_[at(state_.col_of[at(i)])]);
       continue;
     }

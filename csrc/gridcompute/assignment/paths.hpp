@@ -12,7 +12,8 @@
 // above the best free column so far are not queued. At the end settled columns fall by best - label, and the path
 // is flipped.
 //
-// Complexity. O(settled * list * log) a search. The work is counted in list entries and capped by a budget; the caller
+// Complexity. O(settled * list * log) a search. The work is counted in list entries, a row read again as
+// twice its length, and capped by a budget; the caller
 // then takes another route.
 //
 // Infeasible. If the queue runs dry with no free column, the settled rows have no partners beyond the settled columns:
@@ -56,6 +57,7 @@ class Paths {
   void offer(std::int32_t i, Label at);
   void push(Label label, std::int32_t id);
   [[nodiscard]] V least(std::int32_t i);
+  void reread(std::int32_t i);
   void flip(std::int32_t source);
 
   Matching<V>& state_;

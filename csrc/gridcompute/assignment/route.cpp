@@ -22,9 +22,10 @@ constexpr double kReach = 16;           // lists must reach so many epsilons bey
 constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
 constexpr double kFew = 0.05;           // of the rows free: no auction
 constexpr double kHardly = 0.005;       // and after row reduction, whose last free rows are the hard ones
-constexpr double kModest = 0.2;         // free after row reduction: whole rows may be searched at once,
-constexpr Index kModestPasses = 20;     // in the time of so many passes over them
-constexpr double kMany = 0.5;           // free after row reduction: whole rows searched would take far too long,
+constexpr double kMany = 0.5;           // free after row reduction: whole rows searched would take far too long;
+constexpr Index kTrialPasses = 45;      // else they are, for the time of so many passes over them,
+constexpr Index kLongPasses = 20;       // or of so many, where the auction on whole rows is as quick:
+constexpr Index kMidSize = 1 << 20;     // 32 bits and more entries
 constexpr int kRowPhases = 4;           // else so many phases over whole rows are worth a try
 constexpr Index kFirstReduction = 5;    // bids a row in row reduction: before the auction
 constexpr Index kReduction = 16;        // and before searches
@@ -46,6 +47,7 @@ class Route {
 
   Searched run() {
     stop_.stage("greedy", 0.3);
+    first_ = state_.v;
     greedy();
     if (!dense_ && source_.spread < kTies) return done_tied(match_tied(state_, lists_, stats_, stop_, witness_));
     if (!source_.square || free_share() <= kFew) return finish();
@@ -94,9 +96,9 @@ class Route {
   }
 
   // Searches over whole rows, for so many passes' time.
-  Searched whole(Index passes = kUnlimited) {
+  Searched whole(Index passes = kUnlimited, bool fresh = false) {
     const Index limit = passes == kUnlimited ? kUnlimited : passes * state_.n * state_.m;
-    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_);
+    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_, fresh);
   }
   Searched over_lists(Index limit) {
     Paths<V> paths(state_, lists_, reread_);
@@ -171,11 +173,11 @@ class Route {
     const double free = free_share();
     bool found = list_phases(source_.width(start) / source_.first, kTrialBids, share(kTrialRereads));
     if (stop_.requested()) return Searched::stopped;
-    if (!found && free <= kModest) {
-      restart(start);
-      reduce(kFirstReduction);
-      if (stop_.requested()) return Searched::stopped;
-      const Searched end = whole(kModestPasses);
+    if (!found && free <= kMany) {
+      state_.clear();
+      state_.v = first_;
+      const bool light = sizeof(V) == 8 || state_.n * state_.m <= kMidSize;
+      const Searched end = whole(light ? kTrialPasses : kLongPasses, true);
       if (end != Searched::budget) return end;
     }
     if (!found) {
@@ -203,6 +205,7 @@ class Route {
   Stats& stats_;
   Stop& stop_;
   std::vector<std::int32_t>& witness_;
+  std::vector<V> first_;  // prices before any bid
   const bool dense_;
   const double last_;  // epsilon
 };

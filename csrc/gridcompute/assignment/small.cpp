@@ -23,6 +23,11 @@ constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 template <class V>
 GRIDCOMPUTE_INLINE bool run_all(Whole<V>& s) {
+  // Unmatched columns of wide matrices must end at 0.
+  if (s.n == s.m && s.n > kFewRows)
+    price_columns(s);
+  else
+    for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = 0;
   start_whole(s);
   for (std::int32_t i = 0; i < s.n; ++i)
     if (s.col_of[i] == kFree && augment(s, i) != Augmented::yes) return false;

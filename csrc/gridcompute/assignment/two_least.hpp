@@ -25,21 +25,19 @@ using SomeLanes __attribute__((vector_size(kCount * sizeof(V)))) = V;
 
 // The lower or upper half of the lanes.
 template <class V, Index kCount, bool upper>
-GRIDCOMPUTE_INLINE SomeLanes<V, kCount / 2> half_of(const SomeLanes<V, kCount>& x) {
-#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+GRIDCOMPUTE_INLINE void half_of(const SomeLanes<V, kCount>& x, SomeLanes<V, kCount / 2>& half) {
+#if __has_builtin(__builtin_shufflevector)
   constexpr int o = upper ? static_cast<int>(kCount / 2) : 0;
   if constexpr (kCount == 16)
-    return __builtin_shufflevector(x, x, o, o + 1, o + 2, o + 3, o + 4, o + 5, o + 6, o + 7);
+    half = __builtin_shufflevector(x, x, o, o + 1, o + 2, o + 3, o + 4, o + 5, o + 6, o + 7);
   else if constexpr (kCount == 8)
-    return __builtin_shufflevector(x, x, o, o + 1, o + 2, o + 3);
+    half = __builtin_shufflevector(x, x, o, o + 1, o + 2, o + 3);
   else if constexpr (kCount == 4)
-    return __builtin_shufflevector(x, x, o, o + 1);
+    half = __builtin_shufflevector(x, x, o, o + 1);
   else
-    return SomeLanes<V, 1>{x[o]};
+    half = SomeLanes<V, 1>{x[o]};
 #else
-  SomeLanes<V, kCount / 2> half;
   std::memcpy(&half, reinterpret_cast<const char*>(&x) + (upper ? sizeof half : 0), sizeof half);
-  return half;
 #endif
 }
 
@@ -48,9 +46,10 @@ template <class V, Index kCount>
 GRIDCOMPUTE_INLINE Two<V> across(const SomeLanes<V, kCount>& first, const SomeLanes<V, kCount>& second,
                                  const SomeLanes<V, kCount>& place) {
   using Half = SomeLanes<V, kCount / 2>;
-  const Half a = half_of<V, kCount, false>(first), b = half_of<V, kCount, true>(first);
-  const Half at = half_of<V, kCount, false>(place), bt = half_of<V, kCount, true>(place);
-  const Half a2 = half_of<V, kCount, false>(second), b2 = half_of<V, kCount, true>(second);
+  Half a, b, at, bt, a2, b2;
+  half_of<V, kCount, false>(first, a), half_of<V, kCount, true>(first, b);
+  half_of<V, kCount, false>(place, at), half_of<V, kCount, true>(place, bt);
+  half_of<V, kCount, false>(second, a2), half_of<V, kCount, true>(second, b2);
   const auto other = (b < a) | ((b == a) & (bt < at));
   const Half least = other ? b : a, loser = other ? a : b, where = other ? bt : at;
   Half after = a2 < b2 ? a2 : b2;

@@ -245,24 +245,29 @@ GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
   }
 }
 
-// Prices at the column minima (wide matrices: 0, as unmatched columns must end there); then rows take what is cheapest.
+// Prices at the column minima.
 template <class V>
-GRIDCOMPUTE_INLINE void start_whole(Whole<V>& s) {
-  const bool reduce = s.n == s.m && s.n > kFewRows;
-  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = reduce ? s.cost[j] : 0, s.mate_of[j] = kFree;
-  for (std::int32_t i = 1; reduce && i < s.n; ++i) {
+GRIDCOMPUTE_INLINE void price_columns(Whole<V>& s) {
+  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = s.cost[j];
+  for (std::int32_t i = 1; i < s.n; ++i) {
     const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
     for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = row[j] < s.v[j] ? row[j] : s.v[j];
   }
   for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = s.v[j] < kMostLabel<V> ? s.v[j] : 0;
+}
+
+// Rows take what is cheapest at the prices, then bid.
+template <class V>
+GRIDCOMPUTE_INLINE void start_whole(Whole<V>& s) {
+  for (std::int32_t j = 0; j < s.stride; ++j) s.mate_of[j] = kFree;
   if (s.n <= kFewRows) return take_cheapest_of_few(s);
   take_cheapest(s);
   bid(s, 4 * s.n);
 }
 
-// The same for all free rows of a large matrix, from any state that keeps (M1)-(M4), or from none (`fresh`). Where
-// costs or prices exceed P at the start, after `limit` costs looked at, or where P is exceeded later (which in 32 bits
-// throws PriceRange), returns `budget` and a state from which other ways can go on.
+// The same for all free rows of a large matrix, from any state that keeps (M1)-(M4), or from prices alone (`fresh`).
+// Where costs or prices exceed P at the start, after `limit` costs looked at, or where P is exceeded later (which in 32
+// bits throws PriceRange), returns `budget` and a state from which other ways can go on.
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
                       std::vector<std::int32_t>& witness, bool fresh = false);
