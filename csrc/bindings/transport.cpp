@@ -33,6 +33,7 @@ py::dict stats_of(const transport::Stats& stats) {
   out["candidates"] = stats.candidates;
   out["groups"] = stats.groups;
   out["rescanned"] = stats.rescanned;
+  out["ties_broken"] = stats.ties_broken;
   out["seconds"] = seconds;
   return out;
 }

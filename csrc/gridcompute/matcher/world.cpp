@@ -77,7 +77,7 @@ void World::read_many(std::span<const Job> jobs, Scratch& scratch) const {
     transport::Seen seen;
     Cost* row = scratch.row.data() + k * wide;
     read_->convert(job, scratch.cost.data() + k * slots, row, seen);
-    if (seen.invalid >= 0 || seen.largest > static_cast<double>(read_->limit()))
+    if (!read_->possible(seen))
       throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or out of the range that was told");
     scratch.exact[static_cast<std::size_t>(k)] = read_out(job, row[slots]) && !seen.inexact ? 1 : 0;
   }

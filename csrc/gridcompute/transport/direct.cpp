@@ -30,7 +30,7 @@ bool read(const Keys& keys, const Level& level, std::vector<T>& rows, Stop& stop
     const Index count = std::min(block, level.n - k);
     keys.fill(level.block(k, count), some.data(), scratch, seen);
     if (keys.optional()) some[n_slots] = keys.unplaced(level.row(k), seen);
-    if (seen.invalid >= 0 || seen.largest > static_cast<double>(Range<T>::kKey)) return false;
+    if (seen.invalid >= 0 || keys.reach(seen) > static_cast<double>(Range<T>::kKey)) return false;
     for (Index i = 0; i < count; ++i) {
       const Cost* from = some.data() + i * columns;
       T* to = rows.data() + (k + i) * stride;
@@ -186,8 +186,8 @@ End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Se
   };
   stats.evaluations += level.n * keys.columns();
   const End end = with(std::int32_t{});
-  const bool possible = seen.invalid < 0 && seen.largest <= static_cast<double>(keys.limit());
-  if (end != End::too_narrow || !possible || seen.largest > static_cast<double>(Range<Cost>::kKey)) return end;
+  if (end != End::too_narrow || !keys.possible(seen) || keys.reach(seen) > static_cast<double>(Range<Cost>::kKey))
+    return end;
   if (!merging && level.n > kMostWide / keys.columns()) return End::given_up;
   return with(Cost{});
 }

@@ -52,6 +52,7 @@ GRIDCOMPUTE_CLONES double largest_integer(const Cost* in, Index n, Cost skip) {
 void Seen::join(const Seen& other) noexcept {
   largest = std::max(largest, other.largest);
   inexact |= other.inexact;
+  bits |= other.bits;
   if (other.invalid >= 0 && (invalid < 0 || other.invalid < invalid)) invalid = other.invalid;
 }
 
@@ -65,19 +66,26 @@ double choose_resolution(double most, Cost limit) {
   return std::exp2(std::clamp(std::floor(std::log2(room / most)), -1000.0, 1000.0));
 }
 
-Keys::Keys(const Problem& problem, double resolution)
+Keys::Keys(const Problem& problem, double resolution, Ties ties)
     : problem_(&problem),
       n_slots_(static_cast<Slot>(problem.cost->n_slots())),
       columns_(n_slots_ + (problem.unplaced != nullptr ? 1 : 0)),
       integral_(!problem.cost->real() && problem.demand == nullptr && resolution == 1.0),
       resolution_(resolution),
-      limit_(largest_cost(n_slots_ + 2)) {
+      limit_(largest_cost(n_slots_ + 2)),
+      breaker_(ties, n_slots_, columns_) {
   if (!integral_) limit_ = std::min<Cost>(limit_, Cost{1} << 50);
   const double most = problem.cost->known_bound();
   surely_in_range_ = most >= 0 && most * resolution <= static_cast<double>(limit_);
 }
 
 void Keys::fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const {
+  fill_plain(rows, out, scratch, seen);
+  if (ties().none()) return;
+  for (Index k = 0; k < rows.count; ++k) breaker_.row(rows[k], out + k * n_slots_, most(), seen.bits);
+}
+
+void Keys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const {
   const Index n = n_slots_;
   if (integral_) {
     problem_->cost->integers(rows, out);
@@ -119,9 +127,15 @@ void Keys::convert(Index job, const double* costs, Cost* out, Seen& seen) const 
 Cost Keys::at(Index job, Slot column) const {
   Seen ignored;
   if (column == n_slots_) return unplaced(job, ignored);
-  if (integral_) return problem_->cost->integer_at(job, column);
-  const double x = problem_->cost->real_at(job, column) * (resolution_ / static_cast<double>(problem_->weight(job)));
-  return std::fabs(x) < std::numeric_limits<double>::infinity() ? static_cast<Cost>(std::nearbyint(x)) : kForbidden;
+  Cost key = kForbidden;
+  if (integral_) {
+    key = problem_->cost->integer_at(job, column);
+  } else {
+    const double x = problem_->cost->real_at(job, column) * (resolution_ / static_cast<double>(problem_->weight(job)));
+    if (std::fabs(x) < std::numeric_limits<double>::infinity()) key = static_cast<Cost>(std::nearbyint(x));
+  }
+  if (ties().none() || key >= kForbidden) return key;
+  return (std::clamp(key, -most(), most()) << ties().shift) + breaker_.at(job, column);
 }
 
 Cost Keys::unplaced(Index job, Seen& seen) const {
@@ -131,7 +145,10 @@ Cost Keys::unplaced(Index job, Seen& seen) const {
   seen.largest = std::max(seen.largest, std::fabs(x));
   const double key = std::nearbyint(x);
   seen.inexact |= key != x;
-  return std::fabs(x) < static_cast<double>(kCostLimit) ? static_cast<Cost>(key) : kCostLimit;
+  const auto top = static_cast<double>(most());
+  const Cost shifted = static_cast<Cost>(std::clamp(key, -top, top)) << ties().shift;
+  seen.bits |= static_cast<std::uint64_t>(shifted);
+  return shifted;
 }
 
 }  // namespace gridcompute::transport

@@ -1,4 +1,5 @@
-// Integer keys per unit of weight from any cost source: rint(cost * resolution / weight).
+// Integer keys per unit of weight from any cost source: rint(cost * resolution / weight), ties broken (ties.hpp) where
+// that is asked for.
 //
 // While rows are read, what only a look at every cost can tell is told: the largest |key|, whether every key is exact,
 // and the first row with a NaN or -inf. A resolution chosen from a sample may prove too fine; then the largest |cost|
@@ -6,8 +7,10 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
 
 #include "gridcompute/transport/problem.hpp"
+#include "gridcompute/transport/ties.hpp"
 
 namespace gridcompute::transport {
 
@@ -20,25 +23,35 @@ inline constexpr double kRound = 6755399441055744.0;
 [[nodiscard]] constexpr Cost rounded(double x) noexcept { return integer_of(x + kRound); }
 
 struct Seen {
-  double largest = 0;    // |key| before rounding, over allowed pairs
-  bool inexact = false;  // some key differs from its cost
-  Index invalid = -1;    // first row with NaN or -inf
+  double largest = 0;      // |key| before rounding and breaking ties, over allowed pairs
+  bool inexact = false;    // some key differs from its cost
+  Index invalid = -1;      // first row with NaN or -inf
+  std::uint64_t bits = 0;  // of all keys, where ties are broken: before that, but shifted
 
   void join(const Seen& other) noexcept;
 };
 
 class Keys {
  public:
-  Keys(const Problem& problem, double resolution);
+  Keys(const Problem& problem, double resolution, Ties ties = {});
 
   [[nodiscard]] Index n_jobs() const noexcept { return problem_->cost->n_jobs(); }
   [[nodiscard]] Slot columns() const noexcept { return columns_; }  // n_slots, and one for "unplaced" if allowed
   [[nodiscard]] Slot n_slots() const noexcept { return n_slots_; }
   [[nodiscard]] bool optional() const noexcept { return problem_->unplaced != nullptr; }
   [[nodiscard]] bool integral() const noexcept { return integral_; }
-  [[nodiscard]] double resolution() const noexcept { return resolution_; }
+  [[nodiscard]] double resolution() const noexcept { return resolution_; }  // before ties are broken
+  [[nodiscard]] const Ties& ties() const noexcept { return breaker_.ties(); }
+  [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
   [[nodiscard]] const Problem& problem() const noexcept { return *problem_; }
-  [[nodiscard]] Cost limit() const noexcept { return limit_; }  // the largest |key| allowed
+  [[nodiscard]] Cost limit() const noexcept { return limit_; }  // the largest |key| allowed, ties broken or not
+  // The largest |key| seen, ties broken or not.
+  [[nodiscard]] double reach(const Seen& seen) const noexcept {
+    return std::ldexp(seen.largest, ties().shift) + static_cast<double>(ties().spread);
+  }
+  [[nodiscard]] bool possible(const Seen& seen) const noexcept {
+    return seen.invalid < 0 && reach(seen) <= static_cast<double>(limit_);
+  }
 
   [[nodiscard]] double scale(Index job) const noexcept {
     return problem_->demand == nullptr ? resolution_ : resolution_ / problem_->demand[job];
@@ -62,7 +75,11 @@ class Keys {
   bool integral_;
   double resolution_;
   Cost limit_;
+  Breaker breaker_;
   bool surely_in_range_ = false;
+
+  void fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const;
+  [[nodiscard]] Cost most() const noexcept { return (limit_ - ties().spread) >> ties().shift; }
 };
 
 // A power of two for which |cost| <= most gives keys within the limit; 1 where costs are integers in unit weights.

@@ -72,7 +72,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
                      Restricted& r, Seen& seen, Stats& stats, const Enough& enough) {
   using Kind = LevelEnd::Kind;
   Clock clock(stats, how.stop);
-  const auto beyond = [&] { return seen.invalid >= 0 || seen.largest > static_cast<double>(how.keys.limit()); };
+  const auto beyond = [&] { return !how.keys.possible(seen); };
   const auto many = [&](const Doubts& doubts) { return static_cast<Index>(doubts.jobs.size()) > level.n / kMany + 64; };
   const auto look = [&](const Doubts& doubts, std::span<const Cost> at) {
     stats.rescanned += static_cast<Index>(doubts.jobs.size());
@@ -184,6 +184,40 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     if (end == Repair::End::balanced && news == News::none) return {};
     clock.lap(sample ? "samples" : "verify");
   }
+}
+
+LevelEnd settle(const Scan& how, const Level& level, Cost width, std::vector<Cost>& prices, Restricted& r, Seen& seen,
+                Stats& stats) {
+  using Kind = LevelEnd::Kind;
+  Clock clock(stats, how.stop);
+  const std::vector<Cost> any(prices.size(), kCostLimit / 8);
+  while (!how.stop.poll()) {
+    ++stats.rounds;
+    how.stop.stage("repair", 0.9);
+    Repair repair(r, level.capacity, prices, {prices, any, any}, true, how.pool, stats);
+    const Repair::End end = repair.run(how.stop);
+    if (end != Repair::End::balanced) repair.settle_prices();
+    clock.lap("repair");
+    if (end == Repair::End::stopped) break;
+    how.stop.stage("verify", 0.95);
+    if (end == Repair::End::unreachable) {
+      const Way way = open_ways(how, level, repair.settled(), prices, width, r, seen);
+      width = std::min(kCostLimit / 8, 4 * width);
+      clock.lap("verify");
+      if (way == Way::stopped) break;
+      if (way == Way::none) return {Kind::infeasible, repair.settled()};
+      continue;
+    }
+    const Doubts doubts = certain(how, level, r, prices);
+    stats.evaluations += level.n * r.columns;
+    if (how.stop.requested()) break;
+    stats.rescanned += static_cast<Index>(doubts.jobs.size());
+    const News news = doubts.jobs.empty() ? News::none : look_again(how, level, doubts, prices, r, seen);
+    clock.lap("verify");
+    if (news == News::stopped) break;
+    if (news == News::none) return {};
+  }
+  return {Kind::stopped, {}};
 }
 
 }  // namespace gridcompute::transport

@@ -92,10 +92,10 @@ class ChunkScanner {
       if constexpr (std::is_same_v<T, Cost>) b = settle_sketched(b, end, piece, buffer);
       count = std::min(block, end - b);
       for (Index k = 0; k < count; ++k) looks[k].low = outside(level_.row(b + k), piece.seen);
-      const T* rows = look(b, count, buffer, looks.data(), piece.seen);
+      const T* rows = look(b, count, buffer, looks.data(), piece);
       for (Index k = 0; k < count; ++k) {
         if (std::is_same_v<T, std::int32_t> && b + count + k < end) fetch(narrow_row(b + count + k));
-        const T* row = std::is_same_v<T, Cost> ? rows + k * n_ : narrow_row(b + k);
+        const T* row = rows != nullptr ? rows + k * n_ : narrow_row(b + k);
         settle(b + k, WholeRow{row}, looks[k], piece, buffer);
       }
     }
@@ -104,6 +104,7 @@ class ChunkScanner {
  private:
   struct Buffer {
     std::vector<Cost> keys;
+    std::vector<std::int32_t> broken;  // the block's rows, ties broken
     std::vector<double> costs, scale;
     std::vector<Slot> kept;
     std::vector<Index> begins;   // of the piece's groups, if shared
@@ -159,8 +160,18 @@ class ChunkScanner {
   }
 
   // Looks at a block of rows; their keys, row after row, unless they are the int32 matrix's.
-  const T* look(Index b, Index count, Buffer& buffer, Look<T>* out, Seen& seen) const {
+  const T* look(Index b, Index count, Buffer& buffer, Look<T>* out, Piece& piece) const {
     if constexpr (std::is_same_v<T, std::int32_t>) {
+      if (!how_.keys.ties().none()) {
+        buffer.broken.resize(static_cast<std::size_t>(count * n_));
+        for (Index k = 0; k < count; ++k) {
+          const bool fits =
+              how_.keys.breaker().row(level_.row(b + k), narrow_row(b + k), buffer.broken.data() + k * n_);
+          piece.wrapped |= !fits;
+        }
+        look_rows(buffer.broken.data(), count, n_, up_.data(), down_.data(), out);
+        return buffer.broken.data();
+      }
       if (level_.rows == nullptr) {
         look_rows(narrow_row(b), count, n_, up_.data(), down_.data(), out);
       } else {
@@ -170,11 +181,11 @@ class ChunkScanner {
     } else {
       buffer.keys.resize(static_cast<std::size_t>(count * n_));
       const Rows rows = level_.block(b, count);
-      if (how_.keys.integral()) {
-        how_.keys.fill(rows, buffer.keys.data(), buffer.costs, seen);
+      if (how_.keys.integral() || !how_.keys.ties().none()) {
+        how_.keys.fill(rows, buffer.keys.data(), buffer.costs, piece.seen);
         look_rows(buffer.keys.data(), count, n_, up_.data(), down_.data(), out);
       } else {
-        look_real(rows, buffer, out, seen);
+        look_real(rows, buffer, out, piece.seen);
       }
       return buffer.keys.data();
     }

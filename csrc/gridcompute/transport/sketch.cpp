@@ -99,7 +99,7 @@ float below(double x) { return -above(-x); }
 
 bool Sketch::serves(const Keys& keys) {
   const CostSource& source = *keys.problem().cost;
-  return source.sketches() && keys.surely_in_range() && keys.n_slots() >= kFewest;
+  return source.sketches() && keys.ties().none() && keys.surely_in_range() && keys.n_slots() >= kFewest;
 }
 
 Sketch::Sketch(const Keys& keys, const Box& box)

@@ -12,6 +12,7 @@
 #include "gridcompute/transport/largest.hpp"
 #include "gridcompute/transport/level.hpp"
 #include "gridcompute/transport/sample.hpp"
+#include "gridcompute/transport/ties.hpp"
 #include "gridcompute/transport/total.hpp"
 #include "gridcompute/transport/tune.hpp"
 #include "gridcompute/transport/verify.hpp"
@@ -25,7 +26,9 @@ constexpr double kAuctionGap = 1e-3;   // what the anytime method is content wit
 constexpr double kGangGap = 3e-5;      // nearer to the bound gangs are not placed once more
 constexpr Cost kFirstBox = 6;          // the second level's box, in scales of the auction
 constexpr double kRounding = 0x1p-30;  // of the sum of all |costs|: more than this is no rounding
-constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
+constexpr double kGangError = 0x1p-18, kRealError = 0x1p-32;  // of broken ties where keys have no unit
+constexpr Cost kUnits = 2;                                    // a unit is so many spreads at least, or it is none
+constexpr Index kWholeKeys = 1 << 22;                         // matrices up to this size are read whole for it
 
 bool near(double cost, double bound, double gap) {
   return cost - bound <= gap * std::max(std::fabs(cost), std::numeric_limits<double>::min());
@@ -33,12 +36,18 @@ bool near(double cost, double bound, double gap) {
 
 class Solver {
  public:
-  Solver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, double resolution)
+  // May the ties of keys that are not broken yet be, should a sample show many?
+  enum class Breaking { allowed, ruled_out };
+  enum class End { done, out_of_range, tied };
+
+  Solver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, double resolution, Ties ties,
+         Breaking breaking)
       : problem_(problem),
         options_(options),
         pool_(pool),
         stop_(stop),
-        keys_(problem, resolution),
+        keys_(problem, resolution, ties),
+        breaking_(breaking),
         n_(problem.cost->n_jobs()),
         columns_(keys_.columns()),
         alike_(static_cast<std::size_t>(columns_)) {
@@ -52,19 +61,19 @@ class Solver {
     for (Cost& u : full_.capacity) u = static_cast<Cost>(std::min<Wide>(u, weight_ + 1));
   }
 
-  // False where a cost was out of range for this resolution: seen() tells.
-  bool run(Result& result) {
-    result.resolution = keys_.resolution();
+  // out_of_range: a cost was, for this resolution; seen() tells. tied: to be done again with ties() broken.
+  End run(Result& result) {
     prices_.assign(static_cast<std::size_t>(columns_), 0);
-    if (options_.direct && problem_.demand == nullptr && direct_fits(n_, columns_)) {
-      if (solved_directly(result)) return true;
-      if (seen_.invalid >= 0 || seen_.largest > static_cast<double>(keys_.limit())) return false;
+    if (options_.direct && problem_.demand == nullptr && !keys_.ties().broken() && direct_fits(n_, columns_)) {
+      if (solved_directly(result)) return End::done;
+      if (!keys_.possible(seen_)) return End::out_of_range;
       prices_.assign(static_cast<std::size_t>(columns_), 0);
       seen_ = {};
     }
     stop_.stage("samples", 0);
     LevelEnd end = samples(result.stats);
-    if (end.kind == LevelEnd::Kind::out_of_range) return false;
+    if (end.kind == LevelEnd::Kind::out_of_range) return End::out_of_range;
+    if (ties_.broken()) return End::tied;
     if (end.kind == LevelEnd::Kind::optimal) {
       const Scan how{keys_, pool_, stop_, share_, alike_};
       const double wanted = options_.gap > 0 ? options_.gap : options_.auction ? kAuctionGap : 0;
@@ -72,14 +81,16 @@ class Solver {
       if (wanted > 0)
         enough = [&](Restricted& r, const std::vector<Cost>& prices) { return close(how, wanted, r, prices); };
       end = solve_level(how, full_, box_, false, prices_, r_, seen_, result.stats, enough);
-      if (end.kind == LevelEnd::Kind::out_of_range) return false;
+      if (end.kind == LevelEnd::Kind::optimal && keys_.ties().broken()) end = mend(how, result.stats);
+      if (end.kind == LevelEnd::Kind::out_of_range) return End::out_of_range;
     }
     finish(end, result);
-    return true;
+    return End::done;
   }
 
   [[nodiscard]] const Seen& seen() const noexcept { return seen_; }
   [[nodiscard]] const Keys& keys() const noexcept { return keys_; }
+  [[nodiscard]] const Ties& ties() const noexcept { return ties_; }
 
  private:
   // Reals that lie too far apart for one resolution are proved at some prices and not at others: those of the general
@@ -104,7 +115,8 @@ class Solver {
     const bool cold = options_.prices == nullptr;
     if (!cold && sizes.size() > 1) sizes.erase(sizes.begin(), sizes.end() - 1);
     if (cold && n_ > 0 && columns_ > 0) auction_start(sizes.empty() ? n_ : sizes.front(), stats);
-    share_ = problem_.demand == nullptr;  // until a level has told
+    share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
+    bool first = true;
     if (box_.center.empty()) box_ = around(1);
     for (const Index m : sizes) {
       const std::vector<Index> rows = strata(n_, m, options_.seed);
@@ -124,16 +136,37 @@ class Solver {
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++stats.levels;
+      if (breaking_ == Breaking::allowed && tied(r, prices_, first) && break_ties(level)) return {};
       widths.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_),
                    rank_noise(r, level.capacity, alike_, prices_));
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
-      box_ = widths.box(prices_, stats.levels == 1 && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
+      box_ = widths.box(prices_, first && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
       share_ = share_ && shared > 2 * r.groups();
+      first = false;
     }
     return {};
+  }
+
+  // Decides how, by the keys of a few jobs.
+  bool break_ties(const Level& level) {
+    constexpr Index kKeys = 1 << 14, kJobs = 256;
+    const Index jobs = std::clamp<Index>(kKeys / columns_, 1, std::min(level.n, kJobs));
+    std::vector<Cost> row(static_cast<std::size_t>(columns_)), some;
+    std::vector<double> scratch;
+    Seen ignored;
+    for (Index k = 0; k < jobs; ++k) {
+      const Index job = level.row(level.n * k / jobs);
+      keys_.fill(Rows{&job, 0, 1}, row.data(), scratch, ignored);
+      if (keys_.optional()) row.back() = keys_.unplaced(job, ignored);
+      std::copy_if(row.begin(), row.end(), std::back_inserter(some), [](Cost key) { return key < kForbidden; });
+    }
+    const Wanted wanted{keys_.integral() || options_.resolution > 0, options_.gap > 0 || options_.auction,
+                        problem_.demand != nullptr ? kGangError : kRealError};
+    ties_ = choose_ties(std::move(some), keys_.limit(), columns_, wanted);
+    return ties_.broken();
   }
 
   // One level: in memory where it is small, and then the candidates at the prices found tell how far to trust them.
@@ -156,7 +189,7 @@ class Solver {
 
   void warm() {
     for (Slot s = 0; s < keys_.n_slots(); ++s) {
-      const double p = std::nearbyint(std::max(0.0, options_.prices[s]) * keys_.resolution());
+      const double p = std::nearbyint(std::max(0.0, options_.prices[s]) * per_cost());
       prices_[s] = static_cast<Cost>(std::min(p, static_cast<double>(keys_.limit())));
     }
     Cost top = 0;
@@ -179,7 +212,7 @@ class Solver {
       weights[static_cast<std::size_t>(k)] = problem_.weight(job);
       part += problem_.weight(job);
     }
-    if (seen_.invalid < 0 && seen_.largest <= static_cast<double>(keys_.limit())) {
+    if (keys_.possible(seen_)) {
       alike_ = alike(keys, static_cast<std::size_t>(columns_));
       const auction::Start start = auction::start_prices(keys, weights, scaled(full_.capacity, part, weight_), stop_);
       prices_ = start.prices;
@@ -224,14 +257,15 @@ class Solver {
   [[nodiscard]] double rounded_down(Wide value) const {
     int exponent = 0;
     const bool plain = problem_.demand == nullptr && std::frexp(keys_.resolution(), &exponent) == 0.5;
-    const double per_unit = exact_keys() ? 0.0 : plain ? 0.5 : 0.75;
+    const double rounding = !plain ? 0.75 : seen_.inexact ? 0.5 : 0.0;
+    const double per_unit = std::ldexp(rounding, keys_.ties().shift) + static_cast<double>(keys_.ties().spread);
     double low = static_cast<double>(value) - per_unit * static_cast<double>(weight_);
     if (per_unit > 0) {
       low -= (std::fabs(static_cast<double>(value)) + std::fabs(low)) * 0x1p-52;
     } else if (static_cast<Wide>(low) > value) {
       low = std::nextafter(low, -std::numeric_limits<double>::infinity());
     }
-    return low / keys_.resolution();
+    return low / per_cost();
   }
 
   void finish(const LevelEnd& end, Result& result) {
@@ -261,6 +295,28 @@ class Solver {
     Wide objective, value;
   };
 
+  // A unit of all keys, ties not counted.
+  [[nodiscard]] Cost unit() const {
+    const std::uint64_t bits = seen_.bits | std::uint64_t{1} << (keys_.integral() ? keys_.ties().shift : 62);
+    return static_cast<Cost>(bits & (~bits + 1));
+  }
+
+  // From the optimum of broken keys to that of the keys as they were, if these have a unit.
+  LevelEnd mend(const Scan& how, Stats& stats) {
+    const Ties ties = keys_.ties();
+    const Cost unit = this->unit();
+    if (unit < kUnits * ties.spread) return {};
+    unbreak(
+        r_, keys_.breaker(), [&](Index k) { return full_.row(k); }, [&](Index k) { return problem_.weight(k); }, pool_);
+    Rounded rounded = in_units(prices_, unit);
+    prices_ = std::move(rounded.prices);
+    keys_ = Keys(problem_, keys_.resolution(), {ties.shift, 0});
+    return rounded.gap >= ties.spread ? LevelEnd{} : settle(how, full_, unit, prices_, r_, seen_, stats);
+  }
+
+  // Keys and prices a cost.
+  [[nodiscard]] double per_cost() const noexcept { return std::ldexp(keys_.resolution(), keys_.ties().shift); }
+
   void deliver(const LevelEnd& end, const Whole& whole, std::optional<Sums> sums, Result& result) {
     result.assignment = whole.assignment;
     const Cost settled = settle_level_of_prices();
@@ -269,7 +325,8 @@ class Solver {
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
     result.prices.resize(static_cast<std::size_t>(n_slots));
-    for (Slot s = 0; s < n_slots; ++s) result.prices[s] = static_cast<double>(prices_[s]) / keys_.resolution();
+    for (Slot s = 0; s < n_slots; ++s) result.prices[s] = static_cast<double>(prices_[s]) / per_cost();
+    result.resolution = per_cost();
     if (end.kind == LevelEnd::Kind::infeasible) {
       witness(end, result);
     } else {
@@ -311,8 +368,8 @@ class Solver {
     // Keys that are the costs themselves have been added up already.
     const bool by_keys = ended && unit && exact_keys() && keys_.resolution() == 1.0 && !problem_.cost->real() &&
                          unplaced_integral(problem_);
-    const Total total =
-        by_keys ? Total{sums->objective, 0, 0, 0, true} : total_cost(problem_, result.assignment, pool_);
+    const Total total = by_keys ? Total{sums->objective >> keys_.ties().shift, 0, 0, 0, true}
+                                : total_cost(problem_, result.assignment, pool_);
     result.integral = total.integral;
     result.exact_objective = total.whole;
     result.objective = total.value();
@@ -321,13 +378,13 @@ class Solver {
       const Wide value = sums->value - price_of_room(prices_);
       result.bound = rounded_down(value);
       if (result.integral) {  // every plan costs an integer
-        result.exact_bound =
-            exact_keys() && keys_.resolution() == 1.0 ? value : static_cast<Wide>(std::ceil(result.bound));
+        result.exact_bound = exact_keys() && keys_.resolution() == 1.0 ? value >> keys_.ties().shift
+                                                                       : static_cast<Wide>(std::ceil(result.bound));
         result.bound = static_cast<double>(result.exact_bound);
         result.exact = ended && result.exact_bound == result.exact_objective;
       } else if (exact_keys() && ended && value == sums->objective) {
         result.exact = true;
-        result.objective = static_cast<double>(value) / keys_.resolution();
+        result.objective = static_cast<double>(value) / per_cost();
       }
       if (ended) result.bound = std::min(result.bound, result.objective);
     }
@@ -355,7 +412,8 @@ class Solver {
   // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
   [[nodiscard]] bool exact_keys() const {
     int exponent = 0;
-    return problem_.demand == nullptr && !seen_.inexact && std::frexp(keys_.resolution(), &exponent) == 0.5;
+    return problem_.demand == nullptr && !seen_.inexact && !keys_.ties().broken() &&
+           std::frexp(keys_.resolution(), &exponent) == 0.5;
   }
 
   // sum of w * V where classes outside the candidates are bounded only by the box.
@@ -384,6 +442,8 @@ class Solver {
   Pool& pool_;
   Stop& stop_;
   Keys keys_;
+  Breaking breaking_;
+  Ties ties_;  // wanted
   Index n_;
   Slot columns_;
   std::vector<Slot> alike_;
@@ -436,9 +496,24 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
     }
     resolution = choose_resolution(most, static_cast<Cost>(limit));
   }
-  for (int attempt = 0;; ++attempt) {
-    Solver solver(problem, options, pool, stop, resolution);
-    if (solver.run(result)) return result;
+  Ties ties;
+  auto breaking = Solver::Breaking::allowed;
+  for (int attempt = 0;;) {
+    Solver solver(problem, options, pool, stop, resolution, ties, breaking);
+    const Solver::End end = solver.run(result);
+    if (end == Solver::End::done) return result;
+    breaking = Solver::Breaking::ruled_out;  // once at most
+    if (end == Solver::End::tied) {
+      ties = solver.ties();
+      result.stats.ties_broken = 1;
+      continue;
+    }
+    if (ties.broken()) {  // no sample had keys as large as some that came later
+      ties = {};
+      result.stats.ties_broken = 0;
+      continue;
+    }
+    ++attempt;
     const Seen& seen = solver.seen();
     if (seen.invalid >= 0) {
       throw Error(ErrorKind::invalid_problem, "cost", seen.invalid,
@@ -446,7 +521,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
                       " has a NaN or -inf; finite costs or +inf (forbidden) are needed");
     }
     const auto allowed = static_cast<double>(solver.keys().limit());
-    if (!automatic || natural || attempt > 0) {
+    if (!automatic || natural || attempt > 1) {
       throw Error(ErrorKind::cost_range, "cost", -1,
                   "cost * resolution reaches " + std::to_string(seen.largest) + "; with " +
                       std::to_string(problem.cost->n_slots()) + " slots at most " + std::to_string(allowed) +

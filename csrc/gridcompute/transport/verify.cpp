@@ -285,6 +285,46 @@ Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::s
   return out;
 }
 
+Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices) {
+  constexpr Index kBlock = 64;
+  const auto n = static_cast<Index>(r.where.size());
+  const Slot n_slots = how.keys.n_slots();
+  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  const bool whole = how.pool.for_chunks(
+      n, kChunk,
+      [&](Index chunk, Index begin, Index end) {
+        std::vector<Cost> keys(static_cast<std::size_t>(kBlock * n_slots));
+        std::vector<double> scratch;
+        std::vector<Look<Cost>> looks(kBlock);
+        Seen seen;
+        for (Index b = begin; b < end; b += kBlock) {
+          const Index count = std::min(kBlock, end - b);
+          how.keys.fill(level.block(b, count), keys.data(), scratch, seen);
+          for (Index k = 0; k < count; ++k) {
+            looks[k].low = kForbidden;
+            if (how.keys.optional()) looks[k].low = how.keys.unplaced(level.row(b + k), seen) + prices[n_slots];
+          }
+          look_rows(keys.data(), count, n_slots, prices.data(), prices.data(), looks.data());
+          for (Index k = 0; k < count; ++k) {
+            const std::int32_t w = r.where[b + k], g = ~w;
+            const Cost key =
+                w >= 0 ? w == n_slots ? how.keys.unplaced(level.row(b + k), seen) : keys[k * n_slots + w] : 0;
+            const Cost first = w >= 0                          ? 0
+                               : r.slot[r.begin[g]] == n_slots ? how.keys.unplaced(level.row(b + k), seen)
+                                                               : keys[k * n_slots + r.slot[r.begin[g]]];
+            const Cost now = w >= 0 ? key + prices[w] : first + value(r, g, prices);
+            if (looks[k].low < now) parts[static_cast<std::size_t>(chunk)].push_back(b + k);
+          }
+        }
+      },
+      &how.stop);
+  Doubts out;
+  if (!whole) return out;
+  out.shift = r.box.shift(prices);
+  out.jobs = flatten(parts);
+  return out;
+}
+
 Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Slot slot, Cost units,
           Cost most) {
   const auto n = static_cast<Index>(r.where.size());

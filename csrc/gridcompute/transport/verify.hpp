@@ -24,6 +24,9 @@ struct Doubts {
 
 [[nodiscard]] Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
 
+// The same by a look at every cost, at prices in hand: hardly any job that has nothing better.
+[[nodiscard]] Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
+
 // How far the price of `slot` would have to fall for about `units` more to want it; `most` at most.
 [[nodiscard]] Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
                         Slot slot, Cost units, Cost most);
