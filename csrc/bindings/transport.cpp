@@ -34,6 +34,7 @@ py::dict stats_of(const transport::Stats& stats) {
   out["groups"] = stats.groups;
   out["rescanned"] = stats.rescanned;
   out["ties_broken"] = stats.ties_broken;
+  out["ties_settled"] = stats.ties_settled;
   out["seconds"] = seconds;
   return out;
 }

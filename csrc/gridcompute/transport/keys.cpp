@@ -15,7 +15,7 @@ constexpr double kRoundable = 2251799813685248.0;  // 2^51
 
 GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out, Seen& seen) {
   constexpr double inf = std::numeric_limits<double>::infinity();
-  double largest = seen.largest;
+  double largest = seen.largest, off = seen.off;
   std::int64_t inexact = 0, invalid = 0;
   for (Index s = 0; s < n; ++s) {
     const double x = in[s] * scale, shifted = x + kRound, size = std::fabs(x);
@@ -24,9 +24,12 @@ GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* 
     inexact |= static_cast<std::int64_t>(finite && shifted - kRound != x);
     invalid |= static_cast<std::int64_t>(!(in[s] > -inf));
     largest = finite && size > largest ? size : largest;
+    const double change = std::fabs(shifted - kRound - x);
+    off = finite && change > off ? change : off;
     out[s] = finite ? key : kForbidden;
   }
   seen.largest = largest;
+  seen.off = off;
   seen.inexact |= inexact != 0;
   seen.invalid = invalid != 0 ? 0 : seen.invalid;
 }
@@ -53,6 +56,7 @@ void Seen::join(const Seen& other) noexcept {
   largest = std::max(largest, other.largest);
   inexact |= other.inexact;
   bits |= other.bits;
+  off = std::max(off, other.off);
   if (other.invalid >= 0 && (invalid < 0 || other.invalid < invalid)) invalid = other.invalid;
 }
 
@@ -71,12 +75,12 @@ Keys::Keys(const Problem& problem, double resolution, Ties ties)
       n_slots_(static_cast<Slot>(problem.cost->n_slots())),
       columns_(n_slots_ + (problem.unplaced != nullptr ? 1 : 0)),
       integral_(!problem.cost->real() && problem.demand == nullptr && resolution == 1.0),
-      resolution_(resolution),
+      resolution_(resolution * ties.scale),
       limit_(largest_cost(n_slots_ + 2)),
       breaker_(ties, n_slots_, columns_) {
   if (!integral_) limit_ = std::min<Cost>(limit_, Cost{1} << 50);
   const double most = problem.cost->known_bound();
-  surely_in_range_ = most >= 0 && most * resolution <= static_cast<double>(limit_);
+  surely_in_range_ = most >= 0 && most * resolution_ <= static_cast<double>(limit_);
 }
 
 void Keys::fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const {
@@ -145,6 +149,7 @@ Cost Keys::unplaced(Index job, Seen& seen) const {
   seen.largest = std::max(seen.largest, std::fabs(x));
   const double key = std::nearbyint(x);
   seen.inexact |= key != x;
+  seen.off = std::max(seen.off, std::fabs(key - x));
   const auto top = static_cast<double>(most());
   const Cost shifted = static_cast<Cost>(std::clamp(key, -top, top)) << ties().shift;
   seen.bits |= static_cast<std::uint64_t>(shifted);

@@ -26,6 +26,7 @@ struct Seen {
   double largest = 0;      // |key| before rounding and breaking ties, over allowed pairs
   bool inexact = false;    // some key differs from its cost
   Index invalid = -1;      // first row with NaN or -inf
+  double off = 0;          // what rounding a key to an integer changed at most
   std::uint64_t bits = 0;  // of all keys, where ties are broken: before that, but shifted
 
   void join(const Seen& other) noexcept;
@@ -50,7 +51,7 @@ class Keys {
     return std::ldexp(seen.largest, ties().shift) + static_cast<double>(ties().spread);
   }
   [[nodiscard]] bool possible(const Seen& seen) const noexcept {
-    return seen.invalid < 0 && reach(seen) <= static_cast<double>(limit_);
+    return seen.invalid < 0 && reach(seen) <= static_cast<double>(limit_) && (!ties().whole || seen.off <= kWhole);
   }
 
   [[nodiscard]] double scale(Index job) const noexcept {
@@ -70,6 +71,8 @@ class Keys {
   [[nodiscard]] Cost unplaced(Index job, Seen& seen) const;  // the key of leaving this job out
 
  private:
+  static constexpr double kWhole = 0x1p-10;  // whole numbers that were divided
+
   const Problem* problem_;
   Slot n_slots_, columns_;
   bool integral_;

@@ -9,8 +9,10 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kProbe = 4096;  // rows read to choose a resolution
-}
+constexpr Index kProbe = 4096;         // rows read to choose a resolution
+constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
+constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
+}  // namespace
 
 Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
   const CostSource& source = *problem.cost;
@@ -48,6 +50,23 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
     if (part.invalid >= 0 && (total.invalid < 0 || part.invalid < total.invalid)) total.invalid = part.invalid;
   }
   return total;
+}
+
+double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop) {
+  const Index keys = problem.cost->n_jobs() * problem.cost->n_slots();
+  double most = problem.cost->known_bound();
+  if (most >= 0 && problem.unplaced != nullptr) {
+    const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
+    for (Index i = 0; i < n; ++i) {
+      const double out = std::fabs(problem.unplaced[i]);
+      if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
+    }
+  }
+  if (most < 0) {
+    const bool all = keys <= kWholeKeys;
+    most = largest_cost_seen(problem, pool, stop, all).cost * (all ? 1.0 : kHeadroom);
+  }
+  return most;
 }
 
 }  // namespace gridcompute::transport

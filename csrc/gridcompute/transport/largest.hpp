@@ -15,4 +15,7 @@ struct Largest {
 
 [[nodiscard]] Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all);
 
+// |cost| or less of all but a few, to choose a resolution by: from a known bound, or a sample.
+[[nodiscard]] double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop);
+
 }  // namespace gridcompute::transport

@@ -1,6 +1,7 @@
 #include "gridcompute/transport/restricted.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace gridcompute::transport {
@@ -36,6 +37,26 @@ Wide Restricted::value(std::span<const Cost> prices) const {
     Cost least = std::numeric_limits<Cost>::max();
     for (Index c = begin[g]; c < begin[g] + size[g]; ++c) least = std::min(least, key[c] + prices[slot[c]]);
     total += static_cast<Wide>(weight[g]) * least;
+  }
+  return total;
+}
+
+Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of) const {
+  const Cost shift = box.shift(prices);
+  Wide total = value(prices);
+  for (Index k = 0; k < static_cast<Index>(where.size()); ++k) {
+    const std::int32_t w = where[k];
+    if (w < 0) continue;
+    const double least =
+        std::floor(static_cast<double>(slack[k])) + static_cast<double>(box.center[w] + shift - prices[w]);
+    if (least < 0) total += static_cast<Wide>(weight_of(k)) * static_cast<Wide>(least);
+  }
+  for (Index g = 0; g < groups(); ++g) {
+    if (weight[g] == 0 || next[g] >= kForbidden) continue;
+    Cost v = kForbidden;
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) v = std::min(v, key[c] + prices[slot[c]]);
+    const Cost least = next[g] + box.center[slot[begin[g]]] + shift - v;
+    if (least < 0) total += static_cast<Wide>(weight[g]) * least;
   }
   return total;
 }

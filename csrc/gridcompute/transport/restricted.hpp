@@ -12,6 +12,7 @@
 // Invariants (holds()): flows of a group sum to its weight; fixed + flows sum to the total weight; lists ascend.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -55,6 +56,8 @@ struct Restricted {
   [[nodiscard]] std::vector<Cost> load() const;
   [[nodiscard]] Wide objective() const;                          // in keys, weighted
   [[nodiscard]] Wide value(std::span<const Cost> prices) const;  // sum of weight * V over the candidates
+  // The same where classes that are no candidates are bounded only by the box.
+  [[nodiscard]] Wide lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of) const;
   // Every unit to its cheapest candidate: those already at one stay, ties fill up what room is left, lowest class
   // first.
   void place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace gridcompute::transport {
 
@@ -38,6 +39,21 @@ std::vector<Index> strata(Index n, Index m, std::uint64_t seed) {
     rows[static_cast<std::size_t>(k)] = begin + static_cast<Index>(z % static_cast<std::uint64_t>(end - begin));
   }
   return rows;
+}
+
+std::vector<Cost> some_keys(const Keys& keys, const Level& level) {
+  constexpr Index kKeys = 1 << 14, kJobs = 256;
+  const Index jobs = std::min(level.n, std::clamp<Index>(kKeys / keys.columns(), 1, kJobs));
+  std::vector<Cost> row(static_cast<std::size_t>(keys.columns())), some;
+  std::vector<double> scratch;
+  Seen ignored;
+  for (Index k = 0; k < jobs; ++k) {
+    const Index job = level.row(level.n * k / jobs);
+    keys.fill(Rows{&job, 0, 1}, row.data(), scratch, ignored);
+    if (keys.optional()) row.back() = keys.unplaced(job, ignored);
+    std::copy_if(row.begin(), row.end(), std::back_inserter(some), [](Cost key) { return key < kForbidden; });
+  }
+  return some;
 }
 
 std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole) {

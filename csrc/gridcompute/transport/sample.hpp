@@ -20,6 +20,9 @@ namespace gridcompute::transport {
 // m of n positions, one from each stratum; ascending.
 [[nodiscard]] std::vector<Index> strata(Index n, Index m, std::uint64_t seed);
 
+// Keys of a few jobs of a level, being left out among them; allowed ones.
+[[nodiscard]] std::vector<Cost> some_keys(const Keys& keys, const Level& level);
+
 // Capacities scaled by the share of the weight that a level has, with their total rounded up.
 [[nodiscard]] std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole);
 

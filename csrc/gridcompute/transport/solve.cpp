@@ -21,14 +21,14 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
-constexpr double kAuctionGap = 1e-3;   // what the anytime method is content with if no gap is asked for
-constexpr double kGangGap = 3e-5;      // nearer to the bound gangs are not placed once more
-constexpr Cost kFirstBox = 6;          // the second level's box, in scales of the auction
-constexpr double kRounding = 0x1p-30;  // of the sum of all |costs|: more than this is no rounding
-constexpr double kGangError = 0x1p-18, kRealError = 0x1p-32;  // of broken ties where keys have no unit
-constexpr Cost kUnits = 2;                                    // a unit is so many spreads at least, or it is none
-constexpr Index kWholeKeys = 1 << 22;                         // matrices up to this size are read whole for it
+constexpr double kHeadroom = 16;        // how much larger than the largest of them a cost may be before we start over
+constexpr double kAuctionGap = 1e-3;    // what the anytime method is content with if no gap is asked for
+constexpr double kGangGap = 3e-5;       // nearer to the bound gangs are not placed once more
+constexpr Cost kFirstBox = 6;           // the second level's box, in scales of the auction
+constexpr double kRounding = 0x1p-30;   // of the sum of all |costs|: more than this is no rounding
+constexpr double kGangError = 0x1p-18;  // of broken ties where keys have no unit
+constexpr Cost kUnits = 2;              // a unit is so many spreads at least, or it is none
+constexpr Index kWholeKeys = 1 << 22;   // matrices up to this size are read whole for it
 
 bool near(double cost, double bound, double gap) {
   return cost - bound <= gap * std::max(std::fabs(cost), std::numeric_limits<double>::min());
@@ -46,6 +46,7 @@ class Solver {
         options_(options),
         pool_(pool),
         stop_(stop),
+        resolution_(resolution),
         keys_(problem, resolution, ties),
         breaking_(breaking),
         n_(problem.cost->n_jobs()),
@@ -152,20 +153,9 @@ class Solver {
 
   // Decides how, by the keys of a few jobs.
   bool break_ties(const Level& level) {
-    constexpr Index kKeys = 1 << 14, kJobs = 256;
-    const Index jobs = std::clamp<Index>(kKeys / columns_, 1, std::min(level.n, kJobs));
-    std::vector<Cost> row(static_cast<std::size_t>(columns_)), some;
-    std::vector<double> scratch;
-    Seen ignored;
-    for (Index k = 0; k < jobs; ++k) {
-      const Index job = level.row(level.n * k / jobs);
-      keys_.fill(Rows{&job, 0, 1}, row.data(), scratch, ignored);
-      if (keys_.optional()) row.back() = keys_.unplaced(job, ignored);
-      std::copy_if(row.begin(), row.end(), std::back_inserter(some), [](Cost key) { return key < kForbidden; });
-    }
     const Wanted wanted{keys_.integral() || options_.resolution > 0, options_.gap > 0 || options_.auction,
-                        problem_.demand != nullptr ? kGangError : kRealError};
-    ties_ = choose_ties(std::move(some), keys_.limit(), columns_, wanted);
+                        problem_.demand != nullptr ? kGangError : 0};
+    ties_ = choose_ties(some_keys(keys_, level), keys_.limit(), columns_, wanted);
     return ties_.broken();
   }
 
@@ -284,8 +274,9 @@ class Solver {
     std::optional<Sums> sums;
     // Prices that were stopped half-way may hide classes outside the candidates.
     if (read)
-      sums = {units ? r_.objective() : 0,
-              units || end.kind == Kind::optimal || end.kind == Kind::close ? r_.value(prices_) : lowest_value()};
+      sums = {units ? r_.objective() : 0, units || end.kind == Kind::optimal || end.kind == Kind::close
+                                              ? r_.value(prices_)
+                                              : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); })};
     deliver(end, whole, sums, result);
     result.stats.add("finish", stop_.seconds() - from);
   }
@@ -310,8 +301,10 @@ class Solver {
         r_, keys_.breaker(), [&](Index k) { return full_.row(k); }, [&](Index k) { return problem_.weight(k); }, pool_);
     Rounded rounded = in_units(prices_, unit);
     prices_ = std::move(rounded.prices);
-    keys_ = Keys(problem_, keys_.resolution(), {ties.shift, 0});
-    return rounded.gap >= ties.spread ? LevelEnd{} : settle(how, full_, unit, prices_, r_, seen_, stats);
+    keys_ = Keys(problem_, resolution_, {ties.shift, 0, ties.scale, ties.whole});
+    if (rounded.gap >= ties.spread) return {};
+    stats.ties_settled = 1;
+    return settle(how, full_, unit, prices_, r_, seen_, stats);
   }
 
   // Keys and prices a cost.
@@ -326,7 +319,7 @@ class Solver {
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
     result.prices.resize(static_cast<std::size_t>(n_slots));
     for (Slot s = 0; s < n_slots; ++s) result.prices[s] = static_cast<double>(prices_[s]) / per_cost();
-    result.resolution = per_cost();
+    result.resolution = keys_.ties().broken() ? per_cost() : keys_.resolution();
     if (end.kind == LevelEnd::Kind::infeasible) {
       witness(end, result);
     } else {
@@ -416,31 +409,11 @@ class Solver {
            std::frexp(keys_.resolution(), &exponent) == 0.5;
   }
 
-  // sum of w * V where classes outside the candidates are bounded only by the box.
-  Wide lowest_value() const {
-    const Cost shift = r_.box.shift(prices_);
-    Wide total = r_.value(prices_);
-    for (Index k = 0; k < n_; ++k) {
-      const std::int32_t w = r_.where[k];
-      if (w < 0) continue;
-      const double least =
-          std::floor(static_cast<double>(r_.slack[k])) + static_cast<double>(r_.box.center[w] + shift - prices_[w]);
-      if (least < 0) total += static_cast<Wide>(problem_.weight(k)) * static_cast<Wide>(least);
-    }
-    for (Index g = 0; g < r_.groups(); ++g) {
-      if (r_.weight[g] == 0 || r_.next[g] >= kForbidden) continue;
-      Cost v = kForbidden;
-      for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) v = std::min(v, r_.key[c] + prices_[r_.slot[c]]);
-      const Cost least = r_.next[g] + r_.box.center[r_.slot[r_.begin[g]]] + shift - v;
-      if (least < 0) total += static_cast<Wide>(r_.weight[g]) * least;
-    }
-    return total;
-  }
-
   const Problem& problem_;
   const Options& options_;
   Pool& pool_;
   Stop& stop_;
+  double resolution_;  // asked for
   Keys keys_;
   Breaking breaking_;
   Ties ties_;  // wanted
@@ -474,26 +447,13 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
   Pool pool(thread_count(options.threads));
   Result result;
   const double limit = static_cast<double>(largest_cost(problem.cost->n_slots() + 2));
-  const Index keys = problem.cost->n_jobs() * problem.cost->n_slots();
   const bool natural = !problem.cost->real() && problem.demand == nullptr && unplaced_integral(problem);
   double resolution = options.resolution;
   const bool automatic = !(resolution > 0);
   if (automatic && natural) {
     resolution = 1;
   } else if (automatic) {
-    double most = problem.cost->known_bound();
-    if (most >= 0 && problem.unplaced != nullptr) {
-      const Index n =
-          problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
-      for (Index i = 0; i < n; ++i) {
-        const double out = std::fabs(problem.unplaced[i]);
-        if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
-      }
-    }
-    if (most < 0) {
-      const bool all = keys <= kWholeKeys;
-      most = largest_cost_seen(problem, pool, stop, all).cost * (all ? 1.0 : kHeadroom);
-    }
+    const double most = largest_cost_likely(problem, pool, stop);
     resolution = choose_resolution(most, static_cast<Cost>(limit));
   }
   Ties ties;

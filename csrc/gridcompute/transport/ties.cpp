@@ -52,6 +52,14 @@ Cost remainder(Cost p, Cost unit) {
   return r < 0 ? r + unit : r;
 }
 
+// Is every key within its rounding of a multiple?
+bool multiples(std::span<const Cost> keys, double quantum) {
+  return std::all_of(keys.begin(), keys.end(), [&](Cost key) {
+    const double x = static_cast<double>(key);
+    return std::fabs(x - quantum * std::nearbyint(x / quantum)) <= static_cast<double>(kRounded);
+  });
+}
+
 Cost power_below(Cost x) { return static_cast<Cost>(std::bit_floor(static_cast<std::uint64_t>(std::max<Cost>(x, 0)))); }
 
 }  // namespace
@@ -101,7 +109,10 @@ Cost sure_spread(Cost unit, Slot columns) noexcept { return power_below(unit / (
 Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted& wanted) {
   std::sort(keys.begin(), keys.end());
   if (keys.empty()) return {};
-  const Cost largest = std::max({Cost{1}, keys.back(), -keys.front()});
+  Cost largest = std::max({Cost{1}, keys.back(), -keys.front()});
+  // Half the resolution leaves room for what is added.
+  const auto halved = [](Cost spread) { return spread / 2 >= kRounded ? Ties{0, spread / 2, 0.5, false} : Ties{}; };
+  double scale = 1;
   if (!wanted.shifted) {
     Cost apart = limit;
     std::uint64_t bits = 0;
@@ -112,16 +123,24 @@ Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted&
       size += std::fabs(static_cast<double>(keys[k])) / static_cast<double>(keys.size());
     }
     const auto unit = static_cast<Cost>(bits & (~bits + 1));
-    Cost spread = wanted.sure ? sure_spread(unit, columns) : power_below(unit / kQuarter);
-    if (unit < apart / kQuarter)
-      spread = power_below(std::min(apart / kQuarter, static_cast<Cost>(size * wanted.error)));
-    return spread >= kRounded ? Ties{0, spread} : Ties{};
+    if (unit >= apart / kQuarter) {
+      const Cost spread = wanted.sure ? sure_spread(unit, columns) : power_below(unit / kQuarter);
+      return halved(spread);
+    }
+    if (wanted.error > 0) {
+      const Cost spread = power_below(std::min(apart / kQuarter, static_cast<Cost>(size * wanted.error)));
+      return halved(spread);
+    }
+    const double quantum = static_cast<double>(largest) / std::nearbyint(static_cast<double>(largest / apart));
+    if (!multiples(keys, quantum)) return {};
+    scale = 1 / quantum;
+    largest = static_cast<Cost>(std::nearbyint(static_cast<double>(largest) * scale));
   }
   const auto at = [&](int bits, Cost most) {
     const Cost unit = kQuarter << bits;
     if (largest >= most / unit || sure_spread(unit, columns) < 1) return Ties{};
     return Ties{std::countr_zero(static_cast<std::uint64_t>(unit)),
-                wanted.sure ? sure_spread(unit, columns) : unit / kQuarter};
+                wanted.sure ? sure_spread(unit, columns) : unit / kQuarter, scale, !wanted.shifted};
   };
   for (const Cost most : {std::min(kNarrowKeys, limit), limit / kHeadroom}) {
     for (int bits = kMostBits; bits >= kLeastBits; --bits) {

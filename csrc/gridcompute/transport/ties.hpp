@@ -15,9 +15,11 @@
 // always does.
 //
 // A spread of a quarter of the unit does as a rule, and is far easier to solve: loads then follow prices smoothly.
-// Where its gaps are too narrow the same is done once more with the sure spread, from prices with their remainders
-// scaled down (a basis that stays has remainders proportional to e). Reals that are multiples of nothing have no unit:
-// they end with a spread that is no more than their rounding, and bounds allow for it.
+// Where its gaps are too narrow what is left to do is little (level.hpp: settle).
+//
+// Reals that are multiples of a decimal quantum (cents) are multiples of nothing as keys; they get a resolution in
+// which they are whole numbers, as long as all of them are. Keys of gangs that have no unit end with a spread that is
+// far less than the gap gangs have anyway, and bounds allow for it.
 #pragma once
 
 #include <functional>
@@ -30,7 +32,9 @@ namespace gridcompute::transport {
 
 struct Ties {
   int shift = 0;
-  Cost spread = 0;  // a power of two, or 0: left as they are
+  Cost spread = 0;     // a power of two, or 0: left as they are
+  double scale = 1;    // of the resolution first
+  bool whole = false;  // by that costs of a decimal quantum become whole numbers
 
   [[nodiscard]] bool broken() const noexcept { return spread > 0; }
   [[nodiscard]] bool none() const noexcept { return shift == 0 && spread == 0; }

@@ -1,0 +1,143 @@
+"""Costs with few distinct values: ties broken by a hash and mended, to the optimum all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gridcompute import Matching, transport
+
+N, S = 6000, 24
+
+
+def coarse(levels: int, seed: int = 1) -> np.ndarray[Any, Any]:
+    r = np.random.default_rng(seed)
+    return np.floor(r.gamma(1.0, 1.0, (N, S)) * levels).astype(np.int64)
+
+
+def room(share: float = 1.02) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(2).multinomial(int(N * share), np.full(S, 1 / S))
+
+
+def broken(m: Matching, same: Matching) -> None:
+    """Proved by the certificate, and the optimum found in memory, where no ties are broken."""
+    assert m.stats["ties_broken"] == 1
+    assert same.stats["ties_broken"] == 0
+    assert "direct" in same.stats["seconds"]
+    assert m.verify().valid
+    assert m.status == same.status == "optimal"
+    assert m.objective == pytest.approx(same.objective, rel=1e-12, abs=0.0)
+    assert m.exact == same.exact
+
+
+@pytest.mark.parametrize("levels", [0.7, 3, 10])
+@pytest.mark.parametrize(
+    "kind", ["int32", "int64", "float32", "float64", "cents", "forbidden", "overload", "negative"]
+)
+def test_coarse_costs(levels: int, kind: str) -> None:
+    """If this fails, a source of coarse costs gets a wrong answer or a wrong proof."""
+    cost, options = coarse(levels), {}
+    units = room()
+    given: np.ndarray[Any, Any] = cost
+    if kind in ("int32", "float32", "float64"):
+        given = cost.astype(kind)
+    elif kind == "cents":
+        given = cost * 0.01
+    elif kind == "forbidden":
+        given = np.where((np.arange(N)[:, None] + np.arange(S)) % 3 == 0, np.inf, cost)
+    elif kind == "overload":
+        units, options["unplaced"] = room(0.7), float(np.median(cost))
+    elif kind == "negative":
+        given = (cost - cost.max()).astype(np.int32)
+    m = transport(given, units, method="exact", **options)
+    broken(m, transport(given, units, **options))
+    if kind != "cents":
+        assert m.exact
+
+
+def test_the_same_bits_for_any_threads() -> None:
+    """If this fails, chunks or the order of sums decide between ties."""
+    cost, units = coarse(3).astype(np.int32), room()
+    first = transport(cost, units, method="exact", threads=1)
+    assert first.stats["ties_broken"] == 1
+    for threads in (2, 7):
+        other = transport(cost, units, method="exact", threads=threads)
+        assert np.array_equal(other.assignment, first.assignment)
+        assert np.array_equal(other.prices, first.prices)
+
+
+def test_prices_are_whole() -> None:
+    """If this fails, the hash is left in the prices of integer costs."""
+    m = transport(coarse(3), room(), method="exact")
+    assert m.stats["ties_broken"] == 1
+    assert m.stats["resolution"] == 1
+    assert np.array_equal(m.prices, np.round(m.prices))
+
+
+@pytest.mark.parametrize("seed", [39, 47, 64])
+def test_where_breaking_ties_changed_the_optimum(seed: int) -> None:
+    """If this fails, an answer called optimal moved units for what was added to their ties."""
+    r = np.random.default_rng(seed)
+    n, s, levels = (
+        int(r.integers(1500, 5000)),
+        int(r.integers(8, 60)),
+        int(10 ** r.uniform(0.5, 2.5)),
+    )
+    r.random()
+    cost = np.floor(r.gamma(1.0, 1.0, (n, s)) * levels).astype(np.int32)
+    units = r.multinomial(int(n * 1.02), r.dirichlet(np.full(s, 2.0)))
+    m = transport(cost, units, method="exact")
+    assert m.stats["ties_settled"] == 1
+    assert m.stats["rescanned"] > 0
+    broken(m, transport(cost, units))
+
+
+@pytest.mark.parametrize("kind", ["far", "between"])
+def test_a_sample_that_misled(kind: str) -> None:
+    """If this fails, one cost no sample has seen, huge or between the cents, spoils all keys."""
+    cost = coarse(3)
+    given: np.ndarray[Any, Any] = cost
+    if kind == "far":
+        given[17, 5] = 2**49
+    else:
+        given = cost * 0.01
+        given[17, 5] = 0.005
+    m = transport(given, room(), method="exact")
+    assert m.stats["ties_broken"] == 0
+    assert m.status == "optimal"
+    assert m.verify().valid
+    assert m.objective == pytest.approx(transport(given, room()).objective, rel=1e-12, abs=0.0)
+
+
+def test_gangs_with_coarse_costs_a_unit() -> None:
+    """If this fails, gangs of coarse costs get a bound that does not hold, or one far off."""
+    r = np.random.default_rng(3)
+    demand = r.integers(1, 9, N).astype(np.int32)
+    units = (room(1.1) * demand.mean()).astype(np.int64) + 8
+    m = transport((coarse(3) + 20) * demand[:, None], units, demand=demand)
+    assert m.stats["ties_broken"] == 1
+    assert m.verify().valid
+    assert 0 <= m.gap < 1e-3
+
+
+def test_stopped_or_close_enough() -> None:
+    """If this fails, a bound taken before ties are mended is above the optimum."""
+    cost, units = coarse(3) + 20, room()
+    best = transport(cost, units).objective
+    close = transport(cost, units, method="exact", gap=0.2)
+    assert close.bound <= best <= close.objective <= 1.2 * best
+    early = transport(cost, units, method="exact", time_limit=0)
+    assert early.bound <= best <= early.objective
+    assert transport(cost, units, method="auction").bound <= best
+
+
+def test_warm_start() -> None:
+    """If this fails, prices from yesterday leave ties unbroken, or are read in the wrong unit."""
+    cost, units = coarse(3), room()
+    cold = transport(cost, units, method="exact")
+    warm = transport(cost, units, method="exact", prices=cold.prices)
+    assert warm.stats["ties_broken"] == 1
+    assert warm.objective == cold.objective
+    assert warm.verify().valid
