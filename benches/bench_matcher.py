@@ -53,9 +53,11 @@ class World:
         self.jobs = columns(r, n)
         self.ids = self.live.add(self.jobs)
         self.shut = np.zeros(s, bool)
+        self.late: list[tuple[Any, dict[str, Any]]] = []  # one_more's, kept apart: no long copies
 
     def cold(self) -> tuple[Any, float]:
         """The same world solved anew, and seconds: the better of two."""
+        self.gather()
         tables = [np.where(self.shut, np.inf, t) for t in self.tables]
         jobs = self.jobs
         cost = Terms([(t, jobs[k], jobs[c]) for t, (k, c) in zip(tables, NAMES, strict=True)])
@@ -74,6 +76,7 @@ class World:
 
     def replace(self, share: float) -> None:
         """As many other jobs in place of some."""
+        self.gather()
         gone = self.r.choice(len(self.ids), max(1, int(len(self.ids) * share)), replace=False)
         self.live.remove(self.ids[gone])
         new = columns(self.r, len(gone))
@@ -84,8 +87,14 @@ class World:
     def one_more(self) -> None:
         """One job more."""
         new = columns(self.r, 1)
-        self.ids = np.append(self.ids, self.live.add(new))
-        self.jobs = {name: np.append(column, new[name]) for name, column in self.jobs.items()}
+        self.late.append((self.live.add(new), new))
+
+    def gather(self) -> None:
+        """All jobs in one."""
+        late, self.late = self.late, []
+        self.ids = np.concatenate([self.ids, *(ids for ids, _ in late)])
+        for name, column in self.jobs.items():
+            self.jobs[name] = np.concatenate([column, *(new[name] for _, new in late)])
 
     def tariffs(self, count: int) -> None:
         """So many classes become dearer by 5 %."""

@@ -162,6 +162,18 @@ cdef class Interner:
             out.append(key)
         return out
 
+    def numbers(self, const int32_t[::1] ids):
+        """The keys of many ids, all of them ints: int64 (n_ids,); a str is a TypeError."""
+        cdef Py_ssize_t k, size = len(self._keys)
+        cdef object out = np.empty(ids.shape[0], np.int64)
+        cdef int64_t[::1] into = out
+        for k in range(ids.shape[0]):
+            key = self._keys[ids[k]] if 0 <= ids[k] < size else ABSENT
+            if key is ABSENT:
+                raise IndexError(f"id {ids[k]} is not given to any key")
+            into[k] = key
+        return out
+
     def remove(self, keys):
         """Frees many keys and returns the ids they had, int32 (n_keys,); all or, on a KeyError, none."""
         self.idle()

@@ -96,11 +96,11 @@ _KINDS = np.array(["PLACE", "MOVE", "EVICT"])
 
 
 def _changes(world: Matcher, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    keys = world._ids.keys(answer["job"])
-    ids = np.array(keys, object) if world._text else np.fromiter(keys, np.int64, len(keys))
-    before, after = answer["from"], answer["to"]
+    jobs, before, after = answer["job"], answer["from"], answer["to"]
+    ids: NDArray[Any]
+    ids = np.array(world._ids.keys(jobs), object) if world._text else world._ids.numbers(jobs)
     if not world._text and (ids[1:] > ids[:-1]).all():
-        before, after = before.copy(), after.copy()  # the caller's to change
+        before = before.copy()  # the caller's to change
     else:
         order = np.argsort(ids, kind="stable")
         ids, before, after = ids[order], before[order], after[order]

@@ -103,3 +103,15 @@ def test_forged_state_is_refused():
         restore([*keys, None], free)
     with pytest.raises(ValueError, match="no state of an interner"):
         restore(["a", "a"], free)
+
+
+def test_numbers_are_the_keys_that_are_ints() -> None:
+    """If this fails, a matcher's changes name other jobs than those that moved."""
+    it = Interner([7, -(2**63), 2**63 - 1])
+    assert it.numbers(np.array([2, 0, 1], np.int32)).tolist() == [2**63 - 1, 7, -(2**63)]
+    it.remove([7])
+    for bad in (0, 3, -1):
+        with pytest.raises(IndexError, match="is not given"):
+            it.numbers(np.array([bad], np.int32))
+    with pytest.raises(TypeError):
+        Interner(["a"]).numbers(np.array([0], np.int32))

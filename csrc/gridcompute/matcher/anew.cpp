@@ -74,8 +74,11 @@ Matcher::End Matcher::cold(Round& round) {
   stay.reserve(live.size());
   for (const Job job : live) stay.push_back(world_.stay(job));
   const LiveCost cost(world_.slab(), live, std::move(stay), reach_);
-  const std::vector<double> unplaced = cost.unplaced();
-  const transport::Problem problem{&cost, capacity_.data(), nullptr, unplaced.data(), 1};
+  const Slab& slab = world_.slab();
+  const bool alike = slab.unplaced_stride == 0 && !cost.moves();  // all pay the same for being left out
+  const std::vector<double> each = alike ? std::vector<double>() : cost.unplaced();
+  const transport::Problem problem{&cost, capacity_.data(), nullptr, alike ? slab.unplaced : each.data(),
+                                   alike ? 0 : 1};
   transport::Options options;
   options.resolution = world_.resolution();
   options.seed = round.options.seed;

@@ -120,7 +120,16 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> homes, st
 
 // ---------------------------------------------------------------- what is paid
 
-Wide Matcher::fixed(double cost) const { return static_cast<Wide>(std::nearbyint(cost * world_.resolution() * kUnit)); }
+// To the nearest, in two halves that fit 64 bits: |cost| * resolution is below 2^51, and what the first half leaves is
+// exact.
+Wide Matcher::fixed(double cost) const {
+  constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: added, it leaves whole numbers
+  const double key = cost * world_.resolution();
+  const auto whole = static_cast<std::int64_t>(key);
+  const double rest = (key - static_cast<double>(whole)) * kUnit;
+  return static_cast<Wide>(whole) * static_cast<std::int64_t>(kUnit) +
+         static_cast<std::int64_t>((rest + kRound) - kRound);
+}
 
 void Matcher::pay(Paid& sum, double cost, int sign) const {
   cost < std::numeric_limits<double>::infinity() ? void(sum.total += sign * fixed(cost)) : void(sum.homeless += sign);

@@ -174,7 +174,7 @@ class Matcher {
   std::vector<Change> untold_;  // of answers that may not have reached the caller
   std::vector<double> paid_;
   Paid paid_all_;
-  Index unreturned_ = 0;  // work done since memory was given back
+  Index unreturned_ = 0;   // work done since memory was given back
   bool recharge_ = false;  // costs or their unit changed: what is paid is to be added up anew
 };
 

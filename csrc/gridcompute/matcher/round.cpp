@@ -12,7 +12,7 @@ namespace gridcompute::matcher {
 
 namespace {
 
-constexpr Index kReturn = 8;                          // cold rounds' worth of work between two returns of memory
+constexpr Index kReturn = 8;                           // cold rounds' worth of work between two returns of memory
 constexpr Index kCharged = Index{1} << 14;             // jobs charged by one thread at once
 constexpr std::size_t kPlaceBlock = 64;                // rows read by one thread at once
 constexpr std::size_t kPlaceChunk = 16 * kPlaceBlock;  // jobs placed between two looks at the stop
@@ -86,8 +86,9 @@ const char* Matcher::better_cold() const {
   if (!board_ && !rebuild_) return why_cold_;
   const Effort effort = this->effort();
   const Index waiting = static_cast<Index>(waiting_.size()) * effort.row();
-  Index members = 0;
-  for (const Slot s : dirty_) members += board_ ? world_.load(s) : home_load_[at(s)];
+  Index members = 0;  // whose costs have changed, or who may come for that
+  for (const Slot s : dirty_)
+    members += board_ ? world_.load(s) : std::max(home_load_[at(s)], std::min<Cost>(capacity_[at(s)], world_.live()));
   Index columns = 2 * members * effort.row();
   if (board_) {
     columns += static_cast<Index>(dirty_.size()) * effort.column();

@@ -86,13 +86,14 @@ class LiveCost final : public CostSource {
   [[nodiscard]] double sketch(Index row, double scale, float* out) const override;
   [[nodiscard]] double known_bound() const noexcept override { return reach_; }
   [[nodiscard]] std::vector<double> unplaced() const;  // (n_jobs), moves included
+  [[nodiscard]] bool moves() const noexcept { return moves_; }
 
  private:
   Slab slab_;
   std::vector<Index> rows_;
   std::vector<Stay> stay_;
   double reach_;
-  bool moves_ = false;  // does any job of the list pay for leaving?
+  bool moves_ = false;  // does any job of the list pay for leaving, or is it pinned?
 };
 
 }  // namespace gridcompute::matcher
