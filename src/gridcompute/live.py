@@ -20,7 +20,7 @@ class LiveMatching(Matching):
     """A `Matching` of a `Matcher`'s round, and what it changed.
 
     `assignment`, `ids`, `verify` and `explain` read the world, so ask for them before changing it:
-    afterwards they raise RuntimeError. All else stays. A witness's jobs are positions in `ids`.
+    afterwards they raise RuntimeError. All else stays.
 
     Attributes
     ----------
@@ -28,10 +28,13 @@ class LiveMatching(Matching):
         ``id, from_slot, to_slot, kind`` (PLACE, MOVE or EVICT), ordered by id; -1 = left out.
     unchanged : int
         How many jobs stay as they were (NOOP).
+    witness_ids : list or None
+        The ids of the witness's jobs, which itself has as positions in `ids`; None without one.
     """
 
     changes: dict[str, NDArray[Any]]
     unchanged: int
+    witness_ids: list[Any] | None
 
     def __init__(self, world: Matcher, answer: dict[str, Any], version: int) -> None:
         put = object.__setattr__
@@ -49,10 +52,13 @@ class LiveMatching(Matching):
         put(self, "_raw", (answer["job"], answer["from"]))
         put(self, "changes", _changes(world, answer))
         put(self, "unchanged", len(world._ids) - len(answer["job"]))
-        witness = None
+        witness, names = None, None
         if answer["status"] == "infeasible":
-            witness = Witness.of(self.question, answer["witness_jobs"], answer["witness_slots"])
+            rows = answer["witness_jobs"]
+            witness = Witness.of(self.question, rows, answer["witness_slots"])
+            names = world._ids.keys(world._native.list()[rows])
         put(self, "witness", witness)
+        put(self, "witness_ids", names)
 
     def _fresh(self) -> Matcher:
         world: Matcher = self._world  # type: ignore[attr-defined]

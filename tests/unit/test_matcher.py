@@ -164,12 +164,14 @@ def test_a_limit_on_moves_is_kept_and_improves_round_by_round() -> None:
 def test_no_room_for_those_that_must_be_placed_is_proved() -> None:
     """If this fails, an infeasible world gets an answer, or stays stuck once there is room."""
     world = Matcher([1], cost=[([[1.0]], None, "w")], unplaced=np.inf)
-    world.add({"w": [1.0, 1.0]})
+    world.add({"w": [1.0, 1.0, 1.0]}, ids=["gone", "b", "a"])
+    world.remove(["gone"])
     for _ in range(2):
         m = world.match()
         assert m.status == "infeasible"
         assert m.verify().valid
     world.set_capacity([0], [2])
+    assert m.witness_ids == ["b", "a"], "the caller's names, also after a change"
     assert world.match().objective == 2.0
     world.set_capacity([0], [1])
     m = world.match()
