@@ -94,7 +94,9 @@ class Flow:
     stats : dict
         ``method``; ``warm`` (was `start` used?) and ``start``: "cold", "forest" (shortest-path
         tree), "basis" (the earlier tree) or "flow" (a tree from the earlier flow), with
-        ``kept_tree_arcs`` and ``cut_tree_arcs`` of it; counts of the method; ``bits`` of the
+        ``kept_tree_arcs`` and ``cut_tree_arcs`` of it; where the tree was taken on as it was,
+        ``changed_costs``, ``changed_capacities``, ``changed_supplies`` (how many differ) and
+        ``dual_pivots`` and ``filled_arcs`` of its repair; counts of the method; ``bits`` of the
         integers inside; ``seconds`` by stage.
     """
 
@@ -184,8 +186,9 @@ def min_cost_flow(
     method : {"auto", "network_simplex", "cost_scaling"}
         "auto" chooses by the structure of the graph.
     start : Flow, optional
-        An earlier answer for the same arcs; costs, capacities and supplies may differ. It changes
-        the speed, never the validity. Cost scaling does not use it.
+        An earlier answer for the same arcs; costs, capacities (also to and from 0) and supplies
+        may differ. It changes the speed, never the validity. It is only read: several solves may
+        start from it. Cost scaling does not use it.
     threads : int, optional
         At most so many. Both methods are sequential and use one.
     time_limit : float, optional

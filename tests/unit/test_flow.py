@@ -182,7 +182,7 @@ def test_the_counters_say_what_a_warm_start_found_changed(change):
 
 
 def test_arrays_changed_in_place_are_seen():
-    """The earlier answer keeps what it was told, not the caller's array: that may be another now."""
+    """The earlier answer keeps what it was told, not the caller's array, another by now."""
     tail, head, capacity, cost, supply = time_expanded(8, 24, 1)
     first = min_cost_flow(tail, head, capacity, cost, supply)
     cost += 7 * (np.arange(len(cost)) % 3 == 0)
