@@ -78,6 +78,57 @@ def test_real(benchmark, n: int, solver: str) -> None:
     assert value == pytest.approx(proved.objective, rel=1e-12)
 
 
+def near_partners(n, seed):
+    r = np.random.default_rng(seed)
+    a = r.random((n, 2))
+    b = (a + r.normal(0, 0.1 / np.sqrt(n), (n, 2)))[r.permutation(n)]
+    return np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1])
+
+
+def overlap(n, seed):
+    """1 - IoU of boxes that moved by a fifth of their size: most pairs are exactly 1."""
+    r = np.random.default_rng(seed)
+    corner, side = r.random((n, 2)), r.uniform(0.5, 1.5, (n, 2)) * 0.5 / np.sqrt(n)
+    a = np.c_[corner, corner + side]
+    b = (a + np.tile(r.normal(0, 0.1 / np.sqrt(n), (n, 2)), 2))[r.permutation(n)]
+    low, high = np.maximum(a[:, None, :2], b[:, :2]), np.minimum(a[:, None, 2:], b[:, 2:])
+    both, area = np.clip(high - low, 0, None).prod(-1), side.prod(1)
+    return 1 - both / (area[:, None] + (b[:, 2:] - b[:, :2]).prod(1) - both)
+
+
+def cut_distances(n, seed):
+    r = np.random.default_rng(seed)
+    a, b = r.random((n, 2)), r.random((n, 2))
+    return np.minimum(np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1]), 0.1)
+
+
+def points_on_a_line(n, seed):
+    r = np.random.default_rng(seed)
+    return np.abs(r.random(n)[:, None] - r.random(n))
+
+
+FAMILIES = {f.__name__: f for f in (near_partners, overlap, cut_distances, points_on_a_line)}
+
+
+@pytest.mark.parametrize("solver", ["gridcompute", "scipy", "lapx"])
+@pytest.mark.parametrize("n", [500, 1000, 2000])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_family(benchmark, name: str, n: int, solver: str) -> None:
+    benchmark.group = f"assignment {name} {n}"
+    cost = FAMILIES[name](n, 1)
+    value = benchmark.pedantic(SOLVERS[solver], (cost,), rounds=3, warmup_rounds=1)
+    assert value == pytest.approx(gc.assignment(cost).objective, rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["gridcompute", "scipy"])
+@pytest.mark.parametrize("shape", [(50, 500), (500, 50), (200, 2000), (2000, 200), (5000, 500)])
+def test_rectangle(benchmark, shape: tuple[int, int], solver: str) -> None:
+    benchmark.group = f"assignment {shape[0]} x {shape[1]} real"
+    cost = np.random.default_rng(1).random(shape)
+    value = benchmark.pedantic(SOLVERS[solver], (cost,), rounds=20, warmup_rounds=2)
+    assert value == pytest.approx(gc.assignment(cost).objective, rel=1e-12)
+
+
 @pytest.mark.parametrize("solver", ["gridcompute", "scipy"])
 def test_tiny(benchmark, solver: str) -> None:
     benchmark.group = "assignment 10 x 10"

@@ -49,13 +49,17 @@ def test_small_problems_match_brute_force(cost: np.ndarray) -> None:
     st.tuples(st.integers(60, 110), st.integers(60, 110)),
     st.sampled_from([1, 2, 10, 1000, 2**27, 2**40]),
     st.floats(0, 0.98),
+    st.booleans(),
 )
 def test_lists_auction_and_searches_match_scipy(
-    seed: int, shape: tuple[int, int], most: int, forbidden: float
+    seed: int, shape: tuple[int, int], most: int, forbidden: float, offsets: bool
 ) -> None:
-    """If this fails, the list-based core errs where the small solver does not reach."""
+    """If this fails, a core errs beyond the small solver: with offsets that of lists."""
     r = np.random.default_rng(seed)
     cost = r.integers(0, most, shape).astype(np.float64)
+    if offsets:
+        shape = (min(shape),) * 2
+        cost = cost[: shape[0], : shape[1]] + r.integers(0, 20 * most + 20, shape[1])
     cost[r.random(shape) < forbidden] = np.inf
     answer = gc.assignment(cost)
     assert answer.verify().valid

@@ -5,8 +5,10 @@
 // Steps. (1) More rows than columns: work on the transposed matrix. (2) Look at some rows: do floating-point costs hold
 // integers (exponent 0), or which power of two makes them integers? Do columns differ by offsets of their own? Then
 // prices start at the column minima, else at 0; rectangular matrices start at 0, as unmatched columns must end there.
-// (3) One pass over all rows in parallel: spread, range, list. (4) route.hpp. (5) Add the rows' shifts back to the
-// duals. The 32-bit core runs where every row's spread fits, and hands over to the 64-bit one when a price would not.
+// (3) Up to kWholeFirst entries, unless columns differ: whole rows, converted once, are searched for the time of some
+// passes (whole.hpp). (4) Else, or after that: one pass over all rows in parallel: spread, range, list; route.hpp.
+// (5) Add the rows' shifts back to the duals. The 32-bit core runs where every row's spread fits, and hands over to the
+// 64-bit one when a price would not.
 //
 // Complexity. O(n m) vectorised for the lists, then as route.hpp. Memory: 64 candidates a row, no copy of the matrix
 // (except to transpose).

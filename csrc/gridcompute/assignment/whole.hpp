@@ -1,5 +1,6 @@
-// Shortest augmenting paths over whole rows, vectorised: what small matrices are solved by, and large ones where lists
-// of candidates do not help (ties, blocks of equal costs, prices that must move far in rectangular matrices).
+// Shortest augmenting paths over whole rows, vectorised: what small matrices are solved by, mid-size ones at first, and
+// large ones where lists of candidates do not help (ties, blocks of equal costs, prices that must move far in
+// rectangular matrices).
 //
 // Definitions. The label of a column is the length of the shortest alternating path to it from the free row, in
 // reduced costs; columns at the least open label are collected together and settled one by one.
