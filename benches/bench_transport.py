@@ -107,7 +107,7 @@ def test_large(benchmark, family, solve):
 
 @FULL
 @pytest.mark.parametrize("solve", [by_floor, by_gridcompute])
-@pytest.mark.parametrize("family", ["structured", "uniform", "ties"])
+@pytest.mark.parametrize("family", ["structured", "uniform", "ties", "coarse"])
 def test_million(benchmark, family, solve):
     run(benchmark, solve, family, 1_000_000, 100)
 

@@ -68,6 +68,12 @@ def ties(n_jobs: int, n_slots: int, seed: int) -> Instance:
     return job[:, None] * slot, _room(r, n_jobs, np.full(n_slots, 1 / n_slots))
 
 
+def coarse(n_jobs: int, n_slots: int, seed: int) -> Instance:
+    """The day in units a thousand times as large: jobs tie between many classes, each its own way."""
+    cost, capacity = structured(n_jobs, n_slots, seed)
+    return cost // 1000, capacity
+
+
 def skewed(n_jobs: int, n_slots: int, seed: int) -> Instance:
     """Log-normal costs, and classes from a handful of slots to a third of them all."""
     r = np.random.default_rng(seed)
@@ -104,6 +110,7 @@ FAMILIES: dict[str, Callable[[int, int, int], Instance]] = {
     "structured": structured,
     "uniform": uniform,
     "ties": ties,
+    "coarse": coarse,
     "skewed": skewed,
     "sparse": sparse,
 }
