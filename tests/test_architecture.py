@@ -58,7 +58,11 @@ FOLDERS = {
 }
 
 # Headers of the operating system, each in the one file that needs it.
-SYSTEM_HEADERS = {("base/parallel.cpp", "sched.h")}  # affinity: how many CPUs are ours
+SYSTEM_HEADERS = {
+    ("base/parallel.cpp", "sched.h"),  # affinity: how many CPUs are ours
+    ("base/block.hpp", "sys/mman.h"),  # huge pages
+    ("base/unwritten.hpp", "sys/mman.h"),
+}
 
 # Files of 500 lines and more, each with its reason.
 LONG_FILES: dict[str, str] = {}

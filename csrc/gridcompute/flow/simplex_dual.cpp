@@ -29,18 +29,6 @@ constexpr Index kWork = 1;           // arcs looked at, times all there are, unt
 }  // namespace
 
 template <class Int>
-Simplex<Int> Simplex<Int>::again(const Simplex& earlier) {
-  Simplex out(earlier);
-  out.carve();
-  out.counts_ = {};
-  out.cut_arcs_ = 0;
-  out.again_ = 0;
-  out.touched_.clear();
-  out.track_ = true;
-  return out;
-}
-
-template <class Int>
 void Simplex<Int>::recost(std::span<const Arc> arcs, std::span<const Int> cost) {
   bool moved = false;
   for (std::size_t i = 0; i < arcs.size(); ++i) {
