@@ -10,6 +10,7 @@ from .jobs import Jobs
 from .ledger import Ledger
 from .mandate import DirectRule, Mandate, Quotas
 from .plan import Dispatch, Plan, Prices
+from .plan_columns import Placement
 from .problem import Problem
 from .scenario import east_west
 from .sites import Classes, Sites
@@ -28,6 +29,7 @@ __all__ = [
     "Jobs",
     "Ledger",
     "Mandate",
+    "Placement",
     "Plan",
     "PlanCertificate",
     "Prices",

@@ -104,7 +104,8 @@ class Ascent:
         for k in range(steps):
             if k and stop(k / steps):
                 break
-            y = self.step(market, supply, y, lengths[0] * (lengths[1] / lengths[0]) ** (k / steps))
+            slope = self._look(market, supply, y)
+            y = self._moved(y, slope, lengths[0] * (lengths[1] / lengths[0]) ** (k / steps))
             average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
             if trial and (k % TRY_EVERY == TRY_EVERY - 1 or k == steps - 1):
                 self._look(market, supply, average)
@@ -116,13 +117,18 @@ class Ascent:
         supply: Supply,
         y: Floats,
         length: float,
+        served_kwh: Floats,
         missed: Floats | float = 0.0,
     ) -> Floats:
         """One step from `y`, of `length` typical prices at most; returns the new prices.
 
-        `missed` is what the jobs that `market` stands for take besides.
+        `served_kwh` is the load it pays to serve (`Rows.served`), at `y` or at prices a step or two
+        before; `missed` is what the jobs that `market` stands for take besides.
         """
-        return self._moved(y, self._look(market, supply, y) + missed, length)
+        rows = self._rows
+        self.passes += 1
+        slope = rows.slope(rows.use(market, y), y, supply, served_kwh) + missed
+        return self._moved(y, slope, length)
 
     def walk(
         self,
@@ -142,13 +148,11 @@ class Ascent:
         for k in range(steps):
             if k and stop(k / steps):
                 break
-            market = markets[k % len(markets)]
             if k % ENERGY_EVERY == 0:
-                served = rows.block.minimum(rows.unpack(y).energy).load_kwh
-            slope = rows.slope(rows.use(market, y), y, supply, served)
-            y = self._moved(y, slope, lengths[0] * (lengths[1] / lengths[0]) ** (k / steps))
+                served = rows.served(y)
+            length = lengths[0] * (lengths[1] / lengths[0]) ** (k / steps)
+            y = self.step(markets[k % len(markets)], supply, y, length, served)
             average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
-            self.passes += 1
         return average
 
     def _moved(self, y: Floats, slope: Floats, length: float) -> Floats:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .plan import Prices
     from .problem import Problem
 
-__all__ = ["Evaluation", "PriceVector", "Rows", "Supply", "market_of"]
+__all__ = ["Evaluation", "PriceVector", "Rows", "Supply", "market_of", "samples_of"]
 
 
 class PriceVector(NamedTuple):
@@ -147,6 +147,10 @@ class Rows:
         np.add.at(load, self.problem.classes.site, busy * self._kwh)
         return self.pack(busy, load, found["data"], found["quota"])
 
+    def served(self, y: Floats) -> Floats:
+        """The load that it pays best to serve at prices `y`, (n_sites, n_hours), kWh."""
+        return self.block.minimum(self.unpack(y).energy).load_kwh
+
     def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
         taken, offered = self.unpack(use), supply
@@ -227,3 +231,9 @@ def sample_of(rows: Int32s, size: Floats, count: int, offset: float = 0.5) -> tu
     end = np.cumsum(1 / weight)
     drawn = (weight == 1) | (np.floor(end + offset) > np.floor(end - 1 / weight + offset))
     return np.ascontiguousarray(rows[drawn]), weight[drawn].astype(np.int32)
+
+
+def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:
+    """Samples of about `count` of `rows`, each for all of them: enough for all, `most` at most."""
+    samples = min(most, -(-len(rows) // count)) or 1
+    return [sample_of(rows, size, count, (k + 0.5) / samples) for k in range(samples)]

@@ -9,17 +9,19 @@ rounds of exchanges while they pay, (5) the exact dispatch at the load that resu
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import _core
 from ..progress import progress_hook
+from . import warm
 from .ascent import WALK, Ascent
-from .bound import Rows, market_of, sample_of
+from .bound import Rows, market_of, samples_of
 from .cost import dispatch_cost, load_of, missed_cost, own_cost, plan_cost
 from .dispatch import EnergyBlock
 from .plan import Plan, Prices
+from .plan_columns import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +43,8 @@ WALK_SAMPLE, WALK_SAMPLES = 4_000, 25
 #: all jobs a third of that.
 WALK_STEPS, WALK_LENGTHS = 800, (1.0, 0.002)
 BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
-#: Steps before a size of the dive, parts it is placed in with a step between two, and lengths of
-#: steps for the largest and the smallest jobs.
-SETTLE_STEPS, DIVE_PARTS, DIVE_LENGTHS = 20, 100, (0.01, 0.2)
-#: Parts of a second dive, where the jobs are few and the gap is not proved after the first.
-DIVE_PARTS_AGAIN = 250
+#: Lengths of a dive's steps for the largest and the smallest jobs.
+DIVE_LENGTHS = (0.01, 0.2)
 #: How much of the average price a step of the dive leaves.
 DIVE_MEMORY = 0.8
 #: From 2 ** LARGE / 2 accelerator-hours on, jobs that find no room have others make way.
@@ -57,6 +56,26 @@ CORRECTED_AT = (4, 8, 12, 16)
 PARTS = 170
 #: Rounds of exchanges at most, and the part of the gap that a round must close to be followed.
 ROUNDS, WORTH_A_ROUND = 8, 0.05
+
+
+class Pace(NamedTuple):
+    """How carefully a dive goes."""
+
+    #: Parts that a size is placed in, with a step of the prices between two, and steps before it.
+    parts: int
+    settle: int
+    #: Jobs in a sample of later ones, and how many of these samples take turns.
+    later: int
+    samples: int
+    #: Steps between two looks at the energy block.
+    energy_every: int
+
+
+#: Of a first dive, and of a second where jobs are few and the gap is not proved after the first.
+DIVE = Pace(parts=100, settle=20, later=SAMPLE, samples=1, energy_every=1)
+DIVE_AGAIN = DIVE._replace(parts=250)
+#: Of a dive for the jobs that do not stay where an earlier plan had them.
+DIVE_WARM = Pace(parts=40, settle=10, later=16_000, samples=2, energy_every=3)
 
 
 class _Clock:
@@ -95,7 +114,7 @@ class _Dive:
         self.y = self.average = y
 
 
-class _Best:
+class Best:
     """The cheapest placement found, with its cost."""
 
     def __init__(self, klass: Int32s, start: Int32s, cost: float, room: _core.Room) -> None:
@@ -122,7 +141,8 @@ def match(
         reached is in the plan; below some thousand jobs whole gangs may leave a larger one.
     prices : Prices, optional
         Prices to start from, e.g. ``plan.prices`` of yesterday or of the case before a change. They
-        change the speed, never the validity.
+        change the speed, never the validity. Where they carry a placement of as many jobs, what
+        still fits of it is kept, and only jobs that would not stay are placed again.
     threads : int, optional
         Default: ``GRIDCOMPUTE_NUM_THREADS``, or what the process may use. The plan is the same.
     time_limit : float, optional
@@ -155,7 +175,7 @@ def match(
     """
     _check_arguments(problem, gap, prices)
     with progress_hook(progress, "match") as hook:
-        return _Solve(problem, gap, threads or 0, _Clock(time_limit, hook)).run(prices)
+        return Solve(problem, gap, threads or 0, _Clock(time_limit, hook)).run(prices)
 
 
 def _check_arguments(problem: Any, gap: float, prices: Any) -> None:
@@ -181,7 +201,7 @@ def _check_arguments(problem: Any, gap: float, prices: Any) -> None:
             raise ValueError(message)
 
 
-class _Solve:
+class Solve:
     """The state of one solve."""
 
     def __init__(self, problem: Problem, gap: float, threads: int, clock: _Clock) -> None:
@@ -191,7 +211,7 @@ class _Solve:
         self.rows = Rows(problem, EnergyBlock(problem), threads)
         self.ascent = Ascent(self.rows)
         self.bound, self.y = -np.inf, np.zeros(0)
-        self.best: _Best | None = None
+        self.best: Best | None = None
         self.passes = 0
         self.size = self.market.sizes()
         self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)
@@ -201,22 +221,28 @@ class _Solve:
 
     def run(self, prices: Prices | None) -> Plan:
         """All stages."""
-        y = self.rows.start(prices)
-        if prices is None:
-            y = self.sampled(y)
-        few = len(self.in_order) <= SAMPLE
+        y, few = self.rows.start(prices), len(self.in_order) <= SAMPLE
+        if prices is not None:
+            y = warm.resume(self, y, prices.placement, DIVE_WARM)
+        if self.best is not None and self.finished():
+            return self.plan()
+        y = self.sampled(y, WALK_STEPS) if prices is None else y
         self.climb(y, BOUND_STEPS_FEW if few else BOUND_STEPS, BOUND_LENGTHS, 0.3)
-        for parts in (DIVE_PARTS, DIVE_PARTS_AGAIN) if few else (DIVE_PARTS,):
-            before = self.best
-            self.dive(parts, 0.6)
-            for k in range(ROUNDS):
-                if self.finished() or not self.exchange(k):
-                    break
-            if before is not None and self.best is not None and before.cost <= self.best.cost:
-                self.best = before
+        for pace in (DIVE, DIVE_AGAIN) if few else (DIVE,):
+            self.improve(pace, 0.6)
             if self.finished():
                 break
         return self.plan()
+
+    def improve(self, pace: Pace, to: float, taken: NDArray[np.bool_] | None = None) -> None:
+        """A dive and exchanges while they pay; the cheaper plan stays."""
+        before = self.best
+        self.dive(pace, to, taken)
+        for k in range(ROUNDS):
+            if self.finished() or not self.exchange(k):
+                break
+        if before is not None and self.best is not None and before.cost <= self.best.cost:
+            self.best = before
 
     def finished(self) -> bool:
         """Is the gap proved, or must the solve end?"""
@@ -224,20 +250,23 @@ class _Solve:
         rest = abs(self.best.cost - self.without_option)
         return self.clock.over(1.0) or self.best.cost - self.bound <= self.gap * rest
 
-    def sampled(self, y: Floats) -> Floats:
+    def sampled(self, y: Floats, steps: int) -> Floats:
         """Prices from small samples of the jobs, each of which stands for all of them."""
         self.clock.stage("sample", 0.2)
-        count = min(WALK_SAMPLES, -(-len(self.in_order) // WALK_SAMPLE)) or 1
-        drawn = [
-            sample_of(self.in_order, self.size, WALK_SAMPLE, (k + 0.5) / count)
-            for k in range(count)
-        ]
+        drawn = samples_of(self.in_order, self.size, WALK_SAMPLE, WALK_SAMPLES)
         walker = Ascent(self.rows, WALK)
         markets = [market_of(self.problem, *sample) for sample in drawn]
         supply, over = self.rows.supply(), self.clock.over
-        y = walker.walk(markets, supply, y, WALK_STEPS, WALK_LENGTHS, stop=over)
+        y = walker.walk(markets, supply, y, steps, WALK_LENGTHS, stop=over)
         self.passes += walker.passes
         return y
+
+    def look(self, y: Floats) -> None:
+        """Keep `y` if it proves more than all before it."""
+        self.passes += 1
+        bound = self.rows.evaluate(self.market, y, self.rows.supply()).bound
+        if bound > self.bound:
+            self.bound, self.y = bound, y
 
     def climb(self, y: Floats, steps: int, lengths: tuple[float, float], to: float) -> None:
         """The bound, with all jobs."""
@@ -247,62 +276,85 @@ class _Solve:
         if ascent.bound > self.bound:
             self.bound, self.y = ascent.bound, ascent.best
 
-    def dive(self, parts: int, to: float) -> None:
-        """Place all jobs, large ones first; prices move on what is left as they are placed."""
+    def dive(self, pace: Pace, to: float, taken: NDArray[np.bool_] | None = None) -> None:
+        """Place all jobs, large ones first; prices move on what is left as they are placed.
+
+        With `taken`, only those jobs are placed, and all others stay as the best plan has them.
+        """
         self.clock.stage("dive", to)
         n = len(self.in_order)
-        klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
-        dive = _Dive(_core.Room(self.market), klass, start, self.y)
+        room, klass, start = self.settled(taken)
+        dive = _Dive(room, klass, start, self.y)
+        taken = np.ones(n, bool) if taken is None else taken
         step = np.ceil(np.log2(np.maximum(self.size, 1.0))).astype(np.int32)
-        sizes = np.unique(step)[::-1]
+        sizes = np.unique(step[taken])[::-1]
         for k, size in enumerate(sizes):
             # Jobs that found no room among their own size try again with every smaller one.
-            now = (step == size) | ((step > size) & (klass < 0) & self.reach)
+            now = taken & ((step == size) | ((step > size) & (klass < 0) & self.reach))
             done = (k / len(sizes), (k + 1) / len(sizes))
-            self.dive_size(dive, now, now | (step < size), parts, done)
+            self.dive_size(dive, now, now | (taken & (step < size)), pace, done)
             stuck = np.flatnonzero(now & (klass < 0)).astype(np.int32)
             if len(stuck) and size >= LARGE:
                 self.make_way(stuck, dive)
         self.market.keep(np.ones(n, np.uint8))
-        self.best = _Best(klass, start, self.cost(klass, start, dive.room), dive.room)
+        self.best = self.judged(klass, start, dive.room)
+
+    def settled(self, taken: NDArray[np.bool_] | None) -> tuple[_core.Room, Int32s, Int32s]:
+        """Room and placement of the best plan without the jobs `taken`, None for all of them."""
+        room, n = _core.Room(self.market), len(self.in_order)
+        klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+        if taken is not None:
+            assert self.best is not None
+            on = np.flatnonzero((self.best.klass >= 0) & ~taken).astype(np.int32)
+            room.settle(on, self.best.klass[on], self.best.start[on], klass, start)
+        return room, klass, start
 
     def dive_size(
         self,
         dive: _Dive,
         now: NDArray[np.bool_],
         left: NDArray[np.bool_],
-        parts: int,
+        pace: Pace,
         done: tuple[float, float],
     ) -> None:
         """Place the jobs `now` in parts, with a step of the prices between two.
 
-        All of them take part in the steps until they are placed; a sample stands for the smaller
-        ones that are left, and what it misses is found by looking at all, now and then.
+        All of them take part in the steps until they are placed; samples stand for the smaller ones
+        that are left. What a single sample misses is found by looking at all, now and then; several
+        in turn miss different things.
         """
         length = DIVE_LENGTHS[0] * (DIVE_LENGTHS[1] / DIVE_LENGTHS[0]) ** done[0]
-        later, weight = sample_of(self.in_order[(left & ~now)[self.in_order]], self.size, SAMPLE)
-        rows = np.concatenate([self.in_order[now[self.in_order]], later])
-        weight = np.concatenate([np.ones(len(rows) - len(later), np.int32), weight])
-        market, live = market_of(self.problem, rows, weight), np.ones(len(left), np.uint8)
+        here, later = (self.in_order[of[self.in_order]] for of in (now, left & ~now))
+        markets = []
+        for rows, weight in samples_of(later, self.size, pace.later, pace.samples):
+            weight = np.concatenate([np.ones(len(here), np.int32), weight])
+            markets.append(market_of(self.problem, np.concatenate([here, rows]), weight))
+        missing = len(markets) == 1 and len(weight) < len(here) + len(later)
+        live = np.ones(len(left), np.uint8)
         self.market.keep(left.astype(np.uint8))
-        chosen = self.by_size[now[self.by_size]]
-        parts = min(parts, len(chosen))
+        chosen, rows_ = self.by_size[now[self.by_size]], self.rows
+        parts = min(pace.parts, len(chosen))
         missed: Floats | float = 0.0
+        served, k = np.zeros(0), 0
         for i in range(parts):
-            for j in range(1 if i else SETTLE_STEPS):
+            for j in range(1 if i else pace.settle):
                 if self.clock.over(done[0] + i / parts * (done[1] - done[0])):
                     break
-                if i == 0 and j in CORRECTED_AT and len(rows) < np.count_nonzero(left):
-                    here = self.rows.use(self.market, dive.y) - self.rows.use(market, dive.y)
-                    missed += (here - missed) / (CORRECTED_AT.index(j) + 1)
+                if i == 0 and j in CORRECTED_AT and missing:
+                    miss = rows_.use(self.market, dive.y) - rows_.use(markets[0], dive.y)
+                    missed += (miss - missed) / (CORRECTED_AT.index(j) + 1)
                     self.passes += 2
-                supply = self.rows.supply(dive.room)
-                dive.y = self.ascent.step(market, supply, dive.y, length, missed)
+                if k % pace.energy_every == 0:
+                    served = rows_.served(dive.y)
+                market, supply = markets[k % len(markets)], rows_.supply(dive.room)
+                dive.y = self.ascent.step(market, supply, dive.y, length, served, missed)
                 dive.average = DIVE_MEMORY * dive.average + (1 - DIVE_MEMORY) * dive.y
+                k += 1
             part = np.ascontiguousarray(chosen[i::parts])
-            dive.room.place(*self.rows.unpack(dive.average), part, dive.klass, dive.start)
+            dive.room.place(*rows_.unpack(dive.average), part, dive.klass, dive.start)
             live[part] = 0
-            market.keep(live)
+            for market in markets:
+                market.keep(live)
 
     def make_way(self, stuck: Int32s, dive: _Dive) -> None:
         """Place jobs that found no room, if others go elsewhere for less than that gains."""
@@ -313,10 +365,10 @@ class _Solve:
         exchange.run(self.market.positions(stuck), no_end, prices.energy[:, :, None].copy())
         exchange.keep()
 
-    def cost(self, klass: Int32s, start: Int32s, room: _core.Room) -> float:
-        """Exact cost of a placement, after its exact dispatch."""
+    def judged(self, klass: Int32s, start: Int32s, room: _core.Room) -> Best:
+        """A placement with its exact cost, after its exact dispatch."""
         supplied = self.rows.block.serve(self.problem.energy.base_load_kwh + room.load)
-        return plan_cost(self.problem, klass, start, supplied.dispatch)
+        return Best(klass, start, plan_cost(self.problem, klass, start, supplied.dispatch), room)
 
     def exchange(self, round_: int) -> bool:
         """A round of exchanges, in parts with a dispatch each; what lowers the exact cost stays.
@@ -371,6 +423,7 @@ class _Solve:
             energy=prices.energy,
             corridor=prices.corridor,
             quota=prices.quota,
+            placement=Placement(klass=best.klass, start=best.start),
             mandate=block.mandate_interval(load),
             storage=supplied.storage_yuan,
         )

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from .columns import Columns, Floats, column
+from .columns import Columns, Floats, Int32s, column
 
-__all__ = ["Dispatch", "Prices"]
+__all__ = ["Dispatch", "Placement", "Prices"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -73,6 +73,29 @@ class Dispatch(Columns):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Placement(Columns):
+    """Where and when jobs were placed.
+
+    Parameters
+    ----------
+    klass : int32 (n_jobs,)
+        Class of each job, -1 = unplaced.
+    start : int32 (n_jobs,)
+        Its first hour, -1 = unplaced.
+    """
+
+    title: ClassVar[str] = "placement"
+
+    klass: Int32s = column("job", np.int32, low=-1)
+    start: Int32s = column("job", np.int32, low=-1)
+
+    def check(self) -> None:
+        """A job has both a class and an hour, or neither."""
+        needed = "-1 where klass is -1, and only there"
+        self.require((self.klass < 0) == (self.start < 0), "start", needed)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Prices(Columns):
     """What one more unit of everything scarce would save.
 
@@ -92,6 +115,9 @@ class Prices(Columns):
         Left and right derivative by the green energy asked for: duals are steps, not numbers.
     storage : float64 (n_sites, 2)
         What one more kWh of size and one more kW of power would save in the batch, yuan.
+    placement : Placement, optional
+        Where the jobs went at these prices. The next match begins with what still fits of it, if it
+        has as many jobs; it proves nothing, and is not stored with a plan.
     """
 
     title: ClassVar[str] = "prices"
@@ -102,3 +128,18 @@ class Prices(Columns):
     quota: Floats = column("tenant", np.float64, "yuan per accelerator-hour")
     mandate: Floats = column("scope side", np.float64, "yuan/kWh")
     storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
+    placement: Placement | None = None
+
+    def check(self) -> None:
+        """The placement's classes and hours are among those that have prices."""
+        placement: object = self.placement
+        if placement is None:
+            return
+        if not isinstance(placement, Placement):
+            found = type(placement).__name__
+            raise TypeError(f"prices.placement must be a grid.Placement, not {found}")
+        for name, size, what in zip(
+            ("klass", "start"), self.capacity.shape, ("classes", "hours"), strict=True
+        ):
+            needed = f"below {size}, the number of {what} in prices.capacity"
+            placement.require(getattr(placement, name) < size, name, needed)

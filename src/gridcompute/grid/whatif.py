@@ -1,4 +1,4 @@
-"""What if: the same batch with something changed, solved again from a plan's prices."""
+"""What if: a batch with something changed, solved again from a plan's prices and placement."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def whatif(
     progress: bool | ProgressHook | None = None,
     **changes: Any,
 ) -> WhatIf:
-    """Solve a plan's batch again with something changed, from the plan's prices.
+    """Solve a plan's batch again with something changed, from the plan's prices and placement.
 
     Parameters
     ----------
@@ -182,16 +182,18 @@ def whatif(
     np.False_
     """
     from .match import match
+    from .plan_columns import Placement
 
     tables = {f.name for f in dataclasses.fields(plan.problem)}
     whole = {k: v for k, v in changes.items() if k in tables}
     rest = {k: v for k, v in changes.items() if k not in tables}
     problem = changed(plan.problem.replace(**whole), **rest)
     goal = max(1e-4, 1.5 * plan.gap) if gap is None else gap
+    placement = Placement(klass=plan.assignment, start=plan.start)  # a stored plan's prices lack it
     after = match(
         problem,
         gap=goal,
-        prices=plan.prices,
+        prices=plan.prices.replace(placement=placement),
         threads=threads,
         time_limit=time_limit,
         progress=progress,

@@ -1,0 +1,72 @@
+"""A warm match: from the prices and the placement of a plan before, where they are still of use.
+
+Prices that were best before a change are a start for the walk that finds the new ones, shorter than
+from nothing. At the new prices most jobs stay where they were: only those that some of a few
+vectors of prices about the new ones would send elsewhere, and those that no longer fit, are placed
+again, in a dive of their own. What comes out is judged as any plan is; where its gap is too wide,
+the ordinary dive follows, and the cheaper plan stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .columns import Floats
+    from .match import Pace, Solve
+    from .plan_columns import Placement
+
+__all__ = ["resume"]
+
+#: Steps of the walk from the old prices, and of the climb with all jobs after it.
+WALK_STEPS, CLIMB_STEPS, CLIMB_LENGTHS = 600, 20, (0.003, 0.0005)
+#: Vectors of prices that a job must stay at, and how far they lie from the first.
+VECTORS, APART = 3, 0.02
+
+
+def resume(solve: Solve, y: Floats, placement: Placement | None, pace: Pace) -> Floats:
+    """Plan from the prices `y` and, if there is one for as many jobs, a placement.
+
+    Sets the best plan and bound of `solve` as far as it gets, with a dive at `pace` for the jobs
+    that would not stay; returns the prices to go on from.
+    """
+    if placement is None or len(placement.klass) != len(solve.in_order):
+        return solve.sampled(y, WALK_STEPS)
+    place_again(solve, placement)
+    solve.look(y)
+    if solve.finished():
+        return solve.y
+    y = solve.sampled(y, WALK_STEPS)
+    solve.look(y)
+    solve.climb(solve.y, CLIMB_STEPS, CLIMB_LENGTHS, 0.4)
+    if not solve.finished():
+        solve.improve(pace, 0.6, unsettled(solve))
+    return solve.y
+
+
+def place_again(solve: Solve, placement: Placement) -> None:
+    """The placement, as far as it fits: large jobs first, those that find no room left out."""
+    on = solve.by_size[placement.klass[solve.by_size] >= 0]
+    room, klass, start = solve.settled(None)
+    room.settle(on, placement.klass[on], placement.start[on], klass, start)
+    solve.best = solve.judged(klass, start, room)
+
+
+def unsettled(solve: Solve) -> NDArray[np.bool_]:
+    """Jobs that would not stay where the best plan has them at prices about the present ones."""
+    best, rows, rng = solve.best, solve.rows, np.random.default_rng(0)
+    assert best is not None
+    unit = rows.scale + 0.1 * rows.active * np.abs(solve.y)
+    leave = np.zeros(len(best.klass), bool)
+    for k in range(VECTORS):
+        noise = rng.standard_normal(len(unit)) if k else 0.0
+        y = np.maximum(solve.y + APART * unit * noise, rows.floor)
+        klass, start = np.empty_like(best.klass), np.empty_like(best.start)
+        solve.market.price(*rows.unpack(y), klass, start, threads=rows.threads)
+        leave |= (klass != best.klass) | (start != best.start)
+    solve.passes += VECTORS
+    return leave & solve.reach
