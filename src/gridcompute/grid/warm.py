@@ -36,7 +36,7 @@ def resume(solve: Solve, y: Floats, placement: Placement | None, pace: Pace) -> 
     """
     if placement is None or len(placement.klass) != len(solve.in_order):
         return solve.sampled(y, WALK_STEPS)
-    place_again(solve, placement)
+    place_again(solve, y, placement)
     solve.look(y)
     if solve.finished():
         return solve.y
@@ -48,11 +48,13 @@ def resume(solve: Solve, y: Floats, placement: Placement | None, pace: Pace) -> 
     return solve.y
 
 
-def place_again(solve: Solve, placement: Placement) -> None:
-    """The placement, as far as it fits: large jobs first, those that find no room left out."""
+def place_again(solve: Solve, y: Floats, placement: Placement) -> None:
+    """The placement, large jobs first; those that no longer fit go where it is cheapest at `y`."""
     on = solve.by_size[placement.klass[solve.by_size] >= 0]
     room, klass, start = solve.settled(None)
     room.settle(on, placement.klass[on], placement.start[on], klass, start)
+    freed = np.ascontiguousarray(on[klass[on] < 0])
+    room.place(*solve.rows.unpack(y), freed, klass, start)
     solve.best = solve.judged(klass, start, room)
 
 
