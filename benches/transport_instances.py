@@ -69,7 +69,7 @@ def ties(n_jobs: int, n_slots: int, seed: int) -> Instance:
 
 
 def coarse(n_jobs: int, n_slots: int, seed: int) -> Instance:
-    """The day in units a thousand times as large: jobs tie between many classes, each its own way."""
+    """The day in units a thousand times as large: many ties, of each job its own."""
     cost, capacity = structured(n_jobs, n_slots, seed)
     return cost // 1000, capacity
 

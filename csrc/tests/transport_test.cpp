@@ -172,14 +172,15 @@ TEST(transport_is_proved_and_the_same_for_any_threads) {
 // in memory, where none are broken, and the same bits for any threads.
 TEST(transport_breaks_ties_and_mends_them) {
   std::mt19937 random(11);
-  Index broken = 0, misled = 0;
+  Index broken = 0, settled = 0, misled = 0;
   for (int k = 0; k < 30; ++k) {
     Instance p;
     p.n = 2500, p.s = 24 + k;
-    std::gamma_distribution<double> draw(1.0, k % 3 == 0 ? 2.0 : 35.0);
+    std::gamma_distribution<double> draw(1.0, k % 3 == 0 ? 2.0 : k % 3 == 1 ? 35.0 : 100.0);
     for (Index c = 0; c < p.n * p.s; ++c) p.cost.push_back(static_cast<Cost>(draw(random)));
     if (k % 6 == 5) p.cost[static_cast<std::size_t>(1001 * p.s)] = Cost{1} << 49;
-    for (Index s = 0; s < p.s; ++s) p.capacity.push_back(p.n / p.s + 1 + 60 * (s % 3) * (k % 2));
+    for (Index s = 0; s < p.s; ++s)
+      p.capacity.push_back(2 * (s + 2) * p.n / (p.s * (p.s + 3)) + 1 + 60 * (s % 3) * (k % 2));
     if (k % 4 == 3) p.unplaced.assign(static_cast<std::size_t>(p.n), 5.0);
     std::vector<std::int32_t> narrow(p.cost.begin(), p.cost.end());
     std::vector<double> real(p.cost.begin(), p.cost.end());
@@ -190,7 +191,7 @@ TEST(transport_breaks_ties_and_mends_them) {
     CHECK(whole.stats.ties_broken == 0);
     CHECK(ladder.assignment == other.assignment && ladder.prices == other.prices);
     check_result(p, wide, ladder, static_cast<Cost>(whole.exact_objective));
-    broken += ladder.stats.ties_broken;
+    broken += ladder.stats.ties_broken, settled += ladder.stats.ties_settled;
     misled += ladder.stats.ties_broken == 0 && ladder.stats.levels > 3 ? 1 : 0;
     if (k % 6 == 5) continue;
     check_result(p, small, solve(p, small, 2), static_cast<Cost>(whole.exact_objective));
@@ -198,7 +199,7 @@ TEST(transport_breaks_ties_and_mends_them) {
     CHECK(last.status == transport::Status::optimal && last.exact && last.objective == whole.objective);
     broken += last.stats.ties_broken;
   }
-  CHECK(broken > 30 && misled > 0);
+  CHECK(broken > 30 && settled > 0 && misled > 0);
 }
 
 // Scan, then repair: the invariants that every later proof rests on.
