@@ -43,4 +43,18 @@ TEST(pool_stops_between_chunks) {
   }
 }
 
+// If this fails, a solve with a time limit has no time left to deliver what it found, or stops long before.
+TEST(stop_keeps_time_for_what_comes_after) {
+  Stop stop(3600);
+  CHECK(!stop.poll());
+  stop.reserve(3000);
+  stop.reserve(10);  // in place of what was said before
+  CHECK(!stop.poll());
+  stop.reserve(3700);
+  CHECK(stop.poll() && stop.why() == Stop::Why::time_limit);
+  Stop endless;
+  endless.reserve(1e12);
+  CHECK(!endless.poll());
+}
+
 }  // namespace gridcompute

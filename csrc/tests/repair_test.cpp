@@ -60,8 +60,8 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
     Restricted all;
     CHECK(scan(how, level, box_of(zero, Cost{1} << 40), all, seen));
     std::vector<Cost> best = zero;
-    Repair whole(all, level.capacity, best, box_of(zero, Cost{1} << 40), true, pool, stats);
-    CHECK(whole.run(stop) == Repair::End::balanced);
+    Repair whole(all, level.capacity, best, box_of(zero, Cost{1} << 40), true, pool, stop, stats);
+    CHECK(whole.run() == Repair::End::balanced);
 
     Restricted r;
     std::vector<Cost> prices = best;
@@ -69,8 +69,8 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
     CHECK(scan(how, level, box_of(prices, 60), r, seen));
     bool done = false, everything = false;
     for (int round = 0; !done && round < 500; ++round) {
-      Repair repair(r, level.capacity, prices, box_of(prices, 3), everything, pool, stats);
-      Repair::End end = repair.run(stop);
+      Repair repair(r, level.capacity, prices, box_of(prices, 3), everything, pool, stop, stats);
+      Repair::End end = repair.run();
       bool fresh = false;
       while (end == Repair::End::far && !fresh) {
         std::vector<Cost> at = repair.wanted();
@@ -85,7 +85,7 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
         if (fresh) break;
         CHECK(repair.widen(repair.wanted(), pool));
         ++widened;
-        end = repair.run(stop);
+        end = repair.run();
       }
       const std::vector<Slot> stuck = repair.settled();
       repair.settle_prices();

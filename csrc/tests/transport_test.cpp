@@ -230,8 +230,8 @@ TEST(transport_stages_hold) {
     r.place(prices, level.capacity, pool);
     CHECK(r.holds());
     transport::Stats stats;
-    transport::Repair repair(r, level.capacity, prices, box, true, pool, stats);
-    CHECK(repair.run(stop) == transport::Repair::End::balanced);
+    transport::Repair repair(r, level.capacity, prices, box, true, pool, stop, stats);
+    CHECK(repair.run() == transport::Repair::End::balanced);
     CHECK(repair.holds());
     CHECK(r.holds());
   }

@@ -23,14 +23,21 @@ class Stop {
 
   Stop() = default;
   explicit Stop(double seconds, Hook hook = {}) : hook_(std::move(hook)) {
-    if (seconds < 1e9)
-      deadline_ = start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    if (seconds < 1e9) deadline_ = start_ + duration(seconds);
   }
   Stop(const Stop&) = delete;
   Stop& operator=(const Stop&) = delete;
 
   void stage(const char* name, double done) noexcept {
     progress_ = {name, done < progress_.done ? progress_.done : done};
+  }
+
+  // What is to be done after a stop takes this long: the deadline is so much earlier, no longer by what was said
+  // before.
+  void reserve(double seconds) {
+    if (deadline_ == Clock::time_point::max()) return;
+    deadline_ += reserved_ - duration(seconds);
+    reserved_ = duration(seconds);
   }
 
   // Called by the solving thread. True once the solve must end.
@@ -52,12 +59,17 @@ class Stop {
   using Clock = std::chrono::steady_clock;
   static constexpr int kPollMilliseconds = 20;
 
+  [[nodiscard]] static Clock::duration duration(double seconds) {
+    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  }
+
   bool set(Why why) noexcept {
     why_.store(why, std::memory_order_relaxed);
     return true;
   }
 
   Clock::time_point start_ = Clock::now(), deadline_ = Clock::time_point::max(), next_ = start_;
+  Clock::duration reserved_{};
   Hook hook_;
   Progress progress_;
   std::atomic<Why> why_{Why::none};

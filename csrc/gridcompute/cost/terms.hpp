@@ -34,6 +34,7 @@ class TermsCost final : public CostSource {
   [[nodiscard]] bool sketches() const noexcept override { return !twins_.empty(); }
   [[nodiscard]] double sketch(Index job, double scale, float* out) const override;
   void column(Rows rows, Index slot, double* out) const override;
+  [[nodiscard]] bool forbids() const noexcept override { return !finite_; }
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }
 
  private:

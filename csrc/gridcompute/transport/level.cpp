@@ -97,7 +97,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       stats.evaluations += level.n * r.columns;
       ++scans;
       clock.lap(sample ? "samples" : "scan");
-      const double left = tune(r, level.capacity, how.alike, prices, how.pool);
+      const double left = tune(r, level.capacity, how.alike, prices, how.pool, how.stop);
       clock.lap(sample ? "samples" : "tune");
       if (enough && enough(r, prices)) return {Kind::close, {}};
       width = *std::max_element(box.up.begin(), box.up.end());
@@ -112,8 +112,8 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     ++stats.rounds;
     how.stop.stage(sample ? "samples" : "repair", sample ? 0.1 : 0.6);
     narrow.center = prices;
-    Repair repair(r, level.capacity, prices, narrow, all, how.pool, stats);
-    Repair::End end = repair.run(how.stop);
+    Repair repair(r, level.capacity, prices, narrow, all, how.pool, how.stop, stats);
+    Repair::End end = repair.run();
     std::vector<Slot> stuck;
     std::vector<Cost> at;  // prices to be looked at from
     const auto rough = [&] { return sample && repair.unmet() <= r.weight_total / kRough; };
@@ -132,7 +132,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       }
       clock.lap(sample ? "samples" : "verify");
       if (!repair.widen(at, how.pool) && !repair.widen(repair.wanted(), how.pool)) break;
-      end = repair.run(how.stop);
+      end = repair.run();
     }
     narrow = repair.box();
     if (end == Repair::End::unreachable) stuck = repair.settled();
@@ -194,8 +194,8 @@ LevelEnd settle(const Scan& how, const Level& level, Cost width, std::vector<Cos
   while (!how.stop.poll()) {
     ++stats.rounds;
     how.stop.stage("repair", 0.9);
-    Repair repair(r, level.capacity, prices, {prices, any, any}, true, how.pool, stats);
-    const Repair::End end = repair.run(how.stop);
+    Repair repair(r, level.capacity, prices, {prices, any, any}, true, how.pool, how.stop, stats);
+    const Repair::End end = repair.run();
     if (end != Repair::End::balanced) repair.settle_prices();
     clock.lap("repair");
     if (end == Repair::End::stopped) break;

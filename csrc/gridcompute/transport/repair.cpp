@@ -16,10 +16,11 @@ constexpr Index kChunk = 1 << 14;
 }  // namespace
 
 Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow,
-               bool everything, Pool& pool, Stats& stats)
+               bool everything, Pool& pool, Stop& stop, Stats& stats)
     : r_(problem),
       capacity_(capacity),
       prices_(prices),
+      stop_(stop),
       stats_(stats),
       hub_(problem.columns),
       everything_(everything),
@@ -41,11 +42,13 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
     total += filled_[s];
   }
   excess_[n] = static_cast<Cost>(total - r_.weight_total);
+  if (stop_.poll()) return;
   known_ = r_.slot.size();
   low_.assign(static_cast<std::size_t>(r_.groups()), 0);
   pool.for_chunks(r_.groups(), kChunk, [&](Index, Index from, Index to) {
     for (Index g = from; g < to; ++g) low_[g] = low(g);
   });
+  if (stop_.poll()) return;  // run() will see it
   list_members(pool);
   pending_.resize(n);
   pairs_.resize(n);
@@ -143,15 +146,19 @@ void Repair::build(Slot s, Scratch& scratch) {
   for (const Slot t : pairs.to) count_in[t] = 0;
 }
 
-// Where many classes have units to give most are settled by some search: then all are built at once, in threads.
+// Where many classes have units to give most are settled by some search: then all are built at once, in threads. After
+// a stop no search begins.
 void Repair::build_all(Pool& pool) {
   constexpr Index kMany = 8, kClasses = 8;
   const auto giving = std::count_if(excess_.begin(), excess_.end(), [](Cost e) { return e > 0; });
-  if (hub_ > kMany * giving) return;
-  pool.for_chunks(hub_, kClasses, [&](Index, Index begin, Index end) {
-    Scratch scratch{std::vector<Index>(static_cast<std::size_t>(hub_), 0), {}};
-    for (Index s = begin; s < end; ++s) build(static_cast<Slot>(s), scratch);
-  });
+  if (hub_ > kMany * giving || stop_.poll()) return;
+  pool.for_chunks(
+      hub_, kClasses,
+      [&](Index, Index begin, Index end) {
+        Scratch scratch{std::vector<Index>(static_cast<std::size_t>(hub_), 0), {}};
+        for (Index s = begin; s < end; ++s) build(static_cast<Slot>(s), scratch);
+      },
+      &stop_);
 }
 
 // Drops entries whose unit has left, and finds the best of the others.
@@ -433,9 +440,9 @@ void Repair::augment(Slot target) {
   }
 }
 
-Repair::End Repair::run(Stop& stop) {
+Repair::End Repair::run() {
   while (unmet() > 0) {
-    if (stop.poll()) return End::stopped;
+    if (stop_.poll()) return End::stopped;
     if (!search()) {
       settled_classes_ = settled_;
       return End::unreachable;

@@ -36,9 +36,9 @@ class Repair {
   // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
   // a class; the hub's is 0. `narrow` is a box around these prices; `everything` builds all pairs all the same.
   Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow, bool everything,
-         Pool& pool, Stats& stats);
+         Pool& pool, Stop& stop, Stats& stats);
 
-  End run(Stop& stop);
+  End run();
 
   // After far: room for these prices and as much again, so that run() can go on. False if there was room.
   bool widen(std::span<const Cost> wanted, Pool& pool);
@@ -104,6 +104,7 @@ class Repair {
   Restricted& r_;
   std::span<const Cost> capacity_;
   std::vector<Cost>& prices_;
+  Stop& stop_;
   Stats& stats_;
   Slot hub_;
   bool everything_;

@@ -383,11 +383,12 @@ std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricte
   return group;
 }
 
-// The same where lists may be shared between chunks: the group of the whole for each group of each chunk.
-std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces, Restricted& out) {
+// The same where lists may be shared between chunks: the group of the whole for each group of each chunk. Cut short by
+// a stop.
+std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces, Stop& stop, Restricted& out) {
   std::vector<std::vector<std::int32_t>> renamed(pieces.size());
   std::unordered_multimap<std::uint64_t, std::int32_t> table;
-  for (std::size_t c = 0; c < pieces.size(); ++c) {
+  for (std::size_t c = 0; c < pieces.size() && !stop.poll(); ++c) {
     Piece& p = pieces[c];
     renamed[c].resize(p.size.size());
     Index start = 0;
@@ -419,7 +420,7 @@ std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces,
   return renamed;
 }
 
-void join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& seen) {
+bool join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& seen) {
   for (const Piece& p : pieces) {
     seen.join(p.seen);
     if (out.hopeless < 0) out.hopeless = p.hopeless;
@@ -429,7 +430,8 @@ void join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& se
   std::vector<Index> first;
   std::vector<std::vector<std::int32_t>> renamed;
   if (how.share) {
-    renamed = append_shared(pieces, out);
+    renamed = append_shared(pieces, how.stop, out);
+    if (how.stop.requested()) return false;
   } else {
     first = append(pieces, how, out);
   }
@@ -440,6 +442,7 @@ void join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& se
       out.where[k] = ~(how.share ? renamed[chunk][g] : static_cast<std::int32_t>(first[chunk] + g));
     }
   });
+  return true;
 }
 
 template <class T>
@@ -450,8 +453,7 @@ bool scan_as(const Scan& how, const Level& level, const Box& box, Restricted& ou
       level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, pieces[chunk]); }, &how.stop);
   if (!whole) return false;
   for (const Piece& p : pieces) wrapped |= p.wrapped;
-  if (!wrapped) join(pieces, how, out, seen);
-  return true;
+  return wrapped || join(pieces, how, out, seen);
 }
 
 // Do prices and radii leave int32 sums of int32 keys recognisable when they wrap? See kNarrow: key + up wraps only to

@@ -21,14 +21,16 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kHeadroom = 16;        // how much larger than the largest of them a cost may be before we start over
-constexpr double kAuctionGap = 1e-3;    // what the anytime method is content with if no gap is asked for
-constexpr double kGangGap = 3e-5;       // nearer to the bound gangs are not placed once more
-constexpr Cost kFirstBox = 6;           // the second level's box, in scales of the auction
-constexpr double kRounding = 0x1p-30;   // of the sum of all |costs|: more than this is no rounding
-constexpr double kGangError = 0x1p-18;  // of broken ties where keys have no unit
-constexpr Cost kUnits = 2;              // a unit is so many spreads at least, or it is none
-constexpr Index kWholeKeys = 1 << 22;   // matrices up to this size are read whole for it
+constexpr double kHeadroom = 16;         // how much larger than the largest of them a cost may be before we start over
+constexpr double kAuctionGap = 1e-3;     // what the anytime method is content with if no gap is asked for
+constexpr double kClosing = 5e-8;        // seconds a job to deliver any matching of one thread's,
+constexpr double kClosingRead = 1.5e-7;  // and one by prices
+constexpr double kGangGap = 3e-5;        // nearer to the bound gangs are not placed once more
+constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
+constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
+constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
+constexpr Cost kUnits = 2;               // a unit is so many spreads at least, or it is none
+constexpr Index kWholeKeys = 1 << 22;    // matrices up to this size are read whole for it
 
 bool near(double cost, double bound, double gap) {
   return cost - bound <= gap * std::max(std::fabs(cost), std::numeric_limits<double>::min());
@@ -72,6 +74,7 @@ class Solver {
       seen_ = {};
     }
     stop_.stage("samples", 0);
+    stop_.reserve(kClosing * static_cast<double>(n_));
     LevelEnd end = samples(result.stats);
     if (end.kind == LevelEnd::Kind::out_of_range) return End::out_of_range;
     if (ties_.broken()) return End::tied;
@@ -81,6 +84,7 @@ class Solver {
       Enough enough;
       if (wanted > 0)
         enough = [&](Restricted& r, const std::vector<Cost>& prices) { return close(how, wanted, r, prices); };
+      stop_.reserve(kClosingRead * static_cast<double>(n_));
       end = solve_level(how, full_, box_, false, prices_, r_, seen_, result.stats, enough);
       if (end.kind == LevelEnd::Kind::optimal && keys_.ties().broken()) end = mend(how, result.stats);
       if (end.kind == LevelEnd::Kind::out_of_range) return End::out_of_range;
@@ -138,6 +142,7 @@ class Solver {
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++stats.levels;
       if (breaking_ == Breaking::allowed && tied(r, prices_, first) && break_ties(level)) return {};
+      if (stop_.poll()) return {LevelEnd::Kind::stopped, {}};
       widths.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_),
                    rank_noise(r, level.capacity, alike_, prices_));
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.

@@ -21,7 +21,7 @@ constexpr Index kActiveForNoise = 100;
 }  // namespace
 
 double tune(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
-            std::vector<Cost>& prices, Pool& pool) {
+            std::vector<Cost>& prices, Pool& pool, Stop& stop) {
   Newton newton(problem, capacity, alike, pool);
   std::vector<Cost> radii(problem.box.down);
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(radii.size() / 2);
@@ -33,7 +33,7 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
   newton.accept();
   int stalled = 0;
   double part = 1;  // of the box that prices may still move in
-  for (int looks = 1; looks < kLooks && least > 0 && stalled < kStalled;) {
+  for (int looks = 1; looks < kLooks && least > 0 && stalled < kStalled && !stop.poll();) {
     std::vector<Cost> trial(now.size());
     const std::vector<double> slope = newton.gradient();
     double imbalance = 0;

@@ -13,9 +13,9 @@
 
 namespace gridcompute::transport {
 
-// Improves prices in place; how many units they leave out of place.
+// Improves prices in place; how many units they leave out of place. A stop ends it after the step it is at.
 [[nodiscard]] double tune(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
-                          std::vector<Cost>& prices, Pool& pool);
+                          std::vector<Cost>& prices, Pool& pool, Stop& stop);
 
 // How wrong may a sample's prices be? Both tell the scale of a price's error if loads were off by the square root of
 // their capacity, as a sample's are. Coupled: random right-hand sides through the last Laplacian, whose inverse sees
