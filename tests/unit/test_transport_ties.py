@@ -12,7 +12,7 @@ from gridcompute import Matching, transport
 N, S = 6000, 24
 
 
-def coarse(levels: int, seed: int = 1) -> np.ndarray[Any, Any]:
+def coarse(levels: float, seed: int = 1) -> np.ndarray[Any, Any]:
     r = np.random.default_rng(seed)
     return np.floor(r.gamma(1.0, 1.0, (N, S)) * levels).astype(np.int64)
 
@@ -36,9 +36,10 @@ def broken(m: Matching, same: Matching) -> None:
 @pytest.mark.parametrize(
     "kind", ["int32", "int64", "float32", "float64", "cents", "forbidden", "overload", "negative"]
 )
-def test_coarse_costs(levels: int, kind: str) -> None:
+def test_coarse_costs(levels: float, kind: str) -> None:
     """If this fails, a source of coarse costs gets a wrong answer or a wrong proof."""
-    cost, options = coarse(levels), {}
+    cost = coarse(levels)
+    options: dict[str, Any] = {}
     units = room()
     given: np.ndarray[Any, Any] = cost
     if kind in ("int32", "float32", "float64"):
