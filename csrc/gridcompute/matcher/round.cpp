@@ -230,7 +230,9 @@ class Matcher::Watch {
     listing.scattered = live_.counts_.scattered - before_.scattered;
     const auto lists = static_cast<double>(effort.of(listing));
     const double a_unit = (static_cast<double>(spent) - lists) / static_cast<double>(std::max<Index>(done, 1));
-    return a_unit * static_cast<double>(left) + lists > 0.9 * static_cast<double>(cold_);
+    // Little is lost early on; later only what is still to come counts.
+    const double most = spent < cold_ / 4 ? 0.5 : 0.9;
+    return a_unit * static_cast<double>(left) + lists > most * static_cast<double>(cold_);
   }
 
  private:
