@@ -13,7 +13,10 @@ from setuptools import Extension, setup
 
 # Asserts and holds() on; give such a build its own --build-temp.
 DEBUG = os.environ.get("GRIDCOMPUTE_DEBUG") == "1"
+# The widest vectors, "avx2" or "sse2", to measure; such a build has its own --build-temp too.
+ISA = os.environ.get("GRIDCOMPUTE_ISA")
 FLAGS = ["-MMD", "-ffp-contract=off", *(["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"])]
+FLAGS += [f"-DGRIDCOMPUTE_{ISA.upper()}"] if ISA else []
 
 
 def stale(obj: str, src: str) -> bool:
