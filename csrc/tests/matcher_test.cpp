@@ -127,4 +127,74 @@ TEST(matcher_looks_at_changed_classes_alone) {
   }
 }
 
+// Rounds warm, cold and stopped in turn: what was told adds up to where the jobs are, whoever heard it late, and the
+// next round that ends costs what a cold solve costs.
+TEST(matcher_goes_on_after_stops_and_large_changes) {
+  std::mt19937 random(3);
+  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  constexpr Index kJobs = 3000;
+  constexpr Slot kSlots = 6;
+  std::vector<double> cost(static_cast<std::size_t>(kJobs * kSlots)), unplaced{60}, move{0};
+  for (double& c : cost) c = draw(0, 50);
+  const DenseCost<double> source(cost.data(), kJobs, kSlots);
+  matcher::Matcher live(kSlots);
+  live.set_slab({&source, unplaced.data(), 0, move.data(), 0, {}}, 60);
+  const std::vector<Cost> capacity(kSlots, 300);
+  for (Slot s = 0; s < kSlots; ++s) live.set_capacity(s, 300);
+  std::vector<bool> in(kJobs, false);
+  std::vector<Slot> home(kJobs, kNone);
+  int ended = 0, cold = 0, stopped = 0;
+  for (int round = 0; round < 60; ++round) {
+    const std::vector<int> sizes{3, 60, 1200};
+    for (int k = 0; k < sizes[static_cast<std::size_t>(round % 3)]; ++k) {
+      const std::int32_t job = draw(0, kJobs - 1);
+      const auto at = static_cast<std::size_t>(job);
+      const std::vector<matcher::Job> one{job};
+      if (draw(0, 3) == 0 && in[at]) {
+        live.update(one);
+      } else {
+        in[at] ? live.remove(one) : live.add(one);
+        in[at] = !in[at];
+        home[at] = kNone;
+      }
+    }
+    if (round % 4 == 1) {
+      const std::vector<Slot> one{static_cast<Slot>(draw(0, kSlots - 1))};
+      for (std::size_t j = 0; j < kJobs; ++j) cost[j * kSlots + static_cast<std::size_t>(one[0])] = draw(0, 50);
+      live.costs_changed(one);
+    }
+    const bool late = draw(0, 2) == 0;
+    Stop stop(late ? 0.0 : 1e9);
+    const matcher::Answer answer = live.match({2, 0, -1}, stop);
+    // A stopped round may leave costs that have changed to the next one.
+    CHECK(answer.status == transport::Status::time_limit || live.holds());
+    cold += answer.cold ? 1 : 0;
+    stopped += answer.status == transport::Status::time_limit ? 1 : 0;
+    if (draw(0, 3) != 0) {  // else it never arrived: the next one tells of it too
+      live.told();
+      for (const matcher::Change& c : answer.changes) {
+        CHECK(home[static_cast<std::size_t>(c.job)] == c.from);
+        home[static_cast<std::size_t>(c.job)] = c.to;
+      }
+      for (std::int32_t j = 0; j < kJobs; ++j)
+        CHECK(!in[static_cast<std::size_t>(j)] || home[static_cast<std::size_t>(j)] == live.home(j));
+    }
+    if (answer.status != transport::Status::optimal) continue;
+    ++ended;
+    std::vector<double> rows;
+    Index n = 0;
+    for (std::size_t j = 0; j < in.size(); ++j) {
+      if (!in[j]) continue;
+      ++n;
+      const auto row = cost.begin() + static_cast<std::ptrdiff_t>(j) * kSlots;
+      rows.insert(rows.end(), row, row + kSlots);
+    }
+    const DenseCost<double> plain(rows.data(), n, kSlots);
+    const transport::Problem problem{&plain, capacity.data(), nullptr, unplaced.data(), 0};
+    Stop again;
+    CHECK(std::fabs(transport::solve(problem, {}, again).objective - answer.objective) < 1e-6);
+  }
+  CHECK(ended > 20 && cold > 5 && stopped > 5);
+}
+
 }  // namespace gridcompute
