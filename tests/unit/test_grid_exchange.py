@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import gridcompute as gc
 from grid_oracles import greedy_placement, load_of
 from gridcompute import _core, grid
-from gridcompute.grid.bound import Rows, market_of
+from gridcompute.grid.bound import Rows, market_of, sample_of
 from gridcompute.grid.cost import jobs_cost
 from gridcompute.grid.dispatch import EnergyBlock
 
@@ -77,3 +78,86 @@ def test_undo_restores_every_placement(
     assert jobs_cost(problem, klass, start) == jobs_cost(problem, was, was_start)
     load = load_of(problem, was, was_start) - problem.energy.base_load_kwh
     np.testing.assert_allclose(room.load, load, atol=1e-6)
+
+
+def test_positions_lead_from_rows_to_jobs_in_the_market(
+    world: tuple[grid.Problem, np.ndarray, np.ndarray],
+) -> None:
+    """If this fails, the jobs that others make way for are other jobs than those that are stuck."""
+    problem = world[0]
+    rows = np.array([7, 3, 599, 12], np.int32)
+    market = market_of(problem, rows)
+    order = market.order()
+    assert sorted(order) == sorted(rows)
+    np.testing.assert_array_equal(order[market.positions(rows)], rows)
+    with pytest.raises(gc.InvalidProblemError, match="row 0 is not in this market"):
+        market.positions(np.array([3, 0], np.int32))
+
+
+def test_stuck_gangs_get_room_where_others_lose_less(
+    world: tuple[grid.Problem, np.ndarray, np.ndarray],
+) -> None:
+    """If this fails, the largest gangs stay out of a full day, and their value with them.
+
+    The oracle adds up the prices of all that is taken, in plain sums: those who make way must
+    have lost less than the gangs gained. Where all small jobs were placed first, and no gang that
+    is left out fits as it is, somebody has to.
+    """
+    problem = world[0]
+    block, market = EnergyBlock(problem), market_of(problem)
+    vector = Rows(problem, block, 1)
+    prices = vector.unpack(vector.start(None))
+    n, size, room = len(problem.jobs), market.sizes(), _core.Room(market)
+    klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+    small_first = np.argsort(size, kind="stable").astype(np.int32)
+    room.place(*prices, small_first, klass, start)
+    stuck = np.flatnonzero((klass < 0) & (market.reachable() > 0)).astype(np.int32)
+    stuck = stuck[np.argsort(-size[stuck], kind="stable")][:20]
+    assert len(stuck)
+
+    def cost() -> float:
+        placed = np.flatnonzero(klass >= 0)
+        extra = load_of(problem, klass, start) - problem.energy.base_load_kwh
+        hours = problem.hours_needed(placed)[np.arange(len(placed)), klass[placed]]
+        taken = problem.jobs.gang[placed] * hours * prices.quota[problem.jobs.tenant[placed]]
+        return jobs_cost(problem, klass, start) + float((prices.energy * extra).sum() + taken.sum())
+
+    before = cost()
+    exchange = _core.Exchange(room, *prices, 1.0, klass, start)
+    exchange.survey(np.inf, placed_only=True, threads=2)
+    no_end = np.zeros((*prices.energy.shape, 1))
+    steps = exchange.run(market.positions(stuck), no_end, prices.energy[:, :, None].copy())
+    assert steps > 0
+    assert (klass[stuck] >= 0).any()
+    assert cost() < before
+    assert (room.accelerators >= 0).all()
+
+
+@pytest.mark.parametrize("count", [30, 100, 250])
+def test_a_sample_counts_nothing_too_often(
+    world: tuple[grid.Problem, np.ndarray, np.ndarray], count: int
+) -> None:
+    """If this fails, prices answer to a demand that is not there.
+
+    The oracle is the mean over all offsets: each job must stand for itself once on average.
+    """
+    market = market_of(world[0])
+    order, size = market.order(), market.sizes()
+    seen, offsets = np.zeros(len(order)), 400
+    for k in range(offsets):
+        rows, weight = sample_of(order, size, count, (k + 0.5) / offsets)
+        assert len(np.unique(rows)) == len(rows)
+        assert len(rows) < 1.5 * count
+        seen[rows] += weight / offsets
+    np.testing.assert_allclose(seen, 1.0, atol=0.25)
+    assert abs(seen.mean() - 1.0) < 0.01
+
+
+def test_a_sample_of_few_is_all_of_them(
+    world: tuple[grid.Problem, np.ndarray, np.ndarray],
+) -> None:
+    """If this fails, small problems lose jobs on the way to their prices."""
+    market = market_of(world[0])
+    rows, weight = sample_of(market.order(), market.sizes(), 600)
+    np.testing.assert_array_equal(rows, market.order())
+    assert (weight == 1).all()

@@ -43,6 +43,8 @@ WALK_SAMPLE, WALK_SAMPLES = 4_000, 25
 #: all jobs a third of that.
 WALK_STEPS, WALK_LENGTHS = 800, (1.0, 0.002)
 BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
+#: Steps more before a second dive, at most: where whole gangs leave the gap, they close none of it.
+BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
 #: Lengths of a dive's steps for the largest and the smallest jobs.
 DIVE_LENGTHS = (0.01, 0.2)
 #: How much of the average price a step of the dive leaves.
@@ -72,7 +74,7 @@ class Pace(NamedTuple):
 
 
 #: Of a first dive, and of a second where jobs are few and the gap is not proved after the first.
-DIVE = Pace(parts=100, settle=20, later=SAMPLE, samples=1, energy_every=1)
+DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1, energy_every=1)
 DIVE_AGAIN = DIVE._replace(parts=250)
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
 DIVE_WARM = Pace(parts=40, settle=10, later=16_000, samples=2, energy_every=3)
@@ -229,6 +231,11 @@ class Solve:
         y = self.sampled(y, WALK_STEPS) if prices is None else y
         self.climb(y, BOUND_STEPS_FEW if few else BOUND_STEPS, BOUND_LENGTHS, 0.3)
         for pace in (DIVE, DIVE_AGAIN) if few else (DIVE,):
+            if pace is DIVE_AGAIN:
+                steps = min(BOUND_STEPS_AGAIN, len(self.in_order) // 40)
+                self.climb(self.y, steps, BOUND_LENGTHS_AGAIN, 0.4)
+                if self.finished():
+                    break
             self.improve(pace, 0.6)
             if self.finished():
                 break
