@@ -38,8 +38,7 @@ bool near(double cost, double bound, double gap) {
 
 class Solver {
  public:
-  // May the ties of keys that are not broken yet be, should a sample show many?
-  enum class Breaking { allowed, ruled_out };
+  enum class Breaking { allowed, ruled_out };  // of keys' ties, should a sample show many
   enum class End { done, out_of_range, tied };
 
   Solver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, double resolution, Ties ties,
