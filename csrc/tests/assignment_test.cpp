@@ -72,6 +72,37 @@ TEST(assignment_64_bit_twin_agrees_with_32_bits) {
   CHECK(certified(cost, n, n, wide));
 }
 
+// Costs c of distinct small integers, one of them raised to 2^100: the same answer, the same proof.
+TEST(assignment_one_huge_cost_hides_nothing) {
+  for (const Index n : {3, 80}) {
+    auto whole = random_costs(n * n, 1'000'000, 11);
+    whole[0] = 2'000'000;  // dearer than any that is used
+    std::vector<double> cost(whole.begin(), whole.end());
+    cost[0] = 0x1p100;
+    Stop stop;
+    const Result exact = solve(Dense<std::int64_t>{whole.data(), n, n}, false, 1, stop);
+    const Result r = solve(Dense<double>{cost.data(), n, n}, false, 1, stop);
+    CHECK(r.exponent >= 0);
+    CHECK(exact.col_of[0] != 0);
+    CHECK(certified(cost, n, n, r));
+    std::vector<std::int32_t> col;
+    std::vector<std::int32_t> start{0};
+    for (Index i = 0; i < n; ++i, start.push_back(static_cast<std::int32_t>(i * n)))
+      for (Index j = 0; j < n; ++j) col.push_back(static_cast<std::int32_t>(j));
+    const Result sparse = solve(Sparse<double, std::int32_t>{start, col, cost, n, n}, false, stop);
+    CHECK(sparse.exponent >= 0);
+    CHECK(certified(cost, n, n, sparse));
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(n)), cols(rows);
+    CHECK(solve_pairs(Dense<double>{cost.data(), n, n}, false, 1, stop, rows.data(), cols.data()) == Status::optimal);
+    std::int64_t paid = 0, least = 0;
+    for (Index i = 0; i < n; ++i) {
+      paid += whole[static_cast<std::size_t>(i * n + cols[static_cast<std::size_t>(i)])];
+      least += whole[static_cast<std::size_t>(i * n + exact.col_of[static_cast<std::size_t>(i)])];
+    }
+    CHECK(paid == least);
+  }
+}
+
 TEST(assignment_range_at_the_bound_and_one_past) {
   const std::int64_t top = std::int64_t{1} << 60;
   std::vector<std::int64_t> cost{0, top, top, top};

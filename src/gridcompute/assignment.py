@@ -245,7 +245,8 @@ def assignment(
     Assignment
         `objective` and `bound` are equal and `exact` is true for integers and for floats that a
         common power of two makes integers of at most 58 bits; else they bracket the optimum
-        rigorously, by less than ``2**-56`` of the largest cost a row.
+        rigorously, by less than ``2**-56`` of the largest cost a row. Where that is more than
+        ``2**-32`` of the objective, costs too large to matter are lowered and all is solved again.
 
     Raises
     ------

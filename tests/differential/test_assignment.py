@@ -40,6 +40,35 @@ def test_adversarial_classes_match_scipy_and_are_certified(name: str, n: int) ->
         assert real.bound - slip <= expected <= real.objective + slip
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", [(5, 5), (40, 40), (30, 80), (80, 30), (150, 150), (200, 400)])
+@pytest.mark.parametrize("tail", [0.2, 0.5])
+def test_heavy_tails_do_not_drown_the_optimum(
+    tail: float, shape: tuple[int, int], kind: type
+) -> None:
+    """If this fails, one huge cost sets a unit in which all good assignments cost the same."""
+    r = np.random.default_rng(7)
+    cost = np.minimum(r.pareto(tail, shape), 1e30).astype(kind)
+    cost[r.random(shape) < 0.1] = np.inf
+    np.fill_diagonal(cost, r.pareto(tail, min(shape)).clip(max=1e30))
+    expected = cost.astype(np.float64)[scipy_lsa(cost.astype(np.float64))].sum()
+    for sign in (1, -1):
+        signed = (sign * cost).astype(kind)
+        answer = gc.assignment(signed, maximize=sign < 0)
+        found = sign * signed[answer.pairs()].astype(np.float64).sum()
+        assert found == pytest.approx(expected, rel=1e-9)
+        assert sign * answer.bound == pytest.approx(expected, rel=1e-9)
+        assert answer.verify().valid
+        pairs = gc.linear_sum_assignment(signed, maximize=sign < 0)
+        assert sign * signed[pairs].astype(np.float64).sum() == pytest.approx(expected, rel=1e-9)
+        allowed = np.nonzero(np.isfinite(cost))
+        sparse = sp.csr_array((signed[allowed], allowed), shape=shape)
+        arcs = gc.assignment(sparse, maximize=sign < 0)
+        found = sign * signed[arcs.pairs()].astype(np.float64).sum()
+        assert found == pytest.approx(expected, rel=1e-9)
+        assert arcs.verify().valid
+
+
 def test_mid_size_tries_whole_rows_and_larger_lists() -> None:
     """If this fails, a way is never taken (offsets: lists at once), and other tests prove less."""
     middle = gc.assignment(CLASSES["uniform"](300, 1)).stats

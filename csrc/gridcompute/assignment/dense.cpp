@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 
+#include "gridcompute/assignment/finer.hpp"
 #include "gridcompute/assignment/route.hpp"
 #include "gridcompute/assignment/whole.hpp"
 #include "gridcompute/base/error.hpp"
@@ -362,14 +363,30 @@ Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
   }
 }
 
+template <class T>
+Result solve_fine(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
+  if constexpr (!std::is_floating_point_v<T>) {
+    return solve_wide(cost, maximize, pool, stop);
+  } else {
+    const auto each = [&](const auto& lower) {
+      for (Index i = 0, k = 0; i < cost.rows; ++i)
+        for (Index j = 0; j < cost.cols; ++j, ++k) lower(i, j, k);
+    };
+    return solve_finer(
+        cost.data, cost.rows * cost.cols, maximize,
+        [&](const T* costs) { return solve_wide(Dense<T>{costs, cost.rows, cost.cols}, maximize, pool, stop); }, each,
+        [&](const Result& r, Index i) { return cost.data[i * cost.cols + r.col_of[at(i)]]; });
+  }
+}
+
 }  // namespace
 
 template <class T>
 Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop) {
   Pool pool(cost.rows * cost.cols < kThreaded ? 1 : threads);
-  if (cost.rows <= cost.cols) return solve_wide(cost, maximize, pool, stop);
+  if (cost.rows <= cost.cols) return solve_fine(cost, maximize, pool, stop);
   const UnwrittenVector<T> turned = transpose(cost, pool);
-  Result t = solve_wide(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, pool, stop);
+  Result t = solve_fine(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, pool, stop);
   Result result = std::move(t);
   std::vector<std::int32_t> col_of(at(cost.rows), -1);
   for (Index j = 0; j < cost.cols; ++j)

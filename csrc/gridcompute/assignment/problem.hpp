@@ -35,6 +35,15 @@ struct Stats {
   Index arcs = 0;      // list entries looked at by the searches
   int phases = 0;      // of the auction; 0: it was not needed
   int bits = 32;       // of the core that answered
+
+  // What was done before these.
+  void add(const Stats& before) {
+    bids += before.bids;
+    searches += before.searches;
+    rescans += before.rescans;
+    arcs += before.arcs;
+    phases += before.phases;
+  }
 };
 
 enum class Status { optimal, infeasible, stopped };

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <type_traits>
 
 #include "gridcompute/assignment/dense.hpp"
+#include "gridcompute/assignment/finer.hpp"
 #include "gridcompute/assignment/rows.hpp"
 #include "gridcompute/assignment/whole.hpp"
 #include "gridcompute/base/error.hpp"
@@ -122,6 +124,16 @@ void write_pairs(const std::int32_t* partner, Index rows, Index cols, std::int64
   for (Index j = 0; j < k; ++j) row_ind[j] = partner[col_ind[j]];
 }
 
+// May what rounding to units costs be felt in what the pairs cost? Then finer.hpp has to look.
+template <class T>
+bool drowned(const Dense<T>& cost, double unit, const std::int64_t* row_ind, const std::int64_t* col_ind) {
+  const Index pairs = std::min(cost.rows, cost.cols);
+  double size = 0;
+  for (Index k = 0; k < pairs; ++k)
+    size += std::fabs(static_cast<double>(cost.data[row_ind[k] * cost.cols + col_ind[k]]));
+  return static_cast<double>(pairs) * unit > kDrowned * size;
+}
+
 }  // namespace
 
 template <class T>
@@ -131,17 +143,20 @@ bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std
   bool feasible = true;
   bool fractions = false;
   if constexpr (std::is_floating_point_v<T>) fractions = shows_fractions(cost.data, cost.rows * cost.cols);
+  double unit = 0;
   bool done = !fractions && try_small<T, std::int32_t>(cost, maximize, 0, partner.data(), feasible);
   if (!done) {
     int exponent = 0;
     if constexpr (std::is_floating_point_v<T>) {
       exponent = exponent_for(largest_of(cost.data, cost.rows * cost.cols));
+      unit = std::ldexp(1.0, -exponent);
     }
     done = try_small<T, std::int64_t>(cost, maximize, exponent, partner.data(), feasible);
   }
   if (!done) return false;
   status = feasible ? Status::optimal : Status::infeasible;
   if (feasible) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
+  if constexpr (std::is_floating_point_v<T>) return !feasible || !drowned(cost, unit, row_ind, col_ind);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <type_traits>
 
+#include "gridcompute/assignment/finer.hpp"
 #include "gridcompute/assignment/route.hpp"
 #include "gridcompute/base/error.hpp"
 
@@ -108,11 +109,8 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
   return result;
 }
 
-}  // namespace
-
 template <class T, class I>
-Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
-  check(cost);
+Result solve_once(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
   Fit fit = Fit::exact;
   if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit)) return *result;
   int exponent = 0;
@@ -128,6 +126,41 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
     throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
   throw Error(ErrorKind::cost_range, "cost_matrix", -1,
               "cost_matrix spans too wide a range: costs and the prices they lead to may differ by at most 2**60");
+}
+
+}  // namespace
+
+template <class T, class I>
+Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
+  check(cost);
+  if constexpr (!std::is_floating_point_v<T>) {
+    return solve_once(cost, maximize, stop);
+  } else {
+    const auto arcs_of = [&](Index i, const auto& look) {
+      for (auto k = static_cast<Index>(cost.start[at(i)]); k < static_cast<Index>(cost.start[at(i + 1)]); ++k) look(k);
+    };
+    const auto each = [&](const auto& lower) {
+      for (Index i = 0; i < cost.rows; ++i)
+        arcs_of(i, [&](Index k) { lower(i, static_cast<Index>(cost.col[at(k)]), k); });
+    };
+    const auto paid = [&](const Result& r, Index i) {
+      T best = maximize ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
+      arcs_of(i, [&](Index k) {
+        const T c = cost.cost[at(k)];
+        if (static_cast<std::int32_t>(cost.col[at(k)]) == r.col_of[at(i)])
+          best = maximize ? std::max(best, c) : std::min(best, c);
+      });
+      return best;
+    };
+    return solve_finer(
+        cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize,
+        [&](const T* costs) {
+          Sparse<T, I> lowered = cost;
+          lowered.cost = {costs, cost.cost.size()};
+          return solve_once(lowered, maximize, stop);
+        },
+        each, paid);
+  }
 }
 
 #define GRIDCOMPUTE_SPARSE(T)                                         \

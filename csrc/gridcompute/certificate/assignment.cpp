@@ -29,8 +29,9 @@ class Scale {
     if constexpr (std::is_floating_point_v<T>) {
       const double x = static_cast<double>(cost) * scale_;
       if (x == std::numeric_limits<double>::infinity()) return {kNever, kNever};
-      // Beyond 2^62 (or NaN) nothing can be claimed: the lowest bound, the highest objective.
-      if (!(std::abs(x) < kLargest)) return {-(kNever / 2), kNever / 2};
+      // From 2^62 on a cost is that at least. Below -2^62, and of NaN, nothing can be claimed.
+      if (x >= kLargest) return {static_cast<std::int64_t>(kLargest), kNever / 2};
+      if (!(x > -kLargest)) return {-(kNever / 2), kNever / 2};
       const double floor = std::floor(x);
       const auto low = static_cast<std::int64_t>(floor);
       // A product that underflowed to 0 was not 0.
