@@ -205,6 +205,7 @@ void Repair::insert(Pairs& pairs, Slot t, Entry entry) {
 // The first units of a group have come to this candidate.
 void Repair::arrive(Index candidate) {
   const Slot s = r_.slot[candidate];
+  came_.push_back(static_cast<std::uint32_t>(candidate));
   if (!pairs_[s].built) {
     pending_[s].push_back(static_cast<std::uint32_t>(candidate));
     return;
@@ -268,6 +269,7 @@ void Repair::add_near(Index group, std::span<const Cost> down) {
   const Index from = r_.begin[group], to = from + r_.size[group];
   for (Index c = from; c < to; ++c) {
     if (r_.flow[c] == 0) continue;
+    came_.push_back(static_cast<std::uint32_t>(c));
     Pairs& pairs = pairs_[r_.slot[c]];
     if (!pairs.built) {
       if (before == kStill) pending_[r_.slot[c]].push_back(static_cast<std::uint32_t>(c));
@@ -283,8 +285,7 @@ void Repair::add_near(Index group, std::span<const Cost> down) {
 bool Repair::relist() {
   const std::size_t before = std::exchange(known_, r_.slot.size());
   const auto stale = [&](std::size_t c) {
-    const auto g = static_cast<std::size_t>(r_.owner[c]);
-    const auto at = static_cast<Index>(c);
+    const Index g = r_.owner[c], at = static_cast<Index>(c);
     return at < r_.begin[g] || at >= r_.begin[g] + r_.size[g] || r_.weight[g] == 0;
   };
   low_.resize(r_.size.size(), kStill);
@@ -299,9 +300,12 @@ bool Repair::relist() {
       if (r_.flow[o] > 0 && r_.key[o] + p_[r_.slot[o]] != least) return false;
     }
   }
-  for (std::size_t c = 0; c < before; ++c) {
-    if (stale(c)) retire(static_cast<Index>(c));
-  }
+  gone_.resize(before, 0);
+  const auto leave = [&](std::size_t c) {
+    if (gone_[c] == 0 && stale(c)) gone_[c] = 1, retire(static_cast<Index>(c));
+  };
+  for (const Index c : order_) leave(static_cast<std::size_t>(c));
+  for (const std::uint32_t c : came_) leave(c);
   for (std::size_t c = before; c < known_; ++c) {
     if (!stale(c) && r_.flow[c] > 0 && low_[r_.owner[c]] != kStill) arrive(static_cast<Index>(c));
   }
