@@ -9,9 +9,10 @@
 // passes (whole.hpp). (4) Else, or after that: one pass over all rows in parallel: spread, range, list; route.hpp.
 // (5) Add the rows' shifts back to the duals. The 32-bit core runs where every row's spread fits, and hands over to the
 // 64-bit one when a price would not.
+// (6) Floats whose largest cost drowns the answer: again, in a finer unit (finer.hpp).
 //
 // Complexity. O(n m) vectorised for the lists, then as route.hpp. Memory: 64 candidates a row, no copy of the matrix
-// (except to transpose).
+// (except to transpose, to search whole rows, and in (6)).
 //
 // Errors. NaN and the infinity that would be infinitely good are refused (invalid_problem with the position); spreads
 // beyond 2^60, or values beyond 2^62, are a cost_range error.
