@@ -21,7 +21,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kHeadroom = 16;         // how much larger than the largest of them a cost may be before we start over
 constexpr double kAuctionGap = 1e-3;     // what the anytime method is content with if no gap is asked for
 constexpr double kClosing = 5e-8;        // seconds a job to deliver any matching of one thread's,
 constexpr double kClosingRead = 1.5e-7;  // and one by prices
@@ -30,7 +29,6 @@ constexpr Cost kFirstBox = 6;            // the second level's box, in scales of
 constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
 constexpr Cost kUnits = 2;               // a unit is so many spreads at least, or it is none
-constexpr Index kWholeKeys = 1 << 22;    // matrices up to this size are read whole for it
 
 bool near(double cost, double bound, double gap) {
   return cost - bound <= gap * std::max(std::fabs(cost), std::numeric_limits<double>::min());
