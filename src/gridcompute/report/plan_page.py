@@ -149,7 +149,7 @@ def _energy(plan: Plan) -> str:
         unit=unit,
         share=np.nan_to_num(share),
         note=f"{_green_share(plan):.0%} green; the line is the green share, 0 to 100%",
-        width=1100,
+        width=1084,
         height=220,
     )
     unit, size = energy_unit(d.load_kwh)
