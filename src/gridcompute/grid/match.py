@@ -77,7 +77,7 @@ class Pace(NamedTuple):
 DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1, energy_every=1)
 DIVE_AGAIN = DIVE._replace(parts=250)
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
-DIVE_WARM = Pace(parts=40, settle=10, later=16_000, samples=2, energy_every=3)
+DIVE_WARM = Pace(parts=40, settle=10, later=16_000, samples=2, energy_every=1)
 
 
 class _Clock:
