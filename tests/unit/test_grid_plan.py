@@ -172,7 +172,7 @@ def test_plan_refuses_arrays_of_other_shapes(plan: grid.Plan) -> None:
     """If this fails, a plan with a float assignment fails far away."""
     with pytest.raises(TypeError, match="needed int32"):
         dataclasses.replace(plan, assignment=plan.assignment.astype(np.int64))
-    with pytest.raises(ValueError, match="status"):
+    with pytest.raises(InvalidProblemError, match="status"):
         dataclasses.replace(plan, status="fine")
 
 
@@ -302,7 +302,7 @@ def test_prices_of_another_problem_are_refused(plan: grid.Plan) -> None:
     """If this fails, yesterday's prices for other tenants end in numpy's words, or in a plan."""
     quotas = grid.Quotas.unlimited(25)
     message = r"prices\.quota has shape \(20,\), needed \(25,\) of this problem"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InvalidProblemError, match=message):
         gc.match(plan.problem.replace(quotas=quotas), prices=plan.prices)
 
 

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from gridcompute import grid
+from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.world import table
 
 NEW = {"Chongqing", "Guian", "Horinger", "Qingyang", "Zhongwei", "Hami", "Karamay"}
@@ -120,7 +120,7 @@ def test_other_horizons(hours: int) -> None:
 
 def test_bad_arguments() -> None:
     """If this fails, a negative number of jobs gives an empty answer instead of an error."""
-    with pytest.raises(ValueError, match="n_jobs is 0"):
+    with pytest.raises(InvalidProblemError, match="n_jobs is 0"):
         grid.east_west(n_jobs=0)
     with pytest.raises(TypeError, match="seed must be an int"):
         grid.east_west(n_jobs=5, seed=1.5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grid_oracles import cost_of, energy_prices, greedy_plan, load_of, lp_optimum, options_of
-from gridcompute import grid
+from gridcompute import InvalidProblemError, grid
 from gridcompute.grid import Plan
 from gridcompute.grid.recompute import jobs_bound, lower_bound
 from gridcompute.grid.verify import FAULTS
@@ -274,7 +274,7 @@ def test_planted_faults_are_found(plan: Plan, token: str, change: Change) -> Non
 
 def test_a_missed_price_of_a_capacity_class_cannot_be_negative(plan: Plan) -> None:
     """If this fails, a negative price of capacity makes a bound out of nothing."""
-    with pytest.raises(ValueError, match=r"prices\.capacity"):
+    with pytest.raises(InvalidProblemError, match=r"prices\.capacity"):
         plan.prices.replace(capacity=plan.prices.capacity - 1)
 
 

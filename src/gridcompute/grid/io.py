@@ -79,7 +79,7 @@ def write_problem(problem: Problem, folder: str | Path, *, format: str = "parque
     <Problem 'east-west': 50 jobs, 60 classes at 12 sites, 24 hours>
     """
     if format not in ("parquet", "csv"):
-        raise ValueError(f"format is {format!r}, needed 'parquet' or 'csv'")
+        raise InvalidProblemError(f"format is {format!r}, needed 'parquet' or 'csv'", "format")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"name": problem.name, "hours": problem.hours}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import _core
+from ..errors import InvalidProblemError
 from ..progress import progress_hook
 from . import warm
 from .ascent import WALK, Ascent
@@ -162,6 +163,10 @@ def match(
     ------
     InfeasibleError
         The base load alone cannot be served.
+    InvalidProblemError
+        `gap` is NaN or negative, or `prices` are not of this problem's shape.
+    TypeError
+        `problem` or `prices` is of another class.
 
     Notes
     -----
@@ -186,7 +191,7 @@ def _check_arguments(problem: Any, gap: float, prices: Any) -> None:
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a grid.Problem, not {type(problem).__name__}")
     if not gap >= 0:
-        raise ValueError(f"gap is {gap}, needed a number >= 0")
+        raise InvalidProblemError(f"gap is {gap}, needed a number >= 0", "gap")
     if prices is None:
         return
     if not isinstance(prices, Prices):
@@ -200,7 +205,7 @@ def _check_arguments(problem: Any, gap: float, prices: Any) -> None:
         found = getattr(prices, name).shape
         if found != needed:
             message = f"prices.{name} has shape {found}, needed {needed} of this problem"
-            raise ValueError(message)
+            raise InvalidProblemError(message, f"prices.{name}")
 
 
 class Solve:

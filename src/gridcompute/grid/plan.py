@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..errors import InvalidProblemError
 from .audit import green_account
 from .dispatch import EnergyBlock
 from .explain import Explanation, explain
@@ -91,7 +92,8 @@ class Plan:
         for part in ("dispatch", "prices"):
             _check_shapes(self.problem, part, getattr(self, part))
         if self.status not in STATUSES:
-            raise ValueError(f"plan.status is {self.status!r}, needed one of {STATUSES}")
+            message = f"plan.status is {self.status!r}, needed one of {STATUSES}"
+            raise InvalidProblemError(message, "plan.status")
 
     def __repr__(self) -> str:
         """A line to recognise it by."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import InvalidProblemError
 from .jobs import ANYWHERE, Jobs
 from .mandate import Mandate
 from .problem import Problem
@@ -71,7 +72,7 @@ def east_west(n_jobs: int = 20_000, seed: int = 0, hours: int = 24) -> Problem:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{name} must be an int, not {type(value).__name__}")
         if value < least:
-            raise ValueError(f"{name} is {value}, needed at least {least}")
+            raise InvalidProblemError(f"{name} is {value}, needed at least {least}", name)
     fixed = constants()
     for_jobs, for_weather = np.random.default_rng(seed).spawn(2)
     sites = sites_of()
