@@ -6,6 +6,7 @@
 #include <random>
 
 #include "check.hpp"
+#include "gridcompute/cost/dense.hpp"
 #include "gridcompute/cost/terms.hpp"
 
 namespace gridcompute::transport {
@@ -78,41 +79,119 @@ Kept kept_of(const Cost* key, const Box& box, Index n, Cost outside) {
   return out;
 }
 
+struct Told {
+  Index rows = 0, told = 0;
+};
+
+// Every row by its sketch and by all of its keys; how many sketches told enough.
+void compare(Draw& draw, const CostSource& cost, double resolution, bool gangs, Told& out) {
+  const Index jobs = cost.n_jobs(), slots = cost.n_slots();
+  const std::vector<Cost> capacity(static_cast<std::size_t>(slots), 1);
+  const std::vector<std::int32_t> demand(static_cast<std::size_t>(jobs), 3);
+  Problem problem;
+  problem.cost = &cost;
+  problem.capacity = capacity.data();
+  if (gangs) problem.demand = demand.data();
+  const Keys keys(problem, resolution);
+  CHECK(Sketch::serves(keys));
+  const Box box = random_box(draw, keys.columns(), static_cast<Cost>(keys.resolution() * 10) + 1);
+  const Sketch sketch(keys, box);
+  Sketch::Scratch scratch;
+  Kept kept;
+  Seen seen;
+  std::vector<Cost> key(static_cast<std::size_t>(slots));
+  std::vector<double> costs;
+  for (Index job = 0; job < jobs; ++job, ++out.rows) {
+    keys.fill(Rows{&job, 0, 1}, key.data(), costs, seen);
+    const Cost outside =
+        draw.index(0, 1) == 0 ? std::numeric_limits<Cost>::max() : key[static_cast<std::size_t>(job % slots)];
+    if (!sketch.look(job, outside, scratch, kept)) continue;
+    ++out.told;
+    const Kept truth = kept_of(key.data(), box, slots, outside);
+    CHECK(kept.low == truth.low && kept.slot == truth.slot && kept.key == truth.key);
+    CHECK(kept.next <= truth.next);
+  }
+}
+
+template <class T>
+std::vector<T> random_matrix(Draw& draw, Index jobs, Index slots) {
+  const double offset = draw.index(0, 3) == 0 ? 1e7 : 0;  // float32 loses what differs
+  std::vector<T> out;
+  for (Index k = 0; k < jobs * slots; ++k) {
+    const double x = offset + (draw.index(0, 3) == 0 ? -1 : 1) * std::exp(draw.real(0, 9));
+    const bool forbidden = std::is_floating_point_v<T> && draw.index(0, 9) == 0;
+    out.push_back(forbidden ? std::numeric_limits<T>::infinity() : static_cast<T>(x));
+  }
+  return out;
+}
+
+template <class T>
+void compare_dense(Draw& draw, Told& out) {
+  constexpr Index kJobs = 200;
+  for (int round = 0; round < 16; ++round) {
+    const Index slots = draw.index(32, 150);
+    const std::vector<T> values = random_matrix<T>(draw, kJobs, slots);
+    const DenseCost<T> cost(values.data(), kJobs, slots);
+    const bool gangs = round % 2 == 0;
+    const double resolution =
+        std::is_integral_v<T> && !gangs ? 1.0 : std::exp2(static_cast<double>(draw.index(-3, 20)));
+    compare(draw, cost, resolution, gangs, out);
+  }
+}
+
+// A row of `value` at one place and 1 elsewhere: can it be sketched?
+template <class T>
+bool sketched(T value, double scale) {
+  constexpr Index kSlots = 40;
+  std::vector<T> row(static_cast<std::size_t>(kSlots), T{1});
+  row[7] = value;
+  const DenseCost<T> cost(row.data(), 1, kSlots);
+  AlignedVector<float> out(static_cast<std::size_t>(sketch_width(kSlots)), 5.0F);
+  return std::isfinite(cost.sketch(0, scale, out.data()).error) && out[kSlots] == 0.0F;
+}
+
 }  // namespace
 
 // If this fails, a job may miss its best class, or a bound is too high: answers that are not optimal pass as such.
 TEST(sketch_keeps_what_a_look_at_all_keys_keeps) {
   Draw draw{std::mt19937_64(11)};
-  Index told = 0, rows = 0;
+  Told told;
   for (int round = 0; round < 40; ++round) {
     const Instance instance(draw);
-    const TermsCost cost = instance.cost();
-    Problem problem;
-    problem.cost = &cost;
-    problem.capacity = instance.capacity.data();
-    const std::vector<std::int32_t> demand(static_cast<std::size_t>(instance.jobs), 3);
-    if (round % 4 == 0) problem.demand = demand.data();
-    const Keys keys(problem, std::exp2(static_cast<double>(draw.index(-3, 20))));
-    CHECK(Sketch::serves(keys));
-    const Box box = random_box(draw, keys.columns(), static_cast<Cost>(keys.resolution() * 10) + 1);
-    const Sketch sketch(keys, box);
-    Sketch::Scratch scratch;
-    Kept kept;
-    Seen seen;
-    std::vector<Cost> key(static_cast<std::size_t>(instance.slots));
-    std::vector<double> costs;
-    for (Index job = 0; job < instance.jobs; ++job, ++rows) {
-      keys.fill(Rows{&job, 0, 1}, key.data(), costs, seen);
-      const Cost outside = draw.index(0, 1) == 0 ? std::numeric_limits<Cost>::max()
-                                                 : key[static_cast<std::size_t>(job % instance.slots)];
-      if (!sketch.look(job, outside, scratch, kept)) continue;
-      ++told;
-      const Kept truth = kept_of(key.data(), box, instance.slots, outside);
-      CHECK(kept.low == truth.low && kept.slot == truth.slot && kept.key == truth.key);
-      CHECK(kept.next <= truth.next);
-    }
+    const double resolution = std::exp2(static_cast<double>(draw.index(-3, 20)));
+    compare(draw, instance.cost(), resolution, round % 4 == 0, told);
   }
-  CHECK(told > rows / 4 && told < rows);  // some rows are beyond float32 or have a factor of 0 on a forbidding row
+  CHECK(told.told > told.rows / 4 && told.told < told.rows);  // some are beyond float32, or have a factor 0 on inf
+}
+
+// The same for a matrix of each type.
+TEST(sketch_of_a_matrix_keeps_the_same_too) {
+  Draw draw{std::mt19937_64(12)};
+  const auto check = [&](const auto& compare_all) {
+    Told told;
+    compare_all(draw, told);
+    CHECK(told.told > told.rows / 4 && told.told <= told.rows);
+  };
+  check(compare_dense<std::int32_t>);
+  check(compare_dense<std::int64_t>);
+  check(compare_dense<float>);
+  check(compare_dense<double>);
+}
+
+// If this fails, NaN and -inf are taken for costs, or huge ones for small.
+TEST(sketch_refuses_a_row_it_cannot_hold) {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(sketched(kInfinity, 1.0) && sketched(1e30, 1.0) && sketched(-1e30F, 1.0) && sketched(Cost{1} << 50, 1.0));
+  CHECK(!sketched(nan, 1.0) && !sketched(-nan, 1.0) && !sketched(-kInfinity, 1.0));
+  CHECK(!sketched(static_cast<float>(nan), 1.0) && !sketched(static_cast<float>(-kInfinity), 1.0));
+  CHECK(!sketched((Cost{1} << 50) + 1, 1.0) && !sketched(std::numeric_limits<Cost>::min(), 1.0));
+  CHECK(!sketched(2.0, 0x1p-101) && !sketched(2.0, 0x1p101) && !sketched(2.0, nan));
+  const double most = std::numeric_limits<std::int32_t>::max();
+  const std::vector<std::int32_t> ends{std::numeric_limits<std::int32_t>::min(),
+                                       std::numeric_limits<std::int32_t>::max()};
+  AlignedVector<float> out(16);
+  const Sketched both = DenseCost<std::int32_t>(ends.data(), 1, 2).sketch(0, 1.0, out.data());
+  CHECK(both.largest == most + 1 && out[0] == -0x1p31F && std::fabs(static_cast<double>(out[1]) - most) <= both.error);
 }
 
 // If this fails, rows that are all forbidden, or whose costs float32 cannot hold, are taken for cheap ones.
@@ -126,9 +205,9 @@ TEST(sketch_leaves_what_it_cannot_hold) {
   coef[2] = 0, coef[3] = -1, coef[4] = 1e-320;
   const TermsCost cost({{table.data(), 3, key.data(), coef.data()}}, jobs, n);
   AlignedVector<float> row(static_cast<std::size_t>(sketch_width(n)));
-  CHECK(cost.sketches() && std::isfinite(cost.sketch(0, 1.0, row.data())) && row[0] == 1.0F && row[n] == 0.0F);
-  CHECK(std::isinf(cost.sketch(2, 1.0, row.data())) && std::isinf(cost.sketch(3, 1.0, row.data())));
-  CHECK(std::isinf(cost.sketch(0, 1e40, row.data())) && std::isfinite(cost.sketch(4, 1.0, row.data())));
+  CHECK(cost.sketches() && std::isfinite(cost.sketch(0, 1.0, row.data()).error) && row[0] == 1.0F && row[n] == 0.0F);
+  CHECK(std::isinf(cost.sketch(2, 1.0, row.data()).error) && std::isinf(cost.sketch(3, 1.0, row.data()).error));
+  CHECK(std::isinf(cost.sketch(0, 1e40, row.data()).error) && std::isfinite(cost.sketch(4, 1.0, row.data()).error));
   Problem problem;
   const std::vector<Cost> capacity(static_cast<std::size_t>(n), 3);
   problem.cost = &cost;

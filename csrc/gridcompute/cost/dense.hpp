@@ -7,6 +7,10 @@
 
 namespace gridcompute {
 
+// CostSource::sketch of a row that is held as it is.
+template <class T>
+[[nodiscard]] Sketched sketch_row(const T* row, Index n, double scale, float* out);
+
 template <class T>
 class DenseCost final : public CostSource {
  public:
@@ -22,6 +26,20 @@ class DenseCost final : public CostSource {
   [[nodiscard]] double real_at(Index job, Index slot) const override {
     return static_cast<double>(values_[job * n_slots() + slot]);
   }
+  void reals_at(Index job, std::span<const Slot> slots, double* out) const override {
+    const T* row = values_ + job * n_slots();
+    for (std::size_t k = 0; k < slots.size(); ++k) out[k] = static_cast<double>(row[slots[k]]);
+  }
+  [[nodiscard]] bool sketches() const noexcept override { return true; }
+  [[nodiscard]] Sketched sketch(Index job, double scale, float* out) const override {
+    return sketch_row(values_ + job * n_slots(), n_slots(), scale, out);
+  }
+  void fetch(Index job) const noexcept override {
+    constexpr Index kLine = 64 / sizeof(T);
+    const T* row = values_ + job * n_slots();
+    for (Index s = 0; s < n_slots(); s += kLine) __builtin_prefetch(row + s);
+  }
+  void fetch(Index job, Index slot) const noexcept override { __builtin_prefetch(values_ + job * n_slots() + slot); }
   [[nodiscard]] const std::int32_t* int32() const noexcept override {
     if constexpr (std::is_same_v<T, std::int32_t>) return values_;
     return nullptr;

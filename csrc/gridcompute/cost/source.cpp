@@ -32,7 +32,7 @@ void CostSource::reals_at(Index job, std::span<const Slot> slots, double* out) c
   for (std::size_t k = 0; k < slots.size(); ++k) out[k] = real_at(job, slots[k]);
 }
 
-double CostSource::sketch(Index, double, float*) const {
+Sketched CostSource::sketch(Index, double, float*) const {
   throw Error(ErrorKind::internal, "cost", -1, "a cost source without sketches was asked for one");
 }
 

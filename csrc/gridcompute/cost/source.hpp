@@ -21,6 +21,12 @@ struct Rows {
   [[nodiscard]] Index operator[](Index k) const noexcept { return list != nullptr ? list[k] : first + k; }
 };
 
+// How far a sketch may be off, 2^-24 of the largest |cost * scale| included, and a bound on that; both +inf if a row
+// cannot be sketched.
+struct Sketched {
+  double error, largest;
+};
+
 class CostSource {
  public:
   CostSource(Index n_jobs, Index n_slots) : n_jobs_(n_jobs), n_slots_(n_slots) {}
@@ -44,9 +50,12 @@ class CostSource {
 
   // May rows be sketched: read in float32, which halves the bytes and doubles the lanes?
   [[nodiscard]] virtual bool sketches() const noexcept { return false; }
-  // The costs of a job times `scale`, +inf where forbidden, and how far they may be off, 2^-24 of the largest included;
-  // +inf if this row cannot be sketched. out: (sketch_width(n_slots())), 64-byte aligned; what follows the costs is 0.
-  [[nodiscard]] virtual double sketch(Index job, double scale, float* out) const;
+  // The costs of a job times `scale`, +inf where forbidden. out: (sketch_width(n_slots())), 64-byte aligned; what
+  // follows the costs is 0.
+  [[nodiscard]] virtual Sketched sketch(Index job, double scale, float* out) const;
+  // Will be read soon: where that helps, asks for the row, or the one cost.
+  virtual void fetch(Index) const noexcept {}
+  virtual void fetch(Index, Index) const noexcept {}
   // One column of reals, for these rows; the same bits again.
   virtual void column(Rows rows, Index slot, double* out) const;
 

@@ -148,7 +148,7 @@ void TermsCost::reals(Rows rows, double* out) const {
   }
 }
 
-double TermsCost::sketch(Index job, double scale, float* out) const {
+Sketched TermsCost::sketch(Index job, double scale, float* out) const {
   const Index width = sketch_width(n_slots()), terms = static_cast<Index>(terms_.size());
   double sum = 0;
   bool possible = true;
@@ -164,7 +164,8 @@ double TermsCost::sketch(Index job, double scale, float* out) const {
     return Product<float>{twin.table.data() + key * width, coef};
   });
   // One rounding more for a sum with what was made of it, one for this sum; factors too small for a float are below 1.
-  return possible ? static_cast<double>(terms + 5) * kRounding * sum + 1.0 : kInfinity;
+  return possible ? Sketched{static_cast<double>(terms + 5) * kRounding * sum + 1.0, sum}
+                  : Sketched{kInfinity, kInfinity};
 }
 
 void TermsCost::column(Rows rows, Index slot, double* out) const {

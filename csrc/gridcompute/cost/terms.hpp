@@ -32,7 +32,7 @@ class TermsCost final : public CostSource {
   [[nodiscard]] double real_at(Index job, Index slot) const override;
   void reals_at(Index job, std::span<const Slot> slots, double* out) const override;
   [[nodiscard]] bool sketches() const noexcept override { return !twins_.empty(); }
-  [[nodiscard]] double sketch(Index job, double scale, float* out) const override;
+  [[nodiscard]] Sketched sketch(Index job, double scale, float* out) const override;
   void column(Rows rows, Index slot, double* out) const override;
   [[nodiscard]] bool forbids() const noexcept override { return !finite_; }
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }

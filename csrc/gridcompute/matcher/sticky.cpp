@@ -90,11 +90,11 @@ void LiveCost::reals_at(Index row, std::span<const Slot> slots, double* out) con
     out[k] = with_leaving(slab_, static_cast<Job>(rows_[at]), stay_[at], slots[k], out[k]);
 }
 
-double LiveCost::sketch(Index row, double scale, float* out) const {
-  const double error = slab_.cost->sketch(rows_[static_cast<std::size_t>(row)], scale, out);
-  if (!slab_.closed) return error;
+Sketched LiveCost::sketch(Index row, double scale, float* out) const {
+  const Sketched made = slab_.cost->sketch(rows_[static_cast<std::size_t>(row)], scale, out);
+  if (!slab_.closed) return made;
   for (const Slot s : *slab_.closed) out[s] = std::numeric_limits<float>::infinity();
-  return error;
+  return made;
 }
 
 std::vector<double> LiveCost::unplaced() const {

@@ -83,7 +83,7 @@ class LiveCost final : public CostSource {
   [[nodiscard]] double real_at(Index row, Index slot) const override;
   void reals_at(Index row, std::span<const Slot> slots, double* out) const override;
   [[nodiscard]] bool sketches() const noexcept override { return !moves_ && slab_.cost->sketches(); }
-  [[nodiscard]] double sketch(Index row, double scale, float* out) const override;
+  [[nodiscard]] Sketched sketch(Index row, double scale, float* out) const override;
   [[nodiscard]] double known_bound() const noexcept override { return reach_; }
   [[nodiscard]] std::vector<double> unplaced() const;  // (n_jobs), moves included
   [[nodiscard]] bool moves() const noexcept { return moves_; }

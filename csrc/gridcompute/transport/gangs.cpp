@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "gridcompute/transport/room.hpp"
+
 namespace gridcompute::transport {
 
 namespace {
@@ -38,17 +40,25 @@ void heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
   for (std::size_t k = 0; k < jobs.size(); ++k) jobs[k] = now[k].job;
 }
 
+std::vector<Index> everyone(Index n) {
+  std::vector<Index> jobs(static_cast<std::size_t>(n));
+  std::iota(jobs.begin(), jobs.end(), Index{0});
+  return jobs;
+}
+
 class Placer {
  public:
-  Placer(const Scan& how, const Level& level, std::span<const Cost> prices)
+  Placer(const Scan& how, const Level& level, std::span<const Cost> prices, Whole begun)
       : how_(how),
         level_(level),
         prices_(prices),
         n_(how.keys.n_slots()),
-        row_(static_cast<std::size_t>(how.keys.columns())) {
-    out_.assignment.assign(static_cast<std::size_t>(level.n), -1);
-    out_.load.assign(static_cast<std::size_t>(how.keys.columns()), 0);
-  }
+        row_(static_cast<std::size_t>(how.keys.columns())),
+        out_(std::move(begun)) {}
+  Placer(const Scan& how, const Level& level, std::span<const Cost> prices)
+      : Placer(how, level, prices,
+               {std::vector<std::int32_t>(static_cast<std::size_t>(level.n), kNone),
+                std::vector<Cost>(static_cast<std::size_t>(how.keys.columns()), 0)}) {}
 
   [[nodiscard]] Cost weight(Index k) const { return how_.keys.problem().weight(level_.row(k)); }
 
@@ -120,121 +130,117 @@ class Placer {
   Whole out_;
 };
 
+// A shared group's members take its flow in index order.
+std::vector<std::int32_t> in_turn(const Restricted& r) {
+  std::vector<std::int32_t> out(r.where);
+  std::vector<Index> at(r.begin);
+  std::vector<Cost> taken(static_cast<std::size_t>(r.groups()), 0);
+  for (std::int32_t& w : out) {
+    if (w >= 0) continue;
+    const std::int32_t g = ~w;
+    const Index end = r.begin[g] + r.size[g];
+    while (at[g] < end && taken[g] == r.flow[at[g]]) ++at[g], taken[g] = 0;
+    ++taken[g];
+    w = at[g] < end ? r.slot[at[g]] : kNone;
+  }
+  return out;
+}
+
+// The class that has all units of a group, if one has.
+Slot all_of(const Restricted& r, Index g) {
+  for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
+    if (r.flow[c] == r.weight[g]) return r.slot[c];
+  }
+  return kNone;
+}
+
 }  // namespace
 
-Whole deal_out(const Scan& how, const Restricted& r) {
+Whole deal_out(const Scan& how, const Level& level, const Restricted& r) {
   Whole out;
   const auto n = static_cast<Index>(r.where.size());
+  if (r.shared) out.assignment = in_turn(r);
   out.assignment.resize(static_cast<std::size_t>(n));
-  out.load = r.load();
-  if (r.shared) {  // members take their group's flow in index order
-    std::vector<Index> at(r.begin);
-    std::vector<Cost> taken(static_cast<std::size_t>(r.groups()), 0);
-    for (Index k = 0; k < n; ++k) {
-      const std::int32_t g = ~r.where[k];
-      if (r.where[k] < 0) {
-        while (taken[g] == r.flow[at[g]]) ++at[g], taken[g] = 0;
-        ++taken[g];
-      }
-      out.assignment[k] = r.where[k] >= 0 ? r.where[k] : r.slot[at[g]];
-    }
-    return out;
-  }
-  how.pool.for_chunks(n, kChunk, [&](Index, Index begin, Index end) {
+  const Problem& problem = how.keys.problem();
+  std::vector<std::vector<Cost>> loads(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    std::vector<Cost>& load = loads[static_cast<std::size_t>(chunk)];
+    load.assign(static_cast<std::size_t>(r.columns), 0);
     for (Index k = begin; k < end; ++k) {
-      if (r.where[k] >= 0) {
-        out.assignment[k] = r.where[k];
-        continue;
-      }
-      Index c = r.begin[~r.where[k]];
-      while (r.flow[c] == 0) ++c;
-      out.assignment[k] = r.slot[c];
+      std::int32_t& s = out.assignment[static_cast<std::size_t>(k)];
+      if (!r.shared) s = r.where[k] >= 0 ? r.where[k] : all_of(r, ~r.where[k]);
+      if (s >= 0) load[s] += problem.weight(level.row(k));
     }
   });
+  out.load.assign(static_cast<std::size_t>(r.columns), 0);
+  for (const std::vector<Cost>& load : loads) {
+    for (Slot s = 0; s < r.columns; ++s) out.load[s] += load[s];
+  }
   return out;
 }
 
 namespace {
 
-// What a unit of each group loses where it must take its second-best candidate.
-std::vector<Cost> margins(const Restricted& r, std::span<const Cost> prices) {
-  std::vector<Cost> out(static_cast<std::size_t>(r.groups()));
-  for (Index g = 0; g < r.groups(); ++g) {
-    Cost best = kForbidden, second = kForbidden;
+// Split jobs, the heaviest first, each to that of the classes with units of it which has most room left, be it too
+// little for the job; ties to the lowest class.
+void seat_split(const Scan& how, const Level& level, const Restricted& r, Whole& whole) {
+  std::vector<Index> split;
+  for (Index k = 0; k < level.n; ++k) {
+    if (whole.assignment[static_cast<std::size_t>(k)] < 0) split.push_back(k);
+  }
+  heaviest_first(split, [&](Index k) { return how.keys.problem().weight(level.row(k)); });
+  for (const Index k : split) {
+    const Index g = ~r.where[k];
+    Slot& best = whole.assignment[static_cast<std::size_t>(k)];
     for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
-      const Cost v = r.key[c] + prices[r.slot[c]];
-      second = std::min(second, std::max(v, best));
-      best = std::min(best, v);
+      const Slot s = r.slot[c];
+      const auto room = [&](Slot t) { return level.capacity[t] - whole.load[t]; };
+      if (r.flow[c] > 0 && r.weight[g] <= level.capacity[s] && (best < 0 || room(s) > room(best))) best = s;
     }
-    out[g] = second - best;
+    if (best >= 0) whole.load[best] += r.weight[g];
   }
-  return out;
-}
-
-// Jobs with one candidate first, then those that would lose most elsewhere; ties by index.
-std::vector<Index> in_order_of_loss(const Restricted& r, std::span<const Cost> prices) {
-  struct Loss {
-    Cost margin;
-    Index job;
-    bool operator<(const Loss& other) const noexcept {
-      return margin != other.margin ? margin > other.margin : job < other.job;
-    }
-  };
-  const std::vector<Cost> margin = margins(r, prices);
-  std::vector<Index> order;
-  std::vector<Loss> torn;
-  const auto n = static_cast<Index>(r.where.size());
-  order.reserve(r.where.size());
-  for (Index k = 0; k < n; ++k) {
-    if (r.where[k] >= 0) {
-      order.push_back(k);
-    } else {
-      torn.push_back({margin[~r.where[k]], k});
-    }
-  }
-  std::sort(torn.begin(), torn.end());
-  for (const Loss& t : torn) order.push_back(t.job);
-  return order;
 }
 
 }  // namespace
 
-Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
-                 bool largest_first, Stop& stop) {
+namespace {
+
+// All jobs by size, each where all its units lie, or where it is cheapest now, before smaller jobs take the room.
+Whole largest_first(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
+                    Stop& stop) {
   Placer placer(how, level, prices);
-  std::vector<Index> order, left;
-  if (largest_first) {
-    order = in_order_of_loss(r, prices);
-    heaviest_first(order, [&](Index k) { return placer.weight(k); });
-  } else {
-    order.resize(static_cast<std::size_t>(level.n));
-    std::iota(order.begin(), order.end(), Index{0});
-  }
-  // A shared group's members take its flow in turn; a gang goes where all of it lies, or else where it is cheapest now,
-  // before smaller jobs take the room; of equal jobs those first that would lose most by going elsewhere.
-  std::vector<Index> at(r.begin);
-  std::vector<Cost> taken(static_cast<std::size_t>(r.groups()), 0);  // of the flow at `at`
+  std::vector<Index> order = everyone(level.n), left;
+  heaviest_first(order, [&](Index k) { return placer.weight(k); });
   for (const Index k : order) {
-    const std::int32_t w = r.where[k], g = ~w;
-    Slot s = w;
-    if (w < 0) {
-      const Index end = r.begin[g] + r.size[g];
-      const Cost need = placer.weight(k);
-      while (at[g] < end && r.flow[at[g]] - taken[g] < need) ++at[g], taken[g] = 0;
-      taken[g] += need;
-      s = at[g] < end ? r.slot[at[g]] : kNone;
-    }
+    const Slot s = r.where[k] >= 0 ? r.where[k] : all_of(r, ~r.where[k]);
     if (s >= 0 && placer.put(k, s)) continue;
-    if (!largest_first || stop.requested() || !placer.place(k)) left.push_back(k);
+    if (stop.requested() || !placer.place(k)) left.push_back(k);
   }
   placer.place_all(left, stop);
   return placer.take();
 }
 
+}  // namespace
+
+Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Stop& stop) {
+  Whole whole = deal_out(how, level, r);
+  if (!r.shared) seat_split(how, level, r, whole);
+  make_room(how, level, r, prices, whole);
+  std::vector<Index> left;
+  for (Index k = 0; k < level.n; ++k) {
+    if (whole.assignment[static_cast<std::size_t>(k)] < 0) left.push_back(k);
+  }
+  Placer placer(how, level, prices, std::move(whole));
+  placer.place_all(left, stop);
+  whole = placer.take();
+  if (whole.homeless == 0 || how.keys.problem().demand == nullptr || stop.requested()) return whole;
+  Whole again = largest_first(how, level, r, prices, stop);
+  return again.homeless < whole.homeless ? again : whole;
+}
+
 Whole make_any(const Scan& how, const Level& level, Stop& stop) {
   Placer placer(how, level, {});
-  std::vector<Index> jobs(static_cast<std::size_t>(level.n));
-  for (Index k = 0; k < level.n; ++k) jobs[static_cast<std::size_t>(k)] = k;
+  std::vector<Index> jobs = everyone(level.n);
   placer.place_all(jobs, stop);
   return placer.take();
 }

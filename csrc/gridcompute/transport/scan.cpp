@@ -74,7 +74,8 @@ template <class T>
 class ChunkScanner {
  public:
   ChunkScanner(const Scan& how, const Level& level, const Box& box, bool inexact, Restricted& out)
-      : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_), inexact_(inexact) {
+      : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_) {
+    known_ = inexact || how.keys.integral() || how.keys.problem().demand != nullptr;
     for (Index s = 0; s < n_; ++s) {
       up_[s] = static_cast<T>(box.center[s] + box.up[s]);
       down_[s] = static_cast<T>(box.center[s] - box.down[s]);
@@ -128,14 +129,14 @@ class ChunkScanner {
     [[nodiscard]] bool hopeless(Index) const { return kept->low >= kForbidden / 4; }
   };
 
-  // From b on, as long as sketches tell enough; the first row that is still to be looked at. Costs that may be exact
-  // keys have to be read whole, to tell.
+  // From b on, as long as sketches tell enough; the first row that is still to be looked at. Where it matters whether
+  // costs are exact keys, they have to be read whole until one is not.
   Index settle_sketched(Index b, Index end, Piece& piece, Buffer& buffer) const {
-    if (!sketch_ || !(piece.seen.inexact || inexact_)) return b;
-    constexpr Index kTries = 16;  // and then three of four have to tell enough
-    while (b < end && 4 * buffer.failures <= buffer.sketches + kTries) {
-      ++buffer.sketches;
+    if (!sketch_ || !(known_ || piece.seen.inexact)) return b;
+    constexpr Index kTries = 16, kAhead = 8;  // rows; and after so many tries three of four have to tell enough
+    while (b < end && 4 * buffer.failures <= buffer.sketches++ + kTries) {
       const Index job = level_.row(b);
+      if (b + kAhead < end) how_.keys.problem().cost->fetch(level_.row(b + kAhead));
       if (!sketch_->look(job, outside(job, piece.seen), buffer.scratch, buffer.sketched)) {
         ++buffer.failures;
         break;
@@ -346,7 +347,7 @@ class ChunkScanner {
   Index n_;
   std::vector<T> up_, down_;
   std::optional<Sketch> sketch_;
-  bool inexact_;  // some key is known to be
+  bool known_;  // is it known whether all costs are exact keys, or does it not matter?
 };
 
 // Piece groups -> groups of the whole, in chunk order; the first group of each chunk.

@@ -15,6 +15,8 @@ constexpr Index kFewest = 32;  // classes for which a sketch is worth its troubl
 constexpr Index kPart = 8;     // of the classes may be read one by one, no more
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+constexpr double kRoundable = 0x1p50;  // keys below are doubles that rounded() takes
+
 constexpr Index kWord = 8;  // bytes looked at together
 
 using Floats = Lanes<float>::Signed;
@@ -99,13 +101,14 @@ float below(double x) { return -above(-x); }
 
 bool Sketch::serves(const Keys& keys) {
   const CostSource& source = *keys.problem().cost;
-  return source.sketches() && keys.ties().none() && keys.surely_in_range() && keys.n_slots() >= kFewest;
+  return source.sketches() && keys.ties().none() && keys.n_slots() >= kFewest;
 }
 
 Sketch::Sketch(const Keys& keys, const Box& box)
     : keys_(keys),
       n_(keys.n_slots()),
       width_(sketch_width(n_)),
+      limit_(std::min(static_cast<double>(keys.limit()), kRoundable)),
       up_(n_),
       down_(n_),
       above_(width_, kInfinity),
@@ -126,8 +129,10 @@ bool Sketch::look(Index job, Cost outside, Scratch& scratch, Kept& out) const {
   scratch.least.resize(static_cast<std::size_t>((width_ + kBlock - 1) / kBlock));
   const CostSource& source = *keys_.problem().cost;
   float* row = scratch.row.data();
-  const double error = source.sketch(job, keys_.scale(job), row) + 1;
-  if (!(error < static_cast<double>(kCostLimit))) return false;
+  const Sketched sketched = source.sketch(job, keys_.scale(job), row);
+  const double error = sketched.error + 1;
+  if (!(error < static_cast<double>(kCostLimit)) || !(keys_.surely_in_range() || sketched.largest <= limit_))
+    return false;
   const float low = least_of_blocks(row, above_.data(), below_.data(), width_, above(static_cast<double>(outside)),
                                     scratch.least.data());
   const double limit = static_cast<double>(low) + 2 * error;

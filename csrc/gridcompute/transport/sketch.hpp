@@ -45,6 +45,7 @@ class Sketch {
  private:
   const Keys& keys_;
   Index n_, width_;
+  double limit_;                        // of a |key|
   std::vector<Cost> up_, down_;         // (n_slots): added to a key
   AlignedVector<float> above_, below_;  // (width): the same, rounded outwards
 };

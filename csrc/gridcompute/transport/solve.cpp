@@ -24,7 +24,6 @@ namespace {
 constexpr double kAuctionGap = 1e-3;     // what the anytime method is content with if no gap is asked for
 constexpr double kClosing = 5e-8;        // seconds a job to deliver any matching of one thread's,
 constexpr double kClosingRead = 1.5e-7;  // and one by prices
-constexpr double kGangGap = 3e-5;        // nearer to the bound gangs are not placed once more
 constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
 constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
@@ -104,7 +103,7 @@ class Solver {
     result.stats.add("direct", stop_.seconds() - from);
     if (!direct.solved) return false;
     prices_ = std::move(direct.prices);
-    const Whole whole{std::move(direct.where), std::move(direct.load), 0};
+    const Whole whole{std::move(direct.where), std::move(direct.load)};
     deliver({}, whole, Sums{direct.objective, direct.value}, result);
     return result.status == Status::optimal;
   }
@@ -215,17 +214,6 @@ class Solver {
     stats.add("samples", stop_.seconds() - from);
   }
 
-  // Whole jobs; where gangs placed largest first end far from the bound, by the cheaper of two ways.
-  Whole rounded(const Scan& how, const Restricted& r, const std::vector<Cost>& prices) {
-    if (problem_.demand == nullptr) return make_whole(how, full_, r, prices, false, stop_);
-    Whole first = make_whole(how, full_, r, prices, true, stop_);
-    const double cost = total_cost(problem_, first.assignment, pool_).value();
-    if (stop_.requested() || (first.homeless == 0 && near(cost, bound_at(r, prices), kGangGap))) return first;
-    Whole second = make_whole(how, full_, r, prices, false, stop_);
-    if (first.homeless != second.homeless) return first.homeless < second.homeless ? first : second;
-    return cost <= total_cost(problem_, second.assignment, pool_).value() ? first : second;
-  }
-
   [[nodiscard]] double bound_at(const Restricted& r, const std::vector<Cost>& prices) const {
     return rounded_down(r.value(prices) - price_of_room(prices));
   }
@@ -239,9 +227,10 @@ class Solver {
   // The gap of the matching at these prices, before any repair.
   bool close(const Scan& how, double wanted, Restricted& r, const std::vector<Cost>& prices) {
     r.place(prices, full_.capacity, pool_);
-    whole_ = rounded(how, r, prices);
+    whole_ = make_whole(how, full_, r, prices, stop_);
     if (whole_.homeless > 0) return false;
-    return near(total_cost(problem_, whole_.assignment, pool_).value(), bound_at(r, prices), wanted);
+    whole_.cost = total_cost(problem_, whole_.assignment, pool_);
+    return near(whole_.cost->value(), bound_at(r, prices), wanted);
   }
 
   // A sum of keys as a cost that is certainly not above the one it stands for: a key is within a half of its cost,
@@ -269,8 +258,8 @@ class Solver {
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
     const Whole whole = end.kind == Kind::close     ? std::move(whole_)
                         : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
-                        : units                     ? deal_out(how, r_)
-                                                    : rounded(how, r_, prices_);
+                        : units                     ? deal_out(how, full_, r_)
+                                                    : make_whole(how, full_, r_, prices_, stop_);
     result.stats.candidates = static_cast<Index>(r_.slot.size());
     result.stats.groups = r_.groups();
     std::optional<Sums> sums;
@@ -363,8 +352,9 @@ class Solver {
     // Keys that are the costs themselves have been added up already.
     const bool by_keys = ended && unit && exact_keys() && keys_.resolution() == 1.0 && !problem_.cost->real() &&
                          unplaced_integral(problem_);
-    const Total total = by_keys ? Total{sums->objective >> keys_.ties().shift, 0, 0, 0, true}
-                                : total_cost(problem_, result.assignment, pool_);
+    const Total total = by_keys      ? Total{sums->objective >> keys_.ties().shift, 0, 0, 0, true}
+                        : whole.cost ? *whole.cost
+                                     : total_cost(problem_, result.assignment, pool_);
     result.integral = total.integral;
     result.exact_objective = total.whole;
     result.objective = total.value();

@@ -35,15 +35,20 @@ bool unplaced_integral(const Problem& problem) {
 }
 
 Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool) {
-  constexpr Index kChunk = 1 << 14;
+  constexpr Index kChunk = 1 << 14, kAhead = 16;
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
   std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   Total total;
   total.integral = !source.real() && unplaced_integral(problem);
+  const auto fetch = [&](Index i) {
+    const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+    if (s >= 0 && s < n_slots) source.fetch(i, s);
+  };
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
     Total& part = parts[static_cast<std::size_t>(chunk)];
     for (Index i = begin; i < end; ++i) {
+      if (i + kAhead < end) fetch(i + kAhead);
       const std::int32_t s = assignment[static_cast<std::size_t>(i)];
       if (s < 0 || s >= n_slots) {
         if (problem.unplaced == nullptr) continue;
