@@ -20,7 +20,12 @@ bool Matcher::stand(Round& round, const std::vector<Job>& jobs, const std::vecto
     if (slots[k] != kNone) world_.enter(jobs[k], slots[k], 0, true);
   }
   dirty_.clear();
-  auto board = std::make_unique<Board>(world_, prices_, counts_);
+  if (!lists_ || 2 * world_.live() < lists_for_) {  // made for a world that has shrunk since
+    lists_ = std::make_unique<std::pmr::unsynchronized_pool_resource>();
+    lists_for_ = world_.live();
+  }
+  lists_for_ = std::max(lists_for_, world_.live());
+  auto board = std::make_unique<Board>(world_, prices_, counts_, *lists_);
   std::vector<Job> misplaced;
   if (!board->build(round.pool, round.stop, misplaced)) return false;
   board_ = std::move(board);

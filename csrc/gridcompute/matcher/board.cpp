@@ -1,6 +1,7 @@
 #include "gridcompute/matcher/board.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <mutex>
 
@@ -12,14 +13,16 @@ namespace {
 
 constexpr Slot kFew = 256;                     // with so few classes, all pairs are kept
 constexpr Index kPairsWhole = Index{1} << 24;  // a table of places up to here, a map beyond
-constexpr Index kMoves = Index{1} << 20;       // moves listed in all, if every pair had its fill
+constexpr Index kMoves = Index{3} << 19;       // moves listed in all, if every pair had its fill
 constexpr Index kBlock = 16;                   // rows read at once
 constexpr Index kPart = Index{1} << 11;        // members listed by one thread at once
-constexpr std::size_t kShort = 16;             // room that a heap begins with
+constexpr Index kShort = 16, kLong = 1024;     // room of a heap, powers of two: at first, and at most
 constexpr Index kSample = 64;                  // jobs looked at for a class's limit
 constexpr int kEndless = 4;                    // after so many tries a class is listed without limit
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+
+Index bit_floor(Index n) { return static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(n))); }
 
 // The heap's front is the least move, of the lowest job.
 bool later(const Board::Entry& x, const Board::Entry& y) {
@@ -28,14 +31,15 @@ bool later(const Board::Entry& x, const Board::Entry& y) {
 
 }  // namespace
 
-Board::Board(World& world, std::vector<Cost>& prices, Counts& counts)
+Board::Board(World& world, std::vector<Cost>& prices, Counts& counts, std::pmr::memory_resource& memory)
     : world_(world),
       prices_(prices),
       counts_(counts),
+      memory_(memory),
       classes_(world.classes()),
-      most_(std::clamp<Index>(kMoves / (Index{classes_} * classes_), 8, 1024)),
+      longest_(std::clamp(bit_floor(kMoves / (Index{classes_} * classes_)), kShort, kLong)),
+      most_(longest_ * 4 / 5),
       first_(std::max<Index>(most_ / 4, 8)),
-      longest_(most_ + most_ / 2 + static_cast<Index>(kShort)),
       few_(classes_ <= kFew) {}
 
 // ---------------------------------------------------------------- places
@@ -55,7 +59,7 @@ std::int32_t Board::make_place(Slot a, Slot b) {
   row.top.push_back(kForbidden);
   row.cut.push_back(kForbidden);
   row.first.push_back(kNone);
-  row.heap.emplace_back();
+  row.heap.emplace_back(&memory_);
   set_cut(row, at(k), kForbidden);
   row.mirror.push_back(static_cast<std::int32_t>(column.from.size()));
   column.from.push_back(a);
@@ -82,8 +86,8 @@ void Board::set_cut(Row& row, std::size_t k, Cost cut) {
 }
 
 // Two sizes only, so that memory once used fits again.
-void Board::make_room(std::vector<Entry>& heap, std::size_t n) const {
-  if (n > heap.capacity()) heap.reserve(n <= kShort ? kShort : at(longest_));
+void Board::make_room(Heap& heap, std::size_t n) const {
+  if (n > heap.capacity()) heap.reserve(at(n <= at(kShort) ? kShort : longest_));
 }
 
 void Board::nothing_listed(Slot a, std::int32_t k) {
@@ -257,7 +261,8 @@ void Board::join(Fresh& whole, Fresh& part) const {
 }
 
 // Leaves the `most` cheapest; returns what the next would have been.
-Cost Board::cheapest(std::vector<Entry>& bucket, Index most) {
+template <class List>
+Cost Board::cheapest(List& bucket, Index most) {
   std::nth_element(bucket.begin(), bucket.begin() + most, bucket.end(),
                    [](const Entry& x, const Entry& y) { return later(y, x); });
   const Cost cut = bucket[at(most)].apart;

@@ -23,9 +23,11 @@
 // Invariants (holds()): every pair's top is the least move of a live member, or the bound said; columns mirror rows.
 //
 // Complexity. Leaving and entering a class: one row read, O(classes) compares, O(log) for each list joined. Relisting a
-// class: its members' rows. Memory: 16 bytes a move, 1.5 * most + 16 a pair.
+// class: its members' rows. Memory: 16 bytes a move, room for 16 or 5/4 * most
+// a pair, powers of two, in blocks that the next board finds again: a long life does not scatter the heap.
 #pragma once
 
+#include <memory_resource>
 #include <unordered_map>
 
 #include "gridcompute/base/stop.hpp"
@@ -46,7 +48,8 @@ struct Counts {    // what was done, for the caller's stats
 
 class Board {
  public:
-  Board(World& world, std::vector<Cost>& prices, Counts& counts);
+  // `memory` holds the lists, and outlives the board: the next one finds room of the same sizes there.
+  Board(World& world, std::vector<Cost>& prices, Counts& counts, std::pmr::memory_resource& memory);
 
   // Everything anew, at these prices, from where the jobs stand; their keys are read too. `misplaced`: who is not where
   // it is cheapest, and is to leave. False if stopped: then all is to be built again.
@@ -73,13 +76,14 @@ class Board {
     Job job;
     std::uint32_t stamp;
   };
+  using Heap = std::pmr::vector<Entry>;
   struct Row {  // the pairs (a, to[k]), in order of first use
     std::vector<Slot> to;
     std::vector<Cost> top, cut;        // least move, or cut where the heap is empty; kForbidden: none
     std::vector<Job> first;            // who moves, kNone where that is not known
     std::vector<std::int32_t> mirror;  // place in column(to[k])
     std::vector<Cost> bar;             // few classes: by target, moves at most so far apart are listed
-    std::vector<std::vector<Entry>> heap;
+    std::vector<Heap> heap;
   };
   struct Column {  // the pairs (from[k], b)
     std::vector<Slot> from;
@@ -112,7 +116,7 @@ class Board {
   void shrink(Slot a, std::int32_t k);
   void set_top(Slot a, std::int32_t k);
   void set_cut(Row& row, std::size_t k, Cost cut);
-  void make_room(std::vector<Entry>& heap, std::size_t n) const;
+  void make_room(Heap& heap, std::size_t n) const;
   [[nodiscard]] bool stale(const Entry& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
   Cost choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Index& rows) const;
   struct Fresh;
@@ -120,7 +124,8 @@ class Board {
   void join(Fresh& whole, Fresh& part) const;
   void install(Slot a, Fresh& fresh);
   void count_singles(Index n);
-  static Cost cheapest(std::vector<Entry>& bucket, Index most);
+  template <class List>
+  static Cost cheapest(List& bucket, Index most);
   static void keep(std::vector<Entry>& bucket, Entry entry, Index most, Cost& cut, Cost& threshold);
   void refill(Slot a, Slot b, std::vector<Entry>& bucket, Index most, Cost cut);
   void empty();
@@ -129,9 +134,10 @@ class Board {
   World& world_;
   std::vector<Cost>& prices_;
   Counts& counts_;
+  std::pmr::memory_resource& memory_;
   Slot classes_;
+  Index longest_;       // a list has room for so many, stale ones among them
   Index most_, first_;  // moves of a pair that ran dry, and of one listed with its whole class
-  Index longest_;       // when stale ones are looked for
   bool few_;            // few classes: limits are infinite
   std::vector<Row> rows_;
   std::vector<Column> columns_;

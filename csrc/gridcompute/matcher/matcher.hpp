@@ -29,6 +29,7 @@
 #pragma once
 
 #include <memory>
+#include <memory_resource>
 #include <string>
 
 #include "gridcompute/matcher/effort.hpp"
@@ -164,6 +165,9 @@ class Matcher {
   std::vector<Cost> prices_, capacity_;  // (classes)
   std::vector<Cost> home_load_;
   Counts counts_;
+  // Blocks of lists, kept from board to board: a long life finds its memory as the first board left it.
+  std::unique_ptr<std::pmr::unsynchronized_pool_resource> lists_;
+  Index lists_for_ = 0;           // the most live jobs they were for
   std::unique_ptr<Board> board_;  // null: the next round is cold
   const char* why_cold_ = "first round";
   bool rebuild_ = false;  // without a board: are homes and prices those of an optimum not far away?
