@@ -60,8 +60,7 @@ FOLDERS = {
 # Headers of the operating system, each in the one file that needs it.
 SYSTEM_HEADERS = {
     ("base/parallel.cpp", "sched.h"),  # affinity: how many CPUs are ours
-    ("base/block.hpp", "sys/mman.h"),  # huge pages
-    ("base/unwritten.hpp", "sys/mman.h"),
+    ("base/shelf.cpp", "sys/mman.h"),
 }
 
 # Files of 500 lines and more, each with its reason.

@@ -1,6 +1,7 @@
 #include "gridcompute/certificate/flow.hpp"
 
 #include "common.hpp"
+#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/flow/dimacs.hpp"
 #include "gridcompute/flow/problem.hpp"
 
@@ -75,10 +76,10 @@ Ints give(std::vector<std::int64_t>&& values) {
 }
 
 // The same for one that is kept for later solves; Python freezes it.
-Ints share(const std::shared_ptr<const std::vector<std::int64_t>>& values) {
-  auto* kept = new std::shared_ptr<const std::vector<std::int64_t>>(values);
-  const py::capsule owner(kept,
-                          [](void* p) { delete static_cast<std::shared_ptr<const std::vector<std::int64_t>>*>(p); });
+Ints share(const std::shared_ptr<const flow::Values<std::int64_t>>& values) {
+  using Kept = std::shared_ptr<const flow::Values<std::int64_t>>;
+  auto* kept = new Kept(values);
+  const py::capsule owner(kept, [](void* p) { delete static_cast<Kept*>(p); });
   return Ints(static_cast<py::ssize_t>(values->size()), values->data(), owner);
 }
 
@@ -92,14 +93,14 @@ flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacit
 }
 
 py::dict solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
-               const std::optional<Ints>& lower, const std::string& method, const flow::Kept* start,
+               const std::optional<Ints>& lower, const std::string& method, const flow::Kept* start, int threads,
                std::optional<double> time_limit, py::object progress) {
   const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
   Guard guard(time_limit, std::move(progress));
-  flow::Result r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), start, stop); });
+  flow::Result r = guard.run(
+      [&](Stop& stop) { return flow::solve(problem, method_of(method), start, stop, thread_count(threads)); });
   py::dict out;
   out["status"] = name_of(r.status);
-  out["flow"] = share(r.kept.flow);
   out["potentials"] = give(std::move(r.potential));
   out["objective"] = to_int(r.objective);
   out["cut"] = give(std::move(r.cut));
@@ -159,10 +160,17 @@ py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const 
 }  // namespace
 
 void bind_flow(py::module_& m) {
-  py::class_<flow::Kept>(m, "FlowKept");  // opaque: what warm starts need
+  py::class_<flow::Kept>(m, "FlowKept")  // what warm starts need
+      .def("flow", [](const flow::Kept& kept) {
+        return share([&] {
+          const py::gil_scoped_release release;
+          return kept.flow();
+        }());
+      });
   m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
-        py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("time_limit"), py::arg("progress"));
+        py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("threads"), py::arg("time_limit"),
+        py::arg("progress"));
   m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(), py::arg("capacity").noconvert(),
         py::arg("cost").noconvert(), py::arg("supply").noconvert(), py::arg("lower").noconvert(), py::arg("status"),
         py::arg("flow").noconvert(), py::arg("potentials").noconvert(), py::arg("cut").noconvert(),

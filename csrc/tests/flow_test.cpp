@@ -185,11 +185,12 @@ void check_resume(const Instance& x, const Instance& y, Resumed& seen) {
   Given<Int> known = given<Int>(p, s);
   Simplex<Int> first(network(known, s, *shape));
   if (first.run(stop) != Simplex<Int>::End::optimal) return;
+  first.rest();
   const Earlier<Int> before{std::move(first), std::move(known), s.negative, true};
   const auto found = change(q, *shape, before);
   if (!found) return;
   ++seen.taken;
-  auto tree = Simplex<Int>::again(before.tree);
+  auto tree = Simplex<Int>::again(before.tree, *before.given.cost);
   tree.recost(found->recosted, found->cost);
   CHECK(tree.holds());
   CHECK(tree.run(stop) == Simplex<Int>::End::optimal);
@@ -204,9 +205,12 @@ void check_resume(const Instance& x, const Instance& y, Resumed& seen) {
   const Result cold = solve(q, Method::network_simplex, nullptr, stop);
   CHECK((end == Simplex<Int>::End::optimal) == (cold.status == Status::optimal));
   if (cold.status != Status::optimal) return;
+  CHECK(tree.total() == cold.objective);
+  tree.rest();
+  std::vector<std::int64_t> flow(q.tail.size());
+  tree.each_flow([&](Arc k, Int units) { flow[at(shape->order[at(k)])] = units; });
   Wide total = 0;
-  const std::vector<Int> flow = tree.flows();
-  for (std::size_t k = 0; k < flow.size(); ++k) total += static_cast<Wide>(flow[k]) * q.cost[at(shape->order[k])];
+  for (std::size_t e = 0; e < flow.size(); ++e) total += static_cast<Wide>(flow[e]) * q.cost[e];
   CHECK(total == cold.objective);
 }
 

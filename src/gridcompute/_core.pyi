@@ -18,6 +18,7 @@ class CostSource(metaclass=_Pybind11Type):
 
 class FlowKept(metaclass=_Pybind11Type):
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def flow(self) -> _Ints: ...
 
 @overload
 def dense_cost(cost: NDArray[np.int32]) -> CostSource: ...
@@ -76,6 +77,7 @@ def min_cost_flow(
     lower: _Ints | None,
     method: str,
     start: FlowKept | None,
+    threads: int,
     time_limit: float | None,
     progress: Callable[[str, float], bool] | None,
 ) -> dict[str, Any]: ...

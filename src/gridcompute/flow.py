@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,9 +77,6 @@ class Flow:
 
     Attributes
     ----------
-    flow : int64 array, shape (n_arcs,)
-        Flow of each arc, in the caller's order. Where infeasible or stopped early, what was
-        reached: ``stats["unserved"]`` units have no way yet.
     potentials : int64 array, shape (n_nodes,)
         With reduced cost ``cost + potentials[tail] - potentials[head]``: at least 0 where an arc
         has room left, at most 0 where its flow could shrink.
@@ -100,7 +98,6 @@ class Flow:
         integers inside; ``seconds`` by stage.
     """
 
-    flow: NDArray[np.int64]
     potentials: NDArray[np.int64]
     objective: int
     status: Status
@@ -111,8 +108,17 @@ class Flow:
     kept: _core.FlowKept
 
     def __repr__(self) -> str:
-        size = f"{len(self.potentials)} nodes, {len(self.flow)} arcs"
+        size = f"{len(self.potentials)} nodes, {len(self.problem.tail)} arcs"
         return f"<Flow: {self.status}, {size}, objective {self.objective}>"
+
+    @cached_property
+    def flow(self) -> NDArray[np.int64]:
+        """Flow of each arc in the caller's order, int64, shape (n_arcs,).
+
+        Where infeasible or stopped early, what was reached: ``stats["unserved"]`` units have no way
+        yet. Read off the tree when first asked for: one pass over the arcs.
+        """
+        return _frozen(self.kept.flow())
 
     def verify(self) -> Certificate:
         """Check the answer against its problem, by code that shares nothing with the solver.
@@ -190,7 +196,8 @@ def min_cost_flow(
         may differ. It changes the speed, never the validity. It is only read: several solves may
         start from it. Cost scaling does not use it.
     threads : int, optional
-        At most so many. Both methods are sequential and use one.
+        At most so many; default: what affinity and the CPU quota leave. Both methods are
+        sequential; a warm start prepares its arrays on two.
     time_limit : float, optional
         Seconds, 0 or more.
     progress : bool or callable, optional
@@ -241,16 +248,16 @@ def min_cost_flow(
     before = _start(start, problem)
     if threads is not None:
         _whole("threads", threads, 1, 2**31 - 1)
+    workers = 0 if threads is None else int(threads)
     limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
     if progress is None:
-        answer = _core.min_cost_flow(*_six(problem), method, before, limit, None)
+        answer = _core.min_cost_flow(*_six(problem), method, before, workers, limit, None)
     else:
         with progress_hook(progress, "min-cost flow") as hook:
-            answer = _core.min_cost_flow(*_six(problem), method, before, limit, hook)
+            answer = _core.min_cost_flow(*_six(problem), method, before, workers, limit, hook)
     stats = answer["stats"]
     stats["warm"] = stats["start"] in ("basis", "flow")
     return Flow(
-        flow=_frozen(answer["flow"]),
         potentials=_frozen(answer["potentials"]),
         objective=answer["objective"],
         status=answer["status"],

@@ -1,18 +1,13 @@
-// Arrays that are made, copied and freed together, in one piece of memory: a copy is one memcpy, and where the system
-// lends huge pages the first touch costs a fault for each 2 MB, not for each 4 KB (a hundred times less time).
+// Arrays that are made, copied and freed together, in one piece of memory (shelf.hpp): a copy is one memcpy.
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <span>
 #include <type_traits>
+#include <utility>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "gridcompute/base/shelf.hpp"
 
 namespace gridcompute {
 
@@ -20,24 +15,19 @@ class Block {
  public:
   Block() = default;
   explicit Block(std::size_t bytes) : bytes_(bytes) {
-    if (bytes == 0) return;
-    const std::size_t huge = (bytes + kPage / 2) / kPage * kPage;  // what is worth a huge page
-    const std::size_t step = huge > 0 ? kPage : kLine;
-    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(step, (bytes + step - 1) / step * step)));
-    if (memory_ == nullptr) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
-    if (huge > 0) ::madvise(memory_.get(), huge, MADV_HUGEPAGE);  // a wish: small pages serve too
-#endif
+    if (bytes > 0) memory_ = static_cast<std::byte*>(allocate_array(bytes));
   }
   Block(const Block& other) : Block(other.bytes_) {
-    if (bytes_ > 0) std::memcpy(memory_.get(), other.memory_.get(), bytes_);
+    if (bytes_ > 0) std::memcpy(memory_, other.memory_, bytes_);
   }
-  Block(Block&& other) noexcept = default;
+  Block(Block&& other) noexcept
+      : memory_(std::exchange(other.memory_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
   Block& operator=(Block other) noexcept {
     std::swap(memory_, other.memory_);
     std::swap(bytes_, other.bytes_);
     return *this;
   }
+  ~Block() { free_array(memory_, bytes_); }
 
   [[nodiscard]] bool empty() const noexcept { return memory_ == nullptr; }
 
@@ -48,7 +38,7 @@ class Block {
     template <class T>
     void operator()(std::span<T>& array, std::size_t count) noexcept {
       static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= kLine);
-      if (block_ != nullptr) array = {reinterpret_cast<T*>(block_->memory_.get() + bytes_), count};
+      if (block_ != nullptr) array = {reinterpret_cast<T*>(block_->memory_ + bytes_), count};
       bytes_ += (count * sizeof(T) + kLine - 1) / kLine * kLine;
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
@@ -59,12 +49,9 @@ class Block {
   };
 
  private:
-  static constexpr std::size_t kPage = std::size_t{1} << 21, kLine = 64;
-  struct Free {
-    void operator()(std::byte* memory) const noexcept { std::free(memory); }
-  };
+  static constexpr std::size_t kLine = 64;
 
-  std::unique_ptr<std::byte, Free> memory_;
+  std::byte* memory_ = nullptr;
   std::size_t bytes_ = 0;
 };
 

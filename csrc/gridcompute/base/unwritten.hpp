@@ -1,46 +1,27 @@
-// Arrays whose first values are written by their owner, for std::vector: no zeros beforehand, and huge pages for large
-// ones where the system lends them. Filling 100 MB of small pages for the first time takes tens of milliseconds.
+// Arrays whose first values are written by their owner, for std::vector: no zeros beforehand, and memory that an
+// earlier solve has touched already, where there is some (shelf.hpp).
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <new>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "gridcompute/base/shelf.hpp"
 
 namespace gridcompute {
 
 template <class T>
 struct Unwritten {
   using value_type = T;
-  static constexpr std::size_t kPage = std::size_t{1} << 21, kLarge = std::size_t{1} << 22;  // bytes
 
   Unwritten() = default;
   template <class U>
   Unwritten(const Unwritten<U>&) noexcept {}
 
-  [[nodiscard]] T* allocate(std::size_t count) {
-    const std::size_t bytes = count * sizeof(T);
-    if (bytes < kLarge) return static_cast<T*>(::operator new(bytes, std::align_val_t{alignof(T)}));
-    const std::size_t whole = (bytes + kPage - 1) / kPage * kPage;
-    void* memory = std::aligned_alloc(kPage, whole);
-    if (memory == nullptr) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
-    ::madvise(memory, whole, MADV_HUGEPAGE);  // a wish: small pages serve too
-#endif
-    return static_cast<T*>(memory);
-  }
-  void deallocate(T* memory, std::size_t count) noexcept {
-    if (count * sizeof(T) < kLarge)
-      ::operator delete(memory, std::align_val_t{alignof(T)});
-    else
-      std::free(memory);
-  }
+  [[nodiscard]] T* allocate(std::size_t count) { return static_cast<T*>(allocate_array(count * sizeof(T))); }
+  void deallocate(T* memory, std::size_t count) noexcept { free_array(memory, count * sizeof(T)); }
   // Values left as they are.
   template <class U>
   void construct(U* at) noexcept {

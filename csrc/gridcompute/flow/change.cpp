@@ -76,7 +76,7 @@ template <class Int>
 bool take_arcs(const Problem& p, const Topology& t, const std::vector<Arc>& arcs, Change<Int>& out, Wide& negative) {
   if (arcs.empty()) return true;
   const std::int64_t dearest = most_cost<Int>(p.n), most = out.given.most;
-  std::vector<Int> costs, rooms;  // copies, once one differs
+  Values<Int> costs, rooms;  // copies, once one differs
   for (const Arc e : arcs) {
     const std::int64_t c = p.cost[at(e)], u = p.capacity[at(e)];
     if (u < 0 || c > dearest || c < -dearest || (c < 0 && u == kInfinite)) return false;
@@ -95,16 +95,21 @@ bool take_arcs(const Problem& p, const Topology& t, const std::vector<Arc>& arcs
       out.reroomed.push_back(k), out.room.push_back(room);
     }
   }
-  if (!costs.empty()) out.given.cost = std::make_shared<const std::vector<Int>>(std::move(costs));
-  if (!rooms.empty()) out.given.room = std::make_shared<const std::vector<Int>>(std::move(rooms));
+  if (!costs.empty()) out.given.cost = std::make_shared<const Values<Int>>(std::move(costs));
+  if (!rooms.empty()) out.given.room = std::make_shared<const Values<Int>>(std::move(rooms));
   return true;
 }
 
 }  // namespace
 
 template <class Int>
+bool can_change(const Problem& p, const Topology& t, const Earlier<Int>& before) {
+  return before.resumable && p.lower.empty() && t.n == p.n && t.given_tail.size() == p.tail.size();
+}
+
+template <class Int>
 std::optional<Change<Int>> change(const Problem& p, const Topology& t, const Earlier<Int>& before) {
-  if (!before.resumable || !p.lower.empty() || t.n != p.n || t.given_tail.size() != p.tail.size()) return {};
+  if (!can_change(p, t, before)) return {};
   std::vector<Arc> arcs;
   if (!changed_arcs(p, t, before.given, arcs)) return {};
   Change<Int> out;
@@ -123,6 +128,8 @@ std::optional<Change<Int>> change(const Problem& p, const Topology& t, const Ear
   return out;
 }
 
+template bool can_change(const Problem&, const Topology&, const Earlier<std::int32_t>&);
+template bool can_change(const Problem&, const Topology&, const Earlier<std::int64_t>&);
 template std::optional<Change<std::int32_t>> change(const Problem&, const Topology&, const Earlier<std::int32_t>&);
 template std::optional<Change<std::int64_t>> change(const Problem&, const Topology&, const Earlier<std::int64_t>&);
 

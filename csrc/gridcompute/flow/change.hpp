@@ -14,11 +14,20 @@ namespace gridcompute::flow {
 // A tree, and the problem it is for. Lives beside the topology it was made on.
 template <class Int>
 struct Earlier {
+  Earlier(Simplex<Int>&& resting, Given<Int>&& known, std::int64_t sum, bool fit)
+      : tree(std::move(resting)), given(std::move(known)), negative(sum), resumable(fit) {}
+
   Simplex<Int> tree;
   Given<Int> given;
   std::int64_t negative = 0;  // N of problem.hpp
   // The tree is optimal; there are no lower bounds, no loops, no infinite arcs of negative cost, no costs out of range.
   bool resumable = false;
+
+  [[nodiscard]] std::shared_ptr<const Values<std::int64_t>> flow(const Topology& topology) const;
+
+ private:
+  mutable std::once_flag asked_;
+  mutable std::shared_ptr<const Values<std::int64_t>> flow_;
 };
 
 template <class Int>
@@ -33,6 +42,9 @@ struct Change {
 
 // None where the earlier tree does not fit: another graph, lower bounds, values out of its range, bad values (which
 // survey() then names), supplies that do not sum to 0.
+// can_change() is the part of it that a look tells.
+template <class Int>
+[[nodiscard]] bool can_change(const Problem& problem, const Topology& topology, const Earlier<Int>& before);
 template <class Int>
 [[nodiscard]] std::optional<Change<Int>> change(const Problem& problem, const Topology& topology,
                                                 const Earlier<Int>& before);

@@ -19,7 +19,7 @@ struct Incoming {
     Int cost;
   };
   std::vector<Arc> start;
-  std::vector<In> arcs;
+  Values<In> arcs;
 
   explicit Incoming(const Network<Int>& net) : start(at(net.n) + 2, 0), arcs(at(net.m())) {
     for (Arc e = 0; e < net.m(); ++e)
@@ -95,7 +95,7 @@ class Steps {
   std::int64_t now_ = 0;
   Index waiting_ = 0;
   std::array<std::int32_t, kSteps> first_, last_;
-  std::vector<Label> labels_;
+  Values<Label> labels_;
   std::vector<std::int32_t> far_;
 };
 

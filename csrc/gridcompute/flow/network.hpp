@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/base/unwritten.hpp"
 
 namespace gridcompute::flow {
 
@@ -27,13 +28,17 @@ struct ByHead {
   std::vector<Arc> start, arc;
 };
 
+// What is written by its owner first, for the most part: memory that comes back from earlier solves, no zeros.
+template <class T>
+using Values = UnwrittenVector<T>;
+
 // The arcs in their order: built once, shared by the solves that start from one another.
 struct Topology {
   Node n = 0;
-  std::vector<Arc> order;  // the caller's arc of each, ascending within a tail
+  Values<Arc> order;       // the caller's arc of each, ascending within a tail
   std::vector<Arc> start;  // arcs of v: [start[v], start[v + 1])
-  std::vector<Node> tail, head;
-  std::vector<Node> given_tail, given_head;  // of all arcs of the caller, in his order
+  Values<Node> tail, head;
+  Values<Node> given_tail, given_head;  // of all arcs of the caller, in his order
 
   [[nodiscard]] Arc place(Arc given) const;     // of the caller's arc in the order; kNoArc for loops
   [[nodiscard]] const ByHead& by_head() const;  // made when first asked for, by any thread
@@ -46,7 +51,7 @@ struct Topology {
 // Costs and rooms (capacity minus lower bound, cut at `most`) as the caller gave them, in his order.
 template <class Int>
 struct Given {
-  std::shared_ptr<const std::vector<Int>> cost, room;
+  std::shared_ptr<const Values<Int>> cost, room;
   Int most = 0;
 };
 
@@ -56,9 +61,9 @@ struct Network {
   const Topology* shape = nullptr;  // whose are:
   std::span<const Arc> start;
   std::span<const Node> tail, head;
-  std::vector<Int> cost, cap;  // cap >= 0
-  std::vector<Int> supply;     // of each node; sums to 0
-  Int most_cost = 0;           // max |cost|
+  Values<Int> cost, cap;    // cap >= 0
+  std::vector<Int> supply;  // of each node; sums to 0
+  Int most_cost = 0;        // max |cost|
 
   [[nodiscard]] Arc m() const noexcept { return static_cast<Arc>(head.size()); }
 };
@@ -72,7 +77,8 @@ struct Basis {
 // What a method returns for it.
 template <class Int>
 struct Solution {
-  std::vector<Int> flow, potential;
+  Values<Int> flow;
+  std::vector<Int> potential;
 };
 
 [[nodiscard]] constexpr std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }

@@ -54,9 +54,12 @@ struct Earlier;  // change.hpp
 // width it ended in. Never written to again: any number of solves start from it, at the same time too.
 struct Kept {
   std::shared_ptr<const Topology> topology;
-  std::shared_ptr<const std::vector<std::int64_t>> flow;
   std::shared_ptr<const Earlier<std::int32_t>> narrow;
   std::shared_ptr<const Earlier<std::int64_t>> wide;
+  std::shared_ptr<const Values<std::int64_t>> written;  // the flow, where it does not follow from the tree alone
+
+  // The flow of the caller's arcs: read off the tree when first asked for, by any thread.
+  [[nodiscard]] std::shared_ptr<const Values<std::int64_t>> flow() const;
 };
 
 struct Stats {
@@ -80,10 +83,11 @@ struct Result {
   Kept kept;
   Stats stats;
 
-  [[nodiscard]] const std::vector<std::int64_t>& flow() const noexcept { return *kept.flow; }
+  [[nodiscard]] const Values<std::int64_t>& flow() const { return *kept.flow(); }
 };
 
-// `start`: what an earlier answer kept, or none.
-[[nodiscard]] Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop);
+// `start`: what an earlier answer kept, or none. A second thread halves what a warm start does before its first step;
+// the answer is the same for any number.
+[[nodiscard]] Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, int threads = 1);
 
 }  // namespace gridcompute::flow

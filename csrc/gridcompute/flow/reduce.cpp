@@ -179,12 +179,12 @@ const ByHead& Topology::by_head() const {
 template <class Int>
 Given<Int> given(const Problem& p, const Survey& s) {
   const std::int64_t most = std::min<std::int64_t>(4 * s.bound, Range<Int>::kMaxFlow) + 1;
-  std::vector<Int> costs(p.cost.size()), rooms(p.cost.size());
+  Values<Int> costs(p.cost.size()), rooms(p.cost.size());
   for (std::size_t e = 0; e < costs.size(); ++e) {
     costs[e] = static_cast<Int>(p.cost[e]);
     rooms[e] = static_cast<Int>(std::min(room(p, e), most));
   }
-  return {std::make_shared<std::vector<Int>>(std::move(costs)), std::make_shared<std::vector<Int>>(std::move(rooms)),
+  return {std::make_shared<const Values<Int>>(std::move(costs)), std::make_shared<const Values<Int>>(std::move(rooms)),
           static_cast<Int>(most)};
 }
 
@@ -199,7 +199,7 @@ Network<Int> network(const Given<Int>& g, const Survey& s, const Topology& t) {
   net.most_cost = static_cast<Int>(s.most_cost);
   net.cost.resize(t.order.size());
   net.cap.resize(t.order.size());
-  const std::vector<Int>&costs = *g.cost, &rooms = *g.room;
+  const Values<Int>&costs = *g.cost, &rooms = *g.room;
   for (std::size_t k = 0; k < t.order.size(); ++k) {
     const std::size_t e = at(t.order[k]);
     net.cap[k] = rooms[e];

@@ -112,8 +112,8 @@ void Residual::fix(Node v, Arc half) {
   swap(mate, --end[at(w)]);
 }
 
-std::vector<std::int64_t> Residual::flow() const {
-  std::vector<std::int64_t> out(first_.size());
+Values<std::int64_t> Residual::flow() const {
+  Values<std::int64_t> out(first_.size());
   for (std::size_t e = 0; e < out.size(); ++e) out[e] = net_->cap[e] - halves[at(first_[e])].room;
   return out;
 }

@@ -41,7 +41,7 @@ class Residual {
     excess[at(h.to)] += amount;
   }
 
-  [[nodiscard]] std::vector<std::int64_t> flow() const;
+  [[nodiscard]] Values<std::int64_t> flow() const;
   [[nodiscard]] std::vector<Node> cut() const;
   [[nodiscard]] std::int64_t unserved() const;
   [[nodiscard]] bool holds() const;

@@ -30,7 +30,7 @@ Simplex<Int>::Simplex(Network<Int> net, const Basis& basis)
   std::ranges::copy(net_.tail, tail_.begin());
   std::ranges::copy(net_.head, head_.begin());
   std::ranges::copy(net_.cost, cost_.begin());
-  net_.cost = {};
+  take_values();
   start_big();
   for (std::size_t e = 0; e < basis.full.size(); ++e)
     if (basis.full[e] != 0) turn(static_cast<Arc>(e));
@@ -44,8 +44,8 @@ void Simplex<Int>::plant(std::span<const Arc> pred) {
   std::vector<Sum> excess(supply_.begin(), supply_.end());
   for (Arc e = 0; e < net_.m(); ++e) {
     if (!turned(e)) continue;
-    excess[at(net_.tail[at(e)])] -= cap_[at(e)];
-    excess[at(net_.head[at(e)])] += cap_[at(e)];
+    excess[at(net_.tail[at(e)])] -= cap(e);
+    excess[at(net_.head[at(e)])] += cap(e);
   }
   std::vector<Node> parent(at(net_.n), root_);
   if (!pred.empty()) {
@@ -71,10 +71,10 @@ void Simplex<Int>::plant(std::span<const Arc> pred) {
       continue;
     }
     const Arc e = pred[at(v)];
-    const Int cap = cap_[at(e)];
+    const Int most = cap(e);
     link_[at(v)].pred = e;
-    node_[at(v)].up = net_.tail[at(e)] == v ? cap - out : -out;
-    node_[at(v)].down = cap - node_[at(v)].up;
+    node_[at(v)].up = net_.tail[at(e)] == v ? most - out : -out;
+    node_[at(v)].down = most - node_[at(v)].up;
   }
   price_tree();
 }
@@ -113,8 +113,8 @@ void Simplex<Int>::route(std::span<const Arc> pred, std::vector<Node>& parent, s
 
 template <class Int>
 bool Simplex<Int>::fits(Arc e, Node v, Sum excess) const {
-  const Int cap = cap_[at(e)];
-  return net_.tail[at(e)] == v ? 0 <= excess && excess < cap : -cap <= excess && excess < 0;
+  const Int most = cap(e);
+  return net_.tail[at(e)] == v ? 0 <= excess && excess < most : -most <= excess && excess < 0;
 }
 
 template <class Int>
@@ -122,7 +122,7 @@ template <class Other>
 Simplex<Int>::Simplex(Network<Int> net, const Simplex<Other>& other)
     : net_(std::move(net)), root_(other.root_), block_(other.block_), cursor_(other.cursor_), counts_(other.counts_) {
   carve();
-  net_.cost = {};
+  take_values();
   std::ranges::copy(other.tail_, tail_.begin());
   std::ranges::copy(other.head_, head_.begin());
   std::ranges::copy(other.cost_, cost_.begin());
@@ -295,7 +295,7 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_through(Arc e, Node apex) const
     if (node_[at(v)].down < tail_room) tail_room = node_[at(v)].down, above_tail = v;
   for (Node v = head_[at(e)]; v != apex; v = node_[at(v)].parent)
     if (node_[at(v)].up <= head_room) head_room = node_[at(v)].up, above_head = v;
-  const Int own = cap_[at(e)];
+  const Int own = cap(e);
   if (head_room <= own && head_room <= tail_room) return {apex, above_head, false, head_room};
   if (own <= tail_room) return {apex, kNoNode, false, own};
   return {apex, above_tail, true, tail_room};
@@ -357,12 +357,11 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle, Node from, bool inside) {
   const Int reduced = cost_[at(e)] + potential_[at(tail_[at(e)])] - potential_[at(head_[at(e)])];
   const Arc out = link_[at(top)].pred;
   if (out >= 0 && tail_[at(out)] != from) turn(out);
-  if (track_ && out >= 0) touched_.push_back(out);
   detach(top);
   reroot(foot, top);
   attach(foot, below);
   Step& r = node_[at(foot)];
-  const Int rest = cap_[at(e)] - cycle.room;
+  const Int rest = cap(e) - cycle.room;
   link_[at(foot)].pred = e;
   r.up = cycle.tail_side ? rest : cycle.room;
   r.down = cycle.tail_side ? cycle.room : rest;
@@ -441,7 +440,7 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
   for (;;) {
     for (Arc e = entering(); e != kNoArc; e = entering()) {
       ++counts_.pivots;
-      if (cap_[at(e)] == 0) {  // no room either way: at its capacity it promises nothing
+      if (cap(e) == 0) {  // no room either way: at its capacity it promises nothing
         turn(e);
         continue;
       }
@@ -451,7 +450,6 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
       if (cycle.room != 0) push(e, cycle);
       if (cycle.leaving == kNoNode) {
         turn(e);
-        if (track_) touched_.push_back(e);
       } else {
         const Node from = cycle.tail_side ? cycle.leaving : node_[at(cycle.leaving)].parent;
         exchange(e, cycle, from, list_smaller(cycle.leaving));

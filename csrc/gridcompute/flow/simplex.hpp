@@ -43,6 +43,8 @@
 // repriced; crash starts (crash.hpp).
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 
@@ -73,25 +75,27 @@ class Simplex {
 
   End run(Stop& stop);
 
+  // simplex_memory.cpp: a tree at rest gives back what again() can make anew, three of four bytes. Until then it is for
+  // basis(), tree_arcs(), each_flow() and supply() alone. `cost`: as it was, in the order of the caller.
+  void rest();
+  [[nodiscard]] static Simplex again(const Simplex& resting, const Values<Int>& cost);
   // simplex_dual.cpp: an optimal tree on its way to another problem on the same arcs. recost() is for new costs, and
-  // run() then makes it optimal again; reroom() for new rooms and supplies, and repair() and run() then do. False: the
-  // change is too large for this width.
-  [[nodiscard]] static Simplex again(const Simplex& earlier);
+  // run() then makes it optimal again; reroom() is for new rooms and supplies, and repair() and run() then do.
+  // False: the change is too large for this width.
   void recost(std::span<const Arc> arcs, std::span<const Int> cost);
   [[nodiscard]] bool reroom(std::span<const Arc> arcs, std::span<const Int> room, std::span<const Int> supply);
   void repair(Stop& stop);
 
-  [[nodiscard]] std::vector<Int> flows() const;
-  [[nodiscard]] Int flow(Arc e) const;
-  // Since again(): writes the flow of all arcs on which it may differ from what it was, beside those with other rooms.
+  // At rest: write(e, flow) for every arc, for those in the tree a second time.
   template <class Write>
-  void each_new_flow(Write&& write) const {
-    for (const Arc e : touched_) write(e, flow(e));
+  void each_flow(Write&& write) const {
+    for (Arc e = 0; e < net_.m(); ++e) write(e, (*full_)[at(e)] != 0 ? cap(e) : Int{0});
     for (Node v = 0; v < net_.n; ++v)
-      if (const Arc e = link_[at(v)].pred; e >= 0) write(e, flow(e));
+      if (const Arc e = link_[at(v)].pred; e >= 0) write(e, flow_above(v));
   }
+  [[nodiscard]] std::optional<Wide> total() const;  // of cost * flow; none where it does not fit
   [[nodiscard]] std::span<const Int> potential() const { return potential_.first(at(net_.n)); }
-  [[nodiscard]] Basis basis() const;
+  [[nodiscard]] Basis basis() const;      // at rest
   [[nodiscard]] Index tree_arcs() const;  // without the artificial ones
   [[nodiscard]] std::span<const Int> supply() const noexcept { return supply_; }
   [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room
@@ -137,6 +141,7 @@ class Simplex {
 
   void start_big();
   void carve();
+  void take_values();
   void plant(std::span<const Arc> pred);
   std::vector<Node> parents(std::span<const Arc> pred) const;
   void route(std::span<const Arc> pred, std::vector<Node>& parent, std::vector<Sum>& excess);
@@ -154,6 +159,10 @@ class Simplex {
   [[nodiscard]] bool fills_artificial(const Cycle& cycle) const;
   void push(Arc e, const Cycle& cycle);
   void turn(Arc e);
+  [[nodiscard]] Int cap(Arc e) const noexcept { return (*room_)[at(e)]; }
+  [[nodiscard]] Int flow_above(Node v) const {  // of its tree arc, which is none of the root's own
+    return net_.tail[at(link_[at(v)].pred)] == v ? node_[at(v)].down : node_[at(v)].up;
+  }
   [[nodiscard]] bool turned(Arc e) const { return tail_[at(e)] != net_.tail[at(e)]; }
   [[nodiscard]] bool in_tree(Arc e) const {
     return link_[at(tail_[at(e)])].pred == e || link_[at(head_[at(e)])].pred == e;
@@ -178,10 +187,13 @@ class Simplex {
   static constexpr Int kArtificialRoom = Range<Int>::kArtificialRoom;
   static constexpr Int kMostFlow = Range<Int>::kMaxFlow / 2 * 3 + 2;  // of an arc while nodes are broken
 
-  Network<Int> net_;             // without its values, which are here:
-  Block memory_;                 // of the arrays that follow: carve()
-  std::span<Node> tail_, head_;  // as stored: turned where at capacity
-  std::span<Int> cost_, cap_, supply_;
+  Network<Int> net_;                    // without its values, which are here:
+  Block of_arcs_, of_nodes_, of_work_;  // the arrays: carve(). At rest only those of nodes
+  std::span<Node> tail_, head_;         // as stored: turned where at capacity
+  std::span<Int> cost_;
+  std::shared_ptr<const Values<std::uint8_t>> full_;  // at rest: which are turned
+  std::shared_ptr<const Values<Int>> room_;           // shared with the tree before until it changes
+  std::span<Int> supply_;
   std::span<Step> node_;
   std::span<Node> next_, prev_;
   std::span<Link> link_;
@@ -200,8 +212,6 @@ class Simplex {
   bool outgrown_ = false;  // a potential has left kMaxPotential
   bool overfull_ = false;  // a broken node's flow has left kMostFlow
   Index cut_arcs_ = 0;
-  bool track_ = false;  // since again(): `touched_` takes arcs that leave the tree or are turned
-  std::vector<Arc> touched_;
   std::vector<Node> broken_;  // each once: queued_
   std::vector<Crossing> crossing_;
   PivotCounts counts_;

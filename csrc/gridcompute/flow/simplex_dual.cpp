@@ -46,7 +46,7 @@ bool Simplex<Int>::reroom(std::span<const Arc> arcs, std::span<const Int> room, 
   const auto size = [](Wide x) { return x < 0 ? -x : x; };
   Wide moved = 0;
   for (std::size_t i = 0; i < arcs.size(); ++i)
-    if (turned(arcs[i])) moved += size(static_cast<Wide>(room[i]) - cap_[at(arcs[i])]);
+    if (turned(arcs[i])) moved += size(static_cast<Wide>(room[i]) - cap(arcs[i]));
   for (std::size_t v = 0; v < supply.size(); ++v) moved += size(static_cast<Wide>(supply[v]) - supply_[v]);
   if (moved > Range<Int>::kMaxFlow / 2) return false;
   for (Node v = next_[at(root_)]; v != root_; v = next_[at(link_[at(v)].last)]) node_[at(v)].up = kArtificialRoom;
@@ -54,10 +54,11 @@ bool Simplex<Int>::reroom(std::span<const Arc> arcs, std::span<const Int> room, 
   for (std::size_t v = 0; v < supply.size(); ++v) excess[v] = supply[v] - supply_[v];
   std::ranges::copy(supply, supply_.begin());
   std::ranges::fill(queued_, 0);
+  Values<Int> rooms;
+  if (!arcs.empty()) rooms = *room_;
   for (std::size_t i = 0; i < arcs.size(); ++i) {
     const Arc e = arcs[i];
-    const Int more = room[i] - cap_[at(e)];
-    cap_[at(e)] = room[i];
+    const Int more = room[i] - std::exchange(rooms[at(e)], room[i]);
     const Node t = net_.tail[at(e)], h = net_.head[at(e)];
     if (in_tree(e)) {
       const Node v = link_[at(t)].pred == e ? t : h;
@@ -68,6 +69,7 @@ bool Simplex<Int>::reroom(std::span<const Arc> arcs, std::span<const Int> room, 
       excess[at(h)] += more;
     }
   }
+  if (!arcs.empty()) room_ = std::make_shared<const Values<Int>>(std::move(rooms));
   if (moved == 0) return true;
   for (Node v = prev_[at(root_)]; v != root_; v = prev_[at(v)]) {
     const Int d = excess[at(v)];
@@ -140,13 +142,12 @@ bool Simplex<Int>::mend(Node top, Index& work) {
     }
     const Arc e = crossing_.back().arc;
     crossing_.pop_back();
-    const Int cap = cap_[at(e)];
+    const Int most = cap(e);
     const Node apex = apex_of(e);
-    if (wrong.surplus ? cap <= left : cap < left) {
-      left -= cap;
-      carry(e, apex, cap);
+    if (wrong.surplus ? most <= left : most < left) {
+      left -= most;
+      carry(e, apex, most);
       turn(e);
-      touched_.push_back(e);
       ++counts_.filled;
       if (!heaped) std::make_heap(crossing_.begin(), crossing_.end(), dearer), heaped = true;
       continue;
@@ -176,7 +177,7 @@ Index Simplex<Int>::crossing(std::span<const Node> side, bool outwards, Arc leav
   for (const Node v : side) inside_[at(v)] = 1;
   const auto look = [&](Arc e, Node v) {
     const Node t = tail_[at(e)], h = head_[at(e)];
-    if ((t == v) != outwards || inside_[at(t == v ? h : t)] != 0 || cap_[at(e)] == 0 || e == leaving) return;
+    if ((t == v) != outwards || inside_[at(t == v ? h : t)] != 0 || cap(e) == 0 || e == leaving) return;
     crossing_.push_back({cost_[at(e)] + potential_[at(t)] - potential_[at(h)], e});
   };
   Index work = static_cast<Index>(side.size());
@@ -222,7 +223,6 @@ template <class Int>
 void Simplex<Int>::hang_alone(Node top, bool inside) {
   const Arc out = link_[at(top)].pred;
   if (tail_[at(out)] == top) turn(out);
-  touched_.push_back(out);
   const Int by = potential_[at(root_)] - potential_[at(top)];
   detach(top);
   attach(top, root_);
@@ -242,11 +242,8 @@ void Simplex<Int>::replant() {
   for (Node v = 0; v < net_.n; ++v) {
     const Arc e = pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);
     if (e == kNoArc) continue;
-    touched_.push_back(e);
     if (turned(e)) turn(e);
   }
-  for (Arc e = 0; e < net_.m(); ++e)
-    if (turned(e)) touched_.push_back(e);
   plant(pred);
 }
 

@@ -5,37 +5,67 @@
 
 namespace gridcompute::flow {
 
-// Lays the arrays into one piece of memory, and takes the values of net_ there; of an old piece, finds them again.
+// Lays the arrays into their blocks; of blocks that are there, finds the arrays again.
 template <class Int>
 void Simplex<Int>::carve() {
   const std::size_t m = at(net_.m()), n = at(net_.n) + 1;
-  const auto lay = [&](Block::Carver take) {
-    take(tail_, m), take(head_, m), take(cost_, m), take(cap_, m);
+  const auto into = [](Block& block, auto&& lay) {
+    if (block.empty()) block = Block(lay(Block::Carver(nullptr)));
+    lay(Block::Carver(&block));
+  };
+  into(of_arcs_, [&](Block::Carver take) {
+    take(tail_, m), take(head_, m), take(cost_, m);
+    return take.bytes();
+  });
+  into(of_nodes_, [&](Block::Carver take) {
     take(node_, n), take(link_, n), take(next_, n), take(prev_, n), take(potential_, n), take(supply_, n - 1);
+    return take.bytes();
+  });
+  into(of_work_, [&](Block::Carver take) {
     take(queued_, n), take(inside_, n), take(below_, n), take(beside_, n);
     return take.bytes();
-  };
-  const bool fresh = memory_.empty();
-  if (fresh) memory_ = Block(lay(Block::Carver(nullptr)));
-  lay(Block::Carver(&memory_));
-  if (!fresh) return;
-  std::ranges::copy(net_.cap, cap_.begin());
-  std::ranges::copy(net_.supply, supply_.begin());
-  std::ranges::fill(node_, Step{});
+  });
   std::ranges::fill(queued_, 0);
   std::ranges::fill(inside_, 0);
-  net_.cap = {}, net_.supply = {};
 }
 
 template <class Int>
-Simplex<Int> Simplex<Int>::again(const Simplex& earlier) {
-  Simplex out(earlier);
+void Simplex<Int>::take_values() {
+  room_ = std::make_shared<const Values<Int>>(std::move(net_.cap));
+  std::ranges::copy(net_.supply, supply_.begin());
+  std::ranges::fill(node_, Step{});
+  net_.cap = {}, net_.supply = {}, net_.cost = {};
+}
+
+template <class Int>
+void Simplex<Int>::rest() {
+  Values<std::uint8_t> full(tail_.size());
+  for (std::size_t e = 0; e < full.size(); ++e) full[e] = tail_[e] != net_.tail[e];
+  full_ = std::make_shared<const Values<std::uint8_t>>(std::move(full));
+  of_arcs_ = {}, of_work_ = {};
+  tail_ = {}, head_ = {}, cost_ = {};
+  queued_ = {}, inside_ = {}, below_ = {}, beside_ = {};
+  base_ = {}, broken_ = {}, crossing_ = {};
+}
+
+template <class Int>
+Simplex<Int> Simplex<Int>::again(const Simplex& resting, const Values<Int>& cost) {
+  Simplex out(resting);
   out.carve();
+  const std::span<const std::uint8_t> full(*out.full_);
+  const std::span<const Node> tail = out.net_.tail, head = out.net_.head;
+  for (std::size_t e = 0; e < full.size(); ++e) {
+    out.tail_[e] = full[e] != 0 ? head[e] : tail[e];
+    out.head_[e] = full[e] != 0 ? tail[e] : head[e];
+  }
+  for (std::size_t e = 0; e < full.size(); ++e) {
+    const Int c = cost[at(out.net_.shape->order[e])];
+    out.cost_[e] = full[e] != 0 ? -c : c;
+  }
+  out.full_ = nullptr;
   out.counts_ = {};
   out.cut_arcs_ = 0;
   out.again_ = 0;
-  out.touched_.clear();
-  out.track_ = true;
   return out;
 }
 

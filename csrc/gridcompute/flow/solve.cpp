@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/flow/change.hpp"
 #include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/crash.hpp"
@@ -15,12 +16,14 @@ namespace {
 // One solve: the caller's problem, its reduction, and what is handed back.
 class Solve {
  public:
-  Solve(const Problem& problem, const Kept* start, Stop& stop) : p_(problem), start_(start), stop_(stop) {}
+  Solve(const Problem& problem, const Kept* start, Stop& stop, int threads)
+      : p_(problem), start_(start), stop_(stop), threads_(threads) {}
 
   Result run(Method method) {
     solve(method);
     r_.stats.seconds_solve = stop_.seconds() - r_.stats.seconds_build - r_.stats.seconds_start;
-    r_.kept.flow = std::make_shared<const std::vector<std::int64_t>>(std::move(flow_));
+    if (!flow_.empty() || (!r_.kept.narrow && !r_.kept.wide))
+      r_.kept.written = std::make_shared<const Values<std::int64_t>>(std::move(flow_));
     return std::move(r_);
   }
 
@@ -47,12 +50,19 @@ class Solve {
   // From the tree of an earlier answer, where only costs, capacities and supplies differ. False: not this way.
   template <class Int>
   bool resume(const Earlier<Int>& before) {
-    std::optional<Change<Int>> change = flow::change(p_, *start_->topology, before);
+    if (!can_change(p_, *start_->topology, before)) return false;
+    std::optional<Change<Int>> change;
+    std::optional<Simplex<Int>> made;
+    const auto prepare = [&](Index part, Index, Index) {  // which need nothing of one another
+      if (part == 0) change = flow::change(p_, *start_->topology, before);
+      if (part == 1) made.emplace(Simplex<Int>::again(before.tree, *before.given.cost));
+    };
+    Pool(std::ssize(p_.tail) < kAlone ? 1 : std::min(threads_, 2)).for_chunks(2, 1, prepare);
     if (!change) return false;
+    Simplex<Int>& tree = *made;
     r_.kept.topology = start_->topology;
     r_.stats.seconds_build = stop_.seconds();
     stop_.stage("changes", 0.05);
-    Simplex<Int> tree = Simplex<Int>::again(before.tree);
     using End = typename Simplex<Int>::End;
     End end = End::optimal;
     if (!change->recosted.empty()) {
@@ -73,13 +83,10 @@ class Solve {
     s.changed_supplies = change->supplies;
     s.kept_tree_arcs = before.tree.tree_arcs() - tree.cut_arcs();
     s.cut_tree_arcs = tree.cut_arcs();
-    flow_ = *start_->flow;
-    const auto write = [&](Arc k, Int x) { flow_[at(shape().order[at(k)])] = x; };
-    tree.each_new_flow(write);
-    for (const Arc k : change->reroomed) write(k, tree.flow(k));
     tell(tree, end);
+    total(tree);
+    tree.rest();
     keep(std::move(tree), std::move(change->given), change->negative, end == End::optimal);
-    total(sizeof(Int) == 4);
     return true;
   }
 
@@ -161,7 +168,7 @@ class Solve {
   // The tree and flow of an earlier answer, as far as this network has their arcs; empty if there is none.
   template <class Int>
   Basis warm(const Network<Int>& net) {
-    if (start_ == nullptr || start_->flow->size() != p_.tail.size() || p_.tail.empty()) return {};
+    if (start_ == nullptr || start_->topology->given_tail.size() != p_.tail.size() || p_.tail.empty()) return {};
     Basis kept;
     if (start_->narrow) kept = start_->narrow->tree.basis();
     if (start_->wide) kept = start_->wide->tree.basis();
@@ -169,10 +176,12 @@ class Solve {
     r_.stats.start = has_tree ? "basis" : "flow";
     if (has_tree && start_->topology == r_.kept.topology) return kept;
     Basis basis;
+    const auto written = start_->flow();
+    const std::span<const std::int64_t> flow(*written);
     basis.full.resize(shape().order.size());
     for (std::size_t k = 0; k < basis.full.size(); ++k) {
       const std::size_t e = at(shape().order[k]);
-      const std::int64_t x = (*start_->flow)[e], l = p_.least(e);
+      const std::int64_t x = flow[e], l = p_.least(e);
       const std::uint64_t over = static_cast<std::uint64_t>(x) - static_cast<std::uint64_t>(l);
       basis.full[k] = (x > l) & (over >= (static_cast<std::uint64_t>(net.cap[k]) + 1) / 2);
     }
@@ -180,7 +189,7 @@ class Solve {
     if (has_tree)
       adopt(kept.pred, basis);
     else
-      plant(net, basis);
+      plant(net, flow, basis);
     for (const Arc k : basis.pred)
       if (k != kNoArc) basis.full[at(k)] = 0;
     return basis;
@@ -198,11 +207,11 @@ class Solve {
 
   // A forest of arcs strictly between their bounds.
   template <class Int>
-  void plant(const Network<Int>& net, Basis& basis) {
+  void plant(const Network<Int>& net, std::span<const std::int64_t> flow, Basis& basis) {
     std::vector<std::vector<Arc>> free(at(net.n));
     for (Arc k = 0; k < net.m(); ++k) {
       const std::size_t e = at(shape().order[at(k)]);
-      const Wide over = static_cast<Wide>((*start_->flow)[e]) - p_.least(e);
+      const Wide over = static_cast<Wide>(flow[e]) - p_.least(e);
       if (over <= 0 || over >= net.cap[at(k)]) continue;
       free[at(net.tail[at(k)])].push_back(k);
       free[at(net.head[at(k)])].push_back(k);
@@ -229,11 +238,16 @@ class Solve {
     using End = typename Simplex<Int>::End;
     if (end == End::outgrown)
       throw Error(ErrorKind::cost_range, "cost", -1, "costs and capacities left the range of 64 bits during the solve");
-    hand_back(tree.flows());
     tell(tree, end);
-    const bool plain = p_.lower.empty() && survey_.kept == std::ssize(p_.tail) && !survey_.unbounded_arcs;
-    keep(std::move(tree), std::move(given), survey_.negative, plain && survey_.proper_costs && end == End::optimal);
-    total(survey_.narrow() && plain);
+    const bool arcs_only = p_.lower.empty() && survey_.kept == std::ssize(p_.tail);  // no loops
+    const bool plain = arcs_only && !survey_.unbounded_arcs && survey_.proper_costs;
+    if (arcs_only) total(tree);
+    tree.rest();
+    if (!arcs_only) {
+      hand_back([&](auto&& write) { tree.each_flow(write); });
+      total();
+    }
+    keep(std::move(tree), std::move(given), survey_.negative, plain && end == End::optimal);
   }
 
   template <class Int>
@@ -292,9 +306,11 @@ class Solve {
       r_.cut.assign(cut.begin(), cut.end());
     }
     const Solution<std::int64_t> found = scaling.solution();
-    hand_back(found.flow);
+    hand_back([&](auto&& write) {
+      for (std::size_t k = 0; k < found.flow.size(); ++k) write(static_cast<Arc>(k), found.flow[k]);
+    });
     r_.potential = found.potential;
-    total(false);
+    total();
     conclude(end == CostScaling::End::optimal, end == CostScaling::End::infeasible);
   }
 
@@ -307,14 +323,15 @@ class Solve {
       r_.status = stop_.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
   }
 
-  template <class Int>
-  void hand_back(const std::vector<Int>& flow) {
+  // each(write) calls write(arc, flow) for all arcs in their order.
+  template <class Each>
+  void hand_back(Each&& each) {
     flow_.resize(p_.tail.size());
-    if (flow.size() != flow_.size()) rest();
-    for (std::size_t k = 0; k < flow.size(); ++k) {
-      const std::size_t e = at(shape().order[k]);
-      flow_[e] = flow[k] + p_.least(e);
-    }
+    if (shape().order.size() != flow_.size()) rest();
+    each([&](Arc k, std::int64_t x) {
+      const std::size_t e = at(shape().order[at(k)]);
+      flow_[e] = x + p_.least(e);
+    });
   }
 
   // Loops stand where their cost wants them; others at their lower bound.
@@ -324,22 +341,22 @@ class Solve {
       flow_[e] = p_.tail[e] == p_.head[e] && p_.cost[e] < 0 ? p_.capacity[e] : p_.least(e);
   }
 
-  // `small`: costs and flows fit the narrow width.
-  void total(bool small) {
+  void total() {
     Wide sum = 0;
     bool over = false;
-    if (small) {
-      for (std::size_t e = 0; e < flow_.size();) {  // 2^10 products below 2^53
-        std::int64_t part = 0;
-        for (const std::size_t end = std::min(e + 1024, flow_.size()); e < end; ++e) part += flow_[e] * p_.cost[e];
-        sum += part;
-      }
-    } else {
-      for (std::size_t e = 0; e < flow_.size(); ++e)
-        over |= __builtin_add_overflow(sum, static_cast<Wide>(flow_[e]) * p_.cost[e], &sum);
-    }
-    if (over) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
-    r_.objective = sum;
+    for (std::size_t e = 0; e < flow_.size(); ++e)
+      over |= __builtin_add_overflow(sum, static_cast<Wide>(flow_[e]) * p_.cost[e], &sum);
+    total(over ? std::nullopt : std::optional(sum));
+  }
+
+  template <class Int>
+  void total(const Simplex<Int>& tree) {
+    total(tree.total());
+  }
+
+  void total(std::optional<Wide> sum) {
+    if (!sum) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
+    r_.objective = *sum;
   }
 
   void cut_of_everything() {
@@ -349,7 +366,7 @@ class Solve {
     rest();
     r_.potential.assign(at(p_.n), 0);
     r_.stats.method = "balance";
-    total(false);
+    total();
   }
 
   std::vector<Index> free_cycle() {
@@ -365,35 +382,38 @@ class Solve {
     const std::vector<std::int64_t> free(p_.cost.size(), 0);
     Problem feasible = p_;
     feasible.cost = free;
-    Result r = Solve(feasible, nullptr, stop_).run(Method::network_simplex);
+    Result r = Solve(feasible, nullptr, stop_, threads_).run(Method::network_simplex);
+    flow_ = *r.kept.flow();
     r.kept.narrow = nullptr, r.kept.wide = nullptr;  // for other costs
-    flow_ = *r.kept.flow;
     r_ = std::move(r);
     if (r_.status != Status::optimal) return;
     r_.status = Status::unbounded;
     r_.cycle = cycle;
-    total(false);
+    total();
   }
 
   void stopped() {
     rest();
     r_.potential.assign(at(p_.n), 0);
-    total(false);
+    total();
     conclude(false, false);
   }
+
+  static constexpr Index kAlone = 1 << 15;  // arcs that one thread copies sooner than another begins
 
   const Problem& p_;
   const Kept* start_;
   Stop& stop_;
+  int threads_;
   Survey survey_;
   Result r_;
-  std::vector<std::int64_t> flow_;
+  Values<std::int64_t> flow_;
 };
 
 }  // namespace
 
-Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop) {
-  return Solve(problem, start, stop).run(method);
+Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, int threads) {
+  return Solve(problem, start, stop, threads).run(method);
 }
 
 }  // namespace gridcompute::flow
