@@ -11,6 +11,7 @@ void bind_flow(py::module_& m);
 void bind_matcher(py::module_& m);
 void bind_transport(py::module_& m);
 void bind_options(py::module_& m);
+void bind_program(py::module_& m);
 
 namespace {
 
@@ -51,6 +52,7 @@ PYBIND11_MODULE(_core, m) {
   bind_matcher(m);
   bind_transport(m);
   bind_options(m);
+  bind_program(m);
 }
 
 }  // namespace gridcompute::bindings
