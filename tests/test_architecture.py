@@ -31,9 +31,8 @@ TOP = {"report", "cli", "grid_cli", "__main__"}
 # Every other module at the top level is a public function's home ("functions"); grid/ is "grid".
 ORDER = ["ground", "formulas", "native", "functions", "grid", "top"]
 
-# The platform may use the core's options (jobs under coupling rows) and its linear programs, and
-# nothing else of it.
-GRID_OPTIONS = {"Blocks", "Exchange", "Market", "Room"}
+# The platform may use the core's options (jobs under coupling rows), and nothing else of it.
+GRID_OPTIONS = {"Exchange", "Market", "Room"}
 
 # The one arrow upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws.
@@ -55,7 +54,6 @@ FOLDERS = {
     "assignment": {"base", "cost"},
     "flow": {"base"},
     "options": {"base", "cost"},
-    "program": {"base"},
     "certificate": {"base", "cost"},  # and no solver: it must not share their mistakes
 }
 
@@ -150,7 +148,7 @@ def offence(importer: str, imported: str) -> str | None:
     if high == "formulas" and imported.partition(".")[0] not in {"errors", "costs"}:
         return "costs imports nothing of ours but errors"
     if high == "grid" and low == "native" and imported != "_core":
-        return "grid/ uses public functions and a few classes of the core"
+        return "grid/ uses public functions and the core's options"
     if ORDER.index(low) > ORDER.index(high):
         return f"{low} stands above {high}"
     return None
@@ -164,7 +162,7 @@ def test_python_imports_point_downwards(path: Path) -> None:
     assert not bad, f"{me or 'gridcompute'} imports {bad}"
 
 
-def test_the_grid_uses_only_its_few_classes_of_the_core() -> None:
+def test_the_grid_uses_only_the_options_of_the_core() -> None:
     """If this fails, grid/ reaches past the public functions into another part of the core."""
     for path in (p for p in python_files() if layer(module_name(p)) == "grid"):
         used = {

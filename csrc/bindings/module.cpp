@@ -11,7 +11,6 @@ void bind_flow(py::module_& m);
 void bind_matcher(py::module_& m);
 void bind_transport(py::module_& m);
 void bind_options(py::module_& m);
-void bind_program(py::module_& m);
 
 namespace {
 
@@ -52,7 +51,6 @@ PYBIND11_MODULE(_core, m) {
   bind_matcher(m);
   bind_transport(m);
   bind_options(m);
-  bind_program(m);
 }
 
 }  // namespace gridcompute::bindings

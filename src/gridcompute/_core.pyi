@@ -169,29 +169,6 @@ class Market(metaclass=_Pybind11Type):
     @property
     def shapes(self) -> int: ...
 
-class Blocks(metaclass=_Pybind11Type):
-    def __init__(
-        self,
-        begin: _Slots,
-        row: _Slots,
-        value: _Reals,
-        cost: _Reals,
-        low: _Reals,
-        high: _Reals,
-        row_low: _Reals,
-        row_high: _Reals,
-        basic: NDArray[np.uint8],
-        upper: NDArray[np.uint8],
-    ) -> None: ...
-    def set_costs(self, columns: _Slots, cost: _Reals) -> bool: ...
-    def set_limits(self, columns: _Slots, low: _Reals, high: _Reals) -> bool: ...
-    def values(self) -> _Reals: ...
-    def row_duals(self) -> _Reals: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def count(self) -> int: ...
-
 class Exchange(metaclass=_Pybind11Type):
     def __init__(
         self,

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import _core
-from .energy_rows import most_load_kwh, supply_kwh
+from .dispatch import EnergyBlock, most_load_kwh, supply_kwh
 
 if TYPE_CHECKING:
     from .columns import Floats, Int32s
-    from .dispatch import EnergyBlock
     from .plan import Prices
     from .problem import Problem
 
@@ -150,7 +149,7 @@ class Rows:
 
     def served(self, y: Floats) -> Floats:
         """The load that it pays best to serve at prices `y`, (n_sites, n_hours), kWh."""
-        return self.block.served(self.unpack(y).energy)
+        return self.block.minimum(self.unpack(y).energy).load_kwh
 
     def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""

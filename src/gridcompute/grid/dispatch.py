@@ -1,26 +1,31 @@
-"""The energy block solved exactly: what a load costs, and what load is worth its price.
+"""The energy block solved exactly by HiGHS: what a load costs, and what load is worth its price.
 
-One linear program over all sites and hours. HiGHS solves it once; from its basis on, a solver of
-our own takes the small steps from one vector of prices or loads to the next, in a tenth of the
-time. Sites whose mandate is not pooled decouple in it by themselves.
+One linear program over all sites and hours, kept in the solver between calls, so that each call
+starts from the last basis. Sites whose mandate is not pooled decouple in it by themselves.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import _core
 from ..errors import InfeasibleError
-from .energy_rows import EnergyRows
 from .plan_columns import Dispatch
 
 if TYPE_CHECKING:
     from .columns import Floats
     from .problem import Problem
 
-__all__ = ["EnergyBlock", "EnergyMinimum", "Supplied"]
+__all__ = ["EnergyBlock", "EnergyMinimum", "most_load_kwh", "supply_kwh"]
+
+#: Inlets of each colour of the store, and what counts as green when it is used on load.
+INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
+
+
+#: How far the store's columns reach past the rows that limit them: were box and row the same, the
+#: solver could put their price on either, and the row's dual would not tell what more is worth.
+SLACK = 2.0
 
 #: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
 #: after a change of loads for the dual one. The right one takes half the steps.
@@ -49,25 +54,200 @@ class Supplied(NamedTuple):
     storage_yuan: Floats
 
 
-class EnergyBlock(EnergyRows):
-    """The energy block of a problem, and the solvers that answer questions to it.
+def most_load_kwh(problem: Problem) -> Floats:
+    """Load by site and hour with every accelerator busy, (n_sites, n_hours)."""
+    most = problem.energy.base_load_kwh.copy()
+    busy = problem.classes.capacity * problem.kwh_per_accelerator_h
+    np.add.at(most, problem.classes.site, busy)
+    return most
+
+
+def supply_kwh(problem: Problem) -> Floats:
+    """Most that reaches the load without the battery, by site and hour, (n_sites, n_hours)."""
+    energy = problem.energy
+    direct = energy.direct_kwh.sum(axis=0)
+    return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
+
+
+class EnergyBlock:
+    """The energy block of a problem as one linear program.
 
     Parameters
     ----------
     problem : Problem
+
+    Notes
+    -----
+    Rows: direct source, bundled, connection, charge power, discharge power, size of the store,
+    balance of each colour, load, mandate, direct-connection rule. Every column lies in a finite
+    box, so that any vector of duals gives a true lower bound of the minimum (weak duality),
+    whatever the solver's tolerance.
     """
 
     def __init__(self, problem: Problem) -> None:
-        """Write the program down and hand it to HiGHS."""
-        super().__init__(problem)
+        """Write the program down and hand it to the solver."""
+        self.problem = problem
+        self.most_kwh = most_load_kwh(problem)
+        #: kWh in one unit of the program, so that its numbers lie near 1.
+        self.unit = float(self.most_kwh.max()) or 1.0
+        self._columns: list[tuple[Floats, Floats, Floats]] = []
+        self._rows: list[tuple[Floats, Floats]] = []
+        self._entries: list[tuple[Any, Any, Any]] = []
+        self._n_columns = self._n_rows = 0
+        self.column: dict[str, Any] = {}
+        self.row: dict[str, Any] = {}
+        self._supply()
+        self._store()
+        self._load()
+        self._mandate()
+        self._direct_rule()
+        self._pass_model()
+
+    # -- The program -------------------------------------------------------------------------------
+
+    def _add_columns(self, name: str, high: Any, cost: Any) -> None:
+        high, cost = np.broadcast_arrays(np.asarray(high, float), np.asarray(cost, float))
+        index = np.arange(self._n_columns, self._n_columns + high.size).reshape(high.shape)
+        self.column[name] = index
+        self._columns.append((np.zeros(high.size), high.ravel(), cost.ravel()))
+        self._n_columns += high.size
+
+    def _add_rows(self, name: str, low: Any, high: Any, terms: list[tuple[Any, Any]]) -> None:
+        """Rows ``low <= sum of factor * column <= high``; a term's leading axes are summed."""
+        low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
+        rows = np.arange(self._n_rows, self._n_rows + low.size).reshape(low.shape)
+        self.row[name] = rows
+        for index, factor in terms:
+            where, value = np.broadcast_arrays(rows, np.asarray(factor, float), index)[:2]
+            self._entries.append((where.ravel(), index.ravel(), value.ravel()))
+        self._rows.append((low.ravel(), high.ravel()))
+        self._n_rows += low.size
+
+    def _supply(self) -> None:
+        problem, energy, unit = self.problem, self.problem.energy, self.unit
+        wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
+        direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
+        self._add_columns("direct", direct, price)
+        self._add_columns("direct_in", SLACK * np.minimum(direct, kw), price + wear)
+        sold = direct * (energy.export_yuan_per_kwh > 0)
+        self._add_columns("sold", sold, -energy.export_yuan_per_kwh)
+        uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
+        self._add_rows("direct", np.full(direct.shape, -np.inf), direct, uses)
+        bundled = energy.bundled_kwh / unit
+        self._add_columns("bundled", bundled, energy.bundled_yuan_per_kwh)
+        self._add_columns(
+            "bundled_in", SLACK * np.minimum(bundled, kw), energy.bundled_yuan_per_kwh + wear
+        )
+        uses = [(self.column[k], 1.0) for k in ("bundled", "bundled_in")]
+        self._add_rows("bundled", np.full(bundled.shape, -np.inf), bundled, uses)
+        carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+        reach = np.minimum(problem.sites.connection_kw[:, None] / unit, self.most_kwh / unit + kw)
+        self._add_columns("grid", reach, energy.tariff_yuan_per_kwh + carbon)
+        inlet = energy.tariff_yuan_per_kwh + carbon + wear
+        self._add_columns("grid_in", SLACK * np.minimum(reach, kw), inlet)
+        uses = [(self.column[k], 1.0) for k in ("grid", "grid_in")]
+        self._add_rows("connection", np.full(reach.shape, -np.inf), reach, uses)
+
+    def _store(self) -> None:
+        energy, shape = self.problem.energy, (len(self.problem.sites), self.problem.hours)
+        kw = np.broadcast_to(energy.battery_kw[:, None] / self.unit, shape)
+        room = np.broadcast_to(energy.battery_kwh[:, None] / self.unit, shape)
+        worth = np.zeros(shape)
+        if energy.terminal == "value":
+            worth[:, -1] = energy.terminal_yuan_per_kwh
+        for colour in INLETS:
+            self._add_columns(f"{colour}_out", SLACK * kw, energy.wear_yuan_per_kwh[:, None])
+            self._add_columns(colour, SLACK * room, -worth)
+        inlets = [(self.column[k], 1.0) for k in ("direct_in", "bundled_in", "grid_in")]
+        outlets = [(self.column[k], 1.0) for k in ("green_out", "grey_out")]
+        stores = [(self.column[k], 1.0) for k in ("green", "grey")]
+        limits = (("kw_in", kw, inlets), ("kw_out", kw, outlets), ("size", room, stores))
+        for name, most, used in limits:
+            self._add_rows(name, np.full(shape, -np.inf), most, used)
+        into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
+        starts = {"green": energy.green_start_kwh, "grey": energy.grey_start_kwh}
+        for colour, inlets_of in INLETS.items():
+            opening = np.zeros(shape)
+            opening[:, 0] = starts[colour] / self.unit
+            stored = self.column[colour]
+            terms: list[tuple[Any, Any]] = [(stored, 1.0), (self.column[f"{colour}_out"], out)]
+            terms += [(self.column[k], -into) for k in inlets_of]
+            self._add_rows(f"{colour}_balance", opening, opening, terms)
+            later = self.row[f"{colour}_balance"][:, 1:]
+            self._entries.append((later.ravel(), stored[:, :-1].ravel(), np.full(later.size, -1.0)))
+            if energy.terminal == "cyclic":
+                low, _, _ = self._columns[-1 if colour == "grey" else -3]
+                low.reshape(shape)[:, -1] = starts[colour] / self.unit
+
+    def _load(self) -> None:
+        most, base = self.most_kwh / self.unit, self.problem.energy.base_load_kwh / self.unit
+        self._add_columns("load", most, 0.0)
+        self._columns[-1][0][:] = base.ravel()
+        sources = ("direct", "bundled", "grid", "green_out", "grey_out")
+        terms = [(self.column["load"], -1.0), *((self.column[k], 1.0) for k in sources)]
+        self._add_rows("load", np.zeros(most.shape), np.zeros(most.shape), terms)
+
+    def _mandate(self) -> None:
+        energy, rows = self.problem.energy, self.problem.mandate_rows
+        carried = rows.carried_kwh / self.unit
+        asked = rows.share * (rows.member @ self.most_kwh.sum(axis=1)) / self.unit
+        # Two kWh to spare: the interval asks for one more, even where nothing can draw power.
+        most = asked + np.maximum(carried, 0) + 2 / self.unit
+        self._add_columns("missing", most, rows.missing_yuan_per_kwh)
+        self._add_columns("retired", most * rows.volume, energy.certificate_yuan_per_kwh)
+        none = np.full(len(carried), np.inf)
+        terms = [(self.column["missing"], 1.0), (self.column["retired"], 1.0)]
+        self._add_rows("mandate", carried, none, terms)
+        counted = ["direct", "bundled", "green_out", *(["sold"] if rows.volume else [])]
+        for q, member in zip(self.row["mandate"], rows.member, strict=True):
+            for name, factor in [(k, 1.0) for k in counted] + [("load", -rows.share)]:
+                index = self.column[name][..., member, :].ravel()
+                size = index.size
+                self._entries.append((np.full(size, q), index, np.full(size, factor)))
+
+    def _direct_rule(self) -> None:
+        rows, unit = self.problem.direct_rows, self.unit
+        asked = rows.used * rows.available_kwh / unit
+        most = rows.of_load * self.most_kwh.sum(axis=1)[rows.site] / unit
+        self._add_columns("use_short", asked, rows.short_yuan_per_kwh)
+        self._add_columns("load_short", most, rows.short_yuan_per_kwh)
+        used, stored = (
+            np.moveaxis(self.column[k], 1, -1)[..., rows.site] for k in ("direct", "direct_in")
+        )
+        none = np.full(len(rows.site), np.inf)
+        uses = [(used, 1.0), (stored, 1.0), (self.column["use_short"], 1.0)]
+        self._add_rows("direct_use", asked, none, uses)
+        load = self.column["load"].T[..., rows.site]
+        covers = [(used, 1.0), (load, -rows.of_load), (self.column["load_short"], 1.0)]
+        self._add_rows("direct_load", np.zeros(len(rows.site)), none, covers)
+
+    def _pass_model(self) -> None:
         import highspy
 
-        used, kept, part = self.used, self.kept, self.part
+        parts = (np.concatenate(p) for p in zip(*self._columns, strict=True))
+        self.low, self.high, self.cost = parts
+        self.row_low, self.row_high = (np.concatenate(p) for p in zip(*self._rows, strict=True))
+        from scipy.sparse import coo_array
+
+        row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
+        shape = (self._n_rows, self._n_columns)
+        self.matrix = coo_array((value, (row, column)), shape=shape).tocsc()
+        # The solver is given neither the columns that are zero by their limits nor the rows that no
+        # point within the limits can break: about half of both.
+        used = (self.high > self.low) | (self.low != 0.0)
+        loads = self.column["load"].ravel()
+        used[loads] = True
+        up, down = self.matrix.maximum(0), self.matrix.minimum(0)
+        most, least = up @ self.high + down @ self.low, up @ self.low + down @ self.high
+        kept = (most > self.row_high) | (least < self.row_low)
+        kept[np.unique(self.matrix[:, loads].indices)] = kept[self.row["mandate"]] = True
+        self._used, self._kept = np.flatnonzero(used), np.flatnonzero(kept)
+        part = self.matrix.tocsr()[self._kept].tocsc()[:, self._used]
         lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(used), len(kept)
-        lp.col_cost_ = self.cost[used]
-        lp.col_lower_, lp.col_upper_ = self.low[used], self.high[used]
-        lp.row_lower_, lp.row_upper_ = self.row_low[kept], self.row_high[kept]
+        lp.num_col_, lp.num_row_ = len(self._used), len(self._kept)
+        lp.col_cost_ = self.cost[self._used]
+        lp.col_lower_, lp.col_upper_ = self.low[self._used], self.high[self._used]
+        lp.row_lower_, lp.row_upper_ = self.row_low[self._kept], self.row_high[self._kept]
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_, lp.a_matrix_.index_ = part.indptr, part.indices
         lp.a_matrix_.value_ = part.data
@@ -77,11 +257,11 @@ class EnergyBlock(EnergyRows):
         # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
         self.solver.setOptionValue("parallel", "off")
         self.solver.passModel(lp)
-        self._blocks: dict[str, _core.Blocks] = {}
-        self._no_low, self._no_high = np.isinf(self.row_low), np.isinf(self.row_high)
         self._transposed = self.matrix.T.tocsr()
-        self._load_columns = self.column["load"].ravel()
-        self._given_load = np.searchsorted(used, self._load_columns).astype(np.int32)
+        self._load_columns = loads
+        self._given_load = np.searchsorted(self._used, loads).astype(np.int32)
+
+    # -- Questions to it ---------------------------------------------------------------------------
 
     def minimum(self, pi: Floats) -> EnergyMinimum:
         """The least of energy cost less ``pi * (load - base load)``.
@@ -91,7 +271,8 @@ class EnergyBlock(EnergyRows):
         pi : float64 (n_sites, n_hours), yuan/kWh
         """
         base = self.problem.energy.base_load_kwh
-        point, duals = self._answer("price", base, self.most_kwh, -pi)
+        self._set_load(base, self.most_kwh, -pi)
+        point, _, duals = self._run(PRIMAL)
         rest = self.cost - self._transposed @ duals
         limit = np.where(duals > 0, self.row_low, self.row_high)
         held = duals != 0
@@ -100,86 +281,35 @@ class EnergyBlock(EnergyRows):
         load = point[self.column["load"]] * self.unit
         return EnergyMinimum(float(bound * self.unit + (pi * base).sum()), load)
 
-    def served(self, pi: Floats) -> Floats:
-        """A load that attains the minimum, without its proof."""
-        base = self.problem.energy.base_load_kwh
-        point, _ = self._answer("price", base, self.most_kwh, -pi)
-        return np.asarray(point[self.column["load"]] * self.unit)
-
     def mandate_at(self, pi: Floats) -> Floats:
         """Prices of the mandate's rows that go with these prices of load, (n_scopes,)."""
         self.minimum(pi)
         return np.asarray(np.maximum(self._duals[self.row["mandate"]], 0.0))
 
-    def _answer(
-        self, changing: str, low: Floats, high: Floats, cost: Floats | float
-    ) -> tuple[Floats, Floats]:
-        """Best point and duals with these limits and costs of the load.
-
-        `changing` says what differs from the last answer of its kind: "price" or "load".
-        """
+    def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
         at, given = self._load_columns, self._given_load
         self.cost[at] = np.broadcast_to(cost, low.shape).ravel()
         self.low[at], self.high[at] = (low / self.unit).ravel(), (high / self.unit).ravel()
-        blocks = self._blocks.pop(changing, None)
-        if blocks is not None:
-            if changing == "price":
-                ended = blocks.set_costs(given, self.cost[at])
-            else:
-                ended = blocks.set_limits(given, self.low[at], self.high[at])
-            blocks = blocks if ended else None
-        point, duals = self.low.copy(), np.zeros(self._n_rows)
-        if blocks is not None:
-            self._blocks[changing] = blocks
-            point[self.used], duals[self.kept] = blocks.values(), blocks.row_duals()
-        else:
-            self._run(PRIMAL if changing == "price" else DUAL)
-            solution = self.solver.getSolution()
-            point[self.used], duals[self.kept] = solution.col_value, solution.row_dual
-            self._at_basis(changing)
-        # A dual that leans on a side the row does not have proves nothing.
-        duals[(duals > 0) & self._no_low] = 0.0
-        duals[(duals < 0) & self._no_high] = 0.0
-        self._duals = duals
-        return point, duals
-
-    def _run(self, strategy: int = DUAL) -> float:
-        """HiGHS's optimum of the program as it stands, in units."""
-        import highspy
-
-        at, given = self._load_columns, self._given_load
         self.solver.changeColsCost(len(at), given, self.cost[at])
         self.solver.changeColsBounds(len(at), given, self.low[at], self.high[at])
+
+    def _run(self, strategy: int = DUAL) -> tuple[Floats, float, Floats]:
+        import highspy
+
         self.solver.setOptionValue("simplex_strategy", strategy)
         self.solver.run()
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             raise InfeasibleError(
                 "no dispatch serves this load: connection and sources are too small"
             )
-        return float(self.solver.getInfo().objective_function_value)
-
-    def _at_basis(self, changing: str) -> None:
-        """Sets up our own solver, at the basis that HiGHS ended with."""
-        import highspy
-
-        basis, status = self.solver.getBasis(), highspy.HighsBasisStatus
-        columns, rows = list(basis.col_status), list(basis.row_status)
-        # A row's slack is its activity with the sign turned.
-        upper = [s == status.kUpper for s in columns] + [s == status.kLower for s in rows]
-        basic = [s == status.kBasic for s in columns + rows]
-        used, kept, part = self.used, self.kept, self.part
-        self._blocks[changing] = _core.Blocks(
-            part.indptr,
-            part.indices,
-            part.data,
-            self.cost[used],
-            self.low[used],
-            self.high[used],
-            self.row_low[kept],
-            self.row_high[kept],
-            np.array(basic, np.uint8),
-            np.array(upper, np.uint8),
-        )
+        solution = self.solver.getSolution()
+        point, duals = self.low.copy(), np.zeros(self._n_rows)
+        point[self._used], duals[self._kept] = solution.col_value, solution.row_dual
+        # A dual that leans on a side the row does not have proves nothing.
+        duals = np.where((duals > 0) & np.isinf(self.row_low), 0.0, duals)
+        duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
+        self._duals = duals
+        return point, self.solver.getInfo().objective_function_value, duals
 
     def serve(self, load_kwh: Floats) -> Supplied:
         """The cheapest way to serve a load exactly.
@@ -193,13 +323,13 @@ class EnergyBlock(EnergyRows):
         InfeasibleError
             Connection and sources are too small for it.
         """
-        point, duals = self._answer("load", load_kwh, load_kwh, 0.0)
-        value = self.cost @ point
+        self._set_load(load_kwh, load_kwh, 0.0)
+        point, value, duals = self._run()
         power = duals[self.row["kw_in"]] + duals[self.row["kw_out"]]
         storage = np.stack([duals[self.row["size"]].sum(axis=1), power.sum(axis=1)], axis=1)
         return Supplied(
             self._dispatch(point, load_kwh),
-            float(value * self.unit),
+            value * self.unit,
             -(self._transposed @ duals)[self.column["load"]],
             duals[self.row["mandate"]],
             np.maximum(-storage, 0.0),
@@ -264,14 +394,14 @@ class EnergyBlock(EnergyRows):
 
         Two more dispatches for each scope, `step_kwh` less and more.
         """
-        self._answer("load", load_kwh, load_kwh, 0.0)
-        here = self._run() * self.unit
+        self._set_load(load_kwh, load_kwh, 0.0)
+        here = self._run()[1] * self.unit
         out = np.zeros((len(self.row["mandate"]), 2))
         for q, row in enumerate(self.row["mandate"]):
-            asked, given = self.row_low[row], int(np.searchsorted(self.kept, row))
+            asked, given = self.row_low[row], int(np.searchsorted(self._kept, row))
             for side, step in enumerate((-step_kwh, step_kwh)):
                 self.solver.changeRowBounds(given, asked + step / self.unit, np.inf)
-                out[q, side] = (self._run() * self.unit - here) / step
+                out[q, side] = (self._run()[1] * self.unit - here) / step
             self.solver.changeRowBounds(given, asked, np.inf)
         return np.maximum(out, 0.0)
 
