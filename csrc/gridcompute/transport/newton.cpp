@@ -53,8 +53,9 @@ TwoLeast two_least(const std::int32_t* set, const float* above, std::int32_t siz
 
 }  // namespace
 
-Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool)
-    : r_(problem), pool_(pool), of_(capacity.size()) {
+Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool,
+               Stop& stop)
+    : r_(problem), pool_(pool), stop_(stop), of_(capacity.size()) {
   for (std::size_t s = 0; s < capacity.size(); ++s) {
     const auto first = static_cast<std::size_t>(alike[s]);
     if (first == s) {
@@ -306,7 +307,7 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
   }
   const double start = rho;
   p = z;
-  for (int k = 0; k < iterations && rho > kResidual * start; ++k) {
+  for (int k = 0; k < iterations && rho > kResidual * start && !stop_.poll(); ++k) {
     multiply(p, q);
     double curvature = 0, next = 0;
     for (std::size_t i = 0; i < n_; ++i) curvature += p[i] * q[i];

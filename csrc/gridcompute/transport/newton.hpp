@@ -30,8 +30,9 @@ namespace gridcompute::transport {
 
 class Newton {
  public:
-  // `alike` names for every class the one it is taken for.
-  Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool);
+  // `alike` names for every class the one it is taken for. Once stopped, steps are of no use.
+  Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool,
+         Stop& stop);
 
   // One price a class to one a set of alike classes, and back; within the box and not below 0.
   [[nodiscard]] std::vector<Cost> packed(std::span<const Cost> prices) const;
@@ -85,6 +86,7 @@ class Newton {
 
   const Restricted& r_;
   Pool& pool_;
+  Stop& stop_;
   std::size_t n_ = 0;             // sets of alike classes
   std::vector<std::int32_t> of_;  // (columns): the set of a class
   std::vector<Slot> lead_;        // (sets): its largest class

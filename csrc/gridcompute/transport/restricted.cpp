@@ -30,35 +30,55 @@ Wide Restricted::objective() const {
   return total;
 }
 
-Wide Restricted::value(std::span<const Cost> prices) const {
-  Wide total = base;
-  for (std::size_t s = 0; s < fixed.size(); ++s) total += static_cast<Wide>(fixed[s]) * prices[s];
-  for (Index g = 0; g < groups(); ++g) {
-    Cost least = std::numeric_limits<Cost>::max();
-    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) least = std::min(least, key[c] + prices[slot[c]]);
-    total += static_cast<Wide>(weight[g]) * least;
-  }
+namespace {
+
+// The sum of each(k) for k in [0, n).
+template <class Each>
+Wide sum_of(Index n, Pool& pool, const Each& each) {
+  constexpr Index kChunk = 1 << 14;
+  std::vector<Wide> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)), 0);
+  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    Wide sum = 0;
+    for (Index k = begin; k < end; ++k) sum += each(k);
+    parts[static_cast<std::size_t>(chunk)] = sum;
+  });
+  Wide total = 0;
+  for (const Wide part : parts) total += part;
   return total;
 }
 
-Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of) const {
+Cost cheapest(const Restricted& r, Index g, std::span<const Cost> prices) {
+  Cost least = std::numeric_limits<Cost>::max();
+  for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) least = std::min(least, r.key[c] + prices[r.slot[c]]);
+  return least;
+}
+
+}  // namespace
+
+Wide Restricted::value(std::span<const Cost> prices, Pool& pool) const {
+  Wide total = base;
+  for (std::size_t s = 0; s < fixed.size(); ++s) total += static_cast<Wide>(fixed[s]) * prices[s];
+  return total +
+         sum_of(groups(), pool, [&](Index g) { return static_cast<Wide>(weight[g]) * cheapest(*this, g, prices); });
+}
+
+Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of,
+                              Pool& pool) const {
   const Cost shift = box.shift(prices);
-  Wide total = value(prices);
-  for (Index k = 0; k < static_cast<Index>(where.size()); ++k) {
+  const auto less_by_fixed = [&](Index k) -> Wide {
     const std::int32_t w = where[k];
-    if (w < 0) continue;
+    if (w < 0) return 0;
     const double least =
         std::floor(static_cast<double>(slack[k])) + static_cast<double>(box.center[w] + shift - prices[w]);
-    if (least < 0) total += static_cast<Wide>(weight_of(k)) * static_cast<Wide>(least);
-  }
-  for (Index g = 0; g < groups(); ++g) {
-    if (weight[g] == 0 || next[g] >= kForbidden) continue;
-    Cost v = kForbidden;
-    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) v = std::min(v, key[c] + prices[slot[c]]);
-    const Cost least = next[g] + box.center[slot[begin[g]]] + shift - v;
-    if (least < 0) total += static_cast<Wide>(weight[g]) * least;
-  }
-  return total;
+    return least < 0 ? static_cast<Wide>(weight_of(k)) * static_cast<Wide>(least) : 0;
+  };
+  const auto less_by_groups = [&](Index g) -> Wide {
+    if (weight[g] == 0 || next[g] >= kForbidden) return 0;
+    const Cost least = next[g] + box.center[slot[begin[g]]] + shift - cheapest(*this, g, prices);
+    return least < 0 ? static_cast<Wide>(weight[g]) * least : 0;
+  };
+  return value(prices, pool) + sum_of(static_cast<Index>(where.size()), pool, less_by_fixed) +
+         sum_of(groups(), pool, less_by_groups);
 }
 
 void Restricted::place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool) {
@@ -110,6 +130,13 @@ void Restricted::place(std::span<const Cost> prices, std::span<const Cost> capac
     flow[first] += left;
     room[slot[first]] -= left;
   }
+}
+
+bool Restricted::placed() const {
+  Wide total = 0;
+  for (const Cost w : fixed) total += w;
+  for (const Cost f : flow) total += f;
+  return total == weight_total;
 }
 
 bool Restricted::holds() const {

@@ -54,13 +54,16 @@ struct Restricted {
 
   [[nodiscard]] Index groups() const noexcept { return static_cast<Index>(size.size()); }
   [[nodiscard]] std::vector<Cost> load() const;
-  [[nodiscard]] Wide objective() const;                          // in keys, weighted
-  [[nodiscard]] Wide value(std::span<const Cost> prices) const;  // sum of weight * V over the candidates
+  [[nodiscard]] Wide objective() const;  // in keys, weighted
+  // Sum of weight * V over the candidates.
+  [[nodiscard]] Wide value(std::span<const Cost> prices, Pool& pool) const;
   // The same where classes that are no candidates are bounded only by the box.
-  [[nodiscard]] Wide lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of) const;
+  [[nodiscard]] Wide lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of,
+                                  Pool& pool) const;
   // Every unit to its cheapest candidate: those already at one stay, ties fill up what room is left, lowest class
   // first.
   void place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool);
+  [[nodiscard]] bool placed() const;  // do flows sum to the groups' weights?
   [[nodiscard]] bool holds() const;
 };
 

@@ -70,6 +70,14 @@ class Room {
     for (const Move& m : moves) go(m);
   }
 
+  // The last come, the first to go.
+  void send_away_in_haste() {
+    for (auto k = static_cast<Index>(r_.where.size()) - 1; k >= 0; --k) {
+      const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
+      if (s >= 0 && left_[s] < 0) go({0, how_.keys.problem().weight(level_.row(k)), k, s, kNone});
+    }
+  }
+
   void send_away() {
     std::vector<Move> moves = collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
       out.push_back({r_.where[k] >= 0 ? kForbidden : margin(~r_.where[k]), weight, k, from, kNone});
@@ -135,6 +143,7 @@ class Room {
 
 void make_room(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Whole& whole) {
   Room room(how, level, r, prices, whole);
+  if (room.over() && how.stop.requested()) room.send_away_in_haste();
   if (room.over()) room.move_to_candidates();
   if (room.over()) room.send_away();
 }

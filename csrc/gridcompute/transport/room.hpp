@@ -2,7 +2,8 @@
 //
 // Steps. First, moves between candidates: a job of such a class to a candidate class with room for all of it, those
 // first that lose least a unit, as long as the class holds too much by that job's weight or more; then those that lose
-// least at all, whatever they leave free. Then the lightest go, with no place yet, those first that lose least.
+// least at all, whatever they leave free. Then the lightest go, with no place yet, those first that lose least. Once a
+// stop is asked for, the last of the jobs go, whatever they lose.
 #pragma once
 
 #include "gridcompute/transport/gangs.hpp"

@@ -139,8 +139,10 @@ class Solver {
       ++stats.levels;
       if (breaking_ == Breaking::allowed && tied(r, prices_, first) && break_ties(level)) return {};
       if (stop_.poll()) return {LevelEnd::Kind::stopped, {}};
-      widths.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_),
+      const double from = stop_.seconds();
+      widths.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_, stop_),
                    rank_noise(r, level.capacity, alike_, prices_));
+      stats.add("samples", stop_.seconds() - from);
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
       box_ = widths.box(prices_, first && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
@@ -215,7 +217,7 @@ class Solver {
   }
 
   [[nodiscard]] double bound_at(const Restricted& r, const std::vector<Cost>& prices) const {
-    return rounded_down(r.value(prices) - price_of_room(prices));
+    return rounded_down(r.value(prices, pool_) - price_of_room(prices));
   }
 
   [[nodiscard]] Wide price_of_room(const std::vector<Cost>& prices) const {
@@ -256,6 +258,7 @@ class Solver {
     const bool read = static_cast<Index>(r_.where.size()) == n_ && r_.weight_total == weight_ &&
                       r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
+    if (read && end.kind == Kind::stopped && !r_.placed()) r_.place(prices_, full_.capacity, pool_);
     const Whole whole = end.kind == Kind::close     ? std::move(whole_)
                         : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
                         : units                     ? deal_out(how, full_, r_)
@@ -265,9 +268,10 @@ class Solver {
     std::optional<Sums> sums;
     // Prices that were stopped half-way may hide classes outside the candidates.
     if (read)
-      sums = {units ? r_.objective() : 0, units || end.kind == Kind::optimal || end.kind == Kind::close
-                                              ? r_.value(prices_)
-                                              : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); })};
+      sums = {units ? r_.objective() : 0,
+              units || end.kind == Kind::optimal || end.kind == Kind::close
+                  ? r_.value(prices_, pool_)
+                  : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); }, pool_)};
     deliver(end, whole, sums, result);
     result.stats.add("finish", stop_.seconds() - from);
   }

@@ -22,12 +22,16 @@ constexpr Index kActiveForNoise = 100;
 
 double tune(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
             std::vector<Cost>& prices, Pool& pool, Stop& stop) {
-  Newton newton(problem, capacity, alike, pool);
+  const auto all = static_cast<double>(problem.weight_total);
+  if (stop.poll()) return all;
+  Newton newton(problem, capacity, alike, pool, stop);
+  if (stop.poll()) return all;
   std::vector<Cost> radii(problem.box.down);
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(radii.size() / 2);
   std::nth_element(radii.begin(), middle, radii.end());
   std::vector<Cost> now = newton.packed(prices), best = now;
   const double narrowest = std::max(2.0, newton.width(now, kActive));
+  if (stop.poll()) return all;
   double tau = std::max(narrowest, static_cast<double>(*middle));
   double least = newton.look(now, tau).imbalance;
   newton.accept();
@@ -39,6 +43,7 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
     double imbalance = 0;
     for (int shorter = 0;; ++shorter) {
       const std::vector<Cost> move = newton.step(now);
+      if (stop.requested()) break;
       double before = 0, after = 0;
       for (std::size_t k = 0; k < now.size(); ++k) trial[k] = now[k] + move[k];
       const Newton::Look& there = newton.look(trial, tau);
@@ -52,6 +57,7 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
       if (after >= kPast * before || shorter == kShorter || small) break;
       newton.stiffen(move);
     }
+    if (stop.requested()) break;
     now = trial;
     newton.accept();
     stalled = imbalance < kBetter * least ? 0 : stalled + 1;
@@ -70,8 +76,8 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
 
 std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
                                   std::span<const Slot> alike, std::span<const Cost> prices, std::uint64_t seed,
-                                  Pool& pool) {
-  Newton newton(problem, capacity, alike, pool);
+                                  Pool& pool, Stop& stop) {
+  Newton newton(problem, capacity, alike, pool, stop);
   const std::vector<Cost> now = newton.packed(prices);
   // Few groups a class would leave the Laplacian in pieces, which would look like noise.
   return newton.noise(now, newton.width(now, kActiveForNoise), seed);

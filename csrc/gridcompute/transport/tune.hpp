@@ -23,7 +23,7 @@ namespace gridcompute::transport {
 // alone would have to move to change that many units, which is right for small classes and heavy tails.
 [[nodiscard]] std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
                                                 std::span<const Slot> alike, std::span<const Cost> prices,
-                                                std::uint64_t seed, Pool& pool);
+                                                std::uint64_t seed, Pool& pool, Stop& stop);
 struct RankNoise {
   std::vector<double> down, up;
 };
