@@ -50,7 +50,7 @@ py::object pairs(const py::object& object, bool maximize) {
     Array<std::int64_t> row_ind(k), col_ind(k);
     std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
     Status status = Status::optimal;
-    if (k == 0 || solve_small(view, maximize, rows, cols, status)) {
+    if (k == 0 || (view.rows * view.cols <= kQuick && solve_small(view, maximize, rows, cols, status))) {
       out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
                                       : py::object(py::str("infeasible"));
       return;

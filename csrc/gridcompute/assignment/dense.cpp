@@ -297,10 +297,10 @@ UnwrittenVector<T> transpose(const Dense<T>& a, Pool& pool) {
 
 // The largest finite magnitude over all rows, or over a few.
 template <class T>
-double magnitude(const Dense<T>& a, Index rows) {
+double magnitude(const Dense<T>& a, bool maximize, Index rows) {
   double most = 0;
   for (Index k = 0; k < rows; ++k)
-    most = std::max(most, largest_of(a.data + sampled(k, rows, a.rows) * a.cols, a.cols));
+    most = std::max(most, extent_of(a.data + sampled(k, rows, a.rows) * a.cols, a.cols, maximize).magnitude());
   return most;
 }
 
@@ -352,9 +352,9 @@ Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
     out_of_range();
   } else {
     // A few rows may understate the magnitude; and where pairs are missing, prices may need more room than costs.
-    int exponent = exponent_for(magnitude(cost, std::min<Index>(16, cost.rows)));
+    int exponent = exponent_for(magnitude(cost, maximize, std::min<Index>(16, cost.rows)));
     for (int tries = 0; tries < 4;
-         ++tries, exponent = exponent_for(magnitude(cost, cost.rows)) - kRetryBits * (tries - 1)) {
+         ++tries, exponent = exponent_for(magnitude(cost, maximize, cost.rows)) - kRetryBits * (tries - 1)) {
       if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, pool, stop, fit)) return *result;
       if (fit == Fit::minus_inf) break;
     }

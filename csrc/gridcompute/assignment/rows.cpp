@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
 #include "gridcompute/base/simd.hpp"
@@ -32,38 +33,58 @@ GRIDCOMPUTE_INLINE Spread<T> spread_of(const T* GRIDCOMPUTE_RESTRICT c, Index m)
   return {lo, hi};
 }
 
-// Over the values that fit after scaling; lo > hi if there are none. Flags of the others: +inf is none.
-struct Look {
-  double lo, hi;
-  bool odd;    // NaN or -inf
-  bool large;  // finite and beyond kScaled
-};
-
-// Doubles in the order of their bits as integers, and back. Minima of floating-point numbers depend on order (NaN, -0)
-// and so do not vectorise; those of integers do.
-GRIDCOMPUTE_INLINE std::int64_t key_of(double x) {
-  const auto bits = std::bit_cast<std::int64_t>(x);
-  return bits ^ ((bits >> 63) & std::numeric_limits<std::int64_t>::max());
-}
-double of_key(std::int64_t key) {
-  return std::bit_cast<double>(key ^ ((key >> 63) & std::numeric_limits<std::int64_t>::max()));
+// Some columns of a row, as vectors of a size that the compiler does not take apart: minima of floating-point numbers
+// depend on order (NaN), so that the compiler does not vectorise them by itself.
+using Reals __attribute__((vector_size(32))) = double;
+using Floats __attribute__((vector_size(16))) = float;
+constexpr Index kReals = 4;
+GRIDCOMPUTE_INLINE void read(const double* c, Reals& x) { std::memcpy(&x, c, sizeof x); }
+GRIDCOMPUTE_INLINE void read(const float* c, Reals& x) {
+  Floats narrow;
+  std::memcpy(&narrow, c, sizeof narrow);
+  x = __builtin_convertvector(narrow, Reals);
 }
 
 template <class T>
-GRIDCOMPUTE_INLINE Look look_real(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale) {
-  using Limits = std::numeric_limits<std::int64_t>;
-  const std::int64_t inf = key_of(std::numeric_limits<double>::infinity());
-  std::int64_t lo = Limits::max(), hi = Limits::min(), most = Limits::min();
-  for (Index j = 0; j < m; ++j) {
-    const std::int64_t x = key_of(static_cast<double>(c[j]) * scale);
-    const std::int64_t finite = x < inf ? x : Limits::min();
-    lo = x < lo ? x : lo;
-    hi = finite > hi ? finite : hi;
-    most = x > most ? x : most;
+GRIDCOMPUTE_INLINE Extent extent(const T* GRIDCOMPUTE_RESTRICT c, Index m, double sign) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  constexpr Index kApart = 4;  // chains of minima
+  Reals lo[kApart], hi[kApart], top[kApart], odd = {};
+  for (Index k = 0; k < kApart; ++k) lo[k] = Reals{} + kInf, hi[k] = top[k] = -lo[k];
+  // Comparisons with infinity, and of a value with itself, the compiler would take lane by lane.
+  const auto add = [&](Reals x, Index k) GRIDCOMPUTE_FORCED {
+    x *= sign;
+    const Reals none = x - x;  // 0, or NaN where x is not finite
+    const Reals finite = none == 0 ? x : hi[k];
+    lo[k] = x < lo[k] ? x : lo[k];
+    odd = lo[k] <= x ? odd : Reals{} + 1;  // NaN alone is not above the least
+    hi[k] = finite > hi[k] ? finite : hi[k];
+    top[k] = x > top[k] ? x : top[k];
+  };
+  Index j = 0;
+  for (Reals x; j + kApart * kReals <= m; j += kApart * kReals)
+    for (Index k = 0; k < kApart; ++k) read(c + j + k * kReals, x), add(x, k);
+  for (Reals x; j < m; j += kReals) {
+    if (j + kReals <= m) {
+      read(c + j, x);
+    } else {
+      T last[kReals];
+      for (Index k = 0; k < kReals; ++k) last[k] = c[std::min(j + k, m - 1)];
+      read(last, x);
+    }
+    add(x, 0);
   }
-  const bool odd = lo <= -inf - 1 || most > inf;  // -inf - 1 is the key of -infinity
-  if (hi == Limits::min()) return {kScaled, -kScaled, odd, false};
-  return {of_key(lo), of_key(hi), odd, of_key(hi) >= kScaled || of_key(lo) <= -kScaled};
+  Extent seen{kInf, -kInf, false, false};
+  for (Index k = 0; k < kReals; ++k) {
+    for (Index a = 0; a < kApart; ++a) {
+      seen.least = std::min(seen.least, lo[a][k]);
+      seen.most = std::max(seen.most, hi[a][k]);
+      seen.forbids |= top[a][k] == kInf;
+    }
+    seen.odd |= odd[k] != 0;
+  }
+  seen.odd |= seen.least == -kInf;
+  return seen;
 }
 
 // x = high * 2^32 + low as doubles, both integers but for what x has behind the point: |x| <= 2^58. Adding and taking
@@ -102,19 +123,6 @@ GRIDCOMPUTE_INLINE bool all_whole(const T* GRIDCOMPUTE_RESTRICT c, Index m, doub
     if (rounded != 0) return false;
   }
   return true;
-}
-
-// Of magnitudes the order of bits is their order.
-template <class T>
-GRIDCOMPUTE_INLINE double magnitude_of(const T* GRIDCOMPUTE_RESTRICT c, Index m) {
-  const std::int64_t inf = key_of(std::numeric_limits<double>::infinity());
-  std::int64_t most = 0;
-  for (Index j = 0; j < m; ++j) {
-    const std::int64_t x =
-        std::bit_cast<std::int64_t>(static_cast<double>(c[j])) & std::numeric_limits<std::int64_t>::max();
-    most = x < inf && x > most ? x : most;
-  }
-  return std::bit_cast<double>(most);
 }
 
 template <class T, class V>
@@ -157,8 +165,7 @@ GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUT
     load_whole(c, o, m, s, g);                                                                 \
   }
 #define GRIDCOMPUTE_REAL(T)                                                                              \
-  GRIDCOMPUTE_CLONES Look look_at(const T* c, Index m, double scale) { return look_real(c, m, scale); }  \
-  GRIDCOMPUTE_CLONES double largest(const T* c, Index m) { return magnitude_of(c, m); }                  \
+  GRIDCOMPUTE_CLONES Extent extent_at(const T* c, Index m, double sign) { return extent(c, m, sign); }   \
   GRIDCOMPUTE_CLONES bool whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale); } \
   GRIDCOMPUTE_CLONES void load(const T* c, std::int32_t* o, Index m, std::int64_t s, double scale) {     \
     load_real(c, o, m, s, scale);                                                                        \
@@ -184,8 +191,8 @@ int exponent_for(double magnitude) {
 
 bool shows_fractions(const float* c, Index m) { return !whole_at(c, std::min<Index>(m, 64), 1.0); }
 bool shows_fractions(const double* c, Index m) { return !whole_at(c, std::min<Index>(m, 64), 1.0); }
-double largest_of(const float* c, Index m) { return largest(c, m); }
-double largest_of(const double* c, Index m) { return largest(c, m); }
+Extent extent_of(const float* c, Index m, bool maximize) { return extent_at(c, m, maximize ? -1.0 : 1.0); }
+Extent extent_of(const double* c, Index m, bool maximize) { return extent_at(c, m, maximize ? -1.0 : 1.0); }
 
 template <class T, class V>
 DenseRows<T, V>::DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding)
@@ -200,14 +207,7 @@ Fit DenseRows<T, V>::look(Index i) {
   const T* row = view_.data + i * this->m;
   std::int64_t& taken = this->shift[static_cast<std::size_t>(i)];
   if constexpr (std::is_floating_point_v<T>) {
-    const Look seen = look_at(row, this->m, scale_);
-    if (seen.odd) return Fit::minus_inf;
-    if (seen.large) return Fit::range;
-    if (seen.lo > seen.hi) return taken = 0, Fit::exact;  // all forbidden
-    taken = floor_of(seen.lo);
-    if (floor_of(seen.hi) - taken > Range<V>::kUnit) return Fit::range;
-    this->spread[static_cast<std::size_t>(i)] = static_cast<V>(floor_of(seen.hi) - taken);
-    return rounding_ || whole_at(row, this->m, scale_) ? Fit::exact : Fit::rounded;
+    return fit(i, extent_of(row, this->m, maximize_));
   } else {
     const Spread<T> seen = spread(row, this->m);
     if constexpr (sizeof(T) == 8)
@@ -220,6 +220,21 @@ Fit DenseRows<T, V>::look(Index i) {
                       : static_cast<std::int64_t>(seen.lo);
     return Fit::exact;
   }
+}
+
+template <class T, class V>
+Fit DenseRows<T, V>::fit(Index i, const Extent& seen)
+  requires std::is_floating_point_v<T>
+{
+  std::int64_t& taken = this->shift[static_cast<std::size_t>(i)];
+  const double lo = seen.least * std::fabs(scale_), hi = seen.most * std::fabs(scale_);
+  if (seen.odd) return Fit::minus_inf;
+  if (seen.least > seen.most) return taken = 0, Fit::exact;  // all forbidden
+  if (hi >= kScaled || lo <= -kScaled) return Fit::range;
+  taken = floor_of(lo);
+  if (floor_of(hi) - taken > Range<V>::kUnit) return Fit::range;
+  this->spread[static_cast<std::size_t>(i)] = static_cast<V>(floor_of(hi) - taken);
+  return rounding_ || whole_at(view_.data + i * this->m, this->m, scale_) ? Fit::exact : Fit::rounded;
 }
 
 template <class T, class V>

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "gridcompute/assignment/problem.hpp"
@@ -22,6 +24,18 @@ enum class Fit : int {
   range = 2,      // the row's spread exceeds U
   minus_inf = 3,  // or NaN: refused
 };
+
+// Floating-point costs at a look, of the minimised ones: the least and the largest finite one, least > most if there
+// are none.
+struct Extent {
+  double least, most;
+  bool odd;      // some are NaN or -infinity
+  bool forbids;  // some are infinity
+
+  [[nodiscard]] double magnitude() const { return least > most ? 0 : std::max(std::fabs(least), std::fabs(most)); }
+};
+[[nodiscard]] Extent extent_of(const float* c, Index m, bool maximize);
+[[nodiscard]] Extent extent_of(const double* c, Index m, bool maximize);
 
 template <class V>
 class Rows {
@@ -48,6 +62,9 @@ class DenseRows final : public Rows<V> {
   // `rounding`: values that are no integers after scaling are rounded down, and not reported.
   DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding = false);
   Fit look(Index i) override;
+  // The same of floating-point costs, where somebody has had that look.
+  Fit fit(Index i, const Extent& seen)
+    requires std::is_floating_point_v<T>;
   void load(Index i, V* out) const override;
 
  private:
@@ -85,10 +102,6 @@ class CopiedRows final : public Rows<V> {
 // Some of the first costs are no integers. A quick look; what it does not see, DenseRows will.
 [[nodiscard]] bool shows_fractions(const float* c, Index m);
 [[nodiscard]] bool shows_fractions(const double* c, Index m);
-
-// The largest finite magnitude; 0 if there is none.
-[[nodiscard]] double largest_of(const float* c, Index m);
-[[nodiscard]] double largest_of(const double* c, Index m);
 
 // The largest exponent at which |cost| <= magnitude surely fits 64 bits with room to spare; at most the one at which
 // every double of that magnitude is an integer anyway.

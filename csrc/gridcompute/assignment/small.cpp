@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <type_traits>
 
@@ -36,17 +36,8 @@ GRIDCOMPUTE_INLINE bool run_all(Whole<V>& s) {
   return true;
 }
 
-template <class V>
-GRIDCOMPUTE_INLINE V dearest_of(const V* c, Index size) {
-  V most = 0;
-  for (Index k = 0; k < size; ++k) most = c[k] > most ? c[k] : most;
-  return most;
-}
-
 GRIDCOMPUTE_CLONES bool run(Whole<std::int32_t>& s) { return run_all(s); }
 GRIDCOMPUTE_CLONES bool run(Whole<std::int64_t>& s) { return run_all(s); }
-GRIDCOMPUTE_CLONES std::int32_t dearest(const std::int32_t* c, Index size) { return dearest_of(c, size); }
-GRIDCOMPUTE_CLONES std::int64_t dearest(const std::int64_t* c, Index size) { return dearest_of(c, size); }
 
 template <class V>
 bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled, std::int32_t* col_of) {
@@ -80,17 +71,21 @@ void spread_out(V* values, Index n, Index m) {
 constexpr Index kTiny = 32 * 32;
 constexpr Index kTinyPadded = kTiny + 32 * kRowLanes;  // the shorter side has at most 32 lines
 
+// How far costs may differ: see the range proof.
+template <class V>
+V room_for(Index n, bool forbids) {
+  return kMostLabel<V> / static_cast<V>(forbids ? 2 * n + 4 : 16);
+}
+
+// `all`: the costs as one row, looked at. False if they differ too much.
 template <class T, class V>
-bool try_small(const Dense<T>& cost, bool maximize, int exponent, std::int32_t* col_of, bool& feasible) {
-  const Index size = cost.rows * cost.cols;
+bool solve_fitted(const DenseRows<T, V>& all, const Dense<T>& cost, bool forbids, std::int32_t* col_of,
+                  bool& feasible) {
   const Index n = std::min(cost.rows, cost.cols), m = std::max(cost.rows, cost.cols);
-  DenseRows<T, V> all(Dense<T>{cost.data, 1, size}, maximize, exponent);
-  if (all.look(0) > Fit::exact) return false;
+  if (all.spread[0] >= room_for<V>(n, forbids)) return false;
   const bool turn = cost.rows > cost.cols;
   const auto solve = [&](V* values, V* columns, std::int32_t* settled, V* turned) {
     all.load(0, values);
-    const bool complete = !std::is_floating_point_v<T> || dearest(values, size) < Range<V>::kForbidden;
-    if (all.spread[0] >= kMostLabel<V> / static_cast<V>(complete ? 16 : 2 * n + 4)) return false;
     if (turn)
       for (Index i = 0; i < cost.rows; ++i)
         for (Index j = 0; j < cost.cols; ++j) turned[j * cost.rows + i] = values[i * cost.cols + j];
@@ -99,17 +94,23 @@ bool try_small(const Dense<T>& cost, bool maximize, int exponent, std::int32_t* 
     return true;
   };
   const Index room = padded_length(m) * n;
-  if (size <= kTiny) {
+  if (all.m <= kTiny) {
     alignas(64) std::array<V, at(kTinyPadded)> values, turned;
-    std::array<V, at(5 * kTinyPadded)> columns;
+    alignas(64) std::array<V, at(5 * kTinyPadded)> columns;
     std::array<std::int32_t, at(kTinyPadded)> settled;
     return solve(values.data(), columns.data(), settled.data(), turned.data());
   }
-  const auto values = std::make_unique_for_overwrite<V[]>(at(room)),
-             columns = std::make_unique_for_overwrite<V[]>(at(5 * padded_length(m)));
-  const auto turned = std::make_unique_for_overwrite<V[]>(at(turn ? room : 0));
-  const auto settled = std::make_unique_for_overwrite<std::int32_t[]>(at(m));
-  return solve(values.get(), columns.get(), settled.get(), turned.get());
+  UnwrittenVector<V> values(at(room)), columns(at(5 * padded_length(m))), turned(at(turn ? room : 0));
+  UnwrittenVector<std::int32_t> settled(at(m));
+  return solve(values.data(), columns.data(), settled.data(), turned.data());
+}
+
+// The finest unit, as an exponent, in which costs differ little enough.
+int finest_exponent(const Extent& seen, Index n) {
+  int e = 0;
+  if (seen.most > seen.least) std::frexp(seen.most - seen.least, &e);  // they differ by less than 2^e
+  const int room = std::bit_width(static_cast<std::uint64_t>(room_for<std::int64_t>(n, seen.forbids))) - 1;
+  return std::min(exponent_for(seen.magnitude()), room - e);
 }
 
 // Pairs with rows ascending, from the columns (or, of a tall matrix, rows) that the shorter side's lines took.
@@ -140,24 +141,36 @@ template <class T>
 bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind, Status& status) {
   if (cost.rows * cost.cols > kSmall) return false;
   std::array<std::int32_t, static_cast<std::size_t>(kSmallSide)> partner;
-  bool feasible = true;
-  bool fractions = false;
-  if constexpr (std::is_floating_point_v<T>) fractions = shows_fractions(cost.data, cost.rows * cost.cols);
+  const Dense<T> all{cost.data, 1, cost.rows * cost.cols};
+  bool feasible = true, done = false;
   double unit = 0;
-  bool done = !fractions && try_small<T, std::int32_t>(cost, maximize, 0, partner.data(), feasible);
-  if (!done) {
-    int exponent = 0;
-    if constexpr (std::is_floating_point_v<T>) {
-      exponent = exponent_for(largest_of(cost.data, cost.rows * cost.cols));
-      unit = std::ldexp(1.0, -exponent);
+  const auto fitted = [&](const auto& rows, Fit fit, bool forbids) {
+    return fit == Fit::exact && solve_fitted(rows, cost, forbids, partner.data(), feasible);
+  };
+  if constexpr (std::is_floating_point_v<T>) {
+    const Extent seen = extent_of(all.data, all.cols, maximize);
+    if (!shows_fractions(all.data, all.cols)) {
+      DenseRows<T, std::int32_t> rows(all, maximize, 0);
+      done = fitted(rows, rows.fit(0, seen), seen.forbids);
     }
-    done = try_small<T, std::int64_t>(cost, maximize, exponent, partner.data(), feasible);
+    if (!done) {
+      const int exponent = finest_exponent(seen, std::min(cost.rows, cost.cols));
+      unit = std::ldexp(1.0, -exponent);
+      DenseRows<T, std::int64_t> rows(all, maximize, exponent, true);
+      done = fitted(rows, rows.fit(0, seen), seen.forbids);
+    }
+  } else {
+    DenseRows<T, std::int32_t> rows(all, maximize, 0);
+    done = fitted(rows, rows.look(0), false);
+    if (!done) {
+      DenseRows<T, std::int64_t> wide(all, maximize, 0);
+      done = fitted(wide, wide.look(0), false);
+    }
   }
   if (!done) return false;
   status = feasible ? Status::optimal : Status::infeasible;
   if (feasible) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
-  if constexpr (std::is_floating_point_v<T>) return !feasible || !drowned(cost, unit, row_ind, col_ind);
-  return true;
+  return !feasible || !drowned(cost, unit, row_ind, col_ind);
 }
 
 template <class T>

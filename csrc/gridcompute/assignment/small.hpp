@@ -25,8 +25,9 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr Index kSmallSide = 64;
+inline constexpr Index kSmallSide = 256;
 inline constexpr Index kSmall = kSmallSide * kSmallSide;
+inline constexpr Index kQuick = 64 * 64;  // so many entries take less time than giving way to other threads would
 
 // Fills row_ind and col_ind, min(rows, cols) each, rows ascending. False if the matrix is too large or its values too
 // wide for this solver, which then has done nothing.

@@ -115,7 +115,7 @@ Result solve_once(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
   if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit)) return *result;
   int exponent = 0;
   if constexpr (std::is_floating_point_v<T>) {
-    const double most = largest_of(cost.cost.data(), static_cast<Index>(cost.cost.size()));
+    const double most = extent_of(cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize).magnitude();
     // Prices may move by many costs where pairs are missing: spend a few bits on room for them.
     exponent = exponent_for(most) - 4;
   }
