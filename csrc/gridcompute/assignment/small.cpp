@@ -23,14 +23,38 @@ namespace {
 
 constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
+constexpr double kPoor = 0.74;  // of the rows matched at column minima; independent costs match three in four
+
+template <class V>
+GRIDCOMPUTE_INLINE void price_nothing(Whole<V>& s) {
+  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = 0;
+}
+
+// Prices at the column minima, unless more rows find a column without: where most costs are cut off at one value,
+// columns that nobody is near would draw all rows.
+template <class V>
+GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
+  price_columns(s);
+  const std::int32_t matched = take(s);
+  if (matched < kPoor * s.n) {
+    std::copy_n(s.v, s.stride, s.label);  // not in use yet
+    price_nothing(s);
+    if (take(s) < matched) {
+      std::copy_n(s.label, s.stride, s.v);
+      take(s);
+    }
+  }
+  bid(s, kFirstBids * s.n);
+}
+
 template <class V>
 GRIDCOMPUTE_INLINE bool run_all(Whole<V>& s) {
-  // Unmatched columns of wide matrices must end at 0.
-  if (s.n == s.m && s.n > kFewRows)
-    price_columns(s);
-  else
-    for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = 0;
-  start_whole(s);
+  if (s.n == s.m && s.n > kFewRows) {
+    start_square(s);
+  } else {  // unmatched columns of wide matrices must end at 0
+    price_nothing(s);
+    start_whole(s);
+  }
   for (std::int32_t i = 0; i < s.n; ++i)
     if (s.col_of[i] == kFree && augment(s, i) != Augmented::yes) return false;
   return true;
@@ -125,7 +149,33 @@ void write_pairs(const std::int32_t* partner, Index rows, Index cols, std::int64
   for (Index j = 0; j < k; ++j) row_ind[j] = partner[col_ind[j]];
 }
 
-// May what rounding to units costs be felt in what the pairs cost? Then finer.hpp has to look.
+// Matches in units of 2^-exponent; the unit is 0 where that is exact. False if the values are too wide.
+template <class T>
+bool match_small(const Dense<T>& cost, bool maximize, std::int32_t* partner, bool& feasible, double& unit) {
+  const Dense<T> all{cost.data, 1, cost.rows * cost.cols};
+  const auto fitted = [&](const auto& rows, Fit fit, bool forbids) {
+    return fit == Fit::exact && solve_fitted(rows, cost, forbids, partner, feasible);
+  };
+  unit = 0;
+  if constexpr (std::is_floating_point_v<T>) {
+    const Extent seen = extent_of(all.data, all.cols, maximize);
+    if (!shows_fractions(all.data, all.cols)) {
+      DenseRows<T, std::int32_t> rows(all, maximize, 0);
+      if (fitted(rows, rows.fit(0, seen), seen.forbids)) return true;
+    }
+    const int exponent = finest_exponent(seen, std::min(cost.rows, cost.cols));
+    unit = std::ldexp(1.0, -exponent);
+    DenseRows<T, std::int64_t> rows(all, maximize, exponent, true);
+    return fitted(rows, rows.fit(0, seen), seen.forbids);
+  } else {
+    DenseRows<T, std::int32_t> rows(all, maximize, 0);
+    if (fitted(rows, rows.look(0), false)) return true;
+    DenseRows<T, std::int64_t> wide(all, maximize, 0);
+    return fitted(wide, wide.look(0), false);
+  }
+}
+
+// May what rounding to units costs be felt in what the pairs cost?
 template <class T>
 bool drowned(const Dense<T>& cost, double unit, const std::int64_t* row_ind, const std::int64_t* col_ind) {
   const Index pairs = std::min(cost.rows, cost.cols);
@@ -135,42 +185,44 @@ bool drowned(const Dense<T>& cost, double unit, const std::int64_t* row_ind, con
   return static_cast<double>(pairs) * unit > kDrowned * size;
 }
 
+// The costs, none larger than what all these pairs cost above the least one: a dearer pair is no part of an optimum.
+template <class T>
+std::vector<T> capped(const Dense<T>& cost, bool maximize, const std::int64_t* row_ind, const std::int64_t* col_ind) {
+  const T sign = maximize ? T{-1} : T{1};
+  std::vector<T> costs(cost.data, cost.data + cost.rows * cost.cols);
+  const double least = extent_of(cost.data, cost.rows * cost.cols, maximize).least;
+  double above = 0;
+  for (Index k = 0; k < std::min(cost.rows, cost.cols); ++k)
+    above += static_cast<double>(sign * cost.data[row_ind[k] * cost.cols + col_ind[k]]) - least;
+  const double most = least + above;
+  const T cap = static_cast<T>(most + std::fabs(most) * 0x1p-20);  // for the roundings of these sums
+  for (T& c : costs) c = std::isinf(c) ? c : sign * std::min(sign * c, cap);
+  return costs;
+}
+
 }  // namespace
 
 template <class T>
 bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind, Status& status) {
   if (cost.rows * cost.cols > kSmall) return false;
   std::array<std::int32_t, static_cast<std::size_t>(kSmallSide)> partner;
-  const Dense<T> all{cost.data, 1, cost.rows * cost.cols};
-  bool feasible = true, done = false;
+  bool feasible = true;
   double unit = 0;
-  const auto fitted = [&](const auto& rows, Fit fit, bool forbids) {
-    return fit == Fit::exact && solve_fitted(rows, cost, forbids, partner.data(), feasible);
+  const auto match = [&](const Dense<T>& costs) {
+    if (!match_small(costs, maximize, partner.data(), feasible, unit)) return false;
+    if (feasible) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
+    return true;
   };
+  const auto settled = [&] { return !feasible || unit == 0 || !drowned(cost, unit, row_ind, col_ind); };
+  if (!match(cost)) return false;
   if constexpr (std::is_floating_point_v<T>) {
-    const Extent seen = extent_of(all.data, all.cols, maximize);
-    if (!shows_fractions(all.data, all.cols)) {
-      DenseRows<T, std::int32_t> rows(all, maximize, 0);
-      done = fitted(rows, rows.fit(0, seen), seen.forbids);
-    }
-    if (!done) {
-      const int exponent = finest_exponent(seen, std::min(cost.rows, cost.cols));
-      unit = std::ldexp(1.0, -exponent);
-      DenseRows<T, std::int64_t> rows(all, maximize, exponent, true);
-      done = fitted(rows, rows.fit(0, seen), seen.forbids);
-    }
-  } else {
-    DenseRows<T, std::int32_t> rows(all, maximize, 0);
-    done = fitted(rows, rows.look(0), false);
-    if (!done) {
-      DenseRows<T, std::int64_t> wide(all, maximize, 0);
-      done = fitted(wide, wide.look(0), false);
+    if (!settled()) {
+      const std::vector<T> costs = capped(cost, maximize, row_ind, col_ind);
+      if (!match({costs.data(), cost.rows, cost.cols}) || !settled()) return false;  // finer.hpp has to look
     }
   }
-  if (!done) return false;
   status = feasible ? Status::optimal : Status::infeasible;
-  if (feasible) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
-  return !feasible || !drowned(cost, unit, row_ind, col_ind);
+  return true;
 }
 
 template <class T>

@@ -31,7 +31,8 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr std::int32_t kFewRows = 16;  // up to here a start is not worth its time
+inline constexpr std::int32_t kFewRows = 16;   // up to here a start is not worth its time
+inline constexpr std::int32_t kFirstBids = 4;  // a row
 
 // Any label of an allowed pair lies below; those of forbidden pairs do not.
 template <class V>
@@ -257,13 +258,24 @@ GRIDCOMPUTE_INLINE void price_columns(Whole<V>& s) {
   for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = s.v[j] < kMostLabel<V> ? s.v[j] : 0;
 }
 
-// Rows take what is cheapest at the prices, then bid.
+// Rows take what is cheapest at the prices. How many do.
+template <class V>
+GRIDCOMPUTE_INLINE std::int32_t take(Whole<V>& s) {
+  for (std::int32_t j = 0; j < s.stride; ++j) s.mate_of[j] = kFree;
+  if (s.n <= kFewRows)
+    take_cheapest_of_few(s);
+  else
+    take_cheapest(s);
+  std::int32_t matched = 0;
+  for (std::int32_t i = 0; i < s.n; ++i) matched += s.col_of[i] != kFree ? 1 : 0;
+  return matched;
+}
+
+// And then bid.
 template <class V>
 GRIDCOMPUTE_INLINE void start_whole(Whole<V>& s) {
-  for (std::int32_t j = 0; j < s.stride; ++j) s.mate_of[j] = kFree;
-  if (s.n <= kFewRows) return take_cheapest_of_few(s);
-  take_cheapest(s);
-  bid(s, 4 * s.n);
+  take(s);
+  if (s.n > kFewRows) bid(s, kFirstBids * s.n);
 }
 
 // The same for all free rows of a large matrix, from any state that keeps (M1)-(M4), or from prices alone (`fresh`).
