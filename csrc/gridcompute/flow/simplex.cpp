@@ -19,6 +19,9 @@ constexpr double kBlock = 3;
 constexpr Arc kLeastBlock = 64;
 constexpr int kPivotsPerBlock = 4, kFairPart = 4;
 
+// Blocks are scattered if in so many rounds fewer than one in kFewLooks had an arc to enter.
+constexpr Index kRounds = 4, kFewLooks = 4;
+
 Arc block_size(Arc m) { return std::max(kLeastBlock, static_cast<Arc>(kBlock * std::sqrt(static_cast<double>(m)))); }
 
 }  // namespace
@@ -212,21 +215,40 @@ Arc Simplex<Int>::entering() {
     const Arc e = best_again();
     if (e != kNoArc) return e;
   }
-  const Arc m = net_.m();
-  for (Arc left = m; left > 0;) {
-    const Arc count = std::min({block_, m - cursor_, left});
-    price_block(cost_.data(), tail_.data(), head_.data(), potential_.data(), cursor_, count, found_);
-    ++counts_.priced_blocks;
-    left -= count;
-    cursor_ += count;
-    if (cursor_ == m) cursor_ = 0;
+  for (Arc left = net_.m(); left > 0;) {
+    left -= price_next(left);
     const auto least = std::min_element(found_.reduced.begin(), found_.reduced.end());
     if (*least == 0) continue;
+    ++good_looks_;
     least_fair_ = *least / kFairPart;
     again_ = kPivotsPerBlock - 1;
     return found_.arc[at(least - found_.reduced.begin())];
   }
   return kNoArc;
+}
+
+// Prices the next block, but not much more than `left` arcs; how many that were. Where blocks of neighbours keep
+// promising nothing, because only arcs of a few nodes do at a time (many parallel arcs), blocks are scattered from then
+// on: that is seen from what happened, not guessed from the graph.
+template <class Int>
+Arc Simplex<Int>::price_next(Arc left) {
+  const Arc m = net_.m();
+  const Prices<Int> prices{cost_.data(), tail_.data(), head_.data(), potential_.data()};
+  ++counts_.priced_blocks;
+  if (round_) {
+    const Arc groups = std::min(block_ / kLanes, (left + kLanes - 1) / kLanes);
+    price_scattered(prices, *round_, groups, found_);
+    return groups * kLanes;
+  }
+  const Arc count = std::min({block_, m - cursor_, left});
+  price_block(prices, cursor_, count, found_);
+  cursor_ += count;
+  if (cursor_ == m) cursor_ = 0;
+  if (++looks_ > kRounds * (m / block_ + 1)) {
+    if (looks_ > kFewLooks * good_looks_) round_.emplace(m);
+    looks_ = good_looks_ = 0;
+  }
+  return count;
 }
 
 // The best of the last block's candidates at the potentials of now, if it is good enough.

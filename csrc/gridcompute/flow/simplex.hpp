@@ -151,6 +151,7 @@ class Simplex {
   void price_tree();
   void watch(Int potential) noexcept { outgrown_ |= potential > kLimit || potential < -kLimit; }
   [[nodiscard]] Arc entering();
+  Arc price_next(Arc left);
   [[nodiscard]] Arc best_again();
   [[nodiscard]] Cycle cycle_of(Arc e);
   void forget_marks();
@@ -204,6 +205,8 @@ class Simplex {
   Node root_;
   std::uint32_t mark_ = 0;
   Arc block_, cursor_ = 0;
+  std::optional<Round> round_;  // where blocks are scattered
+  Index looks_ = 0, good_looks_ = 0;
   Candidates<Int> found_;  // of the last block; `again_` more pivots may come from it
   Int least_fair_ = 0;
   int again_ = 0;

@@ -66,6 +66,8 @@ Simplex<Int> Simplex<Int>::again(const Simplex& resting, const Values<Int>& cost
   out.counts_ = {};
   out.cut_arcs_ = 0;
   out.again_ = 0;
+  out.round_ = {};
+  out.looks_ = out.good_looks_ = 0;
   return out;
 }
 
