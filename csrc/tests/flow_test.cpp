@@ -265,6 +265,7 @@ TEST(flow_one_start_serves_many_threads) {
       threads.emplace_back([&] {
         Stop own;
         out = solve(x.problem(), Method::network_simplex, &first.kept, own);
+        CHECK(first.flow().size() == x.tail.size());  // read off the tree by the first who asks
       });
   }
   for (const Result& out : found) {
@@ -272,6 +273,42 @@ TEST(flow_one_start_serves_many_threads) {
     CHECK(out.flow() == found[0].flow() && out.potential == found[0].potential);
     CHECK(out.stats.changed_costs > 0 && out.stats.changed_capacities > 0);
   }
+}
+
+// Enough arcs for a second thread to copy the tree while the first looks for changes; both only read the earlier
+// answer.
+TEST(flow_warm_starts_prepare_on_two_threads) {
+  std::mt19937 r(9);
+  Instance x = plain_instance(r, 2000, 40000);
+  for (std::size_t e = 0; e < x.cost.size(); ++e) x.cost[e] = std::abs(x.cost[e]), x.capacity[e] += 100;
+  Stop stop;
+  const Result first = solve(x.problem(), Method::network_simplex, nullptr, stop);
+  for (std::size_t e = 0; e < x.cost.size(); e += 50) x.cost[e] += 3;
+  const Result one = solve(x.problem(), Method::network_simplex, &first.kept, stop, 1);
+  const Result two = solve(x.problem(), Method::network_simplex, &first.kept, stop, 2);
+  CHECK(one.stats.changed_costs == 800 && proved(x, one));
+  CHECK(two.objective == one.objective && two.flow() == one.flow() && two.potential == one.potential);
+  x.head[7] = x.tail[7] == 0 ? 1 : 0;  // another graph: what the second thread copied is of no use
+  CHECK(proved(x, solve(x.problem(), Method::network_simplex, &first.kept, stop, 2)));
+}
+
+// Arcs that promise something lie together here, so blocks are scattered, and every arc must still be looked at.
+TEST(flow_of_many_parallel_arcs) {
+  std::mt19937 r(10);
+  Instance x;
+  for (int v = 0; v < 6; ++v)
+    for (int k = 0; k < 300; ++k) {
+      x.tail.push_back(v), x.head.push_back(v + 1);
+      x.capacity.push_back(1 + static_cast<std::int64_t>(r() % 5)),
+          x.cost.push_back(static_cast<std::int64_t>(r() % 90));
+    }
+  x.supply.assign(7, 0);
+  x.supply[0] = 500, x.supply[6] = -500;
+  Stop stop;
+  const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
+  CHECK(a.status == Status::optimal && proved(x, a));
+  CHECK(a.objective == solve(x.problem(), Method::cost_scaling, nullptr, stop).objective);
+  CHECK(a.stats.priced_blocks < 4 * a.stats.pivots);  // seven to one while blocks were of neighbours
 }
 
 // The largest flows and costs of a width, changed to and from: sums must not leave it unseen.

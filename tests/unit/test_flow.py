@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import gzip
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +264,31 @@ def test_time_limit_and_progress_stop(method):
     assert len(seen) == 1
     with pytest.raises(ZeroDivisionError):
         min_cost_flow(*problem, method=method, progress=lambda p: 1 / 0)
+
+
+@pytest.mark.parametrize("method", ["network_simplex", "cost_scaling"])
+def test_an_interrupt_ends_a_solve(method):
+    """If this fails, Ctrl-C waits for the end of a long solve, or is lost in it."""
+    r = np.random.default_rng(6)
+    n, m = 50_000, 400_000
+    tail = np.r_[r.integers(0, n, m), np.arange(n)]
+    head = np.r_[(tail[:m] + r.integers(1, n, m)) % n, (np.arange(n) + 1) % n]
+    supply = np.zeros(n, np.int64)
+    supply[:300], supply[300:600] = 500, -500
+    capacity = np.r_[r.integers(1, 1000, m), np.full(n, 10**6)]
+    cost = np.r_[r.integers(1, 10_000, m), np.full(n, 40_000)]
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.08)
+        with pytest.raises(KeyboardInterrupt):
+            min_cost_flow(tail, head, capacity, cost, supply, method=method)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
 
 
 def test_arrays_are_read_only_and_other_integers_are_taken():
