@@ -282,3 +282,26 @@ def test_progress_may_raise() -> None:
 
     with pytest.raises(KeyError, match="mine"):
         transport(np.random.default_rng(0).random((20_000, 50)), np.full(50, 500), progress=fail)
+
+
+@pytest.mark.parametrize("kind", ["its own", "a new class", "random", "zeros", "wild", "one wild"])
+def test_given_prices_cost_no_more_looks_than_none(kind: str) -> None:
+    """If this fails, yesterday's prices, or a class they do not know, make a solve slower."""
+    r = np.random.default_rng(5)
+    n, s = 30_000, 20
+    cost = (r.integers(100, 1000, (n, 1)) * r.integers(10, 30, s)).astype(np.int32)
+    cost += r.integers(0, 2000, (n, s), np.int32)
+    capacity = np.full(s, n // s)
+    cold = transport(cost, capacity, method="exact")
+    prices = {
+        "its own": cold.prices,
+        "a new class": np.where(np.arange(s) == 3, 0.0, cold.prices),
+        "random": r.uniform(0, 2 * cold.prices.max(), s),
+        "zeros": np.zeros(s),
+        "wild": np.full(s, 1e18),
+        "one wild": np.where(np.arange(s) == 3, 1e18, cold.prices),
+    }[kind]
+    m = transport(cost, capacity, method="exact", prices=prices)
+    assert m.objective == cold.objective
+    assert m.stats["passes"] < 1.1 * cold.stats["passes"]
+    assert m.stats["searches"] < 2 * cold.stats["searches"] + 100

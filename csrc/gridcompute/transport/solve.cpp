@@ -25,6 +25,7 @@ constexpr double kAuctionGap = 1e-3;     // what the anytime method is content w
 constexpr double kClosing = 5e-8;        // seconds a job to deliver any matching of one thread's,
 constexpr double kClosingRead = 1.5e-7;  // and one by prices
 constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
+constexpr Cost kTrusted = 2;             // a given price may lie by the box's radius over this from the samples'
 constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
 constexpr Cost kUnits = 2;               // a unit is so many spreads at least, or it is none
@@ -112,10 +113,7 @@ class Solver {
   LevelEnd samples(Stats& stats) {
     std::vector<Index> sizes = ladder(n_, columns_);
     Widths widths;
-    if (options_.prices != nullptr) warm();
-    const bool cold = options_.prices == nullptr;
-    if (!cold && sizes.size() > 1) sizes.erase(sizes.begin(), sizes.end() - 1);
-    if (cold && n_ > 0 && columns_ > 0) auction_start(sizes.empty() ? n_ : sizes.front(), stats);
+    if (n_ > 0 && columns_ > 0) auction_start(sizes.empty() ? n_ : sizes.front(), stats);
     share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
     bool first = true;
     if (box_.center.empty()) box_ = around(1);
@@ -151,6 +149,7 @@ class Solver {
       share_ = share_ && shared > 2 * r.groups();
       first = false;
     }
+    take_given_prices();
     return {};
   }
 
@@ -180,14 +179,19 @@ class Solver {
     return {prices_, all, all};
   }
 
-  void warm() {
+  // The caller's prices in place of the samples', where they lie so near to these that they may well be better. Any
+  // others would cost far more than the samples do.
+  void take_given_prices() {
+    if (options_.prices == nullptr) return;
+    std::vector<Cost> given(prices_);  // that of being left out stays
     for (Slot s = 0; s < keys_.n_slots(); ++s) {
       const double p = std::nearbyint(std::max(0.0, options_.prices[s]) * per_cost());
-      prices_[s] = static_cast<Cost>(std::min(p, static_cast<double>(keys_.limit())));
+      given[s] = static_cast<Cost>(std::min(p, static_cast<double>(keys_.limit())));
     }
-    Cost top = 0;
-    for (const Cost p : prices_) top = std::max(top, p);
-    box_ = around(top / 64);
+    Box near = box_;
+    for (Cost& radius : near.down) radius /= kTrusted;
+    for (Cost& radius : near.up) radius /= kTrusted;
+    if (near.holds(given)) box_.center = prices_ = given;
   }
 
   void auction_start(Index m, Stats& stats) {
