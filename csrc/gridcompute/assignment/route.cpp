@@ -23,7 +23,8 @@ constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop 
 constexpr double kFew = 0.05;           // of the rows free: no auction
 constexpr double kHardly = 0.005;       // and after row reduction, whose last free rows are the hard ones
 constexpr double kMany = 0.5;           // free after row reduction: whole rows searched would take far too long;
-constexpr Index kTrialPasses = 45;      // else they are, for the time of so many passes over them,
+constexpr Index kListShare = 4;         // else searches over lists may take a fourth of what last ones may, and then
+constexpr Index kTrialPasses = 45;      // whole rows are searched, for the time of so many passes over them,
 constexpr Index kLongPasses = 8;        // or of so many, where the auction on whole rows is as quick:
 constexpr Index kMidSize = 1 << 20;     // 32 bits and more entries
 constexpr int kRowPhases = 4;           // else so many phases over whole rows are worth a try
@@ -96,9 +97,9 @@ class Route {
   }
 
   // Searches over whole rows, for so many passes' time.
-  Searched whole(Index passes = kUnlimited, bool fresh = false) {
+  Searched whole(Index passes = kUnlimited) {
     const Index limit = passes == kUnlimited ? kUnlimited : passes * state_.n * state_.m;
-    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_, fresh);
+    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_);
   }
   Searched over_lists(Index limit) {
     Paths<V> paths(state_, lists_, reread_);
@@ -156,6 +157,18 @@ class Route {
     return reached || source_.width(state_.v) >= kReach * epsilon ? epsilon : 0;
   }
 
+  // Searches from the first prices: over lists where those are enough, else over whole rows, for the time of some
+  // passes.
+  Searched search_anew() {
+    restart(first_);
+    reduce(kReduction);
+    if (stop_.requested()) return Searched::stopped;
+    const Searched end = over_lists(source_.pass / kListShare);
+    if (end != Searched::budget) return end;
+    const bool light = sizeof(V) == 8 || state_.n * state_.m <= kMidSize;
+    return whole(light ? kTrialPasses : kLongPasses);
+  }
+
   // Without a perfect matching prices fall as long as bids are made: such prices are worth nothing.
   bool prices_ran_away() const { return *std::min_element(state_.v.begin(), state_.v.end()) < -Range<V>::kUnit / 2; }
 
@@ -174,10 +187,7 @@ class Route {
     bool found = list_phases(source_.width(start) / source_.first, kTrialBids, share(kTrialRereads));
     if (stop_.requested()) return Searched::stopped;
     if (!found && free <= kMany) {
-      state_.clear();
-      state_.v = first_;
-      const bool light = sizeof(V) == 8 || state_.n * state_.m <= kMidSize;
-      const Searched end = whole(light ? kTrialPasses : kLongPasses, true);
+      const Searched end = search_anew();
       if (end != Searched::budget) return end;
     }
     if (!found) {

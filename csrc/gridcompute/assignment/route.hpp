@@ -7,7 +7,8 @@
 // they can bear (a small part of their reach) down to the least; on costs without structure that takes a few bids a
 // row. Where bids or rereads exceed their budgets, as on distances or products, prices must move far beyond any list.
 // Then,
-//   if row reduction had left at most half of the rows free: whole rows are searched, for the time of some passes;
+//   if row reduction had left at most half of the rows free: searches start over from the first prices, over lists for
+//   the time of half a pass, then over whole rows for that of some passes;
 //   after that the auction starts over from a large epsilon on whole rows of one converted copy, and returns to lists
 //   once those reach far beyond epsilon;
 //   if they do not after a few phases, or rereads exceed their budget there: whole rows are searched from its prices,
