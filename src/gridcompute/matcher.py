@@ -125,6 +125,12 @@ class Matcher:
             batch, n, reach = self._batch(columns, rows)
             if ids is None and self._text and len(self._ids):
                 raise TypeError("ids: this world's ids are strings, they must be given")
+            if ids is None and self._next + n > 2**63:
+                raise InvalidProblemError(
+                    f"ids: the next id given here would be {self._next}, one past the largest in "
+                    "use, and int64 ends before the last of these jobs; they must be given",
+                    "ids",
+                )
             given = range(self._next, self._next + n) if ids is None else ids
             keys = new_ids(self._ids, given, n, self._text)
             self._undo.append(lambda: self._forget(keys))

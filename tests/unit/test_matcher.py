@@ -256,3 +256,29 @@ def test_jobs_without_columns_come_by_their_ids() -> None:
     world = Matcher([1, 2], cost=[([[1.0, 2.0]], None, None)], unplaced=9.0)
     world.add({}, ids=[7, 8])
     assert world.match().objective == 3.0
+
+
+@pytest.mark.parametrize("levels", [2, 8, 1000])
+def test_a_cold_round_leaves_jobs_where_others_would_cost_the_same(levels: int) -> None:
+    """If this fails, a round solved anew shuffles running jobs among equal costs, for nothing.
+
+    Where costs are whole thousands of steps apart, one step more moves nobody; a solve from
+    nothing moves a thousand. And whatever a cold round did, the next one does nothing.
+    """
+    r = np.random.default_rng(levels)
+    n, classes = 20_000, 20
+    table = r.integers(0, levels, (64, classes)).astype(float)
+    room = r.multinomial(int(1.1 * n), np.full(classes, 1 / classes))
+    world = Matcher(room, cost=[(table, "k", None)], unplaced=1e4)
+    world.add({"k": r.integers(0, 64, n)})
+    world.match()
+    table = table * 2
+    table[:, 3] += 1
+    for change in (0, r.random(table.shape) < 0.3):
+        table = table + change
+        world.set_table(0, table)
+        m = world.match()
+        assert m.stats["cold"] or np.sum(change) == 0
+        assert m.verify().valid
+        assert m.unchanged == n or levels < 1000
+        assert world.match().unchanged == n

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gridcompute/matcher/choose.hpp"
+#include "gridcompute/matcher/idle.hpp"
 #include "gridcompute/matcher/matcher.hpp"
 
 namespace gridcompute::matcher {
@@ -114,6 +114,7 @@ Matcher::End Matcher::cold(Round& round) {
   }
   for (Slot s = 0; s < world_.out(); ++s)
     prices_[at(s)] = static_cast<Cost>(std::nearbyint(found.prices[at(s)] * world_.resolution()));
+  stay_where_equal(world_, live, slots, prices_, capacity_);
   go_where_told(round, live, slots, found);
   return End::balanced;
 }

@@ -179,6 +179,7 @@ class Matcher {
   std::vector<double> paid_;
   Paid paid_all_;
   Index unreturned_ = 0;   // work done since memory was given back
+  Index calm_ = -1;        // rounds until it is, after a large one
   bool recharge_ = false;  // costs or their unit changed: what is paid is to be added up anew
 };
 

@@ -13,6 +13,7 @@ namespace gridcompute::matcher {
 namespace {
 
 constexpr Index kReturn = 8;                           // cold rounds' worth of work between two returns of memory
+constexpr Index kCalm = 8;                             // rounds after a large one before its memory is given back
 constexpr Index kCharged = Index{1} << 14;             // jobs charged by one thread at once
 constexpr std::size_t kPlaceBlock = 64;                // rows read by one thread at once
 constexpr std::size_t kPlaceChunk = 16 * kPlaceBlock;  // jobs placed between two looks at the stop
@@ -55,10 +56,14 @@ Answer Matcher::match(const Options& options, Stop& stop) {
     round.answer.load.push_back(home_load_[at(s)]);
   }
   not_told_yet(round.answer);
+  // Not at once after a large round: the next may be large too, and would ask for it all again.
+  const bool large = round.answer.built || round.answer.cold;
   unreturned_ += effort().of(counts_);
-  if (round.answer.built || round.answer.cold || unreturned_ > kReturn * effort().cold()) {
+  calm_ = large ? kCalm : std::max<Index>(calm_ - 1, -1);
+  if (calm_ == 0 || (!large && unreturned_ > kReturn * effort().cold())) {
     give_back_memory();
     unreturned_ = 0;
+    calm_ = -1;
   }
   timed(round, "tell");
   return std::move(round.answer);

@@ -86,7 +86,8 @@ void Matcher::not_told_yet(Answer& answer) {
 
 void Matcher::settle(Round& round, std::vector<Job>& jobs, std::vector<Slot>& to) {
   held_.clear();
-  if (round.options.max_moves >= 0) {
+  const auto moves = std::count_if(jobs.begin(), jobs.end(), [&](Job job) { return world_.home(job) != world_.out(); });
+  if (round.options.max_moves >= 0 && moves > round.options.max_moves) {
     const std::vector<bool> going = choose(world_, jobs, to, home_load_, capacity_, round.options.max_moves);
     std::size_t n = 0;
     for (std::size_t k = 0; k < jobs.size(); ++k) {

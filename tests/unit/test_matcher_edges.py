@@ -1,0 +1,241 @@
+"""What strangers do to a live matcher at 3 a.m.: odd worlds and numbers, bad files, bad times."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gridcompute import CostRangeError, InvalidProblemError, Matcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FAR = 2**63 - 1
+
+
+def small(**more: Any) -> Matcher:
+    """Two classes of one slot, costs by work."""
+    options: dict[str, Any] = {"unplaced": 10.0} | more
+    return Matcher([1, 1], cost=[([[1.0, 2.0]], None, "w")], **options)
+
+
+def state(world: Matcher) -> tuple[Any, ...]:
+    """All that a caller can see without changing it."""
+    native = world._native
+    jobs = native.list()
+    return world.ids, native.homes(jobs).tolist(), world._capacity.tolist(), len(world)
+
+
+def test_worlds_of_nothing_answer() -> None:
+    """If this fails, a service that starts before its first job, or loses its last slot, dies."""
+    world = small()
+    m = world.match()
+    assert (m.status, m.objective, m.assignment.tolist()) == ("optimal", 0.0, [])
+    assert m.verify().valid
+    slot, cost, price = world.quote({"w": [3.0]})
+    assert (slot[0], cost[0], price[0]) == (0, 3.0, 0.0)
+    assert [len(a) for a in world.quote({"w": []})] == [0, 0, 0]
+    assert world.add({"w": []}).tolist() == []
+    world.remove([])
+    world.update([], {"w": []})
+    world.add({"w": [3.0, 4.0, 5.0]})
+    world.match()
+    world.set_capacity([0, 1], [0, 0])
+    m = world.match()
+    assert m.changes["kind"].tolist() == ["EVICT", "EVICT"]
+    assert (m.objective, m.verify().valid) == (30.0, True)
+    assert world.quote({"w": [3.0]})[0].tolist() == [-1]
+    world.remove_slots([0, 1])
+    world.add({"w": [1.0]})
+    assert world.match().assignment.tolist() == [-1] * 4
+    world.remove(world.ids)
+    assert world.match().objective == 0.0
+
+
+def test_a_world_without_classes_leaves_all_out() -> None:
+    """If this fails, a service whose last machine is not there yet cannot take jobs."""
+    world = Matcher([], cost=[(np.zeros((1, 0)), None, "w")], unplaced=3.0)
+    world.add({"w": [1.0, 2.0]})
+    assert world.match().objective == 6.0
+    world.add_slots([5], [np.ones((1, 1))])
+    assert world.match().objective == 3.0
+
+
+def test_a_full_world_quotes_what_it_would_cost_to_get_in() -> None:
+    """If this fails, a quote promises a slot that the job would not get."""
+    world = small()
+    world.add({"w": [3.0, 5.0]})
+    world.match()
+    slot, cost, price = world.quote({"w": [4.0, 100.0]})
+    world.add({"w": [4.0]}, ids=[77])
+    m = world.match()
+    assert slot[0] == m.assignment[m.ids.index(77)]
+    assert (slot[1], price[1], cost[1]) == (-1, 0.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"w": [1.0, np.nan]}, "w"),
+        ({"w": [1.0, np.inf]}, "w"),
+        ({"w": [[1.0], [2.0]]}, "shape"),
+        ({"x": [1.0, 2.0]}, "'w' is missing"),
+        ({"w": [1.0, 1e308]}, ""),
+    ],
+)
+def test_bad_columns_are_named_and_change_nothing(bad: dict[str, Any], words: str) -> None:
+    """If this fails, one bad submission poisons the world, or nobody learns which it was."""
+    world = small()
+    ids = world.add({"w": [3.0, 5.0]})
+    world.match()
+    before = state(world)
+    for call in (world.add, lambda c: world.update(ids, c), world.quote):
+        with pytest.raises((InvalidProblemError, CostRangeError)) as caught:
+            call(bad)
+        assert words in str(caught.value)
+        assert state(world) == before
+    m = world.match()
+    assert (m.unchanged, m.verify().valid) == (2, True)
+
+
+def test_ids_of_any_int64_are_taken_and_given_again() -> None:
+    """If this fails, an id at the ends of int64 is lost, or one that is free again is refused."""
+    world = small()
+    assert world.add({"w": [3.0, 5.0]}, ids=[FAR, -FAR - 1]).tolist() == [FAR, -FAR - 1]
+    with pytest.raises(InvalidProblemError, match=str(FAR)):
+        world.add({"w": [1.0]}, ids=[FAR])
+    before = state(world)
+    for ids in ([FAR + 1], [1.5], [True], [None], ["a"]):
+        with pytest.raises((TypeError, OverflowError, InvalidProblemError)):
+            world.add({"w": [1.0]}, ids=ids)
+        assert state(world) == before
+    with pytest.raises(InvalidProblemError, match="must be given"):
+        world.add({"w": [1.0]})  # ids given by the world itself would go on beyond int64
+    assert state(world) == before
+    world.match()
+    world.remove([FAR])
+    world.add({"w": [7.0]}, ids=[FAR])
+    m = world.match()
+    assert sorted(m.ids) == [-FAR - 1, FAR]
+    assert m.verify().valid
+
+
+def test_a_name_given_again_is_another_job() -> None:
+    """If this fails, a job under an old name inherits its home, its pin or its columns."""
+    world = small(move_cost=5.0)
+    world.add({"w": [3.0, 5.0]}, ids=["a", "b"])
+    world.match()
+    world.pin(["a"])
+    world.remove(["a"])
+    world.add({"w": [0.5]}, ids=["a"])
+    world.update(["b"], {"w": [50.0]})
+    m = world.match()
+    place = dict(zip(m.ids, m.assignment.tolist(), strict=True))
+    kinds = dict(zip(m.changes["id"], m.changes["kind"], strict=True))
+    assert place["a"] >= 0
+    assert kinds["a"] == "PLACE"
+    assert m.verify().valid
+
+
+def test_capacities_at_the_end_of_int64_count_as_they_are() -> None:
+    """If this fails, "as many as you like" overflows into no room at all."""
+    world = Matcher([FAR, FAR], cost=[([[1.0, 2.0]], None, "w")], unplaced=10.0)
+    world.add({"w": np.ones(100)})
+    m = world.match()
+    assert (m.objective, m.verify().valid) == (100.0, True)
+    world.set_capacity([0], [0])
+    world.set_capacity([0], [FAR])
+    assert world.match().unchanged == 100
+    with pytest.raises((InvalidProblemError, OverflowError, TypeError)):
+        world.set_capacity([0], [2**63])
+    with pytest.raises(InvalidProblemError):
+        world.set_capacity([0], [-1])
+    assert world.match().unchanged == 100
+
+
+def test_any_byte_of_a_snapshot_is_missed(tmp_path: Path) -> None:
+    """If this fails, a snapshot with a flipped bit or a lost end comes back as another world."""
+    world = small()
+    world.add({"w": [3.0, 5.0, 6.0]}, ids=["a", "b", "ü"])
+    world.match()
+    path = tmp_path / "world"
+    world.snapshot(path)
+    whole = path.read_bytes()
+    spots = sorted({*range(80), *range(80, len(whole), 97), len(whole) - 1})
+    for spot in spots:
+        path.write_bytes(whole[:spot] + bytes([whole[spot] ^ 1]) + whole[spot + 1 :])
+        with pytest.raises(InvalidProblemError, match="world"):
+            Matcher.restore(path)
+        path.write_bytes(whole[:spot])
+        with pytest.raises(InvalidProblemError, match="world"):
+            Matcher.restore(path)
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(InvalidProblemError, match="torn"):
+        Matcher.restore(path)
+    path.write_bytes(whole)
+    again = Matcher.restore(path)
+    assert state(again) == state(world)
+    assert again.match().unchanged == 3
+
+
+def test_a_snapshot_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
+    """If this fails, a full disk takes the last good snapshot with it."""
+    world = small()
+    world.add({"w": [3.0]})
+    world.snapshot(tmp_path / "world")
+    before = (tmp_path / "world").read_bytes()
+    with pytest.raises(OSError, match="nowhere"):
+        world.snapshot(tmp_path / "nowhere" / "world")
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        world.snapshot(tmp_path / "taken")
+    assert (tmp_path / "world").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["taken", "world"]
+    with pytest.raises(FileNotFoundError):
+        Matcher.restore(tmp_path / "gone")
+
+
+def test_jobs_that_come_during_a_round_are_in_the_next() -> None:
+    """If this fails, a submit beside a running round is lost, or breaks the round."""
+    r = np.random.default_rng(3)
+    world = Matcher([3000] * 20, cost=[(r.random((16, 20)), "k", "w")], unplaced=50.0)
+    world.add({"k": r.integers(0, 16, 50_000), "w": r.random(50_000)})
+    begun = threading.Event()
+    came: list[Any] = []
+
+    def submit() -> None:
+        begun.wait()
+        came.append(world.add({"k": [1, 2], "w": [0.5, 0.5]}))
+
+    beside = threading.Thread(target=submit)
+    beside.start()
+    m = world.match(progress=lambda *_: begun.set())
+    begun.set()
+    beside.join()
+    assert len(m.changes["id"]) == 50_000
+    m = world.match()
+    assert set(m.changes["id"][m.changes["kind"] == "PLACE"]) == set(came[0])
+    assert m.verify().valid
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_has_a_world_of_its_own() -> None:
+    """If this fails, a pre-forking server hangs in its first round."""
+    r = np.random.default_rng(4)
+    world = Matcher([60] * 20, cost=[(r.random((16, 20)), "k", None)], unplaced=5.0)
+    world.add({"k": r.integers(0, 16, 1000)})
+    world.match()
+    child = os.fork()
+    if child == 0:
+        try:
+            world.add({"k": [1]})
+            m = world.match()
+            os._exit(0 if m.verify().valid and 1000 in m.changes["id"] else 2)
+        except BaseException:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert world.match().unchanged == 1000
