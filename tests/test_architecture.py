@@ -49,7 +49,7 @@ FOLDERS = {
     "base": set(),
     "cost": {"base"},
     "auction": {"base", "cost"},
-    "transport": {"base", "cost", "auction"},
+    "transport": {"base", "cost", "auction", "assignment"},  # its candidate lists
     "matcher": {"base", "cost", "transport"},
     "assignment": {"base", "cost"},
     "flow": {"base"},

@@ -85,6 +85,11 @@ class Lists {
   // A later list, read lazily: its bound is above `above` or it holds the whole row.
   void refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch& s);
 
+  // Prices have fallen, by so much at most: bounds follow.
+  void loosen(V by) {
+    for (V& b : bound_) b = b == kUnbounded ? b : static_cast<V>(b - by);
+  }
+
   // Complete rows given from outside, in order; padded here.
   void append(Index i, const std::vector<std::int32_t>& cols, const std::vector<V>& costs);
 

@@ -8,11 +8,14 @@
 #include <span>
 #include <vector>
 
-#include "gridcompute/base/types.hpp"
+#include "gridcompute/transport/keys.hpp"
 
 namespace gridcompute::transport {
 
 // keys: rows of n_classes each. For every class the lowest that is alike. O(rows * n_classes).
 [[nodiscard]] std::vector<Slot> alike(std::span<const Cost> keys, std::size_t n_classes);
+
+// Are most columns copies of others, as far as a few rows tell?
+[[nodiscard]] bool mostly_copies(const Keys& keys);
 
 }  // namespace gridcompute::transport

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gridcompute/transport/dense.hpp"
+#include "gridcompute/transport/few.hpp"
 #include "gridcompute/transport/merge.hpp"
 #include "gridcompute/transport/sample.hpp"
 
@@ -194,12 +195,19 @@ End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Se
 
 }  // namespace
 
-bool direct_fits(Index n_jobs, Slot columns) noexcept {
+bool memory_fits(Index n_jobs, Slot columns) noexcept {
   return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMostJobs, kMostKeys / columns);
 }
 
-Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Stop& stop, Seen& seen, Stats& stats) {
+bool direct_fits(Index n_jobs, Slot columns) noexcept {
+  return memory_fits(n_jobs, columns) || few_fit(n_jobs, columns);
+}
+
+Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Pool& pool, Stop& stop, Seen& seen,
+                    Stats& stats) {
   Direct out;
+  if (few_fit(level.n, keys.columns())) out = solve_few(keys, level, pool, stop, seen, stats);
+  if (out.solved || !memory_fits(level.n, keys.columns())) return out;
   (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(seed, out); });
   return out;
 }

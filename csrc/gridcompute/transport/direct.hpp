@@ -38,11 +38,13 @@ struct Direct {
   Wide objective = 0, value = 0;   // sums of the keys of the placement, and of the least key + price
 };
 
-// May a problem of this size be solved so?
+// May a problem of this size be solved so, or over lists (few.hpp)?
+[[nodiscard]] bool memory_fits(Index n_jobs, Slot columns) noexcept;
 [[nodiscard]] bool direct_fits(Index n_jobs, Slot columns) noexcept;
 
-[[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Stop& stop, Seen& seen,
-                                  Stats& stats);
+// Over lists where jobs are few a class, else or after that in memory.
+[[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Pool& pool, Stop& stop,
+                                  Seen& seen, Stats& stats);
 
 // The optimal prices of a sample, from any; weights count as so many jobs. False, and prices as they were, where it
 // gives up.

@@ -64,6 +64,7 @@ class Solver {
   // out_of_range: a cost was, for this resolution; seen() tells. tied: to be done again with ties() broken.
   End run(Result& result) {
     prices_.assign(static_cast<std::size_t>(columns_), 0);
+    stop_.reserve(kClosing * static_cast<double>(n_));
     if (options_.direct && problem_.demand == nullptr && !keys_.ties().broken() && direct_fits(n_, columns_)) {
       if (solved_directly(result)) return End::done;
       if (!keys_.possible(seen_)) return End::out_of_range;
@@ -71,7 +72,6 @@ class Solver {
       seen_ = {};
     }
     stop_.stage("samples", 0);
-    stop_.reserve(kClosing * static_cast<double>(n_));
     LevelEnd end = samples(result.stats);
     if (end.kind == LevelEnd::Kind::out_of_range) return End::out_of_range;
     if (ties_.broken()) return End::tied;
@@ -100,7 +100,7 @@ class Solver {
   bool solved_directly(Result& result) {
     stop_.stage("paths", 0);
     const double from = stop_.seconds();
-    Direct direct = solve_direct(keys_, full_, options_.seed, stop_, seen_, result.stats);
+    Direct direct = solve_direct(keys_, full_, options_.seed, pool_, stop_, seen_, result.stats);
     result.stats.add("direct", stop_.seconds() - from);
     if (!direct.solved) return false;
     prices_ = std::move(direct.prices);

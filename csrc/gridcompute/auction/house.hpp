@@ -1,0 +1,117 @@
+// The house of the transportation auction: who holds which class, at what prices. See auction.hpp.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::auction {
+
+// The least and the second least key + price of a job, and the class of the least; kForbidden for none.
+struct Best {
+  Cost first, second;
+  Index at;
+};
+
+struct Bid {
+  Cost price;
+  Index job;
+  Cost units;
+  bool operator>(const Bid& other) const noexcept {
+    return price != other.price ? price > other.price : job < other.job;
+  }
+};
+
+// Look: best(job, prices) -> Best, for jobs in memory or read on the way; before(jobs, prices) hears who bids next.
+template <class Look>
+class House {
+ public:
+  House(Look& look, std::span<const Cost> weights, std::span<const Cost> capacity)
+      : look_(look), weights_(weights), capacity_(capacity), prices_(capacity.size(), 0) {}
+
+  // The median advantage of the best class over the second: the scale on which prices matter.
+  Cost scale() {
+    std::vector<Cost> gaps;
+    const auto m = static_cast<Index>(weights_.size());
+    for (Index i = 0; i < m; i += std::max<Index>(1, m / 2048)) {
+      const Best b = look_.best(i, prices_);
+      if (b.second < kForbidden) gaps.push_back(b.second - b.first);
+    }
+    if (gaps.empty()) return 1;
+    const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
+    std::nth_element(gaps.begin(), middle, gaps.end());
+    return std::max<Cost>(1, *middle);
+  }
+
+  // False when the bids ran out or a stop was asked for.
+  bool phase(Cost epsilon, Index& bids, Stop& stop) {
+    const auto heap = std::greater<>{};
+    held_.assign(capacity_.size(), {});
+    load_.assign(capacity_.size(), 0);
+    left_.assign(weights_.begin(), weights_.end());
+    std::vector<Index> queue(weights_.size()), again;
+    for (std::size_t i = 0; i < queue.size(); ++i) queue[i] = static_cast<Index>(i);
+    while (!queue.empty()) {
+      again.clear();
+      for (std::size_t at = 0; at < queue.size(); ++at) {
+        if (at % kTurn == 0) {
+          if (stop.poll()) return false;
+          look_.before({queue.data() + at, std::min(kTurn, queue.size() - at)}, prices_);
+        }
+        const Index i = queue[at];
+        if (left_[i] == 0) continue;
+        if (--bids < 0) return false;
+        const Best b = look_.best(i, prices_);
+        if (b.first >= kForbidden) continue;
+        const auto s = static_cast<std::size_t>(b.at);
+        // A job with one allowed class would bid without bound: it outbids what it meets, and no more.
+        const Cost advantage = b.second < kForbidden ? b.second - b.first : 0;
+        const Cost price =
+            std::min(prices_[s] + advantage + epsilon, kCostLimit / 8);  // no room: it would rise for ever
+        held_[s].push_back({price, i, left_[i]});
+        std::push_heap(held_[s].begin(), held_[s].end(), heap);
+        load_[s] += left_[i];
+        left_[i] = 0;
+        while (load_[s] > capacity_[s]) {
+          Bid& low = held_[s].front();
+          const Cost out = std::min(load_[s] - capacity_[s], low.units);
+          if (left_[low.job] == 0) again.push_back(low.job);
+          left_[low.job] += out;
+          load_[s] -= out;
+          low.units -= out;
+          if (capacity_[s] == 0) prices_[s] = std::max(prices_[s], low.price);
+          if (low.units == 0) {
+            std::pop_heap(held_[s].begin(), held_[s].end(), heap);
+            held_[s].pop_back();
+          }
+        }
+        if (load_[s] == capacity_[s] && capacity_[s] > 0) prices_[s] = std::max(prices_[s], held_[s].front().price);
+      }
+      queue.swap(again);
+    }
+    return true;
+  }
+
+  // Between phases a class may have been overpriced by epsilon, and one with room left by more.
+  void lower(Cost epsilon) {
+    for (std::size_t s = 0; s < prices_.size(); ++s) {
+      prices_[s] = std::max<Cost>(0, prices_[s] - (load_[s] < capacity_[s] ? 4 * epsilon : epsilon));
+    }
+  }
+
+  std::vector<Cost>& prices() noexcept { return prices_; }
+
+ private:
+  static constexpr std::size_t kTurn = 512;  // jobs between two looks at the stop
+
+  Look& look_;
+  std::span<const Cost> weights_, capacity_;
+  std::vector<Cost> prices_, load_, left_;
+  std::vector<std::vector<Bid>> held_;
+};
+
+}  // namespace gridcompute::auction

@@ -1,0 +1,476 @@
+#include "gridcompute/transport/few.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+#include "gridcompute/auction/house.hpp"
+#include "gridcompute/transport/alike.hpp"
+#include "gridcompute/transport/key_rows.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kFewest = 512;     // classes: rows so long that lists pay
+constexpr Index kJobsIfSmall = 2;  // a class: beyond, all keys in memory are quicker,
+constexpr Index kJobsAClass = 6;   // where they are too many samples tell more,
+constexpr Index kWide = 1 << 12;   // unless classes are so many
+constexpr Index kJobsIfWide = 16;  // that lists of candidates grow out of hand
+constexpr int kPhases = 3;
+constexpr Cost kFactor = 4;        // epsilon from phase to phase
+constexpr Cost kLowered = 4;       // epsilons by which prices fall between phases, at most: House::lower
+constexpr Index kBidsAJob = 12;    // of the auction
+constexpr Index kLooksAJob = 5;    // of bids without epsilon, after which paths take over
+constexpr Index kMostWork = 32;    // matrices: entries of lists and rows that paths may look at
+constexpr Index kRows = 64;        // read by a thread at a time
+constexpr Index kStaleRows = 8;    // the same where only some are
+constexpr Index kPollEvery = 256;  // jobs or rows
+constexpr std::int32_t kNobody = -1, kHubs = -2;
+
+class Few {
+ public:
+  Few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats);
+
+  bool run(Direct& out);
+
+  // For the auction's house.
+  [[nodiscard]] auction::Best best(Index job, const std::vector<Cost>& prices);
+  void before(std::span<const Index> jobs, const std::vector<Cost>& prices);
+
+ private:
+  struct Node {
+    Cost price, label;
+  };
+  struct Item {
+    Cost label;
+    std::int32_t id;  // a class, the hub, or ~job: the classes outside its list
+    bool operator<(const Item& than) const noexcept { return label != than.label ? label > than.label : id > than.id; }
+  };
+  struct Came {  // how a label came about
+    std::int32_t by;
+    Slot from;
+    Cost key;  // of the job there
+  };
+  struct Margin {
+    Cost margin, key;
+    std::int32_t job;
+    Slot to;
+    bool operator<(const Margin& than) const noexcept {
+      return margin != than.margin ? margin < than.margin : job > than.job;
+    }
+  };
+
+  template <class Prices>
+  bool read(std::span<const Index> jobs, Index at_once, const Prices& price);
+  template <class Prices>
+  void read_again(Index job, const Prices& price);
+  bool auction();
+  bool place();
+  void put(std::int32_t job, Slot s, Cost own);
+  void take(std::int32_t job);
+  [[nodiscard]] Two beside(std::int32_t job, Slot a);
+  bool bids();
+  bool bid(Slot a, std::vector<Slot>& next);
+  void fill_room();
+  bool paths();
+  bool search(Cost left);
+  void reach(Slot t, Cost label, Came came);
+  void push(Item item);
+  void settle(Slot s);
+  void offer(std::int32_t job);
+  Cost augment(Slot target);
+  void deliver(Direct& out) const;
+  [[nodiscard]] Cost over(Slot s) const { return load_[s] - filled_[s]; }
+  [[nodiscard]] Cost room(Slot s) const { return capacity_[s] - filled_[s]; }
+  [[nodiscard, maybe_unused]] bool holds() const;
+
+  Index n_;
+  Slot columns_, hub_;
+  std::span<const Cost> capacity_;
+  Pool& pool_;
+  Stop& stop_;
+  Stats& stats_;
+  const Keys& keys_;
+  Seen& seen_;
+  KeyRows rows_;
+  Lists lists_;
+  Lists::Scratch scratch_;
+  Cost spare_;
+  std::vector<Cost> p_;         // (columns), and 0 for what pads lists
+  std::vector<Cost> negative_;  // the same below 0, as lists want them
+  std::vector<Index> stale_;
+  std::vector<Slot> where_;
+  std::vector<Cost> own_;  // key there
+  std::vector<std::int32_t> place_;
+  std::vector<std::vector<std::int32_t>> members_;
+  std::vector<Margin> margins_;
+  std::vector<Cost> load_, filled_;  // and the hub's: what is filled, and what has to be
+  std::vector<Node> node_;           // classes and hub
+  std::vector<Came> came_;
+  std::vector<char> done_;
+  std::vector<Slot> touched_, settled_, targets_, path_;
+  std::vector<Item> heap_;
+  Index work_ = 0;
+};
+
+Few::Few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats)
+    : n_(level.n),
+      columns_(keys.columns()),
+      hub_(columns_),
+      capacity_(level.capacity),
+      pool_(pool),
+      stop_(stop),
+      stats_(stats),
+      keys_(keys),
+      seen_(seen),
+      rows_(keys, seen),
+      lists_(n_, columns_),
+      scratch_(lists_.scratch()),
+      spare_(-n_),
+      p_(static_cast<std::size_t>(columns_) + 1, 0),
+      negative_(p_),
+      where_(static_cast<std::size_t>(n_), kNone),
+      own_(where_.size()),
+      place_(where_.size()),
+      members_(static_cast<std::size_t>(columns_)),
+      load_(p_.size(), 0),
+      filled_(p_.size(), 0) {
+  for (const Cost u : capacity_) spare_ += u;
+  lists_.make_room();
+}
+
+bool Few::run(Direct& out) {
+  std::vector<Index> all(static_cast<std::size_t>(n_));
+  for (Index i = 0; i < n_; ++i) all[i] = i;
+  const auto list = [&] { return read(all, kRows, [&](Slot s) { return p_[s]; }); };
+  if (spare_ < 0 || !list() || !keys_.possible(seen_) || !auction() || !list()) return false;
+  if (!place() || !bids() || !paths()) return false;
+  assert(holds());
+  deliver(out);
+  return true;
+}
+
+// First lists at these prices. They depend on no other row's, so that threads may share them as they like.
+template <class Prices>
+bool Few::read(std::span<const Index> jobs, Index at_once, const Prices& price) {
+  for (Slot s = 0; s < columns_; ++s) negative_[s] = -price(s);
+  stats_.evaluations += static_cast<Index>(jobs.size()) * columns_;
+  return pool_.for_chunks(
+      static_cast<Index>(jobs.size()), at_once,
+      [&](Index, Index begin, Index end) {
+        Lists::Scratch scratch = lists_.scratch();
+        for (Index k = begin; k < end; ++k) lists_.fill(jobs[k], rows_, negative_.data(), scratch);
+      },
+      &stop_);
+}
+
+// A list that does not reach, longer if need be.
+template <class Prices>
+void Few::read_again(Index job, const Prices& price) {
+  for (Slot s = 0; s < columns_; ++s) negative_[s] = -price(s);
+  lists_.refill(job, rows_, negative_.data(), lists_.bound(job), scratch_);
+  stats_.evaluations += columns_;
+  ++stats_.rescanned;
+  work_ += columns_;
+}
+
+auction::Best Few::best(Index job, const std::vector<Cost>& prices) {
+  for (;;) {
+    const auto list = lists_[job];
+    const Two two = least_two(list, prices.data(), kNone);
+    const Cost bound = lists_.bound(job);
+    const auto allowed = [](Cost x) { return x < Bounds::kHopeless ? x : kForbidden; };
+    if (reaches(two.first, bound)) return {allowed(two.first), allowed(std::min(two.second, bound)), list.col[two.at]};
+    read_again(job, [&](Slot s) { return prices[s]; });
+  }
+}
+
+void Few::before(std::span<const Index> jobs, const std::vector<Cost>& prices) {
+  stale_.clear();
+  for (const Index job : jobs) {
+    if (!reaches(least_two(lists_[job], prices.data(), kNone).first, lists_.bound(job))) stale_.push_back(job);
+  }
+  read(stale_, kStaleRows, [&](Slot s) { return prices[s]; });
+}
+
+bool Few::auction() {
+  const std::vector<Cost> weights(static_cast<std::size_t>(n_), 1);
+  std::vector<Cost> capacity(capacity_.begin(), capacity_.end());
+  capacity.push_back(0);  // of what pads lists
+  auction::House house(*this, weights, capacity);
+  Cost epsilon = house.scale();
+  for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kFactor, kCostLimit / 8);
+  Index bids = kBidsAJob * n_;
+  for (int k = 0; k < kPhases; ++k) {
+    if (k > 0) {
+      house.lower(epsilon);
+      lists_.loosen(kLowered * epsilon);
+      epsilon = std::max<Cost>(1, epsilon / kFactor);
+    }
+    if (!house.phase(epsilon, bids, stop_)) break;
+  }
+  std::copy(house.prices().begin(), house.prices().end() - 1, p_.begin());
+  const Cost least = spare_ > 0 ? *std::min_element(p_.begin(), p_.end() - 1) : 0;
+  for (Slot s = 0; s < columns_; ++s) p_[s] -= least;
+  return !stop_.requested();
+}
+
+// To its cheapest class, of equal ones on its list the first with room.
+bool Few::place() {
+  for (Index i = 0; i < n_; ++i) {
+    if (i % kPollEvery == 0 && stop_.poll()) return false;
+    const auction::Best b = best(i, p_);
+    if (b.first >= kForbidden) return false;
+    const auto list = lists_[i];
+    const auto cheapest = [&](Index k) { return list.cost[k] + p_[list.col[k]] == b.first; };
+    const auto free = [&](Index k) { return load_[list.col[k]] < capacity_[list.col[k]]; };
+    Index at = 0;
+    while (at < list.size && !(cheapest(at) && free(at))) ++at;
+    for (at = at == list.size ? 0 : at; !cheapest(at);) ++at;
+    put(static_cast<std::int32_t>(i), list.col[at], list.cost[at]);
+  }
+  return true;
+}
+
+void Few::put(std::int32_t job, Slot s, Cost own) {
+  where_[job] = s;
+  own_[job] = own;
+  place_[job] = static_cast<std::int32_t>(members_[s].size());
+  members_[s].push_back(job);
+  ++load_[s];
+}
+
+void Few::take(std::int32_t job) {
+  std::vector<std::int32_t>& from = members_[where_[job]];
+  from[place_[job]] = from.back();
+  place_[from.back()] = place_[job];
+  from.pop_back();
+  --load_[where_[job]];
+}
+
+bool Few::bids() {
+  std::vector<Slot> queue, next;
+  for (Slot s = 0; s < columns_; ++s) {
+    if (load_[s] > capacity_[s]) queue.push_back(s);
+  }
+  for (Index looks = kLooksAJob * n_; !queue.empty() && looks > 0;) {
+    next.clear();
+    for (const Slot s : queue) {
+      if (looks <= 0 || load_[s] <= capacity_[s]) continue;
+      if (stop_.poll()) return false;
+      looks -= static_cast<Index>(members_[s].size());
+      if (!bid(s, next)) return false;
+    }
+    queue.swap(next);
+    std::sort(queue.begin(), queue.end());
+  }
+  return true;
+}
+
+// A job's best offers beside class a.
+Two Few::beside(std::int32_t job, Slot a) {
+  for (;;) {
+    const Two two = least_two(lists_[job], p_.data(), a);
+    if (reaches(two.first, lists_.bound(job))) return two;
+    read_again(job, [&](Slot s) { return p_[s]; });
+  }
+}
+
+// Class a keeps those that would lose most elsewhere. Classes that become over-full are added to `next`.
+bool Few::bid(Slot a, std::vector<Slot>& next) {
+  margins_.clear();
+  for (const std::int32_t job : members_[a]) {
+    const Two other = beside(job, a);
+    const auto list = lists_[job];
+    if (other.first >= Bounds::kHopeless) {
+      margins_.push_back({kFar, 0, job, kNone});
+    } else {
+      margins_.push_back({other.first - own_[job] - p_[a], list.cost[other.at], job, list.col[other.at]});
+    }
+  }
+  std::sort(margins_.begin(), margins_.end());
+  const auto leaving = static_cast<std::size_t>(load_[a] - capacity_[a]);
+  if (margins_[leaving - 1].to == kNone) return false;
+  const bool kept = leaving < margins_.size() && margins_[leaving].to != kNone;
+  p_[a] += margins_[kept ? leaving : leaving - 1].margin;
+  if (p_[a] > Bounds::kUnit) return false;
+  for (std::size_t k = 0; k < leaving; ++k) {
+    const Margin& m = margins_[k];
+    take(m.job);
+    put(m.job, m.to, m.key);
+    if (load_[m.to] == capacity_[m.to] + 1) next.push_back(m.to);
+  }
+  return true;
+}
+
+void Few::fill_room() {
+  load_[hub_] = 0;
+  for (Slot s = 0; s < columns_; ++s) {
+    filled_[s] = p_[s] > 0 ? capacity_[s] : std::min(load_[s], capacity_[s]);
+    load_[hub_] += filled_[s];
+  }
+  filled_[hub_] = n_;
+}
+
+bool Few::paths() {
+  fill_room();
+  node_.assign(p_.size(), {0, kFar});
+  for (Slot s = 0; s < columns_; ++s) node_[s].price = p_[s];
+  came_.resize(node_.size());
+  done_.assign(node_.size(), 0);
+  Cost left = 0;
+  for (Slot s = 0; s <= hub_; ++s) left += std::max<Cost>(0, over(s));
+  const Index most = work_ + kMostWork * n_ * columns_;
+  while (left > 0) {
+    if (stop_.poll() || work_ > most || !search(left)) return false;
+    for (const Slot t : targets_) left -= augment(t);
+  }
+  // Only a class that nothing fills can be cheaper than the hub: it may cost as much, nobody is there.
+  for (Slot s = 0; s < columns_; ++s) p_[s] = std::max<Cost>(0, node_[s].price - node_[hub_].price);
+  return true;
+}
+
+// Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it; prices
+// follow. False if none can be reached, or after a stop.
+bool Few::search(Cost left) {
+  ++stats_.searches;
+  for (const Slot t : touched_) node_[t].label = kFar, done_[t] = 0;
+  touched_.clear();
+  settled_.clear();
+  targets_.clear();
+  heap_.clear();
+  for (Slot s = 0; s <= hub_; ++s) {
+    if (over(s) > 0) reach(s, 0, {kNobody, kNone, 0});
+  }
+  while (!heap_.empty() && left > 0) {
+    const auto [label, id] = heap_.front();
+    std::pop_heap(heap_.begin(), heap_.end());
+    heap_.pop_back();
+    if (label > Bounds::kUnit) return false;
+    if (id < 0) {
+      read_again(~id, [&](Slot s) { return node_[s].price; });
+      if (stats_.rescanned % kPollEvery == 0 && stop_.poll()) return false;
+      offer(~id);
+    } else if (done_[id] == 0 && node_[id].label == label) {
+      settle(id);
+      if (over(id) >= 0) continue;
+      targets_.push_back(id);
+      left += 2 * over(id);
+    }
+  }
+  if (targets_.empty()) return false;
+  const Cost last = node_[targets_.back()].label;
+  for (const Slot s : settled_) {
+    node_[s].price += std::max<Cost>(0, last - node_[s].label);
+    if (node_[s].price > Bounds::kUnit) return false;
+  }
+  return true;
+}
+
+void Few::push(Item item) {
+  heap_.push_back(item);
+  std::push_heap(heap_.begin(), heap_.end());
+}
+
+void Few::reach(Slot t, Cost label, Came came) {
+  if (node_[t].label <= label) return;
+  if (node_[t].label == kFar) touched_.push_back(t);
+  node_[t].label = label;
+  came_[t] = came;
+  push({label, t});
+}
+
+void Few::settle(Slot s) {
+  done_[s] = 1;
+  settled_.push_back(s);
+  const Cost from_here = node_[s].label - node_[s].price;
+  if (s == hub_) {
+    for (Slot t = 0; t < columns_; ++t) {
+      if (filled_[t] > 0) reach(t, from_here + node_[t].price, {kHubs, hub_, 0});
+    }
+    return;
+  }
+  if (room(s) > 0) reach(hub_, from_here + node_[hub_].price, {kHubs, s, 0});
+  for (const std::int32_t job : members_[s]) offer(job);
+}
+
+// A settled class's job to all on its list.
+void Few::offer(std::int32_t job) {
+  const Slot from = where_[job];
+  const Cost base = node_[from].label - node_[from].price - own_[job];
+  const auto list = lists_[job];
+  work_ += list.size;
+  for (Index k = 0; k < list.size; ++k) {
+    if (list.cost[k] >= Bounds::kForbidden) continue;
+    const Slot t = list.col[k];
+    const Cost label = base + list.cost[k] + node_[t].price;
+    if (label < node_[t].label) reach(t, label, {job, from, list.cost[k]});
+  }
+  if (lists_.bound(job) < Bounds::kHopeless) push({base + lists_.bound(job), ~job});
+}
+
+// Moves a unit along the tree to the target if nothing on the way has moved since. How many.
+Cost Few::augment(Slot target) {
+  path_.assign(1, target);
+  while (came_[path_.back()].by != kNobody) path_.push_back(came_[path_.back()].from);
+  if (over(path_.back()) <= 0 || over(target) >= 0) return 0;
+  for (std::size_t k = 1; k < path_.size(); ++k) {
+    const Slot from = path_[k], to = path_[k - 1];
+    const bool open = from == hub_ ? filled_[to] > 0 : to == hub_ ? room(from) > 0 : where_[came_[to].by] == from;
+    if (!open) return 0;
+  }
+  for (std::size_t k = 1; k < path_.size(); ++k) {
+    const Slot from = path_[k], to = path_[k - 1];
+    if (from == hub_) {
+      --filled_[to], --load_[hub_];
+    } else if (to == hub_) {
+      ++filled_[from], ++load_[hub_];
+    } else {
+      take(came_[to].by);
+      put(came_[to].by, to, came_[to].key);
+    }
+  }
+  ++stats_.augmentations;
+  return 1;
+}
+
+void Few::deliver(Direct& out) const {
+  out.solved = true;
+  out.where.assign(where_.begin(), where_.end());
+  out.load.assign(load_.begin(), load_.end() - 1);
+  out.prices.assign(p_.begin(), p_.end() - 1);
+  for (Index i = 0; i < n_; ++i) {
+    out.objective += own_[i];
+    out.value += own_[i] + p_[where_[i]];
+  }
+}
+
+bool Few::holds() const {
+  std::vector<Cost> row(static_cast<std::size_t>(columns_));
+  for (Slot s = 0; s < columns_; ++s) {
+    if (load_[s] > capacity_[s] || p_[s] < 0 || (p_[s] > 0 && load_[s] < capacity_[s])) return false;
+  }
+  for (Index i = 0; i < n_; ++i) {
+    rows_.load(i, row.data());
+    if (row[where_[i]] != own_[i]) return false;
+    for (Slot s = 0; s < columns_; ++s) {
+      if (row[s] < Bounds::kForbidden && row[s] + p_[s] < own_[i] + p_[where_[i]]) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool few_fit(Index n_jobs, Slot columns) noexcept {
+  const Index most = memory_fits(n_jobs, columns) ? kJobsIfSmall : columns < kWide ? kJobsAClass : kJobsIfWide;
+  return columns >= kFewest && n_jobs > 0 && n_jobs <= most * columns;
+}
+
+Direct solve_few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats) {
+  Direct out;
+  if (!mostly_copies(keys)) (void)Few(keys, level, pool, stop, seen, stats).run(out);
+  return out;
+}
+
+}  // namespace gridcompute::transport
