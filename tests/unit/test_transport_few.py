@@ -34,7 +34,7 @@ def test_one_job_a_class_is_scipys_assignment(dtype: type) -> None:
 
 
 def test_a_few_jobs_a_class_without_a_matrix() -> None:
-    """If this fails, thousands of classes with a job or two each take minutes, or answer otherwise."""
+    """If this fails, thousands of classes with a job or two each take minutes or answer wrongly."""
     cost, capacity = terms(4000, 3000, 1)
     m = transport(cost, capacity)
     assert m.status == "optimal"
