@@ -25,7 +25,7 @@ def terms(n: int, s: int, seed: int) -> tuple[Terms, np.ndarray]:
 def test_one_job_a_class_is_scipys_assignment(dtype: type) -> None:
     """If this fails, lists that ended too early were taken for whole rows."""
     n, s = 900, 1100
-    cost = (np.random.default_rng(3).random((n, s)) ** 2 * 10**6).astype(dtype)
+    cost: np.ndarray = (np.random.default_rng(3).random((n, s)) ** 2 * 10**6).astype(dtype)
     m = transport(cost, np.ones(s, np.int64))
     assert m.stats["seconds"].keys() == {"direct"}
     i, j = scipy.optimize.linear_sum_assignment(cost)
@@ -78,4 +78,5 @@ def test_what_lists_do_not_solve_goes_the_general_way(odd: str) -> None:
         assert m.objective == pytest.approx(cost[i, j].sum(), rel=1e-9)
     else:
         assert m.status == "infeasible"
+        assert m.witness is not None
         assert m.witness.needed > m.witness.available
