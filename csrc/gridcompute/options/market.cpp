@@ -111,7 +111,14 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
   std::vector<double> memories(world.memory.begin(), world.memory.end());
   std::sort(memories.begin(), memories.end());
   memories.erase(std::unique(memories.begin(), memories.end()), memories.end());
-  const std::int64_t least_held = *std::min_element(capacity_.begin(), capacity_.end());
+  // A class that holds nothing all the time is closed, or every gang would be a shape of its own.
+  std::vector<std::uint8_t> ever(at(classes_), 0);
+  std::int64_t least_held = std::numeric_limits<std::int64_t>::max();
+  for (Index c = 0; c < classes_; ++c) {
+    const auto held = std::span(capacity_).subspan(at(c * hours_), at(hours_));
+    ever[at(c)] = *std::max_element(held.begin(), held.end()) > 0 ? 1 : 0;
+    if (ever[at(c)] != 0) least_held = std::min(least_held, *std::min_element(held.begin(), held.end()));
+  }
   const double narrowest = *std::min_element(world.bandwidth.begin(), world.bandwidth.end());
 
   std::unordered_map<std::vector<std::int32_t>, std::int32_t, HashRow> rows, shapes;
@@ -134,7 +141,7 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
       for (Index c = 0; c < classes_; ++c) {
         const std::int32_t v = speed_of[at(f)][at(c)];
         std::int32_t d = v < 0 ? 0 : key[at(v + 2)];
-        if (d > hours_ || jobs.memory[at(j)] > world.memory[at(c)]) d = 0;
+        if (d > hours_ || jobs.memory[at(j)] > world.memory[at(c)] || ever[at(c)] == 0) d = 0;
         hours_by_class_.push_back(d);
         by_lane[layer_[at(c)] * lanes_ + place_[at(c)]] = d;
         if (d > 0) lengths.push_back(d);

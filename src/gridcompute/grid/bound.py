@@ -213,15 +213,15 @@ def market_of(
     )
 
 
-def sample_of(rows: Int32s, size: Floats, count: int, offset: float = 0.5) -> tuple[Int32s, Int32s]:
-    """About `count` of `rows`, large jobs surely, and how many jobs each stands for.
+def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:
+    """Samples of about `count` of `rows`, each for all of them: enough for all, `most` at most.
 
-    A job stands for w jobs and is drawn with a probability of 1 / w, evenly along `rows` (the
-    market's own order of shape, origin and release); w is about inverse to its size. Samples with
-    other offsets in [0, 1) are of other jobs.
+    Each is the jobs drawn, large ones surely, and how many jobs each stands for. A job stands for w
+    jobs and is drawn with a probability of 1 / w, evenly along `rows` (the market's own order of
+    shape, origin and release); w is about inverse to its size. The samples are of different jobs.
     """
     if len(rows) <= count:
-        return rows, np.ones(len(rows), np.int32)
+        return [(rows, np.ones(len(rows), np.int32))]
     share = np.maximum(size[rows], 1e-9)
     unit = share.sum() / count
     for _ in range(20):  # those with a probability above 1 are taken; the rest share what is left
@@ -229,11 +229,10 @@ def sample_of(rows: Int32s, size: Floats, count: int, offset: float = 0.5) -> tu
         unit = share[~sure].sum() / max(count - sure.sum(), 1)
     weight = np.maximum(np.rint(unit / share), 1)
     end = np.cumsum(1 / weight)
-    drawn = (weight == 1) | (np.floor(end + offset) > np.floor(end - 1 / weight + offset))
-    return np.ascontiguousarray(rows[drawn]), weight[drawn].astype(np.int32)
-
-
-def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:
-    """Samples of about `count` of `rows`, each for all of them: enough for all, `most` at most."""
-    samples = min(most, -(-len(rows) // count)) or 1
-    return [sample_of(rows, size, count, (k + 0.5) / samples) for k in range(samples)]
+    begin, weight = end - 1 / weight, weight.astype(np.int32)
+    samples = min(most, -(-len(rows) // count))
+    out = []
+    for offset in (np.arange(samples) + 0.5) / samples:
+        drawn = (weight == 1) | (np.floor(end + offset) > np.floor(begin + offset))
+        out.append((rows[drawn], weight[drawn]))
+    return out

@@ -57,6 +57,9 @@ LARGE = 7
 CORRECTED_AT = (4, 8, 12, 16)
 #: Parts that the jobs of a round of exchanges are cut into, each with a dispatch of its own.
 PARTS = 170
+#: Jobs that a round tries at most, those that would gain most first, and where they are told what it
+#: costs that the mandate is missed: nearly all would rather be elsewhere then.
+MOST_TRIED, MOST_TRIED_SHORT = 30_000, 4_000
 #: Rounds of exchanges at most, and the part of the gap that a round must close to be followed.
 ROUNDS, WORTH_A_ROUND = 8, 0.05
 
@@ -71,14 +74,14 @@ class Pace(NamedTuple):
     later: int
     samples: int
     #: Steps between two looks at the energy block.
-    energy_every: int
+    energy_every: int = 1
 
 
 #: Of a first dive, and of a second where jobs are few and the gap is not proved after the first.
-DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1, energy_every=1)
+DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1)
 DIVE_AGAIN = DIVE._replace(parts=250)
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
-DIVE_WARM = Pace(parts=40, settle=10, later=16_000, samples=2, energy_every=1)
+DIVE_WARM = Pace(parts=42, settle=8, later=8_000, samples=4)
 
 
 class _Clock:
@@ -230,12 +233,13 @@ class Solve:
         """All stages."""
         y, few = self.rows.start(prices), len(self.in_order) <= SAMPLE
         if prices is not None:
-            y = warm.resume(self, y, prices.placement, DIVE_WARM)
-        if self.best is not None and self.finished():
+            y = warm.resume(self, y, prices.placement, (DIVE_WARM, DIVE))
+        if self.best is not None and (self.finished() or not few):
             return self.plan()
         y = self.sampled(y, WALK_STEPS) if prices is None else y
         self.climb(y, BOUND_STEPS_FEW if few else BOUND_STEPS, BOUND_LENGTHS, 0.3)
-        for pace in (DIVE, DIVE_AGAIN) if few else (DIVE,):
+        paces = (DIVE, DIVE_AGAIN) if few else (DIVE,)
+        for pace in paces[1:] if self.best is not None else paces:
             if pace is DIVE_AGAIN:
                 steps = min(BOUND_STEPS_AGAIN, len(self.in_order) // 40)
                 self.climb(self.y, steps, BOUND_LENGTHS_AGAIN, 0.4)
@@ -258,9 +262,13 @@ class Solve:
 
     def finished(self) -> bool:
         """Is the gap proved, or must the solve end?"""
+        return self.clock.over(1.0) or self.proved()
+
+    def proved(self) -> bool:
+        """Is the best plan proved to be within the gap?"""
         assert self.best is not None
         rest = abs(self.best.cost - self.without_option)
-        return self.clock.over(1.0) or self.best.cost - self.bound <= self.gap * rest
+        return self.best.cost - self.bound <= self.gap * rest
 
     def sampled(self, y: Floats, steps: int) -> Floats:
         """Prices from small samples of the jobs, each of which stands for all of them."""
@@ -394,15 +402,18 @@ class Solve:
         supplied = block.serve(base + best.room.load)
         served = dispatch_cost(problem, supplied.dispatch)
         short = supplied.dispatch.missing_kwh.sum() * problem.mandate_rows.missing_yuan_per_kwh
+        most = MOST_TRIED
         if round_ % 2 == 1 and short > WORTH_A_ROUND * (before - self.bound):
             # Jobs learn what it costs to be where the mandate is missed: they would not move else.
             prices = prices._replace(energy=np.ascontiguousarray(supplied.energy_yuan_per_kwh))
+            most = MOST_TRIED_SHORT
         missed = missed_cost(problem, best.room.quota_used)
         exchange = _core.Exchange(best.room, *prices, 0.0, best.klass, best.start)
         found = exchange.survey(1e-7 * abs(best.cost) / PARTS, threads=self.rows.threads)
+        found = found[:most]
         parts = np.array_split(found, min(PARTS, len(found)) or 1)
         for i, part in enumerate(parts):
-            if self.clock.over(i / len(parts)):
+            if self.clock.over(i / len(parts)) or self.proved():
                 return False
             klass, start = best.klass.copy(), best.start.copy()
             exchange.run(np.ascontiguousarray(part), *block.curves())

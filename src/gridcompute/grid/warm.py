@@ -9,7 +9,7 @@ the ordinary dive follows, and the cheaper plan stays.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -22,30 +22,44 @@ if TYPE_CHECKING:
 
 __all__ = ["resume"]
 
-#: Steps of the walk from the old prices, and of the climb with all jobs after it.
-WALK_STEPS, CLIMB_STEPS, CLIMB_LENGTHS = 600, 20, (0.003, 0.0005)
+#: Steps of the walk from the old prices, and of the climbs with all jobs before each dive.
+WALK_STEPS, CLIMB_STEPS, CLIMB_LENGTHS = 600, (12, 50), (0.003, 0.0005)
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
 VECTORS, APART = 3, 0.02
+#: From which part of the jobs on a quick dive leaves too much, whatever the change was.
+MANY = 0.22
 
 
-def resume(solve: Solve, y: Floats, placement: Placement | None, pace: Pace) -> Floats:
+def resume(
+    solve: Solve, y: Floats, placement: Placement | None, paces: tuple[Pace, Pace]
+) -> Floats:
     """Plan from the prices `y` and, if there is one for as many jobs, a placement.
 
-    Sets the best plan and bound of `solve` as far as it gets, with a dive at `pace` for the jobs
-    that would not stay; returns the prices to go on from.
+    Sets the best plan and bound of `solve` as far as it gets, with a quick dive for the jobs that
+    would not stay, if they are not too many, and a careful one where that leaves too wide a gap;
+    `paces` are those of the two. Returns the prices to go on from.
     """
-    if placement is None or len(placement.klass) != len(solve.in_order):
+    if not of_use(placement, solve):
         return solve.sampled(y, WALK_STEPS)
     place_again(solve, y, placement)
     solve.look(y)
     if solve.finished():
         return solve.y
-    y = solve.sampled(y, WALK_STEPS)
-    solve.look(y)
-    solve.climb(solve.y, CLIMB_STEPS, CLIMB_LENGTHS, 0.4)
+    solve.look(solve.sampled(y, WALK_STEPS))
+    quick, careful = paces
+    solve.climb(solve.y, CLIMB_STEPS[0], CLIMB_LENGTHS, 0.4)
+    if not solve.finished() and (leave := unsettled(solve)).mean() < MANY:
+        solve.improve(quick, 0.6, leave)
     if not solve.finished():
-        solve.improve(pace, 0.6, unsettled(solve))
+        solve.climb(solve.y, CLIMB_STEPS[1], CLIMB_LENGTHS, 0.4)
+        if not solve.finished():
+            solve.improve(careful, 0.6, unsettled(solve))
     return solve.y
+
+
+def of_use(placement: Placement | None, solve: Solve) -> TypeGuard[Placement]:
+    """Is there a placement, and is it one of as many jobs?"""
+    return placement is not None and len(placement.klass) == len(solve.in_order)
 
 
 def place_again(solve: Solve, y: Floats, placement: Placement) -> None:
