@@ -57,8 +57,8 @@ LARGE = 7
 CORRECTED_AT = (4, 8, 12, 16)
 #: Parts that the jobs of a round of exchanges are cut into, each with a dispatch of its own.
 PARTS = 170
-#: Jobs that a round tries at most, those that would gain most first, and where they are told what it
-#: costs that the mandate is missed: nearly all would rather be elsewhere then.
+#: Jobs that a round tries at most, those that would gain most first, and where they are told what
+#: it costs that the mandate is missed: nearly all would rather be elsewhere then.
 MOST_TRIED, MOST_TRIED_SHORT = 30_000, 4_000
 #: Rounds of exchanges at most, and the part of the gap that a round must close to be followed.
 ROUNDS, WORTH_A_ROUND = 8, 0.05
