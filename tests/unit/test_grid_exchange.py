@@ -8,7 +8,7 @@ import pytest
 import gridcompute as gc
 from grid_oracles import greedy_placement, load_of
 from gridcompute import _core, grid
-from gridcompute.grid.bound import Rows, market_of, samples_of
+from gridcompute.grid.bound import Rows, draws, market_of
 from gridcompute.grid.cost import jobs_cost
 from gridcompute.grid.dispatch import EnergyBlock
 
@@ -139,11 +139,11 @@ def test_a_sample_counts_nothing_too_often(
 ) -> None:
     """If this fails, prices answer to a demand that is not there.
 
-    The oracle is the mean over all samples: each job must stand for itself once on average.
+    The oracle is the mean over all offsets: each job must stand for itself once on average.
     """
     market = market_of(world[0])
     order, size = market.order(), market.sizes()
-    samples = samples_of(order, size, count, 400)
+    samples = draws(order, size, count, (np.arange(400) + 0.5) / 400)
     seen = np.zeros(len(order))
     for rows, weight in samples:
         assert len(np.unique(rows)) == len(rows)
@@ -158,6 +158,6 @@ def test_a_sample_of_few_is_all_of_them(
 ) -> None:
     """If this fails, small problems lose jobs on the way to their prices."""
     market = market_of(world[0])
-    ((rows, weight),) = samples_of(market.order(), market.sizes(), 600, 400)
+    ((rows, weight),) = draws(market.order(), market.sizes(), 600, np.array([0.5]))
     np.testing.assert_array_equal(rows, market.order())
     assert (weight == 1).all()

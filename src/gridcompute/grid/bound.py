@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .plan import Prices
     from .problem import Problem
 
-__all__ = ["Evaluation", "PriceVector", "Rows", "Supply", "market_of", "samples_of"]
+__all__ = ["Evaluation", "PriceVector", "Rows", "Supply", "draws", "market_of", "samples_of"]
 
 
 class PriceVector(NamedTuple):
@@ -214,14 +214,20 @@ def market_of(
 
 
 def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:
-    """Samples of about `count` of `rows`, each for all of them: enough for all, `most` at most.
+    """Samples of about `count` of `rows`, each for all of them: enough for all, `most` at most."""
+    samples = min(most, -(-len(rows) // count)) or 1
+    return draws(rows, size, count, (np.arange(samples) + 0.5) / samples)
 
-    Each is the jobs drawn, large ones surely, and how many jobs each stands for. A job stands for w
-    jobs and is drawn with a probability of 1 / w, evenly along `rows` (the market's own order of
-    shape, origin and release); w is about inverse to its size. The samples are of different jobs.
+
+def draws(rows: Int32s, size: Floats, count: int, offsets: Floats) -> list[tuple[Int32s, Int32s]]:
+    """A sample for each offset: the jobs drawn, and how many jobs each of them stands for.
+
+    A job stands for w jobs and is drawn with a probability of 1 / w, evenly along `rows` (the
+    market's own order of shape, origin and release); w is about inverse to its size, so that large
+    ones are drawn surely. Samples with other offsets in [0, 1) are of other jobs.
     """
     if len(rows) <= count:
-        return [(rows, np.ones(len(rows), np.int32))]
+        return [(rows, np.ones(len(rows), np.int32))] * len(offsets)
     share = np.maximum(size[rows], 1e-9)
     unit = share.sum() / count
     for _ in range(20):  # those with a probability above 1 are taken; the rest share what is left
@@ -230,9 +236,8 @@ def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[
     weight = np.maximum(np.rint(unit / share), 1)
     end = np.cumsum(1 / weight)
     begin, weight = end - 1 / weight, weight.astype(np.int32)
-    samples = min(most, -(-len(rows) // count))
     out = []
-    for offset in (np.arange(samples) + 0.5) / samples:
+    for offset in offsets:
         drawn = (weight == 1) | (np.floor(end + offset) > np.floor(begin + offset))
         out.append((rows[drawn], weight[drawn]))
     return out
