@@ -215,6 +215,7 @@ Arc Simplex<Int>::entering() {
     const Arc e = best_again();
     if (e != kNoArc) return e;
   }
+  choose_order();
   for (Arc left = net_.m(); left > 0;) {
     left -= price_next(left);
     const auto least = std::min_element(found_.reduced.begin(), found_.reduced.end());
@@ -227,9 +228,18 @@ Arc Simplex<Int>::entering() {
   return kNoArc;
 }
 
-// Prices the next block, but not much more than `left` arcs; how many that were. Where blocks of neighbours keep
-// promising nothing, because only arcs of a few nodes do at a time (many parallel arcs), blocks are scattered from then
-// on: that is seen from what happened, not guessed from the graph.
+// Where blocks of neighbours keep promising nothing, because only arcs of a few nodes do at a time (many parallel
+// arcs), blocks are scattered from then on: that is seen from what happened, not guessed from the graph. Only between
+// two searches: one that changed its order midway would miss arcs.
+template <class Int>
+void Simplex<Int>::choose_order() {
+  const Arc m = net_.m();
+  if (round_ || looks_ <= kRounds * (m / block_ + 1)) return;
+  if (looks_ > kFewLooks * good_looks_) round_.emplace(m);
+  looks_ = good_looks_ = 0;
+}
+
+// Prices the next block, but not much more than `left` arcs; how many that were.
 template <class Int>
 Arc Simplex<Int>::price_next(Arc left) {
   const Arc m = net_.m();
@@ -244,10 +254,7 @@ Arc Simplex<Int>::price_next(Arc left) {
   price_block(prices, cursor_, count, found_);
   cursor_ += count;
   if (cursor_ == m) cursor_ = 0;
-  if (++looks_ > kRounds * (m / block_ + 1)) {
-    if (looks_ > kFewLooks * good_looks_) round_.emplace(m);
-    looks_ = good_looks_ = 0;
-  }
+  ++looks_;
   return count;
 }
 

@@ -151,6 +151,7 @@ class Simplex {
   void price_tree();
   void watch(Int potential) noexcept { outgrown_ |= potential > kLimit || potential < -kLimit; }
   [[nodiscard]] Arc entering();
+  void choose_order();
   Arc price_next(Arc left);
   [[nodiscard]] Arc best_again();
   [[nodiscard]] Cycle cycle_of(Arc e);
