@@ -59,7 +59,7 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
 
     Notes
     -----
-    Complexity: up to 4096 entries O(n**2 m) on stack buffers; beyond, one vectorised pass for
+    Complexity: up to 65,536 entries O(n**2 m) on buffers; beyond, one vectorised pass for
     candidate lists, then about linear in them on all classes measured, O(n**2 m log m) at worst.
     Determinism: the same pairs for any number of threads and any run; among optimal assignments
     not always the one that scipy returns. Source: Jonker and Volgenant (1987), Bertsekas (1988);

@@ -133,7 +133,8 @@ bool solve_fitted(const DenseRows<T, V>& all, const Dense<T>& cost, bool forbids
 int finest_exponent(const Extent& seen, Index n) {
   int e = 0;
   if (seen.most > seen.least) std::frexp(seen.most - seen.least, &e);  // they differ by less than 2^e
-  const int room = std::bit_width(static_cast<std::uint64_t>(room_for<std::int64_t>(n, seen.forbids))) - 1;
+  const auto most = static_cast<std::uint64_t>(room_for<std::int64_t>(n, seen.forbids));
+  const int room = static_cast<int>(std::bit_width(most)) - 1;
   return std::min(exponent_for(seen.magnitude()), room - e);
 }
 
