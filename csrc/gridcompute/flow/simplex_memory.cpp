@@ -1,4 +1,4 @@
-// Where the arrays of a tree lie, and its copies.
+// Where the arrays of a tree lie, its copies, and its order.
 #include <algorithm>
 
 #include "gridcompute/flow/simplex.hpp"
@@ -69,6 +69,42 @@ Simplex<Int> Simplex<Int>::again(const Simplex& resting, const Values<Int>& cost
   out.round_ = {};
   out.looks_ = out.good_looks_ = 0;
   return out;
+}
+
+// Parents, preorder, lasts; children in ascending order.
+template <class Int>
+void Simplex<Int>::thread_tree(std::span<const Node> parent) {
+  const Node n = net_.n;
+  std::vector<Node> child(at(n) + 1, kNoNode), sibling(at(n), kNoNode);
+  for (Node v = n - 1; v >= 0; --v) {
+    const auto p = at(parent[at(v)]);
+    node_[at(v)].parent = parent[at(v)];
+    sibling[at(v)] = child[p];
+    child[p] = v;
+  }
+  node_[at(root_)] = {kNoNode, 0, kArtificialRoom, kArtificialRoom};
+  next_[at(root_)] = root_;
+  prev_[at(root_)] = root_;
+  link_[at(root_)] = {root_, kUp};
+  Node end = root_;
+  for (Node v = child[at(root_)]; v != kNoNode;) {
+    next_[at(end)] = v;
+    prev_[at(v)] = end;
+    end = v;
+    if (child[at(v)] != kNoNode) {
+      v = child[at(v)];
+      continue;
+    }
+    link_[at(v)].last = v;
+    while (v != root_ && sibling[at(v)] == kNoNode) {
+      v = node_[at(v)].parent;
+      link_[at(v)].last = end;
+    }
+    v = v == root_ ? kNoNode : sibling[at(v)];
+  }
+  next_[at(end)] = root_;
+  prev_[at(root_)] = end;
+  link_[at(root_)].last = end;
 }
 
 template class Simplex<std::int32_t>;
