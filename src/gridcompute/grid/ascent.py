@@ -125,10 +125,14 @@ class Ascent:
         `served_kwh` is the load it pays to serve (`Rows.served`), at `y` or at prices a step or two
         before; `missed` is what the jobs that `market` stands for take besides.
         """
-        rows = self._rows
+        return self.follow(self._rows.use(market, y) + missed, y, supply, length, served_kwh)
+
+    def follow(
+        self, use: Floats, y: Floats, supply: Supply, length: float, served_kwh: Floats
+    ) -> Floats:
+        """The step from `y` at which jobs take `use`, flat."""
         self.passes += 1
-        slope = rows.slope(rows.use(market, y), y, supply, served_kwh) + missed
-        return self._moved(y, slope, length)
+        return self._moved(y, self._rows.slope(use, y, supply, served_kwh), length)
 
     def walk(
         self,

@@ -23,6 +23,7 @@ from .cost import dispatch_cost, load_of, missed_cost, own_cost, plan_cost
 from .dispatch import EnergyBlock
 from .plan import Plan, Prices
 from .plan_columns import Placement
+from .settling import Settling, place_settled, with_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,11 +76,15 @@ class Pace(NamedTuple):
     samples: int
     #: Steps between two looks at the energy block.
     energy_every: int = 1
+    #: How large jobs are placed; as all others, where it is None.
+    large: Settling | None = None
 
 
-#: Of a first dive, and of a second where jobs are few and the gap is not proved after the first.
+#: Of a first dive; where jobs are few, with large ones by how settled they are, a second or two a
+#: size; and of a second dive there if the gap is not proved.
 DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1)
-DIVE_AGAIN = DIVE._replace(parts=250)
+DIVE_FEW = DIVE._replace(large=Settling())
+DIVE_AGAIN = DIVE_FEW._replace(parts=250)
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
 DIVE_WARM = Pace(parts=42, settle=8, later=8_000, samples=4)
 
@@ -238,7 +243,7 @@ class Solve:
             return self.plan()
         y = self.sampled(y, WALK_STEPS) if prices is None else y
         self.climb(y, BOUND_STEPS_FEW if few else BOUND_STEPS, BOUND_LENGTHS, 0.3)
-        paces = (DIVE, DIVE_AGAIN) if few else (DIVE,)
+        paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
         for pace in paces[1:] if self.best is not None else paces:
             if pace is DIVE_AGAIN:
                 steps = min(BOUND_STEPS_AGAIN, len(self.in_order) // 40)
@@ -312,7 +317,8 @@ class Solve:
             # Jobs that found no room among their own size try again with every smaller one.
             now = taken & ((step == size) | ((step > size) & (klass < 0) & self.reach))
             done = (k / len(sizes), (k + 1) / len(sizes))
-            self.dive_size(dive, now, now | (taken & (step < size)), pace, done)
+            place = self.dive_size if size < LARGE or pace.large is None else self.dive_large
+            place(dive, now, now | (taken & (step < size)), pace, done)
             stuck = np.flatnonzero(now & (klass < 0)).astype(np.int32)
             if len(stuck) and size >= LARGE:
                 self.make_way(stuck, dive)
@@ -344,12 +350,8 @@ class Solve:
         in turn miss different things.
         """
         length = DIVE_LENGTHS[0] * (DIVE_LENGTHS[1] / DIVE_LENGTHS[0]) ** done[0]
-        here, later = (self.in_order[of[self.in_order]] for of in (now, left & ~now))
-        markets = []
-        for rows, weight in samples_of(later, self.size, pace.later, pace.samples):
-            weight = np.concatenate([np.ones(len(here), np.int32), weight])
-            markets.append(market_of(self.problem, np.concatenate([here, rows]), weight))
-        missing = len(markets) == 1 and len(weight) < len(here) + len(later)
+        markets = self.stand_ins(now, left, pace)
+        missing = len(markets) == 1 and markets[0].live < left.sum()
         live = np.ones(len(left), np.uint8)
         self.market.keep(left.astype(np.uint8))
         chosen, rows_ = self.by_size[now[self.by_size]], self.rows
@@ -375,6 +377,22 @@ class Solve:
             live[part] = 0
             for market in markets:
                 market.keep(live)
+
+    def dive_large(self, dive: _Dive, now: Any, left: Any, pace: Pace, done: Any) -> None:
+        """Place the jobs `now`, the most settled ones first."""
+        assert pace.large is not None
+        markets, placement = self.stand_ins(now, left, pace), (dive.klass, dive.start)
+        jobs = np.ascontiguousarray(self.by_size[now[self.by_size]])
+        state = self.rows, dive.room, markets, jobs, dive.average, placement
+        dive.y = dive.average = place_settled(
+            *state, pace.large, lambda part: self.clock.over(done[0] + part * (done[1] - done[0]))
+        )
+
+    def stand_ins(self, now: Any, left: Any, pace: Pace) -> list[_core.Market]:
+        """Markets of the jobs `now` and of samples that stand for the others of `left`."""
+        here, later = (self.in_order[of[self.in_order]] for of in (now, left & ~now))
+        drawn = samples_of(later, self.size, pace.later, pace.samples)
+        return [with_sample(self.problem, here, *sample) for sample in drawn]
 
     def make_way(self, stuck: Int32s, dive: _Dive) -> None:
         """Place jobs that found no room, if others go elsewhere for less than that gains."""

@@ -1,0 +1,59 @@
+"""Large jobs of a dive are placed by how settled their choice is."""
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from gridcompute import _core
+from gridcompute.grid.bound import Rows, market_of
+from gridcompute.grid.dispatch import EnergyBlock
+from gridcompute.grid.settling import Settling, most_frequent, place_settled
+
+
+def test_the_most_frequent_choice_is_found_and_ties_go_to_the_least() -> None:
+    """Else a job would be placed where it went once, or by the order of its choices."""
+    chosen = np.array([[3, 5, -1], [7, 5, -1], [3, 2, 4], [7, 5, -1]], np.int32)
+    option, count = most_frequent(chosen)
+    assert option.tolist() == [3, 5, -1]
+    assert count.tolist() == [2, 3, 3]
+
+
+def test_without_any_choice_every_job_stays_out() -> None:
+    """A stop before the first step must not place jobs at random."""
+    option, count = most_frequent(np.zeros((0, 3), np.int32))
+    assert option.tolist() == [-1, -1, -1]
+    assert count.tolist() == [0, 0, 0]
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[gc.grid.Problem, Rows]:
+    problem = gc.grid.east_west(n_jobs=400, seed=2)
+    return problem, Rows(problem, EnergyBlock(problem), 1)
+
+
+def placed(world: tuple[gc.grid.Problem, Rows], how: Settling, stop_at: float) -> np.ndarray:
+    problem, rows = world
+    market = market_of(problem)
+    room, n = _core.Room(market), len(problem.jobs)
+    placement = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+    jobs = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
+    place_settled(
+        rows, room, [market], jobs, rows.start(None), placement, how, lambda part: part >= stop_at
+    )
+    assert room.accelerators.min() >= 0, "a gang was placed where it has no room"
+    assert (room.quota_used <= problem.quotas.upper_accelerator_h).all()
+    assert ((placement[0] >= 0) == (placement[1] >= 0)).all()
+    return np.stack(placement)
+
+
+def test_all_that_is_placed_fits_and_two_runs_agree(world: tuple[gc.grid.Problem, Rows]) -> None:
+    """A plan that overfills a row, or differs between runs, is worth nothing."""
+    how = Settling(parts=20, before=40, between=2)
+    first = placed(world, how, 2.0)
+    assert (first[0] >= 0).mean() > 0.5
+    assert np.array_equal(first, placed(world, how, 2.0))
+
+
+def test_a_stop_before_the_first_step_places_nothing(world: tuple[gc.grid.Problem, Rows]) -> None:
+    """A deadline that has passed must end the dive with a whole plan: here, an empty one."""
+    assert (placed(world, Settling(parts=5), 0.0) == -1).all()
