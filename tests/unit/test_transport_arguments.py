@@ -129,6 +129,13 @@ BAD = [
 ]
 
 
+def test_costs_beyond_every_range_are_shown_short() -> None:
+    """If this fails, the error for a cost of 1e300 is three hundred digits long."""
+    with pytest.raises(CostRangeError, match=r"costs reach 1e\+300; at most") as caught:
+        transport(np.array([[1e300, 1.0]]), [1, 1])
+    assert len(str(caught.value)) < 100
+
+
 @pytest.mark.parametrize(("change", "error", "message", "index"), BAD, ids=lambda x: str(x)[:40])
 def test_bad_arguments(
     change: dict[str, Any], error: type[Exception], message: str, index: int | None

@@ -1,6 +1,8 @@
 // The one exception type of the core. The bindings hand its kind to gridcompute.errors, which knows the Python class.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -25,5 +27,11 @@ class Error : public std::runtime_error {
   std::string field_;
   Index index_;
 };
+
+// A double as a message shows it: to_string would write 1e300 with all its 301 digits.
+inline std::string shown(double value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+}
 
 }  // namespace gridcompute

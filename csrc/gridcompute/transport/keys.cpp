@@ -65,7 +65,7 @@ double choose_resolution(double most, Cost limit) {
   if (!(most > 0)) return 1.0;
   if (most > kMostReal) {
     throw Error(ErrorKind::cost_range, "cost", -1,
-                "costs reach " + std::to_string(most) + "; at most 2^900 is allowed, so that prices are doubles");
+                "costs reach " + shown(most) + "; at most 2^900 is allowed, so that prices are doubles");
   }
   return std::exp2(std::clamp(std::floor(std::log2(room / most)), -1000.0, 1000.0));
 }

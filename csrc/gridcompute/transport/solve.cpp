@@ -483,8 +483,8 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
     const auto allowed = static_cast<double>(solver.keys().limit());
     if (!automatic || natural || attempt > 1) {
       throw Error(ErrorKind::cost_range, "cost", -1,
-                  "cost * resolution reaches " + std::to_string(seen.largest) + "; with " +
-                      std::to_string(problem.cost->n_slots()) + " slots at most " + std::to_string(allowed) +
+                  "cost * resolution reaches " + shown(seen.largest) + "; with " +
+                      std::to_string(problem.cost->n_slots()) + " slots at most " + shown(allowed) +
                       " is allowed");
     }
     resolution = choose_resolution(largest_cost_seen(problem, pool, stop, true).cost, static_cast<Cost>(limit));
