@@ -1,6 +1,7 @@
 // Few jobs a class, over lists, against the ladder.
 #include "gridcompute/transport/few.hpp"
 
+#include <algorithm>
 #include <random>
 
 #include "check.hpp"
@@ -94,32 +95,49 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
   CHECK(searches > 100 && read_again > 100);
 }
 
-// A stop is obeyed, and what was found by then is not taken for an answer.
+// A stop is obeyed; what was found by then is no answer, but its prices prove a bound, and nobody is placed twice.
 TEST(few_jobs_a_class_stop_when_asked) {
+  constexpr Index kJobs = 2000, kClasses = 1000;
   std::mt19937 random(4);
-  const Case p(random, 3);
-  const DenseCost<double> cost(p.cost.data(), p.n, p.s);
+  std::vector<double> values;
+  for (Index i = 0; i < kJobs; ++i)
+    for (Index s = 0; s < kClasses; ++s)
+      values.push_back(
+          static_cast<double>((i % 37) * (s % 101) + std::uniform_int_distribution<Index>(0, 200)(random)));
+  const DenseCost<double> cost(values.data(), kJobs, kClasses);
+  Level level;
+  level.n = kJobs;
+  level.capacity.assign(kClasses, 2);
   Problem problem;
   problem.cost = &cost;
-  problem.capacity = p.capacity.data();
-  problem.unplaced = p.unplaced.data();
+  problem.capacity = level.capacity.data();
   const Keys keys(problem, 1.0);
-  Level level;
-  level.n = p.n;
-  level.capacity = p.capacity;
-  level.capacity.push_back(p.n + 1);
-  int stopped = 0;
-  for (int polls = 0; polls < 3; ++polls) {
+  Pool pool(2);
+  Stop never;
+  Seen seen;
+  Stats stats;
+  const Direct best = solve_few(keys, level, pool, never, seen, stats);
+  CHECK(best.solved);
+  // The hook is asked every 20 ms or less often; the last stop before the end is well after the first lists.
+  Index proved = 0;
+  for (int polls = 0, ended = 0; ended == 0; polls = 2 * polls + 1) {
     int left = polls;
     Stop stop(1e9, [&](const Progress&) { return --left < 0 ? Stop::Why::stopped : Stop::Why::none; });
-    Pool pool(2);
-    Seen seen;
-    Stats stats;
     const Direct found = solve_few(keys, level, pool, stop, seen, stats);
+    ended = stop.requested() ? 0 : 1;
     CHECK(found.solved == !stop.requested());
-    stopped += stop.requested() ? 1 : 0;
+    if (!found.stopped) continue;
+    ++proved;
+    Wide bound = found.value;
+    std::vector<Cost> load(kClasses, 0);
+    for (std::size_t s = 0; s < load.size(); ++s) bound -= 2 * static_cast<Wide>(found.prices[s]);
+    CHECK(bound <= best.objective);
+    for (const std::int32_t s : found.where)
+      if (s >= 0) ++load[static_cast<std::size_t>(s)];
+    CHECK(load == found.load);
+    CHECK(*std::max_element(load.begin(), load.end()) <= 2);
   }
-  CHECK(stopped > 0);
+  CHECK(proved > 0);
 }
 
 }  // namespace gridcompute::transport

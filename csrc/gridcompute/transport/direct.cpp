@@ -207,7 +207,7 @@ Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Po
                     Stats& stats) {
   Direct out;
   if (few_fit(level.n, keys.columns())) out = solve_few(keys, level, pool, stop, seen, stats);
-  if (out.solved || !memory_fits(level.n, keys.columns())) return out;
+  if (out.solved || out.stopped || !memory_fits(level.n, keys.columns())) return out;
   (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(seed, out); });
   return out;
 }

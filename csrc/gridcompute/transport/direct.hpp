@@ -32,7 +32,8 @@
 namespace gridcompute::transport {
 
 struct Direct {
-  bool solved = false;  // else nothing below counts
+  bool solved = false;   // else nothing below counts, unless
+  bool stopped = false;  // it was, and left prices, their value, and who has a place so far: -1 for the others
   std::vector<std::int32_t> where;
   std::vector<Cost> load, prices;  // (columns)
   Wide objective = 0, value = 0;   // sums of the keys of the placement, and of the least key + price

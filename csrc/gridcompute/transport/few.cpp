@@ -80,6 +80,7 @@ class Few {
   void offer(std::int32_t job);
   Cost augment(Slot target);
   void deliver(Direct& out) const;
+  void leave(Direct& out);
   [[nodiscard]] Cost over(Slot s) const { return load_[s] - filled_[s]; }
   [[nodiscard]] Cost room(Slot s) const { return capacity_[s] - filled_[s]; }
   [[nodiscard, maybe_unused]] bool holds() const;
@@ -143,11 +144,14 @@ bool Few::run(Direct& out) {
   std::vector<Index> all(static_cast<std::size_t>(n_));
   for (Index i = 0; i < n_; ++i) all[i] = i;
   const auto list = [&] { return read(all, kRows, [&](Slot s) { return p_[s]; }); };
-  if (spare_ < 0 || !list() || !keys_.possible(seen_) || !auction() || !list()) return false;
-  if (!place() || !bids() || !paths()) return false;
-  assert(holds());
-  deliver(out);
-  return true;
+  if (spare_ < 0 || !list() || !keys_.possible(seen_)) return false;
+  if (auction() && list() && place() && bids() && paths()) {
+    assert(holds());
+    deliver(out);
+  } else if (stop_.requested()) {
+    leave(out);
+  }
+  return out.solved;
 }
 
 // First lists at these prices. They depend on no other row's, so that threads may share them as they like.
@@ -187,9 +191,8 @@ auction::Best Few::best(Index job, const std::vector<Cost>& prices) {
 
 void Few::before(std::span<const Index> jobs, const std::vector<Cost>& prices) {
   stale_.clear();
-  for (const Index job : jobs) {
+  for (const Index job : jobs)
     if (!reaches(least_two(lists_[job], prices.data(), kNone).first, lists_.bound(job))) stale_.push_back(job);
-  }
   read(stale_, kStaleRows, [&](Slot s) { return prices[s]; });
 }
 
@@ -212,6 +215,7 @@ bool Few::auction() {
   std::copy(house.prices().begin(), house.prices().end() - 1, p_.begin());
   const Cost least = spare_ > 0 ? *std::min_element(p_.begin(), p_.end() - 1) : 0;
   for (Slot s = 0; s < columns_; ++s) p_[s] -= least;
+  lists_.loosen(least);
   return !stop_.requested();
 }
 
@@ -250,9 +254,8 @@ void Few::take(std::int32_t job) {
 
 bool Few::bids() {
   std::vector<Slot> queue, next;
-  for (Slot s = 0; s < columns_; ++s) {
+  for (Slot s = 0; s < columns_; ++s)
     if (load_[s] > capacity_[s]) queue.push_back(s);
-  }
   for (Index looks = kLooksAJob * n_; !queue.empty() && looks > 0;) {
     next.clear();
     for (const Slot s : queue) {
@@ -339,9 +342,8 @@ bool Few::search(Cost left) {
   settled_.clear();
   targets_.clear();
   heap_.clear();
-  for (Slot s = 0; s <= hub_; ++s) {
+  for (Slot s = 0; s <= hub_; ++s)
     if (over(s) > 0) reach(s, 0, {kNobody, kNone, 0});
-  }
   while (!heap_.empty() && left > 0) {
     const auto [label, id] = heap_.front();
     std::pop_heap(heap_.begin(), heap_.end());
@@ -443,6 +445,26 @@ void Few::deliver(Direct& out) const {
     out.objective += own_[i];
     out.value += own_[i] + p_[where_[i]];
   }
+}
+
+// What it came to when stopped: bounds of lists hold at prices that have risen since, and so these prove a value.
+void Few::leave(Direct& out) {
+  for (Slot s = 0; s < columns_ && !node_.empty(); ++s) p_[s] = node_[s].price;
+  out.prices.assign(p_.begin(), p_.end() - 1);
+  out.load.assign(out.prices.size(), 0);
+  for (Index i = 0; i < n_; ++i) {
+    const auto list = lists_[i];
+    const Cost least = std::min(least_two(list, p_.data(), kNone).first, lists_.bound(i));
+    if (least >= Bounds::kHopeless) return;
+    out.value += least;
+    const auto free = [&](Slot s) { return s != kNone && out.load[s] < capacity_[s]; };
+    Slot to = free(where_[i]) ? where_[i] : kNone;
+    for (Index k = 0; to == kNone && k < list.size; ++k)
+      if (list.cost[k] < Bounds::kForbidden && free(list.col[k])) to = list.col[k];
+    if (to != kNone) ++out.load[to];
+    out.where.push_back(to);
+  }
+  out.stopped = true;
 }
 
 bool Few::holds() const {

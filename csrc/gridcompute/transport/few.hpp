@@ -32,8 +32,8 @@ namespace gridcompute::transport {
 // Are jobs so few a class, and classes so many, that this way is the quicker one?
 [[nodiscard]] bool few_fit(Index n_jobs, Slot columns) noexcept;
 
-// Not solved after a stop, without range or room or a way for all, where most classes are copies of others, or where it
-// takes too long.
+// Not solved after a stop (but stopped, if a list for each job had been read), without range or room or a way for all,
+// where most classes are copies of others, or where it takes too long.
 [[nodiscard]] Direct solve_few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats);
 
 }  // namespace gridcompute::transport

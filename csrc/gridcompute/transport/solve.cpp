@@ -102,11 +102,13 @@ class Solver {
     const double from = stop_.seconds();
     Direct direct = solve_direct(keys_, full_, options_.seed, pool_, stop_, seen_, result.stats);
     result.stats.add("direct", stop_.seconds() - from);
-    if (!direct.solved) return false;
+    if (!direct.solved && !direct.stopped) return false;
     prices_ = std::move(direct.prices);
-    const Whole whole{std::move(direct.where), std::move(direct.load)};
-    deliver({}, whole, Sums{direct.objective, direct.value}, result);
-    return result.status == Status::optimal;
+    Whole whole{std::move(direct.where), std::move(direct.load)};
+    if (std::ranges::count(whole.assignment, -1) > 0) whole = make_any({keys_, pool_, stop_, false, {}}, full_, stop_);
+    deliver({direct.stopped ? LevelEnd::Kind::stopped : LevelEnd::Kind::optimal, {}}, whole,
+            Sums{direct.objective, direct.value}, result);
+    return direct.stopped || result.status == Status::optimal;
   }
 
   // Prices and radii for the full problem from the ladder.
@@ -484,8 +486,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
     if (!automatic || natural || attempt > 1) {
       throw Error(ErrorKind::cost_range, "cost", -1,
                   "cost * resolution reaches " + shown(seen.largest) + "; with " +
-                      std::to_string(problem.cost->n_slots()) + " slots at most " + shown(allowed) +
-                      " is allowed");
+                      std::to_string(problem.cost->n_slots()) + " slots at most " + shown(allowed) + " is allowed");
     }
     resolution = choose_resolution(largest_cost_seen(problem, pool, stop, true).cost, static_cast<Cost>(limit));
     result = Result{};

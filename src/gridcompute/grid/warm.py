@@ -3,8 +3,8 @@
 Prices that were best before a change are a start for the walk that finds the new ones, shorter than
 from nothing. At the new prices most jobs stay where they were: only those that some of a few
 vectors of prices about the new ones would send elsewhere, and those that no longer fit, are placed
-again, in a dive of their own. What comes out is judged as any plan is; where its gap is too wide,
-the ordinary dive follows, and the cheaper plan stays.
+again, in a dive of their own. What comes out is judged as any plan is. Where its gap is too wide, a
+more careful dive for such jobs follows, and where jobs are few one for all; the cheaper plan stays.
 """
 
 from __future__ import annotations
