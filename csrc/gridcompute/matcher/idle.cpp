@@ -26,6 +26,11 @@ class Walker {
     }
   }
 
+  // Only now: the walks read where x had the jobs.
+  void write() {
+    for (const std::size_t k : moved_back_) slots_[k] = world_.home(jobs_[k]);
+  }
+
  private:
   [[nodiscard]] bool may_go_back(std::size_t k) const {
     const Slot home = world_.home(jobs_[k]);
@@ -77,12 +82,6 @@ class Walker {
     trail_.resize(first);
   }
 
- public:
-  void write() {
-    for (const std::size_t k : moved_back_) slots_[k] = world_.home(jobs_[k]);
-  }
-
- private:
   const World& world_;
   std::span<const Job> jobs_;
   std::span<Slot> slots_;
