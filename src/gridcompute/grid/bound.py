@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from .plan import Prices
     from .problem import Problem
 
-__all__ = ["Evaluation", "PriceVector", "Rows", "Supply", "draws", "market_of", "samples_of"]
+__all__ = [
+    "Evaluation",
+    "PriceVector",
+    "Rows",
+    "Supply",
+    "draws",
+    "market_of",
+    "samples_of",
+    "with_sample",
+]
 
 
 class PriceVector(NamedTuple):
@@ -211,6 +220,12 @@ def market_of(
     return _core.Market(
         world, jobs, none if rows is None else rows, none if weight is None else weight
     )
+
+
+def with_sample(problem: Problem, here: Int32s, rows: Int32s, weight: Int32s) -> _core.Market:
+    """The market of jobs `here` and of a sample of others, each of which stands for `weight`."""
+    weight = np.concatenate([np.ones(len(here), np.int32), weight])
+    return market_of(problem, np.concatenate([here, rows]), weight)
 
 
 def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:

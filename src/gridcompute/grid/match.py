@@ -18,12 +18,12 @@ from ..errors import InvalidProblemError
 from ..progress import progress_hook
 from . import warm
 from .ascent import WALK, Ascent
-from .bound import Rows, market_of, samples_of
+from .bound import Rows, market_of, samples_of, with_sample
 from .cost import dispatch_cost, load_of, missed_cost, own_cost, plan_cost
 from .dispatch import EnergyBlock
 from .plan import Plan, Prices
 from .plan_columns import Placement
-from .settling import Settling, place_settled, with_sample
+from .settling import Settling, place_settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

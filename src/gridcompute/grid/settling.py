@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .ascent import Ascent
-from .bound import market_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from .. import _core
     from .bound import Rows
     from .columns import Floats, Int32s
-    from .problem import Problem
 
 __all__ = ["Settling", "place_settled"]
 
@@ -120,9 +118,3 @@ def most_frequent(chosen: Int32s) -> tuple[Int32s, Int32s]:
         run[i] += run[i - 1] * (ordered[i] == ordered[i - 1])
     longest, column = run.argmax(axis=0), np.arange(chosen.shape[1])
     return ordered[longest, column], run[longest, column]
-
-
-def with_sample(problem: Problem, here: Int32s, rows: Int32s, weight: Int32s) -> _core.Market:
-    """The market of jobs `here` and of a sample of others, each of which stands for `weight`."""
-    weight = np.concatenate([np.ones(len(here), np.int32), weight])
-    return market_of(problem, np.concatenate([here, rows]), weight)
