@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import scipy.sparse as sp
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment as scipy_lsa
@@ -42,6 +42,24 @@ def test_small_problems_match_brute_force(cost: np.ndarray) -> None:
     i, j = np.nonzero(np.isfinite(cost))
     arcs = sp.coo_array((cost[i, j], (i, j)), shape=cost.shape)
     assert np.isclose(float(gc.assignment(arcs).objective), best, rtol=1e-12, atol=1e-9)
+
+
+drowning = st.sampled_from([0.0, 0.25, 1.0, -1.0, 1 / 3, 1e-9, 1e6, 1e20, float("inf")])
+
+
+@given(shapes.flatmap(lambda s: hnp.arrays(np.float64, s, elements=drowning)), st.booleans())
+@example(np.array([[1.0, 0.0, 0.25]]), False)  # nothing is paid: every cost is far above it
+@example(np.array([[1e20, 1, -1], [1, 0, 0], [1e20, 0.25, 0.25]]), False)
+def test_costs_of_all_sizes_match_brute_force(cost: np.ndarray, maximize: bool) -> None:
+    """If this fails, lowering costs that drown the optimum changes it, or makes ties of what differs."""
+    best = brute_force(cost)
+    if not np.isfinite(best):
+        return
+    asked = -cost if maximize else cost
+    pairs = gc.linear_sum_assignment(asked, maximize=maximize)
+    assert np.isclose(cost[pairs].sum(), best, rtol=1e-12, atol=1e-12)
+    total = float(gc.assignment(asked, maximize=maximize).objective)
+    assert np.isclose(-total if maximize else total, best, rtol=1e-9, atol=1e-12)
 
 
 @given(

@@ -7,6 +7,9 @@
 // pairs. So no pair whose cost exceeds its two duals by that much is part of a better one, and all such costs may be
 // lowered to where they exceed them by just that: the optimum stays the same, the largest cost is no larger than duals
 // are, and the unit of the next solve is finer. Duals that lie below lowered costs lie below the costs themselves.
+// Duals may be large as well. Nor is a pair part of a better assignment that costs more above the least cost of all
+// than these pairs do together: all such costs may be lowered to twice that instead. (Not both at once: the duals hold
+// for the costs as they are.)
 #pragma once
 
 #include <algorithm>
@@ -17,7 +20,7 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr int kFinerRounds = 8;
+inline constexpr int kFinerRounds = 64;  // each takes some 2^50 of the largest cost, and doubles span 2^2098
 inline constexpr double kDrowned = 0x1p-32;  // of what the pairs cost: a smaller gap is left alone
 
 template <class T>
@@ -47,17 +50,23 @@ class Finer {
     return sum - static_cast<long double>(duals) * unit_ > kDrowned * size;
   }
 
-  // The cost itself, or, where that is less, one that still keeps the pair out.
-  [[nodiscard]] T lowered(Index i, Index j, T cost) const {
-    if (std::isinf(cost)) return cost;
+  // What pair (i, j) need not cost more than to be kept out by the duals.
+  [[nodiscard]] double most(Index i, Index j) const {
     const double duals = static_cast<double>(result_.row_dual[static_cast<std::size_t>(i)] +
                                              result_.col_dual[static_cast<std::size_t>(j)]) *
                          unit_;
-    const double most = duals + slack_ + std::fabs(duals) * 0x1p-50;  // for the roundings of this line
-    if (!(sign_ * static_cast<double>(cost) > most)) return cost;
-    const T up = std::nextafter(static_cast<T>(most), std::numeric_limits<T>::infinity());
-    const T least = static_cast<T>(sign_) * cost;
-    return static_cast<T>(sign_) * std::min(least, up);
+    return duals + slack_ + std::fabs(duals) * 0x1p-50;  // for the roundings of this line
+  }
+
+  // What any pair need not cost more than: the least cost and twice what the pairs cost above as many of that.
+  template <class Paid>
+  [[nodiscard]] double cap(const T* costs, Index count, const Paid& paid) const {
+    constexpr double kInf = std::numeric_limits<double>::infinity();
+    double least = kInf, sum = 0;
+    for (Index k = 0; k < count; ++k) least = std::min(least, std::isinf(costs[k]) ? kInf : sign_ * costs[k]);
+    for (std::size_t i = 0; i < result_.col_of.size(); ++i)
+      if (result_.col_of[i] >= 0) sum += sign_ * static_cast<double>(paid(static_cast<Index>(i))) - least;
+    return sum > 0 ? least + 2 * sum : kInf;
   }
 
  private:
@@ -65,24 +74,42 @@ class Finer {
   double sign_, unit_, slack_;
 };
 
+// The cost itself, or `most` where that is less.
+template <class T>
+T lowered(T cost, double sign, double most) {
+  if (std::isinf(cost) || !(sign * static_cast<double>(cost) > most)) return cost;
+  const T up = std::nextafter(static_cast<T>(most), std::numeric_limits<T>::infinity());
+  return static_cast<T>(sign) * std::min(static_cast<T>(sign) * cost, up);
+}
+
 // The answer in the finest unit that changes something. solve(costs) -> Result; costs: (count) as laid out in `costs`;
 // each(lower) calls lower(i, j, k) for the pair of each position k; paid as above, of a result.
 template <class T, class Solve, class Each, class Paid>
 Result solve_finer(const T* costs, Index count, bool maximize, const Solve& solve, const Each& each, const Paid& paid) {
+  const double sign = maximize ? -1.0 : 1.0;
   Result result = solve(costs);
-  std::vector<T> lowered;
+  std::vector<T> lower;
+  bool by_duals = true, other = false;  // how costs are lowered; did the other way change nothing?
   for (int round = 0; round < kFinerRounds && result.status == Status::optimal; ++round) {
     const Finer<T> finer(result, maximize);
-    if (!finer.drowned([&](Index i) { return paid(result, i); })) break;
-    lowered.assign(costs, costs + count);
+    const auto pays = [&](Index i) { return paid(result, i); };
+    if (!finer.drowned(pays)) break;
+    lower.assign(costs, costs + count);
+    const double cap = finer.cap(costs, count, pays);
     each([&](Index i, Index j, Index k) {
-      T& c = lowered[static_cast<std::size_t>(k)];
-      c = finer.lowered(i, j, c);
+      T& c = lower[static_cast<std::size_t>(k)];
+      c = lowered(c, sign, by_duals ? finer.most(i, j) : cap);
     });
-    Result next = solve(lowered.data());
-    if (next.status == Status::optimal && next.exponent <= result.exponent) break;
+    Result next = solve(lower.data());
     next.stats.add(result.stats);
-    result = std::move(next);
+    if (next.status != Status::optimal || next.exponent > result.exponent) {
+      other = false;
+      result = std::move(next);
+    } else if (other) {
+      break;
+    } else {
+      other = true, by_duals = !by_duals;
+    }
   }
   return result;
 }

@@ -186,17 +186,22 @@ bool drowned(const Dense<T>& cost, double unit, const std::int64_t* row_ind, con
   return static_cast<double>(pairs) * unit > kDrowned * size;
 }
 
-// The costs, none larger than what all these pairs cost above the least one: a dearer pair is no part of an optimum.
+// What the pairs cost above as many pairs of the least cost.
 template <class T>
-std::vector<T> capped(const Dense<T>& cost, bool maximize, const std::int64_t* row_ind, const std::int64_t* col_ind) {
-  const T sign = maximize ? T{-1} : T{1};
-  std::vector<T> costs(cost.data, cost.data + cost.rows * cost.cols);
-  const double least = extent_of(cost.data, cost.rows * cost.cols, maximize).least;
-  double above = 0;
+double paid_above(double least, const Dense<T>& cost, bool maximize, const std::int64_t* row_ind,
+                  const std::int64_t* col_ind) {
+  const double sign = maximize ? -1.0 : 1.0;
+  double sum = 0;
   for (Index k = 0; k < std::min(cost.rows, cost.cols); ++k)
-    above += static_cast<double>(sign * cost.data[row_ind[k] * cost.cols + col_ind[k]]) - least;
-  const double most = least + above;
-  const T cap = static_cast<T>(most + std::fabs(most) * 0x1p-20);  // for the roundings of these sums
+    sum += sign * static_cast<double>(cost.data[row_ind[k] * cost.cols + col_ind[k]]) - least;
+  return sum;
+}
+
+// The costs, none above `most`.
+template <class T>
+std::vector<T> capped(const Dense<T>& cost, bool maximize, double most) {
+  const T sign = maximize ? T{-1} : T{1}, cap = static_cast<T>(most);
+  std::vector<T> costs(cost.data, cost.data + cost.rows * cost.cols);
   for (T& c : costs) c = std::isinf(c) ? c : sign * std::min(sign * c, cap);
   return costs;
 }
@@ -214,12 +219,17 @@ bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std
     if (feasible) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
     return true;
   };
-  const auto settled = [&] { return !feasible || unit == 0 || !drowned(cost, unit, row_ind, col_ind); };
   if (!match(cost)) return false;
   if constexpr (std::is_floating_point_v<T>) {
-    if (!settled()) {
-      const std::vector<T> costs = capped(cost, maximize, row_ind, col_ind);
-      if (!match({costs.data(), cost.rows, cost.cols}) || !settled()) return false;  // finer.hpp has to look
+    const double least = unit == 0 ? 0 : extent_of(cost.data, cost.rows * cost.cols, maximize).least;
+    while (feasible && unit != 0 && drowned(cost, unit, row_ind, col_ind)) {
+      const double before = unit, paid = paid_above(least, cost, maximize, row_ind, col_ind);
+      if (paid == 0) break;  // no pairs cost less
+      // A pair dearer than all these together is no part of an optimum, and stays dearer than one if it is lowered to
+      // twice that. No finer unit, or a lowered pair taken: finer.hpp has to look.
+      const std::vector<T> costs = capped(cost, maximize, least + 2 * paid);
+      if (!match({costs.data(), cost.rows, cost.cols}) || unit >= before) return false;
+      if (paid_above(least, cost, maximize, row_ind, col_ind) > paid) return false;
     }
   }
   status = feasible ? Status::optimal : Status::infeasible;
