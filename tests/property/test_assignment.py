@@ -51,7 +51,7 @@ drowning = st.sampled_from([0.0, 0.25, 1.0, -1.0, 1 / 3, 1e-9, 1e6, 1e20, float(
 @example(np.array([[1.0, 0.0, 0.25]]), False)  # nothing is paid: every cost is far above it
 @example(np.array([[1e20, 1, -1], [1, 0, 0], [1e20, 0.25, 0.25]]), False)
 def test_costs_of_all_sizes_match_brute_force(cost: np.ndarray, maximize: bool) -> None:
-    """If this fails, lowering costs that drown the optimum changes it, or makes ties of what differs."""
+    """If this fails, lowering costs that drown the optimum changes it, or ties what differs."""
     best = brute_force(cost)
     if not np.isfinite(best):
         return
