@@ -20,7 +20,7 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr int kFinerRounds = 64;  // each takes some 2^50 of the largest cost, and doubles span 2^2098
+inline constexpr int kFinerRounds = 64;      // each takes some 2^50 of the largest cost; doubles span 2^2098
 inline constexpr double kDrowned = 0x1p-32;  // of what the pairs cost: a smaller gap is left alone
 
 template <class T>
