@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 import gridcompute as gc
-from gridcompute import InvalidProblemError, cli, grid
+from gridcompute import InfeasibleError, InvalidProblemError, cli, grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,3 +327,21 @@ def test_a_base_load_that_nobody_can_serve_is_infeasible(
     folder = grid.write_problem(problem.replace(energy=heavy), tmp_path / "in")
     assert cli.run(["match", str(folder), "--out", str(tmp_path / "out"), "--quiet"]) == 1
     assert "connection" in capsys.readouterr().err
+    with pytest.raises(InfeasibleError, match=r"site 0 needs 1e\+06 kWh in hour 0") as caught:
+        gc.match(problem.replace(energy=heavy))
+    assert caught.value.witness["load_kwh"] == pytest.approx(1e6)
+    assert caught.value.witness["most_kwh"] < 1e6
+
+
+def test_a_quota_may_have_a_lower_end_alone() -> None:
+    """If this fails, a bonus that overshoots becomes a rent nobody can owe: prices turn to NaN."""
+    problem = small(n_jobs=40)
+    quotas = grid.Quotas(
+        upper_accelerator_h=np.full(2, np.inf),
+        lower_accelerator_h=np.array([9.0, 0.0]),
+        below_yuan_per_accelerator_h=0.7,
+    )
+    plan = gc.match(problem.replace(quotas=quotas), gap=0.0)
+    assert plan.verify().valid
+    assert np.isfinite(plan.prices.quota).all()
+    assert (plan.prices.quota <= 0).all()

@@ -168,8 +168,7 @@ class Ascent:
         mean = self._mean / (1 - memory.slope**self._steps)
         spread = np.sqrt(self._square / (1 - memory.square**self._steps)) + 1e-9
         unit = rows.scale + OWN_PART * rows.active * np.abs(y)
-        new: Floats = np.maximum(y + length * unit * mean / spread, rows.floor)
-        return new
+        return rows.within(y + length * unit * mean / spread)
 
     def _look(self, market: _core.Market, supply: Supply, y: Floats) -> Floats:
         found = self._rows.evaluate(market, y, supply)

@@ -92,8 +92,10 @@ class Rows:
         below = problem.quotas.below_yuan_per_accelerator_h
         floor = np.where(problem.quotas.lower_accelerator_h > 0, below, 0.0)
         self.priced = self._limited_h | (floor > 0)
-        #: Least price of each row; rows without a limit stay at 0.
+        #: Least and largest price of each row; a quota without an upper limit has no rent.
         self.floor = self.pack(*(np.zeros(s) for s in self.shapes[:3]), -floor)
+        rent = np.where(self._limited_h, np.inf, 0.0)
+        self.ceiling = self.pack(*(np.full(s, np.inf) for s in self.shapes[:3]), rent)
         active = (np.ones(self.shapes[0]), np.ones(self.shapes[1]), self._limited_gb, self.priced)
         self.active = self.pack(*(np.asarray(a, float) for a in active))
         self.scale = self.active * self._scale()
@@ -127,7 +129,11 @@ class Rows:
                 np.zeros(self.shapes[0]), tariff * 0.75, *(np.zeros(s) for s in self.shapes[2:])
             )
         y = self.pack(prices.capacity, prices.energy, prices.corridor, prices.quota)
-        return np.maximum(y * self.active, self.floor)
+        return self.within(y * self.active)
+
+    def within(self, y: Floats) -> Floats:
+        """The prices nearest to `y` that rows can have."""
+        return np.clip(y, self.floor, self.ceiling)
 
     def supply(self, room: _core.Room | None = None) -> Supply:
         """All that the rows offer, or what `room` has left."""

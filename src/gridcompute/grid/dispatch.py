@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InfeasibleError
+from ..errors import InfeasibleError, InternalError
 from .plan_columns import Dispatch
 
 if TYPE_CHECKING:
@@ -298,10 +298,11 @@ class EnergyBlock:
 
         self.solver.setOptionValue("simplex_strategy", strategy)
         self.solver.run()
-        if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise InfeasibleError(
-                "no dispatch serves this load: connection and sources are too small"
-            )
+        ended, states = self.solver.getModelStatus(), highspy.HighsModelStatus
+        if ended in (states.kInfeasible, states.kUnboundedOrInfeasible):
+            raise self._unserved()
+        if ended != states.kOptimal:
+            raise InternalError(f"HiGHS ended a dispatch as {ended.name}, needed kOptimal")
         solution = self.solver.getSolution()
         point, duals = self.low.copy(), np.zeros(self._n_rows)
         point[self._used], duals[self._kept] = solution.col_value, solution.row_dual
@@ -310,6 +311,24 @@ class EnergyBlock:
         duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
         self._duals = duals
         return point, self.solver.getInfo().objective_function_value, duals
+
+    def _unserved(self) -> InfeasibleError:
+        """The hour that asks for most beyond what there is."""
+        problem, energy = self.problem, self.problem.energy
+        load = self.low[self.column["load"]] * self.unit
+        most = problem.sites.connection_kw + energy.battery_kw
+        most = most[:, None] + energy.bundled_kwh + energy.direct_kwh.sum(axis=0)
+        s, t = map(int, np.unravel_index(np.argmax(load - most), load.shape))
+        asked, there = float(load[s, t]), float(most[s, t])
+        message = (
+            f"no dispatch serves this load: {problem.sites.name[s]} needs {asked:,.6g} kWh in hour "
+            f"{t}; connection, direct and bundled power and battery give at most {there:,.6g} kWh"
+        )
+        if asked <= there:
+            message += ", and the battery does not last for all such hours"
+        return InfeasibleError(
+            message, {"site": s, "hour": t, "load_kwh": asked, "most_kwh": there}
+        )
 
     def serve(self, load_kwh: Floats) -> Supplied:
         """The cheapest way to serve a load exactly.

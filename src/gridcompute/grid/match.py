@@ -170,7 +170,8 @@ def match(
     Raises
     ------
     InfeasibleError
-        The base load alone cannot be served.
+        The base load alone cannot be served; `witness` has the site, the hour, its load and the
+        most there is (`site, hour, load_kwh, most_kwh`).
     InvalidProblemError
         `gap` is NaN or negative, or `prices` are not of this problem's shape.
     TypeError

@@ -80,7 +80,7 @@ def unsettled(solve: Solve) -> NDArray[np.bool_]:
     leave = np.zeros(len(best.klass), bool)
     for k in range(VECTORS):
         noise = rng.standard_normal(len(unit)) if k else 0.0
-        y = np.maximum(solve.y + APART * unit * noise, rows.floor)
+        y = rows.within(solve.y + APART * unit * noise)
         klass, start = np.empty_like(best.klass), np.empty_like(best.start)
         solve.market.price(*rows.unpack(y), klass, start, threads=rows.threads)
         leave |= (klass != best.klass) | (start != best.start)
