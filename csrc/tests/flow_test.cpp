@@ -343,6 +343,44 @@ TEST(flow_warm_starts_at_the_ends_of_the_range) {
   }
 }
 
+// Arcs of 2^60 units side by side: what cost scaling moves to one node and away again passes 63 bits on the way.
+TEST(flow_cost_scaling_moves_more_than_63_bits) {
+  std::mt19937 r(11);
+  const std::int64_t most = Range<std::int64_t>::kMaxFlow;
+  for (int k = 0; k < 300; ++k) {
+    Instance x = random_instance(r, 2 + k % 5, 10 + k);
+    for (std::size_t e = 0; e < x.tail.size(); ++e) {
+      x.lower[e] = 0;
+      x.capacity[e] = k % 2 == 0 ? kInfinite : most;
+      x.cost[e] = static_cast<std::int64_t>(r() % 3 == 0 ? r() % 4 : r() % (1 << 24));
+    }
+    x.supply.assign(x.supply.size(), 0);
+    x.supply[0] = most, x.supply[1] = -most;
+    Stop stop;
+    const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+    CHECK(proved(x, a) && proved(x, b));
+    CHECK(a.status == b.status);
+  }
+}
+
+// A node relabelled while it has an admissible arc lets units run round a cycle until its room is used up.
+TEST(flow_cost_scaling_sends_no_units_round) {
+  std::mt19937 r(12);
+  for (int k = 0; k < 3000; ++k) {
+    Instance x = random_instance(r, 4 + k % 9, 20 + k % 40);
+    for (std::size_t e = 0; e < x.tail.size(); ++e) {
+      const std::int64_t dear = std::int64_t{1} << 24, odd[] = {0, 1, -1, 5, dear, dear + 1, dear - 1, dear / 2};
+      x.cost[e] = odd[r() % 8];
+      if (r() % 2 == 0) x.capacity[e] = 1'000'000;
+    }
+    Stop stop;
+    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+    CHECK(proved(x, b));
+    CHECK(b.stats.pushes < 3000);
+  }
+}
+
 // The narrow width must notice that it is too narrow, and the wide one go on from its tree.
 TEST(flow_narrow_hands_over_to_wide) {
   Instance x;

@@ -148,16 +148,17 @@ void CostScaling::saturate() {
     }
 }
 
+// Only without an admissible arc: then the price falls by eps or more, no arc into v is admissible afterwards, and
+// admissible arcs never close a cycle (units would run round it for ever). So nothing before current_ may be left out.
 void CostScaling::relabel(Node v) {
   Price best = std::numeric_limits<Price>::min();
-  Arc arc = graph_.start[at(v)];
-  for (Arc k = arc; k < graph_.end[at(v)]; ++k) {
+  for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
     const Half& h = graph_.halves[at(k)];
-    if (h.room > 0 && price_[at(h.to)] - h.cost > best) best = price_[at(h.to)] - h.cost, arc = k;
+    if (h.room > 0) best = std::max(best, price_[at(h.to)] - h.cost);
   }
   if (best == std::numeric_limits<Price>::min()) return;  // looked at ahead: it can only give units back
   price_[at(v)] = best - eps_;
-  current_[at(v)] = arc;
+  current_[at(v)] = graph_.start[at(v)];
   ++counts_.relabels;
   ++relabels_since_update_;
 }
@@ -182,7 +183,7 @@ bool CostScaling::discharge(Node v) {
       if (!passes_on(h.to) && reduced(v, h) >= 0) continue;
       const bool was_active = graph_.excess[at(h.to)] > 0;
       const Node to = h.to;
-      graph_.push(k, v, std::min(graph_.excess[at(v)], h.room));
+      graph_.push(k, v, Residual::fitting(graph_.excess[at(v)], h.room));
       ++counts_.pushes;
       if (!was_active && graph_.excess[at(to)] > 0) active_.push_back(to);
       if (graph_.excess[at(v)] == 0) return true;
@@ -223,6 +224,8 @@ void CostScaling::update_globally() {
   }
   if (waiting == 0) return;
   ++counts_.global_updates;
+  const auto farthest = static_cast<std::int32_t>(
+      std::min<std::int64_t>((kAlpha + 1) * (static_cast<std::int64_t>(n) + 1), Buckets::kMost - 1));
   std::int32_t level = 0;
   for (; waiting > 0 && level <= buckets_.highest(); ++level) {
     for (Node w = buckets_.take(level); w != Buckets::kNone; w = buckets_.take(level)) {
@@ -232,7 +235,7 @@ void CostScaling::update_globally() {
         if (buckets_.level(back.to) <= level || graph_.halves[at(back.mate)].room == 0) continue;
         const Price r = -reduced(w, back);
         const Price far = r < 0 ? 0 : r / eps_ + 1;
-        if (far < Buckets::kMost - level && far + level < buckets_.level(back.to))
+        if (far <= farthest - level && far + level < buckets_.level(back.to))
           buckets_.move(back.to, level + static_cast<std::int32_t>(far));
       }
     }

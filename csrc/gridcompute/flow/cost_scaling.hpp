@@ -18,6 +18,10 @@
 //
 // Complexity.  O(n^2 m log(n max|cost|)).
 //
+// Levels of the bucket search.  A node with excess has a residual path to a deficit whose arcs were backwards residual
+// in the flow the phase began with, so each costs at most kAlpha eps; deficits have not moved and excesses only fallen
+// since. So it lies within (kAlpha + 1) n levels, and the search ends there, whatever costs are elsewhere.
+//
 // Range proof.  Prices fall by at most (kAlpha + 1) n eps in a phase, global updates included, so by less than
 // 2 (kAlpha + 1) n (n + 1) max|cost| in all; price refinement rounds are limited so as to add at most as much again.
 // largest_cost() keeps that below 2^61.
@@ -70,7 +74,7 @@ class CostScaling {
 
   [[nodiscard]] Solution<std::int64_t> solution() const;
   [[nodiscard]] std::vector<Node> cut() const { return graph_.cut(); }
-  [[nodiscard]] std::int64_t unserved() const { return graph_.unserved(); }
+  [[nodiscard]] Wide unserved() const { return graph_.unserved(); }
   [[nodiscard]] const ScalingCounts& counts() const noexcept { return counts_; }
   [[nodiscard]] bool holds() const;
 

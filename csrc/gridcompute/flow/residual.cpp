@@ -14,7 +14,7 @@ Residual::Residual(const Network<std::int64_t>& net, std::int64_t scale)
     : n(net.n),
       start(at(net.n) + 1, 0),
       halves(2 * at(net.m())),
-      excess(net.supply),
+      excess(net.supply.begin(), net.supply.end()),
       net_(&net),
       first_(at(net.m())),
       arc_(2 * at(net.m())) {
@@ -62,8 +62,9 @@ void Residual::block(Stop& stop) {
     path.clear();
     while (excess[at(source)] > 0 && level_[at(source)] != kFar) {
       if (excess[at(v)] < 0 && v != source) {
-        std::int64_t amount = std::min(excess[at(source)], -excess[at(v)]);
+        std::int64_t amount = halves[at(path.front())].room;
         for (const Arc k : path) amount = std::min(amount, halves[at(k)].room);
+        amount = fitting(std::min(excess[at(source)], -excess[at(v)]), amount);
         Node from = source;
         for (const Arc k : path) push(k, from, amount), from = halves[at(k)].to;
         path.clear();
@@ -132,14 +133,14 @@ std::vector<Node> Residual::cut() const {
   return queue;
 }
 
-std::int64_t Residual::unserved() const {
-  std::int64_t sum = 0;
-  for (const std::int64_t x : excess) sum += std::max<std::int64_t>(x, 0);
+Wide Residual::unserved() const {
+  Wide sum = 0;
+  for (const Wide x : excess) sum += std::max<Wide>(x, 0);
   return sum;
 }
 
 bool Residual::holds() const {
-  std::vector<std::int64_t> left(net_->supply);
+  std::vector<Wide> left(net_->supply.begin(), net_->supply.end());
   for (std::size_t e = 0; e < first_.size(); ++e) {
     const Half& h = halves[at(first_[e])];
     const Half& back = halves[at(h.mate)];

@@ -2,6 +2,7 @@
 //
 // Definitions.  Each arc is two halves: one at its tail with the room left, one at its head (`mate`) with the flow that
 // can be taken back. Halves of v: [start[v], end[v]); beyond end[v], up to start[v + 1], lie those that were fixed.
+// The excess of a node is a sum of many rooms, each up to 2^60: 128 bits.
 //
 // Steps of feasible().  Dinic: levels by breadth-first search backwards from the nodes short of units, then a
 // depth-first blocking flow from those with units left, each half looked at once a level. When no node with units
@@ -31,6 +32,10 @@ class Residual {
   Residual(const Network<std::int64_t>& net, std::int64_t scale);
 
   End feasible(Stop& stop);
+  // What of `wanted` units has room.
+  [[nodiscard]] static std::int64_t fitting(Wide wanted, std::int64_t room) noexcept {
+    return wanted < room ? static_cast<std::int64_t>(wanted) : room;
+  }
   // Takes a pair of halves out of the reach of every loop over [start, end).
   void fix(Node v, Arc half);
   void push(Arc half, Node from, std::int64_t amount) noexcept {
@@ -43,13 +48,13 @@ class Residual {
 
   [[nodiscard]] Values<std::int64_t> flow() const;
   [[nodiscard]] std::vector<Node> cut() const;
-  [[nodiscard]] std::int64_t unserved() const;
+  [[nodiscard]] Wide unserved() const;
   [[nodiscard]] bool holds() const;
 
   Node n;
   std::vector<Arc> start, end;
   std::vector<Half> halves;
-  std::vector<std::int64_t> excess;
+  std::vector<Wide> excess;
 
  private:
   bool levels();

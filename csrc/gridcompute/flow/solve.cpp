@@ -300,7 +300,7 @@ class Solve {
     r_.stats.global_updates = c.global_updates;
     r_.stats.refinements = c.refinements;
     r_.stats.fixed_arcs = c.fixed_arcs;
-    r_.stats.unserved = scaling.unserved();
+    r_.stats.unserved = static_cast<Index>(std::min<Wide>(scaling.unserved(), std::numeric_limits<Index>::max()));
     if (end == CostScaling::End::infeasible) {
       const std::vector<Node> cut = scaling.cut();
       r_.cut.assign(cut.begin(), cut.end());
