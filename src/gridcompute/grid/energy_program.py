@@ -73,7 +73,14 @@ class LinearProgram:
         both: Any = vstack([matrix[upper], -matrix[lower]]).tocsr()
         most = np.concatenate([row_high[upper], -row_low[lower]])
         box: Any = np.stack([low, high], axis=1)
-        found: Any = linprog(cost, A_ub=both, b_ub=most, bounds=box, method="highs")
+        found: Any = None
+        # Duals that lean the wrong way by the solver's tolerance cost the bound that times a box.
+        for tolerance in (1e-10, 1e-7):
+            sides = ("primal", "dual")
+            tight: Any = {f"{side}_feasibility_tolerance": tolerance for side in sides}
+            found = linprog(cost, A_ub=both, b_ub=most, bounds=box, method="highs", options=tight)
+            if found.status in (0, 2):
+                break
         if found.status == 2:
             return None, np.inf, np.zeros(self._n_rows)
         y = np.zeros(len(most))

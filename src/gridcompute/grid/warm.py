@@ -48,8 +48,10 @@ def resume(
     solve.look(solve.sampled(y, WALK_STEPS))
     quick, careful = paces
     solve.climb(solve.y, CLIMB_STEPS[0], CLIMB_LENGTHS, 0.4)
-    if not solve.finished() and (leave := unsettled(solve)).mean() < MANY:
-        solve.improve(quick, 0.6, leave)
+    if not solve.finished():
+        leave = unsettled(solve)
+        if np.count_nonzero(leave) < MANY * len(leave):
+            solve.improve(quick, 0.6, leave)
     if not solve.finished():
         solve.climb(solve.y, CLIMB_STEPS[1], CLIMB_LENGTHS, 0.4)
         if not solve.finished():
