@@ -24,6 +24,7 @@ class Transport:
 
 
 INTEGERS = st.one_of(st.integers(-3, 3), st.integers(-1000, 1000), st.integers(-(2**40), 2**40))
+WIDE = st.one_of(INTEGERS, st.integers(-(2**56), 2**56))  # prices that no double holds
 REALS = st.one_of(
     st.floats(-4, 4, width=16),
     st.floats(-1e6, 1e6),
@@ -36,7 +37,7 @@ REALS = st.one_of(
 def transports(
     draw: st.DrawFn,
     *,
-    kinds: tuple[str, ...] = ("int", "real"),
+    kinds: tuple[str, ...] = ("int", "wide", "real"),
     gangs: bool = False,
     most_jobs: int = 6,
     most_slots: int = 4,
@@ -44,9 +45,9 @@ def transports(
     """Tiny instances: ties, forbidden pairs, empty classes, too little room, optional jobs."""
     n, s = draw(st.integers(0, most_jobs)), draw(st.integers(0, most_slots))
     kind = draw(st.sampled_from(kinds))
-    values = INTEGERS if kind == "int" else REALS
+    values = {"int": INTEGERS, "wide": WIDE, "real": REALS}[kind]
     flat = draw(st.lists(values, min_size=n * s, max_size=n * s))
-    dtype = np.int64 if kind == "int" else np.float64
+    dtype = np.float64 if kind == "real" else np.int64
     cost = np.array(flat, dtype).reshape(n, s)
     rooms = st.one_of(st.integers(0, 3), st.sampled_from([n, 10**15]))
     capacity = np.array(draw(st.lists(rooms, min_size=s, max_size=s)), np.int64)

@@ -259,7 +259,7 @@ def _refuted(m: Matching, found: dict[str, Any]) -> list[str]:
         s = int((m.load != found["load"]).argmax())
         out.append(f"load[{s}] = {m.load[s]}, the assignment gives {found['load'][s]}")
     if not math.isinf(m.objective):
-        slack = 0.0 if isinstance(m.objective, int) else _ROUNDING * found["magnitude"]
+        slack = 0 if isinstance(m.objective, int) else _ROUNDING * found["magnitude"]
         if not found["objective_low"] - slack <= m.objective <= found["objective_high"] + slack:
             out.append(f"objective = {m.objective}, the assignment costs {found['objective_high']}")
     if not m.bound <= found["bound_high"]:

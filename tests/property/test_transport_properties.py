@@ -158,7 +158,7 @@ def test_start_prices_do_not_change_the_cost(t: Transport, wild: list[float]) ->
         assert warm.verify().valid
 
 
-@given(UNIT)
+@given(transports(kinds=("int", "real")))
 def test_sparse_is_dense_without_the_forbidden(t: Transport) -> None:
     """If this fails, absent pairs are not forbidden, or stored zeros are."""
     allowed = np.isfinite(t.cost) & (t.cost != 2)

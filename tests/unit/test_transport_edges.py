@@ -135,6 +135,27 @@ def test_objective_beyond_float() -> None:
     assert gangs.objective == 2 * odd
 
 
+def test_a_cost_beyond_the_range_is_found_wherever_it_stands() -> None:
+    """If this fails, costs of leaving jobs out that came late were clipped, and so were equal."""
+    cost, limit = np.array([[2**40], [0], [0]]), 2.0**57
+    for outs in ([3, 2], [2, 3]):
+        for method in ("auto", "exact"):
+            with pytest.raises(CostRangeError):
+                transport(cost, [1], unplaced=[0, *np.multiply(outs, limit)], method=method)
+
+
+def test_prices_that_no_double_holds() -> None:
+    """If this fails, a right answer is refused, or a bound is claimed that its prices miss."""
+    least = 2**55 + 1
+    for method in ("auto", "exact"):
+        m = transport([[0, least], [0, least + 2]], [1, 1], method=method)
+        assert (m.status, m.objective, m.assignment.tolist()) == ("optimal", least, [1, 0])
+        assert m.bound <= least
+        assert m.bound >= least - 2**5
+        assert m.exact == (m.bound == least)
+        assert m.verify().valid, m.verify().reasons
+
+
 def test_float32_far_apart() -> None:
     """If this fails, 1 beside 1e30 is lost and the answer still called exact."""
     cost = np.array([[1e30, 1.0], [2.0, 1e30], [1e30, 1e30]], np.float32)

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr Cost kEasy = Cost{1} << 60;  // below it, cost plus price stays clear of kForbidden
+constexpr double kMostWhole = 0x1p62;  // of integers as prices
 
 // The least c + w p in doubles, of those below +inf. invalid: a NaN or -inf was there.
 GRIDCOMPUTE_CLONES double least_sum(const double* costs, const double* prices, double weight, Index n, bool& invalid) {
@@ -89,7 +90,7 @@ void RowMinimum::add(ExactSum& to_low, ExactSum& to_high) const noexcept {
 PricedMinimum::PricedMinimum(std::span<const double> prices) : prices_(prices) {
   for (const double p : prices) {
     dearest_ = std::max(dearest_, p);
-    integral_ = integral_ && p == std::nearbyint(p) && p < 0x1p53;
+    integral_ = integral_ && p == std::nearbyint(p) && p < kMostWhole;
   }
   if (!integral_) return;
   for (const double p : prices) whole_prices_.push_back(static_cast<Cost>(p));

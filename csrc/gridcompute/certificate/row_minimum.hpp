@@ -43,7 +43,7 @@ class PricedMinimum {
 
   std::span<const double> prices_;
   double dearest_ = 0;              // the highest price
-  std::vector<Cost> whole_prices_;  // the prices as integers, where all are, below 2^53
+  std::vector<Cost> whole_prices_;  // the prices as integers, where all are, below 2^62
   bool integral_ = true;
 };
 

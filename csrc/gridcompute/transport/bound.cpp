@@ -74,4 +74,27 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
   return total.below();
 }
 
+double delivered(Cost price, double per_cost) {
+  auto above = static_cast<double>(price);
+  if (static_cast<Cost>(above) < price) above = std::nextafter(above, kInf);
+  return above / per_cost;
+}
+
+Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity, Wide weight) {
+  int exponent = 0;
+  const bool shifts = std::frexp(per_cost, &exponent) == 0.5;
+  Wide lost = 0;
+  double rounded = 0, most = 0;
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    if (shifts) {
+      lost += static_cast<Wide>(capacity[s]) * (static_cast<Cost>(delivered(prices[s], 1)) - prices[s]);
+    } else {
+      const double off = static_cast<double>(prices[s]) * 0x1p-51;
+      most = std::max(most, off);
+      rounded += static_cast<double>(capacity[s]) * off;
+    }
+  }
+  return lost + static_cast<Wide>(std::ceil(rounded + most * static_cast<double>(weight)));
+}
+
 }  // namespace gridcompute::transport

@@ -5,6 +5,9 @@
 // the optimum is 0. Then every cost is looked at once more: D(p) over the costs, each sum lowered by what it may be off
 // by
 // (|c + w p| + w p, times 2^-50: conversion, product and sum round by 2^-53 each), summed with compensation.
+//
+// Doubles hold 53 bits of a price in keys. A price is delivered rounded up, and so proves less than the keys do by what
+// its room costs more. Where a resolution is no power of two each is rounded either way, and units count as well.
 #pragma once
 
 #include <optional>
@@ -18,5 +21,10 @@ namespace gridcompute::transport {
 // No plan costs less. Prices are >= 0, in the unit of cost; capacity has n_slots entries. Nothing if stopped.
 [[nodiscard]] std::optional<double> bound_of_costs(const Problem& problem, std::span<const double> prices,
                                                    std::span<const Cost> capacity, Pool& pool, Stop& stop);
+
+// A price in keys as it is delivered, and by how much less, in keys, such prices prove.
+[[nodiscard]] double delivered(Cost price, double per_cost);
+[[nodiscard]] Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity,
+                                   Wide weight);
 
 }  // namespace gridcompute::transport

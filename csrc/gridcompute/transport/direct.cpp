@@ -31,7 +31,7 @@ bool read(const Keys& keys, const Level& level, std::vector<T>& rows, Stop& stop
     const Index count = std::min(block, level.n - k);
     keys.fill(level.block(k, count), some.data(), scratch, seen);
     if (keys.optional()) some[n_slots] = keys.unplaced(level.row(k), seen);
-    if (seen.invalid >= 0 || keys.reach(seen) > static_cast<double>(Range<T>::kKey)) return false;
+    if (!keys.possible(seen) || keys.reach(seen) > static_cast<double>(Range<T>::kKey)) return false;
     for (Index i = 0; i < count; ++i) {
       const Cost* from = some.data() + i * columns;
       T* to = rows.data() + (k + i) * stride;

@@ -319,7 +319,7 @@ class Solver {
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
     result.prices.resize(static_cast<std::size_t>(n_slots));
-    for (Slot s = 0; s < n_slots; ++s) result.prices[s] = static_cast<double>(prices_[s]) / per_cost();
+    for (Slot s = 0; s < n_slots; ++s) result.prices[s] = delivered(prices_[s], per_cost());
     result.resolution = keys_.ties().broken() ? per_cost() : keys_.resolution();
     if (end.kind == LevelEnd::Kind::infeasible) {
       witness(end, result);
@@ -369,8 +369,12 @@ class Solver {
     result.exact_objective = total.whole;
     result.objective = total.value();
     result.bound = -inf;
+    bool proved = false;
     if (sums) {
-      const Wide value = sums->value - price_of_room(prices_);
+      const Wide found = sums->value - price_of_room(prices_),
+                 value = found -
+                         lost_in_doubles({prices_.data(), result.prices.size()}, per_cost(), full_.capacity, weight_);
+      proved = ended && unit && exact_keys() && found == sums->objective;
       result.bound = rounded_down(value);
       if (result.integral) {  // every plan costs an integer
         result.exact_bound = exact_keys() && keys_.resolution() == 1.0 ? value >> keys_.ties().shift
@@ -385,12 +389,12 @@ class Solver {
     }
     // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
     const auto close = [&] { return unit && result.objective - result.bound <= kRounding * total.magnitude; };
-    if (ended && unit && !result.exact && !close()) {
+    if (ended && unit && !result.exact && !proved && !close()) {
       const std::span<const Cost> capacity(full_.capacity.data(), result.prices.size());
       if (const auto again = bound_of_costs(problem_, result.prices, capacity, pool_, stop_))
         result.bound = std::min(std::max(result.bound, *again), result.objective);
     }
-    if (ended && (result.exact || close())) {
+    if (ended && (result.exact || proved || close())) {
       result.status = Status::optimal;
     } else if (stop_.why() == Stop::Why::time_limit) {
       result.status = Status::time_limit;
