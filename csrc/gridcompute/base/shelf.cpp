@@ -1,6 +1,7 @@
 #include "gridcompute/base/shelf.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -23,6 +24,12 @@ constexpr bool kShelved = true;
 
 bool shelved(std::size_t bytes) noexcept { return kShelved && bytes >= Shelf::kLeast && bytes <= Shelf::kLargest; }
 
+// Pieces come in four sizes an octave: what a piece really has follows from the bytes asked for, whoever had it before.
+std::size_t piece_of(std::size_t bytes) noexcept {
+  const std::size_t step = std::bit_floor(bytes) / 4;
+  return (bytes + step - 1) / step * step;
+}
+
 Shelf& shelf() {
   static auto* const only = new Shelf;  // arrays may be freed until the very end
   return *only;
@@ -33,14 +40,11 @@ Shelf& shelf() {
 void* Shelf::take(std::size_t bytes) noexcept {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock) return nullptr;
-  std::size_t best = count_;
-  for (std::size_t k = 0; k < count_; ++k)
-    if (pieces_[k].bytes >= bytes && pieces_[k].bytes / 2 <= bytes &&
-        (best == count_ || pieces_[k].bytes < pieces_[best].bytes))
-      best = k;
-  if (best == count_) return nullptr;
-  void* const found = pieces_[best].memory;
-  drop(best);
+  std::size_t k = 0;
+  while (k < count_ && pieces_[k].bytes != bytes) ++k;
+  if (k == count_) return nullptr;
+  void* const found = pieces_[k].memory;
+  drop(k);
   return found;
 }
 
@@ -64,20 +68,21 @@ void Shelf::drop(std::size_t k) noexcept {
 }
 
 void* allocate_array(std::size_t bytes) {
+  const std::size_t wanted = shelved(bytes) ? piece_of(bytes) : bytes;
   if (shelved(bytes))
-    if (void* const kept = shelf().take(bytes); kept != nullptr) return kept;
-  const std::size_t step = bytes >= kHuge ? kPage : kLine;
-  const std::size_t whole = std::max(step, (bytes + step - 1) / step * step);
+    if (void* const kept = shelf().take(wanted); kept != nullptr) return kept;
+  const std::size_t step = wanted >= kHuge ? kPage : kLine;
+  const std::size_t whole = std::max(step, (wanted + step - 1) / step * step);
   void* const memory = std::aligned_alloc(step, whole);
   if (memory == nullptr) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
-  if (bytes >= kHuge) ::madvise(memory, whole, MADV_HUGEPAGE);  // a wish: small pages serve too
+  if (wanted >= kHuge) ::madvise(memory, whole, MADV_HUGEPAGE);  // a wish: small pages serve too
 #endif
   return memory;
 }
 
 void free_array(void* memory, std::size_t bytes) noexcept {
-  if (memory != nullptr && !(shelved(bytes) && shelf().give(memory, bytes))) std::free(memory);
+  if (memory != nullptr && !(shelved(bytes) && shelf().give(memory, piece_of(bytes)))) std::free(memory);
 }
 
 }  // namespace gridcompute
