@@ -152,7 +152,7 @@ py::object check(const Array<I>& start, const Array<I>& col, const py::array& co
       const py::gil_scoped_release release;
       return certificate::check_assignment(a, view(col_of), view(row_dual), view(col_dual), exponent);
     }();
-    out = py::make_tuple(done.feasible, done.duals_feasible, to_int(done.objective), to_int(done.bound));
+    out = py::make_tuple(done.feasible, done.duals_feasible, to_int(done.objective), to_int(done.bound), done.total);
   });
   return out;
 }

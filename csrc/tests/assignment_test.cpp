@@ -318,5 +318,31 @@ TEST(assignment_ties_of_sparse_graphs_are_certified_or_have_a_witness) {
   }
 }
 
+// If this fails, small costs are lost beside large ones that cancel, or below the finest scale.
+TEST(assignment_doubles_of_all_sizes_end_in_the_optimum) {
+  const struct {
+    Index rows, cols;
+    std::vector<double> cost;
+    std::vector<std::int32_t> best;
+  } cases[] = {
+      {2, 2, {1e-38, 3e38, -3e38, -1}, {0, 1}},
+      {2, 3, {-1, 1e20, 1e20, 1e20, -1e20, 1}, {0, 1}},
+      {2, 2, {2e-310, 1e-310, 1e-310, 1e-310}, {1, 0}},
+      {1, 3, {-1e-200, 1e200, -2e-200}, {2}},
+  };
+  for (const auto& c : cases) {
+    Stop stop;
+    const Result r = solve(Dense<double>{c.cost.data(), c.rows, c.cols}, false, 1, stop);
+    CHECK(r.status == Status::optimal);
+    double paid = 0, least = 0;
+    for (std::size_t i = 0; i < c.best.size(); ++i) {
+      const std::size_t row = i * static_cast<std::size_t>(c.cols);
+      paid += c.cost[row + static_cast<std::size_t>(r.col_of[i])];
+      least += c.cost[row + static_cast<std::size_t>(c.best[i])];
+    }
+    CHECK(paid <= least);
+  }
+}
+
 }  // namespace
 }  // namespace gridcompute::assignment

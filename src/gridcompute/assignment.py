@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -199,7 +200,7 @@ class Assignment:
 
         Complexity: one pass over the costs. An unfinished answer is not valid.
         """
-        return _verify(self._problem, self.status, self._native)
+        return _verify(self._problem, self.status, self._native)[0]
 
 
 class _Sparse(NamedTuple):
@@ -246,7 +247,9 @@ def assignment(
         `objective` and `bound` are equal and `exact` is true for integers and for floats that a
         common power of two makes integers of at most 58 bits; else they bracket the optimum
         rigorously, by less than ``2**-56`` of the largest cost a row. Where that is more than
-        ``2**-32`` of the objective, costs too large to matter are lowered and all is solved again.
+        ``2**-40`` of the objective, costs too large to matter are lowered and all is solved again;
+        and where that does not help, as where large costs cancel, what duals leave of the costs
+        decides exactly: the assignment is an optimum then, though `bound` may not prove it.
 
     Raises
     ------
@@ -388,17 +391,18 @@ def _answer(problem: _Problem, native: dict[str, Any]) -> Assignment:
     bound: int | float = 0
     exact = False
     if status == "optimal":
-        proof = _verify(problem, status, native)
+        proof, total = _verify(problem, status, native)
         if not proof.feasible or not proof.duals_feasible:
             raise InternalError(f"the assignment failed its own certificate: {proof}")
         exact = proof.objective == proof.bound
         if _costs(problem).dtype.kind != "f":
             objective, bound = int(proof.objective), int(proof.bound)
         else:
-            objective, bound = float(proof.objective), float(proof.bound)
-            scale = -float(native["exponent"])
-            row_duals = np.ldexp(row_duals.astype(np.float64), int(scale))
-            col_duals = np.ldexp(col_duals.astype(np.float64), int(scale))
+            bound = _outside(proof.bound, up=problem.maximize)
+            objective = bound if exact else total
+            with np.errstate(over="ignore"):  # of costs near the largest double
+                row_duals = np.ldexp(row_duals.astype(np.float64), -native["exponent"])
+                col_duals = np.ldexp(col_duals.astype(np.float64), -native["exponent"])
         if problem.maximize:
             row_duals, col_duals = -row_duals, -col_duals
         if problem.turned:
@@ -429,7 +433,21 @@ def _costs(problem: _Problem) -> NDArray[Any]:
     return problem.dense if problem.sparse is None else problem.sparse.cost
 
 
-def _verify(problem: _Problem, status: str, native: Mapping[str, Any]) -> AssignmentCertificate:
+def _outside(value: int | Fraction, *, up: bool) -> float:
+    """The nearest double that is not inside of a bound, if only by a rounding."""
+    try:
+        near = float(value)
+    except OverflowError:
+        near = math.inf if value > 0 else -math.inf
+    if (near < value) if up else (near > value):
+        near = math.nextafter(near, math.inf if up else -math.inf)
+    return near
+
+
+def _verify(
+    problem: _Problem, status: str, native: Mapping[str, Any]
+) -> tuple[AssignmentCertificate, float]:
+    """The certificate, and of floats what the pairs cost, rounded once."""
     none = np.empty(0, np.int32)
     if problem.sparse is None:
         costs = (none, none, problem.dense.reshape(-1), *problem.shape, problem.maximize)
@@ -438,19 +456,19 @@ def _verify(problem: _Problem, status: str, native: Mapping[str, Any]) -> Assign
         costs = (*problem.sparse, *shape, problem.maximize)
     if status == "infeasible":
         violated, _, _ = _core.assignment_witness(*costs, native["witness"])
-        return AssignmentCertificate(False, False, 0, 0, violated)
+        return AssignmentCertificate(False, False, 0, 0, violated), 0.0
     if status != "optimal":
-        return AssignmentCertificate(False, False, 0, 0, False)
-    feasible, duals, objective, bound = _core.assignment_check(
+        return AssignmentCertificate(False, False, 0, 0, False), 0.0
+    feasible, duals, objective, bound, total = _core.assignment_check(
         *costs, native["col_of"], native["row_dual"], native["col_dual"], native["exponent"]
     )
     valid = feasible and duals
     if problem.maximize:
-        objective, bound = -objective, -bound
+        objective, bound, total = -objective, -bound, 0.0 - total
     if _costs(problem).dtype.kind == "f":
         unit = Fraction(1, 2) ** native["exponent"]
-        return AssignmentCertificate(feasible, duals, objective * unit, bound * unit, valid)
-    return AssignmentCertificate(feasible, duals, objective, bound, valid)
+        objective, bound = objective * unit, bound * unit
+    return AssignmentCertificate(feasible, duals, objective, bound, valid), total
 
 
 def _infeasible(answer: Assignment, where: str = "") -> InfeasibleError:

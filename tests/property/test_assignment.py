@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,22 +45,110 @@ def test_small_problems_match_brute_force(cost: np.ndarray) -> None:
     assert np.isclose(float(gc.assignment(arcs).objective), best, rtol=1e-12, atol=1e-9)
 
 
-drowning = st.sampled_from([0.0, 0.25, 1.0, -1.0, 1 / 3, 1e-9, 1e6, 1e20, float("inf")])
+sizes = [
+    0.0,
+    -0.0,
+    0.25,
+    1.0,
+    1 / 3,
+    2.0,
+    1e-9,
+    2e-9,
+    1e6,
+    1e20,
+    3e38,
+    1e-38,
+    1.7e308,
+    5e-324,
+    1e-310,
+]
+drowning = st.one_of(
+    st.sampled_from(sizes), st.sampled_from(sizes).map(lambda x: -x), st.just(float("inf"))
+)
 
 
-@given(shapes.flatmap(lambda s: hnp.arrays(np.float64, s, elements=drowning)), st.booleans())
-@example(np.array([[1.0, 0.0, 0.25]]), False)  # nothing is paid: every cost is far above it
-@example(np.array([[1e20, 1, -1], [1, 0, 0], [1e20, 0.25, 0.25]]), False)
-def test_costs_of_all_sizes_match_brute_force(cost: np.ndarray, maximize: bool) -> None:
-    """If this fails, lowering costs that drown the optimum changes it, or ties what differs."""
-    best = brute_force(cost)
-    if not np.isfinite(best):
+def exact_total(cost: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> Fraction:
+    return sum((Fraction(x) for x in cost[rows, cols].astype(float).tolist()), Fraction(0))
+
+
+def exact_least(cost: np.ndarray) -> Fraction | None:
+    """As brute_force, without rounding; None if there is no assignment."""
+    c = cost if cost.shape[0] <= cost.shape[1] else cost.T
+    rows = np.arange(c.shape[0])
+    ways = (np.array(p) for p in itertools.permutations(range(c.shape[1]), c.shape[0]))
+    return min(
+        (exact_total(c, rows, p) for p in ways if np.isfinite(c[rows, p]).all()), default=None
+    )
+
+
+@given(
+    st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(
+        lambda s: hnp.arrays(np.float64, s, elements=drowning)
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+@example(np.array([[1.0, 0.0, 0.25]]), False, False)  # nothing is paid: every cost is far above it
+@example(np.array([[1e20, 1, -1], [1, 0, 0], [1e20, 0.25, 0.25]]), False, False)
+@example(
+    np.array([[1e-38, 3e38], [-3e38, -1]]), False, True
+)  # large costs cancel, small ones decide
+@example(np.array([[1e-310, 2e-310], [1e-310, 3e-310]]), False, False)  # below the finest scale
+@example(np.array([[0.0], [1e200], [1e-5], [1e-200]]), True, False)  # scaled down, -1e-200 vanishes
+def test_costs_of_all_sizes_match_brute_force(
+    cost: np.ndarray, maximize: bool, narrow: bool
+) -> None:
+    """If this fails, costs are rounded or lowered such that they tie or change the optimum."""
+    if narrow:
+        with np.errstate(over="ignore", under="ignore"):
+            cost = cost.astype(np.float32)
+        cost[cost == -np.inf] = -3e38
+    best = exact_least(cost)
+    if best is None:
         return
     asked = -cost if maximize else cost
-    pairs = gc.linear_sum_assignment(asked, maximize=maximize)
-    assert np.isclose(cost[pairs].sum(), best, rtol=1e-12, atol=1e-12)
-    total = float(gc.assignment(asked, maximize=maximize).objective)
-    assert np.isclose(-total if maximize else total, best, rtol=1e-9, atol=1e-12)
+    i, j = np.nonzero(np.isfinite(cost))
+    arcs = sp.coo_array((asked[i, j], (i, j)), shape=cost.shape)
+    batch = gc.linear_sum_assignment_batch(asked[None], maximize=maximize)
+    answer = gc.assignment(asked, maximize=maximize)
+    assert answer.verify().valid
+    for pairs in (
+        gc.linear_sum_assignment(asked, maximize=maximize),
+        gc.linear_sum_assignment(arcs, maximize=maximize),
+        (batch[0][0], batch[1][0]),
+        answer.pairs(),
+    ):
+        assert exact_total(cost, *pairs) - best <= abs(best) / 2**40
+    total = -answer.objective if maximize else answer.objective
+    assert np.isinf(total) or abs(Fraction(total) - best) <= abs(best) / 2**40 + Fraction(5e-324)
+
+
+@given(
+    st.sampled_from([np.int8, np.int16, np.int32, np.int64]),
+    st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    st.integers(0, 2**32),
+    st.booleans(),
+)
+def test_integers_at_the_ends_of_their_range(
+    dtype: type, shape: tuple[int, int], seed: int, maximize: bool
+) -> None:
+    """If this fails, integers wrap, or the four ways in do not agree on the exact optimum."""
+    r = np.random.default_rng(seed)
+    ends = np.iinfo(dtype)
+    low, high = (-(2**58), 2**58) if dtype == np.int64 else (ends.min, ends.max)
+    cost = r.choice(np.array([low, low + 1, -1, 0, 1, high - 1, high], dtype), shape)
+    answer = gc.assignment(cost, maximize=maximize)
+    assert answer.verify().valid
+    assert answer.exact
+    batch = gc.linear_sum_assignment_batch(cost[None], maximize=maximize)
+    for rows, cols in (
+        gc.linear_sum_assignment(cost, maximize=maximize),
+        gc.linear_sum_assignment(sp.coo_array(cost), maximize=maximize)
+        if cost.all()
+        else answer.pairs(),
+        (batch[0][0], batch[1][0]),
+    ):
+        assert sum(cost[rows, cols].tolist()) == answer.objective
 
 
 @given(

@@ -373,7 +373,7 @@ Result solve_fine(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
         for (Index j = 0; j < cost.cols; ++j, ++k) lower(i, j, k);
     };
     return solve_finer(
-        cost.data, cost.rows * cost.cols, maximize,
+        cost.data, cost.rows * cost.cols, maximize, stop,
         [&](const T* costs) { return solve_wide(Dense<T>{costs, cost.rows, cost.cols}, maximize, pool, stop); }, each,
         [&](const Result& r, Index i) { return cost.data[i * cost.cols + r.col_of[at(i)]]; });
   }

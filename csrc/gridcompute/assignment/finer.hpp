@@ -9,19 +9,22 @@
 // are, and the unit of the next solve is finer. Duals that lie below lowered costs lie below the costs themselves.
 // Duals may be large as well. Nor is a pair part of a better assignment that costs more above the least cost of all
 // than these pairs do together: all such costs may be lowered to twice that instead. (Not both at once: the duals hold
-// for the costs as they are.)
+// for the costs as they are.) Where neither helps, as where large costs cancel, residues.hpp decides.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "gridcompute/assignment/extremes.hpp"
 #include "gridcompute/assignment/problem.hpp"
+#include "gridcompute/assignment/residues.hpp"
 
 namespace gridcompute::assignment {
 
 inline constexpr int kFinerRounds = 64;      // each takes some 2^50 of the largest cost; doubles span 2^2098
-inline constexpr double kDrowned = 0x1p-32;  // of what the pairs cost: a smaller gap is left alone
+inline constexpr double kDrowned = 0x1p-40;  // of what the pairs cost: a smaller gap is left alone
+inline constexpr int kAllWhole = 1074;       // the exponent of a unit in which all doubles are whole
 
 template <class T>
 class Finer {
@@ -37,6 +40,7 @@ class Finer {
   // Is a gap left that counts? paid(i): what row i pays for its column.
   template <class Paid>
   [[nodiscard]] bool drowned(const Paid& paid) const {
+    if (result_.exponent >= kAllWhole) return false;
     long double sum = 0, size = 0;
     for (std::size_t i = 0; i < result_.col_of.size(); ++i) {
       if (result_.col_of[i] < 0) continue;
@@ -85,9 +89,11 @@ T lowered(T cost, double sign, double most) {
 // The answer in the finest unit that changes something. solve(costs) -> Result; costs: (count) as laid out in `costs`;
 // each(lower) calls lower(i, j, k) for the pair of each position k; paid as above, of a result.
 template <class T, class Solve, class Each, class Paid>
-Result solve_finer(const T* costs, Index count, bool maximize, const Solve& solve, const Each& each, const Paid& paid) {
+Result solve_finer(const T* costs, Index count, bool maximize, Stop& stop, const Solve& solve, const Each& each,
+                   const Paid& paid) {
   const double sign = maximize ? -1.0 : 1.0;
-  Result result = solve(costs);
+  const auto solve_any = [&](const T* c) { return solve_extreme(c, count, maximize, solve); };
+  Result result = solve_any(costs);
   std::vector<T> lower;
   bool by_duals = true, other = false;  // how costs are lowered; did the other way change nothing?
   for (int round = 0; round < kFinerRounds && result.status == Status::optimal; ++round) {
@@ -100,7 +106,7 @@ Result solve_finer(const T* costs, Index count, bool maximize, const Solve& solv
       T& c = lower[static_cast<std::size_t>(k)];
       c = lowered(c, sign, by_duals ? finer.most(i, j) : cap);
     });
-    Result next = solve(lower.data());
+    Result next = solve_any(lower.data());
     next.stats.add(result.stats);
     if (next.status != Status::optimal || next.exponent > result.exponent) {
       other = false;
@@ -111,6 +117,13 @@ Result solve_finer(const T* costs, Index count, bool maximize, const Solve& solv
       other = true, by_duals = !by_duals;
     }
   }
+  if (result.status != Status::optimal || result.exponent >= kAllWhole) return result;
+  Residues residues(result, maximize);
+  const auto n = static_cast<Index>(result.col_of.size());
+  for (Index i = 0; i < n; ++i) residues.pay(i, static_cast<double>(paid(result, i)));
+  if (!residues.matters(kDrowned)) return result;
+  each([&](Index i, Index j, Index k) { residues.offer(i, j, static_cast<double>(costs[k])); });
+  result.col_of = residues.decide(stop);
   return result;
 }
 

@@ -118,7 +118,7 @@ GRIDCOMPUTE_INLINE bool all_whole(const T* GRIDCOMPUTE_RESTRICT c, Index m, doub
     for (Index j = begin; j < std::min(m, begin + kBlock); ++j) {
       const double x = static_cast<double>(c[j]) * scale;
       const Halves h = halves_of(x < kScaled ? x : 0.0);
-      rounded |= std::bit_cast<std::int64_t>(h.low - h.floor);  // of equal numbers +0, all bits 0
+      rounded |= std::bit_cast<std::int64_t>(h.floor - h.low);  // of equal numbers +0, all bits 0; so of -0
     }
     if (rounded != 0) return false;
   }
@@ -185,8 +185,8 @@ GRIDCOMPUTE_REAL(double)
 int exponent_for(double magnitude) {
   if (!(magnitude > 0)) return 0;
   int e = 0;
-  std::frexp(magnitude, &e);             // magnitude < 2^e
-  return std::clamp(57 - e, -960, 960);  // 2^-k and its reciprocal stay normal numbers
+  std::frexp(magnitude, &e);              // magnitude < 2^e
+  return std::clamp(57 - e, -1000, 960);  // 2^-k and its reciprocal stay normal numbers
 }
 
 bool shows_fractions(const float* c, Index m) { return !whole_at(c, std::min<Index>(m, 64), 1.0); }

@@ -160,6 +160,12 @@ bool match_small(const Dense<T>& cost, bool maximize, std::int32_t* partner, boo
   unit = 0;
   if constexpr (std::is_floating_point_v<T>) {
     const Extent seen = extent_of(all.data, all.cols, maximize);
+    if (seen.magnitude() > 0 && seen.magnitude() < kFaint) {
+      const std::vector<T> up = lifted(all.data, all.cols);
+      const bool done = match_small(Dense<T>{up.data(), cost.rows, cost.cols}, maximize, partner, feasible, unit);
+      unit = std::ldexp(unit, -kLift);  // 0 where finer than any double
+      return done;
+    }
     if (!shows_fractions(all.data, all.cols)) {
       DenseRows<T, std::int32_t> rows(all, maximize, 0);
       if (fitted(rows, rows.fit(0, seen), seen.forbids)) return true;
@@ -180,10 +186,13 @@ bool match_small(const Dense<T>& cost, bool maximize, std::int32_t* partner, boo
 template <class T>
 bool drowned(const Dense<T>& cost, double unit, const std::int64_t* row_ind, const std::int64_t* col_ind) {
   const Index pairs = std::min(cost.rows, cost.cols);
-  double size = 0;
-  for (Index k = 0; k < pairs; ++k)
-    size += std::fabs(static_cast<double>(cost.data[row_ind[k] * cost.cols + col_ind[k]]));
-  return static_cast<double>(pairs) * unit > kDrowned * size;
+  double sum = 0, size = 0;
+  for (Index k = 0; k < pairs; ++k) {
+    const auto c = static_cast<double>(cost.data[row_ind[k] * cost.cols + col_ind[k]]);
+    sum += c, size += std::fabs(c);
+  }
+  const double surely = std::fabs(sum) - size * static_cast<double>(pairs) * 0x1p-52;  // large ones may cancel
+  return static_cast<double>(pairs) * unit > kDrowned * surely;
 }
 
 // What the pairs cost above as many pairs of the least cost.

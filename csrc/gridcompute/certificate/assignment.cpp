@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "gridcompute/certificate/exact_sum.hpp"
+
 namespace gridcompute::certificate {
 
 namespace {
@@ -22,22 +24,23 @@ struct Units {
 
 class Scale {
  public:
-  Scale(int exponent, bool maximize) : scale_(std::ldexp(maximize ? -1.0 : 1.0, exponent)), negate_(maximize) {}
+  Scale(int exponent, bool maximize)
+      : half_(std::ldexp(maximize ? -1.0 : 1.0, exponent / 2)),
+        rest_(std::ldexp(1.0, exponent - exponent / 2)),
+        negate_(maximize) {}
 
   template <class T>
   [[nodiscard]] Units operator()(T cost) const {
     if constexpr (std::is_floating_point_v<T>) {
-      const double x = static_cast<double>(cost) * scale_;
-      if (x == std::numeric_limits<double>::infinity()) return {kNever, kNever};
+      const double x = static_cast<double>(cost) * half_ * rest_;
       // From 2^62 on a cost is that at least. Below -2^62, and of NaN, nothing can be claimed.
+      if (x >= kLargest && std::isinf(cost)) return {kNever, kNever};
       if (x >= kLargest) return {static_cast<std::int64_t>(kLargest), kNever / 2};
       if (!(x > -kLargest)) return {-(kNever / 2), kNever / 2};
+      if (x == 0.0 && cost != T{0}) return std::signbit(x) ? Units{-1, 0} : Units{0, 1};  // the product underflowed
       const double floor = std::floor(x);
       const auto low = static_cast<std::int64_t>(floor);
-      // A product that underflowed to 0 was not 0.
-      const bool whole = floor == x && (x != 0.0 || cost == T{0});
-      if (x == 0.0 && !whole) return {-1, 1};
-      return {low, whole ? low : low + 1};
+      return {low, floor == x ? low : low + 1};
     } else {
       const auto c = static_cast<std::int64_t>(cost);
       return negate_ ? Units{-c, -c} : Units{c, c};
@@ -45,7 +48,7 @@ class Scale {
   }
 
  private:
-  double scale_;
+  double half_, rest_;  // 2^exponent itself may be beyond the largest double
   bool negate_;
 };
 
@@ -78,14 +81,18 @@ AssignmentCheck check_assignment(const AssignmentCosts<T, I>& a, std::span<const
   const auto& other = tall ? row_dual : col_dual;
   const auto& own = tall ? col_dual : row_dual;
   std::vector<std::int64_t> least(own.size(), kNever), paid(at(a.rows), kNever);
+  std::vector<double> cheapest(at(a.rows), std::numeric_limits<double>::infinity());  // of the pair that is matched
   each(a, [&](Index i, Index j, T cost) {
     const Units units = scale(cost);
     if (units.low == kNever) return;
     const Index line = tall ? j : i;
     least[at(line)] = std::min(least[at(line)], units.low - other[at(tall ? i : j)]);
-    if (col_of[at(i)] == j) paid[at(i)] = std::min(paid[at(i)], units.high);
+    if (col_of[at(i)] != j) return;
+    paid[at(i)] = std::min(paid[at(i)], units.high);
+    cheapest[at(i)] = std::min(cheapest[at(i)], a.maximize ? -static_cast<double>(cost) : static_cast<double>(cost));
   });
   std::vector<bool> taken(at(a.cols));
+  ExactSum total;
   Index pairs = 0;
   check.feasible = true;
   for (Index i = 0; i < a.rows; ++i) {
@@ -98,8 +105,10 @@ AssignmentCheck check_assignment(const AssignmentCosts<T, I>& a, std::span<const
     }
     taken[at(j)] = true;
     check.objective += paid[at(i)];
+    total.add(cheapest[at(i)]);
   }
   check.feasible = check.feasible && pairs == std::min(a.rows, a.cols);
+  check.total = total.up();
   check.duals_feasible = true;
   for (std::size_t k = 0; k < own.size(); ++k) {
     check.bound += least[k];

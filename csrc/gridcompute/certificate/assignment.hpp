@@ -39,6 +39,7 @@ struct AssignmentCheck {
   bool duals_feasible = false;  // u_i + v_j <= c_ij for every allowed pair, signs as needed
   Wide objective = 0;           // in units of 2^-exponent of the minimised costs, rounded up
   Wide bound = 0;               // rounded down
+  double total = 0;             // of floating-point costs, the minimised ones: what they sum to, rounded up once
 };
 
 template <class T, class I>
