@@ -60,6 +60,7 @@ FOLDERS = {
 # Headers of the operating system, each in the one file that needs it.
 SYSTEM_HEADERS = {
     ("base/parallel.cpp", "sched.h"),  # affinity: how many CPUs are ours
+    ("base/pages.cpp", "sys/mman.h"),
     ("base/shelf.cpp", "sys/mman.h"),
 }
 

@@ -18,4 +18,18 @@ inline void give_back_memory() noexcept {
 #endif
 }
 
+// At the end of a scope that allocated much; what is declared after it is gone by then.
+class GiveBack {
+ public:
+  explicit GiveBack(bool much) noexcept : much_(much) {}
+  GiveBack(const GiveBack&) = delete;
+  GiveBack& operator=(const GiveBack&) = delete;
+  ~GiveBack() {
+    if (much_) give_back_memory();
+  }
+
+ private:
+  bool much_;
+};
+
 }  // namespace gridcompute

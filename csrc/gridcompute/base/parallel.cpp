@@ -5,6 +5,8 @@
 #include <fstream>
 #include <string>
 
+#include "gridcompute/base/pages.hpp"
+
 #ifdef __linux__
 #include <sched.h>
 #endif
@@ -45,6 +47,16 @@ int thread_count(int asked) {
   }
   static const int kQuota = quota();
   return std::min(affinity(), kQuota);
+}
+
+std::pmr::memory_resource* Pool::memory() {
+  // Vectors grow by doubling: what one has outgrown, the next one fills.
+  constexpr std::size_t kMost = 16, kLargest = std::size_t{1} << 20;
+  if (!memory_) {
+    memory_ = std::make_unique<std::pmr::synchronized_pool_resource>(std::pmr::pool_options{kMost, kLargest},
+                                                                     &Pages::instance());
+  }
+  return memory_.get();
 }
 
 struct Pool::Loop {

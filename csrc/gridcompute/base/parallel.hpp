@@ -11,6 +11,8 @@
 #include <condition_variable>
 #include <exception>
 #include <functional>
+#include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -39,12 +41,17 @@ class Pool {
   // chunks and no further chunk begins once it is requested: the return value says whether every chunk ran.
   bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr);
 
+  // For what chunks leave behind: bodies may allocate here, and it goes back to the system with the pool, where the
+  // allocator would keep it for each thread (pages.hpp). To be asked for between loops.
+  [[nodiscard]] std::pmr::memory_resource* memory();
+
  private:
   struct Loop;
   void serve();
   static void work(Loop& loop, Stop* poll);
 
   int threads_;
+  std::unique_ptr<std::pmr::memory_resource> memory_;
   std::vector<std::jthread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;

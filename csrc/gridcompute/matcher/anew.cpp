@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gridcompute/base/pages.hpp"
 #include "gridcompute/matcher/idle.hpp"
 #include "gridcompute/matcher/matcher.hpp"
 
 namespace gridcompute::matcher {
 
 namespace {
+
+constexpr std::size_t kBlocks = 128;  // of one size, taken from the system at once
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -21,7 +24,9 @@ bool Matcher::stand(Round& round, const std::vector<Job>& jobs, const std::vecto
   }
   dirty_.clear();
   if (!lists_ || 2 * world_.live() < lists_for_) {  // made for a world that has shrunk since
-    lists_ = std::make_unique<std::pmr::unsynchronized_pool_resource>();
+    // Its memory asked for little by little: a board that needs some more than the last takes no more than that.
+    lists_ = std::make_unique<std::pmr::unsynchronized_pool_resource>(std::pmr::pool_options{kBlocks, 0},
+                                                                      &Pages::instance());
     lists_for_ = world_.live();
   }
   lists_for_ = std::max(lists_for_, world_.live());

@@ -29,20 +29,35 @@ float floor_float(Cost x) {
 
 // What one chunk of rows found; joined in order.
 struct Piece {
-  std::vector<Cost> fixed;
+  template <class T>
+  using List = std::pmr::vector<T>;
+
+  List<Cost> fixed;
   Wide base = 0;
   Seen seen;
   bool wrapped = false;
   Index hopeless = -1;  // the first row with nothing allowed
-  std::vector<Index> job;
-  std::vector<std::int32_t> size, members;
-  std::vector<Cost> weight, next;
-  std::vector<Slot> slot;
-  std::vector<Cost> key;
-  std::unordered_multimap<std::uint64_t, std::int32_t> table;  // list -> group, if shared
-  std::array<std::int32_t, 1 << kRecentBits> recent;           // a likely group by the look at a row
+  List<Index> job;
+  List<std::int32_t> size, members;
+  List<Cost> weight, next;
+  List<Slot> slot;
+  List<Cost> key;
+  std::pmr::unordered_multimap<std::uint64_t, std::int32_t> table;  // list -> group, if shared
+  std::array<std::int32_t, 1 << kRecentBits> recent;                // a likely group by the look at a row
 
-  Piece() { recent.fill(-1); }
+  explicit Piece(std::pmr::memory_resource* memory)
+      : fixed(memory),
+        job(memory),
+        size(memory),
+        members(memory),
+        weight(memory),
+        next(memory),
+        slot(memory),
+        key(memory),
+        table(memory) {
+    recent.fill(-1);
+  }
+  void clear() { *this = Piece(job.get_allocator().resource()); }
 };
 
 std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
@@ -55,10 +70,10 @@ std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
 }
 
 // A group with this very list in `in`, or -1.
-template <class Groups>
+template <class Groups, class Table>
 std::int32_t find_list(const Groups& in, const std::vector<Index>& begin, std::uint64_t h, const Slot* slot,
                        const Cost* key, std::int32_t size,
-                       const std::unordered_multimap<std::uint64_t, std::int32_t>& table) {
+                       const Table& table) {
   const auto [from, to] = table.equal_range(h);
   for (auto it = from; it != to; ++it) {
     const auto g = static_cast<std::size_t>(it->second);
@@ -379,7 +394,7 @@ std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricte
       out.begin[g++] = c;
       c += size;
     }
-    p = Piece{};
+    p.clear();
   });
   return group;
 }
@@ -416,7 +431,7 @@ std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces,
       out.key.insert(out.key.end(), p.key.begin() + start, p.key.begin() + start + p.size[g]);
       out.owner.insert(out.owner.end(), static_cast<std::size_t>(p.size[g]), own);
     }
-    p = Piece{};
+    p.clear();
   }
   return renamed;
 }
@@ -448,7 +463,10 @@ bool join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& se
 
 template <class T>
 bool scan_as(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen, bool& wrapped) {
-  std::vector<Piece> pieces(static_cast<std::size_t>(Pool::chunks(level.n, kChunk)));
+  std::vector<Piece> pieces;
+  const Index chunks = Pool::chunks(level.n, kChunk);
+  pieces.reserve(static_cast<std::size_t>(chunks));
+  for (Index c = 0; c < chunks; ++c) pieces.emplace_back(how.pool.memory());  // a copy would lie elsewhere
   const ChunkScanner<T> scanner(how, level, box, seen.inexact, out);
   const bool whole = how.pool.for_chunks(
       level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, pieces[chunk]); }, &how.stop);

@@ -57,8 +57,8 @@ void keep(std::vector<Candidate>& list, float weight, const Undecided::Range& ra
 }  // namespace
 
 Undecided::Undecided(const Restricted& r, std::span<const std::int32_t> set, std::span<const Cost> center,
-                     const Range& range, Pool& pool)
-    : parts_(static_cast<std::size_t>(Pool::chunks(r.groups(), kChunk))) {
+                     const Range& range, Pool& pool) {
+  for (Index c = 0; c < Pool::chunks(r.groups(), kChunk); ++c) parts_.emplace_back(pool.memory());
   pool.for_chunks(r.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
     Part& part = parts_[static_cast<std::size_t>(chunk)];
     part.fixed.assign(center.size(), 0.0);
@@ -82,7 +82,7 @@ Undecided::Undecided(const Restricted& r, std::span<const std::int32_t> set, std
 void Undecided::narrow(const Range& range, Pool& pool) {
   pool.for_chunks(static_cast<Index>(parts_.size()), 1, [&](Index k, Index, Index) {
     const Part before = std::move(parts_[static_cast<std::size_t>(k)]);
-    Part& part = parts_[static_cast<std::size_t>(k)] = Part{};
+    Part& part = parts_[static_cast<std::size_t>(k)] = Part(before.first.get_allocator().resource());
     part.fixed = before.fixed;
     std::vector<Candidate> list;
     for (std::size_t g = 0; g < before.first.size(); ++g) {

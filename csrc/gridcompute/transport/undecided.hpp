@@ -24,12 +24,24 @@ class Undecided {
   };
 
   struct Part {  // of one chunk of groups
+    template <class T>
+    using List = std::pmr::vector<T>;
+    explicit Part(std::pmr::memory_resource* memory)
+        : first(memory),
+          second(memory),
+          apart(memory),
+          weight(memory),
+          set(memory),
+          size(memory),
+          above(memory),
+          weights(memory) {}
+
     // Groups between two sets, most of them: second - first, at no moves.
-    std::vector<std::int32_t> first, second;
-    std::vector<float> apart, weight;
+    List<std::int32_t> first, second;
+    List<float> apart, weight;
     // The others, one after the other.
-    std::vector<std::int32_t> set, size;
-    std::vector<float> above, weights;
+    List<std::int32_t> set, size;
+    List<float> above, weights;
     std::vector<double> fixed;  // (sets): weight of the groups decided
 
     [[nodiscard]] Index groups() const noexcept { return static_cast<Index>(first.size() + size.size()); }
