@@ -1,6 +1,8 @@
 #include "gridcompute/base/parallel.hpp"
 
+#include <cstdint>
 #include <stdexcept>
+#include <string>
 
 #include "check.hpp"
 
@@ -32,6 +34,32 @@ TEST(pool_throws_the_first_exception_by_chunk) {
   }
   CHECK(message == "3");
   CHECK(pool.for_chunks(10, 1, [](Index, Index, Index) {}));  // and the pool is still whole
+}
+
+// If this fails, what threads leave behind overlaps, or is not aligned as it was asked for.
+TEST(pool_memory_serves_all_threads) {
+  for (const int threads : {1, 2, 7}) {
+    Pool pool(threads);
+    std::vector<std::pmr::vector<Index>> parts;
+    for (int k = 0; k < 40; ++k) parts.emplace_back(pool.memory());
+    for (const Index more : {Index{100}, Index{50'000}}) {  // small blocks, then pages; freed by other threads
+      pool.for_chunks(40, 1, [&](Index chunk, Index, Index) {
+        auto& part = parts[static_cast<std::size_t>(chunk)];
+        part = std::pmr::vector<Index>(part.get_allocator());
+        for (Index k = 0; k < more * (chunk % 3 + 1); ++k) part.push_back(chunk + k);
+      });
+      for (Index chunk = 0; chunk < 40; ++chunk) {
+        const auto& part = parts[static_cast<std::size_t>(chunk)];
+        CHECK(static_cast<Index>(part.size()) == more * (chunk % 3 + 1));
+        for (std::size_t k = 0; k < part.size(); ++k) CHECK(part[k] == chunk + static_cast<Index>(k));
+      }
+    }
+    for (const std::size_t alignment : {std::size_t{64}, std::size_t{1} << 17, std::size_t{1} << 20}) {
+      void* const memory = pool.memory()->allocate(Index{1} << 21, alignment);
+      CHECK(reinterpret_cast<std::uintptr_t>(memory) % alignment == 0);
+      pool.memory()->deallocate(memory, Index{1} << 21, alignment);
+    }
+  }
 }
 
 TEST(pool_stops_between_chunks) {

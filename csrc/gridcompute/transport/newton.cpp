@@ -79,7 +79,9 @@ Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::s
   stiff_.assign(n_, 0.0);
   move_.assign(n_, 0.0F);
   undecided_ = std::make_unique<Undecided>(r_, of_, center_, range(), pool_);
-  for (State* state : {&now_, &trial_}) state->parts.resize(undecided_->parts().size());
+  for (State* state : {&now_, &trial_}) {
+    while (state->parts.size() < undecided_->parts().size()) state->parts.emplace_back(pool.memory());
+  }
 }
 
 Undecided::Range Newton::range() const {

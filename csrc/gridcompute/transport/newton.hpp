@@ -63,11 +63,14 @@ class Newton {
 
  private:
   struct Part {  // what one chunk of groups adds: loads, the Laplacian's diagonal, and the groups that split, flat
+    explicit Part(std::pmr::memory_resource* pages) : memory(pages) {}
+
+    std::pmr::memory_resource* memory;
     std::vector<double> nearest, smooth, diagonal;  // load: each at its cheapest; what splitting adds to that
-    std::vector<std::int32_t> at, size;
-    std::vector<double> stiffness;  // w / tau
-    std::vector<float> gap;
-    std::vector<std::pair<float, std::int32_t>> near;
+    std::pmr::vector<std::int32_t> at{memory}, size{memory};
+    std::pmr::vector<double> stiffness{memory};  // w / tau
+    std::pmr::vector<float> gap{memory};
+    std::pmr::vector<std::pair<float, std::int32_t>> near{memory};
   };
 
   struct State : Look {

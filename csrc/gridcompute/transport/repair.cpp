@@ -51,7 +51,7 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   if (stop_.poll()) return;  // run() will see it
   list_members(pool);
   pending_.resize(n);
-  pairs_.resize(n);
+  while (pairs_.size() < n) pairs_.emplace_back(pool.memory());
   scratch_.count.assign(n, 0);
   distance_.resize(n + 1);
   seen_.assign(n + 1, 0);
@@ -155,7 +155,8 @@ void Repair::build_all(Pool& pool) {
   pool.for_chunks(
       hub_, kClasses,
       [&](Index, Index begin, Index end) {
-        Scratch scratch{std::vector<Index>(static_cast<std::size_t>(hub_), 0), {}};
+        Scratch scratch{std::vector<Index>(static_cast<std::size_t>(hub_), 0),
+                        std::pmr::vector<Entry>(pairs_[begin].memory)};
         for (Index s = begin; s < end; ++s) build(static_cast<Slot>(s), scratch);
       },
       &stop_);

@@ -65,12 +65,15 @@ class Repair {
   // All residual arcs s -> t of one class, ascending t. What was there when the class was built lies in one array, pair
   // after pair; what came later in a heap of the pair's own.
   struct Pairs {
+    explicit Pairs(std::pmr::memory_resource* pages) : memory(pages) {}
+
+    std::pmr::memory_resource* memory;
     bool built = false;
-    std::vector<Slot> to;
-    std::vector<Entry> best;  // key kForbidden if none
-    std::vector<Entry> first;
-    std::vector<Index> begin, end;  // of each pair in `first`, a heap once `heaped`
-    std::vector<char> heaped;
+    std::pmr::vector<Slot> to{memory};
+    std::pmr::vector<Entry> best{memory};  // key kForbidden if none
+    std::pmr::vector<Entry> first{memory};
+    std::pmr::vector<Index> begin{memory}, end{memory};  // of each pair in `first`, a heap once `heaped`
+    std::pmr::vector<char> heaped{memory};
     std::vector<std::vector<Entry>> later;  // empty, or one a pair
   };
   struct Step {
@@ -81,7 +84,7 @@ class Repair {
 
   struct Scratch {
     std::vector<Index> count;  // (columns), zeros between uses
-    std::vector<Entry> found;
+    std::pmr::vector<Entry> found;
   };
   void list_members(Pool& pool);
   void build(Slot s, Scratch& scratch);

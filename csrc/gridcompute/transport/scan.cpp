@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <optional>
 #include <type_traits>
 #include <unordered_map>
@@ -29,35 +28,21 @@ float floor_float(Cost x) {
 
 // What one chunk of rows found; joined in order.
 struct Piece {
-  template <class T>
-  using List = std::pmr::vector<T>;
+  explicit Piece(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
 
-  List<Cost> fixed;
+  std::pmr::memory_resource* memory;
+  std::pmr::vector<Cost> fixed{memory};
   Wide base = 0;
   Seen seen;
   bool wrapped = false;
   Index hopeless = -1;  // the first row with nothing allowed
-  List<Index> job;
-  List<std::int32_t> size, members;
-  List<Cost> weight, next;
-  List<Slot> slot;
-  List<Cost> key;
-  std::pmr::unordered_multimap<std::uint64_t, std::int32_t> table;  // list -> group, if shared
-  std::array<std::int32_t, 1 << kRecentBits> recent;                // a likely group by the look at a row
-
-  explicit Piece(std::pmr::memory_resource* memory)
-      : fixed(memory),
-        job(memory),
-        size(memory),
-        members(memory),
-        weight(memory),
-        next(memory),
-        slot(memory),
-        key(memory),
-        table(memory) {
-    recent.fill(-1);
-  }
-  void clear() { *this = Piece(job.get_allocator().resource()); }
+  std::pmr::vector<Index> job{memory};
+  std::pmr::vector<std::int32_t> size{memory}, members{memory};
+  std::pmr::vector<Cost> weight{memory}, next{memory};
+  std::pmr::vector<Slot> slot{memory};
+  std::pmr::vector<Cost> key{memory};
+  std::pmr::unordered_multimap<std::uint64_t, std::int32_t> table{memory};  // list -> group, if shared
+  std::array<std::int32_t, 1 << kRecentBits> recent;                        // a likely group by the look at a row
 };
 
 std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
@@ -72,8 +57,7 @@ std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
 // A group with this very list in `in`, or -1.
 template <class Groups, class Table>
 std::int32_t find_list(const Groups& in, const std::vector<Index>& begin, std::uint64_t h, const Slot* slot,
-                       const Cost* key, std::int32_t size,
-                       const Table& table) {
+                       const Cost* key, std::int32_t size, const Table& table) {
   const auto [from, to] = table.equal_range(h);
   for (auto it = from; it != to; ++it) {
     const auto g = static_cast<std::size_t>(it->second);
@@ -394,7 +378,7 @@ std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricte
       out.begin[g++] = c;
       c += size;
     }
-    p.clear();
+    p = Piece(p.memory);
   });
   return group;
 }
@@ -431,7 +415,7 @@ std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces,
       out.key.insert(out.key.end(), p.key.begin() + start, p.key.begin() + start + p.size[g]);
       out.owner.insert(out.owner.end(), static_cast<std::size_t>(p.size[g]), own);
     }
-    p.clear();
+    p = Piece(p.memory);
   }
   return renamed;
 }
@@ -464,9 +448,7 @@ bool join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& se
 template <class T>
 bool scan_as(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen, bool& wrapped) {
   std::vector<Piece> pieces;
-  const Index chunks = Pool::chunks(level.n, kChunk);
-  pieces.reserve(static_cast<std::size_t>(chunks));
-  for (Index c = 0; c < chunks; ++c) pieces.emplace_back(how.pool.memory());  // a copy would lie elsewhere
+  for (Index c = 0; c < Pool::chunks(level.n, kChunk); ++c) pieces.emplace_back(how.pool.memory());
   const ChunkScanner<T> scanner(how, level, box, seen.inexact, out);
   const bool whole = how.pool.for_chunks(
       level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, pieces[chunk]); }, &how.stop);

@@ -82,7 +82,7 @@ Undecided::Undecided(const Restricted& r, std::span<const std::int32_t> set, std
 void Undecided::narrow(const Range& range, Pool& pool) {
   pool.for_chunks(static_cast<Index>(parts_.size()), 1, [&](Index k, Index, Index) {
     const Part before = std::move(parts_[static_cast<std::size_t>(k)]);
-    Part& part = parts_[static_cast<std::size_t>(k)] = Part(before.first.get_allocator().resource());
+    Part& part = parts_[static_cast<std::size_t>(k)] = Part(before.memory);
     part.fixed = before.fixed;
     std::vector<Candidate> list;
     for (std::size_t g = 0; g < before.first.size(); ++g) {

@@ -24,24 +24,15 @@ class Undecided {
   };
 
   struct Part {  // of one chunk of groups
-    template <class T>
-    using List = std::pmr::vector<T>;
-    explicit Part(std::pmr::memory_resource* memory)
-        : first(memory),
-          second(memory),
-          apart(memory),
-          weight(memory),
-          set(memory),
-          size(memory),
-          above(memory),
-          weights(memory) {}
+    explicit Part(std::pmr::memory_resource* pages) : memory(pages) {}
 
+    std::pmr::memory_resource* memory;
     // Groups between two sets, most of them: second - first, at no moves.
-    List<std::int32_t> first, second;
-    List<float> apart, weight;
+    std::pmr::vector<std::int32_t> first{memory}, second{memory};
+    std::pmr::vector<float> apart{memory}, weight{memory};
     // The others, one after the other.
-    List<std::int32_t> set, size;
-    List<float> above, weights;
+    std::pmr::vector<std::int32_t> set{memory}, size{memory};
+    std::pmr::vector<float> above{memory}, weights{memory};
     std::vector<double> fixed;  // (sets): weight of the groups decided
 
     [[nodiscard]] Index groups() const noexcept { return static_cast<Index>(first.size() + size.size()); }
