@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "gridcompute/auction/house.hpp"
-#include "gridcompute/base/simd.hpp"
+#include "gridcompute/base/lanes.hpp"
 
 namespace gridcompute::auction {
 
@@ -14,18 +14,39 @@ constexpr Cost kFactor = 4;      // epsilon from phase to phase
 constexpr Index kBidsAJob = 12;  // over all phases
 
 // Least and second least of row + prices, and where; ties at the lowest class.
-GRIDCOMPUTE_CLONES Best best_two(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices,
-                                 Index n) {
-  Cost first = kForbidden, second = kForbidden;
-  for (Index s = 0; s < n; ++s) {
-    const Cost v = row[s] + prices[s], worse = v > first ? v : first;
-    second = worse < second ? worse : second;
+template <Index kBytes>
+GRIDCOMPUTE_INLINE Best best_two_of(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices,
+                                    Index n) {
+  using Signed = typename Lanes<Cost, kBytes>::Signed;
+  constexpr Index lanes = Lanes<Cost, kBytes>::kCount;
+  Signed v, loser, here, place = {}, first = {};
+  first += kForbidden;
+  Signed second = first;
+  for (Index k = 0; k < lanes; ++k) here[k] = k;
+  Index s = 0;
+  for (; s + lanes <= n; s += lanes) {
+    sum_at<kBytes>(row + s, prices + s, v);
+    loser = v < first ? first : v;
+    place = v < first ? here : place;
     first = v < first ? v : first;
+    second = loser < second ? loser : second;
+    here += lanes;
   }
-  Index at = 0;
-  while (at + 1 < n && row[at] + prices[at] != first) ++at;
-  return {first, second, at};
+  Best best{kForbidden, kForbidden, 0};
+  const auto meet = [&](Cost value, Index at) {
+    const bool less = value < best.first || (value == best.first && at < best.at);
+    best.second = std::min(best.second, less ? best.first : value);
+    if (less) best.first = value, best.at = at;
+  };
+  for (Index k = 0; k < lanes; ++k) {
+    meet(first[k], place[k]);
+    best.second = std::min(best.second, second[k]);
+  }
+  for (; s < n; ++s) meet(row[s] + prices[s], s);
+  return best;
 }
+
+GRIDCOMPUTE_VERSIONS(Best, best_two, (const Cost* row, const Cost* prices, Index n), (row, prices, n))
 
 // Jobs whose keys lie in memory.
 struct Table {

@@ -1,5 +1,5 @@
-// Vectors of 64 bytes, whatever the machine makes of them, for the few loops over rows that a compiler does not see
-// through. They go in and out by reference: by value the ABI would depend on the instruction set.
+// Vectors for the few loops over rows that a compiler does not see through, as wide as the machine's: see
+// GRIDCOMPUTE_VERSIONS. They go in and out by reference: by value the ABI would depend on the instruction set.
 #pragma once
 
 #include <cstring>
@@ -13,18 +13,18 @@
 
 namespace gridcompute {
 
-template <class T>
+template <class T, Index kBytes>
 struct Lanes {
-  static constexpr Index kCount = 64 / static_cast<Index>(sizeof(T));
+  static constexpr Index kCount = kBytes / static_cast<Index>(sizeof(T));
   using U = std::make_unsigned_t<T>;
-  typedef T Signed __attribute__((vector_size(64)));
-  typedef U Unsigned __attribute__((vector_size(64)));
+  typedef T Signed __attribute__((vector_size(kBytes)));
+  typedef U Unsigned __attribute__((vector_size(kBytes)));
 };
 
-template <>
-struct Lanes<float> {
-  static constexpr Index kCount = 16;
-  typedef float Signed __attribute__((vector_size(64)));
+template <Index kBytes>
+struct Lanes<float, kBytes> {
+  static constexpr Index kCount = kBytes / 4;
+  typedef float Signed __attribute__((vector_size(kBytes)));
 };
 
 // Arrays that begin where a vector does: one that crosses cache lines takes twice as long to load.
@@ -54,40 +54,38 @@ GRIDCOMPUTE_INLINE void store(const V& v, T* to) {
 }
 
 // Sums wrap; who adds beyond the type's range has to tell by other means.
-template <class T>
-GRIDCOMPUTE_INLINE void sum_at(const T* row, const T* other, typename Lanes<T>::Signed& out) {
-  typename Lanes<T>::Unsigned a, b;
+template <Index kBytes, class T>
+GRIDCOMPUTE_INLINE void sum_at(const T* row, const T* other, typename Lanes<T, kBytes>::Signed& out) {
+  typename Lanes<T, kBytes>::Unsigned a, b;
   load(row, a);
   load(other, b);
-  out = (typename Lanes<T>::Signed)(a + b);
+  out = (typename Lanes<T, kBytes>::Signed)(a + b);
 }
 
-// `join` over the lanes: halves of 32 bytes, of 16, then within these.
+// `join` over the lanes: halves, their halves, then within 16 bytes.
 template <class V, class Join>
 GRIDCOMPUTE_INLINE auto fold(const V& v, const Join& join) {
   using T = std::remove_cvref_t<decltype(v[0])>;
-  typedef T Half __attribute__((vector_size(32)));
-  typedef T Quarter __attribute__((vector_size(16)));
-  const auto halve = [&](const auto& whole, auto& low) {
-    std::remove_cvref_t<decltype(low)> high;
-    std::memcpy(&low, &whole, sizeof low);
-    std::memcpy(&high, reinterpret_cast<const char*>(&whole) + sizeof low, sizeof high);
+  if constexpr (sizeof(V) > 16) {
+    typedef T Half __attribute__((vector_size(sizeof(V) / 2)));
+    Half low, high;
+    std::memcpy(&low, &v, sizeof low);
+    std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
     join(low, high);
-  };
-  Half half;
-  Quarter quarter, turned;
-  halve(v, half);
-  halve(half, quarter);
-  if constexpr (sizeof(T) == 4) {
-    turned = __builtin_shufflevector(quarter, quarter, 2, 3, 0, 1);
-    join(quarter, turned);
-    turned = __builtin_shufflevector(quarter, quarter, 1, 0, 3, 2);
+    return fold(low, join);
   } else {
-    static_assert(sizeof(T) == 8);
-    turned = __builtin_shufflevector(quarter, quarter, 1, 0);
+    V joined = v, turned;
+    if constexpr (sizeof(T) == 4) {
+      turned = __builtin_shufflevector(joined, joined, 2, 3, 0, 1);
+      join(joined, turned);
+      turned = __builtin_shufflevector(joined, joined, 1, 0, 3, 2);
+    } else {
+      static_assert(sizeof(T) == 8);
+      turned = __builtin_shufflevector(joined, joined, 1, 0);
+    }
+    join(joined, turned);
+    return joined[0];
   }
-  join(quarter, turned);
-  return quarter[0];
 }
 
 struct Least {
@@ -110,11 +108,11 @@ struct LeastAt {
   T at;  // the lowest position of equal ones
 };
 
-// The least of what visit(position, out) gives for each 64 bytes of n values, n a multiple of the lanes, above 0.
-template <class T, class Visit>
+// The least of what visit(position, out) gives for each vector of n values, n a multiple of the lanes, above 0.
+template <Index kBytes, class T, class Visit>
 GRIDCOMPUTE_INLINE LeastAt<T> least_of(Index n, const Visit& visit) {
-  using Signed = typename Lanes<T>::Signed;
-  constexpr Index lanes = Lanes<T>::kCount;
+  using Signed = typename Lanes<T, kBytes>::Signed;
+  constexpr Index lanes = Lanes<T, kBytes>::kCount;
   Signed best, v, at, where;
   for (Index k = 0; k < lanes; ++k) at[k] = static_cast<T>(k);
   where = at;

@@ -7,12 +7,18 @@
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #if defined(GRIDCOMPUTE_SSE2)
 #define GRIDCOMPUTE_CLONES
+#define GRIDCOMPUTE_PLAIN_BYTES 16
 #elif defined(GRIDCOMPUTE_AVX2)
 #define GRIDCOMPUTE_CLONES __attribute__((target_clones("avx2", "default")))
-#elif __GNUC__ >= 12
-#define GRIDCOMPUTE_CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#define GRIDCOMPUTE_WIDEST_VERSION(...)
 #else
-#define GRIDCOMPUTE_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#if __GNUC__ >= 12
+#define GRIDCOMPUTE_WIDEST "arch=x86-64-v4"
+#else
+#define GRIDCOMPUTE_WIDEST "avx512f"
+#endif
+#define GRIDCOMPUTE_CLONES __attribute__((target_clones(GRIDCOMPUTE_WIDEST, "avx2", "default")))
+#define GRIDCOMPUTE_WIDEST_VERSION(...) GRIDCOMPUTE_VERSION(GRIDCOMPUTE_WIDEST, 64, __VA_ARGS__)
 #endif
 // Loops that live on gathers: AVX-512 takes up to 1.4 times as long as AVX2 over them (measured on Sapphire Rapids).
 #if defined(GRIDCOMPUTE_SSE2)
@@ -23,6 +29,27 @@
 #else
 #define GRIDCOMPUTE_CLONES
 #define GRIDCOMPUTE_CLONES_FOR_GATHERS
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GRIDCOMPUTE_PLAIN_BYTES 64  // they read the furthest
+#else
+#define GRIDCOMPUTE_PLAIN_BYTES 16
+#endif
+#endif
+// A function whose vectors are written out (base/lanes.hpp), once for each instruction set: name_of<bytes of a vector>.
+// Vectors wider than a machine has would be taken apart lane by lane wherever they are compared.
+#if defined(GRIDCOMPUTE_PLAIN_BYTES)
+#define GRIDCOMPUTE_VERSIONS(result, name, parameters, arguments) \
+  result name parameters { return name##_of<GRIDCOMPUTE_PLAIN_BYTES> arguments; }
+#else
+#define GRIDCOMPUTE_VERSION(isa, bytes, result, name, parameters, arguments) \
+  __attribute__((target(isa))) static result name parameters { return name##_of<bytes> arguments; }
+#define GRIDCOMPUTE_VERSIONS(result, name, parameters, arguments)         \
+  namespace versions {                                                    \
+  GRIDCOMPUTE_WIDEST_VERSION(result, name, parameters, arguments)         \
+  GRIDCOMPUTE_VERSION("avx2", 32, result, name, parameters, arguments)    \
+  GRIDCOMPUTE_VERSION("default", 16, result, name, parameters, arguments) \
+  }                                                                       \
+  result name parameters { return versions::name arguments; }
 #endif
 #define GRIDCOMPUTE_INLINE inline __attribute__((always_inline))
 #define GRIDCOMPUTE_FORCED __attribute__((always_inline))  // the same, behind a lambda's parameters

@@ -14,9 +14,9 @@ namespace {
 
 constexpr Cost kInfinite = integer_of(std::numeric_limits<double>::infinity());
 
-template <class T>
+template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE T least(const T* row, const T* up, Index n, T low) {
-  constexpr Index lanes = Lanes<T>::kCount;
+  constexpr Index lanes = Lanes<T, kBytes>::kCount;
   if (n < lanes) {
     for (Index s = 0; s < n; ++s) {
       const T v = add(row[s], up[s]);
@@ -24,23 +24,23 @@ GRIDCOMPUTE_INLINE T least(const T* row, const T* up, Index n, T low) {
     }
     return low;
   }
-  typename Lanes<T>::Signed v, best;
-  sum_at(row, up, best);
+  typename Lanes<T, kBytes>::Signed v, best;
+  sum_at<kBytes>(row, up, best);
   for (Index b = lanes; b + lanes <= n; b += lanes) {
-    sum_at(row + b, up + b, v);
+    sum_at<kBytes>(row + b, up + b, v);
     best = v < best ? v : best;
   }
-  sum_at(row + n - lanes, up + n - lanes, v);
+  sum_at<kBytes>(row + n - lanes, up + n - lanes, v);
   best = v < best ? v : best;
   return std::min(low, fold(best, Least{}));
 }
 
-template <class T>
+template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
-  using Signed = typename Lanes<T>::Signed;
-  using Unsigned = typename Lanes<T>::Unsigned;
+  using Signed = typename Lanes<T, kBytes>::Signed;
+  using Unsigned = typename Lanes<T, kBytes>::Unsigned;
   using U = std::make_unsigned_t<T>;
-  constexpr Index lanes = Lanes<T>::kCount;
+  constexpr Index lanes = Lanes<T, kBytes>::kCount;
   constexpr T top = std::numeric_limits<T>::max();
   T next = top;
   U tags = 0;
@@ -62,7 +62,7 @@ GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
   Signed v, least_other = most;
   Unsigned tag = (lane << kCountBits<T>)+U{1}, sum = none;
   for (Index b = 0; b + lanes <= n; b += lanes) {
-    sum_at(row + b, down + b, v);
+    sum_at<kBytes>(row + b, down + b, v);
     sum += (Unsigned)(v <= limit) & tag;
     tag += static_cast<U>(lanes) << kCountBits<T>;
     v = v <= limit ? most : v;
@@ -70,7 +70,7 @@ GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
   }
   // The lanes that were not seen yet are the last n % lanes.
   const auto seen = static_cast<U>(lanes - n % lanes);
-  sum_at(row + n - lanes, down + n - lanes, v);
+  sum_at<kBytes>(row + n - lanes, down + n - lanes, v);
   const Unsigned keep = (Unsigned)(v <= limit) & (Unsigned)(lane >= seen);
   sum += keep & (((lane + static_cast<U>(n - lanes)) << kCountBits<T>)+U{1});
   v = v <= limit ? most : v;
@@ -79,10 +79,10 @@ GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
 }
 
 // Most classes are not kept: blocks without any are passed over, in the others each has a byte, eight looked at a time.
-template <class T>
-GRIDCOMPUTE_INLINE Index list(const T* row, const T* down, Index n, T low, Slot* GRIDCOMPUTE_RESTRICT out) {
-  using Signed = typename Lanes<T>::Signed;
-  constexpr Index lanes = Lanes<T>::kCount, kBlock = 8 * static_cast<Index>(sizeof(T)), kWord = 8;
+template <Index kBytes, class T>
+GRIDCOMPUTE_INLINE Index list_kept_of(const T* row, const T* down, Index n, T low, Slot* GRIDCOMPUTE_RESTRICT out) {
+  using Signed = typename Lanes<T, kBytes>::Signed;
+  constexpr Index lanes = Lanes<T, kBytes>::kCount, kBlock = 8 * static_cast<Index>(sizeof(T)), kWord = 8;
   Index count = 0;
   if (n < kBlock) {
     for (Index s = 0; s < n; ++s) {
@@ -93,9 +93,9 @@ GRIDCOMPUTE_INLINE Index list(const T* row, const T* down, Index n, T low, Slot*
   }
   const auto block = [&](Index b, Index from) {
     Signed x, y;
-    sum_at(row + b, down + b, x);
+    sum_at<kBytes>(row + b, down + b, x);
     for (Index k = lanes; k < kBlock; k += lanes) {
-      sum_at(row + b + k, down + b + k, y);
+      sum_at<kBytes>(row + b + k, down + b + k, y);
       x = x < y ? x : y;
     }
     if (fold(x, Least{}) > low) return;
@@ -142,26 +142,74 @@ GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double
   all = {low, high, all.inexact || inexact != 0};
 }
 
+template <Index kBytes, class T>
+GRIDCOMPUTE_INLINE void look_rows_of(const T* rows, Index count, Index n, const T* up, const T* down, Look<T>* out) {
+  for (Index k = 0; k < count; ++k) {
+    const T* row = rows + k * n;
+    out[k] = kept<kBytes>(row, down, n, least<kBytes>(row, up, n, out[k].low));
+  }
+}
+
+template <Index kBytes>
+GRIDCOMPUTE_INLINE void list_again_of(const Cost* row, const Again& with, Cost now, std::span<std::uint8_t> listed) {
+  const auto n = static_cast<Index>(listed.size());
+  const Cost* near = with.near.data();
+  const Cost* bound = with.bound.data();
+  std::uint8_t* out = listed.data();
+  const Cost low = least<kBytes>(row, with.up.data(), n, kForbidden);
+  for (Index s = 0; s < n; ++s) {
+    const bool close = row[s] + near[s] <= low, cheaper = row[s] + bound[s] < now, allowed = row[s] < kForbidden;
+    out[s] = static_cast<std::uint8_t>(
+        out[s] | (static_cast<int>(allowed) & (static_cast<int>(close) | static_cast<int>(cheaper))));
+  }
+}
+
+template <Index kBytes>
+GRIDCOMPUTE_INLINE void look_reals_of(const Reals& rows, Index count, Index n, const Cost* up, const Cost* down,
+                                      Look<Cost>* out) {
+  for (Index k = 0; k < count; ++k) {
+    Cost* key = rows.key + k * n;
+    out[k] = kept<kBytes>(key, down, n, least_real(rows.cost + k * n, rows.scale[k], up, n, out[k].low, key));
+  }
+}
+
+template <Index kBytes>
+GRIDCOMPUTE_INLINE Extremes look_reals_checked_of(const Reals& rows, Index count, Index n, const Cost* up,
+                                                  const Cost* down, Look<Cost>* out) {
+  Extremes all;
+  for (Index k = 0; k < count; ++k) {
+    Cost* key = rows.key + k * n;
+    extremes(rows.cost + k * n, rows.scale[k], n, all);
+    out[k] = kept<kBytes>(key, down, n, least_real(rows.cost + k * n, rows.scale[k], up, n, out[k].low, key));
+  }
+  return all;
+}
+
 }  // namespace
 
-GRIDCOMPUTE_CLONES void look_rows(const std::int32_t* rows, Index count, Index n, const std::int32_t* up,
-                                  const std::int32_t* down, Look<std::int32_t>* out) {
-  for (Index k = 0; k < count; ++k) out[k] = kept(rows + k * n, down, n, least(rows + k * n, up, n, out[k].low));
-}
+GRIDCOMPUTE_VERSIONS(void, look_rows,
+                     (const std::int32_t* rows, Index count, Index n, const std::int32_t* up, const std::int32_t* down,
+                      Look<std::int32_t>* out),
+                     (rows, count, n, up, down, out))
+GRIDCOMPUTE_VERSIONS(void, look_rows,
+                     (const Cost* rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out),
+                     (rows, count, n, up, down, out))
 
-GRIDCOMPUTE_CLONES void look_rows(const Cost* rows, Index count, Index n, const Cost* up, const Cost* down,
-                                  Look<Cost>* out) {
-  for (Index k = 0; k < count; ++k) out[k] = kept(rows + k * n, down, n, least(rows + k * n, up, n, out[k].low));
-}
+GRIDCOMPUTE_VERSIONS(Index, list_kept,
+                     (const std::int32_t* row, const std::int32_t* down, Index n, std::int32_t low, Slot* out),
+                     (row, down, n, low, out))
+GRIDCOMPUTE_VERSIONS(Index, list_kept, (const Cost* row, const Cost* down, Index n, Cost low, Slot* out),
+                     (row, down, n, low, out))
 
-GRIDCOMPUTE_CLONES Index list_kept(const std::int32_t* row, const std::int32_t* down, Index n, std::int32_t low,
-                                   Slot* out) {
-  return list(row, down, n, low, out);
-}
+GRIDCOMPUTE_VERSIONS(void, look_reals,
+                     (const Reals& rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out),
+                     (rows, count, n, up, down, out))
+GRIDCOMPUTE_VERSIONS(Extremes, look_reals_checked,
+                     (const Reals& rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out),
+                     (rows, count, n, up, down, out))
 
-GRIDCOMPUTE_CLONES Index list_kept(const Cost* row, const Cost* down, Index n, Cost low, Slot* out) {
-  return list(row, down, n, low, out);
-}
+GRIDCOMPUTE_VERSIONS(void, list_again, (const Cost* row, const Again& with, Cost now, std::span<std::uint8_t> listed),
+                     (row, with, now, listed))
 
 GRIDCOMPUTE_CLONES bool same_list(const std::int32_t* row, const Slot* slot, const Cost* above, Index count,
                                   std::int32_t first) {
@@ -174,19 +222,6 @@ GRIDCOMPUTE_CLONES bool same_list(const Cost* row, const Slot* slot, const Cost*
   Cost unlike = 0;
   for (Index c = 0; c < count; ++c) unlike |= (row[slot[c]] - first) ^ above[c];
   return unlike == 0;
-}
-
-GRIDCOMPUTE_CLONES void list_again(const Cost* row, const Again& with, Cost now, std::span<std::uint8_t> listed) {
-  const auto n = static_cast<Index>(listed.size());
-  const Cost* near = with.near.data();
-  const Cost* bound = with.bound.data();
-  std::uint8_t* out = listed.data();
-  const Cost low = least(row, with.up.data(), n, kForbidden);
-  for (Index s = 0; s < n; ++s) {
-    const bool close = row[s] + near[s] <= low, cheaper = row[s] + bound[s] < now, allowed = row[s] < kForbidden;
-    out[s] = static_cast<std::uint8_t>(
-        out[s] | (static_cast<int>(allowed) & (static_cast<int>(close) | static_cast<int>(cheaper))));
-  }
 }
 
 Index list_marked(std::span<const std::uint8_t> listed, Slot* out) {
@@ -214,25 +249,6 @@ GRIDCOMPUTE_CLONES Cost least_unlisted(const Cost* row, const Cost* base, std::s
     low = v < low ? v : low;
   }
   return low;
-}
-
-GRIDCOMPUTE_CLONES void look_reals(const Reals& rows, Index count, Index n, const Cost* up, const Cost* down,
-                                   Look<Cost>* out) {
-  for (Index k = 0; k < count; ++k) {
-    Cost* key = rows.key + k * n;
-    out[k] = kept(key, down, n, least_real(rows.cost + k * n, rows.scale[k], up, n, out[k].low, key));
-  }
-}
-
-GRIDCOMPUTE_CLONES Extremes look_reals_checked(const Reals& rows, Index count, Index n, const Cost* up,
-                                               const Cost* down, Look<Cost>* out) {
-  Extremes all;
-  for (Index k = 0; k < count; ++k) {
-    Cost* key = rows.key + k * n;
-    extremes(rows.cost + k * n, rows.scale[k], n, all);
-    out[k] = kept(key, down, n, least_real(rows.cost + k * n, rows.scale[k], up, n, out[k].low, key));
-  }
-  return all;
 }
 
 }  // namespace gridcompute::transport

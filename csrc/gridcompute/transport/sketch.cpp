@@ -19,26 +19,29 @@ constexpr double kRoundable = 0x1p50;  // keys below are doubles that rounded() 
 
 constexpr Index kWord = 8;  // bytes looked at together
 
-using Floats = Lanes<float>::Signed;
-constexpr Index kLanes = Lanes<float>::kCount;
+template <Index kBytes>
+using Floats = typename Lanes<float, kBytes>::Signed;
+template <Index kBytes>
+constexpr Index kLanes = Lanes<float, kBytes>::kCount;
 
 // min(row + up) and `low`; least: min(row + down) of each block.
-GRIDCOMPUTE_CLONES float least_of_blocks(const float* row, const float* up, const float* down, Index width, float low,
-                                         float* GRIDCOMPUTE_RESTRICT least) {
-  Floats key, price, best;
+template <Index kBytes>
+GRIDCOMPUTE_INLINE float least_of_blocks_of(const float* row, const float* up, const float* down, Index width,
+                                            float low, float* GRIDCOMPUTE_RESTRICT least) {
+  Floats<kBytes> key, price, best;
   load(row, key);
   load(up, price);
   best = key + price;
   for (Index b = 0; b < width; b += kBlock) {
     const Index end = std::min(width, b + kBlock);
-    Floats here;
+    Floats<kBytes> here;
     load(row + b, key);
     load(down + b, price);
     here = key + price;
     load(up + b, price);
     price += key;
     best = price < best ? price : best;
-    for (Index s = b + kLanes; s < end; s += kLanes) {
+    for (Index s = b + kLanes<kBytes>; s < end; s += kLanes<kBytes>) {
       load(row + s, key);
       load(down + s, price);
       price += key;
@@ -53,13 +56,14 @@ GRIDCOMPUTE_CLONES float least_of_blocks(const float* row, const float* up, cons
 }
 
 // The classes with row + down <= limit into out, ascending; how many. next: min(row + down) of the others.
-GRIDCOMPUTE_CLONES Index list_below(const float* row, const float* down, Index width, const float* least, float limit,
-                                    Slot* out, float& next) {
+template <Index kBytes>
+GRIDCOMPUTE_INLINE Index list_below_of(const float* row, const float* down, Index width, const float* least,
+                                       float limit, Slot* out, float& next) {
   Index count = 0;
   float passed = kInfinity;
-  Floats other, key, price;
-  for (Index k = 0; k < kLanes; ++k) other[k] = kInfinity;
-  const Floats most = other;
+  Floats<kBytes> other, key, price;
+  for (Index k = 0; k < kLanes<kBytes>; ++k) other[k] = kInfinity;
+  const Floats<kBytes> most = other;
   for (Index b = 0; b < width; b += kBlock, ++least) {
     if (*least > limit) {
       passed = *least < passed ? *least : passed;
@@ -67,13 +71,13 @@ GRIDCOMPUTE_CLONES Index list_below(const float* row, const float* down, Index w
     }
     const Index size = std::min(width - b, kBlock);
     std::uint8_t keep[kBlock] = {};
-    for (Index s = 0; s < size; s += kLanes) {
+    for (Index s = 0; s < size; s += kLanes<kBytes>) {
       load(row + b + s, key);
       load(down + b + s, price);
       key += price;
       price = key <= limit ? most : key;
       other = price < other ? price : other;
-      for (Index k = 0; k < kLanes; ++k) keep[s + k] = row[b + s + k] + down[b + s + k] <= limit ? 1 : 0;
+      for (Index k = 0; k < kLanes<kBytes>; ++k) keep[s + k] = row[b + s + k] + down[b + s + k] <= limit ? 1 : 0;
     }
     for (Index w = 0; w < size; w += kWord) {
       std::uint64_t eight = 0;
@@ -88,6 +92,15 @@ GRIDCOMPUTE_CLONES Index list_below(const float* row, const float* down, Index w
   next = std::min(passed, fold(other, Least{}));
   return count;
 }
+
+GRIDCOMPUTE_VERSIONS(float, least_of_blocks,
+                     (const float* row, const float* up, const float* down, Index width, float low,
+                      float* GRIDCOMPUTE_RESTRICT least),
+                     (row, up, down, width, low, least))
+GRIDCOMPUTE_VERSIONS(Index, list_below,
+                     (const float* row, const float* down, Index width, const float* least, float limit, Slot* out,
+                      float& next),
+                     (row, down, width, least, limit, out, next))
 
 // The float32 next to a real, above or below it.
 float above(double x) {
