@@ -39,6 +39,8 @@ py::dict stats_of(const flow::Stats& s) {
   seconds["solve"] = s.seconds_solve;
   py::dict out;
   out["method"] = s.method;
+  out["chosen"] = s.chosen;
+  out["effort"] = s.effort;
   out["start"] = s.start;
   out["bits"] = s.bits;
   out["pivots"] = s.pivots;

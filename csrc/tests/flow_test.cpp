@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "check.hpp"
+#include "flow_instances.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/flow/change.hpp"
 #include "gridcompute/flow/cost_scaling.hpp"
@@ -15,75 +16,6 @@
 #include "gridcompute/flow/simplex.hpp"
 
 namespace gridcompute::flow {
-
-namespace {
-
-struct Instance {
-  std::vector<std::int64_t> tail, head, lower, capacity, cost, supply;
-
-  Problem problem() const {
-    Problem p;
-    p.n = static_cast<Index>(supply.size());
-    p.tail = tail, p.head = head, p.lower = lower, p.capacity = capacity, p.cost = cost, p.supply = supply;
-    return p;
-  }
-  certificate::FlowProblem claim() const { return {tail, head, lower, capacity, cost, supply}; }
-};
-
-// Parallel arcs, loops, zero capacities, negative costs, lower bounds, infinite arcs; about half are feasible.
-Instance random_instance(std::mt19937& r, int nodes, int arcs) {
-  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
-  Instance x;
-  x.supply.assign(static_cast<std::size_t>(nodes), 0);
-  for (int k = 0; k < arcs; ++k) {
-    x.tail.push_back(draw(0, nodes - 1));
-    x.head.push_back(draw(0, nodes - 1));
-    x.lower.push_back(draw(0, 3) == 0 ? draw(-2, 2) : 0);
-    x.capacity.push_back(draw(0, 9) == 0 ? kInfinite : x.lower.back() + draw(0, 8));
-    x.cost.push_back(draw(0, 2) == 0 ? draw(-6, 6) : draw(0, 9));
-  }
-  for (int k = 0; k < nodes; ++k) {
-    const std::int64_t amount = draw(0, 3);
-    x.supply[static_cast<std::size_t>(draw(0, nodes - 1))] += amount;
-    x.supply[static_cast<std::size_t>(draw(0, nodes - 1))] -= amount;
-  }
-  return x;
-}
-
-bool proved(const Instance& x, const Result& r) {
-  switch (r.status) {
-    case Status::optimal: {
-      const auto report = certificate::check_optimal(x.claim(), r.flow(), r.potential);
-      return report.valid && report.objective == r.objective;
-    }
-    case Status::infeasible:
-      return certificate::check_cut(x.claim(), r.cut).valid;
-    case Status::unbounded:
-      return certificate::check_feasible(x.claim(), r.flow()).valid &&
-             certificate::check_cycle(x.claim(), r.cycle).valid;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
-TEST(flow_methods_agree_and_prove_what_they_say) {
-  std::mt19937 r(1);
-  int seen[3] = {0, 0, 0};
-  for (int k = 0; k < 1500; ++k) {
-    const Instance x = random_instance(r, 1 + k % 9, k % 31);
-    Stop stop;
-    const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
-    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
-    CHECK(proved(x, a));
-    CHECK(proved(x, b));
-    CHECK(a.status == b.status);
-    if (a.status == Status::optimal) CHECK(a.objective == b.objective);
-    ++seen[static_cast<int>(a.status)];
-  }
-  for (const int count : seen) CHECK(count > 20);  // the generator reaches each kind of answer
-}
 
 // A warm start may be wrong about everything and must only cost time.
 TEST(flow_warm_starts_change_nothing_but_speed) {
@@ -142,33 +74,6 @@ TEST(flow_trees_hold_their_invariants) {
       check_tree<std::int64_t>(x, crash);
     }
   }
-}
-
-// Costs, capacities (also to none and from none) and supplies of some arcs and nodes; the graph stays.
-void shake(std::mt19937& r, Instance& x, int kind, int percent) {
-  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
-  for (std::size_t e = 0; e < x.tail.size(); ++e) {
-    if (draw(0, 99) >= percent) continue;
-    if (kind == 0 || kind == 3) x.cost[e] += draw(-3, 3);
-    if (kind == 1 || kind == 3) x.capacity[e] = draw(0, 2) == 0 ? 0 : draw(0, 12);
-  }
-  if (kind < 2) return;
-  for (int k = 0; k < 3; ++k) {
-    const std::int64_t amount = draw(0, 3), last = static_cast<std::int64_t>(x.supply.size()) - 1;
-    x.supply[static_cast<std::size_t>(draw(0, static_cast<int>(last)))] += amount;
-    x.supply[static_cast<std::size_t>(draw(0, static_cast<int>(last)))] -= amount;
-  }
-}
-
-// Without loops, lower bounds and infinite arcs: what a tree can be taken on from.
-Instance plain_instance(std::mt19937& r, int nodes, int arcs) {
-  Instance x = random_instance(r, nodes, arcs);
-  x.lower.clear();
-  for (std::size_t e = 0; e < x.tail.size(); ++e) {
-    if (x.tail[e] == x.head[e]) x.head[e] = (x.head[e] + 1) % nodes;
-    x.capacity[e] = std::clamp<std::int64_t>(x.capacity[e], 0, 12);
-  }
-  return x;
 }
 
 struct Resumed {
@@ -340,44 +245,6 @@ TEST(flow_warm_starts_at_the_ends_of_the_range) {
     CHECK(solve(x.problem(), Method::network_simplex, &grown.kept, stop).status == Status::infeasible);
     x.supply = {5, -5}, x.capacity[3] = -1;
     CHECK_THROWS(solve(x.problem(), Method::network_simplex, &grown.kept, stop), Error);
-  }
-}
-
-// Arcs of 2^60 units side by side: what cost scaling moves to one node and away again passes 63 bits on the way.
-TEST(flow_cost_scaling_moves_more_than_63_bits) {
-  std::mt19937 r(11);
-  const std::int64_t most = Range<std::int64_t>::kMaxFlow;
-  for (int k = 0; k < 300; ++k) {
-    Instance x = random_instance(r, 2 + k % 5, 10 + k);
-    for (std::size_t e = 0; e < x.tail.size(); ++e) {
-      x.lower[e] = 0;
-      x.capacity[e] = k % 2 == 0 ? kInfinite : most;
-      x.cost[e] = static_cast<std::int64_t>(r() % 3 == 0 ? r() % 4 : r() % (1 << 24));
-    }
-    x.supply.assign(x.supply.size(), 0);
-    x.supply[0] = most, x.supply[1] = -most;
-    Stop stop;
-    const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
-    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
-    CHECK(proved(x, a) && proved(x, b));
-    CHECK(a.status == b.status);
-  }
-}
-
-// A node relabelled while it has an admissible arc lets units run round a cycle until its room is used up.
-TEST(flow_cost_scaling_sends_no_units_round) {
-  std::mt19937 r(12);
-  for (int k = 0; k < 3000; ++k) {
-    Instance x = random_instance(r, 4 + k % 9, 20 + k % 40);
-    for (std::size_t e = 0; e < x.tail.size(); ++e) {
-      const std::int64_t dear = std::int64_t{1} << 24, odd[] = {0, 1, -1, 5, dear, dear + 1, dear - 1, dear / 2};
-      x.cost[e] = odd[r() % 8];
-      if (r() % 2 == 0) x.capacity[e] = 1'000'000;
-    }
-    Stop stop;
-    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
-    CHECK(proved(x, b));
-    CHECK(b.stats.pushes < 3000);
   }
 }
 

@@ -90,7 +90,9 @@ class Flow:
     cycle : int64 array or None
         Where unbounded: arcs, in order, of a cycle of negative cost and infinite capacity.
     stats : dict
-        ``method``; ``warm`` (was `start` used?) and ``start``: "cold", "forest" (shortest-path
+        ``method``, and ``chosen``: why it was this one ("by name"; of "auto": "within budget", or
+        "budget spent" where cost scaling took over from network simplex), with the ``effort`` of
+        network simplex in steps; ``warm`` (was `start` used?) and ``start``: "cold", "forest" (shortest-path
         tree), "basis" (the earlier tree) or "flow" (a tree from the earlier flow), with
         ``kept_tree_arcs`` and ``cut_tree_arcs`` of it; where the tree was taken on as it was,
         ``changed_costs``, ``changed_capacities``, ``changed_supplies`` (how many differ) and
@@ -190,7 +192,9 @@ def min_cost_flow(
     lower : array of int, shape (n_arcs,), optional
         Least flow of each arc, may be negative. None = 0.
     method : {"auto", "network_simplex", "cost_scaling"}
-        "auto" chooses by the structure of the graph.
+        "auto" runs network simplex on a budget of steps in proportion to the size of the graph,
+        smaller where many costs are negative; when it is spent, cost scaling takes over. Use the
+        names to have one method whatever it takes.
     start : Flow, optional
         An earlier answer for the same arcs; costs, capacities (also to and from 0) and supplies
         may differ. It changes the speed, never the validity. It is only read: several solves may
@@ -224,7 +228,8 @@ def min_cost_flow(
     Notes
     -----
     Complexity: network simplex has no polynomial bound and is fast in practice; cost scaling takes
-    O(n_nodes**2 * n_arcs * log(n_nodes * max|cost|)).
+    O(n_nodes**2 * n_arcs * log(n_nodes * max|cost|)), and so does "auto" (where costs are beyond
+    the range of cost scaling, "auto" is network simplex without a budget).
     Determinism: the same bits each time; ties go to the arc that comes first.
     Source: Cunningham, Math. Program. 11 (1976) 105; Kiraly and Kovacs, Acta Univ. Sapientiae
     Inform. 4 (2012) 67; Goldberg, J. Algorithms 22 (1997) 1.

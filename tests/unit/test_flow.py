@@ -247,6 +247,28 @@ def test_the_same_bits_for_any_number_of_threads_and_each_run():
         assert (run.potentials == runs[0].potentials).all()
 
 
+def test_auto_goes_over_to_cost_scaling_when_its_budget_is_spent():
+    """If this fails, auto has no bounded worst case, or does not say what it did."""
+    r = np.random.default_rng(1)
+    n, m = 1500, 15_000
+    tail = r.integers(0, n, m)
+    head = (tail + r.integers(1, n, m)) % n
+    capacity, cost = r.integers(1, 1000, m), r.integers(-10_000, 1_000, m)
+    problem = (tail, head, capacity, cost, np.zeros(n, np.int64))
+    f = min_cost_flow(*problem)
+    assert (f.stats["method"], f.stats["chosen"]) == ("cost_scaling", "budget spent")
+    assert f.stats["effort"] > 400 * (n + m)
+    assert f.stats["pivots"] > 0
+    assert f.stats["phases"] > 0
+    assert f.verify().valid
+    named = min_cost_flow(*problem, method="network_simplex")
+    assert named.stats["chosen"] == "by name"
+    assert named.stats["effort"] > f.stats["effort"]
+    assert named.objective == f.objective
+    few = min_cost_flow(*problem[:3], abs(cost), problem[4])
+    assert (few.stats["method"], few.stats["chosen"]) == ("network_simplex", "within budget")
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_time_limit_and_progress_stop(method):
     """A stopped solve says so, and how much has no way yet; it never says optimal."""

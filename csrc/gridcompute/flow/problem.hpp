@@ -7,6 +7,7 @@
 // Steps (one file each).
 //   reduce.cpp         checks, the range proof, lower bounds into supplies, sorting by tail; an infinite negative cycle
 //   crash.cpp          a start tree from shortest paths to the sinks
+//   choose.cpp         what the graph says: the start, and how much network simplex may spend
 //   simplex.cpp        network simplex
 //   cost_scaling.cpp   cost scaling
 //   change.cpp         what differs from the problem of an earlier answer
@@ -26,6 +27,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,8 +66,10 @@ struct Kept {
 
 struct Stats {
   const char* method = "";
-  const char* start = "cold";  // cold, forest, basis (tree kept), flow (tree rebuilt from a flow)
-  int bits = 0;                // of the width that finished
+  const char* chosen = "by name";  // why this method: by name, within budget, budget spent
+  Index effort = 0;                // steps of network simplex, all runs together
+  const char* start = "cold";      // cold, forest, basis (tree kept), flow (tree rebuilt from a flow)
+  int bits = 0;                    // of the width that finished
   Index pivots = 0, degenerate_pivots = 0, potential_updates = 0, priced_blocks = 0;
   Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;
   Index kept_tree_arcs = 0, cut_tree_arcs = 0;  // of a warm start: as they were; hung anew for want of room
@@ -88,6 +92,9 @@ struct Result {
 
 // `start`: what an earlier answer kept, or none. A second thread halves what a warm start does before its first step;
 // the answer is the same for any number.
-[[nodiscard]] Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, int threads = 1);
+// `budget`: what network simplex may spend an arc and node before Method::automatic goes over to cost scaling; none: by
+// the structure of the graph (choose.hpp).
+[[nodiscard]] Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, int threads = 1,
+                           std::optional<Index> budget = {});
 
 }  // namespace gridcompute::flow

@@ -281,13 +281,15 @@ void Simplex<Int>::forget_marks() {
 
 // The last that blocks on the way apex -> tail -> head -> apex.
 template <class Int>
-typename Simplex<Int>::Cycle Simplex<Int>::cycle_through(Arc e, Node apex) const {
+typename Simplex<Int>::Cycle Simplex<Int>::cycle_through(Arc e, Node apex) {
   Node above_tail = kNoNode, above_head = kNoNode;
   Int tail_room = std::numeric_limits<Int>::max(), head_room = tail_room;
-  for (Node v = tail_[at(e)]; v != apex; v = node_[at(v)].parent)
+  Index steps = 0;
+  for (Node v = tail_[at(e)]; v != apex; v = node_[at(v)].parent, ++steps)
     if (node_[at(v)].down < tail_room) tail_room = node_[at(v)].down, above_tail = v;
-  for (Node v = head_[at(e)]; v != apex; v = node_[at(v)].parent)
+  for (Node v = head_[at(e)]; v != apex; v = node_[at(v)].parent, ++steps)
     if (node_[at(v)].up <= head_room) head_room = node_[at(v)].up, above_head = v;
+  counts_.walked += steps;
   const Int own = cap(e);
   if (head_room <= own && head_room <= tail_room) return {apex, above_head, false, head_room};
   if (own <= tail_room) return {apex, kNoNode, false, own};
@@ -428,7 +430,7 @@ void Simplex<Int>::shift(std::span<const Node> list, Int by) {
 }
 
 template <class Int>
-typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
+typename Simplex<Int>::End Simplex<Int>::run(Stop& stop, Index budget) {
   if (outgrown_) return End::outgrown;
   for (;;) {
     for (Arc e = entering(); e != kNoArc; e = entering()) {
@@ -449,7 +451,9 @@ typename Simplex<Int>::End Simplex<Int>::run(Stop& stop) {
       }
       if (outgrown_) price_tree();  // perhaps only the root has drifted
       if (outgrown_) return End::outgrown;
-      if (counts_.pivots % kPivotsPerPoll == 0 && stop.poll()) return End::stopped;
+      if (counts_.pivots % kPivotsPerPoll != 0) continue;
+      if (stop.poll()) return End::stopped;
+      if (effort() > budget) return End::spent;
     }
     if (unserved() == 0) return End::optimal;
     if (separated(reach())) return End::infeasible;

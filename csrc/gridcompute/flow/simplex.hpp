@@ -55,15 +55,18 @@
 
 namespace gridcompute::flow {
 
+inline constexpr Index kNoBudget = std::numeric_limits<Index>::max();
+
 struct PivotCounts {
   Index pivots = 0, degenerate = 0, repriced = 0, priced_blocks = 0;
+  Index walked = 0;                   // nodes on the ways round cycles
   Index dual_pivots = 0, filled = 0;  // of repair()
 };
 
 template <class Int>
 class Simplex {
  public:
-  enum class End { optimal, infeasible, outgrown, stopped };
+  enum class End { optimal, infeasible, outgrown, stopped, spent };
 
   // From a basis: a forest, off-tree arcs at 0 or full. Flow is routed along it where it fits; a node whose arc has no
   // room left hangs on the root instead (S2). A cycle in `pred` is cut where it is met. No basis: the artificial tree.
@@ -73,7 +76,12 @@ class Simplex {
   template <class Other>
   Simplex(Network<Int> net, const Simplex<Other>& other);
 
-  End run(Stop& stop);
+  // Ends as spent when effort() passes `budget`.
+  End run(Stop& stop, Index budget = kNoBudget);
+  // Steps done so far, each of about 5 ns: the same on every machine, unlike seconds.
+  [[nodiscard]] Index effort() const noexcept {
+    return counts_.repriced + counts_.walked + 16 * counts_.pivots + counts_.priced_blocks * block_ / 8;
+  }
 
   // simplex_memory.cpp: a tree at rest gives back what again() can make anew, three of four bytes. Until then it is for
   // basis(), tree_arcs(), each_flow() and supply() alone. `cost`: as it was, in the order of the caller.
@@ -156,7 +164,7 @@ class Simplex {
   [[nodiscard]] Arc best_again();
   [[nodiscard]] Cycle cycle_of(Arc e);
   void forget_marks();
-  [[nodiscard]] Cycle cycle_through(Arc e, Node apex) const;
+  [[nodiscard]] Cycle cycle_through(Arc e, Node apex);
   [[nodiscard]] bool list_smaller(Node top);
   [[nodiscard]] bool fills_artificial(const Cycle& cycle) const;
   void push(Arc e, const Cycle& cycle);

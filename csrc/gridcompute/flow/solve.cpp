@@ -4,6 +4,7 @@
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/flow/change.hpp"
+#include "gridcompute/flow/choose.hpp"
 #include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/crash.hpp"
 #include "gridcompute/flow/reduce.hpp"
@@ -16,10 +17,12 @@ namespace {
 // One solve: the caller's problem, its reduction, and what is handed back.
 class Solve {
  public:
-  Solve(const Problem& problem, const Kept* start, Stop& stop, int threads)
-      : p_(problem), start_(start), stop_(stop), threads_(threads) {}
+  Solve(const Problem& problem, const Kept* start, Stop& stop, int threads, std::optional<Index> budget = {})
+      : p_(problem), start_(start), stop_(stop), threads_(threads), given_budget_(budget) {}
 
   Result run(Method method) {
+    guarded_ = method == Method::automatic;
+    if (guarded_) r_.stats.chosen = "within budget";
     solve(method);
     r_.stats.seconds_solve = stop_.seconds() - r_.stats.seconds_build - r_.stats.seconds_start;
     if (!flow_.empty() || (!r_.kept.narrow && !r_.kept.wide))
@@ -41,7 +44,7 @@ class Solve {
     if (const std::vector<Index> cycle = free_cycle(); !cycle.empty()) return unbounded(cycle);
     if (stop_.requested()) return stopped();
     r_.stats.seconds_build = stop_.seconds();
-    if (method == Method::cost_scaling)
+    if (method == Method::cost_scaling || (spent_ && scalable()))
       scale();
     else
       simplex();
@@ -65,16 +68,19 @@ class Solve {
     stop_.stage("changes", 0.05);
     using End = typename Simplex<Int>::End;
     End end = End::optimal;
+    const Index budget = allowance((static_cast<Index>(p_.tail.size()) + p_.n) * kSteps);
     if (!change->recosted.empty()) {
       tree.recost(change->recosted, change->cost);
-      end = tree.run(stop_);
+      end = tree.run(stop_, budget);
     }
+    if (end == End::spent) return go_over(tree);
     if (!change->reroomed.empty() || change->supplies > 0) {
       if (end == End::outgrown || !tree.reroom(change->reroomed, change->room, change->supply)) return false;
       stop_.stage("dual repair", 0.1);
       tree.repair(stop_);
-      end = tree.run(stop_);
+      end = tree.run(stop_, budget);
     }
+    if (end == End::spent) return go_over(tree);
     if (end == End::outgrown) return false;
     Stats& s = r_.stats;
     s.start = "basis";
@@ -94,20 +100,20 @@ class Solve {
     if (!survey_.narrow()) {
       Given<std::int64_t> g = given<std::int64_t>(p_, survey_);
       Simplex<std::int64_t> wide = start_tree(network(g, survey_, shape()));
-      const auto end = wide.run(stop_);
+      const auto end = wide.run(stop_, budget_);
       finish(std::move(wide), end, std::move(g));
       return;
     }
     Given<std::int32_t> g = given<std::int32_t>(p_, survey_);
     Simplex<std::int32_t> tree = start_tree(network(g, survey_, shape()));
-    auto end = tree.run(stop_);
+    auto end = tree.run(stop_, budget_);
     if (end != Simplex<std::int32_t>::End::outgrown) {
       finish(std::move(tree), end, std::move(g));
       return;
     }
     Given<std::int64_t> wide_g = given<std::int64_t>(p_, survey_);
     Simplex<std::int64_t> wide(network(wide_g, survey_, shape()), tree);
-    const auto wide_end = wide.run(stop_);
+    const auto wide_end = wide.run(stop_, budget_);
     finish(std::move(wide), wide_end, std::move(wide_g));
   }
 
@@ -115,9 +121,10 @@ class Solve {
   Simplex<Int> start_tree(Network<Int> net) {
     stop_.stage("start tree", 0.05);
     const double before = stop_.seconds();
+    budget_ = scalable() ? allowance(budget_by_structure(net)) : kNoBudget;
     Basis basis = warm(net);
     const bool hot = !basis.pred.empty();
-    if (!hot && !survey_.negative_costs && sources_fit(net)) {
+    if (!hot && !survey_.negative_costs && promises_forest(net)) {
       Forest forest = shortest_path_forest(net);
       if (carries(net, forest)) {
         r_.stats.start = "forest";
@@ -134,35 +141,6 @@ class Solve {
     r_.stats.bits = static_cast<int>(8 * sizeof(Int));
     stop_.stage("network simplex", 0.1);
     return tree;
-  }
-
-  // A look at the sources alone: would nearly all of their cheapest arcs take what they send? Where these are too
-  // narrow a shortest-path forest will not carry its flow, and its search is saved.
-  template <class Int>
-  static bool sources_fit(const Network<Int>& net) {
-    Index sources = 0, narrow = 0;
-    for (Node v = 0; v < net.n; ++v) {
-      if (net.supply[at(v)] <= 0) continue;
-      Int least = std::numeric_limits<Int>::max(), cap = 0;
-      for (Arc e = net.start[at(v)]; e < net.start[at(v) + 1]; ++e) {
-        if (net.cost[at(e)] > least || net.cap[at(e)] == 0) continue;
-        cap = net.cost[at(e)] < least ? net.cap[at(e)] : std::max(cap, net.cap[at(e)]);
-        least = net.cost[at(e)];
-      }
-      ++sources;
-      narrow += cap <= net.supply[at(v)];
-    }
-    return 10 * narrow <= sources;
-  }
-
-  // A forest is kept if its flow fits, but for one arc in a hundred sources; where arcs are few, for one in a thousand
-  // nodes too: in long thin networks the way to the sinks is most of the answer. Elsewhere cuts spoil it (a single
-  // source that is cut off: 3 times slower than from nothing).
-  template <class Int>
-  static bool carries(const Network<Int>& net, const Forest& forest) {
-    const Index sources = std::count_if(net.supply.begin(), net.supply.end(), [](Int b) { return b > 0; });
-    const bool sparse = net.m() <= 4 * static_cast<Index>(net.n);
-    return 100 * forest.too_full <= sources || (sparse && 1000 * forest.too_full <= net.n);
   }
 
   // The tree and flow of an earlier answer, as far as this network has their arcs; empty if there is none.
@@ -233,9 +211,29 @@ class Solve {
     }
   }
 
+  [[nodiscard]] bool scalable() const { return survey_.most_cost <= CostScaling::largest_cost(p_.n); }
+
+  // Of the steps that structure grants, what this solve is held to.
+  [[nodiscard]] Index allowance(Index by_structure) const {
+    if (!guarded_) return kNoBudget;
+    return given_budget_ ? *given_budget_ * (static_cast<Index>(p_.tail.size()) + p_.n) : by_structure;
+  }
+
+  // Network simplex has spent its budget: what it did is counted, and the caller goes over to cost scaling.
+  template <class Int>
+  bool go_over(const Simplex<Int>& tree) {
+    count(tree);
+    spent_ = true;
+    return false;
+  }
+
   template <class Int>
   void finish(Simplex<Int>&& tree, typename Simplex<Int>::End end, Given<Int>&& given) {
     using End = typename Simplex<Int>::End;
+    if (end == End::spent) {
+      (void)go_over(tree);
+      return scale();
+    }
     if (end == End::outgrown)
       throw Error(ErrorKind::cost_range, "cost", -1, "costs and capacities left the range of 64 bits during the solve");
     tell(tree, end);
@@ -251,17 +249,23 @@ class Solve {
   }
 
   template <class Int>
-  void tell(const Simplex<Int>& tree, typename Simplex<Int>::End end) {
-    using End = typename Simplex<Int>::End;
+  void count(const Simplex<Int>& tree) {
     const PivotCounts& c = tree.counts();
-    r_.stats.method = "network_simplex";
-    r_.stats.bits = static_cast<int>(8 * sizeof(Int));
+    r_.stats.effort = tree.effort();
     r_.stats.pivots = c.pivots;
     r_.stats.degenerate_pivots = c.degenerate;
     r_.stats.dual_pivots = c.dual_pivots;
     r_.stats.filled_arcs = c.filled;
     r_.stats.potential_updates = c.repriced;
     r_.stats.priced_blocks = c.priced_blocks;
+  }
+
+  template <class Int>
+  void tell(const Simplex<Int>& tree, typename Simplex<Int>::End end) {
+    using End = typename Simplex<Int>::End;
+    count(tree);
+    r_.stats.method = "network_simplex";
+    r_.stats.bits = static_cast<int>(8 * sizeof(Int));
     r_.stats.unserved = static_cast<Index>(tree.unserved());
     if (end == End::infeasible) {
       const std::vector<Node> cut = tree.cut();
@@ -292,6 +296,7 @@ class Solve {
     CostScaling scaling(net);
     const CostScaling::End end = scaling.run(stop_);
     const ScalingCounts& c = scaling.counts();
+    if (guarded_) r_.stats.chosen = "budget spent";
     r_.stats.method = "cost_scaling";
     r_.stats.bits = 64;
     r_.stats.phases = c.phases;
@@ -382,7 +387,8 @@ class Solve {
     const std::vector<std::int64_t> free(p_.cost.size(), 0);
     Problem feasible = p_;
     feasible.cost = free;
-    Result r = Solve(feasible, nullptr, stop_, threads_).run(Method::network_simplex);
+    const Method method = guarded_ ? Method::automatic : Method::network_simplex;
+    Result r = Solve(feasible, nullptr, stop_, threads_).run(method);
     flow_ = *r.kept.flow();
     r.kept.narrow = nullptr, r.kept.wide = nullptr;  // for other costs
     r_ = std::move(r);
@@ -405,6 +411,10 @@ class Solve {
   const Kept* start_;
   Stop& stop_;
   int threads_;
+  std::optional<Index> given_budget_;
+  bool guarded_ = false;      // the simplex runs on a budget
+  Index budget_ = kNoBudget;  // in steps
+  bool spent_ = false;
   Survey survey_;
   Result r_;
   Values<std::int64_t> flow_;
@@ -412,8 +422,9 @@ class Solve {
 
 }  // namespace
 
-Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, int threads) {
-  return Solve(problem, start, stop, threads).run(method);
+Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, int threads,
+             std::optional<Index> budget) {
+  return Solve(problem, start, stop, threads, budget).run(method);
 }
 
 }  // namespace gridcompute::flow

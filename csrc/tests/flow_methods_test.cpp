@@ -1,0 +1,91 @@
+// Network simplex beside cost scaling, and what takes over from what.
+#include <string>
+
+#include "check.hpp"
+#include "flow_instances.hpp"
+
+namespace gridcompute::flow {
+
+TEST(flow_methods_agree_and_prove_what_they_say) {
+  std::mt19937 r(1);
+  int seen[3] = {0, 0, 0};
+  for (int k = 0; k < 1500; ++k) {
+    const Instance x = random_instance(r, 1 + k % 9, k % 31);
+    Stop stop;
+    const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+    CHECK(proved(x, a));
+    CHECK(proved(x, b));
+    CHECK(a.status == b.status);
+    if (a.status == Status::optimal) CHECK(a.objective == b.objective);
+    ++seen[static_cast<int>(a.status)];
+  }
+  for (const int count : seen) CHECK(count > 20);  // the generator reaches each kind of answer
+}
+
+// Arcs of 2^60 units side by side: what cost scaling moves to one node and away again passes 63 bits on the way.
+TEST(flow_cost_scaling_moves_more_than_63_bits) {
+  std::mt19937 r(11);
+  const std::int64_t most = Range<std::int64_t>::kMaxFlow;
+  for (int k = 0; k < 300; ++k) {
+    Instance x = random_instance(r, 2 + k % 5, 10 + k);
+    for (std::size_t e = 0; e < x.tail.size(); ++e) {
+      x.lower[e] = 0;
+      x.capacity[e] = k % 2 == 0 ? kInfinite : most;
+      x.cost[e] = static_cast<std::int64_t>(r() % 3 == 0 ? r() % 4 : r() % (1 << 24));
+    }
+    x.supply.assign(x.supply.size(), 0);
+    x.supply[0] = most, x.supply[1] = -most;
+    Stop stop;
+    const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+    CHECK(proved(x, a) && proved(x, b));
+    CHECK(a.status == b.status);
+  }
+}
+
+// A node relabelled while it has an admissible arc lets units run round a cycle until its room is used up.
+TEST(flow_cost_scaling_sends_no_units_round) {
+  std::mt19937 r(12);
+  for (int k = 0; k < 3000; ++k) {
+    Instance x = random_instance(r, 4 + k % 9, 20 + k % 40);
+    for (std::size_t e = 0; e < x.tail.size(); ++e) {
+      const std::int64_t dear = std::int64_t{1} << 24, odd[] = {0, 1, -1, 5, dear, dear + 1, dear - 1, dear / 2};
+      x.cost[e] = odd[r() % 8];
+      if (r() % 2 == 0) x.capacity[e] = 1'000'000;
+    }
+    Stop stop;
+    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+    CHECK(proved(x, b));
+    CHECK(b.stats.pushes < 3000);
+  }
+}
+
+// Network simplex on a budget that is soon spent: cost scaling takes over, cold or warm, with the same optimum. One
+// that is not spent changes nothing.
+TEST(flow_goes_over_to_cost_scaling_when_the_budget_is_spent) {
+  std::mt19937 r(13);
+  int over = 0;
+  for (int k = 0; k < 200; ++k) {
+    Instance x = plain_instance(r, 30 + k % 20, 800);
+    Stop stop;
+    const Result named = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    const Result cold = solve(x.problem(), Method::automatic, nullptr, stop, 1, 0);
+    const Result whole = solve(x.problem(), Method::automatic, nullptr, stop);
+    CHECK(std::string(named.stats.chosen) == "by name" && std::string(whole.stats.chosen) == "within budget");
+    CHECK(named.stats.effort == whole.stats.effort && named.potential == whole.potential);
+    CHECK(proved(x, cold) && cold.status == named.status);
+    if (cold.status == Status::optimal) CHECK(cold.objective == named.objective);
+    const bool spent = std::string(cold.stats.chosen) == "budget spent";
+    CHECK(spent == (std::string(cold.stats.method) == "cost_scaling") && spent == (cold.stats.phases > 0));
+    CHECK(!spent || (cold.stats.pivots > 0 && cold.stats.pivots < named.stats.pivots));
+    shake(r, x, 3, 60);
+    const Result warm = solve(x.problem(), Method::automatic, &named.kept, stop, 1, 0);
+    CHECK(proved(x, warm));
+    CHECK(warm.status == solve(x.problem(), Method::network_simplex, nullptr, stop).status);
+    over += spent + (std::string(warm.stats.chosen) == "budget spent");
+  }
+  CHECK(over > 100);
+}
+
+}  // namespace gridcompute::flow
