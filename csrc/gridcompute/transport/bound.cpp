@@ -74,10 +74,17 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
   return total.below();
 }
 
-double delivered(Cost price, double per_cost) {
-  auto above = static_cast<double>(price);
-  if (static_cast<Cost>(above) < price) above = std::nextafter(above, kInf);
-  return above / per_cost;
+namespace {
+double rounded_up(Cost price) {
+  const auto near = static_cast<double>(price);
+  return static_cast<Cost>(near) < price ? std::nextafter(near, kInf) : near;
+}
+}  // namespace
+
+std::vector<double> delivered(std::span<const Cost> prices, double per_cost) {
+  std::vector<double> out;
+  for (const Cost p : prices) out.push_back(rounded_up(p) / per_cost);
+  return out;
 }
 
 Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity, Wide weight) {
@@ -87,7 +94,7 @@ Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<co
   double rounded = 0, most = 0;
   for (std::size_t s = 0; s < prices.size(); ++s) {
     if (shifts) {
-      lost += static_cast<Wide>(capacity[s]) * (static_cast<Cost>(delivered(prices[s], 1)) - prices[s]);
+      lost += static_cast<Wide>(capacity[s]) * (static_cast<Cost>(rounded_up(prices[s])) - prices[s]);
     } else {
       const double off = static_cast<double>(prices[s]) * 0x1p-51;
       most = std::max(most, off);

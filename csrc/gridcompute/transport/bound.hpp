@@ -12,6 +12,7 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/transport/problem.hpp"
@@ -22,8 +23,8 @@ namespace gridcompute::transport {
 [[nodiscard]] std::optional<double> bound_of_costs(const Problem& problem, std::span<const double> prices,
                                                    std::span<const Cost> capacity, Pool& pool, Stop& stop);
 
-// A price in keys as it is delivered, and by how much less, in keys, such prices prove.
-[[nodiscard]] double delivered(Cost price, double per_cost);
+// Prices in keys as they are delivered, and by how much less, in keys, such prices prove.
+[[nodiscard]] std::vector<double> delivered(std::span<const Cost> prices, double per_cost);
 [[nodiscard]] Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity,
                                    Wide weight);
 

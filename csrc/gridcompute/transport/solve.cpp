@@ -179,7 +179,7 @@ class Solver {
   }
 
   [[nodiscard]] Box around(Cost radius) const {
-    const std::vector<Cost> all(static_cast<std::size_t>(columns_), std::clamp<Cost>(radius, 1, kCostLimit / 8));
+    const std::vector<Cost> all(prices_.size(), std::clamp<Cost>(radius, 1, kCostLimit / 8));
     return {prices_, all, all};
   }
 
@@ -320,8 +320,7 @@ class Solver {
     const Slot n_slots = keys_.n_slots();
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
-    result.prices.resize(static_cast<std::size_t>(n_slots));
-    for (Slot s = 0; s < n_slots; ++s) result.prices[s] = delivered(prices_[s], per_cost());
+    result.prices = delivered({prices_.data(), result.load.size()}, per_cost());
     result.resolution = keys_.ties().broken() ? per_cost() : keys_.resolution();
     if (end.kind == LevelEnd::Kind::infeasible) {
       witness(end, result);
@@ -373,9 +372,9 @@ class Solver {
     result.bound = -inf;
     bool proved = false;
     if (sums) {
-      const Wide found = sums->value - price_of_room(prices_),
-                 value = found -
-                         lost_in_doubles({prices_.data(), result.prices.size()}, per_cost(), full_.capacity, weight_);
+      const Wide found = sums->value - price_of_room(prices_);
+      const std::span<const Cost> delivered_from(prices_.data(), result.prices.size());
+      const Wide value = found - lost_in_doubles(delivered_from, per_cost(), full_.capacity, weight_);
       proved = ended && unit && exact_keys() && found == sums->objective;
       result.bound = rounded_down(value);
       if (result.integral) {  // every plan costs an integer
