@@ -27,6 +27,7 @@ py::dict stats_of(const transport::Stats& stats) {
   py::dict out;
   out["evaluations"] = stats.evaluations;
   out["levels"] = stats.levels;
+  out["given"] = stats.given;
   out["rounds"] = stats.rounds;
   out["searches"] = stats.searches;
   out["augmentations"] = stats.augmentations;

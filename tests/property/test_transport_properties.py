@@ -147,7 +147,10 @@ def test_any_number_of_threads_gives_the_same_bits(t: Transport) -> None:
         assert other.verify(threads=threads) == first.verify(threads=1)
 
 
-@given(UNIT, st.lists(st.floats(-1e9, 1e9), min_size=4, max_size=4))
+@given(
+    UNIT,
+    st.lists(st.floats(-1e9, 1e9) | st.sampled_from([1e17, 1e300]), min_size=4, max_size=4),
+)
 def test_start_prices_do_not_change_the_cost(t: Transport, wild: list[float]) -> None:
     """If this fails, start prices are trusted."""
     cold = solve(t)

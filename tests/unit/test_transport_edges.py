@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gridcompute import CostRangeError, InvalidProblemError, transport
+from instances import sites_by_hours
 
 INF = np.inf
 
@@ -326,3 +327,57 @@ def test_given_prices_cost_no_more_looks_than_none(kind: str) -> None:
     assert m.objective == cold.objective
     assert m.stats["passes"] < 1.1 * cold.stats["passes"]
     assert m.stats["searches"] < 2 * cold.stats["searches"] + 100
+
+
+def test_prices_that_fall_from_beyond_2_53() -> None:
+    """If this fails, doubles rounded away that a job wants another class."""
+    for start in (1e15, 1e16, 1e17, 1e18):
+        m = transport([[3, 0, 2]], [2, 2, 2], method="exact", prices=[0, start, 1])
+        assert m.objective == 0
+
+
+@pytest.mark.parametrize("kind", ["same", "costs", "capacities", "other jobs"])
+def test_good_prices_make_samples_unnecessary(kind: str) -> None:
+    """If this fails, yesterday's prices are forgotten, and today's solve is a cold one."""
+    cost, capacity = sites_by_hours(60_000, 30, 1)
+    yesterday = transport(cost, capacity, method="exact")
+    assert (yesterday.stats["given"], yesterday.stats["levels"] > 1) == (0, True)
+    r = np.random.default_rng(2)
+    if kind == "costs":
+        cost[r.choice(len(cost), len(cost) // 100, replace=False)] += 1000
+    elif kind == "capacities":
+        capacity = np.rint(capacity * r.uniform(0.99, 1.01, 30)).astype(np.int64)
+    elif kind == "other jobs":
+        half = len(cost) // 2
+        yesterday = transport(cost[:half], capacity // 2, method="exact")
+        cost, capacity = cost[half:], capacity // 2
+    cold = transport(cost, capacity, method="exact")
+    warm = transport(cost, capacity, method="exact", prices=yesterday.prices)
+    assert warm.stats["given"] == cold.stats["levels"]
+    assert warm.stats["levels"] == 0
+    assert warm.objective == cold.objective
+    assert warm.stats["passes"] < 1.05 * cold.stats["passes"]
+    assert warm.verify().valid
+
+
+@pytest.mark.parametrize("kind", ["random", "zeros", "reversed", "gangs"])
+def test_bad_prices_are_told_by_the_smallest_sample(kind: str) -> None:
+    """If this fails, bad prices are followed for a while, or gangs' good ones refused."""
+    cost, capacity = sites_by_hours(60_000, 30, 1)
+    r = np.random.default_rng(3)
+    demand = r.choice([1, 2, 4], len(cost)) if kind == "gangs" else None
+    if demand is not None:
+        capacity *= 3
+    cold = transport(cost, capacity, method="exact", demand=demand)
+    p = cold.prices
+    start = {
+        "random": r.uniform(0, 2 * p.max(), 30),
+        "zeros": 0 * p,
+        "reversed": p[::-1],
+        "gangs": p,
+    }
+    m = transport(cost, capacity, method="exact", demand=demand, prices=start[kind])
+    assert m.stats["given"] == (cold.stats["levels"] if kind == "gangs" else 0)
+    assert m.stats["levels"] == (0 if kind == "gangs" else cold.stats["levels"])
+    assert m.objective == pytest.approx(cold.objective, rel=1e-3 if kind == "gangs" else 0)
+    assert m.verify().valid

@@ -64,8 +64,9 @@ struct Stage {
 };
 
 struct Stats {
-  Index evaluations = 0;  // costs looked at
-  Index levels = 0, rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rescanned = 0;
+  Index evaluations = 0;        // costs looked at
+  Index levels = 0, given = 0;  // samples that were solved, and those that given prices stood for
+  Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rescanned = 0;
   Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (ties.hpp)
   std::vector<Stage> stages;
   void add(const char* name, double seconds);

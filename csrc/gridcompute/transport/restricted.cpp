@@ -68,9 +68,8 @@ Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<
   const auto less_by_fixed = [&](Index k) -> Wide {
     const std::int32_t w = where[k];
     if (w < 0) return 0;
-    const double least =
-        std::floor(static_cast<double>(slack[k])) + static_cast<double>(box.center[w] + shift - prices[w]);
-    return least < 0 ? static_cast<Wide>(weight_of(k)) * static_cast<Wide>(least) : 0;
+    const Cost least = static_cast<Cost>(std::floor(slack[k])) + (box.center[w] + shift - prices[w]);
+    return least < 0 ? static_cast<Wide>(weight_of(k)) * least : 0;
   };
   const auto less_by_groups = [&](Index g) -> Wide {
     if (weight[g] == 0 || next[g] >= kForbidden) return 0;

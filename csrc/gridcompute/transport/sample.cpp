@@ -11,6 +11,8 @@ constexpr Index kFirst = 4;        // jobs a class on the lowest level
 constexpr double kGrowth = 8;      // from level to level, at most
 constexpr double kLast = 8;        // the highest sample is this part of all jobs
 constexpr double kOdd = 16;        // no class is taken to be so much more or less certain than the usual one
+constexpr Index kPollEvery = 64;   // rows
+constexpr double kAfterTrust = 2;  // of the noise, where given prices stood for the level below
 constexpr Index kDense = 1 << 26;  // keys of the lowest level that are held at once
 }  // namespace
 
@@ -41,6 +43,20 @@ std::vector<Index> strata(Index n, Index m, std::uint64_t seed) {
   return rows;
 }
 
+std::vector<Cost> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen) {
+  const Slot columns = keys.columns();
+  std::vector<Cost> out(static_cast<std::size_t>(level.n * columns));
+  std::vector<double> scratch;
+  for (Index k = 0; k < level.n; ++k) {
+    if (k % kPollEvery == 0 && stop.poll()) return {};
+    const Index job = level.row(k);
+    Cost* row = out.data() + k * columns;
+    keys.fill(Rows{&job, 0, 1}, row, scratch, seen);
+    if (keys.optional()) row[columns - 1] = keys.unplaced(job, seen);
+  }
+  return out;
+}
+
 std::vector<Cost> some_keys(const Keys& keys, const Level& level) {
   constexpr Index kKeys = 1 << 14, kJobs = 256;
   const Index jobs = std::min(level.n, std::clamp<Index>(kKeys / keys.columns(), 1, kJobs));
@@ -67,6 +83,16 @@ std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole) 
   return out;
 }
 
+Level sample_of(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity, Wide weight) {
+  Level level;
+  level.rows = rows.data();
+  level.n = static_cast<Index>(rows.size());
+  Wide part = 0;
+  for (const Index row : rows) part += problem.weight(row);
+  level.capacity = scaled(capacity, part, weight);
+  return level;
+}
+
 void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
                    RankNoise ranked) {
   if (!noise_.empty()) {
@@ -81,6 +107,8 @@ void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, co
       std::nth_element(moves.begin(), rank, moves.end());
       stretch_ = std::clamp(1.5 * *rank, 0.5, 8.0);
     }
+  } else if (!ranked_.up.empty()) {
+    stretch_ = kAfterTrust;
   }
   noise_ = coupled;
   ranked_ = std::move(ranked);
@@ -97,10 +125,16 @@ void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, co
   for (double& x : noise_) x = x > 0 ? std::clamp(x, usual / kOdd, usual * kOdd) : usual;
 }
 
+void Widths::trust(RankNoise ranked, double misfit) {
+  noise_.clear();
+  ranked_ = std::move(ranked);
+  stretch_ = 1 + std::sqrt(std::max(0.0, misfit * misfit - 1));  // what is more than chance is theirs
+}
+
 Box Widths::box(const std::vector<Cost>& prices, Cost most) const {
   Box out{prices, prices, prices};
   const auto radius = [&](std::size_t s, double ranked) {
-    const double coupled = std::min(stretch_ * noise_[s], static_cast<double>(most));
+    const double coupled = noise_.empty() ? 0 : std::min(stretch_ * noise_[s], static_cast<double>(most));
     const double r = std::ceil(std::max(coupled, std::max(1.0, stretch_) * ranked));
     return std::max<Cost>(1, static_cast<Cost>(std::min(r, static_cast<double>(kCostLimit / 8))));
   };

@@ -20,11 +20,18 @@ namespace gridcompute::transport {
 // m of n positions, one from each stratum; ascending.
 [[nodiscard]] std::vector<Index> strata(Index n, Index m, std::uint64_t seed);
 
+// All keys of a level, a row of columns a job; none after a stop.
+[[nodiscard]] std::vector<Cost> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen);
+
 // Keys of a few jobs of a level, being left out among them; allowed ones.
 [[nodiscard]] std::vector<Cost> some_keys(const Keys& keys, const Level& level);
 
 // Capacities scaled by the share of the weight that a level has, with their total rounded up.
 [[nodiscard]] std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole);
+
+// Those jobs with their part of the capacities; `rows` has to stay where it is.
+[[nodiscard]] Level sample_of(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity,
+                              Wide weight);
 
 // How wide the next box must be.
 class Widths {
@@ -32,11 +39,14 @@ class Widths {
   // After a level: the prices it began with, those it ended with, and its noise (tune.hpp).
   void learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
              RankNoise ranked);
+  // After a level that given prices stand for. They may be far better than its own would be, so that nothing is known
+  // of the noise of those that are coupled, nor by the next level's moves.
+  void trust(RankNoise ranked, double misfit);
   // `most` caps what the coupled noise says.
   [[nodiscard]] Box box(const std::vector<Cost>& prices, Cost most) const;
 
  private:
-  std::vector<double> noise_;
+  std::vector<double> noise_;  // empty until a level has told
   RankNoise ranked_;
   double stretch_ = 4;  // of the noise, until a level has told
 };

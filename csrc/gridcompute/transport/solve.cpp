@@ -10,6 +10,7 @@
 #include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/direct.hpp"
 #include "gridcompute/transport/gangs.hpp"
+#include "gridcompute/transport/given.hpp"
 #include "gridcompute/transport/largest.hpp"
 #include "gridcompute/transport/level.hpp"
 #include "gridcompute/transport/sample.hpp"
@@ -26,15 +27,10 @@ constexpr double kAuctionGap = 1e-3;     // what the anytime method is content w
 constexpr double kClosing = 5e-8;        // seconds a job to deliver any matching of one thread's,
 constexpr double kClosingRead = 1.5e-7;  // and one by prices
 constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
-constexpr Cost kTrusted = 2;             // a given price may lie by the box's radius over this from the samples'
 constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
 constexpr Cost kUnits = 2;               // a unit is so many spreads at least, or it is none
 constexpr Index kLarge = 30'000;         // jobs: memory is given back, in a hundredth of the time and less
-
-bool near(double cost, double bound, double gap) {
-  return cost - bound <= gap * std::max(std::fabs(cost), std::numeric_limits<double>::min());
-}
 
 class Solver {
  public:
@@ -117,33 +113,34 @@ class Solver {
   LevelEnd samples(Stats& stats) {
     std::vector<Index> sizes = ladder(n_, columns_);
     Widths widths;
-    if (n_ > 0 && columns_ > 0) auction_start(sizes.empty() ? n_ : sizes.front(), stats);
+    if (n_ > 0 && columns_ > 0) first_prices(sizes.empty() ? n_ : sizes.front(), stats);
     share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
     bool first = true;
     if (box_.center.empty()) box_ = around(1);
     for (const Index m : sizes) {
       const std::vector<Index> rows = strata(n_, m, options_.seed);
-      Level level;
-      level.rows = rows.data();
-      level.n = m;
-      Wide part = 0;
-      for (const Index row : rows) part += problem_.weight(row);
-      level.capacity = scaled(full_.capacity, part, weight_);
+      const Level level = sample_of(problem_, rows, full_.capacity, weight_);
       Restricted r;
       const std::vector<Cost> before = prices_;
       const Scan how{keys_, pool_, stop_, share_, alike_};
-      LevelEnd end = sample(how, level, r, stats);
+      given_ = given_ && stands(how, level, r, stats);
+      LevelEnd end = given_ ? LevelEnd{} : sample(how, level, r, stats);
       if (end.kind == LevelEnd::Kind::infeasible) {
         if (r.hopeless >= 0) return {};      // the full scan finds it again, with its position
         end.kind = LevelEnd::Kind::optimal;  // a sample proves nothing
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
-      ++stats.levels;
+      ++(given_ ? stats.given : stats.levels);
       if (breaking_ == Breaking::allowed && tied(r, prices_, first) && break_ties(level)) return {};
       if (stop_.poll()) return {LevelEnd::Kind::stopped, {}};
       const double from = stop_.seconds();
-      widths.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_, stop_),
-                   rank_noise(r, level.capacity, alike_, prices_));
+      const RankNoise ranked = rank_noise(r, level.capacity, alike_, prices_);
+      if (given_) {
+        widths.trust(ranked, fit_.misfit);
+      } else {
+        widths.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_, stop_),
+                     ranked);
+      }
       stats.add("samples", stop_.seconds() - from);
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
       box_ = widths.box(prices_, first && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
@@ -153,7 +150,6 @@ class Solver {
       share_ = share_ && shared > 2 * r.groups();
       first = false;
     }
-    take_given_prices();
     return {};
   }
 
@@ -183,42 +179,42 @@ class Solver {
     return {prices_, all, all};
   }
 
-  // The caller's prices in place of the samples', where they lie so near to these that they may well be better. Any
-  // others would cost far more than the samples do.
-  void take_given_prices() {
-    if (options_.prices == nullptr) return;
-    std::vector<Cost> given(prices_);  // that of being left out stays
-    for (Slot s = 0; s < keys_.n_slots(); ++s) {
-      const double p = std::nearbyint(std::max(0.0, options_.prices[s]) * per_cost());
-      given[s] = static_cast<Cost>(std::min(p, static_cast<double>(keys_.limit())));
+  // Do the prices that were given stand for this level's own? Then it is only looked at, to learn its noise.
+  bool stands(const Scan& how, const Level& level, Restricted& r, Stats& stats) {
+    const double from = stop_.seconds();
+    box_.center = prices_;
+    fit_ = {};
+    if (scan(how, level, box_, r, seen_) && r.hopeless < 0) {
+      r.place(prices_, level.capacity, pool_);
+      fit_ = fit(r.load(), level.capacity, alike_, prices_, weight_spread(problem_, level));
     }
-    Box near = box_;
-    for (Cost& radius : near.down) radius /= kTrusted;
-    for (Cost& radius : near.up) radius /= kTrusted;
-    if (near.holds(given)) box_.center = prices_ = given;
+    stats.evaluations += level.n * columns_;
+    stats.add("samples", stop_.seconds() - from);
+    return fit_.good;
   }
 
-  void auction_start(Index m, Stats& stats) {
+  // Prices to begin with, by a few jobs: those given if they fit, else an auction's.
+  void first_prices(Index m, Stats& stats) {
     const double from = stop_.seconds();
     const std::vector<Index> rows = strata(n_, m, options_.seed);
-    std::vector<Cost> keys(static_cast<std::size_t>(m * columns_)), weights(static_cast<std::size_t>(m));
-    Wide part = 0;
-    std::vector<double> scratch;
-    for (Index k = 0; k < m; ++k) {
-      if (k % 64 == 0 && stop_.poll()) return;
-      const Index job = rows[static_cast<std::size_t>(k)];
-      Cost* row = keys.data() + k * columns_;
-      keys_.fill(Rows{&job, 0, 1}, row, scratch, seen_);
-      if (keys_.optional()) row[columns_ - 1] = keys_.unplaced(job, seen_);
-      weights[static_cast<std::size_t>(k)] = problem_.weight(job);
-      part += problem_.weight(job);
-    }
+    const Level level = sample_of(problem_, rows, full_.capacity, weight_);
+    const std::vector<Cost> keys = all_keys(keys_, level, stop_, seen_);
+    if (keys.empty()) return;
     if (keys_.possible(seen_)) {
+      std::vector<Cost> weights;
+      for (const Index job : rows) weights.push_back(problem_.weight(job));
       alike_ = alike(keys, static_cast<std::size_t>(columns_));
-      const auction::Start start = auction::start_prices(keys, weights, scaled(full_.capacity, part, weight_), stop_);
-      prices_ = start.prices;
-      scale_ = start.epsilon;
-      box_ = around(4 * start.epsilon);
+      if (options_.prices != nullptr) {
+        const std::vector<Cost> given = given_prices(options_.prices, keys_, per_cost());
+        const Trial trial = try_prices(keys, weights, level.capacity, alike_, given);
+        if (trial.good) given_ = true, prices_ = given, box_ = around(trial.radius);
+      }
+      if (!given_) {
+        const auction::Start start = auction::start_prices(keys, weights, level.capacity, stop_);
+        prices_ = start.prices;
+        scale_ = start.epsilon;
+        box_ = around(4 * start.epsilon);
+      }
     }
     stats.evaluations += m * columns_;
     stats.add("samples", stop_.seconds() - from);
@@ -240,7 +236,8 @@ class Solver {
     whole_ = make_whole(how, full_, r, prices, stop_);
     if (whole_.homeless > 0) return false;
     whole_.cost = total_cost(problem_, whole_.assignment, pool_);
-    return near(whole_.cost->value(), bound_at(r, prices), wanted);
+    const double cost = whole_.cost->value();
+    return cost - bound_at(r, prices) <= wanted * std::max(std::fabs(cost), std::numeric_limits<double>::min());
   }
 
   // A sum of keys as a cost that is certainly not above the one it stands for: a key is within a half of its cost,
@@ -431,7 +428,9 @@ class Solver {
   Level full_;
   std::vector<Cost> prices_;
   Box box_;
-  Cost scale_ = 0;  // on which prices matter, from the auction
+  Cost scale_ = 0;      // on which prices matter, from the auction
+  bool given_ = false;  // prices were, and stand for the levels so far
+  Fit fit_;             // of them
   bool share_ = false;
   Restricted r_;
   Whole whole_;  // of the last close()

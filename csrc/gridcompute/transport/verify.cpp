@@ -201,6 +201,18 @@ Cost cheapest(const std::vector<Cost>& row, std::span<const std::uint8_t> listed
 
 namespace {
 
+// Doubles for numbers beyond 2^53: a need rounded up, so that the difference of one and a slack is below the true one
+// by its own rounding at most, and a shift lowered by as much.
+double above(Cost x) {
+  const auto near = static_cast<double>(x);
+  return static_cast<Cost>(near) < x ? std::nextafter(near, std::numeric_limits<double>::infinity()) : near;
+}
+double surely_below(Cost x) {
+  constexpr double kExact = 0x1p52;
+  const double below = -above(-x);
+  return std::fabs(below) < kExact ? below : std::nextafter(below, -std::numeric_limits<double>::infinity());
+}
+
 // Every job against its bound: visit(position, what it may cost less than its candidates by the bound with shift 0).
 // A job is doubtful under a shift below that number.
 class Needs {
@@ -208,12 +220,12 @@ class Needs {
   Needs(const Scan& how, const Restricted& r, std::span<const Cost> prices)
       : how_(how), r_(r), fixed_(static_cast<std::size_t>(r.columns)), grouped_(r.size.size()) {
     constexpr double never = -std::numeric_limits<double>::infinity();
-    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = static_cast<double>(prices[s] - r.box.center[s]);
+    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = above(prices[s] - r.box.center[s]);
     how.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
       for (Index g = begin; g < end; ++g) {
         const bool bounded = r.weight[g] > 0 && r.next[g] < kForbidden;
         const Cost first = r.box.center[r.slot[r.begin[g]]];
-        grouped_[g] = bounded ? static_cast<double>(value(r, g, prices) - first - r.next[g]) : never;
+        grouped_[g] = bounded ? above(value(r, g, prices) - first - r.next[g]) : never;
       }
     });
   }
@@ -267,12 +279,12 @@ Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::s
   const Index odd = count_odd(needs, static_cast<Index>(r.where.size()), shifts);
   out.shift = shifts[static_cast<std::size_t>(odd)];
   for (Index j = 0; j < odd; ++j) out.odd.push_back(low[static_cast<std::size_t>(j)].second);
-  const auto shift = static_cast<double>(out.shift);
+  const double shift = surely_below(out.shift), lowest = surely_below(shifts[0]);
   std::vector<std::vector<Index>> parts(
       static_cast<std::size_t>(Pool::chunks(static_cast<Index>(r.where.size()), kChunk)));
   needs.each([&](Index chunk, Index k, double need) {
     bool bad = shift < need;
-    if (!bad && static_cast<double>(shifts[0]) < need) {
+    if (!bad && lowest < need) {
       const Index job = level.row(k);
       const std::int32_t w = r.where[k], g = ~w;
       const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
