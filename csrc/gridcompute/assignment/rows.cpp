@@ -74,13 +74,16 @@ GRIDCOMPUTE_INLINE Extent extent(const T* GRIDCOMPUTE_RESTRICT c, Index m, doubl
     }
     add(x, 0);
   }
+  for (Index a = 1; a < kApart; ++a) {
+    lo[0] = lo[a] < lo[0] ? lo[a] : lo[0];
+    hi[0] = hi[a] > hi[0] ? hi[a] : hi[0];
+    top[0] = top[a] > top[0] ? top[a] : top[0];
+  }
   Extent seen{kInf, -kInf, false, false};
   for (Index k = 0; k < kReals; ++k) {
-    for (Index a = 0; a < kApart; ++a) {
-      seen.least = std::min(seen.least, lo[a][k]);
-      seen.most = std::max(seen.most, hi[a][k]);
-      seen.forbids |= top[a][k] == kInf;
-    }
+    seen.least = std::min(seen.least, lo[0][k]);
+    seen.most = std::max(seen.most, hi[0][k]);
+    seen.forbids |= top[0][k] == kInf;
     seen.odd |= odd[k] != 0;
   }
   seen.odd |= seen.least == -kInf;
@@ -190,7 +193,9 @@ int exponent_for(double magnitude) {
 }
 
 bool shows_fractions(const float* c, Index m) { return !whole_at(c, std::min<Index>(m, 64), 1.0); }
-bool shows_fractions(const double* c, Index m) { return !whole_at(c, std::min<Index>(m, 64), 1.0); }
+bool shows_fractions(const double* c, Index m) {
+  return !whole_at(c, std::min<Index>(m, 4), 1.0) || !whole_at(c, std::min<Index>(m, 64), 1.0);
+}
 Extent extent_of(const float* c, Index m, bool maximize) { return extent_at(c, m, maximize ? -1.0 : 1.0); }
 Extent extent_of(const double* c, Index m, bool maximize) { return extent_at(c, m, maximize ? -1.0 : 1.0); }
 

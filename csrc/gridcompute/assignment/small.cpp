@@ -55,8 +55,9 @@ GRIDCOMPUTE_INLINE bool run_all(Whole<V>& s) {
     price_nothing(s);
     start_whole(s);
   }
+  const bool few = s.stride == kRowLanes;
   for (std::int32_t i = 0; i < s.n; ++i)
-    if (s.col_of[i] == kFree && augment(s, i) != Augmented::yes) return false;
+    if (s.col_of[i] == kFree && (few ? augment_few(s, i) : augment(s, i)) != Augmented::yes) return false;
   return true;
 }
 

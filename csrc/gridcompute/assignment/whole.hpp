@@ -162,6 +162,59 @@ GRIDCOMPUTE_INLINE Augmented augment(Whole<V>& s, std::int32_t source) {
   return Augmented::yes;
 }
 
+// The same where all columns fit a few vectors: labels stay at hand, and the next column is looked for among all.
+template <class V>
+GRIDCOMPUTE_INLINE Augmented augment_few(Whole<V>& s, std::int32_t source) {
+  constexpr V kNever = std::numeric_limits<V>::max();
+  alignas(64) V label[kRowLanes], from[kRowLanes], closed[kRowLanes], key[kRowLanes];
+  V u = kNever;
+  for (std::int32_t j = 0; j < kRowLanes; ++j) {
+    const V r = static_cast<V>(s.row(source)[j] - s.v[j]);
+    u = r < u ? r : u;
+    label[j] = kNever, closed[j] = 0, from[j] = static_cast<V>(source);
+  }
+  if (u >= kMostLabel<V>) return Augmented::none;
+  s.collected = 0;
+  V base = static_cast<V>(-u), level = 0;
+  std::int32_t sink = kFree;
+  for (std::int32_t i = source;;) {
+    const V *GRIDCOMPUTE_RESTRICT row = s.row(i), *GRIDCOMPUTE_RESTRICT v = s.v;
+    level = kNever;
+    for (std::int32_t j = 0; j < kRowLanes; ++j) {
+      const V h = static_cast<V>(row[j] - v[j] + base);
+      from[j] = h < label[j] ? static_cast<V>(i) : from[j];
+      label[j] = h < label[j] ? h : label[j];
+      key[j] = label[j] | closed[j];
+      level = key[j] < level ? key[j] : level;
+    }
+    if (level >= kMostLabel<V>) return Augmented::none;
+    std::int32_t next = kFree;
+    for (std::int32_t j = 0; j < s.m; ++j) {
+      if (key[j] != level) continue;
+      if (s.mate_of[j] == kFree) {
+        sink = j;
+        break;
+      }
+      next = next == kFree ? j : next;
+    }
+    if (sink != kFree) break;
+    closed[next] = kNever;
+    s.settled[s.collected++] = next;
+    i = static_cast<std::int32_t>(s.mate_of[next]);
+    base = static_cast<V>(level - (s.row(i)[next] - s.v[next]));
+  }
+  for (std::int32_t k = 0; k < s.collected; ++k) {
+    const std::int32_t j = s.settled[k];
+    s.v[j] = static_cast<V>(s.v[j] + label[j] - level);
+  }
+  for (std::int32_t j = sink; j != kFree;) {
+    const std::int32_t i = static_cast<std::int32_t>(from[j]), next = s.col_of[i];
+    s.match(i, j);
+    j = i == source ? kFree : next;
+  }
+  return Augmented::yes;
+}
+
 // The two least reduced costs of row i, the place of the first, and a free column at the least, if one is.
 template <class V>
 GRIDCOMPUTE_INLINE Two<V> two_of(const Whole<V>& s, std::int32_t i) {
