@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from bench_flow import changed, netgen_like, street_grid, time_expanded
+from bench_flow import (
+    changed,
+    half_negative,
+    hub_and_leaves,
+    netgen_like,
+    parallel_chain,
+    street_grid,
+    time_expanded,
+)
 
 from gridcompute import min_cost_flow
-
-
-def parallel_chain(n_nodes: int, n_arcs: int, seed: int) -> tuple[np.ndarray, ...]:
-    """A chain of nodes with many arcs each: blocks of neighbours promise nothing for long."""
-    r = np.random.default_rng(seed)
-    tail = np.repeat(np.arange(n_nodes - 1), n_arcs)
-    capacity, cost = r.integers(1, 100, len(tail)), r.integers(0, 10_000, len(tail))
-    supply = np.zeros(n_nodes, np.int64)
-    supply[0], supply[-1] = 20 * n_arcs, -20 * n_arcs
-    return tail, tail + 1, capacity, cost, supply
-
 
 INSTANCES = {
     "time": lambda seed: time_expanded(100, 168, seed),
     "netgen": lambda seed: netgen_like(2**11, 2**14, 2**5, seed),
     "grid": lambda seed: street_grid(48, seed),
     "chain": lambda seed: parallel_chain(50, 400, seed),
+    "hub": lambda seed: hub_and_leaves(2000, seed),
+    "negative": lambda seed: half_negative(2**9, 2**13, seed),
 }
 
 
