@@ -69,15 +69,36 @@ def test_warm_start_after_a_change() -> None:
 
 
 @pytest.mark.slow
-def test_threads_at_scale() -> None:
+@pytest.mark.parametrize("kind", ["structured", "ties", "gangs", "terms", "given", "overload"])
+def test_threads_at_scale(kind: str) -> None:
     """If this fails, chunks are merged in the order in which threads happen to finish."""
-    cost, capacity = sites_by_hours(100_000, 50, 4)
-    first = transport(cost, capacity, threads=1)
+    n, s = 200_000, 60
+    r = np.random.default_rng(4)
+    cost, capacity = sites_by_hours(n, s, 4)
+    options: dict[str, Any] = {}
+    if kind == "ties":
+        cost = r.integers(1, 50, (n, 1), dtype=np.int32) * r.integers(1, 50, (1, s), dtype=np.int32)
+    elif kind == "gangs":
+        options["demand"] = np.clip(np.rint(r.lognormal(0, 1.2, n)), 1, 128).astype(np.int64)
+        capacity *= 3
+    elif kind == "terms":
+        cost = Terms([(r.random((20, s)), r.integers(0, 20, n), r.lognormal(1, 1, n))])
+    elif kind == "given":
+        options["prices"] = transport(cost, capacity).prices
+    elif kind == "overload":
+        capacity, options["unplaced"] = capacity // 2, r.integers(0, 10**4, n).astype(np.float64)
+    first = transport(cost, capacity, threads=1, **options)
+    assert first.stats["given" if kind == "given" else "levels"] > 1
     for threads in (2, 7):
-        other = transport(cost, capacity, threads=threads)
+        other = transport(cost, capacity, threads=threads, **options)
         assert other.assignment.tobytes() == first.assignment.tobytes()
         assert other.prices.tobytes() == first.prices.tobytes()
-        assert other.verify(threads=threads) == first.verify(threads=1)
+        assert (other.objective, other.bound) == (first.objective, first.bound)
+        counts = {k: v for k, v in other.stats.items() if k != "seconds"}
+        assert counts == {k: first.stats[k] for k in counts}
+    found = first.verify(threads=1)
+    assert found.valid, found.reasons
+    assert first.verify(threads=7) == found
 
 
 @pytest.mark.slow
