@@ -118,6 +118,12 @@ def test_thousand_classes(benchmark, solve):
     run(benchmark, solve, "structured", 200_000, 1_000)
 
 
+@FULL
+@pytest.mark.parametrize("solve", [by_floor, by_gridcompute])
+def test_few_jobs_a_class(benchmark, solve):
+    run(benchmark, solve, "structured", 20_000, 10_000)
+
+
 @pytest.mark.parametrize("n_jobs", [20_000, pytest.param(1_000_000, marks=FULL)])
 @pytest.mark.parametrize("whole", [False, True], ids=["unit", "gangs"])
 def test_gangs(benchmark, n_jobs, whole):

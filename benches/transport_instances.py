@@ -46,8 +46,9 @@ def structured(n_jobs: int, n_slots: int, seed: int) -> Instance:
     """The day as a matrix."""
     terms, capacity = day(n_jobs, n_slots, seed)
     cost = np.empty((n_jobs, n_slots), np.int32)
-    for a in range(0, n_jobs, 20_000):
-        b = slice(a, a + 20_000)
+    step = max(1, 2_000_000 // n_slots)
+    for a in range(0, n_jobs, step):
+        b = slice(a, a + step)
         total = sum(factor[b, None] * table[key[b]] for table, key, factor in terms)
         cost[b] = np.minimum(total, 1e8)
     return cost, capacity
