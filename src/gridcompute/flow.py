@@ -33,6 +33,10 @@ INFINITE = int(np.iinfo(np.int64).max)
 
 Status = Literal["optimal", "infeasible", "unbounded", "time_limit", "stopped"]
 _METHODS = ("auto", "network_simplex", "cost_scaling")
+_HINTS = {
+    "capacity": "; no limit is gridcompute.INFINITE",
+    "cost": "; multiply and round them first, so that you know what was rounded",
+}
 _GZIP = b"\x1f\x8b"
 
 
@@ -338,6 +342,8 @@ def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> 
     ------
     InvalidProblemError
         As `min_cost_flow`, for shapes.
+    TypeError
+        An array that is not of integers, a `problem` that is no row of arrays.
     OSError
         It cannot be written.
 
@@ -360,7 +366,11 @@ def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> 
     n 2 -3
     a 1 2 0 5 7
     """
-    arrays = tuple(problem)
+    try:
+        arrays = tuple(problem)
+    except TypeError as error:
+        found = type(problem).__name__
+        raise TypeError(f"problem must be a FlowProblem or its arrays, not {found}") from error
     if len(arrays) not in (5, 6):
         raise InvalidProblemError(
             f"problem: found {len(arrays)} arrays, needed 5 or 6: "
@@ -403,7 +413,8 @@ def _problem(
 def _integers(field: str, values: ArrayLike, n_arcs: int | None) -> NDArray[np.int64]:
     array = values if type(values) is np.ndarray else plain_array(field, values)
     if array.dtype.kind not in "iu" and (array.size or type(values) is np.ndarray):
-        raise TypeError(f"{field} must be of an integer dtype, not {array.dtype}")
+        hint = _HINTS.get(field, "")
+        raise TypeError(f"{field} must be of an integer dtype, not {array.dtype}{hint}")
     if array.ndim != 1 or (n_arcs is not None and len(array) != n_arcs):
         needed = "one dimension" if n_arcs is None else f"(n_arcs,) = ({n_arcs},), as tail has"
         raise InvalidProblemError(f"{field}: found shape {array.shape}, needed {needed}", field)

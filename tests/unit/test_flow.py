@@ -361,6 +361,15 @@ def test_wrong_types_are_type_errors():
         min_cost_flow(*DIAMOND, lower=[0, 10, 0, 0])
 
 
+def test_floats_and_scalars_are_refused_with_the_way_out(tmp_path):
+    with pytest.raises(TypeError, match="INFINITE"):
+        min_cost_flow([0], [1], [float("inf")], [1], [1, -1])
+    with pytest.raises(TypeError, match="multiply and round"):
+        min_cost_flow([0], [1], [5], [0.5], [1, -1])
+    with pytest.raises(TypeError, match="FlowProblem or its arrays, not int"):
+        write_dimacs(tmp_path / "x.min", 5)
+
+
 def test_ranges_at_the_bound_and_one_past():
     """Costs and flows at the proved limits are solved and certified; one past is refused."""
     most_cost, most_flow = 2**60 // 4 - 1, 2**60
