@@ -34,6 +34,10 @@ py::dict stats_of(const transport::Stats& stats) {
   out["candidates"] = stats.candidates;
   out["groups"] = stats.groups;
   out["rescanned"] = stats.rescanned;
+  out["rescans"] = stats.rescans;
+  out["widened"] = stats.widened;
+  out["ways"] = stats.ways;
+  out["given_up"] = stats.given_up;
   out["ties_broken"] = stats.ties_broken;
   out["ties_settled"] = stats.ties_settled;
   out["seconds"] = seconds;

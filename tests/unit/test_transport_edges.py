@@ -381,3 +381,21 @@ def test_bad_prices_are_told_by_the_smallest_sample(kind: str) -> None:
     assert m.stats["levels"] == (0 if kind == "gangs" else cold.stats["levels"])
     assert m.objective == pytest.approx(cold.objective, rel=1e-3 if kind == "gangs" else 0)
     assert m.verify().valid
+
+
+def test_every_fallback_is_taken_and_ends_in_the_optimum() -> None:
+    """If this fails, a box, a list or a short way that does not suffice ends in a wrong answer."""
+    taken = dict.fromkeys(("rescans", "widened", "ways", "given_up"), 0)
+    for seed in range(60):
+        r = np.random.default_rng(seed)
+        n, s = 300, 10
+        cost = 10 ** r.uniform(0, 10, (n, s))
+        capacity = r.multinomial(int(1.02 * n) + 1, r.dirichlet(np.ones(s)))
+        if seed % 6 == 0:  # nowhere to go for some
+            cost[:20, 1:], capacity[0] = INF, 5
+        by_lists, short = (transport(cost, capacity, method=m) for m in ("exact", "auto"))
+        assert by_lists.objective == pytest.approx(short.objective, rel=1e-9)
+        assert by_lists.verify().valid
+        for name in taken:
+            taken[name] += by_lists.stats[name] + short.stats[name]
+    assert min(taken.values()) > 0, taken

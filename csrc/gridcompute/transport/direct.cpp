@@ -207,8 +207,10 @@ Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Po
                     Stats& stats) {
   Direct out;
   if (few_fit(level.n, keys.columns())) out = solve_few(keys, level, pool, stop, seen, stats);
-  if (out.solved || out.stopped || !memory_fits(level.n, keys.columns())) return out;
-  (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(seed, out); });
+  if (out.solved || out.stopped) return out;
+  if (memory_fits(level.n, keys.columns()))
+    (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(seed, out); });
+  if (!out.solved && !stop.requested()) ++stats.given_up;
   return out;
 }
 

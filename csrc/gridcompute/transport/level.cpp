@@ -95,7 +95,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       if (r.hopeless >= 0) return {Kind::infeasible, {}};
       if (r.columns == 0) return {};  // no job either, or it were hopeless
       stats.evaluations += level.n * r.columns;
-      ++scans;
+      if (scans++ > 0) ++stats.rescans;
       clock.lap(sample ? "samples" : "scan");
       const double left = tune(r, level.capacity, how.alike, prices, how.pool, how.stop);
       clock.lap(sample ? "samples" : "tune");
@@ -132,6 +132,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       }
       clock.lap(sample ? "samples" : "verify");
       if (!repair.widen(at, how.pool) && !repair.widen(repair.wanted(), how.pool)) break;
+      ++stats.widened;
       end = repair.run();
     }
     narrow = repair.box();
@@ -155,6 +156,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
         }
         continue;
       }
+      ++stats.ways;
       const Way way = open_ways(how, level, stuck, prices, width, r, seen);
       if (beyond()) return {Kind::out_of_range, {}};
       width = std::min(kCostLimit / 8, 4 * std::max<Cost>(width, 1));
@@ -201,6 +203,7 @@ LevelEnd settle(const Scan& how, const Level& level, Cost width, std::vector<Cos
     if (end == Repair::End::stopped) break;
     how.stop.stage("verify", 0.95);
     if (end == Repair::End::unreachable) {
+      ++stats.ways;
       const Way way = open_ways(how, level, repair.settled(), prices, width, r, seen);
       width = std::min(kCostLimit / 8, 4 * width);
       clock.lap("verify");

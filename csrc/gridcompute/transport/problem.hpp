@@ -67,6 +67,9 @@ struct Stats {
   Index evaluations = 0;        // costs looked at
   Index levels = 0, given = 0;  // samples that were solved, and those that given prices stood for
   Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rescanned = 0;
+  // Fallbacks taken: looks at everything in a wider box, repairs that went on in one, looks for ways out of classes
+  // that had none, and short ways (direct.hpp) that gave up.
+  Index rescans = 0, widened = 0, ways = 0, given_up = 0;
   Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (ties.hpp)
   std::vector<Stage> stages;
   void add(const char* name, double seconds);
