@@ -54,8 +54,7 @@ class Solver {
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
     for (Index i = 0; i < n_; ++i) weight_ += problem.weight(i);
     if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_ + 1));
-    // More room than everything needs is never used; this bounds the sums of capacities. One more than that, so that
-    // a class with room for all always has some left, and ends at price 0.
+    // More room than all need is never used; with one more, a class with room for all still ends at price 0.
     for (Cost& u : full_.capacity) u = static_cast<Cost>(std::min<Wide>(u, weight_ + 1));
   }
 
@@ -93,8 +92,7 @@ class Solver {
   [[nodiscard]] const Ties& ties() const noexcept { return ties_; }
 
  private:
-  // Reals that lie too far apart for one resolution are proved at some prices and not at others: those of the general
-  // method get a try too.
+  // Reals too far apart for one resolution are proved at some prices only: the general method's get a try too.
   bool solved_directly(Result& result) {
     stop_.stage("paths", 0);
     const double from = stop_.seconds();
