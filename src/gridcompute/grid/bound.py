@@ -164,7 +164,7 @@ class Rows:
 
     def served(self, y: Floats) -> Floats:
         """The load that it pays best to serve at prices `y`, (n_sites, n_hours), kWh."""
-        return self.block.minimum(self.unpack(y).energy).load_kwh
+        return self.block.served(self.unpack(y).energy)
 
     def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""

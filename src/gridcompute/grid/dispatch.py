@@ -281,6 +281,14 @@ class EnergyBlock:
         load = point[self.column["load"]] * self.unit
         return EnergyMinimum(float(bound * self.unit + (pi * base).sum()), load)
 
+    def served(self, pi: Floats) -> Floats:
+        """The load of `minimum`, without its bound: a seventh of the time less."""
+        self._set_load(self.problem.energy.base_load_kwh, self.most_kwh, -pi)
+        self._solve(PRIMAL)
+        values = self.solver.getSolution().col_value
+        load = np.array([values[i] for i in self._given_load.tolist()])
+        return load.reshape(pi.shape) * self.unit
+
     def mandate_at(self, pi: Floats) -> Floats:
         """Prices of the mandate's rows that go with these prices of load, (n_scopes,)."""
         self.minimum(pi)
@@ -293,7 +301,7 @@ class EnergyBlock:
         self.solver.changeColsCost(len(at), given, self.cost[at])
         self.solver.changeColsBounds(len(at), given, self.low[at], self.high[at])
 
-    def _run(self, strategy: int = DUAL) -> tuple[Floats, float, Floats]:
+    def _solve(self, strategy: int) -> None:
         import highspy
 
         self.solver.setOptionValue("simplex_strategy", strategy)
@@ -303,6 +311,9 @@ class EnergyBlock:
             raise self._unserved()
         if ended != states.kOptimal:
             raise InternalError(f"HiGHS ended a dispatch as {ended.name}, needed kOptimal")
+
+    def _run(self, strategy: int = DUAL) -> tuple[Floats, float, Floats]:
+        self._solve(strategy)
         solution = self.solver.getSolution()
         point, duals = self.low.copy(), np.zeros(self._n_rows)
         point[self._used], duals[self._kept] = solution.col_value, solution.row_dual
