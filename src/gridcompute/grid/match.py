@@ -256,11 +256,13 @@ class Solve:
                 break
         return self.plan()
 
-    def improve(self, pace: Pace, to: float, taken: NDArray[np.bool_] | None = None) -> None:
-        """A dive and exchanges while they pay; the cheaper plan stays."""
+    def improve(
+        self, pace: Pace, to: float, taken: NDArray[np.bool_] | None = None, rounds: int = ROUNDS
+    ) -> None:
+        """A dive, and up to `rounds` of exchanges while they pay; the cheaper plan stays."""
         before = self.best
         self.dive(pace, to, taken)
-        for k in range(ROUNDS):
+        for k in range(rounds):
             if self.finished() or not self.exchange(k):
                 break
         if before is not None and self.best is not None and before.cost <= self.best.cost:
@@ -276,14 +278,20 @@ class Solve:
         rest = abs(self.best.cost - self.without_option)
         return self.best.cost - self.bound <= self.gap * rest
 
-    def sampled(self, y: Floats, steps: int) -> Floats:
+    def sampled(
+        self,
+        y: Floats,
+        steps: int,
+        lengths: tuple[float, float] = WALK_LENGTHS,
+        count: int = WALK_SAMPLE,
+    ) -> Floats:
         """Prices from small samples of the jobs, each of which stands for all of them."""
         self.clock.stage("sample", 0.2)
-        drawn = samples_of(self.in_order, self.size, WALK_SAMPLE, WALK_SAMPLES)
+        drawn = samples_of(self.in_order, self.size, count, WALK_SAMPLES)
         walker = Ascent(self.rows, WALK)
         markets = [market_of(self.problem, *sample) for sample in drawn]
         supply, over = self.rows.supply(), self.clock.over
-        y = walker.walk(markets, supply, y, steps, WALK_LENGTHS, stop=over)
+        y = walker.walk(markets, supply, y, steps, lengths, stop=over)
         self.passes += walker.passes
         return y
 

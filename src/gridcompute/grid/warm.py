@@ -24,8 +24,13 @@ __all__ = ["resume"]
 
 #: Steps of the walk from the old prices, and of the climbs with all jobs before each dive.
 WALK_STEPS, CLIMB_STEPS, CLIMB_LENGTHS = 600, (12, 50), (0.003, 0.0005)
+#: A shorter walk of small steps over larger samples, where the old prices were the better ones.
+NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
 VECTORS, APART = 3, 0.02
+#: Rounds of exchanges after the quick dive: one, then a climb, which costs less than a second, then
+#: the others.
+LATER_ROUNDS = 3
 #: From which part of the jobs on a quick dive leaves too much, whatever the change was.
 MANY = 0.22
 
@@ -45,15 +50,23 @@ def resume(
     solve.look(y)
     if solve.finished():
         return solve.y
+    earlier = solve.bound
     solve.look(solve.sampled(y, WALK_STEPS))
+    if solve.bound == earlier:  # the best prices lie nearer than such a walk comes
+        solve.look(solve.sampled(y, NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE))
     quick, careful = paces
     solve.climb(solve.y, CLIMB_STEPS[0], CLIMB_LENGTHS, 0.4)
+    tried = False
     if not solve.finished():
         leave = unsettled(solve)
-        if np.count_nonzero(leave) < MANY * len(leave):
-            solve.improve(quick, 0.6, leave)
+        tried = bool(np.count_nonzero(leave) < MANY * len(leave))
+        if tried:
+            solve.improve(quick, 0.6, leave, rounds=1)
     if not solve.finished():
         solve.climb(solve.y, CLIMB_STEPS[1], CLIMB_LENGTHS, 0.4)
+        for k in range(1, LATER_ROUNDS) if tried else ():
+            if solve.finished() or not solve.exchange(k):
+                break
         if not solve.finished():
             solve.improve(careful, 0.6, unsettled(solve))
     return solve.y
