@@ -135,10 +135,12 @@ void Matcher::go_where_told(Round& round, const std::vector<Job>& live, const st
   settle(round, jobs, to);
   judge(round, {found.status == transport::Status::optimal, found.exact, found.objective, found.bound});
   // Few who are elsewhere than in the lists are put there by the next round; else it builds them anew.
+  // So is who was held back at home: at these prices it belongs elsewhere.
   if (board_) {
     for (const Job job : live) {
       if (world_.slot(job) != world_.home(job)) wait(job);
     }
+    for (const Job job : held_) wait(job);
     if (static_cast<Index>(waiting_.size()) * effort().row() > effort().cold() / 4) drop_board();
   }
   if (board_) return;

@@ -10,6 +10,7 @@ namespace gridcompute::matcher {
 namespace {
 
 constexpr Index kTold = Index{1} << 14;  // jobs told of by one thread at once
+constexpr double kRounding = 0x1p-30;    // of the objective: more than this is no rounding
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -67,11 +68,13 @@ void Matcher::hold(std::span<const Job> jobs) {
 }
 
 // Jobs that are to go from their homes to their slots; as many as may.
-// Earlier changes that were not told are told together with the later ones, as one step.
+// Earlier changes that were not told are told together with the later ones, as one step; so are two of one round, which
+// a stop may leave: out of a class, then into another.
 void Matcher::not_told_yet(Answer& answer) {
   std::vector<Change> all = std::move(untold_);
   untold_.clear();
-  if (!all.empty()) {
+  const bool twice = answer.status == transport::Status::time_limit || answer.status == transport::Status::stopped;
+  if (!all.empty() || twice) {
     all.insert(all.end(), answer.changes.begin(), answer.changes.end());
     std::stable_sort(all.begin(), all.end(), [](const Change& x, const Change& y) { return x.job < y.job; });
     answer.changes.clear();
@@ -110,7 +113,7 @@ void Matcher::settle(Round& round, std::vector<Job>& jobs, std::vector<Slot>& to
   }
 }
 
-// Nobody moves but for lost room; new jobs where there is some.
+// Nobody moves but for lost room, or from a class now closed to the job; new jobs where there is some.
 void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<const Slot> wanted) {
   const Slot out = world_.out();
   const double bound =
@@ -119,7 +122,8 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
   for (std::size_t k = live.size(); k-- > 0;) {
     const Job job = live[k];
     const Slot home = world_.home(job);
-    if (home == out || world_.pinned(job) || home_load_[at(home)] <= capacity_[at(home)]) continue;
+    const bool stays = home_load_[at(home)] <= capacity_[at(home)] && !std::isinf(paid_[at(job)]);
+    if (home == out || world_.pinned(job) || stays) continue;
     const Slot to = wanted[k];
     const bool room = to != kNone && to != home && home_load_[at(to)] < capacity_[at(to)];
     if (!room && std::isinf(world_.unplaced(job))) continue;
@@ -139,6 +143,9 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
   // A home that is not where the search has the job, or a move that now costs: looked at again in the next round.
   for (const Job job : changed) wait(job);
   judge(round, {false, false, 0, bound});
+  for (Slot s = 0; s < out; ++s) {  // pinned jobs, or some that must be placed
+    if (home_load_[at(s)] > capacity_[at(s)]) round.answer.objective = std::numeric_limits<double>::infinity();
+  }
   round.answer.status =
       round.stop.why() == Stop::Why::time_limit ? transport::Status::time_limit : transport::Status::stopped;
 }
@@ -152,7 +159,11 @@ void Matcher::judge(Round& round, const Proof& proof) {
   answer.bound = proof.bound;
   answer.exact = whole && proof.exact;
   if (answer.exact) answer.objective = answer.bound = proof.value;
-  answer.status = whole && proof.optimal ? transport::Status::optimal : transport::Status::feasible;
+  // As transport does: an optimum of rounded costs is called so only if that is all but one of the costs.
+  const double apart = answer.objective - answer.bound;
+  const bool close = answer.exact || apart <= kRounding * std::fabs(answer.objective) ||
+                     (answer.objective == 0 && apart <= kRounding * reach_);
+  answer.status = whole && proof.optimal && close ? transport::Status::optimal : transport::Status::feasible;
 }
 
 void Matcher::witness(Round& round, std::span<const Slot> classes) {

@@ -437,16 +437,6 @@ class Solver {
 
 }  // namespace
 
-void Stats::add(const char* name, double seconds) {
-  for (Stage& s : stages) {
-    if (std::string(s.name) == name) {
-      s.seconds += seconds;
-      return;
-    }
-  }
-  stages.push_back({name, seconds});
-}
-
 Result solve(const Problem& problem, const Options& options, Stop& stop) {
   const GiveBack after(problem.cost->n_jobs() >= kLarge);
   Pool pool(thread_count(options.threads));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 namespace gridcompute::transport {
 
@@ -64,6 +65,16 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
   });
   for (const Total& part : parts) total.join(part);
   return total;
+}
+
+void Stats::add(const char* name, double seconds) {
+  for (Stage& s : stages) {
+    if (std::string(s.name) == name) {
+      s.seconds += seconds;
+      return;
+    }
+  }
+  stages.push_back({name, seconds});
 }
 
 }  // namespace gridcompute::transport
