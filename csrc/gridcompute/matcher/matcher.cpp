@@ -120,19 +120,17 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> homes, st
 
 // ---------------------------------------------------------------- what is paid
 
-// To the nearest, in two halves that fit 64 bits: |cost| * resolution is below 2^51, and what the first half leaves is
-// exact.
-Wide Matcher::fixed(double cost) const {
+// To the nearest, in parts that fit 64 bits: |cost| * resolution is below 2^51, and what a part leaves is exact.
+void Matcher::pay(Paid& sum, double cost, int sign) const {
+  if (!(cost < std::numeric_limits<double>::infinity())) return void(sum.homeless += sign);
   constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: added, it leaves whole numbers
   const double key = cost * world_.resolution();
   const auto whole = static_cast<std::int64_t>(key);
-  const double rest = (key - static_cast<double>(whole)) * kUnit;
-  return static_cast<Wide>(whole) * static_cast<std::int64_t>(kUnit) +
-         static_cast<std::int64_t>((rest + kRound) - kRound);
-}
-
-void Matcher::pay(Paid& sum, double cost, int sign) const {
-  cost < std::numeric_limits<double>::infinity() ? void(sum.total += sign * fixed(cost)) : void(sum.homeless += sign);
+  const double rest = (key - static_cast<double>(whole)) * kUnit, units = (rest + kRound) - kRound;
+  const double fine = ((rest - units) * kFine + kRound) - kRound;
+  const Wide total = static_cast<Wide>(whole) * static_cast<std::int64_t>(kUnit) + static_cast<std::int64_t>(units);
+  sum.total += sign * total;
+  sum.fine += sign * static_cast<std::int64_t>(fine);
 }
 
 void Matcher::charge(Job job) { pay(paid_all_, paid_[at(job)] = world_.cost_at(job, world_.home(job)), 1); }
@@ -186,12 +184,13 @@ void Matcher::quote(const Slab& jobs, std::span<Slot> slots, std::span<double> c
 
 bool Matcher::holds() const {
   std::vector<Cost> loads(home_load_.size(), 0);
-  Wide total = 0;
+  Paid all;
   for (const Job job : world_.list()) {
     ++loads[at(world_.home(job))];
-    total += std::isinf(paid_[at(job)]) ? 0 : fixed(paid_[at(job)]);
+    pay(all, paid_[at(job)], 1);
   }
-  if (loads != home_load_ || total != paid_all_.total || !world_.holds()) return false;
+  if (loads != home_load_ || all.total != paid_all_.total || all.fine != paid_all_.fine || !world_.holds())
+    return false;
   return !board_ || board_->holds();
 }
 

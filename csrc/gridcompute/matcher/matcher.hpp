@@ -101,7 +101,7 @@ class Matcher {
   [[nodiscard]] bool holds() const;
 
  private:
-  static constexpr double kUnit = 0x1p40;
+  static constexpr double kUnit = 0x1p40, kFine = 0x1p50;
   struct Round {
     const Options& options;
     Stop& stop;
@@ -152,14 +152,14 @@ class Matcher {
   [[nodiscard]] double in_cost(Wide keys, bool down) const;
   struct Paid {
     Wide total = 0;      // in 1 / (kUnit * resolution)
+    Wide fine = 0;       // what that leaves of each cost, in 1 / kFine of it: small costs count beside huge ones
     Index homeless = 0;  // live jobs left out that must not be
-    void add(const Paid& more) noexcept { total += more.total, homeless += more.homeless; }
+    void add(const Paid& more) noexcept { total += more.total, fine += more.fine, homeless += more.homeless; }
   };
   void pay(Paid& sum, double cost, int sign) const;
   void charge(Job job);
   void discharge(Job job);
   [[nodiscard]] Wide dual() const;
-  [[nodiscard]] Wide fixed(double cost) const;
 
   World world_;
   std::vector<Cost> prices_, capacity_;  // (classes)

@@ -14,6 +14,18 @@ constexpr double kRounding = 0x1p-30;    // of the objective: more than this is 
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
+// Each job's changes, in the order given, as one from the first class to the last; none where these are the same.
+std::vector<Change> in_one_step(std::vector<Change> all) {
+  std::stable_sort(all.begin(), all.end(), [](const Change& x, const Change& y) { return x.job < y.job; });
+  std::vector<Change> net;
+  for (std::size_t k = 0; k < all.size();) {
+    Change change = all[k];
+    for (; k < all.size() && all[k].job == change.job; ++k) change.to = all[k].to;
+    if (change.from != change.to) net.push_back(change);
+  }
+  return net;
+}
+
 }  // namespace
 
 void Matcher::go_home(Round& round, std::span<const Job> jobs, std::span<const Slot> to) {
@@ -67,26 +79,16 @@ void Matcher::hold(std::span<const Job> jobs) {
   held_.erase(std::unique(held_.begin(), held_.end()), held_.end());
 }
 
-// Jobs that are to go from their homes to their slots; as many as may.
-// Earlier changes that were not told are told together with the later ones, as one step; so are two of one round, which
-// a stop may leave: out of a class, then into another.
+// Earlier changes that were not told are told together with the later ones.
 void Matcher::not_told_yet(Answer& answer) {
-  std::vector<Change> all = std::move(untold_);
-  untold_.clear();
-  const bool twice = answer.status == transport::Status::time_limit || answer.status == transport::Status::stopped;
-  if (!all.empty() || twice) {
-    all.insert(all.end(), answer.changes.begin(), answer.changes.end());
-    std::stable_sort(all.begin(), all.end(), [](const Change& x, const Change& y) { return x.job < y.job; });
-    answer.changes.clear();
-    for (std::size_t k = 0; k < all.size();) {
-      Change change = all[k];
-      for (; k < all.size() && all[k].job == change.job; ++k) change.to = all[k].to;
-      if (change.from != change.to) answer.changes.push_back(change);
-    }
+  if (!untold_.empty()) {
+    untold_.insert(untold_.end(), answer.changes.begin(), answer.changes.end());
+    answer.changes = in_one_step(std::move(untold_));
   }
   untold_ = answer.changes;
 }
 
+// Jobs that are to go from their homes to their slots; as many as may.
 void Matcher::settle(Round& round, std::vector<Job>& jobs, std::vector<Slot>& to) {
   held_.clear();
   const auto moves = std::count_if(jobs.begin(), jobs.end(), [&](Job job) { return world_.home(job) != world_.out(); });
@@ -142,6 +144,11 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
   }
   // A home that is not where the search has the job, or a move that now costs: looked at again in the next round.
   for (const Job job : changed) wait(job);
+  // Out of a class and into another, or back into it: one move, or none.
+  round.answer.changes = in_one_step(std::move(round.answer.changes));
+  round.answer.moved = 0;
+  for (const Change& change : round.answer.changes)
+    if (change.from != kNone) round.answer.moved += world_.move(change.job);
   judge(round, {false, false, 0, bound});
   for (Slot s = 0; s < out; ++s) {  // pinned jobs, or some that must be placed
     if (home_load_[at(s)] > capacity_[at(s)]) round.answer.objective = std::numeric_limits<double>::infinity();
@@ -153,9 +160,9 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
 void Matcher::judge(Round& round, const Proof& proof) {
   Answer& answer = round.answer;
   const bool whole = answer.held == 0 && paid_all_.homeless == 0;
-  answer.objective = paid_all_.homeless > 0
-                         ? std::numeric_limits<double>::infinity()
-                         : static_cast<double>(paid_all_.total) / kUnit / world_.resolution() + answer.moved;
+  const double paid = static_cast<double>(paid_all_.total) + static_cast<double>(paid_all_.fine) / kFine;
+  answer.objective = paid_all_.homeless > 0 ? std::numeric_limits<double>::infinity()
+                                            : paid / kUnit / world_.resolution() + answer.moved;
   answer.bound = proof.bound;
   answer.exact = whole && proof.exact;
   if (answer.exact) answer.objective = answer.bound = proof.value;
