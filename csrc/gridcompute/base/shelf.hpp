@@ -19,7 +19,7 @@ class Shelf {
   static constexpr std::size_t kLeast = std::size_t{1} << 17, kLargest = std::size_t{1} << 24;  // bytes of a piece
   static constexpr std::size_t kMost = std::size_t{1} << 25;
 
-  // A piece of at least so many bytes and at most twice as many, or null. What it holds is anything.
+  // A piece of just so many bytes, or null. What it holds is anything.
   [[nodiscard]] void* take(std::size_t bytes) noexcept;
   // False: keep it.
   [[nodiscard]] bool give(void* memory, std::size_t bytes) noexcept;
