@@ -50,8 +50,8 @@ int thread_count(int asked) {
 }
 
 std::pmr::memory_resource* Pool::memory() {
-  // Vectors grow by doubling: what one has outgrown, the next one fills. Larger pieces go back to the system at once, so
-  // that what is joined from them finds room where memory is short.
+  // Vectors grow by doubling: what one has outgrown, the next one fills. Larger pieces go back to the system at once:
+  // what is joined from them finds room where memory is short.
   constexpr std::size_t kMost = 16, kLargest = std::size_t{1} << 17;
   if (!memory_) {
     memory_ = std::make_unique<std::pmr::synchronized_pool_resource>(std::pmr::pool_options{kMost, kLargest},
