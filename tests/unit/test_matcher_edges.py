@@ -239,3 +239,18 @@ def test_a_forked_child_has_a_world_of_its_own() -> None:
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
     assert world.match().unchanged == 1000
+
+
+def test_small_costs_count_beside_huge_ones() -> None:
+    """If this fails, a unit that huge costs made coarse eats the small ones that jobs pay."""
+    r = np.random.default_rng(0)
+    small_or_huge = np.where(r.random((50, 8)) < 0.5, 1e12, 1e-6 * (1 + r.random((50, 8))))
+    world = Matcher([200] * 8, cost=[(small_or_huge, "k", None)], unplaced=2e12)
+    ids = world.add({"k": r.integers(0, 50, 1000)})
+    for begin in range(0, 150, 50):
+        m = world.match()
+        found = m.verify()
+        assert found.valid, found.reasons
+        assert 1e-3 <= m.objective <= 2e-3
+        world.remove(ids[begin : begin + 50])
+        world.add({"k": r.integers(0, 50, 50)})
