@@ -23,7 +23,7 @@ inline constexpr int kLift = 170;           // the least double times 2^kLift ti
 template <class T>
 std::vector<T> lifted(const T* costs, Index count) {
   std::vector<T> up(costs, costs + count);
-  for (T& c : up) c = static_cast<T>(c * 0x1p170);
+  for (T& c : up) c = static_cast<T>(c * std::ldexp(1.0, kLift));
   return up;
 }
 

@@ -74,16 +74,14 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
   return total.below();
 }
 
-namespace {
-double rounded_up(Cost price) {
-  const auto near = static_cast<double>(price);
-  return static_cast<Cost>(near) < price ? std::nextafter(near, kInf) : near;
+double above(Cost x) {
+  const auto near = static_cast<double>(x);
+  return static_cast<Cost>(near) < x ? std::nextafter(near, kInf) : near;
 }
-}  // namespace
 
 std::vector<double> delivered(std::span<const Cost> prices, double per_cost) {
   std::vector<double> out;
-  for (const Cost p : prices) out.push_back(rounded_up(p) / per_cost);
+  for (const Cost p : prices) out.push_back(above(p) / per_cost);
   return out;
 }
 
@@ -94,7 +92,7 @@ Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<co
   double rounded = 0, most = 0;
   for (std::size_t s = 0; s < prices.size(); ++s) {
     if (shifts) {
-      lost += static_cast<Wide>(capacity[s]) * (static_cast<Cost>(rounded_up(prices[s])) - prices[s]);
+      lost += static_cast<Wide>(capacity[s]) * (static_cast<Cost>(above(prices[s])) - prices[s]);
     } else {
       const double off = static_cast<double>(prices[s]) * 0x1p-51;
       most = std::max(most, off);

@@ -23,6 +23,9 @@ namespace gridcompute::transport {
 [[nodiscard]] std::optional<double> bound_of_costs(const Problem& problem, std::span<const double> prices,
                                                    std::span<const Cost> capacity, Pool& pool, Stop& stop);
 
+// The least double that is not below x.
+[[nodiscard]] double above(Cost x);
+
 // Prices in keys as they are delivered, and by how much less, in keys, such prices prove.
 [[nodiscard]] std::vector<double> delivered(std::span<const Cost> prices, double per_cost);
 [[nodiscard]] Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity,

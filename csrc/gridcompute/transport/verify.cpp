@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/look.hpp"
 
 namespace gridcompute::transport {
@@ -203,10 +204,6 @@ namespace {
 
 // Doubles for numbers beyond 2^53: a need rounded up, so that the difference of one and a slack is below the true one
 // by its own rounding at most, and a shift lowered by as much.
-double above(Cost x) {
-  const auto near = static_cast<double>(x);
-  return static_cast<Cost>(near) < x ? std::nextafter(near, std::numeric_limits<double>::infinity()) : near;
-}
 double surely_below(Cost x) {
   constexpr double kExact = 0x1p52;
   const double below = -above(-x);

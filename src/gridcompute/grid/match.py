@@ -28,10 +28,8 @@ from .settling import Settling, place_settled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from ..progress import ProgressHook
-    from .columns import Floats, Int32s
+    from .columns import Bools, Floats, Int32s
     from .problem import Problem
 
 __all__ = ["match"]
@@ -257,16 +255,20 @@ class Solve:
         return self.plan()
 
     def improve(
-        self, pace: Pace, to: float, taken: NDArray[np.bool_] | None = None, rounds: int = ROUNDS
+        self, pace: Pace, to: float, taken: Bools | None = None, rounds: int = ROUNDS
     ) -> None:
         """A dive, and up to `rounds` of exchanges while they pay; the cheaper plan stays."""
         before = self.best
         self.dive(pace, to, taken)
-        for k in range(rounds):
-            if self.finished() or not self.exchange(k):
-                break
+        self.exchanges(range(rounds))
         if before is not None and self.best is not None and before.cost <= self.best.cost:
             self.best = before
+
+    def exchanges(self, rounds: range) -> None:
+        """Rounds of exchanges while they pay."""
+        for k in rounds:
+            if self.finished() or not self.exchange(k):
+                break
 
     def finished(self) -> bool:
         """Is the gap proved, or must the solve end?"""
@@ -290,8 +292,7 @@ class Solve:
         drawn = samples_of(self.in_order, self.size, count, WALK_SAMPLES)
         walker = Ascent(self.rows, WALK)
         markets = [market_of(self.problem, *sample) for sample in drawn]
-        supply, over = self.rows.supply(), self.clock.over
-        y = walker.walk(markets, supply, y, steps, lengths, stop=over)
+        y = walker.walk(markets, self.rows.supply(), y, steps, lengths, stop=self.clock.over)
         self.passes += walker.passes
         return y
 
@@ -310,7 +311,7 @@ class Solve:
         if ascent.bound > self.bound:
             self.bound, self.y = ascent.bound, ascent.best
 
-    def dive(self, pace: Pace, to: float, taken: NDArray[np.bool_] | None = None) -> None:
+    def dive(self, pace: Pace, to: float, taken: Bools | None = None) -> None:
         """Place all jobs, large ones first; prices move on what is left as they are placed.
 
         With `taken`, only those jobs are placed, and all others stay as the best plan has them.
@@ -334,7 +335,7 @@ class Solve:
         self.market.keep(np.ones(n, np.uint8))
         self.best = self.judged(klass, start, dive.room)
 
-    def settled(self, taken: NDArray[np.bool_] | None) -> tuple[_core.Room, Int32s, Int32s]:
+    def settled(self, taken: Bools | None) -> tuple[_core.Room, Int32s, Int32s]:
         """Room and placement of the best plan without the jobs `taken`, None for all of them."""
         room, n = _core.Room(self.market), len(self.in_order)
         klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
@@ -347,8 +348,8 @@ class Solve:
     def dive_size(
         self,
         dive: _Dive,
-        now: NDArray[np.bool_],
-        left: NDArray[np.bool_],
+        now: Bools,
+        left: Bools,
         pace: Pace,
         done: tuple[float, float],
     ) -> None:
@@ -436,8 +437,7 @@ class Solve:
             most = MOST_TRIED_SHORT
         missed = missed_cost(problem, best.room.quota_used)
         exchange = _core.Exchange(best.room, *prices, 0.0, best.klass, best.start)
-        found = exchange.survey(1e-7 * abs(best.cost) / PARTS, threads=self.rows.threads)
-        found = found[:most]
+        found = exchange.survey(1e-7 * abs(best.cost) / PARTS, threads=self.rows.threads)[:most]
         parts = np.array_split(found, min(PARTS, len(found)) or 1)
         for i, part in enumerate(parts):
             if self.clock.over(i / len(parts)) or self.proved():

@@ -29,8 +29,8 @@ NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
 VECTORS, APART = 3, 0.02
 #: Rounds of exchanges after the quick dive: one, then a climb, which costs less than a second, then
-#: the others.
-LATER_ROUNDS = 3
+#: the others up to so many.
+ROUNDS = 3
 #: From which part of the jobs on a quick dive leaves too much, whatever the change was.
 MANY = 0.22
 
@@ -64,9 +64,8 @@ def resume(
             solve.improve(quick, 0.6, leave, rounds=1)
     if not solve.finished():
         solve.climb(solve.y, CLIMB_STEPS[1], CLIMB_LENGTHS, 0.4)
-        for k in range(1, LATER_ROUNDS) if tried else ():
-            if solve.finished() or not solve.exchange(k):
-                break
+        if tried:
+            solve.exchanges(range(1, ROUNDS))
         if not solve.finished():
             solve.improve(careful, 0.6, unsettled(solve))
     return solve.y
