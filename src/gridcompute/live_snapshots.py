@@ -73,7 +73,9 @@ def load(kind: type[Matcher], path: str | os.PathLike[str], kernel: Kernel | Non
         if len(column) > 1:
             column[at] = arrays[f"column_{name}"][: len(at)]
     world._push()
-    world._native.restore(at, arrays["homes"], arrays["prices"], meta["resolution"])
+    # A world that has seen no cost yet has no resolution to keep: the first costs choose it.
+    resolution = meta["resolution"] if world._reach > 0 else 0.0
+    world._native.restore(at, arrays["homes"], arrays["prices"], resolution)
     world._native.pin(at[arrays["pinned"]], True)
     return world
 

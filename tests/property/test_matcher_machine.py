@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,6 +148,17 @@ class World(RuleBasedStateMachine):
         self.world.remove_slots([s])
         self.closed[s], self.capacity[s] = True, 0
 
+    # ------------------------------------------------------------ snapshots
+
+    FORMULA: Any = None
+
+    @rule()
+    def restart(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "world"
+            self.world.snapshot(path)
+            self.world = Matcher.restore(path, kernel=self.FORMULA)
+
     # ------------------------------------------------------------ rounds
 
     def posed(self, ids: list[int]) -> tuple[Any, Any]:
@@ -165,6 +178,32 @@ class World(RuleBasedStateMachine):
                 out[j] += away
         return matrix, out
 
+    def follow(self, m: Any, ids: list[int]) -> None:
+        """What was told leads from where jobs were to where they are."""
+        before = {i: self.home.get(i, -1) for i in ids}
+        told = zip(*(m.changes[c].tolist() for c in ("id", "from_slot", "to_slot")), strict=True)
+        for i, old, new in told:
+            assert before[i] == old != new
+            before[i] = new
+        assert before == dict(zip(ids, m.assignment.tolist(), strict=True))
+        self.home = {i: s for i, s in before.items() if s >= 0}
+        assert self.pinned <= set(self.home)
+
+    @rule()
+    def stop(self) -> None:
+        """A round without any time: its account and its bound are true all the same."""
+        m = self.world.match(time_limit=0.0)
+        if m.status == "infeasible":
+            return
+        ids = [int(i) for i in m.ids]
+        matrix, out = self.posed(ids)
+        plain = transport(matrix, self.capacity, unplaced=out)
+        if plain.status != "infeasible":
+            assert m.bound <= plain.objective + 1e-9 * abs(plain.objective) + 1e-9
+        if np.isfinite(m.objective):
+            assert m.verify().valid
+        self.follow(m, ids)
+
     @rule()
     def match(self) -> None:
         m = self.world.match()
@@ -182,16 +221,7 @@ class World(RuleBasedStateMachine):
             where = m.assignment
             paid = [out[j] if s < 0 else matrix[j, s] for j, s in enumerate(where)]
             assert m.objective == pytest.approx(sum(paid), rel=1e-9, abs=1e-9)
-            before = {i: self.home.get(i, -1) for i in ids}
-            told = zip(
-                *(m.changes[c].tolist() for c in ("id", "from_slot", "to_slot")), strict=True
-            )
-            for i, old, new in told:
-                assert before[i] == old
-                before[i] = new
-            assert before == dict(zip(ids, where.tolist(), strict=True))
-            self.home = {i: s for i, s in before.items() if s >= 0}
-            assert self.pinned <= set(self.home)
+            self.follow(m, ids)
         again = self.world.match()
         assert len(again.changes["id"]) == 0, "an unchanged world moves nothing"
         assert again.status == m.status
@@ -208,6 +238,8 @@ def formula(
 
 class KernelWorld(World):
     """The same, of a compiled formula: no cost is cheaper to read than its row."""
+
+    FORMULA = formula
 
     @staticmethod
     def slots(first: Any, second: Any) -> dict[str, Any]:

@@ -111,14 +111,16 @@ Matcher::End Matcher::cold(Round& round) {
     if (found.assignment[k] >= 0) slots[k] = found.assignment[k];
   }
   const bool solved = found.status == Status::optimal || found.status == Status::feasible;
-  if (!solved || round.stop.why() == Stop::Why::interrupted) {
-    drop_board();
+  const bool interrupted = round.stop.why() == Stop::Why::interrupted;
+  if (!solved || interrupted) drop_board();
+  // Also of a solve that was stopped: they prove its bound.
+  for (Slot s = 0; s < world_.out() && !interrupted; ++s)
+    prices_[at(s)] = static_cast<Cost>(std::nearbyint(found.prices[at(s)] * world_.resolution()));
+  if (!solved || interrupted) {
     const End end = stay_home(round, live, slots);
     round.answer.bound = found.bound;
     return end;
   }
-  for (Slot s = 0; s < world_.out(); ++s)
-    prices_[at(s)] = static_cast<Cost>(std::nearbyint(found.prices[at(s)] * world_.resolution()));
   stay_where_equal(world_, live, slots, prices_, capacity_);
   go_where_told(round, live, slots, found);
   return End::balanced;
