@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InvalidProblemError
+from .sources import plain_array
 from .transport import _counts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from ._interner import Interner
 
-__all__ = ["find_ids", "moving_cost", "new_ids", "out_cost", "whole_slots"]
+__all__ = ["find_ids", "job_columns", "moving_cost", "new_ids", "out_cost", "whole_slots"]
 
 
 def new_ids(interner: Interner, ids: Any, n: int, text: bool) -> list[Any]:
@@ -33,6 +36,27 @@ def new_ids(interner: Interner, ids: Any, n: int, text: bool) -> list[Any]:
     if len(set(keys)) != n:
         raise _twice("ids", keys)
     return keys
+
+
+def job_columns(
+    columns: Any, wanted: Mapping[str, str], rows: int | None
+) -> tuple[dict[str, NDArray[Any]], int]:
+    """Columns by slab name (`wanted`: the caller's), of as many jobs as they or `rows` tell."""
+    if not hasattr(columns, "keys"):
+        records = list(columns)
+        columns = {v: [r[v] for r in records] for v in wanted.values()}
+    for name in wanted.values():
+        if name not in columns:
+            raise InvalidProblemError(f"columns: {name!r} is missing", name)
+    n = len(np.atleast_1d(next(iter(columns.values())))) if columns else 0
+    n = n if rows is None else rows
+    given = {k: np.atleast_1d(plain_array(v, columns[v])) for k, v in wanted.items()}
+    for part, v in wanted.items():
+        if given[part].shape[:1] != (n,):
+            raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
+        if n == 0 and part.startswith("key_"):  # an empty list says nothing of its dtype
+            given[part] = np.zeros(0, np.int32)
+    return given, n
 
 
 def find_ids(interner: Interner, ids: Any) -> tuple[list[Any], NDArray[np.int32]]:

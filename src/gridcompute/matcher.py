@@ -12,10 +12,9 @@ from . import _core, live_snapshots
 from ._interner import Interner
 from .errors import InvalidProblemError
 from .live import LiveMatching
-from .live_columns import find_ids, moving_cost, new_ids, out_cost, whole_slots
+from .live_columns import find_ids, job_columns, moving_cost, new_ids, out_cost, whole_slots
 from .live_costs import RowCosts, live_costs
 from .progress import progress_hook
-from .sources import plain_array
 from .transport import _counts, _number, _reals, _whole
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ __all__ = ["Matcher"]
 
 _FIRST_SIZE = 1024  # of the slab
 _MANY = 8  # a table that concerns an eighth of the jobs and more is looked at class by class
+
+_PATIENCE = 16  # rounds between looks at how far costs reach
 
 
 class Matcher:
@@ -101,6 +102,7 @@ class Matcher:
         self._seed = _whole("seed", seed, 0, 2**64 - 1)
         self._ids, self._next, self._text = Interner(), 0, False
         self._lock, self._owner, self._version, self._reach = threading.Lock(), 0, 0, 0.0
+        self._coarse = self._seen = 0  # since when costs are too coarse to prove; the last round
         self._undo: list[Callable[[], object]] = []  # what the call under way has done
         self._native = _core.LiveMatcher(n)
         self._columns: dict[str, NDArray[Any]] = {}
@@ -219,9 +221,7 @@ class Matcher:
         with self._held():
             costs, slots, rows = self._costs.with_table(k, table)
             slots = slots[~self._closed[slots]]
-            jobs = self._native.list()
-            batch = {n: c[jobs] if len(c) > 1 else c for n, c in self._columns.items()}
-            reach = costs.reach(batch, len(jobs)) + self._beside(batch)
+            jobs, batch, reach = self._weighed(costs, self._columns)
             self._tell(_costs=costs, _reach=max(reach, self._reach))
             if rows is not None:
                 touched = jobs[rows[batch[f"key_{k}"]]]
@@ -248,8 +248,7 @@ class Matcher:
             costs = self._costs.with_slots(tables, where, n)
             jobs = self._native.list()
             columns = costs.with_slots_of_jobs(self._columns, tables, where, jobs)
-            batch = {name: c[jobs] if len(c) > 1 else c for name, c in columns.items()}
-            reach = costs.reach(batch, len(jobs)) + self._beside(batch)
+            _, _, reach = self._weighed(costs, columns)
             wide, shut = np.pad(self._capacity, (0, more)), np.pad(self._closed, (0, more))
             if more:  # shut at first: what is interrupted leaves no more than a free number behind
                 shut[self._n_slots :] = True
@@ -309,6 +308,7 @@ class Matcher:
             gap = _number("gap", gap, 0.0)
             limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
             plan = (self._threads, self._seed, self._max_moves, gap, limit)
+            self._refine()
             if progress is None:
                 answer = self._native.match(*plan, None)
             else:
@@ -317,6 +317,8 @@ class Matcher:
             self._version += 1
             m = LiveMatching(self, answer, self._version)
             self._native.told()
+            coarse = m.status == "feasible" and answer["held"] == 0 and m.gap > gap
+            self._coarse, self._seen = max(self._coarse, 1) if coarse else 0, self._version
             return m
 
     def quote(
@@ -397,6 +399,16 @@ class Matcher:
             self._undo[-1]()
             self._undo.pop()
 
+    def _refine(self) -> None:
+        """Where rounding is all that parts answer and bound: are the largest costs gone by now?"""
+        if not self._coarse or self._version == self._seen:
+            return
+        self._coarse += 1
+        if self._coarse % _PATIENCE == 2:  # the first time, and now and then
+            _, _, reach = self._weighed(self._costs, self._columns)
+            self._tell(_reach=min(reach, self._reach))
+            self._done()
+
     def _tell(self, **new: Any) -> None:
         """Other columns, costs or classes, here and in the core."""
         before = {name: getattr(self, name) for name in new}
@@ -442,25 +454,18 @@ class Matcher:
         wanted = self._wanted()
         if isinstance(columns, np.ndarray) and isinstance(self._costs, RowCosts):
             columns = {self._costs.name: columns}
-        if not hasattr(columns, "keys"):
-            records = list(columns)
-            columns = {v: [r[v] for r in records] for v in wanted.values()}
-        for name in wanted.values():
-            if name not in columns:
-                raise InvalidProblemError(f"columns: {name!r} is missing", name)
-        n = len(np.atleast_1d(next(iter(columns.values())))) if columns else 0
-        n = n if rows is None else rows
-        given = {k: np.atleast_1d(plain_array(v, columns[v])) for k, v in wanted.items()}
-        for part, v in wanted.items():
-            if given[part].shape[:1] != (n,):
-                raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
-            if n == 0 and part.startswith("key_"):  # an empty list says nothing of its dtype
-                given[part] = np.zeros(0, np.int32)
+        given, n = job_columns(columns, wanted, rows)
         batch, reach = self._costs.check(given, n)
         for name, check in (("unplaced", out_cost), ("move_cost", moving_cost)):
             if name in wanted:
                 batch[name] = check(_reals(wanted[name], given[name]))
         return batch, n, reach + (self._beside(batch) if n else 0.0)
+
+    def _weighed(self, costs: Any, columns: Any) -> tuple[NDArray[np.int32], dict[str, Any], float]:
+        """The live jobs, their columns, and how far their costs reach."""
+        jobs = self._native.list()
+        batch = {name: c[jobs] if len(c) > 1 else c for name, c in columns.items()}
+        return jobs, batch, costs.reach(batch, len(jobs)) + self._beside(batch)
 
     def _beside(self, batch: Mapping[str, Any]) -> float:
         """How far the costs of being left out and of moves reach."""

@@ -182,6 +182,25 @@ def test_any_byte_of_a_snapshot_is_missed(tmp_path: Path) -> None:
     assert again.match().unchanged == 3
 
 
+def test_one_huge_cost_makes_costs_coarse_for_as_long_as_it_lives() -> None:
+    """If this fails, a slip of one job takes the proof from all later rounds."""
+    r = np.random.default_rng(0)
+    world = Matcher([40] * 10, cost=[(r.random((8, 10)), "k", None)], unplaced="u")
+    world.add({"k": r.integers(0, 8, 500), "u": r.random(500) + 0.5})
+    first = world.match()
+    assert first.status == "optimal"
+    slip = world.add({"k": [1], "u": [1e15]})
+    for _ in range(3):
+        assert world.match().status == "feasible"
+        assert len(world.match().changes["id"]) == 0
+        world.update([0], {"k": [2], "u": [1.0]})
+    world.remove(slip)
+    last = [world.match() for _ in range(17) if world.update([0], {"k": [2], "u": [1.0]}) is None]
+    assert last[-1].status == "optimal"
+    assert last[-1].verify().valid
+    assert last[-1].stats["resolution"] == first.stats["resolution"]
+
+
 def test_a_snapshot_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
     """If this fails, a full disk takes the last good snapshot with it."""
     world = small()

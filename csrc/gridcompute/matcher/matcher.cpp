@@ -30,11 +30,14 @@ void Matcher::set_slab(const Slab& slab, double reach) {
   reach_ = reach;
   paid_.resize(at(world_.size()), 0);
   if (!resolution) return;
+  const auto most = static_cast<double>(largest_cost(n_slots + 2));  // of costs that are gone, prices may be larger
   for (Cost& price : prices_)
-    price = static_cast<Cost>(std::nearbyint(static_cast<double>(price) / world_.resolution() * *resolution));
+    price = static_cast<Cost>(
+        std::nearbyint(std::min(most, static_cast<double>(price) / world_.resolution() * *resolution)));
+  const bool finer = *resolution > world_.resolution();
   world_.set_resolution(*resolution);
   recharge_ = true;
-  lose_lists("costs outgrew the resolution");
+  lose_lists(finer ? "costs allow a finer resolution" : "costs outgrew the resolution");
 }
 
 void Matcher::grow(Slot n_slots) {

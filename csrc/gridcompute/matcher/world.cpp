@@ -10,7 +10,8 @@ namespace gridcompute::matcher {
 
 namespace {
 
-constexpr double kRoom = 4;  // how far costs may grow before all keys change
+constexpr double kRoom = 4;             // how far costs may grow before all keys change
+constexpr double kCoarse = 16 * kRoom;  // and how far they may shrink
 
 }  // namespace
 
@@ -38,8 +39,11 @@ void World::grow(Slot n_slots) {
 
 std::optional<double> World::new_resolution(double reach, Slot n_slots) const {
   const auto limit = static_cast<double>(std::min<Cost>(largest_cost(n_slots + 2), Cost{1} << 50));
-  if (!(reach > 0) || (resolution_ > 0 && reach * resolution_ <= limit)) return std::nullopt;
-  return transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit));
+  if (!(reach > 0)) return std::nullopt;
+  const bool fits = reach * resolution_ <= limit, coarse = reach * resolution_ * kCoarse <= limit;
+  if (resolution_ > 0 && fits && !coarse) return std::nullopt;
+  const double best = transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit));
+  return best == resolution_ ? std::nullopt : std::optional(best);
 }
 
 void World::set_resolution(double resolution) {

@@ -13,7 +13,8 @@
 // key there.
 //
 // Range. |cost| + move <= reach gives |key| <= largest_cost(n_slots + 2), the proof of base/types.hpp; whoever adds a
-// job or changes a table says the reach, and a resolution too fine for it is replaced before the next search.
+// job or changes a table says the reach, and a resolution too fine or far too coarse for it is replaced before the next
+// search.
 #pragma once
 
 #include <optional>
