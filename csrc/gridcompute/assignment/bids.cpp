@@ -9,26 +9,34 @@ namespace {
 constexpr std::size_t kAhead = 6;   // rows whose lists are fetched before their turn
 constexpr Index kPollMask = 0xFFF;  // bids between two looks at the stop
 
-#define GRIDCOMPUTE_TWO(V)                                                                                             \
-  GRIDCOMPUTE_CLONES Two<V> least_two(const std::int32_t* GRIDCOMPUTE_RESTRICT col,                                    \
-                                      const V* GRIDCOMPUTE_RESTRICT cost, Index size, const V* GRIDCOMPUTE_RESTRICT v, \
-                                      V* GRIDCOMPUTE_RESTRICT r) {                                                     \
-    for (Index k = 0; k < size; ++k) r[k] = static_cast<V>(cost[k] - v[col[k]]);                                       \
-    return two_least<V>(                                                                                               \
-        size, [&](Index k, Lanes<V>& x) { std::memcpy(&x, r + k, sizeof x); }, [&](Index k) { return r[k]; });         \
-  }                                                                                                                    \
-  GRIDCOMPUTE_CLONES Two<V> least_two(const V* GRIDCOMPUTE_RESTRICT cost, Index size,                                  \
-                                      const V* GRIDCOMPUTE_RESTRICT v) {                                               \
-    return two_least<V>(                                                                                               \
-        size,                                                                                                          \
-        [&](Index k, Lanes<V>& x) {                                                                                    \
-          Lanes<V> price;                                                                                              \
-          std::memcpy(&x, cost + k, sizeof x);                                                                         \
-          std::memcpy(&price, v + k, sizeof price);                                                                    \
-          x -= price;                                                                                                  \
-        },                                                                                                             \
-        [&](Index k) { return static_cast<V>(cost[k] - v[k]); });                                                      \
-  }
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE Two<V> listed_two_of(const std::int32_t* GRIDCOMPUTE_RESTRICT col,
+                                        const V* GRIDCOMPUTE_RESTRICT cost, Index size, const V* GRIDCOMPUTE_RESTRICT v,
+                                        V* GRIDCOMPUTE_RESTRICT r) {
+  for (Index k = 0; k < size; ++k) r[k] = static_cast<V>(cost[k] - v[col[k]]);
+  return two_least<kBytes, V>(
+      size, [&](Index k, auto& x) GRIDCOMPUTE_FORCED { gridcompute::load(r + k, x); },
+      [&](Index k) GRIDCOMPUTE_FORCED { return r[k]; });
+}
+
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE Two<V> whole_two_of(const V* GRIDCOMPUTE_RESTRICT cost, Index size,
+                                       const V* GRIDCOMPUTE_RESTRICT v) {
+  return two_least<kBytes, V>(
+      size,
+      [&](Index k, auto& x) GRIDCOMPUTE_FORCED {
+        typename Lanes<V, kBytes>::Signed price;
+        gridcompute::load(cost + k, x);
+        gridcompute::load(v + k, price);
+        x -= price;
+      },
+      [&](Index k) GRIDCOMPUTE_FORCED { return static_cast<V>(cost[k] - v[k]); });
+}
+
+#define GRIDCOMPUTE_TWO(V)                                                                                         \
+  GRIDCOMPUTE_VERSIONS(Two<V>, listed_two, (const std::int32_t* col, const V* cost, Index size, const V* v, V* r), \
+                       (col, cost, size, v, r))                                                                    \
+  GRIDCOMPUTE_VERSIONS(Two<V>, whole_two, (const V* cost, Index size, const V* v), (cost, size, v))
 GRIDCOMPUTE_TWO(std::int32_t)
 GRIDCOMPUTE_TWO(std::int64_t)
 
@@ -55,7 +63,7 @@ Offer<V> look(const Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, st
   for (;;) {
     const auto list = lists[i];
     if (static_cast<Index>(reread.buffer.size()) < list.size) reread.buffer.resize(static_cast<std::size_t>(list.size));
-    const Two<V> two = least_two(list.col, list.cost, list.size, state.v.data(), reread.buffer.data());
+    const Two<V> two = listed_two(list.col, list.cost, list.size, state.v.data(), reread.buffer.data());
     const V bound = lists.bound(i);
     if (two.u1 <= bound) {
       if (two.u1 >= Range<V>::kHopeless) return {two.u1, two.u1, 0, kFree};
@@ -68,7 +76,7 @@ Offer<V> look(const Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, st
 template <class V>
 Offer<V> look_whole(const Matching<V>& state, Rereader<V>& reread, std::int32_t i) {
   const V* row = reread.rows->row(i, reread.scratch.cost.data());
-  const Two<V> two = least_two(row, state.m, state.v.data());
+  const Two<V> two = whole_two(row, state.m, state.v.data());
   if (two.u1 >= Range<V>::kHopeless) return {two.u1, two.u1, 0, kFree};
   return {two.u1, two.u2, row[two.at], static_cast<std::int32_t>(two.at)};
 }

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "gridcompute/base/simd.hpp"
+#include "gridcompute/base/lanes.hpp"
 
 namespace gridcompute::assignment {
 
@@ -33,26 +33,30 @@ GRIDCOMPUTE_INLINE Spread<T> spread_of(const T* GRIDCOMPUTE_RESTRICT c, Index m)
   return {lo, hi};
 }
 
-// Some columns of a row, as vectors of a size that the compiler does not take apart: minima of floating-point numbers
-// depend on order (NaN), so that the compiler does not vectorise them by itself.
-using Reals __attribute__((vector_size(32))) = double;
-using Floats __attribute__((vector_size(16))) = float;
-constexpr Index kReals = 4;
-GRIDCOMPUTE_INLINE void read(const double* c, Reals& x) { std::memcpy(&x, c, sizeof x); }
-GRIDCOMPUTE_INLINE void read(const float* c, Reals& x) {
-  Floats narrow;
-  std::memcpy(&narrow, c, sizeof narrow);
-  x = __builtin_convertvector(narrow, Reals);
+// Minima of floating-point numbers depend on order (NaN), so that the compiler does not vectorise them by itself.
+template <class V>
+GRIDCOMPUTE_INLINE void read(const double* c, V& x) {
+  gridcompute::load(c, x);
+}
+template <class V>
+GRIDCOMPUTE_INLINE void read(const float* c, V& x) {
+  typename Lanes<float, sizeof(V) / 2>::Signed narrow;
+  gridcompute::load(c, narrow);
+  x = __builtin_convertvector(narrow, V);
 }
 
-template <class T>
-GRIDCOMPUTE_INLINE Extent extent(const T* GRIDCOMPUTE_RESTRICT c, Index m, double sign) {
+template <Index kBytes, class T>
+GRIDCOMPUTE_INLINE Extent extent_of(const T* GRIDCOMPUTE_RESTRICT c, Index m, double sign) {
+  // GCC 12 takes comparisons of doubles in 64 bytes apart.
+  using Some = Lanes<double, std::min<Index>(kBytes, 32)>;
+  using Reals = typename Some::Signed;
+  constexpr Index kReals = Some::kCount;
   constexpr double kInf = std::numeric_limits<double>::infinity();
   constexpr Index kApart = 4;  // chains of minima
   Reals lo[kApart], hi[kApart], top[kApart], odd = {};
   for (Index k = 0; k < kApart; ++k) lo[k] = Reals{} + kInf, hi[k] = top[k] = -lo[k];
   // Comparisons with infinity, and of a value with itself, the compiler would take lane by lane.
-  const auto add = [&](Reals x, Index k) GRIDCOMPUTE_FORCED {
+  const auto add = [&](Reals& x, Index k) GRIDCOMPUTE_FORCED {
     x *= sign;
     const Reals none = x - x;  // 0, or NaN where x is not finite
     const Reals finite = none == 0 ? x : hi[k];
@@ -168,7 +172,7 @@ GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUT
     load_whole(c, o, m, s, g);                                                                 \
   }
 #define GRIDCOMPUTE_REAL(T)                                                                              \
-  GRIDCOMPUTE_CLONES Extent extent_at(const T* c, Index m, double sign) { return extent(c, m, sign); }   \
+  GRIDCOMPUTE_VERSIONS(Extent, extent, (const T* c, Index m, double sign), (c, m, sign))                 \
   GRIDCOMPUTE_CLONES bool whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale); } \
   GRIDCOMPUTE_CLONES void load(const T* c, std::int32_t* o, Index m, std::int64_t s, double scale) {     \
     load_real(c, o, m, s, scale);                                                                        \
@@ -196,8 +200,8 @@ bool shows_fractions(const float* c, Index m) { return !whole_at(c, std::min<Ind
 bool shows_fractions(const double* c, Index m) {
   return !whole_at(c, std::min<Index>(m, 4), 1.0) || !whole_at(c, std::min<Index>(m, 64), 1.0);
 }
-Extent extent_of(const float* c, Index m, bool maximize) { return extent_at(c, m, maximize ? -1.0 : 1.0); }
-Extent extent_of(const double* c, Index m, bool maximize) { return extent_at(c, m, maximize ? -1.0 : 1.0); }
+Extent extent_of(const float* c, Index m, bool maximize) { return extent(c, m, maximize ? -1.0 : 1.0); }
+Extent extent_of(const double* c, Index m, bool maximize) { return extent(c, m, maximize ? -1.0 : 1.0); }
 
 template <class T, class V>
 DenseRows<T, V>::DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding)

@@ -32,37 +32,37 @@ GRIDCOMPUTE_INLINE void price_nothing(Whole<V>& s) {
 
 // Prices at the column minima, unless more rows find a column without: where most costs are cut off at one value,
 // columns that nobody is near would draw all rows.
-template <class V>
+template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
   price_columns(s);
-  const std::int32_t matched = take(s);
+  const std::int32_t matched = take<kBytes>(s);
   if (matched < kPoor * s.n) {
     std::copy_n(s.v, s.stride, s.label);  // not in use yet
     price_nothing(s);
-    if (take(s) < matched) {
+    if (take<kBytes>(s) < matched) {
       std::copy_n(s.label, s.stride, s.v);
-      take(s);
+      take<kBytes>(s);
     }
   }
-  bid(s, kFirstBids * s.n);
+  bid<kBytes>(s, kFirstBids * s.n);
 }
 
-template <class V>
-GRIDCOMPUTE_INLINE bool run_all(Whole<V>& s) {
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE bool run_of(Whole<V>& s) {
   if (s.n == s.m && s.n > kFewRows) {
-    start_square(s);
+    start_square<kBytes>(s);
   } else {  // unmatched columns of wide matrices must end at 0
     price_nothing(s);
-    start_whole(s);
+    start_whole<kBytes>(s);
   }
   const bool few = s.stride == kRowLanes;
   for (std::int32_t i = 0; i < s.n; ++i)
-    if (s.col_of[i] == kFree && (few ? augment_few(s, i) : augment(s, i)) != Augmented::yes) return false;
+    if (s.col_of[i] == kFree && (few ? augment_few(s, i) : augment_of<kBytes>(s, i)) != Augmented::yes) return false;
   return true;
 }
 
-GRIDCOMPUTE_CLONES bool run(Whole<std::int32_t>& s) { return run_all(s); }
-GRIDCOMPUTE_CLONES bool run(Whole<std::int64_t>& s) { return run_all(s); }
+GRIDCOMPUTE_VERSIONS(bool, run, (Whole<std::int32_t> & s), (s))
+GRIDCOMPUTE_VERSIONS(bool, run, (Whole<std::int64_t> & s), (s))
 
 template <class V>
 bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled, std::int32_t* col_of) {

@@ -18,14 +18,20 @@ struct alignas(2 * sizeof(V)) Slot {
   V price, mate;
 };
 
-#define GRIDCOMPUTE_SLOTS(V)                                                                                   \
-  GRIDCOMPUTE_CLONES Two<V> least_two(const std::int32_t* GRIDCOMPUTE_RESTRICT col,                            \
-                                      const V* GRIDCOMPUTE_RESTRICT cost, Index size,                          \
-                                      const Slot<V>* GRIDCOMPUTE_RESTRICT slot, V* GRIDCOMPUTE_RESTRICT r) {   \
-    for (Index k = 0; k < size; ++k) r[k] = static_cast<V>(cost[k] - slot[col[k]].price);                      \
-    return two_least<V>(                                                                                       \
-        size, [&](Index k, Lanes<V>& x) { std::memcpy(&x, r + k, sizeof x); }, [&](Index k) { return r[k]; }); \
-  }
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE Two<V> least_two_of(const std::int32_t* GRIDCOMPUTE_RESTRICT col, const V* GRIDCOMPUTE_RESTRICT cost,
+                                       Index size, const Slot<V>* GRIDCOMPUTE_RESTRICT slot,
+                                       V* GRIDCOMPUTE_RESTRICT r) {
+  for (Index k = 0; k < size; ++k) r[k] = static_cast<V>(cost[k] - slot[col[k]].price);
+  return two_least<kBytes, V>(
+      size, [&](Index k, auto& x) GRIDCOMPUTE_FORCED { gridcompute::load(r + k, x); },
+      [&](Index k) GRIDCOMPUTE_FORCED { return r[k]; });
+}
+
+#define GRIDCOMPUTE_SLOTS(V)                                                                            \
+  GRIDCOMPUTE_VERSIONS(Two<V>, least_two,                                                               \
+                       (const std::int32_t* col, const V* cost, Index size, const Slot<V>* slot, V* r), \
+                       (col, cost, size, slot, r))
 GRIDCOMPUTE_SLOTS(std::int32_t)
 GRIDCOMPUTE_SLOTS(std::int64_t)
 

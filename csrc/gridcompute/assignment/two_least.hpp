@@ -4,8 +4,8 @@
 #include <cstring>
 #include <limits>
 
-#include "gridcompute/assignment/lists.hpp"
-#include "gridcompute/base/simd.hpp"
+#include "gridcompute/assignment/values.hpp"
+#include "gridcompute/base/lanes.hpp"
 
 namespace gridcompute::assignment {
 
@@ -16,10 +16,7 @@ struct Two {
 };
 
 // The compiler does not vectorise a search for a least element together with its place and its runner-up, so the
-// lanes are written out: one of its generic vectors, split as the machine needs.
-template <class V>
-using Lanes __attribute__((vector_size(64))) = V;
-
+// lanes are written out.
 template <class V, Index kCount>
 using SomeLanes __attribute__((vector_size(kCount * sizeof(V)))) = V;
 
@@ -61,16 +58,17 @@ GRIDCOMPUTE_INLINE Two<V> across(const SomeLanes<V, kCount>& first, const SomeLa
 }
 
 // The two least of `size` reduced costs: at(k, lanes) gives those from k on, one(k) those behind the last whole lanes.
-template <class V, class At, class One>
+template <Index kBytes, class V, class At, class One>
 GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one) {
-  constexpr Index kLanes = Lists<V>::kLanes;
-  Lanes<V> first = Lanes<V>{} + Range<V>::kHopeless, second = first, place = {}, here = {};
+  using Vector = typename Lanes<V, kBytes>::Signed;
+  constexpr Index kLanes = Lanes<V, kBytes>::kCount;
+  Vector first = Vector{} + Range<V>::kHopeless, second = first, place = {}, here = {};
   for (Index l = 0; l < kLanes; ++l) here[l] = static_cast<V>(l);
   Index k = 0;
   for (; k + kLanes <= size; k += kLanes, here += static_cast<V>(kLanes)) {
-    Lanes<V> r;
+    Vector r;
     at(k, r);
-    const Lanes<V> loser = r < first ? first : r;
+    const Vector loser = r < first ? first : r;
     place = r < first ? here : place;
     first = r < first ? r : first;
     second = loser < second ? loser : second;

@@ -18,9 +18,14 @@ GRIDCOMPUTE_INLINE V dearest_of(const V* c, Index size) {
   return most;
 }
 
-#define GRIDCOMPUTE_AUGMENT(V)                                                                           \
-  GRIDCOMPUTE_CLONES Augmented one_path(Whole<V>& s, std::int32_t source) { return augment(s, source); } \
-  GRIDCOMPUTE_CLONES void start(Whole<V>& s) { start_whole(s); }                                         \
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE void start_of(Whole<V>& s) {
+  start_whole<kBytes>(s);
+}
+
+#define GRIDCOMPUTE_AUGMENT(V)                                                               \
+  GRIDCOMPUTE_VERSIONS(Augmented, augment, (Whole<V> & s, std::int32_t source), (s, source)) \
+  GRIDCOMPUTE_VERSIONS(void, start, (Whole<V> & s), (s))                                     \
   GRIDCOMPUTE_CLONES V dearest(const V* c, Index size) { return dearest_of(c, size); }
 GRIDCOMPUTE_AUGMENT(std::int32_t)
 GRIDCOMPUTE_AUGMENT(std::int64_t)
@@ -67,7 +72,7 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
     if (stop.poll()) return Searched::stopped;
     if (work > limit) return leave(Searched::budget);
     ++stats.searches;
-    const Augmented found = one_path(s, i);
+    const Augmented found = augment(s, i);
     stats.arcs += Index{s.collected} * state.m;
     work += Index{s.collected} * state.m;
     if (found == Augmented::range) return range();

@@ -61,60 +61,59 @@ struct Whole {
 
 enum class Augmented { yes, none, range };
 
-// The least open labels, by groups of columns: column j belongs to group j % kGroups.
+// The least open labels, by groups of columns: column j belongs to group j % kGroups, on any machine, so that all
+// settle columns in the same order.
 template <class V>
-struct Least {
-  static constexpr int kLanes = 64 / sizeof(V), kGroups = 4 * kLanes;
-  using Lanes __attribute__((vector_size(64))) = V;
+struct OpenGroups {
+  static constexpr std::int32_t kGroups = 256 / sizeof(V);
   alignas(64) V group[kGroups];
-
-  [[nodiscard]] GRIDCOMPUTE_INLINE V all() const {
-    V least = group[0];
-    for (int g = 1; g < kGroups; ++g) least = group[g] < least ? group[g] : least;
-    return least;
-  }
 };
 
-// Row i offers base + its reduced costs to all columns.
-template <class V>
-GRIDCOMPUTE_INLINE V relax(Whole<V>& s, std::int32_t i, V base, Least<V>& least) {
-  using Lanes = typename Least<V>::Lanes;
-  constexpr int kLanes = Least<V>::kLanes, kGroups = Least<V>::kGroups;
+// Row i offers base + its reduced costs to all columns. Returns the least open label.
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE V relax(Whole<V>& s, std::int32_t i, V base, OpenGroups<V>& least) {
+  using Vector = typename Lanes<V, kBytes>::Signed;
+  constexpr std::int32_t kLanes = Lanes<V, kBytes>::kCount, kGroups = OpenGroups<V>::kGroups,
+                         kVectors = kGroups / kLanes;
   const V *GRIDCOMPUTE_RESTRICT row = s.row(i), *GRIDCOMPUTE_RESTRICT v = s.v, *GRIDCOMPUTE_RESTRICT closed = s.closed;
   V *GRIDCOMPUTE_RESTRICT label = s.label, *GRIDCOMPUTE_RESTRICT from = s.from;
-  Lanes best[4];
-  for (Lanes& b : best) b = Lanes{} + std::numeric_limits<V>::max();
-  const Lanes source = Lanes{} + static_cast<V>(i);
-  const auto offer = [&](std::int32_t j, Lanes& into) GRIDCOMPUTE_FORCED {
-    Lanes c, price, l, f, shut;
-    std::memcpy(&c, row + j, sizeof c);
-    std::memcpy(&price, v + j, sizeof price);
-    std::memcpy(&l, label + j, sizeof l);
-    std::memcpy(&f, from + j, sizeof f);
-    std::memcpy(&shut, closed + j, sizeof shut);
-    const Lanes h = c - price + base;
+  Vector best[kVectors];
+  for (Vector& b : best) b = Vector{} + std::numeric_limits<V>::max();
+  const Vector source = Vector{} + static_cast<V>(i);
+  const auto offer = [&](std::int32_t j, Vector& into) GRIDCOMPUTE_FORCED {
+    Vector c, price, l, f, shut;
+    load(row + j, c);
+    load(v + j, price);
+    load(label + j, l);
+    load(from + j, f);
+    load(closed + j, shut);
+    const Vector h = c - price + base;
     f = h < l ? source : f;
     l = h < l ? h : l;
-    std::memcpy(label + j, &l, sizeof l);
-    std::memcpy(from + j, &f, sizeof f);
-    const Lanes key = l | shut;
+    store(l, label + j);
+    store(f, from + j);
+    const Vector key = l | shut;
     into = key < into ? key : into;
   };
   std::int32_t j = 0;
   for (; j + kGroups <= s.stride; j += kGroups)
-    for (int k = 0; k < 4; ++k) offer(j + k * kLanes, best[k]);
-  for (int k = 0; k < 3; ++k)
+    for (std::int32_t k = 0; k < kVectors; ++k) offer(j + k * kLanes, best[k]);
+  for (std::int32_t k = 0; k < kVectors; ++k)
     if (j + k * kLanes < s.stride) offer(j + k * kLanes, best[k]);
-  for (int k = 0; k < 4; ++k) std::memcpy(least.group + k * kLanes, &best[k], sizeof best[k]);
-  return least.all();
+  Vector all = best[0];
+  for (std::int32_t k = 0; k < kVectors; ++k) {
+    store(best[k], least.group + k * kLanes);
+    all = best[k] < all ? best[k] : all;
+  }
+  return fold(all, Least{});
 }
 
 // Closes the open columns at `level` and appends them to `settled`; a free one is returned at once.
 template <class V>
-GRIDCOMPUTE_INLINE std::int32_t collect(Whole<V>& s, V level, const Least<V>& least) {
-  for (std::int32_t g = 0; g < Least<V>::kGroups; ++g) {
+GRIDCOMPUTE_INLINE std::int32_t collect(Whole<V>& s, V level, const OpenGroups<V>& least) {
+  for (std::int32_t g = 0; g < OpenGroups<V>::kGroups; ++g) {
     if (least.group[g] != level) continue;
-    for (std::int32_t j = g; j < s.m; j += Least<V>::kGroups) {
+    for (std::int32_t j = g; j < s.m; j += OpenGroups<V>::kGroups) {
       if ((s.label[j] | s.closed[j]) != level) continue;
       if (s.mate_of[j] == kFree) return j;
       s.closed[j] = std::numeric_limits<V>::max();
@@ -125,8 +124,8 @@ GRIDCOMPUTE_INLINE std::int32_t collect(Whole<V>& s, V level, const Least<V>& le
 }
 
 // One shortest augmenting path.
-template <class V>
-GRIDCOMPUTE_INLINE Augmented augment(Whole<V>& s, std::int32_t source) {
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE Augmented augment_of(Whole<V>& s, std::int32_t source) {
   constexpr V kNever = std::numeric_limits<V>::max();
   for (std::int32_t j = 0; j < s.stride; ++j) s.label[j] = kNever, s.closed[j] = 0;
   s.collected = 0;
@@ -136,8 +135,8 @@ GRIDCOMPUTE_INLINE Augmented augment(Whole<V>& s, std::int32_t source) {
     u = r < u ? r : u;
   }
   if (u >= kMostLabel<V>) return Augmented::none;
-  Least<V> groups;
-  V least = relax(s, source, static_cast<V>(-u), groups);
+  OpenGroups<V> groups;
+  V least = relax<kBytes>(s, source, static_cast<V>(-u), groups);
   std::int32_t sink = collect(s, level, groups);
   for (std::int32_t next = 0; sink == kFree;) {
     if (next == s.collected || least == level) {
@@ -148,7 +147,7 @@ GRIDCOMPUTE_INLINE Augmented augment(Whole<V>& s, std::int32_t source) {
       if (sink != kFree) break;
     }
     const std::int32_t j = s.settled[next++], i = static_cast<std::int32_t>(s.mate_of[j]);
-    least = relax(s, i, static_cast<V>(level - (s.row(i)[j] - s.v[j])), groups);
+    least = relax<kBytes>(s, i, static_cast<V>(level - (s.row(i)[j] - s.v[j])), groups);
   }
   for (std::int32_t k = 0; k < s.collected; ++k) {
     const std::int32_t j = s.settled[k];
@@ -216,45 +215,45 @@ GRIDCOMPUTE_INLINE Augmented augment_few(Whole<V>& s, std::int32_t source) {
 }
 
 // The two least reduced costs of row i, the place of the first, and a free column at the least, if one is.
-template <class V>
+template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE Two<V> two_of(const Whole<V>& s, std::int32_t i) {
   const V *GRIDCOMPUTE_RESTRICT row = s.row(i), *GRIDCOMPUTE_RESTRICT v = s.v;
-  return two_least<V>(
+  return two_least<kBytes, V>(
       s.stride,
-      [&](Index k, Lanes<V>& x) GRIDCOMPUTE_FORCED {
-        Lanes<V> price;
-        std::memcpy(&x, row + k, sizeof x);
-        std::memcpy(&price, v + k, sizeof price);
+      [&](Index k, auto& x) GRIDCOMPUTE_FORCED {
+        typename Lanes<V, kBytes>::Signed price;
+        load(row + k, x);
+        load(v + k, price);
         x -= price;
       },
       [&](Index k) GRIDCOMPUTE_FORCED { return static_cast<V>(row[k] - v[k]); });
 }
-template <class V>
+template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE std::int32_t free_at(const Whole<V>& s, std::int32_t i, V least) {
-  constexpr std::int32_t kLanes = Least<V>::kLanes;
+  using Vector = typename Lanes<V, kBytes>::Signed;
+  constexpr std::int32_t kLanes = Lanes<V, kBytes>::kCount;
   for (std::int32_t j = 0; j < s.stride; j += kLanes) {
-    Lanes<V> c, price, mate;
-    std::memcpy(&c, s.row(i) + j, sizeof c);
-    std::memcpy(&price, s.v + j, sizeof price);
-    std::memcpy(&mate, s.mate_of + j, sizeof mate);
-    const Lanes<V> hit = (c - price == least) & (mate == V{kFree});
-    V any = 0;
-    for (std::int32_t l = 0; l < kLanes; ++l) any |= hit[l];
-    for (std::int32_t l = 0; any != 0 && l < kLanes; ++l)
+    Vector c, price, mate;
+    load(s.row(i) + j, c);
+    load(s.v + j, price);
+    load(s.mate_of + j, mate);
+    const Vector hit = (c - price == least) & (mate == V{kFree});
+    if (fold(hit, Least{}) == 0) continue;
+    for (std::int32_t l = 0; l < kLanes; ++l)
       if (hit[l] != 0) return j + l;
   }
   return kFree;
 }
 
 // Each row takes a free column at its least reduced cost, the first one, if there is one.
-template <class V>
+template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s) {
   for (std::int32_t i = 0; i < s.n; ++i) {
     s.col_of[i] = kFree;
-    const Two<V> two = two_of(s, i);
+    const Two<V> two = two_of<kBytes>(s, i);
     if (two.u1 >= kMostLabel<V>) continue;
     std::int32_t j = static_cast<std::int32_t>(two.at);
-    if (s.mate_of[j] != kFree) j = two.u2 == two.u1 ? free_at(s, i, two.u1) : kFree;
+    if (s.mate_of[j] != kFree) j = two.u2 == two.u1 ? free_at<kBytes>(s, i, two.u1) : kFree;
     if (j != kFree) s.match(i, j);
   }
 }
@@ -280,14 +279,14 @@ GRIDCOMPUTE_INLINE void take_cheapest_of_few(Whole<V>& s) {
 }
 
 // Augmenting row reduction, as bids.hpp; a free column before a taken one.
-template <class V>
+template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
   for (std::int32_t first = 0; first < s.n; ++first) {
     for (std::int32_t i = s.col_of[first] == kFree ? first : kFree; i != kFree && --budget > 0;) {
-      const Two<V> two = two_of(s, i);
+      const Two<V> two = two_of<kBytes>(s, i);
       if (two.u1 >= kMostLabel<V>) break;
       std::int32_t j = static_cast<std::int32_t>(two.at);
-      if (two.u2 == two.u1 && s.mate_of[j] != kFree) j = free_at(s, i, two.u1);
+      if (two.u2 == two.u1 && s.mate_of[j] != kFree) j = free_at<kBytes>(s, i, two.u1);
       if (j == kFree) break;  // a tie among taken columns: left to the search
       const bool gain = two.u2 > two.u1 && two.u2 < kMostLabel<V>;
       const std::int32_t out = static_cast<std::int32_t>(s.mate_of[j]);
@@ -312,23 +311,23 @@ GRIDCOMPUTE_INLINE void price_columns(Whole<V>& s) {
 }
 
 // Rows take what is cheapest at the prices. How many do.
-template <class V>
+template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE std::int32_t take(Whole<V>& s) {
   for (std::int32_t j = 0; j < s.stride; ++j) s.mate_of[j] = kFree;
   if (s.n <= kFewRows)
     take_cheapest_of_few(s);
   else
-    take_cheapest(s);
+    take_cheapest<kBytes>(s);
   std::int32_t matched = 0;
   for (std::int32_t i = 0; i < s.n; ++i) matched += s.col_of[i] != kFree ? 1 : 0;
   return matched;
 }
 
 // And then bid.
-template <class V>
+template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void start_whole(Whole<V>& s) {
-  take(s);
-  if (s.n > kFewRows) bid(s, kFirstBids * s.n);
+  take<kBytes>(s);
+  if (s.n > kFewRows) bid<kBytes>(s, kFirstBids * s.n);
 }
 
 // The same for all free rows of a large matrix, from any state that keeps (M1)-(M4), or from prices alone (`fresh`).

@@ -21,10 +21,11 @@ struct Lanes {
   typedef U Unsigned __attribute__((vector_size(kBytes)));
 };
 
-template <Index kBytes>
-struct Lanes<float, kBytes> {
-  static constexpr Index kCount = kBytes / 4;
-  typedef float Signed __attribute__((vector_size(kBytes)));
+template <class T, Index kBytes>
+  requires std::is_floating_point_v<T>
+struct Lanes<T, kBytes> {
+  static constexpr Index kCount = kBytes / static_cast<Index>(sizeof(T));
+  typedef T Signed __attribute__((vector_size(kBytes)));
 };
 
 // Arrays that begin where a vector does: one that crosses cache lines takes twice as long to load.

@@ -10,12 +10,11 @@ namespace gridcompute::options {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr Index kWide = 8;  // lanes in a vector
-typedef double Vector __attribute__((vector_size(64)));
-
-// The number of vectors is a constant, so that they stay in registers.
-template <Index kVectors>
+// The number of lanes is a constant, so that vectors stay in registers.
+template <Index kLanes, Index kBytes>
 GRIDCOMPUTE_INLINE Best scan_lanes(const Scan& job) {
+  using Vector = typename Lanes<double, kBytes>::Signed;
+  constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
   Vector best[kVectors], when[kVectors];
   for (Index v = 0; v < kVectors; ++v) best[v] = Vector{} + kInf, when[v] = Vector{};
   for (std::int32_t t = job.first; t <= job.last; ++t) {
@@ -56,9 +55,11 @@ GRIDCOMPUTE_INLINE Best scan_lanes(const Scan& job) {
   return {mine[v], at, static_cast<std::int32_t>(when[v][at - v * kWide])};
 }
 
-template <Index kVectors>
+template <Index kLanes, Index kBytes>
 GRIDCOMPUTE_INLINE void fold_lanes(double* m, const double* ahead, const double* here, const double* hours,
                                    double length, double add, Index starts) {
+  using Vector = typename Lanes<double, kBytes>::Signed;
+  constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
   Vector extra[kVectors];
   double least = kInf;
   for (Index v = 0; v < kVectors; ++v) {
@@ -80,27 +81,25 @@ GRIDCOMPUTE_INLINE void fold_lanes(double* m, const double* ahead, const double*
     }
 }
 
-GRIDCOMPUTE_CLONES Best scan8(const Scan& job) { return scan_lanes<1>(job); }
-GRIDCOMPUTE_CLONES Best scan16(const Scan& job) { return scan_lanes<2>(job); }
-GRIDCOMPUTE_CLONES Best scan32(const Scan& job) { return scan_lanes<4>(job); }
-GRIDCOMPUTE_CLONES Best scan64(const Scan& job) { return scan_lanes<8>(job); }
-
-GRIDCOMPUTE_CLONES void fold8(double* m, const double* ahead, const double* here, const double* hours, double length,
-                              double add, Index starts) {
-  fold_lanes<1>(m, ahead, here, hours, length, add, starts);
-}
-GRIDCOMPUTE_CLONES void fold16(double* m, const double* ahead, const double* here, const double* hours, double length,
-                               double add, Index starts) {
-  fold_lanes<2>(m, ahead, here, hours, length, add, starts);
-}
-GRIDCOMPUTE_CLONES void fold32(double* m, const double* ahead, const double* here, const double* hours, double length,
-                               double add, Index starts) {
-  fold_lanes<4>(m, ahead, here, hours, length, add, starts);
-}
-GRIDCOMPUTE_CLONES void fold64(double* m, const double* ahead, const double* here, const double* hours, double length,
-                               double add, Index starts) {
-  fold_lanes<8>(m, ahead, here, hours, length, add, starts);
-}
+#define GRIDCOMPUTE_LANES(lanes)                                                                                    \
+  template <Index kBytes>                                                                                           \
+  GRIDCOMPUTE_INLINE Best scan##lanes##_of(const Scan& job) {                                                       \
+    return scan_lanes<lanes, kBytes>(job);                                                                          \
+  }                                                                                                                 \
+  template <Index kBytes>                                                                                           \
+  GRIDCOMPUTE_INLINE void fold##lanes##_of(double* m, const double* ahead, const double* here, const double* hours, \
+                                           double length, double add, Index starts) {                               \
+    fold_lanes<lanes, kBytes>(m, ahead, here, hours, length, add, starts);                                          \
+  }                                                                                                                 \
+  GRIDCOMPUTE_VERSIONS(Best, scan##lanes, (const Scan& job), (job))                                                 \
+  GRIDCOMPUTE_VERSIONS(void, fold##lanes,                                                                           \
+                       (double* m, const double* ahead, const double* here, const double* hours, double length,     \
+                        double add, Index starts),                                                                  \
+                       (m, ahead, here, hours, length, add, starts))
+GRIDCOMPUTE_LANES(8)
+GRIDCOMPUTE_LANES(16)
+GRIDCOMPUTE_LANES(32)
+GRIDCOMPUTE_LANES(64)
 
 }  // namespace
 
