@@ -35,9 +35,17 @@ py::dict stats_of(const transport::Stats& stats) {
   out["groups"] = stats.groups;
   out["rescanned"] = stats.rescanned;
   out["rescans"] = stats.rescans;
+  out["capped"] = stats.capped;
   out["widened"] = stats.widened;
   out["ways"] = stats.ways;
+  out["odd"] = stats.odd;
+  out["stalled"] = stats.stalled;
+  out["unsettled"] = stats.unsettled;
+  out["cut_short"] = stats.cut_short;
+  out["wide"] = stats.wide;
   out["given_up"] = stats.given_up;
+  out["deals"] = stats.deals;
+  out["restarts"] = stats.restarts;
   out["ties_broken"] = stats.ties_broken;
   out["ties_settled"] = stats.ties_settled;
   out["seconds"] = seconds;

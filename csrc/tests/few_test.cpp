@@ -46,7 +46,7 @@ struct Case {
 // price is above the least: then what is called optimal is not.
 TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
   std::mt19937 random(3);
-  Index solved = 0, copies = 0, searches = 0, read_again = 0, given_up = 0;
+  Index solved = 0, copies = 0, searches = 0, read_again = 0, given_up = 0, cut_short = 0, too_long = 0;
   for (int k = 0; k < 120; ++k) {
     const Case p(random, k);
     const DenseCost<double> cost(p.cost.data(), p.n, p.s);
@@ -65,9 +65,10 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
       Stop stop;
       Seen seen;
       Stats stats;
-      const Direct found = solve_few(keys, level, pool, stop, seen, stats);
+      const Direct found = solve_few(keys, level, {}, pool, stop, seen, stats);
       searches += stats.searches;
       read_again += stats.rescanned;
+      cut_short += stats.cut_short;
       if (threads == 1) first = found;
       CHECK(found.solved == first.solved && found.where == first.where && found.prices == first.prices);
     }
@@ -77,6 +78,7 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
       const bool alike = k % 5 == 0 || p.n < 8;  // three kinds of columns, or rows too few to tell
       const bool tied = k % 2 == 0;              // products without noise: it may take too long
       (alike ? copies : given_up) += 1;
+      if (!alike && ladder.status == Status::optimal) ++too_long;
       CHECK(alike || tied || ladder.status == Status::infeasible);
       continue;
     }
@@ -93,6 +95,7 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
   }
   CHECK(solved > 60 && given_up > 0 && copies > 5);
   CHECK(searches > 100 && read_again > 100);
+  CHECK(cut_short > 0 && too_long > 0);
 }
 
 // A stop is obeyed; what was found by then is no answer, but its prices prove a bound, and nobody is placed twice.
@@ -116,14 +119,14 @@ TEST(few_jobs_a_class_stop_when_asked) {
   Stop never;
   Seen seen;
   Stats stats;
-  const Direct best = solve_few(keys, level, pool, never, seen, stats);
+  const Direct best = solve_few(keys, level, {}, pool, never, seen, stats);
   CHECK(best.solved);
   // The hook is asked every 20 ms or less often; the last stop before the end is well after the first lists.
   Index proved = 0;
   for (int polls = 0, ended = 0; ended == 0; polls = 2 * polls + 1) {
     int left = polls;
     Stop stop(1e9, [&](const Progress&) { return --left < 0 ? Stop::Why::stopped : Stop::Why::none; });
-    const Direct found = solve_few(keys, level, pool, stop, seen, stats);
+    const Direct found = solve_few(keys, level, {}, pool, stop, seen, stats);
     ended = stop.requested() ? 0 : 1;
     CHECK(found.solved == !stop.requested());
     if (!found.stopped) continue;

@@ -67,8 +67,8 @@ def transport(
         Costs are solved as ``rint(cost * resolution)``. "auto" is 1 for integers, else the largest
         power of two that cannot overflow. The bound holds for the original costs.
     prices : array of float, shape (n_slots,), optional
-        Start prices, finite, e.g. yesterday's, taken if samples find them near the optimum. They
-        change the speed, never the validity.
+        Start prices, finite, e.g. yesterday's, taken if a look at samples, or at a small problem
+        itself, finds them near the optimum. They change the speed, never the validity.
     threads : int, optional
         At most so many; None = ``GRIDCOMPUTE_NUM_THREADS``, else the CPUs this process may use.
     time_limit : float, optional

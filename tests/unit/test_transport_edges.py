@@ -399,3 +399,16 @@ def test_every_fallback_is_taken_and_ends_in_the_optimum() -> None:
         for name in taken:
             taken[name] += by_lists.stats[name] + short.stats[name]
     assert min(taken.values()) > 0, taken
+
+
+def test_a_cost_beyond_what_samples_showed_begins_the_solve_anew() -> None:
+    """If this fails, a resolution too fine for one job is an error, or a wrong sum."""
+    r = np.random.default_rng(1)
+    cost = r.integers(0, 1000, (70_000, 64)).astype(np.float64)
+    cost[41_013] = 1e9
+    m = transport(cost, np.full(64, 1100))
+    assert m.stats["restarts"] == 1
+    assert m.status == "optimal"
+    found = m.verify()
+    assert found.valid
+    assert found.gap == 0.0

@@ -77,7 +77,9 @@ Start start_prices(std::span<const Cost> keys, std::span<const Cost> weights, st
       house.lower(epsilon);
       epsilon = std::max<Cost>(1, epsilon / kFactor);
     }
-    if (!house.phase(epsilon, bids, stop)) break;
+    if (house.phase(epsilon, bids, stop)) continue;
+    out.cut_short = !stop.requested();
+    break;
   }
   out.prices = house.prices();
   out.epsilon = epsilon;

@@ -23,7 +23,8 @@ namespace gridcompute::auction {
 
 struct Start {
   std::vector<Cost> prices;
-  Cost epsilon = 0;  // of the last phase: prices are good to a few of these
+  Cost epsilon = 0;        // of the last phase: prices are good to a few of these
+  bool cut_short = false;  // bids ran out
 };
 
 // keys: weights.size() rows of capacity.size() each.

@@ -31,7 +31,7 @@ Dense<T>::Dense(const Matrix<T>& rows, std::span<const Lot> lots, std::span<cons
 
 template <class T>
 bool Dense<T>::run() {
-  if (!start() || !bids() || !spread() || !paths()) return false;
+  if (!bids() || !spread() || !paths()) return false;
   assert(holds());
   return true;
 }
@@ -58,13 +58,16 @@ bool Dense<T>::beyond_range() noexcept {
 }
 
 template <class T>
-bool Dense<T>::start() {
+std::optional<Cost> Dense<T>::place() {
   for (const Lot& lot : lots_) {
     const LeastAt<T> b = best(lot.row);
-    if (impossible(b.value)) return false;
+    if (impossible(b.value)) return std::nullopt;
     put_at_best(lot.row, lot.units, b, nullptr);
   }
-  return true;
+  const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
+  Cost out = 0;
+  for (Slot s = 0; s < columns_; ++s) out += std::max(over(s), price_[s] > least ? -over(s) : 0);
+  return out;
 }
 
 // Into the cheapest classes, lowest first, while they have room; the rest to the first of them. `filled` learns which

@@ -1,6 +1,7 @@
 // Units of jobs on classes, all keys in memory: bids, then shortest paths between classes. See direct.hpp.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,7 +24,11 @@ class Dense {
   Dense(const Matrix<T>& rows, std::span<const Lot> lots, std::span<const Cost> capacity, std::vector<T> prices,
         Stop& stop, Stats& stats);
 
-  // False without range, room or a way for all, after a stop, or where it would take too long.
+  // Each lot at its cheapest class. How many units are out of place there: too many, or too few where a price says that
+  // the class is full. Nothing where a lot has no class.
+  [[nodiscard]] std::optional<Cost> place();
+
+  // After that. False without range, room or a way for all, after a stop, or where it would take too long.
   [[nodiscard]] bool run();
   [[nodiscard]] bool too_narrow() const noexcept { return beyond_range_; }  // the type may have been why
 
@@ -46,7 +51,8 @@ class Dense {
   };
   using Margins = typename std::vector<Margin>::iterator;
 
-  [[nodiscard]] static bool impossible(T v) { return v >= Range<T>::kForbid - Range<T>::kKey - Range<T>::kPrice; }
+  // A forbidden class, or the one that is left: prices are not below 0.
+  [[nodiscard]] static bool impossible(T v) { return v >= Range<T>::kForbid - Range<T>::kKey; }
   [[nodiscard]] Cost over(Slot s) const { return load_[s] - capacity_[s]; }
   [[nodiscard]] bool empty(Slot a) const { return members_[a].empty() && spare_[a] == 0; }
   [[nodiscard]] LeastAt<T> best(std::int32_t row) const {
@@ -55,7 +61,6 @@ class Dense {
   [[nodiscard]] Cost unmet() const;
   bool beyond_range() noexcept;
 
-  bool start();
   void put_at_best(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled);
   bool put(std::int32_t row, Slot s, Cost units);
   bool bids();

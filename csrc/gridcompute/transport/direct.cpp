@@ -1,6 +1,7 @@
 #include "gridcompute/transport/direct.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "gridcompute/transport/dense.hpp"
 #include "gridcompute/transport/few.hpp"
@@ -14,6 +15,7 @@ namespace {
 constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;         // beyond, lists of candidates pay
 constexpr Index kMostSampleKeys = 1 << 23, kMostWide = 1 << 21;  // beyond, threads pay
 constexpr Index kSampled = 8;  // a sample is this part of all, and one job a class at least
+constexpr Index kTrusted = 8;  // given prices may leave one job in so many out of place
 constexpr Index kBlock = 64;   // rows read at a time
 
 Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
@@ -41,7 +43,7 @@ bool read(const Keys& keys, const Level& level, std::vector<T>& rows, Stop& stop
   return true;
 }
 
-enum class End { solved, too_narrow, given_up };
+enum class End { solved, unreadable, too_narrow, given_up };  // the second and third: by the type
 
 template <class T>
 class Small {
@@ -58,9 +60,17 @@ class Small {
     for (Slot s = 0; s < columns_; ++s) capacity_[merged_.column_of[s]] += full_[s];
   }
 
-  End run(std::uint64_t seed, Direct& out) {
+  End run(std::span<const Cost> given, std::uint64_t seed, Direct& out) {
     const Matrix<T> matrix{merged_.keys.data(), merged_.stride};
     std::vector<T> prices = padded_prices();
+    const std::vector<Lot> all = lots({});
+    if (!given.empty()) {
+      Dense<T> warm(matrix, all, capacity_, packed(given), stop_, stats_);
+      if (const auto misplaced = warm.place(); misplaced && stands(*misplaced)) {
+        ++stats_.given;
+        return end(warm, out);
+      }
+    }
     std::vector<Index> sizes;
     for (Index m = merged_.rows; m >= 2 * merged_.columns;) {
       m = std::max<Index>(m / kSampled, merged_.columns);
@@ -70,31 +80,48 @@ class Small {
       const std::vector<Lot> some = lots(strata(n_, *m, seed));
       const std::vector<Cost> part = scaled(capacity_, *m, n_);
       Dense<T> sample(matrix, some, part, prices, stop_, stats_);
-      if (sample.run()) prices = sample.prices();
+      if (sample.place() && sample.run()) prices = sample.prices();
     }
-    const std::vector<Lot> all = lots({});
     Dense<T> whole(matrix, all, capacity_, std::move(prices), stop_, stats_);
-    if (!whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
-    take(whole, out);
-    return End::solved;
+    return whole.place() ? end(whole, out) : End::given_up;
   }
 
   // Better prices from these.
   End improve(std::vector<Cost>& prices) {
-    std::vector<T> start = padded_prices();
-    for (Slot s = 0; s < columns_; ++s) {
-      if (prices[s] > Range<T>::kPrice) return End::too_narrow;
-      start[merged_.column_of[s]] = static_cast<T>(prices[s]);
-    }
+    if (*std::max_element(prices.begin(), prices.end()) > Range<T>::kPrice) return End::too_narrow;
     const std::vector<Lot> all = lots({});
-    Dense<T> whole({merged_.keys.data(), merged_.stride}, all, capacity_, std::move(start), stop_, stats_);
-    if (!whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
+    Dense<T> whole({merged_.keys.data(), merged_.stride}, all, capacity_, packed(prices), stop_, stats_);
+    if (!whole.place() || !whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
     const std::vector<T> best = whole.prices();
     for (Slot s = 0; s < columns_; ++s) prices[s] = best[merged_.column_of[s]];
     return End::solved;
   }
 
  private:
+  End end(Dense<T>& placed, Direct& out) const {
+    if (!placed.run()) return placed.too_narrow() ? End::too_narrow : End::given_up;
+    take(placed, out);
+    return End::solved;
+  }
+
+  // Do given prices leave no more out of place than those of a sample would?
+  [[nodiscard]] bool stands(Cost misplaced) const {
+    double chance = 0;
+    for (const Cost u : capacity_) chance += std::sqrt(static_cast<double>(u));
+    return kTrusted * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
+  }
+
+  // One price a column; of equal columns the least.
+  [[nodiscard]] std::vector<T> packed(std::span<const Cost> prices) const {
+    std::vector<T> out = padded_prices();
+    std::fill(out.begin(), out.begin() + merged_.columns, Range<T>::kPrice);
+    for (Slot s = 0; s < columns_; ++s) {
+      T& p = out[merged_.column_of[s]];
+      p = static_cast<T>(std::min<Cost>(p, prices[s]));
+    }
+    return out;
+  }
+
   [[nodiscard]] std::vector<T> padded_prices() const {
     std::vector<T> prices(static_cast<std::size_t>(merged_.stride), Range<T>::kSettled - Range<T>::kForbid);
     std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
@@ -177,7 +204,7 @@ End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Se
   const auto with = [&](auto type) {
     using T = decltype(type);
     std::vector<T> rows;
-    if (!read(keys, level, rows, stop, seen)) return stop.requested() ? End::given_up : End::too_narrow;
+    if (!read(keys, level, rows, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
     const Slot columns = keys.columns();
     const Index stride = padded(columns);
     Small<T> small(merging ? merge(std::move(rows), level.n, columns, stride, kPad, Range<T>::kForbid)
@@ -187,8 +214,10 @@ End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Se
   };
   stats.evaluations += level.n * keys.columns();
   const End end = with(std::int32_t{});
-  if (end != End::too_narrow || !keys.possible(seen) || keys.reach(seen) > static_cast<double>(Range<Cost>::kKey))
+  if ((end != End::unreadable && end != End::too_narrow) || !keys.possible(seen) ||
+      keys.reach(seen) > static_cast<double>(Range<Cost>::kKey))
     return end;
+  if (end == End::too_narrow) ++stats.wide;
   if (!merging && level.n > kMostWide / keys.columns()) return End::given_up;
   return with(Cost{});
 }
@@ -203,14 +232,19 @@ bool direct_fits(Index n_jobs, Slot columns) noexcept {
   return memory_fits(n_jobs, columns) || few_fit(n_jobs, columns);
 }
 
-Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Pool& pool, Stop& stop, Seen& seen,
-                    Stats& stats) {
+Direct solve_direct(const Keys& keys, const Level& level, std::span<const Cost> given, std::uint64_t seed, Pool& pool,
+                    Stop& stop, Seen& seen, Stats& stats) {
   Direct out;
-  if (few_fit(level.n, keys.columns())) out = solve_few(keys, level, pool, stop, seen, stats);
-  if (out.solved || out.stopped) return out;
-  if (memory_fits(level.n, keys.columns()))
-    (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(seed, out); });
-  if (!out.solved && !stop.requested()) ++stats.given_up;
+  const auto given_up = [&] {
+    if (!out.solved && !stop.requested()) ++stats.given_up;
+  };
+  if (few_fit(level.n, keys.columns())) {
+    out = solve_few(keys, level, given, pool, stop, seen, stats);
+    given_up();
+  }
+  if (out.solved || out.stopped || !memory_fits(level.n, keys.columns())) return out;
+  (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(given, seed, out); });
+  given_up();
   return out;
 }
 

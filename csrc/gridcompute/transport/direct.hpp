@@ -6,8 +6,9 @@
 // taken by spare units, to which all classes are alike: they lie where the price is least, which in the end is called
 // 0. So any prices are a valid start; when no class is over-full, placement and prices are optimal: primal equals dual.
 //
-// Steps.  Equal rows and equal columns are merged (merge.cpp), their units move together. Prices start at 0, where
-// there are several jobs a class at those of a sample, solved the same way (dense.cpp solves either). Bids: an
+// Steps.  Equal rows and equal columns are merged (merge.cpp), their units move together. Prices start as given if they
+// leave few units out of place, else at 0, where there are several jobs a class at those of a sample, solved the same
+// way (dense.cpp solves either). Bids: an
 // over-full class raises its price to the least margin of those it keeps; those with the least margins, of equal ones
 // the last, go to their second-best. Such rounds place nearly all and are cut short where they no longer do. Paths: for
 // the rest Dijkstra from all over-full classes at once to those with room, over W[a][b] = min over the units in a of
@@ -43,9 +44,10 @@ struct Direct {
 [[nodiscard]] bool memory_fits(Index n_jobs, Slot columns) noexcept;
 [[nodiscard]] bool direct_fits(Index n_jobs, Slot columns) noexcept;
 
-// Over lists where jobs are few a class, else or after that in memory.
-[[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, std::uint64_t seed, Pool& pool, Stop& stop,
-                                  Seen& seen, Stats& stats);
+// Over lists where jobs are few a class, else or after that in memory. `given`: start prices in keys, or none; they are
+// taken where they leave few units out of place.
+[[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, std::span<const Cost> given, std::uint64_t seed,
+                                  Pool& pool, Stop& stop, Seen& seen, Stats& stats);
 
 // The optimal prices of a sample, from any; weights count as so many jobs. False, and prices as they were, where it
 // gives up.

@@ -5,7 +5,7 @@
 
 #include "gridcompute/auction/house.hpp"
 #include "gridcompute/transport/alike.hpp"
-#include "gridcompute/transport/key_rows.hpp"
+#include "gridcompute/transport/offers.hpp"
 
 namespace gridcompute::transport {
 
@@ -22,8 +22,8 @@ constexpr Cost kLowered = 4;       // epsilons by which prices fall between phas
 constexpr Index kBidsAJob = 12;    // of the auction
 constexpr Index kLooksAJob = 5;    // of bids without epsilon, after which paths take over
 constexpr Index kMostWork = 32;    // matrices: entries of lists and rows that paths may look at
-constexpr Index kRows = 64;        // read by a thread at a time
-constexpr Index kStaleRows = 8;    // the same where only some are
+constexpr Index kTrusted = 4;      // given prices may leave one job in so many out of place; an auction leaves more
+constexpr Index kAskedOf = 16;     // one job in so many is asked first
 constexpr Index kPollEvery = 256;  // jobs or rows
 constexpr std::int32_t kNobody = -1, kHubs = -2;
 
@@ -31,11 +31,7 @@ class Few {
  public:
   Few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats);
 
-  bool run(Direct& out);
-
-  // For the auction's house.
-  [[nodiscard]] auction::Best best(Index job, const std::vector<Cost>& prices);
-  void before(std::span<const Index> jobs, const std::vector<Cost>& prices);
+  bool run(std::span<const Cost> given, Direct& out);
 
  private:
   struct Node {
@@ -60,15 +56,12 @@ class Few {
     }
   };
 
-  template <class Prices>
-  bool read(std::span<const Index> jobs, Index at_once, const Prices& price);
-  template <class Prices>
-  void read_again(Index job, const Prices& price);
+  bool begin(std::span<const Cost> given);
+  [[nodiscard]] bool plausible() const;
   bool auction();
   bool place();
   void put(std::int32_t job, Slot s, Cost own);
   void take(std::int32_t job);
-  [[nodiscard]] Two beside(std::int32_t job, Slot a);
   bool bids();
   bool bid(Slot a, std::vector<Slot>& next);
   void fill_room();
@@ -88,18 +81,13 @@ class Few {
   Index n_;
   Slot columns_, hub_;
   std::span<const Cost> capacity_;
-  Pool& pool_;
   Stop& stop_;
   Stats& stats_;
   const Keys& keys_;
-  Seen& seen_;
-  KeyRows rows_;
-  Lists lists_;
-  Lists::Scratch scratch_;
+  Offers offers_;
   Cost spare_;
-  std::vector<Cost> p_;         // (columns), and 0 for what pads lists
-  std::vector<Cost> negative_;  // the same below 0, as lists want them
-  std::vector<Index> stale_;
+  bool placed_ = false;  // by given prices
+  std::vector<Cost> p_;  // (columns), and 0 for what pads lists
   std::vector<Slot> where_;
   std::vector<Cost> own_;  // key there
   std::vector<std::int32_t> place_;
@@ -119,17 +107,12 @@ Few::Few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& see
       columns_(keys.columns()),
       hub_(columns_),
       capacity_(level.capacity),
-      pool_(pool),
       stop_(stop),
       stats_(stats),
       keys_(keys),
-      seen_(seen),
-      rows_(keys, seen),
-      lists_(n_, columns_),
-      scratch_(lists_.scratch()),
+      offers_(keys, level.n, pool, stop, seen, stats),
       spare_(-n_),
       p_(static_cast<std::size_t>(columns_) + 1, 0),
-      negative_(p_),
       where_(static_cast<std::size_t>(n_), kNone),
       own_(where_.size()),
       place_(where_.size()),
@@ -137,15 +120,11 @@ Few::Few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& see
       load_(p_.size(), 0),
       filled_(p_.size(), 0) {
   for (const Cost u : capacity_) spare_ += u;
-  lists_.make_room();
 }
 
-bool Few::run(Direct& out) {
-  std::vector<Index> all(static_cast<std::size_t>(n_));
-  for (Index i = 0; i < n_; ++i) all[i] = i;
-  const auto list = [&] { return read(all, kRows, [&](Slot s) { return p_[s]; }); };
-  if (spare_ < 0 || !list() || !keys_.possible(seen_)) return false;
-  if (auction() && list() && place() && bids() && paths()) {
+bool Few::run(std::span<const Cost> given, Direct& out) {
+  if (spare_ < 0 || !begin(given)) return false;
+  if ((placed_ || (!stop_.requested() && auction() && offers_.read_all(p_) && place())) && bids() && paths()) {
     assert(holds());
     deliver(out);
   } else if (stop_.requested()) {
@@ -154,68 +133,70 @@ bool Few::run(Direct& out) {
   return out.solved;
 }
 
-// First lists at these prices. They depend on no other row's, so that threads may share them as they like.
-template <class Prices>
-bool Few::read(std::span<const Index> jobs, Index at_once, const Prices& price) {
-  for (Slot s = 0; s < columns_; ++s) negative_[s] = -price(s);
-  stats_.evaluations += static_cast<Index>(jobs.size()) * columns_;
-  return pool_.for_chunks(
-      static_cast<Index>(jobs.size()), at_once,
-      [&](Index, Index begin, Index end) {
-        Lists::Scratch scratch = lists_.scratch();
-        for (Index k = begin; k < end; ++k) lists_.fill(jobs[k], rows_, negative_.data(), scratch);
-      },
-      &stop_);
-}
-
-// A list that does not reach, longer if need be.
-template <class Prices>
-void Few::read_again(Index job, const Prices& price) {
-  for (Slot s = 0; s < columns_; ++s) negative_[s] = -price(s);
-  lists_.refill(job, rows_, negative_.data(), lists_.bound(job), scratch_);
-  stats_.evaluations += columns_;
-  ++stats_.rescanned;
-  work_ += columns_;
-}
-
-auction::Best Few::best(Index job, const std::vector<Cost>& prices) {
-  for (;;) {
-    const auto list = lists_[job];
-    const Two two = least_two(list, prices.data(), kNone);
-    const Cost bound = lists_.bound(job);
-    const auto allowed = [](Cost x) { return x < Bounds::kHopeless ? x : kForbidden; };
-    if (reaches(two.first, bound)) return {allowed(two.first), allowed(std::min(two.second, bound)), list.col[two.at]};
-    read_again(job, [&](Slot s) { return prices[s]; });
+// Lists to begin with: at given prices, and jobs placed, if these leave few out of place; else at price 0.
+bool Few::begin(std::span<const Cost> given) {
+  if (!given.empty()) {
+    const Cost least = spare_ > 0 ? *std::min_element(given.begin(), given.end()) : 0;
+    for (Slot s = 0; s < columns_; ++s) p_[s] = given[s] - least;
   }
+  if (!given.empty() && plausible()) {
+    if (!offers_.read_all(p_)) return false;
+    placed_ = place();
+    if (stop_.requested()) return true;
+    Cost misplaced = 0;
+    for (Slot s = 0; s < columns_; ++s)
+      misplaced += std::max(load_[s] - capacity_[s], p_[s] > 0 ? capacity_[s] - load_[s] : 0);
+    placed_ = placed_ && kTrusted * misplaced <= n_;
+    if (placed_) return ++stats_.given > 0;
+    for (auto& members : members_) members.clear();
+    std::fill(load_.begin(), load_.end(), 0);
+  }
+  std::fill(p_.begin(), p_.end(), 0);
+  return offers_.read_all(p_);
 }
 
-void Few::before(std::span<const Index> jobs, const std::vector<Cost>& prices) {
-  stale_.clear();
-  for (const Index job : jobs)
-    if (!reaches(least_two(lists_[job], prices.data(), kNone).first, lists_.bound(job))) stale_.push_back(job);
-  read(stale_, kStaleRows, [&](Slot s) { return prices[s]; });
+// Can a few jobs have what they want at these prices?
+bool Few::plausible() const {
+  std::vector<Cost> row(static_cast<std::size_t>(columns_)), load(p_.size(), 0);
+  Seen ignored;
+  const KeyRows rows(keys_, ignored);
+  Index crowded = 0, asked = 0;
+  for (Index i = 0; i < n_; i += kAskedOf, ++asked) {
+    rows.load(i, row.data());
+    const auto full = [&](Slot s) { return load[s] >= capacity_[s]; };
+    Slot best = 0;
+    for (Slot s = 1; s < columns_; ++s) {
+      const Cost less = row[best] + p_[best] - row[s] - p_[s];
+      if (less > 0 || (less == 0 && full(best) && !full(s))) best = s;
+    }
+    crowded += full(best) ? 1 : 0;
+    ++load[best];
+  }
+  return kTrusted * crowded <= asked;
 }
 
 bool Few::auction() {
   const std::vector<Cost> weights(static_cast<std::size_t>(n_), 1);
   std::vector<Cost> capacity(capacity_.begin(), capacity_.end());
   capacity.push_back(0);  // of what pads lists
-  auction::House house(*this, weights, capacity);
+  auction::House house(offers_, weights, capacity);
   Cost epsilon = house.scale();
   for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kFactor, kCostLimit / 8);
   Index bids = kBidsAJob * n_;
   for (int k = 0; k < kPhases; ++k) {
     if (k > 0) {
       house.lower(epsilon);
-      lists_.loosen(kLowered * epsilon);
+      offers_.loosen(kLowered * epsilon);
       epsilon = std::max<Cost>(1, epsilon / kFactor);
     }
-    if (!house.phase(epsilon, bids, stop_)) break;
+    if (house.phase(epsilon, bids, stop_)) continue;
+    if (!stop_.requested()) ++stats_.cut_short;
+    break;
   }
   std::copy(house.prices().begin(), house.prices().end() - 1, p_.begin());
   const Cost least = spare_ > 0 ? *std::min_element(p_.begin(), p_.end() - 1) : 0;
   for (Slot s = 0; s < columns_; ++s) p_[s] -= least;
-  lists_.loosen(least);
+  offers_.loosen(least);
   return !stop_.requested();
 }
 
@@ -223,9 +204,9 @@ bool Few::auction() {
 bool Few::place() {
   for (Index i = 0; i < n_; ++i) {
     if (i % kPollEvery == 0 && stop_.poll()) return false;
-    const auction::Best b = best(i, p_);
+    const auction::Best b = offers_.best(i, p_);
     if (b.first >= kForbidden) return false;
-    const auto list = lists_[i];
+    const auto list = offers_[i];
     const auto cheapest = [&](Index k) { return list.cost[k] + p_[list.col[k]] == b.first; };
     const auto free = [&](Index k) { return load_[list.col[k]] < capacity_[list.col[k]]; };
     Index at = 0;
@@ -270,21 +251,12 @@ bool Few::bids() {
   return true;
 }
 
-// A job's best offers beside class a.
-Two Few::beside(std::int32_t job, Slot a) {
-  for (;;) {
-    const Two two = least_two(lists_[job], p_.data(), a);
-    if (reaches(two.first, lists_.bound(job))) return two;
-    read_again(job, [&](Slot s) { return p_[s]; });
-  }
-}
-
 // Class a keeps those that would lose most elsewhere. Classes that become over-full are added to `next`.
 bool Few::bid(Slot a, std::vector<Slot>& next) {
   margins_.clear();
   for (const std::int32_t job : members_[a]) {
-    const Two other = beside(job, a);
-    const auto list = lists_[job];
+    const Two other = offers_.two(job, p_, a);
+    const auto list = offers_[job];
     if (other.first >= Bounds::kHopeless) {
       margins_.push_back({kFar, 0, job, kNone});
     } else {
@@ -323,9 +295,9 @@ bool Few::paths() {
   done_.assign(node_.size(), 0);
   Cost left = 0;
   for (Slot s = 0; s <= hub_; ++s) left += std::max<Cost>(0, over(s));
-  const Index most = work_ + kMostWork * n_ * columns_;
+  const Index most = offers_.reread() + kMostWork * n_ * columns_;
   while (left > 0) {
-    if (stop_.poll() || work_ > most || !search(left)) return false;
+    if (stop_.poll() || work_ + offers_.reread() > most || !search(left)) return false;
     for (const Slot t : targets_) left -= augment(t);
   }
   // Only a class that nothing fills can be cheaper than the hub: it may cost as much, nobody is there.
@@ -350,7 +322,7 @@ bool Few::search(Cost left) {
     heap_.pop_back();
     if (label > Bounds::kUnit) return false;
     if (id < 0) {
-      read_again(~id, [&](Slot s) { return node_[s].price; });
+      offers_.read_again(~id, [&](Slot s) { return node_[s].price; });
       if (stats_.rescanned % kPollEvery == 0 && stop_.poll()) return false;
       offer(~id);
     } else if (done_[id] == 0 && node_[id].label == label) {
@@ -400,7 +372,7 @@ void Few::settle(Slot s) {
 void Few::offer(std::int32_t job) {
   const Slot from = where_[job];
   const Cost base = node_[from].label - node_[from].price - own_[job];
-  const auto list = lists_[job];
+  const auto list = offers_[job];
   work_ += list.size;
   for (Index k = 0; k < list.size; ++k) {
     if (list.cost[k] >= Bounds::kForbidden) continue;
@@ -408,7 +380,7 @@ void Few::offer(std::int32_t job) {
     const Cost label = base + list.cost[k] + node_[t].price;
     if (label < node_[t].label) reach(t, label, {job, from, list.cost[k]});
   }
-  if (lists_.bound(job) < Bounds::kHopeless) push({base + lists_.bound(job), ~job});
+  if (offers_.bound(job) < Bounds::kHopeless) push({base + offers_.bound(job), ~job});
 }
 
 // Moves a unit along the tree to the target if nothing on the way has moved since. How many.
@@ -453,8 +425,8 @@ void Few::leave(Direct& out) {
   out.prices.assign(p_.begin(), p_.end() - 1);
   out.load.assign(out.prices.size(), 0);
   for (Index i = 0; i < n_; ++i) {
-    const auto list = lists_[i];
-    const Cost least = std::min(least_two(list, p_.data(), kNone).first, lists_.bound(i));
+    const auto list = offers_[i];
+    const Cost least = std::min(least_two(list, p_.data(), kNone).first, offers_.bound(i));
     if (least >= Bounds::kHopeless) return;
     out.value += least;
     const auto free = [&](Slot s) { return s != kNone && out.load[s] < capacity_[s]; };
@@ -469,11 +441,13 @@ void Few::leave(Direct& out) {
 
 bool Few::holds() const {
   std::vector<Cost> row(static_cast<std::size_t>(columns_));
+  Seen ignored;
+  const KeyRows rows(keys_, ignored);
   for (Slot s = 0; s < columns_; ++s) {
     if (load_[s] > capacity_[s] || p_[s] < 0 || (p_[s] > 0 && load_[s] < capacity_[s])) return false;
   }
   for (Index i = 0; i < n_; ++i) {
-    rows_.load(i, row.data());
+    rows.load(i, row.data());
     if (row[where_[i]] != own_[i]) return false;
     for (Slot s = 0; s < columns_; ++s) {
       if (row[s] < Bounds::kForbidden && row[s] + p_[s] < own_[i] + p_[where_[i]]) return false;
@@ -489,9 +463,10 @@ bool few_fit(Index n_jobs, Slot columns) noexcept {
   return columns >= kFewest && n_jobs > 0 && n_jobs <= most * columns;
 }
 
-Direct solve_few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats) {
+Direct solve_few(const Keys& keys, const Level& level, std::span<const Cost> given, Pool& pool, Stop& stop, Seen& seen,
+                 Stats& stats) {
   Direct out;
-  if (!mostly_copies(keys)) (void)Few(keys, level, pool, stop, seen, stats).run(out);
+  if (!mostly_copies(keys)) (void)Few(keys, level, pool, stop, seen, stats).run(given, out);
   return out;
 }
 

@@ -11,11 +11,12 @@
 // Invariants. From place() on each job lies at a class that is cheapest for it; only over-full classes (and the hub)
 // are wrong. So when none is left placement and prices are optimal: primal equals dual.
 //
-// Steps. An auction at three epsilons (auction/house.hpp) over lists, from price 0; those who bid next have stale lists
-// read anew in threads. Each job to its cheapest class. Bids without epsilon: an over-full class raises its price until
-// it keeps as many as it holds. Paths: Dijkstra from all over-full classes at once over the lists of the jobs in the
-// classes it settles, until the deficits found could take half; what lies outside a list stands in the queue as an
-// event. Prices rise, and along the tree's paths jobs move.
+// Steps. An auction at three epsilons (auction/house.hpp) over lists, from price 0, unless given prices leave fewer
+// jobs out of place than it would; those who bid next have stale lists read anew in threads (offers.hpp). Each job to
+// its cheapest class. Bids without epsilon: an over-full class raises its price until it keeps as many as it holds.
+// Paths: Dijkstra from all over-full classes at once over the lists of the jobs in the classes it settles, until the
+// deficits found could take half; what lies outside a list stands in the queue as an event. Prices rise, and along the
+// tree's paths jobs move.
 //
 // Complexity. O(list) a bid, O(jobs settled * list * log S) a search, O(S) a row read; a few rows a job are read.
 // Memory O(list) a job, no matrix. Work is counted, and capped.
@@ -34,6 +35,8 @@ namespace gridcompute::transport {
 
 // Not solved after a stop (but stopped, if a list for each job had been read), without range or room or a way for all,
 // where most classes are copies of others, or where it takes too long.
-[[nodiscard]] Direct solve_few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats);
+// `given`: start prices in keys, or none.
+[[nodiscard]] Direct solve_few(const Keys& keys, const Level& level, std::span<const Cost> given, Pool& pool,
+                               Stop& stop, Seen& seen, Stats& stats);
 
 }  // namespace gridcompute::transport

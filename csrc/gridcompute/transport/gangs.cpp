@@ -235,7 +235,9 @@ Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::
   whole = placer.take();
   if (whole.homeless == 0 || how.keys.problem().demand == nullptr || stop.requested()) return whole;
   Whole again = largest_first(how, level, r, prices, stop);
-  return again.homeless < whole.homeless ? again : whole;
+  if (again.homeless < whole.homeless) whole = std::move(again);
+  whole.anew = true;
+  return whole;
 }
 
 Whole make_any(const Scan& how, const Level& level, Stop& stop) {

@@ -18,6 +18,7 @@ struct Whole {
   std::vector<std::int32_t> assignment;  // n_slots means unplaced by choice, -1 not placed
   std::vector<Cost> load;                // (columns)
   Index homeless = 0;                    // jobs that had to be placed and could not
+  bool anew = false;                     // dealt out once more, the largest first, for those
   std::optional<Total> cost = {};        // where it was added up
 };
 

@@ -1,6 +1,7 @@
 #include "gridcompute/transport/level.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 #include "gridcompute/transport/repair.hpp"
 #include "gridcompute/transport/tune.hpp"
@@ -77,6 +78,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
   const auto look = [&](const Doubts& doubts, std::span<const Cost> at) {
     stats.rescanned += static_cast<Index>(doubts.jobs.size());
     stats.evaluations += static_cast<Index>(doubts.jobs.size()) * r.columns;
+    stats.odd += static_cast<Index>(doubts.odd.size());
     return look_again(how, level, doubts, at, r, seen);
   };
   Box box = start;
@@ -94,7 +96,8 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       if (beyond()) return {Kind::out_of_range, {}};
       if (r.hopeless >= 0) return {Kind::infeasible, {}};
       if (r.columns == 0) return {};  // no job either, or it were hopeless
-      stats.evaluations += level.n * r.columns;
+      stats.evaluations += (r.wrapped ? 2 : 1) * level.n * r.columns;
+      if (r.wrapped) ++stats.wide;
       if (scans++ > 0) ++stats.rescans;
       clock.lap(sample ? "samples" : "scan");
       const double left = tune(r, level.capacity, how.alike, prices, how.pool, how.stop);
@@ -102,7 +105,9 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
       if (enough && enough(r, prices)) return {Kind::close, {}};
       width = *std::max_element(box.up.begin(), box.up.end());
       narrow = box;
-      const Cost narrower = left > kMuch * static_cast<double>(r.weight_total) ? kNarrower / 2 : kNarrower;
+      const bool much = left > kMuch * static_cast<double>(r.weight_total);
+      if (much) ++stats.stalled;
+      const Cost narrower = much ? kNarrower / 2 : kNarrower;
       for (Cost& x : narrow.down) x = std::max<Cost>(1, x / narrower);
       for (Cost& x : narrow.up) x = std::max<Cost>(1, x / narrower);
       all = false;
@@ -131,7 +136,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
         if (!repair.relist()) break;
       }
       clock.lap(sample ? "samples" : "verify");
-      if (!repair.widen(at, how.pool) && !repair.widen(repair.wanted(), how.pool)) break;
+      if (!repair.widen(at, how.pool)) (void)repair.widen(repair.wanted(), how.pool);
       ++stats.widened;
       end = repair.run();
     }
@@ -145,7 +150,10 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     if (end == Repair::End::stopped) return {Kind::stopped, {}};
     narrow.center = prices;
     if (end == Repair::End::far) widen(at, all ? 2 : kNarrower, narrow);
-    if (sample && round >= kSampleRounds && end != Repair::End::balanced) return {};
+    if (sample && round >= kSampleRounds && end != Repair::End::balanced) {
+      ++stats.unsettled;
+      return {};
+    }
     if (end == Repair::End::far && rough()) return {};
     if (end == Repair::End::unreachable) {
       if (!all) {  // perhaps by pairs that the narrow box left out
@@ -167,8 +175,13 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
     }
     how.stop.stage(sample ? "samples" : "verify", sample ? 0.2 : 0.8);
     const Doubts doubts = doubtful(how, level, r, at);
-    if (sample && round >= kSampleRounds) return {};
-    if (many(doubts) && scans < kScans) {
+    if (sample && round >= kSampleRounds) {
+      ++stats.unsettled;
+      return {};
+    }
+    const bool wider = many(doubts);
+    if (wider && scans == kScans) ++stats.capped;
+    if (wider && scans < kScans) {
       for (Slot s = 0; s < r.columns; ++s) {
         const Cost moved = at[s] - prices[s];
         box.down[s] = std::min(kCostLimit / 8, std::max(box.down[s], -2 * moved));
@@ -188,7 +201,7 @@ LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool
   }
 }
 
-LevelEnd settle(const Scan& how, const Level& level, Cost width, std::vector<Cost>& prices, Restricted& r, Seen& seen,
+LevelEnd settle(const Scan& how, const Level& level, std::vector<Cost>& prices, Restricted& r, Seen& seen,
                 Stats& stats) {
   using Kind = LevelEnd::Kind;
   Clock clock(stats, how.stop);
@@ -198,19 +211,13 @@ LevelEnd settle(const Scan& how, const Level& level, Cost width, std::vector<Cos
     how.stop.stage("repair", 0.9);
     Repair repair(r, level.capacity, prices, {prices, any, any}, true, how.pool, how.stop, stats);
     const Repair::End end = repair.run();
-    if (end != Repair::End::balanced) repair.settle_prices();
     clock.lap("repair");
-    if (end == Repair::End::stopped) break;
-    how.stop.stage("verify", 0.95);
-    if (end == Repair::End::unreachable) {
-      ++stats.ways;
-      const Way way = open_ways(how, level, repair.settled(), prices, width, r, seen);
-      width = std::min(kCostLimit / 8, 4 * width);
-      clock.lap("verify");
-      if (way == Way::stopped) break;
-      if (way == Way::none) return {Kind::infeasible, repair.settled()};
-      continue;
+    if (end == Repair::End::stopped) {
+      repair.settle_prices();
+      break;
     }
+    assert(end == Repair::End::balanced);  // the lists held a plan, and prices may be any
+    how.stop.stage("verify", 0.95);
     const Doubts doubts = certain(how, level, r, prices);
     stats.evaluations += level.n * r.columns;
     if (how.stop.requested()) break;

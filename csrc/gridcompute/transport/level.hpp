@@ -22,9 +22,9 @@ using Enough = std::function<bool(Restricted& r, const std::vector<Cost>& prices
                                    std::vector<Cost>& prices, Restricted& r, Seen& seen, Stats& stats,
                                    const Enough& enough = {});
 
-// From units at their cheapest candidates or nearly, at prices that are nearly optimal, without a scan: every repair is
-// followed by a look at all costs. `width`: what a class's price may be off by.
-[[nodiscard]] LevelEnd settle(const Scan& how, const Level& level, Cost width, std::vector<Cost>& prices, Restricted& r,
-                              Seen& seen, Stats& stats);
+// From a plan that lies on the lists, at prices that are nearly optimal, without a scan: every repair is followed by a
+// look at all costs.
+[[nodiscard]] LevelEnd settle(const Scan& how, const Level& level, std::vector<Cost>& prices, Restricted& r, Seen& seen,
+                              Stats& stats);
 
 }  // namespace gridcompute::transport

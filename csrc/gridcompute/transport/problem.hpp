@@ -67,9 +67,14 @@ struct Stats {
   Index evaluations = 0;        // costs looked at
   Index levels = 0, given = 0;  // samples that were solved, and those that given prices stood for
   Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rescanned = 0;
-  // Fallbacks taken: looks at everything in a wider box, repairs that went on in one, looks for ways out of classes
-  // that had none, and short ways (direct.hpp) that gave up.
-  Index rescans = 0, widened = 0, ways = 0, given_up = 0;
+  // Fallbacks taken: looks at everything in a wider box, and what would have been one too many; repairs that went on in
+  // a wider box; looks for ways out of classes that had none; classes that would have spoiled the bound for all.
+  Index rescans = 0, capped = 0, widened = 0, ways = 0, odd = 0;
+  // Tunings that left much to repair, samples left as they were after so many rounds, auctions whose bids ran out.
+  Index stalled = 0, unsettled = 0, cut_short = 0;
+  // Sums that 32 bits did not hold, short ways (direct.hpp) that gave up, gangs dealt out anew, solves begun anew as a
+  // cost was larger than what had been seen told.
+  Index wide = 0, given_up = 0, deals = 0, restarts = 0;
   Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (ties.hpp)
   std::vector<Stage> stages;
   void add(const char* name, double seconds);

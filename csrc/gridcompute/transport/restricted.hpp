@@ -40,6 +40,7 @@ struct Restricted {
   std::vector<float> slack;         // (jobs): next - (key + p0) of the fixed class, rounded down
   std::vector<Cost> fixed;          // (columns): weight of fixed jobs
   bool shared = false;              // may a group have more than one member?
+  bool wrapped = false;             // were costs read twice, as 32 bits did not hold their sums?
 
   // Groups. begin/size give each its candidates.
   std::vector<Index> begin, job;  // job: the first member, as a position of this level

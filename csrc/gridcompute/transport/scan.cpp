@@ -4,8 +4,8 @@
 #include <array>
 #include <cmath>
 #include <optional>
-#include <type_traits>
 #include <unordered_map>
+#include <utility>
 
 #include "gridcompute/transport/look.hpp"
 #include "gridcompute/transport/sketch.hpp"
@@ -487,7 +487,7 @@ bool scan(const Scan& how, const Level& level, const Box& box, Restricted& out, 
   if (in_place && !scan_as<std::int32_t>(how, level, box, out, seen, wrapped)) return false;
   if (!in_place || wrapped) {
     reset();
-    wrapped = false;
+    out.wrapped = std::exchange(wrapped, false);
     if (!scan_as<Cost>(how, level, box, out, seen, wrapped)) return false;
   }
   out.flow.assign(out.slot.size(), 0);

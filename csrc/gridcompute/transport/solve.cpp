@@ -96,7 +96,9 @@ class Solver {
   bool solved_directly(Result& result) {
     stop_.stage("paths", 0);
     const double from = stop_.seconds();
-    Direct direct = solve_direct(keys_, full_, options_.seed, pool_, stop_, seen_, result.stats);
+    std::vector<Cost> given;
+    if (options_.prices != nullptr) given = given_prices(options_.prices, keys_, per_cost());
+    Direct direct = solve_direct(keys_, full_, given, options_.seed, pool_, stop_, seen_, result.stats);
     result.stats.add("direct", stop_.seconds() - from);
     if (!direct.solved && !direct.stopped) return false;
     prices_ = std::move(direct.prices);
@@ -211,6 +213,7 @@ class Solver {
         const auction::Start start = auction::start_prices(keys, weights, level.capacity, stop_);
         prices_ = start.prices;
         scale_ = start.epsilon;
+        if (start.cut_short) ++stats.cut_short;
         box_ = around(4 * start.epsilon);
       }
     }
@@ -266,6 +269,7 @@ class Solver {
                         : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
                         : units                     ? deal_out(how, full_, r_)
                                                     : make_whole(how, full_, r_, prices_, stop_);
+    if (whole.anew) ++result.stats.deals;
     result.stats.candidates = static_cast<Index>(r_.slot.size());
     result.stats.groups = r_.groups();
     std::optional<Sums> sums;
@@ -302,7 +306,7 @@ class Solver {
     keys_ = Keys(problem_, resolution_, {ties.shift, 0, ties.scale, ties.whole});
     if (rounded.gap >= ties.spread) return {};
     stats.ties_settled = 1;
-    return settle(how, full_, unit, prices_, r_, seen_, stats);
+    return settle(how, full_, prices_, r_, seen_, stats);
   }
 
   // Keys and prices a cost.
@@ -466,6 +470,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
     if (ties.broken()) {  // no sample had keys as large as some that came later
       ties = {};
       result.stats.ties_broken = 0;
+      ++result.stats.restarts;
       continue;
     }
     ++attempt;
@@ -482,7 +487,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
                       std::to_string(problem.cost->n_slots()) + " slots at most " + shown(allowed) + " is allowed");
     }
     resolution = choose_resolution(largest_cost_seen(problem, pool, stop, true).cost, static_cast<Cost>(limit));
-    result = Result{};
+    ++result.stats.restarts;
   }
 }
 
