@@ -95,12 +95,11 @@ flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacit
 }
 
 py::dict solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
-               const std::optional<Ints>& lower, const std::string& method, const flow::Kept* start, int threads,
+               const std::optional<Ints>& lower, const std::string& method, const flow::Kept* start,
                std::optional<double> time_limit, py::object progress) {
   const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
   Guard guard(time_limit, std::move(progress));
-  flow::Result r = guard.run(
-      [&](Stop& stop) { return flow::solve(problem, method_of(method), start, stop, thread_count(threads)); });
+  flow::Result r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), start, stop); });
   py::dict out;
   out["status"] = name_of(r.status);
   out["potentials"] = give(std::move(r.potential));
@@ -171,8 +170,7 @@ void bind_flow(py::module_& m) {
       });
   m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
-        py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("threads"), py::arg("time_limit"),
-        py::arg("progress"));
+        py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("time_limit"), py::arg("progress"));
   m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(), py::arg("capacity").noconvert(),
         py::arg("cost").noconvert(), py::arg("supply").noconvert(), py::arg("lower").noconvert(), py::arg("status"),
         py::arg("flow").noconvert(), py::arg("potentials").noconvert(), py::arg("cut").noconvert(),

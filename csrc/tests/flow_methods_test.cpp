@@ -70,7 +70,7 @@ TEST(flow_goes_over_to_cost_scaling_when_the_budget_is_spent) {
     Instance x = plain_instance(r, 30 + k % 20, 800);
     Stop stop;
     const Result named = solve(x.problem(), Method::network_simplex, nullptr, stop);
-    const Result cold = solve(x.problem(), Method::automatic, nullptr, stop, 1, 0);
+    const Result cold = solve(x.problem(), Method::automatic, nullptr, stop, 0);
     const Result whole = solve(x.problem(), Method::automatic, nullptr, stop);
     CHECK(std::string(named.stats.chosen) == "by name" && std::string(whole.stats.chosen) == "within budget");
     CHECK(named.stats.effort == whole.stats.effort && named.potential == whole.potential);
@@ -80,7 +80,7 @@ TEST(flow_goes_over_to_cost_scaling_when_the_budget_is_spent) {
     CHECK(spent == (std::string(cold.stats.method) == "cost_scaling") && spent == (cold.stats.phases > 0));
     CHECK(!spent || (cold.stats.pivots > 0 && cold.stats.pivots < named.stats.pivots));
     shake(r, x, 3, 60);
-    const Result warm = solve(x.problem(), Method::automatic, &named.kept, stop, 1, 0);
+    const Result warm = solve(x.problem(), Method::automatic, &named.kept, stop, 0);
     CHECK(proved(x, warm));
     CHECK(warm.status == solve(x.problem(), Method::network_simplex, nullptr, stop).status);
     over += spent + (std::string(warm.stats.chosen) == "budget spent");

@@ -77,7 +77,6 @@ def min_cost_flow(
     lower: _Ints | None,
     method: str,
     start: FlowKept | None,
-    threads: int,
     time_limit: float | None,
     progress: Callable[[str, float], bool] | None,
 ) -> dict[str, Any]: ...

@@ -204,8 +204,7 @@ def min_cost_flow(
         may differ. It changes the speed, never the validity. It is only read: several solves may
         start from it. Cost scaling does not use it.
     threads : int, optional
-        At most so many; default: what affinity and the CPU quota leave. Both methods are
-        sequential; a warm start prepares its arrays on two.
+        At most so many. Both methods are sequential, so it changes nothing.
     time_limit : float, optional
         Seconds, 0 or more.
     progress : bool or callable, optional
@@ -257,13 +256,12 @@ def min_cost_flow(
     before = _start(start, problem)
     if threads is not None:
         _whole("threads", threads, 1, 2**31 - 1)
-    workers = 0 if threads is None else int(threads)
     limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
     if progress is None:
-        answer = _core.min_cost_flow(*_six(problem), method, before, workers, limit, None)
+        answer = _core.min_cost_flow(*_six(problem), method, before, limit, None)
     else:
         with progress_hook(progress, "min-cost flow") as hook:
-            answer = _core.min_cost_flow(*_six(problem), method, before, workers, limit, hook)
+            answer = _core.min_cost_flow(*_six(problem), method, before, limit, hook)
     stats = answer["stats"]
     stats["warm"] = stats["start"] in ("basis", "flow")
     return Flow(

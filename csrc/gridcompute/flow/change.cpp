@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "gridcompute/base/simd.hpp"
 
@@ -40,17 +39,6 @@ GRIDCOMPUTE_CLONES bool differ(const Columns& now, const Node* tail, const Node*
   return compare(now, tail, head, cost, room, most, count, flags);
 }
 
-// The flagged ones, after `first`.
-void gather(const Flags& flags, std::size_t first, std::size_t count, std::vector<Arc>& out) {
-  for (std::size_t i = 0; i < count; i += 8) {
-    std::uint64_t eight = 0;
-    std::memcpy(&eight, flags.data() + i, 8);
-    if (eight == 0) continue;
-    for (std::size_t j = i; j < std::min(i + 8, count); ++j)
-      if (flags[j] != 0) out.push_back(static_cast<Arc>(first + j));
-  }
-}
-
 template <class Int>
 bool changed_arcs(const Problem& p, const Topology& t, const Given<Int>& g, std::vector<Arc>& out) {
   for (std::size_t e = 0; e < p.tail.size(); e += kChunk) {
@@ -59,7 +47,7 @@ bool changed_arcs(const Problem& p, const Topology& t, const Given<Int>& g, std:
     if (differ({&p.tail[e], &p.head[e], &p.capacity[e], &p.cost[e]}, &t.given_tail[e], &t.given_head[e], &(*g.cost)[e],
                &(*g.room)[e], g.most, count, flags.data()))
       return false;
-    gather(flags, e, count, out);
+    each_flag(flags, e, count, [&](Arc k) { out.push_back(k); });
   }
   return true;
 }

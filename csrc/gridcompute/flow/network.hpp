@@ -6,7 +6,9 @@
 // time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -82,6 +84,18 @@ struct Solution {
 };
 
 [[nodiscard]] constexpr std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
+
+// visit(first + i) for each flag i < count that is set, where few are: eight are skipped at once.
+template <class Flags, class Visit>
+void each_flag(const Flags& flags, std::size_t first, std::size_t count, Visit&& visit) {
+  for (std::size_t i = 0; i < count; i += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, flags.data() + i, std::min<std::size_t>(8, count - i));
+    if (eight == 0) continue;
+    for (std::size_t j = i; j < std::min(i + 8, count); ++j)
+      if (flags[j] != 0) visit(static_cast<Arc>(first + j));
+  }
+}
 
 // Widths. 32 bits hold a network whose costs, artificial costs and flows stay below these; potentials are watched at
 // run time (Simplex::Outgrown) and the 64-bit twin takes over where they leave kMaxPotential.

@@ -12,6 +12,7 @@
 //   cost_scaling.cpp   cost scaling
 //   change.cpp         what differs from the problem of an earlier answer
 //   simplex_dual.cpp   its tree taken to this one
+//   simplex_near.cpp   pricing near what changed
 //   solve.cpp          which of them, warm starts, back to the caller's arcs
 //
 // Answers.  optimal: the flow and potentials p with c_e + p[tail] - p[head] >= 0 where x_e < u_e and <= 0 where x_e >
@@ -90,11 +91,10 @@ struct Result {
   [[nodiscard]] const Values<std::int64_t>& flow() const { return *kept.flow(); }
 };
 
-// `start`: what an earlier answer kept, or none. A second thread halves what a warm start does before its first step;
-// the answer is the same for any number.
+// `start`: what an earlier answer kept, or none.
 // `budget`: what network simplex may spend an arc and node before Method::automatic goes over to cost scaling; none: by
 // the structure of the graph (choose.hpp).
-[[nodiscard]] Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, int threads = 1,
+[[nodiscard]] Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop,
                            std::optional<Index> budget = {});
 
 }  // namespace gridcompute::flow

@@ -158,6 +158,7 @@ void Simplex<Int>::hang(Node v, Int excess) {
 template <class Int>
 void Simplex<Int>::price_tree() {
   outgrown_ = false;
+  near_ = false;
   potential_[at(root_)] = 0;
   for (Node v = next_[at(root_)]; v != root_; v = next_[at(v)]) {
     const Int above = potential_[at(node_[at(v)].parent)];
@@ -174,6 +175,10 @@ void Simplex<Int>::price_tree() {
 
 template <class Int>
 Arc Simplex<Int>::entering() {
+  if (near_) {
+    const Arc e = entering_near();
+    if (near_) return e;
+  }
   if (again_ > 0) {
     --again_;
     const Arc e = best_again();
@@ -229,8 +234,7 @@ Arc Simplex<Int>::best_again() {
   Arc best = kNoArc;
   for (std::size_t lane = 0; lane < found_.arc.size(); ++lane) {
     if (found_.reduced[lane] == 0) continue;
-    const std::size_t e = at(found_.arc[lane]);
-    const Int r = cost_[e] + potential_[at(tail_[e])] - potential_[at(head_[e])];
+    const Int r = reduced(found_.arc[lane]);
     if (r < least) least = r, best = found_.arc[lane];
   }
   if (best == kNoArc) again_ = 0;
@@ -341,6 +345,7 @@ template <class Int>
 void Simplex<Int>::turn(Arc e) {
   std::swap(tail_[at(e)], head_[at(e)]);
   cost_[at(e)] = -cost_[at(e)];
+  if (near_) promising_.push_back(e);
 }
 
 // The subtree of the leaving arc comes off and hangs on the entering arc. `from`: the end of the leaving arc in whose
@@ -349,7 +354,7 @@ template <class Int>
 void Simplex<Int>::exchange(Arc e, const Cycle& cycle, Node from, bool inside) {
   const Node top = cycle.leaving, foot = cycle.tail_side ? tail_[at(e)] : head_[at(e)];
   const Node below = cycle.tail_side ? head_[at(e)] : tail_[at(e)];
-  const Int reduced = cost_[at(e)] + potential_[at(tail_[at(e)])] - potential_[at(head_[at(e)])];
+  const Int gain = reduced(e);
   const Arc out = link_[at(top)].pred;
   if (out >= 0 && tail_[at(out)] != from) turn(out);
   detach(top);
@@ -360,7 +365,7 @@ void Simplex<Int>::exchange(Arc e, const Cycle& cycle, Node from, bool inside) {
   link_[at(foot)].pred = e;
   r.up = cycle.tail_side ? rest : cycle.room;
   r.down = cycle.tail_side ? cycle.room : rest;
-  shift(inside ? below_ : beside_, inside == cycle.tail_side ? -reduced : reduced);
+  shift(inside ? below_ : beside_, inside == cycle.tail_side ? -gain : gain);
 }
 
 template <class Int>
@@ -427,6 +432,8 @@ void Simplex<Int>::shift(std::span<const Node> list, Int by) {
   }
   watch(low);
   watch(high);
+  if (near_)
+    for (const Node v : list.first(at(listed_))) look_around(v);
 }
 
 template <class Int>

@@ -12,7 +12,8 @@
 //
 // Invariants (holds()).  (S1) `next` is a preorder of the tree, subtrees are contiguous: v .. last[v];
 // (S2) up > 0 everywhere: each node can send more towards the root (strong feasibility); (S3) rooms and off-tree arcs
-// make a flow that meets the supplies; (S4) tree arcs have reduced cost 0.
+// make a flow that meets the supplies; (S4) tree arcs have reduced cost 0; (S5) while near_: arcs of negative reduced
+// cost are in promising_.
 //
 // Steps.  Price a block of the order of sqrt(m) arcs, circularly; enter the least reduced cost of the first block that
 // has a negative one, and then up to three more of its candidates that are still good. The last arc of its cycle that
@@ -60,6 +61,7 @@ inline constexpr Index kNoBudget = std::numeric_limits<Index>::max();
 struct PivotCounts {
   Index pivots = 0, degenerate = 0, repriced = 0, priced_blocks = 0;
   Index walked = 0;                   // nodes on the ways round cycles
+  Index looks = 0;                    // arcs priced one by one
   Index dual_pivots = 0, filled = 0;  // of repair()
 };
 
@@ -80,13 +82,14 @@ class Simplex {
   End run(Stop& stop, Index budget = kNoBudget);
   // Steps done so far, each of about 5 ns: the same on every machine, unlike seconds.
   [[nodiscard]] Index effort() const noexcept {
-    return counts_.repriced + counts_.walked + 16 * counts_.pivots + counts_.priced_blocks * block_ / 8;
+    return counts_.repriced + counts_.walked + 16 * counts_.pivots + counts_.priced_blocks * block_ / 8 +
+           counts_.looks / 4;
   }
 
-  // simplex_memory.cpp: a tree at rest gives back what again() can make anew, three of four bytes. Until then it is for
-  // basis(), tree_arcs(), each_flow() and supply() alone. `cost`: as it was, in the order of the caller.
+  // simplex_memory.cpp: a tree at rest gives back what again() can make anew, more than half. Until then it is for
+  // basis(), tree_arcs(), each_flow(), total() and supply() alone.
   void rest();
-  [[nodiscard]] static Simplex again(const Simplex& resting, const Values<Int>& cost);
+  [[nodiscard]] static Simplex again(const Simplex& resting);
   // simplex_dual.cpp: an optimal tree on its way to another problem on the same arcs. recost() is for new costs, and
   // run() then makes it optimal again; reroom() is for new rooms and supplies, and repair() and run() then do.
   // False: the change is too large for this width.
@@ -101,7 +104,7 @@ class Simplex {
     for (Node v = 0; v < net_.n; ++v)
       if (const Arc e = link_[at(v)].pred; e >= 0) write(e, flow_above(v));
   }
-  [[nodiscard]] std::optional<Wide> total() const;  // of cost * flow; none where it does not fit
+  [[nodiscard]] std::optional<Wide> total() const;  // at rest, of cost * flow; none where it does not fit
   [[nodiscard]] std::span<const Int> potential() const { return potential_.first(at(net_.n)); }
   [[nodiscard]] Basis basis() const;      // at rest
   [[nodiscard]] Index tree_arcs() const;  // without the artificial ones
@@ -173,6 +176,9 @@ class Simplex {
   [[nodiscard]] Int flow_above(Node v) const {  // of its tree arc, which is none of the root's own
     return net_.tail[at(link_[at(v)].pred)] == v ? node_[at(v)].down : node_[at(v)].up;
   }
+  [[nodiscard]] Int reduced(Arc e) const noexcept {
+    return cost_[at(e)] + potential_[at(tail_[at(e)])] - potential_[at(head_[at(e)])];
+  }
   [[nodiscard]] bool turned(Arc e) const { return tail_[at(e)] != net_.tail[at(e)]; }
   [[nodiscard]] bool in_tree(Arc e) const {
     return link_[at(tail_[at(e)])].pred == e || link_[at(head_[at(e)])].pred == e;
@@ -184,6 +190,8 @@ class Simplex {
   void shift(std::span<const Node> list, Int by);
   [[nodiscard]] Break break_of(Node v) const;
   void suspect(Node v);
+  void look_around(Node v);
+  [[nodiscard]] Arc entering_near();
   [[nodiscard]] bool mend(Node top, Index& work);
   [[nodiscard]] Index crossing(std::span<const Node> side, bool outwards, Arc leaving);
   [[nodiscard]] Node apex_of(Arc e);
@@ -197,9 +205,9 @@ class Simplex {
   static constexpr Int kArtificialRoom = Range<Int>::kArtificialRoom;
   static constexpr Int kMostFlow = Range<Int>::kMaxFlow / 2 * 3 + 2;  // of an arc while nodes are broken
 
-  Network<Int> net_;                    // without its values, which are here:
-  Block of_arcs_, of_nodes_, of_work_;  // the arrays: carve(). At rest only those of nodes
-  std::span<Node> tail_, head_;         // as stored: turned where at capacity
+  Network<Int> net_;                               // without its values, which are here:
+  Block of_ends_, of_costs_, of_nodes_, of_work_;  // the arrays: carve(). At rest only costs and those of nodes
+  std::span<Node> tail_, head_;                    // as stored: turned where at capacity
   std::span<Int> cost_;
   std::shared_ptr<const Values<std::uint8_t>> full_;  // at rest: which are turned
   std::shared_ptr<const Values<Int>> room_;           // shared with the tree before until it changes
@@ -226,6 +234,8 @@ class Simplex {
   Index cut_arcs_ = 0;
   std::vector<Node> broken_;  // each once: queued_
   std::vector<Crossing> crossing_;
+  bool near_ = false;  // simplex_near.cpp
+  std::vector<Arc> promising_;
   PivotCounts counts_;
 };
 

@@ -60,27 +60,20 @@ std::vector<Node> Simplex<Int>::cut() const {
   return out;
 }
 
-// First as if no arc were in the tree, in vector code where the width leaves room for a thousand products; then the
-// tree.
+// First as if no arc were in the tree, then the tree.
 template <class Int>
 std::optional<Wide> Simplex<Int>::total() const {
-  constexpr Arc kTogether = sizeof(Int) == 4 ? 1024 : 1;  // 2^10 products below 2^53
   Wide sum = 0;
   bool over = false;
   const auto add = [&](Wide x) { over |= __builtin_add_overflow(sum, x, &sum); };
   const auto product = [](Int cost, Int units) { return static_cast<Sum>(cost) * units; };
-  for (Arc first = 0; first < net_.m(); first += kTogether) {
-    Sum part = 0;
-    for (Arc e = first, end = std::min(first + kTogether, net_.m()); e < end; ++e)
-      part -= turned(e) ? product(cost_[at(e)], cap(e)) : 0;
-    add(part);
-  }
+  each_flag(*full_, 0, full_->size(), [&](Arc e) { add(-product(cost_[at(e)], cap(e))); });
   for (Node v = 0; v < net_.n; ++v) {
     const Arc e = link_[at(v)].pred;
     if (e < 0) continue;
-    const Int cost = turned(e) ? -cost_[at(e)] : cost_[at(e)];
-    add(product(cost, flow_above(v)));
-    if (turned(e)) add(-product(cost, cap(e)));
+    const bool full = (*full_)[at(e)] != 0;
+    add((full ? -1 : 1) * product(cost_[at(e)], flow_above(v)));
+    if (full) add(product(cost_[at(e)], cap(e)));
   }
   if (over) return {};
   return sum;

@@ -30,6 +30,7 @@ constexpr Index kWork = 1;           // arcs looked at, times all there are, unt
 
 template <class Int>
 void Simplex<Int>::recost(std::span<const Arc> arcs, std::span<const Int> cost) {
+  const bool near = near_;
   bool moved = false;
   for (std::size_t i = 0; i < arcs.size(); ++i) {
     const Arc e = arcs[i];
@@ -38,7 +39,17 @@ void Simplex<Int>::recost(std::span<const Arc> arcs, std::span<const Int> cost) 
     moved |= in_tree(e);
   }
   start_big();
-  if (moved) price_tree();
+  std::vector<Int> before;
+  if (moved) {
+    before.assign(potential_.begin(), potential_.end());
+    price_tree();
+  }
+  near_ = near && !outgrown_;
+  if (!near_) return;
+  for (const Arc e : arcs)
+    if (reduced(e) < 0) promising_.push_back(e);
+  for (std::size_t v = 0; v < before.size(); ++v)
+    if (potential_[v] != before[v]) look_around(static_cast<Node>(v));
 }
 
 template <class Int>

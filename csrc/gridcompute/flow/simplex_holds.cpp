@@ -1,4 +1,6 @@
 // The invariants S1 to S4 of the simplex, checked from scratch: for tests and debug builds.
+#include <algorithm>
+
 #include "gridcompute/flow/simplex.hpp"
 
 namespace gridcompute::flow {
@@ -37,6 +39,9 @@ bool Simplex<Int>::holds() const {
     if (excess[at(v)] != 0) return false;
     if (r.parent != root_) excess[p] += f;
   }
+  if (near_)
+    for (Arc e = 0; e < net_.m(); ++e)
+      if (reduced(e) < 0 && std::ranges::find(promising_, e) == promising_.end()) return false;
   return true;
 }
 

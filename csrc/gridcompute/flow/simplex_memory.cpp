@@ -13,8 +13,12 @@ void Simplex<Int>::carve() {
     if (block.empty()) block = Block(lay(Block::Carver(nullptr)));
     lay(Block::Carver(&block));
   };
-  into(of_arcs_, [&](Block::Carver take) {
-    take(tail_, m), take(head_, m), take(cost_, m);
+  into(of_ends_, [&](Block::Carver take) {
+    take(tail_, m), take(head_, m);
+    return take.bytes();
+  });
+  into(of_costs_, [&](Block::Carver take) {
+    take(cost_, m);
     return take.bytes();
   });
   into(of_nodes_, [&](Block::Carver take) {
@@ -42,14 +46,14 @@ void Simplex<Int>::rest() {
   Values<std::uint8_t> full(tail_.size());
   for (std::size_t e = 0; e < full.size(); ++e) full[e] = tail_[e] != net_.tail[e];
   full_ = std::make_shared<const Values<std::uint8_t>>(std::move(full));
-  of_arcs_ = {}, of_work_ = {};
-  tail_ = {}, head_ = {}, cost_ = {};
+  of_ends_ = {}, of_work_ = {};
+  tail_ = {}, head_ = {};
   queued_ = {}, inside_ = {}, below_ = {}, beside_ = {};
-  base_ = {}, broken_ = {}, crossing_ = {};
+  base_ = {}, broken_ = {}, crossing_ = {}, promising_ = {};
 }
 
 template <class Int>
-Simplex<Int> Simplex<Int>::again(const Simplex& resting, const Values<Int>& cost) {
+Simplex<Int> Simplex<Int>::again(const Simplex& resting) {
   Simplex out(resting);
   out.carve();
   const std::span<const std::uint8_t> full(*out.full_);
@@ -58,16 +62,13 @@ Simplex<Int> Simplex<Int>::again(const Simplex& resting, const Values<Int>& cost
     out.tail_[e] = full[e] != 0 ? head[e] : tail[e];
     out.head_[e] = full[e] != 0 ? tail[e] : head[e];
   }
-  for (std::size_t e = 0; e < full.size(); ++e) {
-    const Int c = cost[at(out.net_.shape->order[e])];
-    out.cost_[e] = full[e] != 0 ? -c : c;
-  }
   out.full_ = nullptr;
   out.counts_ = {};
   out.cut_arcs_ = 0;
   out.again_ = 0;
   out.round_ = {};
   out.looks_ = out.good_looks_ = 0;
+  out.near_ = true;
   return out;
 }
 

@@ -2,7 +2,6 @@
 #include <optional>
 
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/flow/change.hpp"
 #include "gridcompute/flow/choose.hpp"
 #include "gridcompute/flow/cost_scaling.hpp"
@@ -17,8 +16,8 @@ namespace {
 // One solve: the caller's problem, its reduction, and what is handed back.
 class Solve {
  public:
-  Solve(const Problem& problem, const Kept* start, Stop& stop, int threads, std::optional<Index> budget = {})
-      : p_(problem), start_(start), stop_(stop), threads_(threads), given_budget_(budget) {}
+  Solve(const Problem& problem, const Kept* start, Stop& stop, std::optional<Index> budget = {})
+      : p_(problem), start_(start), stop_(stop), given_budget_(budget) {}
 
   Result run(Method method) {
     guarded_ = method == Method::automatic;
@@ -54,15 +53,9 @@ class Solve {
   template <class Int>
   bool resume(const Earlier<Int>& before) {
     if (!can_change(p_, *start_->topology, before)) return false;
-    std::optional<Change<Int>> change;
-    std::optional<Simplex<Int>> made;
-    const auto prepare = [&](Index part, Index, Index) {  // which need nothing of one another
-      if (part == 0) change = flow::change(p_, *start_->topology, before);
-      if (part == 1) made.emplace(Simplex<Int>::again(before.tree, *before.given.cost));
-    };
-    Pool(std::ssize(p_.tail) < kAlone ? 1 : std::min(threads_, 2)).for_chunks(2, 1, prepare);
+    std::optional<Change<Int>> change = flow::change(p_, *start_->topology, before);
     if (!change) return false;
-    Simplex<Int>& tree = *made;
+    Simplex<Int> tree = Simplex<Int>::again(before.tree);
     r_.kept.topology = start_->topology;
     r_.stats.seconds_build = stop_.seconds();
     stop_.stage("changes", 0.05);
@@ -90,8 +83,8 @@ class Solve {
     s.kept_tree_arcs = before.tree.tree_arcs() - tree.cut_arcs();
     s.cut_tree_arcs = tree.cut_arcs();
     tell(tree, end);
-    total(tree);
     tree.rest();
+    total(tree.total());
     keep(std::move(tree), std::move(change->given), change->negative, end == End::optimal);
     return true;
   }
@@ -239,9 +232,10 @@ class Solve {
     tell(tree, end);
     const bool arcs_only = p_.lower.empty() && survey_.kept == std::ssize(p_.tail);  // no loops
     const bool plain = arcs_only && !survey_.unbounded_arcs && survey_.proper_costs;
-    if (arcs_only) total(tree);
     tree.rest();
-    if (!arcs_only) {
+    if (arcs_only) {
+      total(tree.total());
+    } else {
       hand_back([&](auto&& write) { tree.each_flow(write); });
       total();
     }
@@ -354,11 +348,6 @@ class Solve {
     total(over ? std::nullopt : std::optional(sum));
   }
 
-  template <class Int>
-  void total(const Simplex<Int>& tree) {
-    total(tree.total());
-  }
-
   void total(std::optional<Wide> sum) {
     if (!sum) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
     r_.objective = *sum;
@@ -388,7 +377,7 @@ class Solve {
     Problem feasible = p_;
     feasible.cost = free;
     const Method method = guarded_ ? Method::automatic : Method::network_simplex;
-    Result r = Solve(feasible, nullptr, stop_, threads_).run(method);
+    Result r = Solve(feasible, nullptr, stop_).run(method);
     flow_ = *r.kept.flow();
     r.kept.narrow = nullptr, r.kept.wide = nullptr;  // for other costs
     r_ = std::move(r);
@@ -405,12 +394,9 @@ class Solve {
     conclude(false, false);
   }
 
-  static constexpr Index kAlone = 1 << 15;  // arcs that one thread copies sooner than another begins
-
   const Problem& p_;
   const Kept* start_;
   Stop& stop_;
-  int threads_;
   std::optional<Index> given_budget_;
   bool guarded_ = false;      // the simplex runs on a budget
   Index budget_ = kNoBudget;  // in steps
@@ -422,9 +408,8 @@ class Solve {
 
 }  // namespace
 
-Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, int threads,
-             std::optional<Index> budget) {
-  return Solve(problem, start, stop, threads, budget).run(method);
+Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, std::optional<Index> budget) {
+  return Solve(problem, start, stop, budget).run(method);
 }
 
 }  // namespace gridcompute::flow
