@@ -39,15 +39,16 @@ GRIDCOMPUTE_CLONES bool differ(const Columns& now, const Node* tail, const Node*
   return compare(now, tail, head, cost, room, most, count, flags);
 }
 
-template <class Int>
-bool changed_arcs(const Problem& p, const Topology& t, const Given<Int>& g, std::vector<Arc>& out) {
+// visit(e) for each arc with another cost or room, while it is in the cache; false if one has other ends.
+template <class Int, class Visit>
+bool changed_arcs(const Problem& p, const Topology& t, const Given<Int>& g, Visit&& visit) {
   for (std::size_t e = 0; e < p.tail.size(); e += kChunk) {
     const std::size_t count = std::min(kChunk, p.tail.size() - e);
     Flags flags{};
     if (differ({&p.tail[e], &p.head[e], &p.capacity[e], &p.cost[e]}, &t.given_tail[e], &t.given_head[e], &(*g.cost)[e],
                &(*g.room)[e], g.most, count, flags.data()))
       return false;
-    each_flag(flags, e, count, [&](Arc k) { out.push_back(k); });
+    each_flag(flags, e, count, visit);
   }
   return true;
 }
@@ -61,28 +62,30 @@ std::int64_t most_cost(Index n) {
 
 // The arcs' side of it; the sum N goes with it. False: does not fit.
 template <class Int>
-bool take_arcs(const Problem& p, const Topology& t, const std::vector<Arc>& arcs, Change<Int>& out, Wide& negative) {
-  if (arcs.empty()) return true;
-  const std::int64_t dearest = most_cost<Int>(p.n), most = out.given.most;
+bool take_arcs(const Problem& p, const Topology& t, const Given<Int>& before, Change<Int>& out, Wide& negative) {
+  const std::int64_t dearest = most_cost<Int>(p.n), most = before.most;
   Values<Int> costs, rooms;  // copies, once one differs
-  for (const Arc e : arcs) {
+  bool fits = true;
+  const auto take = [&](Arc e) {
     const std::int64_t c = p.cost[at(e)], u = p.capacity[at(e)];
-    if (u < 0 || c > dearest || c < -dearest || (c < 0 && u == kInfinite)) return false;
-    const Int old_cost = (*out.given.cost)[at(e)], old_room = (*out.given.room)[at(e)];
+    fits &= u >= 0 && c <= dearest && c >= -dearest && (c >= 0 || u != kInfinite);
+    if (!fits) return;
+    const Int old_cost = (*before.cost)[at(e)], old_room = (*before.room)[at(e)];
     const auto cost = static_cast<Int>(c), room = static_cast<Int>(std::min(u, most));
     negative += (c < 0 ? u : 0) - (old_cost < 0 ? old_room : 0);
-    const Arc k = t.place(e);
+    const Arc k = t.place[at(e)];
     if (cost != old_cost) {
-      if (costs.empty()) costs = *out.given.cost;
+      if (costs.empty()) costs = *before.cost;
       costs[at(e)] = cost;
       out.recosted.push_back(k), out.cost.push_back(cost);
     }
     if (room != old_room) {
-      if (rooms.empty()) rooms = *out.given.room;
+      if (rooms.empty()) rooms = *before.room;
       rooms[at(e)] = room;
       out.reroomed.push_back(k), out.room.push_back(room);
     }
-  }
+  };
+  if (!changed_arcs(p, t, before, take) || !fits) return false;
   if (!costs.empty()) out.given.cost = std::make_shared<const Values<Int>>(std::move(costs));
   if (!rooms.empty()) out.given.room = std::make_shared<const Values<Int>>(std::move(rooms));
   return true;
@@ -98,12 +101,10 @@ bool can_change(const Problem& p, const Topology& t, const Earlier<Int>& before)
 template <class Int>
 std::optional<Change<Int>> change(const Problem& p, const Topology& t, const Earlier<Int>& before) {
   if (!can_change(p, t, before)) return {};
-  std::vector<Arc> arcs;
-  if (!changed_arcs(p, t, before.given, arcs)) return {};
   Change<Int> out;
   out.given = before.given;
   Wide negative = before.negative, sum = 0, sent = 0;
-  if (!take_arcs(p, t, arcs, out, negative)) return {};
+  if (!take_arcs(p, t, before.given, out, negative)) return {};
   const std::span<const Int> old = before.tree.supply();
   for (const std::int64_t b : p.supply) sum += b, sent += b > 0 ? b : 0;
   if (sum != 0 || sent + negative >= out.given.most) return {};

@@ -10,29 +10,6 @@ namespace gridcompute::flow {
 
 namespace {
 
-// Arcs with room by head, in order of arcs.
-template <class Int>
-struct Incoming {
-  struct In {
-    Node tail;
-    Arc arc;
-    Int cost;
-  };
-  std::vector<Arc> start;
-  Values<In> arcs;
-
-  explicit Incoming(const Network<Int>& net) : start(at(net.n) + 2, 0), arcs(at(net.m())) {
-    for (Arc e = 0; e < net.m(); ++e)
-      if (net.cap[at(e)] != 0) ++start[at(net.head[at(e)]) + 2];
-    for (Node v = 0; v < net.n; ++v) start[at(v) + 2] += start[at(v) + 1];
-    for (Arc e = 0; e < net.m(); ++e)
-      if (net.cap[at(e)] != 0) arcs[at(start[at(net.head[at(e)]) + 1]++)] = {net.tail[at(e)], e, net.cost[at(e)]};
-  }
-  [[nodiscard]] std::span<const In> of(Node v) const noexcept {
-    return std::span(arcs).subspan(at(start[at(v)]), at(start[at(v) + 1] - start[at(v)]));
-  }
-};
-
 struct Label {
   std::int64_t distance;
   Node node;
@@ -113,7 +90,7 @@ constexpr std::size_t kMostTimes = 8;  // a node may come on average, or the sea
 
 // The nodes with a way to a sink, each after the next on its way; pred filled. None where it would take too long.
 template <class Int>
-std::vector<Node> search(const Network<Int>& net, const Incoming<Int>& in, std::vector<Arc>& pred) {
+std::vector<Node> search(const Network<Int>& net, const ByHead& in, std::vector<Arc>& pred) {
   std::vector<Node> sinks, taken;
   for (Node v = 0; v < net.n; ++v)
     if (net.supply[at(v)] < 0) sinks.push_back(v);
@@ -127,8 +104,10 @@ std::vector<Node> search(const Network<Int>& net, const Incoming<Int>& in, std::
     if (taken.size() > kMostTimes * at(net.n) || !steps.takes(arcs.size())) return {};
     last[at(top.node)] = taken.size();
     taken.push_back(top.node);
-    for (const auto& [tail, arc, cost] : arcs) {
-      const std::int64_t d = top.distance + cost;
+    for (const Arc arc : arcs) {
+      if (net.cap[at(arc)] == 0) continue;
+      const Node tail = net.tail[at(arc)];
+      const std::int64_t d = top.distance + net.cost[at(arc)];
       if (d >= distance[at(tail)]) continue;
       distance[at(tail)] = d;
       pred[at(tail)] = arc;
@@ -150,7 +129,7 @@ Forest shortest_path_forest(const Network<Int>& net) {
   Forest out;
   out.basis.pred.assign(at(net.n), kNoArc);
   std::vector<Arc>& pred = out.basis.pred;
-  const Incoming<Int> in(net);
+  const ByHead& in = net.shape->by_head();
   const std::vector<Node> settled = search(net, in, pred);
   std::vector<std::int64_t> excess(net.supply.begin(), net.supply.end());
   if (settled.empty()) pred.assign(at(net.n), kNoArc), out.too_full = net.n;
@@ -168,9 +147,10 @@ Forest shortest_path_forest(const Network<Int>& net) {
   for (const Node v : settled) {  // who is short, beside a root with units left over
     if (excess[at(v)] >= 0) continue;
     Arc best = kNoArc;
-    for (const auto& [u, e, cost] : in.of(v)) {
+    for (const Arc e : in.of(v)) {
+      const Node u = net.tail[at(e)];
       if (pred[at(u)] != kNoArc || excess[at(u)] < -excess[at(v)] || net.cap[at(e)] < -excess[at(v)]) continue;
-      if (best == kNoArc || cost < net.cost[at(best)]) best = e;
+      if (best == kNoArc || net.cost[at(e)] < net.cost[at(best)]) best = e;
     }
     if (best == kNoArc) continue;
     pred[at(v)] = best;

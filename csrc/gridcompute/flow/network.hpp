@@ -25,9 +25,15 @@ using Arc = std::int32_t;
 
 inline constexpr Arc kNoArc = -1;
 
+[[nodiscard]] constexpr std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
+
 // Arcs by head, in order of arcs: those of v are arc[start[v]] .. arc[start[v + 1] - 1].
 struct ByHead {
   std::vector<Arc> start, arc;
+
+  [[nodiscard]] std::span<const Arc> of(Node v) const noexcept {
+    return std::span(arc).subspan(at(start[at(v)]), at(start[at(v) + 1] - start[at(v)]));
+  }
 };
 
 // What is written by its owner first, for the most part: memory that comes back from earlier solves, no zeros.
@@ -38,11 +44,11 @@ using Values = UnwrittenVector<T>;
 struct Topology {
   Node n = 0;
   Values<Arc> order;       // the caller's arc of each, ascending within a tail
+  Values<Arc> place;       // of each of the caller's arcs in the order; kNoArc for loops
   std::vector<Arc> start;  // arcs of v: [start[v], start[v + 1])
   Values<Node> tail, head;
   Values<Node> given_tail, given_head;  // of all arcs of the caller, in his order
 
-  [[nodiscard]] Arc place(Arc given) const;     // of the caller's arc in the order; kNoArc for loops
   [[nodiscard]] const ByHead& by_head() const;  // made when first asked for, by any thread
 
  private:
@@ -82,8 +88,6 @@ struct Solution {
   Values<Int> flow;
   std::vector<Int> potential;
 };
-
-[[nodiscard]] constexpr std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
 
 // visit(first + i) for each flag i < count that is set, where few are: eight are skipped at once.
 template <class Flags, class Visit>

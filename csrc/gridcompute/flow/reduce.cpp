@@ -143,24 +143,19 @@ std::shared_ptr<const Topology> topology(const Problem& p, const Survey& s,
   }
   for (std::size_t v = 0; v < at(p.n); ++v) t->start[v + 1] += t->start[v];
   t->order.resize(at(s.kept));
+  t->place.resize(m);
   t->tail.resize(at(s.kept));
   t->head.resize(at(s.kept));
   std::vector<Arc> next(t->start.begin(), t->start.end() - 1);
   for (std::size_t e = 0; e < m; ++e) {
+    t->place[e] = kNoArc;
     if (p.tail[e] == p.head[e]) continue;
-    const std::size_t k = at(next[at(p.tail[e])]++);
+    const std::size_t k = at(t->place[e] = next[at(p.tail[e])]++);
     t->order[k] = static_cast<Arc>(e);
     t->tail[k] = static_cast<Node>(p.tail[e]);
     t->head[k] = static_cast<Node>(p.head[e]);
   }
   return t;
-}
-
-Arc Topology::place(Arc given) const {
-  const auto first = order.begin() + start[at(given_tail[at(given)])];
-  const auto last = order.begin() + start[at(given_tail[at(given)]) + 1];
-  const auto found = std::lower_bound(first, last, given);
-  return found != last && *found == given ? static_cast<Arc>(found - order.begin()) : kNoArc;
 }
 
 const ByHead& Topology::by_head() const {

@@ -30,8 +30,8 @@ template <class Int>
 Simplex<Int>::Simplex(Network<Int> net, const Basis& basis)
     : net_(std::move(net)), root_(net_.n), block_(block_size(net_.m())) {
   carve();
-  std::ranges::copy(net_.tail, tail_.begin());
-  std::ranges::copy(net_.head, head_.begin());
+  std::ranges::fill(turned_, 0);
+  lay_ends();
   std::ranges::copy(net_.cost, cost_.begin());
   take_values();
   start_big();
@@ -126,8 +126,8 @@ Simplex<Int>::Simplex(Network<Int> net, const Simplex<Other>& other)
     : net_(std::move(net)), root_(other.root_), block_(other.block_), cursor_(other.cursor_), counts_(other.counts_) {
   carve();
   take_values();
-  std::ranges::copy(other.tail_, tail_.begin());
-  std::ranges::copy(other.head_, head_.begin());
+  std::ranges::copy(other.turned_, turned_.begin());
+  lay_ends();
   std::ranges::copy(other.cost_, cost_.begin());
   std::ranges::copy(other.next_, next_.begin());
   std::ranges::copy(other.prev_, prev_.begin());
@@ -167,7 +167,7 @@ void Simplex<Int>::price_tree() {
     if (e < 0)
       p = above + (base_.empty() ? 0 : base_[at(v)]) + (e == kDown ? big_ : 0);
     else
-      p = tail_[at(e)] == v ? above - cost_[at(e)] : above + cost_[at(e)];
+      p = tail(e) == v ? above - cost_[at(e)] : above + cost_[at(e)];
     watch(p);
     if (outgrown_) return;
   }
@@ -212,6 +212,7 @@ void Simplex<Int>::choose_order() {
 template <class Int>
 Arc Simplex<Int>::price_next(Arc left) {
   const Arc m = net_.m();
+  if (tail_.empty()) lay_ends();
   const Prices<Int> prices{cost_.data(), tail_.data(), head_.data(), potential_.data()};
   ++counts_.priced_blocks;
   if (round_) {
@@ -248,7 +249,7 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) {
   listed_ = 0;
   if (mark_ > std::numeric_limits<std::uint32_t>::max() - 2) forget_marks();
   const std::uint32_t from_tail = ++mark_, from_head = ++mark_;
-  Node a = tail_[at(e)], b = head_[at(e)];
+  Node a = tail(e), b = head(e);
   for (;;) {
     Step& t = node_[at(a)];
     if (t.mark == from_head) return cycle_through(e, a);
@@ -261,7 +262,7 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) {
     if (b != root_) b = h.parent;
   }
   // Is the head below a? Whichever ends first knows: a walk through the subtree of a, or the climb of b.
-  const Node head = head_[at(e)], end = next_[at(link_[at(a)].last)];
+  const Node to = head(e), end = next_[at(link_[at(a)].last)];
   below_[0] = a;
   for (listed_ = 1;;) {
     if (b == root_) return {kNoNode, a, true, 0};
@@ -271,7 +272,7 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_of(Arc e) {
     const Node v = next_[at(below_[at(listed_ - 1)])];
     if (v == end) return {kNoNode, a, true, 0};
     below_[at(listed_++)] = v;
-    if (v != head) continue;
+    if (v != to) continue;
     while (node_[at(b)].mark != from_tail) b = node_[at(b)].parent;
     return cycle_through(e, b);
   }
@@ -289,9 +290,9 @@ typename Simplex<Int>::Cycle Simplex<Int>::cycle_through(Arc e, Node apex) {
   Node above_tail = kNoNode, above_head = kNoNode;
   Int tail_room = std::numeric_limits<Int>::max(), head_room = tail_room;
   Index steps = 0;
-  for (Node v = tail_[at(e)]; v != apex; v = node_[at(v)].parent, ++steps)
+  for (Node v = tail(e); v != apex; v = node_[at(v)].parent, ++steps)
     if (node_[at(v)].down < tail_room) tail_room = node_[at(v)].down, above_tail = v;
-  for (Node v = head_[at(e)]; v != apex; v = node_[at(v)].parent, ++steps)
+  for (Node v = head(e); v != apex; v = node_[at(v)].parent, ++steps)
     if (node_[at(v)].up <= head_room) head_room = node_[at(v)].up, above_head = v;
   counts_.walked += steps;
   const Int own = cap(e);
@@ -335,15 +336,16 @@ bool Simplex<Int>::fills_artificial(const Cycle& cycle) const {
 
 template <class Int>
 void Simplex<Int>::push(Arc e, const Cycle& cycle) {
-  for (Node v = tail_[at(e)]; v != cycle.apex; v = node_[at(v)].parent)
+  for (Node v = tail(e); v != cycle.apex; v = node_[at(v)].parent)
     node_[at(v)].down -= cycle.room, node_[at(v)].up += cycle.room;
-  for (Node v = head_[at(e)]; v != cycle.apex; v = node_[at(v)].parent)
+  for (Node v = head(e); v != cycle.apex; v = node_[at(v)].parent)
     node_[at(v)].up -= cycle.room, node_[at(v)].down += cycle.room;
 }
 
 template <class Int>
 void Simplex<Int>::turn(Arc e) {
-  std::swap(tail_[at(e)], head_[at(e)]);
+  turned_[at(e)] ^= 1;
+  if (!tail_.empty()) std::swap(tail_[at(e)], head_[at(e)]);
   cost_[at(e)] = -cost_[at(e)];
   if (near_) promising_.push_back(e);
 }
@@ -352,11 +354,11 @@ void Simplex<Int>::turn(Arc e) {
 // direction it has room, the one to store; `inside`: what list_smaller() said of it.
 template <class Int>
 void Simplex<Int>::exchange(Arc e, const Cycle& cycle, Node from, bool inside) {
-  const Node top = cycle.leaving, foot = cycle.tail_side ? tail_[at(e)] : head_[at(e)];
-  const Node below = cycle.tail_side ? head_[at(e)] : tail_[at(e)];
+  const Node top = cycle.leaving, foot = cycle.tail_side ? tail(e) : head(e);
+  const Node below = cycle.tail_side ? head(e) : tail(e);
   const Int gain = reduced(e);
   const Arc out = link_[at(top)].pred;
-  if (out >= 0 && tail_[at(out)] != from) turn(out);
+  if (out >= 0 && tail(out) != from) turn(out);
   detach(top);
   reroot(foot, top);
   attach(foot, below);

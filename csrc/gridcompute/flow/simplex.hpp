@@ -86,8 +86,8 @@ class Simplex {
            counts_.looks / 4;
   }
 
-  // simplex_memory.cpp: a tree at rest gives back what again() can make anew, more than half. Until then it is for
-  // basis(), tree_arcs(), each_flow(), total() and supply() alone.
+  // simplex_memory.cpp: a tree at rest gives back what can be made anew, half of it. Until again() it is for basis(),
+  // tree_arcs(), each_flow(), total() and supply() alone.
   void rest();
   [[nodiscard]] static Simplex again(const Simplex& resting);
   // simplex_dual.cpp: an optimal tree on its way to another problem on the same arcs. recost() is for new costs, and
@@ -100,7 +100,7 @@ class Simplex {
   // At rest: write(e, flow) for every arc, for those in the tree a second time.
   template <class Write>
   void each_flow(Write&& write) const {
-    for (Arc e = 0; e < net_.m(); ++e) write(e, (*full_)[at(e)] != 0 ? cap(e) : Int{0});
+    for (Arc e = 0; e < net_.m(); ++e) write(e, turned(e) ? cap(e) : Int{0});
     for (Node v = 0; v < net_.n; ++v)
       if (const Arc e = link_[at(v)].pred; e >= 0) write(e, flow_above(v));
   }
@@ -152,6 +152,7 @@ class Simplex {
 
   void start_big();
   void carve();
+  void lay_ends();
   void take_values();
   void plant(std::span<const Arc> pred);
   std::vector<Node> parents(std::span<const Arc> pred) const;
@@ -160,6 +161,11 @@ class Simplex {
   void hang(Node v, Int excess);
   void thread_tree(std::span<const Node> parent);
   void price_tree();
+  struct Lift {
+    Node top;
+    Int by;
+  };
+  [[nodiscard]] bool lift(std::span<const Lift> subtrees);
   void watch(Int potential) noexcept { outgrown_ |= potential > kLimit || potential < -kLimit; }
   [[nodiscard]] Arc entering();
   void choose_order();
@@ -177,12 +183,23 @@ class Simplex {
     return net_.tail[at(link_[at(v)].pred)] == v ? node_[at(v)].down : node_[at(v)].up;
   }
   [[nodiscard]] Int reduced(Arc e) const noexcept {
-    return cost_[at(e)] + potential_[at(tail_[at(e)])] - potential_[at(head_[at(e)])];
+    return cost_[at(e)] + potential_[at(tail(e))] - potential_[at(head(e))];
   }
-  [[nodiscard]] bool turned(Arc e) const { return tail_[at(e)] != net_.tail[at(e)]; }
-  [[nodiscard]] bool in_tree(Arc e) const {
-    return link_[at(tail_[at(e)])].pred == e || link_[at(head_[at(e)])].pred == e;
+  [[nodiscard]] bool turned(Arc e) const noexcept { return turned_[at(e)] != 0; }
+  [[nodiscard]] Node tail(Arc e) const noexcept {
+    if (!tail_.empty()) return tail_[at(e)];
+    return turned(e) ? net_.head[at(e)] : net_.tail[at(e)];
   }
+  [[nodiscard]] Node head(Arc e) const noexcept {
+    if (!head_.empty()) return head_[at(e)];
+    return turned(e) ? net_.tail[at(e)] : net_.head[at(e)];
+  }
+  // The node that hangs on this arc, or kNoNode.
+  [[nodiscard]] Node hangs_on(Arc e) const noexcept {
+    const Node t = net_.tail[at(e)], h = net_.head[at(e)];
+    return link_[at(t)].pred == e ? t : link_[at(h)].pred == e ? h : kNoNode;
+  }
+  [[nodiscard]] bool in_tree(Arc e) const noexcept { return hangs_on(e) != kNoNode; }
   void exchange(Arc e, const Cycle& cycle, Node from, bool inside);
   void detach(Node top);
   void reroot(Node foot, Node top);
@@ -191,6 +208,7 @@ class Simplex {
   [[nodiscard]] Break break_of(Node v) const;
   void suspect(Node v);
   void look_around(Node v);
+  void look_below(Node top);
   [[nodiscard]] Arc entering_near();
   [[nodiscard]] bool mend(Node top, Index& work);
   [[nodiscard]] Index crossing(std::span<const Node> side, bool outwards, Arc leaving);
@@ -205,12 +223,12 @@ class Simplex {
   static constexpr Int kArtificialRoom = Range<Int>::kArtificialRoom;
   static constexpr Int kMostFlow = Range<Int>::kMaxFlow / 2 * 3 + 2;  // of an arc while nodes are broken
 
-  Network<Int> net_;                               // without its values, which are here:
-  Block of_ends_, of_costs_, of_nodes_, of_work_;  // the arrays: carve(). At rest only costs and those of nodes
-  std::span<Node> tail_, head_;                    // as stored: turned where at capacity
+  Network<Int> net_;                              // without its values, which are here:
+  Block of_ends_, of_arcs_, of_nodes_, of_work_;  // the arrays: carve(). At rest only those of arcs and of nodes
+  std::span<Node> tail_, head_;                   // as stored: turned where at capacity. Only once a pass needs them
+  std::span<std::uint8_t> turned_;
   std::span<Int> cost_;
-  std::shared_ptr<const Values<std::uint8_t>> full_;  // at rest: which are turned
-  std::shared_ptr<const Values<Int>> room_;           // shared with the tree before until it changes
+  std::shared_ptr<const Values<Int>> room_;  // shared with the tree before until it changes
   std::span<Int> supply_;
   std::span<Step> node_;
   std::span<Node> next_, prev_;

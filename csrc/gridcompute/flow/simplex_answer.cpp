@@ -20,7 +20,7 @@ std::vector<bool> Simplex<Int>::reach() const {
   std::vector<Arc> start(at(n) + 2, 0);
   const auto each = [&](auto&& visit) {  // residual arcs; tree arcs are left to their nodes
     for (Arc e = 0; e < net_.m(); ++e) {
-      const Node t = tail_[at(e)], h = head_[at(e)];
+      const Node t = tail(e), h = head(e);
       if (cap(e) != 0 && !in_tree(e)) visit(t, h);
     }
     for (Node v = 0; v < n; ++v) {
@@ -67,13 +67,12 @@ std::optional<Wide> Simplex<Int>::total() const {
   bool over = false;
   const auto add = [&](Wide x) { over |= __builtin_add_overflow(sum, x, &sum); };
   const auto product = [](Int cost, Int units) { return static_cast<Sum>(cost) * units; };
-  each_flag(*full_, 0, full_->size(), [&](Arc e) { add(-product(cost_[at(e)], cap(e))); });
+  each_flag(turned_, 0, turned_.size(), [&](Arc e) { add(-product(cost_[at(e)], cap(e))); });
   for (Node v = 0; v < net_.n; ++v) {
     const Arc e = link_[at(v)].pred;
     if (e < 0) continue;
-    const bool full = (*full_)[at(e)] != 0;
-    add((full ? -1 : 1) * product(cost_[at(e)], flow_above(v)));
-    if (full) add(product(cost_[at(e)], cap(e)));
+    add((turned(e) ? -1 : 1) * product(cost_[at(e)], flow_above(v)));
+    if (turned(e)) add(product(cost_[at(e)], cap(e)));
   }
   if (over) return {};
   return sum;
@@ -86,7 +85,7 @@ Index Simplex<Int>::tree_arcs() const {
 
 template <class Int>
 Basis Simplex<Int>::basis() const {
-  Basis out{std::vector<Arc>(at(net_.n)), {full_->begin(), full_->end()}};
+  Basis out{std::vector<Arc>(at(net_.n)), {turned_.begin(), turned_.end()}};
   for (Node v = 0; v < net_.n; ++v) {
     const Arc e = out.pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);
     if (e != kNoArc) out.full[at(e)] = 0;

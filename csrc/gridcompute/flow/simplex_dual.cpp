@@ -24,32 +24,41 @@ namespace gridcompute::flow {
 namespace {
 
 constexpr std::size_t kWindow = 32;  // broken nodes compared
+constexpr Node kFewNodes = 8;        // one in so many
 constexpr Index kWork = 1;           // arcs looked at, times all there are, until repair gives up
 
 }  // namespace
 
 template <class Int>
 void Simplex<Int>::recost(std::span<const Arc> arcs, std::span<const Int> cost) {
-  const bool near = near_;
-  bool moved = false;
+  std::vector<Lift> moved;
   for (std::size_t i = 0; i < arcs.size(); ++i) {
     const Arc e = arcs[i];
-    cost_[at(e)] = turned(e) ? -cost[i] : cost[i];
+    const Int now = turned(e) ? -cost[i] : cost[i];
+    const Int more = now - std::exchange(cost_[at(e)], now);
     net_.most_cost = std::max(net_.most_cost, cost[i] < 0 ? -cost[i] : cost[i]);
-    moved |= in_tree(e);
+    if (const Node v = hangs_on(e); v != kNoNode) moved.push_back({v, tail(e) == v ? -more : more});
   }
   start_big();
-  std::vector<Int> before;
-  if (moved) {
-    before.assign(potential_.begin(), potential_.end());
-    price_tree();
-  }
-  near_ = near && !outgrown_;
+  if (!lift(moved)) price_tree();
   if (!near_) return;
   for (const Arc e : arcs)
     if (reduced(e) < 0) promising_.push_back(e);
-  for (std::size_t v = 0; v < before.size(); ++v)
-    if (potential_[v] != before[v]) look_around(static_cast<Node>(v));
+  for (const Lift& l : moved) look_below(l.top);
+}
+
+// New potentials of subtrees, if these are few nodes; false where price_tree() is the better way.
+template <class Int>
+bool Simplex<Int>::lift(std::span<const Lift> subtrees) {
+  Node left = net_.n / kFewNodes;
+  for (const auto& [top, by] : subtrees)
+    for (Node v = top;; v = next_[at(v)]) {
+      if (left-- == 0) return false;
+      watch(potential_[at(v)] += by);
+      if (outgrown_) return false;
+      if (v == link_[at(top)].last) break;
+    }
+  return true;
 }
 
 template <class Int>
@@ -71,8 +80,7 @@ bool Simplex<Int>::reroom(std::span<const Arc> arcs, std::span<const Int> room, 
     const Arc e = arcs[i];
     const Int more = room[i] - std::exchange(rooms[at(e)], room[i]);
     const Node t = net_.tail[at(e)], h = net_.head[at(e)];
-    if (in_tree(e)) {
-      const Node v = link_[at(t)].pred == e ? t : h;
+    if (const Node v = hangs_on(e); v != kNoNode) {
       (v == t ? node_[at(v)].up : node_[at(v)].down) += more;
       suspect(v);
     } else if (turned(e)) {
@@ -164,7 +172,7 @@ bool Simplex<Int>::mend(Node top, Index& work) {
       continue;
     }
     carry(e, apex, left);
-    const Node foot = wrong.surplus ? tail_[at(e)] : head_[at(e)];
+    const Node foot = wrong.surplus ? tail(e) : head(e);
     exchange(e, {apex, top, wrong.surplus, left}, wrong.surplus ? node_[at(top)].parent : top, inside);
     for (Node v = top;; v = node_[at(v)].parent) {  // what turned round with the stem
       suspect(v);
@@ -187,7 +195,7 @@ Index Simplex<Int>::crossing(std::span<const Node> side, bool outwards, Arc leav
   crossing_.clear();
   for (const Node v : side) inside_[at(v)] = 1;
   const auto look = [&](Arc e, Node v) {
-    const Node t = tail_[at(e)], h = head_[at(e)];
+    const Node t = tail(e), h = head(e);
     if ((t == v) != outwards || inside_[at(t == v ? h : t)] != 0 || cap(e) == 0 || e == leaving) return;
     crossing_.push_back({cost_[at(e)] + potential_[at(t)] - potential_[at(h)], e});
   };
@@ -196,8 +204,8 @@ Index Simplex<Int>::crossing(std::span<const Node> side, bool outwards, Arc leav
     if (v == root_) continue;
     const Arc first = net_.start[at(v)], last = net_.start[at(v) + 1];
     for (Arc k = first; k < last; ++k) look(k, v);
-    for (Arc i = in.start[at(v)]; i < in.start[at(v) + 1]; ++i) look(in.arc[at(i)], v);
-    work += last - first + in.start[at(v) + 1] - in.start[at(v)];
+    for (const Arc k : in.of(v)) look(k, v);
+    work += last - first + std::ssize(in.of(v));
   }
   for (const Node v : side) inside_[at(v)] = 0;
   return work;
@@ -207,7 +215,7 @@ template <class Int>
 Node Simplex<Int>::apex_of(Arc e) {
   if (mark_ > std::numeric_limits<std::uint32_t>::max() - 2) forget_marks();
   const std::uint32_t from_tail = ++mark_, from_head = ++mark_;
-  for (Node a = tail_[at(e)], b = head_[at(e)];;) {
+  for (Node a = tail(e), b = head(e);;) {
     if (node_[at(a)].mark == from_head) return a;
     node_[at(a)].mark = from_tail;
     if (a != root_) a = node_[at(a)].parent;
@@ -222,7 +230,7 @@ template <class Int>
 void Simplex<Int>::carry(Arc e, Node apex, Int units) {
   if (units == 0) return;
   push(e, {apex, kNoNode, false, units});
-  for (const Node end : {tail_[at(e)], head_[at(e)]})
+  for (const Node end : {tail(e), head(e)})
     for (Node v = end; v != apex; v = node_[at(v)].parent) {
       overfull_ |= node_[at(v)].down > kMostFlow || node_[at(v)].down < -kMostFlow;
       suspect(v);
@@ -233,7 +241,7 @@ void Simplex<Int>::carry(Arc e, Node apex, Int units) {
 template <class Int>
 void Simplex<Int>::hang_alone(Node top, bool inside) {
   const Arc out = link_[at(top)].pred;
-  if (tail_[at(out)] == top) turn(out);
+  if (tail(out) == top) turn(out);
   const Int by = potential_[at(root_)] - potential_[at(top)];
   detach(top);
   attach(top, root_);

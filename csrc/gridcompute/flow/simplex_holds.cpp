@@ -16,7 +16,7 @@ bool Simplex<Int>::holds() const {
   if (seen != n) return false;
   std::vector<Int> excess(supply_.begin(), supply_.end());
   for (Arc e = 0; e < net_.m(); ++e)
-    if (tail_[at(e)] != net_.tail[at(e)] && link_[at(tail_[at(e)])].pred != e && link_[at(head_[at(e)])].pred != e)
+    if (tail(e) != net_.tail[at(e)] && link_[at(tail(e))].pred != e && link_[at(head(e))].pred != e)
       excess[at(net_.tail[at(e)])] -= cap(e), excess[at(net_.head[at(e)])] += cap(e);
   for (Node v = prev_[at(root_)]; v != root_; v = prev_[at(v)]) {
     const Step& r = node_[at(v)];
@@ -30,7 +30,7 @@ bool Simplex<Int>::holds() const {
         return false;
       continue;
     }
-    const Node t = tail_[at(e)], h = head_[at(e)];
+    const Node t = tail(e), h = head(e);
     if ((t != v || h != r.parent) && (h != v || t != r.parent)) return false;
     if (r.up + r.down != cap(e)) return false;
     if (cost_[at(e)] + potential_[at(t)] - potential_[at(h)] != 0) return false;

@@ -13,12 +13,8 @@ void Simplex<Int>::carve() {
     if (block.empty()) block = Block(lay(Block::Carver(nullptr)));
     lay(Block::Carver(&block));
   };
-  into(of_ends_, [&](Block::Carver take) {
-    take(tail_, m), take(head_, m);
-    return take.bytes();
-  });
-  into(of_costs_, [&](Block::Carver take) {
-    take(cost_, m);
+  into(of_arcs_, [&](Block::Carver take) {
+    take(cost_, m), take(turned_, m);
     return take.bytes();
   });
   into(of_nodes_, [&](Block::Carver take) {
@@ -34,6 +30,21 @@ void Simplex<Int>::carve() {
 }
 
 template <class Int>
+void Simplex<Int>::lay_ends() {
+  const auto lay = [&](Block::Carver take) {
+    take(tail_, turned_.size()), take(head_, turned_.size());
+    return take.bytes();
+  };
+  of_ends_ = Block(lay(Block::Carver(nullptr)));
+  lay(Block::Carver(&of_ends_));
+  for (std::size_t e = 0; e < turned_.size(); ++e) {
+    const Node t = net_.tail[e], h = net_.head[e];
+    tail_[e] = turned_[e] != 0 ? h : t;
+    head_[e] = turned_[e] != 0 ? t : h;
+  }
+}
+
+template <class Int>
 void Simplex<Int>::take_values() {
   room_ = std::make_shared<const Values<Int>>(std::move(net_.cap));
   std::ranges::copy(net_.supply, supply_.begin());
@@ -43,9 +54,6 @@ void Simplex<Int>::take_values() {
 
 template <class Int>
 void Simplex<Int>::rest() {
-  Values<std::uint8_t> full(tail_.size());
-  for (std::size_t e = 0; e < full.size(); ++e) full[e] = tail_[e] != net_.tail[e];
-  full_ = std::make_shared<const Values<std::uint8_t>>(std::move(full));
   of_ends_ = {}, of_work_ = {};
   tail_ = {}, head_ = {};
   queued_ = {}, inside_ = {}, below_ = {}, beside_ = {};
@@ -56,13 +64,6 @@ template <class Int>
 Simplex<Int> Simplex<Int>::again(const Simplex& resting) {
   Simplex out(resting);
   out.carve();
-  const std::span<const std::uint8_t> full(*out.full_);
-  const std::span<const Node> tail = out.net_.tail, head = out.net_.head;
-  for (std::size_t e = 0; e < full.size(); ++e) {
-    out.tail_[e] = full[e] != 0 ? head[e] : tail[e];
-    out.head_[e] = full[e] != 0 ? tail[e] : head[e];
-  }
-  out.full_ = nullptr;
   out.counts_ = {};
   out.cut_arcs_ = 0;
   out.again_ = 0;

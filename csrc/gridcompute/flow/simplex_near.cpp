@@ -21,14 +21,21 @@ constexpr Index kPasses = 1;         // arcs looked at, times all there are, bef
 template <class Int>
 void Simplex<Int>::look_around(Node v) {
   if (v == root_) return;
-  const ByHead& in = net_.shape->by_head();
-  const Arc out_first = net_.start[at(v)], out_last = net_.start[at(v) + 1];
-  const Arc in_first = in.start[at(v)], in_last = in.start[at(v) + 1];
-  for (Arc e = out_first; e < out_last; ++e)
+  const std::span<const Arc> in = net_.shape->by_head().of(v);
+  for (Arc e = net_.start[at(v)]; e < net_.start[at(v) + 1]; ++e)
     if (reduced(e) < 0) promising_.push_back(e);
-  for (Arc i = in_first; i < in_last; ++i)
-    if (const Arc e = in.arc[at(i)]; reduced(e) < 0) promising_.push_back(e);
-  counts_.looks += out_last - out_first + in_last - in_first;
+  for (const Arc e : in)
+    if (reduced(e) < 0) promising_.push_back(e);
+  counts_.looks += net_.start[at(v) + 1] - net_.start[at(v)] + std::ssize(in);
+}
+
+// Those of a subtree that moved.
+template <class Int>
+void Simplex<Int>::look_below(Node top) {
+  for (Node v = top;; v = next_[at(v)]) {
+    look_around(v);
+    if (v == link_[at(top)].last) break;
+  }
 }
 
 // The best of those listed last. Others that promise nothing any more are dropped: an end would have to move first.
@@ -58,6 +65,8 @@ Arc Simplex<Int>::entering_near() {
 
 template void Simplex<std::int32_t>::look_around(Node);
 template void Simplex<std::int64_t>::look_around(Node);
+template void Simplex<std::int32_t>::look_below(Node);
+template void Simplex<std::int64_t>::look_below(Node);
 template Arc Simplex<std::int32_t>::entering_near();
 template Arc Simplex<std::int64_t>::entering_near();
 

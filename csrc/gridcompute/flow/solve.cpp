@@ -172,7 +172,7 @@ class Solve {
       if (pred[v] == kNoArc) continue;
       const Arc e = start_->topology->order[at(pred[v])];
       const auto node = static_cast<Index>(v);
-      if (p_.tail[at(e)] == node || p_.head[at(e)] == node) basis.pred[v] = shape().place(e);
+      if (p_.tail[at(e)] == node || p_.head[at(e)] == node) basis.pred[v] = shape().place[at(e)];
     }
   }
 
