@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from gridcompute import _core, grid
 from gridcompute.grid.bound import Rows, draws, market_of
 from gridcompute.grid.cost import jobs_cost
 from gridcompute.grid.dispatch import EnergyBlock
+from gridcompute.grid.exchanging import curves_about
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +164,38 @@ def test_a_sample_of_few_is_all_of_them(
     ((rows, weight),) = draws(market.order(), market.sizes(), 600, np.array([0.5]))
     np.testing.assert_array_equal(rows, market.order())
     assert (weight == 1).all()
+
+
+def test_curves_about_a_load_know_the_jump_where_the_mandate_is_just_met() -> None:
+    """If this fails, exchanges send jobs to where the last green kWh is in use already."""
+    problem = grid.east_west(n_jobs=2000, seed=3)
+    problem = problem.replace(mandate=dataclasses.replace(problem.mandate, share=0.9))
+    block, base = EnergyBlock(problem), problem.energy.base_load_kwh
+    room, part = block.most_kwh - base, np.full((len(base), 1), 0.3)
+    sites = problem.mandate_rows.member.argmax(axis=1)
+    low, high = np.zeros(len(sites)), np.ones(len(sites))
+    for _ in range(25):  # up to where no kWh is missing
+        part[sites, 0] = (low + high) / 2
+        met = block.serve(base + part * room).dispatch.missing_kwh < 1e-6
+        low, high = np.where(met, part[sites, 0], low), np.where(met, high, part[sites, 0])
+    part[sites, 0] = low
+    jobs = part * room
+    here, (end, price) = block.serve(base + jobs).yuan, curves_about(block, jobs)
+    begin = np.concatenate([-base[..., None], end[..., :-1]], axis=-1)
+    width = np.concatenate([end[..., :-1] - begin[..., :-1], np.full_like(end[..., :1], 1e12)], -1)
+
+    def charged(load: np.ndarray) -> float:
+        return float((np.clip(load[..., None] - begin, 0, width) * price).sum())
+
+    jumps = 0
+    for s in sites[(low > 0) & (low < 0.999)]:
+        slopes = []
+        for sign in (-1, 1):
+            other = jobs.copy()
+            other[s] *= 1 + sign * 1e-4
+            change = charged(other) - charged(jobs)
+            # Told to save too little or cost too much, if anything: a step that pays does pay.
+            assert change >= block.serve(base + other).yuan - here - 1e-6 * abs(change)
+            slopes.append(sign * change)
+        jumps += slopes[1] > 1.5 * slopes[0]
+    assert jumps > 2

@@ -365,8 +365,13 @@ class EnergyBlock:
             np.maximum(-storage, 0.0),
         )
 
-    def curves(self) -> tuple[Floats, Floats]:
+    def curves(self, load_kwh: Floats | None = None) -> tuple[Floats, Floats]:
         """What load costs by site and hour, at the prices of store and rules last found.
+
+        Parameters
+        ----------
+        load_kwh : float64 (n_sites, n_hours), kWh, base load included, optional
+            Find the prices that go with this load first; as `serve`, without the dispatch.
 
         Returns
         -------
@@ -375,6 +380,9 @@ class EnergyBlock:
             store's and the rules' duals held, this is what the dispatch would charge; it is
             exact at the load of that dispatch, and below the true cost elsewhere.
         """
+        if load_kwh is not None:
+            self._set_load(load_kwh, load_kwh, 0.0)
+            self._run()
         problem, energy, dual = self.problem, self.problem.energy, self._duals
         rows, base = problem.mandate_rows, energy.base_load_kwh
         by_site = (dual[self.row["mandate"]] @ rows.member.astype(float))[:, None]

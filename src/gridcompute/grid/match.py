@@ -19,8 +19,9 @@ from ..progress import progress_hook
 from . import warm
 from .ascent import WALK, Ascent
 from .bound import Rows, market_of, samples_of, with_sample
-from .cost import dispatch_cost, load_of, missed_cost, own_cost, plan_cost
+from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
+from .exchanging import FULL, exchange_round
 from .plan import Plan, Prices
 from .plan_columns import Placement
 from .settling import Settling, place_settled
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ..progress import ProgressHook
     from .columns import Bools, Floats, Int32s
+    from .exchanging import Effort
     from .problem import Problem
 
 __all__ = ["match"]
@@ -54,13 +56,8 @@ LARGE = 7
 #: After which of the steps that settle the prices before a size all jobs left are looked at, to
 #: learn what the sample of them misses. It takes a third off the gap at 200,000 jobs.
 CORRECTED_AT = (4, 8, 12, 16)
-#: Parts that the jobs of a round of exchanges are cut into, each with a dispatch of its own.
-PARTS = 170
-#: Jobs that a round tries at most, those that would gain most first, and where they are told what
-#: it costs that the mandate is missed: nearly all would rather be elsewhere then.
-MOST_TRIED, MOST_TRIED_SHORT = 30_000, 4_000
-#: Rounds of exchanges at most, and the part of the gap that a round must close to be followed.
-ROUNDS, WORTH_A_ROUND = 8, 0.05
+#: Rounds of exchanges at most.
+ROUNDS = 8
 
 
 class Pace(NamedTuple):
@@ -255,19 +252,27 @@ class Solve:
         return self.plan()
 
     def improve(
-        self, pace: Pace, to: float, taken: Bools | None = None, rounds: int = ROUNDS
+        self,
+        pace: Pace,
+        to: float,
+        taken: Bools | None = None,
+        rounds: int = ROUNDS,
+        effort: Effort = FULL,
     ) -> None:
         """A dive, and up to `rounds` of exchanges while they pay; the cheaper plan stays."""
         before = self.best
         self.dive(pace, to, taken)
-        self.exchanges(range(rounds))
+        self.exchanges(range(rounds), effort)
         if before is not None and self.best is not None and before.cost <= self.best.cost:
             self.best = before
 
-    def exchanges(self, rounds: range) -> None:
+    def exchanges(self, rounds: range, effort: Effort = FULL) -> None:
         """Rounds of exchanges while they pay."""
         for k in rounds:
-            if self.finished() or not self.exchange(k):
+            if self.finished():
+                break
+            self.clock.stage("exchange", 0.7 + 0.25 * (k + 1) / ROUNDS)
+            if not exchange_round(self, k, effort):
                 break
 
     def finished(self) -> bool:
@@ -417,48 +422,6 @@ class Solve:
         """A placement with its exact cost, after its exact dispatch."""
         supplied = self.rows.block.serve(self.problem.energy.base_load_kwh + room.load)
         return Best(klass, start, plan_cost(self.problem, klass, start, supplied.dispatch), room)
-
-    def exchange(self, round_: int) -> bool:
-        """A round of exchanges, in parts with a dispatch each; what lowers the exact cost stays.
-
-        Returns whether another round is worth its time.
-        """
-        self.clock.stage("exchange", 0.7 + 0.25 * (round_ + 1) / ROUNDS)
-        best, block, prices = self.best, self.rows.block, self.rows.unpack(self.y)
-        assert best is not None
-        problem, base, before = self.problem, self.problem.energy.base_load_kwh, best.cost
-        supplied = block.serve(base + best.room.load)
-        served = dispatch_cost(problem, supplied.dispatch)
-        short = supplied.dispatch.missing_kwh.sum() * problem.mandate_rows.missing_yuan_per_kwh
-        most = MOST_TRIED
-        if round_ % 2 == 1 and short > WORTH_A_ROUND * (before - self.bound):
-            # Jobs learn what it costs to be where the mandate is missed: they would not move else.
-            prices = prices._replace(energy=np.ascontiguousarray(supplied.energy_yuan_per_kwh))
-            most = MOST_TRIED_SHORT
-        missed = missed_cost(problem, best.room.quota_used)
-        exchange = _core.Exchange(best.room, *prices, 0.0, best.klass, best.start)
-        found = exchange.survey(1e-7 * abs(best.cost) / PARTS, threads=self.rows.threads)[:most]
-        parts = np.array_split(found, min(PARTS, len(found)) or 1)
-        for i, part in enumerate(parts):
-            if self.clock.over(i / len(parts)) or self.proved():
-                return False
-            klass, start = best.klass.copy(), best.start.copy()
-            exchange.run(np.ascontiguousarray(part), *block.curves())
-            rows = np.flatnonzero((klass != best.klass) | (start != best.start)).astype(np.int32)
-            own = own_cost(problem, rows, best.klass[rows], best.start[rows])
-            own -= own_cost(problem, rows, klass[rows], start[rows])
-            now = dispatch_cost(problem, block.serve(base + best.room.load).dispatch)
-            still = missed_cost(problem, best.room.quota_used)
-            change = own + (now - served) + (still - missed)
-            if change < 0:
-                best.cost += change
-                served, missed = now, still
-                exchange.keep()
-            else:
-                exchange.undo()
-                block.serve(base + best.room.load)
-        gained = before - best.cost
-        return round_ < 2 or gained > WORTH_A_ROUND * (before - self.bound)
 
     def plan(self) -> Plan:
         """The answer, with its prices."""
