@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "gridcompute/assignment/dense.hpp"
+#include "gridcompute/assignment/few.hpp"
 #include "gridcompute/assignment/finer.hpp"
 #include "gridcompute/assignment/rows.hpp"
 #include "gridcompute/assignment/whole.hpp"
@@ -55,18 +56,40 @@ GRIDCOMPUTE_INLINE bool run_of(Whole<V>& s) {
     price_nothing(s);
     start_whole<kBytes>(s);
   }
-  const bool few = s.stride == kRowLanes;
   for (std::int32_t i = 0; i < s.n; ++i)
-    if (s.col_of[i] == kFree && (few ? augment_few(s, i) : augment_of<kBytes>(s, i)) != Augmented::yes) return false;
+    if (s.col_of[i] == kFree && augment_of<kBytes>(s, i) != Augmented::yes) return false;
   return true;
 }
 
-GRIDCOMPUTE_VERSIONS(bool, run, (Whole<std::int32_t> & s), (s))
-GRIDCOMPUTE_VERSIONS(bool, run, (Whole<std::int64_t> & s), (s))
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE bool run8_of(Whole<V>& s) {
+  return Few<kBytes, std::max<Index>(8, kBytes / sizeof(V)), V>(s).run();
+}
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE bool run16_of(Whole<V>& s) {
+  return Few<kBytes, 16, V>(s).run();
+}
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE bool run32_of(Whole<V>& s) {
+  return Few<kBytes, 32, V>(s).run();
+}
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE bool run64_of(Whole<V>& s) {
+  return Few<kBytes, 64, V>(s).run();
+}
+
+#define GRIDCOMPUTE_RUN(V)                               \
+  GRIDCOMPUTE_VERSIONS(bool, run, (Whole<V> & s), (s))   \
+  GRIDCOMPUTE_VERSIONS(bool, run8, (Whole<V> & s), (s))  \
+  GRIDCOMPUTE_VERSIONS(bool, run16, (Whole<V> & s), (s)) \
+  GRIDCOMPUTE_VERSIONS(bool, run32, (Whole<V> & s), (s)) \
+  GRIDCOMPUTE_VERSIONS(bool, run64, (Whole<V> & s), (s))
+GRIDCOMPUTE_RUN(std::int32_t)
+GRIDCOMPUTE_RUN(std::int64_t)
 
 template <class V>
 bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled, std::int32_t* col_of) {
-  const Index stride = padded_length(m);
+  const Index stride = few_length<V>(m);
   Whole<V> s{cost,
              static_cast<std::int32_t>(n),
              static_cast<std::int32_t>(m),
@@ -78,13 +101,14 @@ bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled
              columns + 4 * stride,
              settled,
              col_of};
-  return run(s);
+  if (m > kFewColumns) return run(s);
+  return stride == 8 ? run8(s) : stride == 16 ? run16(s) : stride == 32 ? run32(s) : run64(s);
 }
 
 // n rows of m costs, one behind the other, to rows of whole vectors in the same array: the last row first.
 template <class V>
 void spread_out(V* values, Index n, Index m) {
-  const Index stride = padded_length(m);
+  const Index stride = few_length<V>(m);
   for (Index i = n; i-- > 0;) {
     V* row = values + i * stride;
     std::memmove(row, values + i * m, at(m) * sizeof(V));
@@ -94,7 +118,7 @@ void spread_out(V* values, Index n, Index m) {
 
 // Scratch: on the stack up to kTiny entries, else on the heap.
 constexpr Index kTiny = 32 * 32;
-constexpr Index kTinyPadded = kTiny + 32 * kRowLanes;  // the shorter side has at most 32 lines
+constexpr Index kTinyPadded = 2 * kTiny;  // a row of more than 8 entries at most doubles
 
 // How far costs may differ: see the range proof.
 template <class V>
@@ -118,14 +142,14 @@ bool solve_fitted(const DenseRows<T, V>& all, const Dense<T>& cost, bool forbids
     feasible = solve_on(turn ? turned : values, n, m, columns, settled, col_of);
     return true;
   };
-  const Index room = padded_length(m) * n;
+  const Index room = few_length<V>(m) * n;
   if (all.m <= kTiny) {
     alignas(64) std::array<V, at(kTinyPadded)> values, turned;
     alignas(64) std::array<V, at(5 * kTinyPadded)> columns;
     std::array<std::int32_t, at(kTinyPadded)> settled;
     return solve(values.data(), columns.data(), settled.data(), turned.data());
   }
-  UnwrittenVector<V> values(at(room)), columns(at(5 * padded_length(m))), turned(at(turn ? room : 0));
+  UnwrittenVector<V> values(at(room)), columns(at(5 * few_length<V>(m))), turned(at(turn ? room : 0));
   UnwrittenVector<std::int32_t> settled(at(m));
   return solve(values.data(), columns.data(), settled.data(), turned.data());
 }
