@@ -1,6 +1,8 @@
 // Linear assignment: arrays to views, results to arrays. Which dtypes there are stands in one place, with_dense.
 #include "gridcompute/certificate/assignment.hpp"
 
+#include <cstring>
+
 #include "common.hpp"
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/small.hpp"
@@ -62,6 +64,71 @@ py::object pairs(const py::object& object, bool maximize) {
   });
   return out;
 }
+
+// A vector whose shape numpy need not be told by way of the heap.
+py::object small_vector(py::ssize_t k) {
+  const auto& numpy = py::detail::npy_api::get();
+  Py_intptr_t shape = k;
+  return py::reinterpret_steal<py::object>(numpy.PyArray_NewFromDescr_(
+      numpy.PyArray_Type_, py::dtype::of<std::int64_t>().release().ptr(), 1, &shape, nullptr, nullptr, 0, nullptr));
+}
+
+// Row-major, from any strides.
+template <class T>
+std::vector<T> gathered(const py::array& a) {
+  std::vector<T> out;
+  out.reserve(static_cast<std::size_t>(a.size()));
+  const auto* base = static_cast<const char*>(a.data());
+  for (py::ssize_t i = 0; i < a.shape(0); ++i)
+    for (py::ssize_t j = 0; j < a.shape(1); ++j) {
+      T value;
+      std::memcpy(&value, base + i * a.strides(0) + j * a.strides(1), sizeof value);
+      out.push_back(value);
+    }
+  return out;
+}
+
+template <class T>
+PyObject* quick_pairs_of(const py::array& a, bool maximize) {
+  Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
+  const py::ssize_t k = std::min(view.rows, view.cols);
+  if (k == 0 || view.rows * view.cols > kQuick) return nullptr;
+  std::vector<T> copy;
+  if (!ready(a, 2)) {
+    copy = gathered<T>(a);
+    view.data = copy.data();
+  }
+  const py::object rows = small_vector(k), cols = small_vector(k);
+  if (!rows || !cols) return PyErr_Clear(), nullptr;
+  const auto data_of = [](const py::object& vector) {
+    return reinterpret_cast<std::int64_t*>(py::detail::array_proxy(vector.ptr())->data);
+  };
+  Status status = Status::optimal;
+  if (!solve_small(view, maximize, data_of(rows), data_of(cols), status) || status != Status::optimal) return nullptr;
+  return PyTuple_Pack(2, rows.ptr(), cols.ptr());
+}
+
+// The pairs of a small matrix, or None: `assignment_pairs` knows what to do then. By hand, since the ways of a binding
+// take as long as five rows.
+PyObject* quick_pairs(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
+  PyObject* out = nullptr;
+  try {
+    const py::handle object(arguments[0]);
+    const int maximize = count == 2 && py::isinstance<py::array>(object) ? PyObject_IsTrue(arguments[1]) : -1;
+    if (maximize < 0) {
+      PyErr_Clear();
+    } else if (const auto a = py::reinterpret_borrow<py::array>(object); a.ndim() == 2) {
+      with_type(a.dtype(), [&]<class T>(T) { out = quick_pairs_of<T>(a, maximize == 1); });
+    }
+  } catch (...) {  // told by who comes next
+    out = nullptr;
+  }
+  if (out != nullptr || PyErr_Occurred() != nullptr) return out;
+  return Py_NewRef(Py_None);
+}
+
+PyMethodDef quick_method{"assignment_quick", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(&quick_pairs)),
+                         METH_FASTCALL, nullptr};
 
 // As pairs, of a stack of matrices; where one has no answer, (status, its index).
 py::object batch(const py::array& a, bool maximize, int threads) {
@@ -193,6 +260,7 @@ void bind_sparse(py::module_& m) {
 
 void bind_assignment(py::module_& m) {
   m.def("assignment_pairs", &pairs, py::arg("cost"), py::arg("maximize"));
+  m.attr("assignment_quick") = py::reinterpret_steal<py::object>(PyCFunction_New(&quick_method, nullptr));
   m.def("assignment_batch", &batch, py::arg("cost").noconvert(), py::arg("maximize"), py::arg("threads"));
   m.def("assignment_dense", &solve_dense, py::arg("cost").noconvert(), py::arg("maximize"), py::arg("threads"),
         py::arg("time_limit"), py::arg("progress"));

@@ -75,6 +75,14 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
     >>> cols.tolist(), int(cost[rows, cols].sum())
     ([1, 0, 2], 5)
     """
+    answer = _quick(cost_matrix, maximize)
+    return _pairs(cost_matrix, maximize) if answer is None else answer
+
+
+_quick = _core.assignment_quick
+
+
+def _pairs(cost_matrix: Any, maximize: bool) -> Pairs:
     try:
         answer = _core.assignment_pairs(cost_matrix, maximize)
     except InvalidProblemError:

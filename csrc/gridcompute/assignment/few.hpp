@@ -6,7 +6,8 @@
 // Steps. Prices start at the column minima of a square matrix, else at 0; rows take free columns at their least reduced
 // cost; the others search. A settled column is looked for together with its tag, which says whether it is free.
 //
-// GCC 12 takes 64-byte vectors apart where a comparison is more than the condition of one choice: hence so many choices.
+// GCC 12 takes 64-byte vectors apart where a comparison is more than the condition of one choice: hence so many
+// choices.
 //
 // Complexity. O(m) vectorised a settled column, in fact the time to look across one vector; O(n^2 m) worst case.
 //

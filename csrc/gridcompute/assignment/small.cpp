@@ -50,7 +50,7 @@ GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
 
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE bool run_of(Whole<V>& s) {
-  if (s.n == s.m && s.n > kFewRows) {
+  if (s.n == s.m) {
     start_square<kBytes>(s);
   } else {  // unmatched columns of wide matrices must end at 0
     price_nothing(s);

@@ -3,9 +3,10 @@
 // Problem. As dense.hpp, for matrices of at most kSmall entries, where setting up lists would cost more than solving.
 //
 // Steps. All costs become integers of one width less one common shift; rows go greedily to free cheapest columns; the
-// others bid (augmenting row reduction) and at last search shortest augmenting paths, over whole rows, vectorised.
-// Floating-point costs among which the largest drown the optimum are solved again, none dearer than all pairs found
-// were together. Batches are cut into fixed chunks of matrices over threads.
+// others bid (augmenting row reduction) and at last search shortest augmenting paths, over whole rows, vectorised. Up
+// to 64 columns nobody bids, and what a search knows stays in registers (few.hpp). Floating-point costs among which the
+// largest drown the optimum are solved again, none dearer than all pairs found were together. Batches are cut into
+// fixed chunks of matrices over threads.
 //
 // Range proof. Prices start within 0..spread. Where all pairs are allowed, a search can always end at once at a column
 // that is free at its first price: so levels and row duals are at most twice the spread, prices at least -2 spread,

@@ -31,7 +31,7 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr std::int32_t kFewRows = 16;   // up to here a start is not worth its time
+inline constexpr std::int32_t kFewRows = 16;   // up to here bids are not worth their time
 inline constexpr std::int32_t kFirstBids = 4;  // a row
 
 // Any label of an allowed pair lies below; those of forbidden pairs do not.
@@ -161,59 +161,6 @@ GRIDCOMPUTE_INLINE Augmented augment_of(Whole<V>& s, std::int32_t source) {
   return Augmented::yes;
 }
 
-// The same where all columns fit a few vectors: labels stay at hand, and the next column is looked for among all.
-template <class V>
-GRIDCOMPUTE_INLINE Augmented augment_few(Whole<V>& s, std::int32_t source) {
-  constexpr V kNever = std::numeric_limits<V>::max();
-  alignas(64) V label[kRowLanes], from[kRowLanes], closed[kRowLanes], key[kRowLanes];
-  V u = kNever;
-  for (std::int32_t j = 0; j < kRowLanes; ++j) {
-    const V r = static_cast<V>(s.row(source)[j] - s.v[j]);
-    u = r < u ? r : u;
-    label[j] = kNever, closed[j] = 0, from[j] = static_cast<V>(source);
-  }
-  if (u >= kMostLabel<V>) return Augmented::none;
-  s.collected = 0;
-  V base = static_cast<V>(-u), level = 0;
-  std::int32_t sink = kFree;
-  for (std::int32_t i = source;;) {
-    const V *GRIDCOMPUTE_RESTRICT row = s.row(i), *GRIDCOMPUTE_RESTRICT v = s.v;
-    level = kNever;
-    for (std::int32_t j = 0; j < kRowLanes; ++j) {
-      const V h = static_cast<V>(row[j] - v[j] + base);
-      from[j] = h < label[j] ? static_cast<V>(i) : from[j];
-      label[j] = h < label[j] ? h : label[j];
-      key[j] = label[j] | closed[j];
-      level = key[j] < level ? key[j] : level;
-    }
-    if (level >= kMostLabel<V>) return Augmented::none;
-    std::int32_t next = kFree;
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      if (key[j] != level) continue;
-      if (s.mate_of[j] == kFree) {
-        sink = j;
-        break;
-      }
-      next = next == kFree ? j : next;
-    }
-    if (sink != kFree) break;
-    closed[next] = kNever;
-    s.settled[s.collected++] = next;
-    i = static_cast<std::int32_t>(s.mate_of[next]);
-    base = static_cast<V>(level - (s.row(i)[next] - s.v[next]));
-  }
-  for (std::int32_t k = 0; k < s.collected; ++k) {
-    const std::int32_t j = s.settled[k];
-    s.v[j] = static_cast<V>(s.v[j] + label[j] - level);
-  }
-  for (std::int32_t j = sink; j != kFree;) {
-    const std::int32_t i = static_cast<std::int32_t>(from[j]), next = s.col_of[i];
-    s.match(i, j);
-    j = i == source ? kFree : next;
-  }
-  return Augmented::yes;
-}
-
 // The two least reduced costs of row i, the place of the first, and a free column at the least, if one is.
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE Two<V> two_of(const Whole<V>& s, std::int32_t i) {
@@ -258,26 +205,6 @@ GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s) {
   }
 }
 
-// The same where vectors would be longer than what there is to do.
-template <class V>
-GRIDCOMPUTE_INLINE void take_cheapest_of_few(Whole<V>& s) {
-  for (std::int32_t i = 0; i < s.n; ++i) {
-    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-    V least = std::numeric_limits<V>::max();
-    for (std::int32_t j = 0; j < s.stride; ++j) {
-      const V r = static_cast<V>(row[j] - s.v[j]);
-      least = r < least ? r : least;
-    }
-    s.col_of[i] = kFree;
-    if (least >= kMostLabel<V>) continue;
-    for (std::int32_t j = 0; j < s.m; ++j) {
-      if (row[j] - s.v[j] != least || s.mate_of[j] != kFree) continue;
-      s.match(i, j);
-      break;
-    }
-  }
-}
-
 // Augmenting row reduction, as bids.hpp; a free column before a taken one.
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
@@ -314,10 +241,7 @@ GRIDCOMPUTE_INLINE void price_columns(Whole<V>& s) {
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE std::int32_t take(Whole<V>& s) {
   for (std::int32_t j = 0; j < s.stride; ++j) s.mate_of[j] = kFree;
-  if (s.n <= kFewRows)
-    take_cheapest_of_few(s);
-  else
-    take_cheapest<kBytes>(s);
+  take_cheapest<kBytes>(s);
   std::int32_t matched = 0;
   for (std::int32_t i = 0; i < s.n; ++i) matched += s.col_of[i] != kFree ? 1 : 0;
   return matched;
