@@ -31,26 +31,6 @@ constexpr Index few_length(Index m) {
   return m <= 16 ? 16 : m <= 32 ? 32 : m <= kFewColumns ? kFewColumns : padded_length(m);
 }
 
-template <class V>
-struct Tagged {
-  V value, tag;
-};
-
-// Across the lanes, halving them: the least value with the least tag.
-template <class V, Index kCount>
-GRIDCOMPUTE_INLINE Tagged<V> least_tagged(const SomeLanes<V, kCount>& value, const SomeLanes<V, kCount>& tag) {
-  using Half = SomeLanes<V, kCount / 2>;
-  Half a, b, at, bt;
-  half_of<V, kCount, false>(value, a), half_of<V, kCount, true>(value, b);
-  half_of<V, kCount, false>(tag, at), half_of<V, kCount, true>(tag, bt);
-  const auto other = (b < a) | ((b == a) & (bt < at));
-  const Half least = other ? b : a, which = other ? bt : at;
-  if constexpr (kCount == 2)
-    return {least[0], which[0]};
-  else
-    return least_tagged<V, kCount / 2>(least, which);
-}
-
 template <Index kBytes, Index kColumns, class V>
 class Few {
  public:

@@ -116,19 +116,29 @@ GRIDCOMPUTE_INLINE std::int64_t floor_of(double x) {
   return (bits_of(h.high) << 32) + bits_of(h.floor);
 }
 
-// In blocks: costs that are no integers mostly show it at once.
+// In blocks: costs that are no integers mostly show it at once. `near`: none is beyond 2^50, so that one rounding
+// tells.
+constexpr double kNear = 0x1p50;
 template <class T>
-GRIDCOMPUTE_INLINE bool all_whole(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale) {
+GRIDCOMPUTE_INLINE bool all_whole(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale, bool near) {
   constexpr Index kBlock = 64;
-  for (Index begin = 0; begin < m; begin += kBlock) {
-    std::int64_t rounded = 0;
-    for (Index j = begin; j < std::min(m, begin + kBlock); ++j) {
-      const double x = static_cast<double>(c[j]) * scale;
-      const Halves h = halves_of(x < kScaled ? x : 0.0);
-      rounded |= std::bit_cast<std::int64_t>(h.floor - h.low);  // of equal numbers +0, all bits 0; so of -0
+  const auto off = [&](T cost) GRIDCOMPUTE_FORCED {
+    const double x = static_cast<double>(cost) * scale;
+    if (near) {
+      const double y = x < kNear ? x : 0.0;
+      return std::bit_cast<std::int64_t>((y + kRound) - kRound - y);
     }
+    const Halves h = halves_of(x < kScaled ? x : 0.0);
+    return std::bit_cast<std::int64_t>(h.floor - h.low);  // of equal numbers +0, all bits 0; so of -0
+  };
+  Index j = 0;
+  for (; j + kBlock <= m; j += kBlock) {
+    std::int64_t rounded = 0;
+    for (Index k = 0; k < kBlock; ++k) rounded |= off(c[j + k]);
     if (rounded != 0) return false;
   }
+  for (; j < m; ++j)
+    if (off(c[j]) != 0) return false;
   return true;
 }
 
@@ -171,14 +181,15 @@ GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUT
   GRIDCOMPUTE_CLONES void load(const T* c, std::int64_t* o, Index m, std::int64_t s, bool g) { \
     load_whole(c, o, m, s, g);                                                                 \
   }
-#define GRIDCOMPUTE_REAL(T)                                                                              \
-  GRIDCOMPUTE_VERSIONS(Extent, extent, (const T* c, Index m, double sign), (c, m, sign))                 \
-  GRIDCOMPUTE_CLONES bool whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale); } \
-  GRIDCOMPUTE_CLONES void load(const T* c, std::int32_t* o, Index m, std::int64_t s, double scale) {     \
-    load_real(c, o, m, s, scale);                                                                        \
-  }                                                                                                      \
-  GRIDCOMPUTE_CLONES void load(const T* c, std::int64_t* o, Index m, std::int64_t s, double scale) {     \
-    load_real(c, o, m, s, scale);                                                                        \
+#define GRIDCOMPUTE_REAL(T)                                                                                         \
+  GRIDCOMPUTE_VERSIONS(Extent, extent, (const T* c, Index m, double sign), (c, m, sign))                            \
+  GRIDCOMPUTE_CLONES bool whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale, false); }     \
+  GRIDCOMPUTE_CLONES bool near_whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale, true); } \
+  GRIDCOMPUTE_CLONES void load(const T* c, std::int32_t* o, Index m, std::int64_t s, double scale) {                \
+    load_real(c, o, m, s, scale);                                                                                   \
+  }                                                                                                                 \
+  GRIDCOMPUTE_CLONES void load(const T* c, std::int64_t* o, Index m, std::int64_t s, double scale) {                \
+    load_real(c, o, m, s, scale);                                                                                   \
   }
 GRIDCOMPUTE_WHOLE(std::int8_t)
 GRIDCOMPUTE_WHOLE(std::int16_t)
@@ -243,7 +254,10 @@ Fit DenseRows<T, V>::fit(Index i, const Extent& seen)
   taken = floor_of(lo);
   if (floor_of(hi) - taken > Range<V>::kUnit) return Fit::range;
   this->spread[static_cast<std::size_t>(i)] = static_cast<V>(floor_of(hi) - taken);
-  return rounding_ || whole_at(view_.data + i * this->m, this->m, scale_) ? Fit::exact : Fit::rounded;
+  const T* row = view_.data + i * this->m;
+  const bool near = hi < kNear && lo > -kNear;
+  const bool exact = rounding_ || (near ? near_whole_at(row, this->m, scale_) : whole_at(row, this->m, scale_));
+  return exact ? Fit::exact : Fit::rounded;
 }
 
 template <class T, class V>

@@ -192,16 +192,31 @@ GRIDCOMPUTE_INLINE std::int32_t free_at(const Whole<V>& s, std::int32_t i, V lea
   return kFree;
 }
 
-// Each row takes a free column at its least reduced cost, the first one, if there is one.
+// Each row takes a free column at its least reduced cost, the first one, if there is one. `tag`: scratch, a column and
+// kTaken if it is matched.
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s) {
+GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s, V* GRIDCOMPUTE_RESTRICT tag) {
+  using Vector = typename Lanes<V, kBytes>::Signed;
+  constexpr std::int32_t kLanes = Lanes<V, kBytes>::kCount;
+  constexpr V kTaken = V{1} << 28;
+  for (std::int32_t j = 0; j < s.stride; ++j) tag[j] = static_cast<V>(j);
   for (std::int32_t i = 0; i < s.n; ++i) {
+    Vector least = Vector{} + std::numeric_limits<V>::max(), which = least, r, v, t;
+    for (std::int32_t j = 0; j < s.stride; j += kLanes) {
+      load(s.row(i) + j, r);
+      load(s.v + j, v);
+      load(tag + j, t);
+      r -= v;
+      v = t < which ? t : which;
+      which = r == least ? v : which;
+      which = r < least ? t : which;
+      least = r < least ? r : least;
+    }
+    const Tagged<V> best = least_tagged<V, kLanes>(least, which);
     s.col_of[i] = kFree;
-    const Two<V> two = two_of<kBytes>(s, i);
-    if (two.u1 >= kMostLabel<V>) continue;
-    std::int32_t j = static_cast<std::int32_t>(two.at);
-    if (s.mate_of[j] != kFree) j = two.u2 == two.u1 ? free_at<kBytes>(s, i, two.u1) : kFree;
-    if (j != kFree) s.match(i, j);
+    if (best.tag >= kTaken || best.value >= kMostLabel<V>) continue;
+    s.match(i, static_cast<std::int32_t>(best.tag));
+    tag[best.tag] += kTaken;
   }
 }
 
@@ -241,7 +256,7 @@ GRIDCOMPUTE_INLINE void price_columns(Whole<V>& s) {
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE std::int32_t take(Whole<V>& s) {
   for (std::int32_t j = 0; j < s.stride; ++j) s.mate_of[j] = kFree;
-  take_cheapest<kBytes>(s);
+  take_cheapest<kBytes>(s, s.from);
   std::int32_t matched = 0;
   for (std::int32_t i = 0; i < s.n; ++i) matched += s.col_of[i] != kFree ? 1 : 0;
   return matched;
