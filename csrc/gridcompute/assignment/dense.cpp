@@ -26,6 +26,7 @@ constexpr Index kWholeFirst = 512 * 512;  // entries up to which whole rows are 
 constexpr Index kFirstPasses = 60;        // in the time of so many passes over them
 constexpr Index kSample = 48;             // rows looked at before the first pass
 constexpr double kApart = 0.9;            // of them with a cheapest column of their own: prices may start at 0
+constexpr double kContested = 0.3;        // or so few: prices must move far
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -79,10 +80,14 @@ GRIDCOMPUTE_INLINE Index least_place(const V* row, Index m) {
 GRIDCOMPUTE_SUMS(std::int32_t)
 GRIDCOMPUTE_SUMS(std::int64_t)
 
-// Do columns carry offsets of their own that draw rows to the same few? Compares the variance of column means over a
-// few rows with what independent entries would show, and counts the columns that are cheapest for one of the rows.
+// Do columns carry offsets of their own, and do these draw most rows to the same few? Compares the variance of column
+// means over a few rows with what independent entries would show, and counts the columns that are cheapest for one of
+// the rows.
+struct Columns {
+  bool differ = false, contested = false;
+};
 template <class V>
-bool columns_differ(Rows<V>& rows) {
+Columns look_at_columns(Rows<V>& rows) {
   const Index count = std::min(kSample, rows.n);
   std::vector<V> row(at(rows.m));
   std::vector<double> sum(at(rows.m));
@@ -98,9 +103,11 @@ bool columns_differ(Rows<V>& rows) {
     if (least == 0) ++cheapest;
     least = 1;
   }
-  if (static_cast<double>(cheapest) >= kApart * static_cast<double>(count)) return false;
+  const double wanted = static_cast<double>(cheapest) / static_cast<double>(count);
+  if (wanted >= kApart) return {};
   for (const double s : sum) total += s * s;
-  return total > 1.5 * square;  // independent entries: total is about square
+  const bool differ = total > 1.5 * square;  // independent entries: total is about square
+  return {differ, differ && wanted < kContested};
 }
 
 constexpr std::int64_t kNoCost = std::int64_t{1} << 61;
@@ -134,14 +141,25 @@ class DenseSolve {
   DenseSolve(Rows<V>& rows, Pool& pool, Stop& stop)
       : rows_(rows), pool_(pool), stop_(stop), lists_(rows.n, rows.m), state_(rows.n, rows.m) {}
 
+  // Start at the prices of an answer to nearly the same square matrix, whose unit is 2^-bits of this one's.
+  void begin_at(const std::vector<std::int64_t>& prices, int bits) {
+    constexpr double kMost = static_cast<double>(Range<V>::kUnit / 4);
+    const std::int64_t most = *std::max_element(prices.begin(), prices.end());
+    for (Index j = 0; j < rows_.m; ++j) {
+      const double below = std::ldexp(static_cast<double>(most - prices[at(j)]), bits);
+      state_.v[at(j)] = static_cast<V>(-std::min(below, kMost));
+    }
+    begin_ = Begin::prices;
+  }
+
   // The worst fit over all rows, or stopped (nullopt); with lists, unless whole rows are to be tried first.
   std::optional<Fit> first_pass() {
-    const bool differ = rows_.n == rows_.m && columns_differ(rows_);
-    whole_first_ = rows_.n * rows_.m <= kWholeFirst && !differ;
+    const Columns columns = begin_ == Begin::anew && rows_.n == rows_.m ? look_at_columns(rows_) : Columns{};
+    whole_first_ = rows_.n * rows_.m <= kWholeFirst && !columns.contested;
     if (whole_first_) {
       copy_.emplace(rows_.n, rows_.m);
     } else {
-      if (differ) column_minima();
+      if (columns.differ) column_minima();
       lists_.make_room();
     }
     std::atomic<int> worst{0};
@@ -189,7 +207,7 @@ class DenseSolve {
   // False if whole rows have answered within their budget; else lists take over.
   bool search_first(Result& result) {
     const Index limit = kFirstPasses * rows_.n * rows_.m;
-    const Searched found = search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, true);
+    const Searched found = search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, begin_);
     if (found != Searched::budget) {
       finish(found, result);
       return false;
@@ -279,6 +297,7 @@ class DenseSolve {
   Lists<V> lists_;
   std::optional<CopiedRows<V>> copy_;
   bool whole_first_ = false;
+  Begin begin_ = Begin::anew;
   Matching<V> state_;
 };
 
@@ -304,11 +323,13 @@ double magnitude(const Dense<T>& a, bool maximize, Index rows) {
   return most;
 }
 
+// `near`, if any: the answer to nearly the same costs.
 template <class T, class V>
 std::optional<Result> attempt(const Dense<T>& cost, bool maximize, int exponent, bool rounding, Pool& pool, Stop& stop,
-                              Fit& fit) {
+                              Fit& fit, const Result* near) {
   DenseRows<T, V> rows(cost, maximize, exponent, rounding);
   DenseSolve<V> solve(rows, pool, stop);
+  if (near != nullptr && rounding && cost.rows == cost.cols) solve.begin_at(near->col_dual, exponent - near->exponent);
   const std::optional<Fit> found = solve.first_pass();
   if (!found) {
     Result stopped;
@@ -343,19 +364,19 @@ Fit sample(const Dense<T>& cost, bool maximize) {
 }
 
 template <class T>
-Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
+Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, const Result* near = nullptr) {
   Fit fit = Fit::exact;
   if (sample<T, std::int32_t>(cost, maximize) == Fit::exact)
-    if (auto result = attempt<T, std::int32_t>(cost, maximize, 0, false, pool, stop, fit)) return *result;
+    if (auto result = attempt<T, std::int32_t>(cost, maximize, 0, false, pool, stop, fit, near)) return *result;
   if constexpr (!std::is_floating_point_v<T>) {
-    if (auto result = attempt<T, std::int64_t>(cost, maximize, 0, false, pool, stop, fit)) return *result;
+    if (auto result = attempt<T, std::int64_t>(cost, maximize, 0, false, pool, stop, fit, near)) return *result;
     out_of_range();
   } else {
     // A few rows may understate the magnitude; and where pairs are missing, prices may need more room than costs.
     int exponent = exponent_for(magnitude(cost, maximize, std::min<Index>(16, cost.rows)));
     for (int tries = 0; tries < 4;
          ++tries, exponent = exponent_for(magnitude(cost, maximize, cost.rows)) - kRetryBits * (tries - 1)) {
-      if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, pool, stop, fit)) return *result;
+      if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, pool, stop, fit, near)) return *result;
       if (fit == Fit::minus_inf) break;
     }
     if (fit != Fit::minus_inf) out_of_range();
@@ -374,8 +395,10 @@ Result solve_fine(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
     };
     return solve_finer(
         cost.data, cost.rows * cost.cols, maximize, stop,
-        [&](const T* costs) { return solve_wide(Dense<T>{costs, cost.rows, cost.cols}, maximize, pool, stop); }, each,
-        [&](const Result& r, Index i) { return cost.data[i * cost.cols + r.col_of[at(i)]]; });
+        [&](const T* costs, const Result* near) {
+          return solve_wide(Dense<T>{costs, cost.rows, cost.cols}, maximize, pool, stop, near);
+        },
+        each, [&](const Result& r, Index i) { return cost.data[i * cost.cols + r.col_of[at(i)]]; });
   }
 }
 

@@ -54,21 +54,21 @@ bool keep_below_zero(std::vector<T>& costs, bool maximize, int exponent) {
   return some;
 }
 
-// solve(costs) -> Result, for any costs.
+// solve(costs, near) -> Result, for any costs; near: a start, or none.
 template <class T, class Solve>
-Result solve_extreme(const T* costs, Index count, bool maximize, const Solve& solve) {
+Result solve_extreme(const T* costs, Index count, bool maximize, const Result* near, const Solve& solve) {
   if constexpr (std::is_same_v<T, double>) {
     if (all_faint(costs, count)) {
-      Result result = solve(lifted(costs, count).data());
+      Result result = solve(lifted(costs, count).data(), nullptr);
       result.exponent += kLift;
       return result;
     }
   }
-  Result result = solve(costs);
+  Result result = solve(costs, near);
   if (result.exponent >= 0 || result.status != Status::optimal) return result;
   std::vector<T> kept(costs, costs + count);
   if (!keep_below_zero(kept, maximize, result.exponent)) return result;
-  Result next = solve(kept.data());
+  Result next = solve(kept.data(), nullptr);
   next.stats.add(result.stats);
   return next;
 }

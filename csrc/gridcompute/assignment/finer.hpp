@@ -86,14 +86,15 @@ T lowered(T cost, double sign, double most) {
   return static_cast<T>(sign) * std::min(static_cast<T>(sign) * cost, up);
 }
 
-// The answer in the finest unit that changes something. solve(costs) -> Result; costs: (count) as laid out in `costs`;
-// each(lower) calls lower(i, j, k) for the pair of each position k; paid as above, of a result.
+// The answer in the finest unit that changes something. solve(costs, near) -> Result, which may start from that of
+// nearly the same costs; costs: (count) as laid out in `costs`; each(lower) calls lower(i, j, k) for the pair of each
+// position k; paid as above, of a result.
 template <class T, class Solve, class Each, class Paid>
 Result solve_finer(const T* costs, Index count, bool maximize, Stop& stop, const Solve& solve, const Each& each,
                    const Paid& paid) {
   const double sign = maximize ? -1.0 : 1.0;
-  const auto solve_any = [&](const T* c) { return solve_extreme(c, count, maximize, solve); };
-  Result result = solve_any(costs);
+  const auto solve_any = [&](const T* c, const Result* near) { return solve_extreme(c, count, maximize, near, solve); };
+  Result result = solve_any(costs, nullptr);
   std::vector<T> lower;
   bool by_duals = true, other = false;  // how costs are lowered; did the other way change nothing?
   for (int round = 0; round < kFinerRounds && result.status == Status::optimal; ++round) {
@@ -106,7 +107,7 @@ Result solve_finer(const T* costs, Index count, bool maximize, Stop& stop, const
       T& c = lower[static_cast<std::size_t>(k)];
       c = lowered(c, sign, by_duals ? finer.most(i, j) : cap);
     });
-    Result next = solve_any(lower.data());
+    Result next = solve_any(lower.data(), &result);
     next.stats.add(result.stats);
     if (next.status != Status::optimal || next.exponent > result.exponent) {
       other = false;

@@ -24,31 +24,6 @@ namespace {
 
 constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
-constexpr double kPoor = 0.74;    // of the rows matched at column minima; independent costs match three in four
-constexpr double kClearly = 1.1;  // so many times the rows that find a column without them
-
-template <class V>
-GRIDCOMPUTE_INLINE void price_nothing(Whole<V>& s) {
-  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = 0;
-}
-
-// Prices at the column minima, unless hardly fewer rows find a column without: where most costs are cut off at one
-// value, columns that nobody is near would draw all rows.
-template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
-  price_columns(s);
-  const std::int32_t matched = take<kBytes>(s);
-  if (matched < kPoor * s.n) {
-    std::copy_n(s.v, s.stride, s.label);  // not in use yet
-    price_nothing(s);
-    if (kClearly * take<kBytes>(s) < matched) {
-      std::copy_n(s.label, s.stride, s.v);
-      take<kBytes>(s);
-    }
-  }
-  bid<kBytes>(s, kFirstBids * s.n);
-}
-
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE bool run_of(Whole<V>& s) {
   if (s.n == s.m) {

@@ -154,7 +154,7 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
     };
     return solve_finer(
         cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize, stop,
-        [&](const T* costs) {
+        [&](const T* costs, const Result*) {
           Sparse<T, I> lowered = cost;
           lowered.cost = {costs, cost.cost.size()};
           return solve_once(lowered, maximize, stop);

@@ -19,13 +19,16 @@ GRIDCOMPUTE_INLINE V dearest_of(const V* c, Index size) {
 }
 
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void start_of(Whole<V>& s) {
-  start_whole<kBytes>(s);
+GRIDCOMPUTE_INLINE void start_of(Whole<V>& s, bool columns) {
+  if (columns)
+    start_square<kBytes>(s);
+  else
+    start_whole<kBytes>(s);
 }
 
 #define GRIDCOMPUTE_AUGMENT(V)                                                               \
   GRIDCOMPUTE_VERSIONS(Augmented, augment, (Whole<V> & s, std::int32_t source), (s, source)) \
-  GRIDCOMPUTE_VERSIONS(void, start, (Whole<V> & s), (s))                                     \
+  GRIDCOMPUTE_VERSIONS(void, start, (Whole<V> & s, bool columns), (s, columns))              \
   GRIDCOMPUTE_CLONES V dearest(const V* c, Index size) { return dearest_of(c, size); }
 GRIDCOMPUTE_AUGMENT(std::int32_t)
 GRIDCOMPUTE_AUGMENT(std::int64_t)
@@ -34,7 +37,7 @@ GRIDCOMPUTE_AUGMENT(std::int64_t)
 
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, bool fresh) {
+                      std::vector<std::int32_t>& witness, Begin begin) {
   constexpr V kMost = Range<V>::kUnit / 2;
   std::vector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kFree});
   std::vector<std::int32_t> settled(at(state.m));
@@ -64,7 +67,7 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
     return leave(Searched::budget);
   };
   if (dearest(rows.data(), state.n * rows.stride) > kMost) return leave(Searched::budget);
-  if (fresh) start(s);
+  if (begin != Begin::matching) start(s, begin == Begin::anew && state.n == state.m);
   if (*std::min_element(columns.begin(), columns.begin() + state.m) < -kMost) return leave(Searched::budget);
   Index work = 0;
   for (std::int32_t i = 0; i < state.n; ++i) {
@@ -89,8 +92,8 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
 }
 
 template Searched search_whole(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, bool);
+                               std::vector<std::int32_t>&, Begin);
 template Searched search_whole(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, bool);
+                               std::vector<std::int32_t>&, Begin);
 
 }  // namespace gridcompute::assignment

@@ -34,6 +34,9 @@ namespace gridcompute::assignment {
 inline constexpr std::int32_t kFewRows = 16;   // up to here bids are not worth their time
 inline constexpr std::int32_t kFirstBids = 4;  // a row
 
+inline constexpr double kPoor = 0.74;    // of the rows matched at column minima; independent costs match three in four
+inline constexpr double kClearly = 1.1;  // so many times the rows that find a column without them
+
 // Any label of an allowed pair lies below; those of forbidden pairs do not.
 template <class V>
 inline constexpr V kMostLabel = V{1} << (sizeof(V) * 8 - 3);
@@ -269,11 +272,37 @@ GRIDCOMPUTE_INLINE void start_whole(Whole<V>& s) {
   if (s.n > kFewRows) bid<kBytes>(s, kFirstBids * s.n);
 }
 
-// The same for all free rows of a large matrix, from any state that keeps (M1)-(M4), or from prices alone (`fresh`).
+template <class V>
+GRIDCOMPUTE_INLINE void price_nothing(Whole<V>& s) {
+  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = 0;
+}
+
+// Prices at the column minima, unless hardly fewer rows find a column without: where most costs are cut off at one
+// value, columns that nobody is near would draw all rows.
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
+  price_columns(s);
+  const std::int32_t matched = take<kBytes>(s);
+  if (matched < kPoor * s.n) {
+    std::copy_n(s.v, s.stride, s.label);  // not in use yet
+    price_nothing(s);
+    if (kClearly * take<kBytes>(s) < matched) {
+      std::copy_n(s.label, s.stride, s.v);
+      take<kBytes>(s);
+    }
+  }
+  bid<kBytes>(s, kFirstBids * s.n);
+}
+
+// Where searches begin: at a matching that keeps (M1)-(M4), at prices alone, or anew, at the column minima of a square
+// matrix and at 0 otherwise.
+enum class Begin { matching, prices, anew };
+
+// The same for all free rows of a large matrix.
 // Where costs or prices exceed P at the start, after `limit` costs looked at, or where P is exceeded later (which in 32
 // bits throws PriceRange), returns `budget` and a state from which other ways can go on.
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, bool fresh = false);
+                      std::vector<std::int32_t>& witness, Begin begin = Begin::matching);
 
 }  // namespace gridcompute::assignment
