@@ -224,4 +224,24 @@ TEST(sketch_leaves_what_it_cannot_hold) {
   CHECK(sketch.look(1, -100, scratch, kept) && kept.slot.empty() && kept.next == kForbidden);
 }
 
+// If this fails, a solve that had no time for a look at the costs claims a bound that some plan beats.
+TEST(terms_tell_a_bound_without_a_look) {
+  Draw draw{std::mt19937_64(9)};
+  Index tight = 0, hopeless = 0;
+  for (int k = 0; k < 40; ++k) {
+    const Instance p(draw);
+    const TermsCost cost = p.cost();
+    std::vector<double> row(static_cast<std::size_t>(p.slots)), least(static_cast<std::size_t>(p.jobs));
+    CHECK(cost.least({nullptr, 0, p.jobs}, least.data()));
+    for (Index i = 0; i < p.jobs; ++i) {
+      cost.reals({nullptr, i, 1}, row.data());
+      const double lowest = *std::min_element(row.begin(), row.end());
+      CHECK(least[i] <= lowest);
+      tight += least[i] == lowest ? 1 : 0;
+      hopeless += lowest == kInfinity ? 1 : 0;
+    }
+  }
+  CHECK(tight > 100 && hopeless == 0);
+}
+
 }  // namespace gridcompute::transport

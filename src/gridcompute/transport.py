@@ -73,7 +73,8 @@ def transport(
         At most so many; None = ``GRIDCOMPUTE_NUM_THREADS``, else the CPUs this process may use.
     time_limit : float, optional
         Seconds, 0 or more; then the best matching so far, with its bound. The search ends early
-        enough to deliver it, 0.15 microseconds a job.
+        enough to deliver it, 0.15 microseconds a job. Without the time to look at all costs once
+        the bound is -inf, or, of `Terms`, what their tables alone tell.
     seed : int
         Of the samples that start prices come from, 0 to 2**64 - 1.
     progress : bool or callable, optional

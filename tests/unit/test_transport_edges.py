@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gridcompute import CostRangeError, InvalidProblemError, transport
+from gridcompute import CostRangeError, InvalidProblemError, Terms, transport
 from instances import sites_by_hours
 
 INF = np.inf
@@ -412,3 +412,23 @@ def test_a_cost_beyond_what_samples_showed_begins_the_solve_anew() -> None:
     found = m.verify()
     assert found.valid
     assert found.gap == 0.0
+
+
+def test_terms_have_a_bound_without_a_look() -> None:
+    """If this fails, a limit too short for a look at all costs leaves nothing to go by."""
+    r = np.random.default_rng(2)
+    n, s = 40_000, 40
+    cost = Terms(
+        [
+            (1 + r.random((5, s)), r.integers(0, 5, n), r.lognormal(1, 1, n)),
+            (-r.random((9, s)), r.integers(0, 9, n), None),
+        ]
+    )
+    options = {"unplaced": 3.0, "demand": r.integers(1, 5, n)}
+    for chosen in ({}, {"unplaced": 3.0}, options):
+        m = transport(cost, np.full(s, n // s * 3), time_limit=0, **chosen)
+        assert m.status == "time_limit"
+        assert -math.inf < m.bound < m.objective < math.inf
+        found = m.verify()
+        assert found.valid
+        assert m.bound <= found.bound_low

@@ -40,6 +40,12 @@ class Stop {
     reserved_ = duration(seconds);
   }
 
+  // Seconds to the deadline, or +inf.
+  [[nodiscard]] double left() const {
+    if (deadline_ == Clock::time_point::max()) return std::numeric_limits<double>::infinity();
+    return std::chrono::duration<double>(deadline_ - Clock::now()).count();
+  }
+
   // Called by the solving thread. True once the solve must end.
   bool poll() {
     if (requested()) return true;

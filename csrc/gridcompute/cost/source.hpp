@@ -65,6 +65,9 @@ class CostSource {
   // May a pair be forbidden? Where not, an integer equal to kForbidden is a cost, and out of range.
   [[nodiscard]] virtual bool forbids() const noexcept { return true; }
 
+  // A lower bound on each row's costs, by no look at them; false where there is none.
+  [[nodiscard]] virtual bool least(Rows, double*) const { return false; }
+
   // An upper bound on |cost| that is known without reading the costs, or a negative number.
   [[nodiscard]] virtual double known_bound() const noexcept { return -1.0; }
 

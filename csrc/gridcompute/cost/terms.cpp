@@ -122,13 +122,19 @@ TermsCost::Twin TermsCost::twin(const Term& term) const {
   const Index n = n_slots(), width = sketch_width(n);
   const auto keys = static_cast<std::size_t>(term.n_keys);
   Twin out{AlignedVector<float>(keys * static_cast<std::size_t>(width), 0.0F), std::vector<double>(keys),
-           std::vector<std::uint8_t>(keys)};
+           std::vector<double>(keys), std::vector<double>(keys), std::vector<std::uint8_t>(keys)};
   for (Index k = 0; k < term.n_keys; ++k) {
     const double* row = term.table + k * n;
     const Extent all = extent(row, n);
     int exponent = 0;
     std::frexp(all.most, &exponent);
     out.unit[k] = std::ldexp(1.0, exponent);
+    out.low[k] = kInfinity, out.high[k] = -kInfinity;
+    for (Index s = 0; s < n; ++s) {
+      if (!(std::fabs(row[s]) < kInfinity)) continue;
+      out.low[k] = std::min(out.low[k], row[s]);
+      out.high[k] = std::max(out.high[k], row[s]);
+    }
     out.forbids[k] = all.finite ? 0 : 1;
     for (Index s = 0; s < n; ++s) out.table[k * width + s] = static_cast<float>(row[s] / out.unit[k]);
   }
@@ -179,6 +185,23 @@ void TermsCost::column(Rows rows, Index slot, double* out) const {
     }
   }
   if (!finite_) forbid(rows.count, out);
+}
+
+bool TermsCost::least(Rows rows, double* out) const {
+  for (Index k = 0; k < rows.count; ++k) {
+    const Index job = rows[k];
+    double sum = 0;
+    bool any = true;
+    for (std::size_t t = 0; t < twins_.size(); ++t) {
+      const Index key = terms_[t].key != nullptr ? terms_[t].key[job] : 0;
+      const double coef = terms_[t].coef != nullptr ? terms_[t].coef[job] : 1.0;
+      const double product = coef * (coef < 0 ? twins_[t].high[key] : twins_[t].low[key]);
+      any = any && twins_[t].low[key] < kInfinity && std::fabs(coef) < kInfinity;
+      sum = t == 0 ? product : sum + product;
+    }
+    out[k] = any ? sum : kInfinity;  // no pair is allowed
+  }
+  return !twins_.empty();
 }
 
 double TermsCost::real_at(Index job, Index slot) const {

@@ -7,6 +7,8 @@
 // Sketches come from twins of the tables in float32, each row divided by a power of two that brings it into [-1, 1]:
 // with a = coef * scale * that power, K terms are off by less than (K + 3) * 2^-24 * sum |a|, for the roundings of a,
 // of the entry, of their product, and of K - 1 sums.
+//
+// Rounding keeps order, so the same sum over each term's least (or largest) entry is not above any cost of the row.
 #pragma once
 
 #include <vector>
@@ -34,6 +36,7 @@ class TermsCost final : public CostSource {
   [[nodiscard]] bool sketches() const noexcept override { return !twins_.empty(); }
   [[nodiscard]] Sketched sketch(Index job, double scale, float* out) const override;
   void column(Rows rows, Index slot, double* out) const override;
+  [[nodiscard]] bool least(Rows rows, double* out) const override;
   [[nodiscard]] bool forbids() const noexcept override { return !finite_; }
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }
 
@@ -41,6 +44,7 @@ class TermsCost final : public CostSource {
   struct Twin {
     AlignedVector<float> table;         // (n_keys, sketch_width(n_slots))
     std::vector<double> unit;           // (n_keys): what its rows are divided by
+    std::vector<double> low, high;      // (n_keys): the least and largest finite entry
     std::vector<std::uint8_t> forbids;  // (n_keys): some entry is +inf
   };
   [[nodiscard]] Twin twin(const Term& term) const;

@@ -1,6 +1,7 @@
 #include "gridcompute/transport/bound.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "gridcompute/base/simd.hpp"
@@ -71,6 +72,41 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
     const double paid = static_cast<double>(capacity[s]) * prices[s];
     total.add(-(paid + paid * kOff));
   }
+  return total.below();
+}
+
+// A key is within a half of its cost, three quarters where a division or an odd resolution rounded first.
+double cost_below(Wide sum, const Keys& keys, bool inexact, Wide weight) {
+  int exponent = 0;
+  const bool plain = keys.problem().demand == nullptr && std::frexp(keys.resolution(), &exponent) == 0.5;
+  const double rounding = !plain ? 0.75 : inexact ? 0.5 : 0.0;
+  const double per_unit = std::ldexp(rounding, keys.ties().shift) + static_cast<double>(keys.ties().spread);
+  double low = static_cast<double>(sum) - per_unit * static_cast<double>(weight);
+  if (per_unit > 0) {
+    low -= (std::fabs(static_cast<double>(sum)) + std::fabs(low)) * 0x1p-52;
+  } else if (static_cast<Wide>(low) > sum) {
+    low = std::nextafter(low, -kInf);
+  }
+  return low / keys.per_cost();
+}
+
+std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
+  constexpr Index kRows = 1 << 12;
+  const Index n = problem.cost->n_jobs();
+  std::vector<Sum> parts(static_cast<std::size_t>(Pool::chunks(n, kRows)));
+  std::atomic<bool> known = n > 0;
+  pool.for_chunks(n, kRows, [&](Index chunk, Index begin, Index end) {
+    std::vector<double> least(static_cast<std::size_t>(end - begin));
+    if (!problem.cost->least(Rows{nullptr, begin, end - begin}, least.data())) known = false;
+    for (Index i = begin; i < end && known; ++i) {
+      double x = least[i - begin];
+      if (problem.unplaced != nullptr) x = std::min(x, problem.unplaced[i * problem.unplaced_stride]);
+      parts[static_cast<std::size_t>(chunk)].add(x);
+    }
+  });
+  Sum total;
+  for (const Sum& part : parts) total.join(part);
+  if (!known || !(std::fabs(total.below()) < kInf)) return std::nullopt;
   return total.below();
 }
 

@@ -15,13 +15,19 @@
 #include <vector>
 
 #include "gridcompute/base/parallel.hpp"
-#include "gridcompute/transport/problem.hpp"
+#include "gridcompute/transport/keys.hpp"
 
 namespace gridcompute::transport {
 
 // No plan costs less. Prices are >= 0, in the unit of cost; capacity has n_slots entries. Nothing if stopped.
 [[nodiscard]] std::optional<double> bound_of_costs(const Problem& problem, std::span<const double> prices,
                                                    std::span<const Cost> capacity, Pool& pool, Stop& stop);
+
+// A sum of keys over so much weight as a cost that is certainly not above the one it stands for.
+[[nodiscard]] double cost_below(Wide sum, const Keys& keys, bool inexact, Wide weight);
+
+// Without a look at the costs: no plan costs less. Nothing where the source does not tell.
+[[nodiscard]] std::optional<double> bound_of_source(const Problem& problem, Pool& pool);
 
 // The least double that is not below x.
 [[nodiscard]] double above(Cost x);

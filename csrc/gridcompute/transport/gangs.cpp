@@ -11,33 +11,26 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kHurriedCosts = 2'000'000;  // costs read after a stop: a few milliseconds
+constexpr Index kHurriedCosts = 2'000'000;  // costs read after a stop: a few milliseconds,
+constexpr Index kHurriedGangs = 400'000;    // also where they are divided by weights, and far apart in memory
 constexpr int kTries = 8;
 
-// Stable: a byte of the weights at a time, those that are alike in all passed over.
+// Stable: a byte of the weights at a time, as many as the heaviest has.
 template <class Weight>
 void heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
-  struct Keyed {
-    std::uint32_t light;  // least for the heaviest
-    Index job;
-  };
-  constexpr std::size_t kBytes = 4, kValues = 256;
-  std::vector<Keyed> now, next(jobs.size());
-  now.reserve(jobs.size());
-  std::size_t count[kBytes][kValues] = {};
-  for (const Index k : jobs) {
-    const auto light = ~static_cast<std::uint32_t>(weight(k));
-    for (std::size_t b = 0; b < kBytes; ++b) ++count[b][light >> (8 * b) & 0xFF];
-    now.push_back({light, k});
-  }
-  for (std::size_t b = 0; b < kBytes; ++b) {
-    if (std::find(count[b], count[b] + kValues, jobs.size()) != count[b] + kValues) continue;
+  constexpr int kBits = 8, kValues = 1 << kBits;
+  Cost most = 0;
+  for (const Index k : jobs) most = std::max(most, weight(k));
+  std::vector<Index> next(jobs.size());
+  for (int shift = 0; most >> shift > 0; shift += kBits) {
+    const auto light = [&](Index k) { return kValues - 1 - (weight(k) >> shift & (kValues - 1)); };
+    std::size_t count[kValues] = {};
+    for (const Index k : jobs) ++count[light(k)];
     std::size_t at = 0;
-    for (std::size_t& c : count[b]) at += std::exchange(c, at);
-    for (const Keyed& k : now) next[count[b][k.light >> (8 * b) & 0xFF]++] = k;
-    now.swap(next);
+    for (std::size_t& c : count) at += std::exchange(c, at);
+    for (const Index k : jobs) next[count[light(k)]++] = k;
+    jobs.swap(next);
   }
-  for (std::size_t k = 0; k < jobs.size(); ++k) jobs[k] = now[k].job;
 }
 
 std::vector<Index> everyone(Index n) {
@@ -92,7 +85,8 @@ class Placer {
   void place_all(std::vector<Index>& jobs, Stop& stop) {
     if (stop.why() == Stop::Why::interrupted) return;  // nobody will see the answer
     if (how_.keys.problem().demand != nullptr) heaviest_first(jobs, [&](Index k) { return weight(k); });
-    Index looks = stop.requested() ? kHurriedCosts / static_cast<Index>(row_.size() + 1) : level_.n;
+    const Index costs = how_.keys.problem().demand != nullptr ? kHurriedGangs : kHurriedCosts;
+    Index looks = stop.requested() ? costs / static_cast<Index>(row_.size() + 1) : level_.n;
     for (const Index k : jobs) {
       const bool placed = looks-- > 0 ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
       if (!placed) ++out_.homeless;

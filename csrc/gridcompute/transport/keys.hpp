@@ -42,6 +42,7 @@ class Keys {
   [[nodiscard]] bool optional() const noexcept { return problem_->unplaced != nullptr; }
   [[nodiscard]] bool integral() const noexcept { return integral_; }
   [[nodiscard]] double resolution() const noexcept { return resolution_; }  // before ties are broken
+  [[nodiscard]] double per_cost() const noexcept { return std::ldexp(resolution_, ties().shift); }
   [[nodiscard]] const Ties& ties() const noexcept { return breaker_.ties(); }
   [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
   [[nodiscard]] const Problem& problem() const noexcept { return *problem_; }

@@ -25,6 +25,7 @@ namespace {
 
 constexpr double kAuctionGap = 1e-3;     // what the anytime method is content with if no gap is asked for
 constexpr double kClosing = 5e-8;        // seconds a job to deliver any matching of one thread's,
+constexpr double kClosingGangs = 7e-8;   // any of gangs,
 constexpr double kClosingRead = 1.5e-7;  // and one by prices
 constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
 constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
@@ -61,7 +62,7 @@ class Solver {
   // out_of_range: a cost was, for this resolution; seen() tells. tied: to be done again with ties() broken.
   End run(Result& result) {
     prices_.assign(static_cast<std::size_t>(columns_), 0);
-    stop_.reserve(kClosing * static_cast<double>(n_));
+    stop_.reserve((problem_.demand != nullptr ? kClosingGangs : kClosing) * static_cast<double>(n_));
     if (options_.direct && problem_.demand == nullptr && !keys_.ties().broken() && direct_fits(n_, columns_)) {
       if (solved_directly(result)) return End::done;
       if (!keys_.possible(seen_)) return End::out_of_range;
@@ -97,7 +98,7 @@ class Solver {
     stop_.stage("paths", 0);
     const double from = stop_.seconds();
     std::vector<Cost> given;
-    if (options_.prices != nullptr) given = given_prices(options_.prices, keys_, per_cost());
+    if (options_.prices != nullptr) given = given_prices(options_.prices, keys_, keys_.per_cost());
     Direct direct = solve_direct(keys_, full_, given, options_.seed, pool_, stop_, seen_, result.stats);
     result.stats.add("direct", stop_.seconds() - from);
     if (!direct.solved && !direct.stopped) return false;
@@ -118,6 +119,8 @@ class Solver {
     bool first = true;
     if (box_.center.empty()) box_ = around(1);
     for (const Index m : sizes) {
+      if (!pace_.time_for(m, n_, kClosingRead * static_cast<double>(n_), stop_)) break;
+      const double begun = stop_.seconds();
       const std::vector<Index> rows = strata(n_, m, options_.seed);
       const Level level = sample_of(problem_, rows, full_.capacity, weight_);
       Restricted r;
@@ -149,6 +152,7 @@ class Solver {
       for (const std::int32_t members : r.members) shared += members;
       share_ = share_ && shared > 2 * r.groups();
       first = false;
+      pace_.level(m, stop_.seconds() - begun);
     }
     return {};
   }
@@ -167,7 +171,9 @@ class Solver {
     if (!sample_fits(level.n, columns_) || !improve_prices(keys_, level, prices_, stop_, seen_, stats))
       return solve_level(how, level, box_, true, prices_, r, seen_, stats);
     box_.center = prices_;
+    const double solved = stop_.seconds();
     if (!scan(how, level, box_, r, seen_)) return {LevelEnd::Kind::stopped, {}};
+    pace_.look(level.n, columns_, stop_.seconds() - solved);
     r.place(prices_, level.capacity, pool_);
     stats.evaluations += level.n * columns_;
     stats.add("samples", stop_.seconds() - from);
@@ -205,7 +211,7 @@ class Solver {
       for (const Index job : rows) weights.push_back(problem_.weight(job));
       alike_ = alike(keys, static_cast<std::size_t>(columns_));
       if (options_.prices != nullptr) {
-        const std::vector<Cost> given = given_prices(options_.prices, keys_, per_cost());
+        const std::vector<Cost> given = given_prices(options_.prices, keys_, keys_.per_cost());
         const Trial trial = try_prices(keys, weights, level.capacity, alike_, given);
         if (trial.good) given_ = true, prices_ = given, box_ = around(trial.radius);
       }
@@ -222,8 +228,10 @@ class Solver {
   }
 
   [[nodiscard]] double bound_at(const Restricted& r, const std::vector<Cost>& prices) const {
-    return rounded_down(r.value(prices, pool_) - price_of_room(prices));
+    return below(r.value(prices, pool_) - price_of_room(prices));
   }
+
+  [[nodiscard]] double below(Wide sum) const { return cost_below(sum, keys_, seen_.inexact, weight_); }
 
   [[nodiscard]] Wide price_of_room(const std::vector<Cost>& prices) const {
     Wide sum = 0;
@@ -239,22 +247,6 @@ class Solver {
     whole_.cost = total_cost(problem_, whole_.assignment, pool_);
     const double cost = whole_.cost->value();
     return cost - bound_at(r, prices) <= wanted * std::max(std::fabs(cost), std::numeric_limits<double>::min());
-  }
-
-  // A sum of keys as a cost that is certainly not above the one it stands for: a key is within a half of its cost,
-  // three quarters where a division or an odd resolution rounded first.
-  [[nodiscard]] double rounded_down(Wide value) const {
-    int exponent = 0;
-    const bool plain = problem_.demand == nullptr && std::frexp(keys_.resolution(), &exponent) == 0.5;
-    const double rounding = !plain ? 0.75 : seen_.inexact ? 0.5 : 0.0;
-    const double per_unit = std::ldexp(rounding, keys_.ties().shift) + static_cast<double>(keys_.ties().spread);
-    double low = static_cast<double>(value) - per_unit * static_cast<double>(weight_);
-    if (per_unit > 0) {
-      low -= (std::fabs(static_cast<double>(value)) + std::fabs(low)) * 0x1p-52;
-    } else if (static_cast<Wide>(low) > value) {
-      low = std::nextafter(low, -std::numeric_limits<double>::infinity());
-    }
-    return low / per_cost();
   }
 
   void finish(const LevelEnd& end, Result& result) {
@@ -309,9 +301,6 @@ class Solver {
     return settle(how, full_, prices_, r_, seen_, stats);
   }
 
-  // Keys and prices a cost.
-  [[nodiscard]] double per_cost() const noexcept { return std::ldexp(keys_.resolution(), keys_.ties().shift); }
-
   void deliver(const LevelEnd& end, const Whole& whole, std::optional<Sums> sums, Result& result) {
     result.assignment = whole.assignment;
     const Cost settled = settle_level_of_prices();
@@ -319,8 +308,8 @@ class Solver {
     const Slot n_slots = keys_.n_slots();
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
-    result.prices = delivered({prices_.data(), result.load.size()}, per_cost());
-    result.resolution = keys_.ties().broken() ? per_cost() : keys_.resolution();
+    result.prices = delivered({prices_.data(), result.load.size()}, keys_.per_cost());
+    result.resolution = keys_.ties().broken() ? keys_.per_cost() : keys_.resolution();
     if (end.kind == LevelEnd::Kind::infeasible) {
       witness(end, result);
     } else {
@@ -370,12 +359,16 @@ class Solver {
     result.objective = total.value();
     result.bound = -inf;
     bool proved = false;
+    if (const auto least = sums ? std::nullopt : bound_of_source(problem_, pool_)) {
+      result.bound = *least;
+      std::fill(result.prices.begin(), result.prices.end(), 0.0);  // what it holds for
+    }
     if (sums) {
       const Wide found = sums->value - price_of_room(prices_);
       const std::span<const Cost> delivered_from(prices_.data(), result.prices.size());
-      const Wide value = found - lost_in_doubles(delivered_from, per_cost(), full_.capacity, weight_);
+      const Wide value = found - lost_in_doubles(delivered_from, keys_.per_cost(), full_.capacity, weight_);
       proved = ended && unit && exact_keys() && found == sums->objective;
-      result.bound = rounded_down(value);
+      result.bound = below(value);
       if (result.integral) {  // every plan costs an integer
         result.exact_bound = exact_keys() && keys_.resolution() == 1.0 ? value >> keys_.ties().shift
                                                                        : static_cast<Wide>(std::ceil(result.bound));
@@ -383,7 +376,7 @@ class Solver {
         result.exact = ended && result.exact_bound == result.exact_objective;
       } else if (exact_keys() && ended && value == sums->objective) {
         result.exact = true;
-        result.objective = static_cast<double>(value) / per_cost();
+        result.objective = static_cast<double>(value) / keys_.per_cost();
       }
       if (ended) result.bound = std::min(result.bound, result.objective);
     }
@@ -433,6 +426,7 @@ class Solver {
   Cost scale_ = 0;      // on which prices matter, from the auction
   bool given_ = false;  // prices were, and stand for the levels so far
   Fit fit_;             // of them
+  Pace pace_;
   bool share_ = false;
   Restricted r_;
   Whole whole_;  // of the last close()
