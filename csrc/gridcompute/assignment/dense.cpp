@@ -22,11 +22,12 @@ constexpr Index kThreaded = Index{1} << 19;  // entries from which waking a thre
 constexpr Index kChunk = 64;                 // rows
 constexpr int kRetryBits = 8;                // less exact, more room for prices
 constexpr Index kMinimaShare = 4;
-constexpr Index kWholeFirst = 512 * 512;  // entries up to which whole rows are searched first,
-constexpr Index kFirstPasses = 60;        // in the time of so many passes over them
-constexpr Index kSample = 48;             // rows looked at before the first pass
-constexpr double kApart = 0.9;            // of them with a cheapest column of their own: prices may start at 0
-constexpr double kContested = 0.3;        // or so few: prices must move far
+constexpr Index kWholeFirst = 1 << 19;   // entries up to which whole rows are searched first,
+constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns are uneven,
+constexpr Index kFirstPasses = 60;       // in the time of so many passes over them
+constexpr Index kSample = 48;            // rows looked at before the first pass
+constexpr double kApart = 0.9;           // of them with a cheapest column of their own: prices may start at 0
+constexpr double kContested = 0.3;       // or so few: prices must move far
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -80,11 +81,10 @@ GRIDCOMPUTE_INLINE Index least_place(const V* row, Index m) {
 GRIDCOMPUTE_SUMS(std::int32_t)
 GRIDCOMPUTE_SUMS(std::int64_t)
 
-// Do columns carry offsets of their own, and do these draw most rows to the same few? Compares the variance of column
-// means over a few rows with what independent entries would show, and counts the columns that are cheapest for one of
-// the rows.
+// Do columns carry offsets of their own, so that the variance of column means over a few rows exceeds what independent
+// entries would show? Do these draw rows to the same columns, and most rows to very few?
 struct Columns {
-  bool differ = false, contested = false;
+  bool uneven = false, differ = false, contested = false;
 };
 template <class V>
 Columns look_at_columns(Rows<V>& rows) {
@@ -104,10 +104,9 @@ Columns look_at_columns(Rows<V>& rows) {
     least = 1;
   }
   const double wanted = static_cast<double>(cheapest) / static_cast<double>(count);
-  if (wanted >= kApart) return {};
   for (const double s : sum) total += s * s;
-  const bool differ = total > 1.5 * square;  // independent entries: total is about square
-  return {differ, differ && wanted < kContested};
+  const bool uneven = total > 1.5 * square;  // independent entries: total is about square
+  return {uneven, uneven && wanted < kApart, uneven && wanted < kContested};
 }
 
 constexpr std::int64_t kNoCost = std::int64_t{1} << 61;
@@ -155,7 +154,7 @@ class DenseSolve {
   // The worst fit over all rows, or stopped (nullopt); with lists, unless whole rows are to be tried first.
   std::optional<Fit> first_pass() {
     const Columns columns = begin_ == Begin::anew && rows_.n == rows_.m ? look_at_columns(rows_) : Columns{};
-    whole_first_ = rows_.n * rows_.m <= kWholeFirst && !columns.contested;
+    whole_first_ = rows_.n * rows_.m <= (columns.uneven ? kWholeUneven : kWholeFirst) && !columns.contested;
     if (whole_first_) {
       copy_.emplace(rows_.n, rows_.m);
     } else {
