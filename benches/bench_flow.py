@@ -110,7 +110,7 @@ def free_of_charge(n, m, n_sources, seed):
 
 
 def half_negative(n, m, seed):
-    """No supplies, and half of the costs negative: cycles everywhere; cost scaling takes over."""
+    """No supplies, and half of the costs negative: cycles everywhere; these arcs begin full."""
     tail, head, capacity, cost, supply = netgen_like(n, m, 2, seed)
     return tail, head, capacity, cost - 5000, np.zeros_like(supply)
 

@@ -3,6 +3,9 @@
 
 #include "check.hpp"
 #include "flow_instances.hpp"
+#include "gridcompute/flow/cost_scaling.hpp"
+#include "gridcompute/flow/cycles.hpp"
+#include "gridcompute/flow/reduce.hpp"
 
 namespace gridcompute::flow {
 
@@ -58,6 +61,76 @@ TEST(flow_cost_scaling_sends_no_units_round) {
     const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
     CHECK(proved(x, b));
     CHECK(b.stats.pushes < 3000);
+  }
+}
+
+// A global update searches so many levels as a unit can have to go, however far apart prices are: one dear arc among
+// cheap ones would lead it through millions.
+TEST(flow_global_updates_end_in_time) {
+  std::mt19937 r(14);
+  Index updates = 0;
+  for (int k = 0; k < 400; ++k) {
+    Instance x = random_instance(r, 4 + k % 9, 20 + k % 40);
+    for (std::size_t e = 0; e < x.tail.size(); ++e) {
+      x.cost[e] = r() % 3 == 0 ? std::int64_t{1} << 40 : static_cast<std::int64_t>(r() % 4);
+      x.lower[e] = 0, x.capacity[e] = static_cast<std::int64_t>(r() % 9);
+    }
+    const Problem p = x.problem();
+    const Survey s = survey(p);
+    const auto shape = topology(p, s, nullptr);
+    const auto net = network(given<std::int64_t>(p, s), s, *shape);
+    CostScaling scaling(net);
+    Stop stop;
+    (void)scaling.run(stop);
+    CHECK(scaling.counts().levels <= scaling.counts().global_updates * (17 * (p.n + 1) + 1));
+    updates += scaling.counts().global_updates;
+  }
+  CHECK(updates > 100);
+}
+
+// Which arcs begin full: those of negative cost, not too wide, that some way leads back along.
+TEST(flow_negative_arcs_on_cycles) {
+  std::mt19937 r(15);
+  int on = 0, off = 0;
+  for (int k = 0; k < 500; ++k) {
+    Instance x = random_instance(r, 2 + k % 12, 1 + k % 25);
+    for (std::size_t e = 0; e < x.tail.size(); ++e) x.lower[e] = 0, x.capacity[e] = static_cast<std::int64_t>(r() % 9);
+    const Problem p = x.problem();
+    const Survey s = survey(p);
+    const auto shape = topology(p, s, nullptr);
+    const auto net = network(given<std::int32_t>(p, s), s, *shape);
+    std::vector<std::vector<bool>> way(at(net.n), std::vector<bool>(at(net.n), false));
+    for (Node v = 0; v < net.n; ++v) way[at(v)][at(v)] = true;
+    for (Node round = 0; round < net.n; ++round)
+      for (Arc e = 0; e < net.m(); ++e)
+        for (Node v = 0; v < net.n; ++v)
+          if (net.cap[at(e)] != 0 && way[at(v)][at(net.tail[at(e)])]) way[at(v)][at(net.head[at(e)])] = true;
+    const std::vector<std::uint8_t> found = negative_on_cycles(net, 5);
+    for (Arc e = 0; e < net.m(); ++e) {
+      const std::int32_t cap = net.cap[at(e)];
+      const bool full = net.cost[at(e)] < 0 && cap > 0 && cap <= 5 && way[at(net.head[at(e)])][at(net.tail[at(e)])];
+      CHECK(full == (!found.empty() && found[at(e)] != 0));
+      ++(full ? on : off);
+    }
+  }
+  CHECK(on > 200 && off > 200);
+}
+
+// A full start takes far fewer steps where many costs are negative; the answer is the same.
+TEST(flow_begins_full_where_cycles_pay) {
+  std::mt19937 r(16);
+  for (int k = 0; k < 20; ++k) {
+    Instance x = plain_instance(r, 200, 2000);
+    for (std::int64_t& c : x.cost) c = static_cast<std::int64_t>(r() % 2000) - 1000;
+    Stop stop;
+    const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+    CHECK(std::string(a.stats.start) == "full" && proved(x, a) && a.status == b.status);
+    if (a.status == Status::optimal) CHECK(a.objective == b.objective);
+    for (std::size_t e = 0; e < x.tail.size(); ++e)  // no cycles any more
+      if (x.tail[e] > x.head[e]) std::swap(x.tail[e], x.head[e]);
+    const Result c = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    CHECK(std::string(c.stats.start) != "full" && proved(x, c));
   }
 }
 

@@ -96,12 +96,13 @@ class Flow:
     stats : dict
         ``method``, and ``chosen``: why it was this one ("by name"; of "auto": "within budget", or
         "budget spent" where cost scaling took over from network simplex), with the ``effort`` of
-        network simplex in steps; ``warm`` (was `start` used?) and ``start``: "cold", "forest"
-        (shortest-path tree), "basis" (the earlier tree) or "flow" (a tree from the earlier flow),
-        with ``kept_tree_arcs`` and ``cut_tree_arcs`` of it; where the tree was taken on as it was,
-        ``changed_costs``, ``changed_capacities``, ``changed_supplies`` (how many differ) and
-        ``dual_pivots`` and ``filled_arcs`` of its repair; counts of the method; ``bits`` of the
-        integers inside; ``seconds`` by stage.
+        network simplex in steps; ``warm`` (was `start` used?) and ``start``: "cold", "full"
+        (arcs of negative cost on cycles begin full), "forest" (shortest-path tree), "basis" (the
+        earlier tree) or "flow" (a tree from the earlier flow), with ``kept_tree_arcs`` and
+        ``cut_tree_arcs`` of it; where the tree was taken on as it was, ``changed_costs``,
+        ``changed_capacities``, ``changed_supplies`` (how many differ) and ``dual_pivots`` and
+        ``filled_arcs`` of its repair; counts of the method; ``bits`` of the integers inside;
+        ``seconds`` by stage.
     """
 
     potentials: NDArray[np.int64]
@@ -196,9 +197,9 @@ def min_cost_flow(
     lower : array of int, shape (n_arcs,), optional
         Least flow of each arc, may be negative. None = 0.
     method : {"auto", "network_simplex", "cost_scaling"}
-        "auto" runs network simplex on a budget of steps in proportion to the size of the graph,
-        smaller where many costs are negative; when it is spent, cost scaling takes over. Use the
-        names to have one method whatever it takes.
+        "auto" runs network simplex on a budget of steps in proportion to the size of the graph;
+        when it is spent, cost scaling takes over. Use the names to have one method whatever it
+        takes.
     start : Flow, optional
         An earlier answer for the same arcs; costs, capacities (also to and from 0) and supplies
         may differ. It changes the speed, never the validity. It is only read: several solves may

@@ -6,8 +6,6 @@ namespace gridcompute::flow {
 
 namespace {
 
-constexpr Index kNegativeShare = 5;  // many: one arc in so many
-
 template <class Int>
 Index sources(const Network<Int>& net) {
   return std::count_if(net.supply.begin(), net.supply.end(), [](Int b) { return b > 0; });
@@ -50,13 +48,6 @@ bool costs_tie(const Network<Int>& net) {
 }  // namespace
 
 template <class Int>
-Index budget_by_structure(const Network<Int>& net) {
-  const auto negative = std::count_if(net.cost.begin(), net.cost.end(), [](Int c) { return c < 0; });
-  const Index size = static_cast<Index>(net.m()) + net.n;
-  return size * (kNegativeShare * negative >= net.m() ? kStepsIfNegative : kSteps);
-}
-
-template <class Int>
 bool promises_forest(const Network<Int>& net) {
   return sources_fit(net) || costs_tie(net) || has_hub(net);
 }
@@ -72,8 +63,6 @@ bool carries(const Network<Int>& net, const Forest& forest) {
          has_hub(net);
 }
 
-template Index budget_by_structure(const Network<std::int32_t>&);
-template Index budget_by_structure(const Network<std::int64_t>&);
 template bool promises_forest(const Network<std::int32_t>&);
 template bool promises_forest(const Network<std::int64_t>&);
 template bool carries(const Network<std::int32_t>&, const Forest&);

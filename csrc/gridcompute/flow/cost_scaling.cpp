@@ -240,6 +240,7 @@ void CostScaling::update_globally() {
       }
     }
   }
+  counts_.levels += level;
   if (waiting > 0) return;  // beyond the buckets: relabels alone will do
   for (Node v = 0; v < n; ++v) {
     price_[at(v)] -= static_cast<Price>(std::min(buckets_.level(v), level - 1)) * eps_;

@@ -38,6 +38,7 @@ namespace gridcompute::flow {
 
 struct ScalingCounts {
   Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;
+  Index levels = 0;  // of the searches of global updates
 };
 
 // Nodes by level, for searches with small integer distances (Dial). A node that was taken keeps its level.

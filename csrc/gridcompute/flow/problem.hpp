@@ -7,7 +7,8 @@
 // Steps (one file each).
 //   reduce.cpp         checks, the range proof, lower bounds into supplies, sorting by tail; an infinite negative cycle
 //   crash.cpp          a start tree from shortest paths to the sinks
-//   choose.cpp         what the graph says: the start, and how much network simplex may spend
+//   cycles.cpp         arcs of negative cost that lie on cycles: a start with these full
+//   choose.cpp         what the graph says of the start
 //   simplex.cpp        network simplex
 //   cost_scaling.cpp   cost scaling
 //   change.cpp         what differs from the problem of an earlier answer
@@ -69,7 +70,7 @@ struct Stats {
   const char* method = "";
   const char* chosen = "by name";  // why this method: by name, within budget, budget spent
   Index effort = 0;                // steps of network simplex, all runs together
-  const char* start = "cold";      // cold, forest, basis (tree kept), flow (tree rebuilt from a flow)
+  const char* start = "cold";      // cold, full (negative arcs), forest, basis (tree kept), flow (tree from it)
   int bits = 0;                    // of the width that finished
   Index pivots = 0, degenerate_pivots = 0, potential_updates = 0, priced_blocks = 0;
   Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;

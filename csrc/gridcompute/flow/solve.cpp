@@ -6,6 +6,7 @@
 #include "gridcompute/flow/choose.hpp"
 #include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/crash.hpp"
+#include "gridcompute/flow/cycles.hpp"
 #include "gridcompute/flow/reduce.hpp"
 #include "gridcompute/flow/simplex.hpp"
 
@@ -114,7 +115,7 @@ class Solve {
   Simplex<Int> start_tree(Network<Int> net) {
     stop_.stage("start tree", 0.05);
     const double before = stop_.seconds();
-    budget_ = scalable() ? allowance(budget_by_structure(net)) : kNoBudget;
+    budget_ = scalable() ? allowance((static_cast<Index>(net.m()) + net.n) * kSteps) : kNoBudget;
     Basis basis = warm(net);
     const bool hot = !basis.pred.empty();
     if (!hot && !survey_.negative_costs && promises_forest(net)) {
@@ -123,6 +124,10 @@ class Solve {
         r_.stats.start = "forest";
         basis = std::move(forest.basis);
       }
+    }
+    if (!hot && survey_.negative_costs) {
+      basis.full = negative_on_cycles(net, survey_.bound);  // infinite arcs stay empty
+      if (!basis.full.empty()) r_.stats.start = "full";
     }
     Simplex<Int> tree(std::move(net), basis);
     if (hot) {
