@@ -10,6 +10,7 @@
 //   cycles.cpp         arcs of negative cost that lie on cycles: a start with these full
 //   choose.cpp         what the graph says of the start
 //   simplex.cpp        network simplex
+//   simplex_entering.cpp  which arc enters
 //   cost_scaling.cpp   cost scaling
 //   change.cpp         what differs from the problem of an earlier answer
 //   simplex_dual.cpp   its tree taken to this one

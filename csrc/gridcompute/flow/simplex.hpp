@@ -170,6 +170,7 @@ class Simplex {
   [[nodiscard]] Arc entering();
   void choose_order();
   Arc price_next(Arc left);
+  void price_beside(Node v);
   [[nodiscard]] Arc best_again();
   [[nodiscard]] Cycle cycle_of(Arc e);
   void forget_marks();
@@ -239,8 +240,8 @@ class Simplex {
   Node listed_ = 0;
   Node root_;
   std::uint32_t mark_ = 0;
-  Arc block_, cursor_ = 0;
-  std::optional<Round> round_;  // where blocks are scattered
+  Arc block_, cursor_ = 0, last_ = kNoArc;  // last_: that left, or entered, last
+  std::optional<Round> round_;              // where blocks are scattered
   Index looks_ = 0, good_looks_ = 0;
   Candidates<Int> found_;  // of the last block; `again_` more pivots may come from it
   Int least_fair_ = 0;

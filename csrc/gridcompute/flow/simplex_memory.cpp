@@ -67,6 +67,7 @@ Simplex<Int> Simplex<Int>::again(const Simplex& resting) {
   out.counts_ = {};
   out.cut_arcs_ = 0;
   out.again_ = 0;
+  out.last_ = kNoArc;
   out.round_ = {};
   out.looks_ = out.good_looks_ = 0;
   out.near_ = true;
