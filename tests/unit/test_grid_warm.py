@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
+from gridcompute.grid import warm
+from gridcompute.grid.match import DIVE, DIVE_WARM, Solve
 from gridcompute.grid.whatif import changed
+
+if TYPE_CHECKING:
+    from gridcompute.grid.match import Pace
 
 HAMI = 10
 
@@ -49,8 +56,8 @@ def test_a_changed_rule_is_kept(plan: grid.Plan, change: dict[str, float]) -> No
 def test_a_placement_of_another_day_is_harmless(plan: grid.Plan) -> None:
     """If this fails, a placement that fits nothing of this problem makes a plan wrong."""
     other = grid.east_west(n_jobs=400, seed=7)
-    warm = gc.match(other, gap=0.5, prices=plan.prices)
-    assert warm.verify().valid, str(warm.verify())
+    again = gc.match(other, gap=0.5, prices=plan.prices)
+    assert again.verify().valid, str(again.verify())
     fewer = grid.east_west(n_jobs=399, seed=7)
     assert gc.match(fewer, gap=0.5, prices=plan.prices).verify().valid
 
@@ -60,8 +67,8 @@ def test_any_placement_at_all_is_harmless(plan: grid.Plan) -> None:
     rng, (classes, hours) = np.random.default_rng(1), plan.prices.capacity.shape
     n = len(plan.problem.jobs)
     wild = grid.Placement(klass=rng.integers(0, classes, n), start=rng.integers(0, hours, n))
-    warm = gc.match(plan.problem, gap=0.5, prices=plan.prices.replace(placement=wild))
-    assert warm.verify().valid, str(warm.verify())
+    found = gc.match(plan.problem, gap=0.5, prices=plan.prices.replace(placement=wild))
+    assert found.verify().valid, str(found.verify())
 
 
 @pytest.mark.parametrize(
@@ -91,6 +98,49 @@ def test_a_placement_must_be_one(plan: grid.Plan) -> None:
     """If this fails, a pair of arrays in its place fails somewhere deep."""
     with pytest.raises(TypeError, match=r"prices\.placement must be a grid\.Placement, not tuple"):
         plan.prices.replace(placement=(plan.assignment, plan.start))
+
+
+@pytest.mark.parametrize("change", [{"share": 0.85}, {"battery": 2.0}, {"outage": "Hami"}])
+def test_a_warm_match_proves_the_gap_that_a_cold_one_does(
+    plan: grid.Plan, change: dict[str, float]
+) -> None:
+    """If this fails, who gives prices gets a worse plan than who gives none."""
+    problem = changed(plan.problem, **change)
+    asked = 0.45
+    assert gc.match(problem, gap=asked).gap <= asked
+    found = gc.match(problem, gap=asked, prices=plan.prices)
+    assert found.gap <= asked
+    assert found.verify().valid, str(found.verify())
+
+
+def test_every_dive_of_a_warm_match_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a step taken where the first warm plan misses the gap no longer works."""
+    plan = gc.match(grid.east_west(n_jobs=400, seed=2), gap=0.3)
+    problem, dives = changed(plan.problem, share=0.9), []
+    dive = Solve.dive
+
+    def counted(solve: Solve, pace: Pace, *rest: Any) -> None:
+        dives.append(pace)
+        dive(solve, pace, *rest)
+
+    monkeypatch.setattr(Solve, "dive", counted)
+    monkeypatch.setattr(warm, "MANY", 1.0)
+    for near, paces in ((0.0, [DIVE_WARM, DIVE]), (1e9, [DIVE_WARM, DIVE_WARM, DIVE])):
+        monkeypatch.setattr(warm, "NEAR_MISS", near)
+        dives.clear()
+        enough = len(paces)
+        found = gc.match(
+            problem, gap=1e-9, prices=plan.prices, progress=lambda _, n=enough: len(dives) >= n
+        )
+        assert dives[: len(paces)] == paces
+        assert found.verify().valid, str(found.verify())
+
+
+def test_a_world_that_changed_shape_refuses_prices(plan: grid.Plan) -> None:
+    """If this fails, prices of a shorter day end in numpy's words, or in a plan."""
+    longer = grid.east_west(n_jobs=400, seed=2, hours=30)
+    with pytest.raises(InvalidProblemError, match=r"prices\.capacity has shape \(60, 24\)"):
+        gc.match(longer, prices=plan.prices)
 
 
 @pytest.mark.slow

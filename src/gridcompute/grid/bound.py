@@ -86,7 +86,10 @@ class Rows:
             (n_sites, n_sites, hours),
             (len(problem.quotas),),
         )
-        self.ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        ends = np.cumsum(sizes).tolist()
+        at = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        self._kinds = list(zip(at, self.shapes, strict=True))
         self._limited_gb = np.isfinite(problem.corridors.bandwidth_gb)
         self._limited_h = np.isfinite(problem.quotas.upper_accelerator_h)
         below = problem.quotas.below_yuan_per_accelerator_h
@@ -118,8 +121,7 @@ class Rows:
 
     def unpack(self, y: Floats) -> PriceVector:
         """The four kinds of a flat vector, as views."""
-        parts = np.split(y, self.ends[:-1])
-        return PriceVector(*(p.reshape(s) for p, s in zip(parts, self.shapes, strict=True)))
+        return PriceVector(*(y[at].reshape(s) for at, s in self._kinds))
 
     def start(self, prices: Prices | None) -> Floats:
         """A vector to begin with: yesterday's prices, or nothing but the tariff for energy."""

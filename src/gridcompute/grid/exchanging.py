@@ -1,8 +1,8 @@
 """Rounds of exchanges: jobs go where they would rather be, and the plan's exact cost falls.
 
 A round finds the jobs whose regret is largest at the best prices and tries them in parts. What a
-step changes in energy is told by curves of cost about the load at hand; after each part the exact
-dispatch decides whether it stays.
+step changes in energy is told by curves of cost at or about the load at hand; after each part the
+exact dispatch decides whether it stays.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ BESIDE = 1e-3
 def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
     """A round of exchanges on the best plan of `solve`; what lowers the exact cost stays.
 
-    Returns whether another round is worth its time.
+    Even rounds go by the prices at the load at hand, odd ones by those on both its sides: the first
+    miss that a price jumps, the second what moves between the hours of a site. Returns whether
+    another round is worth its time.
     """
     best, block, prices = solve.best, solve.rows.block, solve.rows.unpack(solve.y)
     assert best is not None
@@ -52,8 +54,8 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
     supplied = block.serve(base + best.room.load)
     served, missed = dispatch_cost(problem, supplied.dispatch), _missed(solve)
     short = supplied.dispatch.missing_kwh.sum() * problem.mandate_rows.missing_yuan_per_kwh
-    most = effort.jobs
-    if round_ % 2 == 1 and short > WORTH_A_ROUND * (before - solve.bound):
+    most, curves, both_sides = effort.jobs, block.curves(), round_ % 2 == 1
+    if both_sides and short > WORTH_A_ROUND * (before - solve.bound):
         # Jobs learn what it costs to be where the mandate is missed: they would not move else.
         prices = prices._replace(energy=np.ascontiguousarray(supplied.energy_yuan_per_kwh))
         most = min(most, MOST_TRIED_SHORT)
@@ -61,7 +63,8 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
     least = 1e-7 * abs(best.cost) / effort.parts
     found = exchange.survey(least, threads=solve.rows.threads)[:most]
     parts = np.array_split(found, min(effort.parts, len(found)) or 1)
-    curves = curves_about(block, best.room.load)
+    if both_sides:
+        curves = curves_about(block, best.room.load)
     for i, part in enumerate(parts):
         if solve.clock.over(i / len(parts)) or solve.proved():
             return False
@@ -78,7 +81,7 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
             best.cost += change
             served, missed = now, still
             exchange.keep()
-            curves = curves_about(block, best.room.load)
+            curves = curves_about(block, best.room.load) if both_sides else block.curves()
         else:
             exchange.undo()
     gained = before - best.cost

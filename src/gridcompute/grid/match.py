@@ -252,17 +252,12 @@ class Solve:
         return self.plan()
 
     def improve(
-        self,
-        pace: Pace,
-        to: float,
-        taken: Bools | None = None,
-        rounds: int = ROUNDS,
-        effort: Effort = FULL,
+        self, pace: Pace, to: float, taken: Bools | None = None, rounds: int = ROUNDS
     ) -> None:
         """A dive, and up to `rounds` of exchanges while they pay; the cheaper plan stays."""
         before = self.best
         self.dive(pace, to, taken)
-        self.exchanges(range(rounds), effort)
+        self.exchanges(range(rounds))
         if before is not None and self.best is not None and before.cost <= self.best.cost:
             self.best = before
 
@@ -284,6 +279,12 @@ class Solve:
         assert self.best is not None
         rest = abs(self.best.cost - self.without_option)
         return self.best.cost - self.bound <= self.gap * rest
+
+    def open_gap(self) -> float:
+        """What is not proved of the best plan's cost, as a part of it."""
+        assert self.best is not None
+        rest = abs(self.best.cost - self.without_option)
+        return (self.best.cost - self.bound) / rest if rest > 0 else 0.0
 
     def sampled(
         self,

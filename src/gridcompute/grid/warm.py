@@ -4,7 +4,8 @@ Prices that were best before a change are a start for the walk that finds the ne
 from nothing. At the new prices most jobs stay where they were: only those that some of a few
 vectors of prices about the new ones would send elsewhere, and those that no longer fit, are placed
 again, in a dive of their own. What comes out is judged as any plan is. Where its gap is too wide, a
-more careful dive for such jobs follows, and where jobs are few one for all; the cheaper plan stays.
+second such dive at better prices or a more careful one follows, and where jobs are few one for all;
+the cheaper plan stays.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
+
+from .exchanging import Effort
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,10 +32,14 @@ NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
 VECTORS, APART = 3, 0.02
 #: Rounds of exchanges after the quick dive: one, then a climb, which costs less than a second, then
-#: the others up to so many.
-ROUNDS = 3
+#: the others up to so many, in which the jobs of largest regret bring nearly all there is.
+ROUNDS, QUICK = 3, Effort(6_000, 30)
+#: How many times the gap asked for a plan may have for later rounds of exchanges to close the rest,
+#: and for a second quick dive, at the prices that are better by then, to be tried before a careful
+#: one, which takes several times as long.
+NEAR, NEAR_MISS = 1.06, 1.25
 #: From which part of the jobs on a quick dive leaves too much, whatever the change was.
-MANY = 0.22
+MANY = 0.27
 
 
 def resume(
@@ -64,8 +71,10 @@ def resume(
             solve.improve(quick, 0.6, leave, rounds=1)
     if not solve.finished():
         solve.climb(solve.y, CLIMB_STEPS[1], CLIMB_LENGTHS, 0.4)
-        if tried:
-            solve.exchanges(range(1, ROUNDS))
+        if tried and solve.open_gap() < NEAR * solve.gap:
+            solve.exchanges(range(1, ROUNDS), QUICK)
+        if tried and not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
+            solve.improve(quick, 0.6, unsettled(solve), rounds=2)
         if not solve.finished():
             solve.improve(careful, 0.6, unsettled(solve))
     return solve.y
