@@ -46,6 +46,7 @@ py::dict stats_of(const transport::Stats& stats) {
   out["given_up"] = stats.given_up;
   out["deals"] = stats.deals;
   out["restarts"] = stats.restarts;
+  out["finer"] = stats.finer;
   out["ties_broken"] = stats.ties_broken;
   out["ties_settled"] = stats.ties_settled;
   out["seconds"] = seconds;

@@ -432,3 +432,37 @@ def test_terms_have_a_bound_without_a_look() -> None:
         found = m.verify()
         assert found.valid
         assert m.bound <= found.bound_low
+
+
+@pytest.mark.parametrize("shape", [(300, 20), (30_000, 20)])
+@pytest.mark.parametrize("unplaced", [None, 2.0, 1e15])
+def test_costs_far_above_all_others_do_not_drown_them(
+    shape: tuple[int, int], unplaced: float | None
+) -> None:
+    """If this fails, 1e15 for "rather not" turns all other costs into multiples of one tenth."""
+    r = np.random.default_rng(4)
+    n, s = shape
+    cost = r.random(shape)
+    rather_not = r.random(shape) < 0.3
+    capacity = np.full(s, n // s + 1)
+    forbidden = transport(np.where(rather_not, np.inf, cost), capacity, unplaced=unplaced)
+    m = transport(np.where(rather_not, 1e15, cost), capacity, unplaced=unplaced)
+    assert m.status == "optimal"
+    assert m.objective == pytest.approx(forbidden.objective, rel=1e-9)
+    assert m.stats["finer"] > 0
+    assert m.verify().valid
+
+
+def test_heavy_tails_are_solved_to_the_end() -> None:
+    """If this fails, the answer for costs of all sizes is far from the optimum, and says so."""
+    r = np.random.default_rng(5)
+    cost = np.exp(6 * r.normal(size=(3000, 50)))
+    m = transport(cost, np.full(50, 66))
+    assert m.gap < 1e-9
+    assert m.status == "optimal"
+    assert m.verify().valid
+    # What nobody can avoid sets the unit, and what lies below is told as a gap.
+    cost[7] = 1e40
+    m = transport(cost, np.full(50, 66))
+    assert m.objective == pytest.approx(1e40)
+    assert m.verify().valid

@@ -73,8 +73,8 @@ struct Stats {
   // Tunings that left much to repair, samples left as they were after so many rounds, auctions whose bids ran out.
   Index stalled = 0, unsettled = 0, cut_short = 0;
   // Sums that 32 bits did not hold, short ways (direct.hpp) that gave up, gangs dealt out anew, solves begun anew as a
-  // cost was larger than what had been seen told.
-  Index wide = 0, given_up = 0, deals = 0, restarts = 0;
+  // cost was larger than what had been seen told, and in a finer unit (finer.hpp).
+  Index wide = 0, given_up = 0, deals = 0, restarts = 0, finer = 0;
   Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (ties.hpp)
   std::vector<Stage> stages;
   void add(const char* name, double seconds);

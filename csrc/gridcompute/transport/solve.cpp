@@ -9,6 +9,7 @@
 #include "gridcompute/transport/alike.hpp"
 #include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/direct.hpp"
+#include "gridcompute/transport/finer.hpp"
 #include "gridcompute/transport/gangs.hpp"
 #include "gridcompute/transport/given.hpp"
 #include "gridcompute/transport/largest.hpp"
@@ -433,12 +434,8 @@ class Solver {
   Seen seen_;
 };
 
-}  // namespace
-
-Result solve(const Problem& problem, const Options& options, Stop& stop) {
-  const GiveBack after(problem.cost->n_jobs() >= kLarge);
-  Pool pool(thread_count(options.threads));
-  Result result;
+// In one unit for all costs.
+void solve_once(const Problem& problem, const Options& options, Pool& pool, Stop& stop, Result& result) {
   const double limit = static_cast<double>(largest_cost(problem.cost->n_slots() + 2));
   const bool natural = !problem.cost->real() && problem.demand == nullptr && unplaced_integral(problem);
   double resolution = options.resolution;
@@ -454,7 +451,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
   for (int attempt = 0;;) {
     Solver solver(problem, options, pool, stop, resolution, ties, breaking);
     const Solver::End end = solver.run(result);
-    if (end == Solver::End::done) return result;
+    if (end == Solver::End::done) return;
     breaking = Solver::Breaking::ruled_out;  // once at most
     if (end == Solver::End::tied) {
       ties = solver.ties();
@@ -483,6 +480,18 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
     resolution = choose_resolution(largest_cost_seen(problem, pool, stop, true).cost, static_cast<Cost>(limit));
     ++result.stats.restarts;
   }
+}
+
+}  // namespace
+
+Result solve(const Problem& problem, const Options& options, Stop& stop) {
+  const GiveBack after(problem.cost->n_jobs() >= kLarge);
+  Pool pool(thread_count(options.threads));
+  Result result;
+  solve_once(problem, options, pool, stop, result);
+  const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction && problem.demand == nullptr;
+  if (exact) solve_finer(problem, options, pool, stop, solve_once, result);
+  return result;
 }
 
 }  // namespace gridcompute::transport
