@@ -1,8 +1,10 @@
 #include "gridcompute/base/parallel.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "check.hpp"
 
@@ -66,7 +68,8 @@ TEST(pool_stops_between_chunks) {
   for (const int threads : {1, 3}) {
     Pool pool(threads);
     Stop stop(1e9, [](const Progress&) { return Stop::Why::stopped; });
-    CHECK(!pool.for_chunks(1000, 1, [](Index, Index, Index) {}, &stop));
+    const auto long_enough = [](Index, Index, Index) { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
+    CHECK(!pool.for_chunks(1000, 1, long_enough, &stop));
     CHECK(stop.why() == Stop::Why::stopped);
   }
 }

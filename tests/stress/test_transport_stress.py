@@ -69,10 +69,13 @@ def test_warm_start_after_a_change() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["structured", "ties", "gangs", "terms", "given", "overload"])
+@pytest.mark.parametrize(
+    "kind",
+    ["structured", "ties", "gangs", "terms", "given", "overload", "auction", "few", "few given"],
+)
 def test_threads_at_scale(kind: str) -> None:
     """If this fails, chunks are merged in the order in which threads happen to finish."""
-    n, s = 200_000, 60
+    n, s = (6000, 3000) if kind.startswith("few") else (200_000, 60)
     r = np.random.default_rng(4)
     cost, capacity = sites_by_hours(n, s, 4)
     options: dict[str, Any] = {}
@@ -83,12 +86,18 @@ def test_threads_at_scale(kind: str) -> None:
         capacity *= 3
     elif kind == "terms":
         cost = Terms([(r.random((20, s)), r.integers(0, 20, n), r.lognormal(1, 1, n))])
-    elif kind == "given":
+    elif kind in ("given", "few given"):
         options["prices"] = transport(cost, capacity).prices
+    elif kind == "auction":
+        options["method"] = "auction"
     elif kind == "overload":
         capacity, options["unplaced"] = capacity // 2, r.integers(0, 10**4, n).astype(np.float64)
     first = transport(cost, capacity, threads=1, **options)
-    assert first.stats["given" if kind == "given" else "levels"] > 1
+    if kind.startswith("few"):
+        assert first.stats["seconds"].keys() == {"direct"}
+        assert first.stats["given"] == int(kind == "few given")
+    else:
+        assert first.stats["given" if kind == "given" else "levels"] > 1
     for threads in (2, 7):
         other = transport(cost, capacity, threads=threads, **options)
         assert other.assignment.tobytes() == first.assignment.tobytes()
