@@ -61,7 +61,6 @@ FOLDERS = {
 SYSTEM_HEADERS = {
     ("base/parallel.cpp", "sched.h"),  # affinity: how many CPUs are ours
     ("base/pages.cpp", "sys/mman.h"),
-    ("base/shelf.cpp", "sys/mman.h"),
 }
 
 # Files of 500 lines and more, each with its reason.

@@ -1,26 +1,23 @@
 // Memory in whole pages straight from the system, which has it back as soon as it is freed.
 //
 // glibc keeps an arena for each thread that ever ran, and what was freed there last stays resident at the largest it
-// ever was: a process that solves now and then for months would seem to grow. What threads leave behind for others, and
-// what lives long, lies here instead, under a pool of blocks that asks for much at once.
+// ever was: a process that solves now and then for months would seem to grow. What a solve allocates in large pieces
+// lies here instead (shelf.hpp).
 //
-// Small requests go to the allocator. Elsewhere than on Linux all do; under sanitizers too, which see every piece.
+// Elsewhere than on Linux pages come from the allocator; under sanitizers too, which see every piece.
 #pragma once
 
-#include <memory_resource>
+#include <cstddef>
 
 namespace gridcompute {
 
-class Pages final : public std::pmr::memory_resource {
- public:
-  static constexpr std::size_t kLeast = std::size_t{1} << 15;  // bytes of a request that is served by pages
+inline constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
-  [[nodiscard]] static Pages& instance() noexcept;
-
- private:
-  void* do_allocate(std::size_t bytes, std::size_t alignment) override;
-  void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override;
-  [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
-};
+// Aligned to `alignment`, a power of two, or to a page of the system. Throws std::bad_alloc. kHugePage and more lie on
+// huge pages where the system lends them.
+[[nodiscard]] void* map_pages(std::size_t bytes, std::size_t alignment);
+// Memory that is about to be written: all its pages in one call, less than half the time of a fault for each. A wish.
+void touch_pages(void* memory, std::size_t bytes) noexcept;
+void unmap_pages(void* memory, std::size_t bytes) noexcept;  // as many as were asked for
 
 }  // namespace gridcompute

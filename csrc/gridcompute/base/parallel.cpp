@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include "gridcompute/base/pages.hpp"
+#include "gridcompute/base/shelf.hpp"
 
 #ifdef __linux__
 #include <sched.h>
@@ -55,7 +55,7 @@ std::pmr::memory_resource* Pool::memory() {
   constexpr std::size_t kMost = 16, kLargest = std::size_t{1} << 17;
   if (!memory_) {
     memory_ = std::make_unique<std::pmr::synchronized_pool_resource>(std::pmr::pool_options{kMost, kLargest},
-                                                                     &Pages::instance());
+                                                                     &ArrayMemory::instance());
   }
   return memory_.get();
 }

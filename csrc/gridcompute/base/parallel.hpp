@@ -42,7 +42,7 @@ class Pool {
   bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr);
 
   // For what chunks leave behind: bodies may allocate here, and it goes back to the system with the pool, where the
-  // allocator would keep it for each thread (pages.hpp). To be asked for between loops.
+  // allocator would keep it for each thread (shelf.hpp). To be asked for between loops.
   [[nodiscard]] std::pmr::memory_resource* memory();
 
  private:

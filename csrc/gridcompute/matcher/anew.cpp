@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gridcompute/base/pages.hpp"
+#include "gridcompute/base/shelf.hpp"
 #include "gridcompute/matcher/idle.hpp"
 #include "gridcompute/matcher/matcher.hpp"
 
@@ -26,7 +26,7 @@ bool Matcher::stand(Round& round, const std::vector<Job>& jobs, const std::vecto
   if (!lists_ || 2 * world_.live() < lists_for_) {  // made for a world that has shrunk since
     // Its memory asked for little by little: a board that needs some more than the last takes no more than that.
     lists_ = std::make_unique<std::pmr::unsynchronized_pool_resource>(std::pmr::pool_options{kBlocks, 0},
-                                                                      &Pages::instance());
+                                                                      &ArrayMemory::instance());
     lists_for_ = world_.live();
   }
   lists_for_ = std::max(lists_for_, world_.live());

@@ -126,8 +126,8 @@ class Placer {
 
 // A shared group's members take its flow in index order.
 std::vector<std::int32_t> in_turn(const Restricted& r) {
-  std::vector<std::int32_t> out(r.where);
-  std::vector<Index> at(r.begin);
+  std::vector<std::int32_t> out(r.where.begin(), r.where.end());
+  std::vector<Index> at(r.begin.begin(), r.begin.end());
   std::vector<Cost> taken(static_cast<std::size_t>(r.groups()), 0);
   for (std::int32_t& w : out) {
     if (w >= 0) continue;

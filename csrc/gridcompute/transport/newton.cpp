@@ -180,34 +180,50 @@ void Newton::accept() {
   for (double& x : stiff_) x /= 2;
 }
 
-// Projection of a group onto the simplex: those within theta of the best share the weight.
+// Projection of a group onto the simplex: those within theta of the best share the weight (Michelot: all that are
+// within tau, less those beyond their theta, until none is).
 void Newton::split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau,
                    Part& part) const {
-  const auto [at, second] = two_least(set, above, size, move_.data());
-  const float best = above[at] + move_[set[at]];
-  part.nearest[set[at]] += w;
-  if (second - best >= tau) return;
-  part.near.clear();
+  const auto most = static_cast<std::size_t>(size);
+  if (part.near.size() < most) part.near.resize(most), part.above.resize(most);
+  float* const x = part.above.data();
+  std::int32_t* const who = part.near.data();
+  float best = std::numeric_limits<float>::infinity();
   for (std::int32_t c = 0; c < size; ++c) {
-    const float x = above[c] + move_[set[c]] - best;
-    if (x < tau) part.near.emplace_back(x, set[c]);
+    x[c] = above[c] + move_[set[c]];
+    best = std::min(best, x[c]);
   }
-  std::sort(part.near.begin(), part.near.end());
-  double sum = 0, theta = static_cast<double>(tau);
   std::size_t m = 0;
-  while (m < part.near.size() && static_cast<double>(part.near[m].first) < theta) {
-    sum += static_cast<double>(part.near[m++].first);
-    theta = (static_cast<double>(tau) + sum) / static_cast<double>(m);
+  for (std::int32_t c = 0; c < size; ++c) {
+    const float gap = x[c] - best;
+    x[m] = gap, who[m] = set[c];
+    m += gap < tau ? 1 : 0;
   }
-  const double k = w / static_cast<double>(tau);
-  part.smooth[set[at]] -= w;
-  for (std::size_t c = 0; c < m; ++c) {
-    const auto to = static_cast<std::size_t>(part.near[c].second);
-    part.smooth[to] += k * (theta - static_cast<double>(part.near[c].first));
-    part.diagonal[to] += k * (1.0 - 1.0 / static_cast<double>(m));
-    if (m > 1) part.at.push_back(part.near[c].second);
+  std::size_t at = 0;
+  while (x[at] > 0) ++at;
+  const auto first = static_cast<std::size_t>(who[at]);
+  part.nearest[first] += w;
+  double theta = 0;
+  for (std::size_t before = 0; m != before && m > 1;) {
+    before = m;
+    double sum = 0;
+    for (std::size_t c = 0; c < m; ++c) sum += static_cast<double>(x[c]);
+    theta = (static_cast<double>(tau) + sum) / static_cast<double>(m);
+    m = 0;
+    for (std::size_t c = 0; c < before; ++c) {
+      x[m] = x[c], who[m] = who[c];
+      m += static_cast<double>(x[c]) < theta ? 1 : 0;
+    }
   }
   if (m < 2) return;
+  const double k = w / static_cast<double>(tau);
+  part.smooth[first] -= w;
+  for (std::size_t c = 0; c < m; ++c) {
+    const auto to = static_cast<std::size_t>(who[c]);
+    part.smooth[to] += k * (theta - static_cast<double>(x[c]));
+    part.diagonal[to] += k * (1.0 - 1.0 / static_cast<double>(m));
+    part.at.push_back(who[c]);
+  }
   part.size.push_back(static_cast<std::int32_t>(m));
   part.stiffness.push_back(k);
 }

@@ -70,7 +70,8 @@ class Newton {
     std::pmr::vector<std::int32_t> at{memory}, size{memory};
     std::pmr::vector<double> stiffness{memory};  // w / tau
     std::pmr::vector<float> gap{memory};
-    std::pmr::vector<std::pair<float, std::int32_t>> near{memory};
+    std::pmr::vector<float> above{memory};  // of a group's sets that are near its best, and who they are
+    std::pmr::vector<std::int32_t> near{memory};
   };
 
   struct State : Look {

@@ -115,9 +115,10 @@ class Repair {
   std::size_t known_ = 0;            // candidates
   std::vector<std::uint32_t> came_;  // candidates with flow that are not in order_
   std::vector<char> gone_;           // (candidates): was with flow, its list was replaced, its pairs are retired
-  std::vector<Cost> low_;  // of each group: min of key + center + up; kStill if it has one candidate in the box
+  UnwrittenVector<Cost> low_;  // of each group: min of key + center + up; kStill if it has one candidate in the box
   std::vector<Cost> p_, filled_, excess_;
-  std::vector<Index> order_, start_;                 // candidates with flow by class, at the start
+  UnwrittenVector<Index> order_;                     // candidates with flow by class, at the start
+  std::vector<Index> start_;                         // of each class in order_
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
   std::vector<Pairs> pairs_;
   Scratch scratch_;

@@ -18,6 +18,7 @@
 
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/base/unwritten.hpp"
 
 namespace gridcompute::transport {
 
@@ -35,23 +36,23 @@ struct Restricted {
   Box box;
   Wide base = 0;  // sum of weight * key of each job's class (fixed) or first candidate (groups)
   Wide weight_total = 0;
-  Index hopeless = -1;              // a job of this level with no allowed class at all, and not optional
-  std::vector<std::int32_t> where;  // (jobs of this level): class if fixed, else ~group
-  std::vector<float> slack;         // (jobs): next - (key + p0) of the fixed class, rounded down
-  std::vector<Cost> fixed;          // (columns): weight of fixed jobs
-  bool shared = false;              // may a group have more than one member?
-  bool wrapped = false;             // were costs read twice, as 32 bits did not hold their sums?
+  Index hopeless = -1;                  // a job of this level with no allowed class at all, and not optional
+  UnwrittenVector<std::int32_t> where;  // (jobs of this level): class if fixed, else ~group
+  UnwrittenVector<float> slack;         // (jobs): next - (key + p0) of the fixed class, rounded down
+  std::vector<Cost> fixed;              // (columns): weight of fixed jobs
+  bool shared = false;                  // may a group have more than one member?
+  bool wrapped = false;                 // were costs read twice, as 32 bits did not hold their sums?
 
   // Groups. begin/size give each its candidates.
-  std::vector<Index> begin, job;  // job: the first member, as a position of this level
-  std::vector<std::int32_t> size, members;
-  std::vector<Cost> weight, next;  // next: relative to the first candidate's key + p0, the least over members
+  UnwrittenVector<Index> begin, job;  // job: the first member, as a position of this level
+  UnwrittenVector<std::int32_t> size, members;
+  UnwrittenVector<Cost> weight, next;  // next: relative to the first candidate's key + p0, the least over members
 
   // Candidates of all groups; ranges given up after a rescan keep flow 0 and stay behind.
-  std::vector<Slot> slot;
-  std::vector<Cost> key;  // minus the first candidate's
-  std::vector<Cost> flow;
-  std::vector<std::int32_t> owner;  // group
+  UnwrittenVector<Slot> slot;
+  UnwrittenVector<Cost> key;  // minus the first candidate's
+  UnwrittenVector<Cost> flow;
+  UnwrittenVector<std::int32_t> owner;  // group
 
   [[nodiscard]] Index groups() const noexcept { return static_cast<Index>(size.size()); }
   [[nodiscard]] std::vector<Cost> load() const;

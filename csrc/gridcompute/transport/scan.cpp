@@ -56,7 +56,7 @@ std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
 
 // A group with this very list in `in`, or -1.
 template <class Groups, class Table>
-std::int32_t find_list(const Groups& in, const std::vector<Index>& begin, std::uint64_t h, const Slot* slot,
+std::int32_t find_list(const Groups& in, std::span<const Index> begin, std::uint64_t h, const Slot* slot,
                        const Cost* key, std::int32_t size, const Table& table) {
   const auto [from, to] = table.equal_range(h);
   for (auto it = from; it != to; ++it) {
@@ -84,6 +84,7 @@ class ChunkScanner {
 
   void run(Index begin, Index end, Piece& piece) const {
     piece.fixed.assign(static_cast<std::size_t>(out_.columns), 0);
+    for (Index k = begin; k < end; ++k) out_.where[k] = 0, out_.slack[k] = 0;
     const Index block = std::clamp<Index>(kBlockBytes / (n_ * static_cast<Index>(sizeof(Cost)) + 1), 1, 256);
     std::vector<Look<T>> looks(static_cast<std::size_t>(block));
     Buffer buffer;
@@ -155,8 +156,7 @@ class ChunkScanner {
 
   // Asks for a row of the next block: what is done between two looks makes the hardware forget what it was reading.
   void fetch(const T* row) const {
-    constexpr Index kLine = 64 / sizeof(T);
-    for (Index s = 0; s < n_; s += kLine) __builtin_prefetch(row + s);
+    for (Index s = 0; s < n_; s += Index{64 / sizeof(T)}) __builtin_prefetch(row + s);
   }
 
   // Looks at a block of rows; their keys, row after row, unless they are the int32 matrix's.
@@ -477,8 +477,8 @@ bool scan(const Scan& how, const Level& level, const Box& box, Restricted& out, 
     out.columns = how.keys.columns();
     out.box = box;
     out.shared = how.share;
-    out.where.assign(static_cast<std::size_t>(level.n), 0);
-    out.slack.assign(static_cast<std::size_t>(level.n), 0);
+    out.where.resize(static_cast<std::size_t>(level.n));  // written by chunk
+    out.slack.resize(static_cast<std::size_t>(level.n));
     out.fixed.assign(static_cast<std::size_t>(out.columns), 0);
   };
   reset();

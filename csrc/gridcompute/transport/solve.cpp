@@ -106,7 +106,7 @@ class Solver {
     prices_ = std::move(direct.prices);
     Whole whole{std::move(direct.where), std::move(direct.load)};
     if (std::ranges::count(whole.assignment, -1) > 0) whole = make_any({keys_, pool_, stop_, false, {}}, full_, stop_);
-    deliver({direct.stopped ? LevelEnd::Kind::stopped : LevelEnd::Kind::optimal, {}}, whole,
+    deliver({direct.stopped ? LevelEnd::Kind::stopped : LevelEnd::Kind::optimal, {}}, std::move(whole),
             Sums{direct.objective, direct.value}, result);
     return direct.stopped || result.status == Status::optimal;
   }
@@ -258,10 +258,10 @@ class Solver {
                       r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
     if (read && end.kind == Kind::stopped && !r_.placed()) r_.place(prices_, full_.capacity, pool_);
-    const Whole whole = end.kind == Kind::close     ? std::move(whole_)
-                        : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
-                        : units                     ? deal_out(how, full_, r_)
-                                                    : make_whole(how, full_, r_, prices_, stop_);
+    Whole whole = end.kind == Kind::close     ? std::move(whole_)
+                  : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
+                  : units                     ? deal_out(how, full_, r_)
+                                              : make_whole(how, full_, r_, prices_, stop_);
     if (whole.anew) ++result.stats.deals;
     result.stats.candidates = static_cast<Index>(r_.slot.size());
     result.stats.groups = r_.groups();
@@ -272,7 +272,7 @@ class Solver {
               units || end.kind == Kind::optimal || end.kind == Kind::close
                   ? r_.value(prices_, pool_)
                   : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); }, pool_)};
-    deliver(end, whole, sums, result);
+    deliver(end, std::move(whole), sums, result);
     result.stats.add("finish", stop_.seconds() - from);
   }
 
@@ -302,8 +302,8 @@ class Solver {
     return settle(how, full_, prices_, r_, seen_, stats);
   }
 
-  void deliver(const LevelEnd& end, const Whole& whole, std::optional<Sums> sums, Result& result) {
-    result.assignment = whole.assignment;
+  void deliver(const LevelEnd& end, Whole&& whole, std::optional<Sums> sums, Result& result) {
+    result.assignment = std::move(whole.assignment);
     const Cost settled = settle_level_of_prices();
     if (sums) sums->value -= static_cast<Wide>(settled) * weight_;
     const Slot n_slots = keys_.n_slots();

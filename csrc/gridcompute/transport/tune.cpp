@@ -40,13 +40,14 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
   for (int looks = 1; looks < kLooks && least > 0 && stalled < kStalled && !stop.poll();) {
     std::vector<Cost> trial(now.size());
     const std::vector<double> slope = newton.gradient();
+    const double next = std::max(narrowest, tau / kShrink);
     double imbalance = 0;
     for (int shorter = 0;; ++shorter) {
       const std::vector<Cost> move = newton.step(now);
       if (stop.requested()) break;
       double before = 0, after = 0;
       for (std::size_t k = 0; k < now.size(); ++k) trial[k] = now[k] + move[k];
-      const Newton::Look& there = newton.look(trial, tau);
+      const Newton::Look& there = newton.look(trial, next);
       ++looks;
       for (std::size_t k = 0; k < now.size(); ++k) {
         before += slope[k] * static_cast<double>(move[k]);
@@ -62,13 +63,8 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
     newton.accept();
     stalled = imbalance < kBetter * least ? 0 : stalled + 1;
     if (imbalance < least) least = imbalance, best = now;
-    if (tau > narrowest) {
-      tau = std::max(narrowest, tau / kShrink);
-      if (stalled == 0) newton.narrow(now, part /= 2);
-      newton.look(now, tau);
-      newton.accept();
-      ++looks;
-    }
+    if (tau > narrowest && stalled == 0) newton.narrow(now, part /= 2);
+    tau = next;
   }
   newton.unpack(best, prices);
   return least;
