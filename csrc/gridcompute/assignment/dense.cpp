@@ -27,7 +27,6 @@ constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns are uneven
 constexpr Index kFirstPasses = 60;       // in the time of so many passes over them
 constexpr Index kSample = 48;            // rows looked at before the first pass
 constexpr double kApart = 0.9;           // of them with a cheapest column of their own: prices may start at 0
-constexpr double kContested = 0.3;       // or so few: prices must move far
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -82,9 +81,9 @@ GRIDCOMPUTE_SUMS(std::int32_t)
 GRIDCOMPUTE_SUMS(std::int64_t)
 
 // Do columns carry offsets of their own, so that the variance of column means over a few rows exceeds what independent
-// entries would show? Do these draw rows to the same columns, and most rows to very few?
+// entries would show? And do these draw rows to the same columns?
 struct Columns {
-  bool uneven = false, differ = false, contested = false;
+  bool uneven = false, differ = false;
 };
 template <class V>
 Columns look_at_columns(Rows<V>& rows) {
@@ -106,7 +105,7 @@ Columns look_at_columns(Rows<V>& rows) {
   const double wanted = static_cast<double>(cheapest) / static_cast<double>(count);
   for (const double s : sum) total += s * s;
   const bool uneven = total > 1.5 * square;  // independent entries: total is about square
-  return {uneven, uneven && wanted < kApart, uneven && wanted < kContested};
+  return {uneven, uneven && wanted < kApart};
 }
 
 constexpr std::int64_t kNoCost = std::int64_t{1} << 61;
@@ -154,7 +153,7 @@ class DenseSolve {
   // The worst fit over all rows, or stopped (nullopt); with lists, unless whole rows are to be tried first.
   std::optional<Fit> first_pass() {
     const Columns columns = begin_ == Begin::anew && rows_.n == rows_.m ? look_at_columns(rows_) : Columns{};
-    whole_first_ = rows_.n * rows_.m <= (columns.uneven ? kWholeUneven : kWholeFirst) && !columns.contested;
+    whole_first_ = rows_.n * rows_.m <= (columns.uneven ? kWholeUneven : kWholeFirst) && !columns.differ;
     if (whole_first_) {
       copy_.emplace(rows_.n, rows_.m);
     } else {
