@@ -280,3 +280,21 @@ def test_sparse_costs_of_few_values_are_certified(most: int) -> None:
     assert answer.exact
     assert answer.objective == gc.assignment(dense).objective
     assert answer.verify().valid
+
+
+@pytest.mark.parametrize("n", [3, 8, 13, 30, 64])
+@pytest.mark.parametrize("dtype", [np.int16, np.int64, np.float32, np.float64])
+def test_layouts_do_not_matter(n: int, dtype: type) -> None:
+    cost = (100 * np.random.default_rng(n).random((n, n + 2))).astype(dtype)
+    expected = gc.linear_sum_assignment(cost)
+    wide = np.zeros((2 * n, 3 * (n + 2)), dtype)
+    wide[::2, ::3] = cost
+    raw = np.zeros(cost.nbytes + 1, np.uint8)[1:]
+    unaligned = raw.view(dtype).reshape(cost.shape)
+    unaligned[:] = cost
+    turned = cost[::-1, ::-1].copy()[::-1, ::-1]
+    swapped = cost.astype(np.dtype(dtype).newbyteorder())
+    for other in (np.asfortranarray(cost), wide[::2, ::3], unaligned, turned, swapped):
+        rows, cols = gc.linear_sum_assignment(other)
+        assert np.array_equal(rows, expected[0])
+        assert np.array_equal(cols, expected[1])
