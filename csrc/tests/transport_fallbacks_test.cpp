@@ -166,6 +166,27 @@ TEST(transport_begins_anew_where_costs_are_larger_than_seen) {
   CHECK(taken.restarts > 0);
 }
 
+TEST(transport_lowers_costs_that_would_drown_all_others) {
+  std::mt19937 random(6);
+  Instance p;
+  p.n = 400, p.s = 10;
+  p.capacity = rooms(random, p.s, p.n + 20, 3);
+  std::vector<double> reals, forbidden;
+  for (Index k = 0; k < p.n * p.s; ++k) {
+    const bool rather_not = random() % 3 == 0;
+    const double cost = static_cast<double>(random() % 10'000) / 1024;
+    reals.push_back(rather_not ? 1e15 : cost);
+    forbidden.push_back(rather_not ? std::numeric_limits<double>::infinity() : cost);
+  }
+  const DenseCost<double> cost(reals.data(), p.n, p.s);
+  const double least = solve(p, DenseCost<double>(forbidden.data(), p.n, p.s), 1).objective;
+  for (const bool direct : {false, true}) {
+    const transport::Result r = solve(p, cost, 2, direct);
+    CHECK(r.status == transport::Status::optimal && r.stats.finer > 0);
+    CHECK(r.objective == least && r.bound <= least && r.bound > least - 1e-6);
+  }
+}
+
 TEST(transport_gives_up_short_ways_that_take_too_long) {
   std::mt19937 random(4);
   Stats taken;
