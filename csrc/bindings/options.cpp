@@ -132,6 +132,7 @@ Index place(Room& room, const Array<double>& capacity, const Array<double>& ener
 // Holds the arrays that the exchange writes to.
 struct Exchanges {
   Array<std::int32_t> klass, start;
+  Array<double> curves_end, curves_price;
   Exchange exchange;
 
   Exchanges(Room& room, const Prices& guide, double weight, const Array<std::int32_t>& to_class,
@@ -141,7 +142,7 @@ struct Exchanges {
         exchange(room, guide, weight, fill(klass), fill(start)),
         market(&room.market()) {}
 
-  Index run(const Array<std::int32_t>& positions, const Array<double>& end, const Array<double>& price) {
+  Index run(const Array<std::int32_t>& positions, const Array<double>& end, const Array<double>& price, bool chains) {
     for (const std::int32_t p : view(positions))
       if (p < 0 || p >= market->size())
         throw Error(ErrorKind::invalid_problem, "positions", p,
@@ -150,7 +151,9 @@ struct Exchanges {
     if (end.size() != price.size() || end.size() == 0 || end.size() % curves != 0)
       throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
     const py::gil_scoped_release release;
-    return exchange.run(view(positions), {end.size() / curves, view(end), view(price)});
+    curves_end = end, curves_price = price;  // undo() asks them again
+    const options::Curves costs{end.size() / curves, view(end), view(price)};
+    return chains ? exchange.chain(view(positions), costs) : exchange.run(view(positions), costs);
   }
 
   Array<std::int32_t> survey(double least, int threads, bool placed_only) {
@@ -243,7 +246,7 @@ void bind_options(py::module_& m) {
            py::arg("klass").noconvert(), py::arg("start").noconvert(), py::keep_alive<1, 2>())
       .def("survey", &Exchanges::survey, py::arg("least"), py::arg("threads") = 0, py::arg("placed_only") = false)
       .def("run", &Exchanges::run, py::arg("positions").noconvert(), py::arg("end").noconvert(),
-           py::arg("price").noconvert())
+           py::arg("price").noconvert(), py::arg("chains") = false)
       .def("undo", [](Exchanges& e) { e.exchange.undo(); })
       .def("keep", [](Exchanges& e) { e.exchange.keep(); });
   py::class_<Room>(m, "Room")

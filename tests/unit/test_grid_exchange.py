@@ -68,6 +68,44 @@ def test_exchanges_are_the_same_bytes_for_any_threads(
         np.testing.assert_array_equal(first[1], again[1])
 
 
+def test_chains_keep_the_books_and_place_what_exchanges_leave_out(
+    world: tuple[grid.Problem, np.ndarray, np.ndarray],
+) -> None:
+    """If this fails, a chain loses a job on its way, or what it moved is not put back.
+
+    The oracle adds up plan cost at curves of no kink: own costs and prices of the load, anew.
+    """
+    problem = world[0]
+    klass, start, room, exchange, _ = exchanged(world, 1)
+    exchange.keep()
+    block = EnergyBlock(problem)
+    vector = Rows(problem, block, 1)
+    price = np.ascontiguousarray(vector.unpack(vector.start(None)).energy[:, :, None])
+    before, before_start = klass.copy(), start.copy()
+
+    def cost() -> float:
+        extra = load_of(problem, klass, start) - problem.energy.base_load_kwh
+        return jobs_cost(problem, klass, start) + float((price[:, :, 0] * extra).sum())
+
+    old = cost()
+    found = exchange.survey(1e-6, 1)
+    steps = exchange.run(found, np.zeros_like(price), price, chains=True)
+    assert steps > 0
+    assert cost() < old
+    for j in np.flatnonzero(klass >= 0):
+        assert problem.eligible(j)[0][klass[j]]
+        assert problem.jobs.release[j] <= start[j]
+        assert start[j] + problem.hours_needed(j)[0, klass[j]] <= problem.jobs.deadline[j]
+    assert (room.accelerators >= 0).all()
+    assert (room.data >= -1e-6).all()
+    assert (room.quota_used <= problem.quotas.upper_accelerator_h).all()
+    load = load_of(problem, klass, start) - problem.energy.base_load_kwh
+    np.testing.assert_allclose(room.load, load, atol=1e-6)
+    exchange.undo()
+    np.testing.assert_array_equal(klass, before)
+    np.testing.assert_array_equal(start, before_start)
+
+
 def test_undo_restores_every_placement(
     world: tuple[grid.Problem, np.ndarray, np.ndarray],
 ) -> None:

@@ -33,6 +33,7 @@ Exchange::Exchange(Room& room, const Prices& guide, double weight, std::span<std
   begins_.resize(at(market_->classes() * market_->hours()));
   slot_.assign(n, -1), seen_.assign(n, -1);
   grip_.assign(n, 0.0), regret_.assign(n, 0.0);
+  ease_.assign(n, -1.0), expelled_.assign(n, 0);
   for (std::size_t p = 0; p < n; ++p) {
     const std::size_t row = at(market_->jobs()[p].id);
     if (klass[row] < 0) continue;
@@ -54,6 +55,7 @@ double Exchange::enter(std::int32_t position, std::int32_t klass, std::int32_t s
     list.push_back(position);
   }
   klass_[at(j.id)] = klass, start_[at(j.id)] = klass < 0 ? -1 : start;
+  ease_[at(position)] = -1.0;
   return cost;
 }
 
@@ -140,14 +142,19 @@ Index Exchange::run(std::span<const std::int32_t> positions, const Curves& curve
 }
 
 void Exchange::undo() {
-  for (const Step& step : log_) leave(step.position);
+  std::swap(steps_, log_);
+  put_back();
+  log_.clear();
+}
+
+void Exchange::put_back() {
+  for (const Step& step : steps_) leave(step.position);
   ++trial_;
-  for (const Step& step : log_) {
+  for (const Step& step : steps_) {
     if (seen_[at(step.position)] == trial_) continue;
-    seen_[at(step.position)] = trial_;  // its first step of the log says where it was
+    seen_[at(step.position)] = trial_;  // its first step says where it was
     enter(step.position, step.klass, step.start);
   }
-  log_.clear();
 }
 
 Exchange::Option Exchange::cheapest_open(const Job& j) const {
@@ -200,34 +207,37 @@ bool Exchange::improve(std::int32_t position) {
   return false;
 }
 
+double Exchange::lacking(const Job& j, const Option& target) {
+  const Market& m = *market_;
+  const Index from = target.klass * m.hours_ + target.start;
+  const Index power = m.place_[at(target.klass)] * m.hours_ + target.start;
+  double sum = 0.0;
+  need_.assign(at(target.hours), 0.0);
+  for (std::int32_t h = 0; h < target.hours; ++h) {
+    double free = static_cast<double>(room_->free_[at(from + h)]);
+    const double energy = m.energy_[at(from + h)];
+    if (energy > 0.0) free = std::min(free, std::floor(room_->power_[at(power + h)] / energy));
+    sum += need_[at(h)] = std::max(0.0, j.gang - free);
+  }
+  return sum;
+}
+
+double Exchange::freed(const Occupant& gone) {
+  for (std::int32_t h = gone.first; h < gone.last; ++h) need_[at(h)] = std::max(0.0, need_[at(h)] - gone.gang);
+  return std::accumulate(need_.begin(), need_.end(), 0.0);
+}
+
 bool Exchange::choose(std::int32_t position, const Option& target, double gain) {
   const Market& m = *market_;
   const Job& j = job(position);
   const std::int32_t c = target.klass, t0 = target.start, d = target.hours;
   const Index s = m.place_[at(c)];
   if (j.origin != s && j.data > room_->data_[at((j.origin * m.places_ + s) * m.hours_ + t0)]) return false;
-  // What is lacking: accelerators (or the place's power, in accelerators) by hour, and the owner's quota.
-  double lacking = 0.0;
-  need_.assign(at(d), 0.0);
-  for (std::int32_t h = 0; h < d; ++h) {
-    double free = static_cast<double>(room_->free_[at(c * m.hours_ + t0 + h)]);
-    const double energy = m.energy_[at(c * m.hours_ + t0 + h)];
-    if (energy > 0.0) free = std::min(free, std::floor(room_->power_[at(s * m.hours_ + t0 + h)] / energy));
-    lacking += need_[at(h)] = std::max(0.0, j.gang - free);
-  }
+  double lacks = lacking(j, target);
   double quota =
       static_cast<double>(room_->used_[at(j.owner)] + static_cast<std::int64_t>(j.gang) * d) - m.quota_[at(j.owner)];
-  if (lacking == 0.0 && quota <= 0.0) return true;
-  occupants_.clear();
-  for (Index t = 0; t < t0 + d; ++t)
-    for (const std::int32_t p : begins_[at(c * m.hours_ + t)]) {
-      if (grip_[at(p)] >= gain) continue;
-      const Job& other = job(p);
-      const std::int32_t last = static_cast<std::int32_t>(t) + m.hours_on(other, c);
-      if (last <= t0) continue;
-      occupants_.push_back({p, std::max(static_cast<std::int32_t>(t) - t0, 0), std::min(last - t0, d),
-                            static_cast<double>(other.gang), other.owner});
-    }
+  if (lacks == 0.0 && quota <= 0.0) return true;
+  occupy(target, [&](std::int32_t p, const Job&, std::int32_t) { return grip_[at(p)] < gain; });
   double left = gain;
   for (int tries = 0; tries < kTries; ++tries) {
     const Occupant* best = nullptr;
@@ -252,14 +262,10 @@ bool Exchange::choose(std::int32_t position, const Option& target, double gain) 
     left -= grip_[p];
     chosen_.push_back(best->position);
     const Job& other = job(best->position);
-    lacking = 0.0;
-    for (std::int32_t h = 0; h < d; ++h) {
-      if (h >= best->first && h < best->last) need_[at(h)] = std::max(0.0, need_[at(h)] - best->gang);
-      lacking += need_[at(h)];
-    }
+    lacks = freed(*best);
     if (other.owner == j.owner)
       quota -= static_cast<double>(static_cast<std::int64_t>(other.gang) * m.hours_on(other, c));
-    if (lacking == 0.0 && quota <= 0.0) return true;
+    if (lacks == 0.0 && quota <= 0.0) return true;
   }
   return false;
 }

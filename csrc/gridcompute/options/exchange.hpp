@@ -14,14 +14,21 @@
 // found again as they are used), until j fits, while their sum stays below what j gains. They go out, j in, and they
 // to their cheapest open options, large ones first. What decides is the real change: without a gain all is put back.
 //
+// A chain goes on where that ends: those who make way for a job have others make way for them in turn, the largest
+// first, until all are placed again or out. Who goes is chosen by ease, the cost of the next best option whether it is
+// open or not, for a long chain opens it: a job that takes a gang's hours in a full day sets off a hundred small
+// moves that end in the last free hours. Each job goes often at most, and more dearly each time, so that chains end.
+//
 // Invariants. Those of Room. Each accepted step lowers the real cost (as far as the curves tell it), so the search
 // ends; all is ordered by numbers that do not depend on threads: the same bytes always.
 //
 // Complexity. O(options) a job for the survey, O(kOptions * (occupants of a class in the hours + kTries * options)) for
-// a job tried.
+// a job tried; a chain takes kSteps steps at most, of O(options * occupants of a class in the hours) each.
 //
 // Source. Ejection chains: Yagiura, Ibaraki and Glover (2004), "An ejection chain approach for the generalized
 // assignment problem", INFORMS J. Computing 16(2). Deviation: sets of occupants in place of one.
+// The pool of those who are to be placed again, dearer with each time they go: Nagata and Braysy (2009), "A powerful
+// route minimization heuristic for the vehicle routing problem with time windows", Operations Research Letters 37(5).
 #pragma once
 
 #include <cstdint>
@@ -53,12 +60,18 @@ class Exchange {
   [[nodiscard]] std::vector<std::int32_t> survey(double least, bool placed_only, Pool& pool);
   // Tries the jobs at `positions` in this order. Returns the steps taken.
   Index run(std::span<const std::int32_t> positions, const Curves& curves);
+  // The same by chains.
+  Index chain(std::span<const std::int32_t> positions, const Curves& curves);
   // Takes back all steps since the last keep().
   void undo();
   void keep() { log_.clear(); }
 
  private:
   static constexpr int kOptions = 12, kTries = 24;
+  // Of a chain: steps, jobs to be placed at once, and how often each of them may go.
+  static constexpr int kSteps = 2000, kWaiting = 400, kOften = 2;
+  // What it counts to move an accelerator for an hour, so that of equals the smaller go.
+  static constexpr double kMove = 1e-3;
   static constexpr double kLeast = 1e-9;
 
   struct Option {
@@ -77,6 +90,24 @@ class Exchange {
   bool improve(std::int32_t position);
   // Chooses occupants to go for `target`, whose grips sum to less than `gain`; false if there are none.
   bool choose(std::int32_t position, const Option& target, double gain);
+  // Fills need_ with the accelerators (or the place's power, in accelerators) that each hour lacks; returns their sum.
+  double lacking(const Job& job, const Option& target);
+  // Fills occupants_ with who holds hours of `target` and passes `may(position, job, hours)`.
+  template <class May>
+  void occupy(const Option& target, const May& may);
+  // What need_ lacks is less by `gone`; returns the sum that is left.
+  double freed(const Occupant& gone);
+  // One chain that begins with the job at `position`; true if it is kept.
+  bool follow(std::int32_t position);
+  // A step of it: the job goes where it, and those who must go for it into pool_, cost least. Returns what that adds.
+  double settle(std::int32_t position);
+  // Takes the job out and into pool_; returns what that adds.
+  double expel(std::int32_t position);
+  // Chooses who goes for `target`; returns what that is thought to cost, inf from `most` on.
+  double eject(const Job& job, const Option& target, double most);
+  // What it costs the job to go to its next best option, open or not.
+  double ease(std::int32_t position);
+  void put_back();
   [[nodiscard]] double grip(std::int32_t position, double& regret) const;
   [[nodiscard]] Option cheapest_open(const Job& job) const;
   [[nodiscard]] const Job& job(std::int32_t position) const;
@@ -107,6 +138,25 @@ class Exchange {
   std::vector<double> need_;
   std::vector<std::int32_t> chosen_;
   std::vector<Step> steps_, log_;
+  std::vector<std::int32_t> pool_, leaving_;
+  std::vector<double> ease_;            // [position], below 0 = not known
+  std::vector<std::int32_t> expelled_;  // [position]: how often in this chain
 };
+
+template <class May>
+void Exchange::occupy(const Option& target, const May& may) {
+  const auto at = [](Index i) { return static_cast<std::size_t>(i); };
+  const Market& m = *market_;
+  const std::int32_t end = target.start + target.hours;
+  occupants_.clear();
+  for (std::int32_t t = 0; t < end; ++t)
+    for (const std::int32_t p : begins_[at(target.klass * m.hours_ + t)]) {
+      const Job& other = job(p);
+      const std::int32_t hours = m.hours_on(other, target.klass), last = t + hours;
+      if (last <= target.start || !may(p, other, hours)) continue;
+      occupants_.push_back({p, std::max(t - target.start, 0), std::min(last - target.start, target.hours),
+                            static_cast<double>(other.gang), other.owner});
+    }
+}
 
 }  // namespace gridcompute::options

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .dispatch import EnergyBlock
     from .match import Solve
 
-__all__ = ["FULL", "Effort", "curves_about", "exchange_round"]
+__all__ = ["CHAINS", "FULL", "Effort", "curves_about", "exchange_round"]
 
 
 class Effort(NamedTuple):
@@ -29,9 +29,14 @@ class Effort(NamedTuple):
     #: Jobs tried at most, those that would gain most first, and the parts they are cut into.
     jobs: int
     parts: int
+    #: Do those who make way have others make way in turn?
+    chains: bool = False
 
 
 FULL = Effort(30_000, 170)
+#: Of rounds of chains, a few milliseconds each. They place jobs that are worth a hundred times what
+#: others lose and find no room else; most of it is gained at the largest regrets.
+CHAINS = Effort(300, 300, chains=True)
 #: Jobs tried where they are told what it costs that the mandate is missed: nearly all would rather
 #: be elsewhere then.
 MOST_TRIED_SHORT = 4_000
@@ -69,7 +74,7 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
         if solve.clock.over(i / len(parts)) or solve.proved():
             return False
         klass, start = best.klass.copy(), best.start.copy()
-        if exchange.run(np.ascontiguousarray(part), *curves) == 0:
+        if exchange.run(np.ascontiguousarray(part), *curves, chains=effort.chains) == 0:
             continue
         rows = np.flatnonzero((klass != best.klass) | (start != best.start)).astype(np.int32)
         own = own_cost(problem, rows, best.klass[rows], best.start[rows])

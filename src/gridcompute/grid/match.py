@@ -21,7 +21,7 @@ from .ascent import WALK, Ascent
 from .bound import Rows, market_of, samples_of, with_sample
 from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
-from .exchanging import FULL, exchange_round
+from .exchanging import CHAINS, FULL, exchange_round
 from .plan import Plan, Prices
 from .plan_columns import Placement
 from .settling import Settling, place_settled
@@ -56,6 +56,8 @@ LARGE = 7
 #: After which of the steps that settle the prices before a size all jobs left are looked at, to
 #: learn what the sample of them misses. It takes a third off the gap at 200,000 jobs.
 CORRECTED_AT = (4, 8, 12, 16)
+#: Rounds of chains after those of exchanges where jobs are few.
+CHAIN_ROUNDS = 2
 #: Rounds of exchanges at most.
 ROUNDS = 8
 
@@ -79,7 +81,7 @@ class Pace(NamedTuple):
 #: size; and of a second dive there if the gap is not proved.
 DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1)
 DIVE_FEW = DIVE._replace(large=Settling())
-DIVE_AGAIN = DIVE_FEW._replace(parts=250)
+DIVE_AGAIN = DIVE_FEW._replace(parts=250, large=Settling(between=12))
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
 DIVE_WARM = Pace(parts=42, settle=8, later=8_000, samples=4)
 
@@ -228,11 +230,13 @@ class Solve:
         self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)
         self.in_order = self.market.order()
         self.reach = self.market.reachable(threads) > 0
+        #: So few jobs that their large gangs are worth more pains.
+        self.few = len(self.in_order) <= SAMPLE
         self.without_option = float(problem.jobs.value_yuan[~self.reach].sum())
 
     def run(self, prices: Prices | None) -> Plan:
         """All stages."""
-        y, few = self.rows.start(prices), len(self.in_order) <= SAMPLE
+        y, few = self.rows.start(prices), self.few
         if prices is not None:
             y = warm.resume(self, y, prices.placement, (DIVE_WARM, DIVE))
         if self.best is not None and (self.finished() or not few):
@@ -258,6 +262,8 @@ class Solve:
         before = self.best
         self.dive(pace, to, taken)
         self.exchanges(range(rounds))
+        if self.few:
+            self.exchanges(range(CHAIN_ROUNDS), CHAINS)
         if before is not None and self.best is not None and before.cost <= self.best.cost:
             self.best = before
 
