@@ -9,7 +9,7 @@ namespace gridcompute::transport {
 namespace {
 constexpr Index kFirst = 4;        // jobs a class on the lowest level
 constexpr double kGrowth = 8;      // from level to level, at most
-constexpr double kLast = 8;        // the highest sample is this part of all jobs
+constexpr double kLast = 10;       // the highest sample is this part of all jobs
 constexpr double kOdd = 16;        // no class is taken to be so much more or less certain than the usual one
 constexpr Index kPollEvery = 64;   // rows
 constexpr double kAfterTrust = 2;  // of the noise, where given prices stood for the level below
