@@ -75,7 +75,7 @@ def test_mid_size_tries_whole_rows_and_larger_lists() -> None:
     assert middle["phases"] == 0
     assert middle["searches"] > 0
     assert gc.assignment(CLASSES["offsets"](300, 1)).stats["phases"] > 0
-    assert gc.assignment(CLASSES["uniform"](520, 1)).stats["phases"] > 0
+    assert gc.assignment(CLASSES["uniform"](800, 1)).stats["phases"] > 0
 
 
 @pytest.mark.parametrize("n", [400, 600])

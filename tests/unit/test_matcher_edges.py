@@ -65,15 +65,15 @@ def test_a_world_without_classes_leaves_all_out() -> None:
     assert world.match().objective == 3.0
 
 
-def test_a_full_world_quotes_what_it_would_cost_to_get_in() -> None:
-    """If this fails, a quote promises a slot that the job would not get."""
+def test_a_full_world_quotes_at_the_prices_of_the_last_round() -> None:
+    """If this fails, a quote is not the cheapest that prices tell, or not what it adds up to."""
     world = small()
     world.add({"w": [3.0, 5.0]})
-    world.match()
+    prices = world.match().prices
     slot, cost, price = world.quote({"w": [4.0, 100.0]})
-    world.add({"w": [4.0]}, ids=[77])
-    m = world.match()
-    assert slot[0] == m.assignment[m.ids.index(77)]
+    whole = np.array([1.0, 2.0]) * 4.0 + prices
+    assert slot[0] == whole.argmin()
+    assert (cost[0], price[0]) == (4.0 * (1 + slot[0]), prices[slot[0]])
     assert (slot[1], price[1], cost[1]) == (-1, 0.0, 10.0)
 
 
