@@ -150,9 +150,9 @@ struct Exchanges {
     const Index curves = market->places() * market->hours();
     if (end.size() != price.size() || end.size() == 0 || end.size() % curves != 0)
       throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
-    const py::gil_scoped_release release;
     curves_end = end, curves_price = price;  // undo() asks them again
     const options::Curves costs{end.size() / curves, view(end), view(price)};
+    const py::gil_scoped_release release;
     return chains ? exchange.chain(view(positions), costs) : exchange.run(view(positions), costs);
   }
 

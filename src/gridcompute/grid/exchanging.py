@@ -59,7 +59,7 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
     supplied = block.serve(base + best.room.load)
     served, missed = dispatch_cost(problem, supplied.dispatch), _missed(solve)
     short = supplied.dispatch.missing_kwh.sum() * problem.mandate_rows.missing_yuan_per_kwh
-    most, curves, both_sides = effort.jobs, block.curves(), round_ % 2 == 1
+    most, both_sides = effort.jobs, round_ % 2 == 1
     if both_sides and short > WORTH_A_ROUND * (before - solve.bound):
         # Jobs learn what it costs to be where the mandate is missed: they would not move else.
         prices = prices._replace(energy=np.ascontiguousarray(supplied.energy_yuan_per_kwh))
@@ -68,8 +68,7 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
     least = 1e-7 * abs(best.cost) / effort.parts
     found = exchange.survey(least, threads=solve.rows.threads)[:most]
     parts = np.array_split(found, min(effort.parts, len(found)) or 1)
-    if both_sides:
-        curves = curves_about(block, best.room.load)
+    curves = curves_about(block, best.room.load) if both_sides else block.curves()
     for i, part in enumerate(parts):
         if solve.clock.over(i / len(parts)) or solve.proved():
             return False
