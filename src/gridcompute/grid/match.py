@@ -283,14 +283,18 @@ class Solve:
     def proved(self) -> bool:
         """Is the best plan proved to be within the gap?"""
         assert self.best is not None
-        rest = abs(self.best.cost - self.without_option)
-        return self.best.cost - self.bound <= self.gap * rest
+        return self.best.cost - self.bound <= self.gap * self.at_stake()
 
     def open_gap(self) -> float:
         """What is not proved of the best plan's cost, as a part of it."""
         assert self.best is not None
-        rest = abs(self.best.cost - self.without_option)
+        rest = self.at_stake()
         return (self.best.cost - self.bound) / rest if rest > 0 else 0.0
+
+    def at_stake(self) -> float:
+        """The best plan's cost, without what jobs that have no option add to any."""
+        assert self.best is not None
+        return abs(self.best.cost - self.without_option)
 
     def sampled(
         self,
