@@ -25,6 +25,14 @@ def test_version(command):
     assert command("--version") == (0, f"gridcompute {gridcompute.__version__}\n", "")
 
 
+def test_module_is_the_command_too():
+    """Where the script is not on the path: python -m gridcompute."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gridcompute", "--version"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"gridcompute {gridcompute.__version__}\n")
+
+
 def test_help_names_the_commands(command):
     status, out, _ = command("--help")
     assert status == 0
