@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <optional>
 
 #include "gridcompute/transport/repair.hpp"
 #include "gridcompute/transport/tune.hpp"
@@ -67,143 +68,212 @@ void hold_back(const Scan& how, const Level& level, const Restricted& r, const R
   for (std::size_t s = 0; s < moves.size(); ++s) wanted[s] = std::max<Cost>(0, wanted[s] - *middle);
 }
 
+using Kind = LevelEnd::Kind;
+using Ended = std::optional<LevelEnd>;  // nothing: go on
+
+// The rounds of one level: a look at all pairs near prices, repair on the lists it gives, a look at what they left out.
+class Rounds {
+ public:
+  Rounds(const Scan& how, const Level& level, const Box& start, bool sample, std::vector<Cost>& prices, Restricted& r,
+         Seen& seen, Stats& stats, const Enough& enough)
+      : how_(how),
+        level_(level),
+        sample_(sample),
+        prices_(prices),
+        r_(r),
+        seen_(seen),
+        stats_(stats),
+        enough_(enough),
+        clock_(stats, how.stop),
+        box_(start) {
+    prices_ = start.center;
+  }
+
+  LevelEnd run() {
+    for (;; ++round_) {
+      if (fresh_)
+        if (Ended ended = scan_box()) return *ended;
+      if (how_.stop.poll()) return {Kind::stopped, {}};
+      Repair::End end{};
+      if (Ended ended = repair(end)) return *ended;
+      if (Ended ended = end == Repair::End::unreachable ? open() : verify(end)) return *ended;
+    }
+  }
+
+ private:
+  void lap(const char* stage) { clock_.lap(sample_ ? "samples" : stage); }
+  void stage(const char* name, double of_sample, double of_all) const {
+    how_.stop.stage(sample_ ? "samples" : name, sample_ ? of_sample : of_all);
+  }
+  [[nodiscard]] bool beyond() const { return !how_.keys.possible(seen_); }
+  [[nodiscard]] bool many(const Doubts& doubts) const {
+    return static_cast<Index>(doubts.jobs.size()) > level_.n / kMany + 64;
+  }
+
+  News look(const Doubts& doubts, std::span<const Cost> at) {
+    stats_.rescanned += static_cast<Index>(doubts.jobs.size());
+    stats_.evaluations += static_cast<Index>(doubts.jobs.size()) * r_.columns;
+    stats_.odd += static_cast<Index>(doubts.odd.size());
+    return look_again(how_, level_, doubts, at, r_, seen_);
+  }
+
+  // Lists of all jobs anew, prices in balance but for what repair will do, and its box.
+  Ended scan_box() {
+    stage("scan", 0.05, 0.3);
+    Restricted fresh_look;  // a stop half-way leaves the last whole one
+    if (!scan(how_, level_, box_, fresh_look, seen_)) return LevelEnd{Kind::stopped, {}};
+    r_ = std::move(fresh_look);
+    if (beyond()) return LevelEnd{Kind::out_of_range, {}};
+    if (r_.hopeless >= 0) return LevelEnd{Kind::infeasible, {}};
+    if (r_.columns == 0) return LevelEnd{};  // no job either, or it were hopeless
+    stats_.evaluations += (r_.wrapped ? 2 : 1) * level_.n * r_.columns;
+    if (r_.wrapped) ++stats_.wide;
+    if (scans_++ > 0) ++stats_.rescans;
+    lap("scan");
+    const double left = tune(r_, level_.capacity, how_.alike, prices_, how_.pool, how_.stop);
+    lap("tune");
+    if (enough_ && enough_(r_, prices_)) return LevelEnd{Kind::close, {}};
+    const bool much = left > kMuch * static_cast<double>(r_.weight_total);
+    if (much) ++stats_.stalled;
+    const Cost narrower = much ? kNarrower / 2 : kNarrower;
+    width_ = *std::max_element(box_.up.begin(), box_.up.end());
+    narrow_ = box_;
+    for (Cost& x : narrow_.down) x = std::max<Cost>(1, x / narrower);
+    for (Cost& x : narrow_.up) x = std::max<Cost>(1, x / narrower);
+    all_ = fresh_ = false;
+    return std::nullopt;
+  }
+
+  Ended repair(Repair::End& end) {
+    ++stats_.rounds;
+    stage("repair", 0.1, 0.6);
+    narrow_.center = prices_;
+    Repair repair(r_, level_.capacity, prices_, narrow_, all_, how_.pool, how_.stop, stats_);
+    end = repair.run();
+    if (Ended ended = go_on(repair, end)) return ended;
+    narrow_ = repair.box();
+    if (end == Repair::End::unreachable) stuck_ = repair.settled();
+    if (end != Repair::End::far) {
+      if (end != Repair::End::balanced) repair.settle_prices();
+      at_ = prices_;
+    }
+    lap("repair");
+    if (end == Repair::End::stopped) return LevelEnd{Kind::stopped, {}};
+    if (sample_ && round_ >= kSampleRounds) {
+      ++stats_.unsettled;
+      return LevelEnd{};
+    }
+    if (end == Repair::End::far && rough(repair)) return LevelEnd{};
+    narrow_.center = prices_;
+    if (end == Repair::End::far) widen(at_, all_ ? 2 : kNarrower, narrow_);
+    return std::nullopt;
+  }
+
+  // While prices want to leave the box: lists of the jobs in doubt, and a wider one.
+  Ended go_on(Repair& repair, Repair::End& end) {
+    for (int wider = 0; end == Repair::End::far; ++wider) {
+      repair.settle_prices();
+      at_ = repair.wanted();
+      hold_back(how_, level_, r_, repair, prices_, at_);
+      if (wider == kWider || rough(repair)) break;
+      lap("repair");
+      const Doubts doubts = doubtful(how_, level_, r_, at_);
+      if (many(doubts)) break;
+      if (!doubts.jobs.empty()) {
+        if (look(doubts, at_) == News::stopped) return LevelEnd{Kind::stopped, {}};
+        if (beyond()) return LevelEnd{Kind::out_of_range, {}};
+        if (!repair.relist()) break;
+      }
+      lap("verify");
+      if (!repair.widen(at_, how_.pool)) (void)repair.widen(repair.wanted(), how_.pool);
+      ++stats_.widened;
+      end = repair.run();
+    }
+    return std::nullopt;
+  }
+
+  // A sample's prices only guide: it may be left a little out of balance.
+  [[nodiscard]] bool rough(const Repair& repair) const { return sample_ && repair.unmet() <= r_.weight_total / kRough; }
+
+  // No way on the lists from where there are too many to where there are too few.
+  Ended open() {
+    if (!all_) {  // perhaps by pairs that the narrow box left out
+      all_ = true;
+      for (std::size_t s = 0; s < prices_.size(); ++s) {
+        narrow_.down[s] = std::max(narrow_.down[s], box_.down[s]);
+        narrow_.up[s] = std::max(narrow_.up[s], box_.up[s]);
+      }
+      return std::nullopt;
+    }
+    ++stats_.ways;
+    const Way way = open_ways(how_, level_, stuck_, prices_, width_, r_, seen_);
+    if (beyond()) return LevelEnd{Kind::out_of_range, {}};
+    width_ = std::min(kCostLimit / 8, 4 * std::max<Cost>(width_, 1));
+    lap("verify");
+    if (way == Way::stopped) return LevelEnd{Kind::stopped, {}};
+    if (way == Way::none) return LevelEnd{Kind::infeasible, stuck_};
+    return std::nullopt;
+  }
+
+  // Whom the lists may have kept from what is better: nobody, if the level is solved.
+  Ended verify(Repair::End end) {
+    stage("verify", 0.2, 0.8);
+    const Doubts doubts = doubtful(how_, level_, r_, at_);
+    if (many(doubts)) {
+      if (scans_ < kScans) {
+        move_box();
+        return std::nullopt;
+      }
+      ++stats_.capped;
+    }
+    const News news = doubts.jobs.empty() ? News::none : look(doubts, at_);
+    if (news == News::stopped) return LevelEnd{Kind::stopped, {}};
+    if (beyond()) return LevelEnd{Kind::out_of_range, {}};
+    if (end == Repair::End::balanced && news == News::none) return LevelEnd{};
+    lap("verify");
+    return std::nullopt;
+  }
+
+  // For another scan: around where prices went.
+  void move_box() {
+    for (std::size_t s = 0; s < prices_.size(); ++s) {
+      const Cost moved = at_[s] - prices_[s];
+      box_.down[s] = std::min(kCostLimit / 8, std::max(box_.down[s], -2 * moved));
+      box_.up[s] = std::min(kCostLimit / 8, std::max(box_.up[s], 2 * moved));
+    }
+    prices_ = at_;
+    for (Cost& p : prices_) p = std::max<Cost>(p, 0);
+    box_.center = prices_;
+    fresh_ = true;
+  }
+
+  const Scan& how_;
+  const Level& level_;
+  const bool sample_;
+  std::vector<Cost>& prices_;
+  Restricted& r_;
+  Seen& seen_;
+  Stats& stats_;
+  const Enough& enough_;
+  Clock clock_;
+  Box box_, narrow_;   // of the scan, and of its repair
+  Cost width_ = 0;     // of ways yet to open
+  bool fresh_ = true;  // a scan comes next
+  bool all_ = false;   // repair on whole lists, whatever the box
+  int scans_ = 0, round_ = 0;
+  std::vector<Cost> at_;     // prices to be looked at from
+  std::vector<Slot> stuck_;  // where repair found no way on
+};
+
 }  // namespace
 
 LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool sample, std::vector<Cost>& prices,
                      Restricted& r, Seen& seen, Stats& stats, const Enough& enough) {
-  using Kind = LevelEnd::Kind;
-  Clock clock(stats, how.stop);
-  const auto beyond = [&] { return !how.keys.possible(seen); };
-  const auto many = [&](const Doubts& doubts) { return static_cast<Index>(doubts.jobs.size()) > level.n / kMany + 64; };
-  const auto look = [&](const Doubts& doubts, std::span<const Cost> at) {
-    stats.rescanned += static_cast<Index>(doubts.jobs.size());
-    stats.evaluations += static_cast<Index>(doubts.jobs.size()) * r.columns;
-    stats.odd += static_cast<Index>(doubts.odd.size());
-    return look_again(how, level, doubts, at, r, seen);
-  };
-  Box box = start;
-  prices = start.center;
-  Cost width = 0;
-  Box narrow;
-  bool fresh = true, all = false;
-  int scans = 0;
-  for (int round = 0;; ++round) {
-    if (fresh) {
-      how.stop.stage(sample ? "samples" : "scan", sample ? 0.05 : 0.3);
-      Restricted fresh_look;  // a stop half-way leaves the last whole one
-      if (!scan(how, level, box, fresh_look, seen)) return {Kind::stopped, {}};
-      r = std::move(fresh_look);
-      if (beyond()) return {Kind::out_of_range, {}};
-      if (r.hopeless >= 0) return {Kind::infeasible, {}};
-      if (r.columns == 0) return {};  // no job either, or it were hopeless
-      stats.evaluations += (r.wrapped ? 2 : 1) * level.n * r.columns;
-      if (r.wrapped) ++stats.wide;
-      if (scans++ > 0) ++stats.rescans;
-      clock.lap(sample ? "samples" : "scan");
-      const double left = tune(r, level.capacity, how.alike, prices, how.pool, how.stop);
-      clock.lap(sample ? "samples" : "tune");
-      if (enough && enough(r, prices)) return {Kind::close, {}};
-      width = *std::max_element(box.up.begin(), box.up.end());
-      narrow = box;
-      const bool much = left > kMuch * static_cast<double>(r.weight_total);
-      if (much) ++stats.stalled;
-      const Cost narrower = much ? kNarrower / 2 : kNarrower;
-      for (Cost& x : narrow.down) x = std::max<Cost>(1, x / narrower);
-      for (Cost& x : narrow.up) x = std::max<Cost>(1, x / narrower);
-      all = false;
-      fresh = false;
-    }
-    if (how.stop.poll()) return {Kind::stopped, {}};
-    ++stats.rounds;
-    how.stop.stage(sample ? "samples" : "repair", sample ? 0.1 : 0.6);
-    narrow.center = prices;
-    Repair repair(r, level.capacity, prices, narrow, all, how.pool, how.stop, stats);
-    Repair::End end = repair.run();
-    std::vector<Slot> stuck;
-    std::vector<Cost> at;  // prices to be looked at from
-    const auto rough = [&] { return sample && repair.unmet() <= r.weight_total / kRough; };
-    for (int wider = 0; end == Repair::End::far; ++wider) {
-      repair.settle_prices();
-      at = repair.wanted();
-      hold_back(how, level, r, repair, prices, at);
-      if (wider == kWider || rough()) break;
-      clock.lap(sample ? "samples" : "repair");
-      const Doubts doubts = doubtful(how, level, r, at);
-      if (many(doubts)) break;
-      if (!doubts.jobs.empty()) {
-        if (look(doubts, at) == News::stopped) return {Kind::stopped, {}};
-        if (beyond()) return {Kind::out_of_range, {}};
-        if (!repair.relist()) break;
-      }
-      clock.lap(sample ? "samples" : "verify");
-      if (!repair.widen(at, how.pool)) (void)repair.widen(repair.wanted(), how.pool);
-      ++stats.widened;
-      end = repair.run();
-    }
-    narrow = repair.box();
-    if (end == Repair::End::unreachable) stuck = repair.settled();
-    if (end != Repair::End::far) {
-      if (end != Repair::End::balanced) repair.settle_prices();
-      at = prices;
-    }
-    clock.lap(sample ? "samples" : "repair");
-    if (end == Repair::End::stopped) return {Kind::stopped, {}};
-    narrow.center = prices;
-    if (end == Repair::End::far) widen(at, all ? 2 : kNarrower, narrow);
-    if (sample && round >= kSampleRounds && end != Repair::End::balanced) {
-      ++stats.unsettled;
-      return {};
-    }
-    if (end == Repair::End::far && rough()) return {};
-    if (end == Repair::End::unreachable) {
-      if (!all) {  // perhaps by pairs that the narrow box left out
-        all = true;
-        for (Slot s = 0; s < r.columns; ++s) {
-          narrow.down[s] = std::max(narrow.down[s], box.down[s]);
-          narrow.up[s] = std::max(narrow.up[s], box.up[s]);
-        }
-        continue;
-      }
-      ++stats.ways;
-      const Way way = open_ways(how, level, stuck, prices, width, r, seen);
-      if (beyond()) return {Kind::out_of_range, {}};
-      width = std::min(kCostLimit / 8, 4 * std::max<Cost>(width, 1));
-      clock.lap(sample ? "samples" : "verify");
-      if (way == Way::stopped) return {Kind::stopped, {}};
-      if (way == Way::none) return {Kind::infeasible, stuck};
-      continue;
-    }
-    how.stop.stage(sample ? "samples" : "verify", sample ? 0.2 : 0.8);
-    const Doubts doubts = doubtful(how, level, r, at);
-    if (sample && round >= kSampleRounds) {
-      ++stats.unsettled;
-      return {};
-    }
-    const bool wider = many(doubts);
-    if (wider && scans == kScans) ++stats.capped;
-    if (wider && scans < kScans) {
-      for (Slot s = 0; s < r.columns; ++s) {
-        const Cost moved = at[s] - prices[s];
-        box.down[s] = std::min(kCostLimit / 8, std::max(box.down[s], -2 * moved));
-        box.up[s] = std::min(kCostLimit / 8, std::max(box.up[s], 2 * moved));
-      }
-      prices = at;
-      for (Cost& p : prices) p = std::max<Cost>(p, 0);
-      box.center = prices;
-      fresh = true;
-      continue;
-    }
-    const News news = doubts.jobs.empty() ? News::none : look(doubts, at);
-    if (news == News::stopped) return {Kind::stopped, {}};
-    if (beyond()) return {Kind::out_of_range, {}};
-    if (end == Repair::End::balanced && news == News::none) return {};
-    clock.lap(sample ? "samples" : "verify");
-  }
+  return Rounds(how, level, start, sample, prices, r, seen, stats, enough).run();
 }
 
 LevelEnd settle(const Scan& how, const Level& level, std::vector<Cost>& prices, Restricted& r, Seen& seen,
                 Stats& stats) {
-  using Kind = LevelEnd::Kind;
   Clock clock(stats, how.stop);
   const std::vector<Cost> any(prices.size(), kCostLimit / 8);
   while (!how.stop.poll()) {
