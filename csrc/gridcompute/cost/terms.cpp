@@ -188,20 +188,22 @@ void TermsCost::column(Rows rows, Index slot, double* out) const {
 }
 
 bool TermsCost::least(Rows rows, double* out) const {
-  for (Index k = 0; k < rows.count; ++k) {
-    const Index job = rows[k];
-    double sum = 0;
-    bool any = true;
-    for (std::size_t t = 0; t < twins_.size(); ++t) {
-      const Index key = terms_[t].key != nullptr ? terms_[t].key[job] : 0;
-      const double coef = terms_[t].coef != nullptr ? terms_[t].coef[job] : 1.0;
-      const double product = coef * (coef < 0 ? twins_[t].high[key] : twins_[t].low[key]);
-      any = any && twins_[t].low[key] < kInfinity && std::fabs(coef) < kInfinity;
-      sum = t == 0 ? product : sum + product;
+  if (twins_.empty() || !(bound_ < std::numeric_limits<double>::max() / 2)) return false;
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t t = 0; t < twins_.size(); ++t) {
+    const Term& term = terms_[t];
+    const double *low = twins_[t].low.data(), *high = twins_[t].high.data();
+    for (Index k = 0; k < rows.count; ++k) {
+      const Index job = rows[k], key = term.key != nullptr ? term.key[job] : 0;
+      const double coef = term.coef != nullptr ? term.coef[job] : 1.0;
+      const bool any = low[key] < kInfinity && std::fabs(coef) < kInfinity;
+      const double product = any ? coef * (coef < 0 ? high[key] : low[key]) : kNone;
+      out[k] = t == 0 ? product : out[k] + product;
     }
-    out[k] = any ? sum : kInfinity;  // no pair is allowed
   }
-  return !twins_.empty();
+  for (Index k = 0; k < rows.count; ++k)
+    out[k] = std::fabs(out[k]) < kInfinity ? out[k] : kInfinity;  // no pair is allowed
+  return true;
 }
 
 double TermsCost::real_at(Index job, Index slot) const {

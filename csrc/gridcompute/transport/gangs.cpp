@@ -11,8 +11,8 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kHurriedCosts = 2'000'000;  // costs read after a stop: a few milliseconds,
-constexpr Index kHurriedGangs = 400'000;    // also where they are divided by weights, and far apart in memory
+constexpr Index kHurriedCosts = 500'000;  // costs read after a stop: a millisecond or two,
+constexpr Index kHurriedGangs = 400'000;  // also where they are divided by weights, and far apart in memory
 constexpr int kTries = 8;
 
 // Stable: a byte of the weights at a time, as many as the heaviest has.
@@ -85,17 +85,33 @@ class Placer {
   void place_all(std::vector<Index>& jobs, Stop& stop) {
     if (stop.why() == Stop::Why::interrupted) return;  // nobody will see the answer
     if (how_.keys.problem().demand != nullptr) heaviest_first(jobs, [&](Index k) { return weight(k); });
-    const Index costs = how_.keys.problem().demand != nullptr ? kHurriedGangs : kHurriedCosts;
-    Index looks = stop.requested() ? costs / static_cast<Index>(row_.size() + 1) : level_.n;
-    for (const Index k : jobs) {
-      const bool placed = looks-- > 0 ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
-      if (!placed) ++out_.homeless;
+    Index looks = looks_left(stop);
+    for (const Index k : jobs) place_somewhere(k, looks);
+  }
+
+  void place_everyone(Stop& stop) {
+    if (how_.keys.problem().demand != nullptr) {
+      std::vector<Index> jobs = everyone(level_.n);
+      return place_all(jobs, stop);
     }
+    if (stop.why() == Stop::Why::interrupted) return;
+    Index looks = looks_left(stop);
+    for (Index k = 0; k < level_.n; ++k) place_somewhere(k, looks);
   }
 
   [[nodiscard]] Whole take() { return std::move(out_); }
 
  private:
+  [[nodiscard]] Index looks_left(const Stop& stop) const {
+    const Index costs = how_.keys.problem().demand != nullptr ? kHurriedGangs : kHurriedCosts;
+    return stop.requested() ? costs / static_cast<Index>(row_.size() + 1) : level_.n;
+  }
+
+  void place_somewhere(Index k, Index& looks) {
+    const bool placed = looks-- > 0 ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
+    if (!placed) ++out_.homeless;
+  }
+
   // The next class in turn that has room and allows the job; a few are tried.
   bool put_anywhere(Index k) {
     if (prices_.empty() && how_.keys.optional()) return false;  // nothing is known: leaving it out is as good
@@ -236,8 +252,7 @@ Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::
 
 Whole make_any(const Scan& how, const Level& level, Stop& stop) {
   Placer placer(how, level, {});
-  std::vector<Index> jobs = everyone(level.n);
-  placer.place_all(jobs, stop);
+  placer.place_everyone(stop);
   return placer.take();
 }
 

@@ -115,6 +115,7 @@ class Solver {
   LevelEnd samples(Stats& stats) {
     std::vector<Index> sizes = ladder(n_, columns_);
     Widths widths;
+    if (stop_.poll()) return {LevelEnd::Kind::stopped, {}};
     if (n_ > 0 && columns_ > 0) first_prices(sizes.empty() ? n_ : sizes.front(), stats);
     share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
     bool first = true;
