@@ -103,6 +103,32 @@ TEST(assignment_one_huge_cost_hides_nothing) {
   }
 }
 
+// Half of all costs are 2^50. Where none of these is used, the unit is finer or integers are narrower than they allow;
+// where one is, all is solved as it is.
+TEST(assignment_tails_are_lowered_unless_they_are_used) {
+  const Index n = 270;
+  for (const bool used : {false, true}) {
+    auto whole = random_costs(n * n, 1000, 17);
+    for (Index i = 0; i < n; ++i)
+      for (Index j = 0; j < n; ++j)
+        if ((i + j) % 2 == 1 || (used && j == 5)) whole[static_cast<std::size_t>(i * n + j)] = std::int64_t{1} << 50;
+    const std::vector<double> cost(whole.begin(), whole.end());
+    for (const bool maximize : {false, true}) {
+      auto signed_whole = whole;
+      auto signed_cost = cost;
+      for (auto& c : signed_whole) c = maximize ? -c : c;
+      for (auto& c : signed_cost) c = maximize ? -c : c;
+      Stop stop;
+      const Result integers = solve(Dense<std::int64_t>{signed_whole.data(), n, n}, maximize, 1, stop);
+      CHECK(integers.stats.bits == (used ? 64 : 32));
+      CHECK(certified(signed_whole, n, n, integers, maximize));
+      const Result reals = solve(Dense<double>{signed_cost.data(), n, n}, maximize, 1, stop);
+      CHECK((reals.exponent > 10) == !used);
+      CHECK(certified(signed_cost, n, n, reals, maximize));
+    }
+  }
+}
+
 TEST(assignment_range_at_the_bound_and_one_past) {
   const std::int64_t top = std::int64_t{1} << 60;
   std::vector<std::int64_t> cost{0, top, top, top};

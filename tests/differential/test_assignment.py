@@ -69,6 +69,25 @@ def test_heavy_tails_do_not_drown_the_optimum(
         assert arcs.verify().valid
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize(("n", "m"), [(300, 300), (300, 340), (340, 300), (700, 700)])
+def test_gates_of_large_costs_hide_no_near_partner(n: int, m: int, kind: type) -> None:
+    """If this fails, costs that stand for "never" cost the pairs their last bits."""
+    r = np.random.default_rng(n + m)
+    at = r.random((n, 2))
+    seen = np.concatenate((at + r.normal(0, 0.2 / n**0.5, at.shape), r.random((m, 2))))[:m]
+    apart = np.sqrt(((at[:, None] - seen) ** 2).sum(2))
+    for never in (1e5, 1e12):
+        cost = np.where(apart < 2 / n**0.5, apart, never).astype(kind)
+        exact = cost.astype(np.longdouble)
+        best = exact[scipy_lsa(cost)].sum()
+        assert exact[gc.linear_sum_assignment(cost)].sum() - best <= 1e-11 * best
+        answer = gc.assignment(cost)
+        assert answer.bound - 1e-11 * best <= best
+        assert exact[answer.pairs()].sum() - best <= 1e-11 * best
+        assert answer.verify().valid
+
+
 def test_mid_size_tries_whole_rows_and_larger_lists() -> None:
     """If this fails, a way is never taken (offsets: lists at once), and other tests prove less."""
     middle = gc.assignment(CLASSES["uniform"](300, 1)).stats

@@ -9,6 +9,7 @@
 
 #include "gridcompute/assignment/finer.hpp"
 #include "gridcompute/assignment/route.hpp"
+#include "gridcompute/assignment/tails.hpp"
 #include "gridcompute/assignment/whole.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/parallel.hpp"
@@ -312,20 +313,24 @@ UnwrittenVector<T> transpose(const Dense<T>& a, Pool& pool) {
   return out;
 }
 
-// The largest finite magnitude over all rows, or over a few.
+// The largest finite magnitude over all rows, or over a few, of costs up to `reach` above their row's least.
 template <class T>
-double magnitude(const Dense<T>& a, bool maximize, Index rows) {
+double magnitude(const Dense<T>& a, bool maximize, Index rows, double reach) {
   double most = 0;
-  for (Index k = 0; k < rows; ++k)
-    most = std::max(most, extent_of(a.data + sampled(k, rows, a.rows) * a.cols, a.cols, maximize).magnitude());
+  for (Index k = 0; k < rows; ++k) {
+    Extent seen = extent_of(a.data + sampled(k, rows, a.rows) * a.cols, a.cols, maximize);
+    seen.most = std::min(seen.most, seen.least + reach);
+    most = std::max(most, seen.magnitude());
+  }
   return most;
 }
 
-// `near`, if any: the answer to nearly the same costs.
+// `near`, if any: the answer to nearly the same costs. `most`, if not 0: as DenseRows lowers; then `fit` is range where
+// a lowered pair was used.
 template <class T, class V>
 std::optional<Result> attempt(const Dense<T>& cost, bool maximize, int exponent, bool rounding, Pool& pool, Stop& stop,
-                              Fit& fit, const Result* near) {
-  DenseRows<T, V> rows(cost, maximize, exponent, rounding);
+                              Fit& fit, const Result* near, V most = 0) {
+  DenseRows<T, V> rows(cost, maximize, exponent, rounding, most);
   DenseSolve<V> solve(rows, pool, stop);
   if (near != nullptr && rounding && cost.rows == cost.cols) solve.begin_at(near->col_dual, exponent - near->exponent);
   const std::optional<Fit> found = solve.first_pass();
@@ -339,11 +344,24 @@ std::optional<Result> attempt(const Dense<T>& cost, bool maximize, int exponent,
   try {
     Result result = solve.solve();
     result.exponent = exponent;
+    for (Index i = 0; i < cost.rows && result.status == Status::optimal; ++i)
+      if (rows.lowered(i, result.col_of[at(i)])) return fit = Fit::range, std::nullopt;
     return result;
   } catch (const PriceRange&) {
     fit = Fit::range;
     return std::nullopt;
   }
+}
+
+// None where costs have no tail or tails are too wide.
+template <class T, class V>
+std::optional<Result> attempt_lowered(const Dense<T>& cost, bool maximize, int exponent, double reach, Pool& pool,
+                                      Stop& stop, const Result* near) {
+  const double most = std::ldexp(reach, exponent);
+  if (!(most < static_cast<double>(Range<V>::kUnit / 2))) return std::nullopt;
+  Fit fit = Fit::exact;
+  return attempt<T, V>(cost, maximize, exponent, std::is_floating_point_v<T>, pool, stop, fit, near,
+                       std::max(static_cast<V>(most), V{1}));
 }
 
 // Do a few rows hold integers that 32 bits take?
@@ -366,14 +384,22 @@ Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, c
   Fit fit = Fit::exact;
   if (sample<T, std::int32_t>(cost, maximize) == Fit::exact)
     if (auto result = attempt<T, std::int32_t>(cost, maximize, 0, false, pool, stop, fit, near)) return *result;
+  const double reach = reach_of(cost, maximize);
   if constexpr (!std::is_floating_point_v<T>) {
+    if (auto result = attempt_lowered<T, std::int32_t>(cost, maximize, 0, reach, pool, stop, near)) return *result;
+    if (auto result = attempt_lowered<T, std::int64_t>(cost, maximize, 0, reach, pool, stop, near)) return *result;
     if (auto result = attempt<T, std::int64_t>(cost, maximize, 0, false, pool, stop, fit, near)) return *result;
     out_of_range();
   } else {
+    constexpr double kInf = std::numeric_limits<double>::infinity();
+    const Index some = std::min<Index>(16, cost.rows);
+    int exponent = exponent_for(magnitude(cost, maximize, some, reach)) - 1;
+    if (auto result = attempt_lowered<T, std::int64_t>(cost, maximize, exponent, reach, pool, stop, near))
+      return *result;
     // A few rows may understate the magnitude; and where pairs are missing, prices may need more room than costs.
-    int exponent = exponent_for(magnitude(cost, maximize, std::min<Index>(16, cost.rows)));
+    exponent = exponent_for(magnitude(cost, maximize, some, kInf));
     for (int tries = 0; tries < 4;
-         ++tries, exponent = exponent_for(magnitude(cost, maximize, cost.rows)) - kRetryBits * (tries - 1)) {
+         ++tries, exponent = exponent_for(magnitude(cost, maximize, cost.rows, kInf)) - kRetryBits * (tries - 1)) {
       if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, pool, stop, fit, near)) return *result;
       if (fit == Fit::minus_inf) break;
     }
@@ -383,7 +409,7 @@ Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, c
 }
 
 template <class T>
-Result solve_fine(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
+Result solve_fine(const Dense<T>& cost, bool maximize, bool duals, Pool& pool, Stop& stop) {
   if constexpr (!std::is_floating_point_v<T>) {
     return solve_wide(cost, maximize, pool, stop);
   } else {
@@ -392,7 +418,7 @@ Result solve_fine(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
         for (Index j = 0; j < cost.cols; ++j, ++k) lower(i, j, k);
     };
     return solve_finer(
-        cost.data, cost.rows * cost.cols, maximize, stop,
+        cost.data, cost.rows * cost.cols, maximize, duals, stop,
         [&](const T* costs, const Result* near) {
           return solve_wide(Dense<T>{costs, cost.rows, cost.cols}, maximize, pool, stop, near);
         },
@@ -403,11 +429,11 @@ Result solve_fine(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
 }  // namespace
 
 template <class T>
-Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop) {
+Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop, bool duals) {
   Pool pool(cost.rows * cost.cols < kThreaded ? 1 : threads);
-  if (cost.rows <= cost.cols) return solve_fine(cost, maximize, pool, stop);
+  if (cost.rows <= cost.cols) return solve_fine(cost, maximize, duals, pool, stop);
   const UnwrittenVector<T> turned = transpose(cost, pool);
-  Result t = solve_fine(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, pool, stop);
+  Result t = solve_fine(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, duals, pool, stop);
   Result result = std::move(t);
   std::vector<std::int32_t> col_of(at(cost.rows), -1);
   for (Index j = 0; j < cost.cols; ++j)
@@ -418,11 +444,11 @@ Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop) {
   return result;
 }
 
-template Result solve(const Dense<std::int8_t>&, bool, int, Stop&);
-template Result solve(const Dense<std::int16_t>&, bool, int, Stop&);
-template Result solve(const Dense<std::int32_t>&, bool, int, Stop&);
-template Result solve(const Dense<std::int64_t>&, bool, int, Stop&);
-template Result solve(const Dense<float>&, bool, int, Stop&);
-template Result solve(const Dense<double>&, bool, int, Stop&);
+template Result solve(const Dense<std::int8_t>&, bool, int, Stop&, bool);
+template Result solve(const Dense<std::int16_t>&, bool, int, Stop&, bool);
+template Result solve(const Dense<std::int32_t>&, bool, int, Stop&, bool);
+template Result solve(const Dense<std::int64_t>&, bool, int, Stop&, bool);
+template Result solve(const Dense<float>&, bool, int, Stop&, bool);
+template Result solve(const Dense<double>&, bool, int, Stop&, bool);
 
 }  // namespace gridcompute::assignment

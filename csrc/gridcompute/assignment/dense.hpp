@@ -23,7 +23,8 @@
 
 namespace gridcompute::assignment {
 
+// Without `duals` those of floating-point costs may fall short of proving that the pairs are best.
 template <class T>
-[[nodiscard]] Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop);
+[[nodiscard]] Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop, bool duals = true);
 
 }  // namespace gridcompute::assignment

@@ -24,17 +24,26 @@ namespace gridcompute::assignment {
 
 inline constexpr int kFinerRounds = 64;      // each takes some 2^50 of the largest cost; doubles span 2^2098
 inline constexpr double kDrowned = 0x1p-40;  // of what the pairs cost: a smaller gap is left alone
+inline constexpr Index kFewPairs = 8;        // a row: so many are compared at once, without another solve
 inline constexpr int kAllWhole = 1074;       // the exponent of a unit in which all doubles are whole
 
 template <class T>
 class Finer {
  public:
-  // Valid while `coarse` is, an optimal result.
-  Finer(const Result& coarse, bool maximize)
+  // Valid while `coarse` is, an optimal result; a better one has no pair of so many units above its duals.
+  Finer(const Result& coarse, bool maximize, std::int64_t units)
       : result_(coarse), sign_(maximize ? -1.0 : 1.0), unit_(std::ldexp(1.0, -coarse.exponent)) {
-    Index pairs = 0;
-    for (const std::int32_t j : coarse.col_of) pairs += j >= 0 ? 1 : 0;
-    slack_ = static_cast<double>(pairs + 2) * unit_;
+    const auto in_cost = [&](const std::vector<std::int64_t>& duals, double more) {
+      std::vector<double> costs;
+      costs.reserve(duals.size());
+      for (const std::int64_t d : duals) {
+        const double cost = static_cast<double>(d) * unit_;
+        costs.push_back(cost + more + std::fabs(cost) * 0x1p-50);  // for all roundings
+      }
+      return costs;
+    };
+    rows_ = in_cost(coarse.row_dual, static_cast<double>(units + 2) * unit_);
+    cols_ = in_cost(coarse.col_dual, 0);
   }
 
   // Is a gap left that counts? paid(i): what row i pays for its column.
@@ -56,10 +65,7 @@ class Finer {
 
   // What pair (i, j) need not cost more than to be kept out by the duals.
   [[nodiscard]] double most(Index i, Index j) const {
-    const double duals = static_cast<double>(result_.row_dual[static_cast<std::size_t>(i)] +
-                                             result_.col_dual[static_cast<std::size_t>(j)]) *
-                         unit_;
-    return duals + slack_ + std::fabs(duals) * 0x1p-50;  // for the roundings of this line
+    return rows_[static_cast<std::size_t>(i)] + cols_[static_cast<std::size_t>(j)];
   }
 
   // What any pair need not cost more than: the least cost and twice what the pairs cost above as many of that.
@@ -75,37 +81,60 @@ class Finer {
 
  private:
   const Result& result_;
-  double sign_, unit_, slack_;
+  double sign_, unit_;
+  std::vector<double> rows_, cols_;  // duals as costs, with slack
 };
 
 // The cost itself, or `most` where that is less.
 template <class T>
 T lowered(T cost, double sign, double most) {
-  if (std::isinf(cost) || !(sign * static_cast<double>(cost) > most)) return cost;
-  const T up = std::nextafter(static_cast<T>(most), std::numeric_limits<T>::infinity());
-  return static_cast<T>(sign) * std::min(static_cast<T>(sign) * cost, up);
+  const bool keep = std::isinf(cost) || !(sign * static_cast<double>(cost) > most);
+  const double up = std::is_same_v<T, float> ? most + std::fabs(most) * 0x1p-23 + 0x1p-149 : most;  // after rounding
+  const T s = static_cast<T>(sign);
+  return keep ? cost : s * std::min(s * cost, static_cast<T>(up));
 }
 
-// The answer in the finest unit that changes something. solve(costs, near) -> Result, which may start from that of
-// nearly the same costs; costs: (count) as laid out in `costs`; each(lower) calls lower(i, j, k) for the pair of each
-// position k; paid as above, of a result.
+// What the duals leave of all pairs decides, exactly. False if more than `most` pairs may matter.
+template <class T, class Each, class Paid>
+bool decide(Result& result, const T* costs, bool maximize, Index most, Stop& stop, const Each& each, const Paid& paid) {
+  Residues residues(result, maximize);
+  const auto n = static_cast<Index>(result.col_of.size());
+  for (Index i = 0; i < n; ++i) residues.pay(i, static_cast<double>(paid(result, i)));
+  if (!residues.matters(kDrowned)) return true;
+  const Finer<T> finer(result, maximize, residues.most());
+  const double sign = maximize ? -1.0 : 1.0;
+  Index count = 0;
+  each([&](Index i, Index j, Index k) {
+    const auto cost = static_cast<double>(costs[k]);
+    if (sign * cost > finer.most(i, j) || ++count > most) return;
+    residues.offer(i, j, cost);
+  });
+  if (count > most) return false;
+  result.col_of = residues.decide(stop);
+  return true;
+}
+
+// The answer in the finest unit that changes something; without `duals`, it need not be proved by them. solve(costs,
+// near) -> Result, which may start from that of nearly the same costs; costs: (count) as laid out in `costs`;
+// each(lower) calls lower(i, j, k) for the pair of each position k; paid as above, of a result.
 template <class T, class Solve, class Each, class Paid>
-Result solve_finer(const T* costs, Index count, bool maximize, Stop& stop, const Solve& solve, const Each& each,
-                   const Paid& paid) {
+Result solve_finer(const T* costs, Index count, bool maximize, bool duals, Stop& stop, const Solve& solve,
+                   const Each& each, const Paid& paid) {
   const double sign = maximize ? -1.0 : 1.0;
   const auto solve_any = [&](const T* c, const Result* near) { return solve_extreme(c, count, maximize, near, solve); };
   Result result = solve_any(costs, nullptr);
+  const auto n = static_cast<Index>(result.col_of.size());
   std::vector<T> lower;
   bool by_duals = true, other = false;  // how costs are lowered; did the other way change nothing?
   for (int round = 0; round < kFinerRounds && result.status == Status::optimal; ++round) {
-    const Finer<T> finer(result, maximize);
+    const Finer<T> finer(result, maximize, n);
     const auto pays = [&](Index i) { return paid(result, i); };
     if (!finer.drowned(pays)) break;
-    lower.assign(costs, costs + count);
-    const double cap = finer.cap(costs, count, pays);
+    if (!duals && decide(result, costs, maximize, kFewPairs * n, stop, each, paid)) return result;
+    lower.resize(static_cast<std::size_t>(count));
+    const double cap = by_duals ? 0 : finer.cap(costs, count, pays);
     each([&](Index i, Index j, Index k) {
-      T& c = lower[static_cast<std::size_t>(k)];
-      c = lowered(c, sign, by_duals ? finer.most(i, j) : cap);
+      lower[static_cast<std::size_t>(k)] = lowered(costs[k], sign, by_duals ? finer.most(i, j) : cap);
     });
     Result next = solve_any(lower.data(), &result);
     next.stats.add(result.stats);
@@ -119,12 +148,7 @@ Result solve_finer(const T* costs, Index count, bool maximize, Stop& stop, const
     }
   }
   if (result.status != Status::optimal || result.exponent >= kAllWhole) return result;
-  Residues residues(result, maximize);
-  const auto n = static_cast<Index>(result.col_of.size());
-  for (Index i = 0; i < n; ++i) residues.pay(i, static_cast<double>(paid(result, i)));
-  if (!residues.matters(kDrowned)) return result;
-  each([&](Index i, Index j, Index k) { residues.offer(i, j, static_cast<double>(costs[k])); });
-  result.col_of = residues.decide(stop);
+  decide(result, costs, maximize, std::numeric_limits<Index>::max(), stop, each, paid);
   return result;
 }
 

@@ -55,6 +55,9 @@ class Residues {
     return gap_ > part * surely;
   }
 
+  // No better assignment has a pair of more units.
+  [[nodiscard]] std::int64_t most() const { return most_; }
+
   // A pair, rows ascending.
   void offer(Index i, Index j, double cost) {
     if (!(cost * half_ * rest_ < kNever)) return;

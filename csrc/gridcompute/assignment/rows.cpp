@@ -142,6 +142,13 @@ GRIDCOMPUTE_INLINE bool all_whole(const T* GRIDCOMPUTE_RESTRICT c, Index m, doub
   return true;
 }
 
+// How far a cost, negated or not, lies above its row's least.
+template <class T>
+GRIDCOMPUTE_INLINE std::uint64_t above(T cost, std::int64_t shift, bool negate) {
+  const auto c = static_cast<std::uint64_t>(static_cast<std::int64_t>(cost));
+  return (negate ? 0 - c : c) - static_cast<std::uint64_t>(shift);
+}
+
 template <class T, class V>
 GRIDCOMPUTE_INLINE void load_whole(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUTE_RESTRICT out, Index m,
                                    std::int64_t shift, bool negate) {
@@ -152,6 +159,17 @@ GRIDCOMPUTE_INLINE void load_whole(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPU
     for (Index j = 0; j < m; ++j) out[j] = static_cast<V>(U{0} - static_cast<U>(c[j]) - s);
   } else {
     for (Index j = 0; j < m; ++j) out[j] = static_cast<V>(static_cast<U>(c[j]) - s);
+  }
+}
+
+// The same, none more than `most`, in 64 bits until then.
+template <class T, class V>
+GRIDCOMPUTE_INLINE void lower_whole(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUTE_RESTRICT out, Index m,
+                                    std::int64_t shift, bool negate, V most) {
+  const auto top = static_cast<std::uint64_t>(most);
+  for (Index j = 0; j < m; ++j) {
+    const std::uint64_t d = above(c[j], shift, negate);
+    out[j] = static_cast<V>(d < top ? d : top);
   }
 }
 
@@ -172,8 +190,38 @@ GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUT
   }
 }
 
+// The same, none more than `top`, scaled: some may be beyond all doubles then.
+template <class T, class V>
+GRIDCOMPUTE_INLINE void lower_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUTE_RESTRICT out, Index m,
+                                   std::int64_t shift, double scale, double top) {
+  constexpr T kInf = std::numeric_limits<T>::infinity();
+  const auto first = static_cast<double>(shift);
+  for (Index j = 0; j < m; ++j) {
+    const double x = static_cast<double>(c[j]) * scale;
+    const double y = x < top ? x : top;
+    const bool good = std::fabs(c[j]) < kInf;
+    if constexpr (sizeof(V) == 4) {
+      const auto q = static_cast<V>(y - first);
+      out[j] = good ? q : Range<V>::kForbidden;
+    } else {
+      const std::int64_t q = floor_of(y) - shift;
+      out[j] = good ? q : Range<V>::kForbidden;
+    }
+  }
+}
+
 // The clones: one plain function for each element type, compiled for each instruction set.
+#define GRIDCOMPUTE_LOWER_WHOLE(T, V)                                                                 \
+  GRIDCOMPUTE_CLONES void lower(const T* c, V* o, Index m, std::int64_t shift, bool negate, V most) { \
+    lower_whole(c, o, m, shift, negate, most);                                                        \
+  }
+#define GRIDCOMPUTE_LOWER_REAL(T, V)                                                                       \
+  GRIDCOMPUTE_CLONES void lower(const T* c, V* o, Index m, std::int64_t shift, double scale, double top) { \
+    lower_real(c, o, m, shift, scale, top);                                                                \
+  }
 #define GRIDCOMPUTE_WHOLE(T)                                                                   \
+  GRIDCOMPUTE_LOWER_WHOLE(T, std::int32_t)                                                     \
+  GRIDCOMPUTE_LOWER_WHOLE(T, std::int64_t)                                                     \
   GRIDCOMPUTE_CLONES Spread<T> spread(const T* c, Index m) { return spread_of(c, m); }         \
   GRIDCOMPUTE_CLONES void load(const T* c, std::int32_t* o, Index m, std::int64_t s, bool g) { \
     load_whole(c, o, m, s, g);                                                                 \
@@ -182,6 +230,8 @@ GRIDCOMPUTE_INLINE void load_real(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUT
     load_whole(c, o, m, s, g);                                                                 \
   }
 #define GRIDCOMPUTE_REAL(T)                                                                                         \
+  GRIDCOMPUTE_LOWER_REAL(T, std::int32_t)                                                                           \
+  GRIDCOMPUTE_LOWER_REAL(T, std::int64_t)                                                                           \
   GRIDCOMPUTE_VERSIONS(Extent, extent, (const T* c, Index m, double sign), (c, m, sign))                            \
   GRIDCOMPUTE_CLONES bool whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale, false); }     \
   GRIDCOMPUTE_CLONES bool near_whole_at(const T* c, Index m, double scale) { return all_whole(c, m, scale, true); } \
@@ -215,11 +265,12 @@ Extent extent_of(const float* c, Index m, bool maximize) { return extent(c, m, m
 Extent extent_of(const double* c, Index m, bool maximize) { return extent(c, m, maximize ? -1.0 : 1.0); }
 
 template <class T, class V>
-DenseRows<T, V>::DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding)
+DenseRows<T, V>::DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding, V most)
     : Rows<V>(view.rows, view.cols),
       view_(view),
       maximize_(maximize),
       rounding_(rounding),
+      most_(most),
       scale_(std::ldexp(maximize ? -1.0 : 1.0, exponent)) {}
 
 template <class T, class V>
@@ -232,8 +283,9 @@ Fit DenseRows<T, V>::look(Index i) {
     const Spread<T> seen = spread(row, this->m);
     if constexpr (sizeof(T) == 8)
       if (seen.lo < -kLargest || seen.hi > kLargest) return Fit::range;
-    const auto wide = static_cast<std::uint64_t>(static_cast<std::int64_t>(seen.hi)) -
-                      static_cast<std::uint64_t>(static_cast<std::int64_t>(seen.lo));
+    auto wide = static_cast<std::uint64_t>(static_cast<std::int64_t>(seen.hi)) -
+                static_cast<std::uint64_t>(static_cast<std::int64_t>(seen.lo));
+    if (most_ > 0) wide = std::min(wide, static_cast<std::uint64_t>(most_));
     if (wide > static_cast<std::uint64_t>(Range<V>::kUnit)) return Fit::range;
     this->spread[static_cast<std::size_t>(i)] = static_cast<V>(wide);
     taken = maximize_ ? static_cast<std::int64_t>(std::uint64_t{0} - static_cast<std::uint64_t>(seen.hi))
@@ -247,11 +299,14 @@ Fit DenseRows<T, V>::fit(Index i, const Extent& seen)
   requires std::is_floating_point_v<T>
 {
   std::int64_t& taken = this->shift[static_cast<std::size_t>(i)];
-  const double lo = seen.least * std::fabs(scale_), hi = seen.most * std::fabs(scale_);
+  const double lo = seen.least * std::fabs(scale_);
+  double hi = seen.most * std::fabs(scale_);
   if (seen.odd) return Fit::minus_inf;
   if (seen.least > seen.most) return taken = 0, Fit::exact;  // all forbidden
-  if (hi >= kScaled || lo <= -kScaled) return Fit::range;
+  if (lo >= kScaled || lo <= -kScaled) return Fit::range;
   taken = floor_of(lo);
+  if (most_ > 0) hi = std::min(hi, top(i));
+  if (hi >= kScaled) return Fit::range;
   if (floor_of(hi) - taken > Range<V>::kUnit) return Fit::range;
   this->spread[static_cast<std::size_t>(i)] = static_cast<V>(floor_of(hi) - taken);
   const T* row = view_.data + i * this->m;
@@ -261,13 +316,35 @@ Fit DenseRows<T, V>::fit(Index i, const Extent& seen)
 }
 
 template <class T, class V>
+double DenseRows<T, V>::top(Index i) const {
+  return static_cast<double>(this->shift[static_cast<std::size_t>(i)]) + static_cast<double>(most_);
+}
+
+template <class T, class V>
+bool DenseRows<T, V>::lowered(Index i, Index j) const {
+  const T cost = view_.data[i * this->m + j];
+  if (most_ == 0) return false;
+  if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<double>(cost) * scale_ > top(i);
+  } else {
+    return above(cost, this->shift[static_cast<std::size_t>(i)], maximize_) > static_cast<std::uint64_t>(most_);
+  }
+}
+
+template <class T, class V>
 void DenseRows<T, V>::load(Index i, V* out) const {
   const T* row = view_.data + i * this->m;
   const std::int64_t taken = this->shift[static_cast<std::size_t>(i)];
   if constexpr (std::is_floating_point_v<T>) {
-    assignment::load(row, out, this->m, taken, scale_);
+    if (most_ > 0)
+      lower(row, out, this->m, taken, scale_, top(i));
+    else
+      assignment::load(row, out, this->m, taken, scale_);
   } else {
-    assignment::load(row, out, this->m, taken, maximize_);
+    if (most_ > 0)
+      lower(row, out, this->m, taken, maximize_, most_);
+    else
+      assignment::load(row, out, this->m, taken, maximize_);
   }
 }
 

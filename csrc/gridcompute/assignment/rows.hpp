@@ -59,17 +59,23 @@ class Rows {
 template <class T, class V>
 class DenseRows final : public Rows<V> {
  public:
-  // `rounding`: values that are no integers after scaling are rounded down, and not reported.
-  DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding = false);
+  // `rounding`: values that are no integers after scaling are rounded down, and not reported. `most`, if not 0: costs
+  // that lie farther above their row's least are lowered to that.
+  DenseRows(const Dense<T>& view, bool maximize, int exponent, bool rounding = false, V most = 0);
   Fit look(Index i) override;
   // The same of floating-point costs, where somebody has had that look.
   Fit fit(Index i, const Extent& seen)
     requires std::is_floating_point_v<T>;
   void load(Index i, V* out) const override;
+  // Was the cost of a pair lowered?
+  [[nodiscard]] bool lowered(Index i, Index j) const;
 
  private:
+  [[nodiscard]] double top(Index i) const;  // what scaled costs are lowered to
+
   Dense<T> view_;
   bool maximize_, rounding_;
+  V most_;
   double scale_;  // 2^exponent, negated when maximising; 1 for integers
 };
 

@@ -251,7 +251,7 @@ Status solve_pairs(const Dense<T>& cost, bool maximize, int threads, Stop& stop,
                    std::int64_t* col_ind) {
   Status status = Status::optimal;
   if (cost.rows == 0 || cost.cols == 0 || solve_small(cost, maximize, row_ind, col_ind, status)) return status;
-  const Result result = solve(cost, maximize, threads, stop);
+  const Result result = solve(cost, maximize, threads, stop, false);
   if (result.status != Status::optimal) return result.status;
   Index k = 0;
   for (Index i = 0; i < cost.rows; ++i)

@@ -153,7 +153,7 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
       return best;
     };
     return solve_finer(
-        cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize, stop,
+        cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize, true, stop,
         [&](const T* costs, const Result*) {
           Sparse<T, I> lowered = cost;
           lowered.cost = {costs, cost.cost.size()};
