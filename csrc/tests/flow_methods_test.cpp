@@ -161,4 +161,65 @@ TEST(flow_goes_over_to_cost_scaling_when_the_budget_is_spent) {
   CHECK(over > 100);
 }
 
+// A random graph; its ring takes everything. One source whose cheapest arc is narrow, so that no forest serves.
+Instance random_network(std::mt19937& r, int n, int arcs) {
+  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
+  Instance x;
+  const auto add = [&](std::int64_t t, std::int64_t h, std::int64_t u, std::int64_t c) {
+    x.tail.push_back(t), x.head.push_back(h), x.capacity.push_back(u), x.cost.push_back(c);
+  };
+  for (int k = 0; k < arcs; ++k) {
+    const std::int64_t t = draw(0, n - 1);
+    add(t, (t + draw(1, n - 1)) % n, draw(1, 100), draw(1, 10'000));
+  }
+  for (int v = 0; v < n; ++v) add(v, (v + 1) % n, 1'000'000, 40'000);
+  add(0, n / 3, 1, 0);
+  x.supply.assign(static_cast<std::size_t>(n), 0);
+  x.supply[0] = 4000, x.supply[static_cast<std::size_t>(n / 2)] = -4000;
+  return x;
+}
+
+void scatter_supplies(std::mt19937& r, Instance& x, std::int64_t most) {
+  for (std::size_t v = 0; v + 1 < x.supply.size(); v += 2) {
+    const std::int64_t units = 1 + static_cast<std::int64_t>(r()) % most;
+    x.supply[v] += units, x.supply[v + 1] -= units;
+  }
+}
+
+// Where an earlier tree is a worse start than none, none is used, for the same answer; the counters say what changed.
+TEST(flow_changes_too_many_begin_anew) {
+  std::mt19937 r(14);
+  const Instance x = random_network(r, 1000, 8000);
+  Instance street = x;
+  for (std::int64_t& u : street.capacity) u = 1'000'000;
+  Stop stop;
+  const Result from_nothing = solve(x.problem(), Method::network_simplex, nullptr, stop);
+  const Result from_forest = solve(street.problem(), Method::network_simplex, nullptr, stop);
+  CHECK(from_nothing.stats.start == std::string("cold") && from_forest.stats.start == std::string("forest"));
+  const auto check = [&](const Instance& y, const Result& first, const char* start) {
+    const Result warm = solve(y.problem(), Method::network_simplex, &first.kept, stop);
+    CHECK(warm.stats.start == std::string(start) && proved(y, warm) && warm.kept.topology == first.kept.topology);
+    CHECK(warm.objective == solve(y.problem(), Method::network_simplex, nullptr, stop).objective);
+    return warm;
+  };
+  Instance dear = x;  // most arcs promise something
+  for (std::size_t e = 0; e < 8000; e += 2) dear.cost[e] = x.cost[7999 - e];
+  CHECK(check(dear, from_nothing, "cold").stats.changed_costs > 3900);
+  Instance both = dear;  // the repair gives up, and among the arcs of new cost too many do
+  for (std::size_t e = 1; e < 8000; e += 2) both.capacity[e] = x.capacity[8000 - e];
+  CHECK(check(both, from_nothing, "cold").stats.changed_capacities > 3900);
+  Instance few = x;  // it gives up, but costs are much as they were
+  for (std::size_t e = 1; e < 8000; e += 2) few.capacity[e] = x.capacity[8000 - e];
+  few.cost[5] += 1;
+  CHECK(check(few, from_nothing, "basis").stats.kept_tree_arcs > 700);
+  Instance busy = street;  // little moves, but it takes three times what the cold solve did, which the forest made easy
+  scatter_supplies(r, busy, 1);
+  CHECK(check(busy, from_forest, "forest").stats.changed_supplies == 1000);
+  Instance town = street, city = street;  // another flow than the forest's; and more than capacities were cut to
+  scatter_supplies(r, town, 12);
+  scatter_supplies(r, city, 300);
+  CHECK(check(town, from_forest, "forest").stats.changed_supplies > 900);
+  CHECK(check(city, from_forest, "forest").stats.changed_supplies == 0);
+}
+
 }  // namespace gridcompute::flow

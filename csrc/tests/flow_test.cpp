@@ -91,17 +91,18 @@ void check_resume(const Instance& x, const Instance& y, Resumed& seen) {
   Simplex<Int> first(network(known, s, *shape));
   if (first.run(stop) != Simplex<Int>::End::optimal) return;
   first.rest();
-  const Earlier<Int> before{std::move(first), std::move(known), s.negative, true};
+  const Earlier<Int> before{std::move(first), std::move(known), s.negative, Cold{}, true};
   const auto found = change(q, *shape, before);
   if (!found) return;
   ++seen.taken;
   auto tree = Simplex<Int>::again(before.tree);
-  tree.recost(found->recosted, found->cost);
-  CHECK(tree.holds());
-  CHECK(tree.run(stop) == Simplex<Int>::End::optimal);
-  CHECK(tree.holds());
   CHECK(tree.reroom(found->reroomed, found->room, found->supply));
-  tree.repair(stop);
+  if (tree.repair(stop)) {
+    CHECK(tree.holds());
+    tree.recost(found->recosted, found->cost);
+  } else {
+    tree.replant(found->recosted, found->cost);
+  }
   CHECK(tree.holds());
   const auto end = tree.run(stop);
   CHECK(tree.holds());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "gridcompute/base/simd.hpp"
 
@@ -109,14 +110,26 @@ std::optional<Change<Int>> change(const Problem& p, const Topology& t, const Ear
   for (const std::int64_t b : p.supply) sum += b, sent += b > 0 ? b : 0;
   if (sum != 0 || sent + negative >= out.given.most) return {};
   out.supply.resize(p.supply.size());
+  Wide moved = 0;
   for (std::size_t v = 0; v < p.supply.size(); ++v) {
     out.supply[v] = static_cast<Int>(p.supply[v]);
     out.supplies += out.supply[v] != old[v];
+    moved += std::abs(static_cast<std::int64_t>(out.supply[v]) - old[v]);
   }
+  out.most_supplies = 2 * moved > sent;
   out.negative = static_cast<std::int64_t>(negative);
   return out;
 }
 
+template <class Int>
+bool sends_more(const Problem& p, const Earlier<Int>& before) {
+  Wide sent = 0;
+  for (const std::int64_t b : p.supply) sent += b > 0 ? b : 0;
+  return sent >= before.given.most;
+}
+
+template bool sends_more(const Problem&, const Earlier<std::int32_t>&);
+template bool sends_more(const Problem&, const Earlier<std::int64_t>&);
 template bool can_change(const Problem&, const Topology&, const Earlier<std::int32_t>&);
 template bool can_change(const Problem&, const Topology&, const Earlier<std::int64_t>&);
 template std::optional<Change<std::int32_t>> change(const Problem&, const Topology&, const Earlier<std::int32_t>&);

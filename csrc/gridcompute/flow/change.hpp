@@ -11,15 +11,25 @@
 
 namespace gridcompute::flow {
 
+// What the latest solve from nothing on this graph took.
+struct Cold {
+  Index effort = kNoBudget;  // steps; kNoBudget: not known
+  bool forest = false;       // its start
+
+  // What a warm start may take before it is given up: the problem may have become harder.
+  [[nodiscard]] Index patience() const noexcept { return effort > kNoBudget / 3 ? kNoBudget : 3 * effort; }
+};
+
 // A tree, and the problem it is for. Lives beside the topology it was made on.
 template <class Int>
 struct Earlier {
-  Earlier(Simplex<Int>&& resting, Given<Int>&& known, std::int64_t sum, bool fit)
-      : tree(std::move(resting)), given(std::move(known)), negative(sum), resumable(fit) {}
+  Earlier(Simplex<Int>&& resting, Given<Int>&& known, std::int64_t sum, const Cold& spent, bool fit)
+      : tree(std::move(resting)), given(std::move(known)), negative(sum), cold(spent), resumable(fit) {}
 
   Simplex<Int> tree;
   Given<Int> given;
   std::int64_t negative = 0;  // N of problem.hpp
+  Cold cold;
   // The tree is optimal; there are no lower bounds, no loops, no infinite arcs of negative cost, no costs out of range.
   bool resumable = false;
 
@@ -35,7 +45,8 @@ struct Change {
   std::vector<Arc> recosted, reroomed;  // in the order of the topology
   std::vector<Int> cost, room;          // of those
   std::vector<Int> supply;
-  Index supplies = 0;  // how many nodes have another
+  Index supplies = 0;          // how many nodes have another
+  bool most_supplies = false;  // a quarter of all units and more have come or gone
   Given<Int> given;
   std::int64_t negative = 0;
 };
@@ -45,6 +56,9 @@ struct Change {
 // can_change() is the part of it that a look tells.
 template <class Int>
 [[nodiscard]] bool can_change(const Problem& problem, const Topology& topology, const Earlier<Int>& before);
+// sends_more(): supplies are beyond what capacities were cut to, four times what they were.
+template <class Int>
+[[nodiscard]] bool sends_more(const Problem& problem, const Earlier<Int>& before);
 template <class Int>
 [[nodiscard]] std::optional<Change<Int>> change(const Problem& problem, const Topology& topology,
                                                 const Earlier<Int>& before);

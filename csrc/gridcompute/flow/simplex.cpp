@@ -359,7 +359,7 @@ void Simplex<Int>::shift(std::span<const Node> list, Int by) {
   }
   watch(low);
   watch(high);
-  if (near_)
+  if (near_ && !outgrown_)  // else all are priced anew
     for (const Node v : list.first(at(listed_))) look_around(v);
 }
 

@@ -92,10 +92,12 @@ class Simplex {
   [[nodiscard]] static Simplex again(const Simplex& resting);
   // simplex_dual.cpp: an optimal tree on its way to another problem on the same arcs. recost() is for new costs, and
   // run() then makes it optimal again; reroom() is for new rooms and supplies, and repair() and run() then do.
-  // False: the change is too large for this width.
+  // False: the change is too large for this width. Where repair() gives up, replant() is what is left, and recost()
+  // with it; how many changed arcs promise something.
   void recost(std::span<const Arc> arcs, std::span<const Int> cost);
   [[nodiscard]] bool reroom(std::span<const Arc> arcs, std::span<const Int> room, std::span<const Int> supply);
-  void repair(Stop& stop);
+  [[nodiscard]] bool repair(Stop& stop);
+  Index replant(std::span<const Arc> recosted, std::span<const Int> cost);
 
   // At rest: write(e, flow) for every arc, for those in the tree a second time.
   template <class Write>
@@ -112,6 +114,8 @@ class Simplex {
   [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room
   [[nodiscard]] Int unserved() const;                                  // flow left on artificial arcs
   [[nodiscard]] std::vector<Node> cut() const;  // after infeasible: nodes whose supply exceeds what can leave them
+  [[nodiscard]] bool outgrown() const noexcept { return outgrown_; }
+  [[nodiscard]] Index promising() const;  // arcs with room
   [[nodiscard]] const PivotCounts& counts() const noexcept { return counts_; }
   [[nodiscard]] bool holds() const;
 
@@ -206,6 +210,7 @@ class Simplex {
   void reroot(Node foot, Node top);
   void attach(Node foot, Node below);
   void shift(std::span<const Node> list, Int by);
+  Int set_cost(Arc e, Int cost);
   [[nodiscard]] Break break_of(Node v) const;
   void suspect(Node v);
   void look_around(Node v);
@@ -216,7 +221,6 @@ class Simplex {
   [[nodiscard]] Node apex_of(Arc e);
   void carry(Arc e, Node apex, Int units);
   void hang_alone(Node top, bool inside);
-  void replant();
   [[nodiscard]] std::vector<bool> reach() const;
   [[nodiscard]] bool separated(const std::vector<bool>& reached) const;
 

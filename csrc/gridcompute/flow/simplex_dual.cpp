@@ -26,17 +26,24 @@ namespace {
 constexpr std::size_t kWindow = 32;  // broken nodes compared
 constexpr Node kFewNodes = 8;        // one in so many
 constexpr Index kWork = 1;           // arcs looked at, times all there are, until repair gives up
+constexpr Index kHopeless = 4;       // at once if so many will be needed, as it seems
 
 }  // namespace
+
+// By how much it has risen, in the direction stored.
+template <class Int>
+Int Simplex<Int>::set_cost(Arc e, Int cost) {
+  net_.most_cost = std::max(net_.most_cost, cost < 0 ? -cost : cost);
+  const Int now = turned(e) ? -cost : cost;
+  return now - std::exchange(cost_[at(e)], now);
+}
 
 template <class Int>
 void Simplex<Int>::recost(std::span<const Arc> arcs, std::span<const Int> cost) {
   std::vector<Lift> moved;
   for (std::size_t i = 0; i < arcs.size(); ++i) {
     const Arc e = arcs[i];
-    const Int now = turned(e) ? -cost[i] : cost[i];
-    const Int more = now - std::exchange(cost_[at(e)], now);
-    net_.most_cost = std::max(net_.most_cost, cost[i] < 0 ? -cost[i] : cost[i]);
+    const Int more = set_cost(e, cost[i]);
     if (const Node v = hangs_on(e); v != kNoNode) moved.push_back({v, tail(e) == v ? -more : more});
   }
   start_big();
@@ -118,7 +125,7 @@ void Simplex<Int>::suspect(Node v) {
 }
 
 template <class Int>
-void Simplex<Int>::repair(Stop& stop) {
+bool Simplex<Int>::repair(Stop& stop) {
   const Index most = kWork * (net_.m() + net_.n);
   Index work = 0;
   bool done = true;
@@ -133,11 +140,12 @@ void Simplex<Int>::repair(Stop& stop) {
     if (!break_of(v).broken) continue;
     ++counts_.dual_pivots;
     done = mend(v, work) && work <= most && !overfull_ && !(counts_.dual_pivots % 16 == 0 && stop.poll());
+    if (counts_.dual_pivots > 1) done &= work / counts_.dual_pivots * std::ssize(broken_) <= kHopeless * most;
     if (outgrown_) price_tree();  // perhaps only the root has drifted
-    if (outgrown_) return;
+    if (outgrown_) break;
   }
-  if (!done) replant();
   broken_.clear();
+  return done && !outgrown_;
 }
 
 // One dual pivot on the arc above `top`; false if nothing crosses.
@@ -252,18 +260,29 @@ void Simplex<Int>::hang_alone(Node top, bool inside) {
 // What was begun is given up: the tree stays as far as its flow fits. Artificial arcs cost what keeps potentials as
 // they are, and those that bring units a little more (kDown; run() raises it): few arcs off the tree then promise
 // anything, where potentials torn apart by the big cost of a cold start would make nearly all do so.
+// For the same reason what hangs on an arc of another cost is cut off.
 template <class Int>
-void Simplex<Int>::replant() {
+Index Simplex<Int>::replant(std::span<const Arc> recosted, std::span<const Int> cost) {
+  near_ = false;
   base_.assign(potential_.begin(), potential_.end() - 1);
   for (Int& p : base_) p -= potential_[at(root_)];
-  big_ = std::max<Int>(1, net_.most_cost);
   std::vector<Arc> pred(at(net_.n));
   for (Node v = 0; v < net_.n; ++v) {
     const Arc e = pred[at(v)] = std::max(link_[at(v)].pred, kNoArc);
     if (e == kNoArc) continue;
     if (turned(e)) turn(e);
   }
+  Index promising = 0;
+  for (std::size_t i = 0; i < recosted.size(); ++i) {
+    const Arc e = recosted[i];
+    set_cost(e, cost[i]);
+    const Int r = reduced(e);
+    promising += r < 0;
+    if (const Node v = hangs_on(e); v != kNoNode && r != 0) pred[at(v)] = kNoArc;
+  }
+  big_ = std::max<Int>(1, net_.most_cost);
   plant(pred);
+  return promising;
 }
 
 template class Simplex<std::int32_t>;

@@ -63,11 +63,21 @@ Arc Simplex<Int>::entering_near() {
   return kNoArc;
 }
 
+template <class Int>
+Index Simplex<Int>::promising() const {
+  if (near_) return std::ssize(promising_);
+  Index count = 0;
+  for (Arc e = 0; e < net_.m(); ++e) count += reduced(e) < 0;
+  return count;
+}
+
 template void Simplex<std::int32_t>::look_around(Node);
 template void Simplex<std::int64_t>::look_around(Node);
 template void Simplex<std::int32_t>::look_below(Node);
 template void Simplex<std::int64_t>::look_below(Node);
 template Arc Simplex<std::int32_t>::entering_near();
 template Arc Simplex<std::int64_t>::entering_near();
+template Index Simplex<std::int32_t>::promising() const;
+template Index Simplex<std::int64_t>::promising() const;
 
 }  // namespace gridcompute::flow

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <string_view>
 
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/flow/change.hpp"
@@ -55,39 +56,55 @@ class Solve {
   bool resume(const Earlier<Int>& before) {
     if (!can_change(p_, *start_->topology, before)) return false;
     std::optional<Change<Int>> change = flow::change(p_, *start_->topology, before);
-    if (!change) return false;
+    if (!change) return before.cold.forest && sends_more(p_, before) ? begin_anew() : false;
+    r_.stats.changed_costs = std::ssize(change->recosted);
+    r_.stats.changed_capacities = std::ssize(change->reroomed);
+    r_.stats.changed_supplies = change->supplies;
     Simplex<Int> tree = Simplex<Int>::again(before.tree);
     r_.kept.topology = start_->topology;
     r_.stats.seconds_build = stop_.seconds();
     stop_.stage("changes", 0.05);
     using End = typename Simplex<Int>::End;
-    End end = End::optimal;
+    if (!take(tree, *change, before.cold)) return false;
     const Index budget = allowance((static_cast<Index>(p_.tail.size()) + p_.n) * kSteps);
-    if (!change->recosted.empty()) {
-      tree.recost(change->recosted, change->cost);
-      end = tree.run(stop_, budget);
-    }
-    if (end == End::spent) return go_over(tree);
-    if (!change->reroomed.empty() || change->supplies > 0) {
-      if (end == End::outgrown || !tree.reroom(change->reroomed, change->room, change->supply)) return false;
-      stop_.stage("dual repair", 0.1);
-      tree.repair(stop_);
-      end = tree.run(stop_, budget);
-    }
-    if (end == End::spent) return go_over(tree);
+    const End end = tree.run(stop_, std::min(budget, before.cold.patience()));
+    if (end == End::spent) return tree.effort() > budget ? go_over(tree) : begin_anew();
     if (end == End::outgrown) return false;
     Stats& s = r_.stats;
     s.start = "basis";
-    s.changed_costs = std::ssize(change->recosted);
-    s.changed_capacities = std::ssize(change->reroomed);
-    s.changed_supplies = change->supplies;
     s.kept_tree_arcs = before.tree.tree_arcs() - tree.cut_arcs();
     s.cut_tree_arcs = tree.cut_arcs();
     tell(tree, end);
     tree.rest();
     total(tree.total());
-    keep(std::move(tree), std::move(change->given), change->negative, end == End::optimal);
+    keep(std::move(tree), std::move(change->given), change->negative, before.cold, end == End::optimal);
     return true;
+  }
+
+  // Rooms and supplies first, as long as costs are what the tree is optimal for, then costs. False: not this way.
+  template <class Int>
+  bool take(Simplex<Int>& tree, const Change<Int>& change, const Cold& cold) {
+    bool mended = true;
+    if (!change.reroomed.empty() || change.supplies > 0) {
+      if (!tree.reroom(change.reroomed, change.room, change.supply)) return false;
+      stop_.stage("dual repair", 0.1);
+      mended = tree.repair(stop_);
+      if (tree.outgrown()) return false;
+    }
+    if (mended) {
+      if (change.recosted.empty()) return true;
+      tree.recost(change.recosted, change.cost);
+      return worth_going_on(tree.promising(), std::ssize(p_.tail), cold.forest) || begin_anew();
+    }
+    if (cold.forest && change.most_supplies) return begin_anew();
+    const Index promising = tree.replant(change.recosted, change.cost);
+    return worth_planting(promising, p_.n, std::ssize(p_.tail)) || begin_anew();
+  }
+
+  // The changes are so many that the earlier tree is no better a start than none: only the order of arcs is kept.
+  bool begin_anew() {
+    anew_ = true;
+    return false;
   }
 
   void simplex() {
@@ -144,7 +161,8 @@ class Solve {
   // The tree and flow of an earlier answer, as far as this network has their arcs; empty if there is none.
   template <class Int>
   Basis warm(const Network<Int>& net) {
-    if (start_ == nullptr || start_->topology->given_tail.size() != p_.tail.size() || p_.tail.empty()) return {};
+    if (start_ == nullptr || anew_ || start_->topology->given_tail.size() != p_.tail.size() || p_.tail.empty())
+      return {};
     Basis kept;
     if (start_->narrow) kept = start_->narrow->tree.basis();
     if (start_->wide) kept = start_->wide->tree.basis();
@@ -244,7 +262,10 @@ class Solve {
       hand_back([&](auto&& write) { tree.each_flow(write); });
       total();
     }
-    keep(std::move(tree), std::move(given), survey_.negative, plain && end == End::optimal);
+    const bool hot = r_.stats.kept_tree_arcs > 0;
+    const Cold cold{hot ? kNoBudget : tree.effort() + std::ssize(p_.tail) + p_.n,
+                    r_.stats.start == std::string_view("forest")};
+    keep(std::move(tree), std::move(given), survey_.negative, cold, plain && end == End::optimal);
   }
 
   template <class Int>
@@ -276,8 +297,8 @@ class Solve {
   }
 
   template <class Int>
-  void keep(Simplex<Int>&& tree, Given<Int>&& given, std::int64_t negative, bool resumable) {
-    auto made = std::make_shared<const Earlier<Int>>(std::move(tree), std::move(given), negative, resumable);
+  void keep(Simplex<Int>&& tree, Given<Int>&& given, std::int64_t negative, const Cold& cold, bool resumable) {
+    auto made = std::make_shared<const Earlier<Int>>(std::move(tree), std::move(given), negative, cold, resumable);
     if constexpr (sizeof(Int) == 4)
       r_.kept.narrow = std::move(made);
     else
@@ -406,6 +427,7 @@ class Solve {
   bool guarded_ = false;      // the simplex runs on a budget
   Index budget_ = kNoBudget;  // in steps
   bool spent_ = false;
+  bool anew_ = false;  // the earlier tree is left aside
   Survey survey_;
   Result r_;
   Values<std::int64_t> flow_;
