@@ -222,4 +222,33 @@ TEST(flow_changes_too_many_begin_anew) {
   CHECK(check(city, from_forest, "forest").stats.changed_supplies == 0);
 }
 
+// Sources and sinks around a hub begin on it, unless its arcs are too narrow or too dear beside many others.
+TEST(flow_hubs_are_a_start) {
+  std::mt19937 r(15);
+  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
+  for (int k = 0; k < 60; ++k) {
+    const int n = 20 + k, kind = k % 3, arcs = kind == 2 ? 12 : 2;
+    Instance x;
+    const auto add = [&](std::int64_t t, std::int64_t h, std::int64_t u, std::int64_t c) {
+      x.tail.push_back(t), x.head.push_back(h), x.capacity.push_back(u), x.cost.push_back(c);
+    };
+    for (int v = 1; v <= n; ++v) {
+      const std::int64_t dear = kind == 2 ? 9000 : 0, room = kind == 1 ? 3 : 1000;
+      add(v, 0, room, dear + draw(0, 50)), add(0, v, room, dear + draw(0, 50));
+      for (int a = 0; a < arcs; ++a) add(v, 1 + (v + draw(0, n - 2)) % n, draw(1, 40), draw(0, 50));
+    }
+    x.supply.assign(static_cast<std::size_t>(n) + 1, 0);
+    for (int v = 1; v < n; v += 2) {
+      const std::int64_t units = draw(5, 30);
+      x.supply[static_cast<std::size_t>(v)] = units, x.supply[static_cast<std::size_t>(v) + 1] = -units;
+    }
+    Stop stop;
+    const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
+    const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+    CHECK(proved(x, a) && a.status == b.status);
+    if (a.status == Status::optimal) CHECK(a.objective == b.objective);
+    CHECK((a.stats.start == std::string("star")) == (kind == 0));
+  }
+}
+
 }  // namespace gridcompute::flow

@@ -30,13 +30,20 @@ bool sources_fit(const Network<Int>& net) {
   return 10 * narrow <= sources;
 }
 
-// A node that reaches a quarter of the others in a sparse graph: paths are short, and what does not fit is a leaf.
+// With a hub in a sparse graph paths are short, and what does not fit is a leaf.
 template <class Int>
 bool has_hub(const Network<Int>& net) {
-  if (net.m() > 8 * static_cast<Index>(net.n)) return false;
-  Arc most = 0;
-  for (Node v = 0; v < net.n; ++v) most = std::max(most, net.start[at(v) + 1] - net.start[at(v)]);
-  return 4 * static_cast<Index>(most) >= net.n;
+  return net.m() <= 8 * static_cast<Index>(net.n) && hub_of(net) >= 0;
+}
+
+// Of some of the arcs.
+template <class Int>
+double mean_cost(const Network<Int>& net) {
+  constexpr Arc kSample = 4096;
+  double sum = 0, count = 0;
+  for (Arc e = 0; e < net.m(); e += std::max<Arc>(1, net.m() / kSample), ++count)
+    sum += static_cast<double>(net.cost[at(e)]);
+  return sum / std::max(1.0, count);
 }
 
 // Costs that hardly differ: any short way will do, and a tree of them is nearly the answer where few sources share it.
@@ -46,6 +53,31 @@ bool costs_tie(const Network<Int>& net) {
 }
 
 }  // namespace
+
+template <class Int>
+Node hub_of(const Network<Int>& net) {
+  Arc most = std::max<Arc>(2, (net.n - 1) / 4);
+  Node hub = -1;
+  for (Node v = 0; v < net.n; ++v)
+    if (const Arc arcs = net.start[at(v) + 1] - net.start[at(v)]; arcs > most) most = arcs, hub = v;
+  return hub;
+}
+
+// Where the hub is dear most units will go elsewhere, and the more arcs there are, the more steps that takes.
+template <class Int>
+bool serves(const Network<Int>& net, Node hub, const Forest& star) {
+  constexpr double kDearest = 32;
+  if (10 * star.too_full > net.n) return false;
+  double sum = 0, count = 0;
+  for (Node v = 0; v < net.n; ++v) {
+    const Arc e = star.basis.pred[at(v)];
+    if (v == hub || e == kNoArc || net.supply[at(v)] == 0) continue;
+    sum += static_cast<double>(net.cost[at(e)]);
+    ++count;
+  }
+  const double others = mean_cost(net) * static_cast<double>(net.n) / static_cast<double>(net.m());
+  return sum <= kDearest * others * count;
+}
 
 template <class Int>
 bool promises_forest(const Network<Int>& net) {
@@ -63,6 +95,10 @@ bool carries(const Network<Int>& net, const Forest& forest) {
          has_hub(net);
 }
 
+template Node hub_of(const Network<std::int32_t>&);
+template Node hub_of(const Network<std::int64_t>&);
+template bool serves(const Network<std::int32_t>&, Node, const Forest&);
+template bool serves(const Network<std::int64_t>&, Node, const Forest&);
 template bool promises_forest(const Network<std::int32_t>&);
 template bool promises_forest(const Network<std::int64_t>&);
 template bool carries(const Network<std::int32_t>&, const Forest&);

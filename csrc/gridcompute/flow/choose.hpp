@@ -21,6 +21,14 @@ namespace gridcompute::flow {
 // Steps that network simplex may spend, an arc and node, before cost scaling is the better bet: figures in the docs.
 inline constexpr Index kSteps = 3000;
 
+// A node with arcs to a quarter of the others; -1 if there is none.
+template <class Int>
+[[nodiscard]] Node hub_of(const Network<Int>& net);
+
+// Is it a start to have all nodes on their hub?
+template <class Int>
+[[nodiscard]] bool serves(const Network<Int>& net, Node hub, const Forest& star);
+
 // Is a forest worth its search?
 template <class Int>
 [[nodiscard]] bool promises_forest(const Network<Int>& net);

@@ -160,6 +160,29 @@ Forest shortest_path_forest(const Network<Int>& net) {
   return out;
 }
 
+template <class Int>
+Forest star_on(const Network<Int>& net, Node hub) {
+  Forest out;
+  std::vector<Arc>& pred = out.basis.pred;
+  pred.assign(at(net.n), kNoArc);
+  const auto offer = [&](Node v, Arc e, Int units, bool serves) {
+    const bool fits = serves && (units < 0 ? net.cap[at(e)] >= -units : net.cap[at(e)] > units);
+    if (fits && (pred[at(v)] == kNoArc || net.cost[at(e)] < net.cost[at(pred[at(v)])])) pred[at(v)] = e;
+  };
+  for (Arc e = net.start[at(hub)]; e < net.start[at(hub) + 1]; ++e) {
+    const Node v = net.head[at(e)];
+    offer(v, e, net.supply[at(v)], net.supply[at(v)] < 0);
+  }
+  for (const Arc e : net.shape->by_head().of(hub)) {
+    const Node v = net.tail[at(e)];
+    offer(v, e, net.supply[at(v)], net.supply[at(v)] >= 0);
+  }
+  out.too_full = static_cast<Node>(std::count(pred.begin(), pred.end(), kNoArc)) - 1;
+  return out;
+}
+
+template Forest star_on(const Network<std::int32_t>&, Node);
+template Forest star_on(const Network<std::int64_t>&, Node);
 template Forest shortest_path_forest(const Network<std::int32_t>&);
 template Forest shortest_path_forest(const Network<std::int64_t>&);
 

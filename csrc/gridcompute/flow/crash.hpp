@@ -23,7 +23,13 @@ struct Forest {
 };
 
 // Costs must be >= 0.
+// Each node on a hub, by the cheapest arc that takes all it sends or needs; too_full counts those that no arc joins.
 template <class Int>
 [[nodiscard]] Forest shortest_path_forest(const Network<Int>& net);
+
+// Each node on a hub, by the cheapest arc that takes all it sends or needs, if one does. Sources and sinks then need no
+// arc of their own to the root, whatever the costs: too_full counts the nodes left over.
+template <class Int>
+[[nodiscard]] Forest star_on(const Network<Int>& net, Node hub);
 
 }  // namespace gridcompute::flow

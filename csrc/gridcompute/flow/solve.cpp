@@ -135,17 +135,7 @@ class Solve {
     budget_ = scalable() ? allowance((static_cast<Index>(net.m()) + net.n) * kSteps) : kNoBudget;
     Basis basis = warm(net);
     const bool hot = !basis.pred.empty();
-    if (!hot && !survey_.negative_costs && promises_forest(net)) {
-      Forest forest = shortest_path_forest(net);
-      if (carries(net, forest)) {
-        r_.stats.start = "forest";
-        basis = std::move(forest.basis);
-      }
-    }
-    if (!hot && survey_.negative_costs) {
-      basis.full = negative_on_cycles(net, survey_.bound);  // infinite arcs stay empty
-      if (!basis.full.empty()) r_.stats.start = "full";
-    }
+    if (!hot) basis = survey_.negative_costs ? full(net) : paths(net);
     Simplex<Int> tree(std::move(net), basis);
     if (hot) {
       const auto hung = std::count(basis.pred.begin(), basis.pred.end(), kNoArc);
@@ -156,6 +146,31 @@ class Solve {
     r_.stats.bits = static_cast<int>(8 * sizeof(Int));
     stop_.stage("network simplex", 0.1);
     return tree;
+  }
+
+  // Arcs of negative cost on cycles; infinite ones stay empty.
+  template <class Int>
+  Basis full(const Network<Int>& net) {
+    Basis basis;
+    basis.full = negative_on_cycles(net, survey_.bound);
+    if (!basis.full.empty()) r_.stats.start = "full";
+    return basis;
+  }
+
+  template <class Int>
+  Basis paths(const Network<Int>& net) {
+    if (const Node hub = hub_of(net); hub >= 0) {
+      Forest star = star_on(net, hub);
+      if (serves(net, hub, star)) {
+        r_.stats.start = "star";
+        return std::move(star.basis);
+      }
+    }
+    if (!promises_forest(net)) return {};
+    Forest forest = shortest_path_forest(net);
+    if (!carries(net, forest)) return {};
+    r_.stats.start = "forest";
+    return std::move(forest.basis);
   }
 
   // The tree and flow of an earlier answer, as far as this network has their arcs; empty if there is none.
@@ -229,6 +244,11 @@ class Solve {
 
   [[nodiscard]] bool scalable() const { return survey_.most_cost <= CostScaling::largest_cost(p_.n); }
 
+  [[nodiscard]] bool starts_on_paths() const {
+    const std::string_view start = r_.stats.start;
+    return start == "forest" || start == "star";
+  }
+
   // Of the steps that structure grants, what this solve is held to.
   [[nodiscard]] Index allowance(Index by_structure) const {
     if (!guarded_) return kNoBudget;
@@ -263,8 +283,7 @@ class Solve {
       total();
     }
     const bool hot = r_.stats.kept_tree_arcs > 0;
-    const Cold cold{hot ? kNoBudget : tree.effort() + std::ssize(p_.tail) + p_.n,
-                    r_.stats.start == std::string_view("forest")};
+    const Cold cold{hot ? kNoBudget : tree.effort() + std::ssize(p_.tail) + p_.n, starts_on_paths()};
     keep(std::move(tree), std::move(given), survey_.negative, cold, plain && end == End::optimal);
   }
 
