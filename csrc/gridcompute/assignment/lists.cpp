@@ -196,16 +196,16 @@ void Lists<V>::fill(Index i, const Rows<V>& rows, const V* v, Scratch& s) {
 }
 
 template <class V>
-void Lists<V>::refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch& s) {
+Index Lists<V>::refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch& s) {
   const V* cost = rows.row(i, s.cost.data());
-  for (;;) {
+  for (Index looks = 1;; ++looks) {
     const Index has = where_[index(i)].room;
     const Index groups = groups_of(m_);
     const Index wanted = std::min(kWanted * (has / std::min(kRoom, has)), groups);
     const V bound = select(i, cost, v, wanted, has, s);
     if (bound > above) {
       store(i, cost, s, bound);
-      return;
+      return looks;
     }
     open(i, padded(std::min(2 * has, m_), kLanes));
   }

@@ -82,8 +82,8 @@ class Lists {
 
   // The first list of row i, at prices v (m + 1 of them). Touches nothing that another row's fill does.
   void fill(Index i, const Rows<V>& rows, const V* v, Scratch& s);
-  // A later list, read lazily: its bound is above `above` or it holds the whole row.
-  void refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch& s);
+  // A later list, read lazily: its bound is above `above` or it holds the whole row. How many looks that took.
+  Index refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch& s);
 
   // Prices have fallen, by so much at most: bounds follow.
   void loosen(V by) {

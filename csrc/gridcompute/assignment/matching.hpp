@@ -73,9 +73,10 @@ struct Rereader {
   typename Lists<V>::Scratch scratch;
   Index count = 0;
 
-  void operator()(Lists<V>& lists, std::int32_t i, const V* v, V above) {
-    lists.refill(i, *rows, v, above, scratch);
+  // As Lists::refill.
+  Index operator()(Lists<V>& lists, std::int32_t i, const V* v, V above) {
     ++count;
+    return lists.refill(i, *rows, v, above, scratch);
   }
 };
 

@@ -43,8 +43,7 @@ V Paths<V>::least(std::int32_t i) {
 
 template <class V>
 void Paths<V>::reread(std::int32_t i) {
-  reread_(lists_, i, state_.v.data(), lists_.bound(i));
-  work_ += 2 * state_.m;
+  work_ += 2 * state_.m * reread_(lists_, i, state_.v.data(), lists_.bound(i));
 }
 
 template <class V>
@@ -79,7 +78,7 @@ void Paths<V>::offer(std::int32_t i, Label label) {
 }
 
 template <class V>
-Searched Paths<V>::search(std::int32_t source) {
+Searched Paths<V>::search(std::int32_t source, Index budget) {
   ++round_;
   heap_.clear();
   now_.clear();
@@ -108,6 +107,7 @@ Searched Paths<V>::search(std::int32_t source) {
       break;
     }
     if (id < 0) {
+      if (work_ > budget) return Searched::budget;
       const std::int32_t i = ~id;
       reread(i);
       offer(i, i == source ? 0 : label_[at(state_.col_of[at(i)])]);
@@ -139,7 +139,7 @@ Searched Paths<V>::run(Index budget, Stats& stats, Stop& stop) {
     if (work_ > budget) return Searched::budget;
     if ((stats.searches++ & 15) == 0 && stop.poll()) return Searched::stopped;
     const Index before = work_;
-    const Searched found = search(i);
+    const Searched found = search(i, budget);
     stats.arcs += work_ - before;
     if (found != Searched::complete) return found;
     flip(i);

@@ -12,9 +12,8 @@
 // above the best free column so far are not queued. At the end settled columns fall by best - label, and the path
 // is flipped.
 //
-// Complexity. O(settled * list * log) a search. The work is counted in list entries, a row read again as
-// twice its length, and capped by a budget; the caller
-// then takes another route.
+// Complexity. O(settled * list * log) a search. The work is counted in list entries, each look at a row read again
+// as twice its length, and capped by a budget, also within a search; the caller then takes another route.
 //
 // Infeasible. If the queue runs dry with no free column, the settled rows have no partners beyond the settled columns:
 // one too many for them. That is Hall's condition violated, and the witness.
@@ -53,7 +52,7 @@ class Paths {
     }
   };
 
-  Searched search(std::int32_t source);
+  Searched search(std::int32_t source, Index budget);
   void offer(std::int32_t i, Label at);
   void push(Label label, std::int32_t id);
   [[nodiscard]] V least(std::int32_t i);

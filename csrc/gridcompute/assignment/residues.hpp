@@ -109,7 +109,7 @@ class Residues {
     for (std::size_t i = 1; i < start.size(); ++i) start[i] += start[i - 1];
     const Sparse<std::int64_t, std::int64_t> finer{start, col, cost, static_cast<Index>(u_.size()),
                                                    static_cast<Index>(v_.size())};
-    Result next = solve(finer, false, stop);
+    Result next = solve(finer, false, stop, col_of_);
     if (next.status != Status::optimal) return false;
     col_of_ = std::move(next.col_of), u_ = std::move(next.row_dual), v_ = std::move(next.col_dual);
     std::vector<std::int64_t> paid(u_.size(), std::numeric_limits<std::int64_t>::max());

@@ -21,6 +21,7 @@ constexpr double kRowsFall = 5;         // and by what epsilon falls
 constexpr double kReach = 16;           // lists must reach so many epsilons beyond the row minimum
 constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
 constexpr double kFew = 0.05;           // of the rows free: no auction
+constexpr double kNearly = 0.5;         // where the state holds a matching already: it is kept
 constexpr double kHardly = 0.005;       // and after row reduction, whose last free rows are the hard ones
 constexpr double kMany = 0.5;           // free after row reduction: whole rows searched would take far too long;
 constexpr Index kListShare = 4;         // else searches over lists may take a fourth of what last ones may, and then
@@ -49,6 +50,7 @@ class Route {
   Searched run() {
     stop_.stage("greedy", 0.3);
     first_ = state_.v;
+    if (free_share() <= kNearly) return finish();
     greedy();
     if (!dense_ && source_.spread < kTies) return done_tied(match_tied(state_, lists_, stats_, stop_, witness_));
     if (!source_.square || free_share() <= kFew) return finish();

@@ -50,9 +50,23 @@ int finer_by(const std::vector<V>& values) {
   return bits;
 }
 
+// Rows keep the column they have in `near` if none costs them less.
+template <class V>
+void keep_cheapest(Matching<V>& state, const Lists<V>& lists, std::span<const std::int32_t> near) {
+  for (std::int32_t i = 0; i < state.n; ++i) {
+    const auto list = lists[i];
+    V least = Range<V>::kForbidden, kept = least;
+    for (Index k = 0; k < list.size; ++k) {
+      least = std::min(least, list.cost[k]);
+      if (list.col[k] == near[at(i)]) kept = std::min(kept, list.cost[k]);
+    }
+    if (kept == least && kept < Range<V>::kForbidden) state.match(i, near[at(i)], kept);
+  }
+}
+
 template <class T, class I, class V>
 std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int exponent, bool rounding, Stop& stop,
-                              Fit& fit) {
+                              Fit& fit, std::span<const std::int32_t> near) {
   // All values as one row of the dense reader: one shift for all.
   DenseRows<T, V> all(Dense<T>{cost.cost.data(), 1, static_cast<Index>(cost.cost.size())}, maximize, exponent,
                       rounding);
@@ -79,6 +93,7 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
   Matching<V> state(cost.rows, cost.cols);
   Rereader<V> reread;
   Source<V> source;
+  if (!near.empty()) keep_cheapest(state, lists, near);
   source.spread = spread;
   source.pass = 8 * static_cast<Index>(values.size());
   source.square = cost.rows == cost.cols;
@@ -110,9 +125,9 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
 }
 
 template <class T, class I>
-Result solve_once(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
+Result solve_once(const Sparse<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near = {}) {
   Fit fit = Fit::exact;
-  if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit)) return *result;
+  if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit, near)) return *result;
   int exponent = 0;
   if constexpr (std::is_floating_point_v<T>) {
     const double most = extent_of(cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize).magnitude();
@@ -121,7 +136,7 @@ Result solve_once(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
   }
   const int tries = std::is_floating_point_v<T> ? 3 : 1;
   for (int k = 0; k < tries && fit != Fit::minus_inf; ++k, exponent -= kRetryBits)
-    if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit)) return *result;
+    if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit, near)) return *result;
   if (fit == Fit::minus_inf)
     throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
   throw Error(ErrorKind::cost_range, "cost_matrix", -1,
@@ -131,10 +146,10 @@ Result solve_once(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
 }  // namespace
 
 template <class T, class I>
-Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
+Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near) {
   check(cost);
   if constexpr (!std::is_floating_point_v<T>) {
-    return solve_once(cost, maximize, stop);
+    return solve_once(cost, maximize, stop, near);
   } else {
     const auto arcs_of = [&](Index i, const auto& look) {
       for (auto k = static_cast<Index>(cost.start[at(i)]); k < static_cast<Index>(cost.start[at(i + 1)]); ++k) look(k);
@@ -163,9 +178,9 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
   }
 }
 
-#define GRIDCOMPUTE_SPARSE(T)                                         \
-  template Result solve(const Sparse<T, std::int32_t>&, bool, Stop&); \
-  template Result solve(const Sparse<T, std::int64_t>&, bool, Stop&);
+#define GRIDCOMPUTE_SPARSE(T)                                                                        \
+  template Result solve(const Sparse<T, std::int32_t>&, bool, Stop&, std::span<const std::int32_t>); \
+  template Result solve(const Sparse<T, std::int64_t>&, bool, Stop&, std::span<const std::int32_t>);
 GRIDCOMPUTE_SPARSE(std::int8_t)
 GRIDCOMPUTE_SPARSE(std::int16_t)
 GRIDCOMPUTE_SPARSE(std::int32_t)

@@ -14,7 +14,9 @@
 
 namespace gridcompute::assignment {
 
+// `near`: each row's column in a matching that may be nearly the answer, or nothing; of integers.
 template <class T, class I>
-[[nodiscard]] Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop);
+[[nodiscard]] Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop,
+                           std::span<const std::int32_t> near = {});
 
 }  // namespace gridcompute::assignment
