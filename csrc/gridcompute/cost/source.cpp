@@ -36,6 +36,14 @@ Sketched CostSource::sketch(Index, double, float*) const {
   throw Error(ErrorKind::internal, "cost", -1, "a cost source without sketches was asked for one");
 }
 
+void CostSource::listed_integers(Index, Index, Slot*, Cost*) const {
+  throw Error(ErrorKind::internal, "cost", -1, "a cost source without lists was read by them");
+}
+
+void CostSource::listed_reals(Index, Index, Slot*, double*) const {
+  throw Error(ErrorKind::internal, "cost", -1, "a cost source without lists was read by them");
+}
+
 void CostSource::column(Rows rows, Index slot, double* out) const {
   constexpr Index kBlock = 16;
   std::vector<double> block(static_cast<std::size_t>(singles() ? 0 : kBlock * n_slots_));

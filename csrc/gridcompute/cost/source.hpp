@@ -65,6 +65,14 @@ class CostSource {
   // May a pair be forbidden? Where not, an integer equal to kForbidden is a cost, and out of range.
   [[nodiscard]] virtual bool forbids() const noexcept { return true; }
 
+  // Where only some pairs are listed and all others forbidden: how many a job has, and which is its k-th. Negative
+  // where all are.
+  [[nodiscard]] virtual Index listed(Index) const noexcept { return -1; }
+  [[nodiscard]] virtual Slot listed_slot(Index, Index) const noexcept { return kNone; }
+  // All those of `count` jobs from `first`.
+  virtual void listed_integers(Index first, Index count, Slot* slots, Cost* costs) const;
+  virtual void listed_reals(Index first, Index count, Slot* slots, double* costs) const;
+
   // A lower bound on each row's costs, by no look at them; false where there is none.
   [[nodiscard]] virtual bool least(Rows, double*) const { return false; }
 

@@ -23,8 +23,32 @@ class SparseCost final : public CostSource {
   [[nodiscard]] double real_at(Index job, Index slot) const override {
     return at(job, slot, std::numeric_limits<double>::infinity());
   }
+  void fetch(Index job, Index) const noexcept override {
+    const auto from = starts_[job], middle = from + (starts_[job + 1] - from) / 2;
+    __builtin_prefetch(columns_ + middle);
+    __builtin_prefetch(values_ + middle);
+  }
+  [[nodiscard]] Index listed(Index job) const noexcept override {
+    return static_cast<Index>(starts_[job + 1] - starts_[job]);
+  }
+  [[nodiscard]] Slot listed_slot(Index job, Index k) const noexcept override {
+    return static_cast<Slot>(columns_[starts_[job] + k]);
+  }
+  void listed_integers(Index first, Index count, Slot* slots, Cost* costs) const override {
+    copy(first, count, slots, costs);
+  }
+  void listed_reals(Index first, Index count, Slot* slots, double* costs) const override {
+    copy(first, count, slots, costs);
+  }
 
  private:
+  template <class Out>
+  void copy(Index first, Index count, Slot* slots, Out* costs) const {
+    const auto from = starts_[first], n = starts_[first + count] - from;
+    for (I e = 0; e < n; ++e) slots[e] = static_cast<Slot>(columns_[from + e]);
+    for (I e = 0; e < n; ++e) costs[e] = static_cast<Out>(values_[from + e]);
+  }
+
   template <class Out>
   Out at(Index job, Index slot, Out forbidden) const {
     const I *from = columns_ + starts_[job], *to = columns_ + starts_[job + 1];

@@ -6,13 +6,14 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kLooksALot = 5;  // of bids, after which paths take over
+constexpr Index kLooksALot = 5, kLooksIfListed = 1;  // of bids, after which paths take over
+constexpr Index kFewLeft = 16;                       // one unit in so many is soon placed by paths
 constexpr Index kPollEvery = 64;
 }  // namespace
 
-template <class T>
-Dense<T>::Dense(const Matrix<T>& rows, std::span<const Lot> lots, std::span<const Cost> capacity, std::vector<T> prices,
-                Stop& stop, Stats& stats)
+template <class T, class Rows>
+Dense<T, Rows>::Dense(const Rows& rows, std::span<const Lot> lots, std::span<const Cost> capacity,
+                      std::vector<T> prices, Stop& stop, Stats& stats)
     : rows_(rows),
       lots_(lots),
       columns_(static_cast<Slot>(capacity.size())),
@@ -29,36 +30,41 @@ Dense<T>::Dense(const Matrix<T>& rows, std::span<const Lot> lots, std::span<cons
   }
 }
 
-template <class T>
-bool Dense<T>::run() {
-  if (!bids() || !spread() || !paths()) return false;
+template <class T, class Rows>
+bool Dense<T, Rows>::run() {
+  if (!bids(kListed ? kLooksIfListed : kLooksALot) || !spread() || !paths()) return false;
   assert(holds());
   return true;
 }
 
-template <class T>
-std::vector<T> Dense<T>::prices() const {
+template <class T, class Rows>
+bool Dense<T, Rows>::bids_suffice(Index looks_a_lot) {
+  return bids(looks_a_lot) && kFewLeft * unmet() <= units_;
+}
+
+template <class T, class Rows>
+std::vector<T> Dense<T, Rows>::prices() const {
   std::vector<T> out = price_;
   const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
   for (Slot s = 0; s < columns_; ++s) out[s] -= least;
   return out;
 }
 
-template <class T>
-Cost Dense<T>::unmet() const {
+template <class T, class Rows>
+Cost Dense<T, Rows>::unmet() const {
   Cost sum = 0;
   for (Slot s = 0; s < columns_; ++s) sum += std::max<Cost>(0, over(s));
   return sum;
 }
 
-template <class T>
-bool Dense<T>::beyond_range() noexcept {
+template <class T, class Rows>
+bool Dense<T, Rows>::beyond_range() noexcept {
   beyond_range_ = true;
   return false;
 }
 
-template <class T>
-std::optional<Cost> Dense<T>::place() {
+template <class T, class Rows>
+std::optional<Cost> Dense<T, Rows>::place() {
   for (const Lot& lot : lots_) {
     const LeastAt<T> b = best(lot.row);
     if (impossible(b.value)) return std::nullopt;
@@ -72,24 +78,24 @@ std::optional<Cost> Dense<T>::place() {
 
 // Into the cheapest classes, lowest first, while they have room; the rest to the first of them. `filled` learns which
 // class becomes over-full.
-template <class T>
-void Dense<T>::put_at_best(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled) {
+template <class T, class Rows>
+void Dense<T, Rows>::put_at_best(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled) {
   const auto first = static_cast<Slot>(best.at);
   while (best.at < columns_) {
     const auto s = static_cast<Slot>(best.at);
     const Cost some = std::clamp<Cost>(-over(s), 0, units);
-    if (some > 0) put(row, s, some);
+    if (some > 0) put(row, s, some, static_cast<T>(best.value - price_[s]));
     units -= some;
     if (units == 0) return;
-    best.at = static_cast<T>(next_equal(rows_.row(row), price_.data(), rows_.stride, best));
+    best.at = static_cast<T>(next_equal(rows_, row, price_.data(), best));
   }
   if (filled != nullptr && over(first) == 0) filled->push_back(first);
-  put(row, first, units);
+  put(row, first, units, static_cast<T>(best.value - price_[first]));
 }
 
 // False where its row was there already.
-template <class T>
-bool Dense<T>::put(std::int32_t row, Slot s, Cost units) {
+template <class T, class Rows>
+bool Dense<T, Rows>::put(std::int32_t row, Slot s, Cost units, T own) {
   load_[s] += units;
   if (!single_) {
     for (Member<T>& m : members_[s]) {
@@ -98,17 +104,17 @@ bool Dense<T>::put(std::int32_t row, Slot s, Cost units) {
       return false;
     }
   }
-  members_[s].push_back({row, static_cast<std::int32_t>(units), rows_.row(row)[s]});
+  members_[s].push_back({row, static_cast<std::int32_t>(units), own});
   return true;
 }
 
-template <class T>
-bool Dense<T>::bids() {
+template <class T, class Rows>
+bool Dense<T, Rows>::bids(Index looks_a_lot) {
   std::vector<Slot> queue, next;
   for (Slot s = 0; s < columns_; ++s) {
     if (over(s) > 0) queue.push_back(s);
   }
-  Index looks = kLooksALot * static_cast<Index>(lots_.size());
+  Index looks = looks_a_lot * static_cast<Index>(lots_.size());
   while (!queue.empty() && looks > 0) {
     if (stop_.poll()) return false;
     next.clear();
@@ -124,8 +130,8 @@ bool Dense<T>::bids() {
 }
 
 // Class a keeps those that would lose most elsewhere. Classes that become over-full are added to `next`.
-template <class T>
-bool Dense<T>::bid(Slot a, std::vector<Slot>& next) {
+template <class T, class Rows>
+bool Dense<T, Rows>::bid(Slot a, std::vector<Slot>& next) {
   const T own = price_[a];
   price_[a] = Range<T>::kSettled - Range<T>::kForbid;
   margins_.clear();
@@ -159,8 +165,8 @@ bool Dense<T>::bid(Slot a, std::vector<Slot>& next) {
 
 // Sorts the least margins to the front. The first of those that do not leave in full when so many units do; `units`
 // becomes how many of it leave.
-template <class T>
-typename Dense<T>::Margins Dense<T>::cut(Cost& units) {
+template <class T, class Rows>
+typename Dense<T, Rows>::Margins Dense<T, Rows>::cut(Cost& units) {
   if (single_) {
     const auto edge = margins_.begin() + units;
     std::nth_element(margins_.begin(), edge, margins_.end());
@@ -176,8 +182,8 @@ typename Dense<T>::Margins Dense<T>::cut(Cost& units) {
 
 // Spare units lie where the price is least: in what is free there, the rest at the first such class. False without
 // room for all.
-template <class T>
-bool Dense<T>::spread() {
+template <class T, class Rows>
+bool Dense<T, Rows>::spread() {
   Cost left = -units_;
   for (const Cost u : capacity_) left += u;
   if (left < 0) return false;
@@ -195,11 +201,12 @@ bool Dense<T>::spread() {
   return true;
 }
 
-template <class T>
-bool Dense<T>::paths() {
+template <class T, class Rows>
+bool Dense<T, Rows>::paths() {
   Cost left = unmet();
   if (left == 0) return true;
   line_.assign(members_.size(), kNone);
+  if constexpr (kListed) between_ = Between<T>(rows_, members_);
   for (Slot s = 0; s < columns_; ++s) {
     if (!empty(s)) build(s, nullptr);
   }
@@ -217,8 +224,8 @@ bool Dense<T>::paths() {
 
 // Dijkstra from all over-full classes to those with room, until these suffice; prices follow. False where there is no
 // way to any.
-template <class T>
-bool Dense<T>::search(Cost left) {
+template <class T, class Rows>
+bool Dense<T, Rows>::search(Cost left) {
   ++stats_.searches;
   std::fill(label_.begin(), label_.end(), Range<T>::kForbid);
   std::fill(parent_.begin(), parent_.end(), T{kNone});
@@ -248,15 +255,15 @@ bool Dense<T>::search(Cost left) {
   return !targets_.empty() && raise(last);
 }
 
-template <class T>
-void Dense<T>::settle(Slot s, T distance, T label) {
+template <class T, class Rows>
+void Dense<T, Rows>::settle(Slot s, T distance, T label) {
   label_[s] = label;
   open_[s] = Range<T>::kSettled;
   settled_.push_back({s, distance});
 }
 
-template <class T>
-bool Dense<T>::raise(T distance) {
+template <class T, class Rows>
+bool Dense<T, Rows>::raise(T distance) {
   for (const Settled& x : settled_) {
     if (x.distance >= distance) break;
     const T price = price_[x.slot] + (distance - x.distance);
@@ -267,8 +274,8 @@ bool Dense<T>::raise(T distance) {
 }
 
 // Moves units along the tree to the target if every arc is still tight, as many as each arc has. How many.
-template <class T>
-Cost Dense<T>::augment(Slot target) {
+template <class T, class Rows>
+Cost Dense<T, Rows>::augment(Slot target) {
   path_.assign(1, target);
   while (parent_[path_.back()] != kNone) path_.push_back(static_cast<Slot>(parent_[path_.back()]));
   movers_.assign(path_.size(), 0);
@@ -290,17 +297,22 @@ Cost Dense<T>::augment(Slot target) {
 }
 
 // The first that decides the way from a to b.
-template <class T>
-std::size_t Dense<T>::mover(Slot a, Slot b) {
+template <class T, class Rows>
+std::size_t Dense<T, Rows>::mover(Slot a, Slot b) {
   const std::vector<Member<T>>& from = members_[a];
-  const T way = ways(a)[b];
   std::size_t at = 0;
-  while (rows_.row(from[at].row)[b] - from[at].own != way) ++at;
+  if constexpr (kListed) {
+    const std::int32_t row = between_.who(a, b);
+    while (from[at].row != row) ++at;
+  } else {
+    const T way = ways(a)[b];
+    while (rows_.row(from[at].row)[b] - from[at].own != way) ++at;
+  }
   return at;
 }
 
-template <class T>
-void Dense<T>::move(Slot a, Slot b, std::size_t at, Cost units) {
+template <class T, class Rows>
+void Dense<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
   load_[a] -= units;
   if (moves_spare(a, b)) {
     spare_[a] -= units;
@@ -319,29 +331,40 @@ void Dense<T>::move(Slot a, Slot b, std::size_t at, Cost units) {
     vacated(a, &moved);
   }
   const bool first = empty(b);
-  if (!put(moved.row, b, units)) return;
+  if (!put(moved.row, b, units, key_of(rows_, moved.row, b))) return;
+  if constexpr (kListed) between_.come(b, members_[b].back(), first ? nullptr : ways(b));
   if (first) {
     build(b, nullptr);
   } else {
-    lower(rows_.row(moved.row), members_[b].back().own, rows_.stride, ways(b));
+    if constexpr (!kListed) lower(rows_.row(moved.row), members_[b].back().own, rows_.stride, ways(b));
   }
 }
 
 // One row of W a class with units.
-template <class T>
-void Dense<T>::build(Slot a, const Member<T>* left) {
-  rebuild(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left, ways(a));
+template <class T, class Rows>
+void Dense<T, Rows>::build(Slot a, [[maybe_unused]] const Member<T>* left) {
+  if constexpr (kListed) {
+    between_.build(a, spare_[a] > 0, ways(a));
+  } else {
+    rebuild(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left, ways(a));
+  }
 }
 
-template <class T>
-void Dense<T>::vacated(Slot a, const Member<T>* left) {
-  if (!empty(a)) return build(a, left);
+template <class T, class Rows>
+void Dense<T, Rows>::vacated(Slot a, const Member<T>* left) {
+  if constexpr (kListed) {
+    if (left != nullptr) between_.leave(a, *left, spare_[a] > 0, ways(a));
+  }
+  if (!empty(a)) {
+    if (!kListed || left == nullptr) build(a, left);
+    return;
+  }
   unused_.push_back(line_[a]);
   line_[a] = kNone;
 }
 
-template <class T>
-T* Dense<T>::ways(Slot a) {
+template <class T, class Rows>
+T* Dense<T, Rows>::ways(Slot a) {
   if (line_[a] == kNone) {
     if (unused_.empty()) {
       line_[a] = static_cast<Slot>(lines_++);
@@ -354,8 +377,8 @@ T* Dense<T>::ways(Slot a) {
   return w_.data() + line_[a] * rows_.stride;
 }
 
-template <class T>
-bool Dense<T>::holds() const {
+template <class T, class Rows>
+bool Dense<T, Rows>::holds() const {
   const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
   for (Slot s = 0; s < columns_; ++s) {
     if (over(s) != 0 || (spare_[s] > 0 && price_[s] != least)) return false;
@@ -368,5 +391,7 @@ bool Dense<T>::holds() const {
 
 template class Dense<std::int32_t>;
 template class Dense<Cost>;
+template class Dense<std::int32_t, Listed<std::int32_t>>;
+template class Dense<Cost, Listed<Cost>>;
 
 }  // namespace gridcompute::transport

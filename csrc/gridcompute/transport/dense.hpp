@@ -3,11 +3,13 @@
 
 #include <optional>
 #include <span>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "gridcompute/base/stop.hpp"
+#include "gridcompute/transport/between.hpp"
 #include "gridcompute/transport/problem.hpp"
-#include "gridcompute/transport/ways.hpp"
 
 namespace gridcompute::transport {
 
@@ -17,16 +19,20 @@ struct Lot {
   std::int32_t units;
 };
 
-template <class T>
+// Rows: Matrix<T>, or Listed<T>.
+template <class T, class Rows = Matrix<T>>
 class Dense {
  public:
   // Prices (padded like rows) may be any.
-  Dense(const Matrix<T>& rows, std::span<const Lot> lots, std::span<const Cost> capacity, std::vector<T> prices,
-        Stop& stop, Stats& stats);
+  Dense(const Rows& rows, std::span<const Lot> lots, std::span<const Cost> capacity, std::vector<T> prices, Stop& stop,
+        Stats& stats);
 
   // Each lot at its cheapest class. How many units are out of place there: too many, or too few where a price says that
   // the class is full. Nothing where a lot has no class.
   [[nodiscard]] std::optional<Cost> place();
+
+  // After that, to be tried before run(): do bids of so many looks a lot leave little to do?
+  [[nodiscard]] bool bids_suffice(Index looks_a_lot);
 
   // After that. False without range, room or a way for all, after a stop, or where it would take too long.
   [[nodiscard]] bool run();
@@ -37,6 +43,8 @@ class Dense {
   [[nodiscard]] const std::vector<std::vector<Member<T>>>& members() const noexcept { return members_; }
 
  private:
+  static constexpr bool kListed = std::is_same_v<Rows, Listed<T>>;
+
   struct Margin {
     T margin;
     Member<T> member;
@@ -55,15 +63,13 @@ class Dense {
   [[nodiscard]] static bool impossible(T v) { return v >= Range<T>::kForbid - Range<T>::kKey; }
   [[nodiscard]] Cost over(Slot s) const { return load_[s] - capacity_[s]; }
   [[nodiscard]] bool empty(Slot a) const { return members_[a].empty() && spare_[a] == 0; }
-  [[nodiscard]] LeastAt<T> best(std::int32_t row) const {
-    return cheapest(rows_.row(row), price_.data(), rows_.stride);
-  }
+  [[nodiscard]] LeastAt<T> best(std::int32_t row) const { return cheapest(rows_, row, price_.data()); }
   [[nodiscard]] Cost unmet() const;
   bool beyond_range() noexcept;
 
   void put_at_best(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled);
-  bool put(std::int32_t row, Slot s, Cost units);
-  bool bids();
+  bool put(std::int32_t row, Slot s, Cost units, T own);
+  bool bids(Index looks_a_lot);
   bool bid(Slot a, std::vector<Slot>& next);
   Margins cut(Cost& units);
   bool spread();
@@ -82,7 +88,7 @@ class Dense {
 
   [[nodiscard]] bool holds() const;
 
-  Matrix<T> rows_;
+  Rows rows_;
   std::span<const Lot> lots_;
   Slot columns_;
   std::span<const Cost> capacity_;
@@ -97,6 +103,7 @@ class Dense {
   std::vector<T> w_, nowhere_, label_, parent_, open_;
   std::vector<Slot> line_, unused_;  // a class's row of W
   Index lines_ = 0;
+  std::conditional_t<kListed, Between<T>, std::monostate> between_;  // over lists
   std::vector<Settled> settled_;
   std::vector<Slot> targets_, path_;
   std::vector<std::size_t> movers_;

@@ -5,6 +5,7 @@
 
 #include "gridcompute/transport/dense.hpp"
 #include "gridcompute/transport/few.hpp"
+#include "gridcompute/transport/listed.hpp"
 #include "gridcompute/transport/merge.hpp"
 #include "gridcompute/transport/sample.hpp"
 
@@ -17,6 +18,7 @@ constexpr Index kMostSampleKeys = 1 << 23, kMostWide = 1 << 21;  // beyond, thre
 constexpr Index kSampled = 8;  // a sample is this part of all, and one job a class at least
 constexpr Index kTrusted = 8;  // given prices may leave one job in so many out of place
 constexpr Index kBlock = 64;   // rows read at a time
+constexpr Index kMostFromZero = 1 << 13, kLooksFromZero = 5;  // over lists: jobs, and looks at each, tried from price 0
 
 Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
 
@@ -45,10 +47,11 @@ bool read(const Keys& keys, const Level& level, std::vector<T>& rows, Stop& stop
 
 enum class End { solved, unreadable, too_narrow, given_up };  // the second and third: by the type
 
-template <class T>
+template <class T, class Rows>
 class Small {
  public:
-  Small(Merged<T> merged, const Level& level, std::span<const std::int32_t> weights, Stop& stop, Stats& stats)
+  Small(Merged<T> merged, const Rows& rows, const Level& level, std::span<const std::int32_t> weights, Stop& stop,
+        Stats& stats)
       : n_(level.n),
         columns_(static_cast<Slot>(level.capacity.size())),
         full_(level.capacity),
@@ -56,20 +59,24 @@ class Small {
         stats_(stats),
         weights_(weights),
         merged_(std::move(merged)),
+        matrix_(rows),
         capacity_(static_cast<std::size_t>(merged_.columns), 0) {
     for (Slot s = 0; s < columns_; ++s) capacity_[merged_.column_of[s]] += full_[s];
   }
 
   End run(std::span<const Cost> given, std::uint64_t seed, Direct& out) {
-    const Matrix<T> matrix{merged_.keys.data(), merged_.stride};
     std::vector<T> prices = padded_prices();
     const std::vector<Lot> all = lots({});
     if (!given.empty()) {
-      Dense<T> warm(matrix, all, capacity_, packed(given), stop_, stats_);
+      Dense<T, Rows> warm(matrix_, all, capacity_, packed(given), stop_, stats_);
       if (const auto misplaced = warm.place(); misplaced && stands(*misplaced)) {
         ++stats_.given;
         return end(warm, out);
       }
+    }
+    if (std::is_same_v<Rows, Listed<T>> && n_ <= kMostFromZero) {
+      Dense<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
+      if (cold.place() && cold.bids_suffice(kLooksFromZero)) return end(cold, out);
     }
     std::vector<Index> sizes;
     for (Index m = merged_.rows; m >= 2 * merged_.columns;) {
@@ -79,10 +86,10 @@ class Small {
     for (auto m = sizes.rbegin(); m != sizes.rend(); ++m) {
       const std::vector<Lot> some = lots(strata(n_, *m, seed));
       const std::vector<Cost> part = scaled(capacity_, *m, n_);
-      Dense<T> sample(matrix, some, part, prices, stop_, stats_);
+      Dense<T, Rows> sample(matrix_, some, part, prices, stop_, stats_);
       if (sample.place() && sample.run()) prices = sample.prices();
     }
-    Dense<T> whole(matrix, all, capacity_, std::move(prices), stop_, stats_);
+    Dense<T, Rows> whole(matrix_, all, capacity_, std::move(prices), stop_, stats_);
     return whole.place() ? end(whole, out) : End::given_up;
   }
 
@@ -90,7 +97,7 @@ class Small {
   End improve(std::vector<Cost>& prices) {
     if (*std::max_element(prices.begin(), prices.end()) > Range<T>::kPrice) return End::too_narrow;
     const std::vector<Lot> all = lots({});
-    Dense<T> whole({merged_.keys.data(), merged_.stride}, all, capacity_, packed(prices), stop_, stats_);
+    Dense<T, Rows> whole(matrix_, all, capacity_, packed(prices), stop_, stats_);
     if (!whole.place() || !whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
     const std::vector<T> best = whole.prices();
     for (Slot s = 0; s < columns_; ++s) prices[s] = best[merged_.column_of[s]];
@@ -98,7 +105,7 @@ class Small {
   }
 
  private:
-  End end(Dense<T>& placed, Direct& out) const {
+  End end(Dense<T, Rows>& placed, Direct& out) const {
     if (!placed.run()) return placed.too_narrow() ? End::too_narrow : End::given_up;
     take(placed, out);
     return End::solved;
@@ -148,7 +155,7 @@ class Small {
   }
 
   // Jobs of a row and classes of a column in their order.
-  void take(const Dense<T>& whole, Direct& out) const {
+  void take(const Dense<T, Rows>& whole, Direct& out) const {
     out.solved = true;
     const std::vector<T> prices = whole.prices();
     out.prices.resize(full_.size());
@@ -191,6 +198,7 @@ class Small {
   Stats& stats_;
   std::span<const std::int32_t> weights_;  // of the jobs; empty: 1 each
   Merged<T> merged_;
+  Rows matrix_;
   std::vector<Cost> capacity_;
 };
 
@@ -203,13 +211,22 @@ End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Se
     weights.push_back(keys.problem().demand[level.row(k)]);
   const auto with = [&](auto type) {
     using T = decltype(type);
-    std::vector<T> rows;
-    if (!read(keys, level, rows, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
     const Slot columns = keys.columns();
     const Index stride = padded(columns);
-    Small<T> small(merging ? merge(std::move(rows), level.n, columns, stride, kPad, Range<T>::kForbid)
-                           : unmerged(std::move(rows), level.n, columns, stride),
-                   level, weights, stop, stats);
+    if (Pairs<T> pairs; merging && lists_pay(keys, stride)) {
+      if (!pairs.read(keys, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
+      if (!pairs.mostly_copies()) {
+        Small<T, Listed<T>> small(unmerged(std::vector<T>{}, level.n, columns, stride), pairs.rows(stride), level,
+                                  weights, stop, stats);
+        return work(small);
+      }
+    }
+    std::vector<T> rows;
+    if (!read(keys, level, rows, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
+    Merged<T> merged = merging ? merge(std::move(rows), level.n, columns, stride, kPad, Range<T>::kForbid)
+                               : unmerged(std::move(rows), level.n, columns, stride);
+    const Matrix<T> matrix{merged.keys.data(), merged.stride};
+    Small<T, Matrix<T>> small(std::move(merged), matrix, level, weights, stop, stats);
     return work(small);
   };
   stats.evaluations += level.n * keys.columns();

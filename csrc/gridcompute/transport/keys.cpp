@@ -124,6 +124,27 @@ void Keys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& 
   }
 }
 
+void Keys::fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out, std::vector<double>& scratch,
+                       Seen& seen) const {
+  if (integral_) {
+    problem_->cost->listed_integers(first, count, slots, out);
+    seen.largest = std::max(seen.largest, largest_integer(out, pairs, kForbidden));
+    return;
+  }
+  scratch.resize(static_cast<std::size_t>(pairs));
+  problem_->cost->listed_reals(first, count, slots, scratch.data());
+  Seen block;
+  quantise(scratch.data(), pairs, resolution_, out, block);
+  if (block.invalid >= 0) {  // rare: find the row
+    const auto bad = std::find_if(scratch.begin(), scratch.begin() + pairs,
+                                  [](double x) { return !(x > -std::numeric_limits<double>::infinity()); });
+    Index job = first;
+    for (Index end = problem_->cost->listed(job); end <= bad - scratch.begin();) end += problem_->cost->listed(++job);
+    block.invalid = job;
+  }
+  seen.join(block);
+}
+
 void Keys::convert(Index job, const double* costs, Cost* out, Seen& seen) const {
   quantise(costs, n_slots_, scale(job), out, seen);
 }

@@ -66,6 +66,9 @@ class Keys {
 
   // Keys of these rows, n_slots a row (without the unplaced column). scratch holds a double a key where needed.
   void fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const;
+  // Keys of all listed pairs of `count` jobs from `first`, unit weights and no broken ties.
+  void fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out, std::vector<double>& scratch,
+                   Seen& seen) const;
   // Keys of costs that were read by the caller, (n_slots) of one job; `seen.invalid` is any number, not the row's.
   void convert(Index job, const double* costs, Cost* out, Seen& seen) const;
   [[nodiscard]] Cost at(Index job, Slot column) const;       // one key, the unplaced column included

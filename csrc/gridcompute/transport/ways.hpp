@@ -1,7 +1,9 @@
 // The loops of direct.cpp over classes, in vectors: rows, prices and labels are padded to whole vectors of either type.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "gridcompute/base/lanes.hpp"
 
@@ -38,6 +40,22 @@ struct Matrix {
   [[nodiscard]] const T* row(std::int32_t at) const noexcept { return keys + at * stride; }
 };
 
+// Rows of which only some keys are held, ascending by class; all others are forbidden.
+template <class T>
+struct Listed {
+  struct Arc {
+    std::int32_t slot;
+    T key;
+  };
+  const Arc* arcs;
+  const std::int32_t* begin;  // (rows + 1)
+  Index stride;               // of prices, labels and ways
+
+  [[nodiscard]] std::span<const Arc> row(std::int32_t at) const noexcept {
+    return {arcs + begin[at], arcs + begin[at + 1]};
+  }
+};
+
 // The least of row + price.
 LeastAt<std::int32_t> cheapest(const std::int32_t* row, const std::int32_t* price, Index n);
 LeastAt<Cost> cheapest(const Cost* row, const Cost* price, Index n);
@@ -62,5 +80,43 @@ void lower(const Cost* row, Cost own, Index n, Cost* way);
 LeastAt<std::int32_t> relax(const std::int32_t* way, std::int32_t from, std::int32_t via, const std::int32_t* price,
                             Index n, std::int32_t* label, std::int32_t* parent);
 LeastAt<Cost> relax(const Cost* way, Cost from, Cost via, const Cost* price, Index n, Cost* label, Cost* parent);
+
+// The same for rows of either kind.
+template <class T>
+LeastAt<T> cheapest(const Matrix<T>& rows, std::int32_t row, const T* price) {
+  return cheapest(rows.row(row), price, rows.stride);
+}
+template <class T>
+Index next_equal(const Matrix<T>& rows, std::int32_t row, const T* price, LeastAt<T> at) {
+  return next_equal(rows.row(row), price, rows.stride, at);
+}
+template <class T>
+LeastAt<T> cheapest(const Listed<T>& rows, std::int32_t row, const T* price) {
+  LeastAt<T> best{Range<T>::kForbid, 0};
+  for (const auto& arc : rows.row(row)) {
+    const T v = arc.key + price[arc.slot];
+    best.at = v < best.value ? arc.slot : best.at;
+    best.value = v < best.value ? v : best.value;
+  }
+  return best;
+}
+template <class T>
+Index next_equal(const Listed<T>& rows, std::int32_t row, const T* price, LeastAt<T> at) {
+  for (const auto& arc : rows.row(row))
+    if (arc.slot > at.at && arc.key + price[arc.slot] == at.value) return arc.slot;
+  return rows.stride;
+}
+
+// A row's key for a class.
+template <class T>
+[[nodiscard]] T key_of(const Matrix<T>& rows, std::int32_t row, Slot s) {
+  return rows.row(row)[s];
+}
+template <class T>
+[[nodiscard]] T key_of(const Listed<T>& rows, std::int32_t row, Slot s) {
+  for (const auto& arc : rows.row(row))
+    if (arc.slot == s) return arc.key;
+  return Range<T>::kForbid;
+}
 
 }  // namespace gridcompute::transport

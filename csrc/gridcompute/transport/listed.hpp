@@ -1,0 +1,29 @@
+// Keys of the pairs that a sparse source lists, in memory: what bids and paths (dense.cpp) read where a row has so few
+// that looking at each is quicker than looking at all classes in vectors.
+#pragma once
+
+#include "gridcompute/transport/keys.hpp"
+#include "gridcompute/transport/ways.hpp"
+
+namespace gridcompute::transport {
+
+// Are pairs listed, and few a row? `stride`: classes, padded.
+[[nodiscard]] bool lists_pay(const Keys& keys, Index stride);
+
+template <class T>
+class Pairs {
+ public:
+  // Of all jobs, being left out among them. False where a key is too large for the type, or after a stop.
+  [[nodiscard]] bool read(const Keys& keys, Stop& stop, Seen& seen);
+
+  // Are many jobs alike, so that merging their rows pays?
+  [[nodiscard]] bool mostly_copies() const;
+
+  [[nodiscard]] Listed<T> rows(Index stride) const noexcept { return {arcs_.data(), begin_.data(), stride}; }
+
+ private:
+  std::vector<typename Listed<T>::Arc> arcs_;
+  std::vector<std::int32_t> begin_;
+};
+
+}  // namespace gridcompute::transport
