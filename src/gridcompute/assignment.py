@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,9 @@ __all__ = [
     "linear_sum_assignment",
     "linear_sum_assignment_batch",
 ]
+
+_NONE = np.empty(0, np.int32)
+_NORMAL = 900  # exponents whose powers of two, times any 64-bit integer, stay normal doubles
 
 Pairs = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 
@@ -208,7 +212,7 @@ class Assignment:
 
         Complexity: one pass over the costs. An unfinished answer is not valid.
         """
-        return _verify(self._problem, self.status, self._native)[0]
+        return _verify(self._problem, self.status, self._native)
 
 
 class _Sparse(NamedTuple):
@@ -332,6 +336,9 @@ def _numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
             )
         return np.ascontiguousarray(array, np.int64)
     if kind == "i" or (kind == "f" and size in (4, 8)):
+        flags = array.flags
+        if array.dtype.isnative and flags.c_contiguous and flags.aligned:
+            return array  # require() would say so in a microsecond
         return np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
     if kind == "f" and size == 2:
         return np.ascontiguousarray(array, np.float32)
@@ -372,45 +379,36 @@ def _solve(
     time_limit: float | None,
     progress: bool | ProgressHook | None,
 ) -> Assignment:
+    if problem.sparse is None:
+        run = partial(
+            _core.assignment_dense, problem.dense, problem.maximize, threads or 0, time_limit
+        )
+    else:
+        shape = problem.shape[::-1] if problem.turned else problem.shape
+        run = partial(
+            _core.assignment_sparse, *problem.sparse, *shape, problem.maximize, time_limit
+        )
     with progress_hook(progress, "assignment") as hook:
-        if problem.sparse is None:
-            native = _call(
-                problem,
-                lambda: _core.assignment_dense(
-                    problem.dense, problem.maximize, threads or 0, time_limit, hook
-                ),
-            )
-        else:
-            rows, cols = problem.shape[::-1] if problem.turned else problem.shape
-            native = _call(
-                problem,
-                lambda: _core.assignment_sparse(
-                    *problem.sparse, rows, cols, problem.maximize, time_limit, hook
-                ),
-            )
-    return _answer(problem, native)
+        return _answer(problem, _call(problem, lambda: run(hook)))
 
 
 def _answer(problem: _Problem, native: dict[str, Any]) -> Assignment:
     status = native["status"]
     rows, cols = problem.shape
     col_of, row_duals, col_duals = native["col_of"], native["row_dual"], native["col_dual"]
-    objective: int | float = 0
-    bound: int | float = 0
+    objective: int | float
+    bound: int | float
     exact = False
     if status == "optimal":
-        proof, total = _verify(problem, status, native)
-        if not proof.feasible or not proof.duals_feasible:
-            raise InternalError(f"the assignment failed its own certificate: {proof}")
-        exact = proof.objective == proof.bound
-        if _costs(problem).dtype.kind != "f":
-            objective, bound = int(proof.objective), int(proof.bound)
-        else:
-            bound = _outside(proof.bound, up=problem.maximize)
+        feasible, duals, objective, bound, total = _check(problem, native)
+        if not feasible or not duals:
+            raise InternalError(f"an assignment failed its own certificate: {feasible=}, {duals=}")
+        exact = objective == bound
+        if _costs(problem).dtype.kind == "f":
+            exponent = native["exponent"]
+            bound = _outside(bound, exponent, up=problem.maximize)
             objective = bound if exact else total
-            with np.errstate(over="ignore"):  # of costs near the largest double
-                row_duals = np.ldexp(row_duals.astype(np.float64), -native["exponent"])
-                col_duals = np.ldexp(col_duals.astype(np.float64), -native["exponent"])
+            row_duals, col_duals = _scaled(row_duals, exponent), _scaled(col_duals, exponent)
         if problem.maximize:
             row_duals, col_duals = -row_duals, -col_duals
         if problem.turned:
@@ -441,42 +439,53 @@ def _costs(problem: _Problem) -> NDArray[Any]:
     return problem.dense if problem.sparse is None else problem.sparse.cost
 
 
-def _outside(value: int | Fraction, *, up: bool) -> float:
+def _scaled(duals: NDArray[np.int64], exponent: int) -> NDArray[Any]:
+    """Duals in units of 2**-exponent, as costs."""
+    if abs(exponent) <= _NORMAL:
+        return np.multiply(duals, math.ldexp(1.0, -exponent))
+    with np.errstate(over="ignore"):  # of costs near the largest double
+        return np.ldexp(duals.astype(np.float64), -exponent)
+
+
+def _outside(units: int, exponent: int, *, up: bool) -> float:
     """The nearest double that is not inside of a bound, if only by a rounding."""
+    normal = abs(exponent) <= _NORMAL
+    value = units if normal else units * Fraction(1, 2) ** exponent
     try:
         near = float(value)
     except OverflowError:
         near = math.inf if value > 0 else -math.inf
     if (near < value) if up else (near > value):
         near = math.nextafter(near, math.inf if up else -math.inf)
-    return near
+    return math.ldexp(near, -exponent) if normal else near
 
 
-def _verify(
-    problem: _Problem, status: str, native: Mapping[str, Any]
-) -> tuple[AssignmentCertificate, float]:
-    """The certificate, and of floats what the pairs cost, rounded once."""
-    none = np.empty(0, np.int32)
+def _layout(problem: _Problem) -> tuple[Any, Any, Any, int, int, bool]:
+    """The costs as the certificate takes them."""
     if problem.sparse is None:
-        costs = (none, none, problem.dense.reshape(-1), *problem.shape, problem.maximize)
-    else:
-        shape = problem.shape[::-1] if problem.turned else problem.shape
-        costs = (*problem.sparse, *shape, problem.maximize)
-    if status == "infeasible":
-        violated, _, _ = _core.assignment_witness(*costs, native["witness"])
-        return AssignmentCertificate(False, False, 0, 0, violated), 0.0
-    if status != "optimal":
-        return AssignmentCertificate(False, False, 0, 0, False), 0.0
-    feasible, duals, objective, bound, total = _core.assignment_check(
-        *costs, native["col_of"], native["row_dual"], native["col_dual"], native["exponent"]
-    )
-    valid = feasible and duals
+        return (_NONE, _NONE, problem.dense.reshape(-1), *problem.shape, problem.maximize)
+    shape = problem.shape[::-1] if problem.turned else problem.shape
+    return (*problem.sparse, *shape, problem.maximize)
+
+
+def _check(problem: _Problem, native: Mapping[str, Any]) -> tuple[bool, bool, int, int, float]:
+    """Pairs are feasible, duals are; objective and bound in units; of floats the total, rounded."""
+    answer = (native[key] for key in ("col_of", "row_dual", "col_dual", "exponent"))
+    feasible, duals, objective, bound, total = _core.assignment_check(*_layout(problem), *answer)
     if problem.maximize:
-        objective, bound, total = -objective, -bound, 0.0 - total
-    if _costs(problem).dtype.kind == "f":
-        unit = Fraction(1, 2) ** native["exponent"]
-        objective, bound = objective * unit, bound * unit
-    return AssignmentCertificate(feasible, duals, objective, bound, valid), total
+        return feasible, duals, -objective, -bound, 0.0 - total
+    return feasible, duals, objective, bound, total
+
+
+def _verify(problem: _Problem, status: str, native: Mapping[str, Any]) -> AssignmentCertificate:
+    if status == "infeasible":
+        violated, _, _ = _core.assignment_witness(*_layout(problem), native["witness"])
+        return AssignmentCertificate(False, False, 0, 0, violated)
+    if status != "optimal":
+        return AssignmentCertificate(False, False, 0, 0, False)
+    feasible, duals, paid, bound, _ = _check(problem, native)
+    unit = Fraction(1, 2) ** native["exponent"] if _costs(problem).dtype.kind == "f" else 1
+    return AssignmentCertificate(feasible, duals, paid * unit, bound * unit, feasible and duals)
 
 
 def _infeasible(answer: Assignment, where: str = "") -> InfeasibleError:
