@@ -251,4 +251,34 @@ TEST(flow_hubs_are_a_start) {
   }
 }
 
+// A maximum flow through a grid, written as one arc back that pays: the simplex soon gives up, cost scaling needs no
+// phase. Where the arcs cost something, it has the budget it has anywhere.
+TEST(flow_of_a_maximum) {
+  std::mt19937 r(16);
+  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
+  const std::int64_t k = 40, from = k * k, to = from + 1;
+  Instance x;
+  const auto add = [&](std::int64_t t, std::int64_t h, std::int64_t u, std::int64_t c) {
+    x.tail.push_back(t), x.head.push_back(h), x.capacity.push_back(u), x.cost.push_back(c);
+  };
+  for (std::int64_t v = 0; v < from; ++v) {
+    if (v % k + 1 < k) add(v, v + 1, draw(1, 1000), 0);
+    if (v + k < from) add(v, v + k, draw(1, 1000), 0), add(v + k, v, draw(1, 1000), 0);
+  }
+  for (std::int64_t v = 0; v < from; v += k) add(from, v, 1000, 0), add(v + k - 1, to, 1000, 0);
+  add(to, from, 1'000'000, -1);
+  x.supply.assign(static_cast<std::size_t>(to) + 1, 0);
+  Stop stop;
+  const Result a = solve(x.problem(), Method::automatic, nullptr, stop);
+  const Result b = solve(x.problem(), Method::network_simplex, nullptr, stop);
+  CHECK(a.stats.method == std::string("cost_scaling") && a.stats.phases == 0);
+  CHECK(proved(x, a) && proved(x, b) && a.objective == b.objective && a.objective < -1000);
+  for (std::size_t e = 0; e < x.cost.size(); e += 7) x.cost[e] = 1;
+  x.cost.back() = -100;
+  const Result c = solve(x.problem(), Method::automatic, nullptr, stop);
+  const Result d = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+  CHECK(c.stats.method == std::string("network_simplex") && d.stats.phases > 0);
+  CHECK(proved(x, c) && proved(x, d) && c.objective == d.objective);
+}
+
 }  // namespace gridcompute::flow

@@ -13,6 +13,8 @@
 // paths (crash.hpp) serves; figures in docs/explanation/flow-methods.md.
 #pragma once
 
+#include <algorithm>
+
 #include "gridcompute/flow/crash.hpp"
 #include "gridcompute/flow/network.hpp"
 
@@ -20,6 +22,14 @@ namespace gridcompute::flow {
 
 // Steps that network simplex may spend, an arc and node, before cost scaling is the better bet: figures in the docs.
 inline constexpr Index kSteps = 3000;
+
+// A maximum flow, written as one arc in a thousand that pays while all others are free, shows early whether trees
+// serve; cost scaling begins with such a flow and ends with it. The steps for `size` arcs and nodes.
+inline constexpr Index kFewSteps = 16, kLeastSteps = 1 << 17;
+[[nodiscard]] constexpr Index steps(Index size, Index arcs, Index costly) {
+  const bool of_maximum = costly > 0 && 1000 * costly <= arcs + 1000;
+  return of_maximum ? std::max(kLeastSteps, size * kFewSteps) : size * kSteps;
+}
 
 // A node with arcs to a quarter of the others; -1 if there is none.
 template <class Int>

@@ -9,6 +9,7 @@ namespace {
 constexpr std::int64_t kAlpha = 16;   // eps falls by this a phase
 constexpr std::int64_t kFar = 4;      // arcs are fixed beyond this times n eps
 constexpr int kRefinementRounds = 4;  // of price refinement, before flow is moved
+constexpr Index kLooks = 4;           // at halves, times all there are, for shortest paths before the first phase
 constexpr Index kDischargesPerPoll = 256;
 
 }  // namespace
@@ -62,6 +63,7 @@ CostScaling::End CostScaling::run(Stop& stop) {
     case Residual::End::feasible:
       break;
   }
+  if (price_by_paths()) return End::optimal;
   for (;;) {
     ++counts_.phases;
     eps_ = std::max<Price>(1, eps_ / kAlpha);
@@ -87,6 +89,34 @@ void CostScaling::fix_arcs() {
       else
         ++k;
     }
+}
+
+// Shortest residual paths from anywhere, first in first out, for as many looks as the graph has halves, times kLooks.
+// If they end, the first flow is optimal: so it is where units went for nothing wherever they could (a maximum flow).
+// What falls further than a path of n arcs can take it has been round a cycle.
+bool CostScaling::price_by_paths() {
+  const Price lowest = -eps_ * graph_.n;
+  bool cycle = false;
+  Index looks = kLooks * std::ssize(graph_.halves);
+  std::deque<Node> queue;
+  std::vector<bool> queued(at(graph_.n), true);
+  for (Node v = 0; v < graph_.n; ++v) queue.push_back(v);
+  while (!queue.empty() && looks > 0 && !cycle) {
+    const Node v = queue.front();
+    queue.pop_front();
+    queued[at(v)] = false;
+    looks -= graph_.end[at(v)] - graph_.start[at(v)];
+    for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
+      const Half& h = graph_.halves[at(k)];
+      const Price r = h.room > 0 ? reduced(v, h) : 0;
+      if (r >= 0) continue;
+      cycle |= (price_[at(h.to)] += r) < lowest;
+      if (!queued[at(h.to)]) queued[at(h.to)] = true, queue.push_back(h.to);
+    }
+  }
+  if (queue.empty() && !cycle) return true;
+  std::fill(price_.begin(), price_.end(), 0);
+  return false;
 }
 
 // Residual arcs of negative reduced cost in topological order of their nodes; false if they have a cycle.

@@ -4,7 +4,8 @@
 // cost cost + p[v] - p[w] >= -eps. A feasible flow that is 1-optimal is optimal: a residual cycle of negative cost
 // would cost at most -(n + 1), and a simple one loses at most n.
 //
-// Steps.  A feasible flow first (residual.hpp), or the cut. Then eps from max|cost| down by kAlpha to 1; each phase
+// Steps.  A feasible flow first (residual.hpp), or the cut; shortest paths tell whether it happens to be optimal, as
+// maximum flows are. Then eps from max|cost| down by kAlpha to 1; each phase
 //   fixes arcs whose reduced cost exceeds 4 n eps in size: no later flow differs on them, and prices move by less;
 //   tries to find prices that make the flow eps-optimal as it stands (price refinement: longest paths over the residual
 //     arcs of negative reduced cost while these have no cycle);
@@ -86,6 +87,7 @@ class CostScaling {
     return h.cost + price_[at(v)] - price_[at(h.to)];
   }
   void fix_arcs();
+  bool price_by_paths();
   bool refine_prices();
   bool order_admissible(std::vector<Node>& order) const;
   bool refine(Stop& stop);

@@ -92,6 +92,7 @@ Survey survey(const Problem& p) {
     if (u == 0) continue;
     most = std::max(most, size);
     s.negative_costs |= c < 0;
+    s.costly += c != 0;
     if (u == kInfinite)
       s.unbounded_arcs |= c < 0;
     else

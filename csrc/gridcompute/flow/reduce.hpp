@@ -10,6 +10,7 @@ namespace gridcompute::flow {
 // What one pass over the arrays finds. Throws Error at the first that is no problem, or leaves the proved range.
 struct Survey {
   Index kept = 0;              // arcs that are no loops
+  Index costly = 0;            // with room, and not free of charge
   std::int64_t most_cost = 0;  // max |cost| of those with room
   bool small_costs = true;     // of all of them: they fit the narrow width
   bool proper_costs = true;    // of all of them: they fit the wide one

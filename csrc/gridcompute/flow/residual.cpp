@@ -1,12 +1,14 @@
 #include "gridcompute/flow/residual.hpp"
 
 #include <algorithm>
+#include <deque>
 
 namespace gridcompute::flow {
 
 namespace {
 
 constexpr Node kFar = std::numeric_limits<Node>::max();
+constexpr Index kDischargesPerPoll = 256;
 
 }  // namespace
 
@@ -33,7 +35,7 @@ Residual::Residual(const Network<std::int64_t>& net, std::int64_t scale)
   }
 }
 
-// Distances in arcs to the nearest node that is short; false if no node with units has one.
+// Distances in arcs to the nearest node that is short.
 bool Residual::levels() {
   level_.assign(at(n), kFar);
   std::vector<Node> queue;
@@ -45,7 +47,7 @@ bool Residual::levels() {
     found |= excess[at(v)] > 0;
     for (Arc k = start[at(v)]; k < end[at(v)]; ++k) {
       const Half& h = halves[at(k)];
-      if (level_[at(h.to)] != kFar || halves[at(h.mate)].room == 0) continue;
+      if (level_[at(h.to)] != kFar || !open(halves[at(h.mate)])) continue;
       level_[at(h.to)] = level_[at(v)] + 1;
       queue.push_back(h.to);
     }
@@ -53,44 +55,57 @@ bool Residual::levels() {
   return found;
 }
 
-void Residual::block(Stop& stop) {
+// First in first out; levels never exceed the distances, which are made anew after every n relabels.
+void Residual::discharge(Stop& stop) {
   current_.assign(start.begin(), start.end() - 1);
-  std::vector<Arc> path;
-  for (Node source = 0; source < n; ++source) {
-    if (excess[at(source)] > 0 && level_[at(source)] != kFar && stop.poll()) return;
-    Node v = source;
-    path.clear();
-    while (excess[at(source)] > 0 && level_[at(source)] != kFar) {
-      if (excess[at(v)] < 0 && v != source) {
-        std::int64_t amount = halves[at(path.front())].room;
-        for (const Arc k : path) amount = std::min(amount, halves[at(k)].room);
-        amount = fitting(std::min(excess[at(source)], -excess[at(v)]), amount);
-        Node from = source;
-        for (const Arc k : path) push(k, from, amount), from = halves[at(k)].to;
-        path.clear();
-        v = source;
+  std::deque<Node> active;
+  const auto waits = [&](Node v) { return excess[at(v)] > 0 && level_[at(v)] != kFar; };
+  for (Node v = 0; v < n; ++v)
+    if (waits(v)) active.push_back(v);
+  Index relabels = 0;
+  for (Index count = 1; !active.empty(); ++count) {
+    const Node v = active.front();
+    active.pop_front();
+    while (waits(v)) {
+      Arc& k = current_[at(v)];
+      if (k == end[at(v)]) {
+        relabel(v);
+        ++relabels;
         continue;
       }
-      Arc& k = current_[at(v)];
-      while (k < end[at(v)] && (halves[at(k)].room == 0 || level_[at(halves[at(k)].to)] != level_[at(v)] - 1)) ++k;
-      if (k < end[at(v)]) {
-        path.push_back(k);
-        v = halves[at(k)].to;
-      } else if (path.empty()) {
-        break;
-      } else {
-        v = halves[at(halves[at(path.back())].mate)].to;
-        ++current_[at(v)];
-        path.pop_back();
+      const Half& h = halves[at(k)];
+      if (!open(h) || level_[at(h.to)] != level_[at(v)] - 1) {
+        ++k;
+        continue;
       }
+      const bool waited = excess[at(h.to)] > 0;
+      push(k, v, fitting(excess[at(v)], h.room));
+      if (!waited && excess[at(h.to)] > 0) active.push_back(h.to);
     }
+    if (relabels > n) {
+      relabels = 0;
+      levels();
+      std::copy(start.begin(), start.end() - 1, current_.begin());
+    }
+    if (count % kDischargesPerPoll == 0 && stop.poll()) return;
   }
 }
 
+void Residual::relabel(Node v) {
+  Node least = kFar - 1;
+  for (Arc k = start[at(v)]; k < end[at(v)]; ++k)
+    if (open(halves[at(k)])) least = std::min(least, level_[at(halves[at(k)].to)]);
+  level_[at(v)] = least >= n ? kFar : least + 1;
+  current_[at(v)] = start[at(v)];
+}
+
 Residual::End Residual::feasible(Stop& stop) {
-  while (levels()) {
-    block(stop);
-    if (stop.requested()) return End::stopped;
+  for (const bool free : {true, false}) {
+    free_only_ = free;
+    while (levels()) {
+      discharge(stop);
+      if (stop.requested()) return End::stopped;
+    }
   }
   return unserved() == 0 ? End::feasible : End::infeasible;
 }

@@ -4,11 +4,12 @@
 // can be taken back. Halves of v: [start[v], end[v]); beyond end[v], up to start[v + 1], lie those that were fixed.
 // The excess of a node is a sum of many rooms, each up to 2^60: 128 bits.
 //
-// Steps of feasible().  Dinic: levels by breadth-first search backwards from the nodes short of units, then a
-// depth-first blocking flow from those with units left, each half looked at once a level. When no node with units
-// reaches one that is short, the nodes they reach are the cut.
+// Steps of feasible().  Push-relabel, first over halves that cost nothing, so that no unit takes a dear way (back)
+// while there is a free one, then over all. Levels are distances in arcs to the nodes short of units, by breadth-first
+// search backwards; a node with units pushes them one level down, or rises to just above the lowest it could push to,
+// out of reach at last. When no node with units reaches one that is short, the nodes they reach are the cut.
 //
-// Complexity.  O(n^2 m), in practice a few passes.  Source.  Dinic, Soviet Math. Dokl. 11 (1970) 1277.
+// Complexity.  O(n^2 m), in practice a few passes.  Source.  Goldberg and Tarjan, J. ACM 35 (1988) 921.
 #pragma once
 
 #include <span>
@@ -57,14 +58,17 @@ class Residual {
   std::vector<Wide> excess;
 
  private:
-  bool levels();
-  void block(Stop& stop);
+  [[nodiscard]] bool open(const Half& h) const noexcept { return h.room != 0 && (h.cost == 0 || !free_only_); }
+  bool levels();  // false if no node with units has a way
+  void discharge(Stop& stop);
+  void relabel(Node v);
   void swap(Arc a, Arc b);
 
   const Network<std::int64_t>* net_;
   std::vector<Arc> first_, current_;  // the half at the tail of each arc; where the search of a node stands
   std::vector<Arc> arc_;              // the arc of each half
   std::vector<Node> level_;
+  bool free_only_ = false;
 };
 
 }  // namespace gridcompute::flow

@@ -132,7 +132,8 @@ class Solve {
   Simplex<Int> start_tree(Network<Int> net) {
     stop_.stage("start tree", 0.05);
     const double before = stop_.seconds();
-    budget_ = scalable() ? allowance((static_cast<Index>(net.m()) + net.n) * kSteps) : kNoBudget;
+    const Index size = static_cast<Index>(net.m()) + net.n;
+    budget_ = scalable() ? allowance(steps(size, survey_.kept, survey_.costly)) : kNoBudget;
     Basis basis = warm(net);
     const bool hot = !basis.pred.empty();
     if (!hot) basis = survey_.negative_costs ? full(net) : paths(net);
