@@ -21,6 +21,26 @@ Source sparse(const Array<T>& data, const Array<I>& indices, const Array<I>& ind
           py::make_tuple(data, indices, indptr)};
 }
 
+// Are rows of a sparse matrix what SparseCost reads: within the arrays, and columns increasing in each?
+template <class I>
+bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slots, Index n_values) {
+  const I *column = indices.data(), *start = indptr.data();
+  const Index n = indptr.size() - 1;
+  if (n < 0 || start[0] != 0 || start[n] != n_values || indices.size() != n_values) return false;
+  const py::gil_scoped_release release;
+  for (Index i = 0; i < n; ++i)
+    if (start[i] > start[i + 1]) return false;
+  for (Index i = 0; i < n; ++i) {
+    I last = -1, wrong = 0;
+    for (I e = start[i]; e < start[i + 1]; ++e) {
+      wrong |= static_cast<I>(column[e] <= last);
+      last = column[e];
+    }
+    if (wrong != 0 || static_cast<Index>(last) >= n_slots) return false;
+  }
+  return true;
+}
+
 template <class T>
 void bind_dtype(py::module_& m) {
   m.def("dense_cost", &dense<T>, py::arg("cost").noconvert());
@@ -80,6 +100,10 @@ void bind_cost(py::module_& m) {
   bind_dtype<std::int64_t>(m);
   bind_dtype<float>(m);
   bind_dtype<double>(m);
+  m.def("rows_increase", &rows_increase<std::int32_t>, py::arg("indices").noconvert(), py::arg("indptr").noconvert(),
+        py::arg("n_slots"), py::arg("n_values"));
+  m.def("rows_increase", &rows_increase<std::int64_t>, py::arg("indices").noconvert(), py::arg("indptr").noconvert(),
+        py::arg("n_slots"), py::arg("n_values"));
   m.def("terms_cost", &terms, py::arg("terms"), py::arg("n_jobs"), py::arg("n_slots"));
   m.def("callback_cost", &callback, py::arg("address"), py::arg("context"), py::arg("n_jobs"), py::arg("n_slots"),
         py::arg("keep"));

@@ -105,31 +105,37 @@ def _sparse(cost: Any) -> Source:
     data, indices, indptr = _rows(cost, n_jobs)
     if indices.dtype not in (np.int32, np.int64) or indptr.dtype != indices.dtype:
         indices, indptr = indices.astype(np.int64), indptr.astype(np.int64)
-    _check_rows(indices, indptr, n_jobs, n_slots, len(data))
-    # Indices increase within a row; only where a row begins may they fall.
-    step = indices[1:] <= indices[:-1]
-    starts = indptr[1:-1]
-    step[starts[(starts > 0) & (starts < len(indices))] - 1] = False
-    if step.any():
-        row = np.repeat(np.arange(n_jobs), np.diff(indptr))
-        order = np.lexsort((indices[: len(row)], row))
-        data, indices = data[order], indices[order]
-        twice = np.flatnonzero((row[1:] == row[:-1]) & (indices[1:] == indices[:-1]))
-        if len(twice):
-            index = (int(row[twice[0]]), int(indices[twice[0]]))
-            raise InvalidProblemError(
-                f"cost{list(index)}: found twice, needed each pair once "
-                "(scipy's sum_duplicates adds them up)",
-                "cost",
-                index,
-            )
-    data, indices, indptr = (
-        _values(data),
-        np.ascontiguousarray(indices),
-        np.ascontiguousarray(indptr),
-    )
+    indices, indptr = np.ascontiguousarray(indices), np.ascontiguousarray(indptr)
+    plain = len(indptr) == n_jobs + 1 and _core.rows_increase(indices, indptr, n_slots, len(data))
+    if not plain:
+        data, indices = _in_order(data, indices, indptr, n_jobs, n_slots)
+    data = _values(data)
     native = _core.sparse_cost(data, indices, indptr, n_slots)
     return _sized(native, n_jobs, n_slots, data.dtype.kind == "i")
+
+
+def _in_order(
+    data: np.ndarray[Any, Any],
+    indices: np.ndarray[Any, Any],
+    indptr: np.ndarray[Any, Any],
+    n_jobs: int,
+    n_slots: int,
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Sorted within each row, or an error that says what no sorting mends."""
+    _check_rows(indices, indptr, n_jobs, n_slots, len(data))
+    row = np.repeat(np.arange(n_jobs), np.diff(indptr))
+    order = np.lexsort((indices, row))
+    data, indices = data[order], indices[order]
+    twice = np.flatnonzero((row[1:] == row[:-1]) & (indices[1:] == indices[:-1]))
+    if len(twice):
+        index = (int(row[twice[0]]), int(indices[twice[0]]))
+        raise InvalidProblemError(
+            f"cost{list(index)}: found twice, needed each pair once "
+            "(scipy's sum_duplicates adds them up)",
+            "cost",
+            index,
+        )
+    return data, indices
 
 
 def _rows(

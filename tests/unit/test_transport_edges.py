@@ -466,3 +466,16 @@ def test_heavy_tails_are_solved_to_the_end() -> None:
     m = transport(cost, np.full(50, 66))
     assert m.objective == pytest.approx(1e40)
     assert m.verify().valid
+
+
+def test_sparse_jobs_without_time_go_to_classes_that_are_listed() -> None:
+    """If this fails, a solve without time leaves jobs out that have a class with room."""
+    sparse = pytest.importorskip("scipy.sparse")
+    r = np.random.default_rng(4)
+    slot = np.arange(20) * 15 + r.integers(0, 15, (30_000, 20))
+    rows = np.arange(0, slot.size + 1, 20)
+    cost = sparse.csr_array((r.integers(0, 99, slot.size), slot.ravel(), rows), shape=(30_000, 300))
+    m = transport(cost, np.full(300, 110), time_limit=0)
+    assert m.status == "time_limit"
+    assert (m.assignment >= 0).all()
+    assert m.verify().valid

@@ -14,6 +14,7 @@ constexpr Index kChunk = 1 << 16;
 constexpr Index kHurriedCosts = 500'000;  // costs read after a stop: a millisecond or two,
 constexpr Index kHurriedGangs = 400'000;  // also where they are divided by weights, and far apart in memory
 constexpr int kTries = 8;
+constexpr Index kAhead = 16;  // jobs whose costs are asked for early
 
 // Stable: a byte of the weights at a time, as many as the heaviest has.
 template <class Weight>
@@ -116,12 +117,24 @@ class Placer {
   bool put_anywhere(Index k) {
     if (prices_.empty() && how_.keys.optional()) return false;  // nothing is known: leaving it out is as good
     const CostSource& cost = *how_.keys.problem().cost;
+    if (cost.listed(level_.row(k)) >= 0) return put_at_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;
+    if (cost.forbids() && n_ > 0 && k + kAhead < level_.n) cost.fetch(level_.row(k + kAhead), turn_);
     for (int tries = 0; tries < kTries && n_ > 0; ++tries) {
       for (Slot step = 0; step < n_ && out_.load[turn_] >= level_.capacity[turn_]; ++step) turn_ = (turn_ + 1) % n_;
       const bool allowed = !cost.forbids() || how_.keys.at(level_.row(k), turn_) < kForbidden;
       if (allowed && put(k, turn_)) return true;
       turn_ = (turn_ + 1) % n_;
+    }
+    return false;
+  }
+
+  // The first with room of its own few, from one by turns, so that none is full long before the others.
+  bool put_at_listed(Index k, const CostSource& cost) {
+    const Index job = level_.row(k), pairs = cost.listed(job);
+    for (Index step = 0; step < pairs; ++step) {
+      const Slot s = cost.listed_slot(job, (k + step) % pairs);
+      if (out_.load[s] < level_.capacity[s] && how_.keys.at(job, s) < kForbidden && put(k, s)) return true;
     }
     return false;
   }
