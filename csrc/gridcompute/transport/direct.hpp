@@ -13,7 +13,8 @@
 // the last, go to their second-best. Such rounds place nearly all and are cut short where they no longer do. Paths: for
 // the rest Dijkstra from all over-full classes at once to those with room, over W[a][b] = min over the units in a of
 // key_b - key_a; labels move the prices, units move along each tree path that is still tight. Of the rows of W on a
-// path only the vectors that the one who left had decided are built anew.
+// path only the vectors that the one who left had decided are built anew. Where a source lists few pairs a job (CSR),
+// rows are those lists (listed.hpp), nothing is merged, and W comes from who lies between two classes (between.hpp).
 //
 // Complexity.  Bids O(members * S) a round of one class; a search O(S^2); a path O(members * S) for each class on it at
 // the worst, all in vectors. Memory (n + min(n, S)) * S keys.
