@@ -129,6 +129,31 @@ TEST(assignment_tails_are_lowered_unless_they_are_used) {
   }
 }
 
+// The same on buffers, of both shapes.
+TEST(assignment_small_tails_are_lowered_unless_they_are_used) {
+  for (const auto& [rows, cols] : {std::pair<Index, Index>{12, 12}, {40, 50}, {50, 40}})
+    for (const bool used : {false, true}) {
+      auto whole = random_costs(rows * cols, 1000, 19);
+      for (Index i = 0; i < rows; ++i)
+        for (Index j = 0; j < cols; ++j)
+          if ((i + j) % 2 == 1 || (used && (rows <= cols ? i : j) == 5))
+            whole[static_cast<std::size_t>(i * cols + j)] = std::int64_t{1} << 50;
+      std::vector<double> cost(whole.begin(), whole.end());
+      for (auto& c : cost) c /= 1024;
+      Stop stop;
+      const Result exact = solve(Dense<std::int64_t>{whole.data(), rows, cols}, false, 1, stop);
+      std::vector<std::int64_t> row(static_cast<std::size_t>(std::min(rows, cols))), col(row);
+      CHECK(solve_pairs(Dense<double>{cost.data(), rows, cols}, false, 1, stop, row.data(), col.data()) ==
+            Status::optimal);
+      std::int64_t paid = 0, least = 0;
+      for (std::size_t k = 0; k < row.size(); ++k) paid += whole[static_cast<std::size_t>(row[k] * cols + col[k])];
+      for (Index i = 0; i < rows; ++i)
+        if (const Index j = exact.col_of[static_cast<std::size_t>(i)]; j >= 0)
+          least += whole[static_cast<std::size_t>(i * cols + j)];
+      CHECK(paid == least);
+    }
+}
+
 TEST(assignment_range_at_the_bound_and_one_past) {
   const std::int64_t top = std::int64_t{1} << 60;
   std::vector<std::int64_t> cost{0, top, top, top};

@@ -13,6 +13,7 @@
 #include "gridcompute/assignment/few.hpp"
 #include "gridcompute/assignment/finer.hpp"
 #include "gridcompute/assignment/rows.hpp"
+#include "gridcompute/assignment/tails.hpp"
 #include "gridcompute/assignment/whole.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/parallel.hpp"
@@ -21,6 +22,8 @@
 namespace gridcompute::assignment {
 
 namespace {
+
+constexpr Index kReached = 16;  // costs a row, of those that none is lowered below
 
 constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -151,6 +154,14 @@ void write_pairs(const std::int32_t* partner, Index rows, Index cols, std::int64
   for (Index j = 0; j < k; ++j) row_ind[j] = partner[col_ind[j]];
 }
 
+// Is a pair among them whose cost was lowered?
+template <class T>
+bool lowered(const DenseRows<T, std::int64_t>& all, const Dense<T>& cost, const std::int32_t* partner) {
+  for (Index k = 0; k < std::min(cost.rows, cost.cols); ++k)
+    if (all.lowered(0, cost.rows <= cost.cols ? k * cost.cols + partner[k] : partner[k] * cost.cols + k)) return true;
+  return false;
+}
+
 // Matches in units of 2^-exponent; the unit is 0 where that is exact. False if the values are too wide.
 template <class T>
 bool match_small(const Dense<T>& cost, bool maximize, std::int32_t* partner, bool& feasible, double& unit) {
@@ -171,7 +182,18 @@ bool match_small(const Dense<T>& cost, bool maximize, std::int32_t* partner, boo
       DenseRows<T, std::int32_t> rows(all, maximize, 0);
       if (fitted(rows, rows.fit(0, seen), seen.forbids)) return true;
     }
-    const int exponent = finest_exponent(seen, std::min(cost.rows, cost.cols));
+    const Index n = std::min(cost.rows, cost.cols), m = std::max(cost.rows, cost.cols);
+    const Reach reach = reach_of(all.data, all.cols, n * std::min(kReached, (m + 3) / 4), seen, maximize);
+    if (reach.reach < reach.span) {
+      Extent near = seen;
+      near.most = seen.least + reach.reach;
+      const int exponent = finest_exponent(near, n);
+      unit = std::ldexp(1.0, -exponent);
+      const auto most = static_cast<std::int64_t>(std::ldexp(reach.reach, exponent));
+      DenseRows<T, std::int64_t> rows(all, maximize, exponent, true, std::max<std::int64_t>(most, 1));
+      if (fitted(rows, rows.fit(0, seen), seen.forbids) && !(feasible && lowered(rows, cost, partner))) return true;
+    }
+    const int exponent = finest_exponent(seen, n);
     unit = std::ldexp(1.0, -exponent);
     DenseRows<T, std::int64_t> rows(all, maximize, exponent, true);
     return fitted(rows, rows.fit(0, seen), seen.forbids);

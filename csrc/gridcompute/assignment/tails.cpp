@@ -2,7 +2,6 @@
 
 #include <type_traits>
 
-#include "gridcompute/assignment/rows.hpp"
 #include "gridcompute/base/simd.hpp"
 
 namespace gridcompute::assignment {
@@ -46,10 +45,13 @@ Extent range_of(const T* row, Index m, bool maximize) {
 
 template <class T>
 Reach reach_of(const T* row, Index m, bool maximize) {
-  const Extent seen = range_of(row, m, maximize);
+  return reach_of(row, m, std::min(kReached, (m + 3) / 4), range_of(row, m, maximize), maximize);
+}
+
+template <class T>
+Reach reach_of(const T* row, Index m, Index wanted, const Extent& seen, bool maximize) {
   const double span = seen.most - seen.least, sign = maximize ? -1.0 : 1.0;
   if (seen.odd || !(span >= 0) || std::isinf(span)) return {};
-  const Index wanted = std::min(kReached, (m + 3) / 4);
   const auto reached = [&](double part) { return count(row, m, sign, seen.least + part * span) >= wanted; };
   double part = kFirst;
   if (!reached(part) || reached(0)) return {span, span};
@@ -62,6 +64,8 @@ template Reach reach_of(const std::int16_t*, Index, bool);
 template Reach reach_of(const std::int32_t*, Index, bool);
 template Reach reach_of(const std::int64_t*, Index, bool);
 template Reach reach_of(const float*, Index, bool);
+template Reach reach_of(const float*, Index, Index, const Extent&, bool);
 template Reach reach_of(const double*, Index, bool);
+template Reach reach_of(const double*, Index, Index, const Extent&, bool);
 
 }  // namespace gridcompute::assignment

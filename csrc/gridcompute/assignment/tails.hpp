@@ -15,6 +15,7 @@
 #include <limits>
 
 #include "gridcompute/assignment/problem.hpp"
+#include "gridcompute/assignment/rows.hpp"
 
 namespace gridcompute::assignment {
 
@@ -23,6 +24,9 @@ struct Reach {
 };
 template <class T>
 [[nodiscard]] Reach reach_of(const T* row, Index m, bool maximize);
+// The same of floating-point costs at which somebody has looked, to where `wanted` of them lie.
+template <class T>
+[[nodiscard]] Reach reach_of(const T* row, Index m, Index wanted, const Extent& seen, bool maximize);
 
 // Over a few rows, how far costs reach; infinity without a tail.
 template <class T>
