@@ -281,4 +281,30 @@ TEST(flow_of_a_maximum) {
   CHECK(proved(x, c) && proved(x, d) && c.objective == d.objective);
 }
 
+// A node whose arcs cannot take what it has, or bring what it needs, is a cut without a solve, in both widths; an
+// earlier tree goes on instead.
+TEST(flow_of_a_node_with_too_few_arcs) {
+  for (const std::int64_t scale : {std::int64_t{1}, std::int64_t{1} << 40})
+    for (const bool source : {true, false}) {
+      Instance x;
+      x.tail = {0, 0, 1, 2, 1, 1}, x.head = {1, 2, 3, 3, 2, 1};
+      x.capacity = {5, 3, 9, 9, 9, 9}, x.cost = {1, 2, 3, 4, 5, 6};
+      if (!source) std::swap(x.tail, x.head);
+      for (std::int64_t& u : x.capacity) u *= scale;
+      x.supply = {8 * scale, 0, 0, -8 * scale};
+      if (!source) std::swap(x.supply[0], x.supply[3]);
+      Stop stop;
+      const Result just = solve(x.problem(), Method::automatic, nullptr, stop);
+      CHECK(just.status == Status::optimal && proved(x, just));
+      x.capacity[0] -= 1;
+      const Result none = solve(x.problem(), Method::automatic, nullptr, stop);
+      CHECK(none.stats.method == std::string("capacity") && none.cut == std::vector<Index>{0} && proved(x, none));
+      const Result on = solve(x.problem(), Method::automatic, &just.kept, stop);
+      CHECK(on.status == Status::infeasible && on.stats.method == std::string("network_simplex") && proved(x, on));
+      x.capacity[0] += 1;
+      const Result back = solve(x.problem(), Method::automatic, &none.kept, stop);
+      CHECK(proved(x, back) && back.objective == just.objective);
+    }
+}
+
 }  // namespace gridcompute::flow

@@ -94,12 +94,13 @@ class Flow:
     cycle : int64 array or None
         Where unbounded: arcs, in order, of a cycle of negative cost and infinite capacity.
     stats : dict
-        ``method``, and ``chosen``: why it was this one ("by name"; of "auto": "within budget", or
-        "budget spent" where cost scaling took over from network simplex), with the ``effort`` of
-        network simplex in steps; ``warm`` (was `start` used?) and ``start``: "cold", "full"
-        (arcs of negative cost on cycles begin full), "forest" (shortest-path tree), "star" (all
-        on a hub), "basis" (the earlier tree) or "flow" (a tree from the earlier flow), with
-        ``kept_tree_arcs`` and ``cut_tree_arcs`` of it; after a change of values alone,
+        ``method`` ("balance" or "capacity" where supplies, or the arcs of one node, tell without a
+        solve that there is no flow), and ``chosen``: why it was this one ("by name"; of "auto":
+        "within budget", or "budget spent" where cost scaling took over from network simplex), with
+        the ``effort`` of network simplex in steps; ``warm`` (was `start` used?) and ``start``:
+        "cold", "full" (arcs of negative cost on cycles begin full), "forest" (shortest-path tree),
+        "star" (all on a hub), "basis" (the earlier tree) or "flow" (a tree from the earlier flow),
+        with ``kept_tree_arcs`` and ``cut_tree_arcs`` of it; after a change of values alone,
         ``changed_costs``, ``changed_capacities``, ``changed_supplies`` (how many differ) and
         ``dual_pivots`` and ``filled_arcs`` of its repair; counts of the method; ``bits`` of the
         integers inside;

@@ -211,6 +211,27 @@ template Given<std::int64_t> given(const Problem&, const Survey&);
 template Network<std::int32_t> network(const Given<std::int32_t>&, const Survey&, const Topology&);
 template Network<std::int64_t> network(const Given<std::int64_t>&, const Survey&, const Topology&);
 
+template <class Int>
+Node overtaxed(const Network<Int>& net) {
+  std::vector<std::int64_t> in(at(net.n), 0);  // at most 2^60 counts, more than any node needs
+  const auto add = [](std::int64_t& sum, Int room) {
+    sum = std::min<std::int64_t>(sum + room, Range<std::int64_t>::kMaxFlow + 1);
+  };
+  for (Arc e = 0; e < net.m(); ++e) add(in[at(net.head[at(e)])], net.cap[at(e)]);
+  for (Node v = 0; v < net.n; ++v) {
+    const std::int64_t units = net.supply[at(v)];
+    if (units < 0 && in[at(v)] < -units) return v;
+    if (units <= 0) continue;
+    std::int64_t out = 0;
+    for (Arc e = net.start[at(v)]; e < net.start[at(v) + 1]; ++e) add(out, net.cap[at(e)]);
+    if (out < units) return v;
+  }
+  return -1;
+}
+
+template Node overtaxed(const Network<std::int32_t>&);
+template Node overtaxed(const Network<std::int64_t>&);
+
 namespace {
 
 // Arcs of a cycle in the graph of predecessors, or none.

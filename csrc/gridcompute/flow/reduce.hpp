@@ -36,6 +36,10 @@ template <class Int>
 template <class Int>
 [[nodiscard]] Network<Int> network(const Given<Int>& given, const Survey& survey, const Topology& topology);
 
+// A node that has more units than its arcs take, or needs more than they bring: a cut, seen at a look; -1 if none.
+template <class Int>
+[[nodiscard]] Node overtaxed(const Network<Int>& net);
+
 // Arcs (the caller's) of a cycle of negative cost whose arcs all have no capacity. O(n m) at worst.
 [[nodiscard]] std::vector<Index> infinite_negative_cycle(const Problem& problem, const Topology& topology, Stop& stop);
 

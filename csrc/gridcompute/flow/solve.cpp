@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <string_view>
 
@@ -41,7 +42,11 @@ class Solve {
     }
     survey_ = survey(p_);
     r_.kept.topology = topology(p_, survey_, start_ == nullptr ? nullptr : start_->topology);
-    if (!survey_.balanced) return cut_of_everything();
+    if (!survey_.balanced) {
+      std::vector<Index> everything(at(p_.n));
+      std::iota(everything.begin(), everything.end(), 0);
+      return cut(std::move(everything), "balance");
+    }
     if (const std::vector<Index> cycle = free_cycle(); !cycle.empty()) return unbounded(cycle);
     if (stop_.requested()) return stopped();
     r_.stats.seconds_build = stop_.seconds();
@@ -110,13 +115,17 @@ class Solve {
   void simplex() {
     if (!survey_.narrow()) {
       Given<std::int64_t> g = given<std::int64_t>(p_, survey_);
-      Simplex<std::int64_t> wide = start_tree(network(g, survey_, shape()));
+      Network<std::int64_t> net = network(g, survey_, shape());
+      if (plainly_infeasible(net)) return;
+      Simplex<std::int64_t> wide = start_tree(std::move(net));
       const auto end = wide.run(stop_, budget_);
       finish(std::move(wide), end, std::move(g));
       return;
     }
     Given<std::int32_t> g = given<std::int32_t>(p_, survey_);
-    Simplex<std::int32_t> tree = start_tree(network(g, survey_, shape()));
+    Network<std::int32_t> net = network(g, survey_, shape());
+    if (plainly_infeasible(net)) return;
+    Simplex<std::int32_t> tree = start_tree(std::move(net));
     auto end = tree.run(stop_, budget_);
     if (end != Simplex<std::int32_t>::End::outgrown) {
       finish(std::move(tree), end, std::move(g));
@@ -399,14 +408,22 @@ class Solve {
     r_.objective = *sum;
   }
 
-  void cut_of_everything() {
+  // Without a solve.
+  void cut(std::vector<Index>&& nodes, const char* seen) {
     r_.status = Status::infeasible;
-    r_.cut.resize(at(p_.n));
-    for (Index v = 0; v < p_.n; ++v) r_.cut[at(v)] = v;
+    r_.cut = std::move(nodes);
     rest();
     r_.potential.assign(at(p_.n), 0);
-    r_.stats.method = "balance";
+    r_.stats.method = seen;
     total();
+  }
+
+  // Not where an earlier tree is at hand: that goes on through infeasible and back.
+  template <class Int>
+  bool plainly_infeasible(const Network<Int>& net) {
+    const Node v = start_ == nullptr ? overtaxed(net) : -1;
+    if (v >= 0) cut({v}, "capacity");
+    return v >= 0;
   }
 
   std::vector<Index> free_cycle() {
