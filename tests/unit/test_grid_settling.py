@@ -1,5 +1,7 @@
 """Large jobs of a dive are placed by how settled their choice is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -37,13 +39,15 @@ def placed(world: tuple[gc.grid.Problem, Rows], how: Settling, stop_at: float) -
     room, n = _core.Room(market), len(problem.jobs)
     placement = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
     jobs = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
-    place_settled(
-        rows, room, [market], jobs, rows.start(None), placement, how, lambda part: part >= stop_at
+    y = rows.start(None)
+    _, declined = place_settled(
+        rows, room, [market], jobs, y, placement, how, 7, lambda part: part >= stop_at
     )
+    assert not (declined & (placement[0] >= 0)).any()
     assert room.accelerators.min() >= 0, "a gang was placed where it has no room"
     assert (room.quota_used <= problem.quotas.upper_accelerator_h).all()
     assert ((placement[0] >= 0) == (placement[1] >= 0)).all()
-    return np.stack(placement)
+    return np.stack([*placement, declined])
 
 
 def test_all_that_is_placed_fits_and_two_runs_agree(world: tuple[gc.grid.Problem, Rows]) -> None:
@@ -56,4 +60,27 @@ def test_all_that_is_placed_fits_and_two_runs_agree(world: tuple[gc.grid.Problem
 
 def test_a_stop_before_the_first_step_places_nothing(world: tuple[gc.grid.Problem, Rows]) -> None:
     """A deadline that has passed must end the dive with a whole plan: here, an empty one."""
-    assert (placed(world, Settling(parts=5), 0.0) == -1).all()
+    assert (placed(world, Settling(parts=5), 0.0)[:2] == -1).all()
+
+
+def test_jobs_that_would_rather_stay_out_are_told(world: tuple[gc.grid.Problem, Rows]) -> None:
+    """Else others make way for a gang that is worth hardly more than the quota it takes: one that
+    took 4 % of a tenant's made a plan of 20,000 jobs 0.7 % dearer."""
+    problem, _ = world
+    value = np.where(np.arange(len(problem.jobs)) % 2, problem.jobs.value_yuan, 0.0)
+    poor = problem.replace(jobs=dataclasses.replace(problem.jobs, value_yuan=value))
+    *_, declined = placed((poor, Rows(poor, EnergyBlock(poor), 1)), Settling(parts=5), 2.0)
+    assert declined[::2].all()
+    assert not declined[1::2].all()
+
+
+def test_steps_are_longer_for_smaller_jobs() -> None:
+    """Prices that hardly move while small jobs are placed do not learn what large ones took."""
+    how = Settling(lengths=(0.001, 0.1), sizes=(7, 3))
+    assert [round(how.length(size), 6) for size in (9, 7, 5, 3, 1)] == [
+        0.001,
+        0.001,
+        0.01,
+        0.1,
+        0.1,
+    ]

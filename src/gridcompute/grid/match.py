@@ -51,8 +51,6 @@ BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
 DIVE_LENGTHS = (0.01, 0.2)
 #: How much of the average price a step of the dive leaves.
 DIVE_MEMORY = 0.8
-#: From 2 ** LARGE / 2 accelerator-hours on, jobs that find no room have others make way.
-LARGE = 7
 #: After which of the steps that settle the prices before a size all jobs left are looked at, to
 #: learn what the sample of them misses. It takes a third off the gap at 200,000 jobs.
 CORRECTED_AT = (4, 8, 12, 16)
@@ -73,15 +71,17 @@ class Pace(NamedTuple):
     samples: int
     #: Steps between two looks at the energy block.
     energy_every: int = 1
-    #: How large jobs are placed; as all others, where it is None.
-    large: Settling | None = None
+    #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
+    large: int = 7
+    #: and they are placed by how settled they are, where this is not None.
+    settling: Settling | None = None
 
 
-#: Of a first dive; where jobs are few, with large ones by how settled they are, a second or two a
-#: size; and of a second dive there if the gap is not proved.
+#: Of a first dive; where jobs are few, with all but the smallest by how settled they are, a second
+#: or two a size; and of a second dive there if the gap is not proved.
 DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1)
-DIVE_FEW = DIVE._replace(large=Settling())
-DIVE_AGAIN = DIVE_FEW._replace(parts=250, large=Settling(between=12))
+DIVE_FEW = DIVE._replace(large=3, settling=Settling())
+DIVE_AGAIN = DIVE_FEW._replace(parts=250, settling=Settling(between=12, lengths=(0.002, 0.05)))
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
 DIVE_WARM = Pace(parts=42, settle=8, later=8_000, samples=4)
 
@@ -120,6 +120,8 @@ class _Dive:
     def __init__(self, room: _core.Room, klass: Int32s, start: Int32s, y: Floats) -> None:
         self.room, self.klass, self.start = room, klass, start
         self.y = self.average = y
+        #: Jobs that would rather stay out: nobody makes way for them.
+        self.declined = np.zeros(len(klass), bool)
 
 
 class Best:
@@ -343,10 +345,13 @@ class Solve:
             # Jobs that found no room among their own size try again with every smaller one.
             now = taken & ((step == size) | ((step > size) & (klass < 0) & self.reach))
             done = (k / len(sizes), (k + 1) / len(sizes))
-            place = self.dive_size if size < LARGE or pace.large is None else self.dive_large
-            place(dive, now, now | (taken & (step < size)), pace, done)
-            stuck = np.flatnonzero(now & (klass < 0)).astype(np.int32)
-            if len(stuck) and size >= LARGE:
+            left = now | (taken & (step < size))
+            if size < pace.large or pace.settling is None:
+                self.dive_size(dive, now, left, pace, done)
+            else:
+                self.dive_settled(dive, now, left, pace, int(size), done)
+            stuck = np.flatnonzero(now & (klass < 0) & ~dive.declined).astype(np.int32)
+            if len(stuck) and size >= pace.large:
                 self.make_way(stuck, dive)
         self.market.keep(np.ones(n, np.uint8))
         self.best = self.judged(klass, start, dive.room)
@@ -404,15 +409,18 @@ class Solve:
             for market in markets:
                 market.keep(live)
 
-    def dive_large(self, dive: _Dive, now: Any, left: Any, pace: Pace, done: Any) -> None:
+    def dive_settled(
+        self, dive: _Dive, now: Any, left: Any, pace: Pace, size: int, done: Any
+    ) -> None:
         """Place the jobs `now`, the most settled ones first."""
-        assert pace.large is not None
+        assert pace.settling is not None
         markets, placement = self.stand_ins(now, left, pace), (dive.klass, dive.start)
         jobs = np.ascontiguousarray(self.by_size[now[self.by_size]])
-        state = self.rows, dive.room, markets, jobs, dive.average, placement
-        dive.y = dive.average = place_settled(
-            *state, pace.large, lambda part: self.clock.over(done[0] + part * (done[1] - done[0]))
+        state = self.rows, dive.room, markets, jobs, dive.average, placement, pace.settling, size
+        dive.y, dive.declined = place_settled(
+            *state, lambda part: self.clock.over(done[0] + part * (done[1] - done[0]))
         )
+        dive.average = dive.y
 
     def stand_ins(self, now: Any, left: Any, pace: Pace) -> list[_core.Market]:
         """Markets of the jobs `now` and of samples that stand for the others of `left`."""

@@ -1,4 +1,4 @@
-"""Large jobs of a dive: those whose option is settled first, the contested ones last.
+"""Jobs of a dive in the order of how settled they are: the contested ones last.
 
 A large gang takes so much of the rows it runs on that a wrong one costs all jobs after it dearly.
 At prices that hover about the best ones most jobs choose one option again and again, and some
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .. import _core
     from .bound import Rows
-    from .columns import Floats, Int32s
+    from .columns import Bools, Floats, Int32s
 
 __all__ = ["Settling", "place_settled"]
 
@@ -33,13 +33,23 @@ WINDOW = 32
 
 
 class Settling(NamedTuple):
-    """How carefully large jobs are placed."""
+    """How carefully jobs are placed by how settled they are."""
 
     #: Parts that a size is placed in, steps before the first and between two.
     parts: int = 60
     before: int = 100
     between: int = 6
-    length: float = 0.001
+    #: Lengths of the steps for the largest and the smallest of these jobs: the prices of the large
+    #: ones are nearly known, those of small ones have to follow what the large ones took.
+    lengths: tuple[float, float] = (0.004, 0.05)
+    #: The sizes, 2 ** size accelerator-hours, from which on and up to which lengths are these.
+    sizes: tuple[int, int] = (7, 3)
+
+    def length(self, size: int) -> float:
+        """Of the steps for jobs of 2 ** `size` accelerator-hours."""
+        (most, least), (first, last) = self.sizes, self.lengths
+        part = min(max((most - size) / (most - least), 0.0), 1.0)
+        return float(first * (last / first) ** part)
 
 
 def place_settled(
@@ -50,8 +60,9 @@ def place_settled(
     y: Floats,
     placement: tuple[Int32s, Int32s],
     how: Settling,
+    size: int,
     stop: Callable[[float], bool],
-) -> Floats:
+) -> tuple[Floats, Bools]:
     """Place jobs into what is left of the rows, the most settled ones first.
 
     Parameters
@@ -67,20 +78,25 @@ def place_settled(
     placement : (int32 (n_jobs,), int32 (n_jobs,))
         Class and start of all jobs, filled in place. Jobs that mostly chose to stay out do.
     how : Settling
+    size : int
+        The jobs are of 2 ** `size` accelerator-hours.
     stop : callable
         Told the fraction done before each step; True ends the steps, not the placing.
 
     Returns
     -------
-    float64 (n_rows,)
-        The average of the last prices.
+    average : float64 (n_rows,)
+        Of the last prices.
+    declined : bool (n_jobs,)
+        Jobs that mostly chose to stay out.
     """
     klass, start = placement
     hours, ascent, average = rows.problem.hours, Ascent(rows), y
     to_class, to_start = np.full_like(klass, -1), np.full_like(start, -1)
+    declined = np.zeros(len(klass), bool)
     chosen = np.zeros((WINDOW, len(jobs)), np.int32)
     left, live = np.arange(len(jobs)), np.ones(len(klass), np.uint8)
-    parts, k = min(how.parts, len(jobs)), 0
+    parts, length, k = min(how.parts, len(jobs)), how.length(size), 0
     for i in range(parts):
         supply = rows.supply(room)
         for _ in range(how.between if i else how.before):
@@ -92,7 +108,7 @@ def place_settled(
             chosen[k % WINDOW] = np.where(
                 to_class[jobs] >= 0, to_class[jobs] * hours + to_start[jobs], -1
             )
-            y = ascent.follow(use, y, supply, how.length, rows.served(y))
+            y = ascent.follow(use, y, supply, length, rows.served(y))
             average = 0.9 * average + 0.1 * y
             k += 1
         option, count = most_frequent(chosen[: min(k, WINDOW), left])
@@ -100,12 +116,13 @@ def place_settled(
         part, option = jobs[left[first]], option[first]
         left = np.delete(left, first)
         room.settle(part, option // hours, option % hours, klass, start)
+        declined[part] = option < 0
         missed = np.ascontiguousarray(part[(klass[part] < 0) & (option >= 0)])
         room.place(*rows.unpack(average), missed, klass, start)
         live[part] = 0
         for market in markets:
             market.keep(live)
-    return average
+    return average, declined
 
 
 def most_frequent(chosen: Int32s) -> tuple[Int32s, Int32s]:
