@@ -19,6 +19,7 @@ __all__ = [
     "filtered",
     "hours_needed",
     "open_starts",
+    "places_of",
 ]
 
 #: Filters in the order they are applied, each with what it means for a job to fall at it. A job
@@ -97,6 +98,15 @@ def filtered(problem: Problem, index: Int64s, among: Bools | None = None) -> tup
         left &= passes()
         reason[(reason < 0) & ~left.any(axis=1)] = k
     return left, reason
+
+
+def places_of(problem: Problem) -> Int64s:
+    """How many sites each job has an option at, (n_jobs,)."""
+    left, _ = filtered(problem, np.arange(len(problem.jobs)))
+    site, count = problem.classes.site, np.zeros(len(problem.jobs), np.int64)
+    for place in np.unique(site):
+        count += left[:, site == place].any(axis=1)
+    return count
 
 
 def open_starts(
