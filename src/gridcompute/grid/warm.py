@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["resume"]
 
 #: Steps of the walk from the old prices, and of the climbs with all jobs before each dive.
-WALK_STEPS, CLIMB_STEPS, CLIMB_LENGTHS = 600, (12, 50), (0.003, 0.0005)
+WALK_STEPS, WALK_LENGTHS = 600, (1.0, 0.002)
+CLIMB_STEPS, CLIMB_LENGTHS = (12, 50), (0.003, 0.0005)
+#: Part of the bound that such a walk gains where the old prices were so far from the new ones, as
+#: after the loss of a site, that a walk as from nothing has to follow.
+FAR = 0.02
 #: A shorter walk of small steps over larger samples, where the old prices were the better ones.
 NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
@@ -51,16 +55,14 @@ def resume(
     would not stay, if they are not too many, and a careful one where that leaves too wide a gap;
     `paces` are those of the two. Returns the prices to go on from.
     """
-    if not of_use(placement, solve):
-        return solve.sampled(y, WALK_STEPS)
-    place_again(solve, y, placement)
     solve.look(y)
-    if solve.finished():
+    if of_use(placement, solve):
+        place_again(solve, y, placement)
+        if solve.finished():
+            return solve.y
+    walk(solve, y)
+    if solve.best is None:
         return solve.y
-    earlier = solve.bound
-    solve.look(solve.sampled(y, WALK_STEPS))
-    if solve.bound == earlier:  # the best prices lie nearer than such a walk comes
-        solve.look(solve.sampled(y, NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE))
     quick, careful = paces
     solve.climb(solve.y, CLIMB_STEPS[0], CLIMB_LENGTHS, 0.4)
     tried = False
@@ -78,6 +80,16 @@ def resume(
         if not solve.finished():
             solve.improve(careful, 0.6, unsettled(solve))
     return solve.y
+
+
+def walk(solve: Solve, y: Floats) -> None:
+    """Go from the old prices to new ones."""
+    earlier = solve.bound
+    solve.look(solve.sampled(y, WALK_STEPS, WALK_LENGTHS))
+    if solve.bound == earlier:  # the best prices lie nearer than such a walk comes
+        solve.look(solve.sampled(y, NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE))
+    elif solve.bound - earlier > FAR * abs(solve.bound - solve.without_option):
+        solve.look(solve.walked(solve.y))
 
 
 def of_use(placement: Placement | None, solve: Solve) -> TypeGuard[Placement]:
