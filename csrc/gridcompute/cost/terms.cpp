@@ -189,7 +189,7 @@ void TermsCost::column(Rows rows, Index slot, double* out) const {
 
 bool TermsCost::least(Rows rows, double* out) const {
   if (twins_.empty() || !(bound_ < std::numeric_limits<double>::max() / 2)) return false;
-  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
   for (std::size_t t = 0; t < twins_.size(); ++t) {
     const Term& term = terms_[t];
     const double *low = twins_[t].low.data(), *high = twins_[t].high.data();
@@ -197,7 +197,7 @@ bool TermsCost::least(Rows rows, double* out) const {
       const Index job = rows[k], key = term.key != nullptr ? term.key[job] : 0;
       const double coef = term.coef != nullptr ? term.coef[job] : 1.0;
       const bool any = low[key] < kInfinity && std::fabs(coef) < kInfinity;
-      const double product = any ? coef * (coef < 0 ? high[key] : low[key]) : kNone;
+      const double product = any ? coef * (coef < 0 ? high[key] : low[key]) : kNothing;
       out[k] = t == 0 ? product : out[k] + product;
     }
   }
