@@ -3,6 +3,7 @@
 namespace gridcompute::bindings {
 
 py::int_ to_int(Wide value) {
+  if (const auto small = static_cast<std::int64_t>(value); small == value) return py::int_(small);
   const py::int_ high(static_cast<std::int64_t>(value >> 64)), low(static_cast<std::uint64_t>(value));
   return py::int_((high << py::int_(64)) | low);
 }

@@ -27,10 +27,16 @@ const char* name_of(flow::Status status) {
   return "stopped";
 }
 
-flow::Method method_of(const std::string& name) {
+flow::Method method_of(std::string_view name) {
   if (name == "network_simplex") return flow::Method::network_simplex;
   return name == "cost_scaling" ? flow::Method::cost_scaling : flow::Method::automatic;
 }
+
+// What stays of an answer: what later solves start from, and what is told when asked for.
+struct Kept {
+  flow::Kept answer;
+  flow::Stats stats;
+};
 
 py::dict stats_of(const flow::Stats& s) {
   py::dict seconds;
@@ -41,7 +47,9 @@ py::dict stats_of(const flow::Stats& s) {
   out["method"] = s.method;
   out["chosen"] = s.chosen;
   out["effort"] = s.effort;
+  const std::string_view start = s.start;
   out["start"] = s.start;
+  out["warm"] = start == "basis" || start == "flow";
   out["bits"] = s.bits;
   out["pivots"] = s.pivots;
   out["degenerate_pivots"] = s.degenerate_pivots;
@@ -70,19 +78,40 @@ std::span<const T> view_or_none(const std::optional<Array<T>>& array) {
   return array ? view(*array) : std::span<const T>{};
 }
 
-// Hands a vector to numpy without a copy.
+// Hands a vector to numpy: a small one is copied, which takes less than to keep it.
 Ints give(std::vector<std::int64_t>&& values) {
+  constexpr std::size_t kSmall = 4096;
+  if (values.size() <= kSmall) return copy_out<std::int64_t>(values);
   auto* kept = new std::vector<std::int64_t>(std::move(values));
   const py::capsule owner(kept, [](void* p) { delete static_cast<std::vector<std::int64_t>*>(p); });
   return Ints(static_cast<py::ssize_t>(kept->size()), kept->data(), owner);
 }
 
-// The same for one that is kept for later solves; Python freezes it.
+Ints frozen(Ints&& array) {
+  py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return std::move(array);
+}
+
+// The same for one that is kept for later solves.
 Ints share(const std::shared_ptr<const flow::Values<std::int64_t>>& values) {
-  using Kept = std::shared_ptr<const flow::Values<std::int64_t>>;
-  auto* kept = new Kept(values);
-  const py::capsule owner(kept, [](void* p) { delete static_cast<Kept*>(p); });
-  return Ints(static_cast<py::ssize_t>(values->size()), values->data(), owner);
+  using Shared = std::shared_ptr<const flow::Values<std::int64_t>>;
+  auto* kept = new Shared(values);
+  const py::capsule owner(kept, [](void* p) { delete static_cast<Shared*>(p); });
+  return frozen(Ints(static_cast<py::ssize_t>(values->size()), values->data(), owner));
+}
+
+// Can the arrays be read in place? Else Python converts them, or says what is wrong.
+bool fit(py::handle tail, py::handle head, py::handle capacity, py::handle cost, py::handle supply, py::handle lower) {
+  const auto plain = [](py::handle array) {
+    return Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_ && Ints::check_(array) &&
+           py::detail::array_proxy(array.ptr())->nd == 1;
+  };
+  if (!plain(tail) || !plain(supply)) return false;
+  const auto arcs = [&](py::handle array) {
+    return plain(array) &&
+           *py::detail::array_proxy(array.ptr())->dimensions == *py::detail::array_proxy(tail.ptr())->dimensions;
+  };
+  return arcs(head) && arcs(capacity) && arcs(cost) && (lower.is_none() || arcs(lower));
 }
 
 flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
@@ -94,21 +123,19 @@ flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacit
   return p;
 }
 
-py::dict solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
-               const std::optional<Ints>& lower, const std::string& method, const flow::Kept* start,
-               std::optional<double> time_limit, py::object progress) {
+py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
+                const std::optional<Ints>& lower, std::string_view method, const Kept* start,
+                std::optional<double> time_limit, py::object progress) {
   const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
+  const flow::Kept* before = start == nullptr ? nullptr : &start->answer;
   Guard guard(time_limit, std::move(progress));
-  flow::Result r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), start, stop); });
-  py::dict out;
-  out["status"] = name_of(r.status);
-  out["potentials"] = give(std::move(r.potential));
-  out["objective"] = to_int(r.objective);
-  out["cut"] = give(std::move(r.cut));
-  out["cycle"] = give(std::move(r.cycle));
-  out["kept"] = std::move(r.kept);
-  out["stats"] = stats_of(r.stats);
-  return out;
+  flow::Result r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), before, stop); });
+  const auto where = [&](flow::Status status, std::vector<Index>&& ids) {
+    return r.status == status ? py::object(frozen(give(std::move(ids)))) : py::none();
+  };
+  return py::make_tuple(frozen(give(std::move(r.potential))), to_int(r.objective), name_of(r.status),
+                        where(flow::Status::infeasible, std::move(r.cut)),
+                        where(flow::Status::unbounded, std::move(r.cycle)), Kept{std::move(r.kept), r.stats});
 }
 
 py::dict dict_of(const certificate::FlowReport& report) {
@@ -161,13 +188,16 @@ py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const 
 }  // namespace
 
 void bind_flow(py::module_& m) {
-  py::class_<flow::Kept>(m, "FlowKept")  // what warm starts need
-      .def("flow", [](const flow::Kept& kept) {
-        return share([&] {
-          const py::gil_scoped_release release;
-          return kept.flow();
-        }());
-      });
+  py::class_<Kept>(m, "FlowKept")
+      .def("flow",
+           [](const Kept& kept) {
+             return share([&] {
+               const py::gil_scoped_release release;
+               return kept.answer.flow();
+             }());
+           })
+      .def("stats", [](const Kept& kept) { return stats_of(kept.stats); });
+  m.def("flow_arrays_fit", &fit);
   m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
         py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("time_limit"), py::arg("progress"));

@@ -112,7 +112,6 @@ class Flow:
     status: Status
     witness: NDArray[np.int64] | None
     cycle: NDArray[np.int64] | None
-    stats: dict[str, Any]
     problem: FlowProblem
     kept: _core.FlowKept
 
@@ -127,7 +126,12 @@ class Flow:
         Where infeasible or stopped early, what was reached: ``stats["unserved"]`` units have no way
         yet. Read off the tree when first asked for: one pass over the arcs.
         """
-        return _frozen(self.kept.flow())
+        return self.kept.flow()
+
+    @cached_property
+    def stats(self) -> dict[str, Any]:
+        """How it was solved, as told above."""
+        return self.kept.stats()
 
     def verify(self) -> Certificate:
         """Check the answer against its problem, by code that shares nothing with the solver.
@@ -265,18 +269,8 @@ def min_cost_flow(
     else:
         with progress_hook(progress, "min-cost flow") as hook:
             answer = _core.min_cost_flow(*_six(problem), method, before, limit, hook)
-    stats = answer["stats"]
-    stats["warm"] = stats["start"] in ("basis", "flow")
-    return Flow(
-        potentials=_frozen(answer["potentials"]),
-        objective=answer["objective"],
-        status=answer["status"],
-        witness=_frozen(answer["cut"]) if answer["status"] == "infeasible" else None,
-        cycle=_frozen(answer["cycle"]) if answer["status"] == "unbounded" else None,
-        stats=stats,
-        problem=problem,
-        kept=answer["kept"],
-    )
+    potentials, objective, status, cut, cycle, kept = answer
+    return Flow(potentials, objective, status, cut, cycle, problem, kept)
 
 
 def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
@@ -399,6 +393,8 @@ def _problem(
     lower: ArrayLike | None,
 ) -> FlowProblem:
     """The arrays as the core reads them; shapes are checked here, values there."""
+    if _core.flow_arrays_fit(tail, head, capacity, cost, supply, lower):
+        return FlowProblem(tail, head, capacity, cost, supply, lower)  # type: ignore[arg-type]
     first = _integers("tail", tail, None)
     n_arcs = len(first)
     return FlowProblem(
@@ -441,8 +437,3 @@ def _start(start: Flow | None, problem: FlowProblem) -> _core.FlowKept | None:
             "start",
         )
     return start.kept
-
-
-def _frozen(array: NDArray[np.int64]) -> NDArray[np.int64]:
-    array.flags.writeable = False
-    return array

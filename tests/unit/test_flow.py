@@ -323,6 +323,24 @@ def test_arrays_are_read_only_and_other_integers_are_taken():
     assert min_cost_flow(*frozen).objective == 14
 
 
+def test_contiguous_int64_is_read_in_place_and_all_else_is_converted():
+    plain = [np.array(a, np.int64) for a in DIAMOND]
+    f = min_cost_flow(*plain)
+    assert all(kept is given for kept, given in zip(f.problem, plain, strict=True))
+    with pytest.raises(ValueError, match="read-only"):
+        f.potentials[0] = 1
+
+    class Kind(np.ndarray):
+        """A subclass may index otherwise."""
+
+    every_other, other_order = np.repeat(plain[3], 2)[::2], plain[3].astype(">i8")
+    for cost in (every_other, other_order, plain[3].view(Kind), plain[3].tolist()):
+        g = min_cost_flow(*plain[:3], cost, plain[4])
+        assert g.objective == f.objective
+        assert g.problem.cost.flags.c_contiguous
+        assert g.problem.cost.dtype == np.int64
+
+
 @pytest.mark.parametrize(
     ("field", "values", "index"),
     [
