@@ -7,7 +7,9 @@
 #include <string>
 #include <type_traits>
 
+#include "gridcompute/assignment/columns.hpp"
 #include "gridcompute/assignment/finer.hpp"
+#include "gridcompute/assignment/nearby.hpp"
 #include "gridcompute/assignment/route.hpp"
 #include "gridcompute/assignment/tails.hpp"
 #include "gridcompute/assignment/whole.hpp"
@@ -21,118 +23,13 @@ namespace {
 
 constexpr Index kThreaded = Index{1} << 19;  // entries from which waking a thread pays
 constexpr Index kChunk = 64;                 // rows
-constexpr int kRetryBits = 8;                // less exact, more room for prices
-constexpr Index kMinimaShare = 4;
+constexpr double kNoReach = std::numeric_limits<double>::infinity();
+constexpr int kRetryBits = 8;            // less exact, more room for prices
 constexpr Index kWholeFirst = 1 << 19;   // entries up to which whole rows are searched first,
 constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns are uneven,
 constexpr Index kFirstPasses = 60;       // in the time of so many passes over them
-constexpr Index kSample = 48;            // rows looked at before the first pass
-constexpr double kApart = 0.9;           // of them with a cheapest column of their own: prices may start at 0
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
-Index sampled(Index k, Index count, Index n) { return k * n / count; }
-
-// A row's part in column sums of costs less the row's mean, and in the sum of their squares; false without allowed
-// pairs.
-template <class V>
-GRIDCOMPUTE_INLINE bool add_to_sums(const V* GRIDCOMPUTE_RESTRICT row, Index m, double* GRIDCOMPUTE_RESTRICT sum,
-                                    double& square) {
-  constexpr Index kApartSums = 8;  // floating-point sums keep their order: so many let them vectorise
-  double total[kApartSums] = {}, squares[kApartSums] = {};
-  Index allowed = 0;
-  for (Index j = 0; j < m; ++j) allowed += row[j] < Range<V>::kForbidden ? 1 : 0;
-  if (allowed == 0) return false;
-  const auto value = [&](Index j, double otherwise) GRIDCOMPUTE_FORCED {
-    return row[j] < Range<V>::kForbidden ? static_cast<double>(row[j]) : otherwise;
-  };
-  Index j = 0;
-  for (; j + kApartSums <= m; j += kApartSums)
-    for (Index k = 0; k < kApartSums; ++k) total[k] += value(j + k, 0);
-  for (; j < m; ++j) total[0] += value(j, 0);
-  double mean = 0;
-  for (const double t : total) mean += t / static_cast<double>(allowed);
-  const auto add = [&](Index c, double& into) GRIDCOMPUTE_FORCED {
-    const double x = value(c, mean) - mean;
-    sum[c] += x;
-    into += x * x;
-  };
-  for (j = 0; j + kApartSums <= m; j += kApartSums)
-    for (Index k = 0; k < kApartSums; ++k) add(j + k, squares[k]);
-  for (; j < m; ++j) add(j, squares[0]);
-  for (const double q : squares) square += q;
-  return true;
-}
-
-template <class V>
-GRIDCOMPUTE_INLINE Index least_place(const V* row, Index m) {
-  V least = row[0];
-  for (Index j = 1; j < m; ++j) least = row[j] < least ? row[j] : least;
-  Index j = 0;
-  while (row[j] != least) ++j;
-  return j;
-}
-
-#define GRIDCOMPUTE_SUMS(V)                                                              \
-  GRIDCOMPUTE_CLONES bool add_sums(const V* row, Index m, double* sum, double& square) { \
-    return add_to_sums(row, m, sum, square);                                             \
-  }                                                                                      \
-  GRIDCOMPUTE_CLONES Index cheapest_of(const V* row, Index m) { return least_place(row, m); }
-GRIDCOMPUTE_SUMS(std::int32_t)
-GRIDCOMPUTE_SUMS(std::int64_t)
-
-// Do columns carry offsets of their own, so that the variance of column means over a few rows exceeds what independent
-// entries would show? And do these draw rows to the same columns?
-struct Columns {
-  bool uneven = false, differ = false;
-};
-template <class V>
-Columns look_at_columns(Rows<V>& rows) {
-  const Index count = std::min(kSample, rows.n);
-  std::vector<V> row(at(rows.m));
-  std::vector<double> sum(at(rows.m));
-  double square = 0, total = 0;
-  Index cheapest = 0;
-  std::vector<char> taken(at(rows.m));
-  for (Index k = 0; k < count; ++k) {
-    const Index i = sampled(k, count, rows.n);
-    if (rows.look(i) > Fit::rounded) continue;
-    rows.load(i, row.data());
-    if (!add_sums(row.data(), rows.m, sum.data(), square)) continue;
-    char& least = taken[at(cheapest_of(row.data(), rows.m))];
-    if (least == 0) ++cheapest;
-    least = 1;
-  }
-  const double wanted = static_cast<double>(cheapest) / static_cast<double>(count);
-  for (const double s : sum) total += s * s;
-  const bool uneven = total > 1.5 * square;  // independent entries: total is about square
-  return {uneven, uneven && wanted < kApart};
-}
-
-constexpr std::int64_t kNoCost = std::int64_t{1} << 61;
-
-template <class V>
-GRIDCOMPUTE_INLINE void lower_least(const V* GRIDCOMPUTE_RESTRICT row, Index m,
-                                    std::int64_t* GRIDCOMPUTE_RESTRICT least) {
-  std::int64_t sum = 0, allowed = 0;
-  for (Index j = 0; j < m; ++j) {
-    const bool good = row[j] < Range<V>::kForbidden;
-    sum += good ? row[j] >> 4 : 0;  // 2^24 columns of 2^60 would not fit; a sixteenth is near enough
-    allowed += good ? 1 : 0;
-  }
-  const std::int64_t mean = allowed > 0 ? sum / allowed * 16 : 0;
-  for (Index j = 0; j < m; ++j) {
-    const std::int64_t x = row[j] < Range<V>::kForbidden ? row[j] - mean : kNoCost;
-    least[j] = x < least[j] ? x : least[j];
-  }
-}
-
-GRIDCOMPUTE_CLONES void lower_minima(const std::int32_t* row, Index m, std::int64_t* least) {
-  lower_least(row, m, least);
-}
-GRIDCOMPUTE_CLONES void lower_minima(const std::int64_t* row, Index m, std::int64_t* least) {
-  lower_least(row, m, least);
-}
 
 template <class V>
 class DenseSolve {
@@ -140,25 +37,27 @@ class DenseSolve {
   DenseSolve(Rows<V>& rows, Pool& pool, Stop& stop)
       : rows_(rows), pool_(pool), stop_(stop), lists_(rows.n, rows.m), state_(rows.n, rows.m) {}
 
-  // Start at the prices of an answer to nearly the same square matrix, whose unit is 2^-bits of this one's.
-  void begin_at(const std::vector<std::int64_t>& prices, int bits) {
+  // Start from the answer to nearly the same square matrix, whose unit is 2^bits of this one's.
+  void begin_at(const Result& near, int bits, const std::vector<std::pair<Index, std::int64_t>>& leveled) {
     constexpr double kMost = static_cast<double>(Range<V>::kUnit / 4);
-    const std::int64_t most = *std::max_element(prices.begin(), prices.end());
-    for (Index j = 0; j < rows_.m; ++j) {
-      const double below = std::ldexp(static_cast<double>(most - prices[at(j)]), bits);
-      state_.v[at(j)] = static_cast<V>(-std::min(below, kMost));
-    }
-    begin_ = Begin::prices;
+    constexpr double kRounding = 4;  // two costs and two prices, of the coarser unit
+    std::vector<double> price(near.col_dual.begin(), near.col_dual.end());
+    for (const auto& [j, off] : leveled) price[at(j)] -= std::ldexp(static_cast<double>(off), -bits);
+    const double most = *std::max_element(price.begin(), price.end());
+    for (Index j = 0; j < rows_.m; ++j)
+      state_.v[at(j)] = static_cast<V>(-std::min(std::ldexp(most - price[at(j)], bits), kMost));
+    nearby_ = {near.col_of, std::ldexp(kRounding, std::max(bits, 0))};
   }
 
   // The worst fit over all rows, or stopped (nullopt); with lists, unless whole rows are to be tried first.
   std::optional<Fit> first_pass() {
-    const Columns columns = begin_ == Begin::anew && rows_.n == rows_.m ? look_at_columns(rows_) : Columns{};
-    whole_first_ = rows_.n * rows_.m <= (columns.uneven ? kWholeUneven : kWholeFirst) && !columns.differ;
+    const Columns columns = nearby_.col_of.empty() && rows_.n == rows_.m ? look_at_columns(rows_) : Columns{};
+    const Index most = columns.uneven ? kWholeUneven : kWholeFirst;
+    whole_first_ = !nearby_.col_of.empty() || (rows_.n * rows_.m <= most && !columns.differ);
     if (whole_first_) {
       copy_.emplace(rows_.n, rows_.m);
     } else {
-      if (columns.differ) column_minima();
+      if (columns.differ) price_columns(rows_, pool_, stop_, state_.v);
       lists_.make_room();
     }
     std::atomic<int> worst{0};
@@ -206,7 +105,9 @@ class DenseSolve {
   // False if whole rows have answered within their budget; else lists take over.
   bool search_first(Result& result) {
     const Index limit = kFirstPasses * rows_.n * rows_.m;
-    const Searched found = search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, begin_);
+    const bool anew = nearby_.col_of.empty();
+    if (!anew) start_nearby(state_, *copy_, nearby_);
+    const Searched found = search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, anew);
     if (found != Searched::budget) {
       finish(found, result);
       return false;
@@ -240,34 +141,6 @@ class DenseSolve {
         &stop_);
   }
 
-  // Column minima of costs less their row's mean. Not less its minimum: rows whose cheapest pair is dear would then
-  // look cheap everywhere else, and hold all the minima. Over a share of the rows: the bids make up for the rest.
-  void column_minima() {
-    const Index count = std::min(rows_.n, std::max<Index>(256, rows_.n / kMinimaShare));
-    const Index chunk = std::max<Index>(16, (count + 63) / 64);
-    std::vector<std::vector<std::int64_t>> low(at(Pool::chunks(count, chunk)));
-    pool_.for_chunks(
-        count, chunk,
-        [&](Index c, Index begin, Index end) {
-          std::vector<V> row(at(rows_.m));
-          std::vector<std::int64_t> least(at(rows_.m), kNoCost);
-          for (Index k = begin; k < end; ++k) {
-            const Index i = sampled(k, count, rows_.n);
-            if (rows_.look(i) > Fit::rounded) return;
-            rows_.load(i, row.data());
-            lower_minima(row.data(), rows_.m, least.data());
-          }
-          low[at(c)] = std::move(least);
-        },
-        &stop_);
-    std::vector<std::int64_t> least(at(rows_.m), kNoCost);
-    for (const auto& l : low)
-      for (Index j = 0; j < (l.empty() ? 0 : rows_.m); ++j) least[at(j)] = std::min(least[at(j)], l[at(j)]);
-    const std::int64_t base = *std::min_element(least.begin(), least.end());
-    for (Index j = 0; j < rows_.m; ++j)
-      state_.v[at(j)] = static_cast<V>(std::min(least[at(j)] - base, std::int64_t{Range<V>::kUnit / 2}));
-  }
-
   // The typical reach of a list made at prices v, over a few rows; complete lists reach as far as costs do.
   double width(const std::vector<V>& v, Rereader<V>& reread, double most) {
     std::vector<double> reach;
@@ -296,7 +169,7 @@ class DenseSolve {
   Lists<V> lists_;
   std::optional<CopiedRows<V>> copy_;
   bool whole_first_ = false;
-  Begin begin_ = Begin::anew;
+  Nearby nearby_;  // empty: begin anew
   Matching<V> state_;
 };
 
@@ -325,43 +198,51 @@ double magnitude(const Dense<T>& a, bool maximize, Index rows, double reach) {
   return most;
 }
 
-// `near`, if any: the answer to nearly the same costs. `most`, if not 0: as DenseRows lowers; then `fit` is range where
-// a lowered pair was used.
+struct Unit {
+  int exponent = 0;              // costs are multiplied by 2 to that
+  bool rounding = false;         // to integers; else they are integers
+  double reach = kNoReach;       // costs farther than that above their row's least are lowered to there
+  std::vector<Index> dear = {};  // columns beyond that in all rows: leveled first
+};
+
+// What an attempt came to.
+struct Attempt {
+  Fit fit = Fit::exact;          // of the worst row; `range` as well where prices had no room
+  std::optional<Result> result;  // if costs fit
+  bool dear = false;             // pairs are used whose costs were lowered
+
+  [[nodiscard]] bool holds() const { return result && !dear; }
+};
+
+// `near`, if any: the answer to nearly the same costs.
 template <class T, class V>
-std::optional<Result> attempt(const Dense<T>& cost, bool maximize, int exponent, bool rounding, Pool& pool, Stop& stop,
-                              Fit& fit, const Result* near, V most = 0) {
-  DenseRows<T, V> rows(cost, maximize, exponent, rounding, most);
+Attempt attempt(const Dense<T>& cost, bool maximize, const Unit& unit, Pool& pool, Stop& stop, const Result* near) {
+  Attempt made;
+  const double most = std::ldexp(unit.reach, unit.exponent);
+  if (unit.reach < kNoReach && !(most < static_cast<double>(Range<V>::kUnit / 2))) return {Fit::range, {}, false};
+  DenseRows<T, V> rows(cost, maximize, unit.exponent, unit.rounding,
+                       unit.reach < kNoReach ? std::max(static_cast<V>(most), V{1}) : 0);
+  if (!unit.dear.empty()) rows.level(unit.dear);
   DenseSolve<V> solve(rows, pool, stop);
-  if (near != nullptr && rounding && cost.rows == cost.cols) solve.begin_at(near->col_dual, exponent - near->exponent);
+  if (near != nullptr && cost.rows == cost.cols) solve.begin_at(*near, unit.exponent - near->exponent, rows.leveled());
   const std::optional<Fit> found = solve.first_pass();
   if (!found) {
-    Result stopped;
-    stopped.status = Status::stopped;
-    return stopped;
+    made.result.emplace().status = Status::stopped;
+    return made;
   }
-  fit = *found;
-  if (fit > Fit::exact) return std::nullopt;
+  made.fit = *found;
+  if (made.fit > Fit::exact) return made;
   try {
-    Result result = solve.solve();
-    result.exponent = exponent;
-    for (Index i = 0; i < cost.rows && result.status == Status::optimal; ++i)
-      if (rows.lowered(i, result.col_of[at(i)])) return fit = Fit::range, std::nullopt;
-    return result;
+    made.result = solve.solve();
   } catch (const PriceRange&) {
-    fit = Fit::range;
-    return std::nullopt;
+    made.fit = Fit::range;
+    return made;
   }
-}
-
-// None where costs have no tail or tails are too wide.
-template <class T, class V>
-std::optional<Result> attempt_lowered(const Dense<T>& cost, bool maximize, int exponent, double reach, Pool& pool,
-                                      Stop& stop, const Result* near) {
-  const double most = std::ldexp(reach, exponent);
-  if (!(most < static_cast<double>(Range<V>::kUnit / 2))) return std::nullopt;
-  Fit fit = Fit::exact;
-  return attempt<T, V>(cost, maximize, exponent, std::is_floating_point_v<T>, pool, stop, fit, near,
-                       std::max(static_cast<V>(most), V{1}));
+  made.result->exponent = unit.exponent;
+  if (made.result->status != Status::optimal) return made;
+  for (const auto& [j, off] : rows.leveled()) made.result->col_dual[at(j)] += off;
+  for (Index i = 0; i < cost.rows; ++i) made.dear |= rows.lowered(i, made.result->col_of[at(i)]);
+  return made;
 }
 
 // Do a few rows hold integers that 32 bits take?
@@ -380,32 +261,103 @@ Fit sample(const Dense<T>& cost, bool maximize) {
 }
 
 template <class T>
-Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, const Result* near = nullptr) {
-  Fit fit = Fit::exact;
-  if (sample<T, std::int32_t>(cost, maximize) == Fit::exact)
-    if (auto result = attempt<T, std::int32_t>(cost, maximize, 0, false, pool, stop, fit, near)) return *result;
-  const double reach = reach_of(cost, maximize);
-  if constexpr (!std::is_floating_point_v<T>) {
-    if (auto result = attempt_lowered<T, std::int32_t>(cost, maximize, 0, reach, pool, stop, near)) return *result;
-    if (auto result = attempt_lowered<T, std::int64_t>(cost, maximize, 0, reach, pool, stop, near)) return *result;
-    if (auto result = attempt<T, std::int64_t>(cost, maximize, 0, false, pool, stop, fit, near)) return *result;
-    out_of_range();
-  } else {
-    constexpr double kInf = std::numeric_limits<double>::infinity();
-    const Index some = std::min<Index>(16, cost.rows);
-    int exponent = exponent_for(magnitude(cost, maximize, some, reach)) - 1;
-    if (auto result = attempt_lowered<T, std::int64_t>(cost, maximize, exponent, reach, pool, stop, near))
-      return *result;
-    // A few rows may understate the magnitude; and where pairs are missing, prices may need more room than costs.
-    exponent = exponent_for(magnitude(cost, maximize, some, kInf));
-    for (int tries = 0; tries < 4;
-         ++tries, exponent = exponent_for(magnitude(cost, maximize, cost.rows, kInf)) - kRetryBits * (tries - 1)) {
-      if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, pool, stop, fit, near)) return *result;
-      if (fit == Fit::minus_inf) break;
-    }
-    if (fit != Fit::minus_inf) out_of_range();
-    throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
+double finite_size(T cost) {
+  const double size = std::fabs(static_cast<double>(cost));
+  return size < kNoReach ? size : 0;
+}
+
+template <class T>
+double row_least(const T* row, Index m, bool maximize) {
+  if constexpr (std::is_floating_point_v<T>)
+    return extent_of(row, m, maximize).least;
+  else
+    return maximize ? -static_cast<double>(*std::max_element(row, row + m))
+                    : static_cast<double>(*std::min_element(row, row + m));
+}
+
+// How much more the pairs cost than each row's least together. No pair that costs more than that above its row's least
+// is part of a better assignment.
+template <class T>
+double paid_above_least(const Dense<T>& cost, bool maximize, const Result& result) {
+  double sum = 0;
+  for (Index i = 0; i < cost.rows; ++i) {
+    const T* row = cost.data + i * cost.cols;
+    const auto paid = static_cast<double>(row[result.col_of[at(i)]]);
+    sum += (maximize ? -paid : paid) - row_least(row, cost.cols, maximize);
   }
+  return sum * (1 + 0x1p-20);
+}
+
+// Columns of a square matrix that cost more than `reach` above their row's least in all rows.
+template <class T>
+std::vector<Index> dear_columns(const Dense<T>& cost, bool maximize, double reach) {
+  std::vector<Index> left;
+  const double sign = maximize ? -1.0 : 1.0;
+  for (Index j = 0; j < cost.cols && cost.rows == cost.cols; ++j) left.push_back(j);
+  for (Index i = 0; i < cost.rows && !left.empty(); ++i) {
+    const T* row = cost.data + i * cost.cols;
+    const double limit = row_least(row, cost.cols, maximize) + reach;
+    std::erase_if(left, [&](Index j) { return sign * static_cast<double>(row[j]) <= limit; });
+  }
+  return left;
+}
+
+// With costs lowered to `unit_of(reach)`, of integers in 32 bits where these do; where that was too low, to what the
+// pairs found cost.
+template <class T, class UnitOf>
+Attempt attempt_lowered(const Dense<T>& cost, bool maximize, double reach, const UnitOf& unit_of, Pool& pool,
+                        Stop& stop, const Result* near) {
+  const std::vector<Index> dear = dear_columns(cost, maximize, reach);
+  const auto at_reach = [&](double far, const Result* from) {
+    const Unit unit = unit_of(far, dear);
+    if (!unit.rounding)
+      if (Attempt a = attempt<T, std::int32_t>(cost, maximize, unit, pool, stop, from); a.result) return a;
+    return attempt<T, std::int64_t>(cost, maximize, unit, pool, stop, from);
+  };
+  const Attempt first = at_reach(reach, near);
+  if (!first.dear) return first;
+  Attempt raised = at_reach(paid_above_least(cost, maximize, *first.result), &*first.result);
+  if (raised.result) raised.result->stats.add(first.result->stats);
+  return raised;
+}
+
+// Integers: 32 bits, then 64.
+template <class T>
+Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, const Result* = nullptr) {
+  const auto unit_of = [](double reach, const auto& dear) { return Unit{0, false, reach, dear}; };
+  if (sample<T, std::int32_t>(cost, maximize) == Fit::exact)
+    if (Attempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, nullptr); a.result) return *a.result;
+  if (const double reach = reach_of(cost, maximize); reach < kNoReach)
+    if (Attempt a = attempt_lowered(cost, maximize, reach, unit_of, pool, stop, nullptr); a.holds()) return *a.result;
+  if (Attempt a = attempt<T, std::int64_t>(cost, maximize, {}, pool, stop, nullptr); a.result) return *a.result;
+  out_of_range();
+}
+
+template <class T>
+  requires std::is_floating_point_v<T>
+Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, const Result* near = nullptr) {
+  if (sample<T, std::int32_t>(cost, maximize) == Fit::exact)
+    if (Attempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, near); a.result) return *a.result;
+  const auto exponent = [&](double reach, Index rows) { return exponent_for(magnitude(cost, maximize, rows, reach)); };
+  if (const double reach = reach_of(cost, maximize); reach < kNoReach) {
+    const auto unit_of = [&](double far, const std::vector<Index>& dear) {
+      double most = magnitude(cost, maximize, cost.rows, far);
+      for (const Index j : dear)
+        for (Index i = 0; i < cost.rows; ++i) most = std::max(most, finite_size(cost.data[i * cost.cols + j]));
+      return Unit{exponent_for(most) - 1, true, far, dear};
+    };
+    if (Attempt a = attempt_lowered(cost, maximize, reach, unit_of, pool, stop, near); a.holds()) return *a.result;
+  }
+  // A few rows may understate the magnitude; and where pairs are missing, prices may need more room than costs.
+  const Index some = std::min<Index>(16, cost.rows);
+  Unit unit{exponent(kNoReach, some), true};
+  for (int tries = 0; tries < 4; ++tries, unit.exponent = exponent(kNoReach, cost.rows) - kRetryBits * (tries - 1)) {
+    Attempt a = attempt<T, std::int64_t>(cost, maximize, unit, pool, stop, near);
+    if (a.result) return *a.result;
+    if (a.fit == Fit::minus_inf)
+      throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
+  }
+  out_of_range();
 }
 
 template <class T>

@@ -321,9 +321,33 @@ double DenseRows<T, V>::top(Index i) const {
 }
 
 template <class T, class V>
+std::int64_t DenseRows<T, V>::over(Index i, Index j) const {
+  const T cost = view_.data[i * this->m + j];
+  const std::int64_t taken = this->shift[static_cast<std::size_t>(i)];
+  if constexpr (std::is_floating_point_v<T>) {
+    const double x = static_cast<double>(cost) * scale_;
+    return x < kScaled ? floor_of(x) - taken : kNoPair;
+  } else {
+    return static_cast<std::int64_t>(above(cost, taken, maximize_));
+  }
+}
+
+template <class T, class V>
+void DenseRows<T, V>::level(const std::vector<Index>& columns) {
+  for (const Index j : columns) leveled_.emplace_back(j, kNoPair);
+  for (Index i = 0; i < this->n; ++i) {
+    if (look(i) > Fit::rounded) return leveled_.clear();
+    for (auto& [j, off] : leveled_) off = std::min(off, over(i, j));
+  }
+  std::erase_if(leveled_, [](const auto& column) { return column.second == kNoPair; });
+}
+
+template <class T, class V>
 bool DenseRows<T, V>::lowered(Index i, Index j) const {
   const T cost = view_.data[i * this->m + j];
   if (most_ == 0) return false;
+  for (const auto& [column, off] : leveled_)
+    if (column == j) return over(i, j) - off > most_;
   if constexpr (std::is_floating_point_v<T>) {
     return static_cast<double>(cost) * scale_ > top(i);
   } else {
@@ -346,6 +370,8 @@ void DenseRows<T, V>::load(Index i, V* out) const {
     else
       assignment::load(row, out, this->m, taken, maximize_);
   }
+  for (const auto& [j, off] : leveled_)
+    if (out[j] < Range<V>::kForbidden) out[j] = static_cast<V>(std::min<std::int64_t>(over(i, j) - off, most_));
 }
 
 #define GRIDCOMPUTE_ROWS(T)                  \

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "gridcompute/assignment/problem.hpp"
@@ -67,16 +68,24 @@ class DenseRows final : public Rows<V> {
   Fit fit(Index i, const Extent& seen)
     requires std::is_floating_point_v<T>;
   void load(Index i, V* out) const override;
+  // Of costs that are lowered: what these columns cost at least above their rows' least is taken off them first, which
+  // changes no assignment of a square matrix. Looks at all rows.
+  void level(const std::vector<Index>& columns);
+  [[nodiscard]] const std::vector<std::pair<Index, std::int64_t>>& leveled() const { return leveled_; }
   // Was the cost of a pair lowered?
   [[nodiscard]] bool lowered(Index i, Index j) const;
 
  private:
   [[nodiscard]] double top(Index i) const;  // what scaled costs are lowered to
+  // How far a cost lies above its row's least, or kNoPair.
+  static constexpr std::int64_t kNoPair = std::numeric_limits<std::int64_t>::max();
+  [[nodiscard]] std::int64_t over(Index i, Index j) const;
 
   Dense<T> view_;
   bool maximize_, rounding_;
   V most_;
-  double scale_;  // 2^exponent, negated when maximising; 1 for integers
+  double scale_;                                         // 2^exponent, negated when maximising; 1 for integers
+  std::vector<std::pair<Index, std::int64_t>> leveled_;  // columns, and what is taken off them
 };
 
 // Whole vectors of either twin.

@@ -6,7 +6,7 @@
 // Why. The largest cost sets the unit of floating-point costs, the width of integers and the last epsilon of auctions.
 // With some costs lowered, an assignment that is optimal and uses none of these is optimal for the costs as they are:
 // all others have become no dearer. Duals below lowered costs are below the costs themselves. If a lowered pair is
-// used, it was all in vain, and the costs are solved as they are.
+// used, costs are raised to what the pairs found cost, which no better assignment exceeds, and solved again from there.
 //
 // Complexity. One vectorised pass over a few rows where there is no tail, else one for every 4 bits of it.
 #pragma once

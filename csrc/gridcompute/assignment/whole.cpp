@@ -37,7 +37,7 @@ GRIDCOMPUTE_AUGMENT(std::int64_t)
 
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, Begin begin) {
+                      std::vector<std::int32_t>& witness, bool anew) {
   constexpr V kMost = Range<V>::kUnit / 2;
   std::vector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kFree});
   std::vector<std::int32_t> settled(at(state.m));
@@ -67,7 +67,7 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
     return leave(Searched::budget);
   };
   if (dearest(rows.data(), state.n * rows.stride) > kMost) return leave(Searched::budget);
-  if (begin != Begin::matching) start(s, begin == Begin::anew && state.n == state.m);
+  if (anew) start(s, state.n == state.m);
   if (*std::min_element(columns.begin(), columns.begin() + state.m) < -kMost) return leave(Searched::budget);
   Index work = 0;
   for (std::int32_t i = 0; i < state.n; ++i) {
@@ -92,8 +92,8 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
 }
 
 template Searched search_whole(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, Begin);
+                               std::vector<std::int32_t>&, bool);
 template Searched search_whole(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, Begin);
+                               std::vector<std::int32_t>&, bool);
 
 }  // namespace gridcompute::assignment

@@ -294,15 +294,11 @@ GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
   bid<kBytes>(s, kFirstBids * s.n);
 }
 
-// Where searches begin: at a matching that keeps (M1)-(M4), at prices alone, or anew, at the column minima of a square
-// matrix and at 0 otherwise.
-enum class Begin { matching, prices, anew };
-
-// The same for all free rows of a large matrix.
-// Where costs or prices exceed P at the start, after `limit` costs looked at, or where P is exceeded later (which in 32
-// bits throws PriceRange), returns `budget` and a state from which other ways can go on.
+// The same for all free rows of a large matrix; `anew`: from column minima of a square one and 0 otherwise, without
+// pairs. Where costs or prices exceed P at the start, after `limit` costs looked at, or where P is exceeded later
+// (which in 32 bits throws PriceRange), returns `budget` and a state from which other ways can go on.
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, Begin begin = Begin::matching);
+                      std::vector<std::int32_t>& witness, bool anew = false);
 
 }  // namespace gridcompute::assignment
