@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "cost.hpp"
@@ -21,34 +22,59 @@ const char* name_of(transport::Status status) {
   return "stopped";
 }
 
-py::dict stats_of(const transport::Stats& stats) {
+namespace {
+
+using transport::Stats;
+
+struct Count {
+  const char* name;
+  Index Stats::* count;
+};
+constexpr Count kCounts[] = {
+    {"evaluations", &Stats::evaluations},
+    {"levels", &Stats::levels},
+    {"given", &Stats::given},
+    {"rounds", &Stats::rounds},
+    {"searches", &Stats::searches},
+    {"augmentations", &Stats::augmentations},
+    {"candidates", &Stats::candidates},
+    {"groups", &Stats::groups},
+    {"rescanned", &Stats::rescanned},
+    {"rescans", &Stats::rescans},
+    {"capped", &Stats::capped},
+    {"widened", &Stats::widened},
+    {"ways", &Stats::ways},
+    {"odd", &Stats::odd},
+    {"stalled", &Stats::stalled},
+    {"unsettled", &Stats::unsettled},
+    {"cut_short", &Stats::cut_short},
+    {"wide", &Stats::wide},
+    {"given_up", &Stats::given_up},
+    {"deals", &Stats::deals},
+    {"restarts", &Stats::restarts},
+    {"finer", &Stats::finer},
+    {"ties_broken", &Stats::ties_broken},
+    {"ties_settled", &Stats::ties_settled},
+};
+
+// Most counts stay 0: a copy of this is quicker than a dict made anew.
+py::dict zeros() {
+  static const py::handle kept = [] {
+    py::dict out;
+    for (const Count& c : kCounts) out[c.name] = 0;
+    return out.release();
+  }();
+  return py::reinterpret_steal<py::dict>(PyDict_Copy(kept.ptr()));
+}
+
+}  // namespace
+
+py::dict stats_of(const Stats& stats) {
   py::dict seconds;
   for (const transport::Stage& s : stats.stages) seconds[s.name] = s.seconds;
-  py::dict out;
-  out["evaluations"] = stats.evaluations;
-  out["levels"] = stats.levels;
-  out["given"] = stats.given;
-  out["rounds"] = stats.rounds;
-  out["searches"] = stats.searches;
-  out["augmentations"] = stats.augmentations;
-  out["candidates"] = stats.candidates;
-  out["groups"] = stats.groups;
-  out["rescanned"] = stats.rescanned;
-  out["rescans"] = stats.rescans;
-  out["capped"] = stats.capped;
-  out["widened"] = stats.widened;
-  out["ways"] = stats.ways;
-  out["odd"] = stats.odd;
-  out["stalled"] = stats.stalled;
-  out["unsettled"] = stats.unsettled;
-  out["cut_short"] = stats.cut_short;
-  out["wide"] = stats.wide;
-  out["given_up"] = stats.given_up;
-  out["deals"] = stats.deals;
-  out["restarts"] = stats.restarts;
-  out["finer"] = stats.finer;
-  out["ties_broken"] = stats.ties_broken;
-  out["ties_settled"] = stats.ties_settled;
+  py::dict out = zeros();
+  for (const Count& c : kCounts)
+    if (stats.*c.count != 0) out[c.name] = stats.*c.count;
   out["seconds"] = seconds;
   return out;
 }
@@ -62,10 +88,19 @@ py::object number_of(bool integral, Wide exact, double value) {
   return integral && std::isfinite(value) ? py::object(to_int(exact)) : py::object(py::float_(value));
 }
 
-py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
-               const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
-               double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
-               int threads, std::optional<double> time_limit, const std::string& method, py::object progress) {
+// What the caller may not change.
+template <class T>
+py::object frozen(const std::vector<T>& values) {
+  Array<T> out = copy_out(std::span<const T>(values));
+  py::detail::array_proxy(out.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return out;
+}
+
+// (assignment, load, prices, objective, bound, exact, status, stats, jobs and slots of a witness or None)
+py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
+                const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
+                double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
+                int threads, std::optional<double> time_limit, const std::string& method, py::object progress) {
   Problem problem;
   problem.cost = source.cost.get();
   problem.capacity = capacity.data();
@@ -81,24 +116,33 @@ py::dict solve(const Source& source, const Array<std::int64_t>& capacity,
   options.threads = threads;
   Guard guard(time_limit, std::move(progress));
   const Result r = guard.run([&](Stop& stop) { return transport::solve(problem, options, stop); });
-  py::dict out;
-  out["status"] = name_of(r.status);
-  out["assignment"] = copy_out(std::span<const std::int32_t>(r.assignment));
-  out["load"] = copy_out(std::span<const std::int64_t>(r.load));
-  out["prices"] = copy_out(std::span<const double>(r.prices));
-  out["objective"] = number_of(r.integral, r.exact_objective, r.objective);
-  out["bound"] = number_of(r.integral, r.exact_bound, r.bound);
-  out["exact"] = r.exact;
-  out["resolution"] = r.resolution;
-  out["witness_jobs"] = copy_out(std::span<const std::int64_t>(r.witness_jobs));
-  out["witness_slots"] = copy_out(std::span<const std::int32_t>(r.witness_slots));
-  out["stats"] = stats_of(r.stats);
-  return out;
+  const Index pairs = std::max<Index>(1, problem.cost->n_jobs() * problem.cost->n_slots());
+  py::dict stats = stats_of(r.stats);
+  stats["passes"] = static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs);
+  stats["resolution"] = r.resolution;
+  py::object witness = py::none();
+  if (r.status == transport::Status::infeasible)
+    witness = py::make_tuple(frozen(r.witness_jobs), frozen(r.witness_slots));
+  return py::make_tuple(frozen(r.assignment), frozen(r.load), frozen(r.prices),
+                        number_of(r.integral, r.exact_objective, r.objective),
+                        number_of(r.integral, r.exact_bound, r.bound), r.exact, name_of(r.status), stats, witness);
+}
+
+// Are these counts as the core reads them, n of them, none below `least`?
+template <class T>
+bool are_counts(const py::object& values, Index n, std::int64_t least) {
+  if (!py::isinstance<Array<T>>(values)) return false;
+  const auto array = py::reinterpret_borrow<Array<T>>(values);
+  if (array.ndim() != 1 || array.size() != n) return false;
+  const std::span<const T> all = view(array);
+  return std::none_of(all.begin(), all.end(), [&](T x) { return x < least; });
 }
 
 }  // namespace
 
 void bind_transport(py::module_& m) {
+  m.def("are_counts_64", &are_counts<std::int64_t>, py::arg("values"), py::arg("n"), py::arg("least"));
+  m.def("are_counts_32", &are_counts<std::int32_t>, py::arg("values"), py::arg("n"), py::arg("least"));
   m.def("transport", &solve, py::arg("cost"), py::arg("capacity").noconvert(), py::arg("demand").noconvert(),
         py::arg("unplaced").noconvert(), py::arg("resolution"), py::arg("gap"), py::arg("prices").noconvert(),
         py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("method"), py::arg("progress"));

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any, overload, type_check_only
+from typing import Any, Literal, overload, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,19 @@ def transport(
     time_limit: float | None,
     method: str,
     progress: Callable[[str, float], bool] | None,
-) -> dict[str, Any]: ...
+) -> tuple[
+    _Slots,
+    _Ints,
+    _Reals,
+    float,
+    float,
+    bool,
+    Literal["optimal", "feasible", "infeasible", "time_limit", "stopped"],
+    dict[str, Any],
+    tuple[_Ints, _Slots] | None,
+]: ...
+def are_counts_64(values: object, n: int, least: int) -> bool: ...
+def are_counts_32(values: object, n: int, least: int) -> bool: ...
 def check_transport(
     cost: CostSource,
     capacity: _Ints,

@@ -6,14 +6,15 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kLooksALot = 5, kLooksIfListed = 1;  // of bids, after which paths take over
+constexpr Index kLooksALot = 2, kLooksIfListed = 1;  // of bids, after which paths take over
 constexpr Index kFewLeft = 16;                       // one unit in so many is soon placed by paths
-constexpr Index kPollEvery = 64;
+constexpr Index kPollEvery = 64;                     // searches
+constexpr Index kLooksAPoll = 1 << 12;
 }  // namespace
 
 template <class T, class Rows>
 Dense<T, Rows>::Dense(const Rows& rows, std::span<const Lot> lots, std::span<const Cost> capacity,
-                      std::vector<T> prices, Stop& stop, Stats& stats)
+                      AlignedVector<T> prices, Stop& stop, Stats& stats)
     : rows_(rows),
       lots_(lots),
       columns_(static_cast<Slot>(capacity.size())),
@@ -28,6 +29,9 @@ Dense<T, Rows>::Dense(const Rows& rows, std::span<const Lot> lots, std::span<con
     units_ += lot.units;
     single_ = single_ && lot.units == 1;
   }
+  if (lots_.size() < members_.size()) return;
+  const auto usual = static_cast<Index>(2 * lots_.size() / members_.size()) + 8;
+  for (Slot s = 0; s < columns_; ++s) members_[s].reserve(static_cast<std::size_t>(std::min(capacity_[s] + 1, usual)));
 }
 
 template <class T, class Rows>
@@ -43,8 +47,8 @@ bool Dense<T, Rows>::bids_suffice(Index looks_a_lot) {
 }
 
 template <class T, class Rows>
-std::vector<T> Dense<T, Rows>::prices() const {
-  std::vector<T> out = price_;
+AlignedVector<T> Dense<T, Rows>::prices() const {
+  AlignedVector<T> out = price_;
   const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
   for (Slot s = 0; s < columns_; ++s) out[s] -= least;
   return out;
@@ -114,9 +118,12 @@ bool Dense<T, Rows>::bids(Index looks_a_lot) {
   for (Slot s = 0; s < columns_; ++s) {
     if (over(s) > 0) queue.push_back(s);
   }
-  Index looks = looks_a_lot * static_cast<Index>(lots_.size());
+  Index looks = looks_a_lot * static_cast<Index>(lots_.size()), poll_at = looks;
   while (!queue.empty() && looks > 0) {
-    if (stop_.poll()) return false;
+    if (looks <= poll_at) {
+      if (stop_.poll()) return false;
+      poll_at = looks - kLooksAPoll;
+    }
     next.clear();
     for (const Slot s : queue) {
       if (looks <= 0 || over(s) <= 0) continue;
@@ -134,31 +141,31 @@ template <class T, class Rows>
 bool Dense<T, Rows>::bid(Slot a, std::vector<Slot>& next) {
   const T own = price_[a];
   price_[a] = Range<T>::kSettled - Range<T>::kForbid;
+  std::vector<Member<T>>& here = members_[a];
+  others_.resize(here.size());
+  cheapest_each(rows_, here.data(), static_cast<Index>(here.size()), price_.data(), others_.data());
   margins_.clear();
-  for (const Member<T>& m : members_[a]) {
-    const LeastAt<T> other = best(m.row);
-    margins_.push_back({static_cast<T>(other.value - (m.own + own)), m, other});
-  }
+  for (std::size_t k = 0; k < here.size(); ++k)
+    margins_.push_back({static_cast<T>(others_[k].value - (here[k].own + own)), here[k].row, static_cast<Slot>(k)});
   const Cost leaving = over(a);
   Cost of_edge = leaving;  // so many of those at the edge leave too
-  const auto edge = cut(of_edge), last = of_edge > 0 ? edge + 1 : edge;
-  if (std::any_of(margins_.begin(), last, [](const Margin& m) { return impossible(m.other.value); })) return false;
+  const auto edge = cut(a, of_edge), last = of_edge > 0 ? edge + 1 : edge;
+  const auto other = [&](const Margin& m) { return others_[static_cast<std::size_t>(m.at)]; };
+  if (std::any_of(margins_.begin(), last, [&](const Margin& m) { return impossible(other(m).value); })) return false;
   // Those kept that have no other class would let the price rise without end.
-  const Margin& kept = edge != margins_.end() && !impossible(edge->other.value) ? *edge : *(edge - 1);
+  const Margin& kept = edge != margins_.end() && !impossible(other(*edge).value) ? *edge : *(edge - 1);
   if (kept.margin > Range<T>::kPrice - own) return beyond_range();
   const T raised = own + kept.margin;
-  members_[a].clear();
   load_[a] -= leaving;
   Cost left = leaving;
-  for (auto m = margins_.begin(); m != margins_.end(); ++m) {
-    const Cost some = std::min<Cost>(left, m->member.units);
+  for (auto m = margins_.begin(); m != last; ++m) {
+    Member<T>& member = here[static_cast<std::size_t>(m->at)];
+    const Cost some = std::min<Cost>(left, member.units);
     left -= some;
-    if (some > 0) put_at_best(m->member.row, some, m->other, &next);
-    if (some < m->member.units) {
-      m->member.units -= static_cast<std::int32_t>(some);
-      members_[a].push_back(m->member);
-    }
+    member.units -= static_cast<std::int32_t>(some);
+    put_at_best(m->row, some, other(*m), &next);
   }
+  std::erase_if(here, [](const Member<T>& m) { return m.units == 0; });
   price_[a] = raised;
   return true;
 }
@@ -166,7 +173,7 @@ bool Dense<T, Rows>::bid(Slot a, std::vector<Slot>& next) {
 // Sorts the least margins to the front. The first of those that do not leave in full when so many units do; `units`
 // becomes how many of it leave.
 template <class T, class Rows>
-typename Dense<T, Rows>::Margins Dense<T, Rows>::cut(Cost& units) {
+typename Dense<T, Rows>::Margins Dense<T, Rows>::cut(Slot a, Cost& units) {
   if (single_) {
     const auto edge = margins_.begin() + units;
     std::nth_element(margins_.begin(), edge, margins_.end());
@@ -176,7 +183,8 @@ typename Dense<T, Rows>::Margins Dense<T, Rows>::cut(Cost& units) {
   }
   std::sort(margins_.begin(), margins_.end());
   auto edge = margins_.begin();
-  while (edge != margins_.end() && units >= edge->member.units) units -= (edge++)->member.units;
+  const auto all = [&] { return members_[a][static_cast<std::size_t>(edge->at)].units; };
+  for (; edge != margins_.end() && units >= all(); ++edge) units -= all();
   return edge;
 }
 
@@ -206,6 +214,7 @@ bool Dense<T, Rows>::paths() {
   Cost left = unmet();
   if (left == 0) return true;
   line_.assign(members_.size(), kNone);
+  w_.reserve(std::min(members_.size(), lots_.size() + 1) * static_cast<std::size_t>(rows_.stride));
   if constexpr (kListed) between_ = Between<T>(rows_, members_);
   for (Slot s = 0; s < columns_; ++s) {
     if (!empty(s)) build(s, nullptr);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gridcompute/base/stop.hpp"
+#include "gridcompute/base/unwritten.hpp"
 #include "gridcompute/transport/between.hpp"
 #include "gridcompute/transport/problem.hpp"
 
@@ -24,8 +25,8 @@ template <class T, class Rows = Matrix<T>>
 class Dense {
  public:
   // Prices (padded like rows) may be any.
-  Dense(const Rows& rows, std::span<const Lot> lots, std::span<const Cost> capacity, std::vector<T> prices, Stop& stop,
-        Stats& stats);
+  Dense(const Rows& rows, std::span<const Lot> lots, std::span<const Cost> capacity, AlignedVector<T> prices,
+        Stop& stop, Stats& stats);
 
   // Each lot at its cheapest class. How many units are out of place there: too many, or too few where a price says that
   // the class is full. Nothing where a lot has no class.
@@ -39,7 +40,7 @@ class Dense {
   [[nodiscard]] bool too_narrow() const noexcept { return beyond_range_; }  // the type may have been why
 
   // Prices with the least of them at 0: those of a class with spare room.
-  [[nodiscard]] std::vector<T> prices() const;
+  [[nodiscard]] AlignedVector<T> prices() const;
   [[nodiscard]] const std::vector<std::vector<Member<T>>>& members() const noexcept { return members_; }
 
  private:
@@ -47,10 +48,10 @@ class Dense {
 
   struct Margin {
     T margin;
-    Member<T> member;
-    LeastAt<T> other;
+    std::int32_t row;
+    Slot at;  // of the class's members
     bool operator<(const Margin& than) const noexcept {
-      return margin != than.margin ? margin < than.margin : member.row > than.member.row;
+      return margin != than.margin ? margin < than.margin : row > than.row;
     }
   };
   struct Settled {
@@ -71,7 +72,7 @@ class Dense {
   bool put(std::int32_t row, Slot s, Cost units, T own);
   bool bids(Index looks_a_lot);
   bool bid(Slot a, std::vector<Slot>& next);
-  Margins cut(Cost& units);
+  Margins cut(Slot a, Cost& units);
   bool spread();
 
   bool paths();
@@ -96,11 +97,13 @@ class Dense {
   Stats& stats_;
   Cost units_ = 0;
   bool single_ = true;  // one unit a lot
-  std::vector<T> price_;
+  AlignedVector<T> price_;
   std::vector<std::vector<Member<T>>> members_;
   std::vector<Cost> spare_, load_;  // load: of jobs and spare units
   std::vector<Margin> margins_;
-  std::vector<T> w_, nowhere_, label_, parent_, open_;
+  std::vector<LeastAt<T>> others_;  // a class's members, were they elsewhere
+  UnwrittenVector<T> w_;
+  AlignedVector<T> nowhere_, label_, parent_, open_;
   std::vector<Slot> line_, unused_;  // a class's row of W
   Index lines_ = 0;
   std::conditional_t<kListed, Between<T>, std::monostate> between_;  // over lists

@@ -5,6 +5,7 @@
 
 #include "gridcompute/transport/dense.hpp"
 #include "gridcompute/transport/few.hpp"
+#include "gridcompute/transport/held.hpp"
 #include "gridcompute/transport/listed.hpp"
 #include "gridcompute/transport/merge.hpp"
 #include "gridcompute/transport/sample.hpp"
@@ -17,44 +18,22 @@ constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;         // beyond, list
 constexpr Index kMostSampleKeys = 1 << 23, kMostWide = 1 << 21;  // beyond, threads pay
 constexpr Index kSampled = 8;  // a sample is this part of all, and one job a class at least
 constexpr Index kTrusted = 8;  // given prices may leave one job in so many out of place
-constexpr Index kBlock = 64;   // rows read at a time
 constexpr Index kMostFromZero = 1 << 13, kLooksFromZero = 5;  // over lists: jobs, and looks at each, tried from price 0
 
 Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
-
-// False where a key is too large for the type, or after a stop.
-template <class T>
-bool read(const Keys& keys, const Level& level, std::vector<T>& rows, Stop& stop, Seen& seen) {
-  const Slot columns = keys.columns(), n_slots = keys.n_slots();
-  const Index block = keys.optional() ? 1 : kBlock, stride = padded(columns);
-  std::vector<Cost> some(static_cast<std::size_t>(block * columns));
-  std::vector<double> scratch;
-  rows.assign(static_cast<std::size_t>(level.n * stride), Range<T>::kForbid);
-  for (Index k = 0; k < level.n; k += block) {
-    if (k % kBlock == 0 && stop.poll()) return false;
-    const Index count = std::min(block, level.n - k);
-    keys.fill(level.block(k, count), some.data(), scratch, seen);
-    if (keys.optional()) some[n_slots] = keys.unplaced(level.row(k), seen);
-    if (!keys.possible(seen) || keys.reach(seen) > static_cast<double>(Range<T>::kKey)) return false;
-    for (Index i = 0; i < count; ++i) {
-      const Cost* from = some.data() + i * columns;
-      T* to = rows.data() + (k + i) * stride;
-      for (Slot s = 0; s < columns; ++s) to[s] = from[s] < kForbidden ? static_cast<T>(from[s]) : Range<T>::kForbid;
-    }
-  }
-  return true;
-}
 
 enum class End { solved, unreadable, too_narrow, given_up };  // the second and third: by the type
 
 template <class T, class Rows>
 class Small {
  public:
-  Small(Merged<T> merged, const Rows& rows, const Level& level, std::span<const std::int32_t> weights, Stop& stop,
-        Stats& stats)
+  // `shift`: what keys and prices are in, of the caller's.
+  Small(Merged<T> merged, const Rows& rows, int shift, const Level& level, std::span<const std::int32_t> weights,
+        Stop& stop, Stats& stats)
       : n_(level.n),
         columns_(static_cast<Slot>(level.capacity.size())),
         full_(level.capacity),
+        shift_(shift),
         stop_(stop),
         stats_(stats),
         weights_(weights),
@@ -65,7 +44,7 @@ class Small {
   }
 
   End run(std::span<const Cost> given, std::uint64_t seed, Direct& out) {
-    std::vector<T> prices = padded_prices();
+    AlignedVector<T> prices = padded_prices();
     const std::vector<Lot> all = lots({});
     if (!given.empty()) {
       Dense<T, Rows> warm(matrix_, all, capacity_, packed(given), stop_, stats_);
@@ -95,12 +74,12 @@ class Small {
 
   // Better prices from these.
   End improve(std::vector<Cost>& prices) {
-    if (*std::max_element(prices.begin(), prices.end()) > Range<T>::kPrice) return End::too_narrow;
+    if (*std::max_element(prices.begin(), prices.end()) >> shift_ > Range<T>::kPrice) return End::too_narrow;
     const std::vector<Lot> all = lots({});
     Dense<T, Rows> whole(matrix_, all, capacity_, packed(prices), stop_, stats_);
     if (!whole.place() || !whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
-    const std::vector<T> best = whole.prices();
-    for (Slot s = 0; s < columns_; ++s) prices[s] = best[merged_.column_of[s]];
+    const AlignedVector<T> best = whole.prices();
+    for (Slot s = 0; s < columns_; ++s) prices[s] = Cost{best[merged_.column_of[s]]} << shift_;
     return End::solved;
   }
 
@@ -119,18 +98,18 @@ class Small {
   }
 
   // One price a column; of equal columns the least.
-  [[nodiscard]] std::vector<T> packed(std::span<const Cost> prices) const {
-    std::vector<T> out = padded_prices();
+  [[nodiscard]] AlignedVector<T> packed(std::span<const Cost> prices) const {
+    AlignedVector<T> out = padded_prices();
     std::fill(out.begin(), out.begin() + merged_.columns, Range<T>::kPrice);
     for (Slot s = 0; s < columns_; ++s) {
       T& p = out[merged_.column_of[s]];
-      p = static_cast<T>(std::min<Cost>(p, prices[s]));
+      p = static_cast<T>(std::min<Cost>(p, prices[s] >> shift_));
     }
     return out;
   }
 
-  [[nodiscard]] std::vector<T> padded_prices() const {
-    std::vector<T> prices(static_cast<std::size_t>(merged_.stride), Range<T>::kSettled - Range<T>::kForbid);
+  [[nodiscard]] AlignedVector<T> padded_prices() const {
+    AlignedVector<T> prices(static_cast<std::size_t>(merged_.stride), Range<T>::kSettled - Range<T>::kForbid);
     std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
     return prices;
   }
@@ -157,9 +136,9 @@ class Small {
   // Jobs of a row and classes of a column in their order.
   void take(const Dense<T, Rows>& whole, Direct& out) const {
     out.solved = true;
-    const std::vector<T> prices = whole.prices();
+    const AlignedVector<T> prices = whole.prices();
     out.prices.resize(full_.size());
-    for (Slot s = 0; s < columns_; ++s) out.prices[s] = prices[merged_.column_of[s]];
+    for (Slot s = 0; s < columns_; ++s) out.prices[s] = Cost{prices[merged_.column_of[s]]} << shift_;
     std::vector<std::vector<std::int32_t>> jobs;
     if (!merged_.row_of.empty()) {
       jobs.resize(static_cast<std::size_t>(merged_.rows));
@@ -189,11 +168,14 @@ class Small {
         }
       }
     }
+    out.objective *= Wide{1} << shift_;
+    out.value *= Wide{1} << shift_;
   }
 
   Index n_;
   Slot columns_;
   const std::vector<Cost>& full_;
+  int shift_;
   Stop& stop_;
   Stats& stats_;
   std::span<const std::int32_t> weights_;  // of the jobs; empty: 1 each
@@ -216,17 +198,17 @@ End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Se
     if (Pairs<T> pairs; merging && lists_pay(keys, stride)) {
       if (!pairs.read(keys, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
       if (!pairs.mostly_copies()) {
-        Small<T, Listed<T>> small(unmerged(std::vector<T>{}, level.n, columns, stride), pairs.rows(stride), level,
-                                  weights, stop, stats);
+        Small<T, Listed<T>> small(unmerged(UnwrittenVector<T>{}, level.n, columns, stride), pairs.rows(stride),
+                                  pairs.shift(), level, weights, stop, stats);
         return work(small);
       }
     }
-    std::vector<T> rows;
-    if (!read(keys, level, rows, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
-    Merged<T> merged = merging ? merge(std::move(rows), level.n, columns, stride, kPad, Range<T>::kForbid)
-                               : unmerged(std::move(rows), level.n, columns, stride);
+    Held<T> held;
+    if (!hold(keys, level, stride, held, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
+    Merged<T> merged = merging ? merge(std::move(held.keys), level.n, columns, stride, kPad, Range<T>::kForbid)
+                               : unmerged(std::move(held.keys), level.n, columns, stride);
     const Matrix<T> matrix{merged.keys.data(), merged.stride};
-    Small<T, Matrix<T>> small(std::move(merged), matrix, level, weights, stop, stats);
+    Small<T, Matrix<T>> small(std::move(merged), matrix, held.shift, level, weights, stop, stats);
     return work(small);
   };
   stats.evaluations += level.n * keys.columns();

@@ -36,7 +36,7 @@ bool Pairs<T>::read(const Keys& keys, Stop& stop, Seen& seen) {
   begin_.assign(1, 0);
   begin_.reserve(static_cast<std::size_t>(n) + 1);
   std::vector<Slot> slots;
-  std::vector<Cost> some;
+  std::vector<Cost> some, left_out;
   std::vector<double> scratch;
   for (Index first = 0; first < n; first += kBlock) {
     if (stop.poll()) return false;
@@ -46,15 +46,22 @@ bool Pairs<T>::read(const Keys& keys, Stop& stop, Seen& seen) {
     slots.resize(static_cast<std::size_t>(pairs));
     some.resize(slots.size());
     keys.fill_listed(first, last - first, pairs, slots.data(), some.data(), scratch, seen);
+    left_out.clear();
+    for (Index i = first; keys.optional() && i < last; ++i) left_out.push_back(keys.unplaced(i, seen));
+    const int before = unit_.shift();
+    unit_.add(some);
+    unit_.add(left_out);
+    if (!keys.possible(seen) || !unit_.holds(keys.reach(seen))) return false;
+    if (unit_.shift() < before)
+      for (auto& arc : arcs_) arc.key = unit_.moved(arc.key, before);
     std::size_t at = 0;
     for (Index i = first; i < last; ++i) {
       for (Index k = cost.listed(i); k > 0; --k, ++at)
-        if (some[at] < kForbidden) arcs_.push_back({slots[at], static_cast<T>(some[at])});
-      if (const Cost out = keys.optional() ? keys.unplaced(i, seen) : kForbidden; out < kForbidden)
-        arcs_.push_back({keys.n_slots(), static_cast<T>(out)});
+        if (some[at] < kForbidden) arcs_.push_back({slots[at], unit_.held(some[at])});
+      if (keys.optional() && left_out[i - first] < kForbidden)
+        arcs_.push_back({keys.n_slots(), unit_.held(left_out[i - first])});
       begin_.push_back(static_cast<std::int32_t>(arcs_.size()));
     }
-    if (!keys.possible(seen) || keys.reach(seen) > static_cast<double>(Range<T>::kKey)) return false;
   }
   return true;
 }

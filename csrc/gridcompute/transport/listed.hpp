@@ -3,7 +3,7 @@
 #pragma once
 
 #include "gridcompute/transport/keys.hpp"
-#include "gridcompute/transport/ways.hpp"
+#include "gridcompute/transport/unit.hpp"
 
 namespace gridcompute::transport {
 
@@ -19,9 +19,11 @@ class Pairs {
   // Are many jobs alike, so that merging their rows pays?
   [[nodiscard]] bool mostly_copies() const;
 
+  [[nodiscard]] int shift() const noexcept { return unit_.shift(); }
   [[nodiscard]] Listed<T> rows(Index stride) const noexcept { return {arcs_.data(), begin_.data(), stride}; }
 
  private:
+  Unit<T> unit_;
   std::vector<typename Listed<T>::Arc> arcs_;
   std::vector<std::int32_t> begin_;
 };

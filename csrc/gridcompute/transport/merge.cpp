@@ -8,6 +8,7 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kProbe = 64;  // rows looked at for copies
+constexpr Slot kFirst = 8;    // entries that most often tell that there are none
 
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
   return (hash ^ value) * 0xFF51AFD7ED558CCDULL + (hash >> 29);
@@ -22,7 +23,7 @@ struct Hashed {
 template <class T>
 class Merger {
  public:
-  Merger(const std::vector<T>& keys, Index n, Slot columns, Index stride)
+  Merger(const UnwrittenVector<T>& keys, Index n, Slot columns, Index stride)
       : keys_(keys), n_(n), columns_(columns), stride_(stride) {}
 
   // For each column the lowest equal one.
@@ -31,6 +32,7 @@ class Merger {
     for (Slot s = 0; s < columns_; ++s) hashed[s] = {0, s};
     const Index probe = std::min(n_, kProbe);
     for (Index k = 0; k < probe; ++k) {
+      if (k == kFirst && copies(hashed) == 0) break;
       const T* row = at(n_ * k / probe);
       for (Slot s = 0; s < columns_; ++s) hashed[s].hash = mixed(hashed[s].hash, static_cast<std::uint64_t>(row[s]));
     }
@@ -46,13 +48,13 @@ class Merger {
   [[nodiscard]] std::vector<std::int32_t> rows() const {
     std::vector<Hashed> hashed;
     const Index probe = std::min(n_, kProbe);
-    for (Index k = 0; k < probe; ++k) hashed.push_back(hash_of(n_ * k / probe));
-    std::sort(hashed.begin(), hashed.end());
-    Index copies = 0;
-    for (std::size_t k = 1; k < hashed.size(); ++k) copies += hashed[k].hash == hashed[k - 1].hash ? 1 : 0;
-    if (copies * 8 < probe) return {};
+    for (const Slot some : {std::min(kFirst, columns_), columns_}) {
+      hashed.clear();
+      for (Index k = 0; k < probe; ++k) hashed.push_back(hash_of(n_ * k / probe, some));
+      if (copies(hashed) * 8 < probe) return {};
+    }
     hashed.clear();
-    for (Index i = 0; i < n_; ++i) hashed.push_back(hash_of(i));
+    for (Index i = 0; i < n_; ++i) hashed.push_back(hash_of(i, columns_));
     return representatives<std::int32_t>(hashed,
                                          [&](Index a, Index b) { return std::equal(at(a), at(a) + columns_, at(b)); });
   }
@@ -60,9 +62,17 @@ class Merger {
  private:
   [[nodiscard]] const T* at(Index row) const { return keys_.data() + row * stride_; }
 
-  [[nodiscard]] Hashed hash_of(Index row) const {
+  [[nodiscard]] static Index copies(std::vector<Hashed> hashed) {
+    std::sort(hashed.begin(), hashed.end());
+    Index count = 0;
+    for (std::size_t k = 1; k < hashed.size(); ++k) count += hashed[k].hash == hashed[k - 1].hash ? 1 : 0;
+    return count;
+  }
+
+  // Of the first entries.
+  [[nodiscard]] Hashed hash_of(Index row, Slot columns) const {
     std::uint64_t hash = 0;
-    for (Slot s = 0; s < columns_; ++s) hash = mixed(hash, static_cast<std::uint64_t>(at(row)[s]));
+    for (Slot s = 0; s < columns; ++s) hash = mixed(hash, static_cast<std::uint64_t>(at(row)[s]));
     return {hash, row};
   }
 
@@ -83,7 +93,7 @@ class Merger {
     return out;
   }
 
-  const std::vector<T>& keys_;
+  const UnwrittenVector<T>& keys_;
   Index n_;
   Slot columns_;
   Index stride_;
@@ -104,16 +114,29 @@ std::vector<Index> numbered(std::vector<Out>& of) {
   return kept;
 }
 
+// Columns that stay side by side.
+struct Run {
+  Index from, to, size;
+};
+std::vector<Run> runs_of(std::span<const Index> kept) {
+  std::vector<Run> runs;
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    if (k == 0 || kept[k] != kept[k - 1] + 1) runs.push_back({kept[k], static_cast<Index>(k), 0});
+    ++runs.back().size;
+  }
+  return runs;
+}
+
 }  // namespace
 
 template <class T>
-Merged<T> merge(std::vector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad) {
+Merged<T> merge(UnwrittenVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad) {
   const Merger<T> merger(keys, n, columns, stride);
   Merged<T> out;
   out.column_of = merger.columns();
   out.row_of = merger.rows();
   const std::vector<Index> kept_columns = numbered(out.column_of);
-  std::vector<Index> kept_rows = numbered(out.row_of);
+  const std::vector<Index> kept_rows = numbered(out.row_of);
   out.columns = static_cast<Slot>(kept_columns.size());
   out.stride = (out.columns + unit - 1) / unit * unit;
   if (kept_rows.empty() && out.columns == columns && out.stride == stride) {
@@ -121,22 +144,21 @@ Merged<T> merge(std::vector<T> keys, Index n, Slot columns, Index stride, Index 
     out.keys = std::move(keys);
     return out;
   }
-  if (out.row_of.empty()) {
-    kept_rows.resize(static_cast<std::size_t>(n));
-    std::iota(kept_rows.begin(), kept_rows.end(), Index{0});
+  out.rows = out.row_of.empty() ? n : static_cast<Index>(kept_rows.size());
+  const std::vector<Run> runs = runs_of(kept_columns);
+  for (Index i = 0; i < out.rows; ++i) {  // in place: nothing moves to where something is still to be read
+    const T* from = keys.data() + (out.row_of.empty() ? i : kept_rows[i]) * stride;
+    T* to = keys.data() + i * out.stride;
+    for (const Run& run : runs) std::copy(from + run.from, from + run.from + run.size, to + run.to);
+    std::fill(to + out.columns, to + out.stride, pad);
   }
-  out.rows = static_cast<Index>(kept_rows.size());
-  out.keys.assign(static_cast<std::size_t>(out.rows * out.stride), pad);
-  for (Index i = 0; i < out.rows; ++i) {
-    const T* from = keys.data() + kept_rows[i] * stride;
-    T* to = out.keys.data() + i * out.stride;
-    for (Slot s = 0; s < out.columns; ++s) to[s] = from[kept_columns[s]];
-  }
+  keys.resize(static_cast<std::size_t>(out.rows * out.stride));
+  out.keys = std::move(keys);
   return out;
 }
 
 template <class T>
-Merged<T> unmerged(std::vector<T> keys, Index n, Slot columns, Index stride) {
+Merged<T> unmerged(UnwrittenVector<T> keys, Index n, Slot columns, Index stride) {
   Merged<T> out;
   out.keys = std::move(keys);
   out.rows = n, out.stride = stride, out.columns = columns;
@@ -145,9 +167,9 @@ Merged<T> unmerged(std::vector<T> keys, Index n, Slot columns, Index stride) {
   return out;
 }
 
-template Merged<std::int32_t> unmerged(std::vector<std::int32_t>, Index, Slot, Index);
-template Merged<Cost> unmerged(std::vector<Cost>, Index, Slot, Index);
-template Merged<std::int32_t> merge(std::vector<std::int32_t>, Index, Slot, Index, Index, std::int32_t);
-template Merged<Cost> merge(std::vector<Cost>, Index, Slot, Index, Index, Cost);
+template Merged<std::int32_t> unmerged(UnwrittenVector<std::int32_t>, Index, Slot, Index);
+template Merged<Cost> unmerged(UnwrittenVector<Cost>, Index, Slot, Index);
+template Merged<std::int32_t> merge(UnwrittenVector<std::int32_t>, Index, Slot, Index, Index, std::int32_t);
+template Merged<Cost> merge(UnwrittenVector<Cost>, Index, Slot, Index, Index, Cost);
 
 }  // namespace gridcompute::transport

@@ -14,6 +14,12 @@ GRIDCOMPUTE_INLINE LeastAt<T> cheapest_of(const T* row, const T* price, Index n)
 }
 
 template <Index kBytes, class T>
+GRIDCOMPUTE_INLINE void cheapest_each_of(const Matrix<T>& rows, const Member<T>* members, Index count, const T* price,
+                                         LeastAt<T>* out) {
+  for (Index k = 0; k < count; ++k) out[k] = cheapest_of<kBytes>(rows.row(members[k].row), price, rows.stride);
+}
+
+template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE Index next_equal_of(const T* row, const T* price, Index n, LeastAt<T> at) {
   Signed<T, kBytes> v, equal = {};
   Index s = at.at + 1;
@@ -87,6 +93,15 @@ GRIDCOMPUTE_INLINE LeastAt<T> relax_of(const T* way, T from, T via, const T* pri
 GRIDCOMPUTE_VERSIONS(LeastAt<std::int32_t>, cheapest, (const std::int32_t* row, const std::int32_t* price, Index n),
                      (row, price, n))
 GRIDCOMPUTE_VERSIONS(LeastAt<Cost>, cheapest, (const Cost* row, const Cost* price, Index n), (row, price, n))
+
+GRIDCOMPUTE_VERSIONS(void, cheapest_each,
+                     (const Matrix<std::int32_t>& rows, const Member<std::int32_t>* members, Index count,
+                      const std::int32_t* price, LeastAt<std::int32_t>* out),
+                     (rows, members, count, price, out))
+GRIDCOMPUTE_VERSIONS(void, cheapest_each,
+                     (const Matrix<Cost>& rows, const Member<Cost>* members, Index count, const Cost* price,
+                      LeastAt<Cost>* out),
+                     (rows, members, count, price, out))
 
 GRIDCOMPUTE_VERSIONS(Index, next_equal,
                      (const std::int32_t* row, const std::int32_t* price, Index n, LeastAt<std::int32_t> at),

@@ -60,6 +60,12 @@ struct Listed {
 LeastAt<std::int32_t> cheapest(const std::int32_t* row, const std::int32_t* price, Index n);
 LeastAt<Cost> cheapest(const Cost* row, const Cost* price, Index n);
 
+// The same for each member's row.
+void cheapest_each(const Matrix<std::int32_t>& rows, const Member<std::int32_t>* members, Index count,
+                   const std::int32_t* price, LeastAt<std::int32_t>* out);
+void cheapest_each(const Matrix<Cost>& rows, const Member<Cost>* members, Index count, const Cost* price,
+                   LeastAt<Cost>* out);
+
 // The first position after `at` where row + price is that too; n if there is none.
 Index next_equal(const std::int32_t* row, const std::int32_t* price, Index n, LeastAt<std::int32_t> at);
 Index next_equal(const Cost* row, const Cost* price, Index n, LeastAt<Cost> at);
@@ -99,6 +105,10 @@ LeastAt<T> cheapest(const Listed<T>& rows, std::int32_t row, const T* price) {
     best.value = v < best.value ? v : best.value;
   }
   return best;
+}
+template <class T>
+void cheapest_each(const Listed<T>& rows, const Member<T>* members, Index count, const T* price, LeastAt<T>* out) {
+  for (Index k = 0; k < count; ++k) out[k] = cheapest(rows, members[k].row, price);
 }
 template <class T>
 Index next_equal(const Listed<T>& rows, std::int32_t row, const T* price, LeastAt<T> at) {

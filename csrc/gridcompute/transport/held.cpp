@@ -1,0 +1,91 @@
+#include "gridcompute/transport/held.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "gridcompute/base/simd.hpp"
+#include "gridcompute/transport/unit.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kBlock = 64;             // rows read at a time
+constexpr Cost kWidest = Cost{1} << 30;  // out of range, and no wrap
+
+struct Extremes {
+  std::int32_t low = 0, high = 0;
+};
+
+GRIDCOMPUTE_CLONES void copy_row(const std::int32_t* from, Index n, std::int32_t* GRIDCOMPUTE_RESTRICT to,
+                                 Extremes& seen) {
+  std::int32_t low = seen.low, high = seen.high;
+  for (Index s = 0; s < n; ++s) {
+    to[s] = from[s];
+    low = from[s] < low ? from[s] : low;
+    high = from[s] > high ? from[s] : high;
+  }
+  seen = {low, high};
+}
+
+// Entries of the matrix as they are.
+bool copy(const Keys& keys, const Level& level, Index stride, Held<std::int32_t>& out, Stop& stop, Seen& seen) {
+  const Slot n_slots = keys.n_slots();
+  Extremes extremes;
+  for (Index k = 0; k < level.n; ++k) {
+    if (k % kBlock == 0 && stop.poll()) return false;
+    std::int32_t* to = out.keys.data() + k * stride;
+    copy_row(keys.int32() + level.row(k) * n_slots, n_slots, to, extremes);
+    std::fill(to + n_slots, to + stride, Range<std::int32_t>::kForbid);
+    if (!keys.optional()) continue;
+    const Cost key = keys.unplaced(level.row(k), seen);
+    if (key < kForbidden) to[n_slots] = static_cast<std::int32_t>(std::clamp<Cost>(key, -kWidest, kWidest));
+  }
+  seen.largest = std::max({seen.largest, -static_cast<double>(extremes.low), static_cast<double>(extremes.high)});
+  return keys.possible(seen) && keys.reach(seen) <= Range<std::int32_t>::kKey;
+}
+
+// Of blocks of rows. What was held in a unit that proves too large is held anew.
+template <class T>
+bool convert(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+  const Slot n_slots = keys.n_slots();
+  std::vector<Cost> some(static_cast<std::size_t>(kBlock * n_slots)), left_out;
+  std::vector<double> scratch;
+  Unit<T> unit;
+  for (Index k = 0; k < level.n; k += kBlock) {
+    if (stop.poll()) return false;
+    const Index count = std::min(kBlock, level.n - k);
+    const int before = unit.shift();
+    keys.fill(level.block(k, count), some.data(), scratch, seen);
+    unit.add({some.data(), static_cast<std::size_t>(count * n_slots)});
+    left_out.clear();
+    for (Index i = 0; keys.optional() && i < count; ++i) left_out.push_back(keys.unplaced(level.row(k + i), seen));
+    unit.add(left_out);
+    if (!keys.possible(seen) || !unit.holds(keys.reach(seen))) return false;
+    T* to = out.keys.data() + k * stride;
+    if (unit.shift() < before) std::for_each(out.keys.data(), to, [&](T& key) { key = unit.moved(key, before); });
+    for (Index i = 0; i < count; ++i, to += stride) {
+      const Cost* from = some.data() + i * n_slots;
+      for (Slot s = 0; s < n_slots; ++s) to[s] = unit.held(from[s]);
+      std::fill(to + n_slots, to + stride, Range<T>::kForbid);
+      if (keys.optional()) to[n_slots] = unit.held(left_out[i]);
+    }
+  }
+  out.shift = unit.shift();
+  return true;
+}
+
+}  // namespace
+
+template <class T>
+bool hold(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+  out.keys.resize(static_cast<std::size_t>(level.n * stride));
+  if constexpr (std::is_same_v<T, std::int32_t>)
+    if (keys.int32() != nullptr && keys.ties().none()) return copy(keys, level, stride, out, stop, seen);
+  return convert(keys, level, stride, out, stop, seen);
+}
+
+template bool hold(const Keys&, const Level&, Index, Held<std::int32_t>&, Stop&, Seen&);
+template bool hold(const Keys&, const Level&, Index, Held<Cost>&, Stop&, Seen&);
+
+}  // namespace gridcompute::transport
