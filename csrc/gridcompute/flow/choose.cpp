@@ -11,21 +11,28 @@ Index sources(const Network<Int>& net) {
   return std::count_if(net.supply.begin(), net.supply.end(), [](Int b) { return b > 0; });
 }
 
-// Would nearly all of the sources' cheapest arcs take what these send? Where they are too narrow a forest will not
-// carry its flow, and its search is saved.
+// The only node that needs units?
+template <class Int>
+bool one_sink(const Network<Int>& net) {
+  return std::count_if(net.supply.begin(), net.supply.end(), [](Int b) { return b < 0; }) == 1;
+}
+
+// Would nearly all of the sources' cheapest arcs, with those beside them, take what these send? Where they are too
+// narrow a forest will not carry its flow, and its search is saved.
 template <class Int>
 bool sources_fit(const Network<Int>& net) {
   Index sources = 0, narrow = 0;
   for (Node v = 0; v < net.n; ++v) {
     if (net.supply[at(v)] <= 0) continue;
-    Int least = std::numeric_limits<Int>::max(), cap = 0;
-    for (Arc e = net.start[at(v)]; e < net.start[at(v) + 1]; ++e) {
-      if (net.cost[at(e)] > least || net.cap[at(e)] == 0) continue;
-      cap = net.cost[at(e)] < least ? net.cap[at(e)] : std::max(cap, net.cap[at(e)]);
-      least = net.cost[at(e)];
-    }
+    const Arc first = net.start[at(v)], last = net.start[at(v) + 1];
+    Arc best = kNoArc;
+    for (Arc e = first; e < last; ++e)
+      if (net.cap[at(e)] > 0 && (best == kNoArc || net.cost[at(e)] < net.cost[at(best)])) best = e;
+    std::int64_t room = 0;
+    for (Arc e = first; e < last && room <= net.supply[at(v)]; ++e)
+      if (best != kNoArc && net.head[at(e)] == net.head[at(best)]) room += net.cap[at(e)];
     ++sources;
-    narrow += cap <= net.supply[at(v)];
+    narrow += room <= net.supply[at(v)];
   }
   return 10 * narrow <= sources;
 }
@@ -81,18 +88,22 @@ bool serves(const Network<Int>& net, Node hub, const Forest& star) {
 
 template <class Int>
 bool promises_forest(const Network<Int>& net) {
-  return sources_fit(net) || costs_tie(net) || has_hub(net);
+  return sources_fit(net) || costs_tie(net) || has_hub(net) || one_sink(net);
 }
 
 // Its flow fits, but for one arc in a hundred sources; where arcs are few, for one in a thousand nodes too: in long
-// thin networks the way to the sinks is most of the answer. Elsewhere cuts spoil it (a single source that is cut off: 3
-// times slower than from nothing), unless paths are short or costs tie.
+// thin networks the way to the sinks is most of the answer. Where the sources have room one node in twenty may be cut
+// off, unless sources and sinks are many: what is cut off is better served from nothing there. A single sink, or short
+// ways, or costs that tie, leave little to choose in any case.
 template <class Int>
 bool carries(const Network<Int>& net, const Forest& forest) {
   if (forest.too_full == net.n) return false;  // given up
   const bool sparse = net.m() <= 4 * static_cast<Index>(net.n);
-  return 100 * forest.too_full <= sources(net) || (sparse && 1000 * forest.too_full <= net.n) || costs_tie(net) ||
-         has_hub(net);
+  if (100 * forest.too_full <= sources(net) || (sparse && 1000 * forest.too_full <= net.n)) return true;
+  if (costs_tie(net) || has_hub(net)) return true;
+  const bool single = one_sink(net);
+  if (sources_fit(net)) return single || (20 * forest.too_full <= net.n && 10 * sources(net) <= net.n);
+  return single && 2 * forest.steps <= 5 * static_cast<Index>(net.n);
 }
 
 template Node hub_of(const Network<std::int32_t>&);

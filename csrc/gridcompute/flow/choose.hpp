@@ -48,9 +48,10 @@ template <class Int>
 [[nodiscard]] bool carries(const Network<Int>& net, const Forest& forest);
 
 // Is the earlier tree a better start than none, now that so many arcs promise something after a change of costs?
-// Where none is a forest, half as many are too many.
+// Where none is a forest, half as many are too many. A few are never.
 [[nodiscard]] inline bool worth_going_on(Index promising, Index arcs, bool forest) {
-  return (forest ? 8 : 4) * promising <= arcs;
+  constexpr Index kFew = 8;
+  return promising <= kFew || (forest ? 8 : 4) * promising <= arcs;
 }
 
 // The same of a tree that is planted anew at the earlier potentials, where only arcs of new costs are counted.

@@ -122,6 +122,39 @@ std::vector<Node> search(const Network<Int>& net, const ByHead& in, std::vector<
   return taken;
 }
 
+// Arcs of the same ends as `e`, the cheapest first.
+template <class Int>
+std::vector<Arc> beside(const Network<Int>& net, Arc e) {
+  const Node from = net.tail[at(e)], to = net.head[at(e)];
+  std::vector<Arc> out;
+  for (Arc a = net.start[at(from)]; a < net.start[at(from) + 1]; ++a)
+    if (net.head[at(a)] == to && net.cap[at(a)] > 0) out.push_back(a);
+  std::stable_sort(out.begin(), out.end(), [&](Arc a, Arc b) { return net.cost[at(a)] < net.cost[at(b)]; });
+  return out;
+}
+
+// The arc for what is left of `units` when those before it are full (and marked so); none where they do not fit.
+template <class Int>
+Arc fill_beside(const Network<Int>& net, Arc e, std::int64_t units, std::vector<std::uint8_t>& full) {
+  const std::vector<Arc> arcs = beside(net, e);
+  std::size_t k = 0;
+  while (k < arcs.size() && units >= net.cap[at(arcs[k])]) units -= net.cap[at(arcs[k++])];
+  if (k == arcs.size()) return kNoArc;
+  full.resize(at(net.m()), 0);
+  for (std::size_t i = 0; i < k; ++i) full[at(arcs[i])] = 1;
+  return arcs[k];
+}
+
+// The steps along `pred` from each node, summed up; the next of a node comes before it.
+template <class Int>
+Index steps_of(const Network<Int>& net, std::span<const Node> order, std::span<const Arc> pred) {
+  std::vector<Node> steps(at(net.n), 0);
+  Index sum = 0;
+  for (const Node v : order)
+    if (const Arc e = pred[at(v)]; e != kNoArc) sum += steps[at(v)] = steps[at(net.head[at(e)])] + 1;
+  return sum;
+}
+
 }  // namespace
 
 template <class Int>
@@ -134,21 +167,24 @@ Forest shortest_path_forest(const Network<Int>& net) {
   std::vector<std::int64_t> excess(net.supply.begin(), net.supply.end());
   if (settled.empty()) pred.assign(at(net.n), kNoArc), out.too_full = net.n;
   for (auto v = settled.rbegin(); v != settled.rend(); ++v) {
-    const Arc e = pred[at(*v)];
+    Arc& e = pred[at(*v)];
     if (e == kNoArc) continue;
-    if (excess[at(*v)] < net.cap[at(e)]) {
-      excess[at(net.head[at(e)])] += excess[at(*v)];
-      excess[at(*v)] = 0;
-    } else {
+    const Node next = net.head[at(e)];
+    if (excess[at(*v)] >= net.cap[at(e)]) e = fill_beside(net, e, excess[at(*v)], out.basis.full);
+    if (e == kNoArc) {
       ++out.too_full;
-      pred[at(*v)] = kNoArc;
+    } else {
+      excess[at(next)] += excess[at(*v)];
+      excess[at(*v)] = 0;
     }
   }
+  out.steps = steps_of<Int>(net, settled, pred);
   for (const Node v : settled) {  // who is short, beside a root with units left over
     if (excess[at(v)] >= 0) continue;
     Arc best = kNoArc;
     for (const Arc e : in.of(v)) {
       const Node u = net.tail[at(e)];
+      if (!out.basis.full.empty() && out.basis.full[at(e)] != 0) continue;
       if (pred[at(u)] != kNoArc || excess[at(u)] < -excess[at(v)] || net.cap[at(e)] < -excess[at(v)]) continue;
       if (best == kNoArc || net.cost[at(e)] < net.cost[at(best)]) best = e;
     }

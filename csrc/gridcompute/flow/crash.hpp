@@ -20,10 +20,10 @@ namespace gridcompute::flow {
 struct Forest {
   Basis basis;
   Index too_full = 0;  // arcs whose flow would not fit; all nodes where the search was given up
+  Index steps = 0;     // from each node to where its way ends, summed up
 };
 
-// Costs must be >= 0.
-// Each node on a hub, by the cheapest arc that takes all it sends or needs; too_full counts those that no arc joins.
+// Costs must be >= 0. What does not fit on an arc takes those beside it, of the same ends, if it fits on them together.
 template <class Int>
 [[nodiscard]] Forest shortest_path_forest(const Network<Int>& net);
 
