@@ -11,6 +11,8 @@ namespace {
 constexpr Index kMinimaShare = 4;
 constexpr double kApart = 0.9;  // of the rows with a cheapest column of their own: prices may start at 0
 
+constexpr int kScales = 16;  // the largest of the rows' spreads above the middle one
+
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 // A row's part in column sums of costs less the row's mean, and in the sum of their squares; false without allowed
@@ -89,16 +91,18 @@ GRIDCOMPUTE_CLONES void lower_minima(const std::int64_t* row, Index m, std::int6
 }  // namespace
 
 template <class V>
-Columns look_at_columns(Rows<V>& rows) {
+Shape look_at_some(Rows<V>& rows) {
   const Index count = std::min(kSample, rows.n);
   std::vector<V> row(at(rows.m));
   std::vector<double> sum(at(rows.m));
   double square = 0, total = 0;
+  std::vector<V> spreads;
   Index cheapest = 0;
   std::vector<char> taken(at(rows.m));
   for (Index k = 0; k < count; ++k) {
     const Index i = sampled(k, count, rows.n);
     if (rows.look(i) > Fit::rounded) continue;
+    spreads.push_back(rows.spread[at(i)]);
     rows.load(i, row.data());
     if (!add_sums(row.data(), rows.m, sum.data(), square)) continue;
     char& least = taken[at(cheapest_of(row.data(), rows.m))];
@@ -108,7 +112,10 @@ Columns look_at_columns(Rows<V>& rows) {
   const double wanted = static_cast<double>(cheapest) / static_cast<double>(count);
   for (const double s : sum) total += s * s;
   const bool uneven = total > 1.5 * square;  // independent entries: total is about square
-  return {uneven, uneven && wanted < kApart};
+  const auto middle = spreads.begin() + static_cast<std::ptrdiff_t>(spreads.size() / 2);
+  std::nth_element(spreads.begin(), middle, spreads.end());
+  const V most = spreads.empty() ? V{0} : *std::max_element(middle, spreads.end());
+  return {uneven, uneven && wanted < kApart, most > 0 && most / kScales > *middle};
 }
 
 template <class V>
@@ -138,8 +145,8 @@ void price_columns(Rows<V>& rows, Pool& pool, Stop& stop, std::vector<V>& v) {
     v[at(j)] = static_cast<V>(std::min(least[at(j)] - base, std::int64_t{Range<V>::kUnit / 2}));
 }
 
-template Columns look_at_columns(Rows<std::int32_t>&);
-template Columns look_at_columns(Rows<std::int64_t>&);
+template Shape look_at_some(Rows<std::int32_t>&);
+template Shape look_at_some(Rows<std::int64_t>&);
 template void price_columns(Rows<std::int32_t>&, Pool&, Stop&, std::vector<std::int32_t>&);
 template void price_columns(Rows<std::int64_t>&, Pool&, Stop&, std::vector<std::int64_t>&);
 

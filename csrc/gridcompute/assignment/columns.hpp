@@ -1,4 +1,4 @@
-// What columns of a square matrix have in common: a look at some rows, and prices to start from.
+// What rows and columns of a square matrix have in common: a look at some rows, and prices to start from.
 #pragma once
 
 #include <vector>
@@ -13,12 +13,13 @@ inline constexpr Index kSample = 48;  // rows looked at before the first pass
 [[nodiscard]] constexpr Index sampled(Index k, Index count, Index n) { return k * n / count; }
 
 // Do columns carry offsets of their own, so that the variance of column means over a few rows exceeds what independent
-// entries would show? And do these draw rows to the same columns?
-struct Columns {
-  bool uneven = false, differ = false;
+// entries would show? And do these draw rows to the same columns? Are rows of such different scales that no epsilon
+// suits them all?
+struct Shape {
+  bool uneven = false, differ = false, scales = false;
 };
 template <class V>
-[[nodiscard]] Columns look_at_columns(Rows<V>& rows);
+[[nodiscard]] Shape look_at_some(Rows<V>& rows);
 
 // Prices at column minima of costs less their row's mean. Not less its minimum: rows whose cheapest pair is dear would
 // then look cheap everywhere else, and hold all the minima. Over a share of the rows: the bids make up for the rest.

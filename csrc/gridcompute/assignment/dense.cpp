@@ -26,7 +26,7 @@ constexpr Index kChunk = 64;                 // rows
 constexpr double kNoReach = std::numeric_limits<double>::infinity();
 constexpr int kRetryBits = 8;            // less exact, more room for prices
 constexpr Index kWholeFirst = 1 << 19;   // entries up to which whole rows are searched first,
-constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns are uneven,
+constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns or rows are uneven,
 constexpr Index kFirstPasses = 60;       // in the time of so many passes over them
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
@@ -51,13 +51,13 @@ class DenseSolve {
 
   // The worst fit over all rows, or stopped (nullopt); with lists, unless whole rows are to be tried first.
   std::optional<Fit> first_pass() {
-    const Columns columns = nearby_.col_of.empty() && rows_.n == rows_.m ? look_at_columns(rows_) : Columns{};
-    const Index most = columns.uneven ? kWholeUneven : kWholeFirst;
-    whole_first_ = !nearby_.col_of.empty() || (rows_.n * rows_.m <= most && !columns.differ);
+    const Shape shape = nearby_.col_of.empty() && rows_.n == rows_.m ? look_at_some(rows_) : Shape{};
+    const Index most = shape.uneven || shape.scales ? kWholeUneven : kWholeFirst;
+    whole_first_ = !nearby_.col_of.empty() || (rows_.n * rows_.m <= most && !shape.differ);
     if (whole_first_) {
       copy_.emplace(rows_.n, rows_.m);
     } else {
-      if (columns.differ) price_columns(rows_, pool_, stop_, state_.v);
+      if (shape.differ) price_columns(rows_, pool_, stop_, state_.v);
       lists_.make_room();
     }
     std::atomic<int> worst{0};

@@ -38,7 +38,8 @@ GRIDCOMPUTE_INLINE void half_of(const SomeLanes<V, kCount>& x, SomeLanes<V, kCou
 #endif
 }
 
-// Across the lanes, halving them: the least, its lowest place, the least of the rest.
+// Across the lanes, halving them: the least, its lowest place, the least of the rest. GCC 12 takes vectors apart where
+// a comparison is more than the condition of one choice: hence two choices for ties.
 template <class V, Index kCount>
 GRIDCOMPUTE_INLINE Two<V> across(const SomeLanes<V, kCount>& first, const SomeLanes<V, kCount>& second,
                                  const SomeLanes<V, kCount>& place) {
@@ -47,9 +48,9 @@ GRIDCOMPUTE_INLINE Two<V> across(const SomeLanes<V, kCount>& first, const SomeLa
   half_of<V, kCount, false>(first, a), half_of<V, kCount, true>(first, b);
   half_of<V, kCount, false>(place, at), half_of<V, kCount, true>(place, bt);
   half_of<V, kCount, false>(second, a2), half_of<V, kCount, true>(second, b2);
-  const auto other = (b < a) | ((b == a) & (bt < at));
-  const Half least = other ? b : a, loser = other ? a : b, where = other ? bt : at;
-  Half after = a2 < b2 ? a2 : b2;
+  const Half least = b < a ? b : a, loser = b < a ? a : b, lower = bt < at ? bt : at;
+  Half where = b < a ? bt : at, after = a2 < b2 ? a2 : b2;
+  where = a == b ? lower : where;
   after = loser < after ? loser : after;
   if constexpr (kCount == 2)
     return {least[0], after[0], static_cast<Index>(where[0])};
@@ -97,8 +98,9 @@ GRIDCOMPUTE_INLINE Tagged<V> least_tagged(const SomeLanes<V, kCount>& value, con
   Half a, b, at, bt;
   half_of<V, kCount, false>(value, a), half_of<V, kCount, true>(value, b);
   half_of<V, kCount, false>(tag, at), half_of<V, kCount, true>(tag, bt);
-  const auto other = (b < a) | ((b == a) & (bt < at));
-  const Half least = other ? b : a, which = other ? bt : at;
+  const Half least = b < a ? b : a, lower = bt < at ? bt : at;
+  Half which = b < a ? bt : at;
+  which = a == b ? lower : which;
   if constexpr (kCount == 2)
     return {least[0], which[0]};
   else

@@ -39,7 +39,7 @@ template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
                       std::vector<std::int32_t>& witness, bool anew) {
   constexpr V kMost = Range<V>::kUnit / 2;
-  std::vector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kFree});
+  AlignedVector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kFree});
   std::vector<std::int32_t> settled(at(state.m));
   std::copy_n(state.v.begin(), state.m, columns.begin());
   std::copy(state.mate_of.begin(), state.mate_of.end(), mate_of.begin());

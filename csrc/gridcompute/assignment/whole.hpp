@@ -126,17 +126,27 @@ GRIDCOMPUTE_INLINE std::int32_t collect(Whole<V>& s, V level, const OpenGroups<V
   return kFree;
 }
 
+// Opens all columns; the least reduced cost of the source.
+template <class V>
+GRIDCOMPUTE_INLINE V begin_search(Whole<V>& s, std::int32_t source) {
+  // As locals: what is stored might change members of `s` for all that the compiler knows.
+  const std::int32_t stride = s.stride;
+  const V *GRIDCOMPUTE_RESTRICT row = s.row(source), *GRIDCOMPUTE_RESTRICT v = s.v;
+  V *GRIDCOMPUTE_RESTRICT label = s.label, *GRIDCOMPUTE_RESTRICT closed = s.closed;
+  V least = std::numeric_limits<V>::max();
+  for (std::int32_t j = 0; j < stride; ++j) label[j] = std::numeric_limits<V>::max(), closed[j] = 0;
+  for (std::int32_t j = 0; j < stride; ++j) {
+    const V r = static_cast<V>(row[j] - v[j]);
+    least = r < least ? r : least;
+  }
+  return least;
+}
+
 // One shortest augmenting path.
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE Augmented augment_of(Whole<V>& s, std::int32_t source) {
-  constexpr V kNever = std::numeric_limits<V>::max();
-  for (std::int32_t j = 0; j < s.stride; ++j) s.label[j] = kNever, s.closed[j] = 0;
   s.collected = 0;
-  V u = kNever, level = 0;
-  for (std::int32_t j = 0; j < s.stride; ++j) {
-    const V r = static_cast<V>(s.row(source)[j] - s.v[j]);
-    u = r < u ? r : u;
-  }
+  V u = begin_search(s, source), level = 0;
   if (u >= kMostLabel<V>) return Augmented::none;
   OpenGroups<V> groups;
   V least = relax<kBytes>(s, source, static_cast<V>(-u), groups);
@@ -187,10 +197,10 @@ GRIDCOMPUTE_INLINE std::int32_t free_at(const Whole<V>& s, std::int32_t i, V lea
     load(s.row(i) + j, c);
     load(s.v + j, price);
     load(s.mate_of + j, mate);
-    const Vector hit = (c - price == least) & (mate == V{kFree});
-    if (fold(hit, Least{}) == 0) continue;
+    const Vector hit = c - price == least ? mate : Vector{};  // less than 0 where free
+    if (fold(hit, Least{}) >= 0) continue;
     for (std::int32_t l = 0; l < kLanes; ++l)
-      if (hit[l] != 0) return j + l;
+      if (hit[l] < 0) return j + l;
   }
   return kFree;
 }
@@ -202,12 +212,15 @@ GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s, V* GRIDCOMPUTE_RESTRICT tag) 
   using Vector = typename Lanes<V, kBytes>::Signed;
   constexpr std::int32_t kLanes = Lanes<V, kBytes>::kCount;
   constexpr V kTaken = V{1} << 28;
-  for (std::int32_t j = 0; j < s.stride; ++j) tag[j] = static_cast<V>(j);
+  const std::int32_t stride = s.stride;
+  const V* GRIDCOMPUTE_RESTRICT price = s.v;
+  for (std::int32_t j = 0; j < stride; ++j) tag[j] = static_cast<V>(j);
   for (std::int32_t i = 0; i < s.n; ++i) {
+    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
     Vector least = Vector{} + std::numeric_limits<V>::max(), which = least, r, v, t;
-    for (std::int32_t j = 0; j < s.stride; j += kLanes) {
-      load(s.row(i) + j, r);
-      load(s.v + j, v);
+    for (std::int32_t j = 0; j < stride; j += kLanes) {
+      load(row + j, r);
+      load(price + j, v);
       load(tag + j, t);
       r -= v;
       v = t < which ? t : which;
@@ -247,18 +260,21 @@ GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
 // Prices at the column minima.
 template <class V>
 GRIDCOMPUTE_INLINE void price_columns(Whole<V>& s) {
-  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = s.cost[j];
-  for (std::int32_t i = 1; i < s.n; ++i) {
-    const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
-    for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = row[j] < s.v[j] ? row[j] : s.v[j];
+  const std::int32_t n = s.n, stride = s.stride;
+  const V* GRIDCOMPUTE_RESTRICT row = s.cost;
+  V* GRIDCOMPUTE_RESTRICT v = s.v;
+  std::copy_n(row, stride, v);
+  for (std::int32_t i = 1; i < n; ++i) {
+    row += stride;
+    for (std::int32_t j = 0; j < stride; ++j) v[j] = row[j] < v[j] ? row[j] : v[j];
   }
-  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = s.v[j] < kMostLabel<V> ? s.v[j] : 0;
+  for (std::int32_t j = 0; j < stride; ++j) v[j] = v[j] < kMostLabel<V> ? v[j] : 0;
 }
 
 // Rows take what is cheapest at the prices. How many do.
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE std::int32_t take(Whole<V>& s) {
-  for (std::int32_t j = 0; j < s.stride; ++j) s.mate_of[j] = kFree;
+  std::fill_n(s.mate_of, s.stride, V{kFree});
   take_cheapest<kBytes>(s, s.from);
   std::int32_t matched = 0;
   for (std::int32_t i = 0; i < s.n; ++i) matched += s.col_of[i] != kFree ? 1 : 0;
@@ -274,7 +290,7 @@ GRIDCOMPUTE_INLINE void start_whole(Whole<V>& s) {
 
 template <class V>
 GRIDCOMPUTE_INLINE void price_nothing(Whole<V>& s) {
-  for (std::int32_t j = 0; j < s.stride; ++j) s.v[j] = 0;
+  std::fill_n(s.v, s.stride, V{0});
 }
 
 // Prices at the column minima, unless hardly fewer rows find a column without: where most costs are cut off at one
