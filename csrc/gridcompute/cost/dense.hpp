@@ -1,6 +1,7 @@
 // A matrix in the caller's memory, row after row, read in place: int32, int64, float32 or float64.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include "gridcompute/cost/source.hpp"
@@ -51,7 +52,11 @@ class DenseCost final : public CostSource {
     const Index n = n_slots();
     for (Index k = 0; k < rows.count; ++k) {
       const T* row = values_ + rows[k] * n;
-      for (Index s = 0; s < n; ++s) out[k * n + s] = static_cast<Out>(row[s]);
+      if constexpr (std::is_same_v<T, Out>) {
+        std::copy_n(row, n, out + k * n);
+      } else {
+        for (Index s = 0; s < n; ++s) out[k * n + s] = static_cast<Out>(row[s]);
+      }
     }
   }
 

@@ -7,6 +7,7 @@ namespace gridcompute::transport {
 
 namespace {
 constexpr Index kLooksALot = 2, kLooksIfListed = 1;  // of bids, after which paths take over
+constexpr double kFalling = 0.6;                     // of what has no room, after a look a lot: else it will not pay
 constexpr Index kFewLeft = 16;                       // one unit in so many is soon placed by paths
 constexpr Index kPollEvery = 64;                     // searches
 constexpr Index kLooksAPoll = 1 << 12;
@@ -43,7 +44,9 @@ bool Dense<T, Rows>::run() {
 
 template <class T, class Rows>
 bool Dense<T, Rows>::bids_suffice(Index looks_a_lot) {
-  return bids(looks_a_lot) && kFewLeft * unmet() <= units_;
+  const double most = kFalling * static_cast<double>(unmet());
+  if (!bids(1) || static_cast<double>(unmet()) > most) return false;
+  return bids(looks_a_lot - 1) && kFewLeft * unmet() <= units_;
 }
 
 template <class T, class Rows>

@@ -66,7 +66,7 @@ bool convert(const Keys& keys, const Level& level, Index stride, Held<T>& out, S
     if (unit.shift() < before) std::for_each(out.keys.data(), to, [&](T& key) { key = unit.moved(key, before); });
     for (Index i = 0; i < count; ++i, to += stride) {
       const Cost* from = some.data() + i * n_slots;
-      for (Slot s = 0; s < n_slots; ++s) to[s] = unit.held(from[s]);
+      unit.hold(from, n_slots, to);
       std::fill(to + n_slots, to + stride, Range<T>::kForbid);
       if (keys.optional()) to[n_slots] = unit.held(left_out[i]);
     }

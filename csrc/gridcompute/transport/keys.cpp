@@ -13,23 +13,27 @@ namespace {
 constexpr double kMostReal = 0x1p900;
 constexpr double kRoundable = 2251799813685248.0;  // 2^51
 
+// Maxima of doubles by their bits: as integers sizes grow alike, NaN is above infinity, and the loop is vectorised.
 GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out, Seen& seen) {
-  constexpr double inf = std::numeric_limits<double>::infinity();
-  double largest = seen.largest, off = seen.off;
+  constexpr auto kSize = std::numeric_limits<std::int64_t>::max();
+  constexpr auto kInf = std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity());
+  auto largest = std::bit_cast<std::int64_t>(seen.largest), off = std::bit_cast<std::int64_t>(seen.off);
   std::int64_t inexact = 0, invalid = 0;
   for (Index s = 0; s < n; ++s) {
-    const double x = in[s] * scale, shifted = x + kRound, size = std::fabs(x);
-    const Cost key = integer_of(shifted);
-    const bool finite = std::fabs(in[s]) < inf;  // of the cost: a resolution too fine may push x out of range
-    inexact |= static_cast<std::int64_t>(finite && shifted - kRound != x);
-    invalid |= static_cast<std::int64_t>(!(in[s] > -inf));
-    largest = finite && size > largest ? size : largest;
-    const double change = std::fabs(shifted - kRound - x);
-    off = finite && change > off ? change : off;
-    out[s] = finite ? key : kForbidden;
+    const double x = in[s] * scale, shifted = x + kRound, change = shifted - kRound - x;
+    const auto bits = std::bit_cast<std::int64_t>(in[s]), cost = bits & kSize;
+    // Of the cost: a resolution too fine may push x out of range.
+    const std::int64_t all = -static_cast<std::int64_t>(cost < kInf),
+                       size = std::bit_cast<std::int64_t>(x) & kSize & all;
+    const std::int64_t moved = std::bit_cast<std::int64_t>(change) & kSize & all, most = moved > kInf ? 0 : moved;
+    inexact |= most;
+    invalid |= static_cast<std::int64_t>(cost > kInf) | static_cast<std::int64_t>(cost == kInf && bits < 0);
+    largest = size > largest ? size : largest;
+    off = most > off ? most : off;
+    out[s] = cost < kInf ? integer_of(shifted) : kForbidden;
   }
-  seen.largest = largest;
-  seen.off = off;
+  seen.largest = std::bit_cast<double>(largest);
+  seen.off = std::bit_cast<double>(off);
   seen.inexact |= inexact != 0;
   seen.invalid = invalid != 0 ? 0 : seen.invalid;
 }

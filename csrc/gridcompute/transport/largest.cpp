@@ -1,9 +1,11 @@
 #include "gridcompute/transport/largest.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
+#include "gridcompute/base/simd.hpp"
 #include "gridcompute/transport/sample.hpp"
 
 namespace gridcompute::transport {
@@ -12,6 +14,21 @@ namespace {
 constexpr Index kProbe = 4096;         // rows read to choose a resolution
 constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
 constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
+
+// By their bits: as integers sizes grow alike, NaN is above infinity, and the loop is vectorised.
+GRIDCOMPUTE_CLONES double largest_finite(const double* row, Index n, bool& invalid) {
+  constexpr auto kSize = std::numeric_limits<std::int64_t>::max();
+  constexpr auto kInf = std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity());
+  std::int64_t most = 0, bad = 0;
+  for (Index s = 0; s < n; ++s) {
+    const auto bits = std::bit_cast<std::int64_t>(row[s]), size = bits & kSize, finite = size < kInf ? size : 0;
+    most = finite > most ? finite : most;
+    bad |= static_cast<std::int64_t>(size > kInf) | static_cast<std::int64_t>(size == kInf && bits < 0);
+  }
+  invalid = bad != 0;
+  return std::bit_cast<double>(most);
+}
+
 }  // namespace
 
 Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
@@ -30,13 +47,9 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
         for (Index k = begin; k < end; ++k) {
           const Index job = rows.empty() ? k : rows[static_cast<std::size_t>(k)];
           source.reals(Rows{&job, 0, 1}, row.data());
-          double most = 0;
-          for (Index c = 0; c < s; ++c) {
-            const double size = std::fabs(row[static_cast<std::size_t>(c)]);
-            if (size < std::numeric_limits<double>::infinity()) most = std::max(most, size);
-            if (!(row[static_cast<std::size_t>(c)] > -std::numeric_limits<double>::infinity()) && part.invalid < 0)
-              part.invalid = job;
-          }
+          bool invalid = false;
+          double most = largest_finite(row.data(), s, invalid);
+          if (invalid && part.invalid < 0) part.invalid = job;
           if (problem.unplaced != nullptr) {
             const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
             if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);

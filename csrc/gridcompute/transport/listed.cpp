@@ -31,8 +31,8 @@ template <class T>
 bool Pairs<T>::read(const Keys& keys, Stop& stop, Seen& seen) {
   const CostSource& cost = *keys.problem().cost;
   const Index n = keys.n_jobs();
-  arcs_.clear();
-  arcs_.reserve(static_cast<std::size_t>(pairs_of(keys)));
+  arcs_.resize(static_cast<std::size_t>(pairs_of(keys)));
+  auto* to = arcs_.data();
   begin_.assign(1, 0);
   begin_.reserve(static_cast<std::size_t>(n) + 1);
   std::vector<Slot> slots;
@@ -53,14 +53,14 @@ bool Pairs<T>::read(const Keys& keys, Stop& stop, Seen& seen) {
     unit_.add(left_out);
     if (!keys.possible(seen) || !unit_.holds(keys.reach(seen))) return false;
     if (unit_.shift() < before)
-      for (auto& arc : arcs_) arc.key = unit_.moved(arc.key, before);
+      for (auto* arc = arcs_.data(); arc != to; ++arc) arc->key = unit_.moved(arc->key, before);
     std::size_t at = 0;
     for (Index i = first; i < last; ++i) {
       for (Index k = cost.listed(i); k > 0; --k, ++at)
-        if (some[at] < kForbidden) arcs_.push_back({slots[at], unit_.held(some[at])});
+        if (some[at] < kForbidden) *to++ = {slots[at], unit_.held(some[at])};
       if (keys.optional() && left_out[i - first] < kForbidden)
-        arcs_.push_back({keys.n_slots(), unit_.held(left_out[i - first])});
-      begin_.push_back(static_cast<std::int32_t>(arcs_.size()));
+        *to++ = {keys.n_slots(), unit_.held(left_out[i - first])};
+      begin_.push_back(static_cast<std::int32_t>(to - arcs_.data()));
     }
   }
   return true;

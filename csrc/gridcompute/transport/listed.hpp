@@ -2,6 +2,7 @@
 // that looking at each is quicker than looking at all classes in vectors.
 #pragma once
 
+#include "gridcompute/base/unwritten.hpp"
 #include "gridcompute/transport/keys.hpp"
 #include "gridcompute/transport/unit.hpp"
 
@@ -24,7 +25,7 @@ class Pairs {
 
  private:
   Unit<T> unit_;
-  std::vector<typename Listed<T>::Arc> arcs_;
+  UnwrittenVector<typename Listed<T>::Arc> arcs_;
   std::vector<std::int32_t> begin_;
 };
 

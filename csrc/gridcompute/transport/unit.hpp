@@ -12,6 +12,13 @@
 
 namespace gridcompute::transport {
 
+// All bits that are set in any key of an allowed pair.
+[[nodiscard]] std::uint64_t bits_of(const Cost* keys, Index n);
+
+// Keys in units of 1 << shift, 64 bits as they are.
+void hold_keys(const Cost* from, Index n, int shift, std::int32_t* to);
+void hold_keys(const Cost* from, Index n, int shift, Cost* to);
+
 // Of the keys read so far. T: what they are held in; 64 bits hold them as they are.
 template <class T>
 class Unit {
@@ -20,15 +27,15 @@ class Unit {
 
   void add(std::span<const Cost> keys) noexcept {
     if constexpr (kNarrow) {
-      std::uint64_t bits = 0;
-      for (const Cost key : keys) bits |= static_cast<std::uint64_t>(key < kForbidden ? key : 0);
-      shift_ = std::min(shift_, std::countr_zero(bits));
+      shift_ = std::min(shift_, std::countr_zero(bits_of(keys.data(), static_cast<Index>(keys.size()))));
     }
   }
 
   [[nodiscard]] T held(Cost key) const noexcept {
     return key < kForbidden ? static_cast<T>(key >> shift_) : Range<T>::kForbid;
   }
+
+  void hold(const Cost* keys, Index n, T* out) const noexcept { hold_keys(keys, n, shift_, out); }
 
   // What was held in an earlier unit, were it held in this one. Both in range: what is not 0 then moves by few bits.
   [[nodiscard]] T moved(T key, int before) const noexcept {
