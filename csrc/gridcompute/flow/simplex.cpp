@@ -21,7 +21,7 @@ Arc block_size(Arc m) { return std::max(kLeastBlock, static_cast<Arc>(kBlock * s
 
 template <class Int>
 Simplex<Int>::Simplex(Network<Int> net, const Basis& basis)
-    : net_(std::move(net)), root_(net_.n), block_(block_size(net_.m())) {
+    : net_(std::move(net)), root_(net_.n), block_(block_size(net_.m())), least_block_(block_) {
   carve();
   std::ranges::fill(turned_, 0);
   lay_ends();
@@ -116,7 +116,14 @@ bool Simplex<Int>::fits(Arc e, Node v, Sum excess) const {
 template <class Int>
 template <class Other>
 Simplex<Int>::Simplex(Network<Int> net, const Simplex<Other>& other)
-    : net_(std::move(net)), root_(other.root_), block_(other.block_), cursor_(other.cursor_), counts_(other.counts_) {
+    : net_(std::move(net)),
+      root_(other.root_),
+      block_(other.block_),
+      cursor_(other.cursor_),
+      least_block_(other.least_block_),
+      per_block_(other.per_block_),
+      paced_(other.paced_),
+      counts_(other.counts_) {
   carve();
   take_values();
   std::ranges::copy(other.turned_, turned_.begin());

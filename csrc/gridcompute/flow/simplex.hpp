@@ -16,10 +16,10 @@
 // cost are in promising_.
 //
 // Steps.  Price a block of the order of sqrt(m) arcs, circularly; enter the least reduced cost of the first block that
-// has a negative one, and then up to three more of its candidates that are still good. The last arc of its cycle that
-// blocks, seen from the apex in the direction of the push, leaves: that keeps S2 and so cannot cycle. Hang the cut-off
-// subtree on the entering arc (one splice of the preorder a stem node) and shift its potentials, or those of all the
-// rest if they are fewer.
+// has a negative one, and then a few more of its candidates that are still good; how long the block is, and how many
+// follow, depends on what pivots cost. The last arc of its cycle that blocks, seen from the apex in the direction of
+// the push, leaves: that keeps S2 and so cannot cycle. Hang the cut-off subtree on the entering arc (one splice of the
+// preorder a stem node) and shift its potentials, or those of all the rest if they are fewer.
 //
 // Nearly all pivots push nothing. By S2 the arc that blocks is then the first without room above the tail, and the way
 // to the apex is of no interest: it is enough to know that the head is not below it. So the ends climb only until this
@@ -60,6 +60,7 @@ inline constexpr Index kNoBudget = std::numeric_limits<Index>::max();
 
 struct PivotCounts {
   Index pivots = 0, degenerate = 0, repriced = 0, priced_blocks = 0;
+  Index priced = 0;                   // arcs of these blocks
   Index walked = 0;                   // nodes on the ways round cycles
   Index looks = 0;                    // arcs priced one by one
   Index dual_pivots = 0, filled = 0;  // of repair()
@@ -82,8 +83,7 @@ class Simplex {
   End run(Stop& stop, Index budget = kNoBudget);
   // Steps done so far, each of about 5 ns: the same on every machine, unlike seconds.
   [[nodiscard]] Index effort() const noexcept {
-    return counts_.repriced + counts_.walked + 16 * counts_.pivots + counts_.priced_blocks * block_ / 8 +
-           counts_.looks / 4;
+    return counts_.repriced + counts_.walked + 16 * counts_.pivots + counts_.priced / 8 + counts_.looks / 4;
   }
 
   // simplex_memory.cpp: a tree at rest gives back what can be made anew, half of it. Until again() it is for basis(),
@@ -142,6 +142,7 @@ class Simplex {
     Int room;
   };
   using Sum = std::conditional_t<sizeof(Int) == 4, std::int64_t, Wide>;  // of many flows
+  static constexpr int kPivotsPerBlock = 4;
   static constexpr Node kNoNode = -1;
   static constexpr Arc kUp = -1, kDown = -2;  // artificial arcs: v -> root at cost 0, root -> v at cost big
 
@@ -173,6 +174,7 @@ class Simplex {
   void watch(Int potential) noexcept { outgrown_ |= potential > kLimit || potential < -kLimit; }
   [[nodiscard]] Arc entering();
   void choose_order();
+  void choose_pace();
   Arc price_next(Arc left);
   void price_beside(Node v);
   [[nodiscard]] Arc best_again();
@@ -245,7 +247,10 @@ class Simplex {
   Node root_;
   std::uint32_t mark_ = 0;
   Arc block_, cursor_ = 0, last_ = kNoArc;  // last_: that left, or entered, last
-  std::optional<Round> round_;              // where blocks are scattered
+  Arc least_block_;
+  int per_block_ = kPivotsPerBlock;  // pivots from one pass, at most
+  PivotCounts paced_;                // when these were last chosen
+  std::optional<Round> round_;       // where blocks are scattered
   Index looks_ = 0, good_looks_ = 0;
   Candidates<Int> found_;  // of the last block; `again_` more pivots may come from it
   Int least_fair_ = 0;

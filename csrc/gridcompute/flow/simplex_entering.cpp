@@ -7,11 +7,16 @@ namespace gridcompute::flow {
 
 namespace {
 
-// How many pivots follow from one pass, as long as they promise a fair part of what the first did.
-constexpr int kPivotsPerBlock = 4, kFairPart = 4;
+// Pivots follow from one pass as long as they promise a fair part of what the first did.
+constexpr int kFairPart = 4;
 
 // Blocks are scattered if in so many rounds fewer than one in kFewLooks had an arc to enter.
 constexpr Index kRounds = 4, kFewLooks = 4;
+
+// The pace is chosen anew after so many pivots. A node moved costs as much as kDear arcs of the block that found its
+// pivot are worth; few are kFewMoved a pivot; no block is longer than the first, times kLongest.
+constexpr Index kPivotsPerPace = 256, kDear = 16, kFewMoved = 16;
+constexpr Arc kLongest = 4;
 
 }  // namespace
 
@@ -27,6 +32,7 @@ Arc Simplex<Int>::entering() {
     if (e != kNoArc) return e;
   }
   choose_order();
+  choose_pace();
   int ends = round_ && last_ != kNoArc ? 2 : 0;
   for (Arc left = net_.m(); left > 0;) {
     if (ends > 0)
@@ -37,7 +43,7 @@ Arc Simplex<Int>::entering() {
     if (*least == 0) continue;
     ++good_looks_;
     least_fair_ = *least / kFairPart;
-    again_ = kPivotsPerBlock - 1;
+    again_ = per_block_ - 1;
     return found_.arc[at(least - found_.reduced.begin())];
   }
   return kNoArc;
@@ -55,6 +61,24 @@ void Simplex<Int>::choose_order() {
   looks_ = good_looks_ = 0;
 }
 
+// How many arcs a pass prices, and how many pivots follow from it, by what the latest pivots cost: where nearly all
+// push and move many nodes, a better arc is worth a longer pass; where they move few, in a sparse graph, passes are
+// what costs.
+template <class Int>
+void Simplex<Int>::choose_pace() {
+  const Index pivots = counts_.pivots - paced_.pivots;
+  if (pivots < kPivotsPerPace) return;
+  const Index degenerate = counts_.degenerate - paced_.degenerate;
+  const Index moved = counts_.repriced + counts_.walked - paced_.repriced - paced_.walked;
+  paced_ = counts_;
+  if (4 * degenerate <= pivots && kDear * moved > pivots * block_)
+    block_ = std::min(2 * block_, kLongest * least_block_);
+  else if (2 * degenerate > pivots || 4 * kDear * moved < pivots * block_)
+    block_ = std::max(least_block_, block_ / 2);
+  const bool cheap = 2 * degenerate <= pivots && moved <= kFewMoved * pivots && net_.m() <= 16 * Index{net_.n};
+  per_block_ = cheap ? 2 * kPivotsPerBlock : kPivotsPerBlock;
+}
+
 // Prices the next block, but not much more than `left` arcs; how many that were.
 template <class Int>
 Arc Simplex<Int>::price_next(Arc left) {
@@ -64,11 +88,13 @@ Arc Simplex<Int>::price_next(Arc left) {
   ++counts_.priced_blocks;
   if (round_) {
     const Arc groups = std::min(block_ / kLanes, (left + kLanes - 1) / kLanes);
+    counts_.priced += groups * kLanes;
     price_scattered(prices, *round_, groups, found_);
     return groups * kLanes;
   }
   const Arc count = std::min({block_, m - cursor_, left});
   price_block(prices, cursor_, count, found_);
+  counts_.priced += count;
   cursor_ += count;
   if (cursor_ == m) cursor_ = 0;
   ++looks_;

@@ -64,7 +64,9 @@ template <class Int>
 Simplex<Int> Simplex<Int>::again(const Simplex& resting) {
   Simplex out(resting);
   out.carve();
-  out.counts_ = {};
+  out.counts_ = out.paced_ = {};
+  out.block_ = out.least_block_;
+  out.per_block_ = kPivotsPerBlock;
   out.cut_arcs_ = 0;
   out.again_ = 0;
   out.last_ = kNoArc;
