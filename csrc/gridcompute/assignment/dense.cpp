@@ -46,7 +46,8 @@ class DenseSolve {
     const double most = *std::max_element(price.begin(), price.end());
     for (Index j = 0; j < rows_.m; ++j)
       state_.v[at(j)] = static_cast<V>(-std::min(std::ldexp(most - price[at(j)], bits), kMost));
-    nearby_ = {near.col_of, std::ldexp(kRounding, std::max(bits, 0))};
+    const double rounding = std::ldexp(kRounding, std::max(bits, 0));
+    nearby_ = {near.col_of, std::min(rounding, kMost / static_cast<double>(8 * rows_.n))};
   }
 
   // The worst fit over all rows, or stopped (nullopt); with lists, unless whole rows are to be tried first.
@@ -106,8 +107,8 @@ class DenseSolve {
   bool search_first(Result& result) {
     const Index limit = kFirstPasses * rows_.n * rows_.m;
     const bool anew = nearby_.col_of.empty();
-    if (!anew) start_nearby(state_, *copy_, nearby_);
-    const Searched found = search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, anew);
+    const Searched found =
+        search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, anew, anew ? nullptr : &nearby_);
     if (found != Searched::budget) {
       finish(found, result);
       return false;

@@ -1,6 +1,7 @@
 #include "gridcompute/assignment/nearby.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "gridcompute/base/simd.hpp"
 
@@ -8,7 +9,7 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kLooks = 4;  // a row
+constexpr Index kLooks = 4;  // a row: so often prices give way at most
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -30,66 +31,57 @@ GRIDCOMPUTE_NEARBY(std::int64_t)
 template <class V>
 class Start {
  public:
-  Start(Matching<V>& state, const CopiedRows<V>& rows, double slack) : state_(state), rows_(rows), slack_(slack) {}
+  Start(Whole<V>& s, double slack) : s_(s), slack_(slack) {}
 
   void run(const std::vector<std::int32_t>& col_of) {
-    for (std::int32_t i = 0; i < state_.n; ++i) {
-      const V cost = rows_.row(i, nullptr)[col_of[at(i)]];
-      if (cost < Range<V>::kForbidden) state_.match(i, col_of[at(i)], cost);
-    }
-    std::vector<std::int32_t> missing;
-    for (std::int32_t i = 0; i < state_.n; ++i) {
-      if (state_.col_of[at(i)] == kFree) continue;
-      const V by = miss(i);
-      if (static_cast<double>(by) > slack_)
-        leave(i);
-      else if (by > 0)
-        missing.push_back(i);
-    }
-    Index looks = kLooks * state_.n;
-    for (std::size_t k = 0; k < missing.size(); ++k) {
-      const std::int32_t i = missing[k];
-      if (state_.col_of[at(i)] == kFree || miss(i) <= 0) continue;
-      if (--looks < 0)
+    for (std::int32_t i = 0; i < s_.n; ++i)
+      if (s_.row(i)[col_of[at(i)]] < Range<V>::kForbidden) s_.match(i, col_of[at(i)]);
+    std::vector<std::int32_t> look(at(s_.n));
+    std::iota(look.begin(), look.end(), 0);
+    Index left = kLooks * s_.n;
+    for (std::size_t k = 0; k < look.size(); ++k) {
+      const std::int32_t i = look[k];
+      if (s_.col_of[i] == kFree) continue;
+      const V miss = static_cast<V>(dual(i) - least_of(s_.row(i), s_.stride, s_.v));
+      if (miss <= 0) continue;
+      if (static_cast<double>(miss) > slack_ || --left < 0)
         leave(i);
       else
-        give_way(i, missing);
+        give_way(i, look);
     }
   }
 
  private:
-  V miss(std::int32_t i) const {
-    return static_cast<V>(state_.u(i) - least_of(rows_.row(i, nullptr), state_.m, state_.v.data()));
-  }
+  [[nodiscard]] V dual(std::int32_t i) const { return static_cast<V>(s_.row(i)[s_.col_of[i]] - s_.v[s_.col_of[i]]); }
   void leave(std::int32_t i) {
-    state_.mate_of[at(state_.col_of[at(i)])] = kFree;
-    state_.col_of[at(i)] = kFree;
+    s_.mate_of[s_.col_of[i]] = kFree;
+    s_.col_of[i] = kFree;
   }
   // Only rows whose own column has fallen can come to miss.
-  void give_way(std::int32_t i, std::vector<std::int32_t>& missing) {
-    const V* row = rows_.row(i, nullptr);
-    const V u = state_.u(i);
-    for (Index j = 0; j < state_.m; ++j) {
-      const V price = static_cast<V>(row[j] - u);
-      if (price >= state_.v[at(j)]) continue;
-      state_.set_price(static_cast<std::int32_t>(j), price);
-      if (state_.mate_of[at(j)] != kFree) missing.push_back(state_.mate_of[at(j)]);
+  void give_way(std::int32_t i, std::vector<std::int32_t>& look) {
+    const V* row = s_.row(i);
+    const V u = dual(i);
+    for (std::int32_t j = 0; j < s_.m; ++j) {
+      if (row[j] - u >= s_.v[j]) continue;
+      s_.v[j] = static_cast<V>(row[j] - u);
+      if (s_.mate_of[j] != kFree) look.push_back(static_cast<std::int32_t>(s_.mate_of[j]));
     }
   }
 
-  Matching<V>& state_;
-  const CopiedRows<V>& rows_;
+  Whole<V>& s_;
   double slack_;
 };
 
 }  // namespace
 
 template <class V>
-void start_nearby(Matching<V>& state, const CopiedRows<V>& rows, const Nearby& nearby) {
-  Start<V>(state, rows, nearby.slack).run(nearby.col_of);
+void start_nearby(Whole<V>& s, const Nearby& nearby) {
+  std::fill_n(s.mate_of, s.stride, V{kFree});
+  std::fill_n(s.col_of, s.n, kFree);
+  Start<V>(s, nearby.slack).run(nearby.col_of);
 }
 
-template void start_nearby(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, const Nearby&);
-template void start_nearby(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, const Nearby&);
+template void start_nearby(Whole<std::int32_t>&, const Nearby&);
+template void start_nearby(Whole<std::int64_t>&, const Nearby&);
 
 }  // namespace gridcompute::assignment

@@ -16,17 +16,17 @@
 #include <cstdint>
 #include <vector>
 
-#include "gridcompute/assignment/matching.hpp"
+#include "gridcompute/assignment/whole.hpp"
 
 namespace gridcompute::assignment {
 
 struct Nearby {
   std::vector<std::int32_t> col_of;
-  double slack = 0;  // units by which rounding may make a row miss
+  double slack = 0;  // units by which rounding may make a row miss; no price gives way by more than 4 n times that
 };
 
-// `state`: prices, no pairs.
+// Prices are set, and there are no pairs.
 template <class V>
-void start_nearby(Matching<V>& state, const CopiedRows<V>& rows, const Nearby& nearby);
+void start_nearby(Whole<V>& s, const Nearby& nearby);
 
 }  // namespace gridcompute::assignment

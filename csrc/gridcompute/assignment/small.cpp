@@ -12,6 +12,7 @@
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/few.hpp"
 #include "gridcompute/assignment/finer.hpp"
+#include "gridcompute/assignment/nearby.hpp"
 #include "gridcompute/assignment/rows.hpp"
 #include "gridcompute/assignment/tails.hpp"
 #include "gridcompute/assignment/whole.hpp"
@@ -23,13 +24,14 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kReached = 16;  // costs a row, of those that none is lowered below
+constexpr Index kReached = 4;  // costs a row, of those that none is lowered below
 
 constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE bool run_of(Whole<V>& s) {
-  if (s.n == s.m) {
+GRIDCOMPUTE_INLINE bool run_of(Whole<V>& s, bool anew) {
+  if (!anew) {
+  } else if (s.n == s.m) {
     start_square<kBytes>(s);
   } else {  // unmatched columns of wide matrices must end at 0
     price_nothing(s);
@@ -57,17 +59,60 @@ GRIDCOMPUTE_INLINE bool run64_of(Whole<V>& s) {
   return Few<kBytes, 64, V>(s).run();
 }
 
-#define GRIDCOMPUTE_RUN(V)                               \
-  GRIDCOMPUTE_VERSIONS(bool, run, (Whole<V> & s), (s))   \
-  GRIDCOMPUTE_VERSIONS(bool, run8, (Whole<V> & s), (s))  \
-  GRIDCOMPUTE_VERSIONS(bool, run16, (Whole<V> & s), (s)) \
-  GRIDCOMPUTE_VERSIONS(bool, run32, (Whole<V> & s), (s)) \
+#define GRIDCOMPUTE_RUN(V)                                              \
+  GRIDCOMPUTE_VERSIONS(bool, run, (Whole<V> & s, bool anew), (s, anew)) \
+  GRIDCOMPUTE_VERSIONS(bool, run8, (Whole<V> & s), (s))                 \
+  GRIDCOMPUTE_VERSIONS(bool, run16, (Whole<V> & s), (s))                \
+  GRIDCOMPUTE_VERSIONS(bool, run32, (Whole<V> & s), (s))                \
   GRIDCOMPUTE_VERSIONS(bool, run64, (Whole<V> & s), (s))
 GRIDCOMPUTE_RUN(std::int32_t)
 GRIDCOMPUTE_RUN(std::int64_t)
 
+template <class T>
+GRIDCOMPUTE_INLINE void lower_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, double sign,
+                                 double* GRIDCOMPUTE_RESTRICT least) {
+  for (Index j = 0; j < m; ++j) {
+    const double x = sign * static_cast<double>(row[j]);
+    least[j] = x < least[j] ? x : least[j];
+  }
+}
+GRIDCOMPUTE_CLONES void lower_least(const float* row, Index m, double sign, double* least) {
+  lower_in(row, m, sign, least);
+}
+GRIDCOMPUTE_CLONES void lower_least(const double* row, Index m, double sign, double* least) {
+  lower_in(row, m, sign, least);
+}
+
+// The answer to nearly the same costs of a square matrix, in whatever unit: where the next solve starts from.
+struct Before {
+  std::vector<std::int32_t> col_of;  // empty: nowhere
+  std::vector<double> price;         // as costs
+  double unit = 0;
+
+  template <class V>
+  void keep(const Whole<V>& s, double in) {
+    col_of.assign(s.col_of, s.col_of + s.n);
+    price.resize(at(s.m));
+    for (Index j = 0; j < s.m; ++j) price[at(j)] = static_cast<double>(s.v[j]) * in;
+    unit = in;
+  }
+  // Prices of which none is above 0, nor below -5/2 of the spread: see the range proof.
+  template <class V>
+  void start(Whole<V>& s, double in, V spread) const {
+    constexpr double kRounding = 4;  // two costs and two prices, of the coarser unit
+    const double most = *std::max_element(price.begin(), price.end());
+    std::fill_n(s.v, s.stride, V{0});
+    for (Index j = 0; j < s.m; ++j)
+      s.v[j] = static_cast<V>(std::max((price[at(j)] - most) / in, -2 * static_cast<double>(spread)));
+    const double rounding = kRounding * std::max(unit / in, 1.0),
+                 most_rounding = static_cast<double>(spread / (8 * s.n));
+    start_nearby(s, {col_of, std::min(rounding, most_rounding)});
+  }
+};
+
 template <class V>
-bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled, std::int32_t* col_of) {
+bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled, std::int32_t* col_of, double unit,
+              V spread, Before* before) {
   const Index stride = few_length<V>(m);
   Whole<V> s{cost,
              static_cast<std::int32_t>(n),
@@ -80,7 +125,13 @@ bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled
              columns + 4 * stride,
              settled,
              col_of};
-  if (m > kFewColumns) return run(s);
+  if (m > kFewColumns) {
+    const bool anew = before == nullptr || before->col_of.empty();
+    if (!anew) before->start(s, unit, spread);
+    if (!run(s, anew)) return false;
+    if (before != nullptr) before->keep(s, unit);
+    return true;
+  }
   return stride == 8 ? run8(s) : stride == 16 ? run16(s) : stride == 32 ? run32(s) : run64(s);
 }
 
@@ -105,10 +156,11 @@ V room_for(Index n, bool forbids) {
   return kMostLabel<V> / static_cast<V>(forbids ? 2 * n + 4 : 16);
 }
 
-// `all`: the costs as one row, looked at. False if they differ too much.
+// `all`: the costs as one row, looked at. False if they differ too much. `before`, if any: starts there, and stays
+// there.
 template <class T, class V>
-bool solve_fitted(const DenseRows<T, V>& all, const Dense<T>& cost, bool forbids, std::int32_t* col_of,
-                  bool& feasible) {
+bool solve_fitted(const DenseRows<T, V>& all, const Dense<T>& cost, bool forbids, std::int32_t* col_of, bool& feasible,
+                  double unit, Before* before) {
   const Index n = std::min(cost.rows, cost.cols), m = std::max(cost.rows, cost.cols);
   if (all.spread[0] >= room_for<V>(n, forbids)) return false;
   const bool turn = cost.rows > cost.cols;
@@ -118,7 +170,7 @@ bool solve_fitted(const DenseRows<T, V>& all, const Dense<T>& cost, bool forbids
       for (Index i = 0; i < cost.rows; ++i)
         for (Index j = 0; j < cost.cols; ++j) turned[j * cost.rows + i] = values[i * cost.cols + j];
     spread_out(turn ? turned : values, n, m);
-    feasible = solve_on(turn ? turned : values, n, m, columns, settled, col_of);
+    feasible = solve_on(turn ? turned : values, n, m, columns, settled, col_of, unit, all.spread[0], before);
     return true;
   };
   const Index room = few_length<V>(m) * n;
@@ -162,19 +214,39 @@ bool lowered(const DenseRows<T, std::int64_t>& all, const Dense<T>& cost, const 
   return false;
 }
 
+// What any pairs cost together at least, by rows and, of a square matrix, by columns.
+template <class T>
+double paid_at_least(const Dense<T>& cost, bool maximize) {
+  const double sign = maximize ? -1.0 : 1.0;
+  double by_rows = 0, by_columns = 0;
+  std::vector<double> least(at(cost.cols), std::numeric_limits<double>::infinity());
+  for (Index i = 0; i < cost.rows; ++i) {
+    const T* row = cost.data + i * cost.cols;
+    by_rows += extent_of(row, cost.cols, maximize).least;
+    lower_least(row, cost.cols, sign, least.data());
+  }
+  for (const double x : least) by_columns += x;
+  if (cost.rows == cost.cols) return std::max(by_rows, by_columns);
+  return cost.rows < cost.cols ? by_rows : by_columns;
+}
+
 // Matches in units of 2^-exponent; the unit is 0 where that is exact. False if the values are too wide.
 template <class T>
-bool match_small(const Dense<T>& cost, bool maximize, std::int32_t* partner, bool& feasible, double& unit) {
+bool match_small(const Dense<T>& cost, bool maximize, std::int32_t* partner, bool& feasible, double& unit,
+                 Before& before) {
   const Dense<T> all{cost.data, 1, cost.rows * cost.cols};
   const auto fitted = [&](const auto& rows, Fit fit, bool forbids) {
-    return fit == Fit::exact && solve_fitted(rows, cost, forbids, partner, feasible);
+    const bool restarts = unit != 0 && cost.rows == cost.cols && !forbids;
+    return fit == Fit::exact &&
+           solve_fitted(rows, cost, forbids, partner, feasible, unit, restarts ? &before : nullptr);
   };
   unit = 0;
   if constexpr (std::is_floating_point_v<T>) {
     const Extent seen = extent_of(all.data, all.cols, maximize);
     if (seen.magnitude() > 0 && seen.magnitude() < kFaint) {
       const std::vector<T> up = lifted(all.data, all.cols);
-      const bool done = match_small(Dense<T>{up.data(), cost.rows, cost.cols}, maximize, partner, feasible, unit);
+      const bool done =
+          match_small(Dense<T>{up.data(), cost.rows, cost.cols}, maximize, partner, feasible, unit, before);
       unit = std::ldexp(unit, -kLift);  // 0 where finer than any double
       return done;
     }
@@ -184,7 +256,8 @@ bool match_small(const Dense<T>& cost, bool maximize, std::int32_t* partner, boo
     }
     const Index n = std::min(cost.rows, cost.cols), m = std::max(cost.rows, cost.cols);
     const Reach reach = reach_of(all.data, all.cols, n * std::min(kReached, (m + 3) / 4), seen, maximize);
-    if (reach.reach < reach.span) {
+    const double coarse = std::ldexp(1.0, -finest_exponent(seen, n));
+    if (reach.reach < reach.span && !(static_cast<double>(n) * coarse < kDrowned * paid_at_least(cost, maximize))) {
       Extent near = seen;
       near.most = seen.least + reach.reach;
       const int exponent = finest_exponent(near, n);
@@ -246,8 +319,9 @@ bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std
   std::array<std::int32_t, static_cast<std::size_t>(kSmallSide)> partner;
   bool feasible = true;
   double unit = 0;
+  Before before;
   const auto match = [&](const Dense<T>& costs) {
-    if (!match_small(costs, maximize, partner.data(), feasible, unit)) return false;
+    if (!match_small(costs, maximize, partner.data(), feasible, unit, before)) return false;
     if (feasible) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
     return true;
   };
@@ -255,12 +329,12 @@ bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std
   if constexpr (std::is_floating_point_v<T>) {
     const double least = unit == 0 ? 0 : extent_of(cost.data, cost.rows * cost.cols, maximize).least;
     while (feasible && unit != 0 && drowned(cost, unit, row_ind, col_ind)) {
-      const double before = unit, paid = paid_above(least, cost, maximize, row_ind, col_ind);
+      const double last = unit, paid = paid_above(least, cost, maximize, row_ind, col_ind);
       if (paid == 0) break;  // no pairs cost less
       // A pair dearer than all these together is no part of an optimum, and stays dearer than one if it is lowered to
       // twice that. No finer unit, or a lowered pair taken: finer.hpp has to look.
       const std::vector<T> costs = capped(cost, maximize, least + 2 * paid);
-      if (!match({costs.data(), cost.rows, cost.cols}) || unit >= before) return false;
+      if (!match({costs.data(), cost.rows, cost.cols}) || unit >= last) return false;
       if (paid_above(least, cost, maximize, row_ind, col_ind) > paid) return false;
     }
   }

@@ -5,14 +5,16 @@
 // Steps. All costs become integers of one width less one common shift; rows go greedily to free cheapest columns; the
 // others bid (augmenting row reduction) and at last search shortest augmenting paths, over whole rows, vectorised. Up
 // to 64 columns nobody bids, and what a search knows stays in registers (few.hpp). Floating-point costs among which the
-// largest drown the optimum are solved again, none dearer than all pairs found were together. Batches are cut into
-// fixed chunks of matrices over threads.
+// largest drown the optimum are solved again, none dearer than all pairs found were together, from there (nearby.hpp).
+// Batches are cut into fixed chunks of matrices over threads.
 //
 // Range proof. Prices start within 0..spread. Where all pairs are allowed, a search can always end at once at a column
 // that is free at its first price: so levels and row duals are at most twice the spread, prices at least -2 spread,
-// and 16 * spread < 2^(b-3) bounds every label. Where some are forbidden, labels and duals are at most n differences of
-// two costs and a first price, and (2n + 4) * spread < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them
-// neither wraps nor meets an allowed label. Matrices that fit neither width go to dense.hpp.
+// and 16 * spread < 2^(b-3) bounds every label; from an answer to nearly the same costs first prices are within
+// -5/2 spread..0, levels and row duals at most 7/2 spread, prices at least -7 spread and labels below 12. Where some
+// pairs are forbidden, labels and duals are at most n differences of two costs and a first price, and (2n + 4) * spread
+// < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them neither wraps nor meets an allowed label. Matrices that
+// fit neither width go to dense.hpp.
 //
 // Complexity. O(n^2 m) worst case, vectorised over m.
 //

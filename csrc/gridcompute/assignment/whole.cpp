@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gridcompute/assignment/nearby.hpp"
+
 namespace gridcompute::assignment {
 
 namespace {
@@ -37,7 +39,7 @@ GRIDCOMPUTE_AUGMENT(std::int64_t)
 
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, bool anew) {
+                      std::vector<std::int32_t>& witness, bool anew, const Nearby* nearby) {
   constexpr V kMost = Range<V>::kUnit / 2;
   AlignedVector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kFree});
   std::vector<std::int32_t> settled(at(state.m));
@@ -68,6 +70,7 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
   };
   if (dearest(rows.data(), state.n * rows.stride) > kMost) return leave(Searched::budget);
   if (anew) start(s, state.n == state.m);
+  if (nearby != nullptr) start_nearby(s, *nearby);
   if (*std::min_element(columns.begin(), columns.begin() + state.m) < -kMost) return leave(Searched::budget);
   Index work = 0;
   for (std::int32_t i = 0; i < state.n; ++i) {
@@ -92,8 +95,8 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
 }
 
 template Searched search_whole(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, bool);
+                               std::vector<std::int32_t>&, bool, const Nearby*);
 template Searched search_whole(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, bool);
+                               std::vector<std::int32_t>&, bool, const Nearby*);
 
 }  // namespace gridcompute::assignment

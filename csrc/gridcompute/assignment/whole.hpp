@@ -310,11 +310,14 @@ GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
   bid<kBytes>(s, kFirstBids * s.n);
 }
 
+struct Nearby;  // nearby.hpp
+
 // The same for all free rows of a large matrix; `anew`: from column minima of a square one and 0 otherwise, without
-// pairs. Where costs or prices exceed P at the start, after `limit` costs looked at, or where P is exceeded later
-// (which in 32 bits throws PriceRange), returns `budget` and a state from which other ways can go on.
+// pairs; `nearby`: from the prices and these pairs. Where costs or prices exceed P at the start, after `limit` costs
+// looked at, or where P is exceeded later (which in 32 bits throws PriceRange), returns `budget` and a state from which
+// other ways can go on.
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, bool anew = false);
+                      std::vector<std::int32_t>& witness, bool anew = false, const Nearby* nearby = nullptr);
 
 }  // namespace gridcompute::assignment
