@@ -16,8 +16,9 @@ namespace {
 
 constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;         // beyond, lists of candidates pay
 constexpr Index kMostSampleKeys = 1 << 23, kMostWide = 1 << 21;  // beyond, threads pay
-constexpr Index kSampled = 8;  // a sample is this part of all, and one job a class at least
-constexpr Index kTrusted = 8;  // given prices may leave one job in so many out of place
+constexpr Index kSampled = 8;    // a sample is this part of all, and one job a class at least
+constexpr Index kFewJobs = 150;  // not worth a sample, unless they are of few kinds
+constexpr Index kTrusted = 8;    // given prices may leave one job in so many out of place
 constexpr Index kMostFromZero = 1 << 13, kLooksFromZero = 5;  // over lists: jobs, and looks at each, tried from price 0
 
 Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
@@ -58,7 +59,8 @@ class Small {
       if (cold.place() && cold.bids_suffice(kLooksFromZero)) return end(cold, out);
     }
     std::vector<Index> sizes;
-    for (Index m = merged_.rows; m >= 2 * merged_.columns;) {
+    const Index few = merged_.row_of.empty() ? kFewJobs : 0;
+    for (Index m = merged_.rows; m >= 2 * merged_.columns && m > few;) {
       m = std::max<Index>(m / kSampled, merged_.columns);
       sizes.push_back(m);
     }

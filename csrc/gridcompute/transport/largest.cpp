@@ -36,7 +36,7 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
   const Index n = source.n_jobs(), s = source.n_slots();
   const std::vector<Index> rows = all || n <= kProbe ? std::vector<Index>{} : strata(n, kProbe, 1);
   const Index count = rows.empty() ? n : kProbe;
-  constexpr Index kRows = 64, kKeys = 1 << 16;  // fewer keys than these are looked at before a thread would have begun
+  constexpr Index kRows = 64, kKeys = 1 << 18;  // fewer keys than these are looked at before a thread would have begun
   const Index chunk_rows = std::max(kRows, kKeys / std::max<Index>(1, s));
   std::vector<Largest> parts(static_cast<std::size_t>(Pool::chunks(count, chunk_rows)));
   pool.for_chunks(
