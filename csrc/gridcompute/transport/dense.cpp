@@ -9,6 +9,7 @@ namespace {
 constexpr Index kLooksALot = 2, kLooksIfListed = 1;  // of bids, after which paths take over
 constexpr double kFalling = 0.6;                     // of what has no room, after a look a lot: else it will not pay
 constexpr Index kFewLeft = 16;                       // one unit in so many is soon placed by paths
+constexpr std::size_t kCrowd = 64;                   // lots a class, all of which a bid looks at
 constexpr Index kPollEvery = 64;                     // searches
 constexpr Index kLooksAPoll = 1 << 12;
 }  // namespace
@@ -45,8 +46,11 @@ bool Dense<T, Rows>::run() {
 template <class T, class Rows>
 bool Dense<T, Rows>::bids_suffice(Index looks_a_lot) {
   const double most = kFalling * static_cast<double>(unmet());
-  if (!bids(1) || static_cast<double>(unmet()) > most) return false;
-  return bids(looks_a_lot - 1) && kFewLeft * unmet() <= units_;
+  const auto few = [&] { return kFewLeft * unmet() <= units_; };
+  const bool dear = lots_.size() > kCrowd * members_.size();  // the last of them cost more than their paths
+  for (Index k = 0; k < looks_a_lot && !(dear && few()); ++k)
+    if (!bids(1) || (k == 0 && static_cast<double>(unmet()) > most)) return false;
+  return few();
 }
 
 template <class T, class Rows>
