@@ -116,7 +116,7 @@ std::optional<Change<Int>> change(const Problem& p, const Topology& t, const Ear
     out.supplies += out.supply[v] != old[v];
     moved += std::abs(static_cast<std::int64_t>(out.supply[v]) - old[v]);
   }
-  out.most_supplies = 2 * moved > sent;
+  out.most_supplies = moved > sent;
   out.negative = static_cast<std::int64_t>(negative);
   return out;
 }

@@ -46,7 +46,7 @@ struct Change {
   std::vector<Int> cost, room;          // of those
   std::vector<Int> supply;
   Index supplies = 0;          // how many nodes have another
-  bool most_supplies = false;  // a quarter of all units and more have come or gone
+  bool most_supplies = false;  // more than half of all units have come or gone
   Given<Int> given;
   std::int64_t negative = 0;
 };

@@ -27,6 +27,7 @@ constexpr std::size_t kWindow = 32;  // broken nodes compared
 constexpr Node kFewNodes = 8;        // one in so many
 constexpr Index kWork = 1;           // arcs looked at, times all there are, until repair gives up
 constexpr Index kHopeless = 4;       // at once if so many will be needed, as it seems
+constexpr int kDetour = 32;          // dearest arcs that a unit may be carried round, as replant() sees it first
 
 }  // namespace
 
@@ -258,8 +259,9 @@ void Simplex<Int>::hang_alone(Node top, bool inside) {
 }
 
 // What was begun is given up: the tree stays as far as its flow fits. Artificial arcs cost what keeps potentials as
-// they are, and those that bring units a little more (kDown; run() raises it): few arcs off the tree then promise
-// anything, where potentials torn apart by the big cost of a cold start would make nearly all do so.
+// they are, and those that bring units some dear arcs more (kDown; run() raises it): few arcs off the tree then promise
+// anything, where potentials torn apart by the big cost of a cold start would make nearly all do so. On street grids
+// too little is what costs: each time it is raised all is priced and searched again.
 // For the same reason what hangs on an arc of another cost is cut off.
 template <class Int>
 Index Simplex<Int>::replant(std::span<const Arc> recosted, std::span<const Int> cost) {
@@ -280,7 +282,8 @@ Index Simplex<Int>::replant(std::span<const Arc> recosted, std::span<const Int> 
     promising += r < 0;
     if (const Node v = hangs_on(e); v != kNoNode && r != 0) pred[at(v)] = kNoArc;
   }
-  big_ = std::max<Int>(1, net_.most_cost);
+  const Int dearest = std::max<Int>(1, net_.most_cost);
+  big_ = std::max(dearest, std::min<Int>(dearest, Range<Int>::kMaxBig / 8 / kDetour) * kDetour);
   plant(pred);
   return promising;
 }
