@@ -10,7 +10,8 @@ when each kWh of load earns pi. `Rows.evaluate` gives LB and a supergradient: us
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from .. import _core
 from .dispatch import EnergyBlock, most_load_kwh, supply_kwh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .columns import Floats, Int32s
     from .plan import Prices
     from .problem import Problem
@@ -32,6 +35,9 @@ __all__ = [
     "samples_of",
     "with_sample",
 ]
+
+
+_Found = TypeVar("_Found")
 
 
 class PriceVector(NamedTuple):
@@ -79,6 +85,9 @@ class Rows:
     def __init__(self, problem: Problem, block: EnergyBlock, threads: int) -> None:
         """Sizes, limits, and the scale of each row's price."""
         self.problem, self.block, self.threads = problem, block, threads
+        #: One thread for the energy block, which is asked while the jobs are looked at.
+        alone = _core.thread_count(threads) == 1
+        self._beside = None if alone else ThreadPoolExecutor(1, "gridcompute-energy")
         n_sites, hours = len(problem.sites), problem.hours
         self.shapes = (
             problem.classes.capacity.shape,
@@ -164,9 +173,20 @@ class Rows:
         np.add.at(load, self.problem.classes.site, busy * self._kwh)
         return self.pack(busy, load, found["data"], found["quota"])
 
-    def served(self, y: Floats) -> Floats:
-        """The load that it pays best to serve at prices `y`, (n_sites, n_hours), kWh."""
-        return self.block.served(self.unpack(y).energy)
+    def serving(self, y: Floats) -> Callable[[], Floats]:
+        """Begin to find the load that it pays best to serve at prices `y`, beside other work.
+
+        Calling what comes back waits for that load, (n_sites, n_hours), kWh. Nothing else may be
+        asked of the energy block before.
+        """
+        return self._begin(self.block.served, self.unpack(y).energy)
+
+    def _begin(self, ask: Callable[[Floats], _Found], pi: Floats) -> Callable[[], _Found]:
+        """Ask the energy block at prices `pi`; calling what comes back waits for the answer."""
+        if self._beside is None:
+            found = ask(pi)
+            return lambda: found
+        return self._beside.submit(ask, pi).result
 
     def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
@@ -187,8 +207,9 @@ class Rows:
     def evaluate(self, market: _core.Market, y: Floats, supply: Supply) -> Evaluation:
         """The bound at `y` for the live jobs of `market`, and its slope."""
         prices = self.unpack(y)
+        minimum = self._begin(self.block.minimum, prices.energy)
         found = market.price(*prices, threads=self.threads)
-        energy = self.block.minimum(prices.energy)
+        energy = minimum()
         held = self._held(found["quota"], prices.quota, supply)
         slope = self.slope(self.market_use(found), y, supply, energy.load_kwh)
         rent = float((prices.capacity * supply.accelerators).sum())

@@ -74,8 +74,6 @@ class Pace(NamedTuple):
     #: Jobs in a sample of later ones, and how many of these samples take turns.
     later: int
     samples: int
-    #: Steps between two looks at the energy block.
-    energy_every: int = 1
     #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
     large: int = 7
     #: and they are placed by how settled they are, where this is not None.
@@ -323,7 +321,8 @@ class Solve:
         drawn = samples_of(self.in_order, self.size, count, WALK_SAMPLES)
         walker = Ascent(self.rows, WALK)
         markets = [market_of(self.problem, *sample) for sample in drawn]
-        y = walker.walk(markets, self.rows.supply(), y, steps, lengths, stop=self.clock.over)
+        supply = self.rows.supply()
+        y = walker.walk(markets, self.market, supply, y, steps, lengths, stop=self.clock.over)
         self.passes += walker.passes
         return y
 
@@ -401,7 +400,7 @@ class Solve:
         chosen, rows_ = self.by_size[now[self.by_size]], self.rows
         parts = min(pace.parts, len(chosen))
         missed: Floats | float = 0.0
-        served, k = np.zeros(0), 0
+        k = 0
         for i in range(parts):
             for j in range(1 if i else pace.settle):
                 if self.clock.over(done[0] + i / parts * (done[1] - done[0])):
@@ -410,10 +409,9 @@ class Solve:
                     miss = rows_.use(self.market, dive.y) - rows_.use(markets[0], dive.y)
                     missed += (miss - missed) / (CORRECTED_AT.index(j) + 1)
                     self.passes += 2
-                if k % pace.energy_every == 0:
-                    served = rows_.served(dive.y)
-                market, supply = markets[k % len(markets)], rows_.supply(dive.room)
-                dive.y = self.ascent.step(market, supply, dive.y, length, served, missed)
+                served, supply = rows_.serving(dive.y), rows_.supply(dive.room)
+                use = rows_.use(markets[k % len(markets)], dive.y) + missed
+                dive.y = self.ascent.follow(use, dive.y, supply, length, served())
                 dive.average = DIVE_MEMORY * dive.average + (1 - DIVE_MEMORY) * dive.y
                 k += 1
             part = np.ascontiguousarray(chosen[i::parts])

@@ -102,13 +102,13 @@ def place_settled(
         for _ in range(how.between if i else how.before):
             if stop(i / parts):
                 break
-            market = markets[k % len(markets)]
+            market, served = markets[k % len(markets)], rows.serving(y)
             found = market.price(*rows.unpack(y), to_class, to_start, threads=rows.threads)
             use = rows.market_use(found) * rows.active
             chosen[k % WINDOW] = np.where(
                 to_class[jobs] >= 0, to_class[jobs] * hours + to_start[jobs], -1
             )
-            y = ascent.follow(use, y, supply, length, rows.served(y))
+            y = ascent.follow(use, y, supply, length, served())
             average = 0.9 * average + 0.1 * y
             k += 1
         option, count = most_frequent(chosen[: min(k, WINDOW), left])
