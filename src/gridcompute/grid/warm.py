@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["resume"]
 
-#: Steps of the walk from the old prices, and of the climbs with all jobs before each dive.
-WALK_STEPS, WALK_LENGTHS = 600, (1.0, 0.002)
-CLIMB_STEPS, CLIMB_LENGTHS = (12, 50), (0.003, 0.0005)
+#: Steps of the walk from the old prices. It leaves some thousandths of a per cent of the bound, which
+#: a climb with all jobs does not close in that time.
+WALK_STEPS, WALK_LENGTHS = 800, (1.0, 0.002)
 #: Part of the bound that such a walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
 FAR = 0.02
@@ -64,21 +64,19 @@ def resume(
     if solve.best is None:
         return solve.y
     quick, careful = paces
-    solve.climb(solve.y, CLIMB_STEPS[0], CLIMB_LENGTHS, 0.4)
     tried = False
     if not solve.finished():
         leave = unsettled(solve)
         tried = bool(np.count_nonzero(leave) < MANY * len(leave))
         if tried:
             solve.improve(quick, 0.6, leave, rounds=1)
-    if not solve.finished():
-        solve.climb(solve.y, CLIMB_STEPS[1], CLIMB_LENGTHS, 0.4)
-        if tried and solve.open_gap() < NEAR * solve.gap:
+    if tried and not solve.finished():
+        if solve.open_gap() < NEAR * solve.gap:
             solve.exchanges(range(1, ROUNDS), QUICK)
-        if tried and not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
+        if not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
             solve.improve(quick, 0.6, unsettled(solve), rounds=2)
-        if not solve.finished():
-            solve.improve(careful, 0.6, unsettled(solve))
+    if not solve.finished():
+        solve.improve(careful, 0.6, unsettled(solve))
     return solve.y
 
 
