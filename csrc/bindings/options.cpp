@@ -183,14 +183,23 @@ std::unique_ptr<Exchanges> exchanges(Room& room, const Array<double>& capacity, 
 
 void bind_options(py::module_& m) {
   py::class_<Market>(m, "Market")
-      .def(py::init([](const py::dict& world, const py::dict& jobs, const Array<std::int32_t>& subset,
-                       const Array<std::int32_t>& weight) {
+      .def(py::init([](const py::dict& world, const py::dict& jobs) {
              const options::World w = world_of(world);
              const options::Jobs j = jobs_of(jobs);
              const py::gil_scoped_release release;
-             return std::make_unique<Market>(w, j, view(subset), view(weight));
+             return std::make_unique<Market>(w, j);
            }),
-           py::arg("world"), py::arg("jobs"), py::arg("subset").noconvert(), py::arg("weight").noconvert())
+           py::arg("world"), py::arg("jobs"))
+      .def(
+          "part",
+          [](const Market& market, const Array<std::int32_t>& rows, const Array<std::int32_t>& weight) {
+            check_rows(market, view(rows), static_cast<std::size_t>(market.rows()));
+            if (weight.size() != rows.size())
+              throw Error(ErrorKind::invalid_problem, "weight", -1, "weight must have one entry a row");
+            const py::gil_scoped_release release;
+            return std::make_unique<Market>(market, view(rows), view(weight));
+          },
+          py::arg("rows").noconvert(), py::arg("weight").noconvert())
       .def("price", &price, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
            py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("klass").noconvert() = py::none(),
            py::arg("start").noconvert() = py::none(), py::arg("threads") = 0)

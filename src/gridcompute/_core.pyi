@@ -165,9 +165,8 @@ def assignment_witness(
 # ---------------------------------------------------------------- options of the platform's jobs
 
 class Market(metaclass=_Pybind11Type):
-    def __init__(
-        self, world: dict[str, Any], jobs: dict[str, Any], subset: _Slots, weight: _Slots
-    ) -> None: ...
+    def __init__(self, world: dict[str, Any], jobs: dict[str, Any]) -> None: ...
+    def part(self, rows: _Slots, weight: _Slots) -> Market: ...
     def price(
         self,
         capacity: _Reals,

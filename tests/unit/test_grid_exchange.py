@@ -126,7 +126,7 @@ def test_positions_lead_from_rows_to_jobs_in_the_market(
     """If this fails, the jobs that others make way for are other jobs than those that are stuck."""
     problem = world[0]
     rows = np.array([7, 3, 599, 12], np.int32)
-    market = market_of(problem, rows)
+    market = market_of(problem).part(rows, np.ones(4, np.int32))
     order = market.order()
     assert sorted(order) == sorted(rows)
     np.testing.assert_array_equal(order[market.positions(rows)], rows)

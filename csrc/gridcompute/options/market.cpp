@@ -55,8 +55,7 @@ struct Market::Scratch {
   std::vector<std::int32_t> within;  // [room]
 };
 
-Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
-               std::span<const std::int32_t> weight)
+Groups::Groups(const World& world)
     : places_(world.places),
       hours_(world.hours),
       classes_(world.classes()),
@@ -70,8 +69,6 @@ Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_
       priced_(world.priced.begin(), world.priced.end()) {
   if (places_ < 1 || places_ > kMostPlaces)
     throw Error(ErrorKind::invalid_problem, "sites", -1, std::to_string(places_) + " sites, needed 1 to 63");
-  if (jobs.gang.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
-    throw Error(ErrorKind::invalid_problem, "jobs", -1, "more than 2^31 - 1 jobs");
   if (hours_ < 1 || hours_ > 4096)
     throw Error(ErrorKind::invalid_problem, "hours", -1, std::to_string(hours_) + " hours, needed 1 to 4096");
   std::vector<std::int32_t> at_place(at(places_), 0);
@@ -84,16 +81,32 @@ Market::Market(const World& world, const Jobs& jobs, std::span<const std::int32_
     for (Index s = 0; s < places_; ++s)
       for (Index t = 0; t < hours_; ++t)
         bandwidth_[at((o * hours_ + t) * lanes_ + s)] = world.bandwidth[at((o * places_ + s) * hours_ + t)];
-  group(world, jobs, subset, weight);
-  live_.resize(jobs_.size());
-  std::iota(live_.begin(), live_.end(), 0);
-  assert(holds());
+}
+
+Market::Market(const World& world, const Jobs& jobs) : Groups(world) {
+  if (jobs.gang.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+    throw Error(ErrorKind::invalid_problem, "jobs", -1, "more than 2^31 - 1 jobs");
+  group(world, jobs);
+  index(jobs.gang.size());
+}
+
+Market::Market(const Market& whole, std::span<const std::int32_t> rows, std::span<const std::int32_t> weight)
+    : Groups(whole) {
+  std::vector<std::pair<std::int32_t, std::int32_t>> taken;  // position, weight
+  taken.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) taken.emplace_back(whole.position(rows[i]), weight[i]);
+  std::sort(taken.begin(), taken.end());
+  jobs_.reserve(taken.size());
+  for (const auto& [position, stands_for] : taken) {
+    jobs_.push_back(whole.jobs_[at(position)]);
+    jobs_.back().weight = stands_for;
+  }
+  index(at(whole.rows()));
 }
 
 // Finds each job's shape and mask, then sorts. Rows of hours by class are shared by all jobs of a family whose work
 // rounds to the same lengths; the key holds the lengths for the family's distinct speeds only.
-void Market::group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
-                   std::span<const std::int32_t> weight) {
+void Market::group(const World& world, const Jobs& jobs) {
   const Index families = static_cast<Index>(world.throughput.size()) / classes_;
   std::vector<std::vector<double>> speeds(at(families));
   std::vector<std::vector<std::int32_t>> speed_of(at(families));
@@ -125,7 +138,7 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
   std::unordered_map<std::uint64_t, std::int32_t> masks;
   std::vector<std::int32_t> key, lengths;
   lengths_end_.assign(1, 0);
-  const auto add = [&](std::int32_t id, std::int32_t stands_for) {
+  const auto add = [&](std::int32_t id) {
     const Index j = id, f = jobs.family[at(j)];
     key.assign({static_cast<std::int32_t>(f),
                 static_cast<std::int32_t>(std::lower_bound(memories.begin(), memories.end(), jobs.memory[at(j)]) -
@@ -177,36 +190,34 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
     job.data = jobs.data[at(j)], job.delay = jobs.delay[at(j)], job.value = jobs.value[at(j)];
     job.placed_class = jobs.placed_class[at(j)], job.placed_start = jobs.placed_start[at(j)];
     job.migration = job.placed_class >= 0 ? jobs.migration[at(j)] : 0.0;
-    job.id = id, job.gang = gang, job.weight = stands_for, job.shape = shape->second, job.mask = where->second;
+    job.id = id, job.gang = gang, job.weight = 1, job.shape = shape->second, job.mask = where->second;
     job.origin = jobs.origin[at(j)], job.owner = m;
     job.release = jobs.release[at(j)], job.deadline = jobs.deadline[at(j)];
     job.wide = job.data > narrowest;
     jobs_.push_back(job);
   };
-  if (subset.empty()) {
-    jobs_.reserve(jobs.gang.size());
-    for (std::size_t j = 0; j < jobs.gang.size(); ++j) add(static_cast<std::int32_t>(j), 1);
-  } else {
-    jobs_.reserve(subset.size());
-    for (std::size_t i = 0; i < subset.size(); ++i) add(subset[i], weight.empty() ? 1 : weight[i]);
-  }
+  jobs_.reserve(jobs.gang.size());
+  for (std::size_t j = 0; j < jobs.gang.size(); ++j) add(static_cast<std::int32_t>(j));
   std::sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
     return std::tie(a.shape, a.origin, a.release, a.deadline, a.id) <
            std::tie(b.shape, b.origin, b.release, b.deadline, b.id);
   });
-  position_.assign(jobs.gang.size(), -1);
-  for (std::size_t p = 0; p < jobs_.size(); ++p) position_[at(jobs_[p].id)] = static_cast<std::int32_t>(p);
   mask_cost_.assign(masks_.size() * at(lanes_), kInf);
   for (std::size_t i = 0; i < masks_.size(); ++i)
     for (Index s = 0; s < places_; ++s)
       if (((masks_[i] >> s) & 1) != 0) mask_cost_[i * at(lanes_) + at(s)] = 0.0;
-  for (Shape& shape : shapes_) {
-    shape.first_hour = static_cast<std::int32_t>(hours_), shape.last_hour = -1;
+  for (Shape& shape : shapes_)
     for (Index c = 0; c < classes_; ++c) {
       const std::int32_t d = hours_by_class_[shape.at + at(c)];
       if (d > 0 && (shape.shortest == 0 || d < shape.shortest)) shape.shortest = d;
     }
-  }
+}
+
+// What follows from jobs_: where each row is, the hours that the jobs of a shape may start in, and sums.
+void Market::index(std::size_t rows) {
+  position_.assign(rows, -1);
+  for (std::size_t p = 0; p < jobs_.size(); ++p) position_[at(jobs_[p].id)] = static_cast<std::int32_t>(p);
+  for (Shape& shape : shapes_) shape.first_hour = static_cast<std::int32_t>(hours_), shape.last_hour = -1;
   for (const Job& job : jobs_) {
     Shape& shape = shapes_[at(job.shape)];
     shape.first_hour = std::min(shape.first_hour, job.release);
@@ -215,6 +226,9 @@ void Market::group(const World& world, const Jobs& jobs, std::span<const std::in
     gangs_ += w * job.gang, data_sum_ += w * job.data, delay_sum_ += w * job.delay;
     value_sum_ += w * (job.value + job.migration);
   }
+  live_.resize(jobs_.size());
+  std::iota(live_.begin(), live_.end(), 0);
+  assert(holds());
 }
 
 void Market::keep(std::span<const std::uint8_t> live) {

@@ -79,13 +79,35 @@ struct Pass {
   Use use;
 };
 
-class Market {
+// What a market shares with its parts: the world as passes read it, and what jobs have in common.
+class Groups {
+ protected:
+  explicit Groups(const World& world);
+
+  Index places_ = 0, hours_ = 0, classes_ = 0, layers_ = 0, lanes_ = 0;
+  std::vector<std::int32_t> place_, layer_;  // [class]
+  std::vector<Slot> class_at_;               // [layer][lane], -1 = none
+  std::vector<std::int64_t> capacity_;       // [class][hour]
+  std::vector<double> energy_, power_, bandwidth_, transfer_price_, quota_;
+  std::vector<std::int32_t> hours_by_class_;  // [row of shapes][class], 0 = closed
+  std::vector<double> hours_by_lane_;         // [row of shapes][layer][lane], the same
+  std::vector<std::int32_t> lengths_;         // distinct hours of each row, ascending
+  std::vector<std::size_t> lengths_end_;      // [row + 1]
+  std::vector<std::uint64_t> masks_;          // distinct sets of places
+  std::vector<double> mask_cost_;             // [mask][lane]: 0 or inf
+  std::vector<Shape> shapes_;
+  std::vector<std::uint8_t> priced_;  // [owner]
+};
+
+class Market : private Groups {
  public:
-  // Reads jobs[subset]; an empty subset with `all` means every job. Throws Error for sizes it cannot index.
-  // weight (one entry a row of the subset, or empty = 1) is how many jobs like it each stands for: it scales all that
-  // the job costs and takes in a pass, but not what it needs to be placed.
-  Market(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
-         std::span<const std::int32_t> weight = {});
+  // Reads all jobs. Throws Error for sizes it cannot index.
+  Market(const World& world, const Jobs& jobs);
+
+  // The part of `whole` that has only the given rows of the jobs table, each once. weight (one entry a row) is how
+  // many jobs like it each stands for: it scales all that the job costs and takes in a pass, but not what it needs to
+  // be placed. Costs a tenth of a market of its own: shapes and masks are known.
+  Market(const Market& whole, std::span<const std::int32_t> rows, std::span<const std::int32_t> weight);
 
   // One pass over live jobs. klass and start (empty, or one entry a row of the jobs table) receive each live job's
   // cheapest option, -1 for out.
@@ -117,8 +139,8 @@ class Market {
   struct Running;  // sums of prices, per pass
   struct Scratch;
 
-  void group(const World& world, const Jobs& jobs, std::span<const std::int32_t> subset,
-             std::span<const std::int32_t> weight);
+  void group(const World& world, const Jobs& jobs);
+  void index(std::size_t rows);
   void table(const Running& run, const Shape& shape, Scratch& out) const;
   [[nodiscard]] Best cheapest(const Running& run, const Job& job, const Shape& shape, const Scratch& tables) const;
   void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out, std::span<std::int32_t> klass,
@@ -135,22 +157,9 @@ class Market {
     return hours_by_class_[shapes_[static_cast<std::size_t>(job.shape)].at + static_cast<std::size_t>(klass)];
   }
 
-  Index places_ = 0, hours_ = 0, classes_ = 0, layers_ = 0, lanes_ = 0;
-  std::vector<std::int32_t> place_, layer_;  // [class]
-  std::vector<Slot> class_at_;               // [layer][lane], -1 = none
-  std::vector<std::int64_t> capacity_;       // [class][hour]
-  std::vector<double> energy_, power_, bandwidth_, transfer_price_, quota_;
-  std::vector<std::int32_t> hours_by_class_;  // [row of shapes][class], 0 = closed
-  std::vector<double> hours_by_lane_;         // [row of shapes][layer][lane], the same
-  std::vector<std::int32_t> lengths_;         // distinct hours of each row, ascending
-  std::vector<std::size_t> lengths_end_;      // [row + 1]
-  std::vector<std::uint64_t> masks_;          // distinct sets of places
-  std::vector<double> mask_cost_;             // [mask][lane]: 0 or inf
-  std::vector<Shape> shapes_;
   std::vector<Job> jobs_;                                                    // by shape, origin, release
   std::vector<std::int32_t> position_;                                       // [row of the table]
   std::vector<std::int32_t> live_;                                           // positions, ascending
-  std::vector<std::uint8_t> priced_;                                         // [owner]
   double gangs_ = 0.0, data_sum_ = 0.0, delay_sum_ = 0.0, value_sum_ = 0.0;  // over all jobs, for the margin
 };
 

@@ -53,8 +53,6 @@ PRICE_MEMORY = 0.9
 OWN_PART = 0.1
 #: Steps between two trials of the average.
 TRY_EVERY = 20
-#: Steps of a walk between two looks at the energy block, which take longer than a small sample.
-ENERGY_EVERY = 2
 #: Parts of a walk after which what each sample misses of all jobs is found anew.
 CORRECTED_AT = (0.5, 0.7, 0.9)
 
@@ -151,9 +149,7 @@ class Ascent:
                 missed = rows.use(whole, average) - missed
                 self.passes += len(markets) + 1
             length = lengths[0] * (lengths[1] / lengths[0]) ** (k / steps)
-            if k % ENERGY_EVERY == 0:
-                served = rows.serving(y)
-            i = k % len(markets)
+            served, i = rows.serving(y), k % len(markets)
             use = rows.use(markets[i], y) + missed[i]
             y = self.follow(use, y, supply, length, served())
             average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y

@@ -221,10 +221,8 @@ class Rows:
         return Evaluation(bound, slope, found["left_out"], found["placed"])
 
 
-def market_of(
-    problem: Problem, rows: Int32s | None = None, weight: Int32s | None = None
-) -> _core.Market:
-    """The native side of a problem's jobs and classes, or of some rows of the jobs."""
+def market_of(problem: Problem) -> _core.Market:
+    """The native side of a problem's jobs and classes."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
     most = most_load_kwh(problem) - problem.energy.base_load_kwh
     power = supply_kwh(problem) - problem.energy.base_load_kwh
@@ -245,16 +243,15 @@ def market_of(
         "priced": (np.isfinite(quotas.upper_accelerator_h) | below).astype(np.uint8),
     }
     jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
-    none = np.empty(0, np.int32)
-    return _core.Market(
-        world, jobs, none if rows is None else rows, none if weight is None else weight
-    )
+    return _core.Market(world, jobs)
 
 
-def with_sample(problem: Problem, here: Int32s, rows: Int32s, weight: Int32s) -> _core.Market:
-    """The market of jobs `here` and of a sample of others, each of which stands for `weight`."""
+def with_sample(
+    market: _core.Market, here: Int32s, rows: Int32s, weight: Int32s
+) -> _core.Market:
+    """Jobs `here` of a market and a sample of others, each of which stands for `weight`."""
     weight = np.concatenate([np.ones(len(here), np.int32), weight])
-    return market_of(problem, np.concatenate([here, rows]), weight)
+    return market.part(np.concatenate([here, rows]), weight)
 
 
 def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:

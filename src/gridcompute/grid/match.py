@@ -320,7 +320,7 @@ class Solve:
         self.clock.stage("sample", 0.2)
         drawn = samples_of(self.in_order, self.size, count, WALK_SAMPLES)
         walker = Ascent(self.rows, WALK)
-        markets = [market_of(self.problem, *sample) for sample in drawn]
+        markets = [self.market.part(*sample) for sample in drawn]
         supply = self.rows.supply()
         y = walker.walk(markets, self.market, supply, y, steps, lengths, stop=self.clock.over)
         self.passes += walker.passes
@@ -437,7 +437,7 @@ class Solve:
         """Markets of the jobs `now` and of samples that stand for the others of `left`."""
         here, later = (self.in_order[of[self.in_order]] for of in (now, left & ~now))
         drawn = samples_of(later, self.size, pace.later, pace.samples)
-        return [with_sample(self.problem, here, *sample) for sample in drawn]
+        return [with_sample(self.market, here, *sample) for sample in drawn]
 
     def make_way(self, stuck: Int32s, dive: _Dive) -> None:
         """Place jobs that found no room, if others go elsewhere for less than that gains."""
