@@ -141,6 +141,7 @@ class Ascent:
         rows, average = self._rows, y.copy()
         missed = np.zeros((len(markets), len(y)))
         corrected_at = {int(part * steps) for part in CORRECTED_AT}
+        served = rows.serving(y)
         for k in range(steps):
             if k and stop(k / steps):
                 break
@@ -149,10 +150,12 @@ class Ascent:
                 missed = rows.use(whole, average) - missed
                 self.passes += len(markets) + 1
             length = lengths[0] * (lengths[1] / lengths[0]) ** (k / steps)
-            served, i = rows.serving(y), k % len(markets)
+            i = k % len(markets)
             use = rows.use(markets[i], y) + missed[i]
             y = self.follow(use, y, supply, length, served())
+            served = rows.serving(y)
             average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
+        served()
         return average
 
     def _moved(self, y: Floats, slope: Floats, length: float) -> Floats:

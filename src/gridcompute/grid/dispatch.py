@@ -297,9 +297,11 @@ class EnergyBlock:
     def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
         at, given = self._load_columns, self._given_load
         self.cost[at] = np.broadcast_to(cost, low.shape).ravel()
-        self.low[at], self.high[at] = (low / self.unit).ravel(), (high / self.unit).ravel()
         self.solver.changeColsCost(len(at), given, self.cost[at])
-        self.solver.changeColsBounds(len(at), given, self.low[at], self.high[at])
+        limits = (low / self.unit).ravel(), (high / self.unit).ravel()
+        if not np.array_equal(limits, (self.low[at], self.high[at])):
+            self.low[at], self.high[at] = limits
+            self.solver.changeColsBounds(len(at), given, *limits)
 
     def _solve(self, strategy: int) -> None:
         import highspy

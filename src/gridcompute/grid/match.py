@@ -400,7 +400,7 @@ class Solve:
         chosen, rows_ = self.by_size[now[self.by_size]], self.rows
         parts = min(pace.parts, len(chosen))
         missed: Floats | float = 0.0
-        k = 0
+        served, k = rows_.serving(dive.y), 0
         for i in range(parts):
             for j in range(1 if i else pace.settle):
                 if self.clock.over(done[0] + i / parts * (done[1] - done[0])):
@@ -409,9 +409,10 @@ class Solve:
                     miss = rows_.use(self.market, dive.y) - rows_.use(markets[0], dive.y)
                     missed += (miss - missed) / (CORRECTED_AT.index(j) + 1)
                     self.passes += 2
-                served, supply = rows_.serving(dive.y), rows_.supply(dive.room)
                 use = rows_.use(markets[k % len(markets)], dive.y) + missed
+                supply = rows_.supply(dive.room)
                 dive.y = self.ascent.follow(use, dive.y, supply, length, served())
+                served = rows_.serving(dive.y)
                 dive.average = DIVE_MEMORY * dive.average + (1 - DIVE_MEMORY) * dive.y
                 k += 1
             part = np.ascontiguousarray(chosen[i::parts])
@@ -419,6 +420,7 @@ class Solve:
             live[part] = 0
             for market in markets:
                 market.keep(live)
+        served()
 
     def dive_settled(
         self, dive: _Dive, now: Any, left: Any, pace: Pace, size: int, done: Any

@@ -34,7 +34,7 @@ FAR = 0.02
 #: A shorter walk of small steps over larger samples, where the old prices were the better ones.
 NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
-VECTORS, APART = 3, 0.02
+VECTORS, APART = 5, 0.02
 #: Rounds of exchanges after the quick dive: one, then a climb, which costs less than a second, then
 #: the others up to so many, in which the jobs of largest regret bring nearly all there is.
 ROUNDS, QUICK = 3, Effort(6_000, 30)
