@@ -16,8 +16,8 @@ has changed since is noise then, and the walk ends several times nearer.
 
 Source: the step is that of Kingma and Ba, "Adam" (2015), projected; averaging as in Polyak and
 Juditsky (1992); the corrections are those of Johnson and Zhang, "Accelerating stochastic gradient
-descent using predictive variance reduction" (2013). Deviations: ascent, geometric step lengths, steps that grow with the price, the
-best kept instead of the last.
+descent using predictive variance reduction" (2013). Deviations: ascent, geometric step lengths,
+steps that grow with the price, the best kept instead of the last.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Evaluation",
+    "Heading",
     "PriceVector",
     "Rows",
     "Supply",
@@ -173,20 +174,22 @@ class Rows:
         np.add.at(load, self.problem.classes.site, busy * self._kwh)
         return self.pack(busy, load, found["data"], found["quota"])
 
-    def serving(self, y: Floats) -> Callable[[], Floats]:
+    def serving(
+        self, y: Floats, limits: tuple[Floats, Floats] | None = None
+    ) -> Callable[[], Floats]:
         """Begin to find the load that it pays best to serve at prices `y`, beside other work.
 
-        Calling what comes back waits for that load, (n_sites, n_hours), kWh. Nothing else may be
-        asked of the energy block before.
+        Calling what comes back waits for that load, (n_sites, n_hours), kWh, between `limits` if
+        they are given. Nothing else may be asked of the energy block before.
         """
-        return self._begin(self.block.served, self.unpack(y).energy)
+        return self._begin(self.block.served, self.unpack(y).energy, limits)
 
-    def _begin(self, ask: Callable[[Floats], _Found], pi: Floats) -> Callable[[], _Found]:
-        """Ask the energy block at prices `pi`; calling what comes back waits for the answer."""
+    def _begin(self, ask: Callable[..., _Found], *args: Any) -> Callable[[], _Found]:
+        """Ask the energy block; calling what comes back waits for the answer."""
         if self._beside is None:
-            found = ask(pi)
+            found = ask(*args)
             return lambda: found
-        return self._beside.submit(ask, pi).result
+        return self._beside.submit(ask, *args).result
 
     def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
@@ -221,6 +224,34 @@ class Rows:
         return Evaluation(bound, slope, found["left_out"], found["placed"])
 
 
+class Heading:
+    """The load that a dive is heading for, and limits near it.
+
+    Near the best prices a site is indifferent between loads that lie far apart, and what it pays
+    best to serve jumps from one to the other, whatever the jobs take. Within limits it tells in
+    which hours the load at hand is too high or too low.
+    """
+
+    #: How far from the load the limits lie, as a part of it; steps between two changes of them,
+    #: after which the energy block takes longer; and how much of the past a change leaves.
+    PART, EVERY, MEMORY = 0.03, 5, 0.7
+
+    def __init__(self) -> None:
+        """Nothing is known."""
+        self.limits: tuple[Floats, Floats] | None = None
+        self._load: Floats | None = None
+        self._steps = 0
+
+    def see(self, load_kwh: Floats) -> None:
+        """The jobs would take `load_kwh`, base load included, at the latest prices."""
+        if self._load is None:
+            self._load = load_kwh
+        self._load = self.MEMORY * self._load + (1 - self.MEMORY) * load_kwh
+        if self._steps % self.EVERY == 0:
+            self.limits = (1 - self.PART) * self._load, (1 + self.PART) * self._load
+        self._steps += 1
+
+
 def market_of(problem: Problem) -> _core.Market:
     """The native side of a problem's jobs and classes."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
@@ -246,9 +277,7 @@ def market_of(problem: Problem) -> _core.Market:
     return _core.Market(world, jobs)
 
 
-def with_sample(
-    market: _core.Market, here: Int32s, rows: Int32s, weight: Int32s
-) -> _core.Market:
+def with_sample(market: _core.Market, here: Int32s, rows: Int32s, weight: Int32s) -> _core.Market:
     """Jobs `here` of a market and a sample of others, each of which stands for `weight`."""
     weight = np.concatenate([np.ones(len(here), np.int32), weight])
     return market.part(np.concatenate([here, rows]), weight)

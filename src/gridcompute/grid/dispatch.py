@@ -30,6 +30,8 @@ SLACK = 2.0
 #: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
 #: after a change of loads for the dual one. The right one takes half the steps.
 DUAL, PRIMAL = 1, 4
+#: How HiGHS calls a program that is solved.
+OPTIMAL = "kOptimal"
 
 
 class EnergyMinimum(NamedTuple):
@@ -281,10 +283,19 @@ class EnergyBlock:
         load = point[self.column["load"]] * self.unit
         return EnergyMinimum(float(bound * self.unit + (pi * base).sum()), load)
 
-    def served(self, pi: Floats) -> Floats:
-        """The load of `minimum`, without its bound: a seventh of the time less."""
-        self._set_load(self.problem.energy.base_load_kwh, self.most_kwh, -pi)
-        self._solve(PRIMAL)
+    def served(self, pi: Floats, limits: tuple[Floats, Floats] | None = None) -> Floats:
+        """The load of `minimum`, without its bound: a seventh of the time less.
+
+        With `limits`, (low, high), the load stays between them if a dispatch can serve it so.
+        """
+        base, found = self.problem.energy.base_load_kwh, False
+        if limits is not None:
+            low, high = (np.clip(limit, base, self.most_kwh) for limit in limits)
+            self._set_load(low, high, -pi)
+            found = self._ended(PRIMAL) == OPTIMAL
+        if not found:
+            self._set_load(base, self.most_kwh, -pi)
+            self._solve(PRIMAL)
         values = self.solver.getSolution().col_value
         load = np.array([values[i] for i in self._given_load.tolist()])
         return load.reshape(pi.shape) * self.unit
@@ -303,16 +314,18 @@ class EnergyBlock:
             self.low[at], self.high[at] = limits
             self.solver.changeColsBounds(len(at), given, *limits)
 
-    def _solve(self, strategy: int) -> None:
-        import highspy
-
+    def _ended(self, strategy: int) -> str:
+        """Solve; the name of the status it ends with."""
         self.solver.setOptionValue("simplex_strategy", strategy)
         self.solver.run()
-        ended, states = self.solver.getModelStatus(), highspy.HighsModelStatus
-        if ended in (states.kInfeasible, states.kUnboundedOrInfeasible):
+        return str(self.solver.getModelStatus().name)
+
+    def _solve(self, strategy: int) -> None:
+        ended = self._ended(strategy)
+        if ended in ("kInfeasible", "kUnboundedOrInfeasible"):
             raise self._unserved()
-        if ended != states.kOptimal:
-            raise InternalError(f"HiGHS ended a dispatch as {ended.name}, needed kOptimal")
+        if ended != OPTIMAL:
+            raise InternalError(f"HiGHS ended a dispatch as {ended}, needed {OPTIMAL}")
 
     def _run(self, strategy: int = DUAL) -> tuple[Floats, float, Floats]:
         self._solve(strategy)

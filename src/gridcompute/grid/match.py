@@ -18,7 +18,7 @@ from ..errors import InvalidProblemError
 from ..progress import progress_hook
 from . import warm
 from .ascent import WALK, Ascent
-from .bound import Rows, market_of, samples_of, with_sample
+from .bound import Heading, Rows, market_of, samples_of, with_sample
 from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
 from .exchanging import CHAINS, FULL, exchange_round
@@ -74,6 +74,8 @@ class Pace(NamedTuple):
     #: Jobs in a sample of later ones, and how many of these samples take turns.
     later: int
     samples: int
+    #: Is the energy block asked for loads near the one that the dive is heading for?
+    near: bool = False
     #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
     large: int = 7
     #: and they are placed by how settled they are, where this is not None.
@@ -86,7 +88,7 @@ DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1)
 DIVE_FEW = DIVE._replace(large=3, settling=Settling())
 DIVE_AGAIN = DIVE_FEW._replace(parts=250, settling=Settling(between=12, lengths=(0.002, 0.05)))
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
-DIVE_WARM = Pace(parts=42, settle=8, later=8_000, samples=4)
+DIVE_WARM = Pace(parts=42, settle=8, later=8_000, samples=4, near=True)
 
 
 class _Clock:
@@ -400,7 +402,7 @@ class Solve:
         chosen, rows_ = self.by_size[now[self.by_size]], self.rows
         parts = min(pace.parts, len(chosen))
         missed: Floats | float = 0.0
-        served, k = rows_.serving(dive.y), 0
+        served, heading, k = rows_.serving(dive.y), Heading(), 0
         for i in range(parts):
             for j in range(1 if i else pace.settle):
                 if self.clock.over(done[0] + i / parts * (done[1] - done[0])):
@@ -412,7 +414,8 @@ class Solve:
                 use = rows_.use(markets[k % len(markets)], dive.y) + missed
                 supply = rows_.supply(dive.room)
                 dive.y = self.ascent.follow(use, dive.y, supply, length, served())
-                served = rows_.serving(dive.y)
+                heading.see(supply.load_kwh + rows_.unpack(use).energy)
+                served = rows_.serving(dive.y, heading.limits if pace.near else None)
                 dive.average = DIVE_MEMORY * dive.average + (1 - DIVE_MEMORY) * dive.y
                 k += 1
             part = np.ascontiguousarray(chosen[i::parts])
