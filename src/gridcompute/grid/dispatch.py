@@ -30,8 +30,6 @@ SLACK = 2.0
 #: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
 #: after a change of loads for the dual one. The right one takes half the steps.
 DUAL, PRIMAL = 1, 4
-#: How HiGHS calls a program that is solved.
-OPTIMAL = "kOptimal"
 
 
 class EnergyMinimum(NamedTuple):
@@ -225,12 +223,11 @@ class EnergyBlock:
 
     def _pass_model(self) -> None:
         import highspy
+        from scipy.sparse import coo_array
 
         parts = (np.concatenate(p) for p in zip(*self._columns, strict=True))
         self.low, self.high, self.cost = parts
         self.row_low, self.row_high = (np.concatenate(p) for p in zip(*self._rows, strict=True))
-        from scipy.sparse import coo_array
-
         row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
         shape = (self._n_rows, self._n_columns)
         self.matrix = coo_array((value, (row, column)), shape=shape).tocsc()
@@ -288,12 +285,11 @@ class EnergyBlock:
 
         With `limits`, (low, high), the load stays between them if a dispatch can serve it so.
         """
-        base, found = self.problem.energy.base_load_kwh, False
+        base = self.problem.energy.base_load_kwh
         if limits is not None:
-            low, high = (np.clip(limit, base, self.most_kwh) for limit in limits)
+            low, high = np.clip(limits, base, self.most_kwh)
             self._set_load(low, high, -pi)
-            found = self._ended(PRIMAL) == OPTIMAL
-        if not found:
+        if limits is None or self._ended(PRIMAL) != "kOptimal":
             self._set_load(base, self.most_kwh, -pi)
             self._solve(PRIMAL)
         values = self.solver.getSolution().col_value
@@ -324,8 +320,8 @@ class EnergyBlock:
         ended = self._ended(strategy)
         if ended in ("kInfeasible", "kUnboundedOrInfeasible"):
             raise self._unserved()
-        if ended != OPTIMAL:
-            raise InternalError(f"HiGHS ended a dispatch as {ended}, needed {OPTIMAL}")
+        if ended != "kOptimal":
+            raise InternalError(f"HiGHS ended a dispatch as {ended}, needed kOptimal")
 
     def _run(self, strategy: int = DUAL) -> tuple[Floats, float, Floats]:
         self._solve(strategy)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .dispatch import EnergyBlock
     from .match import Solve
 
-__all__ = ["CHAINS", "FULL", "Effort", "curves_about", "exchange_round"]
+__all__ = ["CHAINS", "FULL", "Effort", "curves_about", "exchange_round", "fill"]
 
 
 class Effort(NamedTuple):
@@ -90,6 +90,23 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
             exchange.undo()
     gained = before - best.cost
     return round_ < 2 or gained > WORTH_A_ROUND * (before - solve.bound)
+
+
+def fill(solve: Solve) -> None:
+    """Place jobs that are out and would pay at the best prices, if that makes the plan cheaper.
+
+    The last prices of a dive may lie above those: a quota that is dear then is not used up.
+    """
+    best = solve.best
+    assert best is not None
+    klass, start, by_size = best.klass.copy(), best.start.copy(), solve.by_size
+    out = by_size[(klass[by_size] < 0) & solve.reach[by_size]]
+    best.room.place(*solve.rows.unpack(solve.y), out, klass, start)
+    filled = solve.judged(klass, start, best.room)
+    if filled.cost < best.cost:
+        solve.best = filled
+    else:
+        best.room.remove(np.ascontiguousarray(out[klass[out] >= 0]), klass, start)
 
 
 def curves_about(block: EnergyBlock, jobs_kwh: Floats) -> tuple[Floats, Floats]:

@@ -21,7 +21,7 @@ from .ascent import WALK, Ascent
 from .bound import Heading, Rows, market_of, samples_of, with_sample
 from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
-from .exchanging import CHAINS, FULL, exchange_round
+from .exchanging import CHAINS, FULL, exchange_round, fill
 from .options import places_of
 from .plan import Plan, Prices
 from .plan_columns import Placement
@@ -74,8 +74,10 @@ class Pace(NamedTuple):
     #: Jobs in a sample of later ones, and how many of these samples take turns.
     later: int
     samples: int
-    #: Is the energy block asked for loads near the one that the dive is heading for?
+    #: Is the energy block asked for loads near the one that the dive is heading for, and after how
+    #: many steps again?
     near: bool = False
+    energy_every: int = 1
     #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
     large: int = 7
     #: and they are placed by how settled they are, where this is not None.
@@ -88,7 +90,7 @@ DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1)
 DIVE_FEW = DIVE._replace(large=3, settling=Settling())
 DIVE_AGAIN = DIVE_FEW._replace(parts=250, settling=Settling(between=12, lengths=(0.002, 0.05)))
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
-DIVE_WARM = Pace(parts=42, settle=8, later=8_000, samples=4, near=True)
+DIVE_WARM = Pace(42, settle=8, later=8_000, samples=4, near=True, energy_every=2)
 
 
 class _Clock:
@@ -272,6 +274,7 @@ class Solve:
         """A dive, and up to `rounds` of exchanges while they pay; the cheaper plan stays."""
         before = self.best
         self.dive(pace, to, taken)
+        fill(self)
         self.exchanges(range(rounds))
         if self.few:
             self.exchanges(range(CHAIN_ROUNDS), CHAINS)
@@ -415,7 +418,8 @@ class Solve:
                 supply = rows_.supply(dive.room)
                 dive.y = self.ascent.follow(use, dive.y, supply, length, served())
                 heading.see(supply.load_kwh + rows_.unpack(use).energy)
-                served = rows_.serving(dive.y, heading.limits if pace.near else None)
+                if k % pace.energy_every == 0:
+                    served = rows_.serving(dive.y, heading.limits if pace.near else None)
                 dive.average = DIVE_MEMORY * dive.average + (1 - DIVE_MEMORY) * dive.y
                 k += 1
             part = np.ascontiguousarray(chosen[i::parts])

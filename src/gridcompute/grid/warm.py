@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-from .exchanging import Effort
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -27,7 +25,7 @@ __all__ = ["resume"]
 
 #: Steps of the walk from the old prices. It leaves a thousandth of a per cent of the bound, which a
 #: climb with all jobs would not close in that time.
-WALK_STEPS, WALK_LENGTHS = 750, (1.0, 0.002)
+WALK_STEPS, WALK_LENGTHS = 700, (1.0, 0.002)
 #: Part of the bound that such a walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
 FAR = 0.02
@@ -35,13 +33,9 @@ FAR = 0.02
 NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
 VECTORS, APART = 5, 0.02
-#: Rounds of exchanges after the quick dive: one, then a climb, which costs less than a second, then
-#: the others up to so many, in which the jobs of largest regret bring nearly all there is.
-ROUNDS, QUICK = 3, Effort(6_000, 30)
-#: How many times the gap asked for a plan may have for later rounds of exchanges to close the rest,
-#: and for a second quick dive, at the prices that are better by then, to be tried before a careful
-#: one, which takes several times as long.
-NEAR, NEAR_MISS = 1.06, 1.25
+#: How many times the gap asked for a plan may have after a quick dive for a second one to be tried
+#: before a careful one, which takes several times as long.
+NEAR_MISS = 2.0
 #: From which part of the jobs on a quick dive leaves too much, whatever the change was.
 MANY = 0.27
 
@@ -70,11 +64,8 @@ def resume(
         tried = bool(np.count_nonzero(leave) < MANY * len(leave))
         if tried:
             solve.improve(quick, 0.6, leave, rounds=1)
-    if tried and not solve.finished():
-        if solve.open_gap() < NEAR * solve.gap:
-            solve.exchanges(range(1, ROUNDS), QUICK)
-        if not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
-            solve.improve(quick, 0.6, unsettled(solve), rounds=2)
+    if tried and not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
+        solve.improve(quick, 0.6, unsettled(solve), rounds=2)
     if not solve.finished():
         solve.improve(careful, 0.6, unsettled(solve))
     return solve.y
