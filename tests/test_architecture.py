@@ -31,8 +31,9 @@ TOP = {"report", "cli", "grid_cli", "__main__"}
 # Every other module at the top level is a public function's home ("functions"); grid/ is "grid".
 ORDER = ["ground", "formulas", "native", "functions", "grid", "top"]
 
-# The platform may use the core's options (jobs under coupling rows), and nothing else of it.
-GRID_OPTIONS = {"Exchange", "Market", "Room"}
+# The platform may use the core's options (jobs under coupling rows) and its count of threads, and
+# nothing else of it.
+GRID_OPTIONS = {"Exchange", "Market", "Room", "thread_count"}
 
 # The one arrow upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws.

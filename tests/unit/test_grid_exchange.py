@@ -13,7 +13,8 @@ from gridcompute import _core, grid
 from gridcompute.grid.bound import Rows, draws, market_of
 from gridcompute.grid.cost import jobs_cost
 from gridcompute.grid.dispatch import EnergyBlock
-from gridcompute.grid.exchanging import curves_about
+from gridcompute.grid.exchanging import curves_about, fill
+from gridcompute.grid.match import Solve, _Clock
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,44 @@ def test_positions_lead_from_rows_to_jobs_in_the_market(
     np.testing.assert_array_equal(order[market.positions(rows)], rows)
     with pytest.raises(gc.InvalidProblemError, match="row 0 is not in this market"):
         market.positions(np.array([3, 0], np.int32))
+
+
+def test_a_part_of_a_market_takes_what_its_jobs_take(
+    world: tuple[grid.Problem, np.ndarray, np.ndarray],
+) -> None:
+    """If this fails, samples stand for other jobs than those they were drawn from."""
+    problem = world[0]
+    market, rows, n = market_of(problem), Rows(problem, EnergyBlock(problem), 1), len(problem.jobs)
+    y = rows.start(None)
+    some = np.arange(0, n, 3, dtype=np.int32)[::-1].copy()
+    live = np.zeros(n, np.uint8)
+    live[some] = 1
+    part = market.part(some, np.full(len(some), 5, np.int32))
+    market.keep(live)
+    np.testing.assert_allclose(rows.use(part, y), 5 * rows.use(market, y), rtol=1e-12)
+    with pytest.raises(gc.InvalidProblemError, match="row 600 is not in this market"):
+        market.part(np.array([n], np.int32), np.ones(1, np.int32))
+    with pytest.raises(gc.InvalidProblemError, match="one entry a row"):
+        market.part(some, np.ones(1, np.int32))
+
+
+def test_jobs_that_would_pay_are_placed_if_that_is_cheaper() -> None:
+    """If this fails, a dive's last prices keep jobs out for which there is room."""
+    problem = grid.east_west(n_jobs=3_000, seed=3)
+    solve = Solve(problem, 0.0, 1, _Clock(None, None))
+    solve.climb(solve.rows.start(None), 40, (0.1, 0.01), 0.3)
+    out = np.full(len(problem.jobs), -1, np.int32)
+    solve.best = solve.judged(out, out.copy(), _core.Room(solve.market))
+    empty = solve.best.cost
+    fill(solve)
+    assert solve.best.cost < empty
+    filled, placed = solve.best.cost, int((solve.best.klass >= 0).sum())
+    solve.y = np.zeros_like(solve.y)  # all would go in at any cost: what is dearer must not stay
+    fill(solve)
+    assert solve.best.cost <= filled
+    assert int((solve.best.klass >= 0).sum()) >= placed
+    load = load_of(problem, solve.best.klass, solve.best.start) - problem.energy.base_load_kwh
+    np.testing.assert_allclose(solve.best.room.load, load, atol=1e-6)
 
 
 def test_stuck_gangs_get_room_where_others_lose_less(

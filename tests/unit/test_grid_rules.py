@@ -212,3 +212,23 @@ def test_the_solver_does_not_greet() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
     assert done.stderr == ""
+
+
+def test_load_stays_within_limits_where_a_dispatch_can_serve_it() -> None:
+    """If this fails, a warm dive is told to move load that lies far from the one at hand."""
+    problem = grid.east_west(n_jobs=200, seed=2)
+    block, base = EnergyBlock(problem), problem.energy.base_load_kwh
+    pi = 1.1 * problem.energy.tariff_yuan_per_kwh
+    anywhere = block.served(pi)
+    middle = 0.5 * (base + anywhere)
+    low, high = 0.97 * middle, np.maximum(1.03 * middle, base)
+    near = block.served(pi, (low, high))
+    slack = 1e-6 * (1 + high)
+    assert (near >= np.maximum(low, base) - slack).all()
+    assert (near <= high + slack).all()
+
+    def earned(load: Floats) -> float:
+        return float((pi * load).sum() - block.serve(load).yuan)
+
+    assert earned(near) >= earned(middle) - 1e-6 * abs(earned(middle))
+    assert earned(block.served(pi)) == pytest.approx(earned(anywhere), rel=1e-7)

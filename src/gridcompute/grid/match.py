@@ -74,8 +74,7 @@ class Pace(NamedTuple):
     #: Jobs in a sample of later ones, and how many of these samples take turns.
     later: int
     samples: int
-    #: Is the energy block asked for loads near the one that the dive is heading for, and after how
-    #: many steps again?
+    #: Is the energy block asked for loads near the one at hand, and after how many steps again?
     near: bool = False
     energy_every: int = 1
     #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
@@ -90,7 +89,7 @@ DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1)
 DIVE_FEW = DIVE._replace(large=3, settling=Settling())
 DIVE_AGAIN = DIVE_FEW._replace(parts=250, settling=Settling(between=12, lengths=(0.002, 0.05)))
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
-DIVE_WARM = Pace(42, settle=8, later=8_000, samples=4, near=True, energy_every=2)
+DIVE_WARM = Pace(60, settle=8, later=8_000, samples=4, near=True, energy_every=2)
 
 
 class _Clock:
