@@ -19,9 +19,9 @@
 // Complexity.  Bids O(members * S) a round of one class; a search O(S^2); a path O(members * S) for each class on it at
 // the worst, all in vectors. Memory (n + min(n, S)) * S keys.
 //
-// Range.  32-bit keys, as multiples of a unit (unit.hpp), where they and the prices stay small, told while it runs; else
-// 64 bits. Where those do not suffice either, where a job or a class finds no way, or after a stop, it gives up and the
-// general method decides.
+// Range.  32-bit keys, as multiples of a unit (unit.hpp), where they and the prices stay small, told while it runs;
+// else 64 bits. Where those do not suffice either, where a job or a class finds no way, or after a stop, it gives up
+// and the general method decides.
 //
 // Source.  Bertsekas and Castanon, Annals of Oper. Res. 20 (1989) 67 (similar objects; here epsilon is 0); Brenner,
 // Oper. Res. Lett. 36 (2008) 408.
