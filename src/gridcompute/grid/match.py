@@ -42,7 +42,7 @@ SAMPLE = 30_000
 #: Jobs in each of the small samples that the first prices come from, and samples at most.
 WALK_SAMPLE, WALK_SAMPLES = 4_000, 25
 #: Steps of the walk over them and of all jobs, with their first and last lengths in typical prices.
-#: The walk leaves 0.01 % of the bound, the climb with all jobs a third of that. Its steps are ten
+#: The walk leaves 0.002 % of the bound at most, of which the climb closes little. Its steps are ten
 #: typical prices long at first: a large site that is lost makes all others several times as dear,
 #: and with one the walk left 2 % then.
 WALK_STEPS, WALK_LENGTHS = 1000, (10.0, 0.002)
