@@ -230,9 +230,11 @@ class Simplex {
   static constexpr Int kArtificialRoom = Range<Int>::kArtificialRoom;
   static constexpr Int kMostFlow = Range<Int>::kMaxFlow / 2 * 3 + 2;  // of an arc while nodes are broken
 
-  Network<Int> net_;                              // without its values, which are here:
-  Block of_ends_, of_arcs_, of_nodes_, of_work_;  // the arrays: carve(). At rest only those of arcs and of nodes
-  std::span<Node> tail_, head_;                   // as stored: turned where at capacity. Only once a pass needs them
+  Network<Int> net_;  // without its values, which are here:
+  // The arrays: carve(). At rest only costs, turns and nodes. One array of arcs a block, all of a size: those that a
+  // solve frees are just what a warm start after it asks for.
+  Block of_tails_, of_heads_, of_costs_, of_turns_, of_nodes_, of_work_;
+  std::span<Node> tail_, head_;  // as stored: turned where at capacity. Only once a pass needs them
   std::span<std::uint8_t> turned_;
   std::span<Int> cost_;
   std::shared_ptr<const Values<Int>> room_;  // shared with the tree before until it changes

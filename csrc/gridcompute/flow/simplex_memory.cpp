@@ -5,38 +5,46 @@
 
 namespace gridcompute::flow {
 
+namespace {
+
+// lay(take) takes the arrays of a block in turn: made if there is none, else found again.
+template <class Lay>
+void lay_into(Block& block, Lay&& lay) {
+  const auto bytes = [&](Block::Carver take) {
+    lay(take);
+    return take.bytes();
+  };
+  if (block.empty()) block = Block(bytes(Block::Carver(nullptr)));
+  (void)bytes(Block::Carver(&block));
+}
+
+// An assignment of {} would keep the memory.
+template <class... Vectors>
+void free_all(Vectors&... vectors) {
+  ((vectors = Vectors()), ...);
+}
+
+}  // namespace
+
 // Lays the arrays into their blocks; of blocks that are there, finds the arrays again.
 template <class Int>
 void Simplex<Int>::carve() {
   const std::size_t m = at(net_.m()), n = at(net_.n) + 1;
-  const auto into = [](Block& block, auto&& lay) {
-    if (block.empty()) block = Block(lay(Block::Carver(nullptr)));
-    lay(Block::Carver(&block));
-  };
-  into(of_arcs_, [&](Block::Carver take) {
-    take(cost_, m), take(turned_, m);
-    return take.bytes();
-  });
-  into(of_nodes_, [&](Block::Carver take) {
+  lay_into(of_costs_, [&](auto& take) { take(cost_, m); });
+  lay_into(of_turns_, [&](auto& take) { take(turned_, m); });
+  lay_into(of_nodes_, [&](auto& take) {
     take(node_, n), take(link_, n), take(next_, n), take(prev_, n), take(potential_, n), take(supply_, n - 1);
-    return take.bytes();
   });
-  into(of_work_, [&](Block::Carver take) {
-    take(queued_, n), take(inside_, n), take(below_, n), take(beside_, n);
-    return take.bytes();
-  });
+  lay_into(of_work_, [&](auto& take) { take(queued_, n), take(inside_, n), take(below_, n), take(beside_, n); });
   std::ranges::fill(queued_, 0);
   std::ranges::fill(inside_, 0);
 }
 
 template <class Int>
 void Simplex<Int>::lay_ends() {
-  const auto lay = [&](Block::Carver take) {
-    take(tail_, turned_.size()), take(head_, turned_.size());
-    return take.bytes();
-  };
-  of_ends_ = Block(lay(Block::Carver(nullptr)));
-  lay(Block::Carver(&of_ends_));
+  of_tails_ = {}, of_heads_ = {};
+  lay_into(of_tails_, [&](auto& take) { take(tail_, turned_.size()); });
+  lay_into(of_heads_, [&](auto& take) { take(head_, turned_.size()); });
   for (std::size_t e = 0; e < turned_.size(); ++e) {
     const Node t = net_.tail[e], h = net_.head[e];
     tail_[e] = turned_[e] != 0 ? h : t;
@@ -49,15 +57,15 @@ void Simplex<Int>::take_values() {
   room_ = std::make_shared<const Values<Int>>(std::move(net_.cap));
   std::ranges::copy(net_.supply, supply_.begin());
   std::ranges::fill(node_, Step{});
-  net_.cap = {}, net_.supply = {}, net_.cost = {};
+  free_all(net_.cap, net_.supply, net_.cost);
 }
 
 template <class Int>
 void Simplex<Int>::rest() {
-  of_ends_ = {}, of_work_ = {};
+  of_tails_ = {}, of_heads_ = {}, of_work_ = {};
   tail_ = {}, head_ = {};
   queued_ = {}, inside_ = {}, below_ = {}, beside_ = {};
-  base_ = {}, broken_ = {}, crossing_ = {}, promising_ = {};
+  free_all(base_, broken_, crossing_, promising_);
 }
 
 template <class Int>
