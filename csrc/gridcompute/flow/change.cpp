@@ -113,12 +113,37 @@ std::optional<Change<Int>> change(const Problem& p, const Topology& t, const Ear
   Wide moved = 0;
   for (std::size_t v = 0; v < p.supply.size(); ++v) {
     out.supply[v] = static_cast<Int>(p.supply[v]);
-    out.supplies += out.supply[v] != old[v];
+    if (out.supply[v] != old[v]) out.resupplied.push_back(static_cast<Node>(v));
     moved += std::abs(static_cast<std::int64_t>(out.supply[v]) - old[v]);
   }
   out.most_supplies = moved > sent;
   out.negative = static_cast<std::int64_t>(negative);
   return out;
+}
+
+template <class Int>
+Node overtaxed(const Change<Int>& change, const Topology& t) {
+  const Values<Int>& room = *change.given.room;
+  std::vector<bool> seen(change.supply.size(), false);
+  const auto fails = [&](Node v) {
+    const std::int64_t units = change.supply[at(v)];
+    if (units == 0 || seen[at(v)]) return false;
+    seen[at(v)] = true;
+    std::int64_t left = units < 0 ? -units : units;
+    const auto more = [&](Arc k) { return left > 0 && (left -= room[at(t.order[at(k)])], true); };
+    if (units < 0)
+      for (const Arc k : t.by_head().of(v))
+        if (!more(k)) break;
+    if (units > 0)
+      for (Arc k = t.start[at(v)]; k < t.start[at(v) + 1] && more(k);) ++k;
+    return left > 0;
+  };
+  for (const Node v : change.resupplied)
+    if (fails(v)) return v;
+  for (const Arc k : change.reroomed)
+    for (const Node v : {t.tail[at(k)], t.head[at(k)]})
+      if (fails(v)) return v;
+  return -1;
 }
 
 template <class Int>
@@ -128,6 +153,8 @@ bool sends_more(const Problem& p, const Earlier<Int>& before) {
   return sent >= before.given.most;
 }
 
+template Node overtaxed(const Change<std::int32_t>&, const Topology&);
+template Node overtaxed(const Change<std::int64_t>&, const Topology&);
 template bool sends_more(const Problem&, const Earlier<std::int32_t>&);
 template bool sends_more(const Problem&, const Earlier<std::int64_t>&);
 template bool can_change(const Problem&, const Topology&, const Earlier<std::int32_t>&);

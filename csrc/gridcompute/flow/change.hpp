@@ -45,8 +45,8 @@ struct Change {
   std::vector<Arc> recosted, reroomed;  // in the order of the topology
   std::vector<Int> cost, room;          // of those
   std::vector<Int> supply;
-  Index supplies = 0;          // how many nodes have another
-  bool most_supplies = false;  // more than half of all units have come or gone
+  std::vector<Node> resupplied;  // nodes that have another
+  bool most_supplies = false;    // more than half of all units have come or gone
   Given<Int> given;
   std::int64_t negative = 0;
 };
@@ -59,6 +59,10 @@ template <class Int>
 // sends_more(): supplies are beyond what capacities were cut to, four times what they were.
 template <class Int>
 [[nodiscard]] bool sends_more(const Problem& problem, const Earlier<Int>& before);
+// overtaxed(): of the nodes that have another supply, or an arc of another room, one whose arcs are too few; -1 if
+// none.
+template <class Int>
+[[nodiscard]] Node overtaxed(const Change<Int>& change, const Topology& topology);
 template <class Int>
 [[nodiscard]] std::optional<Change<Int>> change(const Problem& problem, const Topology& topology,
                                                 const Earlier<Int>& before);

@@ -64,9 +64,10 @@ class Solve {
     if (!change) return before.cold.forest && sends_more(p_, before) ? begin_anew() : false;
     r_.stats.changed_costs = std::ssize(change->recosted);
     r_.stats.changed_capacities = std::ssize(change->reroomed);
-    r_.stats.changed_supplies = change->supplies;
-    Simplex<Int> tree = Simplex<Int>::again(before.tree);
+    r_.stats.changed_supplies = std::ssize(change->resupplied);
     r_.kept.topology = start_->topology;
+    if (const Node v = overtaxed(*change, *start_->topology); v >= 0) return plainly_infeasible(v);
+    Simplex<Int> tree = Simplex<Int>::again(before.tree);
     r_.stats.seconds_build = stop_.seconds();
     stop_.stage("changes", 0.05);
     using End = typename Simplex<Int>::End;
@@ -90,7 +91,7 @@ class Solve {
   template <class Int>
   bool take(Simplex<Int>& tree, const Change<Int>& change, const Cold& cold) {
     bool mended = true;
-    if (!change.reroomed.empty() || change.supplies > 0) {
+    if (!change.reroomed.empty() || !change.resupplied.empty()) {
       if (!tree.reroom(change.reroomed, change.room, change.supply)) return false;
       stop_.stage("dual repair", 0.1);
       mended = tree.repair(stop_);
@@ -418,12 +419,18 @@ class Solve {
     total();
   }
 
-  // Not where an earlier tree is at hand: that goes on through infeasible and back.
   template <class Int>
   bool plainly_infeasible(const Network<Int>& net) {
-    const Node v = start_ == nullptr ? overtaxed(net) : -1;
-    if (v >= 0) cut({v}, "capacity");
-    return v >= 0;
+    const Node v = overtaxed(net);
+    return v >= 0 && plainly_infeasible(v);
+  }
+
+  // An earlier tree is kept for the next: lines that are cut come back.
+  bool plainly_infeasible(Node overtaxed) {
+    if (start_ != nullptr && start_->topology == r_.kept.topology)
+      r_.kept.narrow = start_->narrow, r_.kept.wide = start_->wide;
+    cut({overtaxed}, "capacity");
+    return true;
   }
 
   std::vector<Index> free_cycle() {
