@@ -61,14 +61,10 @@ GRIDCOMPUTE_INLINE void fold_lanes(double* m, const double* ahead, const double*
   using Vector = typename Lanes<double, kBytes>::Signed;
   constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
   Vector extra[kVectors];
-  double least = kInf;
   for (Index v = 0; v < kVectors; ++v) {
     load(hours + v * kWide, extra[v]);
-    extra[v] = extra[v] == length ? Vector{} : Vector{} + kInf;
-    least = std::min(least, gridcompute::fold(extra[v], Least{}));
-    extra[v] += add;
+    extra[v] = extra[v] == length ? Vector{} + add : Vector{} + kInf;
   }
-  if (least == kInf) return;
   for (Index k = 0; k < starts * kVectors; k += kVectors)
     for (Index v = 0; v < kVectors; ++v) {
       Vector old, from, to;

@@ -53,6 +53,7 @@ struct Market::Running {
 struct Market::Scratch {
   std::vector<double> m;             // [length][hour][lane]
   std::vector<std::int32_t> within;  // [room]
+  const double* by_lane = nullptr;   // [layer][lane]: hours, 0 = closed
 };
 
 Groups::Groups(const World& world)
@@ -137,7 +138,7 @@ void Market::group(const World& world, const Jobs& jobs) {
   std::unordered_map<std::vector<std::int32_t>, std::int32_t, HashRow> rows, shapes;
   std::unordered_map<std::uint64_t, std::int32_t> masks;
   std::vector<std::int32_t> key, lengths;
-  lengths_end_.assign(1, 0);
+  lengths_end_.assign(1, 0), with_length_end_.assign(1, 0);
   const auto add = [&](std::int32_t id) {
     const Index j = id, f = jobs.family[at(j)];
     key.assign({static_cast<std::int32_t>(f),
@@ -160,8 +161,15 @@ void Market::group(const World& world, const Jobs& jobs) {
         if (d > 0) lengths.push_back(d);
       }
       std::sort(lengths.begin(), lengths.end());
-      lengths_.insert(lengths_.end(), lengths.begin(), std::unique(lengths.begin(), lengths.end()));
+      lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+      lengths_.insert(lengths_.end(), lengths.begin(), lengths.end());
       lengths_end_.push_back(lengths_.size());
+      for (const std::int32_t d : lengths) {
+        for (Index a = 0; a < layers_; ++a)
+          if (std::find(by_lane + a * lanes_, by_lane + (a + 1) * lanes_, d) != by_lane + (a + 1) * lanes_)
+            with_length_.push_back(static_cast<std::int32_t>(a));
+        with_length_end_.push_back(with_length_.size());
+      }
       lengths.clear();
     }
     const std::int32_t m = jobs.owner[at(j)], gang = jobs.gang[at(j)];
@@ -213,15 +221,11 @@ void Market::group(const World& world, const Jobs& jobs) {
     }
 }
 
-// What follows from jobs_: where each row is, the hours that the jobs of a shape may start in, and sums.
+// What follows from jobs_: where each row is, and sums.
 void Market::index(std::size_t rows) {
   position_.assign(rows, -1);
   for (std::size_t p = 0; p < jobs_.size(); ++p) position_[at(jobs_[p].id)] = static_cast<std::int32_t>(p);
-  for (Shape& shape : shapes_) shape.first_hour = static_cast<std::int32_t>(hours_), shape.last_hour = -1;
   for (const Job& job : jobs_) {
-    Shape& shape = shapes_[at(job.shape)];
-    shape.first_hour = std::min(shape.first_hour, job.release);
-    shape.last_hour = std::max(shape.last_hour, job.deadline - shape.shortest);
     const double w = job.weight;
     gangs_ += w * job.gang, data_sum_ += w * job.data, delay_sum_ += w * job.delay;
     value_sum_ += w * (job.value + job.migration);
@@ -281,50 +285,77 @@ Market::Running Market::running(const Prices& prices) const {
   return run;
 }
 
+double Market::nu_of(const Running& run, const Shape& shape) const {
+  return shape.owner >= 0 && priced(shape.owner) ? run.nu[at(shape.owner)] : 0.0;
+}
+
 // The lanes of a length are those classes that take exactly so many hours; a class closed to the gang in some hour
-// is closed for the starts that reach it.
-void Market::table(const Running& run, const Shape& shape, Scratch& out) const {
-  const double* by_lane = &hours_by_lane_[at(shape.row * layers_ * lanes_)];
+// is closed for the starts that reach it. Lengths fill a row of their own each, for a job with less room reads the row
+// of the shorter ones; where all end by the same hour, each start is read with one number of lengths, and all of them
+// share a row.
+void Market::table(const Running& run, const Shape& shape, std::span<const std::int32_t> positions,
+                   Scratch& out) const {
+  std::int32_t first = static_cast<std::int32_t>(hours_), end = 0, least_end = first;
+  for (const std::int32_t p : positions) {
+    const Job& job = jobs_[at(p)];
+    first = std::min(first, job.release);
+    end = std::max(end, job.deadline), least_end = std::min(least_end, job.deadline);
+  }
   const std::span<const std::int32_t> lengths(lengths_.data() + lengths_end_[at(shape.row)],
                                               lengths_.data() + lengths_end_[at(shape.row + 1)]);
-  out.within.assign(at(hours_ + 1), static_cast<std::int32_t>(lengths.size()));
-  std::int32_t filled = 0;
-  for (std::size_t i = 0; i < lengths.size(); filled = lengths[i++])
-    std::fill(out.within.begin() + filled, out.within.begin() + lengths[i], static_cast<std::int32_t>(i));
+  const double quota = shape.owner >= 0 ? quota_[at(shape.owner)] : kInf;
+  const bool shared = end == least_end;
+  out.within.assign(at(hours_ + 1), shared ? 1 : static_cast<std::int32_t>(lengths.size()));
+  for (std::size_t i = 0, filled = 0; i < lengths.size() && !shared; filled = at(lengths[i++]))
+    std::fill(out.within.begin() + static_cast<std::ptrdiff_t>(filled), out.within.begin() + lengths[i],
+              static_cast<std::int32_t>(i));
   const Index level = hours_ * lanes_;
   if (out.m.size() < lengths.size() * at(level)) out.m.resize(lengths.size() * at(level));
-  const double nu = shape.owner >= 0 && priced(shape.owner) ? run.nu[at(shape.owner)] : 0.0;
-  const double quota = shape.owner >= 0 ? quota_[at(shape.owner)] : kInf;
+  out.by_lane = &hours_by_lane_[at(shape.row * layers_ * lanes_)];
+  double* m = out.m.data() + first * lanes_;
   for (std::size_t i = 0; i < lengths.size(); ++i) {
-    const std::int32_t d = lengths[i];
-    double* m = out.m.data() + i * at(level);
-    const Index from = shape.first_hour * lanes_;
-    const Index to = (shape.last_hour + 1) * lanes_;
+    const Index starts = end - lengths[i] - first + 1;
+    if (starts <= 0) break;
     if (i == 0) {
-      std::fill(m + from, m + std::max(from, to), kInf);
-    } else {
-      std::copy(m + from - level, m + std::max(from, to) - level, m + from);
+      std::fill_n(m, starts * lanes_, kInf);
+    } else if (!shared) {
+      std::copy_n(m, starts * lanes_, m + level), m += level;
     }
-    const Index starts = std::min<Index>(shape.last_hour, hours_ - d) - shape.first_hour + 1;
-    if (starts <= 0 || static_cast<double>(shape.gang) * d > quota) continue;
-    const double add = nu * d;
-    for (Index a = 0; a < layers_; ++a) {
-      const double* here = run.layered.data() + (a * (hours_ + 1) + shape.first_hour) * lanes_;
-      if (shape.gang == 0) {
-        fold(m + from, here + d * lanes_, here, by_lane + a * lanes_, d, add, starts, lanes_);
-        continue;
+    if (static_cast<double>(shape.gang) * lengths[i] > quota) continue;
+    if (shape.gang == 0) {
+      const double add = nu_of(run, shape) * lengths[i];
+      const std::size_t which = lengths_end_[at(shape.row)] + i;
+      for (std::size_t k = with_length_end_[which]; k < with_length_end_[which + 1]; ++k) {
+        const Index a = with_length_[k];
+        const double* here = run.layered.data() + (a * (hours_ + 1) + first) * lanes_;
+        fold(m, here + lengths[i] * lanes_, here, out.by_lane + a * lanes_, lengths[i], add, starts, lanes_);
       }
-      for (Index s = 0; s < places_; ++s) {
-        if (by_lane[a * lanes_ + s] != d) continue;
-        const std::int64_t* held = &capacity_[at(class_at_[at(a * lanes_ + s)] * hours_ + shape.first_hour)];
-        for (Index t = 0; t < starts; ++t) {
-          if (*std::min_element(held + t, held + t + d) < shape.gang) continue;
-          double& best = m[from + t * lanes_ + s];
-          best = std::min(best, here[(t + d) * lanes_ + s] - here[t * lanes_ + s] + add);
-        }
-      }
+    } else {
+      fold_open(run, shape, lengths[i], first, starts, m);
     }
   }
+}
+
+// As fold, for the classes that hold the gang of the shape in all the hours it would take.
+void Market::fold_open(const Running& run, const Shape& shape, std::int32_t length, Index first, Index starts,
+                       double* m) const {
+  const double* by_lane = &hours_by_lane_[at(shape.row * layers_ * lanes_)];
+  const double add = nu_of(run, shape) * length;
+  for (Index a = 0; a < layers_; ++a)
+    for (Index s = 0; s < places_; ++s) {
+      if (by_lane[a * lanes_ + s] != length) continue;
+      const double* here = run.layered.data() + (a * (hours_ + 1) + first) * lanes_ + s;
+      const std::int64_t* held = &capacity_[at(class_at_[at(a * lanes_ + s)] * hours_ + first)];
+      Index open = 0;  // the least start after the latest hour seen that is too full
+      for (Index t = 0; t < length - 1; ++t)
+        if (held[t] < shape.gang) open = t + 1;
+      for (Index t = 0; t < starts; ++t) {
+        if (held[t + length - 1] < shape.gang) open = t + length;
+        if (t < open) continue;
+        double& best = m[t * lanes_ + s];
+        best = std::min(best, here[(t + length) * lanes_] - here[t * lanes_] + add);
+      }
+    }
 }
 
 bool Market::fits(const Job& job, Index klass, Index hour) const {
@@ -337,19 +368,18 @@ bool Market::fits(const Job& job, Index klass, Index hour) const {
   return *std::min_element(held, held + d) >= job.gang;
 }
 
-Slot Market::class_of(const Running& run, const Job& job, Index place, Index hour) const {
+Slot Market::class_of(const Running& run, const Job& job, const Scratch& tables, const Best& best) const {
   const Shape& shape = shapes_[at(job.shape)];
-  const double nu = shape.owner >= 0 && priced(shape.owner) ? run.nu[at(shape.owner)] : 0.0;
-  double best = kInf;
+  const double nu = nu_of(run, shape);
+  double least = kInf;
   Slot out = kNone;
   for (Index a = 0; a < layers_; ++a) {
-    const Slot c = class_at_[at(a * lanes_ + place)];
-    if (c < 0) continue;
-    const std::int32_t d = hours_on(job, c);
-    if (d == 0 || hour + d > job.deadline) continue;
-    const double* sum = run.layered.data() + (a * (hours_ + 1) + hour) * lanes_ + place;
+    const auto d = static_cast<std::int32_t>(tables.by_lane[a * lanes_ + best.place]);
+    if (d == 0 || best.hour + d > job.deadline) continue;
+    const Slot c = class_at_[at(a * lanes_ + best.place)];
+    const double* sum = run.layered.data() + (a * (hours_ + 1) + best.hour) * lanes_ + best.place;
     const double cost = sum[d * lanes_] - sum[0] + nu * d;
-    if (cost < best && (shape.gang == 0 || fits(job, c, hour))) best = cost, out = c;
+    if (cost < least && (shape.gang == 0 || fits(job, c, best.hour))) least = cost, out = c;
   }
   return out;
 }
@@ -364,34 +394,44 @@ Best Market::cheapest(const Running& run, const Job& job, const Shape& shape, co
               lanes_);
 }
 
+// The class with what it costs and when it starts; kNone if it pays to stay out.
+std::pair<Slot, Best> Market::choice(const Running& run, const Job& job, const Scratch& tables) const {
+  Best best = cheapest(run, job, shapes_[at(job.shape)], tables);
+  if (job.migration > 0.0) {
+    best.cost += job.migration;
+    if (fits(job, job.placed_class, job.placed_start)) {
+      const double stay = cost_of(run, job, job.placed_class, job.placed_start);
+      if (stay <= best.cost && stay < job.value)
+        return {job.placed_class, {stay, place_[at(job.placed_class)], job.placed_start}};
+    }
+  }
+  if (!(best.cost < job.value)) return {kNone, best};
+  return {class_of(run, job, tables, best), best};
+}
+
 void Market::chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out,
                    std::span<std::int32_t> choice_class, std::span<std::int32_t> choice_start) const {
   Scratch scratch;
-  std::int32_t current = -1;
+  std::size_t tabled = 0;                                       // jobs that the table at hand is for end here
   out.use.accelerators.assign(at(classes_ * (hours_ + 1)), 0);  // differences, summed up after the merge
   out.use.data.assign(at(places_ * places_ * hours_), 0.0);
   out.use.quota.assign(quota_.size(), 0);
-  for (const std::int32_t p : positions) {
-    const Job& job = jobs_[at(p)];
-    const Shape& shape = shapes_[at(job.shape)];
-    if (job.shape != current) current = job.shape, table(run, shape, scratch);
-    Best best = cheapest(run, job, shape, scratch);
-    Slot klass = kNone;
-    if (job.migration > 0.0) {
-      best.cost += job.migration;
-      if (fits(job, job.placed_class, job.placed_start)) {
-        const Index s = place_[at(job.placed_class)], t = job.placed_start;
-        const double stay = cost_of(run, job, job.placed_class, t);
-        if (stay <= best.cost) best = {stay, static_cast<std::int32_t>(s), job.placed_start}, klass = job.placed_class;
-      }
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    const Job& job = jobs_[at(positions[i])];
+    if (i == tabled) {
+      while (tabled < positions.size() && jobs_[at(positions[tabled])].shape == job.shape) ++tabled;
+      table(run, shapes_[at(job.shape)], positions.subspan(i, tabled - i), scratch);
     }
-    if (!(best.cost < job.value)) {
+    const auto [klass, best] = choice(run, job, scratch);
+    if (!choice_class.empty()) {
+      choice_class[at(job.id)] = klass;
+      choice_start[at(job.id)] = klass == kNone ? -1 : best.hour;
+    }
+    if (klass == kNone) {
       out.total += job.weight * job.value, out.left_out += job.weight * job.value;
-      if (!choice_class.empty()) choice_class[at(job.id)] = choice_start[at(job.id)] = -1;
       continue;
     }
-    if (klass == kNone) klass = class_of(run, job, best.place, best.hour);
-    const std::int32_t d = hours_on(job, klass);
+    const auto d = static_cast<Index>(scratch.by_lane[layer_[at(klass)] * lanes_ + best.place]);
     out.total += job.weight * best.cost;
     ++out.placed;
     std::int64_t* taken = &out.use.accelerators[at(klass * (hours_ + 1) + best.hour)];
@@ -400,7 +440,6 @@ void Market::chunk(const Running& run, std::span<const std::int32_t> positions, 
     if (job.origin != best.place)
       out.use.data[at((job.origin * places_ + best.place) * hours_ + best.hour)] += job.weight * job.data;
     out.use.quota[at(job.owner)] += gang * d;
-    if (!choice_class.empty()) choice_class[at(job.id)] = klass, choice_start[at(job.id)] = best.hour;
   }
 }
 
@@ -449,8 +488,6 @@ bool Market::holds() const {
     const Job& job = jobs_[p];
     if (position_[at(job.id)] != static_cast<std::int32_t>(p)) return false;
     if (p > 0 && jobs_[p - 1].shape > job.shape) return false;
-    const Shape& shape = shapes_[at(job.shape)];
-    if (job.release < shape.first_hour || job.deadline - shape.shortest > shape.last_hour) return false;
   }
   return std::is_sorted(live_.begin(), live_.end());
 }

@@ -39,6 +39,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "gridcompute/base/parallel.hpp"
@@ -63,12 +64,11 @@ struct Job {
 };
 
 struct Shape {
-  std::int64_t gang = 0;                       // > 0: classes that hold fewer in some hour are closed there
-  std::int32_t owner = -1;                     // whose quota price applies; -1 = none
-  std::int32_t first_hour = 0, last_hour = 0;  // hours its jobs may start in
-  std::int32_t shortest = 0;                   // least d, 0 = no class
-  std::int32_t row = 0;                        // which hours by class are its own
-  std::size_t at = 0;                          // where they begin
+  std::int64_t gang = 0;      // > 0: classes that hold fewer in some hour are closed there
+  std::int32_t owner = -1;    // whose quota price applies; -1 = none
+  std::int32_t shortest = 0;  // least d, 0 = no class
+  std::int32_t row = 0;       // which hours by class are its own
+  std::size_t at = 0;         // where they begin
 };
 
 struct Pass {
@@ -93,6 +93,8 @@ class Groups {
   std::vector<double> hours_by_lane_;         // [row of shapes][layer][lane], the same
   std::vector<std::int32_t> lengths_;         // distinct hours of each row, ascending
   std::vector<std::size_t> lengths_end_;      // [row + 1]
+  std::vector<std::int32_t> with_length_;     // layers that have classes of each such length, ascending
+  std::vector<std::size_t> with_length_end_;  // [length of a row + 1]
   std::vector<std::uint64_t> masks_;          // distinct sets of places
   std::vector<double> mask_cost_;             // [mask][lane]: 0 or inf
   std::vector<Shape> shapes_;
@@ -141,12 +143,17 @@ class Market : private Groups {
 
   void group(const World& world, const Jobs& jobs);
   void index(std::size_t rows);
-  void table(const Running& run, const Shape& shape, Scratch& out) const;
+  // For the jobs at positions, all of the shape.
+  void table(const Running& run, const Shape& shape, std::span<const std::int32_t> positions, Scratch& out) const;
+  void fold_open(const Running& run, const Shape& shape, std::int32_t length, Index first, Index starts,
+                 double* m) const;
   [[nodiscard]] Best cheapest(const Running& run, const Job& job, const Shape& shape, const Scratch& tables) const;
   void chunk(const Running& run, std::span<const std::int32_t> positions, Pass& out, std::span<std::int32_t> klass,
              std::span<std::int32_t> start) const;
   [[nodiscard]] Running running(const Prices& prices) const;
-  [[nodiscard]] Slot class_of(const Running& run, const Job& job, Index place, Index hour) const;
+  [[nodiscard]] Slot class_of(const Running& run, const Job& job, const Scratch& tables, const Best& best) const;
+  [[nodiscard]] std::pair<Slot, Best> choice(const Running& run, const Job& job, const Scratch& tables) const;
+  [[nodiscard]] double nu_of(const Running& run, const Shape& shape) const;
   // Of an option that fits, without migration.
   [[nodiscard]] double cost_of(const Running& run, const Job& job, Index klass, Index hour) const;
   // Is the option open, whatever else is placed?

@@ -54,7 +54,9 @@ OWN_PART = 0.1
 #: Steps between two trials of the average.
 TRY_EVERY = 20
 #: Parts of a walk after which what each sample misses of all jobs is found anew.
-CORRECTED_AT = (0.5, 0.7, 0.9)
+CORRECTED_AT = (0.3, 0.45, 0.6, 0.75, 0.9)
+#: Steps of a walk between two questions to the energy block, which takes longer than a sample.
+ENERGY_EVERY = 2
 
 
 class Ascent:
@@ -141,7 +143,6 @@ class Ascent:
         rows, average = self._rows, y.copy()
         missed = np.zeros((len(markets), len(y)))
         corrected_at = {int(part * steps) for part in CORRECTED_AT}
-        served = rows.serving(y)
         for k in range(steps):
             if k and stop(k / steps):
                 break
@@ -149,13 +150,13 @@ class Ascent:
                 missed[:] = [rows.use(market, average) for market in markets]
                 missed = rows.use(whole, average) - missed
                 self.passes += len(markets) + 1
+            if k % ENERGY_EVERY == 0:
+                served = rows.serving(y)
             length = lengths[0] * (lengths[1] / lengths[0]) ** (k / steps)
             i = k % len(markets)
             use = rows.use(markets[i], y) + missed[i]
             y = self.follow(use, y, supply, length, served())
-            served = rows.serving(y)
             average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
-        served()
         return average
 
     def _moved(self, y: Floats, slope: Floats, length: float) -> Floats:

@@ -51,6 +51,8 @@ BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
 BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
 #: Lengths of a dive's steps for the largest and the smallest jobs.
 DIVE_LENGTHS = (0.01, 0.2)
+#: Sizes placed in a pace's last parts: 2 ** size is an upper limit of their accelerator-hours.
+LAST_SIZES = 2
 #: How much of the average price a step of the dive leaves.
 DIVE_MEMORY = 0.8
 #: After which of the steps that settle the prices before a size all jobs left are looked at, to
@@ -68,9 +70,11 @@ ROUNDS = 8
 class Pace(NamedTuple):
     """How carefully a dive goes."""
 
-    #: Parts that a size is placed in, with a step of the prices between two, and steps before it.
+    #: Parts that a size is placed in, with a step of the prices between two, and steps before it;
     parts: int
     settle: int
+    #: and parts of each size up to two accelerator-hours, which share out what is left of the rows.
+    last_parts: int
     #: Jobs in a sample of later ones, and how many of these samples take turns.
     later: int
     samples: int
@@ -85,11 +89,13 @@ class Pace(NamedTuple):
 
 #: Of a first dive; where jobs are few, with all but the smallest by how settled they are, a second
 #: or two a size; and of a second dive there if the gap is not proved.
-DIVE = Pace(parts=130, settle=20, later=SAMPLE, samples=1)
+DIVE = Pace(130, settle=20, last_parts=130, later=SAMPLE, samples=1)
 DIVE_FEW = DIVE._replace(large=3, settling=Settling())
-DIVE_AGAIN = DIVE_FEW._replace(parts=250, settling=Settling(between=12, lengths=(0.002, 0.05)))
+DIVE_AGAIN = DIVE_FEW._replace(parts=250, last_parts=250, settling=Settling(between=12, lengths=(0.002, 0.05)))
 #: Of a dive for the jobs that do not stay where an earlier plan had them.
-DIVE_WARM = Pace(60, settle=8, later=8_000, samples=4, near=True, energy_every=2)
+DIVE_WARM = Pace(
+    40, settle=8, last_parts=100, later=8_000, samples=4, near=True, energy_every=2
+)
 
 
 class _Clock:
@@ -363,7 +369,8 @@ class Solve:
             done = (k / len(sizes), (k + 1) / len(sizes))
             left = now | (taken & (step < size))
             if size < pace.large or pace.settling is None:
-                self.dive_size(dive, now, left, pace, done)
+                parts = pace.last_parts if size < LAST_SIZES else pace.parts
+                self.dive_size(dive, now, left, pace._replace(parts=parts), done)
             else:
                 self.dive_settled(dive, now, left, pace, int(size), done)
             stuck = np.flatnonzero(now & (klass < 0) & ~dive.declined).astype(np.int32)
