@@ -10,11 +10,12 @@ import pytest
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid import warm
-from gridcompute.grid.match import DIVE, DIVE_WARM, Solve, _Clock
+from gridcompute.grid.match import Solve, _Clock
+from gridcompute.grid.pace import DIVE, DIVE_WARM
 from gridcompute.grid.whatif import changed
 
 if TYPE_CHECKING:
-    from gridcompute.grid.match import Pace
+    from gridcompute.grid.pace import Pace
 
 HAMI = 10
 

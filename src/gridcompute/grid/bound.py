@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from .. import _core
-from .dispatch import EnergyBlock, most_load_kwh, supply_kwh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .columns import Floats, Int32s
+    from .dispatch import EnergyBlock
     from .plan import Prices
     from .problem import Problem
 
@@ -252,10 +252,17 @@ class Heading:
         self._steps += 1
 
 
+def supply_kwh(problem: Problem) -> Floats:
+    """Most that reaches the load without the battery, by site and hour, (n_sites, n_hours)."""
+    energy = problem.energy
+    direct = energy.direct_kwh.sum(axis=0)
+    return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
+
+
 def market_of(problem: Problem) -> _core.Market:
     """The native side of a problem's jobs and classes."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
-    most = most_load_kwh(problem) - problem.energy.base_load_kwh
+    most = problem.most_load_kwh - problem.energy.base_load_kwh
     power = supply_kwh(problem) - problem.energy.base_load_kwh
     below = (quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)
     world = {

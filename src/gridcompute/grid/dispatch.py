@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from .columns import Floats
     from .problem import Problem
 
-__all__ = ["EnergyBlock", "EnergyMinimum", "most_load_kwh", "supply_kwh"]
+__all__ = ["EnergyBlock", "EnergyMinimum"]
 
 #: Inlets of each colour of the store, and what counts as green when it is used on load.
 INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
-
 
 #: How far the store's columns reach past the rows that limit them: were box and row the same, the
 #: solver could put their price on either, and the row's dual would not tell what more is worth.
@@ -30,6 +29,10 @@ SLACK = 2.0
 #: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
 #: after a change of loads for the dual one. The right one takes half the steps.
 DUAL, PRIMAL = 1, 4
+#: Disturbances that keep the solver from going round in circles, at the cost of up to half of its
+#: steps, and the steps for each row and column that it may take without them.
+DISTURBANCES = ("primal_simplex_bound", "dual_simplex_cost")
+MOST_STEPS = 10
 
 
 class EnergyMinimum(NamedTuple):
@@ -54,21 +57,6 @@ class Supplied(NamedTuple):
     storage_yuan: Floats
 
 
-def most_load_kwh(problem: Problem) -> Floats:
-    """Load by site and hour with every accelerator busy, (n_sites, n_hours)."""
-    most = problem.energy.base_load_kwh.copy()
-    busy = problem.classes.capacity * problem.kwh_per_accelerator_h
-    np.add.at(most, problem.classes.site, busy)
-    return most
-
-
-def supply_kwh(problem: Problem) -> Floats:
-    """Most that reaches the load without the battery, by site and hour, (n_sites, n_hours)."""
-    energy = problem.energy
-    direct = energy.direct_kwh.sum(axis=0)
-    return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
-
-
 class EnergyBlock:
     """The energy block of a problem as one linear program.
 
@@ -87,7 +75,7 @@ class EnergyBlock:
     def __init__(self, problem: Problem) -> None:
         """Write the program down and hand it to the solver."""
         self.problem = problem
-        self.most_kwh = most_load_kwh(problem)
+        self.most_kwh = problem.most_load_kwh
         #: kWh in one unit of the program, so that its numbers lie near 1.
         self.unit = float(self.most_kwh.max()) or 1.0
         self._columns: list[tuple[Floats, Floats, Floats]] = []
@@ -255,6 +243,9 @@ class EnergyBlock:
         self.solver.setOptionValue("output_flag", False)
         # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
         self.solver.setOptionValue("parallel", "off")
+        most_steps = MOST_STEPS * (len(self._used) + len(self._kept))
+        self.solver.setOptionValue("simplex_iteration_limit", most_steps)
+        self._disturb(0.0)
         self.solver.passModel(lp)
         self._transposed = self.matrix.T.tocsr()
         self._load_columns = loads
@@ -314,7 +305,15 @@ class EnergyBlock:
         """Solve; the name of the status it ends with."""
         self.solver.setOptionValue("simplex_strategy", strategy)
         self.solver.run()
+        if self.solver.getModelStatus().name == "kIterationLimit":
+            self.solver.setOptionValue("simplex_iteration_limit", 2**31 - 1)
+            self._disturb(1.0)
+            self.solver.run()
         return str(self.solver.getModelStatus().name)
+
+    def _disturb(self, by: float) -> None:
+        for what in DISTURBANCES:
+            self.solver.setOptionValue(f"{what}_perturbation_multiplier", by)
 
     def _solve(self, strategy: int) -> None:
         ended = self._ended(strategy)

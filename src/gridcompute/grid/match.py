@@ -9,7 +9,7 @@ rounds of exchanges while they pay, (5) the exact dispatch at the load that resu
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +23,10 @@ from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
 from .exchanging import CHAINS, FULL, exchange_round, fill
 from .options import places_of
+from .pace import DIVE, DIVE_AGAIN, DIVE_FEW, DIVE_WARM, FEW
 from .plan import Plan, Prices
 from .plan_columns import Placement
-from .settling import Settling, place_settled
+from .settling import place_settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +34,11 @@ if TYPE_CHECKING:
     from ..progress import ProgressHook
     from .columns import Bools, Floats, Int32s
     from .exchanging import Effort
+    from .pace import Pace
     from .problem import Problem
 
 __all__ = ["match"]
 
-#: Jobs in the sample that stands for later jobs in a dive.
-SAMPLE = 30_000
 #: Jobs in each of the small samples that the first prices come from, and samples at most.
 WALK_SAMPLE, WALK_SAMPLES = 4_000, 25
 #: Steps of the walk over them and of all jobs, with their first and last lengths in typical prices.
@@ -51,8 +51,6 @@ BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
 BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
 #: Lengths of a dive's steps for the largest and the smallest jobs.
 DIVE_LENGTHS = (0.01, 0.2)
-#: Sizes placed in a pace's last parts: 2 ** size is an upper limit of their accelerator-hours.
-LAST_SIZES = 2
 #: How much of the average price a step of the dive leaves.
 DIVE_MEMORY = 0.8
 #: After which of the steps that settle the prices before a size all jobs left are looked at, to
@@ -65,37 +63,6 @@ FEW_PLACES, EARLIER = 2, 2
 CHAIN_ROUNDS = 2
 #: Rounds of exchanges at most.
 ROUNDS = 8
-
-
-class Pace(NamedTuple):
-    """How carefully a dive goes."""
-
-    #: Parts that a size is placed in, with a step of the prices between two, and steps before it;
-    parts: int
-    settle: int
-    #: and parts of each size up to two accelerator-hours, which share out what is left of the rows.
-    last_parts: int
-    #: Jobs in a sample of later ones, and how many of these samples take turns.
-    later: int
-    samples: int
-    #: Is the energy block asked for loads near the one at hand, and after how many steps again?
-    near: bool = False
-    energy_every: int = 1
-    #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
-    large: int = 7
-    #: and they are placed by how settled they are, where this is not None.
-    settling: Settling | None = None
-
-
-#: Of a first dive; where jobs are few, with all but the smallest by how settled they are, a second
-#: or two a size; and of a second dive there if the gap is not proved.
-DIVE = Pace(130, settle=20, last_parts=130, later=SAMPLE, samples=1)
-DIVE_FEW = DIVE._replace(large=3, settling=Settling())
-DIVE_AGAIN = DIVE_FEW._replace(parts=250, last_parts=250, settling=Settling(between=12, lengths=(0.002, 0.05)))
-#: Of a dive for the jobs that do not stay where an earlier plan had them.
-DIVE_WARM = Pace(
-    40, settle=8, last_parts=100, later=8_000, samples=4, near=True, energy_every=2
-)
 
 
 class _Clock:
@@ -245,7 +212,7 @@ class Solve:
         self.in_order = self.market.order()
         self.reach = self.market.reachable(threads) > 0
         #: So few jobs that their large gangs are worth more pains.
-        self.few = len(self.in_order) <= SAMPLE
+        self.few = len(self.in_order) <= FEW
         #: The step of a dive at which each job is placed, by size: 2 ** step accelerator-hours.
         self.step = np.ceil(np.log2(np.maximum(self.size, 1.0))).astype(np.int32)
         if self.few:
@@ -369,8 +336,7 @@ class Solve:
             done = (k / len(sizes), (k + 1) / len(sizes))
             left = now | (taken & (step < size))
             if size < pace.large or pace.settling is None:
-                parts = pace.last_parts if size < LAST_SIZES else pace.parts
-                self.dive_size(dive, now, left, pace._replace(parts=parts), done)
+                self.dive_size(dive, now, left, pace, int(size), done)
             else:
                 self.dive_settled(dive, now, left, pace, int(size), done)
             stuck = np.flatnonzero(now & (klass < 0) & ~dive.declined).astype(np.int32)
@@ -395,6 +361,7 @@ class Solve:
         now: Bools,
         left: Bools,
         pace: Pace,
+        size: int,
         done: tuple[float, float],
     ) -> None:
         """Place the jobs `now` in parts, with a step of the prices between two.
@@ -409,7 +376,7 @@ class Solve:
         live = np.ones(len(left), np.uint8)
         self.market.keep(left.astype(np.uint8))
         chosen, rows_ = self.by_size[now[self.by_size]], self.rows
-        parts = min(pace.parts, len(chosen))
+        parts = min(pace.parts_of(size), len(chosen))
         missed: Floats | float = 0.0
         served, heading, k = rows_.serving(dive.y), Heading(), 0
         for i in range(parts):

@@ -164,6 +164,14 @@ class Problem:
         return np.ascontiguousarray(at_server[:, None] * self.pue[self.classes.site])
 
     @cached_property
+    def most_load_kwh(self) -> Floats:
+        """Load with every accelerator busy, kWh, (n_sites, n_hours)."""
+        most = self.energy.base_load_kwh.copy()
+        busy = self.classes.capacity * self.kwh_per_accelerator_h
+        np.add.at(most, self.classes.site, busy)
+        return most
+
+    @cached_property
     def mandate_rows(self) -> MandateRows:
         """The mandate as linear rows over sites."""
         return self.mandate.rows(self.sites)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .columns import Floats
-    from .match import Pace, Solve
+    from .match import Solve
+    from .pace import Pace
     from .plan_columns import Placement
 
 __all__ = ["resume"]

@@ -1,0 +1,53 @@
+"""How carefully dives go: parts, steps and samples, for plans from nothing and from an earlier one.
+
+What a dive leaves of the gap is left where the last jobs share out what the others did not take:
+there it goes in many small parts. Among large jobs the prices hardly move, and fewer do.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .settling import Settling
+
+__all__ = ["DIVE", "DIVE_AGAIN", "DIVE_FEW", "DIVE_WARM", "FEW", "Pace"]
+
+#: So few jobs that their large gangs are worth more pains; a sample that stands for all later jobs.
+FEW = 30_000
+#: Sizes below it, up to two accelerator-hours, are placed in a pace's last parts.
+LAST_SIZES = 2
+
+
+class Pace(NamedTuple):
+    """How carefully a dive goes."""
+
+    #: Parts that a size is placed in, with a step of the prices between two, those of each of the
+    #: last sizes, and steps before the first part.
+    parts: int
+    last_parts: int
+    settle: int
+    #: Jobs in a sample of later ones, and how many of these samples take turns.
+    later: int
+    samples: int
+    #: Is the energy block asked for loads near the one at hand, and after how many steps again?
+    near: bool = False
+    energy_every: int = 1
+    #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
+    large: int = 7
+    #: and they are placed by how settled they are, where this is not None.
+    settling: Settling | None = None
+
+    def parts_of(self, size: int) -> int:
+        """Parts that the jobs of up to 2 ** `size` accelerator-hours are placed in."""
+        return self.last_parts if size < LAST_SIZES else self.parts
+
+
+#: Of a first dive; where jobs are few, with all but the smallest by how settled they are, a second
+#: or two a size; and of a second dive there if the gap is not proved.
+DIVE = Pace(130, last_parts=130, settle=20, later=FEW, samples=1)
+DIVE_FEW = DIVE._replace(large=3, settling=Settling())
+DIVE_AGAIN = DIVE_FEW._replace(
+    parts=250, last_parts=250, settling=Settling(between=12, lengths=(0.002, 0.05))
+)
+#: Of a dive for the jobs that do not stay where an earlier plan had them.
+DIVE_WARM = Pace(40, last_parts=100, settle=8, later=8_000, samples=4, near=True, energy_every=2)
