@@ -46,20 +46,28 @@ GRIDCOMPUTE_INLINE bool add_to_sums(const V* GRIDCOMPUTE_RESTRICT row, Index m, 
   return true;
 }
 
+// Of the columns at the row's least, one that is not taken, if there is: the first from `start` on, and around.
 template <class V>
-GRIDCOMPUTE_INLINE Index least_place(const V* row, Index m) {
+GRIDCOMPUTE_INLINE Index least_place(const V* row, Index m, Index start, const char* taken) {
   V least = row[0];
   for (Index j = 1; j < m; ++j) least = row[j] < least ? row[j] : least;
-  Index j = 0;
-  while (row[j] != least) ++j;
-  return j;
+  Index found = 0;
+  for (Index k = 0; k < m; ++k) {
+    const Index j = k + start < m ? k + start : k + start - m;
+    if (row[j] != least) continue;
+    found = j;
+    if (taken[j] == 0) break;
+  }
+  return found;
 }
 
-#define GRIDCOMPUTE_SUMS(V)                                                              \
-  GRIDCOMPUTE_CLONES bool add_sums(const V* row, Index m, double* sum, double& square) { \
-    return add_to_sums(row, m, sum, square);                                             \
-  }                                                                                      \
-  GRIDCOMPUTE_CLONES Index cheapest_of(const V* row, Index m) { return least_place(row, m); }
+#define GRIDCOMPUTE_SUMS(V)                                                                     \
+  GRIDCOMPUTE_CLONES bool add_sums(const V* row, Index m, double* sum, double& square) {        \
+    return add_to_sums(row, m, sum, square);                                                    \
+  }                                                                                             \
+  GRIDCOMPUTE_CLONES Index cheapest_of(const V* row, Index m, Index start, const char* taken) { \
+    return least_place(row, m, start, taken);                                                   \
+  }
 GRIDCOMPUTE_SUMS(std::int32_t)
 GRIDCOMPUTE_SUMS(std::int64_t)
 
@@ -105,7 +113,7 @@ Shape look_at_some(Rows<V>& rows) {
     spreads.push_back(rows.spread[at(i)]);
     rows.load(i, row.data());
     if (!add_sums(row.data(), rows.m, sum.data(), square)) continue;
-    char& least = taken[at(cheapest_of(row.data(), rows.m))];
+    char& least = taken[at(cheapest_of(row.data(), rows.m, sampled(k, count, rows.m), taken.data()))];
     if (least == 0) ++cheapest;
     least = 1;
   }

@@ -27,7 +27,8 @@ constexpr double kNoReach = std::numeric_limits<double>::infinity();
 constexpr int kRetryBits = 8;            // less exact, more room for prices
 constexpr Index kWholeFirst = 1 << 19;   // entries up to which whole rows are searched first,
 constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns or rows are uneven,
-constexpr Index kFirstPasses = 60;       // in the time of so many passes over them
+constexpr Index kFirstPasses = 60;       // in the time of so many passes over them,
+constexpr Index kEasyPasses = 2;         // or of so many, if columns draw rows to the same few
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -54,11 +55,12 @@ class DenseSolve {
   std::optional<Fit> first_pass() {
     const Shape shape = nearby_.col_of.empty() && rows_.n == rows_.m ? look_at_some(rows_) : Shape{};
     const Index most = shape.uneven || shape.scales ? kWholeUneven : kWholeFirst;
-    whole_first_ = !nearby_.col_of.empty() || (rows_.n * rows_.m <= most && !shape.differ);
+    differ_ = shape.differ;
+    whole_first_ = !nearby_.col_of.empty() || rows_.n * rows_.m <= (differ_ ? kWholeFirst : most);
     if (whole_first_) {
       copy_.emplace(rows_.n, rows_.m);
     } else {
-      if (shape.differ) price_columns(rows_, pool_, stop_, state_.v);
+      if (differ_) price_columns(rows_, pool_, stop_, state_.v);
       lists_.make_room();
     }
     std::atomic<int> worst{0};
@@ -105,16 +107,18 @@ class DenseSolve {
  private:
   // False if whole rows have answered within their budget; else lists take over.
   bool search_first(Result& result) {
-    const Index limit = kFirstPasses * rows_.n * rows_.m;
+    const Index limit = (differ_ ? kEasyPasses : kFirstPasses) * rows_.n * rows_.m;
     const bool anew = nearby_.col_of.empty();
+    const Begin begin = !anew ? Begin::here : differ_ ? Begin::if_easy : Begin::anew;
     const Searched found =
-        search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, anew, anew ? nullptr : &nearby_);
+        search_whole(state_, *copy_, limit, result.stats, stop_, result.witness, begin, anew ? nullptr : &nearby_);
     if (found != Searched::budget) {
       finish(found, result);
       return false;
     }
     state_.clear();
     std::fill(state_.v.begin(), state_.v.end(), V{0});
+    if (differ_) price_columns(rows_, pool_, stop_, state_.v);
     lists_.make_room();
     each_chunk([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *copy_, state_.v.data(), s); });
     return true;
@@ -169,7 +173,7 @@ class DenseSolve {
   Stop& stop_;
   Lists<V> lists_;
   std::optional<CopiedRows<V>> copy_;
-  bool whole_first_ = false;
+  bool whole_first_ = false, differ_ = false;
   Nearby nearby_;  // empty: begin anew
   Matching<V> state_;
 };

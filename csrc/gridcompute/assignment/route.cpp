@@ -55,8 +55,9 @@ class Route {
     if (!dense_ && source_.spread < kTies) return done_tied(match_tied(state_, lists_, stats_, stop_, witness_));
     if (!source_.square || free_share() <= kFew) return finish();
     if (dense_ && source_.width(state_.v) < kTies) {
-      reduce(kFirstReduction);
-      return done(whole(), false);
+      state_.v = first_;
+      state_.clear();
+      return done(whole(kUnlimited, Begin::anew), false);
     }
     if (dense_) {
       reduce(kFirstReduction);
@@ -99,9 +100,9 @@ class Route {
   }
 
   // Searches over whole rows, for so many passes' time.
-  Searched whole(Index passes = kUnlimited) {
+  Searched whole(Index passes = kUnlimited, Begin begin = Begin::here) {
     const Index limit = passes == kUnlimited ? kUnlimited : passes * state_.n * state_.m;
-    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_);
+    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_, begin);
   }
   Searched over_lists(Index limit) {
     Paths<V> paths(state_, lists_, reread_);

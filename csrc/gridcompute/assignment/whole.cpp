@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gridcompute/assignment/nearby.hpp"
+#include "gridcompute/assignment/ties.hpp"
 
 namespace gridcompute::assignment {
 
@@ -21,16 +22,13 @@ GRIDCOMPUTE_INLINE V dearest_of(const V* c, Index size) {
 }
 
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void start_of(Whole<V>& s, bool columns) {
-  if (columns)
-    start_square<kBytes>(s);
-  else
-    start_whole<kBytes>(s);
+GRIDCOMPUTE_INLINE bool start_of(Whole<V>& s, bool columns) {
+  return columns ? start_square<kBytes>(s) : start_whole<kBytes>(s);
 }
 
 #define GRIDCOMPUTE_AUGMENT(V)                                                               \
   GRIDCOMPUTE_VERSIONS(Augmented, augment, (Whole<V> & s, std::int32_t source), (s, source)) \
-  GRIDCOMPUTE_VERSIONS(void, start, (Whole<V> & s, bool columns), (s, columns))              \
+  GRIDCOMPUTE_VERSIONS(bool, start, (Whole<V> & s, bool columns), (s, columns))              \
   GRIDCOMPUTE_CLONES V dearest(const V* c, Index size) { return dearest_of(c, size); }
 GRIDCOMPUTE_AUGMENT(std::int32_t)
 GRIDCOMPUTE_AUGMENT(std::int64_t)
@@ -39,7 +37,7 @@ GRIDCOMPUTE_AUGMENT(std::int64_t)
 
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, bool anew, const Nearby* nearby) {
+                      std::vector<std::int32_t>& witness, Begin begin, const Nearby* nearby) {
   constexpr V kMost = Range<V>::kUnit / 2;
   AlignedVector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kFree});
   std::vector<std::int32_t> settled(at(state.m));
@@ -69,8 +67,11 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
     return leave(Searched::budget);
   };
   if (dearest(rows.data(), state.n * rows.stride) > kMost) return leave(Searched::budget);
-  if (anew) start(s, state.n == state.m);
+  Places<V> places(rows);
+  if (places.matter()) s.by_place = places.by_place(), s.place = places.place();
+  if (begin != Begin::here && !start(s, state.n == state.m) && begin == Begin::if_easy) return leave(Searched::budget);
   if (nearby != nullptr) start_nearby(s, *nearby);
+  if (s.place != nullptr) s.find_places();
   if (*std::min_element(columns.begin(), columns.begin() + state.m) < -kMost) return leave(Searched::budget);
   Index work = 0;
   for (std::int32_t i = 0; i < state.n; ++i) {
@@ -95,8 +96,8 @@ Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit
 }
 
 template Searched search_whole(Matching<std::int32_t>&, const CopiedRows<std::int32_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, bool, const Nearby*);
+                               std::vector<std::int32_t>&, Begin, const Nearby*);
 template Searched search_whole(Matching<std::int64_t>&, const CopiedRows<std::int64_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, bool, const Nearby*);
+                               std::vector<std::int32_t>&, Begin, const Nearby*);
 
 }  // namespace gridcompute::assignment

@@ -54,11 +54,22 @@ struct Whole {
   std::int32_t *GRIDCOMPUTE_RESTRICT settled, *GRIDCOMPUTE_RESTRICT col_of;
   V limit = kMostLabel<V>;     // of levels
   std::int32_t collected = 0;  // columns in `settled`: those of the last search, closed or about to be
+  // Which of tied free columns goes first, if that matters (ties.hpp): columns by place, and their places, of matched
+  // ones the largest integer.
+  const std::int32_t* GRIDCOMPUTE_RESTRICT by_place = nullptr;
+  V* GRIDCOMPUTE_RESTRICT place = nullptr;
 
   [[nodiscard]] const V* row(std::int32_t i) const { return cost + Index{i} * stride; }
   void match(std::int32_t i, std::int32_t j) {
     mate_of[j] = i;
     col_of[i] = j;
+    if (place != nullptr) place[j] = std::numeric_limits<V>::max();
+  }
+  void find_places() const {
+    for (std::int32_t k = 0; k < m; ++k) {
+      const std::int32_t j = by_place[k];
+      place[j] = mate_of[j] == kFree ? static_cast<V>(k) : std::numeric_limits<V>::max();
+    }
   }
 };
 
@@ -111,9 +122,35 @@ GRIDCOMPUTE_INLINE V relax(Whole<V>& s, std::int32_t i, V base, OpenGroups<V>& l
   return fold(all, Least{});
 }
 
+// Of the free columns where at(j, lanes) is `value`, that of the first place.
+template <Index kBytes, class V, class At>
+GRIDCOMPUTE_INLINE std::int32_t first_free(const Whole<V>& s, V value, const At& at) {
+  using Vector = typename Lanes<V, kBytes>::Signed;
+  const Vector none = Vector{} + std::numeric_limits<V>::max();
+  Vector first = none;
+  for (std::int32_t j = 0; j < s.stride; j += Lanes<V, kBytes>::kCount) {
+    Vector x, place;
+    at(j, x);
+    load(s.place + j, place);
+    place = x == value ? place : none;  // GCC 12 would take two conditions apart lane by lane
+    first = place < first ? place : first;
+  }
+  const V place = fold(first, Least{});
+  return place < s.m ? s.by_place[place] : kFree;
+}
+
 // Closes the open columns at `level` and appends them to `settled`; a free one is returned at once.
-template <class V>
+template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE std::int32_t collect(Whole<V>& s, V level, const OpenGroups<V>& least) {
+  if (s.place != nullptr) {
+    const std::int32_t sink = first_free<kBytes>(s, level, [&](std::int32_t j, auto& x) GRIDCOMPUTE_FORCED {
+      typename Lanes<V, kBytes>::Signed shut;
+      load(s.label + j, x);
+      load(s.closed + j, shut);
+      x |= shut;
+    });
+    if (sink != kFree) return sink;
+  }
   for (std::int32_t g = 0; g < OpenGroups<V>::kGroups; ++g) {
     if (least.group[g] != level) continue;
     for (std::int32_t j = g; j < s.m; j += OpenGroups<V>::kGroups) {
@@ -150,13 +187,13 @@ GRIDCOMPUTE_INLINE Augmented augment_of(Whole<V>& s, std::int32_t source) {
   if (u >= kMostLabel<V>) return Augmented::none;
   OpenGroups<V> groups;
   V least = relax<kBytes>(s, source, static_cast<V>(-u), groups);
-  std::int32_t sink = collect(s, level, groups);
+  std::int32_t sink = collect<kBytes>(s, level, groups);
   for (std::int32_t next = 0; sink == kFree;) {
     if (next == s.collected || least == level) {
       if (next == s.collected) level = least;
       if (level >= kMostLabel<V>) return Augmented::none;
       if (level > s.limit) return Augmented::range;
-      sink = collect(s, level, groups);
+      sink = collect<kBytes>(s, level, groups);
       if (sink != kFree) break;
     }
     const std::int32_t j = s.settled[next++], i = static_cast<std::int32_t>(s.mate_of[j]);
@@ -192,6 +229,13 @@ template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE std::int32_t free_at(const Whole<V>& s, std::int32_t i, V least) {
   using Vector = typename Lanes<V, kBytes>::Signed;
   constexpr std::int32_t kLanes = Lanes<V, kBytes>::kCount;
+  if (s.place != nullptr)
+    return first_free<kBytes>(s, least, [&](std::int32_t j, Vector& x) GRIDCOMPUTE_FORCED {
+      Vector price;
+      load(s.row(i) + j, x);
+      load(s.v + j, price);
+      x -= price;
+    });
   for (std::int32_t j = 0; j < s.stride; j += kLanes) {
     Vector c, price, mate;
     load(s.row(i) + j, c);
@@ -205,8 +249,8 @@ GRIDCOMPUTE_INLINE std::int32_t free_at(const Whole<V>& s, std::int32_t i, V lea
   return kFree;
 }
 
-// Each row takes a free column at its least reduced cost, the first one, if there is one. `tag`: scratch, a column and
-// kTaken if it is matched.
+// Each row takes a free column at its least reduced cost, the first one, if there is one. `tag`: scratch, a column's
+// place and kTaken if it is matched.
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s, V* GRIDCOMPUTE_RESTRICT tag) {
   using Vector = typename Lanes<V, kBytes>::Signed;
@@ -214,7 +258,7 @@ GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s, V* GRIDCOMPUTE_RESTRICT tag) 
   constexpr V kTaken = V{1} << 28;
   const std::int32_t stride = s.stride;
   const V* GRIDCOMPUTE_RESTRICT price = s.v;
-  for (std::int32_t j = 0; j < stride; ++j) tag[j] = static_cast<V>(j);
+  for (std::int32_t j = 0; j < stride; ++j) tag[j] = s.place != nullptr ? s.place[j] : static_cast<V>(j);
   for (std::int32_t i = 0; i < s.n; ++i) {
     const V* GRIDCOMPUTE_RESTRICT row = s.row(i);
     Vector least = Vector{} + std::numeric_limits<V>::max(), which = least, r, v, t;
@@ -231,14 +275,15 @@ GRIDCOMPUTE_INLINE void take_cheapest(Whole<V>& s, V* GRIDCOMPUTE_RESTRICT tag) 
     const Tagged<V> best = least_tagged<V, kLanes>(least, which);
     s.col_of[i] = kFree;
     if (best.tag >= kTaken || best.value >= kMostLabel<V>) continue;
-    s.match(i, static_cast<std::int32_t>(best.tag));
-    tag[best.tag] += kTaken;
+    const auto j = s.by_place != nullptr ? s.by_place[best.tag] : static_cast<std::int32_t>(best.tag);
+    s.match(i, j);
+    tag[j] += kTaken;
   }
 }
 
-// Augmenting row reduction, as bids.hpp; a free column before a taken one.
+// Augmenting row reduction, as bids.hpp; a free column before a taken one. Has every row had its turn?
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
+GRIDCOMPUTE_INLINE bool bid(Whole<V>& s, std::int64_t budget) {
   for (std::int32_t first = 0; first < s.n; ++first) {
     for (std::int32_t i = s.col_of[first] == kFree ? first : kFree; i != kFree && --budget > 0;) {
       const Two<V> two = two_of<kBytes>(s, i);
@@ -255,6 +300,7 @@ GRIDCOMPUTE_INLINE void bid(Whole<V>& s, std::int64_t budget) {
       i = out;
     }
   }
+  return budget > 0;
 }
 
 // Prices at the column minima.
@@ -275,17 +321,18 @@ GRIDCOMPUTE_INLINE void price_columns(Whole<V>& s) {
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE std::int32_t take(Whole<V>& s) {
   std::fill_n(s.mate_of, s.stride, V{kFree});
+  if (s.place != nullptr) s.find_places();
   take_cheapest<kBytes>(s, s.from);
   std::int32_t matched = 0;
   for (std::int32_t i = 0; i < s.n; ++i) matched += s.col_of[i] != kFree ? 1 : 0;
   return matched;
 }
 
-// And then bid.
+// And then bid. Has every row had its turn?
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void start_whole(Whole<V>& s) {
+GRIDCOMPUTE_INLINE bool start_whole(Whole<V>& s) {
   take<kBytes>(s);
-  if (s.n > kFewRows) bid<kBytes>(s, kFirstBids * s.n);
+  return s.n <= kFewRows || bid<kBytes>(s, kFirstBids * s.n);
 }
 
 template <class V>
@@ -296,7 +343,7 @@ GRIDCOMPUTE_INLINE void price_nothing(Whole<V>& s) {
 // Prices at the column minima, unless hardly fewer rows find a column without: where most costs are cut off at one
 // value, columns that nobody is near would draw all rows.
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
+GRIDCOMPUTE_INLINE bool start_square(Whole<V>& s) {
   price_columns(s);
   const std::int32_t matched = take<kBytes>(s);
   if (matched < kPoor * s.n) {
@@ -307,17 +354,20 @@ GRIDCOMPUTE_INLINE void start_square(Whole<V>& s) {
       take<kBytes>(s);
     }
   }
-  bid<kBytes>(s, kFirstBids * s.n);
+  return bid<kBytes>(s, kFirstBids * s.n);
 }
 
 struct Nearby;  // nearby.hpp
 
-// The same for all free rows of a large matrix; `anew`: from column minima of a square one and 0 otherwise, without
-// pairs; `nearby`: from the prices and these pairs. Where costs or prices exceed P at the start, after `limit` costs
-// looked at, or where P is exceeded later (which in 32 bits throws PriceRange), returns `budget` and a state from which
-// other ways can go on.
+// Where searches begin: at the prices and pairs at hand; from column minima of a square matrix and 0 otherwise, without
+// pairs; or so, but only if the first bids get round.
+enum class Begin { here, anew, if_easy };
+
+// The same for all free rows of a large matrix; `nearby`: from the prices and these pairs. Where costs or prices exceed
+// P at the start, where it is not easy, after `limit` costs looked at, or where P is exceeded later (which in 32 bits
+// throws PriceRange), returns `budget` and a state from which other ways can go on.
 template <class V>
 Searched search_whole(Matching<V>& state, const CopiedRows<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, bool anew = false, const Nearby* nearby = nullptr);
+                      std::vector<std::int32_t>& witness, Begin begin = Begin::here, const Nearby* nearby = nullptr);
 
 }  // namespace gridcompute::assignment
