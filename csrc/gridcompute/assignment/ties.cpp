@@ -10,7 +10,8 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr int kFine = 12;  // bits left of costs: so many rows of them add up in 32 bits
+constexpr Index kTied = 16;  // columns at a row's least, on average, from which their order is worth looking at
+constexpr int kFine = 12;    // bits left of costs: so many rows of them add up in 32 bits
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -50,9 +51,8 @@ Places<V>::Places(const CopiedRows<V>& rows) {
   while (most >> shift >= V{1} << kFine) ++shift;
   std::vector<std::int32_t> sum(at(m));
   Index tied = 0;
-  for (Index k = 0; k < count; ++k)
-    tied += add(rows.row(sampled(k, count, rows.n), nullptr), m, shift, sum.data()) > 1 ? 1 : 0;
-  if (tied == 0) return;
+  for (Index k = 0; k < count; ++k) tied += add(rows.row(sampled(k, count, rows.n), nullptr), m, shift, sum.data());
+  if (tied < kTied * count) return;
   by_place_.resize(at(m));
   std::iota(by_place_.begin(), by_place_.end(), 0);
   std::stable_sort(by_place_.begin(), by_place_.end(),

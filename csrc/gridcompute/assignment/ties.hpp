@@ -4,8 +4,8 @@
 // long searches have to sort that out. Of jobs with due dates, every slot before its own costs a job nothing; if each
 // takes the last of these that is free, hardly any search is left, where taking the first leaves a third of the jobs.
 //
-// Steps. Columns are placed by what they cost a few rows on average, the dearest first, if any of these rows has a tie
-// at its least cost. Only which of tied columns is taken depends on that.
+// Steps. Columns are placed by what they cost a few rows on average, the dearest first, if these rows have many columns
+// at their least cost. Only which of tied columns is taken depends on that.
 //
 // Complexity. O(m) a looked-at row, and the sorting of columns.
 #pragma once
