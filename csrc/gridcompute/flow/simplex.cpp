@@ -24,9 +24,9 @@ Simplex<Int>::Simplex(Network<Int> net, const Basis& basis)
     : net_(std::move(net)), root_(net_.n), block_(block_size(net_.m())), least_block_(block_) {
   carve();
   std::ranges::fill(turned_, 0);
-  lay_ends();
   std::ranges::copy(net_.cost, cost_.begin());
   take_values();
+  lay_ends();
   start_big();
   for (std::size_t e = 0; e < basis.full.size(); ++e)
     if (basis.full[e] != 0) turn(static_cast<Arc>(e));
@@ -127,8 +127,8 @@ Simplex<Int>::Simplex(Network<Int> net, const Simplex<Other>& other)
   carve();
   take_values();
   std::ranges::copy(other.turned_, turned_.begin());
-  lay_ends();
   std::ranges::copy(other.cost_, cost_.begin());
+  lay_ends();
   std::ranges::copy(other.next_, next_.begin());
   std::ranges::copy(other.prev_, prev_.begin());
   start_big();

@@ -73,8 +73,11 @@ template <class Int>
 bool Simplex<Int>::reroom(std::span<const Arc> arcs, std::span<const Int> room, std::span<const Int> supply) {
   const auto size = [](Wide x) { return x < 0 ? -x : x; };
   Wide moved = 0;
-  for (std::size_t i = 0; i < arcs.size(); ++i)
-    if (turned(arcs[i])) moved += size(static_cast<Wide>(room[i]) - cap(arcs[i]));
+  for (std::size_t i = 0; i < arcs.size(); ++i) {
+    const Arc e = arcs[i];
+    if (cap(e) == 0 && reduced(e) < 0) turn(e);  // so that it promises nothing when it has room
+    if (turned(e)) moved += size(static_cast<Wide>(room[i]) - cap(e));
+  }
   for (std::size_t v = 0; v < supply.size(); ++v) moved += size(static_cast<Wide>(supply[v]) - supply_[v]);
   if (moved > Range<Int>::kMaxFlow / 2) return false;
   for (Node v = next_[at(root_)]; v != root_; v = next_[at(link_[at(v)].last)]) node_[at(v)].up = kArtificialRoom;

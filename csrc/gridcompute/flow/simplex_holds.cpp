@@ -41,7 +41,7 @@ bool Simplex<Int>::holds() const {
   }
   if (near_)
     for (Arc e = 0; e < net_.m(); ++e)
-      if (reduced(e) < 0 && std::ranges::find(promising_, e) == promising_.end()) return false;
+      if (cap(e) != 0 && reduced(e) < 0 && std::ranges::find(promising_, e) == promising_.end()) return false;
   return true;
 }
 

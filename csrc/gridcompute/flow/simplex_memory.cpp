@@ -40,15 +40,18 @@ void Simplex<Int>::carve() {
   std::ranges::fill(inside_, 0);
 }
 
+// An arc without room, which no tree has, may promise nothing: it lies as a loop, its cost not negative.
 template <class Int>
 void Simplex<Int>::lay_ends() {
   of_tails_ = {}, of_heads_ = {};
   lay_into(of_tails_, [&](auto& take) { take(tail_, turned_.size()); });
   lay_into(of_heads_, [&](auto& take) { take(head_, turned_.size()); });
-  for (std::size_t e = 0; e < turned_.size(); ++e) {
-    const Node t = net_.tail[e], h = net_.head[e];
-    tail_[e] = turned_[e] != 0 ? h : t;
-    head_[e] = turned_[e] != 0 ? t : h;
+  for (Arc e = 0; e < net_.m(); ++e) {
+    const Node t = net_.tail[at(e)], h = net_.head[at(e)];
+    const bool none = cap(e) == 0;
+    tail_[at(e)] = turned(e) && !none ? h : t;
+    head_[at(e)] = turned(e) || none ? t : h;
+    if (none && cost_[at(e)] < 0) turn(e);
   }
 }
 
