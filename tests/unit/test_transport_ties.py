@@ -142,3 +142,15 @@ def test_warm_start() -> None:
     assert warm.stats["ties_broken"] == 1
     assert warm.objective == cold.objective
     assert warm.verify().valid
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_of_classes_are_no_ties(seed: int) -> None:
+    """If this fails, a few alike classes have ties broken, and lists grow to rows."""
+    r = np.random.default_rng(seed)
+    cost = np.rint(1000 * np.outer(r.uniform(1, 40, N), r.integers(1, 12, S))).astype(np.int64)
+    m, same = transport(cost, room(), method="exact"), transport(cost, room())
+    assert m.stats["ties_broken"] == 0
+    assert m.verify().valid
+    assert m.status == same.status == "optimal"
+    assert m.objective == same.objective

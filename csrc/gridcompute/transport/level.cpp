@@ -20,6 +20,7 @@ constexpr Cost kNarrower = 8;        // the box of a scan to that of its repair;
 constexpr double kMuch = 1.0 / 200;  // of all units
 constexpr int kWider = 16;           // times a repair goes on in a wider box
 constexpr int kDrawn = 8;            // classes a round whose fall is measured
+constexpr Wide kMostWays = 1 << 20;  // for each unit that has none
 
 // Seconds of each stage go to the stats.
 class Clock {
@@ -136,7 +137,6 @@ class Rounds {
     const bool much = left > kMuch * static_cast<double>(r_.weight_total);
     if (much) ++stats_.stalled;
     const Cost narrower = much ? kNarrower / 2 : kNarrower;
-    width_ = *std::max_element(box_.up.begin(), box_.up.end());
     narrow_ = box_;
     for (Cost& x : narrow_.down) x = std::max<Cost>(1, x / narrower);
     for (Cost& x : narrow_.up) x = std::max<Cost>(1, x / narrower);
@@ -152,7 +152,7 @@ class Rounds {
     end = repair.run();
     if (Ended ended = go_on(repair, end)) return ended;
     narrow_ = repair.box();
-    if (end == Repair::End::unreachable) stuck_ = repair.settled();
+    if (end == Repair::End::unreachable) stuck_ = repair.settled(), lacking_ = repair.unmet();
     if (end != Repair::End::far) {
       if (end != Repair::End::balanced) repair.settle_prices();
       at_ = prices_;
@@ -206,9 +206,10 @@ class Rounds {
       return std::nullopt;
     }
     ++stats_.ways;
-    const Way way = open_ways(how_, level_, stuck_, prices_, width_, r_, seen_);
+    const auto units = static_cast<Cost>(std::clamp<Wide>(ways_ * lacking_, 1, std::max<Wide>(1, r_.weight_total)));
+    const Way way = open_ways(how_, level_, stuck_, prices_, units, r_, seen_);
     if (beyond()) return LevelEnd{Kind::out_of_range, {}};
-    width_ = std::min(kCostLimit / 8, 4 * std::max<Cost>(width_, 1));
+    ways_ = std::min<Wide>(kMostWays, 2 * ways_);  // those who left may have come to where there is no way on either
     lap("verify");
     if (way == Way::stopped) return LevelEnd{Kind::stopped, {}};
     if (way == Way::none) return LevelEnd{Kind::infeasible, stuck_};
@@ -234,14 +235,14 @@ class Rounds {
     return std::nullopt;
   }
 
-  // For another scan: around where prices went.
+  // For another scan: around prices that repair left nearly in balance, and wide enough for where they want to go. Not
+  // around these: they were told one by one, and together may be far from balance.
   void move_box() {
     for (std::size_t s = 0; s < prices_.size(); ++s) {
       const Cost moved = at_[s] - prices_[s];
       box_.down[s] = std::min(kCostLimit / 8, std::max(box_.down[s], -2 * moved));
       box_.up[s] = std::min(kCostLimit / 8, std::max(box_.up[s], 2 * moved));
     }
-    prices_ = at_;
     for (Cost& p : prices_) p = std::max<Cost>(p, 0);
     box_.center = prices_;
     fresh_ = true;
@@ -256,10 +257,10 @@ class Rounds {
   Stats& stats_;
   const Enough& enough_;
   Clock clock_;
-  Box box_, narrow_;   // of the scan, and of its repair
-  Cost width_ = 0;     // of ways yet to open
-  bool fresh_ = true;  // a scan comes next
-  bool all_ = false;   // repair on whole lists, whatever the box
+  Box box_, narrow_;             // of the scan, and of its repair
+  Wide ways_ = 1, lacking_ = 0;  // units that had no way on, and how often so many get one
+  bool fresh_ = true;            // a scan comes next
+  bool all_ = false;             // repair on whole lists, whatever the box
   int scans_ = 0, round_ = 0;
   std::vector<Cost> at_;     // prices to be looked at from
   std::vector<Slot> stuck_;  // where repair found no way on

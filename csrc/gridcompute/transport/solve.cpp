@@ -136,7 +136,7 @@ class Solver {
       }
       if (end.kind != LevelEnd::Kind::optimal) return end;
       ++(given_ ? stats.given : stats.levels);
-      if (breaking_ == Breaking::allowed && tied(r, prices_, first) && break_ties(level)) return {};
+      if (breaking_ == Breaking::allowed && tied(r, alike_, prices_, first) && break_ties(level)) return {};
       if (stop_.poll()) return {LevelEnd::Kind::stopped, {}};
       const double from = stop_.seconds();
       const RankNoise ranked = rank_noise(r, level.capacity, alike_, prices_);

@@ -89,13 +89,19 @@ bool Breaker::row(Index job, const std::int32_t* costs, std::int32_t* out) const
   return break_narrow(costs, class_.data(), n_slots_, most, ties_.shift, drop_, odd(job), out);
 }
 
-bool tied(const Restricted& r, std::span<const Cost> prices, bool first) {
+bool tied(const Restricted& r, std::span<const Slot> alike, std::span<const Cost> prices, bool first) {
   Index close = 0, members = 0;
+  std::vector<Index> counted(alike.size(), -1);  // the last group that did, by the first of alike classes
   for (Index g = 0; g < r.groups(); ++g) {
     Cost least = std::numeric_limits<Cost>::max();
     for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) least = std::min(least, r.key[c] + prices[r.slot[c]]);
     --close;
-    for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) close += r.key[c] + prices[r.slot[c]] <= least + kNear;
+    for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
+      Index& last = counted[alike[r.slot[c]]];
+      if (last == g || r.key[c] + prices[r.slot[c]] > least + kNear) continue;
+      last = g;
+      ++close;
+    }
     members += r.members[g];
   }
   // A basis of S prices has as many ties of its own.

@@ -66,8 +66,9 @@ class Breaker {
 };
 
 // Are so many classes within a key or two of each job's best that ties had better be broken? At a sample's prices.
-// Where jobs share lists these may be few; the first sample is too small to tell.
-[[nodiscard]] bool tied(const Restricted& r, std::span<const Cost> prices, bool first);
+// Where jobs share lists these may be few; the first sample is too small to tell. Copies of a class (alike.hpp) tie for
+// all jobs alike and count once: broken, their lists would be told apart to no use.
+[[nodiscard]] bool tied(const Restricted& r, std::span<const Slot> alike, std::span<const Cost> prices, bool first);
 
 // How to break the ties of keys like these: those of a few rows. `limit` bounds all broken keys. Keys of 32 bits if
 // that is possible. Not broken where there is no room for it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <utility>
 
 #include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/look.hpp"
@@ -399,8 +400,24 @@ std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes) {
   return jobs;
 }
 
+namespace {
+
+// What so many units have to pay at the most if those go whose way is cheapest; kForbidden if nobody has one.
+Cost dearest_of(const Scan& how, const Level& level, std::span<const Index> jobs, std::span<const Cost> way,
+                Cost units) {
+  std::vector<std::pair<Cost, Cost>> weights;
+  for (std::size_t j = 0; j < jobs.size(); ++j)
+    if (way[j] < kForbidden) weights.emplace_back(way[j], how.keys.problem().weight(level.row(jobs[j])));
+  std::sort(weights.begin(), weights.end());
+  Cost most = kForbidden;
+  for (auto w = weights.begin(); w != weights.end() && units > 0; units -= w++->second) most = w->first;
+  return most;
+}
+
+}  // namespace
+
 Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes, std::span<const Cost> prices,
-              Cost width, Restricted& r, Seen& seen) {
+              Cost units, Restricted& r, Seen& seen) {
   std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
   for (const Slot s : classes) {
     if (s < r.columns) inside[s] = 1;
@@ -427,9 +444,8 @@ Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes
       },
       &how.stop);
   if (!whole) return Way::stopped;
-  const Cost best = way.empty() ? kForbidden : *std::min_element(way.begin(), way.end());
-  if (best == kForbidden) return Way::none;
-  const Cost most = best + width;
+  const Cost most = dearest_of(how, level, jobs, way, units);
+  if (most == kForbidden) return Way::none;
   std::vector<Index> chosen;
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     if (way[j] <= most) chosen.push_back(jobs[j]);

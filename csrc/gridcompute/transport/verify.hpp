@@ -38,10 +38,9 @@ enum class News { none, better, stopped };
 
 enum class Way { found, none, stopped };
 
-// Opens the ways out of `classes` within `width` of the cheapest. (An entry equal to r.columns is the hub and is
-// ignored.)
+// Opens the cheapest ways out of `classes`, for so many units. (An entry equal to r.columns is the hub and is ignored.)
 [[nodiscard]] Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes,
-                            std::span<const Cost> prices, Cost width, Restricted& r, Seen& seen);
+                            std::span<const Cost> prices, Cost units, Restricted& r, Seen& seen);
 
 // The jobs with units in these classes; ascending.
 [[nodiscard]] std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes);
