@@ -11,7 +11,9 @@ namespace {
 constexpr Index kMinimaShare = 4;
 constexpr double kApart = 0.9;  // of the rows with a cheapest column of their own: prices may start at 0
 
-constexpr int kScales = 16;  // the largest of the rows' spreads above the middle one
+constexpr Index kListed = 64;    // columns: what lists hold about
+constexpr Index kTiedShare = 8;  // of even columns so many that lists would leave nearly all of them out
+constexpr int kScales = 16;      // the largest of the rows' spreads above the middle one
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -46,27 +48,32 @@ GRIDCOMPUTE_INLINE bool add_to_sums(const V* GRIDCOMPUTE_RESTRICT row, Index m, 
   return true;
 }
 
-// Of the columns at the row's least, one that is not taken, if there is: the first from `start` on, and around.
+// How many columns are at the row's least, and one of them, not taken, if there is: the first from `start` on, and
+// around.
+struct Cheapest {
+  Index at, tied;
+};
 template <class V>
-GRIDCOMPUTE_INLINE Index least_place(const V* row, Index m, Index start, const char* taken) {
+GRIDCOMPUTE_INLINE Cheapest least_place(const V* row, Index m, Index start, const char* taken) {
   V least = row[0];
   for (Index j = 1; j < m; ++j) least = row[j] < least ? row[j] : least;
-  Index found = 0;
+  Index found = 0, tied = 0;
+  for (Index j = 0; j < m; ++j) tied += row[j] == least ? 1 : 0;
   for (Index k = 0; k < m; ++k) {
     const Index j = k + start < m ? k + start : k + start - m;
     if (row[j] != least) continue;
     found = j;
     if (taken[j] == 0) break;
   }
-  return found;
+  return {found, tied};
 }
 
-#define GRIDCOMPUTE_SUMS(V)                                                                     \
-  GRIDCOMPUTE_CLONES bool add_sums(const V* row, Index m, double* sum, double& square) {        \
-    return add_to_sums(row, m, sum, square);                                                    \
-  }                                                                                             \
-  GRIDCOMPUTE_CLONES Index cheapest_of(const V* row, Index m, Index start, const char* taken) { \
-    return least_place(row, m, start, taken);                                                   \
+#define GRIDCOMPUTE_SUMS(V)                                                                        \
+  GRIDCOMPUTE_CLONES bool add_sums(const V* row, Index m, double* sum, double& square) {           \
+    return add_to_sums(row, m, sum, square);                                                       \
+  }                                                                                                \
+  GRIDCOMPUTE_CLONES Cheapest cheapest_of(const V* row, Index m, Index start, const char* taken) { \
+    return least_place(row, m, start, taken);                                                      \
   }
 GRIDCOMPUTE_SUMS(std::int32_t)
 GRIDCOMPUTE_SUMS(std::int64_t)
@@ -105,7 +112,7 @@ Shape look_at_some(Rows<V>& rows) {
   std::vector<double> sum(at(rows.m));
   double square = 0, total = 0;
   std::vector<V> spreads;
-  Index cheapest = 0;
+  Index cheapest = 0, tied = 0;
   std::vector<char> taken(at(rows.m));
   for (Index k = 0; k < count; ++k) {
     const Index i = sampled(k, count, rows.n);
@@ -113,7 +120,9 @@ Shape look_at_some(Rows<V>& rows) {
     spreads.push_back(rows.spread[at(i)]);
     rows.load(i, row.data());
     if (!add_sums(row.data(), rows.m, sum.data(), square)) continue;
-    char& least = taken[at(cheapest_of(row.data(), rows.m, sampled(k, count, rows.m), taken.data()))];
+    const Cheapest found = cheapest_of(row.data(), rows.m, sampled(k, count, rows.m), taken.data());
+    tied += found.tied;
+    char& least = taken[at(found.at)];
     if (least == 0) ++cheapest;
     least = 1;
   }
@@ -123,7 +132,8 @@ Shape look_at_some(Rows<V>& rows) {
   const auto middle = spreads.begin() + static_cast<std::ptrdiff_t>(spreads.size() / 2);
   std::nth_element(spreads.begin(), middle, spreads.end());
   const V most = spreads.empty() ? V{0} : *std::max_element(middle, spreads.end());
-  return {uneven, uneven && wanted < kApart, most > 0 && most / kScales > *middle};
+  return {uneven, uneven && wanted < kApart, most > 0 && most / kScales > *middle,
+          tied > count * (uneven ? kListed : std::max(kListed, rows.m / kTiedShare))};
 }
 
 template <class V>

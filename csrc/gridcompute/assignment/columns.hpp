@@ -14,9 +14,9 @@ inline constexpr Index kSample = 48;  // rows looked at before the first pass
 
 // Do columns carry offsets of their own, so that the variance of column means over a few rows exceeds what independent
 // entries would show? And do these draw rows to the same columns? Are rows of such different scales that no epsilon
-// suits them all?
+// suits them all? Have rows more columns at their least cost than a list holds, of even columns far more?
 struct Shape {
-  bool uneven = false, differ = false, scales = false;
+  bool uneven = false, differ = false, scales = false, tied = false;
 };
 template <class V>
 [[nodiscard]] Shape look_at_some(Rows<V>& rows);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -26,7 +27,7 @@ constexpr Index kChunk = 64;                 // rows
 constexpr double kNoReach = std::numeric_limits<double>::infinity();
 constexpr int kRetryBits = 8;            // less exact, more room for prices
 constexpr Index kWholeFirst = 1 << 19;   // entries up to which whole rows are searched first,
-constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns or rows are uneven,
+constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns or rows are uneven, or any if tied,
 constexpr Index kFirstPasses = 60;       // in the time of so many passes over them,
 constexpr Index kEasyPasses = 2;         // or of so many, if columns draw rows to the same few
 
@@ -56,7 +57,8 @@ class DenseSolve {
     const Shape shape = nearby_.col_of.empty() && rows_.n == rows_.m ? look_at_some(rows_) : Shape{};
     const Index most = shape.uneven || shape.scales ? kWholeUneven : kWholeFirst;
     differ_ = shape.differ;
-    whole_first_ = !nearby_.col_of.empty() || rows_.n * rows_.m <= (differ_ ? kWholeFirst : most);
+    tied_ = shape.tied && !differ_;
+    whole_first_ = !nearby_.col_of.empty() || rows_.n * rows_.m <= (differ_ ? kWholeFirst : most) || tied_;
     if (whole_first_) {
       copy_.emplace(rows_.n, rows_.m);
     } else {
@@ -107,7 +109,8 @@ class DenseSolve {
  private:
   // False if whole rows have answered within their budget; else lists take over.
   bool search_first(Result& result) {
-    const Index limit = (differ_ ? kEasyPasses : kFirstPasses) * rows_.n * rows_.m;
+    const Index size = rows_.n * rows_.m,
+                limit = tied_ ? std::numeric_limits<Index>::max() : (differ_ ? kEasyPasses : kFirstPasses) * size;
     const bool anew = nearby_.col_of.empty();
     const Begin begin = !anew ? Begin::here : differ_ ? Begin::if_easy : Begin::anew;
     const Searched found =
@@ -173,7 +176,7 @@ class DenseSolve {
   Stop& stop_;
   Lists<V> lists_;
   std::optional<CopiedRows<V>> copy_;
-  bool whole_first_ = false, differ_ = false;
+  bool whole_first_ = false, differ_ = false, tied_ = false;
   Nearby nearby_;  // empty: begin anew
   Matching<V> state_;
 };

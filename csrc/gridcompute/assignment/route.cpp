@@ -21,7 +21,6 @@ constexpr double kRowsFall = 5;         // and by what epsilon falls
 constexpr double kReach = 16;           // lists must reach so many epsilons beyond the row minimum
 constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
 constexpr double kFew = 0.05;           // of the rows free: no auction
-constexpr double kAllTied = 1;          // lists that reach less hold some of the columns at their row's least, no other
 constexpr double kNearly = 0.5;         // where the state holds a matching already: it is kept
 constexpr double kHardly = 0.005;       // and after row reduction, whose last free rows are the hard ones
 constexpr double kMany = 0.5;           // free after row reduction: whole rows searched would take far too long;
@@ -55,14 +54,9 @@ class Route {
     greedy();
     if (!dense_ && source_.spread < kTies) return done_tied(match_tied(state_, lists_, stats_, stop_, witness_));
     if (!source_.square || free_share() <= kFew) return finish();
-    if (const double width = dense_ ? source_.width(state_.v) : kTies; width < kTies) {
-      if (width >= kAllTied) {
-        reduce(kFirstReduction);
-        return done(whole(), false);
-      }
-      state_.v = first_;
-      state_.clear();
-      return done(whole(kUnlimited, Begin::anew), false);
+    if (dense_ && source_.width(state_.v) < kTies) {
+      reduce(kFirstReduction);
+      return done(whole(), false);
     }
     if (dense_) {
       reduce(kFirstReduction);
@@ -105,9 +99,9 @@ class Route {
   }
 
   // Searches over whole rows, for so many passes' time.
-  Searched whole(Index passes = kUnlimited, Begin begin = Begin::here) {
+  Searched whole(Index passes = kUnlimited) {
     const Index limit = passes == kUnlimited ? kUnlimited : passes * state_.n * state_.m;
-    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_, begin);
+    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_);
   }
   Searched over_lists(Index limit) {
     Paths<V> paths(state_, lists_, reread_);
