@@ -9,7 +9,7 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kMoves = 1 << 17;  // that are looked at, at most: those that lose least a unit
+constexpr Index kMoves = 1 << 15;  // that are looked at, at most: those that lose least a unit
 
 // A job that may go from its class to another, or to none yet.
 struct Move {
