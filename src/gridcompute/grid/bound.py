@@ -310,11 +310,12 @@ def draws(rows: Int32s, size: Floats, count: int, offsets: Floats) -> list[tuple
     for _ in range(20):  # those with a probability above 1 are taken; the rest share what is left
         sure = share >= unit
         unit = share[~sure].sum() / max(count - sure.sum(), 1)
-    weight = np.maximum(np.rint(unit / share), 1)
-    end = np.cumsum(1 / weight)
-    begin, weight = end - 1 / weight, weight.astype(np.int32)
-    out = []
+    weight = np.clip(np.rint(unit / share), 1, len(rows))
+    end, weight = np.cumsum(1 / weight), weight.astype(np.int32)
+    sure, out = weight == 1, []
     for offset in offsets:
-        drawn = (weight == 1) | (np.floor(end + offset) > np.floor(begin + offset))
+        drawn = sure.copy()
+        at = np.arange(1, np.floor(end[-1] + offset) + 1) - offset
+        drawn[np.minimum(np.searchsorted(end, at), len(rows) - 1)] = True
         out.append((rows[drawn], weight[drawn]))
     return out

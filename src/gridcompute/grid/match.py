@@ -387,7 +387,10 @@ class Solve:
                     miss = rows_.use(self.market, dive.y) - rows_.use(markets[0], dive.y)
                     missed += (miss - missed) / (CORRECTED_AT.index(j) + 1)
                     self.passes += 2
-                use = rows_.use(markets[k % len(markets)], dive.y) + missed
+                market = markets[k % len(markets)]
+                if i:
+                    market.keep(live)
+                use = rows_.use(market, dive.y) + missed
                 supply = rows_.supply(dive.room)
                 dive.y = self.ascent.follow(use, dive.y, supply, length, served())
                 heading.see(supply.load_kwh + rows_.unpack(use).energy)
@@ -398,8 +401,6 @@ class Solve:
             part = np.ascontiguousarray(chosen[i::parts])
             dive.room.place(*rows_.unpack(dive.average), part, dive.klass, dive.start)
             live[part] = 0
-            for market in markets:
-                market.keep(live)
         served()
 
     def dive_settled(
