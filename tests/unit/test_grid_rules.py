@@ -13,6 +13,7 @@ import pytest
 import gridcompute as gc
 from grid_oracles import load_of
 from gridcompute import InvalidProblemError, grid
+from gridcompute.grid import dispatch
 from gridcompute.grid.dispatch import EnergyBlock
 from gridcompute.grid.energy_program import EnergyProgram
 from gridcompute.grid.recompute import energy_bound
@@ -232,3 +233,16 @@ def test_load_stays_within_limits_where_a_dispatch_can_serve_it() -> None:
 
     assert earned(near) >= earned(middle) - 1e-6 * abs(earned(middle))
     assert earned(block.served(pi)) == pytest.approx(earned(anywhere), rel=1e-7)
+
+
+def test_a_solver_that_goes_round_in_circles_is_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a dispatch with many ties can run for ever, or ends without an answer."""
+    problem = grid.east_west(n_jobs=200, seed=2)
+    usual = EnergyBlock(problem)
+    monkeypatch.setattr(dispatch, "MOST_STEPS", 0)
+    stopped = EnergyBlock(problem)
+    for part in (0.9, 1.3):
+        pi = part * problem.energy.tariff_yuan_per_kwh
+        assert stopped.minimum(pi).bound == pytest.approx(usual.minimum(pi).bound, rel=1e-7)
+    load = usual.served(pi)
+    assert stopped.serve(load).yuan == pytest.approx(usual.serve(load).yuan, rel=1e-7)

@@ -238,18 +238,18 @@ class Heading:
 
     def __init__(self) -> None:
         """Nothing is known."""
-        self.limits: tuple[Floats, Floats] | None = None
         self._load: Floats | None = None
         self._steps = 0
 
-    def see(self, load_kwh: Floats) -> None:
-        """The jobs would take `load_kwh`, base load included, at the latest prices."""
+    def see(self, load_kwh: Floats) -> tuple[Floats, Floats]:
+        """The jobs would take `load_kwh`, base load included, at the latest prices; the limits."""
         if self._load is None:
             self._load = load_kwh
         self._load = self.MEMORY * self._load + (1 - self.MEMORY) * load_kwh
         if self._steps % self.EVERY == 0:
-            self.limits = (1 - self.PART) * self._load, (1 + self.PART) * self._load
+            self._limits = (1 - self.PART) * self._load, (1 + self.PART) * self._load
         self._steps += 1
+        return self._limits
 
 
 def supply_kwh(problem: Problem) -> Floats:

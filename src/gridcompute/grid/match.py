@@ -378,7 +378,8 @@ class Solve:
         chosen, rows_ = self.by_size[now[self.by_size]], self.rows
         parts = min(pace.parts_of(size), len(chosen))
         missed: Floats | float = 0.0
-        served, heading, k = rows_.serving(dive.y), Heading(), 0
+        served, k = rows_.serving(dive.y), 0
+        heading = Heading() if pace.near else None
         for i in range(parts):
             for j in range(1 if i else pace.settle):
                 if self.clock.over(done[0] + i / parts * (done[1] - done[0])):
@@ -393,9 +394,10 @@ class Solve:
                 use = rows_.use(market, dive.y) + missed
                 supply = rows_.supply(dive.room)
                 dive.y = self.ascent.follow(use, dive.y, supply, length, served())
-                heading.see(supply.load_kwh + rows_.unpack(use).energy)
+                load = supply.load_kwh + rows_.unpack(use).energy
+                limits = heading.see(load) if heading is not None else None
                 if k % pace.energy_every == 0:
-                    served = rows_.serving(dive.y, heading.limits if pace.near else None)
+                    served = rows_.serving(dive.y, limits)
                 dive.average = DIVE_MEMORY * dive.average + (1 - DIVE_MEMORY) * dive.y
                 k += 1
             part = np.ascontiguousarray(chosen[i::parts])

@@ -49,5 +49,8 @@ DIVE_FEW = DIVE._replace(large=3, settling=Settling())
 DIVE_AGAIN = DIVE_FEW._replace(
     parts=250, last_parts=250, settling=Settling(between=12, lengths=(0.002, 0.05))
 )
-#: Of a dive for the jobs that do not stay where an earlier plan had them.
-DIVE_WARM = Pace(40, last_parts=100, settle=8, later=8_000, samples=4, near=True, energy_every=2)
+#: Of a dive for the jobs that do not stay where an earlier plan had them. That others make way takes
+#: a look at all jobs a size, and gains nothing where most of them are placed.
+DIVE_WARM = Pace(
+    40, last_parts=100, settle=8, later=8_000, samples=4, near=True, energy_every=2, large=64
+)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["resume"]
 
-#: Steps of the walk from the old prices. It leaves a thousandth of a per cent of the bound, which a
-#: climb with all jobs would not close in that time.
+#: Steps of the walk from the old prices. It leaves 0.001 to 0.004 % of the bound, which a climb with
+#: all jobs would not close in that time.
 WALK_STEPS, WALK_LENGTHS = 900, (1.0, 0.002)
 #: Part of the bound that such a walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
