@@ -45,7 +45,7 @@ WALK_SAMPLE, WALK_SAMPLES = 4_000, 25
 #: The walk leaves 0.002 % of the bound at most, of which the climb closes little. Its steps are ten
 #: typical prices long at first: a large site that is lost makes all others several times as dear,
 #: and with one the walk left 2 % then.
-WALK_STEPS, WALK_LENGTHS = 1000, (10.0, 0.002)
+WALK_STEPS, WALK_LENGTHS = 1200, (10.0, 0.002)
 BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
 #: Steps more before a second dive, at most: where whole gangs leave the gap, they close none of it.
 BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
