@@ -11,7 +11,7 @@ import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid import warm
 from gridcompute.grid.match import Solve, _Clock
-from gridcompute.grid.pace import DIVE, DIVE_WARM
+from gridcompute.grid.pace import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST
 from gridcompute.grid.whatif import changed
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def test_every_dive_of_a_warm_match_is_reached(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Solve, "dive", counted)
     monkeypatch.setattr(warm, "MANY", 1.0)
-    for near, paces in ((0.0, [DIVE_WARM, DIVE]), (1e9, [DIVE_WARM, DIVE_WARM, DIVE])):
+    short, long = [DIVE_WARM, DIVE_WARM_LAST], [DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST]
+    for near, paces in ((0.0, short), (1e9, long)):
         monkeypatch.setattr(warm, "NEAR_MISS", near)
         dives.clear()
         enough = len(paces)

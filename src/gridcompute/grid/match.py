@@ -23,7 +23,7 @@ from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
 from .exchanging import CHAINS, FULL, exchange_round, fill
 from .options import places_of
-from .pace import DIVE, DIVE_AGAIN, DIVE_FEW, DIVE_WARM, FEW
+from .pace import DIVE, DIVE_AGAIN, DIVE_FEW, FEW
 from .plan import Plan, Prices
 from .plan_columns import Placement
 from .settling import place_settled
@@ -223,7 +223,7 @@ class Solve:
         """All stages."""
         y, few = self.rows.start(prices), self.few
         if prices is not None:
-            y = warm.resume(self, y, prices.placement, (DIVE_WARM, DIVE))
+            y = warm.resume(self, y, prices.placement)
         if self.best is not None and (self.finished() or not few):
             return self.plan()
         y = self.walked(y) if prices is None else y

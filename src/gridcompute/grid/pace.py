@@ -10,7 +10,16 @@ from typing import NamedTuple
 
 from .settling import Settling
 
-__all__ = ["DIVE", "DIVE_AGAIN", "DIVE_FEW", "DIVE_WARM", "FEW", "Pace"]
+__all__ = [
+    "DIVE",
+    "DIVE_AGAIN",
+    "DIVE_FEW",
+    "DIVE_WARM",
+    "DIVE_WARM_AGAIN",
+    "DIVE_WARM_LAST",
+    "FEW",
+    "Pace",
+]
 
 #: So few jobs that their large gangs are worth more pains; a sample that stands for all later jobs.
 FEW = 30_000
@@ -45,12 +54,15 @@ class Pace(NamedTuple):
 #: Of a first dive; where jobs are few, with all but the smallest by how settled they are, a second
 #: or two a size; and of a second dive there if the gap is not proved.
 DIVE = Pace(130, last_parts=130, settle=20, later=FEW, samples=1)
-DIVE_FEW = DIVE._replace(large=3, settling=Settling())
+DIVE_FEW = DIVE._replace(last_parts=300, large=3, settling=Settling())
 DIVE_AGAIN = DIVE_FEW._replace(
-    parts=250, last_parts=250, settling=Settling(between=12, lengths=(0.002, 0.05))
+    parts=250, last_parts=500, settling=Settling(between=12, lengths=(0.002, 0.05))
 )
-#: Of a dive for the jobs that do not stay where an earlier plan had them. That others make way takes
-#: a look at all jobs a size, and gains nothing where most of them are placed.
+#: Of dives for the jobs that do not stay where an earlier plan had them: a quick one, and two more
+#: careful ones that follow while the gap is not proved. That others make way takes a look at all
+#: jobs a size, and gains nothing where most of them are placed.
 DIVE_WARM = Pace(
     40, last_parts=100, settle=8, later=8_000, samples=4, near=True, energy_every=2, large=64
 )
+DIVE_WARM_AGAIN = DIVE_WARM._replace(parts=90, last_parts=220)
+DIVE_WARM_LAST = DIVE._replace(near=True)

@@ -3,9 +3,8 @@
 Prices that were best before a change are a start for the walk that finds the new ones, shorter than
 from nothing. At the new prices most jobs stay where they were: only those that some of a few
 vectors of prices about the new ones would send elsewhere, and those that no longer fit, are placed
-again, in a dive of their own. What comes out is judged as any plan is. Where its gap is too wide, a
-second such dive at better prices or a more careful one follows, and where jobs are few one for all;
-the cheaper plan stays.
+again, in a dive of their own. What comes out is judged as any plan is. Where its gap is too wide,
+one or two more careful dives follow, and where jobs are few one for all; the cheaper plan stays.
 """
 
 from __future__ import annotations
@@ -14,18 +13,19 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
+from .pace import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .columns import Floats
     from .match import Solve
-    from .pace import Pace
     from .plan_columns import Placement
 
 __all__ = ["resume"]
 
-#: Steps of the walk from the old prices. It leaves 0.001 to 0.004 % of the bound, which a climb with
-#: all jobs would not close in that time.
+#: Steps of the walk from the old prices. It leaves 0.001 to 0.004 % of the bound, which a climb
+#: with all jobs would not close in that time.
 WALK_STEPS, WALK_LENGTHS = 900, (1.0, 0.002)
 #: Part of the bound that such a walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
@@ -34,21 +34,21 @@ FAR = 0.02
 NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
 VECTORS, APART = 5, 0.02
-#: How many times the gap asked for a plan may have after a quick dive for a second one to be tried
-#: before a careful one, which takes several times as long.
+#: How many times the gap asked for a plan may have after a quick dive for one twice as careful to
+#: be tried before the most careful one, which takes three times as long as that.
 NEAR_MISS = 2.0
+#: How many times the gap asked for a round of exchanges may close.
+EXCHANGED = 1.3
 #: From which part of the jobs on a quick dive leaves too much, whatever the change was.
 MANY = 0.27
 
 
-def resume(
-    solve: Solve, y: Floats, placement: Placement | None, paces: tuple[Pace, Pace]
-) -> Floats:
+def resume(solve: Solve, y: Floats, placement: Placement | None) -> Floats:
     """Plan from the prices `y` and, if there is one for as many jobs, a placement.
 
     Sets the best plan and bound of `solve` as far as it gets, with a quick dive for the jobs that
-    would not stay, if they are not too many, and a careful one where that leaves too wide a gap;
-    `paces` are those of the two. Returns the prices to go on from.
+    would not stay, if they are not too many, and more careful ones where that leaves too wide a
+    gap. Returns the prices to go on from.
     """
     solve.look(y)
     if of_use(placement, solve):
@@ -58,17 +58,18 @@ def resume(
     walk(solve, y)
     if solve.best is None:
         return solve.y
-    quick, careful = paces
     tried = False
     if not solve.finished():
         leave = unsettled(solve)
         tried = bool(np.count_nonzero(leave) < MANY * len(leave))
         if tried:
-            solve.improve(quick, 0.6, leave, rounds=1)
+            solve.improve(DIVE_WARM, 0.6, leave, rounds=0)
+            if solve.open_gap() < EXCHANGED * solve.gap:
+                solve.exchanges(range(1))
     if tried and not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
-        solve.improve(quick, 0.6, unsettled(solve), rounds=2)
+        solve.improve(DIVE_WARM_AGAIN, 0.6, unsettled(solve), rounds=2)
     if not solve.finished():
-        solve.improve(careful, 0.6, unsettled(solve))
+        solve.improve(DIVE_WARM_LAST, 0.6, unsettled(solve))
     return solve.y
 
 
