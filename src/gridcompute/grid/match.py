@@ -59,8 +59,9 @@ CORRECTED_AT = (4, 8, 12, 16)
 #: Where jobs are few, those that may run at so few sites are placed as if they were
 #: 2 ** EARLIER times as large: others can go elsewhere, they cannot.
 FEW_PLACES, EARLIER = 2, 2
-#: Rounds of chains after those of exchanges where jobs are few.
-CHAIN_ROUNDS = 2
+#: Rounds of chains after those of exchanges where jobs are few, at most: they end when they do not
+#: pay, and until then cost little.
+CHAIN_ROUNDS = 6
 #: Rounds of exchanges at most.
 ROUNDS = 8
 
