@@ -21,7 +21,7 @@ __all__ = [
     "Pace",
 ]
 
-#: So few jobs that their large gangs are worth more pains; a sample that stands for all later jobs.
+#: So few jobs that their large gangs are worth more pains; as many make a sample of all later jobs.
 FEW = 30_000
 #: Sizes below it, up to two accelerator-hours, are placed in a pace's last parts.
 LAST_SIZES = 2

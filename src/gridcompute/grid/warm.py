@@ -35,7 +35,7 @@ NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
 VECTORS, APART = 5, 0.02
 #: How many times the gap asked for a plan may have after a quick dive for one twice as careful to
-#: be tried before the most careful one, which takes three times as long as that.
+#: be tried before the most careful one, which takes twice as long as that.
 NEAR_MISS = 2.0
 #: How many times the gap asked for a round of exchanges may close.
 EXCHANGED = 1.3
