@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -73,8 +74,9 @@ def transport(
         At most so many; None = ``GRIDCOMPUTE_NUM_THREADS``, else the CPUs this process may use.
     time_limit : float, optional
         Seconds, 0 or more; then the best matching so far, with its bound. The search ends early
-        enough to deliver it, 0.15 microseconds a job. Without the time to look at all costs once
-        the bound is -inf, or, of `Terms`, what their tables alone tell.
+        enough to deliver it, 0.15 microseconds a job, and earlier where there is time for no more
+        than one look at all costs, at prices of samples. Without the time for that the bound is
+        -inf, or, of `Terms`, what their tables alone tell.
     seed : int
         Of the samples that start prices come from, 0 to 2**64 - 1.
     progress : bool or callable, optional
@@ -121,6 +123,7 @@ def transport(
     >>> transport(cost, [1, 1], unplaced=3).assignment
     array([ 1,  0, -1], dtype=int32)
     """
+    begun = time.monotonic()
     source = cost_source(cost)
     n_jobs, n_slots = source.n_jobs, source.n_slots
     room = _counts("capacity", capacity, n_slots, "n_slots", 0, np.int64)
@@ -142,6 +145,8 @@ def transport(
     seed = _whole("seed", seed, 0, 2**64 - 1)
 
     question = Question(source.native, n_jobs, n_slots, room, weight, out, workers)
+    if limit is not None:
+        limit = max(0.0, limit - (time.monotonic() - begun))
     plan = (room, weight, out, scale, gap, start, seed, workers, limit, method)
     try:
         if progress is None:

@@ -40,6 +40,14 @@ class Stop {
     reserved_ = duration(seconds);
   }
 
+  // There is no time for what would come next: as if the deadline had come.
+  void run_out() noexcept {
+    if (!requested()) set(Why::time_limit);
+  }
+
+  // Is nothing left to close in? After the time limit what was reserved is, but for what is reserved still.
+  [[nodiscard]] bool hurried() const { return requested() && (why() != Why::time_limit || left() <= 0); }
+
   // Seconds to the deadline, or +inf.
   [[nodiscard]] double left() const {
     if (deadline_ == Clock::time_point::max()) return std::numeric_limits<double>::infinity();

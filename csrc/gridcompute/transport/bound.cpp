@@ -110,6 +110,21 @@ std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
   return total.below();
 }
 
+Wide price_of_room(std::span<const Cost> prices, std::span<const Cost> capacity) {
+  Wide sum = 0;
+  for (std::size_t s = 0; s < prices.size(); ++s) sum += static_cast<Wide>(capacity[s]) * prices[s];
+  return sum;
+}
+
+Cost settle_least(std::span<Cost> prices, std::span<const Cost> capacity, Wide weight) {
+  Wide room = -weight;
+  for (const Cost u : capacity) room += u;
+  if (room != 0 || prices.empty()) return 0;
+  const Cost least = *std::min_element(prices.begin(), prices.end());
+  for (Cost& p : prices) p -= least;
+  return least;
+}
+
 double above(Cost x) {
   const auto near = static_cast<double>(x);
   return static_cast<Cost>(near) < x ? std::nextafter(near, kInf) : near;

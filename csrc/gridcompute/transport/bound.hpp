@@ -29,6 +29,13 @@ namespace gridcompute::transport {
 // Without a look at the costs: no plan costs less. Nothing where the source does not tell.
 [[nodiscard]] std::optional<double> bound_of_source(const Problem& problem, Pool& pool);
 
+// What prices take from a bound for the room they are of.
+[[nodiscard]] Wide price_of_room(std::span<const Cost> prices, std::span<const Cost> capacity);
+
+// Where every unit of room is taken only differences of prices count: the cheapest class costs 0. By how much all were
+// lowered.
+Cost settle_least(std::span<Cost> prices, std::span<const Cost> capacity, Wide weight);
+
 // The least double that is not below x.
 [[nodiscard]] double above(Cost x);
 

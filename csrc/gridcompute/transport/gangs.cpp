@@ -40,6 +40,25 @@ std::vector<Index> everyone(Index n) {
   return jobs;
 }
 
+// How many more jobs get a look at their costs: after a stop only a few, but all while the time that is left for
+// closing lasts.
+class Looks {
+ public:
+  Looks(Stop& stop, Index hurried) : stop_(stop), hurried_(hurried) {}
+
+  [[nodiscard]] bool next() {
+    if (!over_ && count_ % kPollEvery == 0) over_ = stop_.poll() && stop_.hurried();
+    return !over_ || count_ < hurried_ ? ++count_, true : false;
+  }
+
+ private:
+  static constexpr Index kPollEvery = 64;
+
+  Stop& stop_;
+  Index hurried_, count_ = 0;
+  bool over_ = false;
+};
+
 class Placer {
  public:
   Placer(const Scan& how, const Level& level, std::span<const Cost> prices, Whole begun)
@@ -81,12 +100,12 @@ class Placer {
     return best >= 0 && put(k, best);
   }
 
-  // Largest first; ties by index. Once a stop is asked for, only the first few jobs get a look at their costs; the
-  // others go to whatever class with room allows them, or are left out.
+  // Largest first; ties by index. Those who get no look at their costs any more go to whatever class with room allows
+  // them, or are left out.
   void place_all(std::vector<Index>& jobs, Stop& stop) {
     if (stop.why() == Stop::Why::interrupted) return;  // nobody will see the answer
     if (how_.keys.problem().demand != nullptr) heaviest_first(jobs, [&](Index k) { return weight(k); });
-    Index looks = looks_left(stop);
+    Looks looks = looks_at(stop);
     for (const Index k : jobs) place_somewhere(k, looks);
   }
 
@@ -96,26 +115,27 @@ class Placer {
       return place_all(jobs, stop);
     }
     if (stop.why() == Stop::Why::interrupted) return;
-    Index looks = looks_left(stop);
+    read_ = false;
+    Looks looks = looks_at(stop);
     for (Index k = 0; k < level_.n; ++k) place_somewhere(k, looks);
   }
 
   [[nodiscard]] Whole take() { return std::move(out_); }
 
  private:
-  [[nodiscard]] Index looks_left(const Stop& stop) const {
+  [[nodiscard]] Looks looks_at(Stop& stop) const {
     const Index costs = how_.keys.problem().demand != nullptr ? kHurriedGangs : kHurriedCosts;
-    return stop.requested() ? costs / static_cast<Index>(row_.size() + 1) : level_.n;
+    return {stop, costs / static_cast<Index>(row_.size() + 1)};
   }
 
-  void place_somewhere(Index k, Index& looks) {
-    const bool placed = looks-- > 0 ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
+  void place_somewhere(Index k, Looks& looks) {
+    const bool placed = looks.next() ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
     if (!placed) ++out_.homeless;
   }
 
   // The next class in turn that has room and allows the job; a few are tried.
   bool put_anywhere(Index k) {
-    if (prices_.empty() && how_.keys.optional()) return false;  // nothing is known: leaving it out is as good
+    if (!read_ && how_.keys.optional()) return false;  // nothing is known: leaving it out is as good
     const CostSource& cost = *how_.keys.problem().cost;
     if (cost.listed(level_.row(k)) >= 0) return put_at_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;
@@ -134,7 +154,8 @@ class Placer {
     const Index job = level_.row(k), pairs = cost.listed(job);
     for (Index step = 0; step < pairs; ++step) {
       const Slot s = cost.listed_slot(job, (k + step) % pairs);
-      if (out_.load[s] < level_.capacity[s] && how_.keys.at(job, s) < kForbidden && put(k, s)) return true;
+      if (out_.load[s] >= level_.capacity[s] || (cost.real() && how_.keys.at(job, s) >= kForbidden)) continue;
+      if (put(k, s)) return true;
     }
     return false;
   }
@@ -147,6 +168,7 @@ class Placer {
   const Scan& how_;
   const Level& level_;
   std::span<const Cost> prices_;
+  bool read_ = true;  // have all costs been?
   Slot n_, turn_ = 0;
   std::vector<Cost> row_;
   std::vector<double> scratch_;
@@ -263,8 +285,8 @@ Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::
   return whole;
 }
 
-Whole make_any(const Scan& how, const Level& level, Stop& stop) {
-  Placer placer(how, level, {});
+Whole make_any(const Scan& how, const Level& level, std::span<const Cost> prices, Stop& stop) {
+  Placer placer(how, level, prices);
   placer.place_everyone(stop);
   return placer.take();
 }

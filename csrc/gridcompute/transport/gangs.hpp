@@ -28,7 +28,8 @@ struct Whole {
 [[nodiscard]] Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
                                Stop& stop);
 
-// Nothing was read yet: fill the classes in order where a job is allowed, or leave it out.
-[[nodiscard]] Whole make_any(const Scan& how, const Level& level, Stop& stop);
+// Nothing was read yet, but prices may be known: each job in turn where it is cheapest as long as there is time to
+// look, then classes in order where a job is allowed, or left out.
+[[nodiscard]] Whole make_any(const Scan& how, const Level& level, std::span<const Cost> prices, Stop& stop);
 
 }  // namespace gridcompute::transport

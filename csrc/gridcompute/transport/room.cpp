@@ -80,13 +80,27 @@ class Room {
 
   void send_away() {
     std::vector<Move> moves = collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
-      out.push_back({r_.where[k] >= 0 ? kForbidden : margin(~r_.where[k]), weight, k, from, kNone});
+      const auto least = [&] { return static_cast<Cost>(std::min(r_.slack[k], static_cast<float>(kForbidden / 2))); };
+      out.push_back({r_.where[k] >= 0 ? least() : margin(~r_.where[k]), weight, k, from, kNone});
     });
+    if (how_.keys.problem().demand == nullptr) return send_away_units(moves);
     std::sort(moves.begin(), moves.end(), lighter);
     for (const Move& m : moves) go(m);
   }
 
  private:
+  // As many of each class as it holds too much.
+  void send_away_units(std::vector<Move>& moves) {
+    std::vector<std::vector<Move>> of(left_.size());
+    for (const Move& m : moves) of[m.from].push_back(m);
+    for (std::size_t s = 0; s < of.size(); ++s) {
+      if (left_[s] >= 0) continue;
+      const Cost over = -left_[s];
+      std::nth_element(of[s].begin(), of[s].begin() + over, of[s].end(), lighter);
+      for (Cost k = 0; k < over; ++k) go(of[s][k]);
+    }
+  }
+
   // What visit() adds for the jobs of classes that hold too much.
   template <class Visit>
   [[nodiscard]] std::vector<Move> collect(const Visit& visit) const {
@@ -143,7 +157,7 @@ class Room {
 
 void make_room(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Whole& whole) {
   Room room(how, level, r, prices, whole);
-  if (room.over() && how.stop.requested()) room.send_away_in_haste();
+  if (room.over() && how.stop.hurried()) room.send_away_in_haste();
   if (room.over()) room.move_to_candidates();
   if (room.over()) room.send_away();
 }

@@ -33,24 +33,6 @@ namespace gridcompute::transport {
 [[nodiscard]] Level sample_of(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity,
                               Wide weight);
 
-// Under a time limit: what a look at a row takes, and a level.
-class Pace {
- public:
-  void look(Index rows, Slot columns, double seconds) {
-    constexpr Index kTelling = 1 << 20;  // keys: a look at fewer is over too soon to tell
-    if (rows * columns >= kTelling) row_ = seconds / static_cast<double>(rows);
-  }
-  void level(Index rows, double seconds) { level_ = seconds / static_cast<double>(rows); }
-  // For a level of so many rows, then a look at all and what follows it? A matching that was not looked at has hardly
-  // a bound.
-  [[nodiscard]] bool time_for(Index rows, Index all, double closing, const Stop& stop) const {
-    return row_ == 0 || level_ * static_cast<double>(rows) + row_ * static_cast<double>(all) + closing < stop.left();
-  }
-
- private:
-  double row_ = 0, level_ = 0;
-};
-
 // How wide the next box must be.
 class Widths {
  public:

@@ -14,6 +14,7 @@
 #include "gridcompute/transport/given.hpp"
 #include "gridcompute/transport/largest.hpp"
 #include "gridcompute/transport/level.hpp"
+#include "gridcompute/transport/pace.hpp"
 #include "gridcompute/transport/sample.hpp"
 #include "gridcompute/transport/ties.hpp"
 #include "gridcompute/transport/total.hpp"
@@ -27,7 +28,9 @@ namespace {
 constexpr double kAuctionGap = 1e-3;     // what the anytime method is content with if no gap is asked for
 constexpr double kClosing = 5e-8;        // seconds a job to deliver any matching of one thread's,
 constexpr double kClosingGangs = 7e-8;   // any of gangs,
-constexpr double kClosingRead = 1.5e-7;  // and one by prices
+constexpr double kClosingRead = 1.5e-7;  // one by prices,
+constexpr double kClosingListed = 5e-9;  // and for each candidate to be looked at, and left
+constexpr double kLookAndTune = 1.3;     // of a look's time, to be worth more than one at prices alone
 constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
 constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
@@ -38,6 +41,7 @@ class Solver {
  public:
   enum class Breaking { allowed, ruled_out };  // of keys' ties, should a sample show many
   enum class End { done, out_of_range, tied };
+  using Kind = LevelEnd::Kind;
 
   Solver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, double resolution, Ties ties,
          Breaking breaking)
@@ -50,7 +54,8 @@ class Solver {
         breaking_(breaking),
         n_(problem.cost->n_jobs()),
         columns_(keys_.columns()),
-        alike_(static_cast<std::size_t>(columns_)) {
+        alike_(static_cast<std::size_t>(columns_)),
+        pace_(full_, options.seed, kClosingRead * static_cast<double>(n_)) {
     std::iota(alike_.begin(), alike_.end(), Slot{0});
     full_.n = n_;
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
@@ -72,18 +77,11 @@ class Solver {
     }
     stop_.stage("samples", 0);
     LevelEnd end = samples(result.stats);
-    if (end.kind == LevelEnd::Kind::out_of_range) return End::out_of_range;
+    if (end.kind == Kind::out_of_range) return End::out_of_range;
     if (ties_.broken()) return End::tied;
-    if (end.kind == LevelEnd::Kind::optimal) {
-      const Scan how{keys_, pool_, stop_, share_, alike_};
-      const double wanted = options_.gap > 0 ? options_.gap : options_.auction ? kAuctionGap : 0;
-      Enough enough;
-      if (wanted > 0)
-        enough = [&](Restricted& r, const std::vector<Cost>& prices) { return close(how, wanted, r, prices); };
-      stop_.reserve(kClosingRead * static_cast<double>(n_));
-      end = solve_level(how, full_, box_, false, prices_, r_, seen_, result.stats, enough);
-      if (end.kind == LevelEnd::Kind::optimal && keys_.ties().broken()) end = mend(how, result.stats);
-      if (end.kind == LevelEnd::Kind::out_of_range) return End::out_of_range;
+    if (end.kind == Kind::optimal) {
+      end = all(result.stats);
+      if (end.kind == Kind::out_of_range) return End::out_of_range;
     }
     finish(end, result);
     return End::done;
@@ -105,23 +103,46 @@ class Solver {
     if (!direct.solved && !direct.stopped) return false;
     prices_ = std::move(direct.prices);
     Whole whole{std::move(direct.where), std::move(direct.load)};
-    if (std::ranges::count(whole.assignment, -1) > 0) whole = make_any({keys_, pool_, stop_, false, {}}, full_, stop_);
-    deliver({direct.stopped ? LevelEnd::Kind::stopped : LevelEnd::Kind::optimal, {}}, std::move(whole),
+    if (std::ranges::count(whole.assignment, -1) > 0)
+      whole = make_any({keys_, pool_, stop_, false, {}}, full_, prices_, stop_);
+    deliver({direct.stopped ? Kind::stopped : Kind::optimal, {}}, std::move(whole),
             Sums{direct.objective, direct.value}, result);
     return direct.stopped || result.status == Status::optimal;
+  }
+
+  // The full problem. Where the time does not suffice for the box, no more than a matching by the prices at hand.
+  LevelEnd all(Stats& stats) {
+    using Prices = std::vector<Cost>;
+    const Scan how{keys_, pool_, stop_, share_, alike_};
+    const double wanted = options_.gap > 0 ? options_.gap : options_.auction ? kAuctionGap : 0;
+    Enough enough;
+    if (wanted > 0) enough = [&](Restricted& r, const Prices& prices) { return close(how, wanted, r, prices); };
+    stop_.reserve(kClosingRead * static_cast<double>(n_));
+    if (!pace_.for_look(how, box_, kLookAndTune)) {
+      box_ = around(1);
+      if (!pace_.for_look(how, box_, 1)) stop_.run_out();
+      enough = [&](Restricted& r, const Prices& prices) {
+        close_by(r);
+        if (!close(how, wanted, r, prices)) stop_.run_out();
+        return true;
+      };
+    }
+    LevelEnd end = solve_level(how, full_, box_, false, prices_, r_, seen_, stats, enough);
+    if (end.kind == Kind::optimal && keys_.ties().broken()) end = mend(how, stats);
+    return end;
   }
 
   // Prices and radii for the full problem from the ladder.
   LevelEnd samples(Stats& stats) {
     std::vector<Index> sizes = ladder(n_, columns_);
     Widths widths;
-    if (stop_.poll()) return {LevelEnd::Kind::stopped, {}};
+    if (stop_.poll()) return {Kind::stopped, {}};
     if (n_ > 0 && columns_ > 0) first_prices(sizes.empty() ? n_ : sizes.front(), stats);
     share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
     bool first = true;
     if (box_.center.empty()) box_ = around(1);
     for (const Index m : sizes) {
-      if (!pace_.time_for(m, n_, kClosingRead * static_cast<double>(n_), stop_)) break;
+      if (!pace_.for_level(m, stop_)) break;
       const double begun = stop_.seconds();
       const std::vector<Index> rows = strata(n_, m, options_.seed);
       const Level level = sample_of(problem_, rows, full_.capacity, weight_);
@@ -130,14 +151,14 @@ class Solver {
       const Scan how{keys_, pool_, stop_, share_, alike_};
       given_ = given_ && stands(how, level, r, stats);
       LevelEnd end = given_ ? LevelEnd{} : sample(how, level, r, stats);
-      if (end.kind == LevelEnd::Kind::infeasible) {
-        if (r.hopeless >= 0) return {};      // the full scan finds it again, with its position
-        end.kind = LevelEnd::Kind::optimal;  // a sample proves nothing
+      if (end.kind == Kind::infeasible) {
+        if (r.hopeless >= 0) return {};  // the full scan finds it again, with its position
+        end.kind = Kind::optimal;        // a sample proves nothing
       }
-      if (end.kind != LevelEnd::Kind::optimal) return end;
+      if (end.kind != Kind::optimal) return end;
       ++(given_ ? stats.given : stats.levels);
       if (breaking_ == Breaking::allowed && tied(r, alike_, prices_, first) && break_ties(level)) return {};
-      if (stop_.poll()) return {LevelEnd::Kind::stopped, {}};
+      if (stop_.poll()) return {Kind::stopped, {}};
       const double from = stop_.seconds();
       const RankNoise ranked = rank_noise(r, level.capacity, alike_, prices_);
       if (given_) {
@@ -154,7 +175,7 @@ class Solver {
       for (const std::int32_t members : r.members) shared += members;
       share_ = share_ && shared > 2 * r.groups();
       first = false;
-      pace_.level(m, stop_.seconds() - begun);
+      pace_.level(how, m, stop_.seconds() - begun, around(1));
     }
     return {};
   }
@@ -173,9 +194,7 @@ class Solver {
     if (!sample_fits(level.n, columns_) || !improve_prices(keys_, level, prices_, stop_, seen_, stats))
       return solve_level(how, level, box_, true, prices_, r, seen_, stats);
     box_.center = prices_;
-    const double solved = stop_.seconds();
-    if (!scan(how, level, box_, r, seen_)) return {LevelEnd::Kind::stopped, {}};
-    pace_.look(level.n, columns_, stop_.seconds() - solved);
+    if (!scan(how, level, box_, r, seen_)) return {Kind::stopped, {}};
     r.place(prices_, level.capacity, pool_);
     stats.evaluations += level.n * columns_;
     stats.add("samples", stop_.seconds() - from);
@@ -229,17 +248,7 @@ class Solver {
     stats.add("samples", stop_.seconds() - from);
   }
 
-  [[nodiscard]] double bound_at(const Restricted& r, const std::vector<Cost>& prices) const {
-    return below(r.value(prices, pool_) - price_of_room(prices));
-  }
-
   [[nodiscard]] double below(Wide sum) const { return cost_below(sum, keys_, seen_.inexact, weight_); }
-
-  [[nodiscard]] Wide price_of_room(const std::vector<Cost>& prices) const {
-    Wide sum = 0;
-    for (Slot s = 0; s < columns_; ++s) sum += static_cast<Wide>(full_.capacity[s]) * prices[s];
-    return sum;
-  }
 
   // The gap of the matching at these prices, before any repair.
   bool close(const Scan& how, double wanted, Restricted& r, const std::vector<Cost>& prices) {
@@ -248,19 +257,26 @@ class Solver {
     if (whole_.homeless > 0) return false;
     whole_.cost = total_cost(problem_, whole_.assignment, pool_);
     const double cost = whole_.cost->value();
-    return cost - bound_at(r, prices) <= wanted * std::max(std::fabs(cost), std::numeric_limits<double>::min());
+    return cost - below(r.value(prices, pool_) - price_of_room(prices, full_.capacity)) <=
+           wanted * std::max(std::fabs(cost), std::numeric_limits<double>::min());
+  }
+
+  // The search is over: of what was reserved, what remains to be done once all have a place is still.
+  void close_by(const Restricted& r) {
+    stop_.reserve(kClosing * static_cast<double>(n_) + kClosingListed * static_cast<double>(r.slot.size()));
   }
 
   void finish(const LevelEnd& end, Result& result) {
+    if (stop_.why() == Stop::Why::interrupted) return void(result.status = Status::stopped);  // nobody will see it
     const double from = stop_.seconds();
-    using Kind = LevelEnd::Kind;
+    close_by(r_);
     const Scan how{keys_, pool_, stop_, share_, alike_};
     const bool read = static_cast<Index>(r_.where.size()) == n_ && r_.weight_total == weight_ &&
                       r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
     if (read && end.kind == Kind::stopped && !r_.placed()) r_.place(prices_, full_.capacity, pool_);
     Whole whole = end.kind == Kind::close     ? std::move(whole_)
-                  : !read || r_.hopeless >= 0 ? make_any(how, full_, stop_)
+                  : !read || r_.hopeless >= 0 ? make_any(how, full_, prices_, stop_)
                   : units                     ? deal_out(how, full_, r_)
                                               : make_whole(how, full_, r_, prices_, stop_);
     if (whole.anew) ++result.stats.deals;
@@ -305,29 +321,18 @@ class Solver {
 
   void deliver(const LevelEnd& end, Whole&& whole, std::optional<Sums> sums, Result& result) {
     result.assignment = std::move(whole.assignment);
-    const Cost settled = settle_level_of_prices();
+    const Cost settled = settle_least(prices_, full_.capacity, weight_);
     if (sums) sums->value -= static_cast<Wide>(settled) * weight_;
     const Slot n_slots = keys_.n_slots();
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
     result.prices = delivered({prices_.data(), result.load.size()}, keys_.per_cost());
     result.resolution = keys_.ties().broken() ? keys_.per_cost() : keys_.resolution();
-    if (end.kind == LevelEnd::Kind::infeasible) {
+    if (end.kind == Kind::infeasible) {
       witness(end, result);
     } else {
       judge(end, whole, sums, result);
     }
-  }
-
-  // Where every unit of room is taken only differences of prices count: the cheapest class costs 0. By how much all
-  // were lowered.
-  Cost settle_level_of_prices() {
-    Wide room = -weight_;
-    for (const Cost u : full_.capacity) room += u;
-    if (room != 0 || prices_.empty()) return 0;
-    const Cost least = *std::min_element(prices_.begin(), prices_.end());
-    for (Cost& p : prices_) p -= least;
-    return least;
   }
 
   void witness(const LevelEnd& end, Result& result) {
@@ -346,7 +351,6 @@ class Solver {
 
   // Objective, bound and status of what was found.
   void judge(const LevelEnd& end, const Whole& whole, const std::optional<Sums>& sums, Result& result) {
-    using Kind = LevelEnd::Kind;
     constexpr double inf = std::numeric_limits<double>::infinity();
     const bool ended = sums && end.kind == Kind::optimal && whole.homeless == 0;
     const bool unit = problem_.demand == nullptr;
@@ -366,7 +370,7 @@ class Solver {
       std::fill(result.prices.begin(), result.prices.end(), 0.0);  // what it holds for
     }
     if (sums) {
-      const Wide found = sums->value - price_of_room(prices_);
+      const Wide found = sums->value - price_of_room(prices_, full_.capacity);
       const std::span<const Cost> delivered_from(prices_.data(), result.prices.size());
       const Wide value = found - lost_in_doubles(delivered_from, keys_.per_cost(), full_.capacity, weight_);
       proved = ended && unit && exact_keys() && found == sums->objective;
@@ -397,10 +401,7 @@ class Solver {
       // Without a stop only gangs have no place: none of their holes was large enough, which proves nothing.
       result.status = stop_.requested() || whole.homeless > 0 ? Status::stopped : Status::feasible;
     }
-    if (whole.homeless > 0) {
-      result.objective = inf;
-      result.exact = false;
-    }
+    if (whole.homeless > 0) result.objective = inf, result.exact = false;
   }
 
   // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
