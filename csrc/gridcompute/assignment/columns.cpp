@@ -11,10 +11,6 @@ namespace {
 constexpr Index kMinimaShare = 4;
 constexpr double kApart = 0.9;  // of the rows with a cheapest column of their own: prices may start at 0
 
-constexpr Index kListed = 64;    // columns: what lists hold about
-constexpr Index kTiedShare = 8;  // of even columns so many that lists would leave nearly all of them out
-constexpr int kScales = 16;      // the largest of the rows' spreads above the middle one
-
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 // A row's part in column sums of costs less the row's mean, and in the sum of their squares; false without allowed

@@ -9,7 +9,10 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr Index kSample = 48;  // rows looked at before the first pass
+inline constexpr Index kSample = 48;    // rows looked at before the first pass
+inline constexpr Index kListed = 64;    // columns: what lists hold about
+inline constexpr Index kTiedShare = 8;  // of even columns so many that lists would leave nearly all of them out
+inline constexpr int kScales = 16;      // the largest of the rows' spreads above the middle one
 [[nodiscard]] constexpr Index sampled(Index k, Index count, Index n) { return k * n / count; }
 
 // Do columns carry offsets of their own, so that the variance of column means over a few rows exceeds what independent

@@ -10,8 +10,10 @@
 #include <type_traits>
 
 #include "gridcompute/assignment/dense.hpp"
+#include "gridcompute/assignment/direct.hpp"
 #include "gridcompute/assignment/few.hpp"
 #include "gridcompute/assignment/finer.hpp"
+#include "gridcompute/assignment/gated.hpp"
 #include "gridcompute/assignment/nearby.hpp"
 #include "gridcompute/assignment/rows.hpp"
 #include "gridcompute/assignment/tails.hpp"
@@ -342,11 +344,47 @@ bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std
   return true;
 }
 
+namespace {
+
+constexpr Index kDirect = 1 << 19;  // entries of doubles up to which no promise is needed
+constexpr Index kNearlyAll = 50;    // matched but for one row in so many: others wait with their way
+constexpr Index kMostly = 20;       // or one in so many where integers do as well,
+constexpr Index kHalf = 2;          // or in so many where they take longer
+
+// What a look at a few rows promises to be quick.
+template <class T>
+bool solve_at_sight(const Dense<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status) {
+  constexpr bool kReal = std::is_floating_point_v<T>;
+  const Index size = cost.rows * cost.cols;
+  Promise promise;
+  bool direct = false;
+  if (!maximize && cost.rows <= cost.cols && cost.cols > kRowLanes &&
+      (std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>)) {
+    promise = look_at(cost);
+    direct = promise.mutual || promise.tied || promise.scales || promise.deep || size <= kDirect;
+    if (kReal ? !promise.fractions : !promise.mutual && !promise.tied) direct = false;
+  }
+  if (looks_gated(cost, maximize)) {
+    if (direct && promise.mutual && solve_direct(cost, promise, cost.rows / kNearlyAll, stop, partner)) return true;
+    if (solve_gated(cost, maximize, stop, partner, status)) return true;
+    direct = direct && !promise.mutual;
+  }
+  const Index share = size <= kDirect || promise.deep || promise.mutual ? kHalf : kMostly;
+  return direct && solve_direct(cost, promise, cost.rows / share, stop, partner);
+}
+
+}  // namespace
+
 template <class T>
 Status solve_pairs(const Dense<T>& cost, bool maximize, int threads, Stop& stop, std::int64_t* row_ind,
                    std::int64_t* col_ind) {
   Status status = Status::optimal;
   if (cost.rows == 0 || cost.cols == 0 || solve_small(cost, maximize, row_ind, col_ind, status)) return status;
+  std::vector<std::int32_t> partner(at(std::min(cost.rows, cost.cols)));
+  if (solve_at_sight(cost, maximize, stop, partner.data(), status)) {
+    if (status == Status::optimal) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
+    return status;
+  }
   const Result result = solve(cost, maximize, threads, stop, false);
   if (result.status != Status::optimal) return result.status;
   Index k = 0;

@@ -60,10 +60,10 @@ GRIDCOMPUTE_INLINE Two<V> across(const SomeLanes<V, kCount>& first, const SomeLa
 
 // The two least of `size` reduced costs: at(k, lanes) gives those from k on, one(k) those behind the last whole lanes.
 template <Index kBytes, class V, class At, class One>
-GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one) {
+GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one, V hopeless = Range<V>::kHopeless) {
   using Vector = typename Lanes<V, kBytes>::Signed;
   constexpr Index kLanes = Lanes<V, kBytes>::kCount;
-  Vector first = Vector{} + Range<V>::kHopeless, second = first, place = {}, here = {};
+  Vector first = Vector{} + hopeless, second = first, place = {}, here = {};
   for (Index l = 0; l < kLanes; ++l) here[l] = static_cast<V>(l);
   Index k = 0;
   for (; k + kLanes <= size; k += kLanes, here += static_cast<V>(kLanes)) {
