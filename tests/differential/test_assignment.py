@@ -88,6 +88,77 @@ def test_gates_of_large_costs_hide_no_near_partner(n: int, m: int, kind: type) -
         assert answer.verify().valid
 
 
+def seen_at_a_look(name: str, n: int, m: int) -> np.ndarray:
+    """Matrices that a look at a few rows sends to a way of their own."""
+    r = np.random.default_rng(n + m)
+    u = r.random((n, m))
+    partner = np.zeros((n, m), bool)
+    partner[np.arange(min(n, m)), r.permutation(min(n, m))] = True
+    return {
+        "partners": np.where(partner, u / 100, 1 + u),
+        "partners within a gate": np.where(partner, u / 100, np.where(u < 5 / m, u, 10)),
+        "gates of rows": np.where(u < 6 / m, -u, r.random((n, 1))),
+        "one gate": np.where(u < 6 / m, u, 1e9),
+        "one gate, integers": np.where(u < 6 / m, r.integers(0, 50, (n, m)), 10**15),
+        "forbidden": np.where(partner | (u < 6 / m), u, np.inf),
+        "too few allowed": np.where(u < 1 / m, u, np.inf),
+        "scales": u * np.exp(4 * r.standard_normal((n, 1))),
+        "scales of columns": u * np.exp(9 * r.standard_normal(m)),
+        "far below a unit": u**40,
+        "tied": np.maximum(u, 0.3),
+        "tied integers": np.maximum((u * 1e6).astype(np.int64), 300_000),
+    }[name]
+
+
+LOOKS = [
+    "partners",
+    "partners within a gate",
+    "gates of rows",
+    "one gate",
+    "one gate, integers",
+    "forbidden",
+    "too few allowed",
+    "scales",
+    "scales of columns",
+    "far below a unit",
+    "tied",
+    "tied integers",
+]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize(("n", "m"), [(300, 300), (290, 330), (330, 290), (800, 800)])
+def test_what_a_look_decides_is_optimal(name: str, n: int, m: int) -> None:
+    """If this fails, doubles matched as they are, or gates made columns, lose the optimum."""
+    cost = seen_at_a_look(name, n, m)
+    kinds = [cost.dtype] if cost.dtype == np.int64 else [np.float64, np.float32]
+    for matrix in (cost.astype(kind) for kind in kinds):
+        for sign in (1, -1):
+            signed = np.ascontiguousarray(sign * matrix)
+            try:
+                best = scipy_lsa(signed, maximize=sign < 0)
+            except ValueError:
+                with pytest.raises(gc.InfeasibleError):
+                    gc.linear_sum_assignment(signed, maximize=sign < 0)
+                continue
+            rows, cols = gc.linear_sum_assignment(signed, maximize=sign < 0)
+            assert np.array_equal(np.unique(rows), rows)
+            assert len(np.unique(cols)) == len(cols) == min(n, m)
+            exact = matrix.astype(np.longdouble)
+            slip = 2.0**-40 * np.abs(exact[rows, cols]).sum()
+            assert exact[rows, cols].sum() - exact[best].sum() <= slip
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+@pytest.mark.parametrize("name", ["partners", "one gate", "tied", "far below a unit"])
+def test_what_a_look_does_not_see_is_refused(name: str, bad: float) -> None:
+    """If this fails, a cost that is none hides among those that nobody converts."""
+    cost = seen_at_a_look(name, 300, 300)
+    cost[271, 123] = bad
+    with pytest.raises(gc.InvalidProblemError, match="invalid numeric entries"):
+        gc.linear_sum_assignment(cost)
+
+
 def test_mid_size_tries_whole_rows_and_larger_lists() -> None:
     """If this fails, a way is never taken (offsets: lists at once), and other tests prove less."""
     middle = gc.assignment(CLASSES["uniform"](300, 1)).stats

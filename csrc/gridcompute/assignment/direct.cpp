@@ -15,14 +15,16 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kLooked = 16;        // rows
-constexpr Index kMutual = 14;        // of them: of independent costs half are
+constexpr Index kLooked = 12;        // rows
+constexpr Index kApart = 2;          // of them may not be mutual
 constexpr Index kMidSize = 1 << 19;  // entries up to which rows may be searched
 constexpr Index kPasses = 60;        // for the time of so many passes over them;
 constexpr Index kFewPasses = 12;     // of larger matrices
 constexpr Index kFewFree = 20;       // one in so many rows: tied columns are best taken in an order (ties.hpp)
 constexpr Index kDeepest = 6;        // costs of a row that matter to most assignments,
 constexpr double kDeep = 0x1p-52;    // and what part of its span they may reach at least
+
+constexpr std::int32_t kPollMask = 0x3F;  // rows between two looks at the stop
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -99,7 +101,7 @@ class Direct {
   }
 
   bool run(const Promise& promise, Index most, Stop& stop) {
-    if (!price_columns()) return false;
+    if (!price_columns(stop)) return false;
     take_cheapest(s_);
     if (promise.tied && free_rows() * kFewFree > s_.n) return false;
     if (free_rows() > 0) bid_some(s_);
@@ -119,12 +121,15 @@ class Direct {
  private:
   [[nodiscard]] Index free_rows() const { return std::count(s_.col_of, s_.col_of + s_.n, kFree); }
 
-  // False if costs are not what this solver takes.
-  bool price_columns() {
+  // False if costs are not what this solver takes, or to stop.
+  bool price_columns(Stop& stop) {
     constexpr double kMost = std::is_floating_point_v<V> ? std::numeric_limits<double>::infinity() : 0x1p56;
     K high = std::numeric_limits<K>::min();
     std::fill_n(s_.label, s_.m, std::numeric_limits<K>::max());
-    for (std::int32_t i = 0; i < s_.n; ++i) lower(s_.row(i), s_.m, s_.label, high);
+    for (std::int32_t i = 0; i < s_.n; ++i) {
+      if ((i & kPollMask) == 0 && stop.poll()) return false;
+      lower(s_.row(i), s_.m, s_.label, high);
+    }
     const V least = value_of<V>(*std::min_element(s_.label, s_.label + s_.m)), most = value_of<V>(high);
     if (!(static_cast<double>(least) > -kMost) || !(static_cast<double>(most) <= kMost)) return false;
     if (s_.n < s_.m) {
@@ -172,7 +177,7 @@ class Direct {
 }  // namespace
 
 template <class T>
-Promise look_at(const Dense<T>& cost) {
+Promise look_at(const Dense<T>& cost, bool mutually) {
   const Index n = cost.rows, m = cost.cols, count = std::min(kLooked, n);
   Index tied = 0, mutual = 0, deep = 0;
   std::vector<double> spreads;
@@ -190,13 +195,13 @@ Promise look_at(const Dense<T>& cost) {
       spreads.push_back(static_cast<double>(least.back() - row[best]));
       deep += spreads.back() < kDeep * static_cast<double>(most - row[best]) ? 1 : 0;
     }
-    if (k - mutual > count - kMutual) continue;
+    if (!mutually || k - mutual > kApart) continue;
     Index i = 0;
     while (i < n && !(cost.data[i * m + best] < row[best])) ++i;
     mutual += i == n ? 1 : 0;
   }
   std::sort(spreads.begin(), spreads.end());
-  promise.mutual = mutual >= std::min(kMutual, count);
+  promise.mutual = mutually && count - mutual <= kApart;
   promise.tied = tied > count * std::max(kListed, m / kTiedShare);
   promise.deep = 2 * deep > count;
   promise.scales = !spreads.empty() && spreads.back() > kScales * spreads[spreads.size() / 2];
@@ -211,8 +216,8 @@ bool solve_direct(const Dense<T>& cost, const Promise& promise, Index most, Stop
     return false;
 }
 
-#define GRIDCOMPUTE_SOLVE_DIRECT(T)          \
-  template Promise look_at(const Dense<T>&); \
+#define GRIDCOMPUTE_SOLVE_DIRECT(T)                \
+  template Promise look_at(const Dense<T>&, bool); \
   template bool solve_direct(const Dense<T>&, const Promise&, Index, Stop&, std::int32_t*);
 GRIDCOMPUTE_SOLVE_DIRECT(std::int8_t)
 GRIDCOMPUTE_SOLVE_DIRECT(std::int16_t)

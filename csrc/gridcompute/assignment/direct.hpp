@@ -31,8 +31,9 @@ struct Promise {
   bool deep = false;       // costs that matter are far below any unit: of no use to integers
   bool fractions = false;  // doubles that are no integers
 };
+// Columns are far apart: `mutual` only if asked for.
 template <class T>
-[[nodiscard]] Promise look_at(const Dense<T>& cost);
+[[nodiscard]] Promise look_at(const Dense<T>& cost, bool mutual);
 
 // The column of each row, or false if others have to solve it, or `stop` was requested. `most`: so many rows, or one in
 // kFewFree of tied ones, may be left to searches.

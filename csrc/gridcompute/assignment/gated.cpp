@@ -14,10 +14,11 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kLooked = 16;  // rows
-constexpr Index kShare = 8;    // of a row's costs, and
-constexpr Index kMost = 128;   // so many may be below its gate, on average
+constexpr Index kLooked = 8;  // rows
+constexpr Index kShare = 8;   // of a row's costs, and
+constexpr Index kMost = 128;  // so many may be below its gate, on average
 constexpr Index kBlock = 16;
+constexpr Index kPollMask = 0x3F;  // rows between two looks at the stop
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -91,11 +92,12 @@ class Gated {
     return total <= count * most();
   }
 
-  // False if this is not for us after all.
-  bool read() {
+  // False if this is not for us after all, or to stop.
+  bool read(Stop& stop) {
     const Index n = cost_.rows, m = cost_.cols;
     start_.assign(1, 0);
     for (Index i = 0; i < n; ++i) {
+      if ((i & kPollMask) == 0 && stop.poll()) return false;
       const T* row = row_of(i);
       const T gate = gate_of(row, m, maximize_);
       const Index count = below(row, m, gate, col_.data());
@@ -192,7 +194,7 @@ bool looks_gated(const Dense<T>& cost, bool maximize) {
 template <class T>
 bool solve_gated(const Dense<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status) {
   Gated<T> gated(cost, maximize);
-  if (!gated.read()) return false;
+  if (!gated.read(stop)) return false;
   status = gated.solve(stop, partner);
   return true;
 }

@@ -356,15 +356,16 @@ template <class T>
 bool solve_at_sight(const Dense<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status) {
   constexpr bool kReal = std::is_floating_point_v<T>;
   const Index size = cost.rows * cost.cols;
+  const bool gated = looks_gated(cost, maximize);
   Promise promise;
   bool direct = false;
   if (!maximize && cost.rows <= cost.cols && cost.cols > kRowLanes &&
       (std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>)) {
-    promise = look_at(cost);
+    promise = look_at(cost, gated);
     direct = promise.mutual || promise.tied || promise.scales || promise.deep || size <= kDirect;
     if (kReal ? !promise.fractions : !promise.mutual && !promise.tied) direct = false;
   }
-  if (looks_gated(cost, maximize)) {
+  if (gated) {
     if (direct && promise.mutual && solve_direct(cost, promise, cost.rows / kNearlyAll, stop, partner)) return true;
     if (solve_gated(cost, maximize, stop, partner, status)) return true;
     direct = direct && !promise.mutual;
