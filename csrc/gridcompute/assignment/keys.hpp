@@ -68,20 +68,4 @@ GRIDCOMPUTE_INLINE void reduced(const V* row, const V* v, KeyLanes<kBytes, V>& k
   }
 }
 
-// base + reduced costs, none below 0: what rounding might bring there is 0.
-template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void offered(const V* row, const V* v, const typename Lanes<V, kBytes>::Signed& base,
-                                KeyLanes<kBytes, V>& keys) {
-  typename Lanes<V, kBytes>::Signed c, price;
-  load(row, c);
-  load(v, price);
-  c = c - price + base;
-  if constexpr (std::is_floating_point_v<V>) {
-    keys = (KeyLanes<kBytes, V>)c;
-    keys = keys < 0 ? KeyLanes<kBytes, V>{} : keys;
-  } else {
-    keys = c;
-  }
-}
-
 }  // namespace gridcompute::assignment

@@ -103,14 +103,20 @@ GRIDCOMPUTE_INLINE K relax(Whole<V>& s, std::int32_t i, V base, OpenGroups<K>& l
   Vector best[kVectors];
   for (Vector& b : best) b = Vector{} + std::numeric_limits<K>::max();
   const Vector source = Vector{} + static_cast<K>(i);
-  const typename Lanes<V, kBytes>::Signed first = typename Lanes<V, kBytes>::Signed{} + base;
   const auto offer = [&](std::int32_t j, Vector& into) GRIDCOMPUTE_FORCED {
-    Vector h, l, f, shut;
-    offered<kBytes>(row + j, v + j, first, h);
+    Vector l, f, shut;
+    typename Lanes<V, kBytes>::Signed c, price;
+    load(row + j, c);
+    load(v + j, price);
+    c = c - price + base;
+    Vector h = (Vector)c;
     load(label + j, l);
     load(from + j, f);
     load(closed + j, shut);
-    if constexpr (std::is_floating_point_v<V>) h |= shut;  // rounding must not lower settled labels
+    if constexpr (std::is_floating_point_v<V>) {
+      h = h < 0 ? Vector{} : h;  // where rounding might bring it below 0, or
+      h |= shut;                 // below settled labels
+    }
     f = h < l ? source : f;
     l = h < l ? h : l;
     store(l, label + j);
