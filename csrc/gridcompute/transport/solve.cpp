@@ -31,6 +31,7 @@ constexpr double kClosingGangs = 7e-8;   // any of gangs,
 constexpr double kClosingRead = 1.5e-7;  // one by prices,
 constexpr double kClosingListed = 5e-9;  // and for each candidate to be looked at, and left
 constexpr double kLookAndTune = 1.3;     // of a look's time, to be worth more than one at prices alone
+constexpr Index kAlike = 64;             // so many jobs a group: the optimum is sooner found than a matching is made
 constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
 constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
@@ -112,21 +113,19 @@ class Solver {
 
   // The full problem. Where the time does not suffice for the box, no more than a matching by the prices at hand.
   LevelEnd all(Stats& stats) {
-    using Prices = std::vector<Cost>;
     const Scan how{keys_, pool_, stop_, share_, alike_};
     const double wanted = options_.gap > 0 ? options_.gap : options_.auction ? kAuctionGap : 0;
-    Enough enough;
-    if (wanted > 0) enough = [&](Restricted& r, const Prices& prices) { return close(how, wanted, r, prices); };
     stop_.reserve(kClosingRead * static_cast<double>(n_));
-    if (!pace_.for_look(how, box_, kLookAndTune)) {
-      box_ = around(1);
-      if (!pace_.for_look(how, box_, 1)) stop_.run_out();
-      enough = [&](Restricted& r, const Prices& prices) {
-        close_by(r);
-        if (!close(how, wanted, r, prices)) stop_.run_out();
-        return true;
-      };
-    }
+    const bool hasty = !pace_.for_look(how, box_, kLookAndTune);
+    if (hasty) box_ = around(1);
+    if (hasty && !pace_.for_look(how, box_, 1)) stop_.run_out();
+    const auto enough = [&](Restricted& r, const std::vector<Cost>& prices) {
+      if (hasty) close_by(r);
+      if (!hasty && (wanted == 0 || kAlike * r.groups() <= n_)) return false;
+      const bool near = close(how, wanted, r, prices);
+      if (hasty && !near) stop_.run_out();
+      return hasty || near;
+    };
     LevelEnd end = solve_level(how, full_, box_, false, prices_, r_, seen_, stats, enough);
     if (end.kind == Kind::optimal && keys_.ties().broken()) end = mend(how, stats);
     return end;
