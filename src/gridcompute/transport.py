@@ -275,6 +275,8 @@ def _prices(values: ArrayLike, n_slots: int) -> NDArray[np.float64]:
 
 
 def _number(field: str, value: Any, least: float) -> float:
+    if type(value) is float and value >= least:
+        return value
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise TypeError(f"{field} must be a number, not {type(value).__name__}")
     try:
@@ -296,6 +298,8 @@ def _resolution(value: Any) -> float:
 
 
 def _whole(field: str, value: Any, least: int, most: int) -> int:
+    if type(value) is int and least <= value <= most:
+        return value
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{field} must be an integer, not bool")
     try:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "gridcompute/transport/dense.hpp"
 #include "gridcompute/transport/few.hpp"
@@ -124,6 +125,7 @@ class Small {
     const Index m = pick.empty() ? n_ : static_cast<Index>(pick.size());
     const auto job = [&](Index k) { return pick.empty() ? k : pick[k]; };
     if (merged_.row_of.empty()) {
+      out.reserve(static_cast<std::size_t>(m));
       for (Index k = 0; k < m; ++k) out.push_back({static_cast<std::int32_t>(job(k)), weight(job(k))});
       return out;
     }
@@ -134,6 +136,9 @@ class Small {
     }
     return out;
   }
+
+  // Of as many keys and prices as there are jobs at most.
+  using Sum = std::conditional_t<std::is_same_v<T, std::int32_t>, Cost, Wide>;
 
   // Jobs of a row and classes of a column in their order.
   void take(const Dense<T, Rows>& whole, Direct& out) const {
@@ -155,9 +160,10 @@ class Small {
     }
     for (Slot c = 0; c < merged_.columns; ++c) {
       Slot s = first[c];
+      Sum own = 0, units = 0;
       for (const Member<T>& m : whole.members()[c]) {
-        out.objective += static_cast<Wide>(m.units) * m.own;
-        out.value += static_cast<Wide>(m.units) * (m.own + prices[c]);
+        own += static_cast<Sum>(m.units) * m.own;
+        units += m.units;
         for (std::int32_t u = 0; u < m.units; ++u) {
           while (out.load[s] == full_[s]) s = next[s];
           std::int32_t job = m.row;
@@ -169,6 +175,8 @@ class Small {
           ++out.load[s];
         }
       }
+      out.objective += own;
+      out.value += own + units * prices[c];
     }
     out.objective *= Wide{1} << shift_;
     out.value *= Wide{1} << shift_;

@@ -17,13 +17,11 @@ struct Extremes {
   std::int32_t low = 0, high = 0;
 };
 
-GRIDCOMPUTE_CLONES void copy_row(const std::int32_t* from, Index n, std::int32_t* GRIDCOMPUTE_RESTRICT to,
-                                 Extremes& seen) {
+GRIDCOMPUTE_CLONES void widen(const std::int32_t* of, Index n, Extremes& seen) {
   std::int32_t low = seen.low, high = seen.high;
-  for (Index s = 0; s < n; ++s) {
-    to[s] = from[s];
-    low = from[s] < low ? from[s] : low;
-    high = from[s] > high ? from[s] : high;
+  for (Index k = 0; k < n; ++k) {
+    low = of[k] < low ? of[k] : low;
+    high = of[k] > high ? of[k] : high;
   }
   seen = {low, high};
 }
@@ -33,10 +31,14 @@ bool copy(const Keys& keys, const Level& level, Index stride, Held<std::int32_t>
   const Slot n_slots = keys.n_slots();
   Extremes extremes;
   for (Index k = 0; k < level.n; ++k) {
-    if (k % kBlock == 0 && stop.poll()) return false;
+    const std::int32_t* from = keys.int32() + level.row(k) * n_slots;
+    if (k % kBlock == 0) {
+      if (stop.poll()) return false;
+      if (level.rows == nullptr) widen(from, std::min(kBlock, level.n - k) * n_slots, extremes);  // short rows at once
+    }
+    if (level.rows != nullptr) widen(from, n_slots, extremes);
     std::int32_t* to = out.keys.data() + k * stride;
-    copy_row(keys.int32() + level.row(k) * n_slots, n_slots, to, extremes);
-    std::fill(to + n_slots, to + stride, Range<std::int32_t>::kForbid);
+    std::fill(std::copy(from, from + n_slots, to), to + stride, Range<std::int32_t>::kForbid);
     if (!keys.optional()) continue;
     const Cost key = keys.unplaced(level.row(k), seen);
     if (key < kForbidden) to[n_slots] = static_cast<std::int32_t>(std::clamp<Cost>(key, -kWidest, kWidest));
