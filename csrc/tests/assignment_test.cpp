@@ -2,6 +2,7 @@
 #include "gridcompute/certificate/assignment.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -414,6 +415,28 @@ TEST(assignment_ties_of_sparse_graphs_are_certified_or_have_a_witness) {
                                                      std::span<const std::int64_t>(r.col_dual), 0);
     CHECK(check.feasible && check.duals_feasible && check.objective == check.bound);
   }
+}
+
+// If this fails, rows read where they lie run into the next one, or beyond the last.
+TEST(assignment_at_a_look_agrees_with_lists) {
+  for (const auto& [rows, cols] : {std::pair<Index, Index>{71, 71}, {66, 83}, {290, 290}, {270, 301}, {301, 270}})
+    for (const Index near : {Index{0}, Index{1}, Index{6}}) {
+      std::vector<double> cost;
+      for (const auto c : random_costs(rows * cols, 1'000'000, static_cast<unsigned>(rows + near)))
+        cost.push_back(near > 0 && c > near * 1'000'000 / cols ? 100.25 : static_cast<double>(c) / 7);
+      const Dense<double> dense{cost.data(), rows, cols};
+      Stop stop;
+      const auto pairs = static_cast<std::size_t>(std::min(rows, cols));
+      std::vector<std::int64_t> row(pairs), col(pairs);
+      CHECK(solve_pairs(dense, false, 1, stop, row.data(), col.data()) == Status::optimal);
+      const Result r = solve(dense, false, 1, stop);
+      double paid = 0, least = 0;
+      for (std::size_t k = 0; k < pairs; ++k) paid += cost[static_cast<std::size_t>(row[k] * cols + col[k])];
+      for (Index i = 0; i < rows; ++i)
+        if (const std::int32_t j = r.col_of[static_cast<std::size_t>(i)]; j >= 0)
+          least += cost[static_cast<std::size_t>(i * cols + j)];
+      CHECK(std::abs(paid - least) <= 1e-9 * least);
+    }
 }
 
 // If this fails, small costs are lost beside large ones that cancel, or below the finest scale.

@@ -21,6 +21,7 @@ constexpr Index kMidSize = 1 << 19;  // entries up to which rows may be searched
 constexpr Index kPasses = 60;        // for the time of so many passes over them;
 constexpr Index kFewPasses = 12;     // of larger matrices
 constexpr Index kFewFree = 20;       // one in so many rows: tied columns are best taken in an order (ties.hpp)
+constexpr double kHopeful = 0.75;    // of the rows free at column minima: more is as on products
 constexpr Index kDeepest = 6;        // costs of a row that matter to most assignments,
 constexpr double kDeep = 0x1p-52;    // and what part of its span they may reach at least
 
@@ -103,7 +104,9 @@ class Direct {
   bool run(const Promise& promise, Index most, Stop& stop) {
     if (!price_columns(stop)) return false;
     take_cheapest(s_);
-    if (promise.tied && free_rows() * kFewFree > s_.n) return false;
+    if (const Index free = free_rows();
+        promise.tied ? free * kFewFree > s_.n : static_cast<double>(free) > kHopeful * s_.n)
+      return false;
     if (free_rows() > 0) bid_some(s_);
     if (free_rows() > most) return false;
     const Index size = cost_.rows * cost_.cols;

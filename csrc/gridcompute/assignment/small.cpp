@@ -9,6 +9,7 @@
 #include <string>
 #include <type_traits>
 
+#include "gridcompute/assignment/columns.hpp"
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/direct.hpp"
 #include "gridcompute/assignment/few.hpp"
@@ -351,6 +352,14 @@ constexpr Index kNearlyAll = 50;    // matched but for one row in so many: other
 constexpr Index kMostly = 20;       // or one in so many where integers do as well,
 constexpr Index kHalf = 2;          // or in so many where they take longer
 
+// Are some of a few doubles here and there no integers?
+bool some_fractions(const Dense<double>& cost) {
+  std::array<double, 64> some;
+  const auto count = static_cast<Index>(some.size());
+  for (Index k = 0; k < count; ++k) some[at(k)] = cost.data[sampled(k, count, cost.rows * cost.cols)];
+  return shows_fractions(some.data(), count);
+}
+
 // What a look at a few rows promises to be quick.
 template <class T>
 bool solve_at_sight(const Dense<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status) {
@@ -380,8 +389,16 @@ template <class T>
 Status solve_pairs(const Dense<T>& cost, bool maximize, int threads, Stop& stop, std::int64_t* row_ind,
                    std::int64_t* col_ind) {
   Status status = Status::optimal;
-  if (cost.rows == 0 || cost.cols == 0 || solve_small(cost, maximize, row_ind, col_ind, status)) return status;
+  if (cost.rows == 0 || cost.cols == 0) return status;
   std::vector<std::int32_t> partner(at(std::min(cost.rows, cost.cols)));
+  const Index size = cost.rows * cost.cols;
+  if constexpr (std::is_same_v<T, double>)
+    if (!maximize && size > kQuick && size <= kSmall && cost.rows <= cost.cols && some_fractions(cost) &&
+        solve_direct(cost, {}, cost.rows / kHalf, stop, partner.data())) {
+      write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
+      return status;
+    }
+  if (solve_small(cost, maximize, row_ind, col_ind, status)) return status;
   if (solve_at_sight(cost, maximize, stop, partner.data(), status)) {
     if (status == Status::optimal) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
     return status;
