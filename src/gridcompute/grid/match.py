@@ -49,12 +49,8 @@ WALK_STEPS, WALK_LENGTHS = 1200, (10.0, 0.002)
 BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
 #: Steps more before a second dive, at most: where whole gangs leave the gap, they close none of it.
 BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
-#: Lengths of a dive's steps for the largest and the smallest jobs.
-DIVE_LENGTHS = (0.01, 0.2)
-#: How much of the average price a step of the dive leaves.
-DIVE_MEMORY = 0.8
 #: After which of the steps that settle the prices before a size all jobs left are looked at, to
-#: learn what the sample of them misses. It takes a third off the gap at 200,000 jobs.
+#: learn what each sample of them misses. It takes a third off the gap at 200,000 jobs.
 CORRECTED_AT = (4, 8, 12, 16)
 #: Where jobs are few, those that may run at so few sites are placed as if they were
 #: 2 ** EARLIER times as large: others can go elsewhere, they cannot.
@@ -368,17 +364,16 @@ class Solve:
         """Place the jobs `now` in parts, with a step of the prices between two.
 
         All of them take part in the steps until they are placed; samples stand for the smaller ones
-        that are left. What a single sample misses is found by looking at all, now and then; several
-        in turn miss different things.
+        that are left. What each sample misses is found by looking at all, now and then.
         """
-        length = DIVE_LENGTHS[0] * (DIVE_LENGTHS[1] / DIVE_LENGTHS[0]) ** done[0]
+        length = pace.lengths[0] * (pace.lengths[1] / pace.lengths[0]) ** done[0]
         markets = self.stand_ins(now, left, pace)
-        missing = len(markets) == 1 and markets[0].live < left.sum()
+        missing = markets[0].live < left.sum()
         live = np.ones(len(left), np.uint8)
         self.market.keep(left.astype(np.uint8))
         chosen, rows_ = self.by_size[now[self.by_size]], self.rows
         parts = min(pace.parts_of(size), len(chosen))
-        missed: Floats | float = 0.0
+        missed = np.zeros((len(markets), len(dive.y)))
         served, k = rows_.serving(dive.y), 0
         heading = Heading() if pace.near else None
         for i in range(parts):
@@ -386,20 +381,21 @@ class Solve:
                 if self.clock.over(done[0] + i / parts * (done[1] - done[0])):
                     break
                 if i == 0 and j in CORRECTED_AT and missing:
-                    miss = rows_.use(self.market, dive.y) - rows_.use(markets[0], dive.y)
+                    found = [rows_.use(market, dive.y) for market in markets]
+                    miss = rows_.use(self.market, dive.y) - found
                     missed += (miss - missed) / (CORRECTED_AT.index(j) + 1)
-                    self.passes += 2
+                    self.passes += 1 + len(markets)
                 market = markets[k % len(markets)]
                 if i:
                     market.keep(live)
-                use = rows_.use(market, dive.y) + missed
+                use = rows_.use(market, dive.y) + missed[k % len(markets)]
                 supply = rows_.supply(dive.room)
                 dive.y = self.ascent.follow(use, dive.y, supply, length, served())
                 load = supply.load_kwh + rows_.unpack(use).energy
                 limits = heading.see(load) if heading is not None else None
                 if k % pace.energy_every == 0:
                     served = rows_.serving(dive.y, limits)
-                dive.average = DIVE_MEMORY * dive.average + (1 - DIVE_MEMORY) * dive.y
+                dive.average = pace.memory * dive.average + (1 - pace.memory) * dive.y
                 k += 1
             part = np.ascontiguousarray(chosen[i::parts])
             dive.room.place(*rows_.unpack(dive.average), part, dive.klass, dive.start)

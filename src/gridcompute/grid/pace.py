@@ -41,6 +41,10 @@ class Pace(NamedTuple):
     #: Is the energy block asked for loads near the one at hand, and after how many steps again?
     near: bool = False
     energy_every: int = 1
+    #: Lengths of the steps for the largest and the smallest jobs, and how much of the average price
+    #: a step leaves.
+    lengths: tuple[float, float] = (0.01, 0.2)
+    memory: float = 0.8
     #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
     large: int = 7
     #: and they are placed by how settled they are, where this is not None.
@@ -62,7 +66,16 @@ DIVE_AGAIN = DIVE_FEW._replace(
 #: careful ones that follow while the gap is not proved. That others make way takes a look at all
 #: jobs a size, and gains nothing where most of them are placed.
 DIVE_WARM = Pace(
-    40, last_parts=100, settle=8, later=8_000, samples=4, near=True, energy_every=2, large=64
+    40,
+    last_parts=100,
+    settle=8,
+    later=8_000,
+    samples=4,
+    near=True,
+    energy_every=2,
+    lengths=(0.01, 0.4),
+    memory=0.9,
+    large=64,
 )
 DIVE_WARM_AGAIN = DIVE_WARM._replace(parts=90, last_parts=220)
 DIVE_WARM_LAST = DIVE._replace(near=True)

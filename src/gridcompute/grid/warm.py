@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
+from .exchanging import QUICK
 from .pace import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ VECTORS, APART = 5, 0.02
 #: How many times the gap asked for a plan may have after a quick dive for one twice as careful to
 #: be tried before the most careful one, which takes twice as long as that.
 NEAR_MISS = 2.0
-#: How many times the gap asked for a round of exchanges may close.
-EXCHANGED = 1.3
 #: From which part of the jobs on a quick dive leaves too much, whatever the change was.
 MANY = 0.27
 
@@ -64,8 +63,7 @@ def resume(solve: Solve, y: Floats, placement: Placement | None) -> Floats:
         tried = bool(np.count_nonzero(leave) < MANY * len(leave))
         if tried:
             solve.improve(DIVE_WARM, 0.6, leave, rounds=0)
-            if solve.open_gap() < EXCHANGED * solve.gap:
-                solve.exchanges(range(1))
+            solve.exchanges(range(1), QUICK)
     if tried and not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
         solve.improve(DIVE_WARM_AGAIN, 0.6, unsettled(solve), rounds=2)
     if not solve.finished():
