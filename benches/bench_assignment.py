@@ -107,7 +107,40 @@ def points_on_a_line(n, seed):
     return np.abs(r.random(n)[:, None] - r.random(n))
 
 
-FAMILIES = {f.__name__: f for f in (near_partners, overlap, cut_distances, points_on_a_line)}
+def gated_points(n, seed):
+    """Points told apart by a gate that eight of them pass: the others cost one large number."""
+    r = np.random.default_rng(seed)
+    a, b = r.random((n, 2)), r.random((n, 2))
+    apart = np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1])
+    return np.where(apart < np.sqrt(8 / np.pi / n), apart, 1e6)
+
+
+def row_scales(n, seed):
+    r = np.random.default_rng(seed)
+    return r.random((n, n)) * np.exp(4 * r.standard_normal((n, 1)))
+
+
+def crowded_at_zero(n, seed):
+    return np.random.default_rng(seed).beta(0.1, 0.1, (n, n))
+
+
+def larger_index(n, _):
+    return np.maximum(np.arange(n)[:, None], np.arange(n)) * 0.1
+
+
+FAMILIES = {
+    f.__name__: f
+    for f in (
+        near_partners,
+        overlap,
+        cut_distances,
+        points_on_a_line,
+        gated_points,
+        row_scales,
+        crowded_at_zero,
+        larger_index,
+    )
+}
 
 
 @pytest.mark.parametrize("solver", ["gridcompute", "scipy", "lapx"])

@@ -182,7 +182,7 @@ class Direct {
 template <class T>
 Promise look_at(const Dense<T>& cost, bool mutually) {
   const Index n = cost.rows, m = cost.cols, count = std::min(kLooked, n);
-  Index tied = 0, mutual = 0, deep = 0;
+  Index tied = 0, topped = 0, mutual = 0, deep = 0;
   std::vector<double> spreads;
   std::vector<T> least(at(std::min(kDeepest, m)));
   Promise promise;
@@ -192,6 +192,7 @@ Promise look_at(const Dense<T>& cost, bool mutually) {
     T most = row[best];
     for (Index j = 0; j < m; ++j) most = row[j] > most && row[j] <= std::numeric_limits<T>::max() ? row[j] : most;
     for (Index j = 0; j < m; ++j) tied += row[j] == row[best] ? 1 : 0;
+    for (Index j = 0; j < m && most > row[best]; ++j) topped += row[j] == most ? 1 : 0;
     if constexpr (std::is_floating_point_v<T>) {
       promise.fractions |= shows_fractions(row + best, 1) || shows_fractions(row, 4);
       std::partial_sort_copy(row, row + m, least.begin(), least.end());
@@ -207,7 +208,11 @@ Promise look_at(const Dense<T>& cost, bool mutually) {
   promise.mutual = mutually && count - mutual <= kApart;
   promise.tied = tied > count * std::max(kListed, m / kTiedShare);
   promise.deep = 2 * deep > count;
-  promise.scales = !spreads.empty() && spreads.back() > kScales * spreads[spreads.size() / 2];
+  if (!spreads.empty()) {
+    const double middle = spreads[spreads.size() / 2];
+    promise.scales = spreads.back() > kScales * middle && middle > kScales * spreads.front();
+  }
+  promise.blocks = promise.tied && topped > count * kListed;
   return promise;
 }
 

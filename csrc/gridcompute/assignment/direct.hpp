@@ -27,6 +27,7 @@ namespace gridcompute::assignment {
 struct Promise {
   bool mutual = false;     // their cheapest pair is the cheapest of its column
   bool tied = false;       // many columns at their least cost
+  bool blocks = false;     // and many at their largest: few values
   bool scales = false;     // theirs differ
   bool deep = false;       // costs that matter are far below any unit: of no use to integers
   bool fractions = false;  // doubles that are no integers

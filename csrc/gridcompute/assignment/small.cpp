@@ -371,8 +371,8 @@ bool solve_at_sight(const Dense<T>& cost, bool maximize, Stop& stop, std::int32_
   if (!maximize && cost.rows <= cost.cols && cost.cols > kRowLanes &&
       (std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>)) {
     promise = look_at(cost, gated);
-    direct = promise.mutual || promise.tied || promise.scales || promise.deep || size <= kDirect;
-    if (kReal ? !promise.fractions : !promise.mutual && !promise.tied) direct = false;
+    direct = promise.mutual || (promise.tied && !promise.blocks) || promise.scales || promise.deep || size <= kDirect;
+    if (kReal ? !promise.fractions : !promise.mutual && (!promise.tied || promise.blocks)) direct = false;
   }
   if (gated) {
     if (direct && promise.mutual && solve_direct(cost, promise, cost.rows / kNearlyAll, stop, partner)) return true;

@@ -39,7 +39,8 @@ template <class T>
 [[nodiscard]] bool solve_small(const Dense<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
                                Status& status);
 
-// One matrix of any size, as pairs. Rows ascending; all pairs are filled if the status is optimal.
+// One matrix of any size, as pairs: at first by what a look promises to be quick (direct.hpp, gated.hpp; small ones of
+// doubles without one), then as above, then by dense.hpp. Rows ascending; all pairs are filled if the status is optimal.
 template <class T>
 [[nodiscard]] Status solve_pairs(const Dense<T>& cost, bool maximize, int threads, Stop& stop, std::int64_t* row_ind,
                                  std::int64_t* col_ind);
