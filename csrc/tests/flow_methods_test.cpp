@@ -6,6 +6,8 @@
 #include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/cycles.hpp"
 #include "gridcompute/flow/reduce.hpp"
+#include "gridcompute/flow/scaled_start.hpp"
+#include "gridcompute/flow/simplex.hpp"
 
 namespace gridcompute::flow {
 
@@ -86,6 +88,76 @@ TEST(flow_global_updates_end_in_time) {
     updates += scaling.counts().global_updates;
   }
   CHECK(updates > 100);
+}
+
+// A scaled start carries a feasible flow on its tree, no arc off the tree between its bounds, whatever eps left; where
+// there is no feasible flow there is no such start. The simplex ends on it as it does from nothing, in either width.
+template <class Int>
+void check_scaled_start(const Instance& x, int& made, int& none) {
+  const Problem p = x.problem();
+  const Survey s = survey(p);
+  if (!s.balanced || s.unbounded_arcs) return;
+  const auto shape = topology(p, s, nullptr);
+  const auto net = [&] { return network(given<Int>(p, s), s, *shape); };
+  Stop stop;
+  Simplex<Int> plain(net());
+  const auto end = plain.run(stop);
+  auto start = scaled_start(net(), stop, kNoBudget);
+  CHECK(start.has_value() == (end == Simplex<Int>::End::optimal));
+  ++(start ? made : none);
+  if (!start) return;
+  Simplex<Int> scaled(net(), start->basis, std::move(start->price));
+  CHECK(scaled.holds() && scaled.unserved() == 0);
+  CHECK(scaled.run(stop) == Simplex<Int>::End::optimal && scaled.holds());
+  plain.rest(), scaled.rest();
+  CHECK(plain.total() == scaled.total());
+}
+
+TEST(flow_scaled_starts) {
+  std::mt19937 r(18);
+  int made = 0, none = 0;
+  for (int k = 0; k < 600; ++k) {
+    Instance x = k % 2 == 0 ? random_instance(r, 2 + k % 12, 1 + k % 40) : plain_instance(r, 2 + k % 30, 4 + k % 120);
+    if (k % 3 == 0)
+      for (std::int64_t& c : x.cost) c *= 1000;
+    check_scaled_start<std::int32_t>(x, made, none);
+    check_scaled_start<std::int64_t>(x, made, none);
+  }
+  CHECK(made > 300 && none > 300);
+}
+
+// Layers whose cheap arcs are narrow: an artificial start would take long, is given up early, and a scaled one takes
+// its place; a budget that ends there goes over to cost scaling, and where a layer is too narrow that is found as ever.
+TEST(flow_layers_start_scaled) {
+  std::mt19937 r(19);
+  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
+  constexpr int layers = 20, wide = 40;
+  Instance x;
+  for (int v = 0; v < (layers - 1) * wide; ++v)
+    for (int a = 0; a < 7; ++a) {
+      const std::int64_t next = v / wide * wide + wide;
+      x.tail.push_back(v), x.head.push_back(next + (a == 6 ? v % wide : draw(0, wide - 1)));
+      x.capacity.push_back(a == 6 ? 100'000 : draw(1, 50));
+      x.cost.push_back(a == 6 ? draw(2000, 6000) : draw(1, 1000));
+    }
+  x.supply.assign(layers * wide, 0);
+  for (std::size_t v = 0; v < wide; ++v) {
+    const std::int64_t units = draw(1, 100);
+    x.supply[v] += units, x.supply[x.supply.size() - 1 - v] -= units;
+  }
+  Stop stop;
+  const Result a = solve(x.problem(), Method::network_simplex, nullptr, stop);
+  const Result b = solve(x.problem(), Method::cost_scaling, nullptr, stop);
+  CHECK(proved(x, a) && a.stats.start == std::string("scaled") && a.objective == b.objective);
+  Instance dearer = x;
+  for (std::size_t e = 0; e < x.cost.size(); e += 100) dearer.cost[e] += 500;
+  const Result again = solve(dearer.problem(), Method::network_simplex, &a.kept, stop);
+  CHECK(proved(dearer, again) && again.stats.start == std::string("basis"));
+  CHECK(solve(x.problem(), Method::automatic, nullptr, stop, 4).stats.method == std::string("cost_scaling"));
+  Instance cut = x;
+  for (std::size_t e = 9 * wide * 7; e < 10 * wide * 7; ++e) cut.capacity[e] = 1;
+  const Result none = solve(cut.problem(), Method::network_simplex, nullptr, stop);
+  CHECK(none.status == Status::infeasible && proved(cut, none));
 }
 
 // Which arcs begin full: those of negative cost, not too wide, that some way leads back along.

@@ -99,7 +99,8 @@ class Flow:
         "within budget", or "budget spent" where cost scaling took over from network simplex), with
         the ``effort`` of network simplex in steps; ``warm`` (was `start` used?) and ``start``:
         "cold", "full" (arcs of negative cost on cycles begin full), "forest" (shortest-path tree),
-        "star" (all on a hub), "basis" (the earlier tree) or "flow" (a tree from the earlier flow),
+        "star" (all on a hub), "scaled" (a phase of cost scaling, where an earlier start left most
+        units without a way), "basis" (the earlier tree) or "flow" (a tree from the earlier flow),
         with ``kept_tree_arcs`` and ``cut_tree_arcs`` of it; after a change of values alone,
         ``changed_costs``, ``changed_capacities``, ``changed_supplies`` (how many differ) and
         ``dual_pivots`` and ``filled_arcs`` of its repair; counts of the method; ``bits`` of the

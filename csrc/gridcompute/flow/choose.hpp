@@ -14,6 +14,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
 #include "gridcompute/flow/crash.hpp"
 #include "gridcompute/flow/network.hpp"
@@ -30,6 +31,16 @@ inline constexpr Index kFewSteps = 16, kLeastSteps = 1 << 17;
   const bool of_maximum = costly > 0 && 1000 * costly <= arcs + 1000;
   return of_maximum ? std::max(kLeastSteps, size * kFewSteps) : size * kSteps;
 }
+
+// A start is judged after so many steps: on most families the simplex is through by then. Where it is not, and a good
+// part of all units still has no way, it will be long, and one phase of cost scaling (scaled_start.hpp) takes a few of
+// such spans at most.
+inline constexpr Index kPatience = 64;  // in looks, which take half as long as steps
+[[nodiscard]] inline Index trial(Index nodes, Index arcs) {
+  return static_cast<Index>(std::max(8.0, std::sqrt(static_cast<double>(nodes)) / 8) *
+                            static_cast<double>(arcs + nodes));
+}
+[[nodiscard]] constexpr bool hardly_serves(Index unserved, Index units) { return unserved > units / 4; }
 
 // A node with arcs to a quarter of the others; -1 if there is none.
 template <class Int>

@@ -9,8 +9,7 @@
 //   fixes arcs whose reduced cost exceeds 4 n eps in size: no later flow differs on them, and prices move by less;
 //   tries to find prices that make the flow eps-optimal as it stands (price refinement: longest paths over the residual
 //     arcs of negative reduced cost while these have no cycle);
-//   else refines: saturates those arcs and discharges nodes with excess, first in first out, pushing only to nodes that
-//     can take or pass on the units (push look-ahead), with global price updates by a bucket search from the deficits.
+//   else refines (refine.hpp).
 // At eps = 1 all arcs are looked at once more, fixed ones too; should one be wrong, all take part again.
 // Then prices divided by n + 1 are exact potentials: n prices leave one residue modulo n + 1 free; shifted so that
 // it is n, floor(p / (n + 1)) rounds no arc across 0.
@@ -31,43 +30,17 @@
 // Deviations.  Exact potentials by the free residue instead of a last shortest-path pass.
 #pragma once
 
-#include <deque>
-
-#include "gridcompute/flow/residual.hpp"
+#include "gridcompute/flow/refine.hpp"
 
 namespace gridcompute::flow {
-
-struct ScalingCounts {
-  Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;
-  Index levels = 0;  // of the searches of global updates
-};
-
-// Nodes by level, for searches with small integer distances (Dial). A node that was taken keeps its level.
-class Buckets {
- public:
-  static constexpr Node kNone = -1;
-  static constexpr std::int32_t kMost = 1 << 24;  // the level of a node not reached
-
-  explicit Buckets(Node n) : first_(1, kNone), next_(at(n)), previous_(at(n)), level_(at(n), kMost) {}
-  void clear();
-  void move(Node v, std::int32_t level);
-  [[nodiscard]] Node take(std::int32_t level);
-  [[nodiscard]] std::int32_t level(Node v) const noexcept { return level_[at(v)]; }
-  [[nodiscard]] std::int32_t highest() const noexcept { return highest_; }
-
- private:
-  void unlink(Node v);
-
-  std::vector<Node> first_, next_, previous_;
-  std::vector<std::int32_t> level_;
-  std::int32_t highest_ = -1;
-};
 
 class CostScaling {
  public:
   enum class End { optimal, infeasible, stopped };
 
   explicit CostScaling(const Network<std::int64_t>& net);
+  CostScaling(const CostScaling&) = delete;  // refine_ works on its graph and prices
+  CostScaling& operator=(const CostScaling&) = delete;
 
   // The largest |cost| that n nodes allow.
   [[nodiscard]] static std::int64_t largest_cost(Index n) noexcept;
@@ -83,28 +56,18 @@ class CostScaling {
  private:
   using Price = std::int64_t;
 
-  [[nodiscard]] Price reduced(Node v, const Half& h) const noexcept {
-    return h.cost + price_[at(v)] - price_[at(h.to)];
-  }
+  [[nodiscard]] Price eps() const noexcept { return Price{1} << bits_; }
+  [[nodiscard]] Price reduced(Node v, const Half<Price>& h) const noexcept { return refine_.reduced(v, h); }
   void fix_arcs();
   bool price_by_paths();
   bool refine_prices();
   bool order_admissible(std::vector<Node>& order) const;
-  bool refine(Stop& stop);
-  void saturate();
-  bool discharge(Node v);
-  [[nodiscard]] bool passes_on(Node w);
-  void relabel(Node v);
-  void update_globally();
 
-  Residual graph_;
-  Price eps_ = 1;
+  Residual<Price> graph_;
+  int bits_ = 0;  // of eps
   std::vector<Price> price_;
-  std::vector<Arc> current_;
-  std::deque<Node> active_;
-  Buckets buckets_;
-  Index relabels_since_update_ = 0;
   ScalingCounts counts_;
+  Refine<Price> refine_;
 };
 
 }  // namespace gridcompute::flow

@@ -7,11 +7,12 @@
 // Steps (one file each).
 //   reduce.cpp         checks, the range proof, lower bounds into supplies, sorting by tail; an infinite negative cycle
 //   crash.cpp          a start tree from shortest paths to the sinks
+//   scaled_start.cpp   a start tree from a phase of cost scaling, where the first start was a bad one
 //   cycles.cpp         arcs of negative cost that lie on cycles: a start with these full
 //   choose.cpp         what the graph says of the start
 //   simplex.cpp        network simplex
 //   simplex_entering.cpp  which arc enters
-//   cost_scaling.cpp   cost scaling
+//   cost_scaling.cpp   cost scaling; refine.cpp: a phase of it; residual.cpp: its graph
 //   change.cpp         what differs from the problem of an earlier answer
 //   simplex_dual.cpp   its tree taken to this one
 //   simplex_near.cpp   pricing near what changed
@@ -71,8 +72,8 @@ struct Stats {
   const char* method = "";
   const char* chosen = "by name";  // why this method: by name, within budget, budget spent
   Index effort = 0;                // steps of network simplex, all runs together
-  const char* start = "cold";      // cold, full (negative arcs), forest, basis (tree kept), flow (tree from it)
-  int bits = 0;                    // of the width that finished
+  const char* start = "cold";  // cold, full (negative arcs), forest, star, scaled, basis (tree kept), flow (from it)
+  int bits = 0;                // of the width that finished
   Index pivots = 0, degenerate_pivots = 0, potential_updates = 0, priced_blocks = 0;
   Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;
   Index kept_tree_arcs = 0, cut_tree_arcs = 0;  // of a warm start: as they were; hung anew for want of room

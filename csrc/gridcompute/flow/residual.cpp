@@ -12,7 +12,8 @@ constexpr Index kDischargesPerPoll = 256;
 
 }  // namespace
 
-Residual::Residual(const Network<std::int64_t>& net, std::int64_t scale)
+template <class Int>
+Residual<Int>::Residual(const Network<Int>& net, Int scale)
     : n(net.n),
       start(at(net.n) + 1, 0),
       halves(2 * at(net.m())),
@@ -29,14 +30,15 @@ Residual::Residual(const Network<std::int64_t>& net, std::int64_t scale)
     const Arc i = next[at(t)]++, j = next[at(h)]++;
     first_[at(e)] = i;
     arc_[at(i)] = arc_[at(j)] = e;
-    halves[at(i)] = {h, j, net.cap[at(e)], net.cost[at(e)] * scale};
-    halves[at(j)] = {t, i, 0, -net.cost[at(e)] * scale};
+    halves[at(i)] = {h, j, net.cap[at(e)], 0, net.cost[at(e)] * scale};
+    halves[at(j)] = {t, i, 0, net.cap[at(e)], -net.cost[at(e)] * scale};
     if (net.cost[at(e)] < 0) push(i, t, net.cap[at(e)]);
   }
 }
 
 // Distances in arcs to the nearest node that is short.
-bool Residual::levels() {
+template <class Int>
+bool Residual<Int>::levels() {
   level_.assign(at(n), kFar);
   std::vector<Node> queue;
   for (Node v = 0; v < n; ++v)
@@ -46,8 +48,8 @@ bool Residual::levels() {
     const Node v = queue[i];
     found |= excess[at(v)] > 0;
     for (Arc k = start[at(v)]; k < end[at(v)]; ++k) {
-      const Half& h = halves[at(k)];
-      if (level_[at(h.to)] != kFar || !open(halves[at(h.mate)])) continue;
+      const Half<Int>& h = halves[at(k)];
+      if (level_[at(h.to)] != kFar || h.back == 0 || !usable(h)) continue;
       level_[at(h.to)] = level_[at(v)] + 1;
       queue.push_back(h.to);
     }
@@ -56,7 +58,8 @@ bool Residual::levels() {
 }
 
 // First in first out; levels never exceed the distances, which are made anew after every n relabels.
-void Residual::discharge(Stop& stop) {
+template <class Int>
+void Residual<Int>::discharge(Stop& stop) {
   current_.assign(start.begin(), start.end() - 1);
   std::deque<Node> active;
   const auto waits = [&](Node v) { return excess[at(v)] > 0 && level_[at(v)] != kFar; };
@@ -73,7 +76,7 @@ void Residual::discharge(Stop& stop) {
         ++relabels;
         continue;
       }
-      const Half& h = halves[at(k)];
+      const Half<Int>& h = halves[at(k)];
       if (!open(h) || level_[at(h.to)] != level_[at(v)] - 1) {
         ++k;
         continue;
@@ -91,7 +94,8 @@ void Residual::discharge(Stop& stop) {
   }
 }
 
-void Residual::relabel(Node v) {
+template <class Int>
+void Residual<Int>::relabel(Node v) {
   Node least = kFar - 1;
   for (Arc k = start[at(v)]; k < end[at(v)]; ++k)
     if (open(halves[at(k)])) least = std::min(least, level_[at(halves[at(k)].to)]);
@@ -99,7 +103,8 @@ void Residual::relabel(Node v) {
   current_[at(v)] = start[at(v)];
 }
 
-Residual::End Residual::feasible(Stop& stop) {
+template <class Int>
+typename Residual<Int>::End Residual<Int>::feasible(Stop& stop) {
   for (const bool free : {true, false}) {
     free_only_ = free;
     while (levels()) {
@@ -110,7 +115,8 @@ Residual::End Residual::feasible(Stop& stop) {
   return unserved() == 0 ? End::feasible : End::infeasible;
 }
 
-void Residual::swap(Arc a, Arc b) {
+template <class Int>
+void Residual<Int>::swap(Arc a, Arc b) {
   if (a == b) return;
   std::swap(halves[at(a)], halves[at(b)]);
   std::swap(arc_[at(a)], arc_[at(b)]);
@@ -121,50 +127,59 @@ void Residual::swap(Arc a, Arc b) {
     if (halves[at(k)].to == net_->head[at(arc_[at(k)])]) first_[at(arc_[at(k)])] = k;
 }
 
-void Residual::fix(Node v, Arc half) {
+template <class Int>
+void Residual<Int>::fix(Node v, Arc half) {
   const Node w = halves[at(half)].to;
   const Arc mate = halves[at(half)].mate;
   swap(half, --end[at(v)]);
   swap(mate, --end[at(w)]);
 }
 
-Values<std::int64_t> Residual::flow() const {
-  Values<std::int64_t> out(first_.size());
+template <class Int>
+Values<Int> Residual<Int>::flow() const {
+  Values<Int> out(first_.size());
   for (std::size_t e = 0; e < out.size(); ++e) out[e] = net_->cap[e] - halves[at(first_[e])].room;
   return out;
 }
 
-std::vector<Node> Residual::cut() const {
+template <class Int>
+std::vector<Node> Residual<Int>::cut() const {
   std::vector<bool> seen(at(n), false);
   std::vector<Node> queue;
   for (Node v = 0; v < n; ++v)
     if (excess[at(v)] > 0) seen[at(v)] = true, queue.push_back(v);
   for (std::size_t i = 0; i < queue.size(); ++i)
     for (Arc k = start[at(queue[i])]; k < start[at(queue[i]) + 1]; ++k) {
-      const Half& h = halves[at(k)];
+      const Half<Int>& h = halves[at(k)];
       if (h.room > 0 && !seen[at(h.to)]) seen[at(h.to)] = true, queue.push_back(h.to);
     }
   std::sort(queue.begin(), queue.end());
   return queue;
 }
 
-Wide Residual::unserved() const {
-  Wide sum = 0;
-  for (const Wide x : excess) sum += std::max<Wide>(x, 0);
+template <class Int>
+typename Residual<Int>::Sum Residual<Int>::unserved() const {
+  Sum sum = 0;
+  for (const Sum x : excess) sum += std::max<Sum>(x, 0);
   return sum;
 }
 
-bool Residual::holds() const {
-  std::vector<Wide> left(net_->supply.begin(), net_->supply.end());
+template <class Int>
+bool Residual<Int>::holds() const {
+  std::vector<Sum> left(net_->supply.begin(), net_->supply.end());
   for (std::size_t e = 0; e < first_.size(); ++e) {
-    const Half& h = halves[at(first_[e])];
-    const Half& back = halves[at(h.mate)];
+    const Half<Int>& h = halves[at(first_[e])];
+    const Half<Int>& back = halves[at(h.mate)];
     if (h.room < 0 || back.room < 0 || h.room + back.room != net_->cap[e]) return false;
+    if (h.back != back.room || back.back != h.room) return false;
     if (h.to != net_->head[e] || back.to != net_->tail[e] || h.cost != -back.cost) return false;
     left[at(net_->tail[e])] -= back.room;
     left[at(net_->head[e])] += back.room;
   }
   return left == excess;
 }
+
+template class Residual<std::int32_t>;
+template class Residual<std::int64_t>;
 
 }  // namespace gridcompute::flow

@@ -1,8 +1,9 @@
 // The residual graph as paired half-arcs, and a feasible flow on it (or the cut that forbids one).
 //
 // Definitions.  Each arc is two halves: one at its tail with the room left, one at its head (`mate`) with the flow that
-// can be taken back. Halves of v: [start[v], end[v]); beyond end[v], up to start[v + 1], lie those that were fixed.
-// The excess of a node is a sum of many rooms, each up to 2^60: 128 bits.
+// can be taken back. Each knows the room of its mate (`back`): searches go against the arcs and need not look there.
+// Halves of v: [start[v], end[v]); beyond end[v], up to start[v + 1], lie those that were fixed.
+// The excess of a node is a sum of many rooms, each up to 2^60: twice the width.
 //
 // Steps of feasible().  Push-relabel, first over halves that cost nothing, so that no unit takes a dear way (back)
 // while there is a free one, then over all. Levels are distances in arcs to the nodes short of units, by breadth-first
@@ -13,58 +14,64 @@
 #pragma once
 
 #include <span>
+#include <type_traits>
 
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/flow/network.hpp"
 
 namespace gridcompute::flow {
 
+template <class Int>
 struct Half {
   Node to;
   Arc mate;
-  std::int64_t room, cost;
+  Int room, back, cost;
 };
 
+template <class Int>
 class Residual {
  public:
+  using Sum = std::conditional_t<sizeof(Int) == 4, std::int64_t, Wide>;
   enum class End { feasible, infeasible, stopped };
 
   // Costs are multiplied by `scale`; arcs of negative cost start full.
-  Residual(const Network<std::int64_t>& net, std::int64_t scale);
+  Residual(const Network<Int>& net, Int scale);
 
   End feasible(Stop& stop);
   // What of `wanted` units has room.
-  [[nodiscard]] static std::int64_t fitting(Wide wanted, std::int64_t room) noexcept {
-    return wanted < room ? static_cast<std::int64_t>(wanted) : room;
+  [[nodiscard]] static Int fitting(Sum wanted, Int room) noexcept {
+    return wanted < room ? static_cast<Int>(wanted) : room;
   }
   // Takes a pair of halves out of the reach of every loop over [start, end).
   void fix(Node v, Arc half);
-  void push(Arc half, Node from, std::int64_t amount) noexcept {
-    Half& h = halves[at(half)];
-    h.room -= amount;
-    halves[at(h.mate)].room += amount;
+  void push(Arc half, Node from, Int amount) noexcept {
+    Half<Int>& h = halves[at(half)];
+    Half<Int>& mate = halves[at(h.mate)];
+    h.room -= amount, h.back += amount;
+    mate.room += amount, mate.back -= amount;
     excess[at(from)] -= amount;
     excess[at(h.to)] += amount;
   }
 
-  [[nodiscard]] Values<std::int64_t> flow() const;
+  [[nodiscard]] Values<Int> flow() const;
   [[nodiscard]] std::vector<Node> cut() const;
-  [[nodiscard]] Wide unserved() const;
+  [[nodiscard]] Sum unserved() const;
   [[nodiscard]] bool holds() const;
 
   Node n;
   std::vector<Arc> start, end;
-  std::vector<Half> halves;
-  std::vector<Wide> excess;
+  std::vector<Half<Int>> halves;
+  std::vector<Sum> excess;
 
  private:
-  [[nodiscard]] bool open(const Half& h) const noexcept { return h.room != 0 && (h.cost == 0 || !free_only_); }
+  [[nodiscard]] bool open(const Half<Int>& h) const noexcept { return h.room != 0 && usable(h); }
+  [[nodiscard]] bool usable(const Half<Int>& h) const noexcept { return h.cost == 0 || !free_only_; }
   bool levels();  // false if no node with units has a way
   void discharge(Stop& stop);
   void relabel(Node v);
   void swap(Arc a, Arc b);
 
-  const Network<std::int64_t>* net_;
+  const Network<Int>* net_;
   std::vector<Arc> first_, current_;  // the half at the tail of each arc; where the search of a node stands
   std::vector<Arc> arc_;              // the arc of each half
   std::vector<Node> level_;

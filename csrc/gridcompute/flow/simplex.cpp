@@ -20,8 +20,12 @@ Arc block_size(Arc m) { return std::max(kLeastBlock, static_cast<Arc>(kBlock * s
 }  // namespace
 
 template <class Int>
-Simplex<Int>::Simplex(Network<Int> net, const Basis& basis)
-    : net_(std::move(net)), root_(net_.n), block_(block_size(net_.m())), least_block_(block_) {
+Simplex<Int>::Simplex(Network<Int> net, const Basis& basis, std::vector<Int> prices)
+    : net_(std::move(net)),
+      root_(net_.n),
+      block_(block_size(net_.m())),
+      least_block_(block_),
+      base_(std::move(prices)) {
   carve();
   std::ranges::fill(turned_, 0);
   std::ranges::copy(net_.cost, cost_.begin());
@@ -131,6 +135,7 @@ Simplex<Int>::Simplex(Network<Int> net, const Simplex<Other>& other)
   lay_ends();
   std::ranges::copy(other.next_, next_.begin());
   std::ranges::copy(other.prev_, prev_.begin());
+  base_.assign(other.base_.begin(), other.base_.end());
   start_big();
   for (std::size_t v = 0; v < node_.size(); ++v) {
     const auto& r = other.node_[v];

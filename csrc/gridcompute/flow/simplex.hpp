@@ -73,8 +73,10 @@ class Simplex {
 
   // From a basis: a forest, off-tree arcs at 0 or full. Flow is routed along it where it fits; a node whose arc has no
   // room left hangs on the root instead (S2). A cycle in `pred` is cut where it is met. No basis: the artificial tree.
-  explicit Simplex(Network<Int> net, const Basis& basis = {});
+  // `prices`: those of nodes that hang on the root, else 0 (or big, where they need units).
+  explicit Simplex(Network<Int> net, const Basis& basis = {}, std::vector<Int> prices = {});
   Simplex(Simplex&&) noexcept = default;
+  Simplex& operator=(Simplex&&) noexcept = default;
   // The same tree in another width.
   template <class Other>
   Simplex(Network<Int> net, const Simplex<Other>& other);
@@ -258,7 +260,7 @@ class Simplex {
   Int least_fair_ = 0;
   int again_ = 0;
   Int big_ = 0;            // cost of kDown
-  std::vector<Int> base_;  // after replant(): what artificial arcs cost beside, so that potentials stay
+  std::vector<Int> base_;  // what artificial arcs cost beside: after replant(), so that potentials stay, or as given
   bool outgrown_ = false;  // a potential has left kMaxPotential
   bool overfull_ = false;  // a broken node's flow has left kMostFlow
   Index cut_arcs_ = 0;

@@ -10,6 +10,7 @@
 #include "gridcompute/flow/crash.hpp"
 #include "gridcompute/flow/cycles.hpp"
 #include "gridcompute/flow/reduce.hpp"
+#include "gridcompute/flow/scaled_start.hpp"
 #include "gridcompute/flow/simplex.hpp"
 
 namespace gridcompute::flow {
@@ -113,29 +114,43 @@ class Solve {
     return false;
   }
 
-  void simplex() {
-    if (!survey_.narrow()) {
-      Given<std::int64_t> g = given<std::int64_t>(p_, survey_);
-      Network<std::int64_t> net = network(g, survey_, shape());
-      if (plainly_infeasible(net)) return;
-      Simplex<std::int64_t> wide = start_tree(std::move(net));
-      const auto end = wide.run(stop_, budget_);
-      finish(std::move(wide), end, std::move(g));
-      return;
-    }
-    Given<std::int32_t> g = given<std::int32_t>(p_, survey_);
-    Network<std::int32_t> net = network(g, survey_, shape());
+  void simplex() { survey_.narrow() ? simplex_in<std::int32_t>() : simplex_in<std::int64_t>(); }
+
+  template <class Int>
+  void simplex_in() {
+    Given<Int> g = given<Int>(p_, survey_);
+    Network<Int> net = network(g, survey_, shape());
     if (plainly_infeasible(net)) return;
-    Simplex<std::int32_t> tree = start_tree(std::move(net));
-    auto end = tree.run(stop_, budget_);
-    if (end != Simplex<std::int32_t>::End::outgrown) {
-      finish(std::move(tree), end, std::move(g));
-      return;
+    Simplex<Int> tree = start_tree(std::move(net));
+    const auto end = pivot(tree, g);
+    if constexpr (sizeof(Int) == 4)
+      if (end == Simplex<Int>::End::outgrown) return widen(tree);
+    finish(std::move(tree), end, std::move(g));
+  }
+
+  void widen(const Simplex<std::int32_t>& tree) {
+    Given<std::int64_t> g = given<std::int64_t>(p_, survey_);
+    Simplex<std::int64_t> wide(network(g, survey_, shape()), tree);
+    const auto end = pivot(wide, g);
+    finish(std::move(wide), end, std::move(g));
+  }
+
+  // Where the start turns out to be a bad one, a better one takes its place.
+  template <class Int>
+  typename Simplex<Int>::End pivot(Simplex<Int>& tree, const Given<Int>& given) {
+    const Index trial = flow::trial(p_.n, std::ssize(p_.tail));
+    const auto end = tree.run(stop_, std::min(budget_, trial));
+    if (end != Simplex<Int>::End::spent || tree.effort() > budget_) return end;
+    if (hardly_serves(tree.unserved(), survey_.bound)) {
+      Network<Int> net = network(given, survey_, shape());
+      if (auto start = scaled_start(net, stop_, kPatience * trial)) {
+        effort_ += tree.effort();
+        tree = Simplex<Int>(std::move(net), start->basis, std::move(start->price));
+        r_.stats.start = "scaled";
+        r_.stats.kept_tree_arcs = r_.stats.cut_tree_arcs = 0;
+      }
     }
-    Given<std::int64_t> wide_g = given<std::int64_t>(p_, survey_);
-    Simplex<std::int64_t> wide(network(wide_g, survey_, shape()), tree);
-    const auto wide_end = wide.run(stop_, budget_);
-    finish(std::move(wide), wide_end, std::move(wide_g));
+    return tree.run(stop_, budget_);
   }
 
   template <class Int>
@@ -301,7 +316,7 @@ class Solve {
   template <class Int>
   void count(const Simplex<Int>& tree) {
     const PivotCounts& c = tree.counts();
-    r_.stats.effort = tree.effort();
+    r_.stats.effort = effort_ + tree.effort();
     r_.stats.pivots = c.pivots;
     r_.stats.degenerate_pivots = c.degenerate;
     r_.stats.dual_pivots = c.dual_pivots;
@@ -317,10 +332,7 @@ class Solve {
     r_.stats.method = "network_simplex";
     r_.stats.bits = static_cast<int>(8 * sizeof(Int));
     r_.stats.unserved = static_cast<Index>(tree.unserved());
-    if (end == End::infeasible) {
-      const std::vector<Node> cut = tree.cut();
-      r_.cut.assign(cut.begin(), cut.end());
-    }
+    if (end == End::infeasible) take(tree.cut());
     const std::span<const Int> potential = tree.potential();
     r_.potential.assign(potential.begin(), potential.end());
     conclude(end == End::optimal, end == End::infeasible);
@@ -356,10 +368,7 @@ class Solve {
     r_.stats.refinements = c.refinements;
     r_.stats.fixed_arcs = c.fixed_arcs;
     r_.stats.unserved = static_cast<Index>(std::min<Wide>(scaling.unserved(), std::numeric_limits<Index>::max()));
-    if (end == CostScaling::End::infeasible) {
-      const std::vector<Node> cut = scaling.cut();
-      r_.cut.assign(cut.begin(), cut.end());
-    }
+    if (end == CostScaling::End::infeasible) take(scaling.cut());
     const Solution<std::int64_t> found = scaling.solution();
     hand_back([&](auto&& write) {
       for (std::size_t k = 0; k < found.flow.size(); ++k) write(static_cast<Arc>(k), found.flow[k]);
@@ -368,6 +377,8 @@ class Solve {
     total();
     conclude(end == CostScaling::End::optimal, end == CostScaling::End::infeasible);
   }
+
+  void take(const std::vector<Node>& cut) { r_.cut.assign(cut.begin(), cut.end()); }
 
   void conclude(bool optimal, bool infeasible) {
     if (optimal)
@@ -471,6 +482,7 @@ class Solve {
   bool guarded_ = false;      // the simplex runs on a budget
   Index budget_ = kNoBudget;  // in steps
   bool spent_ = false;
+  Index effort_ = 0;   // of trees that were given up
   bool anew_ = false;  // the earlier tree is left aside
   Survey survey_;
   Result r_;
