@@ -153,6 +153,25 @@ bool sends_more(const Problem& p, const Earlier<Int>& before) {
   return sent >= before.given.most;
 }
 
+// How many arcs come to promise something on the way shows only after some steps; where the start was a scaled one many
+// do to the end.
+template <class Int>
+typename Simplex<Int>::End go_on(Simplex<Int>& tree, const Cold& cold, Index budget, Stop& stop) {
+  using End = typename Simplex<Int>::End;
+  struct Milestone {
+    Index steps, promising;
+  };
+  const Index arcs = tree.arcs();
+  for (const auto& [steps, most] : {Milestone{cold.effort / 4, arcs / 5}, Milestone{cold.effort / 2, arcs / 10}}) {
+    if (cold.effort == kNoBudget || cold.scaled) break;
+    const End end = tree.run(stop, std::min(budget, steps));
+    if (end != End::spent || tree.effort() > budget || tree.promising() > most) return end;
+  }
+  return tree.run(stop, std::min(budget, cold.effort));
+}
+
+template Simplex<std::int32_t>::End go_on(Simplex<std::int32_t>&, const Cold&, Index, Stop&);
+template Simplex<std::int64_t>::End go_on(Simplex<std::int64_t>&, const Cold&, Index, Stop&);
 template Node overtaxed(const Change<std::int32_t>&, const Topology&);
 template Node overtaxed(const Change<std::int64_t>&, const Topology&);
 template bool sends_more(const Problem&, const Earlier<std::int32_t>&);

@@ -14,10 +14,8 @@ namespace gridcompute::flow {
 // What the latest solve from nothing on this graph took.
 struct Cold {
   Index effort = kNoBudget;  // steps; kNoBudget: not known
-  bool forest = false;       // its start
-
-  // What a warm start may take before it is given up: the problem may have become harder.
-  [[nodiscard]] Index patience() const noexcept { return effort > kNoBudget / 3 ? kNoBudget : 3 * effort; }
+  bool forest = false;       // its start, or a star
+  bool scaled = false;       // its start
 };
 
 // A tree, and the problem it is for. Lives beside the topology it was made on.
@@ -66,5 +64,9 @@ template <class Int>
 template <class Int>
 [[nodiscard]] std::optional<Change<Int>> change(const Problem& problem, const Topology& topology,
                                                 const Earlier<Int>& before);
+
+// Runs a changed tree; spent when it has taken as much as a solve from nothing did, or seems on the way there.
+template <class Int>
+[[nodiscard]] typename Simplex<Int>::End go_on(Simplex<Int>& tree, const Cold& cold, Index budget, Stop& stop);
 
 }  // namespace gridcompute::flow

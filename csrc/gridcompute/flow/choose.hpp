@@ -32,10 +32,9 @@ inline constexpr Index kFewSteps = 16, kLeastSteps = 1 << 17;
   return of_maximum ? std::max(kLeastSteps, size * kFewSteps) : size * kSteps;
 }
 
-// A start is judged after so many steps: on most families the simplex is through by then. Where it is not, and a good
-// part of all units still has no way, it will be long, and one phase of cost scaling (scaled_start.hpp) takes a few of
-// such spans at most.
-inline constexpr Index kPatience = 64;  // in looks, which take half as long as steps
+// A start is judged after so many steps. Where most units have a way by then, the simplex will do; where a quarter has
+// none it would be long, and one phase of cost scaling (scaled_start.hpp) takes some twenty times as many looks.
+inline constexpr Index kPatience = 48;  // it is given up after
 [[nodiscard]] inline Index trial(Index nodes, Index arcs) {
   return static_cast<Index>(std::max(8.0, std::sqrt(static_cast<double>(nodes)) / 8) *
                             static_cast<double>(arcs + nodes));

@@ -123,7 +123,7 @@ std::optional<ScaledStart<Int>> scaled_start(const Network<Int>& net, Stop& stop
   Refine<Int> refine(graph, price, counts, {Buckets::kMost, -Range<Int>::kMaxPotential / 2, true});
   if (refine.run(bits, stop, budget) != Refine<Int>::End::done) return {};
   Values<Int> flow = graph.flow();
-  return ScaledStart<Int>{Forester<Int>(net, flow).grow(), std::move(price)};
+  return ScaledStart<Int>{Forester<Int>(net, flow).grow(), std::move(price), 2 * refine.looks()};
 }
 
 template std::optional<ScaledStart<std::int32_t>> scaled_start(const Network<std::int32_t>&, Stop&, Index);

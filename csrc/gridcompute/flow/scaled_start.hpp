@@ -26,6 +26,7 @@ template <class Int>
 struct ScaledStart {
   Basis basis;
   std::vector<Int> price;
+  Index effort;  // as of Simplex::effort()
 };
 
 // None where it would take more than `budget` looks at arcs, or prices leave the width: so they do where there is no

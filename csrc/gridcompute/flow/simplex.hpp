@@ -110,7 +110,8 @@ class Simplex {
   }
   [[nodiscard]] std::optional<Wide> total() const;  // at rest, of cost * flow; none where it does not fit
   [[nodiscard]] std::span<const Int> potential() const { return potential_.first(at(net_.n)); }
-  [[nodiscard]] Basis basis() const;      // at rest
+  [[nodiscard]] Basis basis() const;  // at rest
+  [[nodiscard]] Index arcs() const noexcept { return net_.m(); }
   [[nodiscard]] Index tree_arcs() const;  // without the artificial ones
   [[nodiscard]] std::span<const Int> supply() const noexcept { return supply_; }
   [[nodiscard]] Index cut_arcs() const noexcept { return cut_arcs_; }  // of the basis given, for want of room

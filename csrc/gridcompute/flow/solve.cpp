@@ -74,7 +74,7 @@ class Solve {
     using End = typename Simplex<Int>::End;
     if (!take(tree, *change, before.cold)) return false;
     const Index budget = allowance((static_cast<Index>(p_.tail.size()) + p_.n) * kSteps);
-    const End end = tree.run(stop_, std::min(budget, before.cold.patience()));
+    const End end = go_on(tree, before.cold, budget, stop_);
     if (end == End::spent) return tree.effort() > budget ? go_over(tree) : begin_anew();
     if (end == End::outgrown) return false;
     Stats& s = r_.stats;
@@ -144,7 +144,7 @@ class Solve {
     if (hardly_serves(tree.unserved(), survey_.bound)) {
       Network<Int> net = network(given, survey_, shape());
       if (auto start = scaled_start(net, stop_, kPatience * trial)) {
-        effort_ += tree.effort();
+        effort_ += tree.effort() + start->effort;
         tree = Simplex<Int>(std::move(net), start->basis, std::move(start->price));
         r_.stats.start = "scaled";
         r_.stats.kept_tree_arcs = r_.stats.cut_tree_arcs = 0;
@@ -309,7 +309,8 @@ class Solve {
       total();
     }
     const bool hot = r_.stats.kept_tree_arcs > 0;
-    const Cold cold{hot ? kNoBudget : tree.effort() + std::ssize(p_.tail) + p_.n, starts_on_paths()};
+    const Index spent = effort_ + tree.effort() + std::ssize(p_.tail) + p_.n;
+    const Cold cold{hot ? kNoBudget : spent, starts_on_paths(), r_.stats.start == std::string_view("scaled")};
     keep(std::move(tree), std::move(given), survey_.negative, cold, plain && end == End::optimal);
   }
 
