@@ -267,7 +267,7 @@ TEST(flow_changes_too_many_begin_anew) {
   Stop stop;
   const Result from_nothing = solve(x.problem(), Method::network_simplex, nullptr, stop);
   const Result from_forest = solve(street.problem(), Method::network_simplex, nullptr, stop);
-  CHECK(from_nothing.stats.start == std::string("cold") && from_forest.stats.start == std::string("forest"));
+  CHECK(from_nothing.stats.start == std::string("scaled") && from_forest.stats.start == std::string("forest"));
   const auto check = [&](const Instance& y, const Result& first, const char* start) {
     const Result warm = solve(y.problem(), Method::network_simplex, &first.kept, stop);
     CHECK(warm.stats.start == std::string(start) && proved(y, warm) && warm.kept.topology == first.kept.topology);
@@ -276,10 +276,10 @@ TEST(flow_changes_too_many_begin_anew) {
   };
   Instance dear = x;  // most arcs promise something
   for (std::size_t e = 0; e < 8000; e += 2) dear.cost[e] = x.cost[7999 - e];
-  CHECK(check(dear, from_nothing, "cold").stats.changed_costs > 3900);
+  CHECK(check(dear, from_nothing, "scaled").stats.changed_costs > 3900);
   Instance both = dear;  // the repair gives up, and among the arcs of new cost too many do
   for (std::size_t e = 1; e < 8000; e += 2) both.capacity[e] = x.capacity[8000 - e];
-  CHECK(check(both, from_nothing, "cold").stats.changed_capacities > 3900);
+  CHECK(check(both, from_nothing, "scaled").stats.changed_capacities > 3900);
   Instance few = x;  // it gives up, but costs are much as they were
   for (std::size_t e = 1; e < 8000; e += 2) few.capacity[e] = x.capacity[8000 - e];
   few.cost[5] += 1;

@@ -32,14 +32,14 @@ inline constexpr Index kFewSteps = 16, kLeastSteps = 1 << 17;
   return of_maximum ? std::max(kLeastSteps, size * kFewSteps) : size * kSteps;
 }
 
-// A start is judged after so many steps. Where most units have a way by then, the simplex will do; where a quarter has
+// A start is judged after so many steps. Where most units have a way by then, the simplex will do; where a third has
 // none it would be long, and one phase of cost scaling (scaled_start.hpp) takes some twenty times as many looks.
 inline constexpr Index kPatience = 48;  // it is given up after
 [[nodiscard]] inline Index trial(Index nodes, Index arcs) {
   return static_cast<Index>(std::max(8.0, std::sqrt(static_cast<double>(nodes)) / 8) *
                             static_cast<double>(arcs + nodes));
 }
-[[nodiscard]] constexpr bool hardly_serves(Index unserved, Index units) { return unserved > units / 4; }
+[[nodiscard]] constexpr bool hardly_serves(Index unserved, Index units) { return unserved > units / 3; }
 
 // A node with arcs to a quarter of the others; -1 if there is none.
 template <class Int>

@@ -63,19 +63,20 @@ void Refine<Int>::saturate() {
 // Only without an admissible arc: then the price falls by eps or more, no arc into v is admissible afterwards, and
 // admissible arcs never close a cycle (units would run round it for ever). So nothing before current_ may be left out.
 template <class Int>
-void Refine<Int>::relabel(Node v) {
+bool Refine<Int>::relabel(Node v) {
   Int best = std::numeric_limits<Int>::min();
   looks_ += graph_.end[at(v)] - graph_.start[at(v)];
   for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
     const Half<Int>& h = graph_.halves[at(k)];
     if (h.room > 0) best = std::max(best, price_[at(h.to)] - h.cost);
   }
-  if (best == std::numeric_limits<Int>::min()) return;  // looked at ahead: it can only give units back
+  if (best == std::numeric_limits<Int>::min()) return false;  // looked at ahead: it can only give units back
   price_[at(v)] = best - (Int{1} << bits_);
   lost_ |= price_[at(v)] < lowest_;
   current_[at(v)] = graph_.start[at(v)];
   ++counts_.relabels;
   ++relabels_since_update_;
+  return true;
 }
 
 // Can w take units, or send them on? One that cannot is relabelled, and then the arc to it is no longer admissible.
@@ -86,7 +87,7 @@ bool Refine<Int>::passes_on(Node w) {
     const Half<Int>& h = graph_.halves[at(k)];
     if (h.room > 0 && reduced(w, h) < 0) return true;
   }
-  relabel(w);
+  (void)relabel(w);
   return false;
 }
 
@@ -105,7 +106,7 @@ void Refine<Int>::discharge(Node v) {
       if (!was_active && graph_.excess[at(to)] > 0) active_.push_back(to);
       if (graph_.excess[at(v)] == 0) return;
     }
-    relabel(v);
+    if (!relabel(v)) lost_ = true;  // more units than all its arcs take
     if (relabels_since_update_ <= graph_.n) continue;
     active_.push_back(v);  // a search is due first: there may be no way at all
     return;

@@ -73,7 +73,7 @@ class Refine {
   void saturate();
   void discharge(Node v);
   [[nodiscard]] bool passes_on(Node w);
-  void relabel(Node v);
+  bool relabel(Node v);
   void update_globally();
 
   Residual<Int>& graph_;
