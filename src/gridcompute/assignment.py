@@ -64,10 +64,8 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
 
     Notes
     -----
-    Complexity: up to 65,536 entries O(n**2 m) on buffers; beyond, one vectorised pass for
-    candidate lists, then about linear in them on all classes measured, O(n**2 m log m) at worst.
-    Matrices that a look at a few rows nearly decides go without lists. Floats that are no integers:
-    the total is within 2**-40 of the absolute costs paid from the optimum; `assignment` proves more.
+    Complexity: one vectorised pass, then about linear in candidate lists on all classes measured,
+    O(n**2 m log m) at worst. Floats: within 2**-40 of what the pairs' costs sum up to by size.
     Determinism: the same pairs for any number of threads and any run; among optimal assignments
     not always the one that scipy returns. Source: Jonker and Volgenant (1987), Bertsekas (1988);
     see docs/explanation/assignment-methods.md for what is different here.
