@@ -4,17 +4,18 @@
 // costs and a list or a copy of each row. Where each row has a partner that is clearly best, as of boxes tracked from
 // frame to frame or points told apart by a gate, that takes longer than matching.
 //
-// Steps. (1) A few rows tell whether it is worth a try: their cheapest pair is the cheapest of its column as well, they
-// have many columns at their least cost, or most of their costs are cut off at one value, or rows are of scales that
-// differ; mid-size matrices of doubles need not tell. (2) whole.hpp from column minima, in the costs' own type. Where
-// many rows stay free, or searches take too long, others have to solve it.
+// Steps. (1) A few rows tell whether it is worth a try: within a gate (gated.hpp) their cheapest pair is the cheapest
+// of its column as well, or they have many columns at their least cost, but are no blocks of few values; or, of
+// doubles, rows are of many scales, or costs that matter lie far below any unit. Small and mid-size matrices of doubles
+// need not tell. (2) whole.hpp from column minima, in the costs' own type. Where many rows stay free, or searches take
+// too long, others have to solve it.
 //
 // Proof. Integers are exact. Doubles round: each reduced cost by at most half a unit in its last place, always the same
 // way for lower prices. So where a row's pair is its cheapest after rounding, and nothing ties with it, it is cheapest
 // exactly; else it costs the row at most some units in the last place more. These sum up to a gap that must be less
 // than kDrowned of what the pairs cost, as that of dense.hpp is.
 //
-// Range proof. Of integers: |cost| <= 2^56 (2^24 in 32 bits), with prices and labels as in small.hpp. Doubles beyond
+// Range proof. Of integers: |cost| <= 2^56 with prices and labels as in small.hpp. Doubles beyond
 // 2^1000 are taken for forbidden, which at worst finds no pairs.
 #pragma once
 

@@ -40,7 +40,8 @@ template <class T>
                                Status& status);
 
 // One matrix of any size, as pairs: at first by what a look promises to be quick (direct.hpp, gated.hpp; small ones of
-// doubles without one), then as above, then by dense.hpp. Rows ascending; all pairs are filled if the status is optimal.
+// doubles without one), then as above, then by dense.hpp. Rows ascending; all pairs are filled if the status is
+// optimal.
 template <class T>
 [[nodiscard]] Status solve_pairs(const Dense<T>& cost, bool maximize, int threads, Stop& stop, std::int64_t* row_ind,
                                  std::int64_t* col_ind);
