@@ -38,8 +38,9 @@ VECTORS, APART = 5, 0.02
 #: How many times the gap asked for a plan may have after a quick dive for one twice as careful to
 #: be tried before the most careful one, which takes twice as long as that.
 NEAR_MISS = 2.0
-#: From which part of the jobs on a quick dive leaves too much, whatever the change was: with 0.47 of
-#: them out (Horinger lost) one twice as careful has to follow, with 0.56 (Zhangjiakou lost) that misses.
+#: From which part of the jobs on a quick dive leaves too much, whatever the change was: where 0.47
+#: of them leave (Horinger lost) one twice as careful has to follow; at 0.56 (Zhangjiakou) that
+#: misses, too.
 MANY = 0.5
 
 
