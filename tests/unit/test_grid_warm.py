@@ -163,12 +163,12 @@ def test_prices_are_found_however_far_they_are(start: str) -> None:
     problem = grid.east_west(n_jobs=2_000, seed=1)
     solve = Solve(changed(problem, outage="YRD demo"), 0.1, 1, _Clock(None, None))
     if start == "nothing":
-        solve.look(solve.walked(solve.rows.start(None)))
+        solve.look(solve.sampled(solve.rows.start(None)))
     else:
         before = Solve(problem, 0.1, 1, _Clock(None, None))
-        y = solve.rows.within(before.walked(before.rows.start(None)))
+        y = solve.rows.within(before.sampled(before.rows.start(None)))
         solve.look(y)
         warm.walk(solve, y)
     reached = solve.bound
-    solve.look(solve.walked(solve.y))
+    solve.look(solve.sampled(solve.y))
     assert solve.bound - reached < 1e-3 * abs(reached)

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from .. import _core
     from .bound import Rows, Supply
     from .columns import Floats
+    from .pace import Walk
 
-__all__ = ["WALK", "Ascent", "Memory"]
+__all__ = ["SAMPLED", "Ascent", "Memory"]
 
 
 class Memory(NamedTuple):
@@ -46,7 +47,7 @@ class Memory(NamedTuple):
 #: What a climb with all jobs remembers, and a walk over small samples: with the first, a walk ends
 #: several times further away.
 CLIMB = Memory()
-WALK = Memory(0.95, 0.99)
+SAMPLED = Memory(0.95, 0.99)
 #: How much of the past the average price remembers.
 PRICE_MEMORY = 0.9
 #: Part of a row's own price that its step adds to the typical price.
@@ -55,8 +56,6 @@ OWN_PART = 0.1
 TRY_EVERY = 20
 #: Parts of a walk after which what each sample misses of all jobs is found anew.
 CORRECTED_AT = (0.3, 0.45, 0.6, 0.75, 0.9)
-#: Steps of a walk between two questions to the energy block, which takes longer than a sample.
-ENERGY_EVERY = 2
 
 
 class Ascent:
@@ -132,8 +131,7 @@ class Ascent:
         whole: _core.Market,
         supply: Supply,
         y: Floats,
-        steps: int,
-        lengths: tuple[float, float],
+        how: Walk,
         stop: Callable[[float], bool] = lambda _done: False,
     ) -> Floats:
         """Climb from `y`, each step with one of `markets` in turn; returns the average price.
@@ -142,6 +140,7 @@ class Ascent:
         """
         rows, average = self._rows, y.copy()
         missed = np.zeros((len(markets), len(y)))
+        steps, (first, last) = how.steps, how.lengths
         corrected_at = {int(part * steps) for part in CORRECTED_AT}
         for k in range(steps):
             if k and stop(k / steps):
@@ -150,9 +149,9 @@ class Ascent:
                 missed[:] = [rows.use(market, average) for market in markets]
                 missed = rows.use(whole, average) - missed
                 self.passes += len(markets) + 1
-            if k % ENERGY_EVERY == 0:
+            if k % how.energy_every == 0:
                 served = rows.serving(y)
-            length = lengths[0] * (lengths[1] / lengths[0]) ** (k / steps)
+            length = first * (last / first) ** (k / steps)
             i = k % len(markets)
             use = rows.use(markets[i], y) + missed[i]
             y = self.follow(use, y, supply, length, served())

@@ -34,8 +34,9 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(30_000, 170)
-#: Of the round after a quick dive: the jobs that gain most, in a quarter of a full round's time.
-QUICK = Effort(1_000, 30)
+#: Of the two rounds after a quick dive that misses: a few jobs gain most, in a fifth of a full
+#: round's time.
+QUICK = Effort(500, 15)
 #: Of rounds of chains, a few milliseconds each. They place jobs that are worth a hundred times what
 #: others lose and find no room else; most of it is gained at the largest regrets.
 CHAINS = Effort(300, 300, chains=True)

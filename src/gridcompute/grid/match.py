@@ -17,13 +17,13 @@ from .. import _core
 from ..errors import InvalidProblemError
 from ..progress import progress_hook
 from . import warm
-from .ascent import WALK, Ascent
+from .ascent import SAMPLED, Ascent
 from .bound import Heading, Rows, market_of, samples_of, with_sample
 from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
 from .exchanging import CHAINS, FULL, exchange_round, fill
 from .options import places_of
-from .pace import DIVE, DIVE_AGAIN, DIVE_FEW, FEW
+from .pace import DIVE, DIVE_AGAIN, DIVE_FEW, FEW, WALK
 from .plan import Plan, Prices
 from .plan_columns import Placement
 from .settling import place_settled
@@ -34,18 +34,14 @@ if TYPE_CHECKING:
     from ..progress import ProgressHook
     from .columns import Bools, Floats, Int32s
     from .exchanging import Effort
-    from .pace import Pace
+    from .pace import Pace, Walk
     from .problem import Problem
 
 __all__ = ["match"]
 
-#: Jobs in each of the small samples that the first prices come from, and samples at most.
-WALK_SAMPLE, WALK_SAMPLES = 4_000, 25
-#: Steps of the walk over them and of all jobs, with their first and last lengths in typical prices.
-#: The walk leaves 0.002 % of the bound at most, of which the climb closes little. Its steps are ten
-#: typical prices long at first: a large site that is lost makes all others several times as dear,
-#: and with one the walk left 2 % then.
-WALK_STEPS, WALK_LENGTHS = 1200, (10.0, 0.002)
+#: Samples that the first prices come from, at most.
+WALK_SAMPLES = 25
+#: Steps of all jobs, with their first and last lengths in typical prices.
 BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
 #: Steps more before a second dive, at most: where whole gangs leave the gap, they close none of it.
 BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
@@ -223,7 +219,7 @@ class Solve:
             y = warm.resume(self, y, prices.placement)
         if self.best is not None and (self.finished() or not few):
             return self.plan()
-        y = self.walked(y) if prices is None else y
+        y = self.sampled(y) if prices is None else y
         self.climb(y, BOUND_STEPS_FEW if few else BOUND_STEPS, BOUND_LENGTHS, 0.3)
         paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
         for pace in paces[1:] if self.best is not None else paces:
@@ -279,24 +275,13 @@ class Solve:
         assert self.best is not None
         return abs(self.best.cost - self.without_option)
 
-    def walked(self, y: Floats) -> Floats:
-        """Prices from small samples, however far from `y`."""
-        return self.sampled(y, WALK_STEPS, WALK_LENGTHS)
-
-    def sampled(
-        self,
-        y: Floats,
-        steps: int,
-        lengths: tuple[float, float],
-        count: int = WALK_SAMPLE,
-    ) -> Floats:
+    def sampled(self, y: Floats, how: Walk = WALK) -> Floats:
         """Prices from small samples of the jobs, each of which stands for all of them."""
         self.clock.stage("sample", 0.2)
-        drawn = samples_of(self.in_order, self.size, count, WALK_SAMPLES)
-        walker = Ascent(self.rows, WALK)
+        drawn = samples_of(self.in_order, self.size, how.sample, WALK_SAMPLES)
+        walker = Ascent(self.rows, SAMPLED)
         markets = [self.market.part(*sample) for sample in drawn]
-        supply = self.rows.supply()
-        y = walker.walk(markets, self.market, supply, y, steps, lengths, stop=self.clock.over)
+        y = walker.walk(markets, self.market, self.rows.supply(), y, how, stop=self.clock.over)
         self.passes += walker.passes
         return y
 

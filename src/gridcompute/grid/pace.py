@@ -1,4 +1,4 @@
-"""How carefully dives go: parts, steps and samples, for plans from nothing and from an earlier one.
+"""How carefully walks and dives go, for plans from nothing and from an earlier one.
 
 What a dive leaves of the gap is left where the last jobs share out what the others did not take:
 there it goes in many small parts. Among large jobs the prices hardly move, and fewer do.
@@ -18,13 +18,40 @@ __all__ = [
     "DIVE_WARM_AGAIN",
     "DIVE_WARM_LAST",
     "FEW",
+    "WALK",
+    "WALK_NEAR",
+    "WALK_WARM",
     "Pace",
+    "Walk",
 ]
 
 #: So few jobs that their large gangs are worth more pains; as many make a sample of all later jobs.
 FEW = 30_000
 #: Sizes below it, up to two accelerator-hours, are placed in a pace's last parts.
 LAST_SIZES = 2
+
+
+class Walk(NamedTuple):
+    """How a walk over small samples goes."""
+
+    steps: int
+    #: First and last length of its steps, in typical prices.
+    lengths: tuple[float, float]
+    #: Jobs in a sample.
+    sample: int = 4_000
+    #: Steps between two questions to the energy block, which takes longer than a sample.
+    energy_every: int = 2
+
+
+#: From nothing. It leaves 0.002 % of the bound at most, of which the climb closes little. Its steps
+#: are ten typical prices long at first: a large site that is lost makes all others several times as
+#: dear, and with one the walk left 2 % then.
+WALK = Walk(1200, (10.0, 0.002))
+#: From the prices of a plan before. It leaves 0.001 to 0.004 % of the bound, which a climb with all
+#: jobs would not close in that time; with energy at every other one of 900 steps it leaves as much.
+WALK_WARM = Walk(660, (1.0, 0.007), energy_every=1)
+#: A shorter one of small steps over larger samples, where the prices before were the better ones.
+WALK_NEAR = Walk(200, (0.03, 0.001), sample=8_000)
 
 
 class Pace(NamedTuple):
@@ -66,8 +93,8 @@ DIVE_AGAIN = DIVE_FEW._replace(
 #: careful ones that follow while the gap is not proved. That others make way takes a look at all
 #: jobs a size, and gains nothing where most of them are placed.
 DIVE_WARM = Pace(
-    40,
-    last_parts=100,
+    47,
+    last_parts=115,
     settle=8,
     later=8_000,
     samples=4,

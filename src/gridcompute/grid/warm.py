@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 
 from .exchanging import QUICK
-from .pace import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST
+from .pace import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST, WALK_NEAR, WALK_WARM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,14 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["resume"]
 
-#: Steps of the walk from the old prices. It leaves 0.001 to 0.004 % of the bound, which a climb
-#: with all jobs would not close in that time.
-WALK_STEPS, WALK_LENGTHS = 900, (1.0, 0.002)
 #: Part of the bound that such a walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
 FAR = 0.02
-#: A shorter walk of small steps over larger samples, where the old prices were the better ones.
-NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE = 200, (0.03, 0.001), 8_000
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
 VECTORS, APART = 5, 0.02
 #: How many times the gap asked for a plan may have after a quick dive for one twice as careful to
@@ -65,7 +60,7 @@ def resume(solve: Solve, y: Floats, placement: Placement | None) -> Floats:
         tried = bool(np.count_nonzero(leave) < MANY * len(leave))
         if tried:
             solve.improve(DIVE_WARM, 0.6, leave, rounds=0)
-            solve.exchanges(range(1), QUICK)
+            solve.exchanges(range(2), QUICK)
     if tried and not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
         solve.improve(DIVE_WARM_AGAIN, 0.6, unsettled(solve), rounds=2)
     if not solve.finished():
@@ -76,11 +71,11 @@ def resume(solve: Solve, y: Floats, placement: Placement | None) -> Floats:
 def walk(solve: Solve, y: Floats) -> None:
     """Go from the old prices to new ones."""
     earlier = solve.bound
-    solve.look(solve.sampled(y, WALK_STEPS, WALK_LENGTHS))
+    solve.look(solve.sampled(y, WALK_WARM))
     if solve.bound == earlier:  # the best prices lie nearer than such a walk comes
-        solve.look(solve.sampled(y, NEAR_STEPS, NEAR_LENGTHS, NEAR_SAMPLE))
+        solve.look(solve.sampled(y, WALK_NEAR))
     elif solve.bound - earlier > FAR * abs(solve.bound - solve.without_option):
-        solve.look(solve.walked(solve.y))
+        solve.look(solve.sampled(solve.y))
 
 
 def of_use(placement: Placement | None, solve: Solve) -> TypeGuard[Placement]:
