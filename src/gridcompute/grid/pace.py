@@ -1,7 +1,8 @@
 """How carefully walks and dives go, for plans from nothing and from an earlier one.
 
 What a dive leaves of the gap is left where the last jobs share out what the others did not take:
-there it goes in many small parts. Among large jobs the prices hardly move, and fewer do.
+there it goes in many small parts. Among large jobs the prices hardly move, and fewer do, but not
+far fewer: prices that lag there are not made good later.
 """
 
 from __future__ import annotations

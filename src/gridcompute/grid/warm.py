@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["resume"]
 
-#: Part of the bound that such a walk gains where the old prices were so far from the new ones, as
+#: Part of the bound that the walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
 FAR = 0.02
 #: Vectors of prices that a job must stay at, and how far they lie from the first.
