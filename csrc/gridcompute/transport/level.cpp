@@ -124,6 +124,7 @@ class Rounds {
     Restricted fresh_look;  // a stop half-way leaves the last whole one
     if (!scan(how_, level_, box_, fresh_look, seen_)) return LevelEnd{Kind::stopped, {}};
     r_ = std::move(fresh_look);
+    suspects_ = {};
     if (beyond()) return LevelEnd{Kind::out_of_range, {}};
     if (r_.hopeless >= 0) return LevelEnd{Kind::infeasible, {}};
     if (r_.columns == 0) return LevelEnd{};  // no job either, or it were hopeless
@@ -177,12 +178,12 @@ class Rounds {
       hold_back(how_, level_, r_, repair, prices_, at_);
       if (wider == kWider || rough(repair)) break;
       lap("repair");
-      const Doubts doubts = doubtful(how_, level_, r_, at_);
+      const Doubts doubts = suspects_.doubtful(how_, level_, r_, at_);
       if (many(doubts)) break;
       if (!doubts.jobs.empty()) {
         if (look(doubts, at_) == News::stopped) return LevelEnd{Kind::stopped, {}};
         if (beyond()) return LevelEnd{Kind::out_of_range, {}};
-        if (!repair.relist()) break;
+        repair.relist(how_.pool);
       }
       lap("verify");
       if (!repair.widen(at_, how_.pool)) (void)repair.widen(repair.wanted(), how_.pool);
@@ -219,7 +220,7 @@ class Rounds {
   // Whom the lists may have kept from what is better: nobody, if the level is solved.
   Ended verify(Repair::End end) {
     stage("verify", 0.2, 0.8);
-    const Doubts doubts = doubtful(how_, level_, r_, at_);
+    const Doubts doubts = suspects_.doubtful(how_, level_, r_, at_);
     if (many(doubts)) {
       if (scans_ < kScans) {
         move_box();
@@ -257,6 +258,7 @@ class Rounds {
   Stats& stats_;
   const Enough& enough_;
   Clock clock_;
+  Suspects suspects_;
   Box box_, narrow_;             // of the scan, and of its repair
   Wide ways_ = 1, lacking_ = 0;  // units that had no way on, and how often so many get one
   bool fresh_ = true;            // a scan comes next

@@ -11,8 +11,6 @@ namespace gridcompute::transport {
 
 namespace {
 constexpr auto kHeap = std::greater<>{};  // std heaps put the largest first
-constexpr Cost kStill = -kForbidden;      // of a group with one candidate in the narrow box
-constexpr Index kChunk = 1 << 14;
 }  // namespace
 
 Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow,
@@ -231,86 +229,6 @@ void Repair::retire(Index candidate) {
     if (pairs.best[k].key < kForbidden && pairs.best[k].from == static_cast<std::uint32_t>(candidate))
       refresh(pairs, k);
   }
-}
-
-bool Repair::widen(std::span<const Cost> wanted, Pool& pool) {
-  constexpr Cost kAgain = 2;
-  std::vector<Cost> moves(wanted.size());
-  for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - box_.center[s];
-  std::vector<Cost> sorted(moves);
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  std::vector<char> wider(moves.size(), 0);
-  const std::vector<Cost> down = box_.down;
-  for (std::size_t s = 0; s < moves.size(); ++s) {
-    const Cost move = moves[s] - *middle;
-    wider[s] = move > box_.up[s] || -move > box_.down[s] ? 1 : 0;
-    if (move > box_.up[s]) box_.up[s] = std::min(kCostLimit / 8, kAgain * move);
-    if (-move > box_.down[s]) box_.down[s] = std::min(kCostLimit / 8, -kAgain * move);
-  }
-  if (std::find(wider.begin(), wider.end(), 1) == wider.end()) return false;
-  std::vector<std::vector<Index>> touched(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
-  pool.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index from, Index to) {
-    for (Index g = from; g < to; ++g) {
-      char any = 0;
-      for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) any |= wider[r_.slot[c]];
-      if (any != 0) touched[static_cast<std::size_t>(chunk)].push_back(g);
-    }
-  });
-  for (const auto& groups : touched) {
-    for (const Index g : groups) add_near(g, down);
-  }
-  return true;
-}
-
-// The pairs of a group that were not near in a box that reached less far down.
-void Repair::add_near(Index group, std::span<const Cost> down) {
-  const Cost before = std::exchange(low_[group], low(group)), now = low_[group];
-  if (now == kStill) return;
-  const Index from = r_.begin[group], to = from + r_.size[group];
-  for (Index c = from; c < to; ++c) {
-    if (r_.flow[c] == 0) continue;
-    came_.push_back(static_cast<std::uint32_t>(c));
-    Pairs& pairs = pairs_[r_.slot[c]];
-    if (!pairs.built) {
-      if (before == kStill) pending_[r_.slot[c]].push_back(static_cast<std::uint32_t>(c));
-      continue;
-    }
-    for (Index o = from; o < to; ++o) {
-      if (o == c || !near(o, now) || (before != kStill && near(o, before, down))) continue;
-      insert(pairs, r_.slot[o], {r_.key[o] - r_.key[c], static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(o)});
-    }
-  }
-}
-
-bool Repair::relist() {
-  const std::size_t before = std::exchange(known_, r_.slot.size());
-  const auto stale = [&](std::size_t c) {
-    const Index g = r_.owner[c], at = static_cast<Index>(c);
-    return at < r_.begin[g] || at >= r_.begin[g] + r_.size[g] || r_.weight[g] == 0;
-  };
-  low_.resize(r_.size.size(), kStill);
-  for (std::size_t c = before; c < known_; ++c) {
-    const auto g = static_cast<std::size_t>(r_.owner[c]);
-    if (stale(c) || static_cast<Index>(c) != r_.begin[g]) continue;
-    low_[g] = low(r_.owner[c]);
-    Cost least = std::numeric_limits<Cost>::max();
-    const Index end = r_.begin[g] + r_.size[g];
-    for (Index o = r_.begin[g]; o < end; ++o) least = std::min(least, r_.key[o] + p_[r_.slot[o]]);
-    for (Index o = r_.begin[g]; o < end; ++o) {
-      if (r_.flow[o] > 0 && r_.key[o] + p_[r_.slot[o]] != least) return false;
-    }
-  }
-  gone_.resize(before, 0);
-  const auto leave = [&](std::size_t c) {
-    if (gone_[c] == 0 && stale(c)) gone_[c] = 1, retire(static_cast<Index>(c));
-  };
-  for (const Index c : order_) leave(static_cast<std::size_t>(c));
-  for (const std::uint32_t c : came_) leave(c);
-  for (std::size_t c = before; c < known_; ++c) {
-    if (!stale(c) && r_.flow[c] > 0 && low_[r_.owner[c]] != kStill) arrive(static_cast<Index>(c));
-  }
-  return true;
 }
 
 void Repair::reach(Slot v, Cost d, Step step) {

@@ -40,11 +40,11 @@ class Repair {
 
   End run();
 
-  // After far: room for these prices and as much again, so that run() can go on. False if there was room.
+  // After far: room for these prices and more, so that run() can go on. False if there was room.
   bool widen(std::span<const Cost> wanted, Pool& pool);
 
-  // After far: some lists have grown. False if a unit is not at its cheapest candidate now: begin anew.
-  [[nodiscard]] bool relist();
+  // After far: some lists have grown.
+  void relist(Pool& pool);
 
   [[nodiscard]] const Box& box() const noexcept { return box_; }
   [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
@@ -57,6 +57,9 @@ class Repair {
   [[nodiscard]] bool holds() const;
 
  private:
+  static constexpr Cost kStill = -kForbidden;  // `low_` of a group with one candidate in the narrow box
+  static constexpr Index kChunk = 1 << 14;
+
   struct Entry {
     Cost key;
     std::uint32_t from, to;  // candidates
@@ -101,6 +104,7 @@ class Repair {
   [[nodiscard]] bool near(Index candidate, Cost low, std::span<const Cost> down) const;
   [[nodiscard]] Cost low(Index group) const;
   void add_near(Index group, std::span<const Cost> down);
+  void move_to_cheapest(Index group);
   void augment(Slot target);
   Cost carry(Cost most) const;
 

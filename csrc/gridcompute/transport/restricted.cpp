@@ -30,6 +30,12 @@ Wide Restricted::objective() const {
   return total;
 }
 
+Cost Restricted::cheapest(Index group, std::span<const Cost> prices) const noexcept {
+  Cost least = std::numeric_limits<Cost>::max();
+  for (Index c = begin[group]; c < begin[group] + size[group]; ++c) least = std::min(least, key[c] + prices[slot[c]]);
+  return least;
+}
+
 namespace {
 
 // The sum of each(k) for k in [0, n).
@@ -47,19 +53,12 @@ Wide sum_of(Index n, Pool& pool, const Each& each) {
   return total;
 }
 
-Cost cheapest(const Restricted& r, Index g, std::span<const Cost> prices) {
-  Cost least = std::numeric_limits<Cost>::max();
-  for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) least = std::min(least, r.key[c] + prices[r.slot[c]]);
-  return least;
-}
-
 }  // namespace
 
 Wide Restricted::value(std::span<const Cost> prices, Pool& pool) const {
   Wide total = base;
   for (std::size_t s = 0; s < fixed.size(); ++s) total += static_cast<Wide>(fixed[s]) * prices[s];
-  return total +
-         sum_of(groups(), pool, [&](Index g) { return static_cast<Wide>(weight[g]) * cheapest(*this, g, prices); });
+  return total + sum_of(groups(), pool, [&](Index g) { return static_cast<Wide>(weight[g]) * cheapest(g, prices); });
 }
 
 Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of,
@@ -73,7 +72,7 @@ Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<
   };
   const auto less_by_groups = [&](Index g) -> Wide {
     if (weight[g] == 0 || next[g] >= kForbidden) return 0;
-    const Cost least = next[g] + box.center[slot[begin[g]]] + shift - cheapest(*this, g, prices);
+    const Cost least = next[g] + box.center[slot[begin[g]]] + shift - cheapest(g, prices);
     return least < 0 ? static_cast<Wide>(weight[g]) * least : 0;
   };
   return value(prices, pool) + sum_of(static_cast<Index>(where.size()), pool, less_by_fixed) +

@@ -55,6 +55,7 @@ struct Restricted {
   UnwrittenVector<std::int32_t> owner;  // group
 
   [[nodiscard]] Index groups() const noexcept { return static_cast<Index>(size.size()); }
+  [[nodiscard]] Cost cheapest(Index group, std::span<const Cost> prices) const noexcept;  // min of key + price
   [[nodiscard]] std::vector<Cost> load() const;
   [[nodiscard]] Wide objective() const;  // in keys, weighted
   // Sum of weight * V over the candidates.

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "gridcompute/transport/bound.hpp"
+#include "gridcompute/transport/flatten.hpp"
 #include "gridcompute/transport/look.hpp"
 
 namespace gridcompute::transport {
@@ -15,22 +15,7 @@ namespace {
 constexpr Index kChunk = 1 << 15;  // jobs of a slack test
 constexpr Index kAgain = 64;       // rows of a second look
 constexpr Index kAsked = 1 << 16;  // jobs asked what would draw them
-constexpr Index kOddClasses = 8;
-constexpr Cost kNarrower = 8;  // prices are better known at a second look
-
-// Joins the chunks' findings in order.
-template <class T>
-std::vector<T> flatten(std::vector<std::vector<T>>& parts) {
-  std::vector<T> all;
-  for (auto& part : parts) all.insert(all.end(), part.begin(), part.end());
-  return all;
-}
-
-Cost value(const Restricted& r, Index g, std::span<const Cost> prices) {
-  Cost least = std::numeric_limits<Cost>::max();
-  for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) least = std::min(least, r.key[c] + prices[r.slot[c]]);
-  return least;
-}
+constexpr Cost kNarrower = 8;      // prices are better known at a second look
 
 // A shared group that must be looked at again becomes one group a member; its flow is dealt out in index order.
 void part_members(Restricted& r, const std::vector<std::int32_t>& shared) {
@@ -201,100 +186,6 @@ Cost cheapest(const std::vector<Cost>& row, std::span<const std::uint8_t> listed
 
 }  // namespace
 
-namespace {
-
-// Doubles for numbers beyond 2^53: a need rounded up, so that the difference of one and a slack is below the true one
-// by its own rounding at most, and a shift lowered by as much.
-double surely_below(Cost x) {
-  constexpr double kExact = 0x1p52;
-  const double below = -above(-x);
-  return std::fabs(below) < kExact ? below : std::nextafter(below, -std::numeric_limits<double>::infinity());
-}
-
-// Every job against its bound: visit(position, what it may cost less than its candidates by the bound with shift 0).
-// A job is doubtful under a shift below that number.
-class Needs {
- public:
-  Needs(const Scan& how, const Restricted& r, std::span<const Cost> prices)
-      : how_(how), r_(r), fixed_(static_cast<std::size_t>(r.columns)), grouped_(r.size.size()) {
-    constexpr double never = -std::numeric_limits<double>::infinity();
-    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = above(prices[s] - r.box.center[s]);
-    how.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
-      for (Index g = begin; g < end; ++g) {
-        const bool bounded = r.weight[g] > 0 && r.next[g] < kForbidden;
-        const Cost first = r.box.center[r.slot[r.begin[g]]];
-        grouped_[g] = bounded ? above(value(r, g, prices) - first - r.next[g]) : never;
-      }
-    });
-  }
-
-  template <class Visit>
-  void each(const Visit& visit) const {
-    how_.pool.for_chunks(static_cast<Index>(r_.where.size()), kChunk, [&](Index chunk, Index begin, Index end) {
-      for (Index k = begin; k < end; ++k) {
-        const std::int32_t w = r_.where[k];
-        visit(chunk, k, w >= 0 ? fixed_[w] - static_cast<double>(r_.slack[k]) : grouped_[~w]);
-      }
-    });
-  }
-
- private:
-  const Scan& how_;
-  const Restricted& r_;
-  std::vector<double> fixed_, grouped_;  // by class, by group
-};
-
-// How many of the lowest classes to compare one by one: each costs about an eighth of a look per job.
-Index count_odd(const Needs& needs, Index n, const std::vector<Cost>& shifts) {
-  std::vector<std::vector<Index>> counts(static_cast<std::size_t>(Pool::chunks(n, kChunk)),
-                                         std::vector<Index>(shifts.size()));
-  needs.each([&](Index chunk, Index, double need) {
-    for (std::size_t j = 0; j < shifts.size() && static_cast<double>(shifts[j]) < need; ++j) ++counts[chunk][j];
-  });
-  Index best = 0, least = std::numeric_limits<Index>::max();
-  for (Index j = 0; j < static_cast<Index>(shifts.size()); ++j) {
-    Index total = j * n / 8;
-    for (const auto& c : counts) total += c[static_cast<std::size_t>(j)];
-    if (total < least) least = total, best = j;
-  }
-  return best;
-}
-
-}  // namespace
-
-Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices) {
-  Doubts out;
-  out.shift = r.box.shift(prices);
-  if (r.box.holds(prices)) return out;
-  // Classes by how low their price went; a shift that leaves out the j lowest.
-  std::vector<std::pair<Cost, Slot>> low;
-  for (Slot s = 0; s < r.columns; ++s) low.emplace_back(prices[s] - r.box.center[s] + r.box.down[s], s);
-  const Index most = how.keys.problem().cost->singles() ? std::min<Index>(kOddClasses, r.columns / 8) : 0;
-  std::partial_sort(low.begin(), low.begin() + most + 1, low.end());
-  std::vector<Cost> shifts;
-  for (Index j = 0; j <= most; ++j) shifts.push_back(low[static_cast<std::size_t>(j)].first);
-  const Needs needs(how, r, prices);
-  const Index odd = count_odd(needs, static_cast<Index>(r.where.size()), shifts);
-  out.shift = shifts[static_cast<std::size_t>(odd)];
-  for (Index j = 0; j < odd; ++j) out.odd.push_back(low[static_cast<std::size_t>(j)].second);
-  const double shift = surely_below(out.shift), lowest = surely_below(shifts[0]);
-  std::vector<std::vector<Index>> parts(
-      static_cast<std::size_t>(Pool::chunks(static_cast<Index>(r.where.size()), kChunk)));
-  needs.each([&](Index chunk, Index k, double need) {
-    bool bad = shift < need;
-    if (!bad && lowest < need) {
-      const Index job = level.row(k);
-      const std::int32_t w = r.where[k], g = ~w;
-      const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
-      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : value(r, g, prices));
-      for (const Slot s : out.odd) bad = bad || how.keys.at(job, s) + prices[s] < now;
-    }
-    if (bad) parts[static_cast<std::size_t>(chunk)].push_back(k);
-  });
-  out.jobs = flatten(parts);
-  return out;
-}
-
 Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices) {
   constexpr Index kBlock = 64;
   const auto n = static_cast<Index>(r.where.size());
@@ -322,7 +213,7 @@ Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::sp
             const Cost first = w >= 0                          ? 0
                                : r.slot[r.begin[g]] == n_slots ? how.keys.unplaced(level.row(b + k), seen)
                                                                : keys[k * n_slots + r.slot[r.begin[g]]];
-            const Cost now = w >= 0 ? key + prices[w] : first + value(r, g, prices);
+            const Cost now = w >= 0 ? key + prices[w] : first + r.cheapest(g, prices);
             if (looks[k].low < now) parts[static_cast<std::size_t>(chunk)].push_back(b + k);
           }
         }
@@ -346,7 +237,7 @@ Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<co
       const Index job = level.row(k);
       const std::int32_t w = r.where[k], g = ~w;
       const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
-      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : value(r, g, prices));
+      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
       const Cost need = how.keys.at(job, slot) + prices[slot] - now;
       if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);
     }

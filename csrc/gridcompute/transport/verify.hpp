@@ -1,30 +1,18 @@
-// Which jobs may want a class they have no candidate for, and the second look at them.
+// The second look at jobs that may want a class they have no candidate for (suspects.hpp).
 //
-// The box test (O(S)) usually says that there are none. Else each job's slack is compared with what its class has moved
-// (8 bytes a job), but for a few odd classes that are compared by their costs; the jobs that fail are read again, and
-// every class that the bound does not rule out joins their list: at these prices they pass. Candidates only grow, so
-// the rounds end. Groups of several jobs are told apart first.
+// They are read again, and every class that the bound does not rule out joins their list: at these prices they pass.
+// Candidates only grow, so the rounds end. Groups of several jobs are told apart first.
 //
 // Out of reach: repair found classes whose jobs have nowhere to go within their lists. Those jobs are read for the
 // cheapest way out; the ways within a growing width of the best join the lists. No way out at all is Hall's condition
 // violated: these jobs fit only in these classes, which are too small for them.
 #pragma once
 
-#include "gridcompute/transport/scan.hpp"
+#include "gridcompute/transport/suspects.hpp"
 
 namespace gridcompute::transport {
 
-// What classes outside the candidates can cost at some prices: next + shift, but for a few odd classes whose price fell
-// so far that they would spoil the bound for all; these were compared one by one.
-struct Doubts {
-  std::vector<Index> jobs;  // whose candidates may not hold the answer; positions, ascending
-  Cost shift = 0;
-  std::vector<Slot> odd;
-};
-
-[[nodiscard]] Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
-
-// The same by a look at every cost, at prices in hand: hardly any job that has nothing better.
+// Doubtful jobs by a look at every cost, at prices in hand: hardly any that has nothing better.
 [[nodiscard]] Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
 
 // How far the price of `slot` would have to fall for about `units` more to want it; `most` at most.
