@@ -159,7 +159,7 @@ class Solver {
       if (breaking_ == Breaking::allowed && tied(r, alike_, prices_, first) && break_ties(level)) return {};
       if (stop_.poll()) return {Kind::stopped, {}};
       const double from = stop_.seconds();
-      const RankNoise ranked = rank_noise(r, level.capacity, alike_, prices_);
+      const RankNoise ranked = rank_noise(r, level.capacity, alike_, prices_, pool_);
       if (given_) {
         widths.trust(ranked, fit_.misfit);
       } else {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "gridcompute/transport/newton.hpp"
 
@@ -79,51 +80,107 @@ std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cos
   return newton.noise(now, newton.width(now, kActiveForNoise), seed);
 }
 
+namespace {
+
+// The least of many numbers, so many at the most.
+class Lowest {
+ public:
+  void add(double x, std::size_t most) {
+    if (kept_.size() < most) {
+      kept_.push_back(x);
+      if (kept_.size() == most) std::make_heap(kept_.begin(), kept_.end());
+    } else if (x < kept_.front()) {
+      std::pop_heap(kept_.begin(), kept_.end());
+      kept_.back() = x;
+      std::push_heap(kept_.begin(), kept_.end());
+    }
+  }
+  [[nodiscard]] const std::vector<double>& kept() const noexcept { return kept_; }
+
+ private:
+  std::vector<double> kept_;  // a heap once it is full
+};
+
+// By class: by how much its price has to rise for its units to leave, to fall for units to come.
+struct Moves {
+  std::vector<Lowest> leave, come;
+};
+
+// Of one chunk of groups; of each class so many at the most.
+Moves moves_of(const Restricted& r, Index begin, Index end, std::span<const Slot> alike, std::span<const Cost> prices,
+               std::span<const std::size_t> most_leave, std::span<const std::size_t> most_come) {
+  constexpr Cost kNever = std::numeric_limits<Cost>::max();
+  Moves out{std::vector<Lowest>(alike.size()), std::vector<Lowest>(alike.size())};
+  std::vector<Index> come_last(alike.size(), -1);
+  for (Index g = begin; g < end; ++g) {
+    const Index from = r.begin[g], to = from + r.size[g];
+    const auto cost = [&](Index c) { return r.key[c] + prices[r.slot[c]]; };
+    Cost best = kNever, second = kNever;
+    Index at = from;
+    for (Index c = from; c < to; ++c) {
+      if (cost(c) < best) best = cost(c), at = c;
+    }
+    const Slot home = alike[r.slot[at]];
+    for (Index c = from; c < to; ++c) {
+      if (alike[r.slot[c]] != home) second = std::min(second, cost(c));
+    }
+    if (second == kNever || r.weight[g] == 0) continue;
+    out.leave[home].add(static_cast<double>(second - best), most_leave[home]);
+    for (Index c = from; c < to; ++c) {
+      const Slot t = alike[r.slot[c]];
+      if (t == home || std::exchange(come_last[t], g) == g) continue;
+      out.come[t].add(static_cast<double>(cost(c) - best), most_come[t]);
+    }
+  }
+  return out;
+}
+
+// The move of this rank. Past what the lists hold: the box where there are more units, else twice the last of them.
+double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* which, std::size_t s, std::size_t rank,
+              double beyond, bool more) {
+  std::vector<double> moves;
+  for (const Moves& part : parts) {
+    const std::vector<double>& some = (part.*which)[s].kept();
+    moves.insert(moves.end(), some.begin(), some.end());
+  }
+  if (moves.empty()) return beyond;
+  if (rank >= moves.size()) {
+    const double last = *std::max_element(moves.begin(), moves.end());
+    return more ? std::max(last, beyond) : 2 * last;
+  }
+  std::nth_element(moves.begin(), moves.begin() + static_cast<std::ptrdiff_t>(rank), moves.end());
+  return moves[rank];
+}
+
+}  // namespace
+
 RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
-                     std::span<const Cost> prices) {
-  // By class: what price rises would make units leave, what falls would make units come.
-  std::vector<std::vector<double>> leave(capacity.size()), come(capacity.size());
-  std::vector<Index> come_last(capacity.size(), -1);
-  std::vector<Cost> room(capacity.size(), 0), load(capacity.size(), 0), fixed(capacity.size(), 0);
+                     std::span<const Cost> prices, Pool& pool) {
+  constexpr Index kChunk = 1 << 13;
+  const std::size_t n = capacity.size();
+  std::vector<Cost> room(n, 0), load(n, 0), fixed(n, 0);
   const std::vector<Cost> loads = problem.load();
-  for (std::size_t s = 0; s < capacity.size(); ++s) {
+  for (std::size_t s = 0; s < n; ++s) {
     room[alike[s]] += capacity[s];
     load[alike[s]] += loads[s];
     fixed[alike[s]] += problem.fixed[s];
   }
-  for (Index g = 0; g < problem.groups(); ++g) {
-    const Index from = problem.begin[g], to = from + problem.size[g];
-    Cost best = std::numeric_limits<Cost>::max(), second = best;
-    Index at = from;
-    for (Index c = from; c < to; ++c) {
-      const Cost v = problem.key[c] + prices[problem.slot[c]];
-      if (v < best) best = v, at = c;
-    }
-    const Slot home = alike[problem.slot[at]];
-    for (Index c = from; c < to; ++c) {
-      if (alike[problem.slot[c]] != home) second = std::min(second, problem.key[c] + prices[problem.slot[c]]);
-    }
-    if (second == std::numeric_limits<Cost>::max() || problem.weight[g] == 0) continue;
-    leave[home].push_back(static_cast<double>(second - best));
-    for (Index c = from; c < to; ++c) {
-      const Slot t = alike[problem.slot[c]];
-      if (t == home || (come_last[t] == g)) continue;
-      come_last[t] = g;
-      come[t].push_back(static_cast<double>(problem.key[c] + prices[problem.slot[c]] - best));
-    }
-  }
-  // Past what the lists hold: the box where there are more units, else twice the last of them.
-  const auto ranked = [](std::vector<double>& moves, std::size_t rank, double beyond, bool more) {
-    if (moves.empty()) return beyond;
-    if (rank >= moves.size()) {
-      const double last = *std::max_element(moves.begin(), moves.end());
-      return more ? std::max(last, beyond) : 2 * last;
-    }
-    std::nth_element(moves.begin(), moves.begin() + static_cast<std::ptrdiff_t>(rank), moves.end());
-    return moves[rank];
+  // So many moves are asked for; what a rough end left out of balance is an error too.
+  const auto count = [&](std::size_t s, Cost left) {
+    const double root = std::sqrt(static_cast<double>(room[s]));
+    return static_cast<std::size_t>(root) + 2 + static_cast<std::size_t>(std::max<Cost>(0, left));
   };
-  RankNoise out{std::vector<double>(capacity.size()), std::vector<double>(capacity.size())};
-  for (std::size_t s = 0; s < capacity.size(); ++s) {
+  std::vector<std::size_t> leave(n), come(n);
+  for (std::size_t s = 0; s < n; ++s) {
+    leave[s] = count(s, load[s] - room[s]);
+    come[s] = count(s, room[s] - load[s]);
+  }
+  std::vector<Moves> parts(static_cast<std::size_t>(Pool::chunks(problem.groups(), kChunk)));
+  pool.for_chunks(problem.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
+    parts[static_cast<std::size_t>(chunk)] = moves_of(problem, begin, end, alike, prices, leave, come);
+  });
+  RankNoise out{std::vector<double>(n), std::vector<double>(n)};
+  for (std::size_t s = 0; s < n; ++s) {
     const auto set = static_cast<std::size_t>(alike[s]);
     if (set != s) {
       out.up[s] = out.up[set];
@@ -132,12 +189,9 @@ RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity, 
     }
     const double root = std::sqrt(static_cast<double>(room[s]));
     if (prices[s] == 0 && static_cast<double>(load[s]) + 3 * root < static_cast<double>(room[s])) continue;
-    // What a rough end left out of balance is an error too.
-    const auto rank = [&](Cost left) { return static_cast<std::size_t>(root) + 1 + static_cast<std::size_t>(left); };
-    const Cost off = load[s] - room[s];
-    out.up[s] = ranked(leave[s], rank(std::max<Cost>(0, off)), static_cast<double>(problem.box.up[s]), fixed[s] > 0);
-    if (prices[s] > 0)
-      out.down[s] = ranked(come[s], rank(std::max<Cost>(0, -off)), static_cast<double>(problem.box.down[s]), true);
+    const auto up = static_cast<double>(problem.box.up[s]), down = static_cast<double>(problem.box.down[s]);
+    out.up[s] = ranked(parts, &Moves::leave, s, leave[s] - 1, up, fixed[s] > 0);
+    if (prices[s] > 0) out.down[s] = ranked(parts, &Moves::come, s, come[s] - 1, down, true);
   }
   return out;
 }

@@ -28,6 +28,6 @@ struct RankNoise {
   std::vector<double> down, up;
 };
 [[nodiscard]] RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity,
-                                   std::span<const Slot> alike, std::span<const Cost> prices);
+                                   std::span<const Slot> alike, std::span<const Cost> prices, Pool& pool);
 
 }  // namespace gridcompute::transport
