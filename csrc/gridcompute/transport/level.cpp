@@ -134,7 +134,7 @@ class Rounds {
     lap("scan");
     const double left = tune(r_, level_.capacity, how_.alike, prices_, how_.pool, how_.stop);
     lap("tune");
-    if (enough_ && enough_(r_, prices_)) return LevelEnd{Kind::close, {}};
+    if (enough_ && enough_(r_)) return LevelEnd{Kind::close, {}};
     const bool much = left > kMuch * static_cast<double>(r_.weight_total);
     if (much) ++stats_.stalled;
     const Cost narrower = much ? kNarrower / 2 : kNarrower;

@@ -14,7 +14,7 @@ struct LevelEnd {
 };
 
 // Asked once prices are tuned, before repair: is the matching at these prices good enough?
-using Enough = std::function<bool(Restricted& r, const std::vector<Cost>& prices)>;
+using Enough = std::function<bool(Restricted& r)>;
 
 // `start` is the box of the first scan, around prices to begin with. `prices` out. Where it is stopped after its scan,
 // `r` and `prices` are still valid: units at their cheapest candidates, prices that bound.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <numeric>
 
 namespace gridcompute::transport {
@@ -9,6 +10,8 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
+constexpr Index kTold = 16;  // one in so many jobs tells
+constexpr Cost kAny = std::numeric_limits<Cost>::max();
 constexpr Index kMoves = 1 << 15;  // that are looked at, at most: those that lose least a unit
 
 // A job that may go from its class to another, or to none yet.
@@ -79,26 +82,50 @@ class Room {
   }
 
   void send_away() {
+    if (how_.keys.problem().demand == nullptr) return send_away_units();
     std::vector<Move> moves = collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
-      const auto least = [&] { return static_cast<Cost>(std::min(r_.slack[k], static_cast<float>(kForbidden / 2))); };
-      out.push_back({r_.where[k] >= 0 ? least() : margin(~r_.where[k]), weight, k, from, kNone});
+      out.push_back({loss(k), weight, k, from, kNone});
     });
-    if (how_.keys.problem().demand == nullptr) return send_away_units(moves);
     std::sort(moves.begin(), moves.end(), lighter);
     for (const Move& m : moves) go(m);
   }
 
  private:
-  // As many of each class as it holds too much.
-  void send_away_units(std::vector<Move>& moves) {
-    std::vector<std::vector<Move>> of(left_.size());
-    for (const Move& m : moves) of[m.from].push_back(m);
-    for (std::size_t s = 0; s < of.size(); ++s) {
-      if (left_[s] >= 0) continue;
-      const Cost over = -left_[s];
-      std::nth_element(of[s].begin(), of[s].begin() + over, of[s].end(), lighter);
-      for (Cost k = 0; k < over; ++k) go(of[s][k]);
+  // As many of each class as it holds too much. A few jobs tell what those lose at most, so that not all are sorted.
+  void send_away_units() {
+    const auto n = static_cast<Index>(r_.where.size());
+    std::vector<std::vector<Cost>> some(left_.size());
+    for (Index k = 0; k < n; k += kTold) {
+      const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
+      if (s >= 0 && left_[s] < 0) some[s].push_back(loss(k));
     }
+    std::vector<Cost> most(left_.size(), kAny);
+    for (std::size_t s = 0; s < most.size(); ++s) {
+      const Cost enough = 2 * (-left_[s] / kTold) + kTold;  // twice as many as needed, and some
+      if (left_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
+      std::nth_element(some[s].begin(), some[s].begin() + enough, some[s].end());
+      most[s] = some[s][static_cast<std::size_t>(enough)];
+    }
+    while (over()) {
+      std::vector<std::vector<Move>> of(left_.size());
+      for (const Move& m : collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
+             if (const Cost x = loss(k); x <= most[from]) out.push_back({x, weight, k, from, kNone});
+           }))
+        of[m.from].push_back(m);
+      for (std::size_t s = 0; s < of.size(); ++s) {
+        most[s] = kAny;  // should they not be enough, all
+        const Cost over = -left_[s];
+        if (over <= 0 || static_cast<Cost>(of[s].size()) < over) continue;
+        std::nth_element(of[s].begin(), of[s].begin() + over - 1, of[s].end(), lighter);
+        for (Cost k = 0; k < over; ++k) go(of[s][static_cast<std::size_t>(k)]);
+      }
+    }
+  }
+
+  // What a unit of a job loses where it must take its second-best candidate, or, if it has one, a class that is none.
+  [[nodiscard]] Cost loss(Index k) const {
+    if (r_.where[k] < 0) return margin(~r_.where[k]);
+    return static_cast<Cost>(std::min(r_.slack[k], static_cast<float>(kForbidden / 2)));
   }
 
   // What visit() adds for the jobs of classes that hold too much.

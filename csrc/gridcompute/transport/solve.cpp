@@ -12,8 +12,11 @@
 #include "gridcompute/transport/finer.hpp"
 #include "gridcompute/transport/gangs.hpp"
 #include "gridcompute/transport/given.hpp"
+#include "gridcompute/transport/judge.hpp"
 #include "gridcompute/transport/largest.hpp"
 #include "gridcompute/transport/level.hpp"
+#include "gridcompute/transport/lows.hpp"
+#include "gridcompute/transport/near.hpp"
 #include "gridcompute/transport/pace.hpp"
 #include "gridcompute/transport/sample.hpp"
 #include "gridcompute/transport/ties.hpp"
@@ -33,7 +36,7 @@ constexpr double kClosingListed = 5e-9;  // and for each candidate to be looked 
 constexpr double kLookAndTune = 1.3;     // of a look's time, to be worth more than one at prices alone
 constexpr Index kAlike = 64;             // so many jobs a group: the optimum is sooner found than a matching is made
 constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
-constexpr double kRounding = 0x1p-30;    // of the sum of all |costs|: more than this is no rounding
+constexpr double kSure = 0.5;            // of a gap wanted: what is expected less than this will do
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
 constexpr Cost kUnits = 2;               // a unit is so many spreads at least, or it is none
 constexpr Index kLarge = 30'000;         // jobs: memory is given back, in a hundredth of the time and less
@@ -56,7 +59,10 @@ class Solver {
         n_(problem.cost->n_jobs()),
         columns_(keys_.columns()),
         alike_(static_cast<std::size_t>(columns_)),
-        pace_(full_, options.seed, kClosingRead * static_cast<double>(n_)) {
+        pace_(full_, options.seed, kClosingRead * static_cast<double>(n_)),
+        wanted_(options.gap > 0   ? options.gap
+                : options.auction ? kAuctionGap
+                                  : 0) {
     std::iota(alike_.begin(), alike_.end(), Slot{0});
     full_.n = n_;
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
@@ -111,18 +117,39 @@ class Solver {
     return direct.stopped || result.status == Status::optimal;
   }
 
+  // A matching at the prices at hand, if it is as near as wanted.
+  bool near_at_once(Stats& stats) {
+    const Scan how{keys_, pool_, stop_, false, alike_};
+    const double from = stop_.seconds();
+    stop_.reserve(kClosingRead * static_cast<double>(n_));
+    Restricted r;
+    Seen seen;
+    if (!pace_.for_look(how, around(1), 1)) return false;
+    stop_.stage("scan", 0.3);
+    if (!scan(how, full_, around(1), r, seen)) return false;
+    stats.evaluations += n_ * columns_;
+    seen_.join(seen);
+    const bool fits = keys_.possible(seen_) && r.hopeless < 0;
+    if (fits) r_ = std::move(r);
+    stats.add("scan", stop_.seconds() - from);
+    return fits && close(how, r_);
+  }
+
   // The full problem. Where the time does not suffice for the box, no more than a matching by the prices at hand.
   LevelEnd all(Stats& stats) {
+    if (std::exchange(early_, false)) {
+      if (near_at_once(stats)) return {Kind::close, {}};
+      if (const LevelEnd end = samples(stats); end.kind != Kind::optimal) return end;
+    }
     const Scan how{keys_, pool_, stop_, share_, alike_};
-    const double wanted = options_.gap > 0 ? options_.gap : options_.auction ? kAuctionGap : 0;
     stop_.reserve(kClosingRead * static_cast<double>(n_));
     const bool hasty = !pace_.for_look(how, box_, kLookAndTune);
     if (hasty) box_ = around(1);
     if (hasty && !pace_.for_look(how, box_, 1)) stop_.run_out();
-    const auto enough = [&](Restricted& r, const std::vector<Cost>& prices) {
+    const auto enough = [&](Restricted& r) {
       if (hasty) close_by(r);
-      if (!hasty && (wanted == 0 || kAlike * r.groups() <= n_)) return false;
-      const bool near = close(how, wanted, r, prices);
+      if (!hasty && (wanted_ == 0 || kAlike * r.groups() <= n_)) return false;
+      const bool near = close(how, r);
       if (hasty && !near) stop_.run_out();
       return hasty || near;
     };
@@ -133,14 +160,17 @@ class Solver {
 
   // Prices and radii for the full problem from the ladder.
   LevelEnd samples(Stats& stats) {
-    std::vector<Index> sizes = ladder(n_, columns_);
-    Widths widths;
+    const std::vector<Index> sizes = ladder(n_, columns_);
     if (stop_.poll()) return {Kind::stopped, {}};
-    if (n_ > 0 && columns_ > 0) first_prices(sizes.empty() ? n_ : sizes.front(), stats);
-    share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
-    bool first = true;
-    if (box_.center.empty()) box_ = around(1);
-    for (const Index m : sizes) {
+    if (solved_ == 0) {
+      if (n_ > 0 && columns_ > 0) first_prices(sizes.empty() ? n_ : sizes.front(), stats);
+      share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
+      if (box_.center.empty()) box_ = around(1);
+    }
+    for (; solved_ < sizes.size(); ++solved_) {
+      if (early_) break;
+      const Index m = sizes[solved_];
+      const bool first = solved_ == 0;
       if (!pace_.for_level(m, stop_)) break;
       const double begun = stop_.seconds();
       const std::vector<Index> rows = strata(n_, m, options_.seed);
@@ -148,6 +178,11 @@ class Solver {
       Restricted r;
       const std::vector<Cost> before = prices_;
       const Scan how{keys_, pool_, stop_, share_, alike_};
+      if (wanted_ > 0 && !first && !share_ && !tried_) {
+        const Scan apart{keys_, pool_, stop_, false, alike_};
+        const double ahead = gap_ahead(apart, level, prices_, sizes[solved_ - 1], n_);
+        early_ = tried_ = ahead <= kSure * wanted_;
+      }
       given_ = given_ && stands(how, level, r, stats);
       LevelEnd end = given_ ? LevelEnd{} : sample(how, level, r, stats);
       if (end.kind == Kind::infeasible) {
@@ -161,19 +196,18 @@ class Solver {
       const double from = stop_.seconds();
       const RankNoise ranked = rank_noise(r, level.capacity, alike_, prices_, pool_);
       if (given_) {
-        widths.trust(ranked, fit_.misfit);
+        widths_.trust(ranked, fit_.misfit);
       } else {
-        widths.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_, stop_),
-                     ranked);
+        widths_.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_, stop_),
+                      ranked);
       }
       stats.add("samples", stop_.seconds() - from);
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
-      box_ = widths.box(prices_, first && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
+      box_ = widths_.box(prices_, first && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
       share_ = share_ && shared > 2 * r.groups();
-      first = false;
       pace_.level(how, m, stop_.seconds() - begun, around(1));
     }
     return {};
@@ -181,8 +215,7 @@ class Solver {
 
   // Decides how, by the keys of a few jobs.
   bool break_ties(const Level& level) {
-    const Wanted wanted{keys_.integral() || options_.resolution > 0, options_.gap > 0 || options_.auction,
-                        problem_.demand != nullptr ? kGangError : 0};
+    const Wanted wanted{keys_.integral() || options_.resolution > 0, problem_.demand != nullptr ? kGangError : 0};
     ties_ = choose_ties(some_keys(keys_, level), keys_.limit(), columns_, wanted);
     return ties_.broken();
   }
@@ -249,15 +282,34 @@ class Solver {
 
   [[nodiscard]] double below(Wide sum) const { return cost_below(sum, keys_, seen_.inexact, weight_); }
 
-  // The gap of the matching at these prices, before any repair.
-  bool close(const Scan& how, double wanted, Restricted& r, const std::vector<Cost>& prices) {
-    r.place(prices, full_.capacity, pool_);
-    whole_ = make_whole(how, full_, r, prices, stop_);
+  // Is the matching at prices_, before any repair, as near as wanted?
+  bool close(const Scan& how, Restricted& r) {
+    r.place(prices_, full_.capacity, pool_);
+    whole_ = make_whole(how, full_, r, prices_, stop_);
     if (whole_.homeless > 0) return false;
     whole_.cost = total_cost(problem_, whole_.assignment, pool_);
-    const double cost = whole_.cost->value();
-    return cost - below(r.value(prices, pool_) - price_of_room(prices, full_.capacity)) <=
-           wanted * std::max(std::fabs(cost), std::numeric_limits<double>::min());
+    const double cost = whole_.cost->value(),
+                 most = wanted_ * std::max(std::fabs(cost), std::numeric_limits<double>::min());
+    value_ = r.value(prices_, pool_);
+    const Wide room = price_of_room(prices_, full_.capacity);
+    if (cost - below(value_ - room) <= most) return true;
+    // What broken ties take from the bound, prices in whole units prove, at a look at all costs.
+    const bool ties = keys_.ties().broken() && unit() >= kUnits * keys_.ties().spread;
+    if (!ties || cost - static_cast<double>(value_ - room) / keys_.per_cost() > most) return false;
+    const std::vector<Cost> prices = in_units(prices_, unit()).prices;
+    const Keys plain = unbroken();
+    const std::optional<Wide> value = value_of({plain, pool_, stop_, false, alike_}, full_, prices);
+    if (!value ||
+        cost - cost_below(*value - price_of_room(prices, full_.capacity), plain, seen_.inexact, weight_) > most)
+      return false;
+    value_ = *value, prices_ = prices, keys_ = plain;
+    return true;
+  }
+
+  // Keys as they were before ties were broken, in the same unit.
+  [[nodiscard]] Keys unbroken() const {
+    const Ties& ties = keys_.ties();
+    return {problem_, resolution_, {ties.shift, 0, ties.scale, ties.whole}};
   }
 
   // The search is over: of what was reserved, what remains to be done once all have a place is still.
@@ -285,17 +337,13 @@ class Solver {
     // Prices that were stopped half-way may hide classes outside the candidates.
     if (read)
       sums = {units ? r_.objective() : 0,
-              units || end.kind == Kind::optimal || end.kind == Kind::close
+              end.kind == Kind::close ? value_
+              : units || end.kind == Kind::optimal
                   ? r_.value(prices_, pool_)
                   : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); }, pool_)};
     deliver(end, std::move(whole), sums, result);
     result.stats.add("finish", stop_.seconds() - from);
   }
-
-  // Over the keys: what the units cost where they lie, and at the least key + price of each job.
-  struct Sums {
-    Wide objective, value;
-  };
 
   // A unit of all keys, ties not counted.
   [[nodiscard]] Cost unit() const {
@@ -312,7 +360,7 @@ class Solver {
         r_, keys_.breaker(), [&](Index k) { return full_.row(k); }, [&](Index k) { return problem_.weight(k); }, pool_);
     Rounded rounded = in_units(prices_, unit);
     prices_ = std::move(rounded.prices);
-    keys_ = Keys(problem_, resolution_, {ties.shift, 0, ties.scale, ties.whole});
+    keys_ = unbroken();
     if (rounded.gap >= ties.spread) return {};
     stats.ties_settled = 1;
     return settle(how, full_, prices_, r_, seen_, stats);
@@ -330,7 +378,8 @@ class Solver {
     if (end.kind == Kind::infeasible) {
       witness(end, result);
     } else {
-      judge(end, whole, sums, result);
+      judge({problem_, keys_, full_, prices_, seen_, weight_}, end.kind == Kind::optimal, whole, sums, pool_, stop_,
+            result);
     }
   }
 
@@ -346,68 +395,6 @@ class Solver {
     }
     std::sort(result.witness_slots.begin(), result.witness_slots.end());
     result.witness_jobs = jobs_in(r_, end.classes);
-  }
-
-  // Objective, bound and status of what was found.
-  void judge(const LevelEnd& end, const Whole& whole, const std::optional<Sums>& sums, Result& result) {
-    constexpr double inf = std::numeric_limits<double>::infinity();
-    const bool ended = sums && end.kind == Kind::optimal && whole.homeless == 0;
-    const bool unit = problem_.demand == nullptr;
-    // Keys that are the costs themselves have been added up already.
-    const bool by_keys = ended && unit && exact_keys() && keys_.resolution() == 1.0 && !problem_.cost->real() &&
-                         unplaced_integral(problem_);
-    const Total total = by_keys      ? Total{sums->objective >> keys_.ties().shift, 0, 0, 0, true}
-                        : whole.cost ? *whole.cost
-                                     : total_cost(problem_, result.assignment, pool_);
-    result.integral = total.integral;
-    result.exact_objective = total.whole;
-    result.objective = total.value();
-    result.bound = -inf;
-    bool proved = false;
-    if (const auto least = sums ? std::nullopt : bound_of_source(problem_, pool_)) {
-      result.bound = *least;
-      std::fill(result.prices.begin(), result.prices.end(), 0.0);  // what it holds for
-    }
-    if (sums) {
-      const Wide found = sums->value - price_of_room(prices_, full_.capacity);
-      const std::span<const Cost> delivered_from(prices_.data(), result.prices.size());
-      const Wide value = found - lost_in_doubles(delivered_from, keys_.per_cost(), full_.capacity, weight_);
-      proved = ended && unit && exact_keys() && found == sums->objective;
-      result.bound = below(value);
-      if (result.integral) {  // every plan costs an integer
-        result.exact_bound = exact_keys() && keys_.resolution() == 1.0 ? value >> keys_.ties().shift
-                                                                       : static_cast<Wide>(std::ceil(result.bound));
-        result.bound = static_cast<double>(result.exact_bound);
-        result.exact = ended && result.exact_bound == result.exact_objective;
-      } else if (exact_keys() && ended && value == sums->objective) {
-        result.exact = true;
-        result.objective = static_cast<double>(value) / keys_.per_cost();
-      }
-      if (ended) result.bound = std::min(result.bound, result.objective);
-    }
-    // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
-    const auto close = [&] { return unit && result.objective - result.bound <= kRounding * total.magnitude; };
-    if (ended && unit && !result.exact && !proved && !close()) {
-      const std::span<const Cost> capacity(full_.capacity.data(), result.prices.size());
-      if (const auto again = bound_of_costs(problem_, result.prices, capacity, pool_, stop_))
-        result.bound = std::min(std::max(result.bound, *again), result.objective);
-    }
-    if (ended && (result.exact || proved || close())) {
-      result.status = Status::optimal;
-    } else if (stop_.why() == Stop::Why::time_limit) {
-      result.status = Status::time_limit;
-    } else {
-      // Without a stop only gangs have no place: none of their holes was large enough, which proves nothing.
-      result.status = stop_.requested() || whole.homeless > 0 ? Status::stopped : Status::feasible;
-    }
-    if (whole.homeless > 0) result.objective = inf, result.exact = false;
-  }
-
-  // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
-  [[nodiscard]] bool exact_keys() const {
-    int exponent = 0;
-    return problem_.demand == nullptr && !seen_.inexact && !keys_.ties().broken() &&
-           std::frexp(keys_.resolution(), &exponent) == 0.5;
   }
 
   const Problem& problem_;
@@ -429,9 +416,14 @@ class Solver {
   bool given_ = false;  // prices were, and stand for the levels so far
   Fit fit_;             // of them
   Pace pace_;
+  Widths widths_;
+  double wanted_;           // the gap, or 0
+  std::size_t solved_ = 0;  // samples
+  bool early_ = false, tried_ = false;
   bool share_ = false;
   Restricted r_;
-  Whole whole_;  // of the last close()
+  Whole whole_;     // of the last close(),
+  Wide value_ = 0;  // and of its prices
   Seen seen_;
 };
 

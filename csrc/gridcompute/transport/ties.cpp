@@ -110,8 +110,6 @@ bool tied(const Restricted& r, std::span<const Slot> alike, std::span<const Cost
   return members <= 2 * r.groups() ? 2 * close > n : !first && close > n;
 }
 
-Cost sure_spread(Cost unit, Slot columns) noexcept { return power_below(unit / (columns + 2)); }
-
 Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted& wanted) {
   std::sort(keys.begin(), keys.end());
   if (keys.empty()) return {};
@@ -130,8 +128,7 @@ Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted&
     }
     const auto unit = static_cast<Cost>(bits & (~bits + 1));
     if (unit >= apart / kQuarter) {
-      const Cost spread = wanted.sure ? sure_spread(unit, columns) : power_below(unit / kQuarter);
-      return halved(spread);
+      return halved(power_below(unit / kQuarter));
     }
     if (wanted.error > 0) {
       const Cost spread = power_below(std::min(apart / kQuarter, static_cast<Cost>(size * wanted.error)));
@@ -144,9 +141,8 @@ Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted&
   }
   const auto at = [&](int bits, Cost most) {
     const Cost unit = kQuarter << bits;
-    if (largest >= most / unit || sure_spread(unit, columns) < 1) return Ties{};
-    return Ties{std::countr_zero(static_cast<std::uint64_t>(unit)),
-                wanted.sure ? sure_spread(unit, columns) : unit / kQuarter, scale, !wanted.shifted};
+    if (largest >= most / unit || unit < columns + 2) return Ties{};
+    return Ties{std::countr_zero(static_cast<std::uint64_t>(unit)), unit / kQuarter, scale, !wanted.shifted};
   };
   for (const Cost most : {std::min(kNarrowKeys, limit), limit / kHeadroom}) {
     for (int bits = kMostBits; bits >= kLeastBits; --bits) {

@@ -74,7 +74,6 @@ class Breaker {
 // that is possible. Not broken where there is no room for it.
 struct Wanted {
   bool shifted = false;  // small units are made large
-  bool sure = false;     // the sure spread, for bounds that hold before the end
   double error = 0;      // where there is no unit: of the mean key
 };
 [[nodiscard]] Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted& wanted);

@@ -7,12 +7,14 @@
 
 #include "gridcompute/transport/flatten.hpp"
 #include "gridcompute/transport/look.hpp"
+#include "gridcompute/transport/lows.hpp"
 
 namespace gridcompute::transport {
 
 namespace {
 
 constexpr Index kChunk = 1 << 15;  // jobs of a slack test
+constexpr Index kLows = 1 << 13;   // of a look at all costs
 constexpr Index kAgain = 64;       // rows of a second look
 constexpr Index kAsked = 1 << 16;  // jobs asked what would draw them
 constexpr Cost kNarrower = 8;      // prices are better known at a second look
@@ -187,34 +189,21 @@ Cost cheapest(const std::vector<Cost>& row, std::span<const std::uint8_t> listed
 }  // namespace
 
 Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices) {
-  constexpr Index kBlock = 64;
   const auto n = static_cast<Index>(r.where.size());
-  const Slot n_slots = how.keys.n_slots();
-  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  const Lows lows(how, level, prices);
+  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kLows)));
   const bool whole = how.pool.for_chunks(
-      n, kChunk,
+      n, kLows,
       [&](Index chunk, Index begin, Index end) {
-        std::vector<Cost> keys(static_cast<std::size_t>(kBlock * n_slots));
-        std::vector<double> scratch;
-        std::vector<Look<Cost>> looks(kBlock);
-        Seen seen;
-        for (Index b = begin; b < end; b += kBlock) {
-          const Index count = std::min(kBlock, end - b);
-          how.keys.fill(level.block(b, count), keys.data(), scratch, seen);
-          for (Index k = 0; k < count; ++k) {
-            looks[k].low = kForbidden;
-            if (how.keys.optional()) looks[k].low = how.keys.unplaced(level.row(b + k), seen) + prices[n_slots];
-          }
-          look_rows(keys.data(), count, n_slots, prices.data(), prices.data(), looks.data());
-          for (Index k = 0; k < count; ++k) {
-            const std::int32_t w = r.where[b + k], g = ~w;
-            const Cost key =
-                w >= 0 ? w == n_slots ? how.keys.unplaced(level.row(b + k), seen) : keys[k * n_slots + w] : 0;
-            const Cost first = w >= 0                          ? 0
-                               : r.slot[r.begin[g]] == n_slots ? how.keys.unplaced(level.row(b + k), seen)
-                                                               : keys[k * n_slots + r.slot[r.begin[g]]];
-            const Cost now = w >= 0 ? key + prices[w] : first + r.cheapest(g, prices);
-            if (looks[k].low < now) parts[static_cast<std::size_t>(chunk)].push_back(b + k);
+        Lows::Scratch scratch;
+        for (Index b = begin; b < end; b += Lows::kBlock) {
+          const Index count = std::min(Lows::kBlock, end - b);
+          lows.look(b, count, scratch);
+          for (Index k = b; k < b + count; ++k) {
+            const std::int32_t w = r.where[k], g = ~w;
+            const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
+            const Cost now = how.keys.at(level.row(k), at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
+            if (scratch.low[k - b] < now) parts[static_cast<std::size_t>(chunk)].push_back(k);
           }
         }
       },

@@ -1,0 +1,80 @@
+#include "gridcompute/transport/judge.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "gridcompute/transport/bound.hpp"
+#include "gridcompute/transport/total.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kRounding = 0x1p-30;  // of the sum of all |costs|: more than this is no rounding
+
+// Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
+bool exact_keys(const Solved& of) {
+  int exponent = 0;
+  return of.problem.demand == nullptr && !of.seen.inexact && !of.keys.ties().broken() &&
+         std::frexp(of.keys.resolution(), &exponent) == 0.5;
+}
+
+}  // namespace
+
+void judge(const Solved& of, bool solved, const Whole& whole, const std::optional<Sums>& sums, Pool& pool, Stop& stop,
+           Result& result) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const bool ended = sums && solved && whole.homeless == 0;
+  const bool unit = of.problem.demand == nullptr, exact = exact_keys(of);
+  // Keys that are the costs themselves have been added up already.
+  const bool by_keys = ended && unit && exact && of.keys.resolution() == 1.0 && !of.problem.cost->real() &&
+                       unplaced_integral(of.problem);
+  const Total total = by_keys      ? Total{sums->objective >> of.keys.ties().shift, 0, 0, 0, true}
+                      : whole.cost ? *whole.cost
+                                   : total_cost(of.problem, result.assignment, pool);
+  result.integral = total.integral;
+  result.exact_objective = total.whole;
+  result.objective = total.value();
+  result.bound = -inf;
+  bool proved = false;
+  if (const auto least = sums ? std::nullopt : bound_of_source(of.problem, pool)) {
+    result.bound = *least;
+    std::fill(result.prices.begin(), result.prices.end(), 0.0);  // what it holds for
+  }
+  if (sums) {
+    const Wide found = sums->value - price_of_room(of.prices, of.all.capacity);
+    const std::span<const Cost> delivered_from(of.prices.data(), result.prices.size());
+    const Wide value = found - lost_in_doubles(delivered_from, of.keys.per_cost(), of.all.capacity, of.weight);
+    proved = ended && unit && exact && found == sums->objective;
+    result.bound = cost_below(value, of.keys, of.seen.inexact, of.weight);
+    if (result.integral) {  // every plan costs an integer
+      result.exact_bound = exact && of.keys.resolution() == 1.0 ? value >> of.keys.ties().shift
+                                                                : static_cast<Wide>(std::ceil(result.bound));
+      result.bound = static_cast<double>(result.exact_bound);
+      result.exact = whole.homeless == 0 && result.exact_bound >= result.exact_objective;
+    } else if (exact && ended && value == sums->objective) {
+      result.exact = true;
+      result.objective = static_cast<double>(value) / of.keys.per_cost();
+    }
+    if (ended) result.bound = std::min(result.bound, result.objective);
+  }
+  // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
+  const auto close = [&] { return unit && result.objective - result.bound <= kRounding * total.magnitude; };
+  if (ended && unit && !result.exact && !proved && !close()) {
+    const std::span<const Cost> capacity(of.all.capacity.data(), result.prices.size());
+    if (const auto again = bound_of_costs(of.problem, result.prices, capacity, pool, stop))
+      result.bound = std::min(std::max(result.bound, *again), result.objective);
+  }
+  if (result.exact || (ended && (proved || close()))) {
+    result.status = Status::optimal;
+  } else if (stop.why() == Stop::Why::time_limit) {
+    result.status = Status::time_limit;
+  } else {
+    // Without a stop only gangs have no place: none of their holes was large enough, which proves nothing.
+    result.status = stop.requested() || whole.homeless > 0 ? Status::stopped : Status::feasible;
+  }
+  if (whole.homeless > 0) result.objective = inf, result.exact = false;
+}
+
+}  // namespace gridcompute::transport
