@@ -25,7 +25,7 @@ py::dict check_transport(const Source& source, const Array<std::int64_t>& capaci
   Guard guard(std::nullopt, py::none());
   const auto problem = problem_of(source, capacity, demand, unplaced);
   const certificate::TransportReport r = guard.run([&](Stop& stop) {
-    Pool pool(thread_count(threads));
+    Pool pool(threads);
     return certificate::check_transport(problem, view(assignment), view(prices), pool, stop);
   });
   py::dict out;

@@ -10,9 +10,21 @@ namespace gridcompute::bindings {
 
 namespace {
 
+// Read in place; none where it is not a contiguous matrix of this type.
 template <class T>
-Source dense(const Array<T>& cost) {
-  return {std::make_unique<DenseCost<T>>(cost.data(), cost.shape(0), cost.shape(1)), cost};
+std::optional<Source> dense(const py::object& cost) {
+  if (!Array<T>::check_(cost)) return std::nullopt;
+  auto array = py::reinterpret_borrow<Array<T>>(cost);
+  if (array.ndim() != 2) return std::nullopt;
+  auto source = std::make_unique<DenseCost<T>>(array.data(), array.shape(0), array.shape(1));
+  return Source{std::move(source), std::move(array)};
+}
+
+std::optional<Source> dense_of_any(const py::object& cost) {
+  if (auto source = dense<std::int32_t>(cost)) return source;
+  if (auto source = dense<double>(cost)) return source;
+  if (auto source = dense<std::int64_t>(cost)) return source;
+  return dense<float>(cost);
 }
 
 template <class T, class I>
@@ -43,7 +55,6 @@ bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slot
 
 template <class T>
 void bind_dtype(py::module_& m) {
-  m.def("dense_cost", &dense<T>, py::arg("cost").noconvert());
   m.def("sparse_cost", &sparse<T, std::int32_t>, py::arg("data").noconvert(), py::arg("indices").noconvert(),
         py::arg("indptr").noconvert(), py::arg("n_slots"));
   m.def("sparse_cost", &sparse<T, std::int64_t>, py::arg("data").noconvert(), py::arg("indices").noconvert(),
@@ -84,7 +95,7 @@ py::tuple reach(const Source& source, int threads) {
   Reach found;
   {
     const py::gil_scoped_release release;
-    Pool pool(thread_count(threads));
+    Pool pool(threads);
     found = reach_of(*source.cost, pool);
   }
   return py::make_tuple(found.most, found.invalid);
@@ -94,8 +105,11 @@ py::tuple reach(const Source& source, int threads) {
 
 void bind_cost(py::module_& m) {
   py::class_<Source>(m, "CostSource", "A cost source of the core, with the arrays it reads.")
+      .def_property_readonly(
+          "shape", [](const Source& source) { return py::make_tuple(source.cost->n_jobs(), source.cost->n_slots()); })
       .def("row", &row, py::arg("job"))
       .def("reach", &reach, py::arg("threads"));
+  m.def("dense_cost", &dense_of_any, py::arg("cost"));
   bind_dtype<std::int32_t>(m);
   bind_dtype<std::int64_t>(m);
   bind_dtype<float>(m);

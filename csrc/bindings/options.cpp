@@ -104,7 +104,7 @@ py::dict price(const Market& m, const Array<double>& capacity, const Array<doubl
     throw Error(ErrorKind::invalid_problem, "klass", -1, "klass and start must have one entry a job, or be None");
   const options::Pass pass = [&] {
     const py::gil_scoped_release release;
-    Pool pool(thread_count(threads));
+    Pool pool(threads);
     return m.price(y, pool, to_class, to_start);
   }();
   py::dict out;
@@ -159,7 +159,7 @@ struct Exchanges {
   Array<std::int32_t> survey(double least, int threads, bool placed_only) {
     const std::vector<std::int32_t> found = [&] {
       const py::gil_scoped_release release;
-      Pool pool(thread_count(threads));
+      Pool pool(threads);
       return exchange.survey(least, placed_only, pool);
     }();
     return shaped(found, {static_cast<Index>(found.size())});
@@ -223,7 +223,7 @@ void bind_options(py::module_& m) {
             Array<std::uint8_t> out(market.rows());
             const std::span<std::uint8_t> to = fill(out);
             const py::gil_scoped_release release;
-            Pool pool(thread_count(threads));
+            Pool pool(threads);
             market.reachable(pool, to);
             return out;
           },

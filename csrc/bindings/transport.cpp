@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "cost.hpp"
@@ -57,6 +58,13 @@ constexpr Count kCounts[] = {
     {"ties_settled", &Stats::ties_settled},
 };
 
+// Keys that are made once: a str made anew, and its hash, take longer than an entry.
+py::handle key(const char* name) { return PyUnicode_InternFromString(name); }
+
+void set(const py::dict& out, py::handle key, const py::object& value) {
+  if (PyDict_SetItem(out.ptr(), key.ptr(), value.ptr()) != 0) throw py::error_already_set();
+}
+
 // Most counts stay 0: a copy of this is quicker than a dict made anew.
 py::dict zeros() {
   static const py::handle kept = [] {
@@ -70,12 +78,18 @@ py::dict zeros() {
 }  // namespace
 
 py::dict stats_of(const Stats& stats) {
+  static const auto names = [] {
+    std::array<py::handle, std::size(kCounts)> out;
+    std::ranges::transform(kCounts, out.begin(), [](const Count& c) { return key(c.name); });
+    return out;
+  }();
+  static const py::handle kSeconds = key("seconds");
   py::dict seconds;
   for (const transport::Stage& s : stats.stages) seconds[s.name] = s.seconds;
   py::dict out = zeros();
-  for (const Count& c : kCounts)
-    if (stats.*c.count != 0) out[c.name] = stats.*c.count;
-  out["seconds"] = seconds;
+  for (std::size_t k = 0; k < names.size(); ++k)
+    if (const Index count = stats.*kCounts[k].count; count != 0) set(out, names[k], py::int_(count));
+  set(out, kSeconds, seconds);
   return out;
 }
 
@@ -118,8 +132,9 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   const Result r = guard.run([&](Stop& stop) { return transport::solve(problem, options, stop); });
   const Index pairs = std::max<Index>(1, problem.cost->n_jobs() * problem.cost->n_slots());
   py::dict stats = stats_of(r.stats);
-  stats["passes"] = static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs);
-  stats["resolution"] = r.resolution;
+  static const py::handle kPasses = key("passes"), kResolution = key("resolution");
+  set(stats, kPasses, py::float_(static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs)));
+  set(stats, kResolution, py::float_(r.resolution));
   py::object witness = py::none();
   if (r.status == transport::Status::infeasible)
     witness = py::make_tuple(frozen(r.witness_jobs), frozen(r.witness_slots));

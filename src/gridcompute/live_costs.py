@@ -239,7 +239,9 @@ class RowCosts(LiveCosts):
 
     def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
         """The block of the slab as a matrix."""
-        return _core.dense_cost(columns["row"])
+        source = _core.dense_cost(columns["row"])
+        assert source is not None
+        return source
 
     def reach(self, columns: Mapping[str, Any], n: int) -> float:
         """The largest entry."""

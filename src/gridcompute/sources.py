@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from . import _core
 from .errors import CostRangeError, InvalidProblemError
 
-__all__ = ["Source", "cost_source", "plain_array"]
+__all__ = ["cost_source", "plain_array"]
 
 _IN_PLACE = "iqlfd"  # native int32, int64, float32, float64
 _MOST_SLOTS = 2**31 - 16
 
 
-class Source(NamedTuple):
-    """A cost the core can read; it keeps the arrays it reads alive."""
+def cost_source(cost: Any) -> _core.CostSource:
+    """The source for a matrix, a scipy sparse array, `Terms` or a bound `kernel`.
 
-    native: _core.CostSource
-    n_jobs: int
-    n_slots: int
-    #: All costs are integers.
-    integral: bool
-
-
-def cost_source(cost: Any) -> Source:
-    """The source for a matrix, a scipy sparse array, `Terms` or a bound `kernel`."""
+    It keeps the arrays it reads alive.
+    """
     if type(cost) is np.ndarray:
         return _dense(cost)
     if hasattr(cost, "terms") and hasattr(cost, "shape"):
-        n_jobs, n_slots = cost.shape
-        return _sized(_core.terms_cost(list(cost.terms), n_jobs, n_slots), n_jobs, n_slots, False)
+        return _core.terms_cost(list(cost.terms), *_sized(cost.shape))
     if hasattr(cost, "address") and hasattr(cost, "context"):
-        n_jobs, n_slots = cost.shape
-        native = _core.callback_cost(cost.address, cost.context, n_jobs, n_slots, cost)
-        return _sized(native, n_jobs, n_slots, False)
+        return _core.callback_cost(cost.address, cost.context, *_sized(cost.shape), cost)
     scipy_sparse = sys.modules.get("scipy.sparse")  # whoever has a sparse array has imported it
     if scipy_sparse is not None and scipy_sparse.issparse(cost):
         return _sparse(cost)
@@ -53,22 +43,24 @@ def plain_array(field: str, values: Any) -> np.ndarray[Any, Any]:
         raise InvalidProblemError(f"{field}: {error}", field) from None
 
 
-def _sized(native: _core.CostSource, n_jobs: int, n_slots: int, integral: bool) -> Source:
+def _sized(shape: tuple[int, int]) -> tuple[int, int]:
+    n_jobs, n_slots = shape
     if n_slots >= _MOST_SLOTS:
         raise InvalidProblemError(
             f"cost: found {n_slots} slot classes, needed fewer than {_MOST_SLOTS}", "cost"
         )
-    return Source(native, n_jobs, n_slots, integral)
+    return n_jobs, n_slots
 
 
-def _dense(cost: np.ndarray[Any, Any]) -> Source:
+def _dense(cost: np.ndarray[Any, Any]) -> _core.CostSource:
     if cost.ndim != 2:
         raise InvalidProblemError(
             f"cost: found shape {cost.shape}, needed (n_jobs, n_slots)", "cost"
         )
-    values = _values(cost)
-    n_jobs, n_slots = values.shape
-    return _sized(_core.dense_cost(values), n_jobs, n_slots, values.dtype.kind == "i")
+    _sized(cost.shape)
+    native = _core.dense_cost(cost) or _core.dense_cost(_values(cost))
+    assert native is not None, cost.dtype  # _values knows what the core reads
+    return native
 
 
 def _values(cost: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -90,7 +82,7 @@ def _values(cost: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(cost, np.int64 if wide else np.int32)
 
 
-def _sparse(cost: Any) -> Source:
+def _sparse(cost: Any) -> _core.CostSource:
     """CSR; CSC and COO are converted. Absent = forbidden, stored zeros are arcs."""
     if cost.format not in ("csr", "csc", "coo"):
         raise TypeError(
@@ -101,7 +93,7 @@ def _sparse(cost: Any) -> Source:
         raise InvalidProblemError(
             f"cost: found shape {cost.shape}, needed (n_jobs, n_slots)", "cost"
         )
-    n_jobs, n_slots = (int(k) for k in cost.shape)
+    n_jobs, n_slots = _sized((int(cost.shape[0]), int(cost.shape[1])))
     data, indices, indptr = _rows(cost, n_jobs)
     if indices.dtype not in (np.int32, np.int64) or indptr.dtype != indices.dtype:
         indices, indptr = indices.astype(np.int64), indptr.astype(np.int64)
@@ -109,9 +101,7 @@ def _sparse(cost: Any) -> Source:
     plain = len(indptr) == n_jobs + 1 and _core.rows_increase(indices, indptr, n_slots, len(data))
     if not plain:
         data, indices = _in_order(data, indices, indptr, n_jobs, n_slots)
-    data = _values(data)
-    native = _core.sparse_cost(data, indices, indptr, n_slots)
-    return _sized(native, n_jobs, n_slots, data.dtype.kind == "i")
+    return _core.sparse_cost(_values(data), indices, indptr, n_slots)
 
 
 def _in_order(

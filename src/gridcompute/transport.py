@@ -13,7 +13,7 @@ from . import _core
 from .errors import InvalidProblemError
 from .progress import progress_hook
 from .result import Matching, Question, Witness
-from .sources import Source, cost_source, plain_array
+from .sources import cost_source, plain_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -125,7 +125,7 @@ def transport(
     """
     begun = time.monotonic()
     source = cost_source(cost)
-    n_jobs, n_slots = source.n_jobs, source.n_slots
+    n_jobs, n_slots = source.shape
     room = _counts("capacity", capacity, n_slots, "n_slots", 0, np.int64)
     weight = None if demand is None else _demand(demand, n_jobs)
     out = None if unplaced is None else _unplaced(unplaced, n_jobs)
@@ -144,16 +144,16 @@ def transport(
     limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
     seed = _whole("seed", seed, 0, 2**64 - 1)
 
-    question = Question(source.native, n_jobs, n_slots, room, weight, out, workers)
+    question = Question(source, n_jobs, n_slots, room, weight, out, workers)
     if limit is not None:
         limit = max(0.0, limit - (time.monotonic() - begun))
     plan = (room, weight, out, scale, gap, start, seed, workers, limit, method)
     try:
         if progress is None:
-            answer = _core.transport(source.native, *plan, None)
+            answer = _core.transport(source, *plan, None)
         else:
             with progress_hook(progress, "transport") as hook:
-                answer = _core.transport(source.native, *plan, hook)
+                answer = _core.transport(source, *plan, hook)
     except InvalidProblemError as error:
         raise _located(error, source) from None
     return _matching(answer, question)
@@ -177,12 +177,12 @@ def _matching(answer: tuple[Any, ...], question: Question) -> Matching:
     return matching
 
 
-def _located(error: InvalidProblemError, source: Source) -> InvalidProblemError:
+def _located(error: InvalidProblemError, source: _core.CostSource) -> InvalidProblemError:
     """The core names the row of a bad cost; a caller wants the place."""
     if error.field != "cost" or not isinstance(error.index, int):
         return error
     job = error.index
-    row = source.native.row(job)
+    row = source.row(job)
     slot = int((~(row > -math.inf)).argmax())
     return InvalidProblemError(
         f"cost[{job}, {slot}]: found {row[slot]}, needed a number, or inf to forbid the pair",

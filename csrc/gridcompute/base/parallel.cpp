@@ -115,7 +115,7 @@ void Pool::serve() {
 
 bool Pool::for_chunks(Index n, Index size, const Body& body, Stop* stop) {
   Loop loop(n, size, body, stop);
-  if (loop.count > 1 && threads_ > 1) {
+  if (loop.count > 1 && threads() > 1) {
     while (static_cast<int>(workers_.size()) < threads_ - 1) workers_.emplace_back([this] { serve(); });
     {
       const std::lock_guard lock(mutex_);

@@ -29,12 +29,13 @@ class Pool {
  public:
   using Body = std::function<void(Index chunk, Index begin, Index end)>;
 
-  explicit Pool(int threads) : threads_(std::max(1, threads)) {}
+  explicit Pool(int asked) : asked_(asked) {}
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  [[nodiscard]] int threads() const noexcept { return threads_; }
+  // By what was asked for, as thread_count says: which takes a call of the system, and so is left to who needs it.
+  [[nodiscard]] int threads() noexcept { return threads_ = threads_ > 0 ? threads_ : thread_count(asked_); }
   [[nodiscard]] static Index chunks(Index n, Index size) noexcept { return (n + size - 1) / size; }
 
   // body(chunk, begin, end) for [0, n) cut into chunks of `size`. With a stop, the calling thread polls it between
@@ -50,7 +51,7 @@ class Pool {
   void serve();
   static void work(Loop& loop, Stop* poll);
 
-  int threads_;
+  int asked_, threads_ = 0;
   std::unique_ptr<std::pmr::memory_resource> memory_;
   std::vector<std::jthread> workers_;
   std::mutex mutex_;

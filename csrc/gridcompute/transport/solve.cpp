@@ -479,7 +479,7 @@ void solve_once(const Problem& problem, const Options& options, Pool& pool, Stop
 
 Result solve(const Problem& problem, const Options& options, Stop& stop) {
   const GiveBack after(problem.cost->n_jobs() >= kLarge);
-  Pool pool(thread_count(options.threads));
+  Pool pool(options.threads);
   Result result;
   solve_once(problem, options, pool, stop, result);
   const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction && problem.demand == nullptr;
