@@ -38,7 +38,7 @@ Dense<T, Rows>::Dense(const Rows& rows, std::span<const Lot> lots, std::span<con
 
 template <class T, class Rows>
 bool Dense<T, Rows>::run() {
-  if (!bids(kListed ? kLooksIfListed : kLooksALot) || !spread() || !paths()) return false;
+  if ((!bidden_ && !bids(kListed ? kLooksIfListed : kLooksALot)) || !spread() || !paths()) return false;
   assert(holds());
   return true;
 }
@@ -51,6 +51,12 @@ bool Dense<T, Rows>::bids_suffice(Index looks_a_lot) {
   for (Index k = 0; k < looks_a_lot && !(dear && few()); ++k)
     if (!bids(1) || (k == 0 && static_cast<double>(unmet()) > most)) return false;
   return few();
+}
+
+template <class T, class Rows>
+bool Dense<T, Rows>::bids_leave(Index many) {
+  bidden_ = bids(kLooksALot);
+  return bidden_ && many * unmet() <= units_;
 }
 
 template <class T, class Rows>
@@ -226,63 +232,31 @@ bool Dense<T, Rows>::paths() {
   for (Slot s = 0; s < columns_; ++s) {
     if (!empty(s)) build(s, nullptr);
   }
-  nowhere_.assign(price_.size(), Range<T>::kForbid);  // nobody can leave a class without units
-  label_.resize(price_.size());
-  parent_.resize(price_.size());
-  open_.resize(price_.size());
+  tree_.label.resize(price_.size());
+  tree_.parent.resize(price_.size());
+  tree_.open.resize(price_.size());
   for (Index k = 0; left > 0; ++k) {
     if (k % kPollEvery == 0 && stop_.poll()) return false;
     if (!search(left)) return false;
-    for (const Slot target : targets_) left -= augment(target);
+    for (const Slot target : tree_.targets) left -= augment(target);
   }
   return true;
 }
 
-// Dijkstra from all over-full classes to those with room, until these suffice; prices follow. False where there is no
-// way to any.
+// Prices follow. False where there is no way to any class with room.
 template <class T, class Rows>
 bool Dense<T, Rows>::search(Cost left) {
   ++stats_.searches;
-  std::fill(label_.begin(), label_.end(), Range<T>::kForbid);
-  std::fill(parent_.begin(), parent_.end(), T{kNone});
-  std::copy(price_.begin(), price_.end(), open_.begin());
-  settled_.clear();
-  targets_.clear();
-  for (Slot s = 0; s < columns_; ++s) {
-    if (over(s) > 0) settle(s, 0, static_cast<T>(-price_[s]));
-  }
-  T last = 0;
-  for (std::size_t k = 0; k < settled_.size() && left > 0; ++k) {
-    const Slot from = settled_[k].slot;
-    const LeastAt<T> nearest = relax(empty(from) ? nowhere_.data() : ways(from), label_[from], from, open_.data(),
-                                     rows_.stride, label_.data(), parent_.data());
-    if (k + 1 < settled_.size()) continue;
-    if (nearest.value >= Range<T>::kKey) {
-      beyond_range();
-      break;
-    }
-    const auto s = static_cast<Slot>(nearest.at);
-    settle(s, nearest.value, label_[s]);
-    if (over(s) >= 0) continue;
-    targets_.push_back(s);
-    last = nearest.value;
-    left += over(s);
-  }
-  return !targets_.empty() && raise(last);
+  grow({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), w_.data(), line_.data()}, left, tree_);
+  if (tree_.beyond) beyond_range();
+  return !tree_.targets.empty() && raise();
 }
 
 template <class T, class Rows>
-void Dense<T, Rows>::settle(Slot s, T distance, T label) {
-  label_[s] = label;
-  open_[s] = Range<T>::kSettled;
-  settled_.push_back({s, distance});
-}
-
-template <class T, class Rows>
-bool Dense<T, Rows>::raise(T distance) {
-  for (const Settled& x : settled_) {
-    if (x.distance >= distance) break;
-    const T price = price_[x.slot] + (distance - x.distance);
+bool Dense<T, Rows>::raise() {
+  for (const auto& x : tree_.settled) {
+    if (x.distance >= tree_.last) break;
+    const T price = price_[x.slot] + (tree_.last - x.distance);
     if (price > Range<T>::kPrice) return beyond_range();
     price_[x.slot] = price;
   }
@@ -293,7 +267,7 @@ bool Dense<T, Rows>::raise(T distance) {
 template <class T, class Rows>
 Cost Dense<T, Rows>::augment(Slot target) {
   path_.assign(1, target);
-  while (parent_[path_.back()] != kNone) path_.push_back(static_cast<Slot>(parent_[path_.back()]));
+  for (Slot s = target; tree_.parent[s] != kNone; path_.push_back(s)) s = static_cast<Slot>(tree_.parent[s]);
   movers_.assign(path_.size(), 0);
   Cost units = std::min(over(path_.back()), -over(target));
   for (std::size_t k = 1; k < path_.size() && units > 0; ++k) {
@@ -360,9 +334,9 @@ void Dense<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
 template <class T, class Rows>
 void Dense<T, Rows>::build(Slot a, [[maybe_unused]] const Member<T>* left) {
   if constexpr (kListed) {
-    between_.build(a, spare_[a] > 0, ways(a));
+    between_.build(a, spare_[a] > 0, line(a));
   } else {
-    rebuild(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left, ways(a));
+    rebuild(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left, line(a));
   }
 }
 
@@ -379,8 +353,9 @@ void Dense<T, Rows>::vacated(Slot a, const Member<T>* left) {
   line_[a] = kNone;
 }
 
+// A row of W, a new one where there is none.
 template <class T, class Rows>
-T* Dense<T, Rows>::ways(Slot a) {
+T* Dense<T, Rows>::line(Slot a) {
   if (line_[a] == kNone) {
     if (unused_.empty()) {
       line_[a] = static_cast<Slot>(lines_++);
@@ -390,7 +365,7 @@ T* Dense<T, Rows>::ways(Slot a) {
       unused_.pop_back();
     }
   }
-  return w_.data() + line_[a] * rows_.stride;
+  return ways(a);
 }
 
 template <class T, class Rows>

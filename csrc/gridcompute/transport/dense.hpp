@@ -35,6 +35,9 @@ class Dense {
   // After that, to be tried before run(): do bids of so many looks a lot leave little to do?
   [[nodiscard]] bool bids_suffice(Index looks_a_lot);
 
+  // The same for as many looks as run() takes: do they leave no more than one unit in `many`?
+  [[nodiscard]] bool bids_leave(Index many);
+
   // After that. False without range, room or a way for all, after a stop, or where it would take too long.
   [[nodiscard]] bool run();
   [[nodiscard]] bool too_narrow() const noexcept { return beyond_range_; }  // the type may have been why
@@ -53,10 +56,6 @@ class Dense {
     bool operator<(const Margin& than) const noexcept {
       return margin != than.margin ? margin < than.margin : row > than.row;
     }
-  };
-  struct Settled {
-    Slot slot;
-    T distance;
   };
   using Margins = typename std::vector<Margin>::iterator;
 
@@ -77,15 +76,15 @@ class Dense {
 
   bool paths();
   bool search(Cost left);
-  void settle(Slot s, T distance, T label);
-  bool raise(T distance);
+  bool raise();
   Cost augment(Slot target);
   [[nodiscard]] bool moves_spare(Slot a, Slot b) const { return spare_[a] > 0 && price_[a] == price_[b]; }
   [[nodiscard]] std::size_t mover(Slot a, Slot b);
   void move(Slot a, Slot b, std::size_t at, Cost units);
   void build(Slot a, const Member<T>* left);
   void vacated(Slot a, const Member<T>* left);
-  T* ways(Slot a);
+  [[nodiscard]] T* ways(Slot a) { return w_.data() + line_[a] * rows_.stride; }
+  T* line(Slot a);
 
   [[nodiscard]] bool holds() const;
 
@@ -103,14 +102,13 @@ class Dense {
   std::vector<Margin> margins_;
   std::vector<LeastAt<T>> others_;  // a class's members, were they elsewhere
   UnwrittenVector<T> w_;
-  AlignedVector<T> nowhere_, label_, parent_, open_;
-  std::vector<Slot> line_, unused_;  // a class's row of W
+  std::vector<Slot> line_, unused_;  // a class's row of W; kNone where nobody is
   Index lines_ = 0;
   std::conditional_t<kListed, Between<T>, std::monostate> between_;  // over lists
-  std::vector<Settled> settled_;
-  std::vector<Slot> targets_, path_;
+  Tree<T> tree_;
+  std::vector<Slot> path_;
   std::vector<std::size_t> movers_;
-  bool beyond_range_ = false;
+  bool bidden_ = false, beyond_range_ = false;
 };
 
 }  // namespace gridcompute::transport

@@ -18,7 +18,8 @@ namespace {
 constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;         // beyond, lists of candidates pay
 constexpr Index kMostSampleKeys = 1 << 23, kMostWide = 1 << 21;  // beyond, threads pay
 constexpr Index kSampled = 8;    // a sample is this part of all, and one job a class at least
-constexpr Index kFewJobs = 150;  // not worth a sample, unless they are of few kinds
+constexpr Index kFewJobs = 150;  // not worth a sample, unless they are of few kinds, or bids from price 0 leave
+constexpr Index kMany = 3;       // one in so many without room
 constexpr Index kTrusted = 8;    // given prices may leave one job in so many out of place
 constexpr Index kMostFromZero = 1 << 13, kLooksFromZero = 5;  // over lists: jobs, and looks at each, tried from price 0
 
@@ -59,19 +60,12 @@ class Small {
       Dense<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
       if (cold.place() && cold.bids_suffice(kLooksFromZero)) return end(cold, out);
     }
-    std::vector<Index> sizes;
-    const Index few = merged_.row_of.empty() ? kFewJobs : 0;
-    for (Index m = merged_.rows; m >= 2 * merged_.columns && m > few;) {
-      m = std::max<Index>(m / kSampled, merged_.columns);
-      sizes.push_back(m);
+    if (few(n_)) {
+      Dense<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
+      if (!cold.place()) return End::given_up;
+      if (cold.bids_leave(kMany)) return end(cold, out);
     }
-    for (auto m = sizes.rbegin(); m != sizes.rend(); ++m) {
-      const std::vector<Lot> some = lots(strata(n_, *m, seed));
-      const std::vector<Cost> part = scaled(capacity_, *m, n_);
-      Dense<T, Rows> sample(matrix_, some, part, prices, stop_, stats_);
-      if (sample.place() && sample.run()) prices = sample.prices();
-    }
-    Dense<T, Rows> whole(matrix_, all, capacity_, std::move(prices), stop_, stats_);
+    Dense<T, Rows> whole(matrix_, all, capacity_, start_prices(merged_.rows, seed), stop_, stats_);
     return whole.place() ? end(whole, out) : End::given_up;
   }
 
@@ -116,6 +110,23 @@ class Small {
     std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
     return prices;
   }
+
+  // Of a sample, for m jobs; 0 where these are as few as a sample would be.
+  AlignedVector<T> start_prices(Index m, std::uint64_t seed) {
+    if (m < 2 * merged_.columns) return padded_prices();
+    m = std::max<Index>(m / kSampled, merged_.columns);
+    const std::vector<Lot> some = lots(strata(n_, m, seed));
+    const std::vector<Cost> part = scaled(capacity_, m, n_);
+    if (few(m)) {
+      Dense<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_);
+      if (cold.place() && cold.bids_leave(kMany)) return cold.run() ? cold.prices() : padded_prices();
+    }
+    AlignedVector<T> prices = start_prices(m, seed);
+    Dense<T, Rows> sample(matrix_, some, part, prices, stop_, stats_);
+    return sample.place() && sample.run() ? sample.prices() : prices;
+  }
+
+  [[nodiscard]] bool few(Index m) const { return m <= kFewJobs && merged_.row_of.empty(); }
 
   [[nodiscard]] std::int32_t weight(Index job) const { return weights_.empty() ? 1 : weights_[job]; }
 

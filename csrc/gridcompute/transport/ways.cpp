@@ -71,21 +71,70 @@ GRIDCOMPUTE_INLINE void lower_of(const T* row, T own, Index n, T* way) {
   }
 }
 
+// Shorter ways through `via`, at label `from`: the distances of one vector of classes.
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE LeastAt<T> relax_of(const T* way, T from, T via, const T* price, Index n, T* label, T* parent) {
-  return least_of<kBytes, T>(n, [&](Index b, Signed<T, kBytes>& out) GRIDCOMPUTE_FORCED {
-    Signed<T, kBytes> v, old, at, p;
-    load(way + b, v);
-    load(label + b, old);
-    load(parent + b, at);
-    load(price + b, p);
-    v += from;
-    at = v < old ? via : at;
-    old = v < old ? v : old;
-    store(old, label + b);
-    store(at, parent + b);
-    out = old + p;
-  });
+GRIDCOMPUTE_INLINE void relax_at(const T* way, T from, T via, Index b, Tree<T>& tree, Signed<T, kBytes>& out) {
+  Signed<T, kBytes> v, old, at;
+  load(way + b, v);
+  load(tree.label.data() + b, old);
+  load(tree.parent.data() + b, at);
+  load(tree.open.data() + b, out);
+  v += from;
+  at = v < old ? via : at;
+  old = v < old ? v : old;
+  store(old, tree.label.data() + b);
+  store(at, tree.parent.data() + b);
+  out += old;
+}
+
+template <class T>
+GRIDCOMPUTE_INLINE void settle(Tree<T>& tree, Slot s, T distance, T label) {
+  tree.label[s] = label;
+  tree.open[s] = Range<T>::kSettled;
+  tree.settled.push_back({s, distance});
+}
+
+template <Index kBytes, class T>
+GRIDCOMPUTE_INLINE void grow_of(const Net<T>& net, Cost left, Tree<T>& tree) {
+  const Index n = net.stride;
+  std::fill_n(tree.label.data(), n, Range<T>::kForbid);
+  std::fill_n(tree.parent.data(), n, T{kNone});
+  std::copy_n(net.price, n, tree.open.data());
+  tree.settled.clear();
+  tree.targets.clear();
+  for (Slot s = 0; s < net.columns; ++s) {
+    if (net.load[s] > net.capacity[s]) settle(tree, s, T{0}, static_cast<T>(-net.price[s]));
+  }
+  LeastAt<T> nearest{Range<T>::kForbid, 0};
+  for (std::size_t k = 0; k < tree.settled.size() && left > 0; ++k) {
+    const Slot from = tree.settled[k].slot;
+    const bool on = k + 1 == tree.settled.size();  // all that are settled have been relaxed
+    if (net.line[from] != kNone) {
+      const T* way = net.ways + net.line[from] * n;
+      const T label = tree.label[from];
+      if (!on) {
+        Signed<T, kBytes> ignored;
+        for (Index b = 0; b < n; b += Lanes<T, kBytes>::kCount) relax_at<kBytes, T>(way, label, from, b, tree, ignored);
+        continue;
+      }
+      nearest = least_of<kBytes, T>(n, [&](Index b, Signed<T, kBytes>& out) GRIDCOMPUTE_FORCED {
+        relax_at<kBytes, T>(way, label, from, b, tree, out);
+      });
+    } else if (on) {
+      nearest = least_of<kBytes, T>(n, [&](Index b, Signed<T, kBytes>& out) GRIDCOMPUTE_FORCED {
+        sum_at<kBytes>(tree.label.data() + b, tree.open.data() + b, out);
+      });
+    }
+    if (!on) continue;
+    tree.beyond = nearest.value >= Range<T>::kKey;
+    if (tree.beyond) return;
+    const auto s = static_cast<Slot>(nearest.at);
+    settle(tree, s, nearest.value, tree.label[s]);
+    if (net.load[s] >= net.capacity[s]) continue;
+    tree.targets.push_back(s);
+    tree.last = nearest.value;
+    left += net.load[s] - net.capacity[s];
+  }
 }
 
 }  // namespace
@@ -122,12 +171,8 @@ GRIDCOMPUTE_VERSIONS(void, lower, (const std::int32_t* row, std::int32_t own, In
                      (row, own, n, way))
 GRIDCOMPUTE_VERSIONS(void, lower, (const Cost* row, Cost own, Index n, Cost* way), (row, own, n, way))
 
-GRIDCOMPUTE_VERSIONS(LeastAt<std::int32_t>, relax,
-                     (const std::int32_t* way, std::int32_t from, std::int32_t via, const std::int32_t* price, Index n,
-                      std::int32_t* label, std::int32_t* parent),
-                     (way, from, via, price, n, label, parent))
-GRIDCOMPUTE_VERSIONS(LeastAt<Cost>, relax,
-                     (const Cost* way, Cost from, Cost via, const Cost* price, Index n, Cost* label, Cost* parent),
-                     (way, from, via, price, n, label, parent))
+GRIDCOMPUTE_VERSIONS(void, grow, (const Net<std::int32_t>& net, Cost left, Tree<std::int32_t>& tree),
+                     (net, left, tree))
+GRIDCOMPUTE_VERSIONS(void, grow, (const Net<Cost>& net, Cost left, Tree<Cost>& tree), (net, left, tree))
 
 }  // namespace gridcompute::transport

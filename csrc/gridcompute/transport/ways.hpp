@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "gridcompute/base/lanes.hpp"
 
@@ -81,11 +82,34 @@ void rebuild(const Matrix<Cost>& rows, const Member<Cost>* members, Index count,
 void lower(const std::int32_t* row, std::int32_t own, Index n, std::int32_t* way);
 void lower(const Cost* row, Cost own, Index n, Cost* way);
 
-// Labels are distances less prices: shorter ways through `via`, at label `from`. Then the least distance of those open
-// (whose `price` is not out of reach).
-LeastAt<std::int32_t> relax(const std::int32_t* way, std::int32_t from, std::int32_t via, const std::int32_t* price,
-                            Index n, std::int32_t* label, std::int32_t* parent);
-LeastAt<Cost> relax(const Cost* way, Cost from, Cost via, const Cost* price, Index n, Cost* label, Cost* parent);
+// The graph of classes, for one search after the other.
+template <class T>
+struct Net {
+  Slot columns;
+  Index stride;                 // of prices, labels and ways
+  const Cost *load, *capacity;  // (columns)
+  const T* price;
+  const T* ways;     // rows of W,
+  const Slot* line;  // (columns) and which of them is a class's; kNone where nobody is to leave it
+};
+
+// What a search found, and its own memory, (stride) each.
+template <class T>
+struct Tree {
+  struct Settled {
+    Slot slot;
+    T distance;
+  };
+  AlignedVector<T> label, parent, open;  // labels are distances less prices; open: prices, or what is out of reach
+  std::vector<Settled> settled;
+  std::vector<Slot> targets;
+  T last = 0;           // distance of the last target
+  bool beyond = false;  // some class is beyond range
+};
+
+// Dijkstra from all over-full classes to those with room, until these can take `left`.
+void grow(const Net<std::int32_t>& net, Cost left, Tree<std::int32_t>& tree);
+void grow(const Net<Cost>& net, Cost left, Tree<Cost>& tree);
 
 // The same for rows of either kind.
 template <class T>
