@@ -77,6 +77,41 @@ bool convert(const Keys& keys, const Level& level, Index stride, Held<T>& out, S
   return true;
 }
 
+// The same of listed pairs, all others forbidden.
+template <class T>
+bool scatter(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+  const CostSource& cost = *keys.problem().cost;
+  std::vector<Slot> slots;
+  std::vector<Cost> some, left_out;
+  std::vector<double> scratch;
+  Unit<T> unit;
+  for (Index first = 0; first < level.n; first += kBlock) {
+    if (stop.poll()) return false;
+    const Index count = std::min(kBlock, level.n - first);
+    Index pairs = 0;
+    for (Index i = 0; i < count; ++i) pairs += cost.listed(first + i);
+    slots.resize(static_cast<std::size_t>(pairs));
+    some.resize(slots.size());
+    keys.fill_listed(first, count, pairs, slots.data(), some.data(), scratch, seen);
+    left_out.clear();
+    for (Index i = 0; keys.optional() && i < count; ++i) left_out.push_back(keys.unplaced(first + i, seen));
+    const int before = unit.shift();
+    unit.add(some);
+    unit.add(left_out);
+    if (!keys.possible(seen) || !unit.holds(keys.reach(seen))) return false;
+    T* to = out.keys.data() + first * stride;
+    if (unit.shift() < before) std::for_each(out.keys.data(), to, [&](T& key) { key = unit.moved(key, before); });
+    std::fill(to, to + count * stride, Range<T>::kForbid);
+    std::size_t at = 0;
+    for (Index i = 0; i < count; ++i, to += stride) {
+      for (Index k = cost.listed(first + i); k > 0; --k, ++at) to[slots[at]] = unit.held(some[at]);
+      if (keys.optional()) to[keys.n_slots()] = unit.held(left_out[i]);
+    }
+  }
+  out.shift = unit.shift();
+  return true;
+}
+
 }  // namespace
 
 template <class T>
@@ -84,6 +119,9 @@ bool hold(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop
   out.keys.resize(static_cast<std::size_t>(level.n * stride));
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (keys.int32() != nullptr && keys.ties().none()) return copy(keys, level, stride, out, stop, seen);
+  const bool listed = level.n > 0 && level.rows == nullptr && keys.problem().cost->listed(0) >= 0;
+  if (listed && keys.problem().demand == nullptr && keys.ties().none())
+    return scatter(keys, level, stride, out, stop, seen);
   return convert(keys, level, stride, out, stop, seen);
 }
 

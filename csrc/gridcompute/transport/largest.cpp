@@ -29,6 +29,40 @@ GRIDCOMPUTE_CLONES double largest_finite(const double* row, Index n, bool& inval
   return std::bit_cast<double>(most);
 }
 
+// The costs of these rows, or of their listed pairs, one after the other; how many.
+Index costs_of(const CostSource& source, Rows rows, std::vector<double>& some, std::vector<Slot>& slots) {
+  const bool listed = rows.list == nullptr && rows.count > 0 && source.listed(rows.first) >= 0;
+  Index n = listed ? 0 : rows.count * source.n_slots();
+  for (Index k = 0; listed && k < rows.count; ++k) n += source.listed(rows[k]);
+  some.resize(static_cast<std::size_t>(std::max<Index>(1, n)));
+  slots.resize(listed ? some.size() : 0);
+  if (listed) {
+    source.listed_reals(rows.first, rows.count, slots.data(), some.data());
+  } else {
+    source.reals(rows, some.data());
+  }
+  return n;
+}
+
+void look(const Problem& problem, Rows rows, std::vector<double>& some, std::vector<Slot>& slots, Largest& part) {
+  bool invalid = false;
+  double most = largest_finite(some.data(), costs_of(*problem.cost, rows, some, slots), invalid);
+  const bool weighed = problem.demand != nullptr;
+  if (rows.count > 1 && (invalid || weighed)) {
+    for (Index k = 0; k < rows.count; ++k) {
+      const Index job = rows[k];
+      look(problem, {nullptr, job, 1}, some, slots, part);
+    }
+    return;
+  }
+  if (invalid && part.invalid < 0) part.invalid = rows[0];
+  for (Index k = 0; problem.unplaced != nullptr && k < rows.count; ++k) {
+    const double out = std::fabs(problem.unplaced[rows[k] * problem.unplaced_stride]);
+    if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
+  }
+  part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(rows[0])));
+}
+
 }  // namespace
 
 Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
@@ -42,19 +76,13 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
   pool.for_chunks(
       count, chunk_rows,
       [&](Index chunk, Index begin, Index end) {
-        std::vector<double> row(static_cast<std::size_t>(std::max<Index>(1, s)));
         Largest& part = parts[static_cast<std::size_t>(chunk)];
-        for (Index k = begin; k < end; ++k) {
-          const Index job = rows.empty() ? k : rows[static_cast<std::size_t>(k)];
-          source.reals(Rows{&job, 0, 1}, row.data());
-          bool invalid = false;
-          double most = largest_finite(row.data(), s, invalid);
-          if (invalid && part.invalid < 0) part.invalid = job;
-          if (problem.unplaced != nullptr) {
-            const double out = std::fabs(problem.unplaced[job * problem.unplaced_stride]);
-            if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
-          }
-          part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(job)));
+        std::vector<double> some;
+        std::vector<Slot> slots;
+        for (Index k = begin; k < end; k += kRows) {
+          const Rows block =
+              Rows{rows.empty() ? nullptr : rows.data() + k, rows.empty() ? k : 0, std::min(kRows, end - k)};
+          look(problem, block, some, slots, part);
         }
       },
       &stop);

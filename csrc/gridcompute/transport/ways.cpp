@@ -117,9 +117,8 @@ GRIDCOMPUTE_INLINE void grow_of(const Net<T>& net, Cost left, Tree<T>& tree) {
         for (Index b = 0; b < n; b += Lanes<T, kBytes>::kCount) relax_at<kBytes, T>(way, label, from, b, tree, ignored);
         continue;
       }
-      nearest = least_of<kBytes, T>(n, [&](Index b, Signed<T, kBytes>& out) GRIDCOMPUTE_FORCED {
-        relax_at<kBytes, T>(way, label, from, b, tree, out);
-      });
+      nearest = least_of<kBytes, T>(n, [&](Index b, Signed<T, kBytes>& out)
+                                           GRIDCOMPUTE_FORCED { relax_at<kBytes, T>(way, label, from, b, tree, out); });
     } else if (on) {
       nearest = least_of<kBytes, T>(n, [&](Index b, Signed<T, kBytes>& out) GRIDCOMPUTE_FORCED {
         sum_at<kBytes>(tree.label.data() + b, tree.open.data() + b, out);
@@ -171,8 +170,7 @@ GRIDCOMPUTE_VERSIONS(void, lower, (const std::int32_t* row, std::int32_t own, In
                      (row, own, n, way))
 GRIDCOMPUTE_VERSIONS(void, lower, (const Cost* row, Cost own, Index n, Cost* way), (row, own, n, way))
 
-GRIDCOMPUTE_VERSIONS(void, grow, (const Net<std::int32_t>& net, Cost left, Tree<std::int32_t>& tree),
-                     (net, left, tree))
+GRIDCOMPUTE_VERSIONS(void, grow, (const Net<std::int32_t>& net, Cost left, Tree<std::int32_t>& tree), (net, left, tree))
 GRIDCOMPUTE_VERSIONS(void, grow, (const Net<Cost>& net, Cost left, Tree<Cost>& tree), (net, left, tree))
 
 }  // namespace gridcompute::transport
