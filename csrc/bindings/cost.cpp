@@ -27,18 +27,12 @@ std::optional<Source> dense_of_any(const py::object& cost) {
   return dense<float>(cost);
 }
 
-template <class T, class I>
-Source sparse(const Array<T>& data, const Array<I>& indices, const Array<I>& indptr, Index n_slots) {
-  return {std::make_unique<SparseCost<T, I>>(data.data(), indices.data(), indptr.data(), indptr.size() - 1, n_slots),
-          py::make_tuple(data, indices, indptr)};
-}
-
 // Are rows of a sparse matrix what SparseCost reads: within the arrays, and columns increasing in each?
 template <class I>
-bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slots, Index n_values) {
+bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slots) {
   const I *column = indices.data(), *start = indptr.data();
   const Index n = indptr.size() - 1;
-  if (n < 0 || start[0] != 0 || start[n] != n_values || indices.size() != n_values) return false;
+  if (start[0] != 0 || start[n] != indices.size()) return false;
   const py::gil_scoped_release release;
   for (Index i = 0; i < n; ++i)
     if (start[i] > start[i + 1]) return false;
@@ -53,12 +47,34 @@ bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slot
   return true;
 }
 
-template <class T>
-void bind_dtype(py::module_& m) {
-  m.def("sparse_cost", &sparse<T, std::int32_t>, py::arg("data").noconvert(), py::arg("indices").noconvert(),
-        py::arg("indptr").noconvert(), py::arg("n_slots"));
-  m.def("sparse_cost", &sparse<T, std::int64_t>, py::arg("data").noconvert(), py::arg("indices").noconvert(),
-        py::arg("indptr").noconvert(), py::arg("n_slots"));
+// Read in place; none where the arrays have other types, or rows that do not increase.
+template <class T, class I>
+std::optional<Source> sparse(const py::object& data, const Array<I>& indices, const Array<I>& indptr, Index n_slots) {
+  if (!Array<T>::check_(data)) return std::nullopt;
+  auto values = py::reinterpret_borrow<Array<T>>(data);
+  if (values.ndim() != 1 || values.size() != indices.size() || !rows_increase(indices, indptr, n_slots))
+    return std::nullopt;
+  auto source =
+      std::make_unique<SparseCost<T, I>>(values.data(), indices.data(), indptr.data(), indptr.size() - 1, n_slots);
+  return Source{std::move(source), py::make_tuple(values, indices, indptr)};
+}
+
+template <class I>
+std::optional<Source> sparse_by(const py::object& data, const py::object& indices, const py::object& indptr,
+                                Index n_jobs, Index n_slots) {
+  if (!Array<I>::check_(indices) || !Array<I>::check_(indptr)) return std::nullopt;
+  const auto columns = py::reinterpret_borrow<Array<I>>(indices), starts = py::reinterpret_borrow<Array<I>>(indptr);
+  if (columns.ndim() != 1 || starts.ndim() != 1 || n_jobs < 0 || starts.size() != n_jobs + 1) return std::nullopt;
+  if (auto source = sparse<std::int32_t>(data, columns, starts, n_slots)) return source;
+  if (auto source = sparse<double>(data, columns, starts, n_slots)) return source;
+  if (auto source = sparse<std::int64_t>(data, columns, starts, n_slots)) return source;
+  return sparse<float>(data, columns, starts, n_slots);
+}
+
+std::optional<Source> sparse_of_any(const py::object& data, const py::object& indices, const py::object& indptr,
+                                    Index n_jobs, Index n_slots) {
+  if (auto source = sparse_by<std::int32_t>(data, indices, indptr, n_jobs, n_slots)) return source;
+  return sparse_by<std::int64_t>(data, indices, indptr, n_jobs, n_slots);
 }
 
 using TermArrays = std::tuple<Array<double>, std::optional<Array<std::int32_t>>, std::optional<Array<double>>>;
@@ -110,14 +126,8 @@ void bind_cost(py::module_& m) {
       .def("row", &row, py::arg("job"))
       .def("reach", &reach, py::arg("threads"));
   m.def("dense_cost", &dense_of_any, py::arg("cost"));
-  bind_dtype<std::int32_t>(m);
-  bind_dtype<std::int64_t>(m);
-  bind_dtype<float>(m);
-  bind_dtype<double>(m);
-  m.def("rows_increase", &rows_increase<std::int32_t>, py::arg("indices").noconvert(), py::arg("indptr").noconvert(),
-        py::arg("n_slots"), py::arg("n_values"));
-  m.def("rows_increase", &rows_increase<std::int64_t>, py::arg("indices").noconvert(), py::arg("indptr").noconvert(),
-        py::arg("n_slots"), py::arg("n_values"));
+  m.def("sparse_cost", &sparse_of_any, py::arg("data"), py::arg("indices"), py::arg("indptr"), py::arg("n_jobs"),
+        py::arg("n_slots"));
   m.def("terms_cost", &terms, py::arg("terms"), py::arg("n_jobs"), py::arg("n_slots"));
   m.def("callback_cost", &callback, py::arg("address"), py::arg("context"), py::arg("n_jobs"), py::arg("n_slots"),
         py::arg("keep"));

@@ -94,14 +94,21 @@ def _sparse(cost: Any) -> _core.CostSource:
             f"cost: found shape {cost.shape}, needed (n_jobs, n_slots)", "cost"
         )
     n_jobs, n_slots = _sized((int(cost.shape[0]), int(cost.shape[1])))
+    if cost.format == "csr":
+        native = _core.sparse_cost(cost.data, cost.indices, cost.indptr, n_jobs, n_slots)
+        if native is not None:
+            return native
     data, indices, indptr = _rows(cost, n_jobs)
     if indices.dtype not in (np.int32, np.int64) or indptr.dtype != indices.dtype:
         indices, indptr = indices.astype(np.int64), indptr.astype(np.int64)
     indices, indptr = np.ascontiguousarray(indices), np.ascontiguousarray(indptr)
-    plain = len(indptr) == n_jobs + 1 and _core.rows_increase(indices, indptr, n_slots, len(data))
-    if not plain:
+    data = _values(data)
+    native = _core.sparse_cost(data, indices, indptr, n_jobs, n_slots)
+    if native is None:
         data, indices = _in_order(data, indices, indptr, n_jobs, n_slots)
-    return _core.sparse_cost(_values(data), indices, indptr, n_slots)
+        native = _core.sparse_cost(data, indices, indptr, n_jobs, n_slots)
+    assert native is not None, data.dtype
+    return native
 
 
 def _in_order(
