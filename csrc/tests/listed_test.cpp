@@ -96,7 +96,10 @@ TEST(ways_between_classes_are_those_of_all_who_lie_there) {
   }
   Between<Cost> between(rows, members);
   std::vector<std::vector<Cost>> way(kColumns, std::vector<Cost>(kStride));
-  for (Slot a = 0; a < kColumns; ++a) between.build(a, a == 3, way[static_cast<std::size_t>(a)].data());
+  for (Slot a = 0; a < kColumns; ++a) {
+    const auto at = static_cast<std::size_t>(a);
+    between.start(a, members[at], a == 3, members[at].empty() && a != 3 ? nullptr : way[at].data());
+  }
   for (int step = 0; step < 400; ++step) {
     const auto a = static_cast<std::size_t>(draw(0, kColumns - 1));
     if (members[a].empty()) continue;

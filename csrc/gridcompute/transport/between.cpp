@@ -1,5 +1,7 @@
 #include "gridcompute/transport/between.hpp"
 
+#include <numeric>
+
 namespace gridcompute::transport {
 
 template <class T>
@@ -7,25 +9,39 @@ Between<T>::Between(const Listed<T>& rows, const std::vector<std::vector<Member<
     : rows_(rows),
       columns_(members.size()),
       begin_(columns_ * columns_ + 1, 0),
+      next_(columns_),
       chain_(columns_ * columns_, kNone),
       who_(chain_.size(), kNone) {
-  const auto visit = [&](const auto& each) {
-    for (Slot a = 0; a < static_cast<Slot>(columns_); ++a) {
-      for (const Member<T>& m : members[a])
-        for (const auto& arc : rows_.row(m.row)) each(pair(a, arc.slot), m, arc.key);
-    }
-  };
-  visit([&](std::size_t at, const Member<T>&, T) { ++begin_[at + 1]; });
-  for (std::size_t at = 0; at < chain_.size(); ++at) begin_[at + 1] += begin_[at];
-  ways_.resize(static_cast<std::size_t>(begin_.back()));
-  std::vector<std::int32_t> next(begin_.begin(), begin_.end() - 1);
-  visit([&](std::size_t at, const Member<T>& m, T key) { ways_[next[at]++] = {m.row, key - m.own}; });
   std::int32_t last = -1;
   for (const auto& here : members)
     for (const Member<T>& m : here) last = std::max(last, m.row);
   where_.assign(static_cast<std::size_t>(last) + 1, kNone);
-  for (Slot a = 0; a < static_cast<Slot>(columns_); ++a)
-    for (const Member<T>& m : members[a]) where_[m.row] = a;
+}
+
+template <class T>
+void Between<T>::start(Slot a, const std::vector<Member<T>>& members, bool spare, T* way) {
+  const auto begin = begin_.begin() + static_cast<std::ptrdiff_t>(pair(a, 0));
+  for (const Member<T>& m : members) {
+    where_[m.row] = a;
+    for (const auto& arc : rows_.row(m.row)) ++begin[arc.slot + 1];
+  }
+  std::partial_sum(begin, begin + static_cast<std::ptrdiff_t>(columns_) + 1, begin);
+  std::copy_n(begin, columns_, next_.begin());
+  ways_.resize(static_cast<std::size_t>(begin[static_cast<std::ptrdiff_t>(columns_)]));
+  if (way != nullptr) blank(spare, way);
+  for (const Member<T>& m : members) {
+    for (const auto& arc : rows_.row(m.row)) {
+      const T cost = arc.key - m.own;
+      ways_[next_[arc.slot]++] = {m.row, cost};
+      if (cost < way[arc.slot]) way[arc.slot] = cost, who_[pair(a, arc.slot)] = m.row;
+    }
+  }
+}
+
+template <class T>
+void Between<T>::blank(bool spare, T* way) const {
+  std::fill_n(way, columns_, spare ? T{0} : Range<T>::kForbid);
+  std::fill(way + columns_, way + rows_.stride, Range<T>::kForbid);
 }
 
 template <class T>

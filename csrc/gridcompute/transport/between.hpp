@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "gridcompute/base/unwritten.hpp"
 #include "gridcompute/transport/ways.hpp"
 
 namespace gridcompute::transport {
@@ -15,8 +16,10 @@ template <class T>
 class Between {
  public:
   Between() = default;
-  // All members of all classes, one unit each.
+  // For these members of all classes, one unit each,
   Between(const Listed<T>& rows, const std::vector<std::vector<Member<T>>>& members);
+  // told one class after the other: row a of W, null where nobody is to leave it.
+  void start(Slot a, const std::vector<Member<T>>& members, bool spare, T* way);
 
   // Row a of W from all who lie there.
   void build(Slot a, bool spare, T* way);
@@ -38,12 +41,14 @@ class Between {
 
   [[nodiscard]] std::size_t pair(Slot a, Slot b) const { return static_cast<std::size_t>(a) * columns_ + b; }
   [[nodiscard]] T least(Slot a, Slot b, T at_most);
+  void blank(bool spare, T* way) const;
 
   Listed<T> rows_{};
   std::size_t columns_ = 0;
   std::vector<std::int32_t> where_;  // (rows) the class, or kNone
   std::vector<std::int32_t> begin_;  // (pairs + 1)
-  std::vector<Way> ways_;
+  std::vector<std::int32_t> next_;   // (columns)
+  UnwrittenVector<Way> ways_;
   std::vector<std::int32_t> chain_, who_;  // (pairs) the first of those who came later; whose key decides
   std::vector<Later> later_;
 };

@@ -230,7 +230,11 @@ bool Dense<T, Rows>::paths() {
   w_.reserve(std::min(members_.size(), lots_.size() + 1) * static_cast<std::size_t>(rows_.stride));
   if constexpr (kListed) between_ = Between<T>(rows_, members_);
   for (Slot s = 0; s < columns_; ++s) {
-    if (!empty(s)) build(s, nullptr);
+    if constexpr (kListed) {
+      between_.start(s, members_[s], spare_[s] > 0, empty(s) ? nullptr : line(s));
+    } else {
+      if (!empty(s)) build(s, nullptr);
+    }
   }
   tree_.label.resize(price_.size());
   tree_.parent.resize(price_.size());
