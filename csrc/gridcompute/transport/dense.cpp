@@ -8,6 +8,7 @@ namespace gridcompute::transport {
 namespace {
 constexpr Index kLooksALot = 2, kLooksIfListed = 1;  // of bids, after which paths take over
 constexpr double kFalling = 0.6;                     // of what has no room, after a look a lot: else it will not pay
+constexpr Cost kPart = 3;                            // a search finds room for one unit in so many
 constexpr Index kFewLeft = 16;                       // one unit in so many is soon placed by paths
 constexpr std::size_t kCrowd = 64;                   // lots a class, all of which a bid looks at
 constexpr Index kPollEvery = 64;                     // searches
@@ -247,11 +248,13 @@ bool Dense<T, Rows>::paths() {
   return true;
 }
 
-// Prices follow. False where there is no way to any class with room.
+// Prices follow. False where there is no way to any class with room. The farthest ways are seldom there still after the
+// first have been gone; over lists moving units takes longer than searches.
 template <class T, class Rows>
 bool Dense<T, Rows>::search(Cost left) {
   ++stats_.searches;
-  grow({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), w_.data(), line_.data()}, left, tree_);
+  grow({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), w_.data(), line_.data()},
+       kListed ? left : (left + kPart - 1) / kPart, tree_);
   if (tree_.beyond) beyond_range();
   return !tree_.targets.empty() && raise();
 }
