@@ -14,12 +14,14 @@
 //   look.cpp     how one row is looked at, in vectors
 //   tune.cpp     Newton (newton.cpp) on the smoothed dual over those candidates: prices that leave few units out of
 //                balance; undecided.cpp holds the candidates that matter to it, alike.cpp the classes that are one
-//   repair.cpp   shortest paths on the residual graph of S + 2 nodes: the restricted optimum, exactly
-//   verify.cpp   which jobs may want a class they have no candidate for; they are looked at again, and repair goes on
+//   repair.cpp   shortest paths on the residual graph of S + 2 nodes: the restricted optimum, exactly; wider.cpp lets
+//                it go on in a wider box, with longer lists
+//   suspects.cpp which jobs may want a class they have no candidate for
+//   verify.cpp   these are looked at again, and repair goes on
 //   gangs.cpp    whole gangs from the splittable optimum
 //
 // Why it is exact.  repair.cpp ends with every unit at the cheapest of its candidates and prices complementary to the
-// loads: optimal for the restricted problem. verify.cpp proves that no job prefers a class outside its candidates:
+// loads: optimal for the restricted problem. suspects.cpp proves that no job prefers a class outside its candidates:
 // V_i is right, primal equals dual, so it is optimal for the whole. Candidates only grow, so it ends.
 //
 // Range proof.  base/types.hpp: with |key| <= largest_cost(S + 2) nothing overflows 2^61.

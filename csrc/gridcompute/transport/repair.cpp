@@ -11,6 +11,7 @@ namespace gridcompute::transport {
 
 namespace {
 constexpr auto kHeap = std::greater<>{};  // std heaps put the largest first
+constexpr Cost kSettled = std::numeric_limits<Cost>::min();
 }  // namespace
 
 Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow,
@@ -52,8 +53,7 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
   while (pairs_.size() < n) pairs_.emplace_back(pool.memory());
   scratch_.count.assign(n, 0);
   distance_.resize(n + 1);
-  seen_.assign(n + 1, 0);
-  done_.assign(n + 1, 0);
+  label_.resize(n + 1);
   parent_.resize(n + 1);
   build_all(pool);
 }
@@ -232,9 +232,8 @@ void Repair::retire(Index candidate) {
 }
 
 void Repair::reach(Slot v, Cost d, Step step) {
-  if (done_[v] == epoch_ || (seen_[v] == epoch_ && distance_[v] <= d)) return;
-  seen_[v] = epoch_;
-  distance_[v] = d;
+  if (d >= label_[v]) return;
+  label_[v] = distance_[v] = d;
   parent_[v] = step;
   queue_.emplace_back(d, v);
   std::push_heap(queue_.begin(), queue_.end(), kHeap);
@@ -255,14 +254,15 @@ void Repair::relax(Slot v, Cost d) {
     const Cost key = pairs.best[k].key;
     if (key == kForbidden) continue;
     const Slot t = pairs.to[k];
-    reach(t, base + key + p_[t], {v, t, static_cast<Index>(k), key});
+    const Cost there = base + key + p_[t];
+    if (there < label_[t]) reach(t, there, {v, t, static_cast<Index>(k), key});
   }
 }
 
 // Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it.
 // False if none can be reached; `settled_` is then all that can.
 bool Repair::search() {
-  ++epoch_;
+  std::fill(label_.begin(), label_.end(), std::numeric_limits<Cost>::max());
   ++stats_.searches;
   settled_.clear();
   targets_.clear();
@@ -277,8 +277,8 @@ bool Repair::search() {
     const auto [d, v] = queue_.front();
     std::pop_heap(queue_.begin(), queue_.end(), kHeap);
     queue_.pop_back();
-    if (done_[v] == epoch_) continue;
-    done_[v] = epoch_;
+    if (label_[v] == kSettled) continue;
+    label_[v] = kSettled;
     settled_.push_back(v);
     if (excess_[v] < 0) {
       targets_.push_back(v);

@@ -126,9 +126,7 @@ class Repair {
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
   std::vector<Pairs> pairs_;
   Scratch scratch_;
-  std::vector<Cost> distance_;
-  std::vector<std::uint32_t> seen_, done_;
-  std::uint32_t epoch_ = 0;
+  std::vector<Cost> distance_, label_;  // label_: the same, but below all once settled and above all until reached
   std::vector<Step> parent_;
   std::vector<Slot> settled_, settled_classes_, targets_;
   std::vector<std::pair<Cost, Slot>> queue_;
