@@ -204,7 +204,6 @@ void Repair::insert(Pairs& pairs, Slot t, Entry entry) {
 // The first units of a group have come to this candidate.
 void Repair::arrive(Index candidate) {
   const Slot s = r_.slot[candidate];
-  came_.push_back(static_cast<std::uint32_t>(candidate));
   if (!pairs_[s].built) {
     pending_[s].push_back(static_cast<std::uint32_t>(candidate));
     return;

@@ -103,7 +103,7 @@ class Repair {
   [[nodiscard]] bool near(Index candidate, Cost low) const { return near(candidate, low, box_.down); }
   [[nodiscard]] bool near(Index candidate, Cost low, std::span<const Cost> down) const;
   [[nodiscard]] Cost low(Index group) const;
-  void add_near(Index group, std::span<const Cost> down);
+  void add_near(Index group, Cost before, std::span<const Cost> down);
   void move_to_cheapest(Index group);
   void augment(Slot target);
   Cost carry(Cost most) const;
@@ -116,9 +116,8 @@ class Repair {
   Slot hub_;
   bool everything_;
   Box box_;
-  std::size_t known_ = 0;            // candidates
-  std::vector<std::uint32_t> came_;  // candidates with flow that are not in order_
-  std::vector<char> gone_;           // (candidates): was with flow, its list was replaced, its pairs are retired
+  std::size_t known_ = 0;      // candidates
+  std::vector<char> gone_;     // (candidates): its list was replaced, its pairs are retired
   UnwrittenVector<Cost> low_;  // of each group: min of key + center + up; kStill if it has one candidate in the box
   std::vector<Cost> p_, filled_, excess_;
   UnwrittenVector<Index> order_;                     // candidates with flow by class, at the start

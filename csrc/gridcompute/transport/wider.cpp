@@ -28,28 +28,33 @@ bool Repair::widen(std::span<const Cost> wanted, Pool& pool) {
     wider[s] = 1;
     radius = std::max(radius, std::min(kCostLimit / 8, kAgain * move));
   }
-  std::vector<std::vector<Index>> touched(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
+  // Groups that may have pairs that were not near before.
+  struct Nearer {
+    Index group;
+    Cost before;  // low_
+  };
+  std::vector<std::vector<Nearer>> nearer(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
   pool.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index from, Index to) {
     for (Index g = from; g < to; ++g) {
       char touches = 0;
       for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) touches |= wider[r_.slot[c]];
-      if (touches != 0) touched[static_cast<std::size_t>(chunk)].push_back(g);
+      if (touches == 0) continue;
+      const Cost before = std::exchange(low_[g], low(g));
+      if (low_[g] != kStill) nearer[static_cast<std::size_t>(chunk)].push_back({g, before});
     }
   });
-  for (const auto& groups : touched) {
-    for (const Index g : groups) add_near(g, down);
+  for (const auto& part : nearer) {
+    for (const auto& [group, before] : part) add_near(group, before, down);
   }
   return true;
 }
 
 // The pairs of a group that were not near in a box that reached less far down.
-void Repair::add_near(Index group, std::span<const Cost> down) {
-  const Cost before = std::exchange(low_[group], low(group)), now = low_[group];
-  if (now == kStill) return;
+void Repair::add_near(Index group, Cost before, std::span<const Cost> down) {
+  const Cost now = low_[group];
   const Index from = r_.begin[group], to = from + r_.size[group];
   for (Index c = from; c < to; ++c) {
     if (r_.flow[c] == 0) continue;
-    came_.push_back(static_cast<std::uint32_t>(c));
     Pairs& pairs = pairs_[r_.slot[c]];
     if (!pairs.built) {
       if (before == kStill) pending_[r_.slot[c]].push_back(static_cast<std::uint32_t>(c));
@@ -92,21 +97,18 @@ void Repair::relist(Pool& pool) {
     low_[g] = low(r_.owner[c]);
     move_to_cheapest(r_.owner[c]);
   }
+  // Of lists that were replaced. In order of the candidates, which is that of their groups: who they belong to is near.
   gone_.resize(before, 0);
-  const auto leave = [&](std::size_t c) {
-    if (gone_[c] == 0 && stale(c)) gone_[c] = 1, retire(static_cast<Index>(c));
-  };
-  const auto members = static_cast<Index>(order_.size());
-  std::vector<std::vector<Index>> left(static_cast<std::size_t>(Pool::chunks(members, kChunk)));
-  pool.for_chunks(members, kChunk, [&](Index chunk, Index from, Index to) {
-    for (Index k = from; k < to; ++k) {
-      if (stale(static_cast<std::size_t>(order_[k]))) left[static_cast<std::size_t>(chunk)].push_back(order_[k]);
+  const auto candidates = static_cast<Index>(before);
+  std::vector<std::vector<Index>> left(static_cast<std::size_t>(Pool::chunks(candidates, kChunk)));
+  pool.for_chunks(candidates, kChunk, [&](Index chunk, Index from, Index to) {
+    for (Index c = from; c < to; ++c) {
+      if (gone_[c] == 0 && stale(static_cast<std::size_t>(c))) left[static_cast<std::size_t>(chunk)].push_back(c);
     }
   });
   for (const auto& part : left) {
-    for (const Index c : part) leave(static_cast<std::size_t>(c));
+    for (const Index c : part) gone_[c] = 1, retire(c);
   }
-  for (const std::uint32_t c : came_) leave(c);
   for (std::size_t c = before; c < known_; ++c) {
     if (!stale(c) && r_.flow[c] > 0 && low_[r_.owner[c]] != kStill) arrive(static_cast<Index>(c));
   }
