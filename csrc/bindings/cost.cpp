@@ -1,6 +1,9 @@
 // Cost sources as opaque Python objects that keep the arrays they read alive.
 #include "cost.hpp"
 
+#include <atomic>
+
+#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/cost/callback.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/cost/sparse.hpp"
@@ -36,15 +39,19 @@ bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slot
   const py::gil_scoped_release release;
   for (Index i = 0; i < n; ++i)
     if (start[i] > start[i + 1]) return false;
-  for (Index i = 0; i < n; ++i) {
-    I last = -1, wrong = 0;
-    for (I e = start[i]; e < start[i + 1]; ++e) {
-      wrong |= static_cast<I>(column[e] <= last);
-      last = column[e];
+  constexpr Index kChunk = 1 << 15;  // rows
+  std::atomic<bool> increase = true;
+  Pool(thread_count(0)).for_chunks(n, kChunk, [&](Index, Index begin, Index end) {
+    for (Index i = begin; i < end && increase; ++i) {
+      I last = -1, wrong = 0;
+      for (I e = start[i]; e < start[i + 1]; ++e) {
+        wrong |= static_cast<I>(column[e] <= last);
+        last = column[e];
+      }
+      if (wrong != 0 || static_cast<Index>(last) >= n_slots) increase = false;
     }
-    if (wrong != 0 || static_cast<Index>(last) >= n_slots) return false;
-  }
-  return true;
+  });
+  return increase;
 }
 
 // Read in place; none where the arrays have other types, or rows that do not increase.

@@ -152,6 +152,10 @@ class Placer {
   // The first with room of its own few, from one by turns, so that none is full long before the others.
   bool put_at_listed(Index k, const CostSource& cost) {
     const Index job = level_.row(k), pairs = cost.listed(job);
+    if (k + kAhead < level_.n) {
+      const Index next = level_.row(k + kAhead), most = std::max<Index>(1, cost.listed(next));
+      cost.fetch(next, (k + kAhead) % most * n_ / most);
+    }
     for (Index step = 0; step < pairs; ++step) {
       const Slot s = cost.listed_slot(job, (k + step) % pairs);
       if (out_.load[s] >= level_.capacity[s] || (cost.real() && how_.keys.at(job, s) >= kForbidden)) continue;
