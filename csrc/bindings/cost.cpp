@@ -41,7 +41,7 @@ bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slot
     if (start[i] > start[i + 1]) return false;
   constexpr Index kChunk = 1 << 15;  // rows
   std::atomic<bool> increase = true;
-  Pool(thread_count(0)).for_chunks(n, kChunk, [&](Index, Index begin, Index end) {
+  Pool(0).for_chunks(n, kChunk, [&](Index, Index begin, Index end) {
     for (Index i = begin; i < end && increase; ++i) {
       I last = -1, wrong = 0;
       for (I e = start[i]; e < start[i + 1]; ++e) {

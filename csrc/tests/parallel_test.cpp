@@ -1,5 +1,6 @@
 #include "gridcompute/base/parallel.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <stdexcept>
@@ -71,6 +72,22 @@ TEST(pool_stops_between_chunks) {
     const auto long_enough = [](Index, Index, Index) { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
     CHECK(!pool.for_chunks(1000, 1, long_enough, &stop));
     CHECK(stop.why() == Stop::Why::stopped);
+  }
+}
+
+// If this fails, Ctrl-C waits for all that is done after a look at the costs, or a time limit throws that away.
+TEST(pool_goes_on_after_a_time_limit_but_not_after_an_interrupt) {
+  for (const int threads : {1, 3}) {
+    for (const auto why : {Stop::Why::stopped, Stop::Why::interrupted}) {
+      Pool pool(threads);
+      Stop stop(-1, [&](const Progress&) { return why; });
+      CHECK(stop.poll() && stop.why() == Stop::Why::time_limit);
+      std::atomic<Index> ran = 0;
+      const bool whole = pool.unless_interrupted(1000, 1, [&](Index, Index, Index) { ++ran; }, stop);
+      CHECK(whole == (why != Stop::Why::interrupted));
+      CHECK(whole == (ran == 1000));
+      CHECK(stop.why() == (whole ? Stop::Why::time_limit : why));
+    }
   }
 }
 

@@ -61,12 +61,17 @@ std::pmr::memory_resource* Pool::memory() {
 }
 
 struct Pool::Loop {
-  Loop(Index length, Index chunk, const Body& work, const Stop* halt)
-      : n(length), size(chunk), count(chunks(length, chunk)), body(&work), stop(halt) {}
+  Loop(Index length, Index chunk, const Body& work, const Stop* halt, bool unless_interrupted)
+      : n(length), size(chunk), count(chunks(length, chunk)), body(&work), stop(halt), to_the_end(unless_interrupted) {}
+
+  [[nodiscard]] bool over() const noexcept {
+    return stop != nullptr && (to_the_end ? stop->why() == Stop::Why::interrupted : stop->requested());
+  }
 
   Index n, size, count;
   const Body* body;
   const Stop* stop;
+  bool to_the_end;
   std::atomic<Index> next{0};
   std::atomic<Index> done{0};
   std::mutex mutex;
@@ -83,7 +88,7 @@ Pool::~Pool() {
 }
 
 void Pool::work(Loop& loop, Stop* poll) {
-  while (!(loop.stop != nullptr && loop.stop->requested())) {
+  while (!loop.over()) {
     const Index chunk = loop.next.fetch_add(1, std::memory_order_relaxed);
     if (chunk >= loop.count) return;
     try {
@@ -93,7 +98,7 @@ void Pool::work(Loop& loop, Stop* poll) {
       if (chunk < loop.failed) loop.failed = chunk, loop.error = std::current_exception();
     }
     loop.done.fetch_add(1, std::memory_order_relaxed);
-    if (poll != nullptr && poll->poll()) return;
+    if (poll != nullptr && (loop.to_the_end ? poll->interrupted() : poll->poll())) return;
   }
 }
 
@@ -113,8 +118,8 @@ void Pool::serve() {
   }
 }
 
-bool Pool::for_chunks(Index n, Index size, const Body& body, Stop* stop) {
-  Loop loop(n, size, body, stop);
+bool Pool::run(Index n, Index size, const Body& body, Stop* stop, bool to_the_end) {
+  Loop loop(n, size, body, stop, to_the_end);
   if (loop.count > 1 && threads() > 1) {
     while (static_cast<int>(workers_.size()) < threads_ - 1) workers_.emplace_back([this] { serve(); });
     {

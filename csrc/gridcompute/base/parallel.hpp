@@ -40,7 +40,11 @@ class Pool {
 
   // body(chunk, begin, end) for [0, n) cut into chunks of `size`. With a stop, the calling thread polls it between
   // chunks and no further chunk begins once it is requested: the return value says whether every chunk ran.
-  bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr);
+  bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr) {
+    return run(n, size, body, stop, false);
+  }
+  // The same for what has to be done after a time limit as well: only an interrupt ends it.
+  bool unless_interrupted(Index n, Index size, const Body& body, Stop& stop) { return run(n, size, body, &stop, true); }
 
   // For what chunks leave behind: bodies may allocate here, and it goes back to the system with the pool, where the
   // allocator would keep it for each thread (shelf.hpp). To be asked for between loops.
@@ -48,6 +52,7 @@ class Pool {
 
  private:
   struct Loop;
+  bool run(Index n, Index size, const Body& body, Stop* stop, bool to_the_end);
   void serve();
   static void work(Loop& loop, Stop* poll);
 

@@ -65,6 +65,17 @@ class Stop {
     return why == Why::none ? false : set(why);
   }
 
+  // Called by the solving thread where work that has to be done after a stop all the same is of no use any more. Tells
+  // of nothing but an interrupt, though the hook may ask for a stop as well.
+  bool interrupted() {
+    const auto now = Clock::now();
+    if (!hook_ || now < next_ || why() == Why::interrupted) return why() == Why::interrupted;
+    next_ = now + std::chrono::milliseconds(kPollMilliseconds);
+    const Why asked = hook_(progress_);
+    if (asked == Why::interrupted || (asked != Why::none && !requested())) set(asked);
+    return asked == Why::interrupted;
+  }
+
   [[nodiscard]] bool requested() const noexcept { return why_.load(std::memory_order_relaxed) != Why::none; }
   [[nodiscard]] Why why() const noexcept { return why_.load(std::memory_order_relaxed); }
   [[nodiscard]] double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }

@@ -362,7 +362,7 @@ std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricte
   out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
   out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);
   out.owner.resize(candidates);
-  how.pool.for_chunks(static_cast<Index>(pieces.size()), 1, [&](Index chunk, Index, Index) {
+  const auto copy = [&](Index chunk, Index, Index) {
     Piece& p = pieces[static_cast<std::size_t>(chunk)];
     const auto to = [](auto& all, Index at) { return all.begin() + at; };
     Index g = group[chunk], c = candidate[chunk];
@@ -379,7 +379,8 @@ std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricte
       c += size;
     }
     p = Piece(p.memory);
-  });
+  };
+  how.pool.unless_interrupted(static_cast<Index>(pieces.size()), 1, copy, how.stop);
   return group;
 }
 
@@ -427,22 +428,18 @@ bool join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& se
     out.base += p.base;
     for (Slot s = 0; s < out.columns; ++s) out.fixed[s] += p.fixed[s];
   }
-  std::vector<Index> first;
   std::vector<std::vector<std::int32_t>> renamed;
-  if (how.share) {
-    renamed = append_shared(pieces, how.stop, out);
-    if (how.stop.requested()) return false;
-  } else {
-    first = append(pieces, how, out);
-  }
-  how.pool.for_chunks(static_cast<Index>(out.where.size()), kChunk, [&](Index chunk, Index begin, Index end) {
+  const std::vector<Index> first = how.share ? std::vector<Index>{} : append(pieces, how, out);
+  if (how.share) renamed = append_shared(pieces, how.stop, out);
+  if (how.share && how.stop.requested()) return false;
+  const auto rename = [&](Index chunk, Index begin, Index end) {
     for (Index k = begin; k < end; ++k) {
       if (out.where[k] >= 0) continue;
       const std::int32_t g = ~out.where[k];
       out.where[k] = ~(how.share ? renamed[chunk][g] : static_cast<std::int32_t>(first[chunk] + g));
     }
-  });
-  return true;
+  };
+  return how.pool.unless_interrupted(static_cast<Index>(out.where.size()), kChunk, rename, how.stop);
 }
 
 template <class T>

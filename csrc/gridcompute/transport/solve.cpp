@@ -331,6 +331,7 @@ class Solver {
                   : units                     ? deal_out(how, full_, r_)
                                               : make_whole(how, full_, r_, prices_, stop_);
     if (whole.anew) ++result.stats.deals;
+    if (stop_.interrupted()) return void(result.status = Status::stopped);
     result.stats.candidates = static_cast<Index>(r_.slot.size());
     result.stats.groups = r_.groups();
     std::optional<Sums> sums;
@@ -341,6 +342,7 @@ class Solver {
               : units || end.kind == Kind::optimal
                   ? r_.value(prices_, pool_)
                   : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); }, pool_)};
+    if (stop_.interrupted()) return void(result.status = Status::stopped);
     deliver(end, std::move(whole), sums, result);
     result.stats.add("finish", stop_.seconds() - from);
   }
