@@ -8,7 +8,7 @@
 //
 // Steps.  Equal rows and equal columns are merged (merge.cpp), their units move together. Prices start as given if they
 // leave few units out of place, else at 0, where there are several jobs a class at those of a sample, solved the same
-// way (dense.cpp solves either). Bids: an
+// way (dense.cpp solves either; a few dozen jobs need one only where bids from 0 leave many without room). Bids: an
 // over-full class raises its price to the least margin of those it keeps; those with the least margins, of equal ones
 // the last, go to their second-best. Such rounds place nearly all and are cut short where they no longer do. Paths: for
 // the rest Dijkstra from all over-full classes at once to those with room, over W[a][b] = min over the units in a of
