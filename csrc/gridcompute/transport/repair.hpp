@@ -40,7 +40,7 @@ class Repair {
 
   End run();
 
-  // After far: room for these prices and more, so that run() can go on. False if there was room.
+  // After far: room for these prices and as much again, so that run() can go on. False if there was room.
   bool widen(std::span<const Cost> wanted, Pool& pool);
 
   // After far: some lists have grown.

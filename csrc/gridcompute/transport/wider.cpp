@@ -7,7 +7,7 @@
 namespace gridcompute::transport {
 
 bool Repair::widen(std::span<const Cost> wanted, Pool& pool) {
-  constexpr Cost kAgain = 3, kSoon = 2;  // times the move; who is past this part of the box will be past it soon
+  constexpr Cost kAgain = 2, kSoon = 2;  // times the move; who is past this part of the box will be past it soon
   std::vector<Cost> moves(wanted.size());
   for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - box_.center[s];
   std::vector<Cost> sorted(moves);
