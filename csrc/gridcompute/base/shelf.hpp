@@ -19,7 +19,7 @@ namespace gridcompute {
 class Shelf {
  public:
   static constexpr std::size_t kLeast = std::size_t{1} << 15, kLargest = std::size_t{1} << 24;  // bytes of a piece
-  static constexpr std::size_t kMost = std::size_t{1} << 25;
+  static constexpr std::size_t kMost = std::size_t{1} << 26;
 
   // A piece of just so many bytes, or null. What it holds is anything.
   [[nodiscard]] void* take(std::size_t bytes) noexcept;

@@ -15,8 +15,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;         // beyond, lists of candidates pay
-constexpr Index kMostSampleKeys = 1 << 23, kMostWide = 1 << 21;  // beyond, threads pay
+constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;  // beyond, lists of candidates pay
+constexpr Index kMostSampleKeys = 1 << 23, kMostSampleJobs = 12'000, kMostWide = 1 << 21;  // beyond, threads pay
 constexpr Index kSampled = 8;    // a sample is this part of all, and one job a class at least
 constexpr Index kFewJobs = 150;  // not worth a sample, unless they are of few kinds, or bids from price 0 leave
 constexpr Index kMany = 3;       // one in so many without room
@@ -269,7 +269,7 @@ Direct solve_direct(const Keys& keys, const Level& level, std::span<const Cost> 
 }
 
 bool sample_fits(Index n_jobs, Slot columns) noexcept {
-  return n_jobs <= std::min(kMostJobs, kMostSampleKeys / columns);
+  return n_jobs <= std::min(kMostSampleJobs, kMostSampleKeys / columns);
 }
 
 bool improve_prices(const Keys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop, Seen& seen,

@@ -78,11 +78,50 @@ GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
   return {low, fold(least_other, Least{}), fold(sum, Sum{})};
 }
 
+// Two or three classes: the first, the last, and what the sum of all leaves.
+template <Index kBytes, class T>
+GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const Look<T>& seen, Slot* out) {
+  using Signed = typename Lanes<T, kBytes>::Signed;
+  constexpr Index lanes = Lanes<T, kBytes>::kCount;
+  Signed at, v;
+  for (Index k = 0; k < lanes; ++k) at[k] = static_cast<T>(k);
+  const Signed none = at - at, limit = none + seen.low, beyond = none + std::numeric_limits<T>::max(),
+               step = none + T{lanes};
+  Signed first = beyond, last = beyond;  // the latter as what is left of the row from there on
+  Signed rest = none + static_cast<T>(n) - at;
+  const auto visit = [&](Index b) GRIDCOMPUTE_FORCED {
+    sum_at<kBytes>(row + b, down + b, v);
+    const Signed here = v <= limit ? at : beyond, left = v <= limit ? rest : beyond;
+    first = here < first ? here : first;
+    last = left < last ? left : last;
+  };
+  for (Index b = 0; b + lanes <= n; b += lanes) {
+    visit(b);
+    at += step;
+    rest -= step;
+  }
+  for (Index k = 0; k < lanes; ++k) at[k] = static_cast<T>(n - lanes + k), rest[k] = static_cast<T>(lanes - k);
+  visit(n - lanes);
+  const auto a = static_cast<Slot>(fold(first, Least{})),
+             z = static_cast<Slot>(n) - static_cast<Slot>(fold(last, Least{}));
+  constexpr auto kClass = (std::uint64_t{1} << kCountBits<T>)-1;  // sums are modulo that
+  out[0] = a;
+  if (seen.count() == 3)
+    out[1] = static_cast<Slot>(
+        (static_cast<std::uint64_t>(seen.only()) - static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(z)) &
+        kClass);
+  out[seen.count() - 1] = z;
+  return seen.count();
+}
+
 // Most classes are not kept: blocks without any are passed over, in the others each has a byte, eight looked at a time.
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE Index list_kept_of(const T* row, const T* down, Index n, T low, Slot* GRIDCOMPUTE_RESTRICT out) {
+GRIDCOMPUTE_INLINE Index list_kept_of(const T* row, const T* down, Index n, const Look<T>& seen,
+                                      Slot* GRIDCOMPUTE_RESTRICT out) {
   using Signed = typename Lanes<T, kBytes>::Signed;
   constexpr Index lanes = Lanes<T, kBytes>::kCount, kBlock = 8 * static_cast<Index>(sizeof(T)), kWord = 8;
+  if (n >= lanes && (seen.count() == 2 || seen.count() == 3)) return list_few<kBytes>(row, down, n, seen, out);
+  const T low = seen.low;
   Index count = 0;
   if (n < kBlock) {
     for (Index s = 0; s < n; ++s) {
@@ -196,10 +235,11 @@ GRIDCOMPUTE_VERSIONS(void, look_rows,
                      (rows, count, n, up, down, out))
 
 GRIDCOMPUTE_VERSIONS(Index, list_kept,
-                     (const std::int32_t* row, const std::int32_t* down, Index n, std::int32_t low, Slot* out),
-                     (row, down, n, low, out))
-GRIDCOMPUTE_VERSIONS(Index, list_kept, (const Cost* row, const Cost* down, Index n, Cost low, Slot* out),
-                     (row, down, n, low, out))
+                     (const std::int32_t* row, const std::int32_t* down, Index n, const Look<std::int32_t>& seen,
+                      Slot* out),
+                     (row, down, n, seen, out))
+GRIDCOMPUTE_VERSIONS(Index, list_kept, (const Cost* row, const Cost* down, Index n, const Look<Cost>& seen, Slot* out),
+                     (row, down, n, seen, out))
 
 GRIDCOMPUTE_VERSIONS(void, look_reals,
                      (const Reals& rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out),

@@ -40,9 +40,9 @@ void look_rows(const std::int32_t* rows, Index count, Index n, const std::int32_
                Look<std::int32_t>* out);
 void look_rows(const Cost* rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out);
 
-// The classes of a row with key + down <= low, ascending, into out (room for n + 1); how many.
-Index list_kept(const std::int32_t* row, const std::int32_t* down, Index n, std::int32_t low, Slot* out);
-Index list_kept(const Cost* row, const Cost* down, Index n, Cost low, Slot* out);
+// The classes of a row that its look kept, ascending, into out (room for n + 1); how many.
+Index list_kept(const std::int32_t* row, const std::int32_t* down, Index n, const Look<std::int32_t>& seen, Slot* out);
+Index list_kept(const Cost* row, const Cost* down, Index n, const Look<Cost>& seen, Slot* out);
 
 // Do the keys of a row at these classes exceed `first` by exactly this much?
 bool same_list(const std::int32_t* row, const Slot* slot, const Cost* above, Index count, std::int32_t first);

@@ -247,15 +247,15 @@ class ChunkScanner {
     group(k, row, seen, out_too, left_out, next, weight, piece, buffer);
   }
 
-  void list(const WholeRow& row, T low, Piece& piece, Buffer& buffer) const {
-    const Index found = list_kept(row.keys, down_.data(), n_, low, buffer.kept.data());
+  void list(const WholeRow& row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
+    const Index found = list_kept(row.keys, down_.data(), n_, seen, buffer.kept.data());
     for (Index c = 0; c < found; ++c) {
       piece.slot.push_back(buffer.kept[c]);
       piece.key.push_back(static_cast<Cost>(row.keys[buffer.kept[c]]));
     }
   }
 
-  void list(const KeptRow& row, T, Piece& piece, Buffer&) const {
+  void list(const KeptRow& row, const Look<T>&, Piece& piece, Buffer&) const {
     piece.slot.insert(piece.slot.end(), row.kept->slot.begin(), row.kept->slot.end());
     piece.key.insert(piece.key.end(), row.kept->key.begin(), row.kept->key.end());
   }
@@ -268,7 +268,7 @@ class ChunkScanner {
       if (how_.share && join_recent(k, row.keys, seen, out_too, left_out, next, weight, piece, buffer)) return;
     }
     const Index start = static_cast<Index>(piece.slot.size());
-    list(row, seen.low, piece, buffer);
+    list(row, seen, piece, buffer);
     if (out_too) piece.slot.push_back(static_cast<Slot>(n_)), piece.key.push_back(left_out);
     const auto size = static_cast<std::int32_t>(static_cast<Index>(piece.slot.size()) - start);
     const Cost first = piece.key[start];
