@@ -74,7 +74,9 @@ class ChunkScanner {
  public:
   ChunkScanner(const Scan& how, const Level& level, const Box& box, bool inexact, Restricted& out)
       : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_) {
-    known_ = inexact || how.keys.integral() || how.keys.problem().demand != nullptr;
+    if constexpr (std::is_same_v<T, std::int32_t>) matrix_ = how.keys.int32();
+    weighted_ = how.keys.problem().demand != nullptr;
+    known_ = inexact || how.keys.integral() || weighted_;
     for (Index s = 0; s < n_; ++s) {
       up_[s] = static_cast<T>(box.center[s] + box.up[s]);
       down_[s] = static_cast<T>(box.center[s] - box.down[s]);
@@ -150,9 +152,7 @@ class ChunkScanner {
   }
 
   // The int32 matrix's own row, for T = int32.
-  [[nodiscard]] const T* narrow_row(Index k) const {
-    return reinterpret_cast<const T*>(how_.keys.int32()) + level_.row(k) * n_;
-  }
+  [[nodiscard]] const T* narrow_row(Index k) const { return matrix_ + level_.row(k) * n_; }
 
   // Asks for a row of the next block: what is done between two looks makes the hardware forget what it was reading.
   void fetch(const T* row) const {
@@ -216,7 +216,7 @@ class ChunkScanner {
   template <class Row>
   void settle(Index k, const Row& row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
     const Index job = level_.row(k);
-    const Cost weight = how_.keys.problem().weight(job);
+    const Cost weight = weighted_ ? how_.keys.problem().weight(job) : 1;
     Cost next = seen.next == std::numeric_limits<T>::max() ? kForbidden : static_cast<Cost>(seen.next);
     Cost left_out = kForbidden;
     bool out_too = false;
@@ -249,10 +249,11 @@ class ChunkScanner {
 
   void list(const WholeRow& row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
     const Index found = list_kept(row.keys, down_.data(), n_, seen, buffer.kept.data());
-    for (Index c = 0; c < found; ++c) {
-      piece.slot.push_back(buffer.kept[c]);
-      piece.key.push_back(static_cast<Cost>(row.keys[buffer.kept[c]]));
-    }
+    const std::size_t start = piece.slot.size();
+    piece.slot.insert(piece.slot.end(), buffer.kept.begin(), buffer.kept.begin() + found);
+    piece.key.resize(start + static_cast<std::size_t>(found));
+    Cost* const key = piece.key.data() + start;
+    for (Index c = 0; c < found; ++c) key[c] = static_cast<Cost>(row.keys[buffer.kept[c]]);
   }
 
   void list(const KeptRow& row, const Look<T>&, Piece& piece, Buffer&) const {
@@ -346,6 +347,8 @@ class ChunkScanner {
   Index n_;
   std::vector<T> up_, down_;
   std::optional<Sketch> sketch_;
+  const T* matrix_ = nullptr;  // the int32 matrix itself, for T = int32
+  bool weighted_ = false;
   bool known_;  // is it known whether all costs are exact keys, or does it not matter?
 };
 
