@@ -14,6 +14,12 @@ constexpr double kOdd = 16;        // no class is taken to be so much more or le
 constexpr Index kPollEvery = 64;   // rows
 constexpr double kAfterTrust = 2;  // of the noise, where given prices stood for the level below
 constexpr Index kDense = 1 << 26;  // keys of the lowest level that are held at once
+// The largest of so many errors to that which one in fifty exceeds: of normal ones, whose largest is about
+// sqrt(2 ln S), nearly. A box that holds all but a few prices is not enough, and a wider one costs candidates.
+double beyond(std::size_t classes) {
+  return std::max(1.2, 0.4 * std::sqrt(2 * std::log(static_cast<double>(classes))));
+}
+
 }  // namespace
 
 std::vector<Index> ladder(Index n_jobs, Index n_slots) {
@@ -105,7 +111,7 @@ void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, co
     if (!moves.empty()) {
       const auto rank = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / 50);
       std::nth_element(moves.begin(), rank, moves.end());
-      stretch_ = std::clamp(1.5 * *rank, 0.5, 8.0);
+      stretch_ = std::clamp(beyond(after.size()) * *rank, 0.5, 8.0);
     }
   } else if (!ranked_.up.empty()) {
     stretch_ = kAfterTrust;
