@@ -10,13 +10,15 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr int kLooks = 24;       // at the candidates
-constexpr int kShorter = 3;      // steps tried after one that was too long
-constexpr int kStalled = 2;      // steps of no use: it ends
-constexpr double kBetter = 0.9;  // than the last best, or it was of no use
-constexpr double kPast = -0.8;   // of the first slope: past the maximum along the step, and too far
-constexpr double kShrink = 4;    // tau from step to step
-constexpr Index kActive = 2;     // groups a class that split at the end, on average
+constexpr int kLooks = 24;        // at the candidates
+constexpr int kShorter = 3;       // steps tried after one that was too long
+constexpr int kStalled = 2;       // steps of no use: it ends
+constexpr double kBetter = 0.9;   // than the last best, or it was of no use
+constexpr double kNearing = 0.5;  // or than what the last step left: a wide one may lose before it gains
+constexpr double kPast = -0.8;    // of the first slope: past the maximum along the step, and too far
+constexpr double kFirst = 8;      // a box holds the largest errors, most are so much smaller
+constexpr double kShrink = 4;     // tau from step to step
+constexpr Index kActive = 2;      // groups a class that split at the end, on average
 constexpr Index kActiveForNoise = 100;
 
 }  // namespace
@@ -33,9 +35,10 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
   std::vector<Cost> now = newton.packed(prices), best = now;
   const double narrowest = std::max(2.0, newton.width(now, kActive));
   if (stop.poll()) return all;
-  double tau = std::max(narrowest, static_cast<double>(*middle));
+  double tau = std::max(narrowest, static_cast<double>(*middle) / kFirst);
   double least = newton.look(now, tau).imbalance;
   newton.accept();
+  double last = least;
   int stalled = 0;
   double part = 1;  // of the box that prices may still move in
   for (int looks = 1; looks < kLooks && least > 0 && stalled < kStalled && !stop.poll();) {
@@ -62,7 +65,8 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
     if (stop.requested()) break;
     now = trial;
     newton.accept();
-    stalled = imbalance < kBetter * least ? 0 : stalled + 1;
+    stalled = imbalance < kBetter * least || imbalance < kNearing * last ? 0 : stalled + 1;
+    last = imbalance;
     if (imbalance < least) least = imbalance, best = now;
     if (tau > narrowest && stalled == 0) newton.narrow(now, part /= 2);
     tau = next;

@@ -1,9 +1,9 @@
 // Prices that leave few units out of balance: damped Newton on the smoothed dual of the restricted problem.
 //
-// Steps. tau begins at the usual radius of the box. A step is taken as it is unless the slope along it has turned and
-// is steep: then it went far past the maximum, classes that proved stiffer than the Laplacian said get damping of their
-// own, and another step is tried. After each step tau shrinks, down to where about kActive groups a class split. The
-// best prices by imbalance are kept; it ends when steps are of no use.
+// Steps. tau begins at an eighth of the usual radius of the box. A step is taken as it is unless the slope along it has
+// turned and is steep: then it went far past the maximum, classes that proved stiffer than the Laplacian said get
+// damping of their own, and another step is tried. After each step tau shrinks, down to where about kActive groups a
+// class split. The best prices by imbalance are kept; it ends when steps are of no use.
 //
 // Complexity. At most kLooks passes over the candidates, and the conjugate gradients of newton.hpp.
 #pragma once
