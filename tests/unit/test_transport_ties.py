@@ -77,7 +77,7 @@ def test_prices_are_whole() -> None:
     assert np.array_equal(m.prices, np.round(m.prices))
 
 
-@pytest.mark.parametrize("seed", [42, 70, 268])
+@pytest.mark.parametrize("seed", [57, 70, 461])
 def test_where_breaking_ties_changed_the_optimum(seed: int) -> None:
     """If this fails, an answer called optimal moved units for what was added to their ties."""
     r = np.random.default_rng(seed)
