@@ -16,7 +16,9 @@ constexpr Index kMany = 4;  // more than a quarter of all jobs in doubt: scan ag
 constexpr int kScans = 4;   // at most; then lists only grow, which always ends
 constexpr int kSampleRounds = 24;
 constexpr Index kRough = 100;        // one in so many units of a sample may be left out of balance
-constexpr Cost kNarrower = 8;        // the box of a scan to that of its repair; half of that where tuning left much
+constexpr Cost kNarrower = 8;        // the box of a scan to that of its repair;
+constexpr Cost kNarrowerOfMany = 3;  // where tuning left much, or of so many classes one surely has farther to go
+constexpr Index kManyClasses = 300;
 constexpr double kMuch = 1.0 / 200;  // of all units
 constexpr int kWider = 16;           // times a repair goes on in a wider box
 constexpr int kDrawn = 8;            // classes a round whose fall is measured
@@ -137,7 +139,7 @@ class Rounds {
     if (enough_ && enough_(r_)) return LevelEnd{Kind::close, {}};
     const bool much = left > kMuch * static_cast<double>(r_.weight_total);
     if (much) ++stats_.stalled;
-    const Cost narrower = much ? kNarrower / 2 : kNarrower;
+    const Cost narrower = much || r_.columns >= kManyClasses ? kNarrowerOfMany : kNarrower;
     narrow_ = box_;
     for (Cost& x : narrow_.down) x = std::max<Cost>(1, x / narrower);
     for (Cost& x : narrow_.up) x = std::max<Cost>(1, x / narrower);

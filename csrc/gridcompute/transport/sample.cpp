@@ -14,11 +14,9 @@ constexpr double kOdd = 16;        // no class is taken to be so much more or le
 constexpr Index kPollEvery = 64;   // rows
 constexpr double kAfterTrust = 2;  // of the noise, where given prices stood for the level below
 constexpr Index kDense = 1 << 26;  // keys of the lowest level that are held at once
-// The largest of so many errors to that which one in fifty exceeds: of normal ones, whose largest is about
-// sqrt(2 ln S), nearly. A box that holds all but a few prices is not enough, and a wider one costs candidates.
-double beyond(std::size_t classes) {
-  return std::max(1.2, 0.4 * std::sqrt(2 * std::log(static_cast<double>(classes))));
-}
+// The largest of so many errors to that which one in fifty exceeds, nearly: tails are long, and the more classes there
+// are, the more it takes to look again where one went further. A wider box costs candidates.
+double beyond(std::size_t classes) { return std::max(1.2, 1.2 + 0.5 * std::log10(static_cast<double>(classes) / 100)); }
 
 }  // namespace
 
