@@ -1,6 +1,6 @@
 // The ladder of samples: start prices for the full problem, and how far they may be off.
 //
-// Steps. Sizes from 4 S to N / 8, each at most eight times the one before. A sample takes one job at random from each
+// Steps. Sizes from 4 S to N / 10, each at most eight times the one before. A sample takes one job at random from each
 // of its equal strata of the job order, so sorted input is sampled evenly; its capacities are u * m / N, rounded along
 // their running sum so that none is lost. The lowest level starts from an auction; each level is solved with the prices
 // of the one before and a box as wide as those may be off: the noise of its tuning, scaled by what the last step of the
