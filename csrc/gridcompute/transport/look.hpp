@@ -17,6 +17,8 @@ namespace gridcompute::transport {
 // Half of a T counts classes, the other half holds one.
 template <class T>
 inline constexpr int kCountBits = 4 * sizeof(T);
+// Sums in 32 bits of int32 keys and prices below this wrap to values below its negative.
+inline constexpr std::int32_t kNarrow = 1 << 30;
 inline constexpr Index kNarrowClasses = Index{1} << kCountBits<std::int32_t>;  // more need T = Cost
 
 template <class T>

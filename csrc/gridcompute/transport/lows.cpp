@@ -6,7 +6,6 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Cost kNarrow = 1 << 30;
 constexpr Index kChunk = 1 << 13;  // jobs
 }  // namespace
 

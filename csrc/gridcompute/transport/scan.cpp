@@ -16,7 +16,6 @@ namespace {
 
 constexpr Index kChunk = 2048;          // rows a chunk: fixed, so that results do not depend on threads
 constexpr Index kBlockBytes = 1 << 14;  // costs and keys of the rows converted at a time: they stay in the L1 cache
-constexpr std::int32_t kNarrow = 1 << 30;
 constexpr int kRecentBits = 8;
 
 // A slack is kept as a float that is never above it.

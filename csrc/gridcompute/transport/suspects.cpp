@@ -86,6 +86,12 @@ Index count_odd(const Scan& how, const Needs& needs, std::span<const Index> jobs
 
 }  // namespace
 
+Cost cost_now(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Index k) {
+  const std::int32_t w = r.where[k], g = ~w;
+  const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
+  return how.keys.at(level.row(k), at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
+}
+
 // Would all be without doubt that were no suspects?
 bool Suspects::still(const Restricted& r, std::span<const Cost> prices, double lowest) const {
   if (at_.empty()) return false;
@@ -140,9 +146,7 @@ Doubts Suspects::doubtful(const Scan& how, const Level& level, const Restricted&
     bool bad = shift < need;
     if (!bad && lowest < need) {
       const Index job = level.row(k);
-      const std::int32_t w = r.where[k], g = ~w;
-      const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
-      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
+      const Cost now = cost_now(how, level, r, prices, k);
       for (const Slot s : out.odd) bad = bad || how.keys.at(job, s) + prices[s] < now;
     }
     if (bad) parts[chunk].push_back(k);

@@ -20,6 +20,10 @@ struct Doubts {
   std::vector<Slot> odd;
 };
 
+// key + price of the job at this position at the cheapest of its candidates.
+[[nodiscard]] Cost cost_now(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
+                            Index k);
+
 // Of one scan's lists, which may only grow.
 class Suspects {
  public:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <utility>
 
 #include "gridcompute/transport/flatten.hpp"
@@ -200,10 +199,8 @@ Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::sp
           const Index count = std::min(Lows::kBlock, end - b);
           lows.look(b, count, scratch);
           for (Index k = b; k < b + count; ++k) {
-            const std::int32_t w = r.where[k], g = ~w;
-            const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
-            const Cost now = how.keys.at(level.row(k), at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
-            if (scratch.low[k - b] < now) parts[static_cast<std::size_t>(chunk)].push_back(k);
+            if (scratch.low[k - b] < cost_now(how, level, r, prices, k))
+              parts[static_cast<std::size_t>(chunk)].push_back(k);
           }
         }
       },
@@ -224,10 +221,7 @@ Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<co
   how.pool.for_chunks(asked, kChunk, [&](Index chunk, Index begin, Index end) {
     for (Index k = begin * step; k < std::min(n, end * step); k += step) {
       const Index job = level.row(k);
-      const std::int32_t w = r.where[k], g = ~w;
-      const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
-      const Cost now = how.keys.at(job, at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
-      const Cost need = how.keys.at(job, slot) + prices[slot] - now;
+      const Cost need = how.keys.at(job, slot) + prices[slot] - cost_now(how, level, r, prices, k);
       if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);
     }
   });
