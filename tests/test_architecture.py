@@ -25,7 +25,7 @@ CSRC = ROOT / "csrc"
 # ---------------------------------------------------------------- Python layers, lowest first
 
 GROUND = {"version", "errors", "progress"}  # import nothing of ours
-FORMULAS = {"costs"}  # import errors and nothing else of ours
+FORMULAS = {"costs", "_checks"}  # import errors, each other, and nothing else of ours
 NATIVE = {"_core", "_ingest", "_interner"}
 TOP = {"report", "cli", "grid_cli", "__main__"}
 # Every other module at the top level is a public function's home ("functions"); grid/ is "grid".
@@ -146,8 +146,8 @@ def offence(importer: str, imported: str) -> str | None:
     low, high = layer(imported), layer(importer)
     if high == "ground":
         return "errors, version and progress import nothing of ours"
-    if high == "formulas" and imported.partition(".")[0] not in {"errors", "costs"}:
-        return "costs imports nothing of ours but errors"
+    if high == "formulas" and imported.partition(".")[0] not in {"errors", *FORMULAS}:
+        return "costs and _checks import nothing of ours but errors"
     if high == "grid" and low == "native" and imported != "_core":
         return "grid/ uses public functions and the core's options"
     if ORDER.index(low) > ORDER.index(high):

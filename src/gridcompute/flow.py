@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from . import _core
+from . import _checks, _core
 from .errors import InvalidProblemError
 from .progress import progress_hook
 from .result import Certificate
-from .sources import plain_array
-from .transport import _number, _whole
 
 if TYPE_CHECKING:
     import os
@@ -257,14 +255,10 @@ def min_cost_flow(
     array([0])
     """
     problem = _problem(tail, head, capacity, cost, supply, lower)
-    if method not in _METHODS:
-        raise InvalidProblemError(
-            f"method: found {method!r}, needed one of {', '.join(map(repr, _METHODS))}", "method"
-        )
+    _checks.choice("method", method, _METHODS)
     before = _start(start, problem)
-    if threads is not None:
-        _whole("threads", threads, 1, 2**31 - 1)
-    limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
+    _checks.threads(threads)
+    limit = _checks.time_limit(time_limit)
     if progress is None:
         answer = _core.min_cost_flow(*_six(problem), method, before, limit, None)
     else:
@@ -409,7 +403,7 @@ def _problem(
 
 
 def _integers(field: str, values: ArrayLike, n_arcs: int | None) -> NDArray[np.int64]:
-    array = values if type(values) is np.ndarray else plain_array(field, values)
+    array = values if type(values) is np.ndarray else _checks.plain_array(field, values)
     if array.dtype.kind not in "iu" and (array.size or type(values) is np.ndarray):
         hint = _HINTS.get(field, "")
         raise TypeError(f"{field} must be of an integer dtype, not {array.dtype}{hint}")

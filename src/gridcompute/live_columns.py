@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._checks import counts, plain_array
 from .errors import InvalidProblemError
-from .sources import plain_array
-from .transport import _counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +76,7 @@ def whole_slots(slots: Any, n_slots: int) -> NDArray[np.int32]:
     given = np.atleast_1d(np.asarray(slots))
     if given.size == 0:
         return np.zeros(0, np.int32)  # an empty list says nothing of its dtype
-    where = _counts("slots", given, len(given), "n", 0, np.int32)
+    where = counts("slots", given, len(given), "n", 0, np.int32)
     if where.max() >= n_slots:
         k = int((where >= n_slots).argmax())
         raise InvalidProblemError(

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from . import _core
+from ._checks import plain_array
 from .costs import BoundKernel, SlotKernel
 from .costs.terms import _coef, _key, _reach, _table
 from .errors import CostRangeError, InvalidProblemError
-from .sources import plain_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

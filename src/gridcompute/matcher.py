@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _core, live_snapshots
+from . import _checks, _core, live_snapshots
 from ._interner import Interner
 from .errors import InvalidProblemError
 from .live import LiveMatching
 from .live_columns import find_ids, job_columns, moving_cost, new_ids, out_cost, whole_slots
 from .live_costs import RowCosts, live_costs
 from .progress import progress_hook
-from .transport import _counts, _number, _reals, _whole
 
 if TYPE_CHECKING:
     import os
@@ -91,15 +90,17 @@ class Matcher:
     ) -> None:
         self._costs = live_costs(cost, int(np.size(capacity)))
         self._n_slots = n = self._costs.n_slots
-        self._capacity = np.array(_counts("capacity", capacity, n, "n_slots", 0, np.int64))
+        self._capacity = np.array(_checks.counts("capacity", capacity, n, "n_slots", 0, np.int64))
         self._closed = np.zeros(n, bool)
         self._scalars = {
             "unplaced": unplaced if isinstance(unplaced, str) else out_cost(unplaced),
             "move_cost": move_cost if isinstance(move_cost, str) else moving_cost(move_cost),
         }
-        self._max_moves = -1 if max_moves is None else _whole("max_moves", max_moves, 0, 2**62)
-        self._threads = 0 if threads is None else _whole("threads", threads, 1, 2**31 - 1)
-        self._seed = _whole("seed", seed, 0, 2**64 - 1)
+        self._max_moves = (
+            -1 if max_moves is None else _checks.whole("max_moves", max_moves, 0, 2**62)
+        )
+        self._threads = _checks.threads(threads)
+        self._seed = _checks.seed(seed)
         self._ids, self._next, self._text = Interner(), 0, False
         self._lock, self._owner, self._version, self._reach = threading.Lock(), 0, 0, 0.0
         self._coarse = self._seen = 0  # since when costs are too coarse to prove; the last round
@@ -207,7 +208,7 @@ class Matcher:
             where = self._open_slots(slots)
             given = np.atleast_1d(values) if np.size(values) else np.zeros(0, np.int64)
             room = self._capacity.copy()
-            room[where] = _counts("values", given, len(where), "slots", 0, np.int64)
+            room[where] = _checks.counts("values", given, len(where), "slots", 0, np.int64)
             self._tell(_capacity=room)
             self._done()
 
@@ -240,7 +241,7 @@ class Matcher:
         (n_jobs, n_new), in the order of `ids`.
         """
         with self._held():
-            room = _counts("capacity", capacity, np.size(capacity), "n_new", 0, np.int64)
+            room = _checks.counts("capacity", capacity, np.size(capacity), "n_new", 0, np.int64)
             free = np.flatnonzero(self._closed)[: len(room)]
             more = len(room) - len(free)
             where = np.concatenate([free, self._n_slots + np.arange(more)]).astype(np.int32)
@@ -305,8 +306,8 @@ class Matcher:
             changes of the next round.
         """
         with self._held():
-            gap = _number("gap", gap, 0.0)
-            limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
+            gap = _checks.gap(gap)
+            limit = _checks.time_limit(time_limit)
             plan = (self._threads, self._seed, self._max_moves, gap, limit)
             self._refine()
             if progress is None:
@@ -458,7 +459,7 @@ class Matcher:
         batch, reach = self._costs.check(given, n)
         for name, check in (("unplaced", out_cost), ("move_cost", moving_cost)):
             if name in wanted:
-                batch[name] = check(_reals(wanted[name], given[name]))
+                batch[name] = check(_checks.reals(wanted[name], given[name]))
         return batch, n, reach + (self._beside(batch) if n else 0.0)
 
     def _weighed(self, costs: Any, columns: Any) -> tuple[NDArray[np.int32], dict[str, Any], float]:

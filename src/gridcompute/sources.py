@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from ._checks import plain_array
 from .errors import CostRangeError, InvalidProblemError
 
-__all__ = ["cost_source", "plain_array"]
+__all__ = ["cost_source"]
 
 _IN_PLACE = "iqlfd"  # native int32, int64, float32, float64
 _MOST_SLOTS = 2**31 - 16
@@ -31,16 +32,6 @@ def cost_source(cost: Any) -> _core.CostSource:
     if scipy_sparse is not None and scipy_sparse.issparse(cost):
         return _sparse(cost)
     return _dense(plain_array("cost", cost))
-
-
-def plain_array(field: str, values: Any) -> np.ndarray[Any, Any]:
-    """As an ndarray, if it can be one without loss."""
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{field} must be a plain array: a masked one would lose its mask")
-    try:
-        return np.asarray(values)
-    except ValueError as error:  # rows of different lengths
-        raise InvalidProblemError(f"{field}: {error}", field) from None
 
 
 def _sized(shape: tuple[int, int]) -> tuple[int, int]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import operator
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from . import _core
+from . import _checks, _core
 from .errors import InvalidProblemError
 from .progress import progress_hook
 from .result import Matching, Question, Witness
-from .sources import cost_source, plain_array
+from .sources import cost_source
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["transport"]
 
-_EXACT = 2**53  # integers up to here are doubles
+_METHODS = ("auto", "exact", "auction")
 
 
 def transport(
@@ -71,7 +70,8 @@ def transport(
         Start prices, finite, e.g. yesterday's, taken if a look at samples, or at a small problem
         itself, finds them near the optimum. They change the speed, never the validity.
     threads : int, optional
-        At most so many; None = ``GRIDCOMPUTE_NUM_THREADS``, else the CPUs this process may use.
+        Largest number of threads, 1 or more; no more are started than there is work for. None =
+        ``GRIDCOMPUTE_NUM_THREADS``, else the CPUs this process may use.
     time_limit : float, optional
         Seconds, 0 or more; then the best matching so far, with its bound. The search ends early
         enough to deliver it, 0.15 microseconds a job, and earlier where there is time for no more
@@ -129,20 +129,17 @@ def transport(
     room = _counts("capacity", capacity, n_slots, "n_slots", 0, np.int64)
     weight = None if demand is None else _demand(demand, n_jobs)
     out = None if unplaced is None else _unplaced(unplaced, n_jobs)
-    if method not in ("auto", "exact", "auction"):
-        raise InvalidProblemError(
-            f"method: found {method!r}, needed 'auto', 'exact' or 'auction'", "method"
-        )
-    gap = _number("gap", gap, 0.0)
+    _checks.choice("method", method, _METHODS)
+    gap = _checks.gap(gap)
     scale = 0.0 if isinstance(resolution, str) else _resolution(resolution)
     if scale == 0.0 and resolution != "auto":
         raise InvalidProblemError(
             f"resolution: found {resolution!r}, needed 'auto' or a positive number", "resolution"
         )
     start = None if prices is None else _prices(prices, n_slots)
-    workers = 0 if threads is None else _whole("threads", threads, 1, 2**31 - 1)
-    limit = None if time_limit is None else _number("time_limit", time_limit, 0.0)
-    seed = _whole("seed", seed, 0, 2**64 - 1)
+    workers = _checks.threads(threads)
+    limit = _checks.time_limit(time_limit)
+    seed = _checks.seed(seed)
 
     question = Question(source, n_jobs, n_slots, room, weight, out, workers)
     if limit is not None:
@@ -194,24 +191,11 @@ def _located(error: InvalidProblemError, source: _core.CostSource) -> InvalidPro
 def _counts(
     field: str, values: Any, n: int, name: str, least: int, dtype: type[np.integer[Any]]
 ) -> NDArray[Any]:
-    """Whole numbers from `least` up, in the core's dtype."""
-    as_they_are = _core.are_counts_64 if dtype is np.int64 else _core.are_counts_32
-    if type(values) is np.ndarray and as_they_are(values, n, least):
+    """As `_checks.counts`, in one native pass where the array can be read as it is."""
+    readable = _core.are_counts_64 if dtype is np.int64 else _core.are_counts_32
+    if type(values) is np.ndarray and readable(values, n, least):
         return values
-    array = values if type(values) is np.ndarray else plain_array(field, values)
-    if array.dtype.kind not in "iu" and (array.size or type(values) is np.ndarray):
-        raise TypeError(f"{field} must be of an integer dtype, not {array.dtype}")
-    if array.shape != (n,):
-        raise InvalidProblemError(
-            f"{field}: found shape {array.shape}, needed ({name},) = ({n},)", field
-        )
-    most = np.iinfo(dtype).max
-    if n and (array.min() < least or (array.dtype != dtype and array.max() > most)):
-        index = int(((array < least) | (array > most)).argmax())
-        raise InvalidProblemError(
-            f"{field}[{index}]: found {array[index]}, needed {least} to {most}", field, index
-        )
-    return np.ascontiguousarray(array, dtype)
+    return _checks.counts(field, values, n, name, least, dtype)
 
 
 def _demand(values: ArrayLike, n_jobs: int) -> NDArray[np.int32] | None:
@@ -219,26 +203,8 @@ def _demand(values: ArrayLike, n_jobs: int) -> NDArray[np.int32] | None:
     return weight if n_jobs and weight.max() > 1 else None  # 1 each is no gang
 
 
-def _reals(field: str, values: ArrayLike) -> NDArray[np.float64]:
-    """As contiguous float64, no value rounded."""
-    array = plain_array(field, values)
-    if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"{field} must be int or float of at most 64 bits, not {array.dtype}")
-    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
-        far = (array > _EXACT) | (array < -_EXACT)
-        if far.any():
-            index = int(far.argmax())
-            raise InvalidProblemError(
-                f"{field}[{index}]: found {array.flat[index]}, needed at most 2**53 in size, "
-                "what float64 holds exactly",
-                field,
-                index,
-            )
-    return np.ascontiguousarray(array, np.float64)
-
-
 def _unplaced(values: ArrayLike, n_jobs: int) -> NDArray[np.float64] | None:
-    out = _reals("unplaced", values)
+    out = _checks.reals("unplaced", values)
     if np.ndim(values) == 0:
         out = out.reshape(1)
     elif out.shape != (n_jobs,):
@@ -258,7 +224,7 @@ def _unplaced(values: ArrayLike, n_jobs: int) -> NDArray[np.float64] | None:
 
 
 def _prices(values: ArrayLike, n_slots: int) -> NDArray[np.float64]:
-    prices = plain_array("prices", values)
+    prices = _checks.plain_array("prices", values)
     if prices.dtype.kind not in "iuf":
         raise TypeError(f"prices must be int or float, not {prices.dtype}")
     if prices.shape != (n_slots,):
@@ -274,38 +240,10 @@ def _prices(values: ArrayLike, n_slots: int) -> NDArray[np.float64]:
     return start
 
 
-def _number(field: str, value: Any, least: float) -> float:
-    if type(value) is float and value >= least:
-        return value
-    if isinstance(value, (bool, np.bool_, str, bytes)):
-        raise TypeError(f"{field} must be a number, not {type(value).__name__}")
-    try:
-        number = float(value)
-    except TypeError:
-        raise TypeError(f"{field} must be a number, not {type(value).__name__}") from None
-    if not number >= least:  # NaN fails it too
-        raise InvalidProblemError(f"{field}: found {value}, needed {least:g} or more", field)
-    return number
-
-
 def _resolution(value: Any) -> float:
-    number = _number("resolution", value, 0.0)
+    number = _checks.number("resolution", value, 0.0)
     if not 0.0 < number < math.inf:
         raise InvalidProblemError(
             f"resolution: found {value}, needed 'auto' or a positive number", "resolution"
         )
-    return number
-
-
-def _whole(field: str, value: Any, least: int, most: int) -> int:
-    if type(value) is int and least <= value <= most:
-        return value
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{field} must be an integer, not bool")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{field} must be an integer, not {type(value).__name__}") from None
-    if not least <= number <= most:
-        raise InvalidProblemError(f"{field}: found {number}, needed {least} to {most}", field)
     return number

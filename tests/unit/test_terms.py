@@ -134,11 +134,11 @@ def test_all_forbidden_and_extreme_costs():
         ),
         (
             [([[1, 2**53 + 1]], [0], None)],
-            "found 9007199254740993, needed below 2",
+            "found 9007199254740993, needed at most 2",
             "terms[0].table",
             (0, 1),
         ),
-        ([(TABLE, [0, 0], [1, 2**62])], "needed below 2", "terms[0].coef", 1),
+        ([(TABLE, [0, 0], [1, 2**62])], "needed at most 2", "terms[0].coef", 1),
     ],
 )
 def test_bad_values(terms, message, field, index):

@@ -105,7 +105,7 @@ BAD = [
     ({"unplaced": np.nan}, InvalidProblemError, r"unplaced\[0\]: found nan", 0),
     ({"unplaced": [1, -np.inf, 1]}, InvalidProblemError, r"unplaced\[1\]: found -inf", 1),
     ({"unplaced": [1, 2]}, InvalidProblemError, r"unplaced: found shape \(2,\)", None),
-    ({"unplaced": 2**53 + 1}, InvalidProblemError, r"unplaced\[0\]: .*2\*\*53", 0),
+    ({"unplaced": 2**53 + 1}, InvalidProblemError, r"unplaced: found .*2\*\*53", None),
     ({"unplaced": True}, TypeError, "unplaced must be int or float", None),
     ({"unplaced": "1"}, TypeError, "unplaced must be int or float", None),
     ({"method": "fast"}, InvalidProblemError, "method: found 'fast', needed 'auto'", None),

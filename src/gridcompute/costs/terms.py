@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._checks import plain_array, reals
 from ..errors import CostRangeError, InvalidProblemError
 
 if TYPE_CHECKING:
@@ -192,27 +193,11 @@ def _key(field: str, values: Any) -> NDArray[np.int32]:
 
 def _reals(field: str, values: Any, ndim: int) -> NDArray[np.float64]:
     """As contiguous float64, each value kept exactly; the array itself where it is that already."""
-    array = _array(field, values, ndim)
-    if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"{field} must be int or float of at most 64 bits, not {array.dtype}")
-    real = np.ascontiguousarray(array, np.float64)
-    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
-        far = np.abs(real) >= 2.0**53
-        if far.any():
-            index = tuple(int(k) for k in np.argwhere(far)[0])
-            raise InvalidProblemError(
-                f"{field}{list(index)}: found {array[index]}, needed below 2**53 in size, "
-                "what float64 holds exactly",
-                field,
-                index if ndim > 1 else index[0],
-            )
-    return real
+    return reals(field, _array(field, values, ndim))
 
 
 def _array(field: str, values: Any, ndim: int) -> NDArray[Any]:
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{field} must be a plain array: a masked one would lose its mask")
-    array = np.asarray(values)
+    array = plain_array(field, values)
     if array.ndim != ndim:
         raise InvalidProblemError(
             f"{field}: found shape {array.shape}, needed {ndim} dimension{'s' * (ndim > 1)}", field

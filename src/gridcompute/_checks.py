@@ -1,0 +1,153 @@
+"""Checks of arguments, each written once: types, shapes and ranges, with one grammar of messages.
+
+A message reads ``field[index]: found X, needed Y``. A value of the right type outside its range is
+an `InvalidProblemError` with ``.field`` and ``.index``; a wrong type is a `TypeError`. Nothing is
+rounded, clipped or cast in silence.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InvalidProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "choice",
+    "counts",
+    "gap",
+    "number",
+    "plain_array",
+    "reals",
+    "seed",
+    "threads",
+    "time_limit",
+    "whole",
+]
+
+#: Integers up to this size are doubles; larger ones may not be.
+EXACT = 2**53
+_MOST_THREADS = 2**31 - 1
+
+
+def whole(field: str, value: Any, least: int, most: int) -> int:
+    """Return `value` as an int from `least` to `most`; bool, float and text are wrong types."""
+    if type(value) is int and least <= value <= most:
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{field} must be an integer, not bool")
+    try:
+        integer = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{field} must be an integer, not {type(value).__name__}") from None
+    if not least <= integer <= most:
+        raise InvalidProblemError(f"{field}: found {integer}, needed {least} to {most}", field)
+    return integer
+
+
+def number(field: str, value: Any, least: float) -> float:
+    """Return `value` as a float of at least `least`, inf included; NaN is refused."""
+    if type(value) is float and value >= least:
+        return value
+    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value):
+        raise TypeError(f"{field} must be a number, not {type(value).__name__}")
+    try:
+        real = float(value)
+    except TypeError:
+        raise TypeError(f"{field} must be a number, not {type(value).__name__}") from None
+    except OverflowError:  # an int beyond the largest double
+        raise InvalidProblemError(
+            f"{field}: found a number beyond 1.8e308, needed one that a double can hold", field
+        ) from None
+    if not real >= least:  # NaN fails it too
+        raise InvalidProblemError(f"{field}: found {value}, needed {least:g} or more", field)
+    return real
+
+
+def threads(value: Any) -> int:
+    """Return the largest number of threads to use; 0, for None, leaves it to the core."""
+    return 0 if value is None else whole("threads", value, 1, _MOST_THREADS)
+
+
+def time_limit(value: Any) -> float | None:
+    """Return the time limit in seconds, 0 or more; None where there is none."""
+    return None if value is None else number("time_limit", value, 0.0)
+
+
+def gap(value: Any) -> float:
+    """Return the relative gap at which a solver may stop, 0 or more."""
+    return number("gap", value, 0.0)
+
+
+def seed(value: Any) -> int:
+    """Return the seed as an unsigned 64-bit integer."""
+    return whole("seed", value, 0, 2**64 - 1)
+
+
+def choice(field: str, value: Any, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of the `allowed` words."""
+    if isinstance(value, str) and value in allowed:
+        return value
+    words = [repr(word) for word in allowed]
+    needed = " or ".join([", ".join(words[:-1]), words[-1]] if words[:-1] else words)
+    raise InvalidProblemError(f"{field}: found {value!r}, needed {needed}", field)
+
+
+def plain_array(field: str, values: Any) -> NDArray[Any]:
+    """Return `values` as an ndarray; a masked array is refused, since its mask would be lost."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{field} must be a plain array: a masked one would lose its mask")
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise InvalidProblemError(f"{field}: {error}", field) from None
+
+
+def counts(
+    field: str, values: Any, n: int, name: str, least: int, dtype: type[np.integer[Any]]
+) -> NDArray[Any]:
+    """Return n whole numbers from `least` up to the largest of `dtype`, contiguous in `dtype`.
+
+    `name` is what the message calls n. A list without entries has no dtype of its own and passes.
+    """
+    array = values if type(values) is np.ndarray else plain_array(field, values)
+    if array.dtype.kind not in "iu" and (array.size or type(values) is np.ndarray):
+        raise TypeError(f"{field} must be of an integer dtype, not {array.dtype}")
+    if array.shape != (n,):
+        raise InvalidProblemError(
+            f"{field}: found shape {array.shape}, needed ({name},) = ({n},)", field
+        )
+    most = np.iinfo(dtype).max
+    if n and (array.min() < least or (array.dtype != dtype and array.max() > most)):
+        index = int(((array < least) | (array > most)).argmax())
+        raise InvalidProblemError(
+            f"{field}[{index}]: found {array[index]}, needed {least} to {most}", field, index
+        )
+    return np.ascontiguousarray(array, dtype)
+
+
+def reals(field: str, values: Any) -> NDArray[np.float64]:
+    """Return `values` as contiguous float64; an integer that would be rounded is refused."""
+    array = plain_array(field, values)
+    if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{field} must be int or float of at most 64 bits, not {array.dtype}")
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        far = (array > EXACT) | (array < -EXACT)
+        if far.any():
+            flat = int(far.argmax())
+            place = tuple(int(k) for k in np.unravel_index(flat, array.shape))
+            where = f"[{', '.join(map(str, place))}]" if place else ""
+            raise InvalidProblemError(
+                f"{field}{where}: found {array.flat[flat]}, needed at most 2**53 in size, "
+                "what float64 holds exactly",
+                field,
+                place if len(place) > 1 else (place[0] if place else None),
+            )
+    return np.ascontiguousarray(array, np.float64)
