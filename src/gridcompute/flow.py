@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from . import _checks, _core
+from ._gap import relative_gap
 from .errors import InvalidProblemError
 from .progress import progress_hook
 from .result import Certificate
@@ -117,6 +119,18 @@ class Flow:
     def __repr__(self) -> str:
         size = f"{len(self.potentials)} nodes, {len(self.problem.tail)} arcs"
         return f"<Flow: {self.status}, {size}, objective {self.objective}>"
+
+    @property
+    def bound(self) -> int | float:
+        """No flow costs less: the objective where optimal, inf where there is none, else -inf."""
+        if self.status == "optimal":
+            return self.objective
+        return math.inf if self.status == "infeasible" else -math.inf
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / max(abs(objective), abs(bound)): 0.0 if optimal, else inf."""
+        return relative_gap(self.objective, self.bound)
 
     @cached_property
     def flow(self) -> NDArray[np.int64]:

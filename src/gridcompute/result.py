@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from . import _core
+from ._gap import relative_gap
 from .explanation import Explanation, explain
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class Certificate:
     bound_low, bound_high : int or float
         Enclose the bound that the prices prove; no matching costs less than `bound_low`.
     gap : float
-        (objective - bound_low) / \\|objective\\|; 0.0 = proved optimal, in exact arithmetic.
+        (objective - bound_low) / max(abs(objective), abs(bound_low)); 0.0 = proved optimal, in
+        exact arithmetic; inf where nothing is feasible, or nothing is proved.
     reasons : tuple of str
         Why not, where something does not hold.
     """
@@ -153,7 +155,10 @@ class Matching:
 
     @property
     def gap(self) -> float:
-        """Objective less bound over the size of the objective; 0.0 = proved optimal."""
+        """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal.
+
+        inf where no matching was found, or nothing was proved of it.
+        """
         return 0.0 if self.exact else relative_gap(self.objective, self.bound)
 
     def __repr__(self) -> str:
@@ -243,13 +248,6 @@ class Matching:
         if not 0 <= job < self.question.n_jobs:
             raise IndexError(f"job: found {job}, needed 0 to {self.question.n_jobs - 1}")
         return explain(self, job)
-
-
-def relative_gap(objective: float, bound: float) -> float:
-    """(objective - bound) / |objective|, inf where one of them is unknown."""
-    if math.isinf(objective) or math.isinf(bound):
-        return math.inf
-    return max(0.0, float((objective - bound) / max(abs(objective), 1e-300)))
 
 
 def _refuted(m: Matching, found: dict[str, Any]) -> list[str]:

@@ -284,8 +284,10 @@ Matcher::End Matcher::repair(Round& round) {
 // bound.
 bool Matcher::good_enough(Round& round) {
   if (!(round.options.gap > 0)) return false;
+  const auto objective = static_cast<double>(world_.keys());
   const auto left = static_cast<double>(world_.keys() - dual()) + static_cast<double>(world_.rounded()) + 1;
-  round.answer.near = left <= round.options.gap * (1 - 1e-9) * std::fabs(static_cast<double>(world_.keys()));
+  const double size = std::max(std::fabs(objective), std::fabs(objective - left));
+  round.answer.near = left <= round.options.gap * (1 - 1e-9) * size;
   return round.answer.near;
 }
 

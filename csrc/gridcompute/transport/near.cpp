@@ -25,7 +25,8 @@ double gap_ahead(const Scan& how, const Level& level, std::span<const Cost> pric
                  how.keys.at(job, whole.assignment[static_cast<std::size_t>(k)]);
   }
   const Wide bound = r.value(prices, how.pool) - price_of_room(prices, level.capacity);
-  const double size = std::fabs(static_cast<double>(objective)), gap = static_cast<double>(objective - bound);
+  const double size = std::max(std::fabs(static_cast<double>(objective)), std::fabs(static_cast<double>(bound))),
+               gap = static_cast<double>(objective - bound);
   return size > 0 ? gap / size * std::sqrt(noise(level.n, n) / noise(smaller, level.n)) : inf;
 }
 

@@ -288,19 +288,21 @@ class Solver {
     whole_ = make_whole(how, full_, r, prices_, stop_);
     if (whole_.homeless > 0) return false;
     whole_.cost = total_cost(problem_, whole_.assignment, pool_);
-    const double cost = whole_.cost->value(),
-                 most = wanted_ * std::max(std::fabs(cost), std::numeric_limits<double>::min());
+    const double cost = whole_.cost->value();
+    // Compares the relative gap, (objective - bound) / max(|objective|, |bound|), with what is wanted.
+    const auto within = [&](double bound) {
+      return std::isfinite(bound) && cost - bound <= wanted_ * std::max(std::fabs(cost), std::fabs(bound));
+    };
     value_ = r.value(prices_, pool_);
     const Wide room = price_of_room(prices_, full_.capacity);
-    if (cost - below(value_ - room) <= most) return true;
+    if (within(below(value_ - room))) return true;
     // What broken ties take from the bound, prices in whole units prove, at a look at all costs.
     const bool ties = keys_.ties().broken() && unit() >= kUnits * keys_.ties().spread;
-    if (!ties || cost - static_cast<double>(value_ - room) / keys_.per_cost() > most) return false;
+    if (!ties || !within(static_cast<double>(value_ - room) / keys_.per_cost())) return false;
     const std::vector<Cost> prices = in_units(prices_, unit()).prices;
     const Keys plain = unbroken();
     const std::optional<Wide> value = value_of({plain, pool_, stop_, false, alike_}, full_, prices);
-    if (!value ||
-        cost - cost_below(*value - price_of_room(prices, full_.capacity), plain, seen_.inexact, weight_) > most)
+    if (!value || !within(cost_below(*value - price_of_room(prices, full_.capacity), plain, seen_.inexact, weight_)))
       return false;
     value_ = *value, prices_ = prices, keys_ = plain;
     return true;
