@@ -228,12 +228,12 @@ PLANTED: dict[str, list[Change]] = {
         dispatch(direct_load_short_kwh=add(5.0)),
     ],
     "AccountMismatch": [
-        shown("green", n1_statutory=add(0.01)),
-        shown("green", n2_hourly=add(0.01)),
-        shown("green", n3_cfe=add(-0.01)),
-        shown("green", n4_tco2=add(-0.01)),
-        shown("green", load_kwh=add(1.0)),
-        shown("green", shortfall_kwh=add(-1.0)),
+        shown("_green", n1_statutory=add(0.01)),
+        shown("_green", n2_hourly=add(0.01)),
+        shown("_green", n3_cfe=add(-0.01)),
+        shown("_green", n4_tco2=add(-0.01)),
+        shown("_green", load_kwh=add(1.0)),
+        shown("_green", shortfall_kwh=add(-1.0)),
     ],
     "CostMismatch": [
         lambda plan: dataclasses.replace(plan, objective_yuan=plan.objective_yuan * (1 + 1e-5)),

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _checks
 from ..errors import InvalidProblemError
+from .frozen import Frozen, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,12 +81,12 @@ def column(
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Columns:
+class Columns(Frozen):
     """Named arrays with dimensions, checked, converted and broadcast when they are built.
 
     Every column may also be given as a scalar, or with leading dimensions only; it is then repeated
-    over the dimensions left out. Columns are stored contiguous and read-only; an array that already
-    has the right dtype and shape is used in place.
+    over the dimensions left out. Columns are stored contiguous and read-only, in memory of their
+    own: an array that the caller can still write to is copied.
     """
 
     #: What they are called in messages.
@@ -93,9 +95,10 @@ class Columns:
     def __post_init__(self) -> None:
         """Check and convert all columns, then whatever a class adds in `check`."""
         sizes: dict[str, tuple[int, str]] = {}
-        arrays = {}
+        given, arrays = {}, {}
         for name, spec in self.columns().items():
-            arrays[name] = array = self._converted(name, spec, getattr(self, name))
+            given[name] = _checks.plain_array(f"{self.title}.{name}", getattr(self, name))
+            arrays[name] = array = self._converted(name, spec, given[name])
             if array.ndim > len(spec.dims):
                 self._bad_shape(name, spec, array)
             for dim, size in zip(spec.dims, array.shape, strict=False):
@@ -108,10 +111,9 @@ class Columns:
                     raise InvalidProblemError(message, f"{self.title}.{name}")
         for name, spec in self.columns().items():
             array = self._spread(name, spec, arrays[name], {d: n for d, (n, _) in sizes.items()})
-            view = np.ascontiguousarray(array).view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
-            self._check_range(name, spec, view)
+            stored = frozen(array, given[name])
+            object.__setattr__(self, name, stored)
+            self._check_range(name, spec, stored)
         self.check()
 
     def check(self) -> None:
@@ -146,8 +148,7 @@ class Columns:
             at = tuple(int(i) for i in np.argwhere(~good)[0])
             raise self.fail(name, at, needed)
 
-    def _converted(self, name: str, spec: Column, value: Any) -> NDArray[Any]:
-        array = np.asarray(value)
+    def _converted(self, name: str, spec: Column, array: NDArray[Any]) -> NDArray[Any]:
         if not array.size:  # nothing in it, so nothing to mistake: an empty CSV column has no type
             array = array.astype(spec.dtype)
         kinds = {np.integer: "iu", np.floating: "iuf", np.bool_: "b", np.str_: "U"}

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InvalidProblemError
 from .columns import Floats, Table, column
+from .frozen import sealed
 
 __all__ = ["GB_PER_GBIT_S_HOUR", "LATENCY_RULES", "Corridors", "great_circle_km", "one_way_ms"]
 
@@ -64,8 +65,7 @@ class Corridors(Table):
         for name, free in (("bandwidth_gb", np.inf), ("price_yuan_per_gb", 0.0)):
             freed = getattr(self, name).copy()
             freed[here, here] = free
-            freed.flags.writeable = False
-            object.__setattr__(self, name, freed)
+            object.__setattr__(self, name, sealed(freed))
 
     @property
     def latency_ms(self) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InvalidProblemError
 from .columns import Bools, Floats, Int64s, Table, column, number_of
+from .frozen import sealed
 
 if TYPE_CHECKING:
     from .energy import Energy
@@ -144,11 +145,12 @@ class Mandate:
         else:
             names = tuple(f"{self.scope} {g}" for g in groups)
         carried, price = np.zeros(len(groups)), self.shortfall_yuan_per_kwh
+        volume = self.rule == "volume"
         if self.ledger is not None:
-            volume = self.rule == "volume"
             carried = self.ledger.carried_kwh(member, self.share, sites, volume=volume)
             price = min(price, self.ledger.cap_yuan_per_kwh)
-        return MandateRows(member, names, self.share, carried, price, self.rule == "volume")
+        owed = sealed(np.array(carried))
+        return MandateRows(sealed(member), names, self.share, owed, price, volume)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +222,8 @@ class DirectRule:
         """Its linear rows for these sites."""
         at = np.flatnonzero(self.applies_to(sites, energy))
         available = energy.direct_kwh.sum(axis=(0, 2))[at]
-        return DirectRows(at, available, self.used, self.of_load, self.shortfall_yuan_per_kwh)
+        shares = self.used, self.of_load
+        return DirectRows(sealed(at), sealed(available), *shares, self.shortfall_yuan_per_kwh)
 
 
 def _bad(rule: str, name: str, found: object, needed: str) -> InvalidProblemError:

@@ -12,6 +12,7 @@ from ..errors import InvalidProblemError
 from .audit import green_account
 from .dispatch import EnergyBlock
 from .explain import Explanation, explain
+from .frozen import Frozen, FrozenDict, frozen, sealed
 from .options import ROUNDING_H
 from .plan_columns import Dispatch, Prices
 from .reasons import unplaced_reasons
@@ -43,8 +44,10 @@ class Free(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Plan:
-    """The answer of `match` for one batch.
+class Plan(Frozen):
+    """The answer of `match` for one batch: a value that nothing changes once it is made.
+
+    Arrays that it hands out are read-only, dicts are fresh ones.
 
     Parameters
     ----------
@@ -89,6 +92,8 @@ class Plan:
             if not isinstance(array, np.ndarray) or array.dtype != np.int32 or array.shape != (n,):
                 found = getattr(array, "dtype", type(array).__name__), getattr(array, "shape", None)
                 raise TypeError(f"plan.{name} is {found[0]} {found[1]}, needed int32 ({n},)")
+            object.__setattr__(self, name, frozen(array))
+        object.__setattr__(self, "stats", FrozenDict(self.stats))
         for part in ("dispatch", "prices"):
             _check_shapes(self.problem, part, getattr(self, part))
         if self.status not in STATUSES:
@@ -114,7 +119,7 @@ class Plan:
         speed = self.problem.classes.throughput[jobs.family[placed], self.assignment[placed]]
         out = np.zeros(len(jobs), np.int32)
         out[placed] = np.maximum(np.ceil(jobs.work_h[placed] / speed - ROUNDING_H), 1)
-        return out
+        return sealed(out)
 
     @cached_property
     def _table(self) -> dict[str, NDArray[Any]]:
@@ -141,7 +146,7 @@ class Plan:
         scarce += gang * hours * prices.quota[jobs.tenant[job]]
         columns = {"job": job, "klass": klass, "site": site, "start": start, "hours": hours}
         columns |= {"gang": gang, "energy_kwh": kwh, "cost_yuan": cost, "price_yuan": cost + scarce}
-        return columns
+        return {name: sealed(values) for name, values in columns.items()}
 
     def table(self) -> dict[str, NDArray[Any]]:
         """The placed jobs, one entry each.
@@ -168,12 +173,14 @@ class Plan:
         np.subtract.at(sent, (jobs.origin[t["job"]], t["site"], t["start"]), data)
         used = np.bincount(jobs.tenant[t["job"]], t["gang"] * t["hours"], len(problem.quotas))
         return Free(
-            accelerators=problem.classes.capacity - change.cumsum(axis=1)[:, : problem.hours],
-            data_gb=sent,
-            accelerator_h=problem.quotas.upper_accelerator_h - used,
+            accelerators=sealed(
+                problem.classes.capacity - change.cumsum(axis=1)[:, : problem.hours]
+            ),
+            data_gb=sealed(sent),
+            accelerator_h=sealed(problem.quotas.upper_accelerator_h - used),
         )
 
-    @cached_property
+    @property
     def green(self) -> dict[str, Floats]:
         """The four green numbers by site, never one and never added up.
 
@@ -184,7 +191,12 @@ class Plan:
             location-based tonnes; ``green_kwh``, ``certificate_kwh``, ``shortfall_kwh``. What they
             mean stands in `gridcompute.grid.audit`.
         """
-        return green_account(self.problem, self.dispatch)
+        return dict(self._green)
+
+    @cached_property
+    def _green(self) -> dict[str, Floats]:
+        account = green_account(self.problem, self.dispatch)
+        return {name: sealed(values) for name, values in account.items()}
 
     @cached_property
     def mandate_yuan_per_kwh(self) -> Floats:
@@ -203,11 +215,15 @@ class Plan:
         price = EnergyBlock(self.problem).mandate_at(self.prices.energy)
         price = np.fmin(price, self.prices.mandate[:, 0]) @ rows.member
         on_grid = self.dispatch.grid_kwh > 1e-6 * np.maximum(self.dispatch.load_kwh, 1.0)
-        return np.asarray(price[:, None] * (rows.share - ~on_grid))
+        return sealed(price[:, None] * (rows.share - ~on_grid))
 
-    @cached_property
+    @property
     def reasons(self) -> dict[int, str]:
         """A stable token for each unplaced job, why it has no option or what its options lack."""
+        return dict(self._reasons)
+
+    @cached_property
+    def _reasons(self) -> dict[int, str]:
         return unplaced_reasons(self)
 
     def verify(self) -> PlanCertificate:
@@ -250,7 +266,8 @@ class Plan:
                 wide = np.zeros(n, values.dtype)
                 wide[placed] = values
                 columns[name] = pa.array(wide, mask=~placed)
-        columns["reason"] = pa.array([self.reasons.get(j) for j in range(n)], pa.string())
+        reasons = self._reasons
+        columns["reason"] = pa.array([reasons.get(j) for j in range(n)], pa.string())
         return pa.table(columns)
 
     def report(self, path: str | Path) -> Path:

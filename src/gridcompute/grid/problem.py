@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InvalidProblemError
 from .corridors import Corridors
 from .energy import Energy
+from .frozen import Frozen, frozen, sealed
 from .jobs import Jobs
 from .mandate import DirectRows, DirectRule, Mandate, MandateRows, Quotas
 from .options import REASONS, filtered, hours_needed
@@ -23,7 +24,7 @@ __all__ = ["Problem"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(Frozen):
     """A batch of jobs, the classes that can run them, and every rule between: frozen, checked once.
 
     Parameters
@@ -161,7 +162,7 @@ class Problem:
     def kwh_per_accelerator_h(self) -> Floats:
         """Energy at the grid connection of one busy accelerator, kWh, (n_classes, n_hours)."""
         at_server = self.classes.power_kw + self.classes.overhead_kw
-        return np.ascontiguousarray(at_server[:, None] * self.pue[self.classes.site])
+        return sealed(at_server[:, None] * self.pue[self.classes.site])
 
     @cached_property
     def most_load_kwh(self) -> Floats:
@@ -169,7 +170,7 @@ class Problem:
         most = self.energy.base_load_kwh.copy()
         busy = self.classes.capacity * self.kwh_per_accelerator_h
         np.add.at(most, self.classes.site, busy)
-        return most
+        return sealed(most)
 
     @cached_property
     def mandate_rows(self) -> MandateRows:
@@ -184,7 +185,7 @@ class Problem:
     @cached_property
     def delay_ms(self) -> Floats:
         """Delay that `Jobs.latency_ms` is compared with, (n_sites origin, n_sites), ms."""
-        return np.ascontiguousarray(self.corridors.latency_ms)
+        return frozen(self.corridors.latency_ms)
 
     def hours_needed(self, jobs: Any = slice(None)) -> Int32s:
         """Hours each job occupies each class, (len(jobs), n_classes); 0 = the class cannot run it.
@@ -213,7 +214,7 @@ class Problem:
 
 def _hourly(values: Floats, hours: int) -> Floats:
     wide = values if values.ndim == 2 else np.broadcast_to(values[:, None], (len(values), hours))
-    return np.ascontiguousarray(wide)
+    return frozen(wide)
 
 
 def _check_shape(table: Table, name: str, spec: Column, sizes: dict[str, tuple[int, str]]) -> None:

@@ -31,9 +31,14 @@ class WhatIf:
     after: Plan
 
     @property
-    def moved(self) -> int:
-        """Jobs placed differently."""
+    def moved(self) -> int | None:
+        """Jobs placed differently; None if the change is one of the number of jobs.
+
+        Jobs are compared by row, which says nothing where the two batches have other rows.
+        """
         a, b = self.before, self.after
+        if len(a.assignment) != len(b.assignment):
+            return None
         return int(((a.assignment != b.assignment) | (a.start != b.start)).sum())
 
     @property
@@ -76,11 +81,18 @@ class WhatIf:
         for name, a, b in self.rows():
             lines.append(f"{name:34}{a:16,.2f}{b:16,.2f}{b - a:+14,.2f}")
         low, high = self.between
-        lines.append(f"{self.moved:,} jobs placed differently")
+        lines.append(self._difference())
         proved = (
             f"the best plan's cost changes by {low:+,.2f} to {high:+,.2f} yuan: so much is proved"
         )
         return "\n".join([*lines, proved])
+
+    def _difference(self) -> str:
+        moved = self.moved
+        if moved is None:
+            sizes = len(self.before.assignment), len(self.after.assignment)
+            return "{:,} jobs before, {:,} after: not compared one by one".format(*sizes)
+        return f"{moved:,} jobs placed differently"
 
 
 def changed(
