@@ -1,4 +1,4 @@
-"""The platform's commands: demo, scenario, match, verify, whatif; `register` adds them."""
+"""The platform's commands: demo, scenario, match, verify, whatif, ledger; `register` adds them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ def register(app: typer.Typer) -> None:
     """Add the platform's commands to `app`."""
     for command in (demo, scenario, match, verify, whatif):
         app.command()(command)
+    ledger = typer.Typer(no_args_is_help=True, help="Check or repair the file of a ledger.")
+    ledger.command("check")(ledger_check)
+    ledger.command("repair")(ledger_repair)
+    app.add_typer(ledger, name="ledger")
 
 
 def demo(
@@ -125,6 +129,26 @@ def whatif(
     if out is not None:
         write_plan(outcome.after, out)
         typer.echo(f"written: {out / 'plan.html'}")
+
+
+def ledger_check(
+    file: Annotated[Path, typer.Argument(help="The ledger, a file of JSON lines.")],
+    head: Annotated[str | None, typer.Option(help="The published hash of its last entry.")] = None,
+) -> None:
+    """Check every line of a ledger and the chain of their hashes; exit status 2 for damage."""
+    from .grid import Ledger
+
+    found = Ledger.read(file, head=head)
+    typer.echo(f"{file}: {len(found.entries)} entries, sound, head {found.head}")
+
+
+def ledger_repair(
+    file: Annotated[Path, typer.Argument(help="The ledger, a file of JSON lines.")],
+) -> None:
+    """Keep a ledger's entries up to the first damaged line; move the rest to a file beside it."""
+    from .grid import Ledger
+
+    typer.echo(str(Ledger.repair(file)))
 
 
 def _solved(problem: Problem, out: Path, quiet: bool, **options: Any) -> Plan:

@@ -261,7 +261,7 @@ def test_a_shortened_file_is_found_out_by_the_published_head(ledger_file: Path) 
 
 def test_bad_policies() -> None:
     """If this fails, a window of no batches divides by nothing later."""
-    with pytest.raises(InvalidProblemError, match=r"ledger\.window is 0"):
+    with pytest.raises(InvalidProblemError, match=r"ledger\.window: found 0"):
         grid.Ledger(window=0)
-    with pytest.raises(InvalidProblemError, match="cap_yuan_per_kwh is nan"):
+    with pytest.raises(InvalidProblemError, match="cap_yuan_per_kwh: found nan"):
         grid.Ledger(cap_yuan_per_kwh=float("nan"))

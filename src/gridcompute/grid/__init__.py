@@ -7,7 +7,7 @@ from .corridors import Corridors
 from .energy import Energy
 from .io import read_plan, read_problem, write_plan, write_problem
 from .jobs import Jobs
-from .ledger import Ledger
+from .ledger import Ledger, LedgerRepair
 from .mandate import DirectRule, Mandate, Quotas
 from .plan import Dispatch, Plan, Prices
 from .plan_columns import Placement
@@ -28,6 +28,7 @@ __all__ = [
     "Energy",
     "Jobs",
     "Ledger",
+    "LedgerRepair",
     "Mandate",
     "Placement",
     "Plan",

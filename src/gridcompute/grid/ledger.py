@@ -3,56 +3,33 @@
 The mandate is a yearly duty and a batch is a day. A ledger carried into the next batch turns the
 day's row into a rolling budget, and caps its price, so that a calm day neither breaks the mandate
 nor bends the plan at any cost. The file is append-only JSON lines; each holds the SHA-256 of the
-line before.
+line before (`ledger_entry`), and one process at a time appends to it (`ledger_file`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import number, reals, whole
 from ..errors import InvalidProblemError
+from .ledger_entry import GENESIS, Chain, Entry
+from .ledger_file import LedgerFile, LedgerRepair, repair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from .columns import Bools, Floats
     from .plan import Plan
     from .sites import Sites
 
-__all__ = ["GENESIS", "Entry", "Ledger"]
+__all__ = ["GENESIS", "Entry", "Ledger", "LedgerRepair"]
 
-#: What the first line of a ledger names as the line before it.
-GENESIS = "0" * 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One line: what a batch planned ("plan"), or what the meters said afterwards ("meter")."""
-
-    batch: str
-    kind: str
-    sites: tuple[str, ...]
-    load_kwh: tuple[float, ...]
-    green_kwh: tuple[float, ...]
-    certificate_kwh: tuple[float, ...]
-    serials: tuple[str, ...]
-    previous: str
-    hash: str
-
-    @classmethod
-    def after(cls, previous: str, **content: Any) -> Entry:
-        """A new entry chained to the hash of the one before."""
-        return cls(**content, previous=previous, hash=_digest({**content, "previous": previous}))
-
-    def sound(self) -> bool:
-        """Does the hash belong to the content?"""
-        content = dataclasses.asdict(self)
-        return _digest({k: v for k, v in content.items() if k != "hash"}) == self.hash
+#: A plan's energy may lie this far below 0, kWh: rounding errors of the dispatch.
+ROUNDING_KWH = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,15 +64,18 @@ class Ledger:
 
     def __post_init__(self) -> None:
         """Check the numbers and the whole chain."""
-        if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1:
-            raise InvalidProblemError(
-                f"ledger.window is {self.window}, needed >= 1", "ledger.window"
-            )
-        if not (np.isfinite(self.cap_yuan_per_kwh) and self.cap_yuan_per_kwh >= 0):
-            found = self.cap_yuan_per_kwh
-            message = f"ledger.cap_yuan_per_kwh is {found}, needed a finite number >= 0"
+        object.__setattr__(self, "window", whole("ledger.window", self.window, 1, 2**31 - 1))
+        cap = number("ledger.cap_yuan_per_kwh", self.cap_yuan_per_kwh, 0.0)
+        if cap == np.inf:
+            message = "ledger.cap_yuan_per_kwh: found inf, needed a finite number >= 0"
             raise InvalidProblemError(message, "ledger.cap_yuan_per_kwh")
-        _check_chain(self.entries, "ledger.entries")
+        object.__setattr__(self, "cap_yuan_per_kwh", cap)
+        object.__setattr__(self, "entries", tuple(self.entries))
+        chain = Chain("ledger.entries")
+        for entry in self.entries:
+            if not isinstance(entry, Entry):
+                raise TypeError(f"ledger.entries must hold Entry, not {type(entry).__name__}")
+            chain.add(entry)
 
     @property
     def head(self) -> str:
@@ -103,38 +83,64 @@ class Ledger:
         return self.entries[-1].hash if self.entries else GENESIS
 
     def record(self, plan: Plan, *, batch: str, serials: Sequence[str] = ()) -> Ledger:
-        """A ledger with what `plan` intends for `batch`; `serials` are the certificates retired."""
+        """Return a ledger with what `plan` intends for `batch`.
+
+        Parameters
+        ----------
+        plan : Plan
+        batch : str
+            A name that no batch of this ledger has.
+        serials : sequence of str
+            Certificates retired; each once in the life of a ledger.
+        """
         green = plan.green
+        energy = {
+            name: _energy(f"plan.green.{name}", green[name], noise=ROUNDING_KWH)
+            for name in ("load_kwh", "green_kwh", "certificate_kwh")
+        }
         return self._with(
-            batch=batch,
+            batch=_text("batch", batch),
             kind="plan",
-            sites=tuple(str(n) for n in plan.problem.sites.name),
-            load_kwh=_floats(green["load_kwh"]),
-            green_kwh=_floats(green["green_kwh"]),
-            certificate_kwh=_floats(green["certificate_kwh"]),
-            serials=tuple(serials),
+            sites=tuple(_text("sites.name", str(n)) for n in plan.problem.sites.name),
+            serials=serials,
+            **energy,
         )
 
     def meter(
         self, batch: str, *, load_kwh: Any, green_kwh: Any, serials: Sequence[str] = ()
     ) -> Ledger:
-        """A ledger with what the meters said of a recorded batch, which counts from now on."""
+        """Return a ledger with what the meters said of a recorded batch; it counts from now on.
+
+        Parameters
+        ----------
+        batch : str
+        load_kwh, green_kwh : float (n_sites,), kWh
+            Finite, >= 0, and green at most the load.
+        serials : sequence of str
+            Certificates retired; each once in the life of a ledger.
+        """
+        _text("batch", batch)
         plan = next((e for e in self.entries if (e.batch, e.kind) == (batch, "plan")), None)
         if plan is None:
             raise InvalidProblemError(f"ledger has no planned batch {batch!r} to meter", "batch")
-        measured = {"load_kwh": _floats(load_kwh), "green_kwh": _floats(green_kwh)}
-        for name, values in measured.items():
+        load, green = _energy("load_kwh", load_kwh), _energy("green_kwh", green_kwh)
+        for name, values in (("load_kwh", load), ("green_kwh", green)):
             if len(values) != len(plan.sites):
                 message = f"{name} has {len(values)} values, needed {len(plan.sites)}, one per site"
                 raise InvalidProblemError(message, name)
-        if any(g > load + 1e-6 for load, g in zip(*measured.values(), strict=True)):
-            at = next(
-                i for i, (x, g) in enumerate(zip(*measured.values(), strict=True)) if g > x + 1e-6
-            )
-            message = f"green_kwh[{at}] is {green_kwh[at]}, needed at most the load, {load_kwh[at]}"
-            raise InvalidProblemError(message, "green_kwh", at)
-        kept = {"sites": plan.sites, "certificate_kwh": plan.certificate_kwh}
-        return self._with(batch=batch, kind="meter", serials=tuple(serials), **kept, **measured)
+        for at, (most, found) in enumerate(zip(load, green, strict=True)):
+            if found > most + ROUNDING_KWH:
+                message = f"green_kwh[{at}]: found {found}, needed at most the load, {most}"
+                raise InvalidProblemError(message, "green_kwh", at)
+        return self._with(
+            batch=batch,
+            kind="meter",
+            sites=plan.sites,
+            certificate_kwh=_energy("certificate_kwh", plan.certificate_kwh, noise=ROUNDING_KWH),
+            load_kwh=load,
+            green_kwh=green,
+            serials=serials,
+        )
 
     def carried_kwh(
         self, member: Bools, share: float, sites: Sites, *, volume: bool = False
@@ -165,14 +171,76 @@ class Ledger:
         ]
 
     def write(self, path: str | Path) -> None:
-        """Append what the file does not hold yet; it must be a beginning of this ledger."""
-        path = Path(path)
-        held = _read_lines(path) if path.exists() else ()
-        if [e.hash for e in held] != [e.hash for e in self.entries[: len(held)]]:
-            raise InvalidProblemError(f"{path} holds another ledger than this one began as", "path")
-        with path.open("a", encoding="utf-8") as file:
-            for entry in self.entries[len(held) :]:
-                file.write(json.dumps(dataclasses.asdict(entry), ensure_ascii=False) + "\n")
+        """Append what the file does not hold yet; it must be a beginning of this ledger.
+
+        The file is locked meanwhile. The lines are on the disk when this returns; if it fails, on a
+        full disk for instance, the file is as it was.
+
+        Raises
+        ------
+        InvalidProblemError
+            The file holds another ledger, was changed or is damaged.
+        OSError
+            It cannot be written.
+        """
+        with LedgerFile(path, write=True) as file:
+            held = file.entries()
+            if [e.hash for e in held] != [e.hash for e in self.entries[: len(held)]]:
+                message = f"{path} holds another ledger than this one began as"
+                raise InvalidProblemError(message, "path")
+            file.append(self.entries[len(held) :])
+
+    @classmethod
+    def update(
+        cls,
+        path: str | Path,
+        change: Callable[[Ledger], Ledger],
+        *,
+        window: int = 20,
+        cap_yuan_per_kwh: float = 0.3,
+    ) -> Ledger:
+        """Read the ledger in a file, add entries and append them, with the file locked throughout.
+
+        Of two processes that do so at once, the second sees what the first has added.
+
+        Parameters
+        ----------
+        path : path
+            A ledger, or a file that is not there yet.
+        change : callable
+            Takes the ledger read and returns one that continues it, as `record` and `meter` do. It
+            must not read or write the same file.
+        window, cap_yuan_per_kwh
+            As for the class.
+
+        Returns
+        -------
+        Ledger
+            What `change` returned.
+
+        Examples
+        --------
+        >>> import gridcompute as gc
+        >>> from gridcompute import grid
+        >>> plan = gc.match(grid.east_west(n_jobs=200, seed=0), gap=0.05, time_limit=2)
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "ledger.jsonl")
+        ...     for day in ("2026-06-01", "2026-06-02"):
+        ...         ledger = grid.Ledger.update(path, lambda old: old.record(plan, batch=day))
+        >>> [entry.batch for entry in ledger.entries]
+        ['2026-06-01', '2026-06-02']
+        """
+        with LedgerFile(path, write=True) as file:
+            before = cls(window, cap_yuan_per_kwh, file.entries())
+            after = change(before)
+            if not isinstance(after, cls):
+                raise TypeError(f"change must return a Ledger, not {type(after).__name__}")
+            if after.entries[: len(before.entries)] != before.entries:
+                message = "change: found a ledger that does not continue the one in the file"
+                raise InvalidProblemError(message, "change")
+            file.append(after.entries[len(before.entries) :])
+        return after
 
     @classmethod
     def read(
@@ -183,7 +251,7 @@ class Ledger:
         cap_yuan_per_kwh: float = 0.3,
         head: str | None = None,
     ) -> Ledger:
-        """The ledger in a file, its chain checked.
+        """Read the ledger in a file, its chain checked.
 
         Parameters
         ----------
@@ -196,22 +264,46 @@ class Ledger:
         Raises
         ------
         InvalidProblemError
-            A line that was changed, inserted, removed or moved, naming it.
+            A line that was changed, inserted, removed, moved or torn, naming it.
+
+        Notes
+        -----
+        Lines of version 1, which said no version, are read as well as those of today.
         """
-        found = cls(window, cap_yuan_per_kwh, _read_lines(Path(path)))
+        with LedgerFile(path) as file:
+            entries = file.entries()
+        found = cls(window, cap_yuan_per_kwh, entries)
         if head is not None and found.head != head:
             raise InvalidProblemError(f"{path} ends with {found.head}, needed {head}", "head")
         return found
 
-    def _with(self, **content: Any) -> Ledger:
+    @staticmethod
+    def repair(path: str | Path) -> LedgerRepair:
+        """Make a damaged file readable again: keep the entries up to the first damaged line.
+
+        What follows them is moved to a new file beside the ledger, ``NAME.cut-1``. A line feed that
+        was lost is put back, and costs no entry.
+
+        Returns
+        -------
+        LedgerRepair
+            How many entries were kept, how many bytes were cut from which line on, why, and where
+            they are now.
+        """
+        return repair(path)
+
+    def _with(self, *, serials: Sequence[str], **content: Any) -> Ledger:
+        if isinstance(serials, str):
+            raise TypeError("serials must be a sequence of str, not str")
         used = {s for e in self.entries for s in e.serials}
-        for i, serial in enumerate(content["serials"]):
-            if serial in used or serial in content["serials"][:i]:
+        for i, serial in enumerate(serials):
+            if _text(f"serials[{i}]", serial) in used:
                 message = f"serials[{i}]: certificate {serial} has been retired before"
                 raise InvalidProblemError(message, "serials", i)
+            used.add(serial)
         if content["kind"] == "plan" and any(e.batch == content["batch"] for e in self.entries):
             raise InvalidProblemError(f"ledger holds batch {content['batch']!r} already", "batch")
-        entry = Entry.after(self.head, **content)
+        entry = Entry.after(self.head, serials=tuple(serials), **content)
         return dataclasses.replace(self, entries=(*self.entries, entry))
 
     def _counting(self) -> dict[str, Entry]:
@@ -219,47 +311,26 @@ class Ledger:
         return {e.batch: e for e in self.entries}
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    import hashlib
-
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _floats(values: Any) -> tuple[float, ...]:
-    array = np.asarray(values, np.float64)
-    if not (np.isfinite(array).all() and (array >= -1e-9).all()):
-        at = int(np.argmin(np.isfinite(array) & (array >= -1e-9)))
-        message = f"ledger: energy[{at}] is {array.flat[at]}, needed a finite number >= 0"
-        raise InvalidProblemError(message, "energy", at)
-    return tuple(float(x) for x in array)
+def _energy(field: str, values: Any, *, noise: float = 0.0) -> tuple[float, ...]:
+    """Return energy by site in kWh, finite and >= 0; what lies within `noise` below 0 is 0."""
+    array = reals(field, values)
+    if array.ndim != 1:
+        raise InvalidProblemError(f"{field}: found shape {array.shape}, needed (n_sites,)", field)
+    good = np.isfinite(array) & (array >= -noise)
+    if not good.all():
+        at = int(np.argmin(good))
+        message = f"{field}[{at}]: found {array[at]}, needed a finite number >= 0 (kWh)"
+        raise InvalidProblemError(message, field, at)
+    return tuple(np.maximum(array, 0.0).tolist())
 
 
-def _check_chain(entries: Sequence[Entry], where: str) -> None:
-    previous = GENESIS
-    for i, entry in enumerate(entries):
-        if entry.previous != previous:
-            message = f"{where}[{i}] follows {entry.previous[:12]}..., needed {previous[:12]}...: "
-            raise InvalidProblemError(message + "an entry is missing or moved", where, i)
-        if not entry.sound():
-            raise InvalidProblemError(
-                f"{where}[{i}] was changed: its hash is not its own", where, i
-            )
-        previous = entry.hash
-
-
-def _read_lines(path: Path) -> tuple[Entry, ...]:
-    entries = []
-    for i, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        try:
-            content = json.loads(line)
-            values: dict[str, Any] = {}
-            for name, value in content.items():
-                values[name] = tuple(value) if isinstance(value, list) else value
-            entries.append(Entry(**values))
-        except (ValueError, TypeError) as why:
-            raise InvalidProblemError(
-                f"{path} line {i + 1} is no ledger entry: {why}", "path", i
-            ) from why
-    _check_chain(entries, str(path))
-    return tuple(entries)
+def _text(field: str, value: object) -> str:
+    """Return `value` if it is a str that UTF-8 can hold."""
+    if not isinstance(value, str):
+        raise TypeError(f"{field} must be a str, not {type(value).__name__}")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        message = f"{field}: found half a character (an unpaired surrogate) in {value!r}"
+        raise InvalidProblemError(f"{message}, needed Unicode text", field) from None
+    return str(value)

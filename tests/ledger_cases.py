@@ -1,0 +1,58 @@
+"""Ledgers for tests: of plans that are no more than what a ledger records of them."""
+
+from __future__ import annotations
+
+import textwrap
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gridcompute.grid import Ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: The head of every child: a plan that is no more than what a ledger records of it.
+CHILD = textwrap.dedent(
+    """
+    import os, pathlib, sys, time, types
+    import numpy as np
+    from gridcompute import InvalidProblemError, grid
+
+    def plan(*names):
+        n = len(names)
+        sites = types.SimpleNamespace(name=np.array(names))
+        energy = {k: np.full(n, v) for k, v in
+                  dict(load_kwh=10.0, green_kwh=8.0, certificate_kwh=0.0).items()}
+        return types.SimpleNamespace(problem=types.SimpleNamespace(sites=sites), green=energy)
+    """
+)
+
+
+def plan(*names: str, load: float = 10.0, green: float = 8.0) -> Any:
+    """A plan that is no more than what a ledger records of it."""
+    values = {"load_kwh": load, "green_kwh": green, "certificate_kwh": 0.0}
+    energy = {name: np.full(len(names), value) for name, value in values.items()}
+    sites = SimpleNamespace(name=np.array(names))
+    return SimpleNamespace(problem=SimpleNamespace(sites=sites), green=energy)
+
+
+def ledger_of(*batches: str) -> Ledger:
+    """One plan of two sites for each batch, a certificate retired in each."""
+    ledger = Ledger()
+    for batch in batches:
+        ledger = ledger.record(plan("North", "South"), batch=batch, serials=[f"GEC-{batch}"])
+    return ledger
+
+
+def batches(path: Path) -> list[str]:
+    return [entry.batch for entry in Ledger.read(path).entries]
+
+
+def appended(path: Path, *new: str) -> None:
+    """Append batches to a file, as its next user would."""
+    ledger = Ledger.read(path)
+    for batch in new:
+        ledger = ledger.record(plan("North", "South"), batch=batch)
+    ledger.write(path)

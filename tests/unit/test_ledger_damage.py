@@ -1,0 +1,274 @@
+"""Ledgers changed behind the library's back: refused with the line at fault, and repaired."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from disks import fill, small_disk
+from gridcompute import InvalidProblemError, cli
+from gridcompute.grid import Ledger
+from gridcompute.grid.ledger import GENESIS, Entry
+from ledger_cases import CHILD, appended, batches, ledger_of, plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file of a ledger of three batches."""
+    ledger_of("a", "b", "c").write(tmp_path / "ledger.jsonl")
+    return tmp_path / "ledger.jsonl"
+
+
+# ---------------------------------------------------------------- forgeries and mistakes
+
+
+def forged(**changes: object) -> bytes:
+    """A ledger of one batch in which a value was changed and the hash computed again."""
+    import hashlib
+
+    content = {"batch": "a", "kind": "plan", "sites": ["North"], "load_kwh": [10.0]}
+    content |= {"green_kwh": [8.0], "certificate_kwh": [0.0], "serials": ["GEC-1"]}
+    content |= {"previous": GENESIS} | changes
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    content["hash"] = hashlib.sha256(text.encode()).hexdigest()  # as version 1
+    return json.dumps(content).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"load_kwh": [-1.0]}, r"load_kwh\[0\]: found -1.0, needed a finite number >= 0"),
+        ({"green_kwh": [-0.5]}, r"green_kwh\[0\]: found -0.5"),
+        ({"certificate_kwh": [-1e-3]}, r"certificate_kwh\[0\]: found -0.001"),
+        ({"load_kwh": [float("nan")]}, "NaN is no number of JSON"),
+        ({"load_kwh": [float("inf")]}, "Infinity is no number of JSON"),
+        ({"load_kwh": ["10"]}, r"load_kwh\[0\]: found '10'"),
+        ({"load_kwh": [True]}, r"load_kwh\[0\]: found True"),
+        ({"load_kwh": [2**53 + 1]}, r"load_kwh\[0\]: found 9007199254740993"),
+        ({"load_kwh": [10.0, 1.0]}, "load_kwh: found '2 values', needed 1, one for each site"),
+        ({"load_kwh": 10.0}, "load_kwh: found 10.0, needed 1"),
+        ({"sites": ["North", "North"]}, r"sites\[1\]: found 'North', needed text, each once"),
+        ({"sites": [7]}, r"sites\[0\]: found 7"),
+        ({"serials": ["x", "x"]}, r"serials\[1\]: found 'x'"),
+        ({"batch": 7}, "batch: found 7, needed text"),
+        ({"kind": "guess"}, "kind: found 'guess', needed 'plan' or 'meter'"),
+        ({"kind": "meter"}, "needed a planned batch to meter"),
+        ({"note": "x"}, "found an unknown key 'note'"),
+    ],
+)
+def test_energy_that_cannot_be_is_refused_though_its_hash_is_right(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    """Negative or NaN energy in a file turns every later mandate into nonsense."""
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(forged())
+    assert batches(path) == ["a"]
+    path.write_bytes(forged(**changes))
+    with pytest.raises(InvalidProblemError, match=words):
+        Ledger.read(path)
+
+
+def test_a_serial_retired_twice_is_refused_in_a_file_too(tmp_path: Path) -> None:
+    """One certificate for two claims, put together behind the ledger's back."""
+    first = ledger_of("a").entries[0]
+    content = {k: v for k, v in dataclasses.asdict(first).items() if k not in ("previous", "hash")}
+    second = Entry.after(first.hash, **{**content, "batch": "b"})
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(first.line() + second.line())
+    with pytest.raises(InvalidProblemError, match=r"serials\[0\]: certificate GEC-a"):
+        Ledger.read(path)
+    with pytest.raises(InvalidProblemError, match=r"serials\[0\]: certificate GEC-a"):
+        Ledger(entries=(first, second))
+    again = Entry.after(first.hash, **{**content, "serials": ()})
+    with pytest.raises(InvalidProblemError, match="found 'a' a second time"):
+        Ledger(entries=(first, again))
+
+
+def test_wrong_values_of_a_call_change_nothing() -> None:
+    """If this fails, a ledger takes what no meter can have said, or letters for certificates."""
+    ledger = ledger_of("a")
+    nan, two = float("nan"), [10.0, 10.0]
+    for load, words in (
+        ([nan, 1.0], r"load_kwh\[0\]: found nan"),
+        ([1.0, -1e-9], r"load_kwh\[1\]: found -1e-09"),
+        ([[1.0, 2.0]], r"load_kwh: found shape \(1, 2\)"),
+        (5.0, "load_kwh has 1 values, needed 2"),
+    ):
+        with pytest.raises(InvalidProblemError, match=words):
+            ledger.meter("a", load_kwh=load, green_kwh=[0.0, 0.0])
+    for call in (
+        lambda: ledger.record(plan("x"), batch=7),
+        lambda: ledger.record(plan("x"), batch="b", serials="GEC-7"),
+        lambda: ledger.record(plan("x"), batch="b", serials=[7]),
+        lambda: ledger.meter("a", load_kwh=["x", "y"], green_kwh=two),
+        lambda: Ledger(window=2.0),
+        lambda: Ledger(window=True),
+        lambda: Ledger(cap_yuan_per_kwh="0.3"),
+        lambda: Ledger(entries=("x",)),
+    ):
+        with pytest.raises(TypeError):
+            call()
+    with pytest.raises(InvalidProblemError, match=r"green_kwh\[1\]: found 11.0, needed at most"):
+        ledger.meter("a", load_kwh=two, green_kwh=[1.0, 11.0])
+    with pytest.raises(InvalidProblemError, match=r"plan\.green\.load_kwh\[0\]: found -1"):
+        ledger.record(plan("x", load=-1.0), batch="b")
+    noise = ledger.record(plan("x", green=-1e-12), batch="b")
+    assert noise.entries[-1].green_kwh == (0.0,)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+def test_what_is_no_file_is_refused_and_not_opened(tmp_path: Path, kind: str) -> None:
+    """A FIFO in the ledger's place would hold its reader for good."""
+    path = tmp_path / "ledger.jsonl"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    code = CHILD + textwrap.dedent(
+        """
+        ledger = grid.Ledger().record(plan("x"), batch="a")
+        for call in (grid.Ledger.read, ledger.write, grid.Ledger.repair):
+            try:
+                call(sys.argv[1])
+            except InvalidProblemError as error:
+                assert "needed a regular file" in str(error), error
+            else:
+                raise AssertionError(call)
+        """
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_file_that_is_not_there_is_what_python_calls_it(tmp_path: Path) -> None:
+    """A first run asks for FileNotFoundError, and begins a ledger."""
+    with pytest.raises(FileNotFoundError):
+        Ledger.read(tmp_path / "ledger.jsonl")
+    with pytest.raises(FileNotFoundError):
+        Ledger().write(tmp_path / "no folder" / "ledger.jsonl")
+    assert list(tmp_path.iterdir()) == []
+    Ledger().write(tmp_path / "empty.jsonl")
+    assert Ledger.read(tmp_path / "empty.jsonl").entries == ()
+
+
+# ---------------------------------------------------------------- repair
+
+LINES = [entry.line() for entry in ledger_of("a", "b", "c").entries]
+FORK = ledger_of("a", "b", "other").entries[2].line()
+
+DAMAGES = {
+    # name: what is in the file, batches kept, bytes cut
+    "nothing": (b"".join(LINES), "abc", b""),
+    "torn tail": (b"".join(LINES)[:-40], "ab", LINES[2][:-40]),
+    "torn tail and a later line": (LINES[0] + LINES[1][:50] + LINES[2], "a", None),
+    "no last newline": (b"".join(LINES)[:-1], "abc", b""),
+    "two lines glued": (LINES[0] + LINES[1][:-1] + LINES[2], "abc", b""),
+    "all lines glued": (b"".join(line[:-1] for line in LINES), "abc", b""),
+    "two histories": (b"".join(LINES) + FORK, "abc", FORK),
+    "zeros of a lost block": (b"".join(LINES) + bytes(512), "abc", bytes(512)),
+    "zeros in the middle": (LINES[0] + bytes(9) + b"\n" + LINES[1], "a", None),
+    "latin-1": (LINES[0] + "Ürümqi\n".encode("latin-1") + LINES[1], "a", None),
+    "an empty line": (LINES[0] + b"\n" + LINES[1], "a", b"\n" + LINES[1]),
+    "a line twice": (LINES[0] + LINES[0], "a", LINES[0]),
+    "a line missing": (LINES[0] + LINES[2], "a", LINES[2]),
+    "a changed number": (LINES[0] + LINES[1].replace(b"[8,", b"[9,") + LINES[2], "a", None),
+    "Windows line ends": (b"".join(LINES).replace(b"\n", b"\r\n"), "abc", b""),
+    "deep nesting": (LINES[0] + b"[" * 100_000 + b"\n", "a", b"[" * 100_000 + b"\n"),
+    "nothing sound": (b"gone\n", "", b"gone\n"),
+    "empty": (b"", "", b""),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_repair_keeps_what_is_sound_and_every_byte_of_the_rest(tmp_path: Path, name: str) -> None:
+    """If this fails, a damaged ledger stays lost, or a repair loses what it does not understand."""
+    content, kept, cut = DAMAGES[name]
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(content)
+    report = Ledger.repair(path)
+    assert batches(path) == list(kept)
+    assert report.kept == len(kept)
+    others = [p for p in tmp_path.iterdir() if p != path]
+    if report.cut_bytes:
+        assert others == [report.cut_to]
+        behind = report.cut_to.read_bytes()
+        assert content.endswith(behind)
+        assert len(behind) == report.cut_bytes
+        assert content[: -len(behind)] == path.read_bytes()
+        assert f"line {len(kept) + 1} on" in str(report)
+        assert report.reason
+    else:
+        assert others == []
+        assert content.replace(b"\r", b"").replace(b"\n", b"") == path.read_bytes().replace(
+            b"\n", b""
+        )
+    if cut is not None:
+        assert report.cut_bytes == len(cut)
+    again = Ledger.repair(path)
+    assert (again.changed, again.cut_bytes) == (False, 0)
+    assert "nothing to repair" in str(again)
+    appended(path, "next")
+    assert batches(path) == [*kept, "next"]
+
+
+def test_a_damaged_file_says_where_and_how_to_repair_it(path: Path) -> None:
+    """If this fails, the reader of the message does not know that there is a way back."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40])
+    for call in (Ledger.read, ledger_of("a", "b", "c").write):
+        with pytest.raises(InvalidProblemError, match=r"line 3: .*gridcompute ledger repair"):
+            call(path)
+    assert path.read_bytes() == whole[:-40]
+
+
+def test_a_repair_on_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+    """If this fails, the repair of a ledger can cost its sound part."""
+    with small_disk(tmp_path / "disk", 64) as disk:
+        path = disk / "ledger.jsonl"
+        damaged = b"".join(LINES) + FORK * 20
+        path.write_bytes(damaged)
+        fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            Ledger.repair(path)
+        assert path.read_bytes() == damaged
+        assert sorted(p.name for p in disk.iterdir()) == ["ballast", "ledger.jsonl"]
+        (disk / "ballast").unlink()
+        assert Ledger.repair(path).kept == 3
+
+
+def test_the_command_repairs_and_checks(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If this fails, an operator needs Python to get a ledger back."""
+
+    def run(*words: object) -> tuple[int, str]:
+        status = cli.run([str(word) for word in words])
+        return status, "".join(capsys.readouterr())
+
+    head = Ledger.read(path).head
+    assert run("ledger", "check", path, "--head", head)[0] == 0
+    assert run("ledger", "check", path, "--head", "0" * 64)[0] == 2
+    path.write_bytes(path.read_bytes()[:-40])
+    status, out = run("ledger", "check", path)
+    assert (status, out.count("\n")) == (2, 1)
+    assert "line 3" in out
+    status, out = run("ledger", "repair", path)
+    assert status == 0
+    assert "2 entries kept" in out
+    assert "ledger.jsonl.cut-1" in out
+    status, out = run("ledger", "check", path)
+    assert (status, "2 entries, sound" in out) == (0, True)
+    assert run("ledger", "check", path, "--head", head)[0] == 2
+    assert run("ledger", "repair", path.with_name("none"))[0] == 2
+    assert not path.with_name("none").exists()
