@@ -7,6 +7,7 @@ place in one of the tables below; moving a wall means editing a table, which a r
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import os
 import re
@@ -17,6 +18,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from gridcompute.grid import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "gridcompute"
@@ -38,6 +41,19 @@ GRID_OPTIONS = {"Exchange", "Market", "Room", "thread_count"}
 # The one arrow upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws.
 UPWARDS = {("grid.plan", "report.plan_page")}
+
+# The checker of plans, what it may import when it runs, and what it may only name in annotations.
+# It reads the tables and calls nothing that made the plan, so that it cannot share its mistakes.
+CHECKER = {"grid.verify", "grid.recompute", "grid.recompute_rules", "grid.energy_program"}
+TABLES = {"columns", "frozen", "jobs", "sites", "energy", "corridors", "problem", "mandate"}
+CHECKER_IMPORTS = CHECKER | {f"grid.{name}" for name in TABLES} | {"errors", "_gap"}
+CHECKER_ANNOTATIONS = {"grid.plan", "grid.plan_columns"}
+# Attributes that the engine computes from tables: the checker has functions of its own for them.
+ENGINE_ATTRIBUTES = {"mandate_rows", "direct_rows", "kwh_per_accelerator_h", "hours_needed"}
+ENGINE_ATTRIBUTES |= {"eligible", "why_not", "rows", "applies_to", "carried_kwh", "mandate_at"}
+ENGINE_ATTRIBUTES |= {"load_kwh", "green_kwh", "free", "reasons"}
+# The columns that bear the names of such attributes, by what they are columns of.
+OWN_COLUMNS = {"entry.load_kwh", "entry.green_kwh"}
 
 # The platform's words: no identifier below grid/ may be made of them.
 PLATFORM_WORDS = {"site", "sites", "corridor", "corridors", "tenant", "tenants", "mandate"}
@@ -172,6 +188,24 @@ def test_the_grid_uses_only_the_options_of_the_core() -> None:
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "_core"
         }
         assert used <= GRID_OPTIONS, f"{path.name}: {sorted(used - GRID_OPTIONS)}"
+
+
+@pytest.mark.parametrize("name", sorted(CHECKER))
+def test_the_checker_of_plans_reads_tables_and_nothing_of_the_engine(name: str) -> None:
+    """If this fails, an error of the engine may be in the checker as well, and is never found."""
+    path = PACKAGE / f"{name.replace('.', '/')}.py"
+    for imported, typing_only in imports(path):
+        allowed = CHECKER_IMPORTS | (CHECKER_ANNOTATIONS if typing_only else set())
+        assert imported in allowed, f"{name} imports {imported}"
+    fields = {f.name for f in dataclasses.fields(Problem)}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Attribute):
+            continue
+        of, whole = ast.unparse(node.value), ast.unparse(node)
+        if of in {"problem", "plan.problem", "self.problem"}:
+            assert node.attr in fields, f"{name}: {whole} is no table, but computed by the engine"
+        elif whole not in OWN_COLUMNS:
+            assert node.attr not in ENGINE_ATTRIBUTES, f"{name}: {whole} is computed by the engine"
 
 
 def test_python_imports_have_no_cycle() -> None:

@@ -248,6 +248,11 @@ PLANTED: dict[str, list[Change]] = {
     "BoundAboveCost": [
         lambda plan: dataclasses.replace(plan, bound_yuan=plan.objective_yuan * 1.01),
     ],
+    "WithoutOptionMismatch": [
+        lambda plan: dataclasses.replace(plan, without_option_yuan=0.0),
+        lambda plan: dataclasses.replace(plan, without_option_yuan=plan.objective_yuan),
+        lambda plan: dataclasses.replace(plan, without_option_yuan=float("inf")),
+    ],
     "PriceNegative": [
         lambda plan: dataclasses.replace(
             plan, prices=plan.prices.replace(quota=np.full(len(plan.prices.quota), -0.5))

@@ -7,10 +7,12 @@ is missing; by site under the direct-connection rule: what is missing to its two
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .recompute_rules import by_hour, ruled, scopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["EnergyProgram", "LinearProgram"]
 
 Index = NDArray[np.int64]
+
+#: Solvers of a linear program in the order in which they are asked, while one has no answer.
+METHODS: tuple[Literal["highs", "highs-ipm", "highs-ds"], ...] = ("highs", "highs-ipm", "highs-ds")
+#: The largest load that a program is not scaled to, kWh, or for each kW of the largest battery.
+LEAST_LOAD = 1e-6
+#: Largest relative error of one operation on doubles.
+ROUNDING = 2.0**-53
 
 
 class LinearProgram:
@@ -56,10 +65,11 @@ class LinearProgram:
         self._n_rows += low.size
 
     def solve(self, tolerance: float = 1e-7) -> tuple[Floats | None, float, Floats]:
-        """An optimal point (None if there is none), a bound no point goes below, and duals.
+        """An optimal point (None if none was found), a bound no point goes below, and duals.
 
-        The bound is weak duality at the solver's multipliers: whatever they are, it is valid. The
-        duals, one a row, say how fast the optimum grows with the row's limits.
+        The bound is weak duality at the solver's multipliers, less what rounding may have added:
+        whatever they are, it is valid. The duals, one a row, say how fast the optimum grows with
+        the row's limits.
         """
         from scipy.optimize import linprog
         from scipy.sparse import coo_array, vstack
@@ -74,21 +84,37 @@ class LinearProgram:
         most = np.concatenate([row_high[upper], -row_low[lower]])
         box: Any = np.stack([low, high], axis=1)
         sides = ("primal", "dual")
-        options: Any = {f"{side}_feasibility_tolerance": tolerance for side in sides}
-        found: Any = linprog(
-            cost, A_ub=both, b_ub=most, bounds=box, method="highs", options=options
-        )
-        if found.status == 2:
-            return None, np.inf, np.zeros(self._n_rows)
+        for method in METHODS:
+            options: Any = {f"{side}_feasibility_tolerance": tolerance for side in sides}
+            found: Any = linprog(
+                cost, A_ub=both, b_ub=most, bounds=box, method=method, options=options
+            )
+            if found.status in (0, 2):
+                break
         y = np.zeros(len(most))
         if found.status == 0:
             y = np.minimum(found.ineqlin.marginals, 0.0)
-        rest = cost - both.T @ y
-        bound = float(y @ most + np.minimum(rest * low, rest * high).sum())
+        bound = weak_duality(both, most, cost, (low, high), y)
         duals = np.zeros(self._n_rows)
         np.add.at(duals, upper, y[: len(upper)])
         np.subtract.at(duals, lower, y[len(upper) :])
         return (found.x if found.status == 0 else None), bound, duals
+
+
+def weak_duality(
+    matrix: Any, limit: Floats, cost: Floats, box: tuple[Floats, Floats], y: Floats
+) -> float:
+    """What ``cost @ x`` never goes below where ``matrix @ x <= limit`` and x >= 0 lies in `box`.
+
+    `y` <= 0 are any multipliers of the rows: ``y @ limit + min over the box of (cost - matrix.T @
+    y) @ x``. Each reduced cost is taken as low as rounding allows.
+    """
+    low, high = box
+    size = abs(matrix).T @ np.abs(y)
+    error = ROUNDING * (matrix.shape[0] + 4) * (size + np.where(size > 0, np.abs(cost), 0.0))
+    reduced = cost - matrix.T @ y - error
+    terms = np.concatenate([y * limit, np.minimum(reduced * low, reduced * high)])
+    return float(terms.sum() - 2 * ROUNDING * (len(terms) + 4) * np.abs(terms).sum())
 
 
 class EnergyProgram:
@@ -113,7 +139,9 @@ class EnergyProgram:
         self.problem = problem
         self.program = LinearProgram()
         #: kWh in one unit of the program, so that its numbers lie near 1.
-        self.unit = float(np.max(most_kwh)) or 1.0
+        self.unit = float(np.max(most_kwh))
+        if self.unit <= LEAST_LOAD * max(1.0, float(np.max(problem.energy.battery_kw))):
+            self.unit = 1.0
         self._most = most_kwh
         self.index = {
             "load": self.program.variables(least_kwh / self.unit, most_kwh / self.unit, load_price)
@@ -127,9 +155,7 @@ class EnergyProgram:
     def bound(self) -> float:
         """What no dispatch goes below, yuan."""
         # Duals that lean the wrong way by the solver's tolerance cost the bound that times a box.
-        # Nor may a program be called infeasible for being solved more closely.
-        loose, tight = (self.program.solve(tolerance)[1] for tolerance in (1e-7, 1e-10))
-        return self.unit * (max(loose, tight) if tight < np.inf else loose)
+        return self.unit * max(self.program.solve(tolerance)[1] for tolerance in (1e-7, 1e-10))
 
     def values(self) -> dict[str, Floats]:
         """An optimal dispatch, kWh by variable; empty if none is feasible."""
@@ -141,16 +167,17 @@ class EnergyProgram:
     def _supply(self) -> None:
         energy, unit, new = self.problem.energy, self.unit, self.program.variables
         sites, index, bound = self.problem.sites, self.index, self.program.constraints
-        carbon = energy.carbon_yuan_per_t * self.problem.carbon_g_per_kwh / 1e6
+        grams = by_hour(sites.carbon_g_per_kwh, self.problem.hours)
+        carbon = energy.carbon_yuan_per_t * grams / 1e6
         wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
         direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
-        index["direct"] = new(0, direct, price)
+        index["direct"] = new(0, np.minimum(direct, self._most / unit), price)
         index["direct_in"] = new(0, np.minimum(direct, kw), price + wear)
         sellable = energy.export_yuan_per_kwh > 0
         index["sold"] = new(0, direct * sellable, -energy.export_yuan_per_kwh)
         bound(-np.inf, [(index[k], 1) for k in ("direct", "direct_in", "sold")], direct)
         bundled, price = energy.bundled_kwh / unit, energy.bundled_yuan_per_kwh
-        index["bundled"] = new(0, bundled, price)
+        index["bundled"] = new(0, np.minimum(bundled, self._most / unit), price)
         index["bundled_in"] = new(0, np.minimum(bundled, kw), price + wear)
         bound(-np.inf, [(index["bundled"], 1), (index["bundled_in"], 1)], bundled)
         reach = np.minimum(sites.connection_kw[:, None] / unit, self._most / unit + kw)
@@ -194,12 +221,12 @@ class EnergyProgram:
         self.program.constraints(none, [*terms, (self.index["load"], -1)], none)
 
     def _mandate(self) -> None:
-        energy, rows, index = self.problem.energy, self.problem.mandate_rows, self.index
-        carried = rows.carried_kwh / self.unit
+        energy, rows, index = self.problem.energy, scopes(self.problem), self.index
+        carried = rows.owed_kwh / self.unit
         most = rows.share * (rows.member @ self._most.sum(axis=1)) / self.unit + np.maximum(
             carried, 0
         )
-        index["missing"] = self.program.variables(0, most, rows.missing_yuan_per_kwh)
+        index["missing"] = self.program.variables(0, most, rows.yuan_per_kwh)
         allowed = most if rows.volume else np.zeros_like(most)
         index["retired"] = self.program.variables(0, allowed, energy.certificate_yuan_per_kwh)
         counted = ("direct", "bundled", "green_out", *(("sold",) if rows.volume else ()))
@@ -211,10 +238,10 @@ class EnergyProgram:
             self.program.constraints(carried[q : q + 1], terms, np.inf)
 
     def _direct_rule(self) -> None:
-        rows, index = self.problem.direct_rows, self.index
-        price = rows.short_yuan_per_kwh
-        for s, available in zip(rows.site.tolist(), rows.available_kwh, strict=True):
-            asked = np.array([rows.used * available / self.unit])
+        rows, index = ruled(self.problem), self.index
+        price = rows.yuan_per_kwh
+        for s, asked_kwh in zip(rows.site.tolist(), rows.used_kwh.tolist(), strict=True):
+            asked = np.array([asked_kwh / self.unit])
             load = self._most[s].sum() / self.unit
             index[f"use_short {s}"] = self.program.variables(0, asked, price)
             index[f"load_short {s}"] = self.program.variables(0, [rows.of_load * load], price)

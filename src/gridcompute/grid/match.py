@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
+from .._gap import relative_gap
 from ..errors import InvalidProblemError
 from ..progress import progress_hook
 from . import warm
@@ -221,6 +222,8 @@ class Solve:
             return self.plan()
         y = self.sampled(y) if prices is None else y
         self.climb(y, BOUND_STEPS_FEW if few else BOUND_STEPS, BOUND_LENGTHS, 0.3)
+        if self.bound < 0:  # where nothing is scarce prices of nothing prove more, and exactly
+            self.look(np.zeros_like(self.y))
         paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
         for pace in paces[1:] if self.best is not None else paces:
             if pace is DIVE_AGAIN:
@@ -261,19 +264,13 @@ class Solve:
 
     def proved(self) -> bool:
         """Is the best plan proved to be within the gap?"""
-        assert self.best is not None
-        return self.best.cost - self.bound <= self.gap * self.at_stake()
+        return self.open_gap() <= self.gap
 
     def open_gap(self) -> float:
-        """What is not proved of the best plan's cost, as a part of it."""
+        """The relative gap of the best plan, jobs that have no option left out."""
         assert self.best is not None
-        rest = self.at_stake()
-        return (self.best.cost - self.bound) / rest if rest > 0 else 0.0
-
-    def at_stake(self) -> float:
-        """The best plan's cost, without what jobs that have no option add to any."""
-        assert self.best is not None
-        return abs(self.best.cost - self.without_option)
+        without = self.without_option
+        return relative_gap(self.best.cost - without, self.bound - without)
 
     def sampled(self, y: Floats, how: Walk = WALK) -> Floats:
         """Prices from small samples of the jobs, each of which stands for all of them."""

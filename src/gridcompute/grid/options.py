@@ -20,6 +20,7 @@ __all__ = [
     "hours_needed",
     "open_starts",
     "places_of",
+    "without_option_yuan",
 ]
 
 #: Filters in the order they are applied, each with what it means for a job to fall at it. A job
@@ -45,12 +46,14 @@ REASONS_UNPLACED = {
 
 #: Forgiven before hours are rounded up: 3 h of work at throughput 0.3 is 10 hours, not 11.
 ROUNDING_H = 1e-9
+#: Jobs looked at together: what is found of them is n_jobs x n_classes numbers.
+BLOCK = 1 << 14
 
 
 def hours_needed(problem: Problem, index: Any) -> Int32s:
     """Hours each job of `index` occupies each class; 0 = the class cannot run it."""
     speed = problem.classes.throughput[problem.jobs.family[index]]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         hours = np.ceil(problem.jobs.work_h[index][:, None] / speed - ROUNDING_H)
     return np.where(speed > 0, np.clip(hours, 1, problem.hours + 1), 0).astype(np.int32)
 
@@ -98,6 +101,15 @@ def filtered(problem: Problem, index: Int64s, among: Bools | None = None) -> tup
         left &= passes()
         reason[(reason < 0) & ~left.any(axis=1)] = k
     return left, reason
+
+
+def without_option_yuan(problem: Problem) -> float:
+    """Value of the jobs that have no option at all, which every plan leaves out."""
+    value, total = problem.jobs.value_yuan, 0.0
+    for first in range(0, len(value), BLOCK):
+        index = np.arange(first, min(first + BLOCK, len(value)))
+        total += float(value[index][filtered(problem, index)[1] >= 0].sum())
+    return total
 
 
 def places_of(problem: Problem) -> Int64s:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._gap import relative_gap
 from ..errors import InvalidProblemError
 from .audit import green_account
 from .dispatch import EnergyBlock
 from .explain import Explanation, explain
 from .frozen import Frozen, FrozenDict, frozen, sealed
-from .options import ROUNDING_H
+from .options import ROUNDING_H, without_option_yuan
 from .plan_columns import Dispatch, Prices
 from .reasons import unplaced_reasons
 from .verify import PlanCertificate, verify
@@ -66,7 +68,7 @@ class Plan(Frozen):
         No plan costs less; proved by `prices`.
     without_option_yuan : float
         Value of the jobs that no class could ever take: part of objective and bound, not of the
-        gap.
+        gap. Default: it is found.
     status : str
         "optimal" (gap 0), "feasible", "time_limit" or "stopped".
     stats : mapping
@@ -80,7 +82,7 @@ class Plan(Frozen):
     prices: Prices
     objective_yuan: float
     bound_yuan: float
-    without_option_yuan: float = 0.0
+    without_option_yuan: float = math.nan
     status: str = "feasible"
     stats: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -94,6 +96,8 @@ class Plan(Frozen):
                 raise TypeError(f"plan.{name} is {found[0]} {found[1]}, needed int32 ({n},)")
             object.__setattr__(self, name, frozen(array))
         object.__setattr__(self, "stats", FrozenDict(self.stats))
+        if math.isnan(self.without_option_yuan):
+            object.__setattr__(self, "without_option_yuan", without_option_yuan(self.problem))
         for part in ("dispatch", "prices"):
             _check_shapes(self.problem, part, getattr(self, part))
         if self.status not in STATUSES:
@@ -108,9 +112,12 @@ class Plan(Frozen):
 
     @property
     def gap(self) -> float:
-        """(objective - bound) / objective, the jobs without any option left out."""
-        open_ = abs(self.objective_yuan - self.without_option_yuan)
-        return (self.objective_yuan - self.bound_yuan) / open_ if open_ else 0.0
+        """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal.
+
+        The value of the jobs without any option is left out of both.
+        """
+        without = self.without_option_yuan
+        return relative_gap(self.objective_yuan - without, self.bound_yuan - without)
 
     @cached_property
     def hours(self) -> Int32s:

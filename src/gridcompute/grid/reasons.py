@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .options import REASONS, REASONS_UNPLACED, filtered, hours_needed, open_starts
+from .options import (
+    BLOCK,
+    REASONS,
+    REASONS_UNPLACED,
+    filtered,
+    hours_needed,
+    open_starts,
+)
 from .recompute import cheapest
 
 if TYPE_CHECKING:
@@ -19,7 +26,6 @@ __all__ = ["unplaced_reasons"]
 
 #: The prices that stand behind each token of `REASONS_UNPLACED`, in its order.
 RENTS = ("quota", "capacity", "corridor")
-BLOCK = 1 << 14
 
 
 def unplaced_reasons(plan: Plan) -> dict[int, str]:

@@ -9,91 +9,129 @@ For any prices y = (alpha, pi, gamma, nu) with alpha, gamma >= 0, every plan cos
 where E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
 included. E is bounded from below by weak duality, with the duals of a linear program but not with
 its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
-lies in a finite box.
+lies in a finite box. What rounding may have added to a sum is taken off again, so that the number
+is a bound for values of any size.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .energy_program import EnergyProgram
+from .energy_program import ROUNDING, EnergyProgram
+from .recompute_rules import kwh_by_class, most_load_kwh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .columns import Floats, Int64s
+    from .columns import Bools, Floats, Int64s
     from .plan import Prices
     from .problem import Problem
 
-__all__ = ["cheapest", "energy_bound", "jobs_bound", "lower_bound"]
+__all__ = ["Proof", "cheapest", "energy_bound", "jobs_bound", "lower_bound", "proof"]
 
 BLOCK = 1 << 16
 
 
-def lower_bound(problem: Problem, prices: Prices) -> float:
-    """The bound that `prices` prove, yuan; -inf if one has the wrong sign or rents no limit."""
+class Proof(NamedTuple):
+    """What prices prove of a problem, and what its jobs without any option cost every plan."""
+
+    bound_yuan: float
+    without_option_yuan: float
+
+
+def proof(problem: Problem, prices: Prices) -> Proof:
+    """The bound that `prices` prove, with the value of the jobs that have no option, yuan.
+
+    The bound is -inf if a price has the wrong sign, or rents what has no limit.
+    """
     alpha, gamma, nu = prices.capacity, prices.corridor, prices.quota
     quotas = problem.quotas
-    if (alpha < 0).any() or (gamma < 0).any() or (-nu > quotas.below_yuan_per_accelerator_h).any():
-        return -np.inf
-    rent = 0.0
+    signs = (alpha >= 0).all() and (gamma >= 0).all()
+    signs &= bool((-nu <= quotas.below_yuan_per_accelerator_h).all())
+    rent, size = 0.0, 0
     for price, amount in (
         (alpha, problem.classes.capacity),
         (gamma, problem.corridors.bandwidth_gb),
         (np.maximum(nu, 0), quotas.upper_accelerator_h),
         (np.minimum(nu, 0), quotas.lower_accelerator_h),
     ):
-        priced = price != 0
-        rent += float((price[priced] * np.asarray(amount)[priced]).sum())
-    if not np.isfinite(rent):
-        return -np.inf
-    return jobs_bound(problem, prices) - rent + energy_bound(problem, prices.energy)
+        priced, size = price != 0, size + price.size
+        products = price[priced] * np.asarray(amount)[priced]
+        rent += float(products.sum() + ROUNDING * (size + 64) * np.abs(products).sum())
+    jobs, without_option = _jobs_bound(problem, prices)
+    if not (signs and np.isfinite(rent)):
+        return Proof(-np.inf, without_option)
+    return Proof(jobs - rent + energy_bound(problem, prices.energy), without_option)
+
+
+def lower_bound(problem: Problem, prices: Prices) -> float:
+    """The bound that `prices` prove, yuan; -inf if one has the wrong sign or rents no limit."""
+    return proof(problem, prices).bound_yuan
 
 
 def jobs_bound(problem: Problem, prices: Prices) -> float:
     """The first sum of the bound: every job takes its cheapest option at these prices, or none."""
-    return float(sum(part.sum() for part in _in_blocks(problem, prices, len(problem.jobs))))
+    return _jobs_bound(problem, prices)[0]
+
+
+def _jobs_bound(problem: Problem, prices: Prices) -> tuple[float, float]:
+    """`jobs_bound`, and the value of the jobs without any option."""
+    windows, jobs = _windows(problem, prices), problem.jobs
+    total, without_option = 0.0, 0.0
+    for first in range(0, len(jobs), BLOCK):
+        block = np.arange(first, min(first + BLOCK, len(jobs)))
+        best, has_option = _cheapest(problem, prices, windows, block)
+        total += float(best.sum())
+        without_option += float(jobs.value_yuan[block][~has_option].sum())
+    return total - _margin(problem, prices), without_option
+
+
+def _margin(problem: Problem, prices: Prices) -> float:
+    """The most that rounding adds to the sum of the jobs' cheapest prices, yuan."""
+    jobs, hours = problem.jobs, problem.hours
+    power = kwh_by_class(problem) * prices.energy[problem.classes.site]
+    hourly = (np.abs(prices.capacity) + np.abs(power)).sum(axis=1).max()
+    hourly += hours * np.abs(prices.quota).max(initial=0.0)
+    wire = problem.corridors.price_yuan_per_gb.max() + prices.corridor.max()
+    size = (jobs.value_yuan + jobs.migration_yuan + hours * jobs.delay_yuan_per_h).sum()
+    size += hourly * jobs.gang.sum(dtype=np.float64) + wire * jobs.data_gb.sum()
+    return float(ROUNDING * (hours + 512) * size)
 
 
 def cheapest(problem: Problem, prices: Prices, jobs: Int64s) -> Floats:
     """For some jobs the least of their value and of all their open options' prices, yuan."""
-    windows = [_windows(problem, prices, c) for c in range(len(problem.classes))]
-    return _cheapest(problem, prices, windows, jobs)
+    return _cheapest(problem, prices, _windows(problem, prices), jobs)[0]
 
 
-def _in_blocks(problem: Problem, prices: Prices, n_jobs: int) -> Iterator[Floats]:
-    windows = [_windows(problem, prices, c) for c in range(len(problem.classes))]
-    for first in range(0, n_jobs, BLOCK):
-        block = np.arange(first, min(first + BLOCK, n_jobs))
-        yield _cheapest(problem, prices, windows, block)
-
-
-def _windows(problem: Problem, prices: Prices, c: int) -> tuple[Floats, Floats]:
-    """By hours taken and first hour: price of one accelerator of class c, and how many are free."""
-    hours, site = problem.hours, problem.classes.site[c]
-    at_server = problem.classes.power_kw[c] + problem.classes.overhead_kw[c]
-    hourly = prices.capacity[c] + at_server * problem.pue[site] * prices.energy[site]
-    price = np.full((hours + 1, hours), np.inf)
-    room = np.zeros((hours + 1, hours))
-    running, least = np.zeros(hours), np.full(hours, np.inf)
-    for d in range(1, hours + 1):
-        n = hours - d + 1
-        running, least = (
-            running[:n] + hourly[d - 1 :],
-            np.minimum(least[:n], problem.classes.capacity[c, d - 1 :]),
-        )
-        price[d, :n], room[d, :n] = running, least
-    return price, room
+def _windows(problem: Problem, prices: Prices) -> list[tuple[Floats, Floats]]:
+    """For each class, by hours taken and first hour: price of an accelerator, and how many there
+    are.
+    """
+    site, hours = problem.classes.site, problem.hours
+    hourly = prices.capacity + kwh_by_class(problem) * prices.energy[site]
+    out = []
+    for each, capacity in zip(hourly, problem.classes.capacity, strict=True):
+        price = np.full((hours + 1, hours), np.inf)
+        room = np.zeros((hours + 1, hours))
+        running, least = np.zeros(hours), np.full(hours, np.inf)
+        for d in range(1, hours + 1):
+            n = hours - d + 1
+            running = running[:n] + each[d - 1 :]
+            least = np.minimum(least[:n], capacity[d - 1 :])
+            price[d, :n], room[d, :n] = running, least
+        out.append((price, room))
+    return out
 
 
 def _cheapest(
     problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
-) -> Floats:
-    """For each job of the block the least of its value and of all its open options' prices."""
+) -> tuple[Floats, Bools]:
+    """For each job of the block the least of its value and of all its open options' prices.
+
+    Also returned is whether the job has any open option.
+    """
     jobs, classes, corridors = problem.jobs, problem.classes, problem.corridors
-    best = jobs.value_yuan[block].copy()
+    best, has_option = jobs.value_yuan[block].copy(), np.zeros(len(block), bool)
     times = 2.0 if corridors.latency_rule == "round_trip" else 1.0
     for c in range(len(classes)):
         site = int(classes.site[c])
@@ -103,7 +141,9 @@ def _cheapest(
         fits &= ((jobs.residency[block] >> site) & 1) == 1
         fits &= times * corridors.delay_ms[origin, site] <= jobs.latency_ms[block]
         need = np.full(len(block), problem.hours + 1.0)
-        need[fits] = np.maximum(np.ceil(jobs.work_h[block][fits] / speed[fits] - 1e-9), 1)
+        with np.errstate(over="ignore"):  # a job of 1e6 hours at a speed of 1e-300
+            work = np.ceil(jobs.work_h[block][fits] / speed[fits] - 1e-9)
+        need[fits] = np.clip(work, 1, problem.hours + 1)
         fits &= jobs.release[block] + need <= jobs.deadline[block]
         slack = jobs.deadline[block] - need - jobs.release[block]
         at = np.flatnonzero(fits)
@@ -113,7 +153,7 @@ def _cheapest(
         fixed = corridors.price_yuan_per_gb[o, site] * data
         fixed += prices.quota[jobs.tenant[job]] * gang * d
         quota = problem.quotas.upper_accelerator_h[jobs.tenant[job]]
-        fixed[gang.astype(np.float64) * d > quota] = np.inf
+        too_long = gang.astype(np.float64) * d > quota
         price, room = windows[c]
         wire, toll = corridors.bandwidth_gb[:, site], prices.corridor[:, site]
         late, moved = jobs.delay_yuan_per_h[job], jobs.migration_yuan[job]
@@ -124,22 +164,17 @@ def _cheapest(
             cost = gang[:n] * price[d[:n], t] + data[:n] * toll[o[:n], t] + late[:n] * ahead
             stays = (was[:n] == c) & (first[:n] == t)
             cost += fixed[:n] + np.where((was[:n] >= 0) & ~stays, moved[:n], 0.0)
-            shut = (gang[:n] > room[d[:n], t]) | (data[:n] > wire[o[:n], t])
+            shut = (gang[:n] > room[d[:n], t]) | (data[:n] > wire[o[:n], t]) | too_long[:n]
             cost[shut] = np.inf
             best[at[:n]] = np.minimum(best[at[:n]], cost)
-    return np.asarray(best, np.float64)
+            has_option[at[:n]] |= ~shut
+    return np.asarray(best, np.float64), has_option
 
 
 def energy_bound(problem: Problem, pi: Floats) -> float:
     """E(pi): what energy cost less pi * (load - base load) never goes below, yuan."""
     base = problem.energy.base_load_kwh
     program = EnergyProgram(problem, base, most_load_kwh(problem), -pi)
-    return program.bound() + float((pi * base).sum())
-
-
-def most_load_kwh(problem: Problem) -> Floats:
-    """Load by site and hour with every accelerator busy, (n_sites, n_hours)."""
-    classes, most = problem.classes, problem.energy.base_load_kwh.copy()
-    at_server = classes.power_kw + classes.overhead_kw
-    np.add.at(most, classes.site, classes.capacity * at_server[:, None] * problem.pue[classes.site])
-    return most
+    fixed = pi * base
+    margin = ROUNDING * (pi.size + 64) * np.abs(fixed).sum()
+    return program.bound() + float(fixed.sum() - margin)

@@ -1,8 +1,9 @@
 """An independent look at a plan: feasibility, energy balance, accounts, cost and bound, all
 recomputed.
 
-Nothing here is shared with what made the plan: only the tables of the problem and plain sums. Each
-fault found carries a stable token, so that a log can be searched for it.
+Nothing here is shared with what made the plan: only the tables of the problem and plain sums, as
+tests/test_architecture.py enforces. Each fault found carries a stable token, so that a log can be
+searched for it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .recompute import lower_bound
+from .._gap import relative_gap
+from .recompute import proof
+from .recompute_rules import by_hour, kwh_by_class, ruled, scopes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +60,7 @@ FAULTS = {
     "CostMismatch": "the objective differs from the cost of this plan",
     "BoundUnproved": "the prices prove less than the bound claims",
     "BoundAboveCost": "the bound is above the cost",
+    "WithoutOptionMismatch": "the value of jobs without any option, left out of the gap, differs",
     "PriceNegative": "a price below zero where only prices of at least zero prove anything",
 }
 
@@ -87,11 +91,14 @@ class PlanCertificate:
         Recomputed cost of the plan, and the bound its prices prove.
     faults : tuple of Fault
         Empty for a sound plan; at most one per token, the worst place of each.
+    without_option_yuan : float
+        Value of the jobs that no class could ever take: part of both, left out of the gap.
     """
 
     objective_yuan: float
     bound_yuan: float
     faults: tuple[Fault, ...]
+    without_option_yuan: float = 0.0
 
     @property
     def valid(self) -> bool:
@@ -100,8 +107,14 @@ class PlanCertificate:
 
     @property
     def gap(self) -> float:
-        """Relative gap of the recomputed numbers."""
-        return (self.objective_yuan - self.bound_yuan) / (abs(self.objective_yuan) or 1.0)
+        """(objective - bound) / max(abs(objective), abs(bound)), of the recomputed numbers.
+
+        The value of the jobs without any option is left out of both.
+        """
+        objective, bound = (
+            yuan - self.without_option_yuan for yuan in (self.objective_yuan, self.bound_yuan)
+        )
+        return relative_gap(objective, bound)
 
     def __str__(self) -> str:
         """In words, one line a fault."""
@@ -121,12 +134,16 @@ def verify(plan: Plan) -> PlanCertificate:
     if not abs(cost - plan.objective_yuan) <= slack:
         faults.append(Fault("CostMismatch", "objective_yuan", plan.objective_yuan, cost))
     faults += _signs(plan)
-    bound = lower_bound(plan.problem, plan.prices)
+    bound, without_option = proof(plan.problem, plan.prices)
     if not plan.bound_yuan <= bound + slack:
         faults.append(Fault("BoundUnproved", "bound_yuan", plan.bound_yuan, bound))
     if not plan.bound_yuan <= plan.objective_yuan:
         faults.append(Fault("BoundAboveCost", "bound_yuan", plan.bound_yuan, plan.objective_yuan))
-    return PlanCertificate(float(cost), float(bound), tuple(faults))
+    left_out = plan.without_option_yuan
+    if not abs(left_out - without_option) <= TOLERANCE * max(1.0, without_option):
+        where = "without_option_yuan"
+        faults.append(Fault("WithoutOptionMismatch", where, left_out, without_option))
+    return PlanCertificate(float(cost), float(bound), tuple(faults), without_option)
 
 
 def _placed(plan: Plan) -> tuple[Int32s, Int32s, Int32s, Int32s]:
@@ -135,7 +152,7 @@ def _placed(plan: Plan) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     job = np.flatnonzero(plan.assignment >= 0).astype(np.int32)
     klass, start = plan.assignment[job], plan.start[job]
     speed = problem.classes.throughput[problem.jobs.family[job], klass]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         hours = np.ceil(problem.jobs.work_h[job] / speed - 1e-9)
     return job, klass, start, np.clip(hours, 1, problem.hours + 1).astype(np.int32)
 
@@ -225,10 +242,8 @@ def _load(plan: Plan) -> Floats:
     np.add.at(change, (klass, start), gang)
     np.add.at(change, (klass, np.minimum(start + hours, problem.hours)), -gang)
     busy = change.cumsum(axis=1)[:, : problem.hours]
-    at_server = problem.classes.power_kw + problem.classes.overhead_kw
-    kwh = busy * at_server[:, None] * problem.pue[problem.classes.site]
     load = problem.energy.base_load_kwh.copy()
-    np.add.at(load, problem.classes.site, kwh)
+    np.add.at(load, problem.classes.site, busy * kwh_by_class(problem))
     return load
 
 
@@ -277,14 +292,18 @@ def _store(plan: Plan) -> Iterator[Fault]:
 
 
 def _mandate(plan: Plan) -> Iterator[Fault]:
-    d, rows = plan.dispatch, plan.problem.mandate_rows
+    d, rows = plan.dispatch, scopes(plan.problem)
+    if d.missing_kwh.shape != rows.owed_kwh.shape:
+        sizes = float(d.missing_kwh.size), float(rows.owed_kwh.size)
+        yield Fault("MandateUnaccounted", "number of scopes", *sizes)
+        return
     green = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.green_discharge_kwh
     if rows.volume:
         green = green + d.exported_kwh.sum(axis=0)
     else:
         yield from _above("CertificateForbidden", "scope", d.certificate_kwh, 0)
     have = rows.member @ green.sum(axis=1) + d.certificate_kwh
-    asked = rows.share * (rows.member @ _load(plan).sum(axis=1)) + rows.carried_kwh
+    asked = rows.share * (rows.member @ _load(plan).sum(axis=1)) + rows.owed_kwh
     yield from _above("MandateUnaccounted", "scope", asked, have + d.missing_kwh)
     short = np.maximum(asked - have, 0.0)
     slack = TOLERANCE * np.maximum(1.0, np.abs(asked))
@@ -292,11 +311,11 @@ def _mandate(plan: Plan) -> Iterator[Fault]:
 
 
 def _direct_rule(plan: Plan) -> Iterator[Fault]:
-    d, rows = plan.dispatch, plan.problem.direct_rows
+    d, rows = plan.dispatch, ruled(plan.problem)
     used = d.direct_kwh.sum(axis=(0, 2))
     taken = used + d.direct_charge_kwh.sum(axis=(0, 2))
     asked_use, asked_load = np.zeros(len(used)), np.zeros(len(used))
-    asked_use[rows.site] = rows.used * plan.problem.energy.direct_kwh.sum(axis=(0, 2))[rows.site]
+    asked_use[rows.site] = rows.used_kwh
     asked_load[rows.site] = rows.of_load * _load(plan).sum(axis=1)[rows.site]
     for where, asked, have, reported in (
         ("own power used at site", asked_use, taken, d.direct_use_short_kwh),
@@ -310,8 +329,11 @@ def _direct_rule(plan: Plan) -> Iterator[Fault]:
 
 def _account(plan: Plan) -> Iterator[Fault]:
     """The green numbers, site by site in plain sums, against those the plan shows."""
-    problem, d, rows = plan.problem, plan.dispatch, plan.problem.mandate_rows
+    problem, d, rows = plan.problem, plan.dispatch, scopes(plan.problem)
     load, shown = _load(plan).sum(axis=1), plan.green
+    carbon = by_hour(problem.sites.carbon_g_per_kwh, problem.hours)
+    if d.missing_kwh.shape != rows.owed_kwh.shape:
+        return  # a fault by itself
     for s in range(len(problem.sites)):
         direct, bundled = d.direct_kwh[:, s].sum(), d.bundled_kwh[s].sum()
         green = direct + bundled + d.green_discharge_kwh[s].sum()
@@ -325,7 +347,7 @@ def _account(plan: Plan) -> Iterator[Fault]:
             missing += part * d.missing_kwh[q]
         claimed = green + retired + (d.exported_kwh[:, s].sum() if rows.volume else 0.0)
         drawn = d.grid_kwh[s] + d.grid_charge_kwh[s]
-        grams = (drawn * problem.carbon_g_per_kwh[s]).sum()
+        grams = (drawn * carbon[s]).sum()
         over = load[s] if load[s] > 0 else 1.0
         for name, needed in (
             ("load_kwh", load[s]),
@@ -344,7 +366,7 @@ def _account(plan: Plan) -> Iterator[Fault]:
 def _cost(plan: Plan) -> float:
     """What the plan costs, from its placements and its dispatch alone."""
     problem, jobs, d = plan.problem, plan.problem.jobs, plan.dispatch
-    energy, rows = problem.energy, problem.mandate_rows
+    energy = problem.energy
     job, klass, start, hours = _placed(plan)
     wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[klass]]
     moved = (jobs.placed_class >= 0)[job]
@@ -357,7 +379,8 @@ def _cost(plan: Plan) -> float:
     bundled, grid = d.bundled_kwh + d.bundled_charge_kwh, d.grid_kwh + d.grid_charge_kwh
     worn = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
     worn = worn + d.green_discharge_kwh + d.grey_discharge_kwh
-    carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+    grams = by_hour(problem.sites.carbon_g_per_kwh, problem.hours)
+    carbon = energy.carbon_yuan_per_t * grams / 1e6
     left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
     worth = energy.terminal_yuan_per_kwh if energy.terminal == "value" else 0.0
     parts = [
@@ -371,9 +394,8 @@ def _cost(plan: Plan) -> float:
         -(energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum(),
         -(worth * left).sum(),
         energy.certificate_yuan_per_kwh * d.certificate_kwh.sum(),
-        rows.missing_yuan_per_kwh * d.missing_kwh.sum(),
-        problem.direct_rows.short_yuan_per_kwh
-        * (d.direct_use_short_kwh + d.direct_load_short_kwh).sum(),
+        scopes(problem).yuan_per_kwh * d.missing_kwh.sum(),
+        ruled(problem).yuan_per_kwh * (d.direct_use_short_kwh + d.direct_load_short_kwh).sum(),
     ]
     return float(np.sum(parts))
 
