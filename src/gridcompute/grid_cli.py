@@ -67,13 +67,18 @@ def match(
     seed: Annotated[int, typer.Option(min=0, help="Seed wherever chance enters.")] = 0,
     threads: Threads = None,
     time_limit: TimeLimit = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="The ledger's file, in place of the one that problem.json names."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Match a batch of your own tables (CSV or Parquet); write the plan, its audit and page."""
     from .grid import read_problem
 
+    _require_apart(problem, out)
     options = {"gap": gap, "seed": seed, "threads": threads, "time_limit": time_limit}
-    _made(_solved(read_problem(problem), out, quiet, **options), out)
+    _made(_solved(read_problem(problem, ledger=ledger), out, quiet, **options), out)
 
 
 def verify(
@@ -104,6 +109,7 @@ def whatif(
 ) -> None:
     """Solve a stored plan again with something changed, and print the difference."""
     from .grid import read_plan, whatif, write_plan
+    from .grid.folders import check_target
 
     pair = None
     if corridor is not None:
@@ -111,6 +117,9 @@ def whatif(
         if not colon:
             raise typer.BadParameter(f"corridor is {corridor!r}, needed ORIGIN:DESTINATION")
         pair = (origin, destination)
+    if out is not None:
+        _require_apart(folder, out)
+        check_target(out, "plan")
     outcome = whatif(
         read_plan(folder),
         gap=gap,
@@ -152,11 +161,20 @@ def ledger_repair(
 
 
 def _solved(problem: Problem, out: Path, quiet: bool, **options: Any) -> Plan:
-    """The plan of a problem; a folder that cannot be written is found out before the wait."""
+    """Return the plan of a problem; a folder that cannot be written is refused before the wait."""
+    from .grid.folders import check_target
     from .grid.match import match as solve
 
-    out.mkdir(parents=True, exist_ok=True)
+    check_target(out, "plan")
     return solve(problem, progress=not quiet, **options)
+
+
+def _require_apart(read: Path, written: Path) -> None:
+    """Raise if the folder to write is the one to read, or holds it: it would be replaced."""
+    here, there = read.resolve(), written.resolve()
+    if here == there or there in here.parents:
+        needed = f"a folder apart from {read}, which is read and would be replaced"
+        raise typer.BadParameter(f"--out is {written}, needed {needed}")
 
 
 def _made(plan: Plan, out: Path) -> None:

@@ -7,6 +7,7 @@ range stand in one place, and the check, the broadcast, Arrow and CSV all read t
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -328,20 +329,30 @@ def _nested(array: NDArray[Any]) -> Any:
 def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
     """Each column as an array, lists unfolded and columns ``name[i,j]`` put together."""
     parts: dict[str, dict[tuple[int, ...], NDArray[Any]]] = {}
+    by_place: dict[tuple[str, tuple[int, ...]], str] = {}
     for label, values in zip(table.column_names, table.columns, strict=True):
-        match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\d+)*)\])?", label)
+        match = re.fullmatch(r"(\w+)(?:\[([0-9]{1,9}(?:,[0-9]{1,9})*)\])?", label)
         if match is None or match[1] not in specs:
             message = f"{title} has no column '{label}'; it has {', '.join(specs)}"
             raise InvalidProblemError(message, f"{title}.{label}")
         index = tuple(int(i) for i in match[2].split(",")) if match[2] else ()
+        first = by_place.setdefault((match[1], index), label)
+        if index in parts.get(match[1], {}):
+            message = f"{title}.{label}: found a second column of that place, beside '{first}'"
+            raise InvalidProblemError(f"{message}, needed one", f"{title}.{match[1]}")
         parts.setdefault(match[1], {})[index] = _unfolded(title, label, values)
     out = {}
     for name, pieces in parts.items():
         if list(pieces) == [()]:
             out[name] = pieces[()]
             continue
-        shape = tuple(np.max(list(pieces), axis=0) + 1)
-        if len(pieces) != np.prod(shape):
+        dims = {len(index) for index in pieces}
+        if len(dims) > 1:
+            found = " and ".join(f"'{by_place[name, index]}'" for index in list(pieces)[:2])
+            message = f"{title}.{name}: found columns {found}, needed one index form in all"
+            raise InvalidProblemError(message, f"{title}.{name}")
+        shape = tuple(int(k) + 1 for k in np.max(list(pieces), axis=0))
+        if len(pieces) != math.prod(shape):
             message = f"{title}.{name}: {len(pieces)} columns {name}[...], needed all {shape}"
             raise InvalidProblemError(message, f"{title}.{name}")
         stacked = np.stack([pieces[i] for i in sorted(pieces)], axis=1)

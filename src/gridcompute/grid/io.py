@@ -4,31 +4,43 @@ out.
 A problem's folder holds ``problem.json`` and one file for each of jobs, sites, classes, energy,
 corridors and quotas, ``.parquet`` or ``.csv``. A column with more dimensions than rows is a list in
 Parquet, and in CSV is spread over columns ``name[i]`` or ``name[i,j]``; dimensions left out are
-repeated. Indices of sites, accelerators and families may be written as names.
+repeated. Indices of sites, accelerators and families may be written as names. Folders are written
+whole (`folders`), files are read with bounds (`table_files`, `arrays_file`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import choice
 from ..errors import InvalidProblemError
+from .arrays_file import read_arrays
 from .audit import audit
 from .corridors import Corridors
 from .energy import Energy
+from .files import read_bytes
+from .folders import replacing
 from .jobs import Jobs
+from .json_text import parse, require_text
 from .ledger import Ledger
-from .mandate import DirectRule, Mandate, Quotas
-from .plan import Dispatch, Plan, Prices
+from .ledger_file import LedgerFile
+from .mandate import Quotas
+from .plan import Dispatch, Plan, Prices, dimensions
 from .problem import Problem
+from .settings import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
 from .sites import Classes, Sites
+from .table_files import SUFFIXES, read_table, require_room, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -36,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_plan", "read_problem", "write_plan", "write_problem"]
 
+FORMATS = ("parquet", "csv")
 TABLES: dict[str, type[Table]] = {
     "sites": Sites,
     "classes": Classes,
@@ -44,14 +57,11 @@ TABLES: dict[str, type[Table]] = {
     "corridors": Corridors,
     "quotas": Quotas,
 }
-#: What of each table is no column and stands in problem.json.
-SETTINGS = {
-    "classes": ("accelerator_names", "family_names"),
-    "energy": ("source_names", "certificate_yuan_per_kwh", "carbon_yuan_per_t", "terminal"),
-    "corridors": ("latency_rule",),
-}
-MANDATE = ("share", "scope", "rule", "new", "shortfall_yuan_per_kwh")
-DIRECT_RULE = ("used", "of_load", "sites", "shortfall_yuan_per_kwh")
+#: Parts of a plan whose columns are arrays of plan.npz.
+PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
+NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
+PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 def write_problem(problem: Problem, folder: str | Path, *, format: str = "parquet") -> Path:
@@ -61,13 +71,26 @@ def write_problem(problem: Problem, folder: str | Path, *, format: str = "parque
     ----------
     problem : Problem
     folder : path
-        Made if it is not there.
+        Made if it is not there; otherwise empty, or a problem's that was written before and not
+        changed since. A ``ledger.jsonl`` in it is kept and continued by the problem's ledger.
     format : "parquet" or "csv"
 
     Returns
     -------
     Path
         The folder.
+
+    Raises
+    ------
+    InvalidProblemError
+        The folder holds anything else: the first such file, or a ledger that the problem's does not
+        continue.
+    OSError
+        It cannot be written; it is as it was then.
+
+    Notes
+    -----
+    The new folder takes the old one's place in one step, once all of it is on the disk.
 
     Examples
     --------
@@ -78,64 +101,73 @@ def write_problem(problem: Problem, folder: str | Path, *, format: str = "parque
     ...     grid.read_problem(grid.write_problem(problem, folder, format="csv"))
     <Problem 'east-west': 50 jobs, 60 classes at 12 sites, 24 hours>
     """
-    if format not in ("parquet", "csv"):
-        raise InvalidProblemError(f"format is {format!r}, needed 'parquet' or 'csv'", "format")
+    format = choice("format", format, FORMATS)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {"name": problem.name, "hours": problem.hours}
-    for name in TABLES:
-        table = getattr(problem, name)
-        _write_table(table.to_arrow(), folder / f"{name}.{format}")
-        if name in SETTINGS:
-            settings[name] = {k: getattr(table, k) for k in SETTINGS[name]}
-    settings["mandate"] = {k: getattr(problem.mandate, k) for k in MANDATE}
-    settings["direct_rule"] = {k: getattr(problem.direct_rule, k) for k in DIRECT_RULE}
-    ledger = problem.mandate.ledger
-    if ledger is not None:
-        (folder / "ledger.jsonl").unlink(missing_ok=True)
-        ledger.write(folder / "ledger.jsonl")
-        policy = {"window": ledger.window, "cap_yuan_per_kwh": ledger.cap_yuan_per_kwh}
-        settings["ledger"] = {"path": "ledger.jsonl", **policy}
-    text = json.dumps(settings, indent=2, ensure_ascii=False)
-    (folder / "problem.json").write_text(text + "\n", encoding="utf-8")
+    kept = problem.mandate.ledger
+    with (
+        _continued(folder / LEDGER, kept) as ledger,
+        replacing(folder, "problem", spare=[LEDGER]) as work,
+    ):
+        _fill_problem(problem, work, format, ledger)
     return folder
 
 
-def read_problem(folder: str | Path) -> Problem:
+def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Problem:
     """Read a problem from a folder of tables (see `write_problem` for the layout).
+
+    Parameters
+    ----------
+    folder : path
+    ledger : path, optional
+        The file of the mandate's ledger, wherever it lies, in place of the one that problem.json
+        names. What problem.json names must lie in the folder.
 
     Raises
     ------
     InvalidProblemError
-        A file missing, a column unknown or missing, a value out of range: file or table, column,
-        row, what was found and what was needed.
+        A file missing or malformed, a column or setting unknown, missing or twice, a value out of
+        range: file, column, row, what was found and what was needed.
+
+    Notes
+    -----
+    Only regular files are opened. What a table may decode to is bounded: a gigabyte, or a hundred
+    times its file.
     """
     folder = Path(folder)
-    settings = _settings(folder / "problem.json")
-    hours = settings.get("hours")
-    if isinstance(hours, bool) or not isinstance(hours, int):
-        raise InvalidProblemError(f"problem.json: hours is {hours!r}, needed an integer", "hours")
-    names = {k: list(settings.get("classes", {}).get(k, ())) for k in SETTINGS["classes"]}
-    known = {"accelerator": names["accelerator_names"], "family": names["family_names"]}
+    settings = Settings.read(folder / SETTINGS_FILE)
+    hours = settings.hours
+    sources = settings.part("energy").get("source_names")
+    known = {
+        "accelerator": settings.part("classes").get("accelerator_names", ()),
+        "family": settings.part("classes").get("family_names", ()),
+    }
+    paths = {name: _table_path(folder, name) for name in TABLES}
     tables: dict[str, Any] = {}
-    sources = settings.get("energy", {}).get("source_names")
     sizes = {"hour": hours, "source": 1 if sources is None else len(sources)}
     for name, kind in TABLES.items():
-        arrow = _named(_read_table(folder, name, kind), name, kind, known)
-        extra = settings.get(name, {}) if name in SETTINGS else {}
-        extra = {k: tuple(v) if isinstance(v, list) else v for k, v in extra.items()}
-        if name == "energy" and sources == [] and "direct_kwh" not in arrow.column_names:
+        texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
+        arrow = _named(read_table(paths[name], texts), paths[name], kind, known)
+        extra: dict[str, Any] = settings.part(name)
+        if name == "energy" and sources == () and "direct_kwh" not in arrow.column_names:
             # No source has no column in CSV.
             extra |= {"direct_kwh": np.zeros((0, len(tables["sites"]), hours))}
             extra |= {"direct_yuan_per_kwh": np.zeros((0, len(tables["sites"])))}
-        tables[name] = _built(kind, arrow, sizes, extra)
+        tables[name] = _built(kind, arrow, paths[name], sizes, extra)
         if name == "sites":
             known["origin"] = known["site"] = [str(n) for n in tables[name].name]
             sizes |= {"destination": len(tables[name])}
-    mandate = _mandate(settings, folder)
-    label = str(settings.get("name", folder.name))
-    rule = DirectRule(**_rule(settings, "direct_rule", DIRECT_RULE, {"used": 0.0, "of_load": 0.0}))
-    return Problem(hours=hours, mandate=mandate, name=label, direct_rule=rule, **tables)
+    mandate = settings.mandate(_ledger(settings, folder, ledger))
+    try:
+        return Problem(
+            hours=hours,
+            mandate=mandate,
+            name=settings.name or folder.name,
+            direct_rule=settings.direct_rule(),
+            **tables,
+        )
+    except InvalidProblemError as error:
+        at_fault = paths.get(error.field.partition(".")[0], folder / SETTINGS_FILE)
+        raise _in_file(at_fault, error) from None
 
 
 def write_plan(plan: Plan, folder: str | Path) -> Path:
@@ -143,80 +175,216 @@ def write_plan(plan: Plan, folder: str | Path) -> Path:
 
     ``problem/`` the problem, ``jobs.parquet`` each job's place and price, ``green.csv`` the account
     by site, ``audit.md`` the audit, ``plan.html`` the page.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : path
+        Made if it is not there; otherwise empty, or a plan's that was written before and not
+        changed since.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InvalidProblemError
+        The folder holds anything else: the first such file.
+    OSError
+        It cannot be written; it is as it was then.
+
+    Notes
+    -----
+    The new folder takes the old one's place in one step, once all of it is on the disk.
     """
     folder = Path(folder)
-    write_problem(plan.problem, folder / "problem")
-    arrays: dict[str, Any] = {"assignment": plan.assignment, "start": plan.start}
-    for part in ("dispatch", "prices"):
-        table = getattr(plan, part)
-        arrays |= {f"{part}.{k}": getattr(table, k) for k in table.columns()}
-    np.savez_compressed(folder / "plan.npz", **arrays)
-    numbers = {k: getattr(plan, k) for k in ("objective_yuan", "bound_yuan", "without_option_yuan")}
-    stats = json.loads(json.dumps(dict(plan.stats), default=str))
-    text = json.dumps({**numbers, "gap": plan.gap, "status": plan.status, "stats": stats}, indent=2)
-    (folder / "plan.json").write_text(text + "\n", encoding="utf-8")
-    _write_table(plan.to_arrow(), folder / "jobs.parquet")
-    import pyarrow as pa
+    inner = f"problem/{LEDGER}"
+    with (
+        _continued(folder / inner, plan.problem.mandate.ledger) as ledger,
+        replacing(folder, "plan", spare=[inner]) as work,
+    ):
+        (work / "problem").mkdir()
+        _fill_problem(plan.problem, work / "problem", "parquet", ledger)
+        arrays: dict[str, Any] = {"assignment": plan.assignment, "start": plan.start}
+        for part in PARTS:
+            table = getattr(plan, part)
+            arrays |= {f"{part}.{k}": getattr(table, k) for k in table.columns()}
+        np.savez_compressed(work / ARRAYS_FILE, **arrays)
+        numbers = {k: getattr(plan, k) for k in (*NUMBERS, "gap", "status")}
+        stats = json.loads(json.dumps(dict(plan.stats), default=str))
+        text = json.dumps({**numbers, "stats": stats}, indent=2)
+        (work / PLAN_FILE).write_text(text + "\n", encoding="utf-8")
+        write_table(plan.to_arrow(), work / "jobs.parquet")
+        import pyarrow as pa
 
-    account = {"name": plan.problem.sites.name, **plan.green}
-    _write_table(pa.table({k: pa.array(v) for k, v in account.items()}), folder / "green.csv")
-    (folder / "audit.md").write_text(str(audit(plan)), encoding="utf-8")
-    plan.report(folder / "plan.html")
+        account = {"name": plan.problem.sites.name, **plan.green}
+        write_table(pa.table({k: pa.array(v) for k, v in account.items()}), work / "green.csv")
+        (work / "audit.md").write_text(str(audit(plan)), encoding="utf-8")
+        plan.report(work / "plan.html")
     return folder
 
 
 def read_plan(folder: str | Path) -> Plan:
-    """Read a plan that `write_plan` wrote, with its problem."""
+    """Read a plan that `write_plan` wrote, with its problem.
+
+    Raises
+    ------
+    InvalidProblemError
+        A file missing or malformed, an array or number missing, unknown or of another shape: file,
+        name, what was found and what was needed. Whether the plan is right is for `Plan.verify`.
+    """
     folder = Path(folder)
     problem = read_problem(folder / "problem")
-    for needed in ("plan.json", "plan.npz"):
+    for needed in (PLAN_FILE, ARRAYS_FILE):
         if not (folder / needed).exists():
             raise InvalidProblemError(
                 f"{folder} has no {needed}: not the folder of a plan", "folder"
             )
-    numbers = _settings(folder / "plan.json")
-    with np.load(folder / "plan.npz", allow_pickle=False) as stored:
-        arrays = {k: stored[k] for k in stored.files}
-
-    def part(name: str, kind: type[Columns]) -> Any:
-        return kind(**{k: arrays[f"{name}.{k}"] for k in kind.columns()})
-
-    return Plan(
-        problem=problem,
-        assignment=arrays["assignment"],
-        start=arrays["start"],
-        dispatch=part("dispatch", Dispatch),
-        prices=part("prices", Prices),
-        objective_yuan=float(numbers["objective_yuan"]),
-        bound_yuan=float(numbers["bound_yuan"]),
-        without_option_yuan=float(numbers["without_option_yuan"]),
-        status=str(numbers["status"]),
-        stats=numbers["stats"],
-    )
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise InvalidProblemError(f"{path} is not there", "folder")
+    numbers = _numbers(folder / PLAN_FILE)
+    sizes = dimensions(problem)
+    shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+        name: (np.int32, (len(problem.jobs),)) for name in ("assignment", "start")
+    }
+    optional = []
+    for part, kind in PARTS.items():
+        for name, spec in kind.columns().items():
+            shapes[f"{part}.{name}"] = (spec.dtype, tuple(sizes[d] for d in spec.dims))
+            if kind.__dataclass_fields__[name].default is not dataclasses.MISSING:
+                optional.append(f"{part}.{name}")
+    path = folder / ARRAYS_FILE
+    arrays = read_arrays(path, shapes, optional)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as why:
-        raise InvalidProblemError(f"{path} is no JSON: {why}", path.name) from why
-    if not isinstance(found, dict):
-        raise InvalidProblemError(
-            f"{path} holds a {type(found).__name__}, needed an object", path.name
+        parts = {
+            part: kind(
+                **{k: arrays[f"{part}.{k}"] for k in kind.columns() if f"{part}.{k}" in arrays}
+            )
+            for part, kind in PARTS.items()
+        }
+    except InvalidProblemError as error:
+        raise _in_file(path, error) from None
+    try:
+        return Plan(
+            problem=problem,
+            assignment=arrays["assignment"],
+            start=arrays["start"],
+            **parts,  # type: ignore[arg-type]
+            **numbers,
         )
-    return found
+    except InvalidProblemError as error:
+        raise _in_file(folder / PLAN_FILE, error) from None
+
+
+def _fill_problem(problem: Problem, folder: Path, format: str, ledger: bytes | None) -> None:
+    """Write the files of a problem into an empty folder; `ledger` is the content of its ledger."""
+    classes, energy = problem.classes, problem.energy
+    names = [*problem.sites.name, *classes.accelerator_names, *classes.family_names]
+    for text in (problem.name, *names, *energy.source_names):
+        require_text("name", str(text))
+    for name in TABLES:
+        write_table(getattr(problem, name).to_arrow(), folder / f"{name}.{format}")
+    if ledger is not None:
+        (folder / LEDGER).write_bytes(ledger)
+    text = json.dumps(settings_of(problem, LEDGER), indent=2, ensure_ascii=False)
+    (folder / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _continued(path: Path, ledger: Ledger | None) -> Iterator[bytes | None]:
+    """Yield the content of a ledger's file that holds `ledger`, None where there is none.
+
+    A ledger that lies at `path` already is history: it is locked meanwhile, and continued byte by
+    byte, or the call is refused.
+    """
+    if not path.exists():
+        yield None if ledger is None else b"".join(entry.line() for entry in ledger.entries)
+        return
+    with LedgerFile(path, write=True) as file:
+        held = file.entries()
+        mine = () if ledger is None else ledger.entries
+        if [e.hash for e in held] != [e.hash for e in mine[: len(held)]] or ledger is None:
+            what = "no ledger" if ledger is None else f"another of {len(mine)} entries"
+            message = f"{path}: found a ledger of {len(held)} entries, and {what} in the problem"
+            needed = "needed one that continues it, or another folder"
+            raise InvalidProblemError(f"{message}; {needed}", "ledger")
+        yield file.content_with(mine[len(held) :])
+
+
+def _ledger(settings: Settings, folder: Path, given: str | Path | None) -> Ledger | None:
+    """Return the mandate's ledger, from the file that was given or the one problem.json names."""
+    policy = settings.part("ledger")
+    named = policy.pop("path", None)
+    if given is None and not settings.has("ledger"):
+        return None
+    path = Path(given) if given is not None else _within(folder, named)
+    try:
+        return Ledger.read(path, **policy)
+    except FileNotFoundError:
+        raise InvalidProblemError(f"{path} is not there, needed a ledger", "ledger.path") from None
+    except TypeError as error:
+        raise settings.fault(error, "ledger") from None
+
+
+def _within(folder: Path, named: object) -> Path:
+    """Return the path of a file that problem.json names, which must lie in the folder."""
+    needed = "needed the path of a file in its folder"
+    if not isinstance(named, str) or not named.strip("/.") or "\0" in named:
+        message = f"{SETTINGS_FILE}: ledger.path: found {named!r}, {needed}"
+        raise InvalidProblemError(message, "ledger.path")
+    path, home = folder / named, os.path.realpath(folder)
+    if os.path.commonpath([home, os.path.realpath(path)]) != home:
+        message = f"{SETTINGS_FILE}: ledger.path: found {named!r}, {needed}"
+        hint = "another can be given by ledger=, on the command line by --ledger"
+        raise InvalidProblemError(f"{message} ({hint})", "ledger.path")
+    return path
+
+
+def _numbers(path: Path) -> dict[str, Any]:
+    """Return what plan.json holds, each of its type."""
+    found = parse(read_bytes(path, most=MOST_JSON), path.name, constants=True)
+    if not isinstance(found, dict):
+        message = f"{path.name}: found a {type(found).__name__}, needed an object"
+        raise InvalidProblemError(message, path.name)
+    require_keys(path.name, found, [*NUMBERS, "gap", "status", "stats"])
+    for name in (*NUMBERS, "gap", "status", "stats"):
+        if name not in found:
+            raise InvalidProblemError(f"{path.name}: found no {name!r}, needed one", name)
+    del found["gap"]  # follows from the others
+    kinds: dict[str, tuple[type | tuple[type, ...], str]] = {
+        **dict.fromkeys(NUMBERS, ((int, float), "a number")),
+        "status": (str, "text"),
+        "stats": (dict, "an object"),
+    }
+    for name, (kind, needed) in kinds.items():
+        if not isinstance(found[name], kind) or isinstance(found[name], bool):
+            message = f"{path.name}: {name}: found {found[name]!r:.100}, needed {needed}"
+            raise InvalidProblemError(message, name)
+    try:
+        return found | {name: float(found[name]) for name in NUMBERS}
+    except OverflowError:
+        message = f"{path.name}: found a number beyond 1.8e308, needed one that a double can hold"
+        raise InvalidProblemError(message, path.name) from None
+
+
+def _table_path(folder: Path, name: str) -> Path:
+    paths = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    there = [path for path in paths if path.exists()]
+    if len(there) != 1:
+        found = "both" if there else "neither"
+        message = f"{folder}: {found} of {name}.parquet and {name}.csv, needed one of them"
+        raise InvalidProblemError(message, name)
+    return there[0]
 
 
 def _built(
-    kind: type[Table], arrow: pa.Table, sizes: Mapping[str, int], extra: Mapping[str, Any]
+    kind: type[Table],
+    arrow: pa.Table,
+    path: Path,
+    sizes: Mapping[str, int],
+    extra: Mapping[str, Any],
 ) -> Any:
-    fields = {f.name for f in dataclasses.fields(kind)}
-    wrong = sorted(set(extra) - fields)
-    if wrong:
-        message = f"problem.json: {kind.title} has no setting {wrong[0]!r}"
-        raise InvalidProblemError(message, f"{kind.title}.{wrong[0]}")
+    """Return the table of a file; faults begin with the file's name."""
     missing = sorted(
         name
         for name, field in kind.__dataclass_fields__.items()
@@ -224,90 +392,34 @@ def _built(
         if not any(c == name or c.startswith(f"{name}[") for c in arrow.column_names)
     )
     if missing:
-        message = f"{kind.title} has no column '{missing[0]}', which has no default"
+        message = f"{path.name}: {kind.title} has no column '{missing[0]}', which has no default"
         raise InvalidProblemError(message, f"{kind.title}.{missing[0]}")
-    return kind.from_arrow(arrow, sizes=sizes, **extra)
-
-
-def _rule(
-    settings: Mapping[str, Any], name: str, known: Sequence[str], none: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The settings of a rule; `none` where problem.json says nothing of it."""
-    given = dict(settings.get(name, none))
-    wrong = sorted(set(given) - set(known))
-    if wrong:
-        raise InvalidProblemError(f"problem.json: {name} has no setting {wrong[0]!r}", name)
-    return given
-
-
-def _mandate(settings: Mapping[str, Any], folder: Path) -> Mandate:
-    given = _rule(settings, "mandate", MANDATE, {"share": 0.0})
-    if "ledger" in settings:
-        policy = dict(settings["ledger"])
-        given["ledger"] = Ledger.read(folder / policy.pop("path"), **policy)
-    return Mandate(**given)
-
-
-def _write_table(table: pa.Table, path: Path) -> None:
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        pyarrow.parquet.write_table(table, path)
-    else:
-        import pyarrow.csv
-
-        pyarrow.csv.write_csv(_spread(table), path)
-
-
-def _spread(table: pa.Table) -> pa.Table:
-    """List columns as one column for each place in the list: ``name[i]``, ``name[i,j]``."""
-    import pyarrow as pa
-
-    out: dict[str, Any] = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        flat, shape = column.combine_chunks(), []
-        while pa.types.is_fixed_size_list(flat.type):
-            shape.append(flat.type.list_size)
-            flat = flat.flatten()
-        if pa.types.is_list(flat.type):  # of length 0: no places, no columns
-            continue
-        if not shape:
-            out[name] = column
-            continue
-        values = flat.to_numpy(zero_copy_only=False).reshape(-1, *shape)
-        for place in np.ndindex(*shape):
-            label = ",".join(str(i) for i in place)
-            out[f"{name}[{label}]"] = pa.array(values[(slice(None), *place)])
-    return pa.table(out)
-
-
-def _read_table(folder: Path, name: str, kind: type[Table]) -> pa.Table:
-    paths = [folder / f"{name}{suffix}" for suffix in (".parquet", ".csv")]
-    there = [path for path in paths if path.exists()]
-    if len(there) != 1:
-        found = "both" if there else "neither"
-        message = f"{folder}: {found} of {name}.parquet and {name}.csv, needed one of them"
-        raise InvalidProblemError(message, name)
-    path = there[0]
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(path)
-    import pyarrow as pa
-    import pyarrow.csv
-
-    text = {c: pa.string() for c, spec in kind.columns().items() if spec.dtype is np.str_}
+    for name, spec in kind.columns().items():
+        here = {kind.rows: arrow.num_rows, **sizes}
+        require_room(path, name, [here.get(d, 1) for d in spec.dims])
     try:
-        options = pyarrow.csv.ConvertOptions(column_types=text)
-        return pyarrow.csv.read_csv(path, convert_options=options)
-    except pa.ArrowInvalid as why:
-        raise InvalidProblemError(f"{path}: {why}", name) from why
+        return kind.from_arrow(arrow, sizes=sizes, **extra)
+    except (InvalidProblemError, TypeError) as error:
+        at_fault = re.match(rf"{kind.title}\b(?:\.(\w+))?", str(error))
+        if at_fault is None:
+            raise  # no fault of the file
+        setting = at_fault[1] in extra
+        place = path.with_name(SETTINGS_FILE) if setting else path
+        raise _in_file(place, error, at_fault[0]) from None
+
+
+def _in_file(path: Path, error: Exception, field: str = "") -> InvalidProblemError:
+    """Return the error with the file's name in front."""
+    message = f"{path.name}: {error}"
+    if isinstance(error, InvalidProblemError):
+        return InvalidProblemError(message, error.field, error.index)
+    return InvalidProblemError(message, field)
 
 
 def _named(
-    table: pa.Table, name: str, kind: type[Table], known: Mapping[str, Sequence[str]]
+    table: pa.Table, path: Path, kind: type[Table], known: Mapping[str, Sequence[str]]
 ) -> pa.Table:
-    """The table with names of sites, accelerators and families turned into their indices.
+    """Return the table with names of sites, accelerators and families turned into their indices.
 
     An index may stand among names: where one row has a name, CSV reads all as text.
     """
@@ -320,10 +432,15 @@ def _named(
         place = {text: i for i, text in enumerate(known[column])}
         indices = np.zeros(len(values), np.int32)
         for row, text in enumerate(values.to_pylist()):
-            if text not in place and not (text or "").isdecimal():
-                message = f"{name}.{column}[{row}] is {text!r}, needed one of {', '.join(place)}"
-                raise InvalidProblemError(message, f"{name}.{column}", row)
-            indices[row] = place[text] if text in place else int(text)
+            index = place.get(text)
+            if index is None and text is not None and _INDEX.fullmatch(text):
+                index = int(text)
+            if index is None:
+                needed = f"one of {', '.join(place)}, or an index" if place else "an index"
+                where = f"{path.name}: {kind.title}.{column}[{row}]"
+                message = f"{where} is {text!r:.100}, needed {needed}"
+                raise InvalidProblemError(message, f"{kind.title}.{column}", row)
+            indices[row] = index
         at = table.column_names.index(column)
         table = table.set_column(at, column, pa.array(indices))
     return table

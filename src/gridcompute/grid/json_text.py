@@ -17,7 +17,7 @@ from ..errors import InvalidProblemError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["canonical", "number_text", "parse"]
+__all__ = ["canonical", "number_text", "parse", "require_text"]
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -57,11 +57,16 @@ def parse(data: bytes, where: str, *, constants: bool = False) -> Any:
         raise InvalidProblemError(message, where) from None
     except ValueError as error:
         raise InvalidProblemError(f"{where}: found {error}, needed JSON", where) from None
-    for name in _strings(value):
-        if _SURROGATE.search(name):
-            message = f"{where}: found half a character (an unpaired surrogate) in {name!r}"
-            raise InvalidProblemError(f"{message}, needed Unicode text", where)
+    for text in _strings(value):
+        require_text(where, text)
     return value
+
+
+def require_text(field: str, text: str) -> None:
+    """Raise if a text has half a character, an unpaired surrogate, for which there is no UTF-8."""
+    if _SURROGATE.search(text):
+        message = f"{field}: found half a character (an unpaired surrogate) in {text!r:.100}"
+        raise InvalidProblemError(f"{message}, needed Unicode text", field)
 
 
 def canonical(value: Any) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .._checks import number, reals, whole
 from ..errors import InvalidProblemError
+from .json_text import require_text
 from .ledger_entry import GENESIS, Chain, Entry
 from .ledger_file import LedgerFile, LedgerRepair, repair
 
@@ -328,9 +329,5 @@ def _text(field: str, value: object) -> str:
     """Return `value` if it is a str that UTF-8 can hold."""
     if not isinstance(value, str):
         raise TypeError(f"{field} must be a str, not {type(value).__name__}")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        message = f"{field}: found half a character (an unpaired surrogate) in {value!r}"
-        raise InvalidProblemError(f"{message}, needed Unicode text", field) from None
+    require_text(field, value)
     return str(value)

@@ -103,6 +103,12 @@ class LedgerFile:
             raise InvalidProblemError(hint, error.field, error.index) from None
         return tuple(chain.entries)
 
+    def content_with(self, entries: Sequence[Entry]) -> bytes:
+        """Return what the file would hold once `entries` were appended."""
+        held = self.content()
+        between = b"\n" if held and not held.endswith(b"\n") else b""
+        return held + between + b"".join(entry.line() for entry in entries)
+
     def append(self, entries: Sequence[Entry]) -> None:
         """Append entries and bring them to the disk; if that fails the file is as it was.
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .columns import Columns, Floats, Int32s, Int64s
     from .problem import Problem
 
-__all__ = ["STATUSES", "Dispatch", "Free", "Plan", "Prices"]
+__all__ = ["STATUSES", "Dispatch", "Free", "Plan", "Prices", "dimensions"]
 
 #: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit";
 #: "stopped".
@@ -290,8 +290,9 @@ class Plan(Frozen):
         return write_page(self, path)
 
 
-def _check_shapes(problem: Problem, part: str, table: Columns) -> None:
-    sizes = {
+def dimensions(problem: Problem) -> dict[str, int]:
+    """Return the size of each dimension that a plan's dispatch and prices have."""
+    return {
         "source": len(problem.energy.direct_kwh),
         "site": len(problem.sites),
         "destination": len(problem.sites),
@@ -302,6 +303,10 @@ def _check_shapes(problem: Problem, part: str, table: Columns) -> None:
         "side": 2,
         "capability": 2,
     }
+
+
+def _check_shapes(problem: Problem, part: str, table: Columns) -> None:
+    sizes = dimensions(problem)
     for name, spec in table.columns().items():
         found, needed = getattr(table, name).shape, tuple(sizes[d] for d in spec.dims)
         if found != needed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..grid.audit import audit
+from ..grid.files import write_whole
 from ..grid.options import REASONS, REASONS_UNPLACED
 from ..version import __version__
 from .plan_tables import (
@@ -49,7 +50,7 @@ STATUS = {
 def write_page(plan: Plan, path: str | Path) -> Path:
     """Write the page of a plan and return its path."""
     path = Path(path)
-    path.write_text(page(plan), encoding="utf-8")
+    write_whole(path, page(plan).encode())
     return path
 
 
