@@ -13,7 +13,7 @@ import pytest
 import gridcompute as gc
 from grid_oracles import load_of
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid import dispatch
+from gridcompute.grid import simplex
 from gridcompute.grid.dispatch import EnergyBlock
 from gridcompute.grid.energy_program import EnergyProgram
 from gridcompute.grid.recompute import energy_bound
@@ -239,7 +239,7 @@ def test_a_solver_that_goes_round_in_circles_is_disturbed(monkeypatch: pytest.Mo
     """If this fails, a dispatch with many ties can run for ever, or ends without an answer."""
     problem = grid.east_west(n_jobs=200, seed=2)
     usual = EnergyBlock(problem)
-    monkeypatch.setattr(dispatch, "MOST_STEPS", 0)
+    monkeypatch.setattr(simplex, "MOST_STEPS", 0)
     stopped = EnergyBlock(problem)
     for part in (0.9, 1.3):
         pi = part * problem.energy.tariff_yuan_per_kwh

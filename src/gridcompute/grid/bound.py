@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from .. import _core
+from .dispatch import ROUNDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,12 +216,16 @@ class Rows:
         energy = minimum()
         held = self._held(found["quota"], prices.quota, supply)
         slope = self.slope(self.market_use(found), y, supply, energy.load_kwh)
-        rent = float((prices.capacity * supply.accelerators).sum())
-        rent += float((prices.corridor * supply.data_gb).sum())
-        rent += float((prices.quota * np.where(prices.quota == 0, 0.0, held)).sum())
-        fixed = supply.load_kwh - self.problem.energy.base_load_kwh
-        bound = found["total"] - found["margin"] - rent + energy.bound
-        bound += float((prices.energy * fixed).sum())
+        rent, size = 0.0, 0.0
+        held = np.where(prices.quota == 0, 0.0, held)
+        rented = (prices.capacity, supply.accelerators), (prices.corridor, supply.data_gb)
+        for price, amount in (*rented, (prices.quota, held)):
+            products = price * amount
+            rent += float(products.sum())
+            size += float(np.abs(products).sum())
+        fixed = prices.energy * (supply.load_kwh - self.problem.energy.base_load_kwh)
+        bound = found["total"] - found["margin"] - rent + energy.bound + float(fixed.sum())
+        bound -= ROUNDING * (len(y) + 64) * (size + float(np.abs(fixed).sum()))
         return Evaluation(bound, slope, found["left_out"], found["placed"])
 
 

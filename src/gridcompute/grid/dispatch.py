@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InfeasibleError, InternalError
+from ..errors import InfeasibleError
 from .plan_columns import Dispatch
+from .simplex import DUAL, PRIMAL, Simplex
 
 if TYPE_CHECKING:
     from .columns import Floats
@@ -26,13 +27,10 @@ INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
 #: solver could put their price on either, and the row's dual would not tell what more is worth.
 SLACK = 2.0
 
-#: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
-#: after a change of loads for the dual one. The right one takes half the steps.
-DUAL, PRIMAL = 1, 4
-#: Disturbances that keep the solver from going round in circles, at the cost of up to half of its
-#: steps, and the steps for each row and column that it may take without them.
-DISTURBANCES = ("primal_simplex_bound", "dual_simplex_cost")
-MOST_STEPS = 10
+#: The largest load that the program is not scaled to, kWh, or for each kW of the largest battery.
+LEAST_LOAD = 1e-6
+#: Largest relative error of one operation on doubles.
+ROUNDING = 2.0**-53
 
 
 class EnergyMinimum(NamedTuple):
@@ -77,7 +75,9 @@ class EnergyBlock:
         self.problem = problem
         self.most_kwh = problem.most_load_kwh
         #: kWh in one unit of the program, so that its numbers lie near 1.
-        self.unit = float(self.most_kwh.max()) or 1.0
+        largest = float(self.most_kwh.max())
+        tiny = largest <= LEAST_LOAD * max(1.0, float(problem.energy.battery_kw.max()))
+        self.unit = 1.0 if tiny else largest
         self._columns: list[tuple[Floats, Floats, Floats]] = []
         self._rows: list[tuple[Floats, Floats]] = []
         self._entries: list[tuple[Any, Any, Any]] = []
@@ -115,14 +115,16 @@ class EnergyBlock:
         problem, energy, unit = self.problem, self.problem.energy, self.unit
         wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
         direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
-        self._add_columns("direct", direct, price)
+        # More than all loads and stores can take is no limit, and numbers that large blur others.
+        reach = SLACK * (self.most_kwh / unit + kw)
+        self._add_columns("direct", np.minimum(direct, reach), price)
         self._add_columns("direct_in", SLACK * np.minimum(direct, kw), price + wear)
         sold = direct * (energy.export_yuan_per_kwh > 0)
         self._add_columns("sold", sold, -energy.export_yuan_per_kwh)
         uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
         self._add_rows("direct", np.full(direct.shape, -np.inf), direct, uses)
         bundled = energy.bundled_kwh / unit
-        self._add_columns("bundled", bundled, energy.bundled_yuan_per_kwh)
+        self._add_columns("bundled", np.minimum(bundled, reach), energy.bundled_yuan_per_kwh)
         self._add_columns(
             "bundled_in", SLACK * np.minimum(bundled, kw), energy.bundled_yuan_per_kwh + wear
         )
@@ -210,7 +212,6 @@ class EnergyBlock:
         self._add_rows("direct_load", np.zeros(len(rows.site)), none, covers)
 
     def _pass_model(self) -> None:
-        import highspy
         from scipy.sparse import coo_array
 
         parts = (np.concatenate(p) for p in zip(*self._columns, strict=True))
@@ -230,24 +231,11 @@ class EnergyBlock:
         kept[np.unique(self.matrix[:, loads].indices)] = kept[self.row["mandate"]] = True
         self._used, self._kept = np.flatnonzero(used), np.flatnonzero(kept)
         part = self.matrix.tocsr()[self._kept].tocsc()[:, self._used]
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(self._used), len(self._kept)
-        lp.col_cost_ = self.cost[self._used]
-        lp.col_lower_, lp.col_upper_ = self.low[self._used], self.high[self._used]
-        lp.row_lower_, lp.row_upper_ = self.row_low[self._kept], self.row_high[self._kept]
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = part.indptr, part.indices
-        lp.a_matrix_.value_ = part.data
-        # The plain binding: highspy.Highs prints a greeting as soon as it is made.
-        self.solver = highspy.Highs.__base__()
-        self.solver.setOptionValue("output_flag", False)
-        # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
-        self.solver.setOptionValue("parallel", "off")
-        most_steps = MOST_STEPS * (len(self._used) + len(self._kept))
-        self.solver.setOptionValue("simplex_iteration_limit", most_steps)
-        self._disturb(0.0)
-        self.solver.passModel(lp)
+        box = self.low[self._used], self.high[self._used]
+        limits = self.row_low[self._kept], self.row_high[self._kept]
+        self.solver = Simplex(self.cost[self._used], box, part, limits)
         self._transposed = self.matrix.T.tocsr()
+        self._sizes = abs(self._transposed)
         self._load_columns = loads
         self._given_load = np.searchsorted(self._used, loads).astype(np.int32)
 
@@ -263,13 +251,24 @@ class EnergyBlock:
         base = self.problem.energy.base_load_kwh
         self._set_load(base, self.most_kwh, -pi)
         point, _, duals = self._run(PRIMAL)
-        rest = self.cost - self._transposed @ duals
+        fixed = pi * base
+        bound = self._weak_duality(duals) * self.unit + float(fixed.sum())
+        bound -= ROUNDING * (fixed.size + 64) * float(np.abs(fixed).sum())
+        return EnergyMinimum(bound, point[self.column["load"]] * self.unit)
+
+    def _weak_duality(self, duals: Floats) -> float:
+        """What no point within the limits costs less than, by any multipliers of the rows.
+
+        Each reduced cost is taken as low as rounding allows, and so is the sum.
+        """
+        size = self._sizes @ np.abs(duals)
+        error = ROUNDING * (self._n_rows + 4) * (size + np.where(size > 0, np.abs(self.cost), 0.0))
+        reduced = self.cost - self._transposed @ duals - error
         limit = np.where(duals > 0, self.row_low, self.row_high)
         held = duals != 0
-        bound = duals[held] @ limit[held]
-        bound += np.minimum(rest * self.low, rest * self.high).sum()
-        load = point[self.column["load"]] * self.unit
-        return EnergyMinimum(float(bound * self.unit + (pi * base).sum()), load)
+        terms = np.minimum(reduced * self.low, reduced * self.high)
+        terms = np.concatenate([duals[held] * limit[held], terms])
+        return float(terms.sum() - 2 * ROUNDING * (len(terms) + 4) * np.abs(terms).sum())
 
     def served(self, pi: Floats, limits: tuple[Floats, Floats] | None = None) -> Floats:
         """The load of `minimum`, without its bound: a seventh of the time less.
@@ -280,10 +279,10 @@ class EnergyBlock:
         if limits is not None:
             low, high = np.clip(limits, base, self.most_kwh)
             self._set_load(low, high, -pi)
-        if limits is None or self._ended(PRIMAL) != "kOptimal":
+        if limits is None or not self.solver.solve(PRIMAL):
             self._set_load(base, self.most_kwh, -pi)
             self._solve(PRIMAL)
-        values = self.solver.getSolution().col_value
+        values = self.solver.columns()
         load = np.array([values[i] for i in self._given_load.tolist()])
         return load.reshape(pi.shape) * self.unit
 
@@ -295,46 +294,32 @@ class EnergyBlock:
     def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
         at, given = self._load_columns, self._given_load
         self.cost[at] = np.broadcast_to(cost, low.shape).ravel()
-        self.solver.changeColsCost(len(at), given, self.cost[at])
+        self.solver.set_costs(given, self.cost[at])
         limits = (low / self.unit).ravel(), (high / self.unit).ravel()
         if not np.array_equal(limits, (self.low[at], self.high[at])):
             self.low[at], self.high[at] = limits
-            self.solver.changeColsBounds(len(at), given, *limits)
-
-    def _ended(self, strategy: int) -> str:
-        """Solve; the name of the status it ends with."""
-        self.solver.setOptionValue("simplex_strategy", strategy)
-        self.solver.run()
-        if self.solver.getModelStatus().name == "kIterationLimit":
-            self.solver.setOptionValue("simplex_iteration_limit", 2**31 - 1)
-            self._disturb(1.0)
-            self.solver.run()
-        return str(self.solver.getModelStatus().name)
-
-    def _disturb(self, by: float) -> None:
-        for what in DISTURBANCES:
-            self.solver.setOptionValue(f"{what}_perturbation_multiplier", by)
+            self.solver.set_box(given, *limits)
 
     def _solve(self, strategy: int) -> None:
-        ended = self._ended(strategy)
-        if ended in ("kInfeasible", "kUnboundedOrInfeasible"):
-            raise self._unserved()
-        if ended != "kOptimal":
-            raise InternalError(f"HiGHS ended a dispatch as {ended}, needed kOptimal")
+        if self.solver.solve(strategy):
+            return
+        asked, there, error = self._unserved()
+        # Where no hour by itself is too much, the verdict rests on the solver's numbers alone.
+        if asked > there or not self.solver.solve_from_nothing():
+            raise error
 
     def _run(self, strategy: int = DUAL) -> tuple[Floats, float, Floats]:
         self._solve(strategy)
-        solution = self.solver.getSolution()
         point, duals = self.low.copy(), np.zeros(self._n_rows)
-        point[self._used], duals[self._kept] = solution.col_value, solution.row_dual
+        point[self._used], duals[self._kept] = self.solver.optimum()
         # A dual that leans on a side the row does not have proves nothing.
         duals = np.where((duals > 0) & np.isinf(self.row_low), 0.0, duals)
         duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
         self._duals = duals
-        return point, self.solver.getInfo().objective_function_value, duals
+        return point, self.solver.objective(), duals
 
-    def _unserved(self) -> InfeasibleError:
-        """The hour that asks for most beyond what there is."""
+    def _unserved(self) -> tuple[float, float, InfeasibleError]:
+        """What is asked and what there is in the hour that asks for most beyond it; the error."""
         problem, energy = self.problem, self.problem.energy
         load = self.low[self.column["load"]] * self.unit
         most = problem.sites.connection_kw + energy.battery_kw
@@ -347,9 +332,8 @@ class EnergyBlock:
         )
         if asked <= there:
             message += ", and the battery does not last for all such hours"
-        return InfeasibleError(
-            message, {"site": s, "hour": t, "load_kwh": asked, "most_kwh": there}
-        )
+        witness = {"site": s, "hour": t, "load_kwh": asked, "most_kwh": there}
+        return asked, there, InfeasibleError(message, witness)
 
     def serve(self, load_kwh: Floats) -> Supplied:
         """The cheapest way to serve a load exactly.
@@ -448,9 +432,9 @@ class EnergyBlock:
         for q, row in enumerate(self.row["mandate"]):
             asked, given = self.row_low[row], int(np.searchsorted(self._kept, row))
             for side, step in enumerate((-step_kwh, step_kwh)):
-                self.solver.changeRowBounds(given, asked + step / self.unit, np.inf)
+                self.solver.set_row(given, asked + step / self.unit, np.inf)
                 out[q, side] = (self._run()[1] * self.unit - here) / step
-            self.solver.changeRowBounds(given, asked, np.inf)
+            self.solver.set_row(given, asked, np.inf)
         return np.maximum(out, 0.0)
 
     def _dispatch(self, point: Floats, load: Floats) -> Dispatch:
