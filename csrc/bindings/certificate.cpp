@@ -1,8 +1,26 @@
 // The independent check of answers.
-#include "cost.hpp"
-#include "gridcompute/certificate/transport.hpp"
+#include "certificate.hpp"
+
+#include "gridcompute/base/error.hpp"
 
 namespace gridcompute::bindings {
+
+certificate::TransportProblem certified_problem(const Source& source, const Array<std::int64_t>& capacity,
+                                                const std::optional<Array<std::int32_t>>& demand,
+                                                const std::optional<Array<double>>& unplaced) {
+  certificate::TransportProblem problem{source.cost.get(), view(capacity), {}, {}};
+  // An empty array would read as none.
+  const auto refuse_empty = [&](const auto& array, const char* field) {
+    if (array && array->size() == 0 && source.cost->n_jobs() > 0)
+      throw Error(ErrorKind::invalid_problem, field, -1,
+                  std::string(field) + ": found 0 entries, needed n_jobs = " + std::to_string(source.cost->n_jobs()));
+  };
+  refuse_empty(demand, "demand");
+  refuse_empty(unplaced, "unplaced");
+  if (demand) problem.demand = view(*demand);
+  if (unplaced) problem.unplaced = view(*unplaced);
+  return problem;
+}
 
 namespace {
 
@@ -10,32 +28,28 @@ py::object exact_or(const std::optional<Wide>& integer, double value) {
   return integer ? py::object(to_int(*integer)) : py::object(py::float_(value));
 }
 
-certificate::TransportProblem problem_of(const Source& source, const Array<std::int64_t>& capacity,
-                                         const std::optional<Array<std::int32_t>>& demand,
-                                         const std::optional<Array<double>>& unplaced) {
-  certificate::TransportProblem problem{source.cost.get(), view(capacity), {}, {}};
-  if (demand) problem.demand = view(*demand);
-  if (unplaced) problem.unplaced = view(*unplaced);
-  return problem;
-}
-
 py::dict check_transport(const Source& source, const Array<std::int64_t>& capacity,
                          const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                          const Array<std::int32_t>& assignment, const Array<double>& prices, int threads) {
   Guard guard(std::nullopt, py::none());
-  const auto problem = problem_of(source, capacity, demand, unplaced);
+  const auto problem = certified_problem(source, capacity, demand, unplaced);
   const certificate::TransportReport r = guard.run([&](Stop& stop) {
     Pool pool(threads);
     return certificate::check_transport(problem, view(assignment), view(prices), pool, stop);
   });
   py::dict out;
   out["faults"] = r.faults;
+  out["forbidden"] = r.forbidden;
+  out["missing"] = r.missing;
+  out["overfull"] = r.overfull;
+  out["unproved"] = r.unproved;
   out["load"] = copy_out(std::span<const std::int64_t>(r.load));
   out["objective_low"] = exact_or(r.objective.integer, r.objective.low);
-  out["objective_high"] = exact_or(r.objective.integer, r.objective.high);
+  out["objective_high"] = exact_or(r.objective.integer_high, r.objective.high);
   out["bound_low"] = exact_or(r.integral ? r.bound.integer : std::nullopt, r.bound.low);
-  out["bound_high"] = exact_or(r.integral ? r.bound.integer : std::nullopt, r.bound.high);
+  out["bound_high"] = exact_or(r.integral ? r.bound.integer_high : std::nullopt, r.bound.high);
   out["magnitude"] = r.magnitude;
+  out["priced"] = r.priced;
   out["integral"] = r.integral;
   out["tight"] = r.tight;
   return out;
@@ -44,7 +58,7 @@ py::dict check_transport(const Source& source, const Array<std::int64_t>& capaci
 py::dict check_witness(const Source& source, const Array<std::int64_t>& capacity,
                        const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                        const Array<std::int64_t>& jobs, const Array<std::int32_t>& slots) {
-  const auto problem = problem_of(source, capacity, demand, unplaced);
+  const auto problem = certified_problem(source, capacity, demand, unplaced);
   certificate::WitnessReport r;
   {
     const py::gil_scoped_release release;

@@ -2,7 +2,8 @@
 #include <array>
 #include <cmath>
 
-#include "cost.hpp"
+#include "certificate.hpp"
+#include "gridcompute/base/error.hpp"
 #include "stats.hpp"
 
 namespace gridcompute::bindings {
@@ -110,6 +111,13 @@ py::object frozen(const std::vector<T>& values) {
   return out;
 }
 
+// Throws where an answer contradicts itself: no caller may see one that its own certificate refutes.
+void refuse_contradiction(const certificate::TransportProblem& problem, const Result& r) {
+  const bool complete = r.status == transport::Status::optimal || r.status == transport::Status::feasible;
+  const std::string what = certificate::contradiction(problem, {r.assignment, r.load, r.prices, r.objective, complete});
+  if (!what.empty()) throw Error(ErrorKind::internal, "", -1, "transport: the answer contradicts itself: " + what);
+}
+
 // (assignment, load, prices, objective, bound, exact, status, stats, jobs and slots of a witness or None)
 py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
                 const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
@@ -129,7 +137,12 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   options.seed = seed;
   options.threads = threads;
   Guard guard(time_limit, std::move(progress));
-  const Result r = guard.run([&](Stop& stop) { return transport::solve(problem, options, stop); });
+  const Result r = guard.run([&](Stop& stop) {
+    Result found = transport::solve(problem, options, stop);
+    if (stop.why() != Stop::Why::interrupted)
+      refuse_contradiction(certified_problem(source, capacity, demand, unplaced), found);
+    return found;
+  });
   const Index pairs = std::max<Index>(1, problem.cost->n_jobs() * problem.cost->n_slots());
   py::dict stats = stats_of(r.stats);
   static const py::handle kPasses = key("passes"), kResolution = key("resolution");

@@ -195,7 +195,8 @@ TEST(certificate_finds_each_fault) {
   Pool pool(1);
   Stop stop;
   const auto faults = [&](std::vector<std::int32_t> assignment, std::vector<double> prices) {
-    return certificate::check_transport(problem, assignment, prices, pool, stop).faults.size();
+    const auto r = certificate::check_transport(problem, assignment, prices, pool, stop);
+    return r.faults.size() + r.forbidden.size() + r.missing.size() + r.overfull.size() + r.unproved.size();
   };
   CHECK(faults({0, 1}, {1, 0}) == 0);
   CHECK(faults({0, 0}, {1, 0}) == 1);   // over capacity
@@ -203,12 +204,42 @@ TEST(certificate_finds_each_fault) {
   CHECK(faults({0, -1}, {1, 0}) == 1);  // must be placed
   CHECK(faults({0, 1}, {-1, 0}) == 1);  // a price below 0
   CHECK(faults({0, 1}, {std::nan(""), 0}) == 1);
+  CHECK(faults({0}, {1, 0}) == 1);  // an entry too few
+  CHECK(faults({0, 1, 1}, {1, 0}) == 1);
+  CHECK(faults({0, 1}, {1}) == 1);
+  CHECK(faults({}, {}) == 2);
   const auto good =
       certificate::check_transport(problem, std::vector<std::int32_t>{0, 1}, std::vector<double>{0, 0}, pool, stop);
   CHECK(*good.objective.integer == 4 && *good.bound.integer == 3 && !good.tight);
   const std::vector<Index> jobs{0, 1};
   CHECK(!certificate::check_witness(problem, jobs, std::vector<Slot>{0}).faults.empty());     // class 1 is open
   CHECK(!certificate::check_witness(problem, jobs, std::vector<Slot>{0, 1}).faults.empty());  // and has room
+  const std::vector<Cost> short_capacity{1};
+  const certificate::TransportProblem broken{&cost, short_capacity, {}, {}};
+  CHECK_THROWS(
+      certificate::check_transport(broken, std::vector<std::int32_t>{0, 1}, std::vector<double>{0, 0}, pool, stop),
+      Error);
+}
+
+// What an answer contradicts of itself is found without a look at the costs.
+TEST(certificate_refuses_contradictions) {
+  const std::vector<std::int64_t> values{1, 5, 2, 3};
+  const std::vector<Cost> capacity{1, 1};
+  const DenseCost<std::int64_t> cost(values.data(), 2, 2);
+  const certificate::TransportProblem problem{&cost, capacity, {}, {}};
+  const auto finds = [&](std::vector<std::int32_t> assignment, std::vector<Cost> load, std::vector<double> prices,
+                         bool complete = true) {
+    const double objective = complete ? 4 : std::numeric_limits<double>::infinity();
+    return certificate::contradiction(problem, {assignment, load, prices, objective, complete});
+  };
+  CHECK(finds({0, 1}, {1, 1}, {1, 0}).empty());
+  CHECK(finds({0, -1}, {1, 0}, {1, 0}, false).empty());
+  CHECK(finds({0, -1}, {1, 0}, {1, 0}) == "1 jobs that must be placed are not");
+  CHECK(finds({0, 0}, {2, 0}, {1, 0}) == "load[0] is 2, beyond the capacity");
+  CHECK(finds({0, 1}, {1, 0}, {1, 0}) == "load[1] is 0, the assignment gives 1");
+  CHECK(finds({0, 2}, {1, 1}, {1, 0}) == "assignment[1] is 2");
+  CHECK(finds({0, 1}, {1, 1}, {-1, 0}) == "prices[0] is -1");
+  CHECK(finds({0, 1}, {1, 1}, {1}) == "an array of the answer has a wrong size");
 }
 
 // The certificate's own proof: sums that no double holds, to the last bit, whatever the order.

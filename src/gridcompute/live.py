@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class LiveMatching(Matching):
     changes: dict[str, NDArray[Any]]
     unchanged: int
     witness_ids: list[Any] | None
+
+    _rounding: ClassVar[float] = 2.0**-45  # a round adds up in fixed point
 
     def __init__(self, world: Matcher, answer: dict[str, Any], version: int) -> None:
         put = object.__setattr__

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from . import _core
+from . import _checks, _core
 from ._gap import relative_gap
 from .explanation import Explanation, explain
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Certificate", "Explanation", "Matching", "Witness"]
 
-_ROUNDING = 2.0**-45  # by how much another summation order may differ, of the sum of sizes
+# How far from its bound an optimum of rounded costs may be, of the sum of the sizes of all costs
+# that are paid.
+_OPTIMAL = 2.0**-29
+_ULP = 2.0**-51  # two roundings of one number differ by no more, relatively
+_NUMBERS = (int, float, np.integer, np.floating)
+_STATUSES = ("optimal", "feasible", "infeasible", "time_limit", "stopped")
+_STOPPED = ("time_limit", "stopped")
 
 Status = Literal["optimal", "feasible", "infeasible", "time_limit", "stopped"]
 
@@ -153,6 +159,9 @@ class Matching:
     witness: Witness | None
     question: Question
 
+    # How far an objective may be from the exact sum, of the sum of the sizes of all costs paid.
+    _rounding: ClassVar[float] = 2.0**-50
+
     @property
     def gap(self) -> float:
         """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal.
@@ -190,31 +199,32 @@ class Matching:
         >>> m.verify().valid
         True
         """
+        workers = None if threads is None else _checks.threads(threads)
+        reasons = _misfits(self)
+        if reasons:
+            return Certificate(False, False, math.inf, -math.inf, math.inf, math.inf, reasons)
+        if self.status == "infeasible":
+            return _proof_of_none(self, workers)
         q = self.question
-        problem = (q.cost, q.capacity, q.demand, q.unplaced)
-        if self.status == "infeasible" and self.witness is not None:
-            found = _core.check_witness(*problem, self.witness.jobs, self.witness.slots)
-            reasons = tuple(found["faults"])
-            low = -math.inf if reasons else math.inf
-            return Certificate(not reasons, False, math.inf, low, math.inf, math.inf, reasons)
-        workers = q.threads if threads is None else threads
-        found = _core.check_transport(*problem, self.assignment, self.prices, workers)
-        faults = found["faults"]
-        feasible = not [f for f in faults if not f.startswith(("prices", "cost"))]
-        refuted = [*_refuted(self, found)]
-        whole = feasible or not math.isinf(self.objective)
+        found = _core.check_transport(
+            *_problem(q), self.assignment, self.prices, q.threads if workers is None else workers
+        )
+        wrong = (*found["faults"], *found["forbidden"])
+        short = (*found["missing"], *found["overfull"])
+        feasible = not (wrong or short)
         objective = found["objective_high"] if feasible else math.inf
         gap = 0.0 if found["tight"] else relative_gap(objective, found["bound_low"])
+        refuted = (*wrong, *found["unproved"], *_refuted(self, found, feasible))
         # A solve that was stopped may have jobs left over, and says so by an infinite objective.
-        claims = [*([f for f in faults if whole or "must be placed" not in f]), *refuted]
+        admitted = self.objective == math.inf and self.status in _STOPPED
         return Certificate(
-            not claims,
+            not refuted and (feasible or admitted),
             feasible,
             objective,
             found["bound_low"],
             found["bound_high"],
             gap,
-            (*faults, *refuted),
+            (*refuted, *short),
         )
 
     def explain(self, job: int) -> Explanation:
@@ -250,21 +260,138 @@ class Matching:
         return explain(self, job)
 
 
-def _refuted(m: Matching, found: dict[str, Any]) -> list[str]:
-    """Claims of the matching that the check contradicts."""
-    out = []
-    if not np.array_equal(m.load, found["load"]):
-        s = int((m.load != found["load"]).argmax())
-        out.append(f"load[{s}] = {m.load[s]}, the assignment gives {found['load'][s]}")
-    if not math.isinf(m.objective):
-        slack = 0 if isinstance(m.objective, int) else _ROUNDING * found["magnitude"]
-        if not found["objective_low"] - slack <= m.objective <= found["objective_high"] + slack:
-            out.append(f"objective = {m.objective}, the assignment costs {found['objective_high']}")
+def _problem(q: Question) -> tuple[Any, Any, Any, Any]:
+    return (q.cost, q.capacity, q.demand, q.unplaced)
+
+
+def _misfits(m: Any) -> tuple[str, ...]:
+    """Return what no check can read: wrong types, dtypes and shapes, words that are no status."""
+    q = m.question
+    if not isinstance(q, Question) or q.cost.shape != (q.n_jobs, q.n_slots):
+        return ("question: it is no problem of these costs",)
+    jobs, slots = ("n_jobs", q.n_jobs), ("n_slots", q.n_slots)
+    out = [
+        _array_misfit("question.capacity", q.capacity, np.int64, slots),
+        _array_misfit("assignment", m.assignment, np.int32, jobs),
+        _array_misfit("load", m.load, np.int64, slots),
+        _array_misfit("prices", m.prices, np.float64, slots),
+    ]
+    if q.demand is not None:
+        out.append(_array_misfit("question.demand", q.demand, np.int32, jobs))
+    if q.unplaced is not None:
+        each = ("1", 1) if np.size(q.unplaced) == 1 else jobs
+        out.append(_array_misfit("question.unplaced", q.unplaced, np.float64, each))
+    for name, value in (("objective", m.objective), ("bound", m.bound)):
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, _NUMBERS):
+            out.append(f"{name}: found {type(value).__name__}, needed int or float")
+    if not isinstance(m.exact, (bool, np.bool_)):
+        out.append(f"exact: found {type(m.exact).__name__}, needed bool")
+    if not isinstance(m.stats, dict):
+        out.append(f"stats: found {type(m.stats).__name__}, needed dict")
+    if not isinstance(m.status, str) or m.status not in _STATUSES:
+        out.append(f"status: found {m.status!r}, needed one of {', '.join(map(repr, _STATUSES))}")
+    elif m.status != "infeasible" and m.witness is not None:
+        out.append(f"witness: found one, and the status is {m.status!r}")
+    elif m.status == "infeasible":
+        out += _witness_misfits(m.witness)
+    return tuple(misfit for misfit in out if misfit)
+
+
+def _array_misfit(name: str, value: Any, dtype: Any, size: tuple[str, int] | None) -> str:
+    """Return what is wrong with an array, or an empty string."""
+    if not isinstance(value, np.ndarray) or value.dtype != dtype:
+        found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        return f"{name}: found {found}, needed an array of {np.dtype(dtype)}"
+    if value.ndim != 1 or (size is not None and len(value) != size[1]):
+        needed = "one dimension" if size is None else f"({size[0]},) = ({size[1]},)"
+        return f"{name}: found shape {value.shape}, needed {needed}"
+    return "" if value.flags.c_contiguous else f"{name}: found strides, needed a contiguous array"
+
+
+def _witness_misfits(witness: Any) -> list[str]:
+    if not isinstance(witness, Witness):
+        found = "none" if witness is None else type(witness).__name__
+        return [f"witness: found {found}, and an infeasible problem needs one"]
+    return [
+        _array_misfit("witness.jobs", witness.jobs, np.int64, None),
+        _array_misfit("witness.slots", witness.slots, np.int32, None),
+    ]
+
+
+def _proof_of_none(m: Matching, workers: int | None) -> Certificate:
+    """Check an answer that says that there is none: its witness, and the fields beside it."""
+    q, witness = m.question, m.witness
+    assert witness is not None  # _misfits has seen it
+    found = _core.check_witness(*_problem(q), witness.jobs, witness.slots)
+    reasons = list(found["faults"])
+    for name in ("needed", "available"):
+        claim = getattr(witness, name)
+        if not reasons and claim != found[name]:
+            reasons.append(f"witness.{name}: found {claim}, its lists give {found[name]}")
+    low = -math.inf if found["faults"] else math.inf
+    claims = {"objective": m.objective, "bound": m.bound}
+    reasons += [
+        f"{name}: found {claim}, needed inf: there is no matching"
+        for name, claim in claims.items()
+        if claim != math.inf
+    ]
+    if m.exact:
+        reasons.append("exact: found True, and there is no matching")
+    primal = _core.check_transport(
+        *_problem(q), m.assignment, m.prices, q.threads if workers is None else workers
+    )
+    reasons += [*primal["faults"], *primal["unproved"], *_load(m, primal)]
+    return Certificate(not reasons, False, math.inf, low, math.inf, math.inf, tuple(reasons))
+
+
+def _load(m: Matching, found: dict[str, Any]) -> list[str]:
+    if found["faults"] or np.array_equal(m.load, found["load"]):
+        return []
+    s = int((m.load != found["load"]).argmax())
+    return [f"load[{s}]: found {m.load[s]}, the assignment gives {found['load'][s]}"]
+
+
+def _refuted(m: Matching, found: dict[str, Any], feasible: bool) -> list[str]:
+    """Return the claims of a matching that the check contradicts."""
+    out = _load(m, found)
+    low, high = found["objective_low"], found["objective_high"]
+    slack = 0 if found["integral"] else m._rounding * found["magnitude"]
+    beyond = m.objective == math.inf and high == math.inf  # a sum that no double holds
+    if feasible and not beyond and not low - slack <= m.objective <= high + slack:
+        out.append(f"objective: found {m.objective}, the assignment costs {high}")
+    if not feasible and m.objective != math.inf and not found["faults"]:
+        out.append(f"objective: found {m.objective}, needed inf: the assignment is not feasible")
     if not m.bound <= found["bound_high"]:
-        out.append(f"bound = {m.bound}, the prices prove {found['bound_low']}")
+        out.append(f"bound: found {m.bound}, the prices prove {found['bound_low']}")
     if m.exact and not found["tight"]:
-        out.append("exact: objective and bound differ")
+        out.append("exact: found True, but objective and bound differ")
+    elif m.exact and relative_gap(m.objective, m.bound) > _ULP:
+        out.append(f"exact: found True, with objective {m.objective} and bound {m.bound}")
+    elif not m.exact and found["tight"] and found["integral"] and m.objective == m.bound:
+        out.append("exact: found False, but the objective is its bound")
+    if m.status == "optimal":
+        if not feasible:
+            out.append("status: found 'optimal', but the assignment is not feasible")
+        elif not (found["tight"] or _near(m, found)):
+            out.append(f"status: found 'optimal', but the prices prove {found['bound_low']}")
+    elif m.exact:
+        out.append(f"status: found {m.status!r}, needed 'optimal': exact is True")
+    elif not feasible and m.status == "feasible":
+        out.append("status: found 'feasible', but the assignment is not feasible")
     return out
+
+
+def _near(m: Matching, found: dict[str, Any]) -> bool:
+    """Is the objective at its bound but for the rounding of costs and prices?"""
+    distance = found["objective_high"] - found["bound_low"]
+    if distance <= _OPTIMAL * found["magnitude"] + _ULP * found["priced"]:
+        return True
+    if found["magnitude"] > 0.0:
+        return False
+    # Where all that is paid is 0, costs that no job pays set the scale, or the unit of the solve.
+    scale = _OPTIMAL * m.question.cost.reach(1)[0]
+    per_cost = m.stats.get("resolution", math.inf)
+    return bool(distance <= scale or distance * per_cost <= m.question.n_jobs)
 
 
 def _some(values: NDArray[Any], most: int = 5) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,5 +198,4 @@ def test_a_wrong_answer_is_found_out(t: Transport, data: Any) -> None:
     assert not replace(m, assignment=moved).verify().valid
     assert not replace(m, bound=m.bound + 1, exact=False).verify().valid
     assert not replace(m, objective=m.objective - 1, exact=False).verify().valid
-    with pytest.raises(TypeError):
-        replace(m, assignment=moved.astype(np.int64)).verify()
+    assert not replace(m, assignment=moved.astype(np.int64)).verify().valid

@@ -70,8 +70,16 @@ void ExactSum::carry() noexcept {
 }
 
 void ExactSum::negate() noexcept {
+  carry();
   for (std::int64_t& d : digit_) d = -d;
   carry();
+}
+
+bool ExactSum::less(const ExactSum& other) const noexcept {
+  ExactSum mine = *this, theirs = other;
+  theirs.negate();
+  mine.join(theirs);
+  return mine.sign() < 0;
 }
 
 int ExactSum::sign() noexcept {

@@ -32,6 +32,7 @@ class ExactSum {
   [[nodiscard]] std::optional<Wide> integer() noexcept;  // the value, if it is an integer below 2^126 in size
   [[nodiscard]] std::optional<Wide> ceiling() noexcept;  // the smallest integer that is not below, if so small
   void negate() noexcept;
+  [[nodiscard]] bool less(const ExactSum& other) const noexcept;
 
  private:
   static constexpr int kDigits = 74, kBias = 1088;

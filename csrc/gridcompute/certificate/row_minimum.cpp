@@ -12,8 +12,10 @@ namespace gridcompute::certificate {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr Cost kEasy = Cost{1} << 60;  // below it, cost plus price stays clear of kForbidden
-constexpr double kMostWhole = 0x1p62;  // of integers as prices
+constexpr Cost kEasy = Cost{1} << 60;   // below it, cost plus price stays clear of kForbidden
+constexpr double kMostWhole = 0x1p62;   // of integers as prices
+constexpr double kExactWhole = 0x1p53;  // integers of this size and more may not be doubles
+constexpr double kSafe = 0x1p1020;      // no sum or product of two numbers below it overflows on its way
 
 // The least c + w p in doubles, of those below +inf. invalid: a NaN or -inf was there.
 GRIDCOMPUTE_CLONES double least_sum(const double* costs, const double* prices, double weight, Index n, bool& invalid) {
@@ -90,7 +92,7 @@ void RowMinimum::add(ExactSum& to_low, ExactSum& to_high) const noexcept {
 PricedMinimum::PricedMinimum(std::span<const double> prices) : prices_(prices) {
   for (const double p : prices) {
     dearest_ = std::max(dearest_, p);
-    integral_ = integral_ && p == std::nearbyint(p) && p < kMostWhole;
+    integral_ = integral_ && p == std::nearbyint(p) && std::fabs(p) < kMostWhole;
   }
   if (!integral_) return;
   for (const double p : prices) whole_prices_.push_back(static_cast<Cost>(p));
@@ -142,6 +144,18 @@ RowMinimum PricedMinimum::whole(const Cost* costs, bool forbids, Cost weight, do
   return result;
 }
 
+namespace {
+
+// Is this pair open to the job?
+bool open(double cost, bool /*forbids*/) noexcept { return cost < kInf; }
+bool open(Cost cost, bool forbids) noexcept { return !(forbids && cost == kForbidden); }
+
+// Does a conversion to double keep it?
+bool exact(double /*cost*/) noexcept { return true; }
+bool exact(Cost cost) noexcept { return std::fabs(static_cast<double>(cost)) < kExactWhole; }
+
+}  // namespace
+
 template <class T>
 RowMinimum PricedMinimum::enclosed(const T* costs, double least, bool forbids, Cost weight, double out) const {
   RowMinimum result;
@@ -154,20 +168,53 @@ RowMinimum PricedMinimum::enclosed(const T* costs, double least, bool forbids, C
   if (out < kInf) offer({out, 0}, {out, 0});
   // A computed sum is off by less than 2^-53 (2 |c| + 2 w p): what lies further above the least is no minimum.
   const auto w = static_cast<double>(weight);
-  const double limit = least + (std::fabs(least) + 2 * w * dearest_) * 0x1p-50;
+  const double limit = result.limit = least + (std::fabs(least) + 2 * w * dearest_) * 0x1p-50;
+  const bool safe = std::fabs(limit) < kSafe;
   for (std::size_t s = 0; s < prices_.size(); ++s) {
-    auto c = static_cast<double>(costs[s]), above = c;
-    if (!(c < kInf) || (std::is_same_v<T, Cost> && forbids && static_cast<Cost>(costs[s]) == kForbidden)) continue;
-    const double sum = c + w * prices_[s];
-    result.beyond |= !(std::fabs(sum) < kInf);
-    if (!(sum <= limit)) continue;
-    if (std::is_same_v<T, Cost> && std::fabs(c) > 0x1p53) {  // rounded on the way to a double
-      above = std::nextafter(c, kInf);
-      c = std::nextafter(c, -kInf);
-    }
-    offer(priced(c, w, prices_[s]).low, priced(above, w, prices_[s]).high);
+    const auto c = static_cast<double>(costs[s]);
+    if (!open(costs[s], forbids) || c + w * prices_[s] > limit) continue;
+    result.inexact |= !safe || !exact(costs[s]) || !(std::fabs(c) < kSafe);
+    if (result.inexact) break;  // exactly() will do
+    const Enclosed sum = priced(c, w, prices_[s]);
+    offer(sum.low, sum.high);
   }
   return result;
+}
+
+std::optional<ExactSum> PricedMinimum::exactly(const double* costs, Cost weight, double out, double limit) const {
+  return exact_minimum(costs, true, weight, out, limit);
+}
+
+std::optional<ExactSum> PricedMinimum::exactly(const Cost* costs, bool forbids, Cost weight, double out,
+                                               double limit) const {
+  return exact_minimum(costs, forbids, weight, out, limit);
+}
+
+template <class T>
+std::optional<ExactSum> PricedMinimum::exact_minimum(const T* costs, bool forbids, Cost weight, double out,
+                                                     double limit) const {
+  std::optional<ExactSum> least;
+  const auto offer = [&](const ExactSum& sum) {
+    if (!least || sum.less(*least)) least = sum;
+  };
+  if (out < kInf) {
+    ExactSum sum;
+    sum.add(out);
+    offer(sum);
+  }
+  for (std::size_t s = 0; s < prices_.size(); ++s) {
+    if (!open(costs[s], forbids)) continue;
+    if (static_cast<double>(costs[s]) + static_cast<double>(weight) * prices_[s] > limit) continue;
+    ExactSum sum;
+    sum.subtract_product(weight, prices_[s]);
+    sum.negate();
+    if constexpr (std::is_same_v<T, double>)
+      sum.add(costs[s]);
+    else
+      sum.add(static_cast<Wide>(costs[s]), 0);
+    offer(sum);
+  }
+  return least;
 }
 
 }  // namespace gridcompute::certificate

@@ -1,6 +1,8 @@
 // min(pen, min_s (c_s + w p_s)) of one row, enclosed without loss: see transport.hpp, Rigour.
 #pragma once
 
+#include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -20,10 +22,11 @@ struct Pair {
 struct RowMinimum {
   bool none = false;     // nothing is open to this job
   bool invalid = false;  // a NaN or -inf among its costs
-  bool beyond = false;   // cost plus price is beyond the doubles: nothing is known
+  bool inexact = false;  // two doubles may not enclose it: exactly() has to find it
   bool whole = false;    // `integer` holds it; else low <= minimum <= high
   Wide integer = 0;
   Pair low, high;
+  double limit = std::numeric_limits<double>::infinity();  // no sum that is rounded to more is the minimum
 
   void add(ExactSum& to_low, ExactSum& to_high) const noexcept;
 };
@@ -36,10 +39,19 @@ class PricedMinimum {
   // Integers equal to kForbidden forbid, if `forbids`.
   [[nodiscard]] RowMinimum of(const Cost* costs, bool forbids, Cost weight, double out) const;
 
+  // Finds the minimum of a row without any rounding, over the classes within the limit of of(); a thousand times slower
+  // than of(). Empty where nothing is open to the job.
+  [[nodiscard]] std::optional<ExactSum> exactly(const double* costs, Cost weight, double out, double limit) const;
+  [[nodiscard]] std::optional<ExactSum> exactly(const Cost* costs, bool forbids, Cost weight, double out,
+                                                double limit) const;
+
  private:
   [[nodiscard]] RowMinimum whole(const Cost* costs, bool forbids, Cost weight, double out) const;
   template <class T>
   [[nodiscard]] RowMinimum enclosed(const T* costs, double least, bool forbids, Cost weight, double out) const;
+  template <class T>
+  [[nodiscard]] std::optional<ExactSum> exact_minimum(const T* costs, bool forbids, Cost weight, double out,
+                                                      double limit) const;
 
   std::span<const double> prices_;
   double dearest_ = 0;              // the highest price

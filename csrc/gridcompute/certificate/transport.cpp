@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gridcompute/base/error.hpp"
 #include "gridcompute/base/simd.hpp"
 #include "gridcompute/certificate/exact_sum.hpp"
 #include "gridcompute/certificate/row_minimum.hpp"
@@ -36,7 +37,7 @@ struct Part {
   ExactSum objective, low, high;
   double magnitude = 0;
   std::vector<Cost> load;
-  Fault range, forbidden, must, invalid, beyond, stuck;
+  Fault range, forbidden, must, invalid, stuck;
   bool fractional = false;  // some cost of leaving a job out is no integer
 };
 
@@ -79,24 +80,39 @@ class Check {
         problem_.cost->integers(block, integers.data());
       }
       for (Index k = 0; k < block.count; ++k) {
-        const Index job = i + k;
-        const RowMinimum least = problem_.cost->real()
-                                     ? minimum_.of(reals.data() + k * n_slots_, problem_.weight(job), problem_.out(job))
-                                     : minimum_.of(integers.data() + k * n_slots_, problem_.cost->forbids(),
-                                                   problem_.weight(job), problem_.out(job));
-        if (least.invalid) part.invalid.see(job);
-        if (least.beyond) part.beyond.see(job);
-        if (least.invalid || least.beyond) continue;
-        if (least.none) {
-          part.stuck.see(job);
-        } else {
-          least.add(part.low, part.high);
-        }
+        problem_.cost->real() ? dual(reals.data() + k * n_slots_, i + k, part)
+                              : dual(integers.data() + k * n_slots_, i + k, part);
       }
     }
   }
 
  private:
+  void dual(const double* costs, Index job, Part& part) const {
+    const Cost weight = problem_.weight(job);
+    const double out = problem_.out(job);
+    const RowMinimum least = minimum_.of(costs, weight, out);
+    add(least, job, part, [&] { return minimum_.exactly(costs, weight, out, least.limit); });
+  }
+
+  void dual(const Cost* costs, Index job, Part& part) const {
+    const Cost weight = problem_.weight(job);
+    const double out = problem_.out(job);
+    const bool forbids = problem_.cost->forbids();
+    const RowMinimum least = minimum_.of(costs, forbids, weight, out);
+    add(least, job, part, [&] { return minimum_.exactly(costs, forbids, weight, out, least.limit); });
+  }
+
+  // Adds one row's minimum to the bound.
+  template <class Exactly>
+  static void add(const RowMinimum& least, Index job, Part& part, const Exactly& exactly) {
+    if (least.invalid) return part.invalid.see(job);
+    if (!least.inexact) return least.none ? part.stuck.see(job) : least.add(part.low, part.high);
+    std::optional<ExactSum> sum = exactly();
+    if (!sum) return part.stuck.see(job);
+    part.low.join(*sum);
+    part.high.join(*sum);
+  }
+
   static void pay(double cost, Part& part) {
     part.objective.add(cost);
     part.magnitude += std::fabs(cost);
@@ -121,43 +137,76 @@ class Check {
 };
 
 void name_faults(const Part& total, const TransportProblem& problem, std::span<const std::int32_t> assignment,
-                 std::vector<std::string>& faults) {
+                 TransportReport& report) {
   const auto at = [&](Index i) {
-    return "assignment[" + std::to_string(i) + "] = " + std::to_string(assignment[static_cast<std::size_t>(i)]);
+    return "assignment[" + std::to_string(i) + "]: found " + std::to_string(assignment[static_cast<std::size_t>(i)]);
   };
   if (total.range.count > 0) {
-    faults.push_back(at(total.range.job) + ", needed -1 to " + std::to_string(problem.cost->n_slots() - 1) +
-                     others(total.range));
+    report.faults.push_back(at(total.range.job) + ", needed -1 to " + std::to_string(problem.cost->n_slots() - 1) +
+                            others(total.range));
   }
   if (total.forbidden.count > 0) {
-    faults.push_back(at(total.forbidden.job) + " is forbidden to this job" + others(total.forbidden));
+    report.forbidden.push_back(at(total.forbidden.job) + ", which is forbidden to this job" + others(total.forbidden));
   }
-  if (total.must.count > 0) faults.push_back(at(total.must.job) + ", but it must be placed" + others(total.must));
+  if (total.must.count > 0)
+    report.missing.push_back(at(total.must.job) + ", but it must be placed" + others(total.must));
   if (total.invalid.count > 0) {
-    faults.push_back("cost: row " + std::to_string(total.invalid.job) + " has a NaN or -inf" + others(total.invalid));
-  }
-  if (total.beyond.count > 0) {
-    faults.push_back("cost: row " + std::to_string(total.beyond.job) + " plus prices is beyond the doubles" +
-                     others(total.beyond));
+    report.unproved.push_back("cost: row " + std::to_string(total.invalid.job) + " has a NaN or -inf" +
+                              others(total.invalid));
   }
   for (std::size_t s = 0; s < problem.capacity.size(); ++s) {
     if (total.load[s] > problem.capacity[s]) {
-      faults.push_back("slot class " + std::to_string(s) + " is given " + std::to_string(total.load[s]) +
-                       ", its capacity is " + std::to_string(problem.capacity[s]));
+      report.overfull.push_back("slot class " + std::to_string(s) + " is given " + std::to_string(total.load[s]) +
+                                ", its capacity is " + std::to_string(problem.capacity[s]));
     }
   }
 }
 
-Enclosure enclose(ExactSum& low, ExactSum& high) {
-  Enclosure out{low.down(), high.up(), low.integer()};
-  if (out.integer != high.integer()) out.integer.reset();
-  return out;
+std::string wrong_size(const char* field, std::size_t found, const char* name, Index needed) {
+  return std::string(field) + ": found " + std::to_string(found) + " entries, needed " + name + " = " +
+         std::to_string(needed);
 }
 
-bool usable(std::span<const double> prices, std::vector<std::string>& faults) {
+[[noreturn]] void invalid(const char* field, Index index, const std::string& what) {
+  throw Error(ErrorKind::invalid_problem, field, index, what);
+}
+
+// Throws where an array of the problem does not fit its costs, or holds what no problem has.
+void check_problem(const TransportProblem& problem) {
+  const auto n = static_cast<std::size_t>(problem.cost->n_jobs());
+  const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
+  if (problem.capacity.size() != n_slots)
+    invalid("capacity", -1, wrong_size("capacity", problem.capacity.size(), "n_slots", problem.cost->n_slots()));
+  if (!problem.demand.empty() && problem.demand.size() != n)
+    invalid("demand", -1, wrong_size("demand", problem.demand.size(), "n_jobs", problem.cost->n_jobs()));
+  if (problem.unplaced.size() > 1 && problem.unplaced.size() != n)
+    invalid("unplaced", -1, wrong_size("unplaced", problem.unplaced.size(), "1 or n_jobs", problem.cost->n_jobs()));
+  const auto first = [](const auto& values, const auto& wrong) {
+    return static_cast<Index>(std::find_if(values.begin(), values.end(), wrong) - values.begin());
+  };
+  const auto refuse = [&](const char* field, const auto& values, const auto& wrong, const char* needed) {
+    const Index k = first(values, wrong);
+    if (k == static_cast<Index>(values.size())) return;
+    const auto value = values[static_cast<std::size_t>(k)];
+    invalid(field, k, std::string(field) + "[" + std::to_string(k) + "]: found " + std::to_string(value) + needed);
+  };
+  refuse("capacity", problem.capacity, [](Cost u) { return u < 0; }, ", needed 0 or more");
+  refuse("demand", problem.demand, [](std::int32_t w) { return w < 1; }, ", needed 1 or more");
+  refuse("unplaced", problem.unplaced, [](double x) { return !(x > -kInf); }, ", needed a number, or inf");
+}
+
+Enclosure enclose(ExactSum& low, ExactSum& high) {
+  return {low.down(), high.up(), low.integer(), high.integer()};
+}
+
+bool usable(std::span<const double> prices, Index n_slots, std::vector<std::string>& faults) {
+  if (static_cast<Index>(prices.size()) != n_slots) {
+    faults.push_back(wrong_size("prices", prices.size(), "n_slots", n_slots));
+    return false;
+  }
   for (std::size_t s = 0; s < prices.size(); ++s) {
     if (prices[s] >= 0 && prices[s] < kInf) continue;
-    faults.push_back("prices[" + std::to_string(s) + "] = " + std::to_string(prices[s]) + ", needed 0 or more");
+    faults.push_back("prices[" + std::to_string(s) + "]: found " + shown(prices[s]) + ", needed 0 or more, and finite");
     return false;
   }
   return true;
@@ -168,17 +217,20 @@ bool usable(std::span<const double> prices, std::vector<std::string>& faults) {
 TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
                                 std::span<const double> prices, Pool& pool, Stop& stop) {
   TransportReport report;
+  check_problem(problem);
   const Index n = problem.cost->n_jobs();
   Cost weight = problem.demand.empty() ? n : 0;
   for (const std::int32_t w : problem.demand) weight += w;
-  const bool priced = usable(prices, report.faults);
-  const Check check(problem, assignment, prices);
+  const bool assigned = static_cast<Index>(assignment.size()) == n;
+  if (!assigned) report.faults.push_back(wrong_size("assignment", assignment.size(), "n_jobs", n));
+  const bool priced = usable(prices, problem.cost->n_slots(), report.unproved);
+  const Check check(problem, assignment, priced ? prices : std::span<const double>{});
   std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   report.complete = pool.for_chunks(
       n, kChunk,
       [&](Index chunk, Index begin, Index end) {
         Part& part = parts[static_cast<std::size_t>(chunk)];
-        check.primal(begin, end, part);
+        if (assigned) check.primal(begin, end, part);
         if (priced) check.dual(begin, end, part);
       },
       &stop);
@@ -192,45 +244,70 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
     total.high.join(part.high);
     total.magnitude += part.magnitude;
     total.fractional |= part.fractional;
-    for (std::size_t s = 0; s < total.load.size(); ++s) total.load[s] += part.load[s];
+    for (std::size_t s = 0; s < part.load.size(); ++s) total.load[s] += part.load[s];
     total.range.join(part.range), total.forbidden.join(part.forbidden), total.must.join(part.must);
-    total.invalid.join(part.invalid), total.beyond.join(part.beyond), total.stuck.join(part.stuck);
+    total.invalid.join(part.invalid), total.stuck.join(part.stuck);
   }
-  name_faults(total, problem, assignment, report.faults);
+  name_faults(total, problem, assignment, report);
   report.load = std::move(total.load);
   report.magnitude = total.magnitude;
-  report.integral = !problem.cost->real() && !total.fractional;
-  report.objective = enclose(total.objective, total.objective);
-  if (!priced || total.invalid.count + total.beyond.count > 0) {
-    report.bound = {-kInf, kInf, {}};
+  report.integral = !problem.cost->real() && assigned && !total.fractional;
+  if (assigned) report.objective = enclose(total.objective, total.objective);
+  if (!priced || total.invalid.count > 0) {
+    report.bound = {-kInf, kInf, {}, {}};
   } else if (total.stuck.count > 0) {  // a job with nowhere to go: no plan at all
-    report.bound = {kInf, kInf, {}};
+    report.bound = {kInf, kInf, {}, {}};
   } else {
     for (std::size_t s = 0; s < prices.size(); ++s) {
       const Cost room = std::min(problem.capacity[s], weight);
       total.low.subtract_product(room, prices[s]);
       total.high.subtract_product(room, prices[s]);
+      report.priced += static_cast<double>(room) * prices[s];
     }
     report.bound = enclose(total.low, total.high);
+    const auto up = total.low.ceiling(), most = total.high.ceiling();
+    report.integral = report.integral && up && most;
     if (report.integral) {
-      if (const auto up = total.low.ceiling()) {
-        ExactSum whole;
-        whole.add(*up, 0);
-        total.low = whole;
-        report.bound.low = whole.down();
-        report.bound.high = std::max(report.bound.high, whole.up());
-        report.bound.integer = *up;
-      }
+      total.low = ExactSum{}, total.high = ExactSum{};
+      total.low.add(*up, 0), total.high.add(*most, 0);
+      report.bound = enclose(total.low, total.high);
     }
     total.low.negate();
     total.objective.join(total.low);
-    report.tight = total.objective.sign() == 0;
+    report.tight = assigned && report.feasible() && total.objective.sign() == 0;
   }
   return report;
 }
 
+std::string contradiction(const TransportProblem& problem, const TransportClaim& claim) {
+  const auto n = static_cast<std::size_t>(problem.cost->n_jobs());
+  const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
+  if (claim.assignment.size() != n || claim.load.size() != n_slots || claim.prices.size() != n_slots)
+    return "an array of the answer has a wrong size";
+  std::vector<Cost> load(n_slots + 1, 0);  // the last: of jobs that are left out
+  Index missing = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Index s = claim.assignment[i];
+    if (s < -1 || s >= static_cast<Index>(n_slots))
+      return "assignment[" + std::to_string(i) + "] is " + std::to_string(s);
+    load[s < 0 ? n_slots : static_cast<std::size_t>(s)] += problem.weight(static_cast<Index>(i));
+    if (s < 0 && !(problem.out(static_cast<Index>(i)) < kInf)) ++missing;
+  }
+  for (std::size_t s = 0; s < n_slots; ++s) {
+    const std::string at = "[" + std::to_string(s) + "] is ";
+    if (load[s] != claim.load[s])
+      return "load" + at + std::to_string(claim.load[s]) + ", the assignment gives " + std::to_string(load[s]);
+    if (load[s] > problem.capacity[s]) return "load" + at + std::to_string(load[s]) + ", beyond the capacity";
+    if (!(claim.prices[s] >= 0 && claim.prices[s] < kInf)) return "prices" + at + shown(claim.prices[s]);
+  }
+  if (missing > 0 && (claim.complete || claim.objective < kInf))
+    return std::to_string(missing) + " jobs that must be placed are not";
+  return {};
+}
+
 WitnessReport check_witness(const TransportProblem& problem, std::span<const Index> jobs, std::span<const Slot> slots) {
   WitnessReport report;
+  check_problem(problem);
   const Index n = problem.cost->n_jobs(), n_slots = problem.cost->n_slots();
   std::vector<char> within(static_cast<std::size_t>(n_slots), 0);
   for (const Slot s : slots) {
@@ -257,6 +334,10 @@ WitnessReport check_witness(const TransportProblem& problem, std::span<const Ind
     }
     const Rows row{&job, 0, 1};
     problem.cost->real() ? problem.cost->reals(row, reals.data()) : problem.cost->integers(row, integers.data());
+    if (std::any_of(reals.begin(), reals.end(), [](double c) { return !(c > -kInf); })) {
+      report.faults.push_back("cost: row " + std::to_string(job) + " has a NaN or -inf");
+      return report;
+    }
     for (Index s = 0; s < n_slots; ++s) {
       const auto k = static_cast<std::size_t>(s);
       const bool closed =

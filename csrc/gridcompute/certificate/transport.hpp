@@ -25,6 +25,7 @@
 // and Oishi, SIAM J. Sci. Comput. 26 (2005) 1955.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,24 +50,47 @@ struct TransportProblem {
   }
 };
 
-// A number enclosed; exact where it is an integer below 2^126.
+// A number enclosed, both ends also as integers where they are some below 2^126.
 struct Enclosure {
-  double low = 0, high = 0;
-  std::optional<Wide> integer;
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+  std::optional<Wide> integer, integer_high;
 };
 
 struct TransportReport {
-  std::vector<std::string> faults;  // empty: the assignment is feasible and the prices are not negative
-  std::vector<Cost> load;           // (n_slots), over the entries in range
+  // All empty: the assignment is feasible, and the bound is what the prices prove.
+  std::vector<std::string> faults;     // of the assignment: size, range
+  std::vector<std::string> forbidden;  // pairs
+  std::vector<std::string> missing;    // jobs that must be placed and are not
+  std::vector<std::string> overfull;   // classes beyond their capacity
+  std::vector<std::string> unproved;   // of prices and costs: there is no bound
+  std::vector<Cost> load;              // (n_slots), over the entries in range
   Enclosure objective, bound;
   double magnitude = 0;   // sum of |costs| in the objective: the scale of another summation's roundings
+  double priced = 0;      // sum of min(u_s, sum w) p_s, the same of the bound
   bool integral = false;  // every cost is an integer, so every plan's cost is, and the bound was rounded up to one
   bool tight = false;     // objective == bound, exactly
   bool complete = false;  // false: stopped
+
+  [[nodiscard]] bool feasible() const noexcept {
+    return faults.empty() && forbidden.empty() && missing.empty() && overfull.empty();
+  }
 };
 
 [[nodiscard]] TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
                                               std::span<const double> prices, Pool& pool, Stop& stop);
+
+// What a solver is about to answer.
+struct TransportClaim {
+  std::span<const std::int32_t> assignment;  // (n_jobs)
+  std::span<const Cost> load;                // (n_slots)
+  std::span<const double> prices;            // (n_slots)
+  double objective = 0;
+  bool complete = true;  // every job that must be placed is, by its status
+};
+
+// Says what the answer contradicts of itself, without a look at the costs; empty if nothing. O(n_jobs + n_slots), to be
+// asked after each solve: sizes, ranges, loads against assignment and capacity, jobs that must be placed, prices.
+[[nodiscard]] std::string contradiction(const TransportProblem& problem, const TransportClaim& claim);
 
 struct WitnessReport {
   std::vector<std::string> faults;  // empty: the problem has no answer

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "gridcompute/base/error.hpp"
 #include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/total.hpp"
 
@@ -12,6 +13,20 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kRounding = 0x1p-30;  // of the sum of all |costs|: more than this is no rounding
+// How far an objective may lie below its bound, of the sum of all |costs|: one is rounded to the nearest, and the other
+// down. More is a wrong answer.
+constexpr double kContradiction = 0x1p-40;
+
+// Throws where every plan is said to cost more than the one found.
+void refuse_contradiction(const Result& result, const Total& total) {
+  const bool contradicts = result.integral ? std::isfinite(result.bound) && result.exact_bound > result.exact_objective
+                                           : result.bound - result.objective >
+                                                 kContradiction * total.magnitude + std::numeric_limits<double>::min();
+  if (!contradicts) return;
+  throw Error(ErrorKind::internal, "", -1,
+              "transport: the answer contradicts itself: it costs " + shown(result.objective) +
+                  ", and its prices prove " + shown(result.bound) + " of every answer");
+}
 
 // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
 bool exact_keys(const Solved& of) {
@@ -57,6 +72,7 @@ void judge(const Solved& of, bool solved, const Whole& whole, const std::optiona
       result.exact = true;
       result.objective = static_cast<double>(value) / of.keys.per_cost();
     }
+    if (whole.homeless == 0) refuse_contradiction(result, total);
     if (ended) result.bound = std::min(result.bound, result.objective);
   }
   // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
