@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+import traceback
 from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import Annotated, Any
 
 import typer
 
 from . import grid_cli
-from .errors import InfeasibleError, InternalError, InvalidProblemError
+from .errors import CostRangeError, InfeasibleError, InvalidProblemError
+from .report.plain import printable
 from .version import __version__
 
 __all__ = ["app", "main", "run"]
@@ -17,7 +21,19 @@ __all__ = ["app", "main", "run"]
 #: What typer raises for a command line it cannot read; it gives no name to it.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
-DONE, INFEASIBLE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, INFEASIBLE, BAD_INPUT, INTERNAL, SYSTEM, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141
+
+#: Errors of the operating system that no other input would have avoided.
+SYSTEM_ERRORS = {
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.ETIMEDOUT,
+}
 
 app = typer.Typer(
     add_completion=False,
@@ -25,7 +41,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Match jobs to accelerator slots, each answer with a certificate. "
-    "Exit status: 0 done, 1 infeasible, 2 bad input.",
+    "Exit status: 0 done, 1 infeasible or a fault found, 2 bad input, 3 internal error, "
+    "4 no memory or disk left, 130 interrupted.",
 )
 
 
@@ -56,7 +73,7 @@ def flow(
     from .flow import min_cost_flow, read_dimacs
 
     answer = min_cost_flow(*read_dimacs(file), method=method)  # type: ignore[arg-type]
-    typer.echo(f"{answer.status}: cost {answer.objective}, certificate {answer.verify().valid}")
+    print(f"{answer.status}: cost {answer.objective}, certificate {answer.verify().valid}")
     raise typer.Exit(DONE if answer.status == "optimal" else INFEASIBLE)
 
 
@@ -64,27 +81,51 @@ grid_cli.register(app)
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line; its exit status. A bad one costs its user one line, not a traceback."""
+    """Run one command line and return its exit status.
+
+    What the user can mend costs one line on standard error. Anything else that is raised is a bug
+    here: its traceback is printed, and the status is that of an internal error.
+    """
     try:
         status = app(arguments, prog_name="gridcompute", standalone_mode=False)
+        sys.stdout.flush()
     except UsageError as error:
         return _complain(error.format_message())
     except InfeasibleError as error:
         return _complain(str(error), INFEASIBLE)
-    except InternalError:
-        raise
-    except (InvalidProblemError, OverflowError, TypeError, OSError) as error:
+    except (InvalidProblemError, CostRangeError) as error:
         return _complain(str(error))
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has gone, as `head` does; typer makes an exit of status 1 of it.
+        return BROKEN_PIPE
+    except OSError as error:
+        return _complain(str(error), SYSTEM if error.errno in SYSTEM_ERRORS else BAD_INPUT)
+    except MemoryError as error:
+        return _complain(f"out of memory: {error}", SYSTEM)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+    except Exception as error:
+        traceback.print_exc()
+        words = f"internal error, {type(error).__name__}: {error}"
+        return _complain(f"{words} (please report it with the lines above)", INTERNAL)
     return status or DONE
 
 
 def _complain(message: str, status: int = BAD_INPUT) -> int:
-    print("gridcompute:", " ".join(message.split()), file=sys.stderr)
+    line = printable(" ".join(message.split()))
+    print("gridcompute:", line if len(line) <= 2000 else line[:2000] + "...", file=sys.stderr)
     return status
 
 
 def main() -> None:
-    """The `gridcompute` command."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the `gridcompute` command."""
+    for stream in (sys.stdout, sys.stderr):  # names have characters that a terminal may not
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:  # what could not be written would be tried, and complained of, once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = status or SYSTEM
+    sys.exit(status)

@@ -57,7 +57,7 @@ def scenario(
     from .grid import east_west, write_problem
 
     problem = east_west(n_jobs=jobs, seed=seed)
-    typer.echo(f"{write_problem(problem, out, format='csv' if csv else 'parquet')}: {problem!r}")
+    _say(f"{write_problem(problem, out, format='csv' if csv else 'parquet')}: {problem!r}")
 
 
 def match(
@@ -88,7 +88,7 @@ def verify(
     from .grid import read_plan
 
     found = read_plan(folder).verify()
-    typer.echo(str(found))
+    _say(str(found))
     raise typer.Exit(0 if found.valid else 1)
 
 
@@ -134,10 +134,10 @@ def whatif(
         renewables=renewables,
         latency_rule=latency_rule,
     )
-    typer.echo(str(outcome))
+    _say(str(outcome))
     if out is not None:
         write_plan(outcome.after, out)
-        typer.echo(f"written: {out / 'plan.html'}")
+        _say(f"written: {out / 'plan.html'}")
 
 
 def ledger_check(
@@ -148,7 +148,7 @@ def ledger_check(
     from .grid import Ledger
 
     found = Ledger.read(file, head=head)
-    typer.echo(f"{file}: {len(found.entries)} entries, sound, head {found.head}")
+    _say(f"{file}: {len(found.entries)} entries, sound, head {found.head}")
 
 
 def ledger_repair(
@@ -157,7 +157,7 @@ def ledger_repair(
     """Keep a ledger's entries up to the first damaged line; move the rest to a file beside it."""
     from .grid import Ledger
 
-    typer.echo(str(Ledger.repair(file)))
+    _say(str(Ledger.repair(file)))
 
 
 def _solved(problem: Problem, out: Path, quiet: bool, **options: Any) -> Plan:
@@ -167,6 +167,13 @@ def _solved(problem: Problem, out: Path, quiet: bool, **options: Any) -> Plan:
 
     check_target(out, "plan")
     return solve(problem, progress=not quiet, **options)
+
+
+def _say(text: str) -> None:
+    """Print a text that may hold names from a user's tables."""
+    from .report.plain import printable
+
+    typer.echo(printable(text, keep="\n"))
 
 
 def _require_apart(read: Path, written: Path) -> None:
@@ -187,4 +194,4 @@ def _made(plan: Plan, out: Path) -> None:
     write_plan(plan, out)
     console = Console()
     show(plan, console)
-    console.print(f"the page: {out / 'plan.html'}", soft_wrap=True, highlight=False)
+    _say(f"the page: {out / 'plan.html'}")

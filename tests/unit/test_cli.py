@@ -1,7 +1,10 @@
 """The command line: exit statuses, one-line complaints, and the packaged demonstration."""
 
+import errno
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,15 +92,86 @@ def test_an_interrupt_has_the_shells_status(command, monkeypatch):
     assert command("demo")[0] == 130
 
 
-def test_an_internal_error_is_shown_whole(monkeypatch):
-    """A bug of ours must not pass for bad input."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        gridcompute.InternalError("certificate refused"),
+        TypeError("unsupported operand"),
+        KeyError("gang"),
+        ZeroDivisionError("division by zero"),
+        OverflowError("int too large"),
+        RecursionError("maximum depth"),
+        AssertionError("holds"),
+        ValueError("a plain one"),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_an_internal_error_is_no_bad_input(command, monkeypatch, error):
+    """A bug of ours passed for bad input, or for an infeasible problem."""
 
     def fails(*_, **__):
-        raise gridcompute.InternalError("certificate refused")
+        raise error
 
     monkeypatch.setattr("gridcompute.grid.east_west", fails)
-    with pytest.raises(gridcompute.InternalError):
-        cli.run(["demo"])
+    status, out, err = command("demo")
+    assert (status, out) == (3, "")
+    assert err.startswith("Traceback (most recent call last):")
+    last = err.splitlines()[-1]
+    assert last.startswith(f"gridcompute: internal error, {type(error).__name__}: ")
+    assert "please report it" in last
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 8 TiB"),
+        OSError(errno.ENOSPC, "No space left on device", "plan.npz"),
+        OSError(errno.EIO, "Input/output error"),
+        TimeoutError(errno.ETIMEDOUT, "another process has held its lock for 30 s"),
+    ],
+    ids=str,
+)
+def test_a_full_machine_is_no_bad_input(command, monkeypatch, error):
+    """A script that mends its input after status 2 would mend for good."""
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("gridcompute.grid.east_west", fails)
+    status, _, err = command("demo")
+    assert status == 4
+    assert err.startswith("gridcompute: ")
+    assert err.count("\n") == 1
+
+
+def test_output_that_nobody_reads_is_no_error(tmp_path):
+    """`gridcompute verify PLAN | head -1` ended in a traceback, or in two."""
+    command = [sys.executable, "-m", "gridcompute", "--help"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    done = subprocess.Popen(command, **pipes)
+    done.stdout.close()
+    told = done.stderr.read()
+    done.stderr.close()
+    assert (done.wait(), told) == (141, "")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert "No space left" in done.stderr
+
+
+def test_a_terminal_without_the_characters_of_a_name_gets_escapes(tmp_path):
+    """If this fails, a plan for Ürümqi ends in UnicodeEncodeError where the locale is C."""
+    path = tmp_path / "Ürümqi.min"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "gridcompute", "flow", str(path)],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"\\xdcr\\xfcmqi.min" in done.stderr
 
 
 def test_an_unwritable_folder_is_bad_input(command, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,93 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
         grid.from_traces(put(tmp_path, "c.csv", GAIA), start_h=0, n_jobs=9)
     with pytest.raises(InvalidProblemError, match="no job arrives"):
         grid.from_traces(tmp_path / "c.csv", start_h=1e6)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "Empty CSV file"),
+        ("arrival_time,length,cpus,cpus\n0,1,1,2\n", "found 2 columns called 'cpus'"),
+        ("arrival_time,length,cpus\n0,1\n", "Expected 3 columns, got 2"),
+        ("arrival_time,length,cpus\n0,long,1\n", "row 0: work_h is 'long', needed a number"),
+        ("arrival_time,length,cpus\n0,1,1\n0,,1\n", "row 1: work_h is nan"),
+        ("arrival_time,length,cpus\n0,1,1\n0,1,1.5\n", "row 1: gang is 1.5, needed a whole number"),
+        ("arrival_time,length,cpus\n0,1,4294967297\n", "row 0: gang is 4294967297, needed a whole"),
+        ("arrival_time,length,cpus\n0,1,1\n1e15,1,1\n", "row 1: arrival_h is 10{15}"),
+        ("arrival_time,length,cpus\n0,inf,1\n", "row 0: work_h is inf"),
+        ("arrival_time,length,cpus\n0,true,1\n", "row 0: work_h is True, needed a number"),
+        ("timestamp,duration,num_gpus\nnoon,1,1\n", "row 0: timestamp is 'noon', needed a date"),
+        (
+            "timestamp,duration,num_gpus\n2017-10-09 07:01:55,1,1\n,1,1\n",
+            "row 1: timestamp is miss",
+        ),
+        ("timestamp,duration,num_gpus\n", "nothing, needed a date"),
+    ],
+)
+def test_a_bad_trace_names_file_row_and_column(tmp_path: Path, text: str, words: str) -> None:
+    """Fractions of a GPU were cut off in silence, and a late arrival took all memory."""
+    with pytest.raises(InvalidProblemError, match=words) as caught:
+        grid.from_traces(put(tmp_path, "a.csv", text), start_h=0)
+    assert "a.csv" in str(caught.value)
+
+
+def test_damaged_and_swollen_files_are_refused(tmp_path: Path) -> None:
+    """A gzip of a megabyte that holds a gigabyte, half a gzip, a FIFO, another encoding."""
+    whole = gzip.compress(GAIA.encode() * 100)
+    (tmp_path / "half.csv.gz").write_bytes(whole[:-20])
+    with pytest.raises(InvalidProblemError, match=r"half\.csv\.gz: found"):
+        grid.from_traces(tmp_path / "half.csv.gz")
+    bomb = tmp_path / "bomb.csv.gz"
+    with gzip.open(bomb, "wb", compresslevel=1) as file:
+        for _ in range(1100):
+            file.write(b"0,1,1\n" * 174_763)
+    assert bomb.stat().st_size < 10_000_000
+    with pytest.raises(InvalidProblemError, match="found more than 1073741824 bytes"):
+        grid.from_traces(bomb)
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes("arrival_time,length,cpus,wer\n0,1,1,M\xfcller\n".encode("latin-1"))
+    with pytest.raises(InvalidProblemError, match=r"latin\.csv: .*needed UTF-8"):
+        grid.from_traces(latin)
+    os.mkfifo(tmp_path / "fifo.csv")
+    with pytest.raises(InvalidProblemError, match="found a FIFO"):
+        grid.from_traces(tmp_path / "fifo.csv")
+
+
+def test_gavel_refuses_speeds_that_differ(tmp_path: Path) -> None:
+    """Of two speeds for the same job and GPU the last one counted."""
+    jobs = put(tmp_path, "msr.csv", GAVEL)
+    for line, words in (
+        ("v100,A,1,3.0\n", "row 8: found v100, A, 1 twice, needed one speed"),
+        ("v100,A,x,3.0\n", "row 0: scale_factor is '1', needed a number"),
+        ("v100,A,9,fast\n", "throughput_steps_per_s is '2.0', needed a number"),
+    ):
+        with pytest.raises(InvalidProblemError, match=words):
+            grid.from_traces(jobs, throughput=put(tmp_path, "speed.csv", SPEED + line))
+    head = put(tmp_path, "none.csv", SPEED.partition("\n")[0] + "\n")
+    with pytest.raises(InvalidProblemError, match="no row, needed speeds"):
+        grid.from_traces(jobs, throughput=head)
+
+
+def test_bad_arguments_of_a_trace_are_named(tmp_path: Path) -> None:
+    """A negative row counted from the end of the file, and no utilisation divided by nothing."""
+    path = put(tmp_path, "pai.csv", GAIA)
+    for name, value in (
+        ("hours", 0),
+        ("slack_h", -1),
+        ("zone_row", -1),
+        ("n_jobs", 0),
+        ("utilisation", 0.0),
+        ("utilisation", float("inf")),
+        ("start_h", float("nan")),
+        ("value_yuan_per_accelerator_h", -1.0),
+        ("seed", -1),
+    ):
+        with pytest.raises(InvalidProblemError, match=f"{name}: found") as caught:
+            grid.from_traces(path, **{name: value})
+        assert caught.value.field == name
+    for name, value in (("hours", 24.0), ("n_jobs", True), ("utilisation", "0.9")):
+        with pytest.raises(TypeError, match=name):
+            grid.from_traces(path, **{name: value})
 
 
 @pytest.mark.parametrize(

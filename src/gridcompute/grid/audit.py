@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,8 @@ __all__ = ["ALARM", "Audit", "Claim", "audit", "green_account"]
 
 #: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
 ALARM = 0.05
+#: Punctuation that means something within a line of Markdown, and what begins a bare link.
+_SPECIAL = re.compile(r"[\\`*_{}\[\]|#~$^@!]|(?<=\w):(?=//)|(?<=[Ww][Ww][Ww])\.")
 
 
 def green_account(problem: Problem, dispatch: Dispatch) -> dict[str, Floats]:
@@ -122,29 +125,38 @@ class Audit:
         return plain
 
     def __str__(self) -> str:
-        """The account as Markdown tables."""
+        """Return the account as Markdown tables; names are text in it, whatever they hold."""
         head = "| site | load MWh | N1 statutory | N2 hourly | N3 CFE | N4 tCO2 | short MWh |"
         lines = [f"Rule in force: {self.rule}.", "", head, "|---|--:|--:|--:|--:|--:|--:|"]
         columns = ("load_kwh", "n1_statutory", "n2_hourly", "n3_cfe", "n4_tco2", "shortfall_kwh")
         for i, name in enumerate(self.sites["name"]):
             mark = " (new)" if self.sites["new"][i] else ""
-            lines.append(_line(f"{name}{mark}", [float(self.sites[c][i]) for c in columns]))
+            lines.append(
+                _line(f"{_markdown(name)}{mark}", [float(self.sites[c][i]) for c in columns])
+            )
         lines.append(_line("**new sites**", [self.new[c] for c in columns]))
         lines.append(_line("**all sites**", [self.total[c] for c in columns]))
-        lines += ["", f"Lowest N2 among the new sites: {self.worst[0]}, {self.worst[1]:.1%}.", ""]
+        lines += [
+            "",
+            f"Lowest N2 among the new sites: {_markdown(self.worst[0])}, {self.worst[1]:.1%}.",
+            "",
+        ]
         lines += ["| same plan under | mean | worst | met | certificates MWh | yuan |"]
         lines += ["|---|--:|--:|---|--:|--:|"]
         for c in self.claims:
-            worst = f"{c.worst:.1%} {c.worst_name}"
+            worst = f"{c.worst:.1%} {_markdown(c.worst_name)}"
             lines.append(
                 f"| {c.rule}, per {c.scope} | {c.mean:.1%} | {worst} | {'yes' if c.met else 'no'} "
                 f"| {c.certificates_mwh:,.1f} | {c.certificates_yuan:,.0f} |"
             )
-        kept = [f"| {' | '.join(row)} |" for row in self.battery_rows()]
+        kept = [f"| {' | '.join(map(_markdown, row))} |" for row in self.battery_rows()]
         if kept:
             head = f"| battery, kWh | colour | {' | '.join(self.battery)} |"
             lines += ["", head, "|---|---|" + "--:|" * len(self.battery), *kept]
-        return "\n".join([*lines, "", *(f"ALARM: {a}" for a in self.alarms)]).rstrip() + "\n"
+        return (
+            "\n".join([*lines, "", *(f"ALARM: {_markdown(a)}" for a in self.alarms)]).rstrip()
+            + "\n"
+        )
 
     def battery_rows(self) -> list[list[str]]:
         """The battery book as text: site, colour, and the amounts in the order of `battery`."""
@@ -281,6 +293,17 @@ def _line(label: str, values: list[float]) -> str:
     load, n1, n2, n3, n4, short = values
     shares = " | ".join(f"{share:.1%}" for share in (n1, n2, n3))
     return f"| {label} | {load / 1e3:,.1f} | {shares} | {n4:,.1f} | {short / 1e3:,.1f} |"
+
+
+def _markdown(text: str) -> str:
+    """Return a text so that Markdown shows it as it is, in one line and in one cell.
+
+    A name may hold a pipe, a line feed, a link or a script. CommonMark takes a backslash before any
+    punctuation; entities keep HTML out where a renderer lets it through.
+    """
+    text = "".join(c if c.isprintable() else " " for c in str(text))
+    text = _SPECIAL.sub(r"\\\g<0>", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _plain(value: Any) -> Any:

@@ -303,6 +303,8 @@ def _arrow_dims(spec: Column, rows: str) -> tuple[str, ...]:
 
 def _turned(spec: Column, rows: str, array: NDArray[Any], sizes: Mapping[str, int]) -> NDArray[Any]:
     """An Arrow column in its dimensions' order, repeated over those of known size left out."""
+    if array.ndim > len(spec.dims):
+        return array  # its shape is refused when the table is built
     here = _arrow_dims(spec, rows)[: array.ndim]
     kept = spec.dims[:-1] if spec.may_drop_last else spec.dims
     grow = [d for d in kept if d not in here and d in sizes]
@@ -333,7 +335,7 @@ def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, 
     for label, values in zip(table.column_names, table.columns, strict=True):
         match = re.fullmatch(r"(\w+)(?:\[([0-9]{1,9}(?:,[0-9]{1,9})*)\])?", label)
         if match is None or match[1] not in specs:
-            message = f"{title} has no column '{label}'; it has {', '.join(specs)}"
+            message = f"{title} has no column {label!r:.100}; it has {', '.join(specs)}"
             raise InvalidProblemError(message, f"{title}.{label}")
         index = tuple(int(i) for i in match[2].split(",")) if match[2] else ()
         first = by_place.setdefault((match[1], index), label)

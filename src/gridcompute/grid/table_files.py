@@ -7,20 +7,25 @@ of some kilobytes can claim terabytes; what it says of itself is checked before 
 from __future__ import annotations
 
 import collections
-from typing import TYPE_CHECKING, Any
+import contextlib
+import gzip
+import tempfile
+import zlib
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InvalidProblemError
 from .files import require_regular
+from .parquet_footer import read_footer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
-__all__ = ["MOST_BYTES", "SUFFIXES", "read_table", "require_room", "write_table"]
+__all__ = ["MOST_BYTES", "SUFFIXES", "read_csv", "read_table", "require_room", "write_table"]
 
 SUFFIXES = (".parquet", ".csv")
 #: The largest file of a table, bytes.
@@ -62,21 +67,44 @@ def read_table(path: Path, texts: Collection[str]) -> pa.Table:
         No regular file, not of its format, a column twice, too large; the message begins with the
         file's name.
     """
+    if path.suffix != ".parquet":
+        return read_csv(path, texts)
     import pyarrow as pa
 
     size = require_regular(path, most=MOST_BYTES)
-    parquet = path.suffix == ".parquet"
     try:
-        return _read_parquet(path, size) if parquet else _read_csv(path, texts)
+        return _read_parquet(path, size)
     except InvalidProblemError:
         raise
-    except UnicodeDecodeError as error:
-        found = f"found 0x{error.object[error.start]:02x} in a name"
-        raise InvalidProblemError(f"{path.name}: {found}, needed UTF-8", path.stem) from None
     except (pa.ArrowException, OSError, ValueError) as error:
-        needed = "Parquet" if parquet else "CSV"
-        message = f"{path.name}: found {_first_line(error)}, needed {needed}"
+        message = f"{path.name}: found {_first_line(error)}, needed Parquet"
         raise InvalidProblemError(message, path.stem) from None
+
+
+def read_csv(path: Path, texts: Collection[str] = ()) -> pa.Table:
+    """Read a table from a CSV file, gzipped or not; as `read_table`, for any columns."""
+    import pyarrow as pa
+
+    size = require_regular(path, most=MOST_BYTES)
+    try:
+        with _plain(path, size) as file:
+            table = _parsed(file, texts)
+        _require_columns(path, table.column_names)
+    except InvalidProblemError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, EOFError, zlib.error) as error:
+        if (where := _not_utf8(path)) is not None:
+            message = f"{path.name}: {where}, needed UTF-8"
+            raise InvalidProblemError(message, path.stem) from None
+        message = f"{path.name}: found {_first_line(error)}, needed CSV"
+        raise InvalidProblemError(message, path.stem) from None
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_binary(column.type):  # text that is not UTF-8
+            row = next(i for i, text in enumerate(column.to_pylist()) if _is_no_text(text))
+            found = f"found {column[row].as_py()!r:.100} in row {row}"
+            message = f"{path.name}: {path.stem}.{name}: {found}, needed UTF-8"
+            raise InvalidProblemError(message, f"{path.stem}.{name}", row)
+    return table
 
 
 def require_room(path: Path, column: str, shape: Sequence[int]) -> None:
@@ -90,47 +118,54 @@ def require_room(path: Path, column: str, shape: Sequence[int]) -> None:
         raise InvalidProblemError(message, f"{path.stem}.{column}")
 
 
-def _read_csv(path: Path, texts: Collection[str]) -> pa.Table:
+@contextlib.contextmanager
+def _plain(path: Path, size: int) -> Iterator[IO[bytes]]:
+    """Yield the file, or what is in it if it is gzipped: at most what `ROOM_TIMES` allows."""
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            file.seek(0)
+            yield file
+            return
+        file.seek(0)
+        most = max(ROOM_BYTES, ROOM_TIMES * size)
+        with gzip.open(file) as unzipped, tempfile.TemporaryFile() as plain:
+            while part := unzipped.read(1 << 20):
+                if plain.tell() + len(part) > most:
+                    found = f"found more than {most} bytes in {size} of gzip"
+                    raise InvalidProblemError(f"{path.name}: {found}, needed fewer", path.stem)
+                plain.write(part)
+            plain.seek(0)
+            yield plain
+
+
+def _parsed(file: IO[bytes], texts: Collection[str]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.csv
 
+    size = file.seek(0, 2)
+    file.seek(0)
     # One block, so that a column's type is inferred from all of its rows.
-    block = min(max(path.stat().st_size + 1, 1 << 20), 2**31 - 1)
-    table = pyarrow.csv.read_csv(
-        path,
+    block = min(max(size + 1, 1 << 20), 2**31 - 1)
+    return pyarrow.csv.read_csv(
+        file,
         read_options=pyarrow.csv.ReadOptions(block_size=block),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string())),
     )
-    _require_columns(path, table.column_names)
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_binary(column.type):  # text that is not UTF-8
-            row = next(i for i, text in enumerate(column.to_pylist()) if _is_no_text(text))
-            found = f"found {column[row].as_py()!r} in row {row}"
-            message = f"{path.name}: {path.stem}.{name}: {found}, needed UTF-8"
-            raise InvalidProblemError(message, f"{path.stem}.{name}", row)
-    return table
 
 
 def _read_parquet(path: Path, size: int) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as file:
-        schema, footer = file.schema_arrow, file.metadata
-        _require_columns(path, schema.names)
-        texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
-        groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
-        values = sum(g.column(i).num_values for g in groups for i in range(g.num_columns))
-        claimed = sum(
-            g.column(i).total_uncompressed_size for g in groups for i in range(g.num_columns)
-        )
-        rows = sum(g.num_rows for g in groups)
-        most = max(ROOM_BYTES, ROOM_TIMES * size)
-        if max(8 * values, claimed, 8 * rows) > most or min(values, claimed, rows) < 0:
-            found = f"found {rows} rows of {values} values in {size} bytes"
-            message = f"{path.name}: {found}, needed values of at most {most} bytes"
-            raise InvalidProblemError(message, path.stem)
+    footer, most = read_footer(path), max(ROOM_BYTES, ROOM_TIMES * size)
+    if max(8 * footer.values, 8 * footer.rows, footer.page_bytes) > most or min(footer) < 0:
+        found = f"found {footer.rows} rows of {footer.values} values in {size} bytes"
+        message = f"{path.name}: {found}, needed values of at most {most} bytes"
+        raise InvalidProblemError(message, path.stem)
+    schema = pyarrow.parquet.read_schema(path)
+    _require_columns(path, schema.names)
+    texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
     table = pyarrow.parquet.read_table(
         path, read_dictionary=texts, page_checksum_verification=True, use_threads=False
     )
@@ -187,6 +222,20 @@ def _spread(table: pa.Table) -> pa.Table:
             label = ",".join(str(i) for i in place)
             out[f"{name}[{label}]"] = pa.array(values[(slice(None), *place)])
     return pa.table(out)
+
+
+def _not_utf8(path: Path) -> str | None:
+    """Return the first byte of a file that is not UTF-8 and its line, None if all of it is."""
+    with path.open("rb") as file:
+        if file.read(2) == b"\x1f\x8b":
+            return None  # gzip
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return f"found 0x{line[error.start]:02x} in line {number}"
+    return None
 
 
 def _is_no_text(value: bytes | None) -> bool:

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .. import _checks
+from .._checks import number, whole
 from ..errors import InvalidProblemError
 from .jobs import Jobs
 from .mandate import Mandate, Quotas
 from .problem import Problem
 from .scenario import SLOW
+from .table_files import read_csv
 from .world import (
     Rows,
     classes_of,
@@ -49,6 +52,8 @@ TRACES = {
     "gaia": {"arrival_time", "length", "cpus"},
     "gavel": {"job_type", "total_steps", "arrival_time_s", "scale_factor"},
 }
+#: Hours that a batch may have, and hours from the first arrival to the last that a trace may.
+MOST_HOURS, MOST_TRACE_H = 100_000, 1e7
 #: Assumed cost of starting an accelerator of a job an hour later.
 DELAY_YUAN = 0.02
 #: Gavel's GPUs, fastest first; board power and memory of the vendor's sheets, the rest assumption.
@@ -161,6 +166,14 @@ def from_traces(
     A job shorter than an hour takes an hour. Gavel's jobs of a scale that was not measured get the
     relative speeds of the largest smaller scale measured.
     """
+    hours = whole("hours", hours, 1, MOST_HOURS)
+    slack_h = whole("slack_h", slack_h, 0, MOST_HOURS)
+    zone_row = whole("zone_row", zone_row, 0, 2**31 - 1)
+    n_jobs = None if n_jobs is None else whole("n_jobs", n_jobs, 1, 2**31 - 1)
+    start_h = None if start_h is None else _finite("start_h", start_h, -np.inf)
+    utilisation = _finite("utilisation", utilisation, 1e-6)
+    worth = _finite("value_yuan_per_accelerator_h", value_yuan_per_accelerator_h, 0.0)
+    seed = _checks.seed(seed)
     trace = _read(Path(jobs), None if throughput is None else Path(throughput))
     trace, where = _window(trace, start_h, n_jobs, hours)
     fixed = constants()
@@ -181,7 +194,6 @@ def from_traces(
     energy = energy_of(hours, fixed, sites, peak_kw, for_weather)
     carbon, energy = _zoned(sites, energy, hours, zone, prices, zone_row)
     homes = shares_of(table("sites"), "origin_share")
-    worth = (value_yuan_per_accelerator_h * trace.gang * work).astype(np.float64)
     return Problem(
         jobs=Jobs(
             gang=trace.gang,
@@ -191,7 +203,7 @@ def from_traces(
             origin=for_jobs.choice(len(sites), n, p=homes).astype(np.int32),
             release=release,
             deadline=np.minimum(release + longest + slack_h, hours).astype(np.int32),
-            value_yuan=worth,
+            value_yuan=(worth * trace.gang * work).astype(np.float64),
             delay_yuan_per_h=(DELAY_YUAN * trace.gang).astype(np.float64),
             tenant=trace.tenant,
         ),
@@ -206,11 +218,17 @@ def from_traces(
     )
 
 
-def _read_csv(path: Path, needs: set[str]) -> dict[str, NDArray[Any]]:
-    """A CSV file's columns as arrays, those in `needs` surely among them."""
-    import pyarrow.csv
+def _finite(field: str, value: Any, least: float) -> float:
+    """Return an argument as a float that is finite and at least `least`."""
+    found = number(field, value, least)
+    if not np.isfinite(found):
+        raise InvalidProblemError(f"{field}: found {found}, needed a finite number", field)
+    return found
 
-    found = pyarrow.csv.read_csv(path)
+
+def _read_csv(path: Path, needs: set[str]) -> dict[str, NDArray[Any]]:
+    """Return a CSV file's columns as arrays, those in `needs` surely among them."""
+    found = read_csv(path)
     missing = sorted(needs - set(found.column_names))
     if missing:
         message = (
@@ -218,6 +236,17 @@ def _read_csv(path: Path, needs: set[str]) -> dict[str, NDArray[Any]]:
         )
         raise InvalidProblemError(message, missing[0])
     return {k: found[k].to_numpy() for k in found.column_names}
+
+
+def _numbers(path: Path, name: str, values: NDArray[Any]) -> Floats:
+    """Return a column as float64; the first row that is no number, or empty, is an error."""
+    if values.dtype.kind in "iuf":
+        return values.astype(np.float64)
+    for row, value in enumerate(values.tolist()):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            message = f"{path.name} row {row}: {name} is {value!r:.100}, needed a number"
+            raise InvalidProblemError(message, name, row)
+    return values.astype(np.float64)
 
 
 def _read(path: Path, throughput: Path | None) -> _Trace:
@@ -234,12 +263,14 @@ def _read(path: Path, throughput: Path | None) -> _Trace:
             raise InvalidProblemError(
                 "a Gavel trace needs throughput=, its measured speeds", "throughput"
             )
-        return _gavel(raw, throughput)
+        return _gavel(path, raw, throughput)
     n = len(raw["num_gpus" if kind == "philly" else "cpus"])
     tenant = np.zeros(n, np.int32)
     if kind == "philly":
-        stamp = raw["timestamp"].astype("datetime64[s]").astype(np.float64)
-        arrival, work, gang = (stamp - stamp.min()) / 3600, raw["duration"] / 3600, raw["num_gpus"]
+        stamp = _seconds(path, raw["timestamp"])
+        first = stamp.min() if n else 0.0
+        arrival, gang = (stamp - first) / 3600, raw["num_gpus"]
+        work = _numbers(path, "duration", raw["duration"]) / 3600
         if "cluster" in raw:
             tenant = np.unique(raw["cluster"].astype(np.str_), return_inverse=True)[1].astype(
                 np.int32
@@ -253,30 +284,53 @@ def _read(path: Path, throughput: Path | None) -> _Trace:
     return _Trace(kind, *checked, alike, tenant, kinds, speed[[family]], (families[family],))
 
 
-def _gavel(raw: Mapping[str, NDArray[Any]], throughput: Path) -> _Trace:
+def _seconds(path: Path, stamps: NDArray[Any]) -> Floats:
+    """Return time stamps as seconds."""
+    if stamps.dtype.kind != "M":
+        row = 0 if not len(stamps) else next(i for i, s in enumerate(stamps) if not _is_time(s))
+        found = repr(stamps[row]) if len(stamps) else "nothing"
+        message = f"{path.name} row {row}: timestamp is {found:.100}, needed a date and time"
+        raise InvalidProblemError(message, "timestamp", row)
+    if np.isnat(stamps).any():
+        row = int(np.isnat(stamps).argmax())
+        message = f"{path.name} row {row}: timestamp is missing, needed a date and time"
+        raise InvalidProblemError(message, "timestamp", row)
+    return stamps.astype("datetime64[s]").astype(np.float64)
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return not np.isnat(np.datetime64(str(value)))
+    except ValueError:
+        return False
+
+
+def _gavel(path: Path, raw: Mapping[str, NDArray[Any]], throughput: Path) -> _Trace:
     measured = _read_csv(
         throughput, {"worker_type", "job_type", "scale_factor", "throughput_steps_per_s"}
     )
-    rate = {
-        (str(w), str(j), int(s)): float(r)
-        for w, j, s, r in zip(
-            measured["worker_type"],
-            measured["job_type"],
-            measured["scale_factor"],
-            measured["throughput_steps_per_s"],
-            strict=True,
-        )
-    }
+    speeds = _numbers(throughput, "throughput_steps_per_s", measured["throughput_steps_per_s"])
+    sizes = _wholes(throughput, "scale_factor", measured["scale_factor"])
+    rate: dict[tuple[str, str, int], float] = {}
+    keys = zip(measured["worker_type"], measured["job_type"], sizes, strict=True)
+    for row, (worker, job, size) in enumerate(keys):
+        if rate.setdefault((str(worker), str(job), int(size)), float(speeds[row])) != speeds[row]:
+            message = f"{throughput.name} row {row}: found {worker}, {job}, {size} twice"
+            raise InvalidProblemError(f"{message}, needed one speed", "throughput_steps_per_s", row)
+    if not rate:
+        raise InvalidProblemError(f"{throughput.name} has no row, needed speeds", "throughput")
     types = np.unique([f"{j}\t{s}" for _, j, s in rate])
     scales: dict[str, list[int]] = {}
     for label in types:
-        name, scale = str(label).split("\t")
-        scales.setdefault(name, []).append(int(scale))
+        name, scale = _split(label)
+        scales.setdefault(name, []).append(scale)
     place = {str(label): i for i, label in enumerate(types)}
     names = [kind["name"] for kind in GAVEL_KINDS]
     steps = np.array([[rate.get((k, *_split(label)), 0.0) for k in names] for label in types])
+    gang = _wholes(path, "scale_factor", raw["scale_factor"])
+    total = _numbers(path, "total_steps", raw["total_steps"])
     family, work = np.zeros(len(raw["job_type"]), np.int32), np.zeros(len(raw["job_type"]))
-    for i, (name, scale) in enumerate(zip(raw["job_type"], raw["scale_factor"], strict=True)):
+    for i, (name, scale) in enumerate(zip(raw["job_type"], gang, strict=True)):
         fitting = [s for s in scales.get(str(name), []) if s <= int(scale)]
         if not fitting or steps[place[f"{name}\t{max(fitting)}"], 0] <= 0:
             message = (
@@ -285,9 +339,9 @@ def _gavel(raw: Mapping[str, NDArray[Any]], throughput: Path) -> _Trace:
             raise InvalidProblemError(message, "job_type", i)
         family[i] = place[f"{name}\t{max(fitting)}"]
         pace = steps[family[i], 0] * int(scale) / max(fitting)
-        work[i] = float(raw["total_steps"][i]) / pace / 3600
-    arrival = raw["arrival_time_s"] / 3600
-    checked = _checked(throughput, arrival_h=arrival, work_h=work, gang=raw["scale_factor"])
+        work[i] = total[i] / pace / 3600
+    arrival = _numbers(path, "arrival_time_s", raw["arrival_time_s"]) / 3600
+    checked = _checked(path, arrival_h=arrival, work_h=work, gang=gang)
     tenant = np.zeros(len(family), np.int32)
     if "vc" in raw:
         tenant = np.unique(raw["vc"].astype(np.str_), return_inverse=True)[1].astype(np.int32)
@@ -297,23 +351,34 @@ def _gavel(raw: Mapping[str, NDArray[Any]], throughput: Path) -> _Trace:
 
 
 def _split(label: str) -> tuple[str, int]:
-    name, scale = str(label).split("\t")
+    name, _, scale = str(label).rpartition("\t")
     return name, int(scale)
 
 
+def _wholes(path: Path, name: str, values: NDArray[Any]) -> Int32s:
+    """Return a column as int32; the first row that is no whole number within it is an error."""
+    found = _numbers(path, name, values)
+    bad = ~((found == np.floor(found)) & (np.abs(found) < 2**31))
+    if bad.any():
+        row = int(np.argmax(bad))
+        message = f"{path.name} row {row}: {name} is {values[row]}, needed a whole number"
+        raise InvalidProblemError(message, name, row)
+    return found.astype(np.int32)
+
+
 def _checked(path: Path, **columns: NDArray[Any]) -> tuple[Floats, Floats, Int32s]:
-    """Arrival, work and gang with their types, or the first row that is no job."""
+    """Return arrival, work and gang with their types, or raise for the first row that is no job."""
     limits = {"arrival_h": -1e-9, "work_h": 0.0, "gang": 0.0}
-    for name, values in columns.items():
-        bad = ~(np.isfinite(values.astype(np.float64)) & (values.astype(np.float64) > limits[name]))
+    numbers = {name: _numbers(path, name, values) for name, values in columns.items()}
+    for name, values in numbers.items():
+        bad = ~((values > limits[name]) & (values < MOST_TRACE_H if name != "gang" else True))
         if bad.any():
             row = int(np.argmax(bad))
-            message = (
-                f"{path.name} row {row}: {name} is {values[row]}, needed more than {limits[name]:g}"
-            )
+            most = f" and less than {MOST_TRACE_H:g}" if name != "gang" else ""
+            message = f"{path.name} row {row}: {name} is {columns[name][row]}"
+            message += f", needed more than {limits[name]:g}{most}"
             raise InvalidProblemError(message, name, row)
-    arrival, work = (columns[k].astype(np.float64) for k in ("arrival_h", "work_h"))
-    return arrival, work, columns["gang"].astype(np.int32)
+    return numbers["arrival_h"], numbers["work_h"], _wholes(path, "gang", columns["gang"])
 
 
 def _window(
@@ -373,7 +438,7 @@ def _hourly(path: Path, names: tuple[str, ...], row: int, hours: int) -> dict[st
     columns = _read_csv(path, set(names))
     out = {}
     for name in names:
-        values = columns[name].astype(np.float64)[row : row + hours]
+        values = _numbers(path, name, columns[name])[row : row + hours]
         if len(values) < hours or not np.isfinite(values).all():
             message = (
                 f"{path.name}.{name} has {int(np.isfinite(values).sum())} numbers from row {row} on"

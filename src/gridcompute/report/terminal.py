@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..grid.audit import audit
+from .plain import printable
 from .plan_tables import account_rows, bottleneck_rows, mandate_rows
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from ..grid.plan import Plan
 
@@ -24,9 +26,9 @@ def show(plan: Plan, console: Console) -> None:
     head, rows = account_rows(account)
     _print(console, title, _table(head, rows, sums=2))
     name, lowest = account.worst
-    console.print(f"Lowest N2 among the new sites: {name}, {lowest:.1%}.")
+    console.print(_text(f"Lowest N2 among the new sites: {name}, {lowest:.1%}."))
     for alarm in account.alarms:
-        console.print(f"ALARM: {alarm}", style="red")
+        console.print(_text(f"ALARM: {alarm}"), style="red")
     head, rows = mandate_rows(plan)
     if rows:
         title = "The mandate; its price by a green kWh less (left) and more (right), yuan/kWh"
@@ -38,7 +40,7 @@ def show(plan: Plan, console: Console) -> None:
 
 def _print(console: Console, title: str, table: Table) -> None:
     """A title on a line of its own: rich would wrap it to the table's width."""
-    console.print(title, style="bold", highlight=False)
+    console.print(_text(title), style="bold", highlight=False)
     console.print(table)
 
 
@@ -76,5 +78,12 @@ def _table(head: list[str], rows: list[list[str]], **options: Any) -> Table:
     for i, row in enumerate(rows):
         if i == len(rows) - options.get("sums", 0) > 0:
             out.add_section()
-        out.add_row(*row)
+        out.add_row(*map(_text, row))
     return out
+
+
+def _text(text: str) -> Text:
+    """Return a text as it is: rich would read markup in a site's name, and fail at "[/]"."""
+    from rich.text import Text
+
+    return Text(printable(text))

@@ -1,0 +1,300 @@
+"""Malformed tables of the folder of `malformed`: in CSV, in Parquet."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from malformed import a_folder, edited, fifo, linked, recoded, removed, sound, text, then
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from malformed import Damage
+
+# ---------------------------------------------------------------- tables in CSV
+
+
+def cell(name: str, column: str, row: int, value: str) -> Damage:
+    """Write one cell of a CSV file."""
+
+    def damage(folder: Path) -> None:
+        path = folder / f"{name}.csv"
+        head, *rows = csv.reader(path.read_text().splitlines())
+        rows[row][head.index(column)] = value
+        with path.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([head, *rows])
+
+    return damage
+
+
+def as_parquet(name: str, change: Callable[[pa.Table], pa.Table]) -> Damage:
+    """Put a changed table in Parquet in the CSV file's place."""
+
+    def damage(folder: Path) -> None:
+        (folder / f"{name}.csv").unlink()
+        table = change(getattr(sound(), name).to_arrow())
+        pyarrow.parquet.write_table(table, folder / f"{name}.parquet", write_page_checksum=True)
+
+    return damage
+
+
+def both(folder: Path) -> None:
+    pyarrow.parquet.write_table(sound().jobs.to_arrow(), folder / "jobs.parquet")
+
+
+HEAD = '"gang","work_h","origin","deadline","value_yuan"'
+
+TABLES: dict[str, tuple[Damage, list[str]]] = {
+    "no table": (removed("quotas.csv"), ["neither of quotas.parquet and quotas.csv, needed one"]),
+    "both formats": (both, ["both of jobs.parquet and jobs.csv, needed one of them"]),
+    "empty": (text("jobs.csv", ""), ["jobs.csv: found Empty CSV file, needed CSV"]),
+    "only line feeds": (text("jobs.csv", "\n\n"), ["jobs.csv: ", "Empty CSV file"]),
+    "a column less": (edited("jobs.csv", '"work_h"', '"work_hours"'), ["jobs", "'work_h"]),
+    "an unknown column": (
+        text("jobs.csv", f'{HEAD},"colour"\n1,1.0,0,3,1.0,red\n'),
+        ["jobs.csv: jobs has no column 'colour'; it has gang, work_h"],
+    ),
+    "a column twice": (
+        text("jobs.csv", f'{HEAD},"gang"\n1,1.0,0,3,1.0,2\n'),
+        ["jobs.csv: found 2 columns called 'gang', needed one"],
+    ),
+    "a place twice": (
+        edited("classes.csv", '"capacity[1]"', '"capacity[00]"'),
+        ["classes.csv: classes.capacity[00]: found a second column of that place", "capacity[0]'"],
+    ),
+    "a place left out": (
+        edited("classes.csv", '"capacity[1]"', '"capacity[7]"'),
+        ["classes.csv: classes.capacity: 3 columns capacity[...], needed all (8,)"],
+    ),
+    "places of two forms": (
+        edited("classes.csv", '"capacity[1]"', '"capacity"'),
+        ["classes.csv: classes.capacity: found columns 'capacity[0]' and 'capacity'"],
+    ),
+    "a place of many digits": (
+        edited("classes.csv", '"capacity[1]"', f'"capacity[{"9" * 5000}]"'),
+        ["classes.csv: classes has no column 'capacity[999"],
+    ),
+    "a row too long": (
+        text("jobs.csv", f"{HEAD}\n1,1.0,0,3,1.0\n1,1.0,0,3,1.0,9\n"),
+        ["jobs.csv: found CSV parse error: Expected 5 columns, got 6"],
+    ),
+    "a row too short": (
+        text("jobs.csv", f"{HEAD}\n1,1.0,0,3,1.0\n1,1.0,0\n"),
+        ["jobs.csv: found CSV parse error: Expected 5 columns, got 3"],
+    ),
+    "an open quote": (text("jobs.csv", f'{HEAD}\n1,1.0,"0,3,1.0\n'), ["jobs.csv: ", "needed CSV"]),
+    "names in latin-1": (
+        recoded("sites.csv", "latin-1", "South", "Süd"),
+        ["sites.csv: found 0xfc in line 3, needed UTF-8"],
+    ),
+    "indices in latin-1": (
+        then(
+            cell("jobs", "origin", 2, "Süd"),
+            recoded("jobs.csv", "latin-1"),
+        ),
+        ["jobs.csv: jobs.origin: found b'S\\xfcd' in row 2, needed UTF-8"],
+    ),
+    "heads in latin-1": (recoded("jobs.csv", "latin-1", "gang", "gäng"), ["jobs.csv: ", "UTF-8"]),
+    "UTF-16": (recoded("jobs.csv", "utf-16"), ["jobs.csv: "]),
+    "zeros": (text("jobs.csv", bytes(4096)), ["jobs.csv: "]),
+    "a binary": (text("jobs.csv", bytes(range(256)) * 40), ["jobs.csv: "]),
+    "Parquet by the name of CSV": (
+        lambda f: pyarrow.parquet.write_table(sound().jobs.to_arrow(), f / "jobs.csv"),
+        ["jobs.csv: "],
+    ),
+    "text for a number": (
+        cell("jobs", "work_h", 2, "long"),
+        ["jobs.csv: jobs.work_h", "'long' in row 2", "needed float64"],
+    ),
+    "half an accelerator": (
+        cell("jobs", "gang", 1, "1.5"),
+        ["jobs.csv: jobs.gang", "1.5 in row 1", "needed int32"],
+    ),
+    "an empty cell": (
+        cell("jobs", "work_h", 3, ""),
+        ["jobs.csv: jobs.work_h[3] is null, needed a value"],
+    ),
+    "a NaN": (cell("jobs", "value_yuan", 0, "nan"), ["jobs.csv: jobs.value_yuan[0] is null"]),
+    "an inf": (cell("jobs", "value_yuan", 0, "inf"), ["jobs.csv: jobs.value_yuan[0] is inf"]),
+    "no accelerator": (cell("jobs", "gang", 1, "0"), ["jobs.csv: jobs.gang[1] is 0, needed", "1"]),
+    "too many accelerators": (
+        cell("jobs", "gang", 1, "4294967297"),
+        ["jobs.csv: jobs.gang[1] is 4294967297, too large for int32"],
+    ),
+    "more than 64 bits": (
+        cell("jobs", "gang", 1, "99999999999999999999"),
+        ["jobs.csv: jobs.gang", "needed int32"],
+    ),
+    "a date": (cell("jobs", "release", 0, "2026-01-01"), ["jobs.csv: jobs.release", "row 0"]),
+    "an unknown site": (
+        cell("jobs", "origin", 1, "West"),
+        ["jobs.csv: jobs.origin[1] is 'West', needed one of North, South"],
+    ),
+    "a site's index too large": (
+        then(cell("jobs", "origin", 0, "North"), cell("jobs", "origin", 1, "99999999999")),
+        ["jobs.csv: jobs.origin[1] is '99999999999', needed one of"],
+    ),
+    "a site beyond the last": (
+        cell("jobs", "origin", 1, "2"),
+        ["jobs.csv: jobs.origin[1] is 2, needed below 2, the size of sites"],
+    ),
+    "a family beyond the last": (
+        cell("jobs", "family", 1, "5"),
+        ["jobs.csv: jobs.family[1] is 5, needed below 2"],
+    ),
+    "a tenant beyond the last": (cell("jobs", "tenant", 0, "1"), ["jobs.csv: jobs.tenant[0] is 1"]),
+    "a deadline beyond the last hour": (
+        cell("jobs", "deadline", 0, "4"),
+        ["jobs.csv: jobs.deadline[0] is 4, needed at most 3"],
+    ),
+    "no window": (cell("jobs", "release", 0, "3"), ["jobs.csv: jobs.deadline[0] is 3"]),
+    "yes for true": (cell("sites", "new", 0, "yes"), ["sites.csv: sites.new", "'yes' in row 0"]),
+    "a name twice": (cell("sites", "name", 1, "North"), ["sites.csv: sites.name[1] is North"]),
+    "no site": (text("sites.csv", "name\n"), ["sites.csv: sites has 0 rows, needed at least 1"]),
+    "64 sites": (
+        text("sites.csv", "name\n" + "".join(f"s{i}\n" for i in range(64))),
+        ["sites.csv: sites has 64 rows, needed at most 63"],
+    ),
+    "another number of sites": (
+        text("sites.csv", "name\nNorth\nSouth\nWest\n"),
+        ["has shape", "needed 3, the size of sites"],
+    ),
+    "no corridor": (
+        lambda f: text("corridors.csv", (f / "corridors.csv").read_text().rsplit("\n", 2)[0])(f),
+        ["corridors.csv: corridors.", "has shape (1, 2"],
+    ),
+    "a negative capacity": (
+        cell("classes", "capacity[2]", 1, "-1"),
+        ["classes.csv: classes.capacity[1, 2] is -1, needed an integer >= 0"],
+    ),
+    "an efficiency of 0": (
+        cell("energy", "charge_efficiency", 1, "0"),
+        ["energy.csv: energy.char"],
+    ),
+    "a lower above the upper": (
+        then(
+            cell("quotas", "upper_accelerator_h", 0, "5.0"),
+            cell("quotas", "lower_accelerator_h", 0, "6.0"),
+        ),
+        ["quotas.csv: quotas.lower_accelerator_h[0] is 6"],
+    ),
+    "a FIFO": (fifo("jobs.csv"), ["jobs.csv: found a FIFO, needed a regular file"]),
+    "a device": (linked("jobs.csv", "/dev/zero"), ["jobs.csv: found a device, needed a regular"]),
+    "a folder": (a_folder("jobs.csv"), ["jobs.csv: found a folder, needed a regular file"]),
+    "a link to nothing": (linked("jobs.csv", "nowhere"), ["neither of jobs.parquet and jobs.csv"]),
+    "CSV by the name of Parquet": (
+        lambda f: (f / "jobs.csv").rename(f / "jobs.parquet"),
+        ["jobs.parquet: found no footer, needed Parquet"],
+    ),
+}
+
+# ---------------------------------------------------------------- tables in Parquet
+
+
+def column(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
+    """A change that puts other values into a column."""
+
+    def change(table: pa.Table) -> pa.Table:
+        array = values if isinstance(values, pa.Array) else pa.array(values)
+        return table.set_column(table.column_names.index(name), name, array)
+
+    return change
+
+
+def bytes_of(change: Callable[[bytes], bytes]) -> Damage:
+    """The jobs in Parquet, the bytes of the file changed."""
+
+    def damage(folder: Path) -> None:
+        (folder / "jobs.csv").unlink()
+        path, table = folder / "jobs.parquet", sound().jobs.to_arrow()
+        plain = {"compression": "none", "use_dictionary": False}
+        pyarrow.parquet.write_table(table, path, write_page_checksum=True, **plain)
+        path.write_bytes(change(path.read_bytes()))
+
+    return damage
+
+
+def flipped(data: bytes) -> bytes:
+    """A bit of the first page's values."""
+    at = data.index(np.array([1.0, 2.0, 1.5, 0.5]).tobytes()[:8])
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def bomb(folder: Path) -> None:
+    """A gigabyte and a half of equal values in some hundred kilobytes."""
+    (folder / "jobs.csv").unlink()
+    group = pa.table({"gang": pa.array(np.ones(1_000_000, np.int32))})
+    with pyarrow.parquet.ParquetWriter(folder / "jobs.parquet", group.schema) as writer:
+        for _ in range(200):
+            writer.write_table(group)
+
+
+def text_bomb(folder: Path) -> None:
+    """One text of a megabyte, in two thousand rows by reference."""
+    (folder / "sites.csv").unlink()
+    names = pa.DictionaryArray.from_arrays(np.zeros(2_000, np.int32), ["x" * 1_000_000])
+    pyarrow.parquet.write_table(pa.table({"name": names}), folder / "sites.parquet")
+
+
+PARQUET: dict[str, tuple[Damage, list[str]]] = {
+    "cut short": (bytes_of(lambda data: data[:-20]), ["jobs.parquet: found", "needed Parquet"]),
+    "empty": (bytes_of(lambda _: b""), ["jobs.parquet: found", "needed Parquet"]),
+    "only the magic": (bytes_of(lambda _: b"PAR1PAR1"), ["jobs.parquet: found", "needed Parquet"]),
+    "a footer too long": (
+        bytes_of(lambda data: data[:-8] + b"\xff\xff\xff\x7fPAR1"),
+        ["jobs.parquet: found", "needed Parquet"],
+    ),
+    "a footer of zeros": (
+        bytes_of(lambda data: data[:-200] + bytes(192) + data[-8:]),
+        ["jobs.parquet: found", "needed Parquet"],
+    ),
+    "a bit flipped": (bytes_of(flipped), ["jobs.parquet: found", "needed Parquet"]),
+    "a column twice": (
+        as_parquet("jobs", lambda t: t.append_column("gang", t["gang"])),
+        ["jobs.parquet: found 2 columns called 'gang', needed one"],
+    ),
+    "a null": (
+        as_parquet("jobs", column("gang", pa.array([1, None, 1, 1], pa.int32()))),
+        ["jobs.parquet: jobs.gang[1] is null, needed a value"],
+    ),
+    "text": (
+        as_parquet("jobs", column("gang", ["1", "2", "x", "1"])),
+        ["jobs.parquet: jobs.gang", "'x' in row 2", "needed int32"],
+    ),
+    "decimals": (
+        as_parquet("jobs", column("gang", pa.array([1, 2, 1, 1]).cast(pa.decimal128(38, 2)))),
+        ["jobs.parquet: jobs.gang", "needed int32"],
+    ),
+    "structs": (
+        as_parquet("jobs", column("gang", [{"a": 1}] * 4)),
+        ["jobs.parquet: jobs.gang", "needed int32"],
+    ),
+    "times": (
+        as_parquet("jobs", column("release", pa.array([0, 0, 0, 0]).cast(pa.timestamp("s")))),
+        ["jobs.parquet: jobs.release", "needed int32"],
+    ),
+    "bytes": (
+        as_parquet("jobs", column("origin", [b"\xff", b"a", b"b", b"c"])),
+        ["jobs.parquet: "],
+    ),
+    "lists of two lengths": (
+        as_parquet("classes", column("capacity", [[4, 4, 4], [4, 4], [4, 4, 4]])),
+        ["classes.parquet: classes.capacity[1] is a list of 2, needed 3"],
+    ),
+    "a null in a list": (
+        as_parquet("classes", column("capacity", [[4, 4, 4], [4, None, 4], [4, 4, 4]])),
+        ["classes.parquet: classes.capacity", "needed"],
+    ),
+    "lists for numbers": (
+        as_parquet("jobs", column("gang", [[1], [2], [1], [1]])),
+        ["jobs.parquet: jobs.gang has shape (4, 1)"],
+    ),
+    "a bomb of values": (bomb, ["jobs.parquet: found 200000000 rows", "needed values of at most"]),
+    "a bomb of text": (text_bomb, ["sites.parquet: found a column of 2000000000 bytes of text"]),
+}
