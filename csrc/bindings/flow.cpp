@@ -1,9 +1,9 @@
 #include "gridcompute/certificate/flow.hpp"
 
 #include "common.hpp"
-#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/flow/dimacs.hpp"
 #include "gridcompute/flow/problem.hpp"
+#include "gridcompute/flow/reduce.hpp"
 
 namespace gridcompute::bindings {
 
@@ -123,6 +123,10 @@ flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacit
   return p;
 }
 
+certificate::FlowProblem certified(const flow::Problem& p) {
+  return {p.tail, p.head, p.lower, p.capacity, p.cost, p.supply};
+}
+
 py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                 const std::optional<Ints>& lower, std::string_view method, const Kept* start,
                 std::optional<double> time_limit, py::object progress) {
@@ -138,31 +142,30 @@ py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const 
                         where(flow::Status::unbounded, std::move(r.cycle)), Kept{std::move(r.kept), r.stats});
 }
 
-py::dict dict_of(const certificate::FlowReport& report) {
-  py::dict out;
-  out["valid"] = report.valid;
-  out["reason"] = report.reason;
-  out["index"] = report.index;
-  out["objective"] = to_int(report.objective);
-  return out;
-}
-
-// What the status claims, checked: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle), else the
-// flow.
+// What the status claims, checked: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle); of these and
+// all others what the flow costs and leaves unserved.
 py::dict check(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                const std::optional<Ints>& lower, const std::string& status, const Ints& flow, const Ints& potentials,
                const Ints& cut, const Ints& cycle) {
-  certificate::FlowProblem p;
-  p.tail = view(tail), p.head = view(head), p.capacity = view(capacity), p.cost = view(cost), p.supply = view(supply);
-  p.lower = view_or_none(lower);
-  const certificate::FlowReport report = [&] {
+  const certificate::FlowProblem p = certified(problem_of(tail, head, capacity, cost, supply, lower));
+  certificate::FlowReport partial, proof;
+  {
     const py::gil_scoped_release release;
-    if (status == "infeasible") return certificate::check_cut(p, view(cut));
-    if (status == "optimal") return certificate::check_optimal(p, view(flow), view(potentials));
-    certificate::FlowReport feasible = certificate::check_feasible(p, view(flow));
-    return status == "unbounded" && feasible.valid ? certificate::check_cycle(p, view(cycle)) : feasible;
-  }();
-  return dict_of(report);
+    partial = certificate::check_partial(p, view(flow));
+    if (status == "optimal") proof = certificate::check_optimal(p, view(flow), view(potentials));
+    if (status == "infeasible") proof = certificate::check_cut(p, view(cut));
+    if (status == "unbounded") {
+      proof = certificate::check_feasible(p, view(flow));
+      if (proof.valid) proof = certificate::check_cycle(p, view(cycle));
+    }
+  }
+  py::dict out;
+  out["flow"] = partial.reason;
+  out["proof"] = proof.reason;
+  out["feasible"] = partial.conserves;
+  out["objective"] = to_int(partial.objective);
+  out["unserved"] = to_int(partial.unserved);
+  return out;
 }
 
 py::tuple read(const py::bytes& text, const std::string& name) {
@@ -180,6 +183,7 @@ py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const 
   const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
   const std::string text = [&] {
     const py::gil_scoped_release release;
+    flow::check_sizes(problem);
     return flow::write_dimacs(problem);
   }();
   return py::bytes(text);

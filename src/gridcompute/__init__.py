@@ -11,6 +11,7 @@ from .assignment import (
     linear_sum_assignment_batch,
 )
 from .costs import Terms, kernel
+from .dimacs import read_dimacs, write_dimacs
 from .errors import (
     CostRangeError,
     GridComputeError,
@@ -19,7 +20,7 @@ from .errors import (
     InvalidProblemError,
 )
 from .explanation import Explanation
-from .flow import INFINITE, Flow, FlowProblem, min_cost_flow, read_dimacs, write_dimacs
+from .flow import INFINITE, Flow, FlowProblem, min_cost_flow
 from .grid.match import match
 from .ingest import Interner, Ragged, jobs_from_records
 from .live import LiveMatching

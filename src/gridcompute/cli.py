@@ -70,7 +70,8 @@ def flow(
     method: Annotated[str, typer.Option(help="auto, network_simplex or cost_scaling.")] = "auto",
 ) -> None:
     """Solve a minimum-cost flow and check the answer."""
-    from .flow import min_cost_flow, read_dimacs
+    from .dimacs import read_dimacs
+    from .flow import min_cost_flow
 
     answer = min_cost_flow(*read_dimacs(file), method=method)  # type: ignore[arg-type]
     print(f"{answer.status}: cost {answer.objective}, certificate {answer.verify().valid}")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,28 +13,27 @@ from . import _checks, _core
 from ._gap import relative_gap
 from .errors import InvalidProblemError
 from .progress import progress_hook
-from .result import Certificate
+from .result import Certificate, array_misfit
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
     from .progress import ProgressHook
 
-__all__ = ["INFINITE", "Flow", "FlowProblem", "min_cost_flow", "read_dimacs", "write_dimacs"]
+__all__ = ["INFINITE", "Flow", "FlowProblem", "min_cost_flow"]
 
 #: The capacity that is none: 2**63 - 1.
 INFINITE = int(np.iinfo(np.int64).max)
 
 Status = Literal["optimal", "infeasible", "unbounded", "time_limit", "stopped"]
+_STATUSES = ("optimal", "infeasible", "unbounded", "time_limit", "stopped")
 _METHODS = ("auto", "network_simplex", "cost_scaling")
 _HINTS = {
     "capacity": "; no limit is gridcompute.INFINITE",
     "cost": "; multiply and round them first, so that you know what was rounded",
 }
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,13 +148,13 @@ class Flow:
         Returns
         -------
         Certificate
-            ``valid`` if the status is proved: optimal by potentials, infeasible by the cut,
-            unbounded by the cycle and a feasible flow. A stopped solve is valid if its flow is
-            feasible.
+            ``valid`` if every field holds, and the status is proved: optimal by potentials,
+            infeasible by the cut, unbounded by the cycle and a feasible flow. A stopped solve
+            claims only what its flow costs, and what it leaves unserved.
 
         Notes
         -----
-        Complexity: one pass over nodes and arcs. All sums are exact, in 128 bits.
+        Complexity: a few passes over nodes and arcs. All sums are exact, in 128 bits.
 
         Examples
         --------
@@ -166,24 +162,68 @@ class Flow:
         >>> min_cost_flow([0, 1], [1, 2], [5, 5], [1, 2], [4, 0, -4]).verify().valid
         True
         """
-        p, none = self.problem, np.empty(0, np.int64)
-        arrays = (p.tail, p.head, p.capacity, p.cost, p.supply, p.lower)
+        reasons = _misfits(self)
+        if reasons:
+            return Certificate(False, False, math.inf, -math.inf, math.inf, math.inf, reasons)
+        none = np.empty(0, np.int64)
         cut = none if self.witness is None else self.witness
         cycle = none if self.cycle is None else self.cycle
-        found = _core.check_flow(*arrays, self.status, self.flow, self.potentials, cut, cycle)
-        reasons = [] if found["valid"] else [found["reason"]]
-        claims_flow = self.status != "infeasible"
-        total = found["objective"]  # of an unbounded answer, that of the cycle
-        if not reasons and claims_flow and self.status != "unbounded" and total != self.objective:
-            reasons.append(f"objective = {self.objective}, the flow costs {total}")
-        valid = not reasons
-        feasible = valid and claims_flow
-        if self.status == "optimal" and valid:
-            return Certificate(True, True, self.objective, self.objective, self.objective, 0.0, ())
-        inf = float("inf")
-        objective = self.objective if feasible else inf
-        low = inf if valid and not claims_flow else -inf
-        return Certificate(valid, feasible, objective, low, inf, inf, tuple(reasons))
+        found = _core.check_flow(
+            *flow_arrays(self.problem), self.status, self.flow, self.potentials, cut, cycle
+        )
+        refuted = _refuted(self, found)
+        valid, feasible = not refuted, bool(found["feasible"])
+        objective = found["objective"] if feasible else math.inf
+        proved = valid and self.status in ("optimal", "infeasible")
+        low = objective if proved else -math.inf
+        high = objective if proved else math.inf
+        if valid and not feasible and self.status != "infeasible":
+            refuted = [f"{found['unserved']} units have no way yet"]
+        gap = relative_gap(objective, low)
+        return Certificate(valid, feasible, objective, low, high, gap, tuple(refuted))
+
+
+def _misfits(f: Any) -> tuple[str, ...]:
+    """Return what no check can read: wrong types, dtypes and shapes, words that are no status."""
+    p = f.problem
+    if not isinstance(p, FlowProblem):
+        return (f"problem: found {type(p).__name__}, needed FlowProblem",)
+    n_arcs = ("n_arcs", np.size(p.tail))
+    arrays = [("tail", p.tail), ("head", p.head), ("capacity", p.capacity), ("cost", p.cost)]
+    if p.lower is not None:
+        arrays.append(("lower", p.lower))
+    out = [array_misfit(f"problem.{name}", array, np.int64, n_arcs) for name, array in arrays]
+    out.append(array_misfit("problem.supply", p.supply, np.int64, None))
+    if "flow" not in vars(f) and not isinstance(f.kept, _core.FlowKept):
+        return (*(misfit for misfit in out if misfit), f"kept: found {type(f.kept).__name__}")
+    out.append(array_misfit("flow", f.flow, np.int64, n_arcs))
+    out.append(array_misfit("potentials", f.potentials, np.int64, ("n_nodes", np.size(p.supply))))
+    if isinstance(f.objective, bool) or not isinstance(f.objective, (int, np.integer)):
+        out.append(f"objective: found {type(f.objective).__name__}, needed int")
+    if not isinstance(f.status, str) or f.status not in _STATUSES:
+        out.append(f"status: found {f.status!r}, needed one of {', '.join(map(repr, _STATUSES))}")
+    for name, value, status in (
+        ("witness", f.witness, "infeasible"),
+        ("cycle", f.cycle, "unbounded"),
+    ):
+        if f.status == status:
+            out.append(array_misfit(name, value, np.int64, None))
+        elif value is not None:
+            out.append(f"{name}: found one, and the status is {f.status!r}")
+    return tuple(misfit for misfit in out if misfit)
+
+
+def _refuted(f: Flow, found: dict[str, Any]) -> list[str]:
+    """Return the claims of a flow that the check contradicts."""
+    if found["flow"]:
+        return [found["flow"]]
+    out = [found["proof"]] if found["proof"] else []
+    if f.objective != found["objective"]:
+        out.append(f"objective: found {f.objective}, the flow costs {found['objective']}")
+    claim = f.stats.get("unserved") if isinstance(f.stats, dict) else None
+    if claim != min(found["unserved"], INFINITE):
+        out.append(f"stats: found {claim} units unserved, the flow leaves {found['unserved']}")
+    return out
 
 
 def min_cost_flow(
@@ -268,132 +308,25 @@ def min_cost_flow(
     >>> min_cost_flow([0], [1], [3], [1], [4, -4]).witness
     array([0])
     """
-    problem = _problem(tail, head, capacity, cost, supply, lower)
+    problem = flow_problem(tail, head, capacity, cost, supply, lower)
     _checks.choice("method", method, _METHODS)
     before = _start(start, problem)
     _checks.threads(threads)
     limit = _checks.time_limit(time_limit)
     if progress is None:
-        answer = _core.min_cost_flow(*_six(problem), method, before, limit, None)
+        answer = _core.min_cost_flow(*flow_arrays(problem), method, before, limit, None)
     else:
         with progress_hook(progress, "min-cost flow") as hook:
-            answer = _core.min_cost_flow(*_six(problem), method, before, limit, hook)
+            answer = _core.min_cost_flow(*flow_arrays(problem), method, before, limit, hook)
     potentials, objective, status, cut, cycle, kept = answer
     return Flow(potentials, objective, status, cut, cycle, problem, kept)
 
 
-def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
-    """Read a DIMACS ``.min`` file, gzipped or not.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; that it is gzipped is seen from its first bytes.
-
-    Returns
-    -------
-    FlowProblem
-        ``lower`` is None where all lower bounds are 0.
-
-    Raises
-    ------
-    InvalidProblemError
-        The file is no such problem: the message names the line, ``.index`` is its number.
-    OSError
-        It cannot be read.
-
-    Notes
-    -----
-    Format: ``c`` comments, ``p min NODES ARCS``, ``n ID SUPPLY``,
-    ``a TAIL HEAD LOWER CAPACITY COST``, ids from 1.
-    Complexity: linear in the size of the file, parsed natively.
-    Determinism: the same file gives the same arrays.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> from gridcompute import min_cost_flow, read_dimacs
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "two.min")
-    ...     _ = path.write_text("p min 2 1\\nn 1 3\\nn 2 -3\\na 1 2 0 5 7\\n")
-    ...     problem = read_dimacs(path)
-    >>> problem
-    <FlowProblem: 2 nodes, 1 arcs>
-    >>> min_cost_flow(*problem).objective
-    21
-    """
-    data = Path(path).read_bytes()
-    if data.startswith(_GZIP):
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidProblemError(f"{path}: a broken gzip file ({error})", "path") from error
-    tail, head, capacity, cost, supply, lower = _core.read_dimacs(data, str(path))
-    return FlowProblem(tail, head, capacity, cost, supply, lower if lower.any() else None)
-
-
-def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> None:
-    """Write a DIMACS ``.min`` file, gzipped if its name ends in ``.gz``.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; replaced if there is one.
-    problem : FlowProblem, or (tail, head, capacity, cost, supply) with or without lower
-        As `min_cost_flow` takes them.
-
-    Raises
-    ------
-    InvalidProblemError
-        As `min_cost_flow`, for shapes.
-    TypeError
-        An array that is not of integers, a `problem` that is no row of arrays.
-    OSError
-        It cannot be written.
-
-    Notes
-    -----
-    Zero supplies are left out, as the format wants.
-    Complexity: linear in the size of the file.
-    Determinism: the same problem gives the same bytes.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> from gridcompute import write_dimacs
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "two.min")
-    ...     write_dimacs(path, ([0], [1], [5], [7], [3, -3]))
-    ...     print(path.read_text(), end="")
-    p min 2 1
-    n 1 3
-    n 2 -3
-    a 1 2 0 5 7
-    """
-    try:
-        arrays = tuple(problem)
-    except TypeError as error:
-        found = type(problem).__name__
-        raise TypeError(f"problem must be a FlowProblem or its arrays, not {found}") from error
-    if len(arrays) not in (5, 6):
-        raise InvalidProblemError(
-            f"problem: found {len(arrays)} arrays, needed 5 or 6: "
-            "tail, head, capacity, cost, supply and perhaps lower",
-            "problem",
-        )
-    tail, head, capacity, cost, supply, *rest = arrays
-    lower = rest[0] if rest else None
-    text = _core.write_dimacs(*_six(_problem(tail, head, capacity, cost, supply, lower)))
-    if str(path).endswith(".gz"):
-        text = gzip.compress(text, mtime=0)
-    Path(path).write_bytes(text)
-
-
-def _six(p: FlowProblem) -> tuple[Any, Any, Any, Any, Any, Any]:
+def flow_arrays(p: FlowProblem) -> tuple[Any, Any, Any, Any, Any, Any]:
     return (p.tail, p.head, p.capacity, p.cost, p.supply, p.lower)
 
 
-def _problem(
+def flow_problem(
     tail: ArrayLike,
     head: ArrayLike,
     capacity: ArrayLike,

@@ -271,16 +271,16 @@ def _misfits(m: Any) -> tuple[str, ...]:
         return ("question: it is no problem of these costs",)
     jobs, slots = ("n_jobs", q.n_jobs), ("n_slots", q.n_slots)
     out = [
-        _array_misfit("question.capacity", q.capacity, np.int64, slots),
-        _array_misfit("assignment", m.assignment, np.int32, jobs),
-        _array_misfit("load", m.load, np.int64, slots),
-        _array_misfit("prices", m.prices, np.float64, slots),
+        array_misfit("question.capacity", q.capacity, np.int64, slots),
+        array_misfit("assignment", m.assignment, np.int32, jobs),
+        array_misfit("load", m.load, np.int64, slots),
+        array_misfit("prices", m.prices, np.float64, slots),
     ]
     if q.demand is not None:
-        out.append(_array_misfit("question.demand", q.demand, np.int32, jobs))
+        out.append(array_misfit("question.demand", q.demand, np.int32, jobs))
     if q.unplaced is not None:
         each = ("1", 1) if np.size(q.unplaced) == 1 else jobs
-        out.append(_array_misfit("question.unplaced", q.unplaced, np.float64, each))
+        out.append(array_misfit("question.unplaced", q.unplaced, np.float64, each))
     for name, value in (("objective", m.objective), ("bound", m.bound)):
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, _NUMBERS):
             out.append(f"{name}: found {type(value).__name__}, needed int or float")
@@ -297,7 +297,7 @@ def _misfits(m: Any) -> tuple[str, ...]:
     return tuple(misfit for misfit in out if misfit)
 
 
-def _array_misfit(name: str, value: Any, dtype: Any, size: tuple[str, int] | None) -> str:
+def array_misfit(name: str, value: Any, dtype: Any, size: tuple[str, int] | None) -> str:
     """Return what is wrong with an array, or an empty string."""
     if not isinstance(value, np.ndarray) or value.dtype != dtype:
         found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
@@ -313,8 +313,8 @@ def _witness_misfits(witness: Any) -> list[str]:
         found = "none" if witness is None else type(witness).__name__
         return [f"witness: found {found}, and an infeasible problem needs one"]
     return [
-        _array_misfit("witness.jobs", witness.jobs, np.int64, None),
-        _array_misfit("witness.slots", witness.slots, np.int32, None),
+        array_misfit("witness.jobs", witness.jobs, np.int64, None),
+        array_misfit("witness.slots", witness.slots, np.int32, None),
     ]
 
 

@@ -22,12 +22,18 @@ FlowReport wrong(std::string reason, std::size_t index) {
   return out;
 }
 
-}  // namespace
+FlowReport wrong_size(const char* field, std::size_t found, const char* name, std::size_t needed) {
+  return wrong(std::string(field) + ": found " + std::to_string(found) + " entries, needed " + name + " = " +
+                   std::to_string(needed),
+               found);
+}
 
-FlowReport check_feasible(const FlowProblem& p, std::span<const std::int64_t> flow) {
-  if (flow.size() != p.tail.size()) return wrong("the flow has another number of arcs than the problem", flow.size());
-  std::vector<Wide> left(p.supply.begin(), p.supply.end());
-  FlowReport out;
+// Bounds and total of a flow, and what each node has left of its supply.
+FlowReport send(const FlowProblem& p, std::span<const std::int64_t> flow, std::vector<Wide>& left) {
+  FlowReport out = check_problem(p);
+  if (!out.valid) return out;
+  if (flow.size() != p.tail.size()) return wrong_size("flow", flow.size(), "n_arcs", p.tail.size());
+  left.assign(p.supply.begin(), p.supply.end());
   bool over = false;
   for (std::size_t e = 0; e < flow.size(); ++e) {
     if (flow[e] < lower_of(p, e)) return wrong("arc " + std::to_string(e) + " carries less than its lower bound", e);
@@ -36,16 +42,54 @@ FlowReport check_feasible(const FlowProblem& p, std::span<const std::int64_t> fl
     left[at(p.head[e])] += flow[e];
     over |= __builtin_add_overflow(out.objective, static_cast<Wide>(p.cost[e]) * flow[e], &out.objective);
   }
+  if (over) return wrong("the total cost does not fit 127 bits", 0);
+  return out;
+}
+
+}  // namespace
+
+FlowReport check_problem(const FlowProblem& p) {
+  const std::size_t m = p.tail.size();
+  if (p.head.size() != m) return wrong_size("head", p.head.size(), "n_arcs", m);
+  if (p.capacity.size() != m) return wrong_size("capacity", p.capacity.size(), "n_arcs", m);
+  if (p.cost.size() != m) return wrong_size("cost", p.cost.size(), "n_arcs", m);
+  if (!p.lower.empty() && p.lower.size() != m) return wrong_size("lower", p.lower.size(), "n_arcs", m);
+  const auto outside = [&](std::int64_t node) { return node < 0 || at(node) >= p.supply.size(); };
+  for (std::size_t e = 0; e < m; ++e) {
+    if (outside(p.tail[e]) || outside(p.head[e]))
+      return wrong("arc " + std::to_string(e) + " goes from node " + std::to_string(p.tail[e]) + " to node " +
+                       std::to_string(p.head[e]) + ", and there are " + std::to_string(p.supply.size()),
+                   e);
+    if (p.capacity[e] < lower_of(p, e))
+      return wrong("arc " + std::to_string(e) + " has a capacity below its lower bound", e);
+  }
+  return {};
+}
+
+FlowReport check_partial(const FlowProblem& p, std::span<const std::int64_t> flow) {
+  std::vector<Wide> left;
+  FlowReport out = send(p, flow, left);
+  out.conserves = out.valid;
+  for (const Wide units : left) {
+    out.unserved += std::max<Wide>(units, 0);
+    out.conserves &= units == 0;
+  }
+  return out;
+}
+
+FlowReport check_feasible(const FlowProblem& p, std::span<const std::int64_t> flow) {
+  std::vector<Wide> left;
+  FlowReport out = send(p, flow, left);
+  if (!out.valid) return out;
   for (std::size_t v = 0; v < left.size(); ++v)
     if (left[v] != 0) return wrong("node " + std::to_string(v) + " does not conserve flow", v);
-  if (over) return wrong("the total cost does not fit 127 bits", 0);
   return out;
 }
 
 FlowReport check_optimal(const FlowProblem& p, std::span<const std::int64_t> flow,
                          std::span<const std::int64_t> potentials) {
   if (potentials.size() != p.supply.size())
-    return wrong("there is another number of potentials than nodes", potentials.size());
+    return wrong_size("potentials", potentials.size(), "n_nodes", p.supply.size());
   FlowReport out = check_feasible(p, flow);
   if (!out.valid) return out;
   for (std::size_t e = 0; e < flow.size(); ++e) {
@@ -57,10 +101,12 @@ FlowReport check_optimal(const FlowProblem& p, std::span<const std::int64_t> flo
 }
 
 FlowReport check_cut(const FlowProblem& p, std::span<const Index> nodes) {
+  if (FlowReport problem = check_problem(p); !problem.valid) return problem;
   std::vector<bool> in(p.supply.size(), false);
   Wide supply = 0;
   for (const Index v : nodes) {
-    if (v < 0 || at(v) >= in.size() || in[at(v)]) return wrong("the cut names a node twice or one that is none", at(v));
+    if (v < 0 || at(v) >= in.size() || in[at(v)])
+      return wrong("the cut names node " + std::to_string(v) + " twice, or it is none", at(v));
     in[at(v)] = true;
     supply += p.supply[at(v)];
   }
@@ -79,6 +125,7 @@ FlowReport check_cut(const FlowProblem& p, std::span<const Index> nodes) {
 }
 
 FlowReport check_cycle(const FlowProblem& p, std::span<const Index> arcs) {
+  if (FlowReport problem = check_problem(p); !problem.valid) return problem;
   if (arcs.empty()) return wrong("the cycle has no arcs", 0);
   std::vector<Index> sorted(arcs.begin(), arcs.end());
   std::sort(sorted.begin(), sorted.end());

@@ -3,6 +3,7 @@
 // Optimal.  (F1) flow out - flow in = supply at each node; (F2) lower <= x <= capacity; (F3) with r = cost + p[tail] -
 // p[head]: r >= 0 where x < capacity and r <= 0 where x > lower; (F4) the objective is the sum of cost * x. By weak
 // duality F1 - F3 prove that no flow costs less. A self-loop has r = cost.
+// Partial (what a stopped solve has reached).  F2 and F4, and the units that nodes have left.
 // Infeasible.  (W) A set S of nodes whose supply exceeds what arcs can take out of S less what lower bounds force in;
 // or whose demand exceeds what can come in less what lower bounds force out. Unbounded.  (C) A closed walk of distinct
 // arcs, all without capacity (2^63 - 1), of negative total cost, beside a flow with F1 and F2.
@@ -10,7 +11,10 @@
 // Range proof.  Sums over nodes and arcs in 128 bits: 2^31 terms below 2^63. A reduced cost is a sum of three 64-bit
 // numbers, in 128 bits. The objective adds products below 2^126 and reports an overflow as a mismatch.
 //
-// Complexity.  O(n + m), one pass.
+// Sizes.  Each check begins with those of the problem and with its nodes: arrays that do not fit are a reason, and
+// nothing is read by them.
+//
+// Complexity.  O(n + m), two passes.
 #pragma once
 
 #include <span>
@@ -26,11 +30,16 @@ struct FlowProblem {
 
 struct FlowReport {
   bool valid = true;
-  std::string reason;  // of the first thing wrong
-  Index index = -1;    // arc or node
-  Wide objective = 0;  // recomputed; of check_cycle: the cost of the cycle
+  std::string reason;      // of the first thing wrong
+  Index index = -1;        // arc or node
+  Wide objective = 0;      // recomputed; of check_cycle: the cost of the cycle
+  Wide unserved = 0;       // of check_partial: units of supply that have not left their node
+  bool conserves = false;  // of check_partial: no node has units left, or lacks any
 };
 
+// Do the arrays make a problem: equal lengths, nodes that exist, capacities of at least the lower bounds?
+[[nodiscard]] FlowReport check_problem(const FlowProblem& problem);
+[[nodiscard]] FlowReport check_partial(const FlowProblem& problem, std::span<const std::int64_t> flow);
 [[nodiscard]] FlowReport check_feasible(const FlowProblem& problem, std::span<const std::int64_t> flow);
 [[nodiscard]] FlowReport check_optimal(const FlowProblem& problem, std::span<const std::int64_t> flow,
                                        std::span<const std::int64_t> potentials);

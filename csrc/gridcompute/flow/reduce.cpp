@@ -20,13 +20,6 @@ using std::to_string;
   throw Error(ErrorKind::cost_range, field, -1, what);
 }
 
-void check_sizes(const Problem& p) {
-  if (p.n > kMostIds)
-    out_of_range("supply", "supply: found " + to_string(p.n) + " nodes, needed at most " + to_string(kMostIds));
-  if (static_cast<Index>(p.tail.size()) > kMostIds)
-    out_of_range("tail", "tail: found " + to_string(p.tail.size()) + " arcs, needed at most " + to_string(kMostIds));
-}
-
 // One clean sweep without branches; the slow search for the culprit only where there is one.
 void check_arcs(const Problem& p) {
   bool bad = false;
@@ -72,8 +65,22 @@ void move_lower_bounds(const Problem& p, std::vector<std::int64_t>& supply) {
 
 bool Survey::narrow() const noexcept { return small_costs && bound <= Range<std::int32_t>::kMaxFlow; }
 
+void check_sizes(const Problem& p) {
+  const auto same = [&](const char* field, std::size_t found) {
+    if (found != p.tail.size())
+      throw Error(ErrorKind::invalid_problem, field, -1,
+                  std::string(field) + ": found " + to_string(found) + " entries, needed as many as tail has, " +
+                      to_string(p.tail.size()));
+  };
+  same("head", p.head.size()), same("capacity", p.capacity.size()), same("cost", p.cost.size());
+  if (!p.lower.empty()) same("lower", p.lower.size());
+  if (p.n > kMostIds)
+    out_of_range("supply", "supply: found " + to_string(p.n) + " nodes, needed at most " + to_string(kMostIds));
+  if (static_cast<Index>(p.tail.size()) > kMostIds)
+    out_of_range("tail", "tail: found " + to_string(p.tail.size()) + " arcs, needed at most " + to_string(kMostIds));
+}
+
 Survey survey(const Problem& p) {
-  check_sizes(p);
   check_arcs(p);
   Survey s;
   s.supply.assign(p.supply.begin(), p.supply.end());

@@ -23,6 +23,9 @@ struct Survey {
   [[nodiscard]] bool narrow() const noexcept;
 };
 
+// Throws where arrays do not have equal lengths, or more entries than ids. Before anything else reads them.
+void check_sizes(const Problem& problem);
+
 [[nodiscard]] Survey survey(const Problem& problem);
 
 // The topology of `problem`: `before`, if it is the same.

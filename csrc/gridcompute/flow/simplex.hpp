@@ -89,7 +89,7 @@ class Simplex {
   }
 
   // simplex_memory.cpp: a tree at rest gives back what can be made anew, half of it. Until again() it is for basis(),
-  // tree_arcs(), each_flow(), total() and supply() alone.
+  // tree_arcs(), each_flow(), account() and supply() alone.
   void rest();
   [[nodiscard]] static Simplex again(const Simplex& resting);
   // simplex_dual.cpp: an optimal tree on its way to another problem on the same arcs. recost() is for new costs, and
@@ -108,7 +108,13 @@ class Simplex {
     for (Node v = 0; v < net_.n; ++v)
       if (const Arc e = link_[at(v)].pred; e >= 0) write(e, flow_above(v));
   }
-  [[nodiscard]] std::optional<Wide> total() const;  // at rest, of cost * flow; none where it does not fit
+  // At rest: what the flow costs, and whether potentials prove an optimum, as far as the tree and arcs at capacity
+  // tell. O(n + arcs at capacity): that arcs without flow promise nothing is the business of pricing.
+  struct Account {
+    std::optional<Wide> total;  // none where it does not fit
+    bool proved = false;
+  };
+  [[nodiscard]] Account account() const;
   [[nodiscard]] std::span<const Int> potential() const { return potential_.first(at(net_.n)); }
   [[nodiscard]] Basis basis() const;  // at rest
   [[nodiscard]] Index arcs() const noexcept { return net_.m(); }

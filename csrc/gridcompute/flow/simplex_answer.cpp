@@ -60,22 +60,35 @@ std::vector<Node> Simplex<Int>::cut() const {
   return out;
 }
 
-// First as if no arc were in the tree, then the tree.
+// The total first as if no arc were in the tree, then the tree. The proof by duality: sum of cost * flow = sum of
+// reduced cost * flow - sum of potential * supply, if the flow meets the supplies. Reduced costs are 0 in the tree and
+// flows are 0 elsewhere, but for arcs at capacity. The sums of the proof wrap at 64 bits, on both sides.
 template <class Int>
-std::optional<Wide> Simplex<Int>::total() const {
+typename Simplex<Int>::Account Simplex<Int>::account() const {
   Wide sum = 0;
-  bool over = false;
+  std::uint64_t dual = 0;
+  bool over = false, within = true;
   const auto add = [&](Wide x) { over |= __builtin_add_overflow(sum, x, &sum); };
   const auto product = [](Int cost, Int units) { return static_cast<Sum>(cost) * units; };
-  each_flag(turned_, 0, turned_.size(), [&](Arc e) { add(-product(cost_[at(e)], cap(e))); });
+  each_flag(turned_, 0, turned_.size(), [&](Arc e) {
+    const Int cost = cost_[at(e)], room = cap(e);
+    add(-product(cost, room));
+    const std::int64_t apart =
+        static_cast<std::int64_t>(potential_[at(net_.tail[at(e)])]) - potential_[at(net_.head[at(e)])];
+    within &= apart <= cost || room == 0;
+    dual += static_cast<std::uint64_t>(apart - cost) * static_cast<std::uint64_t>(room);
+  });
   for (Node v = 0; v < net_.n; ++v) {
+    const Step& step = node_[at(v)];
+    within &= step.up >= 0 && step.down >= 0;
+    dual -= static_cast<std::uint64_t>(potential_[at(v)]) * static_cast<std::uint64_t>(supply_[at(v)]);
     const Arc e = link_[at(v)].pred;
     if (e < 0) continue;
     add((turned(e) ? -1 : 1) * product(cost_[at(e)], flow_above(v)));
     if (turned(e)) add(product(cost_[at(e)], cap(e)));
   }
-  if (over) return {};
-  return sum;
+  if (over) return {{}, within};
+  return {sum, within && dual == static_cast<std::uint64_t>(sum)};
 }
 
 template <class Int>
@@ -99,13 +112,13 @@ template bool Simplex<std::int32_t>::separated(const std::vector<bool>&) const;
 template std::vector<Node> Simplex<std::int32_t>::cut() const;
 template Index Simplex<std::int32_t>::tree_arcs() const;
 template Basis Simplex<std::int32_t>::basis() const;
-template std::optional<Wide> Simplex<std::int32_t>::total() const;
+template Simplex<std::int32_t>::Account Simplex<std::int32_t>::account() const;
 template std::int64_t Simplex<std::int64_t>::unserved() const;
 template std::vector<bool> Simplex<std::int64_t>::reach() const;
 template bool Simplex<std::int64_t>::separated(const std::vector<bool>&) const;
 template std::vector<Node> Simplex<std::int64_t>::cut() const;
 template Index Simplex<std::int64_t>::tree_arcs() const;
 template Basis Simplex<std::int64_t>::basis() const;
-template std::optional<Wide> Simplex<std::int64_t>::total() const;
+template Simplex<std::int64_t>::Account Simplex<std::int64_t>::account() const;
 
 }  // namespace gridcompute::flow

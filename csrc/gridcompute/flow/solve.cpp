@@ -9,9 +9,11 @@
 #include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/crash.hpp"
 #include "gridcompute/flow/cycles.hpp"
+#include "gridcompute/flow/flow_start.hpp"
 #include "gridcompute/flow/reduce.hpp"
 #include "gridcompute/flow/scaled_start.hpp"
 #include "gridcompute/flow/simplex.hpp"
+#include "gridcompute/flow/totals.hpp"
 
 namespace gridcompute::flow {
 
@@ -83,7 +85,7 @@ class Solve {
     s.cut_tree_arcs = tree.cut_arcs();
     tell(tree, end);
     tree.rest();
-    total(tree.total());
+    total(sum_of(tree, end == End::optimal));
     keep(std::move(tree), std::move(change->given), change->negative, before.cold, end == End::optimal);
     return true;
   }
@@ -224,7 +226,7 @@ class Solve {
     if (has_tree)
       adopt(kept.pred, basis);
     else
-      plant(net, flow, basis);
+      add_free_arcs(p_, net, flow, basis);
     for (const Arc k : basis.pred)
       if (k != kNoArc) basis.full[at(k)] = 0;
     return basis;
@@ -237,34 +239,6 @@ class Solve {
       const Arc e = start_->topology->order[at(pred[v])];
       const auto node = static_cast<Index>(v);
       if (p_.tail[at(e)] == node || p_.head[at(e)] == node) basis.pred[v] = shape().place[at(e)];
-    }
-  }
-
-  // A forest of arcs strictly between their bounds.
-  template <class Int>
-  void plant(const Network<Int>& net, std::span<const std::int64_t> flow, Basis& basis) {
-    std::vector<std::vector<Arc>> free(at(net.n));
-    for (Arc k = 0; k < net.m(); ++k) {
-      const std::size_t e = at(shape().order[at(k)]);
-      const Wide over = static_cast<Wide>(flow[e]) - p_.least(e);
-      if (over <= 0 || over >= net.cap[at(k)]) continue;
-      free[at(net.tail[at(k)])].push_back(k);
-      free[at(net.head[at(k)])].push_back(k);
-    }
-    std::vector<bool> seen(at(net.n), false);
-    std::vector<Node> queue;
-    for (Node root = 0; root < net.n; ++root) {
-      if (seen[at(root)]) continue;
-      seen[at(root)] = true;
-      queue.assign(1, root);
-      for (std::size_t i = 0; i < queue.size(); ++i)
-        for (const Arc k : free[at(queue[i])]) {
-          const Node w = net.tail[at(k)] == queue[i] ? net.head[at(k)] : net.tail[at(k)];
-          if (seen[at(w)]) continue;
-          seen[at(w)] = true;
-          basis.pred[at(w)] = k;
-          queue.push_back(w);
-        }
     }
   }
 
@@ -281,14 +255,13 @@ class Solve {
     return given_budget_ ? *given_budget_ * (static_cast<Index>(p_.tail.size()) + p_.n) : by_structure;
   }
 
-  // Network simplex has spent its budget: what it did is counted, and the caller goes over to cost scaling.
+  // Network simplex has spent its budget: counts what it did, and the caller goes over to cost scaling.
   template <class Int>
   bool go_over(const Simplex<Int>& tree) {
     count(tree);
     spent_ = true;
     return false;
   }
-
   template <class Int>
   void finish(Simplex<Int>&& tree, typename Simplex<Int>::End end, Given<Int>&& given) {
     using End = typename Simplex<Int>::End;
@@ -302,12 +275,9 @@ class Solve {
     const bool arcs_only = p_.lower.empty() && survey_.kept == std::ssize(p_.tail);  // no loops
     const bool plain = arcs_only && !survey_.unbounded_arcs && survey_.proper_costs;
     tree.rest();
-    if (arcs_only) {
-      total(tree.total());
-    } else {
-      hand_back([&](auto&& write) { tree.each_flow(write); });
-      total();
-    }
+    const std::optional<Wide> sum = sum_of(tree, end == End::optimal);
+    if (!arcs_only) hand_back([&](auto&& write) { tree.each_flow(write); });
+    total(arcs_only ? sum : total_cost(p_, flow_));
     const bool hot = r_.stats.kept_tree_arcs > 0;
     const Index spent = effort_ + tree.effort() + std::ssize(p_.tail) + p_.n;
     const Cold cold{hot ? kNoBudget : spent, starts_on_paths(), r_.stats.start == std::string_view("scaled")};
@@ -376,11 +346,11 @@ class Solve {
     });
     r_.potential = found.potential;
     total();
+    if (end == CostScaling::End::optimal && !proves_optimal(p_, shape(), flow_, r_.potential)) unproved();
     conclude(end == CostScaling::End::optimal, end == CostScaling::End::infeasible);
   }
 
   void take(const std::vector<Node>& cut) { r_.cut.assign(cut.begin(), cut.end()); }
-
   void conclude(bool optimal, bool infeasible) {
     if (optimal)
       r_.status = Status::optimal;
@@ -408,27 +378,29 @@ class Solve {
       flow_[e] = p_.tail[e] == p_.head[e] && p_.cost[e] < 0 ? p_.capacity[e] : p_.least(e);
   }
 
-  void total() {
-    Wide sum = 0;
-    bool over = false;
-    for (std::size_t e = 0; e < flow_.size(); ++e)
-      over |= __builtin_add_overflow(sum, static_cast<Wide>(flow_[e]) * p_.cost[e], &sum);
-    total(over ? std::nullopt : std::optional(sum));
+  // What the flow of a tree at rest costs. An optimum that its own potentials do not prove is never answered.
+  template <class Int>
+  std::optional<Wide> sum_of(const Simplex<Int>& tree, bool optimal) {
+    const auto account = tree.account();
+    if (optimal && !account.proved) unproved();
+    return account.total;
   }
-
+  void total() { total(total_cost(p_, flow_)); }
   void total(std::optional<Wide> sum) {
     if (!sum) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
     r_.objective = *sum;
+  }
+
+  [[noreturn]] static void unproved() {
+    throw Error(ErrorKind::internal, "", -1, "min_cost_flow: the potentials do not prove the flow");
   }
 
   // Without a solve.
   void cut(std::vector<Index>&& nodes, const char* seen) {
     r_.status = Status::infeasible;
     r_.cut = std::move(nodes);
-    rest();
-    r_.potential.assign(at(p_.n), 0);
     r_.stats.method = seen;
-    total();
+    stay();
   }
 
   template <class Int>
@@ -463,17 +435,23 @@ class Solve {
     flow_ = *r.kept.flow();
     r.kept.narrow = nullptr, r.kept.wide = nullptr;  // for other costs
     r_ = std::move(r);
+    total();
     if (r_.status != Status::optimal) return;
     r_.status = Status::unbounded;
     r_.cycle = cycle;
-    total();
   }
 
   void stopped() {
+    stay();
+    conclude(false, false);
+  }
+
+  // The answer of no solve: arcs at rest, potentials of 0, what that costs and how much it leaves unserved.
+  void stay() {
     rest();
     r_.potential.assign(at(p_.n), 0);
     total();
-    conclude(false, false);
+    r_.stats.unserved = unserved_units(p_, shape(), flow_);
   }
 
   const Problem& p_;
@@ -493,6 +471,7 @@ class Solve {
 }  // namespace
 
 Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, std::optional<Index> budget) {
+  check_sizes(problem);
   return Solve(problem, start, stop, budget).run(method);
 }
 
