@@ -78,6 +78,7 @@ FOLDERS = {
 SYSTEM_HEADERS = {
     ("base/parallel.cpp", "sched.h"),  # affinity: how many CPUs are ours
     ("base/pages.cpp", "sys/mman.h"),
+    ("base/thread_end.hpp", "cxxabi.h"),  # the exception that ends a thread
 }
 
 # Files of 500 lines and more, each with its reason.
@@ -297,6 +298,13 @@ def test_core_includes_only_what_its_folder_may(path: Path) -> None:
             assert folder in allowed, f"{name} includes {header}; {name.parts[0]} may not"
         else:
             assert re.fullmatch(r"[a-z_]+", header), f"{name}: <{header}> is no standard header"
+
+
+def test_bindings_release_the_interpreter_lock_in_one_way() -> None:
+    """If this fails, a daemon thread in a solve aborts a process that leaves Python: use Unlocked."""
+    for path in sorted((CSRC / "bindings").rglob("*.[ch]pp")):
+        code = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))
+        assert not re.search(r"gil_scoped_(release|acquire)|Py_BEGIN_ALLOW|PyGILState", code), path
 
 
 def test_native_tests_include_no_binding() -> None:

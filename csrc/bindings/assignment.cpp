@@ -57,8 +57,9 @@ py::object pairs(const py::object& object, bool maximize) {
                                       : py::object(py::str("infeasible"));
       return;
     }
+    const int threads = thread_count(threads_for(0));
     Guard guard(std::nullopt, py::none());
-    status = guard.run([&](Stop& stop) { return solve_pairs(view, maximize, thread_count(0), stop, rows, cols); });
+    status = guard.run([&](Stop& stop) { return solve_pairs(view, maximize, threads, stop, rows, cols); });
     out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
                                     : status_object(status, guard.stop());
   });
@@ -139,9 +140,10 @@ py::object batch(const py::array& a, bool maximize, int threads) {
     const py::ssize_t count = a.shape(0), k = std::min(first.rows, first.cols);
     Array<std::int64_t> row_ind({count, k}), col_ind({count, k});
     std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
+    const int most = thread_count(threads_for(threads));
     Guard guard(std::nullopt, py::none());
-    const BatchStatus found = guard.run(
-        [&](Stop& stop) { return solve_batch(first, count, maximize, thread_count(threads), stop, rows, cols); });
+    const BatchStatus found =
+        guard.run([&](Stop& stop) { return solve_batch(first, count, maximize, most, stop, rows, cols); });
     if (found.status == Status::optimal) {
       out = py::make_tuple(std::move(row_ind), std::move(col_ind));
     } else {
@@ -176,8 +178,9 @@ py::object solve_dense(const py::array& a, bool maximize, int threads, std::opti
   py::object out = py::none();
   with_type(a.dtype(), [&]<class T>(T) {
     const Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
+    const int most = thread_count(threads_for(threads));
     Guard guard(time_limit, std::move(progress));
-    const Result r = guard.run([&](Stop& stop) { return solve(view, maximize, thread_count(threads), stop); });
+    const Result r = guard.run([&](Stop& stop) { return solve(view, maximize, most, stop); });
     out = result_dict(r, guard.stop());
   });
   return out;
@@ -216,7 +219,7 @@ py::object check(const Array<I>& start, const Array<I>& col, const py::array& co
         view(col),
         maximize};
     const auto done = [&] {
-      const py::gil_scoped_release release;
+      const Unlocked unlocked;
       return certificate::check_assignment(a, view(col_of), view(row_dual), view(col_dual), exponent);
     }();
     out = py::make_tuple(done.feasible, done.duals_feasible, to_int(done.objective), to_int(done.bound), done.total);

@@ -31,10 +31,11 @@ py::object exact_or(const std::optional<Wide>& integer, double value) {
 py::dict check_transport(const Source& source, const Array<std::int64_t>& capacity,
                          const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                          const Array<std::int32_t>& assignment, const Array<double>& prices, int threads) {
+  const int most = threads_for(threads);
   Guard guard(std::nullopt, py::none());
   const auto problem = certified_problem(source, capacity, demand, unplaced);
   const certificate::TransportReport r = guard.run([&](Stop& stop) {
-    Pool pool(threads);
+    Pool pool(most);
     return certificate::check_transport(problem, view(assignment), view(prices), pool, stop);
   });
   py::dict out;
@@ -61,7 +62,7 @@ py::dict check_witness(const Source& source, const Array<std::int64_t>& capacity
   const auto problem = certified_problem(source, capacity, demand, unplaced);
   certificate::WitnessReport r;
   {
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     r = certificate::check_witness(problem, view(jobs), view(slots));
   }
   py::dict out;

@@ -1,5 +1,13 @@
 #include "common.hpp"
 
+#include <cstdlib>
+#include <exception>
+
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace gridcompute::bindings {
 
 py::int_ to_int(Wide value) {
@@ -8,25 +16,102 @@ py::int_ to_int(Wide value) {
   return py::int_((high << py::int_(64)) | low);
 }
 
+void Unlocked::acquire() noexcept {
+  stay_alive([this] { PyEval_RestoreThread(state_); });
+}
+
+namespace {
+
+bool is_finalizing() noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+  return Py_IsFinalizing() != 0;
+#else
+  return _Py_IsFinalizing() != 0;
+#endif
+}
+
+// The thread that leaves Python is as good as always this one.
+bool is_first_thread() noexcept {
+#ifdef __linux__
+  return ::syscall(SYS_gettid) == ::getpid();
+#else
+  return true;
+#endif
+}
+
+std::terminate_handler handle_terminate = nullptr;
+
+[[noreturn]] void terminate() {
+  if (is_finalizing() && !is_first_thread()) sleep_until_exit();
+  if (handle_terminate != nullptr) handle_terminate();
+  std::abort();
+}
+
+}  // namespace
+
+void keep_exit_status() {
+  if (const std::terminate_handler before = std::set_terminate(&terminate); before != &terminate)
+    handle_terminate = before;
+}
+
+namespace {
+
+// Takes the exception that is set, as one object with its traceback.
+PyObject* take_raised() {
+#if PY_VERSION_HEX >= 0x030C0000
+  return PyErr_GetRaisedException();
+#else
+  PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
+  PyErr_Fetch(&type, &value, &trace);
+  PyErr_NormalizeException(&type, &value, &trace);
+  if (trace != nullptr) PyException_SetTraceback(value, trace);
+  Py_XDECREF(type);
+  Py_XDECREF(trace);
+  return value;
+#endif
+}
+
+void set_raised(PyObject* value) {
+#if PY_VERSION_HEX >= 0x030C0000
+  PyErr_SetRaisedException(value);
+#else
+  PyErr_Restore(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(value))), value, PyException_GetTraceback(value));
+#endif
+}
+
+}  // namespace
+
 Guard::Guard(std::optional<double> time_limit, py::object progress)
     : progress_(std::move(progress)),
       stop_(time_limit.value_or(std::numeric_limits<double>::infinity()),
             [this](const Progress& p) { return look(p); }) {}
 
 Stop::Why Guard::look(const Progress& progress) {
-  const py::gil_scoped_acquire gil;
-  try {
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();  // a no-op outside the main thread
-    if (progress_.is_none()) return Stop::Why::none;
-    return progress_(progress.stage, progress.done).cast<bool>() ? Stop::Why::stopped : Stop::Why::none;
-  } catch (...) {
-    raised_ = std::current_exception();
-    return Stop::Why::interrupted;
-  }
+  unlocked_->acquire();
+  PyObject* const hook = progress_.ptr();
+  PyObject* raised = nullptr;
+  const int stop = stay_alive([&]() -> int {
+    int truth = 0;
+    if (PyErr_CheckSignals() != 0) {  // a no-op outside the main thread
+      truth = -1;
+    } else if (hook != Py_None) {
+      PyObject* const answer = PyObject_CallFunction(hook, "sd", progress.stage, progress.done);
+      truth = answer == nullptr ? -1 : PyObject_IsTrue(answer);
+      Py_XDECREF(answer);
+    }
+    if (truth < 0) raised = take_raised();
+    return truth;
+  });
+  if (raised != nullptr) raised_ = py::reinterpret_steal<py::object>(raised);
+  unlocked_->release();
+  if (stop < 0) return Stop::Why::interrupted;
+  return stop > 0 ? Stop::Why::stopped : Stop::Why::none;
 }
 
 void Guard::finish() {
-  if (raised_) std::rethrow_exception(raised_);
+  if (!raised_) return;
+  set_raised(raised_.release().ptr());
+  throw py::error_already_set();
 }
 
 const char* status_of(Stop::Why why) { return why == Stop::Why::time_limit ? "time_limit" : "stopped"; }

@@ -13,7 +13,9 @@
 #include <span>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
+#include "gridcompute/base/thread_end.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::bindings {
@@ -45,6 +47,36 @@ template <class T>
 // Totals of the core are 128-bit; Python's int holds them exactly.
 [[nodiscard]] py::int_ to_int(Wide value);
 
+// Threads a solve may use: what the call asks for, else GRIDCOMPUTE_NUM_THREADS, else 0, for what the machine offers.
+// To be called with the GIL, under which os.environ is written.
+[[nodiscard]] inline int threads_for(int asked) { return asked > 0 ? asked : threads_of_environment(); }
+
+// Releases the GIL for a scope, in place of pybind11's gil_scoped_release, which aborts the process where a daemon
+// thread leaves the scope while the interpreter is finalised.
+//
+// Before 3.14 CPython ends a thread that asks for the GIL of a finalising interpreter by pthread_exit, which unwinds
+// its stack: through destructors that touch Python objects without the GIL, and noexcept functions, where it
+// terminates. Such a thread sleeps in acquire() until the process has ended instead, as 3.14 has it. For the same
+// reason what may run Python code is called by stay_alive() (base/thread_end.hpp), by way of the C API and plain
+// pointers alone.
+class Unlocked {
+ public:
+  Unlocked() noexcept { release(); }
+  ~Unlocked() { acquire(); }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+  void acquire() noexcept;
+  void release() noexcept { state_ = PyEval_SaveThread(); }
+
+ private:
+  PyThreadState* state_ = nullptr;
+};
+
+// Makes std::terminate no end of a process that is leaving Python already, for the sake of other modules that release
+// the GIL in pybind11's way: HiGHS, which the grid planner calls, does.
+void keep_exit_status();
+
 // Runs a solve without the GIL. Between chunks the solving thread takes it for a moment to look for Ctrl-C and to
 // call progress(stage, fraction), which stops the solve by returning True. What they raise is raised from finish(),
 // after the solver has unwound by itself: no Python exception crosses the core.
@@ -56,7 +88,8 @@ class Guard {
   template <class Solve>
   auto run(Solve&& solve) {
     auto result = [&] {
-      const py::gil_scoped_release release;
+      Unlocked unlocked;
+      unlocked_ = &unlocked;
       return solve(stop_);
     }();
     finish();
@@ -64,11 +97,12 @@ class Guard {
   }
 
  private:
+  // In the thread that called run().
   Stop::Why look(const Progress& progress);
   void finish();
 
-  py::object progress_;
-  std::exception_ptr raised_;
+  py::object progress_, raised_;
+  Unlocked* unlocked_ = nullptr;
   Stop stop_;
 };
 

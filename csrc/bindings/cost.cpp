@@ -3,7 +3,6 @@
 
 #include <atomic>
 
-#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/cost/callback.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/cost/sparse.hpp"
@@ -34,14 +33,15 @@ std::optional<Source> dense_of_any(const py::object& cost) {
 template <class I>
 bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slots) {
   const I *column = indices.data(), *start = indptr.data();
+  const int threads = threads_for(0);
   const Index n = indptr.size() - 1;
   if (start[0] != 0 || start[n] != indices.size()) return false;
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   for (Index i = 0; i < n; ++i)
     if (start[i] > start[i + 1]) return false;
   constexpr Index kChunk = 1 << 15;  // rows
   std::atomic<bool> increase = true;
-  Pool(0).for_chunks(n, kChunk, [&](Index, Index begin, Index end) {
+  Pool(threads).for_chunks(n, kChunk, [&](Index, Index begin, Index end) {
     for (Index i = begin; i < end && increase; ++i) {
       I last = -1, wrong = 0;
       for (I e = start[i]; e < start[i + 1]; ++e) {
@@ -115,10 +115,11 @@ py::array row(const Source& source, Index job) {
 
 // (largest finite |cost|, first row with NaN or -inf or -1)
 py::tuple reach(const Source& source, int threads) {
+  const int most = threads_for(threads);
   Reach found;
   {
-    const py::gil_scoped_release release;
-    Pool pool(threads);
+    const Unlocked unlocked;
+    Pool pool(most);
     found = reach_of(*source.cost, pool);
   }
   return py::make_tuple(found.most, found.invalid);

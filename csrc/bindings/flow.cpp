@@ -150,7 +150,7 @@ py::dict check(const Ints& tail, const Ints& head, const Ints& capacity, const I
   const certificate::FlowProblem p = certified(problem_of(tail, head, capacity, cost, supply, lower));
   certificate::FlowReport partial, proof;
   {
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     partial = certificate::check_partial(p, view(flow));
     if (status == "optimal") proof = certificate::check_optimal(p, view(flow), view(potentials));
     if (status == "infeasible") proof = certificate::check_cut(p, view(cut));
@@ -171,7 +171,7 @@ py::dict check(const Ints& tail, const Ints& head, const Ints& capacity, const I
 py::tuple read(const py::bytes& text, const std::string& name) {
   const std::string_view view = text;
   flow::Dimacs d = [&] {
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     return flow::read_dimacs(view, name);
   }();
   return py::make_tuple(give(std::move(d.tail)), give(std::move(d.head)), give(std::move(d.capacity)),
@@ -182,7 +182,7 @@ py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const 
                 const std::optional<Ints>& lower) {
   const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
   const std::string text = [&] {
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     flow::check_sizes(problem);
     return flow::write_dimacs(problem);
   }();
@@ -196,7 +196,7 @@ void bind_flow(py::module_& m) {
       .def("flow",
            [](const Kept& kept) {
              return share([&] {
-               const py::gil_scoped_release release;
+               const Unlocked unlocked;
                return kept.answer.flow();
              }());
            })

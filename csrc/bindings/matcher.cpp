@@ -80,7 +80,7 @@ py::dict answer_of(const Answer& a) {
 
 py::dict match(LiveMatcher& self, int threads, std::uint64_t seed, Index max_moves, double gap,
                std::optional<double> time_limit, py::object progress) {
-  const matcher::Options options{threads, seed, max_moves, gap};
+  const matcher::Options options{threads_for(threads), seed, max_moves, gap};
   Guard guard(time_limit, std::move(progress));
   return answer_of(guard.run([&](Stop& stop) { return self.core.match(options, stop); }));
 }
@@ -93,7 +93,7 @@ py::tuple quote(const LiveMatcher& self, const Source& source, const Reals& unpl
   const auto into = fill(slots);
   const auto cost = fill(costs);
   {
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     self.core.quote(slab, into, cost);
   }
   return py::make_tuple(slots, costs);

@@ -1,5 +1,4 @@
 #include "common.hpp"
-#include "gridcompute/base/parallel.hpp"
 
 namespace gridcompute::bindings {
 
@@ -26,14 +25,21 @@ const char* name_of(ErrorKind kind) {
   return "internal";
 }
 
-// gridcompute.errors alone knows which class a kind is.
+// Sets the Python exception that gridcompute.errors, which alone knows the classes, makes of an error of the core.
 void translate(std::exception_ptr error) {
   try {
     std::rethrow_exception(std::move(error));
   } catch (const Error& e) {
-    const py::object made = py::module_::import("gridcompute.errors")
-                                .attr("from_native")(name_of(e.kind()), e.field(), e.index(), e.what());
-    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
+    const char *kind = name_of(e.kind()), *field = e.field().c_str(), *what = e.what();
+    const auto index = static_cast<long long>(e.index());
+    stay_alive([&] {
+      PyObject* const errors = PyImport_ImportModule("gridcompute.errors");
+      PyObject* const made =
+          errors == nullptr ? nullptr : PyObject_CallMethod(errors, "from_native", "ssLs", kind, field, index, what);
+      if (made != nullptr) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made)), made);
+      Py_XDECREF(made);
+      Py_XDECREF(errors);
+    });
   }
 }
 
@@ -42,8 +48,10 @@ void translate(std::exception_ptr error) {
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The native core of gridcompute. Private: use the functions of gridcompute.";
   py::register_local_exception_translator(&translate);
-  m.def("thread_count", &thread_count, py::arg("asked") = 0,
-        "Threads a solve would use: asked, else GRIDCOMPUTE_NUM_THREADS, else affinity and CPU quota.");
+  keep_exit_status();
+  m.def(
+      "thread_count", [](int asked) { return thread_count(threads_for(asked)); }, py::arg("asked") = 0,
+      "Threads a solve would use: asked, else GRIDCOMPUTE_NUM_THREADS, else affinity and CPU quota.");
   bind_certificate(m);
   bind_assignment(m);
   bind_cost(m);

@@ -102,9 +102,10 @@ py::dict price(const Market& m, const Array<double>& capacity, const Array<doubl
   const std::span<std::int32_t> to_start = start ? fill(*start) : std::span<std::int32_t>{};
   if (to_class.size() != to_start.size() || (klass && static_cast<Index>(to_class.size()) != m.rows()))
     throw Error(ErrorKind::invalid_problem, "klass", -1, "klass and start must have one entry a job, or be None");
+  const int most = threads_for(threads);
   const options::Pass pass = [&] {
-    const py::gil_scoped_release release;
-    Pool pool(threads);
+    const Unlocked unlocked;
+    Pool pool(most);
     return m.price(y, pool, to_class, to_start);
   }();
   py::dict out;
@@ -125,7 +126,7 @@ Index place(Room& room, const Array<double>& capacity, const Array<double>& ener
   check(room.market(), y);
   check_rows(room.market(), view(rows), static_cast<std::size_t>(klass.size()));
   const std::span<std::int32_t> to_class = fill(klass), to_start = fill(start);
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return room.place(y, view(rows), to_class, to_start);
 }
 
@@ -152,14 +153,15 @@ struct Exchanges {
       throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
     curves_end = end, curves_price = price;  // undo() asks them again
     const options::Curves costs{end.size() / curves, view(end), view(price)};
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     return chains ? exchange.chain(view(positions), costs) : exchange.run(view(positions), costs);
   }
 
   Array<std::int32_t> survey(double least, int threads, bool placed_only) {
+    const int most = threads_for(threads);
     const std::vector<std::int32_t> found = [&] {
-      const py::gil_scoped_release release;
-      Pool pool(threads);
+      const Unlocked unlocked;
+      Pool pool(most);
       return exchange.survey(least, placed_only, pool);
     }();
     return shaped(found, {static_cast<Index>(found.size())});
@@ -186,7 +188,7 @@ void bind_options(py::module_& m) {
       .def(py::init([](const py::dict& world, const py::dict& jobs) {
              const options::World w = world_of(world);
              const options::Jobs j = jobs_of(jobs);
-             const py::gil_scoped_release release;
+             const Unlocked unlocked;
              return std::make_unique<Market>(w, j);
            }),
            py::arg("world"), py::arg("jobs"))
@@ -196,7 +198,7 @@ void bind_options(py::module_& m) {
             check_rows(market, view(rows), static_cast<std::size_t>(market.rows()));
             if (weight.size() != rows.size())
               throw Error(ErrorKind::invalid_problem, "weight", -1, "weight must have one entry a row");
-            const py::gil_scoped_release release;
+            const Unlocked unlocked;
             return std::make_unique<Market>(market, view(rows), view(weight));
           },
           py::arg("rows").noconvert(), py::arg("weight").noconvert())
@@ -222,8 +224,9 @@ void bind_options(py::module_& m) {
           [](const Market& market, int threads) {
             Array<std::uint8_t> out(market.rows());
             const std::span<std::uint8_t> to = fill(out);
-            const py::gil_scoped_release release;
-            Pool pool(threads);
+            const int most = threads_for(threads);
+            const Unlocked unlocked;
+            Pool pool(most);
             market.reachable(pool, to);
             return out;
           },

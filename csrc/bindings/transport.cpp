@@ -135,7 +135,7 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   options.auction = method == "auction";
   if (prices) options.prices = prices->data();
   options.seed = seed;
-  options.threads = threads;
+  options.threads = threads_for(threads);
   Guard guard(time_limit, std::move(progress));
   const Result r = guard.run([&](Stop& stop) {
     Result found = transport::solve(problem, options, stop);

@@ -3,13 +3,132 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <limits>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "check.hpp"
+#include "gridcompute/base/error.hpp"
 
 namespace gridcompute {
+
+namespace {
+
+std::atomic<int> started = 0, allowed = 0;
+
+// A system that refuses a thread once `allowed` are started.
+std::jthread start_some(std::function<void()> work) {
+  if (started == allowed) throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+  ++started;
+  return std::jthread(std::move(work));
+}
+
+// Does a loop over [0, n) visit each once?
+bool visits_all(Pool& pool, Index n, Index size) {
+  std::vector<std::atomic<int>> seen(static_cast<std::size_t>(n));
+  const bool whole = pool.for_chunks(n, size, [&](Index, Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+  });
+  for (const auto& count : seen)
+    if (count != 1) return false;
+  return whole;
+}
+
+std::string refusal_of(const char* threads) {
+  ::setenv("GRIDCOMPUTE_NUM_THREADS", threads, 1);
+  std::string what;
+  try {
+    (void)threads_of_environment();
+  } catch (const Error& e) {
+    what = e.what();
+  }
+  ::unsetenv("GRIDCOMPUTE_NUM_THREADS");
+  return what;
+}
+
+int environment(const char* threads) {
+  ::setenv("GRIDCOMPUTE_NUM_THREADS", threads, 1);
+  const int found = threads_of_environment();
+  ::unsetenv("GRIDCOMPUTE_NUM_THREADS");
+  return found;
+}
+
+}  // namespace
+
+// If this fails, a loop of three chunks starts a thread for each CPU of a large machine, or for each asked for.
+TEST(pool_starts_no_more_threads_than_there_are_chunks) {
+  constexpr int kAll = std::numeric_limits<int>::max();
+  for (const int asked : {1, 2, 7, 96, kAll}) {
+    allowed = 4 * kMostThreads, started = 0;
+    Pool pool(asked, &start_some);
+    for (const Index chunks : {0, 1}) CHECK(visits_all(pool, chunks * 10, 10) && started == 0);
+    for (const Index chunks : {2, 3, 2, 50}) {
+      const int before = started;
+      CHECK(visits_all(pool, chunks * 10 - 1, 10));
+      CHECK(started == std::max(before, std::min(asked, static_cast<int>(chunks)) - 1));
+    }
+    CHECK(visits_all(pool, 2 * kMostThreads, 1));
+    CHECK(started == std::min(asked, kMostThreads) - 1);
+  }
+}
+
+// If this fails, a solve ends in an exception where the system has no thread to spare (containers with few processes,
+// little address space), though it could do without.
+TEST(pool_goes_on_with_fewer_threads_where_the_system_refuses) {
+  for (const int most : {0, 1, 5}) {
+    allowed = most, started = 0;
+    Pool pool(96, &start_some);
+    for (int k = 0; k < 3; ++k) CHECK(visits_all(pool, 1000, 3));
+    CHECK(started == most);
+    CHECK(pool.threads() == most + 1);
+    allowed = 200;
+    CHECK(visits_all(pool, 1000, 3) && started == most);  // asked once
+  }
+}
+
+// If this fails, what a hook throws leaves threads in a loop that is gone, and a solve's memory is written after its
+// end.
+TEST(pool_waits_for_its_threads_where_the_stop_throws) {
+  for (const int threads : {1, 2, 7, 96}) {
+    for (int k = 0; k < 20; ++k) {
+      Pool pool(threads);
+      Stop stop(1e9, [](const Progress&) -> Stop::Why { throw std::runtime_error("from the hook"); });
+      std::vector<int> seen(100'000);  // never all of it: one chunk of the calling thread is enough
+      const auto body = [&](Index, Index begin, Index) {
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+        seen[static_cast<std::size_t>(begin)] = 1;
+      };
+      CHECK_THROWS(pool.for_chunks(100'000, 1, body, &stop), std::runtime_error);
+      CHECK(visits_all(pool, 1000, 3));
+    }
+  }
+}
+
+// If this fails, a pool that is made and dropped at once lets threads use what is gone: tens of tries, for TSan and
+// ASan.
+TEST(pool_joins_its_threads_before_what_they_use_goes) {
+  for (int k = 0; k < 50; ++k) {
+    Pool pool(16);
+    CHECK(visits_all(pool, 16, 1));
+  }
+}
+
+// If this fails, a whole number beyond int counts as some other one, or letters as none.
+TEST(threads_of_the_environment_are_a_whole_number_or_an_error) {
+  CHECK(environment("1") == 1 && environment("96") == 96 && environment("") == 0);
+  for (const char* most : {"2147483647", "2147483648", "4294967297", "18446744073709551616", "99999999999999999999999"})
+    CHECK(environment(most) == kMostThreads);
+  for (const char* wrong :
+       {"0", "-1", "four", "4x", "4 ", " 4", "4.0", "+4", "1e3", "0x10", "99999999999999999999999x"}) {
+    const std::string what = refusal_of(wrong);
+    CHECK(what == std::string("GRIDCOMPUTE_NUM_THREADS: found '") + wrong + "', needed a whole number from 1");
+  }
+  CHECK(thread_count(std::numeric_limits<int>::max()) == kMostThreads);
+  CHECK(thread_count(0) >= 1 && thread_count(-3) == thread_count(0));
+}
 
 TEST(pool_runs_every_chunk_once_for_any_thread_count) {
   for (const int threads : {1, 2, 7}) {

@@ -1,10 +1,15 @@
 #include "gridcompute/base/parallel.hpp"
 
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
+#include <new>
 #include <string>
+#include <system_error>
 
+#include "gridcompute/base/error.hpp"
 #include "gridcompute/base/shelf.hpp"
 
 #ifdef __linux__
@@ -35,18 +40,31 @@ int quota() {
     std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
   }
   if (amount <= 0 || period <= 0) return std::numeric_limits<int>::max();
-  return std::max(1, static_cast<int>(std::ceil(amount / period)));
+  return static_cast<int>(std::clamp(std::ceil(amount / period), 1.0, double{kMostThreads}));
 }
+
+// Read when the program is loaded: a lock taken at the first call would stay locked in a process forked meanwhile.
+const int kQuota = quota();
 
 }  // namespace
 
 int thread_count(int asked) {
-  if (asked > 0) return asked;
-  if (const char* text = std::getenv("GRIDCOMPUTE_NUM_THREADS"); text != nullptr) {
-    if (const int wanted = std::atoi(text); wanted > 0) return wanted;
-  }
-  static const int kQuota = quota();
-  return std::min(affinity(), kQuota);
+  if (asked > 0) return std::min(asked, kMostThreads);
+  return std::min({affinity(), kQuota, kMostThreads});
+}
+
+int threads_of_environment() {
+  constexpr const char* kName = "GRIDCOMPUTE_NUM_THREADS";
+  const char* const text = std::getenv(kName);
+  if (text == nullptr || *text == 0) return 0;
+  const char* const end = text + std::strlen(text);
+  std::uint64_t found = 0;
+  const auto [rest, error] = std::from_chars(text, end, found);
+  if (rest == end && error == std::errc::result_out_of_range) return kMostThreads;
+  if (rest != end || error != std::errc{} || found == 0)
+    throw Error(ErrorKind::invalid_problem, kName, -1,
+                std::string(kName) + ": found '" + text + "', needed a whole number from 1");
+  return static_cast<int>(std::min<std::uint64_t>(found, kMostThreads));
 }
 
 std::pmr::memory_resource* Pool::memory() {
@@ -79,12 +97,15 @@ struct Pool::Loop {
   std::exception_ptr error;
 };
 
+std::jthread Pool::start_thread(std::function<void()> work) { return std::jthread(std::move(work)); }
+
 Pool::~Pool() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
   wake_.notify_all();
+  workers_.clear();
 }
 
 void Pool::work(Loop& loop, Stop* poll) {
@@ -118,20 +139,43 @@ void Pool::serve() {
   }
 }
 
+void Pool::start_workers(Index wanted) {
+  wanted = std::min<Index>(wanted, threads() - 1);
+  try {
+    while (static_cast<Index>(workers_.size()) < wanted) workers_.push_back(start_([this] { serve(); }));
+    return;
+  } catch (const std::system_error&) {
+  } catch (const std::bad_alloc&) {
+  }
+  threads_ = static_cast<int>(workers_.size()) + 1;  // asking again in each loop would cost time
+}
+
+void Pool::share(Loop& loop, Stop* stop) {
+  struct Shown {
+    Pool& pool;
+    Loop& loop;
+    Shown(Pool& of, Loop& what) : pool(of), loop(what) {
+      const std::lock_guard lock(pool.mutex_);
+      pool.loop_ = &loop;
+      ++pool.round_;
+    }
+    ~Shown() {
+      loop.next.store(loop.count, std::memory_order_relaxed);  // no further chunk begins, should a hook have thrown
+      std::unique_lock lock(pool.mutex_);
+      pool.loop_ = nullptr;  // late wakers find nothing; those inside are waited for
+      pool.idle_.wait(lock, [&] { return pool.busy_ == 0; });
+    }
+  };
+  const Shown shown(*this, loop);
+  wake_.notify_all();
+  work(loop, stop);
+}
+
 bool Pool::run(Index n, Index size, const Body& body, Stop* stop, bool to_the_end) {
   Loop loop(n, size, body, stop, to_the_end);
-  if (loop.count > 1 && threads() > 1) {
-    while (static_cast<int>(workers_.size()) < threads_ - 1) workers_.emplace_back([this] { serve(); });
-    {
-      const std::lock_guard lock(mutex_);
-      loop_ = &loop;
-      ++round_;
-    }
-    wake_.notify_all();
-    work(loop, stop);
-    std::unique_lock lock(mutex_);
-    loop_ = nullptr;  // late wakers find nothing; those inside are waited for
-    idle_.wait(lock, [&] { return busy_ == 0; });
+  if (loop.count > 1) start_workers(loop.count - 1);
+  if (loop.count > 1 && !workers_.empty()) {
+    share(loop, stop);
   } else {
     work(loop, stop);
   }

@@ -1,9 +1,10 @@
 // Threads for one solve: fixed chunks, dynamic order, results keyed by chunk.
 //
-// A pool belongs to one solve, starts its threads at the first loop that has more than one chunk, and joins them
-// in its destructor: no thread outlives a call, so a fork between calls finds none. Chunks are cut by size alone,
-// never by thread count; a body that writes only what its chunk owns, merged in chunk order by the caller, gives
-// the same bits for any number of threads. The first exception by chunk order is kept and thrown to the caller.
+// A pool belongs to one solve. It starts a thread only where a loop has a chunk for it, goes on with fewer where the
+// system refuses one, and joins them in its destructor: no thread outlives a call, so a fork between calls finds none.
+// Chunks are cut by size alone, never by thread count; a body that writes only what its chunk owns, merged in chunk
+// order by the caller, gives the same bits for any number of threads. The first exception by chunk order is kept and
+// thrown to the caller.
 #pragma once
 
 #include <algorithm>
@@ -22,19 +23,31 @@
 
 namespace gridcompute {
 
-// Argument (> 0), else GRIDCOMPUTE_NUM_THREADS, else what affinity and the cgroup's CPU quota leave us.
+// No pool has more threads than this, whatever is asked for: each takes a stack, and some microseconds to start.
+inline constexpr int kMostThreads = 1024;
+
+// Returns `asked`, kMostThreads at most; without (0 or less) what affinity and the cgroup's CPU quota leave.
 [[nodiscard]] int thread_count(int asked);
+
+// Returns what GRIDCOMPUTE_NUM_THREADS asks for, kMostThreads at most; 0 where it is unset or empty. Throws Error where
+// it is no whole number from 1. Reads the environment: not to be called while another thread may write it.
+[[nodiscard]] int threads_of_environment();
 
 class Pool {
  public:
   using Body = std::function<void(Index chunk, Index begin, Index end)>;
 
-  explicit Pool(int asked) : asked_(asked) {}
+  explicit Pool(int asked) : Pool(asked, &start_thread) {}
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
+  // How a thread is started; throws std::system_error where the system refuses. Another than the system's, for tests.
+  using Start = std::jthread (*)(std::function<void()> work);
+  Pool(int asked, Start start) : asked_(asked), start_(start) {}
+
   // By what was asked for, as thread_count says: which takes a call of the system, and so is left to who needs it.
+  // Fewer once the system has refused one.
   [[nodiscard]] int threads() noexcept { return threads_ = threads_ > 0 ? threads_ : thread_count(asked_); }
   [[nodiscard]] static Index chunks(Index n, Index size) noexcept { return (n + size - 1) / size; }
 
@@ -52,19 +65,25 @@ class Pool {
 
  private:
   struct Loop;
+  [[nodiscard]] static std::jthread start_thread(std::function<void()> work);
   bool run(Index n, Index size, const Body& body, Stop* stop, bool to_the_end);
+  // Starts workers until there are `wanted`, as far as threads() and the system allow.
+  void start_workers(Index wanted);
+  // Shows the loop to the workers, takes part in it, and returns or throws when none of them is in it any more.
+  void share(Loop& loop, Stop* stop);
   void serve();
   static void work(Loop& loop, Stop* poll);
 
   int asked_, threads_ = 0;
+  Start start_;
   std::unique_ptr<std::pmr::memory_resource> memory_;
-  std::vector<std::jthread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
   Loop* loop_ = nullptr;
   std::uint64_t round_ = 0;
   int busy_ = 0;
   bool closing_ = false;
+  std::vector<std::jthread> workers_;  // last, and so joined before what they use goes
 };
 
 }  // namespace gridcompute

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "gridcompute/base/thread_end.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute {
@@ -19,13 +20,18 @@ class CallbackCost final : public CostSource {
   [[nodiscard]] bool real() const noexcept override { return true; }
   [[nodiscard]] bool singles() const noexcept override { return false; }
   void reals(Rows rows, double* out) const override {
-    if (rows.list != nullptr) return fill_(context_, rows.list, rows.count, out);
+    if (rows.list != nullptr) return call(rows.list, rows.count, out);
     std::vector<Index> list(static_cast<std::size_t>(rows.count));
     for (Index k = 0; k < rows.count; ++k) list[static_cast<std::size_t>(k)] = rows.first + k;
-    fill_(context_, list.data(), rows.count, out);
+    call(list.data(), rows.count, out);
   }
 
  private:
+  // A kernel that raises takes the GIL to report it, and CPython may end its thread there.
+  void call(const Index* rows, Index count, double* out) const {
+    stay_alive([&] { fill_(context_, rows, count, out); });
+  }
+
   FillRows fill_;
   void* context_;
 };

@@ -187,10 +187,13 @@ class Rows:
 
     def _begin(self, ask: Callable[..., _Found], *args: Any) -> Callable[[], _Found]:
         """Ask the energy block; calling what comes back waits for the answer."""
-        if self._beside is None:
-            found = ask(*args)
-            return lambda: found
-        return self._beside.submit(ask, *args).result
+        if self._beside is not None:
+            try:
+                return self._beside.submit(ask, *args).result
+            except RuntimeError:  # the system has no thread to spare, or Python is leaving
+                self._beside = None
+        found = ask(*args)
+        return lambda: found
 
     def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
