@@ -95,7 +95,9 @@ class Connection:
 async def follow(port: int, after: int, seen: list[int]) -> None:
     """Count the placements as they come."""
     async with Connection.to(port) as c:
-        c.writer.write(f"GET /placements?after={after} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        c.writer.write(
+            f"GET /placements?after={after} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
         while chunk := await c.reader.read(2**16):
             seen[0] += chunk.count(b"\ndata: ")
 

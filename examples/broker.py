@@ -1,6 +1,7 @@
 """A broker: a small service around a `Matcher` that takes jobs, places them, and survives kill -9.
 
     python examples/broker.py --state broker-state [--world world.json] [--port 8080]
+                              [--token-file FILE] [--allow-host NAME]
 
     POST /jobs             {"id", "family", "work_h", "budget_usd", "delay_usd_per_h"}, or a list
     POST /cancel           {"ids": [...]}: cancelled or done
@@ -15,45 +16,57 @@ A request is taken whole or not at all, and answered with the number of its oper
 is checked and in the journal; the next round, some hundred milliseconds later, works it in. Rounds
 run in a thread, without the GIL. The world (slot classes, prices, speeds of families) is a file of
 JSON like `SMALL` in broker_world.py, which stands in for it; a state keeps the world it began with.
+
+By default only this machine is served, and anybody on it without a token. A token, in a file or in
+BROKER_TOKEN, must be shown by every request as `Authorization: Bearer TOKEN`; to listen elsewhere
+than on the loopback interface takes one. Bodies are JSON by content type too: no web page can send
+that to another origin. See broker_door.py for the bounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
+import ipaddress
 import json
 import logging
+import os
+import reprlib
 import socket
 import sys
 import time
 from collections import Counter as Tally
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path as File
 from typing import TYPE_CHECKING, Annotated, Any
 
 import uvicorn
+from broker_door import Door, Limited, allowed_hosts, read_token
 from broker_journal import Journal
 from broker_world import JOB, QUEUED, SMALL, Broker, Refused
-from fastapi import FastAPI, Header, Request, Response
+from fastapi import FastAPI, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 log = logging.getLogger("broker")
 
-Id = Annotated[str, Field(min_length=1, max_length=200)]
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+MOST_ID = 200  # characters
+Id = Annotated[str, Field(min_length=1, max_length=MOST_ID)]
+Key = Annotated[str, Path(min_length=1, max_length=MOST_ID)]
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Ask(BaseModel):
     """A job without a name. Bounds keep one job from coarsening the resolution of all costs."""
 
     model_config = STRICT
-    family: str
+    family: Annotated[str, Field(max_length=MOST_ID)]
     work_h: float = Field(gt=0, le=1e5)
     budget_usd: float = Field(ge=0, le=1e7, description="left out rather than placed for more")
     delay_usd_per_h: float = Field(
@@ -67,7 +80,7 @@ class Job(Ask):
 
 class Cancel(BaseModel):
     model_config = STRICT
-    ids: list[Id] = Field(max_length=100_000)
+    ids: Annotated[list[Id], Field(max_length=100_000), FailFast()]
 
 
 class Room(BaseModel):
@@ -75,7 +88,10 @@ class Room(BaseModel):
     capacity: int = Field(ge=0, le=10**9)
 
 
-ONE, MANY = TypeAdapter(Job), TypeAdapter(Annotated[list[Job], Field(max_length=100_000)])
+ONE, MANY = (
+    TypeAdapter(Job),
+    TypeAdapter(Annotated[list[Job], Field(max_length=100_000), FailFast()]),
+)
 SCHEMA = {"anyOf": [adapter.json_schema() for adapter in (ONE, MANY)]}
 BODY = {"content": {"application/json": {"schema": SCHEMA}}}
 
@@ -108,11 +124,14 @@ def invalid(errors: Any, body: bytes = b"") -> Refused:
     first = errors[0]
     at = [x for x in first["loc"] if x != "body"]
     where: dict[str, Any] = {"field": ".".join(map(str, at))} if at else {}
-    if body and first["type"] != "json_invalid":
-        job = json.loads(body)
-        job = job[at[0]] if at and isinstance(at[0], int) else job
-        where |= {"id": job["id"]} if isinstance(job, dict) and "id" in job else {}
-    error = f"{where.get('field', 'body')}: {first['msg']}, found {first['input']!r}"[:500]
+    if 0 < len(body) <= 1 << 20 and first["type"] != "json_invalid":  # to read it again takes time
+        with suppress(ValueError, LookupError, RecursionError):  # Python's JSON is not pydantic's
+            job = json.loads(body)
+            job = job[at[0]] if at and isinstance(at[0], int) else job
+            if isinstance(job, dict) and len(str(job.get("id", ""))) <= MOST_ID:
+                where |= {"id": job["id"]} if "id" in job else {}
+    found = reprlib.repr(first["input"])  # bounded: the input may be the whole body
+    error = f"{where.get('field', 'body')}: {first['msg']}, found {found}"[:500]
     return Refused(422, error, **where)
 
 
@@ -161,7 +180,7 @@ def application(make: Any) -> FastAPI:
         return {"operation": broker().cancel(what.ids), "cancelled": len(what.ids)}
 
     @app.put("/slots/{name}", status_code=202)
-    async def slots(name: str, room: Room) -> dict[str, int]:
+    async def slots(name: Key, room: Room) -> dict[str, int]:
         return {"operation": broker().set_capacity(name, room.capacity)}
 
     @app.post("/quote")
@@ -183,7 +202,7 @@ def application(make: Any) -> FastAPI:
         return {"seq": b.stream.last, "jobs": {key: state(slot) for key, slot in b.jobs.items()}}
 
     @app.get("/jobs/{key:path}")
-    async def job(key: str) -> dict[str, Any]:
+    async def job(key: Key) -> dict[str, Any]:
         slot = broker().jobs.get(key)
         if slot is None:
             raise Refused(404, f"no job {key!r}", id=key, field="id")
@@ -231,14 +250,27 @@ class Lines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def world(state: Path, given: Path | None) -> dict[str, Any]:
-    """The world of a state; what was never given to it is an error."""
+def world(state: File, given: File | None) -> dict[str, Any]:
+    """The world of a state; what was never given to it is an error, and so is a damaged file."""
     kept = state / "world.json"
     asked = json.loads(given.read_text()) if given else None
     if not kept.exists():
         state.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(asked or SMALL))
-    config: dict[str, Any] = json.loads(kept.read_text())
+        config = asked or SMALL
+        beside = state / "world.json.new"
+        with beside.open("w") as file:
+            file.write(json.dumps({"sha256": digest(config), "world": config}))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(kept)
+    try:
+        found = json.loads(kept.read_bytes())
+        # States of older brokers hold the world alone.
+        config = found["world"] if "slots" not in found else found
+        if config is not found and found["sha256"] != digest(config):
+            raise ValueError("its checksum does not match")
+    except (ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"{kept} is damaged: {error!r}") from None
     if asked not in (None, config):
         raise SystemExit(
             f"{state} is the state of another world than {given}: choose another --state"
@@ -246,11 +278,24 @@ def world(state: Path, given: Path | None) -> dict[str, Any]:
     return config
 
 
+def digest(config: Any) -> str:
+    """The SHA-256 of a world."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def is_loopback(host: str) -> bool:
+    """Is only this machine served at that address?"""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Server(uvicorn.Server):
     """Streams end when the server does, which would wait for them."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        broker: Broker | None = getattr(self.config.app.state, "broker", None)  # type: ignore[union-attr]
+        broker: Broker | None = getattr(self.config.app.app.state, "broker", None)  # type: ignore[union-attr]
         if broker:
             broker.stop()
         super().handle_exit(sig, frame)
@@ -259,8 +304,8 @@ class Server(uvicorn.Server):
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--state", type=Path, default=Path("broker-state"), help="folder of journal and snapshots")
-    add("--world", type=Path, help="slot classes, prices, speeds (default: a small invented one)")
+    add("--state", type=File, default=File("broker-state"), help="folder of journal and snapshots")
+    add("--world", type=File, help="slot classes, prices, speeds (default: a small invented one)")
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=8080, help="0: any, which the log tells")
     add("--interval", type=float, default=0.2, help="seconds between rounds")
@@ -268,21 +313,42 @@ def main(arguments: list[str] | None = None) -> int:
     add("--queue", type=int, default=50_000, help="changes that may wait for a round; then 503")
     add("--keep", type=int, default=100_000, help="placements kept for those who resume")
     add("--threads", type=int, help="of a round; all by default")
+    add("--token-file", type=File, help="token that requests must show (or BROKER_TOKEN)")
+    add("--allow-host", action="append", default=[], help="name by which clients call, repeatable")
+    add("--most-body", type=int, default=8 << 20, help="bytes of a request's body")
+    add("--body-s", type=float, default=10.0, help="seconds in which it must have come")
+    add("--connections", type=int, default=1000, help="at once; then 503")
     args = parser.parse_args(arguments)
+    token = read_token(args.token_file)
+    if token is None and not is_loopback(args.host):
+        parser.error(f"--host {args.host} serves other machines: give --token-file or BROKER_TOKEN")
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(Lines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     config = world(args.state, args.world)
     names = ("interval", "queue", "keep", "threads")
     options = {k: getattr(args, k) for k in names} | {"snapshot_s": args.snapshot}
-    app = application(lambda: Broker(config, Journal(args.state), **options))
+    routes = application(lambda: Broker(config, Journal(args.state), **options))
+
+    def refused(status: int) -> None:
+        routes.state.broker.metrics.refused.labels(status).inc()
+
+    app = Door(
+        routes,
+        hosts=allowed_hosts(args.host, args.allow_host),
+        token=token,
+        most_body=args.most_body,
+        body_s=args.body_s,
+        refused=refused,
+    )
     listener = socket.create_server((args.host, args.port), backlog=2048)
     log.info("listening", extra={"host": args.host, "port": listener.getsockname()[1]})
     server = Server(
         uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=Limited,
+            limit_concurrency=args.connections,
             access_log=False,
             log_config=None,
             proxy_headers=False,

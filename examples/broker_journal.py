@@ -4,6 +4,10 @@ Every acknowledged operation is one line, written before its acknowledgement, un
 so is every round's list of placements. A snapshot carries in its name the last operation and the
 last placement it holds. Two snapshots are kept, and the journal since the older of them.
 
+A line is the CRC-32 of its JSON in eight hexadecimal digits, a blank, and the JSON: a bit that the
+disk turns is found, and the line is reported and left out. Lines without it, of older states, begin
+with a brace and are read as they are.
+
 A killed process loses no line, since the kernel has it. A machine that loses power loses what was
 not yet on the disk: `sync` is called once a round.
 """
@@ -14,6 +18,7 @@ import fcntl
 import json
 import os
 import re
+import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +28,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SNAPSHOT = re.compile(r"world-(\d+)-(\d+)\.snapshot")
+
+
+def sealed(text: bytes) -> bytes:
+    """A JSON text behind its checksum."""
+    return b"%08x %s" % (zlib.crc32(text), text)
+
+
+def opened(raw: bytes) -> dict[str, Any]:
+    """What a line holds; ValueError if it is not what was written."""
+    text = raw
+    if raw[:1] != b"{":  # of an older state if it is
+        text = raw[9:]
+        if raw != sealed(text):
+            raise ValueError("its checksum does not match")
+    found = json.loads(text)
+    number = found.get("seq", found.get("placement")) if isinstance(found, dict) else None
+    if type(number) is not int:
+        raise ValueError("it has no number")
+    return found
 
 
 class Read(NamedTuple):
@@ -68,7 +92,7 @@ class Journal:
 
     def write(self, line: dict[str, Any]) -> None:
         """One line, whole or not at all (OSError)."""
-        self._put(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        self._put(sealed(json.dumps(line, separators=(",", ":")).encode()) + b"\n")
 
     def _put(self, data: bytes) -> None:
         try:
@@ -124,11 +148,12 @@ class Journal:
         damaged: list[str] = []
         for path in self.segments():
             for k, raw in enumerate(path.read_bytes().split(b"\n")):
+                if not raw:
+                    continue
                 try:
-                    if raw:
-                        lines.append(json.loads(raw))
-                except ValueError:
-                    damaged.append(f"{path.name}:{k + 1}: {len(raw)} bytes of a torn line")
+                    lines.append(opened(raw))
+                except ValueError as why:
+                    damaged.append(f"{path.name}:{k + 1}: {len(raw)} bytes of a line: {why}")
         return Read(lines, damaged)
 
     def close(self) -> None:

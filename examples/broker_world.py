@@ -336,7 +336,7 @@ class Broker:
             self.jobs = dict(zip(m.ids, m.assignment.tolist(), strict=True))
         self.seq, self._saved = applied, (applied, placed)
         lines, damaged = self.journal.read()
-        lost, replayed, told = [], 0, 0
+        lost, missing, replayed, told = [], [], 0, 0
         for line in lines:
             if line.get("seq", 0) > self.seq:
                 if line["seq"] > self.seq + 1:
@@ -347,6 +347,9 @@ class Broker:
                 if line["placement"] > placed:
                     told += len(line["changes"])
                     self.jobs |= {key: new for key, _, new in line["changes"]}
+                due = self.stream.last + 1 if self.stream.lines else placed + 1
+                if line["placement"] > due:
+                    missing.append([due, line["placement"] - 1])
                 if line["placement"] != self.stream.last + 1:
                     self.stream.first, self.stream.lines = line["placement"], []
                 self.stream.publish(map(tuple, line["changes"]), self.names)
@@ -367,6 +370,7 @@ class Broker:
             "snapshots_refused": refused,
             "operations_after_snapshot": replayed,
             "operations_lost": lost,
+            "placements_lost": missing,
             "journal_damaged": damaged,
             "jobs_refused": bad,
             "placements_after_snapshot": told,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -31,11 +32,14 @@ class Service:
         command = [sys.executable, EXAMPLES / "broker.py", "--port", "0", "--world", world]
         self.command = [*map(str, command), "--state", str(self.state), *options]
         self.log: list[dict] = []
+        self.environment = {k: v for k, v in os.environ.items() if k != "BROKER_TOKEN"}
 
     def start(self) -> dict:
         """Start, and give what its log says on being ready."""
         self.log.clear()
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, text=True, env=self.environment
+        )
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
         url = f"http://127.0.0.1:{self.said('listening')['port']}"

@@ -170,8 +170,10 @@ def test_bad_requests_name_what_is_wrong_and_change_nothing(service):
         told = answer.json()
         assert (answer.status_code, told.get("field"), told.get("id")) == (status, field, key), name
         assert told["error"], name
-    nan = broker.http.post("/jobs", content=json.dumps(job("x") | {"work_h": float("nan")}))
-    torn = broker.http.post("/jobs", content=b'{"id": "x"')
+    kind = {"content-type": "application/json"}
+    nan = json.dumps(job("x") | {"work_h": float("nan")})
+    nan = broker.http.post("/jobs", content=nan, headers=kind)
+    torn = broker.http.post("/jobs", content=b'{"id": "x"', headers=kind)
     assert (nan.status_code, torn.status_code) == (422, 422)
     unknown = broker.http.post("/cancel", json={"ids": ["known", "nobody"]})
     assert (unknown.status_code, unknown.json()["id"]) == (404, "nobody")
