@@ -27,7 +27,7 @@ CSRC = ROOT / "csrc"
 
 # ---------------------------------------------------------------- Python layers, lowest first
 
-GROUND = {"version", "errors", "progress", "_gap"}  # import nothing of ours
+GROUND = {"version", "errors", "progress", "_files", "_gap"}  # import nothing of ours
 FORMULAS = {"costs", "_checks"}  # import errors, each other, and nothing else of ours
 NATIVE = {"_core", "_ingest", "_interner"}
 TOP = {"report", "cli", "grid_cli", "__main__"}

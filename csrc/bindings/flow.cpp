@@ -168,11 +168,16 @@ py::dict check(const Ints& tail, const Ints& head, const Ints& capacity, const I
   return out;
 }
 
-py::tuple read(const py::bytes& text, const std::string& name) {
-  const std::string_view view = text;
+void feed(flow::DimacsReader& reader, const py::bytes& bytes) {
+  const std::string_view view = bytes;
+  const Unlocked unlocked;
+  reader.feed(view);
+}
+
+py::tuple finish(flow::DimacsReader& reader) {
   flow::Dimacs d = [&] {
     const Unlocked unlocked;
-    return flow::read_dimacs(view, name);
+    return reader.finish();
   }();
   return py::make_tuple(give(std::move(d.tail)), give(std::move(d.head)), give(std::move(d.capacity)),
                         give(std::move(d.cost)), give(std::move(d.supply)), give(std::move(d.lower)));
@@ -183,7 +188,7 @@ py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const 
   const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
   const std::string text = [&] {
     const Unlocked unlocked;
-    flow::check_sizes(problem);
+    flow::check_arrays(problem);
     return flow::write_dimacs(problem);
   }();
   return py::bytes(text);
@@ -209,7 +214,10 @@ void bind_flow(py::module_& m) {
         py::arg("cost").noconvert(), py::arg("supply").noconvert(), py::arg("lower").noconvert(), py::arg("status"),
         py::arg("flow").noconvert(), py::arg("potentials").noconvert(), py::arg("cut").noconvert(),
         py::arg("cycle").noconvert());
-  m.def("read_dimacs", &read, py::arg("text"), py::arg("name"));
+  py::class_<flow::DimacsReader>(m, "DimacsReader")
+      .def(py::init<std::string>(), py::arg("name"))
+      .def("feed", &feed, py::arg("bytes"))
+      .def("finish", &finish);
   m.def("write_dimacs", &write, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
         py::arg("lower").noconvert());

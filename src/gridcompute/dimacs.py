@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import _core
+from ._files import write_whole
 from .errors import InvalidProblemError
 from .flow import FlowProblem, flow_arrays, flow_problem
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import ArrayLike
 
 __all__ = ["read_dimacs", "write_dimacs"]
 
 _GZIP = b"\x1f\x8b"
+_GZIP_FORMAT = 31  # of zlib: a header and a checksum of gzip, the largest window
+_PIECE = 1 << 20  # bytes read, and unpacked, at a time
+#: A gzip file may hold so many bytes, or so many times its own size. Text of arcs shrinks to a
+#: tenth; a bomb grows a thousandfold.
+_MOST_UNPACKED, _MOST_RATIO = 1 << 26, 100
 
 
 def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
@@ -38,7 +46,9 @@ def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
     Raises
     ------
     InvalidProblemError
-        The file is no such problem: the message names the line, ``.index`` is its number.
+        The file is no such problem: the message names the line, ``.index`` is its number. So it is
+        where the problem line promises many more nodes than the file can name, or where a gzip
+        file holds more than a hundred times its size (and 64 MiB).
     OSError
         It cannot be read.
 
@@ -46,7 +56,7 @@ def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
     -----
     Format: ``c`` comments, ``p min NODES ARCS``, ``n ID SUPPLY``,
     ``a TAIL HEAD LOWER CAPACITY COST``, ids from 1.
-    Complexity: linear in the size of the file, parsed natively.
+    Complexity: linear in the size of the file, in time and memory; parsed natively, in pieces.
     Determinism: the same file gives the same arrays.
 
     Examples
@@ -62,14 +72,49 @@ def read_dimacs(path: str | os.PathLike[str]) -> FlowProblem:
     >>> min_cost_flow(*problem).objective
     21
     """
-    data = Path(path).read_bytes()
-    if data.startswith(_GZIP):
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidProblemError(f"{path}: a broken gzip file ({error})", "path") from error
-    tail, head, capacity, cost, supply, lower = _core.read_dimacs(data, str(path))
+    shown = str(path).encode("utf-8", "backslashreplace").decode()
+    reader = _core.DimacsReader(shown)
+    with Path(path).open("rb") as file:
+        first = file.read(_PIECE)
+        pieces = chain([first] if first else [], iter(partial(file.read, _PIECE), b""))
+        for piece in _unpacked(pieces, shown) if first.startswith(_GZIP) else pieces:
+            reader.feed(piece)
+    tail, head, capacity, cost, supply, lower = reader.finish()
     return FlowProblem(tail, head, capacity, cost, supply, lower if lower.any() else None)
+
+
+def _unpacked(pieces: Iterable[bytes], path: str) -> Iterator[bytes]:
+    """Yield what a gzip file holds, in pieces of bounded size, and not more than it may hold."""
+    member, packed, unpacked = zlib.decompressobj(_GZIP_FORMAT), 0, 0
+    for piece in pieces:
+        packed += len(piece)
+        rest = piece
+        while rest:
+            if member.eof:  # another member follows, or padding
+                rest = rest.lstrip(b"\0")
+                if not rest:
+                    break
+                member = zlib.decompressobj(_GZIP_FORMAT)
+            try:
+                out = member.decompress(rest, _PIECE)
+            except zlib.error as error:
+                raise InvalidProblemError(
+                    f"{path}: found a broken gzip file ({error}), needed a whole one", "path"
+                ) from error
+            unpacked += len(out)
+            most = max(_MOST_UNPACKED, _MOST_RATIO * packed)
+            if unpacked > most:
+                raise InvalidProblemError(
+                    f"{path}: found more than {most} bytes in the first {packed} of a gzip file, "
+                    f"needed at most {_MOST_RATIO} times as many; unpack it first if it is sound",
+                    "path",
+                )
+            yield out
+            rest = member.unused_data if member.eof else member.unconsumed_tail
+    if not member.eof:
+        raise InvalidProblemError(
+            f"{path}: found a gzip file that ends early, needed a whole one", "path"
+        )
 
 
 def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> None:
@@ -78,14 +123,14 @@ def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> 
     Parameters
     ----------
     path : path-like
-        The file; replaced if there is one.
+        The file; replaced whole if there is one, or left as it was if that fails.
     problem : FlowProblem, or (tail, head, capacity, cost, supply) with or without lower
         As `min_cost_flow` takes them.
 
     Raises
     ------
     InvalidProblemError
-        As `min_cost_flow`, for shapes.
+        As `min_cost_flow`: shapes, nodes that do not exist, capacities below lower bounds.
     TypeError
         An array that is not of integers, a `problem` that is no row of arrays.
     OSError
@@ -126,4 +171,4 @@ def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> 
     text = _core.write_dimacs(*flow_arrays(flow_problem(tail, head, capacity, cost, supply, lower)))
     if str(path).endswith(".gz"):
         text = gzip.compress(text, mtime=0)
-    Path(path).write_bytes(text)
+    write_whole(Path(path), text)

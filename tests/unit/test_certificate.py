@@ -169,9 +169,10 @@ def test_a_forged_witness_is_refuted(change: dict[str, Any], reason: str) -> Non
 
 def test_prices_one_short_certify_no_dear_matching() -> None:
     """If this fails, a matching ten times too dear is certified as optimal by short prices."""
-    m = transport([[1, 10], [1, 10]], [2, 2])
+    m = transport([[10, 1], [10, 1]], [2, 2])
+    assert m.objective == 2
     dear = dataclasses.replace(
-        m, assignment=ints(1, 1), load=ints(0, 2, dtype=np.int64), objective=20, prices=reals(0)
+        m, assignment=ints(0, 0), load=ints(2, 0, dtype=np.int64), objective=20, prices=reals(0)
     )
     assert not dear.verify().valid
     assert not dataclasses.replace(dear, bound=20).verify().valid

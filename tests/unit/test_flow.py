@@ -452,7 +452,7 @@ def test_dimacs_round_trip_plain_and_gzip(tmp_path):
         ("p min 2 1\na 1 2 0 1 1.5\n", 2, "an integer, found '1.5'"),
         ("p min 2 1\na 1 2 0 1 1 1\n", 2, "needed the end of the line, found '1'"),
         ("p min 2 1\na 1 2 4 3 1\n", 2, "at least the lower bound 4, found 3"),
-        ("p min 2 2\na 1 2 0 3 1\n", 2, "found 1 arcs, the problem line says 2"),
+        ("p min 2 2\na 1 2 0 3 1\n", 2, "found 1 arcs, needed 2"),
         ("p min 2 0\np min 2 0\n", 2, "a second problem line"),
         ("p min 2 0\nn 1 5\nn 1 5\n", 3, "a second supply of node 1"),
         ("n 1 5\n", 1, "needed 'p min NODES ARCS' before"),

@@ -9,27 +9,87 @@ namespace gridcompute::flow {
 
 namespace {
 
+constexpr std::size_t kMostLine = 1 << 20;                 // bytes
+constexpr std::int64_t kIsolated = std::int64_t{1} << 22;  // nodes that no line need name
+constexpr std::size_t kShown = 40;                         // characters of a word in a message
+
 bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
 
-class Reader {
- public:
-  Reader(std::string_view text, const std::string& name) : text_(text), name_(name) {}
-
-  Dimacs read() {
-    while (!text_.empty()) {
-      ++line_;
-      const std::size_t end = text_.find('\n');
-      rest_ = text_.substr(0, end);
-      text_ = end == std::string_view::npos ? std::string_view{} : text_.substr(end + 1);
-      line();
+// A word as a message shows it: short, and in ASCII whatever the file's encoding is.
+std::string quoted(std::string_view word) {
+  constexpr const char* kHex = "0123456789abcdef";
+  std::string out = "'";
+  for (const char c : word.substr(0, kShown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+    } else {
+      out += "\\x";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
     }
+  }
+  return out + (word.size() > kShown ? "...'" : "'");
+}
+
+}  // namespace
+
+class DimacsReader::State {
+ public:
+  explicit State(std::string name) : name_(std::move(name)) {}
+
+  void feed(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const std::size_t end = bytes.find('\n');
+      const std::string_view piece = bytes.substr(0, end);
+      if (begun_.size() + piece.size() > kMostLine) {
+        ++line_;
+        fail("found a line of more than " + std::to_string(kMostLine) + " bytes, needed a shorter one");
+      }
+      read_ += static_cast<std::int64_t>(piece.size()) + (end == std::string_view::npos ? 0 : 1);
+      bytes = end == std::string_view::npos ? std::string_view{} : bytes.substr(end + 1);
+      if (end == std::string_view::npos) {
+        begun_ += piece;
+      } else if (begun_.empty()) {
+        line(piece);
+      } else {
+        begun_ += piece;
+        line(begun_);
+        begun_.clear();
+      }
+    }
+  }
+
+  Dimacs finish() {
+    if (!begun_.empty()) line(begun_);
     if (nodes_ < 0) fail("found no 'p min NODES ARCS' line");
-    if (static_cast<std::int64_t>(out_.tail.size()) != arcs_)
-      fail("found " + std::to_string(out_.tail.size()) + " arcs, the problem line says " + std::to_string(arcs_));
+    if (const auto found = static_cast<std::int64_t>(out_.tail.size()); found != arcs_)
+      fail("found " + std::to_string(found) + " arcs, needed " + std::to_string(arcs_) + ": the problem line (line " +
+           std::to_string(problem_line_) + ") says so");
+    if (nodes_ > read_ + kIsolated) {
+      line_ = problem_line_;
+      fail("found " + std::to_string(nodes_) + " nodes, needed at most " + std::to_string(read_ + kIsolated) +
+           ": a text of " + std::to_string(read_) + " bytes names no more");
+    }
+    out_.supply.assign(at(nodes_), 0);
+    std::vector<bool> seen(at(nodes_), false);
+    for (const NodeLine& n : node_lines_) {
+      if (seen[at(n.node)]) {
+        line_ = n.line;
+        fail("found a second supply of node " + std::to_string(n.node + 1));
+      }
+      seen[at(n.node)] = true;
+      out_.supply[at(n.node)] = n.supply;
+    }
     return std::move(out_);
   }
 
  private:
+  struct NodeLine {
+    Index line;
+    std::int64_t node, supply;
+  };
+
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(ErrorKind::invalid_problem, "path", line_, name_ + ", line " + std::to_string(line_) + ": " + what);
   }
@@ -50,9 +110,9 @@ class Reader {
     std::int64_t value = 0;
     const auto [last, error] = std::from_chars(first, digits.data() + digits.size(), value);
     if (error == std::errc::result_out_of_range)
-      fail(std::string("needed ") + what + " of 64 bits, found '" + std::string(digits) + "'");
+      fail(std::string("needed ") + what + " of 64 bits, found " + quoted(digits));
     if (error != std::errc{} || last != digits.data() + digits.size())
-      fail(std::string("needed ") + what + ", an integer, found '" + std::string(digits) + "'");
+      fail(std::string("needed ") + what + ", an integer, found " + quoted(digits));
     return value;
   }
 
@@ -64,11 +124,18 @@ class Reader {
   }
 
   void end_of_line() {
-    if (const std::string_view more = word(); !more.empty())
-      fail("needed the end of the line, found '" + std::string(more) + "'");
+    if (const std::string_view more = word(); !more.empty()) fail("needed the end of the line, found " + quoted(more));
   }
 
-  void line() {
+  void line(std::string_view text) {
+    ++line_;
+    if (line_ == 1) {
+      if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+      if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+        fail("found a byte order mark of UTF-16 or UTF-32, needed plain ASCII text");
+    }
+    if (text.find('\0') != std::string_view::npos) fail("found a zero byte, needed plain ASCII text");
+    rest_ = text;
     const std::string_view kind = word();
     if (kind.empty() || kind.front() == 'c') return;
     if (kind == "p") {
@@ -77,35 +144,34 @@ class Reader {
       if (nodes_ < 0) fail("needed 'p min NODES ARCS' before this line");
       kind == "n" ? node_line() : arc_line();
     } else {
-      fail("needed a line of kind c, p, n or a, found '" + std::string(kind) + "'");
+      fail("needed a line of kind c, p, n or a, found " + quoted(kind));
     }
   }
 
   void problem_line() {
     if (nodes_ >= 0) fail("found a second problem line");
     if (const std::string_view type = word(); type != "min")
-      fail("needed the problem type 'min', found '" + std::string(type) + "'");
+      fail("needed the problem type 'min', found " + quoted(type));
     const std::int64_t nodes = number("the number of nodes");
     arcs_ = number("the number of arcs");
     if (nodes < 0 || arcs_ < 0) fail("needed numbers of nodes and arcs of at least 0");
-    // A file cannot have more arcs than bytes; nodes may be isolated, but not without end.
     if (nodes > std::numeric_limits<std::int32_t>::max())
       fail("needed fewer than 2^31 nodes, found " + std::to_string(nodes));
     end_of_line();
     nodes_ = nodes;
-    out_.supply.assign(at(nodes), 0);
-    seen_.assign(at(nodes), false);
+    problem_line_ = line_;
   }
 
   void node_line() {
     const std::int64_t v = node("a node");
-    if (seen_[at(v)]) fail("found a second supply of node " + std::to_string(v + 1));
-    seen_[at(v)] = true;
-    out_.supply[at(v)] = number("a supply");
+    node_lines_.push_back({line_, v, number("a supply")});
     end_of_line();
   }
 
   void arc_line() {
+    if (static_cast<std::int64_t>(out_.tail.size()) == arcs_)
+      fail("found more arcs than " + std::to_string(arcs_) + ", which the problem line (line " +
+           std::to_string(problem_line_) + ") says");
     out_.tail.push_back(node("a tail"));
     out_.head.push_back(node("a head"));
     out_.lower.push_back(number("a lower bound"));
@@ -117,13 +183,31 @@ class Reader {
     end_of_line();
   }
 
-  std::string_view text_, rest_;
-  const std::string& name_;
-  Index line_ = 0;
-  std::int64_t nodes_ = -1, arcs_ = 0;
-  std::vector<bool> seen_;
+  std::string name_, begun_;  // begun_: a line of which more is to come
+  std::string_view rest_;
+  Index line_ = 0, problem_line_ = 0;
+  std::int64_t nodes_ = -1, arcs_ = 0, read_ = 0;  // read_: bytes
+  std::vector<NodeLine> node_lines_;
   Dimacs out_;
 };
+
+DimacsReader::DimacsReader(std::string name) : state_(std::make_unique<State>(std::move(name))) {}
+DimacsReader::DimacsReader(DimacsReader&&) noexcept = default;
+DimacsReader& DimacsReader::operator=(DimacsReader&&) noexcept = default;
+DimacsReader::~DimacsReader() = default;
+
+void DimacsReader::feed(std::string_view bytes) {
+  if (!state_) throw Error(ErrorKind::internal, "", -1, "a DIMACS reader that has ended is fed");
+  state_->feed(bytes);
+}
+
+Dimacs DimacsReader::finish() {
+  if (!state_) throw Error(ErrorKind::internal, "", -1, "a DIMACS reader ends twice");
+  const std::unique_ptr<State> last = std::move(state_);
+  return last->finish();
+}
+
+namespace {
 
 void append(std::string& out, std::int64_t value, char after) {
   std::array<char, 24> digits;
@@ -134,7 +218,11 @@ void append(std::string& out, std::int64_t value, char after) {
 
 }  // namespace
 
-Dimacs read_dimacs(std::string_view text, const std::string& name) { return Reader(text, name).read(); }
+Dimacs read_dimacs(std::string_view text, const std::string& name) {
+  DimacsReader reader(name);
+  reader.feed(text);
+  return reader.finish();
+}
 
 std::string write_dimacs(const Problem& p) {
   std::string out = "p min ";

@@ -1,10 +1,15 @@
-// The DIMACS format for min-cost flow (.min), read and written as text in memory.
+// The DIMACS format for min-cost flow (.min), read piece by piece and written as text in memory.
 //
 // Format.  Lines `c ...` are comments; `p min NODES ARCS` comes first and once; `n ID SUPPLY`, at most one a node,
-// others 0; `a TAIL HEAD LOWER CAPACITY COST`. Ids count from 1. Blank lines are skipped, CR LF is taken. Anything else
-// is an error that names its line. Source: DIMACS, The First Implementation Challenge: general information (1991).
+// others 0; `a TAIL HEAD LOWER CAPACITY COST`. Ids count from 1. Blank lines are skipped, CR LF is taken, and so is a
+// UTF-8 byte order mark. Anything else is an error that names its line. Source: DIMACS, The First Implementation
+// Challenge: general information (1991).
+//
+// Memory.  In proportion to the text: nothing is allocated on the word of the problem line. Supplies are laid out at
+// the end, for at most kIsolated nodes more than the text has bytes: nodes that no line names are possible, but few.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -17,6 +22,21 @@ struct Dimacs {
 };
 
 // `name` stands in messages. Errors are invalid_problem with the line as index.
+class DimacsReader {
+ public:
+  explicit DimacsReader(std::string name);
+  DimacsReader(DimacsReader&&) noexcept;
+  DimacsReader& operator=(DimacsReader&&) noexcept;
+  ~DimacsReader();
+
+  void feed(std::string_view bytes);  // the next piece, cut anywhere
+  [[nodiscard]] Dimacs finish();      // once, after the last piece
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
 [[nodiscard]] Dimacs read_dimacs(std::string_view text, const std::string& name);
 [[nodiscard]] std::string write_dimacs(const Problem& problem);
 

@@ -80,6 +80,11 @@ void check_sizes(const Problem& p) {
     out_of_range("tail", "tail: found " + to_string(p.tail.size()) + " arcs, needed at most " + to_string(kMostIds));
 }
 
+void check_arrays(const Problem& p) {
+  check_sizes(p);
+  check_arcs(p);
+}
+
 Survey survey(const Problem& p) {
   check_arcs(p);
   Survey s;

@@ -26,6 +26,9 @@ struct Survey {
 // Throws where arrays do not have equal lengths, or more entries than ids. Before anything else reads them.
 void check_sizes(const Problem& problem);
 
+// The same, and where a node does not exist or a capacity is below its lower bound.
+void check_arrays(const Problem& problem);
+
 [[nodiscard]] Survey survey(const Problem& problem);
 
 // The topology of `problem`: `before`, if it is the same.
