@@ -214,3 +214,27 @@ def test_flow_solves_a_dimacs_file(command, tmp_path):
     status, _, complaint = command("flow", str(file))
     assert status == 2
     assert "line 2" in complaint
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("p min 2 1\nn 1 3\nn 2 -3\na 1 2 0 5 \xe9\n".encode("latin-1"), "line 4: found 0xe9"),
+        ("p min 2 1\nn 1 3\nn 2 -3\na 1 2 0 5 7\n".encode("utf-16"), "line 1: found 0xff"),
+        (bytes(range(128, 256)) * 3, "line 1: found 0x80"),
+        (b"", "p min NODES ARCS"),
+        (bytes(100), "found"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+    ],
+    ids=["latin-1", "UTF-16", "noise", "empty", "zeros", "half a gzip"],
+)
+def test_a_dimacs_file_in_another_encoding_is_bad_input(command, tmp_path, data, words):
+    """It ended in a traceback of the message that quotes the line, and in status 1."""
+    file = tmp_path / "some.min"
+    file.write_bytes(data)
+    status, out, err = command("flow", str(file))
+    assert (status, out) == (2, "")
+    assert err.startswith("gridcompute: some.min")
+    assert err.count("\n") == 1
+    assert words in err
+    assert file.read_bytes() == data
