@@ -112,17 +112,6 @@ def run(arguments: list[str]) -> int:
     return status or DONE
 
 
-def _foreign_byte(file: Path) -> str:
-    """Return the first byte of a file that is not UTF-8 and its line, in words."""
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return f", line {number}: found 0x{line[error.start]:02x}"
-    return ": found bytes of another encoding"
-
-
 def _complain(message: str, status: int = BAD_INPUT) -> int:
     line = printable(" ".join(message.split()))
     print("gridcompute:", line if len(line) <= 2000 else line[:2000] + "...", file=sys.stderr)

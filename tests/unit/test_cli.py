@@ -217,24 +217,25 @@ def test_flow_solves_a_dimacs_file(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    "data",
     [
-        ("p min 2 1\nn 1 3\nn 2 -3\na 1 2 0 5 \xe9\n".encode("latin-1"), "line 4: found 0xe9"),
-        ("p min 2 1\nn 1 3\nn 2 -3\na 1 2 0 5 7\n".encode("utf-16"), "line 1: found 0xff"),
-        (bytes(range(128, 256)) * 3, "line 1: found 0x80"),
-        (b"", "p min NODES ARCS"),
-        (bytes(100), "found"),
-        (b"\x1f\x8b\x08\x00", "gzip"),
+        "p min 2 1\nn 1 3\nn 2 -3\na 1 2 0 5 \xe9\n".encode("latin-1"),
+        "p min 2 1\nn 1 3\nn 2 -3\na 1 2 0 5 7\n".encode("utf-16"),
+        bytes(range(128, 256)) * 3,
+        b"",
+        bytes(100),
+        b"\x1f\x8b\x08\x00",
+        b"p min 2000000000 0\n",
     ],
-    ids=["latin-1", "UTF-16", "noise", "empty", "zeros", "half a gzip"],
+    ids=["latin-1", "UTF-16", "noise", "empty", "zeros", "half a gzip", "a bomb of 19 bytes"],
 )
-def test_a_dimacs_file_in_another_encoding_is_bad_input(command, tmp_path, data, words):
-    """It ended in a traceback of the message that quotes the line, and in status 1."""
+def test_a_malformed_dimacs_file_is_bad_input(command, tmp_path, data):
+    """It ended in a traceback and in status 1, which means infeasible."""
     file = tmp_path / "some.min"
     file.write_bytes(data)
     status, out, err = command("flow", str(file))
     assert (status, out) == (2, "")
-    assert err.startswith("gridcompute: some.min")
+    assert err.startswith("gridcompute: ")
+    assert "some.min" in err
     assert err.count("\n") == 1
-    assert words in err
     assert file.read_bytes() == data
