@@ -57,6 +57,7 @@ constexpr Count kCounts[] = {
     {"finer", &Stats::finer},
     {"ties_broken", &Stats::ties_broken},
     {"ties_settled", &Stats::ties_settled},
+    {"cancelled", &Stats::cancelled},
 };
 
 // Keys that are made once: a str made anew, and its hash, take longer than an entry.

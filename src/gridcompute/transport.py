@@ -65,7 +65,8 @@ def transport(
         optimal; with gangs, as far as it goes.
     resolution : float or "auto"
         Costs are solved as ``rint(cost * resolution)``. "auto" is 1 for integers, else the largest
-        power of two that cannot overflow. The bound holds for the original costs.
+        power of two that cannot overflow, and what it rounds is settled in exact arithmetic. The
+        bound holds for the original costs.
     prices : array of float, shape (n_slots,), optional
         Start prices, finite, e.g. yesterday's, taken if a look at samples, or at a small problem
         itself, finds them near the optimum. They change the speed, never the validity.
@@ -95,8 +96,8 @@ def transport(
         A shape that does not fit, NaN or -inf, a negative capacity, a demand below 1, a pair that
         stands twice: ``.field`` and ``.index`` say where.
     CostRangeError
-        ``cost * resolution`` is too large to be solved without overflow, about
-        ``2**60 / n_slots``; the message says the limit.
+        Integers, or costs times a resolution that was given, are too large to be solved without
+        overflow, about ``2**60 / n_slots``; the message says the limit. Floats never are.
     TypeError
         A wrong type: costs that are bool, object or complex, a capacity that is float.
 

@@ -45,6 +45,10 @@ class DenseCost final : public CostSource {
     if constexpr (std::is_same_v<T, std::int32_t>) return values_;
     return nullptr;
   }
+  [[nodiscard]] const double* float64() const noexcept override {
+    if constexpr (std::is_same_v<T, double>) return values_;
+    return nullptr;
+  }
 
  private:
   template <class Out>

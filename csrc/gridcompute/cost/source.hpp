@@ -61,6 +61,8 @@ class CostSource {
 
   // The matrix itself, row after row, where it is held as int32; else null.
   [[nodiscard]] virtual const std::int32_t* int32() const noexcept { return nullptr; }
+  // The same as float64.
+  [[nodiscard]] virtual const double* float64() const noexcept { return nullptr; }
 
   // May a pair be forbidden? Where not, an integer equal to kForbidden is a cost, and out of range.
   [[nodiscard]] virtual bool forbids() const noexcept { return true; }

@@ -42,6 +42,7 @@ std::optional<double> World::new_resolution(double reach, Slot n_slots) const {
   if (!(reach > 0)) return std::nullopt;
   const bool fits = reach * resolution_ <= limit, coarse = reach * resolution_ * kCoarse <= limit;
   if (resolution_ > 0 && fits && !coarse) return std::nullopt;
+  transport::require_priceable(reach * kRoom);
   const double best = transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit));
   return best == resolution_ ? std::nullopt : std::optional(best);
 }

@@ -10,16 +10,19 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 256;  // jobs
-constexpr double kOff = 0x1p-50;
-constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr Index kChunk = 256;                        // jobs
+constexpr double kOff = 0x1p-50, kTiny = 0x1p-1073;  // of a sum and its parts, and of a product near 0
+constexpr double kFar = 0x1p1023;                    // at most what is beyond the doubles
+constexpr double kInf = std::numeric_limits<double>::infinity(), kMost = std::numeric_limits<double>::max();
 
 // The least of c + w p, each from below.
 GRIDCOMPUTE_CLONES double least_below(const double* costs, const double* prices, double weight, Index n) {
+  const double tiny = weight == 1 ? 0 : kTiny;
   double least = kInf;
   for (Index s = 0; s < n; ++s) {
-    const double price = weight * prices[s], sum = costs[s] + price;
-    const double below = costs[s] < kInf ? sum - (std::fabs(sum) + price) * kOff : kInf;
+    const double product = weight * prices[s], price = product < kMost ? product : kMost, sum = costs[s] + price;
+    const double least_sum = sum - (std::fabs(sum) * kOff + (price * kOff + tiny));
+    const double below = costs[s] < kInf ? (sum < kInf ? least_sum : kFar) : kInf;
     least = below < least ? below : least;
   }
   return least;
@@ -40,9 +43,10 @@ struct Sum {
     add(other.rest);
     size = all;
   }
+  // Nothing is known of a sum that went beyond the doubles.
   [[nodiscard]] double below() const {
-    const double value = sum + rest;
-    return value - (std::fabs(value) * 0x1p-51 + size * 0x1p-59);
+    const double value = sum + rest, low = value - (std::fabs(value) * 0x1p-51 + size * 0x1p-59);
+    return std::fabs(low) < kInf ? low : -kInf;
   }
 };
 
@@ -69,25 +73,39 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
   Sum total;
   for (const Sum& part : parts) total.join(part);
   for (std::size_t s = 0; s < prices.size(); ++s) {
+    if (prices[s] == 0) continue;
     const double paid = static_cast<double>(capacity[s]) * prices[s];
-    total.add(-(paid + paid * kOff));
+    total.add(-(paid + (paid * kOff + kTiny)));
   }
   return total.below();
 }
 
-// A key is within a half of its cost, three quarters where a division or an odd resolution rounded first.
-double cost_below(Wide sum, const Keys& keys, bool inexact, Wide weight) {
+// A key is within a half of its cost, three quarters where a division, an odd resolution or a conversion of an integer
+// beyond 2^53 to a double rounded first.
+double rounding_of(const Keys& keys, bool inexact) {
   int exponent = 0;
-  const bool plain = keys.problem().demand == nullptr && std::frexp(keys.resolution(), &exponent) == 0.5;
-  const double rounding = !plain ? 0.75 : inexact ? 0.5 : 0.0;
-  const double per_unit = std::ldexp(rounding, keys.ties().shift) + static_cast<double>(keys.ties().spread);
+  const bool power = std::frexp(keys.resolution(), &exponent) == 0.5;
+  const bool converted = !keys.problem().cost->real() && !keys.integral() && keys.resolution() < 0x1p-3;
+  if (keys.ties().whole && keys.problem().demand == nullptr)  // Keys::possible saw to it
+    return std::ldexp(2 * Keys::kWhole, keys.ties().shift) + static_cast<double>(keys.ties().spread);
+  const double rounding = keys.problem().demand != nullptr || !power || converted ? 0.75 : inexact ? 0.5 : 0.0;
+  return std::ldexp(rounding, keys.ties().shift) + static_cast<double>(keys.ties().spread);
+}
+
+double cost_below(Wide sum, const Keys& keys, bool inexact, Wide weight) {
+  const double per_unit = rounding_of(keys, inexact);
   double low = static_cast<double>(sum) - per_unit * static_cast<double>(weight);
   if (per_unit > 0) {
     low -= (std::fabs(static_cast<double>(sum)) + std::fabs(low)) * 0x1p-52;
   } else if (static_cast<Wide>(low) > sum) {
     low = std::nextafter(low, -kInf);
   }
-  return low / keys.per_cost();
+  return std::min(low / keys.per_cost(), kMost);  // beyond the doubles
+}
+
+Wide whole_above(double bound) {
+  constexpr double kWide = 0x1p120;
+  return static_cast<Wide>(std::ceil(std::clamp(bound, -kWide, kWide)));
 }
 
 std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
@@ -132,7 +150,7 @@ double above(Cost x) {
 
 std::vector<double> delivered(std::span<const Cost> prices, double per_cost) {
   std::vector<double> out;
-  for (const Cost p : prices) out.push_back(above(p) / per_cost);
+  for (const Cost p : prices) out.push_back(std::min(above(p) / per_cost, kMost));
   return out;
 }
 
@@ -140,17 +158,20 @@ Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<co
   int exponent = 0;
   const bool shifts = std::frexp(per_cost, &exponent) == 0.5;
   Wide lost = 0;
+  Cost cut = 0;  // of the dearest class, and so of what a job pays at the least
   double rounded = 0, most = 0;
   for (std::size_t s = 0; s < prices.size(); ++s) {
     if (shifts) {
-      lost += static_cast<Wide>(capacity[s]) * (static_cast<Cost>(above(prices[s])) - prices[s]);
+      const double price = above(prices[s]), largest = kMost * per_cost;
+      lost += static_cast<Wide>(capacity[s]) * (static_cast<Cost>(price) - prices[s]);
+      if (price > largest) cut = std::max(cut, static_cast<Cost>(price) - static_cast<Cost>(largest));
     } else {
       const double off = static_cast<double>(prices[s]) * 0x1p-51;
       most = std::max(most, off);
       rounded += static_cast<double>(capacity[s]) * off;
     }
   }
-  return lost + static_cast<Wide>(std::ceil(rounded + most * static_cast<double>(weight)));
+  return lost + cut * weight + static_cast<Wide>(std::ceil(rounded + most * static_cast<double>(weight)));
 }
 
 }  // namespace gridcompute::transport

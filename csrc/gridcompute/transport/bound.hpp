@@ -23,8 +23,14 @@ namespace gridcompute::transport {
 [[nodiscard]] std::optional<double> bound_of_costs(const Problem& problem, std::span<const double> prices,
                                                    std::span<const Cost> capacity, Pool& pool, Stop& stop);
 
+// By how much a key may differ from its cost, in keys; 0 where keys are the costs. `inexact`: some was rounded.
+[[nodiscard]] double rounding_of(const Keys& keys, bool inexact);
+
 // A sum of keys over so much weight as a cost that is certainly not above the one it stands for.
 [[nodiscard]] double cost_below(Wide sum, const Keys& keys, bool inexact, Wide weight);
+
+// The least integer that is not below; sums of integers are within the ends of what it gives.
+[[nodiscard]] Wide whole_above(double bound);
 
 // Without a look at the costs: no plan costs less. Nothing where the source does not tell.
 [[nodiscard]] std::optional<double> bound_of_source(const Problem& problem, Pool& pool);
@@ -39,7 +45,8 @@ Cost settle_least(std::span<Cost> prices, std::span<const Cost> capacity, Wide w
 // The least double that is not below x.
 [[nodiscard]] double above(Cost x);
 
-// Prices in keys as they are delivered, and by how much less, in keys, such prices prove.
+// Prices in keys as they are delivered, rounded up, or down to the largest double; and by how much less, in keys, such
+// prices prove.
 [[nodiscard]] std::vector<double> delivered(std::span<const Cost> prices, double per_cost);
 [[nodiscard]] Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity,
                                    Wide weight);

@@ -269,7 +269,7 @@ Direct solve_direct(const Keys& keys, const Level& level, std::span<const Cost> 
 }
 
 bool sample_fits(Index n_jobs, Slot columns) noexcept {
-  return n_jobs <= std::min(kMostSampleJobs, kMostSampleKeys / columns);
+  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMostSampleJobs, kMostSampleKeys / columns);
 }
 
 bool improve_prices(const Keys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop, Seen& seen,

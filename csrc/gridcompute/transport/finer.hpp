@@ -7,15 +7,13 @@
 // it would pay, prices included, the gap more than at its best. No job pays more at its best than where it is. So all
 // costs above the most that any pays where it is, prices included, and twice the gap, may be lowered to that: the bound
 // is as it was, plans with a lowered cost are no better than the one at hand, and all others cost what they did. The
-// unit of the next solve is finer. Prices prove of lowered costs no more than of those that were.
+// unit of the next solve is finer. Prices prove of lowered costs no more than of those that were. Where that makes no
+// unit finer, reduced costs may (shifted.hpp).
 #pragma once
 
-#include "gridcompute/transport/problem.hpp"
+#include "gridcompute/transport/solver.hpp"
 
 namespace gridcompute::transport {
-
-// In one unit for all costs; adds to the statistics of the result.
-using SolveOnce = void(const Problem&, const Options&, Pool&, Stop&, Result&);
 
 // From an optimum in one unit to that of the costs, while lowering makes the unit finer. Without gangs.
 void solve_finer(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,

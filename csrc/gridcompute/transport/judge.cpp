@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/transport/bound.hpp"
@@ -29,10 +30,18 @@ void refuse_contradiction(const Result& result, const Total& total) {
 }
 
 // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
-bool exact_keys(const Solved& of) {
-  int exponent = 0;
-  return of.problem.demand == nullptr && !of.seen.inexact && !of.keys.ties().broken() &&
-         std::frexp(of.keys.resolution(), &exponent) == 0.5;
+bool exact_keys(const Solved& of) { return of.problem.demand == nullptr && rounding_of(of.keys, of.seen.inexact) == 0; }
+
+// What holds of every answer, and of an optimum of keys: whatever led to it, one that breaks this is no answer.
+void require_sound(const Solved& of, const Whole& whole, bool optimum, Wide found, Wide objective) {
+  for (std::size_t s = 0; s < of.all.capacity.size(); ++s) {
+    if (whole.load[s] < 0 || whole.load[s] > of.all.capacity[s])
+      throw Error(ErrorKind::internal, "", -1,
+                  "transport: class " + std::to_string(s) + " was given " + std::to_string(whole.load[s]) +
+                      " units, its capacity is " + std::to_string(of.all.capacity[s]));
+  }
+  if (optimum && found != objective)
+    throw Error(ErrorKind::internal, "", -1, "transport: prices do not prove the matching they came with");
 }
 
 }  // namespace
@@ -57,15 +66,17 @@ void judge(const Solved& of, bool solved, const Whole& whole, const std::optiona
     result.bound = *least;
     std::fill(result.prices.begin(), result.prices.end(), 0.0);  // what it holds for
   }
+  require_sound(of, whole, false, 0, 0);
   if (sums) {
     const Wide found = sums->value - price_of_room(of.prices, of.all.capacity);
+    require_sound(of, whole, ended && unit, found, sums->objective);
     const std::span<const Cost> delivered_from(of.prices.data(), result.prices.size());
     const Wide value = found - lost_in_doubles(delivered_from, of.keys.per_cost(), of.all.capacity, of.weight);
     proved = ended && unit && exact && found == sums->objective;
     result.bound = cost_below(value, of.keys, of.seen.inexact, of.weight);
     if (result.integral) {  // every plan costs an integer
-      result.exact_bound = exact && of.keys.resolution() == 1.0 ? value >> of.keys.ties().shift
-                                                                : static_cast<Wide>(std::ceil(result.bound));
+      result.exact_bound =
+          exact && of.keys.resolution() == 1.0 ? value >> of.keys.ties().shift : whole_above(result.bound);
       result.bound = static_cast<double>(result.exact_bound);
       result.exact = whole.homeless == 0 && result.exact_bound >= result.exact_objective;
     } else if (exact && ended && value == sums->objective) {
@@ -82,6 +93,7 @@ void judge(const Solved& of, bool solved, const Whole& whole, const std::optiona
     if (const auto again = bound_of_costs(of.problem, result.prices, capacity, pool, stop))
       result.bound = std::min(std::max(result.bound, *again), result.objective);
   }
+  if (ended && unit && !exact) result.rounding = 2 * rounding_of(of.keys, of.seen.inexact) / of.keys.per_cost();
   if (result.exact || (ended && (proved || close()))) {
     result.status = Status::optimal;
   } else if (stop.why() == Stop::Why::time_limit) {
@@ -91,6 +103,7 @@ void judge(const Solved& of, bool solved, const Whole& whole, const std::optiona
     result.status = stop.requested() || whole.homeless > 0 ? Status::stopped : Status::feasible;
   }
   if (whole.homeless > 0) result.objective = inf, result.exact = false;
+  if (!result.integral && !(std::fabs(result.objective) < inf && std::fabs(result.bound) < inf)) result.exact = false;
 }
 
 }  // namespace gridcompute::transport

@@ -11,7 +11,8 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kMostReal = 0x1p900;
-constexpr double kRoundable = 2251799813685248.0;  // 2^51
+constexpr double kRoundable = 0x1p51;
+constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Maxima of doubles by their bits: as integers sizes grow alike, NaN is above infinity, and the loop is vectorised.
 GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out, Seen& seen) {
@@ -26,7 +27,7 @@ GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* 
     const std::int64_t all = -static_cast<std::int64_t>(cost < kInf),
                        size = std::bit_cast<std::int64_t>(x) & kSize & all;
     const std::int64_t moved = std::bit_cast<std::int64_t>(change) & kSize & all, most = moved > kInf ? 0 : moved;
-    inexact |= most;
+    inexact |= most | (-static_cast<std::int64_t>(size == 0) & cost & all);  // underflow to 0 leaves no change
     invalid |= static_cast<std::int64_t>(cost > kInf) | static_cast<std::int64_t>(cost == kInf && bits < 0);
     largest = size > largest ? size : largest;
     off = most > off ? most : off;
@@ -36,6 +37,13 @@ GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* 
   seen.off = std::bit_cast<double>(off);
   seen.inexact |= inexact != 0;
   seen.invalid = invalid != 0 ? 0 : seen.invalid;
+}
+
+// The nearest integer, within the limit whatever x is: a key out of range is never used, but may be asked for before
+// that is known.
+Cost clamped(double x, Cost limit) {
+  const auto most = static_cast<double>(limit);
+  return x >= most ? limit : x <= -most ? -limit : static_cast<Cost>(std::nearbyint(x));
 }
 
 double rounded_up(Wide x) {
@@ -64,14 +72,21 @@ void Seen::join(const Seen& other) noexcept {
   if (other.invalid >= 0 && (invalid < 0 || other.invalid < invalid)) invalid = other.invalid;
 }
 
+void require_priceable(double most) {
+  if (!(most > kMostReal)) return;
+  throw Error(ErrorKind::cost_range, "cost", -1,
+              "costs reach " + shown(most) + "; at most 2^900 is allowed, so that prices are doubles");
+}
+
+// By exponents and mantissas: a logarithm is rounded, and just below an integer it would be off by a factor of two.
 double choose_resolution(double most, Cost limit) {
-  const double room = std::min(static_cast<double>(limit), kRoundable / 2);
+  constexpr int kExponents = 1000;
   if (!(most > 0)) return 1.0;
-  if (most > kMostReal) {
-    throw Error(ErrorKind::cost_range, "cost", -1,
-                "costs reach " + shown(most) + "; at most 2^900 is allowed, so that prices are doubles");
-  }
-  return std::exp2(std::clamp(std::floor(std::log2(room / most)), -1000.0, 1000.0));
+  int room_exponent = 0, cost_exponent = 0;
+  const double room = std::frexp(std::min(static_cast<double>(limit), kRoundable / 2), &room_exponent);
+  const double cost = std::frexp(std::min(most, std::numeric_limits<double>::max()), &cost_exponent);
+  const int exponent = room_exponent - cost_exponent - (cost > room ? 1 : 0);
+  return std::ldexp(1.0, std::clamp(exponent, -kExponents, kExponents));
 }
 
 Keys::Keys(const Problem& problem, double resolution, Ties ties)
@@ -110,7 +125,7 @@ void Keys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& 
     if (block.invalid >= 0) {  // rare: find the row
       for (Index k = 0; k < rows.count; ++k) {
         for (Index s = 0; s < n; ++s) {
-          if (!(scratch[static_cast<std::size_t>(k * n + s)] > -std::numeric_limits<double>::infinity())) {
+          if (!(scratch[static_cast<std::size_t>(k * n + s)] > -kInf)) {
             if (seen.invalid < 0 || rows[k] < seen.invalid) seen.invalid = rows[k];
           }
         }
@@ -140,8 +155,7 @@ void Keys::fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost*
   Seen block;
   quantise(scratch.data(), pairs, resolution_, out, block);
   if (block.invalid >= 0) {  // rare: find the row
-    const auto bad = std::find_if(scratch.begin(), scratch.begin() + pairs,
-                                  [](double x) { return !(x > -std::numeric_limits<double>::infinity()); });
+    const auto bad = std::find_if(scratch.begin(), scratch.begin() + pairs, [](double x) { return !(x > -kInf); });
     Index job = first;
     for (Index end = problem_->cost->listed(job); end <= bad - scratch.begin();) end += problem_->cost->listed(++job);
     block.invalid = job;
@@ -160,8 +174,9 @@ Cost Keys::at(Index job, Slot column) const {
   if (integral_) {
     key = problem_->cost->integer_at(job, column);
   } else {
-    const double x = problem_->cost->real_at(job, column) * (resolution_ / static_cast<double>(problem_->weight(job)));
-    if (std::fabs(x) < std::numeric_limits<double>::infinity()) key = static_cast<Cost>(std::nearbyint(x));
+    const double cost = problem_->cost->real_at(job, column);
+    if (std::fabs(cost) < kInf)
+      key = clamped(cost * (resolution_ / static_cast<double>(problem_->weight(job))), limit_);
   }
   if (ties().none() || key >= kForbidden) return key;
   return (std::clamp(key, -most(), most()) << ties().shift) + breaker_.at(job, column);
@@ -169,14 +184,13 @@ Cost Keys::at(Index job, Slot column) const {
 
 Cost Keys::unplaced(Index job, Seen& seen) const {
   const double cost = problem_->unplaced[job * problem_->unplaced_stride];
+  if (!(cost < kInf)) return kForbidden;  // this job must be placed
   const double x = cost * (resolution_ / static_cast<double>(problem_->weight(job)));
-  if (!(std::fabs(x) < std::numeric_limits<double>::infinity())) return kForbidden;  // +inf: this job must be placed
   seen.largest = std::max(seen.largest, std::fabs(x));
   const double key = std::nearbyint(x);
-  seen.inexact |= key != x;
-  seen.off = std::max(seen.off, std::fabs(key - x));
-  const auto top = static_cast<double>(most());
-  const Cost shifted = static_cast<Cost>(std::clamp(key, -top, top)) << ties().shift;
+  seen.inexact |= key != x || (x == 0 && cost != 0);
+  if (std::fabs(x) < kInf) seen.off = std::max(seen.off, std::fabs(key - x));
+  const Cost shifted = clamped(x, most()) << ties().shift;
   seen.bits |= static_cast<std::uint64_t>(shifted);
   return shifted;
 }

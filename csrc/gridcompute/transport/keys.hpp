@@ -34,6 +34,8 @@ struct Seen {
 
 class Keys {
  public:
+  static constexpr double kWhole = 0x1p-10;  // by how much costs of a decimal quantum may miss whole numbers (Ties)
+
   Keys(const Problem& problem, double resolution, Ties ties = {});
 
   [[nodiscard]] Index n_jobs() const noexcept { return problem_->cost->n_jobs(); }
@@ -75,8 +77,6 @@ class Keys {
   [[nodiscard]] Cost unplaced(Index job, Seen& seen) const;  // the key of leaving this job out
 
  private:
-  static constexpr double kWhole = 0x1p-10;  // whole numbers that were divided
-
   const Problem* problem_;
   Slot n_slots_, columns_;
   bool integral_;
@@ -89,7 +89,11 @@ class Keys {
   [[nodiscard]] Cost most() const noexcept { return (limit_ - ties().spread) >> ties().shift; }
 };
 
-// A power of two for which |cost| <= most gives keys within the limit; 1 where costs are integers in unit weights.
+// The largest power of two from 2^-1000 to 2^1000 for which |cost| <= most gives keys within the limit and 2^50; 1
+// where most is 0.
 [[nodiscard]] double choose_resolution(double most, Cost limit);
+
+// Throws cost_range where sums of such costs, and so prices, may be beyond the doubles.
+void require_priceable(double most);
 
 }  // namespace gridcompute::transport

@@ -60,7 +60,9 @@ void look(const Problem& problem, Rows rows, std::vector<double>& some, std::vec
     const double out = std::fabs(problem.unplaced[rows[k] * problem.unplaced_stride]);
     if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
   }
-  part.cost = std::max(part.cost, most / static_cast<double>(problem.weight(rows[0])));
+  // A factor for the roundings of a division, and of what a key is made of.
+  constexpr double kRounded = 1 + 0x1p-50;
+  part.cost = std::max(part.cost, weighed ? kRounded * (most / static_cast<double>(problem.weight(rows[0]))) : most);
 }
 
 }  // namespace
@@ -94,21 +96,23 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
   return total;
 }
 
-double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop) {
-  const Index keys = problem.cost->n_jobs() * problem.cost->n_slots();
-  double most = problem.cost->known_bound();
-  if (most >= 0 && problem.unplaced != nullptr) {
-    const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
-    for (Index i = 0; i < n; ++i) {
-      const double out = std::fabs(problem.unplaced[i]);
-      if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
-    }
-  }
-  if (most < 0) {
-    const bool all = keys <= kWholeKeys;
-    most = largest_cost_seen(problem, pool, stop, all).cost * (all ? 1.0 : kHeadroom);
+double largest_unplaced(const Problem& problem) {
+  if (problem.unplaced == nullptr) return 0;
+  const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
+  double most = 0;
+  for (Index i = 0; i < n; ++i) {
+    const double out = std::fabs(problem.unplaced[i]);
+    if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
   }
   return most;
+}
+
+double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop) {
+  constexpr double kMost = std::numeric_limits<double>::max();
+  if (const double known = problem.cost->known_bound(); known >= 0)
+    return std::min(std::max(known, largest_unplaced(problem)), kMost);
+  const bool all = problem.cost->n_jobs() * problem.cost->n_slots() <= kWholeKeys;
+  return std::min(largest_cost_seen(problem, pool, stop, all).cost * (all ? 1.0 : kHeadroom), kMost);
 }
 
 }  // namespace gridcompute::transport

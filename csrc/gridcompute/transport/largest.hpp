@@ -15,6 +15,9 @@ struct Largest {
 
 [[nodiscard]] Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all);
 
+// The largest finite |cost| of leaving a job out.
+[[nodiscard]] double largest_unplaced(const Problem& problem);
+
 // |cost| or less of all but a few, to choose a resolution by: from a known bound, or a sample.
 [[nodiscard]] double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop);
 

@@ -170,13 +170,17 @@ GRIDCOMPUTE_INLINE Cost least_real(const double* GRIDCOMPUTE_RESTRICT cost, doub
 }
 
 GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double scale, Index n, Extremes& all) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
   Cost low = all.low, high = all.high, inexact = 0;
   for (Index s = 0; s < n; ++s) {
     const double x = cost[s] * scale, shifted = x + kRound;
-    const Cost key = integer_of(shifted), finite = key == kInfinite ? 0 : key;
-    low = finite < low ? finite : low;
-    high = finite > high ? finite : high;
-    inexact |= static_cast<Cost>(key != kInfinite && shifted - kRound != x);
+    // Forbidden is what costs +inf, not what the scale takes there; and underflow to 0 is a change as well.
+    const Cost allowed = -static_cast<Cost>(cost[s] != kInf), key = integer_of(shifted) & allowed;
+    low = key < low ? key : low;
+    high = key > high ? key : high;
+    inexact |=
+        (static_cast<Cost>(shifted - kRound != x) | (static_cast<Cost>(x == 0) & static_cast<Cost>(cost[s] != 0))) &
+        allowed;
   }
   all = {low, high, all.inexact || inexact != 0};
 }

@@ -78,26 +78,31 @@ struct Stats {
   // cost was larger than what had been seen told, and in a finer unit (finer.hpp).
   Index wide = 0, given_up = 0, deals = 0, restarts = 0, finer = 0;
   Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (ties.hpp)
+  Index cancelled = 0;  // negative cycles that the rounding of costs to keys had hidden (cancel.hpp)
   std::vector<Stage> stages;
   void add(const char* name, double seconds);
 };
 
-// optimal: exact, or real costs whose keys' optimum is theirs within rounding. feasible: gangs, or real costs that lie
-// too far apart for one resolution; the bound says how far it may be. stopped: by the caller, or because gangs that
-// must be placed found no holes (objective +inf).
+// optimal: proved for the costs as they are; or, where there are too many of them to tell ties from what rounding made
+// of them, an optimum of the keys that is one of the costs to 2^-30 of what is paid. feasible: gangs, or real costs too
+// far apart for one resolution; the bound says how far it may be. stopped: by the caller, or because gangs that must be
+// placed found no holes (objective +inf).
 enum class Status { optimal, feasible, infeasible, time_limit, stopped };
 
 struct Result {
   Status status = Status::optimal;
   std::vector<std::int32_t> assignment;  // -1: unplaced
   std::vector<Cost> load;                // (n_slots)
-  std::vector<double> prices;            // (n_slots), in the unit of cost, exact multiples of 1 / resolution
+  std::vector<double> prices;            // (n_slots), in the unit of cost
   double objective = 0, bound = 0;       // in the unit of cost; objective rounded to nearest, bound rounded down
   Wide exact_objective = 0;              // where all costs are integers
   Wide exact_bound = 0;                  // likewise, if bound is finite
   bool exact = false;                    // objective equals bound in exact arithmetic
   bool integral = false;                 // all costs are integers
   double resolution = 1;
+  // Of an optimum of keys that were rounded: how much two costs may be off; below 0 where that is settled (cancel.hpp).
+  double rounding = -1;
+  bool listed = false;              // that was tried on candidate lists, and too much was near
   std::vector<Index> witness_jobs;  // infeasible: these jobs fit only in these slots, and exceed their capacity
   std::vector<Slot> witness_slots;
   Stats stats;

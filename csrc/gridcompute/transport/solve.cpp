@@ -5,7 +5,6 @@
 
 #include "gridcompute/auction/auction.hpp"
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/base/memory.hpp"
 #include "gridcompute/transport/alike.hpp"
 #include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/direct.hpp"
@@ -17,8 +16,10 @@
 #include "gridcompute/transport/level.hpp"
 #include "gridcompute/transport/lows.hpp"
 #include "gridcompute/transport/near.hpp"
+#include "gridcompute/transport/near_lists.hpp"
 #include "gridcompute/transport/pace.hpp"
 #include "gridcompute/transport/sample.hpp"
+#include "gridcompute/transport/scaled.hpp"
 #include "gridcompute/transport/ties.hpp"
 #include "gridcompute/transport/total.hpp"
 #include "gridcompute/transport/tune.hpp"
@@ -39,7 +40,6 @@ constexpr Cost kFirstBox = 6;            // the second level's box, in scales of
 constexpr double kSure = 0.5;            // of a gap wanted: what is expected less than this will do
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
 constexpr Cost kUnits = 2;               // a unit is so many spreads at least, or it is none
-constexpr Index kLarge = 30'000;         // jobs: memory is given back, in a hundredth of the time and less
 
 class Solver {
  public:
@@ -160,10 +160,14 @@ class Solver {
 
   // Prices and radii for the full problem from the ladder.
   LevelEnd samples(Stats& stats) {
-    const std::vector<Index> sizes = ladder(n_, columns_);
     if (stop_.poll()) return {Kind::stopped, {}};
+    if (n_ == 0 || columns_ == 0) {
+      box_ = around(1);
+      return {};
+    }
+    const std::vector<Index> sizes = ladder(n_, columns_);
     if (solved_ == 0) {
-      if (n_ > 0 && columns_ > 0) first_prices(sizes.empty() ? n_ : sizes.front(), stats);
+      first_prices(sizes.empty() ? n_ : sizes.front(), stats);
       share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
       if (box_.center.empty()) box_ = around(1);
     }
@@ -346,6 +350,7 @@ class Solver {
                   : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); }, pool_)};
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     deliver(end, std::move(whole), sums, result);
+    if (result.rounding >= 0 && read) settle_on_lists(how, full_, r_, prices_, options_.resolution > 0, result);
     result.stats.add("finish", stop_.seconds() - from);
   }
 
@@ -431,16 +436,19 @@ class Solver {
   Seen seen_;
 };
 
-// In one unit for all costs.
-void solve_once(const Problem& problem, const Options& options, Pool& pool, Stop& stop, Result& result) {
+}  // namespace
+
+void solve_in_one_unit(const Problem& problem, const Options& options, Pool& pool, Stop& stop, Result& result) {
   const double limit = static_cast<double>(largest_cost(problem.cost->n_slots() + 2));
-  const bool natural = !problem.cost->real() && problem.demand == nullptr && unplaced_integral(problem);
+  const bool natural = !problem.cost->real() && problem.demand == nullptr && unplaced_integral(problem) &&
+                       largest_unplaced(problem) <= limit;
   double resolution = options.resolution;
   const bool automatic = !(resolution > 0);
   if (automatic && natural) {
     resolution = 1;
   } else if (automatic) {
     const double most = largest_cost_likely(problem, pool, stop);
+    if (solved_scaled(problem, options, most, pool, stop, solve_in_one_unit, result)) return;
     resolution = choose_resolution(most, static_cast<Cost>(limit));
   }
   Ties ties;
@@ -477,18 +485,6 @@ void solve_once(const Problem& problem, const Options& options, Pool& pool, Stop
     resolution = choose_resolution(largest_cost_seen(problem, pool, stop, true).cost, static_cast<Cost>(limit));
     ++result.stats.restarts;
   }
-}
-
-}  // namespace
-
-Result solve(const Problem& problem, const Options& options, Stop& stop) {
-  const GiveBack after(problem.cost->n_jobs() >= kLarge);
-  Pool pool(options.threads);
-  Result result;
-  solve_once(problem, options, pool, stop, result);
-  const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction && problem.demand == nullptr;
-  if (exact) solve_finer(problem, options, pool, stop, solve_once, result);
-  return result;
 }
 
 }  // namespace gridcompute::transport

@@ -30,9 +30,9 @@ double surely_below(Cost x) {
 class Needs {
  public:
   // For so many jobs.
-  Needs(const Scan& how, const Restricted& r, std::span<const Cost> prices, Index jobs)
-      : r_(r), prices_(prices), fixed_(static_cast<std::size_t>(r.columns)) {
-    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = above(prices[s] - r.box.center[s]);
+  Needs(const Scan& how, const Restricted& r, std::span<const Cost> prices, Cost margin, Index jobs)
+      : r_(r), prices_(prices), margin_(margin), fixed_(static_cast<std::size_t>(r.columns)) {
+    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = above(prices[s] - r.box.center[s] + margin);
     if (kFewGroups * jobs < r.groups()) return;
     grouped_.resize(r.size.size());
     how.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
@@ -48,11 +48,12 @@ class Needs {
  private:
   [[nodiscard]] double of_group(Index g) const {
     if (r_.weight[g] == 0 || r_.next[g] >= kForbidden) return -std::numeric_limits<double>::infinity();
-    return above(r_.cheapest(g, prices_) - r_.box.center[r_.slot[r_.begin[g]]] - r_.next[g]);
+    return above(r_.cheapest(g, prices_) - r_.box.center[r_.slot[r_.begin[g]]] - r_.next[g] + margin_);
   }
 
   const Restricted& r_;
   std::span<const Cost> prices_;
+  Cost margin_;
   std::vector<double> fixed_;        // by class
   UnwrittenVector<double> grouped_;  // by group, or empty: not worth it
 };
@@ -106,7 +107,7 @@ bool Suspects::still(const Restricted& r, std::span<const Cost> prices, double l
 
 void Suspects::gather(const Scan& how, const Restricted& r, std::span<const Cost> prices, double lowest) {
   const auto n = static_cast<Index>(r.where.size());
-  const Needs needs(how, r, prices, n);
+  const Needs needs(how, r, prices, margin_, n);
   std::vector<double> some;
   for (Index k = 0; k < n; k += std::max<Index>(1, n / kSample)) some.push_back(needs(k));
   const auto rank = some.begin() + static_cast<std::ptrdiff_t>(some.size() / kFew);
@@ -123,7 +124,7 @@ void Suspects::gather(const Scan& how, const Restricted& r, std::span<const Cost
 Doubts Suspects::doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices) {
   Doubts out;
   out.shift = r.box.shift(prices);
-  if (r.box.holds(prices)) return out;
+  if (margin_ == 0 && r.box.holds(prices)) return out;
   // Classes by how low their price went; a shift that leaves out the j lowest.
   std::vector<std::pair<Cost, Slot>> low;
   for (Slot s = 0; s < r.columns; ++s) low.emplace_back(prices[s] - r.box.center[s] + r.box.down[s], s);
@@ -134,7 +135,7 @@ Doubts Suspects::doubtful(const Scan& how, const Level& level, const Restricted&
   const double lowest = surely_below(shifts[0]);
   if (!still(r, prices, lowest)) gather(how, r, prices, lowest);
   const auto asked = static_cast<Index>(jobs_.size());
-  const Needs needs(how, r, prices, asked);
+  const Needs needs(how, r, prices, margin_, asked);
   const Index odd = count_odd(how, needs, jobs_, static_cast<Index>(r.where.size()), shifts);
   out.shift = shifts[static_cast<std::size_t>(odd)];
   for (Index j = 0; j < odd; ++j) out.odd.push_back(low[static_cast<std::size_t>(j)].second);
@@ -146,7 +147,7 @@ Doubts Suspects::doubtful(const Scan& how, const Level& level, const Restricted&
     bool bad = shift < need;
     if (!bad && lowest < need) {
       const Index job = level.row(k);
-      const Cost now = cost_now(how, level, r, prices, k);
+      const Cost now = cost_now(how, level, r, prices, k) + margin_;
       for (const Slot s : out.odd) bad = bad || how.keys.at(job, s) + prices[s] < now;
     }
     if (bad) parts[chunk].push_back(k);

@@ -24,9 +24,13 @@ struct Doubts {
 [[nodiscard]] Cost cost_now(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
                             Index k);
 
-// Of one scan's lists, which may only grow.
+// Of one scan's lists, which may only grow. With a margin jobs are doubtful for which a class outside their candidates
+// may cost as little as the best of these and so much more.
 class Suspects {
  public:
+  Suspects() = default;
+  explicit Suspects(Cost margin) : margin_(margin) {}
+
   [[nodiscard]] Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
 
  private:
@@ -36,6 +40,7 @@ class Suspects {
   std::vector<Index> jobs_;  // all whose need at the prices at_ was above most_; ascending
   std::vector<Cost> at_;     // empty: nobody was asked yet
   double most_ = 0;
+  Cost margin_ = 0;
 };
 
 }  // namespace gridcompute::transport

@@ -19,7 +19,7 @@ struct Total {
   void join(const Total& other);
 };
 
-// Are all costs of leaving jobs out integers (or +inf)?
+// Are all costs of leaving jobs out integers (or +inf), and their sums integers of 128 bits?
 [[nodiscard]] bool unplaced_integral(const Problem& problem);
 
 // assignment: a class a job; n_slots or less than 0 for those left out, which cost nothing where that has no price.

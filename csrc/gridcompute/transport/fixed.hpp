@@ -1,0 +1,219 @@
+// Numbers m * 2^e and their sums without rounding, for what the integer keys of real costs cannot tell.
+//
+// A double and an int64 are dyadic numbers m * 2^e. Sums of them are multiples of one power of two, the lowest of a
+// window, and are held as two's complement integers of K words. 36 words hold every sum of 2^32 doubles of any size,
+// 2 words the costs of most problems.
+//
+// Source.  Kulisch, Computer Arithmetic and Validity (de Gruyter, 2nd ed. 2013), section 8. Certificates have their own
+// accumulator (certificate/exact_sum.hpp): a checker shares nothing with the solver.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::transport {
+
+// mantissa * 2^exponent; the mantissa is odd, or all is 0.
+struct Dyadic {
+  std::int64_t mantissa = 0;
+  int exponent = 0;
+
+  [[nodiscard]] static Dyadic of(std::int64_t integer) noexcept {
+    if (integer == 0) return {};
+    const int zeros = std::countr_zero(static_cast<std::uint64_t>(integer));
+    return {integer >> zeros, zeros};
+  }
+  [[nodiscard]] static Dyadic of(double x) noexcept {  // finite
+    constexpr int kBits = 52, kBias = 1075, kExponents = 0x7ff;
+    const auto bits = std::bit_cast<std::uint64_t>(x);
+    const int biased = static_cast<int>(bits >> kBits) & kExponents;
+    const std::uint64_t fraction = bits & ((std::uint64_t{1} << kBits) - 1);
+    const std::uint64_t size = biased == 0 ? fraction : fraction | std::uint64_t{1} << kBits;
+    if (size == 0) return {};
+    const int zeros = std::countr_zero(size), exponent = (biased == 0 ? 1 : biased) - kBias;
+    const auto odd = static_cast<std::int64_t>(size >> zeros);
+    return {x < 0 ? -odd : odd, exponent + zeros};
+  }
+  [[nodiscard]] int width() const noexcept {  // bits of the mantissa
+    const auto size = static_cast<std::uint64_t>(mantissa);
+    return std::bit_width(mantissa < 0 ? 0 - size : size);
+  }
+};
+
+// Which powers of two a set of numbers has: from 2^low to below 2^high.
+struct Window {
+  int low = std::numeric_limits<int>::max(), high = std::numeric_limits<int>::min();
+
+  void add(Dyadic x) noexcept {
+    if (x.mantissa == 0) return;
+    low = std::min(low, x.exponent);
+    high = std::max(high, x.exponent + x.width());
+  }
+  void join(const Window& other) noexcept {
+    low = std::min(low, other.low);
+    high = std::max(high, other.high);
+  }
+  [[nodiscard]] int bits() const noexcept { return high > low ? high - low : 0; }
+  [[nodiscard]] int lowest() const noexcept { return high > low ? low : 0; }
+};
+
+// An integer of K words, to be multiplied by 2^low of a window that all numbers it meets share.
+template <int K>
+class Fixed {
+ public:
+  void add(Dyadic x, int low) noexcept { x.mantissa < 0 ? subtract_size(x, low) : add_size(x, low); }
+  void subtract(Dyadic x, int low) noexcept { x.mantissa < 0 ? add_size(x, low) : subtract_size(x, low); }
+
+  Fixed& operator+=(const Fixed& other) noexcept {
+    unsigned char carry = 0;
+    for (int k = 0; k < K; ++k) word_[k] = sum(word_[k], other.word_[k], carry);
+    return *this;
+  }
+  Fixed& operator-=(const Fixed& other) noexcept {
+    unsigned char borrow = 0;
+    for (int k = 0; k < K; ++k) word_[k] = difference(word_[k], other.word_[k], borrow);
+    return *this;
+  }
+  // The product with a count from 0.
+  Fixed& operator*=(std::uint64_t factor) noexcept {
+    const bool below = negative();
+    if (below) negate();
+    std::uint64_t carry = 0;
+    for (int k = 0; k < K; ++k) {
+      const auto product = static_cast<Product>(word_[k]) * factor + carry;
+      word_[k] = static_cast<std::uint64_t>(product);
+      carry = static_cast<std::uint64_t>(product >> 64);
+    }
+    if (below) negate();
+    return *this;
+  }
+  void negate() noexcept {
+    Fixed out;
+    out -= *this;
+    *this = out;
+  }
+
+  [[nodiscard]] bool negative() const noexcept { return (word_[K - 1] >> 63) != 0; }
+  [[nodiscard]] bool zero() const noexcept {
+    return std::all_of(word_.begin(), word_.end(), [](std::uint64_t w) { return w == 0; });
+  }
+  friend bool operator<(const Fixed& a, const Fixed& b) noexcept {
+    if (a.negative() != b.negative()) return a.negative();
+    for (int k = K - 1; k > 0; --k)
+      if (a.word_[k] != b.word_[k]) return a.word_[k] < b.word_[k];
+    return a.word_[0] < b.word_[0];
+  }
+  friend bool operator==(const Fixed&, const Fixed&) noexcept = default;
+
+  // This times 2^low as a double: not above, not below, and the nearest, ties to even. `low` is -1074 or more.
+  [[nodiscard]] double down(int low) const noexcept { return rounded(low, Round::down); }
+  [[nodiscard]] double up(int low) const noexcept { return rounded(low, Round::up); }
+  [[nodiscard]] double nearest(int low) const noexcept { return rounded(low, Round::nearest); }
+  // This times 2^low, rounded up to an integer, if that is below 2^120 in size.
+  [[nodiscard]] std::optional<Wide> ceiling(int low) const noexcept;
+
+ private:
+  enum class Round { down, up, nearest };
+  __extension__ using Product = unsigned __int128;
+
+  static std::uint64_t sum(std::uint64_t a, std::uint64_t b, unsigned char& carry) noexcept {
+    const Product total = static_cast<Product>(a) + b + carry;
+    carry = static_cast<unsigned char>(total >> 64);
+    return static_cast<std::uint64_t>(total);
+  }
+  static std::uint64_t difference(std::uint64_t a, std::uint64_t b, unsigned char& borrow) noexcept {
+    const Product total = static_cast<Product>(a) - b - borrow;
+    borrow = static_cast<unsigned char>((total >> 64) & 1);
+    return static_cast<std::uint64_t>(total);
+  }
+
+  // Where the mantissa of x comes to lie.
+  struct Placed {
+    int word;
+    std::uint64_t first, second;
+  };
+  static Placed place(Dyadic x, int low) noexcept {
+    const auto bits = static_cast<std::uint64_t>(x.mantissa), size = x.mantissa < 0 ? 0 - bits : bits;
+    const int shift = x.exponent - low, bit = shift % 64;
+    return {shift / 64, size << bit, bit == 0 ? 0 : size >> (64 - bit)};
+  }
+  void add_size(Dyadic x, int low) noexcept {
+    if (x.mantissa == 0) return;
+    const Placed at = place(x, low);
+    unsigned char carry = 0;
+    word_[at.word] = sum(word_[at.word], at.first, carry);
+    if (at.word + 1 < K) word_[at.word + 1] = sum(word_[at.word + 1], at.second, carry);
+    for (int k = at.word + 2; k < K && carry != 0; ++k) word_[k] = sum(word_[k], 0, carry);
+  }
+  void subtract_size(Dyadic x, int low) noexcept {
+    if (x.mantissa == 0) return;
+    const Placed at = place(x, low);
+    unsigned char borrow = 0;
+    word_[at.word] = difference(word_[at.word], at.first, borrow);
+    if (at.word + 1 < K) word_[at.word + 1] = difference(word_[at.word + 1], at.second, borrow);
+    for (int k = at.word + 2; k < K && borrow != 0; ++k) word_[k] = difference(word_[k], 0, borrow);
+  }
+
+  [[nodiscard]] bool bit(int at) const noexcept { return (word_[at / 64] >> (at % 64) & 1) != 0; }
+  [[nodiscard]] int width() const noexcept {  // of a value that is not negative
+    for (int k = K - 1; k >= 0; --k)
+      if (word_[k] != 0) return 64 * k + std::bit_width(word_[k]);
+    return 0;
+  }
+  [[nodiscard]] bool any_below(int at) const noexcept {
+    for (int k = 0; k < at / 64; ++k)
+      if (word_[k] != 0) return true;
+    return at % 64 != 0 && (word_[at / 64] << (64 - at % 64)) != 0;
+  }
+  [[nodiscard]] std::uint64_t bits_from(int at) const noexcept {  // the 64 from this one on
+    const int k = at / 64, shift = at % 64;
+    const std::uint64_t low = word_[k] >> shift;
+    return shift == 0 || k + 1 == K ? low : low | word_[k + 1] << (64 - shift);
+  }
+  [[nodiscard]] double rounded(int low, Round how) const noexcept;
+
+  std::array<std::uint64_t, K> word_{};
+};
+
+template <int K>
+double Fixed<K>::rounded(int low, Round how) const noexcept {
+  constexpr int kBits = 53;
+  Fixed size = *this;
+  const bool below = negative();
+  if (below) size.negate();
+  const int width = size.width(), cut = std::max(0, width - kBits);
+  std::uint64_t mantissa = size.bits_from(cut) & ((std::uint64_t{1} << kBits) - 1);
+  if (cut > 0) {
+    const bool half = size.bit(cut - 1), rest = size.any_below(cut - 1), even = (mantissa & 1) == 0;
+    const bool away = how == Round::nearest ? half && (rest || !even) : (half || rest) && (how == Round::up) != below;
+    mantissa += away ? 1 : 0;
+  }
+  const double out = std::ldexp(static_cast<double>(mantissa), cut + low);  // 2^53 is a double as well
+  const bool inwards = how != Round::nearest && (how == Round::up) == below;
+  return (below ? -1 : 1) * (std::isinf(out) && inwards ? std::numeric_limits<double>::max() : out);
+}
+
+template <int K>
+std::optional<Wide> Fixed<K>::ceiling(int low) const noexcept {
+  constexpr int kMost = 120;
+  Fixed size = *this;
+  const bool below = negative();
+  if (below) size.negate();
+  const int width = size.width();
+  if (width == 0) return Wide{0};
+  if (width + low > kMost) return std::nullopt;
+  const int cut = std::max(0, -low);
+  Wide out = 0;
+  for (int at = width - 1; at >= cut; --at) out = 2 * out + (size.bit(at) ? 1 : 0);
+  out *= Wide{1} << std::max(0, low);
+  if (below) return -out;
+  return out + (size.any_below(std::min(cut, width)) ? 1 : 0);
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,81 @@
+// The steps around the general method: what is refused, what a finer unit or exact sums still tell of its answer.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <string>
+
+#include "gridcompute/base/error.hpp"
+#include "gridcompute/base/memory.hpp"
+#include "gridcompute/transport/cancel.hpp"
+#include "gridcompute/transport/finer.hpp"
+#include "gridcompute/transport/solver.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kLarge = 30'000;                    // jobs: memory is given back, in a hundredth of the time and less
+constexpr Index kMostJobs = (Index{1} << 31) - 16;  // positions of jobs and of groups of them are int32
+constexpr Index kFewCosts = 1 << 18;                // that may all be near
+constexpr Index kMostCosts = 1 << 22;               // looked at once more though lists gave up
+
+// Did the keys keep hardly a bit of some cost? Then their ties may be none, by more than the last bits of doubles.
+bool loses_costs(const Problem& problem, double rounding, Pool& pool, Stop& stop) {
+  constexpr Index kChunk = 256;
+  constexpr double kBits = 0x1p16;
+  const CostSource& source = *problem.cost;
+  const double most = rounding * kBits;
+  const auto lost = [&](double cost) { return cost != 0 && std::fabs(cost) <= most; };
+  std::atomic<bool> any = false;
+  const bool whole = pool.for_chunks(
+      source.n_jobs(), kChunk,
+      [&](Index, Index begin, Index end) {
+        std::vector<double> row(static_cast<std::size_t>(source.n_slots()));
+        for (Index i = begin; i < end && !any; ++i) {
+          source.reals(Rows{nullptr, i, 1}, row.data());
+          const double out = problem.unplaced != nullptr ? problem.unplaced[i * problem.unplaced_stride] : 0;
+          if (lost(out) || std::any_of(row.begin(), row.end(), lost)) any = true;
+        }
+      },
+      &stop);
+  return any || !whole;
+}
+
+// Makes the optimum of rounded keys one of the costs themselves, or says what it is.
+void settle(const Problem& problem, const Options& options, Effort effort, Pool& pool, Stop& stop, Result& result) {
+  if (result.rounding < 0) return;
+  if (stop.requested()) {  // nothing has been found out
+    if (result.status == Status::optimal && !result.exact)
+      result.status = stop.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
+    return;
+  }
+  const bool fixed = options.resolution > 0;  // asked for: an optimum of these keys is what is wanted
+  Cancelled end = Cancelled::given_up;
+  if (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= kMostCosts)
+    end = settle_rounding(problem, result.rounding, fixed, effort, pool, stop, result);
+  if (end == Cancelled::improvable || (end == Cancelled::given_up && result.status == Status::optimal &&
+                                       !result.exact && loses_costs(problem, result.rounding, pool, stop)))
+    result.status = Status::feasible;
+  if (end != Cancelled::given_up) result.rounding = -1;
+}
+
+}  // namespace
+
+Result solve(const Problem& problem, const Options& options, Stop& stop) {
+  const Index n = problem.cost->n_jobs();
+  if (n >= kMostJobs)
+    throw Error(ErrorKind::invalid_problem, "cost", -1,
+                "cost: found " + std::to_string(n) + " jobs, needed fewer than " + std::to_string(kMostJobs));
+  const GiveBack after(n >= kLarge);
+  Pool pool(options.threads);
+  Result result;
+  solve_in_one_unit(problem, options, pool, stop, result);
+  const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction && problem.demand == nullptr;
+  settle(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
+  const bool drowned = result.status == Status::feasible, few = n * problem.cost->n_slots() <= kFewCosts;
+  if (exact && drowned) solve_finer(problem, options, pool, stop, solve_in_one_unit, result);
+  if (exact && (drowned || few)) settle(problem, options, Effort::much, pool, stop, result);
+  return result;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,114 @@
+"""Costs of any size a double has: answered, and "optimal" only where they are that."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from gridcompute import kernel, transport
+
+JUST_ABOVE = [
+    math.nextafter(8.0, math.inf),
+    7 * 1.1 + 0.3,
+    float(np.cumsum(np.full(10, 0.1))[9]),
+    float(np.cumsum(np.full(80, 0.1))[79]),
+    *(8.0 + k * 2.0**-50 for k in range(1, 12)),
+    *(2.0**e * (1 + 2.0**-52) for e in (-1022, -500, -1, 0, 1, 52, 500, 1022)),
+]
+
+
+@kernel
+def plain(job_cost: Any, slot_factor: Any) -> Any:
+    return job_cost * slot_factor
+
+
+def paid(m: Any, cost: np.ndarray[Any, Any], unplaced: float = 0.0) -> Fraction:
+    """What the assignment costs, in exact arithmetic."""
+    at = m.assignment.tolist()
+    return sum(
+        (Fraction(float(cost[i, s]) if s >= 0 else unplaced) for i, s in enumerate(at)), Fraction(0)
+    )
+
+
+@pytest.mark.parametrize("most", JUST_ABOVE)
+@pytest.mark.parametrize("kind", ["dense", "float32", "csr", "gangs", "kernel", "unplaced"])
+def test_a_cost_just_above_a_power_of_two_is_in_range(most: float, kind: str) -> None:
+    """If this fails, a rounded logarithm gives a resolution that is twice too fine."""
+    options: dict[str, Any] = {}
+    cost: Any = np.array([[most, most / 2], [most / 4, most]])
+    if kind == "float32":
+        if not 1e-30 < most < 1e30:
+            pytest.skip("beyond float32")
+        cost = np.nextafter(cost.astype(np.float32), np.float32(np.inf))
+    elif kind == "csr":
+        cost = scipy.sparse.csr_array(cost)
+    elif kind == "gangs":
+        options["demand"] = [3, 1]
+    elif kind == "kernel":
+        cost = plain.bind(
+            jobs={"job_cost": np.array([most, most])}, slots={"slot_factor": np.array([1.0, 0.5])}
+        )
+    elif kind == "unplaced":
+        cost, options["unplaced"] = np.array([[1, 2], [2, 1]]), most
+    for method in ("auto", "exact"):
+        m = transport(cost, [3, 3], method=method, **options)
+        assert m.status in ("optimal", "feasible"), (most, kind, method)
+        assert m.verify().valid, (most, kind, method, m.verify())
+
+
+@pytest.mark.parametrize("far", [2.0**600, 1e300, 1.7e308])
+@pytest.mark.parametrize("tiny", [1e-200, 1e-310, 5e-324])
+@pytest.mark.parametrize("method", ["auto", "exact"])
+def test_the_dearer_matching_is_not_optimal(far: float, tiny: float, method: Any) -> None:
+    """If this fails, costs that underflow beside a large one were equal, and exactly so."""
+    for cost in (np.array([[tiny, 2 * tiny]]), np.array([[2 * tiny, tiny]])):
+        m = transport(cost, [1, 1], unplaced=far, method=method)
+        assert (m.status, m.objective, m.exact) == ("optimal", tiny, True)
+        assert m.verify().gap == 0.0
+
+
+@pytest.mark.parametrize("method", ["auto", "exact"])
+def test_a_cost_that_nobody_can_avoid_hides_no_other(method: Any) -> None:
+    """If this fails, what is below the rounding of the largest cost paid is left to chance."""
+    for far in (1e40, 2.0**600, 1.7e308):
+        cost = np.array([[2e-200, 1e-200], [1e-200, 2e-200], [far, far]])
+        m = transport(cost, [2, 1], method=method)
+        assert m.status == "optimal"
+        assert m.assignment.tolist() == [0, 0, 1] or m.assignment.tolist() == [1, 0, 0]
+        assert paid(m, cost) == min(
+            Fraction(2e-200) + Fraction(1e-200) + Fraction(far),
+            2 * Fraction(1e-200) + Fraction(far),
+        )
+        assert Fraction(m.bound) <= paid(m, cost)
+
+
+def test_one_row_far_above_all_others_is_solved_to_the_last_bit() -> None:
+    """If this fails, a job that costs 1e40 everywhere leaves thousands of others unsolved."""
+    r = np.random.default_rng(0)
+    cost = r.random((2000, 30))
+    cap = np.full(30, 67)
+    cost[7] = 0.0
+    plainly = transport(cost, cap)
+    cost[7] = 1e40
+    m = transport(cost, cap)
+    assert m.status == plainly.status == "optimal"
+    assert paid(m, cost) == paid(plainly, cost)
+
+
+def test_an_explicit_resolution_that_hides_a_difference_is_not_optimal() -> None:
+    """If this fails, the optimum of rounded costs is called that of the costs."""
+    m = transport([[1e10 + 0.4, 1e10 + 0.3]], [1, 1], resolution=1.0)
+    best = Fraction(1e10 + 0.3)
+    assert (m.status == "optimal") == (paid(m, np.array([[1e10 + 0.4, 1e10 + 0.3]])) == best)
+    assert Fraction(m.bound) <= best
+
+
+def test_integers_beside_a_cost_of_leaving_out_beyond_their_range() -> None:
+    """If this fails, `unplaced` alone is out of range, or turns integers into rounded ones."""
+    m = transport([[2**53 + 1, 2**53]], [1, 1], unplaced=1e300)
+    assert (m.status, m.assignment.tolist(), m.objective) == ("optimal", [1], 2**53)
