@@ -53,6 +53,9 @@ constexpr Count kCounts[] = {
     {"wide", &Stats::wide},
     {"given_up", &Stats::given_up},
     {"deals", &Stats::deals},
+    {"windows", &Stats::windows},
+    {"nodes", &Stats::nodes},
+    {"exhausted", &Stats::exhausted},
     {"restarts", &Stats::restarts},
     {"finer", &Stats::finer},
     {"ties_broken", &Stats::ties_broken},
@@ -119,7 +122,8 @@ void refuse_contradiction(const certificate::TransportProblem& problem, const Re
   if (!what.empty()) throw Error(ErrorKind::internal, "", -1, "transport: the answer contradicts itself: " + what);
 }
 
-// (assignment, load, prices, objective, bound, exact, status, stats, jobs and slots of a witness or None)
+// (assignment, load, prices, objective, bound, exact, status, stats, jobs and slots of a witness or None, charges or
+// None)
 py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
                 const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                 double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
@@ -154,7 +158,8 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
     witness = py::make_tuple(frozen(r.witness_jobs), frozen(r.witness_slots));
   return py::make_tuple(frozen(r.assignment), frozen(r.load), frozen(r.prices),
                         number_of(r.integral, r.exact_objective, r.objective),
-                        number_of(r.integral, r.exact_bound, r.bound), r.exact, name_of(r.status), stats, witness);
+                        number_of(r.integral, r.exact_bound, r.bound), r.exact, name_of(r.status), stats, witness,
+                        r.charges.empty() ? py::object(py::none()) : frozen(r.charges));
 }
 
 // Are these counts as the core reads them, n of them, none below `least`?

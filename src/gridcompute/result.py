@@ -62,7 +62,8 @@ class Witness:
     slots : int32 array
         Every class that is open to any of them, ascending.
     needed, available : int
-        How many slots the jobs take, and how many the classes have.
+        How many slots the jobs take, and how many the classes have; of gangs, how many some of
+        these jobs can fill. If there are as many as needed, no way of placing the jobs whole fits.
     """
 
     jobs: NDArray[np.int64]
@@ -75,16 +76,21 @@ class Witness:
         """With its counts."""
         weight = question.demand
         needed = len(jobs) if weight is None else int(weight[jobs].sum(dtype=np.int64))
-        available = sum(int(u) for u in question.capacity[slots])
+        if weight is None:
+            available = sum(int(u) for u in question.capacity[slots])
+        else:  # what some of the demands fill
+            available = _core.check_witness(*_problem(question), jobs, slots)["available"]
         jobs.flags.writeable = slots.flags.writeable = False
         return cls(jobs, slots, needed, available)
 
     def __str__(self) -> str:
         jobs, slots = _some(self.jobs), _some(self.slots)
-        return (
+        text = (
             f"{len(self.jobs)} jobs ({jobs}) need {self.needed} slots, and the {len(self.slots)} "
             f"classes open to them ({slots}) have {self.available}"
         )
+        whole = ", but no way of placing the jobs whole fits"
+        return text if self.needed > self.available else text + whole
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,9 @@ class Matching:
         used, and ``seconds`` by stage.
     witness : Witness or None
         Where infeasible: the proof.
+    charges : float64 array, shape (n_jobs,), or None
+        Of gangs, where they prove more than the prices: `bound` is the sum of all charges, less
+        what each class makes at most of jobs that fit into it together, charge less cost.
     """
 
     assignment: NDArray[np.int32]
@@ -158,6 +167,7 @@ class Matching:
     stats: dict[str, Any]
     witness: Witness | None
     question: Question
+    charges: NDArray[np.float64] | None = None
 
     # How far an objective may be from the exact sum, of the sum of the sizes of all costs paid.
     _rounding: ClassVar[float] = 2.0**-50
@@ -207,7 +217,11 @@ class Matching:
             return _proof_of_none(self, workers)
         q = self.question
         found = _core.check_transport(
-            *_problem(q), self.assignment, self.prices, q.threads if workers is None else workers
+            *_problem(q),
+            self.assignment,
+            self.prices,
+            q.threads if workers is None else workers,
+            self.charges,
         )
         wrong = (*found["faults"], *found["forbidden"])
         short = (*found["missing"], *found["overfull"])
@@ -281,6 +295,8 @@ def _misfits(m: Any) -> tuple[str, ...]:
     if q.unplaced is not None:
         each = ("1", 1) if np.size(q.unplaced) == 1 else jobs
         out.append(array_misfit("question.unplaced", q.unplaced, np.float64, each))
+    if m.charges is not None:
+        out.append(array_misfit("charges", m.charges, np.float64, jobs))
     for name, value in (("objective", m.objective), ("bound", m.bound)):
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, _NUMBERS):
             out.append(f"{name}: found {type(value).__name__}, needed int or float")

@@ -88,7 +88,8 @@ def transport(
     -------
     Matching
         ``status`` "optimal", "feasible" (gangs: the gap says how far), "infeasible" (with a
-        witness), "time_limit" or "stopped".
+        witness), "time_limit" (also where some gang found no place within the steps of the search:
+        objective inf, and those jobs at -1) or "stopped" (by `progress`).
 
     Raises
     ------
@@ -105,7 +106,10 @@ def transport(
     -----
     Complexity: each cost is looked at once or twice when n_jobs is much larger than n_slots; repair
     of the small imbalance left takes O(n_slots**2) for each augmentation.
-    Determinism: the same bits for any number of threads; ties go to the lowest index.
+    Gangs, an NP-hard problem: up to about ten jobs exactly, more by a search of a fixed number of
+    steps; with a `time_limit` it goes on until then while the objective is above the bound.
+    Determinism: the same bits for any number of threads; ties go to the lowest index. What a
+    search of gangs finds within a `time_limit` depends on the time there was.
     Source: prices from samples, Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563; shortest paths
     on the graph of classes, Brenner, Oper. Res. Lett. 36 (2008) 408.
 
@@ -158,7 +162,7 @@ def transport(
 
 
 def _matching(answer: tuple[Any, ...], question: Question) -> Matching:
-    assignment, load, prices, objective, bound, exact, status, stats, found = answer
+    assignment, load, prices, objective, bound, exact, status, stats, found, charges = answer
     matching = Matching.__new__(Matching)
     vars(matching).update(  # __init__ of what is frozen sets one by one, in twice the time
         assignment=assignment,
@@ -171,6 +175,7 @@ def _matching(answer: tuple[Any, ...], question: Question) -> Matching:
         stats=stats,
         witness=None if found is None else Witness.of(question, *found),
         question=question,
+        charges=charges,
     )
     return matching
 

@@ -111,7 +111,7 @@ def test_integers_as_ortools_larger() -> None:
 
 
 def test_gangs_between_highs_bound_and_their_cost() -> None:
-    """If this fails, the bound of gangs is not that of the splittable relaxation."""
+    """If this fails, the bound of gangs is below that of the splittable relaxation."""
     for seed in range(5):
         r = np.random.default_rng(seed)
         n, s = 60, 6
@@ -121,10 +121,10 @@ def test_gangs_between_highs_bound_and_their_cost() -> None:
         m = transport(cost, capacity, demand=demand, unplaced=unplaced)
         found = m.verify()
         assert found.valid
-        assert found.bound_low == pytest.approx(least, rel=1e-7)
-        assert m.bound <= least * (1 + 1e-7)
+        assert m.bound >= least * (1 - 1e-7)
+        assert found.bound_low >= least * (1 - 1e-7)
         assert m.objective >= least * (1 - 1e-7)
-        assert m.gap < 0.3
+        assert m.gap < 0.02
 
 
 def library(name: str) -> Any:

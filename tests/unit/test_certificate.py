@@ -23,9 +23,12 @@ def solved() -> Matching:
 
 
 def gangs() -> Matching:
-    """One of three fits the cheap class; split, one and a half would."""
-    m = transport([[1.5, 5.5]] * 3, [3, 10], demand=[2, 2, 2])
-    assert (m.status, m.objective) == ("feasible", 12.5)
+    """Fourteen, whose optimum lies above what prices and charges prove."""
+    r = np.random.default_rng(6)
+    cost, demand = r.integers(1, 30, (14, 3)) + 0.5, r.integers(2, 6, 14)
+    m = transport(cost, [int(demand.sum()) // 3 + 1] * 3, demand=demand)
+    assert (m.status, m.exact) == ("feasible", False)
+    assert 0 < m.gap < 0.05
     return m
 
 
@@ -105,9 +108,13 @@ FORGERIES: list[tuple[Any, str, Any, str]] = [
     (solved, "question", None, "question: it is no problem"),
     (gangs, "status", "optimal", "status: found 'optimal', but the prices prove"),
     (gangs, "exact", True, "exact: found True, but objective and bound differ"),
-    (gangs, "bound", 12.5, "bound: found 12.5, the prices prove"),
+    (gangs, "bound", 900.5, "bound: found 900.5, the prices prove"),
     (gangs, "objective", 1.0, "objective: found 1.0, the assignment costs"),
     (gangs, "objective", INF, "objective: found inf, the assignment costs"),
+    (gangs, "charges", reals(*[0.0] * 14), "bound: found"),
+    (gangs, "charges", reals(0.0), "charges: found shape (1,), needed (n_jobs,) = (14,)"),
+    (gangs, "charges", reals(*[np.nan] * 14), "charges[0]: found nan, needed a finite number"),
+    (gangs, "charges", [0.0] * 14, "charges: found list"),
     (impossible, "witness", None, "witness: found none"),
     (impossible, "witness", ([0, 1, 2], [0]), "witness: found tuple"),
     (impossible, "status", "optimal", "witness: found one, and the status is 'optimal'"),
@@ -276,7 +283,7 @@ def test_what_claims_less_is_no_forgery() -> None:
     m = gangs()
     for change in ({"bound": -INF}, {"status": "stopped"}, {"status": "time_limit"}):
         assert dataclasses.replace(m, **change).verify().valid
-    left = ints(-1, -1, -1), ints(0, 0, dtype=np.int64)
+    left = ints(*[-1] * 14), ints(0, 0, 0, dtype=np.int64)
     nothing = {"assignment": left[0], "load": left[1], "objective": INF, "bound": -INF}
     found = dataclasses.replace(m, status="stopped", **nothing).verify()
     assert (found.valid, found.feasible, found.gap) == (True, False, INF)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gang_instances import KINDS, greedy, greedy_orders
 from gridcompute import transport
 
 SIZES = {
@@ -46,3 +49,147 @@ def test_a_heavy_gang_makes_others_go() -> None:
     assert (m.assignment[1:] < 5).all()
     assert m.objective == 50 + 9 * 20
     assert m.verify().feasible
+
+
+def test_gangs_that_fit_nowhere_are_infeasible_with_a_witness() -> None:
+    """If this fails, nobody learns why gangs have no place, or a stop is named that was none."""
+    m = transport(np.ones((3, 2)), [4, 4], demand=[3, 3, 2])
+    assert m.status == "infeasible"
+    assert m.witness is not None
+    # Of 3, 3 and 2 no more than 3 fill a class of 4.
+    assert (m.witness.needed, m.witness.available) == (8, 6)
+    assert m.verify().valid
+    none = transport(np.ones((5, 3)), [6, 5, 4], demand=[3, 3, 3, 3, 3])
+    assert none.status == "infeasible"
+    assert none.verify().valid
+    crossed = transport(np.ones((4, 2)), [7, 7], demand=[2, 5, 5, 2])
+    assert crossed.status == "optimal"
+    packed = transport(np.ones((5, 2)), [10, 10], demand=[4, 4, 4, 4, 4])
+    assert packed.status == "infeasible"
+    assert "need 20 slots" in str(packed.witness)
+    assert packed.verify().valid
+
+
+def test_a_witness_of_whole_gangs_is_tried() -> None:
+    """If this fails, jobs that no way of placing them whole fits count as placeable, or not."""
+    # Each class can be filled, 25 slots in all, but not all three at once.
+    m = transport(np.ones((5, 3)), [9, 7, 9], demand=[6, 2, 5, 8, 4])
+    assert m.status == "infeasible"
+    assert m.witness is not None
+    assert m.witness.needed <= m.witness.available
+    assert "no way of placing the jobs whole fits" in str(m.witness)
+    assert m.verify().valid
+    fewer = dataclasses.replace(m.witness, jobs=m.witness.jobs[1:])
+    assert not dataclasses.replace(m, witness=fewer).verify().valid
+
+
+def test_the_bound_does_not_split_gangs_that_fit_into_no_class() -> None:
+    """If this fails, a job of 8 counts as 4 and 4 in classes of 4, and a gap of a third is left."""
+    n = 20
+    cost = np.full((n, 4), 10)
+    cost[:, 2:] = 100
+    demand = np.full(n, 8)
+    m = transport(cost, [4, 4, 80, 80], demand=demand)
+    assert (m.status, m.objective, m.gap) == ("optimal", 100 * n, 0.0)
+    assert m.verify().gap == 0.0
+
+
+def test_equal_gangs_are_counted() -> None:
+    """If this fails, three gangs of 3 are thought to share classes of 4."""
+    cost = np.tile([[1, 1, 9]], (16, 1))
+    m = transport(cost, [4, 5, 48], demand=np.full(16, 3))
+    assert (m.status, m.objective) == ("optimal", 2 + 14 * 9)
+    assert m.verify().gap == 0.0
+
+
+def test_charges_prove_what_prices_do_not() -> None:
+    """If this fails, gangs that are optimal keep the gap of the problem in which they may split."""
+    t = KINDS["mixed"](np.random.default_rng(1))
+    m = transport(**t.arguments)
+    assert m.charges is not None
+    assert m.verify().valid
+    without = dataclasses.replace(m, charges=None)
+    assert not without.verify().valid
+    assert "the prices prove" in without.verify().reasons[0]
+    # By hand: all charges, less what each class makes at most.
+    bound = m.charges.sum()
+    for k, u in enumerate(t.capacity):
+        most = np.zeros(u + 1)
+        for w, profit in zip(t.demand, m.charges - t.cost[:, k], strict=True):
+            if profit > 0 and w <= u:
+                most[w:] = np.maximum(most[w:], most[:-w] + profit)
+        bound -= most[-1]
+    assert m.bound == math.ceil(bound - 1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gangs_are_never_dearer_than_greedy(kind: str) -> None:
+    """If this fails, thirty lines do better."""
+    for seed in range(5):
+        t = KINDS[kind](np.random.default_rng([seed, 1]))
+        m = transport(**t.arguments)
+        assert m.verify().valid
+        assert m.objective <= min(greedy(t, order) for order in greedy_orders(t)), (kind, seed)
+
+
+def test_gangs_have_the_same_bits_for_any_threads_and_any_run() -> None:
+    """If this fails, a search without a time limit depends on the clock or on threads."""
+    for kind, make in KINDS.items():
+        t = make(np.random.default_rng(7))
+        first = transport(**t.arguments, threads=1)
+        for threads in (1, 2, 7):
+            again = transport(**t.arguments, threads=threads)
+            assert again.assignment.tobytes() == first.assignment.tobytes(), kind
+            assert again.prices.tobytes() == first.prices.tobytes(), kind
+            assert (again.objective, again.bound, again.status) == (
+                first.objective,
+                first.bound,
+                first.status,
+            ), kind
+            assert (again.charges is None) == (first.charges is None)
+
+
+def test_only_a_caller_stops_gangs() -> None:
+    """If this fails, "stopped" is said of a solve that ended by itself."""
+    # Sixteen of size 3 and 5 in classes that they cannot fill to the last slot: no place for one.
+    demand = np.array([5, 3] * 8)
+    m = transport(np.ones((16, 8)), [7] * 7 + [15], demand=demand)
+    assert m.status in ("infeasible", "time_limit")
+    assert m.objective == math.inf
+    assert m.verify().valid
+    stopped = transport(np.ones((16, 8)), [7] * 7 + [15], demand=demand, progress=lambda _: True)
+    assert stopped.status in ("stopped", "infeasible")
+
+
+@pytest.mark.parametrize("limit", [0.0, 1e-9, 1e-4, 0.01])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gangs_keep_any_time_limit(kind: str, limit: float) -> None:
+    """If this fails, a limit that comes early gives an answer that breaks a rule."""
+    t = KINDS[kind](np.random.default_rng(3))
+    m = transport(**t.arguments, time_limit=limit)
+    found = m.verify()
+    assert found.valid, found.reasons
+    assert m.status in ("time_limit", "feasible", "optimal")
+
+
+def test_odd_gangs() -> None:
+    """If this fails, an edge of sizes, rooms or costs kills the process or breaks a rule."""
+    big = 2**31 - 1
+    for cost, capacity, demand, unplaced in (
+        (np.zeros((2, 0)), [], [2, 3], 5.0),
+        (np.zeros((0, 3)), [1, 2, 3], [], None),
+        (np.zeros((3, 1)), [0], [2, 1, 1], 1.0),
+        (np.zeros((3, 1)), [0], [2, 1, 1], None),
+        (np.ones((3, 2)), [2**62, 2**62], [big] * 3, None),
+        (np.ones((30, 2)), [10 * big + 5, 21 * big], [big] * 30, None),
+        (np.full((14, 2), 1e250), [14, 15], [2] * 14, None),
+        (np.full((14, 2), -5e-324), [14, 15], [2] * 14, None),
+        (np.full((14, 2), 2**60), [14, 15], [2] * 14, None),
+        (np.arange(40).reshape(20, 2) * 10.0**13, [17, 40], [3, 2] * 10, 1e250),
+        (np.eye(20) * 1e15, [7] * 20, [4, 3] * 10, None),
+        (np.ones((13, 400)), [3] * 400, [2] * 13, None),
+    ):
+        m = transport(cost, capacity, demand=np.array(demand, int), unplaced=unplaced)
+        found = m.verify()
+        assert found.valid, (cost.shape, capacity, demand, m, found.reasons)
+        assert m.status in ("optimal", "feasible", "infeasible"), m

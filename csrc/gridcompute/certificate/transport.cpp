@@ -6,6 +6,7 @@
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/simd.hpp"
 #include "gridcompute/certificate/exact_sum.hpp"
+#include "gridcompute/certificate/gangs.hpp"
 #include "gridcompute/certificate/row_minimum.hpp"
 
 namespace gridcompute::certificate {
@@ -80,13 +81,31 @@ class Check {
         problem_.cost->integers(block, integers.data());
       }
       for (Index k = 0; k < block.count; ++k) {
-        problem_.cost->real() ? dual(reals.data() + k * n_slots_, i + k, part)
-                              : dual(integers.data() + k * n_slots_, i + k, part);
+        if (problem_.cost->real()) {
+          (void)close_small(reals.data() + k * n_slots_, i + k, kInf);
+          dual(reals.data() + k * n_slots_, i + k, part);
+        } else {
+          const bool closed = close_small(integers.data() + k * n_slots_, i + k, kForbidden);
+          dual(integers.data() + k * n_slots_, i + k, closed || problem_.cost->forbids(), part);
+        }
       }
     }
   }
 
  private:
+  // Closes classes smaller than the gang; none where the integer that says so is the cost of another one.
+  template <class T>
+  [[nodiscard]] bool close_small(T* costs, Index job, T closed) const {
+    const Cost weight = problem_.weight(job);
+    const auto small = [&](Index s) { return problem_.capacity[static_cast<std::size_t>(s)] < weight; };
+    if (problem_.demand.empty()) return false;
+    for (Index s = 0; s < n_slots_; ++s)
+      if (!problem_.cost->forbids() && costs[s] == closed && !small(s)) return false;
+    for (Index s = 0; s < n_slots_; ++s)
+      if (small(s)) costs[s] = closed;
+    return true;
+  }
+
   void dual(const double* costs, Index job, Part& part) const {
     const Cost weight = problem_.weight(job);
     const double out = problem_.out(job);
@@ -94,10 +113,9 @@ class Check {
     add(least, job, part, [&] { return minimum_.exactly(costs, weight, out, least.limit); });
   }
 
-  void dual(const Cost* costs, Index job, Part& part) const {
+  void dual(const Cost* costs, Index job, bool forbids, Part& part) const {
     const Cost weight = problem_.weight(job);
     const double out = problem_.out(job);
-    const bool forbids = problem_.cost->forbids();
     const RowMinimum least = minimum_.of(costs, forbids, weight, out);
     add(least, job, part, [&] { return minimum_.exactly(costs, forbids, weight, out, least.limit); });
   }
@@ -195,9 +213,7 @@ void check_problem(const TransportProblem& problem) {
   refuse("unplaced", problem.unplaced, [](double x) { return !(x > -kInf); }, ", needed a number, or inf");
 }
 
-Enclosure enclose(ExactSum& low, ExactSum& high) {
-  return {low.down(), high.up(), low.integer(), high.integer()};
-}
+Enclosure enclose(ExactSum& low, ExactSum& high) { return {low.down(), high.up(), low.integer(), high.integer()}; }
 
 bool usable(std::span<const double> prices, Index n_slots, std::vector<std::string>& faults) {
   if (static_cast<Index>(prices.size()) != n_slots) {
@@ -212,10 +228,34 @@ bool usable(std::span<const double> prices, Index n_slots, std::vector<std::stri
   return true;
 }
 
+bool usable_charges(std::span<const double> charges, Index n, std::vector<std::string>& faults) {
+  if (static_cast<Index>(charges.size()) != n) {
+    faults.push_back(wrong_size("charges", charges.size(), "n_jobs", n));
+    return false;
+  }
+  for (std::size_t i = 0; i < charges.size(); ++i) {
+    if (std::isfinite(charges[i])) continue;
+    faults.push_back("charges[" + std::to_string(i) + "]: found " + shown(charges[i]) + ", needed a finite number");
+    return false;
+  }
+  return true;
+}
+
+// Takes the other bound where it is the closer one. Is there a plan?
+bool raise(std::optional<GangBound> other, Part& total) {
+  if (!other || !other->possible) return !other;
+  ExactSum less = total.low, more = other->low;
+  less.negate();
+  more.join(less);
+  if (more.sign() > 0) total.low = other->low, total.high = other->high;
+  return true;
+}
+
 }  // namespace
 
 TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
-                                std::span<const double> prices, Pool& pool, Stop& stop) {
+                                std::span<const double> prices, Pool& pool, Stop& stop,
+                                std::span<const double> charges) {
   TransportReport report;
   check_problem(problem);
   const Index n = problem.cost->n_jobs();
@@ -224,6 +264,7 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
   const bool assigned = static_cast<Index>(assignment.size()) == n;
   if (!assigned) report.faults.push_back(wrong_size("assignment", assignment.size(), "n_jobs", n));
   const bool priced = usable(prices, problem.cost->n_slots(), report.unproved);
+  const bool charged = !charges.empty() && usable_charges(charges, n, report.unproved);
   const Check check(problem, assignment, priced ? prices : std::span<const double>{});
   std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   report.complete = pool.for_chunks(
@@ -258,11 +299,21 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
   } else if (total.stuck.count > 0) {  // a job with nowhere to go: no plan at all
     report.bound = {kInf, kInf, {}, {}};
   } else {
+    const bool gangs = !problem.demand.empty();
+    const std::vector<Cost> rooms =
+        gangs ? fillable_room(problem) : std::vector<Cost>(problem.capacity.begin(), problem.capacity.end());
     for (std::size_t s = 0; s < prices.size(); ++s) {
-      const Cost room = std::min(problem.capacity[s], weight);
+      const Cost room = std::min(rooms[s], weight);
       total.low.subtract_product(room, prices[s]);
       total.high.subtract_product(room, prices[s]);
       report.priced += static_cast<double>(room) * prices[s];
+    }
+    bool possible = true;
+    if (gangs) possible = raise(bound_of_few(problem, assigned ? assignment : std::span<const std::int32_t>{}), total);
+    if (gangs && charged) possible = raise(bound_of_charges(problem, charges), total) && possible;
+    if (!possible) {
+      report.bound = {kInf, kInf, {}, {}};
+      return report;
     }
     report.bound = enclose(total.low, total.high);
     const auto up = total.low.ceiling(), most = total.high.ceiling();
@@ -316,7 +367,6 @@ WitnessReport check_witness(const TransportProblem& problem, std::span<const Ind
       return report;
     }
     within[static_cast<std::size_t>(s)] = 1;
-    report.available += problem.capacity[static_cast<std::size_t>(s)];
   }
   std::vector<double> reals(static_cast<std::size_t>(n_slots) + 1);
   std::vector<Cost> integers(static_cast<std::size_t>(n_slots) + 1);
@@ -348,8 +398,17 @@ WitnessReport check_witness(const TransportProblem& problem, std::span<const Ind
       return report;
     }
   }
-  if (report.needed <= report.available)
+  const std::vector<Cost> rooms = problem.demand.empty()
+                                      ? std::vector<Cost>(problem.capacity.begin(), problem.capacity.end())
+                                      : fillable_room(problem, jobs);
+  for (const Slot s : slots) report.available += rooms[static_cast<std::size_t>(s)];
+  if (report.needed > report.available) return report;
+  const std::optional<bool> placed = problem.demand.empty() ? true : can_be_placed(problem, jobs);
+  if (!placed) {
+    report.faults.emplace_back("witness: the classes named have slots for the jobs, which are too many to be tried");
+  } else if (*placed) {
     report.faults.emplace_back("witness: the classes named have room for the jobs");
+  }
   return report;
 }
 

@@ -10,8 +10,11 @@
 //   Bound: D(p) = sum_i min(pen_i, min_s (c_is + w_i p_s)) - sum_s u_s p_s. Any plan pays, for each job, at least its
 //     minimum, and at most sum u_s p_s of it are prices: with p >= 0 no plan costs less than D(p), whatever p is.
 //     Room for more than all jobs together is never used, so u_s counts for at most sum w.
+//     Gangs: classes smaller than the job are closed to it, u_s is lowered to what some demands sum to, and two other
+//     bounds may be closer (gangs.hpp): every plan of up to 12 jobs, and knapsacks at charges, where there are some.
 //   Infeasible: jobs J that must be placed, classes T, such that every other class is closed to every job of J
 //     (forbidden, or smaller than the gang), and sum of w over J exceeds sum of u over T. No plan exists: Hall.
+//     Or up to 12 jobs J that no way of placing them whole fits into T.
 //
 // Rigour.  All sums are exact (exact_sum.hpp). Costs that are integers meet integer prices in int64, or in int128 where
 // they are large. Else a row's minimum is taken in two steps: c + w p in doubles, then, for the classes within its
@@ -77,7 +80,8 @@ struct TransportReport {
 };
 
 [[nodiscard]] TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
-                                              std::span<const double> prices, Pool& pool, Stop& stop);
+                                              std::span<const double> prices, Pool& pool, Stop& stop,
+                                              std::span<const double> charges = {});
 
 // What a solver is about to answer.
 struct TransportClaim {

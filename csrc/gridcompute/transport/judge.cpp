@@ -99,8 +99,8 @@ void judge(const Solved& of, bool solved, const Whole& whole, const std::optiona
   } else if (stop.why() == Stop::Why::time_limit) {
     result.status = Status::time_limit;
   } else {
-    // Without a stop only gangs have no place: none of their holes was large enough, which proves nothing.
-    result.status = stop.requested() || whole.homeless > 0 ? Status::stopped : Status::feasible;
+    // Without a stop only gangs have no place, which proves nothing: gang_solve.hpp goes on from here.
+    result.status = stop.requested() ? Status::stopped : whole.homeless > 0 ? Status::time_limit : Status::feasible;
   }
   if (whole.homeless > 0) result.objective = inf, result.exact = false;
   if (!result.integral && !(std::fabs(result.objective) < inf && std::fabs(result.bound) < inf)) result.exact = false;

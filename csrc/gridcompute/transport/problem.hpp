@@ -77,6 +77,9 @@ struct Stats {
   // Sums that 32 bits did not hold, short ways (direct.hpp) that gave up, gangs dealt out anew, solves begun anew as a
   // cost was larger than what had been seen told, and in a finer unit (finer.hpp).
   Index wide = 0, given_up = 0, deals = 0, restarts = 0, finer = 0;
+  // Gangs: windows placed again (gang_search.hpp), nodes of branch and bound (gang_branch.hpp), and 1 where no cheaper plan
+  // is left to be tried.
+  Index windows = 0, nodes = 0, exhausted = 0;
   Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (ties.hpp)
   Index cancelled = 0;  // negative cycles that the rounding of costs to keys had hidden (cancel.hpp)
   std::vector<Stage> stages;
@@ -85,8 +88,8 @@ struct Stats {
 
 // optimal: proved for the costs as they are; or, where there are too many of them to tell ties from what rounding made
 // of them, an optimum of the keys that is one of the costs to 2^-30 of what is paid. feasible: gangs, or real costs too
-// far apart for one resolution; the bound says how far it may be. stopped: by the caller, or because gangs that must be
-// placed found no holes (objective +inf).
+// far apart for one resolution; the bound says how far it may be. time_limit: the limit came first, or some gang that
+// must be placed has no place, and no proof was found that it can have none (objective +inf). stopped: by the caller.
 enum class Status { optimal, feasible, infeasible, time_limit, stopped };
 
 struct Result {
@@ -103,6 +106,7 @@ struct Result {
   // Of an optimum of keys that were rounded: how much two costs may be off; below 0 where that is settled (cancel.hpp).
   double rounding = -1;
   bool listed = false;              // that was tried on candidate lists, and too much was near
+  std::vector<double> charges;           // (n_jobs) of a bound by knapsacks (gang_bound.hpp), or empty: by prices
   std::vector<Index> witness_jobs;  // infeasible: these jobs fit only in these slots, and exceed their capacity
   std::vector<Slot> witness_slots;
   Stats stats;

@@ -9,6 +9,7 @@
 #include "gridcompute/transport/bound.hpp"
 #include "gridcompute/transport/direct.hpp"
 #include "gridcompute/transport/finer.hpp"
+#include "gridcompute/transport/gang_solve.hpp"
 #include "gridcompute/transport/gangs.hpp"
 #include "gridcompute/transport/given.hpp"
 #include "gridcompute/transport/judge.hpp"
