@@ -30,8 +30,14 @@ bool with_type(const py::dtype& dtype, const Body& body) {
   return false;
 }
 
+// No subclass, whose values may mean something else (a masked array's).
+bool plain(const py::handle& object) { return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_; }
+
+// May the core read it where it lies?
 bool ready(const py::array& a, py::ssize_t ndim) {
-  return a.ndim() == ndim && (a.flags() & py::array::c_style) != 0 &&
+  for (py::ssize_t k = std::max<py::ssize_t>(ndim - 2, 0); k < ndim && k < a.ndim(); ++k)
+    if (a.shape(k) > kMostLines) return false;
+  return plain(a) && a.ndim() == ndim && (a.flags() & py::array::c_style) != 0 &&
          (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
 }
 
@@ -42,9 +48,10 @@ py::object status_object(Status status, const Stop& stop) {
 
 // The pairs, or the name of another status, or None where Python must convert first.
 py::object pairs(const py::object& object, bool maximize) {
-  if (!py::isinstance<py::array>(object)) return py::none();
+  if (!plain(object)) return py::none();
   const auto a = py::reinterpret_borrow<py::array>(object);
-  if (!ready(a, 2)) return py::none();
+  const bool empty = a.ndim() == 2 && a.size() == 0;
+  if (!empty && !ready(a, 2)) return py::none();
   py::object out = py::none();
   with_type(a.dtype(), [&]<class T>(T) {
     const Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
@@ -93,7 +100,7 @@ template <class T>
 PyObject* quick_pairs_of(const py::array& a, bool maximize) {
   Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
   const py::ssize_t k = std::min(view.rows, view.cols);
-  if (k == 0 || view.rows * view.cols > kQuick) return nullptr;
+  if (k == 0 || std::max(view.rows, view.cols) > kQuick || view.rows * view.cols > kQuick) return nullptr;
   std::vector<T> copy;
   if (!ready(a, 2)) {
     copy = gathered<T>(a);
@@ -112,16 +119,20 @@ PyObject* quick_pairs_of(const py::array& a, bool maximize) {
 // The pairs of a small matrix, or None: `assignment_pairs` knows what to do then. By hand, since the ways of a binding
 // take as long as five rows.
 PyObject* quick_pairs(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
+  if (count != 2) {
+    PyErr_Format(PyExc_TypeError, "assignment_quick() takes 2 arguments, found %zd", count);
+    return nullptr;
+  }
   PyObject* out = nullptr;
   try {
     const py::handle object(arguments[0]);
-    const int maximize = count == 2 && py::isinstance<py::array>(object) ? PyObject_IsTrue(arguments[1]) : -1;
+    const int maximize = plain(object) ? PyObject_IsTrue(arguments[1]) : -1;
     if (maximize < 0) {
       PyErr_Clear();
     } else if (const auto a = py::reinterpret_borrow<py::array>(object); a.ndim() == 2) {
       with_type(a.dtype(), [&]<class T>(T) { out = quick_pairs_of<T>(a, maximize == 1); });
     }
-  } catch (...) {  // told by who comes next
+  } catch (...) {  // assignment_pairs throws it again
     out = nullptr;
   }
   if (out != nullptr || PyErr_Occurred() != nullptr) return out;
@@ -133,7 +144,7 @@ PyMethodDef quick_method{"assignment_quick", reinterpret_cast<PyCFunction>(reint
 
 // As pairs, of a stack of matrices; where one has no answer, (status, its index).
 py::object batch(const py::array& a, bool maximize, int threads) {
-  if (!ready(a, 3)) return py::none();
+  if (!ready(a, 3)) throw py::type_error("costs: needed a contiguous array that the core reads");
   py::object out = py::none();
   with_type(a.dtype(), [&]<class T>(T) {
     const Dense<T> first{static_cast<const T*>(a.data()), a.shape(1), a.shape(2)};
@@ -153,12 +164,31 @@ py::object batch(const py::array& a, bool maximize, int threads) {
   return out;
 }
 
+// Duals as int64 (n), or (n, 2): the low and the high 64 bits of each.
+py::object dual_array(const std::vector<std::int64_t>& narrow, const std::vector<Wide>& wide, bool is_wide) {
+  if (!is_wide) return copy_out(std::span<const std::int64_t>(narrow));
+  Array<std::int64_t> out({static_cast<py::ssize_t>(wide.size()), py::ssize_t{2}});
+  std::int64_t* at = out.mutable_data();
+  for (const Wide d : wide) {
+    *at++ = static_cast<std::int64_t>(static_cast<std::uint64_t>(d));
+    *at++ = static_cast<std::int64_t>(d >> 64);
+  }
+  return out;
+}
+
+std::vector<Wide> wide_duals(const Array<std::int64_t>& pairs) {
+  std::vector<Wide> out;
+  for (py::ssize_t i = 0; i < pairs.shape(0); ++i)
+    out.push_back(Wide{pairs.at(i, 1)} * (Wide{1} << 64) + static_cast<std::uint64_t>(pairs.at(i, 0)));
+  return out;
+}
+
 py::dict result_dict(const Result& r, const Stop& stop) {
   py::dict out, stats;
   out["status"] = r.status == Status::optimal ? py::object(py::str("optimal")) : status_object(r.status, stop);
   out["col_of"] = copy_out(std::span<const std::int32_t>(r.col_of));
-  out["row_dual"] = copy_out(std::span<const std::int64_t>(r.row_dual));
-  out["col_dual"] = copy_out(std::span<const std::int64_t>(r.col_dual));
+  out["row_dual"] = dual_array(r.row_dual, r.row_wide, r.wide());
+  out["col_dual"] = dual_array(r.col_dual, r.col_wide, r.wide());
   out["exponent"] = r.exponent;
   out["witness"] = copy_out(std::span<const std::int32_t>(r.witness));
   stats["bids"] = r.stats.bids;
@@ -204,7 +234,7 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
   return out;
 }
 
-// Dense: start and col empty, cost 1-D all the same.
+// Dense: start and col empty, cost 1-D all the same. Duals: int64 (n), or both of them (n, 2) as dual_array gives them.
 template <class I>
 py::object check(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
                  bool maximize, const Array<std::int32_t>& col_of, const Array<std::int64_t>& row_dual,
@@ -218,11 +248,16 @@ py::object check(const Array<I>& start, const Array<I>& col, const py::array& co
         view(start),
         view(col),
         maximize};
-    const auto done = [&] {
-      const Unlocked unlocked;
-      return certificate::check_assignment(a, view(col_of), view(row_dual), view(col_dual), exponent);
-    }();
-    out = py::make_tuple(done.feasible, done.duals_feasible, to_int(done.objective), to_int(done.bound), done.total);
+    Guard guard(std::nullopt, py::none());
+    const auto done = guard.run([&](Stop& stop) {
+      if (row_dual.ndim() == 1 && col_dual.ndim() == 1)
+        return certificate::check_assignment(a, view(col_of), view(row_dual), view(col_dual), exponent, stop);
+      const std::vector<Wide> rows = wide_duals(row_dual), cols = wide_duals(col_dual);
+      return certificate::check_assignment(a, view(col_of), std::span<const Wide>(rows), std::span<const Wide>(cols),
+                                           exponent, stop);
+    });
+    out = py::make_tuple(done.feasible, done.duals_feasible, to_int(done.objective), to_int(done.bound), done.total,
+                         done.whole);
   });
   return out;
 }
@@ -239,7 +274,8 @@ py::object witness(const Array<I>& start, const Array<I>& col, const py::array& 
         view(start),
         view(col),
         maximize};
-    const auto done = certificate::check_witness(a, view(lines));
+    Guard guard(std::nullopt, py::none());
+    const auto done = guard.run([&](Stop& stop) { return certificate::check_witness(a, view(lines), stop); });
     out = py::make_tuple(done.violated, done.lines, done.partners);
   });
   return out;

@@ -194,6 +194,27 @@ TEST(pool_stops_between_chunks) {
   }
 }
 
+// If this fails, Ctrl-C waits for a long chunk of another thread: here for ever, for the chunk waits for the stop.
+TEST(pool_serves_the_stop_while_other_threads_finish) {
+  Pool pool(2);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<bool> begun = false;
+  Stop stop(1e9, [&](const Progress&) { return begun ? Stop::Why::interrupted : Stop::Why::none; });
+  pool.for_chunks(
+      2, 1,
+      [&](Index, Index, Index) {
+        if (std::this_thread::get_id() == caller) {
+          while (!begun) std::this_thread::yield();  // until the other chunk is another thread's
+        } else {
+          begun = true;
+          std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the caller is done, and waits
+          while (!stop.requested()) std::this_thread::yield();
+        }
+      },
+      &stop);
+  CHECK(stop.why() == Stop::Why::interrupted);
+}
+
 // If this fails, Ctrl-C waits for all that is done after a look at the costs, or a time limit throws that away.
 TEST(pool_goes_on_after_a_time_limit_but_not_after_an_interrupt) {
   for (const int threads : {1, 3}) {

@@ -7,6 +7,7 @@ rounded, clipped or cast in silence.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,9 @@ def threads(value: Any) -> int:
 
 
 def time_limit(value: Any) -> float | None:
-    """Return the time limit in seconds, 0 or more; None where there is none."""
-    return None if value is None else number("time_limit", value, 0.0)
+    """Return the time limit in seconds, 0 or more; None where there is none, or it is infinite."""
+    limit = None if value is None else number("time_limit", value, 0.0)
+    return None if limit == math.inf else limit
 
 
 def gap(value: Any) -> float:
@@ -102,12 +104,23 @@ def choice(field: str, value: Any, allowed: Sequence[str]) -> str:
 
 def plain_array(field: str, values: Any) -> NDArray[Any]:
     """Return `values` as an ndarray; a masked array is refused, since its mask would be lost."""
-    if isinstance(values, np.ma.MaskedArray):
+    if _masked(values, 2):
         raise TypeError(f"{field} must be a plain array: a masked one would lose its mask")
     try:
         return np.asarray(values)
     except ValueError as error:  # rows of different lengths
         raise InvalidProblemError(f"{field}: {error}", field) from None
+
+
+def _masked(values: Any, depth: int) -> bool:
+    """Return whether `values`, or rows of lists to that depth, are masked arrays."""
+    if isinstance(values, np.ma.MaskedArray):
+        return True
+    return (
+        isinstance(values, (list, tuple))
+        and depth > 0
+        and any(_masked(value, depth - 1) for value in values if type(value) not in (int, float))
+    )
 
 
 def counts(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import _core
-from .errors import InfeasibleError, InternalError, InvalidProblemError
+from . import _checks, _core
+from .assignment_input import Problem, batch_of, problem_of, refuse_invalid, solved
+from .assignment_proof import Exact, Fields, check_answer, check_witness, fields_of
+from .errors import InfeasibleError, InvalidProblemError
 from .progress import ProgressHook, progress_hook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -27,9 +28,6 @@ __all__ = [
     "linear_sum_assignment_batch",
 ]
 
-_NONE = np.empty(0, np.int32)
-_NORMAL = 900  # exponents whose powers of two, times any 64-bit integer, stay normal doubles
-
 Pairs = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 
 
@@ -39,9 +37,10 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
     Parameters
     ----------
     cost_matrix : array or scipy sparse array, shape (n, m)
-        Costs in any unit: bool, int8..int64, uint8..uint64 (below 2**63), float32 or float64.
-        ``inf`` forbids a pair (``-inf`` when maximizing). A sparse array forbids what it does not
-        store; explicit zeros are pairs. C-contiguous arrays are read in place, others copied.
+        Costs in any unit: bool, int8..int64, uint8..uint64, float16, float32 or float64. ``inf``
+        forbids a pair (``-inf`` when maximizing). A sparse array (CSR, CSC, COO, LIL, DOK) forbids
+        what it does not store; explicit zeros are pairs, and none may be stored twice. C-contiguous
+        arrays of int8..int64, float32 and float64 are read in place, others copied.
     maximize : bool
         Find the largest total instead of the least.
 
@@ -53,19 +52,20 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
     Raises
     ------
     InvalidProblemError
-        When the matrix is not 2-D, holds NaN or the wrong infinity (a `ValueError`).
+        When the matrix is not 2-D, holds NaN or the wrong infinity, or is sparse and stores a pair
+        twice or outside the matrix (a `ValueError`).
     InfeasibleError
         When forbidden pairs leave no assignment (a `ValueError`, as scipy raises); `assignment`
         gives the same without raising, with a witness.
-    CostRangeError
-        When integers of one row differ by more than 2**60 (an `OverflowError`).
     TypeError
-        When the entries are not real numbers.
+        When the entries are not real numbers, or the array is masked.
 
     Notes
     -----
     Complexity: one vectorised pass, then about linear in candidate lists on all classes measured,
-    O(n**2 m log m) at worst. Floats: within 2**-40 of what the pairs' costs sum up to by size.
+    O(n**2 m log m) at worst. Integers: exact, also where they differ by more than 2**60, which
+    takes longer. Floats: within 2**-40 of what the pairs' costs sum up to by size. Ctrl-C raises
+    `KeyboardInterrupt`.
     Determinism: the same pairs for any number of threads and any run; among optimal assignments
     not always the one that scipy returns. Source: Jonker and Volgenant (1987), Bertsekas (1988);
     see docs/explanation/assignment-methods.md for what is different here.
@@ -90,18 +90,17 @@ def _pairs(cost_matrix: Any, maximize: bool) -> Pairs:
     try:
         answer = _core.assignment_pairs(cost_matrix, maximize)
     except InvalidProblemError:
-        _refuse_invalid(np.asarray(cost_matrix), bool(maximize), "cost_matrix")
+        refuse_invalid(np.asarray(cost_matrix), bool(maximize), "cost_matrix")
         raise
     if answer.__class__ is tuple:
         return answer
     if answer is None:
-        problem = _problem(cost_matrix, maximize)
-        if problem.sparse is None:
-            answer = _call(problem, lambda: _core.assignment_pairs(problem.dense, problem.maximize))
-            if answer.__class__ is tuple:
-                return answer
-        else:
-            return _solve(problem, None, None, None).pairs()
+        problem = problem_of(cost_matrix, bool(maximize))
+        if problem.sparse is not None:
+            return _solve(problem, 0, None, None).pairs()
+        answer = solved(problem, lambda: _core.assignment_pairs(problem.dense, problem.maximize))
+        if answer.__class__ is tuple:
+            return answer
     raise _infeasible(assignment(cost_matrix, maximize=maximize))
 
 
@@ -117,7 +116,8 @@ def linear_sum_assignment_batch(
     maximize : bool
         Find largest totals instead of least.
     threads : int, optional
-        At most so many threads; default: what affinity and the CPU quota leave.
+        The largest number of threads, from 1 on; default: what affinity and the CPU quota leave.
+        More than there is work for are not started.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def linear_sum_assignment_batch(
 
     Raises
     ------
-    InvalidProblemError, InfeasibleError, CostRangeError, TypeError
+    InvalidProblemError, InfeasibleError, TypeError
         As `linear_sum_assignment`, naming the first matrix at fault.
 
     Notes
@@ -143,17 +143,12 @@ def linear_sum_assignment_batch(
     >>> cols.tolist()
     [[0, 1], [1, 0]]
     """
-    array = np.asarray(costs)
-    if array.ndim != 3:
-        raise InvalidProblemError(
-            f"costs must be 3-D (batch, rows, columns), got {array.ndim}-D", "costs"
-        )
-    ready = _numeric(array, "costs")
-    workers = 0 if threads is None else int(threads)
+    ready = batch_of(costs)
+    workers = _checks.threads(threads)
     try:
         first, second = _core.assignment_batch(ready, bool(maximize), workers)
     except InvalidProblemError:
-        _refuse_invalid(ready, bool(maximize), "costs")
+        refuse_invalid(ready, bool(maximize), "costs")
         raise
     if first.__class__ is not str:
         return first, second
@@ -180,56 +175,61 @@ class AssignmentCertificate(NamedTuple):
 class Assignment:
     """The answer of `assignment`, with its proof."""
 
-    #: "optimal", "infeasible", "time_limit" or "stopped".
+    #: "optimal", "infeasible", "time_limit" or "stopped" (by `progress`).
     status: str
-    #: Column of each row, or -1; int32, shape (n,).
+    #: Column of each row, or -1; int32, shape (n,). Without an optimum all are -1.
     assignment: NDArray[np.int32]
-    #: Total cost; a Python int for integer costs.
+    #: Total cost; a Python int for integer costs. Without an optimum inf (-inf when maximizing).
     objective: int | float
-    #: No assignment is better.
+    #: No assignment is better. A stopped answer claims nothing: -inf (inf when maximizing).
     bound: int | float
-    #: Objective and bound are equal in exact arithmetic on the original costs.
+    #: Objective and bound are equal in exact arithmetic on the original costs. Of floats both are
+    #: the same double then, the exact value or the next one below (above when maximizing).
     exact: bool
-    #: Dual of each row and column in the unit of cost; int64 or float64, shape (n,) and (m,).
+    #: Dual of each row and column in the unit of cost, shape (n,) and (m,); without an optimum 0.
+    #: Integer costs have int64 duals, or Python integers (dtype object) where one exceeds 64 bits;
+    #: floats have float64, the exact duals of the proof rounded to the nearest.
     row_duals: NDArray[Any]
     col_duals: NDArray[Any]
     #: Where infeasible, lines of the shorter side (rows if square), more than their partners are.
     witness: NDArray[np.int32] | None
     #: Counters (bids, searches, rescans, arcs, phases, bits) and seconds.
     stats: Mapping[str, float]
-    _problem: _Problem = field(repr=False)
-    _native: Mapping[str, Any] = field(repr=False)
+    _problem: Problem = field(repr=False)
+    _exact: Exact = field(repr=False)
 
     def pairs(self) -> Pairs:
-        """Return ``row_ind, col_ind`` as scipy does; raises `InfeasibleError` if there are none."""
+        """Return ``row_ind, col_ind`` as scipy does; raises `InfeasibleError` if infeasible.
+
+        A stopped answer has none.
+        """
         if self.status == "infeasible":
             raise _infeasible(self)
         rows = np.flatnonzero(self.assignment >= 0)
         return rows, self.assignment[rows].astype(np.int64)
 
     def verify(self) -> AssignmentCertificate:
-        """Check the answer from its costs, by code that shares nothing with the solver.
+        """Check the fields against the costs, by code that shares nothing with the solver.
 
-        Complexity: one pass over the costs. An unfinished answer is not valid.
+        Whatever was changed in assignment, objective, bound, exact, duals, status or witness, and
+        does not prove itself, makes the answer invalid; so does a stopped one. Complexity: one pass
+        over the costs.
         """
-        return _verify(self._problem, self.status, self._native)
-
-
-class _Sparse(NamedTuple):
-    start: NDArray[Any]
-    col: NDArray[Any]
-    cost: NDArray[Any]
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """What the core takes: one of dense and sparse; sparse ones are never tall."""
-
-    shape: tuple[int, int]
-    dense: NDArray[Any]
-    sparse: _Sparse | None
-    turned: bool  # sparse and given tall: rows and columns are exchanged
-    maximize: bool
+        fields = Fields(*(getattr(self, name) for name in Fields._fields))
+        if self.status == "infeasible":
+            return AssignmentCertificate(False, False, 0, 0, check_witness(self._problem, fields))
+        checked = None
+        if self.status == "optimal":
+            checked = check_answer(self._problem, fields, self._exact)
+        if checked is None:
+            return AssignmentCertificate(False, False, 0, 0, False)
+        return AssignmentCertificate(
+            checked.feasible,
+            checked.duals_feasible,
+            checked.cost(checked.objective),
+            checked.cost(checked.bound),
+            checked.valid,
+        )
 
 
 def assignment(
@@ -247,9 +247,10 @@ def assignment(
     cost_matrix, maximize
         As `linear_sum_assignment`.
     threads : int, optional
-        At most so many threads; default: what affinity and the CPU quota leave.
+        The largest number of threads, from 1 on; default: what affinity and the CPU quota leave.
+        More than there is work for are not started; sparse problems use one.
     time_limit : float, optional
-        Seconds after which the status is "time_limit", without an assignment.
+        Seconds, 0 or more, after which the status is "time_limit", without an assignment.
     progress : bool or callable, optional
         As for `transport`: True shows a bar; a callable that returns True stops.
 
@@ -265,7 +266,7 @@ def assignment(
 
     Raises
     ------
-    InvalidProblemError, CostRangeError, TypeError
+    InvalidProblemError, TypeError
         As `linear_sum_assignment`. An infeasible problem is a status here.
 
     Notes
@@ -282,210 +283,38 @@ def assignment(
     >>> answer.verify().valid
     True
     """
-    return _solve(_problem(cost_matrix, bool(maximize)), threads, time_limit, progress)
-
-
-def _problem(cost_matrix: Any, maximize: bool) -> _Problem:
-    if hasattr(cost_matrix, "tocsr") and hasattr(cost_matrix, "nnz"):
-        return _sparse_problem(cost_matrix, bool(maximize))
-    array = np.asarray(cost_matrix)
-    if array.ndim != 2:
-        raise InvalidProblemError(
-            f"expected a matrix (2-D array), got a {array.ndim}-D array", "cost_matrix"
-        )
-    return _Problem(
-        array.shape, _numeric(array, "cost_matrix"), None, turned=False, maximize=bool(maximize)
-    )
-
-
-def _sparse_problem(matrix: Any, maximize: bool) -> _Problem:
-    if matrix.ndim != 2:
-        raise InvalidProblemError(f"expected a 2-D matrix, got {matrix.ndim}-D", "cost_matrix")
-    rows, cols = (int(k) for k in matrix.shape)
-    if max(rows, cols) >= 2**31 - 16:
-        raise InvalidProblemError(
-            f"cost_matrix may have up to 2**31 - 17 lines a side, got {matrix.shape}", "cost_matrix"
-        )
-    turned = rows > cols
-    csr = (matrix.T if turned else matrix).tocsr()
-    width = np.int32 if csr.indptr.dtype == np.int32 and csr.indices.dtype == np.int32 else np.int64
-    start = np.ascontiguousarray(csr.indptr, width)
-    count = int(start[-1]) if len(start) else 0
-    sparse = _Sparse(
-        start,
-        np.ascontiguousarray(csr.indices[:count], width),
-        _numeric(np.asarray(csr.data[:count]), "cost_matrix"),
-    )
-    return _Problem((rows, cols), np.empty((0, 0)), sparse, turned, maximize)
-
-
-def _numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """The array itself if the core reads its dtype, else one conversion that loses nothing."""
-    kind, size = array.dtype.kind, array.dtype.itemsize
-    if kind == "b" or (kind == "u" and size == 1):
-        return np.ascontiguousarray(array, np.int16)
-    if kind == "u" and size < 8:
-        return np.ascontiguousarray(array, np.int32 if size == 2 else np.int64)
-    if kind == "u":
-        if array.size and array.max() > np.uint64(2**63 - 1):
-            where = np.unravel_index(int(array.argmax()), array.shape)
-            raise InvalidProblemError(
-                f"{name}{[int(k) for k in where]} is {array.max()}, above 2**63 - 1",
-                name,
-                tuple(int(k) for k in where),
-            )
-        return np.ascontiguousarray(array, np.int64)
-    if kind == "i" or (kind == "f" and size in (4, 8)):
-        flags = array.flags
-        if array.dtype.isnative and flags.c_contiguous and flags.aligned:
-            return array  # require() would say so in a microsecond
-        return np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
-    if kind == "f" and size == 2:
-        return np.ascontiguousarray(array, np.float32)
-    raise TypeError(
-        f"expected a matrix containing numerical entries of at most 64 bits, got {array.dtype}"
-    )
-
-
-def _refuse_invalid(array: NDArray[Any], maximize: bool, name: str) -> None:
-    """Say where the first NaN or wrong infinity is; the core has found that there is one."""
-    bad = np.isnan(array) | (array == (np.inf if maximize else -np.inf))
-    if not bad.any():
-        return
-    where = tuple(int(k) for k in np.unravel_index(int(bad.argmax()), array.shape))
-    place = (
-        f"{name}[{', '.join(map(str, where))}]" if array.ndim > 1 else f"{name}.data[{where[0]}]"
-    )
-    raise InvalidProblemError(
-        f"matrix contains invalid numeric entries: {place} is {array[where]}, and NaN and "
-        f"{'inf' if maximize else '-inf'} are not allowed",
-        name,
-        where,
-    )
-
-
-def _call(problem: _Problem, run: Any) -> Any:
-    try:
-        return run()
-    except InvalidProblemError:
-        array = problem.dense if problem.sparse is None else problem.sparse.cost
-        _refuse_invalid(array, problem.maximize, "cost_matrix")
-        raise
+    limits = _checks.threads(threads), _checks.time_limit(time_limit)
+    return _solve(problem_of(cost_matrix, bool(maximize)), *limits, progress)
 
 
 def _solve(
-    problem: _Problem,
-    threads: int | None,
+    problem: Problem,
+    threads: int,
     time_limit: float | None,
     progress: bool | ProgressHook | None,
 ) -> Assignment:
     if problem.sparse is None:
-        run = partial(
-            _core.assignment_dense, problem.dense, problem.maximize, threads or 0, time_limit
-        )
+        run = partial(_core.assignment_dense, problem.dense, problem.maximize, threads, time_limit)
     else:
         shape = problem.shape[::-1] if problem.turned else problem.shape
+        rows = problem.sparse
         run = partial(
-            _core.assignment_sparse, *problem.sparse, *shape, problem.maximize, time_limit
+            _core.assignment_sparse,
+            rows.indptr,
+            rows.indices,
+            rows.data,
+            *shape,
+            problem.maximize,
+            time_limit,
         )
-    with progress_hook(progress, "assignment") as hook:
-        return _answer(problem, _call(problem, lambda: run(hook)))
-
-
-def _answer(problem: _Problem, native: dict[str, Any]) -> Assignment:
-    status = native["status"]
-    rows, cols = problem.shape
-    col_of, row_duals, col_duals = native["col_of"], native["row_dual"], native["col_dual"]
-    objective: int | float
-    bound: int | float
-    exact = False
-    if status == "optimal":
-        feasible, duals, objective, bound, total = _check(problem, native)
-        if not feasible or not duals:
-            raise InternalError(f"an assignment failed its own certificate: {feasible=}, {duals=}")
-        exact = objective == bound
-        if _costs(problem).dtype.kind == "f":
-            exponent = native["exponent"]
-            bound = _outside(bound, exponent, up=problem.maximize)
-            objective = bound if exact else total
-            row_duals, col_duals = _scaled(row_duals, exponent), _scaled(col_duals, exponent)
-        if problem.maximize:
-            row_duals, col_duals = -row_duals, -col_duals
-        if problem.turned:
-            row_duals, col_duals = col_duals, row_duals
-            turned = np.full(rows, -1, np.int32)
-            turned[col_of] = np.arange(cols, dtype=np.int32)
-            col_of = turned
+    if progress is None:
+        native = solved(problem, partial(run, None))
     else:
-        col_of = np.full(rows, -1, np.int32)
-        row_duals, col_duals = np.zeros(rows), np.zeros(cols)
-        objective = bound = float("-inf" if problem.maximize else "inf")
-    return Assignment(
-        status=status,
-        assignment=col_of,
-        objective=objective,
-        bound=bound,
-        exact=exact,
-        row_duals=row_duals,
-        col_duals=col_duals,
-        witness=native["witness"] if status == "infeasible" else None,
-        stats=native["stats"],
-        _problem=problem,
-        _native=native,
-    )
-
-
-def _costs(problem: _Problem) -> NDArray[Any]:
-    return problem.dense if problem.sparse is None else problem.sparse.cost
-
-
-def _scaled(duals: NDArray[np.int64], exponent: int) -> NDArray[Any]:
-    """Duals in units of 2**-exponent, as costs."""
-    if abs(exponent) <= _NORMAL:
-        return np.multiply(duals, math.ldexp(1.0, -exponent))
-    with np.errstate(over="ignore"):  # of costs near the largest double
-        return np.ldexp(duals.astype(np.float64), -exponent)
-
-
-def _outside(units: int, exponent: int, *, up: bool) -> float:
-    """The nearest double that is not inside of a bound, if only by a rounding."""
-    normal = abs(exponent) <= _NORMAL
-    value = units if normal else units * Fraction(1, 2) ** exponent
-    try:
-        near = float(value)
-    except OverflowError:
-        near = math.inf if value > 0 else -math.inf
-    if (near < value) if up else (near > value):
-        near = math.nextafter(near, math.inf if up else -math.inf)
-    return math.ldexp(near, -exponent) if normal else near
-
-
-def _layout(problem: _Problem) -> tuple[Any, Any, Any, int, int, bool]:
-    """The costs as the certificate takes them."""
-    if problem.sparse is None:
-        return (_NONE, _NONE, problem.dense.reshape(-1), *problem.shape, problem.maximize)
-    shape = problem.shape[::-1] if problem.turned else problem.shape
-    return (*problem.sparse, *shape, problem.maximize)
-
-
-def _check(problem: _Problem, native: Mapping[str, Any]) -> tuple[bool, bool, int, int, float]:
-    """Pairs are feasible, duals are; objective and bound in units; of floats the total, rounded."""
-    answer = (native[key] for key in ("col_of", "row_dual", "col_dual", "exponent"))
-    feasible, duals, objective, bound, total = _core.assignment_check(*_layout(problem), *answer)
-    if problem.maximize:
-        return feasible, duals, -objective, -bound, 0.0 - total
-    return feasible, duals, objective, bound, total
-
-
-def _verify(problem: _Problem, status: str, native: Mapping[str, Any]) -> AssignmentCertificate:
-    if status == "infeasible":
-        violated, _, _ = _core.assignment_witness(*_layout(problem), native["witness"])
-        return AssignmentCertificate(False, False, 0, 0, violated)
-    if status != "optimal":
-        return AssignmentCertificate(False, False, 0, 0, False)
-    feasible, duals, paid, bound, _ = _check(problem, native)
-    unit = Fraction(1, 2) ** native["exponent"] if _costs(problem).dtype.kind == "f" else 1
-    return AssignmentCertificate(feasible, duals, paid * unit, bound * unit, feasible and duals)
+        with progress_hook(progress, "assignment") as hook:
+            native = solved(problem, partial(run, hook))
+    status = native["status"]
+    fields, exact = fields_of(problem, status, native)
+    return Assignment(status, *fields, native["stats"], problem, exact)
 
 
 def _infeasible(answer: Assignment, where: str = "") -> InfeasibleError:

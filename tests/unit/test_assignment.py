@@ -139,22 +139,21 @@ def test_wrong_types_and_shapes_say_what_was_found() -> None:
     for wrong in (np.zeros((2, 2), complex), np.array([["a"]]), np.array([[object()]])):
         with pytest.raises(TypeError, match="numerical"):
             gc.linear_sum_assignment(wrong)
-    with pytest.raises(ValueError, match=r"\[1, 0\].*2\*\*63"):
-        gc.linear_sum_assignment(np.array([[1, 2], [2**63, 4]], np.uint64))
 
 
 @pytest.mark.parametrize("n", [2, 70])
 def test_range_at_the_bound_and_one_past(n: int) -> None:
-    """If this fails, costs near the limit overflow or are refused too early."""
+    """If this fails, costs near the limit of 64-bit prices overflow, or are refused."""
     cost = np.zeros((n, n), np.int64)
     cost[0, 1] = cost[1, 1] = 2**60
     answer = gc.assignment(cost)
     assert answer.exact
     assert answer.objective == (2**60 if n == 2 else 0)
     cost[0, 1] += 1
-    with pytest.raises(gc.CostRangeError, match=r"2\*\*60"):
-        gc.assignment(cost)
-    assert issubclass(gc.CostRangeError, OverflowError)
+    past = gc.assignment(cost)
+    assert past.exact
+    assert past.objective == answer.objective
+    assert past.verify().valid
 
 
 def test_thirty_two_bits_end_where_their_range_does() -> None:

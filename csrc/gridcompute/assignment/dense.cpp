@@ -14,6 +14,7 @@
 #include "gridcompute/assignment/route.hpp"
 #include "gridcompute/assignment/tails.hpp"
 #include "gridcompute/assignment/whole.hpp"
+#include "gridcompute/assignment/wide_integers.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/simd.hpp"
@@ -25,13 +26,17 @@ namespace {
 constexpr Index kThreaded = Index{1} << 19;  // entries from which waking a thread pays
 constexpr Index kChunk = 64;                 // rows
 constexpr double kNoReach = std::numeric_limits<double>::infinity();
-constexpr int kRetryBits = 8;            // less exact, more room for prices
+constexpr int kRetryBits = 8;            // less exact, more room for prices: detours are of few rows,
+constexpr int kTries = 7;                // so that 2^46 rows would have room at the last
 constexpr Index kWholeFirst = 1 << 19;   // entries up to which whole rows are searched first,
 constexpr Index kWholeUneven = 1 << 20;  // or up to here, if columns or rows are uneven, or any if tied,
 constexpr Index kFirstPasses = 60;       // in the time of so many passes over them,
 constexpr Index kEasyPasses = 2;         // or of so many, if columns draw rows to the same few
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+
+// A stop left rows without their list or copy: nothing may go on from there.
+struct CutShort {};
 
 template <class V>
 class DenseSolve {
@@ -83,16 +88,26 @@ class DenseSolve {
 
   Result solve() {
     Result result;
-    if (whole_first_ && !search_first(result)) return result;
+    try {
+      solve_rows(result);
+    } catch (const CutShort&) {
+      result.status = Status::stopped;
+    }
+    return result;
+  }
+
+ private:
+  void solve_rows(Result& result) {
+    if (whole_first_ && !search_first(result)) return;
     Rereader<V> reread{copy_ ? &*copy_ : &rows_, {}, lists_.scratch(), 0};
     Source<V> source;
     source.relist = [&](const std::vector<V>& v) {
-      each_chunk([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *reread.rows, v.data(), s); });
+      each_row([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *reread.rows, v.data(), s); });
     };
     source.copy = [&]() -> const CopiedRows<V>& {
       if (copy_) return *copy_;
       copy_.emplace(rows_.n, rows_.m);
-      each_chunk([&](Index i, typename Lists<V>::Scratch&) { copy_->take(i, rows_); });
+      each_row([&](Index i, typename Lists<V>::Scratch&) { copy_->take(i, rows_); });
       reread.rows = &*copy_;
       return *copy_;
     };
@@ -103,10 +118,8 @@ class DenseSolve {
     const Searched found = solve_lists(state_, lists_, reread, source, result.stats, stop_, result.witness);
     result.stats.rescans = reread.count;
     finish(found, result);
-    return result;
   }
 
- private:
   // False if whole rows have answered within their budget; else lists take over.
   bool search_first(Result& result) {
     const Index size = rows_.n * rows_.m,
@@ -123,7 +136,7 @@ class DenseSolve {
     std::fill(state_.v.begin(), state_.v.end(), V{0});
     if (differ_) price_columns(rows_, pool_, stop_, state_.v);
     lists_.make_room();
-    each_chunk([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *copy_, state_.v.data(), s); });
+    each_row([&](Index i, typename Lists<V>::Scratch& s) { lists_.fill(i, *copy_, state_.v.data(), s); });
     return true;
   }
 
@@ -134,10 +147,16 @@ class DenseSolve {
     result.stats.bits = static_cast<int>(sizeof(V)) * 8;
     result.col_of = state_.col_of;
     if (found != Searched::complete) return;
+    check_complete(state_.col_of.data(), state_.mate_of.data(), state_.n, state_.m);
     result.col_dual.assign(state_.v.begin(), state_.v.end() - 1);
     for (std::int32_t i = 0; i < rows_.n; ++i) result.row_dual.push_back(state_.u(i) + rows_.shift[at(i)]);
   }
 
+  template <class Body>
+  void each_row(const Body& body) {
+    if (!each_chunk(body)) throw CutShort();
+  }
+  // False if stopped before all rows had their turn.
   template <class Body>
   bool each_chunk(const Body& body) {
     return pool_.for_chunks(
@@ -181,17 +200,19 @@ class DenseSolve {
   Matching<V> state_;
 };
 
+// Writes the transposed matrix to `out`; false if stopped.
 template <class T>
-UnwrittenVector<T> transpose(const Dense<T>& a, Pool& pool) {
+bool transpose(const Dense<T>& a, T* out, Pool& pool, Stop& stop) {
   constexpr Index kTile = 16;
-  UnwrittenVector<T> out(at(a.rows * a.cols));
-  pool.for_chunks(a.rows, 16 * kTile, [&](Index, Index begin, Index end) {
-    for (Index j0 = 0; j0 < a.cols; j0 += kTile)
-      for (Index i0 = begin; i0 < end; i0 += kTile)
-        for (Index j = j0; j < std::min(a.cols, j0 + kTile); ++j)
-          for (Index i = i0; i < std::min(end, i0 + kTile); ++i) out[at(j * a.rows + i)] = a.data[i * a.cols + j];
-  });
-  return out;
+  return pool.for_chunks(
+      a.rows, 16 * kTile,
+      [&](Index, Index begin, Index end) {
+        for (Index j0 = 0; j0 < a.cols; j0 += kTile)
+          for (Index i0 = begin; i0 < end; i0 += kTile)
+            for (Index j = j0; j < std::min(a.cols, j0 + kTile); ++j)
+              for (Index i = i0; i < std::min(end, i0 + kTile); ++i) out[j * a.rows + i] = a.data[i * a.cols + j];
+      },
+      &stop);
 }
 
 // The largest finite magnitude over all rows, or over a few, of costs up to `reach` above their row's least.
@@ -264,8 +285,7 @@ Fit sample(const Dense<T>& cost, bool maximize) {
 }
 
 [[noreturn]] void out_of_range() {
-  throw Error(ErrorKind::cost_range, "cost_matrix", -1,
-              "cost_matrix spans too wide a range: within a row costs may differ by at most 2**60");
+  throw Error(ErrorKind::internal, "cost_matrix", -1, "no unit of cost_matrix keeps prices within 64 bits");
 }
 
 template <class T>
@@ -329,16 +349,26 @@ Attempt attempt_lowered(const Dense<T>& cost, bool maximize, double reach, const
   return raised;
 }
 
-// Integers: 32 bits, then 64.
+// Integers: 32 bits, then 64. Nothing where a row spans more, or an integer lies beyond 2^62.
 template <class T>
-Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, const Result* = nullptr) {
+std::optional<Result> solve_in_64_bits(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop) {
   const auto unit_of = [](double reach, const auto& dear) { return Unit{0, false, reach, dear}; };
   if (sample<T, std::int32_t>(cost, maximize) == Fit::exact)
     if (Attempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, nullptr); a.result) return *a.result;
   if (const double reach = reach_of(cost, maximize); reach < kNoReach)
     if (Attempt a = attempt_lowered(cost, maximize, reach, unit_of, pool, stop, nullptr); a.holds()) return *a.result;
-  if (Attempt a = attempt<T, std::int64_t>(cost, maximize, {}, pool, stop, nullptr); a.result) return *a.result;
-  out_of_range();
+  return attempt<T, std::int64_t>(cost, maximize, {}, pool, stop, nullptr).result;
+}
+
+template <class T>
+Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, const Result* = nullptr) {
+  if (std::optional<Result> result = solve_in_64_bits(cost, maximize, pool, stop)) return *std::move(result);
+  if constexpr (std::is_same_v<T, std::int64_t>)
+    return solve_wide_dense(cost, maximize, pool, stop, [&](const Dense<std::int64_t>& shifted) {
+      return solve_in_64_bits(shifted, false, pool, stop);
+    });
+  else
+    out_of_range();
 }
 
 template <class T>
@@ -359,7 +389,8 @@ Result solve_wide(const Dense<T>& cost, bool maximize, Pool& pool, Stop& stop, c
   // A few rows may understate the magnitude; and where pairs are missing, prices may need more room than costs.
   const Index some = std::min<Index>(16, cost.rows);
   Unit unit{exponent(kNoReach, some), true};
-  for (int tries = 0; tries < 4; ++tries, unit.exponent = exponent(kNoReach, cost.rows) - kRetryBits * (tries - 1)) {
+  for (int tries = 0; tries < kTries;
+       ++tries, unit.exponent = exponent(kNoReach, cost.rows) - kRetryBits * (tries - 1)) {
     Attempt a = attempt<T, std::int64_t>(cost, maximize, unit, pool, stop, near);
     if (a.result) return *a.result;
     if (a.fit == Fit::minus_inf)
@@ -374,7 +405,7 @@ Result solve_fine(const Dense<T>& cost, bool maximize, bool duals, Pool& pool, S
     return solve_wide(cost, maximize, pool, stop);
   } else {
     const auto each = [&](const auto& lower) {
-      for (Index i = 0, k = 0; i < cost.rows; ++i)
+      for (Index i = 0, k = 0; i < cost.rows && !stop.poll(); ++i)
         for (Index j = 0; j < cost.cols; ++j, ++k) lower(i, j, k);
     };
     return solve_finer(
@@ -386,21 +417,43 @@ Result solve_fine(const Dense<T>& cost, bool maximize, bool duals, Pool& pool, S
   }
 }
 
+// Without lines on one side nothing is matched: all duals are 0.
+Result empty(Index rows, Index cols) {
+  Result result;
+  result.col_of.assign(at(rows), kFree);
+  result.row_dual.assign(at(rows), 0);
+  result.col_dual.assign(at(cols), 0);
+  return result;
+}
+
+// The result of the transposed matrix as that of the matrix itself, of `rows` rows.
+void turn(Result& result, Index rows) {
+  std::vector<std::int32_t> col_of(at(rows), kFree);
+  for (std::size_t j = 0; j < result.col_of.size(); ++j)
+    if (const std::int32_t i = result.col_of[j]; i != kFree) col_of[at(i)] = static_cast<std::int32_t>(j);
+  result.col_of = std::move(col_of);
+  result.row_dual.swap(result.col_dual);
+  result.row_wide.swap(result.col_wide);
+  result.transposed = true;
+}
+
 }  // namespace
 
 template <class T>
 Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop, bool duals) {
+  if (cost.rows == 0 || cost.cols == 0) return empty(cost.rows, cost.cols);
   Pool pool(cost.rows * cost.cols < kThreaded ? 1 : threads);
-  if (cost.rows <= cost.cols) return solve_fine(cost, maximize, duals, pool, stop);
-  const UnwrittenVector<T> turned = transpose(cost, pool);
-  Result t = solve_fine(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, duals, pool, stop);
-  Result result = std::move(t);
-  std::vector<std::int32_t> col_of(at(cost.rows), -1);
-  for (Index j = 0; j < cost.cols; ++j)
-    if (result.col_of[at(j)] >= 0) col_of[at(result.col_of[at(j)])] = static_cast<std::int32_t>(j);
-  result.col_of = std::move(col_of);
-  result.row_dual.swap(result.col_dual);
-  result.transposed = true;
+  Result result;
+  if (cost.rows <= cost.cols) {
+    result = solve_fine(cost, maximize, duals, pool, stop);
+  } else {
+    UnwrittenVector<T> turned(at(cost.rows * cost.cols));
+    result.status = Status::stopped;
+    if (transpose(cost, turned.data(), pool, stop))
+      result = solve_fine(Dense<T>{turned.data(), cost.cols, cost.rows}, maximize, duals, pool, stop);
+    turn(result, cost.rows);
+  }
+  if (result.status != Status::optimal) result.col_of.assign(at(cost.rows), kFree);
   return result;
 }
 

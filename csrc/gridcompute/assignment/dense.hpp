@@ -14,8 +14,10 @@
 // Complexity. O(n m) vectorised for the lists, then as route.hpp. Memory: 64 candidates a row, no copy of the matrix
 // (except to transpose, to search whole rows, and in (6)).
 //
-// Errors. NaN and the infinity that would be infinitely good are refused (invalid_problem with the position); spreads
-// beyond 2^60, or values beyond 2^62, are a cost_range error.
+// (7) Integers whose rows span more than 2^60, or that lie beyond 2^62: shifted, and in 128 bits if need be
+// (wide_integers.hpp).
+//
+// Errors. NaN and the infinity that would be infinitely good are refused (invalid_problem).
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"

@@ -118,6 +118,7 @@ class Direct {
       if (stop.poll() || left < 0 || augment(s_, i) != Augmented::yes) return false;
       left -= Index{s_.collected} * s_.m;
     }
+    check_complete(s_.col_of, s_.mate_of, s_.n, s_.m);
     return proved(searched);
   }
 

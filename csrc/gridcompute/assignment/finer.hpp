@@ -89,7 +89,8 @@ class Finer {
 template <class T>
 T lowered(T cost, double sign, double most) {
   const bool keep = std::isinf(cost) || !(sign * static_cast<double>(cost) > most);
-  const double up = std::is_same_v<T, float> ? most + std::fabs(most) * 0x1p-23 + 0x1p-149 : most;  // after rounding
+  double up = std::is_same_v<T, float> ? most + std::fabs(most) * 0x1p-23 + 0x1p-149 : most;  // after rounding
+  up = std::max(up, static_cast<double>(std::numeric_limits<T>::lowest()));  // finite as the cost itself
   const T s = static_cast<T>(sign);
   return keep ? cost : s * std::min(s * cost, static_cast<T>(up));
 }
@@ -111,12 +112,14 @@ bool decide(Result& result, const T* costs, bool maximize, Index most, Stop& sto
   });
   if (count > most) return false;
   result.col_of = residues.decide(stop);
+  if (stop.requested()) result.status = Status::stopped;  // some pairs may not have been compared
   return true;
 }
 
 // The answer in the finest unit that changes something; without `duals`, it need not be proved by them. solve(costs,
 // near) -> Result, which may start from that of nearly the same costs; costs: (count) as laid out in `costs`;
-// each(lower) calls lower(i, j, k) for the pair of each position k; paid as above, of a result.
+// each(lower) calls lower(i, j, k) for the pair of each position k, or returns early once the stop is requested; paid
+// as above, of a result.
 template <class T, class Solve, class Each, class Paid>
 Result solve_finer(const T* costs, Index count, bool maximize, bool duals, Stop& stop, const Solve& solve,
                    const Each& each, const Paid& paid) {
@@ -136,6 +139,10 @@ Result solve_finer(const T* costs, Index count, bool maximize, bool duals, Stop&
     each([&](Index i, Index j, Index k) {
       lower[static_cast<std::size_t>(k)] = lowered(costs[k], sign, by_duals ? finer.most(i, j) : cap);
     });
+    if (stop.requested()) {
+      result.status = Status::stopped;
+      return result;
+    }
     Result next = solve_any(lower.data(), &result);
     next.stats.add(result.stats);
     if (next.status != Status::optimal || next.exponent > result.exponent) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gridcompute/assignment/columns.hpp"
+#include "gridcompute/assignment/matching.hpp"
 #include "gridcompute/assignment/sparse.hpp"
 #include "gridcompute/base/simd.hpp"
 
@@ -95,6 +96,7 @@ class Gated {
   // False if this is not for us after all, or to stop.
   bool read(Stop& stop) {
     const Index n = cost_.rows, m = cost_.cols;
+    if (n + m > kMostLines) return false;  // rows have columns of their own
     start_.assign(1, 0);
     for (Index i = 0; i < n; ++i) {
       if ((i & kPollMask) == 0 && stop.poll()) return false;
@@ -113,7 +115,7 @@ class Gated {
       if (i == 0) first_ = gate;
       if (n > m && !same_) return false;
       if (n <= m && !forbids(gate)) arc_.push_back(static_cast<std::int32_t>(m + i)), arc_cost_.push_back(gate);
-      if (static_cast<Index>(arc_.size()) > n * (most() + 1)) return false;
+      if (static_cast<Index>(arc_.size()) > std::min(n * (most() + 1), kMostLines)) return false;
       start_.push_back(static_cast<std::int32_t>(arc_.size()));
     }
     lower_gates();
@@ -127,13 +129,17 @@ class Gated {
     const Result result = assignment::solve(sparse, maximize_, stop, {});
     if (result.status != Status::optimal) return result.status;
     std::vector<char> taken(at(m));
-    for (Index i = 0; i < n; ++i)
-      if (const std::int32_t j = result.col_of[at(i)]; j < m) taken[at(j)] = 1;
+    for (Index i = 0; i < n; ++i) {
+      const std::int32_t j = result.col_of[at(i)];
+      if (j < 0 || (j < m && taken[at(j)] != 0)) refuse_incomplete();
+      if (j < m) taken[at(j)] = 1;
+    }
     Index free = 0;
     for (Index i = 0; i < n; ++i) {
       partner[i] = result.col_of[at(i)];
       if (partner[i] < m) continue;
-      while (taken[at(free)] != 0) ++free;
+      while (free < m && taken[at(free)] != 0) ++free;
+      if (free == m) refuse_incomplete();
       partner[i] = static_cast<std::int32_t>(free++);
     }
     return Status::optimal;

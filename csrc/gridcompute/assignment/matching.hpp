@@ -12,8 +12,21 @@
 #include <vector>
 
 #include "gridcompute/assignment/lists.hpp"
+#include "gridcompute/base/error.hpp"
 
 namespace gridcompute::assignment {
+
+[[noreturn]] inline void refuse_incomplete() {
+  throw Error(ErrorKind::internal, "", -1, "an assignment ended without a column of its own for each row");
+}
+
+// Checks (M1) of a complete matching: each row has a column, and no two rows have the same. In release builds as well:
+// a wrong position would end in a false optimum.
+template <class Mates>
+void check_complete(const std::int32_t* col_of, const Mates* mate_of, Index n, Index m) {
+  for (Index i = 0; i < n; ++i)
+    if (col_of[i] < 0 || col_of[i] >= m || mate_of[col_of[i]] != i) refuse_incomplete();
+}
 
 template <class V>
 struct Matching {

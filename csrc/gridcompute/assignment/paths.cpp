@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kLabelLimit = std::int64_t{1} << 61;
+constexpr Index kPollWork = Index{1} << 20;  // list entries between two polls of the stop within a search
 
 std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }
 
@@ -78,7 +79,7 @@ void Paths<V>::offer(std::int32_t i, Label label) {
 }
 
 template <class V>
-Searched Paths<V>::search(std::int32_t source, Index budget) {
+Searched Paths<V>::search(std::int32_t source, Index budget, Stop& stop) {
   ++round_;
   heap_.clear();
   now_.clear();
@@ -92,6 +93,10 @@ Searched Paths<V>::search(std::int32_t source, Index budget) {
   if (source_u_ >= Range<V>::kHopeless) return Searched::infeasible;
   offer(source, 0);
   while (level_ < best_) {
+    if (work_ - polled_ > kPollWork) {
+      polled_ = work_;
+      if (stop.poll()) return Searched::stopped;
+    }
     std::int32_t id;
     if (!now_.empty()) {
       id = now_.back();
@@ -139,7 +144,7 @@ Searched Paths<V>::run(Index budget, Stats& stats, Stop& stop) {
     if (work_ > budget) return Searched::budget;
     if ((stats.searches++ & 15) == 0 && stop.poll()) return Searched::stopped;
     const Index before = work_;
-    const Searched found = search(i, budget);
+    const Searched found = search(i, budget, stop);
     stats.arcs += work_ - before;
     if (found != Searched::complete) return found;
     flip(i);

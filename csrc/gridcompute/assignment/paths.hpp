@@ -52,7 +52,7 @@ class Paths {
     }
   };
 
-  Searched search(std::int32_t source, Index budget);
+  Searched search(std::int32_t source, Index budget, Stop& stop);
   void offer(std::int32_t i, Label at);
   void push(Label label, std::int32_t id);
   [[nodiscard]] V least(std::int32_t i);
@@ -72,7 +72,7 @@ class Paths {
   std::vector<std::int32_t> now_;  // columns at the current label: no need to queue
   std::int32_t round_ = 0, source_ = kFree, best_col_ = kFree;
   Label best_ = 0, level_ = 0, source_u_ = 0;
-  Index work_ = 0;
+  Index work_ = 0, polled_ = 0;  // polled_: the work done when the stop was polled last
 };
 
 }  // namespace gridcompute::assignment

@@ -12,6 +12,9 @@
 
 namespace gridcompute::assignment {
 
+// Rows or columns of a matrix: positions are 32-bit, and vector loops step up to 64 positions beyond the last one.
+inline constexpr Index kMostLines = (Index{1} << 31) - 1024;
+
 // A dense matrix where it lies; inf (floating-point types only) forbids.
 template <class T>
 struct Dense {
@@ -19,7 +22,7 @@ struct Dense {
   Index rows = 0, cols = 0;
 };
 
-// Compressed rows: arcs of row i at start[i]..start[i+1]; absent pairs are forbidden, duplicates allowed.
+// Compressed rows: arcs of row i at start[i]..start[i+1]; absent pairs are forbidden.
 template <class T, class I>
 struct Sparse {
   std::span<const I> start;
@@ -50,13 +53,17 @@ enum class Status { optimal, infeasible, stopped };
 
 struct Result {
   Status status = Status::optimal;
-  std::vector<std::int32_t> col_of;    // per row: its column or -1
+  std::vector<std::int32_t> col_of;    // per row: its column or -1; all -1 unless the status is optimal
   std::vector<std::int64_t> row_dual;  // in units of 2^-exponent, of the minimised costs: dual sum <= cost everywhere
   std::vector<std::int64_t> col_dual;  // the longer side's duals are <= 0, and 0 where unmatched
-  int exponent = 0;                    // 0 for integers
-  bool transposed = false;             // solved with rows and columns exchanged: the witness lies on columns then
-  std::vector<std::int32_t> witness;   // infeasible: lines of the shorter side with too few partners together
+  std::vector<Wide> row_wide;          // the duals where 64 bits do not hold them; row_dual and col_dual are empty then
+  std::vector<Wide> col_wide;
+  int exponent = 0;                   // 0 for integers
+  bool transposed = false;            // solved with rows and columns exchanged: the witness lies on columns then
+  std::vector<std::int32_t> witness;  // infeasible: lines of the shorter side with too few partners together
   Stats stats;
+
+  [[nodiscard]] bool wide() const { return !row_wide.empty() || !col_wide.empty(); }
 };
 
 }  // namespace gridcompute::assignment

@@ -110,7 +110,7 @@ class Residues {
     const Sparse<std::int64_t, std::int64_t> finer{start, col, cost, static_cast<Index>(u_.size()),
                                                    static_cast<Index>(v_.size())};
     Result next = solve(finer, false, stop, col_of_);
-    if (next.status != Status::optimal) return false;
+    if (next.status != Status::optimal || next.wide()) return false;
     col_of_ = std::move(next.col_of), u_ = std::move(next.row_dual), v_ = std::move(next.col_dual);
     std::vector<std::int64_t> paid(u_.size(), std::numeric_limits<std::int64_t>::max());
     for (Residue& r : left_) {

@@ -38,6 +38,7 @@ inline constexpr int kTies = 8;
 // What differs between dense and sparse rows.
 template <class V>
 struct Source {
+  // These two throw if a stop leaves some rows without.
   std::function<void(const std::vector<V>& v)> relist;   // fresh lists at prices v
   std::function<const CopiedRows<V>&()> copy;            // whole rows, cheap to read; empty where lists are complete
   std::function<double(const std::vector<V>& v)> width;  // how far lists made at v reach above row minima, typically

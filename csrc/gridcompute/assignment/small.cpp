@@ -6,7 +6,9 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
+#include <thread>
 #include <type_traits>
 
 #include "gridcompute/assignment/columns.hpp"
@@ -133,9 +135,11 @@ bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* settled
     if (!anew) before->start(s, unit, spread);
     if (!run(s, anew)) return false;
     if (before != nullptr) before->keep(s, unit);
-    return true;
+  } else if (!(stride == 8 ? run8(s) : stride == 16 ? run16(s) : stride == 32 ? run32(s) : run64(s))) {
+    return false;
   }
-  return stride == 8 ? run8(s) : stride == 16 ? run16(s) : stride == 32 ? run32(s) : run64(s);
+  check_complete(s.col_of, s.mate_of, s.n, s.m);
+  return true;
 }
 
 // n rows of m costs, one behind the other, to rows of whole vectors in the same array: the last row first.
@@ -149,9 +153,9 @@ void spread_out(V* values, Index n, Index m) {
   }
 }
 
-// Scratch: on the stack up to kTiny entries, else on the heap.
-constexpr Index kTiny = 32 * 32;
-constexpr Index kTinyPadded = 2 * kTiny;  // a row of more than 8 entries at most doubles
+// Bytes of scratch that one solve may place on the stack, enough for 32 x 32 costs of 64 bits; larger ones use the
+// heap, since threads may have small stacks.
+constexpr std::size_t kStackBytes = 20 << 10;
 
 // How far costs may differ: see the range proof.
 template <class V>
@@ -177,15 +181,19 @@ bool solve_fitted(const DenseRows<T, V>& all, const Dense<T>& cost, bool forbids
     return true;
   };
   const Index room = few_length<V>(m) * n;
-  if (all.m <= kTiny) {
-    alignas(64) std::array<V, at(kTinyPadded)> values, turned;
-    alignas(64) std::array<V, at(5 * kTinyPadded)> columns;
-    std::array<std::int32_t, at(kTinyPadded)> settled;
-    return solve(values.data(), columns.data(), settled.data(), turned.data());
+  const std::size_t matrices = at(turn ? 2 * room : room), arrays = at(5 * few_length<V>(m)),
+                    bytes = (matrices + arrays) * sizeof(V) + at(m) * sizeof(std::int32_t);
+  const auto carve = [&](std::byte* block) {
+    V* const values = reinterpret_cast<V*>(block);
+    V* const columns = values + matrices;
+    return solve(values, columns, reinterpret_cast<std::int32_t*>(columns + arrays), values + (turn ? room : 0));
+  };
+  if (bytes <= kStackBytes) {
+    alignas(64) std::array<std::byte, kStackBytes> block;
+    return carve(block.data());
   }
-  UnwrittenVector<V> values(at(room)), columns(at(5 * few_length<V>(m))), turned(at(turn ? room : 0));
-  UnwrittenVector<std::int32_t> settled(at(m));
-  return solve(values.data(), columns.data(), settled.data(), turned.data());
+  UnwrittenVector<std::byte> block(bytes);
+  return carve(block.data());
 }
 
 // The finest unit, as an exponent, in which costs differ little enough.
@@ -405,9 +413,11 @@ Status solve_pairs(const Dense<T>& cost, bool maximize, int threads, Stop& stop,
   }
   const Result result = solve(cost, maximize, threads, stop, false);
   if (result.status != Status::optimal) return result.status;
+  const Index pairs = std::min(cost.rows, cost.cols);
   Index k = 0;
   for (Index i = 0; i < cost.rows; ++i)
-    if (result.col_of[at(i)] >= 0) row_ind[k] = i, col_ind[k++] = result.col_of[at(i)];
+    if (result.col_of[at(i)] >= 0 && k < pairs) row_ind[k] = i, col_ind[k++] = result.col_of[at(i)];
+  if (k != pairs) refuse_incomplete();
   return Status::optimal;
 }
 
@@ -415,14 +425,20 @@ template <class T>
 BatchStatus solve_batch(const Dense<T>& first, Index count, bool maximize, int threads, Stop& stop,
                         std::int64_t* row_ind, std::int64_t* col_ind) {
   const Index size = first.rows * first.cols, pairs = std::min(first.rows, first.cols);
+  if (pairs == 0) return {};
   const Index chunk = std::clamp<Index>((1 << 16) / std::max<Index>(size, 1), 1, 256);
   std::vector<BatchStatus> found(at(Pool::chunks(count, chunk)));
   Pool pool(size * count < 1 << 14 ? 1 : threads);
+  const auto caller = std::this_thread::get_id();
   const bool whole = pool.for_chunks(
       count, chunk,
       [&](Index c, Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
-          Stop mine;  // the caller's is polled between chunks, by one thread only
+          // The caller's stop is polled by its own thread alone; the others see what it found.
+          Stop mine(std::numeric_limits<double>::infinity(), [&](const Progress&) {
+            if (std::this_thread::get_id() == caller) stop.poll();
+            return stop.why();
+          });
           const Dense<T> one{first.data + k * size, first.rows, first.cols};
           Status status;
           try {

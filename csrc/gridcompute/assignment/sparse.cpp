@@ -8,37 +8,63 @@
 
 #include "gridcompute/assignment/finer.hpp"
 #include "gridcompute/assignment/route.hpp"
+#include "gridcompute/assignment/wide_integers.hpp"
 #include "gridcompute/base/error.hpp"
 
 namespace gridcompute::assignment {
 
 namespace {
 
-constexpr int kRetryBits = 8;         // less exact, more room for prices
+constexpr int kRetryBits = 8;         // less exact, more room for prices: detours are of few rows,
+constexpr int kTries = 6;             // so that 2^42 rows would have room at the last
 constexpr int kFineSpread = 1 << 13;  // smaller ones are scaled up to at least half of this
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
-template <class T, class I>
-void check(const Sparse<T, I>& cost) {
-  const Index arcs = static_cast<Index>(cost.col.size());
-  const auto bad = [](const char* field, Index k, const std::string& what) {
-    throw Error(ErrorKind::invalid_problem, field, k, what);
-  };
-  if (static_cast<Index>(cost.start.size()) != cost.rows + 1 || static_cast<Index>(cost.cost.size()) != arcs)
-    bad("cost_matrix", -1, "indptr, indices and data of cost_matrix do not belong together");
-  for (Index i = 0; i < cost.rows; ++i)
-    if (cost.start[at(i)] < 0 || cost.start[at(i)] > cost.start[at(i + 1)] || cost.start[at(i + 1)] > arcs)
-      bad("cost_matrix", i,
-          "indptr of cost_matrix must rise from 0 to the number of entries, and does not at row " + std::to_string(i));
-  for (Index k = 0; k < arcs; ++k)
-    if (cost.col[at(k)] < 0 || cost.col[at(k)] >= cost.cols)
-      bad("cost_matrix", k,
-          "entry " + std::to_string(k) + " of cost_matrix has column " + std::to_string(cost.col[at(k)]) +
-              ", which must be 0.." + std::to_string(cost.cols - 1));
+[[noreturn]] void refuse(Index where, const std::string& what) {
+  throw Error(ErrorKind::invalid_problem, "cost_matrix", where, what);
 }
 
-// By how many bits costs are scaled up: among few values an epsilon of one unit would tell too
+// Rows within the arrays, columns within the matrix, each pair once.
+template <class T, class I>
+void check(const Sparse<T, I>& cost) {
+  const auto arcs = static_cast<Index>(cost.col.size());
+  if (cost.rows < 0 || cost.cols < cost.rows || cost.cols > kMostLines)
+    refuse(-1, "cost_matrix: found " + std::to_string(cost.rows) + " x " + std::to_string(cost.cols) +
+                   ", needed at most " + std::to_string(kMostLines) + " columns, and no more rows");
+  if (static_cast<Index>(cost.start.size()) != cost.rows + 1 || static_cast<Index>(cost.cost.size()) != arcs)
+    refuse(-1, "cost_matrix: found indptr, indices and data of lengths " + std::to_string(cost.start.size()) + ", " +
+                   std::to_string(arcs) + " and " + std::to_string(cost.cost.size()) +
+                   ", needed rows + 1 and two alike");
+  bool rising = true;
+  for (Index i = 0; i < cost.rows; ++i) {
+    const I begin = cost.start[at(i)], end = cost.start[at(i + 1)];
+    if (begin < 0 || begin > end || end > arcs || (i == 0 && begin != 0))
+      refuse(i, "cost_matrix: found indptr " + std::to_string(begin) + " to " + std::to_string(end) + " at row " +
+                    std::to_string(i) + ", needed it to rise from 0 to " + std::to_string(arcs));
+    I last = -1;
+    for (I k = begin; k < end; ++k) {
+      const I j = cost.col[at(k)];
+      if (j < 0 || j >= cost.cols)
+        refuse(i, "cost_matrix: found column " + std::to_string(j) + " in row " + std::to_string(i) + ", needed 0 to " +
+                      std::to_string(cost.cols - 1));
+      rising = rising && j > last;
+      last = j;
+    }
+  }
+  if (rising) return;
+  std::vector<Index> seen(at(cost.cols), -1);  // the last row with an entry there
+  for (Index i = 0; i < cost.rows; ++i)
+    for (I k = cost.start[at(i)]; k < cost.start[at(i + 1)]; ++k) {
+      Index& row = seen[at(cost.col[at(k)])];
+      if (row == i)
+        refuse(i, "cost_matrix: found a pair of row " + std::to_string(i) + " and column " +
+                      std::to_string(cost.col[at(k)]) + " twice, needed each pair once");
+      row = i;
+    }
+}
+
+// Returns by how many bits costs are scaled up: among few values an epsilon of one unit would tell too
 // little. Not among very few, where ties are followed.
 template <class V>
 int finer_by(const std::vector<V>& values) {
@@ -115,6 +141,7 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
   result.exponent = exponent;
   result.col_of = state.col_of;
   if (result.status != Status::optimal) return result;
+  check_complete(state.col_of.data(), state.mate_of.data(), state.n, state.m);
   // Of finer prices the floors are duals as good: in u_i = c_ij - v_j <= c_ik - v_k two fractions differ by less
   // than 1.
   for (Index j = 0; j < cost.cols; ++j) result.col_dual.push_back(state.v[at(j)] >> fine);
@@ -124,30 +151,43 @@ std::optional<Result> attempt(const Sparse<T, I>& cost, bool maximize, int expon
   return result;
 }
 
+// Solves integers beyond what 64-bit prices hold.
+template <class T, class I>
+Result solve_beyond(const Sparse<T, I>& cost, bool maximize, Stop& stop) {
+  const std::vector<std::int64_t> start(cost.start.begin(), cost.start.end()), col(cost.col.begin(), cost.col.end()),
+      costs(cost.cost.begin(), cost.cost.end());
+  const Sparse<std::int64_t, std::int64_t> wide{start, col, costs, cost.rows, cost.cols};
+  return solve_wide_sparse(wide, maximize, stop, [&](const Sparse<std::int64_t, std::int64_t>& coarse) {
+    Fit fit = Fit::exact;
+    return attempt<std::int64_t, std::int64_t, std::int64_t>(coarse, false, 0, true, stop, fit, {});
+  });
+}
+
 template <class T, class I>
 Result solve_once(const Sparse<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near = {}) {
   Fit fit = Fit::exact;
-  if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit, near)) return *result;
-  int exponent = 0;
-  if constexpr (std::is_floating_point_v<T>) {
+  if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit, near)) return *std::move(result);
+  if constexpr (!std::is_floating_point_v<T>) {
+    if (auto result = attempt<T, I, std::int64_t>(cost, maximize, 0, true, stop, fit, near)) return *std::move(result);
+    return solve_beyond(cost, maximize, stop);
+  } else {
     const double most = extent_of(cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize).magnitude();
     // Prices may move by many costs where pairs are missing: spend a few bits on room for them.
-    exponent = exponent_for(most) - 4;
+    int exponent = exponent_for(most) - 4;
+    for (int k = 0; k < kTries && fit != Fit::minus_inf; ++k, exponent -= kRetryBits)
+      if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit, near))
+        return *std::move(result);
+    if (fit == Fit::minus_inf) refuse(-1, "matrix contains invalid numeric entries");
+    throw Error(ErrorKind::internal, "cost_matrix", -1, "no unit of cost_matrix keeps prices within 64 bits");
   }
-  const int tries = std::is_floating_point_v<T> ? 3 : 1;
-  for (int k = 0; k < tries && fit != Fit::minus_inf; ++k, exponent -= kRetryBits)
-    if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit, near)) return *result;
-  if (fit == Fit::minus_inf)
-    throw Error(ErrorKind::invalid_problem, "cost_matrix", -1, "matrix contains invalid numeric entries");
-  throw Error(ErrorKind::cost_range, "cost_matrix", -1,
-              "cost_matrix spans too wide a range: costs and the prices they lead to may differ by at most 2**60");
 }
 
 }  // namespace
 
+namespace {
+
 template <class T, class I>
-Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near) {
-  check(cost);
+Result solve_checked(const Sparse<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near) {
   if constexpr (!std::is_floating_point_v<T>) {
     return solve_once(cost, maximize, stop, near);
   } else {
@@ -155,7 +195,7 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop, std::span<cons
       for (auto k = static_cast<Index>(cost.start[at(i)]); k < static_cast<Index>(cost.start[at(i + 1)]); ++k) look(k);
     };
     const auto each = [&](const auto& lower) {
-      for (Index i = 0; i < cost.rows; ++i)
+      for (Index i = 0; i < cost.rows && !stop.poll(); ++i)
         arcs_of(i, [&](Index k) { lower(i, static_cast<Index>(cost.col[at(k)]), k); });
     };
     const auto paid = [&](const Result& r, Index i) {
@@ -176,6 +216,21 @@ Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop, std::span<cons
         },
         each, paid);
   }
+}
+
+}  // namespace
+
+template <class T, class I>
+Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near) {
+  check(cost);
+  if (cost.rows == 0) {
+    Result none;
+    none.col_dual.assign(at(cost.cols), 0);
+    return none;
+  }
+  Result result = solve_checked(cost, maximize, stop, near);
+  if (result.status != Status::optimal) result.col_of.assign(at(cost.rows), kFree);
+  return result;
 }
 
 #define GRIDCOMPUTE_SPARSE(T)                                                                        \

@@ -6,7 +6,8 @@
 // which prove infeasibility where there is no perfect matching. Complexity: as those; memory 8 (12) bytes an arc,
 // padded.
 //
-// Errors. As dense.hpp; column indices out of range are invalid_problem.
+// Errors. As dense.hpp; indices out of range and pairs stored twice are invalid_problem. Integers whose prices exceed
+// 64 bits go to wide_integers.hpp.
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"

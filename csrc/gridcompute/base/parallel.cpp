@@ -20,6 +20,8 @@ namespace gridcompute {
 
 namespace {
 
+constexpr std::chrono::milliseconds kServe{20};  // between two polls of a stop while other threads work
+
 int affinity() {
 #ifdef __linux__
   cpu_set_t set;
@@ -169,6 +171,15 @@ void Pool::share(Loop& loop, Stop* stop) {
   const Shown shown(*this, loop);
   wake_.notify_all();
   work(loop, stop);
+  if (stop == nullptr) return;
+  // Chunks of other threads may take long, and poll nothing: the caller's thread serves the stop meanwhile.
+  std::unique_lock lock(mutex_);
+  loop_ = nullptr;
+  while (!idle_.wait_for(lock, kServe, [&] { return busy_ == 0; })) {
+    lock.unlock();
+    loop.to_the_end ? stop->interrupted() : stop->poll();
+    lock.lock();
+  }
 }
 
 bool Pool::run(Index n, Index size, const Body& body, Stop* stop, bool to_the_end) {

@@ -12,16 +12,23 @@ namespace gridcompute::certificate {
 
 namespace {
 
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-constexpr double kLargest = 0x1p62;
+constexpr double kLargest = 0x1p62, kInf = std::numeric_limits<double>::infinity();
+constexpr Wide kMostDual = Wide{1} << 100;
+constexpr Index kPollEntries = Index{1} << 18;
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
-// One cost in units, downwards and upwards; kNever if forbidden.
+// Paid where a cost lies beyond all units: more than any bound.
+constexpr Wide kBeyond = Wide{1} << 95;
+
+// One cost in units, downwards and upwards. `known`: there is such a bound.
+template <class D>
 struct Units {
-  std::int64_t low, high;
+  D low, high;
+  bool allowed = true, known = true;
 };
 
+template <class D>
 class Scale {
  public:
   Scale(int exponent, bool maximize)
@@ -30,21 +37,34 @@ class Scale {
         negate_(maximize) {}
 
   template <class T>
-  [[nodiscard]] Units operator()(T cost) const {
+  [[nodiscard]] Units<D> operator()(T cost) const {
     if constexpr (std::is_floating_point_v<T>) {
+      constexpr D kFar = static_cast<D>(std::int64_t{1} << 62);
       const double x = static_cast<double>(cost) * half_ * rest_;
       // From 2^62 on a cost is that at least. Below -2^62, and of NaN, nothing can be claimed.
-      if (x >= kLargest && std::isinf(cost)) return {kNever, kNever};
-      if (x >= kLargest) return {static_cast<std::int64_t>(kLargest), kNever / 2};
-      if (!(x > -kLargest)) return {-(kNever / 2), kNever / 2};
-      if (x == 0.0 && cost != T{0}) return std::signbit(x) ? Units{-1, 0} : Units{0, 1};  // the product underflowed
+      if (x >= kLargest && std::isinf(cost)) return {0, 0, false, false};
+      if (x >= kLargest) return {kFar, 0, true, false};
+      if (!(x > -kLargest)) return {-kFar, 0, true, false};
+      if (x == 0.0 && cost != T{0})  // the product underflowed
+        return std::signbit(x) ? Units<D>{-1, 0} : Units<D>{0, 1};
       const double floor = std::floor(x);
       const auto low = static_cast<std::int64_t>(floor);
       return {low, floor == x ? low : low + 1};
     } else {
-      const auto c = static_cast<std::int64_t>(cost);
-      return negate_ ? Units{-c, -c} : Units{c, c};
+      const D c = static_cast<std::int64_t>(cost);
+      if constexpr (sizeof(D) > 8) {
+        return {negate_ ? -c : c, negate_ ? -c : c};
+      } else {  // the least integer is its own negative
+        const D x = negate_ ? static_cast<D>(0 - static_cast<std::uint64_t>(c)) : c;
+        return {x, x};
+      }
     }
+  }
+
+  // Is this the one 64-bit cost whose negative does not fit?
+  template <class T>
+  [[nodiscard]] bool wraps(T cost) const {
+    return negate_ && cost == std::numeric_limits<T>::min();
   }
 
  private:
@@ -52,54 +72,117 @@ class Scale {
   bool negate_;
 };
 
-// Calls look(row, column, cost) for every stored pair.
-template <class T, class I, class Look>
-void each(const AssignmentCosts<T, I>& a, const Look& look) {
-  for (Index i = 0; i < a.rows; ++i) {
-    if (a.start.empty()) {
-      for (Index j = 0; j < a.cols; ++j) look(i, j, a.cost[at(i * a.cols + j)]);
-    } else {
-      for (auto k = static_cast<Index>(a.start[at(i)]); k < static_cast<Index>(a.start[at(i + 1)]); ++k)
-        look(i, static_cast<Index>(a.col[at(k)]), a.cost[at(k)]);
-    }
-  }
+// May a cost less a dual leave 64 bits? Of other types not if duals are within 2^61.
+template <class T, class D>
+inline constexpr bool kMayWrap = std::is_same_v<T, std::int64_t> && sizeof(D) == 8;
+constexpr std::int64_t kNearDual = std::int64_t{1} << 61;
+
+// Are costs, starts and columns of the lengths that the shape asks for, and rows within the arrays?
+template <class T, class I>
+bool well_formed(const AssignmentCosts<T, I>& a) {
+  constexpr Index kMost = std::numeric_limits<std::int32_t>::max();
+  if (a.rows < 0 || a.cols < 0 || a.rows > kMost || a.cols > kMost) return false;
+  const auto costs = static_cast<Index>(a.cost.size());
+  if (a.start.empty()) return costs == a.rows * a.cols;
+  if (static_cast<Index>(a.start.size()) != a.rows + 1 || static_cast<Index>(a.col.size()) != costs) return false;
+  if (a.start.front() != 0 || static_cast<Index>(a.start.back()) != costs) return false;
+  return std::is_sorted(a.start.begin(), a.start.end());
 }
 
-}  // namespace
+// Calls look(row, costs, count, column) for each row: column(k) is that of its k-th cost. False if stopped, or at a
+// column outside the matrix.
+template <class T, class I, class Look>
+bool each_row(const AssignmentCosts<T, I>& a, Stop& stop, const Look& look) {
+  Index seen = 0;
+  for (Index i = 0; i < a.rows; ++i) {
+    Index count = a.cols;
+    if (a.start.empty()) {
+      look(i, a.cost.data() + i * a.cols, count, [](Index k) { return k; });
+    } else {
+      const auto begin = static_cast<Index>(a.start[at(i)]);
+      count = static_cast<Index>(a.start[at(i + 1)]) - begin;
+      const I* col = a.col.data() + begin;
+      for (Index k = 0; k < count; ++k)
+        if (static_cast<Index>(col[k]) < 0 || static_cast<Index>(col[k]) >= a.cols) return false;
+      look(i, a.cost.data() + begin, count, [col](Index k) { return static_cast<Index>(col[k]); });
+    }
+    if ((seen += count) < kPollEntries) continue;
+    if (stop.poll()) return false;
+    seen = 0;
+  }
+  return true;
+}
 
-template <class T, class I>
-AssignmentCheck check_assignment(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> col_of,
-                                 std::span<const std::int64_t> row_dual, std::span<const std::int64_t> col_dual,
-                                 int exponent) {
+// `overflow`: reduced costs do not fit D, and nothing else holds.
+template <class T, class I, class D>
+AssignmentCheck check_in(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> col_of,
+                         std::span<const D> row_dual, std::span<const D> col_dual, int exponent, Stop& stop,
+                         bool& overflow) {
+  constexpr D kNever =
+      sizeof(D) == 8 ? static_cast<D>(std::numeric_limits<std::int64_t>::max()) : static_cast<D>(Wide{1} << 120);
   AssignmentCheck check;
-  const Scale scale(exponent, a.maximize);
+  const Scale<D> scale(exponent, a.maximize);
   const bool tall = a.rows > a.cols;
-  if (static_cast<Index>(col_of.size()) != a.rows || static_cast<Index>(row_dual.size()) != a.rows ||
-      static_cast<Index>(col_dual.size()) != a.cols)
-    return check;
   // least[k]: the shorter side's lines, their least cost less the other side's dual.
   const auto& other = tall ? row_dual : col_dual;
   const auto& own = tall ? col_dual : row_dual;
-  std::vector<std::int64_t> least(own.size(), kNever), paid(at(a.rows), kNever);
-  std::vector<double> cheapest(at(a.rows), std::numeric_limits<double>::infinity());  // of the pair that is matched
-  each(a, [&](Index i, Index j, T cost) {
-    const Units units = scale(cost);
-    if (units.low == kNever) return;
-    const Index line = tall ? j : i;
-    least[at(line)] = std::min(least[at(line)], units.low - other[at(tall ? i : j)]);
-    if (col_of[at(i)] != j) return;
-    paid[at(i)] = std::min(paid[at(i)], units.high);
-    cheapest[at(i)] = std::min(cheapest[at(i)], a.maximize ? -static_cast<double>(cost) : static_cast<double>(cost));
+  std::vector<D> least(own.size(), kNever);
+  std::vector<Wide> paid(at(a.rows));
+  std::vector<char> allowed(at(a.rows));
+  std::vector<double> cheapest(at(a.rows), kInf);  // of the pair that is matched
+  bool wide = false, lost = false, broken = false;
+  // The cost less a dual, and whether there is such a pair.
+  const auto reduce = [&](T cost, D dual, D& into) {
+    const Units<D> units = scale(cost);
+    D reduced;
+    if constexpr (kMayWrap<T, D>)
+      wide |= __builtin_sub_overflow(units.low, dual, &reduced) || scale.wraps(cost);
+    else
+      reduced = units.low - dual;
+    if constexpr (std::is_floating_point_v<T>) {
+      lost |= units.allowed && !units.known && units.low < 0;
+      broken |= units.low != units.high;
+      if (!units.allowed) return;
+    }
+    into = std::min(into, reduced);
+  };
+  const auto pay = [&](Index i, T cost) {
+    const Units<D> units = scale(cost);
+    if (!units.allowed) return;
+    const Wide high = units.known ? Wide{units.high} : kBeyond;
+    paid[at(i)] = allowed[at(i)] != 0 ? std::min(paid[at(i)], high) : high;
+    allowed[at(i)] = 1;
+    const double real = a.maximize ? -static_cast<double>(cost) : static_cast<double>(cost);
+    cheapest[at(i)] = std::min(cheapest[at(i)], real == real ? real : kInf);
+  };
+  const bool whole = each_row(a, stop, [&](Index i, const T* costs, Index count, const auto& column) {
+    const D* dual = other.data();
+    if (tall) {
+      D* into = least.data();
+      for (Index k = 0; k < count; ++k) reduce(costs[k], dual[i], into[column(k)]);
+    } else {
+      D into = least[at(i)];
+      for (Index k = 0; k < count; ++k) reduce(costs[k], dual[column(k)], into);
+      least[at(i)] = into;
+    }
+    const Index j = col_of[at(i)];
+    if (j < 0 || j >= a.cols) return;
+    if (a.start.empty()) return pay(i, costs[j]);
+    for (Index k = 0; k < count; ++k)
+      if (column(k) == j) pay(i, costs[k]);
   });
+  overflow = wide;
+  check.stopped = stop.requested();
+  if (!whole || wide) return check;
   std::vector<bool> taken(at(a.cols));
   ExactSum total;
   Index pairs = 0;
   check.feasible = true;
   for (Index i = 0; i < a.rows; ++i) {
     const std::int32_t j = col_of[at(i)];
-    if (j < 0) continue;
+    if (j == -1) continue;
     ++pairs;
-    if (j >= a.cols || taken[at(j)] || paid[at(i)] == kNever) {
+    if (j < 0 || j >= a.cols || taken[at(j)] || allowed[at(i)] == 0 || std::isinf(cheapest[at(i)])) {
       check.feasible = false;
       continue;
     }
@@ -109,22 +192,49 @@ AssignmentCheck check_assignment(const AssignmentCosts<T, I>& a, std::span<const
   }
   check.feasible = check.feasible && pairs == std::min(a.rows, a.cols);
   check.total = total.up();
-  check.duals_feasible = true;
+  check.whole = !broken;
+  check.duals_feasible = !lost;
+  Wide by_duals = 0, by_least = 0;
   for (std::size_t k = 0; k < own.size(); ++k) {
-    check.bound += least[k];
+    by_least += least[k], by_duals += own[k];
     check.duals_feasible = check.duals_feasible && own[k] <= least[k];
   }
-  for (const std::int64_t dual : other) {
-    check.bound += dual;
+  for (const D dual : other) {
+    by_least += dual, by_duals += dual;
     if (a.rows != a.cols) check.duals_feasible = check.duals_feasible && dual <= 0;
   }
+  check.bound = check.duals_feasible ? by_duals : by_least;
   return check;
 }
 
+}  // namespace
+
+template <class T, class I, class D>
+AssignmentCheck check_assignment(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> col_of,
+                                 std::span<const D> row_dual, std::span<const D> col_dual, int exponent, Stop& stop) {
+  if (!well_formed(a) || static_cast<Index>(col_of.size()) != a.rows || static_cast<Index>(row_dual.size()) != a.rows ||
+      static_cast<Index>(col_dual.size()) != a.cols || exponent < -1100 || exponent > 1200)
+    return {};
+  const auto far = [](D dual) { return sizeof(D) > 8 && (dual < -kMostDual || dual > kMostDual); };
+  if (std::any_of(row_dual.begin(), row_dual.end(), far) || std::any_of(col_dual.begin(), col_dual.end(), far))
+    return {};
+  const auto near = [](D dual) { return dual >= -D{kNearDual} && dual <= D{kNearDual}; };
+  bool overflow =
+      sizeof(D) == 8 && !kMayWrap<T, D> &&
+      !(std::all_of(row_dual.begin(), row_dual.end(), near) && std::all_of(col_dual.begin(), col_dual.end(), near));
+  if (!overflow) {
+    const AssignmentCheck check = check_in(a, col_of, row_dual, col_dual, exponent, stop, overflow);
+    if (!overflow) return check;
+  }
+  const std::vector<Wide> rows(row_dual.begin(), row_dual.end()), cols(col_dual.begin(), col_dual.end());
+  return check_in<T, I, Wide>(a, col_of, rows, cols, exponent, stop, overflow);
+}
+
 template <class T, class I>
-HallCheck check_witness(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> lines) {
+HallCheck check_witness(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> lines, Stop& stop) {
+  if (!well_formed(a)) return {};
   const bool tall = a.rows > a.cols;
-  const Scale scale(0, a.maximize);
+  const Scale<std::int64_t> scale(0, a.maximize);
   const Index own = tall ? a.cols : a.rows;
   std::vector<bool> inside(at(own)), partner(at(tall ? a.rows : a.cols));
   HallCheck check;
@@ -133,18 +243,22 @@ HallCheck check_witness(const AssignmentCosts<T, I>& a, std::span<const std::int
     inside[at(line)] = true;
     ++check.lines;
   }
-  each(a, [&](Index i, Index j, T cost) {
-    if (inside[at(tall ? j : i)] && scale(cost).low != kNever) partner[at(tall ? i : j)] = true;
+  const bool whole = each_row(a, stop, [&](Index i, const T* costs, Index count, const auto& column) {
+    for (Index k = 0; k < count; ++k)
+      if (inside[at(tall ? column(k) : i)] && scale(costs[k]).allowed) partner[at(tall ? i : column(k))] = true;
   });
+  if (!whole) return {};
   check.partners = std::count(partner.begin(), partner.end(), true);
   check.violated = check.partners < check.lines;
   return check;
 }
 
-#define GRIDCOMPUTE_CHECK(T, I)                                                                                 \
-  template AssignmentCheck check_assignment(const AssignmentCosts<T, I>&, std::span<const std::int32_t>,        \
-                                            std::span<const std::int64_t>, std::span<const std::int64_t>, int); \
-  template HallCheck check_witness(const AssignmentCosts<T, I>&, std::span<const std::int32_t>);
+#define GRIDCOMPUTE_CHECK(T, I)                                                                                        \
+  template AssignmentCheck check_assignment(const AssignmentCosts<T, I>&, std::span<const std::int32_t>,               \
+                                            std::span<const std::int64_t>, std::span<const std::int64_t>, int, Stop&); \
+  template AssignmentCheck check_assignment(const AssignmentCosts<T, I>&, std::span<const std::int32_t>,               \
+                                            std::span<const Wide>, std::span<const Wide>, int, Stop&);                 \
+  template HallCheck check_witness(const AssignmentCosts<T, I>&, std::span<const std::int32_t>, Stop&);
 #define GRIDCOMPUTE_CHECKS(T)        \
   GRIDCOMPUTE_CHECK(T, std::int32_t) \
   GRIDCOMPUTE_CHECK(T, std::int64_t)

@@ -5,11 +5,16 @@
 //
 // Bound. For any v, let w_i = min over allowed j of (c_ij - v_j). If each row must be matched and each column at most
 // once, every matching costs at least sum w_i + sum v_j, provided v_j <= 0 for all j where columns outnumber rows.
-// (Tall matrices: exchange the sides.) w is computed here from the costs; u only has to agree: u_i <= w_i.
+// (Tall matrices: exchange the sides.) w is computed here from the costs; where u_i <= w_i for all i, the sum of u and
+// v is a bound as well.
 //
 // Exactness. Multiplied by 2^exponent a double is still exact (checked: no overflow, no underflow), and so is its
 // floor. Sums are 128-bit integers. The objective is rounded up and the bound down, each cost by less than one unit, so
-// that [bound, objective] is rigorous for the original floating-point costs; integers are not rounded at all.
+// that [bound, objective] is rigorous for the original floating-point costs; integers are not rounded at all. Reduced
+// costs are 64-bit integers; where one would overflow, or duals are given in 128 bits, all of it is done in 128 bits.
+//
+// Trust. Nothing is assumed of costs, matching, duals or lines: whatever lengths and positions do not fit makes the
+// check fail, and no array is read outside its bounds. Duals beyond 2^100 are refused.
 //
 // Witness. Lines of the shorter side, and all lines that an allowed pair joins to one of them: fewer than they are
 // themselves. Then no matching covers the shorter side (Hall).
@@ -20,6 +25,7 @@
 #include <cstdint>
 #include <span>
 
+#include "gridcompute/base/stop.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::certificate {
@@ -35,17 +41,20 @@ struct AssignmentCosts {
 };
 
 struct AssignmentCheck {
+  bool stopped = false;         // before the end: nothing else holds
   bool feasible = false;        // the matching uses allowed pairs only, covers the shorter side, repeats nothing
   bool duals_feasible = false;  // u_i + v_j <= c_ij for every allowed pair, signs as needed
+  bool whole = false;           // all costs are integers in units of 2^-exponent
   Wide objective = 0;           // in units of 2^-exponent of the minimised costs, rounded up
-  Wide bound = 0;               // rounded down
+  Wide bound = 0;               // the sum of all duals, if they are feasible; else what the longer side's alone prove
   double total = 0;             // of floating-point costs, the minimised ones: what they sum to, rounded up once
 };
 
-template <class T, class I>
+// D: std::int64_t or Wide.
+template <class T, class I, class D>
 [[nodiscard]] AssignmentCheck check_assignment(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> col_of,
-                                               std::span<const std::int64_t> row_dual,
-                                               std::span<const std::int64_t> col_dual, int exponent);
+                                               std::span<const D> row_dual, std::span<const D> col_dual, int exponent,
+                                               Stop& stop);
 
 struct HallCheck {
   bool violated = false;
@@ -54,6 +63,7 @@ struct HallCheck {
 
 // lines are rows, or columns if the matrix is tall.
 template <class T, class I>
-[[nodiscard]] HallCheck check_witness(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> lines);
+[[nodiscard]] HallCheck check_witness(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> lines,
+                                      Stop& stop);
 
 }  // namespace gridcompute::certificate
