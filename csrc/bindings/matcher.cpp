@@ -21,16 +21,27 @@ struct LiveMatcher {
   py::object keep;  // what the slab reads in place
 };
 
-Slab slab_of(const Source& source, const Reals& unplaced, const Reals& move) {
-  return {source.cost.get(), unplaced.data(), unplaced.size() == 1 ? 0 : 1, move.data(), move.size() == 1 ? 0 : 1, {}};
+// A column of one value is that of all jobs.
+void check_length(const char* field, const Reals& column, Index n_jobs) {
+  if (column.size() == 1 || column.size() == n_jobs) return;
+  throw Error(ErrorKind::invalid_problem, field, -1,
+              std::string(field) + ": found " + std::to_string(column.size()) + " values, needed 1 or " +
+                  std::to_string(n_jobs));
+}
+
+Slab slab_of(const Source& source, const Reals& unplaced, const Reals& move, const Jobs& closed) {
+  check_length("unplaced", unplaced, source.cost->n_jobs());
+  check_length("move_cost", move, source.cost->n_jobs());
+  Slab slab{source.cost.get(), unplaced.data(),          unplaced.size() == 1 ? 0 : 1,
+            move.data(),       move.size() == 1 ? 0 : 1, {}};
+  if (closed.size() > 0)
+    slab.closed = std::make_shared<const std::vector<Slot>>(view(closed).begin(), view(closed).end());
+  return slab;
 }
 
 void set_slab(LiveMatcher& self, py::object source, const Reals& unplaced, const Reals& move, const Jobs& closed,
               double reach) {
-  Slab slab = slab_of(source.cast<const Source&>(), unplaced, move);
-  if (closed.size() > 0)
-    slab.closed = std::make_shared<const std::vector<Slot>>(view(closed).begin(), view(closed).end());
-  self.core.set_slab(slab, reach);
+  self.core.set_slab(slab_of(source.cast<const Source&>(), unplaced, move, closed), reach);
   self.keep = py::make_tuple(std::move(source), unplaced, move);
 }
 
@@ -65,6 +76,7 @@ py::dict answer_of(const Answer& a) {
   out["objective"] = a.objective;
   out["bound"] = a.bound;
   out["moved"] = a.moved;
+  out["over"] = a.over;
   out["exact"] = a.exact;
   out["job"] = job;
   out["from"] = from;
@@ -89,7 +101,7 @@ py::tuple quote(const LiveMatcher& self, const Source& source, const Reals& unpl
   const Reals none(std::vector<py::ssize_t>{1});
   Jobs slots(source.cost->n_jobs());
   Reals costs(source.cost->n_jobs());
-  const Slab slab = slab_of(source, unplaced, none);
+  const Slab slab = slab_of(source, unplaced, none, Jobs(0));
   const auto into = fill(slots);
   const auto cost = fill(costs);
   {
@@ -126,17 +138,33 @@ Reals prices(const LiveMatcher& self) {
   return out;
 }
 
-// The problem of these jobs with these homes, -1 for none: a source, and what leaving each out costs.
-py::tuple problem(const LiveMatcher& self, const Jobs& jobs, const Jobs& homes) {
-  const matcher::World& world = self.core.world();
+Array<Cost> capacity(const LiveMatcher& self) {
+  Array<Cost> out(self.core.world().out());
+  for (py::ssize_t s = 0; s < out.size(); ++s) out.mutable_data()[s] = self.core.capacity(static_cast<Slot>(s));
+  return out;
+}
+
+// The costs of jobs with homes (-1: none) and pins, one row a job, and what leaving each out costs: a problem of its
+// own, that reads nothing but the arrays given.
+py::tuple live_problem(py::object source, const Reals& unplaced, const Reals& move, const Jobs& closed,
+                       const Jobs& homes, const Array<bool>& pinned) {
+  const auto& jobs = source.cast<const Source&>();
+  const Slab slab = slab_of(jobs, unplaced, move, closed);
+  const auto n = static_cast<Job>(jobs.cost->n_jobs());
+  const auto out = static_cast<Slot>(jobs.cost->n_slots());
+  if (homes.size() != n || pinned.size() != n)
+    throw Error(ErrorKind::internal, "homes", -1, "homes and pins are not those of the jobs");
+  std::vector<Job> rows;
   std::vector<matcher::Stay> stay;
-  for (py::ssize_t k = 0; k < jobs.size(); ++k) {
-    const Slot home = homes.data()[k];
-    stay.push_back({home < 0 ? world.out() : home, world.pinned(jobs.data()[k])});
+  for (Job job = 0; job < n; ++job) {
+    const Slot home = homes.data()[job];
+    rows.push_back(job);
+    stay.push_back({home < 0 || home > out ? out : home, pinned.data()[job]});
   }
-  auto cost = std::make_unique<matcher::LiveCost>(world.slab(), view(jobs), std::move(stay), -1.0);
-  const std::vector<double> unplaced = cost->unplaced();
-  return py::make_tuple(Source{std::move(cost), self.keep}, copy_out(std::span<const double>(unplaced)));
+  auto cost = std::make_unique<matcher::LiveCost>(slab, rows, std::move(stay), -1.0);
+  const std::vector<double> leaving = cost->unplaced();
+  return py::make_tuple(Source{std::move(cost), py::make_tuple(std::move(source), unplaced, move)},
+                        copy_out(std::span<const double>(leaving)));
 }
 
 }  // namespace
@@ -179,13 +207,21 @@ void bind_matcher(py::module_& m) {
       .def("list", list)
       .def("homes", &homes, py::arg("jobs").noconvert())
       .def("prices", &prices)
+      .def("capacity", &capacity)
+      .def(
+          "pinned_at",
+          [](const LiveMatcher& self, const Jobs& slots) {
+            return copy_out(std::span<const std::int32_t>(self.core.pinned_at(view(slots))));
+          },
+          py::arg("slots").noconvert())
       .def("pinned", &pinned, py::arg("jobs").noconvert())
       .def("live", &live, py::arg("jobs").noconvert())
-      .def("problem", &problem, py::arg("jobs").noconvert(), py::arg("homes").noconvert())
       .def("holds", [](const LiveMatcher& self) { return self.core.holds(); })
       .def_property_readonly("n_slots", [](const LiveMatcher& self) { return self.core.world().out(); })
       .def_property_readonly("resolution", [](const LiveMatcher& self) { return self.core.world().resolution(); })
       .def("__len__", [](const LiveMatcher& self) { return self.core.world().live(); });
+  m.def("live_problem", &live_problem, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("move").noconvert(),
+        py::arg("closed").noconvert(), py::arg("homes").noconvert(), py::arg("pinned").noconvert());
 }
 
 }  // namespace gridcompute::bindings

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._checks import counts, plain_array
+from ._checks import counts, number, plain_array
 from .errors import InvalidProblemError
+from .live_frames import by_position, column_values, key_list, named_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 
     from ._interner import Interner
 
-__all__ = ["find_ids", "job_columns", "moving_cost", "new_ids", "out_cost", "whole_slots"]
+__all__ = ["find_ids", "job_columns", "job_costs", "new_ids", "scalar_or_name", "whole_slots"]
 
 
-def new_ids(interner: Interner, ids: Any, n: int, text: bool) -> list[Any]:
+def new_ids(interner: Interner, keys: list[Any], n: int, text: bool) -> list[Any]:
     """`n` ids that are not in yet, all integers or all strings (`text`: those in are strings)."""
-    keys = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
     if len(keys) != n:
         raise InvalidProblemError(f"ids: found {len(keys)}, needed {n}, one a job", "ids")
     strings = [isinstance(k, str) for k in keys]
@@ -38,18 +38,16 @@ def new_ids(interner: Interner, ids: Any, n: int, text: bool) -> list[Any]:
 
 
 def job_columns(
-    columns: Any, wanted: Mapping[str, str], rows: int | None
+    columns: Any, wanted: Mapping[str, str], keys: list[Any] | None
 ) -> tuple[dict[str, NDArray[Any]], int]:
-    """Columns by slab name (`wanted`: the caller's), of as many jobs as they or `rows` tell."""
-    if not hasattr(columns, "keys"):
-        records = list(columns)
-        columns = {v: [r[v] for r in records] for v in wanted.values()}
-    for name in wanted.values():
-        if name not in columns:
-            raise InvalidProblemError(f"columns: {name!r} is missing", name)
-    n = len(np.atleast_1d(next(iter(columns.values())))) if columns else 0
-    n = n if rows is None else rows
-    given = {k: np.atleast_1d(plain_array(v, columns[v])) for k, v in wanted.items()}
+    """Columns by slab name (`wanted`: the caller's), one row for each job.
+
+    How many jobs there are is what the first column says; without one the records, or the `keys`.
+    """
+    named, rows = named_columns(columns, dict.fromkeys(wanted.values()))
+    read = {name: column_values(name, values, keys) for name, values in named.items()}
+    given = {part: read[name] for part, name in wanted.items()}
+    n = len(next(iter(given.values()))) if given else rows or len(keys or ())
     for part, v in wanted.items():
         if given[part].shape[:1] != (n,):
             raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
@@ -58,10 +56,11 @@ def job_columns(
     return given, n
 
 
-def find_ids(interner: Interner, ids: Any) -> tuple[list[Any], NDArray[np.int32]]:
+def find_ids(
+    interner: Interner, ids: Any, *, ordered: bool = False
+) -> tuple[list[Any], NDArray[np.int32]]:
     """Ids that are all in, each once, and their places."""
-    many = isinstance(ids, (list, tuple, np.ndarray, range))
-    keys = (ids.tolist() if isinstance(ids, np.ndarray) else list(ids)) if many else [ids]
+    keys = key_list("ids", ids, ordered=ordered)
     at = interner.lookup(keys)
     if (at < 0).any():
         k = int((at < 0).argmax())
@@ -73,7 +72,7 @@ def find_ids(interner: Interner, ids: Any) -> tuple[list[Any], NDArray[np.int32]
 
 def whole_slots(slots: Any, n_slots: int) -> NDArray[np.int32]:
     """Numbers of classes, each once."""
-    given = np.atleast_1d(np.asarray(slots))
+    given = np.atleast_1d(plain_array("slots", by_position("slots", slots)))
     if given.size == 0:
         return np.zeros(0, np.int32)  # an empty list says nothing of its dtype
     where = counts("slots", given, len(given), "n", 0, np.int32)
@@ -96,24 +95,38 @@ def _twice(field: str, keys: list[Any]) -> InvalidProblemError:
     raise AssertionError("no key stands twice")
 
 
-def out_cost(values: Any) -> Any:
-    """Costs of being left out: numbers, or inf."""
-    bad = ~(np.asarray(values, np.float64) > -math.inf)
-    if bad.any():
-        raise InvalidProblemError(
-            f"unplaced: found {np.atleast_1d(values)[int(bad.argmax())]}, needed a number or inf",
-            "unplaced",
-        )
-    return values if np.ndim(values) else float(values)
+def scalar_or_name(field: str, value: Any) -> float | str:
+    """The cost `field` of all jobs ("unplaced" or "move_cost"), or the column that says it."""
+    if isinstance(value, str):
+        return value
+    real = number(field, value, -math.inf)
+    _CHECKS[field](field, np.array([real]))
+    return real
 
 
-def moving_cost(values: Any) -> Any:
-    """Costs of a move: 0 or more, finite."""
-    array = np.asarray(values, np.float64)
-    bad = ~((array >= 0) & (array < math.inf))
-    if bad.any():
-        raise InvalidProblemError(
-            f"move_cost: found {np.atleast_1d(values)[int(bad.argmax())]}, needed finite, >= 0",
-            "move_cost",
-        )
-    return values if np.ndim(values) else float(values)
+def job_costs(part: str, field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The column `field` of what `part` ("unplaced" or "move_cost") costs each job."""
+    if values.ndim != 1:
+        raise InvalidProblemError(f"{field}: found shape {values.shape}, needed (n_jobs,)", field)
+    return _CHECKS[part](field, values)
+
+
+def _out_cost(field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _all_good(field, values, values > -math.inf, "a number, or inf")
+
+
+def _move_cost(field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _all_good(field, values, (values >= 0) & (values < math.inf), "finite, 0 or more")
+
+
+_CHECKS = {"unplaced": _out_cost, "move_cost": _move_cost}
+
+
+def _all_good(
+    field: str, values: NDArray[np.float64], good: NDArray[np.bool_], needed: str
+) -> NDArray[np.float64]:
+    if not good.all():
+        k = int((~good).argmax())
+        where = f"[{k}]" if len(values) > 1 else ""
+        raise InvalidProblemError(f"{field}{where}: found {values[k]}, needed {needed}", field, k)
+    return values

@@ -16,6 +16,7 @@ from ._checks import plain_array
 from .costs import BoundKernel, SlotKernel
 from .costs.terms import _coef, _key, _reach, _table
 from .errors import CostRangeError, InvalidProblemError
+from .live_frames import by_position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +115,7 @@ class TermCosts(LiveCosts):
         terms = [term_spec(k, term) for k, term in enumerate(cost)]
         if not terms:
             raise InvalidProblemError("cost: found no term, needed at least one", "cost")
-        tables = [_table(f"cost[{k}].table", t).copy() for k, (t, _, _) in enumerate(terms)]
+        tables = [_own_table(f"cost[{k}].table", t) for k, (t, _, _) in enumerate(terms)]
         for k, table in enumerate(tables):
             if table.shape[1] != tables[0].shape[1]:
                 raise InvalidProblemError(
@@ -175,7 +176,7 @@ class TermCosts(LiveCosts):
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
         """Of the same shape; what differs is what changes."""
         k = _number_of_table(k, len(self.tables))
-        made = _table("table", table).copy()
+        made = _own_table("table", table)
         old = self.tables[k]
         if made.shape != old.shape:
             raise InvalidProblemError(
@@ -189,7 +190,7 @@ class TermCosts(LiveCosts):
 
     def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
         """`tables`: for each term (n_keys, n_new)."""
-        made = [_table(f"tables[{k}]", t) for k, t in enumerate(tables)]
+        made = [_own_table(f"tables[{k}]", t) for k, t in enumerate(tables)]
         new = []
         for k, old in enumerate(self.tables):
             need = (len(old), len(where))
@@ -260,15 +261,18 @@ class RowCosts(LiveCosts):
     ) -> dict[str, NDArray[Any]]:
         """`tables`: one block (n_jobs, n_new)."""
         need, old = (len(jobs), len(where)), columns["row"]
-        if len(tables) != 1 or np.shape(tables[0]) != need:
+        if not isinstance(tables, (list, tuple)):
+            raise TypeError(f"tables must be a list of one block, not {type(tables).__name__}")
+        made = [_own_table(f"tables[{k}]", t) for k, t in enumerate(tables)]
+        if len(made) != 1 or made[0].shape != need:
             raise InvalidProblemError(
-                f"tables: found {len(tables)} of shape {[np.shape(t) for t in tables]}, needed one "
-                f"block of shape {need}",
+                f"tables: found {len(made)} of shape {[t.shape for t in made]}, needed one block "
+                f"of shape {need}",
                 "tables",
             )
         rows = self.blank("row", len(old))
         rows[:, : old.shape[1]] = old
-        rows[np.ix_(jobs, where)] = _table("tables[0]", tables[0])
+        rows[np.ix_(jobs, where)] = made[0]
         return columns | {"row": rows}
 
     def saved(self) -> tuple[dict[str, Any], Columns]:
@@ -309,8 +313,8 @@ class KernelCosts(LiveCosts):
 
     def learned(self, batch: Mapping[str, Any]) -> LiveCosts:
         """The dtypes of the first jobs are those of all."""
-        if self.dtypes or not self.wanted:
-            return self
+        if self.dtypes or not all(len(batch[name]) for name in self.wanted) or not self.wanted:
+            return self  # a batch without jobs has no dtypes of its own
         return KernelCosts(self.kernel, {name: batch[name].dtype for name in self.wanted})
 
     def slab(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
@@ -348,6 +352,12 @@ class KernelCosts(LiveCosts):
 
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
         """`k` names a slot column or a shared array."""
+        by_position("table", table)
+        old = self.kernel.shared.get(k) if isinstance(k, str) else None
+        if old is not None and np.shape(table) != old.shape:  # which the formula may index
+            raise InvalidProblemError(
+                f"{k}: found shape {np.shape(table)}, needed {old.shape} as before", k
+            )
         kernel, slots = self.kernel.replaced(k, table)
         return KernelCosts(kernel, self.dtypes), slots, None
 
@@ -355,6 +365,15 @@ class KernelCosts(LiveCosts):
         """`tables`: slot columns of the new classes, by name."""
         if not hasattr(tables, "keys"):
             raise TypeError("tables: a kernel's new classes are a mapping of its slot columns")
+        known = [p.name for p in self.kernel.kernel.parameters if p.name.startswith("slot_")]
+        for name in tables.keys():  # noqa: SIM118 - of a data frame too
+            by_position(name, tables[name])
+            if name not in known:
+                raise InvalidProblemError(
+                    f"tables: found {name!r}, which the kernel does not know, needed "
+                    f"{', '.join(map(repr, known)) or 'no column'}",
+                    str(name),
+                )
         return KernelCosts(self.kernel.with_slots(tables, where, n_slots), self.dtypes)
 
     def saved(self) -> tuple[dict[str, Any], Columns]:
@@ -380,6 +399,11 @@ def term_spec(k: int, term: Any) -> tuple[Any, str | None, str | None]:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"cost[{k}]: columns are named by str or None, not {name!r}")
     return table, key, coef
+
+
+def _own_table(field: str, table: Any) -> NDArray[np.float64]:
+    """A copy of the caller's table, its labels checked."""
+    return _table(field, by_position(field, table)).copy()
 
 
 def _number_of_table(k: Any, n: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +10,23 @@ from . import _checks, _core, live_snapshots
 from ._interner import Interner
 from .errors import InvalidProblemError
 from .live import LiveMatching
-from .live_columns import find_ids, job_columns, moving_cost, new_ids, out_cost, whole_slots
+from .live_columns import find_ids, job_columns, job_costs, new_ids, scalar_or_name, whole_slots
 from .live_costs import RowCosts, live_costs
+from .live_frames import by_position, key_list
+from .live_guard import Guarded
 from .progress import progress_hook
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from .costs import BoundKernel, Kernel, SlotKernel
     from .progress import ProgressHook
+
+    #: What jobs bring: columns by name, a data frame, an Arrow table, or records.
+    Columns = Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]] | NDArray[Any] | Any
 
 __all__ = ["Matcher"]
 
@@ -33,7 +36,7 @@ _MANY = 8  # a table that concerns an eighth of the jobs and more is looked at c
 _PATIENCE = 16  # rounds between looks at how far costs reach
 
 
-class Matcher:
+class Matcher(Guarded):
     """Keeps prices, placements and candidates between rounds, and matches again what changed.
 
     Parameters
@@ -58,11 +61,12 @@ class Matcher:
 
     Notes
     -----
-    Every call holds one lock: calls of several threads follow one another. The GIL is free in
-    `match`. One slot a job. Determinism: the same calls give the same answers, for any number of
-    threads. Complexity: a change costs one row of costs and the shortest paths it needs; a table
-    costs one look at the jobs or classes it concerns. A call that raises, KeyboardInterrupt
-    included, leaves the world as it was.
+    Every call holds one lock, so that calls of several threads follow one another; the GIL is free
+    in `match`. Each job takes one slot. Jobs and classes go by position: a pandas index that is not
+    0 to n - 1 in order is an error, unless it equals the `ids` given. A call that raises,
+    KeyboardInterrupt included, leaves the world as it was. Determinism: the same calls give the
+    same answers, for any number of threads. Complexity: a change costs one row of costs and the
+    shortest paths it needs; a table costs one look at the jobs or classes it concerns.
 
     Examples
     --------
@@ -88,23 +92,21 @@ class Matcher:
         threads: int | None = None,
         seed: int = 0,
     ) -> None:
+        super().__init__()
+        capacity = by_position("capacity", capacity)
         self._costs = live_costs(cost, int(np.size(capacity)))
         self._n_slots = n = self._costs.n_slots
         self._capacity = np.array(_checks.counts("capacity", capacity, n, "n_slots", 0, np.int64))
         self._closed = np.zeros(n, bool)
         self._scalars = {
-            "unplaced": unplaced if isinstance(unplaced, str) else out_cost(unplaced),
-            "move_cost": move_cost if isinstance(move_cost, str) else moving_cost(move_cost),
+            "unplaced": scalar_or_name("unplaced", unplaced),
+            "move_cost": scalar_or_name("move_cost", move_cost),
         }
-        self._max_moves = (
-            -1 if max_moves is None else _checks.whole("max_moves", max_moves, 0, 2**62)
-        )
-        self._threads = _checks.threads(threads)
-        self._seed = _checks.seed(seed)
+        most = -1 if max_moves is None else _checks.whole("max_moves", max_moves, 0, 2**62)
+        self._max_moves = most
+        self._threads, self._seed = _checks.threads(threads), _checks.seed(seed)
         self._ids, self._next, self._text = Interner(), 0, False
-        self._lock, self._owner, self._version, self._reach = threading.Lock(), 0, 0, 0.0
-        self._coarse = self._seen = 0  # since when costs are too coarse to prove; the last round
-        self._undo: list[Callable[[], object]] = []  # what the call under way has done
+        self._reach, self._coarse, self._seen = 0.0, 0, 0  # coarse: rounds that proved nothing
         self._native = _core.LiveMatcher(n)
         self._columns: dict[str, NDArray[Any]] = {}
         self._columns, self._size = self._longer(self._costs, _FIRST_SIZE), _FIRST_SIZE
@@ -112,20 +114,17 @@ class Matcher:
 
     # ------------------------------------------------------------ jobs
 
-    def add(
-        self,
-        columns: Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]] | NDArray[Any],
-        ids: Any = None,
-    ) -> Any:
-        """Add jobs, by columns or records, under `ids` (all int64 or all str; None = given here).
+    def add(self, columns: Columns, ids: Any = None) -> Any:
+        """Add jobs under `ids` (all int64 or all str; None = given here), and return the ids.
 
-        Returns the ids. A duplicate or known id, or a bad column, is an `InvalidProblemError`, and
-        the world is as it was. Where jobs bring nothing but their rows of costs, the block itself
-        will do for `columns`.
+        `columns` holds the columns that the costs name, and no others: a mapping of arrays, a data
+        frame of pandas or polars, an Arrow table, or records, each a mapping. Where jobs bring
+        nothing but their rows of costs, the block itself will do. A known or repeated id, a column
+        that is missing, unknown or bad, is an `InvalidProblemError`, and the world is as it was.
         """
         with self._held():
-            rows = len(ids) if ids is not None and not self._wanted() else None
-            batch, n, reach = self._batch(columns, rows)
+            keys = None if ids is None else key_list("ids", ids, ordered=True)
+            batch, n, reach = self._batch(columns, keys)
             if ids is None and self._text and len(self._ids):
                 raise TypeError("ids: this world's ids are strings, they must be given")
             if ids is None and self._next + n > 2**63:
@@ -134,8 +133,9 @@ class Matcher:
                     "use, and int64 ends before the last of these jobs; they must be given",
                     "ids",
                 )
-            given = range(self._next, self._next + n) if ids is None else ids
-            keys = new_ids(self._ids, given, n, self._text)
+            if keys is None:
+                keys = list(range(self._next, self._next + n))
+            keys = new_ids(self._ids, keys, n, self._text)
             self._undo.append(lambda: self._forget(keys))
             at = self._ids.intern(keys)
             costs = self._costs.learned(batch)
@@ -167,11 +167,15 @@ class Matcher:
             self._ids.remove(keys)
             self._done()
 
-    def update(self, ids: Any, columns: Mapping[str, ArrayLike]) -> None:
-        """Give jobs new columns, all that the costs name; placed jobs keep their homes."""
+    def update(self, ids: Any, columns: Columns) -> None:
+        """Give jobs new columns, all of them as in `add`; placed jobs keep their homes."""
         with self._held():
-            _, at = find_ids(self._ids, ids)
-            batch, _, reach = self._batch(columns, len(at))
+            keys, at = find_ids(self._ids, ids, ordered=True)
+            batch, n, reach = self._batch(columns, keys)
+            if n != len(at):
+                raise InvalidProblemError(
+                    f"columns: found {n} rows, needed {len(at)}, one for each id", "columns"
+                )
             if reach > self._reach:
                 self._tell(_reach=reach)
             before = {name: self._columns[name][at] for name in batch}
@@ -180,7 +184,14 @@ class Matcher:
             self._done()
 
     def pin(self, ids: Any) -> None:
-        """Placed jobs stay where they are, whatever it costs."""
+        """Placed jobs stay where they are, whatever it costs, until they are unpinned or removed.
+
+        A pinned job keeps its slot even when its class loses it: the class then counts as having as
+        many slots as pinned jobs, and ``stats["over"]`` of a round tells how many slots that adds
+        in all. Only `remove_slots` lifts pins, of the jobs in the classes that it closes. Where a
+        table or an update forbids a pinned job its class, no answer exists: the round is
+        "infeasible", and its witness names the job.
+        """
         with self._held():
             keys, at = find_ids(self._ids, ids)
             homes = self._native.homes(at)
@@ -206,6 +217,7 @@ class Matcher:
         """Give some classes another number of slots."""
         with self._held():
             where = self._open_slots(slots)
+            by_position("values", values, where.tolist())
             given = np.atleast_1d(values) if np.size(values) else np.zeros(0, np.int64)
             room = self._capacity.copy()
             room[where] = _checks.counts("values", given, len(where), "slots", 0, np.int64)
@@ -236,13 +248,14 @@ class Matcher:
     def add_slots(self, capacity: ArrayLike, tables: Any) -> NDArray[np.int32]:
         """New classes, with their columns of every table; returns their numbers.
 
-        Numbers of removed classes are given again, the lowest first. For a kernel, `tables` is a
-        mapping of the slot columns; where jobs bring rows, it is one block of shape
-        (n_jobs, n_new), in the order of `ids`.
+        Numbers of removed classes are given again, the lowest first, once no job is placed there.
+        For a kernel, `tables` is a mapping of the slot columns; where jobs bring rows, it is one
+        block of shape (n_jobs, n_new), in the order of `ids`.
         """
         with self._held():
+            by_position("capacity", capacity)
             room = _checks.counts("capacity", capacity, np.size(capacity), "n_new", 0, np.int64)
-            free = np.flatnonzero(self._closed)[: len(room)]
+            free = self._free_numbers()[: len(room)]
             more = len(room) - len(free)
             where = np.concatenate([free, self._n_slots + np.arange(more)]).astype(np.int32)
             n = self._n_slots + more
@@ -269,10 +282,16 @@ class Matcher:
             return where
 
     def remove_slots(self, slots: ArrayLike) -> None:
-        """Close classes: their jobs move or are left out. Other classes keep their numbers."""
+        """Close classes: their jobs, pinned ones too, move or are left out.
+
+        Other classes keep their numbers.
+        """
         with self._held():
             where = self._open_slots(slots)
             room, shut = self._capacity.copy(), self._closed.copy()
+            pinned = self._native.pinned_at(where)
+            self._undo.append(lambda: self._native.pin(pinned, True))
+            self._native.pin(pinned, False)
             room[where], shut[where] = 0, True
             self._tell(_capacity=room, _closed=shut)
             self._native.costs_changed(where)
@@ -323,11 +342,11 @@ class Matcher:
             return m
 
     def quote(
-        self, columns: Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]] | NDArray[Any]
+        self, columns: Columns
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """Where jobs like these would go at the prices of the last round: slot, cost, price.
 
-        Slot -1: they would be left out. Changes nothing.
+        `columns` as in `add`. Slot -1: they would be left out. Changes nothing.
         """
         with self._held():
             batch, n, _ = self._batch(columns)
@@ -358,47 +377,25 @@ class Matcher:
     # ------------------------------------------------------------ snapshots
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
-        """Write the world to a file: whole or not at all (checksum, fsync, atomic rename)."""
+        """Write the world to a file: whole or not at all (checksum, fsync, atomic rename).
+
+        A link is followed. What is there and is no regular file (a device, a pipe, a folder) is an
+        error. The file has the mode of the one it replaces, else it is its owner's alone.
+        """
         with self._held():
             live_snapshots.save(self, path)
 
     @classmethod
     def restore(cls, path: str | os.PathLike[str], *, kernel: Kernel | None = None) -> Matcher:
-        """The world of a snapshot; a torn or foreign file is an `InvalidProblemError`.
+        """The world of a snapshot; a torn, damaged or foreign file is an `InvalidProblemError`.
 
-        A kernel is code, and not in the file: where costs came from one, it is given here.
+        Every part of it is checked against the others. Classes may have more jobs than slots, as
+        after `set_capacity`: the next round moves them. A kernel is code, and not in the file:
+        where costs came from one, it is given here, and reads the columns of the file.
         """
         return live_snapshots.load(cls, path, kernel)
 
     # ------------------------------------------------------------ inside
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        """One call at a time; what fails or is interrupted half way is undone."""
-        me = threading.get_ident()
-        if self._owner == me:
-            raise RuntimeError("a Matcher may not be used from its own progress hook")
-        with self._lock:
-            try:
-                self._owner = me
-                self._mend()
-                yield
-            finally:
-                try:
-                    self._mend()
-                finally:
-                    self._owner = 0
-
-    def _done(self) -> None:
-        self._version += 1
-        self._undo.clear()
-
-    def _mend(self) -> None:
-        """Undoes what is not done; each step may be run again, should it be interrupted."""
-        while self._undo:
-            self._version += 1
-            self._undo[-1]()
-            self._undo.pop()
 
     def _refine(self) -> None:
         """Where rounding is all that parts answer and bound: are the largest costs gone by now?"""
@@ -450,16 +447,19 @@ class Matcher:
         """Slab column -> column of the caller's."""
         return self._costs.wanted | {k: v for k, v in self._scalars.items() if isinstance(v, str)}
 
-    def _batch(self, columns: Any, rows: int | None = None) -> tuple[dict[str, Any], int, float]:
+    def _batch(
+        self, columns: Any, keys: list[Any] | None = None
+    ) -> tuple[dict[str, Any], int, float]:
         """Checked columns by slab name, how many jobs, and how far their costs may reach."""
         wanted = self._wanted()
         if isinstance(columns, np.ndarray) and isinstance(self._costs, RowCosts):
-            columns = {self._costs.name: columns}
-        given, n = job_columns(columns, wanted, rows)
+            columns = {self._costs.name: columns} if columns.dtype.names is None else columns
+        given, n = job_columns(columns, wanted, keys)
         batch, reach = self._costs.check(given, n)
-        for name, check in (("unplaced", out_cost), ("move_cost", moving_cost)):
+        for name in ("unplaced", "move_cost"):
             if name in wanted:
-                batch[name] = check(_checks.reals(wanted[name], given[name]))
+                field = wanted[name]
+                batch[name] = job_costs(name, field, _checks.reals(field, given[name]))
         return batch, n, reach + (self._beside(batch) if n else 0.0)
 
     def _weighed(self, costs: Any, columns: Any) -> tuple[NDArray[np.int32], dict[str, Any], float]:
@@ -475,6 +475,14 @@ class Matcher:
             values = np.atleast_1d(batch.get(name, self._columns[name]))
             reach += float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
         return reach
+
+    def _free_numbers(self) -> NDArray[np.intp]:
+        """Closed classes, ascending, that are no job's home."""
+        shut = np.flatnonzero(self._closed)
+        if not len(shut):
+            return shut
+        homes = self._native.homes(self._native.list())
+        return shut[~np.isin(shut, homes)]
 
     def _open_slots(self, slots: ArrayLike) -> NDArray[np.int32]:
         where = whole_slots(slots, self._n_slots)

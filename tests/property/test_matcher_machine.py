@@ -130,6 +130,7 @@ class World(RuleBasedStateMachine):
     def add_slots(self, data: st.DataObject, room: int, n: int) -> None:
         first, second = self.columns_of(data, KINDS, n), self.columns_of(data, 1, n, FINITE)
         where = self.new_slots(room, first, second)
+        assert not set(where.tolist()) & set(self.home.values()), "a number that is a job's home"
         more = max(0, int(where.max()) + 1 - len(self.capacity))
         self.capacity, self.closed = (
             np.pad(self.capacity, (0, more)),
@@ -147,6 +148,7 @@ class World(RuleBasedStateMachine):
         s = self.one(pick, np.flatnonzero(~self.closed))
         self.world.remove_slots([s])
         self.closed[s], self.capacity[s] = True, 0
+        self.pinned -= {i for i in self.pinned if self.home[i] == s}
 
     # ------------------------------------------------------------ snapshots
 
@@ -160,6 +162,11 @@ class World(RuleBasedStateMachine):
             self.world = Matcher.restore(path, kernel=self.FORMULA)
 
     # ------------------------------------------------------------ rounds
+
+    def room(self) -> Any:
+        """Slots of each class: a pinned job keeps its own, whatever its class has."""
+        pinned = np.bincount([self.home[i] for i in self.pinned], minlength=len(self.capacity))
+        return np.maximum(self.capacity, pinned)
 
     def posed(self, ids: list[int]) -> tuple[Any, Any]:
         """The problem as any solver would get it."""
@@ -197,7 +204,7 @@ class World(RuleBasedStateMachine):
             return
         ids = [int(i) for i in m.ids]
         matrix, out = self.posed(ids)
-        plain = transport(matrix, self.capacity, unplaced=out)
+        plain = transport(matrix, self.room(), unplaced=out)
         if plain.status != "infeasible":
             assert m.bound <= plain.objective + 1e-9 * abs(plain.objective) + 1e-9
         if np.isfinite(m.objective):
@@ -211,8 +218,9 @@ class World(RuleBasedStateMachine):
         ids = [int(i) for i in m.ids]
         assert sorted(ids) == sorted(self.live)
         matrix, out = self.posed(ids)
-        plain = transport(matrix, self.capacity, unplaced=out)
+        plain = transport(matrix, self.room(), unplaced=out)
         assert m.status == plain.status
+        assert m.stats["over"] == (self.room() - self.capacity).sum()
         assert m.verify().valid
         if m.status == "infeasible":
             assert len(m.changes["id"]) == 0

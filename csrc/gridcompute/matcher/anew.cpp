@@ -16,6 +16,12 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 }  // namespace
 
+// Its memory is asked for little by little: a board that needs some more than the last takes no more than that.
+std::unique_ptr<std::pmr::unsynchronized_pool_resource> Matcher::pool_of_lists() {
+  return std::make_unique<std::pmr::unsynchronized_pool_resource>(std::pmr::pool_options{kBlocks, 0},
+                                                                  &ArrayMemory::instance());
+}
+
 // Everybody where they are to stand, then the lists: all rows are read once. Whoever does not belong there waits.
 bool Matcher::stand(Round& round, const std::vector<Job>& jobs, const std::vector<Slot>& slots) {
   world_.clear();
@@ -23,11 +29,11 @@ bool Matcher::stand(Round& round, const std::vector<Job>& jobs, const std::vecto
     if (slots[k] != kNone) world_.enter(jobs[k], slots[k], 0, true);
   }
   dirty_.clear();
-  if (!lists_ || 2 * world_.live() < lists_for_) {  // made for a world that has shrunk since
-    // Its memory asked for little by little: a board that needs some more than the last takes no more than that.
-    lists_ = std::make_unique<std::pmr::unsynchronized_pool_resource>(std::pmr::pool_options{kBlocks, 0},
-                                                                      &ArrayMemory::instance());
+  const Index room = Board::room_of_list(world_.classes());
+  if (!lists_ || 2 * world_.live() < lists_for_ || room != lists_room_) {  // made for a world of another size
+    lists_ = pool_of_lists();
     lists_for_ = world_.live();
+    lists_room_ = room;
   }
   lists_for_ = std::max(lists_for_, world_.live());
   auto board = std::make_unique<Board>(world_, prices_, counts_, *lists_);

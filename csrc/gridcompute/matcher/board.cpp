@@ -11,14 +11,15 @@ namespace gridcompute::matcher {
 
 namespace {
 
-constexpr Slot kFew = 256;                     // with so few classes, all pairs are kept
-constexpr Index kPairsWhole = Index{1} << 24;  // a table of places up to here, a map beyond
-constexpr Index kMoves = Index{3} << 19;       // moves listed in all, if every pair had its fill
-constexpr Index kBlock = 16;                   // rows read at once
-constexpr Index kPart = Index{1} << 11;        // members listed by one thread at once
-constexpr Index kShort = 16, kLong = 1024;     // room of a heap, powers of two: at first, and at most
-constexpr Index kSample = 64;                  // jobs looked at for a class's limit
-constexpr int kEndless = 4;                    // after so many tries a class is listed without limit
+constexpr Slot kFew = 256;  // with so few classes, all pairs are kept
+// Pairs up to which their places stand in a table, 4 bytes each, and not in a map: always, and for each live job.
+constexpr Index kPairsWhole = Index{1} << 22, kPairsForJob = 128;
+constexpr Index kMoves = Index{3} << 19;                // moves listed in all, if every pair had its fill
+constexpr Index kBlock = 16;                            // rows read at once
+constexpr Index kPart = Index{1} << 11;                 // members listed by one thread at once
+constexpr Index kFirst = 4, kShort = 16, kLong = 1024;  // room of a heap, powers of two: at first, then, and at most
+constexpr Index kSample = 64;                           // jobs looked at for a class's limit
+constexpr int kEndless = 4;                             // after so many tries a class is listed without limit
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -35,12 +36,11 @@ Board::Board(World& world, std::vector<Cost>& prices, Counts& counts, std::pmr::
     : world_(world),
       prices_(prices),
       counts_(counts),
-      memory_(memory),
+      memory_(&memory),
       classes_(world.classes()),
-      longest_(std::clamp(bit_floor(kMoves / (Index{classes_} * classes_)), kShort, kLong)),
-      most_(longest_ * 4 / 5),
-      first_(std::max<Index>(most_ / 4, 8)),
-      few_(classes_ <= kFew) {}
+      few_(classes_ <= kFew) {
+  set_room(room_of_list(classes_));
+}
 
 // ---------------------------------------------------------------- places
 
@@ -59,7 +59,7 @@ std::int32_t Board::make_place(Slot a, Slot b) {
   row.top.push_back(kForbidden);
   row.cut.push_back(kForbidden);
   row.first.push_back(kNone);
-  row.heap.emplace_back(&memory_);
+  row.heap.emplace_back(memory_);
   set_cut(row, at(k), kForbidden);
   row.mirror.push_back(static_cast<std::int32_t>(column.from.size()));
   column.from.push_back(a);
@@ -85,9 +85,9 @@ void Board::set_cut(Row& row, std::size_t k, Cost cut) {
   if (few_) row.bar[at(row.to[k])] = cut >= kForbidden ? kForbidden / 2 : cut - 1;
 }
 
-// Two sizes only, so that memory once used fits again.
+// Three sizes only, so that memory once used fits again.
 void Board::make_room(Heap& heap, std::size_t n) const {
-  if (n > heap.capacity()) heap.reserve(at(n <= at(kShort) ? kShort : longest_));
+  if (n > 0 && n > heap.capacity()) heap.reserve(at(n <= at(kFirst) ? kFirst : n <= at(kShort) ? kShort : longest_));
 }
 
 void Board::nothing_listed(Slot a, std::int32_t k) {
@@ -320,7 +320,11 @@ void Board::empty() {
 void Board::lay_out() {
   far_places_.clear();
   const Index pairs = Index{classes_} * classes_;
-  places_.assign(pairs <= kPairsWhole ? at(pairs) : 0, -1);
+  if (pairs > std::max(kPairsWhole, kPairsForJob * world_.live())) {
+    std::vector<std::int32_t>().swap(places_);
+  } else {
+    places_.assign(at(pairs), -1);
+  }
   for (Slot a = 0; a < classes_; ++a) {
     for (std::size_t k = 0; k < row(a).to.size(); ++k) {
       const Index pair = Index{a} * classes_ + row(a).to[k];
@@ -369,6 +373,10 @@ bool Board::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
 
 bool Board::fits(Slot classes) const noexcept { return few_ == (classes <= kFew); }
 
+Index Board::room_of_list(Slot classes) noexcept {
+  return std::clamp(bit_floor(kMoves / (Index{classes} * classes)), kShort, kLong);
+}
+
 // The last class, of those left out, becomes number `classes` - 1; those between are new and empty.
 void Board::grow(Slot classes) {
   const Slot out = classes_ - 1, now = classes - 1;
@@ -388,6 +396,29 @@ void Board::grow(Slot classes) {
   }
   classes_ = classes;
   lay_out();
+}
+
+void Board::move_lists(std::pmr::memory_resource& memory) {
+  memory_ = &memory;
+  set_room(room_of_list(classes_));
+  for (Slot a = 0; a < classes_; ++a) {
+    Row& row = rows_[at(a)];
+    std::vector<Heap> moved;
+    moved.reserve(row.heap.size());
+    for (std::size_t k = 0; k < row.heap.size(); ++k) {
+      shrink(a, static_cast<std::int32_t>(k));
+      Heap& heap = moved.emplace_back(memory_);
+      make_room(heap, row.heap[k].size());
+      heap.assign(row.heap[k].begin(), row.heap[k].end());
+    }
+    row.heap.swap(moved);
+  }
+}
+
+void Board::set_room(Index longest) noexcept {
+  longest_ = longest;
+  most_ = longest * 4 / 5;
+  first_ = std::max<Index>(most_ / 4, 8);
 }
 
 // ---------------------------------------------------------------- searches that need more

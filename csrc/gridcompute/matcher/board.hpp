@@ -23,8 +23,12 @@
 // Invariants (holds()): every pair's top is the least move of a live member, or the bound said; columns mirror rows.
 //
 // Complexity. Leaving and entering a class: one row read, O(classes) compares, O(log) for each list joined. Relisting a
-// class: its members' rows. Memory: 16 bytes a move, room for 16 or 5/4 * most
-// a pair, powers of two, in blocks that the next board finds again: a long life does not scatter the heap.
+// class: its members' rows.
+//
+// Memory. 16 bytes a move, and room for 4, 16 or room_of_list() moves a pair, in blocks that the next board reuses.
+// That room shrinks with the square of the classes, so that the lists of all pairs of up to 313 classes never take more
+// than 24 MB, and those of more classes about four times what is listed; when it shrinks, the lists are copied anew.
+// The table of places is dense only up to 2,047 classes or where it takes less than 512 bytes a job.
 #pragma once
 
 #include <memory_resource>
@@ -59,7 +63,11 @@ class Board {
   void look_at(Slot c, std::vector<Cost>& apart, Pool& pool);
   void recolumn(Slot c, const std::vector<Cost>& apart, Pool& pool);
   void grow(Slot classes);
-  [[nodiscard]] bool fits(Slot classes) const noexcept;  // is it made for so many?
+  [[nodiscard]] bool fits(Slot classes) const noexcept;  // can it grow to so many?
+  // Entries of the longest list of one pair, with so many classes.
+  [[nodiscard]] static Index room_of_list(Slot classes) noexcept;
+  // Copies all lists to other memory, cut to what room_of_list() now is.
+  void move_lists(std::pmr::memory_resource& memory);
   // Lists class a again, its limit so far out that slack_from(a) + the least slack_to exceeds `need`, and at least
   // twice as many moves as before where that was what was short.
   void relist(Slot a, Cost need, bool farther, Pool& pool);
@@ -117,6 +125,7 @@ class Board {
   void set_top(Slot a, std::int32_t k);
   void set_cut(Row& row, std::size_t k, Cost cut);
   void make_room(Heap& heap, std::size_t n) const;
+  void set_room(Index longest) noexcept;
   [[nodiscard]] bool stale(const Entry& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
   Cost choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Index& rows) const;
   struct Fresh;
@@ -134,11 +143,11 @@ class Board {
   World& world_;
   std::vector<Cost>& prices_;
   Counts& counts_;
-  std::pmr::memory_resource& memory_;
+  std::pmr::memory_resource* memory_;
   Slot classes_;
-  Index longest_;       // a list has room for so many, stale ones among them
-  Index most_, first_;  // moves of a pair that ran dry, and of one listed with its whole class
-  bool few_;            // few classes: limits are infinite
+  Index longest_ = 0;           // a list has room for so many, stale ones among them
+  Index most_ = 0, first_ = 0;  // moves of a pair that ran dry, and of one listed with its whole class
+  bool few_;                    // few classes: limits are infinite
   std::vector<Row> rows_;
   std::vector<Column> columns_;
   std::vector<Cost> limit_, reference_;

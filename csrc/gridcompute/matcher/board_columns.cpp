@@ -19,7 +19,8 @@ void Board::count_singles(Index n) { world_.slab().cost->singles() ? counts_.sin
 void Board::look_at(Slot c, std::vector<Cost>& apart, Pool& pool) {
   const Index n = world_.size();
   apart.resize(at(n));
-  pool.for_chunks(n, kLook, [&](Index, Index begin, Index end) {
+  std::vector<std::vector<Job>> rounded(at(Pool::chunks(n, kLook)));
+  pool.for_chunks(n, kLook, [&](Index chunk, Index begin, Index end) {
     std::vector<Job> jobs;
     Scratch scratch;
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
@@ -31,8 +32,12 @@ void Board::look_at(Slot c, std::vector<Cost>& apart, Pool& pool) {
       const Cost there = scratch.row[k], here = world_.key(jobs[k]);
       // Who may be nowhere so far comes from as far as can be.
       if (there < kForbidden) apart[at(jobs[k])] = here >= kForbidden ? -kForbidden : there - here;
+      if (scratch.exact[k] == 0) rounded[at(chunk)].push_back(jobs[k]);
     }
   });
+  for (const auto& part : rounded) {
+    for (const Job job : part) world_.note_rounded(job);
+  }
   count_singles(n);
 }
 

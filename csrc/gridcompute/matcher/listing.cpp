@@ -52,12 +52,17 @@ GRIDCOMPUTE_CLONES Cost least(const Cost* row, const Cost* price, Index n) {
   return low;
 }
 
-GRIDCOMPUTE_CLONES void keys_of(const double* cost, Index n, double resolution, Cost* GRIDCOMPUTE_RESTRICT out) {
+GRIDCOMPUTE_CLONES void keys_of(const double* cost, Index n, double resolution, Cost* GRIDCOMPUTE_RESTRICT out,
+                                std::uint8_t* GRIDCOMPUTE_RESTRICT exact) {
   // Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51.
   constexpr double kRound = 6755399441055744.0;
+  const double unit = 1 / resolution;
   for (Index k = 0; k < n; ++k) {
-    const Cost key = std::bit_cast<Cost>(cost[k] * resolution + kRound) - std::bit_cast<Cost>(kRound);
-    out[k] = std::fabs(cost[k]) < std::numeric_limits<double>::infinity() ? key : kForbidden;
+    const double shifted = cost[k] * resolution + kRound;
+    const Cost key = std::bit_cast<Cost>(shifted) - std::bit_cast<Cost>(kRound);
+    const bool allowed = std::fabs(cost[k]) < std::numeric_limits<double>::infinity();
+    out[k] = allowed ? key : kForbidden;
+    exact[k] = static_cast<std::uint8_t>(!allowed || (shifted - kRound) * unit == cost[k]);
   }
 }
 

@@ -13,7 +13,8 @@ Index below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* ou
 // min(row + price), over all classes.
 Cost least(const Cost* row, const Cost* price, Index n);
 
-// Keys of costs within the range that was told; kForbidden for +inf.
-void keys_of(const double* cost, Index n, double resolution, Cost* out);
+// Keys of costs within the range that was told, kForbidden for +inf; and whether each key is its cost. The resolution
+// is a power of two.
+void keys_of(const double* cost, Index n, double resolution, Cost* out, std::uint8_t* exact);
 
 }  // namespace gridcompute::matcher::listing

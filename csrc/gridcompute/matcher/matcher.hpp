@@ -24,8 +24,10 @@
 // Stopped. By the time limit: jobs stay at their homes, new ones are placed where there is room; the search goes on
 // from where it was in the next round. By Ctrl-C: nothing is told, likewise.
 //
-// Objective. Costs at homes are added up as multiples of 2^-40 / resolution in 128 bits, each rounded once, whatever
-// order they come and go in.
+// Objective. Costs at homes are added up exactly (exact_total.hpp), and rounded once when the round is told.
+//
+// Pins. A pinned job keeps its slot even where its class has fewer slots than before: as many slots as pinned jobs are
+// at home there always count as capacity, so that a class without room blocks nothing but itself.
 #pragma once
 
 #include <memory>
@@ -33,6 +35,7 @@
 #include <string>
 
 #include "gridcompute/matcher/effort.hpp"
+#include "gridcompute/matcher/exact_total.hpp"
 #include "gridcompute/matcher/search.hpp"
 #include "gridcompute/transport/problem.hpp"
 
@@ -58,6 +61,7 @@ struct Answer {
   bool near = false;                // ended by the gap that was asked for
   double objective = 0, bound = 0;  // moves of this round included
   double moved = 0;                 // what they cost
+  Cost over = 0;                    // pinned jobs beyond the capacity of their classes
   bool exact = false;
   std::vector<Change> changes;  // by position in the slab
   Index held = 0;               // changes put off by max_moves
@@ -82,7 +86,10 @@ class Matcher {
   void remove(std::span<const Job> jobs);
   void update(std::span<const Job> jobs);  // their columns have changed
   void pin(std::span<const Job> jobs, bool pinned);
-  // A world kept elsewhere: homes of jobs added (kNone: left out), and prices.
+  // Adds the jobs of a world kept elsewhere, with their homes (kNone: left out), its prices, and its resolution, which
+  // is kept if it suits the reach (0: none to keep). All is checked before anything changes: jobs are positions of the
+  // slab that are not live, each once; homes are classes; prices are finite and 0 or more; the resolution is a power of
+  // two.
   void restore(std::span<const Job> jobs, std::span<const Slot> homes, std::span<const double> prices,
                double resolution);
 
@@ -98,16 +105,19 @@ class Matcher {
     return world_.home(job) == world_.out() ? kNone : world_.home(job);
   }
   [[nodiscard]] double price(Slot slot) const noexcept;
+  // What was set, or the number of pinned jobs at home there if that is more.
+  [[nodiscard]] Cost capacity(Slot slot) const noexcept { return capacity_[static_cast<std::size_t>(slot)]; }
+  [[nodiscard]] std::vector<Job> pinned_at(std::span<const Slot> slots) const;  // ascending
   [[nodiscard]] bool holds() const;
 
  private:
-  static constexpr double kUnit = 0x1p40, kFine = 0x1p50;
   struct Round {
     const Options& options;
     Stop& stop;
     Pool pool;
     Answer answer;
     std::vector<Job> looked_at;  // their homes or costs may have changed; may hold a job twice
+    ExactTotal moved;            // what the moves told so far cost
     double since = 0;            // when the stage under way began
   };
   enum class End { balanced, infeasible, stopped, too_much };
@@ -117,8 +127,11 @@ class Matcher {
     double value = 0, bound = 0;
   };
   class Watch;
+  void check_restored(std::span<const Job> jobs, std::span<const Slot> homes, std::span<const double> prices,
+                      double resolution) const;
   End solve(Round& round);
   void grow(Slot n_slots);
+  static std::unique_ptr<std::pmr::unsynchronized_pool_resource> pool_of_lists();
   void lose_lists(const char* why);
   void wait(Job job);
   void place(Job job, const Cost* row, Cost least, bool exact);
@@ -149,25 +162,30 @@ class Matcher {
   void go_home(Round& round, std::span<const Job> jobs, std::span<const Slot> to);
   void judge(Round& round, const Proof& proof);
   void timed(Round& round, const char* stage);
-  [[nodiscard]] double in_cost(Wide keys, bool down) const;
+  [[nodiscard]] double objective_of(Wide keys) const;  // to the nearest
+  [[nodiscard]] double bound_of(Wide keys) const;      // down, less what rounding costs and prices may have added
+  [[nodiscard]] Wide coarse() const;
   struct Paid {
-    Wide total = 0;      // in 1 / (kUnit * resolution)
-    Wide fine = 0;       // what that leaves of each cost, in 1 / kFine of it: small costs count beside huge ones
-    Index homeless = 0;  // live jobs left out that must not be
-    void add(const Paid& more) noexcept { total += more.total, fine += more.fine, homeless += more.homeless; }
+    ExactTotal total;
+    Index forbidden = 0;  // live jobs where they may not be: left out, or in a class that is closed to them
+    void add(const Paid& more) noexcept { total.add(more.total), forbidden += more.forbidden; }
+    [[nodiscard]] bool operator==(const Paid&) const = default;
   };
-  void pay(Paid& sum, double cost, int sign) const;
+  static void pay(Paid& sum, double cost, int sign);
+  void count_pin(Slot home, int by);
   void charge(Job job);
   void discharge(Job job);
   [[nodiscard]] Wide dual() const;
 
   World world_;
-  std::vector<Cost> prices_, capacity_;  // (classes)
+  std::vector<Cost> prices_;                                 // (classes)
+  std::vector<Cost> set_capacity_, pinned_load_, capacity_;  // what was set, pinned jobs at home, the larger of the two
   std::vector<Cost> home_load_;
   Counts counts_;
   // Blocks of lists, kept from board to board: a long life finds its memory as the first board left it.
   std::unique_ptr<std::pmr::unsynchronized_pool_resource> lists_;
   Index lists_for_ = 0;           // the most live jobs they were for
+  Index lists_room_ = 0;          // room of a long list on the boards they were for
   std::unique_ptr<Board> board_;  // null: the next round is cold
   const char* why_cold_ = "first round";
   bool rebuild_ = false;  // without a board: are homes and prices those of an optimum not far away?
@@ -178,9 +196,8 @@ class Matcher {
   std::vector<Change> untold_;  // of answers that may not have reached the caller
   std::vector<double> paid_;
   Paid paid_all_;
-  Index unreturned_ = 0;   // work done since memory was given back
-  Index calm_ = -1;        // rounds until it is, after a large one
-  bool recharge_ = false;  // costs or their unit changed: what is paid is to be added up anew
+  Index unreturned_ = 0;  // work done since memory was given back
+  Index calm_ = -1;       // rounds until it is, after a large one
 };
 
 }  // namespace gridcompute::matcher

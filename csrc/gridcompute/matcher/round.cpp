@@ -23,7 +23,7 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 }  // namespace
 
 Answer Matcher::match(const Options& options, Stop& stop) {
-  Round round{options, stop, Pool(thread_count(options.threads)), {}, {}, stop.seconds()};
+  Round round{options, stop, Pool(thread_count(options.threads)), {}, {}, {}, stop.seconds()};
   counts_ = {};
   charge_anew(round.pool);
   timed(round, "charge");
@@ -53,6 +53,7 @@ Answer Matcher::match(const Options& options, Stop& stop) {
   round.answer.counts = counts_;
   for (Slot s = 0; s < world_.out(); ++s) {
     round.answer.prices.push_back(price(s));
+    round.answer.over += capacity_[at(s)] - set_capacity_[at(s)];
     round.answer.load.push_back(home_load_[at(s)]);
   }
   not_told_yet(round.answer);
@@ -130,22 +131,20 @@ void Matcher::timed(Round& round, const char* stage) {
 
 // What jobs pay at home, where that has changed for many at once.
 void Matcher::charge_anew(Pool& pool) {
-  if (!recharge_ && dirty_.empty()) return;
-  std::vector<bool> changed(at(world_.classes()), recharge_);
+  if (dirty_.empty()) return;
+  std::vector<bool> changed(at(world_.classes()), false);
   for (const Slot s : dirty_) changed[at(s)] = true;
   const Index n = world_.size();
   std::vector<Paid> parts(at(Pool::chunks(n, kCharged)));
   pool.for_chunks(n, kCharged, [&](Index chunk, Index begin, Index end) {
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
       if (!world_.is_live(job) || !changed[at(world_.home(job))]) continue;
-      if (!recharge_) pay(parts[at(chunk)], paid_[at(job)], -1);
+      pay(parts[at(chunk)], paid_[at(job)], -1);
       paid_[at(job)] = world_.cost_at(job, world_.home(job));
       pay(parts[at(chunk)], paid_[at(job)], 1);
     }
   });
-  if (recharge_) paid_all_ = {};
   for (const Paid& part : parts) paid_all_.add(part);
-  recharge_ = false;
 }
 
 // ---------------------------------------------------------------- warm

@@ -48,7 +48,7 @@ void Matcher::go_home(Round& round, std::span<const Job> jobs, std::span<const S
   for (const Paid& part : parts) paid_all_.add(part);
   for (std::size_t k = 0; k < jobs.size(); ++k) {
     const Slot from = world_.home(jobs[k]);
-    if (from != out) round.answer.moved += world_.move(jobs[k]);
+    if (from != out) round.moved.add(world_.move(jobs[k]), 1);
     --home_load_[at(from)];
     ++home_load_[at(to[k])];
     world_.set_home(jobs[k], to[k]);
@@ -63,8 +63,8 @@ void Matcher::tell(Round& round) {
   std::erase_if(jobs, [&](Job job) { return !world_.is_live(job) || world_.slot(job) == world_.home(job); });
   // Of the problem as it was posed: before homes change.
   const Wide value = dual();
-  const Proof proof{!round.answer.near, world_.rounded() == 0 && !round.answer.near, in_cost(value, false),
-                    in_cost(value, true)};
+  const bool exact = world_.rounded() == 0 && coarse() == 0 && !round.answer.near;
+  const Proof proof{!round.answer.near, exact, objective_of(value), bound_of(value)};
   std::vector<Slot> to;
   for (const Job job : jobs) to.push_back(world_.slot(job));
   settle(round, jobs, to);
@@ -119,7 +119,7 @@ void Matcher::settle(Round& round, std::vector<Job>& jobs, std::vector<Slot>& to
 void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<const Slot> wanted) {
   const Slot out = world_.out();
   const double bound =
-      board_ && waiting_.empty() && dirty_.empty() ? in_cost(dual(), true) : -std::numeric_limits<double>::infinity();
+      board_ && waiting_.empty() && dirty_.empty() ? bound_of(dual()) : -std::numeric_limits<double>::infinity();
   std::vector<Job> changed;
   for (std::size_t k = live.size(); k-- > 0;) {
     const Job job = live[k];
@@ -146,11 +146,11 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
   for (const Job job : changed) wait(job);
   // Out of a class and into another, or back into it: one move, or none.
   round.answer.changes = in_one_step(std::move(round.answer.changes));
-  round.answer.moved = 0;
+  round.moved = {};
   for (const Change& change : round.answer.changes)
-    if (change.from != kNone) round.answer.moved += world_.move(change.job);
+    if (change.from != kNone) round.moved.add(world_.move(change.job), 1);
   judge(round, {false, false, 0, bound});
-  for (Slot s = 0; s < out; ++s) {  // pinned jobs, or some that must be placed
+  for (Slot s = 0; s < out; ++s) {  // some that must be placed
     if (home_load_[at(s)] > capacity_[at(s)]) round.answer.objective = std::numeric_limits<double>::infinity();
   }
   round.answer.status =
@@ -159,12 +159,15 @@ void Matcher::tell_stopped(Round& round, std::span<const Job> live, std::span<co
 
 void Matcher::judge(Round& round, const Proof& proof) {
   Answer& answer = round.answer;
-  const bool whole = answer.held == 0 && paid_all_.homeless == 0;
-  const double paid = static_cast<double>(paid_all_.total) + static_cast<double>(paid_all_.fine) / kFine;
-  answer.objective = paid_all_.homeless > 0 ? std::numeric_limits<double>::infinity()
-                                            : paid / kUnit / world_.resolution() + answer.moved;
+  const bool whole = answer.held == 0 && paid_all_.forbidden == 0;
+  ExactTotal total = paid_all_.total;
+  total.add(round.moved);
+  answer.moved = round.moved.nearest();
+  answer.objective = paid_all_.forbidden > 0 ? std::numeric_limits<double>::infinity() : total.nearest();
   answer.bound = proof.bound;
-  answer.exact = whole && proof.exact;
+  // The sum of the costs must say the same as that of their keys, but for how each was rounded to a double.
+  const bool same = std::fabs(proof.value - answer.objective) <= 0x1p-50 * std::fabs(answer.objective);
+  answer.exact = whole && proof.exact && same;
   if (answer.exact) answer.objective = answer.bound = proof.value;
   // As transport does: an optimum of rounded costs is called so only if that is all but one of the costs.
   const double apart = answer.objective - answer.bound;

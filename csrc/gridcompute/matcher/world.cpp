@@ -12,6 +12,15 @@ namespace {
 
 constexpr double kRoom = 4;             // how far costs may grow before all keys change
 constexpr double kCoarse = 16 * kRoom;  // and how far they may shrink
+constexpr int kMostExponent = 1000;     // of a resolution, which is a power of two
+
+Cost largest_key(Slot n_slots) { return std::min<Cost>(largest_cost(n_slots + 2), Cost{1} << 50); }
+
+// Are keys up to this within range, and not far too coarse?
+bool fits(double key, Slot n_slots) {
+  const auto limit = static_cast<double>(largest_key(n_slots));
+  return key <= limit && key * kCoarse > limit;
+}
 
 }  // namespace
 
@@ -31,6 +40,7 @@ void World::set_slab(const Slab& slab) {
 }
 
 void World::grow(Slot n_slots) {
+  members_.reserve(static_cast<std::size_t>(n_slots) + 1);  // all that may throw
   std::replace(slot_.begin(), slot_.end(), out_, n_slots);
   std::replace(home_.begin(), home_.end(), out_, n_slots);
   members_.insert(members_.end() - 1, static_cast<std::size_t>(n_slots - out_), {});
@@ -38,13 +48,21 @@ void World::grow(Slot n_slots) {
 }
 
 std::optional<double> World::new_resolution(double reach, Slot n_slots) const {
-  const auto limit = static_cast<double>(std::min<Cost>(largest_cost(n_slots + 2), Cost{1} << 50));
-  if (!(reach > 0)) return std::nullopt;
-  const bool fits = reach * resolution_ <= limit, coarse = reach * resolution_ * kCoarse <= limit;
-  if (resolution_ > 0 && fits && !coarse) return std::nullopt;
+  if (!(reach > 0) || (resolution_ > 0 && fits(reach * resolution_, n_slots))) return std::nullopt;
   transport::require_priceable(reach * kRoom);
+  const auto limit = static_cast<double>(largest_key(n_slots));
   const double best = transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit));
   return best == resolution_ ? std::nullopt : std::optional(best);
+}
+
+bool World::possible(double resolution) {
+  int exponent = 0;
+  return resolution > 0 && std::frexp(resolution, &exponent) == 0.5 && std::abs(exponent - 1) <= kMostExponent;
+}
+
+bool World::suits(double resolution, double reach) const {
+  return !(reach > 0) || fits(reach * resolution, out_) ||
+         (resolution == std::ldexp(1.0, kMostExponent) && reach * resolution <= static_cast<double>(largest_key(out_)));
 }
 
 void World::set_resolution(double resolution) {
@@ -89,13 +107,13 @@ void World::read_many(std::span<const Job> jobs, Scratch& scratch) const {
 }
 
 bool World::read_out(Job job, Cost& key) const {
-  const double scaled = sticky_unplaced(slab_, job, stay(job)) * resolution();
-  if (!(scaled < std::numeric_limits<double>::infinity())) {
+  const double cost = sticky_unplaced(slab_, job, stay(job));
+  if (!(cost < std::numeric_limits<double>::infinity())) {
     key = kForbidden;
     return true;
   }
-  key = static_cast<Cost>(std::nearbyint(scaled));
-  return std::nearbyint(scaled) == scaled;
+  key = static_cast<Cost>(std::nearbyint(cost * resolution()));
+  return static_cast<double>(key) / resolution() == cost;  // a product that underflows to 0 is not exact
 }
 
 Cost World::read_one(Job job, Slot column) const {
@@ -107,15 +125,16 @@ Cost World::read_one(Job job, Slot column) const {
 
 void World::read_column(std::span<const Job> jobs, Slot column, Scratch& scratch) const {
   scratch.row.resize(jobs.size());
+  scratch.exact.resize(jobs.size());
   if (column == out_) {
-    for (std::size_t k = 0; k < jobs.size(); ++k) read_out(jobs[k], scratch.row[k]);
+    for (std::size_t k = 0; k < jobs.size(); ++k) scratch.exact[k] = read_out(jobs[k], scratch.row[k]) ? 1 : 0;
     return;
   }
   scratch.list.assign(jobs.begin(), jobs.end());
   scratch.cost.resize(jobs.size());
   const auto n = static_cast<Index>(jobs.size());
   cost_->column(Rows{scratch.list.data(), 0, n}, column, scratch.cost.data());
-  listing::keys_of(scratch.cost.data(), n, resolution(), scratch.row.data());
+  listing::keys_of(scratch.cost.data(), n, resolution(), scratch.row.data(), scratch.exact.data());
 }
 
 void World::enter(Job job, Slot slot, Cost key, bool exact) {
@@ -148,6 +167,12 @@ void World::rekey(Job job, Cost key, bool exact) {
   key < kForbidden ? void(keys_ += key) : void(++hopeless_);
   rounded_ += (exact ? 0 : 1) - ((flags_[at(job)] & kRounded) != 0 ? 1 : 0);
   set(job, kRounded, !exact);
+}
+
+void World::note_rounded(Job job) {
+  if ((flags_[at(job)] & kRounded) != 0) return;
+  ++rounded_;
+  set(job, kRounded, true);
 }
 
 void World::clear() {

@@ -50,6 +50,8 @@ class World {
   void grow(Slot n_slots);  // new classes before that of those left out; a slab with as many is to follow
   // What costs of this reach need in place of the resolution at hand, if they do. Changing it changes every key.
   [[nodiscard]] std::optional<double> new_resolution(double reach, Slot n_slots) const;
+  [[nodiscard]] static bool possible(double resolution);            // one that new_resolution may choose
+  [[nodiscard]] bool suits(double resolution, double reach) const;  // one that it would keep for this reach
   void set_resolution(double resolution);
 
   void add(Job job, Slot home);
@@ -70,13 +72,14 @@ class World {
   // Likewise of many jobs, row after row, scratch.exact for each.
   void read_many(std::span<const Job> jobs, Scratch& scratch) const;
   [[nodiscard]] Cost read_one(Job job, Slot column) const;
-  // Likewise of many jobs in one column, into scratch.row.
+  // Likewise of many jobs in one column, into scratch.row; scratch.exact for each.
   void read_column(std::span<const Job> jobs, Slot column, Scratch& scratch) const;
 
   // Into a class and out of it; `key` is the job's key there.
   void enter(Job job, Slot slot, Cost key, bool exact);
   void leave(Job job);
   void rekey(Job job, Cost key, bool exact);  // in its class
+  void note_rounded(Job job);                 // some key of a job in a class is not its cost
   [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[static_cast<std::size_t>(s)]; }
   [[nodiscard]] Cost load(Slot s) const noexcept { return static_cast<Cost>(members(s).size()); }
   [[nodiscard]] Wide keys() const noexcept { return keys_; }  // of all jobs where they are; 0 for forbidden ones
