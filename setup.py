@@ -15,8 +15,11 @@ from setuptools import Extension, setup
 DEBUG = os.environ.get("GRIDCOMPUTE_DEBUG") == "1"
 # The widest vectors, "avx2" or "sse2", to measure; such a build has its own --build-temp too.
 ISA = os.environ.get("GRIDCOMPUTE_ISA")
-FLAGS = ["-MMD", "-ffp-contract=off", *(["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"])]
+# Python's own flags bring -g, which would ship debug information.
+FLAGS = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 FLAGS += [f"-DGRIDCOMPUTE_{ISA.upper()}"] if ISA else []
+# The last word: "-O1 -fsanitize=address", "-march=native". What the linker needs too goes in LDFLAGS.
+FLAGS += os.environ.get("GRIDCOMPUTE_FLAGS", "").split()
 
 
 def stale(obj: str, src: str) -> bool:
@@ -43,10 +46,10 @@ core = Pybind11Extension(
     ),  # a newer header opens the question that `stale` then answers file by file
     include_dirs=["csrc"],
     cxx_std=20,
-    extra_compile_args=FLAGS,
+    extra_compile_args=["-MMD", "-ffp-contract=off", *FLAGS],
 )
 edge = [
-    Extension(f"gridcompute.{p.stem}", [str(p)])
+    Extension(f"gridcompute.{p.stem}", [str(p)], extra_compile_args=FLAGS)
     for p in sorted(Path("src/gridcompute").glob("*.pyx"))
 ]
 

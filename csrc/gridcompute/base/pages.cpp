@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "gridcompute/base/sanitizers.hpp"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -19,7 +21,7 @@ std::size_t whole(std::size_t bytes, std::size_t page) noexcept { return (bytes 
 
 }  // namespace
 
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__linux__) && !defined(GRIDCOMPUTE_SANITIZED)
 
 // Where an alignment is asked for, so much more is mapped, and what stands over on both sides given back.
 void* map_pages(std::size_t bytes, std::size_t alignment) {

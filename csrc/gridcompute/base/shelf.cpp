@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gridcompute/base/pages.hpp"
+#include "gridcompute/base/sanitizers.hpp"
 
 namespace gridcompute {
 
@@ -15,7 +16,7 @@ namespace {
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kAligned = std::size_t{1} << 17;  // every piece: what pools ask for at most
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(GRIDCOMPUTE_SANITIZED)
 constexpr bool kShelved = false;
 #else
 constexpr bool kShelved = true;

@@ -1,10 +1,17 @@
 // Vector code comes from the compiler over plain loops; the few functions where the time goes are compiled once
 // for each instruction set and chosen at load time. Elsewhere (other compilers, other machines: NEON) the plain loop.
 // GRIDCOMPUTE_ISA=avx2 or sse2 when building leaves the wider sets out, to measure what such machines get.
+//
+// Where a CPU is named (-march=haswell, native), which shows by more than SSE2, there is one version of each function,
+// with vectors as wide as that CPU's. Versions for others beside it could not inline what is compiled for it. The same
+// under the address and thread sanitizers, whose runtime is not there yet when a version is chosen: to have them look at
+// the wide vectors, name a CPU.
 #pragma once
 
+#include "gridcompute/base/sanitizers.hpp"
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    !defined(GRIDCOMPUTE_SANITIZED) && !defined(__SSE3__)
 #if defined(GRIDCOMPUTE_SSE2)
 #define GRIDCOMPUTE_CLONES
 #define GRIDCOMPUTE_PLAIN_BYTES 16
@@ -29,8 +36,14 @@
 #else
 #define GRIDCOMPUTE_CLONES
 #define GRIDCOMPUTE_CLONES_FOR_GATHERS
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define GRIDCOMPUTE_PLAIN_BYTES 64  // they read the furthest
+#if defined(GRIDCOMPUTE_SSE2)
+#define GRIDCOMPUTE_PLAIN_BYTES 16
+#elif defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define GRIDCOMPUTE_PLAIN_BYTES 64
+#elif defined(__AVX2__)
+#define GRIDCOMPUTE_PLAIN_BYTES 32
+#elif defined(GRIDCOMPUTE_SANITIZED)
+#define GRIDCOMPUTE_PLAIN_BYTES 64  // these read the furthest
 #else
 #define GRIDCOMPUTE_PLAIN_BYTES 16
 #endif

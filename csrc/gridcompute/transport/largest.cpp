@@ -46,7 +46,8 @@ Index costs_of(const CostSource& source, Rows rows, std::vector<double>& some, s
 
 void look(const Problem& problem, Rows rows, std::vector<double>& some, std::vector<Slot>& slots, Largest& part) {
   bool invalid = false;
-  double most = largest_finite(some.data(), costs_of(*problem.cost, rows, some, slots), invalid);
+  const Index n = costs_of(*problem.cost, rows, some, slots);  // first of all: it resizes `some`
+  double most = largest_finite(some.data(), n, invalid);
   const bool weighed = problem.demand != nullptr;
   if (rows.count > 1 && (invalid || weighed)) {
     for (Index k = 0; k < rows.count; ++k) {

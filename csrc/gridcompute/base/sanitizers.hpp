@@ -1,0 +1,10 @@
+// GRIDCOMPUTE_SANITIZED where the address or thread sanitizer looks on, told by gcc and clang in ways of their own.
+#pragma once
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GRIDCOMPUTE_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GRIDCOMPUTE_SANITIZED
+#endif
+#endif
