@@ -115,6 +115,11 @@ class Rows:
         self.scale = self.active * self._scale()
         self._kwh = problem.kwh_per_accelerator_h
 
+    def close(self) -> None:
+        """Wait for what was begun beside, and end its thread."""
+        if self._beside is not None:
+            self._beside.shutdown(wait=True, cancel_futures=True)
+
     def _scale(self) -> Floats:
         """A typical price of each kind: steps of the ascent are in units of it."""
         problem, jobs = self.problem, self.problem.jobs

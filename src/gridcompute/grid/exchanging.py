@@ -16,7 +16,7 @@ from ..errors import InfeasibleError
 from .cost import dispatch_cost, missed_cost, own_cost
 
 if TYPE_CHECKING:
-    from .columns import Floats
+    from .columns import Floats, Int32s
     from .dispatch import EnergyBlock
     from .match import Solve
 
@@ -95,21 +95,25 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
     return round_ < 2 or gained > WORTH_A_ROUND * (before - solve.bound)
 
 
-def fill(solve: Solve) -> None:
-    """Place jobs that are out and would pay at the best prices, if that makes the plan cheaper.
+def fill(solve: Solve, y: Floats | None = None, order: Int32s | None = None) -> bool:
+    """Place jobs that are out and would pay at some prices, if that makes the plan cheaper.
 
-    The last prices of a dive may lie above those: a quota that is dear then is not used up.
+    By default they go at the best prices, large ones first. The last prices of a dive may lie above
+    those: a quota that is dear then is not used up. Returns whether the plan is cheaper.
     """
     best = solve.best
     assert best is not None
-    klass, start, by_size = best.klass.copy(), best.start.copy(), solve.by_size
-    out = by_size[(klass[by_size] < 0) & solve.reach[by_size]]
-    best.room.place(*solve.rows.unpack(solve.y), out, klass, start)
+    y, order = solve.y if y is None else y, solve.by_size if order is None else order
+    klass, start = best.klass.copy(), best.start.copy()
+    out = np.ascontiguousarray(order[(klass[order] < 0) & solve.reach[order]])
+    best.room.place(*solve.rows.unpack(y), out, klass, start)
     filled = solve.judged(klass, start, best.room)
-    if filled.cost < best.cost:
+    cheaper = filled.cost < best.cost
+    if cheaper:
         solve.best = filled
     else:
         best.room.remove(np.ascontiguousarray(out[klass[out] >= 0]), klass, start)
+    return cheaper
 
 
 def curves_about(block: EnergyBlock, jobs_kwh: Floats) -> tuple[Floats, Floats]:

@@ -8,30 +8,40 @@ rounds of exchanges while they pay, (5) the exact dispatch at the load that resu
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
+from .. import _checks, _core
 from .._gap import relative_gap
 from ..errors import InvalidProblemError
 from ..progress import progress_hook
-from . import warm
 from .ascent import SAMPLED, Ascent
 from .bound import Heading, Rows, market_of, samples_of, with_sample
+from .clock import Clock as _Clock
 from .cost import load_of, plan_cost
 from .dispatch import EnergyBlock
 from .exchanging import CHAINS, FULL, exchange_round, fill
+from .incumbent import Best, fill_up, first_plans, greedy
 from .options import places_of
-from .pace import DIVE, DIVE_AGAIN, DIVE_FEW, FEW, WALK
+from .pace import (
+    DIVE,
+    DIVE_AGAIN,
+    DIVE_FEW,
+    DIVE_SMALL,
+    DIVE_SMALL_AGAIN,
+    FEW,
+    SMALL,
+    WALK,
+    WALK_SMALL,
+)
 from .plan import Plan, Prices
 from .plan_columns import Placement
+from .ruin import ruin_and_recreate
 from .settling import place_settled
+from .warm import resume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..progress import ProgressHook
     from .columns import Bools, Floats, Int32s
     from .exchanging import Effort
@@ -57,34 +67,9 @@ FEW_PLACES, EARLIER = 2, 2
 CHAIN_ROUNDS = 6
 #: Rounds of exchanges at most.
 ROUNDS = 8
-
-
-class _Clock:
-    """The deadline, the progress hook, and seconds by stage."""
-
-    def __init__(self, time_limit: float | None, hook: Callable[[str, float], bool] | None) -> None:
-        self._begin, self._limit, self._hook = time.perf_counter(), time_limit, hook
-        self._stage, self._since, self._from, self._to = "start", self._begin, 0.0, 0.0
-        self.seconds: dict[str, float] = {}
-        self.status = ""
-
-    def stage(self, name: str, to: float) -> None:
-        """Begin a stage that ends when `to` of the whole is done."""
-        now = time.perf_counter()
-        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
-        self._stage, self._since = name, now
-        self._from, self._to = self._to, max(self._to, to)
-        self.over(0.0)
-
-    def over(self, done: float) -> bool:
-        """Must the solve end? `done` is the fraction of this stage."""
-        if self._limit is not None and time.perf_counter() - self._begin > self._limit:
-            self.status = self.status or "time_limit"
-        elif self._hook is not None:
-            fraction = self._from + done * (self._to - self._from)
-            if self._hook(self._stage, fraction):
-                self.status = self.status or "stopped"
-        return bool(self.status)
+#: Part of a time limit after which the walk to the first prices ends, so that jobs are placed at
+#: them.
+PRICES_PART = 0.4
 
 
 class _Dive:
@@ -97,13 +82,6 @@ class _Dive:
         self.declined = np.zeros(len(klass), bool)
 
 
-class Best:
-    """The cheapest placement found, with its cost."""
-
-    def __init__(self, klass: Int32s, start: Int32s, cost: float, room: _core.Room) -> None:
-        self.klass, self.start, self.cost, self.room = klass, start, cost, room
-
-
 def match(
     problem: Problem,
     *,
@@ -111,7 +89,7 @@ def match(
     prices: Prices | None = None,
     threads: int | None = None,
     time_limit: float | None = None,
-    seed: int = 0,  # noqa: ARG001
+    seed: int = 0,
     progress: bool | ProgressHook | None = None,
 ) -> Plan:
     """Match a batch of jobs under energy, corridors, quotas and the mandate, with a proved bound.
@@ -129,7 +107,9 @@ def match(
     threads : int, optional
         Default: ``GRIDCOMPUTE_NUM_THREADS``, or what the process may use. The plan is the same.
     time_limit : float, optional
-        Seconds; the best plan so far comes back, with its bound.
+        Seconds, 0 or more; the best plan so far comes back, with its bound. However short it is, no
+        plan costs more than leaving out all jobs, or than keeping those that were placed, by the
+        columns of `jobs` or by `prices`, and filling up greedily.
     seed : int
         Without effect: nothing in the solve is random. Kept so that calls may name it.
     progress : bool or callable, optional
@@ -145,9 +125,9 @@ def match(
         The base load alone cannot be served; `witness` has the site, the hour, its load and the
         most there is (`site, hour, load_kwh, most_kwh`).
     InvalidProblemError
-        `gap` is NaN or negative, or `prices` are not of this problem's shape.
+        An argument is out of range, or `prices` are not of this problem's shape.
     TypeError
-        `problem` or `prices` is of another class.
+        An argument is of a wrong type.
 
     Notes
     -----
@@ -161,18 +141,23 @@ def match(
     >>> plan.bound_yuan <= plan.objective_yuan and bool(plan.verify().valid)
     True
     """
-    _check_arguments(problem, gap, prices)
+    _check_problem(problem, prices)
+    gap, most = _checks.gap(gap), _checks.threads(threads)
+    time_limit = _checks.time_limit(time_limit)
+    _checks.seed(seed)
     with progress_hook(progress, "match") as hook:
-        return Solve(problem, gap, threads or 0, _Clock(time_limit, hook)).run(prices)
+        solve = Solve(problem, gap, most, _Clock(time_limit, hook))
+        try:
+            return solve.run(prices)
+        finally:  # whatever ended it, no thread of it goes on
+            solve.rows.close()
 
 
-def _check_arguments(problem: Any, gap: float, prices: Any) -> None:
+def _check_problem(problem: Any, prices: Any) -> None:
     from .problem import Problem
 
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a grid.Problem, not {type(problem).__name__}")
-    if not gap >= 0:
-        raise InvalidProblemError(f"gap is {gap}, needed a number >= 0", "gap")
     if prices is None:
         return
     if not isinstance(prices, Prices):
@@ -207,6 +192,7 @@ class Solve:
         self.reach = self.market.reachable(threads) > 0
         #: So few jobs that their large gangs are worth more pains.
         self.few = len(self.in_order) <= FEW
+        self.small = len(self.in_order) <= SMALL
         #: The step of a dive at which each job is placed, by size: 2 ** step accelerator-hours.
         self.step = np.ceil(np.log2(np.maximum(self.size, 1.0))).astype(np.int32)
         if self.few:
@@ -215,37 +201,65 @@ class Solve:
 
     def run(self, prices: Prices | None) -> Plan:
         """All stages."""
-        y, few = self.rows.start(prices), self.few
-        if prices is not None:
-            y = warm.resume(self, y, prices.placement)
-        if self.best is not None and (self.finished() or not few):
-            return self.plan()
-        y = self.sampled(y) if prices is None else y
-        self.climb(y, BOUND_STEPS_FEW if few else BOUND_STEPS, BOUND_LENGTHS, 0.3)
+        y = self.rows.start(prices)
+        placement = None if prices is None else prices.placement
+        first_plans(self, y, placement)
+        if not self.clock.over(0.0):
+            self.search(y, placement, warm=prices is not None)
+        if (
+            self.clock.status
+        ):  # prices that were not followed to the end may prove less than the first
+            self.look(y)
         if self.bound < 0:  # where nothing is scarce prices of nothing prove more, and exactly
             self.look(np.zeros_like(self.y))
+        fill_up(self)
+        return self.plan()
+
+    def search(self, y: Floats, placement: Placement | None, *, warm: bool) -> None:
+        """Prices from `y` and plans at them, until the gap is proved or the solve must end."""
+        few, again = self.few, False
+        if warm:
+            y, again = resume(self, y, placement)
+            if self.finished() or (again and not few):
+                return
+        else:
+            y = self.sampled(y, WALK_SMALL if self.small else WALK)
+        steps = BOUND_STEPS_FEW if few and not self.small else BOUND_STEPS
+        self.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.6)
+        if few or self.clock.over(1.0):
+            self.improve(None, 0.35)
         paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
-        for pace in paces[1:] if self.best is not None else paces:
-            if pace is DIVE_AGAIN:
+        paces = (DIVE_SMALL, DIVE_SMALL_AGAIN) if self.small else paces
+        for pace in paces[1:] if again else paces:
+            if self.finished():
+                break
+            if pace in (DIVE_AGAIN, DIVE_SMALL_AGAIN):
                 steps = min(BOUND_STEPS_AGAIN, len(self.in_order) // 40)
                 self.climb(self.y, steps, BOUND_LENGTHS_AGAIN, 0.4)
                 if self.finished():
                     break
             self.improve(pace, 0.6)
-            if self.finished():
-                break
-        return self.plan()
+        if self.small:
+            ruin_and_recreate(self)
 
     def improve(
-        self, pace: Pace, to: float, taken: Bools | None = None, rounds: int = ROUNDS
+        self, pace: Pace | None, to: float, taken: Bools | None = None, rounds: int = ROUNDS
     ) -> None:
-        """A dive, and up to `rounds` of exchanges while they pay; the cheaper plan stays."""
+        """A placement, and up to `rounds` of exchanges while they pay; the cheaper plan stays.
+
+        It is that of a dive, or without a `pace` the greedy one at the best prices, of which only
+        `SMALL` problems make more: there rounds take a tenth of the time of a dive.
+        """
         before = self.best
-        self.dive(pace, to, taken)
-        fill(self)
-        self.exchanges(range(rounds))
-        if self.few:
-            self.exchanges(range(CHAIN_ROUNDS), CHAINS)
+        if pace is None:
+            self.best = greedy(self, self.y)
+        else:
+            self.dive(pace, to, taken)
+            fill(self)
+        if pace is not None or self.small:
+            self.exchanges(range(rounds))
+            if self.few:
+                self.exchanges(range(CHAIN_ROUNDS), CHAINS)
         if before is not None and self.best is not None and before.cost <= self.best.cost:
             self.best = before
 
@@ -277,8 +291,12 @@ class Solve:
         self.clock.stage("sample", 0.2)
         drawn = samples_of(self.in_order, self.size, how.sample, WALK_SAMPLES)
         walker = Ascent(self.rows, SAMPLED)
+
+        def stop(done: float) -> bool:
+            return self.clock.over(done) or self.clock.spent(PRICES_PART)
+
         markets = [self.market.part(*sample) for sample in drawn]
-        y = walker.walk(markets, self.market, self.rows.supply(), y, how, stop=self.clock.over)
+        y = walker.walk(markets, self.market, self.rows.supply(), y, how, stop=stop)
         self.passes += walker.passes
         return y
 
@@ -289,11 +307,17 @@ class Solve:
         if bound > self.bound:
             self.bound, self.y = bound, y
 
-    def climb(self, y: Floats, steps: int, lengths: tuple[float, float], to: float) -> None:
-        """The bound, with all jobs."""
+    def climb(
+        self, y: Floats, steps: int, lengths: tuple[float, float], to: float, most: float = 1.0
+    ) -> None:
+        """The bound, with all jobs, until `most` of the time limit is over."""
         self.clock.stage("bound", to)
+
+        def stop(done: float) -> bool:
+            return self.clock.over(done) or self.clock.spent(most)
+
         ascent = self.ascent
-        ascent.climb(self.market, self.rows.supply(), y, steps, lengths, stop=self.clock.over)
+        ascent.climb(self.market, self.rows.supply(), y, steps, lengths, stop=stop)
         if ascent.bound > self.bound:
             self.bound, self.y = ascent.bound, ascent.best
 

@@ -44,6 +44,8 @@ class Settling(NamedTuple):
     lengths: tuple[float, float] = (0.004, 0.05)
     #: The sizes, 2 ** size accelerator-hours, from which on and up to which lengths are these.
     sizes: tuple[int, int] = (7, 3)
+    #: Steps between two questions to the energy block.
+    energy_every: int = 1
 
     def length(self, size: int) -> float:
         """Of the steps for jobs of 2 ** `size` accelerator-hours."""
@@ -102,7 +104,9 @@ def place_settled(
         for _ in range(how.between if i else how.before):
             if stop(i / parts):
                 break
-            market, served = markets[k % len(markets)], rows.serving(y)
+            market = markets[k % len(markets)]
+            if k % how.energy_every == 0:
+                served = rows.serving(y)
             found = market.price(*rows.unpack(y), to_class, to_start, threads=rows.threads)
             use = rows.market_use(found) * rows.active
             chosen[k % WINDOW] = np.where(

@@ -9,7 +9,7 @@ one or two more careful dives follow, and where jobs are few one for all; the ch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -39,21 +39,21 @@ NEAR_MISS = 2.0
 MANY = 0.5
 
 
-def resume(solve: Solve, y: Floats, placement: Placement | None) -> Floats:
+def resume(solve: Solve, y: Floats, placement: Placement | None) -> tuple[Floats, bool]:
     """Plan from the prices `y` and, if there is one for as many jobs, a placement.
 
-    Sets the best plan and bound of `solve` as far as it gets, with a quick dive for the jobs that
-    would not stay, if they are not too many, and more careful ones where that leaves too wide a
-    gap. Returns the prices to go on from.
+    The best plan of `solve` is what the placement leaves standing, or better. It and the bound are
+    set as far as this gets, with a quick dive for the jobs that would not stay, if they are not too
+    many, and more careful ones where that leaves too wide a gap. Returns the prices to go on from,
+    and whether there was a placement to plan from.
     """
     solve.look(y)
-    if of_use(placement, solve):
-        place_again(solve, y, placement)
-        if solve.finished():
-            return solve.y
+    again = of_use(placement, solve)
+    if again and solve.finished():
+        return solve.y, again
     walk(solve, y)
-    if solve.best is None:
-        return solve.y
+    if not again:
+        return solve.y, again
     tried = False
     if not solve.finished():
         leave = unsettled(solve)
@@ -65,7 +65,7 @@ def resume(solve: Solve, y: Floats, placement: Placement | None) -> Floats:
         solve.improve(DIVE_WARM_AGAIN, 0.6, unsettled(solve), rounds=2)
     if not solve.finished():
         solve.improve(DIVE_WARM_LAST, 0.6, unsettled(solve))
-    return solve.y
+    return solve.y, again
 
 
 def walk(solve: Solve, y: Floats) -> None:
@@ -78,19 +78,9 @@ def walk(solve: Solve, y: Floats) -> None:
         solve.look(solve.sampled(solve.y))
 
 
-def of_use(placement: Placement | None, solve: Solve) -> TypeGuard[Placement]:
+def of_use(placement: Placement | None, solve: Solve) -> bool:
     """Is there a placement, and is it one of as many jobs?"""
     return placement is not None and len(placement.klass) == len(solve.in_order)
-
-
-def place_again(solve: Solve, y: Floats, placement: Placement) -> None:
-    """The placement, large jobs first; those that no longer fit go where it is cheapest at `y`."""
-    on = solve.by_size[placement.klass[solve.by_size] >= 0]
-    room, klass, start = solve.settled(None)
-    room.settle(on, placement.klass[on], placement.start[on], klass, start)
-    freed = np.ascontiguousarray(on[klass[on] < 0])
-    room.place(*solve.rows.unpack(y), freed, klass, start)
-    solve.best = solve.judged(klass, start, room)
 
 
 def unsettled(solve: Solve) -> NDArray[np.bool_]:
