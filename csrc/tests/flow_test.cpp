@@ -112,7 +112,9 @@ void check_resume(const Instance& x, const Instance& y, Resumed& seen) {
   CHECK((end == Simplex<Int>::End::optimal) == (cold.status == Status::optimal));
   if (cold.status != Status::optimal) return;
   tree.rest();
-  CHECK(tree.total() == cold.objective);
+  const auto account = tree.account();
+  CHECK(account.total == cold.objective);
+  CHECK(account.proved);
   std::vector<std::int64_t> flow(q.tail.size());
   tree.each_flow([&](Arc k, Int units) { flow[at(shape->order[at(k)])] = units; });
   Wide total = 0;
@@ -349,12 +351,21 @@ TEST(flow_stops_when_asked) {
 TEST(dimacs_round_trip_and_errors) {
   std::mt19937 r(4);
   const Instance x = random_instance(r, 7, 20);
-  const Dimacs d = read_dimacs(write_dimacs(x.problem()), "mem");
+  const std::string text = write_dimacs(x.problem());
+  for (std::size_t cut = 0; cut < text.size(); cut += 7) {
+    DimacsReader pieces("mem");
+    pieces.feed(std::string_view(text).substr(0, cut));
+    pieces.feed(std::string_view(text).substr(cut));
+    CHECK(pieces.finish().head == x.head);
+    CHECK_THROWS(pieces.finish(), Error);
+  }
+  const Dimacs d = read_dimacs(text, "mem");
   CHECK(d.tail == x.tail && d.head == x.head && d.lower == x.lower);
   CHECK(d.capacity == x.capacity && d.cost == x.cost && d.supply == x.supply);
   for (const char* bad : {"", "p max 1 0\n", "p min 2 1\na 1 3 0 1 1\n", "p min 2 1\na 1 2 0 1\n", "n 1 1\n",
                           "p min 2 1\na 1 2 0 1 99999999999999999999\n", "p min 1 0\nn 1 1\nn 1 2\n", "x\n",
-                          "p min 2 2\na 1 2 0 1 1\n", "p min 2 1\na 1 2 5 4 0\n", "p min 1 0 0\n", "p min -1 0\n"})
+                          "p min 2 2\na 1 2 0 1 1\n", "p min 2000000000 0\n", "p min 2 0\na 1 2 0 1 1\n", "\xFF\xFEp",
+                          "p min 2 1\na 1 2 5 4 0\n", "p min 1 0 0\n", "p min -1 0\n"})
     CHECK_THROWS(read_dimacs(bad, "mem"), Error);
 }
 

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "check.hpp"
+#include "gridcompute/base/error.hpp"
 #include "gridcompute/certificate/exact_sum.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/transport/problem.hpp"
