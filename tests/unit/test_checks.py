@@ -49,10 +49,16 @@ def test_an_integer_that_no_double_holds_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [0, 0.0, 5e-324, 1, np.float32(0.5), np.int8(3), Fraction(1, 2), float("inf")]
+    "value", [0, 0.0, 5e-324, 1, np.float32(0.5), np.int8(3), Fraction(1, 2)]
 )
 def test_numbers_of_all_kinds_are_taken(value) -> None:
     assert _checks.time_limit(value) == float(value)
+
+
+def test_an_infinite_time_limit_is_none() -> None:
+    """A search that uses the time it is given would otherwise never end."""
+    assert _checks.time_limit(float("inf")) is None
+    assert _checks.gap(float("inf")) == float("inf")
 
 
 def test_an_unknown_word_is_refused_with_those_that_are_known() -> None:

@@ -8,6 +8,7 @@
 #include "gridcompute/base/memory.hpp"
 #include "gridcompute/transport/cancel.hpp"
 #include "gridcompute/transport/finer.hpp"
+#include "gridcompute/transport/gang_solve.hpp"
 #include "gridcompute/transport/solver.hpp"
 
 namespace gridcompute::transport {
@@ -69,8 +70,12 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
   const GiveBack after(n >= kLarge);
   Pool pool(options.threads);
   Result result;
+  if (problem.demand != nullptr) {
+    solve_gangs(problem, options, pool, stop, solve_in_one_unit, result);
+    return result;
+  }
   solve_in_one_unit(problem, options, pool, stop, result);
-  const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction && problem.demand == nullptr;
+  const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction;
   settle(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
   const bool drowned = result.status == Status::feasible, few = n * problem.cost->n_slots() <= kFewCosts;
   if (exact && drowned) solve_finer(problem, options, pool, stop, solve_in_one_unit, result);
