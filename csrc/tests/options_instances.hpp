@@ -45,6 +45,8 @@ struct Instance {
     fill(bandwidth, places * places * hours, 1, 20, 2, kInf);
     fill(transfer, places * places, 0, 2, 0, 0);
     fill(latency, places * places, 1, 20, 0, 0);
+    for (Index o = 0; o < places; ++o)  // a site needs no link to itself
+      std::fill_n(bandwidth.begin() + (o * places + o) * hours, hours, kInf);
     for (Index o = 0; o < owners; ++o) quota.push_back(o == 0 ? kInf : real(4, 40)), priced.push_back(o != 1);
     for (Index j = 0; j < n; ++j) {
       gang.push_back(below(4) == 0 ? below(8) + 1 : 1), family.push_back(below(families));
