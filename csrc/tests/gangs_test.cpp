@@ -122,7 +122,7 @@ TEST(gangs_in_a_window_are_placed_at_least_cost_by_loads_and_by_subsets) {
   const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
   Repack repack;
   for (int round = 0; round < 400; ++round) {
-    Window w;
+    GangWindow w;
     const Index m = draw(1, 7);
     const auto k = static_cast<Slot>(draw(1, 4));
     const Index unit = draw(1, 3);

@@ -19,7 +19,7 @@
 namespace gridcompute::transport {
 
 // Costs are below 2^54 in size and sums of all below 2^60; kForbidden where a job may not go.
-struct Window {
+struct GangWindow {
   std::vector<Cost> weight;  // (jobs)
   std::vector<Cost> key;     // (jobs, classes + 1); the last: left out, never forbidden
   std::vector<Cost> room;    // (classes)
@@ -32,12 +32,12 @@ class Repack {
  public:
   // Steps of each way; kTooMuch where it takes too much memory, too.
   static constexpr double kTooMuch = 1e18;
-  [[nodiscard]] static double steps_by_loads(const Window& window);
-  [[nodiscard]] static double steps_by_subsets(const Window& window);
+  [[nodiscard]] static double steps_by_loads(const GangWindow& window);
+  [[nodiscard]] static double steps_by_subsets(const GangWindow& window);
 
   // to: (jobs), a class of the window or the number of classes. Of equal plans `random` chooses one.
-  void by_loads(const Window& window, std::uint64_t random, std::vector<Slot>& to);
-  void by_subsets(const Window& window, std::vector<Slot>& to);
+  void by_loads(const GangWindow& window, std::uint64_t random, std::vector<Slot>& to);
+  void by_subsets(const GangWindow& window, std::vector<Slot>& to);
 
  private:
   std::vector<Cost> layers_;

@@ -85,7 +85,7 @@ class GangSearch {
   double margin_ = 0;  // of a job's second-best class, on average
   Index windows_ = 0;
 
-  Window window_;
+  GangWindow window_;
   std::vector<Slot> classes_, to_;
   std::vector<Index> jobs_;
 };
