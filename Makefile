@@ -11,7 +11,7 @@ PIP := $(BIN)python -m pip --quiet --disable-pip-version-check
 CPP := $(shell find csrc -name '*.[ch]pp')
 
 .DEFAULT_GOAL := help
-.PHONY: help variants check-asan check-march check-clang demo test check format build native native-asan native-tsan bench docs dist ci ci-rest clean
+.PHONY: help explore variants check-asan check-march check-clang demo test check format build native native-asan native-tsan bench docs dist ci ci-rest clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -38,6 +38,9 @@ format: $(VENV)/.ready-dev ## write the style that `make check` asks for
 bench: build $(VENV)/.ready-test ## time against the peers (ARGS='-k transport' for some)
 	$(BIN)python -m pytest benches --override-ini=python_files='bench_*.py' --benchmark-only $(ARGS)
 
+explore: build $(VENV)/.ready-test ## properties of numbers of every size, with fresh seeds (SECONDS=60)
+	$(BIN)python tests/explore.py $(or $(SECONDS),60)
+
 docs: build $(VENV)/.ready-dev ## the documentation, every warning an error
 	$(BIN)python -m sphinx -q -n -W --keep-going docs docs/_build/html
 
@@ -45,7 +48,7 @@ dist: $(VENV)/.ready-dev ## sdist, wheel from the sdist, and the wheel at work i
 	$(BIN)python .ci/check_dist.py
 
 ci: test ci-rest ## all that a change must pass
-ci-rest: check native docs dist
+ci-rest: check native docs dist explore
 
 clean: ## forget what was built, keep the environment
 	rm -rf build dist docs/_build docs/reference/generated src/*.egg-info src/gridcompute/_*.c

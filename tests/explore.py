@@ -6,6 +6,8 @@ that fail stay in `.hypothesis` and come first the next time.
 
 from __future__ import annotations
 
+import faulthandler
+import importlib
 import secrets
 import sys
 import time
@@ -18,11 +20,14 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 sys.path[:0] = [str(Path(__file__).parent)]
 from property import test_magnitudes as properties  # noqa: E402 - found by the line above
 
+EXAMPLES = 100
+
 
 def main(seconds: float) -> int:
     """Try batch after batch; the exit status is the number of properties that failed."""
+    faulthandler.enable()  # a crash names the call
     profile = settings(
-        max_examples=100,
+        max_examples=EXAMPLES,
         deadline=None,
         derandomize=False,
         print_blob=True,
@@ -32,6 +37,7 @@ def main(seconds: float) -> int:
     names = [name for name in dir(properties) if name.startswith("test_")]
     end, rounds, failed = time.monotonic() + seconds, 0, set()
     while time.monotonic() < end and len(failed) < len(names):
+        importlib.reload(properties)  # a property takes its settings once
         for name in names:
             if name in failed:
                 continue
@@ -44,7 +50,9 @@ def main(seconds: float) -> int:
                 notes = "\n".join(getattr(error, "__notes__", ()))
                 print(f"{name} failed with seed {drawn}: {type(error).__name__}: {error}\n{notes}")
         rounds += 1
-    print(f"{rounds} rounds of 100 examples of {len(names)} properties: {len(failed)} failed")
+    print(
+        f"{rounds} rounds of {EXAMPLES} examples of {len(names)} properties: {len(failed)} failed"
+    )
     return len(failed)
 
 

@@ -301,7 +301,7 @@ def test_core_includes_only_what_its_folder_may(path: Path) -> None:
 
 
 def test_bindings_release_the_interpreter_lock_in_one_way() -> None:
-    """If this fails, a daemon thread in a solve aborts a process that leaves Python: use Unlocked."""
+    """If this fails, a daemon thread in a solve aborts a process that leaves Python."""
     for path in sorted((CSRC / "bindings").rglob("*.[ch]pp")):
         code = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))
         assert not re.search(r"gil_scoped_(release|acquire)|Py_BEGIN_ALLOW|PyGILState", code), path

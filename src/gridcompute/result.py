@@ -371,7 +371,8 @@ def _refuted(m: Matching, found: dict[str, Any], feasible: bool) -> list[str]:
     """Return the claims of a matching that the check contradicts."""
     out = _load(m, found)
     low, high = found["objective_low"], found["objective_high"]
-    slack = 0 if found["integral"] else m._rounding * found["magnitude"]
+    exact_sum = found["integral"] and isinstance(m.objective, int)
+    slack = 0 if exact_sum else m._rounding * found["magnitude"]
     beyond = m.objective == math.inf and high == math.inf  # a sum that no double holds
     if feasible and not beyond and not low - slack <= m.objective <= high + slack:
         out.append(f"objective: found {m.objective}, the assignment costs {high}")

@@ -37,6 +37,26 @@ bool unplaced_integral(const Problem& problem) {
   return true;
 }
 
+namespace {
+
+// Adds up real costs whose sum overflows on its way, or for good: scaled down, which loses nothing of a sum that large.
+double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignment) {
+  constexpr int kScale = 100;
+  const CostSource& source = *problem.cost;
+  Total total;
+  for (Index i = 0; i < source.n_jobs(); ++i) {
+    const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+    const bool placed = s >= 0 && s < source.n_slots();
+    if (placed && !source.real()) continue;  // part of `whole`
+    if (!placed && problem.unplaced == nullptr) continue;
+    const double x = placed ? source.real_at(i, s) : problem.unplaced[i * problem.unplaced_stride];
+    if (std::isfinite(x)) total.add(std::ldexp(x, -kScale));
+  }
+  return std::ldexp(total.sum + total.rest, kScale);
+}
+
+}  // namespace
+
 Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool) {
   constexpr Index kChunk = 1 << 14, kAhead = 16;
   const CostSource& source = *problem.cost;
@@ -66,6 +86,7 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
     }
   });
   for (const Total& part : parts) total.join(part);
+  if (!std::isfinite(total.sum + total.rest)) total.sum = sum_scaled(problem, assignment), total.rest = 0;
   return total;
 }
 
