@@ -110,7 +110,8 @@ void check_scaled_start(const Instance& x, int& made, int& none) {
   CHECK(scaled.holds() && scaled.unserved() == 0);
   CHECK(scaled.run(stop) == Simplex<Int>::End::optimal && scaled.holds());
   plain.rest(), scaled.rest();
-  CHECK(plain.total() == scaled.total());
+  CHECK(plain.account().total == scaled.account().total);
+  CHECK(plain.account().proved && scaled.account().proved);
 }
 
 TEST(flow_scaled_starts) {
