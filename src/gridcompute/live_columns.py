@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._interner import Interner
+    from .live_costs import LiveCosts
 
-__all__ = ["find_ids", "job_columns", "job_costs", "new_ids", "scalar_or_name", "whole_slots"]
+__all__ = [
+    "find_ids", "job_columns", "job_costs", "new_ids", "scalar_or_name", "slab_columns",
+    "whole_slots",
+]  # fmt: skip
 
 
 def new_ids(interner: Interner, keys: list[Any], n: int, text: bool) -> list[Any]:
@@ -54,6 +58,22 @@ def job_columns(
         if n == 0 and part.startswith("key_"):  # an empty list says nothing of its dtype
             given[part] = np.zeros(0, np.int32)
     return given, n
+
+
+def slab_columns(
+    costs: LiveCosts,
+    scalars: Mapping[str, float | str],
+    old: Mapping[str, NDArray[Any]],
+    size: int,
+) -> dict[str, NDArray[Any]]:
+    """Columns of a slab of `size` jobs, with what the old ones hold; a scalar is one value."""
+    columns: dict[str, NDArray[Any]] = {name: costs.blank(name, size) for name in costs.wanted}
+    for name, value in scalars.items():
+        columns[name] = np.zeros(size) if isinstance(value, str) else np.array([value], np.float64)
+    for name, column in columns.items():
+        if name in old and len(column) > 1 and old[name].dtype == column.dtype:
+            column[: len(old[name])] = old[name]
+    return columns
 
 
 def find_ids(

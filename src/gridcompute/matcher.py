@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _checks, _core, live_snapshots
+from . import _checks, _core, live_columns, live_snapshots
 from ._interner import Interner
 from .errors import InvalidProblemError
 from .live import LiveMatching
@@ -492,14 +492,4 @@ class Matcher(Guarded):
         return where
 
     def _longer(self, costs: Any, size: int) -> dict[str, NDArray[Any]]:
-        """Columns of a slab of this size, with what they hold."""
-        old, columns = self._columns, {}
-        for name in costs.wanted:
-            columns[name] = costs.blank(name, size)
-        for name, value in self._scalars.items():
-            column = np.zeros(size) if isinstance(value, str) else np.array([value], np.float64)
-            columns[name] = column
-        for name, column in columns.items():
-            if name in old and len(column) > 1 and old[name].dtype == column.dtype:
-                column[: len(old[name])] = old[name]
-        return columns
+        return live_columns.slab_columns(costs, self._scalars, self._columns, size)
