@@ -191,6 +191,40 @@ def test_tiny_problems_at_tiny_limits(n_jobs: int) -> None:
 # ---------------------------------------------------------------- hooks
 
 
+def small_world() -> grid.Problem:
+    """Forty gangs for two small sites in six hours: every stage, in a second in all."""
+    rng = np.random.default_rng(0)
+    return grid.Problem(
+        jobs=grid.Jobs(
+            gang=rng.integers(1, 9, 40),
+            work_h=rng.uniform(0.5, 3.0, 40),
+            origin=rng.integers(0, 2, 40),
+            data_gb=rng.uniform(0, 3, 40),
+            deadline=np.full(40, 6),
+            value_yuan=rng.uniform(5, 50, 40),
+        ),
+        sites=grid.Sites(name=["A", "B"], new=[True, False], connection_kw=100.0),
+        classes=grid.Classes(
+            site=[0, 1],
+            capacity=np.full((2, 6), 16),
+            memory_gb=80.0,
+            power_kw=0.4,
+            throughput=np.ones((1, 2)),
+        ),
+        hours=6,
+        energy=grid.Energy(
+            direct_kwh=rng.uniform(0, 4, (1, 2, 6)),
+            direct_yuan_per_kwh=0.2,
+            tariff_yuan_per_kwh=rng.uniform(0.3, 0.9, (2, 6)),
+            battery_kwh=2.0,
+            battery_kw=1.0,
+        ),
+        corridors=grid.Corridors(delay_ms=np.full((2, 2), 5.0), price_yuan_per_gb=0.03),
+        quotas=grid.Quotas.unlimited(1),
+        mandate=grid.Mandate(share=0.8),
+    )
+
+
 def threads_of_dispatch() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("gridcompute-energy")]
 
@@ -205,7 +239,7 @@ def calls_of(problem: grid.Problem, **options: Any) -> tuple[int, list[str]]:
 @pytest.mark.parametrize("warm", [False, True])
 def test_hooks_that_stop_or_raise_at_any_stage(warm: bool) -> None:
     """If this fails, a stop between two stages loses the plan, or leaves a thread behind."""
-    problem = grid.east_west(n_jobs=25, seed=6)
+    problem = small_world()
     options: dict[str, Any] = {"gap": 1e-9, "threads": 2}
     if warm:
         options["prices"] = gc.match(problem, gap=0.9).prices
