@@ -18,7 +18,7 @@ ISA = os.environ.get("GRIDCOMPUTE_ISA")
 # Python's own flags bring -g, which would ship debug information.
 FLAGS = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 FLAGS += [f"-DGRIDCOMPUTE_{ISA.upper()}"] if ISA else []
-# The last word: "-O1 -fsanitize=address", "-march=native". What the linker needs too goes in LDFLAGS.
+# Added last: "-O1 -fsanitize=address", "-march=native". What the linker needs too goes in LDFLAGS.
 FLAGS += os.environ.get("GRIDCOMPUTE_FLAGS", "").split()
 
 

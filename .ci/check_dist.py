@@ -60,6 +60,11 @@ def check_wheel(path: Path) -> None:
     modules = {Path(n).name.partition(".")[0] for n in names if n.endswith(".so")}
     if modules != {"_core", "_ingest", "_interner"}:
         sys.exit(f"{path.name} carries {sorted(modules)}, not _core, _ingest and _interner")
+    with zipfile.ZipFile(path) as wheel:
+        if heavy := sorted(
+            n for n in names if n.endswith(".so") and b".debug_info" in wheel.read(n)
+        ):
+            sys.exit(f"{path.name} ships debug information in {heavy}: see FLAGS in setup.py")
     package = {str(p.relative_to(ROOT / "src")) for p in sources(ROOT / "src" / "gridcompute")}
     if missing := sorted(n for n in package - names if Path(n).suffix not in SOURCES):
         sys.exit(f"{path.name} lacks {missing}: see package-data in pyproject.toml")

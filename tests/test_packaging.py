@@ -136,6 +136,14 @@ def test_typing_marker_and_stubs_stand_by_the_code() -> None:
 # ---------------------------------------------------------------- docstrings
 
 
+@pytest.mark.parametrize("name", ["_core", "_ingest", "_interner"])
+def test_native_modules_ship_no_debug_information(name: str) -> None:
+    """If this fails, an installed package is larger by half for what no user reads."""
+    module = importlib.import_module(f"gridcompute.{name}")
+    assert module.__file__ is not None
+    assert b".debug_info" not in Path(module.__file__).read_bytes()
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_function_docstring(name: str) -> None:
     """If this fails, a public function's reference page lacks what a caller must know."""
