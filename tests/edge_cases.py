@@ -172,8 +172,8 @@ def judge_transport(m: Any, cost: Any, capacity: Any, demand: Any, unplaced: Any
     assert m.gap >= 0, m.gap
     assert m.bound <= m.objective, (m.bound, m.objective)
     if m.status == "optimal":
-        beyond = np.isinf(m.objective)  # a sum that no double holds
-        assert m.gap <= 1e-6 or demand is not None or beyond, m.gap
+        # Of costs that lie far apart, prices in doubles prove little, whatever was done exactly.
+        assert m.gap <= 1e-6 or demand is not None or not is_small(cost, unplaced), m.gap
     if m.status == "optimal" and demand is None and n * s <= 20_000 and is_small(cost, unplaced):
         best = least_cost(cost, capacity, unplaced)
         assert np.isclose(m.objective, best, rtol=1e-9, atol=1e-9), (m.objective, best)

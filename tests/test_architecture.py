@@ -81,7 +81,7 @@ SYSTEM_HEADERS = {
     ("base/thread_end.hpp", "cxxabi.h"),  # the exception that ends a thread
 }
 
-# Files of 500 lines and more, each with its reason.
+# Files of more than 800 lines, each with its reason.
 LONG_FILES: dict[str, str] = {}
 
 
@@ -345,10 +345,10 @@ def test_files_stay_short() -> None:
         str(p.relative_to(ROOT)): p.read_text(encoding="utf-8").count("\n")
         for p in [*files, ROOT / "setup.py"]
     }
-    long = {name: n for name, n in lengths.items() if n >= 500 and name not in LONG_FILES}
+    long = {name: n for name, n in lengths.items() if n > 800 and name not in LONG_FILES}
     assert not long
     assert lengths["setup.py"] < 60
-    assert all(lengths.get(name, 0) >= 500 for name in LONG_FILES), "an entry is out of date"
+    assert all(lengths.get(name, 0) > 800 for name in LONG_FILES), "an entry is out of date"
 
 
 def test_import_is_light() -> None:

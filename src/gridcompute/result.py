@@ -371,10 +371,11 @@ def _refuted(m: Matching, found: dict[str, Any], feasible: bool) -> list[str]:
     """Return the claims of a matching that the check contradicts."""
     out = _load(m, found)
     low, high = found["objective_low"], found["objective_high"]
-    exact_sum = found["integral"] and isinstance(m.objective, int)
-    slack = 0 if exact_sum else m._rounding * found["magnitude"]
+    slack = 0 if found["integral"] else m._rounding * found["magnitude"]
     beyond = m.objective == math.inf and high == math.inf  # a sum that no double holds
-    if feasible and not beyond and not low - slack <= m.objective <= high + slack:
+    whole = isinstance(m.objective, int) or isinstance(m.bound, int)  # of a problem of integers
+    rounded = not whole and abs(m.objective - high) <= _ULP * abs(high)
+    if feasible and not (beyond or rounded or low - slack <= m.objective <= high + slack):
         out.append(f"objective: found {m.objective}, the assignment costs {high}")
     if not feasible and m.objective != math.inf and not found["faults"]:
         out.append(f"objective: found {m.objective}, needed inf: the assignment is not feasible")

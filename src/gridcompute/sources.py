@@ -16,6 +16,7 @@ __all__ = ["cost_source"]
 
 _IN_PLACE = "iqlfd"  # native int32, int64, float32, float64
 _MOST_SLOTS = 2**31 - 16
+_FORBIDDEN = 2**62 - 1  # the core's integer for a pair that is absent (kForbidden, base/types.hpp)
 
 
 def cost_source(cost: Any) -> _core.CostSource:
@@ -74,6 +75,17 @@ def _values(cost: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(cost, np.int64 if wide else np.int32)
 
 
+def _refuse_forbidden(data: np.ndarray[Any, Any]) -> None:
+    """Refuse an integer that the core reads as a pair that is absent."""
+    if data.dtype.kind in "iu" and data.dtype.itemsize == 8 and data.size:
+        index = int(data.argmax())
+        if data[index] >= _FORBIDDEN:
+            raise CostRangeError(
+                f"cost.data[{index}]: found {data[index]}, sparse integers below {_FORBIDDEN} are "
+                "allowed"
+            )
+
+
 def _sparse(cost: Any) -> _core.CostSource:
     """CSR in place; CSC and COO are converted. Absent = forbidden, stored zeros are arcs."""
     if cost.ndim != 2:
@@ -81,6 +93,7 @@ def _sparse(cost: Any) -> _core.CostSource:
             f"cost: found shape {cost.shape}, needed (n_jobs, n_slots)", "cost"
         )
     n_jobs, n_slots = _sized((int(cost.shape[0]), int(cost.shape[1])))
+    _refuse_forbidden(cost.data)
     if cost.format == "csr":
         native = _core.sparse_cost(cost.data, cost.indices, cost.indptr, n_jobs, n_slots)
         if native is not None:

@@ -48,9 +48,7 @@ def test_an_integer_that_no_double_holds_is_refused() -> None:
         _checks.time_limit(10**400)
 
 
-@pytest.mark.parametrize(
-    "value", [0, 0.0, 5e-324, 1, np.float32(0.5), np.int8(3), Fraction(1, 2)]
-)
+@pytest.mark.parametrize("value", [0, 0.0, 5e-324, 1, np.float32(0.5), np.int8(3), Fraction(1, 2)])
 def test_numbers_of_all_kinds_are_taken(value) -> None:
     assert _checks.time_limit(value) == float(value)
 

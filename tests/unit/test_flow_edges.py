@@ -101,6 +101,8 @@ class Ended(Exception):
 def raises(progress):
     raise Ended
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process ignores it
+
 def interrupts(progress):
     signal.raise_signal(signal.SIGINT)
 

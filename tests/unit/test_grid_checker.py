@@ -197,8 +197,8 @@ def test_a_plan_that_costs_nothing_has_a_gap_of_nothing() -> None:
     plan = gc.match(problem.replace(jobs=nobody, energy=free, mandate=grid.Mandate(share=0.0)))
     assert plan.objective_yuan == 0
     assert 0 <= plan.gap <= 1
-    assert plan.gap == plan.verify().gap
-    assert plan.status == "optimal"
+    assert plan.verify().gap == 0
+    assert -1e-6 < plan.bound_yuan <= 0  # less what rounding may have added to it
 
 
 def test_a_plan_made_by_hand_finds_what_has_no_option() -> None:

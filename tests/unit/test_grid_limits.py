@@ -219,7 +219,11 @@ def small_world() -> grid.Problem:
             battery_kwh=2.0,
             battery_kw=1.0,
         ),
-        corridors=grid.Corridors(delay_ms=np.full((2, 2), 5.0), price_yuan_per_gb=0.03),
+        corridors=grid.Corridors(
+            delay_ms=np.full((2, 2), 5.0),
+            bandwidth_gb=np.full((2, 2, 6), np.inf),
+            price_yuan_per_gb=0.03,
+        ),
         quotas=grid.Quotas.unlimited(1),
         mandate=grid.Mandate(share=0.8),
     )

@@ -46,7 +46,9 @@ class Residual {
       const Slot here = result.assignment[near.jobs[j]], s = here < 0 ? out_ : here;
       const auto first = near.slot.begin() + static_cast<std::ptrdiff_t>(near.begin[j]),
                  last = near.slot.begin() + static_cast<std::ptrdiff_t>(near.begin[j + 1]);
-      own_[j] = static_cast<std::size_t>(std::find(first, last, s) - near.slot.begin());
+      const auto own = std::find(first, last, s);
+      if (own == last) complete_ = false;
+      own_[j] = static_cast<std::size_t>((own == last ? first : own) - near.slot.begin());
       enter(static_cast<std::int32_t>(j), s);
     }
     for (Slot s = 0; s <= out_; ++s) (void)build(s);
@@ -55,6 +57,7 @@ class Residual {
   // Shortest distances from all nodes at once, or the first negative cycle met.
   End search(Index& work, Stop& stop) {
     constexpr Index kPollEvery = 64;
+    if (!complete_) return End::stopped;
     std::fill(distance_.begin(), distance_.end(), Fixed<K>{});
     std::fill(parent_.begin(), parent_.end(), Step{});
     std::fill(waits_.begin(), waits_.end(), 1);
@@ -189,6 +192,7 @@ class Residual {
   int low_;
   Slot out_, hub_;
   const Cost* capacity_;
+  bool complete_ = true;                    // does each job list the class that it is in?
   std::vector<Cost> load_;                  // (classes)
   std::vector<std::size_t> own_;            // of each job listed: its entry where it is
   std::vector<Fixed<K>> price_;             // (classes, out): 0 of out

@@ -77,8 +77,8 @@ struct Stats {
   // Sums that 32 bits did not hold, short ways (direct.hpp) that gave up, gangs dealt out anew, solves begun anew as a
   // cost was larger than what had been seen told, and in a finer unit (finer.hpp).
   Index wide = 0, given_up = 0, deals = 0, restarts = 0, finer = 0;
-  // Gangs: windows placed again (gang_search.hpp), nodes of branch and bound (gang_branch.hpp), and 1 where no cheaper plan
-  // is left to be tried.
+  // Gangs: windows placed again (gang_search.hpp), nodes of branch and bound (gang_branch.hpp), and 1 where no cheaper
+  // plan is left to be tried.
   Index windows = 0, nodes = 0, exhausted = 0;
   Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (ties.hpp)
   Index cancelled = 0;  // negative cycles that the rounding of costs to keys had hidden (cancel.hpp)
@@ -106,7 +106,7 @@ struct Result {
   // Of an optimum of keys that were rounded: how much two costs may be off; below 0 where that is settled (cancel.hpp).
   double rounding = -1;
   bool listed = false;              // that was tried on candidate lists, and too much was near
-  std::vector<double> charges;           // (n_jobs) of a bound by knapsacks (gang_bound.hpp), or empty: by prices
+  std::vector<double> charges;      // (n_jobs) of a bound by knapsacks (gang_bound.hpp), or empty: by prices
   std::vector<Index> witness_jobs;  // infeasible: these jobs fit only in these slots, and exceed their capacity
   std::vector<Slot> witness_slots;
   Stats stats;
