@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -62,9 +64,21 @@ sizes = [
     5e-324,
     1e-310,
 ]
-drowning = st.one_of(
-    st.sampled_from(sizes), st.sampled_from(sizes).map(lambda x: -x), st.just(float("inf"))
+
+
+@st.composite
+def near_powers(draw: st.DrawFn) -> float:
+    """A power of two, or one of the three doubles above and below it."""
+    x = math.ldexp(1.0, draw(st.integers(-1074, 1023)))
+    for _ in range(draw(st.integers(0, 3))):
+        x = math.nextafter(x, draw(st.sampled_from([0.0, 1.7e308])))
+    return x
+
+
+magnitudes = st.one_of(
+    st.sampled_from(sizes), near_powers(), st.floats(0, sys.float_info.max, allow_infinity=False)
 )
+drowning = st.one_of(magnitudes, magnitudes.map(lambda x: -x), st.just(float("inf")))
 
 
 def exact_total(cost: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> Fraction:
@@ -99,14 +113,22 @@ def exact_least(cost: np.ndarray) -> Fraction | None:
     np.array([[0.25, np.inf, 0], [0, 0, -1.7e308], [0, -1.7e308, np.inf]]), False, False
 )
 @example(np.array([[1.7e308, 0.25], [1.7e308, np.inf]]), True, False)
+@example(  # lowered costs of 32 bits must stay finite
+    np.array([[-0.0, 3.4e38, np.inf], [3.4e38, 2147483648.0, -3.4e38], [3.4e38, -3.4e38, np.inf]]),
+    False,
+    True,
+)
+@example(np.full((3, 3), 8.000000000000002), False, False)
 def test_costs_of_all_sizes_match_brute_force(
     cost: np.ndarray, maximize: bool, narrow: bool
 ) -> None:
     """If this fails, costs are rounded or lowered such that they tie or change the optimum."""
     if narrow:
         with np.errstate(over="ignore", under="ignore"):
-            cost = cost.astype(np.float32)
-        cost[cost == -np.inf] = -3e38
+            far = cost.astype(np.float32)
+        far[np.isfinite(cost) & (far == np.inf)] = np.finfo(np.float32).max
+        far[far == -np.inf] = np.finfo(np.float32).min
+        cost = far
     best = exact_least(cost)
     if best is None:
         return
@@ -124,6 +146,12 @@ def test_costs_of_all_sizes_match_brute_force(
     ):
         assert exact_total(cost, *pairs) - best <= abs(best) / 2**40
     total = -answer.objective if maximize else answer.objective
+    bound = -answer.bound if maximize else answer.bound
+    assert bound <= total
+    if np.isfinite(bound):
+        assert Fraction(bound) <= best
+    if not answer.exact and np.isfinite(total):
+        assert best <= Fraction(total)
     last = np.finfo(np.float64).max
     if abs(best) > Fraction(last):  # rounded up or down: infinity, or the last of the doubles
         assert abs(total) >= last
@@ -133,7 +161,7 @@ def test_costs_of_all_sizes_match_brute_force(
 
 
 @given(
-    st.sampled_from([np.int8, np.int16, np.int32, np.int64]),
+    st.sampled_from([np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint64]),
     st.tuples(st.integers(1, 6), st.integers(1, 6)),
     st.integers(0, 2**32),
     st.booleans(),
@@ -144,8 +172,9 @@ def test_integers_at_the_ends_of_their_range(
     """If this fails, integers wrap, or the four ways in do not agree on the exact optimum."""
     r = np.random.default_rng(seed)
     ends = np.iinfo(dtype)
-    low, high = (-(2**58), 2**58) if dtype == np.int64 else (ends.min, ends.max)
-    cost = r.choice(np.array([low, low + 1, -1, 0, 1, high - 1, high], dtype), shape)
+    low, high = int(ends.min), int(ends.max)
+    some = [low, low + 1, max(-1, low), 0, 1, high // 2 + 1, high - 1, high]
+    cost = r.choice(np.array(some, dtype), shape)
     answer = gc.assignment(cost, maximize=maximize)
     assert answer.verify().valid
     assert answer.exact

@@ -221,7 +221,7 @@ def small_world() -> grid.Problem:
         ),
         corridors=grid.Corridors(
             delay_ms=np.full((2, 2), 5.0),
-            bandwidth_gb=np.full((2, 2, 6), np.inf),
+            bandwidth_gb=np.full((2, 2, 6), 20.0),
             price_yuan_per_gb=0.03,
         ),
         quotas=grid.Quotas.unlimited(1),
