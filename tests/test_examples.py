@@ -117,9 +117,9 @@ def test_the_inventory_is_lent_in_whole_nodes(inventory, data):
 def test_the_mandates_rules_differ_in_kind(monkeypatch, capsys):
     """If this fails, the rules no longer do what the page on green accounting says of them.
 
-    A gap of 0.5 ends each solve after its first dive: few jobs in gangs leave a wide gap anyway.
+    A gap of 0.15 ends each solve after its first dive: few jobs in gangs leave a wide gap anyway.
     """
-    monkeypatch.setattr("sys.argv", ["mandate_rules.py", "--jobs", "1000", "--gap", "0.5"])
+    monkeypatch.setattr("sys.argv", ["mandate_rules.py", "--jobs", "1000", "--gap", "0.15"])
     load("mandate_rules").main()
     out = capsys.readouterr().out
     assert "90 % hourly, operator" in out
