@@ -85,7 +85,7 @@ TEST(assignment_stopped_at_any_poll_has_the_shape_of_an_answer) {
                    [&](const Progress&) { return --left > 0 ? Stop::Why::none : Stop::Why::stopped; });
         const Result r = solve(Dense<double>{cost.data(), rows, cols}, false, 2, at_once ? stop : later);
         CHECK(r.col_of.size() == at(rows));
-        CHECK(!at_once || r.status == Status::stopped);
+        CHECK(r.status == Status::stopped || r.status == Status::optimal);
         const bool none = std::all_of(r.col_of.begin(), r.col_of.end(), [](std::int32_t j) { return j == -1; });
         CHECK(none == (r.status == Status::stopped));
       }

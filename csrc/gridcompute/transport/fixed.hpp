@@ -42,7 +42,7 @@ struct Dyadic {
   }
   [[nodiscard]] int width() const noexcept {  // bits of the mantissa
     const auto size = static_cast<std::uint64_t>(mantissa);
-    return std::bit_width(mantissa < 0 ? 0 - size : size);
+    return static_cast<int>(std::bit_width(mantissa < 0 ? 0 - size : size));
   }
 };
 
@@ -163,7 +163,7 @@ class Fixed {
   [[nodiscard]] bool bit(int at) const noexcept { return (word_[at / 64] >> (at % 64) & 1) != 0; }
   [[nodiscard]] int width() const noexcept {  // of a value that is not negative
     for (int k = K - 1; k >= 0; --k)
-      if (word_[k] != 0) return 64 * k + std::bit_width(word_[k]);
+      if (word_[k] != 0) return 64 * k + static_cast<int>(std::bit_width(word_[k]));
     return 0;
   }
   [[nodiscard]] bool any_below(int at) const noexcept {

@@ -17,21 +17,21 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 // Maxima of doubles by their bits: as integers sizes grow alike, NaN is above infinity, and the loop is vectorised.
 GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out, Seen& seen) {
   constexpr auto kSize = std::numeric_limits<std::int64_t>::max();
-  constexpr auto kInf = std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity());
+  constexpr auto kInfinite = std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity());
   auto largest = std::bit_cast<std::int64_t>(seen.largest), off = std::bit_cast<std::int64_t>(seen.off);
   std::int64_t inexact = 0, invalid = 0;
   for (Index s = 0; s < n; ++s) {
     const double x = in[s] * scale, shifted = x + kRound, change = shifted - kRound - x;
     const auto bits = std::bit_cast<std::int64_t>(in[s]), cost = bits & kSize;
     // Of the cost: a resolution too fine may push x out of range.
-    const std::int64_t all = -static_cast<std::int64_t>(cost < kInf),
+    const std::int64_t all = -static_cast<std::int64_t>(cost < kInfinite),
                        size = std::bit_cast<std::int64_t>(x) & kSize & all;
-    const std::int64_t moved = std::bit_cast<std::int64_t>(change) & kSize & all, most = moved > kInf ? 0 : moved;
+    const std::int64_t moved = std::bit_cast<std::int64_t>(change) & kSize & all, most = moved > kInfinite ? 0 : moved;
     inexact |= most | (-static_cast<std::int64_t>(size == 0) & cost & all);  // underflow to 0 leaves no change
-    invalid |= static_cast<std::int64_t>(cost > kInf) | static_cast<std::int64_t>(cost == kInf && bits < 0);
+    invalid |= static_cast<std::int64_t>(cost > kInfinite) | static_cast<std::int64_t>(cost == kInfinite && bits < 0);
     largest = size > largest ? size : largest;
     off = most > off ? most : off;
-    out[s] = cost < kInf ? integer_of(shifted) : kForbidden;
+    out[s] = cost < kInfinite ? integer_of(shifted) : kForbidden;
   }
   seen.largest = std::bit_cast<double>(largest);
   seen.off = std::bit_cast<double>(off);
