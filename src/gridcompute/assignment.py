@@ -181,7 +181,7 @@ class Assignment:
     assignment: NDArray[np.int32]
     #: Total cost; a Python int for integer costs. Without an optimum inf (-inf when maximizing).
     objective: int | float
-    #: No assignment is better. A stopped answer claims nothing: -inf (inf when maximizing).
+    #: No assignment is better; -inf (inf when maximizing) where a stopped answer proves nothing.
     bound: int | float
     #: Objective and bound are equal in exact arithmetic on the original costs. Of floats both are
     #: the same double then, the exact value or the next one below (above when maximizing).

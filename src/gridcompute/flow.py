@@ -118,14 +118,14 @@ class Flow:
 
     @property
     def bound(self) -> int | float:
-        """No flow costs less: the objective where optimal, inf where there is none, else -inf."""
+        """What every flow costs at least, inf where there is none, -inf if unknown."""
         if self.status == "optimal":
             return self.objective
         return math.inf if self.status == "infeasible" else -math.inf
 
     @property
     def gap(self) -> float:
-        """(objective - bound) / max(abs(objective), abs(bound)): 0.0 if optimal, else inf."""
+        """``(objective - bound) / max(abs(objective), abs(bound))``, 0.0 if optimal, else inf."""
         return relative_gap(self.objective, self.bound)
 
     @cached_property
