@@ -77,13 +77,19 @@ def _values(cost: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _refuse_forbidden(data: np.ndarray[Any, Any]) -> None:
     """Refuse an integer that the core reads as a pair that is absent."""
-    if data.dtype.kind in "iu" and data.dtype.itemsize == 8 and data.size:
+    if data.dtype.kind in "iu" and data.dtype.itemsize == 8 and data.ndim == 1 and data.size:
         index = int(data.argmax())
         if data[index] >= _FORBIDDEN:
             raise CostRangeError(
                 f"cost.data[{index}]: found {data[index]}, sparse integers below {_FORBIDDEN} are "
                 "allowed"
             )
+
+
+def _stored_values(data: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the entries of a sparse matrix in a dtype that the core reads."""
+    _refuse_forbidden(data)
+    return _values(data)
 
 
 def _sparse(cost: Any) -> _core.CostSource:
@@ -93,12 +99,12 @@ def _sparse(cost: Any) -> _core.CostSource:
             f"cost: found shape {cost.shape}, needed (n_jobs, n_slots)", "cost"
         )
     n_jobs, n_slots = _sized((int(cost.shape[0]), int(cost.shape[1])))
-    _refuse_forbidden(cost.data)
     if cost.format == "csr":
+        _refuse_forbidden(cost.data)
         native = _core.sparse_cost(cost.data, cost.indices, cost.indptr, n_jobs, n_slots)
         if native is not None:
             return native
-    rows = compressed_rows("cost", cost, _values, ("job", "slot"))
+    rows = compressed_rows("cost", cost, _stored_values, ("job", "slot"))
     native = _core.sparse_cost(*rows[:3], n_jobs, n_slots)
     if native is None:
         native = _core.sparse_cost(*sorted_rows("cost", rows)[:3], n_jobs, n_slots)
