@@ -32,10 +32,13 @@ bool loses_costs(const Problem& problem, double rounding, Pool& pool, Stop& stop
       source.n_jobs(), kChunk,
       [&](Index, Index begin, Index end) {
         std::vector<double> row(static_cast<std::size_t>(source.n_slots()));
+        double least[kChunk];  // bounds on the rows' costs: a row whose bound is above `most` need not be read
+        const bool bounded = source.least(Rows{nullptr, begin, end - begin}, least);
         for (Index i = begin; i < end && !any; ++i) {
+          if (problem.unplaced != nullptr && lost(problem.unplaced[i * problem.unplaced_stride])) any = true;
+          if (any || (bounded && least[i - begin] > most)) continue;
           source.reals(Rows{nullptr, i, 1}, row.data());
-          const double out = problem.unplaced != nullptr ? problem.unplaced[i * problem.unplaced_stride] : 0;
-          if (lost(out) || std::any_of(row.begin(), row.end(), lost)) any = true;
+          if (std::any_of(row.begin(), row.end(), lost)) any = true;
         }
       },
       &stop);
