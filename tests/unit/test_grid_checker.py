@@ -196,9 +196,57 @@ def test_a_plan_that_costs_nothing_has_a_gap_of_nothing() -> None:
     )
     plan = gc.match(problem.replace(jobs=nobody, energy=free, mandate=grid.Mandate(share=0.0)))
     assert plan.objective_yuan == 0
-    assert 0 <= plan.gap <= 1
-    assert plan.verify().gap == 0
-    assert -1e-6 < plan.bound_yuan <= 0  # less what rounding may have added to it
+    assert plan.gap == plan.verify().gap == 0
+    assert plan.bound_yuan == 0
+    assert plan.status == "optimal"
+
+
+def free_of_charge(problem: Problem, **energy: Any) -> Problem:
+    """The problem where neither energy nor a move costs anything, and nobody is held to a rule."""
+    names = ("tariff", "direct", "bundled", "export", "wear", "terminal")
+    free = {f"{name}_yuan_per_kwh": 0.0 for name in names} | {"carbon_yuan_per_t": 0.0}
+    own = ("delay_yuan_per_h", "migration_yuan")
+    return problem.replace(
+        energy=problem.energy.replace(**(free | energy)),
+        jobs=problem.jobs.replace(**dict.fromkeys(own, 0.0)),
+        corridors=problem.corridors.replace(price_yuan_per_gb=0.0),
+        quotas=grid.Quotas.unlimited(len(problem.quotas)),
+        mandate=grid.Mandate(share=0.0),
+        direct_rule=grid.DirectRule(used=0.0, of_load=0.0),
+    )
+
+
+@pytest.mark.parametrize("without", [0, 1, 150])
+def test_a_plan_that_leaves_out_only_what_it_must_is_optimal(without: int) -> None:
+    """If this fails, a bound lessened by rounding hides that a plan of free energy is the best."""
+    problem = free_of_charge(batch())
+    memory = np.where(np.arange(150) < without, 1e6, problem.jobs.memory_gb)
+    gang = np.ones(150, np.int32)
+    plan = gc.match(problem.replace(jobs=problem.jobs.replace(memory_gb=memory, gang=gang)), gap=0)
+    found = plan.verify()
+    assert found.valid, str(found)
+    assert (plan.gap, found.gap, plan.status) == (0, 0, "optimal"), (plan, str(found))
+    assert plan.bound_yuan == plan.objective_yuan == plan.without_option_yuan
+
+
+@pytest.mark.parametrize(
+    "energy",
+    [
+        {"tariff_yuan_per_kwh": -0.25},
+        {"direct_yuan_per_kwh": -0.25},
+        {"bundled_yuan_per_kwh": -0.25, "bundled_kwh": 5.0},
+        {"export_yuan_per_kwh": 0.25},
+        {"terminal_yuan_per_kwh": 0.25, "terminal": "value"},
+    ],
+)
+def test_energy_that_pays_is_not_taken_for_free(energy: dict[str, Any]) -> None:
+    """If this fails, 0 is claimed as a bound where selling power brings money in."""
+    plan = gc.match(free_of_charge(batch(), **energy), gap=1e-3, time_limit=0.5)
+    found = plan.verify()
+    assert found.valid, str(found)
+    assert found.bound_yuan <= plan.objective_yuan
+    assert plan.objective_yuan < 0, plan
+    assert plan.gap == pytest.approx(found.gap, rel=1e-5, abs=1e-9)
 
 
 def test_a_plan_made_by_hand_finds_what_has_no_option() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .dispatch import ROUNDING
 from .options import ROUNDING_H
 
 if TYPE_CHECKING:
@@ -13,7 +14,15 @@ if TYPE_CHECKING:
     from .plan import Dispatch
     from .problem import Problem
 
-__all__ = ["dispatch_cost", "jobs_cost", "load_of", "missed_cost", "own_cost", "plan_cost"]
+__all__ = [
+    "dispatch_cost",
+    "jobs_cost",
+    "least_energy_cost",
+    "load_of",
+    "missed_cost",
+    "own_cost",
+    "plan_cost",
+]
 
 
 def plan_cost(problem: Problem, klass: Int32s, start: Int32s, dispatch: Dispatch) -> float:
@@ -80,6 +89,28 @@ def dispatch_cost(problem: Problem, d: Dispatch) -> float:
         left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
         total -= (energy.terminal_yuan_per_kwh * left).sum()
     return float(total)
+
+
+def least_energy_cost(problem: Problem) -> float:
+    """Return what no dispatch costs less than, by the signs of the prices alone, yuan.
+
+    Each kWh that a source, the grid or the store can deliver brings in at most what its price says;
+    wear, carbon and what is missing to the rules cost at least nothing. It is exactly 0 where
+    nothing pays, while a bound by prices of the rows is lessened by what rounding may have added.
+    """
+    energy = problem.energy
+    sold = np.minimum(energy.direct_yuan_per_kwh[:, :, None], -energy.export_yuan_per_kwh)
+    most_drawn = problem.most_load_kwh + energy.battery_kw[:, None]
+    terms = [
+        energy.direct_kwh * np.minimum(sold, 0.0),
+        energy.bundled_kwh * np.minimum(energy.bundled_yuan_per_kwh, 0.0),
+        np.minimum(most_drawn, problem.sites.connection_kw[:, None])
+        * np.minimum(energy.tariff_yuan_per_kwh, 0.0),
+    ]
+    if energy.terminal == "value":
+        terms.append(-energy.battery_kwh * energy.terminal_yuan_per_kwh)
+    count = sum(term.size for term in terms)
+    return float(sum(term.sum() for term in terms) * (1 + ROUNDING * (count + 16)))
 
 
 def load_of(problem: Problem, klass: Int32s, start: Int32s) -> Floats:

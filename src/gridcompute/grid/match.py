@@ -19,7 +19,7 @@ from ..progress import progress_hook
 from .ascent import SAMPLED, Ascent
 from .bound import Heading, Rows, market_of, samples_of, with_sample
 from .clock import Clock as _Clock
-from .cost import load_of, plan_cost
+from .cost import least_energy_cost, load_of, plan_cost
 from .dispatch import EnergyBlock
 from .exchanging import CHAINS, FULL, exchange_round, fill
 from .incumbent import Best, fill_up, first_plans, greedy
@@ -198,6 +198,8 @@ class Solve:
         if self.few:
             self.step[places_of(problem) <= FEW_PLACES] += EARLIER
         self.without_option = float(problem.jobs.value_yuan[~self.reach].sum())
+        #: What no plan costs less than, whatever the prices: the signs of all costs prove it.
+        self.least = self.without_option + least_energy_cost(problem)
 
     def run(self, prices: Prices | None) -> Plan:
         """All stages."""
@@ -284,7 +286,11 @@ class Solve:
         """The relative gap of the best plan, jobs that have no option left out."""
         assert self.best is not None
         without = self.without_option
-        return relative_gap(self.best.cost - without, self.bound - without)
+        return relative_gap(self.best.cost - without, self.proved_yuan() - without)
+
+    def proved_yuan(self) -> float:
+        """What no plan costs less than: by the best prices, or by the signs of all costs."""
+        return max(self.bound, self.least)
 
     def sampled(self, y: Floats, how: Walk = WALK) -> Floats:
         """Prices from small samples of the jobs, each of which stands for all of them."""
@@ -460,7 +466,7 @@ class Solve:
         )
         self.clock.stage("end", 1.0)
         seconds = {k: v for k, v in self.clock.seconds.items() if k != "start"}
-        bound = min(self.bound, cost)
+        bound = min(self.proved_yuan(), cost)
         return Plan(
             problem=self.problem,
             assignment=best.klass,

@@ -10,7 +10,8 @@ where E(pi) is the least of (energy cost - pi . (load - base load)) over all dis
 included. E is bounded from below by weak duality, with the duals of a linear program but not with
 its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
 lies in a finite box. What rounding may have added to a sum is taken off again, so that the number
-is a bound for values of any size.
+is a bound for values of any size. Where that leaves less than the signs of all costs prove (0,
+where no energy brings in anything), the bound is what they prove.
 """
 
 from __future__ import annotations
@@ -61,7 +62,31 @@ def proof(problem: Problem, prices: Prices) -> Proof:
     jobs, without_option = _jobs_bound(problem, prices)
     if not (signs and np.isfinite(rent)):
         return Proof(-np.inf, without_option)
-    return Proof(jobs - rent + energy_bound(problem, prices.energy), without_option)
+    priced = jobs - rent + energy_bound(problem, prices.energy)
+    return Proof(max(priced, without_option - _most_earned(problem)), without_option)
+
+
+def _most_earned(problem: Problem) -> float:
+    """The most that energy can bring in, yuan: by sales, prices below 0 and what is left in store.
+
+    It is exactly 0 where none of them pays anything.
+    """
+    energy, earned = problem.energy, 0.0
+    most_kwh, draw_kwh = most_load_kwh(problem), problem.sites.connection_kw
+    for s in range(len(problem.sites)):
+        for price, kwh in zip(
+            energy.direct_yuan_per_kwh[:, s], energy.direct_kwh[:, s], strict=True
+        ):
+            earned += float(
+                (np.maximum(energy.export_yuan_per_kwh[s], max(-price, 0.0)) * kwh).sum()
+            )
+        bundled = np.maximum(-energy.bundled_yuan_per_kwh[s], 0.0) * energy.bundled_kwh[s]
+        drawn = np.minimum(most_kwh[s] + energy.battery_kw[s], draw_kwh[s])
+        drawn = drawn * np.maximum(-energy.tariff_yuan_per_kwh[s], 0.0)
+        earned += float(bundled.sum() + drawn.sum())
+        if energy.terminal == "value":
+            earned += float(energy.terminal_yuan_per_kwh[s] * energy.battery_kwh[s])
+    return earned * (1 + ROUNDING * (energy.direct_kwh.size + 4 * most_kwh.size + 16))
 
 
 def lower_bound(problem: Problem, prices: Prices) -> float:
