@@ -12,6 +12,19 @@
 
 namespace gridcompute::transport {
 
+// A hash of each class's column, row by row: n_classes numbers, however many rows there are.
+class ColumnHashes {
+ public:
+  explicit ColumnHashes(std::size_t n_classes) : hash_(n_classes, 0x9E3779B97F4A7C15ULL) {}
+
+  void add(std::span<const Cost> row);
+  // For every class the lowest whose hash is equal.
+  [[nodiscard]] std::vector<Slot> lowest_equal() const;
+
+ private:
+  std::vector<std::uint64_t> hash_;
+};
+
 // keys: rows of n_classes each. For every class the lowest that is alike. O(rows * n_classes).
 [[nodiscard]] std::vector<Slot> alike(std::span<const Cost> keys, std::size_t n_classes);
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <string>
+
+#include "gridcompute/base/error.hpp"
 
 namespace gridcompute::transport {
 
@@ -228,13 +231,16 @@ bool Dense<T, Rows>::paths() {
   Cost left = unmet();
   if (left == 0) return true;
   line_.assign(members_.size(), kNone);
-  w_.reserve(std::min(members_.size(), lots_.size() + 1) * static_cast<std::size_t>(rows_.stride));
+  w_.reserve((std::min(members_.size(), lots_.size()) + 1) * static_cast<std::size_t>(rows_.stride));
+  w_.assign(static_cast<std::size_t>(rows_.stride), T{0});
+  lines_ = kSpareLine + 1;
   if constexpr (kListed) between_ = Between<T>(rows_, members_);
   for (Slot s = 0; s < columns_; ++s) {
     if constexpr (kListed) {
-      between_.start(s, members_[s], spare_[s] > 0, empty(s) ? nullptr : line(s));
+      between_.start(s, members_[s], spare_[s] > 0, members_[s].empty() ? nullptr : own_line(s));
+      if (members_[s].empty()) update_row(s, nullptr);
     } else {
-      if (!empty(s)) build(s, nullptr);
+      update_row(s, nullptr);
     }
   }
   tree_.label.resize(price_.size());
@@ -293,18 +299,21 @@ Cost Dense<T, Rows>::augment(Slot target) {
   return units;
 }
 
-// The first that decides the way from a to b.
+// The first that decides the way from a to b. Another index would move a job at a cost that nobody counted.
 template <class T, class Rows>
 std::size_t Dense<T, Rows>::mover(Slot a, Slot b) {
   const std::vector<Member<T>>& from = members_[a];
   std::size_t at = 0;
   if constexpr (kListed) {
     const std::int32_t row = between_.who(a, b);
-    while (from[at].row != row) ++at;
+    while (at < from.size() && from[at].row != row) ++at;
   } else {
     const T way = ways(a)[b];
-    while (rows_.row(from[at].row)[b] - from[at].own != way) ++at;
+    while (at < from.size() && rows_.row(from[at].row)[b] - from[at].own != way) ++at;
   }
+  if (at == from.size())
+    throw Error(ErrorKind::internal, "", -1,
+                "transport: no job of class " + std::to_string(a) + " decides its arc to " + std::to_string(b));
   return at;
 }
 
@@ -313,10 +322,10 @@ void Dense<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
   load_[a] -= units;
   if (moves_spare(a, b)) {
     spare_[a] -= units;
-    if (spare_[a] == 0) vacated(a, nullptr);
+    if (spare_[a] == 0) update_row(a, nullptr);
     spare_[b] += units;
     load_[b] += units;
-    if (spare_[b] == units) build(b, nullptr);
+    if (spare_[b] == units) update_row(b, nullptr);
     return;
   }
   const Member<T> moved = members_[a][at];
@@ -325,45 +334,39 @@ void Dense<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
   } else {
     members_[a][at] = members_[a].back();
     members_[a].pop_back();
-    vacated(a, &moved);
+    if constexpr (kListed) between_.leave(a, moved, spare_[a] > 0, ways(a));
+    update_row(a, &moved);
   }
-  const bool first = empty(b);
+  const bool first = members_[b].empty();
   if (!put(moved.row, b, units, key_of(rows_, moved.row, b))) return;
   if constexpr (kListed) between_.come(b, members_[b].back(), first ? nullptr : ways(b));
   if (first) {
-    build(b, nullptr);
+    update_row(b, nullptr);
   } else {
     if constexpr (!kListed) lower(rows_.row(moved.row), members_[b].back().own, rows_.stride, ways(b));
   }
 }
 
-// One row of W a class with units.
+// Makes the row of W of class a that of its members and spare units. `left` is the member that has just left, if the
+// row was right before that; over lists it is right already then.
 template <class T, class Rows>
-void Dense<T, Rows>::build(Slot a, [[maybe_unused]] const Member<T>* left) {
-  if constexpr (kListed) {
-    between_.build(a, spare_[a] > 0, line(a));
-  } else {
-    rebuild(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left, line(a));
-  }
-}
-
-template <class T, class Rows>
-void Dense<T, Rows>::vacated(Slot a, const Member<T>* left) {
-  if constexpr (kListed) {
-    if (left != nullptr) between_.leave(a, *left, spare_[a] > 0, ways(a));
-  }
-  if (!empty(a)) {
-    if (!kListed || left == nullptr) build(a, left);
+void Dense<T, Rows>::update_row(Slot a, const Member<T>* left) {
+  if (members_[a].empty()) {
+    if (line_[a] > kSpareLine) unused_.push_back(line_[a]);
+    line_[a] = spare_[a] > 0 ? kSpareLine : kNone;
     return;
   }
-  unused_.push_back(line_[a]);
-  line_[a] = kNone;
+  if constexpr (kListed) {
+    if (left == nullptr) between_.build(a, spare_[a] > 0, own_line(a));
+  } else {
+    rebuild(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left, own_line(a));
+  }
 }
 
-// A row of W, a new one where there is none.
+// A row of W that is the class's own, a new one where there is none.
 template <class T, class Rows>
-T* Dense<T, Rows>::line(Slot a) {
-  if (line_[a] == kNone) {
+T* Dense<T, Rows>::own_line(Slot a) {
+  if (line_[a] <= kSpareLine) {
     if (unused_.empty()) {
       line_[a] = static_cast<Slot>(lines_++);
       w_.resize(static_cast<std::size_t>(lines_ * rows_.stride));

@@ -81,10 +81,9 @@ class Dense {
   [[nodiscard]] bool moves_spare(Slot a, Slot b) const { return spare_[a] > 0 && price_[a] == price_[b]; }
   [[nodiscard]] std::size_t mover(Slot a, Slot b);
   void move(Slot a, Slot b, std::size_t at, Cost units);
-  void build(Slot a, const Member<T>* left);
-  void vacated(Slot a, const Member<T>* left);
+  void update_row(Slot a, const Member<T>* left);
   [[nodiscard]] T* ways(Slot a) { return w_.data() + line_[a] * rows_.stride; }
-  T* line(Slot a);
+  T* own_line(Slot a);
 
   [[nodiscard]] bool holds() const;
 
@@ -101,8 +100,11 @@ class Dense {
   std::vector<Cost> spare_, load_;  // load: of jobs and spare units
   std::vector<Margin> margins_;
   std::vector<LeastAt<T>> others_;  // a class's members, were they elsewhere
+  // Rows of W. Spare units cost 0 to every class, so that classes with nothing else share one row of zeros: with more
+  // classes than jobs a row each would take the square of the number of classes.
+  static constexpr Slot kSpareLine = 0;
   UnwrittenVector<T> w_;
-  std::vector<Slot> line_, unused_;  // a class's row of W; kNone where nobody is
+  std::vector<Slot> line_, unused_;  // (columns) a class's row; kNone where it has no units
   Index lines_ = 0;
   std::conditional_t<kListed, Between<T>, std::monostate> between_;  // over lists
   Tree<T> tree_;

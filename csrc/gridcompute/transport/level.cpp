@@ -1,9 +1,9 @@
 #include "gridcompute/transport/level.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <optional>
 
+#include "gridcompute/base/error.hpp"
 #include "gridcompute/transport/repair.hpp"
 #include "gridcompute/transport/tune.hpp"
 #include "gridcompute/transport/verify.hpp"
@@ -291,7 +291,9 @@ LevelEnd settle(const Scan& how, const Level& level, std::vector<Cost>& prices, 
       repair.settle_prices();
       break;
     }
-    assert(end == Repair::End::balanced);  // the lists held a plan, and prices may be any
+    if (end == Repair::End::far) return {Kind::out_of_range, {}};  // beyond what any price may be
+    if (end != Repair::End::balanced)
+      throw Error(ErrorKind::internal, "", -1, "transport: repair found no path on lists that held a matching");
     how.stop.stage("verify", 0.95);
     const Doubts doubts = certain(how, level, r, prices);
     stats.evaluations += level.n * r.columns;

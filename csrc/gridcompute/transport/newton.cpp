@@ -275,6 +275,7 @@ std::vector<Cost> Newton::step(std::span<const Cost> packed) {
   std::vector<Cost> move(n_);
   for (std::size_t k = 0; k < n_; ++k) {
     const Cost low = low_[k] - packed[k], high = high_[k] - packed[k];
+    if (std::isnan(x[k])) continue;  // its cast would be undefined; a class that stands still is always valid
     move[k] = static_cast<Cost>(std::nearbyint(std::clamp(x[k], static_cast<double>(low), static_cast<double>(high))));
     move[k] = std::clamp(move[k], low, high);
   }
