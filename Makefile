@@ -48,7 +48,7 @@ dist: $(VENV)/.ready-dev ## sdist, wheel from the sdist, and the wheel at work i
 	$(BIN)python .ci/check_dist.py
 
 ci: test ci-rest ## all that a change must pass
-ci-rest: check native docs dist
+ci-rest: check native docs dist explore
 
 clean: ## forget what was built, keep the environment
 	rm -rf build dist docs/_build docs/reference/generated src/*.egg-info src/gridcompute/_*.c

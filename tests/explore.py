@@ -1,13 +1,16 @@
 """Run the properties of numbers of every size with fresh seeds, until the time is over.
 
-`make explore SECONDS=60`. A failure prints the example, and the call that plays it again; examples
-that fail stay in `.hypothesis` and come first the next time.
+`make explore SECONDS=60`. All draws follow from one seed, printed first, so that a crash has one:
+set `EXPLORE_SEED` to draw the same again. A failure prints the example, and the call that plays it
+again; examples that fail stay in `.hypothesis` and come first the next time.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import importlib
+import os
+import random
 import secrets
 import sys
 import time
@@ -26,6 +29,9 @@ EXAMPLES = 100
 def main(seconds: float) -> int:
     """Try batch after batch; the exit status is the number of properties that failed."""
     faulthandler.enable()  # a crash names the call
+    first = int(os.environ.get("EXPLORE_SEED") or secrets.randbits(32))
+    print(f"explore: EXPLORE_SEED={first}", flush=True)
+    draw = random.Random(first)
     profile = settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -41,7 +47,7 @@ def main(seconds: float) -> int:
         for name in names:
             if name in failed:
                 continue
-            drawn = secrets.randbits(64)
+            drawn = draw.getrandbits(64)
             check: Any = profile(seed(drawn)(getattr(properties, name)))
             try:
                 check()

@@ -144,7 +144,8 @@ class Matching:
     bound : int or float
         No matching costs less.
     exact : bool
-        objective == bound, in exact arithmetic.
+        objective == bound, in exact arithmetic. Both are the largest double that is not above where
+        none holds the sum; False where the sum is beyond all doubles.
     status : str
         "optimal", "feasible", "infeasible", "time_limit" or "stopped".
     stats : dict

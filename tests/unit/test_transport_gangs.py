@@ -11,6 +11,7 @@ import pytest
 
 from gang_instances import KINDS, greedy, greedy_orders
 from gridcompute import transport
+from oracles import exact, transport_brute
 
 SIZES = {
     "log-normal": lambda r, n: np.clip(np.exp(r.normal(1, 1.2, n)), 1, 128).astype(np.int32),
@@ -193,3 +194,36 @@ def test_odd_gangs() -> None:
         found = m.verify()
         assert found.valid, (cost.shape, capacity, demand, m, found.reasons)
         assert m.status in ("optimal", "feasible", "infeasible"), m
+
+
+@pytest.mark.parametrize("jobs", [1, 4, 8, 12, 13, 20])
+def test_gangs_whose_costs_lie_decades_apart_are_what_is_claimed(jobs: int) -> None:
+    """If this fails, the certificate refutes `exact`, or small costs drown beside large ones."""
+    sizes = [0, 1, -1.298e33, 1.298e33, 0.1, -7e-300, 2.0**600, 5e-324]
+    r = np.random.default_rng(jobs)
+    for _ in range(40):
+        cost = r.choice(sizes[: r.integers(3, 9)], (jobs, 4))
+        demand = r.choice([1, 2], jobs, p=[0.7, 0.3])
+        room = [0, 0, *np.maximum(1, demand.sum() // 2 + r.integers(-1, 2, 2))]
+        m = transport(cost, room, demand=demand, unplaced=1.298e33)
+        found = m.verify()
+        assert found.valid, (cost, demand, room, m, found.reasons)
+        if jobs > 4:
+            continue
+        least = transport_brute(cost, room, demand, [1.298e33] * jobs)
+        paid = sum(exact(1.298e33 if s < 0 else cost[i, s]) for i, s in enumerate(m.assignment))
+        assert m.status == "optimal", m
+        assert m.exact, (cost, demand, room, m)
+        assert paid == least, (cost, demand, room, m)
+
+
+def test_a_sum_beyond_the_doubles_is_optimal_but_not_called_exact() -> None:
+    """If this fails, what no double holds is claimed of one, or the rest is refused."""
+    most = np.finfo(float).max
+    cost = [[0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, -1], [math.inf, 0, -most, 0]]
+    m = transport(cost, [0, 0, 3, 2], demand=[1, 1, 1, 2])
+    assert m.assignment[3] == 2
+    assert m.assignment[2] == 3
+    assert (m.status, m.bound, m.exact, m.gap) == ("optimal", -math.inf, False, math.inf)
+    found = m.verify()
+    assert found.valid, found.reasons

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <utility>
+
+#include "gridcompute/certificate/exact_integer.hpp"
 
 namespace gridcompute::certificate {
 
@@ -12,11 +15,9 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kMostSums = 1 << 28;   // steps of subset sums,
-constexpr double kMostPlans = 1 << 27;  // of plans of a few jobs,
 constexpr double kMostCells = 1 << 26;  // and of knapsacks
-constexpr Index kFew = 12;
-constexpr Index kMostCosts = 1 << 21;  // that are held in memory
-constexpr Wide kNone = static_cast<Wide>(1) << 125;
+constexpr Index kFew = 12;              // jobs, of which all plans are looked at: 3^12 * 12 steps
+constexpr Index kMostCosts = 1 << 21;   // that are held in memory
 
 // A number as mantissa * 2^exponent.
 struct Number {
@@ -95,6 +96,13 @@ GangBound enclosed(Wide value, const Counter& count) {
   return bound;
 }
 
+// Of a few jobs: (slots, jobs) and (jobs), nothing where closed.
+template <class Sum>
+struct Costs {
+  std::vector<std::vector<std::optional<Sum>>> in;
+  std::vector<std::optional<Sum>> out;
+};
+
 // A few jobs, and the classes that matter to them.
 struct Few {
   std::vector<Index> jobs, slots;
@@ -116,45 +124,77 @@ struct Few {
     slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
   }
 
-  [[nodiscard]] double steps() const {
-    return std::pow(3.0, static_cast<double>(jobs.size())) * static_cast<double>(slots.size());
+  [[nodiscard]] std::size_t position(Index slot) const {
+    return static_cast<std::size_t>(std::lower_bound(slots.begin(), slots.end(), slot) - slots.begin());
+  }
+  template <class Sum>
+  [[nodiscard]] std::vector<std::vector<std::optional<Sum>>> no_costs() const {
+    return {slots.size(), std::vector<std::optional<Sum>>(jobs.size())};
   }
 
-  // The least cost of all jobs; kNone where they cannot all be placed or left out. cost: (slots, jobs), out: (jobs),
-  // kNone where closed. Class after class takes any set of jobs that fits, one job at a time.
-  [[nodiscard]] Wide least(const TransportProblem& problem, const std::vector<std::vector<Wide>>& cost,
-                           const std::vector<Wide>& out) const {
+  // The least cost of all jobs; nothing where they cannot all be placed or left out. Class after class takes any set of
+  // jobs that fits, one job at a time.
+  template <class Sum>
+  [[nodiscard]] std::optional<Sum> least(const TransportProblem& problem, const Costs<Sum>& costs) const {
+    using Sums = std::vector<std::optional<Sum>>;
     const std::size_t sets = std::size_t{1} << jobs.size();
-    std::vector<Wide> done(sets, kNone);  // the least cost of each set in the classes so far
-    done[0] = 0;
+    Sums done(sets);  // the least cost of each set in the classes so far
+    done[0] = Sum{};
     for (std::size_t set = 0; set < sets; ++set)
       for (std::size_t j = 0; j < jobs.size(); ++j)
-        if ((set >> j & 1) == 0 && done[set] < kNone && out[j] < kNone)
-          done[set | std::size_t{1} << j] = std::min(done[set | std::size_t{1} << j], done[set] + out[j]);
+        if ((set >> j & 1) == 0 && done[set] && costs.out[j])
+          lessen(done[set | std::size_t{1} << j], *done[set] + *costs.out[j]);
     for (std::size_t c = 0; c < slots.size(); ++c) {
-      std::vector<Wide> next = done;
-      extend(problem, cost[c], problem.capacity[static_cast<std::size_t>(slots[c])], 0, 0, 0, done, next);
-      done = std::move(next);
+      Sums next = done;
+      extend(problem, costs.in[c], problem.capacity[static_cast<std::size_t>(slots[c])], 0, 0, Sum{}, done, next);
+      done.swap(next);
     }
     return done[sets - 1];
   }
 
  private:
+  template <class Sum>
+  static void lessen(std::optional<Sum>& least, const Sum& sum) {
+    if (!least || sum < *least) least = sum;
+  }
+
   // All sets of jobs from `first` on that still fit into `room`, with those taken.
-  void extend(const TransportProblem& problem, const std::vector<Wide>& cost, Cost room, std::size_t first,
-              std::size_t taken, Wide paid, const std::vector<Wide>& done, std::vector<Wide>& next) const {
+  template <class Sum>
+  void extend(const TransportProblem& problem, const std::vector<std::optional<Sum>>& cost, Cost room,
+              std::size_t first, std::size_t taken, const Sum& paid, const std::vector<std::optional<Sum>>& done,
+              std::vector<std::optional<Sum>>& next) const {
     for (std::size_t j = first; j < jobs.size(); ++j) {
       const Cost weight = problem.weight(jobs[j]);
-      if (cost[j] >= kNone || weight > room) continue;
+      if (!cost[j] || weight > room) continue;
+      const Sum all = paid + *cost[j];
       const std::size_t set = taken | std::size_t{1} << j, others = (next.size() - 1) & ~set;
       for (std::size_t rest = others;; rest = (rest - 1) & others) {
-        if (done[rest] < kNone) next[rest | set] = std::min(next[rest | set], done[rest] + paid + cost[j]);
+        if (done[rest]) lessen(next[rest | set], *done[rest] + all);
         if (rest == 0) break;
       }
-      extend(problem, cost, room - weight, j + 1, set, paid + cost[j], done, next);
+      extend(problem, cost, room - weight, j + 1, set, all, done, next);
     }
   }
 };
+
+// The least cost of a few jobs without rounding, in the unit of the lowest bit of any cost.
+template <int K>
+GangBound least_of_few(const TransportProblem& problem, const Few& few, int unit) {
+  using Sum = ExactInteger<K>;
+  const auto in_units = [&](const Number& x) { return Sum(x.mantissa, x.exponent, unit); };
+  Costs<Sum> costs{few.no_costs<Sum>(), {}};
+  for (std::size_t j = 0; j < few.jobs.size(); ++j) {
+    for (const Option& o : few.options[j]) costs.in[few.position(o.slot)][j] = in_units(o.cost);
+    const double out = problem.out(few.jobs[j]);
+    costs.out.push_back(out < kInf ? std::optional(in_units(Number(out))) : std::nullopt);
+  }
+  GangBound bound;
+  const std::optional<Sum> least = few.least(problem, costs);
+  bound.possible = least.has_value();
+  if (least) least->add_to(bound.low, unit);
+  bound.high = bound.low;
+  return bound;
+}
 
 }  // namespace
 
@@ -206,59 +246,25 @@ std::vector<Cost> fillable_room(const TransportProblem& problem, std::optional<s
   return room;
 }
 
-namespace {
-
-// What the plan costs above the cheapest option of each job, and these; +inf where a job is nowhere.
-double excess_of(const TransportProblem& problem, const Few& few, std::span<const std::int32_t> assignment,
-                 std::vector<double>& least) {
-  double sum = 0;
-  for (std::size_t j = 0; j < few.jobs.size(); ++j) {
-    least.push_back(problem.out(few.jobs[j]));
-    for (const Option& o : few.options[j]) least[j] = std::min(least[j], o.cost.value());
-    const Index at = assignment.empty() ? -2 : assignment[j];
-    double here = at == -1 ? problem.out(few.jobs[j]) : kInf;
-    for (const Option& o : options_of(problem, few.jobs[j]))
-      if (o.slot == at) here = o.cost.value();
-    sum += here - least[j];
-  }
-  return sum < kInf ? sum * (1 + 0x1p-40) : kInf;  // NaN, too
-}
-
-}  // namespace
-
-std::optional<GangBound> bound_of_few(const TransportProblem& problem, std::span<const std::int32_t> assignment) {
+std::optional<GangBound> bound_of_few(const TransportProblem& problem) {
   const Index n = problem.cost->n_jobs();
   if (n > kFew) return std::nullopt;
   std::vector<Index> jobs(static_cast<std::size_t>(n));
   std::iota(jobs.begin(), jobs.end(), Index{0});
-  Few few(problem, std::move(jobs));
-  if (few.steps() > kMostPlans) return std::nullopt;
-  std::vector<double> least_of;
-  const double excess = excess_of(problem, few, assignment, least_of);
-  const auto lowered = [&](std::size_t j, Number cost) {
-    const double most = std::nextafter(least_of[j] + excess, kInf);
-    return most < kInf && cost.value() > most ? Number(most) : cost;
+  const Few few(problem, std::move(jobs));
+  int low = std::numeric_limits<int>::max(), high = std::numeric_limits<int>::min();
+  const auto see = [&](const Number& x) {
+    if (x.mantissa != 0) low = std::min(low, x.exponent), high = std::max(high, x.top());
   };
-  for (std::size_t j = 0; j < few.jobs.size(); ++j)
-    for (Option& o : few.options[j]) o.cost = lowered(j, o.cost);
-  Counter count(110);
   for (std::size_t j = 0; j < few.jobs.size(); ++j) {
-    for (const Option& o : few.options[j]) count.include(o.cost);
-    if (problem.out(few.jobs[j]) < kInf) count.include(lowered(j, Number(problem.out(few.jobs[j]))));
+    for (const Option& o : few.options[j]) see(o.cost);
+    if (problem.out(few.jobs[j]) < kInf) see(Number(problem.out(few.jobs[j])));
   }
-  std::vector<std::vector<Wide>> cost(few.slots.size(), std::vector<Wide>(few.jobs.size(), kNone));
-  std::vector<Wide> out;
-  for (std::size_t j = 0; j < few.jobs.size(); ++j) {
-    for (const Option& o : few.options[j]) {
-      const auto at = std::lower_bound(few.slots.begin(), few.slots.end(), o.slot) - few.slots.begin();
-      cost[static_cast<std::size_t>(at)][j] = count(o.cost);
-    }
-    const double left = problem.out(few.jobs[j]);
-    out.push_back(left < kInf ? count(lowered(j, Number(left))) : kNone);
-  }
-  const Wide least = few.least(problem, cost, out);
-  if (least >= kNone) return GangBound{false, {}, {}};
-  return enclosed(least, count);
+  constexpr int kSpareBits = 8;  // sums of kFew, and a sign
+  const int unit = low <= high ? low : 0, bits = std::max(0, high - unit) + kSpareBits;
+  if (bits < 2 * 64) return least_of_few<2>(problem, few, unit);
+  if (bits < 6 * 64) return least_of_few<6>(problem, few, unit);
+  return least_of_few<36>(problem, few, unit);
 }
 
 std::optional<GangBound> bound_of_charges(const TransportProblem& problem, std::span<const double> charges) {
@@ -306,13 +312,11 @@ std::optional<GangBound> bound_of_charges(const TransportProblem& problem, std::
 std::optional<bool> can_be_placed(const TransportProblem& problem, std::span<const Index> jobs) {
   if (static_cast<Index>(jobs.size()) > kFew) return std::nullopt;
   const Few few(problem, {jobs.begin(), jobs.end()});
-  if (few.steps() > kMostPlans) return std::nullopt;
-  std::vector<std::vector<Wide>> cost(few.slots.size(), std::vector<Wide>(jobs.size(), kNone));
+  using Sum = ExactInteger<1>;  // all costs are 0
+  Costs<Sum> costs{few.no_costs<Sum>(), std::vector<std::optional<Sum>>(jobs.size())};
   for (std::size_t j = 0; j < jobs.size(); ++j)
-    for (const Option& o : few.options[j])
-      cost[static_cast<std::size_t>(std::lower_bound(few.slots.begin(), few.slots.end(), o.slot) - few.slots.begin())]
-          [j] = 0;
-  return few.least(problem, cost, std::vector<Wide>(jobs.size(), kNone)) < kNone;
+    for (const Option& o : few.options[j]) costs.in[few.position(o.slot)][j] = Sum{};
+  return few.least(problem, costs).has_value();
 }
 
 }  // namespace gridcompute::certificate

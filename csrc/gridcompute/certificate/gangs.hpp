@@ -9,8 +9,9 @@
 //   over
 //     sets of jobs that class s can hold. A plan pays for its jobs what they are charged, less what its classes make.
 //
-// Rigour.  Costs are integers of 128 bits in a unit that is a power of two. What has digits below it is rounded down;
-// then the sums are bounds from below, and what was lost is at most one unit a rounding.
+// Rigour.  Few jobs' sums are exact, of as many words as their costs need. For charges, costs are integers of 128 bits
+// in a unit that is a power of two. What has digits below it is rounded down; then the sums are bounds from below, and
+// what was lost is at most one unit a rounding.
 //
 // Complexity.  Room O(sums * different demands); few O(3^n * classes); charges O(jobs * room) a class. Each is left out
 // where it takes more than a fixed number of steps.
@@ -34,10 +35,8 @@ struct GangBound {
   ExactSum low, high;    // no plan costs less than `low`; `high` is what it is without rounding, at most
 };
 
-// assignment: of a plan, or empty. Costs above what a cheaper plan may have are lowered to that, so that they do not
-// set the unit of all others.
-[[nodiscard]] std::optional<GangBound> bound_of_few(const TransportProblem& problem,
-                                                    std::span<const std::int32_t> assignment);
+// What the cheapest plan costs, exactly; nothing where jobs are too many to look at all plans.
+[[nodiscard]] std::optional<GangBound> bound_of_few(const TransportProblem& problem);
 
 // charges: (n_jobs), finite.
 [[nodiscard]] std::optional<GangBound> bound_of_charges(const TransportProblem& problem,

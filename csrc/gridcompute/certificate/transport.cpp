@@ -309,7 +309,7 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
       report.priced += static_cast<double>(room) * prices[s];
     }
     bool possible = true;
-    if (gangs) possible = raise(bound_of_few(problem, assigned ? assignment : std::span<const std::int32_t>{}), total);
+    if (gangs) possible = raise(bound_of_few(problem), total);
     if (gangs && charged) possible = raise(bound_of_charges(problem, charges), total) && possible;
     if (!possible) {
       report.bound = {kInf, kInf, {}, {}};

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
-#include <limits>
 #include <utility>
 
+#include "gridcompute/transport/fixed.hpp"
 #include "gridcompute/transport/gang_units.hpp"
 
 namespace gridcompute::transport {
@@ -14,25 +13,18 @@ namespace {
 
 using Set = std::uint32_t;
 
-constexpr Wide kNoCost = static_cast<Wide>(1) << 125;
-constexpr int kBits = 110;          // of a cost in the common unit: kMostExact of them stay below 2^114
-constexpr double kSlack = 0x1p-40;  // of sums in doubles
-constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kMostSteps = 1 << 26;  // a tenth of a second
+constexpr int kSpareBits = 8;  // of sums of kMostExact costs, and a sign
 
 // The jobs' sets, and what each class can hold of them.
 class Subsets {
  public:
-  // excess: pairs that cost a job so much more than its cheapest one are of no use.
-  Subsets(const Problem& problem, std::vector<Index> jobs, double excess = kInf)
-      : problem_(problem), jobs_(std::move(jobs)) {
+  Subsets(const Problem& problem, std::vector<Index> jobs) : problem_(problem), jobs_(std::move(jobs)) {
     const std::size_t n = jobs_.size();
     choices_.resize(n);
     for (std::size_t j = 0; j < n; ++j) {
       std::vector<Choice>& c = choices_[j];
       c = choices_of(problem_, jobs_[j]);
       out_cost_.push_back(cost_out(problem_, jobs_[j]));
-      if (excess < kInf) drop_dear(j, excess);
       if (c.size() > n) {
         std::stable_sort(c.begin(), c.end(), [](const Choice& a, const Choice& b) { return cheaper(a.cost, b.cost); });
         c.resize(n);
@@ -47,8 +39,14 @@ class Subsets {
   }
 
   [[nodiscard]] Set all() const { return static_cast<Set>(weight_.size() - 1); }
-  [[nodiscard]] double steps() const {
-    return std::pow(3.0, static_cast<double>(jobs_.size())) * static_cast<double>(slots_.size());
+  // Of all costs.
+  [[nodiscard]] Window window() const {
+    Window out;
+    for (std::size_t j = 0; j < jobs_.size(); ++j) {
+      for (const Choice& c : choices_[j]) out.add(dyadic(c.cost));
+      if (out_cost_[j]) out.add(dyadic(*out_cost_[j]));
+    }
+    return out;
   }
 
   // Which of all sets can be placed whole?
@@ -66,37 +64,49 @@ class Subsets {
     return can;
   }
 
-  [[nodiscard]] std::optional<ExactPlan> cheapest(Stop& stop) {
-    choose_unit();
-    std::vector<Wide> least(weight_.size(), kNoCost), sum(weight_.size(), 0);
-    least[0] = 0;
+  // K: words of a sum, in units of 2^low.
+  template <int K>
+  [[nodiscard]] std::optional<ExactPlan> cheapest(int low, Stop& stop) const {
+    using Sum = Fixed<K>;
+    const Costs<K> costs = costs_in<K>(low);
+    std::vector<Sum> least(weight_.size()), sum(weight_.size());
+    std::vector<char> known(weight_.size(), 0);  // is there a plan for this set?
+    known[0] = 1;
     for (Set set = 1; set <= all(); ++set) {
-      const Wide last = out_[static_cast<std::size_t>(std::countr_zero(set))], rest = least[set & (set - 1)];
-      if (last < kNoCost && rest < kNoCost) least[set] = rest + last;
+      const std::optional<Sum>& last = costs.out[static_cast<std::size_t>(std::countr_zero(set))];
+      const Set rest = set & (set - 1);
+      known[set] = static_cast<char>(last && known[rest] != 0);
+      if (known[set] != 0) (least[set] = least[rest]) += *last;
     }
     std::vector<std::vector<std::uint16_t>> taken(slots_.size());  // by each class, of each set
     for (std::size_t c = 0; c < slots_.size(); ++c) {
       if (stop.poll()) return std::nullopt;
       const Set open = open_to(slots_[c]);
-      std::vector<Wide> next(least);
+      std::vector<Sum> next(least);
+      std::vector<char> next_known(known);
       taken[c].assign(weight_.size(), 0);
       for_each_fitting(slots_[c], open, [&](Set some) {
-        sum[some] = sum[some & (some - 1)] + cost_[c][static_cast<std::size_t>(std::countr_zero(some))];
+        (sum[some] = sum[some & (some - 1)]) += costs.in[c][static_cast<std::size_t>(std::countr_zero(some))];
         for_each_subset(all() & ~some, [&](Set rest) {
-          if (least[rest] >= kNoCost || least[rest] + sum[some] >= next[rest | some]) return;
-          next[rest | some] = least[rest] + sum[some];
+          if (known[rest] == 0) return;
+          Sum here = least[rest];
+          here += sum[some];
+          if (next_known[rest | some] != 0 && !(here < next[rest | some])) return;
+          next[rest | some] = here;
+          next_known[rest | some] = 1;
           taken[c][rest | some] = static_cast<std::uint16_t>(some);
         });
       });
       least.swap(next);
+      known.swap(next_known);
     }
     ExactPlan plan;
     plan.assignment.assign(jobs_.size(), -1);
-    plan.feasible = least[all()] < kNoCost;
+    plan.feasible = known[all()] != 0;
     if (!plan.feasible) return plan;
-    plan.value = least[all()];
-    plan.exponent = unit_.exponent();
-    plan.exact = whole_;
+    plan.below = least[all()].down(low);
+    plan.nearest = least[all()].nearest(low);
+    plan.whole = least[all()].ceiling(low);
     Set left = all();
     for (std::size_t c = slots_.size(); c-- > 0;) {
       const Set some = taken[c][left];
@@ -108,13 +118,13 @@ class Subsets {
   }
 
  private:
-  void drop_dear(std::size_t j, double excess) {
-    double least = out_cost_[j] ? value_of(*out_cost_[j]) : kInf;
-    for (const Choice& c : choices_[j]) least = std::min(least, value_of(c.cost));
-    const auto dear = [&](const Scaled& cost) { return value_of(cost) - least > excess; };
-    std::erase_if(choices_[j], [&](const Choice& c) { return dear(c.cost); });
-    if (out_cost_[j] && dear(*out_cost_[j])) out_cost_[j].reset();
-  }
+  template <int K>
+  struct Costs {
+    std::vector<std::vector<Fixed<K>>> in;     // (classes that matter, jobs)
+    std::vector<std::optional<Fixed<K>>> out;  // (jobs)
+  };
+
+  static Dyadic dyadic(const Scaled& x) { return {static_cast<std::int64_t>(x.mantissa), x.exponent}; }
 
   // All subsets of `open` that fit, not the empty one; ascending, so that those with one job less came before.
   template <class Visit>
@@ -139,20 +149,18 @@ class Subsets {
     return open;
   }
 
-  // All costs in one unit.
-  void choose_unit() {
-    for (std::size_t j = 0; j < jobs_.size(); ++j) {
-      for (const Choice& c : choices_[j]) unit_.show(c.cost);
-      if (out_cost_[j]) unit_.show(*out_cost_[j]);
-    }
-    cost_.assign(slots_.size(), std::vector<Wide>(jobs_.size(), 0));
+  template <int K>
+  [[nodiscard]] Costs<K> costs_in(int low) const {
+    Costs<K> out{{slots_.size(), std::vector<Fixed<K>>(jobs_.size())},
+                 std::vector<std::optional<Fixed<K>>>(jobs_.size())};
     for (std::size_t j = 0; j < jobs_.size(); ++j) {
       for (const Choice& c : choices_[j]) {
         const auto at = std::lower_bound(slots_.begin(), slots_.end(), c.slot) - slots_.begin();
-        cost_[static_cast<std::size_t>(at)][j] = unit_.count(c.cost, whole_);
+        out.in[static_cast<std::size_t>(at)][j].add(dyadic(c.cost), low);
       }
-      out_.push_back(out_cost_[j] ? unit_.count(*out_cost_[j], whole_) : kNoCost);
+      if (out_cost_[j]) out.out[j].emplace().add(dyadic(*out_cost_[j]), low);
     }
+    return out;
   }
 
   const Problem& problem_;
@@ -160,28 +168,8 @@ class Subsets {
   std::vector<std::vector<Choice>> choices_;     // (jobs)
   std::vector<Slot> slots_;                      // that matter, ascending
   std::vector<Cost> weight_;                     // (sets)
-  std::vector<std::vector<Wide>> cost_;          // (classes that matter, jobs), in units
   std::vector<std::optional<Scaled>> out_cost_;  // (jobs)
-  std::vector<Wide> out_;                        // (jobs)
-  CommonUnit unit_{kBits};
-  bool whole_ = true;  // was no cost rounded?
 };
-
-// What the jobs of a plan cost above the cheapest place of each.
-double excess_of(const Problem& problem, const std::vector<std::int32_t>& assignment) {
-  double sum = 0;
-  for (std::size_t i = 0; i < assignment.size(); ++i) {
-    const auto job = static_cast<Index>(i);
-    const std::optional<Scaled> out = cost_out(problem, job);
-    double least = out ? value_of(*out) : kInf, here = least;
-    for (const Choice& c : choices_of(problem, job)) {
-      least = std::min(least, value_of(c.cost));
-      if (c.slot == assignment[i]) here = value_of(c.cost);
-    }
-    sum += here - least;
-  }
-  return sum;
-}
 
 }  // namespace
 
@@ -190,17 +178,12 @@ std::optional<ExactPlan> solve_by_subsets(const Problem& problem, Stop& stop) {
   if (n > kMostExact) return std::nullopt;
   std::vector<Index> jobs;
   for (Index i = 0; i < n; ++i) jobs.push_back(i);
-  double excess = kInf;
-  for (;;) {
-    Subsets subsets(problem, jobs, excess);
-    if (subsets.steps() > kMostSteps) return std::nullopt;
-    std::optional<ExactPlan> plan = subsets.cheapest(stop);
-    if (!plan || !plan->feasible || plan->exact) return plan;
-    // Costs that no better plan has made the unit too coarse: again, without them.
-    const double most = excess_of(problem, plan->assignment) * (1 + kSlack);
-    if (!(most < excess / 2)) return plan;
-    excess = most;
-  }
+  const Subsets subsets(problem, std::move(jobs));
+  const Window window = subsets.window();
+  const int low = window.lowest(), bits = window.bits() + kSpareBits;
+  if (bits < 2 * 64) return subsets.cheapest<2>(low, stop);
+  if (bits < 6 * 64) return subsets.cheapest<6>(low, stop);
+  return subsets.cheapest<36>(low, stop);
 }
 
 std::vector<Index> unpackable(const Problem& problem, std::span<const Index> jobs) {

@@ -4,9 +4,7 @@
 //
 // Steps. f_c(M) is the least cost of the jobs of set M in the first c classes, or left out:
 //   f_c(M) = min over subsets A of M whose demands fit into class c of f_{c-1}(M \ A) + cost of A in c.
-// Costs are integers of 128 bits, in a unit that is a power of two; what does not fit into that unit is rounded down,
-// so that the value found bounds every plan in any case.
-// Where that may hide a cheaper plan, costs that no cheaper plan has are left out and the rest is solved again.
+// Sums are exact: integers of as many words as the costs need, in the unit of the lowest bit of any (fixed.hpp).
 //
 // Which classes matter. In some optimum each job is in one of its n cheapest classes of those that may hold it alone:
 // were it elsewhere, the other n - 1 jobs would leave one of these empty. The same holds for whether there is a plan.
@@ -25,18 +23,18 @@
 
 namespace gridcompute::transport {
 
-// More take too long: 3^12 * classes steps.
+// More take too long: 3^12 * 12 steps.
 constexpr Index kMostExact = 12;
 
+// What the cheapest plan costs: as doubles not above and nearest, and rounded up to an integer below 2^120 in size.
 struct ExactPlan {
   bool feasible = false;
   std::vector<std::int32_t> assignment;  // -1: left out
-  Wide value = 0;                        // no plan costs less than value * 2^exponent;
-  int exponent = 0;
-  bool exact = false;  // and this one costs just that
+  double below = 0, nearest = 0;
+  std::optional<Wide> whole;
 };
 
-// Nothing where that would take too long, or was stopped.
+// Nothing for more than kMostExact jobs, or after a stop.
 [[nodiscard]] std::optional<ExactPlan> solve_by_subsets(const Problem& problem, Stop& stop);
 
 // Some of these jobs, as few as possible, that cannot all be placed whole; empty where they can. At most kMostExact

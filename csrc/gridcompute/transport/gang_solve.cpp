@@ -123,11 +123,13 @@ class Gangs {
       return true;
     }
     take(plan->assignment);
-    set_bound(plan->value, plan->exponent);
+    cost_.integral = cost_.integral && plan->whole;
+    if (cost_.integral) result_.exact_bound = *plan->whole;
+    result_.bound = cost_.integral ? static_cast<double>(*plan->whole) : plan->below;
+    // A sum that no double holds is the nearest one below it; beyond all doubles nothing can be claimed of them.
+    if (!cost_.integral && std::fabs(plan->below) < kInf && std::fabs(plan->nearest) < kInf)
+      exact_objective_ = plan->below;
     optimal_ = true;
-    bool exact = false;
-    const double objective = double_below(plan->value, plan->exponent, &exact);
-    if (!cost_.integral && plan->exact && exact) exact_objective_ = objective;
     return true;
   }
 
