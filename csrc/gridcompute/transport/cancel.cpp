@@ -30,25 +30,17 @@ class Residual {
         hub_(out_ + 1),
         capacity_(problem.capacity),
         load_(result.load),
-        own_(near.jobs.size()),
-        price_(static_cast<std::size_t>(hub_)),
-        first_(price_.size(), kNone),
-        next_(own_.size()),
-        arcs_of_(price_.size()),
-        found_(price_.size(), -1),
-        distance_(price_.size() + 1),
-        parent_(distance_.size()),
-        waits_(distance_.size(), 0),
-        queue_(distance_.size()) {
+        units_(near.jobs.size()),
+        node_(prices.size() + 2) {
     arcs_.reserve(near.slot.size());
-    for (Slot s = 0; s < out_; ++s) price_[s].add(Dyadic::of(prices[s]), low_);
-    for (std::size_t j = own_.size(); j-- > 0;) {
+    for (Slot s = 0; s < out_; ++s) node_[s].price.add(Dyadic::of(prices[s]), low_);
+    for (std::size_t j = units_.size(); j-- > 0;) {
       const Slot here = result.assignment[near.jobs[j]], s = here < 0 ? out_ : here;
       const auto first = near.slot.begin() + static_cast<std::ptrdiff_t>(near.begin[j]),
                  last = near.slot.begin() + static_cast<std::ptrdiff_t>(near.begin[j + 1]);
       const auto own = std::find(first, last, s);
       if (own == last) complete_ = false;
-      own_[j] = static_cast<std::size_t>((own == last ? first : own) - near.slot.begin());
+      units_[j].own = static_cast<std::size_t>((own == last ? first : own) - near.slot.begin());
       enter(static_cast<std::int32_t>(j), s);
     }
     for (Slot s = 0; s <= out_; ++s) (void)build(s);
@@ -58,30 +50,30 @@ class Residual {
   End search(Index& work, Stop& stop) {
     constexpr Index kPollEvery = 64;
     if (!complete_) return End::stopped;
-    std::fill(distance_.begin(), distance_.end(), Fixed<K>{});
-    std::fill(parent_.begin(), parent_.end(), Step{});
-    std::fill(waits_.begin(), waits_.end(), 1);
+    queue_.resize(node_.size());
     std::iota(queue_.begin(), queue_.end(), Slot{0});
     head_ = 0, waiting_ = queue_.size();
+    for (Node& v : node_) v.distance = {}, v.parent = {}, v.waits = true;
     for (Index k = 1; waiting_ > 0; ++k) {
       if (work < 0 || (k % kPollEvery == 0 && stop.poll())) return End::stopped;
       const Slot v = queue_[head_];
       head_ = head_ + 1 == queue_.size() ? 0 : head_ + 1;
       --waiting_;
-      waits_[v] = 0;
+      node_[v].waits = false;
       if (v == hub_) {
         work -= K * static_cast<Index>(out_);
         for (Slot s = 0; s <= out_; ++s)
-          if (relax({hub_, s, -1, 0}, price_[s])) return End::cycle;
+          if (relax({hub_, s, -1, 0}, node_[s].price)) return End::cycle;
         continue;
       }
-      work -= K * static_cast<Index>(arcs_of_[v].size + 1);
+      const Range arcs = node_[v].arcs;
+      work -= K * static_cast<Index>(arcs.size + 1);
       if (v == out_ || load_[v] < capacity_[v]) {
         Fixed<K> length;
-        length -= price_[v];
+        length -= node_[v].price;
         if (relax({v, hub_, -1, 0}, length)) return End::cycle;
       }
-      for (std::size_t at = arcs_of_[v].begin; at < arcs_of_[v].begin + arcs_of_[v].size; ++at)
+      for (std::size_t at = arcs.begin; at < arcs.begin + arcs.size; ++at)
         if (relax(arcs_[at].step, arcs_[at].length)) return End::cycle;
     }
     return End::none;
@@ -93,7 +85,7 @@ class Residual {
       if (step.job < 0) continue;
       leave(step.job, step.from);
       enter(step.job, step.to);
-      own_[step.job] = step.entry;
+      units_[step.job].own = step.entry;
       if (step.from < out_) --load_[step.from];
       if (step.to < out_) ++load_[step.to];
     }
@@ -103,19 +95,20 @@ class Residual {
 
   // After a search without a cycle. By how much distances differ:
   [[nodiscard]] Fixed<K> spread() const {
-    const auto [least, most] = std::minmax_element(distance_.begin(), distance_.end() - 1);
-    Fixed<K> out = *most;
-    return out -= *least;
+    const auto [least, most] = std::minmax_element(
+        node_.begin(), node_.end() - 1, [](const Node& a, const Node& b) { return a.distance < b.distance; });
+    Fixed<K> out = most->distance;
+    return out -= least->distance;
   }
   // whether a price is another than before, and what it is to prove the matching;
-  [[nodiscard]] bool moved(Slot s) const { return !(distance_[s] == distance_[hub_]); }
+  [[nodiscard]] bool moved(Slot s) const { return !(node_[s].distance == node_[hub_].distance); }
   [[nodiscard]] Fixed<K> price(Slot s) const {
-    Fixed<K> out = price_[s];
-    out -= distance_[s];
-    return out += distance_[hub_];
+    Fixed<K> out = node_[s].price;
+    out -= node_[s].distance;
+    return out += node_[hub_].distance;
   }
   // where jobs with a choice are, and at which entry of near.cost.
-  [[nodiscard]] std::size_t own(std::size_t j) const { return own_[j]; }
+  [[nodiscard]] std::size_t own(std::size_t j) const { return units_[j].own; }
   [[nodiscard]] const std::vector<Cost>& load() const { return load_; }
 
  private:
@@ -131,32 +124,44 @@ class Residual {
   struct Range {
     std::size_t begin = 0, size = 0;
   };
+  struct Node {                // a class, being left out, or the hub
+    Fixed<K> price, distance;  // 0 of being left out, and of the hub
+    Step parent;
+    Range arcs;                  // in arcs_
+    std::int32_t first = kNone;  // of its jobs
+    std::int32_t found = -1;     // where build() has put an arc to it; -1 between uses
+    bool waits = false;          // in the queue
+  };
+  struct Unit {
+    std::size_t own = 0;        // a listed job's entry where it is
+    std::int32_t next = kNone;  // of the jobs there
+  };
 
-  void enter(std::int32_t job, Slot s) { next_[job] = std::exchange(first_[s], job); }
+  void enter(std::int32_t job, Slot s) { units_[job].next = std::exchange(node_[s].first, job); }
   void leave(std::int32_t job, Slot s) {
-    std::int32_t* at = &first_[s];
-    while (*at != job) at = &next_[*at];
-    *at = next_[job];
+    std::int32_t* at = &node_[s].first;
+    while (*at != job) at = &units_[*at].next;
+    *at = units_[job].next;
   }
 
   // True where it closes a cycle, which is then negative.
   bool relax(const Step& step, const Fixed<K>& length) {
-    Fixed<K> there = distance_[step.from];
+    Fixed<K> there = node_[step.from].distance;
     there += length;
-    if (!(there < distance_[step.to])) return false;
-    cycle_.assign(1, step);
-    for (Slot v = step.from; v != step.to; v = parent_[v].from) {
-      if (parent_[v].from == kNone) {
-        distance_[step.to] = there;
-        parent_[step.to] = step;
-        if (std::exchange(waits_[step.to], 1) == 0) {
-          const std::size_t end = head_ + waiting_++;
-          queue_[end < queue_.size() ? end : end - queue_.size()] = step.to;
-        }
-        return false;
+    Node& to = node_[step.to];
+    if (!(there < to.distance)) return false;
+    for (Slot v = step.from; v != step.to; v = node_[v].parent.from) {
+      if (node_[v].parent.from != kNone) continue;
+      to.distance = there;
+      to.parent = step;
+      if (!std::exchange(to.waits, true)) {
+        const std::size_t end = head_ + waiting_++;
+        queue_[end < queue_.size() ? end : end - queue_.size()] = step.to;
       }
-      cycle_.push_back(parent_[v]);
+      return false;
     }
+    cycle_.assign(1, step);
+    for (Slot v = step.from; v != step.to; v = node_[v].parent.from) cycle_.push_back(node_[v].parent);
     return true;
   }
 
@@ -164,17 +169,17 @@ class Residual {
   Index build(Slot a) {
     const std::size_t begin = arcs_.size();  // what was there before stays behind
     Index pairs = 0;
-    for (std::int32_t j = first_[a]; j != kNone; j = next_[j]) {
-      Fixed<K> here = price_[a];
-      here.add(near_.cost[own_[j]], low_);
+    for (std::int32_t j = node_[a].first; j != kNone; j = units_[j].next) {
+      Fixed<K> here = node_[a].price;
+      here.add(near_.cost[units_[j].own], low_);
       pairs += static_cast<Index>(near_.begin[j + 1] - near_.begin[j]);
       for (std::size_t e = near_.begin[j]; e < near_.begin[j + 1]; ++e) {
         const Slot b = near_.slot[e];
         if (b == a) continue;
-        Fixed<K> length = price_[b];
+        Fixed<K> length = node_[b].price;
         length.add(near_.cost[e], low_);
         length -= here;
-        std::int32_t& at = found_[b];
+        std::int32_t& at = node_[b].found;
         if (at < 0) {
           at = static_cast<std::int32_t>(arcs_.size() - begin);
           arcs_.push_back({{a, b, j, e}, length});
@@ -183,8 +188,8 @@ class Residual {
         }
       }
     }
-    arcs_of_[a] = {begin, arcs_.size() - begin};
-    for (std::size_t at = begin; at < arcs_.size(); ++at) found_[arcs_[at].step.to] = -1;
+    node_[a].arcs = {begin, arcs_.size() - begin};
+    for (std::size_t at = begin; at < arcs_.size(); ++at) node_[arcs_[at].step.to].found = -1;
     return pairs;
   }
 
@@ -192,17 +197,12 @@ class Residual {
   int low_;
   Slot out_, hub_;
   const Cost* capacity_;
-  bool complete_ = true;                    // does each job list the class that it is in?
-  std::vector<Cost> load_;                  // (classes)
-  std::vector<std::size_t> own_;            // of each job listed: its entry where it is
-  std::vector<Fixed<K>> price_;             // (classes, out): 0 of out
-  std::vector<std::int32_t> first_, next_;  // lists of the jobs of each class
+  bool complete_ = true;     // does each job list the class that it is in?
+  std::vector<Cost> load_;   // (classes)
+  std::vector<Unit> units_;  // (jobs listed)
+  std::vector<Node> node_;   // (classes, out, hub)
   std::vector<Arc> arcs_;
-  std::vector<Range> arcs_of_;       // each class's in arcs_
-  std::vector<std::int32_t> found_;  // -1 between uses
-  std::vector<Fixed<K>> distance_;   // (classes, out, hub)
-  std::vector<Step> parent_, cycle_;
-  std::vector<char> waits_;
+  std::vector<Step> cycle_;
   std::vector<Slot> queue_;  // a ring
   std::size_t head_ = 0, waiting_ = 0;
 };
@@ -275,7 +275,7 @@ struct Paid {
 
   void add(Dyadic x, int low) {
     sum.add(x, low);
-    size += std::fabs(std::ldexp(static_cast<double>(x.mantissa), x.exponent));
+    size += std::fabs(x.value());
   }
 };
 

@@ -40,6 +40,13 @@ struct Dyadic {
     const auto odd = static_cast<std::int64_t>(size >> zeros);
     return {x < 0 ? -odd : odd, exponent + zeros};
   }
+  // As a double, to the nearest; a product where the power of two is a normal double, ldexp being slower.
+  [[nodiscard]] double value() const noexcept {
+    constexpr int kNormal = 1022, kBits = 52, kBias = 1023;
+    const auto x = static_cast<double>(mantissa);
+    if (exponent < -kNormal || exponent > kNormal) return std::ldexp(x, exponent);
+    return x * std::bit_cast<double>(static_cast<std::uint64_t>(exponent + kBias) << kBits);
+  }
   [[nodiscard]] int width() const noexcept {  // bits of the mantissa
     const auto size = static_cast<std::uint64_t>(mantissa);
     return static_cast<int>(std::bit_width(mantissa < 0 ? 0 - size : size));

@@ -1,6 +1,7 @@
 #include "gridcompute/transport/held.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 
 #include "gridcompute/base/simd.hpp"
@@ -112,10 +113,25 @@ bool scatter(const Keys& keys, const Level& level, Index stride, Held<T>& out, S
   return true;
 }
 
+// Is some key of the first job too large for 32 bits in any unit that divides it? Then so are all together.
+bool too_wide(const Keys& keys, const Level& level) {
+  constexpr Slot kLooks = 4;
+  if (level.n == 0 || !keys.problem().cost->singles()) return false;
+  for (Slot s = 0; s < std::min(keys.n_slots(), kLooks); ++s) {
+    const Cost key = keys.at(level.row(0), s);
+    if (key >= kForbidden || key == 0) continue;
+    const auto size = static_cast<std::uint64_t>(key < 0 ? -key : key);
+    if (size >> std::countr_zero(size) > std::uint64_t{Range<std::int32_t>::kKey}) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 template <class T>
 bool hold(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+  if constexpr (std::is_same_v<T, std::int32_t>)
+    if (too_wide(keys, level)) return false;
   out.keys.resize(static_cast<std::size_t>(level.n * stride));
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (keys.int32() != nullptr && keys.ties().none()) return copy(keys, level, stride, out, stop, seen);

@@ -116,16 +116,22 @@ void Keys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& 
     seen.largest = std::max(seen.largest, largest_integer(out, n * rows.count, skip));
     return;
   }
-  scratch.resize(static_cast<std::size_t>(std::max<Index>(n * rows.count, 1)));
-  problem_->cost->reals(rows, scratch.data());
+  const double* costs = rows.list == nullptr ? problem_->cost->float64() : nullptr;
+  if (costs != nullptr) {
+    costs += rows.first * n;
+  } else {
+    scratch.resize(static_cast<std::size_t>(std::max<Index>(n * rows.count, 1)));
+    problem_->cost->reals(rows, scratch.data());
+    costs = scratch.data();
+  }
   if (problem_->demand == nullptr) {
     Seen block = seen;
     block.invalid = -1;
-    quantise(scratch.data(), n * rows.count, resolution_, out, block);
+    quantise(costs, n * rows.count, resolution_, out, block);
     if (block.invalid >= 0) {  // rare: find the row
       for (Index k = 0; k < rows.count; ++k) {
         for (Index s = 0; s < n; ++s) {
-          if (!(scratch[static_cast<std::size_t>(k * n + s)] > -kInf)) {
+          if (!(costs[k * n + s] > -kInf)) {
             if (seen.invalid < 0 || rows[k] < seen.invalid) seen.invalid = rows[k];
           }
         }
@@ -137,7 +143,7 @@ void Keys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& 
   }
   for (Index k = 0; k < rows.count; ++k) {
     Seen row;
-    quantise(scratch.data() + k * n, n, scale(rows[k]), out + k * n, row);
+    quantise(costs + k * n, n, scale(rows[k]), out + k * n, row);
     if (row.invalid >= 0) row.invalid = rows[k];
     seen.join(row);
   }

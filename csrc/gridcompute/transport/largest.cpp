@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "gridcompute/base/simd.hpp"
 #include "gridcompute/transport/sample.hpp"
@@ -29,8 +30,12 @@ GRIDCOMPUTE_CLONES double largest_finite(const double* row, Index n, bool& inval
   return std::bit_cast<double>(most);
 }
 
-// The costs of these rows, or of their listed pairs, one after the other; how many.
-Index costs_of(const CostSource& source, Rows rows, std::vector<double>& some, std::vector<Slot>& slots) {
+// The costs of these rows, or of their listed pairs, one after the other; held in `some` if they have to be copied.
+std::span<const double> costs_of(const CostSource& source, Rows rows, std::vector<double>& some,
+                                 std::vector<Slot>& slots) {
+  const double* matrix = rows.list == nullptr ? source.float64() : nullptr;
+  if (matrix != nullptr)
+    return {matrix + rows.first * source.n_slots(), static_cast<std::size_t>(rows.count * source.n_slots())};
   const bool listed = rows.list == nullptr && rows.count > 0 && source.listed(rows.first) >= 0;
   Index n = listed ? 0 : rows.count * source.n_slots();
   for (Index k = 0; listed && k < rows.count; ++k) n += source.listed(rows[k]);
@@ -41,13 +46,13 @@ Index costs_of(const CostSource& source, Rows rows, std::vector<double>& some, s
   } else {
     source.reals(rows, some.data());
   }
-  return n;
+  return {some.data(), static_cast<std::size_t>(n)};
 }
 
 void look(const Problem& problem, Rows rows, std::vector<double>& some, std::vector<Slot>& slots, Largest& part) {
   bool invalid = false;
-  const Index n = costs_of(*problem.cost, rows, some, slots);  // first of all: it resizes `some`
-  double most = largest_finite(some.data(), n, invalid);
+  const std::span<const double> costs = costs_of(*problem.cost, rows, some, slots);
+  double most = largest_finite(costs.data(), std::ssize(costs), invalid);
   const bool weighed = problem.demand != nullptr;
   if (rows.count > 1 && (invalid || weighed)) {
     for (Index k = 0; k < rows.count; ++k) {

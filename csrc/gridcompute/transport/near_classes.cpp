@@ -14,7 +14,8 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr Index kChunk = 256;  // jobs
+constexpr Index kChunk = 256;    // jobs
+constexpr Index kShortRow = 64;  // classes
 
 // How many classes have row + price at most this much; none that is forbidden.
 GRIDCOMPUTE_CLONES Index count_within(const double* row, const double* prices, Index n, double limit) {
@@ -24,7 +25,7 @@ GRIDCOMPUTE_CLONES Index count_within(const double* row, const double* prices, I
   return count;
 }
 
-// These classes, ascending, into out.
+// These classes, ascending, into out; how many.
 GRIDCOMPUTE_CLONES Index list_within(const double* row, const double* prices, Index n, double limit,
                                      Slot* GRIDCOMPUTE_RESTRICT out) {
   constexpr Index kBlock = 16;
@@ -98,10 +99,12 @@ void look(const Priced& of, std::span<const Index> jobs, NearPart& part, std::sp
     // A sum is off by 2^-53 of its parts, one beyond the doubles is infinite: whatever may be near is listed.
     const double most = now + of.margin, limit = most + (std::fabs(most) + std::fabs(now)) * kRounding + kLeast;
     const bool out_too = out < kInf && out <= limit;
-    if (count_within(costs, of.prices.data(), n_slots, limit) + (out_too ? 1 : 0) < 2) continue;
-    const auto count = static_cast<std::size_t>(list_within(costs, of.prices.data(), n_slots, limit, near.data()));
+    // A list of a short row takes longer than a count, and most jobs have one class only.
+    if (n_slots <= kShortRow && count_within(costs, of.prices.data(), n_slots, limit) + (out_too ? 1 : 0) < 2) continue;
+    const Index count = list_within(costs, of.prices.data(), n_slots, limit, near.data());
+    if (count + (out_too ? 1 : 0) < 2) continue;
     const std::size_t before = part.slot.size();
-    for (const Slot s : std::span(near.data(), count)) {
+    for (const Slot s : std::span(near.data(), static_cast<std::size_t>(count))) {
       part.slot.push_back(s);
       part.cost.push_back(row.at(s));
     }
@@ -121,10 +124,17 @@ void NearPart::close(Index job, std::size_t before) {
   size.push_back(slot.size() - before);
 }
 
-Near join_near(double margin, std::span<const NearPart> parts, std::vector<Dyadic> own) {
+Near join_near(double margin, std::span<NearPart> parts, std::vector<Dyadic> own) {
   Near out;
   out.margin = margin;
   out.own = std::move(own);
+  if (parts.size() == 1) {
+    NearPart& all = parts.front();
+    out.begin.reserve(all.size.size() + 1);
+    for (const std::size_t size : all.size) out.begin.push_back(out.begin.back() + size);
+    out.jobs = std::move(all.jobs), out.slot = std::move(all.slot), out.cost = std::move(all.cost);
+    return out;
+  }
   for (const NearPart& part : parts) {
     out.jobs.insert(out.jobs.end(), part.jobs.begin(), part.jobs.end());
     for (const std::size_t size : part.size) out.begin.push_back(out.begin.back() + size);

@@ -39,7 +39,7 @@ struct NearPart {
   // Lists a job whose entries have been added since `before`, if there are two or more.
   void close(Index job, std::size_t before);
 };
-[[nodiscard]] Near join_near(double margin, std::span<const NearPart> parts, std::vector<Dyadic> own);
+[[nodiscard]] Near join_near(double margin, std::span<NearPart> parts, std::vector<Dyadic> own);
 
 // The near classes of some jobs, by a look at their costs; `own`: nothing, or what they pay is written to it.
 void look_near(const Priced& of, std::span<const Index> jobs, NearPart& part, std::span<Dyadic> own);
