@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from . import grid
 from .assignment import (
     Assignment,
@@ -29,6 +33,9 @@ from .result import Certificate, Matching, Witness
 from .transport import transport
 from .version import __version__
 
+if _TYPE_CHECKING:
+    from . import fair
+
 __all__ = [
     "INFINITE",
     "Assignment",
@@ -51,6 +58,7 @@ __all__ = [
     "Witness",
     "__version__",
     "assignment",
+    "fair",
     "grid",
     "jobs_from_records",
     "kernel",
@@ -62,3 +70,18 @@ __all__ = [
     "transport",
     "write_dimacs",
 ]
+
+# Subpackages that are imported when they are first used.
+_LAZY = ("fair",)
+
+
+def __getattr__(name: str) -> _Any:
+    """Import a subpackage on first use."""
+    if name in _LAZY:
+        return _import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the names, those imported on first use included."""
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,33 @@
+"""Fair shares as functions of arrays: by a rule, or leximin with a proof; no scheduler needed.
+
+`divide` is KAI's rule, `dominant_shares` and `borrowing` are Kueue's arithmetic on a tree of
+`Quotas`; `leximin` divides classes of accelerators that not all can use, in whole units, and proves
+it by cuts; `dominant` divides several resources at once (DRF).
+"""
+
+from __future__ import annotations
+
+from ._tree import subtree_sum
+from .borrowing import Borrowing, DominantShare, DominantShares, borrowing, dominant_shares
+from .division import Division, DivisionExplanation, divide
+from .leximin import Level, ShareExplanation, Shares, SharesCertificate, leximin
+from .quotas import UNLIMITED, Quotas
+
+__all__ = [
+    "UNLIMITED",
+    "Borrowing",
+    "Division",
+    "DivisionExplanation",
+    "DominantShare",
+    "DominantShares",
+    "Level",
+    "Quotas",
+    "ShareExplanation",
+    "Shares",
+    "SharesCertificate",
+    "borrowing",
+    "divide",
+    "dominant_shares",
+    "leximin",
+    "subtree_sum",
+]

@@ -1,0 +1,112 @@
+"""Check of leximin shares by their cuts; it shares no code with what computes them.
+
+Shares are optimal if they can be allocated, and each participant that could take one more unit is
+in a tight set: all that the set can use is used by the set itself, and no unit given within the set
+comes after the unit that is wanted. (The unit wanted cannot then replace a later one: the exchange
+condition of a polymatroid, for all participants at once.) The level of a participant claims that
+all levels up to it together are such a set.
+
+Units are compared by (is it beyond the guarantee?, what the share / weight was before it, weight).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["refutations"]
+
+Key = tuple[bool, Fraction, Fraction]
+
+
+def refutations(
+    rate: NDArray[Any],
+    capacity: NDArray[np.int64],
+    most: Sequence[int],
+    owed: Sequence[int],
+    weight: Sequence[float],
+    share: NDArray[np.int64],
+    arcs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    levels: Sequence[NDArray[np.int64]],
+) -> list[str]:
+    """Return what is wrong with the shares, [] if they are proved.
+
+    `rate` (n, n_classes) says what a unit of a class is worth, 0 = not usable; `most` and `owed`
+    bound the share and state the guarantee; `arcs` are participants, classes and units.
+    """
+    n, n_classes = rate.shape
+    rows, columns, units = arcs
+    for name, index, size in (("tenant", rows, n), ("class", columns, n_classes)):
+        if len(index) and (index.min() < 0 or index.max() >= size):
+            return [f"allocation: found a {name} out of range, needed 0 to {size - 1}"]
+    if not len(rows) == len(columns) == len(units) or share.shape != (n,):
+        return ["allocation: found arrays of different lengths"]
+    if len(units) and units.min() < 0:
+        return [f"allocation: found {units.min()} units, needed 0 or more"]
+    worth = rate[rows, columns]
+    if (worth == 0).any():
+        k = int((worth == 0).argmax())
+        return [f"allocation: tenant {rows[k]} may not use class {columns[k]}"]
+    held, load, gained = [0] * n, [0] * n_classes, [0] * n
+    for i, s, u, r in zip(
+        rows.tolist(), columns.tolist(), units.tolist(), worth.tolist(), strict=True
+    ):
+        held[i] += u
+        load[s] += u
+        gained[i] += u * int(r)
+    for s, used in enumerate(load):
+        if used > capacity[s]:
+            return [f"allocation: class {s} has {capacity[s]} units, {used} are given"]
+    value = [int(r) for r in rate.max(axis=1, initial=0).tolist()]
+    for i, x in enumerate(share.tolist()):
+        if x != gained[i]:
+            return [f"share[{i}]: found {x}, the allocation gives {gained[i]}"]
+        if x > most[i]:
+            return [f"share[{i}]: found {x}, needed at most {most[i]}"]
+
+    def key(i: int, k: int) -> Key:
+        """Return the key of the k-th unit of participant i, from 1."""
+        size = Fraction(weight[i] or 1) / value[i]
+        return (k * value[i] > owed[i], (k - 1) / size, size)
+
+    proved = np.zeros(n, np.bool_)
+    open_ = np.zeros(n_classes, np.bool_)
+    room = [int(c) for c in capacity.tolist()]
+    inside, last = 0, None
+    for j, members in enumerate(levels):
+        if len(members) and (members.min() < 0 or members.max() >= n):
+            return [f"levels[{j}]: found a tenant out of range"]
+        if proved[members].any() or len(np.unique(members)) < len(members):
+            return [f"levels[{j}]: found a tenant that is in two levels"]
+        proved[members] = True
+        open_ |= (rate[members] > 0).any(axis=0)
+        wants = []
+        for i in members.tolist():
+            inside += held[i]
+            if held[i]:
+                now = key(i, held[i])
+                last = now if last is None or now > last else last
+            if value[i] and share[i] + value[i] <= most[i]:
+                wants.append(i)
+        if not wants:
+            continue
+        usable = sum(room[s] for s in np.flatnonzero(open_).tolist())
+        if usable != inside:
+            return [
+                f"levels[{j}]: its tenants and those below can use {usable} units and hold "
+                f"{inside}, and tenant {wants[0]} wants more"
+            ]
+        for i in wants:
+            if last is not None and key(i, held[i] + 1) < last:
+                return [f"levels[{j}]: tenant {i} wants a unit that comes before one given in it"]
+    for i in np.flatnonzero(~proved).tolist():
+        if value[i] and share[i] + value[i] <= most[i]:
+            return [f"tenant {i} wants more and is in no level"]
+    return []

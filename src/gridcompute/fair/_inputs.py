@@ -1,0 +1,151 @@
+"""Columns of numbers as the functions of `fair` read them: one dimension, exact, checked once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _checks
+from ..errors import InvalidProblemError
+from ..live_frames import column_values
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "LARGEST",
+    "column",
+    "count_of",
+    "exact_integers",
+    "read_only",
+    "real",
+    "shift_of",
+    "to_float",
+]
+
+#: The largest integer of the arrays that are returned.
+LARGEST = 2**63 - 1
+
+
+def column(
+    field: str,
+    values: Any,
+    n: int | None,
+    name: str,
+    *,
+    infinite: bool = False,
+    integers: bool = False,
+    least: float | None = 0,
+) -> NDArray[Any]:
+    """Return numbers of shape (n,): int64, uint64 or float64; a scalar is repeated.
+
+    A pandas or polars Series, an Arrow array and a list pass as well. NaN is refused, infinity
+    where not `infinite`, a number below `least`, and a real one where `integers` are needed.
+    """
+    array = column_values(field, values) if np.ndim(values) else np.asarray(values)
+    if array.dtype.kind not in ("iu" if integers else "iuf") or array.dtype.itemsize > 8:
+        if array.size or isinstance(values, np.ndarray):
+            kind = "an integer dtype" if integers else "int or float of at most 64 bits"
+            found = _beyond(array) or str(array.dtype)
+            raise TypeError(f"{field} must be of {kind}, not {found}")
+        array = array.astype(np.int64)
+    if array.ndim == 0 and n is not None:
+        array = np.full(n, array)
+    if array.ndim != 1 or (n is not None and len(array) != n):
+        size = f" = ({n},)" if n is not None else ""
+        raise InvalidProblemError(
+            f"{field}: found shape {array.shape}, needed ({name},){size}", field
+        )
+    if array.dtype.kind == "f":
+        array = array.astype(np.float64)
+    elif array.dtype != np.uint64:
+        array = array.astype(np.int64)
+    bad = np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), np.bool_)
+    if least is not None:
+        bad = bad | ~(array >= least)
+    if not infinite and array.dtype.kind == "f":
+        bad = bad | np.isinf(array)
+    if bad.any():
+        k = int(bad.argmax())
+        kind = "an integer" if integers else "a number" if infinite else "a finite number"
+        range_ = f" of at least {least:g}" if least is not None else ""
+        raise InvalidProblemError(
+            f"{field}[{k}]: found {array[k]}, needed {kind}{range_}", field, k
+        )
+    return array
+
+
+def count_of(*columns: Any) -> int:
+    """Return how long the first of some columns is that is no scalar; 1 if all are."""
+    for values in columns:
+        if values is not None and np.ndim(values):
+            return len(values)
+    return 1
+
+
+def _beyond(array: NDArray[Any]) -> str | None:
+    """Return what an array of objects holds, if that is an integer of more than 64 bits."""
+    if array.dtype != object:
+        return None
+    for value in array.flat:
+        if type(value) is int and not -LARGEST - 1 <= value <= LARGEST:
+            return f"integers beyond 64 bits ({value})"
+    return None
+
+
+def real(field: str, value: Any) -> int | float:
+    """Return a finite number of at least 0: an int of any size, or a float."""
+    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value):
+        raise TypeError(f"{field} must be a number, not {type(value).__name__}")
+    if isinstance(value, (int, np.integer)):
+        whole = int(value)
+        if whole < 0:
+            raise InvalidProblemError(f"{field}: found {whole}, needed 0 or more", field)
+        return whole
+    number = _checks.number(field, value, 0.0)
+    if number == math.inf:
+        raise InvalidProblemError(f"{field}: found inf, needed a finite number", field)
+    return number
+
+
+def shift_of(*values: NDArray[Any] | float) -> int:
+    """Return the least s such that each finite value times 2**s is an integer."""
+    most = 1
+    for given in values:
+        array = np.atleast_1d(np.asarray(given))
+        if array.dtype.kind != "f":
+            continue
+        fractional = array[np.isfinite(array) & (array != np.floor(array))]
+        for value in fractional.tolist():
+            most = max(most, value.as_integer_ratio()[1])
+    return most.bit_length() - 1
+
+
+def exact_integers(values: NDArray[Any], shift: int) -> list[int | None]:
+    """Return each value times 2**shift as a Python int; None where it is infinite."""
+    if values.dtype.kind != "f":
+        return [int(v) << shift for v in values.tolist()]
+    out: list[int | None] = []
+    for value in values.tolist():
+        if math.isinf(value):
+            out.append(None)
+            continue
+        numerator, denominator = value.as_integer_ratio()
+        out.append((numerator << shift) // denominator)
+    return out
+
+
+def to_float(value: int, shift: int) -> float:
+    """Return value / 2**shift as the nearest double; inf beyond them."""
+    try:
+        return value / (1 << shift)
+    except OverflowError:
+        return math.inf
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array, made read-only."""
+    array.flags.writeable = False
+    return array

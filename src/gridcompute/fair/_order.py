@@ -1,0 +1,172 @@
+"""The order in which units are given out, in exact arithmetic, and the first units of it.
+
+The k-th unit of participant i has the key ((k - 1) / weight[i], weight[i], i). Giving units in the
+order of keys, each where it still fits, is the greedy algorithm of a polymatroid: it ends at the
+integral vector whose sorted values share / weight are lexicographically largest. (Leximin is the
+least sum of M**(-share / weight) for a large M, which is separable and convex; a unit that starts
+at a lower level lowers it more, and of two that start at one level the one that lifts further.)
+
+Weights become integers with a common factor (floats are exact fractions), so that levels are
+compared without rounding. Arrays are int64 where no product can overflow, of Python ints elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["first_units", "integer_weights"]
+
+_SAFE = 2**62
+
+
+def integer_weights(weight: NDArray[Any], rate: NDArray[np.int64]) -> list[int]:
+    """Return integers in proportion to weight / rate, 0 for a weight of 0, reduced by their gcd."""
+    exact = [
+        Fraction(w) / r if r > 1 else Fraction(w)
+        for w, r in zip(weight.tolist(), rate.tolist(), strict=True)
+    ]
+    scale = math.lcm(*{w.denominator for w in exact}) if exact else 1
+    whole = [w.numerator * (scale // w.denominator) for w in exact]
+    common = math.gcd(*whole) or 1
+    return [w // common for w in whole]
+
+
+def first_units(
+    budget: int,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    owed: NDArray[np.int64],
+    weight: list[int],
+) -> NDArray[np.int64]:
+    """Return how many units each gets of the first `budget` in order, from `low` up to `high`.
+
+    Units up to `owed` (the guarantees) come before all others. The sum is `budget`, or that of
+    `high` if it is less; the sum of `low` is at most `budget`.
+    """
+    middle = np.maximum(low, np.minimum(high, owed))
+    total = _total(middle)
+    if total > budget:
+        return _first(budget, low, middle, weight)
+    if total == budget:
+        return middle
+    return _first(budget, middle, high, weight)
+
+
+def _total(values: NDArray[Any]) -> int:
+    """Return the exact sum of integers of any size."""
+    if not len(values):
+        return 0
+    if int(values.max()) < _SAFE // len(values):
+        return int(values.sum())
+    return sum(values.tolist())
+
+
+class _Levels:
+    """Counts of units below a level p / 2**bits, for participants that have units to choose."""
+
+    def __init__(self, low: NDArray[Any], high: NDArray[Any], weight: list[int]) -> None:
+        most = max(weight)
+        # Two different levels a / v and b / w differ by 1 / (v * w) or more: an interval of
+        # 2**-bits, open above, holds one level.
+        self.bits = 2 * most.bit_length()
+        top = max((h << self.bits) // w for h, w in zip(high.tolist(), weight, strict=True)) + 1
+        small = top * most < _SAFE and int(high.max()) * len(low) < _SAFE
+        self.dtype: Any = np.int64 if small else object
+        self.top = top
+        self.low, self.high = low.astype(self.dtype), high.astype(self.dtype)
+        self.weight = np.array(weight, self.dtype)
+
+    def below(self, p: int) -> NDArray[Any]:
+        """Return how many units of each have a level below p / 2**bits, within its bounds."""
+        count = -((-p * self.weight) >> self.bits)
+        bounded: NDArray[Any] = np.minimum(np.maximum(count, self.low), self.high)
+        return bounded
+
+
+def _first(
+    budget: int, low: NDArray[np.int64], high: NDArray[np.int64], weight: list[int]
+) -> NDArray[np.int64]:
+    """Return the first units without regard to guarantees."""
+    if _total(high) <= budget:
+        return high.copy()
+    out = low.copy()
+    active = np.flatnonzero(high > low)
+    at, room = active.tolist(), budget - _total(low)
+    chosen = [weight[i] for i in at]
+    levels = _Levels(low[active], high[active], chosen)
+    inside = room + _total(low[active])  # of the active ones, after the choice
+    below, above, width = _bracket(levels, inside)
+    left = inside - _total(below)
+    # The units between the two counts, in exact order; where the width is 1 they have one level.
+    span = np.flatnonzero(above > below).tolist()
+    if width == 1:
+        ties = sorted(span, key=lambda j: (chosen[j], j))
+        for j in ties[:left]:
+            below[j] += 1
+    else:
+        units = [
+            (Fraction(k, chosen[j]), chosen[j], j)
+            for j in span
+            for k in range(int(below[j]), int(above[j]))
+        ]
+        for _, _, j in sorted(units)[:left]:
+            below[j] += 1
+    out[active] = below.astype(np.int64)
+    return out
+
+
+def _bracket(levels: _Levels, inside: int) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """Return counts at two levels, at most `inside` in sum and more, and the levels' distance."""
+    few = 0 if levels.dtype is np.int64 else 4 * len(levels.low) + 1000
+    p, q = 0, levels.top
+    below, above = levels.low.copy(), levels.high.copy()
+    if levels.dtype is object:
+        p, q, below, above = _near(levels, inside, p, q, below, above)
+    while q - p > 1 and _total(above) - _total(below) > few:
+        middle = (p + q) // 2
+        count = levels.below(middle)
+        if _total(count) <= inside:
+            p, below = middle, count
+        else:
+            q, above = middle, count
+    return below, above, q - p
+
+
+def _near(
+    levels: _Levels, inside: int, p: int, q: int, below: NDArray[Any], above: NDArray[Any]
+) -> tuple[int, int, NDArray[Any], NDArray[Any]]:
+    """Narrow the bracket by a level found in floats, each end checked exactly."""
+    try:
+        weight = levels.weight.astype(np.float64)
+        low, high = levels.low.astype(np.float64), levels.high.astype(np.float64)
+        lowest, highest = 0.0, levels.top / (1 << levels.bits)
+    except OverflowError:
+        return p, q, below, above
+    with np.errstate(over="ignore"):
+        for _ in range(64):
+            middle = (lowest + highest) / 2
+            if np.clip(np.ceil(middle * weight), low, high).sum() <= inside:
+                lowest = middle
+            else:
+                highest = middle
+    for margin in (2.0**-46, 2.0**-36, 2.0**-20):
+        ends = [Fraction(lowest) * Fraction(1 - margin), Fraction(highest) * Fraction(1 + margin)]
+        first = math.floor(ends[0] * (1 << levels.bits))
+        last = math.ceil(ends[1] * (1 << levels.bits))
+        for end in (first, last):
+            if p < end < q:
+                count = levels.below(end)
+                if _total(count) <= inside:
+                    p, below = end, count
+                else:
+                    q, above = end, count
+        if p >= first and q <= last:
+            break
+    return p, q, below, above

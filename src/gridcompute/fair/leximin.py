@@ -1,0 +1,522 @@
+"""Integral leximin shares of tenants that may each use some of the classes, with cuts as proof."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _checks
+from ..errors import CostRangeError, InternalError, InvalidProblemError
+from ..live_frames import by_position
+from ._check_shares import refutations
+from ._cuts import Groups, Step, decompose
+from ._inputs import column, read_only
+from ._order import integer_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Level", "ShareExplanation", "Shares", "SharesCertificate", "leximin"]
+
+#: The most units that all classes together may have: sums of flows stay within the core's range.
+MOST_UNITS = 2**60
+
+
+@dataclass(frozen=True)
+class SharesCertificate:
+    """What an independent check of shares found; true where they are proved.
+
+    Attributes
+    ----------
+    valid : bool
+        The allocation keeps every rule, and the cuts prove that no shares are better.
+    reasons : tuple of str
+        Why not.
+    """
+
+    valid: bool
+    reasons: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return self.valid
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A cut: these tenants and those of the levels before use up all that they can use.
+
+    Attributes
+    ----------
+    tenants : int64 array
+        The tenants of this level, ascending.
+    classes : int64 array
+        The classes that this level adds to those of the levels before, ascending.
+    value : float
+        The least share / weight of a tenant in it that wants more; inf if none does.
+    tight : bool
+        Do the tenants up to this level use up all they can use? The last level need not be: its
+        tenants have what they ask for.
+    capacity, used : int
+        Units of all classes that the tenants up to this level can use, and what they hold of them.
+    """
+
+    tenants: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    value: float
+    tight: bool
+    capacity: int
+    used: int
+
+    def __str__(self) -> str:
+        text = f"{len(self.tenants)} tenants, {len(self.classes)} classes"
+        if not self.tight:
+            return f"{text}: {self.used} of {self.capacity} units used, all requests met"
+        return f"{text}: all {self.capacity} units used, level {self.value:g}"
+
+
+@dataclass(frozen=True)
+class ShareExplanation:
+    """What one tenant holds and what bounds it; ``str()`` says it in words.
+
+    Attributes
+    ----------
+    tenant, share, wanted : int
+        Its share, and the most it asks for within its limit.
+    reason : str
+        What bounds it: "request" (it has all it wants), "cut", "classes" (it can use none),
+        "weight" (it has none, and its guarantee).
+    level : int
+        The index of its level.
+    tenants : int64 array
+        Those of the cut: of its level and the levels before.
+    above_guarantee : int64 array
+        How much each of them holds beyond its guarantee.
+    classes : int64 array
+        The classes that the cut can use; all are used up.
+    loser : int or None
+        Who would have to give up a unit for one more of this tenant, at least loss of fairness.
+    loser_share : tuple of int or None
+        What the loser holds, and would hold then.
+    text : str
+        All that in words.
+    """
+
+    tenant: int
+    share: int
+    wanted: int
+    reason: str
+    level: int
+    tenants: NDArray[np.int64]
+    above_guarantee: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    loser: int | None
+    loser_share: tuple[int, int] | None
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Shares:
+    """Leximin shares, an allocation that serves them, and the cuts that prove them.
+
+    The arrays are read-only. The problem is kept, so that `verify` needs nothing else.
+
+    Attributes
+    ----------
+    share : int64 array, shape (n_tenants,)
+        What each tenant gets: units, times the rate where `eligible` holds rates.
+    levels : tuple of Level
+        From the tenants that are bound first to those that are bound last, or have all they want.
+    arcs : tuple of three int64 arrays
+        Tenant, class and units of each nonzero entry of the allocation, by tenant and class.
+    """
+
+    share: NDArray[np.int64]
+    levels: tuple[Level, ...]
+    arcs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+    rate: NDArray[Any]
+    capacity: NDArray[np.int64]
+    most: NDArray[np.int64]
+    guarantee: NDArray[np.int64]
+    weight: NDArray[Any]
+
+    def __repr__(self) -> str:
+        size = f"{len(self.share)} tenants, {len(self.capacity)} classes"
+        return f"<Shares: {size}, {len(self.levels)} levels, {int(self.load.sum())} units given>"
+
+    @cached_property
+    def allocation(self) -> NDArray[np.int64]:
+        """Units of each class that each tenant holds, int64, shape (n_tenants, n_classes)."""
+        out = np.zeros(self.rate.shape, np.int64)
+        rows, classes, units = self.arcs
+        out[rows, classes] = units
+        return read_only(out)
+
+    @cached_property
+    def load(self) -> NDArray[np.int64]:
+        """Units of each class that are given, int64, shape (n_classes,)."""
+        out = np.zeros(len(self.capacity), np.int64)
+        np.add.at(out, self.arcs[1], self.arcs[2])
+        return read_only(out)
+
+    def verify(self) -> SharesCertificate:
+        """Check allocation and cuts, by code that shares nothing with the solver.
+
+        Returns
+        -------
+        SharesCertificate
+
+        Notes
+        -----
+        Complexity: one pass over the eligible pairs, exact fractions of each tenant.
+
+        Examples
+        --------
+        >>> from gridcompute import fair
+        >>> fair.leximin([[True, True], [False, True]], [2, 4], [5, 5]).verify().valid
+        True
+        """
+        reasons = refutations(
+            self.rate,
+            self.capacity,
+            self.most.tolist(),
+            self.guarantee.tolist(),
+            self.weight.tolist(),
+            self.share,
+            self.arcs,
+            [level.tenants for level in self.levels],
+        )
+        return SharesCertificate(not reasons, tuple(reasons))
+
+    def explain(self, tenant: int) -> ShareExplanation:
+        """Say what a tenant holds, which cut binds it, and what one more unit would cost others.
+
+        Parameters
+        ----------
+        tenant : int
+            Its index.
+
+        Returns
+        -------
+        ShareExplanation
+
+        Raises
+        ------
+        InvalidProblemError
+            There is no such tenant.
+
+        Examples
+        --------
+        >>> from gridcompute import fair
+        >>> x = fair.leximin([[True, True], [False, True]], [2, 4], [5, 5])
+        >>> print(x.explain(1))
+        tenant 1 holds 3 of the 5 units it wants.
+        Bound by a cut: 2 tenants can use 2 classes and hold all 6 units of them,
+        6 of these beyond their guarantees.
+        One more unit would take one from tenant 0, which would hold 2 in place of 3.
+        """
+        return _explain(self, _checks.whole("tenant", tenant, 0, len(self.share) - 1))
+
+
+def leximin(
+    eligible: ArrayLike,
+    capacity: ArrayLike,
+    request: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    guarantee: ArrayLike | None = None,
+    limit: ArrayLike | None = None,
+) -> Shares:
+    """Divide classes of accelerators among tenants as equally as can be, in whole units.
+
+    Of all integral allocations it is one whose shares / weights, sorted, are lexicographically
+    largest: nobody can have more without somebody having less who has no more.
+
+    Parameters
+    ----------
+    eligible : bool or int array, shape (n_tenants, n_classes)
+        Which classes each tenant can use. Integers are rates: what a unit is worth to the tenant, 0
+        = not usable; the nonzero rates of one tenant are equal.
+    capacity : int array, shape (n_classes,)
+        Units of each class, at most 2**60 together.
+    request : int array, shape (n_tenants,)
+        The most that each asks for.
+    weight : int or float array, shape (n_tenants,), optional
+        Shares are compared as share / weight. None = 1. 0 = no more than the guarantee.
+    guarantee : int array, shape (n_tenants,), optional
+        What each gets before anybody gets more, as far as it asks for it. Where guarantees do not
+        fit together, what they get of them is leximin itself.
+    limit : int or float array, shape (n_tenants,), optional
+        The most that each may have; inf = no limit.
+
+    Returns
+    -------
+    Shares
+
+    Raises
+    ------
+    InvalidProblemError
+        A shape that does not fit, a negative number, rates of one tenant that differ.
+    CostRangeError
+        More than 2**60 units in all.
+    TypeError
+        Numbers of a wrong type.
+
+    Notes
+    -----
+    With rates of one tenant that differ the problem is NP-hard (two tenants, classes of one unit:
+    the partition problem), which this function does not attempt.
+    Complexity: two maximum flows a level at most, and a selection in O(n_tenants) memory. Tenants
+    with the same classes are one node.
+    Determinism: the same bits each time. Of units that are equally fair, the lower index of the
+    tenant comes first.
+    Source: Megiddo, Math. Program. 7 (1974) 97; Federgruen and Groenevelt, Oper. Res. 34 (1986)
+    909; Groenevelt, Eur. J. Oper. Res. 54 (1991) 227.
+
+    Examples
+    --------
+    >>> from gridcompute import fair
+    >>> x = fair.leximin(
+    ...     [[True, False], [True, True], [True, True]], [2, 9], [8, 8, 8], weight=[1, 1, 2]
+    ... )
+    >>> x.share, x.load, x.verify().valid
+    (array([2, 3, 6]), array([2, 9]), True)
+    >>> for level in x.levels:
+    ...     print(level)
+    1 tenants, 1 classes: all 2 units used, level 2
+    2 tenants, 1 classes: all 11 units used, level 3
+    """
+    rate = _rates(eligible)
+    n, n_classes = rate.shape
+    room = column("capacity", capacity, n_classes, "n_classes", integers=True)
+    wanted = column("request", request, n, "n_tenants", integers=True)
+    owed = column("guarantee", 0 if guarantee is None else guarantee, n, "n_tenants", integers=True)
+    bound = column("limit", math.inf if limit is None else limit, n, "n_tenants", infinite=True)
+    size = column("weight", 1 if weight is None else weight, n, "n_tenants")
+    total = sum(room.tolist())
+    if total > MOST_UNITS:
+        raise CostRangeError(f"capacity: found {total} units in all, needed at most 2**60")
+    value = rate.max(axis=1, initial=0).astype(np.int64)
+    _one_rate(rate, value)
+    most = _most(wanted, bound)
+    promised = np.minimum(most, owed.astype(np.uint64)).astype(np.int64)
+    most = np.where(size == 0, promised, most).astype(np.int64)
+    unit = np.maximum(value, 1)
+    weights = integer_weights(np.where(size == 0, 1, size), unit)
+    groups = _groups(rate > 0)
+    units, steps = decompose(
+        groups,
+        room.astype(np.int64),
+        np.minimum(most // unit, total),
+        np.minimum(promised // unit, total),
+        weights,
+    )
+    share = units * value
+    rows, classes, amounts = _allocation(groups, units, steps)
+    answer = Shares(
+        share=read_only(share),
+        levels=_levels(steps, rate, room, units, unit, size, most),
+        arcs=(read_only(rows), read_only(classes), read_only(amounts)),
+        rate=read_only(rate),
+        capacity=read_only(room.astype(np.int64)),
+        most=read_only(most),
+        guarantee=read_only(promised),
+        weight=read_only(np.array(size)),
+    )
+    certificate = answer.verify()
+    if not certificate.valid:
+        raise InternalError(
+            f"leximin shares refuted by their certificate: {certificate.reasons[0]}"
+        )
+    return answer
+
+
+def _rates(eligible: Any) -> NDArray[Any]:
+    """Return eligibility as bool or int64, in memory of its own."""
+    if hasattr(eligible, "toarray"):  # a sparse matrix of scipy
+        eligible = eligible.toarray()
+    array = _checks.plain_array("eligible", by_position("eligible", eligible))
+    if array.dtype.kind not in "biu" and array.size:
+        raise TypeError(f"eligible must be of bool or an integer dtype, not {array.dtype}")
+    if array.ndim != 2:
+        raise InvalidProblemError(
+            f"eligible: found shape {array.shape}, needed (n_tenants, n_classes)", "eligible"
+        )
+    if array.dtype.kind in "iu" and array.size:
+        bad = (array < 0) | (array > 2**31 - 1)
+        if bad.any():
+            i, s = (int(k) for k in np.unravel_index(int(bad.argmax()), array.shape))
+            raise InvalidProblemError(
+                f"eligible[{i}, {s}]: found {array[i, s]}, needed 0 to {2**31 - 1}",
+                "eligible",
+                (i, s),
+            )
+    return np.array(array, np.bool_ if array.dtype.kind not in "iu" else np.int64, order="C")
+
+
+def _one_rate(rate: NDArray[Any], value: NDArray[np.int64]) -> None:
+    """Refuse a tenant whose nonzero rates differ."""
+    if rate.dtype == np.bool_:
+        return
+    bad = (rate != 0) & (rate != value[:, None])
+    if bad.any():
+        i, s = (int(k) for k in np.unravel_index(int(bad.argmax()), rate.shape))
+        raise InvalidProblemError(
+            f"eligible[{i}, {s}]: found rate {rate[i, s]} beside {value[i]}, needed one rate for "
+            "all classes of a tenant (the integral problem is NP-hard otherwise)",
+            "eligible",
+            (i, s),
+        )
+
+
+def _most(wanted: NDArray[Any], bound: NDArray[Any]) -> NDArray[np.int64]:
+    """Return min(request, limit) as int64; a limit that is not whole is refused."""
+    largest = np.uint64(2**63 - 1)
+    if bound.dtype.kind == "f":
+        bad = np.isfinite(bound) & (bound != np.floor(bound))
+        if bad.any():
+            k = int(bad.argmax())
+            raise InvalidProblemError(
+                f"limit[{k}]: found {bound[k]}, needed a whole number, or inf", "limit", k
+            )
+        whole = np.full(len(bound), largest)
+        small = bound < 2.0**63
+        whole[small] = bound[small].astype(np.uint64)
+        bound = whole
+    return np.minimum(
+        np.minimum(wanted.astype(np.uint64), bound.astype(np.uint64)), largest
+    ).astype(np.int64)
+
+
+def _groups(usable: NDArray[np.bool_]) -> Groups:
+    """Return the groups of tenants with equal classes."""
+    n, n_classes = usable.shape
+    if n == 0:
+        none = np.zeros(0, np.int64)
+        return Groups(none, none, none, n_classes)
+    packed = np.packbits(usable, axis=1)
+    if packed.shape[1] == 0:
+        packed = np.zeros((n, 1), np.uint8)
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, of = np.unique(keys, return_index=True, return_inverse=True)
+    arc_group, arc_class = np.nonzero(usable[first])
+    return Groups(of.reshape(n).astype(np.int64), arc_group, arc_class, n_classes)
+
+
+def _allocation(
+    groups: Groups, units: NDArray[np.int64], steps: list[Step]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return tenant, class and units: the flow of each group dealt out to its tenants in order."""
+    n_arcs = len(groups.arc_group)
+    flow = np.zeros(n_arcs, np.int64)
+    for step in steps:
+        flow[step.arcs] += step.flow
+    order = np.argsort(groups.of, kind="stable")
+    ends = np.cumsum(units[order])  # of the tenants, one behind another
+    arc_ends = np.cumsum(flow)  # of the arcs, which are in the order of groups too
+    cuts = np.unique(np.concatenate([ends, arc_ends]))
+    amounts = np.diff(cuts, prepend=0)
+    keep = amounts > 0
+    cuts, amounts = cuts[keep], amounts[keep]
+    rows = order[np.searchsorted(ends, cuts, side="left")]
+    classes = groups.arc_class[np.searchsorted(arc_ends, cuts, side="left")]
+    by = np.lexsort((classes, rows))
+    return rows[by], classes[by], amounts[by]
+
+
+def _levels(
+    steps: list[Step],
+    rate: NDArray[Any],
+    capacity: NDArray[Any],
+    units: NDArray[np.int64],
+    unit: NDArray[np.int64],
+    weight: NDArray[Any],
+    most: NDArray[np.int64],
+) -> tuple[Level, ...]:
+    """Return the steps as levels, with the counts of each cut."""
+    out = []
+    open_ = np.zeros(rate.shape[1], np.bool_)
+    used = 0
+    for step in steps:
+        usable = (rate[step.members] > 0).any(axis=0)
+        new = np.flatnonzero(usable & ~open_)
+        open_ |= usable
+        used += int(units[step.members].sum())
+        room = int(capacity[open_].sum())
+        members = np.sort(step.members)
+        share = units[members] * unit[members]
+        wants = share + unit[members] <= most[members]
+        with np.errstate(over="ignore"):  # a share of tiny weight may be beyond the doubles
+            values = share[wants] / weight[members][wants]
+        value = float(values.min()) if len(values) else math.inf
+        out.append(Level(read_only(members), read_only(new), value, used == room, room, used))
+    return tuple(out)
+
+
+def _explain(x: Shares, i: int) -> ShareExplanation:
+    """Return the explanation of a tenant in range."""
+    j = next(j for j, level in enumerate(x.levels) if i in level.tenants)
+    tenants = np.sort(np.concatenate([level.tenants for level in x.levels[: j + 1]]))
+    classes = np.flatnonzero((x.rate[tenants] > 0).any(axis=0))
+    above = np.maximum(x.share[tenants] - x.guarantee[tenants], 0)
+    share, wanted = int(x.share[i]), int(x.most[i])
+    value = int(x.rate[i].max(initial=0))
+    lines = [f"tenant {i} holds {share} of the {wanted} units it wants."]
+    loser, held = None, None
+    if share + max(value, 1) > wanted:
+        reason = "request"
+        lines = [f"tenant {i} holds {share} units, all it wants within its limit."]
+        if x.weight[i] == 0:
+            reason = "weight"
+            lines.append("Its weight is 0: it wants no more than its guarantee.")
+    elif value == 0:
+        reason = "classes"
+        lines.append("It can use no class.")
+    else:
+        reason = "cut"
+        level = x.levels[j]
+        lines.append(
+            f"Bound by a cut: {len(tenants)} tenants can use {len(classes)} classes and hold all "
+            f"{level.capacity} units of them,\n{int(above.sum())} of these beyond their guarantees."
+        )
+        loser = _loser(x, i)
+        if loser is None:
+            lines.append("Nobody in it holds a unit that it could use.")
+        else:
+            now = int(x.share[loser])
+            held = (now, now - int(x.rate[loser].max()))
+            lines.append(
+                f"One more unit would take one from tenant {loser}, which would hold {held[1]} in "
+                f"place of {held[0]}."
+            )
+    return ShareExplanation(
+        i, share, wanted, reason, j, tenants, above, classes, loser, held, "\n".join(lines)
+    )
+
+
+def _loser(x: Shares, i: int) -> int | None:
+    """Return who holds the last unit, in order, that could be passed on to tenant i."""
+    rows, columns, _ = x.arcs
+    seen, open_ = np.zeros(len(x.share), np.bool_), x.rate[i] > 0
+    while True:
+        new = np.unique(rows[open_[columns]])
+        new = new[~seen[new]]
+        if not len(new):
+            break
+        seen[new] = True
+        open_ = open_ | (x.rate[new] > 0).any(axis=0)
+    seen[i] = False
+    best: tuple[bool, Fraction, Fraction, int] | None = None
+    for t in np.flatnonzero(seen).tolist():
+        value, share = int(x.rate[t].max()), int(x.share[t])
+        size = Fraction(x.weight[t].item() or 1) / value
+        key = (share > x.guarantee[t], (share // value - 1) / size, size, t)
+        best = key if best is None or key > best else best
+    return None if best is None else best[3]
