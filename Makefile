@@ -28,7 +28,7 @@ check: build $(VENV)/.ready-dev ## style and types: ruff, clang-format, mypy --s
 	$(BIN)ruff format --check .
 	$(BIN)clang-format --dry-run -Werror $(CPP)
 	$(BIN)python -m mypy
-	$(BIN)python -m mypy.stubtest gridcompute._core gridcompute._ingest gridcompute._interner
+	$(BIN)python -m mypy.stubtest gridcompute._core gridcompute.records._ingest gridcompute.records._interner
 
 format: $(VENV)/.ready-dev ## write the style that `make check` asks for
 	$(BIN)ruff check --fix-only .
@@ -51,7 +51,7 @@ ci: test ci-rest ## all that a change must pass
 ci-rest: check native docs dist explore
 
 clean: ## forget what was built, keep the environment
-	rm -rf build dist docs/_build docs/reference/generated src/*.egg-info src/gridcompute/_*.c
+	rm -rf build dist docs/_build docs/reference/generated src/*.egg-info src/gridcompute/records/_*.c
 	find src -name '*.so' -delete
 
 # The environment. Three stamps in a row, so that no two pips ever run at once: runtime, tests, everything.
@@ -99,7 +99,7 @@ build: $(VENV)/.ready ## compile what changed
 # The core by itself, without Python: its own tests, under ASan with UBSan and under TSan.
 
 CORE := $(shell find csrc/gridcompute -name '*.cpp')
-TESTS := $(wildcard csrc/tests/*.cpp)
+TESTS := $(shell find csrc/tests -name '*.cpp')
 WARN := -std=c++20 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off -Icsrc -Icsrc/tests -UNDEBUG
 
 define native_rule

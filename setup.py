@@ -49,8 +49,8 @@ core = Pybind11Extension(
     extra_compile_args=["-MMD", "-ffp-contract=off", *FLAGS],
 )
 edge = [
-    Extension(f"gridcompute.{p.stem}", [str(p)], extra_compile_args=FLAGS)
-    for p in sorted(Path("src/gridcompute").glob("*.pyx"))
+    Extension(f"gridcompute.records.{p.stem}", [str(p)], extra_compile_args=FLAGS)
+    for p in sorted(Path("src/gridcompute/records").glob("*.pyx"))
 ]
 
 jobs = os.cpu_count() or 1

@@ -6,11 +6,11 @@ import numpy as np
 
 from gridcompute import _core
 from gridcompute.grid import Dispatch, Plan, Prices, Problem
-from gridcompute.grid.bound import Rows, market_of
-from gridcompute.grid.cost import plan_cost
-from gridcompute.grid.dispatch import EnergyBlock
-from gridcompute.grid.energy_program import EnergyProgram
-from gridcompute.grid.recompute import lower_bound
+from gridcompute.grid.checker.bound import lower_bound
+from gridcompute.grid.checker.energy_lp import EnergyProgram
+from gridcompute.grid.planner.constraints import Rows, market_of
+from gridcompute.grid.planner.cost import plan_cost
+from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
 
 def greedy_placement(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -231,7 +231,7 @@ def lp_optimum(
 
     `option` holds rows of `options_of`, all by default.
     """
-    from gridcompute.grid.recompute import most_load_kwh
+    from gridcompute.grid.checker.bound import most_load_kwh
 
     jobs, classes, hours = problem.jobs, problem.classes, problem.hours
     base = problem.energy.base_load_kwh

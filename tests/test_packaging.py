@@ -59,7 +59,7 @@ def test_version_is_one() -> None:
     """If this fails, the package, the build and the changelog disagree about the release."""
     project = tomllib.loads(read("pyproject.toml"))
     attr = project["tool"]["setuptools"]["dynamic"]["version"]["attr"]
-    assert attr == "gridcompute.version.__version__"
+    assert attr == "gridcompute._version.__version__"
     assert project["project"]["dynamic"] == ["version"]
     newest = re.search(r"^## \[(\d[^\]]*)\]", read("CHANGELOG.md"), flags=re.MULTILINE)
     assert newest, "CHANGELOG.md has no release"
@@ -128,15 +128,15 @@ def test_typing_marker_and_stubs_stand_by_the_code() -> None:
     """If this fails, type checkers see no types of an installed gridcompute."""
     package = Path(gridcompute.__file__).parent
     assert (package / "py.typed").exists()
-    for native in ("_core", "_ingest", "_interner"):
+    for native in ("_core", "records._ingest", "records._interner"):
         assert importlib.util.find_spec(f"gridcompute.{native}")
-        assert (package / f"{native}.pyi").exists()
+        assert (package / f"{native.replace('.', '/')}.pyi").exists()
 
 
 # ---------------------------------------------------------------- docstrings
 
 
-@pytest.mark.parametrize("name", ["_core", "_ingest", "_interner"])
+@pytest.mark.parametrize("name", ["_core", "records._ingest", "records._interner"])
 def test_native_modules_ship_no_debug_information(name: str) -> None:
     """If this fails, an installed package is larger by half for what no user reads."""
     module = importlib.import_module(f"gridcompute.{name}")

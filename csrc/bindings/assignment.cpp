@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "common.hpp"
+#include "gridcompute/assignment/batch/small.hpp"
 #include "gridcompute/assignment/dense.hpp"
-#include "gridcompute/assignment/small.hpp"
 #include "gridcompute/assignment/sparse.hpp"
 #include "gridcompute/base/parallel.hpp"
 

@@ -13,9 +13,9 @@
 #include <span>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/base/forced_unwind.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
-#include "gridcompute/base/thread_end.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::bindings {
@@ -57,7 +57,7 @@ template <class T>
 // Before 3.14 CPython ends a thread that asks for the GIL of a finalising interpreter by pthread_exit, which unwinds
 // its stack: through destructors that touch Python objects without the GIL, and noexcept functions, where it
 // terminates. Such a thread sleeps in acquire() until the process has ended instead, as 3.14 has it. For the same
-// reason what may run Python code is called by stay_alive() (base/thread_end.hpp), by way of the C API and plain
+// reason what may run Python code is called by stay_alive() (base/forced_unwind.hpp), by way of the C API and plain
 // pointers alone.
 class Unlocked {
  public:

@@ -2,8 +2,8 @@
 
 #include "common.hpp"
 #include "gridcompute/flow/dimacs.hpp"
+#include "gridcompute/flow/preprocess.hpp"
 #include "gridcompute/flow/problem.hpp"
-#include "gridcompute/flow/reduce.hpp"
 
 namespace gridcompute::bindings {
 

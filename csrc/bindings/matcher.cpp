@@ -1,5 +1,5 @@
 // The stateful matcher, with the arrays that its slab lies in.
-#include "gridcompute/matcher/matcher.hpp"
+#include "gridcompute/live/matcher.hpp"
 
 #include "cost.hpp"
 #include "stats.hpp"

@@ -2,9 +2,9 @@
 #include <string>
 
 #include "common.hpp"
-#include "gridcompute/options/exchange.hpp"
-#include "gridcompute/options/market.hpp"
-#include "gridcompute/options/room.hpp"
+#include "gridcompute/plan/capacity_greedy.hpp"
+#include "gridcompute/plan/lagrangian.hpp"
+#include "gridcompute/plan/local_search.hpp"
 
 namespace gridcompute::bindings {
 

@@ -1,10 +1,17 @@
-// The native tests' whole framework: TEST(name) { CHECK(condition); } and a main that runs them by name.
+// The native tests' framework: TEST(name) { CHECK(condition); CHECK_EQ(found, needed); } and a main that runs them.
+//
+// CONTEXT("seed", seed) names a value for the rest of its scope; a check that fails prints all that are in scope, the
+// outermost first. seed(k) is the seed of a test's k-th draw: k itself, or what the command line gave instead.
 #pragma once
 
+#include <concepts>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
+#include <optional>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gridcompute::testing {
@@ -24,9 +31,79 @@ inline int& failures() {
   return count;
 }
 
+// The seed that the command line asks for, if it does: every draw of the tests chosen then uses this one.
+inline std::optional<std::uint64_t>& chosen_seed() {
+  static std::optional<std::uint64_t> seed;
+  return seed;
+}
+
+[[nodiscard]] inline std::uint64_t seed(std::uint64_t k) { return chosen_seed().value_or(k); }
+
 struct Register {
   Register(const char* name, std::function<void()> body) { cases().push_back({name, std::move(body)}); }
 };
+
+// A value as a message shows it; what cannot be written to a stream is shown by its size in bytes.
+template <class T>
+[[nodiscard]] std::string shown(const T& value) {
+  std::ostringstream out;
+  out.precision(17);
+  if constexpr (std::same_as<T, bool>) {
+    out << (value ? "true" : "false");
+  } else if constexpr (std::same_as<T, std::int8_t> || std::same_as<T, std::uint8_t>) {
+    out << static_cast<int>(value);
+  } else if constexpr (requires { out << value; }) {
+    out << value;
+  } else if constexpr (std::is_enum_v<T>) {
+    out << static_cast<long long>(value);
+  } else if constexpr (requires { value.begin() != value.end(); }) {
+    out << '[';
+    std::size_t count = 0;
+    for (const auto& item : value) {
+      if (count++ == 20) break;
+      out << (count > 1 ? ", " : "") << shown(item);
+    }
+    out << (count > 20 ? ", ...]" : "]");
+  } else {
+    out << '(' << sizeof value << " bytes)";
+  }
+  return out.str();
+}
+
+inline std::vector<std::string>& contexts() {
+  thread_local std::vector<std::string> all;
+  return all;
+}
+
+class Context {
+ public:
+  template <class T>
+  Context(const char* name, const T& value) {
+    contexts().push_back(std::string(name) + " = " + shown(value));
+  }
+  ~Context() { contexts().pop_back(); }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+};
+
+inline void fail(const char* file, int line, const std::string& what) {
+  std::printf("%s:%d: %s\n", file, line, what.c_str());
+  for (const std::string& context : contexts()) std::printf("    with %s\n", context.c_str());
+  ++failures();
+}
+
+template <class Found, class Needed>
+void check_equal(const char* file, int line, const char* expression, const Found& found, const Needed& needed) {
+  bool equal;
+  if constexpr (std::integral<Found> && std::integral<Needed> && !std::same_as<Found, bool> &&
+                !std::same_as<Needed, bool> && sizeof(Found) <= 8 && sizeof(Needed) <= 8) {
+    equal = std::cmp_equal(found, needed);
+  } else {
+    equal = found == needed;
+  }
+  if (!equal)
+    fail(file, line, std::string(expression) + " failed: found " + shown(found) + ", needed " + shown(needed));
+}
 
 }  // namespace gridcompute::testing
 
@@ -35,24 +112,25 @@ struct Register {
   static const ::gridcompute::testing::Register register_##name(#name, test_##name); \
   static void test_##name()
 
-#define CHECK(condition)                                                        \
-  do {                                                                          \
-    if (!(condition)) {                                                         \
-      std::printf("%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
-      ++::gridcompute::testing::failures();                                     \
-    }                                                                           \
+#define GRIDCOMPUTE_JOIN_(a, b) a##b
+#define GRIDCOMPUTE_JOIN(a, b) GRIDCOMPUTE_JOIN_(a, b)
+#define CONTEXT(name, value) const ::gridcompute::testing::Context GRIDCOMPUTE_JOIN(context_, __LINE__)((name), (value))
+
+#define CHECK(condition)                                                                                \
+  do {                                                                                                  \
+    if (!(condition)) ::gridcompute::testing::fail(__FILE__, __LINE__, "CHECK(" #condition ") failed"); \
   } while (false)
 
-#define CHECK_THROWS(expression, Exception)                                                     \
-  do {                                                                                          \
-    bool thrown_ = false;                                                                       \
-    try {                                                                                       \
-      (void)(expression);                                                                       \
-    } catch (const Exception&) {                                                                \
-      thrown_ = true;                                                                           \
-    }                                                                                           \
-    if (!thrown_) {                                                                             \
-      std::printf("%s:%d: %s did not throw %s\n", __FILE__, __LINE__, #expression, #Exception); \
-      ++::gridcompute::testing::failures();                                                     \
-    }                                                                                           \
+#define CHECK_EQ(found, needed) \
+  ::gridcompute::testing::check_equal(__FILE__, __LINE__, "CHECK_EQ(" #found ", " #needed ")", (found), (needed))
+
+#define CHECK_THROWS(expression, Exception)                                                                   \
+  do {                                                                                                        \
+    bool thrown_ = false;                                                                                     \
+    try {                                                                                                     \
+      (void)(expression);                                                                                     \
+    } catch (const Exception&) {                                                                              \
+      thrown_ = true;                                                                                         \
+    }                                                                                                         \
+    if (!thrown_) ::gridcompute::testing::fail(__FILE__, __LINE__, #expression " did not throw " #Exception); \
   } while (false)

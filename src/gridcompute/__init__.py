@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import grid
-from .assignment import (
-    Assignment,
-    AssignmentCertificate,
-    assignment,
-    linear_sum_assignment,
-    linear_sum_assignment_batch,
-)
+from ._version import __version__
 from .costs import Terms, kernel
-from .dimacs import read_dimacs, write_dimacs
 from .errors import (
     CostRangeError,
     GridComputeError,
@@ -23,15 +16,22 @@ from .errors import (
     InternalError,
     InvalidProblemError,
 )
-from .explanation import Explanation
-from .flow import INFINITE, Flow, FlowProblem, min_cost_flow
-from .grid.match import match
-from .ingest import Interner, Ragged, jobs_from_records
-from .live import LiveMatching
-from .matcher import Matcher
-from .result import Certificate, Matching, Witness
-from .transport import transport
-from .version import __version__
+from .grid.planner.match import match
+from .live.matcher import Matcher
+from .live.round import LiveMatching
+from .records.ingest import Interner, Ragged, jobs_from_records
+from .results.explanation import Explanation
+from .results.matching import Certificate, Matching, Witness
+from .solvers.assignment import (
+    Assignment,
+    AssignmentCertificate,
+    assignment,
+    linear_sum_assignment,
+    linear_sum_assignment_batch,
+)
+from .solvers.dimacs import read_dimacs, write_dimacs
+from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
+from .solvers.transport import transport
 
 if _TYPE_CHECKING:
     from . import fair

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.parquet_footer import read_footer
+from gridcompute.grid.files.parquet_footer import read_footer
 from malformed import sound
 
 TESTS = Path(__file__).resolve().parent.parent

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from grid_oracles import dispatch_of, energy_prices, greedy_plan, load_of
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.energy_program import EnergyProgram
-from gridcompute.grid.recompute import energy_bound, lower_bound
+from gridcompute.grid.checker.bound import energy_bound, lower_bound
+from gridcompute.grid.checker.energy_lp import EnergyProgram
+from gridcompute.grid.tables.mandate import RULES, SCOPES
 
 few = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -41,8 +42,8 @@ def test_no_prices_prove_more_than_a_plan_costs(plan: grid.Plan, seed: int, size
 @few
 @given(
     seed=st.integers(0, 2**32),
-    scope=st.sampled_from(grid.mandate.SCOPES),
-    rule=st.sampled_from(grid.mandate.RULES),
+    scope=st.sampled_from(SCOPES),
+    rule=st.sampled_from(RULES),
     share=st.floats(0, 1),
     terminal=st.sampled_from(["cyclic", "value"]),
     direct=st.tuples(st.floats(0, 1), st.floats(0, 1)),

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import gridcompute as gc
 from grid_oracles import alternation, lp_optimum, relaxed_between
 from gridcompute import grid
-from gridcompute.grid.bound import Rows, market_of
-from gridcompute.grid.dispatch import EnergyBlock
+from gridcompute.grid.planner.constraints import Rows, market_of
+from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
 
 def contested(n_jobs: int, seed: int) -> grid.Problem:

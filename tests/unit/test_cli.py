@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import gridcompute
-from gridcompute import CostRangeError, InfeasibleError, InvalidProblemError, cli
+from gridcompute import CostRangeError, InfeasibleError, InvalidProblemError
+from gridcompute.cli import app as cli
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from grid_oracles import dispatch_of, energy_prices, greedy_plan
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.audit import ALARM
-from gridcompute.grid.ledger import GENESIS, Entry
+from gridcompute.grid.plan.audit import ALARM
+from gridcompute.grid.plan.ledger import GENESIS, Entry
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,12 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import grid
-from gridcompute.grid import cost, match, plan_columns
-from gridcompute.grid import plan as plan_module
-from gridcompute.grid.mandate import DirectRule, Mandate
+from gridcompute.grid.plan import columns as plan_columns
+from gridcompute.grid.plan import plan as plan_module
+from gridcompute.grid.planner import cost, match
+from gridcompute.grid.tables.mandate import DirectRule, Mandate
 
-audit = importlib.import_module("gridcompute.grid.audit")  # the package has a function of that name
+audit = importlib.import_module("gridcompute.grid.plan.audit")  # `grid.audit` is a function
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from grid_oracles import greedy_plan
-from gridcompute import cli, grid
+from gridcompute import grid
+from gridcompute.cli import app as cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +29,9 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         asked.append(options)
         return greedy_plan(problem)
 
-    engine = types.ModuleType("gridcompute.grid.match")
+    engine = types.ModuleType("gridcompute.grid.planner.match")
     engine.match = match  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "gridcompute.grid.match", engine)
+    monkeypatch.setitem(sys.modules, "gridcompute.grid.planner.match", engine)
     monkeypatch.setattr(grid, "match", engine, raising=False)
 
     def run(*arguments: object) -> tuple[int, str, str]:

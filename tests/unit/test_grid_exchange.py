@@ -10,11 +10,11 @@ import pytest
 import gridcompute as gc
 from grid_oracles import greedy_placement, load_of
 from gridcompute import _core, grid
-from gridcompute.grid.bound import Rows, draws, market_of
-from gridcompute.grid.cost import jobs_cost
-from gridcompute.grid.dispatch import EnergyBlock
-from gridcompute.grid.exchanging import curves_about, fill
-from gridcompute.grid.match import Solve, _Clock
+from gridcompute.grid.planner.constraints import Rows, draws, market_of
+from gridcompute.grid.planner.cost import jobs_cost
+from gridcompute.grid.planner.dispatch_lp import EnergyBlock
+from gridcompute.grid.planner.local_search import curves_about, fill
+from gridcompute.grid.planner.match import Solve, _Clock
 
 
 @pytest.fixture(scope="module")

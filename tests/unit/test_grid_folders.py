@@ -18,8 +18,9 @@ import pytest
 
 from disks import fill, small_disk, with_file_limit
 from grid_oracles import greedy_plan
-from gridcompute import InvalidProblemError, cli, grid
-from gridcompute.grid import folders
+from gridcompute import InvalidProblemError, grid
+from gridcompute.cli import app as cli
+from gridcompute.grid.files import folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,7 +269,7 @@ def test_kill_9_amid_a_write_leaves_the_old_folder(plan: grid.Plan, tmp_path: Pa
     code = """
         import os, signal, sys
         from gridcompute import grid
-        from gridcompute.grid import folders
+        from gridcompute.grid.files import folders
         folders._sync = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
         grid.write_problem(grid.east_west(n_jobs=10), sys.argv[1])
     """
@@ -354,7 +355,7 @@ def test_an_unwritable_folder_is_found_before_the_wait(
     def match(*_: object, **__: object) -> grid.Plan:
         raise AssertionError("solved before the folder was looked at")
 
-    monkeypatch.setattr("gridcompute.grid.match.match", match)
+    monkeypatch.setattr("gridcompute.grid.planner.match.match", match)
     problem = grid.write_problem(plan.problem, tmp_path / "in")
     (tmp_path / "file").write_text("")
     (tmp_path / "mine").mkdir()

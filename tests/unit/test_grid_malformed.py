@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from grid_oracles import greedy_plan
-from gridcompute import InvalidProblemError, cli, grid
+from gridcompute import InvalidProblemError, grid
+from gridcompute.cli import app as cli
 from malformed import LEDGER, SETTINGS, sound
 from malformed_plans import PLANS, array
 from malformed_tables import PARQUET, TABLES
@@ -40,7 +41,8 @@ CASES = {
 RUNNER = textwrap.dedent(
     """
     import json, resource, signal, sys
-    from gridcompute import cli, grid
+    from gridcompute.cli import app as cli
+    from gridcompute import grid
     import gridcompute.grid.match, pyarrow.csv, pyarrow.parquet, rich.console
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     most = 3 << 30

@@ -11,7 +11,8 @@ import pyarrow.parquet
 import pytest
 
 import gridcompute as gc
-from gridcompute import InfeasibleError, InvalidProblemError, cli, grid
+from gridcompute import InfeasibleError, InvalidProblemError, grid
+from gridcompute.cli import app as cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,12 +16,12 @@ import pytest
 import gridcompute as gc
 from grid_oracles import greedy_plan, lp_optimum, options_of
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.explain import PARTS
-from gridcompute.grid.options import REASONS, REASONS_UNPLACED
-from gridcompute.grid.whatif import changed
-from gridcompute.report.plan_page import page
-from gridcompute.report.plan_tables import bottleneck_list, mandate_rows
-from gridcompute.report.svg import number
+from gridcompute.grid.eligibility import REASONS, REASONS_UNPLACED
+from gridcompute.grid.plan.explain import PARTS
+from gridcompute.grid.plan.whatif import changed
+from gridcompute.report.charts import number
+from gridcompute.report.page import page
+from gridcompute.report.tables import bottleneck_list, mandate_rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,15 +13,15 @@ import pytest
 import gridcompute as gc
 from grid_oracles import load_of
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid import simplex
-from gridcompute.grid.dispatch import EnergyBlock
-from gridcompute.grid.energy_program import EnergyProgram
-from gridcompute.grid.recompute import energy_bound
+from gridcompute.grid.checker.bound import energy_bound
+from gridcompute.grid.checker.energy_lp import EnergyProgram
+from gridcompute.grid.planner import warm_lp as simplex
+from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gridcompute.grid.columns import Floats
+    from gridcompute.grid.tables.column import Floats
 
 #: Direct power dearer than the grid's: nobody uses it but for a rule.
 DEAR = 0.9

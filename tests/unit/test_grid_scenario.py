@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.world import table
+from gridcompute.grid.scenarios.world import table
 
 NEW = {"Chongqing", "Guian", "Horinger", "Qingyang", "Zhongwei", "Hami", "Karamay"}
 

@@ -7,9 +7,9 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import _core
-from gridcompute.grid.bound import Rows, market_of
-from gridcompute.grid.dispatch import EnergyBlock
-from gridcompute.grid.settling import Settling, most_frequent, place_settled
+from gridcompute.grid.planner.constraints import Rows, market_of
+from gridcompute.grid.planner.dispatch_lp import EnergyBlock
+from gridcompute.grid.planner.fixing import Settling, most_frequent, place_settled
 
 
 def test_the_most_frequent_choice_is_found_and_ties_go_to_the_least() -> None:

@@ -11,8 +11,8 @@ import pytest
 from grid_oracles import cost_of, energy_prices, greedy_plan, load_of, lp_optimum, options_of
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid import Plan
-from gridcompute.grid.recompute import jobs_bound, lower_bound
-from gridcompute.grid.verify import FAULTS
+from gridcompute.grid.checker.bound import jobs_bound, lower_bound
+from gridcompute.grid.checker.verify import FAULTS
 
 Change = Callable[[Plan], Plan]
 

@@ -9,13 +9,13 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid import warm
-from gridcompute.grid.match import Solve, _Clock
-from gridcompute.grid.pace import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST
-from gridcompute.grid.whatif import changed
+from gridcompute.grid.plan.whatif import changed
+from gridcompute.grid.planner import warm_start as warm
+from gridcompute.grid.planner.match import Solve, _Clock
+from gridcompute.grid.planner.settings import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST
 
 if TYPE_CHECKING:
-    from gridcompute.grid.pace import Pace
+    from gridcompute.grid.planner.settings import Pace
 
 HAMI = 10
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridcompute import InvalidProblemError
-from gridcompute.grid.json_text import canonical, number_text, parse
+from gridcompute.grid.files.json_text import canonical, number_text, parse
 
 #: Appendix B of RFC 8785: the bits of a double, and its text.
 NUMBERS = """

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from disks import fill, small_disk
-from gridcompute import InvalidProblemError, cli
+from gridcompute import InvalidProblemError
+from gridcompute.cli import app as cli
 from gridcompute.grid import Ledger
-from gridcompute.grid.ledger import GENESIS, Entry
+from gridcompute.grid.plan.ledger import GENESIS, Entry
 from ledger_cases import CHILD, appended, batches, ledger_of, plan
 
 if TYPE_CHECKING:

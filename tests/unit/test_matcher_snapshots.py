@@ -22,7 +22,8 @@ WORLDS = """
     from pathlib import Path
 
     import numpy as np
-    from gridcompute import InvalidProblemError, Matcher, kernel, snapshots
+    from gridcompute import InvalidProblemError, Matcher, kernel
+    from gridcompute.live import snapshot_file as snapshots
 
     os.fsync = lambda _: None  # thousands of files that nobody needs after a power cut
 

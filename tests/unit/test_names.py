@@ -13,8 +13,8 @@ from rich.console import Console
 
 from grid_oracles import greedy_plan
 from gridcompute import grid
-from gridcompute.report.plain import printable
-from gridcompute.report.plan_page import page
+from gridcompute.report.page import page
+from gridcompute.report.printable import printable
 from gridcompute.report.terminal import show
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_a_name_is_no_markup_of_the_audit(plan: grid.Plan) -> None:
 
 def test_an_innocent_name_stays_as_it_is() -> None:
     """If this fails, every report is full of backslashes."""
-    from gridcompute.grid.audit import _markdown
+    from gridcompute.grid.plan.audit import _markdown
 
     for name in ("Hami", "Inner Mongolia-2", "Ürümqi (north)", "C. Valley, 3.1"):
         assert _markdown(name) == name

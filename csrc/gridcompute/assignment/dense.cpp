@@ -8,13 +8,13 @@
 #include <string>
 #include <type_traits>
 
-#include "gridcompute/assignment/columns.hpp"
-#include "gridcompute/assignment/finer.hpp"
-#include "gridcompute/assignment/nearby.hpp"
-#include "gridcompute/assignment/route.hpp"
-#include "gridcompute/assignment/tails.hpp"
-#include "gridcompute/assignment/whole.hpp"
-#include "gridcompute/assignment/wide_integers.hpp"
+#include "gridcompute/assignment/engines/ssp_int128.hpp"
+#include "gridcompute/assignment/engines/ssp_rows.hpp"
+#include "gridcompute/assignment/input/column_stats.hpp"
+#include "gridcompute/assignment/input/outlier_cap.hpp"
+#include "gridcompute/assignment/refine/dual_refinement.hpp"
+#include "gridcompute/assignment/refine/warm_start.hpp"
+#include "gridcompute/assignment/strategy.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/simd.hpp"

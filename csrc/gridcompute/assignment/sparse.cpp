@@ -6,9 +6,9 @@
 #include <string>
 #include <type_traits>
 
-#include "gridcompute/assignment/finer.hpp"
-#include "gridcompute/assignment/route.hpp"
-#include "gridcompute/assignment/wide_integers.hpp"
+#include "gridcompute/assignment/engines/ssp_int128.hpp"
+#include "gridcompute/assignment/refine/dual_refinement.hpp"
+#include "gridcompute/assignment/strategy.hpp"
 #include "gridcompute/base/error.hpp"
 
 namespace gridcompute::assignment {

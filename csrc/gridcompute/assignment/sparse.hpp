@@ -2,12 +2,12 @@
 //
 // Problem. As problem.hpp; absent pairs are forbidden, stored zeros are arcs, inf forbids. Callers transpose tall ones.
 //
-// Method. route.hpp with the rows themselves as complete lists: auction over falling epsilon, then exact searches,
+// Method. strategy.hpp with the rows themselves as complete lists: auction over falling epsilon, then exact searches,
 // which prove infeasibility where there is no perfect matching. Complexity: as those; memory 8 (12) bytes an arc,
 // padded.
 //
 // Errors. As dense.hpp; indices out of range and pairs stored twice are invalid_problem. Integers whose prices exceed
-// 64 bits go to wide_integers.hpp.
+// 64 bits go to ssp_int128.hpp.
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"

@@ -2,7 +2,7 @@
 //
 // glibc keeps an arena for each thread that ever ran, and what was freed there last stays resident at the largest it
 // ever was: a process that solves now and then for months would seem to grow. What a solve allocates in large pieces
-// lies here instead (shelf.hpp).
+// lies here instead (block_cache.hpp).
 //
 // Elsewhere than on Linux pages come from the allocator; under sanitizers too, which see every piece.
 #pragma once

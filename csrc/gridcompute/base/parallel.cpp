@@ -9,8 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "gridcompute/base/block_cache.hpp"
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/base/shelf.hpp"
 
 #ifdef __linux__
 #include <sched.h>

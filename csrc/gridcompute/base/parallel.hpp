@@ -60,7 +60,7 @@ class Pool {
   bool unless_interrupted(Index n, Index size, const Body& body, Stop& stop) { return run(n, size, body, &stop, true); }
 
   // For what chunks leave behind: bodies may allocate here, and it goes back to the system with the pool, where the
-  // allocator would keep it for each thread (shelf.hpp). To be asked for between loops.
+  // allocator would keep it for each thread (block_cache.hpp). To be asked for between loops.
   [[nodiscard]] std::pmr::memory_resource* memory();
 
  private:

@@ -48,8 +48,8 @@
 #define GRIDCOMPUTE_PLAIN_BYTES 16
 #endif
 #endif
-// A function whose vectors are written out (base/lanes.hpp), once for each instruction set: name_of<bytes of a vector>.
-// Vectors wider than a machine has would be taken apart lane by lane wherever they are compared.
+// A function whose vectors are written out (base/simd_lanes.hpp), once for each instruction set: name_of<bytes of a
+// vector>. Vectors wider than a machine has would be taken apart lane by lane wherever they are compared.
 #if defined(GRIDCOMPUTE_PLAIN_BYTES)
 #define GRIDCOMPUTE_VERSIONS(result, name, parameters, arguments) \
   result name parameters { return name##_of<GRIDCOMPUTE_PLAIN_BYTES> arguments; }

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "gridcompute/base/thread_end.hpp"
+#include "gridcompute/base/forced_unwind.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute {

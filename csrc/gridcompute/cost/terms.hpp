@@ -13,7 +13,7 @@
 
 #include <vector>
 
-#include "gridcompute/base/lanes.hpp"
+#include "gridcompute/base/simd_lanes.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute {

@@ -1,7 +1,7 @@
 // The reduced network every method of this folder works on: one layout, two widths.
 //
-// Lower bounds are 0 (reduce.cpp moved them into the supplies), self-loops are gone, arcs stand sorted by tail (stable,
-// so the order of the caller breaks ties). Arcs without room stay: a line that is cut today is back tomorrow.
+// Lower bounds are 0 (preprocess.cpp moved them into the supplies), self-loops are gone, arcs stand sorted by tail
+// (stable, so the order of the caller breaks ties). Arcs without room stay: a line that is cut today is back tomorrow.
 // Ids are 32-bit in both widths: a pricing pass reads two ids and a cost an arc, and half the bytes is nearly half the
 // time.
 #pragma once
@@ -15,8 +15,8 @@
 #include <span>
 #include <vector>
 
+#include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/types.hpp"
-#include "gridcompute/base/unwritten.hpp"
 
 namespace gridcompute::flow {
 

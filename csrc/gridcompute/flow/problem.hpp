@@ -5,18 +5,14 @@
 // self-loops are kept apart. A capacity of kInfinite (2^63 - 1) means none.
 //
 // Steps (one file each).
-//   reduce.cpp         checks, the range proof, lower bounds into supplies, sorting by tail; an infinite negative cycle
-//   crash.cpp          a start tree from shortest paths to the sinks
-//   scaled_start.cpp   a start tree from a phase of cost scaling, where the first start was a bad one
-//   cycles.cpp         arcs of negative cost that lie on cycles: a start with these full
-//   choose.cpp         what the graph says of the start
-//   simplex.cpp        network simplex
-//   simplex_entering.cpp  which arc enters
-//   cost_scaling.cpp   cost scaling; refine.cpp: a phase of it; residual.cpp: its graph
-//   change.cpp         what differs from the problem of an earlier answer
-//   simplex_dual.cpp   its tree taken to this one
-//   simplex_near.cpp   pricing near what changed
-//   solve.cpp          which of them, warm starts, back to the caller's arcs
+//   preprocess.cpp         checks, the range proof, lower bounds into supplies, sorting by tail; an infinite negative
+//   cycle crash_basis.cpp          a start tree from shortest paths to the sinks scaled_start.cpp   a start tree from a
+//   phase of cost scaling, where the first start was a bad one strong_components.cpp         arcs of negative cost that
+//   lie on cycles: a start with these full start_heuristics.cpp         what the graph says of the start simplex.cpp
+//   network simplex entering_arc.cpp  which arc enters cost_scaling.cpp   cost scaling; refine.cpp: a phase of it;
+//   residual.cpp: its graph difference.cpp         what differs from the problem of an earlier answer dual_repair.cpp
+//   its tree taken to this one local_pricing.cpp   pricing near what changed solve.cpp          which of them, warm
+//   starts, back to the caller's arcs
 //
 // Answers.  optimal: the flow and potentials p with c_e + p[tail] - p[head] >= 0 where x_e < u_e and <= 0 where x_e >
 // l_e. infeasible: nodes S whose supply exceeds what can leave S (or whose demand exceeds what can enter).
@@ -54,7 +50,7 @@ enum class Method { automatic, network_simplex, cost_scaling };
 enum class Status { optimal, infeasible, unbounded, time_limit, stopped };
 
 template <class Int>
-struct Earlier;  // change.hpp
+struct Earlier;  // difference.hpp
 
 // What an answer leaves for the next solve: the order of arcs, the flow and, after network simplex, the tree in the
 // width it ended in. Never written to again: any number of solves start from it, at the same time too.
@@ -96,7 +92,7 @@ struct Result {
 
 // `start`: what an earlier answer kept, or none.
 // `budget`: what network simplex may spend an arc and node before Method::automatic goes over to cost scaling; none: by
-// the structure of the graph (choose.hpp).
+// the structure of the graph (start_heuristics.hpp).
 [[nodiscard]] Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop,
                            std::optional<Index> budget = {});
 

@@ -4,16 +4,16 @@
 #include <string_view>
 
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/flow/change.hpp"
-#include "gridcompute/flow/choose.hpp"
-#include "gridcompute/flow/cost_scaling.hpp"
-#include "gridcompute/flow/crash.hpp"
-#include "gridcompute/flow/cycles.hpp"
-#include "gridcompute/flow/flow_start.hpp"
-#include "gridcompute/flow/reduce.hpp"
-#include "gridcompute/flow/scaled_start.hpp"
-#include "gridcompute/flow/simplex.hpp"
+#include "gridcompute/flow/cost_scaling/cost_scaling.hpp"
+#include "gridcompute/flow/network_simplex/simplex.hpp"
+#include "gridcompute/flow/preprocess.hpp"
+#include "gridcompute/flow/start/crash_basis.hpp"
+#include "gridcompute/flow/start/scaled_start.hpp"
+#include "gridcompute/flow/start/start_heuristics.hpp"
+#include "gridcompute/flow/strong_components.hpp"
 #include "gridcompute/flow/totals.hpp"
+#include "gridcompute/flow/warm_start/basis_from_flow.hpp"
+#include "gridcompute/flow/warm_start/difference.hpp"
 
 namespace gridcompute::flow {
 

@@ -8,21 +8,24 @@
 // every plan from below. Being left out is one more class, number n_slots, with room for all: it is a column like any
 // other whose price ends at 0. The hub T takes what room is left over: p_T = 0 at the end.
 //
-// Steps (one file each). Small problems go another way, direct.cpp.
-//   sample.cpp   a ladder of stratified samples, capacities scaled, each solved like the full problem: start prices
-//   scan.cpp     one look at every cost: per job the few classes that can matter for prices within a box
-//   look.cpp     how one row is looked at, in vectors
-//   tune.cpp     Newton (newton.cpp) on the smoothed dual over those candidates: prices that leave few units out of
-//                balance; undecided.cpp holds the candidates that matter to it, alike.cpp the classes that are one
-//   repair.cpp   shortest paths on the residual graph of S + 2 nodes: the restricted optimum, exactly; wider.cpp lets
+// Steps (one file each). Small problems go another way, small_problem.cpp.
+//   sampling.cpp   a ladder of stratified samples, capacities scaled, each solved like the full problem: start prices
+//   pricing_pass.cpp     one look at every cost: per job the few classes that can matter for prices within a box
+//   row_screening.cpp     how one row is looked at, in vectors
+//   price_tuning.cpp     Newton (newton.cpp) on the smoothed dual over those candidates: prices that leave few units
+//   out of
+//                balance; active_set.cpp holds the candidates that matter to it, duplicate_columns.cpp the classes that
+//                are one
+//   ssp_repair.cpp   shortest paths on the residual graph of S + 2 nodes: the restricted optimum, exactly;
+//   widen_box.cpp lets
 //                it go on in a wider box, with longer lists
-//   suspects.cpp which jobs may want a class they have no candidate for
-//   verify.cpp   these are looked at again, and repair goes on
-//   gangs.cpp    whole gangs from the splittable optimum
+//   violations.cpp which jobs may want a class they have no candidate for
+//   add_columns.cpp   these are looked at again, and repair goes on
+//   integral.cpp    whole gangs from the splittable optimum
 //
-// Why it is exact.  repair.cpp ends with every unit at the cheapest of its candidates and prices complementary to the
-// loads: optimal for the restricted problem. suspects.cpp proves that no job prefers a class outside its candidates:
-// V_i is right, primal equals dual, so it is optimal for the whole. Candidates only grow, so it ends.
+// Why it is exact.  ssp_repair.cpp ends with every unit at the cheapest of its candidates and prices complementary to
+// the loads: optimal for the restricted problem. violations.cpp proves that no job prefers a class outside its
+// candidates: V_i is right, primal equals dual, so it is optimal for the whole. Candidates only grow, so it ends.
 //
 // Range proof.  base/types.hpp: with |key| <= largest_cost(S + 2) nothing overflows 2^61.
 //
@@ -53,7 +56,7 @@ struct Problem {
 struct Options {
   double resolution = 0;           // 0: automatic
   double gap = 0;                  // stop once proved
-  bool direct = false;             // small problems without candidates: direct.hpp
+  bool direct = false;             // small problems without candidates: small_problem.hpp
   bool auction = false;            // anytime: a matching at sampled prices, if it is close
   const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
   std::uint64_t seed = 0;
@@ -74,14 +77,14 @@ struct Stats {
   Index rescans = 0, capped = 0, widened = 0, ways = 0, odd = 0;
   // Tunings that left much to repair, samples left as they were after so many rounds, auctions whose bids ran out.
   Index stalled = 0, unsettled = 0, cut_short = 0;
-  // Sums that 32 bits did not hold, short ways (direct.hpp) that gave up, gangs dealt out anew, solves begun anew as a
-  // cost was larger than what had been seen told, and in a finer unit (finer.hpp).
+  // Sums that 32 bits did not hold, short ways (small_problem.hpp) that gave up, gangs dealt out anew, solves begun
+  // anew as a cost was larger than what had been seen told, and in a finer unit (resolution_refinement.hpp).
   Index wide = 0, given_up = 0, deals = 0, restarts = 0, finer = 0;
-  // Gangs: windows placed again (gang_search.hpp), nodes of branch and bound (gang_branch.hpp), and 1 where no cheaper
-  // plan is left to be tried.
+  // Gangs: windows placed again (window_search.hpp), nodes of branch and bound (branch_and_bound.hpp), and 1 where no
+  // cheaper plan is left to be tried.
   Index windows = 0, nodes = 0, exhausted = 0;
-  Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (ties.hpp)
-  Index cancelled = 0;  // negative cycles that the rounding of costs to keys had hidden (cancel.hpp)
+  Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (perturbation.hpp)
+  Index cancelled = 0;  // negative cycles that the rounding of costs to keys had hidden (cycle_canceling.hpp)
   std::vector<Stage> stages;
   void add(const char* name, double seconds);
 };
@@ -103,10 +106,11 @@ struct Result {
   bool exact = false;                    // objective equals bound in exact arithmetic
   bool integral = false;                 // all costs are integers
   double resolution = 1;
-  // Of an optimum of keys that were rounded: how much two costs may be off; below 0 where that is settled (cancel.hpp).
+  // Of an optimum of keys that were rounded: how much two costs may be off; below 0 where that is settled
+  // (cycle_canceling.hpp).
   double rounding = -1;
   bool listed = false;              // that was tried on candidate lists, and too much was near
-  std::vector<double> charges;      // (n_jobs) of a bound by knapsacks (gang_bound.hpp), or empty: by prices
+  std::vector<double> charges;      // (n_jobs) of a bound by knapsacks (exact_knapsack_bound.hpp), or empty: by prices
   std::vector<Index> witness_jobs;  // infeasible: these jobs fit only in these slots, and exceed their capacity
   std::vector<Slot> witness_slots;
   Stats stats;

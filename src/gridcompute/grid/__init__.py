@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from .audit import Audit, audit
-from .corridors import Corridors
-from .energy import Energy
-from .io import read_plan, read_problem, write_plan, write_problem
-from .jobs import Jobs
-from .ledger import Ledger, LedgerRepair
-from .mandate import DirectRule, Mandate, Quotas
-from .plan import Dispatch, Plan, Prices
-from .plan_columns import Placement
-from .problem import Problem
-from .scenario import east_west
-from .sites import Classes, Sites
-from .traces import from_traces
-from .verify import PlanCertificate
-from .whatif import WhatIf, whatif
-from .world import assumptions
+from .checker.verify import PlanCertificate
+from .files.read_write import read_plan, read_problem, write_plan, write_problem
+from .plan.audit import Audit, audit
+from .plan.columns import Placement
+from .plan.ledger import Ledger, LedgerRepair
+from .plan.plan import Dispatch, Plan, Prices
+from .plan.whatif import WhatIf, whatif
+from .scenarios.east_west import east_west
+from .scenarios.traces import from_traces
+from .scenarios.world import assumptions
+from .tables.corridors import Corridors
+from .tables.energy import Energy
+from .tables.jobs import Jobs
+from .tables.mandate import DirectRule, Mandate, Quotas
+from .tables.problem import Problem
+from .tables.sites import Classes, Sites
 
 __all__ = [
     "Audit",

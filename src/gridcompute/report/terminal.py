@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..grid.audit import audit
-from .plain import printable
-from .plan_tables import account_rows, bottleneck_rows, mandate_rows
+from ..grid.plan.audit import audit
+from .printable import printable
+from .tables import account_rows, bottleneck_rows, mandate_rows
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from ..grid.plan import Plan
+    from ..grid.plan.plan import Plan
 
 __all__ = ["show"]
 

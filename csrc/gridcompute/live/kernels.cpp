@@ -1,0 +1,69 @@
+#include "gridcompute/live/kernels.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::matcher::listing {
+
+namespace {
+
+constexpr Index kBlock = 32;
+
+}  // namespace
+
+GRIDCOMPUTE_CLONES Index within(const Cost* row, const Cost* base, Index n, Cost reach, bool all, Slot* out) {
+  Index count = 0;
+  if (all) {
+    for (Index s = 0; s < n; ++s) out[s] = static_cast<Slot>(s);
+    return n;
+  }
+  for (Index from = 0; from < n; from += kBlock) {
+    const Index to = std::min(n, from + kBlock);
+    std::int64_t any = 0;
+    for (Index s = from; s < to; ++s) any |= static_cast<std::int64_t>(row[s] + base[s] <= reach);
+    if (any == 0) continue;
+    for (Index s = from; s < to; ++s) {
+      if (row[s] + base[s] <= reach) out[count++] = static_cast<Slot>(s);
+    }
+  }
+  return count;
+}
+
+GRIDCOMPUTE_CLONES Index below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out) {
+  Index count = 0;
+  for (Index from = 0; from < n; from += kBlock) {
+    const Index to = std::min(n, from + kBlock);
+    std::int64_t any = 0;
+    for (Index s = from; s < to; ++s) any |= static_cast<std::int64_t>(row[s] - here <= threshold[s]);
+    if (any == 0) continue;
+    for (Index s = from; s < to; ++s) {
+      if (row[s] - here <= threshold[s]) out[count++] = static_cast<Slot>(s);
+    }
+  }
+  return count;
+}
+
+GRIDCOMPUTE_CLONES Cost least(const Cost* row, const Cost* price, Index n) {
+  Cost low = kForbidden;
+  for (Index s = 0; s < n; ++s) low = row[s] + price[s] < low ? row[s] + price[s] : low;
+  return low;
+}
+
+GRIDCOMPUTE_CLONES void keys_of(const double* cost, Index n, double resolution, Cost* GRIDCOMPUTE_RESTRICT out,
+                                std::uint8_t* GRIDCOMPUTE_RESTRICT exact) {
+  // Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51.
+  constexpr double kRound = 6755399441055744.0;
+  const double unit = 1 / resolution;
+  for (Index k = 0; k < n; ++k) {
+    const double shifted = cost[k] * resolution + kRound;
+    const Cost key = std::bit_cast<Cost>(shifted) - std::bit_cast<Cost>(kRound);
+    const bool allowed = std::fabs(cost[k]) < std::numeric_limits<double>::infinity();
+    out[k] = allowed ? key : kForbidden;
+    exact[k] = static_cast<std::uint8_t>(!allowed || (shifted - kRound) * unit == cost[k]);
+  }
+}
+
+}  // namespace gridcompute::matcher::listing

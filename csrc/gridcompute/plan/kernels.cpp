@@ -1,0 +1,116 @@
+#include "gridcompute/plan/kernels.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "gridcompute/base/simd_lanes.hpp"
+
+namespace gridcompute::options {
+
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+// The number of lanes is a constant, so that vectors stay in registers.
+template <Index kLanes, Index kBytes>
+GRIDCOMPUTE_INLINE Best scan_lanes(const Scan& job) {
+  using Vector = typename Lanes<double, kBytes>::Signed;
+  constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
+  Vector best[kVectors], when[kVectors];
+  for (Index v = 0; v < kVectors; ++v) best[v] = Vector{} + kInf, when[v] = Vector{};
+  for (std::int32_t t = job.first; t <= job.last; ++t) {
+    const Index level = job.lengths_within[job.deadline - t] - 1;
+    const double* m = job.table + (level * job.hours + t) * (kVectors * kWide);
+    const double* g = job.transfer + t * (kVectors * kWide);
+    const double late = job.delay * (t - job.first);
+    const Vector hour = Vector{} + static_cast<double>(t);
+    for (Index v = 0; v < kVectors; ++v) {
+      Vector cost, toll;
+      load(m + v * kWide, cost);
+      load(g + v * kWide, toll);
+      cost = job.gang * cost + job.data * toll + late;
+      if (job.bandwidth != nullptr) {
+        Vector most;
+        load(job.bandwidth + (t * kVectors + v) * kWide, most);
+        cost = job.data <= most ? cost : Vector{} + kInf;
+      }
+      when[v] = cost < best[v] ? hour : when[v];
+      best[v] = cost < best[v] ? cost : best[v];
+    }
+  }
+  double mine[kVectors];
+  for (Index v = 0; v < kVectors; ++v) {
+    Vector mask;
+    load(job.mask + v * kWide, mask);
+    best[v] += mask;
+    mine[v] = gridcompute::fold(best[v], Least{});
+  }
+  Index v = 0;
+  for (Index other = 1; other < kVectors; ++other)
+    if (mine[other] < mine[v]) v = other;
+  if (mine[v] == kInf) return {kInf, -1, -1};
+  Vector place;
+  for (Index s = 0; s < kWide; ++s) place[s] = static_cast<double>(v * kWide + s);
+  place = best[v] == mine[v] ? place : Vector{} + kInf;
+  const auto at = static_cast<std::int32_t>(gridcompute::fold(place, Least{}));
+  return {mine[v], at, static_cast<std::int32_t>(when[v][at - v * kWide])};
+}
+
+template <Index kLanes, Index kBytes>
+GRIDCOMPUTE_INLINE void fold_lanes(double* m, const double* ahead, const double* here, const double* hours,
+                                   double length, double add, Index starts) {
+  using Vector = typename Lanes<double, kBytes>::Signed;
+  constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
+  Vector extra[kVectors];
+  for (Index v = 0; v < kVectors; ++v) {
+    load(hours + v * kWide, extra[v]);
+    extra[v] = extra[v] == length ? Vector{} + add : Vector{} + kInf;
+  }
+  for (Index k = 0; k < starts * kVectors; k += kVectors)
+    for (Index v = 0; v < kVectors; ++v) {
+      Vector old, from, to;
+      load(ahead + (k + v) * kWide, to);
+      load(here + (k + v) * kWide, from);
+      load(m + (k + v) * kWide, old);
+      to = to - from + extra[v];
+      old = to < old ? to : old;
+      store(old, m + (k + v) * kWide);
+    }
+}
+
+#define GRIDCOMPUTE_LANES(lanes)                                                                                    \
+  template <Index kBytes>                                                                                           \
+  GRIDCOMPUTE_INLINE Best scan##lanes##_of(const Scan& job) {                                                       \
+    return scan_lanes<lanes, kBytes>(job);                                                                          \
+  }                                                                                                                 \
+  template <Index kBytes>                                                                                           \
+  GRIDCOMPUTE_INLINE void fold##lanes##_of(double* m, const double* ahead, const double* here, const double* hours, \
+                                           double length, double add, Index starts) {                               \
+    fold_lanes<lanes, kBytes>(m, ahead, here, hours, length, add, starts);                                          \
+  }                                                                                                                 \
+  GRIDCOMPUTE_VERSIONS(Best, scan##lanes, (const Scan& job), (job))                                                 \
+  GRIDCOMPUTE_VERSIONS(void, fold##lanes,                                                                           \
+                       (double* m, const double* ahead, const double* here, const double* hours, double length,     \
+                        double add, Index starts),                                                                  \
+                       (m, ahead, here, hours, length, add, starts))
+GRIDCOMPUTE_LANES(8)
+GRIDCOMPUTE_LANES(16)
+GRIDCOMPUTE_LANES(32)
+GRIDCOMPUTE_LANES(64)
+
+}  // namespace
+
+Best scan(const Scan& job, Index lanes) {
+  if (lanes == 8) return scan8(job);
+  if (lanes == 16) return scan16(job);
+  return lanes == 32 ? scan32(job) : scan64(job);
+}
+
+void fold(double* m, const double* ahead, const double* here, const double* hours, double length, double add,
+          Index starts, Index lanes) {
+  if (lanes == 8) return fold8(m, ahead, here, hours, length, add, starts);
+  if (lanes == 16) return fold16(m, ahead, here, hours, length, add, starts);
+  return lanes == 32 ? fold32(m, ahead, here, hours, length, add, starts)
+                     : fold64(m, ahead, here, hours, length, add, starts);
+}
+
+}  // namespace gridcompute::options

@@ -1,0 +1,96 @@
+#include "gridcompute/transport/auction/auction.hpp"
+
+#include <algorithm>
+
+#include "gridcompute/base/simd_lanes.hpp"
+#include "gridcompute/transport/auction/auction_state.hpp"
+
+namespace gridcompute::auction {
+
+namespace {
+
+constexpr int kPhases = 3;
+constexpr Cost kFactor = 4;      // epsilon from phase to phase
+constexpr Index kBidsAJob = 12;  // over all phases
+
+// Least and second least of row + prices, and where; ties at the lowest class.
+template <Index kBytes>
+GRIDCOMPUTE_INLINE Best best_two_of(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices,
+                                    Index n) {
+  using Signed = typename Lanes<Cost, kBytes>::Signed;
+  constexpr Index lanes = Lanes<Cost, kBytes>::kCount;
+  Signed v, loser, here, place = {}, first = {};
+  first += kForbidden;
+  Signed second = first;
+  for (Index k = 0; k < lanes; ++k) here[k] = k;
+  Index s = 0;
+  for (; s + lanes <= n; s += lanes) {
+    sum_at<kBytes>(row + s, prices + s, v);
+    loser = v < first ? first : v;
+    place = v < first ? here : place;
+    first = v < first ? v : first;
+    second = loser < second ? loser : second;
+    here += lanes;
+  }
+  Best best{kForbidden, kForbidden, 0};
+  const auto meet = [&](Cost value, Index at) {
+    const bool less = value < best.first || (value == best.first && at < best.at);
+    best.second = std::min(best.second, less ? best.first : value);
+    if (less) best.first = value, best.at = at;
+  };
+  for (Index k = 0; k < lanes; ++k) {
+    meet(first[k], place[k]);
+    best.second = std::min(best.second, second[k]);
+  }
+  for (; s < n; ++s) meet(row[s] + prices[s], s);
+  return best;
+}
+
+GRIDCOMPUTE_VERSIONS(Best, best_two, (const Cost* row, const Cost* prices, Index n), (row, prices, n))
+
+// Jobs whose keys lie in memory.
+struct Table {
+  std::span<const Cost> keys;
+  [[nodiscard]] Best best(Index job, const std::vector<Cost>& prices) const {
+    const auto n = static_cast<Index>(prices.size());
+    return best_two(keys.data() + job * n, prices.data(), n);
+  }
+  void before(std::span<const Index>, const std::vector<Cost>&) const {}
+};
+
+}  // namespace
+
+Start start_prices(std::span<const Cost> keys, std::span<const Cost> weights, std::span<const Cost> capacity,
+                   Stop& stop) {
+  Table table{keys};
+  House house(table, weights, capacity);
+  Start out;
+  if (weights.empty() || capacity.empty()) {
+    out.prices.assign(capacity.size(), 0);
+    return out;
+  }
+  Cost epsilon = house.scale();
+  for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kFactor, kCostLimit / 8);
+  Index bids = kBidsAJob * static_cast<Index>(weights.size());
+  for (int k = 0; k < kPhases; ++k) {
+    if (k > 0) {
+      house.lower(epsilon);
+      epsilon = std::max<Cost>(1, epsilon / kFactor);
+    }
+    if (house.phase(epsilon, bids, stop)) continue;
+    out.cut_short = !stop.requested();
+    break;
+  }
+  out.prices = house.prices();
+  out.epsilon = epsilon;
+  Wide room = 0;
+  for (const Cost u : capacity) room += u;
+  for (const Cost w : weights) room -= w;
+  const Cost least = *std::min_element(out.prices.begin(), out.prices.end());
+  if (room > 0) {  // some class has room: its price is 0
+    for (Cost& p : out.prices) p -= least;
+  }
+  return out;
+}
+
+}  // namespace gridcompute::auction

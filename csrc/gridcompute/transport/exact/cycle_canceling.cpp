@@ -1,0 +1,425 @@
+#include "gridcompute/transport/exact/cycle_canceling.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "gridcompute/transport/model/objective.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr int kSpareBits = 40;              // sums of 2^32 numbers, and differences of four
+constexpr std::size_t kMostNear = 1 << 22;  // pairs, of 24 bytes each
+constexpr Index kFewNear = 1 << 12, kFewPart = 4;
+constexpr Index kLeastWork = 1 << 22, kWorkACell = 8;
+
+// The jobs with a choice as units on nodes: classes, being left out, and the hub.
+template <int K>
+class Residual {
+ public:
+  enum class End { none, cycle, stopped };
+
+  Residual(const Problem& problem, const Near& near, const Result& result, std::span<const double> prices, int low)
+      : near_(near),
+        low_(low),
+        out_(static_cast<Slot>(prices.size())),
+        hub_(out_ + 1),
+        capacity_(problem.capacity),
+        load_(result.load),
+        units_(near.jobs.size()),
+        node_(prices.size() + 2) {
+    arcs_.reserve(near.slot.size());
+    for (Slot s = 0; s < out_; ++s) node_[s].price.add(Dyadic::of(prices[s]), low_);
+    for (std::size_t j = units_.size(); j-- > 0;) {
+      const Slot here = result.assignment[near.jobs[j]], s = here < 0 ? out_ : here;
+      const auto first = near.slot.begin() + static_cast<std::ptrdiff_t>(near.begin[j]),
+                 last = near.slot.begin() + static_cast<std::ptrdiff_t>(near.begin[j + 1]);
+      const auto own = std::find(first, last, s);
+      if (own == last) complete_ = false;
+      units_[j].own = static_cast<std::size_t>((own == last ? first : own) - near.slot.begin());
+      enter(static_cast<std::int32_t>(j), s);
+    }
+    for (Slot s = 0; s <= out_; ++s) (void)build(s);
+  }
+
+  // Shortest distances from all nodes at once, or the first negative cycle met.
+  End search(Index& work, Stop& stop) {
+    constexpr Index kPollEvery = 64;
+    if (!complete_) return End::stopped;
+    queue_.resize(node_.size());
+    std::iota(queue_.begin(), queue_.end(), Slot{0});
+    head_ = 0, waiting_ = queue_.size();
+    for (Node& v : node_) v.distance = {}, v.parent = {}, v.waits = true;
+    for (Index k = 1; waiting_ > 0; ++k) {
+      if (work < 0 || (k % kPollEvery == 0 && stop.poll())) return End::stopped;
+      const Slot v = queue_[head_];
+      head_ = head_ + 1 == queue_.size() ? 0 : head_ + 1;
+      --waiting_;
+      node_[v].waits = false;
+      if (v == hub_) {
+        work -= K * static_cast<Index>(out_);
+        for (Slot s = 0; s <= out_; ++s)
+          if (relax({hub_, s, -1, 0}, node_[s].price)) return End::cycle;
+        continue;
+      }
+      const Range arcs = node_[v].arcs;
+      work -= K * static_cast<Index>(arcs.size + 1);
+      if (v == out_ || load_[v] < capacity_[v]) {
+        Fixed<K> length;
+        length -= node_[v].price;
+        if (relax({v, hub_, -1, 0}, length)) return End::cycle;
+      }
+      for (std::size_t at = arcs.begin; at < arcs.begin + arcs.size; ++at)
+        if (relax(arcs_[at].step, arcs_[at].length)) return End::cycle;
+    }
+    return End::none;
+  }
+
+  // Moves one unit along the cycle that was met.
+  void cancel(Index& work) {
+    for (const Step& step : cycle_) {
+      if (step.job < 0) continue;
+      leave(step.job, step.from);
+      enter(step.job, step.to);
+      units_[step.job].own = step.entry;
+      if (step.from < out_) --load_[step.from];
+      if (step.to < out_) ++load_[step.to];
+    }
+    for (const Step& step : cycle_)
+      if (step.from != hub_) work -= K * build(step.from);
+  }
+
+  // After a search without a cycle. By how much distances differ:
+  [[nodiscard]] Fixed<K> spread() const {
+    const auto [least, most] = std::minmax_element(
+        node_.begin(), node_.end() - 1, [](const Node& a, const Node& b) { return a.distance < b.distance; });
+    Fixed<K> out = most->distance;
+    return out -= least->distance;
+  }
+  // whether a price is another than before, and what it is to prove the matching;
+  [[nodiscard]] bool moved(Slot s) const { return !(node_[s].distance == node_[hub_].distance); }
+  [[nodiscard]] Fixed<K> price(Slot s) const {
+    Fixed<K> out = node_[s].price;
+    out -= node_[s].distance;
+    return out += node_[hub_].distance;
+  }
+  // where jobs with a choice are, and at which entry of near.cost.
+  [[nodiscard]] std::size_t own(std::size_t j) const { return units_[j].own; }
+  [[nodiscard]] const std::vector<Cost>& load() const { return load_; }
+
+ private:
+  struct Step {
+    Slot from = kNone, to = kNone;
+    std::int32_t job = -1;  // position among those listed; -1: an arc of the hub
+    std::size_t entry = 0;  // of the job at `to`
+  };
+  struct Arc {
+    Step step;
+    Fixed<K> length;
+  };
+  struct Range {
+    std::size_t begin = 0, size = 0;
+  };
+  struct Node {                // a class, being left out, or the hub
+    Fixed<K> price, distance;  // 0 of being left out, and of the hub
+    Step parent;
+    Range arcs;                  // in arcs_
+    std::int32_t first = kNone;  // of its jobs
+    std::int32_t found = -1;     // where build() has put an arc to it; -1 between uses
+    bool waits = false;          // in the queue
+  };
+  struct Unit {
+    std::size_t own = 0;        // a listed job's entry where it is
+    std::int32_t next = kNone;  // of the jobs there
+  };
+
+  void enter(std::int32_t job, Slot s) { units_[job].next = std::exchange(node_[s].first, job); }
+  void leave(std::int32_t job, Slot s) {
+    std::int32_t* at = &node_[s].first;
+    while (*at != job) at = &units_[*at].next;
+    *at = units_[job].next;
+  }
+
+  // True where it closes a cycle, which is then negative.
+  bool relax(const Step& step, const Fixed<K>& length) {
+    Fixed<K> there = node_[step.from].distance;
+    there += length;
+    Node& to = node_[step.to];
+    if (!(there < to.distance)) return false;
+    for (Slot v = step.from; v != step.to; v = node_[v].parent.from) {
+      if (node_[v].parent.from != kNone) continue;
+      to.distance = there;
+      to.parent = step;
+      if (!std::exchange(to.waits, true)) {
+        const std::size_t end = head_ + waiting_++;
+        queue_[end < queue_.size() ? end : end - queue_.size()] = step.to;
+      }
+      return false;
+    }
+    cycle_.assign(1, step);
+    for (Slot v = step.from; v != step.to; v = node_[v].parent.from) cycle_.push_back(node_[v].parent);
+    return true;
+  }
+
+  // The arcs of a class or of being left out; how many pairs were looked at.
+  Index build(Slot a) {
+    const std::size_t begin = arcs_.size();  // what was there before stays behind
+    Index pairs = 0;
+    for (std::int32_t j = node_[a].first; j != kNone; j = units_[j].next) {
+      Fixed<K> here = node_[a].price;
+      here.add(near_.cost[units_[j].own], low_);
+      pairs += static_cast<Index>(near_.begin[j + 1] - near_.begin[j]);
+      for (std::size_t e = near_.begin[j]; e < near_.begin[j + 1]; ++e) {
+        const Slot b = near_.slot[e];
+        if (b == a) continue;
+        Fixed<K> length = node_[b].price;
+        length.add(near_.cost[e], low_);
+        length -= here;
+        std::int32_t& at = node_[b].found;
+        if (at < 0) {
+          at = static_cast<std::int32_t>(arcs_.size() - begin);
+          arcs_.push_back({{a, b, j, e}, length});
+        } else if (Arc& arc = arcs_[begin + static_cast<std::size_t>(at)]; length < arc.length) {
+          arc = {{a, b, j, e}, length};
+        }
+      }
+    }
+    node_[a].arcs = {begin, arcs_.size() - begin};
+    for (std::size_t at = begin; at < arcs_.size(); ++at) node_[arcs_[at].step.to].found = -1;
+    return pairs;
+  }
+
+  const Near& near_;
+  int low_;
+  Slot out_, hub_;
+  const Cost* capacity_;
+  bool complete_ = true;     // does each job list the class that it is in?
+  std::vector<Cost> load_;   // (classes)
+  std::vector<Unit> units_;  // (jobs listed)
+  std::vector<Node> node_;   // (classes, out, hub)
+  std::vector<Arc> arcs_;
+  std::vector<Step> cycle_;
+  std::vector<Slot> queue_;  // a ring
+  std::size_t head_ = 0, waiting_ = 0;
+};
+
+// What prices are rounded to, where that keeps them within the margin; a power of two, or 0.
+double grid_of(double margin) {
+  constexpr double kParts = 0x1p-3;
+  int exponent = 0;
+  std::frexp(margin * kParts, &exponent);
+  return margin < kInf ? std::ldexp(0.5, exponent) : 0;
+}
+
+// Of all that meets in sums.
+Window window_of(const Near& near, std::span<const double> prices) {
+  Window out;
+  out.add(Dyadic::of(grid_of(near.margin)));
+  for (const Dyadic& x : near.own) out.add(x);
+  for (const Dyadic& x : near.cost) out.add(x);
+  for (const double p : prices) out.add(Dyadic::of(p));
+  return out;
+}
+
+struct Cancel {
+  const Problem& problem;
+  const Near& near;
+  int low;  // of the window
+  bool fixed;
+  Pool& pool;
+  Stop& stop;
+};
+
+// Moves the jobs.
+template <int K>
+void move_jobs(const Near& near, const Residual<K>& residual, Result& result) {
+  const auto n_slots = static_cast<Slot>(result.prices.size());
+  for (std::size_t j = 0; j < near.jobs.size(); ++j) {
+    const Slot s = near.slot[residual.own(j)];
+    result.assignment[near.jobs[j]] = s < n_slots ? s : -1;
+  }
+  result.load = residual.load();
+}
+
+// Prices rounded up; returns by how much less they prove.
+template <int K>
+Fixed<K> deliver_prices(const Cancel& of, const Residual<K>& residual, Result& result) {
+  const auto n = static_cast<Index>(result.assignment.size());
+  Fixed<K> less, beyond;
+  for (std::size_t s = 0; s < result.prices.size(); ++s) {
+    if (!residual.moved(static_cast<Slot>(s))) continue;
+    const Fixed<K> price = residual.price(static_cast<Slot>(s));
+    result.prices[s] = std::min(price.up(of.low), std::numeric_limits<double>::max());
+    Fixed<K> more;
+    more.add(Dyadic::of(result.prices[s]), of.low);
+    more -= price;
+    if (more.negative()) {  // no double is as large: what a job pays at the least falls by no more than this
+      more.negate();
+      if (beyond < more) beyond = more;
+    } else {
+      less += more *= static_cast<std::uint64_t>(std::min<Cost>(of.problem.capacity[s], n));
+    }
+  }
+  return less += beyond *= static_cast<std::uint64_t>(n);
+}
+
+// What all jobs pay: the sum, and that of sizes.
+template <int K>
+struct Paid {
+  Fixed<K> sum;
+  double size = 0;
+
+  void add(Dyadic x, int low) {
+    sum.add(x, low);
+    size += std::fabs(x.value());
+  }
+};
+
+// Objective and bound by their sums, rounded here. What doubles are too few to prove is not called optimal.
+template <int K>
+void deliver_exact(const Cancel& of, const Paid<K>& paid, const Fixed<K>& bound, Result& result) {
+  constexpr double kClose = 0x1p-30, kUlp = 0x1p-52;
+  const int low = of.low;
+  const Fixed<K>& objective = paid.sum;
+  const std::optional<Wide> whole = result.integral ? objective.ceiling(low) : std::nullopt, least = bound.ceiling(low);
+  result.integral = whole && least;
+  result.exact = result.integral ? *whole == *least : bound == objective;
+  if (result.integral) {  // every plan costs an integer
+    result.exact_objective = *whole;
+    result.exact_bound = *least;
+    result.objective = static_cast<double>(*whole);
+    result.bound = static_cast<double>(*least);
+  } else {
+    result.bound = bound.down(low);
+    result.exact = result.exact && std::fabs(objective.nearest(low)) < kInf && std::fabs(result.bound) < kInf;
+    result.objective = result.exact ? result.bound : std::max(objective.nearest(low), result.bound);
+  }
+  double priced = 0;
+  for (std::size_t s = 0; s < result.prices.size(); ++s)
+    if (result.prices[s] > 0)
+      priced +=
+          static_cast<double>(std::min<Cost>(of.problem.capacity[s], std::ssize(result.assignment))) * result.prices[s];
+  const bool proved = result.exact || objective.up(low) - result.bound <= kClose * paid.size + kUlp * priced;
+  result.status = proved ? Status::optimal : Status::feasible;
+}
+
+// Writes the result that the residual graph without negative cycles proves; returns what is paid.
+template <int K>
+Paid<K> deliver(const Cancel& of, const Residual<K>& residual, Result& result) {
+  Paid<K> paid;
+  std::size_t next = 0;  // of the jobs listed
+  for (std::size_t k = 0; k < of.near.own.size(); ++k) {
+    const bool listed = next < of.near.jobs.size() && of.near.jobs[next] == static_cast<Index>(k);
+    paid.add(listed ? of.near.cost[residual.own(next++)] : of.near.own[k], of.low);
+  }
+  move_jobs(of.near, residual, result);
+  Fixed<K> bound = paid.sum;
+  bound -= deliver_prices(of, residual, result);
+  deliver_exact(of, paid, bound, result);
+  return paid;
+}
+
+// The same without what all jobs pay: prices and bound stay.
+void deliver_cost(const Cancel& of, Result& result) {
+  const Total total = total_cost(of.problem, result.assignment, of.pool);
+  result.integral = total.integral;
+  result.exact_objective = total.whole;
+  result.objective = std::max(total.value(), result.bound);
+  result.exact = false;
+}
+
+// Without a choice no unit can move, and prices stand where they are 0 or have no room.
+bool stands(const Cancel& of, const Result& result) {
+  if (!of.near.jobs.empty()) return false;
+  for (std::size_t s = 0; s < result.prices.size(); ++s)
+    if (result.prices[s] > 0 && result.load[s] < of.problem.capacity[s]) return false;
+  return true;
+}
+
+// Prices of an optimum are seldom the only ones. Those of a grid are doubles, and may prove all of it.
+template <int K>
+void round_prices(const Cancel& of, std::span<const double> before, const Paid<K>& paid, Index work, Result& result) {
+  const double grid = grid_of(of.near.margin);
+  if (!(grid > 0)) return;
+  std::vector<double> prices(before.size());
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    prices[s] = grid * std::nearbyint(before[s] / grid);
+    if (!(prices[s] < kInf)) return;
+  }
+  Residual<K> residual(of.problem, of.near, result, prices, of.low);
+  if (residual.search(work, of.stop) != Residual<K>::End::none) return;
+  for (std::size_t s = 0; s < prices.size(); ++s)
+    if (residual.moved(static_cast<Slot>(s))) return;
+  result.prices = std::move(prices);
+  deliver_exact(of, paid, paid.sum, result);
+}
+
+template <int K>
+Cancelled cancel_in(const Cancel& of, Index work, Result& result) {
+  if (stands(of, result)) {
+    result.status = Status::optimal;
+    if (!of.fixed && !of.near.own.empty()) {
+      Paid<K> paid;
+      for (const Dyadic& x : of.near.own) paid.add(x, of.low);
+      deliver_exact(of, paid, paid.sum, result);
+    }
+    return Cancelled::optimal;
+  }
+  Residual<K> residual(of.problem, of.near, result, result.prices, of.low);
+  using End = typename Residual<K>::End;
+  Index cancelled = 0;
+  for (;; ++cancelled) {
+    const End end = residual.search(work, of.stop);
+    if (end == End::stopped) return Cancelled::given_up;
+    if (end == End::none) break;
+    if (of.fixed) return Cancelled::improvable;
+    residual.cancel(work);
+  }
+  if (residual.spread().up(of.low) > of.near.margin) return Cancelled::margin_left;
+  result.stats.cancelled += cancelled;
+  result.status = Status::optimal;
+  if (of.fixed) return Cancelled::optimal;
+  if (!of.near.own.empty()) {
+    const std::vector<double> before = result.prices;
+    const Paid<K> paid = deliver(of, residual, result);
+    if (!result.exact) round_prices(of, before, paid, work, result);
+  } else if (cancelled > 0) {
+    move_jobs(of.near, residual, result);
+    deliver_cost(of, result);
+  }
+  return Cancelled::optimal;
+}
+
+}  // namespace
+
+Cancelled cancel_cycles(const Problem& problem, const Near& near, bool fixed, Index work, Pool& pool, Stop& stop,
+                        Result& result) {
+  const Window window = window_of(near, result.prices);
+  const Cancel of{problem, near, window.lowest(), fixed, pool, stop};
+  const int bits = window.bits() + kSpareBits;
+  if (bits < 2 * 64) return cancel_in<2>(of, work, result);
+  if (bits < 6 * 64) return cancel_in<6>(of, work, result);
+  return cancel_in<36>(of, work, result);
+}
+
+Cancelled settle_rounding(const Problem& problem, double rounding, bool fixed, Effort effort, Pool& pool, Stop& stop,
+                          Result& result) {
+  const Index cells = problem.cost->n_jobs() * (problem.cost->n_slots() + 1);
+  const auto few = static_cast<std::size_t>(std::max(kFewNear, cells / kFewPart));
+  const Index work = kLeastWork + kWorkACell * cells;
+  for (const double margin : {usual_margin(rounding, result.prices), kInf}) {
+    const Priced of{problem, result.assignment, result.prices, margin};
+    const std::optional<Near> near =
+        near_classes(of, effort == Effort::little ? std::min(few, kMostNear) : kMostNear, pool, stop);
+    if (!near) return Cancelled::given_up;
+    const Cancelled end = cancel_cycles(problem, *near, fixed, work, pool, stop, result);
+    if (end != Cancelled::margin_left) return end;
+  }
+  return Cancelled::given_up;
+}
+
+}  // namespace gridcompute::transport

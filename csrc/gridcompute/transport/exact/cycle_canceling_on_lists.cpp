@@ -1,0 +1,99 @@
+#include "gridcompute/transport/exact/cycle_canceling_on_lists.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <utility>
+
+#include "gridcompute/transport/restricted/violations.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 1 << 14;            // jobs or groups
+constexpr Index kFewCosts = 1 << 16;         // a look at all of them takes less time than lists are worth
+constexpr Index kManyCosts = 1 << 22;        // beyond, what is paid is not summed up exactly
+constexpr Index kWork = 1 << 24;             // steps of cancelling cycles
+constexpr Index kPart = 32;                  // one job in so many may be looked at, or have a choice
+constexpr Index kFew = 1 << 10;              // or so many jobs
+constexpr double kMostMargin = 0x1p40;       // keys: beyond, rounding has left little of the costs
+constexpr double kKeys = 2, kRoundings = 8;  // a margin in keys to that of costs, and what their rounding adds
+
+Dyadic cost_at(const Problem& problem, Index job, Slot s) {
+  const CostSource& source = *problem.cost;
+  if (s == source.n_slots()) return Dyadic::of(problem.unplaced[job * problem.unplaced_stride]);
+  return source.real() ? Dyadic::of(source.real_at(job, s)) : Dyadic::of(source.integer_at(job, s));
+}
+
+// What all jobs pay as well where `own`. Nothing where much is near, or doubtful.
+std::optional<Near> near_on_lists(const Scan& how, const Level& all, const Restricted& r, std::span<const Cost> prices,
+                                  const Priced& of, bool own) {
+  const double keys =
+      kKeys * of.margin * how.keys.per_cost() +
+      kRoundings * (1 + std::ldexp(1.0, how.keys.ties().shift) + static_cast<double>(how.keys.ties().spread));
+  if (!(keys < kMostMargin)) return std::nullopt;
+  const auto margin = static_cast<Cost>(keys);
+  const Index most = std::max(kFew, all.n / kPart);
+  std::vector<Index> doubtful = Suspects(margin).doubtful(how, all, r, prices).jobs;
+  if (static_cast<Index>(doubtful.size()) > most) return std::nullopt;
+  // Groups with a choice.
+  std::vector<char> choice(r.size.size(), 0);
+  how.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
+    for (Index g = begin; g < end; ++g) {
+      const Cost limit = r.cheapest(g, prices) + margin;
+      Index near = 0;
+      for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) near += r.key[c] + prices[r.slot[c]] <= limit ? 1 : 0;
+      choice[g] = near > 1 ? 1 : 0;
+    }
+  });
+  std::vector<NearPart> parts(static_cast<std::size_t>(Pool::chunks(all.n, kChunk)));
+  std::vector<Dyadic> paid(own ? static_cast<std::size_t>(all.n) : 0);
+  std::atomic<Index> listed = 0;
+  const bool whole = how.pool.for_chunks(
+      all.n, kChunk,
+      [&](Index chunk, Index begin, Index end) {
+        NearPart& part = parts[static_cast<std::size_t>(chunk)];
+        auto next = std::lower_bound(doubtful.begin(), doubtful.end(), begin);
+        for (Index k = begin; k < end && listed <= most; ++k) {
+          if (own) paid[k] = cost_at(of.problem, k, of.at[k] < 0 ? static_cast<Slot>(of.prices.size()) : of.at[k]);
+          if (next != doubtful.end() && *next == k) {
+            look_near(of, {&*next++, 1}, part, {});
+            continue;
+          }
+          const std::int32_t g = ~r.where[k];
+          if (r.where[k] >= 0 || choice[g] == 0) continue;
+          const Cost limit = r.cheapest(g, prices) + margin;
+          const std::size_t before = part.slot.size();
+          for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
+            if (r.key[c] + prices[r.slot[c]] > limit) continue;
+            part.slot.push_back(r.slot[c]);
+            part.cost.push_back(cost_at(of.problem, k, r.slot[c]));
+          }
+          part.close(k, before);
+          ++listed;
+        }
+      },
+      &how.stop);
+  if (!whole || listed > most) return std::nullopt;
+  return join_near(of.margin, parts, std::move(paid));
+}
+
+}  // namespace
+
+void settle_on_lists(const Scan& how, const Level& all, const Restricted& r, std::span<const Cost> prices, bool fixed,
+                     Result& result) {
+  const Problem& problem = how.keys.problem();
+  const Index costs = all.n * how.keys.columns();
+  if (costs <= kFewCosts || result.status != Status::optimal) return;
+  result.listed = true;
+  const Priced of{problem, result.assignment, result.prices, usual_margin(result.rounding, result.prices)};
+  const std::optional<Near> near =
+      near_on_lists(how, all, r, prices, of, costs <= kManyCosts && problem.cost->singles());
+  if (!near) return;
+  const Cancelled end = cancel_cycles(problem, *near, fixed, kWork, how.pool, how.stop, result);
+  if (end == Cancelled::improvable) result.status = Status::feasible;
+  if (end == Cancelled::optimal || end == Cancelled::improvable) result.rounding = -1;
+}
+
+}  // namespace gridcompute::transport

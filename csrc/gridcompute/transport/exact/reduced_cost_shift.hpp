@@ -1,0 +1,80 @@
+// Costs less what all plans pay alike: reduced costs of an earlier solve, the next one's costs in a far finer unit.
+//
+// Problem. Where some job cannot but pay 1e40, or all class prices are near the 1e15 that leaving a job out costs, no
+// cost may be lowered (resolution_refinement.hpp), and what tells plans apart is below the unit of the keys.
+//
+// Step. Let p be prices and V_i the least c_is + p_s, and let no better plan than the one at hand cost less by more
+// than g. Take w_s = max(0, p_s - 2 g) and c'_is = c_is + w_s - V_i, lowered to 2 g. A constant a job changes no
+// choice. A class with p_s > g is full in every plan that is no worse, so that w_s adds the same to each of them; at
+// prices min(p_s, 2 g) the new problem proves what p proved. A pair that was lowered costs its job more than g too
+// much. So the best plans of both are the same, and |c'| is a small multiple of g, where |c| was 2^50 units.
+//
+// Rounding. c + w - V is summed in two doubles, off by 2^-105 of its parts: less than the next unit as a rule. It only
+// has to be good advice: exact sums have the last word (cycle_canceling.hpp).
+//
+// Source. Iterative refinement of linear programs: Gleixner, Steffy and Wolter, INFORMS J. Comput. 28 (2016) 449.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/transport/problem.hpp"
+
+namespace gridcompute::transport {
+
+class ShiftedCost final : public CostSource {
+ public:
+  // add: (n_slots), subtract: (n_jobs); both have to stay where they are.
+  ShiftedCost(const CostSource& cost, std::span<const double> add, std::span<const double> subtract, double most)
+      : CostSource(cost.n_jobs(), cost.n_slots()), cost_(cost), add_(add), subtract_(subtract), most_(most) {}
+
+  [[nodiscard]] bool real() const noexcept override { return true; }
+  void reals(Rows rows, double* out) const override;
+  [[nodiscard]] bool singles() const noexcept override { return cost_.singles(); }
+  [[nodiscard]] double real_at(Index job, Index slot) const override;
+  void fetch(Index job) const noexcept override { cost_.fetch(job); }
+  void fetch(Index job, Index slot) const noexcept override { cost_.fetch(job, slot); }
+  [[nodiscard]] Index listed(Index job) const noexcept override { return cost_.listed(job); }
+  [[nodiscard]] Slot listed_slot(Index job, Index k) const noexcept override { return cost_.listed_slot(job, k); }
+  void listed_reals(Index first, Index count, Slot* slots, double* costs) const override;
+
+  // Of leaving a job out at this cost.
+  [[nodiscard]] double unplaced(Index job, double cost) const { return shifted(cost, 0, subtract_[job]); }
+
+ private:
+  [[nodiscard]] double shifted(double cost, double add, double subtract) const;
+
+  const CostSource& cost_;
+  std::span<const double> add_, subtract_;
+  double most_;
+};
+
+// The problem with such costs, from a plan and the prices it came with; `gap`: no plan costs less by more.
+class Shifted {
+ public:
+  Shifted(const Problem& problem, const Result& result, double gap, Pool& pool, Stop& stop);
+  Shifted(const Shifted&) = delete;
+  Shifted& operator=(const Shifted&) = delete;
+
+  [[nodiscard]] const Problem& problem() const noexcept { return problem_; }
+  // At most, of any cost.
+  [[nodiscard]] double most() const noexcept { return most_; }
+  // How far a cost may be off.
+  [[nodiscard]] double rounding() const noexcept { return rounding_; }
+  // Start prices for it, and prices of the problem as it was from its own.
+  [[nodiscard]] const std::vector<double>& start() const noexcept { return start_; }
+  [[nodiscard]] std::vector<double> prices(std::span<const double> own) const;
+  // Is a job of this plan where its cost was lowered? Then it is none of the problem as it was.
+  [[nodiscard]] bool pays_lowered(const Result& result) const;
+
+ private:
+  double most_, rounding_ = 0;
+  std::vector<double> add_, start_, least_;  // w, min(p, 2 g), V
+  ShiftedCost cost_;
+  std::vector<double> unplaced_;
+  Problem problem_;
+};
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,140 @@
+#include "gridcompute/transport/exact/resolution_refinement.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "gridcompute/transport/exact/mapped_cost.hpp"
+#include "gridcompute/transport/exact/reduced_cost_shift.hpp"
+#include "gridcompute/transport/model/dual_bound.hpp"
+#include "gridcompute/transport/model/objective.hpp"
+#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/resolution.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kFiner = 8;          // what a second solve is worth: a unit so many times finer,
+constexpr double kFarFiner = 0x1p10;  // or so many where its costs take longer to read
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+// Costs above a power of two, 1 or more where they are integers, lowered to it.
+struct Lowering {
+  double most;
+
+  [[nodiscard]] double operator()(double cost) const { return std::min(cost, most); }
+  [[nodiscard]] Cost operator()(Cost cost) const {
+    const bool above = static_cast<double>(cost) > most;  // most is below 2^63 then
+    return above ? static_cast<Cost>(most) : cost;
+  }
+};
+
+// What a job pays where it is, without the price.
+double paid(const Problem& problem, Index job, std::int32_t slot) {
+  if (slot < 0) return problem.unplaced[job * problem.unplaced_stride];
+  return problem.cost->real() ? problem.cost->real_at(job, slot)
+                              : static_cast<double>(problem.cost->integer_at(job, slot));
+}
+
+// Does a job pay a cost that was lowered? Then the result is none of the problem as it was.
+bool pays_lowered(const Problem& problem, const Result& result, double most) {
+  for (std::size_t k = 0; k < result.assignment.size(); ++k)
+    if (paid(problem, static_cast<Index>(k), result.assignment[k]) > most) return true;
+  return false;
+}
+
+// What no cost need exceed, a power of two; none where the result proves nothing of that kind.
+std::optional<double> enough_cost(const Problem& problem, const Result& result) {
+  const double gap = result.objective - result.bound;
+  if (!(gap < kInf)) return std::nullopt;
+  double most = 0;
+  for (std::size_t k = 0; k < result.assignment.size(); ++k) {
+    const std::int32_t s = result.assignment[k];
+    most = std::max(most,
+                    paid(problem, static_cast<Index>(k), s) + (s < 0 ? 0 : result.prices[static_cast<std::size_t>(s)]));
+  }
+  most += 2 * gap;
+  if (!(most > 0 && most < std::numeric_limits<double>::max() / 2)) return std::nullopt;
+  int exponent = 0;
+  if (std::frexp(most, &exponent) == 0.5) --exponent;
+  return std::ldexp(1.0, problem.cost->real() ? exponent : std::max(exponent, 0));
+}
+
+// With costs above what any needs lowered to that. False where it tells no more: the result is as it was, but for a
+// stop.
+bool solve_lowered(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                   Result& result) {
+  const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));
+  const std::optional<double> most = enough_cost(problem, result);
+  if (!most) return false;
+  const MappedProblem lowered(problem, Lowering{*most});
+  if (choose_resolution(largest_cost_likely(lowered.problem(), pool, stop), limit) < kFiner * result.resolution)
+    return false;
+  Options again = options;
+  again.prices = result.prices.data();
+  Result next;
+  next.stats = result.stats;
+  ++next.stats.finer;
+  solve_once(lowered.problem(), again, pool, stop, next);
+  const bool ended = next.status == Status::optimal || next.status == Status::feasible;
+  if (!ended) result.status = next.status;
+  if (!ended || pays_lowered(problem, next, *most)) return false;
+  result = std::move(next);
+  return true;
+}
+
+// By how much less a plan may cost than this one, as far as is known.
+double gap_of(const Result& result) {
+  constexpr double kDouble = 0x1p-51;
+  return (result.objective - result.bound) + kDouble * std::fabs(result.objective);
+}
+
+// With reduced costs. The same; the gap of the plan is told in their sums, which are far smaller.
+bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                   double& gap, Result& result) {
+  const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));
+  if (!(gap > 0 && gap < std::numeric_limits<double>::max() / 8)) return false;
+  const Shifted shifted(problem, result, gap, pool, stop);
+  if (stop.requested() || choose_resolution(shifted.most(), limit) < kFarFiner * result.resolution) return false;
+  Options again = options;
+  again.prices = shifted.start().data();
+  Result next;
+  next.stats = result.stats;
+  ++next.stats.finer;
+  solve_once(shifted.problem(), again, pool, stop, next);
+  const bool ended = next.status == Status::optimal || next.status == Status::feasible;
+  if (!ended) result.status = next.status;
+  if (!ended || shifted.pays_lowered(next)) return false;
+  gap = gap_of(next) + 2 * shifted.rounding() * static_cast<double>(next.assignment.size());
+  next.prices = shifted.prices(next.prices);
+  const Total total = total_cost(problem, next.assignment, pool);
+  next.integral = total.integral;
+  next.exact_objective = total.whole;
+  next.objective = total.value();
+  const std::span<const Cost> capacity(problem.capacity, next.prices.size());
+  const std::optional<double> bound = bound_of_costs(problem, next.prices, capacity, pool, stop);
+  next.bound = std::min(bound.value_or(-kInf), next.objective);
+  next.exact_bound = whole_above(next.bound);
+  next.exact = false;
+  next.rounding = std::max(0.0, next.rounding) + shifted.rounding();
+  result = std::move(next);
+  return true;
+}
+
+}  // namespace
+
+void solve_finer(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                 Result& result) {
+  constexpr int kShifts = 40;
+  while (result.status == Status::feasible && !stop.requested() &&
+         solve_lowered(problem, options, pool, stop, solve_once, result)) {
+  }
+  double gap = gap_of(result);
+  for (int k = 0; k < kShifts && result.status == Status::feasible && result.rounding >= 0 && !stop.requested(); ++k)
+    if (!solve_shifted(problem, options, pool, stop, solve_once, gap, result)) return;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,132 @@
+#include "gridcompute/transport/generalized_assignment/model.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kSlack = 0x1p-40;  // of all sums that are compared with the gap
+
+// The costs of one job, +inf where a pair is closed; last: left out.
+class Reader {
+ public:
+  explicit Reader(const Problem& problem) : problem_(problem), n_slots_(problem.cost->n_slots()) {
+    costs_.resize(static_cast<std::size_t>(n_slots_) + 1);
+    integers_.resize(problem.cost->real() ? 0 : static_cast<std::size_t>(n_slots_) + 1);
+  }
+
+  const std::vector<double>& read(Index job) {
+    const Rows row{nullptr, job, 1};
+    if (problem_.cost->real()) {
+      problem_.cost->reals(row, costs_.data());
+    } else {
+      problem_.cost->integers(row, integers_.data());
+      const bool forbids = problem_.cost->forbids();
+      for (Index s = 0; s < n_slots_; ++s) {
+        const Cost c = integers_[static_cast<std::size_t>(s)];
+        costs_[static_cast<std::size_t>(s)] = forbids && c >= kForbidden ? kInf : static_cast<double>(c);
+      }
+    }
+    costs_.back() = problem_.unplaced == nullptr ? kInf : problem_.unplaced[job * problem_.unplaced_stride];
+    return costs_;
+  }
+
+ private:
+  const Problem& problem_;
+  Index n_slots_;
+  std::vector<double> costs_;
+  std::vector<Cost> integers_;
+};
+
+// Closes pairs that no better plan has; the job's own place stays. Returns the least cost that is left.
+double close_dear(std::vector<double>& costs, std::span<const double> prices, double weight, double gap,
+                  std::size_t own) {
+  const auto priced = [&](std::size_t s) { return costs[s] + (s < prices.size() ? weight * prices[s] : 0.0); };
+  double best = kInf, size = 0, least = kInf;
+  for (std::size_t s = 0; s < costs.size(); ++s) best = std::min(best, priced(s));
+  for (std::size_t s = 0; s < costs.size(); ++s)
+    if (costs[s] < kInf) size = std::max(size, std::fabs(costs[s]));
+  for (std::size_t s = 0; s < costs.size(); ++s) {
+    if (gap < kInf && s != own && priced(s) - best > gap + kSlack * (std::fabs(best) + std::fabs(gap))) costs[s] = kInf;
+    least = std::min(least, costs[s]);
+  }
+  return least;
+}
+
+// The cheapest classes of a row, prices counted.
+void prefer(const GangModel& model, Index i, std::vector<std::pair<double, Slot>>& order, Slot* out) {
+  order.clear();
+  for (Slot s = 0; s < model.classes(); ++s)
+    if (model.row(i)[s] < kForbidden) order.emplace_back(model.guided(i, s), s);
+  const std::size_t some = std::min<std::size_t>(order.size(), GangModel::kPreferred);
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(some), order.end());
+  for (std::size_t k = 0; k < some; ++k) out[k] = order[k].second;
+}
+
+}  // namespace
+
+void GangModel::list_preferred() {
+  preferred.assign(weight.size() * kPreferred, kNone);
+  std::vector<std::pair<double, Slot>> order;
+  for (std::size_t i = 0; i < weight.size(); ++i)
+    prefer(*this, static_cast<Index>(i), order, preferred.data() + i * kPreferred);
+}
+
+GangModel model_of(const Problem& problem, std::span<const std::int32_t> assignment, std::span<const double> prices,
+                   std::vector<Index> jobs, double gap) {
+  GangModel model;
+  const auto n_slots = static_cast<Slot>(problem.cost->n_slots());
+  const auto columns = static_cast<std::size_t>(n_slots) + 1;
+  model.job = std::move(jobs);
+  const std::size_t n = model.job.size();
+  model.capacity.assign(problem.capacity, problem.capacity + n_slots);
+  std::vector<char> here(assignment.size(), 0);
+  for (const Index j : model.job) here[static_cast<std::size_t>(j)] = 1;
+  for (std::size_t j = 0; j < assignment.size(); ++j)
+    if (here[j] == 0 && assignment[j] >= 0)
+      model.capacity[static_cast<std::size_t>(assignment[j])] -= problem.weight(static_cast<Index>(j));
+  Reader reader(problem);
+  std::vector<double> above(n * columns);  // the cheapest of the job
+  double most = 0;
+  Cost heaviest = 1;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Index job = model.job[i];
+    std::vector<double> costs = reader.read(job);
+    model.must.push_back(costs.back() < kInf ? 0 : 1);
+    const std::int32_t now = assignment[static_cast<std::size_t>(job)];
+    const double least = close_dear(costs, prices, static_cast<double>(problem.weight(job)), gap,
+                                    now < 0 ? columns - 1 : static_cast<std::size_t>(now));
+    model.least.push_back(least < kInf ? least : 0);
+    model.base += model.least.back();
+    for (std::size_t s = 0; s < columns; ++s) {
+      above[i * columns + s] = costs[s] < kInf ? costs[s] - least : kInf;
+      if (costs[s] < kInf) most = std::max(most, costs[s] - least);
+    }
+    model.weight.push_back(problem.weight(job));
+    heaviest = std::max(heaviest, model.weight.back());
+  }
+  if (most > 0 && most < kInf)
+    model.scale =
+        std::exp2(std::clamp(std::floor(std::log2(static_cast<double>(GangModel::kMostKey) / most)), -1000.0, 1000.0));
+  if (!problem.cost->real()) model.scale = std::min(model.scale, 1.0);
+  model.key.resize(n * columns);
+  for (std::size_t k = 0; k < above.size(); ++k)
+    model.key[k] = above[k] < kInf ? static_cast<Cost>(std::nearbyint(
+                                         std::min(above[k] * model.scale, static_cast<double>(GangModel::kMostKey))))
+                                   : kForbidden;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (model.must[i] == 0) continue;
+    const double share = static_cast<double>(model.weight[i]) / static_cast<double>(heaviest);
+    model.key[(i + 1) * columns - 1] =
+        GangModel::kMust + static_cast<Cost>(127 * share * static_cast<double>(GangModel::kMust));
+  }
+  for (const double p : prices) model.guide.push_back(p * model.scale);
+  model.guide.push_back(0);
+  model.list_preferred();
+  return model;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,109 @@
+#include "gridcompute/transport/generalized_assignment/neighbourhood.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gridcompute/transport/generalized_assignment/branch_and_bound.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kShareOfPart = 1.0 / 64;  // of all steps, within
+constexpr double kFewSteps = 1 << 20, kManySteps = 1 << 25;
+constexpr int kEvaluations = 40;  // of the knapsacks, at the root of a part
+constexpr int kPatience = 2;      // parts a class without a gain, until the plan is kicked
+
+constexpr Index kMostLeftOut = 24;
+constexpr double kLeast = 3;
+
+// The jobs and classes of a part, and where they are among all.
+GangModel part_of(const GangModel& model, const std::vector<Slot>& at, const std::vector<Slot>& classes,
+                  std::vector<Index> jobs) {
+  GangModel part;
+  part.base = 0, part.scale = model.scale;
+  for (const Slot s : classes) part.capacity.push_back(model.capacity[s]), part.guide.push_back(model.guide[s]);
+  part.guide.push_back(0);
+  std::vector<Slot> index(static_cast<std::size_t>(model.classes()) + 1, kNone);
+  for (std::size_t c = 0; c < classes.size(); ++c) index[classes[c]] = static_cast<Slot>(c);
+  std::vector<char> here(at.size(), 0);
+  for (const Index i : jobs) here[static_cast<std::size_t>(i)] = 1;
+  for (Index i = 0; i < model.jobs(); ++i) {
+    const Slot c = index[at[static_cast<std::size_t>(i)]];
+    if (c != kNone && here[static_cast<std::size_t>(i)] == 0)
+      part.capacity[c] -= model.weight[static_cast<std::size_t>(i)];
+  }
+  part.job = std::move(jobs);
+  for (const Index i : part.job) {
+    part.weight.push_back(model.weight[static_cast<std::size_t>(i)]);
+    part.must.push_back(model.must[static_cast<std::size_t>(i)]);
+    for (const Slot s : classes) part.key.push_back(model.row(i)[s]);
+    part.key.push_back(model.row(i)[model.out()]);
+  }
+  part.list_preferred();
+  return part;
+}
+
+}  // namespace
+
+bool GangNeighbourhood::improve_part(double steps, double enough) {
+  std::vector<Slot> classes = search_.related(static_cast<Slot>(std::lround(size_)));
+  const std::vector<Slot> at = search_.at();
+  std::vector<Index> jobs;
+  Index out = 0;
+  for (Index i = 0; i < model_.jobs(); ++i) {
+    const Slot s = at[static_cast<std::size_t>(i)];
+    if (s == model_.out() ? out++ < kMostLeftOut : std::ranges::count(classes, s) > 0) jobs.push_back(i);
+  }
+  steps_ += static_cast<double>(model_.jobs()) * static_cast<double>(classes.size());
+  if (jobs.empty()) return true;
+  const GangModel part = part_of(model_, at, classes, std::move(jobs));
+  std::vector<Slot> start;
+  for (const Index i : part.job) {
+    const auto c = std::ranges::find(classes, at[static_cast<std::size_t>(i)]) - classes.begin();
+    start.push_back(static_cast<Slot>(c));
+  }
+  GangSearch search(part, std::move(start), ++seed_);
+  const Wide before = search.best_cost(), rest = search_.cost() - before;
+  GangBranch branch(part, search, stop_);
+  branch.run(steps, enough - static_cast<double>(rest), kEvaluations);
+  steps_ += branch.steps();
+  nodes_ += branch.nodes();
+  if (search.best_cost() < before) {
+    std::vector<Slot> better = at;
+    for (std::size_t k = 0; k < part.job.size(); ++k) {
+      const Slot c = search.best()[k];
+      better[static_cast<std::size_t>(part.job[k])] =
+          c == part.out() ? model_.out() : classes[static_cast<std::size_t>(c)];
+    }
+    search_.start_from(std::move(better));
+    return true;
+  }
+  if (branch.complete()) {
+    size_ = std::min(size_ + 0.1, static_cast<double>(model_.classes()));
+    return true;
+  }
+  const bool small = size_ <= kLeast;
+  size_ = std::max(kLeast, size_ - 0.3);
+  return !small || !branch.charges().empty();
+}
+
+void GangNeighbourhood::improve(double steps, double enough) {
+  const double until = steps_ + steps;
+  int idle = 0;
+  const int patience = kPatience * model_.classes();
+  search_.start_from(search_.best());
+  const double part = std::clamp(steps * kShareOfPart, kFewSteps, kManySteps);
+  size_ = std::min(size_, static_cast<double>(model_.classes()));
+  while (steps_<until&& static_cast<double>(search_.best_cost())> enough && !stop_.poll()) {
+    const Wide before = search_.cost();
+    if (!improve_part(std::min(part, until - steps_), enough)) return;
+    idle = search_.cost() < before ? 0 : idle + 1;
+    if (idle < patience) continue;
+    idle = 0;
+    search_.start_from(search_.best());
+    search_.kick();
+  }
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,324 @@
+#include "gridcompute/transport/generalized_assignment/whole_job_solver.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "gridcompute/transport/generalized_assignment/branch_and_bound.hpp"
+#include "gridcompute/transport/generalized_assignment/exact_knapsack_bound.hpp"
+#include "gridcompute/transport/generalized_assignment/fitting_pairs.hpp"
+#include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
+#include "gridcompute/transport/generalized_assignment/neighbourhood.hpp"
+#include "gridcompute/transport/generalized_assignment/subset_dp.hpp"
+#include "gridcompute/transport/generalized_assignment/window_search.hpp"
+#include "gridcompute/transport/model/objective.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kSteps = 1 << 26;         // of a search without a time limit: some hundredths of a second,
+constexpr double kGapOfAll = 1e-2;         // for gaps from this one on; a share for smaller ones,
+constexpr double kLeastShare = 1.0 / 64;   // no less than this one
+constexpr double kStepsForRoom = 1 << 28;  // the same while jobs that must be placed are not
+constexpr double kMostSteps = 1 << 30;     // of one round within a time limit
+constexpr double kNearEnough = 1e-3;       // a gap that is not worth a search where there are
+constexpr double kManyCosts = 1 << 17;     // so many costs, n_jobs * n_slots
+constexpr double kMostCosts = 1 << 22;     // that are held in memory
+constexpr double kAuctionGap = 1e-3;       // what the anytime method is content with if no gap is asked for
+constexpr double kRounding = 0x1p-40;      // a gap of this share of all costs is none
+constexpr double kClosing = 1e-8;          // seconds a job to add up costs
+constexpr int kEvaluations = 500;          // of the knapsacks, for the bound
+constexpr int kChargeBits = 40;            // of a charge: products with units stay exact doubles
+
+class Gangs {
+ public:
+  // problem: without what no gang can use. result: of its relaxation, made whole.
+  Gangs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, Result& result)
+      : problem_(problem),
+        options_(options),
+        pool_(pool),
+        stop_(stop),
+        result_(result),
+        n_(problem.cost->n_jobs()),
+        n_slots_(static_cast<Slot>(problem.cost->n_slots())),
+        wanted_(options.gap > 0   ? options.gap
+                : options.auction ? kAuctionGap
+                                  : 0) {
+    price_bound_ = result_.bound;
+    take(result_.assignment);
+  }
+
+  void run() {
+    const double from = stop_.seconds();
+    stop_.reserve(kClosing * static_cast<double>(n_));
+    const bool wanted = wanted_ > 0 && closed();  // no more was asked for
+    if (!result_.exact && !wanted && !stop_.requested()) {
+      stop_.stage("gangs", 0.9);
+      if (!solve_exactly() && !closed()) search();
+      if (missing_ > 0 && result_.status != Status::infeasible) prove_infeasible();
+    }
+    finish();
+    result_.stats.add("gangs", stop_.seconds() - from);
+  }
+
+ private:
+  [[nodiscard]] bool must(Index job) const { return !cost_out(problem_, job); }
+
+  [[nodiscard]] Index missing(std::span<const std::int32_t> assignment) const {
+    Index count = 0;
+    for (Index i = 0; i < n_; ++i)
+      if (assignment[static_cast<std::size_t>(i)] < 0 && must(i)) ++count;
+    return count;
+  }
+
+  [[nodiscard]] double above(double bound) const {
+    return missing_ == 0 && bound > -kInf ? cost_.value() - bound : kInf;
+  }
+
+  // Does the cost meet the bound, or come as near as was asked for?
+  [[nodiscard]] bool closed() const {
+    if (missing_ > 0) return false;
+    if (cost_.integral && result_.bound > -kInf && result_.exact_bound >= cost_.whole) return true;
+    const double size = std::max(std::fabs(cost_.value()), std::fabs(result_.bound));
+    return above(result_.bound) <= std::max(wanted_ * size, kRounding * cost_.magnitude);
+  }
+
+  void take(std::vector<std::int32_t> assignment) {
+    cost_ = total_cost(problem_, assignment, pool_);
+    missing_ = missing(assignment);
+    result_.assignment = std::move(assignment);
+  }
+
+  void take_if_better(std::vector<std::int32_t> assignment) {
+    const Index without = missing(assignment);
+    const Total cost = total_cost(problem_, assignment, pool_);
+    const bool cheaper = cost_.integral ? cost.whole < cost_.whole : cost.value() < cost_.value();
+    if (without > missing_ || (without == missing_ && !cheaper)) return;
+    result_.assignment = std::move(assignment), cost_ = cost, missing_ = without;
+  }
+
+  // value * 2^exponent bounds every plan.
+  void set_bound(Wide value, int exponent) {
+    result_.bound = double_below(value, exponent);
+    if (!cost_.integral) return;
+    const Wide unit = exponent < 0 ? static_cast<Wide>(1) << -exponent : 1;
+    result_.exact_bound = exponent < 0 ? (value + (unit - 1)) >> -exponent : value << exponent;
+    result_.bound = static_cast<double>(result_.exact_bound);
+  }
+
+  // By subsets, where jobs are few.
+  bool solve_exactly() {
+    const std::optional<ExactPlan> plan = solve_by_subsets(problem_, stop_);
+    if (!plan) return false;
+    if (!plan->feasible) {
+      std::vector<Index> jobs;
+      for (Index i = 0; i < n_; ++i)
+        if (must(i)) jobs.push_back(i);
+      set_infeasible(unpackable(problem_, jobs));
+      return true;
+    }
+    take(plan->assignment);
+    cost_.integral = cost_.integral && plan->whole;
+    if (cost_.integral) result_.exact_bound = *plan->whole;
+    result_.bound = cost_.integral ? static_cast<double>(*plan->whole) : plan->below;
+    // A sum that no double holds is the nearest one below it; beyond all doubles nothing can be claimed of them.
+    if (!cost_.integral && std::fabs(plan->below) < kInf && std::fabs(plan->nearest) < kInf)
+      exact_objective_ = plan->below;
+    optimal_ = true;
+    return true;
+  }
+
+  void search() {
+    const double costs = static_cast<double>(n_) * static_cast<double>(n_slots_ + 1);
+    const bool timed = std::isfinite(stop_.left());
+    const double size = std::max(std::fabs(cost_.value()), std::fabs(result_.bound));
+    const double gap = above(result_.bound) / std::max(size, std::numeric_limits<double>::min());
+    if (costs > kManyCosts && gap <= kNearEnough) return;
+    const double worth = std::clamp(gap / kGapOfAll, kLeastShare, 1.0);
+    double left = missing_ > 0 ? kStepsForRoom : kSteps * worth;
+    for (std::uint64_t round = 0; !closed() && !exhausted_ && !stop_.poll(); ++round) {
+      const bool without = missing_ > 0;
+      const double share = std::exp2(static_cast<double>(std::min<std::uint64_t>(round, 10))) * kSteps / 2;
+      left -= search_once(round, timed ? std::min(share, kMostSteps) : std::min(left, kSteps * worth / 2));
+      if (without && missing_ == 0) left = kSteps;
+      if (!timed && left < kSteps * worth / 4) break;
+    }
+    if (exhausted_) ++result_.stats.exhausted;
+  }
+
+  // All jobs where their costs fit into memory; else those that have no place, and some others, by turns.
+  [[nodiscard]] std::vector<Index> some_jobs(std::uint64_t round) const {
+    const auto most = std::max<Index>(1, static_cast<Index>(kMostCosts) / (n_slots_ + 1));
+    std::vector<Index> jobs;
+    const Index step = n_ <= most ? 1 : 2 * n_ / most + 1;
+    for (Index i = 0; i < n_ && static_cast<Index>(jobs.size()) < most; ++i) {
+      const bool turn = (i + static_cast<Index>(round % static_cast<std::uint64_t>(step))) % step == 0;
+      if (turn || (result_.assignment[static_cast<std::size_t>(i)] < 0 && must(i))) jobs.push_back(i);
+    }
+    return jobs;
+  }
+
+  // Returns the steps it took.
+  double search_once(std::uint64_t round, double steps) {
+    // What reduced costs at the prices are compared with is the bound of the prices.
+    const GangModel model =
+        model_of(problem_, result_.assignment, result_.prices, some_jobs(round), above(price_bound_));
+    std::vector<Slot> start;
+    for (const Index job : model.job) {
+      const Slot s = result_.assignment[static_cast<std::size_t>(job)];
+      start.push_back(s < 0 ? model.out() : s);
+    }
+    const std::uint64_t seed = options_.seed + round;
+    GangSearch search(model, std::move(start), seed);
+    GangBranch branch(model, search, stop_);
+    GangNeighbourhood parts(model, search, seed, stop_);
+    parts.set_size(part_size_);
+    const double enough = this->enough(model);
+    if (round == 0) search.start_greedily();
+    search.improve(steps / 16, enough, stop_);
+    branch.run(steps * (round == 0 ? 6 : 4) / 16, enough, kEvaluations);
+    const bool all = model.jobs() == n_;
+    if (all && !branch.charges().empty()) tighten(model, branch.charges());
+    if (all && branch.complete()) {
+      exhausted_ = missing_ == 0;
+    } else {
+      parts.improve(std::max(0.0, steps - branch.steps()), enough);
+      search.improve(std::max(0.0, steps - branch.steps() - parts.steps()), enough, stop_);
+    }
+    part_size_ = parts.size();
+    result_.stats.windows += search.windows();
+    result_.stats.nodes += branch.nodes() + parts.nodes();
+    std::vector<std::int32_t> assignment = result_.assignment;
+    for (std::size_t i = 0; i < model.job.size(); ++i) {
+      const Slot s = search.best()[i];
+      assignment[static_cast<std::size_t>(model.job[i])] = s == model.out() ? -1 : s;
+    }
+    take_if_better(std::move(assignment));
+    return branch.steps() + parts.steps() + 1;
+  }
+
+  // Keys of a plan that ends the search.
+  [[nodiscard]] double enough(const GangModel& model) const {
+    if (model.jobs() < n_ || !(result_.bound > -kInf)) return -1;
+    return (result_.bound + wanted_ * std::fabs(result_.bound) - model.base) * model.scale;
+  }
+
+  // The bound of these charges, if it is a better one.
+  void tighten(const GangModel& model, const std::vector<double>& charges) {
+    std::vector<double> all(static_cast<std::size_t>(n_));
+    double most = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      all[i] = model.least[i] + charges[i] / model.scale;
+      most = std::max(most, std::fabs(all[i]));
+    }
+    if (!(most > 0 && most < kInf)) return;
+    const double unit = std::ldexp(1.0, std::max(std::ilogb(most) - kChargeBits, -1000));
+    for (double& y : all) y = std::nearbyint(y / unit) * unit;
+    const std::optional<BinarySum> found = knapsack_bound(problem_, all);
+    if (!found || double_below(found->value, found->exponent) <= result_.bound) return;
+    set_bound(found->value, found->exponent);
+    knapsacks_ = found;
+    result_.charges = std::move(all);
+  }
+
+  // A job that has no place, and those that can be nowhere but where it can: do they fit in there?
+  void prove_infeasible() {
+    Index job = 0;
+    while (result_.assignment[static_cast<std::size_t>(job)] >= 0 || !must(job)) ++job;
+    std::vector<char> open(static_cast<std::size_t>(n_slots_), 0);
+    for (const Choice& c : choices_of(problem_, job)) open[c.slot] = 1;
+    std::vector<Index> jobs;
+    for (Index i = 0; i < n_; ++i) {
+      if (!must(i)) continue;
+      const std::vector<Choice> choices = choices_of(problem_, i);
+      if (std::ranges::all_of(choices, [&](const Choice& c) { return open[c.slot] != 0; })) jobs.push_back(i);
+      if (static_cast<Index>(jobs.size()) > kMostExact) return;
+    }
+    std::vector<Index> stuck = unpackable(problem_, jobs);
+    if (!stuck.empty()) set_infeasible(std::move(stuck));
+  }
+
+  // Witness: these jobs, and all classes that are open to any of them.
+  void set_infeasible(std::vector<Index> jobs) {
+    std::vector<char> open(static_cast<std::size_t>(n_slots_), 0);
+    for (const Index job : jobs)
+      for (const Choice& c : choices_of(problem_, job)) open[c.slot] = 1;
+    result_.witness_slots.clear();
+    for (Slot s = 0; s < n_slots_; ++s)
+      if (open[s] != 0) result_.witness_slots.push_back(s);
+    result_.witness_jobs = std::move(jobs);
+    result_.status = Status::infeasible;
+    result_.objective = result_.bound = kInf;
+    result_.exact = false;
+  }
+
+  // Do reals cost just what the knapsacks prove?
+  void compare_exactly() {
+    const std::optional<BinarySum> cost = exact_cost(problem_, result_.assignment);
+    if (!cost) return;
+    const int unit = std::min(cost->exponent, knapsacks_->exponent);
+    const auto fits = [&](const BinarySum& x) { return std::abs(value_of({x.value, x.exponent - unit})) < 0x1p120; };
+    if (!fits(*cost) || !fits(*knapsacks_)) return;
+    const auto in_unit = [&](const BinarySum& x) {
+      return x.value == 0 ? x.value : x.value * (static_cast<Wide>(1) << (x.exponent - unit));
+    };
+    bool exact = false;
+    const double objective = double_below(cost->value, cost->exponent, &exact);
+    if (exact && in_unit(*cost) <= in_unit(*knapsacks_)) exact_objective_ = objective;
+  }
+
+  void finish() {
+    if (knapsacks_ && missing_ == 0 && !cost_.integral && result_.status != Status::infeasible) compare_exactly();
+    std::ranges::fill(result_.load, Cost{0});
+    for (Index i = 0; i < n_; ++i)
+      if (const Slot s = result_.assignment[static_cast<std::size_t>(i)]; s >= 0) result_.load[s] += problem_.weight(i);
+    if (result_.status == Status::infeasible) return;
+    result_.integral = cost_.integral;
+    result_.exact_objective = cost_.whole;
+    result_.objective = missing_ > 0 ? kInf : exact_objective_ ? *exact_objective_ : cost_.value();
+    const bool met = cost_.integral && result_.bound > -kInf && result_.exact_bound >= cost_.whole;
+    result_.exact = missing_ == 0 && (met || exact_objective_);
+    if (missing_ == 0) result_.bound = std::min(result_.bound, result_.objective);
+    if (missing_ == 0 && (optimal_ || result_.exact)) {
+      result_.status = Status::optimal;
+    } else if (stop_.requested() && stop_.why() != Stop::Why::time_limit) {
+      result_.status = Status::stopped;
+    } else {
+      result_.status = stop_.requested() || missing_ > 0 ? Status::time_limit : Status::feasible;
+    }
+  }
+
+  const Problem& problem_;
+  const Options& options_;
+  Pool& pool_;
+  Stop& stop_;
+  Result& result_;
+  Index n_;
+  Slot n_slots_;
+  double wanted_;  // the gap, or 0
+  Total cost_;
+  Index missing_ = 0;       // jobs that must be placed and are not
+  bool optimal_ = false;    // proved by subsets
+  bool exhausted_ = false;  // no cheaper plan is left that the branches have not tried
+  double part_size_ = 5;
+  double price_bound_ = -kInf;
+  std::optional<BinarySum> knapsacks_;     // the bound of the charges
+  std::optional<double> exact_objective_;  // of reals, without rounding
+};
+
+}  // namespace
+
+void solve_gangs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                 Result& result) {
+  const FittedProblem fitted(problem);
+  solve_once(fitted.problem(), options, pool, stop, result);
+  if (result.status == Status::infeasible || stop.why() == Stop::Why::interrupted) return;
+  Gangs(fitted.problem(), options, pool, stop, result).run();
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,315 @@
+#include "gridcompute/transport/generalized_assignment/window_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kMostSteps = 1 << 19;  // of one window
+constexpr Index kMostJobs = 60;         // of one window
+constexpr Index kFewJobs = 10;          // of one window, or of one of its classes, where all would be too many
+constexpr Index kLeftOut = 8;           // jobs of one window that are left out
+constexpr Slot kMostClasses = 5;        // of one window
+constexpr double kStepsAWindow = 300;   // beside its repacking
+constexpr int kContest = 4;             // jobs that are compared for their regret
+constexpr std::size_t kTouched = 16;    // classes around which the descent goes on
+constexpr double kMuchWorse = 0.02;     // than the best plan: no start for a kick
+constexpr int kAnew = 8;                // one kick in so many starts from the best plan in any case
+
+}  // namespace
+
+GangSearch::GangSearch(const GangModel& model, std::vector<Slot> start, std::uint64_t seed)
+    : model_(model), state_(seed * 0x9e3779b97f4a7c15u + 1) {
+  best_ = start;
+  best_cost_ = cost_of(best_);
+  place(std::move(start));
+  for (Index i = 0; i < model_.jobs(); ++i) {
+    const Slot second = model_.preferred[static_cast<std::size_t>(i) * GangModel::kPreferred + 1];
+    if (second != kNone)
+      margin_ += std::fabs(model_.guided(i, second) -
+                           model_.guided(i, model_.preferred[static_cast<std::size_t>(i) * GangModel::kPreferred]));
+  }
+  margin_ /= static_cast<double>(std::max<Index>(1, model_.jobs()));
+}
+
+std::uint64_t GangSearch::random() {  // splitmix64
+  std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+Wide GangSearch::cost_of(const std::vector<Slot>& at) const {
+  Wide sum = 0;
+  for (Index i = 0; i < model_.jobs(); ++i) sum += model_.row(i)[at[static_cast<std::size_t>(i)]];
+  return sum;
+}
+
+void GangSearch::place(std::vector<Slot> at) {
+  at_ = std::move(at);
+  cost_ = cost_of(at_);
+  room_ = model_.capacity;
+  members_.assign(static_cast<std::size_t>(model_.classes()) + 1, {});
+  position_.assign(at_.size(), 0);
+  for (Index i = 0; i < model_.jobs(); ++i) {
+    const Slot s = at_[static_cast<std::size_t>(i)];
+    position_[static_cast<std::size_t>(i)] = static_cast<Index>(members_[s].size());
+    members_[s].push_back(i);
+    if (s < model_.classes()) room_[s] -= model_.weight[static_cast<std::size_t>(i)];
+  }
+}
+
+void GangSearch::move(Index i, Slot to) {
+  Slot& at = at_[static_cast<std::size_t>(i)];
+  if (at == to) return;
+  const Cost weight = model_.weight[static_cast<std::size_t>(i)];
+  std::vector<Index>& from = members_[at];
+  Index& position = position_[static_cast<std::size_t>(i)];
+  from[static_cast<std::size_t>(position)] = from.back();
+  position_[static_cast<std::size_t>(from.back())] = position;
+  from.pop_back();
+  position = static_cast<Index>(members_[to].size());
+  members_[to].push_back(i);
+  if (at < model_.classes()) room_[at] += weight;
+  if (to < model_.classes()) room_[to] -= weight;
+  cost_ += model_.row(i)[to] - model_.row(i)[at];
+  at = to;
+}
+
+void GangSearch::greedy(std::span<const Index> order, bool guided) {
+  std::vector<Cost> room = model_.capacity;
+  std::vector<Slot> at(order.size(), model_.out());
+  for (const Index i : order) {
+    const Cost weight = model_.weight[static_cast<std::size_t>(i)];
+    Slot& best = at[static_cast<std::size_t>(i)];
+    const auto value = [&](Slot s) { return guided ? model_.guided(i, s) : static_cast<double>(model_.row(i)[s]); };
+    double least = value(best);
+    for (Slot s = 0; s < model_.classes(); ++s) {
+      if (model_.row(i)[s] < kForbidden && weight <= room[s] && value(s) < least) least = value(s), best = s;
+    }
+    if (best < model_.out()) room[best] -= weight;
+  }
+  steps_ += static_cast<double>(order.size()) * model_.classes();
+  keep(std::move(at));
+}
+
+void GangSearch::keep(std::vector<Slot> at) {
+  const Wide cost = cost_of(at);
+  if (cost >= best_cost_) return;
+  best_cost_ = cost;
+  best_ = std::move(at);
+}
+
+void GangSearch::start_from(std::vector<Slot> at) {
+  keep(at);
+  place(std::move(at));
+  touched_.clear();
+}
+
+void GangSearch::start_greedily() {
+  std::vector<Index> order(static_cast<std::size_t>(model_.jobs()));
+  std::iota(order.begin(), order.end(), Index{0});
+  // What the second-best class costs more.
+  std::vector<double> margin(order.size()), least(order.size());
+  for (const Index i : order) {
+    double best = std::numeric_limits<double>::infinity(), second = best;
+    for (Slot s = 0; s <= model_.classes(); ++s) {
+      if (model_.row(i)[s] >= kForbidden) continue;
+      const auto v = static_cast<double>(model_.row(i)[s]);
+      second = std::min(second, std::max(v, best));
+      best = std::min(best, v);
+    }
+    least[static_cast<std::size_t>(i)] = best;
+    margin[static_cast<std::size_t>(i)] = second - best;
+  }
+  const auto by = [&](const auto& rank) {
+    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
+      return rank(static_cast<std::size_t>(a)) > rank(static_cast<std::size_t>(b));
+    });
+    for (const bool guided : {false, true}) greedy(order, guided);
+    std::sort(order.begin(), order.end());
+  };
+  const auto weight = [&](std::size_t i) { return static_cast<double>(model_.weight[i]); };
+  by([](std::size_t) { return 0.0; });
+  by(weight);
+  by([&](std::size_t i) { return margin[i]; });
+  by([&](std::size_t i) { return margin[i] / weight(i); });
+  by([&](std::size_t i) { return std::pair(weight(i), margin[i]); });
+  by([&](std::size_t i) { return -weight(i); });
+  place(best_);
+}
+
+double GangSearch::regret(Index i) const {
+  const Slot first = model_.preferred[static_cast<std::size_t>(i) * GangModel::kPreferred];
+  double least = model_.guided(i, model_.out());
+  if (first != kNone) least = std::min(least, model_.guided(i, first));
+  return model_.guided(i, at_[static_cast<std::size_t>(i)]) - least;
+}
+
+// Among a few by chance, the one of most regret.
+Index GangSearch::any_job() {
+  Index best = below(model_.jobs());
+  double most = regret(best);
+  for (int k = 1; k < kContest; ++k) {
+    const Index i = below(model_.jobs());
+    if (const double x = regret(i); x > most) most = x, best = i;
+  }
+  return best;
+}
+
+void GangSearch::add_class(Slot s) {
+  if (s == kNone || s >= model_.classes() || std::ranges::count(classes_, s) > 0) return;
+  classes_.push_back(s);
+}
+
+// A class where somebody would rather be elsewhere, where he would be, and so on.
+void GangSearch::choose_classes(Slot most) {
+  classes_.clear();
+  most = std::min(most, model_.classes());
+  const auto preferred = [&](Index i) {
+    const Slot* all = model_.preferred.data() + i * GangModel::kPreferred;
+    const std::uint64_t r = random();
+    const Slot s = all[(r & 1) != 0 ? 0 : (r >> 1) % ((r & 64) != 0 ? 3 : GangModel::kPreferred)];
+    return s == kNone ? all[0] : s;
+  };
+  const std::uint64_t kind = random() % 8;
+  if (!touched_.empty() && kind < 4) {
+    add_class(touched_[static_cast<std::size_t>(below(static_cast<Index>(touched_.size())))]);
+  } else if (kind < 7) {
+    const Index seed = any_job();
+    add_class(at_[static_cast<std::size_t>(seed)]);
+    add_class(preferred(seed));
+  }
+  for (int tries = 0; static_cast<Slot>(classes_.size()) < most && tries < 4 * most; ++tries) {
+    const std::vector<Index>* of = nullptr;
+    if (!classes_.empty() && random() % 4 != 0)
+      of = &members_[classes_[static_cast<std::size_t>(below(static_cast<Index>(classes_.size())))]];
+    if (of == nullptr || of->empty()) {
+      add_class(static_cast<Slot>(below(model_.classes())));
+    } else {
+      add_class(preferred((*of)[static_cast<std::size_t>(below(static_cast<Index>(of->size())))]));
+    }
+  }
+}
+
+std::vector<Slot> GangSearch::related(Slot most) {
+  choose_classes(most);
+  return classes_;
+}
+
+// The jobs of the window; false where there are none.
+bool GangSearch::fill_window() {
+  jobs_.clear();
+  Index all = 0;
+  for (const Slot s : classes_) all += static_cast<Index>(members_[s].size());
+  const bool few = all > kMostJobs;
+  for (const Slot s : classes_) {
+    const std::vector<Index>& in = members_[s];
+    if (!few) {
+      jobs_.insert(jobs_.end(), in.begin(), in.end());
+      continue;
+    }
+    for (Index k = 0; k < kFewJobs && !in.empty(); ++k)
+      jobs_.push_back(in[static_cast<std::size_t>(below(static_cast<Index>(in.size())))]);
+  }
+  const std::vector<Index>& out = members_[model_.out()];
+  const auto n = static_cast<Index>(out.size());
+  for (Index k = 0; k < std::min(n, kLeftOut); ++k) {
+    const Index i = out[static_cast<std::size_t>(n <= kLeftOut ? k : below(n))];
+    if (std::ranges::any_of(classes_, [&](Slot s) { return model_.row(i)[s] < kForbidden; })) jobs_.push_back(i);
+  }
+  std::sort(jobs_.begin(), jobs_.end());
+  jobs_.erase(std::unique(jobs_.begin(), jobs_.end()), jobs_.end());
+  for (std::size_t k = jobs_.size(); k > 1; --k)
+    std::swap(jobs_[k - 1], jobs_[static_cast<std::size_t>(below(static_cast<Index>(k)))]);
+  return !jobs_.empty() && !classes_.empty();
+}
+
+void GangSearch::write_window(double noise) {
+  window_.room.clear();
+  for (const Slot s : classes_) window_.room.push_back(room_[s]);
+  window_.weight.clear();
+  window_.key.clear();
+  for (const Index i : jobs_) {
+    const Slot at = at_[static_cast<std::size_t>(i)];
+    window_.weight.push_back(model_.weight[static_cast<std::size_t>(i)]);
+    for (std::size_t c = 0; c < classes_.size(); ++c) {
+      const Cost key = model_.row(i)[classes_[c]];
+      const Cost more =
+          noise > 0 && key < kForbidden ? static_cast<Cost>(noise * static_cast<double>(random() >> 40)) : 0;
+      window_.key.push_back(key + more);
+      if (classes_[c] == at) window_.room[c] += window_.weight.back();
+    }
+    window_.key.push_back(model_.row(i)[model_.out()]);
+  }
+}
+
+void GangSearch::repack(double noise) {
+  ++windows_;
+  steps_ += kStepsAWindow;
+  if (!fill_window()) return;
+  double loads = 0, subsets = 0;
+  for (;;) {
+    write_window(noise);
+    steps_ += static_cast<double>(jobs_.size() * classes_.size());
+    loads = Repack::steps_by_loads(window_), subsets = Repack::steps_by_subsets(window_);
+    if (std::min(loads, subsets) <= kMostSteps) break;
+    if (classes_.size() > 2 && random() % 2 != 0) {
+      drop_class();
+    } else {
+      jobs_.resize(std::max<std::size_t>(kFewJobs, jobs_.size() / 2));
+    }
+  }
+  steps_ += std::min(loads, subsets);
+  loads <= subsets ? repack_.by_loads(window_, random(), to_) : repack_.by_subsets(window_, to_);
+  for (std::size_t k = 0; k < jobs_.size(); ++k)
+    move(jobs_[k], to_[k] < static_cast<Slot>(classes_.size()) ? classes_[to_[k]] : model_.out());
+}
+
+// The last class of the window, and its jobs.
+void GangSearch::drop_class() {
+  const Slot last = classes_.back();
+  classes_.pop_back();
+  std::erase_if(jobs_, [&](Index i) { return at_[static_cast<std::size_t>(i)] == last; });
+}
+
+void GangSearch::touch() {
+  touched_.insert(touched_.end(), classes_.begin(), classes_.end());
+  if (touched_.size() > kTouched) touched_.erase(touched_.begin(), touched_.end() - kTouched);
+}
+
+void GangSearch::improve(double steps, double enough, Stop& stop) {
+  if (model_.jobs() == 0 || model_.classes() == 0) return;
+  const double until = steps_ + steps;
+  const Index patience = 20 + 4 * model_.classes();
+  Index idle = 0;
+  while (steps_<until&& static_cast<double>(std::min(cost_, best_cost_))> enough && !stop.poll()) {
+    choose_classes(static_cast<Slot>(2 + below(kMostClasses - 1)));
+    const Wide before = cost_;
+    repack(0);
+    if (cost_ < before) touch();
+    idle = cost_ < before ? 0 : idle + 1;
+    if (idle < patience) continue;
+    idle = 0;
+    keep(at_);
+    const auto worse = static_cast<double>(cost_ - best_cost_);
+    if (worse > kMuchWorse * static_cast<double>(best_cost_) || random() % kAnew == 0) place(best_);
+    kick();
+  }
+  keep(at_);
+}
+
+void GangSearch::kick() {
+  touched_.clear();
+  const double noise = margin_ * std::exp2(static_cast<double>(random() % 6) - 2.0) / 0x1p24;
+  for (auto windows = 1 + random() % 4; windows > 0; --windows) {
+    choose_classes(static_cast<Slot>(2 + below(3)));
+    repack(noise);
+    touch();
+  }
+}
+
+}  // namespace gridcompute::transport

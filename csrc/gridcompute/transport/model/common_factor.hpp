@@ -1,0 +1,59 @@
+// The largest power of two that divides keys: whole numbers among reals are keys with dozens of zeros at their end, and
+// without these they fit into 32 bits.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <span>
+#include <type_traits>
+
+#include "gridcompute/transport/kernels/exchange_graph_kernels.hpp"
+
+namespace gridcompute::transport {
+
+// All bits that are set in any key of an allowed pair.
+[[nodiscard]] std::uint64_t bits_of(const Cost* keys, Index n);
+
+// Keys in units of 1 << shift, 64 bits as they are.
+void hold_keys(const Cost* from, Index n, int shift, std::int32_t* to);
+void hold_keys(const Cost* from, Index n, int shift, Cost* to);
+
+// Of the keys read so far. T: what they are held in; 64 bits hold them as they are.
+template <class T>
+class Unit {
+ public:
+  [[nodiscard]] int shift() const noexcept { return shift_; }
+
+  void add(std::span<const Cost> keys) noexcept {
+    if constexpr (kNarrow) {
+      shift_ = std::min(shift_, std::countr_zero(bits_of(keys.data(), static_cast<Index>(keys.size()))));
+    }
+  }
+
+  [[nodiscard]] T held(Cost key) const noexcept {
+    return key < kForbidden ? static_cast<T>(key >> shift_) : Range<T>::kForbid;
+  }
+
+  void hold(const Cost* keys, Index n, T* out) const noexcept { hold_keys(keys, n, shift_, out); }
+
+  // What was held in an earlier unit, were it held in this one. Both in range: what is not 0 then moves by few bits.
+  [[nodiscard]] T moved(T key, int before) const noexcept {
+    const int by = std::min(before - shift_, kFew);
+    return key < Range<T>::kForbid ? static_cast<T>(key << by) : key;
+  }
+
+  // Does the type hold keys of this size?
+  [[nodiscard]] bool holds(double largest) const noexcept {
+    return largest <= std::ldexp(static_cast<double>(Range<T>::kKey), shift_);
+  }
+
+ private:
+  static constexpr bool kNarrow = std::is_same_v<T, std::int32_t>;
+  static constexpr int kFew = 27;   // bits of Range<int32>::kKey
+  static constexpr int kMost = 30;  // prices of 28 bits stay below those allowed in 64; keys of reals have 50 at most
+
+  int shift_ = kNarrow ? kMost : 0;
+};
+
+}  // namespace gridcompute::transport

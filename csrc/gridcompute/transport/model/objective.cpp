@@ -1,0 +1,103 @@
+#include "gridcompute/transport/model/objective.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace gridcompute::transport {
+
+void Total::add(double x) {  // Neumaier's compensated sum
+  const double t = sum + x;
+  rest += std::fabs(sum) >= std::fabs(x) ? (sum - t) + x : (x - t) + sum;
+  sum = t;
+  magnitude += std::fabs(x);
+}
+
+void Total::add(Cost cost) {
+  whole += cost;
+  magnitude += std::fabs(static_cast<double>(cost));
+}
+
+void Total::join(const Total& other) {
+  const double all = magnitude + other.magnitude;
+  whole += other.whole;
+  add(other.sum);
+  rest += other.rest;
+  magnitude = all;
+}
+
+bool unplaced_integral(const Problem& problem) {
+  if (problem.unplaced == nullptr) return true;
+  const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
+  constexpr double kMost = 0x1p90, kInf = std::numeric_limits<double>::infinity();  // sums of 2^31 stay below 2^121
+  for (Index i = 0; i < n; ++i) {
+    const double out = problem.unplaced[i];
+    if (out != std::nearbyint(out) || (out < kInf && std::fabs(out) > kMost)) return false;
+  }
+  return true;
+}
+
+namespace {
+
+// Adds up real costs whose sum overflows on its way, or for good: scaled down, which loses nothing of a sum that large.
+double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignment) {
+  constexpr int kScale = 100;
+  const CostSource& source = *problem.cost;
+  Total total;
+  for (Index i = 0; i < source.n_jobs(); ++i) {
+    const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+    const bool placed = s >= 0 && s < source.n_slots();
+    if (placed && !source.real()) continue;  // part of `whole`
+    if (!placed && problem.unplaced == nullptr) continue;
+    const double x = placed ? source.real_at(i, s) : problem.unplaced[i * problem.unplaced_stride];
+    if (std::isfinite(x)) total.add(std::ldexp(x, -kScale));
+  }
+  return std::ldexp(total.sum + total.rest, kScale);
+}
+
+}  // namespace
+
+Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool) {
+  constexpr Index kChunk = 1 << 14, kAhead = 16;
+  const CostSource& source = *problem.cost;
+  const Index n = source.n_jobs(), n_slots = source.n_slots();
+  std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  Total total;
+  total.integral = !source.real() && unplaced_integral(problem);
+  const auto fetch = [&](Index i) {
+    const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+    if (s >= 0 && s < n_slots) source.fetch(i, s);
+  };
+  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    Total& part = parts[static_cast<std::size_t>(chunk)];
+    for (Index i = begin; i < end; ++i) {
+      if (i + kAhead < end) fetch(i + kAhead);
+      const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+      if (s < 0 || s >= n_slots) {
+        if (problem.unplaced == nullptr) continue;
+        const double out = problem.unplaced[i * problem.unplaced_stride];
+        if (!(std::fabs(out) < std::numeric_limits<double>::infinity())) continue;
+        total.integral ? void(part.whole += static_cast<Wide>(out)) : part.add(out);
+      } else if (source.real()) {
+        part.add(source.real_at(i, s));
+      } else {
+        part.add(source.integer_at(i, s));
+      }
+    }
+  });
+  for (const Total& part : parts) total.join(part);
+  if (!std::isfinite(total.sum + total.rest)) total.sum = sum_scaled(problem, assignment), total.rest = 0;
+  return total;
+}
+
+void Stats::add(const char* name, double seconds) {
+  for (Stage& s : stages) {
+    if (std::string(s.name) == name) {
+      s.seconds += seconds;
+      return;
+    }
+  }
+  stages.push_back({name, seconds});
+}
+
+}  // namespace gridcompute::transport

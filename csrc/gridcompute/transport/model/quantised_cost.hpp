@@ -1,0 +1,99 @@
+// Integer keys per unit of weight from any cost source: rint(cost * resolution / weight), ties broken
+// (perturbation.hpp) where that is asked for.
+//
+// While rows are read, what only a look at every cost can tell is told: the largest |key|, whether every key is exact,
+// and the first row with a NaN or -inf. A resolution chosen from a sample may prove too fine; then the largest |cost|
+// says what to choose, and the solve starts over.
+#pragma once
+
+#include <bit>
+#include <cmath>
+
+#include "gridcompute/transport/model/perturbation.hpp"
+#include "gridcompute/transport/problem.hpp"
+
+namespace gridcompute::transport {
+
+// Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51, and vectorised
+// on every instruction set, unlike a conversion to int64.
+inline constexpr double kRound = 6755399441055744.0;
+[[nodiscard]] constexpr Cost integer_of(double shifted) noexcept {  // x + kRound -> x, rounded
+  return static_cast<Cost>(std::bit_cast<std::uint64_t>(shifted) - std::bit_cast<std::uint64_t>(kRound));
+}
+[[nodiscard]] constexpr Cost rounded(double x) noexcept { return integer_of(x + kRound); }
+
+struct Seen {
+  double largest = 0;      // |key| before rounding and breaking ties, over allowed pairs
+  bool inexact = false;    // some key differs from its cost
+  Index invalid = -1;      // first row with NaN or -inf
+  double off = 0;          // what rounding a key to an integer changed at most
+  std::uint64_t bits = 0;  // of all keys, where ties are broken: before that, but shifted
+
+  void join(const Seen& other) noexcept;
+};
+
+class Keys {
+ public:
+  static constexpr double kWhole = 0x1p-10;  // by how much costs of a decimal quantum may miss whole numbers (Ties)
+
+  Keys(const Problem& problem, double resolution, Ties ties = {});
+
+  [[nodiscard]] Index n_jobs() const noexcept { return problem_->cost->n_jobs(); }
+  [[nodiscard]] Slot columns() const noexcept { return columns_; }  // n_slots, and one for "unplaced" if allowed
+  [[nodiscard]] Slot n_slots() const noexcept { return n_slots_; }
+  [[nodiscard]] bool optional() const noexcept { return problem_->unplaced != nullptr; }
+  [[nodiscard]] bool integral() const noexcept { return integral_; }
+  [[nodiscard]] double resolution() const noexcept { return resolution_; }  // before ties are broken
+  [[nodiscard]] double per_cost() const noexcept { return std::ldexp(resolution_, ties().shift); }
+  [[nodiscard]] const Ties& ties() const noexcept { return breaker_.ties(); }
+  [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
+  [[nodiscard]] const Problem& problem() const noexcept { return *problem_; }
+  [[nodiscard]] Cost limit() const noexcept { return limit_; }  // the largest |key| allowed, ties broken or not
+  // The largest |key| seen, ties broken or not.
+  [[nodiscard]] double reach(const Seen& seen) const noexcept {
+    return std::ldexp(seen.largest, ties().shift) + static_cast<double>(ties().spread);
+  }
+  [[nodiscard]] bool possible(const Seen& seen) const noexcept {
+    return seen.invalid < 0 && reach(seen) <= static_cast<double>(limit_) && (!ties().whole || seen.off <= kWhole);
+  }
+
+  [[nodiscard]] double scale(Index job) const noexcept {
+    return problem_->demand == nullptr ? resolution_ : resolution_ / problem_->demand[job];
+  }
+  // Do all keys of pairs keep the limit, by what is known without reading the costs?
+  [[nodiscard]] bool surely_in_range() const noexcept { return surely_in_range_; }
+
+  // The int32 matrix itself, if keys are its entries.
+  [[nodiscard]] const std::int32_t* int32() const noexcept { return integral_ ? problem_->cost->int32() : nullptr; }
+
+  // Keys of these rows, n_slots a row (without the unplaced column). scratch holds a double a key where needed.
+  void fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const;
+  // Keys of all listed pairs of `count` jobs from `first`, unit weights and no broken ties.
+  void fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out, std::vector<double>& scratch,
+                   Seen& seen) const;
+  // Keys of costs that were read by the caller, (n_slots) of one job; `seen.invalid` is any number, not the row's.
+  void convert(Index job, const double* costs, Cost* out, Seen& seen) const;
+  [[nodiscard]] Cost at(Index job, Slot column) const;       // one key, the unplaced column included
+  [[nodiscard]] Cost unplaced(Index job, Seen& seen) const;  // the key of leaving this job out
+
+ private:
+  const Problem* problem_;
+  Slot n_slots_, columns_;
+  bool integral_;
+  double resolution_;
+  Cost limit_;
+  Breaker breaker_;
+  bool surely_in_range_ = false;
+
+  void fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const;
+  [[nodiscard]] Cost most() const noexcept { return (limit_ - ties().spread) >> ties().shift; }
+};
+
+// The largest power of two from 2^-1000 to 2^1000 for which |cost| <= most gives keys within the limit and 2^50; 1
+// where most is 0.
+[[nodiscard]] double choose_resolution(double most, Cost limit);
+
+// Throws cost_range where sums of such costs, and so prices, may be beyond the doubles.
+void require_priceable(double most);
+
+}  // namespace gridcompute::transport

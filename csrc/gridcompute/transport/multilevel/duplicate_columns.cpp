@@ -1,0 +1,55 @@
+#include "gridcompute/transport/multilevel/duplicate_columns.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace gridcompute::transport {
+
+namespace {
+constexpr Index kProbe = 64;  // rows that tell
+constexpr Index kCopies = 2;  // of a column, on average
+}  // namespace
+
+void ColumnHashes::add(std::span<const Cost> row) {
+  for (std::size_t s = 0; s < hash_.size(); ++s)
+    hash_[s] = (hash_[s] ^ static_cast<std::uint64_t>(row[s])) * 0xFF51AFD7ED558CCDULL + (hash_[s] >> 29);
+}
+
+std::vector<Slot> ColumnHashes::lowest_equal() const {
+  std::vector<Slot> order(hash_.size()), out(hash_.size());
+  std::iota(order.begin(), order.end(), Slot{0});
+  std::iota(out.begin(), out.end(), Slot{0});
+  std::stable_sort(order.begin(), order.end(), [&](Slot a, Slot b) { return hash_[a] < hash_[b]; });
+  for (std::size_t k = 1; k < order.size(); ++k) {
+    if (hash_[order[k]] == hash_[order[k - 1]]) out[order[k]] = out[order[k - 1]];
+  }
+  return out;
+}
+
+std::vector<Slot> alike(std::span<const Cost> keys, std::size_t n_classes) {
+  ColumnHashes hashes(n_classes);
+  std::vector<Slot> each(n_classes);
+  std::iota(each.begin(), each.end(), Slot{0});
+  if (n_classes == 0 || keys.empty()) return each;
+  for (std::size_t at = 0; at < keys.size(); at += n_classes) hashes.add(keys.subspan(at, n_classes));
+  return hashes.lowest_equal();
+}
+
+bool mostly_copies(const Keys& keys) {
+  const Index rows = std::min(keys.n_jobs(), kProbe), n = keys.n_slots();
+  if (rows == 0) return false;
+  std::vector<Cost> row(static_cast<std::size_t>(n));
+  std::vector<double> scratch;
+  Seen ignored;
+  ColumnHashes hashes(row.size());
+  for (Index k = 0; k < rows; ++k) {
+    keys.fill(Rows{nullptr, keys.n_jobs() * k / rows, 1}, row.data(), scratch, ignored);
+    hashes.add(row);
+  }
+  const std::vector<Slot> of = hashes.lowest_equal();
+  Index own = 0;
+  for (Slot s = 0; s < n; ++s) own += of[s] == s ? 1 : 0;
+  return own * kCopies < n;
+}
+
+}  // namespace gridcompute::transport

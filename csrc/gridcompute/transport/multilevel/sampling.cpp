@@ -1,0 +1,152 @@
+#include "gridcompute/transport/multilevel/sampling.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+namespace gridcompute::transport {
+
+namespace {
+constexpr Index kFirst = 4;        // jobs a class on the lowest level
+constexpr double kGrowth = 8;      // from level to level, at most
+constexpr double kLast = 10;       // the highest sample is this part of all jobs
+constexpr double kOdd = 16;        // no class is taken to be so much more or less certain than the usual one
+constexpr Index kPollEvery = 64;   // rows
+constexpr double kAfterTrust = 2;  // of the noise, where given prices stood for the level below
+constexpr Index kDense = 1 << 26;  // keys of the lowest level that are held at once
+// The largest of so many errors to that which one in fifty exceeds, nearly: tails are long, and the more classes there
+// are, the more it takes to look again where one went further. A wider box costs candidates.
+double beyond(std::size_t classes) { return std::max(1.2, 1.2 + 0.5 * std::log10(static_cast<double>(classes) / 100)); }
+
+}  // namespace
+
+std::vector<Index> ladder(Index n_jobs, Index n_slots) {
+  const Index first = std::max<Index>(64, std::min(kFirst * n_slots, kDense / std::max<Index>(1, n_slots)));
+  if (n_jobs < 2 * first) return {};
+  const double last = std::max(static_cast<double>(first), static_cast<double>(n_jobs) / kLast);
+  const double steps = std::max(0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(kGrowth) - 0.01));
+  std::vector<Index> sizes{first};
+  for (double k = 1; k <= steps; ++k) {
+    sizes.push_back(
+        static_cast<Index>(static_cast<double>(first) * std::pow(last / static_cast<double>(first), k / steps)));
+  }
+  return sizes;
+}
+
+std::vector<Index> strata(Index n, Index m, std::uint64_t seed) {
+  std::vector<Index> rows(static_cast<std::size_t>(m));
+  for (Index k = 0; k < m; ++k) {
+    const auto begin = static_cast<Index>(static_cast<Wide>(n) * k / m),
+               end = static_cast<Index>(static_cast<Wide>(n) * (k + 1) / m);
+    std::uint64_t z = (seed + static_cast<std::uint64_t>(k) + 1) * 0x9E3779B97F4A7C15ULL;  // splitmix64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    z ^= z >> 31;
+    rows[static_cast<std::size_t>(k)] = begin + static_cast<Index>(z % static_cast<std::uint64_t>(end - begin));
+  }
+  return rows;
+}
+
+std::vector<Cost> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen) {
+  const Slot columns = keys.columns();
+  std::vector<Cost> out(static_cast<std::size_t>(level.n * columns));
+  std::vector<double> scratch;
+  for (Index k = 0; k < level.n; ++k) {
+    if (k % kPollEvery == 0 && stop.poll()) return {};
+    const Index job = level.row(k);
+    Cost* row = out.data() + k * columns;
+    keys.fill(Rows{&job, 0, 1}, row, scratch, seen);
+    if (keys.optional()) row[columns - 1] = keys.unplaced(job, seen);
+  }
+  return out;
+}
+
+std::vector<Cost> some_keys(const Keys& keys, const Level& level) {
+  constexpr Index kKeys = 1 << 14, kJobs = 256;
+  const Index jobs = std::min(level.n, std::clamp<Index>(kKeys / keys.columns(), 1, kJobs));
+  std::vector<Cost> row(static_cast<std::size_t>(keys.columns())), some;
+  std::vector<double> scratch;
+  Seen ignored;
+  for (Index k = 0; k < jobs; ++k) {
+    const Index job = level.row(level.n * k / jobs);
+    keys.fill(Rows{&job, 0, 1}, row.data(), scratch, ignored);
+    if (keys.optional()) row.back() = keys.unplaced(job, ignored);
+    std::copy_if(row.begin(), row.end(), std::back_inserter(some), [](Cost key) { return key < kForbidden; });
+  }
+  return some;
+}
+
+std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole) {
+  std::vector<Cost> out(capacity.size());
+  Wide sum = 0;
+  for (std::size_t s = 0; s < capacity.size(); ++s) {
+    const Wide before = (sum * part + whole - 1) / whole;
+    sum += capacity[s];
+    out[s] = static_cast<Cost>((sum * part + whole - 1) / whole - before);
+  }
+  return out;
+}
+
+Level sample_of(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity, Wide weight) {
+  Level level;
+  level.rows = rows.data();
+  level.n = static_cast<Index>(rows.size());
+  Wide part = 0;
+  for (const Index row : rows) part += problem.weight(row);
+  level.capacity = scaled(capacity, part, weight);
+  return level;
+}
+
+void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
+                   RankNoise ranked) {
+  if (!noise_.empty()) {
+    std::vector<double> moves;
+    for (std::size_t s = 0; s < after.size(); ++s) {
+      if (noise_[s] > 0)
+        moves.push_back(std::fabs(static_cast<double>(after[s] - before[s])) /
+                        std::max(noise_[s], after[s] > before[s] ? ranked_.up[s] : ranked_.down[s]));
+    }
+    if (!moves.empty()) {
+      const auto rank = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / 50);
+      std::nth_element(moves.begin(), rank, moves.end());
+      stretch_ = std::clamp(beyond(after.size()) * *rank, 0.5, 8.0);
+    }
+  } else if (!ranked_.up.empty()) {
+    stretch_ = kAfterTrust;
+  }
+  noise_ = coupled;
+  ranked_ = std::move(ranked);
+  std::vector<double> known;
+  for (const double x : noise_) {
+    if (x > 0) known.push_back(x);
+  }
+  double usual = 0;
+  if (!known.empty()) {
+    const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);
+    std::nth_element(known.begin(), middle, known.end());
+    usual = *middle;
+  }
+  for (double& x : noise_) x = x > 0 ? std::clamp(x, usual / kOdd, usual * kOdd) : usual;
+}
+
+void Widths::trust(RankNoise ranked, double misfit) {
+  noise_.clear();
+  ranked_ = std::move(ranked);
+  stretch_ = 1 + std::sqrt(std::max(0.0, misfit * misfit - 1));  // what is more than chance is theirs
+}
+
+Box Widths::box(const std::vector<Cost>& prices, Cost most) const {
+  Box out{prices, prices, prices};
+  const auto radius = [&](std::size_t s, double ranked) {
+    const double coupled = noise_.empty() ? 0 : std::min(stretch_ * noise_[s], static_cast<double>(most));
+    const double r = std::ceil(std::max(coupled, std::max(1.0, stretch_) * ranked));
+    return std::max<Cost>(1, static_cast<Cost>(std::min(r, static_cast<double>(kCostLimit / 8))));
+  };
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    out.down[s] = radius(s, ranked_.down[s]);
+    out.up[s] = radius(s, ranked_.up[s]);
+  }
+  return out;
+}
+
+}  // namespace gridcompute::transport

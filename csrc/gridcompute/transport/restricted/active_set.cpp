@@ -1,0 +1,115 @@
+#include "gridcompute/transport/restricted/active_set.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 1 << 12;  // groups: fixed, so that sums do not depend on threads
+
+struct Candidate {
+  float x;
+  std::int32_t set;
+};
+
+// Alike classes of a group: the cheapest of them stands for all.
+void merge_alike(std::vector<Candidate>& list, std::vector<std::int32_t>& place) {
+  std::size_t count = 0;
+  for (const Candidate c : list) {
+    std::int32_t& at = place[c.set];
+    if (at < 0) {
+      at = static_cast<std::int32_t>(count);
+      list[count++] = c;
+    } else {
+      list[at].x = std::min(list[at].x, c.x);
+    }
+  }
+  list.resize(count);
+  for (const Candidate& c : list) place[c.set] = -1;
+}
+
+// Appends what the range leaves of a group; `list` is scratch.
+void keep(std::vector<Candidate>& list, float weight, const Undecided::Range& range, Undecided::Part& out) {
+  float least = std::numeric_limits<float>::infinity();
+  for (const Candidate& c : list) least = std::min(least, c.x + range.high[c.set]);
+  std::size_t count = 0;
+  for (const Candidate c : list) {
+    if (c.x + range.low[c.set] <= least) list[count++] = c;
+  }
+  if (count == 1) {
+    out.fixed[list[0].set] += static_cast<double>(weight);
+  } else if (count == 2) {
+    out.first.push_back(list[0].set), out.second.push_back(list[1].set);
+    out.apart.push_back(list[1].x - list[0].x);
+    out.weight.push_back(weight);
+  } else {
+    for (std::size_t c = 0; c < count; ++c) {
+      out.set.push_back(list[c].set);
+      out.above.push_back(list[c].x - list[0].x);
+    }
+    out.size.push_back(static_cast<std::int32_t>(count));
+    out.weights.push_back(weight);
+  }
+}
+
+}  // namespace
+
+Undecided::Undecided(const Restricted& r, std::span<const std::int32_t> set, std::span<const Cost> center,
+                     const Range& range, Pool& pool) {
+  for (Index c = 0; c < Pool::chunks(r.groups(), kChunk); ++c) parts_.emplace_back(pool.memory());
+  pool.for_chunks(r.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
+    Part& part = parts_[static_cast<std::size_t>(chunk)];
+    part.fixed.assign(center.size(), 0.0);
+    const auto most = static_cast<std::size_t>(end - begin);
+    part.first.reserve(most), part.second.reserve(most), part.apart.reserve(most), part.weight.reserve(most);
+    std::vector<Candidate> list;
+    std::vector<std::int32_t> place(set.size() > center.size() ? center.size() : 0, -1);
+    for (Index g = begin; g < end; ++g) {
+      const Index from = r.begin[g];
+      const auto x = [&](Index c) { return r.key[c] + center[set[r.slot[c]]]; };
+      const Cost first = x(from);
+      list.clear();
+      for (Index c = from; c < from + r.size[g]; ++c)
+        list.push_back({static_cast<float>(x(c) - first), set[r.slot[c]]});
+      if (!place.empty()) merge_alike(list, place);
+      keep(list, static_cast<float>(r.weight[g]), range, part);
+    }
+  });
+}
+
+void Undecided::narrow(const Range& range, Pool& pool) {
+  pool.for_chunks(static_cast<Index>(parts_.size()), 1, [&](Index k, Index, Index) {
+    const Part before = std::move(parts_[static_cast<std::size_t>(k)]);
+    Part& part = parts_[static_cast<std::size_t>(k)] = Part(before.memory);
+    part.fixed = before.fixed;
+    std::vector<Candidate> list;
+    for (std::size_t g = 0; g < before.first.size(); ++g) {
+      const std::int32_t a = before.first[g], b = before.second[g];
+      const float x = before.apart[g];
+      if (x + range.low[b] > range.high[a]) {
+        part.fixed[a] += static_cast<double>(before.weight[g]);
+      } else if (range.low[a] > x + range.high[b]) {
+        part.fixed[b] += static_cast<double>(before.weight[g]);
+      } else {
+        part.first.push_back(a), part.second.push_back(b);
+        part.apart.push_back(x), part.weight.push_back(before.weight[g]);
+      }
+    }
+    std::size_t at = 0;
+    for (std::size_t g = 0; g < before.size.size(); ++g) {
+      list.clear();
+      for (std::int32_t c = 0; c < before.size[g]; ++c, ++at) list.push_back({before.above[at], before.set[at]});
+      keep(list, before.weights[g], range, part);
+    }
+  });
+}
+
+Index Undecided::groups() const noexcept {
+  Index total = 0;
+  for (const Part& part : parts_) total += part.groups();
+  return total;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,388 @@
+#include "gridcompute/transport/restricted/newton.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gridcompute/base/simd.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kSample = 1 << 14;   // gaps looked at for a width
+constexpr int kIterations = 60;      // of conjugate gradients
+constexpr double kResidual = 1e-4;   // of the squared residual: then they stop
+constexpr double kRidge = 1 + 1e-3;  // the Laplacian has a null space where no class stands still
+constexpr double kDamping = 0.5;
+constexpr double kStiffer = 2;           // than the model said
+constexpr std::size_t kDense = 1 << 21;  // numbers
+constexpr std::size_t kWorth = 8;
+constexpr int kProbes = 4;  // random load errors
+
+// y += matrix * x for a symmetric matrix: by rows of it as columns, which vectorises without reordering a sum.
+GRIDCOMPUTE_CLONES void add_product(const double* matrix, const double* x, Index n, double* GRIDCOMPUTE_RESTRICT y) {
+  for (Index i = 0; i < n; ++i) {
+    const double* row = matrix + i * n;
+    const double a = x[i];
+    if (a == 0) continue;
+    for (Index k = 0; k < n; ++k) y[k] += a * row[k];
+  }
+}
+
+// Second less first of each pair at these moves.
+GRIDCOMPUTE_CLONES void gaps_between(const std::int32_t* first, const std::int32_t* second, const float* apart,
+                                     const float* move, Index n, float* GRIDCOMPUTE_RESTRICT out) {
+  for (Index g = 0; g < n; ++g) out[g] = apart[g] + move[second[g]] - move[first[g]];
+}
+
+struct TwoLeast {
+  std::int32_t at;
+  float second;
+};
+
+TwoLeast two_least(const std::int32_t* set, const float* above, std::int32_t size, const float* move) {
+  float best = std::numeric_limits<float>::infinity(), second = best;
+  std::int32_t at = 0;
+  for (std::int32_t c = 0; c < size; ++c) {
+    const float v = above[c] + move[set[c]];
+    second = std::min(second, std::max(v, best));
+    if (v < best) best = v, at = c;
+  }
+  return {at, second};
+}
+
+}  // namespace
+
+Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool,
+               Stop& stop)
+    : r_(problem), pool_(pool), stop_(stop), of_(capacity.size()) {
+  for (std::size_t s = 0; s < capacity.size(); ++s) {
+    const auto first = static_cast<std::size_t>(alike[s]);
+    if (first == s) {
+      of_[s] = static_cast<std::int32_t>(lead_.size());
+      lead_.push_back(static_cast<Slot>(s));
+      capacity_.push_back(0);
+      fixed_.push_back(0);
+    }
+    const std::int32_t set = of_[s] = of_[first];
+    if (capacity[s] > capacity[lead_[set]]) lead_[set] = static_cast<Slot>(s);
+    capacity_[set] += static_cast<double>(capacity[s]);
+    fixed_[set] += static_cast<double>(r_.fixed[s]);
+  }
+  n_ = lead_.size();
+  for (const Slot s : lead_) {
+    center_.push_back(r_.box.center[s]);
+    low_.push_back(std::max<Cost>(0, r_.box.center[s] - r_.box.down[s]));
+    high_.push_back(r_.box.center[s] + r_.box.up[s]);
+  }
+  damp_.assign(n_, 0.0);
+  stiff_.assign(n_, 0.0);
+  move_.assign(n_, 0.0F);
+  undecided_ = std::make_unique<Undecided>(r_, of_, center_, range(), pool_);
+  for (State* state : {&now_, &trial_}) {
+    while (state->parts.size() < undecided_->parts().size()) state->parts.emplace_back(pool.memory());
+  }
+}
+
+Undecided::Range Newton::range() const {
+  Undecided::Range out{std::vector<float>(n_), std::vector<float>(n_)};
+  for (std::size_t k = 0; k < n_; ++k) {
+    out.low[k] = static_cast<float>(low_[k] - center_[k]);
+    out.high[k] = static_cast<float>(high_[k] - center_[k]);
+  }
+  return out;
+}
+
+void Newton::narrow(std::span<const Cost> packed, double part) {
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double down = part * static_cast<double>(r_.box.down[lead_[k]]);
+    const double up = part * static_cast<double>(r_.box.up[lead_[k]]);
+    low_[k] = std::max(low_[k], packed[k] - static_cast<Cost>(down) - 1);
+    high_[k] = std::min(high_[k], packed[k] + static_cast<Cost>(up) + 1);
+  }
+  undecided_->narrow(range(), pool_);
+}
+
+std::vector<Cost> Newton::packed(std::span<const Cost> prices) const {
+  std::vector<Cost> out(n_);
+  for (std::size_t k = 0; k < n_; ++k) out[k] = std::clamp(prices[lead_[k]], low_[k], high_[k]);
+  return out;
+}
+
+void Newton::unpack(std::span<const Cost> packed, std::vector<Cost>& prices) const {
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    const Cost low = std::max<Cost>(0, r_.box.center[s] - r_.box.down[s]);
+    prices[s] = std::clamp(packed[of_[s]], low, std::max(low, r_.box.center[s] + r_.box.up[s]));
+  }
+}
+
+void Newton::moves(std::span<const Cost> packed) {
+  for (std::size_t k = 0; k < n_; ++k) move_[k] = static_cast<float>(packed[k] - center_[k]);
+}
+
+double Newton::width(std::span<const Cost> packed, Index active) {
+  moves(packed);
+  std::vector<double> gaps;
+  const std::size_t step = static_cast<std::size_t>(std::max<Index>(1, undecided_->groups() / kSample));
+  for (const Undecided::Part& part : undecided_->parts()) {
+    for (std::size_t g = 0; g < part.first.size(); g += step)
+      gaps.push_back(std::fabs(static_cast<double>(part.apart[g] + move_[part.second[g]] - move_[part.first[g]])));
+    std::size_t at = 0;
+    for (std::size_t g = 0; g < part.size.size(); at += static_cast<std::size_t>(part.size[g++])) {
+      if (g % step != 0) continue;
+      const auto [best, second] = two_least(&part.set[at], &part.above[at], part.size[g], move_.data());
+      gaps.push_back(static_cast<double>(second - part.above[at + static_cast<std::size_t>(best)] -
+                                         move_[part.set[at + static_cast<std::size_t>(best)]]));
+    }
+  }
+  if (gaps.empty()) return 1.0;
+  const auto rank = std::min<std::size_t>(gaps.size() / 4, static_cast<std::size_t>(active * r_.columns) / step);
+  std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(rank), gaps.end());
+  return std::max(1.0, gaps[rank]);
+}
+
+const Newton::Look& Newton::look(std::span<const Cost> packed, double tau) {
+  moves(packed);
+  const std::vector<Undecided::Part>& parts = undecided_->parts();
+  pool_.for_chunks(static_cast<Index>(parts.size()), 1, [&](Index chunk, Index, Index) {
+    const Undecided::Part& groups = parts[static_cast<std::size_t>(chunk)];
+    Part& part = trial_.parts[static_cast<std::size_t>(chunk)];
+    part.nearest = groups.fixed;
+    for (auto* sums : {&part.smooth, &part.diagonal}) sums->assign(n_, 0.0);
+    part.at.clear(), part.size.clear(), part.stiffness.clear();
+    split_pairs(groups, static_cast<float>(tau), part);
+    std::size_t at = 0;
+    for (std::size_t g = 0; g < groups.size.size(); at += static_cast<std::size_t>(groups.size[g++])) {
+      split(&groups.set[at], &groups.above[at], groups.size[g], static_cast<double>(groups.weights[g]),
+            static_cast<float>(tau), part);
+    }
+  });
+  std::vector<double> nearest = fixed_, smooth(n_, 0.0);
+  trial_.gradient.assign(n_, 0.0);
+  trial_.diagonal.assign(n_, 0.0);
+  for (const Part& part : trial_.parts) {
+    for (std::size_t k = 0; k < n_; ++k) {
+      nearest[k] += part.nearest[k], smooth[k] += part.smooth[k], trial_.diagonal[k] += part.diagonal[k];
+    }
+  }
+  trial_.imbalance = 0;
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double off = nearest[k] - capacity_[k];
+    trial_.gradient[k] = off + smooth[k];
+    trial_.imbalance += off > 0 ? off : (packed[k] > 0 ? -off : 0.0);
+  }
+  return trial_;
+}
+
+void Newton::accept() {
+  std::swap(now_, trial_);
+  assembled_ = false;
+  for (double& x : stiff_) x /= 2;
+}
+
+// Projection of a group onto the simplex: those within theta of the best share the weight (Michelot: all that are
+// within tau, less those beyond their theta, until none is).
+void Newton::split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau,
+                   Part& part) const {
+  const auto most = static_cast<std::size_t>(size);
+  if (part.near.size() < most) part.near.resize(most), part.above.resize(most);
+  float* const x = part.above.data();
+  std::int32_t* const who = part.near.data();
+  float best = std::numeric_limits<float>::infinity();
+  for (std::int32_t c = 0; c < size; ++c) {
+    x[c] = above[c] + move_[set[c]];
+    best = std::min(best, x[c]);
+  }
+  std::size_t m = 0;
+  for (std::int32_t c = 0; c < size; ++c) {
+    const float gap = x[c] - best;
+    x[m] = gap, who[m] = set[c];
+    m += gap < tau ? 1 : 0;
+  }
+  std::size_t at = 0;
+  while (x[at] > 0) ++at;
+  const auto first = static_cast<std::size_t>(who[at]);
+  part.nearest[first] += w;
+  double theta = 0;
+  for (std::size_t before = 0; m != before && m > 1;) {
+    before = m;
+    double sum = 0;
+    for (std::size_t c = 0; c < m; ++c) sum += static_cast<double>(x[c]);
+    theta = (static_cast<double>(tau) + sum) / static_cast<double>(m);
+    m = 0;
+    for (std::size_t c = 0; c < before; ++c) {
+      x[m] = x[c], who[m] = who[c];
+      m += static_cast<double>(x[c]) < theta ? 1 : 0;
+    }
+  }
+  if (m < 2) return;
+  const double k = w / static_cast<double>(tau);
+  part.smooth[first] -= w;
+  for (std::size_t c = 0; c < m; ++c) {
+    const auto to = static_cast<std::size_t>(who[c]);
+    part.smooth[to] += k * (theta - static_cast<double>(x[c]));
+    part.diagonal[to] += k * (1.0 - 1.0 / static_cast<double>(m));
+    part.at.push_back(who[c]);
+  }
+  part.size.push_back(static_cast<std::int32_t>(m));
+  part.stiffness.push_back(k);
+}
+
+// The same between two sets: most groups.
+void Newton::split_pairs(const Undecided::Part& pairs, float tau, Part& part) const {
+  const std::size_t count = pairs.first.size();
+  part.gap.resize(count);
+  gaps_between(pairs.first.data(), pairs.second.data(), pairs.apart.data(), move_.data(), static_cast<Index>(count),
+               part.gap.data());
+  for (std::size_t g = 0; g < count; ++g) {
+    const bool swapped = part.gap[g] < 0;
+    const std::int32_t near = swapped ? pairs.second[g] : pairs.first[g];
+    const float gap = std::fabs(part.gap[g]);
+    const auto w = static_cast<double>(pairs.weight[g]);
+    part.nearest[near] += w;
+    if (gap >= tau) continue;
+    const std::int32_t far = swapped ? pairs.first[g] : pairs.second[g];
+    const double k = w / static_cast<double>(tau),
+                 moved = k * (static_cast<double>(tau) - static_cast<double>(gap)) / 2;
+    part.smooth[near] -= moved;
+    part.smooth[far] += moved;
+    part.diagonal[near] += k / 2;
+    part.diagonal[far] += k / 2;
+    part.at.push_back(near), part.at.push_back(far);
+    part.size.push_back(2);
+    part.stiffness.push_back(k);
+  }
+}
+
+// Which classes may move: not those at an end of their range that their load pulls out of it.
+void Newton::free_classes(std::span<const Cost> packed) {
+  free_.assign(n_, 1.0);
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double g = now_.gradient[k];
+    if ((packed[k] <= low_[k] && g <= 0) || (packed[k] >= high_[k] && g >= 0)) free_[k] = 0.0;
+  }
+}
+
+std::vector<Cost> Newton::step(std::span<const Cost> packed) {
+  if (!assembled_) assemble();
+  free_classes(packed);
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double g = now_.gradient[k];
+    const Cost radius = g > 0 ? r_.box.up[lead_[k]] : r_.box.down[lead_[k]];
+    damp_[k] = kDamping * std::fabs(g) / static_cast<double>(std::max<Cost>(1, radius)) + stiff_[k];
+  }
+  const std::vector<double> x = solve(now_.gradient, kIterations);
+  std::vector<Cost> move(n_);
+  for (std::size_t k = 0; k < n_; ++k) {
+    const Cost low = low_[k] - packed[k], high = high_[k] - packed[k];
+    if (std::isnan(x[k])) continue;  // its cast would be undefined; a class that stands still is always valid
+    move[k] = static_cast<Cost>(std::nearbyint(std::clamp(x[k], static_cast<double>(low), static_cast<double>(high))));
+    move[k] = std::clamp(move[k], low, high);
+  }
+  return move;
+}
+
+void Newton::stiffen(std::span<const Cost> move) {
+  for (std::size_t k = 0; k < n_; ++k) {
+    if (move[k] == 0) continue;
+    const double seen = (now_.gradient[k] - trial_.gradient[k]) / static_cast<double>(move[k]);
+    const double told = now_.diagonal[k] * kRidge + damp_[k];
+    if (seen > kStiffer * told) stiff_[k] += seen - told;
+  }
+}
+
+std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std::uint64_t seed) {
+  look(packed, tau);
+  accept();
+  assemble();
+  free_.assign(n_, 0.0);
+  for (std::size_t k = 0; k < n_; ++k) {
+    if (now_.diagonal[k] > 0 && (packed[k] > 0 || now_.gradient[k] > 0)) free_[k] = 1.0;
+  }
+  damp_.assign(n_, 0.0);
+  std::vector<double> square(n_), off(n_), out(of_.size());
+  for (int probe = 0; probe < kProbes; ++probe) {
+    for (std::size_t k = 0; k < n_; ++k) {
+      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+      const double size = std::sqrt(std::max(1.0, capacity_[k]));
+      off[k] = (seed >> 63) != 0 ? size : -size;
+    }
+    const std::vector<double> x = solve(off, kIterations / 3);
+    for (std::size_t k = 0; k < n_; ++k) square[k] += x[k] * x[k] / kProbes;
+  }
+  for (std::size_t s = 0; s < out.size(); ++s) out[s] = std::sqrt(square[of_[s]]);
+  return out;
+}
+
+std::vector<double> Newton::solve(const std::vector<double>& off, int iterations) const {
+  std::vector<double> x(n_), residual(n_), z(n_), p(n_), q(n_), scale(n_);
+  double rho = 0;
+  for (std::size_t k = 0; k < n_; ++k) {
+    const double stiff = now_.diagonal[k] * kRidge + damp_[k];
+    scale[k] = free_[k] > 0 && stiff > 0 ? 1 / stiff : 0.0;
+    residual[k] = free_[k] * off[k];
+    z[k] = residual[k] * scale[k];
+    rho += residual[k] * z[k];
+  }
+  const double start = rho;
+  p = z;
+  for (int k = 0; k < iterations && rho > kResidual * start && !stop_.poll(); ++k) {
+    multiply(p, q);
+    double curvature = 0, next = 0;
+    for (std::size_t i = 0; i < n_; ++i) curvature += p[i] * q[i];
+    if (!(curvature > 0)) break;
+    const double a = rho / curvature;
+    for (std::size_t i = 0; i < n_; ++i) {
+      x[i] += a * p[i];
+      residual[i] -= a * q[i];
+      z[i] = residual[i] * scale[i];
+      next += residual[i] * z[i];
+    }
+    for (std::size_t i = 0; i < n_; ++i) p[i] = z[i] + next / rho * p[i];
+    rho = next;
+  }
+  return x;
+}
+
+// The Laplacian as a matrix, where that is smaller than the groups it comes from.
+void Newton::assemble() {
+  assembled_ = true;
+  std::size_t entries = 0;
+  for (const Part& part : now_.parts) entries += part.at.size();
+  laplacian_.clear();
+  if (n_ * n_ > std::min(kDense, kWorth * entries)) return;
+  laplacian_.assign(n_ * n_, 0.0);
+  for (const Part& part : now_.parts) {
+    const std::int32_t* at = part.at.data();
+    for (std::size_t g = 0; g < part.size.size(); at += part.size[g], ++g) {
+      const std::int32_t m = part.size[g];
+      const double off = part.stiffness[g] / m;
+      for (std::int32_t a = 0; a < m; ++a) {
+        double* row = laplacian_.data() + static_cast<std::size_t>(at[a]) * n_;
+        for (std::int32_t b = 0; b < m; ++b) row[at[b]] -= off;
+        row[at[a]] += part.stiffness[g];
+      }
+    }
+  }
+}
+
+void Newton::multiply(const std::vector<double>& x, std::vector<double>& y) const {
+  for (std::size_t k = 0; k < n_; ++k) y[k] = ((kRidge - 1.0) * now_.diagonal[k] + damp_[k]) * x[k];
+  if (!laplacian_.empty()) {
+    add_product(laplacian_.data(), x.data(), static_cast<Index>(n_), y.data());
+  } else {
+    for (const Part& part : now_.parts) {
+      const std::int32_t* at = part.at.data();
+      for (std::size_t g = 0; g < part.size.size(); at += part.size[g], ++g) {
+        const std::int32_t m = part.size[g];
+        double mean = 0;
+        for (std::int32_t c = 0; c < m; ++c) mean += x[at[c]];
+        mean /= m;
+        for (std::int32_t c = 0; c < m; ++c) y[at[c]] += part.stiffness[g] * (x[at[c]] - mean);
+      }
+    }
+  }
+  for (std::size_t k = 0; k < n_; ++k) y[k] *= free_[k];
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,203 @@
+#include "gridcompute/transport/restricted/price_tuning.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "gridcompute/transport/restricted/newton.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr int kLooks = 24;        // at the candidates
+constexpr int kShorter = 3;       // steps tried after one that was too long
+constexpr int kStalled = 2;       // steps of no use: it ends
+constexpr double kBetter = 0.9;   // than the last best, or it was of no use
+constexpr double kNearing = 0.5;  // or than what the last step left: a wide one may lose before it gains
+constexpr double kPast = -0.8;    // of the first slope: past the maximum along the step, and too far
+constexpr double kFirst = 8;      // a box holds the largest errors, most are so much smaller
+constexpr double kShrink = 4;     // tau from step to step
+constexpr Index kActive = 2;      // groups a class that split at the end, on average
+constexpr Index kActiveForNoise = 100;
+
+}  // namespace
+
+double tune(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
+            std::vector<Cost>& prices, Pool& pool, Stop& stop) {
+  const auto all = static_cast<double>(problem.weight_total);
+  if (stop.poll()) return all;
+  Newton newton(problem, capacity, alike, pool, stop);
+  if (stop.poll()) return all;
+  std::vector<Cost> radii(problem.box.down);
+  const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(radii.size() / 2);
+  std::nth_element(radii.begin(), middle, radii.end());
+  std::vector<Cost> now = newton.packed(prices), best = now;
+  const double narrowest = std::max(2.0, newton.width(now, kActive));
+  if (stop.poll()) return all;
+  double tau = std::max(narrowest, static_cast<double>(*middle) / kFirst);
+  double least = newton.look(now, tau).imbalance;
+  newton.accept();
+  double last = least;
+  int stalled = 0;
+  double part = 1;  // of the box that prices may still move in
+  for (int looks = 1; looks < kLooks && least > 0 && stalled < kStalled && !stop.poll();) {
+    std::vector<Cost> trial(now.size());
+    const std::vector<double> slope = newton.gradient();
+    const double next = std::max(narrowest, tau / kShrink);
+    double imbalance = 0;
+    for (int shorter = 0;; ++shorter) {
+      const std::vector<Cost> move = newton.step(now);
+      if (stop.requested()) break;
+      double before = 0, after = 0;
+      for (std::size_t k = 0; k < now.size(); ++k) trial[k] = now[k] + move[k];
+      const Newton::Look& there = newton.look(trial, next);
+      ++looks;
+      for (std::size_t k = 0; k < now.size(); ++k) {
+        before += slope[k] * static_cast<double>(move[k]);
+        after += there.gradient[k] * static_cast<double>(move[k]);
+      }
+      imbalance = there.imbalance;
+      const bool small = std::all_of(move.begin(), move.end(), [](Cost m) { return m >= -1 && m <= 1; });
+      if (after >= kPast * before || shorter == kShorter || small) break;
+      newton.stiffen(move);
+    }
+    if (stop.requested()) break;
+    now = trial;
+    newton.accept();
+    stalled = imbalance < kBetter * least || imbalance < kNearing * last ? 0 : stalled + 1;
+    last = imbalance;
+    if (imbalance < least) least = imbalance, best = now;
+    if (tau > narrowest && stalled == 0) newton.narrow(now, part /= 2);
+    tau = next;
+  }
+  newton.unpack(best, prices);
+  return least;
+}
+
+std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
+                                  std::span<const Slot> alike, std::span<const Cost> prices, std::uint64_t seed,
+                                  Pool& pool, Stop& stop) {
+  Newton newton(problem, capacity, alike, pool, stop);
+  const std::vector<Cost> now = newton.packed(prices);
+  // Few groups a class would leave the Laplacian in pieces, which would look like noise.
+  return newton.noise(now, newton.width(now, kActiveForNoise), seed);
+}
+
+namespace {
+
+// The least of many numbers, so many at the most.
+class Lowest {
+ public:
+  void add(double x, std::size_t most) {
+    if (kept_.size() < most) {
+      kept_.push_back(x);
+      if (kept_.size() == most) std::make_heap(kept_.begin(), kept_.end());
+    } else if (x < kept_.front()) {
+      std::pop_heap(kept_.begin(), kept_.end());
+      kept_.back() = x;
+      std::push_heap(kept_.begin(), kept_.end());
+    }
+  }
+  [[nodiscard]] const std::vector<double>& kept() const noexcept { return kept_; }
+
+ private:
+  std::vector<double> kept_;  // a heap once it is full
+};
+
+// By class: by how much its price has to rise for its units to leave, to fall for units to come.
+struct Moves {
+  std::vector<Lowest> leave, come;
+};
+
+// Of one chunk of groups; of each class so many at the most.
+Moves moves_of(const Restricted& r, Index begin, Index end, std::span<const Slot> alike, std::span<const Cost> prices,
+               std::span<const std::size_t> most_leave, std::span<const std::size_t> most_come) {
+  constexpr Cost kNever = std::numeric_limits<Cost>::max();
+  Moves out{std::vector<Lowest>(alike.size()), std::vector<Lowest>(alike.size())};
+  std::vector<Index> come_last(alike.size(), -1);
+  for (Index g = begin; g < end; ++g) {
+    const Index from = r.begin[g], to = from + r.size[g];
+    const auto cost = [&](Index c) { return r.key[c] + prices[r.slot[c]]; };
+    Cost best = kNever, second = kNever;
+    Index at = from;
+    for (Index c = from; c < to; ++c) {
+      if (cost(c) < best) best = cost(c), at = c;
+    }
+    const Slot home = alike[r.slot[at]];
+    for (Index c = from; c < to; ++c) {
+      if (alike[r.slot[c]] != home) second = std::min(second, cost(c));
+    }
+    if (second == kNever || r.weight[g] == 0) continue;
+    out.leave[home].add(static_cast<double>(second - best), most_leave[home]);
+    for (Index c = from; c < to; ++c) {
+      const Slot t = alike[r.slot[c]];
+      if (t == home || std::exchange(come_last[t], g) == g) continue;
+      out.come[t].add(static_cast<double>(cost(c) - best), most_come[t]);
+    }
+  }
+  return out;
+}
+
+// The move of this rank. Past what the lists hold: the box where there are more units, else twice the last of them.
+double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* which, std::size_t s, std::size_t rank,
+              double beyond, bool more) {
+  std::vector<double> moves;
+  for (const Moves& part : parts) {
+    const std::vector<double>& some = (part.*which)[s].kept();
+    moves.insert(moves.end(), some.begin(), some.end());
+  }
+  if (moves.empty()) return beyond;
+  if (rank >= moves.size()) {
+    const double last = *std::max_element(moves.begin(), moves.end());
+    return more ? std::max(last, beyond) : 2 * last;
+  }
+  std::nth_element(moves.begin(), moves.begin() + static_cast<std::ptrdiff_t>(rank), moves.end());
+  return moves[rank];
+}
+
+}  // namespace
+
+RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
+                     std::span<const Cost> prices, Pool& pool) {
+  constexpr Index kChunk = 1 << 13;
+  const std::size_t n = capacity.size();
+  std::vector<Cost> room(n, 0), load(n, 0), fixed(n, 0);
+  const std::vector<Cost> loads = problem.load();
+  for (std::size_t s = 0; s < n; ++s) {
+    room[alike[s]] += capacity[s];
+    load[alike[s]] += loads[s];
+    fixed[alike[s]] += problem.fixed[s];
+  }
+  // So many moves are asked for; what a rough end left out of balance is an error too.
+  const auto count = [&](std::size_t s, Cost left) {
+    const double root = std::sqrt(static_cast<double>(room[s]));
+    return static_cast<std::size_t>(root) + 2 + static_cast<std::size_t>(std::max<Cost>(0, left));
+  };
+  std::vector<std::size_t> leave(n), come(n);
+  for (std::size_t s = 0; s < n; ++s) {
+    leave[s] = count(s, load[s] - room[s]);
+    come[s] = count(s, room[s] - load[s]);
+  }
+  std::vector<Moves> parts(static_cast<std::size_t>(Pool::chunks(problem.groups(), kChunk)));
+  pool.for_chunks(problem.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
+    parts[static_cast<std::size_t>(chunk)] = moves_of(problem, begin, end, alike, prices, leave, come);
+  });
+  RankNoise out{std::vector<double>(n), std::vector<double>(n)};
+  for (std::size_t s = 0; s < n; ++s) {
+    const auto set = static_cast<std::size_t>(alike[s]);
+    if (set != s) {
+      out.up[s] = out.up[set];
+      out.down[s] = out.down[set];
+      continue;
+    }
+    const double root = std::sqrt(static_cast<double>(room[s]));
+    if (prices[s] == 0 && static_cast<double>(load[s]) + 3 * root < static_cast<double>(room[s])) continue;
+    const auto up = static_cast<double>(problem.box.up[s]), down = static_cast<double>(problem.box.down[s]);
+    out.up[s] = ranked(parts, &Moves::leave, s, leave[s] - 1, up, fixed[s] > 0);
+    if (prices[s] > 0) out.down[s] = ranked(parts, &Moves::come, s, come[s] - 1, down, true);
+  }
+  return out;
+}
+
+}  // namespace gridcompute::transport

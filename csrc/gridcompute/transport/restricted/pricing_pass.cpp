@@ -1,0 +1,498 @@
+#include "gridcompute/transport/restricted/pricing_pass.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "gridcompute/transport/kernels/float_filter.hpp"
+#include "gridcompute/transport/kernels/row_screening.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 2048;          // rows a chunk: fixed, so that results do not depend on threads
+constexpr Index kBlockBytes = 1 << 14;  // costs and keys of the rows converted at a time: they stay in the L1 cache
+constexpr int kRecentBits = 8;
+
+// A slack is kept as a float that is never above it.
+float floor_float(Cost x) {
+  const float f = static_cast<float>(x);
+  return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity())
+                                                         : f;
+}
+
+// What one chunk of rows found; joined in order.
+struct Piece {
+  explicit Piece(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
+
+  std::pmr::memory_resource* memory;
+  std::pmr::vector<Cost> fixed{memory};
+  Wide base = 0;
+  Seen seen;
+  bool wrapped = false;
+  Index hopeless = -1;  // the first row with nothing allowed
+  std::pmr::vector<Index> job{memory};
+  std::pmr::vector<std::int32_t> size{memory}, members{memory};
+  std::pmr::vector<Cost> weight{memory}, next{memory};
+  std::pmr::vector<Slot> slot{memory};
+  std::pmr::vector<Cost> key{memory};
+  std::pmr::unordered_multimap<std::uint64_t, std::int32_t> table{memory};  // list -> group, if shared
+  std::array<std::int32_t, 1 << kRecentBits> recent;                        // a likely group by the look at a row
+};
+
+std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
+  std::uint64_t h = 0x9E3779B97F4A7C15ULL * static_cast<std::uint64_t>(size);
+  for (std::int32_t c = 0; c < size; ++c) {
+    h = (h ^ static_cast<std::uint64_t>(slot[c])) * 0xFF51AFD7ED558CCDULL;
+    h = (h ^ (h >> 32) ^ static_cast<std::uint64_t>(key[c])) * 0xC4CEB9FE1A85EC53ULL;
+  }
+  return h ^ (h >> 29);
+}
+
+// A group with this very list in `in`, or -1.
+template <class Groups, class Table>
+std::int32_t find_list(const Groups& in, std::span<const Index> begin, std::uint64_t h, const Slot* slot,
+                       const Cost* key, std::int32_t size, const Table& table) {
+  const auto [from, to] = table.equal_range(h);
+  for (auto it = from; it != to; ++it) {
+    const auto g = static_cast<std::size_t>(it->second);
+    if (in.size[g] == size && std::equal(slot, slot + size, in.slot.begin() + begin[g]) &&
+        std::equal(key, key + size, in.key.begin() + begin[g])) {
+      return it->second;
+    }
+  }
+  return -1;
+}
+
+template <class T>
+class ChunkScanner {
+ public:
+  ChunkScanner(const Scan& how, const Level& level, const Box& box, bool inexact, Restricted& out)
+      : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_) {
+    if constexpr (std::is_same_v<T, std::int32_t>) matrix_ = how.keys.int32();
+    weighted_ = how.keys.problem().demand != nullptr;
+    known_ = inexact || how.keys.integral() || weighted_;
+    for (Index s = 0; s < n_; ++s) {
+      up_[s] = static_cast<T>(box.center[s] + box.up[s]);
+      down_[s] = static_cast<T>(box.center[s] - box.down[s]);
+    }
+    if (std::is_same_v<T, Cost> && Sketch::serves(how.keys)) sketch_.emplace(how.keys, box);
+  }
+
+  void run(Index begin, Index end, Piece& piece) const {
+    piece.fixed.assign(static_cast<std::size_t>(out_.columns), 0);
+    for (Index k = begin; k < end; ++k) out_.where[k] = 0, out_.slack[k] = 0;
+    const Index block = std::clamp<Index>(kBlockBytes / (n_ * static_cast<Index>(sizeof(Cost)) + 1), 1, 256);
+    std::vector<Look<T>> looks(static_cast<std::size_t>(block));
+    Buffer buffer;
+    buffer.kept.resize(static_cast<std::size_t>(n_ + 1));
+    for (Index b = begin, count = 0; b < end; b += count) {
+      if constexpr (std::is_same_v<T, Cost>) b = settle_sketched(b, end, piece, buffer);
+      count = std::min(block, end - b);
+      for (Index k = 0; k < count; ++k) looks[k].low = outside(level_.row(b + k), piece.seen);
+      const T* rows = look(b, count, buffer, looks.data(), piece);
+      for (Index k = 0; k < count; ++k) {
+        if (std::is_same_v<T, std::int32_t> && b + count + k < end) fetch(narrow_row(b + count + k));
+        const T* row = rows != nullptr ? rows + k * n_ : narrow_row(b + k);
+        settle(b + k, WholeRow{row}, looks[k], piece, buffer);
+      }
+    }
+  }
+
+ private:
+  struct Buffer {
+    std::vector<Cost> keys;
+    std::vector<std::int32_t> broken;  // the block's rows, ties broken
+    std::vector<double> costs, scale;
+    std::vector<Slot> kept;
+    std::vector<Index> begins;   // of the piece's groups, if shared
+    std::vector<Cost> furthest;  // of them: max of key + down
+    Sketch::Scratch scratch;
+    Kept sketched;
+    Index sketches = 0, failures = 0;
+  };
+
+  // What is to be known of a row beside its look: all its keys, or those of the classes kept.
+  struct WholeRow {
+    const T* keys;
+    [[nodiscard]] Cost only(Slot s) const { return static_cast<Cost>(keys[s]); }
+    [[nodiscard]] bool hopeless(Index n) const {
+      return std::none_of(keys, keys + n, [](T key) { return static_cast<Cost>(key) < kForbidden; });
+    }
+  };
+  struct KeptRow {
+    const Kept* kept;
+    [[nodiscard]] Cost only(Slot) const { return kept->key.front(); }
+    [[nodiscard]] bool hopeless(Index) const { return kept->low >= kForbidden / 4; }
+  };
+
+  // From b on, as long as sketches tell enough; the first row that is still to be looked at. Where it matters whether
+  // costs are exact keys, they have to be read whole until one is not.
+  Index settle_sketched(Index b, Index end, Piece& piece, Buffer& buffer) const {
+    if (!sketch_ || !(known_ || piece.seen.inexact)) return b;
+    constexpr Index kTries = 16, kAhead = 8;  // rows; and after so many tries three of four have to tell enough
+    while (b < end && 4 * buffer.failures <= buffer.sketches++ + kTries) {
+      const Index job = level_.row(b);
+      if (b + kAhead < end) how_.keys.problem().cost->fetch(level_.row(b + kAhead));
+      if (!sketch_->look(job, outside(job, piece.seen), buffer.scratch, buffer.sketched)) {
+        ++buffer.failures;
+        break;
+      }
+      const Kept& kept = buffer.sketched;
+      const auto first = static_cast<std::uint64_t>(kept.slot.empty() ? 0 : kept.slot.front());
+      settle(b++, KeptRow{&kept}, Look<Cost>{kept.low, kept.next, (first << kCountBits<Cost>)+kept.slot.size()}, piece,
+             buffer);
+    }
+    return b;
+  }
+
+  // The int32 matrix's own row, for T = int32.
+  [[nodiscard]] const T* narrow_row(Index k) const { return matrix_ + level_.row(k) * n_; }
+
+  // Asks for a row of the next block: what is done between two looks makes the hardware forget what it was reading.
+  void fetch(const T* row) const {
+    for (Index s = 0; s < n_; s += Index{64 / sizeof(T)}) __builtin_prefetch(row + s);
+  }
+
+  // Looks at a block of rows; their keys, row after row, unless they are the int32 matrix's.
+  const T* look(Index b, Index count, Buffer& buffer, Look<T>* out, Piece& piece) const {
+    if constexpr (std::is_same_v<T, std::int32_t>) {
+      if (!how_.keys.ties().none()) {
+        buffer.broken.resize(static_cast<std::size_t>(count * n_));
+        for (Index k = 0; k < count; ++k) {
+          const bool fits =
+              how_.keys.breaker().row(level_.row(b + k), narrow_row(b + k), buffer.broken.data() + k * n_);
+          piece.wrapped |= !fits;
+        }
+        look_rows(buffer.broken.data(), count, n_, up_.data(), down_.data(), out);
+        return buffer.broken.data();
+      }
+      if (level_.rows == nullptr) {
+        look_rows(narrow_row(b), count, n_, up_.data(), down_.data(), out);
+      } else {
+        for (Index k = 0; k < count; ++k) look_rows(narrow_row(b + k), 1, n_, up_.data(), down_.data(), out + k);
+      }
+      return nullptr;
+    } else {
+      buffer.keys.resize(static_cast<std::size_t>(count * n_));
+      const Rows rows = level_.block(b, count);
+      if (how_.keys.integral() || !how_.keys.ties().none()) {
+        how_.keys.fill(rows, buffer.keys.data(), buffer.costs, piece.seen);
+        look_rows(buffer.keys.data(), count, n_, up_.data(), down_.data(), out);
+      } else {
+        look_real(rows, buffer, out, piece.seen);
+      }
+      return buffer.keys.data();
+    }
+  }
+
+  void look_real(Rows rows, Buffer& buffer, Look<Cost>* out, Seen& seen) const {
+    buffer.costs.resize(buffer.keys.size());
+    buffer.scale.resize(static_cast<std::size_t>(rows.count));
+    how_.keys.problem().cost->reals(rows, buffer.costs.data());
+    for (Index k = 0; k < rows.count; ++k) buffer.scale[k] = how_.keys.scale(rows[k]);
+    const Reals reals{buffer.costs.data(), buffer.scale.data(), buffer.keys.data()};
+    if (seen.inexact && how_.keys.surely_in_range()) {
+      look_reals(reals, rows.count, n_, up_.data(), down_.data(), out);
+      return;
+    }
+    const Extremes all = look_reals_checked(reals, rows.count, n_, up_.data(), down_.data(), out);
+    seen.inexact |= all.inexact;
+    if (!all.within(how_.keys.limit())) how_.keys.fill(rows, buffer.keys.data(), buffer.costs, seen);  // tells why
+  }
+
+  // key + up of the unplaced column; T's largest without one.
+  T outside(Index job, Seen& seen) const {
+    if (!how_.keys.optional()) return std::numeric_limits<T>::max();
+    const Cost v = how_.keys.unplaced(job, seen) + box_.center[n_] + box_.up[n_];
+    return static_cast<T>(std::min<Cost>(v, std::numeric_limits<T>::max()));
+  }
+
+  template <class Row>
+  void settle(Index k, const Row& row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
+    const Index job = level_.row(k);
+    const Cost weight = weighted_ ? how_.keys.problem().weight(job) : 1;
+    Cost next = seen.next == std::numeric_limits<T>::max() ? kForbidden : static_cast<Cost>(seen.next);
+    Cost left_out = kForbidden;
+    bool out_too = false;
+    if constexpr (std::is_same_v<T, std::int32_t>) piece.wrapped |= seen.low < -kNarrow;
+    if (how_.keys.optional()) {
+      Seen ignored;
+      left_out = how_.keys.unplaced(job, ignored);
+      const Cost v = left_out + box_.center[n_] - box_.down[n_];
+      out_too = v <= static_cast<Cost>(seen.low);
+      if (!out_too) next = std::min(next, v);
+    }
+    next = std::min(next, kForbidden);
+    // Prices are below kForbidden / 2, so nothing less tells that a row may have nothing allowed; the row itself does.
+    if ((seen.count() == 0 && !out_too) ||
+        (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden && row.hopeless(n_))) {
+      if (piece.hopeless < 0) piece.hopeless = k;
+      return;
+    }
+    if (seen.count() + (out_too ? 1 : 0) == 1) {
+      const Slot s = out_too ? static_cast<Slot>(n_) : seen.only();
+      const Cost key = out_too ? left_out : row.only(s);
+      out_.where[k] = s;
+      out_.slack[k] = floor_float(next - (key + box_.center[s]));
+      piece.fixed[s] += weight;
+      piece.base += static_cast<Wide>(weight) * key;
+      return;
+    }
+    group(k, row, seen, out_too, left_out, next, weight, piece, buffer);
+  }
+
+  void list(const WholeRow& row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
+    const Index found = list_kept(row.keys, down_.data(), n_, seen, buffer.kept.data());
+    const std::size_t start = piece.slot.size();
+    piece.slot.insert(piece.slot.end(), buffer.kept.begin(), buffer.kept.begin() + found);
+    piece.key.resize(start + static_cast<std::size_t>(found));
+    Cost* const key = piece.key.data() + start;
+    for (Index c = 0; c < found; ++c) key[c] = static_cast<Cost>(row.keys[buffer.kept[c]]);
+  }
+
+  void list(const KeptRow& row, const Look<T>&, Piece& piece, Buffer&) const {
+    piece.slot.insert(piece.slot.end(), row.kept->slot.begin(), row.kept->slot.end());
+    piece.key.insert(piece.key.end(), row.kept->key.begin(), row.kept->key.end());
+  }
+
+  template <class Row>
+  void group(Index k, const Row& row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
+             Piece& piece, Buffer& buffer) const {
+    constexpr bool whole = std::is_same_v<Row, WholeRow>;
+    if constexpr (whole) {
+      if (how_.share && join_recent(k, row.keys, seen, out_too, left_out, next, weight, piece, buffer)) return;
+    }
+    const Index start = static_cast<Index>(piece.slot.size());
+    list(row, seen, piece, buffer);
+    if (out_too) piece.slot.push_back(static_cast<Slot>(n_)), piece.key.push_back(left_out);
+    const auto size = static_cast<std::int32_t>(static_cast<Index>(piece.slot.size()) - start);
+    const Cost first = piece.key[start];
+    for (Index c = start; c < start + size; ++c) piece.key[c] -= first;
+    next -= first + box_.center[piece.slot[start]];
+    piece.base += static_cast<Wide>(weight) * first;
+    if (how_.share) {
+      const std::uint64_t h = hash_list(&piece.slot[start], &piece.key[start], size);
+      const std::int32_t g =
+          find_list(piece, buffer.begins, h, &piece.slot[start], &piece.key[start], size, piece.table);
+      if (g >= 0) {
+        piece.slot.resize(static_cast<std::size_t>(start));
+        piece.key.resize(static_cast<std::size_t>(start));
+        if constexpr (whole) piece.recent[signature(row.keys, seen)] = g;
+        enlist(k, g, weight, next, piece);
+        return;
+      }
+      if constexpr (whole) piece.recent[signature(row.keys, seen)] = static_cast<std::int32_t>(piece.size.size());
+      piece.table.emplace(h, static_cast<std::int32_t>(piece.size.size()));
+      buffer.begins.push_back(start);
+      Cost furthest = std::numeric_limits<Cost>::min();
+      for (Index c = start; c < start + size; ++c) {
+        if (piece.slot[c] < n_) furthest = std::max(furthest, piece.key[c] + static_cast<Cost>(down_[piece.slot[c]]));
+      }
+      buffer.furthest.push_back(furthest);
+    }
+    out_.where[k] = ~static_cast<std::int32_t>(piece.size.size());
+    piece.job.push_back(k);
+    piece.size.push_back(size);
+    piece.members.push_back(1);
+    piece.weight.push_back(weight);
+    piece.next.push_back(next);
+  }
+
+  void enlist(Index k, std::int32_t g, Cost weight, Cost next, Piece& piece) const {
+    piece.weight[g] += weight;
+    piece.members[g] += 1;
+    piece.next[g] = std::min(piece.next[g], next);
+    out_.where[k] = ~g;
+  }
+
+  [[nodiscard]] std::size_t signature(const T* row, const Look<T>& seen) const {
+    if (n_ == 0) return 0;
+    const auto lead = static_cast<std::uint64_t>(add(seen.low, static_cast<T>(-row[seen.only() % n_])));
+    const std::uint64_t h = lead * 31 + seen.tags;
+    return (h * 0x9E3779B97F4A7C15ULL) >> (64 - kRecentBits);
+  }
+
+  // With ties most rows have a list that was met a moment ago: then its classes alone are compared, not all. The list
+  // is the same if it is as long, the furthest of its classes is kept, and their keys differ by the same.
+  bool join_recent(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
+                   Piece& piece, const Buffer& buffer) const {
+    const std::int32_t g = piece.recent[signature(row, seen)];
+    if (g < 0 || piece.size[g] != static_cast<std::int32_t>(seen.count()) + (out_too ? 1 : 0)) return false;
+    const Slot* slot = piece.slot.data() + buffer.begins[g];
+    const Cost* key = piece.key.data() + buffer.begins[g];
+    Index pairs = piece.size[g];
+    const Cost first = slot[0] == n_ ? left_out : static_cast<Cost>(row[slot[0]]);
+    if (slot[pairs - 1] == n_) {
+      --pairs;
+      if (!out_too || left_out - first != key[pairs]) return false;
+    }
+    if (first + buffer.furthest[g] > static_cast<Cost>(seen.low) ||
+        !same_list(row, slot, key, pairs, static_cast<T>(first)))
+      return false;
+    piece.base += static_cast<Wide>(weight) * first;
+    enlist(k, g, weight, next - first - box_.center[slot[0]], piece);
+    return true;
+  }
+
+  const Scan& how_;
+  const Level& level_;
+  const Box& box_;
+  Restricted& out_;
+  Index n_;
+  std::vector<T> up_, down_;
+  std::optional<Sketch> sketch_;
+  const T* matrix_ = nullptr;  // the int32 matrix itself, for T = int32
+  bool weighted_ = false;
+  bool known_;  // is it known whether all costs are exact keys, or does it not matter?
+};
+
+// Piece groups -> groups of the whole, in chunk order; the first group of each chunk.
+std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricted& out) {
+  std::vector<Index> group(pieces.size() + 1, 0), candidate(pieces.size() + 1, 0);
+  for (std::size_t c = 0; c < pieces.size(); ++c) {
+    group[c + 1] = group[c] + static_cast<Index>(pieces[c].size.size());
+    candidate[c + 1] = candidate[c] + static_cast<Index>(pieces[c].slot.size());
+  }
+  const auto groups = static_cast<std::size_t>(group.back()), candidates = static_cast<std::size_t>(candidate.back());
+  const std::size_t room = candidates + candidates / 16;  // lists grow
+  out.slot.reserve(room), out.key.reserve(room), out.owner.reserve(room), out.flow.reserve(room);
+  out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
+  out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);
+  out.owner.resize(candidates);
+  const auto copy = [&](Index chunk, Index, Index) {
+    Piece& p = pieces[static_cast<std::size_t>(chunk)];
+    const auto to = [](auto& all, Index at) { return all.begin() + at; };
+    Index g = group[chunk], c = candidate[chunk];
+    std::copy(p.job.begin(), p.job.end(), to(out.job, g));
+    std::copy(p.size.begin(), p.size.end(), to(out.size, g));
+    std::copy(p.members.begin(), p.members.end(), to(out.members, g));
+    std::copy(p.weight.begin(), p.weight.end(), to(out.weight, g));
+    std::copy(p.next.begin(), p.next.end(), to(out.next, g));
+    std::copy(p.slot.begin(), p.slot.end(), to(out.slot, c));
+    std::copy(p.key.begin(), p.key.end(), to(out.key, c));
+    for (const std::int32_t size : p.size) {
+      std::fill_n(to(out.owner, c), size, static_cast<std::int32_t>(g));
+      out.begin[g++] = c;
+      c += size;
+    }
+    p = Piece(p.memory);
+  };
+  how.pool.unless_interrupted(static_cast<Index>(pieces.size()), 1, copy, how.stop);
+  return group;
+}
+
+// The same where lists may be shared between chunks: the group of the whole for each group of each chunk. Cut short by
+// a stop.
+std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces, Stop& stop, Restricted& out) {
+  std::vector<std::vector<std::int32_t>> renamed(pieces.size());
+  std::unordered_multimap<std::uint64_t, std::int32_t> table;
+  for (std::size_t c = 0; c < pieces.size() && !stop.poll(); ++c) {
+    Piece& p = pieces[c];
+    renamed[c].resize(p.size.size());
+    Index start = 0;
+    for (std::size_t g = 0; g < p.size.size(); start += p.size[g], ++g) {
+      const std::uint64_t h = hash_list(&p.slot[start], &p.key[start], p.size[g]);
+      const std::int32_t same = find_list(out, out.begin, h, &p.slot[start], &p.key[start], p.size[g], table);
+      if (same >= 0) {
+        out.weight[same] += p.weight[g];
+        out.members[same] += p.members[g];
+        out.next[same] = std::min(out.next[same], p.next[g]);
+        renamed[c][g] = same;
+        continue;
+      }
+      const auto own = static_cast<std::int32_t>(out.size.size());
+      table.emplace(h, own);
+      renamed[c][g] = own;
+      out.begin.push_back(static_cast<Index>(out.slot.size()));
+      out.size.push_back(p.size[g]);
+      out.job.push_back(p.job[g]);
+      out.members.push_back(p.members[g]);
+      out.weight.push_back(p.weight[g]);
+      out.next.push_back(p.next[g]);
+      out.slot.insert(out.slot.end(), p.slot.begin() + start, p.slot.begin() + start + p.size[g]);
+      out.key.insert(out.key.end(), p.key.begin() + start, p.key.begin() + start + p.size[g]);
+      out.owner.insert(out.owner.end(), static_cast<std::size_t>(p.size[g]), own);
+    }
+    p = Piece(p.memory);
+  }
+  return renamed;
+}
+
+bool join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& seen) {
+  for (const Piece& p : pieces) {
+    seen.join(p.seen);
+    if (out.hopeless < 0) out.hopeless = p.hopeless;
+    out.base += p.base;
+    for (Slot s = 0; s < out.columns; ++s) out.fixed[s] += p.fixed[s];
+  }
+  std::vector<std::vector<std::int32_t>> renamed;
+  const std::vector<Index> first = how.share ? std::vector<Index>{} : append(pieces, how, out);
+  if (how.share) renamed = append_shared(pieces, how.stop, out);
+  if (how.share && how.stop.requested()) return false;
+  const auto rename = [&](Index chunk, Index begin, Index end) {
+    for (Index k = begin; k < end; ++k) {
+      if (out.where[k] >= 0) continue;
+      const std::int32_t g = ~out.where[k];
+      out.where[k] = ~(how.share ? renamed[chunk][g] : static_cast<std::int32_t>(first[chunk] + g));
+    }
+  };
+  return how.pool.unless_interrupted(static_cast<Index>(out.where.size()), kChunk, rename, how.stop);
+}
+
+template <class T>
+bool scan_as(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen, bool& wrapped) {
+  std::vector<Piece> pieces;
+  for (Index c = 0; c < Pool::chunks(level.n, kChunk); ++c) pieces.emplace_back(how.pool.memory());
+  const ChunkScanner<T> scanner(how, level, box, seen.inexact, out);
+  const bool whole = how.pool.for_chunks(
+      level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, pieces[chunk]); }, &how.stop);
+  if (!whole) return false;
+  for (const Piece& p : pieces) wrapped |= p.wrapped;
+  return wrapped || join(pieces, how, out, seen);
+}
+
+// Do prices and radii leave int32 sums of int32 keys recognisable when they wrap? See kNarrow: key + up wraps only to
+// values below -2^30, and key - ... does so only in rows whose minimum is below -2^30 as well.
+bool narrow(const Box& box) {
+  Cost low = 0, high = 0, radius = 0;
+  for (std::size_t s = 0; s < box.center.size(); ++s) {
+    low = std::min(low, box.center[s]);
+    high = std::max(high, box.center[s]);
+    radius = std::max({radius, box.down[s], box.up[s]});
+  }
+  return low >= 0 && high < kNarrow && radius < kNarrow / 4 && high + 2 * radius < kNarrow;
+}
+
+}  // namespace
+
+bool scan(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen) {
+  const auto reset = [&] {
+    out = Restricted{};
+    out.columns = how.keys.columns();
+    out.box = box;
+    out.shared = how.share;
+    out.where.resize(static_cast<std::size_t>(level.n));  // written by chunk
+    out.slack.resize(static_cast<std::size_t>(level.n));
+    out.fixed.assign(static_cast<std::size_t>(out.columns), 0);
+  };
+  reset();
+  bool wrapped = false;
+  const bool in_place = how.keys.int32() != nullptr && how.keys.n_slots() < kNarrowClasses && narrow(box);
+  if (in_place && !scan_as<std::int32_t>(how, level, box, out, seen, wrapped)) return false;
+  if (!in_place || wrapped) {
+    reset();
+    out.wrapped = std::exchange(wrapped, false);
+    if (!scan_as<Cost>(how, level, box, out, seen, wrapped)) return false;
+  }
+  out.flow.assign(out.slot.size(), 0);
+  for (const Cost w : out.weight) out.weight_total += w;
+  for (const Cost w : out.fixed) out.weight_total += w;
+  return true;
+}
+
+}  // namespace gridcompute::transport

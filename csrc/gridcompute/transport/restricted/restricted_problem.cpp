@@ -1,0 +1,155 @@
+#include "gridcompute/transport/restricted/restricted_problem.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace gridcompute::transport {
+
+Cost Box::shift(std::span<const Cost> prices) const noexcept {
+  Cost least = std::numeric_limits<Cost>::max();
+  for (std::size_t s = 0; s < center.size(); ++s) least = std::min(least, prices[s] - center[s] + down[s]);
+  return least;
+}
+
+bool Box::holds(std::span<const Cost> prices) const noexcept {
+  Cost most = std::numeric_limits<Cost>::min();
+  for (std::size_t s = 0; s < center.size(); ++s) most = std::max(most, prices[s] - center[s] - up[s]);
+  return most <= shift(prices);
+}
+
+std::vector<Cost> Restricted::load() const {
+  std::vector<Cost> total = fixed;
+  for (std::size_t c = 0; c < slot.size(); ++c) total[static_cast<std::size_t>(slot[c])] += flow[c];
+  return total;
+}
+
+Wide Restricted::objective() const {
+  Wide total = base;
+  for (std::size_t c = 0; c < slot.size(); ++c) total += static_cast<Wide>(flow[c]) * key[c];
+  return total;
+}
+
+Cost Restricted::cheapest(Index group, std::span<const Cost> prices) const noexcept {
+  Cost least = std::numeric_limits<Cost>::max();
+  for (Index c = begin[group]; c < begin[group] + size[group]; ++c) least = std::min(least, key[c] + prices[slot[c]]);
+  return least;
+}
+
+namespace {
+
+// The sum of each(k) for k in [0, n).
+template <class Each>
+Wide sum_of(Index n, Pool& pool, const Each& each) {
+  constexpr Index kChunk = 1 << 14;
+  std::vector<Wide> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)), 0);
+  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    Wide sum = 0;
+    for (Index k = begin; k < end; ++k) sum += each(k);
+    parts[static_cast<std::size_t>(chunk)] = sum;
+  });
+  Wide total = 0;
+  for (const Wide part : parts) total += part;
+  return total;
+}
+
+}  // namespace
+
+Wide Restricted::value(std::span<const Cost> prices, Pool& pool) const {
+  Wide total = base;
+  for (std::size_t s = 0; s < fixed.size(); ++s) total += static_cast<Wide>(fixed[s]) * prices[s];
+  return total + sum_of(groups(), pool, [&](Index g) { return static_cast<Wide>(weight[g]) * cheapest(g, prices); });
+}
+
+Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of,
+                              Pool& pool) const {
+  const Cost shift = box.shift(prices);
+  const auto less_by_fixed = [&](Index k) -> Wide {
+    const std::int32_t w = where[k];
+    if (w < 0) return 0;
+    const Cost least = static_cast<Cost>(std::floor(slack[k])) + (box.center[w] + shift - prices[w]);
+    return least < 0 ? static_cast<Wide>(weight_of(k)) * least : 0;
+  };
+  const auto less_by_groups = [&](Index g) -> Wide {
+    if (weight[g] == 0 || next[g] >= kForbidden) return 0;
+    const Cost least = next[g] + box.center[slot[begin[g]]] + shift - cheapest(g, prices);
+    return least < 0 ? static_cast<Wide>(weight[g]) * least : 0;
+  };
+  return value(prices, pool) + sum_of(static_cast<Index>(where.size()), pool, less_by_fixed) +
+         sum_of(groups(), pool, less_by_groups);
+}
+
+void Restricted::place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool) {
+  struct Part {
+    std::vector<Cost> taken;
+    std::vector<std::pair<Index, Cost>> tied;  // group, units without a place
+  };
+  constexpr Index kChunk = 1 << 14;
+  std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(groups(), kChunk)));
+  pool.for_chunks(groups(), kChunk, [&](Index chunk, Index from, Index to) {
+    Part& part = parts[static_cast<std::size_t>(chunk)];
+    part.taken.assign(static_cast<std::size_t>(columns), 0);
+    for (Index g = from; g < to; ++g) {
+      Cost least = std::numeric_limits<Cost>::max(), left = weight[g];
+      Index best = 0, ties = 0;
+      for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+        const Cost v = key[c] + prices[slot[c]];
+        ties = v < least ? 1 : ties + (v == least);
+        if (v < least) least = v, best = c;
+      }
+      for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+        if (key[c] + prices[slot[c]] != least) flow[c] = 0;
+        if (ties == 1 && c == best) flow[c] = weight[g];
+        part.taken[slot[c]] += flow[c];
+        left -= flow[c];
+      }
+      if (left > 0) part.tied.emplace_back(g, left);
+    }
+  });
+  std::vector<Cost> room(capacity.begin(), capacity.end());
+  std::vector<std::pair<Index, Cost>> tied;
+  for (Slot s = 0; s < columns; ++s) room[s] -= fixed[s];
+  for (const Part& part : parts) {
+    for (Slot s = 0; s < columns; ++s) room[s] -= part.taken[s];
+    tied.insert(tied.end(), part.tied.begin(), part.tied.end());
+  }
+  for (auto [g, left] : tied) {
+    Cost least = std::numeric_limits<Cost>::max();
+    Index first = -1;
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) least = std::min(least, key[c] + prices[slot[c]]);
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+      if (key[c] + prices[slot[c]] != least) continue;
+      const Cost some = std::clamp<Cost>(room[slot[c]], 0, left);
+      if (first < 0) first = c;
+      flow[c] += some;
+      room[slot[c]] -= some;
+      left -= some;
+    }
+    flow[first] += left;
+    room[slot[first]] -= left;
+  }
+}
+
+bool Restricted::placed() const {
+  Wide total = 0;
+  for (const Cost w : fixed) total += w;
+  for (const Cost f : flow) total += f;
+  return total == weight_total;
+}
+
+bool Restricted::holds() const {
+  Wide total = 0;
+  for (const Cost w : fixed) total += w;
+  for (Index g = 0; g < groups(); ++g) {
+    Cost in = 0;
+    for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
+      if (flow[c] < 0 || owner[c] != g || (c > begin[g] && slot[c] <= slot[c - 1])) return false;
+      in += flow[c];
+    }
+    if (in != weight[g] || size[g] < 1) return false;
+    total += in;
+  }
+  return total == weight_total;
+}
+
+}  // namespace gridcompute::transport

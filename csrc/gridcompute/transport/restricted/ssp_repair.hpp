@@ -1,0 +1,136 @@
+// The restricted optimum, exactly: successive shortest paths on the residual graph of the classes and the hub T.
+//
+// Definitions. Units sit in classes (fixed jobs, flows of groups). filled_s <= u_s counts the room of s in use; the
+// rest lies with the hub T at price p_T. Residual arcs: s -> t moves a unit of some group from s to t, at the least
+// key_t - key_s over the groups in s, plus p_t - p_s; s -> T where room is left; T -> s where some is filled. Excess of
+// a class: load - filled; of T: sum of filled - total weight.
+//
+// Invariants. (I1) every unit is at the cheapest of its candidates, so every residual arc has reduced cost >= 0;
+// (I2) filled_s = u_s where p_s > p_T. Both hold at the start by construction, and each augmentation keeps them.
+//
+// Steps. Dijkstra from all classes with excess at once, until the deficits settled could take half of it; prices of
+// settled classes rise by what they are nearer than the last; along the tree's path to each deficit, nearest first,
+// move as much as it carries, again while its arcs keep their keys. A pair's groups wait in a heap by key difference,
+// which no price change reorders; a class's pairs are built when it is first settled.
+//
+// A narrow box of its own, around the prices it starts from, leaves out what cannot matter within it: groups with one
+// candidate in it stand still, and pairs outside it are not built. Most groups of a wide scan are such.
+//
+// Stops early, prices valid, when the graph has no path (Unreachable: the settled classes) or when raising prices would
+// leave the narrow box (Far: the prices it would have set). Then the box may be widened where it is too narrow, mostly
+// for one class, and only the groups that have it on their list are looked at again; or lists may have grown.
+//
+// Complexity. O(settled * pairs) a search; a search balances many units, at least one.
+#pragma once
+
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/transport/problem.hpp"
+#include "gridcompute/transport/restricted/restricted_problem.hpp"
+
+namespace gridcompute::transport {
+
+class Repair {
+ public:
+  enum class End { balanced, unreachable, far, stopped };
+
+  // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
+  // a class; the hub's is 0. `narrow` is a box around these prices; `everything` builds all pairs all the same.
+  Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow, bool everything,
+         Pool& pool, Stop& stop, Stats& stats);
+
+  End run();
+
+  // After far: room for these prices and as much again, so that run() can go on. False if there was room.
+  bool widen(std::span<const Cost> wanted, Pool& pool);
+
+  // After far: some lists have grown.
+  void relist(Pool& pool);
+
+  [[nodiscard]] const Box& box() const noexcept { return box_; }
+  [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
+  // After far; below 0 for an empty class that could be cheaper than the hub.
+  [[nodiscard]] const std::vector<Cost>& wanted() const noexcept { return wanted_; }
+  [[nodiscard]] Cost excess(Slot s) const noexcept { return excess_[s]; }
+  [[nodiscard]] Cost unmet() const noexcept;  // units without a place
+  // After balanced: the hub back to price 0, empty classes up to it.
+  void settle_prices();
+  [[nodiscard]] bool holds() const;
+
+ private:
+  static constexpr Cost kStill = -kForbidden;  // `low_` of a group with one candidate in the narrow box
+  static constexpr Index kChunk = 1 << 14;
+
+  struct Entry {
+    Cost key;
+    std::uint32_t from, to;  // candidates
+    bool operator>(const Entry& other) const noexcept { return key != other.key ? key > other.key : from > other.from; }
+  };
+  // All residual arcs s -> t of one class, ascending t. What was there when the class was built lies in one array, pair
+  // after pair; what came later in a heap of the pair's own.
+  struct Pairs {
+    explicit Pairs(std::pmr::memory_resource* pages) : memory(pages) {}
+
+    std::pmr::memory_resource* memory;
+    bool built = false;
+    std::pmr::vector<Slot> to{memory};
+    std::pmr::vector<Entry> best{memory};  // key kForbidden if none
+    std::pmr::vector<Entry> first{memory};
+    std::pmr::vector<Index> begin{memory}, end{memory};  // of each pair in `first`, a heap once `heaped`
+    std::pmr::vector<char> heaped{memory};
+    std::vector<std::vector<Entry>> later;  // empty, or one a pair
+  };
+  struct Step {
+    Slot from, to;
+    Index arc;  // position in pairs_[from], or -1 for an arc of the hub
+    Cost key;   // of the pair when it was followed
+  };
+
+  struct Scratch {
+    std::vector<Index> count;  // (columns), zeros between uses
+    std::pmr::vector<Entry> found;
+  };
+  void list_members(Pool& pool);
+  void build(Slot s, Scratch& scratch);
+  void build_all(Pool& pool);
+  void refresh(Pairs& pairs, std::size_t k);
+  void insert(Pairs& pairs, Slot t, Entry entry);
+  void arrive(Index candidate);
+  void retire(Index candidate);
+  bool search();
+  void relax(Slot v, Cost d);
+  void reach(Slot v, Cost d, Step step);
+  bool raise(Cost distance);
+  [[nodiscard]] bool near(Index candidate, Cost low) const { return near(candidate, low, box_.down); }
+  [[nodiscard]] bool near(Index candidate, Cost low, std::span<const Cost> down) const;
+  [[nodiscard]] Cost low(Index group) const;
+  void add_near(Index group, Cost before, std::span<const Cost> down);
+  void move_to_cheapest(Index group);
+  void augment(Slot target);
+  Cost carry(Cost most) const;
+
+  Restricted& r_;
+  std::span<const Cost> capacity_;
+  std::vector<Cost>& prices_;
+  Stop& stop_;
+  Stats& stats_;
+  Slot hub_;
+  bool everything_;
+  Box box_;
+  std::size_t known_ = 0;      // candidates
+  std::vector<char> gone_;     // (candidates): its list was replaced, its pairs are retired
+  UnwrittenVector<Cost> low_;  // of each group: min of key + center + up; kStill if it has one candidate in the box
+  std::vector<Cost> p_, filled_, excess_;
+  UnwrittenVector<Index> order_;                     // candidates with flow by class, at the start
+  std::vector<Index> start_;                         // of each class in order_
+  std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
+  std::vector<Pairs> pairs_;
+  Scratch scratch_;
+  std::vector<Cost> distance_, label_;  // label_: the same, but below all once settled and above all until reached
+  std::vector<Step> parent_;
+  std::vector<Slot> settled_, settled_classes_, targets_;
+  std::vector<std::pair<Cost, Slot>> queue_;
+  std::vector<Step> path_;
+  std::vector<Cost> wanted_;
+};
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,109 @@
+#include "gridcompute/transport/result.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "gridcompute/base/error.hpp"
+#include "gridcompute/transport/model/dual_bound.hpp"
+#include "gridcompute/transport/model/objective.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kRounding = 0x1p-30;  // of the sum of all |costs|: more than this is no rounding
+// How far an objective may lie below its bound, of the sum of all |costs|: one is rounded to the nearest, and the other
+// down. More is a wrong answer.
+constexpr double kContradiction = 0x1p-40;
+
+// Throws where every plan is said to cost more than the one found.
+void refuse_contradiction(const Result& result, const Total& total) {
+  const bool contradicts = result.integral ? std::isfinite(result.bound) && result.exact_bound > result.exact_objective
+                                           : result.bound - result.objective >
+                                                 kContradiction * total.magnitude + std::numeric_limits<double>::min();
+  if (!contradicts) return;
+  throw Error(ErrorKind::internal, "", -1,
+              "transport: the answer contradicts itself: it costs " + shown(result.objective) +
+                  ", and its prices prove " + shown(result.bound) + " of every answer");
+}
+
+// Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
+bool exact_keys(const Solved& of) { return of.problem.demand == nullptr && rounding_of(of.keys, of.seen.inexact) == 0; }
+
+// What holds of every answer, and of an optimum of keys: whatever led to it, one that breaks this is no answer.
+void require_sound(const Solved& of, const Whole& whole, bool optimum, Wide found, Wide objective) {
+  for (std::size_t s = 0; s < of.all.capacity.size(); ++s) {
+    if (whole.load[s] < 0 || whole.load[s] > of.all.capacity[s])
+      throw Error(ErrorKind::internal, "", -1,
+                  "transport: class " + std::to_string(s) + " was given " + std::to_string(whole.load[s]) +
+                      " units, its capacity is " + std::to_string(of.all.capacity[s]));
+  }
+  if (optimum && found != objective)
+    throw Error(ErrorKind::internal, "", -1, "transport: prices do not prove the matching they came with");
+}
+
+}  // namespace
+
+void judge(const Solved& of, bool solved, const Whole& whole, const std::optional<Sums>& sums, Pool& pool, Stop& stop,
+           Result& result) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const bool ended = sums && solved && whole.homeless == 0;
+  const bool unit = of.problem.demand == nullptr, exact = exact_keys(of);
+  // Keys that are the costs themselves have been added up already.
+  const bool by_keys = ended && unit && exact && of.keys.resolution() == 1.0 && !of.problem.cost->real() &&
+                       unplaced_integral(of.problem);
+  const Total total = by_keys      ? Total{sums->objective >> of.keys.ties().shift, 0, 0, 0, true}
+                      : whole.cost ? *whole.cost
+                                   : total_cost(of.problem, result.assignment, pool);
+  result.integral = total.integral;
+  result.exact_objective = total.whole;
+  result.objective = total.value();
+  result.bound = -inf;
+  bool proved = false;
+  if (const auto least = sums ? std::nullopt : bound_of_source(of.problem, pool)) {
+    result.bound = *least;
+    std::fill(result.prices.begin(), result.prices.end(), 0.0);  // what it holds for
+  }
+  require_sound(of, whole, false, 0, 0);
+  if (sums) {
+    const Wide found = sums->value - price_of_room(of.prices, of.all.capacity);
+    require_sound(of, whole, ended && unit, found, sums->objective);
+    const std::span<const Cost> delivered_from(of.prices.data(), result.prices.size());
+    const Wide value = found - lost_in_doubles(delivered_from, of.keys.per_cost(), of.all.capacity, of.weight);
+    proved = ended && unit && exact && found == sums->objective;
+    result.bound = cost_below(value, of.keys, of.seen.inexact, of.weight);
+    if (result.integral) {  // every plan costs an integer
+      result.exact_bound =
+          exact && of.keys.resolution() == 1.0 ? value >> of.keys.ties().shift : whole_above(result.bound);
+      result.bound = static_cast<double>(result.exact_bound);
+      result.exact = whole.homeless == 0 && result.exact_bound >= result.exact_objective;
+    } else if (exact && ended && value == sums->objective) {
+      result.exact = true;
+      result.objective = static_cast<double>(value) / of.keys.per_cost();
+    }
+    if (whole.homeless == 0) refuse_contradiction(result, total);
+    if (ended) result.bound = std::min(result.bound, result.objective);
+  }
+  // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
+  const auto close = [&] { return unit && result.objective - result.bound <= kRounding * total.magnitude; };
+  if (ended && unit && !result.exact && !proved && !close()) {
+    const std::span<const Cost> capacity(of.all.capacity.data(), result.prices.size());
+    if (const auto again = bound_of_costs(of.problem, result.prices, capacity, pool, stop))
+      result.bound = std::min(std::max(result.bound, *again), result.objective);
+  }
+  if (ended && unit && !exact) result.rounding = 2 * rounding_of(of.keys, of.seen.inexact) / of.keys.per_cost();
+  if (result.exact || (ended && (proved || close()))) {
+    result.status = Status::optimal;
+  } else if (stop.why() == Stop::Why::time_limit) {
+    result.status = Status::time_limit;
+  } else {
+    // Without a stop only gangs have no place, which proves nothing: whole_job_solver.hpp goes on from here.
+    result.status = stop.requested() ? Status::stopped : whole.homeless > 0 ? Status::time_limit : Status::feasible;
+  }
+  if (whole.homeless > 0) result.objective = inf, result.exact = false;
+  if (!result.integral && !(std::fabs(result.objective) < inf && std::fabs(result.bound) < inf)) result.exact = false;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,32 @@
+// What is said of an answer: objective, bound, status.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "gridcompute/transport/restricted/column_generation.hpp"
+#include "gridcompute/transport/rounding/integral.hpp"
+
+namespace gridcompute::transport {
+
+// The problem as it was solved, and the prices that came of it.
+struct Solved {
+  const Problem& problem;
+  const Keys& keys;
+  const Level& all;
+  std::span<const Cost> prices;
+  const Seen& seen;
+  Wide weight;
+};
+
+// Over the keys: what the units cost where they lie, and at the least key + price of each job.
+struct Sums {
+  Wide objective, value;
+};
+
+// `solved`: was it to the end? Then the sums are of the optimum, else `value` is a bound and no more. Assignment, load
+// and prices of the result are there already.
+void judge(const Solved& of, bool solved, const Whole& whole, const std::optional<Sums>& sums, Pool& pool, Stop& stop,
+           Result& result);
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,192 @@
+#include "gridcompute/transport/rounding/evict.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <numeric>
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 1 << 16;
+constexpr Index kTold = 16;  // one in so many jobs tells
+constexpr Cost kAny = std::numeric_limits<Cost>::max();
+constexpr Index kMoves = 1 << 15;  // that are looked at, at most: those that lose least a unit
+
+// A job that may go from its class to another, or to none yet.
+struct Move {
+  Cost loss;  // a unit
+  Cost weight;
+  Index job;
+  Slot from, to;
+};
+
+bool less_a_unit(const Move& a, const Move& b) {
+  if (a.loss != b.loss) return a.loss < b.loss;
+  return a.job != b.job ? a.job < b.job : a.to < b.to;
+}
+
+bool less_at_all(const Move& a, const Move& b) {
+  const Wide left = static_cast<Wide>(a.loss) * a.weight, right = static_cast<Wide>(b.loss) * b.weight;
+  if (left != right) return left < right;
+  return a.job != b.job ? a.job < b.job : a.to < b.to;
+}
+
+// The lightest, of these who loses least, of equal ones the last.
+bool lighter(const Move& a, const Move& b) {
+  if (a.weight != b.weight) return a.weight < b.weight;
+  return a.loss != b.loss ? a.loss < b.loss : a.job > b.job;
+}
+
+class Room {
+ public:
+  Room(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Whole& whole)
+      : how_(how), level_(level), r_(r), prices_(prices), whole_(whole), left_(level.capacity) {
+    for (std::size_t s = 0; s < left_.size(); ++s) left_[s] -= whole.load[s];
+  }
+
+  // Does any class hold too much?
+  [[nodiscard]] bool over() const {
+    return std::any_of(left_.begin(), left_.end(), [](Cost room) { return room < 0; });
+  }
+
+  void move_to_candidates() {
+    std::vector<Move> moves = collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
+      if (r_.where[k] >= 0) return;
+      const Index g = ~r_.where[k], end = r_.begin[g] + r_.size[g];
+      const Cost here = price(g, from);
+      for (Index c = r_.begin[g]; c < end; ++c) {
+        const Slot to = r_.slot[c];
+        if (left_[to] >= weight) out.push_back({r_.key[c] + prices_[to] - here, weight, k, from, to});
+      }
+    });
+    if (static_cast<Index>(moves.size()) > kMoves) {
+      std::nth_element(moves.begin(), moves.begin() + kMoves, moves.end(), less_a_unit);
+      moves.resize(kMoves);
+    }
+    std::sort(moves.begin(), moves.end(), less_a_unit);
+    for (const Move& m : moves) {
+      if (left_[m.from] + m.weight <= 0) go(m);
+    }
+    std::sort(moves.begin(), moves.end(), less_at_all);
+    for (const Move& m : moves) go(m);
+  }
+
+  // The last come, the first to go.
+  void send_away_in_haste() {
+    for (auto k = static_cast<Index>(r_.where.size()) - 1; k >= 0; --k) {
+      const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
+      if (s >= 0 && left_[s] < 0) go({0, how_.keys.problem().weight(level_.row(k)), k, s, kNone});
+    }
+  }
+
+  void send_away() {
+    if (how_.keys.problem().demand == nullptr) return send_away_units();
+    std::vector<Move> moves = collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
+      out.push_back({loss(k), weight, k, from, kNone});
+    });
+    std::sort(moves.begin(), moves.end(), lighter);
+    for (const Move& m : moves) go(m);
+  }
+
+ private:
+  // As many of each class as it holds too much. A few jobs tell what those lose at most, so that not all are sorted.
+  void send_away_units() {
+    const auto n = static_cast<Index>(r_.where.size());
+    std::vector<std::vector<Cost>> some(left_.size());
+    for (Index k = 0; k < n; k += kTold) {
+      const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
+      if (s >= 0 && left_[s] < 0) some[s].push_back(loss(k));
+    }
+    std::vector<Cost> most(left_.size(), kAny);
+    for (std::size_t s = 0; s < most.size(); ++s) {
+      const Cost enough = 2 * (-left_[s] / kTold) + kTold;  // twice as many as needed, and some
+      if (left_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
+      std::nth_element(some[s].begin(), some[s].begin() + enough, some[s].end());
+      most[s] = some[s][static_cast<std::size_t>(enough)];
+    }
+    while (over()) {
+      std::vector<std::vector<Move>> of(left_.size());
+      for (const Move& m : collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
+             if (const Cost x = loss(k); x <= most[from]) out.push_back({x, weight, k, from, kNone});
+           }))
+        of[m.from].push_back(m);
+      for (std::size_t s = 0; s < of.size(); ++s) {
+        most[s] = kAny;  // should they not be enough, all
+        const Cost over = -left_[s];
+        if (over <= 0 || static_cast<Cost>(of[s].size()) < over) continue;
+        std::nth_element(of[s].begin(), of[s].begin() + over - 1, of[s].end(), lighter);
+        for (Cost k = 0; k < over; ++k) go(of[s][static_cast<std::size_t>(k)]);
+      }
+    }
+  }
+
+  // What a unit of a job loses where it must take its second-best candidate, or, if it has one, a class that is none.
+  [[nodiscard]] Cost loss(Index k) const {
+    if (r_.where[k] < 0) return margin(~r_.where[k]);
+    return static_cast<Cost>(std::min(r_.slack[k], static_cast<float>(kForbidden / 2)));
+  }
+
+  // What visit() adds for the jobs of classes that hold too much.
+  template <class Visit>
+  [[nodiscard]] std::vector<Move> collect(const Visit& visit) const {
+    const auto n = static_cast<Index>(r_.where.size());
+    std::vector<std::vector<Move>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+    how_.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+      for (Index k = begin; k < end; ++k) {
+        const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
+        if (s >= 0 && left_[s] < 0)
+          visit(k, s, how_.keys.problem().weight(level_.row(k)), parts[static_cast<std::size_t>(chunk)]);
+      }
+    });
+    std::vector<Move> out;
+    for (const std::vector<Move>& part : parts) out.insert(out.end(), part.begin(), part.end());
+    return out;
+  }
+
+  // If it still lies there, and there holds too much, and here has room.
+  void go(const Move& m) {
+    std::int32_t& now = whole_.assignment[static_cast<std::size_t>(m.job)];
+    if (now != m.from || left_[m.from] >= 0 || (m.to != kNone && left_[m.to] < m.weight)) return;
+    left_[m.from] += m.weight, whole_.load[m.from] -= m.weight;
+    if (m.to != kNone) left_[m.to] -= m.weight, whole_.load[m.to] += m.weight;
+    now = m.to;
+  }
+
+  // Of a unit of the group in this class.
+  [[nodiscard]] Cost price(Index g, Slot s) const {
+    Index c = r_.begin[g];
+    while (r_.slot[c] != s) ++c;
+    return r_.key[c] + prices_[s];
+  }
+
+  // What a unit of this group loses where it must take its second-best candidate.
+  [[nodiscard]] Cost margin(Index g) const {
+    Cost best = kForbidden, second = kForbidden;
+    for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
+      const Cost v = r_.key[c] + prices_[r_.slot[c]];
+      second = std::min(second, std::max(v, best));
+      best = std::min(best, v);
+    }
+    return second - best;
+  }
+
+  const Scan& how_;
+  const Level& level_;
+  const Restricted& r_;
+  std::span<const Cost> prices_;
+  Whole& whole_;
+  std::vector<Cost> left_;  // (columns): room, below 0 where a class holds too much
+};
+
+}  // namespace
+
+void make_room(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Whole& whole) {
+  Room room(how, level, r, prices, whole);
+  if (room.over() && how.stop.hurried()) room.send_away_in_haste();
+  if (room.over()) room.move_to_candidates();
+  if (room.over()) room.send_away();
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,193 @@
+#include "gridcompute/transport/small/aggregate.hpp"
+
+#include <algorithm>
+#include <bitset>
+#include <numeric>
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kProbe = 64;  // rows looked at for copies
+constexpr Slot kFirst = 8;    // entries that most often tell that there are none
+
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
+  return (hash ^ value) * 0xFF51AFD7ED558CCDULL + (hash >> 29);
+}
+
+// Factors of a sum over a row: unlike a chain of mixed(), all are multiplied at once.
+std::vector<std::uint64_t> factors(Slot n) {
+  std::vector<std::uint64_t> out(static_cast<std::size_t>(n));
+  std::uint64_t last = 0x9E3779B97F4A7C15ULL;
+  for (std::uint64_t& x : out) x = (last = mixed(last, last >> 32)) | 1;
+  return out;
+}
+
+struct Hashed {
+  std::uint64_t hash;
+  Index at;
+  bool operator<(const Hashed& other) const noexcept { return hash != other.hash ? hash < other.hash : at < other.at; }
+};
+
+template <class T>
+class Merger {
+ public:
+  Merger(const UnwrittenVector<T>& keys, Index n, Slot columns, Index stride)
+      : keys_(keys), n_(n), columns_(columns), stride_(stride), factors_(factors(columns)) {}
+
+  // For each column the lowest equal one.
+  [[nodiscard]] std::vector<Slot> columns() const {
+    std::vector<Hashed> hashed(static_cast<std::size_t>(columns_));
+    for (Slot s = 0; s < columns_; ++s) hashed[s] = {0, s};
+    const Index probe = std::min(n_, kProbe);
+    for (Index k = 0; k < probe; ++k) {
+      if (k == kFirst && copies(hashed) == 0) break;
+      const T* row = at(n_ * k / probe);
+      for (Slot s = 0; s < columns_; ++s) hashed[s].hash = mixed(hashed[s].hash, static_cast<std::uint64_t>(row[s]));
+    }
+    return representatives<Slot>(hashed, [&](Index a, Index b) {
+      for (Index i = 0; i < n_; ++i) {
+        if (at(i)[a] != at(i)[b]) return false;
+      }
+      return true;
+    });
+  }
+
+  // For each row the lowest equal one; empty where a sample has hardly any copies.
+  [[nodiscard]] std::vector<std::int32_t> rows() const {
+    std::vector<Hashed> hashed;
+    const Index probe = std::min(n_, kProbe);
+    for (const Slot some : {std::min(kFirst, columns_), columns_}) {
+      hashed.clear();
+      for (Index k = 0; k < probe; ++k) hashed.push_back(hash_of(n_ * k / probe, some));
+      if (copies_at_most(hashed) * 8 < probe || copies(hashed) * 8 < probe) return {};
+    }
+    hashed.clear();
+    for (Index i = 0; i < n_; ++i) hashed.push_back(hash_of(i, columns_));
+    return representatives<std::int32_t>(hashed,
+                                         [&](Index a, Index b) { return std::equal(at(a), at(a) + columns_, at(b)); });
+  }
+
+ private:
+  [[nodiscard]] const T* at(Index row) const { return keys_.data() + row * stride_; }
+
+  [[nodiscard]] static Index copies(std::vector<Hashed> hashed) {
+    std::sort(hashed.begin(), hashed.end());
+    Index count = 0;
+    for (std::size_t k = 1; k < hashed.size(); ++k) count += hashed[k].hash == hashed[k - 1].hash ? 1 : 0;
+    return count;
+  }
+
+  // By a few bits of each hash, without sorting: those that only seem to be copies are counted too.
+  [[nodiscard]] static Index copies_at_most(std::span<const Hashed> hashed) {
+    constexpr int kBits = 10;
+    std::bitset<std::size_t{1} << kBits> met;
+    for (const Hashed& h : hashed) met.set(h.hash * 0x9E3779B97F4A7C15ULL >> (64 - kBits));
+    return static_cast<Index>(hashed.size()) - static_cast<Index>(met.count());
+  }
+
+  // Of the first entries.
+  [[nodiscard]] Hashed hash_of(Index row, Slot columns) const {
+    std::uint64_t hash = 0;
+    for (Slot s = 0; s < columns; ++s) hash += static_cast<std::uint64_t>(at(row)[s]) * factors_[s];
+    return {hash, row};
+  }
+
+  // Those that share a hash with the first of it and are not equal to it stay by themselves.
+  template <class Out, class Equal>
+  static std::vector<Out> representatives(std::vector<Hashed>& hashed, const Equal& equal) {
+    std::vector<Out> out(hashed.size());
+    std::iota(out.begin(), out.end(), Out{0});
+    std::sort(hashed.begin(), hashed.end());
+    std::size_t first = 0;
+    for (std::size_t k = 1; k < hashed.size(); ++k) {
+      if (hashed[k].hash != hashed[first].hash) {
+        first = k;
+      } else if (equal(hashed[first].at, hashed[k].at)) {
+        out[static_cast<std::size_t>(hashed[k].at)] = static_cast<Out>(hashed[first].at);
+      }
+    }
+    return out;
+  }
+
+  const UnwrittenVector<T>& keys_;
+  Index n_;
+  Slot columns_;
+  Index stride_;
+  std::vector<std::uint64_t> factors_;  // (columns)
+};
+
+// Numbers those that stand for themselves; `of` becomes the number of each. Which they are.
+template <class Out>
+std::vector<Index> numbered(std::vector<Out>& of) {
+  std::vector<Index> kept;
+  for (std::size_t k = 0; k < of.size(); ++k) {
+    if (of[k] == static_cast<Out>(k)) {
+      of[k] = static_cast<Out>(kept.size());
+      kept.push_back(static_cast<Index>(k));
+    } else {
+      of[k] = of[static_cast<std::size_t>(of[k])];  // lower, so numbered already
+    }
+  }
+  return kept;
+}
+
+// Columns that stay side by side.
+struct Run {
+  Index from, to, size;
+};
+std::vector<Run> runs_of(std::span<const Index> kept) {
+  std::vector<Run> runs;
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    if (k == 0 || kept[k] != kept[k - 1] + 1) runs.push_back({kept[k], static_cast<Index>(k), 0});
+    ++runs.back().size;
+  }
+  return runs;
+}
+
+}  // namespace
+
+template <class T>
+Merged<T> merge(UnwrittenVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad) {
+  const Merger<T> merger(keys, n, columns, stride);
+  Merged<T> out;
+  out.column_of = merger.columns();
+  out.row_of = merger.rows();
+  const std::vector<Index> kept_columns = numbered(out.column_of);
+  const std::vector<Index> kept_rows = numbered(out.row_of);
+  out.columns = static_cast<Slot>(kept_columns.size());
+  out.stride = (out.columns + unit - 1) / unit * unit;
+  if (kept_rows.empty() && out.columns == columns && out.stride == stride) {
+    out.rows = n;
+    out.keys = std::move(keys);
+    return out;
+  }
+  out.rows = out.row_of.empty() ? n : static_cast<Index>(kept_rows.size());
+  const std::vector<Run> runs = runs_of(kept_columns);
+  for (Index i = 0; i < out.rows; ++i) {  // in place: nothing moves to where something is still to be read
+    const T* from = keys.data() + (out.row_of.empty() ? i : kept_rows[i]) * stride;
+    T* to = keys.data() + i * out.stride;
+    for (const Run& run : runs) std::copy(from + run.from, from + run.from + run.size, to + run.to);
+    std::fill(to + out.columns, to + out.stride, pad);
+  }
+  keys.resize(static_cast<std::size_t>(out.rows * out.stride));
+  out.keys = std::move(keys);
+  return out;
+}
+
+template <class T>
+Merged<T> unmerged(UnwrittenVector<T> keys, Index n, Slot columns, Index stride) {
+  Merged<T> out;
+  out.keys = std::move(keys);
+  out.rows = n, out.stride = stride, out.columns = columns;
+  out.column_of.resize(static_cast<std::size_t>(columns));
+  std::iota(out.column_of.begin(), out.column_of.end(), Slot{0});
+  return out;
+}
+
+template Merged<std::int32_t> unmerged(UnwrittenVector<std::int32_t>, Index, Slot, Index);
+template Merged<Cost> unmerged(UnwrittenVector<Cost>, Index, Slot, Index);
+template Merged<std::int32_t> merge(UnwrittenVector<std::int32_t>, Index, Slot, Index, Index, std::int32_t);
+template Merged<Cost> merge(UnwrittenVector<Cost>, Index, Slot, Index, Index, Cost);
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,33 @@
+#include "gridcompute/transport/small/assignment_rows_adapter.hpp"
+
+#include <algorithm>
+
+namespace gridcompute::transport {
+
+void KeyRows::load(Index i, Cost* out) const {
+  if (narrow_ != nullptr) {
+    std::copy_n(narrow_ + i * m, m, out);
+    return;
+  }
+  std::vector<double> scratch;
+  Seen seen;
+  keys_.fill(gridcompute::Rows{nullptr, i, 1}, out, scratch, seen);
+  if (keys_.optional()) out[keys_.n_slots()] = keys_.unplaced(i, seen);
+  for (Index s = 0; s < m; ++s) out[s] = out[s] < kForbidden ? out[s] : Bounds::kForbidden;
+  const std::lock_guard lock(mutex_);
+  seen_.join(seen);
+}
+
+Two least_two(const Lists::View& list, const Cost* price, Slot beside) {
+  Two out{kFar, kFar, 0};
+  for (Index k = 0; k < list.size; ++k) {
+    const Cost x = list.col[k] == beside ? kFar : list.cost[k] + price[list.col[k]];
+    const Cost worse = x > out.first ? x : out.first;
+    out.second = worse < out.second ? worse : out.second;
+    out.at = x < out.first ? k : out.at;
+    out.first = x < out.first ? x : out.first;
+  }
+  return out;
+}
+
+}  // namespace gridcompute::transport

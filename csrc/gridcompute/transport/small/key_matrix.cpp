@@ -1,0 +1,147 @@
+#include "gridcompute/transport/small/key_matrix.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <type_traits>
+
+#include "gridcompute/base/simd.hpp"
+#include "gridcompute/transport/model/common_factor.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kBlock = 64;             // rows read at a time
+constexpr Cost kWidest = Cost{1} << 30;  // out of range, and no wrap
+
+struct Extremes {
+  std::int32_t low = 0, high = 0;
+};
+
+GRIDCOMPUTE_CLONES void widen(const std::int32_t* of, Index n, Extremes& seen) {
+  std::int32_t low = seen.low, high = seen.high;
+  for (Index k = 0; k < n; ++k) {
+    low = of[k] < low ? of[k] : low;
+    high = of[k] > high ? of[k] : high;
+  }
+  seen = {low, high};
+}
+
+// Entries of the matrix as they are.
+bool copy(const Keys& keys, const Level& level, Index stride, Held<std::int32_t>& out, Stop& stop, Seen& seen) {
+  const Slot n_slots = keys.n_slots();
+  Extremes extremes;
+  for (Index k = 0; k < level.n; ++k) {
+    const std::int32_t* from = keys.int32() + level.row(k) * n_slots;
+    if (k % kBlock == 0) {
+      if (stop.poll()) return false;
+      if (level.rows == nullptr) widen(from, std::min(kBlock, level.n - k) * n_slots, extremes);  // short rows at once
+    }
+    if (level.rows != nullptr) widen(from, n_slots, extremes);
+    std::int32_t* to = out.keys.data() + k * stride;
+    std::fill(std::copy(from, from + n_slots, to), to + stride, Range<std::int32_t>::kForbid);
+    if (!keys.optional()) continue;
+    const Cost key = keys.unplaced(level.row(k), seen);
+    if (key < kForbidden) to[n_slots] = static_cast<std::int32_t>(std::clamp<Cost>(key, -kWidest, kWidest));
+  }
+  seen.largest = std::max({seen.largest, -static_cast<double>(extremes.low), static_cast<double>(extremes.high)});
+  return keys.possible(seen) && keys.reach(seen) <= Range<std::int32_t>::kKey;
+}
+
+// Of blocks of rows. What was held in a unit that proves too large is held anew.
+template <class T>
+bool convert(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+  const Slot n_slots = keys.n_slots();
+  std::vector<Cost> some(static_cast<std::size_t>(kBlock * n_slots)), left_out;
+  std::vector<double> scratch;
+  Unit<T> unit;
+  for (Index k = 0; k < level.n; k += kBlock) {
+    if (stop.poll()) return false;
+    const Index count = std::min(kBlock, level.n - k);
+    const int before = unit.shift();
+    keys.fill(level.block(k, count), some.data(), scratch, seen);
+    unit.add({some.data(), static_cast<std::size_t>(count * n_slots)});
+    left_out.clear();
+    for (Index i = 0; keys.optional() && i < count; ++i) left_out.push_back(keys.unplaced(level.row(k + i), seen));
+    unit.add(left_out);
+    if (!keys.possible(seen) || !unit.holds(keys.reach(seen))) return false;
+    T* to = out.keys.data() + k * stride;
+    if (unit.shift() < before) std::for_each(out.keys.data(), to, [&](T& key) { key = unit.moved(key, before); });
+    for (Index i = 0; i < count; ++i, to += stride) {
+      const Cost* from = some.data() + i * n_slots;
+      unit.hold(from, n_slots, to);
+      std::fill(to + n_slots, to + stride, Range<T>::kForbid);
+      if (keys.optional()) to[n_slots] = unit.held(left_out[i]);
+    }
+  }
+  out.shift = unit.shift();
+  return true;
+}
+
+// The same of listed pairs, all others forbidden.
+template <class T>
+bool scatter(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+  const CostSource& cost = *keys.problem().cost;
+  std::vector<Slot> slots;
+  std::vector<Cost> some, left_out;
+  std::vector<double> scratch;
+  Unit<T> unit;
+  for (Index first = 0; first < level.n; first += kBlock) {
+    if (stop.poll()) return false;
+    const Index count = std::min(kBlock, level.n - first);
+    Index pairs = 0;
+    for (Index i = 0; i < count; ++i) pairs += cost.listed(first + i);
+    slots.resize(static_cast<std::size_t>(pairs));
+    some.resize(slots.size());
+    keys.fill_listed(first, count, pairs, slots.data(), some.data(), scratch, seen);
+    left_out.clear();
+    for (Index i = 0; keys.optional() && i < count; ++i) left_out.push_back(keys.unplaced(first + i, seen));
+    const int before = unit.shift();
+    unit.add(some);
+    unit.add(left_out);
+    if (!keys.possible(seen) || !unit.holds(keys.reach(seen))) return false;
+    T* to = out.keys.data() + first * stride;
+    if (unit.shift() < before) std::for_each(out.keys.data(), to, [&](T& key) { key = unit.moved(key, before); });
+    std::fill(to, to + count * stride, Range<T>::kForbid);
+    std::size_t at = 0;
+    for (Index i = 0; i < count; ++i, to += stride) {
+      for (Index k = cost.listed(first + i); k > 0; --k, ++at) to[slots[at]] = unit.held(some[at]);
+      if (keys.optional()) to[keys.n_slots()] = unit.held(left_out[i]);
+    }
+  }
+  out.shift = unit.shift();
+  return true;
+}
+
+// Is some key of the first job too large for 32 bits in any unit that divides it? Then so are all together.
+bool too_wide(const Keys& keys, const Level& level) {
+  constexpr Slot kLooks = 4;
+  if (level.n == 0 || !keys.problem().cost->singles()) return false;
+  for (Slot s = 0; s < std::min(keys.n_slots(), kLooks); ++s) {
+    const Cost key = keys.at(level.row(0), s);
+    if (key >= kForbidden || key == 0) continue;
+    const auto size = static_cast<std::uint64_t>(key < 0 ? -key : key);
+    if (size >> std::countr_zero(size) > std::uint64_t{Range<std::int32_t>::kKey}) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+template <class T>
+bool hold(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+  if constexpr (std::is_same_v<T, std::int32_t>)
+    if (too_wide(keys, level)) return false;
+  out.keys.resize(static_cast<std::size_t>(level.n * stride));
+  if constexpr (std::is_same_v<T, std::int32_t>)
+    if (keys.int32() != nullptr && keys.ties().none()) return copy(keys, level, stride, out, stop, seen);
+  const bool listed = level.n > 0 && level.rows == nullptr && keys.problem().cost->listed(0) >= 0;
+  if (listed && keys.problem().demand == nullptr && keys.ties().none())
+    return scatter(keys, level, stride, out, stop, seen);
+  return convert(keys, level, stride, out, stop, seen);
+}
+
+template bool hold(const Keys&, const Level&, Index, Held<std::int32_t>&, Stop&, Seen&);
+template bool hold(const Keys&, const Level&, Index, Held<Cost>&, Stop&, Seen&);
+
+}  // namespace gridcompute::transport

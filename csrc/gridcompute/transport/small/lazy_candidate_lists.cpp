@@ -1,0 +1,76 @@
+#include "gridcompute/transport/small/lazy_candidate_lists.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace gridcompute::transport {
+
+namespace {
+constexpr Index kRows = 64;      // read by a thread at a time
+constexpr Index kStaleRows = 8;  // the same where only some are
+}  // namespace
+
+Offers::Offers(const Keys& keys, Index n_jobs, Pool& pool, Stop& stop, Seen& seen, Stats& stats)
+    : keys_(keys),
+      n_(n_jobs),
+      columns_(keys.columns()),
+      pool_(pool),
+      stop_(stop),
+      seen_(seen),
+      stats_(stats),
+      rows_(keys, seen),
+      lists_(n_, columns_),
+      scratch_(lists_.scratch()),
+      negative_(static_cast<std::size_t>(columns_) + 1, 0) {
+  lists_.make_room();
+}
+
+bool Offers::read_all(const std::vector<Cost>& prices) {
+  std::vector<Index> all(static_cast<std::size_t>(n_));
+  std::iota(all.begin(), all.end(), Index{0});
+  for (Slot s = 0; s < columns_; ++s) negative_[s] = -prices[s];
+  return read(all, kRows) && keys_.possible(seen_);
+}
+
+// They depend on no other row's, so that threads may share them as they like.
+bool Offers::read(std::span<const Index> jobs, Index at_once) {
+  stats_.evaluations += static_cast<Index>(jobs.size()) * columns_;
+  return pool_.for_chunks(
+      static_cast<Index>(jobs.size()), at_once,
+      [&](Index, Index begin, Index end) {
+        Lists::Scratch scratch = lists_.scratch();
+        for (Index k = begin; k < end; ++k) lists_.fill(jobs[k], rows_, negative_.data(), scratch);
+      },
+      &stop_);
+}
+
+void Offers::refill(Index job) {
+  lists_.refill(job, rows_, negative_.data(), lists_.bound(job), scratch_);
+  stats_.evaluations += columns_;
+  ++stats_.rescanned;
+  reread_ += columns_;
+}
+
+Two Offers::two(Index job, const std::vector<Cost>& prices, Slot beside) {
+  for (;;) {
+    const Two two = least_two(lists_[job], prices.data(), beside);
+    if (reaches(two.first, lists_.bound(job))) return two;
+    read_again(job, [&](Slot s) { return prices[s]; });
+  }
+}
+
+auction::Best Offers::best(Index job, const std::vector<Cost>& prices) {
+  const Two found = two(job, prices, kNone);
+  const auto allowed = [](Cost x) { return x < Bounds::kHopeless ? x : kForbidden; };
+  return {allowed(found.first), allowed(std::min(found.second, lists_.bound(job))), lists_[job].col[found.at]};
+}
+
+void Offers::before(std::span<const Index> jobs, const std::vector<Cost>& prices) {
+  stale_.clear();
+  for (const Index job : jobs)
+    if (!reaches(least_two(lists_[job], prices.data(), kNone).first, lists_.bound(job))) stale_.push_back(job);
+  for (Slot s = 0; s < columns_; ++s) negative_[s] = -prices[s];
+  (void)read(stale_, kStaleRows);
+}
+
+}  // namespace gridcompute::transport

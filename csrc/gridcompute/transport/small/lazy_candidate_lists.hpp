@@ -1,0 +1,58 @@
+// What classes offer each job: lists of its cheapest at prices that rise, read anew where they no longer reach.
+#pragma once
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/transport/auction/auction_state.hpp"
+#include "gridcompute/transport/small/assignment_rows_adapter.hpp"
+
+namespace gridcompute::transport {
+
+class Offers {
+ public:
+  Offers(const Keys& keys, Index n_jobs, Pool& pool, Stop& stop, Seen& seen, Stats& stats);
+
+  // First lists of all jobs at these prices. False after a stop, or where keys are out of range.
+  [[nodiscard]] bool read_all(const std::vector<Cost>& prices);
+  // Prices have fallen since, by so much at most.
+  void loosen(Cost fallen) { lists_.loosen(fallen); }
+
+  [[nodiscard]] Lists::View operator[](Index job) const { return lists_[job]; }
+  [[nodiscard]] Cost bound(Index job) const { return lists_.bound(job); }  // on key + price of the classes not listed
+
+  // A list that does not reach, longer if need be. price(class) -> Cost.
+  template <class Price>
+  void read_again(Index job, const Price& price) {
+    for (Slot s = 0; s < columns_; ++s) negative_[s] = -price(s);
+    refill(job);
+  }
+
+  // A job's best classes beside one, or of all: what the list says once it reaches.
+  [[nodiscard]] Two two(Index job, const std::vector<Cost>& prices, Slot beside);
+
+  // For the auction's house; those who bid next have their lists read in threads.
+  [[nodiscard]] auction::Best best(Index job, const std::vector<Cost>& prices);
+  void before(std::span<const Index> jobs, const std::vector<Cost>& prices);
+
+  [[nodiscard]] Index reread() const noexcept { return reread_; }  // keys of lists that did not reach
+
+ private:
+  bool read(std::span<const Index> jobs, Index at_once);
+  void refill(Index job);
+
+  const Keys& keys_;
+  Index n_;
+  Slot columns_;
+  Pool& pool_;
+  Stop& stop_;
+  Seen& seen_;
+  Stats& stats_;
+  KeyRows rows_;
+  Lists lists_;
+  Lists::Scratch scratch_;
+  std::vector<Cost> negative_;  // prices below 0, as lists want them; 0 for what pads them
+  std::vector<Index> stale_;
+  Index reread_ = 0;
+};
+
+}  // namespace gridcompute::transport

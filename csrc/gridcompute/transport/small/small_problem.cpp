@@ -1,0 +1,281 @@
+#include "gridcompute/transport/small/small_problem.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/small/aggregate.hpp"
+#include "gridcompute/transport/small/csr_keys.hpp"
+#include "gridcompute/transport/small/in_memory_ssp.hpp"
+#include "gridcompute/transport/small/key_matrix.hpp"
+#include "gridcompute/transport/small/near_assignment.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;  // beyond, lists of candidates pay
+constexpr Index kMostSampleKeys = 1 << 23, kMostSampleJobs = 12'000, kMostWide = 1 << 21;  // beyond, threads pay
+constexpr Index kSampled = 8;    // a sample is this part of all, and one job a class at least
+constexpr Index kFewJobs = 150;  // not worth a sample, unless they are of few kinds, or bids from price 0 leave
+constexpr Index kMany = 3;       // one in so many without room
+constexpr Index kTrusted = 8;    // given prices may leave one job in so many out of place
+constexpr Index kMostFromZero = 1 << 13, kLooksFromZero = 5;  // over lists: jobs, and looks at each, tried from price 0
+
+Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
+
+enum class End { solved, unreadable, too_narrow, given_up };  // the second and third: by the type
+
+template <class T, class Rows>
+class Small {
+ public:
+  // `shift`: what keys and prices are in, of the caller's.
+  Small(Merged<T> merged, const Rows& rows, int shift, const Level& level, std::span<const std::int32_t> weights,
+        Stop& stop, Stats& stats)
+      : n_(level.n),
+        columns_(static_cast<Slot>(level.capacity.size())),
+        full_(level.capacity),
+        shift_(shift),
+        stop_(stop),
+        stats_(stats),
+        weights_(weights),
+        merged_(std::move(merged)),
+        matrix_(rows),
+        capacity_(static_cast<std::size_t>(merged_.columns), 0) {
+    for (Slot s = 0; s < columns_; ++s) capacity_[merged_.column_of[s]] += full_[s];
+  }
+
+  End run(std::span<const Cost> given, std::uint64_t seed, Direct& out) {
+    AlignedVector<T> prices = padded_prices();
+    const std::vector<Lot> all = lots({});
+    if (!given.empty()) {
+      Dense<T, Rows> warm(matrix_, all, capacity_, packed(given), stop_, stats_);
+      if (const auto misplaced = warm.place(); misplaced && stands(*misplaced)) {
+        ++stats_.given;
+        return end(warm, out);
+      }
+    }
+    if (std::is_same_v<Rows, Listed<T>> && n_ <= kMostFromZero) {
+      Dense<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
+      if (cold.place() && cold.bids_suffice(kLooksFromZero)) return end(cold, out);
+    }
+    if (few(n_)) {
+      Dense<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
+      if (!cold.place()) return End::given_up;
+      if (cold.bids_leave(kMany)) return end(cold, out);
+    }
+    Dense<T, Rows> whole(matrix_, all, capacity_, start_prices(merged_.rows, seed), stop_, stats_);
+    return whole.place() ? end(whole, out) : End::given_up;
+  }
+
+  // Better prices from these.
+  End improve(std::vector<Cost>& prices) {
+    if (*std::max_element(prices.begin(), prices.end()) >> shift_ > Range<T>::kPrice) return End::too_narrow;
+    const std::vector<Lot> all = lots({});
+    Dense<T, Rows> whole(matrix_, all, capacity_, packed(prices), stop_, stats_);
+    if (!whole.place() || !whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
+    const AlignedVector<T> best = whole.prices();
+    for (Slot s = 0; s < columns_; ++s) prices[s] = Cost{best[merged_.column_of[s]]} << shift_;
+    return End::solved;
+  }
+
+ private:
+  End end(Dense<T, Rows>& placed, Direct& out) const {
+    if (!placed.run()) return placed.too_narrow() ? End::too_narrow : End::given_up;
+    take(placed, out);
+    return End::solved;
+  }
+
+  // Do given prices leave no more out of place than those of a sample would?
+  [[nodiscard]] bool stands(Cost misplaced) const {
+    double chance = 0;
+    for (const Cost u : capacity_) chance += std::sqrt(static_cast<double>(u));
+    return kTrusted * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
+  }
+
+  // One price a column; of equal columns the least.
+  [[nodiscard]] AlignedVector<T> packed(std::span<const Cost> prices) const {
+    AlignedVector<T> out = padded_prices();
+    std::fill(out.begin(), out.begin() + merged_.columns, Range<T>::kPrice);
+    for (Slot s = 0; s < columns_; ++s) {
+      T& p = out[merged_.column_of[s]];
+      p = static_cast<T>(std::min<Cost>(p, prices[s] >> shift_));
+    }
+    return out;
+  }
+
+  [[nodiscard]] AlignedVector<T> padded_prices() const {
+    AlignedVector<T> prices(static_cast<std::size_t>(merged_.stride), Range<T>::kSettled - Range<T>::kForbid);
+    std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
+    return prices;
+  }
+
+  // Of a sample, for m jobs; 0 where these are as few as a sample would be.
+  AlignedVector<T> start_prices(Index m, std::uint64_t seed) {
+    if (m < 2 * merged_.columns) return padded_prices();
+    m = std::max<Index>(m / kSampled, merged_.columns);
+    const std::vector<Lot> some = lots(strata(n_, m, seed));
+    const std::vector<Cost> part = scaled(capacity_, m, n_);
+    if (few(m)) {
+      Dense<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_);
+      if (cold.place() && cold.bids_leave(kMany)) return cold.run() ? cold.prices() : padded_prices();
+    }
+    AlignedVector<T> prices = start_prices(m, seed);
+    Dense<T, Rows> sample(matrix_, some, part, prices, stop_, stats_);
+    return sample.place() && sample.run() ? sample.prices() : prices;
+  }
+
+  [[nodiscard]] bool few(Index m) const { return m <= kFewJobs && merged_.row_of.empty(); }
+
+  [[nodiscard]] std::int32_t weight(Index job) const { return weights_.empty() ? 1 : weights_[job]; }
+
+  // Jobs by row; of all if `pick` is empty.
+  [[nodiscard]] std::vector<Lot> lots(const std::vector<Index>& pick) const {
+    std::vector<Lot> out;
+    const Index m = pick.empty() ? n_ : static_cast<Index>(pick.size());
+    const auto job = [&](Index k) { return pick.empty() ? k : pick[k]; };
+    if (merged_.row_of.empty()) {
+      out.reserve(static_cast<std::size_t>(m));
+      for (Index k = 0; k < m; ++k) out.push_back({static_cast<std::int32_t>(job(k)), weight(job(k))});
+      return out;
+    }
+    std::vector<std::int32_t> units(static_cast<std::size_t>(merged_.rows), 0);
+    for (Index k = 0; k < m; ++k) units[merged_.row_of[job(k)]] += weight(job(k));
+    for (Index r = 0; r < merged_.rows; ++r) {
+      if (units[r] > 0) out.push_back({static_cast<std::int32_t>(r), units[r]});
+    }
+    return out;
+  }
+
+  // Of as many keys and prices as there are jobs at most.
+  using Sum = std::conditional_t<std::is_same_v<T, std::int32_t>, Cost, Wide>;
+
+  // Jobs of a row and classes of a column in their order.
+  void take(const Dense<T, Rows>& whole, Direct& out) const {
+    out.solved = true;
+    const AlignedVector<T> prices = whole.prices();
+    out.prices.resize(full_.size());
+    for (Slot s = 0; s < columns_; ++s) out.prices[s] = Cost{prices[merged_.column_of[s]]} << shift_;
+    std::vector<std::vector<std::int32_t>> jobs;
+    if (!merged_.row_of.empty()) {
+      jobs.resize(static_cast<std::size_t>(merged_.rows));
+      for (Index k = n_ - 1; k >= 0; --k) jobs[merged_.row_of[k]].push_back(static_cast<std::int32_t>(k));
+    }
+    out.where.resize(static_cast<std::size_t>(n_));
+    out.load.assign(full_.size(), 0);
+    std::vector<Slot> first(capacity_.size(), kNone), next(full_.size(), kNone);
+    for (Slot s = columns_ - 1; s >= 0; --s) {
+      next[s] = first[merged_.column_of[s]];
+      first[merged_.column_of[s]] = s;
+    }
+    for (Slot c = 0; c < merged_.columns; ++c) {
+      Slot s = first[c];
+      Sum own = 0, units = 0;
+      for (const Member<T>& m : whole.members()[c]) {
+        own += static_cast<Sum>(m.units) * m.own;
+        units += m.units;
+        for (std::int32_t u = 0; u < m.units; ++u) {
+          while (out.load[s] == full_[s]) s = next[s];
+          std::int32_t job = m.row;
+          if (!jobs.empty()) {
+            job = jobs[m.row].back();
+            jobs[m.row].pop_back();
+          }
+          out.where[job] = s;
+          ++out.load[s];
+        }
+      }
+      out.objective += own;
+      out.value += own + units * prices[c];
+    }
+    out.objective *= Wide{1} << shift_;
+    out.value *= Wide{1} << shift_;
+  }
+
+  Index n_;
+  Slot columns_;
+  const std::vector<Cost>& full_;
+  int shift_;
+  Stop& stop_;
+  Stats& stats_;
+  std::span<const std::int32_t> weights_;  // of the jobs; empty: 1 each
+  Merged<T> merged_;
+  Rows matrix_;
+  std::vector<Cost> capacity_;
+};
+
+// Reads the level, merges what is equal where that pays, and does `work`, in 32 bits where these suffice.
+template <class Work>
+End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Seen& seen, Stats& stats,
+              const Work& work) {
+  std::vector<std::int32_t> weights;
+  for (Index k = 0; keys.problem().demand != nullptr && k < level.n; ++k)
+    weights.push_back(keys.problem().demand[level.row(k)]);
+  const auto with = [&](auto type) {
+    using T = decltype(type);
+    const Slot columns = keys.columns();
+    const Index stride = padded(columns);
+    if (Pairs<T> pairs; merging && lists_pay(keys, stride)) {
+      if (!pairs.read(keys, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
+      if (!pairs.mostly_copies()) {
+        Small<T, Listed<T>> small(unmerged(UnwrittenVector<T>{}, level.n, columns, stride), pairs.rows(stride),
+                                  pairs.shift(), level, weights, stop, stats);
+        return work(small);
+      }
+    }
+    Held<T> held;
+    if (!hold(keys, level, stride, held, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
+    Merged<T> merged = merging ? merge(std::move(held.keys), level.n, columns, stride, kPad, Range<T>::kForbid)
+                               : unmerged(std::move(held.keys), level.n, columns, stride);
+    const Matrix<T> matrix{merged.keys.data(), merged.stride};
+    Small<T, Matrix<T>> small(std::move(merged), matrix, held.shift, level, weights, stop, stats);
+    return work(small);
+  };
+  stats.evaluations += level.n * keys.columns();
+  const End end = with(std::int32_t{});
+  if ((end != End::unreadable && end != End::too_narrow) || !keys.possible(seen) ||
+      keys.reach(seen) > static_cast<double>(Range<Cost>::kKey))
+    return end;
+  if (end == End::too_narrow) ++stats.wide;
+  if (!merging && level.n > kMostWide / keys.columns()) return End::given_up;
+  return with(Cost{});
+}
+
+}  // namespace
+
+bool memory_fits(Index n_jobs, Slot columns) noexcept {
+  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMostJobs, kMostKeys / columns);
+}
+
+bool direct_fits(Index n_jobs, Slot columns) noexcept {
+  return memory_fits(n_jobs, columns) || few_fit(n_jobs, columns);
+}
+
+Direct solve_direct(const Keys& keys, const Level& level, std::span<const Cost> given, std::uint64_t seed, Pool& pool,
+                    Stop& stop, Seen& seen, Stats& stats) {
+  Direct out;
+  const auto given_up = [&] {
+    if (!out.solved && !stop.requested()) ++stats.given_up;
+  };
+  if (few_fit(level.n, keys.columns())) {
+    out = solve_few(keys, level, given, pool, stop, seen, stats);
+    given_up();
+  }
+  if (out.solved || out.stopped || !memory_fits(level.n, keys.columns())) return out;
+  (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(given, seed, out); });
+  given_up();
+  return out;
+}
+
+bool sample_fits(Index n_jobs, Slot columns) noexcept {
+  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMostSampleJobs, kMostSampleKeys / columns);
+}
+
+bool improve_prices(const Keys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop, Seen& seen,
+                    Stats& stats) {
+  return in_memory(keys, level, false, stop, seen, stats, [&](auto& small) { return small.improve(prices); }) ==
+         End::solved;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,140 @@
+// Small random problems of jobs and options, and the problem's definition (plan/instance.hpp) read word by word.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "gridcompute/plan/capacity_greedy.hpp"
+#include "gridcompute/plan/lagrangian.hpp"
+#include "gridcompute/plan/local_search.hpp"
+
+namespace gridcompute::options::testing {
+
+inline constexpr double kInf = std::numeric_limits<double>::infinity();
+
+struct Instance {
+  Index n, places, hours, classes, owners, families = 3;
+  std::vector<std::int32_t> place;
+  std::vector<std::int64_t> capacity;
+  std::vector<double> memory, throughput, energy, power, bandwidth, transfer, latency, quota;
+  std::vector<std::uint8_t> priced;
+  std::vector<std::int32_t> gang, family, origin, release, deadline, owner, placed_class, placed_start;
+  std::vector<double> work, needs, data, most_latency, value, delay, migration;
+  std::vector<std::int64_t> residency;
+  std::vector<double> alpha, pi, gamma, nu;
+
+  Instance(std::uint64_t seed, Index jobs, Index n_places, Index n_hours, Index n_classes)
+      : n(jobs), places(n_places), hours(n_hours), classes(n_classes), owners(3) {
+    std::mt19937_64 r(seed);
+    const auto below = [&](Index most) { return static_cast<std::int32_t>(r() % static_cast<std::uint64_t>(most)); };
+    const auto real = [&](double low, double high) {  // eighths: sums are exact, and ties abound
+      return low + std::floor((high - low) * 8.0 * static_cast<double>(r() % 1024) / 1024.0) / 8.0;
+    };
+    const auto fill = [&](std::vector<double>& v, Index size, double low, double high, int holes, double hole) {
+      for (Index k = 0; k < size; ++k) v.push_back(holes > 0 && below(holes) == 0 ? hole : real(low, high));
+    };
+    for (Index c = 0; c < classes; ++c) place.push_back(below(places));
+    for (Index k = 0; k < classes * hours; ++k) capacity.push_back(below(8) == 0 ? 0 : below(6) + 2);
+    fill(memory, classes, 8, 64, 0, 0);
+    fill(throughput, families * classes, 0.5, 3, 6, 0.0);
+    fill(energy, classes * hours, 0.25, 2, 0, 0);
+    fill(power, places * hours, 4, 20, 2, kInf);
+    fill(bandwidth, places * places * hours, 1, 20, 2, kInf);
+    fill(transfer, places * places, 0, 2, 0, 0);
+    fill(latency, places * places, 1, 20, 0, 0);
+    for (Index o = 0; o < places; ++o)  // a site needs no link to itself
+      std::fill_n(bandwidth.begin() + (o * places + o) * hours, hours, kInf);
+    for (Index o = 0; o < owners; ++o) quota.push_back(o == 0 ? kInf : real(4, 40)), priced.push_back(o != 1);
+    for (Index j = 0; j < n; ++j) {
+      gang.push_back(below(4) == 0 ? below(8) + 1 : 1), family.push_back(below(families));
+      origin.push_back(below(places)), release.push_back(below(hours));
+      deadline.push_back(release.back() + 1 + below(hours - release.back()));
+      owner.push_back(below(owners));
+      const bool was = below(3) == 0;
+      placed_class.push_back(was ? below(classes) : -1), placed_start.push_back(was ? below(hours) : -1);
+      residency.push_back(below(3) == 0 ? static_cast<std::int64_t>(r() >> 1) : std::int64_t{-1});
+    }
+    fill(work, n, 0.5, 5, 0, 0), fill(needs, n, 4, 40, 0, 0), fill(data, n, 0, 8, 4, 0);
+    fill(most_latency, n, 2, 30, 3, kInf), fill(value, n, 1, 60, 0, 0), fill(delay, n, 0, 2, 0, 0);
+    fill(migration, n, 0, 4, 3, 0);
+    fill(alpha, classes * hours, 0, 4, 0, 0), fill(pi, places * hours, -1, 4, 0, 0);
+    fill(gamma, places * places * hours, 0, 2, 0, 0), fill(nu, owners, -1, 3, 0, 0);
+  }
+
+  [[nodiscard]] World world() const {
+    World w;
+    w.places = places, w.hours = hours, w.place = place, w.capacity = capacity, w.memory = memory;
+    w.throughput = throughput, w.energy = energy, w.power = power, w.bandwidth = bandwidth;
+    w.transfer_price = transfer, w.latency = latency, w.quota = quota, w.priced = priced;
+    return w;
+  }
+  [[nodiscard]] Jobs jobs() const {
+    return {gang,         work,      family, needs, data,  origin,       release,      deadline,
+            most_latency, residency, value,  delay, owner, placed_class, placed_start, migration};
+  }
+  [[nodiscard]] Prices prices() const { return {alpha, pi, gamma, nu}; }
+
+  // Hours that job j takes on class c, 0 = never.
+  [[nodiscard]] Index length(Index j, Index c) const {
+    const double speed = throughput[at(family[at(j)] * classes + c)];
+    return speed > 0 ? static_cast<Index>(std::max(1.0, std::ceil(work[at(j)] / speed - kRoundingHours))) : 0;
+  }
+  [[nodiscard]] bool open(Index j, Index c, Index t) const {
+    const Index d = length(j, c), s = place[at(c)], o = origin[at(j)];
+    if (d == 0 || needs[at(j)] > memory[at(c)] || ((residency[at(j)] >> s) & 1) == 0) return false;
+    if (latency[at(o * places + s)] > most_latency[at(j)] || t < release[at(j)] || t + d > deadline[at(j)])
+      return false;
+    if (data[at(j)] > bandwidth[at((o * places + s) * hours + t)]) return false;
+    if (static_cast<double>(gang[at(j)] * d) > quota[at(owner[at(j)])]) return false;
+    for (Index h = t; h < t + d; ++h)
+      if (capacity[at(c * hours + h)] < gang[at(j)]) return false;
+    return true;
+  }
+  // What an open option costs at the prices.
+  [[nodiscard]] double cost(Index j, Index c, Index t) const {
+    const Index d = length(j, c), s = place[at(c)], wire = origin[at(j)] * places + s;
+    double sum = data[at(j)] * (transfer[at(wire)] + gamma[at(wire * hours + t)]);
+    sum += delay[at(j)] * static_cast<double>(t - release[at(j)]);
+    if (placed_class[at(j)] >= 0 && (placed_class[at(j)] != c || placed_start[at(j)] != t)) sum += migration[at(j)];
+    if (priced[at(owner[at(j)])] != 0) sum += nu[at(owner[at(j)])] * static_cast<double>(gang[at(j)] * d);
+    for (Index h = t; h < t + d; ++h)
+      sum += gang[at(j)] * (alpha[at(c * hours + h)] + energy[at(c * hours + h)] * pi[at(s * hours + h)]);
+    return sum;
+  }
+  // The least of its open options and its value.
+  [[nodiscard]] double least(Index j) const {
+    double best = value[at(j)];
+    for (Index c = 0; c < classes; ++c)
+      for (Index t = 0; t < hours; ++t)
+        if (open(j, c, t)) best = std::min(best, cost(j, c, t));
+    return best;
+  }
+  // Is this a plan: every option open, and no shared row overrun?
+  [[nodiscard]] bool fits(std::span<const std::int32_t> klass, std::span<const std::int32_t> start) const {
+    std::vector<std::int64_t> free = capacity;
+    std::vector<double> left = power, wires = bandwidth, owned = quota;
+    for (Index j = 0; j < n; ++j) {
+      const Index c = klass[at(j)], t = start[at(j)];
+      if (c < 0) continue;
+      if (!open(j, c, t)) return false;
+      const Index d = length(j, c), s = place[at(c)], o = origin[at(j)];
+      for (Index h = t; h < t + d; ++h) {
+        free[at(c * hours + h)] -= gang[at(j)];
+        left[at(s * hours + h)] -= gang[at(j)] * energy[at(c * hours + h)];
+      }
+      if (o != s) wires[at((o * places + s) * hours + t)] -= data[at(j)];
+      owned[at(owner[at(j)])] -= static_cast<double>(gang[at(j)] * d);
+    }
+    const auto all = [](const auto& rows) {
+      return std::all_of(rows.begin(), rows.end(), [](auto x) { return x >= 0; });
+    };
+    return all(free) && all(left) && all(wires) && all(owned);
+  }
+
+  static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+};
+
+}  // namespace gridcompute::options::testing

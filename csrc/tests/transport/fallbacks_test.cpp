@@ -1,0 +1,224 @@
+// Instances that take each of the ways out (Stats: fallbacks) of transport, proved all the same. Who breaks one fails
+// here; who makes one unreachable does too, and may delete it.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "gridcompute/cost/dense.hpp"
+#include "gridcompute/cost/sparse.hpp"
+#include "gridcompute/transport/restricted/column_generation.hpp"
+#include "transport/transport_instances.hpp"
+
+namespace gridcompute {
+
+namespace {
+
+using transport::Stats;
+
+// Capacities that sum to `total`, more or less skewed.
+std::vector<Cost> rooms(std::mt19937& random, Index s, Cost total, double shape) {
+  std::gamma_distribution<double> draw(shape, 1.0);
+  std::vector<double> share;
+  double all = 0;
+  for (Index k = 0; k < s; ++k) share.push_back(draw(random) + 1e-9), all += share.back();
+  std::vector<Cost> out;
+  Cost left = total;
+  for (const double x : share) {
+    out.push_back(std::min(left, static_cast<Cost>(std::floor(x / all * static_cast<double>(total)))));
+    left -= out.back();
+  }
+  out[0] += left;
+  return out;
+}
+
+// Costs over ten orders of magnitude: no one width of a box fits all classes.
+Instance far_apart(std::mt19937& random, Index n, Index s) {
+  Instance p;
+  p.n = n, p.s = s;
+  std::uniform_real_distribution<double> exponent(0, 10);
+  for (Index k = 0; k < n * s; ++k) p.cost.push_back(static_cast<Cost>(std::pow(10, exponent(random))));
+  p.capacity = rooms(random, s, n + n / 50 + 1, 1);
+  return p;
+}
+
+// What jobs and classes are worth, both far apart: prices as far apart as the costs.
+Instance product(std::mt19937& random, Index n, Index s) {
+  Instance p;
+  p.n = n, p.s = s;
+  std::lognormal_distribution<double> jobs(0, 3), classes(0, 2);
+  std::vector<double> worth;
+  for (Index k = 0; k < s; ++k) worth.push_back(classes(random));
+  for (Index i = 0; i < n; ++i) {
+    const double size = 1000 * jobs(random);
+    for (const double w : worth) p.cost.push_back(static_cast<Cost>(size * w));
+  }
+  p.capacity = rooms(random, s, n + n / 50 + 1, 0.3);
+  return p;
+}
+
+// Both ways, of any number of threads, proved; what was taken is added up.
+void take(const Instance& p, const CostSource& cost, Stats& taken) {
+  for (const bool direct : {false, true}) {
+    const transport::Result r = solve(p, cost, direct ? 2 : 1, direct);
+    check_result(p, cost, r, static_cast<Cost>(r.exact_objective));
+    const Stats& s = r.stats;
+    taken.rescans += s.rescans, taken.capped += s.capped, taken.widened += s.widened, taken.ways += s.ways;
+    taken.odd += s.odd, taken.stalled += s.stalled, taken.cut_short += s.cut_short, taken.wide += s.wide;
+    taken.given_up += s.given_up, taken.deals += s.deals, taken.restarts += s.restarts;
+  }
+}
+
+}  // namespace
+
+TEST(transport_boxes_that_do_not_hold_end_in_the_optimum) {
+  std::mt19937 random(1);
+  Stats taken;
+  for (int k = 0; k < 24; ++k) {
+    const Instance p = k % 3 == 0 ? far_apart(random, 300, 10) : product(random, k % 3 == 1 ? 300 : 1000, 100);
+    take(p, DenseCost<std::int64_t>(p.cost.data(), p.n, p.s), taken);
+  }
+  CHECK(taken.rescans > 0 && taken.capped > 0 && taken.widened > 0);
+  CHECK(taken.ways > 0 && taken.odd > 0);
+  CHECK(taken.stalled > 0 && taken.cut_short > 0);
+}
+
+// Jobs of class s may go to the next one alone: the unit too many in the first has one way, through all of them.
+struct Chain {
+  Instance p;
+  std::vector<std::int64_t> values, columns, starts{0};
+
+  Chain(Index classes, Index jobs_a_class, std::int64_t step) {
+    p.n = classes * jobs_a_class, p.s = classes;
+    for (Index i = 0; i < p.n; ++i) {
+      const Index s = i % classes;
+      columns.push_back(s), values.push_back(0);
+      if (s + 1 < classes) columns.push_back(s + 1), values.push_back(step);
+      starts.push_back(static_cast<Index>(columns.size()));
+    }
+    p.capacity.assign(static_cast<std::size_t>(classes), jobs_a_class);
+    --p.capacity.front(), ++p.capacity.back();
+  }
+  [[nodiscard]] SparseCost<std::int64_t, std::int64_t> cost() const {
+    return {values.data(), columns.data(), starts.data(), p.n, p.s};
+  }
+};
+
+TEST(transport_goes_on_where_a_sample_is_left_unsettled) {
+  const Chain chain(60, 20, 1000);
+  const auto cost = chain.cost();
+  transport::Problem problem;
+  problem.cost = &cost;
+  problem.capacity = chain.p.capacity.data();
+  const transport::Keys keys(problem, 1.0);
+  Pool pool(2);
+  Stop stop;
+  std::vector<Slot> alike(60);
+  std::iota(alike.begin(), alike.end(), Slot{0});
+  transport::Level level;
+  level.n = chain.p.n;
+  level.capacity = chain.p.capacity;
+  const std::vector<Cost> zero(60, 0), one(60, 1);
+  for (const bool sample : {true, false}) {
+    transport::Restricted r;
+    transport::Seen seen;
+    Stats stats;
+    std::vector<Cost> prices;
+    const transport::LevelEnd end = transport::solve_level({keys, pool, stop, false, alike}, level, {zero, one, one},
+                                                           sample, prices, r, seen, stats);
+    CHECK(end.kind == transport::LevelEnd::Kind::optimal);
+    CHECK(stats.unsettled == (sample ? 1 : 0));
+    CHECK(stats.ways > 10);
+    CHECK((r.load() == level.capacity) == !sample);
+    if (!sample) CHECK(r.objective() == 59 * 1000);
+  }
+}
+
+TEST(transport_takes_64_bits_where_32_do_not_hold) {
+  std::mt19937 random(2);
+  Stats scanned, searched;
+  Instance p;  // costs that are 32 bits, and costs plus prices that are not
+  p.n = 60, p.s = 10;
+  std::uniform_int_distribution<std::int32_t> draw(0, 100);
+  std::vector<std::int32_t> narrow;
+  for (Index k = 0; k < p.n * p.s; ++k) narrow.push_back(std::numeric_limits<std::int32_t>::min() + draw(random));
+  p.cost.assign(narrow.begin(), narrow.end());
+  p.capacity.assign(10, 7);
+  take(p, DenseCost<std::int32_t>(narrow.data(), p.n, p.s), scanned);
+  CHECK(scanned.wide == 1);
+  const Chain chain(8, 20, (1 << 27) - 1);  // prices past 2^28
+  take(chain.p, chain.cost(), searched);
+  CHECK(searched.wide > 0 && searched.given_up == 0);
+}
+
+TEST(transport_begins_anew_where_costs_are_larger_than_seen) {
+  std::mt19937 random(3);
+  Stats taken;
+  for (int k = 0; k < 4; ++k) {
+    Instance p;
+    p.n = 2500, p.s = 30;
+    std::gamma_distribution<double> draw(1.0, 35.0);
+    for (Index c = 0; c < p.n * p.s; ++c) p.cost.push_back(static_cast<Cost>(draw(random)));
+    for (Index s = 0; s < p.s; ++s) p.cost[static_cast<std::size_t>(1001 * p.s + s)] = Cost{1} << 49;
+    p.capacity = rooms(random, p.s, p.n + 20, 3);
+    take(p, DenseCost<std::int64_t>(p.cost.data(), p.n, p.s), taken);
+  }
+  CHECK(taken.restarts > 0);
+}
+
+TEST(transport_lowers_costs_that_would_drown_all_others) {
+  std::mt19937 random(6);
+  Instance p;
+  p.n = 400, p.s = 10;
+  p.capacity = rooms(random, p.s, p.n + 20, 3);
+  std::vector<double> reals, forbidden;
+  for (Index k = 0; k < p.n * p.s; ++k) {
+    const bool rather_not = random() % 3 == 0;
+    const double cost = static_cast<double>(random() % 10'000) / 1024;
+    reals.push_back(rather_not ? 1e15 : cost);
+    forbidden.push_back(rather_not ? std::numeric_limits<double>::infinity() : cost);
+  }
+  const DenseCost<double> cost(reals.data(), p.n, p.s);
+  const double least = solve(p, DenseCost<double>(forbidden.data(), p.n, p.s), 1).objective;
+  for (const bool direct : {false, true}) {
+    const transport::Result r = solve(p, cost, 2, direct);
+    CHECK(r.status == transport::Status::optimal);
+    CHECK(r.objective == least && r.bound <= least && r.bound > least - 1e-6);
+  }
+}
+
+TEST(transport_gives_up_short_ways_that_take_too_long) {
+  std::mt19937 random(4);
+  Stats taken;
+  for (int k = 0; k < 2; ++k) {
+    const Instance p = product(random, 900, 560);
+    take(p, DenseCost<std::int64_t>(p.cost.data(), p.n, p.s), taken);
+  }
+  CHECK(taken.given_up > 0);
+}
+
+TEST(transport_deals_gangs_out_anew_where_none_of_the_holes_is_large_enough) {
+  std::mt19937 random(5);
+  Stats taken;
+  Index placed = 0;
+  for (int k = 0; k < 20; ++k) {
+    Instance p;
+    p.n = 400, p.s = 8;
+    std::lognormal_distribution<double> size(1, 1.3);
+    Cost all = 0;
+    for (Index i = 0; i < p.n; ++i) {
+      p.demand.push_back(static_cast<std::int32_t>(std::clamp(std::floor(size(random)), 1.0, 128.0)));
+      all += p.demand.back();
+    }
+    std::uniform_int_distribution<Cost> draw(0, 1000);
+    for (Index c = 0; c < p.n * p.s; ++c) p.cost.push_back(draw(random) * p.demand[static_cast<std::size_t>(c / p.s)]);
+    p.capacity = rooms(random, p.s, all + 5 * k, 2);
+    const DenseCost<std::int64_t> cost(p.cost.data(), p.n, p.s);
+    const Index before = taken.deals;
+    take(p, cost, taken);
+    if (taken.deals > before && std::isfinite(solve(p, cost, 2).objective)) ++placed;
+  }
+  CHECK(taken.deals > 0 && placed > 0);
+}
+
+}  // namespace gridcompute

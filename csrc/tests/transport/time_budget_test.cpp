@@ -1,0 +1,109 @@
+// What a stop leaves to be done is counted in rows read, for a clock would tell of the machine.
+
+#include "gridcompute/transport/multilevel/time_budget.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "transport/transport_instances.hpp"
+
+namespace gridcompute {
+namespace {
+
+// A million pairs and more, no two classes alike, and a count of the rows that are read.
+class Counted final : public CostSource {
+ public:
+  Counted(Index n, Index s) : CostSource(n, s) {}
+  [[nodiscard]] bool real() const noexcept override { return false; }
+  void integers(Rows rows, Cost* out) const override {
+    read_.fetch_add(rows.count, std::memory_order_relaxed);
+    for (Index k = 0; k < rows.count; ++k) {
+      for (Index s = 0; s < n_slots(); ++s) *out++ = integer_at(rows[k], s);
+    }
+  }
+  void reals(Rows rows, double* out) const override {
+    std::vector<Cost> costs(static_cast<std::size_t>(rows.count * n_slots()));
+    integers(rows, costs.data());
+    std::copy(costs.begin(), costs.end(), out);
+  }
+  [[nodiscard]] Cost integer_at(Index job, Index slot) const override {
+    const auto z = (static_cast<std::uint64_t>(job * n_slots() + slot) + 1) * 0x9E3779B97F4A7C15ULL;
+    return static_cast<Cost>((z ^ (z >> 29)) % 10'000);
+  }
+  [[nodiscard]] double real_at(Index job, Index slot) const override {
+    return static_cast<double>(integer_at(job, slot));
+  }
+  [[nodiscard]] Index rows_read() const noexcept { return read_; }
+
+ private:
+  mutable std::atomic<Index> read_ = 0;
+};
+
+struct Stopped {
+  transport::Result result;
+  Index after;  // rows read since the stop
+};
+
+constexpr Index kJobs = 40'000, kSlots = 50;
+
+Stopped solve_until(Stop::Why why, const char* stage, const std::vector<std::int32_t>& demand) {
+  const Counted cost(kJobs, kSlots);
+  const std::vector<Cost> capacity(kSlots, 2 * kJobs / kSlots);
+  transport::Problem problem{&cost, capacity.data(), demand.empty() ? nullptr : demand.data()};
+  transport::Options options;
+  options.threads = 2;
+  Index then = 0;
+  Stop stop(1e9, [&](const Progress& p) {
+    then = cost.rows_read();
+    return std::string(p.stage) == stage ? why : Stop::Why::none;
+  });
+  transport::Result result = transport::solve(problem, options, stop);
+  return {std::move(result), stop.requested() ? cost.rows_read() - then : 0};
+}
+
+}  // namespace
+
+// If this fails, Ctrl-C or a caller's stop is answered only after most costs have been read once more.
+TEST(transport_reads_little_after_a_stop) {
+  constexpr Index kInHand = 2 * 2048;  // a chunk a thread
+  for (const auto why : {Stop::Why::interrupted, Stop::Why::stopped}) {
+    for (const char* stage : {"samples", "scan", "repair"}) {
+      for (const std::vector<std::int32_t>& demand :
+           {std::vector<std::int32_t>{}, std::vector<std::int32_t>(kJobs, 2)}) {
+        const Stopped end = solve_until(why, stage, demand);
+        CHECK(end.after <= kInHand + (why == Stop::Why::interrupted ? 0 : kJobs / 4));
+        if (why == Stop::Why::interrupted) continue;
+        CHECK(end.result.assignment.size() == std::size_t{kJobs});
+        for (const Cost load : end.result.load) CHECK(load <= 2 * kJobs / kSlots);
+      }
+    }
+  }
+}
+
+// If this fails, a solve without a limit measures, or one with a limit begins what it has no time for.
+TEST(transport_paces_itself_by_the_time_left) {
+  const Counted cost(kJobs, kSlots);
+  const std::vector<Cost> capacity(kSlots, kJobs), prices(kSlots, 0), radius(kSlots, 1);
+  const transport::Problem problem{&cost, capacity.data()};
+  const transport::Keys keys(problem, 1);
+  const transport::Level all{nullptr, kJobs, capacity};
+  const transport::Box box{prices, radius, radius};
+  Pool pool(2);
+  const auto tried = [&](double seconds) {
+    Stop stop(seconds);
+    const transport::Scan how{keys, pool, stop, false, {}};
+    transport::Pace pace(all, 0, 10);
+    pace.level(how, 100, 1.0, box);
+    return std::pair(pace.for_look(how, box, 1), pace.for_level(100, stop));
+  };
+  CHECK(tried(1e12) == std::pair(true, true));
+  CHECK(cost.rows_read() == 0);
+  CHECK(tried(1000) == std::pair(true, true));
+  CHECK(cost.rows_read() > 0 && cost.rows_read() < kJobs / 4);
+  CHECK(tried(5) == std::pair(false, false));  // less than what follows a look takes
+}
+
+}  // namespace gridcompute

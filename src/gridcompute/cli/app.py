@@ -1,0 +1,132 @@
+"""The command line. Each command imports what it needs when it runs, so that --help is quick."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from typing import Annotated, Any
+
+import typer
+
+from .._version import __version__
+from ..errors import CostRangeError, InfeasibleError, InvalidProblemError
+from ..report.printable import printable
+from . import grid as grid_cli
+
+__all__ = ["app", "main", "run"]
+
+#: What typer raises for a command line it cannot read; it gives no name to it.
+UsageError: Any = typer.BadParameter.__bases__[0]
+
+DONE, INFEASIBLE, BAD_INPUT, INTERNAL, SYSTEM, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141
+
+#: Errors of the operating system that no other input would have avoided.
+SYSTEM_ERRORS = {
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.ETIMEDOUT,
+}
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Match jobs to accelerator slots, each answer with a certificate. "
+    "Exit status: 0 done, 1 infeasible or a fault found, 2 bad input, 3 internal error, "
+    "4 no memory or disk left, 130 interrupted.",
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gridcompute {__version__}")
+        raise typer.Exit(DONE)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Options before any command."""
+
+
+@app.command()
+def flow(
+    file: Annotated[Path, typer.Argument(help="A DIMACS .min file, gzipped or not.")],
+    method: Annotated[str, typer.Option(help="auto, network_simplex or cost_scaling.")] = "auto",
+) -> None:
+    """Solve a minimum-cost flow and check the answer."""
+    from ..solvers.dimacs import read_dimacs
+    from ..solvers.flow import min_cost_flow
+
+    answer = min_cost_flow(*read_dimacs(file), method=method)  # type: ignore[arg-type]
+    print(f"{answer.status}: cost {answer.objective}, certificate {answer.verify().valid}")
+    raise typer.Exit(DONE if answer.status == "optimal" else INFEASIBLE)
+
+
+grid_cli.register(app)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit status.
+
+    What the user can mend costs one line on standard error. Anything else that is raised is a bug
+    here: its traceback is printed, and the status is that of an internal error.
+    """
+    try:
+        status = app(arguments, prog_name="gridcompute", standalone_mode=False)
+        sys.stdout.flush()
+    except UsageError as error:
+        return _complain(error.format_message())
+    except InfeasibleError as error:
+        return _complain(str(error), INFEASIBLE)
+    except (InvalidProblemError, CostRangeError) as error:
+        return _complain(str(error))
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has gone, as `head` does; typer makes an exit of status 1 of it.
+        return BROKEN_PIPE
+    except OSError as error:
+        return _complain(str(error), SYSTEM if error.errno in SYSTEM_ERRORS else BAD_INPUT)
+    except MemoryError as error:
+        return _complain(f"out of memory: {error}", SYSTEM)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        traceback.print_exc()
+        words = f"internal error, {type(error).__name__}: {error}"
+        return _complain(f"{words} (please report it with the lines above)", INTERNAL)
+    return status or DONE
+
+
+def _complain(message: str, status: int = BAD_INPUT) -> int:
+    line = printable(" ".join(message.split()))
+    print("gridcompute:", line if len(line) <= 2000 else line[:2000] + "...", file=sys.stderr)
+    return status
+
+
+def main() -> None:
+    """Run the `gridcompute` command."""
+    for stream in (sys.stdout, sys.stderr):  # names have characters that a terminal may not
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:  # what could not be written would be tried, and complained of, once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = status or SYSTEM
+    sys.exit(status)

@@ -1,0 +1,1 @@
+"""Plans checked against their problems, by code that shares nothing with the planner."""

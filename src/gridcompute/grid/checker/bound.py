@@ -1,0 +1,205 @@
+r"""The bound that a vector of prices proves, recomputed from nothing but the tables of the problem.
+
+For any prices y = (alpha, pi, gamma, nu) with alpha, gamma >= 0, every plan costs at least
+
+    LB(y) = sum_j min(v_j, min over open options o of [f_jo + k_j sum alpha + e_jo . pi + G_j gamma
+    + nu q_jo])
+            - alpha . K - gamma . BW - nu+ . U + nu- . L + E(pi),
+
+where E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
+included. E is bounded from below by weak duality, with the duals of a linear program but not with
+its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
+lies in a finite box. What rounding may have added to a sum is taken off again, so that the number
+is a bound for values of any size. Where that leaves less than the signs of all costs prove (0,
+where no energy brings in anything), the bound is what they prove.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .energy_lp import ROUNDING, EnergyProgram
+from .rules import kwh_by_class, most_load_kwh
+
+if TYPE_CHECKING:
+    from ..plan.plan import Prices
+    from ..tables.column import Bools, Floats, Int64s
+    from ..tables.problem import Problem
+
+__all__ = ["Proof", "cheapest", "energy_bound", "jobs_bound", "lower_bound", "proof"]
+
+BLOCK = 1 << 16
+
+
+class Proof(NamedTuple):
+    """What prices prove of a problem, and what its jobs without any option cost every plan."""
+
+    bound_yuan: float
+    without_option_yuan: float
+
+
+def proof(problem: Problem, prices: Prices) -> Proof:
+    """The bound that `prices` prove, with the value of the jobs that have no option, yuan.
+
+    The bound is -inf if a price has the wrong sign, or rents what has no limit.
+    """
+    alpha, gamma, nu = prices.capacity, prices.corridor, prices.quota
+    quotas = problem.quotas
+    signs = (alpha >= 0).all() and (gamma >= 0).all()
+    signs &= bool((-nu <= quotas.below_yuan_per_accelerator_h).all())
+    rent, size = 0.0, 0
+    for price, amount in (
+        (alpha, problem.classes.capacity),
+        (gamma, problem.corridors.bandwidth_gb),
+        (np.maximum(nu, 0), quotas.upper_accelerator_h),
+        (np.minimum(nu, 0), quotas.lower_accelerator_h),
+    ):
+        priced, size = price != 0, size + price.size
+        products = price[priced] * np.asarray(amount)[priced]
+        rent += float(products.sum() + ROUNDING * (size + 64) * np.abs(products).sum())
+    jobs, without_option = _jobs_bound(problem, prices)
+    if not (signs and np.isfinite(rent)):
+        return Proof(-np.inf, without_option)
+    priced = jobs - rent + energy_bound(problem, prices.energy)
+    return Proof(max(priced, without_option - _most_earned(problem)), without_option)
+
+
+def _most_earned(problem: Problem) -> float:
+    """The most that energy can bring in, yuan: by sales, prices below 0 and what is left in store.
+
+    It is exactly 0 where none of them pays anything.
+    """
+    energy, earned = problem.energy, 0.0
+    most_kwh, draw_kwh = most_load_kwh(problem), problem.sites.connection_kw
+    for s in range(len(problem.sites)):
+        for price, kwh in zip(
+            energy.direct_yuan_per_kwh[:, s], energy.direct_kwh[:, s], strict=True
+        ):
+            earned += float(
+                (np.maximum(energy.export_yuan_per_kwh[s], max(-price, 0.0)) * kwh).sum()
+            )
+        bundled = np.maximum(-energy.bundled_yuan_per_kwh[s], 0.0) * energy.bundled_kwh[s]
+        drawn = np.minimum(most_kwh[s] + energy.battery_kw[s], draw_kwh[s])
+        drawn = drawn * np.maximum(-energy.tariff_yuan_per_kwh[s], 0.0)
+        earned += float(bundled.sum() + drawn.sum())
+        if energy.terminal == "value":
+            earned += float(energy.terminal_yuan_per_kwh[s] * energy.battery_kwh[s])
+    return earned * (1 + ROUNDING * (energy.direct_kwh.size + 4 * most_kwh.size + 16))
+
+
+def lower_bound(problem: Problem, prices: Prices) -> float:
+    """The bound that `prices` prove, yuan; -inf if one has the wrong sign or rents no limit."""
+    return proof(problem, prices).bound_yuan
+
+
+def jobs_bound(problem: Problem, prices: Prices) -> float:
+    """The first sum of the bound: every job takes its cheapest option at these prices, or none."""
+    return _jobs_bound(problem, prices)[0]
+
+
+def _jobs_bound(problem: Problem, prices: Prices) -> tuple[float, float]:
+    """`jobs_bound`, and the value of the jobs without any option."""
+    windows, jobs = _windows(problem, prices), problem.jobs
+    total, without_option = 0.0, 0.0
+    for first in range(0, len(jobs), BLOCK):
+        block = np.arange(first, min(first + BLOCK, len(jobs)))
+        best, has_option = _cheapest(problem, prices, windows, block)
+        total += float(best.sum())
+        without_option += float(jobs.value_yuan[block][~has_option].sum())
+    return total - _margin(problem, prices), without_option
+
+
+def _margin(problem: Problem, prices: Prices) -> float:
+    """The most that rounding adds to the sum of the jobs' cheapest prices, yuan."""
+    jobs, hours = problem.jobs, problem.hours
+    power = kwh_by_class(problem) * prices.energy[problem.classes.site]
+    hourly = (np.abs(prices.capacity) + np.abs(power)).sum(axis=1).max()
+    hourly += hours * np.abs(prices.quota).max(initial=0.0)
+    wire = problem.corridors.price_yuan_per_gb.max() + prices.corridor.max()
+    size = (jobs.value_yuan + jobs.migration_yuan + hours * jobs.delay_yuan_per_h).sum()
+    size += hourly * jobs.gang.sum(dtype=np.float64) + wire * jobs.data_gb.sum()
+    return float(ROUNDING * (hours + 512) * size)
+
+
+def cheapest(problem: Problem, prices: Prices, jobs: Int64s) -> Floats:
+    """For some jobs the least of their value and of all their open options' prices, yuan."""
+    return _cheapest(problem, prices, _windows(problem, prices), jobs)[0]
+
+
+def _windows(problem: Problem, prices: Prices) -> list[tuple[Floats, Floats]]:
+    """For each class, by hours taken and first hour: price of an accelerator, and how many there
+    are.
+    """
+    site, hours = problem.classes.site, problem.hours
+    hourly = prices.capacity + kwh_by_class(problem) * prices.energy[site]
+    out = []
+    for each, capacity in zip(hourly, problem.classes.capacity, strict=True):
+        price = np.full((hours + 1, hours), np.inf)
+        room = np.zeros((hours + 1, hours))
+        running, least = np.zeros(hours), np.full(hours, np.inf)
+        for d in range(1, hours + 1):
+            n = hours - d + 1
+            running = running[:n] + each[d - 1 :]
+            least = np.minimum(least[:n], capacity[d - 1 :])
+            price[d, :n], room[d, :n] = running, least
+        out.append((price, room))
+    return out
+
+
+def _cheapest(
+    problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
+) -> tuple[Floats, Bools]:
+    """For each job of the block the least of its value and of all its open options' prices.
+
+    Also returned is whether the job has any open option.
+    """
+    jobs, classes, corridors = problem.jobs, problem.classes, problem.corridors
+    best, has_option = jobs.value_yuan[block].copy(), np.zeros(len(block), bool)
+    times = 2.0 if corridors.latency_rule == "round_trip" else 1.0
+    for c in range(len(classes)):
+        site = int(classes.site[c])
+        speed = classes.throughput[jobs.family[block], c]
+        origin = jobs.origin[block]
+        fits = (speed > 0) & (jobs.memory_gb[block] <= classes.memory_gb[c])
+        fits &= ((jobs.residency[block] >> site) & 1) == 1
+        fits &= times * corridors.delay_ms[origin, site] <= jobs.latency_ms[block]
+        need = np.full(len(block), problem.hours + 1.0)
+        with np.errstate(over="ignore"):  # a job of 1e6 hours at a speed of 1e-300
+            work = np.ceil(jobs.work_h[block][fits] / speed[fits] - 1e-9)
+        need[fits] = np.clip(work, 1, problem.hours + 1)
+        fits &= jobs.release[block] + need <= jobs.deadline[block]
+        slack = jobs.deadline[block] - need - jobs.release[block]
+        at = np.flatnonzero(fits)
+        at = at[np.argsort(-slack[at], kind="stable")]  # so that each later start concerns a prefix
+        slack, job, d, o = slack[at], block[at], need[at].astype(np.int64), origin[at]
+        gang, release, data = jobs.gang[job], jobs.release[job], jobs.data_gb[job]
+        fixed = corridors.price_yuan_per_gb[o, site] * data
+        fixed += prices.quota[jobs.tenant[job]] * gang * d
+        quota = problem.quotas.upper_accelerator_h[jobs.tenant[job]]
+        too_long = gang.astype(np.float64) * d > quota
+        price, room = windows[c]
+        wire, toll = corridors.bandwidth_gb[:, site], prices.corridor[:, site]
+        late, moved = jobs.delay_yuan_per_h[job], jobs.migration_yuan[job]
+        was, first = jobs.placed_class[job], jobs.placed_start[job]
+        for ahead in range(int(slack.max(initial=-1)) + 1):
+            n = int(np.searchsorted(-slack, -ahead, side="right"))
+            t = release[:n] + ahead
+            cost = gang[:n] * price[d[:n], t] + data[:n] * toll[o[:n], t] + late[:n] * ahead
+            stays = (was[:n] == c) & (first[:n] == t)
+            cost += fixed[:n] + np.where((was[:n] >= 0) & ~stays, moved[:n], 0.0)
+            shut = (gang[:n] > room[d[:n], t]) | (data[:n] > wire[o[:n], t]) | too_long[:n]
+            cost[shut] = np.inf
+            best[at[:n]] = np.minimum(best[at[:n]], cost)
+            has_option[at[:n]] |= ~shut
+    return np.asarray(best, np.float64), has_option
+
+
+def energy_bound(problem: Problem, pi: Floats) -> float:
+    """E(pi): what energy cost less pi * (load - base load) never goes below, yuan."""
+    base = problem.energy.base_load_kwh
+    program = EnergyProgram(problem, base, most_load_kwh(problem), -pi)
+    fixed = pi * base
+    margin = ROUNDING * (pi.size + 64) * np.abs(fixed).sum()
+    return program.bound() + float(fixed.sum() - margin)

@@ -1,0 +1,254 @@
+"""The energy block written down as a linear program, plainly: what the checker and the tests solve.
+
+Variables by site and hour: load, direct power used, stored and sold by source, bundled and grid
+power used and stored, discharge and store by colour; by scope of the mandate: certificates and what
+is missing; by site under the direct-connection rule: what is missing to its two shares.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .rules import by_hour, ruled, scopes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..tables.column import Floats
+    from ..tables.problem import Problem
+
+__all__ = ["EnergyProgram", "LinearProgram"]
+
+Index = NDArray[np.int64]
+
+#: Solvers of a linear program in the order in which they are asked, while one has no answer.
+METHODS: tuple[Literal["highs", "highs-ipm", "highs-ds"], ...] = ("highs", "highs-ipm", "highs-ds")
+#: The largest load that a program is not scaled to, kWh, or for each kW of the largest battery.
+LEAST_LOAD = 1e-6
+#: Largest relative error of one operation on doubles.
+ROUNDING = 2.0**-53
+
+
+class LinearProgram:
+    """A linear program put together piece by piece; every variable lies in a finite box."""
+
+    def __init__(self) -> None:
+        """Begin with no variables and no rows."""
+        self._variables: list[tuple[Floats, Floats, Floats]] = []
+        self._rows: list[tuple[Floats, Floats]] = []
+        self._entries: list[tuple[Index, Index, Floats]] = []
+        self._n_variables = self._n_rows = 0
+
+    def variables(self, low: Any, high: Any, cost: Any) -> Index:
+        """New variables, one for each entry of the arguments broadcast; their indices."""
+        parts = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (low, high, cost)))
+        self._variables.append((parts[0].ravel(), parts[1].ravel(), parts[2].ravel()))
+        index = np.arange(self._n_variables, self._n_variables + parts[0].size, dtype=np.int64)
+        self._n_variables += parts[0].size
+        return index.reshape(parts[0].shape)
+
+    def constraints(self, low: Any, terms: Sequence[tuple[Index, Any]], high: Any) -> None:
+        """New rows ``low <= sum of factor * variable <= high``, one for each entry of the bounds.
+
+        A term whose indices have more axes than the bounds is summed over its leading axes.
+        """
+        low, high = np.broadcast_arrays(np.asarray(low, np.float64), np.asarray(high, np.float64))
+        rows = np.arange(self._n_rows, self._n_rows + low.size, dtype=np.int64).reshape(low.shape)
+        for index, factor in terms:
+            row = np.broadcast_to(rows, index.shape)
+            value = np.broadcast_to(np.asarray(factor, np.float64), index.shape)
+            self._entries.append((row.ravel(), index.ravel(), value.ravel()))
+        self._rows.append((low.ravel(), high.ravel()))
+        self._n_rows += low.size
+
+    def solve(self, tolerance: float = 1e-7) -> tuple[Floats | None, float, Floats]:
+        """An optimal point (None if none was found), a bound no point goes below, and duals.
+
+        The bound is weak duality at the solver's multipliers, less what rounding may have added:
+        whatever they are, it is valid. The duals, one a row, say how fast the optimum grows with
+        the row's limits.
+        """
+        from scipy.optimize import linprog
+        from scipy.sparse import coo_array, vstack
+
+        low, high, cost = (np.concatenate(part) for part in zip(*self._variables, strict=True))
+        row_low, row_high = (np.concatenate(part) for part in zip(*self._rows, strict=True))
+        row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
+        shape = (self._n_rows, self._n_variables)
+        matrix = coo_array((value, (row, column)), shape=shape).tocsr()
+        upper, lower = np.flatnonzero(row_high < np.inf), np.flatnonzero(row_low > -np.inf)
+        both: Any = vstack([matrix[upper], -matrix[lower]]).tocsr()
+        most = np.concatenate([row_high[upper], -row_low[lower]])
+        box: Any = np.stack([low, high], axis=1)
+        sides = ("primal", "dual")
+        for method in METHODS:
+            options: Any = {f"{side}_feasibility_tolerance": tolerance for side in sides}
+            found: Any = linprog(
+                cost, A_ub=both, b_ub=most, bounds=box, method=method, options=options
+            )
+            if found.status in (0, 2):
+                break
+        y = np.zeros(len(most))
+        if found.status == 0:
+            y = np.minimum(found.ineqlin.marginals, 0.0)
+        bound = weak_duality(both, most, cost, (low, high), y)
+        duals = np.zeros(self._n_rows)
+        np.add.at(duals, upper, y[: len(upper)])
+        np.subtract.at(duals, lower, y[len(upper) :])
+        return (found.x if found.status == 0 else None), bound, duals
+
+
+def weak_duality(
+    matrix: Any, limit: Floats, cost: Floats, box: tuple[Floats, Floats], y: Floats
+) -> float:
+    """What ``cost @ x`` never goes below where ``matrix @ x <= limit`` and x >= 0 lies in `box`.
+
+    `y` <= 0 are any multipliers of the rows: ``y @ limit + min over the box of (cost - matrix.T @
+    y) @ x``. Each reduced cost is taken as low as rounding allows.
+    """
+    low, high = box
+    size = abs(matrix).T @ np.abs(y)
+    error = ROUNDING * (matrix.shape[0] + 4) * (size + np.where(size > 0, np.abs(cost), 0.0))
+    reduced = cost - matrix.T @ y - error
+    terms = np.concatenate([y * limit, np.minimum(reduced * low, reduced * high)])
+    return float(terms.sum() - 2 * ROUNDING * (len(terms) + 4) * np.abs(terms).sum())
+
+
+class EnergyProgram:
+    """Least energy cost for loads between two limits, where a kWh of load costs `load_price`
+    besides.
+
+    Parameters
+    ----------
+    problem : Problem
+    least_kwh, most_kwh : float64 (n_sites, n_hours)
+    load_price : float64 (n_sites, n_hours), yuan/kWh
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        least_kwh: Floats,
+        most_kwh: Floats,
+        load_price: Floats | float = 0.0,
+    ) -> None:
+        """Write the program down."""
+        self.problem = problem
+        self.program = LinearProgram()
+        #: kWh in one unit of the program, so that its numbers lie near 1.
+        self.unit = float(np.max(most_kwh))
+        if self.unit <= LEAST_LOAD * max(1.0, float(np.max(problem.energy.battery_kw))):
+            self.unit = 1.0
+        self._most = most_kwh
+        self.index = {
+            "load": self.program.variables(least_kwh / self.unit, most_kwh / self.unit, load_price)
+        }
+        self._supply()
+        self._battery()
+        self._balance()
+        self._mandate()
+        self._direct_rule()
+
+    def bound(self) -> float:
+        """What no dispatch goes below, yuan."""
+        # Duals that lean the wrong way by the solver's tolerance cost the bound that times a box.
+        return self.unit * max(self.program.solve(tolerance)[1] for tolerance in (1e-7, 1e-10))
+
+    def values(self) -> dict[str, Floats]:
+        """An optimal dispatch, kWh by variable; empty if none is feasible."""
+        point = self.program.solve()[0]
+        if point is None:
+            return {}
+        return {name: point[index] * self.unit for name, index in self.index.items()}
+
+    def _supply(self) -> None:
+        energy, unit, new = self.problem.energy, self.unit, self.program.variables
+        sites, index, bound = self.problem.sites, self.index, self.program.constraints
+        grams = by_hour(sites.carbon_g_per_kwh, self.problem.hours)
+        carbon = energy.carbon_yuan_per_t * grams / 1e6
+        wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
+        direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
+        index["direct"] = new(0, np.minimum(direct, self._most / unit), price)
+        index["direct_in"] = new(0, np.minimum(direct, kw), price + wear)
+        sellable = energy.export_yuan_per_kwh > 0
+        index["sold"] = new(0, direct * sellable, -energy.export_yuan_per_kwh)
+        bound(-np.inf, [(index[k], 1) for k in ("direct", "direct_in", "sold")], direct)
+        bundled, price = energy.bundled_kwh / unit, energy.bundled_yuan_per_kwh
+        index["bundled"] = new(0, np.minimum(bundled, self._most / unit), price)
+        index["bundled_in"] = new(0, np.minimum(bundled, kw), price + wear)
+        bound(-np.inf, [(index["bundled"], 1), (index["bundled_in"], 1)], bundled)
+        reach = np.minimum(sites.connection_kw[:, None] / unit, self._most / unit + kw)
+        index["grid"] = new(0, reach, energy.tariff_yuan_per_kwh + carbon)
+        index["grid_in"] = new(0, np.minimum(reach, kw), energy.tariff_yuan_per_kwh + carbon + wear)
+        bound(-np.inf, [(index["grid"], 1), (index["grid_in"], 1)], reach)
+
+    def _battery(self) -> None:
+        energy, index, bound = self.problem.energy, self.index, self.program.constraints
+        hours = (len(energy.battery_kwh), self.problem.hours)
+        kw = np.broadcast_to(energy.battery_kw[:, None] / self.unit, hours)
+        room = np.broadcast_to(energy.battery_kwh[:, None] / self.unit, hours)
+        worth = np.zeros(hours)
+        if energy.terminal == "value":
+            worth[:, -1] = energy.terminal_yuan_per_kwh
+        for colour in ("green", "grey"):
+            index[f"{colour}_out"] = self.program.variables(
+                0, kw, energy.wear_yuan_per_kwh[:, None]
+            )
+            index[colour] = self.program.variables(0, room, -worth)
+        inlets = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
+        bound(-np.inf, [(index[k], 1) for k in ("direct_in", "bundled_in", "grid_in")], kw)
+        bound(-np.inf, [(index["green_out"], 1), (index["grey_out"], 1)], kw)
+        bound(-np.inf, [(index["green"], 1), (index["grey"], 1)], room)
+        into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
+        for colour, start in (("green", energy.green_start_kwh), ("grey", energy.grey_start_kwh)):
+            stored, first = index[colour], start[:, None] / self.unit
+            change = [(index[f"{colour}_out"], out), *((index[k], -into) for k in inlets[colour])]
+            opening = [(i[..., :1], factor) for i, factor in change]
+            bound(first, [(stored[:, :1], 1), *opening], first)
+            later = [(i[..., 1:], factor) for i, factor in change]
+            none = np.zeros((hours[0], hours[1] - 1))
+            bound(none, [(stored[:, 1:], 1), (stored[:, :-1], -1), *later], none)
+            if energy.terminal == "cyclic":
+                bound(first[:, 0], [(stored[:, -1], 1)], np.inf)
+
+    def _balance(self) -> None:
+        parts = ("direct", "bundled", "grid", "green_out", "grey_out")
+        terms = [(self.index[k], 1) for k in parts]
+        none = np.zeros(self._most.shape)
+        self.program.constraints(none, [*terms, (self.index["load"], -1)], none)
+
+    def _mandate(self) -> None:
+        energy, rows, index = self.problem.energy, scopes(self.problem), self.index
+        carried = rows.owed_kwh / self.unit
+        most = rows.share * (rows.member @ self._most.sum(axis=1)) / self.unit + np.maximum(
+            carried, 0
+        )
+        index["missing"] = self.program.variables(0, most, rows.yuan_per_kwh)
+        allowed = most if rows.volume else np.zeros_like(most)
+        index["retired"] = self.program.variables(0, allowed, energy.certificate_yuan_per_kwh)
+        counted = ("direct", "bundled", "green_out", *(("sold",) if rows.volume else ()))
+        for q, member in enumerate(rows.member):
+            terms: list[tuple[Index, float]] = []
+            terms += [(index[k][..., member, :].reshape(-1, 1), 1.0) for k in counted]
+            terms += [(index["load"][member].reshape(-1, 1), -rows.share)]
+            terms += [(index[k][q : q + 1], 1) for k in ("missing", "retired")]
+            self.program.constraints(carried[q : q + 1], terms, np.inf)
+
+    def _direct_rule(self) -> None:
+        rows, index = ruled(self.problem), self.index
+        price = rows.yuan_per_kwh
+        for s, asked_kwh in zip(rows.site.tolist(), rows.used_kwh.tolist(), strict=True):
+            asked = np.array([asked_kwh / self.unit])
+            load = self._most[s].sum() / self.unit
+            index[f"use_short {s}"] = self.program.variables(0, asked, price)
+            index[f"load_short {s}"] = self.program.variables(0, [rows.of_load * load], price)
+            direct = (index["direct"][:, s].reshape(-1, 1), 1.0)
+            stored = (index["direct_in"][:, s].reshape(-1, 1), 1.0)
+            short = (index[f"use_short {s}"], 1.0)
+            self.program.constraints(asked, [direct, stored, short], np.inf)
+            drawn = (index["load"][s].reshape(-1, 1), -rows.of_load)
+            short = (index[f"load_short {s}"], 1.0)
+            self.program.constraints(np.zeros(1), [direct, drawn, short], np.inf)

@@ -1,0 +1,438 @@
+"""An independent look at a plan: feasibility, energy balance, accounts, cost and bound, all
+recomputed.
+
+Nothing here is shared with what made the plan: only the tables of the problem and plain sums, as
+tests/test_architecture.py enforces. Each fault found carries a stable token, so that a log can be
+searched for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..._gap import relative_gap
+from .bound import proof
+from .rules import by_hour, kwh_by_class, ruled, scopes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from ..plan.plan import Plan
+    from ..tables.column import Bools, Floats, Int32s
+
+__all__ = ["FAULTS", "Fault", "PlanCertificate", "verify"]
+
+#: What a plan can be found guilty of.
+FAULTS = {
+    "PlacementMalformed": "a class or hour out of range, or one without the other",
+    "WindowViolated": "a job starts before its release, ends after its deadline or the last hour",
+    "FamilyUnsupported": "a job on a class that cannot run its family",
+    "MemoryTooSmall": "a job on an accelerator with too little memory",
+    "ResidencyForbids": "a job where its data may not go",
+    "LatencyTooHigh": "a job too far from its origin",
+    "GangSplit": "the plan shows a job with other accelerators or hours than its gang needs",
+    "TableMismatch": "the plan's table shows another place or energy than its placements have",
+    "CapacityExceeded": "more accelerators used than a class has in an hour",
+    "CorridorExceeded": "more data sent over a corridor than it carries in an hour",
+    "QuotaExceeded": "a tenant above its upper quota",
+    "NegativeEnergy": "an amount of energy below zero",
+    "SourceImbalance": "a direct source delivers more or less than it has",
+    "BundledExceeded": "more bundled green power than can be delivered",
+    "LoadImbalance": "power used differs from what base load and jobs need",
+    "GreenAboveLoad": "more green power counted as used than there is load in that hour",
+    "ConnectionExceeded": "more grid power than the connection carries",
+    "StoreImbalance": "a stored amount that its charges and discharges do not explain",
+    "DischargeUnearned": "a colour of the store delivers more than it was charged with",
+    "StoreTooFull": "more stored than the battery holds",
+    "StorePowerExceeded": "charged or discharged faster than the battery can",
+    "TerminalViolated": "a colour of the store ends below its start under the cyclic rule",
+    "ExportForbidden": "power exported where reverse flow is forbidden",
+    "CertificateForbidden": "certificates counted under the hourly rule",
+    "MandateUnaccounted": "a scope neither meets the mandate nor reports what is missing",
+    "DirectRuleUnaccounted": "a site neither keeps the direct-connection rule nor says by how much",
+    "ShortfallOverstated": "more reported missing to a rule than is missing",
+    "AccountMismatch": "a green number (N1 to N4, load, shortfall) differs from its recomputation",
+    "CostMismatch": "the objective differs from the cost of this plan",
+    "BoundUnproved": "the prices prove less than the bound claims",
+    "BoundAboveCost": "the bound is above the cost",
+    "WithoutOptionMismatch": "the value of jobs without any option, left out of the gap, differs",
+    "PriceNegative": "a price below zero where only prices of at least zero prove anything",
+}
+
+#: Relative tolerance of sums of energy and money.
+TOLERANCE = 1e-6
+
+
+class Fault(NamedTuple):
+    """One thing wrong with a plan."""
+
+    token: str
+    where: str
+    found: float
+    needed: float
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.token} at {self.where}: found {self.found:.9g}, needed {self.needed:.9g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanCertificate:
+    """What `Plan.verify` found, every number recomputed.
+
+    Parameters
+    ----------
+    objective_yuan, bound_yuan : float
+        Recomputed cost of the plan, and the bound its prices prove.
+    faults : tuple of Fault
+        Empty for a sound plan; at most one per token, the worst place of each.
+    without_option_yuan : float
+        Value of the jobs that no class could ever take: part of both, left out of the gap.
+    """
+
+    objective_yuan: float
+    bound_yuan: float
+    faults: tuple[Fault, ...]
+    without_option_yuan: float = 0.0
+
+    @property
+    def valid(self) -> bool:
+        """True if nothing is wrong."""
+        return not self.faults
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / max(abs(objective), abs(bound)), of the recomputed numbers.
+
+        The value of the jobs without any option is left out of both.
+        """
+        objective, bound = (
+            yuan - self.without_option_yuan for yuan in (self.objective_yuan, self.bound_yuan)
+        )
+        return relative_gap(objective, bound)
+
+    def __str__(self) -> str:
+        """In words, one line a fault."""
+        if self.valid:
+            return f"valid: cost {self.objective_yuan:,.2f}, bound {self.bound_yuan:,.2f} yuan"
+        return "\n".join(["not valid:", *(f"  {fault}" for fault in self.faults)])
+
+
+def verify(plan: Plan) -> PlanCertificate:
+    """Recompute everything a plan claims (see `Plan.verify`)."""
+    faults = list(_placement(plan))
+    if not faults:  # with placements out of range the sums below mean nothing
+        faults += [*_table(plan), *_resources(plan), *_balance(plan), *_store(plan)]
+        faults += [*_mandate(plan), *_direct_rule(plan), *_account(plan)]
+    cost = _cost(plan) if not any(f.token == "PlacementMalformed" for f in faults) else np.nan
+    slack = TOLERANCE * max(1.0, abs(cost))
+    if not abs(cost - plan.objective_yuan) <= slack:
+        faults.append(Fault("CostMismatch", "objective_yuan", plan.objective_yuan, cost))
+    faults += _signs(plan)
+    bound, without_option = proof(plan.problem, plan.prices)
+    if not plan.bound_yuan <= bound + slack:
+        faults.append(Fault("BoundUnproved", "bound_yuan", plan.bound_yuan, bound))
+    if not plan.bound_yuan <= plan.objective_yuan:
+        faults.append(Fault("BoundAboveCost", "bound_yuan", plan.bound_yuan, plan.objective_yuan))
+    left_out = plan.without_option_yuan
+    if not abs(left_out - without_option) <= TOLERANCE * max(1.0, without_option):
+        where = "without_option_yuan"
+        faults.append(Fault("WithoutOptionMismatch", where, left_out, without_option))
+    return PlanCertificate(float(cost), float(bound), tuple(faults), without_option)
+
+
+def _placed(plan: Plan) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+    """Placed jobs with their classes, first hours and hours."""
+    problem = plan.problem
+    job = np.flatnonzero(plan.assignment >= 0).astype(np.int32)
+    klass, start = plan.assignment[job], plan.start[job]
+    speed = problem.classes.throughput[problem.jobs.family[job], klass]
+    with np.errstate(divide="ignore", over="ignore"):
+        hours = np.ceil(problem.jobs.work_h[job] / speed - 1e-9)
+    return job, klass, start, np.clip(hours, 1, problem.hours + 1).astype(np.int32)
+
+
+def _placement(plan: Plan) -> Iterator[Fault]:
+    problem, jobs, classes = plan.problem, plan.problem.jobs, plan.problem.classes
+    for array, size in ((plan.assignment, len(classes)), (plan.start, problem.hours)):
+        bad = (array < -1) | (array >= size) | ((plan.assignment >= 0) != (plan.start >= 0))
+        if bad.any():
+            at = int(np.argmax(bad))
+            yield Fault("PlacementMalformed", f"job {at}", float(array[at]), float(size - 1))
+            return
+    job, klass, start, hours = _placed(plan)
+    site, origin = classes.site[klass], jobs.origin[job]
+    allowed = (jobs.residency[job] >> site.astype(np.int64)) & 1
+    times = 2.0 if problem.corridors.latency_rule == "round_trip" else 1.0
+    delay = times * problem.corridors.delay_ms[origin, site]
+    speed, end = classes.throughput[jobs.family[job], klass], start + hours
+    checks: list[tuple[str, NDArray[np.bool_], NDArray[np.generic], NDArray[np.generic]]] = [
+        ("WindowViolated", start < jobs.release[job], start, jobs.release[job]),
+        ("WindowViolated", end > jobs.deadline[job], end, jobs.deadline[job]),
+        ("FamilyUnsupported", speed <= 0, speed, np.ones_like(speed)),
+        (
+            "MemoryTooSmall",
+            classes.memory_gb[klass] < jobs.memory_gb[job],
+            classes.memory_gb[klass],
+            jobs.memory_gb[job],
+        ),
+        ("ResidencyForbids", allowed == 0, site, jobs.residency[job]),
+        ("LatencyTooHigh", delay > jobs.latency_ms[job], delay, jobs.latency_ms[job]),
+    ]
+    for token, bad, found, needed in checks:
+        if bad.any():
+            at = int(np.argmax(bad))
+            where = f"job {job[at]} on class {klass[at]}"
+            yield Fault(token, where, float(found[at]), float(needed[at]))
+
+
+def _table(plan: Plan) -> Iterator[Fault]:
+    """What the plan shows of its placed jobs, against its placements: every gang whole, once."""
+    problem, shown = plan.problem, plan.table()
+    job, klass, start, hours = _placed(plan)
+    if not np.array_equal(shown["job"], job):
+        yield Fault("TableMismatch", "rows of the table", len(shown["job"]), len(job))
+        return
+    gang = problem.jobs.gang[job]
+    for token, name, needed in (
+        ("GangSplit", "gang", gang),
+        ("GangSplit", "hours", hours),
+        ("TableMismatch", "klass", klass),
+        ("TableMismatch", "site", problem.classes.site[klass]),
+        ("TableMismatch", "start", start),
+    ):
+        off = np.flatnonzero(shown[name] != needed)
+        if len(off):
+            where = f"job {job[off[0]]}, {name}"
+            yield Fault(token, where, float(shown[name][off[0]]), float(needed[off[0]]))
+    by_site = np.bincount(shown["site"], shown["energy_kwh"], len(problem.sites)).astype(float)
+    of_jobs = (_load(plan) - problem.energy.base_load_kwh).sum(axis=1)
+    yield from _apart("TableMismatch", "energy_kwh of site", by_site, of_jobs)
+
+
+def _resources(plan: Plan) -> Iterator[Fault]:
+    problem, jobs = plan.problem, plan.problem.jobs
+    job, klass, start, hours = _placed(plan)
+    gang = jobs.gang[job].astype(np.int64)
+    change = np.zeros((len(problem.classes), problem.hours + 1), np.int64)
+    np.add.at(change, (klass, start), gang)
+    np.add.at(change, (klass, start + hours), -gang)
+    use = change.cumsum(axis=1)[:, : problem.hours]
+    yield from _above("CapacityExceeded", "class, hour", use, problem.classes.capacity, 0.0)
+    shape = problem.corridors.bandwidth_gb.shape
+    wire = (jobs.origin[job], problem.classes.site[klass], start)
+    sent = np.bincount(np.ravel_multi_index(wire, shape), jobs.data_gb[job], np.prod(shape))
+    bandwidth = problem.corridors.bandwidth_gb
+    yield from _above("CorridorExceeded", "origin, site, hour", sent.reshape(shape), bandwidth)
+    used = np.bincount(jobs.tenant[job], gang * hours, len(problem.quotas))
+    yield from _above("QuotaExceeded", "tenant", used, problem.quotas.upper_accelerator_h)
+
+
+def _load(plan: Plan) -> Floats:
+    """What base load and placed jobs need, kWh by site and hour."""
+    problem = plan.problem
+    job, klass, start, hours = _placed(plan)
+    gang = problem.jobs.gang[job].astype(np.float64)
+    change = np.zeros((len(problem.classes), problem.hours + 1))
+    np.add.at(change, (klass, start), gang)
+    np.add.at(change, (klass, np.minimum(start + hours, problem.hours)), -gang)
+    busy = change.cumsum(axis=1)[:, : problem.hours]
+    load = problem.energy.base_load_kwh.copy()
+    np.add.at(load, problem.classes.site, busy * kwh_by_class(problem))
+    return load
+
+
+def _balance(plan: Plan) -> Iterator[Fault]:
+    d, energy, sites = plan.dispatch, plan.problem.energy, plan.problem.sites
+    for name in d.columns():
+        yield from _above("NegativeEnergy", name, -getattr(d, name), np.zeros(1))
+    source = d.direct_kwh + d.direct_charge_kwh + d.exported_kwh + d.curtailed_kwh
+    yield from _apart("SourceImbalance", "source, site, hour", source, energy.direct_kwh)
+    exported = d.exported_kwh.sum(axis=0)
+    yield from _above(
+        "ExportForbidden", "site, hour", exported * (energy.export_yuan_per_kwh <= 0), 0
+    )
+    bundled = d.bundled_kwh + d.bundled_charge_kwh
+    yield from _above("BundledExceeded", "site, hour", bundled, energy.bundled_kwh)
+    used = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.grid_kwh
+    used = used + d.green_discharge_kwh + d.grey_discharge_kwh
+    load = _load(plan)
+    yield from _apart("LoadImbalance", "site, hour", used, load)
+    green = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.green_discharge_kwh
+    yield from _above("GreenAboveLoad", "site, hour", green, load)
+    drawn = d.grid_kwh + d.grid_charge_kwh
+    yield from _above("ConnectionExceeded", "site, hour", drawn, sites.connection_kw[:, None])
+
+
+def _store(plan: Plan) -> Iterator[Fault]:
+    d, energy = plan.dispatch, plan.problem.energy
+    green_in = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh
+    colours = (
+        (energy.green_start_kwh, green_in, d.green_discharge_kwh, d.green_stored_kwh),
+        (energy.grey_start_kwh, d.grid_charge_kwh, d.grey_discharge_kwh, d.grey_stored_kwh),
+    )
+    for first, taken, given, stored in colours:
+        kept = energy.charge_efficiency[:, None] * taken
+        drawn = given / energy.discharge_efficiency[:, None]
+        expected = first[:, None] + (kept - drawn).cumsum(axis=1)
+        yield from _apart("StoreImbalance", "site, hour", stored, expected)
+        earned = energy.discharge_efficiency * (first + kept.sum(axis=1))
+        yield from _above("DischargeUnearned", "site", given.sum(axis=1), earned)
+        if energy.terminal == "cyclic":
+            yield from _above("TerminalViolated", "site", first, stored[:, -1])
+    both = d.green_stored_kwh + d.grey_stored_kwh
+    yield from _above("StoreTooFull", "site, hour", both, energy.battery_kwh[:, None])
+    for flow in (green_in + d.grid_charge_kwh, d.green_discharge_kwh + d.grey_discharge_kwh):
+        yield from _above("StorePowerExceeded", "site, hour", flow, energy.battery_kw[:, None])
+
+
+def _mandate(plan: Plan) -> Iterator[Fault]:
+    d, rows = plan.dispatch, scopes(plan.problem)
+    if d.missing_kwh.shape != rows.owed_kwh.shape:
+        sizes = float(d.missing_kwh.size), float(rows.owed_kwh.size)
+        yield Fault("MandateUnaccounted", "number of scopes", *sizes)
+        return
+    green = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.green_discharge_kwh
+    if rows.volume:
+        green = green + d.exported_kwh.sum(axis=0)
+    else:
+        yield from _above("CertificateForbidden", "scope", d.certificate_kwh, 0)
+    have = rows.member @ green.sum(axis=1) + d.certificate_kwh
+    asked = rows.share * (rows.member @ _load(plan).sum(axis=1)) + rows.owed_kwh
+    yield from _above("MandateUnaccounted", "scope", asked, have + d.missing_kwh)
+    short = np.maximum(asked - have, 0.0)
+    slack = TOLERANCE * np.maximum(1.0, np.abs(asked))
+    yield from _above("ShortfallOverstated", "scope", d.missing_kwh, short + slack)
+
+
+def _direct_rule(plan: Plan) -> Iterator[Fault]:
+    d, rows = plan.dispatch, ruled(plan.problem)
+    used = d.direct_kwh.sum(axis=(0, 2))
+    taken = used + d.direct_charge_kwh.sum(axis=(0, 2))
+    asked_use, asked_load = np.zeros(len(used)), np.zeros(len(used))
+    asked_use[rows.site] = rows.used_kwh
+    asked_load[rows.site] = rows.of_load * _load(plan).sum(axis=1)[rows.site]
+    for where, asked, have, reported in (
+        ("own power used at site", asked_use, taken, d.direct_use_short_kwh),
+        ("own power of load at site", asked_load, used, d.direct_load_short_kwh),
+    ):
+        yield from _above("DirectRuleUnaccounted", where, asked, have + reported)
+        slack = TOLERANCE * np.maximum(1.0, asked)
+        most = np.maximum(asked - have, 0.0) + slack
+        yield from _above("ShortfallOverstated", where, reported, most)
+
+
+def _account(plan: Plan) -> Iterator[Fault]:
+    """The green numbers, site by site in plain sums, against those the plan shows."""
+    problem, d, rows = plan.problem, plan.dispatch, scopes(plan.problem)
+    load, shown = _load(plan).sum(axis=1), plan.green
+    carbon = by_hour(problem.sites.carbon_g_per_kwh, problem.hours)
+    if d.missing_kwh.shape != rows.owed_kwh.shape:
+        return  # a fault by itself
+    for s in range(len(problem.sites)):
+        direct, bundled = d.direct_kwh[:, s].sum(), d.bundled_kwh[s].sum()
+        green = direct + bundled + d.green_discharge_kwh[s].sum()
+        grey = d.grid_kwh[s] + d.grey_discharge_kwh[s]
+        clean = (grey * problem.energy.grid_green_share[s]).sum()
+        retired = missing = 0.0
+        for q in np.flatnonzero(rows.member[:, s]):
+            pooled = load[rows.member[q]].sum()
+            part = load[s] / pooled if pooled > 0 else 0.0
+            retired += part * d.certificate_kwh[q]
+            missing += part * d.missing_kwh[q]
+        claimed = green + retired + (d.exported_kwh[:, s].sum() if rows.volume else 0.0)
+        drawn = d.grid_kwh[s] + d.grid_charge_kwh[s]
+        grams = (drawn * carbon[s]).sum()
+        over = load[s] if load[s] > 0 else 1.0
+        for name, needed in (
+            ("load_kwh", load[s]),
+            ("n1_statutory", claimed / over),
+            ("n2_hourly", green / over),
+            ("n3_cfe", (green + clean) / over),
+            ("n4_tco2", grams / 1e6),
+            ("shortfall_kwh", missing),
+        ):
+            found = float(shown[name][s])
+            if not abs(found - needed) <= TOLERANCE * max(1.0, abs(needed)):
+                yield Fault("AccountMismatch", f"{name} of site {s}", found, float(needed))
+                return
+
+
+def _cost(plan: Plan) -> float:
+    """What the plan costs, from its placements and its dispatch alone."""
+    problem, jobs, d = plan.problem, plan.problem.jobs, plan.dispatch
+    energy = problem.energy
+    job, klass, start, hours = _placed(plan)
+    wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[klass]]
+    moved = (jobs.placed_class >= 0)[job]
+    moved &= (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
+    own = wire * jobs.data_gb[job] + jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    own += np.where(moved, jobs.migration_yuan[job], 0.0)
+    used = np.bincount(jobs.tenant[job], jobs.gang[job] * hours, len(problem.quotas))
+    below = np.maximum(problem.quotas.lower_accelerator_h - used, 0)
+    direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
+    bundled, grid = d.bundled_kwh + d.bundled_charge_kwh, d.grid_kwh + d.grid_charge_kwh
+    worn = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
+    worn = worn + d.green_discharge_kwh + d.grey_discharge_kwh
+    grams = by_hour(problem.sites.carbon_g_per_kwh, problem.hours)
+    carbon = energy.carbon_yuan_per_t * grams / 1e6
+    left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
+    worth = energy.terminal_yuan_per_kwh if energy.terminal == "value" else 0.0
+    parts = [
+        own.sum(),
+        jobs.value_yuan[plan.assignment < 0].sum(),
+        (below * problem.quotas.below_yuan_per_accelerator_h).sum(),
+        (energy.direct_yuan_per_kwh * direct).sum(),
+        (energy.bundled_yuan_per_kwh * bundled).sum(),
+        ((energy.tariff_yuan_per_kwh + carbon) * grid).sum(),
+        (energy.wear_yuan_per_kwh * worn.sum(axis=1)).sum(),
+        -(energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum(),
+        -(worth * left).sum(),
+        energy.certificate_yuan_per_kwh * d.certificate_kwh.sum(),
+        scopes(problem).yuan_per_kwh * d.missing_kwh.sum(),
+        ruled(problem).yuan_per_kwh * (d.direct_use_short_kwh + d.direct_load_short_kwh).sum(),
+    ]
+    return float(np.sum(parts))
+
+
+def _signs(plan: Plan) -> Iterator[Fault]:
+    below = plan.problem.quotas.below_yuan_per_accelerator_h
+    yield from _above("PriceNegative", "capacity price", -plan.prices.capacity, np.zeros(1))
+    yield from _above("PriceNegative", "corridor price", -plan.prices.corridor, np.zeros(1))
+    yield from _above("PriceNegative", "quota price", -plan.prices.quota, below)
+
+
+def _above(
+    token: str, axes: str, found: Floats | NDArray[np.int64], most: object, rel: float = TOLERANCE
+) -> Iterator[Fault]:
+    """A fault if `found` exceeds `most` anywhere: the worst place."""
+    limit = np.broadcast_to(np.asarray(most, np.float64), found.shape)
+    finite = np.where(np.isfinite(limit), np.abs(limit), 0.0)
+    over = found - limit - rel * np.maximum(1.0, np.maximum(finite, np.abs(found)))
+    yield from _worst(token, axes, over, found, limit, (over > 0) if rel else (found > limit))
+
+
+def _apart(token: str, axes: str, found: Floats, needed: Floats) -> Iterator[Fault]:
+    """A fault if `found` and `needed` differ anywhere: the worst place."""
+    off = np.abs(found - needed)
+    bad = ~(off <= TOLERANCE * np.maximum(1.0, np.abs(needed)))
+    yield from _worst(token, axes, off, found, needed, bad)
+
+
+def _worst(
+    token: str,
+    axes: str,
+    by: NDArray[np.float64],
+    found: NDArray[np.generic],
+    needed: NDArray[np.float64],
+    bad: Bools,
+) -> Iterator[Fault]:
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(np.where(bad, by, -np.inf))), bad.shape)
+        place = ", ".join(str(int(i)) for i in at)
+        yield Fault(token, f"{axes} [{place}]", float(found[at]), float(needed[at]))

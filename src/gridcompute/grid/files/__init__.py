@@ -1,0 +1,1 @@
+"""Folders of problems and plans: read with bounds, written whole."""

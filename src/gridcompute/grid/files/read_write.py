@@ -1,0 +1,446 @@
+"""A problem as a folder of tables, and a plan as a folder beside it: CSV or Parquet in, Parquet
+out.
+
+A problem's folder holds ``problem.json`` and one file for each of jobs, sites, classes, energy,
+corridors and quotas, ``.parquet`` or ``.csv``. A column with more dimensions than rows is a list in
+Parquet, and in CSV is spread over columns ``name[i]`` or ``name[i,j]``; dimensions left out are
+repeated. Indices of sites, accelerators and families may be written as names. Folders are written
+whole (`folders`), files are read with bounds (`table_files`, `arrays_file`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._checks import choice
+from ...errors import InvalidProblemError
+from ..plan.audit import audit
+from ..plan.ledger import Ledger
+from ..plan.ledger_file import LedgerFile
+from ..plan.plan import Dispatch, Plan, Prices, dimensions
+from ..tables.corridors import Corridors
+from ..tables.energy import Energy
+from ..tables.jobs import Jobs
+from ..tables.mandate import Quotas
+from ..tables.problem import Problem
+from ..tables.sites import Classes, Sites
+from .arrays_file import read_arrays
+from .bounded import read_bytes
+from .folders import replacing
+from .json_text import parse, require_text
+from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
+from .table_files import SUFFIXES, read_table, require_room, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from ..tables.column import Columns, Table
+
+__all__ = ["read_plan", "read_problem", "write_plan", "write_problem"]
+
+FORMATS = ("parquet", "csv")
+TABLES: dict[str, type[Table]] = {
+    "sites": Sites,
+    "classes": Classes,
+    "jobs": Jobs,
+    "energy": Energy,
+    "corridors": Corridors,
+    "quotas": Quotas,
+}
+#: Parts of a plan whose columns are arrays of plan.npz.
+PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
+NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
+PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
+_INDEX = re.compile(r"[0-9]{1,9}")
+
+
+def write_problem(problem: Problem, folder: str | Path, *, format: str = "parquet") -> Path:
+    """Write a problem as a folder of tables.
+
+    Parameters
+    ----------
+    problem : Problem
+    folder : path
+        Made if it is not there; otherwise empty, or a problem's that was written before and not
+        changed since. A ``ledger.jsonl`` in it is kept and continued by the problem's ledger.
+    format : "parquet" or "csv"
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InvalidProblemError
+        The folder holds anything else: the first such file, or a ledger that the problem's does not
+        continue.
+    OSError
+        It cannot be written; it is as it was then.
+
+    Notes
+    -----
+    The new folder takes the old one's place in one step, once all of it is on the disk.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from gridcompute import grid
+    >>> problem = grid.east_west(n_jobs=50, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     grid.read_problem(grid.write_problem(problem, folder, format="csv"))
+    <Problem 'east-west': 50 jobs, 60 classes at 12 sites, 24 hours>
+    """
+    format = choice("format", format, FORMATS)
+    folder = Path(folder)
+    kept = problem.mandate.ledger
+    with (
+        _continued(folder / LEDGER, kept) as ledger,
+        replacing(folder, "problem", spare=[LEDGER]) as work,
+    ):
+        _fill_problem(problem, work, format, ledger)
+    return folder
+
+
+def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Problem:
+    """Read a problem from a folder of tables (see `write_problem` for the layout).
+
+    Parameters
+    ----------
+    folder : path
+    ledger : path, optional
+        The file of the mandate's ledger, wherever it lies, in place of the one that problem.json
+        names. What problem.json names must lie in the folder.
+
+    Raises
+    ------
+    InvalidProblemError
+        A file missing or malformed, a column or setting unknown, missing or twice, a value out of
+        range: file, column, row, what was found and what was needed.
+
+    Notes
+    -----
+    Only regular files are opened. What a table may decode to is bounded: a gigabyte, or a hundred
+    times its file.
+    """
+    folder = Path(folder)
+    settings = Settings.read(folder / SETTINGS_FILE)
+    hours = settings.hours
+    sources = settings.part("energy").get("source_names")
+    known = {
+        "accelerator": settings.part("classes").get("accelerator_names", ()),
+        "family": settings.part("classes").get("family_names", ()),
+    }
+    paths = {name: _table_path(folder, name) for name in TABLES}
+    tables: dict[str, Any] = {}
+    sizes = {"hour": hours, "source": 1 if sources is None else len(sources)}
+    for name, kind in TABLES.items():
+        texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
+        arrow = _named(read_table(paths[name], texts), paths[name], kind, known)
+        extra: dict[str, Any] = settings.part(name)
+        if name == "energy" and sources == () and "direct_kwh" not in arrow.column_names:
+            # No source has no column in CSV.
+            extra |= {"direct_kwh": np.zeros((0, len(tables["sites"]), hours))}
+            extra |= {"direct_yuan_per_kwh": np.zeros((0, len(tables["sites"])))}
+        tables[name] = _built(kind, arrow, paths[name], sizes, extra)
+        if name == "sites":
+            known["origin"] = known["site"] = [str(n) for n in tables[name].name]
+            sizes |= {"destination": len(tables[name])}
+    mandate = settings.mandate(_ledger(settings, folder, ledger))
+    try:
+        return Problem(
+            hours=hours,
+            mandate=mandate,
+            name=settings.name or folder.name,
+            direct_rule=settings.direct_rule(),
+            **tables,
+        )
+    except InvalidProblemError as error:
+        at_fault = paths.get(error.field.partition(".")[0], folder / SETTINGS_FILE)
+        raise _in_file(at_fault, error) from None
+
+
+def write_plan(plan: Plan, folder: str | Path) -> Path:
+    """Write a plan: for machines ``plan.npz`` and ``plan.json``, for people the rest.
+
+    ``problem/`` the problem, ``jobs.parquet`` each job's place and price, ``green.csv`` the account
+    by site, ``audit.md`` the audit, ``plan.html`` the page.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : path
+        Made if it is not there; otherwise empty, or a plan's that was written before and not
+        changed since.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InvalidProblemError
+        The folder holds anything else: the first such file.
+    OSError
+        It cannot be written; it is as it was then.
+
+    Notes
+    -----
+    The new folder takes the old one's place in one step, once all of it is on the disk.
+    """
+    folder = Path(folder)
+    inner = f"problem/{LEDGER}"
+    with (
+        _continued(folder / inner, plan.problem.mandate.ledger) as ledger,
+        replacing(folder, "plan", spare=[inner]) as work,
+    ):
+        (work / "problem").mkdir()
+        _fill_problem(plan.problem, work / "problem", "parquet", ledger)
+        arrays: dict[str, Any] = {"assignment": plan.assignment, "start": plan.start}
+        for part in PARTS:
+            table = getattr(plan, part)
+            arrays |= {f"{part}.{k}": getattr(table, k) for k in table.columns()}
+        np.savez_compressed(work / ARRAYS_FILE, **arrays)
+        numbers = {k: getattr(plan, k) for k in (*NUMBERS, "gap", "status")}
+        stats = json.loads(json.dumps(dict(plan.stats), default=str))
+        text = json.dumps({**numbers, "stats": stats}, indent=2)
+        (work / PLAN_FILE).write_text(text + "\n", encoding="utf-8")
+        write_table(plan.to_arrow(), work / "jobs.parquet")
+        import pyarrow as pa
+
+        account = {"name": plan.problem.sites.name, **plan.green}
+        write_table(pa.table({k: pa.array(v) for k, v in account.items()}), work / "green.csv")
+        (work / "audit.md").write_text(str(audit(plan)), encoding="utf-8")
+        plan.report(work / "plan.html")
+    return folder
+
+
+def read_plan(folder: str | Path) -> Plan:
+    """Read a plan that `write_plan` wrote, with its problem.
+
+    Raises
+    ------
+    InvalidProblemError
+        A file missing or malformed, an array or number missing, unknown or of another shape: file,
+        name, what was found and what was needed. Whether the plan is right is for `Plan.verify`.
+    """
+    folder = Path(folder)
+    problem = read_problem(folder / "problem")
+    for needed in (PLAN_FILE, ARRAYS_FILE):
+        if not (folder / needed).exists():
+            raise InvalidProblemError(
+                f"{folder} has no {needed}: not the folder of a plan", "folder"
+            )
+    numbers = _numbers(folder / PLAN_FILE)
+    sizes = dimensions(problem)
+    shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+        name: (np.int32, (len(problem.jobs),)) for name in ("assignment", "start")
+    }
+    optional = []
+    for part, kind in PARTS.items():
+        for name, spec in kind.columns().items():
+            shapes[f"{part}.{name}"] = (spec.dtype, tuple(sizes[d] for d in spec.dims))
+            if kind.__dataclass_fields__[name].default is not dataclasses.MISSING:
+                optional.append(f"{part}.{name}")
+    path = folder / ARRAYS_FILE
+    arrays = read_arrays(path, shapes, optional)
+    try:
+        parts = {
+            part: kind(
+                **{k: arrays[f"{part}.{k}"] for k in kind.columns() if f"{part}.{k}" in arrays}
+            )
+            for part, kind in PARTS.items()
+        }
+    except InvalidProblemError as error:
+        raise _in_file(path, error) from None
+    try:
+        return Plan(
+            problem=problem,
+            assignment=arrays["assignment"],
+            start=arrays["start"],
+            **parts,  # type: ignore[arg-type]
+            **numbers,
+        )
+    except InvalidProblemError as error:
+        raise _in_file(folder / PLAN_FILE, error) from None
+
+
+def _fill_problem(problem: Problem, folder: Path, format: str, ledger: bytes | None) -> None:
+    """Write the files of a problem into an empty folder; `ledger` is the content of its ledger."""
+    classes, energy = problem.classes, problem.energy
+    names = [*problem.sites.name, *classes.accelerator_names, *classes.family_names]
+    for text in (problem.name, *names, *energy.source_names):
+        require_text("name", str(text))
+    for name in TABLES:
+        write_table(getattr(problem, name).to_arrow(), folder / f"{name}.{format}")
+    if ledger is not None:
+        (folder / LEDGER).write_bytes(ledger)
+    text = json.dumps(settings_of(problem, LEDGER), indent=2, ensure_ascii=False)
+    (folder / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _continued(path: Path, ledger: Ledger | None) -> Iterator[bytes | None]:
+    """Yield the content of a ledger's file that holds `ledger`, None where there is none.
+
+    A ledger that lies at `path` already is history: it is locked meanwhile, and continued byte by
+    byte, or the call is refused.
+    """
+    if not path.exists():
+        yield None if ledger is None else b"".join(entry.line() for entry in ledger.entries)
+        return
+    with LedgerFile(path, write=True) as file:
+        held = file.entries()
+        mine = () if ledger is None else ledger.entries
+        if [e.hash for e in held] != [e.hash for e in mine[: len(held)]] or ledger is None:
+            what = "no ledger" if ledger is None else f"another of {len(mine)} entries"
+            message = f"{path}: found a ledger of {len(held)} entries, and {what} in the problem"
+            needed = "needed one that continues it, or another folder"
+            raise InvalidProblemError(f"{message}; {needed}", "ledger")
+        yield file.content_with(mine[len(held) :])
+
+
+def _ledger(settings: Settings, folder: Path, given: str | Path | None) -> Ledger | None:
+    """Return the mandate's ledger, from the file that was given or the one problem.json names."""
+    policy = settings.part("ledger")
+    named = policy.pop("path", None)
+    if given is None and not settings.has("ledger"):
+        return None
+    path = Path(given) if given is not None else _within(folder, named)
+    try:
+        return Ledger.read(path, **policy)
+    except FileNotFoundError:
+        raise InvalidProblemError(f"{path} is not there, needed a ledger", "ledger.path") from None
+    except TypeError as error:
+        raise settings.fault(error, "ledger") from None
+
+
+def _within(folder: Path, named: object) -> Path:
+    """Return the path of a file that problem.json names, which must lie in the folder."""
+    needed = "needed the path of a file in its folder"
+    if not isinstance(named, str) or not named.strip("/.") or "\0" in named:
+        message = f"{SETTINGS_FILE}: ledger.path: found {named!r}, {needed}"
+        raise InvalidProblemError(message, "ledger.path")
+    path, home = folder / named, os.path.realpath(folder)
+    if os.path.commonpath([home, os.path.realpath(path)]) != home:
+        message = f"{SETTINGS_FILE}: ledger.path: found {named!r}, {needed}"
+        hint = "another can be given by ledger=, on the command line by --ledger"
+        raise InvalidProblemError(f"{message} ({hint})", "ledger.path")
+    return path
+
+
+def _numbers(path: Path) -> dict[str, Any]:
+    """Return what plan.json holds, each of its type."""
+    found = parse(read_bytes(path, most=MOST_JSON), path.name, constants=True)
+    if not isinstance(found, dict):
+        message = f"{path.name}: found a {type(found).__name__}, needed an object"
+        raise InvalidProblemError(message, path.name)
+    require_keys(path.name, found, [*NUMBERS, "gap", "status", "stats"])
+    for name in (*NUMBERS, "gap", "status", "stats"):
+        if name not in found:
+            raise InvalidProblemError(f"{path.name}: found no {name!r}, needed one", name)
+    del found["gap"]  # follows from the others
+    kinds: dict[str, tuple[type | tuple[type, ...], str]] = {
+        **dict.fromkeys(NUMBERS, ((int, float), "a number")),
+        "status": (str, "text"),
+        "stats": (dict, "an object"),
+    }
+    for name, (kind, needed) in kinds.items():
+        if not isinstance(found[name], kind) or isinstance(found[name], bool):
+            message = f"{path.name}: {name}: found {found[name]!r:.100}, needed {needed}"
+            raise InvalidProblemError(message, name)
+    try:
+        return found | {name: float(found[name]) for name in NUMBERS}
+    except OverflowError:
+        message = f"{path.name}: found a number beyond 1.8e308, needed one that a double can hold"
+        raise InvalidProblemError(message, path.name) from None
+
+
+def _table_path(folder: Path, name: str) -> Path:
+    paths = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    there = [path for path in paths if path.exists()]
+    if len(there) != 1:
+        found = "both" if there else "neither"
+        message = f"{folder}: {found} of {name}.parquet and {name}.csv, needed one of them"
+        raise InvalidProblemError(message, name)
+    return there[0]
+
+
+def _built(
+    kind: type[Table],
+    arrow: pa.Table,
+    path: Path,
+    sizes: Mapping[str, int],
+    extra: Mapping[str, Any],
+) -> Any:
+    """Return the table of a file; faults begin with the file's name."""
+    missing = sorted(
+        name
+        for name, field in kind.__dataclass_fields__.items()
+        if name in kind.columns() and name not in extra and field.default is dataclasses.MISSING
+        if not any(c == name or c.startswith(f"{name}[") for c in arrow.column_names)
+    )
+    if missing:
+        message = f"{path.name}: {kind.title} has no column '{missing[0]}', which has no default"
+        raise InvalidProblemError(message, f"{kind.title}.{missing[0]}")
+    for name, spec in kind.columns().items():
+        here = {kind.rows: arrow.num_rows, **sizes}
+        require_room(path, name, [here.get(d, 1) for d in spec.dims])
+    try:
+        return kind.from_arrow(arrow, sizes=sizes, **extra)
+    except (InvalidProblemError, TypeError) as error:
+        at_fault = re.match(rf"{kind.title}\b(?:\.(\w+))?", str(error))
+        if at_fault is None:
+            raise  # no fault of the file
+        setting = at_fault[1] in extra
+        place = path.with_name(SETTINGS_FILE) if setting else path
+        raise _in_file(place, error, at_fault[0]) from None
+
+
+def _in_file(path: Path, error: Exception, field: str = "") -> InvalidProblemError:
+    """Return the error with the file's name in front."""
+    message = f"{path.name}: {error}"
+    if isinstance(error, InvalidProblemError):
+        return InvalidProblemError(message, error.field, error.index)
+    return InvalidProblemError(message, field)
+
+
+def _named(
+    table: pa.Table, path: Path, kind: type[Table], known: Mapping[str, Sequence[str]]
+) -> pa.Table:
+    """Return the table with names of sites, accelerators and families turned into their indices.
+
+    An index may stand among names: where one row has a name, CSV reads all as text.
+    """
+    import pyarrow as pa
+
+    for column in set(known) & set(table.column_names) & set(kind.columns()):
+        values = table[column]
+        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+            continue
+        place = {text: i for i, text in enumerate(known[column])}
+        indices = np.zeros(len(values), np.int32)
+        for row, text in enumerate(values.to_pylist()):
+            index = place.get(text)
+            if index is None and text is not None and _INDEX.fullmatch(text):
+                index = int(text)
+            if index is None:
+                needed = f"one of {', '.join(place)}, or an index" if place else "an index"
+                where = f"{path.name}: {kind.title}.{column}[{row}]"
+                message = f"{where} is {text!r:.100}, needed {needed}"
+                raise InvalidProblemError(message, f"{kind.title}.{column}", row)
+            indices[row] = index
+        at = table.column_names.index(column)
+        table = table.set_column(at, column, pa.array(indices))
+    return table

@@ -1,0 +1,252 @@
+"""One table in one file, CSV or Parquet: written, and read with bounds on what it may grow to.
+
+Every fault of a file is an `InvalidProblemError` that begins with the file's name. A Parquet file
+of some kilobytes can claim terabytes; what it says of itself is checked before it is decoded.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import gzip
+import tempfile
+import zlib
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import InvalidProblemError
+from .bounded import require_regular
+from .parquet_footer import read_footer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+__all__ = ["MOST_BYTES", "SUFFIXES", "read_csv", "read_table", "require_room", "write_table"]
+
+SUFFIXES = (".parquet", ".csv")
+#: The largest file of a table, bytes.
+MOST_BYTES = 1 << 36
+#: Values of a file decode to at most so many bytes, or so many times the file's size.
+ROOM_BYTES, ROOM_TIMES = 1 << 30, 100
+#: The most columns of one table: corridors in CSV have one for each destination and hour.
+MOST_COLUMNS = 1 << 20
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table to a new file, Parquet or CSV by its suffix.
+
+    In CSV list columns are spread: one column for each place in the list, ``name[i]``,
+    ``name[i,j]``.
+    """
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(table, path, write_page_checksum=True)
+    else:
+        import pyarrow.csv
+
+        pyarrow.csv.write_csv(_spread(table), path)
+
+
+def read_table(path: Path, texts: Collection[str]) -> pa.Table:
+    """Read a table from a Parquet or CSV file, by its suffix.
+
+    Parameters
+    ----------
+    path : Path
+    texts : collection of str
+        Columns that are text even where each entry looks like a number.
+
+    Raises
+    ------
+    InvalidProblemError
+        No regular file, not of its format, a column twice, too large; the message begins with the
+        file's name.
+    """
+    if path.suffix != ".parquet":
+        return read_csv(path, texts)
+    import pyarrow as pa
+
+    size = require_regular(path, most=MOST_BYTES)
+    try:
+        return _read_parquet(path, size)
+    except InvalidProblemError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        message = f"{path.name}: found {_first_line(error)}, needed Parquet"
+        raise InvalidProblemError(message, path.stem) from None
+
+
+def read_csv(path: Path, texts: Collection[str] = ()) -> pa.Table:
+    """Read a table from a CSV file, gzipped or not; as `read_table`, for any columns."""
+    import pyarrow as pa
+
+    size = require_regular(path, most=MOST_BYTES)
+    try:
+        with _plain(path, size) as file:
+            table = _parsed(file, texts)
+        _require_columns(path, table.column_names)
+    except InvalidProblemError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, EOFError, zlib.error) as error:
+        if (where := _not_utf8(path)) is not None:
+            message = f"{path.name}: {where}, needed UTF-8"
+            raise InvalidProblemError(message, path.stem) from None
+        message = f"{path.name}: found {_first_line(error)}, needed CSV"
+        raise InvalidProblemError(message, path.stem) from None
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_binary(column.type):  # text that is not UTF-8
+            row = next(i for i, text in enumerate(column.to_pylist()) if _is_no_text(text))
+            found = f"found {column[row].as_py()!r:.100} in row {row}"
+            message = f"{path.name}: {path.stem}.{name}: {found}, needed UTF-8"
+            raise InvalidProblemError(message, f"{path.stem}.{name}", row)
+    return table
+
+
+def require_room(path: Path, column: str, shape: Sequence[int]) -> None:
+    """Raise if a column, repeated over the dimensions that its file leaves out, grows too large."""
+    cells = 1
+    for n in shape:
+        cells *= int(n)
+    if cells * 8 > ROOM_BYTES:
+        found = f"found {' x '.join(str(n) for n in shape)} values of {column}"
+        message = f"{path.name}: {found}, needed at most {ROOM_BYTES // 8}"
+        raise InvalidProblemError(message, f"{path.stem}.{column}")
+
+
+@contextlib.contextmanager
+def _plain(path: Path, size: int) -> Iterator[IO[bytes]]:
+    """Yield the file, or what is in it if it is gzipped: at most what `ROOM_TIMES` allows."""
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            file.seek(0)
+            yield file
+            return
+        file.seek(0)
+        most = max(ROOM_BYTES, ROOM_TIMES * size)
+        with gzip.open(file) as unzipped, tempfile.TemporaryFile() as plain:
+            while part := unzipped.read(1 << 20):
+                if plain.tell() + len(part) > most:
+                    found = f"found more than {most} bytes in {size} of gzip"
+                    raise InvalidProblemError(f"{path.name}: {found}, needed fewer", path.stem)
+                plain.write(part)
+            plain.seek(0)
+            yield plain
+
+
+def _parsed(file: IO[bytes], texts: Collection[str]) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.csv
+
+    size = file.seek(0, 2)
+    file.seek(0)
+    # One block, so that a column's type is inferred from all of its rows.
+    block = min(max(size + 1, 1 << 20), 2**31 - 1)
+    return pyarrow.csv.read_csv(
+        file,
+        read_options=pyarrow.csv.ReadOptions(block_size=block),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string())),
+    )
+
+
+def _read_parquet(path: Path, size: int) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    footer, most = read_footer(path), max(ROOM_BYTES, ROOM_TIMES * size)
+    if max(8 * footer.values, 8 * footer.rows, footer.page_bytes) > most or min(footer) < 0:
+        found = f"found {footer.rows} rows of {footer.values} values in {size} bytes"
+        message = f"{path.name}: {found}, needed values of at most {most} bytes"
+        raise InvalidProblemError(message, path.stem)
+    schema = pyarrow.parquet.read_schema(path)
+    _require_columns(path, schema.names)
+    texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+    table = pyarrow.parquet.read_table(
+        path, read_dictionary=texts, page_checksum_verification=True, use_threads=False
+    )
+    for at, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(at, table.column_names[at], _decoded(path, column, most))
+    table.validate(full=True)
+    return table
+
+
+def _decoded(path: Path, column: Any, most: int) -> Any:
+    """Return a dictionary column as plain text, unless a few long texts would fill the memory."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    size = 0
+    for chunk in column.chunks:
+        lengths = pyarrow.compute.binary_length(chunk.dictionary)
+        size += pyarrow.compute.sum(lengths.take(chunk.indices)).as_py() or 0
+    if size > most:
+        message = f"{path.name}: found a column of {size} bytes of text, needed at most {most}"
+        raise InvalidProblemError(message, path.stem)
+    return column.cast(pa.string())
+
+
+def _require_columns(path: Path, names: Sequence[str]) -> None:
+    """Raise for a column that stands twice, and for more columns than any table has."""
+    if len(names) > MOST_COLUMNS:
+        message = f"{path.name}: found {len(names)} columns, needed at most {MOST_COLUMNS}"
+        raise InvalidProblemError(message, path.stem)
+    twice = [name for name, n in collections.Counter(names).items() if n > 1]
+    if twice:
+        n = names.count(twice[0])
+        message = f"{path.name}: found {n} columns called {twice[0]!r}, needed one"
+        raise InvalidProblemError(message, f"{path.stem}.{twice[0]}")
+
+
+def _spread(table: pa.Table) -> pa.Table:
+    import pyarrow as pa
+
+    out: dict[str, Any] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        flat, shape = column.combine_chunks(), []
+        while pa.types.is_fixed_size_list(flat.type):
+            shape.append(flat.type.list_size)
+            flat = flat.flatten()
+        if pa.types.is_list(flat.type):  # of length 0: no places, no columns
+            continue
+        if not shape:
+            out[name] = column
+            continue
+        values = flat.to_numpy(zero_copy_only=False).reshape(-1, *shape)
+        for place in np.ndindex(*shape):
+            label = ",".join(str(i) for i in place)
+            out[f"{name}[{label}]"] = pa.array(values[(slice(None), *place)])
+    return pa.table(out)
+
+
+def _not_utf8(path: Path) -> str | None:
+    """Return the first byte of a file that is not UTF-8 and its line, None if all of it is."""
+    with path.open("rb") as file:
+        if file.read(2) == b"\x1f\x8b":
+            return None  # gzip
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return f"found 0x{line[error.start]:02x} in line {number}"
+    return None
+
+
+def _is_no_text(value: bytes | None) -> bool:
+    try:
+        (value or b"").decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error's text, cut to what a message can hold."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return "".join(c if c.isprintable() else "?" for c in text[:200]).rstrip(".")

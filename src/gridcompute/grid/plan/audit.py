@@ -1,0 +1,310 @@
+"""The honest account of green energy: four numbers for each site, never one, and never added up.
+
+N1, statutory: green volume with retired certificates over load. N2, hourly-matched: green power
+used in the hour it was delivered over load; what the mandate's hourly rule holds a site to. N3, CFE
+score: N2 with the grid's own green share for the rest. N4, location-based tonnes of CO2. Storage
+keeps its colour, its losses fall on the green side, and the meter stands at the grid connection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..tables.mandate import RULES, SCOPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..tables.column import Bools, Floats
+    from ..tables.problem import Problem
+    from .plan import Dispatch, Plan
+
+__all__ = ["ALARM", "Audit", "Claim", "audit", "green_account"]
+
+#: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
+ALARM = 0.05
+#: Punctuation that means something within a line of Markdown, and what begins a bare link.
+_SPECIAL = re.compile(r"[\\`*_{}\[\]|#~$^@!]|(?<=\w):(?=//)|(?<=[Ww][Ww][Ww])\.")
+
+
+def green_account(problem: Problem, dispatch: Dispatch) -> dict[str, Floats]:
+    """The four numbers by site.
+
+    Returns
+    -------
+    dict of float64 (n_sites,)
+        ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe`` as shares of load; ``n4_tco2``;
+        ``green_kwh`` (hourly-matched), ``certificate_kwh``, ``shortfall_kwh`` (what a pooled scope
+        misses or retires is split over its sites by load).
+    """
+    rows = problem.mandate_rows
+    load, matched = dispatch.load_kwh, dispatch.green_kwh
+    total, green = load.sum(axis=1), matched.sum(axis=1)
+    grid = dispatch.grid_kwh + dispatch.grey_discharge_kwh
+    drawn = dispatch.grid_kwh + dispatch.grid_charge_kwh
+    weight = rows.member * total
+    part = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
+    certificates = dispatch.certificate_kwh @ part
+    volume = green + certificates + (dispatch.exported_kwh.sum(axis=(0, 2)) if rows.volume else 0.0)
+    cfe = green + (grid * problem.energy.grid_green_share).sum(axis=1)
+    over = np.where(total > 0, total, 1.0)
+    return {
+        "load_kwh": total,
+        "green_kwh": green,
+        "n1_statutory": volume / over,
+        "n2_hourly": green / over,
+        "n3_cfe": cfe / over,
+        "n4_tco2": (drawn * problem.carbon_g_per_kwh).sum(axis=1) / 1e6,
+        "certificate_kwh": certificates,
+        "shortfall_kwh": dispatch.missing_kwh @ part,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """What a plan may say of itself under one rule and scope."""
+
+    rule: str
+    scope: str
+    #: Share over all facilities held to the mandate, and the lowest share among the scopes.
+    mean: float
+    worst: float
+    worst_name: str
+    met: bool
+    #: Certificates that would have to be retired for the claim, MWh, and their price (volume rule
+    #: only).
+    certificates_mwh: float
+    certificates_yuan: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """The account of one plan; `str(audit)` prints it as Markdown.
+
+    Parameters
+    ----------
+    sites : mapping of str to array
+        `green_account`, with ``name`` and ``new``.
+    total, new : mapping of str to float
+        The same over all sites, and over those held to the mandate (energy-weighted shares).
+    worst : tuple of str and float
+        The facility with the lowest N2 among those held to the mandate.
+    claims : tuple of Claim
+        What this same plan would claim under every rule and scope.
+    alarms : tuple of str
+    rule : str
+        The rule, scope and facilities in force, in words.
+    direct : mapping of str to array
+        Of the direct sources, by site: ``ruled``, is the site under the direct-connection rule;
+        ``own_used``, share of what they can deliver that is used or stored; ``of_load``, share of
+        the load that they carry; ``short_kwh``, what is missing to the rule.
+    battery : mapping of str to float64 (2, n_sites), kWh
+        The battery book, green and grey: ``start``, stored before the batch; ``taken`` to charge;
+        ``lost`` on both ways; ``given`` to load; ``end``, stored after it. What was there and came
+        is what went and is there: ``start + taken = lost + given + end``.
+    """
+
+    sites: Mapping[str, Any]
+    total: Mapping[str, float]
+    new: Mapping[str, float]
+    worst: tuple[str, float]
+    claims: tuple[Claim, ...]
+    alarms: tuple[str, ...]
+    rule: str
+    direct: Mapping[str, Any]
+    battery: Mapping[str, Floats]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, for JSON."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), default=_plain))
+        return plain
+
+    def __str__(self) -> str:
+        """Return the account as Markdown tables; names are text in it, whatever they hold."""
+        head = "| site | load MWh | N1 statutory | N2 hourly | N3 CFE | N4 tCO2 | short MWh |"
+        lines = [f"Rule in force: {self.rule}.", "", head, "|---|--:|--:|--:|--:|--:|--:|"]
+        columns = ("load_kwh", "n1_statutory", "n2_hourly", "n3_cfe", "n4_tco2", "shortfall_kwh")
+        for i, name in enumerate(self.sites["name"]):
+            mark = " (new)" if self.sites["new"][i] else ""
+            lines.append(
+                _line(f"{_markdown(name)}{mark}", [float(self.sites[c][i]) for c in columns])
+            )
+        lines.append(_line("**new sites**", [self.new[c] for c in columns]))
+        lines.append(_line("**all sites**", [self.total[c] for c in columns]))
+        lines += [
+            "",
+            f"Lowest N2 among the new sites: {_markdown(self.worst[0])}, {self.worst[1]:.1%}.",
+            "",
+        ]
+        lines += ["| same plan under | mean | worst | met | certificates MWh | yuan |"]
+        lines += ["|---|--:|--:|---|--:|--:|"]
+        for c in self.claims:
+            worst = f"{c.worst:.1%} {_markdown(c.worst_name)}"
+            lines.append(
+                f"| {c.rule}, per {c.scope} | {c.mean:.1%} | {worst} | {'yes' if c.met else 'no'} "
+                f"| {c.certificates_mwh:,.1f} | {c.certificates_yuan:,.0f} |"
+            )
+        kept = [f"| {' | '.join(map(_markdown, row))} |" for row in self.battery_rows()]
+        if kept:
+            head = f"| battery, kWh | colour | {' | '.join(self.battery)} |"
+            lines += ["", head, "|---|---|" + "--:|" * len(self.battery), *kept]
+        return (
+            "\n".join([*lines, "", *(f"ALARM: {_markdown(a)}" for a in self.alarms)]).rstrip()
+            + "\n"
+        )
+
+    def battery_rows(self) -> list[list[str]]:
+        """The battery book as text: site, colour, and the amounts in the order of `battery`."""
+        return [
+            [str(name), colour, *(f"{column[k, s]:,.1f}" for column in self.battery.values())]
+            for s, name in enumerate(self.sites["name"])
+            for k, colour in enumerate(("green", "grey"))
+            if any(column[k, s] > 1e-6 for column in self.battery.values())
+        ]
+
+
+def audit(plan: Plan) -> Audit:
+    """The account of a plan: four numbers by site, lowest beside mean, and the other rules.
+
+    Examples
+    --------
+    >>> import gridcompute as gc
+    >>> from gridcompute import grid
+    >>> plan = gc.match(grid.east_west(n_jobs=500, seed=0), gap=0.05, time_limit=2)
+    >>> account = grid.audit(plan)
+    >>> bool(account.worst[1] <= account.new["n2_hourly"])
+    True
+    """
+    problem, green = plan.problem, plan.green
+    new = problem.mandate.applies_to(problem.sites)
+    everyone = np.ones(len(problem.sites), bool)
+    claims = tuple(_claim(plan, rule, scope) for rule in RULES for scope in SCOPES)
+    worst = ("none", float("nan"))
+    if new.any():
+        at = int(np.argmin(np.where(new, green["n2_hourly"], np.inf)))
+        worst = (str(problem.sites.name[at]), float(green["n2_hourly"][at]))
+    mandate = problem.mandate
+    rule = (
+        f"{mandate.share:.0%} {mandate.rule}, per {mandate.scope}, {int(new.sum())} new facilities"
+    )
+    return Audit(
+        sites={"name": problem.sites.name, "new": new, **green},
+        total=_summed(green, everyone),
+        new=_summed(green, new),
+        worst=worst,
+        claims=claims,
+        alarms=tuple(_alarms(plan, new)),
+        rule=rule + (", with ledger" if mandate.ledger is not None else ""),
+        direct=_direct_rule(plan),
+        battery=_battery_book(plan),
+    )
+
+
+def _summed(green: Mapping[str, Floats], which: Bools) -> dict[str, float]:
+    load = green["load_kwh"][which]
+    shares = ("n1_statutory", "n2_hourly", "n3_cfe")
+    total = float(load.sum())
+    return {
+        name: float((values[which] * load).sum() / (total or 1.0))
+        if name in shares
+        else float(values[which].sum())
+        for name, values in green.items()
+    }
+
+
+def _claim(plan: Plan, rule: str, scope: str) -> Claim:
+    """What the dispatch of `plan`, unchanged, would be worth under another rule."""
+    problem = plan.problem
+    other = dataclasses.replace(problem.mandate, rule=rule, scope=scope, ledger=None)
+    rows = other.rows(problem.sites)
+    load = rows.member @ plan.green["load_kwh"]
+    green = rows.member @ plan.green["green_kwh"]
+    if rule == "volume":
+        green = green + rows.member @ plan.dispatch.exported_kwh.sum(axis=(0, 2))
+    missing = np.maximum(rows.share * load - green, 0.0)
+    bought = missing if rule == "volume" else np.zeros_like(missing)
+    share = np.where(load > 0, (green + bought) / np.where(load > 0, load, 1.0), 1.0)
+    at = int(np.argmin(share)) if len(share) else -1
+    return Claim(
+        rule=rule,
+        scope=scope,
+        mean=float((green + bought).sum() / (load.sum() or 1.0)),
+        worst=float(share[at]) if at >= 0 else float("nan"),
+        worst_name=rows.names[at] if at >= 0 else "none",
+        met=bool((share >= rows.share - 1e-6).all()),
+        certificates_mwh=float(bought.sum()) / 1e3,
+        certificates_yuan=float(bought.sum()) * problem.energy.certificate_yuan_per_kwh,
+    )
+
+
+def _alarms(plan: Plan, new: Bools) -> list[str]:
+    green, out = plan.green, []
+    for i, name in enumerate(plan.problem.sites.name):
+        ahead = green["n1_statutory"][i] - green["n2_hourly"][i]
+        if ahead > ALARM:
+            out.append(f"{name} claims {ahead:.1%} of its load more than it used hour by hour")
+        if new[i] and green["shortfall_kwh"][i] > 1e-3:
+            out.append(f"{name} is {green['shortfall_kwh'][i]:,.1f} kWh short of the mandate")
+        for what, short in (
+            ("uses {:,.1f} kWh of its direct sources less", plan.dispatch.direct_use_short_kwh[i]),
+            ("draws {:,.1f} kWh of direct power less", plan.dispatch.direct_load_short_kwh[i]),
+        ):
+            if short > 1e-3:
+                out.append(f"{name} {what.format(short)} than the direct-connection rule asks")
+    return out
+
+
+def _direct_rule(plan: Plan) -> dict[str, Any]:
+    """How the direct sources are used, beside the direct-connection rule."""
+    problem, d = plan.problem, plan.dispatch
+    own = problem.energy.direct_kwh.sum(axis=(0, 2))
+    used, load = d.direct_kwh.sum(axis=(0, 2)), plan.green["load_kwh"]
+    taken = used + d.direct_charge_kwh.sum(axis=(0, 2))
+    return {
+        "ruled": problem.direct_rule.applies_to(problem.sites, problem.energy),
+        "own_used": np.where(own > 0, taken / np.where(own > 0, own, 1.0), 1.0),
+        "of_load": np.where(load > 0, used / np.where(load > 0, load, 1.0), 0.0),
+        "short_kwh": d.direct_use_short_kwh + d.direct_load_short_kwh,
+    }
+
+
+def _battery_book(plan: Plan) -> dict[str, Floats]:
+    """What each colour of each battery held, took, lost and gave."""
+    d, energy = plan.dispatch, plan.problem.energy
+    taken = np.stack([d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh, d.grid_charge_kwh])
+    given = np.stack([d.green_discharge_kwh, d.grey_discharge_kwh])
+    taken, given = taken.sum(axis=2), given.sum(axis=2)
+    lost = taken * (1 - energy.charge_efficiency) + given * (1 / energy.discharge_efficiency - 1)
+    return {
+        "start": np.stack([energy.green_start_kwh, energy.grey_start_kwh]),
+        "taken": taken,
+        "lost": lost,
+        "given": given,
+        "end": np.stack([d.green_stored_kwh[:, -1], d.grey_stored_kwh[:, -1]]),
+    }
+
+
+def _line(label: str, values: list[float]) -> str:
+    load, n1, n2, n3, n4, short = values
+    shares = " | ".join(f"{share:.1%}" for share in (n1, n2, n3))
+    return f"| {label} | {load / 1e3:,.1f} | {shares} | {n4:,.1f} | {short / 1e3:,.1f} |"
+
+
+def _markdown(text: str) -> str:
+    """Return a text so that Markdown shows it as it is, in one line and in one cell.
+
+    A name may hold a pipe, a line feed, a link or a script. CommonMark takes a backslash before any
+    punctuation; entities keep HTML out where a renderer lets it through.
+    """
+    text = "".join(c if c.isprintable() else " " for c in str(text))
+    text = _SPECIAL.sub(r"\\\g<0>", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)

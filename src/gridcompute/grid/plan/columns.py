@@ -1,0 +1,145 @@
+"""What a plan is made of beside its placements: the dispatch and the prices, as columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+
+from ..tables.column import Columns, Floats, Int32s, column
+
+__all__ = ["Dispatch", "Placement", "Prices"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Dispatch(Columns):
+    """How each site is powered, hour by hour, kWh.
+
+    In every site and hour: load = direct + bundled + grid + green discharge + grey discharge; what
+    a direct source delivers = direct + direct charge + exported + curtailed; what is stored
+    afterwards = stored before + charge_efficiency * charge - discharge / discharge_efficiency, in
+    each colour.
+
+    Parameters
+    ----------
+    direct_kwh, direct_charge_kwh, exported_kwh, curtailed_kwh : float64 (n_sources, n_sites,
+    n_hours)
+        Each direct source: used on load, put into the battery (green), sold, thrown away.
+    bundled_kwh, bundled_charge_kwh : float64 (n_sites, n_hours)
+        Bundled green power: used on load, put into the battery (green).
+    grid_kwh, grid_charge_kwh : float64 (n_sites, n_hours)
+        Grid power: used on load, put into the battery (grey).
+    green_discharge_kwh, grey_discharge_kwh : float64 (n_sites, n_hours)
+        Delivered by the battery to load, after losses.
+    green_stored_kwh, grey_stored_kwh : float64 (n_sites, n_hours)
+        State of charge after the hour.
+    certificate_kwh, missing_kwh : float64 (n_scopes,)
+        Certificates retired (volume rule only) and what is missing to the mandate, for each row of
+        `Problem.mandate_rows`.
+    direct_use_short_kwh, direct_load_short_kwh : float64 (n_sites,)
+        What is missing to the two shares of the direct-connection rule; 0 at sites not under it.
+    """
+
+    title: ClassVar[str] = "dispatch"
+
+    direct_kwh: Floats = column("source site hour", np.float64, "kWh")
+    direct_charge_kwh: Floats = column("source site hour", np.float64, "kWh")
+    exported_kwh: Floats = column("source site hour", np.float64, "kWh")
+    curtailed_kwh: Floats = column("source site hour", np.float64, "kWh")
+    bundled_kwh: Floats = column("site hour", np.float64, "kWh")
+    bundled_charge_kwh: Floats = column("site hour", np.float64, "kWh")
+    grid_kwh: Floats = column("site hour", np.float64, "kWh")
+    grid_charge_kwh: Floats = column("site hour", np.float64, "kWh")
+    green_discharge_kwh: Floats = column("site hour", np.float64, "kWh")
+    grey_discharge_kwh: Floats = column("site hour", np.float64, "kWh")
+    green_stored_kwh: Floats = column("site hour", np.float64, "kWh")
+    grey_stored_kwh: Floats = column("site hour", np.float64, "kWh")
+    certificate_kwh: Floats = column("scope", np.float64, "kWh")
+    missing_kwh: Floats = column("scope", np.float64, "kWh")
+    direct_use_short_kwh: Floats = column("site", np.float64, "kWh", default=0.0)
+    direct_load_short_kwh: Floats = column("site", np.float64, "kWh", default=0.0)
+
+    @property
+    def green_kwh(self) -> Floats:
+        """Green power used on load in its own hour, (n_sites, n_hours)."""
+        direct = self.direct_kwh.sum(axis=0)
+        return np.asarray(direct + self.bundled_kwh + self.green_discharge_kwh)
+
+    @property
+    def load_kwh(self) -> Floats:
+        """All power used on load, (n_sites, n_hours)."""
+        return np.asarray(self.green_kwh + self.grid_kwh + self.grey_discharge_kwh)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Placement(Columns):
+    """Where and when jobs were placed.
+
+    Parameters
+    ----------
+    klass : int32 (n_jobs,)
+        Class of each job, -1 = unplaced.
+    start : int32 (n_jobs,)
+        Its first hour, -1 = unplaced.
+    """
+
+    title: ClassVar[str] = "placement"
+
+    klass: Int32s = column("job", np.int32, low=-1)
+    start: Int32s = column("job", np.int32, low=-1)
+
+    def check(self) -> None:
+        """A job has both a class and an hour, or neither."""
+        needed = "-1 where klass is -1, and only there"
+        self.require((self.klass < 0) == (self.start < 0), "start", needed)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Prices(Columns):
+    """What one more unit of everything scarce would save.
+
+    `capacity`, `energy`, `corridor` and `quota` are the prices that prove the plan's bound: any
+    plan costs at least what `Plan.verify` recomputes from them. They also warm-start the next
+    match.
+
+    Parameters
+    ----------
+    capacity : float64 (n_classes, n_hours), yuan per accelerator-hour
+    energy : float64 (n_sites, n_hours), yuan/kWh
+        Of load; carbon and the mandate included.
+    corridor : float64 (n_sites, n_sites, n_hours), yuan/GB
+    quota : float64 (n_tenants,), yuan per accelerator-hour
+        Negative down to ``-below_yuan_per_accelerator_h`` where a tenant is below its lower bound.
+    mandate : float64 (n_scopes, 2), yuan/kWh
+        Left and right derivative by the green energy asked for: duals are steps, not numbers.
+    storage : float64 (n_sites, 2)
+        What one more kWh of size and one more kW of power would save in the batch, yuan.
+    placement : Placement, optional
+        Where the jobs went at these prices. The next match begins with what still fits of it, if it
+        has as many jobs; it proves nothing, and is not stored with a plan.
+    """
+
+    title: ClassVar[str] = "prices"
+
+    capacity: Floats = column("class hour", np.float64, "yuan per accelerator-hour", low=0)
+    energy: Floats = column("site hour", np.float64, "yuan/kWh")
+    corridor: Floats = column("site destination hour", np.float64, "yuan/GB", low=0)
+    quota: Floats = column("tenant", np.float64, "yuan per accelerator-hour")
+    mandate: Floats = column("scope side", np.float64, "yuan/kWh")
+    storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
+    placement: Placement | None = None
+
+    def check(self) -> None:
+        """The placement's classes and hours are among those that have prices."""
+        placement: object = self.placement
+        if placement is None:
+            return
+        if not isinstance(placement, Placement):
+            found = type(placement).__name__
+            raise TypeError(f"prices.placement must be a grid.Placement, not {found}")
+        for name, size, what in zip(
+            ("klass", "start"), self.capacity.shape, ("classes", "hours"), strict=True
+        ):
+            needed = f"below {size}, the number of {what} in prices.capacity"
+            placement.require(getattr(placement, name) < size, name, needed)

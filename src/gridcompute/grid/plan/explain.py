@@ -1,0 +1,198 @@
+"""Why a job runs where it does, in yuan: each site's best option, part by part."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..eligibility import REASONS, filtered, hours_needed, least_free
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .plan import Plan
+
+__all__ = ["PARTS", "Explanation", "Offer", "explain"]
+
+#: What the price of an option is made of, in the order printed.
+PARTS = {
+    "energy": "its energy, without the mandate",
+    "mandate": "what the green mandate asks for its load, or brings in for using green power",
+    "capacity": "what its accelerator-hours are worth to others",
+    "transfer": "moving its data",
+    "corridor": "what its share of the corridor is worth to others",
+    "quota": "what its share of the tenant's quota is worth to the tenant's other jobs",
+    "delay": "starting after its release",
+    "migration": "not staying where it was",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Offer:
+    """One option of a job with its price, part by part.
+
+    Parameters
+    ----------
+    klass, site, start, hours : int
+    parts : mapping of str to float
+        Yuan by the names of `PARTS`.
+    fits : bool
+        Is there room for it beside the jobs placed (always True for the option taken)?
+    """
+
+    klass: int
+    site: int
+    start: int
+    hours: int
+    parts: Mapping[str, float]
+    fits: bool
+
+    @property
+    def yuan(self) -> float:
+        """The whole price."""
+        return sum(self.parts.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """What `Plan.explain` found; `str()` says it in words.
+
+    Parameters
+    ----------
+    job : int
+    taken : Offer or None
+        The option the job has in the plan.
+    reason : str or None
+        The token of an unplaced job.
+    value_yuan : float
+        Cost of leaving the job out.
+    best : mapping of str to Offer
+        By site name, the cheapest option there.
+    shut : mapping of str to str
+        By site name, the token of `REASONS` why there is no option there.
+    """
+
+    job: int
+    taken: Offer | None
+    reason: str | None
+    value_yuan: float
+    best: Mapping[str, Offer]
+    shut: Mapping[str, str]
+    names: tuple[tuple[str, ...], tuple[str, ...]] = dataclasses.field(repr=False)
+
+    def __str__(self) -> str:
+        """In words: a line for each site with an option, the cheapest first, and each reason."""
+        lines = [self._headline()]
+        base = self.taken.parts if self.taken is not None else {}
+        total = self.taken.yuan if self.taken is not None else self.value_yuan
+        for name, offer in sorted(self.best.items(), key=lambda item: item[1].yuan):
+            if self.taken is not None and (offer.klass, offer.start) == (
+                self.taken.klass,
+                self.taken.start,
+            ):
+                continue
+            parts = [(p, offer.parts[p] - base.get(p, 0.0)) for p in PARTS]
+            named = ", ".join(f"{p} {yuan:+.2f}" for p, yuan in parts if abs(yuan) >= 0.005)
+            room = "" if offer.fits else " (no room left)"
+            lines.append(f"  at {name} {offer.yuan - total:+.2f} yuan{room}: {named or 'the same'}")
+        for token in REASONS:
+            where = [name for name, why in self.shut.items() if why == token]
+            if where:
+                lines.append(f"  not at {', '.join(where)}: {token}, {REASONS[token]}")
+        return "\n".join(lines)
+
+    def _headline(self) -> str:
+        if self.taken is None:
+            return (
+                f"job {self.job} is left out ({self.reason}): that costs {self.value_yuan:.2f} yuan"
+            )
+        sites, classes = self.names
+        offer = self.taken
+        where = f"{sites[offer.site]} on {classes[offer.klass]}"
+        parts = ", ".join(
+            f"{p} {offer.parts[p]:.2f}" for p in PARTS if abs(offer.parts[p]) >= 0.005
+        )
+        when = f"hour {offer.start}, {offer.hours} h"
+        return f"job {self.job} runs at {where} from {when}, at {offer.yuan:.2f} yuan: {parts}"
+
+
+def explain(plan: Plan, job: int) -> Explanation:
+    """Every site's best option for one job at the plan's prices (see `Plan.explain`)."""
+    problem, jobs, classes = plan.problem, plan.problem.jobs, plan.problem.classes
+    if isinstance(job, bool) or not isinstance(job, (int, np.integer)):
+        raise TypeError(f"job must be an int, not {type(job).__name__}")
+    job = int(job)
+    if not 0 <= job < len(jobs):
+        raise IndexError(f"job is {job}, needed 0 to {len(jobs) - 1}")
+    index = np.array([job])
+    left, _ = filtered(problem, index)
+    need = hours_needed(problem, index)[0]
+    whole = least_free(classes.capacity)
+    taken = None
+    if plan.assignment[job] >= 0:
+        c, t = int(plan.assignment[job]), int(plan.start[job])
+        taken = _offer(plan, job, c, t, int(need[c]), fits=True)
+    best: dict[str, Offer] = {}
+    for c in np.flatnonzero(left[0]).tolist():
+        d, name = int(need[c]), str(problem.sites.name[classes.site[c]])
+        for t in range(int(jobs.release[job]), int(jobs.deadline[job]) - d + 1):
+            wire = problem.corridors.bandwidth_gb[jobs.origin[job], classes.site[c], t]
+            if whole[d, c, t] < jobs.gang[job] or jobs.data_gb[job] > wire:
+                continue
+            offer = _offer(plan, job, int(c), t, d, fits=_fits(plan, job, int(c), t, d))
+            if name not in best or offer.yuan < best[name].yuan:
+                best[name] = offer
+    shut = {}
+    for s, name in enumerate(problem.sites.name):
+        if str(name) not in best:
+            filter_ = int(filtered(problem, index, classes.site == s)[1][0])
+            shut[str(name)] = list(REASONS)[filter_]
+    names = tuple(str(n) for n in problem.sites.name)
+    kinds = tuple(classes.accelerator_names[a] for a in classes.accelerator)
+    token = None if taken is not None else plan.reasons[job]
+    value = float(jobs.value_yuan[job])
+    return Explanation(job, taken, token, value, best, shut, (names, kinds))
+
+
+def _offer(plan: Plan, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:
+    """The price of one option."""
+    problem, jobs, prices = plan.problem, plan.problem.jobs, plan.prices
+    site, origin = int(problem.classes.site[c]), int(jobs.origin[job])
+    gang, data, span = int(jobs.gang[job]), float(jobs.data_gb[job]), slice(t, t + d)
+    kwh = gang * problem.kwh_per_accelerator_h[c, span]
+    asked = float(kwh @ plan.mandate_yuan_per_kwh[site, span])
+    was = (int(jobs.placed_class[job]), int(jobs.placed_start[job]))
+    parts = {
+        "energy": float(kwh @ prices.energy[site, span]) - asked,
+        "mandate": asked,
+        "capacity": gang * float(prices.capacity[c, span].sum()),
+        "transfer": data * float(problem.corridors.price_yuan_per_gb[origin, site]),
+        "corridor": data * float(prices.corridor[origin, site, t]),
+        "quota": gang * d * float(prices.quota[jobs.tenant[job]]),
+        "delay": float(jobs.delay_yuan_per_h[job]) * (t - int(jobs.release[job])),
+        "migration": float(jobs.migration_yuan[job]) if was[0] >= 0 and was != (c, t) else 0.0,
+    }
+    return Offer(c, site, t, d, parts, fits)
+
+
+def _fits(plan: Plan, job: int, c: int, t: int, d: int) -> bool:
+    """Does the option fit beside all other jobs placed?"""
+    jobs, free = plan.problem.jobs, plan.free
+    gang, data, tenant = int(jobs.gang[job]), float(jobs.data_gb[job]), int(jobs.tenant[job])
+    origin, site = int(jobs.origin[job]), int(plan.problem.classes.site[c])
+    room, wire = free.accelerators[c, t : t + d].copy(), float(free.data_gb[origin, site, t])
+    hours = float(free.accelerator_h[tenant])
+    own, first = int(plan.assignment[job]), int(plan.start[job])
+    if own >= 0:  # the job itself would move away
+        length = int(plan.hours[job])
+        hours += gang * length
+        if own == c:
+            clock = np.arange(t, t + d)
+            room += gang * ((clock >= first) & (clock < first + length))
+        if (int(plan.problem.classes.site[own]), first) == (site, t):
+            wire += data
+    return bool(
+        (room >= gang).all() and data <= wire * (1 + 1e-9) and gang * d <= hours * (1 + 1e-9)
+    )

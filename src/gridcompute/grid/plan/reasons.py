@@ -1,0 +1,77 @@
+"""Why jobs were left out of a plan: a stable token for each, from room first, prices second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..checker.bound import cheapest
+from ..eligibility import (
+    BLOCK,
+    REASONS,
+    REASONS_UNPLACED,
+    filtered,
+    hours_needed,
+    open_starts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..tables.column import Bools, Int32s, Int64s
+    from .plan import Plan
+
+__all__ = ["unplaced_reasons"]
+
+#: The prices that stand behind each token of `REASONS_UNPLACED`, in its order.
+RENTS = ("quota", "capacity", "corridor")
+
+
+def unplaced_reasons(plan: Plan) -> dict[int, str]:
+    """For each unplaced job a token of `REASONS` if it has no option, else of `REASONS_UNPLACED`.
+
+    With options, the reason is the first thing (quota, capacity, corridor) that the jobs placed
+    leave too little of for any option. Where room is left, it is the thing without whose price the
+    job's cheapest option would be cheapest; or "NotWorthIt" if even without rents the job is worth
+    less.
+    """
+    unplaced = np.flatnonzero(plan.assignment < 0)
+    tokens, soft_tokens = list(REASONS), list(REASONS_UNPLACED)
+    out: dict[int, str] = {}
+    for first in range(0, len(unplaced), BLOCK):
+        block = unplaced[first : first + BLOCK]
+        hard, soft = _by_room(plan, block)
+        priced = np.flatnonzero((hard < 0) & (soft < 0))
+        soft[priced] = _by_price(plan, block[priced])
+        for job, h, s in zip(block.tolist(), hard.tolist(), soft.tolist(), strict=True):
+            out[job] = tokens[h] if h >= 0 else soft_tokens[s]
+    return out
+
+
+def _by_room(plan: Plan, index: Int64s) -> tuple[Int32s, Int32s]:
+    """The filter at which no option was left, and the scarce thing; -1 = none."""
+    problem, jobs, free = plan.problem, plan.problem.jobs, plan.free
+    left, hard = filtered(problem, index)
+    need, quota = hours_needed(problem, index), free.accelerator_h[jobs.tenant[index]][:, None]
+    soft = np.full(len(index), -1, np.int32)
+    filters: list[Callable[[], Bools]] = [
+        lambda: jobs.gang[index][:, None] * need.astype(np.float64) <= quota,
+        lambda: open_starts(problem, index, need, left, free.accelerators, None) > 0,
+        lambda: open_starts(problem, index, need, left, free.accelerators, free.data_gb) > 0,
+    ]
+    for k, passes in enumerate(filters):
+        left &= passes()
+        soft[(soft < 0) & ~left.any(axis=1)] = k
+    return hard, soft
+
+
+def _by_price(plan: Plan, index: Int64s) -> Int32s:
+    """The thing whose price keeps each job out."""
+    problem, prices = plan.problem, plan.prices
+    none = {name: np.zeros_like(getattr(prices, name)) for name in RENTS}
+    own = cheapest(problem, prices.replace(**none), index)
+    without = [cheapest(problem, prices.replace(**{name: none[name]}), index) for name in RENTS]
+    reason = np.argmin(without, axis=0).astype(np.int32)
+    dear = own >= problem.jobs.value_yuan[index]
+    return np.where(dear, len(RENTS), reason).astype(np.int32)

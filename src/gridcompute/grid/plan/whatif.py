@@ -1,0 +1,228 @@
+"""What if: a batch with something changed, solved again from a plan's prices and placement."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import InvalidProblemError
+from ..tables.corridors import GB_PER_GBIT_S_HOUR
+
+if TYPE_CHECKING:
+    from ..._progress import ProgressHook
+    from ..tables.problem import Problem
+    from .plan import Plan
+
+__all__ = ["WhatIf", "changed", "whatif"]
+
+
+@dataclasses.dataclass(frozen=True)
+class WhatIf:
+    """Two plans for one batch; `str()` prints their difference as a table.
+
+    Parameters
+    ----------
+    before, after : Plan
+    """
+
+    before: Plan
+    after: Plan
+
+    @property
+    def moved(self) -> int | None:
+        """Jobs placed differently; None if the change is one of the number of jobs.
+
+        Jobs are compared by row, which says nothing where the two batches have other rows.
+        """
+        a, b = self.before, self.after
+        if len(a.assignment) != len(b.assignment):
+            return None
+        return int(((a.assignment != b.assignment) | (a.start != b.start)).sum())
+
+    @property
+    def between(self) -> tuple[float, float]:
+        """Least and most by which the change raises the cost of the best plan, yuan.
+
+        Proved by the two bounds: neither plan need be the best, so the difference of their costs
+        alone says little where it is smaller than their gaps.
+        """
+        a, b = self.before, self.after
+        return b.bound_yuan - a.objective_yuan, b.objective_yuan - a.bound_yuan
+
+    def rows(self) -> list[tuple[str, float, float]]:
+        """What changed: (name with unit, before, after)."""
+
+        def numbers(plan: Plan) -> dict[str, float]:
+            new = plan.problem.mandate.applies_to(plan.problem.sites)
+            green, load = plan.green, plan.green["load_kwh"]
+            of_new = float(load[new].sum()) or 1.0
+            return {
+                "cost, yuan": plan.objective_yuan,
+                "no plan costs less than, yuan": plan.bound_yuan,
+                "jobs placed": float((plan.assignment >= 0).sum()),
+                "load, MWh": float(load.sum()) / 1e3,
+                "new sites' hourly green share, %": 100
+                * float(green["green_kwh"][new].sum())
+                / of_new,
+                "lowest new site, %": 100 * float(green["n2_hourly"][new].min(initial=1.0)),
+                "short of the mandate, MWh": float(green["shortfall_kwh"].sum()) / 1e3,
+                "location-based CO2, t": float(green["n4_tco2"].sum()),
+                "data moved, GB": _moved_gb(plan),
+            }
+
+        first, second = numbers(self.before), numbers(self.after)
+        return [(name, first[name], second[name]) for name in first]
+
+    def __str__(self) -> str:
+        """A table of before, after and difference."""
+        lines = [f"{'':34}{'before':>16}{'after':>16}{'difference':>14}"]
+        for name, a, b in self.rows():
+            lines.append(f"{name:34}{a:16,.2f}{b:16,.2f}{b - a:+14,.2f}")
+        low, high = self.between
+        lines.append(self._difference())
+        proved = (
+            f"the best plan's cost changes by {low:+,.2f} to {high:+,.2f} yuan: so much is proved"
+        )
+        return "\n".join([*lines, proved])
+
+    def _difference(self) -> str:
+        moved = self.moved
+        if moved is None:
+            sizes = len(self.before.assignment), len(self.after.assignment)
+            return "{:,} jobs before, {:,} after: not compared one by one".format(*sizes)
+        return f"{moved:,} jobs placed differently"
+
+
+def changed(
+    problem: Problem,
+    *,
+    share: float | None = None,
+    battery: float | None = None,
+    gbit_s: float | None = None,
+    corridor: tuple[str, str] | None = None,
+    outage: str | None = None,
+    renewables: float | None = None,
+    latency_rule: str | None = None,
+) -> Problem:
+    """The problem with the usual things changed.
+
+    Parameters
+    ----------
+    problem : Problem
+    share : float
+        The mandate's share.
+    battery : float
+        Factor on every battery's size, power and first charge.
+    gbit_s : float
+        Added to the corridor, or to every corridor.
+    corridor : (origin, destination) names
+    outage : name of a site
+        Without accelerators for the whole batch.
+    renewables : float
+        Factor on every direct source.
+    latency_rule : "one_way" or "round_trip"
+    """
+    changes: dict[str, Any] = {}
+    if share is not None:
+        changes["mandate"] = dataclasses.replace(problem.mandate, share=share)
+    energy = problem.energy
+    if battery is not None:
+        columns = ("battery_kwh", "battery_kw", "green_start_kwh", "grey_start_kwh")
+        energy = energy.replace(**{k: battery * getattr(energy, k) for k in columns})
+    if renewables is not None:
+        energy = energy.replace(direct_kwh=renewables * energy.direct_kwh)
+    if energy is not problem.energy:
+        changes["energy"] = energy
+    wires = problem.corridors
+    if gbit_s is not None:
+        more = wires.bandwidth_gb.copy()
+        at: Any = slice(None)
+        if corridor is not None:
+            at = tuple(_site(problem, name) for name in corridor)
+        more[at] += gbit_s * GB_PER_GBIT_S_HOUR
+        if (more < 0).any():
+            raise InvalidProblemError(
+                f"gbit_s is {gbit_s:g}, which leaves less than nothing", "gbit_s"
+            )
+        wires = wires.replace(bandwidth_gb=more)
+    elif corridor is not None:
+        raise InvalidProblemError("corridor needs gbit_s, what to add to it", "corridor")
+    if latency_rule is not None:
+        wires = wires.replace(latency_rule=latency_rule)
+    if wires is not problem.corridors:
+        changes["corridors"] = wires
+    if outage is not None:
+        capacity = problem.classes.capacity.copy()
+        capacity[problem.classes.site == _site(problem, outage)] = 0
+        changes["classes"] = problem.classes.replace(capacity=capacity)
+    return problem.replace(**changes)
+
+
+def whatif(
+    plan: Plan,
+    *,
+    gap: float | None = None,
+    threads: int | None = None,
+    time_limit: float | None = None,
+    progress: bool | ProgressHook | None = None,
+    **changes: Any,
+) -> WhatIf:
+    """Solve a plan's batch again with something changed, from the plan's prices and placement.
+
+    Parameters
+    ----------
+    plan : Plan
+    gap : float, optional
+        None = 1.5 times the gap of the plan at hand, at least 1e-4.
+    threads : int, optional
+    time_limit : float, optional
+        Seconds.
+    progress : bool or callable, optional
+        As in `match`.
+    **changes
+        Those of `changed`, or whole tables as in `Problem.replace`.
+
+    Examples
+    --------
+    >>> import gridcompute as gc
+    >>> from gridcompute import grid
+    >>> plan = gc.match(grid.east_west(n_jobs=500, seed=0), gap=0.05, time_limit=2)
+    >>> outcome = grid.whatif(plan, outage="Hami", time_limit=2)
+    >>> (outcome.after.table()["site"] == 10).any()
+    np.False_
+    """
+    from ..planner.match import match
+    from .columns import Placement
+
+    tables = {f.name for f in dataclasses.fields(plan.problem)}
+    whole = {k: v for k, v in changes.items() if k in tables}
+    rest = {k: v for k, v in changes.items() if k not in tables}
+    problem = changed(plan.problem.replace(**whole), **rest)
+    goal = max(1e-4, 1.5 * plan.gap) if gap is None else gap
+    placement = Placement(klass=plan.assignment, start=plan.start)  # a stored plan's prices lack it
+    after = match(
+        problem,
+        gap=goal,
+        prices=plan.prices.replace(placement=placement),
+        threads=threads,
+        time_limit=time_limit,
+        progress=progress,
+    )
+    return WhatIf(plan, after)
+
+
+def _site(problem: Problem, name: str) -> int:
+    names = [str(n) for n in problem.sites.name]
+    if name not in names:
+        raise InvalidProblemError(
+            f"no site is called {name!r}; there are {', '.join(names)}", "site"
+        )
+    return names.index(name)
+
+
+def _moved_gb(plan: Plan) -> float:
+    t = plan.table()
+    away = plan.problem.jobs.origin[t["job"]] != t["site"]
+    return float(np.sum(plan.problem.jobs.data_gb[t["job"][away]]))

@@ -1,0 +1,334 @@
+"""Prices and the bound they prove: the rows all jobs share, evaluated in one native pass.
+
+For any prices y = (alpha, pi, gamma, nu) every plan costs at least
+
+    LB(y) = sum_j V_j(y) - alpha . K - gamma . BW - nu+ . U - nu- . L + E(pi),
+
+V_j the cheapest option of job j at these prices (or its value), E(pi) the energy block's least cost
+when each kWh of load earns pi. `Rows.evaluate` gives LB and a supergradient: use less supply.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from ... import _core
+from .dispatch_lp import ROUNDING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..plan.plan import Prices
+    from ..tables.column import Floats, Int32s
+    from ..tables.problem import Problem
+    from .dispatch_lp import EnergyBlock
+
+__all__ = [
+    "Evaluation",
+    "Heading",
+    "PriceVector",
+    "Rows",
+    "Supply",
+    "draws",
+    "market_of",
+    "samples_of",
+    "with_sample",
+]
+
+
+_Found = TypeVar("_Found")
+
+
+class PriceVector(NamedTuple):
+    """The four kinds of prices, each contiguous float64 in its natural shape."""
+
+    capacity: Floats
+    energy: Floats
+    corridor: Floats
+    quota: Floats
+
+
+class Supply(NamedTuple):
+    """What the rows offer: all of it, or what a dive has left."""
+
+    accelerators: Floats
+    #: Load that is there whatever the jobs do, kWh.
+    load_kwh: Floats
+    data_gb: Floats
+    quota_h: Floats
+    quota_low_h: Floats
+
+
+class Evaluation(NamedTuple):
+    """One look at a price vector."""
+
+    bound: float
+    #: Use less supply by row, flat.
+    slope: Floats
+    #: Cost of the jobs that stay out at these prices, and how many go in.
+    left_out_yuan: float
+    placed: int
+
+
+class Rows:
+    """The shared rows of a problem, packed into one vector of prices.
+
+    Parameters
+    ----------
+    problem : Problem
+    block : EnergyBlock
+    threads : int
+        0 = what the machine offers.
+    """
+
+    def __init__(self, problem: Problem, block: EnergyBlock, threads: int) -> None:
+        """Sizes, limits, and the scale of each row's price."""
+        self.problem, self.block, self.threads = problem, block, threads
+        #: One thread for the energy block, which is asked while the jobs are looked at.
+        alone = _core.thread_count(threads) == 1
+        self._beside = None if alone else ThreadPoolExecutor(1, "gridcompute-energy")
+        n_sites, hours = len(problem.sites), problem.hours
+        self.shapes = (
+            problem.classes.capacity.shape,
+            (n_sites, hours),
+            (n_sites, n_sites, hours),
+            (len(problem.quotas),),
+        )
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        ends = np.cumsum(sizes).tolist()
+        at = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        self._kinds = list(zip(at, self.shapes, strict=True))
+        self._limited_gb = np.isfinite(problem.corridors.bandwidth_gb)
+        self._limited_h = np.isfinite(problem.quotas.upper_accelerator_h)
+        below = problem.quotas.below_yuan_per_accelerator_h
+        floor = np.where(problem.quotas.lower_accelerator_h > 0, below, 0.0)
+        self.priced = self._limited_h | (floor > 0)
+        #: Least and largest price of each row; a quota without an upper limit has no rent.
+        self.floor = self.pack(*(np.zeros(s) for s in self.shapes[:3]), -floor)
+        rent = np.where(self._limited_h, np.inf, 0.0)
+        self.ceiling = self.pack(*(np.full(s, np.inf) for s in self.shapes[:3]), rent)
+        active = (np.ones(self.shapes[0]), np.ones(self.shapes[1]), self._limited_gb, self.priced)
+        self.active = self.pack(*(np.asarray(a, float) for a in active))
+        self.scale = self.active * self._scale()
+        self._kwh = problem.kwh_per_accelerator_h
+
+    def close(self) -> None:
+        """Wait for what was begun beside, and end its thread."""
+        if self._beside is not None:
+            self._beside.shutdown(wait=True, cancel_futures=True)
+
+    def _scale(self) -> Floats:
+        """A typical price of each kind: steps of the ascent are in units of it."""
+        problem, jobs = self.problem, self.problem.jobs
+        worth = float(np.median(jobs.value_yuan / (jobs.gang * jobs.work_h))) if len(jobs) else 1.0
+        power = float(np.median(problem.energy.tariff_yuan_per_kwh)) or 0.1
+        wires = problem.corridors.price_yuan_per_gb
+        transfer = float(np.median(wires[wires > 0])) if (wires > 0).any() else 0.05
+        watts = float(np.median(problem.kwh_per_accelerator_h)) or 1.0
+        typical = (power * watts / 3, power / 15, transfer, worth / 16)
+        return self.pack(*(np.full(s, v) for s, v in zip(self.shapes, typical, strict=True)))
+
+    def pack(self, *parts: Floats) -> Floats:
+        """One flat vector."""
+        return np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
+
+    def unpack(self, y: Floats) -> PriceVector:
+        """The four kinds of a flat vector, as views."""
+        return PriceVector(*(y[at].reshape(s) for at, s in self._kinds))
+
+    def start(self, prices: Prices | None) -> Floats:
+        """A vector to begin with: yesterday's prices, or nothing but the tariff for energy."""
+        if prices is None:
+            tariff = self.problem.energy.tariff_yuan_per_kwh
+            return self.pack(
+                np.zeros(self.shapes[0]), tariff * 0.75, *(np.zeros(s) for s in self.shapes[2:])
+            )
+        y = self.pack(prices.capacity, prices.energy, prices.corridor, prices.quota)
+        return self.within(y * self.active)
+
+    def within(self, y: Floats) -> Floats:
+        """The prices nearest to `y` that rows can have."""
+        return np.clip(y, self.floor, self.ceiling)
+
+    def supply(self, room: _core.Room | None = None) -> Supply:
+        """All that the rows offer, or what `room` has left."""
+        problem, quotas = self.problem, self.problem.quotas
+        accelerators: Any = problem.classes.capacity if room is None else room.accelerators
+        data = problem.corridors.bandwidth_gb if room is None else room.data
+        used = np.zeros(len(quotas)) if room is None else room.quota_used
+        base = problem.energy.base_load_kwh
+        load = base if room is None else base + room.load
+        return Supply(
+            accelerators,
+            load,
+            np.where(self._limited_gb, data, 0.0),
+            np.where(self._limited_h, quotas.upper_accelerator_h - used, np.inf),
+            np.maximum(quotas.lower_accelerator_h - used, 0.0),
+        )
+
+    def use(self, market: _core.Market, y: Floats) -> Floats:
+        """What the live jobs of `market` take of each row at prices `y`, flat."""
+        found = self.market_use(market.price(*self.unpack(y), threads=self.threads))
+        return found * self.active
+
+    def market_use(self, found: dict[str, Any]) -> Floats:
+        """The flat vector of a pass's use; energy in kWh by site and hour."""
+        busy, load = found["accelerators"], np.zeros(self.shapes[1])
+        np.add.at(load, self.problem.classes.site, busy * self._kwh)
+        return self.pack(busy, load, found["data"], found["quota"])
+
+    def serving(
+        self, y: Floats, limits: tuple[Floats, Floats] | None = None
+    ) -> Callable[[], Floats]:
+        """Begin to find the load that it pays best to serve at prices `y`, beside other work.
+
+        Calling what comes back waits for that load, (n_sites, n_hours), kWh, between `limits` if
+        they are given. Nothing else may be asked of the energy block before.
+        """
+        return self._begin(self.block.served, self.unpack(y).energy, limits)
+
+    def _begin(self, ask: Callable[..., _Found], *args: Any) -> Callable[[], _Found]:
+        """Ask the energy block; calling what comes back waits for the answer."""
+        if self._beside is not None:
+            try:
+                return self._beside.submit(ask, *args).result
+            except RuntimeError:  # the system has no thread to spare, or Python is leaving
+                self._beside = None
+        found = ask(*args)
+        return lambda: found
+
+    def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
+        """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
+        taken, offered = self.unpack(use), supply
+        return self.active * self.pack(
+            taken.capacity - offered.accelerators,
+            taken.energy + offered.load_kwh - served_kwh,
+            taken.corridor - offered.data_gb,
+            taken.quota - self._held(taken.quota, self.unpack(y).quota, offered),
+        )
+
+    def _held(self, used: Floats, nu: Floats, supply: Supply) -> Floats:
+        """What quotas offer: a price is a rent above the upper limit, a bonus below the lower."""
+        held = np.clip(used, supply.quota_low_h, supply.quota_h)
+        held = np.where(nu > 0, supply.quota_h, held)
+        return np.where(nu < 0, supply.quota_low_h, held)
+
+    def evaluate(self, market: _core.Market, y: Floats, supply: Supply) -> Evaluation:
+        """The bound at `y` for the live jobs of `market`, and its slope."""
+        prices = self.unpack(y)
+        minimum = self._begin(self.block.minimum, prices.energy)
+        found = market.price(*prices, threads=self.threads)
+        energy = minimum()
+        held = self._held(found["quota"], prices.quota, supply)
+        slope = self.slope(self.market_use(found), y, supply, energy.load_kwh)
+        rent, size = 0.0, 0.0
+        held = np.where(prices.quota == 0, 0.0, held)
+        rented = (prices.capacity, supply.accelerators), (prices.corridor, supply.data_gb)
+        for price, amount in (*rented, (prices.quota, held)):
+            products = price * amount
+            rent += float(products.sum())
+            size += float(np.abs(products).sum())
+        fixed = prices.energy * (supply.load_kwh - self.problem.energy.base_load_kwh)
+        bound = found["total"] - found["margin"] - rent + energy.bound + float(fixed.sum())
+        bound -= ROUNDING * (len(y) + 64) * (size + float(np.abs(fixed).sum()))
+        return Evaluation(bound, slope, found["left_out"], found["placed"])
+
+
+class Heading:
+    """The load that a dive is heading for, and limits near it.
+
+    Near the best prices a site is indifferent between loads that lie far apart, and what it pays
+    best to serve jumps from one to the other, whatever the jobs take. Within limits it tells in
+    which hours the load at hand is too high or too low.
+    """
+
+    #: How far from the load the limits lie, as a part of it; steps between two changes of them,
+    #: after which the energy block takes longer; and how much of the past a change leaves.
+    PART, EVERY, MEMORY = 0.03, 5, 0.7
+
+    def __init__(self) -> None:
+        """Nothing is known."""
+        self._load: Floats | None = None
+        self._steps = 0
+
+    def see(self, load_kwh: Floats) -> tuple[Floats, Floats]:
+        """The jobs would take `load_kwh`, base load included, at the latest prices; the limits."""
+        if self._load is None:
+            self._load = load_kwh
+        self._load = self.MEMORY * self._load + (1 - self.MEMORY) * load_kwh
+        if self._steps % self.EVERY == 0:
+            self._limits = (1 - self.PART) * self._load, (1 + self.PART) * self._load
+        self._steps += 1
+        return self._limits
+
+
+def supply_kwh(problem: Problem) -> Floats:
+    """Most that reaches the load without the battery, by site and hour, (n_sites, n_hours)."""
+    energy = problem.energy
+    direct = energy.direct_kwh.sum(axis=0)
+    return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
+
+
+def market_of(problem: Problem) -> _core.Market:
+    """The native side of a problem's jobs and classes."""
+    classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
+    most = problem.most_load_kwh - problem.energy.base_load_kwh
+    power = supply_kwh(problem) - problem.energy.base_load_kwh
+    below = (quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)
+    world = {
+        "n_sites": len(problem.sites),
+        "n_hours": problem.hours,
+        "site": classes.site,
+        "capacity": classes.capacity,
+        "memory_gb": classes.memory_gb,
+        "throughput": classes.throughput,
+        "kwh_per_accelerator_h": problem.kwh_per_accelerator_h,
+        "power_kwh": np.where(most <= power, np.inf, power),
+        "bandwidth_gb": corridors.bandwidth_gb,
+        "price_yuan_per_gb": corridors.price_yuan_per_gb,
+        "latency_ms": problem.delay_ms,
+        "quota": quotas.upper_accelerator_h,
+        "priced": (np.isfinite(quotas.upper_accelerator_h) | below).astype(np.uint8),
+    }
+    jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
+    return _core.Market(world, jobs)
+
+
+def with_sample(market: _core.Market, here: Int32s, rows: Int32s, weight: Int32s) -> _core.Market:
+    """Jobs `here` of a market and a sample of others, each of which stands for `weight`."""
+    weight = np.concatenate([np.ones(len(here), np.int32), weight])
+    return market.part(np.concatenate([here, rows]), weight)
+
+
+def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:
+    """Samples of about `count` of `rows`, each for all of them: enough for all, `most` at most."""
+    samples = min(most, -(-len(rows) // count)) or 1
+    return draws(rows, size, count, (np.arange(samples) + 0.5) / samples)
+
+
+def draws(rows: Int32s, size: Floats, count: int, offsets: Floats) -> list[tuple[Int32s, Int32s]]:
+    """A sample for each offset: the jobs drawn, and how many jobs each of them stands for.
+
+    A job stands for w jobs and is drawn with a probability of 1 / w, evenly along `rows` (the
+    market's own order of shape, origin and release); w is about inverse to its size, so that large
+    ones are drawn surely. Samples with other offsets in [0, 1) are of other jobs.
+    """
+    if len(rows) <= count:
+        return [(rows, np.ones(len(rows), np.int32))] * len(offsets)
+    share = np.maximum(size[rows], 1e-9)
+    unit = share.sum() / count
+    for _ in range(20):  # those with a probability above 1 are taken; the rest share what is left
+        sure = share >= unit
+        unit = share[~sure].sum() / max(count - sure.sum(), 1)
+    weight = np.clip(np.rint(unit / share), 1, len(rows))
+    end, weight = np.cumsum(1 / weight), weight.astype(np.int32)
+    sure, out = weight == 1, []
+    for offset in offsets:
+        drawn = sure.copy()
+        at = np.arange(1, np.floor(end[-1] + offset) + 1) - offset
+        drawn[np.minimum(np.searchsorted(end, at), len(rows) - 1)] = True
+        out.append((rows[drawn], weight[drawn]))
+    return out

@@ -1,0 +1,135 @@
+"""The exact cost of a plan: jobs' own costs, unplaced jobs, lower quotas, and the dispatch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..eligibility import ROUNDING_H
+from .dispatch_lp import ROUNDING
+
+if TYPE_CHECKING:
+    from ..plan.plan import Dispatch
+    from ..tables.column import Floats, Int32s
+    from ..tables.problem import Problem
+
+__all__ = [
+    "dispatch_cost",
+    "jobs_cost",
+    "least_energy_cost",
+    "load_of",
+    "missed_cost",
+    "own_cost",
+    "plan_cost",
+]
+
+
+def plan_cost(problem: Problem, klass: Int32s, start: Int32s, dispatch: Dispatch) -> float:
+    """All that a plan costs, yuan."""
+    return jobs_cost(problem, klass, start) + dispatch_cost(problem, dispatch)
+
+
+def jobs_cost(problem: Problem, klass: Int32s, start: Int32s) -> float:
+    """Transfers, delays, migrations, values of jobs left out, and lower quotas missed, yuan."""
+    everyone = np.arange(len(klass), dtype=np.int32)
+    total = own_cost(problem, everyone, klass, start)
+    if misses_quotas(problem):
+        job = np.flatnonzero(klass >= 0)
+        hours = hours_taken(problem, job, klass[job])
+        gangs, tenants = problem.jobs.gang[job], problem.jobs.tenant[job]
+        total += missed_cost(problem, np.bincount(tenants, gangs * hours, len(problem.quotas)))
+    return total
+
+
+def own_cost(problem: Problem, rows: Int32s, klass: Int32s, start: Int32s) -> float:
+    """Transfers, delays, migrations and values left out of some jobs at options `klass, start`."""
+    jobs, on = problem.jobs, klass >= 0
+    job, c, t = rows[on], klass[on], start[on]
+    wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[c]]
+    moved = (jobs.placed_class[job] >= 0) & (
+        (jobs.placed_class[job] != c) | (jobs.placed_start[job] != t)
+    )
+    own = wire * jobs.data_gb[job] + jobs.delay_yuan_per_h[job] * (t - jobs.release[job])
+    own += np.where(moved, jobs.migration_yuan[job], 0.0)
+    return float(own.sum() + jobs.value_yuan[rows[~on]].sum())
+
+
+def misses_quotas(problem: Problem) -> bool:
+    """Does it cost anything to stay below a lower quota?"""
+    quotas = problem.quotas
+    priced = (quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)
+    return bool(priced.any())
+
+
+def missed_cost(problem: Problem, used_h: Any) -> float:
+    """What it costs to stay below lower quotas with `used_h` accelerator-hours by owner, yuan."""
+    quotas = problem.quotas
+    below = np.maximum(quotas.lower_accelerator_h - used_h, 0.0)
+    return float((below * quotas.below_yuan_per_accelerator_h).sum())
+
+
+def dispatch_cost(problem: Problem, d: Dispatch) -> float:
+    """Energy, wear, carbon, certificates and what is missing to the rules, less sales, yuan."""
+    energy, rows = problem.energy, problem.mandate_rows
+    carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+    direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
+    charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
+    worn: Floats = (charged + d.green_discharge_kwh + d.grey_discharge_kwh).sum(axis=1)
+    total = (energy.direct_yuan_per_kwh * direct).sum()
+    total += (energy.bundled_yuan_per_kwh * (d.bundled_kwh + d.bundled_charge_kwh)).sum()
+    total += ((energy.tariff_yuan_per_kwh + carbon) * (d.grid_kwh + d.grid_charge_kwh)).sum()
+    total += (energy.wear_yuan_per_kwh * worn).sum()
+    total -= (energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum()
+    total += energy.certificate_yuan_per_kwh * d.certificate_kwh.sum()
+    total += rows.missing_yuan_per_kwh * d.missing_kwh.sum()
+    short = d.direct_use_short_kwh.sum() + d.direct_load_short_kwh.sum()
+    total += problem.direct_rows.short_yuan_per_kwh * short
+    if energy.terminal == "value":
+        left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
+        total -= (energy.terminal_yuan_per_kwh * left).sum()
+    return float(total)
+
+
+def least_energy_cost(problem: Problem) -> float:
+    """Return what no dispatch costs less than, by the signs of the prices alone, yuan.
+
+    Each kWh that a source, the grid or the store can deliver brings in at most what its price says;
+    wear, carbon and what is missing to the rules cost at least nothing. It is exactly 0 where
+    nothing pays, while a bound by prices of the rows is lessened by what rounding may have added.
+    """
+    energy = problem.energy
+    sold = np.minimum(energy.direct_yuan_per_kwh[:, :, None], -energy.export_yuan_per_kwh)
+    most_drawn = problem.most_load_kwh + energy.battery_kw[:, None]
+    terms = [
+        energy.direct_kwh * np.minimum(sold, 0.0),
+        energy.bundled_kwh * np.minimum(energy.bundled_yuan_per_kwh, 0.0),
+        np.minimum(most_drawn, problem.sites.connection_kw[:, None])
+        * np.minimum(energy.tariff_yuan_per_kwh, 0.0),
+    ]
+    if energy.terminal == "value":
+        terms.append(-energy.battery_kwh * energy.terminal_yuan_per_kwh)
+    count = sum(term.size for term in terms)
+    return float(sum(term.sum() for term in terms) * (1 + ROUNDING * (count + 16)))
+
+
+def load_of(problem: Problem, klass: Int32s, start: Int32s) -> Floats:
+    """Load of base and placed jobs by site and hour, (n_sites, n_hours), kWh."""
+    jobs, classes, job = problem.jobs, problem.classes, np.flatnonzero(klass >= 0)
+    c, t = klass[job], start[job]
+    hours = hours_taken(problem, job, c)
+    change = np.zeros((len(classes), problem.hours + 1), np.int64)
+    np.add.at(change, (c, t), jobs.gang[job])
+    np.add.at(change, (c, t + hours), -jobs.gang[job])
+    busy = change.cumsum(axis=1)[:, : problem.hours]
+    load = problem.energy.base_load_kwh.copy()
+    np.add.at(load, classes.site, busy * problem.kwh_per_accelerator_h)
+    return load
+
+
+def hours_taken(problem: Problem, job: Any, klass: Int32s) -> Int32s:
+    """Hours that jobs occupy their classes."""
+    speed = problem.classes.throughput[problem.jobs.family[job], klass]
+    hours = np.ceil(problem.jobs.work_h[job] / speed - ROUNDING_H)
+    taken: Int32s = np.maximum(hours, 1).astype(np.int32)
+    return taken

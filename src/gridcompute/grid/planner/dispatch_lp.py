@@ -1,0 +1,482 @@
+"""The energy block solved exactly by HiGHS: what a load costs, and what load is worth its price.
+
+One linear program over all sites and hours, kept in the solver between calls, so that each call
+starts from the last basis. Sites whose mandate is not pooled decouple in it by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...errors import InfeasibleError
+from ..plan.columns import Dispatch
+from .warm_lp import DUAL, PRIMAL, Simplex
+
+if TYPE_CHECKING:
+    from ..tables.column import Floats
+    from ..tables.problem import Problem
+
+__all__ = ["EnergyBlock", "EnergyMinimum"]
+
+#: Inlets of each colour of the store, and what counts as green when it is used on load.
+INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
+
+#: How far the store's columns reach past the rows that limit them: were box and row the same, the
+#: solver could put their price on either, and the row's dual would not tell what more is worth.
+SLACK = 2.0
+
+#: The largest load that the program is not scaled to, kWh, or for each kW of the largest battery.
+LEAST_LOAD = 1e-6
+#: Largest relative error of one operation on doubles.
+ROUNDING = 2.0**-53
+
+
+class EnergyMinimum(NamedTuple):
+    """E(pi) and where it is attained."""
+
+    #: Rigorous lower bound of the minimum, yuan.
+    bound: float
+    #: A load that attains it, (n_sites, n_hours), kWh.
+    load_kwh: Floats
+
+
+class Supplied(NamedTuple):
+    """The cheapest way to serve a load."""
+
+    dispatch: Dispatch
+    yuan: float
+    #: Marginal cost of load, what the rules ask of it included, (n_sites, n_hours), and of the
+    #: mandate's rows, yuan/kWh.
+    energy_yuan_per_kwh: Floats
+    mandate_yuan_per_kwh: Floats
+    #: What one more kWh of size and one more kW of power would save, (n_sites, 2).
+    storage_yuan: Floats
+
+
+class EnergyBlock:
+    """The energy block of a problem as one linear program.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Notes
+    -----
+    Rows: direct source, bundled, connection, charge power, discharge power, size of the store,
+    balance of each colour, load, mandate, direct-connection rule. Every column lies in a finite
+    box, so that any vector of duals gives a true lower bound of the minimum (weak duality),
+    whatever the solver's tolerance.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        """Write the program down and hand it to the solver."""
+        self.problem = problem
+        self.most_kwh = problem.most_load_kwh
+        #: kWh in one unit of the program, so that its numbers lie near 1.
+        largest = float(self.most_kwh.max())
+        tiny = largest <= LEAST_LOAD * max(1.0, float(problem.energy.battery_kw.max()))
+        self.unit = 1.0 if tiny else largest
+        self._columns: list[tuple[Floats, Floats, Floats]] = []
+        self._rows: list[tuple[Floats, Floats]] = []
+        self._entries: list[tuple[Any, Any, Any]] = []
+        self._n_columns = self._n_rows = 0
+        self.column: dict[str, Any] = {}
+        self.row: dict[str, Any] = {}
+        self._supply()
+        self._store()
+        self._load()
+        self._mandate()
+        self._direct_rule()
+        self._pass_model()
+
+    # -- The program -------------------------------------------------------------------------------
+
+    def _add_columns(self, name: str, high: Any, cost: Any) -> None:
+        high, cost = np.broadcast_arrays(np.asarray(high, float), np.asarray(cost, float))
+        index = np.arange(self._n_columns, self._n_columns + high.size).reshape(high.shape)
+        self.column[name] = index
+        self._columns.append((np.zeros(high.size), high.ravel(), cost.ravel()))
+        self._n_columns += high.size
+
+    def _add_rows(self, name: str, low: Any, high: Any, terms: list[tuple[Any, Any]]) -> None:
+        """Rows ``low <= sum of factor * column <= high``; a term's leading axes are summed."""
+        low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
+        rows = np.arange(self._n_rows, self._n_rows + low.size).reshape(low.shape)
+        self.row[name] = rows
+        for index, factor in terms:
+            where, value = np.broadcast_arrays(rows, np.asarray(factor, float), index)[:2]
+            self._entries.append((where.ravel(), index.ravel(), value.ravel()))
+        self._rows.append((low.ravel(), high.ravel()))
+        self._n_rows += low.size
+
+    def _supply(self) -> None:
+        problem, energy, unit = self.problem, self.problem.energy, self.unit
+        wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
+        direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
+        # More than all loads and stores can take is no limit, and numbers that large blur others.
+        reach = SLACK * (self.most_kwh / unit + kw)
+        self._add_columns("direct", np.minimum(direct, reach), price)
+        self._add_columns("direct_in", SLACK * np.minimum(direct, kw), price + wear)
+        sold = direct * (energy.export_yuan_per_kwh > 0)
+        self._add_columns("sold", sold, -energy.export_yuan_per_kwh)
+        uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
+        self._add_rows("direct", np.full(direct.shape, -np.inf), direct, uses)
+        bundled = energy.bundled_kwh / unit
+        self._add_columns("bundled", np.minimum(bundled, reach), energy.bundled_yuan_per_kwh)
+        self._add_columns(
+            "bundled_in", SLACK * np.minimum(bundled, kw), energy.bundled_yuan_per_kwh + wear
+        )
+        uses = [(self.column[k], 1.0) for k in ("bundled", "bundled_in")]
+        self._add_rows("bundled", np.full(bundled.shape, -np.inf), bundled, uses)
+        carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+        reach = np.minimum(problem.sites.connection_kw[:, None] / unit, self.most_kwh / unit + kw)
+        self._add_columns("grid", reach, energy.tariff_yuan_per_kwh + carbon)
+        inlet = energy.tariff_yuan_per_kwh + carbon + wear
+        self._add_columns("grid_in", SLACK * np.minimum(reach, kw), inlet)
+        uses = [(self.column[k], 1.0) for k in ("grid", "grid_in")]
+        self._add_rows("connection", np.full(reach.shape, -np.inf), reach, uses)
+
+    def _store(self) -> None:
+        energy, shape = self.problem.energy, (len(self.problem.sites), self.problem.hours)
+        kw = np.broadcast_to(energy.battery_kw[:, None] / self.unit, shape)
+        room = np.broadcast_to(energy.battery_kwh[:, None] / self.unit, shape)
+        worth = np.zeros(shape)
+        if energy.terminal == "value":
+            worth[:, -1] = energy.terminal_yuan_per_kwh
+        for colour in INLETS:
+            self._add_columns(f"{colour}_out", SLACK * kw, energy.wear_yuan_per_kwh[:, None])
+            self._add_columns(colour, SLACK * room, -worth)
+        inlets = [(self.column[k], 1.0) for k in ("direct_in", "bundled_in", "grid_in")]
+        outlets = [(self.column[k], 1.0) for k in ("green_out", "grey_out")]
+        stores = [(self.column[k], 1.0) for k in ("green", "grey")]
+        limits = (("kw_in", kw, inlets), ("kw_out", kw, outlets), ("size", room, stores))
+        for name, most, used in limits:
+            self._add_rows(name, np.full(shape, -np.inf), most, used)
+        into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
+        starts = {"green": energy.green_start_kwh, "grey": energy.grey_start_kwh}
+        for colour, inlets_of in INLETS.items():
+            opening = np.zeros(shape)
+            opening[:, 0] = starts[colour] / self.unit
+            stored = self.column[colour]
+            terms: list[tuple[Any, Any]] = [(stored, 1.0), (self.column[f"{colour}_out"], out)]
+            terms += [(self.column[k], -into) for k in inlets_of]
+            self._add_rows(f"{colour}_balance", opening, opening, terms)
+            later = self.row[f"{colour}_balance"][:, 1:]
+            self._entries.append((later.ravel(), stored[:, :-1].ravel(), np.full(later.size, -1.0)))
+            if energy.terminal == "cyclic":
+                low, _, _ = self._columns[-1 if colour == "grey" else -3]
+                low.reshape(shape)[:, -1] = starts[colour] / self.unit
+
+    def _load(self) -> None:
+        most, base = self.most_kwh / self.unit, self.problem.energy.base_load_kwh / self.unit
+        self._add_columns("load", most, 0.0)
+        self._columns[-1][0][:] = base.ravel()
+        sources = ("direct", "bundled", "grid", "green_out", "grey_out")
+        terms = [(self.column["load"], -1.0), *((self.column[k], 1.0) for k in sources)]
+        self._add_rows("load", np.zeros(most.shape), np.zeros(most.shape), terms)
+
+    def _mandate(self) -> None:
+        energy, rows = self.problem.energy, self.problem.mandate_rows
+        carried = rows.carried_kwh / self.unit
+        asked = rows.share * (rows.member @ self.most_kwh.sum(axis=1)) / self.unit
+        # Two kWh to spare: the interval asks for one more, even where nothing can draw power.
+        most = asked + np.maximum(carried, 0) + 2 / self.unit
+        self._add_columns("missing", most, rows.missing_yuan_per_kwh)
+        self._add_columns("retired", most * rows.volume, energy.certificate_yuan_per_kwh)
+        none = np.full(len(carried), np.inf)
+        terms = [(self.column["missing"], 1.0), (self.column["retired"], 1.0)]
+        self._add_rows("mandate", carried, none, terms)
+        counted = ["direct", "bundled", "green_out", *(["sold"] if rows.volume else [])]
+        for q, member in zip(self.row["mandate"], rows.member, strict=True):
+            for name, factor in [(k, 1.0) for k in counted] + [("load", -rows.share)]:
+                index = self.column[name][..., member, :].ravel()
+                size = index.size
+                self._entries.append((np.full(size, q), index, np.full(size, factor)))
+
+    def _direct_rule(self) -> None:
+        rows, unit = self.problem.direct_rows, self.unit
+        asked = rows.used * rows.available_kwh / unit
+        most = rows.of_load * self.most_kwh.sum(axis=1)[rows.site] / unit
+        self._add_columns("use_short", asked, rows.short_yuan_per_kwh)
+        self._add_columns("load_short", most, rows.short_yuan_per_kwh)
+        used, stored = (
+            np.moveaxis(self.column[k], 1, -1)[..., rows.site] for k in ("direct", "direct_in")
+        )
+        none = np.full(len(rows.site), np.inf)
+        uses = [(used, 1.0), (stored, 1.0), (self.column["use_short"], 1.0)]
+        self._add_rows("direct_use", asked, none, uses)
+        load = self.column["load"].T[..., rows.site]
+        covers = [(used, 1.0), (load, -rows.of_load), (self.column["load_short"], 1.0)]
+        self._add_rows("direct_load", np.zeros(len(rows.site)), none, covers)
+
+    def _pass_model(self) -> None:
+        from scipy.sparse import coo_array
+
+        parts = (np.concatenate(p) for p in zip(*self._columns, strict=True))
+        self.low, self.high, self.cost = parts
+        self.row_low, self.row_high = (np.concatenate(p) for p in zip(*self._rows, strict=True))
+        row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
+        shape = (self._n_rows, self._n_columns)
+        self.matrix = coo_array((value, (row, column)), shape=shape).tocsc()
+        # The solver is given neither the columns that are zero by their limits nor the rows that no
+        # point within the limits can break: about half of both.
+        used = (self.high > self.low) | (self.low != 0.0)
+        loads = self.column["load"].ravel()
+        used[loads] = True
+        up, down = self.matrix.maximum(0), self.matrix.minimum(0)
+        most, least = up @ self.high + down @ self.low, up @ self.low + down @ self.high
+        kept = (most > self.row_high) | (least < self.row_low)
+        kept[np.unique(self.matrix[:, loads].indices)] = kept[self.row["mandate"]] = True
+        self._used, self._kept = np.flatnonzero(used), np.flatnonzero(kept)
+        part = self.matrix.tocsr()[self._kept].tocsc()[:, self._used]
+        box = self.low[self._used], self.high[self._used]
+        limits = self.row_low[self._kept], self.row_high[self._kept]
+        self.solver = Simplex(self.cost[self._used], box, part, limits)
+        self._transposed = self.matrix.T.tocsr()
+        self._sizes = abs(self._transposed)
+        self._load_columns = loads
+        self._given_load = np.searchsorted(self._used, loads).astype(np.int32)
+
+    # -- Questions to it ---------------------------------------------------------------------------
+
+    def minimum(self, pi: Floats) -> EnergyMinimum:
+        """The least of energy cost less ``pi * (load - base load)``.
+
+        Parameters
+        ----------
+        pi : float64 (n_sites, n_hours), yuan/kWh
+        """
+        base = self.problem.energy.base_load_kwh
+        self._set_load(base, self.most_kwh, -pi)
+        point, _, duals = self._run(PRIMAL)
+        fixed = pi * base
+        bound = self._weak_duality(duals) * self.unit + float(fixed.sum())
+        bound -= ROUNDING * (fixed.size + 64) * float(np.abs(fixed).sum())
+        return EnergyMinimum(bound, point[self.column["load"]] * self.unit)
+
+    def _weak_duality(self, duals: Floats) -> float:
+        """What no point within the limits costs less than, by any multipliers of the rows.
+
+        Each reduced cost is taken as low as rounding allows, and so is the sum.
+        """
+        size = self._sizes @ np.abs(duals)
+        error = ROUNDING * (self._n_rows + 4) * (size + np.where(size > 0, np.abs(self.cost), 0.0))
+        reduced = self.cost - self._transposed @ duals - error
+        limit = np.where(duals > 0, self.row_low, self.row_high)
+        held = duals != 0
+        terms = np.minimum(reduced * self.low, reduced * self.high)
+        terms = np.concatenate([duals[held] * limit[held], terms])
+        return float(terms.sum() - 2 * ROUNDING * (len(terms) + 4) * np.abs(terms).sum())
+
+    def served(self, pi: Floats, limits: tuple[Floats, Floats] | None = None) -> Floats:
+        """The load of `minimum`, without its bound: a seventh of the time less.
+
+        With `limits`, (low, high), the load stays between them if a dispatch can serve it so.
+        """
+        base = self.problem.energy.base_load_kwh
+        if limits is not None:
+            low, high = np.clip(limits, base, self.most_kwh)
+            self._set_load(low, high, -pi)
+        if limits is None or not self.solver.solve(PRIMAL):
+            self._set_load(base, self.most_kwh, -pi)
+            self._solve(PRIMAL)
+        values = self.solver.columns()
+        load = np.array([values[i] for i in self._given_load.tolist()])
+        return load.reshape(pi.shape) * self.unit
+
+    def mandate_at(self, pi: Floats) -> Floats:
+        """Prices of the mandate's rows that go with these prices of load, (n_scopes,)."""
+        self.minimum(pi)
+        return np.asarray(np.maximum(self._duals[self.row["mandate"]], 0.0))
+
+    def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
+        at, given = self._load_columns, self._given_load
+        self.cost[at] = np.broadcast_to(cost, low.shape).ravel()
+        self.solver.set_costs(given, self.cost[at])
+        limits = (low / self.unit).ravel(), (high / self.unit).ravel()
+        if not np.array_equal(limits, (self.low[at], self.high[at])):
+            self.low[at], self.high[at] = limits
+            self.solver.set_box(given, *limits)
+
+    def _solve(self, strategy: int) -> None:
+        if self.solver.solve(strategy):
+            return
+        asked, there, error = self._unserved()
+        # Where no hour by itself is too much, the verdict rests on the solver's numbers alone.
+        if asked > there or not self.solver.solve_from_nothing():
+            raise error
+
+    def _run(self, strategy: int = DUAL) -> tuple[Floats, float, Floats]:
+        self._solve(strategy)
+        point, duals = self.low.copy(), np.zeros(self._n_rows)
+        point[self._used], duals[self._kept] = self.solver.optimum()
+        # A dual that leans on a side the row does not have proves nothing.
+        duals = np.where((duals > 0) & np.isinf(self.row_low), 0.0, duals)
+        duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
+        self._duals = duals
+        return point, self.solver.objective(), duals
+
+    def _unserved(self) -> tuple[float, float, InfeasibleError]:
+        """What is asked and what there is in the hour that asks for most beyond it; the error."""
+        problem, energy = self.problem, self.problem.energy
+        load = self.low[self.column["load"]] * self.unit
+        most = problem.sites.connection_kw + energy.battery_kw
+        most = most[:, None] + energy.bundled_kwh + energy.direct_kwh.sum(axis=0)
+        s, t = map(int, np.unravel_index(np.argmax(load - most), load.shape))
+        asked, there = float(load[s, t]), float(most[s, t])
+        message = (
+            f"no dispatch serves this load: {problem.sites.name[s]} needs {asked:,.6g} kWh in hour "
+            f"{t}; connection, direct and bundled power and battery give at most {there:,.6g} kWh"
+        )
+        if asked <= there:
+            message += ", and the battery does not last for all such hours"
+        witness = {"site": s, "hour": t, "load_kwh": asked, "most_kwh": there}
+        return asked, there, InfeasibleError(message, witness)
+
+    def serve(self, load_kwh: Floats) -> Supplied:
+        """The cheapest way to serve a load exactly.
+
+        Parameters
+        ----------
+        load_kwh : float64 (n_sites, n_hours), kWh, base load included
+
+        Raises
+        ------
+        InfeasibleError
+            Connection and sources are too small for it.
+        """
+        self._set_load(load_kwh, load_kwh, 0.0)
+        point, value, duals = self._run()
+        power = duals[self.row["kw_in"]] + duals[self.row["kw_out"]]
+        storage = np.stack([duals[self.row["size"]].sum(axis=1), power.sum(axis=1)], axis=1)
+        return Supplied(
+            self._dispatch(point, load_kwh),
+            value * self.unit,
+            -(self._transposed @ duals)[self.column["load"]],
+            duals[self.row["mandate"]],
+            np.maximum(-storage, 0.0),
+        )
+
+    def curves(self, load_kwh: Floats | None = None) -> tuple[Floats, Floats]:
+        """What load costs by site and hour, at the prices of store and rules last found.
+
+        Parameters
+        ----------
+        load_kwh : float64 (n_sites, n_hours), kWh, base load included, optional
+            Find the prices that go with this load first; as `serve`, without the dispatch.
+
+        Returns
+        -------
+        end, price : float64 (n_sites, n_hours, n_segments)
+            The jobs' load (base load left out) up to which each kWh costs `price`, rising. With the
+            store's and the rules' duals held, this is what the dispatch would charge; it is
+            exact at the load of that dispatch, and below the true cost elsewhere.
+        """
+        if load_kwh is not None:
+            self._set_load(load_kwh, load_kwh, 0.0)
+            self._run()
+        problem, energy, dual = self.problem, self.problem.energy, self._duals
+        rows, base = problem.mandate_rows, energy.base_load_kwh
+        by_site = (dual[self.row["mandate"]] @ rows.member.astype(float))[:, None]
+        own, of_load = (self._by_site(dual[self.row[k]]) for k in ("direct_use", "direct_load"))
+        wear, into = energy.wear_yuan_per_kwh[:, None], energy.charge_efficiency[:, None]
+        stored = (energy.battery_kw > 0)[:, None]
+
+        def spared(price: Floats, colour: str) -> Floats:
+            """What a kWh would earn if it were stored instead: at least nothing."""
+            worth = into * dual[self.row[f"{colour}_balance"]] - dual[self.row["kw_in"]]
+            return np.where(stored, np.minimum(price + wear + worth, 0.0), 0.0)
+
+        sold = np.where(
+            energy.export_yuan_per_kwh > 0,
+            -energy.export_yuan_per_kwh - (by_site if rows.volume else 0.0),
+            0.0,
+        )
+        segments = []
+        for available, price in zip(energy.direct_kwh, energy.direct_yuan_per_kwh, strict=True):
+            cost = np.broadcast_to(price[:, None], base.shape) - own
+            instead = np.minimum(spared(cost, "green"), sold)
+            segments.append((available, cost - by_site - of_load - instead))
+        cost = energy.bundled_yuan_per_kwh
+        segments.append((energy.bundled_kwh, cost - by_site - spared(cost, "green")))
+        carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+        cost = energy.tariff_yuan_per_kwh + carbon
+        reach = np.broadcast_to(problem.sites.connection_kw[:, None], base.shape)
+        segments.append((np.minimum(reach, 1e15), cost - spared(cost, "grey")))
+        drawn = -dual[self.row["green_balance"]] / energy.discharge_efficiency[:, None]
+        power = np.broadcast_to(np.where(stored, energy.battery_kw[:, None], 0.0), base.shape)
+        segments.append((power, wear + drawn - dual[self.row["kw_out"]] - by_site))
+        width = np.stack([w for w, _ in segments], axis=-1)
+        asked = rows.share * by_site + problem.direct_rows.of_load * of_load
+        price = np.stack([p for _, p in segments], axis=-1) + asked[:, :, None]
+        order = np.argsort(price, axis=-1, kind="stable")
+        end = np.take_along_axis(width, order, -1).cumsum(axis=-1) - base[:, :, None]
+        return np.ascontiguousarray(end), np.take_along_axis(price, order, -1)
+
+    def _by_site(self, values: Floats) -> Floats:
+        """What belongs to the sites under the direct-connection rule, (n_sites, 1)."""
+        out = np.zeros((len(self.problem.sites), 1))
+        out[self.problem.direct_rows.site, 0] = values
+        return out
+
+    def mandate_interval(self, load_kwh: Floats, step_kwh: float = 1.0) -> Floats:
+        """Left and right derivative of the cost by the green energy asked for, (n_scopes, 2).
+
+        Two more dispatches for each scope, `step_kwh` less and more.
+        """
+        self._set_load(load_kwh, load_kwh, 0.0)
+        here = self._run()[1] * self.unit
+        out = np.zeros((len(self.row["mandate"]), 2))
+        for q, row in enumerate(self.row["mandate"]):
+            asked, given = self.row_low[row], int(np.searchsorted(self._kept, row))
+            for side, step in enumerate((-step_kwh, step_kwh)):
+                self.solver.set_row(given, asked + step / self.unit, np.inf)
+                out[q, side] = (self._run()[1] * self.unit - here) / step
+            self.solver.set_row(given, asked, np.inf)
+        return np.maximum(out, 0.0)
+
+    def _dispatch(self, point: Floats, load: Floats) -> Dispatch:
+        """The solver's point in kWh, with its tolerance put where it does no harm.
+
+        Amounts below zero are lifted, the store is summed up again from its flows, the grid takes
+        what then differs from the load, and what is missing to the rules is counted anew.
+        """
+        energy = self.problem.energy
+        v = {k: np.maximum(point[index] * self.unit, 0.0) for k, index in self.column.items()}
+        into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
+        green_in = v["direct_in"].sum(axis=0) + v["bundled_in"]
+        green = energy.green_start_kwh[:, None] + (into * green_in - out * v["green_out"]).cumsum(1)
+        grey_in = v["grid_in"]
+        grey = energy.grey_start_kwh[:, None] + (into * grey_in - out * v["grey_out"]).cumsum(1)
+        short = load - (v["direct"].sum(axis=0) + v["bundled"] + v["grid"])
+        short -= v["green_out"] + v["grey_out"]
+        v["grid"] = np.maximum(v["grid"] + short, 0.0)
+        uses = v["direct"] + v["direct_in"] + v["sold"]
+        rows = self.problem.mandate_rows
+        matched = v["direct"].sum(axis=0) + v["bundled"] + v["green_out"]
+        counted = matched + (v["sold"].sum(axis=0) if rows.volume else 0.0)
+        asked = rows.share * (rows.member @ load.sum(axis=1)) + rows.carried_kwh
+        missing = asked - rows.member @ counted.sum(axis=1) - v["retired"]
+        own, direct = self.problem.direct_rows, v["direct"].sum(axis=(0, 2))
+        unused = own.used * own.available_kwh - (direct + v["direct_in"].sum(axis=(0, 2)))[own.site]
+        uncovered = (own.of_load * load.sum(axis=1) - direct)[own.site]
+        return Dispatch(
+            direct_kwh=v["direct"],
+            direct_charge_kwh=v["direct_in"],
+            exported_kwh=v["sold"],
+            curtailed_kwh=np.maximum(energy.direct_kwh - uses, 0.0),
+            bundled_kwh=v["bundled"],
+            bundled_charge_kwh=v["bundled_in"],
+            grid_kwh=v["grid"],
+            grid_charge_kwh=v["grid_in"],
+            green_discharge_kwh=v["green_out"],
+            grey_discharge_kwh=v["grey_out"],
+            green_stored_kwh=np.maximum(green, 0.0),
+            grey_stored_kwh=np.maximum(grey, 0.0),
+            certificate_kwh=v["retired"],
+            missing_kwh=np.maximum(missing, 0.0),
+            direct_use_short_kwh=self._by_site(np.maximum(unused, 0.0))[:, 0],
+            direct_load_short_kwh=self._by_site(np.maximum(uncovered, 0.0))[:, 0],
+        )

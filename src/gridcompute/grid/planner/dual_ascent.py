@@ -1,0 +1,177 @@
+"""Dual ascent: prices that prove a good bound, found by steps along each row's own slope.
+
+Each row's step is its mean recent slope over the root of its mean squared slope, in units of a
+typical price of its kind plus a part of its own price: rows of very different sizes move alike, and
+a row whose slope keeps changing sign slows down. Between steps the running average of the prices is
+tried as well, and the best of all is kept: plain subgradients jump about the optimum, their average
+lies near it. What is known of the slopes outlives a climb: the first steps of the next one, on
+a problem a little smaller, are then as long as the imbalance asks for, not as long as allowed.
+
+Many jobs move alike: at one vector of prices all of them choose the same hours, and at the next all
+choose others. So the first prices come from a walk in which each step looks at one small sample
+in turn: the prices move many times before all jobs have been looked at, as far as in as many looks
+at all, and the longer memory of slopes averages the samples' noise away. When the prices are nearly
+there, what each sample misses of all jobs is found now and then and added to its steps: only what
+has changed since is noise then, and the walk ends several times nearer.
+
+Source: the step is that of Kingma and Ba, "Adam" (2015), projected; averaging as in Polyak and
+Juditsky (1992); the corrections are those of Johnson and Zhang, "Accelerating stochastic gradient
+descent using predictive variance reduction" (2013). Deviations: ascent, geometric step lengths,
+steps that grow with the price, the best kept instead of the last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ... import _core
+    from ..tables.column import Floats
+    from .constraints import Rows, Supply
+    from .settings import Walk
+
+__all__ = ["SAMPLED", "Ascent", "Memory"]
+
+
+class Memory(NamedTuple):
+    """How much of the past the mean slope and its mean square remember."""
+
+    slope: float = 0.9
+    square: float = 0.9
+
+
+#: What a climb with all jobs remembers, and a walk over small samples: with the first, a walk ends
+#: several times further away.
+CLIMB = Memory()
+SAMPLED = Memory(0.95, 0.99)
+#: How much of the past the average price remembers.
+PRICE_MEMORY = 0.9
+#: Part of a row's own price that its step adds to the typical price.
+OWN_PART = 0.1
+#: Steps between two trials of the average.
+TRY_EVERY = 20
+#: Parts of a walk after which what each sample misses of all jobs is found anew.
+CORRECTED_AT = (0.3, 0.45, 0.6, 0.75, 0.9)
+
+
+class Ascent:
+    """Steps on the shared rows of one problem, or of what a dive has left of it.
+
+    Parameters
+    ----------
+    rows : Rows
+    memory : Memory
+    """
+
+    def __init__(self, rows: Rows, memory: Memory = CLIMB) -> None:
+        """Nothing is known of any slope."""
+        self._rows, self._memory = rows, memory
+        self._mean = np.zeros_like(rows.scale)
+        self._square = np.zeros_like(rows.scale)
+        self._steps = 0
+        self.passes = 0
+        #: The best bound of the last climb that tried for one, and the prices that prove it.
+        self.bound, self.best = -np.inf, np.zeros(0)
+
+    def climb(
+        self,
+        market: _core.Market,
+        supply: Supply,
+        y: Floats,
+        steps: int,
+        lengths: tuple[float, float],
+        *,
+        trial: bool = True,
+        stop: Callable[[float], bool] = lambda _done: False,
+    ) -> Floats:
+        """Climb from `y` for the live jobs of `market`; returns the average price at the end.
+
+        Parameters
+        ----------
+        market : Market
+        supply : Supply
+        y : float64 (n_rows,)
+        steps : int
+        lengths : (float, float)
+            First and last step length, in typical prices.
+        trial : bool
+            Try the average now and then, and keep the best bound; at least `y` is tried.
+        stop : callable
+            Told the fraction done before each step but the first; True ends the climb.
+        """
+        average = y.copy()
+        self.bound, self.best = -np.inf, y
+        for k in range(steps):
+            if k and stop(k / steps):
+                break
+            slope = self._look(market, supply, y)
+            y = self._moved(y, slope, lengths[0] * (lengths[1] / lengths[0]) ** (k / steps))
+            average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
+            if trial and (k % TRY_EVERY == TRY_EVERY - 1 or k == steps - 1):
+                self._look(market, supply, average)
+        return average
+
+    def follow(
+        self, use: Floats, y: Floats, supply: Supply, length: float, served_kwh: Floats
+    ) -> Floats:
+        """A step from `y`, of `length` typical prices at most; returns the new prices.
+
+        `use` is what the jobs take at `y`, flat, and `served_kwh` the load it pays to serve there.
+        """
+        self.passes += 1
+        return self._moved(y, self._rows.slope(use, y, supply, served_kwh), length)
+
+    def walk(
+        self,
+        markets: Sequence[_core.Market],
+        whole: _core.Market,
+        supply: Supply,
+        y: Floats,
+        how: Walk,
+        stop: Callable[[float], bool] = lambda _done: False,
+    ) -> Floats:
+        """Climb from `y`, each step with one of `markets` in turn; returns the average price.
+
+        Each of the markets stands for all jobs, those of `whole`. No bound is tried.
+        """
+        rows, average = self._rows, y.copy()
+        missed = np.zeros((len(markets), len(y)))
+        steps, (first, last) = how.steps, how.lengths
+        corrected_at = {int(part * steps) for part in CORRECTED_AT}
+        for k in range(steps):
+            if k and stop(k / steps):
+                break
+            if k in corrected_at:
+                missed[:] = [rows.use(market, average) for market in markets]
+                missed = rows.use(whole, average) - missed
+                self.passes += len(markets) + 1
+            if k % how.energy_every == 0:
+                served = rows.serving(y)
+            length = first * (last / first) ** (k / steps)
+            i = k % len(markets)
+            use = rows.use(markets[i], y) + missed[i]
+            y = self.follow(use, y, supply, length, served())
+            average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
+        return average
+
+    def _moved(self, y: Floats, slope: Floats, length: float) -> Floats:
+        """The prices a step further along what is known of the slopes."""
+        rows, memory = self._rows, self._memory
+        self._steps += 1
+        self._mean += (1 - memory.slope) * (slope - self._mean)
+        self._square += (1 - memory.square) * (slope * slope - self._square)
+        mean = self._mean / (1 - memory.slope**self._steps)
+        spread = np.sqrt(self._square / (1 - memory.square**self._steps)) + 1e-9
+        unit = rows.scale + OWN_PART * rows.active * np.abs(y)
+        return rows.within(y + length * unit * mean / spread)
+
+    def _look(self, market: _core.Market, supply: Supply, y: Floats) -> Floats:
+        found = self._rows.evaluate(market, y, supply)
+        self.passes += 1
+        if found.bound > self.bound:
+            self.bound, self.best = found.bound, y.copy()
+        return found.slope

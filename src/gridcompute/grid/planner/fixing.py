@@ -1,0 +1,141 @@
+"""Jobs of a dive in the order of how settled they are: the contested ones last.
+
+A large gang takes so much of the rows it runs on that a wrong one costs all jobs after it dearly.
+At prices that hover about the best ones most jobs choose one option again and again, and some
+several in turn: the part of the recent choices that went to an option is about the part of the job
+that the relaxation puts there. Whole jobs go where nearly all of their choices went; that hardly
+moves the prices, and the contested jobs meanwhile learn from them.
+
+Source: the choices of subgradient steps, averaged, tend to the relaxation's optimum, as in Barahona
+and Anbil (2000), "The volume algorithm", Mathematical Programming 87; fixing the most settled
+variable first is the usual dive of a branch and bound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .dual_ascent import Ascent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ... import _core
+    from ..tables.column import Bools, Floats, Int32s
+    from .constraints import Rows
+
+__all__ = ["Settling", "place_settled"]
+
+#: How many of a job's last choices count.
+WINDOW = 32
+
+
+class Settling(NamedTuple):
+    """How carefully jobs are placed by how settled they are."""
+
+    #: Parts that a size is placed in, steps before the first and between two.
+    parts: int = 60
+    before: int = 100
+    between: int = 6
+    #: Lengths of the steps for the largest and the smallest of these jobs: the prices of the large
+    #: ones are nearly known, those of small ones have to follow what the large ones took.
+    lengths: tuple[float, float] = (0.004, 0.05)
+    #: The sizes, 2 ** size accelerator-hours, from which on and up to which lengths are these.
+    sizes: tuple[int, int] = (7, 3)
+    #: Steps between two questions to the energy block.
+    energy_every: int = 1
+
+    def length(self, size: int) -> float:
+        """Of the steps for jobs of 2 ** `size` accelerator-hours."""
+        (most, least), (first, last) = self.sizes, self.lengths
+        part = min(max((most - size) / (most - least), 0.0), 1.0)
+        return float(first * (last / first) ** part)
+
+
+def place_settled(
+    rows: Rows,
+    room: _core.Room,
+    markets: Sequence[_core.Market],
+    jobs: Int32s,
+    y: Floats,
+    placement: tuple[Int32s, Int32s],
+    how: Settling,
+    size: int,
+    stop: Callable[[float], bool],
+) -> tuple[Floats, Bools]:
+    """Place jobs into what is left of the rows, the most settled ones first.
+
+    Parameters
+    ----------
+    rows : Rows
+    room : Room
+    markets : sequence of Market
+        `jobs` with what stands for all others that are to come; they take turns.
+    jobs : int32 (k,)
+        Rows of the jobs table; ties of settledness go to the first of them.
+    y : float64 (n_rows,)
+        Prices to begin with.
+    placement : (int32 (n_jobs,), int32 (n_jobs,))
+        Class and start of all jobs, filled in place. Jobs that mostly chose to stay out do.
+    how : Settling
+    size : int
+        The jobs are of 2 ** `size` accelerator-hours.
+    stop : callable
+        Told the fraction done before each step; True ends the steps, not the placing.
+
+    Returns
+    -------
+    average : float64 (n_rows,)
+        Of the last prices.
+    declined : bool (n_jobs,)
+        Jobs that mostly chose to stay out.
+    """
+    klass, start = placement
+    hours, ascent, average = rows.problem.hours, Ascent(rows), y
+    to_class, to_start = np.full_like(klass, -1), np.full_like(start, -1)
+    declined = np.zeros(len(klass), bool)
+    chosen = np.zeros((WINDOW, len(jobs)), np.int32)
+    left, live = np.arange(len(jobs)), np.ones(len(klass), np.uint8)
+    parts, length, k = min(how.parts, len(jobs)), how.length(size), 0
+    for i in range(parts):
+        supply = rows.supply(room)
+        for _ in range(how.between if i else how.before):
+            if stop(i / parts):
+                break
+            market = markets[k % len(markets)]
+            if k % how.energy_every == 0:
+                served = rows.serving(y)
+            found = market.price(*rows.unpack(y), to_class, to_start, threads=rows.threads)
+            use = rows.market_use(found) * rows.active
+            chosen[k % WINDOW] = np.where(
+                to_class[jobs] >= 0, to_class[jobs] * hours + to_start[jobs], -1
+            )
+            y = ascent.follow(use, y, supply, length, served())
+            average = 0.9 * average + 0.1 * y
+            k += 1
+        option, count = most_frequent(chosen[: min(k, WINDOW), left])
+        first = np.argsort(-count, kind="stable")[: -(-len(left) // (parts - i))]
+        part, option = jobs[left[first]], option[first]
+        left = np.delete(left, first)
+        room.settle(part, option // hours, option % hours, klass, start)
+        declined[part] = option < 0
+        missed = np.ascontiguousarray(part[(klass[part] < 0) & (option >= 0)])
+        room.place(*rows.unpack(average), missed, klass, start)
+        live[part] = 0
+        for market in markets:
+            market.keep(live)
+    return average, declined
+
+
+def most_frequent(chosen: Int32s) -> tuple[Int32s, Int32s]:
+    """The most frequent entry of each column, the least of several, and how often it is there."""
+    if len(chosen) == 0:
+        return np.full(chosen.shape[1], -1, np.int32), np.zeros(chosen.shape[1], np.int32)
+    ordered = np.sort(chosen, axis=0)
+    run = np.ones_like(ordered)
+    for i in range(1, len(ordered)):
+        run[i] += run[i - 1] * (ordered[i] == ordered[i - 1])
+    longest, column = run.argmax(axis=0), np.arange(chosen.shape[1])
+    return ordered[longest, column], run[longest, column]

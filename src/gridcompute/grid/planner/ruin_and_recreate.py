@@ -1,0 +1,85 @@
+"""Ruin and recreate: part of a plan's jobs go out and are placed again, at other prices.
+
+Exchanges end where no chain of moves makes a plan cheaper. Where jobs are few, a gang that is in
+the wrong place then costs percents, and a dive that starts from nothing takes longer than all
+rounds of this: some sites, some hours or some jobs at random are emptied, filled again at prices
+near the best ones in another order, and improved by exchanges; what is cheaper stays.
+
+Source: Schrimpf, Schneider, Stamm-Wilbrandt and Dueck (2000), "Record breaking optimization results
+using the ruin and recreate principle", Journal of Computational Physics 159.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .local_search import CHAINS
+
+if TYPE_CHECKING:
+    from ..tables.column import Bools, Floats, Int32s
+    from .match import Solve
+
+__all__ = ["ruin_and_recreate"]
+
+#: Rounds at most, and rounds without a gain after which they end. They take 400 jobs from 1,938 to
+#: 1,919 yuan (seed 2) and from 7,547 to 7,419 (seed 0), in 4 to 6 s of one processor.
+ROUNDS, WITHOUT_GAIN = 60, 30
+#: Parts of the sites, hours or jobs that go out.
+PARTS = (0.1, 0.2, 0.4)
+#: How far prices are moved, in typical ones, and how far a job's size counts in the order.
+APART, JUMBLED = (0.01, 0.05, 0.2), (0.0, 0.3, 1.0)
+#: A plan that costs this much more than the best one is not worth exchanges.
+HOPELESS = 1.15
+
+
+def ruin_and_recreate(solve: Solve) -> None:
+    """Improve the best plan of `solve` by rounds of ruin and recreate, while they pay."""
+    rng, since = np.random.default_rng(0), 0
+    for k in range(ROUNDS):
+        best = solve.best
+        assert best is not None
+        if solve.finished() or since == WITHOUT_GAIN:
+            break
+        solve.clock.stage("ruin", 0.9 + 0.05 * (k + 1) / ROUNDS)
+        room, klass, start = solve.settled(_ruined(solve, rng))
+        order = _jumbled(solve, rng)
+        out = np.ascontiguousarray(order[(klass[order] < 0) & solve.reach[order]])
+        room.place(*solve.rows.unpack(_moved(solve, rng)), out, klass, start)
+        solve.best = solve.judged(klass, start, room)
+        if solve.best.cost < HOPELESS * best.cost:
+            solve.exchanges(range(1))
+            solve.exchanges(range(1), CHAINS)
+        since = 0 if solve.best.cost < best.cost else since + 1
+        if since:
+            solve.best = best
+
+
+def _ruined(solve: Solve, rng: np.random.Generator) -> Bools:
+    """Jobs that go out: those at some sites, about an hour, or any."""
+    best, problem, part = solve.best, solve.problem, float(rng.choice(PARTS))
+    assert best is not None
+    n_sites, hours = len(problem.sites), problem.hours
+    kind, placed = int(rng.integers(3)), best.klass >= 0
+    if kind == 0:
+        sites = rng.choice(n_sites, max(1, int(part * n_sites)), replace=False)
+        return np.asarray(placed & np.isin(problem.classes.site[best.klass], sites))
+    chosen = rng.random(len(placed)) < (part if kind == 1 else 0.5)
+    if kind == 2:
+        width = hours * (1 + 4 * part) / 8
+        chosen &= np.abs(best.start - int(rng.integers(hours))) <= width
+    return np.asarray(placed & chosen)
+
+
+def _moved(solve: Solve, rng: np.random.Generator) -> Floats:
+    """Prices near the best ones."""
+    rows, y, apart = solve.rows, solve.y, float(rng.choice(APART))
+    unit = rows.scale + 0.1 * rows.active * np.abs(y)
+    return rows.within(y + apart * unit * rng.standard_normal(len(unit)))
+
+
+def _jumbled(solve: Solve, rng: np.random.Generator) -> Int32s:
+    """All jobs, large ones first, more or less."""
+    noise = float(rng.choice(JUMBLED)) * rng.standard_normal(len(solve.size))
+    return np.argsort(-(solve.size * np.exp(noise)), kind="stable").astype(np.int32)

@@ -1,0 +1,125 @@
+"""How carefully walks and dives go, for plans from nothing and from an earlier one.
+
+What a dive leaves of the gap is left where the last jobs share out what the others did not take:
+there it goes in many small parts. Among large jobs the prices hardly move, and fewer do, but not
+far fewer: prices that lag there are not made good later.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .fixing import Settling
+
+__all__ = [
+    "DIVE",
+    "DIVE_AGAIN",
+    "DIVE_FEW",
+    "DIVE_SMALL",
+    "DIVE_SMALL_AGAIN",
+    "DIVE_WARM",
+    "DIVE_WARM_AGAIN",
+    "DIVE_WARM_LAST",
+    "FEW",
+    "SMALL",
+    "WALK",
+    "WALK_NEAR",
+    "WALK_SMALL",
+    "WALK_WARM",
+    "Pace",
+    "Walk",
+]
+
+#: So few jobs that their large gangs are worth more pains; as many make a sample of all later jobs.
+FEW = 30_000
+#: So few jobs that a sample has all of them and that nine tenths of the time go into the energy
+#: block: it is asked less often, and a plan is there before the first careful dive.
+SMALL = 4_000
+#: Sizes below it, up to two accelerator-hours, are placed in a pace's last parts.
+LAST_SIZES = 2
+
+
+class Walk(NamedTuple):
+    """How a walk over small samples goes."""
+
+    steps: int
+    #: First and last length of its steps, in typical prices.
+    lengths: tuple[float, float]
+    #: Jobs in a sample.
+    sample: int = 4_000
+    #: Steps between two questions to the energy block, which takes longer than a sample.
+    energy_every: int = 2
+
+
+#: From nothing. It leaves 0.002 % of the bound at most, of which the climb closes little. Its steps
+#: are ten typical prices long at first: a large site that is lost makes all others several times as
+#: dear, and with one the walk left 2 % then.
+WALK = Walk(1200, (10.0, 0.002))
+#: From the prices of a plan before. It leaves 0.001 to 0.004 % of the bound, which a climb with all
+#: jobs would not close in that time; with energy at every other one of 900 steps it leaves as much.
+WALK_WARM = Walk(660, (1.0, 0.007), energy_every=1)
+#: From nothing where jobs are `SMALL`: 300 questions to the energy block in place of 600 leave the
+#: bound within 3e-5 of what it is with those (300 and 400 jobs, seeds 0 and 2).
+WALK_SMALL = WALK._replace(energy_every=4)
+#: A shorter one of small steps over larger samples, where the prices before were the better ones.
+WALK_NEAR = Walk(200, (0.03, 0.001), sample=8_000)
+
+
+class Pace(NamedTuple):
+    """How carefully a dive goes."""
+
+    #: Parts that a size is placed in, with a step of the prices between two, those of each of the
+    #: last sizes, and steps before the first part.
+    parts: int
+    last_parts: int
+    settle: int
+    #: Jobs in a sample of later ones, and how many of these samples take turns.
+    later: int
+    samples: int
+    #: Is the energy block asked for loads near the one at hand, and after how many steps again?
+    near: bool = False
+    energy_every: int = 1
+    #: Lengths of the steps for the largest and the smallest jobs, and how much of the average price
+    #: a step leaves.
+    lengths: tuple[float, float] = (0.01, 0.2)
+    memory: float = 0.8
+    #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
+    large: int = 7
+    #: and they are placed by how settled they are, where this is not None.
+    settling: Settling | None = None
+
+    def parts_of(self, size: int) -> int:
+        """Parts that the jobs of up to 2 ** `size` accelerator-hours are placed in."""
+        return self.last_parts if size < LAST_SIZES else self.parts
+
+
+#: Of a first dive; where jobs are few, with all but the smallest by how settled they are, a second
+#: or two a size; and of a second dive there if the gap is not proved.
+DIVE = Pace(130, last_parts=130, settle=20, later=FEW, samples=1)
+DIVE_FEW = DIVE._replace(last_parts=300, large=3, settling=Settling())
+DIVE_AGAIN = DIVE_FEW._replace(
+    parts=250, last_parts=500, settling=Settling(between=12, lengths=(0.002, 0.05))
+)
+#: The same where jobs are `SMALL`: with the energy block asked at every sixth and third step, plans
+#: of 400 and 1,000 jobs are as good in a third and half of the time.
+DIVE_SMALL = DIVE_FEW._replace(energy_every=6, settling=Settling(energy_every=6))
+DIVE_SMALL_AGAIN = DIVE_AGAIN._replace(
+    energy_every=3, settling=Settling(between=12, lengths=(0.002, 0.05), energy_every=3)
+)
+#: Of dives for the jobs that do not stay where an earlier plan had them: a quick one, and two more
+#: careful ones that follow while the gap is not proved. That others make way takes a look at all
+#: jobs a size, and gains nothing where most of them are placed.
+DIVE_WARM = Pace(
+    47,
+    last_parts=115,
+    settle=8,
+    later=8_000,
+    samples=4,
+    near=True,
+    energy_every=2,
+    lengths=(0.01, 0.4),
+    memory=0.9,
+    large=64,
+)
+DIVE_WARM_AGAIN = DIVE_WARM._replace(parts=90, last_parts=220)
+DIVE_WARM_LAST = DIVE._replace(near=True)

@@ -1,0 +1,182 @@
+"""A linear program kept in HiGHS and solved again and again, each time from the last basis.
+
+What a solve ends with is either a verdict, "kOptimal" or "kInfeasible", or a failure: a basis that
+has become singular, a cycle, a limit of steps. A failure says nothing of the program, so it is
+asked again, without the basis and by other methods, before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...errors import InternalError
+
+if TYPE_CHECKING:
+    from ..tables.column import Floats, Int32s
+
+__all__ = ["DUAL", "LADDER", "PRIMAL", "Attempt", "Simplex"]
+
+#: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
+#: after a change of limits for the dual one. The right one takes half the steps.
+DUAL, PRIMAL = 1, 4
+#: Disturbances that keep the solver from going round in circles, at the cost of up to half of its
+#: steps, and the steps for each row and column that it may take without them.
+DISTURBANCES = ("primal_simplex_bound", "dual_simplex_cost")
+MOST_STEPS = 10
+#: Every column lies in a finite box, so that no program is unbounded.
+VERDICTS = {
+    "kOptimal": "kOptimal",
+    "kInfeasible": "kInfeasible",
+    "kUnboundedOrInfeasible": "kInfeasible",
+}
+
+
+class Attempt(NamedTuple):
+    """How a program is asked again after a failure, from no basis; by default as HiGHS would."""
+
+    solver: str = "simplex"
+    strategy: int = DUAL
+    presolve: str = "on"
+    #: 0 = unscaled, 2 = equilibration, 4 = by powers of two.
+    scaling: int = 2
+
+
+#: The attempts in their order: another start, the other simplex method, numbers as they were
+#: written, other scaling, and last the interior point method, whose result a basis is made of.
+LADDER = (
+    Attempt(),
+    Attempt(strategy=PRIMAL),
+    Attempt(presolve="off"),
+    Attempt(presolve="off", scaling=0),
+    Attempt(presolve="off", scaling=4, strategy=PRIMAL),
+    Attempt(solver="ipm"),
+    Attempt(solver="ipm", presolve="off"),
+)
+
+
+class Simplex:
+    """A linear program in the solver.
+
+    Parameters
+    ----------
+    cost, low, high : float64 (n_columns,)
+    row_low, row_high : float64 (n_rows,)
+    matrix : sparse array in CSC (n_rows, n_columns)
+    """
+
+    def __init__(
+        self,
+        cost: Floats,
+        box: tuple[Floats, Floats],
+        matrix: Any,
+        row_limits: tuple[Floats, Floats],
+    ) -> None:
+        """Hand the program to the solver."""
+        import highspy
+
+        lp = highspy.HighsLp()
+        lp.num_row_, lp.num_col_ = matrix.shape
+        lp.col_cost_ = cost
+        lp.col_lower_, lp.col_upper_ = box
+        lp.row_lower_, lp.row_upper_ = row_limits
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
+        lp.a_matrix_.value_ = matrix.data
+        # The plain binding: highspy.Highs prints a greeting as soon as it is made.
+        self._highs: Any = highspy.Highs.__base__()
+        self._set("output_flag", False)
+        # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
+        self._set("parallel", "off")
+        self._set("simplex_iteration_limit", MOST_STEPS * sum(matrix.shape))
+        self._disturb(0.0)
+        self._highs.passModel(lp)
+        #: How often an attempt of `LADDER` had to be made, by its position.
+        self.failures = np.zeros(len(LADDER), int)
+
+    def set_costs(self, columns: Int32s, costs: Floats) -> None:
+        """Change the costs of some columns."""
+        self._highs.changeColsCost(len(columns), columns, costs)
+
+    def set_box(self, columns: Int32s, low: Floats, high: Floats) -> None:
+        """Change the limits of some columns."""
+        self._highs.changeColsBounds(len(columns), columns, low, high)
+
+    def set_row(self, row: int, low: float, high: float) -> None:
+        """Change the limits of a row."""
+        self._highs.changeRowBounds(row, low, high)
+
+    def solve(self, strategy: int) -> bool:
+        """Solve from the last basis by the simplex method `strategy`; True if there is an optimum.
+
+        Raises
+        ------
+        InternalError
+            No attempt of `LADDER` ended with a verdict.
+        """
+        self._set("simplex_strategy", strategy)
+        ended = self._run()
+        if ended == "kIterationLimit":
+            self._set("simplex_iteration_limit", 2**31 - 1)
+            self._disturb(1.0)
+            ended = self._run()
+        if ended not in VERDICTS:
+            ended = self._ask_again(LADDER, ended)
+        return VERDICTS[ended] == "kOptimal"
+
+    def solve_from_nothing(self) -> bool:
+        """Solve again without the last basis, by each method that may be needed.
+
+        For a verdict that is not believed.
+        """
+        return VERDICTS[self._ask_again(LADDER, "kNotset")] == "kOptimal"
+
+    def _ask_again(self, ladder: tuple[Attempt, ...], ended: str) -> str:
+        """Make the attempts in turn, until one ends with a verdict; returns it."""
+        first = ended
+        self._disturb(1.0)
+        self._set("simplex_iteration_limit", 2**31 - 1)
+        for k, attempt in enumerate(ladder):
+            self._highs.clearSolver()
+            self._set("solver", attempt.solver)
+            self._set("simplex_strategy", attempt.strategy)
+            self._set("presolve", attempt.presolve)
+            self._set("simplex_scale_strategy", attempt.scaling)
+            self.failures[k] += 1
+            ended = self._run()
+            if ended in VERDICTS:
+                break
+        self._set("solver", "choose")
+        self._set("presolve", "choose")
+        self._set("simplex_scale_strategy", Attempt().scaling)
+        if ended not in VERDICTS:
+            message = f"HiGHS ended a dispatch as {first}, and as {ended} after {len(ladder)}"
+            raise InternalError(f"{message} other attempts, needed kOptimal")
+        return ended
+
+    def _run(self) -> str:
+        """Run the solver; return the name of the status that it ends with."""
+        self._highs.run()
+        return str(self._highs.getModelStatus().name)
+
+    def _disturb(self, by: float) -> None:
+        for what in DISTURBANCES:
+            self._set(f"{what}_perturbation_multiplier", by)
+
+    def _set(self, option: str, value: object) -> None:
+        self._highs.setOptionValue(option, value)
+
+    def objective(self) -> float:
+        """The least cost last found."""
+        return float(self._highs.getInfo().objective_function_value)
+
+    def columns(self) -> list[float]:
+        """The value of each column at the last optimum."""
+        values: list[float] = self._highs.getSolution().col_value
+        return values
+
+    def optimum(self) -> tuple[list[float], list[float]]:
+        """The value of each column at the last optimum, and the dual of each row."""
+        found = self._highs.getSolution()
+        return found.col_value, found.row_dual

@@ -1,0 +1,1 @@
+"""Problems ready to plan: the packaged scenario, and published traces."""

@@ -1,0 +1,393 @@
+"""What every table of a problem is made of: typed columns, checked once when the table is built.
+
+A table is a frozen dataclass whose fields are made by `column`: the dimensions, dtype, unit and
+range stand in one place, and the check, the broadcast, Arrow and CSV all read them from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import _checks
+from ...errors import InvalidProblemError
+from .frozen import Frozen, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+__all__ = [
+    "Bools",
+    "Column",
+    "Columns",
+    "Floats",
+    "Int32s",
+    "Int64s",
+    "Strings",
+    "Table",
+    "column",
+    "number_of",
+]
+
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Strings = NDArray[np.str_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """What a column holds: its dimensions, dtype, unit and the range its values must lie in."""
+
+    dims: tuple[str, ...]
+    dtype: type[np.generic]
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    #: May values be infinite? (NaN never is.)
+    infinite: bool = False
+    #: May the last dimension be left out for good (pue: by site, or by site and hour)?
+    may_drop_last: bool = False
+
+    def needs(self) -> str:
+        """The range in words, for an error message."""
+        kind = "a finite number" if not self.infinite else "a number"
+        if np.issubdtype(self.dtype, np.integer):
+            kind = "an integer"
+        bounds = [("> ", self.above), (">= ", self.low), ("<= ", self.high)]
+        words = " and ".join(f"{sign}{bound:g}" for sign, bound in bounds if bound is not None)
+        return f"{kind} {words}".strip() + (f" ({self.unit})" if self.unit else "")
+
+
+def column(
+    dims: str,
+    dtype: type[np.generic],
+    unit: str = "",
+    *,
+    default: Any = dataclasses.MISSING,
+    **limits: Any,
+) -> Any:
+    """A dataclass field holding one column; `dims` are its dimensions by name, space-separated."""
+    spec = Column(tuple(dims.split()), dtype, unit, **limits)
+    return dataclasses.field(default=default, metadata={"column": spec})
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Columns(Frozen):
+    """Named arrays with dimensions, checked, converted and broadcast when they are built.
+
+    Every column may also be given as a scalar, or with leading dimensions only; it is then repeated
+    over the dimensions left out. Columns are stored contiguous and read-only, in memory of their
+    own: an array that the caller can still write to is copied.
+    """
+
+    #: What they are called in messages.
+    title: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Check and convert all columns, then whatever a class adds in `check`."""
+        sizes: dict[str, tuple[int, str]] = {}
+        given, arrays = {}, {}
+        for name, spec in self.columns().items():
+            given[name] = _checks.plain_array(f"{self.title}.{name}", getattr(self, name))
+            arrays[name] = array = self._converted(name, spec, given[name])
+            if array.ndim > len(spec.dims):
+                self._bad_shape(name, spec, array)
+            for dim, size in zip(spec.dims, array.shape, strict=False):
+                known, by = sizes.setdefault(dim, (size, name))
+                if known != size:
+                    message = (
+                        f"{self.title}.{name} has shape {array.shape}, {size} along '{dim}', "
+                        f"but {self.title}.{by} has {known}"
+                    )
+                    raise InvalidProblemError(message, f"{self.title}.{name}")
+        for name, spec in self.columns().items():
+            array = self._spread(name, spec, arrays[name], {d: n for d, (n, _) in sizes.items()})
+            stored = frozen(array, given[name])
+            object.__setattr__(self, name, stored)
+            self._check_range(name, spec, stored)
+        self.check()
+
+    def check(self) -> None:
+        """What must hold between the columns."""
+
+    @classmethod
+    def columns(cls) -> dict[str, Column]:
+        """Each column's name and what it holds."""
+        fields = dataclasses.fields(cls)
+        return {f.name: f.metadata["column"] for f in fields if "column" in f.metadata}
+
+    def __repr__(self) -> str:
+        """The shapes of the columns, not their values."""
+        shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in self.columns())
+        return f"<{type(self).__name__}: {shapes}>"
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with some columns changed, checked again."""
+        return dataclasses.replace(self, **changes)
+
+    def fail(self, name: str, index: int | tuple[int, ...], needed: str) -> InvalidProblemError:
+        """The error for one bad value: table, column, row, what was found, what was needed."""
+        at = index if isinstance(index, tuple) else (index,)
+        found = getattr(self, name)[at]
+        where = ", ".join(str(i) for i in at)
+        message = f"{self.title}.{name}[{where}] is {found}, needed {needed}"
+        return InvalidProblemError(message, f"{self.title}.{name}", at if len(at) > 1 else at[0])
+
+    def require(self, good: NDArray[np.bool_], name: str, needed: str) -> None:
+        """Raise for the first entry of column `name` where `good` is False."""
+        if not good.all():
+            at = tuple(int(i) for i in np.argwhere(~good)[0])
+            raise self.fail(name, at, needed)
+
+    def _converted(self, name: str, spec: Column, array: NDArray[Any]) -> NDArray[Any]:
+        if not array.size:  # nothing in it, so nothing to mistake: an empty CSV column has no type
+            array = array.astype(spec.dtype)
+        kinds = {np.integer: "iu", np.floating: "iuf", np.bool_: "b", np.str_: "U"}
+        allowed = next(k for base, k in kinds.items() if issubclass(spec.dtype, base))
+        if array.dtype.kind not in allowed:
+            needed = f"{np.dtype(spec.dtype).name} ({spec.unit or 'no unit'})"
+            found = f"dtype {array.dtype}{_first_odd(array, allowed)}"
+            raise TypeError(f"{self.title}.{name} has {found}, needed {needed}")
+        if allowed == "iu" and array.size:
+            limit = np.iinfo(np.dtype(spec.dtype))
+            for extreme in (int(array.min()), int(array.max())):
+                if not limit.min <= extreme <= limit.max:
+                    at = tuple(int(i) for i in np.argwhere(array == extreme)[0])
+                    message = (
+                        f"{self.title}.{name}{list(at)} is {extreme}, too large for {limit.dtype}"
+                    )
+                    raise InvalidProblemError(message, f"{self.title}.{name}", at)
+        return array if allowed == "U" else array.astype(spec.dtype, copy=False)
+
+    def _spread(
+        self, name: str, spec: Column, array: NDArray[Any], sizes: Mapping[str, int]
+    ) -> NDArray[Any]:
+        dims = spec.dims
+        if spec.may_drop_last and array.ndim < len(dims):
+            dims = dims[:-1]
+        missing = [d for d in dims[array.ndim :] if d not in sizes]
+        if missing:
+            message = (
+                f"{self.title}.{name} has shape {array.shape} and no column of {self.title} "
+                f"gives the size of '{missing[0]}': needed ({', '.join(dims)})"
+            )
+            raise InvalidProblemError(message, f"{self.title}.{name}")
+        shape = tuple(sizes[d] for d in dims)
+        return np.broadcast_to(array.reshape(array.shape + (1,) * (len(dims) - array.ndim)), shape)
+
+    def _bad_shape(self, name: str, spec: Column, array: NDArray[Any]) -> None:
+        message = f"{self.title}.{name} has shape {array.shape}, needed ({', '.join(spec.dims)})"
+        raise InvalidProblemError(message, f"{self.title}.{name}")
+
+    def _check_range(self, name: str, spec: Column, array: NDArray[Any]) -> None:
+        if array.dtype.kind in "Ub":
+            return
+        good = np.ones(array.shape, bool)
+        if array.dtype.kind == "f":
+            good &= ~np.isnan(array) if spec.infinite else np.isfinite(array)
+        if spec.low is not None:
+            good &= array >= spec.low
+        if spec.high is not None:
+            good &= array <= spec.high
+        if spec.above is not None:
+            good &= array > spec.above
+        self.require(good, name, spec.needs())
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Table(Columns):
+    """Columns that share one dimension, the table's rows; in and out as Arrow.
+
+    In Arrow there is one row for each entry of the dimension `rows`; other dimensions lie in lists.
+    """
+
+    #: The dimension the rows run over.
+    rows: ClassVar[str]
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        first = next(n for n, spec in self.columns().items() if spec.dims[:1] == (self.rows,))
+        return int(getattr(self, first).shape[0])
+
+    @classmethod
+    def from_arrow(cls, data: Any, *, sizes: Mapping[str, int] | None = None, **more: Any) -> Self:
+        """Build the table from anything with the Arrow PyCapsule interface.
+
+        Parameters
+        ----------
+        data : object with ``__arrow_c_stream__`` or ``__arrow_c_array__``
+            pyarrow, polars, pandas, duckdb...: one row per entry of the table's first dimension.
+            A column with further dimensions is a (nested, equally long) list column, or is spread
+            over columns named ``name[i]`` or ``name[i,j]``. Unknown columns are an error.
+        sizes : mapping of str to int, optional
+            Sizes of dimensions that no column shows, e.g. ``{"hour": 24}``.
+        **more : fields that are no columns (names, rules, scalar prices).
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> from gridcompute.grid import Quotas
+        >>> table = pa.table({"upper_accelerator_h": [10.0, float("inf")]})
+        >>> Quotas.from_arrow(table).upper_accelerator_h
+        array([10., inf])
+        """
+        import pyarrow as pa
+
+        if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
+            message = f"{cls.title}: {type(data).__name__} has no Arrow PyCapsule interface"
+            raise TypeError(message)
+        batch = hasattr(data, "__arrow_c_array__") and not hasattr(data, "__arrow_c_stream__")
+        table = pa.table(pa.record_batch(data) if batch else data)
+        arrays = _gathered(cls.title, table, cls.columns())
+        for name, array in arrays.items():
+            arrays[name] = _turned(cls.columns()[name], cls.rows, array, sizes or {})
+        return cls(**arrays, **more)
+
+    def to_arrow(self) -> pa.Table:
+        """The table as a pyarrow Table: the inverse of `from_arrow`."""
+        import pyarrow as pa
+
+        out = {}
+        for name, spec in self.columns().items():
+            array = getattr(self, name)
+            dims = spec.dims[: array.ndim]
+            turned = array.transpose(
+                [dims.index(d) for d in _arrow_dims(spec, self.rows) if d in dims]
+            )
+            out[name] = _nested(np.ascontiguousarray(turned))
+        return pa.table(out)
+
+
+def _first_odd(array: NDArray[Any], allowed: str) -> str:
+    """The first entry that made a column of a wrong kind, in words; nothing if all did."""
+
+    def fits(value: Any) -> bool:
+        if allowed == "U":
+            return isinstance(value, str)
+        if allowed == "b":
+            return str(value).lower() in ("true", "false")
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return False
+        return "f" in allowed or number.is_integer()
+
+    for i, value in enumerate(array.ravel().tolist()):
+        if not fits(value):
+            at = ", ".join(str(int(k)) for k in np.unravel_index(i, array.shape))
+            return f" with {value!r} in row {at}"
+    return ""
+
+
+def number_of(name: str, value: Any) -> float:
+    """A setting that must be one number; text is none, and neither is True."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    return float(value)
+
+
+def _arrow_dims(spec: Column, rows: str) -> tuple[str, ...]:
+    """The dimensions of a column with the one that the rows run over in front."""
+    return (rows, *(d for d in spec.dims if d != rows))
+
+
+def _turned(spec: Column, rows: str, array: NDArray[Any], sizes: Mapping[str, int]) -> NDArray[Any]:
+    """An Arrow column in its dimensions' order, repeated over those of known size left out."""
+    if array.ndim > len(spec.dims):
+        return array  # its shape is refused when the table is built
+    here = _arrow_dims(spec, rows)[: array.ndim]
+    kept = spec.dims[:-1] if spec.may_drop_last else spec.dims
+    grow = [d for d in kept if d not in here and d in sizes]
+    wide = np.broadcast_to(
+        array.reshape(array.shape + (1,) * len(grow)), array.shape + tuple(sizes[d] for d in grow)
+    )
+    order = [*here, *grow]
+    return wide.transpose([order.index(d) for d in spec.dims if d in order])
+
+
+def _nested(array: NDArray[Any]) -> Any:
+    import pyarrow as pa
+
+    out = pa.array(array.reshape(-1))
+    for axis in range(array.ndim - 1, 0, -1):
+        if array.shape[axis]:
+            out = pa.FixedSizeListArray.from_arrays(out, array.shape[axis])
+        else:  # Arrow has no fixed lists of nothing
+            rows = int(np.prod(array.shape[:axis]))
+            out = pa.ListArray.from_arrays(np.zeros(rows + 1, np.int32), out)
+    return out
+
+
+def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+    """Each column as an array, lists unfolded and columns ``name[i,j]`` put together."""
+    parts: dict[str, dict[tuple[int, ...], NDArray[Any]]] = {}
+    by_place: dict[tuple[str, tuple[int, ...]], str] = {}
+    for label, values in zip(table.column_names, table.columns, strict=True):
+        match = re.fullmatch(r"(\w+)(?:\[([0-9]{1,9}(?:,[0-9]{1,9})*)\])?", label)
+        if match is None or match[1] not in specs:
+            message = f"{title} has no column {label!r:.100}; it has {', '.join(specs)}"
+            raise InvalidProblemError(message, f"{title}.{label}")
+        index = tuple(int(i) for i in match[2].split(",")) if match[2] else ()
+        first = by_place.setdefault((match[1], index), label)
+        if index in parts.get(match[1], {}):
+            message = f"{title}.{label}: found a second column of that place, beside '{first}'"
+            raise InvalidProblemError(f"{message}, needed one", f"{title}.{match[1]}")
+        parts.setdefault(match[1], {})[index] = _unfolded(title, label, values)
+    out = {}
+    for name, pieces in parts.items():
+        if list(pieces) == [()]:
+            out[name] = pieces[()]
+            continue
+        dims = {len(index) for index in pieces}
+        if len(dims) > 1:
+            found = " and ".join(f"'{by_place[name, index]}'" for index in list(pieces)[:2])
+            message = f"{title}.{name}: found columns {found}, needed one index form in all"
+            raise InvalidProblemError(message, f"{title}.{name}")
+        shape = tuple(int(k) + 1 for k in np.max(list(pieces), axis=0))
+        if len(pieces) != math.prod(shape):
+            message = f"{title}.{name}: {len(pieces)} columns {name}[...], needed all {shape}"
+            raise InvalidProblemError(message, f"{title}.{name}")
+        stacked = np.stack([pieces[i] for i in sorted(pieces)], axis=1)
+        out[name] = stacked.reshape(-1, *shape)
+    return out
+
+
+def _unfolded(title: str, label: str, values: Any) -> NDArray[Any]:
+    """One Arrow column as an array of as many dimensions as its lists nest."""
+    import pyarrow as pa
+
+    flat = values.combine_chunks()
+    if flat.null_count:
+        row = int(np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0])
+        message = f"{title}.{label}[{row}] is null, needed a value"
+        raise InvalidProblemError(message, f"{title}.{label}", row)
+    shape = [len(flat)]
+    while (
+        pa.types.is_list(flat.type)
+        or pa.types.is_large_list(flat.type)
+        or pa.types.is_fixed_size_list(flat.type)
+    ):
+        lengths = (
+            flat.value_lengths().to_numpy(zero_copy_only=False)
+            if not pa.types.is_fixed_size_list(flat.type)
+            else np.array([flat.type.list_size])
+        )
+        if lengths.size and (lengths != lengths[0]).any():
+            row = int(np.flatnonzero(lengths != lengths[0])[0])
+            message = f"{title}.{label}[{row}] is a list of {lengths[row]}, needed {lengths[0]}"
+            raise InvalidProblemError(message, f"{title}.{label}", row)
+        shape.append(int(lengths[0]) if lengths.size else 0)
+        flat = flat.flatten()
+    if pa.types.is_string(flat.type) or pa.types.is_large_string(flat.type):
+        return np.array(flat.to_pylist(), dtype=np.str_).reshape(shape)
+    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(shape)

@@ -1,0 +1,107 @@
+"""Energy by site and hour: what each site can use, at what price, and what it can store."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+
+from ...errors import InvalidProblemError
+from .column import Floats, Table, column, number_of
+
+__all__ = ["TERMINAL_RULES", "Energy"]
+
+#: "cyclic": each colour of stored energy ends no lower than it began;
+#: "value": what is left is worth `terminal_yuan_per_kwh`.
+TERMINAL_RULES = ("cyclic", "value")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Energy(Table):
+    """Energy by site and hour; an hour's energy is in kWh, at the grid connection.
+
+    A battery is kept in two colours: green, charged by direct or bundled green power only, and
+    grey, charged from the grid. Both share its size and its power.
+
+    Parameters
+    ----------
+    direct_kwh : float64 (n_sources, n_sites, n_hours)
+        Available from each source connected directly (solar, wind, hydro); what is not used is
+        stored, exported or curtailed.
+    direct_yuan_per_kwh : float64 (n_sources, n_sites)
+        Price of what is used or stored of it; curtailing is free.
+    bundled_kwh, bundled_yuan_per_kwh : float64 (n_sites, n_hours)
+        Green power delivered with its certificates in that very hour: most of it, and its price.
+    tariff_yuan_per_kwh : float64 (n_sites, n_hours)
+        Price of grid power.
+    base_load_kwh : float64 (n_sites, n_hours)
+        Load beside the jobs.
+    export_yuan_per_kwh : float64 (n_sites, n_hours)
+        Paid, net of its cost, for direct power sent to the grid; 0 = reverse flow is forbidden
+        there.
+    grid_green_share : float64 (n_sites, n_hours)
+        Green part of the grid's own mix, 0 to 1; counts in the CFE score (N3), never in the
+        mandate.
+    battery_kwh, battery_kw : float64 (n_sites,)
+        Size, and most power in either direction.
+    charge_efficiency, discharge_efficiency : float64 (n_sites,)
+        Stored per kWh taken; delivered per kWh drawn from store.
+    wear_yuan_per_kwh : float64 (n_sites,)
+        For each kWh taken to charge and each kWh delivered by discharge.
+    green_start_kwh, grey_start_kwh : float64 (n_sites,)
+        Stored before the first hour, by colour.
+    terminal_yuan_per_kwh : float64 (n_sites,)
+        Worth of a kWh stored after the last hour, under the terminal rule "value".
+    source_names : tuple of str
+    certificate_yuan_per_kwh : float
+        Price of a green certificate (GEC) without the power; counts only under the volume rule.
+    carbon_yuan_per_t : float
+        Price of location-based CO2 of grid power.
+    terminal : "cyclic" or "value"
+    """
+
+    title: ClassVar[str] = "energy"
+    rows: ClassVar[str] = "site"
+
+    direct_kwh: Floats = column("source site hour", np.float64, "kWh", low=0)
+    direct_yuan_per_kwh: Floats = column("source site", np.float64, "yuan/kWh", default=0.0)
+    bundled_kwh: Floats = column("site hour", np.float64, "kWh", default=0.0, low=0)
+    bundled_yuan_per_kwh: Floats = column("site hour", np.float64, "yuan/kWh", default=0.0)
+    tariff_yuan_per_kwh: Floats = column("site hour", np.float64, "yuan/kWh")
+    base_load_kwh: Floats = column("site hour", np.float64, "kWh", default=0.0, low=0)
+    export_yuan_per_kwh: Floats = column("site hour", np.float64, "yuan/kWh", default=0.0, low=0)
+    grid_green_share: Floats = column("site hour", np.float64, default=0.0, low=0, high=1)
+    battery_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
+    battery_kw: Floats = column("site", np.float64, "kW", default=0.0, low=0)
+    charge_efficiency: Floats = column("site", np.float64, default=1.0, above=0, high=1)
+    discharge_efficiency: Floats = column("site", np.float64, default=1.0, above=0, high=1)
+    wear_yuan_per_kwh: Floats = column("site", np.float64, "yuan/kWh", default=0.0, low=0)
+    green_start_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
+    grey_start_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
+    terminal_yuan_per_kwh: Floats = column("site", np.float64, "yuan/kWh", default=0.0, low=0)
+    source_names: tuple[str, ...] = ()
+    certificate_yuan_per_kwh: float = 0.0
+    carbon_yuan_per_t: float = 0.0
+    terminal: str = "cyclic"
+
+    def check(self) -> None:
+        """The store starts within its size; the scalar prices and the terminal rule make sense."""
+        start = self.green_start_kwh + self.grey_start_kwh
+        self.require(
+            start <= self.battery_kwh, "green_start_kwh", "with grey_start_kwh at most battery_kwh"
+        )
+        for name in ("certificate_yuan_per_kwh", "carbon_yuan_per_t"):
+            value = number_of(f"energy.{name}", getattr(self, name))
+            if not (np.isfinite(value) and value >= 0):
+                message = f"energy.{name} is {value}, needed a finite number >= 0"
+                raise InvalidProblemError(message, f"energy.{name}")
+            object.__setattr__(self, name, value)
+        if self.terminal not in TERMINAL_RULES:
+            message = f"energy.terminal is {self.terminal!r}, needed one of {TERMINAL_RULES}"
+            raise InvalidProblemError(message, "energy.terminal")
+        names = self.source_names or tuple(f"source {i}" for i in range(len(self.direct_kwh)))
+        if len(names) != len(self.direct_kwh):
+            message = f"energy.source_names has {len(names)} names, needed {len(self.direct_kwh)}"
+            raise InvalidProblemError(message, "energy.source_names")
+        object.__setattr__(self, "source_names", tuple(names))

@@ -1,0 +1,229 @@
+"""One batch to be matched: all tables together, checked against each other once."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ...errors import InvalidProblemError
+from ..eligibility import REASONS, filtered, hours_needed
+from .corridors import Corridors
+from .energy import Energy
+from .frozen import Frozen, frozen, sealed
+from .jobs import Jobs
+from .mandate import DirectRows, DirectRule, Mandate, MandateRows, Quotas
+from .sites import Classes, Sites
+
+if TYPE_CHECKING:
+    from .column import Bools, Column, Floats, Int32s, Table
+
+__all__ = ["Problem"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem(Frozen):
+    """A batch of jobs, the classes that can run them, and every rule between: frozen, checked once.
+
+    Parameters
+    ----------
+    jobs : Jobs
+    sites : Sites
+    classes : Classes
+    hours : int
+        Hours in the batch; every hourly column has this many.
+    energy : Energy
+    corridors : Corridors
+    quotas : Quotas
+        One row per tenant; `Quotas.unlimited` where nobody is limited.
+    mandate : Mandate
+        Default: no share is asked.
+    name : str
+        For reports.
+    direct_rule : DirectRule
+        What sites with direct sources must use of them. Default: nothing is asked.
+
+    Notes
+    -----
+    An option of job j is (class c, start t): the gang occupies c in hours ``t <= h < t + d`` with
+    ``d = max(1, ceil(work_h / throughput[family, c] - 1e-9))``. It is open if ``release <= t``,
+    ``t + d <= deadline`` and every filter of `REASONS` passes. Its cost beside shared resources is
+    ``data_gb * price_yuan_per_gb[origin, site] + delay_yuan_per_h * (t - release)``, plus
+    ``migration_yuan`` if the job was placed and this is not that very option. It takes
+    ``gang`` accelerators of c in each of its hours, ``gang * kwh_per_accelerator_h[c, h]`` kWh of
+    its site in each of its hours, ``data_gb`` of the corridor origin -> site in hour t (nothing if
+    origin is the site), and ``gang * d`` accelerator-hours of its tenant's quota.
+
+    Raises
+    ------
+    InvalidProblemError
+        A column whose size or values do not fit the other tables, naming both sides.
+    """
+
+    jobs: Jobs
+    sites: Sites
+    classes: Classes
+    hours: int
+    energy: Energy
+    corridors: Corridors
+    quotas: Quotas
+    mandate: Mandate = Mandate(share=0.0)
+    name: str = "problem"
+    direct_rule: DirectRule = DirectRule(used=0.0, of_load=0.0)
+
+    def __post_init__(self) -> None:
+        """Check the tables against each other."""
+        kinds = {"jobs": Jobs, "sites": Sites, "classes": Classes, "energy": Energy}
+        kinds |= {"corridors": Corridors, "quotas": Quotas, "mandate": Mandate}
+        kinds |= {"direct_rule": DirectRule}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                found = type(getattr(self, name)).__name__
+                raise TypeError(f"problem.{name} must be a {kind.__name__}, not {found}")
+        if isinstance(self.hours, bool) or not isinstance(self.hours, (int, np.integer)):
+            raise TypeError(f"problem.hours must be an int, not {type(self.hours).__name__}")
+        if self.hours < 1:
+            raise InvalidProblemError(f"problem.hours is {self.hours}, needed >= 1", "hours")
+        object.__setattr__(self, "hours", int(self.hours))
+        self._check_sizes()
+        self._check_references()
+        self.mandate.applies_to(self.sites)
+        self.direct_rule.applies_to(self.sites, self.energy)
+
+    def _check_sizes(self) -> None:
+        sizes = {
+            "site": (len(self.sites), "sites"),
+            "origin": (len(self.sites), "sites"),
+            "destination": (len(self.sites), "sites"),
+            "class": (len(self.classes), "classes"),
+            "hour": (self.hours, "problem.hours"),
+        }
+        tables: list[Table] = [self.sites, self.classes, self.energy, self.corridors]
+        for table in tables[:2]:
+            if not len(table):
+                message = f"{table.title} has 0 rows, needed at least 1"
+                raise InvalidProblemError(message, table.title)
+        for table in tables:
+            for name, spec in table.columns().items():
+                _check_shape(table, name, spec, sizes)
+
+    def _check_references(self) -> None:
+        jobs, n_sites = self.jobs, len(self.sites)
+        limits = [
+            (jobs, "family", len(self.classes.throughput), "classes.throughput"),
+            (jobs, "origin", n_sites, "sites"),
+            (jobs, "tenant", len(self.quotas), "quotas"),
+            (jobs, "placed_class", len(self.classes), "classes"),
+            (jobs, "placed_start", self.hours, "problem.hours"),
+            (self.classes, "site", n_sites, "sites"),
+        ]
+        for table, column, size, where in limits:
+            table.require(
+                getattr(table, column) < size, column, f"below {size}, the size of {where}"
+            )
+        jobs.require(
+            jobs.deadline <= self.hours, "deadline", f"at most {self.hours}, problem.hours"
+        )
+        everywhere = (1 << n_sites) - 1
+        jobs.require(
+            (jobs.residency & everywhere) != 0,
+            "residency",
+            f"a bit of one of the {n_sites} sites set",
+        )
+
+    def replace(self, **changes: Any) -> Self:
+        """This problem with some tables changed, checked again.
+
+        Examples
+        --------
+        >>> from gridcompute import grid
+        >>> problem = grid.east_west(n_jobs=100, seed=0)
+        >>> stricter = problem.replace(mandate=grid.Mandate(share=0.9))
+        >>> stricter.mandate.share, problem.mandate.share
+        (0.9, 0.8)
+        """
+        return dataclasses.replace(self, **changes)
+
+    # -- What follows from the tables; computed once -----------------------------------------------
+
+    @cached_property
+    def pue(self) -> Floats:
+        """`Sites.pue` by site and hour, (n_sites, n_hours)."""
+        return _hourly(self.sites.pue, self.hours)
+
+    @cached_property
+    def carbon_g_per_kwh(self) -> Floats:
+        """`Sites.carbon_g_per_kwh` by site and hour, (n_sites, n_hours)."""
+        return _hourly(self.sites.carbon_g_per_kwh, self.hours)
+
+    @cached_property
+    def kwh_per_accelerator_h(self) -> Floats:
+        """Energy at the grid connection of one busy accelerator, kWh, (n_classes, n_hours)."""
+        at_server = self.classes.power_kw + self.classes.overhead_kw
+        return sealed(at_server[:, None] * self.pue[self.classes.site])
+
+    @cached_property
+    def most_load_kwh(self) -> Floats:
+        """Load with every accelerator busy, kWh, (n_sites, n_hours)."""
+        most = self.energy.base_load_kwh.copy()
+        busy = self.classes.capacity * self.kwh_per_accelerator_h
+        np.add.at(most, self.classes.site, busy)
+        return sealed(most)
+
+    @cached_property
+    def mandate_rows(self) -> MandateRows:
+        """The mandate as linear rows over sites."""
+        return self.mandate.rows(self.sites)
+
+    @cached_property
+    def direct_rows(self) -> DirectRows:
+        """The direct-connection rule as linear rows over sites."""
+        return self.direct_rule.rows(self.sites, self.energy)
+
+    @cached_property
+    def delay_ms(self) -> Floats:
+        """Delay that `Jobs.latency_ms` is compared with, (n_sites origin, n_sites), ms."""
+        return frozen(self.corridors.latency_ms)
+
+    def hours_needed(self, jobs: Any = slice(None)) -> Int32s:
+        """Hours each job occupies each class, (len(jobs), n_classes); 0 = the class cannot run it.
+
+        Parameters
+        ----------
+        jobs : index or slice into the jobs
+            All by default; that is n_jobs x n_classes numbers, so take blocks of a large batch.
+        """
+        return hours_needed(self, np.atleast_1d(np.arange(len(self.jobs))[jobs]))
+
+    def eligible(self, jobs: Any = slice(None)) -> Bools:
+        """Which classes have at least one open option for each job, (len(jobs), n_classes)."""
+        return filtered(self, np.atleast_1d(np.arange(len(self.jobs))[jobs]))[0]
+
+    def why_not(self, jobs: Any = slice(None)) -> list[str | None]:
+        """For each job without any option its token of `REASONS`, None for the others."""
+        tokens, index = list(REASONS), np.atleast_1d(np.arange(len(self.jobs))[jobs])
+        return [None if r < 0 else tokens[r] for r in filtered(self, index)[1]]
+
+    def __repr__(self) -> str:
+        """A line to recognise it by."""
+        sizes = f"{len(self.jobs):,} jobs, {len(self.classes)} classes at {len(self.sites)} sites"
+        return f"<Problem {self.name!r}: {sizes}, {self.hours} hours>"
+
+
+def _hourly(values: Floats, hours: int) -> Floats:
+    wide = values if values.ndim == 2 else np.broadcast_to(values[:, None], (len(values), hours))
+    return frozen(wide)
+
+
+def _check_shape(table: Table, name: str, spec: Column, sizes: dict[str, tuple[int, str]]) -> None:
+    shape = getattr(table, name).shape
+    for dim, found in zip(spec.dims, shape, strict=False):
+        needed, where = sizes.get(dim, (found, ""))
+        if found != needed:
+            message = (
+                f"{table.title}.{name} has shape {shape}, {found} along '{dim}', "
+                f"needed {needed}, the size of {where}"
+            )
+            raise InvalidProblemError(message, f"{table.title}.{name}")

@@ -1,0 +1,121 @@
+"""Where work can run: sites, and the classes of accelerators they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+
+from ...errors import InvalidProblemError
+from .column import Bools, Floats, Int32s, Int64s, Strings, Table, column
+
+__all__ = ["MOST_SITES", "Classes", "Sites"]
+
+#: Sites a problem may have: `Jobs.residency` holds one bit for each.
+MOST_SITES = 63
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Sites(Table):
+    """Computing facilities, one row each.
+
+    Parameters
+    ----------
+    name : str (n_sites,)
+    latitude, longitude : float64 (n_sites,), degrees
+    pue : float64 (n_sites,) or (n_sites, n_hours)
+        Energy at the grid connection over energy at the servers; by hour where cooling follows
+        weather.
+    new : bool (n_sites,)
+        Does the green mandate apply (a new facility)?
+    connection_kw : float64 (n_sites,), kW
+        Most power taken from the grid, charging included; inf = no limit. Bundled green power has
+        its own limit, `Energy.bundled_kwh`.
+    carbon_g_per_kwh : float64 (n_sites,) or (n_sites, n_hours)
+        Location-based intensity of the grid there.
+    region, operator : int32 (n_sites,)
+        Labels for pooling the mandate: "cluster" pools the new sites of one region, "operator"
+        those of one operator.
+    """
+
+    title: ClassVar[str] = "sites"
+    rows: ClassVar[str] = "site"
+
+    name: Strings = column("site", np.str_)
+    latitude: Floats = column("site", np.float64, "degrees north", default=0.0, low=-90, high=90)
+    longitude: Floats = column("site", np.float64, "degrees east", default=0.0, low=-180, high=180)
+    pue: Floats = column("site hour", np.float64, default=1.0, low=1, may_drop_last=True)
+    new: Bools = column("site", np.bool_, default=False)
+    connection_kw: Floats = column("site", np.float64, "kW", default=np.inf, low=0, infinite=True)
+    carbon_g_per_kwh: Floats = column(
+        "site hour", np.float64, "g CO2 per kWh", default=0.0, low=0, may_drop_last=True
+    )
+    region: Int32s = column("site", np.int32, default=0, low=0)
+    operator: Int32s = column("site", np.int32, default=0, low=0)
+
+    def check(self) -> None:
+        """Few enough for a residency mask, and each name used once."""
+        if len(self) > MOST_SITES:
+            message = f"sites has {len(self)} rows, needed at most {MOST_SITES}, the residency bits"
+            raise InvalidProblemError(message, "sites")
+        seen: dict[str, int] = {}
+        for i, name in enumerate(self.name):
+            if name in seen:
+                raise self.fail("name", i, f"a name not used by row {seen[name]}")
+            seen[name] = i
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Classes(Table):
+    """Slot classes, one row each: the interchangeable accelerators of one kind at one site.
+
+    Parameters
+    ----------
+    site : int32 (n_classes,)
+    accelerator : int32 (n_classes,)
+        Index into `accelerator_names`.
+    capacity : int64 (n_classes, n_hours), accelerators
+        How many are free in each hour.
+    memory_gb : float64 (n_classes,)
+        Memory of one accelerator.
+    power_kw : float64 (n_classes,), kW
+        Mean draw of one busy accelerator (board power times its utilisation factor).
+    overhead_kw : float64 (n_classes,), kW
+        The server around it, for each busy accelerator.
+    throughput : float64 (n_families, n_classes)
+        Speed of each job family relative to the reference accelerator; 0 = cannot run. Measured,
+        never taken from TFLOPS alone.
+    accelerator_names, family_names : tuple of str
+    """
+
+    title: ClassVar[str] = "classes"
+    rows: ClassVar[str] = "class"
+
+    site: Int32s = column("class", np.int32, "site", low=0)
+    accelerator: Int32s = column("class", np.int32, "index of accelerator_names", default=0, low=0)
+    capacity: Int64s = column("class hour", np.int64, "accelerators", low=0, high=2**31 - 1)
+    memory_gb: Floats = column("class", np.float64, "GB per accelerator", low=0)
+    power_kw: Floats = column("class", np.float64, "kW per accelerator", low=0)
+    overhead_kw: Floats = column("class", np.float64, "kW per accelerator", default=0.0, low=0)
+    throughput: Floats = column("family class", np.float64, "reference accelerators", low=0)
+    accelerator_names: tuple[str, ...] = ()
+    family_names: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Names, where given, are enough."""
+        names = self.accelerator_names or tuple(
+            f"accelerator {i}" for i in range(1 + int(self.accelerator.max(initial=-1)))
+        )
+        object.__setattr__(self, "accelerator_names", tuple(names))
+        self.require(
+            self.accelerator < len(names),
+            "accelerator",
+            f"below {len(names)}, the accelerator_names",
+        )
+        families = self.family_names or tuple(f"family {i}" for i in range(len(self.throughput)))
+        object.__setattr__(self, "family_names", tuple(families))
+        if len(families) != len(self.throughput):
+            needed = f"{len(self.throughput)}, one a row of throughput"
+            message = f"classes.family_names has {len(families)} names, needed {needed}"
+            raise InvalidProblemError(message, "classes.family_names")

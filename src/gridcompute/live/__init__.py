@@ -1,0 +1,1 @@
+"""The live matcher: its state, its jobs and costs, its rounds and snapshots."""

@@ -1,0 +1,421 @@
+"""Where a `Matcher`'s costs come from: tables, a kernel, or rows that jobs bring.
+
+Each kind is never changed: a new table or new classes make another one, so a call that fails keeps
+the old. All say which columns jobs bring, check them, and make the core's source over a slab.
+"""
+
+# ruff: noqa: ARG002 - one interface, of which each kind needs a part
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from .. import _core
+from .._checks import plain_array
+from ..costs import BoundKernel, SlotKernel
+from ..costs.terms import _coef, _key, _reach, _table
+from ..errors import CostRangeError, InvalidProblemError
+from .frames import by_position
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["LiveCosts", "RowCosts", "live_costs"]
+
+_MOST = np.finfo(np.float64).max / 2
+Columns = dict[str, Any]
+Slots = Any  # int32 (n,)
+
+
+class LiveCosts(Protocol):
+    """What the matcher asks of its costs."""
+
+    n_slots: int
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Slab column -> column of the caller's."""
+
+    def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
+        """Columns of `n` jobs in the slab's dtypes, and how far their costs may reach."""
+
+    def blank(self, name: str, size: int) -> NDArray[Any]:
+        """A slab column for so many jobs."""
+
+    def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
+        """The core's costs of the `n` jobs of these columns, read in place."""
+
+    def reach(self, columns: Mapping[str, Any], n: int) -> float:
+        """How far costs of these jobs may reach."""
+
+    def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
+        """With another table; classes whose costs change, and of which of its keys (None: all)."""
+
+    def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
+        """With new columns at `where`, of `n_slots` in all."""
+
+    def learned(self, batch: Mapping[str, Any]) -> LiveCosts:
+        """As it is known from the first jobs on."""
+        return self
+
+    def slab(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
+        """The core's costs over the slab."""
+        return self.source(columns, n)
+
+    def with_slots_of_jobs(
+        self, columns: dict[str, NDArray[Any]], tables: Any, where: Slots, jobs: Slots
+    ) -> dict[str, NDArray[Any]]:
+        """The slab's columns with what jobs bring for new classes."""
+        return columns
+
+    def saved(self) -> tuple[dict[str, Any], Columns]:
+        """What a snapshot holds of it: names, and arrays."""
+
+
+def live_costs(cost: Any, n_slots: int) -> LiveCosts:
+    """What `Matcher` takes as `cost`."""
+    if isinstance(cost, str):
+        return RowCosts(cost, n_slots)
+    if isinstance(cost, BoundKernel):
+        if cost.n_jobs:
+            raise InvalidProblemError(
+                f"cost: found a kernel bound to {cost.n_jobs} jobs, needed one with its slot side "
+                "alone, kernel.bind(slots=...): jobs come by add()",
+                "cost",
+            )
+        cost = cost.slot_side()
+    if isinstance(cost, SlotKernel):
+        return KernelCosts(cost)
+    if not isinstance(cost, (list, tuple)):
+        raise TypeError(
+            "cost must be a list of (table, key_name, coef_name), a kernel bound to its slots, or "
+            f"the name of the column that holds a job's row, not {type(cost).__name__}"
+        )
+    return TermCosts.of(cost)
+
+
+class TermCosts(LiveCosts):
+    """Sums of table rows, as `Terms`; keys and coefficients are columns of the jobs."""
+
+    def __init__(
+        self,
+        tables: Sequence[NDArray[np.float64]],
+        names: Sequence[tuple[str | None, str | None]],
+    ) -> None:
+        self.tables, self.names = tuple(tables), tuple(names)
+        self.n_slots = int(self.tables[0].shape[1])
+        self._most = [_reach(t) for t in self.tables]
+
+    @classmethod
+    def of(cls, cost: Sequence[Any]) -> TermCosts:
+        """From the terms of the caller's."""
+        terms = [term_spec(k, term) for k, term in enumerate(cost)]
+        if not terms:
+            raise InvalidProblemError("cost: found no term, needed at least one", "cost")
+        tables = [_own_table(f"cost[{k}].table", t) for k, (t, _, _) in enumerate(terms)]
+        for k, table in enumerate(tables):
+            if table.shape[1] != tables[0].shape[1]:
+                raise InvalidProblemError(
+                    f"cost[{k}].table: found {table.shape[1]} slots, needed "
+                    f"{tables[0].shape[1]} as cost[0]",
+                    "cost",
+                )
+            if terms[k][1] is None and len(table) == 0:
+                raise InvalidProblemError(f"cost[{k}].table: found no rows, needed row 0", "cost")
+        return cls(tables, [(key, coef) for _, key, coef in terms])
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Slab column -> column of the caller's."""
+        out: dict[str, str] = {}
+        for k, (key, coef) in enumerate(self.names):
+            out |= {f"key_{k}": key} if key is not None else {}
+            out |= {f"coef_{k}": coef} if coef is not None else {}
+        return out
+
+    def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
+        """Keys within their tables, finite coefficients."""
+        out: Columns = {}
+        for k, (key, coef) in enumerate(self.names):
+            if key is not None:
+                out[f"key_{k}"] = rows = _key(key, given[f"key_{k}"])
+                if len(rows) and rows.max() >= len(self.tables[k]):
+                    at = int((rows >= len(self.tables[k])).argmax())
+                    raise InvalidProblemError(
+                        f"{key}[{at}]: found {rows[at]}, needed a row below {len(self.tables[k])}",
+                        key,
+                        at,
+                    )
+            if coef is not None:
+                out[f"coef_{k}"] = _coef(coef, given[f"coef_{k}"])
+        return out, self.reach(out, n)
+
+    def blank(self, name: str, size: int) -> NDArray[Any]:
+        """Keys are int32, coefficients float64."""
+        return np.zeros(size, np.int32 if name.startswith("key_") else np.float64)
+
+    def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
+        """Terms over the slab."""
+        terms = [
+            (t, columns.get(f"key_{k}"), columns.get(f"coef_{k}"))
+            for k, t in enumerate(self.tables)
+        ]
+        return _core.terms_cost(terms, n, self.n_slots)
+
+    def reach(self, columns: Mapping[str, Any], n: int) -> float:
+        """The largest coefficient times the largest entry, summed."""
+        total = 0.0
+        for k, most in enumerate(self._most):
+            coef = columns.get(f"coef_{k}")
+            total += most if coef is None else _reach(coef) * most
+        return _bounded(total if n else 0.0)
+
+    def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
+        """Of the same shape; what differs is what changes."""
+        k = _number_of_table(k, len(self.tables))
+        made = _own_table("table", table)
+        old = self.tables[k]
+        if made.shape != old.shape:
+            raise InvalidProblemError(
+                f"table: found shape {made.shape}, needed {old.shape}", "table"
+            )
+        differs = made != old
+        tables = [made if j == k else t for j, t in enumerate(self.tables)]
+        slots = np.flatnonzero(differs.any(axis=0)).astype(np.int32)
+        rows = differs.any(axis=1) if self.names[k][0] is not None else None
+        return TermCosts(tables, self.names), slots, rows
+
+    def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
+        """`tables`: for each term (n_keys, n_new)."""
+        made = [_own_table(f"tables[{k}]", t) for k, t in enumerate(tables)]
+        new = []
+        for k, old in enumerate(self.tables):
+            need = (len(old), len(where))
+            found = made[k].shape if k < len(made) else "none"
+            if found != need or len(made) != len(self.tables):
+                raise InvalidProblemError(
+                    f"tables[{k}]: found {found}, needed shape {need}", "tables", k
+                )
+            table = np.zeros((len(old), n_slots))
+            table[:, : self.n_slots] = old
+            table[:, where] = made[k]
+            new.append(table)
+        return TermCosts(new, self.names)
+
+    def saved(self) -> tuple[dict[str, Any], Columns]:
+        """Names and tables."""
+        arrays = {f"table_{k}": t for k, t in enumerate(self.tables)}
+        return {"kind": "terms", "names": self.names}, arrays
+
+
+class RowCosts(LiveCosts):
+    """Each job brings its row of costs: blocks (n_jobs, n_slots), kept as float64."""
+
+    def __init__(self, name: str, n_slots: int) -> None:
+        self.name, self.n_slots = name, n_slots
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """The block alone."""
+        return {"row": self.name}
+
+    def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
+        """One row a job, no NaN."""
+        block = np.asarray(given["row"])
+        if block.size == 0 and n == 0:
+            block = np.zeros((0, self.n_slots))
+        if block.ndim == 2 and block.shape[1] != self.n_slots:
+            raise InvalidProblemError(
+                f"{self.name}: found {block.shape[1]} costs a job, needed {self.n_slots}", self.name
+            )
+        block = _table(self.name, block)
+        return {"row": block}, _bounded(_reach(block))
+
+    def blank(self, name: str, size: int) -> NDArray[Any]:
+        """All forbidden."""
+        return np.full((size, self.n_slots), np.inf)
+
+    def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
+        """The block of the slab as a matrix."""
+        source = _core.dense_cost(columns["row"])
+        assert source is not None
+        return source
+
+    def reach(self, columns: Mapping[str, Any], n: int) -> float:
+        """The largest entry."""
+        return _bounded(_reach(columns["row"]))
+
+    def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
+        """There is none."""
+        raise TypeError("this world has no tables: jobs bring their rows; update() changes them")
+
+    def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
+        """The new costs are in the slab's rows."""
+        return RowCosts(self.name, n_slots)
+
+    def with_slots_of_jobs(
+        self, columns: dict[str, NDArray[Any]], tables: Any, where: Slots, jobs: Slots
+    ) -> dict[str, NDArray[Any]]:
+        """`tables`: one block (n_jobs, n_new)."""
+        need, old = (len(jobs), len(where)), columns["row"]
+        if not isinstance(tables, (list, tuple)):
+            raise TypeError(f"tables must be a list of one block, not {type(tables).__name__}")
+        made = [_own_table(f"tables[{k}]", t) for k, t in enumerate(tables)]
+        if len(made) != 1 or made[0].shape != need:
+            raise InvalidProblemError(
+                f"tables: found {len(made)} of shape {[t.shape for t in made]}, needed one block "
+                f"of shape {need}",
+                "tables",
+            )
+        rows = self.blank("row", len(old))
+        rows[:, : old.shape[1]] = old
+        rows[np.ix_(jobs, where)] = made[0]
+        return columns | {"row": rows}
+
+    def saved(self) -> tuple[dict[str, Any], Columns]:
+        """The rows are columns of the jobs."""
+        return {"kind": "rows", "name": self.name}, {}
+
+
+class KernelCosts(LiveCosts):
+    """A formula bound to its slots; jobs bring its ``job_`` columns.
+
+    A column has the dtype of the first batch, or that of a kernel bound to columns of no job.
+    """
+
+    def __init__(self, kernel: SlotKernel, dtypes: dict[str, np.dtype[Any]] | None = None) -> None:
+        self.kernel, self.n_slots = kernel, kernel.n_slots
+        self.dtypes = dict(kernel.dtypes) if dtypes is None else dtypes
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """The parameters that are columns of jobs."""
+        return {name: name for name in self.kernel.job_names}
+
+    def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
+        """Columns of the dtypes of the first batch; no NaN among the costs."""
+        out: Columns = {}
+        for name in self.wanted:
+            array = plain_array(name, given[name])
+            known = self.dtypes.get(name)
+            if known is not None and array.dtype != known:
+                if array.size and not np.can_cast(array.dtype, known, "safe"):
+                    raise TypeError(
+                        f"{name}: found {array.dtype}, this world's is {known}, as of its first "
+                        "jobs; bind the kernel to empty columns to say it beforehand"
+                    )
+                array = array.astype(known)
+            out[name] = np.ascontiguousarray(array)
+        return out, self.reach(out, n)
+
+    def learned(self, batch: Mapping[str, Any]) -> LiveCosts:
+        """The dtypes of the first jobs are those of all."""
+        if self.dtypes or not all(len(batch[name]) for name in self.wanted) or not self.wanted:
+            return self  # a batch without jobs has no dtypes of its own
+        return KernelCosts(self.kernel, {name: batch[name].dtype for name in self.wanted})
+
+    def slab(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
+        """Before the first jobs there is nothing to compile for."""
+        if self.wanted and not self.dtypes:
+            return _core.terms_cost([(np.zeros((1, self.n_slots)), None, None)], n, self.n_slots)
+        return self.source(columns, n)
+
+    def blank(self, name: str, size: int) -> NDArray[Any]:
+        """Nobody's column."""
+        return np.zeros(size, self.dtypes.get(name, np.dtype(np.float64)))
+
+    def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
+        """The compiled formula over the slab."""
+        jobs = {name: columns[name] for name in self.wanted} or {"n": np.zeros(n)}
+        bound = self.kernel.with_jobs(jobs)
+        return _core.callback_cost(bound.address, bound.context, n, self.n_slots, bound)
+
+    def reach(self, columns: Mapping[str, Any], n: int) -> float:
+        """By a look at each cost."""
+        if n == 0:
+            return 0.0
+        source = self.source(columns, n)
+        most, bad = source.reach(0)
+        if bad >= 0:
+            row = source.row(bad)
+            slot = int((~(row > -np.inf)).argmax())
+            raise InvalidProblemError(
+                f"cost[{bad}, {slot}]: the kernel gave {row[slot]}, needed a number, or inf to "
+                "forbid the pair",
+                "cost",
+                (bad, slot),
+            )
+        return _bounded(most)
+
+    def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
+        """`k` names a slot column or a shared array."""
+        by_position("table", table)
+        old = self.kernel.shared.get(k) if isinstance(k, str) else None
+        if old is not None and np.shape(table) != old.shape:  # which the formula may index
+            raise InvalidProblemError(
+                f"{k}: found shape {np.shape(table)}, needed {old.shape} as before", k
+            )
+        kernel, slots = self.kernel.replaced(k, table)
+        return KernelCosts(kernel, self.dtypes), slots, None
+
+    def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
+        """`tables`: slot columns of the new classes, by name."""
+        if not hasattr(tables, "keys"):
+            raise TypeError("tables: a kernel's new classes are a mapping of its slot columns")
+        known = [p.name for p in self.kernel.kernel.parameters if p.name.startswith("slot_")]
+        for name in tables.keys():  # noqa: SIM118 - of a data frame too
+            by_position(name, tables[name])
+            if name not in known:
+                raise InvalidProblemError(
+                    f"tables: found {name!r}, which the kernel does not know, needed "
+                    f"{', '.join(map(repr, known)) or 'no column'}",
+                    str(name),
+                )
+        return KernelCosts(self.kernel.with_slots(tables, where, n_slots), self.dtypes)
+
+    def saved(self) -> tuple[dict[str, Any], Columns]:
+        """The columns of the slot side; the formula is code, and not in the file."""
+        kernel = self.kernel
+        meta = {
+            "kind": "kernel",
+            "formula": repr(kernel.kernel),
+            "slots": list(kernel.slots),
+            "shared": list(kernel.shared),
+            "dtypes": {name: d.str for name, d in self.dtypes.items()},
+        }
+        arrays = {f"slots_{name}": a for name, a in kernel.slots.items()}
+        return meta, arrays | {f"shared_{name}": a for name, a in kernel.shared.items()}
+
+
+def term_spec(k: int, term: Any) -> tuple[Any, str | None, str | None]:
+    """Table and column names of a term."""
+    if not isinstance(term, (tuple, list)) or len(term) != 3:
+        raise TypeError(f"cost[{k}] must be (table, key_name, coef_name)")
+    table, key, coef = term
+    for name in (key, coef):
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"cost[{k}]: columns are named by str or None, not {name!r}")
+    return table, key, coef
+
+
+def _own_table(field: str, table: Any) -> NDArray[np.float64]:
+    """A copy of the caller's table, its labels checked."""
+    return _table(field, by_position(field, table)).copy()
+
+
+def _number_of_table(k: Any, n: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise TypeError(f"k must be the number of a table, not {type(k).__name__}")
+    if not 0 <= k < n:
+        raise InvalidProblemError(f"k: found {k}, needed 0 to {n - 1}", "k")
+    return int(k)
+
+
+def _bounded(reach: float) -> float:
+    """No sum of finite parts may become inf, which would forbid in silence."""
+    if not reach < _MOST:
+        raise CostRangeError(f"a cost may reach {reach:.3g}, needed below 8.98e307")
+    return reach

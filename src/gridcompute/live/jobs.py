@@ -1,0 +1,152 @@
+"""What jobs bring to a `Matcher`: their ids and columns, checked at the door."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._checks import counts, number, plain_array
+from ..errors import InvalidProblemError
+from .frames import by_position, column_values, key_list, named_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ..records._interner import Interner
+    from .costs import LiveCosts
+
+__all__ = [
+    "find_ids", "job_columns", "job_costs", "new_ids", "scalar_or_name", "slab_columns",
+    "whole_slots",
+]  # fmt: skip
+
+
+def new_ids(interner: Interner, keys: list[Any], n: int, text: bool) -> list[Any]:
+    """`n` ids that are not in yet, all integers or all strings (`text`: those in are strings)."""
+    if len(keys) != n:
+        raise InvalidProblemError(f"ids: found {len(keys)}, needed {n}, one a job", "ids")
+    strings = [isinstance(k, str) for k in keys]
+    if (any(strings) and not all(strings)) or (keys and len(interner) and strings[0] != text):
+        raise TypeError("ids: all ids of a world must be integers, or all strings")
+    known = interner.lookup(keys)
+    if (known >= 0).any():
+        k = int((known >= 0).argmax())
+        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is in the world already", "ids", k)
+    if len(set(keys)) != n:
+        raise _twice("ids", keys)
+    return keys
+
+
+def job_columns(
+    columns: Any, wanted: Mapping[str, str], keys: list[Any] | None
+) -> tuple[dict[str, NDArray[Any]], int]:
+    """Columns by slab name (`wanted`: the caller's), one row for each job.
+
+    How many jobs there are is what the first column says; without one the records, or the `keys`.
+    """
+    named, rows = named_columns(columns, dict.fromkeys(wanted.values()))
+    read = {name: column_values(name, values, keys) for name, values in named.items()}
+    given = {part: read[name] for part, name in wanted.items()}
+    n = len(next(iter(given.values()))) if given else rows or len(keys or ())
+    for part, v in wanted.items():
+        if given[part].shape[:1] != (n,):
+            raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
+        if n == 0 and part.startswith("key_"):  # an empty list says nothing of its dtype
+            given[part] = np.zeros(0, np.int32)
+    return given, n
+
+
+def slab_columns(
+    costs: LiveCosts,
+    scalars: Mapping[str, float | str],
+    old: Mapping[str, NDArray[Any]],
+    size: int,
+) -> dict[str, NDArray[Any]]:
+    """Columns of a slab of `size` jobs, with what the old ones hold; a scalar is one value."""
+    columns: dict[str, NDArray[Any]] = {name: costs.blank(name, size) for name in costs.wanted}
+    for name, value in scalars.items():
+        columns[name] = np.zeros(size) if isinstance(value, str) else np.array([value], np.float64)
+    for name, column in columns.items():
+        if name in old and len(column) > 1 and old[name].dtype == column.dtype:
+            column[: len(old[name])] = old[name]
+    return columns
+
+
+def find_ids(
+    interner: Interner, ids: Any, *, ordered: bool = False
+) -> tuple[list[Any], NDArray[np.int32]]:
+    """Ids that are all in, each once, and their places."""
+    keys = key_list("ids", ids, ordered=ordered)
+    at = interner.lookup(keys)
+    if (at < 0).any():
+        k = int((at < 0).argmax())
+        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is not in the world", "ids", k)
+    if len(set(keys)) != len(keys):
+        raise _twice("ids", keys)
+    return keys, at
+
+
+def whole_slots(slots: Any, n_slots: int) -> NDArray[np.int32]:
+    """Numbers of classes, each once."""
+    given = np.atleast_1d(plain_array("slots", by_position("slots", slots)))
+    if given.size == 0:
+        return np.zeros(0, np.int32)  # an empty list says nothing of its dtype
+    where = counts("slots", given, len(given), "n", 0, np.int32)
+    if where.max() >= n_slots:
+        k = int((where >= n_slots).argmax())
+        raise InvalidProblemError(
+            f"slots[{k}]: found {where[k]}, needed a class below {n_slots}", "slots", k
+        )
+    if len(np.unique(where)) != len(where):
+        raise _twice("slots", where.tolist())
+    return where
+
+
+def _twice(field: str, keys: list[Any]) -> InvalidProblemError:
+    seen: set[Any] = set()
+    for k, key in enumerate(keys):
+        if key in seen:
+            return InvalidProblemError(f"{field}[{k}]: {key!r} stands twice", field, k)
+        seen.add(key)
+    raise AssertionError("no key stands twice")
+
+
+def scalar_or_name(field: str, value: Any) -> float | str:
+    """The cost `field` of all jobs ("unplaced" or "move_cost"), or the column that says it."""
+    if isinstance(value, str):
+        return value
+    real = number(field, value, -math.inf)
+    _CHECKS[field](field, np.array([real]))
+    return real
+
+
+def job_costs(part: str, field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The column `field` of what `part` ("unplaced" or "move_cost") costs each job."""
+    if values.ndim != 1:
+        raise InvalidProblemError(f"{field}: found shape {values.shape}, needed (n_jobs,)", field)
+    return _CHECKS[part](field, values)
+
+
+def _out_cost(field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _all_good(field, values, values > -math.inf, "a number, or inf")
+
+
+def _move_cost(field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _all_good(field, values, (values >= 0) & (values < math.inf), "finite, 0 or more")
+
+
+_CHECKS = {"unplaced": _out_cost, "move_cost": _move_cost}
+
+
+def _all_good(
+    field: str, values: NDArray[np.float64], good: NDArray[np.bool_], needed: str
+) -> NDArray[np.float64]:
+    if not good.all():
+        k = int((~good).argmax())
+        where = f"[{k}]" if len(values) > 1 else ""
+        raise InvalidProblemError(f"{field}{where}: found {values[k]}, needed {needed}", field, k)
+    return values

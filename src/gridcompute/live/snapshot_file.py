@@ -1,0 +1,213 @@
+"""Files that are whole or are not there: a header, a checksum, then JSON and arrays.
+
+A file is ``magic, version (4 bytes), size (8), SHA-256 of the body (32), body``, and the body an
+uncompressed npz archive: the entry ``meta`` holds JSON as UTF-8, each other entry one array.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import secrets
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidProblemError
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # no such locks on this platform: then what a killed process leaves, stays
+    fcntl = None
+
+__all__ = ["read", "write"]
+
+_MAGIC = b"gridcompute.Matcher\n"
+_VERSION = 2
+_KINDS = "biuf"  # of arrays: bool, integers, floats
+_MOST_DIMENSIONS = 8
+
+
+def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Write beside the file, flush to the disk, then rename over it.
+
+    Links are followed. A target that is there and is no regular file is an `OSError`. What
+    processes that were killed while they wrote a snapshot have left in the folder is removed.
+    """
+    body = io.BytesIO()
+    np.savez(body, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+    data = body.getvalue()
+    head = _MAGIC + _VERSION.to_bytes(4, "little") + len(data).to_bytes(8, "little")
+    target = Path(os.path.realpath(path))
+    mode = _mode_of(path, target)
+    _remove_abandoned(target.parent)
+    name, handle = _create_beside(target)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, mode)
+            file.write(head + hashlib.sha256(data).digest() + data)
+            file.flush()
+            os.fsync(handle)
+            name.replace(target)
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the rename itself
+        entry = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(entry)
+        finally:
+            os.close(entry)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what `write` wrote, or raise an error that says why this is not it."""
+    blob = _bytes_of(path)
+    start = len(_MAGIC)
+    if blob[:start] != _MAGIC:
+        raise InvalidProblemError(f"{path}: no snapshot of a Matcher", "path")
+    version = int.from_bytes(blob[start : start + 4], "little")
+    if version != _VERSION:
+        raise InvalidProblemError(
+            f"{path}: snapshot of version {version}, this library reads {_VERSION}", "path"
+        )
+    size = int.from_bytes(blob[start + 4 : start + 12], "little")
+    data = blob[start + 44 :]
+    if len(data) != size:
+        raise InvalidProblemError(f"{path}: torn, {len(data)} of {size} bytes", "path")
+    if hashlib.sha256(data).digest() != blob[start + 12 : start + 44]:
+        raise InvalidProblemError(f"{path}: its checksum does not match its bytes", "path")
+    try:
+        arrays = _arrays(data)
+        meta = json.loads(arrays.pop("meta").tobytes())
+    # What a damaged archive, array header or JSON text raises; deep JSON exhausts the recursion.
+    except (ValueError, KeyError, EOFError, OSError, RecursionError, zipfile.BadZipFile) as error:
+        raise InvalidProblemError(f"{path}: damaged: {error}", "path") from None
+    except (NotImplementedError, RuntimeError, SyntaxError, TypeError, OverflowError) as error:
+        raise InvalidProblemError(f"{path}: damaged: {error}", "path") from None
+    if not isinstance(meta, dict):
+        raise InvalidProblemError(f"{path}: damaged: its JSON is no object", "path")
+    return meta, arrays
+
+
+def _arrays(data: bytes) -> dict[str, Any]:
+    """The arrays of an npz archive whose entries are stored as they are, each of a plain dtype."""
+    arrays: dict[str, Any] = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for entry in archive.infolist():
+            name = entry.filename.removesuffix(".npy")
+            if name in arrays or name == entry.filename:
+                raise ValueError(f"entry {entry.filename!r} is no array, or there twice")
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data):
+                raise ValueError(f"entry {entry.filename!r} is compressed")
+            arrays[name] = _array(name, archive.read(entry))
+    return arrays
+
+
+def _array(name: str, blob: bytes) -> np.ndarray[Any, Any]:
+    """An array of the npy format, whose header says exactly what follows it."""
+    stream = io.BytesIO(blob)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError(f"array {name!r}: needed version 1.0 of the npy format")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    plain = dtype.kind in _KINDS and dtype.names is None and dtype.subdtype is None
+    if not plain or dtype.itemsize > 8 or not dtype.isnative:
+        raise ValueError(f"array {name!r}: found {dtype}, needed plain numbers")
+    sizes = all(type(n) is int and n >= 0 for n in shape)
+    if not sizes or len(shape) > _MOST_DIMENSIONS:
+        raise ValueError(f"array {name!r}: found shape {shape}")
+    count, left = 1, blob[stream.tell() :]
+    for n in shape:
+        count *= n
+    if count * dtype.itemsize != len(left):
+        raise ValueError(f"array {name!r}: found {len(left)} bytes, needed {shape} of {dtype}")
+    array = np.frombuffer(left, dtype).reshape(shape, order="F" if fortran else "C").copy("C")
+    if dtype.kind == "b" and (array.view(np.uint8) > 1).any():
+        raise ValueError(f"array {name!r}: found a byte that is neither True nor False")
+    return array
+
+
+def _bytes_of(path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a regular file; a pipe or a device might never end."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise InvalidProblemError(f"{path}: found no regular file, needed one", "path")
+        return file.read()
+
+
+def _mode_of(path: str | os.PathLike[str], target: Path) -> int:
+    """The permissions of the file to be replaced, 0600 where there is none yet."""
+    try:
+        found = target.lstat()
+    except FileNotFoundError:
+        return 0o600
+    if stat.S_ISREG(found.st_mode):
+        return stat.S_IMODE(found.st_mode)
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a link in a circle",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFBLK: "a block device",
+        stat.S_IFSOCK: "a socket",
+    }
+    kind = kinds.get(stat.S_IFMT(found.st_mode), "something else")
+    code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+    raise OSError(code, f"found {kind}, needed a regular file to replace, or none", str(path))
+
+
+# Temporary files are locked while they are written: one without a lock was left by a process that
+# ended, and the next write in its folder removes it.
+_PREFIX = ".gridcompute-snapshot-"
+
+
+def _create_beside(target: Path) -> tuple[Path, int]:
+    """A new file in the same folder, locked: its path and descriptor."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    while True:
+        name = target.with_name(_PREFIX + secrets.token_hex(8))
+        handle = os.open(name, flags, 0o600)
+        try:
+            _lock(handle)
+            if os.fstat(handle).st_nlink > 0:  # else another process took it for an abandoned one
+                return name, handle
+        except BaseException:
+            name.unlink(missing_ok=True)
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _lock(handle: int, *, wait: bool = True) -> bool:
+    """Lock the open file; False where another holds the lock, or the file system has none."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove temporary files that no process is writing."""
+    if fcntl is None:
+        return
+    for name in folder.glob(_PREFIX + "*"):
+        try:
+            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            continue  # gone by now, or not ours to read
+        try:
+            if stat.S_ISREG(os.fstat(handle).st_mode) and _lock(handle, wait=False):
+                name.unlink(missing_ok=True)
+        finally:
+            os.close(handle)

@@ -1,0 +1,1 @@
+"""Records and strings to columns, at the edge of Python objects."""

@@ -1,0 +1,338 @@
+"""The page of a plan: what it does, what it costs, how green it is and what holds it back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._version import __version__
+from ..grid.eligibility import REASONS, REASONS_UNPLACED
+from ..grid.files.bounded import write_whole
+from ..grid.plan.audit import audit
+from .charts import flows, heat, legend, number, stack, tag
+from .style import STYLE
+from .tables import (
+    account_rows,
+    bottlenecks,
+    claim_rows,
+    direct_rows,
+    mandate_rows,
+    table,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..grid.plan.plan import Plan
+
+__all__ = ["page", "write_page"]
+
+COLOURS = {
+    "direct": "#e3a72f",
+    "bundled": "#7bb66a",
+    "green from battery": "#2c7a4b",
+    "grey from battery": "#8d8d96",
+    "grid": "#cbc7bf",
+}
+#: Each status of a plan in words.
+STATUS = {
+    "optimal": "proved optimal",
+    "feasible": "solved as far as asked, or as it goes",
+    "time_limit": "the best within the time limit",
+    "stopped": "the best when it was stopped",
+}
+
+
+def write_page(plan: Plan, path: str | Path) -> Path:
+    """Write the page of a plan and return its path."""
+    path = Path(path)
+    write_whole(path, page(plan).encode())
+    return path
+
+
+def page(plan: Plan) -> str:
+    """The page as one HTML text: styles and pictures inside, no scripts, nothing fetched."""
+    sections = [
+        ("Where the work runs", _where(plan)),
+        ("Energy by site and hour", _energy(plan)),
+        ("Green energy, four numbers", _green(plan)),
+        ("Prices", _prices(plan)),
+        ("Data between sites", _corridors(plan)),
+        ("Batteries", _batteries(plan)),
+        ("What holds the plan back", _bottlenecks(plan)),
+        ("Jobs", _jobs(plan)),
+    ]
+    body = "".join(tag("section", tag("h2", escape(name)) + content) for name, content in sections)
+    title = escape(f"Plan for {plan.problem.name}")
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head += f"<title>{title}</title><style>{STYLE}</style>"
+    foot = tag("footer", f"gridcompute {__version__}. Hover over any mark for its value.")
+    main = tag("main", _headline(plan, title) + body + foot)
+    return f"<!doctype html>\n<html lang=en><head>{head}</head><body>{main}</body></html>\n"
+
+
+def _headline(plan: Plan, title: str) -> str:
+    placed = int((plan.assignment >= 0).sum())
+    new = plan.problem.mandate.applies_to(plan.problem.sites)
+    worst = float(plan.green["n2_hourly"][new].min()) if new.any() else float("nan")
+    sizes = f"{len(plan.problem.classes)} classes at {len(plan.problem.sites)} sites"
+    tiles = [
+        (
+            "placed",
+            f"{placed / max(len(plan.assignment), 1):.1%}",
+            f"{placed:,} of {len(plan.assignment):,} jobs",
+        ),
+        ("cost", f"{plan.objective_yuan:,.0f}", "yuan, unplaced jobs included"),
+        ("proved gap", f"{plan.gap:.3%}", f"no plan costs less than {plan.bound_yuan:,.0f}"),
+        (
+            "lowest new site",
+            f"{worst:.1%}",
+            f"hourly green; {plan.problem.mandate.share:.0%} asked",
+        ),
+        ("energy", f"{plan.green['load_kwh'].sum() / 1e3:,.1f}", "MWh at the grid connection"),
+        ("CO2", f"{plan.green['n4_tco2'].sum():,.1f}", "t, location-based"),
+    ]
+    boxes = "".join(
+        tag("div", tag("small", name) + tag("b", value) + tag("span", note), class_="tile")
+        for name, value, note in tiles
+    )
+    line = f"{len(plan.problem.jobs):,} jobs, {sizes}, {plan.problem.hours} hours; "
+    line += f"{STATUS[plan.status]}."
+    return tag("header", tag("h1", title) + tag("p", line)) + tag("div", boxes, class_="tiles")
+
+
+def _names(plan: Plan) -> list[str]:
+    return [str(n) for n in plan.problem.sites.name]
+
+
+def _hours(plan: Plan) -> list[str]:
+    return [str(h) for h in range(plan.problem.hours)]
+
+
+def _cell(plan: Plan) -> int:
+    return max(8, min(38, 912 // plan.problem.hours))
+
+
+def _where(plan: Plan) -> str:
+    problem = plan.problem
+    busy = (problem.classes.capacity - plan.free.accelerators).astype(np.float64)
+    use, have = (_by_site(plan, x) for x in (busy, problem.classes.capacity.astype(np.float64)))
+    share = np.divide(use, have, out=np.full_like(use, np.nan), where=have > 0)
+    used = tag("h3", "Accelerators in use, by site and hour")
+    used += heat(
+        _names(plan), _hours(plan), share, unit="in use", form=_percent, top=1.0, cell=_cell(plan)
+    )
+    unit, size = energy_unit(plan.dispatch.load_kwh)
+    used += tag("h3", "Load, by site and hour")
+    load = plan.dispatch.load_kwh / size
+    return used + heat(_names(plan), _hours(plan), load, unit=unit, cell=_cell(plan))
+
+
+def _energy(plan: Plan) -> str:
+    d, green, new = plan.dispatch, plan.green, plan.problem.mandate.applies_to(plan.problem.sites)
+    layers = {
+        "direct": d.direct_kwh.sum(axis=0),
+        "bundled": d.bundled_kwh,
+        "green from battery": d.green_discharge_kwh,
+        "grey from battery": d.grey_discharge_kwh,
+        "grid": d.grid_kwh,
+    }
+    load = d.load_kwh.sum(axis=0)
+    share = np.divide(d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0)
+    unit, size = energy_unit(load)
+    fleet = stack(
+        f"All sites, {unit}",
+        [(k, COLOURS[k], values.sum(axis=0) / size) for k, values in layers.items()],
+        unit=unit,
+        share=np.nan_to_num(share),
+        note=f"{_green_share(plan):.0%} green; the line is the green share, 0 to 100%",
+        width=1084,
+        height=220,
+    )
+    unit, size = energy_unit(d.load_kwh)
+    pictures = [
+        stack(
+            name + (" (new)" if new[s] else ""),
+            [(k, COLOURS[k], values[s] / size) for k, values in layers.items()],
+            unit=unit,
+            note=f"{green['n2_hourly'][s]:.0%} green",
+        )
+        for s, name in enumerate(_names(plan))
+    ]
+    words = "Power used in each hour of the batch. All but grid and grey counts as green."
+    keys = tag("p", legend(list(COLOURS.items())))
+    each = tag("h3", f"Each site, {unit}")
+    return tag("p", words) + keys + fleet + each + _panels(pictures)
+
+
+def _green_share(plan: Plan) -> float:
+    load = float(plan.green["load_kwh"].sum())
+    return float(plan.green["green_kwh"].sum()) / (load or 1.0)
+
+
+def _green(plan: Plan) -> str:
+    account = audit(plan)
+    words = (
+        "N1 is what may be claimed with certificates, N2 what was used hour by hour, N3 adds the "
+        "grid's own green share, N4 is what the grid's power emitted. They answer different "
+        "questions and are never added up."
+    )
+    alarms = "".join(tag("li", escape(a)) for a in account.alarms)
+    head = tag(
+        "p", escape(f"Rule in force: {account.rule}. Lowest N2: {account.worst[0]}. {words}")
+    )
+    out = head + (tag("ul", alarms, class_="alarm") if alarms else "")
+    return out + _beside(
+        ("The four numbers", "", table(*account_rows(account), sums=2)),
+        (
+            "The mandate and its price, yuan/kWh",
+            "Left: saved were a green kWh less asked for; right: the cost of one more.",
+            _filled(*mandate_rows(plan)),
+        ),
+        ("Direct sources", "", _filled(*direct_rows(plan, account))),
+        ("What this same plan would claim under other rules", "", table(*claim_rows(account))),
+    )
+
+
+def _filled(head: list[str], rows: list[list[str]]) -> str:
+    return table(head, rows) if rows else tag("p", "None.")
+
+
+def _beside(*parts: tuple[str, str, str]) -> str:
+    """Tables (name, words, content) in pairs."""
+    boxes = [
+        tag("div", tag("h3", escape(name)) + (tag("p", escape(words)) if words else "") + content)
+        for name, words, content in parts
+    ]
+    pairs = ["".join(boxes[i : i + 2]) for i in range(0, len(boxes), 2)]
+    return "".join(tag("div", pair, class_="beside") for pair in pairs)
+
+
+def _prices(plan: Plan) -> str:
+    classes, capacity = plan.problem.classes, plan.prices.capacity
+    worth, have = (
+        _by_site(plan, x) for x in (capacity * classes.capacity, classes.capacity.astype(float))
+    )
+    mean = np.divide(worth, have, out=np.full_like(worth, np.nan), where=have > 0)
+    names, hours, cell = _names(plan), _hours(plan), _cell(plan)
+    out = tag("h3", "A kWh of load, yuan") + heat(
+        names, hours, plan.prices.energy, unit="yuan/kWh", cell=cell
+    )
+    out += tag("h3", "An accelerator for an hour, mean over the site's classes, yuan")
+    return out + heat(names, hours, mean, unit="yuan per accelerator-hour", cell=cell)
+
+
+def _corridors(plan: Plan) -> str:
+    problem, t = plan.problem, plan.table()
+    n = len(problem.sites)
+    moved = np.zeros((n, n))
+    np.add.at(moved, (problem.jobs.origin[t["job"]], t["site"]), problem.jobs.data_gb[t["job"]])
+    np.fill_diagonal(moved, 0.0)
+    picture = flows(
+        _names(plan),
+        problem.sites.longitude,
+        problem.sites.latitude,
+        plan.green["load_kwh"] / 1e3,
+        plan.green["n2_hourly"],
+        moved,
+        unit="MWh",
+    )
+    bandwidth = problem.corridors.bandwidth_gb
+    limited = np.isfinite(bandwidth) & (bandwidth > 0)
+    full = np.zeros_like(bandwidth)
+    full[limited] = 1 - plan.free.data_gb[limited] / bandwidth[limited]
+    peak = full.max(axis=2)
+    np.fill_diagonal(peak, np.nan)
+    words = (
+        "Sites as large as their load, darker the greener; the widest lines carry the most data, "
+        "and bend to the right of their way."
+    )
+    table_ = tag("h3", "Fullest hour of each corridor, from row to column")
+    names = _names(plan)
+    return (
+        tag("p", words)
+        + picture
+        + table_
+        + heat(names, names, peak, unit="of bandwidth", form=_percent, top=1.0, cell=72)
+    )
+
+
+def _batteries(plan: Plan) -> str:
+    d, energy = plan.dispatch, plan.problem.energy
+    unit, size = energy_unit(energy.battery_kwh)
+    pictures = [
+        stack(
+            name,
+            [
+                ("green", COLOURS["green from battery"], d.green_stored_kwh[s] / size),
+                ("grey", COLOURS["grey from battery"], d.grey_stored_kwh[s] / size),
+            ],
+            unit=unit,
+            line=float(energy.battery_kwh[s]) / size,
+            note=f"+1 kWh saves {number(float(plan.prices.storage[s, 0]))} yuan",
+        )
+        for s, name in enumerate(_names(plan))
+        if energy.battery_kwh[s] > 0
+    ]
+    if not pictures:
+        return tag("p", "No site has a battery.")
+    keys = legend(
+        [("green", COLOURS["green from battery"]), ("grey", COLOURS["grey from battery"])]
+    )
+    account = audit(plan)
+    book = tag(
+        "h3", "The battery book, kWh: what was there and was taken, was lost, given, is there"
+    )
+    book += table(["site", "colour", *account.battery], account.battery_rows())
+    words = tag("p", f"Stored after each hour, {unit}; dashed is the size. {keys}")
+    return words + _panels(pictures) + book
+
+
+def _bottlenecks(plan: Plan) -> str:
+    return tag(
+        "p", "What one more unit would save, in yuan, and what the scarce thing earns in all."
+    ) + bottlenecks(plan)
+
+
+def _jobs(plan: Plan) -> str:
+    counts = Counter(plan.reasons.values())
+    meaning = REASONS | REASONS_UNPLACED
+    rows = [[token, f"{n:,}", meaning[token]] for token, n in counts.most_common()]
+    out = tag("h3", f"Left out: {sum(counts.values()):,}")
+    if rows:
+        out += table(["reason", "jobs", "meaning"], rows)
+    shown = [int(plan.table()["job"][i]) for i in _spread(len(plan.table()["job"]))]
+    shown += list(plan.reasons)[:1]
+    out += tag("h3", "Some jobs explained")
+    return out + "".join(tag("pre", escape(str(plan.explain(j)))) for j in shown)
+
+
+def _spread(n: int) -> list[int]:
+    """Three places along n entries."""
+    return sorted({n // 4, n // 2, 3 * n // 4}) if n else []
+
+
+def _panels(pictures: list[str]) -> str:
+    return tag("div", "".join(pictures), class_="panels")
+
+
+def _by_site(plan: Plan, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    out = np.zeros((len(plan.problem.sites), plan.problem.hours))
+    np.add.at(out, plan.problem.classes.site, values)
+    return out
+
+
+def energy_unit(kwh: NDArray[np.float64]) -> tuple[str, float]:
+    """The unit in which the largest of these amounts reads best, and how many kWh it is."""
+    most = float(kwh.max(initial=0.0))
+    return next(
+        (u, s) for u, s in (("GWh", 1e6), ("MWh", 1e3), ("kWh", 1.0)) if most >= s or s == 1
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"

@@ -1,0 +1,204 @@
+"""The tables of the page: the green account, the rules, the bottlenecks by their worth."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .charts import number, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..grid.plan.audit import Audit
+    from ..grid.plan.plan import Plan
+
+__all__ = [
+    "Bottleneck",
+    "account_rows",
+    "bottleneck_list",
+    "bottleneck_rows",
+    "bottlenecks",
+    "claim_rows",
+    "direct_rows",
+    "mandate_rows",
+    "table",
+]
+
+
+class Bottleneck(NamedTuple):
+    """Something scarce: what one more unit saves, and what all of it earns at that price."""
+
+    kind: str
+    where: str
+    yuan_per_unit: float
+    unit: str
+    earns_yuan: float
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], sums: int = 0) -> str:
+    """A plain table; words to the left, numbers to the right, the last `sums` rows in bold."""
+    words = [all(not _numeric(row[c]) for row in rows) for c in range(len(head))]
+
+    def cells(kind: str, row: Sequence[str]) -> str:
+        return "".join(
+            tag(kind, escape(text) or "&nbsp;", **({"class_": "word"} if words[c] else {}))
+            for c, text in enumerate(row)
+        )
+
+    body = "".join(
+        tag("tr", cells("td", row), **({"class_": "sum"} if i >= len(rows) - sums else {}))
+        for i, row in enumerate(rows)
+    )
+    return tag("table", tag("thead", tag("tr", cells("th", head))) + tag("tbody", body))
+
+
+def _numeric(text: str) -> bool:
+    return text.strip("+-–%∞,. ").replace(",", "").replace(".", "").isdigit()
+
+
+def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
+    """The four numbers by site, then over the new sites and over all: heads and rows."""
+    columns = ("n1_statutory", "n2_hourly", "n3_cfe")
+    rows = []
+    for i, name in enumerate(account.sites["name"]):
+        site = {k: float(account.sites[k][i]) for k in account.total}
+        rows.append((f"{name}{' (new)' if account.sites['new'][i] else ''}", site))
+    rows += [("new sites", dict(account.new)), ("all sites", dict(account.total))]
+    head = ["site", "load MWh", "N1 claimed", "N2 hourly", "N3 CFE", "N4 tCO2", "short MWh"]
+    lines = [
+        [
+            name,
+            number(v["load_kwh"] / 1e3),
+            *(f"{v[c]:.1%}" for c in columns),
+            number(v["n4_tco2"]),
+            number(v["shortfall_kwh"] / 1e3),
+        ]
+        for name, v in rows
+    ]
+    return head, lines
+
+
+def mandate_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
+    """Each scope of the mandate with what it asks, has and lacks, and its price from the left and
+    from the right: heads and rows.
+    """
+    rows, d = plan.problem.mandate_rows, plan.dispatch
+    green = d.green_kwh.sum(axis=1)
+    if rows.volume:
+        green = green + d.exported_kwh.sum(axis=(0, 2))
+    asked = rows.share * (rows.member @ plan.green["load_kwh"]) + rows.carried_kwh
+    head = ["scope", "asked MWh", "green MWh"]
+    head += [*(["certificates MWh"] if rows.volume else []), "short MWh", "left", "right"]
+    lines = []
+    for q, name in enumerate(rows.names):
+        low, high = (float(x) for x in plan.prices.mandate[q])
+        have = [asked[q], (rows.member[q] @ green)]
+        have += [*([d.certificate_kwh[q]] if rows.volume else []), d.missing_kwh[q]]
+        lines.append([name, *(number(float(x) / 1e3) for x in have), number(low), number(high)])
+    return head, lines
+
+
+def direct_rows(plan: Plan, account: Audit) -> tuple[list[str], list[list[str]]]:
+    """How each site with direct sources uses them, beside the direct-connection rule."""
+    own, rule = plan.problem.energy.direct_kwh.sum(axis=(0, 2)), plan.problem.direct_rule
+    direct, ruled = account.direct, bool(account.direct["ruled"].any())
+    head = ["site", "can deliver MWh", "used or stored", "carry of load"]
+    head += [f"asked: {rule.used:.0%}, {rule.of_load:.0%}; short MWh"] if ruled else []
+    lines = []
+    for s in np.flatnonzero(own > 0):
+        line = [str(account.sites["name"][s]), number(float(own[s]) / 1e3)]
+        line += [f"{direct['own_used'][s]:.1%}", f"{direct['of_load'][s]:.1%}"]
+        if ruled:
+            short = float(direct["short_kwh"][s]) / 1e3
+            line.append(number(short) if direct["ruled"][s] else "–")
+        lines.append(line)
+    return head, lines
+
+
+def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
+    """What the plan would claim under every rule and scope: heads and rows."""
+    rows = [
+        [
+            f"{c.rule}, per {c.scope}",
+            f"{c.mean:.1%}",
+            f"{c.worst:.1%}",
+            c.worst_name,
+            "yes" if c.met else "no",
+            number(c.certificates_mwh),
+        ]
+        for c in account.claims
+    ]
+    return ["rule", "mean", "worst", "at", "met", "certificates MWh"], rows
+
+
+def bottleneck_rows(plan: Plan, most: int = 18) -> tuple[list[str], list[list[str]]]:
+    """The scarce things that earn the most: heads and rows."""
+    found = bottleneck_list(plan)[:most]
+    head = ["what", "where", "one more saves", "per", "earns in all"]
+    rows = [[b.kind, b.where, number(b.yuan_per_unit), b.unit, number(b.earns_yuan)] for b in found]
+    return head, rows
+
+
+def bottlenecks(plan: Plan) -> str:
+    """The scarce things that earn the most, as a table."""
+    head, rows = bottleneck_rows(plan)
+    return table(head, rows) if rows else tag("p", "Nothing is scarce at these prices.")
+
+
+def bottleneck_list(plan: Plan) -> list[Bottleneck]:
+    """All scarce things with a price, those that earn the most first."""
+    found = [*_capacity(plan), *_corridors(plan), *_others(plan)]
+    return sorted(found, key=lambda b: -b.earns_yuan)
+
+
+def _capacity(plan: Plan) -> Iterator[Bottleneck]:
+    classes, names = plan.problem.classes, plan.problem.sites.name
+    earns = plan.prices.capacity * classes.capacity
+    for c in range(len(classes)):
+        h = int(np.argmax(earns[c]))
+        if earns[c].sum() > 0:
+            where = f"{names[classes.site[c]]}, {classes.accelerator_names[classes.accelerator[c]]}"
+            unit = f"accelerator-h, hour {h}"
+            yield Bottleneck(
+                "capacity", where, float(plan.prices.capacity[c, h]), unit, float(earns[c].sum())
+            )
+
+
+def _corridors(plan: Plan) -> Iterator[Bottleneck]:
+    prices, names = plan.prices.corridor, plan.problem.sites.name
+    earns = np.where(prices > 0, prices, 0.0) * np.where(
+        prices > 0, plan.problem.corridors.bandwidth_gb, 0.0
+    )
+    for o, d in np.argwhere(earns.sum(axis=2) > 0):
+        h = int(np.argmax(earns[o, d]))
+        unit = f"GB, hour {h}"
+        where = f"{names[o]} to {names[d]}"
+        yield Bottleneck("corridor", where, float(prices[o, d, h]), unit, float(earns[o, d].sum()))
+
+
+def _others(plan: Plan) -> Iterator[Bottleneck]:
+    problem, prices, energy = plan.problem, plan.prices, plan.problem.energy
+    for m in np.flatnonzero(prices.quota > 0):
+        upper = float(problem.quotas.upper_accelerator_h[m])
+        price = float(prices.quota[m])
+        yield Bottleneck("quota", f"tenant {m}", price, "accelerator-h", price * upper)
+    for q, name in enumerate(problem.mandate_rows.names):
+        low, high = (float(x) for x in prices.mandate[q])
+        asked = problem.mandate_rows.share * float(
+            problem.mandate_rows.member[q] @ plan.green["load_kwh"]
+        )
+        if high > 0:
+            unit = "green kWh" if high - low < 1e-4 else f"green kWh, from {number(low)}"
+            yield Bottleneck("mandate", name, high, unit, (low + high) / 2 * asked)
+    for s, name in enumerate(problem.sites.name):
+        sizes = (
+            ("battery size", "kWh", energy.battery_kwh[s]),
+            ("battery power", "kW", energy.battery_kw[s]),
+        )
+        for k, (kind, unit, size) in enumerate(sizes):
+            price = float(prices.storage[s, k])
+            if price > 0:
+                yield Bottleneck(kind, str(name), price, unit, price * float(size))

@@ -1,0 +1,1 @@
+"""What solvers return: matchings, certificates, explanations."""

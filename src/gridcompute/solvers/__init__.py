@@ -1,0 +1,1 @@
+"""Transport, linear assignment and min-cost flow: the public functions."""
