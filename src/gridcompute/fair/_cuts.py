@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import InternalError
-from ..flow import INFINITE, min_cost_flow
+from ..solvers.flow import INFINITE, min_cost_flow
 from ._order import first_units
 
 if TYPE_CHECKING:

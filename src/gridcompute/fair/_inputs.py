@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _checks
 from ..errors import InvalidProblemError
-from ..live_frames import column_values
+from ..live.frames import column_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

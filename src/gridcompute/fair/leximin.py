@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _checks
 from ..errors import CostRangeError, InternalError, InvalidProblemError
-from ..live_frames import by_position
+from ..live.frames import by_position
 from ._check_shares import refutations
 from ._cuts import Groups, Step, decompose
 from ._inputs import column, read_only

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..live_frames import key_list, named_columns
+from ..live.frames import key_list, named_columns
 from ._inputs import LARGEST, column, read_only
 from ._tree import children_of, parents_by_name, top_down
 
