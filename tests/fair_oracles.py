@@ -270,3 +270,30 @@ def leximin_greedy(
             share[i] += 1
         else:
             done.add(i)
+
+
+def dominant_greedy(demand: Any, capacity: Any, request: Any, weight: Any) -> list[int]:
+    """Tasks by progressive filling, one at a time, in Fractions (weight 0: none)."""
+    n = len(demand)
+    rows = [[Fraction(d) for d in row] for row in demand]
+    left = [Fraction(c) for c in capacity]
+    tasks, done = [0] * n, {i for i in range(n) if weight[i] == 0}
+    step = [
+        max((d / c for d, c in zip(row, left, strict=True) if d and c), default=Fraction(0))
+        / Fraction(weight[i] or 1)
+        for i, row in enumerate(rows)
+    ]
+    while True:
+        keys = [
+            (tasks[i] * step[i], -step[i], i)
+            for i in range(n)
+            if i not in done and tasks[i] < request[i]
+        ]
+        if not keys:
+            return tasks
+        i = min(keys)[2]
+        if all(d <= room for d, room in zip(rows[i], left, strict=True)):
+            tasks[i] += 1
+            left = [room - d for d, room in zip(rows[i], left, strict=True)]
+        else:
+            done.add(i)

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fair_oracles import KueueTree, kai_tree, leximin_brute, leximin_greedy
+from fair_oracles import KueueTree, dominant_greedy, kai_tree, leximin_brute, leximin_greedy
 from gridcompute import fair
 
 AMOUNTS = st.one_of(st.integers(0, 12), st.sampled_from([0.5, 1.25, 2.5, 0.1, 1e-3]))
@@ -144,3 +144,29 @@ def test_leximin_is_one_unit_at_a_time(drawn):
     assert x.share.tolist() == leximin_greedy(eligible, capacity, request, weight, owed)
     for i in range(len(request)):
         assert str(x.explain(i))
+
+
+@st.composite
+def task_worlds(draw):
+    n, n_resources = draw(st.integers(0, 6)), draw(st.integers(0, 3))
+    takes = st.one_of(st.integers(0, 4), st.sampled_from([0.1, 0.25, 1.5, 1e-3]))
+    demand = [draw(st.lists(takes, min_size=n_resources, max_size=n_resources)) for _ in range(n)]
+    capacity = draw(st.lists(st.integers(0, 15), min_size=n_resources, max_size=n_resources))
+    request = draw(st.lists(st.integers(0, 30), min_size=n, max_size=n))
+    weight = draw(st.lists(st.sampled_from([1.0, 1.0, 2.0, 0.1, 0.3, 0.0]), min_size=n, max_size=n))
+    return np.array(demand, float).reshape(n, n_resources), capacity, request, weight
+
+
+@settings(max_examples=200, deadline=None)
+@given(task_worlds())
+def test_dominant_shares_of_tasks_are_progressive_filling(drawn):
+    demand, capacity, request, weight = drawn
+    x = fair.dominant(
+        demand,
+        np.array(capacity, np.int64),
+        request=np.array(request, np.int64),
+        weight=np.array(weight),
+    )
+    assert x.tasks.tolist() == dominant_greedy(demand.tolist(), capacity, request, weight)
+    for i in range(len(request)):
+        assert x.explain(i)

@@ -11,7 +11,9 @@ from ._tree import subtree_sum
 from .borrowing import Borrowing, DominantShare, DominantShares, borrowing, dominant_shares
 from .division import Division, DivisionExplanation, divide
 from .leximin import Level, ShareExplanation, Shares, SharesCertificate, leximin
+from .queues import Queues
 from .quotas import UNLIMITED, Quotas
+from .vectors import TaskShares, dominant
 
 __all__ = [
     "UNLIMITED",
@@ -21,12 +23,15 @@ __all__ = [
     "DominantShare",
     "DominantShares",
     "Level",
+    "Queues",
     "Quotas",
     "ShareExplanation",
     "Shares",
     "SharesCertificate",
+    "TaskShares",
     "borrowing",
     "divide",
+    "dominant",
     "dominant_shares",
     "leximin",
     "subtree_sum",

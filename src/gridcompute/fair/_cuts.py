@@ -21,6 +21,8 @@ from ..solvers.flow import INFINITE, min_cost_flow
 from ._order import first_units
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from numpy.typing import NDArray
 
 __all__ = ["Groups", "Step", "decompose"]
@@ -50,7 +52,7 @@ def decompose(
     capacity: NDArray[np.int64],
     high: NDArray[np.int64],
     owed: NDArray[np.int64],
-    weight: list[int],
+    weight: list[Fraction],
 ) -> tuple[NDArray[np.int64], list[Step]]:
     """Return the leximin shares, and the levels from the tightest set to the last."""
     n = len(high)

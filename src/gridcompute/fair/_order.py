@@ -6,8 +6,8 @@ integral vector whose sorted values share / weight are lexicographically largest
 least sum of M**(-share / weight) for a large M, which is separable and convex; a unit that starts
 at a lower level lowers it more, and of two that start at one level the one that lifts further.)
 
-Weights become integers with a common factor (floats are exact fractions), so that levels are
-compared without rounding. Arrays are int64 where no product can overflow, of Python ints elsewhere.
+Weights are exact fractions (of floats as well), so that levels are compared without rounding.
+Arrays are int64 where no product can overflow, of Python ints elsewhere.
 """
 
 from __future__ import annotations
@@ -21,21 +21,17 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["first_units", "integer_weights"]
+__all__ = ["exact_weights", "first_units", "total"]
 
 _SAFE = 2**62
 
 
-def integer_weights(weight: NDArray[Any], rate: NDArray[np.int64]) -> list[int]:
-    """Return integers in proportion to weight / rate, 0 for a weight of 0, reduced by their gcd."""
-    exact = [
+def exact_weights(weight: NDArray[Any], rate: NDArray[np.int64]) -> list[Fraction]:
+    """Return weight / rate as fractions: the weight where a unit counts as one."""
+    return [
         Fraction(w) / r if r > 1 else Fraction(w)
         for w, r in zip(weight.tolist(), rate.tolist(), strict=True)
     ]
-    scale = math.lcm(*{w.denominator for w in exact}) if exact else 1
-    whole = [w.numerator * (scale // w.denominator) for w in exact]
-    common = math.gcd(*whole) or 1
-    return [w // common for w in whole]
 
 
 def first_units(
@@ -43,7 +39,7 @@ def first_units(
     low: NDArray[np.int64],
     high: NDArray[np.int64],
     owed: NDArray[np.int64],
-    weight: list[int],
+    weight: list[Fraction],
 ) -> NDArray[np.int64]:
     """Return how many units each gets of the first `budget` in order, from `low` up to `high`.
 
@@ -51,15 +47,15 @@ def first_units(
     `high` if it is less; the sum of `low` is at most `budget`.
     """
     middle = np.maximum(low, np.minimum(high, owed))
-    total = _total(middle)
-    if total > budget:
+    owing = total(middle)
+    if owing > budget:
         return _first(budget, low, middle, weight)
-    if total == budget:
+    if owing == budget:
         return middle
     return _first(budget, middle, high, weight)
 
 
-def _total(values: NDArray[Any]) -> int:
+def total(values: NDArray[Any]) -> int:
     """Return the exact sum of integers of any size."""
     if not len(values):
         return 0
@@ -71,39 +67,44 @@ def _total(values: NDArray[Any]) -> int:
 class _Levels:
     """Counts of units below a level p / 2**bits, for participants that have units to choose."""
 
-    def __init__(self, low: NDArray[Any], high: NDArray[Any], weight: list[int]) -> None:
-        most = max(weight)
-        # Two different levels a / v and b / w differ by 1 / (v * w) or more: an interval of
-        # 2**-bits, open above, holds one level.
+    def __init__(self, low: NDArray[Any], high: NDArray[Any], weight: list[Fraction]) -> None:
+        most = max(w.numerator for w in weight)
+        # Levels are multiples of 1 / numerator, so that two different ones differ by 1 over the
+        # product of two numerators or more: an interval of 2**-bits, open above, holds one.
         self.bits = 2 * most.bit_length()
-        top = max((h << self.bits) // w for h, w in zip(high.tolist(), weight, strict=True)) + 1
-        small = top * most < _SAFE and int(high.max()) * len(low) < _SAFE
+        self.top = 1 + max(
+            (h * w.denominator << self.bits) // w.numerator
+            for h, w in zip(high.tolist(), weight, strict=True)
+        )
+        divisor = max(w.denominator for w in weight) << self.bits
+        small = max(self.top * most, divisor, int(high.max()) * len(low)) < _SAFE
+        self.exact = weight
         self.dtype: Any = np.int64 if small else object
-        self.top = top
         self.low, self.high = low.astype(self.dtype), high.astype(self.dtype)
-        self.weight = np.array(weight, self.dtype)
+        self.weight = np.array([w.numerator for w in weight], self.dtype)
+        self.divisor = np.array([w.denominator << self.bits for w in weight], self.dtype)
 
     def below(self, p: int) -> NDArray[Any]:
         """Return how many units of each have a level below p / 2**bits, within its bounds."""
-        count = -((-p * self.weight) >> self.bits)
+        count = -((-p * self.weight) // self.divisor)
         bounded: NDArray[Any] = np.minimum(np.maximum(count, self.low), self.high)
         return bounded
 
 
 def _first(
-    budget: int, low: NDArray[np.int64], high: NDArray[np.int64], weight: list[int]
+    budget: int, low: NDArray[np.int64], high: NDArray[np.int64], weight: list[Fraction]
 ) -> NDArray[np.int64]:
     """Return the first units without regard to guarantees."""
-    if _total(high) <= budget:
+    if total(high) <= budget:
         return high.copy()
     out = low.copy()
     active = np.flatnonzero(high > low)
-    at, room = active.tolist(), budget - _total(low)
+    at, room = active.tolist(), budget - total(low)
     chosen = [weight[i] for i in at]
     levels = _Levels(low[active], high[active], chosen)
-    inside = room + _total(low[active])  # of the active ones, after the choice
+    inside = room + total(low[active])  # of the active ones, after the choice
     below, above, width = _bracket(levels, inside)
-    left = inside - _total(below)
+    left = inside - total(below)
     # The units between the two counts, in exact order; where the width is 1 they have one level.
     span = np.flatnonzero(above > below).tolist()
     if width == 1:
@@ -112,9 +113,7 @@ def _first(
             below[j] += 1
     else:
         units = [
-            (Fraction(k, chosen[j]), chosen[j], j)
-            for j in span
-            for k in range(int(below[j]), int(above[j]))
+            (k / chosen[j], chosen[j], j) for j in span for k in range(int(below[j]), int(above[j]))
         ]
         for _, _, j in sorted(units)[:left]:
             below[j] += 1
@@ -129,10 +128,10 @@ def _bracket(levels: _Levels, inside: int) -> tuple[NDArray[Any], NDArray[Any], 
     below, above = levels.low.copy(), levels.high.copy()
     if levels.dtype is object:
         p, q, below, above = _near(levels, inside, p, q, below, above)
-    while q - p > 1 and _total(above) - _total(below) > few:
+    while q - p > 1 and total(above) - total(below) > few:
         middle = (p + q) // 2
         count = levels.below(middle)
-        if _total(count) <= inside:
+        if total(count) <= inside:
             p, below = middle, count
         else:
             q, above = middle, count
@@ -144,7 +143,7 @@ def _near(
 ) -> tuple[int, int, NDArray[Any], NDArray[Any]]:
     """Narrow the bracket by a level found in floats, each end checked exactly."""
     try:
-        weight = levels.weight.astype(np.float64)
+        weight = np.array([float(w) for w in levels.exact])
         low, high = levels.low.astype(np.float64), levels.high.astype(np.float64)
         lowest, highest = 0.0, levels.top / (1 << levels.bits)
     except OverflowError:
@@ -163,7 +162,7 @@ def _near(
         for end in (first, last):
             if p < end < q:
                 count = levels.below(end)
-                if _total(count) <= inside:
+                if total(count) <= inside:
                     p, below = end, count
                 else:
                     q, above = end, count

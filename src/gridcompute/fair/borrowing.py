@@ -239,6 +239,12 @@ def borrowing(
     TypeError
         A `tree` that is no Quotas, an amount that is no integer.
 
+    Notes
+    -----
+    Exact sums, as in `dominant_shares`. A root borrows nothing.
+    Complexity: O(nodes * flavors and resources).
+    Source: fair sharing of kubernetes-sigs/kueue (Apache-2.0), as published.
+
     Examples
     --------
     >>> from gridcompute import fair

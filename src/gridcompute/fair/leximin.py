@@ -16,7 +16,7 @@ from ..live.frames import by_position
 from ._check_shares import refutations
 from ._cuts import Groups, Step, decompose
 from ._inputs import column, read_only
-from ._order import integer_weights
+from ._order import exact_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -309,7 +309,7 @@ def leximin(
     promised = np.minimum(most, owed.astype(np.uint64)).astype(np.int64)
     most = np.where(size == 0, promised, most).astype(np.int64)
     unit = np.maximum(value, 1)
-    weights = integer_weights(np.where(size == 0, 1, size), unit)
+    weights = exact_weights(np.where(size == 0, 1, size), unit)
     groups = _groups(rate > 0)
     units, steps = decompose(
         groups,

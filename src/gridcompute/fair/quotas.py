@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["UNLIMITED", "Amount", "Key", "Quotas", "amount_of", "local_part"]
+__all__ = [
+    "UNLIMITED",
+    "Amount",
+    "Key",
+    "Quotas",
+    "amount_column",
+    "amount_of",
+    "local_part",
+    "texts",
+]
 
 #: The amount that is none: the largest int64, as in Kueue.
 UNLIMITED = LARGEST
@@ -128,24 +137,24 @@ class Quotas:
         borrowing_limit: Any = None,
     ) -> None:
         """Check and convert all columns."""
-        names = _texts("name", name, None)
+        names = texts("name", name, None)
         n = len(names)
         index: dict[str, int] = {}
         for k, text in enumerate(names):
             if index.setdefault(text, k) != k:
                 raise InvalidProblemError(f"name[{k}]: {text!r} is there twice", "name", k)
-        parents = [None] * n if parent is None else _texts("parent", parent, n, none=True)
+        parents = [None] * n if parent is None else texts("parent", parent, n, none=True)
         above = parents_by_name("parent", names, parents)
         order = top_down("parent", above)
         kinds = _kinds(kind, names, above)
         weights = column("weight", 1 if weight is None else weight, n, "n_nodes")
-        nodes = _texts("node", node, None)
+        nodes = texts("node", node, None)
         m = len(nodes)
-        flavors, resources = _texts("flavor", flavor, m), _texts("resource", resource, m)
+        flavors, resources = texts("flavor", flavor, m), texts("resource", resource, m)
         amounts = (
-            _amounts("nominal", nominal, m, missing=False),
-            _amounts("lending_limit", lending_limit, m, missing=True),
-            _amounts("borrowing_limit", borrowing_limit, m, missing=True),
+            amount_column("nominal", nominal, m, "n_quotas", missing=False),
+            amount_column("lending_limit", lending_limit, m, "n_quotas", missing=True),
+            amount_column("borrowing_limit", borrowing_limit, m, "n_quotas", missing=True),
         )
         own: list[dict[Key, Quota]] = [{} for _ in range(n)]
         for k, text in enumerate(nodes):
@@ -323,7 +332,7 @@ def _kinds(kind: Any, names: Sequence[str], above: NDArray[np.int64]) -> list[st
     children = children_of(above)
     if kind is None:
         return ["cohort" if k in children else "queue" for k in range(len(names))]
-    kinds = _texts("kind", kind, len(names))
+    kinds = texts("kind", kind, len(names))
     for k, word in enumerate(kinds):
         if word not in _KINDS:
             raise InvalidProblemError(
@@ -337,14 +346,16 @@ def _kinds(kind: Any, names: Sequence[str], above: NDArray[np.int64]) -> list[st
     return kinds
 
 
-def _amounts(field: str, values: Any, n: int, missing: bool) -> NDArray[np.int64]:
+def amount_column(
+    field: str, values: Any, n: int, name: str, *, missing: bool
+) -> NDArray[np.int64]:
     """Return n amounts as int64; a missing one is unlimited where that may be."""
     if values is None and missing:
         return np.full(n, UNLIMITED, np.int64)
     entries = _entries(field, values)
     if len(entries) != n:
         raise InvalidProblemError(
-            f"{field}: found {len(entries)} entries, needed (n_quotas,) = ({n},)", field
+            f"{field}: found {len(entries)} entries, needed ({name},) = ({n},)", field
         )
     out = np.empty(n, np.int64)
     for k, value in enumerate(entries):
@@ -363,7 +374,7 @@ def _entries(field: str, values: Any) -> list[Any]:
     return key_list(field, values, ordered=True)
 
 
-def _texts(field: str, values: Any, n: int | None, none: bool = False) -> list[Any]:
+def texts(field: str, values: Any, n: int | None, none: bool = False) -> list[Any]:
     """Return a column of strings, None among them where that may be."""
     entries = _entries(field, values)
     if n is not None and len(entries) != n:
