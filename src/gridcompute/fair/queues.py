@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..live_frames import named_columns
+from ..live.frames import named_columns
 from ._inputs import column, read_only
 from ._tree import parents_by_name, top_down
 from .division import Division, divide

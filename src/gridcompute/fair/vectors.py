@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import _checks
 from ..errors import InternalError, InvalidProblemError
-from ..live_frames import by_position
+from ..live.frames import by_position
 from ._check_tasks import refutations
 from ._inputs import LARGEST, column, read_only
 from ._order import first_units
