@@ -192,7 +192,7 @@ def test_bad_rules_are_refused() -> None:
     for changes, words in (
         ({"used": 1.5}, "direct_rule.used is 1.5, needed a number from 0 to 1"),
         ({"of_load": float("nan")}, "direct_rule.of_load is nan"),
-        ({"shortfall_yuan_per_kwh": -1.0}, "direct_rule.shortfall_yuan_per_kwh is -1.0"),
+        ({"shortfall_yuan_per_kwh": -1.0}, "direct_rule.shortfall_yuan_per_kwh: found -1.0"),
     ):
         with pytest.raises(InvalidProblemError, match=words):
             grid.DirectRule(**changes)

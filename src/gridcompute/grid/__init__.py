@@ -15,11 +15,13 @@ from .scenarios.world import assumptions
 from .tables.corridors import Corridors
 from .tables.energy import Energy
 from .tables.jobs import Jobs
+from .tables.limits import LIMITS
 from .tables.mandate import DirectRule, Mandate, Quotas
 from .tables.problem import Problem
 from .tables.sites import Classes, Sites
 
 __all__ = [
+    "LIMITS",
     "Audit",
     "Classes",
     "Corridors",

@@ -56,9 +56,10 @@ def kwh_by_class(problem: Problem) -> Floats:
 
 
 def most_load_kwh(problem: Problem) -> Floats:
-    """Load by site and hour with every accelerator busy, (n_sites, n_hours)."""
+    """Load by site and hour with all accelerators busy that jobs could take, (n_sites, n_hours)."""
     most = problem.energy.base_load_kwh.copy()
-    busy = problem.classes.capacity * kwh_by_class(problem)
+    taken = np.minimum(problem.classes.capacity, problem.jobs.gang.astype(np.int64).sum())
+    busy = taken * kwh_by_class(problem)
     for c, site in enumerate(problem.classes.site.tolist()):
         most[site] += busy[c]
     return most

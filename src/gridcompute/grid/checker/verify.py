@@ -211,7 +211,7 @@ def _table(plan: Plan) -> Iterator[Fault]:
             where = f"job {job[off[0]]}, {name}"
             yield Fault(token, where, float(shown[name][off[0]]), float(needed[off[0]]))
     by_site = np.bincount(shown["site"], shown["energy_kwh"], len(problem.sites)).astype(float)
-    of_jobs = (_load(plan) - problem.energy.base_load_kwh).sum(axis=1)
+    of_jobs = _jobs_load(plan).sum(axis=1)
     yield from _apart("TableMismatch", "energy_kwh of site", by_site, of_jobs)
 
 
@@ -235,6 +235,11 @@ def _resources(plan: Plan) -> Iterator[Fault]:
 
 def _load(plan: Plan) -> Floats:
     """What base load and placed jobs need, kWh by site and hour."""
+    return plan.problem.energy.base_load_kwh + _jobs_load(plan)
+
+
+def _jobs_load(plan: Plan) -> Floats:
+    """What placed jobs need, kWh by site and hour."""
     problem = plan.problem
     job, klass, start, hours = _placed(plan)
     gang = problem.jobs.gang[job].astype(np.float64)
@@ -242,7 +247,7 @@ def _load(plan: Plan) -> Floats:
     np.add.at(change, (klass, start), gang)
     np.add.at(change, (klass, np.minimum(start + hours, problem.hours)), -gang)
     busy = change.cumsum(axis=1)[:, : problem.hours]
-    load = problem.energy.base_load_kwh.copy()
+    load = np.zeros_like(problem.energy.base_load_kwh)
     np.add.at(load, problem.classes.site, busy * kwh_by_class(problem))
     return load
 

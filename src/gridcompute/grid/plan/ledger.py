@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..._checks import number, reals, whole
+from ..._checks import reals, whole
 from ...errors import InvalidProblemError
 from ..files.json_text import require_text
+from ..tables.limits import price_of
 from .ledger_entry import GENESIS, Chain, Entry
 from .ledger_file import LedgerFile, LedgerRepair, repair
 
@@ -66,10 +67,7 @@ class Ledger:
     def __post_init__(self) -> None:
         """Check the numbers and the whole chain."""
         object.__setattr__(self, "window", whole("ledger.window", self.window, 1, 2**31 - 1))
-        cap = number("ledger.cap_yuan_per_kwh", self.cap_yuan_per_kwh, 0.0)
-        if cap == np.inf:
-            message = "ledger.cap_yuan_per_kwh: found inf, needed a finite number >= 0"
-            raise InvalidProblemError(message, "ledger.cap_yuan_per_kwh")
+        cap = price_of("ledger.cap_yuan_per_kwh", self.cap_yuan_per_kwh)
         object.__setattr__(self, "cap_yuan_per_kwh", cap)
         object.__setattr__(self, "entries", tuple(self.entries))
         chain = Chain("ledger.entries")

@@ -41,6 +41,13 @@ __all__ = [
 
 _Found = TypeVar("_Found")
 
+#: The least price or power that a step of the ascent is measured in, yuan or kW: below it prices
+#: would hardly move at all.
+LEAST_TYPICAL = 1e-9
+#: Jobs of less work than this, hours, count as those that take an hour: a value over 1e-300 hours
+#: is no typical price.
+SHORT_H = 1e-3
+
 
 class PriceVector(NamedTuple):
     """The four kinds of prices, each contiguous float64 in its natural shape."""
@@ -123,11 +130,12 @@ class Rows:
     def _scale(self) -> Floats:
         """A typical price of each kind: steps of the ascent are in units of it."""
         problem, jobs = self.problem, self.problem.jobs
-        worth = float(np.median(jobs.value_yuan / (jobs.gang * jobs.work_h))) if len(jobs) else 1.0
-        power = float(np.median(problem.energy.tariff_yuan_per_kwh)) or 0.1
+        hours = np.where(jobs.work_h < SHORT_H, 1.0, jobs.work_h)
+        power = _typical(np.abs(problem.energy.tariff_yuan_per_kwh), 0.1)
+        worth = _typical(jobs.value_yuan / (jobs.gang * hours), 1.0)
         wires = problem.corridors.price_yuan_per_gb
-        transfer = float(np.median(wires[wires > 0])) if (wires > 0).any() else 0.05
-        watts = float(np.median(problem.kwh_per_accelerator_h)) or 1.0
+        transfer = _typical(wires[wires > 0], 0.05)
+        watts = _typical(problem.kwh_per_accelerator_h, 1.0)
         typical = (power * watts / 3, power / 15, transfer, worth / 16)
         return self.pack(*(np.full(s, v) for s, v in zip(self.shapes, typical, strict=True)))
 
@@ -235,6 +243,15 @@ class Rows:
         bound = found["total"] - found["margin"] - rent + energy.bound + float(fixed.sum())
         bound -= ROUNDING * (len(y) + 64) * (size + float(np.abs(fixed).sum()))
         return Evaluation(bound, slope, found["left_out"], found["placed"])
+
+
+def _typical(values: Floats, otherwise: float) -> float:
+    """Return the median of values >= 0, of those above 0 if it is 0, or `otherwise` if none is."""
+    for found in (values, values[values >= LEAST_TYPICAL]):
+        typical = float(np.median(found)) if found.size else 0.0
+        if typical >= LEAST_TYPICAL:
+            return typical
+    return otherwise
 
 
 class Heading:

@@ -29,6 +29,9 @@ SLACK = 2.0
 
 #: The largest load that the program is not scaled to, kWh, or for each kW of the largest battery.
 LEAST_LOAD = 1e-6
+#: Where the largest loads of two sites differ by more than this factor, each site has a unit of its
+#: own: the solver's tolerance, 1e-7 of the unit, would be a large part of a small site's load.
+UNLIKE = 1e3
 #: Largest relative error of one operation on doubles.
 ROUNDING = 2.0**-53
 
@@ -61,6 +64,9 @@ class EnergyBlock:
     Parameters
     ----------
     problem : Problem
+    most_kwh : float64 (n_sites, n_hours), optional
+        The largest load by site and hour that will be asked for; by default all that the
+        accelerators and the jobs can take.
 
     Notes
     -----
@@ -70,14 +76,17 @@ class EnergyBlock:
     whatever the solver's tolerance.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, most_kwh: Floats | None = None) -> None:
         """Write the program down and hand it to the solver."""
         self.problem = problem
-        self.most_kwh = problem.most_load_kwh
+        self.most_kwh = problem.most_load_kwh if most_kwh is None else most_kwh
         #: kWh in one unit of the program, so that its numbers lie near 1.
         largest = float(self.most_kwh.max())
         tiny = largest <= LEAST_LOAD * max(1.0, float(problem.energy.battery_kw.max()))
         self.unit = 1.0 if tiny else largest
+        #: kWh in one unit of each site's columns and rows, (n_sites, 1), and that over `unit`.
+        self.site_unit = self._site_units()
+        self._part = self.site_unit / self.unit
         self._columns: list[tuple[Floats, Floats, Floats]] = []
         self._rows: list[tuple[Floats, Floats]] = []
         self._entries: list[tuple[Any, Any, Any]] = []
@@ -90,6 +99,14 @@ class EnergyBlock:
         self._mandate()
         self._direct_rule()
         self._pass_model()
+
+    def _site_units(self) -> Floats:
+        """One unit for all sites, or where their loads are unlike one for each."""
+        most, kw = self.most_kwh.max(axis=1), self.problem.energy.battery_kw
+        without_load = np.minimum(self.unit, np.maximum(1.0, kw))
+        own = np.where(most <= LEAST_LOAD * np.maximum(1.0, kw), without_load, most)
+        alike = float(own.max()) <= UNLIKE * float(own.min())
+        return np.asarray(np.full(own.shape, self.unit) if alike else own)[:, None]
 
     # -- The program -------------------------------------------------------------------------------
 
@@ -112,42 +129,44 @@ class EnergyBlock:
         self._n_rows += low.size
 
     def _supply(self) -> None:
-        problem, energy, unit = self.problem, self.problem.energy, self.unit
+        problem, energy, unit = self.problem, self.problem.energy, self.site_unit
         wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
         direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
         # More than all loads and stores can take is no limit, and numbers that large blur others.
         reach = SLACK * (self.most_kwh / unit + kw)
-        self._add_columns("direct", np.minimum(direct, reach), price)
-        self._add_columns("direct_in", SLACK * np.minimum(direct, kw), price + wear)
+        part = self._part
+        self._add_columns("direct", np.minimum(direct, reach), price * part)
+        self._add_columns("direct_in", SLACK * np.minimum(direct, kw), (price + wear) * part)
         sold = direct * (energy.export_yuan_per_kwh > 0)
-        self._add_columns("sold", sold, -energy.export_yuan_per_kwh)
+        self._add_columns("sold", sold, -energy.export_yuan_per_kwh * part)
         uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
         self._add_rows("direct", np.full(direct.shape, -np.inf), direct, uses)
         bundled = energy.bundled_kwh / unit
-        self._add_columns("bundled", np.minimum(bundled, reach), energy.bundled_yuan_per_kwh)
-        self._add_columns(
-            "bundled_in", SLACK * np.minimum(bundled, kw), energy.bundled_yuan_per_kwh + wear
-        )
+        price = energy.bundled_yuan_per_kwh
+        self._add_columns("bundled", np.minimum(bundled, reach), price * part)
+        self._add_columns("bundled_in", SLACK * np.minimum(bundled, kw), (price + wear) * part)
         uses = [(self.column[k], 1.0) for k in ("bundled", "bundled_in")]
         self._add_rows("bundled", np.full(bundled.shape, -np.inf), bundled, uses)
         carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
         reach = np.minimum(problem.sites.connection_kw[:, None] / unit, self.most_kwh / unit + kw)
-        self._add_columns("grid", reach, energy.tariff_yuan_per_kwh + carbon)
-        inlet = energy.tariff_yuan_per_kwh + carbon + wear
-        self._add_columns("grid_in", SLACK * np.minimum(reach, kw), inlet)
+        price = energy.tariff_yuan_per_kwh + carbon
+        self._add_columns("grid", reach, price * part)
+        self._add_columns("grid_in", SLACK * np.minimum(reach, kw), (price + wear) * part)
         uses = [(self.column[k], 1.0) for k in ("grid", "grid_in")]
         self._add_rows("connection", np.full(reach.shape, -np.inf), reach, uses)
 
     def _store(self) -> None:
         energy, shape = self.problem.energy, (len(self.problem.sites), self.problem.hours)
-        kw = np.broadcast_to(energy.battery_kw[:, None] / self.unit, shape)
-        room = np.broadcast_to(energy.battery_kwh[:, None] / self.unit, shape)
+        unit = self.site_unit
+        kw = np.broadcast_to(energy.battery_kw[:, None] / unit, shape)
+        room = np.broadcast_to(energy.battery_kwh[:, None] / unit, shape)
         worth = np.zeros(shape)
         if energy.terminal == "value":
             worth[:, -1] = energy.terminal_yuan_per_kwh
         for colour in INLETS:
-            self._add_columns(f"{colour}_out", SLACK * kw, energy.wear_yuan_per_kwh[:, None])
-            self._add_columns(colour, SLACK * room, -worth)
+            wear = energy.wear_yuan_per_kwh[:, None] * self._part
+            self._add_columns(f"{colour}_out", SLACK * kw, wear)
+            self._add_columns(colour, SLACK * room, -worth * self._part)
         inlets = [(self.column[k], 1.0) for k in ("direct_in", "bundled_in", "grid_in")]
         outlets = [(self.column[k], 1.0) for k in ("green_out", "grey_out")]
         stores = [(self.column[k], 1.0) for k in ("green", "grey")]
@@ -158,7 +177,7 @@ class EnergyBlock:
         starts = {"green": energy.green_start_kwh, "grey": energy.grey_start_kwh}
         for colour, inlets_of in INLETS.items():
             opening = np.zeros(shape)
-            opening[:, 0] = starts[colour] / self.unit
+            opening[:, 0] = starts[colour] / unit[:, 0]
             stored = self.column[colour]
             terms: list[tuple[Any, Any]] = [(stored, 1.0), (self.column[f"{colour}_out"], out)]
             terms += [(self.column[k], -into) for k in inlets_of]
@@ -167,10 +186,11 @@ class EnergyBlock:
             self._entries.append((later.ravel(), stored[:, :-1].ravel(), np.full(later.size, -1.0)))
             if energy.terminal == "cyclic":
                 low, _, _ = self._columns[-1 if colour == "grey" else -3]
-                low.reshape(shape)[:, -1] = starts[colour] / self.unit
+                low.reshape(shape)[:, -1] = starts[colour] / unit[:, 0]
 
     def _load(self) -> None:
-        most, base = self.most_kwh / self.unit, self.problem.energy.base_load_kwh / self.unit
+        most, base = self.most_kwh, self.problem.energy.base_load_kwh
+        most, base = most / self.site_unit, base / self.site_unit
         self._add_columns("load", most, 0.0)
         self._columns[-1][0][:] = base.ravel()
         sources = ("direct", "bundled", "grid", "green_out", "grey_out")
@@ -191,16 +211,18 @@ class EnergyBlock:
         counted = ["direct", "bundled", "green_out", *(["sold"] if rows.volume else [])]
         for q, member in zip(self.row["mandate"], rows.member, strict=True):
             for name, factor in [(k, 1.0) for k in counted] + [("load", -rows.share)]:
-                index = self.column[name][..., member, :].ravel()
-                size = index.size
-                self._entries.append((np.full(size, q), index, np.full(size, factor)))
+                index = self.column[name][..., member, :]
+                parts = np.broadcast_to(factor * self._part[member], index.shape)
+                self._entries.append((np.full(index.size, q), index.ravel(), parts.ravel()))
 
     def _direct_rule(self) -> None:
-        rows, unit = self.problem.direct_rows, self.unit
+        rows = self.problem.direct_rows
+        unit = self.site_unit[rows.site, 0]
         asked = rows.used * rows.available_kwh / unit
         most = rows.of_load * self.most_kwh.sum(axis=1)[rows.site] / unit
-        self._add_columns("use_short", asked, rows.short_yuan_per_kwh)
-        self._add_columns("load_short", most, rows.short_yuan_per_kwh)
+        price = rows.short_yuan_per_kwh * self._part[rows.site, 0]
+        self._add_columns("use_short", asked, price)
+        self._add_columns("load_short", most, price)
         used, stored = (
             np.moveaxis(self.column[k], 1, -1)[..., rows.site] for k in ("direct", "direct_in")
         )
@@ -254,7 +276,7 @@ class EnergyBlock:
         fixed = pi * base
         bound = self._weak_duality(duals) * self.unit + float(fixed.sum())
         bound -= ROUNDING * (fixed.size + 64) * float(np.abs(fixed).sum())
-        return EnergyMinimum(bound, point[self.column["load"]] * self.unit)
+        return EnergyMinimum(bound, point[self.column["load"]] * self.site_unit)
 
     def _weak_duality(self, duals: Floats) -> float:
         """What no point within the limits costs less than, by any multipliers of the rows.
@@ -284,7 +306,7 @@ class EnergyBlock:
             self._solve(PRIMAL)
         values = self.solver.columns()
         load = np.array([values[i] for i in self._given_load.tolist()])
-        return load.reshape(pi.shape) * self.unit
+        return load.reshape(pi.shape) * self.site_unit
 
     def mandate_at(self, pi: Floats) -> Floats:
         """Prices of the mandate's rows that go with these prices of load, (n_scopes,)."""
@@ -293,9 +315,9 @@ class EnergyBlock:
 
     def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
         at, given = self._load_columns, self._given_load
-        self.cost[at] = np.broadcast_to(cost, low.shape).ravel()
+        self.cost[at] = np.broadcast_to(cost * self._part, low.shape).ravel()
         self.solver.set_costs(given, self.cost[at])
-        limits = (low / self.unit).ravel(), (high / self.unit).ravel()
+        limits = (low / self.site_unit).ravel(), (high / self.site_unit).ravel()
         if not np.array_equal(limits, (self.low[at], self.high[at])):
             self.low[at], self.high[at] = limits
             self.solver.set_box(given, *limits)
@@ -321,7 +343,7 @@ class EnergyBlock:
     def _unserved(self) -> tuple[float, float, InfeasibleError]:
         """What is asked and what there is in the hour that asks for most beyond it; the error."""
         problem, energy = self.problem, self.problem.energy
-        load = self.low[self.column["load"]] * self.unit
+        load = self.low[self.column["load"]] * self.site_unit
         most = problem.sites.connection_kw + energy.battery_kw
         most = most[:, None] + energy.bundled_kwh + energy.direct_kwh.sum(axis=0)
         s, t = map(int, np.unravel_index(np.argmax(load - most), load.shape))
@@ -354,9 +376,9 @@ class EnergyBlock:
         return Supplied(
             self._dispatch(point, load_kwh),
             value * self.unit,
-            -(self._transposed @ duals)[self.column["load"]],
+            -(self._transposed @ duals)[self.column["load"]] / self._part,
             duals[self.row["mandate"]],
-            np.maximum(-storage, 0.0),
+            np.maximum(-storage / self._part, 0.0),
         )
 
     def curves(self, load_kwh: Floats | None = None) -> tuple[Floats, Floats]:
@@ -380,13 +402,17 @@ class EnergyBlock:
         problem, energy, dual = self.problem, self.problem.energy, self._duals
         rows, base = problem.mandate_rows, energy.base_load_kwh
         by_site = (dual[self.row["mandate"]] @ rows.member.astype(float))[:, None]
-        own, of_load = (self._by_site(dual[self.row[k]]) for k in ("direct_use", "direct_load"))
+        part = self._part
+        own, of_load = (
+            self._by_site(dual[self.row[k]]) / part for k in ("direct_use", "direct_load")
+        )
         wear, into = energy.wear_yuan_per_kwh[:, None], energy.charge_efficiency[:, None]
         stored = (energy.battery_kw > 0)[:, None]
 
         def spared(price: Floats, colour: str) -> Floats:
             """What a kWh would earn if it were stored instead: at least nothing."""
             worth = into * dual[self.row[f"{colour}_balance"]] - dual[self.row["kw_in"]]
+            worth = worth / part
             return np.where(stored, np.minimum(price + wear + worth, 0.0), 0.0)
 
         sold = np.where(
@@ -407,7 +433,8 @@ class EnergyBlock:
         segments.append((np.minimum(reach, 1e15), cost - spared(cost, "grey")))
         drawn = -dual[self.row["green_balance"]] / energy.discharge_efficiency[:, None]
         power = np.broadcast_to(np.where(stored, energy.battery_kw[:, None], 0.0), base.shape)
-        segments.append((power, wear + drawn - dual[self.row["kw_out"]] - by_site))
+        drawn = (drawn - dual[self.row["kw_out"]]) / part
+        segments.append((power, wear + drawn - by_site))
         width = np.stack([w for w, _ in segments], axis=-1)
         asked = rows.share * by_site + problem.direct_rows.of_load * of_load
         price = np.stack([p for _, p in segments], axis=-1) + asked[:, :, None]
@@ -437,6 +464,16 @@ class EnergyBlock:
             self.solver.set_row(given, asked, np.inf)
         return np.maximum(out, 0.0)
 
+    def for_load(self, load_kwh: Floats) -> EnergyBlock:
+        """Return a block as exact for this load as any: this one, unless its units are far larger.
+
+        The solver's tolerance is a part of the unit, which follows the largest load there could be.
+        """
+        most = np.maximum(load_kwh.max(axis=1), 1.0)
+        if (UNLIKE * most >= self.site_unit[:, 0]).all():
+            return self
+        return EnergyBlock(self.problem, load_kwh)
+
     def _dispatch(self, point: Floats, load: Floats) -> Dispatch:
         """The solver's point in kWh, with its tolerance put where it does no harm.
 
@@ -444,7 +481,13 @@ class EnergyBlock:
         what then differs from the load, and what is missing to the rules is counted anew.
         """
         energy = self.problem.energy
-        v = {k: np.maximum(point[index] * self.unit, 0.0) for k, index in self.column.items()}
+        site = self.problem.direct_rows.site
+        units: dict[str, Any] = dict.fromkeys(("missing", "retired"), self.unit)
+        units |= dict.fromkeys(("use_short", "load_short"), self.site_unit[site, 0])
+        v = {
+            name: np.maximum(point[index] * units.get(name, self.site_unit), 0.0)
+            for name, index in self.column.items()
+        }
         into, out = energy.charge_efficiency[:, None], 1 / energy.discharge_efficiency[:, None]
         green_in = v["direct_in"].sum(axis=0) + v["bundled_in"]
         green = energy.green_start_kwh[:, None] + (into * green_in - out * v["green_out"]).cumsum(1)

@@ -451,8 +451,9 @@ class Solve:
         """The answer, with its prices."""
         self.clock.stage("certificate", 1.0)
         assert self.best is not None
-        best, prices, block = self.best, self.rows.unpack(self.y), self.rows.block
+        best, prices = self.best, self.rows.unpack(self.y)
         load = load_of(self.problem, best.klass, best.start)
+        block = self.rows.block.for_load(load)
         supplied = block.serve(load)
         cost = plan_cost(self.problem, best.klass, best.start, supplied.dispatch)
         found = Prices(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ... import _checks
 from ...errors import InvalidProblemError
 from .frozen import Frozen, frozen
+from .limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,6 @@ __all__ = [
     "Strings",
     "Table",
     "column",
-    "number_of",
 ]
 
 Int32s = NDArray[np.int32]
@@ -58,9 +58,30 @@ class Column:
     #: May the last dimension be left out for good (pue: by site, or by site and hour)?
     may_drop_last: bool = False
 
+    def limited(self) -> Column:
+        """Return the same with the limit of its unit, where it has none of its own."""
+        if self.unit not in LIMITS:
+            return self
+        most = LIMITS[self.unit]
+        low = -most if self.low is None and self.above is None else self.low
+        return dataclasses.replace(self, low=low, high=most if self.high is None else self.high)
+
+    def fits(self, array: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which values lie in the range."""
+        good = np.ones(array.shape, bool)
+        if array.dtype.kind == "f":
+            good &= ~np.isnan(array) if self.infinite else np.isfinite(array)
+        if self.low is not None:
+            good &= array >= self.low
+        if self.above is not None:
+            good &= array > self.above
+        if self.high is not None:
+            good &= (array <= self.high) | (self.infinite & (array == np.inf))
+        return good
+
     def needs(self) -> str:
         """The range in words, for an error message."""
-        kind = "a finite number" if not self.infinite else "a number"
+        kind = "a finite number" if not self.infinite else "inf or a number"
         if np.issubdtype(self.dtype, np.integer):
             kind = "an integer"
         bounds = [("> ", self.above), (">= ", self.low), ("<= ", self.high)]
@@ -192,16 +213,7 @@ class Columns(Frozen):
     def _check_range(self, name: str, spec: Column, array: NDArray[Any]) -> None:
         if array.dtype.kind in "Ub":
             return
-        good = np.ones(array.shape, bool)
-        if array.dtype.kind == "f":
-            good &= ~np.isnan(array) if spec.infinite else np.isfinite(array)
-        if spec.low is not None:
-            good &= array >= spec.low
-        if spec.high is not None:
-            good &= array <= spec.high
-        if spec.above is not None:
-            good &= array > spec.above
-        self.require(good, name, spec.needs())
+        self.require(spec.fits(array), name, spec.needs())
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -213,6 +225,11 @@ class Table(Columns):
 
     #: The dimension the rows run over.
     rows: ClassVar[str]
+
+    @classmethod
+    def columns(cls) -> dict[str, Column]:
+        """Each column's name and what it holds, within `gridcompute.grid.LIMITS`."""
+        return {name: spec.limited() for name, spec in super().columns().items()}
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -287,13 +304,6 @@ def _first_odd(array: NDArray[Any], allowed: str) -> str:
             at = ", ".join(str(int(k)) for k in np.unravel_index(i, array.shape))
             return f" with {value!r} in row {at}"
     return ""
-
-
-def number_of(name: str, value: Any) -> float:
-    """A setting that must be one number; text is none, and neither is True."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    return float(value)
 
 
 def _arrow_dims(spec: Column, rows: str) -> tuple[str, ...]:

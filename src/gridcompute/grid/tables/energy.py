@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from ...errors import InvalidProblemError
-from .column import Floats, Table, column, number_of
+from .column import Floats, Table, column
+from .limits import LEAST_EFFICIENCY, price_of
 
 __all__ = ["TERMINAL_RULES", "Energy"]
 
@@ -46,7 +47,7 @@ class Energy(Table):
     battery_kwh, battery_kw : float64 (n_sites,)
         Size, and most power in either direction.
     charge_efficiency, discharge_efficiency : float64 (n_sites,)
-        Stored per kWh taken; delivered per kWh drawn from store.
+        Stored per kWh taken; delivered per kWh drawn from store. From 0.001 to 1.
     wear_yuan_per_kwh : float64 (n_sites,)
         For each kWh taken to charge and each kWh delivered by discharge.
     green_start_kwh, grey_start_kwh : float64 (n_sites,)
@@ -74,8 +75,12 @@ class Energy(Table):
     grid_green_share: Floats = column("site hour", np.float64, default=0.0, low=0, high=1)
     battery_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
     battery_kw: Floats = column("site", np.float64, "kW", default=0.0, low=0)
-    charge_efficiency: Floats = column("site", np.float64, default=1.0, above=0, high=1)
-    discharge_efficiency: Floats = column("site", np.float64, default=1.0, above=0, high=1)
+    charge_efficiency: Floats = column(
+        "site", np.float64, default=1.0, low=LEAST_EFFICIENCY, high=1
+    )
+    discharge_efficiency: Floats = column(
+        "site", np.float64, default=1.0, low=LEAST_EFFICIENCY, high=1
+    )
     wear_yuan_per_kwh: Floats = column("site", np.float64, "yuan/kWh", default=0.0, low=0)
     green_start_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
     grey_start_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
@@ -91,12 +96,9 @@ class Energy(Table):
         self.require(
             start <= self.battery_kwh, "green_start_kwh", "with grey_start_kwh at most battery_kwh"
         )
-        for name in ("certificate_yuan_per_kwh", "carbon_yuan_per_t"):
-            value = number_of(f"energy.{name}", getattr(self, name))
-            if not (np.isfinite(value) and value >= 0):
-                message = f"energy.{name} is {value}, needed a finite number >= 0"
-                raise InvalidProblemError(message, f"energy.{name}")
-            object.__setattr__(self, name, value)
+        units = {"certificate_yuan_per_kwh": "yuan/kWh", "carbon_yuan_per_t": "yuan/t"}
+        for name, unit in units.items():
+            object.__setattr__(self, name, price_of(f"energy.{name}", getattr(self, name), unit))
         if self.terminal not in TERMINAL_RULES:
             message = f"energy.terminal is {self.terminal!r}, needed one of {TERMINAL_RULES}"
             raise InvalidProblemError(message, "energy.terminal")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ...errors import InvalidProblemError
-from .column import Bools, Floats, Int64s, Table, column, number_of
+from .column import Bools, Floats, Int64s, Table, column
 from .frozen import sealed
+from .limits import number_of, price_of
 
 if TYPE_CHECKING:
     from ..plan.ledger import Ledger
@@ -123,7 +124,7 @@ class Mandate:
             raise _bad("mandate", "scope", self.scope, f"one of {SCOPES}")
         if self.rule not in RULES:
             raise _bad("mandate", "rule", self.rule, f"one of {RULES}")
-        _check_price("mandate", self.shortfall_yuan_per_kwh)
+        price_of("mandate.shortfall_yuan_per_kwh", self.shortfall_yuan_per_kwh)
         object.__setattr__(self, "new", _flags("mandate.new", self.new))
 
     def applies_to(self, sites: Sites) -> Bools:
@@ -207,7 +208,7 @@ class DirectRule:
         """Check each value."""
         _check_share("direct_rule", "used", self.used)
         _check_share("direct_rule", "of_load", self.of_load)
-        _check_price("direct_rule", self.shortfall_yuan_per_kwh)
+        price_of("direct_rule.shortfall_yuan_per_kwh", self.shortfall_yuan_per_kwh)
         object.__setattr__(self, "sites", _flags("direct_rule.sites", self.sites))
 
     def applies_to(self, sites: Sites, energy: Energy) -> Bools:
@@ -233,12 +234,6 @@ def _bad(rule: str, name: str, found: object, needed: str) -> InvalidProblemErro
 def _check_share(rule: str, name: str, share: float) -> None:
     if not 0 <= number_of(f"{rule}.{name}", share) <= 1:
         raise _bad(rule, name, share, "a number from 0 to 1")
-
-
-def _check_price(rule: str, price: float) -> None:
-    price = number_of(f"{rule}.shortfall_yuan_per_kwh", price)
-    if not (np.isfinite(price) and price >= 0):
-        raise _bad(rule, "shortfall_yuan_per_kwh", price, "a finite number >= 0")
 
 
 def _flags(name: str, given: Any) -> tuple[bool, ...] | None:

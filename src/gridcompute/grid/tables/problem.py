@@ -14,6 +14,7 @@ from .corridors import Corridors
 from .energy import Energy
 from .frozen import Frozen, frozen, sealed
 from .jobs import Jobs
+from .limits import LIMITS, MOST_CARRIED_KWH
 from .mandate import DirectRows, DirectRule, Mandate, MandateRows, Quotas
 from .sites import Classes, Sites
 
@@ -89,7 +90,9 @@ class Problem(Frozen):
         object.__setattr__(self, "hours", int(self.hours))
         self._check_sizes()
         self._check_references()
+        self._check_load()
         self.mandate.applies_to(self.sites)
+        self._check_carried()
         self.direct_rule.applies_to(self.sites, self.energy)
 
     def _check_sizes(self) -> None:
@@ -133,6 +136,29 @@ class Problem(Frozen):
             f"a bit of one of the {n_sites} sites set",
         )
 
+    def _check_load(self) -> None:
+        """Raise for the first site and hour whose largest load is beyond the limit of energy."""
+        most, classes = LIMITS["kWh"], self.classes
+        each_kw = (classes.power_kw + classes.overhead_kw) * self.sites.pue.max()
+        busy = float((classes.capacity.max(axis=1, initial=0) * each_kw).sum())
+        if busy + self.energy.base_load_kwh.max(initial=0.0) <= most:  # all sites together
+            return
+        for s, t in np.argwhere(~(self.most_load_kwh <= most))[:1].tolist():
+            load = "base_load_kwh with every accelerator busy"
+            found = f"found {self.most_load_kwh[s, t]:g} kWh at site {s} in hour {t}"
+            message = f"classes.capacity: {found}, {load}, needed at most {most:g}"
+            raise InvalidProblemError(message, "classes.capacity", (s, t))
+
+    def _check_carried(self) -> None:
+        """Raise for the first scope whose ledger carries more energy than a batch can make good."""
+        if self.mandate.ledger is None:
+            return
+        rows = self.mandate.rows(self.sites)
+        for q in np.flatnonzero(~(np.abs(rows.carried_kwh) <= MOST_CARRIED_KWH))[:1].tolist():
+            found = f"found {rows.carried_kwh[q]:g} kWh carried for {rows.names[q]!r}"
+            message = f"mandate.ledger: {found}, needed at most {MOST_CARRIED_KWH:g}"
+            raise InvalidProblemError(message, "mandate.ledger", q)
+
     def replace(self, **changes: Any) -> Self:
         """This problem with some tables changed, checked again.
 
@@ -166,9 +192,10 @@ class Problem(Frozen):
 
     @cached_property
     def most_load_kwh(self) -> Floats:
-        """Load with every accelerator busy, kWh, (n_sites, n_hours)."""
+        """Load with every accelerator busy that there are jobs for, kWh, (n_sites, n_hours)."""
         most = self.energy.base_load_kwh.copy()
-        busy = self.classes.capacity * self.kwh_per_accelerator_h
+        wanted = int(self.jobs.gang.sum(dtype=np.int64))
+        busy = np.minimum(self.classes.capacity, wanted) * self.kwh_per_accelerator_h
         np.add.at(most, self.classes.site, busy)
         return sealed(most)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Int64s, Strings, Table, column
+from .limits import MOST_PUE
 
 __all__ = ["MOST_SITES", "Classes", "Sites"]
 
@@ -45,7 +46,9 @@ class Sites(Table):
     name: Strings = column("site", np.str_)
     latitude: Floats = column("site", np.float64, "degrees north", default=0.0, low=-90, high=90)
     longitude: Floats = column("site", np.float64, "degrees east", default=0.0, low=-180, high=180)
-    pue: Floats = column("site hour", np.float64, default=1.0, low=1, may_drop_last=True)
+    pue: Floats = column(
+        "site hour", np.float64, default=1.0, low=1, high=MOST_PUE, may_drop_last=True
+    )
     new: Bools = column("site", np.bool_, default=False)
     connection_kw: Floats = column("site", np.float64, "kW", default=np.inf, low=0, infinite=True)
     carbon_g_per_kwh: Floats = column(
