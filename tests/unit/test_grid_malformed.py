@@ -43,7 +43,7 @@ RUNNER = textwrap.dedent(
     import json, resource, signal, sys
     from gridcompute.cli import app as cli
     from gridcompute import grid
-    import gridcompute.grid.match, pyarrow.csv, pyarrow.parquet, rich.console
+    import gridcompute.grid.planner.match, pyarrow.csv, pyarrow.parquet, rich.console
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     most = 3 << 30
     resource.setrlimit(resource.RLIMIT_AS, (most, most))

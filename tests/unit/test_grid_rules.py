@@ -207,7 +207,7 @@ def test_bad_rules_are_refused() -> None:
 def test_the_solver_does_not_greet() -> None:
     """If this fails, the dispatch prints a licence notice into whatever reads our output."""
     code = "from gridcompute import grid\n"
-    code += "from gridcompute.grid.dispatch import EnergyBlock\n"
+    code += "from gridcompute.grid.planner.dispatch_lp import EnergyBlock\n"
     code += "block = EnergyBlock(grid.east_west(n_jobs=10))\n"
     code += "block.serve(block.problem.energy.base_load_kwh)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
