@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from fractions import Fraction
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridcompute import Matcher, min_cost_flow, transport
+from gridcompute import Matcher, assignment, min_cost_flow, transport
 from gridcompute._gap import relative_gap
 
 INF = math.inf
@@ -118,6 +119,51 @@ def test_gap_of_flows_and_rounds() -> None:
     m = world.match()
     assert m.gap == (0.0 if m.exact else defined(m.objective, m.bound))
     assert m.verify().gap <= 1e-12
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_gap_of_assignments(maximize: bool) -> None:
+    """If this fails, an assignment has no gap, or one below 0 where the largest total is asked."""
+    seed = 9
+    random = np.random.default_rng(seed)
+    wide = 2.0 ** random.integers(-60, 60, (50, 6, 6))
+    for trial in range(50):
+        costs = [
+            random.integers(-9, 9, (6, 6)),
+            random.uniform(-5, 5, (6, 6)),
+            random.integers(2**62, 2**63 - 1, (6, 4)),
+            wide[trial],
+        ][trial % 4]
+        a = assignment(costs, maximize=maximize)
+        found = a.verify()
+        assert found.valid, (seed, trial)
+        assert a.gap == 0.0 if a.exact else 0 <= a.gap < 1e-9, (seed, trial, a)
+        assert found.gap == a.gap, (seed, trial, found)
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_gap_where_there_is_no_assignment(maximize: bool) -> None:
+    """If this fails, an answer without an assignment, or a forged one, has a gap of 0."""
+    forbidden = -INF if maximize else INF
+    none = assignment(np.array([[1.0, forbidden], [1.0, forbidden]]), maximize=maximize)
+    assert (none.status, none.gap, none.verify().gap) == ("infeasible", INF, INF)
+    costs = np.random.default_rng(3).random((300, 300))
+    stopped = assignment(costs, maximize=maximize, time_limit=0.0)
+    assert (stopped.status, stopped.gap, stopped.verify().gap) == ("time_limit", INF, INF)
+    a = assignment(np.array([[1, 2], [3, 1]]), maximize=maximize)
+    forged = dataclasses.replace(a, row_duals=a.row_duals + (-9 if maximize else 9))
+    assert (forged.verify().valid, forged.verify().gap) == (False, INF)
+    worse = dataclasses.replace(a, assignment=a.assignment[::-1].copy(), exact=False)
+    assert worse.verify().gap == pytest.approx(0.6), str(worse.verify())
+    assert not worse.verify().valid
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_gap_of_an_assignment_of_nothing(maximize: bool) -> None:
+    """If this fails, no rows and no columns make 0 divided by 0."""
+    for shape in ((0, 0), (0, 3), (3, 0)):
+        a = assignment(np.zeros(shape), maximize=maximize)
+        assert (a.status, a.gap, a.verify().gap) == ("optimal", 0.0, 0.0), shape
 
 
 @pytest.mark.parametrize("shift", [-50.0, 0.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import _checks, _core
+from .._gap import relative_gap
 from .._progress import ProgressHook, progress_hook
 from ..errors import InfeasibleError, InvalidProblemError
 from .assignment_input import Problem, batch_of, problem_of, refuse_invalid, solved
@@ -169,6 +171,9 @@ class AssignmentCertificate(NamedTuple):
     bound: int | Fraction
     #: The answer is what it claims to be; of an infeasible problem, the witness holds.
     valid: bool
+    #: `Assignment.gap` of what was recomputed, each rounded once; inf if pairs or duals are not
+    #: feasible.
+    gap: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +203,14 @@ class Assignment:
     _problem: Problem = field(repr=False)
     _exact: Exact = field(repr=False)
 
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal.
+
+        When maximizing it is (bound - objective), over the same. inf without an assignment.
+        """
+        return _gap(self.objective, self.bound, self.exact, maximize=self._problem.maximize)
+
     def pairs(self) -> Pairs:
         """Return ``row_ind, col_ind`` as scipy does; raises `InfeasibleError` if infeasible.
 
@@ -223,13 +236,19 @@ class Assignment:
             checked = check_answer(self._problem, fields, self._exact)
         if checked is None:
             return AssignmentCertificate(False, False, 0, 0, False)
+        proved = checked.feasible and checked.duals_feasible
         return AssignmentCertificate(
             checked.feasible,
             checked.duals_feasible,
             checked.cost(checked.objective),
             checked.cost(checked.bound),
             checked.valid,
+            _gap(*checked.seen, maximize=self._problem.maximize) if proved else math.inf,
         )
+
+
+def _gap(objective: float, bound: float, exact: bool, *, maximize: bool) -> float:
+    return 0.0 if exact else relative_gap(objective, bound, maximize=maximize)
 
 
 def assignment(
@@ -280,8 +299,8 @@ def assignment(
     >>> answer = assignment(np.array([[4.5, 1.0], [2.0, 0.25]]))
     >>> answer.status, answer.objective, answer.exact
     ('optimal', 3.0, True)
-    >>> answer.verify().valid
-    True
+    >>> answer.gap, answer.verify().valid
+    (0.0, True)
     """
     limits = _checks.threads(threads), _checks.time_limit(time_limit)
     return _solve(problem_of(cost_matrix, bool(maximize)), *limits, progress)
