@@ -31,7 +31,7 @@ GROUND = {"_version", "errors", "_progress", "_files", "_gap"}  # import nothing
 NATIVE = {"_core"}
 FORMULAS = {"costs", "_checks"}  # costs and the checks of arguments
 TOP = {"report", "cli", "__main__"}
-# solvers/, live/ and records/ are "functions".
+# solvers/, live/, fair/ and records/ are "functions".
 ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "top"]
 
 # The platform may use the core's options (jobs under coupling rows) and its count of threads, and
@@ -54,6 +54,10 @@ ENGINE_ATTRIBUTES |= {"eligible", "why_not", "rows", "applies_to", "carried_kwh"
 ENGINE_ATTRIBUTES |= {"load_kwh", "green_kwh", "free", "reasons"}
 # The columns that bear the names of such attributes, by what they are columns of.
 OWN_COLUMNS = {"entry.load_kwh", "entry.green_kwh"}
+
+# The checks of fair shares: they import nothing of ours, so that they share no mistake with what
+# computes the shares.
+FAIR_CHECKS = {"fair._check_shares", "fair._check_tasks"}
 
 # The platform's words: no identifier below grid/ may be made of them.
 PLATFORM_WORDS = {"site", "sites", "corridor", "corridors", "tenant", "tenants", "mandate"}
@@ -211,6 +215,12 @@ def test_the_checker_of_plans_reads_tables_and_nothing_of_the_engine(name: str) 
             assert node.attr in fields, f"{name}: {whole} is no table, but computed by the engine"
         elif whole not in OWN_COLUMNS:
             assert node.attr not in ENGINE_ATTRIBUTES, f"{name}: {whole} is computed by the engine"
+
+
+@pytest.mark.parametrize("name", sorted(FAIR_CHECKS))
+def test_the_checks_of_fair_shares_import_nothing_of_ours(name: str) -> None:
+    """If this fails, a mistake of the solver of shares may be in their check as well."""
+    assert not imports(PACKAGE / f"{name.replace('.', '/')}.py")
 
 
 def test_python_imports_have_no_cycle() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import textwrap
 from pathlib import Path
@@ -45,6 +46,28 @@ def test_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for line, code in blocks(page):
         # Empty lines in front give a traceback the page's own line numbers.
         exec(compile("\n" * (line - 1) + code, str(page), "exec"), namespace)
+
+
+SESSION = re.compile(r"^```pycon\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+WITH_SESSIONS = [
+    p for p in PAGES if not SKIPPED & set(p.parts) and SESSION.search(p.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("page", WITH_SESSIONS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_sessions_give_the_outputs_that_are_shown(page: Path) -> None:
+    """If this fails, a reader of the page sees outputs that the library does not give."""
+    text = page.read_text(encoding="utf-8")
+    lines = [""] * (text.count("\n") + 1)
+    for found in SESSION.finditer(text):
+        first = text.count("\n", 0, found.start()) + 1
+        for k, line in enumerate(found[1].splitlines()):
+            lines[first + k] = line
+    test = doctest.DocTestParser().get_doctest("\n".join(lines), {}, page.name, str(page), 0)
+    report: list[str] = []
+    results = doctest.DocTestRunner().run(test, out=report.append)
+    assert results.attempted
+    assert not results.failed, "".join(report)
 
 
 def test_pages_are_found() -> None:

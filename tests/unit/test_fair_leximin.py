@@ -147,7 +147,8 @@ def test_many_levels():
     assert len(x.levels) >= n - 1
 
 
-def test_explain_names_the_cut_and_the_loser():
+def test_explain_names_the_smallest_cut_and_the_loser():
+    """Tenant 0 is alone on the small class: the others have nothing that it could use."""
     x = checked([[1, 0], [1, 1], [1, 1]], [2, 9], [8, 8, 8], guarantee=[1, 0, 0])
     e = x.explain(2)
     assert (e.reason, e.level, e.tenants.tolist(), e.classes.tolist()) == (
@@ -158,8 +159,24 @@ def test_explain_names_the_cut_and_the_loser():
     )
     assert e.above_guarantee.tolist() == [1, 5, 4]
     assert (e.loser, e.loser_share) == (1, (5, 4))
-    assert "Bound by a cut: 3 tenants can use 2 classes and hold all 11 units" in str(e)
-    assert x.explain(0).loser is None
+    assert "Bound by a cut: it and 2 others can use 2 classes and hold all 11 units" in str(e)
+    e = x.explain(0)
+    assert (e.tenants.tolist(), e.classes.tolist(), e.loser) == ([0], [0], None)
+    assert "it alone can use 1 class and hold all 2 units" in str(e)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_cut_that_is_named_is_used_up_by_its_tenants(seed):
+    """If this fails, `explain` blames tenants who have nothing to do with it."""
+    eligible, capacity, request, weight = world(seed)
+    x = checked(eligible, capacity, request, weight=weight)
+    for i in range(len(request)):
+        e = x.explain(i)
+        if e.reason == "cut":
+            assert (eligible[e.tenants].any(axis=0) == np.isin(np.arange(8), e.classes)).all()
+            assert x.allocation[e.tenants].sum() == capacity[e.classes].sum(), (seed, i)
+        else:
+            assert e.share == e.wanted or e.reason == "classes"
 
 
 @pytest.mark.parametrize(

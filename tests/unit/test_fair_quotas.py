@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, fair
-from gridcompute.fair.borrowing import weighted
+from gridcompute.fair.cohorts import weighted
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "fairness"
 PATH = DATA / "kueue_fair_share.json"

@@ -8,9 +8,9 @@ it by cuts; `dominant` divides several resources at once (DRF).
 from __future__ import annotations
 
 from ._tree import subtree_sum
-from .borrowing import Borrowing, DominantShare, DominantShares, borrowing, dominant_shares
+from .cohorts import Borrowing, DominantShare, DominantShares, borrowing, dominant_shares
 from .division import Division, DivisionExplanation, divide
-from .leximin import Level, ShareExplanation, Shares, SharesCertificate, leximin
+from .leximin_shares import Level, ShareExplanation, Shares, SharesCertificate, leximin
 from .queues import Queues
 from .quotas import UNLIMITED, Quotas
 from .vectors import TaskShares, dominant

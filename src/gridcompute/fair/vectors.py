@@ -22,7 +22,7 @@ from ..live.frames import by_position
 from ._check_tasks import refutations
 from ._inputs import LARGEST, column, read_only
 from ._order import first_units
-from .leximin import SharesCertificate
+from .leximin_shares import SharesCertificate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -73,7 +73,7 @@ class Level:
     used: int
 
     def __str__(self) -> str:
-        text = f"{len(self.tenants)} tenants, {len(self.classes)} classes"
+        text = f"{_count(self.tenants, 'tenant', 's')}, {_count(self.classes, 'class', 'es')}"
         if not self.tight:
             return f"{text}: {self.used} of {self.capacity} units used, all requests met"
         return f"{text}: all {self.capacity} units used, level {self.value:g}"
@@ -93,11 +93,12 @@ class ShareExplanation:
     level : int
         The index of its level.
     tenants : int64 array
-        Those of the cut: of its level and the levels before.
+        The smallest cut that binds it: those from whom a unit could reach it, and itself. Of a
+        tenant with all it wants, itself.
     above_guarantee : int64 array
         How much each of them holds beyond its guarantee.
     classes : int64 array
-        The classes that the cut can use; all are used up.
+        The classes that they can use; if it is bound by a cut, all are used up by them.
     loser : int or None
         Who would have to give up a unit for one more of this tenant, at least loss of fairness.
     loser_share : tuple of int or None
@@ -218,8 +219,8 @@ class Shares:
         >>> x = fair.leximin([[True, True], [False, True]], [2, 4], [5, 5])
         >>> print(x.explain(1))
         tenant 1 holds 3 of the 5 units it wants.
-        Bound by a cut: 2 tenants can use 2 classes and hold all 6 units of them,
-        6 of these beyond their guarantees.
+        Bound by a cut: it and 1 other can use 2 classes and hold all 6 units of them,
+        6 of these beyond guarantees.
         One more unit would take one from tenant 0, which would hold 2 in place of 3.
         """
         return _explain(self, _checks.whole("tenant", tenant, 0, len(self.share) - 1))
@@ -290,8 +291,8 @@ def leximin(
     (array([2, 3, 6]), array([2, 9]), True)
     >>> for level in x.levels:
     ...     print(level)
-    1 tenants, 1 classes: all 2 units used, level 2
-    2 tenants, 1 classes: all 11 units used, level 3
+    1 tenant, 1 class: all 2 units used, level 2
+    2 tenants, 1 class: all 11 units used, level 3
     """
     rate = _rates(eligible)
     n, n_classes = rate.shape
@@ -462,12 +463,10 @@ def _levels(
 
 def _explain(x: Shares, i: int) -> ShareExplanation:
     """Return the explanation of a tenant in range."""
-    j = next(j for j, level in enumerate(x.levels) if i in level.tenants)
-    tenants = np.sort(np.concatenate([level.tenants for level in x.levels[: j + 1]]))
-    classes = np.flatnonzero((x.rate[tenants] > 0).any(axis=0))
-    above = np.maximum(x.share[tenants] - x.guarantee[tenants], 0)
+    level = next(j for j, level in enumerate(x.levels) if i in level.tenants)
     share, wanted = int(x.share[i]), int(x.most[i])
     value = int(x.rate[i].max(initial=0))
+    members, open_ = np.array([i]), x.rate[i] > 0
     lines = [f"tenant {i} holds {share} of the {wanted} units it wants."]
     loser, held = None, None
     if share + max(value, 1) > wanted:
@@ -481,41 +480,56 @@ def _explain(x: Shares, i: int) -> ShareExplanation:
         lines.append("It can use no class.")
     else:
         reason = "cut"
-        level = x.levels[j]
+        members, open_ = _smallest_cut(x, i)
+        loser = _loser(x, i, members)
+        room = sum(x.capacity[open_].tolist())
+        others = f"it and {_count(members[1:], 'other', 's')}" if len(members) > 1 else "it alone"
+        known = _count(np.flatnonzero(open_), "class", "es")
+        beyond = int((x.share[members] - x.guarantee[members]).clip(min=0).sum())
         lines.append(
-            f"Bound by a cut: {len(tenants)} tenants can use {len(classes)} classes and hold all "
-            f"{level.capacity} units of them,\n{int(above.sum())} of these beyond their guarantees."
+            f"Bound by a cut: {others} can use {known} and hold all {room} units of them,\n"
+            f"{beyond} of these beyond guarantees."
         )
-        loser = _loser(x, i)
-        if loser is None:
-            lines.append("Nobody in it holds a unit that it could use.")
-        else:
+        if loser is not None:
             now = int(x.share[loser])
             held = (now, now - int(x.rate[loser].max()))
             lines.append(
                 f"One more unit would take one from tenant {loser}, which would hold {held[1]} in "
                 f"place of {held[0]}."
             )
+    above = (x.share[members] - x.guarantee[members]).clip(min=0)
+    classes, text = np.flatnonzero(open_), "\n".join(lines)
     return ShareExplanation(
-        i, share, wanted, reason, j, tenants, above, classes, loser, held, "\n".join(lines)
+        i, share, wanted, reason, level, members, above, classes, loser, held, text
     )
 
 
-def _loser(x: Shares, i: int) -> int | None:
-    """Return who holds the last unit, in order, that could be passed on to tenant i."""
+def _count(things: NDArray[Any], word: str, ending: str) -> str:
+    """Return how many things there are, in words."""
+    return f"{len(things)} {word}{ending if len(things) != 1 else ''}"
+
+
+def _smallest_cut(x: Shares, i: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the tenants from whom a unit could reach tenant i, itself, and all their classes."""
     rows, columns, _ = x.arcs
     seen, open_ = np.zeros(len(x.share), np.bool_), x.rate[i] > 0
+    seen[i] = True
     while True:
         new = np.unique(rows[open_[columns]])
         new = new[~seen[new]]
         if not len(new):
-            break
+            return np.flatnonzero(seen), open_
         seen[new] = True
         open_ = open_ | (x.rate[new] > 0).any(axis=0)
-    seen[i] = False
+
+
+def _loser(x: Shares, i: int, members: NDArray[np.int64]) -> int | None:
+    """Return which of the others was given the last unit, in the order of units."""
     best: tuple[bool, Fraction, Fraction, int] | None = None
-    for t in np.flatnonzero(seen).tolist():
+    for t in members.tolist():
         value, share = int(x.rate[t].max()), int(x.share[t])
+        if t == i or share == 0:
+            continue
         size = Fraction(x.weight[t].item() or 1) / value
         key = (share > x.guarantee[t], (share // value - 1) / size, size, t)
         best = key if best is None or key > best else best
