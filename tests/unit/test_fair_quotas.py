@@ -158,6 +158,14 @@ def test_what_is_requested_is_not_added_to_usage():
     assert not fair.borrowing(tree(), used(7), "a", [("h100", "gpu", 0)]).on_requested
 
 
+def test_borrowing_explains_itself():
+    b = fair.borrowing(tree(), used(7), "a", [("h100", "gpu", 1)])
+    assert b.explain() == "It borrows 1 gpu of h100; some of that is requested."
+    b = fair.borrowing(tree(), used("unlimited"), "a")
+    assert b.explain() == "It borrows unlimited gpu of h100; none of that is requested."
+    assert fair.borrowing(tree(), [], "a").explain() == "It borrows nothing."
+
+
 def test_empty_tree():
     empty = fair.Quotas(name=[])
     assert len(fair.dominant_shares(empty, [])) == 0

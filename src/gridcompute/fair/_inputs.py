@@ -77,6 +77,16 @@ def column(
     return array
 
 
+def at_most_int64(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return integers of 0 or more as int64; larger ones, which nothing can reach, as the largest.
+
+    numpy compares int64 with uint64 in doubles, so the two are never mixed.
+    """
+    if values.dtype == np.uint64:
+        values = np.minimum(values, np.uint64(LARGEST))
+    return values.astype(np.int64)
+
+
 def count_of(*columns: Any) -> int:
     """Return how long the first of some columns is that is no scalar; 1 if all are."""
     for values in columns:

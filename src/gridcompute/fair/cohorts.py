@@ -117,11 +117,11 @@ class DominantShares(Mapping[str, DominantShare]):
         tree = self._tree
         k = tree.find(name)
         lines = [str(self._shares[name])]
-        parent = int(tree.above[k])
+        parent = tree.tree.parent[k]
         for key in sorted(self._shares[name].borrowed):
             lenders = []
             for j in range(len(tree.name)):
-                if int(tree.above[j]) != parent or j == k:
+                if tree.tree.parent[j] != parent or j == k:
                     continue
                 quota, used = tree.tree.subtree[j].get(key, 0), self._held[j].get(key, 0)
                 if quota > used:
@@ -149,6 +149,19 @@ class Borrowing:
     borrowing: bool
     on_requested: bool
     amounts: dict[Key, Amount] = field(default_factory=dict)
+
+    def explain(self) -> str:
+        """Say what is borrowed, and whether it concerns the request.
+
+        Returns
+        -------
+        str
+        """
+        if not self.borrowing:
+            return "It borrows nothing."
+        parts = [f"{_amount(a)} {r} of {f}" for (f, r), a in sorted(self.amounts.items())]
+        concerns = "some" if self.on_requested else "none"
+        return f"It borrows {', '.join(parts)}; {concerns} of that is requested."
 
 
 def dominant_shares(
@@ -315,7 +328,7 @@ def _usage(tree: Quotas, usage: Iterable[Any]) -> list[dict[Key, Amount]]:
         used[node][key] = used[node].get(key, 0) + amount_of("usage", amount, k)
     own, subtree = tree.tree.own, tree.tree.subtree
     for node in reversed(tree.tree.order):
-        parent = int(tree.above[node])
+        parent = tree.tree.parent[node]
         if parent < 0:
             continue
         for key, amount in used[node].items():
@@ -329,7 +342,7 @@ def _borrowed(
     tree: Quotas, k: int, used: dict[Key, Amount], extra: dict[Key, Amount]
 ) -> dict[Key, Amount]:
     """Return what a node uses above its subtree quota, where it has one; nothing at a root."""
-    if tree.above[k] < 0:
+    if tree.tree.parent[k] < 0:
         return {}
     out = {}
     for key, quota in tree.tree.subtree[k].items():
@@ -344,13 +357,13 @@ def _capacity(tree: Quotas, k: int, key: Key, known: dict[tuple[int, Key], Amoun
     path = []
     while (k, key) not in known:
         path.append(k)
-        if tree.above[k] < 0:
+        if tree.tree.parent[k] < 0:
             break
-        k = int(tree.above[k])
+        k = tree.tree.parent[k]
     for node in reversed(path):
         subtree = tree.tree.subtree[node].get(key, 0)
         quota = tree.tree.own[node].get(key)
-        parent = int(tree.above[node])
+        parent = tree.tree.parent[node]
         if parent < 0:
             known[node, key] = subtree
             continue
@@ -373,9 +386,7 @@ def _share(
     weight = tree.weight[k].item()
     if not borrowed:
         return DominantShare(tree.name[k], 0, None, False, Fraction(0), weight, {}, {})
-    parent = root = int(tree.above[k])
-    while tree.above[root] >= 0:
-        root = int(tree.above[root])
+    parent, root = tree.tree.parent[k], tree.tree.root[k]
     lendable: dict[str, Amount] = dict.fromkeys(sorted({r for _, r in borrowed}), 0)
     for key in tree.tree.subtree[root]:
         if key[1] in lendable:

@@ -15,7 +15,7 @@ from ..errors import CostRangeError, InternalError, InvalidProblemError
 from ..live.frames import by_position
 from ._check_shares import refutations
 from ._cuts import Groups, Step, decompose
-from ._inputs import column, read_only
+from ._inputs import LARGEST, at_most_int64, column, read_only
 from ._order import exact_weights
 
 if TYPE_CHECKING:
@@ -307,8 +307,8 @@ def leximin(
     value = rate.max(axis=1, initial=0).astype(np.int64)
     _one_rate(rate, value)
     most = _most(wanted, bound)
-    promised = np.minimum(most, owed.astype(np.uint64)).astype(np.int64)
-    most = np.where(size == 0, promised, most).astype(np.int64)
+    promised = np.minimum(most, at_most_int64(owed))
+    most = np.where(size == 0, promised, most)
     unit = np.maximum(value, 1)
     weights = exact_weights(np.where(size == 0, 1, size), unit)
     groups = _groups(rate > 0)
@@ -379,7 +379,6 @@ def _one_rate(rate: NDArray[Any], value: NDArray[np.int64]) -> None:
 
 def _most(wanted: NDArray[Any], bound: NDArray[Any]) -> NDArray[np.int64]:
     """Return min(request, limit) as int64; a limit that is not whole is refused."""
-    largest = np.uint64(2**63 - 1)
     if bound.dtype.kind == "f":
         bad = np.isfinite(bound) & (bound != np.floor(bound))
         if bad.any():
@@ -387,13 +386,11 @@ def _most(wanted: NDArray[Any], bound: NDArray[Any]) -> NDArray[np.int64]:
             raise InvalidProblemError(
                 f"limit[{k}]: found {bound[k]}, needed a whole number, or inf", "limit", k
             )
-        whole = np.full(len(bound), largest)
+        whole = np.full(len(bound), LARGEST, np.int64)
         small = bound < 2.0**63
-        whole[small] = bound[small].astype(np.uint64)
+        whole[small] = bound[small].astype(np.int64)
         bound = whole
-    return np.minimum(
-        np.minimum(wanted.astype(np.uint64), bound.astype(np.uint64)), largest
-    ).astype(np.int64)
+    return np.minimum(at_most_int64(wanted), at_most_int64(bound))
 
 
 def _groups(usable: NDArray[np.bool_]) -> Groups:

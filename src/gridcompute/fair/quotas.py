@@ -53,6 +53,8 @@ class Tree(NamedTuple):
 
     node: dict[str, int]  # index by name
     order: list[int]  # each node after its parent
+    parent: list[int]
+    root: list[int]
     own: list[dict[Key, Quota]]
     subtree: list[dict[Key, Amount]]
 
@@ -171,7 +173,11 @@ class Quotas:
         self.node, self.flavor, self.resource = tuple(nodes), tuple(flavors), tuple(resources)
         self.nominal, self.lending_limit, self.borrowing_limit = map(read_only, amounts)
         self.above = read_only(above)
-        self.tree = Tree(index, order, own, _subtrees(order, above, own))
+        root = list(range(n))
+        for k in order:
+            if above[k] >= 0:
+                root[k] = root[int(above[k])]
+        self.tree = Tree(index, order, above.tolist(), root, own, _subtrees(order, above, own))
 
     def __repr__(self) -> str:
         cohorts = sum(kind == "cohort" for kind in self.kind)

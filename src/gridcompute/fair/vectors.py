@@ -20,7 +20,7 @@ from .. import _checks
 from ..errors import InternalError, InvalidProblemError
 from ..live.frames import by_position
 from ._check_tasks import refutations
-from ._inputs import LARGEST, column, read_only
+from ._inputs import LARGEST, at_most_int64, column, read_only
 from ._order import first_units
 from .leximin_shares import SharesCertificate
 
@@ -191,9 +191,7 @@ def dominant(
     wanted = (
         np.full(n, LARGEST, np.int64)
         if request is None
-        else np.minimum(
-            column("request", request, n, "n_tenants", integers=True), np.uint64(LARGEST)
-        ).astype(np.int64)
+        else at_most_int64(column("request", request, n, "n_tenants", integers=True))
     )
     rows, have = _fractions(takes), [Fraction(c) for c in room.tolist()]
     most, part, of, stopped = _bounds(rows, have, wanted, size)
