@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gridcompute/base/simd.hpp"
+#include "gridcompute/cost/equal_columns.hpp"
 
 namespace gridcompute {
 
@@ -65,6 +66,25 @@ GRIDCOMPUTE_CLONES double scaled(const double* row, Index n, double scale, float
 }
 
 }  // namespace
+
+template <class T>
+EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index most, Pool& pool, Stop& stop) {
+  EqualColumns columns(n_slots, most);
+  if (!columns.probe(values, n_jobs)) return {};
+  columns.group();
+  UnwrittenVector<T> out;
+  do {
+    out.resize(static_cast<std::size_t>(n_jobs) * columns.kept().size());
+    if (!columns.copy(values, n_jobs, out.data(), pool, stop)) return {};
+  } while (columns.split());
+  const auto width = static_cast<Index>(columns.kept().size());
+  return {columns.of(), std::make_unique<DenseCost<T>>(std::move(out), n_jobs, width)};
+}
+
+template EqualClasses merged_dense(const std::int32_t*, Index, Index, Index, Pool&, Stop&);
+template EqualClasses merged_dense(const std::int64_t*, Index, Index, Index, Pool&, Stop&);
+template EqualClasses merged_dense(const float*, Index, Index, Index, Pool&, Stop&);
+template EqualClasses merged_dense(const double*, Index, Index, Index, Pool&, Stop&);
 
 template <class T>
 Sketched sketch_row(const T* row, Index n, double scale, float* out) {

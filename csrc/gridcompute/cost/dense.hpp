@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
+#include "gridcompute/base/default_init.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute {
@@ -12,10 +14,18 @@ namespace gridcompute {
 template <class T>
 [[nodiscard]] Sketched sketch_row(const T* row, Index n, double scale, float* out);
 
+// CostSource::merged of a matrix: by a copy of the columns kept.
+template <class T>
+[[nodiscard]] EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index most, Pool& pool,
+                                        Stop& stop);
+
 template <class T>
 class DenseCost final : public CostSource {
  public:
   DenseCost(const T* values, Index n_jobs, Index n_slots) : CostSource(n_jobs, n_slots), values_(values) {}
+  // A matrix of its own.
+  DenseCost(UnwrittenVector<T> values, Index n_jobs, Index n_slots)
+      : CostSource(n_jobs, n_slots), own_(std::move(values)), values_(own_.data()) {}
 
   [[nodiscard]] bool real() const noexcept override { return std::is_floating_point_v<T>; }
   [[nodiscard]] bool forbids() const noexcept override { return real(); }
@@ -45,6 +55,9 @@ class DenseCost final : public CostSource {
     if constexpr (std::is_same_v<T, std::int32_t>) return values_;
     return nullptr;
   }
+  [[nodiscard]] EqualClasses merged(Index most, Pool& pool, Stop& stop) const override {
+    return merged_dense(values_, n_jobs(), n_slots(), most, pool, stop);
+  }
   [[nodiscard]] const double* float64() const noexcept override {
     if constexpr (std::is_same_v<T, double>) return values_;
     return nullptr;
@@ -64,6 +77,7 @@ class DenseCost final : public CostSource {
     }
   }
 
+  UnwrittenVector<T> own_;
   const T* values_;
 };
 

@@ -44,6 +44,8 @@ void CostSource::listed_reals(Index, Index, Slot*, double*) const {
   throw Error(ErrorKind::internal, "cost", -1, "a cost source without lists was read by them");
 }
 
+EqualClasses CostSource::merged(Index, Pool&, Stop&) const { return {}; }
+
 void CostSource::column(Rows rows, Index slot, double* out) const {
   constexpr Index kBlock = 16;
   std::vector<double> block(static_cast<std::size_t>(singles() ? 0 : kBlock * n_slots_));

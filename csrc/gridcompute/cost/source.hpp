@@ -5,9 +5,12 @@
 // row is the same bits whenever and wherever it is read. Forbidden pairs are kForbidden, or +inf.
 #pragma once
 
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute {
@@ -25,6 +28,14 @@ struct Rows {
 // cannot be sketched.
 struct Sketched {
   double error, largest;
+};
+
+class CostSource;
+
+// Classes that cost every job the same, each once.
+struct EqualClasses {
+  std::vector<Slot> of;              // (n_slots) the lowest class that is equal
+  std::unique_ptr<CostSource> cost;  // of the classes with of[s] == s, in their order; null: nothing was merged
 };
 
 class CostSource {
@@ -74,6 +85,11 @@ class CostSource {
   // All those of `count` jobs from `first`.
   virtual void listed_integers(Index first, Index count, Slot* slots, Cost* costs) const;
   virtual void listed_reals(Index first, Index count, Slot* slots, double* costs) const;
+
+  // Finds classes that cost every job the same, bit for bit but for the sign of a zero, and makes a source of one of
+  // each, of no more than `most`. Where there are more, as a rule a few rows are read to find that out. Nothing after a
+  // stop, or where a source has no such columns that could be compared.
+  [[nodiscard]] virtual EqualClasses merged(Index most, Pool& pool, Stop& stop) const;
 
   // A lower bound on each row's costs, by no look at them; false where there is none.
   [[nodiscard]] virtual bool least(Rows, double*) const { return false; }

@@ -4,10 +4,25 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
+#include "gridcompute/base/default_init.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute {
+
+// The arrays of a CSR matrix.
+template <class T, class I>
+struct SparseArrays {
+  UnwrittenVector<T> values;
+  UnwrittenVector<I> columns, starts;
+};
+
+// CostSource::merged of a CSR matrix: by a copy of the entries in the columns kept. Classes without any entry are
+// equal.
+template <class T, class I>
+[[nodiscard]] EqualClasses merged_sparse(const T* values, const I* columns, const I* starts, Index n_jobs,
+                                         Index n_slots, Index most, Stop& stop);
 
 template <class T, class I>
 class SparseCost final : public CostSource {
@@ -17,6 +32,15 @@ class SparseCost final : public CostSource {
         values_(values),
         columns_(columns),
         starts_(starts),
+        per_slot_(1 / static_cast<double>(n_slots + 1)) {}
+
+  // Arrays of its own.
+  SparseCost(SparseArrays<T, I> own, Index n_jobs, Index n_slots)
+      : CostSource(n_jobs, n_slots),
+        own_(std::move(own)),
+        values_(own_.values.data()),
+        columns_(own_.columns.data()),
+        starts_(own_.starts.data()),
         per_slot_(1 / static_cast<double>(n_slots + 1)) {}
 
   [[nodiscard]] bool real() const noexcept override { return std::is_floating_point_v<T>; }
@@ -43,6 +67,9 @@ class SparseCost final : public CostSource {
   }
   void listed_reals(Index first, Index count, Slot* slots, double* costs) const override {
     copy(first, count, slots, costs);
+  }
+  [[nodiscard]] EqualClasses merged(Index most, Pool&, Stop& stop) const override {
+    return merged_sparse(values_, columns_, starts_, n_jobs(), n_slots(), most, stop);
   }
 
  private:
@@ -86,6 +113,7 @@ class SparseCost final : public CostSource {
     }
   }
 
+  SparseArrays<T, I> own_;
   const T* values_;
   const I* columns_;
   const I* starts_;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gridcompute/base/simd.hpp"
+#include "gridcompute/cost/equal_columns.hpp"
 
 namespace gridcompute {
 
@@ -100,8 +101,8 @@ GRIDCOMPUTE_CLONES Extent extent(const double* x, Index n) {
 
 }  // namespace
 
-TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots)
-    : CostSource(n_jobs, n_slots), terms_(std::move(terms)), bound_(0) {
+TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<UnwrittenVector<double>> own)
+    : CostSource(n_jobs, n_slots), own_(std::move(own)), terms_(std::move(terms)), bound_(0) {
   Index entries = 0;
   for (const Term& t : terms_) {
     const Extent table = extent(t.table, t.n_keys * n_slots);
@@ -139,6 +140,26 @@ TermsCost::Twin TermsCost::twin(const Term& term) const {
     for (Index s = 0; s < n; ++s) out.table[k * width + s] = static_cast<float>(row[s] / out.unit[k]);
   }
   return out;
+}
+
+EqualClasses TermsCost::merged(Index most, Pool& pool, Stop& stop) const {
+  EqualColumns columns(n_slots(), most);
+  bool possible = false;
+  for (const Term& term : terms_)
+    if (possible = columns.probe(term.table, term.n_keys); !possible) break;
+  if (!possible) return {};
+  columns.group();
+  std::vector<Term> terms = terms_;
+  std::vector<UnwrittenVector<double>> tables(terms.size());
+  do {
+    for (std::size_t t = 0; t < terms.size(); ++t) {
+      tables[t].resize(static_cast<std::size_t>(terms_[t].n_keys) * columns.kept().size());
+      if (!columns.copy(terms_[t].table, terms_[t].n_keys, tables[t].data(), pool, stop)) return {};
+      terms[t].table = tables[t].data();
+    }
+  } while (columns.split());
+  const auto width = static_cast<Index>(columns.kept().size());
+  return {columns.of(), std::make_unique<TermsCost>(std::move(terms), n_jobs(), width, std::move(tables))};
 }
 
 void TermsCost::reals(Rows rows, double* out) const {

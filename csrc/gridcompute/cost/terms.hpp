@@ -13,6 +13,7 @@
 
 #include <vector>
 
+#include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/simd_lanes.hpp"
 #include "gridcompute/cost/source.hpp"
 
@@ -27,7 +28,8 @@ struct Term {
 
 class TermsCost final : public CostSource {
  public:
-  TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots);
+  // `own`: tables of some terms that are in no caller's memory.
+  TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<UnwrittenVector<double>> own = {});
 
   [[nodiscard]] bool real() const noexcept override { return true; }
   void reals(Rows rows, double* out) const override;
@@ -38,6 +40,8 @@ class TermsCost final : public CostSource {
   void column(Rows rows, Index slot, double* out) const override;
   [[nodiscard]] bool least(Rows rows, double* out) const override;
   [[nodiscard]] bool forbids() const noexcept override { return !finite_; }
+  // Merges classes whose columns are equal in every table.
+  [[nodiscard]] EqualClasses merged(Index most, Pool& pool, Stop& stop) const override;
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }
 
  private:
@@ -49,6 +53,7 @@ class TermsCost final : public CostSource {
   };
   [[nodiscard]] Twin twin(const Term& term) const;
 
+  std::vector<UnwrittenVector<double>> own_;
   std::vector<Term> terms_;
   std::vector<Twin> twins_;  // of all terms, or none
   double bound_;

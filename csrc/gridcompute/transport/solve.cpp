@@ -9,6 +9,7 @@
 #include "gridcompute/transport/exact/cycle_canceling.hpp"
 #include "gridcompute/transport/exact/resolution_refinement.hpp"
 #include "gridcompute/transport/generalized_assignment/whole_job_solver.hpp"
+#include "gridcompute/transport/merged_classes.hpp"
 #include "gridcompute/transport/strategy.hpp"
 
 namespace gridcompute::transport {
@@ -63,6 +64,19 @@ void settle(const Problem& problem, const Options& options, Effort effort, Pool&
   if (end != Cancelled::given_up) result.rounding = -1;
 }
 
+// Jobs of one slot each.
+Result solve_units(const Problem& problem, const Options& options, Pool& pool, Stop& stop) {
+  Result result;
+  solve_in_one_unit(problem, options, pool, stop, result);
+  const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction;
+  settle(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
+  const bool drowned = result.status == Status::feasible,
+             few = problem.cost->n_jobs() * problem.cost->n_slots() <= kFewCosts;
+  if (exact && drowned) solve_finer(problem, options, pool, stop, solve_in_one_unit, result);
+  if (exact && (drowned || few)) settle(problem, options, Effort::much, pool, stop, result);
+  return result;
+}
+
 }  // namespace
 
 Result solve(const Problem& problem, const Options& options, Stop& stop) {
@@ -72,17 +86,15 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
                 "cost: found " + std::to_string(n) + " jobs, needed fewer than " + std::to_string(kMostJobs));
   const GiveBack after(n >= kLarge);
   Pool pool(options.threads);
-  Result result;
   if (problem.demand != nullptr) {
+    Result result;
     solve_gangs(problem, options, pool, stop, solve_in_one_unit, result);
     return result;
   }
-  solve_in_one_unit(problem, options, pool, stop, result);
-  const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction;
-  settle(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
-  const bool drowned = result.status == Status::feasible, few = n * problem.cost->n_slots() <= kFewCosts;
-  if (exact && drowned) solve_finer(problem, options, pool, stop, solve_in_one_unit, result);
-  if (exact && (drowned || few)) settle(problem, options, Effort::much, pool, stop, result);
+  const MergedClasses merged(problem, options, pool, stop);
+  if (!merged.any()) return solve_units(problem, options, pool, stop);
+  Result result = solve_units(merged.problem(), merged.options(), pool, stop);
+  merged.expand(result);
   return result;
 }
 

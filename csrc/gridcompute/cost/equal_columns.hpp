@@ -1,0 +1,65 @@
+// Columns that are equal in every row of one or several matrices, and the matrices with each of them once.
+//
+// Steps. Hashes of a few rows (probe) say which columns may be equal: where too few are, as a rule after eight rows,
+// that is the end of it. One pass (copy) then compares every entry with that of the lowest column of its set, and
+// copies the columns kept. Columns that differ somewhere are kept by themselves (split), and copied in another pass.
+// NaN is equal to nothing.
+//
+// Complexity. O(columns) for each row probed; O(rows * columns) a pass, in threads; two passes at most.
+#pragma once
+
+#include <atomic>
+#include <span>
+#include <vector>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute {
+
+// Sets of columns by the hash of what was added for each: of[s] is the lowest column with the hash of s.
+[[nodiscard]] std::vector<Slot> lowest_equal(std::span<const std::uint64_t> hashes);
+
+// Says whether more than `most` of these differ.
+[[nodiscard]] bool more_differ(std::span<const std::uint64_t> hashes, Index most);
+
+// Returns `hash` with one more value.
+[[nodiscard]] constexpr std::uint64_t hashed(std::uint64_t hash, std::uint64_t value) noexcept {
+  return (hash ^ value) * 0xFF51AFD7ED558CCDULL + (hash >> 29);
+}
+inline constexpr std::uint64_t kHashSeed = 0x9E3779B97F4A7C15ULL;
+
+class EqualColumns {
+ public:
+  // No more than `most` columns are to be kept.
+  EqualColumns(Index n_columns, Index most);
+
+  // Adds a few rows to the hashes. False where more than `most` columns differ.
+  template <class T>
+  [[nodiscard]] bool probe(const T* values, Index n_rows);
+  // To be called once after all probes.
+  void group();
+
+  // Compares all entries of a matrix, and copies the columns kept. False after a stop, or where more than `most`
+  // columns have to be kept. What was copied is of use only if split() returns false afterwards.
+  template <class T>
+  [[nodiscard]] bool copy(const T* values, Index n_rows, T* out, Pool& pool, Stop& stop);
+  // Keeps columns that differed in some row by themselves. False where none did.
+  [[nodiscard]] bool split();
+
+  [[nodiscard]] const std::vector<Slot>& of() const noexcept { return of_; }      // (columns) the lowest equal one
+  [[nodiscard]] const std::vector<Slot>& kept() const noexcept { return kept_; }  // ascending
+
+ private:
+  void number();
+  void differs(Slot s) noexcept;
+
+  Index most_;
+  std::vector<std::uint64_t> hashes_;
+  std::vector<Slot> of_, kept_, number_;      // number_: (columns) the position of of_ in kept_
+  std::vector<std::atomic<char>> different_;  // (columns) from of_ in some row
+  std::atomic<Index> differences_ = 0;
+};
+
+}  // namespace gridcompute
