@@ -12,6 +12,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {".cpp", ".hpp", ".pyx", ".pxd", ".c", ".o", ".d"}
 
+ONLY_NUMPY = """
+from importlib.metadata import distributions
+
+brought = {d.metadata["Name"] for d in distributions()} - {"pip", "setuptools"}
+assert brought == {"gridcompute", "numpy"}, f"the wheel brings {brought}"
+"""
+
 TINY = """
 import numpy as np
 import gridcompute as gc
@@ -80,9 +87,12 @@ def main() -> None:
         check_wheel(built(dist, "*.whl"))
         venv.create(clean, with_pip=True)
         python = clean / "bin" / "python"
-        run(python, "-m", "pip", "install", "--quiet", built(dist, "*.whl"), cwd=elsewhere)
+        wheel = built(dist, "*.whl")
+        run(python, "-m", "pip", "install", "--quiet", wheel, cwd=elsewhere)
+        run(python, "-c", ONLY_NUMPY, cwd=elsewhere)
         run(python, "-c", TINY, cwd=elsewhere)
-        run(clean / "bin" / "gridcompute", "--help", cwd=elsewhere)
+        run(python, "-m", "pip", "install", "--quiet", f"{wheel}[all]", cwd=elsewhere)
+        run(clean / "bin" / "gridcompute", "demo", "--jobs", "300", cwd=elsewhere)
 
 
 if __name__ == "__main__":

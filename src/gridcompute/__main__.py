@@ -1,5 +1,5 @@
 """`python -m gridcompute`: the command line where no script is on the path."""
 
-from .cli.app import main
+from .cli import main
 
 main()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from ._extras import extra
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,8 +33,9 @@ def progress_hook(
     if progress is None or progress is False:
         yield None
     elif progress is True:
-        import rich.console
-        import rich.progress
+        with extra("cli"):
+            import rich.console
+            import rich.progress
 
         console = rich.console.Console(stderr=True)
         with rich.progress.Progress(console=console, transient=True) as bar:

@@ -196,7 +196,7 @@ def test_demo_runs_the_platform(command, tmp_path):
 
 def test_help_is_quick_for_it_imports_nothing_heavy():
     code = (
-        "import sys; from gridcompute import cli; cli.run(['--help'])\n"
+        "import sys; from gridcompute.cli import app; app.run(['--help'])\n"
         "print([m for m in ('numba', 'scipy', 'matplotlib', 'pyarrow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

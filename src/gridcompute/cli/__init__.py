@@ -1,5 +1,19 @@
 """The command line."""
 
-from .app import main, run
+from __future__ import annotations
 
-__all__ = ["main", "run"]
+import sys
+
+from .._extras import MissingExtraError, extra
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; without the packages of `gridcompute[cli]`, say which are missing."""
+    try:
+        with extra("cli"):
+            from .app import main as run
+    except MissingExtraError as error:
+        sys.exit(f"gridcompute: {error}")
+    run()

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .._extras import MissingExtraError
 from .._version import __version__
 from ..errors import CostRangeError, InfeasibleError, InvalidProblemError
 from ..report.printable import printable
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Match jobs to accelerator slots, each answer with a certificate. "
     "Exit status: 0 done, 1 infeasible or a fault found, 2 bad input, 3 internal error, "
-    "4 no memory or disk left, 130 interrupted.",
+    "4 no memory or disk left, or a package not installed, 130 interrupted.",
 )
 
 
@@ -99,6 +100,8 @@ def run(arguments: list[str]) -> int:
     except (BrokenPipeError, SystemExit):
         # The reader of our output has gone, as `head` does; typer makes an exit of status 1 of it.
         return BROKEN_PIPE
+    except MissingExtraError as error:
+        return _complain(str(error), SYSTEM)
     except OSError as error:
         return _complain(str(error), SYSTEM if error.errno in SYSTEM_ERRORS else BAD_INPUT)
     except MemoryError as error:

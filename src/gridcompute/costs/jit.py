@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._extras import extra
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ def compile_fill(
     arrays: list[NDArray[Any]],
 ) -> Any:
     """The C function that fills rows from arrays of these dtypes."""
-    import numba
-    from numba import types as t
+    with extra("kernel"):
+        import numba
+        from numba import types as t
 
     signature = t.void(t.voidptr, t.CPointer(t.int64), t.int64, t.CPointer(t.float64))
     space: dict[str, Any] = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._extras import extra
 from .rules import by_hour, ruled, scopes
 
 if TYPE_CHECKING:
@@ -71,8 +72,9 @@ class LinearProgram:
         whatever they are, it is valid. The duals, one a row, say how fast the optimum grows with
         the row's limits.
         """
-        from scipy.optimize import linprog
-        from scipy.sparse import coo_array, vstack
+        with extra("grid"):
+            from scipy.optimize import linprog
+            from scipy.sparse import coo_array, vstack
 
         low, high, cost = (np.concatenate(part) for part in zip(*self._variables, strict=True))
         row_low, row_high = (np.concatenate(part) for part in zip(*self._rows, strict=True))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._checks import choice
+from ..._extras import extra
 from ...errors import InvalidProblemError
 from ..plan.audit import audit
 from ..plan.ledger import Ledger
@@ -217,7 +218,8 @@ def write_plan(plan: Plan, folder: str | Path) -> Path:
         text = json.dumps({**numbers, "stats": stats}, indent=2)
         (work / PLAN_FILE).write_text(text + "\n", encoding="utf-8")
         write_table(plan.to_arrow(), work / "jobs.parquet")
-        import pyarrow as pa
+        with extra("grid"):
+            import pyarrow as pa
 
         account = {"name": plan.problem.sites.name, **plan.green}
         write_table(pa.table({k: pa.array(v) for k, v in account.items()}), work / "green.csv")

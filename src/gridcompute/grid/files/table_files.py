@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._extras import extra
 from ...errors import InvalidProblemError
 from .bounded import require_regular
 from .parquet_footer import read_footer
@@ -43,11 +44,13 @@ def write_table(table: pa.Table, path: Path) -> None:
     ``name[i,j]``.
     """
     if path.suffix == ".parquet":
-        import pyarrow.parquet
+        with extra("grid"):
+            import pyarrow.parquet
 
         pyarrow.parquet.write_table(table, path, write_page_checksum=True)
     else:
-        import pyarrow.csv
+        with extra("grid"):
+            import pyarrow.csv
 
         pyarrow.csv.write_csv(_spread(table), path)
 
@@ -69,7 +72,8 @@ def read_table(path: Path, texts: Collection[str]) -> pa.Table:
     """
     if path.suffix != ".parquet":
         return read_csv(path, texts)
-    import pyarrow as pa
+    with extra("grid"):
+        import pyarrow as pa
 
     size = require_regular(path, most=MOST_BYTES)
     try:
@@ -83,7 +87,8 @@ def read_table(path: Path, texts: Collection[str]) -> pa.Table:
 
 def read_csv(path: Path, texts: Collection[str] = ()) -> pa.Table:
     """Read a table from a CSV file, gzipped or not; as `read_table`, for any columns."""
-    import pyarrow as pa
+    with extra("grid"):
+        import pyarrow as pa
 
     size = require_regular(path, most=MOST_BYTES)
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..._extras import extra
 from ..._gap import relative_gap
 from ...errors import InvalidProblemError
 from ..checker.verify import PlanCertificate, verify
@@ -261,7 +262,8 @@ class Plan(Frozen):
 
     def to_arrow(self) -> pa.Table:
         """All jobs as a pyarrow Table, unplaced ones with nulls and a reason."""
-        import pyarrow as pa
+        with extra("grid"):
+            import pyarrow as pa
 
         n, sites, classes = len(self.problem.jobs), self.problem.sites, self.problem.classes
         placed, t = self.assignment >= 0, self._table

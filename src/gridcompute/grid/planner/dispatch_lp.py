@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..._extras import extra
 from ...errors import InfeasibleError
 from ..plan.columns import Dispatch
 from .warm_lp import DUAL, PRIMAL, Simplex
@@ -234,7 +235,8 @@ class EnergyBlock:
         self._add_rows("direct_load", np.zeros(len(rows.site)), none, covers)
 
     def _pass_model(self) -> None:
-        from scipy.sparse import coo_array
+        with extra("grid"):
+            from scipy.sparse import coo_array
 
         parts = (np.concatenate(p) for p in zip(*self._columns, strict=True))
         self.low, self.high, self.cost = parts

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..._extras import extra
 from ...errors import InternalError
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Simplex:
         row_limits: tuple[Floats, Floats],
     ) -> None:
         """Hand the program to the solver."""
-        import highspy
+        with extra("grid"):
+            import highspy
 
         lp = highspy.HighsLp()
         lp.num_row_, lp.num_col_ = matrix.shape

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import _checks
+from ..._extras import extra
 from ...errors import InvalidProblemError
 from .frozen import Frozen, frozen
 from .limits import LIMITS
@@ -258,7 +259,8 @@ class Table(Columns):
         >>> Quotas.from_arrow(table).upper_accelerator_h
         array([10., inf])
         """
-        import pyarrow as pa
+        with extra("grid"):
+            import pyarrow as pa
 
         if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
             message = f"{cls.title}: {type(data).__name__} has no Arrow PyCapsule interface"
@@ -272,7 +274,8 @@ class Table(Columns):
 
     def to_arrow(self) -> pa.Table:
         """The table as a pyarrow Table: the inverse of `from_arrow`."""
-        import pyarrow as pa
+        with extra("grid"):
+            import pyarrow as pa
 
         out = {}
         for name, spec in self.columns().items():
