@@ -63,7 +63,7 @@ print("done")
         (
             "pyarrow",
             "grid",
-            "gc.grid.write_problem(gc.grid.east_west(20), tempfile.mkdtemp() + '/p')",
+            "gc.grid.write_problem(gc.grid.east_west(20), folder)",
         ),
         ("pyarrow", "grid", "gc.grid.east_west(20).jobs.to_arrow()"),
         ("numba", "kernel", "cost.bind(jobs={'job_a': one}, slots={'slot_b': one})"),
@@ -78,7 +78,7 @@ import tempfile
 import numpy as np
 import gridcompute as gc
 
-one = np.ones(1)
+one, folder = np.ones(1), tempfile.mkdtemp() + '/p'
 
 @gc.kernel
 def cost(job_a, slot_b):
