@@ -66,13 +66,23 @@ def run(script: str, *arguments: object) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("n", "s", "each", "pool"),
-    [(400, 20_000, 2, 400), (400, 20_000, 3, 420), (900, 8000, 4, 1000), (20, 300_000, 5, 1000)],
+    [
+        (400, 20_000, 2, 400),
+        (400, 20_000, 3, 420),
+        (900, 8000, 4, 1000),
+        (20, 300_000, 5, 1000),
+        (6000, 6000, 3, 6000),  # beyond what is solved in memory: the keys of a sample
+        (4000, 12_000, 3, 6000),
+    ],
 )
 @pytest.mark.parametrize("kind", ["int64", "float64"])
 def test_sparse_costs_take_memory_by_entries(
     n: int, s: int, each: int, pool: int, kind: str
 ) -> None:
-    """If this fails, 800 entries of 400 x 20,000 take 16 bytes a pair of classes: 6.5 GB."""
+    """If this fails, 800 entries of 400 x 20,000 take 16 bytes a pair of classes: 6.5 GB.
+
+    Or the keys of a sample, 18,000 of 6000 x 6000, take a matrix of 288 MB.
+    """
     run(SPARSE, n, s, each, pool, kind)
 
 

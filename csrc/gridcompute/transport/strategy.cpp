@@ -262,19 +262,19 @@ class Solver {
     const double from = stop_.seconds();
     const std::vector<Index> rows = strata(n_, m, options_.seed);
     const Level level = sample_of(problem_, rows, full_.capacity, weight_);
-    const std::vector<Cost> keys = all_keys(keys_, level, stop_, seen_);
-    if (keys.empty()) return;
+    const std::optional<auction::KeyTable> keys = all_keys(keys_, level, stop_, seen_);
+    if (!keys || keys->rows == 0) return;
     if (keys_.possible(seen_)) {
       std::vector<Cost> weights;
       for (const Index job : rows) weights.push_back(problem_.weight(job));
-      alike_ = alike(keys, static_cast<std::size_t>(columns_));
+      alike_ = alike(*keys);
       if (options_.prices != nullptr) {
         const std::vector<Cost> given = given_prices(options_.prices, keys_, keys_.per_cost());
-        const Trial trial = try_prices(keys, weights, level.capacity, alike_, given);
+        const Trial trial = try_prices(*keys, weights, level.capacity, alike_, given);
         if (trial.good) given_ = true, prices_ = given, box_ = around(trial.radius);
       }
       if (!given_) {
-        const auction::Start start = auction::start_prices(keys, weights, level.capacity, stop_);
+        const auction::Start start = auction::start_prices(*keys, weights, level.capacity, stop_);
         prices_ = start.prices;
         scale_ = start.epsilon;
         if (start.cut_short) ++stats.cut_short;

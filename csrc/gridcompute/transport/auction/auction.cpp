@@ -50,18 +50,24 @@ GRIDCOMPUTE_VERSIONS(Best, best_two, (const Cost* row, const Cost* prices, Index
 
 // Jobs whose keys lie in memory.
 struct Table {
-  std::span<const Cost> keys;
+  const KeyTable& keys;
+
   [[nodiscard]] Best best(Index job, const std::vector<Cost>& prices) const {
-    const auto n = static_cast<Index>(prices.size());
-    return best_two(keys.data() + job * n, prices.data(), n);
+    if (!keys.listed()) return best_two(keys.keys.data() + job * keys.columns, prices.data(), keys.columns);
+    Best best{kForbidden, kForbidden, 0};
+    for (Index e = keys.begin[job]; e < keys.begin[job + 1]; ++e) {
+      const Cost value = keys.keys[e] + prices[keys.slots[e]];
+      best.second = std::min(best.second, std::max(value, best.first));
+      if (value < best.first) best.first = value, best.at = keys.slots[e];
+    }
+    return best;
   }
   void before(std::span<const Index>, const std::vector<Cost>&) const {}
 };
 
 }  // namespace
 
-Start start_prices(std::span<const Cost> keys, std::span<const Cost> weights, std::span<const Cost> capacity,
-                   Stop& stop) {
+Start start_prices(const KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity, Stop& stop) {
   Table table{keys};
   House house(table, weights, capacity);
   Start out;

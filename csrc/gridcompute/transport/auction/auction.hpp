@@ -1,6 +1,6 @@
 // Transportation auction: prices for slot classes from a small dense problem.
 //
-// Problem. m jobs of weight w_i, S classes of capacity u_s, keys m x S in memory; prices p >= 0 near those of the
+// Problem. m jobs of weight w_i, S classes of capacity u_s, keys of m jobs in memory; prices p >= 0 near those of the
 // optimum, fast from a cold start.
 //
 // Steps. A job with units unplaced bids for its best class: up to the price at which its second-best class would do as
@@ -18,6 +18,7 @@
 
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/transport/auction/key_table.hpp"
 
 namespace gridcompute::auction {
 
@@ -27,8 +28,8 @@ struct Start {
   bool cut_short = false;  // bids ran out
 };
 
-// keys: weights.size() rows of capacity.size() each.
-[[nodiscard]] Start start_prices(std::span<const Cost> keys, std::span<const Cost> weights,
-                                 std::span<const Cost> capacity, Stop& stop);
+// A row of keys for each weight.
+[[nodiscard]] Start start_prices(const KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity,
+                                 Stop& stop);
 
 }  // namespace gridcompute::auction

@@ -26,12 +26,14 @@ std::vector<Slot> ColumnHashes::lowest_equal() const {
   return out;
 }
 
-std::vector<Slot> alike(std::span<const Cost> keys, std::size_t n_classes) {
-  ColumnHashes hashes(n_classes);
-  std::vector<Slot> each(n_classes);
+std::vector<Slot> alike(const auction::KeyTable& keys) {
+  const auto n = static_cast<std::size_t>(keys.columns);
+  ColumnHashes hashes(n);
+  std::vector<Slot> each(n);
   std::iota(each.begin(), each.end(), Slot{0});
-  if (n_classes == 0 || keys.empty()) return each;
-  for (std::size_t at = 0; at < keys.size(); at += n_classes) hashes.add(keys.subspan(at, n_classes));
+  if (keys.rows == 0) return each;
+  std::vector<Cost> scratch;
+  for (Index k = 0; k < keys.rows; ++k) hashes.add(keys.row(k, scratch));
   return hashes.lowest_equal();
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "gridcompute/transport/auction/key_table.hpp"
 #include "gridcompute/transport/model/quantised_cost.hpp"
 
 namespace gridcompute::transport {
@@ -25,8 +26,8 @@ class ColumnHashes {
   std::vector<std::uint64_t> hash_;
 };
 
-// keys: rows of n_classes each. For every class the lowest that is alike. O(rows * n_classes).
-[[nodiscard]] std::vector<Slot> alike(std::span<const Cost> keys, std::size_t n_classes);
+// For every class the lowest that is alike. O(rows * columns).
+[[nodiscard]] std::vector<Slot> alike(const auction::KeyTable& keys);
 
 // Are most columns copies of others, as far as a few rows tell?
 [[nodiscard]] bool mostly_copies(const Keys& keys);

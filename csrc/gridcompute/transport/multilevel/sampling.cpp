@@ -47,16 +47,22 @@ std::vector<Index> strata(Index n, Index m, std::uint64_t seed) {
   return rows;
 }
 
-std::vector<Cost> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen) {
+std::optional<auction::KeyTable> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen) {
   const Slot columns = keys.columns();
-  std::vector<Cost> out(static_cast<std::size_t>(level.n * columns));
+  auction::KeyTable out{.columns = columns, .rows = 0, .keys = {}, .begin = {}, .slots = {}};
+  if (level.n > 0 && keys.problem().cost->listed(0) >= 0) {
+    out.begin.push_back(0);
+  } else {
+    out.keys.reserve(static_cast<std::size_t>(level.n * columns));
+  }
+  std::vector<Cost> row(static_cast<std::size_t>(columns));
   std::vector<double> scratch;
   for (Index k = 0; k < level.n; ++k) {
-    if (k % kPollEvery == 0 && stop.poll()) return {};
+    if (k % kPollEvery == 0 && stop.poll()) return std::nullopt;
     const Index job = level.row(k);
-    Cost* row = out.data() + k * columns;
-    keys.fill(Rows{&job, 0, 1}, row, scratch, seen);
+    keys.fill(Rows{&job, 0, 1}, row.data(), scratch, seen);
     if (keys.optional()) row[columns - 1] = keys.unplaced(job, seen);
+    out.add(row);
   }
   return out;
 }

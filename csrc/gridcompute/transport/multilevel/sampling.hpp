@@ -9,6 +9,9 @@
 // (small_problem.hpp), and only looked at to learn their noise.
 #pragma once
 
+#include <optional>
+
+#include "gridcompute/transport/auction/key_table.hpp"
 #include "gridcompute/transport/restricted/price_tuning.hpp"
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
 
@@ -20,8 +23,8 @@ namespace gridcompute::transport {
 // m of n positions, one from each stratum; ascending.
 [[nodiscard]] std::vector<Index> strata(Index n, Index m, std::uint64_t seed);
 
-// All keys of a level, a row of columns a job; none after a stop.
-[[nodiscard]] std::vector<Cost> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen);
+// All keys of a level, in lists where its source lists pairs; none after a stop.
+[[nodiscard]] std::optional<auction::KeyTable> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen);
 
 // Keys of a few jobs of a level, being left out among them; allowed ones.
 [[nodiscard]] std::vector<Cost> some_keys(const Keys& keys, const Level& level);

@@ -21,13 +21,13 @@ std::vector<Cost> given_prices(const double* prices, const Keys& keys, double pe
   return out;
 }
 
-Trial try_prices(std::span<const Cost> keys, std::span<const Cost> weights, std::span<const Cost> capacity,
+Trial try_prices(const auction::KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity,
                  std::span<const Slot> alike, std::span<const Cost> prices) {
   const std::size_t n = prices.size();
-  std::vector<Cost> load(n, 0), margins;
+  std::vector<Cost> load(n, 0), margins, scratch;
   double sum = 0, squares = 0;
   for (std::size_t k = 0; k < weights.size(); ++k) {
-    const Cost* row = keys.data() + k * n;
+    const std::span<const Cost> row = keys.row(static_cast<Index>(k), scratch);
     Cost least = kForbidden, second = kForbidden;
     std::size_t at = n;
     for (std::size_t s = 0; s < n; ++s) {

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "gridcompute/transport/auction/key_table.hpp"
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
 
 namespace gridcompute::transport {
@@ -30,12 +31,12 @@ struct Fit {
                       std::span<const Cost> prices, double spread);
 [[nodiscard]] double weight_spread(const Problem& problem, const Level& level);
 
-// Of a sample in memory; keys: a row of columns a job.
+// Of a sample in memory, a row of keys for each weight.
 struct Trial {
   bool good = false;
   Cost radius = 1;  // how far good prices may be off, for a first box
 };
-[[nodiscard]] Trial try_prices(std::span<const Cost> keys, std::span<const Cost> weights,
+[[nodiscard]] Trial try_prices(const auction::KeyTable& keys, std::span<const Cost> weights,
                                std::span<const Cost> capacity, std::span<const Slot> alike,
                                std::span<const Cost> prices);
 
