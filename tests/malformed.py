@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gridcompute import grid
+from gridcompute.grid.plan.ledger_entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ def sound() -> grid.Problem:
     """Two sites, three classes, two families, three hours, four jobs, a ledger of one batch."""
     sites = grid.Sites(name=np.array(["North", "South"]), new=np.array([True, False]))
     ledger = grid.Ledger()
-    entry = grid.ledger.Entry.after(
+    entry = Entry.after(
         ledger.head,
         batch="monday",
         kind="plan",

@@ -109,7 +109,10 @@ def plain_array(field: str, values: Any) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except ValueError as error:  # rows of different lengths
-        raise InvalidProblemError(f"{field}: {error}", field) from None
+        found = str(error)
+        if "inhomogeneous" in found:
+            found = "found rows of different lengths, needed an array"
+        raise InvalidProblemError(f"{field}: {found}", field) from None
 
 
 def _masked(values: Any, depth: int) -> bool:

@@ -13,6 +13,7 @@ from grid_oracles import dispatch_of, energy_prices, greedy_plan, load_of
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.checker.bound import energy_bound, lower_bound
 from gridcompute.grid.checker.energy_lp import EnergyProgram
+from gridcompute.grid.checker.rules import most_load_kwh
 from gridcompute.grid.tables.mandate import RULES, SCOPES
 
 few = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -102,7 +103,7 @@ def test_energy_bound_lies_below_every_dispatch(plan: grid.Plan, seed: int) -> N
     problem, base = plan.problem, plan.problem.energy.base_load_kwh
     pi = rng.uniform(-0.2, 1.5, (12, 24))
     load = base + rng.random((12, 24)) * (plan.dispatch.load_kwh.max() - base).clip(0)
-    load = np.minimum(load, grid.recompute.most_load_kwh(problem))
+    load = np.minimum(load, most_load_kwh(problem))
     program = EnergyProgram(problem, load, load)
     cost = program.bound()
     assert energy_bound(problem, pi) <= cost - (pi * (load - base)).sum() + 1e-6 * abs(cost)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import _checks
 from ...errors import InvalidProblemError
 from ..tables.corridors import GB_PER_GBIT_S_HOUR
 
@@ -129,9 +130,11 @@ def changed(
         changes["mandate"] = dataclasses.replace(problem.mandate, share=share)
     energy = problem.energy
     if battery is not None:
+        battery = _checks.number("battery", battery, 0.0)
         columns = ("battery_kwh", "battery_kw", "green_start_kwh", "grey_start_kwh")
         energy = energy.replace(**{k: battery * getattr(energy, k) for k in columns})
     if renewables is not None:
+        renewables = _checks.number("renewables", renewables, 0.0)
         energy = energy.replace(direct_kwh=renewables * energy.direct_kwh)
     if energy is not problem.energy:
         changes["energy"] = energy
@@ -140,6 +143,10 @@ def changed(
         more = wires.bandwidth_gb.copy()
         at: Any = slice(None)
         if corridor is not None:
+            given: Any = corridor
+            if isinstance(given, str) or len(given) != 2:
+                message = f"corridor is {corridor!r}, needed the names of two sites"
+                raise InvalidProblemError(message, "corridor")
             at = tuple(_site(problem, name) for name in corridor)
         more[at] += gbit_s * GB_PER_GBIT_S_HOUR
         if (more < 0).any():

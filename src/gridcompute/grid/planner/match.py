@@ -254,7 +254,8 @@ class Solve:
         """
         before = self.best
         if pace is None:
-            self.best = greedy(self, self.y)
+            found = greedy(self, self.y)
+            self.best = found if before is None or found.cost < before.cost else before
         else:
             self.dive(pace, to, taken)
             fill(self)

@@ -37,6 +37,8 @@ __all__ = ["SLOW", "east_west"]
 
 #: Throughput every job is sure to find somewhere: windows leave room for the work at this speed.
 SLOW = 0.7
+#: Jobs that an int32 can number.
+MOST_JOBS = 2**31 - 1
 
 
 def east_west(n_jobs: int = 20_000, seed: int = 0, hours: int = 24) -> Problem:
@@ -73,6 +75,8 @@ def east_west(n_jobs: int = 20_000, seed: int = 0, hours: int = 24) -> Problem:
             raise TypeError(f"{name} must be an int, not {type(value).__name__}")
         if value < least:
             raise InvalidProblemError(f"{name} is {value}, needed at least {least}", name)
+    if n_jobs > MOST_JOBS:
+        raise InvalidProblemError(f"n_jobs is {n_jobs}, needed at most {MOST_JOBS}", "n_jobs")
     fixed = constants()
     for_jobs, for_weather = np.random.default_rng(seed).spawn(2)
     sites = sites_of()

@@ -262,6 +262,7 @@ class Table(Columns):
         with extra("grid"):
             import pyarrow as pa
 
+        sizes = {k: _checks.whole(f"sizes.{k}", n, 0, 2**31 - 1) for k, n in (sizes or {}).items()}
         if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
             message = f"{cls.title}: {type(data).__name__} has no Arrow PyCapsule interface"
             raise TypeError(message)
@@ -269,7 +270,7 @@ class Table(Columns):
         table = pa.table(pa.record_batch(data) if batch else data)
         arrays = _gathered(cls.title, table, cls.columns())
         for name, array in arrays.items():
-            arrays[name] = _turned(cls.columns()[name], cls.rows, array, sizes or {})
+            arrays[name] = _turned(cls.columns()[name], cls.rows, array, sizes)
         return cls(**arrays, **more)
 
     def to_arrow(self) -> pa.Table:
@@ -305,7 +306,7 @@ def _first_odd(array: NDArray[Any], allowed: str) -> str:
     for i, value in enumerate(array.ravel().tolist()):
         if not fits(value):
             at = ", ".join(str(int(k)) for k in np.unravel_index(i, array.shape))
-            return f" with {value!r} in row {at}"
+            return f" with {value!r:.100}" + (f" in row {at}" if at else "")
     return ""
 
 
@@ -380,6 +381,8 @@ def _unfolded(title: str, label: str, values: Any) -> NDArray[Any]:
     import pyarrow as pa
 
     flat = values.combine_chunks()
+    if pa.types.is_dictionary(flat.type):  # what categories of a data frame become
+        flat = flat.dictionary_decode()
     if flat.null_count:
         row = int(np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0])
         message = f"{title}.{label}[{row}] is null, needed a value"

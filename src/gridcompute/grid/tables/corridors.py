@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import InvalidProblemError
 from .column import Floats, Table, column
 from .frozen import sealed
+from .limits import rule_of
 
 __all__ = ["GB_PER_GBIT_S_HOUR", "LATENCY_RULES", "Corridors", "great_circle_km", "one_way_ms"]
 
@@ -56,11 +57,7 @@ class Corridors(Table):
                 f"corridors.delay_ms has shape {self.delay_ms.shape}, needed (n_sites, n_sites)"
             )
             raise InvalidProblemError(message, "corridors.delay_ms")
-        if self.latency_rule not in LATENCY_RULES:
-            message = (
-                f"corridors.latency_rule is {self.latency_rule!r}, needed one of {LATENCY_RULES}"
-            )
-            raise InvalidProblemError(message, "corridors.latency_rule")
+        rule_of("corridors.latency_rule", self.latency_rule, LATENCY_RULES)
         here = np.arange(len(self.delay_ms))
         for name, free in (("bandwidth_gb", np.inf), ("price_yuan_per_gb", 0.0)):
             freed = getattr(self, name).copy()

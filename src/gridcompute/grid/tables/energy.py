@@ -7,9 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import InvalidProblemError
 from .column import Floats, Table, column
-from .limits import LEAST_EFFICIENCY, price_of
+from .limits import LEAST_EFFICIENCY, labels_of, price_of, rule_of
 
 __all__ = ["TERMINAL_RULES", "Energy"]
 
@@ -99,11 +98,7 @@ class Energy(Table):
         units = {"certificate_yuan_per_kwh": "yuan/kWh", "carbon_yuan_per_t": "yuan/t"}
         for name, unit in units.items():
             object.__setattr__(self, name, price_of(f"energy.{name}", getattr(self, name), unit))
-        if self.terminal not in TERMINAL_RULES:
-            message = f"energy.terminal is {self.terminal!r}, needed one of {TERMINAL_RULES}"
-            raise InvalidProblemError(message, "energy.terminal")
-        names = self.source_names or tuple(f"source {i}" for i in range(len(self.direct_kwh)))
-        if len(names) != len(self.direct_kwh):
-            message = f"energy.source_names has {len(names)} names, needed {len(self.direct_kwh)}"
-            raise InvalidProblemError(message, "energy.source_names")
-        object.__setattr__(self, "source_names", tuple(names))
+        rule_of("energy.terminal", self.terminal, TERMINAL_RULES)
+        size = len(self.direct_kwh)
+        names = labels_of("energy.source_names", self.source_names, size, "source", "direct_kwh")
+        object.__setattr__(self, "source_names", names)

@@ -1,4 +1,4 @@
-"""The largest values that a problem may hold, unit by unit: one table, read by every column.
+"""What a setting or a value of a table may be: limits by unit, and checks of numbers and labels.
 
 Bounds and dispatches are sums in doubles, with sixteen digits. A tariff of 1e15 beside one of 0.5
 leaves one digit of the bound, and products of 1e200 overflow. So each unit has a limit some orders
@@ -15,7 +15,16 @@ import numpy as np
 
 from ...errors import InvalidProblemError
 
-__all__ = ["LEAST_EFFICIENCY", "LIMITS", "MOST_CARRIED_KWH", "MOST_PUE", "number_of", "price_of"]
+__all__ = [
+    "LEAST_EFFICIENCY",
+    "LIMITS",
+    "MOST_CARRIED_KWH",
+    "MOST_PUE",
+    "labels_of",
+    "number_of",
+    "price_of",
+    "rule_of",
+]
 
 #: The largest magnitude of a value in each unit. Columns that may be infinite may be that, too.
 LIMITS = MappingProxyType(
@@ -67,3 +76,33 @@ def price_of(name: str, value: Any, unit: str = "yuan/kWh") -> float:
         message = f"{name}: found {price}, needed {needed}"
         raise InvalidProblemError(message, name)
     return price
+
+
+def rule_of(name: str, value: Any, known: tuple[str, ...]) -> str:
+    """Return a setting that must be one of the known words."""
+    if not isinstance(value, str) or value not in known:
+        raise InvalidProblemError(f"{name} is {value!r}, needed one of {known}", name)
+    return value
+
+
+def labels_of(name: str, given: Any, size: int, label: str, rows: str = "") -> tuple[str, ...]:
+    """Return texts, each once; where none are given "`label` 0", "`label` 1" up to `size`.
+
+    There must be `size` of them if they label `rows`, what a message calls them.
+    """
+    if given is None or (isinstance(given, (tuple, list)) and not given):
+        return tuple(f"{label} {i}" for i in range(size))
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
+        raise TypeError(f"{name} must be a sequence of str, not {type(given).__name__}")
+    labels: dict[str, int] = {}
+    for i, value in enumerate(given):
+        if not isinstance(value, str):
+            raise TypeError(f"{name}[{i}] must be a str, not {type(value).__name__}")
+        if value in labels:
+            message = f"{name}[{i}] is {value!r}, needed a name not used at {labels[value]}"
+            raise InvalidProblemError(message, name, i)
+        labels[str(value)] = i
+    if rows and len(labels) != size:
+        message = f"{name} has {len(labels)} names, needed {size}, one a row of {rows}"
+        raise InvalidProblemError(message, name)
+    return tuple(labels)

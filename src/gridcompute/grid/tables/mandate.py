@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ... import _checks
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int64s, Table, column
 from .frozen import sealed
-from .limits import number_of, price_of
+from .limits import number_of, price_of, rule_of
 
 if TYPE_CHECKING:
     from ..plan.ledger import Ledger
@@ -21,6 +22,8 @@ __all__ = ["RULES", "SCOPES", "DirectRows", "DirectRule", "Mandate", "MandateRow
 
 #: Whose energy is pooled: each new site alone, the new sites of an operator, those of a region.
 SCOPES = ("site", "operator", "cluster")
+#: Tenants that an int32 column of jobs can name.
+MOST_TENANTS = 2**31 - 1
 #: "hourly": only green energy used in the hour it was delivered counts. "volume": retired
 #: certificates and those of exported surplus count as well.
 RULES = ("hourly", "volume")
@@ -60,6 +63,7 @@ class Quotas(Table):
     @classmethod
     def unlimited(cls, n_tenants: int) -> Quotas:
         """No limit for any of `n_tenants` tenants."""
+        n_tenants = _checks.whole("n_tenants", n_tenants, 0, MOST_TENANTS)
         return cls(upper_accelerator_h=np.full(n_tenants, np.inf))
 
 
@@ -120,10 +124,11 @@ class Mandate:
     def __post_init__(self) -> None:
         """Check each value."""
         _check_share("mandate", "share", self.share)
-        if self.scope not in SCOPES:
-            raise _bad("mandate", "scope", self.scope, f"one of {SCOPES}")
-        if self.rule not in RULES:
-            raise _bad("mandate", "rule", self.rule, f"one of {RULES}")
+        rule_of("mandate.scope", self.scope, SCOPES)
+        rule_of("mandate.rule", self.rule, RULES)
+        if self.ledger is not None and not hasattr(self.ledger, "carried_kwh"):
+            found = type(self.ledger).__name__
+            raise TypeError(f"mandate.ledger must be a grid.Ledger, not {found}")
         price_of("mandate.shortfall_yuan_per_kwh", self.shortfall_yuan_per_kwh)
         object.__setattr__(self, "new", _flags("mandate.new", self.new))
 

@@ -83,6 +83,8 @@ class Problem(Frozen):
             if not isinstance(getattr(self, name), kind):
                 found = type(getattr(self, name)).__name__
                 raise TypeError(f"problem.{name} must be a {kind.__name__}, not {found}")
+        if not isinstance(self.name, str):
+            raise TypeError(f"problem.name must be a str, not {type(self.name).__name__}")
         if isinstance(self.hours, bool) or not isinstance(self.hours, (int, np.integer)):
             raise TypeError(f"problem.hours must be an int, not {type(self.hours).__name__}")
         if self.hours < 1:

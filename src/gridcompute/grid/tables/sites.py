@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Int64s, Strings, Table, column
-from .limits import MOST_PUE
+from .limits import MOST_PUE, labels_of
 
 __all__ = ["MOST_SITES", "Classes", "Sites"]
 
@@ -66,6 +66,9 @@ class Sites(Table):
         for i, name in enumerate(self.name):
             if name in seen:
                 raise self.fail("name", i, f"a name not used by row {seen[name]}")
+            if any("\ud800" <= c <= "\udfff" for c in name):
+                message = f"sites.name[{i}] is {str(name)!r}, needed text that UTF-8 can hold"
+                raise InvalidProblemError(message, "sites.name", i)
             seen[name] = i
 
 
@@ -107,18 +110,11 @@ class Classes(Table):
 
     def check(self) -> None:
         """Names, where given, are enough."""
-        names = self.accelerator_names or tuple(
-            f"accelerator {i}" for i in range(1 + int(self.accelerator.max(initial=-1)))
-        )
-        object.__setattr__(self, "accelerator_names", tuple(names))
-        self.require(
-            self.accelerator < len(names),
-            "accelerator",
-            f"below {len(names)}, the accelerator_names",
-        )
-        families = self.family_names or tuple(f"family {i}" for i in range(len(self.throughput)))
-        object.__setattr__(self, "family_names", tuple(families))
-        if len(families) != len(self.throughput):
-            needed = f"{len(self.throughput)}, one a row of throughput"
-            message = f"classes.family_names has {len(families)} names, needed {needed}"
-            raise InvalidProblemError(message, "classes.family_names")
+        size, given = 1 + int(self.accelerator.max(initial=-1)), self.accelerator_names
+        names = labels_of("classes.accelerator_names", given, size, "accelerator")
+        object.__setattr__(self, "accelerator_names", names)
+        needed = f"below {len(names)}, the accelerator_names"
+        self.require(self.accelerator < len(names), "accelerator", needed)
+        size, given = len(self.throughput), self.family_names
+        names = labels_of("classes.family_names", given, size, "family", "throughput")
+        object.__setattr__(self, "family_names", names)
