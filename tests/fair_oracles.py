@@ -297,3 +297,29 @@ def dominant_greedy(demand: Any, capacity: Any, request: Any, weight: Any) -> li
             left = [room - d for d, room in zip(rows[i], left, strict=True)]
         else:
             done.add(i)
+
+
+def leximin_of_rates(
+    rate: Any, capacity: Any, request: Any, weight: Any, guarantee: Any
+) -> list[Fraction]:
+    """The best sorted vector of share / weight over all allocations, with rates of any kind."""
+    n, n_classes = len(request), len(capacity)
+    reached = {(0,) * n}
+    for s in range(n_classes):
+        for _ in range(int(capacity[s])):
+            reached |= {
+                (*share[:i], share[i] + int(rate[i][s]), *share[i + 1 :])
+                for share in reached
+                for i in range(n)
+                if rate[i][s] and share[i] + int(rate[i][s]) <= request[i]
+            }
+
+    def key(share: tuple[int, ...]) -> tuple[list[Fraction], list[Fraction]]:
+        units = [Fraction(w) for w in weight]
+        owed = [min(x, int(g)) for x, g in zip(share, guarantee, strict=True)]
+        return (
+            sorted(Fraction(x) / w for x, w in zip(owed, units, strict=True)),
+            sorted(Fraction(x) / w for x, w in zip(share, units, strict=True)),
+        )
+
+    return max(key(share) for share in reached)[1]

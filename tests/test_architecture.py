@@ -59,7 +59,7 @@ OWN_COLUMNS = {"entry.load_kwh", "entry.green_kwh"}
 
 # The checks of fair shares: they import nothing of ours, so that they share no mistake with what
 # computes the shares.
-FAIR_CHECKS = {"fair._check_shares", "fair._check_tasks"}
+FAIR_CHECKS = {"fair._check_rates", "fair._check_shares", "fair._check_tasks"}
 
 # The platform's words: no identifier below grid/ may be made of them.
 PLATFORM_WORDS = {"site", "sites", "corridor", "corridors", "tenant", "tenants", "mandate"}

@@ -9,7 +9,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fair_oracles import KueueTree, dominant_greedy, kai_tree, leximin_brute, leximin_greedy
+from fair_oracles import (
+    KueueTree,
+    dominant_greedy,
+    kai_tree,
+    leximin_brute,
+    leximin_greedy,
+    leximin_of_rates,
+)
 from gridcompute import fair
 
 AMOUNTS = st.one_of(st.integers(0, 12), st.sampled_from([0.5, 1.25, 2.5, 0.1, 1e-3]))
@@ -170,3 +177,22 @@ def test_dominant_shares_of_tasks_are_progressive_filling(drawn):
     assert x.tasks.tolist() == dominant_greedy(demand.tolist(), capacity, request, weight)
     for i in range(len(request)):
         assert x.explain(i)
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds(most_tenants=4, most_units=4), st.data())
+def test_leximin_of_rates_is_the_best_of_all_allocations(drawn, data):
+    eligible, capacity, request, weight, guarantee = drawn
+    size = eligible.size
+    rates = data.draw(st.lists(st.integers(1, 4), min_size=size, max_size=size))
+    rate = eligible * np.array(rates, np.int64).reshape(eligible.shape)
+    if data.draw(st.booleans()):  # one rate for each tenant: cuts
+        rate = eligible * rate.max(axis=1, initial=1, keepdims=True)
+    request = request * 3
+    x = fair.leximin(rate, capacity, request, weight=weight, guarantee=guarantee)
+    got = sorted(Fraction(s) / Fraction(w) for s, w in zip(x.share.tolist(), weight, strict=True))
+    owed = np.minimum(guarantee, request)
+    assert got == leximin_of_rates(rate, capacity, request, weight, owed)
+    assert x.verify()
+    for i in range(len(request)):
+        assert str(x.explain(i))

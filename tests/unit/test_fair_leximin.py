@@ -75,8 +75,46 @@ def test_rates_count_in_the_share():
     x = checked([[3, 3], [0, 1]], [2, 5], [20, 20])
     assert x.share.tolist() == [6, 5]
     assert (x.allocation @ np.array([1, 1])).tolist() == [2, 5]
-    with pytest.raises(InvalidProblemError, match=r"eligible\[0, 1\]: found rate 2 beside 3"):
-        fair.leximin([[3, 2], [0, 1]], [2, 5], [20, 20])
+
+
+def test_a_unit_that_is_guaranteed_in_part_lifts_by_that_part():
+    """Both are guaranteed 3 and have none: a unit of 2 lifts tenant 1 further, one of 3 tenant 0.
+
+    The second unit of tenant 1 would lift its guarantee by 1 only, that of tenant 2 by 2.
+    """
+    one = [[3], [2], [2]]
+    assert checked(one, [1], [9, 9, 9], guarantee=[3, 3, 3]).share.tolist() == [3, 0, 0]
+    assert checked(one, [3], [9, 9, 9], guarantee=[3, 3, 4]).share.tolist() == [3, 2, 2]
+    assert checked(one, [4], [9, 9, 9], guarantee=[3, 3, 4]).share.tolist() == [3, 2, 4]
+    assert checked(one, [5], [9, 9, 9], guarantee=[3, 3, 4]).share.tolist() == [3, 4, 4]
+    # a unit of 5 of which 1 is guaranteed comes after a unit of 2 of which all are
+    assert checked([[5], [2]], [1], [9, 9], guarantee=[1, 2]).share.tolist() == [0, 2]
+
+
+def test_rates_that_differ_are_tried_in_small_worlds():
+    """Two tenants, classes of one unit: numbers to be divided into two halves."""
+    numbers = [7, 5, 4, 3, 3]
+    x = checked([numbers, numbers], [1] * 5, [99, 99])
+    assert sorted(x.share.tolist()) == [11, 11]
+    assert x.levels == ()
+    assert (x.explain(0).reason, x.explain(0).level) == ("rates", -1)
+    worse = dataclasses.replace(
+        x,
+        share=np.array([10, 12]),
+        arcs=(np.array([0, 0, 1, 1, 1]), np.array([0, 3, 1, 2, 4]), np.ones(5, np.int64)),
+    )
+    assert worse.verify().reasons == ("the shares [11, 11] can be had and are better",)
+    # tenants that can have nothing are no dimension of what is tried
+    x = checked([numbers] + [[0] * 5] * 99, [1] * 5, 9)
+    assert x.share.tolist() == [9] + [0] * 99
+
+
+def test_rates_that_differ_are_refused_in_large_worlds():
+    rates = np.tile([1, 2, 3], (50, 1))
+    with pytest.raises(
+        InvalidProblemError, match=r"eligible\[0, 0\]: found rate 1 beside 3, and more"
+    ):
+        fair.leximin(rates, [99, 99, 99], np.full(50, 99))
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (1, 65), (65, 1), (129, 64)])

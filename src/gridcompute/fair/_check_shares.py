@@ -6,7 +6,8 @@ comes after the unit that is wanted. (The unit wanted cannot then replace a late
 condition of a polymatroid, for all participants at once.) The level of a participant claims that
 all levels up to it together are such a set.
 
-Units are compared by (is it beyond the guarantee?, what the share / weight was before it, weight).
+Units are compared by (is it beyond the guarantee?, share / weight before it, by how much it lifts
+that, as far as it is guaranteed and in all).
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["refutations"]
+__all__ = ["infeasibilities", "refutations"]
 
-Key = tuple[bool, Fraction, Fraction]
+Key = tuple[bool, Fraction, Fraction, Fraction]
 
 
-def refutations(
+Arcs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
+
+
+def infeasibilities(
     rate: NDArray[Any],
     capacity: NDArray[np.int64],
     most: Sequence[int],
-    owed: Sequence[int],
-    weight: Sequence[float],
     share: NDArray[np.int64],
-    arcs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
-    levels: Sequence[NDArray[np.int64]],
+    arcs: Arcs,
 ) -> list[str]:
-    """Return what is wrong with the shares, [] if they are proved.
+    """Return what is wrong with the allocation, [] if it keeps every rule and gives the shares.
 
-    `rate` (n, n_classes) says what a unit of a class is worth, 0 = not usable; `most` and `owed`
-    bound the share and state the guarantee; `arcs` are participants, classes and units.
+    `rate` (n, n_classes) says what a unit of a class is worth, 0 = not usable; `most` bounds the
+    share; `arcs` are participants, classes and units.
     """
     n, n_classes = rate.shape
     rows, columns, units = arcs
@@ -54,27 +55,53 @@ def refutations(
     if (worth == 0).any():
         k = int((worth == 0).argmax())
         return [f"allocation: tenant {rows[k]} may not use class {columns[k]}"]
-    held, load, gained = [0] * n, [0] * n_classes, [0] * n
+    load, gained = [0] * n_classes, [0] * n
     for i, s, u, r in zip(
         rows.tolist(), columns.tolist(), units.tolist(), worth.tolist(), strict=True
     ):
-        held[i] += u
         load[s] += u
         gained[i] += u * int(r)
     for s, used in enumerate(load):
         if used > capacity[s]:
             return [f"allocation: class {s} has {capacity[s]} units, {used} are given"]
-    value = [int(r) for r in rate.max(axis=1, initial=0).tolist()]
     for i, x in enumerate(share.tolist()):
         if x != gained[i]:
             return [f"share[{i}]: found {x}, the allocation gives {gained[i]}"]
         if x > most[i]:
             return [f"share[{i}]: found {x}, needed at most {most[i]}"]
+    return []
+
+
+def refutations(
+    rate: NDArray[Any],
+    capacity: NDArray[np.int64],
+    most: Sequence[int],
+    owed: Sequence[int],
+    weight: Sequence[float],
+    share: NDArray[np.int64],
+    arcs: Arcs,
+    levels: Sequence[NDArray[np.int64]],
+) -> list[str]:
+    """Return what is wrong with the shares, [] if they are proved.
+
+    Beside what `infeasibilities` takes: `owed` is the guarantee, `levels` the participants of each
+    level.
+    """
+    wrong = infeasibilities(rate, capacity, most, share, arcs)
+    if wrong:
+        return wrong
+    n, n_classes = rate.shape
+    held = [0] * n
+    for i, u in zip(arcs[0].tolist(), arcs[2].tolist(), strict=True):
+        held[i] += u
+    value = [int(r) for r in rate.max(axis=1, initial=0).tolist()]
 
     def key(i: int, k: int) -> Key:
         """Return the key of the k-th unit of participant i, from 1."""
-        size = Fraction(weight[i] or 1) / value[i]
-        return (k * value[i] > owed[i], (k - 1) / size, size)
+        size, start = Fraction(weight[i] or 1), (k - 1) * value[i]
+        guaranteed = start < owed[i]
+        lifts = min(value[i], owed[i] - start) if guaranteed else value[i]
+        return (not guaranteed, start / size, -lifts / size, -value[i] / size)
 
     proved = np.zeros(n, np.bool_)
     open_ = np.zeros(n_classes, np.bool_)

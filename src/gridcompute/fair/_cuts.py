@@ -53,8 +53,12 @@ def decompose(
     high: NDArray[np.int64],
     owed: NDArray[np.int64],
     weight: list[Fraction],
+    last: list[Fraction] | None,
 ) -> tuple[NDArray[np.int64], list[Step]]:
-    """Return the leximin shares, and the levels from the tightest set to the last."""
+    """Return the leximin shares, and the levels from the tightest set to the last.
+
+    `owed` units of each are guaranteed, of the last of them the part in `last` (None: all of it).
+    """
     n = len(high)
     share = np.zeros(n, np.int64)
     low, high = np.zeros(n, np.int64), high.copy()
@@ -65,12 +69,14 @@ def decompose(
         if not len(members):
             continue
         budget = int(capacity[classes].sum())
+        at = members.tolist()
         tried = first_units(
             budget,
             low[members],
             high[members],
             owed[members],
-            [weight[i] for i in members.tolist()],
+            [weight[i] for i in at],
+            None if last is None else [last[i] for i in at],
         )
         arcs, flow, tight_groups = _serve(groups, capacity, members, classes, tried)
         inside = tight_groups[groups.of[members]]

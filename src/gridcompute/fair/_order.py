@@ -5,6 +5,8 @@ order of keys, each where it still fits, is the greedy algorithm of a polymatroi
 integral vector whose sorted values share / weight are lexicographically largest. (Leximin is the
 least sum of M**(-share / weight) for a large M, which is separable and convex; a unit that starts
 at a lower level lowers it more, and of two that start at one level the one that lifts further.)
+Units that are guaranteed come before all others. The last of them may be guaranteed in part only,
+where a unit counts for more than one: there it lifts by that part.
 
 Weights are exact fractions (of floats as well), so that levels are compared without rounding.
 Arrays are int64 where no product can overflow, of Python ints elsewhere.
@@ -40,16 +42,18 @@ def first_units(
     high: NDArray[np.int64],
     owed: NDArray[np.int64],
     weight: list[Fraction],
+    last: list[Fraction] | None = None,
 ) -> NDArray[np.int64]:
     """Return how many units each gets of the first `budget` in order, from `low` up to `high`.
 
-    Units up to `owed` (the guarantees) come before all others. The sum is `budget`, or that of
-    `high` if it is less; the sum of `low` is at most `budget`.
+    Units up to `owed` (the guarantees) come before all others; `last` says which part of the last
+    of them is guaranteed (None: all of it). The sum is `budget`, or that of `high` if it is less;
+    the sum of `low` is at most `budget`.
     """
     middle = np.maximum(low, np.minimum(high, owed))
     owing = total(middle)
     if owing > budget:
-        return _first(budget, low, middle, weight)
+        return _first(budget, low, middle, weight, owed, last)
     if owing == budget:
         return middle
     return _first(budget, middle, high, weight)
@@ -92,9 +96,14 @@ class _Levels:
 
 
 def _first(
-    budget: int, low: NDArray[np.int64], high: NDArray[np.int64], weight: list[Fraction]
+    budget: int,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    weight: list[Fraction],
+    owed: NDArray[np.int64] | None = None,
+    last: list[Fraction] | None = None,
 ) -> NDArray[np.int64]:
-    """Return the first units without regard to guarantees."""
+    """Return the first units, all of them guaranteed or none."""
     if total(high) <= budget:
         return high.copy()
     out = low.copy()
@@ -105,17 +114,26 @@ def _first(
     inside = room + total(low[active])  # of the active ones, after the choice
     below, above, width = _bracket(levels, inside)
     left = inside - total(below)
+
+    def lift(j: int, k: int) -> Fraction:
+        """Return the inverse of how far the unit after the k-th of j lifts its guaranteed part."""
+        if last is None or owed is None or k + 1 < owed[at[j]]:
+            return chosen[j]
+        return chosen[j] / last[at[j]]
+
     # The units between the two counts, in exact order; where the width is 1 they have one level.
     span = np.flatnonzero(above > below).tolist()
     if width == 1:
-        ties = sorted(span, key=lambda j: (chosen[j], j))
+        ties = sorted(span, key=lambda j: (lift(j, int(below[j])), chosen[j], j))
         for j in ties[:left]:
             below[j] += 1
     else:
         units = [
-            (k / chosen[j], chosen[j], j) for j in span for k in range(int(below[j]), int(above[j]))
+            (k / chosen[j], lift(j, k), chosen[j], j)
+            for j in span
+            for k in range(int(below[j]), int(above[j]))
         ]
-        for _, _, j in sorted(units)[:left]:
+        for *_, j in sorted(units)[:left]:
             below[j] += 1
     out[active] = below.astype(np.int64)
     return out

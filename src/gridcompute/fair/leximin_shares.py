@@ -13,10 +13,12 @@ import numpy as np
 from .. import _checks
 from ..errors import CostRangeError, InternalError, InvalidProblemError
 from ..live.frames import by_position
-from ._check_shares import refutations
+from ._check_rates import better
+from ._check_shares import infeasibilities, refutations
 from ._cuts import Groups, Step, decompose
 from ._inputs import LARGEST, at_most_int64, column, read_only
 from ._order import exact_weights
+from ._rates import MOST_STEPS, MOST_VECTORS, bounds_of, steps_of, try_all
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -89,9 +91,10 @@ class ShareExplanation:
         Its share, and the most it asks for within its limit.
     reason : str
         What bounds it: "request" (it has all it wants), "cut", "classes" (it can use none),
-        "weight" (it has none, and its guarantee).
+        "weight" (it has none, and its guarantee), "rates" (those of a tenant differ: nothing better
+        was found among all shares).
     level : int
-        The index of its level.
+        The index of its level; -1 where rates differ.
     tenants : int64 array
         The smallest cut that binds it: those from whom a unit could reach it, and itself. Of a
         tenant with all it wants, itself.
@@ -135,6 +138,7 @@ class Shares:
         What each tenant gets: units, times the rate where `eligible` holds rates.
     levels : tuple of Level
         From the tenants that are bound first to those that are bound last, or have all they want.
+        Empty where rates of one tenant differ.
     arcs : tuple of three int64 arrays
         Tenant, class and units of each nonzero entry of the allocation, by tenant and class.
     """
@@ -184,16 +188,24 @@ class Shares:
         >>> fair.leximin([[True, True], [False, True]], [2, 4], [5, 5]).verify().valid
         True
         """
-        reasons = refutations(
-            self.rate,
-            self.capacity,
-            self.most.tolist(),
-            self.guarantee.tolist(),
-            self.weight.tolist(),
-            self.share,
-            self.arcs,
-            [level.tenants for level in self.levels],
-        )
+        most, owed = self.most.tolist(), self.guarantee.tolist()
+        problem = (self.rate, self.capacity, most)
+        if not _differing(self.rate).any():
+            levels = [level.tenants for level in self.levels]
+            reasons = refutations(
+                *problem, owed, self.weight.tolist(), self.share, self.arcs, levels
+            )
+            return SharesCertificate(not reasons, tuple(reasons))
+        reasons = infeasibilities(*problem, self.share, self.arcs)
+        if (
+            not reasons
+            and steps_of(bounds_of(self.rate, self.capacity, self.most), 1)[0] > MOST_VECTORS
+        ):
+            reasons = ["rates of one tenant differ, and there are too many shares to try all"]
+        if not reasons:
+            rates, room = self.rate.tolist(), self.capacity.tolist()
+            other = better(rates, room, most, owed, self.weight.tolist(), self.share.tolist())
+            reasons = [f"the shares {other} can be had and are better"] if other else []
         return SharesCertificate(not reasons, tuple(reasons))
 
     def explain(self, tenant: int) -> ShareExplanation:
@@ -244,7 +256,8 @@ def leximin(
     ----------
     eligible : bool or int array, shape (n_tenants, n_classes)
         Which classes each tenant can use. Integers are rates: what a unit is worth to the tenant, 0
-        = not usable; the nonzero rates of one tenant are equal.
+        = not usable. Where the nonzero rates of a tenant differ, all shares are tried, which takes
+        a small world.
     capacity : int array, shape (n_classes,)
         Units of each class, at most 2**60 together.
     request : int array, shape (n_tenants,)
@@ -264,7 +277,8 @@ def leximin(
     Raises
     ------
     InvalidProblemError
-        A shape that does not fit, a negative number, rates of one tenant that differ.
+        A shape that does not fit, a negative number, rates of one tenant that differ with more
+        than some millions of possible shares.
     CostRangeError
         More than 2**60 units in all.
     TypeError
@@ -273,7 +287,8 @@ def leximin(
     Notes
     -----
     With rates of one tenant that differ the problem is NP-hard (two tenants, classes of one unit:
-    the partition problem), which this function does not attempt.
+    the partition problem), and no cuts prove its answers: all vectors of shares are computed, up to
+    4 million, `levels` is empty, and `verify` computes them again in another way.
     Complexity: two maximum flows a level at most, and a selection in O(n_tenants) memory. Tenants
     with the same classes are one node.
     Determinism: the same bits each time. Of units that are equally fair, the lower index of the
@@ -305,28 +320,41 @@ def leximin(
     if total > MOST_UNITS:
         raise CostRangeError(f"capacity: found {total} units in all, needed at most 2**60")
     value = rate.max(axis=1, initial=0).astype(np.int64)
-    _one_rate(rate, value)
     most = _most(wanted, bound)
     promised = np.minimum(most, at_most_int64(owed))
     most = np.where(size == 0, promised, most)
-    unit = np.maximum(value, 1)
-    weights = exact_weights(np.where(size == 0, 1, size), unit)
-    groups = _groups(rate > 0)
-    units, steps = decompose(
-        groups,
-        room.astype(np.int64),
-        np.minimum(most // unit, total),
-        np.minimum(promised // unit, total),
-        weights,
-    )
-    share = units * value
-    rows, classes, amounts = _allocation(groups, units, steps)
+    room = room.astype(np.int64)
+    differing = _differing(rate)
+    levels: tuple[Level, ...] = ()
+    if differing.any():
+        _refuse_large(rate, value, differing, room, most)
+        dense = try_all(rate, room, most, promised, size)
+        rows, classes = np.nonzero(dense)
+        share, amounts = (dense * rate).sum(axis=1), dense[rows, classes]
+    else:
+        unit = np.maximum(value, 1)
+        groups = _groups(rate > 0)
+        owing = promised // unit + (promised % unit > 0)
+        parts = [
+            Fraction(p % u or u, u) for p, u in zip(promised.tolist(), unit.tolist(), strict=True)
+        ]
+        units, steps = decompose(
+            groups,
+            room,
+            np.minimum(most // unit, total),
+            np.minimum(owing, total + 1),  # a last unit beyond the total is in nobody's reach
+            exact_weights(np.where(size == 0, 1, size), unit),
+            parts if (promised % unit).any() else None,
+        )
+        share = units * value
+        rows, classes, amounts = _allocation(groups, units, steps)
+        levels = _levels(steps, rate, room, units, unit, size, most)
     answer = Shares(
         share=read_only(share),
-        levels=_levels(steps, rate, room, units, unit, size, most),
+        levels=levels,
         arcs=(read_only(rows), read_only(classes), read_only(amounts)),
         rate=read_only(rate),
-        capacity=read_only(room.astype(np.int64)),
+        capacity=read_only(room),
         most=read_only(most),
         guarantee=read_only(promised),
         weight=read_only(np.array(size)),
@@ -362,19 +390,34 @@ def _rates(eligible: Any) -> NDArray[Any]:
     return np.array(array, np.bool_ if array.dtype.kind not in "iu" else np.int64, order="C")
 
 
-def _one_rate(rate: NDArray[Any], value: NDArray[np.int64]) -> None:
-    """Refuse a tenant whose nonzero rates differ."""
+def _differing(rate: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rates are not 0 and not the largest of their tenant."""
     if rate.dtype == np.bool_:
+        return np.zeros((1, 1), np.bool_)
+    largest: NDArray[Any] = rate.max(axis=1, initial=0, keepdims=True)
+    return np.asarray((rate != 0) & (rate != largest), np.bool_)
+
+
+def _refuse_large(
+    rate: NDArray[Any],
+    value: NDArray[np.int64],
+    differing: NDArray[np.bool_],
+    capacity: NDArray[np.int64],
+    most: NDArray[np.int64],
+) -> None:
+    """Refuse rates that differ where there are too many vectors of shares to try all."""
+    vectors, steps = steps_of(bounds_of(rate, capacity, most), len(capacity))
+    if vectors <= MOST_VECTORS and steps <= MOST_STEPS:
         return
-    bad = (rate != 0) & (rate != value[:, None])
-    if bad.any():
-        i, s = (int(k) for k in np.unravel_index(int(bad.argmax()), rate.shape))
-        raise InvalidProblemError(
-            f"eligible[{i}, {s}]: found rate {rate[i, s]} beside {value[i]}, needed one rate for "
-            "all classes of a tenant (the integral problem is NP-hard otherwise)",
-            "eligible",
-            (i, s),
-        )
+    i, s = (int(k) for k in np.unravel_index(int(differing.argmax()), rate.shape))
+    found = f"{steps}" if steps < 10**18 else "more than 10**18"
+    raise InvalidProblemError(
+        f"eligible[{i}, {s}]: found rate {rate[i, s]} beside {value[i]}, and {found} steps to try "
+        f"all shares, needed one rate for all classes of a tenant, or at most {MOST_STEPS} steps "
+        f"and {MOST_VECTORS} vectors of shares (the integral problem is NP-hard)",
+        "eligible",
+        (i, s),
+    )
 
 
 def _most(wanted: NDArray[Any], bound: NDArray[Any]) -> NDArray[np.int64]:
@@ -460,13 +503,14 @@ def _levels(
 
 def _explain(x: Shares, i: int) -> ShareExplanation:
     """Return the explanation of a tenant in range."""
-    level = next(j for j, level in enumerate(x.levels) if i in level.tenants)
+    level = next((j for j, level in enumerate(x.levels) if i in level.tenants), -1)
     share, wanted = int(x.share[i]), int(x.most[i])
     value = int(x.rate[i].max(initial=0))
     members, open_ = np.array([i]), x.rate[i] > 0
     lines = [f"tenant {i} holds {share} of the {wanted} units it wants."]
     loser, held = None, None
-    if share + max(value, 1) > wanted:
+    least = int(x.rate[i][x.rate[i] > 0].min(initial=max(value, 1)))  # what one more unit adds
+    if share + least > wanted:
         reason = "request"
         lines = [f"tenant {i} holds {share} units, all it wants within its limit."]
         if x.weight[i] == 0:
@@ -475,6 +519,9 @@ def _explain(x: Shares, i: int) -> ShareExplanation:
     elif value == 0:
         reason = "classes"
         lines.append("It can use no class.")
+    elif level < 0:
+        reason = "rates"
+        lines.append("All shares were tried: with more of it, somebody has less who has no more.")
     else:
         reason = "cut"
         members, open_ = _smallest_cut(x, i)
@@ -528,6 +575,6 @@ def _loser(x: Shares, i: int, members: NDArray[np.int64]) -> int | None:
         if t == i or share == 0:
             continue
         size = Fraction(x.weight[t].item() or 1) / value
-        key = (share > x.guarantee[t], (share // value - 1) / size, size, t)
+        key = (share - value >= x.guarantee[t], (share // value - 1) / size, size, t)
         best = key if best is None or key > best else best
     return None if best is None else best[3]
