@@ -63,6 +63,20 @@ std::optional<double> enough_cost(const Problem& problem, const Result& result) 
   return std::ldexp(1.0, problem.cost->real() ? exponent : std::max(exponent, 0));
 }
 
+// Solves `problem` from `prices` into `next`, which goes on counting from `result`. Returns whether it ended with a
+// plan; if not, `result` has the status that it ended with.
+bool solve_again(const Problem& problem, const double* prices, const Options& options, Pool& pool, Stop& stop,
+                 SolveOnce* solve_once, Result& result, Result& next) {
+  Options again = options;
+  again.prices = prices;
+  next.stats = result.stats;
+  ++next.stats.finer;
+  solve_once(problem, again, pool, stop, next);
+  const bool ended = next.status == Status::optimal || next.status == Status::feasible;
+  if (!ended) result.status = next.status;
+  return ended;
+}
+
 // With costs above what any needs lowered to that. False where it tells no more: the result is as it was, but for a
 // stop.
 bool solve_lowered(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
@@ -73,15 +87,10 @@ bool solve_lowered(const Problem& problem, const Options& options, Pool& pool, S
   const MappedProblem lowered(problem, Lowering{*most});
   if (choose_resolution(largest_cost_likely(lowered.problem(), pool, stop), limit) < kFiner * result.resolution)
     return false;
-  Options again = options;
-  again.prices = result.prices.data();
   Result next;
-  next.stats = result.stats;
-  ++next.stats.finer;
-  solve_once(lowered.problem(), again, pool, stop, next);
-  const bool ended = next.status == Status::optimal || next.status == Status::feasible;
-  if (!ended) result.status = next.status;
-  if (!ended || pays_lowered(problem, next, *most)) return false;
+  if (!solve_again(lowered.problem(), result.prices.data(), options, pool, stop, solve_once, result, next) ||
+      pays_lowered(problem, next, *most))
+    return false;
   result = std::move(next);
   return true;
 }
@@ -99,15 +108,10 @@ bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, S
   if (!(gap > 0 && gap < std::numeric_limits<double>::max() / 8)) return false;
   const Shifted shifted(problem, result, gap, pool, stop);
   if (stop.requested() || choose_resolution(shifted.most(), limit) < kFarFiner * result.resolution) return false;
-  Options again = options;
-  again.prices = shifted.start().data();
   Result next;
-  next.stats = result.stats;
-  ++next.stats.finer;
-  solve_once(shifted.problem(), again, pool, stop, next);
-  const bool ended = next.status == Status::optimal || next.status == Status::feasible;
-  if (!ended) result.status = next.status;
-  if (!ended || shifted.pays_lowered(next)) return false;
+  if (!solve_again(shifted.problem(), shifted.start().data(), options, pool, stop, solve_once, result, next) ||
+      shifted.pays_lowered(next))
+    return false;
   gap = gap_of(next) + 2 * shifted.rounding() * static_cast<double>(next.assignment.size());
   next.prices = shifted.prices(next.prices);
   const Total total = total_cost(problem, next.assignment, pool);
