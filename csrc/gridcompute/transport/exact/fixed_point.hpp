@@ -74,8 +74,10 @@ struct Window {
 template <int K>
 class Fixed {
  public:
-  void add(Dyadic x, int low) noexcept { x.mantissa < 0 ? subtract_size(x, low) : add_size(x, low); }
-  void subtract(Dyadic x, int low) noexcept { x.mantissa < 0 ? add_size(x, low) : subtract_size(x, low); }
+  void add(Dyadic x, int low) noexcept { x.mantissa < 0 ? change_size<difference>(x, low) : change_size<sum>(x, low); }
+  void subtract(Dyadic x, int low) noexcept {
+    x.mantissa < 0 ? change_size<sum>(x, low) : change_size<difference>(x, low);
+  }
 
   Fixed& operator+=(const Fixed& other) noexcept {
     unsigned char carry = 0;
@@ -150,21 +152,15 @@ class Fixed {
     const int shift = x.exponent - low, bit = shift % 64;
     return {shift / 64, size << bit, bit == 0 ? 0 : size >> (64 - bit)};
   }
-  void add_size(Dyadic x, int low) noexcept {
+  // Adds or subtracts the size of x, by the words of `step`: `sum` or `difference`.
+  template <auto step>
+  void change_size(Dyadic x, int low) noexcept {
     if (x.mantissa == 0) return;
     const Placed at = place(x, low);
     unsigned char carry = 0;
-    word_[at.word] = sum(word_[at.word], at.first, carry);
-    if (at.word + 1 < K) word_[at.word + 1] = sum(word_[at.word + 1], at.second, carry);
-    for (int k = at.word + 2; k < K && carry != 0; ++k) word_[k] = sum(word_[k], 0, carry);
-  }
-  void subtract_size(Dyadic x, int low) noexcept {
-    if (x.mantissa == 0) return;
-    const Placed at = place(x, low);
-    unsigned char borrow = 0;
-    word_[at.word] = difference(word_[at.word], at.first, borrow);
-    if (at.word + 1 < K) word_[at.word + 1] = difference(word_[at.word + 1], at.second, borrow);
-    for (int k = at.word + 2; k < K && borrow != 0; ++k) word_[k] = difference(word_[k], 0, borrow);
+    word_[at.word] = step(word_[at.word], at.first, carry);
+    if (at.word + 1 < K) word_[at.word + 1] = step(word_[at.word + 1], at.second, carry);
+    for (int k = at.word + 2; k < K && carry != 0; ++k) word_[k] = step(word_[k], 0, carry);
   }
 
   [[nodiscard]] bool bit(int at) const noexcept { return (word_[at / 64] >> (at % 64) & 1) != 0; }
