@@ -78,6 +78,7 @@ FOLDERS = {
     "assignment": {"base", "cost"},
     "flow": {"base"},
     "plan": {"base", "cost"},
+    "packing": {"base"},
     "certificate": {"base", "cost"},  # and no solver: it must not share their mistakes
 }
 

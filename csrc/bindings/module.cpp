@@ -10,6 +10,7 @@ void bind_flow(py::module_& m);
 void bind_matcher(py::module_& m);
 void bind_transport(py::module_& m);
 void bind_options(py::module_& m);
+void bind_packing(py::module_& m);
 
 namespace {
 
@@ -59,6 +60,7 @@ PYBIND11_MODULE(_core, m) {
   bind_matcher(m);
   bind_transport(m);
   bind_options(m);
+  bind_packing(m);
 }
 
 }  // namespace gridcompute::bindings

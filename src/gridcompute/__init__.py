@@ -34,7 +34,7 @@ from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
 from .solvers.transport import transport
 
 if _TYPE_CHECKING:
-    from . import fair
+    from . import fair, pack
 
 __all__ = [
     "INFINITE",
@@ -66,13 +66,14 @@ __all__ = [
     "linear_sum_assignment_batch",
     "match",
     "min_cost_flow",
+    "pack",
     "read_dimacs",
     "transport",
     "write_dimacs",
 ]
 
 # Subpackages that are imported when they are first used.
-_LAZY = ("fair",)
+_LAZY = ("fair", "pack")
 
 
 def __getattr__(name: str) -> _Any:

@@ -1,0 +1,221 @@
+// The packer of fractional devices, and the knapsack of its pattern LP.
+#include <mutex>
+
+#include "common.hpp"
+#include "gridcompute/packing/knapsack.hpp"
+#include "gridcompute/packing/packer.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+using namespace gridcompute::packing;
+using Ids = Array<std::int64_t>;
+using Numbers = Array<std::int32_t>;
+
+// One call at a time: calls run without the interpreter's lock.
+struct LivePacker {
+  LivePacker(Inventory inventory, std::string policy) : core(std::move(inventory), std::move(policy)) {}
+
+  template <class Call>
+  auto run(Call&& call) {
+    const Unlocked unlocked;
+    const std::lock_guard guard(mutex);
+    return std::forward<Call>(call)(core);
+  }
+
+  Packer core;
+  std::mutex mutex;
+};
+
+template <class T>
+std::vector<T> copy_in(const Array<T>& array) {
+  return {array.data(), array.data() + array.size()};
+}
+
+// None: the device is shared in milli. Else (next, profile, used, number of profiles).
+Layout layout_of(const py::object& table) {
+  if (table.is_none()) return {};
+  const auto parts = table.cast<py::tuple>();
+  const auto next = parts[0].cast<Array<std::uint16_t>>();
+  const auto profile = parts[1].cast<Numbers>(), used = parts[2].cast<Numbers>();
+  return {static_cast<Index>(used.size()), copy_in(next), copy_in(profile), copy_in(used), parts[3].cast<Index>()};
+}
+
+std::unique_ptr<LivePacker> make(const Ids& cpu, const Ids& memory, const Numbers& gpus, const Numbers& model,
+                                 const Numbers& rank, const py::list& layouts, const std::string& policy) {
+  Inventory inventory{copy_in(cpu), copy_in(memory), copy_in(gpus), copy_in(model), copy_in(rank), {}};
+  for (const py::handle table : layouts)
+    inventory.layouts.push_back(layout_of(py::reinterpret_borrow<py::object>(table)));
+  return std::make_unique<LivePacker>(std::move(inventory), policy);
+}
+
+void set_mix(LivePacker& self, const Numbers& shapes, const Ids& counts, const Ids& prices, std::uint64_t seed,
+             const py::dict& tuning) {
+  if (shapes.size() != counts.size() || shapes.size() != prices.size())
+    throw Error(ErrorKind::internal, "mix", -1, "columns of the mix of different lengths");
+  std::vector<MixEntry> mix;
+  for (py::ssize_t k = 0; k < shapes.size(); ++k) mix.push_back({shapes.data()[k], counts.data()[k]});
+  Tuning values;
+  for (const auto& [name, value] : tuning) {
+    const auto text = name.cast<std::string>();
+    const auto* const entry =
+        std::find_if(kTuning.begin(), kTuning.end(), [&](const TuningEntry& e) { return e.name == text; });
+    if (entry == kTuning.end()) throw Error(ErrorKind::invalid_problem, "tuning", -1, "tuning: found " + text);
+    const auto number = value.cast<std::int64_t>();
+    if (number < entry->low || number > entry->high)
+      throw Error(ErrorKind::invalid_problem, "tuning", -1,
+                  "tuning[" + text + "]: found " + std::to_string(number) + ", needed " + std::to_string(entry->low) +
+                      " to " + std::to_string(entry->high));
+    values.*(entry->value) = number;
+  }
+  self.run([&](Packer& core) { core.set_mix(std::move(mix), copy_in(prices), seed, values); });
+}
+
+py::tuple positions(LivePacker& self, const Ids& pods) {
+  Numbers node(pods.size()), item(pods.size()), shape(pods.size());
+  Ids devices(pods.size());
+  Array<bool> live(pods.size());
+  const auto nodes = fill(node), items = fill(item), shapes = fill(shape);
+  const auto masks = fill(devices);
+  const auto lives = fill(live);
+  const auto ids = view(pods);
+  self.run([&](const Packer& core) {
+    for (std::size_t k = 0; k < ids.size(); ++k) {
+      if (ids[k] < 0 || ids[k] >= core.cluster().pods())
+        throw Error(ErrorKind::internal, "ids", -1, "no pod of this id");
+      const Pod& pod = core.cluster().pod(ids[k]);
+      nodes[k] = pod.live ? pod.at.node : -1, items[k] = pod.at.item, shapes[k] = pod.shape;
+      masks[k] = pod.live ? static_cast<std::int64_t>(pod.at.devices) : 0, lives[k] = pod.live;
+    }
+  });
+  return py::make_tuple(node, devices, item, shape, live);
+}
+
+py::tuple place(LivePacker& self, const Numbers& shapes, int moves) {
+  Numbers node(shapes.size());
+  Ids devices(shapes.size());
+  Array<std::int8_t> refused(shapes.size());
+  const auto asked = view(shapes);
+  const auto nodes = fill(node);
+  const auto masks = fill(devices);
+  const auto reasons = fill(refused);
+  PodId first = 0;
+  std::vector<PodId> moved;
+  self.run([&](Packer& core) {
+    first = core.cluster().pods();
+    Placed placed = core.place(asked, moves);
+    moved = std::move(placed.moved);
+    for (std::size_t k = 0; k < asked.size(); ++k) {
+      const Pod& pod = core.cluster().pod(first + static_cast<PodId>(k));
+      nodes[k] = pod.live ? pod.at.node : -1;
+      masks[k] = pod.live ? static_cast<std::int64_t>(pod.at.devices) : 0;
+      reasons[k] = static_cast<std::int8_t>(placed.refused[k]);
+    }
+  });
+  return py::make_tuple(first, node, devices, refused, copy_out(std::span<const std::int64_t>(moved)));
+}
+
+py::tuple left(LivePacker& self) {
+  const auto n = static_cast<py::ssize_t>(self.core.cluster().nodes());  // which never changes
+  const auto width = static_cast<py::ssize_t>(self.core.cluster().width());
+  Ids cpu(n), memory(n), milli(n);
+  Numbers devices(n), each({n, width});
+  const auto cpus = fill(cpu), memories = fill(memory), millis = fill(milli);
+  const auto free = fill(devices), left = fill(each);
+  self.run([&](const Packer& core) {
+    const Cluster& c = core.cluster();
+    std::fill(left.begin(), left.end(), 0);
+    for (Node k = 0; k < c.nodes(); ++k) {
+      const auto at = static_cast<std::size_t>(k);
+      cpus[at] = c.cpu(k), memories[at] = c.memory(k), millis[at] = c.milli(k), free[at] = c.free_devices(k);
+      std::size_t d = at * static_cast<std::size_t>(width);
+      for (const State state : c.devices(k)) left[d++] = c.layout(k).free_milli(state);
+    }
+  });
+  return py::make_tuple(cpu, memory, milli, devices, each);
+}
+
+py::list reservations(LivePacker& self) {
+  const auto groups = self.run([](Packer& core) { return core.reservations(); });
+  py::list out;
+  for (const Reservation& r : groups)
+    out.append(py::make_tuple(r.size, r.cpu, r.memory, r.classes, r.share, r.price, r.slots, r.need, r.kept));
+  return out;
+}
+
+py::tuple content(const Numbers& milli, const Ids& value) {
+  if (milli.size() != value.size()) throw Error(ErrorKind::internal, "value", -1, "parts and values differ in number");
+  const Content best = best_content(view(milli), view(value));
+  return py::make_tuple(best.value, copy_out(std::span<const std::int32_t>(best.count)));
+}
+
+py::tuple template_content(const py::object& table, const Ids& value) {
+  const Content best = best_content(layout_of(table), view(value));
+  return py::make_tuple(best.value, copy_out(std::span<const std::int32_t>(best.count)));
+}
+
+}  // namespace
+
+void bind_packing(py::module_& m) {
+  py::class_<LivePacker>(m, "Packer", "The state that gridcompute.pack.Packer keeps in the core.")
+      .def(py::init(&make), py::arg("cpu").noconvert(), py::arg("memory").noconvert(), py::arg("gpus").noconvert(),
+           py::arg("model").noconvert(), py::arg("rank").noconvert(), py::arg("layouts"), py::arg("policy"))
+      .def(
+          "add_shape",
+          [](LivePacker& self, std::int64_t cpu, std::int64_t memory, std::int32_t gpus, std::int32_t milli,
+             std::int32_t profile, std::uint64_t models) {
+            return self.run([&](Packer& core) { return core.add_shape({cpu, memory, gpus, milli, profile, models}); });
+          },
+          py::arg("cpu"), py::arg("memory"), py::arg("gpus"), py::arg("milli"), py::arg("profile"), py::arg("models"))
+      .def("set_mix", &set_mix, py::arg("shapes").noconvert(), py::arg("counts").noconvert(),
+           py::arg("prices").noconvert(), py::arg("seed"), py::arg("tuning"))
+      .def("place", &place, py::arg("shapes").noconvert(), py::arg("moves"))
+      .def(
+          "release", [](LivePacker& self, const Ids& pods) { self.run([&](Packer& c) { c.release(view(pods)); }); },
+          py::arg("pods").noconvert())
+      .def(
+          "restore",
+          [](LivePacker& self, std::int32_t shape, std::int32_t node, std::uint64_t devices, std::int32_t item,
+             bool live,
+             bool placed) { self.run([&](Packer& c) { c.restore(shape, {node, devices, item}, live, placed); }); },
+          py::arg("shape"), py::arg("node"), py::arg("devices"), py::arg("item"), py::arg("live"), py::arg("placed"))
+      .def("positions", &positions, py::arg("pods").noconvert())
+      .def("left", &left)
+      .def("reservations", &reservations)
+      .def(
+          "decision",
+          [](LivePacker& self, std::int64_t pod) {
+            const Decision d = self.run([&](const Packer& core) { return core.decision(pod); });
+            return py::make_tuple(d.cost, d.charge, d.runner_up, d.runner_up_cost, d.placed);
+          },
+          py::arg("pod"))
+      .def(
+          "lack",
+          [](LivePacker& self, std::int32_t shape) {
+            const Lack l = self.run([&](Packer& core) { return core.lack(shape); });
+            return py::make_tuple(l.model, l.devices, l.cpu, l.memory, l.fits, l.moves, l.moves_node);
+          },
+          py::arg("shape"))
+      .def(
+          "blocked",
+          [](LivePacker& self, std::int64_t pod) {
+            const auto blocked = self.run([&](const Packer& core) { return core.blocked(pod); });
+            py::list out;
+            for (const auto& [group, slots] : blocked)
+              out.append(py::make_tuple(slots, group.size, group.cpu, group.classes));
+            return out;
+          },
+          py::arg("pod"))
+      .def("holds", [](LivePacker& self) { return self.run([](Packer& core) { return core.holds(); }); })
+      .def_property_readonly("futures",
+                             [](LivePacker& self) { return self.run([](const Packer& c) { return c.futures(); }); })
+      .def_property_readonly(
+          "free_milli",
+          [](LivePacker& self) { return self.run([](const Packer& c) { return c.cluster().free_milli(); }); })
+      .def("__len__", [](LivePacker& self) { return self.run([](const Packer& c) { return c.cluster().pods(); }); });
+  m.def("packing_content", &content, py::arg("milli").noconvert(), py::arg("value").noconvert());
+  m.def("packing_template_content", &template_content, py::arg("table"), py::arg("value").noconvert());
+}
+
+}  // namespace gridcompute::bindings

@@ -1,0 +1,158 @@
+// Nodes, the shapes of pods, and who holds what: the state that every policy reads and only `Cluster` changes.
+//
+// Problem. Nodes have CPU, memory and some devices of one model; a pod needs CPU, memory and either nothing more, or a
+// part of one device, or some whole devices of one node. State changes by placing and releasing single pods.
+//
+// Definitions. A shape is what a pod asks for. A device is free where its state is 0. A node's milli are the sum over
+// its devices of what is left. A shape fits a node if the model is allowed and CPU, memory and devices suffice.
+//
+// Invariants (holds()). For every node, CPU and memory left are what it has less what its pods take, and never
+// negative; each device's state is reached by its pods; milli and free devices are the sums over the devices.
+//
+// Complexity. place and release take O(devices of a node), fits O(1) for whole devices and O(devices) for parts.
+//
+// Range proof. CPU and memory of a node are at most kMostResource = 2^48, so that a sum over 2^15 nodes' worth of
+// pods of one node cannot pass 2^63; milli of a node are at most 32 x 1000.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gridcompute/base/error.hpp"
+#include "gridcompute/base/types.hpp"
+#include "gridcompute/packing/layout.hpp"
+
+namespace gridcompute::packing {
+
+using Node = std::int32_t;
+using ShapeId = std::int32_t;
+using PodId = std::int64_t;
+using Devices = std::uint64_t;  // a bitmask of a node's devices
+
+inline constexpr std::int64_t kMostResource = std::int64_t{1} << 48;
+inline constexpr int kMostDevices = 32;
+inline constexpr int kMostModels = 64;
+
+struct Shape {
+  std::int64_t cpu = 0, memory = 0;
+  std::int32_t gpus = 0;      // devices taken; 0: none
+  std::int32_t milli = 0;     // of each device; kDevice: whole devices
+  std::int32_t profile = -1;  // a template's content, in place of milli, which is then its weight
+  std::uint64_t models = ~std::uint64_t{0};
+
+  [[nodiscard]] bool whole() const noexcept { return gpus > 0 && milli == kDevice && profile < 0; }
+  [[nodiscard]] bool partial() const noexcept { return gpus == 1 && !whole(); }
+  [[nodiscard]] std::int64_t demand() const noexcept { return std::int64_t{gpus} * milli; }
+  bool operator==(const Shape&) const = default;
+};
+
+// The columns of the nodes, one entry a node.
+struct Inventory {
+  std::vector<std::int64_t> cpu, memory;
+  std::vector<std::int32_t> gpus, model, rank;
+  std::vector<Layout> layouts;  // of each model
+};
+
+// Where a pod is: the devices, and the item by which a template's content lies in its device.
+struct Position {
+  Node node = -1;
+  Devices devices = 0;
+  std::int32_t item = -1;
+  bool operator==(const Position&) const = default;
+};
+
+struct Pod {
+  ShapeId shape = -1;
+  Position at;
+  bool live = false;  // neither refused nor released
+};
+
+class Cluster {
+ public:
+  explicit Cluster(Inventory inventory);
+
+  [[nodiscard]] Node nodes() const noexcept { return static_cast<Node>(cpu_.size()); }
+  [[nodiscard]] int width() const noexcept { return width_; }
+  [[nodiscard]] int models() const noexcept { return static_cast<int>(inventory_.layouts.size()); }
+  [[nodiscard]] const Inventory& inventory() const noexcept { return inventory_; }
+  [[nodiscard]] int gpus(Node n) const noexcept { return inventory_.gpus[at(n)]; }
+  [[nodiscard]] int model(Node n) const noexcept { return inventory_.model[at(n)]; }
+  [[nodiscard]] std::int32_t rank(Node n) const noexcept { return inventory_.rank[at(n)]; }
+  // Nodes of equal CPU, memory, devices and model are one class.
+  [[nodiscard]] int node_class(Node n) const noexcept { return class_[at(n)]; }
+  [[nodiscard]] int classes() const noexcept { return classes_; }
+  [[nodiscard]] const Layout& layout(Node n) const noexcept {
+    return inventory_.layouts[static_cast<std::size_t>(model(n))];
+  }
+  [[nodiscard]] Layout& layout_of_model(int m) noexcept { return inventory_.layouts[static_cast<std::size_t>(m)]; }
+
+  [[nodiscard]] std::int64_t cpu(Node n) const noexcept { return cpu_[at(n)]; }
+  [[nodiscard]] std::int64_t memory(Node n) const noexcept { return memory_[at(n)]; }
+  [[nodiscard]] std::int64_t milli(Node n) const noexcept { return milli_[at(n)]; }
+  [[nodiscard]] int free_devices(Node n) const noexcept { return free_devices_[at(n)]; }
+  [[nodiscard]] std::span<const State> devices(Node n) const noexcept {
+    return {states_.data() + at(n) * static_cast<std::size_t>(width_), static_cast<std::size_t>(gpus(n))};
+  }
+  // Grows with every change of the node: what was computed at another version is out of date.
+  [[nodiscard]] std::uint32_t version(Node n) const noexcept { return version_[at(n)]; }
+
+  // Returns the number of the shape, new or known. Throws Error where it is none.
+  ShapeId add_shape(const Shape& shape);
+  [[nodiscard]] const Shape& shape(ShapeId s) const noexcept { return shapes_[static_cast<std::size_t>(s)]; }
+  [[nodiscard]] ShapeId shapes() const noexcept { return static_cast<ShapeId>(shapes_.size()); }
+
+  [[nodiscard]] bool allowed(const Shape& s, Node n) const noexcept {
+    return s.gpus == 0 || (s.models >> model(n) & 1) != 0;
+  }
+  // The state of a device after the shape's part of it is placed, or kNoState.
+  [[nodiscard]] State after(const Shape& s, Node n, State device) const noexcept {
+    const Layout& layout = this->layout(n);
+    if (s.profile >= 0) return layout.in_milli() ? kNoState : layout.chosen(device, s.profile);
+    if (s.whole()) return device == 0 ? layout.full() : kNoState;
+    return layout.in_milli() && device + s.milli <= kDevice ? static_cast<State>(device + s.milli) : kNoState;
+  }
+  [[nodiscard]] bool devices_fit(const Shape& s, Node n) const noexcept;
+  [[nodiscard]] bool fits(const Shape& s, Node n) const noexcept {
+    return allowed(s, n) && cpu(n) >= s.cpu && memory(n) >= s.memory && (s.gpus == 0 || devices_fit(s, n));
+  }
+  // The lowest-numbered free devices, as many as the shape needs.
+  [[nodiscard]] Devices free_mask(const Shape& s, Node n) const noexcept;
+
+  // Enters a pod, not yet placed, and returns its id: the number of pods before it.
+  PodId add_pod(ShapeId shape);
+  // Places a pod at the position, whose item is found where the shape has a profile. It has to fit.
+  void place(PodId pod, Node node, Devices devices);
+  // Takes a placed pod out again.
+  void release(PodId pod);
+  // Places a pod exactly where it was: the item as well. It has to fit.
+  void restore(PodId pod, const Position& position);
+  [[nodiscard]] const Pod& pod(PodId p) const noexcept { return pods_[static_cast<std::size_t>(p)]; }
+  [[nodiscard]] PodId pods() const noexcept { return static_cast<PodId>(pods_.size()); }
+  [[nodiscard]] std::span<const PodId> pods_of(Node n) const noexcept { return held_[at(n)]; }
+
+  [[nodiscard]] std::int64_t capacity_milli() const noexcept { return capacity_milli_; }
+  [[nodiscard]] std::int64_t free_milli() const noexcept { return free_milli_; }
+  // The invariants above, recomputed.
+  [[nodiscard]] bool holds() const;
+
+ private:
+  [[nodiscard]] static std::size_t at(Node n) noexcept { return static_cast<std::size_t>(n); }
+  void set_device(Node n, int device, State state);
+  void take(Pod& pod, const Position& position);
+
+  Inventory inventory_;
+  int width_ = 0, classes_ = 0;
+  std::vector<std::int32_t> class_, free_devices_;
+  std::vector<std::int64_t> cpu_, memory_, milli_;
+  std::vector<State> states_;
+  std::vector<std::uint32_t> version_;
+  std::vector<std::vector<PodId>> held_;
+  std::vector<Shape> shapes_;
+  std::vector<Pod> pods_;
+  std::int64_t capacity_milli_ = 0, free_milli_ = 0;
+};
+
+}  // namespace gridcompute::packing

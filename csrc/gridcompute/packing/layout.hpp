@@ -1,0 +1,85 @@
+// What one device may hold: the states of a device and the contents that lead from one to another.
+//
+// Problem. A device is shared by fractions in milli (any sum up to 1000), or cut by templates: MIG instances that
+// take slices at certain places, or vNPU templates that take cores and memory of the card. Whatever the rule, the
+// packer has to know which content fits beside what is there, what is left, and that no device ever ends in a layout
+// that is not allowed.
+//
+// Definitions. A layout is a finite automaton. State 0 is the empty device. An item is one way to lay a content into a
+// device: a MIG profile at a start slice, a vNPU template. next(state, item) is the state afterwards, or kNoState where
+// the item does not fit. Items of one profile are its alternatives. `used` of a state is what its contents take in
+// milli of the device, the weight that is counted as allocated.
+//
+// The milli layout is the automaton of the 1001 states 0..1000 whose item m leads from u to u + m; it is not tabulated.
+// A whole pod needs state 0 and leads to the layout's full state, which holds nothing else.
+//
+// Invariants. Every transition has an inverse, previous(state, item), so that a release restores the state; states are
+// reached from state 0 along transitions alone, so that each is an allowed layout.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::packing {
+
+// A device's state. 16 bits: 1001 states of milli, or those of a template (at most kMostStates).
+using State = std::uint16_t;
+inline constexpr State kNoState = 0xffff;
+inline constexpr Index kMostStates = 0x8000;
+// A device in milli: the resolution of the published traces, and of Kubernetes.
+inline constexpr std::int32_t kDevice = 1000;
+
+class Layout {
+ public:
+  // Fractions in milli.
+  Layout() = default;
+  // Templates: next[state * n_items + item] or kNoState, the profile of each item, milli used in each state. Adds the
+  // full state behind the others. Throws Error where the table is no automaton as above.
+  Layout(Index n_states, std::vector<State> next, std::vector<std::int32_t> profile, std::vector<std::int32_t> used,
+         Index n_profiles);
+
+  [[nodiscard]] bool in_milli() const noexcept { return profile_.empty(); }
+  [[nodiscard]] State full() const noexcept { return full_; }
+  [[nodiscard]] std::int32_t free_milli(State state) const noexcept {
+    return in_milli() ? kDevice - state : kDevice - used_[state];
+  }
+  [[nodiscard]] Index items() const noexcept { return static_cast<Index>(profile_.size()); }
+  [[nodiscard]] std::int32_t profiles() const noexcept { return n_profiles_; }
+  [[nodiscard]] Index states() const noexcept { return in_milli() ? kDevice + 1 : full_ + 1; }
+  [[nodiscard]] std::int32_t profile(Index item) const noexcept { return profile_[static_cast<std::size_t>(item)]; }
+
+  [[nodiscard]] State next(State state, Index item) const noexcept { return next_[place(state, item)]; }
+  [[nodiscard]] State previous(State state, Index item) const noexcept { return previous_[place(state, item)]; }
+
+  // The alternative of a profile to take in a state, or -1 where none fits: what leaves most to be filled in at the
+  // prices last given (by default those of the milli used), the lowest item on ties.
+  [[nodiscard]] std::int32_t choice(State state, std::int32_t profile) const noexcept {
+    return choice_[static_cast<std::size_t>(state) * static_cast<std::size_t>(n_profiles_) +
+                   static_cast<std::size_t>(profile)];
+  }
+  // The state after `choice`, or kNoState.
+  [[nodiscard]] State chosen(State state, std::int32_t profile) const noexcept {
+    const std::int32_t item = profile < n_profiles_ ? choice(state, profile) : -1;
+    return item < 0 ? kNoState : next(state, item);
+  }
+  // Chooses by the price of each profile: the longest path from every state, exact by dynamic programming.
+  void set_prices(const std::vector<std::int64_t>& price);
+  // The most that can still be filled in at the prices last given.
+  [[nodiscard]] std::int64_t room(State state) const noexcept { return room_[state]; }
+
+ private:
+  [[nodiscard]] std::size_t place(State state, Index item) const noexcept {
+    return static_cast<std::size_t>(state) * profile_.size() + static_cast<std::size_t>(item);
+  }
+
+  State full_ = kDevice;
+  std::int32_t n_profiles_ = 0;
+  std::vector<State> next_, previous_;
+  std::vector<std::int32_t> profile_, used_, choice_;
+  std::vector<std::int64_t> room_;
+};
+
+}  // namespace gridcompute::packing

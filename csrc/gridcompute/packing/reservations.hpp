@@ -1,0 +1,86 @@
+// Reservations: room kept for pods that need several devices of one node, or one of few models.
+//
+// Problem. Prices say what a device is worth, but not how many are needed: while a slot of eight free devices is one
+// of hundreds nothing is lost by breaking it, and once the last is broken every later pod of eight devices is refused.
+//
+// Definitions. A group is a size k, a CPU and a memory, and a set of node classes: the members are the pods with at
+// least as many devices, CPU and memory that fit on no class outside the set, even on an empty node. There is a group
+// for every shape with several devices, and one with k = 1, no CPU and no memory for every list of models that leaves
+// some out. Its slots on a node of the set are min(free devices / k, CPU left / CPU, memory left / memory). Its need,
+// in devices, is the members' share of the mix's demand times what is free in the cluster: of what can still be served
+// that share is theirs. Slots kept are
+//     need_percent x need / k + spread_percent x sqrt(need x k) / k,
+// where the square root is the standard deviation, in devices, of a Poisson stream of pods with k devices.
+//
+// A placement that destroys a slot of a group it is no member of pays the price of the slot: in full where no more than
+// the need is left, nothing where more than what is kept is left, linearly between.
+//
+// Complexity. O(groups) for a changed node, and for each node that a pod might go to while a group is short.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gridcompute/packing/policy.hpp"
+#include "gridcompute/packing/tuning.hpp"
+
+namespace gridcompute::packing {
+
+// What a node has left.
+struct Room {
+  std::int64_t cpu = 0, memory = 0;
+  int devices = 0;  // free ones
+};
+
+[[nodiscard]] inline Room room_of(const Cluster& cluster, Node n) noexcept {
+  return {cluster.cpu(n), cluster.memory(n), cluster.free_devices(n)};
+}
+
+struct Reservation {
+  int size = 1;
+  std::int64_t cpu = 0, memory = 0;
+  std::vector<bool> classes;
+  std::int64_t share = 0;  // of the mix's demand, in millionths
+  std::int64_t price = 0;  // of a slot
+  std::int64_t slots = 0;  // that are free now
+  // Slots needed and kept, in thousandths, at what is free now.
+  std::int64_t need = 0, kept = 0;
+
+  [[nodiscard]] std::int64_t slots_in(const Room& room) const noexcept;
+};
+
+class Reservations {
+ public:
+  Reservations(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
+               const Tuning& tuning);
+
+  // Counts slots anew for a node that had `before` and has `after`.
+  void change(int node_class, const Room& before, const Room& after) noexcept;
+  // Recomputes needs for what is free in the cluster, and which groups charge a shape how much.
+  void prepare(const Cluster& cluster, ShapeId shape);
+  // Whether any group charges the prepared shape.
+  [[nodiscard]] bool charging() const noexcept { return !charges_.empty(); }
+  // What it costs to place the prepared shape on a node, taking `devices` free ones.
+  [[nodiscard]] std::int64_t charge(int node_class, const Room& room, int devices) const noexcept;
+  [[nodiscard]] const std::vector<Reservation>& groups() const noexcept { return groups_; }
+  void update_needs(std::int64_t free_milli) noexcept;
+
+ private:
+  struct Charge {
+    const Reservation* group;
+    std::int64_t price;
+  };
+  // The classes whose empty nodes have room for the shape.
+  [[nodiscard]] std::vector<bool> classes_of(const Shape& shape, bool models_only) const;
+  [[nodiscard]] bool member(const Reservation& group, const Shape& shape) const;
+
+  Tuning tuning_;
+  std::vector<Room> whole_;  // an empty node of each class
+  std::vector<int> model_;   // of each class
+  std::vector<Reservation> groups_;
+  std::vector<std::vector<std::int8_t>> members_;  // of each shape, by group; empty: not looked at yet
+  std::vector<Charge> charges_;
+  Room taken_;  // by the prepared shape; its devices are told to charge()
+};
+
+}  // namespace gridcompute::packing

@@ -1,0 +1,217 @@
+// Packing: layouts, the books of the cluster, fill values, the knapsack, and the packer against its invariants.
+#include <algorithm>
+#include <random>
+
+#include "check.hpp"
+#include "gridcompute/packing/fill_value.hpp"
+#include "gridcompute/packing/knapsack.hpp"
+#include "gridcompute/packing/packer.hpp"
+#include "gridcompute/packing/state_memo.hpp"
+
+namespace gridcompute::packing {
+
+namespace {
+
+// Two halves or three thirds of a device: states by (halves, thirds).
+Layout halves_or_thirds() {
+  const State none = kNoState;
+  // States: 0 empty, 1 one half, 2 two halves, 3..5 one to three thirds. Items: half, third.
+  return {6, {1, 3, 2, none, none, none, none, 4, none, 5, none, none}, {0, 1}, {0, 500, 1000, 333, 666, 999}, 2};
+}
+
+Inventory inventory(std::vector<std::int32_t> gpus, std::vector<std::int32_t> model, std::vector<Layout> layouts) {
+  Inventory v;
+  for (std::size_t k = 0; k < gpus.size(); ++k) {
+    v.cpu.push_back(16000), v.memory.push_back(65536), v.rank.push_back(static_cast<std::int32_t>(k));
+  }
+  v.gpus = std::move(gpus), v.model = std::move(model), v.layouts = std::move(layouts);
+  return v;
+}
+
+std::vector<Shape> some_shapes() {
+  return {{1000, 1024, 1, 300, -1, ~std::uint64_t{0}},
+          {500, 512, 1, 810, -1, ~std::uint64_t{0}},
+          {2000, 4096, 2, kDevice, -1, ~std::uint64_t{0}},
+          {4000, 100, 0, 0, -1, ~std::uint64_t{0}},
+          {100, 100, 1, 500, 0, 2},
+          {100, 100, 1, 333, 1, 2},
+          {100, 100, 1, kDevice, -1, 2},
+          {8000, 9000, 4, kDevice, -1, 1}};
+}
+
+}  // namespace
+
+// If this fails, a template that is none reaches the packer.
+TEST(packing_layout_tables_are_checked) {
+  const State none = kNoState;
+  CHECK_THROWS((Layout{0, {}, {0}, {}, 1}), Error);
+  CHECK_THROWS((Layout{1, {0}, {0}, {0}, 1}), Error);                    // a loop
+  CHECK_THROWS((Layout{2, {5, none}, {0}, {0, 100}, 1}), Error);         // leads nowhere
+  CHECK_THROWS((Layout{2, {1, none}, {3}, {0, 100}, 1}), Error);         // no such profile
+  CHECK_THROWS((Layout{2, {1, none}, {0}, {0, 1001}, 1}), Error);        // more than a device
+  CHECK_THROWS((Layout{3, {2, 2, none}, {0}, {0, 50, 100}, 1}), Error);  // two ways back
+  const Layout layout = halves_or_thirds();
+  CHECK(!layout.in_milli());
+  CHECK(layout.full() == 6);
+  CHECK(layout.free_milli(5) == 1);
+  CHECK(layout.previous(2, 0) == 1);
+  CHECK(layout.chosen(1, 1) == kNoState);
+  CHECK(layout.chosen(0, 1) == 3);
+}
+
+// If this fails, sorted devices are out of order after one changes, and a memo knows one state under two names.
+TEST(packing_node_states_stay_sorted) {
+  std::mt19937 random(5);
+  for (int k = 0; k < 2000; ++k) {
+    NodeState s;
+    s.devices = std::uniform_int_distribution<int>(1, 8)(random);
+    std::vector<State> want;
+    for (int d = 0; d < s.devices; ++d) want.push_back(static_cast<State>(random() % 5 * 250));
+    std::sort(want.begin(), want.end());
+    std::copy(want.begin(), want.end(), s.device.begin());
+    const auto at = static_cast<std::size_t>(random() % static_cast<unsigned>(s.devices));
+    const auto to = static_cast<State>(random() % 1001);
+    s.replace(want[at], to);
+    want[at] = to;
+    std::sort(want.begin(), want.end());
+    CHECK(std::equal(want.begin(), want.end(), s.device.begin()));
+  }
+}
+
+// If this fails, the memo gives one state's value for another.
+TEST(packing_memo_returns_what_was_computed) {
+  StateMemo<std::int64_t> memo(8);
+  std::mt19937 random(9);
+  for (int k = 0; k < 50'000; ++k) {
+    NodeState s;
+    s.devices = 8, s.cpu = static_cast<std::int64_t>(random() % 40), s.node_class = static_cast<int>(random() % 3);
+    for (std::size_t d = 0; d < 8; ++d) s.device[d] = static_cast<State>(random() % 3);
+    const auto value = [&] {
+      std::int64_t v = s.cpu * 31 + s.node_class;
+      for (std::size_t d = 0; d < 8; ++d) v = v * 7 + s.device[d];
+      return v;
+    };
+    CHECK(memo.get(s, value) == value());
+  }
+}
+
+// If this fails, a column of the pattern program is missed, and a bound is no bound.
+TEST(packing_knapsack_is_exact) {
+  std::mt19937 random(11);
+  for (int k = 0; k < 100; ++k) {
+    const std::vector<std::int32_t> milli{static_cast<std::int32_t>(200 + random() % 300),
+                                          static_cast<std::int32_t>(200 + random() % 800), 190};
+    const std::vector<std::int64_t> value{static_cast<std::int64_t>(random() % 1000),
+                                          static_cast<std::int64_t>(random() % 1000),
+                                          static_cast<std::int64_t>(random() % 300)};
+    std::int64_t want = 0;
+    for (int a = 0; a <= 5; ++a)
+      for (int b = 0; b <= 5; ++b)
+        for (int c = 0; c <= 5; ++c)
+          if (a * milli[0] + b * milli[1] + c * milli[2] <= kDevice)
+            want = std::max(want, a * value[0] + b * value[1] + c * value[2]);
+    const Content best = best_content(milli, value);
+    CHECK(best.value == want);
+    std::int64_t sum = 0, weight = 0;
+    for (std::size_t m = 0; m < 3; ++m) sum += best.count[m] * value[m], weight += best.count[m] * milli[m];
+    CHECK(sum == want && weight <= kDevice);
+  }
+  const std::vector<std::int64_t> value{10, 7};
+  const Content best = best_content(halves_or_thirds(), value);
+  CHECK(best.value == 21 && best.count[0] == 0 && best.count[1] == 3);
+}
+
+// If this fails, values come from a memo that is out of date, or filling goes over what is there.
+TEST(packing_fill_values_fall_with_what_is_left) {
+  Cluster cluster(inventory({4, 4}, {0, 1}, {Layout(), halves_or_thirds()}));
+  std::vector<MixEntry> mix;
+  std::vector<std::int64_t> prices;
+  for (const Shape& s : some_shapes()) {
+    mix.push_back({cluster.add_shape(s), 3});
+    prices.push_back(s.demand());
+  }
+  Tuning tuning;
+  FillValue fill(cluster, mix, prices, 7, tuning);
+  for (Node n = 0; n < 2; ++n) {
+    NodeState s = state_of(cluster, n);
+    std::int64_t before = fill.value(cluster.layout(n), s);
+    CHECK(before > 0 && before <= 4 * kDevice * tuning.lists);
+    while (s.device[0] == 0) {
+      s.replace(0, cluster.layout(n).full());
+      const std::int64_t now = fill.value(cluster.layout(n), s);
+      CHECK(now <= before && now == fill.compute(cluster.layout(n), s));
+      before = now;
+    }
+    CHECK(before == 0);
+  }
+}
+
+// If this fails, books and pods part ways, or a trial of moves that fails leaves something behind.
+TEST(packing_books_hold_through_places_moves_and_releases) {
+  for (const char* const policy : {"price", "fgd", "best_fit", "dot_product", "packing", "clustering"}) {
+    for (unsigned seed = 0; seed < 4; ++seed) {
+      std::mt19937 random(seed);
+      Packer packer(inventory({4, 2, 4, 0, 1}, {0, 0, 1, 0, 1}, {Layout(), halves_or_thirds()}), policy);
+      std::vector<MixEntry> mix;
+      std::vector<std::int64_t> prices;
+      for (const Shape& s : some_shapes()) mix.push_back({packer.add_shape(s), 1}), prices.push_back(s.demand());
+      packer.set_mix(mix, prices, seed, Tuning());
+      for (int k = 0; k < 60; ++k) {
+        std::vector<ShapeId> shapes;
+        for (unsigned m = random() % 4; m-- > 0;) shapes.push_back(mix[random() % mix.size()].shape);
+        const PodId first = packer.cluster().pods();
+        const Placed placed = packer.place(shapes, static_cast<int>(random() % 4));
+        CHECK(packer.holds());
+        for (std::size_t p = 0; p < shapes.size(); ++p) {
+          const bool live = packer.cluster().pod(first + static_cast<PodId>(p)).live;
+          CHECK(live == (placed.refused[p] == Refusal::none));
+          if (live) continue;
+          for (Node n = 0; n < packer.cluster().nodes(); ++n)
+            CHECK(!packer.cluster().fits(packer.cluster().shape(shapes[p]), n));
+        }
+        if (packer.cluster().pods() == 0) continue;
+        const auto gone = static_cast<PodId>(random() % static_cast<unsigned>(packer.cluster().pods()));
+        if (packer.cluster().pod(gone).live) packer.release(std::span(&gone, 1));
+        CHECK(packer.holds());
+      }
+      for (PodId p = 0; p < packer.cluster().pods(); ++p)
+        if (packer.cluster().pod(p).live) packer.release(std::span(&p, 1));
+      CHECK(packer.holds());
+      CHECK(packer.cluster().free_milli() == packer.cluster().capacity_milli());
+    }
+  }
+}
+
+// If this fails, an id that is not placed is released, or half of the ids are before the error.
+TEST(packing_release_is_all_or_nothing) {
+  Packer packer(inventory({2}, {0}, {Layout()}), "price");
+  const ShapeId s = packer.add_shape(some_shapes()[0]);
+  packer.set_mix({{s, 1}}, {300}, 0, Tuning());
+  packer.place(std::vector<ShapeId>{s, s}, 0);
+  CHECK_THROWS(packer.release(std::vector<PodId>{0, 2}), Error);
+  CHECK_THROWS(packer.release(std::vector<PodId>{0, 0}), Error);
+  CHECK_THROWS(packer.release(std::vector<PodId>{-1}), Error);
+  CHECK(packer.cluster().pod(0).live && packer.cluster().pod(1).live);
+}
+
+// If this fails, the same calls place otherwise the second time.
+TEST(packing_is_deterministic) {
+  std::vector<std::vector<Position>> found;
+  for (int run = 0; run < 2; ++run) {
+    Packer packer(inventory({4, 4, 4}, {0, 0, 0}, {Layout()}), "price");
+    std::vector<MixEntry> mix;
+    std::vector<std::int64_t> prices;
+    for (const Shape& s : some_shapes())
+      if (s.profile < 0) mix.push_back({packer.add_shape(s), 2}), prices.push_back(s.demand());
+    packer.set_mix(mix, prices, 3, Tuning());
+    std::mt19937 random(1);
+    std::vector<ShapeId> shapes;
+    for (int k = 0; k < 40; ++k) shapes.push_back(mix[random() % mix.size()].shape);
+    packer.place(shapes, 3);
+    found.emplace_back();
+    for (PodId p = 0; p < packer.cluster().pods(); ++p) found.back().push_back(packer.cluster().pod(p).at);
+  }
+  CHECK(found[0] == found[1]);
+}
+
+}  // namespace gridcompute::packing

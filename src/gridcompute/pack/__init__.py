@@ -1,0 +1,20 @@
+"""Packing: fractional devices, CPU and memory of nodes, with prices, reservations and bounds."""
+
+from __future__ import annotations
+
+from .bound import Bound
+from .certificate import BoundCertificate
+from .packer import Packer
+from .placement import Explanation, Placement
+from .templates import Template, mig, vnpu
+
+__all__ = [
+    "Bound",
+    "BoundCertificate",
+    "Explanation",
+    "Packer",
+    "Placement",
+    "Template",
+    "mig",
+    "vnpu",
+]

@@ -1,0 +1,262 @@
+"""Bounds on what anybody could serve, each with the duals that prove it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import certificate, pattern_lp
+from .certificate import BoundCertificate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .world import Group, Shape
+
+__all__ = ["Bound", "prefix_bound", "served_bound"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A bound on what any policy whatever could serve of a list of pods.
+
+    Parameters
+    ----------
+    kind : str
+        "served": who serves the first `served` percent whole ends at most at `value` percent
+        allocated. "prefix": nobody can serve more than the first `value` percent whole.
+    value : float
+        Percent of the cluster's devices, rounded up.
+    exact : fractions.Fraction
+        The same as an exact number.
+    served : float or None
+        Percent of arrivals that are to be served whole; None for "prefix".
+    pods : int
+        How many pods are to be served whole ("served"), or are refuted ("prefix": the first
+        `pods` cannot all be served; one more than there are where nothing is refuted).
+    duals : Duals
+        The prices of parts, CPU and memory of every group of nodes.
+    """
+
+    kind: str
+    value: float
+    exact: Fraction
+    served: float | None
+    pods: int
+    duals: pattern_lp.Duals = field(repr=False)
+    groups: tuple[Group, ...] = field(repr=False)
+    shapes: tuple[Shape, ...] = field(repr=False)
+    arrivals: NDArray[np.int32] = field(repr=False)
+
+    def problem(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return groups and shapes as the plain records that the certificate reads."""
+        groups: list[dict[str, Any]] = []
+        for g in self.groups:
+            layouts = None
+            if g.table is not None:
+                names = [name for name, _ in g.table.items]
+                layouts = [tuple(names[k] for k in state) for state in g.table.states]
+            groups.append(
+                {
+                    "model": g.model,
+                    "devices": g.devices,
+                    "cpu": g.cpu,
+                    "memory": g.memory,
+                    "most_cpu": g.most_cpu,
+                    "most_memory": g.most_memory,
+                    "most_devices": g.most_devices,
+                    "layouts": layouts,
+                }
+            )
+        shapes = [
+            {
+                "cpu": s.cpu,
+                "memory": s.memory,
+                "gpus": s.gpus,
+                "part": s.part,
+                "models": s.models,
+                "weight": s.weight,
+            }
+            for s in self.shapes
+        ]
+        return groups, shapes
+
+    def verify(self) -> BoundCertificate:
+        """Check the bound from its duals in exact integers.
+
+        Returns
+        -------
+        BoundCertificate
+            ``valid`` and what the duals prove. The check counts the pods, prices every content of
+            a device by a dynamic program of its own, and adds up exactly; it shares no code with
+            the linear program or the core.
+        """
+        groups, shapes = self.problem()
+        capacity = 1000 * sum(g["devices"] for g in groups)
+        n = len(shapes)
+        weight = [s["weight"] for s in shapes]
+
+        def counts(first: int) -> list[int]:
+            return [int(c) for c in np.bincount(self.arrivals[:first], minlength=n)]
+
+        if self.kind == "served":
+            low, high = counts(self.pods), counts(len(self.arrivals))
+            limit, reason = certificate.limit_of(
+                groups, shapes, low, high, self.duals, pattern_lp.SCALE
+            )
+            claimed = self.exact * capacity / 100
+            if not reason and limit > claimed:
+                reason = f"the duals prove {float(limit):.0f} milli, not {float(claimed):.0f}"
+            return BoundCertificate(not reason, limit, claimed, reason)
+        total = sum(weight[s] for s in self.arrivals.tolist())
+        claimed = self.exact * capacity / 100
+        if self.pods > len(self.arrivals):  # nothing is refuted: the claim is that of the list
+            good = claimed == total
+            return BoundCertificate(good, Fraction(total), claimed, "" if good else "another total")
+        high = counts(self.pods)
+        demand = sum(w * c for w, c in zip(weight, high, strict=True))
+        limit, reason = certificate.limit_of(
+            groups, shapes, [0] * n, high, self.duals, pattern_lp.SCALE
+        )
+        if not reason and limit >= demand:
+            reason = f"the duals allow {float(limit):.0f} milli, which is all that is asked for"
+        last = weight[int(self.arrivals[self.pods - 1])]
+        if not reason and claimed != demand - last:
+            reason = f"the prefix before has {demand - last} milli, not {float(claimed):.0f}"
+        return BoundCertificate(not reason, limit, claimed, reason)
+
+
+def _percent(milli: Fraction, capacity: int) -> tuple[float, Fraction]:
+    """Return milli as percent of the capacity: rounded up, and exact."""
+    exact = milli * 100 / capacity if capacity else Fraction(0)
+    value = float(exact)
+    return (value if Fraction(value) >= exact else float(np.nextafter(value, np.inf))), exact
+
+
+def _limit(
+    groups: list[Group],
+    shapes: list[Shape],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    duals: pattern_lp.Duals,
+) -> Fraction:
+    """Return what the duals prove, by the code of the solver's side."""
+    unit = duals.unit * pattern_lp.SCALE
+    total = 0
+    for g, group in enumerate(groups):
+        parts = list(duals.part[g])
+        if parts:
+            value = np.array([duals.part[g][p] for p in parts], np.int64)
+            total += group.best_content(parts, value)[0] * duals.unit * group.devices
+        total += duals.cpu[g] * group.cpu + duals.memory[g] * group.memory
+    for s, price in enumerate(shape_costs(groups, shapes, duals)):
+        if price is None:
+            continue
+        gain = shapes[s].weight * unit - price
+        total += max(gain * int(low[s]), gain * int(high[s]))
+    return Fraction(total, unit)
+
+
+def shape_costs(
+    groups: list[Group], shapes: list[Shape], duals: pattern_lp.Duals
+) -> list[int | None]:
+    """Return what each shape costs where it is cheapest, over unit x SCALE; None: nowhere."""
+    out: list[int | None] = []
+    for shape in shapes:
+        prices = [
+            shape.gpus * (duals.part[g].get(shape.part, 0) if shape.gpus else 0) * duals.unit
+            + shape.cpu * duals.cpu[g]
+            + shape.memory * duals.memory[g]
+            for g, group in enumerate(groups)
+            if group.serves(shape)
+        ]
+        out.append(min(prices) if prices else None)
+    return out
+
+
+def _priced(groups: list[Group], shapes: list[Shape], duals: pattern_lp.Duals) -> pattern_lp.Duals:
+    """Give parts that no shape of the program has the price 0, so that every part has one."""
+    part = []
+    for g, group in enumerate(groups):
+        rho = dict(duals.part[g])
+        for shape in shapes:
+            if shape.gpus and group.serves(shape):
+                rho.setdefault(shape.part, 0)
+        part.append(rho)
+    return pattern_lp.Duals(tuple(part), duals.cpu, duals.memory, duals.unit)
+
+
+def served_bound(
+    groups: list[Group],
+    shapes: list[Shape],
+    arrivals: NDArray[np.int32],
+    served: float,
+    patterns: pattern_lp.Patterns,
+) -> Bound:
+    """Bound (c): what whoever serves the first `served` percent whole can end with."""
+    capacity = 1000 * sum(g.devices for g in groups)
+    weight = np.array([s.weight for s in shapes], np.int64)
+    arrived = np.cumsum(weight[arrivals])
+    first = int(np.searchsorted(arrived * 100, served * capacity, side="right"))
+    low = np.bincount(arrivals[:first], minlength=len(shapes))
+    high = np.bincount(arrivals, minlength=len(shapes))
+    duals = pattern_lp.solve(
+        groups, shapes, low.astype(np.float64), high.astype(np.float64), patterns
+    )
+    duals = _priced(groups, shapes, duals)
+    limit = min(_limit(groups, shapes, low, high, duals), Fraction(capacity))
+    value, exact = _percent(limit, capacity)
+    return Bound(
+        "served", value, exact, served, first, duals, tuple(groups), tuple(shapes), arrivals
+    )
+
+
+def prefix_bound(
+    groups: list[Group],
+    shapes: list[Shape],
+    arrivals: NDArray[np.int32],
+    patterns: pattern_lp.Patterns,
+) -> Bound:
+    """Bound (b): the longest prefix of the arrivals that anybody could serve whole.
+
+    Each program is solved for the shortest prefix that is refuted so far; its duals refute a
+    shorter one, or it is the last. With duals fixed, what a prefix costs grows with it, so that the
+    first that costs more than the capacity is found in one pass.
+    """
+    capacity = 1000 * sum(g.devices for g in groups)
+    weight = np.array([s.weight for s in shapes], np.int64)
+    demand = np.concatenate([[0], np.cumsum(weight[arrivals])])
+    refuted, proof = len(arrivals) + 1, None
+    target = len(arrivals)
+    for _ in range(20):
+        high = np.bincount(arrivals[:target], minlength=len(shapes))
+        duals = pattern_lp.solve(
+            groups, shapes, np.zeros(len(shapes)), high.astype(np.float64), patterns
+        )
+        duals = _priced(groups, shapes, duals)
+        proof = duals if proof is None else proof
+        unit = duals.unit * pattern_lp.SCALE
+        room = int(_limit(groups, shapes, 0 * high, 0 * high, duals) * unit)
+        costs = shape_costs(groups, shapes, duals)
+        worth = [s.weight * unit for s in shapes]
+        # What a pod takes of the room: nothing more than its weight, and all of it where no group
+        # hosts its shape, for then serving it is refuted at once.
+        takes = [(w if c is None else min(w, c)) for w, c in zip(worth, costs, strict=True)]
+        spent, shortest = 0, len(arrivals) + 1
+        for k, s in enumerate(arrivals.tolist()):
+            spent += takes[s]
+            if spent > room or (costs[s] is None and worth[s] > 0):
+                shortest = k + 1
+                break
+        if shortest >= refuted:
+            break
+        refuted, proof, target = shortest, duals, shortest
+    last = int(demand[min(refuted, len(arrivals) + 1) - 1])
+    value, exact = _percent(Fraction(last), capacity)
+    assert proof is not None
+    return Bound(
+        "prefix", value, exact, None, refuted, proof, tuple(groups), tuple(shapes), arrivals
+    )

@@ -1,0 +1,136 @@
+"""Checks bounds of packing in exact integers, by code that shares nothing with what made them.
+
+The claim. Nobody can serve more weight of these pods on these devices than `limit`, if each shape s
+is served between low_s and high_s times. It rests on prices rho (of a part of a device of a group),
+gamma and delta (of its CPU and memory), all non-negative, and on three facts that are checked here:
+
+1. No content of a device of group g is worth more than mu_g: an integer dynamic program over the
+   milli of a device, or over the layouts of its template.
+2. A pod of shape s costs, wherever it goes, at least pi_s = min over the groups that could host it
+   of devices x rho + CPU x gamma + memory x delta; a shape that no group hosts is served 0 times
+   (and if some have to be served, the claim is about nobody).
+3. So sum_s w_s x_s <= sum_g (mu_g x devices + gamma_g x CPU + delta_g x memory)
+   + sum_s max((w_s - pi_s) low_s, (w_s - pi_s) high_s), which is at most `limit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["BoundCertificate", "limit_of"]
+
+
+@dataclass(frozen=True)
+class BoundCertificate:
+    """What a check of a bound found.
+
+    Parameters
+    ----------
+    valid : bool
+        Whether the duals prove the bound.
+    limit : fractions.Fraction
+        What they prove, in milli of devices, recomputed in exact arithmetic.
+    claimed : fractions.Fraction
+        What the bound says.
+    reason : str
+        What is wrong, or empty.
+    """
+
+    valid: bool
+    limit: Fraction
+    claimed: Fraction
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        """Whether the bound is proved."""
+        return self.valid
+
+
+def best_in_milli(values: dict[int, int]) -> int:
+    """Return the most that parts of a device can be worth: an unbounded knapsack over 1000."""
+    parts = [(m, v) for m, v in sorted(values.items()) if v > 0]
+    if not parts:
+        return 0
+    milli = np.array([m for m, _ in parts])
+    worth = np.array([v for _, v in parts], dtype=object)
+    best: list[int] = [0] * 1001
+    first = int(milli[0])
+    for room in range(first, 1001):
+        fits = int(np.searchsorted(milli, room, side="right"))
+        best[room] = max(
+            best[room - 1], *(best[room - int(milli[k])] + worth[k] for k in range(fits))
+        )
+    return best[1000]
+
+
+def best_in_layouts(states: Sequence[tuple[str, ...]], values: dict[Any, int]) -> int:
+    """Return the most that an allowed layout, given as its profiles, can be worth."""
+    most = max((sum(values.get(p, 0) for p in state) for state in states), default=0)
+    return max(most, values.get(1000, 0))
+
+
+def limit_of(
+    groups: Sequence[dict[str, Any]],
+    shapes: Sequence[dict[str, Any]],
+    low: Sequence[int],
+    high: Sequence[int],
+    duals: Any,
+    scale: int,
+) -> tuple[Fraction, str]:
+    """Return the bound that the duals prove, in milli, and what is wrong with them, or "".
+
+    `groups` and `shapes` are plain records: see `Bound.problem`.
+    """
+    unit = duals.unit * scale  # gamma and delta are numerators over it; rho over scale
+    total = 0  # in 1 / unit milli
+    for g, group in enumerate(groups):
+        rho, gamma, delta = duals.part[g], duals.cpu[g], duals.memory[g]
+        if gamma < 0 or delta < 0 or any(v < 0 for v in rho.values()):
+            return Fraction(0), f"a price of group {group['model']} is negative"
+        if group["layouts"] is None:
+            best = best_in_milli({p: v for p, v in rho.items() if not isinstance(p, str)})
+        else:
+            best = best_in_layouts(group["layouts"], rho)
+        total += best * duals.unit * group["devices"]
+        total += gamma * group["cpu"] + delta * group["memory"]
+    for s, shape in enumerate(shapes):
+        if not 0 <= low[s] <= high[s]:
+            return Fraction(0), f"shape {s} is to be served between {low[s]} and {high[s]} times"
+        cheapest = None
+        for g, group in enumerate(groups):
+            if not _hosts(group, shape):
+                continue
+            price = shape["cpu"] * duals.cpu[g] + shape["memory"] * duals.memory[g]
+            if shape["gpus"]:
+                if shape["part"] not in duals.part[g]:
+                    return Fraction(0), f"group {group['model']} has no price for shape {s}"
+                price += shape["gpus"] * duals.part[g][shape["part"]] * duals.unit
+            cheapest = price if cheapest is None else min(cheapest, price)
+        if cheapest is None:
+            continue  # served 0 times; where it had to be, nobody meets the condition of the claim
+        gain = shape["weight"] * unit - cheapest
+        total += max(gain * low[s], gain * high[s])
+    return Fraction(total, unit), ""
+
+
+def _hosts(group: dict[str, Any], shape: dict[str, Any]) -> bool:
+    """Whether an empty node of the group might host the shape; True where that is not excluded."""
+    if shape["cpu"] > group["most_cpu"] or shape["memory"] > group["most_memory"]:
+        return False
+    if shape["gpus"] == 0:
+        return True
+    if shape["models"] is not None and group["model"] not in shape["models"]:
+        return False
+    if shape["gpus"] > group["most_devices"]:
+        return False
+    part = shape["part"]
+    if group["layouts"] is None:
+        return not isinstance(part, str)
+    return part == 1000 or any(part in state for state in group["layouts"])

@@ -1,0 +1,174 @@
+"""The device-pattern linear program, solved by column generation.
+
+Problem. Shapes of pods, each between two counts, are to be served by groups of devices of one
+model; a device may hold one pattern, a multiset of parts. CPU and memory are pooled over the nodes
+of a model. The program maximises the weight served::
+
+    max  sum_s w_s x_s - M sum_s u_s
+    s.t. sum_g x_sg + u_s >= low_s,  sum_g x_sg <= high_s         (every shape)
+         sum_s count(s, m) x_sg <= sum_p a_pm y_gp                (every group and part m)
+         sum_p y_gp <= devices_g, CPU and memory of every group
+         x, u, y >= 0
+
+Its duals say what capacity is worth: rho (a part of a device), mu (a device), gamma and delta (CPU
+and memory). *Any* rho, gamma, delta >= 0 give a bound, with mu the value of the best content of a
+device: that is what `bound` states and what `certificate` checks. So it is of no importance for
+validity whether column generation has ended, nor which solver is used.
+
+Steps. Start with each part as often as a device holds it; solve; price the patterns of each group
+by an exact knapsack in the core; add what is worth more than the device; until none is.
+
+Source. Gilmore and Gomory, Operations Research 9 (1961) and 11 (1963); Lübbecke and Desrosiers,
+Selected Topics in Column Generation, Operations Research 53 (2005).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .world import Group, Shape
+
+__all__ = ["SCALE", "Duals", "Patterns", "solve"]
+
+#: Integer duals are in units of 1 / SCALE milli of a device: of the weight of one milli.
+SCALE = 1000
+#: What an unserved pod below its lower count costs, in its weights. Any value gives valid bounds.
+_PENALTY = 4.0
+_MOST_ROUNDS = 200
+_CPU, _MEMORY = 1000.0, 1024.0  # the program's units of CPU and memory, for its conditioning
+
+#: Patterns found before, by group: the warm start of the next program.
+Patterns = dict[int, dict[tuple[tuple[Any, int], ...], None]]
+
+
+@dataclass(frozen=True)
+class Duals:
+    """Integer duals: of parts, CPU and memory of each group, in `SCALE` per milli.
+
+    CPU and memory are per unit (milli CPU, MiB) and so are kept as numerators over `unit`.
+    """
+
+    part: tuple[dict[Any, int], ...]
+    cpu: tuple[int, ...]
+    memory: tuple[int, ...]
+    unit: int = 1_000_000
+
+
+def solve(
+    groups: list[Group],
+    shapes: list[Shape],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    patterns: Patterns | None = None,
+) -> Duals:
+    """Solve the program and return its duals, rounded to integers; `patterns` is added to."""
+    import highspy
+
+    known: Patterns = {} if patterns is None else patterns
+    # The plain binding: highspy.Highs prints a greeting as soon as it is made.
+    model: Any = highspy.Highs.__base__()
+    model.setOptionValue("output_flag", False)
+    # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
+    model.setOptionValue("parallel", "off")
+    model.setOptionValue("random_seed", 1)
+    model.changeObjectiveSense(highspy.ObjSense.kMaximize)
+    infinite = highspy.kHighsInf
+
+    # Rows: a demand row a shape; devices, CPU and memory a group; a link row a group and part.
+    lower: list[float] = [float(v) for v in low]
+    upper: list[float] = [float(v) for v in high]
+    devices: list[int] = []
+    cpu: list[int] = []
+    memory: list[int] = []
+    link: list[dict[Any, int]] = []
+    for group in groups:
+        for rows, limit in ((devices, group.devices), (cpu, group.cpu / _CPU)):
+            rows.append(len(lower))
+            lower.append(-infinite)
+            upper.append(float(limit))
+        memory.append(len(lower))
+        lower.append(-infinite)
+        upper.append(group.memory / _MEMORY)
+        link.append({})
+    serving = []  # (shape, group, entries)
+    for g, group in enumerate(groups):
+        for s, shape in enumerate(shapes):
+            if high[s] <= 0 or not group.serves(shape):
+                continue
+            entries = [(s, 1.0), (cpu[g], shape.cpu / _CPU), (memory[g], shape.memory / _MEMORY)]
+            if shape.gpus:
+                if shape.part not in link[g]:
+                    link[g][shape.part] = len(lower)
+                    lower.append(-infinite)
+                    upper.append(0.0)
+                entries.append((link[g][shape.part], float(shape.gpus)))
+            serving.append((s, entries))
+    for a, b in zip(lower, upper, strict=True):
+        model.addRow(a, b, 0, [], [])
+
+    def add(cost: float, entries: list[tuple[int, float]]) -> None:
+        index = np.array([k for k, _ in entries], np.int32)
+        model.addCol(
+            cost, 0.0, infinite, len(entries), index, np.array([v for _, v in entries], np.float64)
+        )
+
+    for s, entries in serving:
+        add(shapes[s].weight / 1000, entries)
+    for s, shape in enumerate(shapes):
+        if low[s] > 0:
+            add(-_PENALTY * max(shape.weight, 1) / 1000, [(s, 1.0)])
+
+    present: list[set[tuple[tuple[Any, int], ...]]] = [set() for _ in groups]
+
+    def add_pattern(g: int, pattern: tuple[tuple[Any, int], ...]) -> bool:
+        if pattern in present[g] or any(part not in link[g] for part, _ in pattern):
+            return False
+        present[g].add(pattern)
+        known.setdefault(g, {})[pattern] = None
+        add(0.0, [(devices[g], 1.0)] + [(link[g][part], -float(n)) for part, n in pattern])
+        return True
+
+    for g, group in enumerate(groups):
+        for part in link[g]:
+            add_pattern(g, ((part, group.most(part)),))
+        for pattern in list(known.get(g, {})):
+            add_pattern(g, pattern)
+
+    # Plain demand, where the program is never solved: a part costs its milli.
+    prices = np.zeros(len(lower))
+    for linked in link:
+        for part, row in linked.items():
+            prices[row] = part / 1000 if isinstance(part, int) else 0.0
+    for _ in range(_MOST_ROUNDS):
+        model.run()
+        if model.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            break  # nothing to serve, or a failure: the last duals are valid, if not the best
+        prices = np.array(model.getSolution().row_dual)
+        found = False
+        for g, group in enumerate(groups):
+            if not link[g]:
+                continue
+            parts = list(link[g])
+            value = np.rint(np.maximum([prices[link[g][p]] for p in parts], 0.0) * 1e6)
+            best, count = group.best_content(parts, value.astype(np.int64))
+            if best > prices[devices[g]] * 1e6 + 1000 and best > 0:
+                chosen = zip(parts, count.tolist(), strict=True)
+                found |= add_pattern(g, tuple((p, n) for p, n in chosen if n))
+        if not found:
+            break
+    unit = Duals.unit
+    return Duals(
+        tuple(
+            {p: max(0, round(prices[row] * 1000 * SCALE)) for p, row in rows.items()}
+            for rows in link
+        ),
+        tuple(max(0, round(prices[row] * SCALE * 1000 * unit / _CPU)) for row in cpu),
+        tuple(max(0, round(prices[row] * SCALE * 1000 * unit / _MEMORY)) for row in memory),
+        unit,
+    )

@@ -1,0 +1,397 @@
+"""`gc.pack.Packer`: what goes in, what comes out, and what is said of bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import gridcompute as gc
+from gridcompute import pack
+from gridcompute.errors import InvalidProblemError
+
+
+def nodes(**changes):
+    """Four nodes of two models."""
+    table = {
+        "cpu_milli": np.array([16000, 16000, 32000, 32000]),
+        "memory_mib": np.array([65536] * 4),
+        "gpu": np.array([2, 2, 4, 4]),
+        "model": ["T4", "T4", "V100", "V100"],
+    }
+    return table | changes
+
+
+def pods(n=1, *, cpu=1000, memory=1024, gpus=1, milli=500, spec=""):
+    return {
+        "cpu_milli": [cpu] * n,
+        "memory_mib": [memory] * n,
+        "num_gpu": [gpus] * n,
+        "gpu_milli": [milli] * n,
+        "gpu_spec": [spec] * n,
+    }
+
+
+def test_the_module_is_public_and_imported_on_first_use():
+    """If this fails, gc.pack is missing or its import is paid for by those who do not use it."""
+    assert gc.pack is pack
+    assert "pack" in dir(gc)
+
+
+def test_two_halves_share_a_device_and_a_whole_pod_gets_its_own():
+    """If this fails, parts are scattered where they could share."""
+    mix = {k: [*pods(2)[k], *pods(1, gpus=2, milli=1000)[k]] for k in pods()}
+    packer = pack.Packer(nodes(), mix=mix)
+    placed = packer.place(mix)
+    assert (placed.node >= 0).all()
+    assert placed.node[0] == placed.node[1]
+    assert placed.device[0] == placed.device[1]
+    assert bin(int(placed.devices[2])).count("1") == 2
+    assert packer.free["gpu_milli"].sum() == 12000 - 3000
+    assert len(packer) == 3
+    assert placed.ids.tolist() == [0, 1, 2]
+
+
+def test_the_same_answer_from_any_kind_of_table():
+    """If this fails, a data frame or an Arrow table is read otherwise than a mapping of arrays."""
+    pandas = pytest.importorskip("pandas")
+    mix = {k: [*pods(3)[k], *pods(2, gpus=0, milli=0)[k], *pods(1, spec="V100")[k]] for k in pods()}
+    found = []
+    for make in (dict, pandas.DataFrame, pa.table):
+        packer = pack.Packer(make(nodes()), mix=make(mix))
+        found.append(packer.place(make(mix)).node.tolist())
+        one = {k: v[:1] for k, v in mix.items()}  # one row is read in a way of its own
+        found[-1] += packer.place(make(one)).node.tolist()
+    assert found[0] == found[1] == found[2]
+
+
+def test_missing_models_in_a_frame_mean_any():
+    """If this fails, an empty cell of a CSV file refuses a pod."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(pods(2)).assign(gpu_spec=[None, float("nan")])
+    packer = pack.Packer(nodes(), mix=frame)
+    assert (packer.place(frame).node >= 0).all()
+    assert (packer.place(frame.iloc[:1]).node >= 0).all()
+
+
+def test_pods_of_a_list_of_models_go_there_or_are_refused():
+    """If this fails, a pod is on a model that it may not use."""
+    mix = pods(1, gpus=4, milli=1000, spec="V100")
+    packer = pack.Packer(nodes(), mix=mix)
+    placed = packer.place({k: v * 3 for k, v in mix.items()})
+    assert sorted(placed.node.tolist()) == [-1, 2, 3]
+    refused = placed.refused
+    assert [why for _, why in refused] == ["devices"]
+    other = packer.place(pods(1, spec="H100"))
+    assert other.refused == [(3, "model")]
+    text = str(packer.explain(3))
+    assert text == "pod 3 was refused; of the nodes now 4 lack model"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"cpu": 40_000}, "cpu"),
+        ({"memory": 70_000}, "memory"),
+        ({"gpus": 5, "milli": 1000}, "devices"),
+    ],
+)
+def test_the_reason_is_what_no_node_has(change, why):
+    """If this fails, the wrong resource is blamed."""
+    packer = pack.Packer(nodes(), mix=pods())
+    assert [r for _, r in packer.place(pods(**change)).refused] == [why]
+
+
+def test_eight_device_slots_are_kept_while_parts_have_other_room():
+    """If this fails, small pods take the only node that a large pod of the mix could use."""
+    table = {
+        "cpu_milli": [96000] * 3,
+        "memory_mib": [393216] * 3,
+        "gpu": [8] * 3,
+        "model": ["G2"] * 3,
+    }
+    small, large = pods(1, milli=300, cpu=2000), pods(1, gpus=8, milli=1000, cpu=64000)
+    mix = {k: small[k] * 80 + large[k] for k in small}
+    packer = pack.Packer(table, mix=mix)
+    for _ in range(40):
+        packer.place(small)
+    assert packer.place(large).node[0] >= 0
+    groups = packer.reservations
+    assert groups["size"] == [8]
+    assert groups["slots"] == [int((packer.free["gpu"] == 8).sum())]
+
+
+def test_a_refused_pod_is_placed_by_moving_another():
+    """If this fails, moves do not make room, or take more than they may."""
+    table = {
+        "cpu_milli": [4000, 4000],
+        "memory_mib": [8192] * 2,
+        "gpu": [1, 1],
+        "model": ["T4", "V100"],
+    }
+    packer = pack.Packer(table, mix=pods(1, milli=400))
+    packer.place(pods(1, milli=700, spec="V100"))
+    assert packer.place(pods(1, milli=400)).node.tolist() == [0]
+    packer.release(0)
+    assert packer.place(pods(1, milli=400, spec="V100")).node.tolist() == [1]
+    whole = pods(1, milli=1000)
+    assert packer.place(whole).refused == [(3, "devices")]
+    explanation = packer.explain(3)
+    assert explanation.moves == 1
+    assert "moving 1 pods off node" in str(explanation)
+    placed = packer.place(whole, moves=1)
+    assert placed.refused == []
+    assert len(placed.moved) == 1
+    assert placed.node.tolist() == [0]
+    assert placed.moved == {1: (1, 1)}
+    assert packer.layouts_valid()
+
+
+def test_release_gives_back_all_and_an_id_only_once():
+    """If this fails, capacity leaks, or is given back twice."""
+    packer = pack.Packer(nodes(), mix=pods())
+    before = {k: v.tolist() for k, v in packer.free.items()}
+    ids = packer.place(pods(5)).ids
+    with pytest.raises(InvalidProblemError, match=r"ids\[5\]: found 0 twice"):
+        packer.release([*ids.tolist(), 0])
+    packer.release(ids)
+    assert {k: v.tolist() for k, v in packer.free.items()} == before
+    with pytest.raises(InvalidProblemError, match=r"ids\[0\]: found 3, which is not placed"):
+        packer.release(3)
+    assert str(packer.explain(3)) == "pod 3 was released"
+    packer.release([])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: pack.Packer(nodes(gpu=[2, 2, 4, 33]), mix=pods()),
+            ValueError,
+            r"nodes.gpu\[3\]: found 33",
+        ),
+        (
+            lambda: pack.Packer(nodes(cpu_milli=[1, 2, -3, 4]), mix=pods()),
+            ValueError,
+            r"nodes.cpu_milli\[2\]: found -3",
+        ),
+        (
+            lambda: pack.Packer(nodes(cpu_milli=[1.5, 2, 3, 4]), mix=pods()),
+            TypeError,
+            "nodes.cpu_milli must be of an integer dtype",
+        ),
+        (
+            lambda: pack.Packer(nodes(model=["T4"]), mix=pods()),
+            ValueError,
+            "found 4 values, needed 1, one a node",
+        ),
+        (
+            lambda: pack.Packer({"gpu": [1]}, mix=pods()),
+            ValueError,
+            "nodes: found no column 'cpu_milli'",
+        ),
+        (lambda: pack.Packer(7, mix=pods()), TypeError, "nodes must be columns"),
+        (lambda: pack.Packer(nodes(), mix=None), ValueError, "mix: found None"),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(), policy="best"),
+            ValueError,
+            "policy: found 'best', needed 'price'",
+        ),
+        (lambda: pack.Packer(nodes(), mix=pods(), ranks=[1, 2]), ValueError, "ranks: found shape"),
+        (lambda: pack.Packer(nodes(), mix=pods(), horizons=()), ValueError, "horizons: found"),
+        (lambda: pack.Packer(nodes(), mix=pods(), seed=-1), ValueError, "seed: found -1"),
+        (lambda: pack.Packer(nodes(), mix=pods(), threads=0), ValueError, "threads: found 0"),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(), tuning={"listss": 1}),
+            ValueError,
+            "tuning: found listss",
+        ),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(), templates=[1]),
+            TypeError,
+            r"templates\[0\] must be a Template",
+        ),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(milli=1001)),
+            ValueError,
+            r"mix.gpu_milli\[0\]: found 1001",
+        ),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(milli=0)),
+            ValueError,
+            r"needed 1 to 1000 where num_gpu is 1",
+        ),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(gpus=2)),
+            ValueError,
+            r"needed 1000 where num_gpu is 2 or more",
+        ),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(gpus=0)),
+            ValueError,
+            r"needed 0 where num_gpu is 0",
+        ),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(gpus=-1)),
+            ValueError,
+            r"mix.num_gpu\[0\]: found -1",
+        ),
+        (
+            lambda: pack.Packer(nodes(), mix=pods(cpu=2**60)),
+            ValueError,
+            r"mix.cpu_milli\[0\]: found",
+        ),
+        (
+            lambda: pack.Packer(nodes(), mix=pods() | {"profile": ["1g.5gb"]}),
+            ValueError,
+            "gpu_milli",
+        ),
+        (lambda: pack.mig("GTX 1080"), ValueError, "model: found 'GTX 1080', needed one whose MIG"),
+        (lambda: pack.vnpu("910C"), ValueError, "chip: found '910C', needed one of 910A"),
+    ],
+)
+def test_bad_input_is_told_with_what_was_found_and_where(make, error, message):
+    """If this fails, somebody looks for a typo in 10,000 rows at night."""
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_a_failed_call_changes_nothing():
+    """If this fails, half of a batch with a bad row is placed."""
+    packer = pack.Packer(nodes(), mix=pods())
+    bad = {k: [*v, *v] for k, v in pods().items()} | {"gpu_milli": [500, 2000]}
+    with pytest.raises(InvalidProblemError, match=r"pods.gpu_milli\[1\]: found 2000") as caught:
+        packer.place(bad)
+    assert caught.value.field == "gpu_milli"
+    assert caught.value.index == 1
+    with pytest.raises(InvalidProblemError, match="moves: found -1"):
+        packer.place(pods(), moves=-1)
+    assert len(packer) == 0
+    assert packer.free["gpu_milli"].sum() == 12000
+
+
+def test_a_snapshot_that_is_damaged_is_refused(tmp_path):
+    """If this fails, a service starts from half a file."""
+    packer = pack.Packer(nodes(), mix=pods())
+    packer.place(pods(3))
+    path = tmp_path / "packer"
+    packer.snapshot(path)
+    assert pack.Packer.restore(path).free["gpu_milli"].tolist() == packer.free["gpu_milli"].tolist()
+    data = bytearray(path.read_bytes())
+    for damaged in (data[:-9], data[:10], b"", bytes([*data[:100], data[100] ^ 1, *data[101:]])):
+        path.write_bytes(bytes(damaged))
+        with pytest.raises(InvalidProblemError, match="path: found"):
+            pack.Packer.restore(path)
+    with pytest.raises(FileNotFoundError):
+        pack.Packer.restore(tmp_path / "none")
+
+
+def test_no_nodes_no_devices_no_pods():
+    """If this fails, an empty cluster or an empty batch ends in an error or worse."""
+    empty = {"cpu_milli": [], "memory_mib": [], "gpu": [], "model": []}
+    packer = pack.Packer(empty, mix=pods())
+    assert packer.place(pods(2)).refused == [(0, "model"), (1, "model")]
+    assert packer.layouts_valid()
+    assert packer.place({k: [] for k in pods()}).node.tolist() == []
+    with pytest.raises(InvalidProblemError, match=r"nodes.gpu: found no devices"):
+        packer.bound(pods())
+    for policy in ("price", "fgd", "best_fit", "dot_product", "packing", "clustering"):
+        bare = pack.Packer(nodes(gpu=[0] * 4), mix=pods(gpus=0, milli=0), policy=policy)
+        assert (bare.place(pods(4, gpus=0, milli=0)).node >= 0).all()
+        assert bare.place(pods(1)).refused == [(4, "devices")]
+        none = pack.Packer(nodes(), mix={k: [] for k in pods()}, policy=policy)
+        assert (none.place(pods(4)).node >= 0).all()
+
+
+def test_a_mix_is_learned_from_a_window():
+    """If this fails, a packer without a mix goes on with prices of pods long gone."""
+    packer = pack.Packer(nodes(), mix=None, window=8)
+    packer.place(pods(4, milli=100))
+    assert packer.prices["milli"] == [100]
+    for _ in range(5):
+        packer.place(pods(1, milli=250))
+    assert packer.prices["milli"] == [100, 250]
+    packer.learn(window=2)
+    assert packer.prices["milli"] == [250]
+    packer.learn(mix=pods(3, milli=700))
+    assert packer.prices["count"] == [3]
+    with pytest.raises(InvalidProblemError, match="window: found no pods"):
+        pack.Packer(nodes(), mix=pods()).learn()
+
+
+def test_explanations_say_what_a_pod_blocks():
+    """If this fails, nobody learns why a large pod has no room."""
+    large = pods(1, gpus=4, milli=1000, cpu=4000)
+    small = pods(1, milli=500, spec="V100")
+    mix = {k: small[k] + large[k] for k in small}
+    packer = pack.Packer(nodes(gpu=[2, 2, 4, 0]), mix=mix)
+    packer.place(small)
+    explanation = packer.explain(0)
+    assert explanation.state == "placed"
+    assert explanation.node == 2
+    assert "1 slot of 4 devices with 4000 milli CPU (V100)" in explanation.blocked
+    assert "without it there would be" in str(explanation)
+    with pytest.raises(InvalidProblemError, match="id: found 9, needed 0 to 0"):
+        packer.explain(9)
+
+
+def test_counts_of_mig_and_vnpu_contents():
+    """If this fails, a card holds more or less than its data sheet says."""
+    a100 = pack.mig("A100-40GB")
+    names = [tuple(sorted(a100.items[k][0] for k in state)) for state in a100.states]
+    assert ("2g.10gb", "3g.20gb") in names
+    assert ("1g.5gb", "2g.10gb", "2g.10gb", "2g.10gb") in names
+    assert ("3g.20gb", "3g.20gb") in names
+    assert ("1g.5gb", "3g.20gb", "3g.20gb") not in names
+    assert ("1g.5gb", "7g.40gb") not in names
+    assert tuple(["1g.5gb"] * 4 + ["3g.20gb"]) in names
+    h100 = pack.mig("H100-PCIE-80GB")
+    names = [tuple(sorted(h100.items[k][0] for k in state)) for state in h100.states]
+    assert ("2g.20gb", "3g.40gb") not in names  # no published geometry has both
+    npu = pack.vnpu("310P3")
+    assert [npu.most(t) for t in npu.profiles] == [7, 3, 1]
+    assert npu.weights == {"vir01": 125, "vir02": 250, "vir04": 500}
+    assert pack.vnpu("Ascend910A").most("vir16") == 1
+
+
+def test_templates_and_milli_in_one_cluster():
+    """If this fails, a part in milli is on a card that is cut, or a profile on one that is not."""
+    table = nodes(model=["T4", "T4", "910B3", "910B3"])
+    profiles = {k: v * 9 for k, v in pods().items() if k != "gpu_milli"}
+    profiles["profile"] = ["vir10_3c_32g"] * 9
+    packer = pack.Packer(table, mix=profiles, templates=pack.vnpu("910B3"))
+    placed = packer.place(profiles)
+    assert set(placed.node.tolist()) <= {2, 3}
+    halves = packer.place(pods(9))
+    assert set(halves.node.tolist()) == {0, 1, -1}
+    whole = packer.place(pods(2, gpus=2, milli=1000, spec="910B3"))
+    assert (whole.node >= 2).any()
+    assert packer.layouts_valid()
+    with pytest.raises(InvalidProblemError, match=r"pods.profile\[0\]: found 'vir99'"):
+        packer.place({k: v[:1] for k, v in profiles.items()} | {"profile": ["vir99"]})
+    assert packer.bound(profiles, served=0.0).verify().valid
+
+
+def test_a_bound_with_other_duals_or_another_claim_is_not_verified():
+    """If this fails, the certificate is a formality."""
+    from dataclasses import replace
+
+    packer = pack.Packer(nodes(), mix=pods(milli=600))
+    arrivals = pods(40, milli=600)
+    bound = packer.bound(arrivals, served=50.0)
+    assert bound.verify().valid
+    assert bound.value == pytest.approx(60.0)  # twelve devices, 600 milli on each at most
+    assert not replace(bound, exact=bound.exact - 1).verify().valid
+    low = [{part: price // 2 for part, price in rho.items()} for rho in bound.duals.part]
+    worse = replace(bound, duals=replace(bound.duals, part=tuple(low)))
+    assert not worse.verify().valid
+    negative = replace(bound.duals, cpu=tuple(-1 for _ in bound.duals.cpu))
+    assert "negative" in replace(bound, duals=negative).verify().reason
+    prefix = packer.bound(arrivals)
+    assert prefix.pods == 13
+    assert prefix.value == pytest.approx(60.0)
+    assert prefix.verify().valid
+    assert not replace(prefix, pods=12).verify().valid
+    short = packer.bound(pods(3, milli=600))
+    assert short.pods == 4
+    assert short.verify().valid
