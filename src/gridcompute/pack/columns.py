@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._checks import plain_array
+from .._extras import extra
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def column(table: str, frame: Any, name: str, default: Any = None) -> Any:
     ):
         names = frame.columns
     elif _is_arrow(frame):
-        import pyarrow
+        with extra("grid"):
+            import pyarrow
 
         frame = frame if isinstance(frame, pyarrow.Table) else pyarrow.table(frame)
         names = frame.column_names

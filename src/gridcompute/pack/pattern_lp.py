@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._extras import extra
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -68,7 +70,8 @@ def solve(
     patterns: Patterns | None = None,
 ) -> Duals:
     """Solve the program and return its duals, rounded to integers; `patterns` is added to."""
-    import highspy
+    with extra("grid"):
+        import highspy
 
     known: Patterns = {} if patterns is None else patterns
     # The plain binding: highspy.Highs prints a greeting as soon as it is made.
