@@ -139,7 +139,7 @@ class KueueTree:
         return total
 
     def capacity(self, name: str, key: tuple[str, str]) -> Any:
-        """The most a node could use if nobody else used anything."""
+        """The most a node could use if all usage were 0."""
         parent = self.nodes[name]["parent"]
         if parent is None:
             return self.subtree(name, key)
@@ -224,7 +224,7 @@ def leximin_greedy(
     weight: Any,
     guarantee: Any = None,
 ) -> list[int]:
-    """Leximin shares one unit at a time: each to whom it helps most, where it still fits.
+    """Leximin shares one unit at a time: each where it helps most and still fits.
 
     A unit fits if an augmenting path leads from its tenant to a class with room.
     """

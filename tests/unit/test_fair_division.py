@@ -67,7 +67,7 @@ def shares(total, **columns):
 
 
 def test_three_equal_queues_divide_ten_units_whole():
-    """If this fails, the unit that cannot be divided is lost, or goes to nobody in particular."""
+    """If this fails, the unit that cannot be divided is lost, or goes to any queue."""
     d = fair.divide(10, guarantee=0, request=[9, 9, 9], weight=1)
     assert d.share.tolist() == [4, 3, 3]
     assert (d.share.dtype, d.remaining, d.rounds) == (np.int64, 0, 1)

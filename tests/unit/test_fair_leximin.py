@@ -54,7 +54,7 @@ def test_of_equal_levels_the_smaller_weight_rises_first():
     assert checked(np.ones((2, 1), bool), [1], [9, 9], weight=[4, 1]).share.tolist() == [0, 1]
 
 
-def test_guarantees_come_before_anybodys_surplus():
+def test_guarantees_come_before_any_surplus():
     x = checked(np.ones((3, 1), bool), [10], [9, 9, 9], guarantee=[6, 0, 0])
     assert x.share.tolist() == [6, 2, 2]
     # more is guaranteed than there is: the guarantees themselves are divided
@@ -127,7 +127,7 @@ def test_edges_of_shapes(shape):
         assert x.explain(i).share == x.share[i]
 
 
-def test_nobody_can_use_anything():
+def test_no_class_can_be_used():
     x = checked(np.zeros((3, 2), bool), [5, 5], [1, 1, 0])
     assert x.share.tolist() == [0, 0, 0]
     assert [x.explain(i).reason for i in range(3)] == ["classes", "classes", "request"]
@@ -205,7 +205,7 @@ def test_explain_names_the_smallest_cut_and_the_loser():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_each_cut_that_is_named_is_used_up_by_its_tenants(seed):
-    """If this fails, `explain` blames tenants who have nothing to do with it."""
+    """If this fails, `explain` names tenants that have nothing to do with it."""
     eligible, capacity, request, weight = world(seed)
     x = checked(eligible, capacity, request, weight=weight)
     for i in range(len(request)):

@@ -4,7 +4,7 @@ Shares are optimal if they can be allocated, and each participant that could tak
 in a tight set: all that the set can use is used by the set itself, and no unit given within the set
 comes after the unit that is wanted. (The unit wanted cannot then replace a later one: the exchange
 condition of a polymatroid, for all participants at once.) The level of a participant claims that
-all levels up to it together are such a set.
+all levels up to it together are a set of this kind.
 
 Units are compared by (is it beyond the guarantee?, share / weight before it, by how much it lifts
 that, as far as it is guaranteed and in all).

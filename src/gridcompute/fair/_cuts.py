@@ -4,8 +4,8 @@ A step has participants with bounds and the classes that are theirs. It gives ou
 these classes have, in the order of `_order`, as if all could use all, and sends the demands to the
 classes by a maximum flow. If all are served the step is done: a level. Else those reachable in the
 residual graph from unserved ones are a tight set: they use up all they can use. They and their
-classes are one step, and nobody in it gets more than was tried; the others, with the other classes,
-are another, and nobody in it gets less (Groenevelt's decomposition algorithm for separable
+classes are one step, in which no share exceeds what was tried; the others, with the other classes,
+are another, in which no share is below it (Groenevelt's decomposition algorithm for separable
 objectives over a polymatroid). Each split takes classes or participants apart, so there are at most
 twice as many flows as levels.
 """
@@ -133,6 +133,8 @@ def _serve(
         ),
         np.concatenate([zeros, ones]),  # a unit that is not served goes past the classes, at cost 1
         supply,
+        # With two costs it is push-relabel: on 400,000 arcs 0.3 s, where network simplex took 3 s.
+        method="cost_scaling",
     )
     if found.status != "optimal":
         raise InternalError(f"the maximum flow of a level ended as {found.status}")

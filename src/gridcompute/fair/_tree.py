@@ -83,7 +83,7 @@ def subtree_sum(values: Any, parent: Any) -> NDArray[Any]:
     Parameters
     ----------
     values : int or float array, shape (n_queues,)
-        What each queue has itself, such as the requests of its own jobs.
+        What each queue has itself, for example the requests of its own jobs.
     parent : int array, shape (n_queues,)
         The queue above each; -1 = a root.
 

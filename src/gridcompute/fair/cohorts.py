@@ -1,4 +1,4 @@
-"""Who borrows how much: Kueue's arithmetic on a tree of quotas, in exact integers.
+"""Borrowed amounts and dominant shares: Kueue's arithmetic on a tree of quotas, in exact integers.
 
 Each node of the tree has, for each flavor and resource:
 
@@ -353,7 +353,7 @@ def _borrowed(
 
 
 def _capacity(tree: Quotas, k: int, key: Key, known: dict[tuple[int, Key], Amount]) -> Amount:
-    """Return the most that a node could use if nobody used anything."""
+    """Return the most that a node could use if all usage were 0."""
     path = []
     while (k, key) not in known:
         path.append(k)

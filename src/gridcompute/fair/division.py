@@ -77,7 +77,7 @@ class Division:
         What each queue gets; int64 where total, guarantee, request and given are integers (and no
         limit has a fraction).
     remaining : int or float
-        What nobody took at the top level.
+        What is left at the top level.
     rounds : int
         Rounds of offers, over all levels and priorities.
     guaranteed : array, shape (n_queues,)
@@ -141,11 +141,11 @@ class Division:
             reason, why = "weight", "Its weight is 0: it gets nothing of the surplus."
         else:
             peers = (c["parent"] == above) & (c["priority"] == c["priority"][k])
-            everybody = _plain(c["weight"][peers].sum())
+            all_weights = _plain(c["weight"][peers].sum())
             of = f"the share of queue {above}" if above >= 0 else f"the total, {self.total}"
             reason, why = (
                 "total",
-                f"Bound by {of}: weight {_plain(c['weight'][k])} of {everybody} among the queues "
+                f"Bound by {of}: weight {_plain(c['weight'][k])} of {all_weights} among the queues "
                 "of its level and priority.",
             )
         parts = [f"{guaranteed} guaranteed", f"{surplus} of the surplus"]
@@ -184,8 +184,8 @@ def divide(
     total : int or float
         What there is to divide, 0 or more.
     guarantee : int or float array, shape (n_queues,)
-        What each queue gets before anybody gets more; inf = the whole total. One number stands for
-        all queues, here and below.
+        What each queue gets before any surplus is divided; inf = the whole total. One number stands
+        for all queues, here and below.
     request : int or float array, shape (n_queues,)
         What each asks for; inf = all it can get. Of an inner queue of a tree: for all below it (see
         `subtree_sum`).
@@ -368,7 +368,7 @@ def _divide_level(
 def _rounds(
     remaining: int, room: list[int], weight: list[int], unit: int
 ) -> tuple[list[int], list[int], int]:
-    """Offer `remaining` to the queues of one priority until nobody wants less than the offer.
+    """Offer `remaining` to the queues of one priority until no queue wants less than its offer.
 
     Returns what each takes; the numerator of the fraction noted of each in the last round, which
     have one denominator (-1: not noted); and the rounds. A noted queue is still unsatisfied, so

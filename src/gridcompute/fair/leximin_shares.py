@@ -96,14 +96,15 @@ class ShareExplanation:
     level : int
         The index of its level; -1 where rates differ.
     tenants : int64 array
-        The smallest cut that binds it: those from whom a unit could reach it, and itself. Of a
+        The smallest cut that binds it: those whose units could be passed on to it, and itself. Of a
         tenant with all it wants, itself.
     above_guarantee : int64 array
         How much each of them holds beyond its guarantee.
     classes : int64 array
         The classes that they can use; if it is bound by a cut, all are used up by them.
     loser : int or None
-        Who would have to give up a unit for one more of this tenant, at least loss of fairness.
+        The tenant that would have to give up a unit for one more of this one: the last unit given
+        of those that could be passed on.
     loser_share : tuple of int or None
         What the loser holds, and would hold then.
     text : str
@@ -250,7 +251,7 @@ def leximin(
     """Divide classes of accelerators among tenants as equally as can be, in whole units.
 
     Of all integral allocations it is one whose shares / weights, sorted, are lexicographically
-    largest: nobody can have more without somebody having less who has no more.
+    largest: no tenant can have more unless one that has no more gets less.
 
     Parameters
     ----------
@@ -265,8 +266,8 @@ def leximin(
     weight : int or float array, shape (n_tenants,), optional
         Shares are compared as share / weight. None = 1. 0 = no more than the guarantee.
     guarantee : int array, shape (n_tenants,), optional
-        What each gets before anybody gets more, as far as it asks for it. Where guarantees do not
-        fit together, what they get of them is leximin itself.
+        What each gets before any surplus is divided, as far as it asks for it. Where guarantees do
+        not fit together, what they get of them is leximin itself.
     limit : int or float array, shape (n_tenants,), optional
         The most that each may have; inf = no limit.
 
@@ -342,7 +343,7 @@ def leximin(
             groups,
             room,
             np.minimum(most // unit, total),
-            np.minimum(owing, total + 1),  # a last unit beyond the total is in nobody's reach
+            np.minimum(owing, total + 1),  # a unit beyond the total is never given
             exact_weights(np.where(size == 0, 1, size), unit),
             parts if (promised % unit).any() else None,
         )
@@ -521,7 +522,9 @@ def _explain(x: Shares, i: int) -> ShareExplanation:
         lines.append("It can use no class.")
     elif level < 0:
         reason = "rates"
-        lines.append("All shares were tried: with more of it, somebody has less who has no more.")
+        lines.append(
+            "All shares were tried: with more for it, a tenant that has no more gets less."
+        )
     else:
         reason = "cut"
         members, open_ = _smallest_cut(x, i)
@@ -554,7 +557,7 @@ def _count(things: NDArray[Any], word: str, ending: str) -> str:
 
 
 def _smallest_cut(x: Shares, i: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the tenants from whom a unit could reach tenant i, itself, and all their classes."""
+    """Return tenant i and those whose units could be passed on to it, and all their classes."""
     rows, columns, _ = x.arcs
     seen, open_ = np.zeros(len(x.share), np.bool_), x.rate[i] > 0
     seen[i] = True

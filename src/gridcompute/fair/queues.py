@@ -30,7 +30,7 @@ class Queues:
     name : sequence of str, shape (n_queues,)
         Each once.
     guarantee : int array, shape (n_queues,), optional
-        What each has before anybody's surplus. None = 0.
+        What each has before any surplus is divided. None = 0.
     limit : int array, shape (n_queues,), optional
         The most that each may have; `UNLIMITED` (2**63 - 1), inf, "unlimited" and None are no
         limit.

@@ -167,7 +167,7 @@ def dominant(
     Notes
     -----
     Tasks are given one by one to the tenant whose dominant share / weight is least (of equal ones,
-    to whom a task lifts most, then to the lower index), until its next task does not fit; all
+    the one that a task lifts most, then the lower index), until its next task does not fit; all
     comparisons are exact. Whole tasks: a tenant of small tasks may go on where one of large tasks
     stopped.
     Complexity: O(n_tenants * log(tasks)) a bisection, of which there are few; O(log(n_tenants)) for
