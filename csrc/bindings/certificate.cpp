@@ -31,14 +31,15 @@ py::object exact_or(const std::optional<Wide>& integer, double value) {
 py::dict check_transport(const Source& source, const Array<std::int64_t>& capacity,
                          const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                          const Array<std::int32_t>& assignment, const Array<double>& prices, int threads,
-                         const std::optional<Array<double>>& charges) {
+                         const std::optional<Array<double>>& charges, const std::optional<Array<double>>& remainders) {
   const int most = threads_for(threads);
   Guard guard(std::nullopt, py::none());
   const auto problem = certified_problem(source, capacity, demand, unplaced);
   const certificate::TransportReport r = guard.run([&](Stop& stop) {
     Pool pool(most);
     return certificate::check_transport(problem, view(assignment), view(prices), pool, stop,
-                                        charges ? view(*charges) : std::span<const double>());
+                                        charges ? view(*charges) : std::span<const double>(),
+                                        remainders ? view(*remainders) : std::span<const double>());
   });
   py::dict out;
   out["faults"] = r.faults;
@@ -52,7 +53,6 @@ py::dict check_transport(const Source& source, const Array<std::int64_t>& capaci
   out["bound_low"] = exact_or(r.integral ? r.bound.integer : std::nullopt, r.bound.low);
   out["bound_high"] = exact_or(r.integral ? r.bound.integer_high : std::nullopt, r.bound.high);
   out["magnitude"] = r.magnitude;
-  out["priced"] = r.priced;
   out["integral"] = r.integral;
   out["tight"] = r.tight;
   return out;
@@ -79,7 +79,8 @@ py::dict check_witness(const Source& source, const Array<std::int64_t>& capacity
 void bind_certificate(py::module_& m) {
   m.def("check_transport", &check_transport, py::arg("cost"), py::arg("capacity").noconvert(),
         py::arg("demand").noconvert(), py::arg("unplaced").noconvert(), py::arg("assignment").noconvert(),
-        py::arg("prices").noconvert(), py::arg("threads"), py::arg("charges").noconvert() = py::none());
+        py::arg("prices").noconvert(), py::arg("threads"), py::arg("charges").noconvert() = py::none(),
+        py::arg("remainders").noconvert() = py::none());
   m.def("check_witness", &check_witness, py::arg("cost"), py::arg("capacity").noconvert(),
         py::arg("demand").noconvert(), py::arg("unplaced").noconvert(), py::arg("jobs").noconvert(),
         py::arg("slots").noconvert());

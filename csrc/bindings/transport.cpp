@@ -122,8 +122,17 @@ void refuse_contradiction(const certificate::TransportProblem& problem, const Re
   if (!what.empty()) throw Error(ErrorKind::internal, "", -1, "transport: the answer contradicts itself: " + what);
 }
 
+// Rows of the same length as one array that nobody may write; None where there are none.
+py::object frozen_rows(const std::vector<std::vector<double>>& rows) {
+  if (rows.empty()) return py::none();
+  py::array_t<double> out({rows.size(), rows.front().size()});
+  for (std::size_t k = 0; k < rows.size(); ++k) std::ranges::copy(rows[k], out.mutable_data() + k * rows[k].size());
+  py::detail::array_proxy(out.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return out;
+}
+
 // (assignment, load, prices, objective, bound, exact, status, stats, jobs and slots of a witness or None, charges or
-// None)
+// None, remainders or None)
 py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
                 const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                 double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
@@ -159,7 +168,7 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   return py::make_tuple(frozen(r.assignment), frozen(r.load), frozen(r.prices),
                         number_of(r.integral, r.exact_objective, r.objective),
                         number_of(r.integral, r.exact_bound, r.bound), r.exact, name_of(r.status), stats, witness,
-                        r.charges.empty() ? py::object(py::none()) : frozen(r.charges));
+                        r.charges.empty() ? py::object(py::none()) : frozen(r.charges), frozen_rows(r.remainders));
 }
 
 // Are these counts as the core reads them, n of them, none below `least`?

@@ -56,6 +56,8 @@ def transport(
     Literal["optimal", "feasible", "infeasible", "time_limit", "stopped"],
     dict[str, Any],
     tuple[_Ints, _Slots] | None,
+    _Reals | None,
+    _Reals | None,
 ]: ...
 def are_counts_64(values: object, n: int, least: int) -> bool: ...
 def are_counts_32(values: object, n: int, least: int) -> bool: ...
@@ -68,6 +70,7 @@ def check_transport(
     prices: _Reals,
     threads: int,
     charges: _Reals | None = None,
+    remainders: _Reals | None = None,
 ) -> dict[str, Any]: ...
 def check_witness(
     cost: CostSource,

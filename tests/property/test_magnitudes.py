@@ -111,8 +111,11 @@ def test_transport_claims_nothing_false(
     assert exact(m.bound) <= best <= paid, (m.bound, best, paid)
     if m.exact:
         assert paid == best, (paid, best)
-    if limit is None and not gangs:
-        assert m.status == "optimal" or not m.exact, m.status
+    if limit is None and method != "auction":  # few jobs: nothing is left to rounding
+        beyond = not math.isfinite(m.bound) or not math.isfinite(nearest(paid))
+        assert m.status == "optimal", m
+        assert m.exact or beyond, (m, paid)
+        assert m.gap == 0.0 or beyond, (m, paid)
 
 
 @given(tables(5, 5), LIMITS, THREADS, st.booleans())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from fractions import Fraction
 from typing import Any
@@ -112,3 +113,49 @@ def test_integers_beside_a_cost_of_leaving_out_beyond_their_range() -> None:
     """If this fails, `unplaced` alone is out of range, or turns integers into rounded ones."""
     m = transport([[2**53 + 1, 2**53]], [1, 1], unplaced=1e300)
     assert (m.status, m.assignment.tolist(), m.objective) == ("optimal", [1], 2**53)
+
+
+@pytest.mark.parametrize("far", [2.0**53 + 2, 2.0**600, 1e300])
+@pytest.mark.parametrize("method", ["auto", "exact"])
+def test_an_optimum_beside_a_far_cost_is_proved_and_its_gap_is_0(far: float, method: Any) -> None:
+    """If this fails, "optimal" is said of an answer whose prices prove nothing: its gap is 1."""
+    r = np.random.default_rng(11)
+    for kind in range(60):
+        n, s = r.integers(1, 9), r.integers(1, 6)
+        cost: Any = (
+            r.integers(0, 10, (n, s)).astype(float),
+            r.random((n, s)),
+            r.integers(-(2**54), 2**54, (n, s)),
+            r.choice([0, 1e-200, 1.0, -1.0, 1e300, far, -far], (n, s)),
+        )[kind % 4]
+        room = r.multinomial(n + kind % 3 - 1, np.full(s, 1 / s))
+        m = transport(cost, room, unplaced=far, method=method)
+        found = m.verify()
+        case = (cost, room, far, m, m.prices, m.remainders)
+        assert found.valid, (case, found.reasons)
+        assert (m.status, m.exact, m.gap, found.gap) == ("optimal", True, 0.0, 0.0), case
+        if kind % 4 < 2 and (m.assignment >= 0).all():  # nobody pays what is far
+            assert m.prices.max() <= 100, case
+
+
+def test_prices_that_no_doubles_hold_have_remainders() -> None:
+    """If this fails, the last bits of large integers are not proved, or any remainders pass."""
+    cost = np.array([[2**55 + 1, 2**54 - 7], [2**55 + 4, 2**54 + 9], [-(2**55) - 3, 2**54 + 1]])
+    m = transport(cost, [1, 2])
+    assert (m.status, m.exact, m.gap) == ("optimal", True, 0.0)
+    far = transport([[1.0, 2.0**60 + 2.0**9], [2.0**-60, 7.0]], [1, 1], unplaced=2.0**61)
+    tight = transport([[1.0], [2.0**-60]], [1], unplaced=2.0**61)
+    assert tight.remainders is not None
+    for a in (m, far, tight):
+        assert a.exact, a
+        assert a.verify().valid, a.verify()
+    shape = tight.remainders.shape
+    assert not dataclasses.replace(tight, remainders=None).verify().valid
+    for wrong in (-tight.prices - 1, [math.nan], [math.inf]):
+        rows = np.broadcast_to(np.asarray(wrong, float), shape).copy()
+        assert not dataclasses.replace(tight, remainders=rows).verify().valid
+    for misfit in (np.zeros(1), np.zeros((1, 2)), np.zeros((1, 1), int), "none"):
+        reasons = dataclasses.replace(tight, remainders=misfit).verify().reasons
+        assert "remainders" in reasons[0], reasons
+    with pytest.raises(ValueError, match="read-only"):
+        tight.remainders[:] = 0

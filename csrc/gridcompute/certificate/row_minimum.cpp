@@ -89,13 +89,28 @@ void RowMinimum::add(ExactSum& to_low, ExactSum& to_high) const noexcept {
   to_high.add(high.high), to_high.add(high.low);
 }
 
-PricedMinimum::PricedMinimum(std::span<const double> prices) : prices_(prices) {
+PricedMinimum::PricedMinimum(std::span<const double> prices, std::span<const double> remainders)
+    : prices_(prices), remainders_(remainders) {
+  const auto whole = [](double x, double most) { return x == std::nearbyint(x) && std::fabs(x) < most; };
   for (const double p : prices) {
     dearest_ = std::max(dearest_, p);
-    integral_ = integral_ && p == std::nearbyint(p) && std::fabs(p) < kMostWhole;
+    integral_ = integral_ && whole(p, kMostWhole);
+  }
+  const std::size_t n = prices.size();
+  integral_ = integral_ && remainders.size() <= n;  // more rows than one might not fit
+  for (const double r : remainders) integral_ = integral_ && whole(r, kExactWhole);
+  for (std::size_t s = 0; s < n; ++s) {
+    double lacking = 0;
+    for (std::size_t at = s; at < remainders.size(); at += n) lacking += std::fabs(remainders[at]);
+    lacking_ = std::max(lacking_, lacking);
   }
   if (!integral_) return;
-  for (const double p : prices) whole_prices_.push_back(static_cast<Cost>(p));
+  for (std::size_t s = 0; s < n; ++s) {
+    auto price = static_cast<Cost>(prices[s]);
+    for (std::size_t at = s; at < remainders.size(); at += n) price += static_cast<Cost>(remainders[at]);
+    whole_prices_.push_back(price);
+    dearest_ = std::max(dearest_, static_cast<double>(price));
+  }
 }
 
 RowMinimum PricedMinimum::of(const double* costs, Cost weight, double out) const {
@@ -168,8 +183,9 @@ RowMinimum PricedMinimum::enclosed(const T* costs, double least, bool forbids, C
   if (out < kInf) offer({out, 0}, {out, 0});
   // A computed sum is off by less than 2^-53 (2 |c| + 2 w p): what lies further above the least is no minimum.
   const auto w = static_cast<double>(weight);
-  const double limit = result.limit = least + (std::fabs(least) + 2 * w * dearest_) * 0x1p-50;
-  const bool safe = std::fabs(limit) < kSafe;
+  const double above = least + (std::fabs(least) + 2 * w * dearest_) * 0x1p-50 + 3 * w * lacking_;
+  const double limit = result.limit = above < kSafe ? above : kInf;
+  const bool safe = remainders_.empty() && std::fabs(limit) < kSafe;
   for (std::size_t s = 0; s < prices_.size(); ++s) {
     const auto c = static_cast<double>(costs[s]);
     if (!open(costs[s], forbids) || c + w * prices_[s] > limit) continue;
@@ -207,6 +223,8 @@ std::optional<ExactSum> PricedMinimum::exact_minimum(const T* costs, bool forbid
     if (static_cast<double>(costs[s]) + static_cast<double>(weight) * prices_[s] > limit) continue;
     ExactSum sum;
     sum.subtract_product(weight, prices_[s]);
+    for (std::size_t at = s; at < remainders_.size(); at += prices_.size())
+      sum.subtract_product(weight, remainders_[at]);
     sum.negate();
     if constexpr (std::is_same_v<T, double>)
       sum.add(costs[s]);

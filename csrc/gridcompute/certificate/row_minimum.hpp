@@ -1,4 +1,5 @@
-// min(pen, min_s (c_s + w p_s)) of one row, enclosed without loss: see transport.hpp, Rigour.
+// min(pen, min_s (c_s + w p_s)) of one row, enclosed without loss: see transport.hpp, Rigour. Prices are doubles, or
+// sums of several where one double is too few for what is to be proved.
 #pragma once
 
 #include <limits>
@@ -33,7 +34,8 @@ struct RowMinimum {
 
 class PricedMinimum {
  public:
-  explicit PricedMinimum(std::span<const double> prices);
+  // remainders: rows as long as the prices, to be added to them.
+  explicit PricedMinimum(std::span<const double> prices, std::span<const double> remainders = {});
 
   [[nodiscard]] RowMinimum of(const double* costs, Cost weight, double out) const;
   // Integers equal to kForbidden forbid, if `forbids`.
@@ -53,8 +55,9 @@ class PricedMinimum {
   [[nodiscard]] std::optional<ExactSum> exact_minimum(const T* costs, bool forbids, Cost weight, double out,
                                                       double limit) const;
 
-  std::span<const double> prices_;
+  std::span<const double> prices_, remainders_;
   double dearest_ = 0;              // the highest price
+  double lacking_ = 0;              // the largest sum of sizes of one price's remainders
   std::vector<Cost> whole_prices_;  // the prices as integers, where all are, below 2^62
   bool integral_ = true;
 };

@@ -44,8 +44,9 @@ struct Part {
 
 class Check {
  public:
-  Check(const TransportProblem& problem, std::span<const std::int32_t> assignment, std::span<const double> prices)
-      : problem_(problem), assignment_(assignment), minimum_(prices), n_slots_(problem.cost->n_slots()) {}
+  Check(const TransportProblem& problem, std::span<const std::int32_t> assignment, std::span<const double> prices,
+        std::span<const double> remainders)
+      : problem_(problem), assignment_(assignment), minimum_(prices, remainders), n_slots_(problem.cost->n_slots()) {}
 
   // The assignment's part of the objective and of the loads.
   void primal(Index begin, Index end, Part& part) const {
@@ -228,6 +229,34 @@ bool usable(std::span<const double> prices, Index n_slots, std::vector<std::stri
   return true;
 }
 
+// Do the remainders fit, and leave no price below 0?
+bool usable_remainders(std::span<const double> prices, std::span<const double> remainders,
+                       std::vector<std::string>& faults) {
+  if (remainders.empty()) return true;
+  const std::size_t n = prices.size();
+  if (n == 0 || remainders.size() % n != 0) {
+    faults.push_back("remainders: found " + std::to_string(remainders.size()) +
+                     " entries, needed rows of n_slots = " + std::to_string(n));
+    return false;
+  }
+  for (std::size_t s = 0; s < n; ++s) {
+    ExactSum price;
+    price.add(prices[s]);
+    for (std::size_t at = s; at < remainders.size(); at += n) {
+      if (!std::isfinite(remainders[at])) {
+        faults.push_back("remainders[" + std::to_string(at / n) + ", " + std::to_string(s) + "]: found " +
+                         shown(remainders[at]) + ", needed a finite number");
+        return false;
+      }
+      price.add(remainders[at]);
+    }
+    if (price.sign() >= 0) continue;
+    faults.push_back("prices[" + std::to_string(s) + "]: with remainders it is below 0");
+    return false;
+  }
+  return true;
+}
+
 bool usable_charges(std::span<const double> charges, Index n, std::vector<std::string>& faults) {
   if (static_cast<Index>(charges.size()) != n) {
     faults.push_back(wrong_size("charges", charges.size(), "n_jobs", n));
@@ -254,8 +283,8 @@ bool raise(std::optional<GangBound> other, Part& total) {
 }  // namespace
 
 TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
-                                std::span<const double> prices, Pool& pool, Stop& stop,
-                                std::span<const double> charges) {
+                                std::span<const double> prices, Pool& pool, Stop& stop, std::span<const double> charges,
+                                std::span<const double> remainders) {
   TransportReport report;
   check_problem(problem);
   const Index n = problem.cost->n_jobs();
@@ -263,9 +292,11 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
   for (const std::int32_t w : problem.demand) weight += w;
   const bool assigned = static_cast<Index>(assignment.size()) == n;
   if (!assigned) report.faults.push_back(wrong_size("assignment", assignment.size(), "n_jobs", n));
-  const bool priced = usable(prices, problem.cost->n_slots(), report.unproved);
+  const bool priced = usable(prices, problem.cost->n_slots(), report.unproved) &&
+                      usable_remainders(prices, remainders, report.unproved);
   const bool charged = !charges.empty() && usable_charges(charges, n, report.unproved);
-  const Check check(problem, assignment, priced ? prices : std::span<const double>{});
+  if (!priced) prices = {}, remainders = {};
+  const Check check(problem, assignment, prices, remainders);
   std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   report.complete = pool.for_chunks(
       n, kChunk,
@@ -304,9 +335,11 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
         gangs ? fillable_room(problem) : std::vector<Cost>(problem.capacity.begin(), problem.capacity.end());
     for (std::size_t s = 0; s < prices.size(); ++s) {
       const Cost room = std::min(rooms[s], weight);
-      total.low.subtract_product(room, prices[s]);
-      total.high.subtract_product(room, prices[s]);
-      report.priced += static_cast<double>(room) * prices[s];
+      ExactSum paid;
+      paid.subtract_product(room, prices[s]);
+      for (std::size_t at = s; at < remainders.size(); at += prices.size()) paid.subtract_product(room, remainders[at]);
+      total.high.join(paid);
+      total.low.join(paid);
     }
     bool possible = true;
     if (gangs) possible = raise(bound_of_few(problem), total);

@@ -16,11 +16,12 @@
 //     (forbidden, or smaller than the gang), and sum of w over J exceeds sum of u over T. No plan exists: Hall.
 //     Or up to 12 jobs J that no way of placing them whole fits into T.
 //
-// Rigour.  All sums are exact (exact_sum.hpp). Costs that are integers meet integer prices in int64, or in int128 where
-// they are large. Else a row's minimum is taken in two steps: c + w p in doubles, then, for the classes within its
-// error of the least, as an unevaluated sum of two doubles: product and sum without error (TwoProduct, TwoSum). For
-// w = 1 that is exact, and so is D(p); for a gang the last addition is rounded both ways, 2^-100 relative. Integers
-// beyond 2^53 are enclosed by their neighbouring doubles there. Then the sum is rounded down, and up.
+// Rigour.  All sums are exact (exact_sum.hpp); prices may be sums of several doubles, for costs far apart. Costs that
+// are integers meet integer prices in int64, or in int128 where they are large. Else a row's minimum is taken in two
+// steps: c + w p in doubles, then, for the classes within its error of the least, as an unevaluated sum of two doubles:
+// product and sum without error (TwoProduct, TwoSum). For w = 1 that is exact, and so is D(p); for a gang the last
+// addition is rounded both ways, 2^-100 relative. Integers beyond 2^53 are enclosed by their neighbouring doubles
+// there. Then the sum is rounded down, and up.
 //
 // Complexity.  One evaluation of every cost, n_jobs * n_slots, in fixed chunks; the same bits for any thread count.
 //
@@ -69,7 +70,6 @@ struct TransportReport {
   std::vector<Cost> load;              // (n_slots), over the entries in range
   Enclosure objective, bound;
   double magnitude = 0;   // sum of |costs| in the objective: the scale of another summation's roundings
-  double priced = 0;      // sum of min(u_s, sum w) p_s, the same of the bound
   bool integral = false;  // every cost is an integer, so every plan's cost is, and the bound was rounded up to one
   bool tight = false;     // objective == bound, exactly
   bool complete = false;  // false: stopped
@@ -79,9 +79,11 @@ struct TransportReport {
   }
 };
 
+// remainders: rows of (n_slots) that are added to the prices, where single doubles are too coarse to prove the optimum.
 [[nodiscard]] TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
                                               std::span<const double> prices, Pool& pool, Stop& stop,
-                                              std::span<const double> charges = {});
+                                              std::span<const double> charges = {},
+                                              std::span<const double> remainders = {});
 
 // What a solver is about to answer.
 struct TransportClaim {

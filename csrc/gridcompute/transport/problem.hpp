@@ -89,10 +89,11 @@ struct Stats {
   void add(const char* name, double seconds);
 };
 
-// optimal: proved for the costs as they are; or, where there are too many of them to tell ties from what rounding made
-// of them, an optimum of the keys that is one of the costs to 2^-30 of what is paid. feasible: gangs, or real costs too
-// far apart for one resolution; the bound says how far it may be. time_limit: the limit came first, or some gang that
-// must be placed has no place, and no proof was found that it can have none (objective +inf). stopped: by the caller.
+// optimal: proved for the costs as they are, by prices with their remainders; or, where there are too many of them to
+// tell ties from what rounding made of them, an optimum of the keys that is one of the costs to 2^-30 of the sizes of
+// all that is paid. feasible: gangs, or real costs too far apart for one resolution; the bound says how far it may be.
+// time_limit: the limit came first, or some gang that must be placed has no place, and no proof was found that it can
+// have none (objective +inf). stopped: by the caller.
 enum class Status { optimal, feasible, infeasible, time_limit, stopped };
 
 struct Result {
@@ -100,11 +101,13 @@ struct Result {
   std::vector<std::int32_t> assignment;  // -1: unplaced
   std::vector<Cost> load;                // (n_slots)
   std::vector<double> prices;            // (n_slots), in the unit of cost
-  double objective = 0, bound = 0;       // in the unit of cost; objective rounded to nearest, bound rounded down
-  Wide exact_objective = 0;              // where all costs are integers
-  Wide exact_bound = 0;                  // likewise, if bound is finite
-  bool exact = false;                    // objective equals bound in exact arithmetic
-  bool integral = false;                 // all costs are integers
+  // Rows of (n_slots), to be added to the prices where these as doubles prove less than the optimum; or none.
+  std::vector<std::vector<double>> remainders;
+  double objective = 0, bound = 0;  // in the unit of cost; objective rounded to nearest, bound rounded down
+  Wide exact_objective = 0;         // where all costs are integers
+  Wide exact_bound = 0;             // likewise, if bound is finite
+  bool exact = false;               // objective equals bound in exact arithmetic
+  bool integral = false;            // all costs are integers
   double resolution = 1;
   // Of an optimum of keys that were rounded: how much two costs may be off; below 0 where that is settled
   // (cycle_canceling.hpp).

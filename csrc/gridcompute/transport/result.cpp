@@ -32,6 +32,18 @@ void refuse_contradiction(const Result& result, const Total& total) {
 // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
 bool exact_keys(const Solved& of) { return of.problem.demand == nullptr && rounding_of(of.keys, of.seen.inexact) == 0; }
 
+// What prices as doubles lack, of keys in a unit that is a power of two. False where some price is beyond the doubles.
+bool deliver_remainder(std::span<const Cost> prices, double per_cost, Result& result) {
+  std::vector<double> lacking;
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    const double price = above(prices[s]);
+    if (!(price / per_cost <= std::numeric_limits<double>::max())) return false;
+    lacking.push_back(static_cast<double>(prices[s] - static_cast<Cost>(price)) / per_cost);
+  }
+  result.remainders.assign(1, std::move(lacking));
+  return true;
+}
+
 // What holds of every answer, and of an optimum of keys: whatever led to it, one that breaks this is no answer.
 void require_sound(const Solved& of, const Whole& whole, bool optimum, Wide found, Wide objective) {
   for (std::size_t s = 0; s < of.all.capacity.size(); ++s) {
@@ -71,8 +83,10 @@ void judge(const Solved& of, bool solved, const Whole& whole, const std::optiona
     const Wide found = sums->value - price_of_room(of.prices, of.all.capacity);
     require_sound(of, whole, ended && unit, found, sums->objective);
     const std::span<const Cost> delivered_from(of.prices.data(), result.prices.size());
-    const Wide value = found - lost_in_doubles(delivered_from, of.keys.per_cost(), of.all.capacity, of.weight);
     proved = ended && unit && exact && found == sums->objective;
+    Wide lost = lost_in_doubles(delivered_from, of.keys.per_cost(), of.all.capacity, of.weight);
+    if (proved && lost > 0 && deliver_remainder(delivered_from, of.keys.per_cost(), result)) lost = 0;
+    const Wide value = found - lost;
     result.bound = cost_below(value, of.keys, of.seen.inexact, of.weight);
     if (result.integral) {  // every plan costs an integer
       result.exact_bound =

@@ -384,6 +384,7 @@ class Solver {
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
     result.prices = delivered({prices_.data(), result.load.size()}, keys_.per_cost());
+    result.remainders.clear();
     result.resolution = keys_.ties().broken() ? keys_.per_cost() : keys_.resolution();
     if (end.kind == Kind::infeasible) {
       witness(end, result);

@@ -166,25 +166,45 @@ TEST(transport_begins_anew_where_costs_are_larger_than_seen) {
   CHECK(taken.restarts > 0);
 }
 
-TEST(transport_lowers_costs_that_would_drown_all_others) {
-  std::mt19937 random(6);
+// Costs of which every third drowns all others beside it; `forbidden`: the same without these.
+struct Drowned {
   Instance p;
-  p.n = 400, p.s = 10;
-  p.capacity = rooms(random, p.s, p.n + 20, 3);
   std::vector<double> reals, forbidden;
-  for (Index k = 0; k < p.n * p.s; ++k) {
-    const bool rather_not = random() % 3 == 0;
-    const double cost = static_cast<double>(random() % 10'000) / 1024;
-    reals.push_back(rather_not ? 1e15 : cost);
-    forbidden.push_back(rather_not ? std::numeric_limits<double>::infinity() : cost);
+
+  explicit Drowned(Index n) {
+    std::mt19937 random(6);
+    p.n = n, p.s = 10;
+    p.capacity = rooms(random, p.s, p.n + 20, 3);
+    for (Index k = 0; k < p.n * p.s; ++k) {
+      const bool rather_not = random() % 3 == 0;
+      const double cost = static_cast<double>(random() % 10'000) / 1024;
+      reals.push_back(rather_not ? 1e15 : cost);
+      forbidden.push_back(rather_not ? std::numeric_limits<double>::infinity() : cost);
+    }
   }
-  const DenseCost<double> cost(reals.data(), p.n, p.s);
-  const double least = solve(p, DenseCost<double>(forbidden.data(), p.n, p.s), 1).objective;
-  for (const bool direct : {false, true}) {
+
+  void check(bool direct, bool finer) const {
+    const DenseCost<double> cost(reals.data(), p.n, p.s);
+    const double least = solve(p, DenseCost<double>(forbidden.data(), p.n, p.s), 1).objective;
     const transport::Result r = solve(p, cost, 2, direct);
-    CHECK(r.status == transport::Status::optimal);
-    CHECK(r.objective == least && r.bound <= least && r.bound > least - 1e-6);
+    CHECK(r.status == transport::Status::optimal && r.exact);
+    CHECK((r.stats.finer > 0) == finer);
+    CHECK(r.objective == least && r.bound == least);
+    Pool pool(2);
+    Stop stop;
+    CHECK(certificate::check_transport(question(p, cost), r.assignment, r.prices, pool, stop, {}, flat(r.remainders))
+              .tight);
   }
+};
+
+// If this fails, keys that lost all but the largest costs are the last word: few jobs are settled without rounding.
+TEST(transport_settles_what_large_costs_drown) {
+  for (const bool direct : {false, true}) Drowned(400).check(direct, false);
+}
+
+// If this fails, nothing is solved again in a finer unit where too many classes are near to be settled at once.
+TEST(transport_lowers_costs_that_would_drown_all_others) {
+  for (const bool direct : {false, true}) Drowned(2000).check(direct, true);
 }
 
 TEST(transport_gives_up_short_ways_that_take_too_long) {

@@ -38,6 +38,12 @@ inline certificate::TransportProblem question(const Instance& p, const CostSourc
   return {&cost, p.capacity, p.demand, p.unplaced};
 }
 
+inline std::vector<double> flat(const std::vector<std::vector<double>>& rows) {
+  std::vector<double> out;
+  for (const std::vector<double>& row : rows) out.insert(out.end(), row.begin(), row.end());
+  return out;
+}
+
 // What must hold of any result; the certificate is asked as well.
 inline void check_result(const Instance& p, const CostSource& cost, const transport::Result& r, Cost least) {
   if (r.status == transport::Status::infeasible) {
@@ -47,7 +53,8 @@ inline void check_result(const Instance& p, const CostSource& cost, const transp
   }
   Pool pool(2);
   Stop stop;
-  const auto report = certificate::check_transport(question(p, cost), r.assignment, r.prices, pool, stop);
+  const auto report =
+      certificate::check_transport(question(p, cost), r.assignment, r.prices, pool, stop, {}, flat(r.remainders));
   CHECK(report.complete);
   CHECK(report.load == r.load);
   CHECK(report.bound.integer.has_value());

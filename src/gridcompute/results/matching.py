@@ -156,6 +156,17 @@ class Matching:
     charges : float64 array, shape (n_jobs,), or None
         Of gangs, where they prove more than the prices: `bound` is the sum of all charges, less
         what each class makes at most of jobs that fit into it together, charge less cost.
+    remainders : float64 array, shape (k, n_slots), or None
+        What is to be added to the prices, row after row and without rounding, where single doubles
+        are too coarse for `bound`: costs far apart, or integers beyond 2**53.
+
+    Notes
+    -----
+    "optimal" says that no matching costs less: proved in exact arithmetic where `exact` is true.
+    Else it is so but for rounding, and `objective` and `bound` differ by 2**-29 of the sum of the
+    sizes of all costs that are paid at most (problems of more than four million costs, a
+    `resolution` that was given, sums beyond the doubles); `gap` is measured by the objective, and
+    may be larger where costs of both signs cancel.
     """
 
     assignment: NDArray[np.int32]
@@ -169,6 +180,7 @@ class Matching:
     witness: Witness | None
     question: Question
     charges: NDArray[np.float64] | None = None
+    remainders: NDArray[np.float64] | None = None
 
     # How far an objective may be from the exact sum, of the sum of the sizes of all costs paid.
     _rounding: ClassVar[float] = 2.0**-50
@@ -223,6 +235,7 @@ class Matching:
             self.prices,
             q.threads if workers is None else workers,
             self.charges,
+            self.remainders,
         )
         wrong = (*found["faults"], *found["forbidden"])
         short = (*found["missing"], *found["overfull"])
@@ -298,6 +311,8 @@ def _misfits(m: Any) -> tuple[str, ...]:
         out.append(array_misfit("question.unplaced", q.unplaced, np.float64, each))
     if m.charges is not None:
         out.append(array_misfit("charges", m.charges, np.float64, jobs))
+    if m.remainders is not None:
+        out.append(_rows_misfit("remainders", m.remainders, q.n_slots))
     for name, value in (("objective", m.objective), ("bound", m.bound)):
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, _NUMBERS):
             out.append(f"{name}: found {type(value).__name__}, needed int or float")
@@ -323,6 +338,16 @@ def array_misfit(name: str, value: Any, dtype: Any, size: tuple[str, int] | None
         needed = "one dimension" if size is None else f"({size[0]},) = ({size[1]},)"
         return f"{name}: found shape {value.shape}, needed {needed}"
     return "" if value.flags.c_contiguous else f"{name}: found strides, needed a contiguous array"
+
+
+def _rows_misfit(name: str, value: Any, n_slots: int) -> str:
+    """Return what is wrong with rows of doubles, or an empty string."""
+    if not isinstance(value, np.ndarray) or value.ndim != 2 or value.shape[1] != n_slots:
+        found = value.shape if isinstance(value, np.ndarray) else type(value).__name__
+        return f"{name}: found {found}, needed an array of shape (k, n_slots) = (k, {n_slots})"
+    if not value.flags.c_contiguous:
+        return f"{name}: found strides, needed a contiguous array"
+    return array_misfit(name, value.reshape(-1), np.float64, None)
 
 
 def _witness_misfits(witness: Any) -> list[str]:
@@ -401,9 +426,9 @@ def _refuted(m: Matching, found: dict[str, Any], feasible: bool) -> list[str]:
 
 
 def _near(m: Matching, found: dict[str, Any]) -> bool:
-    """Is the objective at its bound but for the rounding of costs and prices?"""
+    """Is the objective at its bound but for the rounding of costs?"""
     distance = found["objective_high"] - found["bound_low"]
-    if distance <= _OPTIMAL * found["magnitude"] + _ULP * found["priced"]:
+    if distance <= _OPTIMAL * found["magnitude"]:
         return True
     if found["magnitude"] > 0.0:
         return False

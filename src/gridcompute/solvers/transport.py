@@ -162,7 +162,7 @@ def transport(
 
 
 def _matching(answer: tuple[Any, ...], question: Question) -> Matching:
-    assignment, load, prices, objective, bound, exact, status, stats, found, charges = answer
+    assignment, load, prices, objective, bound, exact, status, stats, found, charges, rest = answer
     matching = Matching.__new__(Matching)
     vars(matching).update(  # __init__ of what is frozen sets one by one, in twice the time
         assignment=assignment,
@@ -176,6 +176,7 @@ def _matching(answer: tuple[Any, ...], question: Question) -> Matching:
         witness=None if found is None else Witness.of(question, *found),
         question=question,
         charges=charges,
+        remainders=rest,
     )
     return matching
 

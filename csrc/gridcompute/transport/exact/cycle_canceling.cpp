@@ -14,6 +14,7 @@ namespace {
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr int kSpareBits = 40;              // sums of 2^32 numbers, and differences of four
 constexpr std::size_t kMostNear = 1 << 22;  // pairs, of 24 bytes each
+constexpr std::size_t kMostLowered = 1 << 18;
 constexpr Index kFewNear = 1 << 12, kFewPart = 4;
 constexpr Index kLeastWork = 1 << 22, kWorkACell = 8;
 
@@ -267,6 +268,26 @@ Fixed<K> deliver_prices(const Cancel& of, const Residual<K>& residual, Result& r
   return less += beyond *= static_cast<std::uint64_t>(n);
 }
 
+// What prices as doubles lack, in rows of doubles.
+template <int K>
+void deliver_remainders(const Cancel& of, const Residual<K>& residual, Result& result) {
+  constexpr double kMost = std::numeric_limits<double>::max();
+  std::vector<Fixed<K>> rest(result.prices.size());
+  for (std::size_t s = 0; s < rest.size(); ++s) {
+    if (!residual.moved(static_cast<Slot>(s))) continue;
+    rest[s] = residual.price(static_cast<Slot>(s));
+    rest[s].subtract(Dyadic::of(result.prices[s]), of.low);
+  }
+  const auto zero = [](const Fixed<K>& x) { return x.zero(); };
+  while (!std::all_of(rest.begin(), rest.end(), zero)) {
+    std::vector<double>& row = result.remainders.emplace_back();
+    for (Fixed<K>& x : rest) {
+      row.push_back(std::clamp(x.nearest(of.low), -kMost, kMost));
+      x.subtract(Dyadic::of(row.back()), of.low);
+    }
+  }
+}
+
 // What all jobs pay: the sum, and that of sizes.
 template <int K>
 struct Paid {
@@ -279,10 +300,10 @@ struct Paid {
   }
 };
 
-// Objective and bound by their sums, rounded here. What doubles are too few to prove is not called optimal.
+// Objective and bound by their sums, rounded here.
 template <int K>
 void deliver_exact(const Cancel& of, const Paid<K>& paid, const Fixed<K>& bound, Result& result) {
-  constexpr double kClose = 0x1p-30, kUlp = 0x1p-52;
+  constexpr double kClose = 0x1p-30;
   const int low = of.low;
   const Fixed<K>& objective = paid.sum;
   const std::optional<Wide> whole = result.integral ? objective.ceiling(low) : std::nullopt, least = bound.ceiling(low);
@@ -298,12 +319,7 @@ void deliver_exact(const Cancel& of, const Paid<K>& paid, const Fixed<K>& bound,
     result.exact = result.exact && std::fabs(objective.nearest(low)) < kInf && std::fabs(result.bound) < kInf;
     result.objective = result.exact ? result.bound : std::max(objective.nearest(low), result.bound);
   }
-  double priced = 0;
-  for (std::size_t s = 0; s < result.prices.size(); ++s)
-    if (result.prices[s] > 0)
-      priced +=
-          static_cast<double>(std::min<Cost>(of.problem.capacity[s], std::ssize(result.assignment))) * result.prices[s];
-  const bool proved = result.exact || objective.up(low) - result.bound <= kClose * paid.size + kUlp * priced;
+  const bool proved = result.exact || bound == objective || objective.up(low) - result.bound <= kClose * paid.size;
   result.status = proved ? Status::optimal : Status::feasible;
 }
 
@@ -362,6 +378,7 @@ template <int K>
 Cancelled cancel_in(const Cancel& of, Index work, Result& result) {
   if (stands(of, result)) {
     result.status = Status::optimal;
+    result.remainders.clear();
     if (!of.fixed && !of.near.own.empty()) {
       Paid<K> paid;
       for (const Dyadic& x : of.near.own) paid.add(x, of.low);
@@ -385,8 +402,13 @@ Cancelled cancel_in(const Cancel& of, Index work, Result& result) {
   if (of.fixed) return Cancelled::optimal;
   if (!of.near.own.empty()) {
     const std::vector<double> before = result.prices;
+    result.remainders.clear();
     const Paid<K> paid = deliver(of, residual, result);
     if (!result.exact) round_prices(of, before, paid, work, result);
+    if (!result.exact) {
+      deliver_remainders(of, residual, result);
+      deliver_exact(of, paid, paid.sum, result);
+    }
   } else if (cancelled > 0) {
     move_jobs(of.near, residual, result);
     deliver_cost(of, result);
@@ -406,6 +428,28 @@ Cancelled cancel_cycles(const Problem& problem, const Near& near, bool fixed, In
   return cancel_in<36>(of, work, result);
 }
 
+namespace {
+
+// Of all prices that prove an optimum takes the least ones, where those at hand lie far above all that is paid: with
+// room and slots just enough, they may be as high as any cost of leaving a job out, and too coarse as doubles.
+void lower_prices(const Problem& problem, const Near& near, Index work, Pool& pool, Stop& stop, Result& result) {
+  constexpr double kFar = 0x1p20;
+  const auto dearest = [](const Result& of) {
+    return of.prices.empty() ? 0.0 : *std::max_element(of.prices.begin(), of.prices.end());
+  };
+  double paid = 0;
+  for (const Dyadic& x : near.own) paid += std::fabs(x.value());
+  if (near.own.empty() || dearest(result) <= kFar * paid || (paid == 0 && result.remainders.empty())) return;
+  Result least = result;
+  std::ranges::fill(least.prices, 0.0);
+  const std::optional<Near> all =
+      near_classes({problem, least.assignment, least.prices, kInf}, kMostLowered, pool, stop);
+  if (!all || cancel_cycles(problem, *all, false, work, pool, stop, least) != Cancelled::optimal) return;
+  if (dearest(least) < dearest(result)) result = std::move(least);
+}
+
+}  // namespace
+
 Cancelled settle_rounding(const Problem& problem, double rounding, bool fixed, Effort effort, Pool& pool, Stop& stop,
                           Result& result) {
   const Index cells = problem.cost->n_jobs() * (problem.cost->n_slots() + 1);
@@ -417,6 +461,7 @@ Cancelled settle_rounding(const Problem& problem, double rounding, bool fixed, E
         near_classes(of, effort == Effort::little ? std::min(few, kMostNear) : kMostNear, pool, stop);
     if (!near) return Cancelled::given_up;
     const Cancelled end = cancel_cycles(problem, *near, fixed, work, pool, stop, result);
+    if (end == Cancelled::optimal && !fixed) lower_prices(problem, *near, work, pool, stop, result);
     if (end != Cancelled::margin_left) return end;
   }
   return Cancelled::given_up;

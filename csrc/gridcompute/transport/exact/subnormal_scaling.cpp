@@ -38,6 +38,7 @@ bool solved_scaled(const Problem& problem, const Options& options, double most, 
   solve_once(scaled.problem(), again, pool, stop, result);
   result.resolution = std::min(result.resolution * kFactor, std::numeric_limits<double>::max());
   if (result.status == Status::infeasible || stop.why() == Stop::Why::interrupted) return true;
+  result.remainders.clear();
   for (double& p : result.prices) {
     const double scaled_back = p / kFactor;
     p = scaled_back * kFactor < p ? std::nextafter(scaled_back, kInf) : scaled_back;
