@@ -117,6 +117,12 @@ def test_dominant_shares_are_the_published_sums(drawn):
         assert fair.borrowing(tree, usage, name).amounts == oracle.borrowed(name, {})
 
 
+def counted(request, weight, guarantee):
+    """Requests, weights and guarantees as they count: weight 0 is 1, for the guarantee alone."""
+    owed = np.minimum(guarantee, request)
+    return np.where(weight == 0, owed, request), np.where(weight == 0, 1, weight), owed
+
+
 @st.composite
 def worlds(draw, most_tenants, most_units):
     n, n_classes = draw(st.integers(0, most_tenants)), draw(st.integers(0, 4))
@@ -125,7 +131,7 @@ def worlds(draw, most_tenants, most_units):
     ).reshape(n, n_classes)
     units = st.integers(0, most_units)
     column = lambda of, size: np.array(draw(st.lists(of, min_size=size, max_size=size)), np.int64)  # noqa: E731
-    weights = st.sampled_from([1.0, 1.0, 2.0, 3.0, 0.1, 0.3, 1e-9, 12345.678])
+    weights = st.sampled_from([1.0, 1.0, 2.0, 3.0, 0.1, 0.3, 1e-9, 12345.678, 0.0])
     weight = np.array(draw(st.lists(weights, min_size=n, max_size=n)))
     guarantee = column(units, n) if draw(st.booleans()) else np.zeros(n, np.int64)
     return eligible, column(units, n_classes), column(units, n), weight, guarantee
@@ -136,8 +142,8 @@ def worlds(draw, most_tenants, most_units):
 def test_leximin_is_the_best_of_all_integral_shares(drawn):
     eligible, capacity, request, weight, guarantee = drawn
     x = fair.leximin(eligible, capacity, request, weight=weight, guarantee=guarantee)
+    request, weight, owed = counted(request, weight, guarantee)
     got = sorted(Fraction(s) / Fraction(w) for s, w in zip(x.share.tolist(), weight, strict=True))
-    owed = np.minimum(guarantee, request)
     assert got == leximin_brute(eligible, capacity, request, weight, owed)
     assert x.verify()
 
@@ -147,10 +153,11 @@ def test_leximin_is_the_best_of_all_integral_shares(drawn):
 def test_leximin_is_one_unit_at_a_time(drawn):
     eligible, capacity, request, weight, guarantee = drawn
     x = fair.leximin(eligible, capacity, request, weight=weight, guarantee=guarantee)
-    owed = np.minimum(guarantee, request)
-    assert x.share.tolist() == leximin_greedy(eligible, capacity, request, weight, owed)
     for i in range(len(request)):
         assert str(x.explain(i))
+    assert x.share.tolist() == leximin_greedy(
+        eligible, capacity, *counted(request, weight, guarantee)
+    )
 
 
 @st.composite
@@ -190,9 +197,9 @@ def test_leximin_of_rates_is_the_best_of_all_allocations(drawn, data):
         rate = eligible * rate.max(axis=1, initial=1, keepdims=True)
     request = request * 3
     x = fair.leximin(rate, capacity, request, weight=weight, guarantee=guarantee)
-    got = sorted(Fraction(s) / Fraction(w) for s, w in zip(x.share.tolist(), weight, strict=True))
-    owed = np.minimum(guarantee, request)
-    assert got == leximin_of_rates(rate, capacity, request, weight, owed)
-    assert x.verify()
     for i in range(len(request)):
         assert str(x.explain(i))
+    assert x.verify()
+    request, weight, owed = counted(request, weight, guarantee)
+    got = sorted(Fraction(s) / Fraction(w) for s, w in zip(x.share.tolist(), weight, strict=True))
+    assert got == leximin_of_rates(rate, capacity, request, weight, owed)

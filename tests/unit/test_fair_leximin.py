@@ -71,6 +71,13 @@ def test_limits_and_weight_zero():
     assert x.explain(0).reason == "weight"
 
 
+def test_weight_zero_shares_guarantees_that_do_not_fit():
+    """If this fails, a weight of 0 divides by itself where its guarantee is not met."""
+    x = checked(np.ones((2, 1), bool), [2], 9, guarantee=[3, 3], weight=[0, 1])
+    assert (x.share.tolist(), x.levels[0].value) == ([1, 1], 1)
+    assert "One more unit would take one from tenant 1" in str(x.explain(0))
+
+
 def test_rates_count_in_the_share():
     x = checked([[3, 3], [0, 1]], [2, 5], [20, 20])
     assert x.share.tolist() == [6, 5]

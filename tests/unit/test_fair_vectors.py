@@ -113,6 +113,12 @@ def test_queues_divide_as_the_function_does():
     assert d.share.dtype == np.int64
 
 
+def test_one_limit_stands_for_all_queues():
+    assert fair.Queues(name=["a", "b"], limit=7, guarantee=2).limit.tolist() == [7, 7]
+    assert fair.Queues(name=["a"], limit="unlimited").limit.tolist() == [fair.UNLIMITED]
+    assert fair.Queues(name=[], limit=7).divide(5, []).remaining == 5
+
+
 def test_queues_from_frames():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(

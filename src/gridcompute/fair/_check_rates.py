@@ -80,23 +80,16 @@ def _first_better(
     """Return a vector that is lexicographically larger, sorted, than the share."""
     rows = np.arange(len(vectors))
     for first in (True, False):
-        counted = [i for i in range(len(share)) if first or weight[i]]
-        if not counted:
-            continue
         height: list[dict[int, Fraction]] = []
-        for i in counted:
-            had = [*np.unique(vectors[rows, i]).tolist(), share[i]]
-            height.append(
-                {
-                    x: Fraction(min(x, owed[i]) if first else x) / Fraction(weight[i] or 1)
-                    for x in had
-                }
-            )
-        claim = sorted(row[share[i]] for i, row in zip(counted, height, strict=True))
+        for i, x in enumerate(share):
+            had = [*np.unique(vectors[rows, i]).tolist(), x]
+            size = Fraction(weight[i] or 1)
+            height.append({y: (min(y, owed[i]) if first else y) / size for y in had})
+        claim = sorted(row[x] for x, row in zip(share, height, strict=True))
         values = sorted({v for row in height for v in row.values()})
         place = {v: k for k, v in enumerate(values)}
         columns = []
-        for i, row in zip(counted, height, strict=True):
+        for i, row in enumerate(height):
             values_had, index = np.unique(vectors[rows, i], return_inverse=True)
             columns.append(np.array([place[row[x]] for x in values_had.tolist()], np.int64)[index])
         table = np.sort(np.stack(columns, axis=1), axis=1)

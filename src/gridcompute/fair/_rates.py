@@ -118,16 +118,15 @@ def _best(
         shares = [[x * u for x in range(b + 1)] for b, u in zip(bounds, unit, strict=True)]
         if guaranteed:
             shares = [[min(x, g) for x in row] for row, g in zip(shares, owed, strict=True)]
-        counted = [i for i in range(n) if guaranteed or weight[i]]
-        levels = {i: [Fraction(x) / Fraction(weight[i] or 1) for x in shares[i]] for i in counted}
-        order = {v: k for k, v in enumerate(sorted({v for row in levels.values() for v in row}))}
-        ranks = [np.array([order[v] for v in levels[i]], np.int64) for i in counted]
-        table = np.sort(
-            np.stack([ranks[k][vectors[left, i]] for k, i in enumerate(counted)], axis=1)
-            if counted
-            else np.zeros((len(left), 0), np.int64),
-            axis=1,
-        )
+        levels = [
+            [Fraction(x) / Fraction(w or 1) for x in row]
+            for row, w in zip(shares, weight, strict=True)
+        ]
+        order = {v: k for k, v in enumerate(sorted({v for row in levels for v in row}))}
+        table = np.zeros((len(left), n), np.int64)
+        for i, row in enumerate(levels):
+            table[:, i] = np.array([order[v] for v in row], np.int64)[vectors[left, i]]
+        table.sort(axis=1)
         for k in range(table.shape[1]):
             keep = table[:, k] == table[:, k].max()
             left, table = left[keep], table[keep]

@@ -264,7 +264,8 @@ def leximin(
     request : int array, shape (n_tenants,)
         The most that each asks for.
     weight : int or float array, shape (n_tenants,), optional
-        Shares are compared as share / weight. None = 1. 0 = no more than the guarantee.
+        Shares are compared as share / weight. None = 1. 0 = no more than the guarantee, in which it
+        counts as 1.
     guarantee : int array, shape (n_tenants,), optional
         What each gets before any surplus is divided, as far as it asks for it. Where guarantees do
         not fit together, what they get of them is leximin itself.
@@ -496,7 +497,7 @@ def _levels(
         share = units[members] * unit[members]
         wants = share + unit[members] <= most[members]
         with np.errstate(over="ignore"):  # a share of tiny weight may be beyond the doubles
-            values = share[wants] / weight[members][wants]
+            values = share[wants] / np.where(weight == 0, 1, weight)[members][wants]
         value = float(values.min()) if len(values) else math.inf
         out.append(Level(read_only(members), read_only(new), value, used == room, room, used))
     return tuple(out)

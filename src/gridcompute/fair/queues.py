@@ -102,6 +102,8 @@ class Queues:
         top_down("parent", above)
         self.name, self.parent = tuple(names), tuple(parents)
         self.guarantee = read_only(owed.astype(np.int64))
+        if isinstance(limit, str) or (limit is not None and np.ndim(limit) == 0):
+            limit = [limit] * n
         self.limit = read_only(amount_column("limit", limit, n, "n_queues", missing=True))
         self.weight = read_only(
             np.array(column("weight", 1 if weight is None else weight, n, "n_queues"))
