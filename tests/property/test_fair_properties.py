@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -203,3 +204,53 @@ def test_leximin_of_rates_is_the_best_of_all_allocations(drawn, data):
     request, weight, owed = counted(request, weight, guarantee)
     got = sorted(Fraction(s) / Fraction(w) for s, w in zip(x.share.tolist(), weight, strict=True))
     assert got == leximin_of_rates(rate, capacity, request, weight, owed)
+
+
+@settings(max_examples=300, deadline=None)
+@given(worlds(most_tenants=3, most_units=3), st.data())
+def test_the_certificate_of_shares_accepts_nothing_but_the_best(drawn, data):
+    """Any allocation under any levels: if it is accepted, it is as good as the best of all."""
+    eligible, capacity, request, weight, guarantee = drawn
+    x = fair.leximin(eligible, capacity, request, weight=weight, guarantee=guarantee)
+    n, n_classes = eligible.shape
+    size = n * n_classes
+    units = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), np.int64)
+    units = np.where(eligible, units.reshape(n, n_classes), 0)
+    level = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), np.int64)
+    levels = tuple(
+        dataclasses.replace(
+            fair.Level(np.zeros(0, np.int64), np.zeros(0, np.int64), 0.0, True, 0, 0),
+            tenants=np.flatnonzero(level == k),
+        )
+        for k in range(3)  # those of level 3 are in none
+    )
+    rows, classes = np.nonzero(units)
+    claim = dataclasses.replace(
+        x, share=units.sum(axis=1), arcs=(rows, classes, units[rows, classes]), levels=levels
+    )
+    if claim.verify():
+        request, weight, owed = counted(request, weight, guarantee)
+        got = sorted(
+            Fraction(s) / Fraction(w) for s, w in zip(claim.share.tolist(), weight, strict=True)
+        )
+        assert got == leximin_brute(eligible, capacity, request, weight, owed)
+
+
+@settings(max_examples=300, deadline=None)
+@given(task_worlds(), st.data())
+def test_the_check_of_tasks_accepts_nothing_else(drawn, data):
+    demand, capacity, request, weight = drawn
+    x = fair.dominant(
+        demand, np.array(capacity), request=np.array(request, np.int64), weight=np.array(weight)
+    )
+    n = len(request)
+    off = data.draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n))
+    stop = data.draw(st.lists(st.integers(-1, len(capacity)), min_size=n, max_size=n))
+    keep = data.draw(st.booleans())
+    claim = dataclasses.replace(
+        x,
+        tasks=x.tasks + np.array(off, np.int64),
+        bottleneck=x.bottleneck if keep else np.array(stop, np.int64),
+    )
+    if claim.verify():
+        assert claim.tasks.tolist() == x.tasks.tolist()
