@@ -19,6 +19,7 @@ from ._cuts import Groups, Step, decompose
 from ._inputs import LARGEST, at_most_int64, column, read_only
 from ._order import exact_weights
 from ._rates import MOST_STEPS, MOST_VECTORS, bounds_of, steps_of, try_all
+from .share_explanation import Answer, ShareExplanation, count, explain
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -75,56 +76,10 @@ class Level:
     used: int
 
     def __str__(self) -> str:
-        text = f"{_count(self.tenants, 'tenant', 's')}, {_count(self.classes, 'class', 'es')}"
+        text = f"{count(self.tenants, 'tenant', 's')}, {count(self.classes, 'class', 'es')}"
         if not self.tight:
             return f"{text}: {self.used} of {self.capacity} units used, all requests met"
         return f"{text}: all {self.capacity} units used, level {self.value:g}"
-
-
-@dataclass(frozen=True)
-class ShareExplanation:
-    """What one tenant holds and what bounds it; ``str()`` says it in words.
-
-    Attributes
-    ----------
-    tenant, share, wanted : int
-        Its share, and the most it asks for within its limit.
-    reason : str
-        What bounds it: "request" (it has all it wants), "cut", "classes" (it can use none),
-        "weight" (it has none, and its guarantee), "rates" (those of a tenant differ: nothing better
-        was found among all shares).
-    level : int
-        The index of its level; -1 where rates differ.
-    tenants : int64 array
-        The smallest cut that binds it: those whose units could be passed on to it, and itself. Of a
-        tenant with all it wants, itself.
-    above_guarantee : int64 array
-        How much each of them holds beyond its guarantee.
-    classes : int64 array
-        The classes that they can use; if it is bound by a cut, all are used up by them.
-    loser : int or None
-        The tenant that would have to give up a unit for one more of this one: the last unit given
-        of those that could be passed on.
-    loser_share : tuple of int or None
-        What the loser holds, and would hold then.
-    text : str
-        All that in words.
-    """
-
-    tenant: int
-    share: int
-    wanted: int
-    reason: str
-    level: int
-    tenants: NDArray[np.int64]
-    above_guarantee: NDArray[np.int64]
-    classes: NDArray[np.int64]
-    loser: int | None
-    loser_share: tuple[int, int] | None
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -236,7 +191,18 @@ class Shares:
         6 of these beyond guarantees.
         One more unit would take one from tenant 0, which would hold 2 in place of 3.
         """
-        return _explain(self, _checks.whole("tenant", tenant, 0, len(self.share) - 1))
+        k = _checks.whole("tenant", tenant, 0, len(self.share) - 1)
+        answer = Answer(
+            self.share,
+            [level.tenants for level in self.levels],
+            self.arcs,
+            self.rate,
+            self.capacity,
+            self.most,
+            self.guarantee,
+            self.weight,
+        )
+        return explain(answer, k)
 
 
 def leximin(
@@ -501,84 +467,3 @@ def _levels(
         value = float(values.min()) if len(values) else math.inf
         out.append(Level(read_only(members), read_only(new), value, used == room, room, used))
     return tuple(out)
-
-
-def _explain(x: Shares, i: int) -> ShareExplanation:
-    """Return the explanation of a tenant in range."""
-    level = next((j for j, level in enumerate(x.levels) if i in level.tenants), -1)
-    share, wanted = int(x.share[i]), int(x.most[i])
-    value = int(x.rate[i].max(initial=0))
-    members, open_ = np.array([i]), x.rate[i] > 0
-    lines = [f"tenant {i} holds {share} of the {wanted} units it wants."]
-    loser, held = None, None
-    least = int(x.rate[i][x.rate[i] > 0].min(initial=max(value, 1)))  # what one more unit adds
-    if share + least > wanted:
-        reason = "request"
-        lines = [f"tenant {i} holds {share} units, all it wants within its limit."]
-        if x.weight[i] == 0:
-            reason = "weight"
-            lines.append("Its weight is 0: it wants no more than its guarantee.")
-    elif value == 0:
-        reason = "classes"
-        lines.append("It can use no class.")
-    elif level < 0:
-        reason = "rates"
-        lines.append(
-            "All shares were tried: with more for it, a tenant that has no more gets less."
-        )
-    else:
-        reason = "cut"
-        members, open_ = _smallest_cut(x, i)
-        loser = _loser(x, i, members)
-        room = sum(x.capacity[open_].tolist())
-        others = f"it and {_count(members[1:], 'other', 's')}" if len(members) > 1 else "it alone"
-        known = _count(np.flatnonzero(open_), "class", "es")
-        beyond = int((x.share[members] - x.guarantee[members]).clip(min=0).sum())
-        lines.append(
-            f"Bound by a cut: {others} can use {known} and hold all {room} units of them,\n"
-            f"{beyond} of these beyond guarantees."
-        )
-        if loser is not None:
-            now = int(x.share[loser])
-            held = (now, now - int(x.rate[loser].max()))
-            lines.append(
-                f"One more unit would take one from tenant {loser}, which would hold {held[1]} in "
-                f"place of {held[0]}."
-            )
-    above = (x.share[members] - x.guarantee[members]).clip(min=0)
-    classes, text = np.flatnonzero(open_), "\n".join(lines)
-    return ShareExplanation(
-        i, share, wanted, reason, level, members, above, classes, loser, held, text
-    )
-
-
-def _count(things: NDArray[Any], word: str, ending: str) -> str:
-    """Return how many things there are, in words."""
-    return f"{len(things)} {word}{ending if len(things) != 1 else ''}"
-
-
-def _smallest_cut(x: Shares, i: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return tenant i and those whose units could be passed on to it, and all their classes."""
-    rows, columns, _ = x.arcs
-    seen, open_ = np.zeros(len(x.share), np.bool_), x.rate[i] > 0
-    seen[i] = True
-    while True:
-        new = np.unique(rows[open_[columns]])
-        new = new[~seen[new]]
-        if not len(new):
-            return np.flatnonzero(seen), open_
-        seen[new] = True
-        open_ = open_ | (x.rate[new] > 0).any(axis=0)
-
-
-def _loser(x: Shares, i: int, members: NDArray[np.int64]) -> int | None:
-    """Return which of the others was given the last unit, in the order of units."""
-    best: tuple[bool, Fraction, Fraction, int] | None = None
-    for t in members.tolist():
-        value, share = int(x.rate[t].max()), int(x.share[t])
-        if t == i or share == 0:
-            continue
-        size = Fraction(x.weight[t].item() or 1) / value
-        key = (share - value >= x.guarantee[t], (share // value - 1) / size, size, t)
-        best = key if best is None or key > best else best
-    return None if best is None else best[3]
