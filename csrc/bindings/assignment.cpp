@@ -1,12 +1,14 @@
-// Linear assignment: arrays to views, results to arrays. Which dtypes there are stands in one place, with_dense.
+// Linear assignment: arrays to views, results to arrays. Which engine solves what is decided in
+// assignment/strategy.hpp; which dtypes there are, in with_type.
 #include "gridcompute/certificate/assignment.hpp"
 
 #include <cstring>
 
 #include "common.hpp"
-#include "gridcompute/assignment/batch/small.hpp"
+#include "gridcompute/assignment/batch/batch.hpp"
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/assignment/strategy.hpp"
 #include "gridcompute/base/parallel.hpp"
 
 namespace gridcompute::bindings {
@@ -15,7 +17,7 @@ namespace {
 
 using namespace assignment;
 
-// body(T{}) for the array's element type; false if it is none of ours.
+// Calls body(T{}) for the array's element type; false if the core has no such type.
 template <class Body>
 bool with_type(const py::dtype& dtype, const Body& body) {
   const char kind = dtype.kind(), order = dtype.byteorder();
@@ -30,13 +32,13 @@ bool with_type(const py::dtype& dtype, const Body& body) {
   return false;
 }
 
-// No subclass, whose values may mean something else (a masked array's).
+// Returns whether `object` is a numpy array and no subclass, whose values may mean something else (a masked array's).
 bool plain(const py::handle& object) { return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_; }
 
-// May the core read it where it lies?
+// Returns whether the core can read the array in place.
 bool ready(const py::array& a, py::ssize_t ndim) {
   for (py::ssize_t k = std::max<py::ssize_t>(ndim - 2, 0); k < ndim && k < a.ndim(); ++k)
-    if (a.shape(k) > kMostLines) return false;
+    if (a.shape(k) > kMaxLines) return false;
   return plain(a) && a.ndim() == ndim && (a.flags() & py::array::c_style) != 0 &&
          (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
 }
@@ -46,7 +48,7 @@ py::object status_object(Status status, const Stop& stop) {
   return py::str(status_of(stop.why()));
 }
 
-// The pairs, or the name of another status, or None where Python must convert first.
+// Returns the pairs, or the name of another status, or None where Python must convert first.
 py::object pairs(const py::object& object, bool maximize) {
   if (!plain(object)) return py::none();
   const auto a = py::reinterpret_borrow<py::array>(object);
@@ -54,12 +56,12 @@ py::object pairs(const py::object& object, bool maximize) {
   if (!empty && !ready(a, 2)) return py::none();
   py::object out = py::none();
   with_type(a.dtype(), [&]<class T>(T) {
-    const Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
+    const DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
     const py::ssize_t k = std::min(view.rows, view.cols);
     Array<std::int64_t> row_ind(k), col_ind(k);
     std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
     Status status = Status::optimal;
-    if (k == 0 || (view.rows * view.cols <= kQuick && solve_small(view, maximize, rows, cols, status))) {
+    if (k == 0 || solve_inline(view, maximize, rows, cols, status)) {
       out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
                                       : py::object(py::str("infeasible"));
       return;
@@ -73,7 +75,7 @@ py::object pairs(const py::object& object, bool maximize) {
   return out;
 }
 
-// A vector whose shape numpy need not be told by way of the heap.
+// Returns a new vector of int64, without the heap allocation that a pybind11 shape takes.
 py::object small_vector(py::ssize_t k) {
   const auto& numpy = py::detail::npy_api::get();
   Py_intptr_t shape = k;
@@ -81,7 +83,7 @@ py::object small_vector(py::ssize_t k) {
       numpy.PyArray_Type_, py::dtype::of<std::int64_t>().release().ptr(), 1, &shape, nullptr, nullptr, 0, nullptr));
 }
 
-// Row-major, from any strides.
+// Returns the values row by row, from any strides.
 template <class T>
 std::vector<T> gathered(const py::array& a) {
   std::vector<T> out;
@@ -98,9 +100,10 @@ std::vector<T> gathered(const py::array& a) {
 
 template <class T>
 PyObject* quick_pairs_of(const py::array& a, bool maximize) {
-  Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
+  DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
   const py::ssize_t k = std::min(view.rows, view.cols);
-  if (k == 0 || std::max(view.rows, view.cols) > kQuick || view.rows * view.cols > kQuick) return nullptr;
+  constexpr Index kMost = kDefaultTuning.inline_entries;
+  if (k == 0 || std::max(view.rows, view.cols) > kMost || view.rows * view.cols > kMost) return nullptr;
   std::vector<T> copy;
   if (!ready(a, 2)) {
     copy = gathered<T>(a);
@@ -112,12 +115,12 @@ PyObject* quick_pairs_of(const py::array& a, bool maximize) {
     return reinterpret_cast<std::int64_t*>(py::detail::array_proxy(vector.ptr())->data);
   };
   Status status = Status::optimal;
-  if (!solve_small(view, maximize, data_of(rows), data_of(cols), status) || status != Status::optimal) return nullptr;
+  if (!solve_inline(view, maximize, data_of(rows), data_of(cols), status) || status != Status::optimal) return nullptr;
   return PyTuple_Pack(2, rows.ptr(), cols.ptr());
 }
 
-// The pairs of a small matrix, or None: `assignment_pairs` knows what to do then. By hand, since the ways of a binding
-// take as long as five rows.
+// Returns the pairs of a small matrix, or None: `assignment_pairs` solves, or reports the error, then. Without
+// pybind11, whose call takes as long as five rows.
 PyObject* quick_pairs(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
   if (count != 2) {
     PyErr_Format(PyExc_TypeError, "assignment_quick() takes 2 arguments, found %zd", count);
@@ -132,7 +135,7 @@ PyObject* quick_pairs(PyObject*, PyObject* const* arguments, Py_ssize_t count) n
     } else if (const auto a = py::reinterpret_borrow<py::array>(object); a.ndim() == 2) {
       with_type(a.dtype(), [&]<class T>(T) { out = quick_pairs_of<T>(a, maximize == 1); });
     }
-  } catch (...) {  // assignment_pairs throws it again
+  } catch (...) {  // assignment_pairs reports it
     out = nullptr;
   }
   if (out != nullptr || PyErr_Occurred() != nullptr) return out;
@@ -142,12 +145,12 @@ PyObject* quick_pairs(PyObject*, PyObject* const* arguments, Py_ssize_t count) n
 PyMethodDef quick_method{"assignment_quick", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(&quick_pairs)),
                          METH_FASTCALL, nullptr};
 
-// As pairs, of a stack of matrices; where one has no answer, (status, its index).
+// Returns the pairs of a stack of matrices; where one has no answer, (status, its index).
 py::object batch(const py::array& a, bool maximize, int threads) {
   if (!ready(a, 3)) throw py::type_error("costs: needed a contiguous array that the core reads");
   py::object out = py::none();
   with_type(a.dtype(), [&]<class T>(T) {
-    const Dense<T> first{static_cast<const T*>(a.data()), a.shape(1), a.shape(2)};
+    const DenseMatrix<T> first{static_cast<const T*>(a.data()), a.shape(1), a.shape(2)};
     const py::ssize_t count = a.shape(0), k = std::min(first.rows, first.cols);
     Array<std::int64_t> row_ind({count, k}), col_ind({count, k});
     std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
@@ -164,7 +167,7 @@ py::object batch(const py::array& a, bool maximize, int threads) {
   return out;
 }
 
-// Duals as int64 (n), or (n, 2): the low and the high 64 bits of each.
+// Returns duals as int64 (n), or (n, 2): the low and the high 64 bits of each.
 py::object dual_array(const std::vector<std::int64_t>& narrow, const std::vector<Wide>& wide, bool is_wide) {
   if (!is_wide) return copy_out(std::span<const std::int64_t>(narrow));
   Array<std::int64_t> out({static_cast<py::ssize_t>(wide.size()), py::ssize_t{2}});
@@ -207,7 +210,7 @@ py::object solve_dense(const py::array& a, bool maximize, int threads, std::opti
   if (!ready(a, 2)) return py::none();
   py::object out = py::none();
   with_type(a.dtype(), [&]<class T>(T) {
-    const Dense<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
+    const DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
     const int most = thread_count(threads_for(threads));
     Guard guard(time_limit, std::move(progress));
     const Result r = guard.run([&](Stop& stop) { return solve(view, maximize, most, stop); });
@@ -222,11 +225,11 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
   if (!ready(cost, 1)) return py::none();
   py::object out = py::none();
   with_type(cost.dtype(), [&]<class T>(T) {
-    const Sparse<T, I> a{view(start),
-                         view(col),
-                         {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
-                         rows,
-                         cols};
+    const CsrMatrix<T, I> a{view(start),
+                            view(col),
+                            {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
+                            rows,
+                            cols};
     Guard guard(time_limit, std::move(progress));
     const Result r = guard.run([&](Stop& stop) { return solve(a, maximize, stop); });
     out = result_dict(r, guard.stop());
@@ -234,7 +237,8 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
   return out;
 }
 
-// Dense: start and col empty, cost 1-D all the same. Duals: int64 (n), or both of them (n, 2) as dual_array gives them.
+// Checks pairs and duals. Dense: start and col are empty, cost is 1-D all the same. Duals: int64 (n), or both of them
+// (n, 2) as dual_array returns them.
 template <class I>
 py::object check(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
                  bool maximize, const Array<std::int32_t>& col_of, const Array<std::int64_t>& row_dual,

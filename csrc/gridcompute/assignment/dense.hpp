@@ -1,32 +1,30 @@
-// Dense linear assignment: any element type, any shape, exact.
+// Linear assignment of a dense matrix of any element type and shape, exact, with dual prices.
 //
-// Problem. See problem.hpp. Method: strategy.hpp over candidate_lists.hpp, rows read through row_reader.hpp.
+// Problem. As problem.hpp. Engines and their order: strategy.hpp.
 //
-// Steps. (1) More rows than columns: work on the transposed matrix. (2) Look at some rows: do floating-point costs hold
-// integers (exponent 0), or which power of two makes them integers? Do columns differ by offsets of their own? Then
-// prices start at the column minima, else at 0; rectangular matrices start at 0, as unmatched columns must end there.
-// (3) Up to kWholeFirst entries, unless columns differ: whole rows, converted once, are searched for the time of some
-// passes (ssp_rows.hpp). (4) Else, or after that: one pass over all rows in parallel: spread, range, list;
-// strategy.hpp. (5) Add the rows' shifts back to the duals. The 32-bit core runs where every row's spread fits, and
-// hands over to the 64-bit one when a price would not. (6) Floats whose largest cost drowns the answer: again, in a
-// finer unit (dual_refinement.hpp).
+// Steps. (1) More rows than columns: the matrix is transposed. (2) A few rows say whether all costs may be integers of
+// 32 bits (exponent 0): then the 32-bit core tries, and hands over to the 64-bit one when a row's spread or a price
+// would not fit. (3) Where outliers would set the unit of floats or the width of integers, costs are capped first
+// (input/outlier_cap.hpp). (4) Else the 64-bit core: floats are multiplied by a power of two and rounded down.
+// (5) Integers whose rows span more than 2^60, or that exceed 2^62 in size: shifted, and in 128 bits if need be
+// (engines/ssp_int128.hpp). (6) Floats whose largest cost drowns the optimum: again, in a finer unit
+// (refine/dual_refinement.hpp).
 //
-// Complexity. O(n m) vectorised for the lists, then as strategy.hpp. Memory: 64 candidates a row, no copy of the matrix
-// (except to transpose, to search whole rows, and in (6)).
-//
-// (7) Integers whose rows span more than 2^60, or that lie beyond 2^62: shifted, and in 128 bits if need be
-// (ssp_int128.hpp).
+// Complexity. That of dense_solver.hpp, once or a few times. No copy of the matrix is made except to transpose, to
+// search whole rows, and in (5) and (6).
 //
 // Errors. NaN and the infinity that would be infinitely good are refused (invalid_problem).
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"
+#include "gridcompute/assignment/tuning.hpp"
 #include "gridcompute/base/stop.hpp"
 
 namespace gridcompute::assignment {
 
-// Without `duals` those of floating-point costs may fall short of proving that the pairs are best.
+// Solves `cost`. Without `duals` those of floating-point costs may fall short of proving that the pairs are optimal.
 template <class T>
-[[nodiscard]] Result solve(const Dense<T>& cost, bool maximize, int threads, Stop& stop, bool duals = true);
+[[nodiscard]] Result solve(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop, bool duals = true,
+                           const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::assignment

@@ -1,7 +1,7 @@
-// What the assignment solvers take and give.
+// What the assignment solvers take and return.
 //
-// Problem. Costs c_ij of rows 0..n-1 and columns 0..m-1, some pairs forbidden; match each line of the shorter side to
-// a line of its own on the other at least total cost (or largest, with `maximize`).
+// Problem. Costs c_ij of rows 0..n-1 and columns 0..m-1, some pairs forbidden; match each line (row or column) of the
+// shorter side to a line of its own on the other side at least total cost (or largest, with `maximize`).
 #pragma once
 
 #include <cstdint>
@@ -12,34 +12,42 @@
 
 namespace gridcompute::assignment {
 
-// Rows or columns of a matrix: positions are 32-bit, and vector loops step up to 64 positions beyond the last one.
-inline constexpr Index kMostLines = (Index{1} << 31) - 1024;
+// The most rows or columns of a matrix: positions are 32-bit, and vector loops step up to 64 positions beyond the last.
+inline constexpr Index kMaxLines = (Index{1} << 31) - 1024;
 
-// A dense matrix where it lies; inf (floating-point types only) forbids.
+// The gap between the cost of the pairs and the sum of the duals, as a part of the sum of the pairs' sizes, that counts
+// as none for floating-point costs. A promise to users, not a tuned number.
+inline constexpr double kNegligibleGap = 0x1p-40;
+
+// No column, or no row.
+inline constexpr std::int32_t kUnmatched = -1;
+
+// A dense matrix in the caller's memory, row by row; inf (floating-point types only) forbids a pair.
 template <class T>
-struct Dense {
+struct DenseMatrix {
   const T* data = nullptr;
   Index rows = 0, cols = 0;
 };
 
-// Compressed rows: arcs of row i at start[i]..start[i+1]; absent pairs are forbidden.
+// Compressed sparse rows: the arcs of row i are start[i]..start[i+1]; absent pairs are forbidden.
 template <class T, class I>
-struct Sparse {
+struct CsrMatrix {
   std::span<const I> start;
   std::span<const I> col;
   std::span<const T> cost;
   Index rows = 0, cols = 0;
 };
 
+// Counts of work. They reach users as `stats`: docs/explanation/assignment-methods.md has the table.
 struct Stats {
-  Index bids = 0;      // of row reduction and auction
-  Index searches = 0;  // shortest-path searches
+  Index bids = 0;      // of augmenting row reduction and auction
+  Index searches = 0;  // shortest augmenting paths, and augmentations of Hopcroft-Karp phases
   Index rescans = 0;   // rows read again after the first pass
-  Index arcs = 0;      // list entries looked at by the searches
-  int phases = 0;      // of the auction; 0: it was not needed
-  int bits = 32;       // of the core that answered
+  Index arcs = 0;      // pairs (list or matrix entries) that the searches relaxed
+  int phases = 0;      // of the auction; 0 if none ran
+  int bits = 32;       // width of the integers that the answer was computed in
 
-  // What was done before these.
+  // Adds the work of an earlier solve of the same problem.
   void add(const Stats& before) {
     bids += before.bids;
     searches += before.searches;
@@ -59,8 +67,8 @@ struct Result {
   std::vector<Wide> row_wide;          // the duals where 64 bits do not hold them; row_dual and col_dual are empty then
   std::vector<Wide> col_wide;
   int exponent = 0;                   // 0 for integers
-  bool transposed = false;            // solved with rows and columns exchanged: the witness lies on columns then
-  std::vector<std::int32_t> witness;  // infeasible: lines of the shorter side with too few partners together
+  bool transposed = false;            // solved with rows and columns exchanged: the witness lists columns then
+  std::vector<std::int32_t> witness;  // infeasible: lines of the shorter side with too few partners together (Hall)
   Stats stats;
 
   [[nodiscard]] bool wide() const { return !row_wide.empty() || !col_wide.empty(); }

@@ -1,23 +1,25 @@
-// Sparse linear assignment: compressed rows, at least as many columns as rows.
+// Linear assignment of a sparse matrix in compressed rows, at least as many columns as rows; exact, with dual prices.
 //
-// Problem. As problem.hpp; absent pairs are forbidden, stored zeros are arcs, inf forbids. Callers transpose tall ones.
+// Problem. As problem.hpp; absent pairs are forbidden, stored zeros are pairs, inf forbids. Callers transpose tall
+// ones.
 //
-// Method. strategy.hpp with the rows themselves as complete lists: auction over falling epsilon, then exact searches,
-// which prove infeasibility where there is no perfect matching. Complexity: as those; memory 8 (12) bytes an arc,
-// padded.
+// Method. strategy.hpp, table E, with the rows themselves as complete lists: auction over falling epsilon, then exact
+// searches, which prove infeasibility where there is no perfect matching; Hopcroft-Karp phases where costs span few
+// values. Complexity: as those; memory 8 (12) bytes an arc, padded.
 //
 // Errors. As dense.hpp; indices out of range and pairs stored twice are invalid_problem. Integers whose prices exceed
-// 64 bits go to ssp_int128.hpp.
+// 64 bits go to engines/ssp_int128.hpp.
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"
+#include "gridcompute/assignment/tuning.hpp"
 #include "gridcompute/base/stop.hpp"
 
 namespace gridcompute::assignment {
 
-// `near`: each row's column in a matching that may be nearly the answer, or nothing; of integers.
+// Solves `cost`. `near`, of integers: each row's column in a matching that may be nearly optimal, or empty.
 template <class T, class I>
-[[nodiscard]] Result solve(const Sparse<T, I>& cost, bool maximize, Stop& stop,
-                           std::span<const std::int32_t> near = {});
+[[nodiscard]] Result solve(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop,
+                           std::span<const std::int32_t> near = {}, const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::assignment

@@ -1,8 +1,16 @@
 #include "gridcompute/assignment/strategy.hpp"
 
+#include <algorithm>
+#include <array>
+#include <type_traits>
+
+#include "gridcompute/assignment/batch/small.hpp"
+#include "gridcompute/assignment/dense.hpp"
+#include "gridcompute/assignment/engines/auction.hpp"
 #include "gridcompute/assignment/engines/hopcroft_karp.hpp"
-#include "gridcompute/assignment/engines/sparse_auction.hpp"
-#include "gridcompute/assignment/engines/ssp_rows.hpp"
+#include "gridcompute/assignment/engines/jv_in_place.hpp"
+#include "gridcompute/assignment/engines/ssp_lists.hpp"
+#include "gridcompute/assignment/input/big_m_sparsify.hpp"
 
 namespace gridcompute::assignment {
 
@@ -10,77 +18,97 @@ namespace {
 
 constexpr Index kUnlimited = std::numeric_limits<Index>::max();
 
-// Chosen on uniform, offset, geometric, product and narrow matrices of 500..5000 rows and several seeds; each may be
-// halved or doubled at a loss of about a tenth.
-constexpr Index kPatience = 64;         // bids a row in a phase that must succeed
-constexpr Index kTrialBids = 40;        // bids a row in a phase of the trial with lists
-constexpr double kTrialRereads = 0.75;  // rereads a row in such a phase
-constexpr double kRereads = 0.25;       // and in one after whole rows
-constexpr double kRowsFirst = 8;        // whole rows: first epsilon, as a part of the spread
-constexpr double kRowsFall = 5;         // and by what epsilon falls
-constexpr double kReach = 16;           // lists must reach so many epsilons beyond the row minimum
-constexpr double kFinest = 0x1p-30;     // of the spread: where wide costs stop falling
-constexpr double kFew = 0.05;           // of the rows free: no auction
-constexpr double kNearly = 0.5;         // where the state holds a matching already: it is kept
-constexpr double kHardly = 0.005;       // and after row reduction, whose last free rows are the hard ones
-constexpr double kMany = 0.5;           // free after row reduction: whole rows searched would take far too long;
-constexpr Index kListShare = 4;         // else searches over lists may take a fourth of what last ones may, and then
-constexpr Index kTrialPasses = 45;      // whole rows are searched, for the time of so many passes over them,
-constexpr Index kLongPasses = 8;        // or of so many, where the auction on whole rows is as quick:
-constexpr Index kMidSize = 1 << 20;     // 32 bits and more entries
-constexpr int kRowPhases = 4;           // else so many phases over whole rows are worth a try
-constexpr Index kFirstReduction = 5;    // bids a row in row reduction: before the auction
-constexpr Index kReduction = 16;        // and before searches
+std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+
+// Checks whether doubles spread over the matrix include fractions.
+bool sample_has_fractions(const DenseMatrix<double>& cost) {
+  std::array<double, 64> sample;
+  const auto count = static_cast<Index>(sample.size());
+  for (Index k = 0; k < count; ++k) sample[at(k)] = cost.data[sampled(k, count, cost.rows * cost.cols)];
+  return starts_with_fractions(sample.data(), count);
+}
+
+// Table A, lines 3 to 5: what a sample of rows promises to be quick. `partner`: of the lines of the shorter side.
+template <class T>
+bool solve_by_precheck(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status,
+                       const Tuning& tuning) {
+  constexpr bool kReal = std::is_floating_point_v<T>;
+  const Index size = cost.rows * cost.cols;
+  const bool big_m = looks_big_m(cost, maximize, tuning);
+  Precheck found;
+  bool in_place = false;
+  if (!maximize && cost.rows <= cost.cols && cost.cols > kRowLanes &&
+      (std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>)) {
+    found = precheck(cost, big_m, tuning);
+    in_place =
+        found.mutual || (found.tied && !found.blocks) || found.scales || found.deep || size <= tuning.in_place_entries;
+    if (kReal ? !found.fractions : !found.mutual && (!found.tied || found.blocks)) in_place = false;
+  }
+  if (big_m) {
+    if (in_place && found.mutual &&
+        jv_in_place(cost, found, cost.rows / tuning.in_place_free_mutual, stop, partner, tuning))
+      return true;
+    if (solve_big_m(cost, maximize, stop, partner, status, tuning)) return true;
+    in_place = in_place && !found.mutual;
+  }
+  const bool integers_slow = size <= tuning.in_place_entries || found.deep || found.mutual;
+  const Index share = integers_slow ? tuning.in_place_free_small : tuning.in_place_free_large;
+  return in_place && jv_in_place(cost, found, cost.rows / share, stop, partner, tuning);
+}
 
 template <class V>
-class Route {
+class ListStrategy {
  public:
-  Route(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, Stats& stats, Stop& stop,
-        std::vector<std::int32_t>& witness)
+  ListStrategy(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh, const RowSource<V>& source,
+               Stats& stats, Stop& stop, std::vector<std::int32_t>& witness, const Tuning& tuning)
       : state_(state),
         lists_(lists),
-        reread_(reread),
+        refresh_(refresh),
         source_(source),
         stats_(stats),
         stop_(stop),
         witness_(witness),
-        dense_(static_cast<bool>(source.copy)),
-        last_(std::max(1.0, static_cast<double>(source.spread) * kFinest)) {}
+        t_(tuning),
+        dense_(static_cast<bool>(source.copy_rows)),
+        last_epsilon_(std::max(1.0, static_cast<double>(source.spread) * tuning.last_epsilon)) {}
 
-  Searched run() {
+  SearchStatus run() {
     stop_.stage("greedy", 0.3);
-    first_ = state_.v;
-    if (free_share() <= kNearly) return finish();
+    first_prices_ = state_.v;
+    if (free_share() <= t_.free_warm) return finish();
     greedy();
-    if (!dense_ && source_.spread < kTies) return done_tied(match_tied(state_, lists_, stats_, stop_, witness_));
-    if (!source_.square || free_share() <= kFew) return finish();
-    if (dense_ && source_.width(state_.v) < kTies) {
-      reduce(kFirstReduction);
-      return done(whole(), false);
+    if (!dense_ && source_.spread < t_.tie_spread) {
+      const SearchStatus found = hopcroft_karp(state_, lists_, stats_, stop_, witness_, t_);
+      return found == SearchStatus::budget ? search_lists(kUnlimited) : found;
+    }
+    if (!source_.square || free_share() <= t_.free_greedy) return finish();
+    if (dense_ && source_.list_reach(state_.v) < t_.tie_spread) {
+      reduce(t_.reduction_bids_first);
+      return finish_from_rows(search_rows(kUnlimited), false);
     }
     if (dense_) {
-      reduce(kFirstReduction);
-      if (stop_.requested()) return Searched::stopped;
-      if (free_share() <= kHardly) return finish();
+      reduce(t_.reduction_bids_first);
+      if (stop_.requested()) return SearchStatus::stopped;
+      if (free_share() <= t_.free_reduced) return finish();
     }
     stop_.stage("auction", 0.4);
     return dense_ ? dense_auction() : sparse_auction();
   }
 
  private:
-  // Each row in order takes a free column of its list at its least reduced cost, if there is one.
+  // Matches each row in order to a free column of its list at its least reduced cost, if there is one.
   void greedy() {
     state_.clear();
     for (std::int32_t i = 0; i < state_.n; ++i) {
       const auto list = lists_[i];
-      V u = Range<V>::kHopeless;
+      V u = IntRange<V>::kForbiddenReduced;
       for (Index k = 0; k < list.size; ++k)
         u = std::min(u, static_cast<V>(list.cost[k] - state_.v[static_cast<std::size_t>(list.col[k])]));
-      if (u > lists_.bound(i) || u >= Range<V>::kHopeless) continue;
+      if (u > lists_.bound(i) || u >= IntRange<V>::kForbiddenReduced) continue;
       for (Index k = 0; k < list.size; ++k) {
         const std::int32_t j = list.col[k];
         if (list.cost[k] - state_.v[static_cast<std::size_t>(j)] != u) continue;
-        if (j == state_.m || state_.mate_of[static_cast<std::size_t>(j)] != kFree) continue;
+        if (j == state_.m || state_.mate_of[static_cast<std::size_t>(j)] != kUnmatched) continue;
         state_.match(i, j, list.cost[k]);
         break;
       }
@@ -88,151 +116,218 @@ class Route {
   }
 
   double free_share() const { return static_cast<double>(state_.free_rows().size()) / static_cast<double>(state_.n); }
-  Index share(double part) const { return static_cast<Index>(part * static_cast<double>(state_.n)); }
-  void reduce(Index bids) { reduce_rows(state_, lists_, reread_, bids * state_.n, stats_, stop_); }
+  Index of_rows(double share) const { return static_cast<Index>(share * static_cast<double>(state_.n)); }
+  void reduce(Index bids) { augmenting_row_reduction(state_, lists_, refresh_, bids * state_.n, stats_, stop_); }
 
-  // Fresh lists at prices v, and the rows' greedy choice and bids at them.
+  // Starts over: fresh lists at prices v, and the rows' greedy choice at them.
   void restart(const std::vector<V>& v) {
     state_.v = v;
-    if (source_.relist) source_.relist(v);
+    if (source_.rebuild_lists) source_.rebuild_lists(v);
     greedy();
   }
 
-  // Searches over whole rows, for so many passes' time.
-  Searched whole(Index passes = kUnlimited) {
-    const Index limit = passes == kUnlimited ? kUnlimited : passes * state_.n * state_.m;
-    return search_whole(state_, source_.copy(), limit, stats_, stop_, witness_);
+  // Augments over whole rows, from the present prices and pairs. `limit`: matrix entries read.
+  SearchStatus search_rows(Index limit) {
+    return ssp_rows(state_, source_.copy_rows(), limit, stats_, stop_, witness_, t_);
   }
-  Searched over_lists(Index limit) {
-    Paths<V> paths(state_, lists_, reread_);
-    const Searched found = paths.run(limit, stats_, stop_);
-    if (found == Searched::infeasible) witness_ = paths.witness();
+  SearchStatus search_lists(Index limit) {
+    ListSsp<V> ssp(state_, lists_, refresh_);
+    const SearchStatus found = ssp.run(limit, stats_, stop_);
+    if (found == SearchStatus::infeasible) witness_ = ssp.witness();
     return found;
   }
-  // Searches over lists end at once or, where lists do not help, soon enough for whole rows to go on from there.
-  Searched finish(bool budget = true) {
+  // Row reduction, then searches over lists: these end at once or, where lists do not help, soon enough for whole rows
+  // to go on from there.
+  SearchStatus finish(bool limited = true) {
     stop_.stage("searches", 0.8);
-    reduce(kReduction);
-    if (stop_.requested()) return Searched::stopped;
-    Searched found = over_lists(dense_ && budget ? source_.pass : kUnlimited);
-    if (found == Searched::budget) found = whole();
-    return found == Searched::budget ? over_lists(kUnlimited) : found;
+    reduce(t_.reduction_bids);
+    if (stop_.requested()) return SearchStatus::stopped;
+    SearchStatus found = search_lists(dense_ && limited ? source_.list_budget : kUnlimited);
+    if (found == SearchStatus::budget) found = search_rows(kUnlimited);
+    return found == SearchStatus::budget ? search_lists(kUnlimited) : found;
   }
-  Searched done_tied(Searched found) { return found == Searched::budget ? over_lists(kUnlimited) : found; }
-  // Whole rows stopped at a range: lists go on.
-  Searched done(Searched found, bool budget = true) { return found == Searched::budget ? finish(budget) : found; }
+  // Where searches over whole rows ended at their range, lists go on.
+  SearchStatus finish_from_rows(SearchStatus found, bool limited = true) {
+    return found == SearchStatus::budget ? finish(limited) : found;
+  }
 
-  // Phases over lists, epsilon falling to the last. False if bids or rereads show that lists cannot bear it.
+  // Runs phases over lists, epsilon falling to the last. False if bids or rereads exceed their budget.
   bool list_phases(double epsilon, Index bids, Index rereads) {
-    for (;; epsilon /= source_.fall) {
+    for (;; epsilon /= source_.epsilon_fall) {
       ++stats_.phases;
-      epsilon = std::max(last_, epsilon);
-      Phase<V> phase;
+      epsilon = std::max(last_epsilon_, epsilon);
+      AuctionPhase<V> phase;
       phase.epsilon = static_cast<V>(epsilon);
       phase.bids = bids * state_.n;
       phase.rereads = rereads;
-      phase.leave = epsilon <= last_ ? 0 : source_.leave;
-      const bool found = dense_ ? auction_phase(state_, lists_, reread_, phase, stats_, stop_)
-                                : sparse_auction_phase(state_.v, lists_, phase, stats_, stop_);
-      if (!found) return false;
-      if (epsilon <= last_) return true;
+      phase.leave_free = epsilon <= last_epsilon_ ? 0 : source_.leave_free;
+      const bool ended = dense_ ? auction_phase(state_, lists_, refresh_, phase, stats_, stop_, t_)
+                                : sparse_auction_phase(state_.v, lists_, phase, stats_, stop_, t_);
+      if (!ended) return false;
+      if (epsilon <= last_epsilon_) return true;
     }
   }
 
-  // Phases over whole rows, from large epsilons on, until fresh lists reach far beyond epsilon, which it returns; 0 if
-  // so many phases do not get there.
+  // Runs phases over whole rows, from a large epsilon on, until fresh lists reach far beyond epsilon; returns that
+  // epsilon, or 0 if `most` phases do not get there.
   double row_phases(int most) {
-    source_.copy();
-    double epsilon = std::max(last_, static_cast<double>(source_.spread) / kRowsFirst);
+    source_.copy_rows();
+    double epsilon = std::max(last_epsilon_, static_cast<double>(source_.spread) / t_.row_epsilon);
     bool reached = false;
-    for (int k = 0; k < most; ++k, epsilon = std::max(last_, epsilon / kRowsFall)) {
-      reached = epsilon <= last_ || source_.width(state_.v) >= kReach * epsilon;
+    for (int k = 0; k < most; ++k, epsilon = std::max(last_epsilon_, epsilon / t_.row_epsilon_fall)) {
+      reached = epsilon <= last_epsilon_ || source_.list_reach(state_.v) >= t_.list_reach * epsilon;
       if (reached) break;
       ++stats_.phases;
-      Phase<V> phase;
+      AuctionPhase<V> phase;
       phase.epsilon = static_cast<V>(epsilon);
-      phase.whole = true;
-      phase.bids = kPatience * state_.n;
-      if (!auction_phase(state_, lists_, reread_, phase, stats_, stop_)) break;
+      phase.whole_rows = true;
+      phase.bids = t_.auction_bids * state_.n;
+      if (!auction_phase(state_, lists_, refresh_, phase, stats_, stop_, t_)) break;
     }
-    source_.relist(state_.v);
-    return reached || source_.width(state_.v) >= kReach * epsilon ? epsilon : 0;
+    source_.rebuild_lists(state_.v);
+    return reached || source_.list_reach(state_.v) >= t_.list_reach * epsilon ? epsilon : 0;
   }
 
-  // Searches from the first prices: over lists where those are enough, else over whole rows, for the time of some
-  // passes.
-  Searched search_anew() {
-    restart(first_);
-    reduce(kReduction);
-    if (stop_.requested()) return Searched::stopped;
-    const Searched end = over_lists(source_.pass / kListShare);
-    if (end != Searched::budget) return end;
-    const bool light = sizeof(V) == 8 || state_.n * state_.m <= kMidSize;
-    return whole(light ? kTrialPasses : kLongPasses);
+  // Searches from the first prices: over lists where those suffice, else over whole rows.
+  SearchStatus search_from_first_prices() {
+    restart(first_prices_);
+    reduce(t_.reduction_bids);
+    if (stop_.requested()) return SearchStatus::stopped;
+    const SearchStatus found = search_lists(source_.list_budget / t_.restart_share);
+    if (found != SearchStatus::budget) return found;
+    const Index size = state_.n * state_.m;
+    const bool auction_slow = sizeof(V) == 8 || size <= t_.restart_entries;
+    return search_rows((auction_slow ? t_.restart_passes : t_.restart_passes_large) * size);
   }
 
   // Without a perfect matching prices fall as long as bids are made: such prices are worth nothing.
-  bool prices_ran_away() const { return *std::min_element(state_.v.begin(), state_.v.end()) < -Range<V>::kUnit / 2; }
+  bool prices_diverged() const {
+    return *std::min_element(state_.v.begin(), state_.v.end()) < -IntRange<V>::kLimit / 2;
+  }
 
-  Searched sparse_auction() {
+  SearchStatus sparse_auction() {
     const std::vector<V> start = state_.v;
-    list_phases(static_cast<double>(source_.spread) / source_.first, kPatience, kUnlimited);
-    if (stop_.requested()) return Searched::stopped;
-    if (prices_ran_away()) state_.v = start;
+    list_phases(static_cast<double>(source_.spread) / source_.epsilon_divisor, t_.auction_bids, kUnlimited);
+    if (stop_.requested()) return SearchStatus::stopped;
+    if (prices_diverged()) state_.v = start;
     greedy();
     return finish();
   }
 
-  Searched dense_auction() {
+  SearchStatus dense_auction() {
     const std::vector<V> start = state_.v;
     const double free = free_share();
-    bool found = list_phases(source_.width(start) / source_.first, kTrialBids, share(kTrialRereads));
-    if (stop_.requested()) return Searched::stopped;
-    if (!found && free <= kMany) {
-      const Searched end = search_anew();
-      if (end != Searched::budget) return end;
+    bool ended =
+        list_phases(source_.list_reach(start) / source_.epsilon_divisor, t_.trial_bids, of_rows(t_.trial_rereads));
+    if (stop_.requested()) return SearchStatus::stopped;
+    if (!ended && free <= t_.free_hard) {
+      const SearchStatus found = search_from_first_prices();
+      if (found != SearchStatus::budget) return found;
     }
-    if (!found) {
-      const bool many = free > kMany;
-      const double epsilon = row_phases(many ? std::numeric_limits<int>::max() : kRowPhases);
-      if (stop_.requested()) return Searched::stopped;
-      found = epsilon > 0 && list_phases(epsilon, kPatience, many ? kUnlimited : share(kRereads));
-      if (stop_.requested()) return Searched::stopped;
-      if (prices_ran_away()) {
+    if (!ended) {
+      const bool hard = free > t_.free_hard;
+      const double epsilon = row_phases(hard ? std::numeric_limits<int>::max() : t_.row_phases);
+      if (stop_.requested()) return SearchStatus::stopped;
+      ended = epsilon > 0 && list_phases(epsilon, t_.auction_bids, hard ? kUnlimited : of_rows(t_.auction_rereads));
+      if (stop_.requested()) return SearchStatus::stopped;
+      if (prices_diverged()) {
         restart(start);
         return finish();
       }
     }
     greedy();
-    if (found) return finish();
-    reduce(kReduction);
-    if (stop_.requested()) return Searched::stopped;
-    return done(whole());
+    if (ended) return finish();
+    reduce(t_.reduction_bids);
+    if (stop_.requested()) return SearchStatus::stopped;
+    return finish_from_rows(search_rows(kUnlimited));
   }
 
   Matching<V>& state_;
-  Lists<V>& lists_;
-  Rereader<V>& reread_;
-  const Source<V>& source_;
+  CandidateLists<V>& lists_;
+  ListRefresher<V>& refresh_;
+  const RowSource<V>& source_;
   Stats& stats_;
   Stop& stop_;
   std::vector<std::int32_t>& witness_;
-  std::vector<V> first_;  // prices before any bid
+  const Tuning& t_;
+  std::vector<V> first_prices_;  // before any bid
   const bool dense_;
-  const double last_;  // epsilon
+  const double last_epsilon_;
 };
 
 }  // namespace
 
-template <class V>
-Searched solve_lists(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, Stats& stats,
-                     Stop& stop, std::vector<std::int32_t>& witness) {
-  return Route<V>(state, lists, reread, source, stats, stop, witness).run();
+template <class T>
+bool solve_inline(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
+                  Status& status, const Tuning& tuning) {
+  return cost.rows * cost.cols <= tuning.inline_entries &&
+         solve_small(cost, maximize, row_ind, col_ind, status, tuning);
 }
 
-template Searched solve_lists(Matching<std::int32_t>&, Lists<std::int32_t>&, Rereader<std::int32_t>&,
-                              const Source<std::int32_t>&, Stats&, Stop&, std::vector<std::int32_t>&);
-template Searched solve_lists(Matching<std::int64_t>&, Lists<std::int64_t>&, Rereader<std::int64_t>&,
-                              const Source<std::int64_t>&, Stats&, Stop&, std::vector<std::int32_t>&);
+template <class T>
+Status solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop, std::int64_t* row_ind,
+                   std::int64_t* col_ind, const Tuning& tuning) {
+  Status status = Status::optimal;
+  if (cost.rows == 0 || cost.cols == 0) return status;
+  std::vector<std::int32_t> partner(at(std::min(cost.rows, cost.cols)));
+  const Index size = cost.rows * cost.cols;
+  if constexpr (std::is_same_v<T, double>)
+    if (!maximize && size > tuning.inline_entries && size <= tuning.small_entries && cost.rows <= cost.cols &&
+        sample_has_fractions(cost) &&
+        jv_in_place(cost, {}, cost.rows / tuning.in_place_free_small, stop, partner.data(), tuning)) {
+      write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
+      return status;
+    }
+  if (solve_small(cost, maximize, row_ind, col_ind, status, tuning)) return status;
+  if (solve_by_precheck(cost, maximize, stop, partner.data(), status, tuning)) {
+    if (status == Status::optimal) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
+    return status;
+  }
+  const Result result = solve(cost, maximize, threads, stop, false, tuning);
+  if (result.status != Status::optimal) return result.status;
+  const Index pairs = std::min(cost.rows, cost.cols);
+  Index k = 0;
+  for (Index i = 0; i < cost.rows; ++i)
+    if (result.col_of[at(i)] >= 0 && k < pairs) row_ind[k] = i, col_ind[k++] = result.col_of[at(i)];
+  if (k != pairs) throw_incomplete();
+  return Status::optimal;
+}
+
+DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, bool warm, const Tuning& tuning) {
+  const Index size = rows * cols;
+  const bool contested = stats.columns_contested, tied = stats.tied && !contested,
+             uneven = !contested && (stats.column_means_vary || stats.scales_differ);
+  DenseStart start;
+  start.reduce_columns = contested;
+  start.rows_first = warm || tied || size <= (uneven ? tuning.rows_first_entries_uneven : tuning.rows_first_entries);
+  start.start = warm ? SspStart::warm : contested ? SspStart::cold_if_easy : SspStart::cold;
+  start.budget = tied        ? kUnlimited
+                 : contested ? tuning.rows_first_passes_contested * size
+                             : tuning.rows_first_passes * size;
+  return start;
+}
+
+template <class V>
+SearchStatus solve_lists(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh,
+                         const RowSource<V>& source, Stats& stats, Stop& stop, std::vector<std::int32_t>& witness,
+                         const Tuning& tuning) {
+  return ListStrategy<V>(state, lists, refresh, source, stats, stop, witness, tuning).run();
+}
+
+#define GRIDCOMPUTE_STRATEGY(T)                                                                                  \
+  template bool solve_inline(const DenseMatrix<T>&, bool, std::int64_t*, std::int64_t*, Status&, const Tuning&); \
+  template Status solve_pairs(const DenseMatrix<T>&, bool, int, Stop&, std::int64_t*, std::int64_t*, const Tuning&);
+GRIDCOMPUTE_STRATEGY(std::int8_t)
+GRIDCOMPUTE_STRATEGY(std::int16_t)
+GRIDCOMPUTE_STRATEGY(std::int32_t)
+GRIDCOMPUTE_STRATEGY(std::int64_t)
+GRIDCOMPUTE_STRATEGY(float)
+GRIDCOMPUTE_STRATEGY(double)
+
+#define GRIDCOMPUTE_LIST_STRATEGY(V)                                                                                  \
+  template SearchStatus solve_lists(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, const RowSource<V>&, Stats&, \
+                                    Stop&, std::vector<std::int32_t>&, const Tuning&);
+GRIDCOMPUTE_LIST_STRATEGY(std::int32_t)
+GRIDCOMPUTE_LIST_STRATEGY(std::int64_t)
 
 }  // namespace gridcompute::assignment

@@ -1,57 +1,112 @@
-// The exact core over lists: greedy, row reduction, searches; with the auction where those would take long, and whole
-// rows where lists do not help.
+// The strategy: which engine solves an assignment problem, with what budget of work, and which is next.
 //
-// Steps. Rows go greedily to their cheapest columns. Where that, or a short row reduction after it, leaves few rows
-// free, searches finish at once. Where lists hardly reach beyond their row's minimum, costs are tied and prices cannot
-// tell columns apart: whole rows are searched (ssp_rows.hpp). Else the auction runs on the lists, from an epsilon that
-// they can bear (a small part of their reach) down to the least; on costs without structure that takes a few bids a
-// row. Where bids or rereads exceed their budgets, as on distances or products, prices must move far beyond any list.
-// Then,
-//   if row reduction had left at most half of the rows free: searches start over from the first prices, over lists for
-//   the time of half a pass, then over whole rows for that of some passes;
-//   after that the auction starts over from a large epsilon on whole rows of one converted copy, and returns to lists
-//   once those reach far beyond epsilon;
-//   if they do not after a few phases, or rereads exceed their budget there: whole rows are searched from its prices,
-//   unless row reduction had left most rows free, which would make that as slow as on products.
-// Row reduction and searches then make it exact; searches over lists have a budget, too, of a few passes over all rows,
-// beyond which whole rows take over.
+// No engine is best on all costs, and which one is quick cannot be seen in the matrix, only in work done. So each step
+// has a budget of work, a small part of what the next one takes: a wrong choice costs that part, never a factor of a
+// hundred. All end in an optimal matching with dual prices. Numbers are those of tuning.hpp, by name.
 //
-// Which way is quick cannot be told from a matrix's looks, only from work done; hence the budgets, each a small part of
-// what the other way costs. A wrong first choice loses that part, never a factor of a hundred.
+// clang-format off
+// Engines (engines/):
+//   SSP-R    shortest augmenting paths in vector registers, up to 64 columns (ssp_registers.hpp)
+//   JV       column reduction, greedy start, augmenting row reduction, augmentation over whole rows (ssp_rows.hpp): on
+//            a copy, on small buffers, or in place on the caller's doubles and 64-bit integers (jv_in_place.hpp)
+//   ARR      augmenting row reduction over candidate lists (row_reduction.hpp)
+//   SSP-L    shortest augmenting paths over candidate lists (ssp_lists.hpp)
+//   AUCTION  epsilon-scaling auction: bids over lists, whole rows, or complete lists (auction.hpp)
+//   HK       Hopcroft-Karp phases along tight pairs, with dual updates from all free rows (hopcroft_karp.hpp)
+//   SSP-128  shortest augmenting paths with 128-bit prices (ssp_int128.hpp)
+//
+// A. Pairs of a dense matrix (solve_pairs: linear_sum_assignment). A full answer with duals (assignment) begins at B.
+//      condition                                            engine         budget                               next
+//      fractions, inline_entries < size <= small_entries    JV in place    size / in_place_free_small, _passes  below
+//      size <= small_entries, values fit their width        SSP-R, or JV   none
+//      big M in a sample of rows, pairs mutual (precheck)   JV in place    rows / in_place_free_mutual, _passes below
+//      big M in a sample of rows                            E              big_m_columns a row                  below
+//      size <= in_place_entries, or the precheck says so    JV in place    rows / in_place_free_*, _passes      B
+//      otherwise                                            B
+// B. Widths and units (dense.cpp, sparse.cpp): each solves by C and D, or E.
+//      integers whose sample fits 32 bits                   32 bits        a price beyond 2^28                  below
+//      outliers in a sample of rows                         costs capped   a capped pair is used: cap raised    below
+//      integers                                             64 bits        a price beyond 2^60                  SSP-128
+//      floats, in units of 2^-k                             64 bits        a price beyond 2^60                  k - 8
+//      and then, if the gap exceeds 2^-40 of the objective  refine/        a finer unit, or residuals compared exactly
+// C. Dense rows as integers (choose_dense_start, DenseSolver)
+//      warm, ties, or size <= rows_first_entries[_uneven]   JV             rows_first_passes; ties: none        D
+//      the same, and columns contested                      JV, if easy    rows_first_passes_contested          D
+//      otherwise                                            D
+// D. Candidate lists of dense rows (ListStrategy), after a greedy start
+//      rectangular, or at most free_greedy free             ARR, SSP-L     list_passes                         JV paths
+//      lists reach less than tie_spread                     ARR, JV paths  none
+//      at most free_reduced free after ARR                  ARR, SSP-L     list_passes                         JV paths
+//      otherwise                                            AUCTION, lists trial_bids, trial_rereads            below
+//      ... failed, at most free_hard free before            SSP-L          list_passes / restart_share          below
+//        from the first prices                              JV paths       restart_passes[_large]               below
+//      ... failed                                           AUCTION, rows  row_phases; free_hard: none          below
+//        lists reach list_reach epsilons                    AUCTION, lists auction_bids, auction_rereads        below
+//      an auction ended                                     ARR, SSP-L     list_passes                         JV paths
+//      none did                                             ARR, JV paths  none
+// E. Sparse rows, which are complete lists (ListStrategy), after a greedy start
+//      spread below tie_spread                              HK             phase_free_rows, phase_gain          SSP-L
+//      rectangular, or at most free_greedy free             ARR, SSP-L     none
+//      otherwise                                            AUCTION        auction_bids                         below
+//      then                                                 ARR, SSP-L     none
+// clang-format on
 //
 // Deviation. Rectangular matrices go without auction: unmatched columns must keep the price they started with, and
 // falling epsilon would have to undo that.
 //
-// Sources as in row_reduction.hpp and ssp_lists.hpp; the choice by budget is ours.
+// Sources as in the engines' headers; the choice by budget is ours.
 #pragma once
 
 #include <functional>
+#include <limits>
 
 #include "gridcompute/assignment/engines/row_reduction.hpp"
-#include "gridcompute/assignment/engines/ssp_lists.hpp"
+#include "gridcompute/assignment/engines/ssp_rows.hpp"
+#include "gridcompute/assignment/input/input_stats.hpp"
 
 namespace gridcompute::assignment {
 
-// Lists that reach no further above their row's least, or sparse costs: prices cannot tell columns apart.
-inline constexpr int kTies = 8;
+// Table A. Writes the pairs of a matrix, rows ascending: row_ind and col_ind, min(rows, cols) each, complete if the
+// status is optimal.
+template <class T>
+[[nodiscard]] Status solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop,
+                                 std::int64_t* row_ind, std::int64_t* col_ind, const Tuning& tuning = kDefaultTuning);
 
-// What differs between dense and sparse rows.
+// Solves a matrix that takes less time than handing the caller's interpreter lock to other threads and back would.
+// False if it is larger, or its values are too wide for small buffers: nothing is written then.
+template <class T>
+[[nodiscard]] bool solve_inline(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
+                                Status& status, const Tuning& tuning = kDefaultTuning);
+
+// Table C. Where dense rows begin.
+struct DenseStart {
+  bool rows_first = false;          // whole rows are searched before there are lists
+  bool reduce_columns = false;      // lists are made at the column minima (column reduction), else at prices 0
+  SspStart start = SspStart::cold;  // of the searches over whole rows
+  Index budget = 0;                 // of these, in matrix entries
+};
+[[nodiscard]] DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, bool warm,
+                                            const Tuning& tuning);
+
+// Tables D and E: what differs between dense and sparse rows.
 template <class V>
-struct Source {
+struct RowSource {
   // These two throw if a stop leaves some rows without.
-  std::function<void(const std::vector<V>& v)> relist;   // fresh lists at prices v
-  std::function<const CopiedRows<V>&()> copy;            // whole rows, cheap to read; empty where lists are complete
-  std::function<double(const std::vector<V>& v)> width;  // how far lists made at v reach above row minima, typically
-  V spread = 0;                                          // largest shifted cost
-  Index pass = 0;      // list entries whose reading takes as long as a few passes over all rows
-  bool square = true;  // prices may start anywhere
-  double first = 20;   // the auction's first epsilon on lists, as a part of their width
-  double fall = 8;     // by what epsilon falls there
-  Index leave = 0;     // rows that all phases but the last may leave free
+  std::function<void(const std::vector<V>& v)> rebuild_lists;  // fresh lists at prices v
+  std::function<const RowCopy<V>&()> copy_rows;                // whole rows, converted; empty for complete lists
+  std::function<double(const std::vector<V>& v)> list_reach;   // how far lists made at v reach above row minima
+  V spread = 0;                                                // largest cost after the rows' shifts
+  Index list_budget = 0;                                       // of the last searches over lists, in list entries
+  bool square = true;                                          // prices may start anywhere
+  double epsilon_divisor = 1;                                  // first epsilon on lists: their reach over this
+  double epsilon_fall = 2;                                     // from one phase on lists to the next
+  Index leave_free = 0;                                        // rows that all phases but the last may leave free
 };
 
+// Matches all free rows. `state` holds first prices, and perhaps pairs; the lists are made at these prices.
 template <class V>
-Searched solve_lists(Matching<V>& state, Lists<V>& lists, Rereader<V>& reread, const Source<V>& source, Stats& stats,
-                     Stop& stop, std::vector<std::int32_t>& witness);
+SearchStatus solve_lists(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh,
+                         const RowSource<V>& source, Stats& stats, Stop& stop, std::vector<std::int32_t>& witness,
+                         const Tuning& tuning);
 
 }  // namespace gridcompute::assignment

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "gridcompute/assignment/batch/small.hpp"
+#include "gridcompute/assignment/batch/batch.hpp"
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/engines/ssp_rows.hpp"
 #include "gridcompute/assignment/sparse.hpp"
@@ -60,7 +60,7 @@ TEST(assignment_dense_is_certified_on_every_shape_and_class) {
       const auto cost = random_costs(rows * cols, most, seed++);
       for (const bool maximize : {false, true}) {
         Stop stop;
-        const Result r = solve(Dense<std::int64_t>{cost.data(), rows, cols}, maximize, 2, stop);
+        const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), rows, cols}, maximize, 2, stop);
         CHECK(r.status == Status::optimal);
         CHECK(certified(cost, rows, cols, r, maximize));
       }
@@ -74,7 +74,7 @@ TEST(assignment_products_take_the_auction_and_stay_exact) {
   for (const auto x : a)
     for (const auto y : b) cost.push_back(x * y);
   Stop stop;
-  const Result r = solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
   CHECK(r.stats.phases > 0);
   CHECK(certified(cost, n, n, r));
 }
@@ -83,9 +83,9 @@ TEST(assignment_64_bit_twin_agrees_with_32_bits) {
   const Index n = 120;
   auto cost = random_costs(n * n, 1000, 5);
   Stop stop;
-  const Result narrow = solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  const Result narrow = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
   for (auto& c : cost) c *= std::int64_t{1} << 40;
-  const Result wide = solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  const Result wide = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
   CHECK(narrow.stats.bits == 32);
   CHECK(wide.stats.bits == 64);
   CHECK(certified(cost, n, n, wide));
@@ -99,8 +99,8 @@ TEST(assignment_one_huge_cost_hides_nothing) {
     std::vector<double> cost(whole.begin(), whole.end());
     cost[0] = 0x1p100;
     Stop stop;
-    const Result exact = solve(Dense<std::int64_t>{whole.data(), n, n}, false, 1, stop);
-    const Result r = solve(Dense<double>{cost.data(), n, n}, false, 1, stop);
+    const Result exact = solve(DenseMatrix<std::int64_t>{whole.data(), n, n}, false, 1, stop);
+    const Result r = solve(DenseMatrix<double>{cost.data(), n, n}, false, 1, stop);
     CHECK(r.exponent >= 0);
     CHECK(exact.col_of[0] != 0);
     CHECK(certified(cost, n, n, r));
@@ -108,11 +108,12 @@ TEST(assignment_one_huge_cost_hides_nothing) {
     std::vector<std::int32_t> start{0};
     for (Index i = 0; i < n; ++i, start.push_back(static_cast<std::int32_t>(i * n)))
       for (Index j = 0; j < n; ++j) col.push_back(static_cast<std::int32_t>(j));
-    const Result sparse = solve(Sparse<double, std::int32_t>{start, col, cost, n, n}, false, stop);
+    const Result sparse = solve(CsrMatrix<double, std::int32_t>{start, col, cost, n, n}, false, stop);
     CHECK(sparse.exponent >= 0);
     CHECK(certified(cost, n, n, sparse));
     std::vector<std::int64_t> rows(static_cast<std::size_t>(n)), cols(rows);
-    CHECK(solve_pairs(Dense<double>{cost.data(), n, n}, false, 1, stop, rows.data(), cols.data()) == Status::optimal);
+    CHECK(solve_pairs(DenseMatrix<double>{cost.data(), n, n}, false, 1, stop, rows.data(), cols.data()) ==
+          Status::optimal);
     std::int64_t paid = 0, least = 0;
     for (Index i = 0; i < n; ++i) {
       paid += whole[static_cast<std::size_t>(i * n + cols[static_cast<std::size_t>(i)])];
@@ -141,10 +142,10 @@ TEST(assignment_tails_are_lowered_unless_they_are_used) {
       for (auto& c : signed_whole) c = maximize ? -c : c;
       for (auto& c : signed_cost) c = maximize ? -c : c;
       Stop stop;
-      const Result integers = solve(Dense<std::int64_t>{signed_whole.data(), n, n}, maximize, 1, stop);
+      const Result integers = solve(DenseMatrix<std::int64_t>{signed_whole.data(), n, n}, maximize, 1, stop);
       CHECK(integers.stats.bits == (used == Used::block ? 64 : 32));
       CHECK(certified(signed_whole, n, n, integers, maximize));
-      const Result reals = solve(Dense<double>{signed_cost.data(), n, n}, maximize, 1, stop);
+      const Result reals = solve(DenseMatrix<double>{signed_cost.data(), n, n}, maximize, 1, stop);
       CHECK((reals.exponent > 10) == (used == Used::none));
       CHECK(certified(signed_cost, n, n, reals, maximize));
     }
@@ -163,9 +164,9 @@ TEST(assignment_small_tails_are_lowered_unless_they_are_used) {
       std::vector<double> cost(whole.begin(), whole.end());
       for (auto& c : cost) c /= 1024;
       Stop stop;
-      const Result exact = solve(Dense<std::int64_t>{whole.data(), rows, cols}, false, 1, stop);
+      const Result exact = solve(DenseMatrix<std::int64_t>{whole.data(), rows, cols}, false, 1, stop);
       std::vector<std::int64_t> row(static_cast<std::size_t>(std::min(rows, cols))), col(row);
-      CHECK(solve_pairs(Dense<double>{cost.data(), rows, cols}, false, 1, stop, row.data(), col.data()) ==
+      CHECK(solve_pairs(DenseMatrix<double>{cost.data(), rows, cols}, false, 1, stop, row.data(), col.data()) ==
             Status::optimal);
       std::int64_t paid = 0, least = 0;
       for (std::size_t k = 0; k < row.size(); ++k) paid += whole[static_cast<std::size_t>(row[k] * cols + col[k])];
@@ -180,10 +181,10 @@ TEST(assignment_range_at_the_bound_and_one_past) {
   const std::int64_t top = std::int64_t{1} << 60;
   std::vector<std::int64_t> cost{0, top, top, top};
   Stop stop;
-  const Result r = solve(Dense<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
+  const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
   CHECK(certified(cost, 2, 2, r));
   cost[1] = top + 1;
-  const Result past = solve(Dense<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
+  const Result past = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
   CHECK(r.stats.bits == 64 && past.stats.bits == 128);
   CHECK(certified(cost, 2, 2, past));
 }
@@ -192,13 +193,13 @@ TEST(assignment_lists_bound_what_they_leave_out) {
   const Index n = 300;
   for (const std::int64_t most : {1, 3, 100, 1'000'000}) {
     const auto cost = random_costs(n * n, most, 6);
-    DenseRows<std::int64_t, std::int32_t> rows(Dense<std::int64_t>{cost.data(), n, n}, false, 0);
-    Lists<std::int32_t> lists(n, n);
-    lists.make_room();
+    DenseRowReader<std::int64_t, std::int32_t> rows(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 0);
+    CandidateLists<std::int32_t> lists(n, n);
+    lists.reserve_lists();
     auto scratch = lists.scratch();
     std::vector<std::int32_t> v(static_cast<std::size_t>(n) + 1);
     for (Index i = 0; i < n; ++i) {
-      CHECK(rows.look(i) == Fit::exact);
+      CHECK(rows.measure(i) == RowFit::exact);
       lists.fill(i, rows, v.data(), scratch);
     }
     CHECK(lists.holds(rows, v));
@@ -217,7 +218,7 @@ TEST(assignment_hall_witness_is_checked_by_other_code) {
   const double inf = std::numeric_limits<double>::infinity();
   const std::vector<double> cost{1, inf, inf, 2, inf, inf, 3, 4, 5};
   Stop stop;
-  const Result r = solve(Dense<double>{cost.data(), 3, 3}, false, 1, stop);
+  const Result r = solve(DenseMatrix<double>{cost.data(), 3, 3}, false, 1, stop);
   CHECK(r.status == Status::infeasible);
   const certificate::AssignmentCosts<double, std::int32_t> costs{cost, 3, 3, {}, {}, false};
   CHECK(violated(costs, r.witness));
@@ -228,7 +229,7 @@ TEST(assignment_hall_witness_is_checked_by_other_code) {
 TEST(assignment_certificate_rejects_wrong_answers) {
   const std::vector<std::int64_t> cost{1, 2, 3, 4};
   Stop stop;
-  Result r = solve(Dense<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
+  Result r = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
   CHECK(certified(cost, 2, 2, r));
   Result bad = r;
   bad.row_dual[0] += 1;
@@ -243,12 +244,12 @@ TEST(assignment_small_and_batch_agree_with_dense) {
   const auto cost = random_costs(n * n * count, 30, 7);
   std::vector<std::int64_t> rows(static_cast<std::size_t>(n * count)), cols = rows, rows1 = rows, cols1 = rows;
   Stop stop;
-  const Dense<std::int64_t> first{cost.data(), n, n};
+  const DenseMatrix<std::int64_t> first{cost.data(), n, n};
   CHECK(solve_batch(first, count, false, 1, stop, rows.data(), cols.data()).status == Status::optimal);
   CHECK(solve_batch(first, count, false, 7, stop, rows1.data(), cols1.data()).status == Status::optimal);
   CHECK(cols == cols1);
   for (Index k = 0; k < count; ++k) {
-    const Dense<std::int64_t> one{cost.data() + k * n * n, n, n};
+    const DenseMatrix<std::int64_t> one{cost.data() + k * n * n, n, n};
     const Result r = solve(one, false, 1, stop);
     std::int64_t small = 0, dense = 0;
     for (Index i = 0; i < n; ++i) {
@@ -265,7 +266,7 @@ TEST(assignment_threads_change_no_bit) {
   std::vector<std::int32_t> answer;
   for (const int threads : {1, 2, 7}) {
     Stop stop;
-    const Result r = solve(Dense<std::int64_t>{cost.data(), n, n}, false, threads, stop);
+    const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, threads, stop);
     if (threads == 1) answer = r.col_of;
     CHECK(r.col_of == answer);
   }
@@ -284,7 +285,7 @@ TEST(assignment_sparse_is_certified_and_stops) {
   }
   const auto cost = random_costs(static_cast<Index>(col.size()), 1000, 10);
   Stop stop;
-  const Sparse<std::int64_t, std::int64_t> a{start, col, cost, n, n};
+  const CsrMatrix<std::int64_t, std::int64_t> a{start, col, cost, n, n};
   const Result r = solve(a, false, stop);
   CHECK(r.status == Status::optimal);
   const certificate::AssignmentCosts<std::int64_t, std::int64_t> costs{cost, n, n, start, col, false};
@@ -295,14 +296,14 @@ TEST(assignment_sparse_is_certified_and_stops) {
   CHECK(solve(a, false, at_once).status == Status::stopped);
 }
 
-// Whole rows, copied as the solver does it.
+// RowSsp rows, copied as the solver does it.
 template <class V>
-CopiedRows<V> copied(const std::vector<std::int64_t>& cost, Index n, Index m) {
-  DenseRows<std::int64_t, V> rows(Dense<std::int64_t>{cost.data(), n, m}, false, 0);
-  CopiedRows<V> copy(n, m);
+RowCopy<V> copied(const std::vector<std::int64_t>& cost, Index n, Index m) {
+  DenseRowReader<std::int64_t, V> rows(DenseMatrix<std::int64_t>{cost.data(), n, m}, false, 0);
+  RowCopy<V> copy(n, m);
   for (Index i = 0; i < n; ++i) {
-    CHECK(rows.look(i) == Fit::exact);
-    copy.take(i, rows);
+    CHECK(rows.measure(i) == RowFit::exact);
+    copy.copy_row(i, rows);
   }
   return copy;
 }
@@ -314,19 +315,19 @@ void whole_rows_end_in_the_optimum() {
     for (const std::int64_t most : {2, 1000}) {
       const auto cost = random_costs(n * m, most, 11);
       Stop stop;
-      const Result expected = solve(Dense<std::int64_t>{cost.data(), n, m}, false, 1, stop);
-      const CopiedRows<V> rows = copied<V>(cost, n, m);
+      const Result expected = solve(DenseMatrix<std::int64_t>{cost.data(), n, m}, false, 1, stop);
+      const RowCopy<V> rows = copied<V>(cost, n, m);
       Matching<V> state(n, m);
       Stats stats;
       std::vector<std::int32_t> witness;
       // A budget of one pass ends early, in a state from which the next call goes on.
       int calls = 0;
-      Searched found = Searched::budget;
-      for (; found == Searched::budget; ++calls) {
-        found = search_whole(state, rows, n * m / 8, stats, stop, witness);
+      SearchStatus found = SearchStatus::budget;
+      for (; found == SearchStatus::budget; ++calls) {
+        found = ssp_rows(state, rows, n * m / 8, stats, stop, witness);
         CHECK(state.holds());
       }
-      CHECK(found == Searched::complete);
+      CHECK(found == SearchStatus::complete);
       CHECK(calls > 1 || most == 2);  // tied columns go round at once
       std::int64_t total = 0, best = 0;
       for (Index i = 0; i < n; ++i) {
@@ -358,11 +359,11 @@ void tied_columns_that_few_rows_want_go_first(Index n) {
   Stop stop;
   Stats stats;
   std::vector<std::int32_t> witness;
-  const CopiedRows<V> rows = copied<V>(cost, n, n);
-  CHECK(search_whole(state, rows, n * n * n, stats, stop, witness, Begin::anew) == Searched::complete);
+  const RowCopy<V> rows = copied<V>(cost, n, n);
+  CHECK(ssp_rows(state, rows, n * n * n, stats, stop, witness, kDefaultTuning, SspStart::cold) == SearchStatus::complete);
   CHECK(state.holds());
   CHECK(stats.searches < n / 8);  // of half the rows, where each takes the first of its free slots
-  CHECK(certified(cost, n, n, solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop)));
+  CHECK(certified(cost, n, n, solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop)));
 }
 
 TEST(assignment_tied_columns_that_few_rows_want_go_first) {
@@ -380,10 +381,10 @@ TEST(assignment_whole_rows_give_up_where_first_bids_do_not_get_round) {
   Stop stop;
   Stats stats;
   std::vector<std::int32_t> witness;
-  const CopiedRows<std::int32_t> rows = copied<std::int32_t>(cost, n, n);
-  CHECK(search_whole(state, rows, n * n * n, stats, stop, witness, Begin::if_easy) == Searched::budget);
+  const RowCopy<std::int32_t> rows = copied<std::int32_t>(cost, n, n);
+  CHECK(ssp_rows(state, rows, n * n * n, stats, stop, witness, kDefaultTuning, SspStart::cold_if_easy) == SearchStatus::budget);
   CHECK(stats.searches == 0 && state.holds());
-  CHECK(certified(cost, n, n, solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop)));
+  CHECK(certified(cost, n, n, solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop)));
 }
 
 TEST(assignment_whole_rows_refuse_costs_beyond_their_range_and_stop_when_asked) {
@@ -395,14 +396,14 @@ TEST(assignment_whole_rows_refuse_costs_beyond_their_range_and_stop_when_asked) 
     Matching<std::int32_t> state(n, n);
     Stop at_once(0.0);
     CHECK(at_once.poll());
-    CHECK(search_whole(state, copied<std::int32_t>(cost, n, n), 1 << 30, stats, at_once, witness) == Searched::stopped);
+    CHECK(ssp_rows(state, copied<std::int32_t>(cost, n, n), 1 << 30, stats, at_once, witness) == SearchStatus::stopped);
   }
-  cost[7] = Range<std::int32_t>::kUnit / 2 + 101;
+  cost[7] = IntRange<std::int32_t>::kLimit / 2 + 101;
   Matching<std::int32_t> state(n, n);
   Stop stop;
-  CHECK(search_whole(state, copied<std::int32_t>(cost, n, n), 1 << 30, stats, stop, witness) == Searched::budget);
+  CHECK(ssp_rows(state, copied<std::int32_t>(cost, n, n), 1 << 30, stats, stop, witness) == SearchStatus::budget);
   CHECK(state.free_rows().size() == static_cast<std::size_t>(n));
-  const Result r = solve(Dense<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
   CHECK(certified(cost, n, n, r));
 }
 
@@ -420,7 +421,7 @@ TEST(assignment_ties_of_sparse_graphs_are_certified_or_have_a_witness) {
     }
     const auto cost = random_costs(static_cast<Index>(col.size()), 3, 14);
     Stop stop;
-    const Result r = solve(Sparse<std::int64_t, std::int32_t>{start, col, cost, n, n}, false, stop);
+    const Result r = solve(CsrMatrix<std::int64_t, std::int32_t>{start, col, cost, n, n}, false, stop);
     CHECK(r.stats.phases == 0);  // no auction: the ties were followed
     const certificate::AssignmentCosts<std::int64_t, std::int32_t> costs{cost, n, n, start, col, false};
     if (infeasible) {
@@ -441,7 +442,7 @@ TEST(assignment_at_a_look_agrees_with_lists) {
       std::vector<double> cost;
       for (const auto c : random_costs(rows * cols, 1'000'000, static_cast<unsigned>(rows + near)))
         cost.push_back(near > 0 && c > near * 1'000'000 / cols ? 100.25 : static_cast<double>(c) / 7);
-      const Dense<double> dense{cost.data(), rows, cols};
+      const DenseMatrix<double> dense{cost.data(), rows, cols};
       Stop stop;
       const auto pairs = static_cast<std::size_t>(std::min(rows, cols));
       std::vector<std::int64_t> row(pairs), col(pairs);
@@ -470,7 +471,7 @@ TEST(assignment_doubles_of_all_sizes_end_in_the_optimum) {
   };
   for (const auto& c : cases) {
     Stop stop;
-    const Result r = solve(Dense<double>{c.cost.data(), c.rows, c.cols}, false, 1, stop);
+    const Result r = solve(DenseMatrix<double>{c.cost.data(), c.rows, c.cols}, false, 1, stop);
     CHECK(r.status == Status::optimal);
     double paid = 0, least = 0;
     for (std::size_t i = 0; i < c.best.size(); ++i) {

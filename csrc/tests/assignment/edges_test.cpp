@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "check.hpp"
-#include "gridcompute/assignment/batch/small.hpp"
+#include "gridcompute/assignment/batch/batch.hpp"
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/assignment/strategy.hpp"
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/certificate/assignment.hpp"
 
@@ -61,13 +62,15 @@ TEST(assignment_of_nothing_is_empty) {
   for (const auto& [rows, cols] : {std::pair<Index, Index>{0, 0}, {0, 3}, {3, 0}, {1, 0}, {0, 1}}) {
     Stop stop;
     const double none = 0;
-    const Result r = solve(Dense<double>{&none, rows, cols}, false, 2, stop);
+    const Result r = solve(DenseMatrix<double>{&none, rows, cols}, false, 2, stop);
     CHECK(r.status == Status::optimal);
     CHECK(r.col_of == std::vector<std::int32_t>(at(rows), -1));
     CHECK(r.row_dual.size() == at(rows) && r.col_dual.size() == at(cols));
     std::int64_t unused = 0;
-    CHECK(solve_pairs(Dense<double>{&none, rows, cols}, true, 1, stop, &unused, &unused) == Status::optimal);
-    CHECK(solve_batch(Dense<double>{&none, rows, cols}, Index{1} << 50, false, 2, stop, &unused, &unused).failed == -1);
+    CHECK(solve_pairs(DenseMatrix<double>{&none, rows, cols}, true, 1, stop, &unused, &unused) == Status::optimal);
+    CHECK(
+        solve_batch(DenseMatrix<double>{&none, rows, cols}, Index{1} << 50, false, 2, stop, &unused, &unused).failed ==
+        -1);
   }
 }
 
@@ -83,7 +86,7 @@ TEST(assignment_stopped_at_any_poll_has_the_shape_of_an_answer) {
       for (const bool at_once : {true, false}) {
         Stop later(std::numeric_limits<double>::infinity(),
                    [&](const Progress&) { return --left > 0 ? Stop::Why::none : Stop::Why::stopped; });
-        const Result r = solve(Dense<double>{cost.data(), rows, cols}, false, 2, at_once ? stop : later);
+        const Result r = solve(DenseMatrix<double>{cost.data(), rows, cols}, false, 2, at_once ? stop : later);
         CHECK(r.col_of.size() == at(rows));
         CHECK(r.status == Status::stopped || r.status == Status::optimal);
         // Two rows are matched before the first poll; a larger problem, stopped at once, has no answer.
@@ -109,7 +112,7 @@ TEST(assignment_of_any_integers_is_exact) {
           for (auto& c : cost) c = kMost - (static_cast<std::int64_t>(random()) & 0xF);
         const Wide best = least_total(cost, n, m, maximize);
         Stop stop;
-        const Dense<std::int64_t> dense{cost.data(), n, m};
+        const DenseMatrix<std::int64_t> dense{cost.data(), n, m};
         CHECK(proved(cost, n, m, maximize, solve(dense, maximize, 1, stop)) == best);
         std::vector<std::int64_t> row(at(std::min(n, m))), col(row);
         CHECK(solve_pairs(dense, maximize, 1, stop, row.data(), col.data()) == Status::optimal);
@@ -121,7 +124,7 @@ TEST(assignment_of_any_integers_is_exact) {
         for (Index i = 0; i <= n; ++i) start.push_back(i * m);
         for (Index k = 0; k < n * m; ++k) to.push_back(k % m);
         CHECK(proved(cost, n, m, maximize,
-                     solve(Sparse<std::int64_t, std::int64_t>{start, to, cost, n, m}, maximize, stop)) == best);
+                     solve(CsrMatrix<std::int64_t, std::int64_t>{start, to, cost, n, m}, maximize, stop)) == best);
       }
 }
 
@@ -133,7 +136,7 @@ TEST(assignment_of_many_wide_integers_is_certified) {
       std::vector<std::int64_t> cost(at(n * m));
       for (auto& c : cost) c = (static_cast<std::int64_t>(random()) >> shift) + (shift > 4 ? kMost / 2 : 0);
       Stop stop;
-      const Result r = solve(Dense<std::int64_t>{cost.data(), n, m}, false, 2, stop);
+      const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), n, m}, false, 2, stop);
       CHECK(r.status == Status::optimal);
       CHECK((r.stats.bits == 128) == (shift < 4));
       (void)proved(cost, n, m, false, r);
@@ -183,7 +186,7 @@ TEST(assignment_sparse_refuses_what_is_no_matrix) {
   const std::vector<std::int64_t> cost{1, 2, 3, 4};
   Stop stop;
   const auto solved = [&](const std::vector<std::int32_t>& start, const std::vector<std::int32_t>& col, Index cols) {
-    return solve(Sparse<std::int64_t, std::int32_t>{start, col, cost, 2, cols}, false, stop).status;
+    return solve(CsrMatrix<std::int64_t, std::int32_t>{start, col, cost, 2, cols}, false, stop).status;
   };
   CHECK(solved({0, 2, 4}, {1, 0, 1, 0}, 2) == Status::optimal);  // in any order
   CHECK_THROWS(solved({0, 2, 4}, {0, 1, 1, 1}, 2), Error);
@@ -209,7 +212,7 @@ TEST(assignment_batch_stops_within_a_matrix) {
     Stop stop(std::numeric_limits<double>::infinity(),
               [&](const Progress&) { return ++asked < 3 ? Stop::Why::none : Stop::Why::interrupted; });
     const BatchStatus found =
-        solve_batch(Dense<double>{cost.data(), n, n}, 3, false, threads, stop, rows.data(), cols.data());
+        solve_batch(DenseMatrix<double>{cost.data(), n, n}, 3, false, threads, stop, rows.data(), cols.data());
     CHECK(found.status == Status::stopped || asked < 3);
   }
 }

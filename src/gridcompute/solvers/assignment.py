@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from .assignment_input import Problem, batch_of, problem_of, refuse_invalid, sol
 from .assignment_proof import Exact, Fields, check_answer, check_witness, fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from fractions import Fraction
 
     from numpy.typing import ArrayLike, NDArray
@@ -159,7 +158,7 @@ def linear_sum_assignment_batch(
 
 
 class AssignmentCertificate(NamedTuple):
-    """What an independent look at costs, pairs and duals says."""
+    """The result of checking pairs and duals against the costs independently of the solver."""
 
     #: The pairs are allowed, repeat nothing and cover the shorter side.
     feasible: bool
@@ -169,11 +168,30 @@ class AssignmentCertificate(NamedTuple):
     objective: int | Fraction
     #: No assignment is better than this, in exact arithmetic on the original costs.
     bound: int | Fraction
-    #: The answer is what it claims to be; of an infeasible problem, the witness holds.
+    #: The pairs and duals prove the optimum claimed; of an infeasible problem, the witness holds.
     valid: bool
     #: `Assignment.gap` of what was recomputed, each rounded once; inf if pairs or duals are not
     #: feasible.
     gap: float = math.inf
+
+
+class AssignmentStats(TypedDict):
+    """What `Assignment.stats` counts."""
+
+    #: Bids of augmenting row reduction and auction.
+    bids: int
+    #: Shortest augmenting paths, and augmentations of Hopcroft-Karp phases.
+    searches: int
+    #: Rows read again because the bound of their candidate list was reached.
+    rescans: int
+    #: Pairs (list or matrix entries) relaxed by searches.
+    arcs: int
+    #: Auction phases; 0 if no auction ran.
+    phases: int
+    #: Width of the integers that the answer was computed in: 32, 64 or 128.
+    bits: int
+    #: Wall-clock time of the solve.
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,10 +214,11 @@ class Assignment:
     #: floats have float64, the exact duals of the proof rounded to the nearest.
     row_duals: NDArray[Any]
     col_duals: NDArray[Any]
-    #: Where infeasible, lines of the shorter side (rows if square), more than their partners are.
+    #: Where infeasible, lines of the shorter side (rows if square) that have fewer partners
+    #: together than they are.
     witness: NDArray[np.int32] | None
-    #: Counters (bids, searches, rescans, arcs, phases, bits) and seconds.
-    stats: Mapping[str, float]
+    #: Counts of work and the seconds it took.
+    stats: AssignmentStats
     _problem: Problem = field(repr=False)
     _exact: Exact = field(repr=False)
 
@@ -280,8 +299,8 @@ def assignment(
         common power of two makes integers of at most 58 bits; else they bracket the optimum
         rigorously, by less than ``2**-56`` of the largest cost a row. Where that is more than
         ``2**-40`` of the objective, costs too large to matter are lowered and all is solved again;
-        and where that does not help, as where large costs cancel, what duals leave of the costs
-        decides exactly: the assignment is an optimum then, though `bound` may not prove it.
+        and where that does not help, as where large costs cancel, the exact residuals of costs and
+        duals decide: the assignment is an optimum then, though `bound` may not prove it.
 
     Raises
     ------
@@ -315,7 +334,7 @@ def _solve(
     if problem.sparse is None:
         run = partial(_core.assignment_dense, problem.dense, problem.maximize, threads, time_limit)
     else:
-        shape = problem.shape[::-1] if problem.turned else problem.shape
+        shape = problem.shape[::-1] if problem.transposed else problem.shape
         rows = problem.sparse
         run = partial(
             _core.assignment_sparse,

@@ -1,4 +1,4 @@
-"""What assignment reads: matrices of any dtype and format, made into arrays of the core."""
+"""Input of assignment: matrices of any dtype and format, converted to arrays of the core."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _HALF = 2**63
 
 
 class Problem(NamedTuple):
-    """What the core takes: one of dense and sparse; sparse ones are never tall."""
+    """A problem as the core reads it: dense or sparse; sparse ones are never tall."""
 
     shape: tuple[int, int]
     dense: NDArray[Any]
     sparse: CompressedRows | None
-    turned: bool  # sparse and given tall: rows and columns are exchanged
+    transposed: bool  # sparse and given tall: rows and columns are exchanged
     maximize: bool
-    offset: int  # what the costs were before is this much more (uint64 read as int64)
+    offset: int  # to be added to these costs (uint64 read as int64)
 
     @property
     def costs(self) -> NDArray[Any]:
-        """The costs that are stored."""
+        """Return the costs that are stored."""
         return self.dense if self.sparse is None else self.sparse.data
 
     @property
     def real(self) -> bool:
-        """Are costs floating-point numbers?"""
+        """Return whether costs are floating-point numbers."""
         return bool(self.costs.dtype.kind == "f")
 
 
@@ -88,13 +88,13 @@ def _sparse_problem(matrix: Any, maximize: bool) -> Problem:
         values, offset = _numeric(data)
         return values
 
-    turned = shape[0] > shape[1]
-    rows = compressed_rows("cost_matrix", matrix, numeric, transposed=turned)
-    return Problem(shape, np.empty((0, 0)), rows, turned, maximize, offset)
+    transposed = shape[0] > shape[1]
+    rows = compressed_rows("cost_matrix", matrix, numeric, transposed=transposed)
+    return Problem(shape, np.empty((0, 0)), rows, transposed, maximize, offset)
 
 
 def _numeric(array: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """The array itself if the core reads its dtype, else one conversion that loses nothing.
+    """Return the array itself if the core reads its dtype, else a conversion that loses nothing.
 
     The core reads no unsigned 64-bit integers: beyond 2**63 all are taken 2**63 less, the offset.
     """
@@ -125,15 +125,15 @@ def solved(problem: Problem, run: Callable[[], Any]) -> Any:
     try:
         return run()
     except InvalidProblemError:
-        rows, turned = problem.sparse, problem.turned
+        rows, transposed = problem.sparse, problem.transposed
         if rows is None:
             refuse_invalid(problem.dense, problem.maximize, "cost_matrix")
         else:
-            sorted_rows("cost_matrix", rows, transposed=turned)
+            sorted_rows("cost_matrix", rows, transposed=transposed)
             entry = _first_invalid(rows.data, problem.maximize)
             if entry is not None:
                 pair = rows.pair(entry)
-                pair = pair[::-1] if turned else pair
+                pair = pair[::-1] if transposed else pair
                 where = f"cost_matrix{list(pair)}"
                 where += f" (cost_matrix.data[{entry}])" if rows.as_stored else ""
                 _refuse("cost_matrix", where, pair, rows.data[entry], problem.maximize)

@@ -1,4 +1,4 @@
-"""The proof of an assignment: what the core answers made into fields, and fields checked again.
+"""The proof of an assignment: fields made from the answer of the core, and checked again.
 
 The core counts in units of 2**-exponent, minimises, and takes no tall sparse matrices; users see
 costs and duals of the matrix they gave. Duals of floating-point costs have up to 62 bits, so what
@@ -39,7 +39,7 @@ class Exact(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """What users see of an answer."""
+    """The fields of an answer that users see."""
 
     assignment: NDArray[np.int32]
     objective: int | float
@@ -51,7 +51,7 @@ class Fields(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """What the independent check of pairs and duals found, in units of 2**-exponent."""
+    """Result of the independent check of pairs and duals, in units of 2**-exponent."""
 
     feasible: bool
     duals_feasible: bool
@@ -81,14 +81,14 @@ def fields_of(problem: Problem, status: str, native: Mapping[str, Any]) -> tuple
             f"{checked.objective=}, {checked.bound=}, {checked.exponent=}"
         )
     assignment = native["col_of"]
-    if problem.turned:
+    if problem.transposed:
         assignment = np.full(rows, -1, np.int32)
         assignment[native["col_of"]] = np.arange(cols, dtype=np.int32)
     return Fields(assignment, *checked.seen, *_seen_duals(problem, exact), None), exact
 
 
 def _unsolved(problem: Problem, status: str, witness: Any) -> Fields:
-    """The fields without an assignment: what is left to claim is that there may be none better."""
+    """Return the fields of an answer without an assignment."""
     rows, cols = problem.shape
     dtype = np.float64 if problem.real else np.int64
     worst = -math.inf if problem.maximize else math.inf
@@ -145,13 +145,13 @@ def _layout(problem: Problem) -> tuple[Any, Any, Any, int, int, bool]:
     """The costs as the certificate takes them."""
     if problem.sparse is None:
         return (_NONE, _NONE, problem.dense.reshape(-1), *problem.shape, problem.maximize)
-    shape = problem.shape[::-1] if problem.turned else problem.shape
+    shape = problem.shape[::-1] if problem.transposed else problem.shape
     rows = problem.sparse
     return (rows.indptr, rows.indices, rows.data, *shape, problem.maximize)
 
 
 def _col_of(problem: Problem, assignment: Any) -> NDArray[np.int32] | None:
-    """The assignment as the core takes it; None where it is none."""
+    """Return the assignment as the core reads it; None where it is no such array."""
     rows, cols = problem.shape
     if not isinstance(assignment, np.ndarray) or assignment.dtype.kind not in "iu":
         return None
@@ -159,7 +159,7 @@ def _col_of(problem: Problem, assignment: Any) -> NDArray[np.int32] | None:
         return None
     if rows and not (assignment.min() >= -1 and assignment.max() < cols):
         return None
-    if not problem.turned:
+    if not problem.transposed:
         return np.ascontiguousarray(assignment, np.int32)
     row = np.flatnonzero(assignment >= 0)
     col_of = np.full(cols, -1, np.int32)
@@ -189,7 +189,7 @@ def _checked(problem: Problem, col_of: Any, exact: Exact) -> Checked:
 
 
 def _seen_duals(problem: Problem, exact: Exact) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Duals of the rows and columns of the matrix given, as costs."""
+    """Return the duals of the rows and columns of the matrix given, as costs."""
     duals: list[NDArray[Any]] = [exact.rows, exact.cols]
     if problem.real:
         duals = [_scaled(d, exact.exponent) for d in duals]
@@ -197,16 +197,16 @@ def _seen_duals(problem: Problem, exact: Exact) -> tuple[NDArray[Any], NDArray[A
             duals = [-d for d in duals]
     else:
         # Each line of the shorter side is matched: its dual takes the offset.
-        core = problem.shape[::-1] if problem.turned else problem.shape
+        core = problem.shape[::-1] if problem.transposed else problem.shape
         offsets = (problem.offset, 0) if core[0] <= core[1] else (0, problem.offset)
         duals = [
             _integers(d, problem.maximize, offset) for d, offset in zip(duals, offsets, strict=True)
         ]
-    return (duals[1], duals[0]) if problem.turned else (duals[0], duals[1])
+    return (duals[1], duals[0]) if problem.transposed else (duals[0], duals[1])
 
 
 def _integers(duals: NDArray[np.int64], negate: bool, offset: int) -> NDArray[Any]:
-    """Duals of the core as int64, or as Python integers where these do not hold them."""
+    """Return duals of the core as int64, or as Python integers where 64 bits do not hold them."""
     if duals.ndim == 1 and offset == 0 and (not negate or not (duals == _INT64.min).any()):
         return -duals if negate else duals
     if duals.ndim == 1:
@@ -221,7 +221,7 @@ def _integers(duals: NDArray[np.int64], negate: bool, offset: int) -> NDArray[An
 
 
 def _exact_of(problem: Problem, row_duals: Any, col_duals: Any) -> Exact | None:
-    """Duals that users see of integers, as the core takes them; None where they are none."""
+    """Return duals of integer costs as the core reads them; None where they are no integers."""
     for duals, size in zip((row_duals, col_duals), problem.shape, strict=True):
         if not isinstance(duals, np.ndarray) or duals.shape != (size,):
             return None
@@ -229,8 +229,8 @@ def _exact_of(problem: Problem, row_duals: Any, col_duals: Any) -> Exact | None:
             duals.dtype == object and not all(isinstance(d, int) for d in duals)
         ):
             return None
-    core = problem.shape[::-1] if problem.turned else problem.shape
-    duals = [col_duals, row_duals] if problem.turned else [row_duals, col_duals]
+    core = problem.shape[::-1] if problem.transposed else problem.shape
+    duals = [col_duals, row_duals] if problem.transposed else [row_duals, col_duals]
     offsets = (problem.offset, 0) if core[0] <= core[1] else (0, problem.offset)
     sign = -1 if problem.maximize else 1
     narrow = [d.dtype == np.int64 and not (d == _INT64.min).any() for d in duals]
@@ -250,7 +250,7 @@ def _exact_of(problem: Problem, row_duals: Any, col_duals: Any) -> Exact | None:
 
 
 def _scaled(duals: NDArray[np.int64], exponent: int) -> NDArray[np.float64]:
-    """Duals in units of 2**-exponent, as costs."""
+    """Return duals in units of 2**-exponent as costs."""
     if abs(exponent) <= _NORMAL:
         return np.multiply(duals, math.ldexp(1.0, -exponent))
     with np.errstate(over="ignore"):  # of costs near the largest double
@@ -258,7 +258,7 @@ def _scaled(duals: NDArray[np.int64], exponent: int) -> NDArray[np.float64]:
 
 
 def _outside(units: int, exponent: int, *, up: bool) -> float:
-    """The nearest double that is not inside of a bound, if only by a rounding."""
+    """Return the nearest double at or below the value, or at or above it with `up`."""
     normal = abs(exponent) <= _NORMAL
     value = units if normal else units * Fraction(1, 2) ** exponent
     try:

@@ -9,9 +9,12 @@ namespace gridcompute::assignment {
 
 namespace {
 
-// Columns of a group: deep groups make few minima, shallow ones little to search in those that open.
-Index depth_of(Index m) { return std::clamp<Index>(m / 128, 2, 16); }
-Index groups_of(Index m) { return (m + depth_of(m) - 1) / depth_of(m); }
+// Returns how many groups the m columns of a row form: deep groups make few minima, shallow ones little to search in
+// those that open.
+Index groups_of(Index m, const Tuning& tuning) {
+  const Index depth = std::clamp<Index>(m / tuning.group_depth, 2, 16);
+  return (m + depth - 1) / depth;
+}
 
 template <class V>
 GRIDCOMPUTE_INLINE void reduce_rows(const V* GRIDCOMPUTE_RESTRICT c, const V* GRIDCOMPUTE_RESTRICT v,
@@ -57,11 +60,11 @@ GRIDCOMPUTE_LISTS(std::int64_t)
 
 struct Picked {
   Index below, equal;
-  bool cut;  // more are equal
+  bool cut;  // more columns are equal to the limit
 };
 
-// Columns below the limit, and up to `room` at it, from group `first` on. Which groups open and which columns enter no
-// processor foresees: so both are written always, and counted where they do.
+// Collects the columns below the limit, and up to `room` at it, from group `first` on. No processor predicts which
+// groups open and which columns enter: so both are always written, and counted where they do.
 template <class V>
 Picked pick(const V* GRIDCOMPUTE_RESTRICT reduced, const V* GRIDCOMPUTE_RESTRICT group, Index m, Index groups, V limit,
             Index first, Index room, std::int32_t* GRIDCOMPUTE_RESTRICT open, std::int32_t* GRIDCOMPUTE_RESTRICT below,
@@ -92,18 +95,18 @@ Index padded(Index k, Index lanes) { return (k + lanes - 1) / lanes * lanes; }
 }  // namespace
 
 template <class V>
-void Lists<V>::make_room() {
-  const Index room = std::min(kRoom, padded(m_, kLanes));
+void CandidateLists<V>::reserve_lists() {
+  const Index room = std::min(first_capacity(), padded(m_, kLanes));
   block_.resize(index(n_ * lines(room)));
   for (Index i = 0; i < n_; ++i) where_[index(i)] = {i * lines(room), 0, static_cast<std::int32_t>(room)};
 }
 
 template <class V>
-auto Lists<V>::scratch() const -> Scratch {
+auto CandidateLists<V>::scratch() const -> Scratch {
   Scratch s;
   s.cost.resize(index(m_));
   s.reduced.resize(index(m_));
-  s.group.resize(index(groups_of(m_)));
+  s.group.resize(index(groups_of(m_, *t_)));
   s.order = s.group;
   s.open.resize(s.group.size() + 1);
   s.below.resize(index(m_ + 1));
@@ -112,28 +115,28 @@ auto Lists<V>::scratch() const -> Scratch {
 }
 
 template <class V>
-V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room, Scratch& s) const {
-  const Index groups = groups_of(m_);
+V CandidateLists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room, Scratch& s) const {
+  const Index groups = groups_of(m_, *t_);
   reduce(cost, v, s.reduced.data(), s.group.data(), m_, groups);
   s.hit.clear();
   if (room >= m_) {  // the whole row
     for (Index j = 0; j < m_; ++j)
-      if (cost[j] < Range<V>::kForbidden) s.hit.push_back(static_cast<std::int32_t>(j));
+      if (cost[j] < IntRange<V>::kForbidden) s.hit.push_back(static_cast<std::int32_t>(j));
     return kUnbounded;
   }
-  // The threshold: the width of the last row's if that opens about as many groups, else by selection.
+  // The threshold: as far above the minimum as the last row's if that opens about as many groups, else by selection.
   const V low = least(s.group.data(), groups);
-  V limit = low < Range<V>::kHopeless ? static_cast<V>(low + std::min(s.width, Range<V>::kUnit)) : low;
+  V limit = low < IntRange<V>::kForbiddenReduced ? static_cast<V>(low + std::min(s.width, IntRange<V>::kLimit)) : low;
   const Index opened = count(s.group.data(), groups, limit);
   if (opened < wanted / 2 || opened > wanted * 7 / 5) {
     s.order = s.group;
     const auto nth = s.order.begin() + std::min(wanted, groups - 1);
     std::nth_element(s.order.begin(), nth, s.order.end());
     limit = *nth;
-    s.width = static_cast<V>(std::min(limit - low, Range<V>::kUnit));
+    s.width = static_cast<V>(std::min(limit - low, IntRange<V>::kLimit));
   }
-  limit = std::min(limit, static_cast<V>(Range<V>::kHopeless - 1));
-  // Below the limit there are few; at the limit itself ties may be many, and enough of them are as good as all.
+  limit = std::min(limit, static_cast<V>(IntRange<V>::kForbiddenReduced - 1));
+  // There are few below the limit; at the limit there may be many ties, and enough of them are as good as all.
   const auto [below, equal, cut] = pick(s.reduced.data(), s.group.data(), m_, groups, limit, (i * 7919) % groups, room,
                                         s.open.data(), s.below.data(), s.equal.data());
   s.hit.assign(s.below.begin(), s.below.begin() + below);
@@ -142,7 +145,7 @@ V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room,
     s.hit.insert(s.hit.end(), s.equal.begin(), s.equal.begin() + std::min(equal, room - below));
     return all ? static_cast<V>(limit + 1) : limit;
   }
-  // Keep the smallest; among equals those met first.
+  // Keep the smallest, and of equal ones those collected first.
   std::vector<V>& r = s.order;
   r.clear();
   for (const std::int32_t j : s.hit) r.push_back(s.reduced[index(j)]);
@@ -161,14 +164,14 @@ V Lists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room,
 }
 
 template <class V>
-void Lists<V>::open(Index i, Index room) {
+void CandidateLists<V>::relocate(Index i, Index room) {
   where_[index(i)] = {static_cast<Index>(block_.size()), 0, static_cast<std::int32_t>(room)};
   block_.resize(block_.size() + index(lines(room)));
 }
 
 template <class V>
-void Lists<V>::write(Index i, std::span<const std::int32_t> cols, const auto& cost_of) {
-  Where& w = where_[index(i)];
+void CandidateLists<V>::write(Index i, std::span<const std::int32_t> cols, const auto& cost_of) {
+  Placement& w = where_[index(i)];
   w.size = static_cast<std::int32_t>(padded(static_cast<Index>(cols.size()), kLanes));
   auto* col = const_cast<std::int32_t*>(cols_of(w));
   V* cost = const_cast<V*>(costs_of(w));
@@ -178,48 +181,48 @@ void Lists<V>::write(Index i, std::span<const std::int32_t> cols, const auto& co
   }
   for (auto k = cols.size(); k < index(w.size); ++k) {
     col[k] = static_cast<std::int32_t>(m_);
-    cost[k] = Range<V>::kForbidden;
+    cost[k] = IntRange<V>::kForbidden;
   }
 }
 
 template <class V>
-void Lists<V>::store(Index i, const V* cost, const Scratch& s, V bound) {
+void CandidateLists<V>::store(Index i, const V* cost, const Scratch& s, V bound) {
   write(i, s.hit, [&](std::size_t k) { return cost[s.hit[k]]; });
   bound_[index(i)] = bound;
 }
 
 template <class V>
-void Lists<V>::fill(Index i, const Rows<V>& rows, const V* v, Scratch& s) {
+void CandidateLists<V>::fill(Index i, const RowReader<V>& rows, const V* v, Scratch& s) {
   const V* cost = rows.row(i, s.cost.data());
-  const V bound = select(i, cost, v, kWanted, where_[index(i)].room, s);
+  const V bound = select(i, cost, v, t_->list_groups, where_[index(i)].room, s);
   store(i, cost, s, bound);
 }
 
 template <class V>
-Index Lists<V>::refill(Index i, const Rows<V>& rows, const V* v, V above, Scratch& s) {
+Index CandidateLists<V>::refill(Index i, const RowReader<V>& rows, const V* v, V above, Scratch& s) {
   const V* cost = rows.row(i, s.cost.data());
-  for (Index looks = 1;; ++looks) {
+  for (Index passes = 1;; ++passes) {
     const Index has = where_[index(i)].room;
-    const Index groups = groups_of(m_);
-    const Index wanted = std::min(kWanted * (has / std::min(kRoom, has)), groups);
+    const Index groups = groups_of(m_, *t_);
+    const Index wanted = std::min(t_->list_groups * (has / std::min(first_capacity(), has)), groups);
     const V bound = select(i, cost, v, wanted, has, s);
     if (bound > above) {
       store(i, cost, s, bound);
-      return looks;
+      return passes;
     }
-    open(i, padded(std::min(2 * has, m_), kLanes));
+    relocate(i, padded(std::min(2 * has, m_), kLanes));
   }
 }
 
 template <class V>
-void Lists<V>::append(Index i, const std::vector<std::int32_t>& cols, const std::vector<V>& costs) {
-  open(i, padded(static_cast<Index>(cols.size()), kLanes));
+void CandidateLists<V>::append(Index i, const std::vector<std::int32_t>& cols, const std::vector<V>& costs) {
+  relocate(i, padded(static_cast<Index>(cols.size()), kLanes));
   write(i, cols, [&](std::size_t k) { return costs[k]; });
   bound_[index(i)] = kUnbounded;
 }
 
 template <class V>
-bool Lists<V>::holds(const Rows<V>& rows, const std::vector<V>& v) const {
+bool CandidateLists<V>::holds(const RowReader<V>& rows, const std::vector<V>& v) const {
   std::vector<V> cost(index(m_));
   for (Index i = 0; i < n_; ++i) {
     rows.load(i, cost.data());
@@ -229,17 +232,17 @@ bool Lists<V>::holds(const Rows<V>& rows, const std::vector<V>& v) const {
       const auto j = index(list.col[k]);
       if (inside[j] && list.col[k] != m_) return false;
       inside[j] = true;
-      if (list.cost[k] != (list.col[k] == m_ ? Range<V>::kForbidden : cost[j])) return false;
+      if (list.cost[k] != (list.col[k] == m_ ? IntRange<V>::kForbidden : cost[j])) return false;
     }
     for (Index j = 0; j < m_; ++j)
-      if (!inside[index(j)] && cost[index(j)] < Range<V>::kForbidden &&
+      if (!inside[index(j)] && cost[index(j)] < IntRange<V>::kForbidden &&
           static_cast<V>(cost[index(j)] - v[index(j)]) < bound(i))
         return false;
   }
   return true;
 }
 
-template class Lists<std::int32_t>;
-template class Lists<std::int64_t>;
+template class CandidateLists<std::int32_t>;
+template class CandidateLists<std::int64_t>;
 
 }  // namespace gridcompute::assignment

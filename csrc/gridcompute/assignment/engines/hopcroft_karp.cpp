@@ -7,70 +7,75 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr std::size_t kFew = 8;      // free rows
-constexpr std::size_t kHelped = 20;  // one in so many free rows, or single searches are as good
-
 std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }
 
 template <class V>
-class Tied {
+class HopcroftKarp {
  public:
-  Tied(Matching<V>& state, const Lists<V>& lists, Stats& stats, Stop& stop)
-      : state_(state), lists_(lists), stats_(stats), stop_(stop), u_(at(static_cast<std::int32_t>(state.n))) {
-    seen_.resize(state.v.size());
+  HopcroftKarp(Matching<V>& state, const CandidateLists<V>& lists, Stats& stats, Stop& stop, const Tuning& tuning)
+      : state_(state),
+        lists_(lists),
+        stats_(stats),
+        stop_(stop),
+        t_(tuning),
+        u_(at(static_cast<std::int32_t>(state.n))) {
+    visited_.resize(state.v.size());
     label_.resize(state.v.size());
     next_.resize(u_.size());
     for (std::int32_t i = 0; i < state.n; ++i) {
       const auto list = lists[i];
-      V least = Range<V>::kHopeless;
+      V least = IntRange<V>::kForbiddenReduced;
       for (Index k = 0; k < list.size; ++k)
         least = std::min(least, static_cast<V>(list.cost[k] - state.v[at(list.col[k])]));
       u_[at(i)] = least;
     }
   }
 
-  Searched run(std::vector<std::int32_t>& witness) {
+  SearchStatus run(std::vector<std::int32_t>& witness) {
     std::vector<std::int32_t> free = state_.free_rows();
     for (;;) {
       const std::size_t before = free.size();
       for (bool more = true; more;) {
-        if (stop_.poll()) return Searched::stopped;
-        more = sweep(free);
+        if (stop_.poll()) return SearchStatus::stopped;
+        more = phase(free);
       }
-      if (free.empty()) return Searched::complete;
-      if (changed_ && (free.size() <= kFew || (before - free.size()) * kHelped < before)) return Searched::budget;
-      if (!change_duals(free)) {
+      if (free.empty()) return SearchStatus::complete;
+      if (updated_ && (static_cast<Index>(free.size()) <= t_.phase_free_rows ||
+                       (before - free.size()) * static_cast<std::size_t>(t_.phase_gain) < before))
+        return SearchStatus::budget;
+      if (!update_duals(free)) {
         witness = free;
-        for (const std::int32_t j : settled_) witness.push_back(state_.mate_of[at(j)]);
-        return Searched::infeasible;
+        for (const std::int32_t j : scanned_) witness.push_back(state_.mate_of[at(j)]);
+        return SearchStatus::infeasible;
       }
-      changed_ = true;
+      updated_ = true;
     }
   }
 
  private:
-  struct Item {
+  struct QueuedColumn {
     std::int64_t label;
     std::int32_t col;
-    friend bool operator<(const Item& a, const Item& b) {
+    friend bool operator<(const QueuedColumn& a, const QueuedColumn& b) {
       return a.label > b.label || (a.label == b.label && a.col > b.col);
     }
   };
 
   [[nodiscard]] bool tight(std::int32_t i, std::int32_t j, V cost) const {
-    return cost < Range<V>::kForbidden && cost - state_.v[at(j)] == u_[at(i)];
+    return cost < IntRange<V>::kForbidden && cost - state_.v[at(j)] == u_[at(i)];
   }
 
-  // Augments along disjoint tight paths; takes the rows matched from `free`. False if there was none.
-  bool sweep(std::vector<std::int32_t>& free) {
-    ++round_;
+  // Runs one phase: augments along disjoint tight paths, and removes the rows matched from `free`. False if there is
+  // none.
+  bool phase(std::vector<std::int32_t>& free) {
+    ++visit_;
     const auto left = std::remove_if(free.begin(), free.end(), [&](std::int32_t i) { return augment(i); });
     const bool some = left != free.end();
     free.erase(left, free.end());
     return some;
   }
 
-  // Depth first: next_ says where each row of the path goes on.
+  // Searches depth first from a free row; next_ is where each row of the path goes on.
   bool augment(std::int32_t source) {
     path_.assign(1, source);
     next_[at(source)] = 0;
@@ -79,29 +84,29 @@ class Tied {
       const auto list = lists_[i];
       stats_.arcs += list.size;
       Index& k = next_[at(i)];
-      if (k == 0)  // a free column ends it: these first
+      if (k == 0)  // lookahead: a free column ends the path
         for (Index f = 0; f < list.size; ++f) {
           const std::int32_t j = list.col[f];
-          if (j == state_.m || state_.mate_of[at(j)] != kFree || !tight(i, j, list.cost[f])) continue;
+          if (j == state_.m || state_.mate_of[at(j)] != kUnmatched || !tight(i, j, list.cost[f])) continue;
           k = f;
-          flip();
+          augment_path();
           return true;
         }
       for (; k < list.size; ++k)
-        if (const std::int32_t j = list.col[k]; seen_[at(j)] != round_ && tight(i, j, list.cost[k])) break;
+        if (const std::int32_t j = list.col[k]; visited_[at(j)] != visit_ && tight(i, j, list.cost[k])) break;
       if (k == list.size) {
         path_.pop_back();
         if (!path_.empty()) ++next_[at(path_.back())];
         continue;
       }
-      seen_[at(list.col[k])] = round_;
+      visited_[at(list.col[k])] = visit_;
       path_.push_back(state_.mate_of[at(list.col[k])]);
       next_[at(path_.back())] = 0;
     }
     return false;
   }
 
-  void flip() {
+  void augment_path() {
     ++stats_.searches;
     for (const std::int32_t i : path_) {
       const Index k = next_[at(i)];
@@ -109,40 +114,41 @@ class Tied {
     }
   }
 
-  void offer(std::int32_t i, std::int64_t label, std::int64_t& best) {
+  void relax(std::int32_t i, std::int64_t label, std::int64_t& best) {
     const auto list = lists_[i];
     stats_.arcs += list.size;
     for (Index k = 0; k < list.size; ++k) {
       const std::int32_t j = list.col[k];
-      if (list.cost[k] >= Range<V>::kForbidden) continue;
+      if (list.cost[k] >= IntRange<V>::kForbidden) continue;
       const std::int64_t h = label + (list.cost[k] - state_.v[at(j)] - u_[at(i)]);
-      if (h >= best || (seen_[at(j)] == round_ && h >= label_[at(j)])) continue;
-      seen_[at(j)] = round_;
+      if (h >= best || (visited_[at(j)] == visit_ && h >= label_[at(j)])) continue;
+      visited_[at(j)] = visit_;
       label_[at(j)] = h;
-      if (state_.mate_of[at(j)] == kFree)
+      if (state_.mate_of[at(j)] == kUnmatched)
         best = h;
       else
         queue_.push({h, j});
     }
   }
 
-  // False if no free column is within reach of the free rows: then settled_ are all that are.
-  bool change_duals(const std::vector<std::int32_t>& free) {
+  // Updates duals so that a path to the nearest free column is tight. False if no free column is reachable from the
+  // free rows: scanned_ then holds all columns that are.
+  bool update_duals(const std::vector<std::int32_t>& free) {
     constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max();
-    ++round_;
-    settled_.clear();
+    ++visit_;
+    scanned_.clear();
     queue_ = {};
     std::int64_t best = kFar;
-    for (const std::int32_t i : free) offer(i, 0, best);
+    for (const std::int32_t i : free) relax(i, 0, best);
     while (!queue_.empty() && queue_.top().label < best) {
       const auto [label, j] = queue_.top();
       queue_.pop();
-      if (label != label_[at(j)]) continue;  // offered less since
-      settled_.push_back(j);
-      offer(state_.mate_of[at(j)], label, best);
+      if (label != label_[at(j)]) continue;  // relaxed since
+      scanned_.push_back(j);
+      relax(state_.mate_of[at(j)], label, best);
     }
     if (best == kFar) return false;
-    for (const std::int32_t j : settled_) {
+    for (const std::int32_t j : scanned_) {
       u_[at(state_.mate_of[at(j)])] = static_cast<V>(u_[at(state_.mate_of[at(j)])] + best - label_[at(j)]);
       state_.set_price(j, std::int64_t{state_.v[at(j)]} + label_[at(j)] - best);
     }
@@ -151,30 +157,31 @@ class Tied {
   }
 
   Matching<V>& state_;
-  const Lists<V>& lists_;
+  const CandidateLists<V>& lists_;
   Stats& stats_;
   Stop& stop_;
+  const Tuning& t_;
   std::vector<V> u_;
-  std::vector<std::int32_t> seen_;  // per column: the round that saw it last
+  std::vector<std::int32_t> visited_;  // per column: the phase or update that visited it last
   std::vector<std::int64_t> label_;
   std::vector<Index> next_;
-  std::vector<std::int32_t> path_, settled_;
-  std::priority_queue<Item> queue_;
-  std::int32_t round_ = 0;
-  bool changed_ = false;
+  std::vector<std::int32_t> path_, scanned_;
+  std::priority_queue<QueuedColumn> queue_;
+  std::int32_t visit_ = 0;
+  bool updated_ = false;
 };
 
 }  // namespace
 
 template <class V>
-Searched match_tied(Matching<V>& state, const Lists<V>& lists, Stats& stats, Stop& stop,
-                    std::vector<std::int32_t>& witness) {
-  return Tied<V>(state, lists, stats, stop).run(witness);
+SearchStatus hopcroft_karp(Matching<V>& state, const CandidateLists<V>& lists, Stats& stats, Stop& stop,
+                           std::vector<std::int32_t>& witness, const Tuning& tuning) {
+  return HopcroftKarp<V>(state, lists, stats, stop, tuning).run(witness);
 }
 
-template Searched match_tied(Matching<std::int32_t>&, const Lists<std::int32_t>&, Stats&, Stop&,
-                             std::vector<std::int32_t>&);
-template Searched match_tied(Matching<std::int64_t>&, const Lists<std::int64_t>&, Stats&, Stop&,
-                             std::vector<std::int32_t>&);
+template SearchStatus hopcroft_karp(Matching<std::int32_t>&, const CandidateLists<std::int32_t>&, Stats&, Stop&,
+                                    std::vector<std::int32_t>&, const Tuning&);
+template SearchStatus hopcroft_karp(Matching<std::int64_t>&, const CandidateLists<std::int64_t>&, Stats&, Stop&,
+                                    std::vector<std::int32_t>&, const Tuning&);
 
 }  // namespace gridcompute::assignment

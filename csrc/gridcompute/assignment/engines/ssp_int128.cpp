@@ -6,7 +6,7 @@
 #include <queue>
 #include <vector>
 
-#include "gridcompute/assignment/engines/ssp_lists.hpp"
+#include "gridcompute/assignment/engines/matching.hpp"
 #include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/error.hpp"
 
@@ -15,7 +15,7 @@ namespace gridcompute::assignment {
 namespace {
 
 constexpr int kCoreBits = 59;         // the 64-bit core takes complete matrices that span less than this power of two
-constexpr Index kPollWork = 1 << 16;  // arcs between two looks at the stop
+constexpr Index kPollWork = 1 << 16;  // arcs between two polls of the stop
 constexpr Index kRows = 64;           // of a chunk
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
@@ -28,81 +28,81 @@ std::uint64_t difference(std::int64_t a, std::int64_t b) {
 }
 
 struct DenseArcs {
-  const Dense<std::int64_t>& cost;
+  const DenseMatrix<std::int64_t>& cost;
   bool maximize;
 
-  template <class Look>
-  Index each(std::int32_t i, const Look& look) const {
+  template <class Visit>
+  Index each(std::int32_t i, const Visit& visit) const {
     const std::int64_t* row = cost.data + i * cost.cols;
-    for (Index j = 0; j < cost.cols; ++j) look(static_cast<std::int32_t>(j), minimised(row[j], maximize));
+    for (Index j = 0; j < cost.cols; ++j) visit(static_cast<std::int32_t>(j), minimised(row[j], maximize));
     return cost.cols;
   }
 };
 
 struct SparseArcs {
-  const Sparse<std::int64_t, std::int64_t>& cost;
+  const CsrMatrix<std::int64_t, std::int64_t>& cost;
   bool maximize;
 
-  template <class Look>
-  Index each(std::int32_t i, const Look& look) const {
+  template <class Visit>
+  Index each(std::int32_t i, const Visit& visit) const {
     const std::int64_t begin = cost.start[at(i)], end = cost.start[at(Index{i} + 1)];
     for (std::int64_t k = begin; k < end; ++k)
-      look(static_cast<std::int32_t>(cost.col[at(k)]), minimised(cost.cost[at(k)], maximize));
+      visit(static_cast<std::int32_t>(cost.col[at(k)]), minimised(cost.cost[at(k)], maximize));
     return end - begin;
   }
 };
 
 // Definitions and invariants as ssp_rows.hpp: (M1) to (M4) of matching.hpp hold before and after each search.
 template <class Arcs>
-class WidePaths {
+class Int128Ssp {
  public:
-  WidePaths(const Arcs& arcs, Index n, Index m, Stop& stop)
+  Int128Ssp(const Arcs& arcs, Index n, Index m, Stop& stop)
       : arcs_(arcs),
         stop_(stop),
         v_(at(m)),
         label_(at(m)),
         mate_cost_(at(n)),
-        col_of_(at(n), kFree),
-        mate_of_(at(m), kFree),
+        col_of_(at(n), kUnmatched),
+        mate_of_(at(m), kUnmatched),
         from_(at(m)),
         from_cost_(at(m)),
-        seen_(at(m)),
-        done_(at(m)) {}
+        labelled_in_(at(m)),
+        scanned_in_(at(m)) {}
 
-  // Takes over the prices of a square problem; `near` is the column of each row that is likely to stay.
-  void start_at(std::span<const std::int64_t> price, int bits, const std::vector<std::int32_t>& near) {
+  // Starts from the prices of a square problem; `coarse_answer` is the column of each row that is likely to stay.
+  void start_from(std::span<const std::int64_t> price, int bits, const std::vector<std::int32_t>& coarse_answer) {
     for (std::size_t j = 0; j < v_.size(); ++j) v_[j] = Wide{price[j]} << bits;
-    for (std::int32_t i = 0; i < rows(); ++i) take(i, near[at(i)]);
+    for (std::int32_t i = 0; i < rows(); ++i) greedy_match(i, coarse_answer[at(i)]);
   }
 
-  Searched run(Stats& stats, std::vector<std::int32_t>& witness) {
+  SearchStatus run(Stats& stats, std::vector<std::int32_t>& witness) {
     for (std::int32_t i = 0; i < rows(); ++i)
-      if (col_of_[at(i)] == kFree) take(i, kFree);
+      if (col_of_[at(i)] == kUnmatched) greedy_match(i, kUnmatched);
     for (std::int32_t i = 0; i < rows(); ++i) {
-      if (col_of_[at(i)] != kFree) continue;
-      if (stop_.poll()) return Searched::stopped;
+      if (col_of_[at(i)] != kUnmatched) continue;
+      if (stop_.poll()) return SearchStatus::stopped;
       ++stats.searches;
       const Index before = work_;
-      const Searched found = search(i);
+      const SearchStatus found = search(i);
       stats.arcs += work_ - before;
-      if (found == Searched::infeasible) witness = reached_;
-      if (found != Searched::complete) return found;
+      if (found == SearchStatus::infeasible) witness = reached_;
+      if (found != SearchStatus::complete) return found;
     }
-    return Searched::complete;
+    return SearchStatus::complete;
   }
 
   void write(Result& result) const {
-    check_complete(col_of_.data(), mate_of_.data(), rows(), static_cast<Index>(v_.size()));
+    check_complete_matching(col_of_.data(), mate_of_.data(), rows(), static_cast<Index>(v_.size()));
     result.col_of = col_of_;
     result.col_wide = v_;
     for (std::int32_t i = 0; i < rows(); ++i) result.row_wide.push_back(mate_cost_[at(i)] - v_[at(col_of_[at(i)])]);
   }
 
  private:
-  struct Item {
+  struct QueuedLabel {
     Wide label;
     std::int32_t col;
-    friend bool operator<(const Item& a, const Item& b) {
+    friend bool operator<(const QueuedLabel& a, const QueuedLabel& b) {
       return a.label > b.label || (a.label == b.label && a.col > b.col);
     }
   };
@@ -115,23 +115,23 @@ class WidePaths {
   }
 
   // Matches row i to a free column at its least reduced cost, if there is one; to `wanted` alone if that is given.
-  void take(std::int32_t i, std::int32_t wanted) {
+  void greedy_match(std::int32_t i, std::int32_t wanted) {
     bool some = false;
     Wide least = 0, paid = 0;
-    std::int32_t best = kFree;
+    std::int32_t best = kUnmatched;
     arcs_.each(i, [&](std::int32_t j, Wide cost) {
       const Wide r = cost - v_[at(j)];
-      if (!some || r < least) best = kFree, least = r, some = true;
-      if (r == least && best == kFree && mate_of_[at(j)] == kFree && (wanted == kFree || j == wanted))
+      if (!some || r < least) best = kUnmatched, least = r, some = true;
+      if (r == least && best == kUnmatched && mate_of_[at(j)] == kUnmatched && (wanted == kUnmatched || j == wanted))
         best = j, paid = cost;
     });
-    if (best != kFree) match(i, best, paid);
+    if (best != kUnmatched) match(i, best, paid);
   }
 
-  Searched search(std::int32_t source) {
-    ++round_;
+  SearchStatus search(std::int32_t source) {
+    ++search_id_;
     queue_ = {};
-    settled_.clear();
+    scanned_.clear();
     reached_.assign(1, source);
     bool some = false;
     Wide u = 0;
@@ -139,45 +139,45 @@ class WidePaths {
       const Wide r = cost - v_[at(j)];
       if (!some || r < u) u = r, some = true;
     });
-    sink_ = kFree;
-    offer(source, -u);
+    sink_ = kUnmatched;
+    relax(source, -u);
     Index polled = work_;
     while (!queue_.empty()) {
-      const Item next = queue_.top();
-      if (sink_ != kFree && next.label >= best_) break;
+      const QueuedLabel next = queue_.top();
+      if (sink_ != kUnmatched && next.label >= best_) break;
       queue_.pop();
       const std::int32_t j = next.col;
-      if (done_[at(j)] == round_ || next.label != label_[at(j)]) continue;
-      done_[at(j)] = round_;
-      settled_.push_back(j);
+      if (scanned_in_[at(j)] == search_id_ || next.label != label_[at(j)]) continue;
+      scanned_in_[at(j)] = search_id_;
+      scanned_.push_back(j);
       const std::int32_t i = mate_of_[at(j)];
       reached_.push_back(i);
-      offer(i, next.label - (mate_cost_[at(i)] - v_[at(j)]));
+      relax(i, next.label - (mate_cost_[at(i)] - v_[at(j)]));
       if (work_ - polled > kPollWork) {
-        if (stop_.poll()) return Searched::stopped;
+        if (stop_.poll()) return SearchStatus::stopped;
         polled = work_;
       }
     }
-    if (sink_ == kFree) return Searched::infeasible;
-    for (const std::int32_t j : settled_) v_[at(j)] += label_[at(j)] - best_;
-    for (std::int32_t j = sink_; j != kFree;) {
-      const std::int32_t i = from_[at(j)], next = i == source ? kFree : col_of_[at(i)];
+    if (sink_ == kUnmatched) return SearchStatus::infeasible;
+    for (const std::int32_t j : scanned_) v_[at(j)] += label_[at(j)] - best_;
+    for (std::int32_t j = sink_; j != kUnmatched;) {
+      const std::int32_t i = from_[at(j)], next = i == source ? kUnmatched : col_of_[at(i)];
       match(i, j, from_cost_[at(j)]);
       j = next;
     }
-    return Searched::complete;
+    return SearchStatus::complete;
   }
 
-  // Row i offers base + its reduced costs to its columns.
-  void offer(std::int32_t i, Wide base) {
+  // Relaxes the columns of row i by base + its reduced costs.
+  void relax(std::int32_t i, Wide base) {
     work_ += arcs_.each(i, [&](std::int32_t j, Wide cost) {
       const Wide h = base + (cost - v_[at(j)]);
-      if ((sink_ != kFree && h >= best_) || (seen_[at(j)] == round_ && h >= label_[at(j)])) return;
-      seen_[at(j)] = round_;
+      if ((sink_ != kUnmatched && h >= best_) || (labelled_in_[at(j)] == search_id_ && h >= label_[at(j)])) return;
+      labelled_in_[at(j)] = search_id_;
       label_[at(j)] = h;
       from_[at(j)] = i;
       from_cost_[at(j)] = cost;
-      if (mate_of_[at(j)] == kFree)
+      if (mate_of_[at(j)] == kUnmatched)
         best_ = h, sink_ = j;
       else
         queue_.push({h, j});
@@ -187,12 +187,12 @@ class WidePaths {
   Arcs arcs_;
   Stop& stop_;
   std::vector<Wide> v_, label_, mate_cost_;
-  std::vector<std::int32_t> col_of_, mate_of_, from_;  // from_: the row that gave the label, and the cost of that pair
-  std::vector<Wide> from_cost_;
-  std::vector<std::int32_t> seen_, done_;  // per column: the last search that labelled it, that settled it
-  std::vector<std::int32_t> settled_, reached_;
-  std::priority_queue<Item> queue_;
-  std::int32_t round_ = 0, sink_ = kFree;
+  std::vector<std::int32_t> col_of_, mate_of_, from_;   // the row whose relaxation gave the label
+  std::vector<Wide> from_cost_;                         // the cost of that pair
+  std::vector<std::int32_t> labelled_in_, scanned_in_;  // per column: the last search that labelled it, that scanned it
+  std::vector<std::int32_t> scanned_, reached_;
+  std::priority_queue<QueuedLabel> queue_;
+  std::int32_t search_id_ = 0, sink_ = kUnmatched;
   Wide best_ = 0;
   Index work_ = 0;
 };
@@ -216,15 +216,13 @@ Result stopped() {
 }
 
 template <class Arcs>
-Result finish(WidePaths<Arcs>& paths, const std::optional<Result>& near) {
+Result finish(Int128Ssp<Arcs>& paths, const std::optional<Result>& coarse_answer) {
   Result result;
-  if (near) result.stats.add(near->stats);
+  if (coarse_answer) result.stats.add(coarse_answer->stats);
   result.stats.bits = 128;
-  const Searched found = paths.run(result.stats, result.witness);
-  result.status = found == Searched::complete     ? Status::optimal
-                  : found == Searched::infeasible ? Status::infeasible
-                                                  : Status::stopped;
-  if (found == Searched::complete) {
+  const SearchStatus found = paths.run(result.stats, result.witness);
+  result.status = status_of(found);
+  if (found == SearchStatus::complete) {
     paths.write(result);
     narrow(result);
   }
@@ -233,8 +231,8 @@ Result finish(WidePaths<Arcs>& paths, const std::optional<Result>& near) {
 
 }  // namespace
 
-Result solve_wide_dense(const Dense<std::int64_t>& cost, bool maximize, Pool& pool, Stop& stop,
-                        const std::function<std::optional<Result>(const Dense<std::int64_t>&)>& solve) {
+Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, Pool& pool, Stop& stop,
+                          const std::function<std::optional<Result>(const DenseMatrix<std::int64_t>&)>& solve) {
   const Index n = cost.rows, m = cost.cols;
   std::vector<std::int64_t> least(at(n));
   std::vector<std::uint64_t> spread(at(n));
@@ -252,7 +250,7 @@ Result solve_wide_dense(const Dense<std::int64_t>& cost, bool maximize, Pool& po
   if (!whole) return stopped();
   const int bits = static_cast<int>(std::bit_width(*std::max_element(spread.begin(), spread.end())));
   const int down = std::max(0, bits - kCoreBits);
-  std::optional<Result> near;
+  std::optional<Result> coarse_answer;
   if (down == 0 || n == m) {
     UnwrittenVector<std::int64_t> shifted(at(n * m));
     whole = pool.for_chunks(
@@ -265,27 +263,29 @@ Result solve_wide_dense(const Dense<std::int64_t>& cost, bool maximize, Pool& po
         },
         &stop);
     if (!whole) return stopped();
-    near = solve({shifted.data(), n, m});
-    if (near && near->status == Status::stopped) return stopped();
+    coarse_answer = solve({shifted.data(), n, m});
+    if (coarse_answer && coarse_answer->status == Status::stopped) return stopped();
   }
-  if (near && near->status == Status::optimal && down == 0) {
+  if (coarse_answer && coarse_answer->status == Status::optimal && down == 0) {
     for (Index i = 0; i < n; ++i)
-      near->row_wide.push_back(Wide{near->row_dual[at(i)]} + least[at(i)] + (maximize ? 1 : 0));
-    near->col_wide.assign(near->col_dual.begin(), near->col_dual.end());
-    near->row_dual.clear();
-    near->col_dual.clear();
-    narrow(*near);
-    return *near;
+      coarse_answer->row_wide.push_back(Wide{coarse_answer->row_dual[at(i)]} + least[at(i)] + (maximize ? 1 : 0));
+    coarse_answer->col_wide.assign(coarse_answer->col_dual.begin(), coarse_answer->col_dual.end());
+    coarse_answer->row_dual.clear();
+    coarse_answer->col_dual.clear();
+    narrow(*coarse_answer);
+    return *coarse_answer;
   }
-  WidePaths<DenseArcs> paths({cost, maximize}, n, m, stop);
-  if (near && near->status == Status::optimal && n == m) paths.start_at(near->col_dual, down, near->col_of);
-  return finish(paths, near);
+  Int128Ssp<DenseArcs> paths({cost, maximize}, n, m, stop);
+  if (coarse_answer && coarse_answer->status == Status::optimal && n == m)
+    paths.start_from(coarse_answer->col_dual, down, coarse_answer->col_of);
+  return finish(paths, coarse_answer);
 }
 
-Result solve_wide_sparse(const Sparse<std::int64_t, std::int64_t>& cost, bool maximize, Stop& stop,
-                         const std::function<std::optional<Result>(const Sparse<std::int64_t, std::int64_t>&)>& solve) {
+Result solve_int128_sparse(
+    const CsrMatrix<std::int64_t, std::int64_t>& cost, bool maximize, Stop& stop,
+    const std::function<std::optional<Result>(const CsrMatrix<std::int64_t, std::int64_t>&)>& solve) {
   const Index n = cost.rows;
-  std::optional<Result> near;
+  std::optional<Result> coarse_answer;
   int down = 0;
   if (n == cost.cols && !cost.cost.empty()) {
     // Paths may add up a difference for each row.
@@ -297,13 +297,13 @@ Result solve_wide_sparse(const Sparse<std::int64_t, std::int64_t>& cost, bool ma
     std::vector<std::int64_t> coarse(cost.cost.size());
     for (std::size_t k = 0; k < coarse.size(); ++k)
       coarse[k] = static_cast<std::int64_t>(difference(key_of(cost.cost[k], maximize), least) >> down);
-    near = solve({cost.start, cost.col, coarse, cost.rows, cost.cols});
-    if (near && near->status == Status::stopped) return stopped();
-    if (near && near->status == Status::infeasible) return *near;
+    coarse_answer = solve({cost.start, cost.col, coarse, cost.rows, cost.cols});
+    if (coarse_answer && coarse_answer->status == Status::stopped) return stopped();
+    if (coarse_answer && coarse_answer->status == Status::infeasible) return *coarse_answer;
   }
-  WidePaths<SparseArcs> paths({cost, maximize}, n, cost.cols, stop);
-  if (near) paths.start_at(near->col_dual, down, near->col_of);
-  return finish(paths, near);
+  Int128Ssp<SparseArcs> paths({cost, maximize}, n, cost.cols, stop);
+  if (coarse_answer) paths.start_from(coarse_answer->col_dual, down, coarse_answer->col_of);
+  return finish(paths, coarse_answer);
 }
 
 }  // namespace gridcompute::assignment

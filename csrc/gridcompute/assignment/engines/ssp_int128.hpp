@@ -30,12 +30,13 @@ namespace gridcompute::assignment {
 
 // Solves a dense matrix of at least as many columns as rows. solve(costs) is the 64-bit core, minimising; it returns
 // nothing where prices leave its range.
-[[nodiscard]] Result solve_wide_dense(const Dense<std::int64_t>& cost, bool maximize, Pool& pool, Stop& stop,
-                                      const std::function<std::optional<Result>(const Dense<std::int64_t>&)>& solve);
+[[nodiscard]] Result solve_int128_dense(
+    const DenseMatrix<std::int64_t>& cost, bool maximize, Pool& pool, Stop& stop,
+    const std::function<std::optional<Result>(const DenseMatrix<std::int64_t>&)>& solve);
 
 // The same of compressed rows whose positions are valid.
-[[nodiscard]] Result solve_wide_sparse(
-    const Sparse<std::int64_t, std::int64_t>& cost, bool maximize, Stop& stop,
-    const std::function<std::optional<Result>(const Sparse<std::int64_t, std::int64_t>&)>& solve);
+[[nodiscard]] Result solve_int128_sparse(
+    const CsrMatrix<std::int64_t, std::int64_t>& cost, bool maximize, Stop& stop,
+    const std::function<std::optional<Result>(const CsrMatrix<std::int64_t, std::int64_t>&)>& solve);
 
 }  // namespace gridcompute::assignment

@@ -3,15 +3,15 @@
 // Problem, definitions and invariants as ssp_rows.hpp. Ties go to free columns, then to the lowest: the same answer on
 // any machine.
 //
-// Steps. Prices start at the column minima of a square matrix, else at 0; rows take free columns at their least reduced
-// cost; the others search. A settled column is looked for together with its tag, which says whether it is free.
+// Steps. Column reduction of a square matrix, else prices 0; rows take free columns at their least reduced
+// cost; the others search. The column to scan is found together with its tag, which says whether it is free.
 //
-// GCC 12 takes 64-byte vectors apart where a comparison is more than the condition of one choice: hence so many
+// GCC 12 splits 64-byte vectors into lanes where a comparison is more than the condition of one choice: hence the many
 // choices.
 //
-// Complexity. O(m) vectorised a settled column, in fact the time to look across one vector; O(n^2 m) worst case.
+// Complexity. O(m) vectorised a scanned column, in fact the time to reduce one vector; O(n^2 m) worst case.
 //
-// Range. As small.hpp; labels are counted from the row's reduced costs as they are, not less its least.
+// Range. As batch/small.hpp; labels are counted from the row's reduced costs as they are, not less its least.
 #pragma once
 
 #include <array>
@@ -22,51 +22,51 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr Index kFewColumns = 64;  // at most so many
+inline constexpr Index kRegisterColumns = 64;  // the most columns: a tag below it is free
 
-// The length of rows: the number of vectors is a constant where they are few.
+// Returns the padded length of rows of m columns: one of four, for which the number of vectors is a constant.
 template <class V>
-constexpr Index few_length(Index m) {
+constexpr Index register_stride(Index m) {
   if (m <= 8 && sizeof(V) == 8) return 8;
-  return m <= 16 ? 16 : m <= 32 ? 32 : m <= kFewColumns ? kFewColumns : padded_length(m);
+  return m <= 16 ? 16 : m <= 32 ? 32 : m <= kRegisterColumns ? kRegisterColumns : padded_length(m);
 }
 
 template <Index kBytes, Index kColumns, class V>
-class Few {
+class RegisterSsp {
  public:
-  GRIDCOMPUTE_INLINE explicit Few(Whole<V>& s) : s_(s) {}
+  GRIDCOMPUTE_INLINE explicit RegisterSsp(RowSspState<V>& s) : s_(s) {}
 
-  // False if a row finds no column.
+  // Solves. False if a row finds no column.
   GRIDCOMPUTE_INLINE bool run() {
-    start_prices();
-    for (std::int32_t i = 0; i < s_.n; ++i) take(i);
+    column_reduction();
+    for (std::int32_t i = 0; i < s_.n; ++i) greedy_match(i);
     for (std::int32_t i = 0; i < s_.n; ++i)
-      if (s_.col_of[i] == kFree && !augment(i)) return false;
+      if (s_.col_of[i] == kUnmatched && !augment(i)) return false;
     return true;
   }
 
  private:
   using Vector = typename Lanes<V, kBytes>::Signed;
   static constexpr Index kLanes = Lanes<V, kBytes>::kCount, kVectors = kColumns / kLanes;
-  static constexpr V kTaken = kFewColumns, kNever = std::numeric_limits<V>::max();
+  static constexpr V kTaken = kRegisterColumns, kNever = std::numeric_limits<V>::max();
 
-  GRIDCOMPUTE_INLINE void start_prices() {
+  GRIDCOMPUTE_INLINE void column_reduction() {
     Vector least[kVectors], c;
     const bool square = s_.n == s_.m;
-    for (Index k = 0; k < kVectors; ++k) least[k] = Vector{} + (square ? kMostLabel<V> : 0);
+    for (Index k = 0; k < kVectors; ++k) least[k] = Vector{} + (square ? kMaxLabel<V> : 0);
     for (std::int32_t i = 0; square && i < s_.n; ++i)
       for (Index k = 0; k < kVectors; ++k) {
         load(s_.row(i) + k * kLanes, c);
         least[k] = c < least[k] ? c : least[k];
       }
     for (Index k = 0; k < kVectors; ++k) {
-      least[k] = least[k] < kMostLabel<V> ? least[k] : Vector{};
+      least[k] = least[k] < kMaxLabel<V> ? least[k] : Vector{};
       store(least[k], s_.v + k * kLanes);
-      load(kPlaces.data() + k * kLanes, tag_[k]);
+      load(kPositions.data() + k * kLanes, tag_[k]);
     }
   }
 
-  GRIDCOMPUTE_INLINE Tagged<V> pick(const Vector* value) const {
+  GRIDCOMPUTE_INLINE TaggedLeast<V> pick(const Vector* value) const {
     Vector least = value[0], which = tag_[0];
     for (Index k = 1; k < kVectors; ++k) {
       const Vector lower = tag_[k] < which ? tag_[k] : which;
@@ -77,29 +77,29 @@ class Few {
     return least_tagged<V, kLanes>(least, which);
   }
 
-  GRIDCOMPUTE_INLINE void occupy(V tag) {
+  GRIDCOMPUTE_INLINE void mark_taken(V tag) {
     for (Index k = 0; k < kVectors; ++k) tag_[k] = tag_[k] == tag ? tag_[k] + kTaken : tag_[k];
   }
 
-  GRIDCOMPUTE_INLINE void take(std::int32_t i) {
+  GRIDCOMPUTE_INLINE void greedy_match(std::int32_t i) {
     Vector r[kVectors], v;
     for (Index k = 0; k < kVectors; ++k) {
       load(s_.row(i) + k * kLanes, r[k]);
       load(s_.v + k * kLanes, v);
       r[k] -= v;
     }
-    const Tagged<V> best = pick(r);
-    s_.col_of[i] = kFree;
-    if (best.tag >= kTaken || best.value >= kMostLabel<V>) return;
+    const TaggedLeast<V> best = pick(r);
+    s_.col_of[i] = kUnmatched;
+    if (best.tag >= kTaken || best.value >= kMaxLabel<V>) return;
     s_.match(i, static_cast<std::int32_t>(best.tag));
-    occupy(best.tag);
+    mark_taken(best.tag);
   }
 
   GRIDCOMPUTE_INLINE bool augment(std::int32_t source) {
     Vector label[kVectors], from[kVectors], closed[kVectors], key[kVectors], c, v;
     for (Index k = 0; k < kVectors; ++k) label[k] = Vector{} + kNever, from[k] = closed[k] = Vector{};
     V base = 0;
-    Tagged<V> best;
+    TaggedLeast<V> best;
     for (std::int32_t i = source;;) {
       const V* row = s_.row(i);
       for (Index k = 0; k < kVectors; ++k) {
@@ -111,7 +111,7 @@ class Few {
         key[k] = label[k] | closed[k];
       }
       best = pick(key);
-      if (best.value >= kMostLabel<V>) return false;
+      if (best.value >= kMaxLabel<V>) return false;
       if (best.tag < kTaken) break;
       for (Index k = 0; k < kVectors; ++k) closed[k] = tag_[k] == best.tag ? Vector{} + kNever : closed[k];
       const V j = best.tag - kTaken;
@@ -124,24 +124,24 @@ class Few {
       store(v, s_.v + k * kLanes);
       store(from[k], s_.from + k * kLanes);
     }
-    occupy(best.tag);
-    for (auto j = static_cast<std::int32_t>(best.tag); j != kFree;) {
+    mark_taken(best.tag);
+    for (auto j = static_cast<std::int32_t>(best.tag); j != kUnmatched;) {
       const auto i = static_cast<std::int32_t>(s_.from[j]);
-      const std::int32_t next = i == source ? kFree : s_.col_of[i];
+      const std::int32_t next = i == source ? kUnmatched : s_.col_of[i];
       s_.match(i, j);
       j = next;
     }
     return true;
   }
 
-  static constexpr auto kPlaces = [] {
-    std::array<V, kFewColumns> places{};
-    for (Index j = 0; j < kFewColumns; ++j) places[static_cast<std::size_t>(j)] = static_cast<V>(j);
-    return places;
+  static constexpr auto kPositions = [] {
+    std::array<V, kRegisterColumns> positions{};
+    for (Index j = 0; j < kRegisterColumns; ++j) positions[static_cast<std::size_t>(j)] = static_cast<V>(j);
+    return positions;
   }();
 
-  Whole<V>& s_;
-  Vector tag_[kVectors];  // a column, and kTaken if it is matched
+  RowSspState<V>& s_;
+  Vector tag_[kVectors];  // a column, plus kTaken if it is matched
 };
 
 }  // namespace gridcompute::assignment

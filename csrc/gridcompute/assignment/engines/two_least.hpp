@@ -1,26 +1,26 @@
-// The least of many reduced costs and where it lies; with the next one, what a bid is made of.
+// The two least of many reduced costs and the position of the first: what a bid is computed from.
 #pragma once
 
 #include <cstring>
 #include <limits>
 
-#include "gridcompute/assignment/input/int_ranges.hpp"
+#include "gridcompute/assignment/input/int_range.hpp"
 #include "gridcompute/base/simd_lanes.hpp"
 
 namespace gridcompute::assignment {
 
 template <class V>
-struct Two {
+struct LeastTwo {
   V u1, u2;
-  Index at;  // of u1: the lowest such position
+  Index at;  // position of u1, the lowest if several are equal
 };
 
-// The compiler does not vectorise a search for a least element together with its place and its runner-up, so the
-// lanes are written out.
+// Vectors of kCount lanes. Compilers do not vectorise a search for a minimum together with its position and the second
+// least element, so the lanes are written out.
 template <class V, Index kCount>
 using SomeLanes __attribute__((vector_size(kCount * sizeof(V)))) = V;
 
-// The lower or upper half of the lanes.
+// Extracts the lower or upper half of the lanes.
 template <class V, Index kCount, bool upper>
 GRIDCOMPUTE_INLINE void half_of(const SomeLanes<V, kCount>& x, SomeLanes<V, kCount / 2>& half) {
 #if __has_builtin(__builtin_shufflevector)
@@ -38,11 +38,11 @@ GRIDCOMPUTE_INLINE void half_of(const SomeLanes<V, kCount>& x, SomeLanes<V, kCou
 #endif
 }
 
-// Across the lanes, halving them: the least, its lowest place, the least of the rest. GCC 12 takes vectors apart where
-// a comparison is more than the condition of one choice: hence two choices for ties.
+// Reduces the lanes by halves to the least, its lowest position, and the least of the rest. GCC 12 splits vectors into
+// lanes where a comparison is more than the condition of one choice: hence two choices for ties.
 template <class V, Index kCount>
-GRIDCOMPUTE_INLINE Two<V> across(const SomeLanes<V, kCount>& first, const SomeLanes<V, kCount>& second,
-                                 const SomeLanes<V, kCount>& place) {
+GRIDCOMPUTE_INLINE LeastTwo<V> across(const SomeLanes<V, kCount>& first, const SomeLanes<V, kCount>& second,
+                                      const SomeLanes<V, kCount>& place) {
   using Half = SomeLanes<V, kCount / 2>;
   Half a, b, at, bt, a2, b2;
   half_of<V, kCount, false>(first, a), half_of<V, kCount, true>(first, b);
@@ -58,12 +58,14 @@ GRIDCOMPUTE_INLINE Two<V> across(const SomeLanes<V, kCount>& first, const SomeLa
     return across<V, kCount / 2>(least, after, where);
 }
 
-// The two least of `size` reduced costs: at(k, lanes) gives those from k on, one(k) those behind the last whole lanes.
+// Returns the two least of `size` reduced costs: at(k, lanes) gives a vector of them from k on, one(k) a single one
+// behind the last whole vector.
 template <Index kBytes, class V, class At, class One>
-GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one, V hopeless = Range<V>::kHopeless) {
+GRIDCOMPUTE_INLINE LeastTwo<V> two_least(Index size, const At& at, const One& one,
+                                         V none = IntRange<V>::kForbiddenReduced) {
   using Vector = typename Lanes<V, kBytes>::Signed;
   constexpr Index kLanes = Lanes<V, kBytes>::kCount;
-  Vector first = Vector{} + hopeless, second = first, place = {}, here = {};
+  Vector first = Vector{} + none, second = first, place = {}, here = {};
   for (Index l = 0; l < kLanes; ++l) here[l] = static_cast<V>(l);
   Index k = 0;
   for (; k + kLanes <= size; k += kLanes, here += static_cast<V>(kLanes)) {
@@ -74,7 +76,7 @@ GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one, V 
     first = r < first ? r : first;
     second = loser < second ? loser : second;
   }
-  Two<V> two = across<V, kLanes>(first, second, place);
+  LeastTwo<V> two = across<V, kLanes>(first, second, place);
   for (; k < size; ++k) {
     const V r = one(k);
     if (r < two.u1) {
@@ -87,13 +89,13 @@ GRIDCOMPUTE_INLINE Two<V> two_least(Index size, const At& at, const One& one, V 
 }
 
 template <class V>
-struct Tagged {
+struct TaggedLeast {
   V value, tag;
 };
 
-// Across the lanes, halving them: the least value with the least tag.
+// Reduces the lanes by halves to the least value, with the least tag of equal ones.
 template <class V, Index kCount>
-GRIDCOMPUTE_INLINE Tagged<V> least_tagged(const SomeLanes<V, kCount>& value, const SomeLanes<V, kCount>& tag) {
+GRIDCOMPUTE_INLINE TaggedLeast<V> least_tagged(const SomeLanes<V, kCount>& value, const SomeLanes<V, kCount>& tag) {
   using Half = SomeLanes<V, kCount / 2>;
   Half a, b, at, bt;
   half_of<V, kCount, false>(value, a), half_of<V, kCount, true>(value, b);

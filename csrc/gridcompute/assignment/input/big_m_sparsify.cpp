@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gridcompute/assignment/engines/matching.hpp"
-#include "gridcompute/assignment/input/column_stats.hpp"
+#include "gridcompute/assignment/input/input_stats.hpp"
 #include "gridcompute/assignment/sparse.hpp"
 #include "gridcompute/base/simd.hpp"
 
@@ -15,11 +15,8 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kLooked = 8;  // rows
-constexpr Index kShare = 8;   // of a row's costs, and
-constexpr Index kMost = 128;  // so many may be below its gate, on average
-constexpr Index kBlock = 16;
-constexpr Index kPollMask = 0x3F;  // rows between two looks at the stop
+constexpr Index kBlock = 16;       // columns compared at once
+constexpr Index kPollMask = 0x3F;  // rows between two polls of the stop
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -28,110 +25,111 @@ GRIDCOMPUTE_INLINE bool better(T a, T b, bool maximize) {
   return maximize ? a > b : a < b;
 }
 
-// The dearest cost; NaN is passed over.
+// Returns the dearest cost of a row, ignoring NaN.
 template <class T>
-GRIDCOMPUTE_INLINE T gate_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, bool maximize) {
-  T apart[kBlock];
-  for (T& a : apart) a = row[0];
+GRIDCOMPUTE_INLINE T largest_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, bool maximize) {
+  T chain[kBlock];
+  for (T& a : chain) a = row[0];
   Index j = 0;
   for (; j + kBlock <= m; j += kBlock)
-    for (Index k = 0; k < kBlock; ++k) apart[k] = better(apart[k], row[j + k], maximize) ? row[j + k] : apart[k];
-  for (; j < m; ++j) apart[0] = better(apart[0], row[j], maximize) ? row[j] : apart[0];
-  for (Index k = 1; k < kBlock; ++k) apart[0] = better(apart[0], apart[k], maximize) ? apart[k] : apart[0];
-  return apart[0];
+    for (Index k = 0; k < kBlock; ++k) chain[k] = better(chain[k], row[j + k], maximize) ? row[j + k] : chain[k];
+  for (; j < m; ++j) chain[0] = better(chain[0], row[j], maximize) ? row[j] : chain[0];
+  for (Index k = 1; k < kBlock; ++k) chain[0] = better(chain[0], chain[k], maximize) ? chain[k] : chain[0];
+  return chain[0];
 }
 
-// Columns whose cost is not the gate, NaN among them; at most m.
+// Writes the columns whose cost is not the big M, NaN among them; returns how many there are.
 template <class T>
-GRIDCOMPUTE_INLINE Index below_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, T gate,
-                                  std::int32_t* GRIDCOMPUTE_RESTRICT col) {
+GRIDCOMPUTE_INLINE Index below_big_m_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, T big_m,
+                                        std::int32_t* GRIDCOMPUTE_RESTRICT col) {
   Index count = 0, j = 0;
   for (; j + kBlock <= m; j += kBlock) {
     int some = 0;
-    for (Index k = 0; k < kBlock; ++k) some |= row[j + k] == gate ? 0 : 1;
+    for (Index k = 0; k < kBlock; ++k) some |= row[j + k] == big_m ? 0 : 1;
     for (Index k = 0; some != 0 && k < kBlock; ++k) {
       col[count] = static_cast<std::int32_t>(j + k);
-      count += row[j + k] == gate ? 0 : 1;
+      count += row[j + k] == big_m ? 0 : 1;
     }
   }
   for (; j < m; ++j)
-    if (row[j] != gate) col[count++] = static_cast<std::int32_t>(j);
+    if (row[j] != big_m) col[count++] = static_cast<std::int32_t>(j);
   return count;
 }
 
-#define GRIDCOMPUTE_GATED(T)                                                         \
-  GRIDCOMPUTE_CLONES T gate_of(const T* row, Index m, bool maximize) {               \
-    return maximize ? gate_in(row, m, true) : gate_in(row, m, false);                \
-  }                                                                                  \
-  GRIDCOMPUTE_CLONES Index below(const T* row, Index m, T gate, std::int32_t* col) { \
-    return below_in(row, m, gate, col);                                              \
+#define GRIDCOMPUTE_BIG_M(T)                                                                \
+  GRIDCOMPUTE_CLONES T big_m_of(const T* row, Index m, bool maximize) {                     \
+    return maximize ? largest_in(row, m, true) : largest_in(row, m, false);                 \
+  }                                                                                         \
+  GRIDCOMPUTE_CLONES Index below_big_m(const T* row, Index m, T big_m, std::int32_t* col) { \
+    return below_big_m_in(row, m, big_m, col);                                              \
   }
-GRIDCOMPUTE_GATED(std::int8_t)
-GRIDCOMPUTE_GATED(std::int16_t)
-GRIDCOMPUTE_GATED(std::int32_t)
-GRIDCOMPUTE_GATED(std::int64_t)
-GRIDCOMPUTE_GATED(float)
-GRIDCOMPUTE_GATED(double)
+GRIDCOMPUTE_BIG_M(std::int8_t)
+GRIDCOMPUTE_BIG_M(std::int16_t)
+GRIDCOMPUTE_BIG_M(std::int32_t)
+GRIDCOMPUTE_BIG_M(std::int64_t)
+GRIDCOMPUTE_BIG_M(float)
+GRIDCOMPUTE_BIG_M(double)
 
 template <class T>
-bool forbids(T gate) {
-  return std::is_floating_point_v<T> && !(gate - gate == T{0});
+bool forbids(T big_m) {
+  return std::is_floating_point_v<T> && !(big_m - big_m == T{0});
 }
 
 template <class T>
-class Gated {
+class BigMSparsifier {
  public:
-  Gated(const Dense<T>& cost, bool maximize) : cost_(cost), maximize_(maximize), col_(at(cost.cols)) {}
+  BigMSparsifier(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning)
+      : cost_(cost), maximize_(maximize), t_(tuning), col_(at(cost.cols)) {}
 
-  [[nodiscard]] bool looks_so() {
-    const Index count = std::min(kLooked, cost_.rows);
+  [[nodiscard]] bool sample_has_big_m() {
+    const Index count = std::min(t_.big_m_rows, cost_.rows);
     Index total = 0;
     for (Index k = 0; k < count; ++k) {
       const T* row = row_of(sampled(k, count, cost_.rows));
-      total += below(row, cost_.cols, gate_of(row, cost_.cols, maximize_), col_.data());
+      total += below_big_m(row, cost_.cols, big_m_of(row, cost_.cols, maximize_), col_.data());
     }
     return total <= count * most();
   }
 
-  // False if this is not for us after all, or to stop.
+  // Reads all rows into the sparse matrix. False if the matrix is not of this kind after all, or to stop.
   bool read(Stop& stop) {
     const Index n = cost_.rows, m = cost_.cols;
-    if (n + m > kMostLines) return false;  // rows have columns of their own
+    if (n + m > kMaxLines) return false;  // rows get slack columns
     start_.assign(1, 0);
     for (Index i = 0; i < n; ++i) {
       if ((i & kPollMask) == 0 && stop.poll()) return false;
       const T* row = row_of(i);
-      const T gate = gate_of(row, m, maximize_);
-      const Index count = below(row, m, gate, col_.data());
+      const T big_m = big_m_of(row, m, maximize_);
+      const Index count = below_big_m(row, m, big_m, col_.data());
       for (Index k = 0; k < count; ++k) {
         const T c = row[col_[at(k)]];
-        if (!better(c, gate, maximize_) || (forbids(c) && c != gate)) return false;  // NaN, or infinitely good
+        if (!better(c, big_m, maximize_) || (forbids(c) && c != big_m)) return false;  // NaN, or infinitely good
         arc_.push_back(col_[at(k)]), arc_cost_.push_back(c);
-        least_ = better(c, least_, maximize_) || !some_ ? c : least_;
-        most_ = better(most_, c, maximize_) || !some_ ? c : most_;
-        some_ = true;
+        least_ = better(c, least_, maximize_) || !any_below_ ? c : least_;
+        most_ = better(most_, c, maximize_) || !any_below_ ? c : most_;
+        any_below_ = true;
       }
-      same_ = same_ && (i == 0 || gate == first_);
-      if (i == 0) first_ = gate;
-      if (n > m && !same_) return false;
-      if (n <= m && !forbids(gate)) arc_.push_back(static_cast<std::int32_t>(m + i)), arc_cost_.push_back(gate);
-      if (static_cast<Index>(arc_.size()) > std::min(n * (most() + 1), kMostLines)) return false;
+      same_m_ = same_m_ && (i == 0 || big_m == m_);
+      if (i == 0) m_ = big_m;
+      if (n > m && !same_m_) return false;
+      if (n <= m && !forbids(big_m)) arc_.push_back(static_cast<std::int32_t>(m + i)), arc_cost_.push_back(big_m);
+      if (static_cast<Index>(arc_.size()) > std::min(n * (most() + 1), kMaxLines)) return false;
       start_.push_back(static_cast<std::int32_t>(arc_.size()));
     }
-    lower_gates();
-    if (n > m) turn();
+    lower_big_m();
+    if (n > m) transpose();
     return true;
   }
 
   Status solve(Stop& stop, std::int32_t* partner) const {
     const Index n = std::min(cost_.rows, cost_.cols), m = std::max(cost_.rows, cost_.cols);
-    const Sparse<T, std::int32_t> sparse{start_, arc_, arc_cost_, n, own_columns() ? m + n : m};
-    const Result result = assignment::solve(sparse, maximize_, stop, {});
+    const CsrMatrix<T, std::int32_t> sparse{start_, arc_, arc_cost_, n, has_slack_columns() ? m + n : m};
+    const Result result = assignment::solve(sparse, maximize_, stop, {}, t_);
     if (result.status != Status::optimal) return result.status;
     std::vector<char> taken(at(m));
     for (Index i = 0; i < n; ++i) {
       const std::int32_t j = result.col_of[at(i)];
-      if (j < 0 || (j < m && taken[at(j)] != 0)) refuse_incomplete();
+      if (j < 0 || (j < m && taken[at(j)] != 0)) throw_incomplete();
       if (j < m) taken[at(j)] = 1;
     }
     Index free = 0;
@@ -139,7 +137,7 @@ class Gated {
       partner[i] = result.col_of[at(i)];
       if (partner[i] < m) continue;
       while (free < m && taken[at(free)] != 0) ++free;
-      if (free == m) refuse_incomplete();
+      if (free == m) throw_incomplete();
       partner[i] = static_cast<std::int32_t>(free++);
     }
     return Status::optimal;
@@ -147,26 +145,26 @@ class Gated {
 
  private:
   [[nodiscard]] const T* row_of(Index i) const { return cost_.data + i * cost_.cols; }
-  [[nodiscard]] Index most() const { return std::min(cost_.cols / kShare, kMost); }
-  [[nodiscard]] bool own_columns() const { return cost_.rows <= cost_.cols || !forbids(first_); }
+  [[nodiscard]] Index most() const { return std::min(cost_.cols / t_.big_m_share, t_.big_m_columns); }
+  [[nodiscard]] bool has_slack_columns() const { return cost_.rows <= cost_.cols || !forbids(m_); }
 
-  // One gate for all that is dearer than any other costs together could differ: pairs at the gate are as few as can be,
-  // however dear it is. A lower one leaves more of each unit to the other costs.
-  void lower_gates() {
-    if (!same_ || !some_ || forbids(first_)) return;
+  // Lowers an M that all rows share to what is just dearer than all other costs together could differ: pairs at M are
+  // as few as can be then, however dear M is. A lower M leaves a finer unit to the other costs.
+  void lower_big_m() {
+    if (!same_m_ || !any_below_ || forbids(m_)) return;
     const double least = static_cast<double>(least_), most = static_cast<double>(most_);
     const double pairs = static_cast<double>(std::min(cost_.rows, cost_.cols));
     const double lower = most + 2 * (pairs + 1) * (most - least);
-    if (std::fabs(lower) >= 0x1p52 || !better(lower, static_cast<double>(first_), maximize_)) return;
-    const T gate = static_cast<T>(lower);
-    if (!better(most_, gate, maximize_)) return;
-    for (T& c : arc_cost_) c = c == first_ ? gate : c;
-    first_ = gate;
+    if (std::fabs(lower) >= 0x1p52 || !better(lower, static_cast<double>(m_), maximize_)) return;
+    const T big_m = static_cast<T>(lower);
+    if (!better(most_, big_m, maximize_)) return;
+    for (T& c : arc_cost_) c = c == m_ ? big_m : c;
+    m_ = big_m;
   }
 
-  // Columns become rows, each with a column of its own.
-  void turn() {
-    const Index n = cost_.cols, m = cost_.rows, own = own_columns() ? 1 : 0;
+  // Transposes: columns become rows, each with a slack column.
+  void transpose() {
+    const Index n = cost_.cols, m = cost_.rows, own = has_slack_columns() ? 1 : 0;
     std::vector<std::int32_t> start(at(n + 1)), arc(arc_.size() + at(own * n));
     std::vector<T> arc_cost(arc.size());
     for (const std::int32_t j : arc_) ++start[at(j + 1)];
@@ -178,14 +176,15 @@ class Gated {
     };
     for (Index i = 0; i < m; ++i)
       for (Index k = start_[at(i)]; k < start_[at(i + 1)]; ++k) add(arc_[at(k)], i, arc_cost_[at(k)]);
-    for (std::int32_t j = 0; own != 0 && j < n; ++j) add(j, m + j, first_);
+    for (std::int32_t j = 0; own != 0 && j < n; ++j) add(j, m + j, m_);
     start_.swap(start), arc_.swap(arc), arc_cost_.swap(arc_cost);
   }
 
-  const Dense<T>& cost_;
+  const DenseMatrix<T>& cost_;
   bool maximize_;
-  T first_{}, least_{}, most_{};     // the first row's gate; of costs that are none
-  bool same_ = true, some_ = false;  // are all gates the same? are there such costs?
+  const Tuning& t_;
+  T m_{}, least_{}, most_{};                // the first row's M; the extremes of the costs below M
+  bool same_m_ = true, any_below_ = false;  // do all rows share one M? are there costs below M?
   std::vector<std::int32_t> col_, start_, arc_;
   std::vector<T> arc_cost_;
 };
@@ -193,26 +192,27 @@ class Gated {
 }  // namespace
 
 template <class T>
-bool looks_gated(const Dense<T>& cost, bool maximize) {
-  return Gated<T>(cost, maximize).looks_so();
+bool looks_big_m(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning) {
+  return BigMSparsifier<T>(cost, maximize, tuning).sample_has_big_m();
 }
 
 template <class T>
-bool solve_gated(const Dense<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status) {
-  Gated<T> gated(cost, maximize);
-  if (!gated.read(stop)) return false;
-  status = gated.solve(stop, partner);
+bool solve_big_m(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status,
+                 const Tuning& tuning) {
+  BigMSparsifier<T> sparsifier(cost, maximize, tuning);
+  if (!sparsifier.read(stop)) return false;
+  status = sparsifier.solve(stop, partner);
   return true;
 }
 
-#define GRIDCOMPUTE_SOLVE_GATED(T)                  \
-  template bool looks_gated(const Dense<T>&, bool); \
-  template bool solve_gated(const Dense<T>&, bool, Stop&, std::int32_t*, Status&);
-GRIDCOMPUTE_SOLVE_GATED(std::int8_t)
-GRIDCOMPUTE_SOLVE_GATED(std::int16_t)
-GRIDCOMPUTE_SOLVE_GATED(std::int32_t)
-GRIDCOMPUTE_SOLVE_GATED(std::int64_t)
-GRIDCOMPUTE_SOLVE_GATED(float)
-GRIDCOMPUTE_SOLVE_GATED(double)
+#define GRIDCOMPUTE_SOLVE_BIG_M(T)                                       \
+  template bool looks_big_m(const DenseMatrix<T>&, bool, const Tuning&); \
+  template bool solve_big_m(const DenseMatrix<T>&, bool, Stop&, std::int32_t*, Status&, const Tuning&);
+GRIDCOMPUTE_SOLVE_BIG_M(std::int8_t)
+GRIDCOMPUTE_SOLVE_BIG_M(std::int16_t)
+GRIDCOMPUTE_SOLVE_BIG_M(std::int32_t)
+GRIDCOMPUTE_SOLVE_BIG_M(std::int64_t)
+GRIDCOMPUTE_SOLVE_BIG_M(float)
+GRIDCOMPUTE_SOLVE_BIG_M(double)
 
 }  // namespace gridcompute::assignment

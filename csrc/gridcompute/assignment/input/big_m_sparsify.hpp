@@ -1,29 +1,31 @@
-// Matrices most of whose costs are one and the same, the dearest: sparse ones in disguise.
+// Big-M matrices: most of each row's costs are one and the same, the dearest. They are sparse ones in disguise.
 //
 // Problem. As dense.hpp; pairs only. Points are matched within a gate, boxes where they overlap, and all other pairs
-// cost one large number, or are forbidden.
+// cost one large number (the big M), or are forbidden.
 //
-// Step. A row's gate is its largest cost. Of a row whose gate is finite, all pairs at it stand for one another: they
-// become one pair with a column of the row's own. What is left is a sparse matrix (sparse.hpp). Rows that are matched
-// to their own columns take any that stay free: there are enough of them, and none is dearer than the gate.
+// Step. A row's big M is its largest cost. If it is finite, all pairs of the row at M are interchangeable: they become
+// one pair with a slack column of the row's own. What is left is a sparse matrix (sparse.hpp). Rows that are matched to
+// their slack columns take any real columns that stay free: there are enough of them, and none costs more than M.
 //
-// Tall matrices are turned; one gate for all rows is asked for then, which is one for all columns as well.
+// Tall matrices are transposed; all rows must have the same M then, which is that of all columns as well.
 //
-// Complexity. A vectorised pass, given up once too many costs are below their gates; then as sparse.hpp.
+// Complexity. A vectorised pass, ended once too many costs are below M; then as sparse.hpp.
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"
+#include "gridcompute/assignment/tuning.hpp"
 #include "gridcompute/base/stop.hpp"
 
 namespace gridcompute::assignment {
 
-// Do a few rows look like that?
+// Returns whether a sample of rows has few costs below their big M.
 template <class T>
-[[nodiscard]] bool looks_gated(const Dense<T>& cost, bool maximize);
+[[nodiscard]] bool looks_big_m(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning);
 
-// False if too many costs are below their gates after all, or some are NaN or infinitely good: nothing is done then.
-// Else partner[] of the lines of the shorter side, and the status.
+// Solves as a sparse matrix: writes `partner` of the lines of the shorter side, and the status. False if too many costs
+// are below M after all, or some are NaN or infinitely good: nothing is written then.
 template <class T>
-[[nodiscard]] bool solve_gated(const Dense<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status);
+[[nodiscard]] bool solve_big_m(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner,
+                               Status& status, const Tuning& tuning);
 
 }  // namespace gridcompute::assignment

@@ -1,9 +1,9 @@
-// Costs as keys: integers in the order of the costs, which vectors compare and choose among.
+// Order keys: integers in the order of the costs, which vector code compares and selects.
 //
-// Why. Floating-point costs that one look at a matrix nearly decides are matched as they are, without a copy; but
-// GCC 12 takes comparisons of doubles in 64 bytes apart, and a label that rounding lowers must not reopen a column.
-// The bits of a double, as an integer, are in the order of doubles from 0 on, and so are those below with all bits but
-// the sign turned.
+// Why. Floating-point costs that a precheck finds easy are matched in place, without a copy; but GCC 12 splits
+// comparisons of doubles in 64-byte vectors into single lanes, and a label that rounding lowers must not reopen a
+// column. The bits of a non-negative double, read as an integer, are in the order of the doubles; so are those of a
+// negative one with all bits but the sign inverted.
 #pragma once
 
 #include <bit>
@@ -15,17 +15,17 @@
 
 namespace gridcompute::assignment {
 
-// Of an integer itself.
+// The key of an integer is the integer itself.
 template <class V>
 using Key = std::conditional_t<std::is_floating_point_v<V>, std::int64_t, V>;
 
-// Any key of an allowed pair lies below; those of forbidden pairs do not.
+// Keys of allowed pairs lie below this, keys of forbidden pairs do not.
 template <class V>
-inline constexpr V kMostLabel = V{1} << (sizeof(V) * 8 - 3);
+inline constexpr V kMaxLabel = V{1} << (sizeof(V) * 8 - 3);
 template <>
-inline constexpr std::int64_t kMostLabel<double> = std::bit_cast<std::int64_t>(0x1p1000);
+inline constexpr std::int64_t kMaxLabel<double> = std::bit_cast<std::int64_t>(0x1p1000);
 
-// Of columns that are none: any cost of an allowed pair less it is that of a forbidden one.
+// The price of padding columns: any cost of an allowed pair less this is the cost of a forbidden one.
 template <class V>
 inline constexpr V kPaddingPrice = -(V{1} << (sizeof(V) * 8 - 2));
 template <>
@@ -52,7 +52,7 @@ GRIDCOMPUTE_INLINE V value_of(Key<V> key) {
 template <Index kBytes, class V>
 using KeyLanes = typename Lanes<Key<V>, kBytes>::Signed;
 
-// Reduced costs, of the costs and prices from these places on.
+// Computes the keys of the reduced costs row[k] - v[k] for the lanes of a vector.
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void reduced(const V* row, const V* v, KeyLanes<kBytes, V>& keys) {
   typename Lanes<V, kBytes>::Signed c, price;

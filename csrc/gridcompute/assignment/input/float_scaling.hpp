@@ -1,10 +1,10 @@
-// Doubles near the ends of their range, changed where scaling would lose them.
+// Doubles near the ends of their range, changed where scaling by a power of two would lose them.
 //
-// Faint costs. Scaling stops short of the largest power of two, and so of the unit that costs need which are all
-// nearly subnormal: those are solved 2^kLift times as large, which is exact.
+// Tiny costs. Scaling stops short of the largest power of two, and so of the unit that costs need which are all nearly
+// subnormal: those are solved 2^kLiftBits times as large, which is exact.
 //
-// Vanishing costs. Beside very large costs, small ones become 0 when scaled. Of a negative one the floor is -1 unit all
-// the same, and duals must not be above it: such costs become the least that does not vanish.
+// Vanishing costs. Beside very large costs, small ones become 0 when scaled. The floor of a negative one is -1 unit all
+// the same, and duals must not exceed it: a vanishing negative cost becomes the least that does not vanish.
 #pragma once
 
 #include <algorithm>
@@ -17,31 +17,32 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr double kFaint = 0x1p-900;  // scaled to 57 bits by less than the largest power of two
-inline constexpr int kLift = 170;           // the least double times 2^kLift times the largest scale is an integer
+inline constexpr double kTinySize = 0x1p-900;  // larger costs scale to 57 bits by less than the largest power of two
+inline constexpr int kLiftBits = 170;  // the least double times 2^kLiftBits times the largest scale is an integer
 
+// Returns the costs times 2^kLiftBits.
 template <class T>
 std::vector<T> lifted(const T* costs, Index count) {
   std::vector<T> up(costs, costs + count);
-  for (T& c : up) c = static_cast<T>(c * std::ldexp(1.0, kLift));
+  for (T& c : up) c = static_cast<T>(c * std::ldexp(1.0, kLiftBits));
   return up;
 }
 
-// Is the largest finite cost faint, and not 0? Ends at the first that is not.
+// Returns whether the largest finite cost is tiny, and not 0. Ends at the first that is not tiny.
 template <class T>
-bool all_faint(const T* costs, Index count) {
+bool all_tiny(const T* costs, Index count) {
   bool some = false;
   for (Index k = 0; k < count; ++k) {
     const double size = std::fabs(static_cast<double>(costs[k]));
-    if (size >= kFaint && !std::isinf(size)) return false;
+    if (size >= kTinySize && !std::isinf(size)) return false;
     some |= size > 0 && !std::isinf(size);
   }
   return some;
 }
 
-// False if none vanishes.
+// Replaces negative costs that would vanish when scaled by 2^exponent. False if there are none.
 template <class T>
-bool keep_below_zero(std::vector<T>& costs, bool maximize, int exponent) {
+bool keep_negative(std::vector<T>& costs, bool maximize, int exponent) {
   const double scale = std::ldexp(maximize ? -1.0 : 1.0, exponent);
   const double least = std::numeric_limits<double>::denorm_min() / -scale;
   bool some = false;
@@ -54,20 +55,21 @@ bool keep_below_zero(std::vector<T>& costs, bool maximize, int exponent) {
   return some;
 }
 
-// solve(costs, near) -> Result, for any costs; near: a start, or none.
+// Solves costs of any size. solve(costs, previous) -> Result is the solver; previous: the answer to nearly the same
+// costs, or null.
 template <class T, class Solve>
-Result solve_extreme(const T* costs, Index count, bool maximize, const Result* near, const Solve& solve) {
+Result solve_scaled(const T* costs, Index count, bool maximize, const Result* previous, const Solve& solve) {
   if constexpr (std::is_same_v<T, double>) {
-    if (all_faint(costs, count)) {
+    if (all_tiny(costs, count)) {
       Result result = solve(lifted(costs, count).data(), nullptr);
-      result.exponent += kLift;
+      result.exponent += kLiftBits;
       return result;
     }
   }
-  Result result = solve(costs, near);
+  Result result = solve(costs, previous);
   if (result.exponent >= 0 || result.status != Status::optimal) return result;
   std::vector<T> kept(costs, costs + count);
-  if (!keep_below_zero(kept, maximize, result.exponent)) return result;
+  if (!keep_negative(kept, maximize, result.exponent)) return result;
   Result next = solve(kept.data(), nullptr);
   next.stats.add(result.stats);
   return next;

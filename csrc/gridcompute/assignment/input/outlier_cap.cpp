@@ -1,5 +1,7 @@
 #include "gridcompute/assignment/input/outlier_cap.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "gridcompute/base/simd.hpp"
@@ -7,11 +9,6 @@
 namespace gridcompute::assignment {
 
 namespace {
-
-constexpr Index kReached = 64;      // so many costs of a row, or a quarter of them
-constexpr double kFirst = 0x1p-12;  // of what the row spans
-constexpr double kStep = 0x1p-4;    // from one look to the next
-constexpr double kBeyond = 8;       // what is lowered lies so many times farther
 
 template <class T>
 GRIDCOMPUTE_INLINE Index count_in(const T* GRIDCOMPUTE_RESTRICT c, Index m, double sign, double limit) {
@@ -30,7 +27,7 @@ GRIDCOMPUTE_COUNT(float)
 GRIDCOMPUTE_COUNT(double)
 
 template <class T>
-Extent range_of(const T* row, Index m, bool maximize) {
+CostExtent extent_of_row(const T* row, Index m, bool maximize) {
   if constexpr (std::is_floating_point_v<T>) {
     return extent_of(row, m, maximize);
   } else {
@@ -44,28 +41,36 @@ Extent range_of(const T* row, Index m, bool maximize) {
 }  // namespace
 
 template <class T>
-Reach reach_of(const T* row, Index m, bool maximize) {
-  return reach_of(row, m, std::min(kReached, (m + 3) / 4), range_of(row, m, maximize), maximize);
+RowTail row_tail(const T* row, Index m, Index wanted, const CostExtent& extent, bool maximize, const Tuning& tuning) {
+  const double span = extent.largest - extent.least, sign = maximize ? -1.0 : 1.0;
+  if (extent.invalid || !(span >= 0) || std::isinf(span)) return {};
+  const auto enough_within = [&](double share) { return count(row, m, sign, extent.least + share * span) >= wanted; };
+  double share = tuning.cap_first_share;
+  if (!enough_within(share) || enough_within(0)) return {span, span};
+  while (enough_within(share * tuning.cap_step)) share *= tuning.cap_step;
+  return {tuning.cap_factor * share * span, span};
 }
 
 template <class T>
-Reach reach_of(const T* row, Index m, Index wanted, const Extent& seen, bool maximize) {
-  const double span = seen.most - seen.least, sign = maximize ? -1.0 : 1.0;
-  if (seen.odd || !(span >= 0) || std::isinf(span)) return {};
-  const auto reached = [&](double part) { return count(row, m, sign, seen.least + part * span) >= wanted; };
-  double part = kFirst;
-  if (!reached(part) || reached(0)) return {span, span};
-  while (reached(part * kStep)) part *= kStep;
-  return {kBeyond * part * span, span};
+double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning) {
+  RowTail most;
+  const Index count = std::min(tuning.cap_rows, cost.rows), m = cost.cols;
+  for (Index k = 0; k < count; ++k) {
+    const T* row = cost.data + k * cost.rows / count * m;
+    const RowTail tail =
+        row_tail(row, m, std::min(tuning.cap_costs, (m + 3) / 4), extent_of_row(row, m, maximize), maximize, tuning);
+    most = {std::max(most.reach, tail.reach), std::max(most.span, tail.span)};
+  }
+  return most.reach < most.span * tuning.cap_tail_share ? most.reach : std::numeric_limits<double>::infinity();
 }
 
-template Reach reach_of(const std::int8_t*, Index, bool);
-template Reach reach_of(const std::int16_t*, Index, bool);
-template Reach reach_of(const std::int32_t*, Index, bool);
-template Reach reach_of(const std::int64_t*, Index, bool);
-template Reach reach_of(const float*, Index, bool);
-template Reach reach_of(const float*, Index, Index, const Extent&, bool);
-template Reach reach_of(const double*, Index, bool);
-template Reach reach_of(const double*, Index, Index, const Extent&, bool);
+template RowTail row_tail(const float*, Index, Index, const CostExtent&, bool, const Tuning&);
+template RowTail row_tail(const double*, Index, Index, const CostExtent&, bool, const Tuning&);
+template double outlier_cap(const DenseMatrix<std::int8_t>&, bool, const Tuning&);
+template double outlier_cap(const DenseMatrix<std::int16_t>&, bool, const Tuning&);
+template double outlier_cap(const DenseMatrix<std::int32_t>&, bool, const Tuning&);
+template double outlier_cap(const DenseMatrix<std::int64_t>&, bool, const Tuning&);
+template double outlier_cap(const DenseMatrix<float>&, bool, const Tuning&);
+template double outlier_cap(const DenseMatrix<double>&, bool, const Tuning&);
 
 }  // namespace gridcompute::assignment

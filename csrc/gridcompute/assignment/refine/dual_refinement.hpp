@@ -4,12 +4,13 @@
 // a few units only, and which of many assignments it is falls below them.
 //
 // Step. An assignment that is optimal in floors of units costs less than k units above the sum of its duals, for k
-// pairs. So no pair whose cost exceeds its two duals by that much is part of a better one, and all such costs may be
-// lowered to where they exceed them by just that: the optimum stays the same, the largest cost is no larger than duals
-// are, and the unit of the next solve is finer. Duals that lie below lowered costs lie below the costs themselves.
-// Duals may be large as well. Nor is a pair part of a better assignment that costs more above the least cost of all
-// than these pairs do together: all such costs may be lowered to twice that instead. (Not both at once: the duals hold
-// for the costs as they are.) Where neither helps, as where large costs cancel, exact_residuals.hpp decides.
+// pairs. So no pair whose cost exceeds its two duals by that much is part of a better one (reduced-cost fixing), and
+// all such costs may be lowered to where they exceed them by just that: the optimum stays the same, the largest cost is
+// no larger than duals are, and the unit of the next solve is finer. Duals that lie below lowered costs lie below
+// the costs themselves. Duals may be large as well. Nor is a pair part of a better assignment that costs more above the
+// least cost of all than these pairs do together: all such costs may be lowered to twice that instead. (Not both at
+// once: the duals hold for the costs as they are.) Where neither helps, as where large costs cancel,
+// exact_residuals.hpp decides.
 #pragma once
 
 #include <algorithm>
@@ -19,26 +20,27 @@
 #include "gridcompute/assignment/input/float_scaling.hpp"
 #include "gridcompute/assignment/problem.hpp"
 #include "gridcompute/assignment/refine/exact_residuals.hpp"
+#include "gridcompute/assignment/tuning.hpp"
 
 namespace gridcompute::assignment {
 
-inline constexpr int kFinerRounds = 64;      // each takes some 2^50 of the largest cost; doubles span 2^2098
-inline constexpr double kDrowned = 0x1p-40;  // of what the pairs cost: a smaller gap is left alone
-inline constexpr Index kFewPairs = 8;        // a row: so many are compared at once, without another solve
-inline constexpr int kAllWhole = 1074;       // the exponent of a unit in which all doubles are whole
+// Solves at most: each finer one resolves some 2^50 more of the largest cost, and doubles span 2^2098.
+inline constexpr int kMaxRefinements = 64;
+// The exponent of the unit in which all doubles are integers.
+inline constexpr int kExactExponent = 1074;
 
 template <class T>
-class Finer {
+class DualRefinement {
  public:
-  // Valid while `coarse` is, an optimal result; a better one has no pair of so many units above its duals.
-  Finer(const Result& coarse, bool maximize, std::int64_t units)
+  // Valid while `coarse` is, an optimal result; a better one has no pair that lies `units` above its duals.
+  DualRefinement(const Result& coarse, bool maximize, std::int64_t units)
       : result_(coarse), sign_(maximize ? -1.0 : 1.0), unit_(std::ldexp(1.0, -coarse.exponent)) {
     const auto in_cost = [&](const std::vector<std::int64_t>& duals, double more) {
       std::vector<double> costs;
       costs.reserve(duals.size());
       for (const std::int64_t d : duals) {
         const double cost = static_cast<double>(d) * unit_;
-        costs.push_back(cost + more + std::fabs(cost) * 0x1p-50);  // for all roundings
+        costs.push_back(cost + more + std::fabs(cost) * 0x1p-50);  // covers all roundings
       }
       return costs;
     };
@@ -46,10 +48,10 @@ class Finer {
     cols_ = in_cost(coarse.col_dual, 0);
   }
 
-  // Is a gap left that counts? paid(i): what row i pays for its column.
+  // Returns whether a gap is left that counts. paid(i): the cost of the pair of row i.
   template <class Paid>
-  [[nodiscard]] bool drowned(const Paid& paid) const {
-    if (result_.exponent >= kAllWhole) return false;
+  [[nodiscard]] bool gap_counts(const Paid& paid) const {
+    if (result_.exponent >= kExactExponent) return false;
     long double sum = 0, size = 0;
     for (std::size_t i = 0; i < result_.col_of.size(); ++i) {
       if (result_.col_of[i] < 0) continue;
@@ -60,15 +62,16 @@ class Finer {
     Wide duals = 0;
     for (const std::int64_t u : result_.row_dual) duals += u;
     for (const std::int64_t v : result_.col_dual) duals += v;
-    return sum - static_cast<long double>(duals) * unit_ > kDrowned * size;
+    return sum - static_cast<long double>(duals) * unit_ > kNegligibleGap * size;
   }
 
-  // What pair (i, j) need not cost more than to be kept out by the duals.
-  [[nodiscard]] double most(Index i, Index j) const {
+  // Returns the least cost at which the duals still exclude the pair (i, j).
+  [[nodiscard]] double limit(Index i, Index j) const {
     return rows_[static_cast<std::size_t>(i)] + cols_[static_cast<std::size_t>(j)];
   }
 
-  // What any pair need not cost more than: the least cost and twice what the pairs cost above as many of that.
+  // Returns the least cost at which any pair is excluded: the least cost, and twice what the pairs cost above as many
+  // of that.
   template <class Paid>
   [[nodiscard]] double cap(const T* costs, Index count, const Paid& paid) const {
     constexpr double kInf = std::numeric_limits<double>::infinity();
@@ -85,65 +88,68 @@ class Finer {
   std::vector<double> rows_, cols_;  // duals as costs, with slack
 };
 
-// The cost itself, or `most` where that is less.
+// Returns the cost, or `limit` where that is less.
 template <class T>
-T lowered(T cost, double sign, double most) {
-  const bool keep = std::isinf(cost) || !(sign * static_cast<double>(cost) > most);
-  double up = std::is_same_v<T, float> ? most + std::fabs(most) * 0x1p-23 + 0x1p-149 : most;  // after rounding
+T lowered(T cost, double sign, double limit) {
+  const bool keep = std::isinf(cost) || !(sign * static_cast<double>(cost) > limit);
+  double up = std::is_same_v<T, float> ? limit + std::fabs(limit) * 0x1p-23 + 0x1p-149 : limit;  // after rounding
   up = std::max(up, static_cast<double>(std::numeric_limits<T>::lowest()));  // finite as the cost itself
   const T s = static_cast<T>(sign);
   return keep ? cost : s * std::min(s * cost, static_cast<T>(up));
 }
 
-// What the duals leave of all pairs decides, exactly. False if more than `most` pairs may matter.
+// Compares the pairs that the duals leave, exactly. False if there are more than `limit`.
 template <class T, class Each, class Paid>
-bool decide(Result& result, const T* costs, bool maximize, Index most, Stop& stop, const Each& each, const Paid& paid) {
-  Residues residues(result, maximize);
+bool compare_exactly(Result& result, const T* costs, bool maximize, Index limit, Stop& stop, const Each& each,
+                     const Paid& paid) {
+  ExactResiduals residuals(result, maximize);
   const auto n = static_cast<Index>(result.col_of.size());
-  for (Index i = 0; i < n; ++i) residues.pay(i, static_cast<double>(paid(result, i)));
-  if (!residues.matters(kDrowned)) return true;
-  const Finer<T> finer(result, maximize, residues.most());
+  for (Index i = 0; i < n; ++i) residuals.pay(i, static_cast<double>(paid(result, i)));
+  if (!residuals.matters(kNegligibleGap)) return true;
+  const DualRefinement<T> refinement(result, maximize, residuals.max_units());
   const double sign = maximize ? -1.0 : 1.0;
   Index count = 0;
   each([&](Index i, Index j, Index k) {
     const auto cost = static_cast<double>(costs[k]);
-    if (sign * cost > finer.most(i, j) || ++count > most) return;
-    residues.offer(i, j, cost);
+    if (sign * cost > refinement.limit(i, j) || ++count > limit) return;
+    residuals.offer(i, j, cost);
   });
-  if (count > most) return false;
-  result.col_of = residues.decide(stop);
+  if (count > limit) return false;
+  result.col_of = residuals.decide(stop);
   if (stop.requested()) result.status = Status::stopped;  // some pairs may not have been compared
   return true;
 }
 
-// The answer in the finest unit that changes something; without `duals`, it need not be proved by them. solve(costs,
-// near) -> Result, which may start from that of nearly the same costs; costs: (count) as laid out in `costs`;
-// each(lower) calls lower(i, j, k) for the pair of each position k, or returns early once the stop is requested; paid
-// as above, of a result.
+// Returns the answer in the finest unit that changes something; without `duals`, these need not prove it. solve(costs,
+// previous) -> Result may start from the answer to nearly the same costs; costs: (count), laid out as `costs`;
+// each(lower) calls lower(i, j, k) for the pair of each position k, or returns early once the stop is requested;
+// paid(result, i): the cost of the pair of row i.
 template <class T, class Solve, class Each, class Paid>
-Result solve_finer(const T* costs, Index count, bool maximize, bool duals, Stop& stop, const Solve& solve,
-                   const Each& each, const Paid& paid) {
+Result solve_refined(const T* costs, Index count, bool maximize, bool duals, Stop& stop, const Solve& solve,
+                     const Each& each, const Paid& paid, const Tuning& tuning) {
   const double sign = maximize ? -1.0 : 1.0;
-  const auto solve_any = [&](const T* c, const Result* near) { return solve_extreme(c, count, maximize, near, solve); };
-  Result result = solve_any(costs, nullptr);
+  const auto solve_at = [&](const T* c, const Result* previous) {
+    return solve_scaled(c, count, maximize, previous, solve);
+  };
+  Result result = solve_at(costs, nullptr);
   const auto n = static_cast<Index>(result.col_of.size());
   std::vector<T> lower;
-  bool by_duals = true, other = false;  // how costs are lowered; did the other way change nothing?
-  for (int round = 0; round < kFinerRounds && result.status == Status::optimal; ++round) {
-    const Finer<T> finer(result, maximize, n);
+  bool by_duals = true, other = false;  // which limit costs are lowered to; did the other one change nothing?
+  for (int solves = 0; solves < kMaxRefinements && result.status == Status::optimal; ++solves) {
+    const DualRefinement<T> refinement(result, maximize, n);
     const auto pays = [&](Index i) { return paid(result, i); };
-    if (!finer.drowned(pays)) break;
-    if (!duals && decide(result, costs, maximize, kFewPairs * n, stop, each, paid)) return result;
+    if (!refinement.gap_counts(pays)) break;
+    if (!duals && compare_exactly(result, costs, maximize, tuning.compared_pairs * n, stop, each, paid)) return result;
     lower.resize(static_cast<std::size_t>(count));
-    const double cap = by_duals ? 0 : finer.cap(costs, count, pays);
+    const double cap = by_duals ? 0 : refinement.cap(costs, count, pays);
     each([&](Index i, Index j, Index k) {
-      lower[static_cast<std::size_t>(k)] = lowered(costs[k], sign, by_duals ? finer.most(i, j) : cap);
+      lower[static_cast<std::size_t>(k)] = lowered(costs[k], sign, by_duals ? refinement.limit(i, j) : cap);
     });
     if (stop.requested()) {
       result.status = Status::stopped;
       return result;
     }
-    Result next = solve_any(lower.data(), &result);
+    Result next = solve_at(lower.data(), &result);
     next.stats.add(result.stats);
     if (next.status != Status::optimal || next.exponent > result.exponent) {
       other = false;
@@ -154,8 +160,8 @@ Result solve_finer(const T* costs, Index count, bool maximize, bool duals, Stop&
       other = true, by_duals = !by_duals;
     }
   }
-  if (result.status != Status::optimal || result.exponent >= kAllWhole) return result;
-  decide(result, costs, maximize, std::numeric_limits<Index>::max(), stop, each, paid);
+  if (result.status != Status::optimal || result.exponent >= kExactExponent) return result;
+  compare_exactly(result, costs, maximize, std::numeric_limits<Index>::max(), stop, each, paid);
   return result;
 }
 

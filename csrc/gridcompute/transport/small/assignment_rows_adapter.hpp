@@ -8,20 +8,20 @@
 
 namespace gridcompute::transport {
 
-using Bounds = assignment::Range<Cost>;
-using Lists = assignment::Lists<Cost>;
+using Bounds = assignment::IntRange<Cost>;
+using Lists = assignment::CandidateLists<Cost>;
 inline constexpr Cost kFar = std::numeric_limits<Cost>::max();
 
 // Being left out is the last column. Threads may read different rows; what was seen is joined.
-class KeyRows final : public assignment::Rows<Cost> {
+class KeyRows final : public assignment::RowReader<Cost> {
  public:
   KeyRows(const Keys& keys, Seen& seen)
-      : assignment::Rows<Cost>(keys.n_jobs(), keys.columns()),
+      : assignment::RowReader<Cost>(keys.n_jobs(), keys.columns()),
         keys_(keys),
         narrow_(keys.optional() || !keys.ties().none() ? nullptr : keys.int32()),
         seen_(seen) {}
 
-  assignment::Fit look(Index) override { return assignment::Fit::exact; }
+  assignment::RowFit measure(Index) override { return assignment::RowFit::exact; }
 
   void load(Index i, Cost* out) const override;
 
@@ -39,7 +39,9 @@ struct Two {
 };
 
 // Does the list hold a job's least, if that is what it shows as its own?
-[[nodiscard]] inline bool reaches(Cost least, Cost bound) { return least <= bound || bound >= Bounds::kHopeless; }
+[[nodiscard]] inline bool reaches(Cost least, Cost bound) {
+  return least <= bound || bound >= Bounds::kForbiddenReduced;
+}
 
 // Without class `beside`.
 [[nodiscard]] Two least_two(const Lists::View& list, const Cost* price, Slot beside);

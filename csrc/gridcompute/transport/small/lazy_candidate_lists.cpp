@@ -22,7 +22,7 @@ Offers::Offers(const Keys& keys, Index n_jobs, Pool& pool, Stop& stop, Seen& see
       lists_(n_, columns_),
       scratch_(lists_.scratch()),
       negative_(static_cast<std::size_t>(columns_) + 1, 0) {
-  lists_.make_room();
+  lists_.reserve_lists();
 }
 
 bool Offers::read_all(const std::vector<Cost>& prices) {
@@ -61,7 +61,7 @@ Two Offers::two(Index job, const std::vector<Cost>& prices, Slot beside) {
 
 auction::Best Offers::best(Index job, const std::vector<Cost>& prices) {
   const Two found = two(job, prices, kNone);
-  const auto allowed = [](Cost x) { return x < Bounds::kHopeless ? x : kForbidden; };
+  const auto allowed = [](Cost x) { return x < Bounds::kForbiddenReduced ? x : kForbidden; };
   return {allowed(found.first), allowed(std::min(found.second, lists_.bound(job))), lists_[job].col[found.at]};
 }
 

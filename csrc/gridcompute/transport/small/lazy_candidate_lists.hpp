@@ -15,7 +15,7 @@ class Offers {
   // First lists of all jobs at these prices. False after a stop, or where keys are out of range.
   [[nodiscard]] bool read_all(const std::vector<Cost>& prices);
   // Prices have fallen since, by so much at most.
-  void loosen(Cost fallen) { lists_.loosen(fallen); }
+  void loosen(Cost fallen) { lists_.lower_bounds(fallen); }
 
   [[nodiscard]] Lists::View operator[](Index job) const { return lists_[job]; }
   [[nodiscard]] Cost bound(Index job) const { return lists_.bound(job); }  // on key + price of the classes not listed

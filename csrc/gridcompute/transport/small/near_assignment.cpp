@@ -257,7 +257,7 @@ bool Few::bid(Slot a, std::vector<Slot>& next) {
   for (const std::int32_t job : members_[a]) {
     const Two other = offers_.two(job, p_, a);
     const auto list = offers_[job];
-    if (other.first >= Bounds::kHopeless) {
+    if (other.first >= Bounds::kForbiddenReduced) {
       margins_.push_back({kFar, 0, job, kNone});
     } else {
       margins_.push_back({other.first - own_[job] - p_[a], list.cost[other.at], job, list.col[other.at]});
@@ -268,7 +268,7 @@ bool Few::bid(Slot a, std::vector<Slot>& next) {
   if (margins_[leaving - 1].to == kNone) return false;
   const bool kept = leaving < margins_.size() && margins_[leaving].to != kNone;
   p_[a] += margins_[kept ? leaving : leaving - 1].margin;
-  if (p_[a] > Bounds::kUnit) return false;
+  if (p_[a] > Bounds::kLimit) return false;
   for (std::size_t k = 0; k < leaving; ++k) {
     const Margin& m = margins_[k];
     take(m.job);
@@ -320,7 +320,7 @@ bool Few::search(Cost left) {
     const auto [label, id] = heap_.front();
     std::pop_heap(heap_.begin(), heap_.end());
     heap_.pop_back();
-    if (label > Bounds::kUnit) return false;
+    if (label > Bounds::kLimit) return false;
     if (id < 0) {
       offers_.read_again(~id, [&](Slot s) { return node_[s].price; });
       if (stats_.rescanned % kPollEvery == 0 && stop_.poll()) return false;
@@ -336,7 +336,7 @@ bool Few::search(Cost left) {
   const Cost last = node_[targets_.back()].label;
   for (const Slot s : settled_) {
     node_[s].price += std::max<Cost>(0, last - node_[s].label);
-    if (node_[s].price > Bounds::kUnit) return false;
+    if (node_[s].price > Bounds::kLimit) return false;
   }
   return true;
 }
@@ -380,7 +380,7 @@ void Few::offer(std::int32_t job) {
     const Cost label = base + list.cost[k] + node_[t].price;
     if (label < node_[t].label) reach(t, label, {job, from, list.cost[k]});
   }
-  if (offers_.bound(job) < Bounds::kHopeless) push({base + offers_.bound(job), ~job});
+  if (offers_.bound(job) < Bounds::kForbiddenReduced) push({base + offers_.bound(job), ~job});
 }
 
 // Moves a unit along the tree to the target if nothing on the way has moved since. How many.
@@ -427,7 +427,7 @@ void Few::leave(Direct& out) {
   for (Index i = 0; i < n_; ++i) {
     const auto list = offers_[i];
     const Cost least = std::min(least_two(list, p_.data(), kNone).first, offers_.bound(i));
-    if (least >= Bounds::kHopeless) return;
+    if (least >= Bounds::kForbiddenReduced) return;
     out.value += least;
     const auto free = [&](Slot s) { return s != kNone && out.load[s] < capacity_[s]; };
     Slot to = free(where_[i]) ? where_[i] : kNone;

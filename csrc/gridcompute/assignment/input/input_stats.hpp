@@ -1,0 +1,31 @@
+// Statistics of a sample of rows of a square matrix, which choose where to begin, and prices to start from.
+#pragma once
+
+#include <vector>
+
+#include "gridcompute/assignment/input/row_reader.hpp"
+#include "gridcompute/assignment/tuning.hpp"
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
+
+namespace gridcompute::assignment {
+
+// Returns the k-th of `count` positions spread evenly over n.
+[[nodiscard]] constexpr Index sampled(Index k, Index count, Index n) { return k * n / count; }
+
+struct InputStats {
+  bool column_means_vary = false;  // more than those of independent entries: columns carry offsets of their own
+  bool columns_contested = false;  // and these draw rows to the same few columns
+  bool scales_differ = false;      // rows have spreads so different that no epsilon suits them all
+  bool tied = false;               // rows have more columns at their least cost than a list holds
+};
+template <class V>
+[[nodiscard]] InputStats sample_input_stats(RowReader<V>& rows, const Tuning& tuning);
+
+// Sets prices to column minima (Jonker and Volgenant's column reduction) of the costs less their row's mean, over a
+// sample of rows; the bids make up for the other rows. Less the mean, not the minimum: rows whose cheapest pair is dear
+// would then look cheap everywhere else, and contribute all the minima.
+template <class V>
+void sampled_column_reduction(RowReader<V>& rows, Pool& pool, Stop& stop, std::vector<V>& v, const Tuning& tuning);
+
+}  // namespace gridcompute::assignment
