@@ -221,7 +221,7 @@ void fuzz(Random& random, Index n, Index m, std::vector<double> cost, bool maxim
 
 // If this fails, some engine, or a hand-over between two, returns what is no optimum, or duals that do not prove it.
 TEST(assignment_of_any_tuning_is_certified) {
-  constexpr std::uint64_t kCases = 500;
+  constexpr std::uint64_t kCases = 3000;
   for (std::uint64_t k = 0; k < kCases; ++k) {
     const std::uint64_t s = testing::seed(k);
     Random random(s);

@@ -213,7 +213,7 @@ template <class T>
 bool jv_in_place(const DenseMatrix<T>& cost, const Precheck& found, Index most_free, Stop& stop, std::int32_t* col_of,
                  const Tuning& tuning) {
   if constexpr (std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>)
-    return InPlaceJv<T>(cost, col_of, tuning).run(found, most_free, stop);
+    return cost.cols > kRowLanes && InPlaceJv<T>(cost, col_of, tuning).run(found, most_free, stop);
   else
     return false;
 }
