@@ -11,42 +11,42 @@ namespace {
 
 using Ints = Array<std::int64_t>;
 
-const char* name_of(flow::Status status) {
+const char* name_of(flow::FlowStatus status) {
   switch (status) {
-    case flow::Status::optimal:
+    case flow::FlowStatus::optimal:
       return "optimal";
-    case flow::Status::infeasible:
+    case flow::FlowStatus::infeasible:
       return "infeasible";
-    case flow::Status::unbounded:
+    case flow::FlowStatus::unbounded:
       return "unbounded";
-    case flow::Status::time_limit:
+    case flow::FlowStatus::time_limit:
       return "time_limit";
-    case flow::Status::stopped:
+    case flow::FlowStatus::stopped:
       break;
   }
   return "stopped";
 }
 
-flow::Method method_of(std::string_view name) {
-  if (name == "network_simplex") return flow::Method::network_simplex;
-  return name == "cost_scaling" ? flow::Method::cost_scaling : flow::Method::automatic;
+flow::FlowMethod method_of(std::string_view name) {
+  if (name == "network_simplex") return flow::FlowMethod::network_simplex;
+  return name == "cost_scaling" ? flow::FlowMethod::cost_scaling : flow::FlowMethod::automatic;
 }
 
-// What stays of an answer: what later solves start from, and what is told when asked for.
-struct Kept {
-  flow::Kept answer;
-  flow::Stats stats;
+// What an answer keeps: what later solves start from, and statistics, converted at the first use.
+struct FlowWarmStart {
+  flow::WarmStart state;
+  flow::FlowStats stats;
 };
 
-py::dict stats_of(const flow::Stats& s) {
+py::dict stats_of(const flow::FlowStats& s) {
   py::dict seconds;
   seconds["build"] = s.seconds_build;
   seconds["start"] = s.seconds_start;
   seconds["solve"] = s.seconds_solve;
   py::dict out;
   out["method"] = s.method;
-  out["chosen"] = s.chosen;
-  out["effort"] = s.effort;
+  out["reason"] = s.reason;
+  out["work"] = s.work;
   const std::string_view start = s.start;
   out["start"] = s.start;
   out["warm"] = start == "basis" || start == "flow";
@@ -59,14 +59,14 @@ py::dict stats_of(const flow::Stats& s) {
   out["changed_capacities"] = s.changed_capacities;
   out["changed_supplies"] = s.changed_supplies;
   out["dual_pivots"] = s.dual_pivots;
-  out["filled_arcs"] = s.filled_arcs;
+  out["bound_flips"] = s.bound_flips;
   out["kept_tree_arcs"] = s.kept_tree_arcs;
-  out["cut_tree_arcs"] = s.cut_tree_arcs;
+  out["dropped_tree_arcs"] = s.dropped_tree_arcs;
   out["phases"] = s.phases;
   out["pushes"] = s.pushes;
   out["relabels"] = s.relabels;
   out["global_updates"] = s.global_updates;
-  out["price_refinements"] = s.refinements;
+  out["price_refinements"] = s.price_refinements;
   out["fixed_arcs"] = s.fixed_arcs;
   out["unserved"] = s.unserved;
   out["seconds"] = seconds;
@@ -78,8 +78,8 @@ std::span<const T> view_or_none(const std::optional<Array<T>>& array) {
   return array ? view(*array) : std::span<const T>{};
 }
 
-// Hands a vector to numpy: a small one is copied, which takes less than to keep it.
-Ints give(std::vector<std::int64_t>&& values) {
+// Moves a vector into a numpy array; a small one is copied, which takes less time than a capsule.
+Ints to_array(std::vector<std::int64_t>&& values) {
   constexpr std::size_t kSmall = 4096;
   if (values.size() <= kSmall) return copy_out<std::int64_t>(values);
   auto* kept = new std::vector<std::int64_t>(std::move(values));
@@ -87,21 +87,22 @@ Ints give(std::vector<std::int64_t>&& values) {
   return Ints(static_cast<py::ssize_t>(kept->size()), kept->data(), owner);
 }
 
-Ints frozen(Ints&& array) {
+Ints read_only(Ints&& array) {
   py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   return std::move(array);
 }
 
-// The same for one that is kept for later solves.
-Ints share(const std::shared_ptr<const flow::Values<std::int64_t>>& values) {
-  using Shared = std::shared_ptr<const flow::Values<std::int64_t>>;
+// Views a vector that later solves share as a numpy array.
+Ints shared_array(const std::shared_ptr<const flow::RawVector<std::int64_t>>& values) {
+  using Shared = std::shared_ptr<const flow::RawVector<std::int64_t>>;
   auto* kept = new Shared(values);
   const py::capsule owner(kept, [](void* p) { delete static_cast<Shared*>(p); });
-  return frozen(Ints(static_cast<py::ssize_t>(values->size()), values->data(), owner));
+  return read_only(Ints(static_cast<py::ssize_t>(values->size()), values->data(), owner));
 }
 
-// Can the arrays be read in place? Else Python converts them, or says what is wrong.
-bool fit(py::handle tail, py::handle head, py::handle capacity, py::handle cost, py::handle supply, py::handle lower) {
+// Can the arrays be read in place? If not, Python converts them, or reports what is wrong.
+bool arrays_fit(py::handle tail, py::handle head, py::handle capacity, py::handle cost, py::handle supply,
+                py::handle lower) {
   const auto plain = [](py::handle array) {
     return Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_ && Ints::check_(array) &&
            py::detail::array_proxy(array.ptr())->nd == 1;
@@ -114,40 +115,41 @@ bool fit(py::handle tail, py::handle head, py::handle capacity, py::handle cost,
   return arcs(head) && arcs(capacity) && arcs(cost) && (lower.is_none() || arcs(lower));
 }
 
-flow::Problem problem_of(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
-                         const std::optional<Ints>& lower) {
-  flow::Problem p;
+flow::MinCostFlow problem_of(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost,
+                             const Ints& supply, const std::optional<Ints>& lower) {
+  flow::MinCostFlow p;
   p.n = static_cast<Index>(supply.size());
   p.tail = view(tail), p.head = view(head), p.capacity = view(capacity), p.cost = view(cost), p.supply = view(supply);
   p.lower = view_or_none(lower);
   return p;
 }
 
-certificate::FlowProblem certified(const flow::Problem& p) {
+certificate::FlowProblem certificate_problem(const flow::MinCostFlow& p) {
   return {p.tail, p.head, p.lower, p.capacity, p.cost, p.supply};
 }
 
 py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
-                const std::optional<Ints>& lower, std::string_view method, const Kept* start,
+                const std::optional<Ints>& lower, std::string_view method, const FlowWarmStart* start,
                 std::optional<double> time_limit, py::object progress) {
-  const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
-  const flow::Kept* before = start == nullptr ? nullptr : &start->answer;
+  const flow::MinCostFlow problem = problem_of(tail, head, capacity, cost, supply, lower);
+  const flow::WarmStart* before = start == nullptr ? nullptr : &start->state;
   Guard guard(time_limit, std::move(progress));
-  flow::Result r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), before, stop); });
-  const auto where = [&](flow::Status status, std::vector<Index>&& ids) {
-    return r.status == status ? py::object(frozen(give(std::move(ids)))) : py::none();
+  flow::FlowResult r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), before, stop); });
+  const auto if_status = [&](flow::FlowStatus status, std::vector<Index>&& ids) {
+    return r.status == status ? py::object(read_only(to_array(std::move(ids)))) : py::none();
   };
-  return py::make_tuple(frozen(give(std::move(r.potential))), to_int(r.objective), name_of(r.status),
-                        where(flow::Status::infeasible, std::move(r.cut)),
-                        where(flow::Status::unbounded, std::move(r.cycle)), Kept{std::move(r.kept), r.stats});
+  return py::make_tuple(read_only(to_array(std::move(r.potential))), to_int(r.objective), name_of(r.status),
+                        if_status(flow::FlowStatus::infeasible, std::move(r.cut)),
+                        if_status(flow::FlowStatus::unbounded, std::move(r.cycle)),
+                        FlowWarmStart{std::move(r.warm_start), r.stats});
 }
 
-// What the status claims, checked: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle); of these and
-// all others what the flow costs and leaves unserved.
+// Checks what the status claims: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle); and for every
+// status what the flow costs and leaves unserved.
 py::dict check(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                const std::optional<Ints>& lower, const std::string& status, const Ints& flow, const Ints& potentials,
                const Ints& cut, const Ints& cycle) {
-  const certificate::FlowProblem p = certified(problem_of(tail, head, capacity, cost, supply, lower));
+  const certificate::FlowProblem p = certificate_problem(problem_of(tail, head, capacity, cost, supply, lower));
   certificate::FlowReport partial, proof;
   {
     const Unlocked unlocked;
@@ -179,13 +181,13 @@ py::tuple finish(flow::DimacsReader& reader) {
     const Unlocked unlocked;
     return reader.finish();
   }();
-  return py::make_tuple(give(std::move(d.tail)), give(std::move(d.head)), give(std::move(d.capacity)),
-                        give(std::move(d.cost)), give(std::move(d.supply)), give(std::move(d.lower)));
+  return py::make_tuple(to_array(std::move(d.tail)), to_array(std::move(d.head)), to_array(std::move(d.capacity)),
+                        to_array(std::move(d.cost)), to_array(std::move(d.supply)), to_array(std::move(d.lower)));
 }
 
 py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                 const std::optional<Ints>& lower) {
-  const flow::Problem problem = problem_of(tail, head, capacity, cost, supply, lower);
+  const flow::MinCostFlow problem = problem_of(tail, head, capacity, cost, supply, lower);
   const std::string text = [&] {
     const Unlocked unlocked;
     flow::check_arrays(problem);
@@ -197,16 +199,16 @@ py::bytes write(const Ints& tail, const Ints& head, const Ints& capacity, const 
 }  // namespace
 
 void bind_flow(py::module_& m) {
-  py::class_<Kept>(m, "FlowKept")
+  py::class_<FlowWarmStart>(m, "FlowWarmStart")
       .def("flow",
-           [](const Kept& kept) {
-             return share([&] {
+           [](const FlowWarmStart& kept) {
+             return shared_array([&] {
                const Unlocked unlocked;
-               return kept.answer.flow();
+               return kept.state.flow();
              }());
            })
-      .def("stats", [](const Kept& kept) { return stats_of(kept.stats); });
-  m.def("flow_arrays_fit", &fit);
+      .def("stats", [](const FlowWarmStart& kept) { return stats_of(kept.stats); });
+  m.def("flow_arrays_fit", &arrays_fit);
   m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
         py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("time_limit"), py::arg("progress"));

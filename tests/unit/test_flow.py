@@ -257,20 +257,20 @@ def test_arcs_of_negative_cost_begin_full_where_they_lie_on_cycles():
     capacity, cost = r.integers(1, 1000, m), r.integers(-10_000, 1_000, m)
     problem = (tail, head, capacity, cost, np.zeros(n, np.int64))
     f = min_cost_flow(*problem)
-    assert (f.stats["method"], f.stats["chosen"]) == ("network_simplex", "within budget")
-    assert f.stats["start"] == "full"
-    assert f.stats["effort"] < 400 * (n + m)
+    assert (f.stats["method"], f.stats["reason"]) == ("network_simplex", "within budget")
+    assert f.stats["start"] == "saturated"
+    assert f.stats["work"] < 400 * (n + m)
     assert f.verify().valid
     named = min_cost_flow(*problem, method="cost_scaling")
-    assert (named.stats["chosen"], named.objective) == ("by name", f.objective)
+    assert (named.stats["reason"], named.objective) == ("by name", f.objective)
     layered = min_cost_flow(np.minimum(tail, head), np.maximum(tail, head), *problem[2:])
-    assert layered.stats["start"] == "cold"
+    assert layered.stats["start"] == "artificial"
     assert (layered.flow == 0).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_time_limit_and_progress_stop(method):
-    """A stopped solve says so, and how much has no way yet; it never says optimal."""
+    """A stopped solve says so, and how much has no path yet; it never says optimal."""
     problem = time_expanded(30, 60, 5)
     f = min_cost_flow(*problem, method=method, time_limit=0)
     assert f.status == "time_limit"

@@ -72,7 +72,7 @@ FORGERIES: list[tuple[Any, str, Any, str]] = [
     (solved, "stats", {"unserved": 1}, "stats: found 1 units unserved, the flow leaves 0"),
     (solved, "stats", None, "stats: found None units unserved"),
     (solved, "problem", None, "problem: found NoneType"),
-    (solved, "kept", None, "kept: found NoneType"),
+    (solved, "warm_start", None, "warm_start: found NoneType"),
     (impossible, "witness", None, "witness: found NoneType"),
     (impossible, "witness", ints(0), "the cut can be served"),
     (impossible, "witness", ints(), "the cut can be served"),
@@ -108,7 +108,7 @@ def test_a_forged_field_is_refuted(make: Any, field: str, value: Any, reason: st
     f = make()
     assert f.verify().valid
     object.__setattr__(f, field, value)
-    if field == "kept":
+    if field == "warm_start":
         vars(f).pop("flow")
     forged = [f]
     if field in {each.name for each in dataclasses.fields(Flow)}:
@@ -127,7 +127,7 @@ def test_an_honest_flow_is_certified(make: Any) -> None:
     assert found.valid, found
     assert found.feasible == (f.status in ("optimal", "unbounded"))
     if f.status == "time_limit":
-        assert found.reasons == (f"{f.stats['unserved']} units have no way yet",)
+        assert found.reasons == (f"{f.stats['unserved']} units have no path yet",)
         assert (found.objective, found.gap) == (INF, INF)
 
 

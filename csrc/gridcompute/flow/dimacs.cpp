@@ -9,17 +9,17 @@ namespace gridcompute::flow {
 
 namespace {
 
-constexpr std::size_t kMostLine = 1 << 20;                 // bytes
-constexpr std::int64_t kIsolated = std::int64_t{1} << 22;  // nodes that no line need name
-constexpr std::size_t kShown = 40;                         // characters of a word in a message
+constexpr std::size_t kMaxLineBytes = 1 << 20;
+constexpr std::int64_t kMaxUnnamedNodes = std::int64_t{1} << 22;  // nodes beyond one per byte that no line names
+constexpr std::size_t kMaxQuoted = 40;                            // characters of a word that a message quotes
 
-bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
 
-// A word as a message shows it: short, and in ASCII whatever the file's encoding is.
+// Quotes a word for a message: short, and in ASCII whatever the file's encoding is.
 std::string quoted(std::string_view word) {
   constexpr const char* kHex = "0123456789abcdef";
   std::string out = "'";
-  for (const char c : word.substr(0, kShown)) {
+  for (const char c : word.substr(0, kMaxQuoted)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f) {
       out += c;
@@ -29,7 +29,7 @@ std::string quoted(std::string_view word) {
       out += kHex[byte & 15];
     }
   }
-  return out + (word.size() > kShown ? "...'" : "'");
+  return out + (word.size() > kMaxQuoted ? "...'" : "'");
 }
 
 }  // namespace
@@ -42,33 +42,33 @@ class DimacsReader::State {
     while (!bytes.empty()) {
       const std::size_t end = bytes.find('\n');
       const std::string_view piece = bytes.substr(0, end);
-      if (begun_.size() + piece.size() > kMostLine) {
+      if (partial_line_.size() + piece.size() > kMaxLineBytes) {
         ++line_;
-        fail("found a line of more than " + std::to_string(kMostLine) + " bytes, needed a shorter one");
+        fail("found a line of more than " + std::to_string(kMaxLineBytes) + " bytes, needed a shorter one");
       }
       read_ += static_cast<std::int64_t>(piece.size()) + (end == std::string_view::npos ? 0 : 1);
       bytes = end == std::string_view::npos ? std::string_view{} : bytes.substr(end + 1);
       if (end == std::string_view::npos) {
-        begun_ += piece;
-      } else if (begun_.empty()) {
+        partial_line_ += piece;
+      } else if (partial_line_.empty()) {
         line(piece);
       } else {
-        begun_ += piece;
-        line(begun_);
-        begun_.clear();
+        partial_line_ += piece;
+        line(partial_line_);
+        partial_line_.clear();
       }
     }
   }
 
   Dimacs finish() {
-    if (!begun_.empty()) line(begun_);
+    if (!partial_line_.empty()) line(partial_line_);
     if (nodes_ < 0) fail("found no 'p min NODES ARCS' line");
     if (const auto found = static_cast<std::int64_t>(out_.tail.size()); found != arcs_)
       fail("found " + std::to_string(found) + " arcs, needed " + std::to_string(arcs_) + ": the problem line (line " +
            std::to_string(problem_line_) + ") says so");
-    if (nodes_ > read_ + kIsolated) {
+    if (nodes_ > read_ + kMaxUnnamedNodes) {
       line_ = problem_line_;
-      fail("found " + std::to_string(nodes_) + " nodes, needed at most " + std::to_string(read_ + kIsolated) +
+      fail("found " + std::to_string(nodes_) + " nodes, needed at most " + std::to_string(read_ + kMaxUnnamedNodes) +
            ": a text of " + std::to_string(read_) + " bytes names no more");
     }
     out_.supply.assign(at(nodes_), 0);
@@ -95,9 +95,9 @@ class DimacsReader::State {
   }
 
   std::string_view word() {
-    while (!rest_.empty() && blank(rest_.front())) rest_.remove_prefix(1);
+    while (!rest_.empty() && is_blank(rest_.front())) rest_.remove_prefix(1);
     std::size_t length = 0;
-    while (length < rest_.size() && !blank(rest_[length])) ++length;
+    while (length < rest_.size() && !is_blank(rest_[length])) ++length;
     const std::string_view out = rest_.substr(0, length);
     rest_.remove_prefix(length);
     return out;
@@ -183,7 +183,7 @@ class DimacsReader::State {
     end_of_line();
   }
 
-  std::string name_, begun_;  // begun_: a line of which more is to come
+  std::string name_, partial_line_;  // partial_line_: a line of which more is to come
   std::string_view rest_;
   Index line_ = 0, problem_line_ = 0;
   std::int64_t nodes_ = -1, arcs_ = 0, read_ = 0;  // read_: bytes
@@ -224,7 +224,7 @@ Dimacs read_dimacs(std::string_view text, const std::string& name) {
   return reader.finish();
 }
 
-std::string write_dimacs(const Problem& p) {
+std::string write_dimacs(const MinCostFlow& p) {
   std::string out = "p min ";
   append(out, p.n, ' ');
   append(out, static_cast<std::int64_t>(p.tail.size()), '\n');
@@ -238,7 +238,7 @@ std::string write_dimacs(const Problem& p) {
     out += "a ";
     append(out, p.tail[e] + 1, ' ');
     append(out, p.head[e] + 1, ' ');
-    append(out, p.least(e), ' ');
+    append(out, p.lower_bound(e), ' ');
     append(out, p.capacity[e], ' ');
     append(out, p.cost[e], '\n');
   }

@@ -1,9 +1,9 @@
-// The reduced network every method of this folder works on: one layout, two widths.
+// The reduced network that every method of this folder works on: one layout, two integer widths.
 //
-// Lower bounds are 0 (preprocess.cpp moved them into the supplies), self-loops are gone, arcs stand sorted by tail
-// (stable, so the order of the caller breaks ties). Arcs without room stay: a line that is cut today is back tomorrow.
-// Ids are 32-bit in both widths: a pricing pass reads two ids and a cost an arc, and half the bytes is nearly half the
-// time.
+// Lower bounds are 0 (preprocess.cpp moves them into the supplies), self-loops are removed, arcs are sorted by tail
+// (stable, so that ties go to the caller's first arc). Arcs of capacity 0 stay: a link that is down today is up again
+// tomorrow, and a warm start then finds it. Node and arc ids have 32 bits in both widths: pricing reads two ids and a
+// cost per arc, and half the bytes take nearly half the time.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 
 #include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/flow/ranges.hpp"
 
 namespace gridcompute::flow {
 
@@ -27,8 +28,12 @@ inline constexpr Arc kNoArc = -1;
 
 [[nodiscard]] constexpr std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
 
-// Arcs by head, in order of arcs: those of v are arc[start[v]] .. arc[start[v + 1] - 1].
-struct ByHead {
+// A vector whose entries are left unset until their owner writes them, in memory that earlier solves gave back.
+template <class T>
+using RawVector = UnwrittenVector<T>;
+
+// Arcs by head, ascending: those that enter v are arc[start[v]] .. arc[start[v + 1] - 1].
+struct ReverseStar {
   std::vector<Arc> start, arc;
 
   [[nodiscard]] std::span<const Arc> of(Node v) const noexcept {
@@ -36,62 +41,58 @@ struct ByHead {
   }
 };
 
-// What is written by its owner first, for the most part: memory that comes back from earlier solves, no zeros.
-template <class T>
-using Values = UnwrittenVector<T>;
-
-// The arcs in their order: built once, shared by the solves that start from one another.
+// The graph in forward star order (arcs by tail): built once, shared by the solves that start from one another.
 struct Topology {
   Node n = 0;
-  Values<Arc> order;       // the caller's arc of each, ascending within a tail
-  Values<Arc> place;       // of each of the caller's arcs in the order; kNoArc for loops
-  std::vector<Arc> start;  // arcs of v: [start[v], start[v + 1])
-  Values<Node> tail, head;
-  Values<Node> given_tail, given_head;  // of all arcs of the caller, in his order
+  RawVector<Arc> original;  // the caller's arc of each sorted arc, ascending within a tail
+  RawVector<Arc> sorted;    // the sorted arc of each of the caller's arcs; kNoArc for self-loops
+  std::vector<Arc> start;   // arcs out of v: [start[v], start[v + 1])
+  RawVector<Node> tail, head;
+  RawVector<Node> caller_tail, caller_head;  // of all arcs of the caller, in the caller's order
 
-  [[nodiscard]] const ByHead& by_head() const;  // made when first asked for, by any thread
+  [[nodiscard]] const ReverseStar& reverse_star() const;  // built at the first call, from any thread
 
  private:
-  mutable std::once_flag asked_;
-  mutable ByHead by_head_;
+  mutable std::once_flag reverse_star_built_;
+  mutable ReverseStar reverse_star_;
 };
 
-// Costs and rooms (capacity minus lower bound, cut at `most`) as the caller gave them, in his order.
+// Costs and capacities (less lower bounds, cut at capacity_limit) of the caller's arcs, in the caller's order.
 template <class Int>
-struct Given {
-  std::shared_ptr<const Values<Int>> cost, room;
-  Int most = 0;
+struct ArcData {
+  std::shared_ptr<const RawVector<Int>> cost, capacity;
+  Int capacity_limit = 0;
 };
 
 template <class Int>
 struct Network {
   Node n = 0;
-  const Topology* shape = nullptr;  // whose are:
+  const Topology* topology = nullptr;  // owns the three arrays that follow
   std::span<const Arc> start;
   std::span<const Node> tail, head;
-  Values<Int> cost, cap;    // cap >= 0
-  std::vector<Int> supply;  // of each node; sums to 0
-  Int most_cost = 0;        // max |cost|
+  RawVector<Int> cost, capacity;  // capacity >= 0
+  std::vector<Int> supply;        // sums to 0
+  Int max_cost = 0;               // max |cost|
 
   [[nodiscard]] Arc m() const noexcept { return static_cast<Arc>(head.size()); }
 };
 
-// A start for the simplex: the arc each node hangs on (or kNoArc) and the arcs that stand at their capacity.
+// A start for network simplex (T, L, U of Ahuja, Magnanti and Orlin): the tree arc of each node, or kNoArc, and the
+// arcs that stand at their upper bound. Arcs in neither set stand at 0.
 struct Basis {
-  std::vector<Arc> pred;           // empty: none
-  std::vector<std::uint8_t> full;  // empty: none
+  std::vector<Arc> tree_arc;           // empty: the artificial tree
+  std::vector<std::uint8_t> at_upper;  // empty: no arc
 };
 
-// What a method returns for it.
 template <class Int>
-struct Solution {
-  Values<Int> flow;
+struct FlowAndPotentials {
+  RawVector<Int> flow;
   std::vector<Int> potential;
 };
 
-// visit(first + i) for each flag i < count that is set, where few are: eight are skipped at once.
+// Calls visit(first + i) for each i < count whose flag is set. For sparse flags: eight unset ones cost one comparison.
 template <class Flags, class Visit>
-void each_flag(const Flags& flags, std::size_t first, std::size_t count, Visit&& visit) {
+void for_each_flag(const Flags& flags, std::size_t first, std::size_t count, Visit&& visit) {
   for (std::size_t i = 0; i < count; i += 8) {
     std::uint64_t eight = 0;
     std::memcpy(&eight, flags.data() + i, std::min<std::size_t>(8, count - i));
@@ -100,28 +101,5 @@ void each_flag(const Flags& flags, std::size_t first, std::size_t count, Visit&&
       if (flags[j] != 0) visit(static_cast<Arc>(first + j));
   }
 }
-
-// Widths. 32 bits hold a network whose costs, artificial costs and flows stay below these; potentials are watched at
-// run time (Simplex::Outgrown) and the 64-bit twin takes over where they leave kMaxPotential.
-template <class Int>
-struct Range;
-
-template <>
-struct Range<std::int32_t> {
-  static constexpr std::int32_t kMaxCost = 1 << 24;       // |cost| of an arc
-  static constexpr std::int32_t kMaxBig = 1 << 27;        // cost of an artificial arc
-  static constexpr std::int32_t kMaxPotential = 1 << 29;  // |reduced cost| <= 2^24 + 2 * 2^29 < 2^31
-  static constexpr std::int32_t kMaxFlow = 1 << 28;       // of all supplies together, and so of any arc
-  static constexpr std::int32_t kArtificialRoom = 1 << 30;
-};
-
-template <>
-struct Range<std::int64_t> {
-  static constexpr std::int64_t kMaxCost = std::int64_t{1} << 58;
-  static constexpr std::int64_t kMaxBig = std::int64_t{1} << 60;
-  static constexpr std::int64_t kMaxPotential = std::int64_t{1} << 61;
-  static constexpr std::int64_t kMaxFlow = std::int64_t{1} << 60;
-  static constexpr std::int64_t kArtificialRoom = std::int64_t{1} << 62;
-};
 
 }  // namespace gridcompute::flow

@@ -8,7 +8,7 @@ namespace gridcompute::flow {
 
 namespace {
 
-constexpr Index kMostIds = std::numeric_limits<std::int32_t>::max() - 16;
+constexpr Index kMaxIds = std::numeric_limits<std::int32_t>::max() - 16;
 
 using std::to_string;
 
@@ -20,8 +20,8 @@ using std::to_string;
   throw Error(ErrorKind::cost_range, field, -1, what);
 }
 
-// One clean sweep without branches; the slow search for the culprit only where there is one.
-void check_arcs(const Problem& p) {
+// Sweeps over all arcs without branches; searches for the first invalid entry only where there is one.
+void check_arcs(const MinCostFlow& p) {
   bool bad = false;
   const auto n = static_cast<std::uint64_t>(p.n);
   for (std::size_t e = 0; e < p.tail.size(); ++e)
@@ -38,21 +38,21 @@ void check_arcs(const Problem& p) {
       invalid("tail", e, "tail" + where + to_string(p.tail[e]) + ", needed " + nodes);
     if (p.head[e] < 0 || p.head[e] >= p.n)
       invalid("head", e, "head" + where + to_string(p.head[e]) + ", needed " + nodes);
-    if (p.capacity[e] < p.least(e))
+    if (p.capacity[e] < p.lower_bound(e))
       invalid("capacity", e,
               "capacity" + where + to_string(p.capacity[e]) + ", needed at least " +
                   (p.lower.empty() ? "0" : "lower[" + to_string(e) + "] = " + to_string(p.lower[e])));
   }
 }
 
-// u - l, or kInfinite; a finite difference beyond 63 bits is cut to just below, which the bound on flow cuts anyway.
-std::int64_t room(const Problem& p, std::size_t e) {
+// Returns u - l, or kInfinite; a finite difference beyond 63 bits is cut to kInfinite - 1, far above the bound on flow.
+std::int64_t reduced_capacity(const MinCostFlow& p, std::size_t e) {
   const std::int64_t u = p.capacity[e];
   if (u == kInfinite || p.lower.empty()) return u;
   return static_cast<std::int64_t>(std::min<Wide>(static_cast<Wide>(u) - p.lower[e], kInfinite - 1));
 }
 
-void move_lower_bounds(const Problem& p, std::vector<std::int64_t>& supply) {
+void move_lower_bounds(const MinCostFlow& p, std::vector<std::int64_t>& supply) {
   for (std::size_t e = 0; e < p.lower.size(); ++e) {
     std::int64_t &t = supply[at(p.tail[e])], &h = supply[at(p.head[e])];
     if (p.tail[e] == p.head[e] || p.lower[e] == 0) continue;
@@ -63,9 +63,11 @@ void move_lower_bounds(const Problem& p, std::vector<std::int64_t>& supply) {
 
 }  // namespace
 
-bool Survey::narrow() const noexcept { return small_costs && bound <= Range<std::int32_t>::kMaxFlow; }
+bool ProblemSummary::fits_narrow() const noexcept {
+  return costs_fit_narrow && flow_bound <= FlowRange<std::int32_t>::kMaxFlow;
+}
 
-void check_sizes(const Problem& p) {
+void check_sizes(const MinCostFlow& p) {
   const auto same = [&](const char* field, std::size_t found) {
     if (found != p.tail.size())
       throw Error(ErrorKind::invalid_problem, field, -1,
@@ -74,180 +76,181 @@ void check_sizes(const Problem& p) {
   };
   same("head", p.head.size()), same("capacity", p.capacity.size()), same("cost", p.cost.size());
   if (!p.lower.empty()) same("lower", p.lower.size());
-  if (p.n > kMostIds)
-    out_of_range("supply", "supply: found " + to_string(p.n) + " nodes, needed at most " + to_string(kMostIds));
-  if (static_cast<Index>(p.tail.size()) > kMostIds)
-    out_of_range("tail", "tail: found " + to_string(p.tail.size()) + " arcs, needed at most " + to_string(kMostIds));
+  if (p.n > kMaxIds)
+    out_of_range("supply", "supply: found " + to_string(p.n) + " nodes, needed at most " + to_string(kMaxIds));
+  if (static_cast<Index>(p.tail.size()) > kMaxIds)
+    out_of_range("tail", "tail: found " + to_string(p.tail.size()) + " arcs, needed at most " + to_string(kMaxIds));
 }
 
-void check_arrays(const Problem& p) {
+void check_arrays(const MinCostFlow& p) {
   check_sizes(p);
   check_arcs(p);
 }
 
-Survey survey(const Problem& p) {
+ProblemSummary summarize(const MinCostFlow& p) {
   check_arcs(p);
-  Survey s;
+  ProblemSummary s;
   s.supply.assign(p.supply.begin(), p.supply.end());
   move_lower_bounds(p, s.supply);
   Wide finite = 0, negative = 0, sent = 0, sum = 0;
-  constexpr std::uint64_t kNarrowCost = Range<std::int32_t>::kMaxCost;
-  const auto largest = static_cast<std::uint64_t>(Range<std::int64_t>::kMaxBig / (p.n + 1) - 1);
+  constexpr std::uint64_t kNarrowCost = FlowRange<std::int32_t>::kMaxCost;
+  const auto largest = static_cast<std::uint64_t>(FlowRange<std::int64_t>::kMaxBig / (p.n + 1) - 1);
   std::uint64_t most = 0;
   for (std::size_t e = 0; e < p.tail.size(); ++e) {
-    const std::int64_t u = room(p, e), c = p.cost[e];
+    const std::int64_t u = reduced_capacity(p, e), c = p.cost[e];
     if (p.tail[e] == p.head[e]) continue;
-    ++s.kept;
+    ++s.proper_arcs;
     const std::uint64_t size = c < 0 ? 0 - static_cast<std::uint64_t>(c) : static_cast<std::uint64_t>(c);
-    s.small_costs &= size <= kNarrowCost;
-    s.proper_costs &= size <= largest;
+    s.costs_fit_narrow &= size <= kNarrowCost;
+    s.costs_fit_wide &= size <= largest;
     if (u == 0) continue;
     most = std::max(most, size);
     s.negative_costs |= c < 0;
-    s.costly += c != 0;
+    s.arcs_with_cost += c != 0;
     if (u == kInfinite)
-      s.unbounded_arcs |= c < 0;
+      s.infinite_negative_arcs |= c < 0;
     else
       finite += u, negative += c < 0 ? u : 0;
   }
   for (const std::int64_t b : s.supply) sum += b, sent += b > 0 ? b : 0;
-  const Wide bound = sent + (s.unbounded_arcs ? finite : negative);
-  constexpr Wide kMost = Range<std::int64_t>::kMaxFlow;
+  const Wide bound = sent + (s.infinite_negative_arcs ? finite : negative);
+  constexpr Wide kMost = FlowRange<std::int64_t>::kMaxFlow;
   if (bound > kMost)
     out_of_range("capacity",
                  "capacity: supplies plus capacities of arcs of negative cost (of all finite ones, where an "
                  "infinite arc has a negative cost) sum to more than 2^60, needed at most " +
-                     to_string(Range<std::int64_t>::kMaxFlow));
+                     to_string(FlowRange<std::int64_t>::kMaxFlow));
   if (most > largest)
     out_of_range("cost", "cost: found " + to_string(most) + " in size, needed at most " + to_string(largest) +
                              " with " + to_string(p.n) + " nodes");
-  s.most_cost = static_cast<std::int64_t>(most);
-  s.bound = static_cast<std::int64_t>(bound);
-  s.negative = static_cast<std::int64_t>(negative);
+  s.max_cost = static_cast<std::int64_t>(most);
+  s.flow_bound = static_cast<std::int64_t>(bound);
+  s.negative_capacity = static_cast<std::int64_t>(negative);
   s.balanced = sum == 0;
   return s;
 }
 
 namespace {
 
-bool same(const Problem& p, const Topology& t) {
-  if (t.n != p.n || t.given_tail.size() != p.tail.size()) return false;
+bool same_graph(const MinCostFlow& p, const Topology& t) {
+  if (t.n != p.n || t.caller_tail.size() != p.tail.size()) return false;
   bool differs = false;
   for (std::size_t e = 0; e < p.tail.size(); ++e)
-    differs |= (p.tail[e] != t.given_tail[e]) | (p.head[e] != t.given_head[e]);
+    differs |= (p.tail[e] != t.caller_tail[e]) | (p.head[e] != t.caller_head[e]);
   return !differs;
 }
 
 }  // namespace
 
-std::shared_ptr<const Topology> topology(const Problem& p, const Survey& s,
-                                         const std::shared_ptr<const Topology>& before) {
-  if (before && same(p, *before)) return before;
+std::shared_ptr<const Topology> build_topology(const MinCostFlow& p, const ProblemSummary& s,
+                                               const std::shared_ptr<const Topology>& before) {
+  if (before && same_graph(p, *before)) return before;
   auto t = std::make_shared<Topology>();
   t->n = static_cast<Node>(p.n);
   t->start.assign(at(p.n) + 1, 0);
   const std::size_t m = p.tail.size();
-  t->given_tail.resize(m);
-  t->given_head.resize(m);
+  t->caller_tail.resize(m);
+  t->caller_head.resize(m);
   for (std::size_t e = 0; e < m; ++e) {
-    t->given_tail[e] = static_cast<Node>(p.tail[e]);
-    t->given_head[e] = static_cast<Node>(p.head[e]);
+    t->caller_tail[e] = static_cast<Node>(p.tail[e]);
+    t->caller_head[e] = static_cast<Node>(p.head[e]);
     if (p.tail[e] != p.head[e]) ++t->start[at(p.tail[e]) + 1];
   }
   for (std::size_t v = 0; v < at(p.n); ++v) t->start[v + 1] += t->start[v];
-  t->order.resize(at(s.kept));
-  t->place.resize(m);
-  t->tail.resize(at(s.kept));
-  t->head.resize(at(s.kept));
+  t->original.resize(at(s.proper_arcs));
+  t->sorted.resize(m);
+  t->tail.resize(at(s.proper_arcs));
+  t->head.resize(at(s.proper_arcs));
   std::vector<Arc> next(t->start.begin(), t->start.end() - 1);
   for (std::size_t e = 0; e < m; ++e) {
-    t->place[e] = kNoArc;
+    t->sorted[e] = kNoArc;
     if (p.tail[e] == p.head[e]) continue;
-    const std::size_t k = at(t->place[e] = next[at(p.tail[e])]++);
-    t->order[k] = static_cast<Arc>(e);
+    const std::size_t k = at(t->sorted[e] = next[at(p.tail[e])]++);
+    t->original[k] = static_cast<Arc>(e);
     t->tail[k] = static_cast<Node>(p.tail[e]);
     t->head[k] = static_cast<Node>(p.head[e]);
   }
   return t;
 }
 
-const ByHead& Topology::by_head() const {
-  std::call_once(asked_, [this] {
-    ByHead in{std::vector<Arc>(at(n) + 2, 0), std::vector<Arc>(head.size())};
+const ReverseStar& Topology::reverse_star() const {
+  std::call_once(reverse_star_built_, [this] {
+    ReverseStar in{std::vector<Arc>(at(n) + 2, 0), std::vector<Arc>(head.size())};
     for (const Node h : head) ++in.start[at(h) + 2];
     for (std::size_t v = 0; v < at(n); ++v) in.start[v + 2] += in.start[v + 1];
     for (std::size_t k = 0; k < head.size(); ++k) in.arc[at(in.start[at(head[k]) + 1]++)] = static_cast<Arc>(k);
-    by_head_ = std::move(in);
+    reverse_star_ = std::move(in);
   });
-  return by_head_;
+  return reverse_star_;
 }
 
-// Some optimal flow needs no more than the bound, so with one more every optimal potential is complementary to the
-// uncut problem too. The cut is wider than that, for later problems to fit: any width will do that holds it.
+// Some optimal flow needs no more than the bound, so with capacities cut at one more every optimal potential satisfies
+// the optimality conditions of the uncut problem too. The cut is wider than that, so that later problems fit.
 template <class Int>
-Given<Int> given(const Problem& p, const Survey& s) {
-  const std::int64_t most = std::min<std::int64_t>(4 * s.bound, Range<Int>::kMaxFlow) + 1;
-  Values<Int> costs(p.cost.size()), rooms(p.cost.size());
+ArcData<Int> arc_data(const MinCostFlow& p, const ProblemSummary& s, const FlowTuning& tuning) {
+  const std::int64_t most =
+      std::min<std::int64_t>(tuning.capacity_headroom * s.flow_bound, FlowRange<Int>::kMaxFlow) + 1;
+  RawVector<Int> costs(p.cost.size()), capacities(p.cost.size());
   for (std::size_t e = 0; e < costs.size(); ++e) {
     costs[e] = static_cast<Int>(p.cost[e]);
-    rooms[e] = static_cast<Int>(std::min(room(p, e), most));
+    capacities[e] = static_cast<Int>(std::min(reduced_capacity(p, e), most));
   }
-  return {std::make_shared<const Values<Int>>(std::move(costs)), std::make_shared<const Values<Int>>(std::move(rooms)),
-          static_cast<Int>(most)};
+  return {std::make_shared<const RawVector<Int>>(std::move(costs)),
+          std::make_shared<const RawVector<Int>>(std::move(capacities)), static_cast<Int>(most)};
 }
 
 template <class Int>
-Network<Int> network(const Given<Int>& g, const Survey& s, const Topology& t) {
+Network<Int> build_network(const ArcData<Int>& g, const ProblemSummary& s, const Topology& t) {
   Network<Int> net;
   net.n = t.n;
-  net.shape = &t;
+  net.topology = &t;
   net.start = t.start;
   net.tail = t.tail;
   net.head = t.head;
-  net.most_cost = static_cast<Int>(s.most_cost);
-  net.cost.resize(t.order.size());
-  net.cap.resize(t.order.size());
-  const Values<Int>&costs = *g.cost, &rooms = *g.room;
-  for (std::size_t k = 0; k < t.order.size(); ++k) {
-    const std::size_t e = at(t.order[k]);
-    net.cap[k] = rooms[e];
-    net.cost[k] = rooms[e] == 0 && !s.proper_costs ? 0 : costs[e];
+  net.max_cost = static_cast<Int>(s.max_cost);
+  net.cost.resize(t.original.size());
+  net.capacity.resize(t.original.size());
+  const RawVector<Int>&costs = *g.cost, &capacities = *g.capacity;
+  for (std::size_t k = 0; k < t.original.size(); ++k) {
+    const std::size_t e = at(t.original[k]);
+    net.capacity[k] = capacities[e];
+    net.cost[k] = capacities[e] == 0 && !s.costs_fit_wide ? 0 : costs[e];
   }
   net.supply.resize(s.supply.size());
   for (std::size_t v = 0; v < s.supply.size(); ++v) net.supply[v] = static_cast<Int>(s.supply[v]);
   return net;
 }
 
-template Given<std::int32_t> given(const Problem&, const Survey&);
-template Given<std::int64_t> given(const Problem&, const Survey&);
-template Network<std::int32_t> network(const Given<std::int32_t>&, const Survey&, const Topology&);
-template Network<std::int64_t> network(const Given<std::int64_t>&, const Survey&, const Topology&);
+template ArcData<std::int32_t> arc_data(const MinCostFlow&, const ProblemSummary&, const FlowTuning&);
+template ArcData<std::int64_t> arc_data(const MinCostFlow&, const ProblemSummary&, const FlowTuning&);
+template Network<std::int32_t> build_network(const ArcData<std::int32_t>&, const ProblemSummary&, const Topology&);
+template Network<std::int64_t> build_network(const ArcData<std::int64_t>&, const ProblemSummary&, const Topology&);
 
 template <class Int>
-Node overtaxed(const Network<Int>& net) {
-  std::vector<std::int64_t> in(at(net.n), 0);  // at most 2^60 counts, more than any node needs
-  const auto add = [](std::int64_t& sum, Int room) {
-    sum = std::min<std::int64_t>(sum + room, Range<std::int64_t>::kMaxFlow + 1);
+Node single_node_cut(const Network<Int>& net) {
+  std::vector<std::int64_t> in(at(net.n), 0);  // cut at kMaxFlow + 1, more than any node needs
+  const auto add = [](std::int64_t& sum, Int capacity) {
+    sum = std::min<std::int64_t>(sum + capacity, FlowRange<std::int64_t>::kMaxFlow + 1);
   };
-  for (Arc e = 0; e < net.m(); ++e) add(in[at(net.head[at(e)])], net.cap[at(e)]);
+  for (Arc e = 0; e < net.m(); ++e) add(in[at(net.head[at(e)])], net.capacity[at(e)]);
   for (Node v = 0; v < net.n; ++v) {
     const std::int64_t units = net.supply[at(v)];
     if (units < 0 && in[at(v)] < -units) return v;
     if (units <= 0) continue;
     std::int64_t out = 0;
-    for (Arc e = net.start[at(v)]; e < net.start[at(v) + 1]; ++e) add(out, net.cap[at(e)]);
+    for (Arc e = net.start[at(v)]; e < net.start[at(v) + 1]; ++e) add(out, net.capacity[at(e)]);
     if (out < units) return v;
   }
   return -1;
 }
 
-template Node overtaxed(const Network<std::int32_t>&);
-template Node overtaxed(const Network<std::int64_t>&);
+template Node single_node_cut(const Network<std::int32_t>&);
+template Node single_node_cut(const Network<std::int64_t>&);
 
 namespace {
 
-// Arcs of a cycle in the graph of predecessors, or none.
-std::vector<Index> cycle_of(const std::vector<Arc>& pred, const Topology& t) {
+// Returns the arcs of a cycle in the predecessor graph, or none.
+std::vector<Index> cycle_of_predecessors(const std::vector<Arc>& pred, const Topology& t) {
   std::vector<Node> visit(pred.size(), -1);
   for (Node v = 0; v < t.n; ++v) {
     Node w = v;
@@ -256,7 +259,7 @@ std::vector<Index> cycle_of(const std::vector<Arc>& pred, const Topology& t) {
     std::vector<Index> out;
     const Node first = w;
     do {
-      out.push_back(t.order[at(pred[at(w)])]);
+      out.push_back(t.original[at(pred[at(w)])]);
       w = t.tail[at(pred[at(w)])];
     } while (w != first);
     std::reverse(out.begin(), out.end());
@@ -267,23 +270,23 @@ std::vector<Index> cycle_of(const std::vector<Arc>& pred, const Topology& t) {
 
 }  // namespace
 
-std::vector<Index> infinite_negative_cycle(const Problem& p, const Topology& t, Stop& stop) {
+std::vector<Index> infinite_negative_cycle(const MinCostFlow& p, const Topology& t, Stop& stop) {
   std::vector<std::int64_t> distance(at(t.n), 0);
   std::vector<Arc> pred(at(t.n), kNoArc);
   std::vector<Arc> arcs;
-  for (std::size_t k = 0; k < t.order.size(); ++k)
-    if (p.capacity[at(t.order[k])] == kInfinite) arcs.push_back(static_cast<Arc>(k));
+  for (std::size_t k = 0; k < t.original.size(); ++k)
+    if (p.capacity[at(t.original[k])] == kInfinite) arcs.push_back(static_cast<Arc>(k));
   for (bool changed = true; changed;) {
     changed = false;
     for (const Arc k : arcs) {
-      const std::int64_t d = distance[at(t.tail[at(k)])] + p.cost[at(t.order[at(k)])];
+      const std::int64_t d = distance[at(t.tail[at(k)])] + p.cost[at(t.original[at(k)])];
       if (d >= distance[at(t.head[at(k)])]) continue;
       distance[at(t.head[at(k)])] = d;
       pred[at(t.head[at(k)])] = k;
       changed = true;
     }
     if (!changed || stop.poll()) break;
-    if (auto cycle = cycle_of(pred, t); !cycle.empty()) return cycle;
+    if (auto cycle = cycle_of_predecessors(pred, t); !cycle.empty()) return cycle;
   }
   return {};
 }

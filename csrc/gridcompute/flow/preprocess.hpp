@@ -1,4 +1,4 @@
-// From the caller's arrays to the reduced network: checks, ranges, lower bounds, order.
+// From the caller's arrays to the reduced network: checks, ranges, lower bounds, order of arcs.
 #pragma once
 
 #include <optional>
@@ -7,46 +7,53 @@
 
 namespace gridcompute::flow {
 
-// What one pass over the arrays finds. Throws Error at the first that is no problem, or leaves the proved range.
-struct Survey {
-  Index kept = 0;              // arcs that are no loops
-  Index costly = 0;            // with room, and not free of charge
-  std::int64_t most_cost = 0;  // max |cost| of those with room
-  bool small_costs = true;     // of all of them: they fit the narrow width
-  bool proper_costs = true;    // of all of them: they fit the wide one
-  std::int64_t bound = 0;      // no arc needs more flow: S + N of problem.hpp
-  std::int64_t negative = 0;   // N, where no arc of negative cost is infinite
-  bool balanced = true;        // supplies sum to 0
+// What one pass over the arrays finds.
+struct ProblemSummary {
+  Index proper_arcs = 0;               // arcs that are no self-loops
+  Index arcs_with_cost = 0;            // of them, those of positive capacity whose cost is not 0
+  std::int64_t max_cost = 0;           // max |cost| of those of positive capacity
+  bool costs_fit_narrow = true;        // of all of them
+  bool costs_fit_wide = true;          // of all of them
+  std::int64_t flow_bound = 0;         // some optimal flow keeps every arc within it: S + N of problem.hpp
+  std::int64_t negative_capacity = 0;  // N, where no arc of negative cost is infinite
+  bool balanced = true;                // supplies sum to 0
   bool negative_costs = false;
-  bool unbounded_arcs = false;       // some arc of negative cost has no capacity
-  std::vector<std::int64_t> supply;  // after lower bounds
-  [[nodiscard]] bool narrow() const noexcept;
+  bool infinite_negative_arcs = false;  // some arc of negative cost has no capacity
+  std::vector<std::int64_t> supply;     // after lower bounds
+  [[nodiscard]] bool fits_narrow() const noexcept;
 };
 
-// Throws where arrays do not have equal lengths, or more entries than ids. Before anything else reads them.
-void check_sizes(const Problem& problem);
+// Throws Error where arrays do not have equal lengths, or more entries than ids. To be called before anything reads
+// them.
+void check_sizes(const MinCostFlow& problem);
 
-// The same, and where a node does not exist or a capacity is below its lower bound.
-void check_arrays(const Problem& problem);
+// Throws also where a node does not exist or a capacity is below its lower bound.
+void check_arrays(const MinCostFlow& problem);
 
-[[nodiscard]] Survey survey(const Problem& problem);
+// Throws Error at the first entry that is invalid or leaves the range of problem.hpp.
+[[nodiscard]] ProblemSummary summarize(const MinCostFlow& problem);
 
-// The topology of `problem`: `before`, if it is the same.
-[[nodiscard]] std::shared_ptr<const Topology> topology(const Problem& problem, const Survey& survey,
-                                                       const std::shared_ptr<const Topology>& before);
+// Returns the topology of `problem`: `before`, if it is the same.
+[[nodiscard]] std::shared_ptr<const Topology> build_topology(const MinCostFlow& problem, const ProblemSummary& summary,
+                                                             const std::shared_ptr<const Topology>& before);
 
-// What the arrays say, in this width; loops may be cut off.
+// Returns costs and capacities in this width. Costs of self-loops may be cut off.
 template <class Int>
-[[nodiscard]] Given<Int> given(const Problem& problem, const Survey& survey);
+[[nodiscard]] ArcData<Int> arc_data(const MinCostFlow& problem, const ProblemSummary& summary,
+                                    const FlowTuning& tuning = kFlowTuning);
 
 template <class Int>
-[[nodiscard]] Network<Int> network(const Given<Int>& given, const Survey& survey, const Topology& topology);
+[[nodiscard]] Network<Int> build_network(const ArcData<Int>& data, const ProblemSummary& summary,
+                                         const Topology& topology);
 
-// A node that has more units than its arcs take, or needs more than they bring: a cut, seen at a look; -1 if none.
+// Returns a node whose supply exceeds the capacity of the arcs out of it, or its demand that of the arcs into it: a cut
+// that one pass finds; -1 if there is none.
 template <class Int>
-[[nodiscard]] Node overtaxed(const Network<Int>& net);
+[[nodiscard]] Node single_node_cut(const Network<Int>& net);
 
-// Arcs (the caller's) of a cycle of negative cost whose arcs all have no capacity. O(n m) at worst.
-[[nodiscard]] std::vector<Index> infinite_negative_cycle(const Problem& problem, const Topology& topology, Stop& stop);
+// Returns the caller's arcs of a cycle of negative cost whose arcs all have no capacity; empty if there is none, or if
+// it was stopped. Bellman-Ford: O(n m) at worst.
+[[nodiscard]] std::vector<Index> infinite_negative_cycle(const MinCostFlow& problem, const Topology& topology,
+                                                         Stop& stop);
 
 }  // namespace gridcompute::flow

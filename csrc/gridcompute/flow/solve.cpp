@@ -1,3 +1,39 @@
+// The strategy of min-cost flow. Thresholds: tuning.hpp.
+//
+// Decision table (from top to bottom; the first line whose condition holds):
+//
+// condition                                      engine                    work budget             next on failure
+// -----------------------------------------------------------------------------------------------------------------
+// supplies do not sum to 0                       none: all nodes are a cut -                       -
+// one node's arcs are too narrow for it          none: the node is a cut   -                       -
+// a cycle of negative cost without capacities    network simplex at cost 0 as its problem's        infeasible
+//   exists                                         (is there a flow?)
+// method cost_scaling                            cost scaling              none                    -
+// a start with a tree for the same graph, no     network simplex, resumed: that of a solve from    a cold network
+//   lower bounds, self-loops, infinite negative    dual repair, then       nothing, checked at a   simplex; cost
+//   arcs                                           primal pivots           quarter and half of it  scaling if the
+//                                                                                                  method's is spent
+// any other start                                network simplex from its  method's                cost scaling
+//                                                  basis or flow
+// otherwise                                      network simplex, cold     method's                cost scaling
+//
+// Budget of the method: network_simplex none; automatic by simplex_budget() (none where costs are beyond the range of
+// cost scaling).
+//
+// Starts of a cold network simplex:
+//
+// condition                                      start
+// -----------------------------------------------------------------------------------------------------------------
+// arcs of negative cost on cycles                saturated: these arcs at their upper bound, artificial tree
+// other arcs of negative cost                    artificial tree
+// a hub that nearly all nodes fit on             star on the hub
+// predicted to fit, and fits                     shortest path forest
+// otherwise                                      artificial tree
+// any of them, too many units unserved after     one phase of cost scaling (goes on as it was where that takes more
+// than
+//   trial_work()                                   its budget)
+//
+// Width: 32 bits where the ranges fit (ranges.hpp), else 64; a solve that leaves 32 bits goes on in 64 from its tree.
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -5,474 +41,489 @@
 
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/flow/cost_scaling/cost_scaling.hpp"
-#include "gridcompute/flow/network_simplex/simplex.hpp"
+#include "gridcompute/flow/network_simplex/dual_repair.hpp"
+#include "gridcompute/flow/network_simplex/network_simplex.hpp"
+#include "gridcompute/flow/objective.hpp"
 #include "gridcompute/flow/preprocess.hpp"
+#include "gridcompute/flow/start/cost_scaling_start.hpp"
 #include "gridcompute/flow/start/crash_basis.hpp"
-#include "gridcompute/flow/start/scaled_start.hpp"
 #include "gridcompute/flow/start/start_heuristics.hpp"
 #include "gridcompute/flow/strong_components.hpp"
-#include "gridcompute/flow/totals.hpp"
-#include "gridcompute/flow/warm_start/basis_from_flow.hpp"
 #include "gridcompute/flow/warm_start/difference.hpp"
+#include "gridcompute/flow/warm_start/forest_from_flow.hpp"
 
 namespace gridcompute::flow {
 
 namespace {
 
-// One solve: the caller's problem, its reduction, and what is handed back.
-class Solve {
+// One solve: the caller's problem, its reduction, and the result.
+class MinCostFlowSolver {
  public:
-  Solve(const Problem& problem, const Kept* start, Stop& stop, std::optional<Index> budget = {})
-      : p_(problem), start_(start), stop_(stop), given_budget_(budget) {}
+  MinCostFlowSolver(const MinCostFlow& problem, const WarmStart* start, Stop& stop, std::optional<Index> work_per_size,
+                    const FlowTuning& tuning)
+      : p_(problem), start_(start), stop_(stop), work_per_size_(work_per_size), tuning_(tuning) {}
 
-  Result run(Method method) {
-    guarded_ = method == Method::automatic;
-    if (guarded_) r_.stats.chosen = "within budget";
+  FlowResult run(FlowMethod method) {
+    on_budget_ = method == FlowMethod::automatic;
+    if (on_budget_) r_.stats.reason = "within budget";
     solve(method);
     r_.stats.seconds_solve = stop_.seconds() - r_.stats.seconds_build - r_.stats.seconds_start;
-    if (!flow_.empty() || (!r_.kept.narrow && !r_.kept.wide))
-      r_.kept.written = std::make_shared<const Values<std::int64_t>>(std::move(flow_));
+    if (!flow_.empty() || (!r_.warm_start.narrow && !r_.warm_start.wide))
+      r_.warm_start.stored_flow = std::make_shared<const RawVector<std::int64_t>>(std::move(flow_));
     return std::move(r_);
   }
 
  private:
-  const Topology& shape() const { return *r_.kept.topology; }
+  const Topology& topology() const { return *r_.warm_start.topology; }
 
-  void solve(Method method) {
-    if (start_ != nullptr && method != Method::cost_scaling) {
+  void solve(FlowMethod method) {
+    if (start_ != nullptr && method != FlowMethod::cost_scaling) {
       if (start_->narrow && resume(*start_->narrow)) return;
       if (start_->wide && resume(*start_->wide)) return;
     }
-    survey_ = survey(p_);
-    r_.kept.topology = topology(p_, survey_, start_ == nullptr ? nullptr : start_->topology);
-    if (!survey_.balanced) {
-      std::vector<Index> everything(at(p_.n));
-      std::iota(everything.begin(), everything.end(), 0);
-      return cut(std::move(everything), "balance");
+    summary_ = summarize(p_);
+    r_.warm_start.topology = build_topology(p_, summary_, start_ == nullptr ? nullptr : start_->topology);
+    if (!summary_.balanced) {
+      std::vector<Index> all(at(p_.n));
+      std::iota(all.begin(), all.end(), 0);
+      return return_cut(std::move(all), "balance");
     }
-    if (const std::vector<Index> cycle = free_cycle(); !cycle.empty()) return unbounded(cycle);
-    if (stop_.requested()) return stopped();
+    if (const std::vector<Index> cycle = find_infinite_negative_cycle(); !cycle.empty()) return solve_unbounded(cycle);
+    if (stop_.requested()) return return_stopped();
     r_.stats.seconds_build = stop_.seconds();
-    if (method == Method::cost_scaling || (spent_ && scalable()))
-      scale();
+    if (method == FlowMethod::cost_scaling || (budget_spent_ && in_range_of_cost_scaling()))
+      run_cost_scaling();
     else
-      simplex();
+      run_network_simplex();
   }
 
-  // From the tree of an earlier answer, where only costs, capacities and supplies differ. False: not this way.
+  // ---------------------------------------------------------------- warm starts
+
+  // Resumes the tree of an earlier answer where only costs, capacities and supplies differ; false if it is no use.
   template <class Int>
-  bool resume(const Earlier<Int>& before) {
-    if (!can_change(p_, *start_->topology, before)) return false;
-    std::optional<Change<Int>> change = flow::change(p_, *start_->topology, before);
-    if (!change) return before.cold.forest && sends_more(p_, before) ? begin_anew() : false;
-    r_.stats.changed_costs = std::ssize(change->recosted);
-    r_.stats.changed_capacities = std::ssize(change->reroomed);
-    r_.stats.changed_supplies = std::ssize(change->resupplied);
-    r_.kept.topology = start_->topology;
-    if (const Node v = overtaxed(*change, *start_->topology); v >= 0) return plainly_infeasible(v);
-    Simplex<Int> tree = Simplex<Int>::again(before.tree);
+  bool resume(const WarmStartState<Int>& before) {
+    if (!may_resume(p_, *start_->topology, before)) return false;
+    std::optional<ProblemDifference<Int>> diff = difference(p_, *start_->topology, before, tuning_);
+    if (!diff) return before.cold.from_forest && supplies_outgrow(p_, before) ? discard_tree() : false;
+    r_.stats.changed_costs = std::ssize(diff->cost_arcs);
+    r_.stats.changed_capacities = std::ssize(diff->capacity_arcs);
+    r_.stats.changed_supplies = std::ssize(diff->supply_nodes);
+    r_.warm_start.topology = start_->topology;
+    if (const Node v = single_node_cut(*diff, *start_->topology); v >= 0) return return_single_node_cut(v);
+    auto simplex = NetworkSimplex<Int>::resumed(before.simplex, tuning_);
     r_.stats.seconds_build = stop_.seconds();
     stop_.stage("changes", 0.05);
-    using End = typename Simplex<Int>::End;
-    if (!take(tree, *change, before.cold)) return false;
-    const Index budget = allowance((static_cast<Index>(p_.tail.size()) + p_.n) * kSteps);
-    const End end = go_on(tree, before.cold, budget, stop_);
-    if (end == End::spent) return tree.effort() > budget ? go_over(tree) : begin_anew();
-    if (end == End::outgrown) return false;
-    Stats& s = r_.stats;
+    using End = typename NetworkSimplex<Int>::End;
+    if (!apply(*diff, simplex.solution(), before.cold)) return false;
+    const Index budget = budget_or_none((static_cast<Index>(p_.tail.size()) + p_.n) * tuning_.work_per_size);
+    const End end = run_within_cold_work(simplex, before.cold, budget, stop_, tuning_);
+    if (end == End::budget_spent) return simplex.work() > budget ? leave_network_simplex(simplex) : discard_tree();
+    if (end == End::overflow) return false;
+    FlowStats& s = r_.stats;
     s.start = "basis";
-    s.kept_tree_arcs = before.tree.tree_arcs() - tree.cut_arcs();
-    s.cut_tree_arcs = tree.cut_arcs();
-    tell(tree, end);
-    tree.rest();
-    total(sum_of(tree, end == End::optimal));
-    keep(std::move(tree), std::move(change->given), change->negative, before.cold, end == End::optimal);
+    s.kept_tree_arcs = before.simplex.solution().tree_arcs() - simplex.solution().dropped_arcs();
+    s.dropped_tree_arcs = simplex.solution().dropped_arcs();
+    report(simplex, end);
+    simplex.compact();
+    set_objective(verified_cost(simplex.solution(), end == End::optimal));
+    keep(std::move(simplex), std::move(diff->data), diff->negative_capacity, before.cold, end == End::optimal);
     return true;
   }
 
-  // Rooms and supplies first, as long as costs are what the tree is optimal for, then costs. False: not this way.
+  // Applies capacities and supplies first, while the tree is optimal for its costs, then costs. False: the tree is no
+  // use.
   template <class Int>
-  bool take(Simplex<Int>& tree, const Change<Int>& change, const Cold& cold) {
-    bool mended = true;
-    if (!change.reroomed.empty() || !change.resupplied.empty()) {
-      if (!tree.reroom(change.reroomed, change.room, change.supply)) return false;
+  bool apply(const ProblemDifference<Int>& diff, TreeSolution<Int>& tree, const ColdSolveRecord& cold) {
+    bool feasible = true;
+    if (!diff.capacity_arcs.empty() || !diff.supply_nodes.empty()) {
+      DualRepair<Int> repair(tree, tuning_);
+      if (!repair.set_capacities_and_supplies(diff.capacity_arcs, diff.capacity, diff.supply)) return false;
       stop_.stage("dual repair", 0.1);
-      mended = tree.repair(stop_);
-      if (tree.outgrown()) return false;
+      feasible = repair.run(stop_);
+      if (tree.overflowed()) return false;
     }
-    if (mended) {
-      if (change.recosted.empty()) return true;
-      tree.recost(change.recosted, change.cost);
-      return worth_going_on(tree.promising(), std::ssize(p_.tail), cold.forest) || begin_anew();
+    if (feasible) {
+      if (diff.cost_arcs.empty()) return true;
+      tree.set_costs(diff.cost_arcs, diff.cost);
+      return keep_tree(tuning_, tree.eligible_arcs(), std::ssize(p_.tail), cold.from_forest) || discard_tree();
     }
-    if (cold.forest && change.most_supplies) return begin_anew();
-    const Index promising = tree.replant(change.recosted, change.cost);
-    return worth_planting(promising, p_.n, std::ssize(p_.tail)) || begin_anew();
+    if (cold.from_forest && diff.most_supply_moved) return discard_tree();
+    const Index eligible = tree.rebuild(diff.cost_arcs, diff.cost);
+    return keep_rebuilt_tree(tuning_, eligible, p_.n, std::ssize(p_.tail)) || discard_tree();
   }
 
-  // The changes are so many that the earlier tree is no better a start than none: only the order of arcs is kept.
-  bool begin_anew() {
-    anew_ = true;
+  // Gives up the earlier tree: it is no better a start than none. The order of arcs is kept.
+  bool discard_tree() {
+    tree_discarded_ = true;
     return false;
   }
 
-  void simplex() { survey_.narrow() ? simplex_in<std::int32_t>() : simplex_in<std::int64_t>(); }
+  // Returns the basis of an earlier answer, as far as this network has its arcs; empty if there is none.
+  template <class Int>
+  Basis warm_basis(const Network<Int>& net) {
+    if (start_ == nullptr || tree_discarded_ || start_->topology->caller_tail.size() != p_.tail.size() ||
+        p_.tail.empty())
+      return {};
+    Basis kept;
+    if (start_->narrow) kept = start_->narrow->simplex.solution().basis();
+    if (start_->wide) kept = start_->wide->simplex.solution().basis();
+    const bool has_tree = kept.tree_arc.size() == at(net.n);
+    r_.stats.start = has_tree ? "basis" : "flow";
+    if (has_tree && start_->topology == r_.warm_start.topology) return kept;
+    Basis basis;
+    const auto stored = start_->flow();
+    const std::span<const std::int64_t> flow(*stored);
+    basis.at_upper.resize(topology().original.size());
+    for (std::size_t k = 0; k < basis.at_upper.size(); ++k) {  // the nearer bound
+      const std::size_t e = at(topology().original[k]);
+      const std::int64_t x = flow[e], l = p_.lower_bound(e);
+      const std::uint64_t over = static_cast<std::uint64_t>(x) - static_cast<std::uint64_t>(l);
+      basis.at_upper[k] = (x > l) & (over >= (static_cast<std::uint64_t>(net.capacity[k]) + 1) / 2);
+    }
+    basis.tree_arc.assign(at(net.n), kNoArc);
+    if (has_tree)
+      translate_tree(kept.tree_arc, basis);
+    else
+      add_free_arcs(p_, net, flow, basis);
+    for (const Arc k : basis.tree_arc)
+      if (k != kNoArc) basis.at_upper[at(k)] = 0;
+    return basis;
+  }
+
+  // Translates tree arcs from the earlier order of arcs, those that still touch their node.
+  void translate_tree(const std::vector<Arc>& tree_arc, Basis& basis) {
+    for (std::size_t v = 0; v < basis.tree_arc.size(); ++v) {
+      if (tree_arc[v] == kNoArc) continue;
+      const Arc e = start_->topology->original[at(tree_arc[v])];
+      const auto node = static_cast<Index>(v);
+      if (p_.tail[at(e)] == node || p_.head[at(e)] == node) basis.tree_arc[v] = topology().sorted[at(e)];
+    }
+  }
+
+  // ---------------------------------------------------------------- network simplex
+
+  void run_network_simplex() {
+    summary_.fits_narrow() ? run_network_simplex_in<std::int32_t>() : run_network_simplex_in<std::int64_t>();
+  }
 
   template <class Int>
-  void simplex_in() {
-    Given<Int> g = given<Int>(p_, survey_);
-    Network<Int> net = network(g, survey_, shape());
-    if (plainly_infeasible(net)) return;
-    Simplex<Int> tree = start_tree(std::move(net));
-    const auto end = pivot(tree, g);
+  void run_network_simplex_in() {
+    ArcData<Int> data = arc_data<Int>(p_, summary_, tuning_);
+    Network<Int> net = build_network(data, summary_, topology());
+    if (const Node v = single_node_cut(net); v >= 0) return (void)return_single_node_cut(v);
+    NetworkSimplex<Int> simplex = start_simplex(std::move(net));
+    const auto end = run_with_trial(simplex, data);
     if constexpr (sizeof(Int) == 4)
-      if (end == Simplex<Int>::End::outgrown) return widen(tree);
-    finish(std::move(tree), end, std::move(g));
+      if (end == NetworkSimplex<Int>::End::overflow) return widen(simplex);
+    finish(std::move(simplex), end, std::move(data));
   }
 
-  void widen(const Simplex<std::int32_t>& tree) {
-    Given<std::int64_t> g = given<std::int64_t>(p_, survey_);
-    Simplex<std::int64_t> wide(network(g, survey_, shape()), tree);
-    const auto end = pivot(wide, g);
-    finish(std::move(wide), end, std::move(g));
+  void widen(const NetworkSimplex<std::int32_t>& simplex) {
+    ArcData<std::int64_t> data = arc_data<std::int64_t>(p_, summary_, tuning_);
+    NetworkSimplex<std::int64_t> wide(build_network(data, summary_, topology()), simplex);
+    const auto end = run_with_trial(wide, data);
+    finish(std::move(wide), end, std::move(data));
   }
 
-  // Where the start turns out to be a bad one, a better one takes its place.
+  // Runs to the end. A start that leaves too many units unserved after trial_work() is replaced by one from cost
+  // scaling.
   template <class Int>
-  typename Simplex<Int>::End pivot(Simplex<Int>& tree, const Given<Int>& given) {
-    const Index trial = flow::trial(p_.n, std::ssize(p_.tail));
-    const auto end = tree.run(stop_, std::min(budget_, trial));
-    if (end != Simplex<Int>::End::spent || tree.effort() > budget_) return end;
-    if (hardly_serves(tree.unserved(), survey_.bound)) {
-      Network<Int> net = network(given, survey_, shape());
-      if (auto start = scaled_start(net, stop_, kPatience * trial)) {
-        effort_ += tree.effort() + start->effort;
-        tree = Simplex<Int>(std::move(net), start->basis, std::move(start->price));
-        r_.stats.start = "scaled";
-        r_.stats.kept_tree_arcs = r_.stats.cut_tree_arcs = 0;
+  typename NetworkSimplex<Int>::End run_with_trial(NetworkSimplex<Int>& simplex, const ArcData<Int>& data) {
+    const Index trial = trial_work(tuning_, p_.n, std::ssize(p_.tail));
+    const auto end = simplex.run(stop_, std::min(budget_, trial));
+    if (end != NetworkSimplex<Int>::End::budget_spent || simplex.work() > budget_) return end;
+    if (start_has_failed(tuning_, static_cast<Index>(simplex.solution().unserved()), summary_.flow_bound)) {
+      Network<Int> net = build_network(data, summary_, topology());
+      if (auto start = cost_scaling_start(net, stop_, tuning_.scaled_start_work * trial, tuning_)) {
+        work_ += simplex.work() + start->work;
+        simplex = NetworkSimplex<Int>(std::move(net), start->basis, std::move(start->price), tuning_);
+        r_.stats.start = "cost_scaling";
+        r_.stats.kept_tree_arcs = r_.stats.dropped_tree_arcs = 0;
       }
     }
-    return tree.run(stop_, budget_);
+    return simplex.run(stop_, budget_);
   }
 
   template <class Int>
-  Simplex<Int> start_tree(Network<Int> net) {
+  NetworkSimplex<Int> start_simplex(Network<Int> net) {
     stop_.stage("start tree", 0.05);
     const double before = stop_.seconds();
     const Index size = static_cast<Index>(net.m()) + net.n;
-    budget_ = scalable() ? allowance(steps(size, survey_.kept, survey_.costly)) : kNoBudget;
-    Basis basis = warm(net);
-    const bool hot = !basis.pred.empty();
-    if (!hot) basis = survey_.negative_costs ? full(net) : paths(net);
-    Simplex<Int> tree(std::move(net), basis);
-    if (hot) {
-      const auto hung = std::count(basis.pred.begin(), basis.pred.end(), kNoArc);
-      r_.stats.cut_tree_arcs = tree.cut_arcs();
-      r_.stats.kept_tree_arcs = std::max<Index>(0, std::ssize(basis.pred) - hung - tree.cut_arcs());
+    budget_ = in_range_of_cost_scaling()
+                  ? budget_or_none(simplex_budget(tuning_, size, summary_.proper_arcs, summary_.arcs_with_cost))
+                  : kNoBudget;
+    Basis basis = warm_basis(net);
+    const bool warm = !basis.tree_arc.empty();
+    if (!warm) basis = summary_.negative_costs ? saturated_basis(net) : path_basis(net);
+    NetworkSimplex<Int> simplex(std::move(net), basis, {}, tuning_);
+    if (warm) {
+      const Index artificial = std::count(basis.tree_arc.begin(), basis.tree_arc.end(), kNoArc);
+      const Index dropped = simplex.solution().dropped_arcs();
+      r_.stats.dropped_tree_arcs = dropped;
+      r_.stats.kept_tree_arcs = std::max<Index>(0, std::ssize(basis.tree_arc) - artificial - dropped);
     }
     r_.stats.seconds_start = stop_.seconds() - before;
     r_.stats.bits = static_cast<int>(8 * sizeof(Int));
     stop_.stage("network simplex", 0.1);
-    return tree;
+    return simplex;
   }
 
-  // Arcs of negative cost on cycles; infinite ones stay empty.
+  // Returns the basis with arcs of negative cost on cycles at their upper bound; infinite ones stay at 0.
   template <class Int>
-  Basis full(const Network<Int>& net) {
+  Basis saturated_basis(const Network<Int>& net) {
     Basis basis;
-    basis.full = negative_on_cycles(net, survey_.bound);
-    if (!basis.full.empty()) r_.stats.start = "full";
+    basis.at_upper = negative_arcs_on_cycles(net, summary_.flow_bound);
+    if (!basis.at_upper.empty()) r_.stats.start = "saturated";
     return basis;
   }
 
   template <class Int>
-  Basis paths(const Network<Int>& net) {
-    if (const Node hub = hub_of(net); hub >= 0) {
-      Forest star = star_on(net, hub);
-      if (serves(net, hub, star)) {
+  Basis path_basis(const Network<Int>& net) {
+    if (const Node hub = find_hub(net, tuning_); hub >= 0) {
+      CrashBasis star = hub_star(net, hub);
+      if (use_star(net, hub, star, tuning_)) {
         r_.stats.start = "star";
         return std::move(star.basis);
       }
     }
-    if (!promises_forest(net)) return {};
-    Forest forest = shortest_path_forest(net);
-    if (!carries(net, forest)) return {};
+    if (!try_forest(net, tuning_)) return {};
+    CrashBasis forest = shortest_path_forest(net, tuning_);
+    if (!use_forest(net, forest, tuning_)) return {};
     r_.stats.start = "forest";
     return std::move(forest.basis);
   }
 
-  // The tree and flow of an earlier answer, as far as this network has their arcs; empty if there is none.
   template <class Int>
-  Basis warm(const Network<Int>& net) {
-    if (start_ == nullptr || anew_ || start_->topology->given_tail.size() != p_.tail.size() || p_.tail.empty())
-      return {};
-    Basis kept;
-    if (start_->narrow) kept = start_->narrow->tree.basis();
-    if (start_->wide) kept = start_->wide->tree.basis();
-    const bool has_tree = kept.pred.size() == at(net.n);
-    r_.stats.start = has_tree ? "basis" : "flow";
-    if (has_tree && start_->topology == r_.kept.topology) return kept;
-    Basis basis;
-    const auto written = start_->flow();
-    const std::span<const std::int64_t> flow(*written);
-    basis.full.resize(shape().order.size());
-    for (std::size_t k = 0; k < basis.full.size(); ++k) {
-      const std::size_t e = at(shape().order[k]);
-      const std::int64_t x = flow[e], l = p_.least(e);
-      const std::uint64_t over = static_cast<std::uint64_t>(x) - static_cast<std::uint64_t>(l);
-      basis.full[k] = (x > l) & (over >= (static_cast<std::uint64_t>(net.cap[k]) + 1) / 2);
+  void finish(NetworkSimplex<Int>&& simplex, typename NetworkSimplex<Int>::End end, ArcData<Int>&& data) {
+    using End = typename NetworkSimplex<Int>::End;
+    if (end == End::budget_spent) {
+      (void)leave_network_simplex(simplex);
+      return run_cost_scaling();
     }
-    basis.pred.assign(at(net.n), kNoArc);
-    if (has_tree)
-      adopt(kept.pred, basis);
-    else
-      add_free_arcs(p_, net, flow, basis);
-    for (const Arc k : basis.pred)
-      if (k != kNoArc) basis.full[at(k)] = 0;
-    return basis;
-  }
-
-  // Tree arcs of another order, as far as they are here and still touch their node.
-  void adopt(const std::vector<Arc>& pred, Basis& basis) {
-    for (std::size_t v = 0; v < basis.pred.size(); ++v) {
-      if (pred[v] == kNoArc) continue;
-      const Arc e = start_->topology->order[at(pred[v])];
-      const auto node = static_cast<Index>(v);
-      if (p_.tail[at(e)] == node || p_.head[at(e)] == node) basis.pred[v] = shape().place[at(e)];
-    }
-  }
-
-  [[nodiscard]] bool scalable() const { return survey_.most_cost <= CostScaling::largest_cost(p_.n); }
-
-  [[nodiscard]] bool starts_on_paths() const {
+    if (end == End::overflow)
+      throw Error(ErrorKind::cost_range, "cost", -1, "costs and capacities left the range of 64 bits during the solve");
+    report(simplex, end);
+    const bool plain = p_.lower.empty() && summary_.proper_arcs == std::ssize(p_.tail);  // no self-loops either
+    const bool resumable = plain && !summary_.infinite_negative_arcs && summary_.costs_fit_wide;
+    simplex.compact();
+    const std::optional<Wide> cost = verified_cost(simplex.solution(), end == End::optimal);
+    if (!plain) set_flow([&](auto&& write) { simplex.solution().for_each_flow(write); });
+    set_objective(plain ? cost : total_cost(p_, flow_));
+    const bool warm = r_.stats.kept_tree_arcs > 0;
+    const Index spent = work_ + simplex.work() + std::ssize(p_.tail) + p_.n;
     const std::string_view start = r_.stats.start;
-    return start == "forest" || start == "star";
+    const ColdSolveRecord cold{warm ? kNoBudget : spent, start == "forest" || start == "star", start == "cost_scaling"};
+    keep(std::move(simplex), std::move(data), summary_.negative_capacity, cold, resumable && end == End::optimal);
   }
 
-  // Of the steps that structure grants, what this solve is held to.
-  [[nodiscard]] Index allowance(Index by_structure) const {
-    if (!guarded_) return kNoBudget;
-    return given_budget_ ? *given_budget_ * (static_cast<Index>(p_.tail.size()) + p_.n) : by_structure;
-  }
-
-  // Network simplex has spent its budget: counts what it did, and the caller goes over to cost scaling.
+  // Counts what network simplex did when its budget is spent; the caller goes over to cost scaling.
   template <class Int>
-  bool go_over(const Simplex<Int>& tree) {
-    count(tree);
-    spent_ = true;
+  bool leave_network_simplex(const NetworkSimplex<Int>& simplex) {
+    count(simplex);
+    budget_spent_ = true;
     return false;
   }
-  template <class Int>
-  void finish(Simplex<Int>&& tree, typename Simplex<Int>::End end, Given<Int>&& given) {
-    using End = typename Simplex<Int>::End;
-    if (end == End::spent) {
-      (void)go_over(tree);
-      return scale();
-    }
-    if (end == End::outgrown)
-      throw Error(ErrorKind::cost_range, "cost", -1, "costs and capacities left the range of 64 bits during the solve");
-    tell(tree, end);
-    const bool arcs_only = p_.lower.empty() && survey_.kept == std::ssize(p_.tail);  // no loops
-    const bool plain = arcs_only && !survey_.unbounded_arcs && survey_.proper_costs;
-    tree.rest();
-    const std::optional<Wide> sum = sum_of(tree, end == End::optimal);
-    if (!arcs_only) hand_back([&](auto&& write) { tree.each_flow(write); });
-    total(arcs_only ? sum : total_cost(p_, flow_));
-    const bool hot = r_.stats.kept_tree_arcs > 0;
-    const Index spent = effort_ + tree.effort() + std::ssize(p_.tail) + p_.n;
-    const Cold cold{hot ? kNoBudget : spent, starts_on_paths(), r_.stats.start == std::string_view("scaled")};
-    keep(std::move(tree), std::move(given), survey_.negative, cold, plain && end == End::optimal);
-  }
 
   template <class Int>
-  void count(const Simplex<Int>& tree) {
-    const PivotCounts& c = tree.counts();
-    r_.stats.effort = effort_ + tree.effort();
+  void count(const NetworkSimplex<Int>& simplex) {
+    const PivotCounts& c = simplex.solution().counts;
+    r_.stats.work = work_ + simplex.work();
     r_.stats.pivots = c.pivots;
     r_.stats.degenerate_pivots = c.degenerate;
     r_.stats.dual_pivots = c.dual_pivots;
-    r_.stats.filled_arcs = c.filled;
+    r_.stats.bound_flips = c.bound_flips;
     r_.stats.potential_updates = c.repriced;
     r_.stats.priced_blocks = c.priced_blocks;
   }
 
+  // Fills statistics, potentials, status and cut.
   template <class Int>
-  void tell(const Simplex<Int>& tree, typename Simplex<Int>::End end) {
-    using End = typename Simplex<Int>::End;
-    count(tree);
+  void report(const NetworkSimplex<Int>& simplex, typename NetworkSimplex<Int>::End end) {
+    using End = typename NetworkSimplex<Int>::End;
+    count(simplex);
     r_.stats.method = "network_simplex";
     r_.stats.bits = static_cast<int>(8 * sizeof(Int));
-    r_.stats.unserved = static_cast<Index>(tree.unserved());
-    if (end == End::infeasible) take(tree.cut());
-    const std::span<const Int> potential = tree.potential();
+    r_.stats.unserved = static_cast<Index>(simplex.solution().unserved());
+    if (end == End::infeasible) set_cut(simplex.solution().cut());
+    const std::span<const Int> potential = simplex.solution().potential();
     r_.potential.assign(potential.begin(), potential.end());
-    conclude(end == End::optimal, end == End::infeasible);
+    set_status(end == End::optimal, end == End::infeasible);
   }
 
   template <class Int>
-  void keep(Simplex<Int>&& tree, Given<Int>&& given, std::int64_t negative, const Cold& cold, bool resumable) {
-    auto made = std::make_shared<const Earlier<Int>>(std::move(tree), std::move(given), negative, cold, resumable);
+  void keep(NetworkSimplex<Int>&& simplex, ArcData<Int>&& data, std::int64_t negative_capacity,
+            const ColdSolveRecord& cold, bool resumable) {
+    auto state = std::make_shared<const WarmStartState<Int>>(std::move(simplex), std::move(data), negative_capacity,
+                                                             cold, resumable);
     if constexpr (sizeof(Int) == 4)
-      r_.kept.narrow = std::move(made);
+      r_.warm_start.narrow = std::move(state);
     else
-      r_.kept.wide = std::move(made);
+      r_.warm_start.wide = std::move(state);
   }
 
-  void scale() {
-    if (survey_.most_cost > CostScaling::largest_cost(p_.n))
+  // ---------------------------------------------------------------- cost scaling
+
+  [[nodiscard]] bool in_range_of_cost_scaling() const { return summary_.max_cost <= CostScaling::largest_cost(p_.n); }
+
+  // Returns the work that this solve is held to, `by_size` unless the caller said otherwise.
+  [[nodiscard]] Index budget_or_none(Index by_size) const {
+    if (!on_budget_) return kNoBudget;
+    return work_per_size_ ? *work_per_size_ * (static_cast<Index>(p_.tail.size()) + p_.n) : by_size;
+  }
+
+  void run_cost_scaling() {
+    if (!in_range_of_cost_scaling())
       throw Error(ErrorKind::cost_range, "cost", -1,
-                  "cost: found " + std::to_string(survey_.most_cost) + " in size, needed at most " +
+                  "cost: found " + std::to_string(summary_.max_cost) + " in size, needed at most " +
                       std::to_string(CostScaling::largest_cost(p_.n)) + " with " + std::to_string(p_.n) +
                       " nodes for cost_scaling; network_simplex takes more");
     stop_.stage("cost scaling", 0.05);
-    const auto net = network(given<std::int64_t>(p_, survey_), survey_, shape());
-    CostScaling scaling(net);
+    const auto net = build_network(arc_data<std::int64_t>(p_, summary_, tuning_), summary_, topology());
+    CostScaling scaling(net, tuning_);
     const CostScaling::End end = scaling.run(stop_);
-    const ScalingCounts& c = scaling.counts();
-    if (guarded_) r_.stats.chosen = "budget spent";
+    const CostScalingCounts& c = scaling.counts();
+    if (on_budget_) r_.stats.reason = "budget spent";
     r_.stats.method = "cost_scaling";
     r_.stats.bits = 64;
     r_.stats.phases = c.phases;
     r_.stats.pushes = c.pushes;
     r_.stats.relabels = c.relabels;
     r_.stats.global_updates = c.global_updates;
-    r_.stats.refinements = c.refinements;
+    r_.stats.price_refinements = c.price_refinements;
     r_.stats.fixed_arcs = c.fixed_arcs;
     r_.stats.unserved = static_cast<Index>(std::min<Wide>(scaling.unserved(), std::numeric_limits<Index>::max()));
-    if (end == CostScaling::End::infeasible) take(scaling.cut());
-    const Solution<std::int64_t> found = scaling.solution();
-    hand_back([&](auto&& write) {
+    if (end == CostScaling::End::infeasible) set_cut(scaling.cut());
+    const FlowAndPotentials<std::int64_t> found = scaling.solution();
+    set_flow([&](auto&& write) {
       for (std::size_t k = 0; k < found.flow.size(); ++k) write(static_cast<Arc>(k), found.flow[k]);
     });
     r_.potential = found.potential;
-    total();
-    if (end == CostScaling::End::optimal && !proves_optimal(p_, shape(), flow_, r_.potential)) unproved();
-    conclude(end == CostScaling::End::optimal, end == CostScaling::End::infeasible);
+    set_objective(total_cost(p_, flow_));
+    if (end == CostScaling::End::optimal && !proves_optimal(p_, topology(), flow_, r_.potential)) throw_unproved();
+    set_status(end == CostScaling::End::optimal, end == CostScaling::End::infeasible);
   }
 
-  void take(const std::vector<Node>& cut) { r_.cut.assign(cut.begin(), cut.end()); }
-  void conclude(bool optimal, bool infeasible) {
+  // ---------------------------------------------------------------- the result
+
+  void set_cut(const std::vector<Node>& cut) { r_.cut.assign(cut.begin(), cut.end()); }
+
+  void set_status(bool optimal, bool infeasible) {
     if (optimal)
-      r_.status = Status::optimal;
+      r_.status = FlowStatus::optimal;
     else if (infeasible)
-      r_.status = Status::infeasible;
+      r_.status = FlowStatus::infeasible;
     else
-      r_.status = stop_.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
+      r_.status = stop_.why() == Stop::Why::time_limit ? FlowStatus::time_limit : FlowStatus::stopped;
   }
 
-  // each(write) calls write(arc, flow) for all arcs in their order.
-  template <class Each>
-  void hand_back(Each&& each) {
+  // Sets the flow of the caller's arcs; for_each(write) calls write(arc, flow) for all sorted arcs.
+  template <class ForEach>
+  void set_flow(ForEach&& for_each) {
     flow_.resize(p_.tail.size());
-    if (shape().order.size() != flow_.size()) rest();
-    each([&](Arc k, std::int64_t x) {
-      const std::size_t e = at(shape().order[at(k)]);
-      flow_[e] = x + p_.least(e);
+    if (topology().original.size() != flow_.size()) set_flow_at_bounds();
+    for_each([&](Arc k, std::int64_t x) {
+      const std::size_t e = at(topology().original[at(k)]);
+      flow_[e] = x + p_.lower_bound(e);
     });
   }
 
-  // Loops stand where their cost wants them; others at their lower bound.
-  void rest() {
+  // Sets self-loops to the bound that their cost wants, other arcs to their lower bound.
+  void set_flow_at_bounds() {
     flow_.resize(p_.tail.size());
     for (std::size_t e = 0; e < flow_.size(); ++e)
-      flow_[e] = p_.tail[e] == p_.head[e] && p_.cost[e] < 0 ? p_.capacity[e] : p_.least(e);
+      flow_[e] = p_.tail[e] == p_.head[e] && p_.cost[e] < 0 ? p_.capacity[e] : p_.lower_bound(e);
   }
 
-  // What the flow of a tree at rest costs. An optimum that its own potentials do not prove is never answered.
+  // Returns what the flow of a tree costs. An optimum that its own potentials do not prove is never answered.
   template <class Int>
-  std::optional<Wide> sum_of(const Simplex<Int>& tree, bool optimal) {
-    const auto account = tree.account();
-    if (optimal && !account.proved) unproved();
-    return account.total;
-  }
-  void total() { total(total_cost(p_, flow_)); }
-  void total(std::optional<Wide> sum) {
-    if (!sum) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
-    r_.objective = *sum;
+  std::optional<Wide> verified_cost(const TreeSolution<Int>& tree, bool optimal) {
+    const auto verification = tree.verify();
+    if (optimal && !verification.optimal) throw_unproved();
+    return verification.total_cost;
   }
 
-  [[noreturn]] static void unproved() {
+  void set_objective(std::optional<Wide> cost) {
+    if (!cost) throw Error(ErrorKind::cost_range, "cost", -1, "cost: the total does not fit 127 bits");
+    r_.objective = *cost;
+  }
+
+  [[noreturn]] static void throw_unproved() {
     throw Error(ErrorKind::internal, "", -1, "min_cost_flow: the potentials do not prove the flow");
   }
 
-  // Without a solve.
-  void cut(std::vector<Index>&& nodes, const char* seen) {
-    r_.status = Status::infeasible;
+  void return_cut(std::vector<Index>&& nodes, const char* method) {
+    r_.status = FlowStatus::infeasible;
     r_.cut = std::move(nodes);
-    r_.stats.method = seen;
-    stay();
+    r_.stats.method = method;
+    set_unsolved();
   }
 
-  template <class Int>
-  bool plainly_infeasible(const Network<Int>& net) {
-    const Node v = overtaxed(net);
-    return v >= 0 && plainly_infeasible(v);
-  }
-
-  // An earlier tree is kept for the next: lines that are cut come back.
-  bool plainly_infeasible(Node overtaxed) {
-    if (start_ != nullptr && start_->topology == r_.kept.topology)
-      r_.kept.narrow = start_->narrow, r_.kept.wide = start_->wide;
-    cut({overtaxed}, "capacity");
+  // The earlier tree is kept for the next solve: links that are down come up again.
+  bool return_single_node_cut(Node v) {
+    if (start_ != nullptr && start_->topology == r_.warm_start.topology)
+      r_.warm_start.narrow = start_->narrow, r_.warm_start.wide = start_->wide;
+    return_cut({v}, "capacity");
     return true;
   }
 
-  std::vector<Index> free_cycle() {
-    for (std::size_t e = 0; e < p_.tail.size(); ++e)
-      if (p_.tail[e] == p_.head[e] && p_.capacity[e] == kInfinite && p_.cost[e] < 0) return {static_cast<Index>(e)};
-    if (!survey_.unbounded_arcs) return {};
-    stop_.stage("negative cycles", 0.02);
-    return infinite_negative_cycle(p_, shape(), stop_);
+  void return_stopped() {
+    set_unsolved();
+    set_status(false, false);
   }
 
-  // Unbounded if there is a flow at all: the same network without costs.
-  void unbounded(const std::vector<Index>& cycle) {
-    const std::vector<std::int64_t> free(p_.cost.size(), 0);
-    Problem feasible = p_;
-    feasible.cost = free;
-    const Method method = guarded_ ? Method::automatic : Method::network_simplex;
-    Result r = Solve(feasible, nullptr, stop_).run(method);
-    flow_ = *r.kept.flow();
-    r.kept.narrow = nullptr, r.kept.wide = nullptr;  // for other costs
+  // The answer without a solve: flow at bounds, potentials of 0, what that costs and how much it leaves unserved.
+  void set_unsolved() {
+    set_flow_at_bounds();
+    r_.potential.assign(at(p_.n), 0);
+    set_objective(total_cost(p_, flow_));
+    r_.stats.unserved = unserved_units(p_, topology(), flow_);
+  }
+
+  std::vector<Index> find_infinite_negative_cycle() {
+    for (std::size_t e = 0; e < p_.tail.size(); ++e)
+      if (p_.tail[e] == p_.head[e] && p_.capacity[e] == kInfinite && p_.cost[e] < 0) return {static_cast<Index>(e)};
+    if (!summary_.infinite_negative_arcs) return {};
+    stop_.stage("negative cycles", 0.02);
+    return infinite_negative_cycle(p_, topology(), stop_);
+  }
+
+  // Unbounded if there is a flow at all: solves the same network without costs.
+  void solve_unbounded(const std::vector<Index>& cycle) {
+    const std::vector<std::int64_t> no_cost(p_.cost.size(), 0);
+    MinCostFlow feasibility = p_;
+    feasibility.cost = no_cost;
+    const FlowMethod method = on_budget_ ? FlowMethod::automatic : FlowMethod::network_simplex;
+    FlowResult r = MinCostFlowSolver(feasibility, nullptr, stop_, {}, tuning_).run(method);
+    flow_ = *r.warm_start.flow();
+    r.warm_start.narrow = nullptr, r.warm_start.wide = nullptr;  // for other costs
     r_ = std::move(r);
-    total();
-    if (r_.status != Status::optimal) return;
-    r_.status = Status::unbounded;
+    set_objective(total_cost(p_, flow_));
+    if (r_.status != FlowStatus::optimal) return;
+    r_.status = FlowStatus::unbounded;
     r_.cycle = cycle;
   }
 
-  void stopped() {
-    stay();
-    conclude(false, false);
-  }
-
-  // The answer of no solve: arcs at rest, potentials of 0, what that costs and how much it leaves unserved.
-  void stay() {
-    rest();
-    r_.potential.assign(at(p_.n), 0);
-    total();
-    r_.stats.unserved = unserved_units(p_, shape(), flow_);
-  }
-
-  const Problem& p_;
-  const Kept* start_;
+  const MinCostFlow& p_;
+  const WarmStart* start_;
   Stop& stop_;
-  std::optional<Index> given_budget_;
-  bool guarded_ = false;      // the simplex runs on a budget
-  Index budget_ = kNoBudget;  // in steps
-  bool spent_ = false;
-  Index effort_ = 0;   // of trees that were given up
-  bool anew_ = false;  // the earlier tree is left aside
-  Survey survey_;
-  Result r_;
-  Values<std::int64_t> flow_;
+  std::optional<Index> work_per_size_;
+  const FlowTuning& tuning_;
+  bool on_budget_ = false;    // FlowMethod::automatic
+  Index budget_ = kNoBudget;  // of network simplex, in work units
+  bool budget_spent_ = false;
+  Index work_ = 0;               // of trees that were given up
+  bool tree_discarded_ = false;  // the earlier tree
+  ProblemSummary summary_;
+  FlowResult r_;
+  RawVector<std::int64_t> flow_;  // of the caller's arcs; empty where it follows from the tree
 };
 
 }  // namespace
 
-Result solve(const Problem& problem, Method method, const Kept* start, Stop& stop, std::optional<Index> budget) {
+FlowResult solve(const MinCostFlow& problem, FlowMethod method, const WarmStart* start, Stop& stop,
+                 std::optional<Index> work_per_size, const FlowTuning& tuning) {
   check_sizes(problem);
-  return Solve(problem, start, stop, budget).run(method);
+  return MinCostFlowSolver(problem, start, stop, work_per_size, tuning).run(method);
 }
 
 }  // namespace gridcompute::flow

@@ -1,4 +1,4 @@
-// Graphs for the tests of min-cost flow, and what proves an answer.
+// Instances for the tests of min-cost flow, and the certificate of an answer.
 #pragma once
 
 #include <algorithm>
@@ -9,11 +9,11 @@
 
 namespace gridcompute::flow {
 
-struct Instance {
+struct FlowInstance {
   std::vector<std::int64_t> tail, head, lower, capacity, cost, supply;
 
-  Problem problem() const {
-    Problem p;
+  MinCostFlow problem() const {
+    MinCostFlow p;
     p.n = static_cast<Index>(supply.size());
     p.tail = tail, p.head = head, p.lower = lower, p.capacity = capacity, p.cost = cost, p.supply = supply;
     return p;
@@ -22,9 +22,9 @@ struct Instance {
 };
 
 // Parallel arcs, loops, zero capacities, negative costs, lower bounds, infinite arcs; about half are feasible.
-inline Instance random_instance(std::mt19937& r, int nodes, int arcs) {
+inline FlowInstance random_instance(std::mt19937& r, int nodes, int arcs) {
   const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
-  Instance x;
+  FlowInstance x;
   x.supply.assign(static_cast<std::size_t>(nodes), 0);
   for (int k = 0; k < arcs; ++k) {
     x.tail.push_back(draw(0, nodes - 1));
@@ -41,15 +41,16 @@ inline Instance random_instance(std::mt19937& r, int nodes, int arcs) {
   return x;
 }
 
-inline bool proved(const Instance& x, const Result& r) {
+// Is the answer proved by the certificate, which shares no code with the solver?
+inline bool certified(const FlowInstance& x, const FlowResult& r) {
   switch (r.status) {
-    case Status::optimal: {
+    case FlowStatus::optimal: {
       const auto report = certificate::check_optimal(x.claim(), r.flow(), r.potential);
       return report.valid && report.objective == r.objective;
     }
-    case Status::infeasible:
+    case FlowStatus::infeasible:
       return certificate::check_cut(x.claim(), r.cut).valid;
-    case Status::unbounded:
+    case FlowStatus::unbounded:
       return certificate::check_feasible(x.claim(), r.flow()).valid &&
              certificate::check_cycle(x.claim(), r.cycle).valid;
     default:
@@ -57,8 +58,8 @@ inline bool proved(const Instance& x, const Result& r) {
   }
 }
 
-// Costs, capacities (also to none and from none) and supplies of some arcs and nodes; the graph stays.
-inline void shake(std::mt19937& r, Instance& x, int kind, int percent) {
+// Changes costs (kind 0), capacities, also to and from 0 (1), supplies (2) or all (3) of some arcs and nodes.
+inline void perturb(std::mt19937& r, FlowInstance& x, int kind, int percent) {
   const auto draw = [&](int low, int high) { return std::uniform_int_distribution<std::int64_t>(low, high)(r); };
   for (std::size_t e = 0; e < x.tail.size(); ++e) {
     if (draw(0, 99) >= percent) continue;
@@ -73,9 +74,9 @@ inline void shake(std::mt19937& r, Instance& x, int kind, int percent) {
   }
 }
 
-// Without loops, lower bounds and infinite arcs: what a tree can be taken on from.
-inline Instance plain_instance(std::mt19937& r, int nodes, int arcs) {
-  Instance x = random_instance(r, nodes, arcs);
+// Without self-loops, lower bounds and infinite arcs: an answer that a warm start can resume.
+inline FlowInstance plain_instance(std::mt19937& r, int nodes, int arcs) {
+  FlowInstance x = random_instance(r, nodes, arcs);
   x.lower.clear();
   for (std::size_t e = 0; e < x.tail.size(); ++e) {
     if (x.tail[e] == x.head[e]) x.head[e] = (x.head[e] + 1) % nodes;

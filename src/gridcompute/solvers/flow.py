@@ -90,18 +90,15 @@ class Flow:
     cycle : int64 array or None
         Where unbounded: arcs, in order, of a cycle of negative cost and infinite capacity.
     stats : dict
-        ``method`` ("balance" or "capacity" where supplies, or the arcs of one node, tell without a
-        solve that there is no flow), and ``chosen``: why it was this one ("by name"; of "auto":
-        "within budget", or "budget spent" where cost scaling took over from network simplex), with
-        the ``effort`` of network simplex in steps; ``warm`` (was `start` used?) and ``start``:
-        "cold", "full" (arcs of negative cost on cycles begin full), "forest" (shortest-path tree),
-        "star" (all on a hub), "scaled" (a phase of cost scaling, where an earlier start left most
-        units without a way), "basis" (the earlier tree) or "flow" (a tree from the earlier flow),
-        with ``kept_tree_arcs`` and ``cut_tree_arcs`` of it; after a change of values alone,
-        ``changed_costs``, ``changed_capacities``, ``changed_supplies`` (how many differ) and
-        ``dual_pivots`` and ``filled_arcs`` of its repair; counts of the method; ``bits`` of the
-        integers inside;
-        ``seconds`` by stage.
+        ``method`` that finished ("balance" or "capacity" where supplies, or the arcs of one node,
+        prove without a solve that there is no flow) and ``reason`` for it ("by name"; with "auto"
+        "within budget", or "budget spent" where cost scaling took over), with the ``work`` of
+        network simplex in work units; ``start``: "artificial", "saturated", "forest", "star",
+        "cost_scaling", "basis" or "flow", the last two from `start`, and then ``warm`` is true;
+        counts of each method; ``bits`` of the integers inside; ``seconds`` by stage. The page on
+        flow methods has the table of all keys.
+    warm_start : object
+        What a later solve starts from; opaque.
     """
 
     potentials: NDArray[np.int64]
@@ -110,7 +107,7 @@ class Flow:
     witness: NDArray[np.int64] | None
     cycle: NDArray[np.int64] | None
     problem: FlowProblem
-    kept: _core.FlowKept
+    warm_start: _core.FlowWarmStart
 
     def __repr__(self) -> str:
         size = f"{len(self.potentials)} nodes, {len(self.problem.tail)} arcs"
@@ -132,15 +129,15 @@ class Flow:
     def flow(self) -> NDArray[np.int64]:
         """Flow of each arc in the caller's order, int64, shape (n_arcs,).
 
-        Where infeasible or stopped early, what was reached: ``stats["unserved"]`` units have no way
-        yet. Read off the tree when first asked for: one pass over the arcs.
+        Where infeasible or stopped early, a flow that leaves ``stats["unserved"]`` units without a
+        path. Computed at the first use: one pass over the arcs.
         """
-        return self.kept.flow()
+        return self.warm_start.flow()
 
     @cached_property
     def stats(self) -> dict[str, Any]:
-        """How it was solved, as told above."""
-        return self.kept.stats()
+        """How it was solved: see Attributes."""
+        return self.warm_start.stats()
 
     def verify(self) -> Certificate:
         """Check the answer against its problem, by code that shares nothing with the solver.
@@ -178,13 +175,13 @@ class Flow:
         low = objective if proved else -math.inf
         high = objective if proved else math.inf
         if valid and not feasible and self.status != "infeasible":
-            refuted = [f"{found['unserved']} units have no way yet"]
+            refuted = [f"{found['unserved']} units have no path yet"]
         gap = relative_gap(objective, low)
         return Certificate(valid, feasible, objective, low, high, gap, tuple(refuted))
 
 
 def _misfits(f: Any) -> tuple[str, ...]:
-    """Return what no check can read: wrong types, dtypes and shapes, words that are no status."""
+    """Return the fields that no check can read: wrong types, dtypes, shapes, unknown statuses."""
     p = f.problem
     if not isinstance(p, FlowProblem):
         return (f"problem: found {type(p).__name__}, needed FlowProblem",)
@@ -194,8 +191,11 @@ def _misfits(f: Any) -> tuple[str, ...]:
         arrays.append(("lower", p.lower))
     out = [array_misfit(f"problem.{name}", array, np.int64, n_arcs) for name, array in arrays]
     out.append(array_misfit("problem.supply", p.supply, np.int64, None))
-    if "flow" not in vars(f) and not isinstance(f.kept, _core.FlowKept):
-        return (*(misfit for misfit in out if misfit), f"kept: found {type(f.kept).__name__}")
+    if "flow" not in vars(f) and not isinstance(f.warm_start, _core.FlowWarmStart):
+        return (
+            *(misfit for misfit in out if misfit),
+            f"warm_start: found {type(f.warm_start).__name__}",
+        )
     out.append(array_misfit("flow", f.flow, np.int64, n_arcs))
     out.append(array_misfit("potentials", f.potentials, np.int64, ("n_nodes", np.size(p.supply))))
     if isinstance(f.objective, bool) or not isinstance(f.objective, (int, np.integer)):
@@ -264,7 +264,7 @@ def min_cost_flow(
         may differ. It changes the speed, never the validity. It is only read: several solves may
         start from it. Cost scaling does not use it.
     threads : int, optional
-        At most so many. Both methods are sequential, so it changes nothing.
+        At most this many. Both methods are sequential, so it changes nothing.
     time_limit : float, optional
         Seconds, 0 or more.
     progress : bool or callable, optional
@@ -318,8 +318,8 @@ def min_cost_flow(
     else:
         with progress_hook(progress, "min-cost flow") as hook:
             answer = _core.min_cost_flow(*flow_arrays(problem), method, before, limit, hook)
-    potentials, objective, status, cut, cycle, kept = answer
-    return Flow(potentials, objective, status, cut, cycle, problem, kept)
+    potentials, objective, status, cut, cycle, warm_start = answer
+    return Flow(potentials, objective, status, cut, cycle, problem, warm_start)
 
 
 def flow_arrays(p: FlowProblem) -> tuple[Any, Any, Any, Any, Any, Any]:
@@ -365,7 +365,7 @@ def _integers(field: str, values: ArrayLike, n_arcs: int | None) -> NDArray[np.i
     return np.ascontiguousarray(array, np.int64)
 
 
-def _start(start: Flow | None, problem: FlowProblem) -> _core.FlowKept | None:
+def _start(start: Flow | None, problem: FlowProblem) -> _core.FlowWarmStart | None:
     if start is None:
         return None
     if not isinstance(start, Flow):
@@ -378,4 +378,4 @@ def _start(start: Flow | None, problem: FlowProblem) -> _core.FlowKept | None:
             f"needed {needed[0]} and {needed[1]}",
             "start",
         )
-    return start.kept
+    return start.warm_start

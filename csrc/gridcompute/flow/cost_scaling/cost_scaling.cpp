@@ -3,86 +3,95 @@
 #include <algorithm>
 #include <bit>
 
+#include "gridcompute/flow/cost_scaling/feasible_flow.hpp"
+
 namespace gridcompute::flow {
 
 namespace {
 
-constexpr int kAlphaBits = 4;
-constexpr std::int64_t kAlpha = 1 << kAlphaBits;  // eps falls by this a phase
-constexpr std::int64_t kFar = 4;                  // arcs are fixed beyond this times n eps
-constexpr int kRefinementRounds = 4;              // of price refinement, before flow is moved
-constexpr Index kLooks = 4;  // at halves, times all there are, for shortest paths before the first phase
+// The largest scaling factor that FlowTuning::scaling_bits allows; the range proof is for it.
+constexpr std::int64_t kMaxAlpha = 1 << 4;
+
+// Arcs are fixed beyond this times n epsilon. 2 is enough for the flow: epsilon-optimal prices of one flow differ by
+// less from those of another. Twice that, since prices move on; what is wrong all the same is found in the end and
+// undone.
+constexpr std::int64_t kFixingFactor = 4;
+
+std::int64_t alpha(const FlowTuning& tuning) { return std::int64_t{1} << tuning.scaling_bits; }
 
 }  // namespace
 
-CostScaling::CostScaling(const Network<std::int64_t>& net)
-    : graph_(net, net.n + 1),
+CostScaling::CostScaling(const Network<std::int64_t>& net, const FlowTuning& tuning)
+    : tuning_(tuning),
+      graph_(net, net.n + 1),
       price_(at(net.n), 0),
-      refine_(graph_, price_, counts_, {(kAlpha + 1) * (Index{net.n} + 1), std::numeric_limits<Price>::min(), false}) {
-  const auto most = static_cast<std::uint64_t>(net.most_cost * (net.n + 1));
+      refine_(graph_, price_, counts_,
+              {(alpha(tuning) + 1) * (Index{net.n} + 1), std::numeric_limits<Price>::min(), false}, tuning) {
+  const auto most = static_cast<std::uint64_t>(net.max_cost * (net.n + 1));
   bits_ = static_cast<int>(std::bit_width(most));
 }
 
 std::int64_t CostScaling::largest_cost(Index n) noexcept {
-  const Wide least = static_cast<Wide>(n + 1) * (n + 1) * 4 * (kAlpha + 1);
+  const Wide least = static_cast<Wide>(n + 1) * (n + 1) * 4 * (kMaxAlpha + 1);
   return static_cast<std::int64_t>((static_cast<Wide>(1) << 61) / least);
 }
 
 CostScaling::End CostScaling::run(Stop& stop) {
-  switch (graph_.feasible(stop)) {
-    case Residual<Price>::End::infeasible:
+  switch (FeasibleFlow<Price>(graph_, tuning_).run(stop)) {
+    case FeasibleFlow<Price>::End::infeasible:
       return End::infeasible;
-    case Residual<Price>::End::stopped:
+    case FeasibleFlow<Price>::End::stopped:
       return End::stopped;
-    case Residual<Price>::End::feasible:
+    case FeasibleFlow<Price>::End::feasible:
       break;
   }
-  if (price_by_paths()) return End::optimal;
+  if (price_by_shortest_paths()) return End::optimal;
   for (;;) {
     ++counts_.phases;
-    bits_ = std::max(0, bits_ - kAlphaBits);
+    bits_ = std::max(0, bits_ - static_cast<int>(tuning_.scaling_bits));
     if (!refine_prices() && refine_.run(bits_, stop) == Refine<Price>::End::stopped) return End::stopped;
     if (bits_ > 0) {
       fix_arcs();
     } else if (holds()) {
       return End::optimal;
-    } else {  // prices moved past a fixed arc: all arcs take part again
-      std::copy(graph_.start.begin() + 1, graph_.start.end(), graph_.end.begin());
+    } else {  // prices moved past a fixed arc
+      graph_.unfix_all();
     }
     if (stop.poll()) return End::stopped;
   }
 }
 
-// The flow is eps-optimal: arcs far from 0 keep their flow in every flow that is so for a smaller eps.
+// Fixes arcs: the flow is epsilon-optimal, and arcs far from reduced cost 0 keep their flow in every flow that is so
+// for a smaller epsilon.
 void CostScaling::fix_arcs() {
-  const Wide far = static_cast<Wide>(kFar) * graph_.n * eps();
+  const Wide far = static_cast<Wide>(kFixingFactor) * graph_.n * epsilon();
   for (Node v = 0; v < graph_.n; ++v)
     for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)];) {
-      if (reduced(v, graph_.halves[at(k)]) > far)
+      if (reduced_cost(v, graph_.halves[at(k)]) > far)
         graph_.fix(v, k), ++counts_.fixed_arcs;
       else
         ++k;
     }
 }
 
-// Shortest residual paths from anywhere, first in first out, for as many looks as the graph has halves, times kLooks.
-// If they end, the first flow is optimal: so it is where units went for nothing wherever they could (a maximum flow).
-// What falls further than a path of n arcs can take it has been round a cycle.
-bool CostScaling::price_by_paths() {
-  const Price lowest = -eps() * graph_.n;
+// Searches shortest residual paths from anywhere (Bellman-Ford, first in first out) within tuning.path_passes scans of
+// all half-arcs. If the search ends, the first flow is optimal: so it is where units went for nothing wherever they
+// could (a maximum flow). A price below what a path of n arcs can reach has been round a cycle of negative cost.
+bool CostScaling::price_by_shortest_paths() {
+  const Price lowest = -epsilon() * graph_.n;
   bool cycle = false;
-  Index looks = kLooks * std::ssize(graph_.halves);
+  Index scans = tuning_.path_passes * std::ssize(graph_.halves);
   std::deque<Node> queue;
   std::vector<bool> queued(at(graph_.n), true);
   for (Node v = 0; v < graph_.n; ++v) queue.push_back(v);
-  while (!queue.empty() && looks > 0 && !cycle) {
+  while (!queue.empty() && scans > 0 && !cycle) {
     const Node v = queue.front();
     queue.pop_front();
     queued[at(v)] = false;
-    looks -= graph_.end[at(v)] - graph_.start[at(v)];
+    scans -= graph_.end[at(v)] - graph_.start[at(v)];
     for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
-      const Half<Price>& h = graph_.halves[at(k)];
-      const Price r = h.room > 0 ? reduced(v, h) : 0;
+      const HalfArc<Price>& h = graph_.halves[at(k)];
+      const Price r = h.residual > 0 ? reduced_cost(v, h) : 0;
       if (r >= 0) continue;
       cycle |= (price_[at(h.to)] += r) < lowest;
       if (!queued[at(h.to)]) queued[at(h.to)] = true, queue.push_back(h.to);
@@ -93,14 +102,14 @@ bool CostScaling::price_by_paths() {
   return false;
 }
 
-// Residual arcs of negative reduced cost in topological order of their nodes; false if they have a cycle.
+// Lists the nodes in topological order of the admissible arcs; false if these close a cycle.
 bool CostScaling::order_admissible(std::vector<Node>& order) const {
   const Node n = graph_.n;
   std::vector<Node> entering(at(n), 0);
   for (Node v = 0; v < n; ++v)
     for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
-      const Half<Price>& h = graph_.halves[at(k)];
-      if (h.room > 0 && reduced(v, h) < 0) ++entering[at(h.to)];
+      const HalfArc<Price>& h = graph_.halves[at(k)];
+      if (h.residual > 0 && reduced_cost(v, h) < 0) ++entering[at(h.to)];
     }
   order.clear();
   for (Node v = 0; v < n; ++v)
@@ -108,8 +117,8 @@ bool CostScaling::order_admissible(std::vector<Node>& order) const {
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Node v = order[i];
     for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
-      const Half<Price>& h = graph_.halves[at(k)];
-      if (h.room > 0 && reduced(v, h) < 0 && --entering[at(h.to)] == 0) order.push_back(h.to);
+      const HalfArc<Price>& h = graph_.halves[at(k)];
+      if (h.residual > 0 && reduced_cost(v, h) < 0 && --entering[at(h.to)] == 0) order.push_back(h.to);
     }
   }
   return order.size() == at(n);
@@ -123,29 +132,29 @@ bool CostScaling::refine_prices() {
     price_ = before;
     return false;
   };
-  for (int round = 0; round < kRefinementRounds && order_admissible(order); ++round) {
+  for (Index round = 0; round < tuning_.price_refinement_rounds && order_admissible(order); ++round) {
     fall.assign(at(graph_.n), 0);
     bool changed = false;
     for (const Node v : order)
       for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
-        const Half<Price>& h = graph_.halves[at(k)];
-        const Price r = reduced(v, h);
-        if (h.room == 0 || r >= 0) continue;
-        const Price need = fall[at(v)] + (-r - eps() > 0 ? (-r - 1) / eps() : 0);
+        const HalfArc<Price>& h = graph_.halves[at(k)];
+        const Price r = reduced_cost(v, h);
+        if (h.residual == 0 || r >= 0) continue;
+        const Price need = fall[at(v)] + (-r - epsilon() > 0 ? (-r - 1) / epsilon() : 0);
         if (need > graph_.n) return give_up();
         if (need > fall[at(h.to)]) fall[at(h.to)] = need, changed = true;
       }
     if (!changed) {
-      ++counts_.refinements;
+      ++counts_.price_refinements;
       return true;
     }
-    for (std::size_t v = 0; v < fall.size(); ++v) price_[v] -= fall[v] * eps();
+    for (std::size_t v = 0; v < fall.size(); ++v) price_[v] -= fall[v] * epsilon();
   }
   return give_up();
 }
 
-Solution<std::int64_t> CostScaling::solution() const {
-  Solution<std::int64_t> out{graph_.flow(), std::vector<std::int64_t>(price_.size(), 0)};
+FlowAndPotentials<std::int64_t> CostScaling::solution() const {
+  FlowAndPotentials<std::int64_t> out{graph_.flow(), std::vector<std::int64_t>(price_.size(), 0)};
   const std::int64_t modulus = graph_.n + 1;
   const auto residue = [modulus](Price p) { return ((p % modulus) + modulus) % modulus; };
   std::vector<bool> used(at(modulus), false);
@@ -162,7 +171,7 @@ bool CostScaling::holds() const {
   if (!graph_.holds()) return false;
   for (Node v = 0; v < graph_.n; ++v)
     for (Arc k = graph_.start[at(v)]; k < graph_.start[at(v) + 1]; ++k)
-      if (graph_.halves[at(k)].room > 0 && reduced(v, graph_.halves[at(k)]) < -eps()) return false;
+      if (graph_.halves[at(k)].residual > 0 && reduced_cost(v, graph_.halves[at(k)]) < -epsilon()) return false;
   return true;
 }
 

@@ -1,39 +1,43 @@
-// Units moved until a flow is eps-optimal: a phase of cost scaling, and the whole of a scaled start.
+// refine: makes a pseudoflow an epsilon-optimal flow. A phase of cost scaling, and the whole of a cost scaling start.
 //
-// Definitions.  A flow is eps-optimal for prices p if every residual arc has reduced cost cost + p[v] - p[w] >= -eps.
-// Arcs of negative reduced cost are admissible.
+// Definitions.  A pseudoflow satisfies the capacities; the excess of a node is what it receives beyond what it sends.
+// It is epsilon-optimal for prices p if every residual arc has reduced cost cost + p[v] - p[w] >= -epsilon. A residual
+// arc of negative reduced cost is admissible.
 //
-// Steps.  Saturate the admissible arcs, then discharge nodes with excess, first in first out: units go along admissible
-// arcs, only to nodes that can take or pass them on (push look-ahead); a node without any falls in price by eps or
-// more. Global price updates by a bucket search from the deficits. The units may be those of a flow so far, or the
-// supplies themselves.
+// Steps.  Saturate the admissible arcs, then discharge active nodes (of positive excess), first in first out: push
+// along admissible arcs, only to nodes that have a deficit or an admissible arc themselves (push look-ahead); a node
+// without an admissible arc is relabelled: its price falls by epsilon or more. Global price updates by a bucket search
+// from the deficits. The excesses may be those of a flow so far, or the supplies themselves.
 //
-// Invariants.  No admissible arcs close a cycle. Reduced costs stay >= -eps.
+// Invariants.  Admissible arcs close no cycle. Reduced costs of residual arcs stay >= -epsilon.
 //
-// Range proof.  `lowest` is watched: a price below it ends the phase. Reduced costs are then within
-// max|cost| - lowest, which callers keep within the width.
+// Range proof.  A price below Limits::lowest_price ends the phase. Reduced costs are then within max|cost| -
+// lowest_price, which callers keep within the width.
 //
-// Source.  Goldberg, J. Algorithms 22 (1997) 1; Buennagel, Korte and Vygen, Optim. Methods Softw. 10 (1998) 157.
+// Source.  Goldberg, J. Algorithms 22 (1997) 1 (refine, look-ahead, price updates); Buennagel, Korte and Vygen, Optim.
+// Methods Softw. 10 (1998) 157.
 #pragma once
 
 #include <deque>
 
-#include "gridcompute/flow/cost_scaling/residual.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/flow/cost_scaling/residual_graph.hpp"
+#include "gridcompute/flow/tuning.hpp"
 
 namespace gridcompute::flow {
 
-struct ScalingCounts {
-  Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, refinements = 0, fixed_arcs = 0;
-  Index levels = 0;  // of the searches of global updates
+struct CostScalingCounts {
+  Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, price_refinements = 0, fixed_arcs = 0;
+  Index levels = 0;  // buckets that global updates went through
 };
 
 // Nodes by level, for searches with small integer distances (Dial). A node that was taken keeps its level.
-class Buckets {
+class BucketQueue {
  public:
   static constexpr Node kNone = -1;
-  static constexpr std::int32_t kMost = 1 << 24;  // the level of a node not reached
+  static constexpr std::int32_t kUnreached = 1 << 24;  // the level of a node not reached, above all others
 
-  explicit Buckets(Node n) : first_(1, kNone), next_(at(n)), previous_(at(n)), level_(at(n), kMost) {}
+  explicit BucketQueue(Node n) : first_(1, kNone), next_(at(n)), previous_(at(n)), level_(at(n), kUnreached) {}
   void clear();
   void move(Node v, std::int32_t level);
   [[nodiscard]] Node take(std::int32_t level);
@@ -52,42 +56,44 @@ template <class Int>
 class Refine {
  public:
   struct Limits {
-    std::int64_t farthest;  // a node with excess has a deficit within so many levels
-    std::int64_t lowest;    // price of a node
-    bool unsure;            // some units may have no way at all
+    std::int64_t max_level;     // a node with excess has a deficit within this many levels
+    std::int64_t lowest_price;  // of a node
+    bool may_be_infeasible;     // some units may have no path at all
   };
-  Refine(Residual<Int>& graph, std::vector<Int>& price, ScalingCounts& counts, const Limits& limits);
+  Refine(ResidualGraph<Int>& graph, std::vector<Int>& price, CostScalingCounts& counts, const Limits& limits,
+         const FlowTuning& tuning);
 
-  enum class End { done, stopped, lost, spent };
+  // failed: a price fell below the lowest, or units have no path. budget_spent: scans() passed the budget.
+  enum class End { done, stopped, failed, budget_spent };
 
-  // Lost: a price fell below the lowest, or units have no way. Spent: more looks at halves than `budget`.
-  // eps is 2^bits, so that searches divide by it cheaply.
+  // Refines with epsilon = 2^bits; a power of two, so that searches divide by it with a shift.
   End run(int bits, Stop& stop, Index budget = std::numeric_limits<Index>::max());
-  [[nodiscard]] Int reduced(Node v, const Half<Int>& h) const noexcept {
+  [[nodiscard]] Int reduced_cost(Node v, const HalfArc<Int>& h) const noexcept {
     return h.cost + price_[at(v)] - price_[at(h.to)];
   }
 
-  [[nodiscard]] Index looks() const noexcept { return looks_; }  // at halves, in relabels and searches
+  [[nodiscard]] Index scans() const noexcept { return scans_; }  // of half-arcs, in relabels and searches
 
  private:
   void saturate();
   void discharge(Node v);
-  [[nodiscard]] bool passes_on(Node w);
+  [[nodiscard]] bool can_pass_on(Node w);
   bool relabel(Node v);
-  void update_globally();
+  void update_prices();
 
-  Residual<Int>& graph_;
+  ResidualGraph<Int>& graph_;
   std::vector<Int>& price_;
-  ScalingCounts& counts_;
-  std::int32_t farthest_;
-  std::int64_t lowest_;
-  bool unsure_;
-  int bits_ = 0;
-  std::vector<Arc> current_;
+  CostScalingCounts& counts_;
+  const FlowTuning& tuning_;
+  std::int32_t max_level_;
+  std::int64_t lowest_price_;
+  bool may_be_infeasible_;
+  int bits_ = 0;  // of epsilon
+  std::vector<Arc> current_arc_;
   std::deque<Node> active_;
-  Buckets buckets_;
-  Index relabels_since_update_ = 0, looks_ = 0;
-  bool lost_ = false;
+  BucketQueue buckets_;
+  Index relabels_since_update_ = 0, max_relabels_, scans_ = 0;
+  bool failed_ = false;
 };
 
 }  // namespace gridcompute::flow

@@ -1,88 +1,121 @@
 #include "gridcompute/flow/network_simplex/block_pricing.hpp"
 
 #include <algorithm>
-#include <numeric>
-
-#include "gridcompute/base/simd.hpp"
+#include <cmath>
 
 namespace gridcompute::flow {
 
-namespace {
+template <class Int>
+BlockPricing<Int>::BlockPricing(Arc arcs, const FlowTuning& tuning) : tuning_(&tuning), pace_{} {
+  const double length = std::min(tuning.block_factor * std::sqrt(static_cast<double>(arcs)), 1e9);
+  pace_.block = pace_.min_block = std::max(static_cast<Arc>(tuning.min_block), static_cast<Arc>(length));
+  pace_.pivots_per_pass = tuning.pivots_per_pass;
+}
 
-// each(look) calls look(first, count) for runs of at most kLanes arcs.
-template <class Int, class Each>
-GRIDCOMPUTE_INLINE void price(const Prices<Int>& prices, Candidates<Int>& best, Each&& each) {
-  const Int *GRIDCOMPUTE_RESTRICT cost = prices.cost, *GRIDCOMPUTE_RESTRICT potential = prices.potential;
-  const Node *GRIDCOMPUTE_RESTRICT tail = prices.tail, *GRIDCOMPUTE_RESTRICT head = prices.head;
-  Int least[kLanes] = {};
-  Arc row[kLanes] = {};
-  const auto look = [&](Arc k, Arc count) GRIDCOMPUTE_FORCED {
-    const auto lane = [&](Arc l) GRIDCOMPUTE_FORCED {
-      const Int r = cost[k + l] + potential[tail[k + l]] - potential[head[k + l]];
-      row[l] = r < least[l] ? k : row[l];
-      least[l] = r < least[l] ? r : least[l];
-    };
-    if (count >= kLanes)
-      for (Arc l = 0; l < kLanes; ++l) lane(l);
-    else
-      for (Arc l = 0; l < count; ++l) lane(l);
-  };
-  each(look);
-  for (Arc l = 0; l < kLanes; ++l) {
-    best.reduced[at(l)] = least[l];
-    best.arc[at(l)] = row[l] + l;
+template <class Int>
+Arc BlockPricing<Int>::entering_arc(TreeSolution<Int>& solution) {
+  if (remaining_pivots_ > 0) {
+    --remaining_pivots_;
+    const Arc e = best_remaining(solution);
+    if (e != kNoArc) return e;
   }
+  choose_order(solution.m());
+  choose_pace(solution);
+  const Arc last = solution.last_pivot_arc();
+  int ends = scattered_ && last != kNoArc ? 2 : 0;
+  for (Arc left = solution.m(); left > 0;) {
+    if (ends > 0)
+      price_arcs_out_of(solution, ends-- == 2 ? solution.network().tail[at(last)] : solution.network().head[at(last)]);
+    else
+      left -= price_next_block(solution, left);
+    const auto least = std::min_element(candidates_.reduced_cost.begin(), candidates_.reduced_cost.end());
+    if (*least == 0) continue;
+    ++productive_blocks_;
+    threshold_ = *least / static_cast<Int>(tuning_->fair_share);
+    remaining_pivots_ = pace_.pivots_per_pass - 1;
+    return candidates_.arc[at(least - candidates_.reduced_cost.begin())];
+  }
+  return kNoArc;
 }
 
+// Returns the best of the last block's candidates at the present potentials, if it is below the threshold.
 template <class Int>
-GRIDCOMPUTE_INLINE void block(const Prices<Int>& prices, Arc first, Arc count, Candidates<Int>& best) {
-  price(prices, best, [&](auto&& look) GRIDCOMPUTE_FORCED {
-    const Arc end = first + count;
-    Arc k = first;
-    for (; k + kLanes <= end; k += kLanes) look(k, kLanes);
-    look(k, end - k);
-  });
+Arc BlockPricing<Int>::best_remaining(const TreeSolution<Int>& solution) {
+  Int least = threshold_;
+  Arc best = kNoArc;
+  for (std::size_t lane = 0; lane < candidates_.arc.size(); ++lane) {
+    if (candidates_.reduced_cost[lane] == 0) continue;
+    const Int r = solution.reduced_cost(candidates_.arc[lane]);
+    if (r < least) least = r, best = candidates_.arc[lane];
+  }
+  if (best == kNoArc) remaining_pivots_ = 0;
+  return best;
 }
 
+// Decides by what the blocks so far have found whether they are scattered from now on; a guess from the graph would not
+// do. Only between two searches: one that changed its order midway would miss arcs.
 template <class Int>
-GRIDCOMPUTE_INLINE void scattered(const Prices<Int>& prices, Round& round, Arc count, Candidates<Int>& best) {
-  price(prices, best, [&](auto&& look) GRIDCOMPUTE_FORCED {
-    Arc group = round.next;
-    for (; count > 0; --count) {
-      look(group * kLanes, round.m - group * kLanes);
-      group += round.step;
-      if (group >= round.groups) group -= round.groups;
-    }
-    round.next = group;
-  });
+void BlockPricing<Int>::choose_order(Arc arcs) {
+  if (scattered_ || blocks_ <= tuning_->scatter_after_rounds * (arcs / pace_.block + 1)) return;
+  if (blocks_ > tuning_->scatter_block_share * productive_blocks_) scattered_.emplace(arcs);
+  blocks_ = productive_blocks_ = 0;
 }
 
-}  // namespace
-
-// The golden section of the round spreads any number of steps evenly; prime to the round, so that all groups come.
-Round::Round(Arc arcs) : m(arcs), groups(std::max<Arc>(1, (arcs + kLanes - 1) / kLanes)), step(1) {
-  step = std::max<Arc>(1, static_cast<Arc>(0.618 * groups));
-  while (std::gcd(step, groups) != 1) ++step;
+// Chooses how many arcs a pass prices and how many pivots follow from it by what the latest pivots cost: where most
+// push units and move many nodes, a better arc is worth a longer pass; where they move few, in a sparse graph, passes
+// are the larger cost.
+template <class Int>
+void BlockPricing<Int>::choose_pace(const TreeSolution<Int>& solution) {
+  const FlowTuning& t = *tuning_;
+  const PivotCounts &now = solution.counts, &before = pace_.measured;
+  const Index pivots = now.pivots - before.pivots;
+  if (pivots < t.pivots_per_pace) return;
+  const Index degenerate = now.degenerate - before.degenerate;
+  const Index moved = now.repriced + now.walked - before.repriced - before.walked;
+  pace_.measured = now;
+  const Index worth = t.arcs_per_moved_node * moved;
+  if (t.long_block_degenerate_share * degenerate <= pivots && worth > pivots * pace_.block)
+    pace_.block = std::min(2 * pace_.block, static_cast<Arc>(t.max_block_growth) * pace_.min_block);
+  else if (t.short_block_degenerate_share * degenerate > pivots || t.short_block_ratio * worth < pivots * pace_.block)
+    pace_.block = std::max(pace_.min_block, pace_.block / 2);
+  const bool cheap = t.cheap_degenerate_share * degenerate <= pivots && moved <= t.cheap_moved_nodes * pivots &&
+                     solution.m() <= t.cheap_arcs_per_node * solution.n();
+  pace_.pivots_per_pass = cheap ? t.pivots_per_pass_cheap : t.pivots_per_pass;
 }
 
-GRIDCOMPUTE_CLONES_FOR_GATHERS void price_block(const Prices<std::int32_t>& prices, Arc first, Arc count,
-                                                Candidates<std::int32_t>& best) {
-  block(prices, first, count, best);
+// Prices the next block, but not much more than `left` arcs; returns their number.
+template <class Int>
+Arc BlockPricing<Int>::price_next_block(TreeSolution<Int>& solution, Arc left) {
+  const Arc m = solution.m();
+  const ArcPrices<Int> prices = solution.prices();
+  ++solution.counts.priced_blocks;
+  if (scattered_) {
+    const Arc groups = std::min(pace_.block / kPricingLanes, (left + kPricingLanes - 1) / kPricingLanes);
+    solution.counts.priced_arcs += groups * kPricingLanes;
+    price_scattered(prices, *scattered_, groups, candidates_);
+    return groups * kPricingLanes;
+  }
+  const Arc count = std::min({pace_.block, m - pace_.cursor, left});
+  price_block(prices, pace_.cursor, count, candidates_);
+  solution.counts.priced_arcs += count;
+  pace_.cursor += count;
+  if (pace_.cursor == m) pace_.cursor = 0;
+  ++blocks_;
+  return count;
 }
 
-GRIDCOMPUTE_CLONES_FOR_GATHERS void price_block(const Prices<std::int64_t>& prices, Arc first, Arc count,
-                                                Candidates<std::int64_t>& best) {
-  block(prices, first, count, best);
+// Prices the arcs out of `v`, unless a block is shorter.
+template <class Int>
+void BlockPricing<Int>::price_arcs_out_of(TreeSolution<Int>& solution, Node v) {
+  const auto start = solution.network().start;
+  const Arc first = start[at(v)], count = start[at(v) + 1] - first;
+  candidates_ = {};
+  if (count > pace_.block) return;
+  solution.counts.listed_arcs += count;
+  price_block(solution.prices(), first, count, candidates_);
 }
 
-GRIDCOMPUTE_CLONES_FOR_GATHERS void price_scattered(const Prices<std::int32_t>& prices, Round& round, Arc count,
-                                                    Candidates<std::int32_t>& best) {
-  scattered(prices, round, count, best);
-}
-
-GRIDCOMPUTE_CLONES_FOR_GATHERS void price_scattered(const Prices<std::int64_t>& prices, Round& round, Arc count,
-                                                    Candidates<std::int64_t>& best) {
-  scattered(prices, round, count, best);
-}
+template class BlockPricing<std::int32_t>;
+template class BlockPricing<std::int64_t>;
 
 }  // namespace gridcompute::flow

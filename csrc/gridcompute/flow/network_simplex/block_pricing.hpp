@@ -1,43 +1,59 @@
-// Arcs priced many at once: the hot loop of the network simplex, vector code with gathers.
+// Block pricing: the entering arc is the best of a block of arcs, and some more pivots follow from the same block.
+//
+// Steps.  Price blocks of the order of sqrt(m) arcs, circularly, until one has an eligible arc; enter the arc of least
+// reduced cost, and then its other candidates as long as they are still a fair share of it. Length of a block and
+// number of pivots follow what the latest pivots cost. Where blocks of neighbours keep having no eligible arc, because
+// only arcs of a few nodes are eligible at a time (many parallel arcs), blocks are scattered from then on, and each
+// search begins with the arcs out of the two ends of the last pivot's arc.
+//
+// Complexity.  O(sqrt(m)) per block; a search that finds nothing prices all m arcs once.
+// Source.  Grigoriadis, Math. Program. Study 26 (1986) 83 (candidates of a block); Kiraly and Kovacs, Acta Univ.
+// Sapientiae Inform. 4 (2012) 67 (block search).
+// Deviations.  Length and pivots per block adapt; scattered blocks.
 #pragma once
 
-#include <array>
+#include <optional>
 
-#include "gridcompute/flow/network.hpp"
+#include "gridcompute/flow/network_simplex/tree_solution.hpp"
 
 namespace gridcompute::flow {
 
-inline constexpr Arc kLanes = 16;
+// Block lengths and the position of the search, which a tree takes along to another width and to a warm start.
+struct PricingPace {
+  Arc block, min_block;
+  Arc cursor = 0;  // where the next block begins
+  Index pivots_per_pass;
+  PivotCounts measured;  // when length and pivots were last chosen
+};
 
 template <class Int>
-struct Prices {
-  const Int* cost;
-  const Node *tail, *head;
-  const Int* potential;  // reduced cost: cost + potential[tail] - potential[head]
+class BlockPricing {
+ public:
+  BlockPricing(Arc arcs, const FlowTuning& tuning);
+  BlockPricing(const PricingPace& pace, const FlowTuning& tuning) : tuning_(&tuning), pace_(pace) {}
+
+  // Returns the entering arc, or kNoArc if no arc is eligible.
+  [[nodiscard]] Arc entering_arc(TreeSolution<Int>& solution);
+  [[nodiscard]] const PricingPace& pace() const noexcept { return pace_; }
+  // The pace of a warm start: the same cursor, all else as at first.
+  [[nodiscard]] PricingPace resumed_pace(const FlowTuning& tuning) const noexcept {
+    return {pace_.min_block, pace_.min_block, pace_.cursor, tuning.pivots_per_pass, {}};
+  }
+
+ private:
+  [[nodiscard]] Arc best_remaining(const TreeSolution<Int>& solution);
+  void choose_order(Arc arcs);
+  void choose_pace(const TreeSolution<Int>& solution);
+  Arc price_next_block(TreeSolution<Int>& solution, Arc left);
+  void price_arcs_out_of(TreeSolution<Int>& solution, Node v);
+
+  const FlowTuning* tuning_;
+  PricingPace pace_;
+  std::optional<ScatteredOrder> scattered_;
+  Index blocks_ = 0, productive_blocks_ = 0;  // priced since the order was last examined; with an eligible arc
+  BlockCandidates<Int> candidates_;           // of the last block
+  Index remaining_pivots_ = 0;                // that may follow from them
+  Int threshold_ = 0;                         // a candidate has a reduced cost below it
 };
-
-// The best arc of each lane: lane l looks at arcs l, l + kLanes, ..; reduced is 0 where none of them is negative. One
-// pass gives sixteen good arcs for the price of one. Ties go to the one seen first.
-template <class Int>
-struct Candidates {
-  std::array<Int, kLanes> reduced{};
-  std::array<Arc, kLanes> arc{};
-};
-
-// Arcs [first, first + count).
-void price_block(const Prices<std::int32_t>& prices, Arc first, Arc count, Candidates<std::int32_t>& best);
-void price_block(const Prices<std::int64_t>& prices, Arc first, Arc count, Candidates<std::int64_t>& best);
-
-// A round through m arcs in groups of kLanes, the last perhaps short, with steps so wide that arcs of one tail are far
-// apart. Memory serves them up to a fifth slower than neighbours.
-struct Round {
-  explicit Round(Arc arcs);
-  Arc m, groups, step;
-  Arc next = 0;  // group
-};
-
-// The next `count` groups of it.
-void price_scattered(const Prices<std::int32_t>& prices, Round& round, Arc count, Candidates<std::int32_t>& best);
-void price_scattered(const Prices<std::int64_t>& prices, Round& round, Arc count, Candidates<std::int64_t>& best);
 
 }  // namespace gridcompute::flow

@@ -1,35 +1,39 @@
-// A start tree for the simplex from shortest paths.
+// Crash bases for network simplex: a shortest path forest, and a star on a hub.
 //
-// Definitions.  Costs >= 0. d(v): the least cost of a path from v to any node that needs units. The forest takes each
-// node's arc on such a path; ties go to the sink that needs most, then to fewer steps, so trees are shallow. Sinks stay
-// roots. Then a sink that is still short, and has an arc from a root with enough left over, hangs on that: a hub that
-// collects and hands out ends with hardly an artificial arc in use.
+// Definitions.  Costs >= 0. d(v): the least cost of a path from v to any node with a demand. The forest has each node's
+// arc on such a path; ties go to the sink of the largest demand, then to fewer arcs, so that trees are shallow. Sinks
+// are roots. Then a sink that is still short, and has an arc from a root with enough units left, is attached to that: a
+// node that collects and distributes ends with hardly an artificial arc in use.
 //
-// Why it helps.  Potentials of the forest price out nearly everything at once where sinks are many and near (time-
-// expanded graphs: 50 times fewer potential updates). Where flow does not fit on it, trees are cut and it is no help.
+// Why it helps.  The potentials of the forest price out nearly all arcs at once where sinks are many and near (time-
+// expanded networks: 50 times fewer potential updates). Where the flow does not fit on it, trees are cut and it is no
+// help: start_heuristics.hpp decides.
 //
-// Complexity.  O(m) in practice, steps of a hundredth of a usual cost; given up after 8 n labels.  Source.  Dial, Comm.
-// ACM 12 (1969) 632 (buckets); Bradley, Brown and Graves, Management Sci. 24 (1977) 1 (advanced starts);
-// deviation: flow is routed along the forest, and the rule in solve.cpp decides by whether it fits.
+// Complexity.  O(m) in practice: label correcting with buckets of a hundredth of a mean cost; given up after
+// tuning.labels_per_node labels per node.
+// Source.  Dial, Comm. ACM 12 (1969) 632 (buckets); Bradley, Brown and Graves, Management Sci. 24 (1977) 1 (crash
+// bases). Deviations.  Flow is routed along the forest, and whether it fits decides about its use.
 #pragma once
 
 #include "gridcompute/flow/network.hpp"
+#include "gridcompute/flow/tuning.hpp"
 
 namespace gridcompute::flow {
 
-struct Forest {
+struct CrashBasis {
   Basis basis;
-  Index too_full = 0;  // arcs whose flow would not fit; all nodes where the search was given up
-  Index steps = 0;     // from each node to where its way ends, summed up
+  Index cut_off = 0;    // nodes whose flow did not fit on their arc; all nodes where the search was given up
+  Index path_arcs = 0;  // arcs from each node to its root, summed over all nodes
 };
 
-// Costs must be >= 0. What does not fit on an arc takes those beside it, of the same ends, if it fits on them together.
+// Returns the forest. Costs must be >= 0. Flow that does not fit on an arc is spread over its parallel arcs, the
+// cheapest first, if it fits on them together.
 template <class Int>
-[[nodiscard]] Forest shortest_path_forest(const Network<Int>& net);
+[[nodiscard]] CrashBasis shortest_path_forest(const Network<Int>& net, const FlowTuning& tuning);
 
-// Each node on a hub, by the cheapest arc that takes all it sends or needs, if one does. Sources and sinks then need no
-// arc of their own to the root, whatever the costs: too_full counts the nodes left over.
+// Returns the star: each node attached to `hub`, by the cheapest arc that carries all that it sends or needs, if one
+// does. Sources and sinks then need no artificial arc, whatever the costs.
 template <class Int>
-[[nodiscard]] Forest star_on(const Network<Int>& net, Node hub);
+[[nodiscard]] CrashBasis hub_star(const Network<Int>& net, Node hub);
 
 }  // namespace gridcompute::flow

@@ -7,112 +7,114 @@ namespace gridcompute::flow {
 namespace {
 
 template <class Int>
-Index sources(const Network<Int>& net) {
+Index count_sources(const Network<Int>& net) {
   return std::count_if(net.supply.begin(), net.supply.end(), [](Int b) { return b > 0; });
 }
 
-// The only node that needs units?
 template <class Int>
-bool one_sink(const Network<Int>& net) {
+bool has_single_sink(const Network<Int>& net) {
   return std::count_if(net.supply.begin(), net.supply.end(), [](Int b) { return b < 0; }) == 1;
 }
 
-// Would nearly all of the sources' cheapest arcs, with those beside them, take what these send? Where they are too
+// Would nearly all cheapest arcs of sources, with their parallel arcs, carry what the sources send? Where they are too
 // narrow a forest will not carry its flow, and its search is saved.
 template <class Int>
-bool sources_fit(const Network<Int>& net) {
+bool sources_fit(const Network<Int>& net, const FlowTuning& t) {
   Index sources = 0, narrow = 0;
   for (Node v = 0; v < net.n; ++v) {
     if (net.supply[at(v)] <= 0) continue;
     const Arc first = net.start[at(v)], last = net.start[at(v) + 1];
     Arc best = kNoArc;
     for (Arc e = first; e < last; ++e)
-      if (net.cap[at(e)] > 0 && (best == kNoArc || net.cost[at(e)] < net.cost[at(best)])) best = e;
-    std::int64_t room = 0;
-    for (Arc e = first; e < last && room <= net.supply[at(v)]; ++e)
-      if (best != kNoArc && net.head[at(e)] == net.head[at(best)]) room += net.cap[at(e)];
+      if (net.capacity[at(e)] > 0 && (best == kNoArc || net.cost[at(e)] < net.cost[at(best)])) best = e;
+    std::int64_t capacity = 0;
+    for (Arc e = first; e < last && capacity <= net.supply[at(v)]; ++e)
+      if (best != kNoArc && net.head[at(e)] == net.head[at(best)]) capacity += net.capacity[at(e)];
     ++sources;
-    narrow += room <= net.supply[at(v)];
+    narrow += capacity <= net.supply[at(v)];
   }
-  return 10 * narrow <= sources;
+  return t.narrow_source_share * narrow <= sources;
 }
 
-// With a hub in a sparse graph paths are short, and what does not fit is a leaf.
+// Is this a sparse graph with a hub? Its paths are short, and nodes whose flow does not fit are leaves.
 template <class Int>
-bool has_hub(const Network<Int>& net) {
-  return net.m() <= 8 * static_cast<Index>(net.n) && hub_of(net) >= 0;
+bool sparse_with_hub(const Network<Int>& net, const FlowTuning& t) {
+  return net.m() <= t.hub_arcs_per_node * net.n && find_hub(net, t) >= 0;
 }
 
-// Of some of the arcs.
+// Returns the mean over a sample of the arcs.
 template <class Int>
-double mean_cost(const Network<Int>& net) {
-  constexpr Arc kSample = 4096;
+double mean_cost(const Network<Int>& net, const FlowTuning& t) {
   double sum = 0, count = 0;
-  for (Arc e = 0; e < net.m(); e += std::max<Arc>(1, net.m() / kSample), ++count)
+  for (Index e = 0; e < net.m(); e += std::max<Index>(1, net.m() / t.cost_sample), ++count)
     sum += static_cast<double>(net.cost[at(e)]);
   return sum / std::max(1.0, count);
 }
 
-// Costs that hardly differ: any short way will do, and a tree of them is nearly the answer where few sources share it.
+// Do costs hardly differ? Any path of few arcs will do then, and a tree of them is nearly the answer where few sources
+// share it.
 template <class Int>
-bool costs_tie(const Network<Int>& net) {
-  return net.most_cost <= 1 || (net.most_cost < 64 && 32 * sources(net) <= net.n);
+bool costs_tie(const Network<Int>& net, const FlowTuning& t) {
+  return net.max_cost <= 1 || (net.max_cost < t.tie_max_cost && t.tie_source_share * count_sources(net) <= net.n);
 }
 
 }  // namespace
 
 template <class Int>
-Node hub_of(const Network<Int>& net) {
-  Arc most = std::max<Arc>(2, (net.n - 1) / 4);
+Node find_hub(const Network<Int>& net, const FlowTuning& t) {
+  Index most = std::max<Index>(t.hub_min_arcs, (net.n - 1) / t.hub_degree_share);
   Node hub = -1;
   for (Node v = 0; v < net.n; ++v)
     if (const Arc arcs = net.start[at(v) + 1] - net.start[at(v)]; arcs > most) most = arcs, hub = v;
   return hub;
 }
 
-// Where the hub is dear most units will go elsewhere, and the more arcs there are, the more steps that takes.
+// Where the arcs of the hub are dear, most units will leave them again, and the more arcs there are, the more pivots
+// that takes.
 template <class Int>
-bool serves(const Network<Int>& net, Node hub, const Forest& star) {
-  constexpr double kDearest = 32;
-  if (10 * star.too_full > net.n) return false;
+bool use_star(const Network<Int>& net, Node hub, const CrashBasis& star, const FlowTuning& t) {
+  if (t.star_unserved_share * star.cut_off > net.n) return false;
   double sum = 0, count = 0;
   for (Node v = 0; v < net.n; ++v) {
-    const Arc e = star.basis.pred[at(v)];
+    const Arc e = star.basis.tree_arc[at(v)];
     if (v == hub || e == kNoArc || net.supply[at(v)] == 0) continue;
     sum += static_cast<double>(net.cost[at(e)]);
     ++count;
   }
-  const double others = mean_cost(net) * static_cast<double>(net.n) / static_cast<double>(net.m());
-  return sum <= kDearest * others * count;
+  const double others = mean_cost(net, t) * static_cast<double>(net.n) / static_cast<double>(net.m());
+  return sum <= t.star_cost_ratio * others * count;
 }
 
 template <class Int>
-bool promises_forest(const Network<Int>& net) {
-  return sources_fit(net) || costs_tie(net) || has_hub(net) || one_sink(net);
+bool try_forest(const Network<Int>& net, const FlowTuning& t) {
+  return sources_fit(net, t) || costs_tie(net, t) || sparse_with_hub(net, t) || has_single_sink(net);
 }
 
-// Its flow fits, but for one arc in a hundred sources; where arcs are few, for one in a thousand nodes too: in long
-// thin networks the way to the sinks is most of the answer. Where the sources have room one node in twenty may be cut
-// off, unless sources and sinks are many: what is cut off is better served from nothing there. A single sink, or short
-// ways, or costs that tie, leave little to choose in any case.
+// Accepts a forest whose flow fits but for a small share of the sources; in sparse graphs, but for a small share of the
+// nodes too, since in long thin networks the path to the sinks is most of the answer. Where sources have wide arcs a
+// larger share of the nodes may be cut off, unless sources are many: then flow that is cut off is better served from
+// nothing. A single sink, short paths, or costs that tie leave little to choose in any case.
 template <class Int>
-bool carries(const Network<Int>& net, const Forest& forest) {
-  if (forest.too_full == net.n) return false;  // given up
-  const bool sparse = net.m() <= 4 * static_cast<Index>(net.n);
-  if (100 * forest.too_full <= sources(net) || (sparse && 1000 * forest.too_full <= net.n)) return true;
-  if (costs_tie(net) || has_hub(net)) return true;
-  const bool single = one_sink(net);
-  if (sources_fit(net)) return single || (20 * forest.too_full <= net.n && 10 * sources(net) <= net.n);
-  return single && 2 * forest.steps <= 5 * static_cast<Index>(net.n);
+bool use_forest(const Network<Int>& net, const CrashBasis& forest, const FlowTuning& t) {
+  if (forest.cut_off == net.n) return false;  // given up
+  const Index sources = count_sources(net);
+  const bool sparse = net.m() <= t.forest_sparse_arcs * net.n;
+  if (t.forest_cut_sources * forest.cut_off <= sources) return true;
+  if (sparse && t.forest_cut_nodes_sparse * forest.cut_off <= net.n) return true;
+  if (costs_tie(net, t) || sparse_with_hub(net, t)) return true;
+  const bool single = has_single_sink(net);
+  if (sources_fit(net, t))
+    return single || (t.forest_cut_nodes * forest.cut_off <= net.n && t.forest_source_share * sources <= net.n);
+  return single && static_cast<double>(forest.path_arcs) <= t.forest_sink_path * static_cast<double>(net.n);
 }
 
-template Node hub_of(const Network<std::int32_t>&);
-template Node hub_of(const Network<std::int64_t>&);
-template bool serves(const Network<std::int32_t>&, Node, const Forest&);
-template bool serves(const Network<std::int64_t>&, Node, const Forest&);
-template bool promises_forest(const Network<std::int32_t>&);
-template bool promises_forest(const Network<std::int64_t>&);
-template bool carries(const Network<std::int32_t>&, const Forest&);
-template bool carries(const Network<std::int64_t>&, const Forest&);
+template Node find_hub(const Network<std::int32_t>&, const FlowTuning&);
+template Node find_hub(const Network<std::int64_t>&, const FlowTuning&);
+template bool use_star(const Network<std::int32_t>&, Node, const CrashBasis&, const FlowTuning&);
+template bool use_star(const Network<std::int64_t>&, Node, const CrashBasis&, const FlowTuning&);
+template bool try_forest(const Network<std::int32_t>&, const FlowTuning&);
+template bool try_forest(const Network<std::int64_t>&, const FlowTuning&);
+template bool use_forest(const Network<std::int32_t>&, const CrashBasis&, const FlowTuning&);
+template bool use_forest(const Network<std::int64_t>&, const CrashBasis&, const FlowTuning&);
 
 }  // namespace gridcompute::flow

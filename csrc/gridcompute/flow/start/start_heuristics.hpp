@@ -1,16 +1,12 @@
-// Method::automatic: what a look at the graph says, and what happens where it says nothing.
+// Which start network simplex gets, and when a start or an earlier tree is given up: predictions from counts of the
+// graph. Their thresholds are in tuning.hpp, figures in docs/explanation/flow-methods.md.
 //
-// Network simplex is the faster method nearly everywhere and has no polynomial bound; cost scaling has one. So the
-// simplex runs first, on a budget of steps (Simplex::effort(), the same on every machine) in proportion to the size of
-// the graph; when it is spent, cost scaling takes over and its bound holds for the whole.
-//
-// The start is what structure tells. Where arcs of negative cost lie on cycles the optimum is full of such cycles,
-// which a tree that begins without flow finds one by one: these arcs begin full (strong_components.hpp), and flow that
-// should not be there is sent back. Arcs of negative cost on no cycle begin empty: in layered and bipartite graphs a
-// full start would be undone nearly everywhere.
-//
-// Without negative costs a look at the sources, a hub, or costs that hardly differ tell whether a forest of shortest
-// paths (crash_basis.hpp) serves; figures in docs/explanation/flow-methods.md.
+// No negative costs: a star on a hub if nearly all nodes fit on it (crash_basis.hpp); else a shortest path forest if
+// the cheapest arcs of the sources are wide enough, costs hardly differ, the graph is sparse with a hub, or there is
+// one sink, and if its flow then fits; else the artificial tree. Negative costs: where arcs of negative cost lie on
+// cycles, the optimum saturates many such cycles, and a tree that starts without flow finds them one by one. These arcs
+// start at their upper bound (strong_components.hpp), and flow that should not be there is sent back. Arcs of negative
+// cost on no cycle start empty: in layered and bipartite graphs saturated ones would be undone nearly everywhere.
 #pragma once
 
 #include <algorithm>
@@ -21,52 +17,49 @@
 
 namespace gridcompute::flow {
 
-// Steps that network simplex may spend, an arc and node, before cost scaling is the better bet: figures in the docs.
-inline constexpr Index kSteps = 3000;
-
-// A maximum flow, written as one arc in a thousand that pays while all others are free, shows early whether trees
-// serve; cost scaling begins with such a flow and ends with it. The steps for `size` arcs and nodes.
-inline constexpr Index kFewSteps = 16, kLeastSteps = 1 << 17;
-[[nodiscard]] constexpr Index steps(Index size, Index arcs, Index costly) {
-  const bool of_maximum = costly > 0 && 1000 * costly <= arcs + 1000;
-  return of_maximum ? std::max(kLeastSteps, size * kFewSteps) : size * kSteps;
+// Returns the budget of network simplex in work units before cost scaling is the better bet, for `size` arcs and nodes.
+// A maximum flow (hardly an arc has a cost) shows early whether trees are efficient, and cost scaling begins with one.
+[[nodiscard]] constexpr Index simplex_budget(const FlowTuning& t, Index size, Index arcs, Index arcs_with_cost) {
+  const bool maximum_flow =
+      arcs_with_cost > 0 && t.max_flow_cost_share * arcs_with_cost <= arcs + t.max_flow_cost_share;
+  return maximum_flow ? std::max(t.max_flow_min_work, size * t.max_flow_work_per_size) : size * t.work_per_size;
 }
 
-// A start is judged after so many steps. Where most units have a way by then, the simplex will do; where a third has
-// none it would be long, and one phase of cost scaling (scaled_start.hpp) takes some twenty times as many looks.
-inline constexpr Index kPatience = 48;  // it is given up after
-[[nodiscard]] inline Index trial(Index nodes, Index arcs) {
-  return static_cast<Index>(std::max(8.0, std::sqrt(static_cast<double>(nodes)) / 8) *
+// Returns the work after which a start is judged by the units that it left unserved. Where most are routed by then the
+// simplex will do; where too many are not it would be long, and a cost scaling start takes some twenty times that work.
+[[nodiscard]] inline Index trial_work(const FlowTuning& t, Index nodes, Index arcs) {
+  return static_cast<Index>(std::max(t.trial_work, std::sqrt(static_cast<double>(nodes)) / t.trial_root_share) *
                             static_cast<double>(arcs + nodes));
 }
-[[nodiscard]] constexpr bool hardly_serves(Index unserved, Index units) { return unserved > units / 3; }
-
-// A node with arcs to a quarter of the others; -1 if there is none.
-template <class Int>
-[[nodiscard]] Node hub_of(const Network<Int>& net);
-
-// Is it a start to have all nodes on their hub?
-template <class Int>
-[[nodiscard]] bool serves(const Network<Int>& net, Node hub, const Forest& star);
-
-// Is a forest worth its search?
-template <class Int>
-[[nodiscard]] bool promises_forest(const Network<Int>& net);
-
-// Is it worth starting from, now that it is known how much of the flow it carries?
-template <class Int>
-[[nodiscard]] bool carries(const Network<Int>& net, const Forest& forest);
-
-// Is the earlier tree a better start than none, now that so many arcs promise something after a change of costs?
-// Where none is a forest, half as many are too many. A few are never.
-[[nodiscard]] inline bool worth_going_on(Index promising, Index arcs, bool forest) {
-  constexpr Index kFew = 8;
-  return promising <= kFew || (forest ? 8 : 4) * promising <= arcs;
+[[nodiscard]] constexpr bool start_has_failed(const FlowTuning& t, Index unserved, Index units) {
+  return unserved > units / t.trial_unserved_share;
 }
 
-// The same of a tree that is planted anew at the earlier potentials, where only arcs of new costs are counted.
-[[nodiscard]] inline bool worth_planting(Index promising, Index nodes, Index arcs) {
-  return 6 * promising <= nodes || 400 * promising <= arcs;
+// Returns the node with the most arcs out of it, if these reach a good share of all nodes; else -1.
+template <class Int>
+[[nodiscard]] Node find_hub(const Network<Int>& net, const FlowTuning& tuning);
+
+// Is the star on this hub the start?
+template <class Int>
+[[nodiscard]] bool use_star(const Network<Int>& net, Node hub, const CrashBasis& star, const FlowTuning& tuning);
+
+// Is a shortest path forest worth its search?
+template <class Int>
+[[nodiscard]] bool try_forest(const Network<Int>& net, const FlowTuning& tuning);
+
+// Is the forest the start, given how much of the flow it carries?
+template <class Int>
+[[nodiscard]] bool use_forest(const Network<Int>& net, const CrashBasis& forest, const FlowTuning& tuning);
+
+// Is the earlier tree a better start than none, with this many arcs eligible after a change of costs? `forest`: a solve
+// from nothing would start from a forest.
+[[nodiscard]] constexpr bool keep_tree(const FlowTuning& t, Index eligible, Index arcs, bool forest) {
+  return eligible <= t.few_eligible || (forest ? t.keep_tree_share_forest : t.keep_tree_share) * eligible <= arcs;
+}
+
+// The same for a tree rebuilt at the earlier potentials, where only arcs of new cost are counted.
+[[nodiscard]] constexpr bool keep_rebuilt_tree(const FlowTuning& t, Index eligible, Index nodes, Index arcs) {
+  return t.rebuild_node_share * eligible <= nodes || t.rebuild_arc_share * eligible <= arcs;
 }
 
 }  // namespace gridcompute::flow

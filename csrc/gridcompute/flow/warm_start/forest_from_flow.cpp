@@ -1,14 +1,15 @@
-#include "gridcompute/flow/warm_start/basis_from_flow.hpp"
+#include "gridcompute/flow/warm_start/forest_from_flow.hpp"
 
 namespace gridcompute::flow {
 
 template <class Int>
-void add_free_arcs(const Problem& problem, const Network<Int>& net, std::span<const std::int64_t> flow, Basis& basis) {
+void add_free_arcs(const MinCostFlow& problem, const Network<Int>& net, std::span<const std::int64_t> flow,
+                   Basis& basis) {
   std::vector<std::vector<Arc>> free(at(net.n));
   for (Arc k = 0; k < net.m(); ++k) {
-    const std::size_t e = at(net.shape->order[at(k)]);
-    const Wide over = static_cast<Wide>(flow[e]) - problem.least(e);
-    if (over <= 0 || over >= net.cap[at(k)]) continue;
+    const std::size_t e = at(net.topology->original[at(k)]);
+    const Wide over = static_cast<Wide>(flow[e]) - problem.lower_bound(e);
+    if (over <= 0 || over >= net.capacity[at(k)]) continue;
     free[at(net.tail[at(k)])].push_back(k);
     free[at(net.head[at(k)])].push_back(k);
   }
@@ -23,13 +24,13 @@ void add_free_arcs(const Problem& problem, const Network<Int>& net, std::span<co
         const Node w = net.tail[at(k)] == queue[i] ? net.head[at(k)] : net.tail[at(k)];
         if (seen[at(w)]) continue;
         seen[at(w)] = true;
-        basis.pred[at(w)] = k;
+        basis.tree_arc[at(w)] = k;
         queue.push_back(w);
       }
   }
 }
 
-template void add_free_arcs(const Problem&, const Network<std::int32_t>&, std::span<const std::int64_t>, Basis&);
-template void add_free_arcs(const Problem&, const Network<std::int64_t>&, std::span<const std::int64_t>, Basis&);
+template void add_free_arcs(const MinCostFlow&, const Network<std::int32_t>&, std::span<const std::int64_t>, Basis&);
+template void add_free_arcs(const MinCostFlow&, const Network<std::int64_t>&, std::span<const std::int64_t>, Basis&);
 
 }  // namespace gridcompute::flow
