@@ -97,7 +97,7 @@ void World::read_many(std::span<const Job> jobs, Scratch& scratch) const {
   cost_->reals(Rows{scratch.list.data(), 0, n}, scratch.cost.data());
   for (Index k = 0; k < n; ++k) {
     const Job job = jobs[static_cast<std::size_t>(k)];
-    transport::Seen seen;
+    transport::CostRangeStats seen;
     Cost* row = scratch.row.data() + k * wide;
     read_->convert(job, scratch.cost.data() + k * slots, row, seen);
     if (!read_->possible(seen))

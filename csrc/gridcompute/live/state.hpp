@@ -105,7 +105,7 @@ class World {
   Slab slab_;
   std::optional<StickyCost> cost_;
   transport::Problem problem_;
-  std::optional<transport::Keys> read_;  // for this slab and resolution
+  std::optional<transport::QuantisedCost> read_;  // for this slab and resolution
   double resolution_ = 0;
   Index live_ = 0, rounded_ = 0, hopeless_ = 0;
   Wide keys_ = 0;

@@ -30,13 +30,15 @@ void refuse_contradiction(const Result& result, const Total& total) {
 }
 
 // Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
-bool exact_keys(const Solved& of) { return of.problem.demand == nullptr && rounding_of(of.keys, of.seen.inexact) == 0; }
+bool exact_keys(const DualSolution& of) {
+  return of.problem.demand == nullptr && key_rounding(of.keys, of.seen.inexact) == 0;
+}
 
 // What prices as doubles lack, of keys in a unit that is a power of two. False where some price is beyond the doubles.
 bool deliver_remainder(std::span<const Cost> prices, double per_cost, Result& result) {
   std::vector<double> lacking;
   for (std::size_t s = 0; s < prices.size(); ++s) {
-    const double price = above(prices[s]);
+    const double price = round_up(prices[s]);
     if (!(price / per_cost <= std::numeric_limits<double>::max())) return false;
     lacking.push_back(static_cast<double>(prices[s] - static_cast<Cost>(price)) / per_cost);
   }
@@ -45,7 +47,7 @@ bool deliver_remainder(std::span<const Cost> prices, double per_cost, Result& re
 }
 
 // What holds of every answer, and of an optimum of keys: whatever led to it, one that breaks this is no answer.
-void require_sound(const Solved& of, const Whole& whole, bool optimum, Wide found, Wide objective) {
+void require_sound(const DualSolution& of, const Whole& whole, bool optimum, Wide found, Wide objective) {
   for (std::size_t s = 0; s < of.all.capacity.size(); ++s) {
     if (whole.load[s] < 0 || whole.load[s] > of.all.capacity[s])
       throw Error(ErrorKind::internal, "", -1,
@@ -58,15 +60,15 @@ void require_sound(const Solved& of, const Whole& whole, bool optimum, Wide foun
 
 }  // namespace
 
-void judge(const Solved& of, bool solved, const Whole& whole, const std::optional<Sums>& sums, Pool& pool, Stop& stop,
-           Result& result) {
+void classify_result(const DualSolution& of, bool solved, const Whole& whole, const std::optional<KeySums>& sums,
+                     Pool& pool, Stop& stop, Result& result) {
   constexpr double inf = std::numeric_limits<double>::infinity();
   const bool ended = sums && solved && whole.homeless == 0;
   const bool unit = of.problem.demand == nullptr, exact = exact_keys(of);
   // Keys that are the costs themselves have been added up already.
   const bool by_keys = ended && unit && exact && of.keys.resolution() == 1.0 && !of.problem.cost->real() &&
                        unplaced_integral(of.problem);
-  const Total total = by_keys      ? Total{sums->objective >> of.keys.ties().shift, 0, 0, 0, true}
+  const Total total = by_keys      ? Total{sums->objective >> of.keys.perturbation().shift, 0, 0, 0, true}
                       : whole.cost ? *whole.cost
                                    : total_cost(of.problem, result.assignment, pool);
   result.integral = total.integral;
@@ -80,17 +82,17 @@ void judge(const Solved& of, bool solved, const Whole& whole, const std::optiona
   }
   require_sound(of, whole, false, 0, 0);
   if (sums) {
-    const Wide found = sums->value - price_of_room(of.prices, of.all.capacity);
+    const Wide found = sums->value - capacity_value(of.prices, of.all.capacity);
     require_sound(of, whole, ended && unit, found, sums->objective);
     const std::span<const Cost> delivered_from(of.prices.data(), result.prices.size());
     proved = ended && unit && exact && found == sums->objective;
-    Wide lost = lost_in_doubles(delivered_from, of.keys.per_cost(), of.all.capacity, of.weight);
+    Wide lost = price_rounding_loss(delivered_from, of.keys.per_cost(), of.all.capacity, of.weight);
     if (proved && lost > 0 && deliver_remainder(delivered_from, of.keys.per_cost(), result)) lost = 0;
     const Wide value = found - lost;
-    result.bound = cost_below(value, of.keys, of.seen.inexact, of.weight);
+    result.bound = cost_rounded_down(value, of.keys, of.seen.inexact, of.weight);
     if (result.integral) {  // every plan costs an integer
-      result.exact_bound =
-          exact && of.keys.resolution() == 1.0 ? value >> of.keys.ties().shift : whole_above(result.bound);
+      result.exact_bound = exact && of.keys.resolution() == 1.0 ? value >> of.keys.perturbation().shift
+                                                                : integer_not_below(result.bound);
       result.bound = static_cast<double>(result.exact_bound);
       result.exact = whole.homeless == 0 && result.exact_bound >= result.exact_objective;
     } else if (exact && ended && value == sums->objective) {
@@ -107,7 +109,7 @@ void judge(const Solved& of, bool solved, const Whole& whole, const std::optiona
     if (const auto again = bound_of_costs(of.problem, result.prices, capacity, pool, stop))
       result.bound = std::min(std::max(result.bound, *again), result.objective);
   }
-  if (ended && unit && !exact) result.rounding = 2 * rounding_of(of.keys, of.seen.inexact) / of.keys.per_cost();
+  if (ended && unit && !exact) result.rounding = 2 * key_rounding(of.keys, of.seen.inexact) / of.keys.per_cost();
   if (result.exact || (ended && (proved || close()))) {
     result.status = Status::optimal;
   } else if (stop.why() == Stop::Why::time_limit) {

@@ -10,23 +10,23 @@
 namespace gridcompute::transport {
 
 // The problem as it was solved, and the prices that came of it.
-struct Solved {
+struct DualSolution {
   const Problem& problem;
-  const Keys& keys;
+  const QuantisedCost& keys;
   const Level& all;
   std::span<const Cost> prices;
-  const Seen& seen;
+  const CostRangeStats& seen;
   Wide weight;
 };
 
 // Over the keys: what the units cost where they lie, and at the least key + price of each job.
-struct Sums {
+struct KeySums {
   Wide objective, value;
 };
 
 // `solved`: was it to the end? Then the sums are of the optimum, else `value` is a bound and no more. Assignment, load
 // and prices of the result are there already.
-void judge(const Solved& of, bool solved, const Whole& whole, const std::optional<Sums>& sums, Pool& pool, Stop& stop,
-           Result& result);
+void classify_result(const DualSolution& of, bool solved, const Whole& whole, const std::optional<KeySums>& sums,
+                     Pool& pool, Stop& stop, Result& result);
 
 }  // namespace gridcompute::transport

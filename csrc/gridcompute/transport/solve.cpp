@@ -47,7 +47,8 @@ bool loses_costs(const Problem& problem, double rounding, Pool& pool, Stop& stop
 }
 
 // Makes the optimum of rounded keys one of the costs themselves, or says what it is.
-void settle(const Problem& problem, const Options& options, Effort effort, Pool& pool, Stop& stop, Result& result) {
+void resolve_rounding(const Problem& problem, const Options& options, Effort effort, Pool& pool, Stop& stop,
+                      Result& result) {
   if (result.rounding < 0) return;
   if (stop.requested()) {  // nothing has been found out
     if (result.status == Status::optimal && !result.exact)
@@ -69,11 +70,11 @@ Result solve_units(const Problem& problem, const Options& options, Pool& pool, S
   Result result;
   solve_in_one_unit(problem, options, pool, stop, result);
   const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction;
-  settle(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
-  const bool drowned = result.status == Status::feasible,
+  resolve_rounding(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
+  const bool coarse = result.status == Status::feasible,
              few = problem.cost->n_jobs() * problem.cost->n_slots() <= kFewCosts;
-  if (exact && drowned) solve_finer(problem, options, pool, stop, solve_in_one_unit, result);
-  if (exact && (drowned || few)) settle(problem, options, Effort::much, pool, stop, result);
+  if (exact && coarse) solve_finer(problem, options, pool, stop, solve_in_one_unit, result);
+  if (exact && (coarse || few)) resolve_rounding(problem, options, Effort::much, pool, stop, result);
   return result;
 }
 

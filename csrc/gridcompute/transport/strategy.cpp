@@ -42,29 +42,29 @@ constexpr double kSure = 0.5;            // of a gap wanted: what is expected le
 constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
 constexpr Cost kUnits = 2;               // a unit is so many spreads at least, or it is none
 
-class Solver {
+class TransportSolver {
  public:
-  enum class Breaking { allowed, ruled_out };  // of keys' ties, should a sample show many
-  enum class End { done, out_of_range, tied };
-  using Kind = LevelEnd::Kind;
+  enum class Perturbing { allowed, ruled_out };  // of keys' ties, should a sample show many
+  enum class End { done, out_of_range, needs_perturbation };
+  using Kind = LevelOutcome::Kind;
 
-  Solver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, double resolution, Ties ties,
-         Breaking breaking)
+  TransportSolver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, double resolution,
+                  Perturbation ties, Perturbing perturbing)
       : problem_(problem),
         options_(options),
         pool_(pool),
         stop_(stop),
         resolution_(resolution),
         keys_(problem, resolution, ties),
-        breaking_(breaking),
+        perturbing_(perturbing),
         n_(problem.cost->n_jobs()),
         columns_(keys_.columns()),
-        alike_(static_cast<std::size_t>(columns_)),
-        pace_(full_, options.seed, kClosingRead * static_cast<double>(n_)),
-        wanted_(options.gap > 0   ? options.gap
-                : options.auction ? kAuctionGap
-                                  : 0) {
-    std::iota(alike_.begin(), alike_.end(), Slot{0});
+        duplicate_of_(static_cast<std::size_t>(columns_)),
+        budget_(full_, options.seed, kClosingRead * static_cast<double>(n_)),
+        gap_(options.gap > 0   ? options.gap
+             : options.auction ? kAuctionGap
+                               : 0) {
+    std::iota(duplicate_of_.begin(), duplicate_of_.end(), Slot{0});
     full_.n = n_;
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
     for (Index i = 0; i < n_; ++i) weight_ += problem.weight(i);
@@ -77,27 +77,27 @@ class Solver {
   End run(Result& result) {
     prices_.assign(static_cast<std::size_t>(columns_), 0);
     stop_.reserve((problem_.demand != nullptr ? kClosingGangs : kClosing) * static_cast<double>(n_));
-    if (options_.direct && problem_.demand == nullptr && !keys_.ties().broken() && direct_fits(n_, columns_)) {
+    if (options_.direct && problem_.demand == nullptr && !keys_.perturbation().active() && direct_fits(n_, columns_)) {
       if (solved_directly(result)) return End::done;
       if (!keys_.possible(seen_)) return End::out_of_range;
       prices_.assign(static_cast<std::size_t>(columns_), 0);
       seen_ = {};
     }
     stop_.stage("samples", 0);
-    LevelEnd end = samples(result.stats);
+    LevelOutcome end = samples(result.stats);
     if (end.kind == Kind::out_of_range) return End::out_of_range;
-    if (ties_.broken()) return End::tied;
+    if (ties_.active()) return End::needs_perturbation;
     if (end.kind == Kind::optimal) {
-      end = all(result.stats);
+      end = solve_full(result.stats);
       if (end.kind == Kind::out_of_range) return End::out_of_range;
     }
     finish(end, result);
     return End::done;
   }
 
-  [[nodiscard]] const Seen& seen() const noexcept { return seen_; }
-  [[nodiscard]] const Keys& keys() const noexcept { return keys_; }
-  [[nodiscard]] const Ties& ties() const noexcept { return ties_; }
+  [[nodiscard]] const CostRangeStats& seen() const noexcept { return seen_; }
+  [[nodiscard]] const QuantisedCost& keys() const noexcept { return keys_; }
+  [[nodiscard]] const Perturbation& perturbation() const noexcept { return ties_; }
 
  private:
   // Reals too far apart for one resolution are proved at some prices only: the general method's get a try too.
@@ -105,7 +105,7 @@ class Solver {
     stop_.stage("paths", 0);
     const double from = stop_.seconds();
     std::vector<Cost> given;
-    if (options_.prices != nullptr) given = given_prices(options_.prices, keys_, keys_.per_cost());
+    if (options_.prices != nullptr) given = warm_start_prices(options_.prices, keys_, keys_.per_cost());
     Direct direct = solve_direct(keys_, full_, given, options_.seed, pool_, stop_, seen_, result.stats);
     result.stats.add("direct", stop_.seconds() - from);
     if (!direct.solved && !direct.stopped) return false;
@@ -114,143 +114,147 @@ class Solver {
     if (std::ranges::count(whole.assignment, -1) > 0)
       whole = make_any({keys_, pool_, stop_, false, {}}, full_, prices_, stop_);
     deliver({direct.stopped ? Kind::stopped : Kind::optimal, {}}, std::move(whole),
-            Sums{direct.objective, direct.value}, result);
+            KeySums{direct.objective, direct.value}, result);
     return direct.stopped || result.status == Status::optimal;
   }
 
   // A matching at the prices at hand, if it is as near as wanted.
-  bool near_at_once(Stats& stats) {
-    const Scan how{keys_, pool_, stop_, false, alike_};
+  bool try_current_prices(Stats& stats) {
+    const SolverContext context{keys_, pool_, stop_, false, duplicate_of_};
     const double from = stop_.seconds();
     stop_.reserve(kClosingRead * static_cast<double>(n_));
-    Restricted r;
-    Seen seen;
-    if (!pace_.for_look(how, around(1), 1)) return false;
+    RestrictedProblem r;
+    CostRangeStats seen;
+    if (!budget_.allows_passes(context, around(1), 1)) return false;
     stop_.stage("scan", 0.3);
-    if (!scan(how, full_, around(1), r, seen)) return false;
+    if (!pricing_pass(context, full_, around(1), r, seen)) return false;
     stats.evaluations += n_ * columns_;
     seen_.join(seen);
-    const bool fits = keys_.possible(seen_) && r.hopeless < 0;
+    const bool fits = keys_.possible(seen_) && r.first_infeasible_job < 0;
     if (fits) r_ = std::move(r);
     stats.add("scan", stop_.seconds() - from);
-    return fits && close(how, r_);
+    return fits && within_gap(context, r_);
   }
 
   // The full problem. Where the time does not suffice for the box, no more than a matching by the prices at hand.
-  LevelEnd all(Stats& stats) {
+  LevelOutcome solve_full(Stats& stats) {
     if (std::exchange(early_, false)) {
-      if (near_at_once(stats)) return {Kind::close, {}};
-      if (const LevelEnd end = samples(stats); end.kind != Kind::optimal) return end;
+      if (try_current_prices(stats)) return {Kind::close, {}};
+      if (const LevelOutcome end = samples(stats); end.kind != Kind::optimal) return end;
     }
-    const Scan how{keys_, pool_, stop_, share_, alike_};
+    const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_};
     stop_.reserve(kClosingRead * static_cast<double>(n_));
-    const bool hasty = !pace_.for_look(how, box_, kLookAndTune);
+    const bool hasty = !budget_.allows_passes(context, box_, kLookAndTune);
     if (hasty) box_ = around(1);
-    if (hasty && !pace_.for_look(how, box_, 1)) stop_.run_out();
-    const auto enough = [&](Restricted& r) {
-      if (hasty) close_by(r);
-      if (!hasty && (wanted_ == 0 || kAlike * r.groups() <= n_)) return false;
-      const bool near = close(how, r);
+    if (hasty && !budget_.allows_passes(context, box_, 1)) stop_.run_out();
+    const auto enough = [&](RestrictedProblem& r) {
+      if (hasty) reserve_for_delivery(r);
+      if (!hasty && (gap_ == 0 || kAlike * r.groups() <= n_)) return false;
+      const bool near = within_gap(context, r);
       if (hasty && !near) stop_.run_out();
       return hasty || near;
     };
-    LevelEnd end = solve_level(how, full_, box_, false, prices_, r_, seen_, stats, enough);
-    if (end.kind == Kind::optimal && keys_.ties().broken()) end = mend(how, stats);
+    LevelOutcome end = solve_level(context, full_, box_, false, prices_, r_, seen_, stats, enough);
+    if (end.kind == Kind::optimal && keys_.perturbation().active()) end = undo_perturbation(context, stats);
     return end;
   }
 
   // Prices and radii for the full problem from the ladder.
-  LevelEnd samples(Stats& stats) {
+  LevelOutcome samples(Stats& stats) {
     if (stop_.poll()) return {Kind::stopped, {}};
     if (n_ == 0 || columns_ == 0) {
       box_ = around(1);
       return {};
     }
-    const std::vector<Index> sizes = ladder(n_, columns_);
+    const std::vector<Index> sizes = sample_sizes(n_, columns_);
     if (solved_ == 0) {
-      first_prices(sizes.empty() ? n_ : sizes.front(), stats);
-      share_ = problem_.demand == nullptr && !keys_.ties().broken();  // until a level has told
+      start_prices(sizes.empty() ? n_ : sizes.front(), stats);
+      share_ = problem_.demand == nullptr && !keys_.perturbation().active();  // until a level has told
       if (box_.center.empty()) box_ = around(1);
     }
     for (; solved_ < sizes.size(); ++solved_) {
       if (early_) break;
       const Index m = sizes[solved_];
       const bool first = solved_ == 0;
-      if (!pace_.for_level(m, stop_)) break;
+      if (!budget_.allows_level(m, stop_)) break;
       const double begun = stop_.seconds();
-      const std::vector<Index> rows = strata(n_, m, options_.seed);
-      const Level level = sample_of(problem_, rows, full_.capacity, weight_);
-      Restricted r;
+      const std::vector<Index> rows = stratified_sample(n_, m, options_.seed);
+      const Level level = sample_level(problem_, rows, full_.capacity, weight_);
+      RestrictedProblem r;
       const std::vector<Cost> before = prices_;
-      const Scan how{keys_, pool_, stop_, share_, alike_};
-      if (wanted_ > 0 && !first && !share_ && !tried_) {
-        const Scan apart{keys_, pool_, stop_, false, alike_};
-        const double ahead = gap_ahead(apart, level, prices_, sizes[solved_ - 1], n_);
-        early_ = tried_ = ahead <= kSure * wanted_;
+      const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_};
+      if (gap_ > 0 && !first && !share_ && !tried_) {
+        const SolverContext apart{keys_, pool_, stop_, false, duplicate_of_};
+        const double ahead = predict_gap(apart, level, prices_, sizes[solved_ - 1], n_);
+        early_ = tried_ = ahead <= kSure * gap_;
       }
-      given_ = given_ && stands(how, level, r, stats);
-      LevelEnd end = given_ ? LevelEnd{} : sample(how, level, r, stats);
+      given_ = given_ && warm_start_fits(context, level, r, stats);
+      LevelOutcome end = given_ ? LevelOutcome{} : sample(context, level, r, stats);
       if (end.kind == Kind::infeasible) {
-        if (r.hopeless >= 0) return {};  // the full scan finds it again, with its position
-        end.kind = Kind::optimal;        // a sample proves nothing
+        if (r.first_infeasible_job >= 0) return {};  // the full scan finds it again, with its position
+        end.kind = Kind::optimal;                    // a sample proves nothing
       }
       if (end.kind != Kind::optimal) return end;
       ++(given_ ? stats.given : stats.levels);
-      if (breaking_ == Breaking::allowed && tied(r, alike_, prices_, first) && break_ties(level)) return {};
+      if (perturbing_ == Perturbing::allowed && needs_perturbation(r, duplicate_of_, prices_, first) &&
+          choose_level_perturbation(level))
+        return {};
       if (stop_.poll()) return {Kind::stopped, {}};
       const double from = stop_.seconds();
-      const RankNoise ranked = rank_noise(r, level.capacity, alike_, prices_, pool_);
+      const RankedPriceError ranked = ranked_price_error(r, level.capacity, duplicate_of_, prices_, pool_);
       if (given_) {
-        widths_.trust(ranked, fit_.misfit);
+        trust_region_.update_from_warm_start(ranked, fit_.misfit);
       } else {
-        widths_.learn(before, prices_, coupled_noise(r, level.capacity, alike_, prices_, options_.seed, pool_, stop_),
-                      ranked);
+        trust_region_.update(
+            before, prices_,
+            coupled_price_error(r, level.capacity, duplicate_of_, prices_, options_.seed, pool_, stop_), ranked);
       }
       stats.add("samples", stop_.seconds() - from);
       // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
-      box_ = widths_.box(prices_, first && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
+      box_ = trust_region_.box(prices_, first && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
       share_ = share_ && shared > 2 * r.groups();
-      pace_.level(how, m, stop_.seconds() - begun, around(1));
+      budget_.record_level(context, m, stop_.seconds() - begun, around(1));
     }
     return {};
   }
 
   // Decides how, by the keys of a few jobs.
-  bool break_ties(const Level& level) {
-    const Wanted wanted{keys_.integral() || options_.resolution > 0, problem_.demand != nullptr ? kGangError : 0};
-    ties_ = choose_ties(some_keys(keys_, level), keys_.limit(), columns_, wanted);
-    return ties_.broken();
+  bool choose_level_perturbation(const Level& level) {
+    const PerturbationRequest wanted{keys_.integral() || options_.resolution > 0,
+                                     problem_.demand != nullptr ? kGangError : 0};
+    ties_ = choose_perturbation(probe_keys(keys_, level), keys_.limit(), columns_, wanted);
+    return ties_.active();
   }
 
   // One level: in memory where it is small, and then the candidates at the prices found tell how far to trust them.
-  LevelEnd sample(const Scan& how, const Level& level, Restricted& r, Stats& stats) {
+  LevelOutcome sample(const SolverContext& context, const Level& level, RestrictedProblem& r, Stats& stats) {
     const double from = stop_.seconds();
     if (!sample_fits(level.n, columns_) || !improve_prices(keys_, level, prices_, stop_, seen_, stats))
-      return solve_level(how, level, box_, true, prices_, r, seen_, stats);
+      return solve_level(context, level, box_, true, prices_, r, seen_, stats);
     box_.center = prices_;
-    if (!scan(how, level, box_, r, seen_)) return {Kind::stopped, {}};
+    if (!pricing_pass(context, level, box_, r, seen_)) return {Kind::stopped, {}};
     r.place(prices_, level.capacity, pool_);
     stats.evaluations += level.n * columns_;
     stats.add("samples", stop_.seconds() - from);
     return {};
   }
 
-  [[nodiscard]] Box around(Cost radius) const {
+  [[nodiscard]] PriceBox around(Cost radius) const {
     const std::vector<Cost> all(prices_.size(), std::clamp<Cost>(radius, 1, kCostLimit / 8));
     return {prices_, all, all};
   }
 
   // Do the prices that were given stand for this level's own? Then it is only looked at, to learn its noise.
-  bool stands(const Scan& how, const Level& level, Restricted& r, Stats& stats) {
+  bool warm_start_fits(const SolverContext& context, const Level& level, RestrictedProblem& r, Stats& stats) {
     const double from = stop_.seconds();
     box_.center = prices_;
     fit_ = {};
-    if (scan(how, level, box_, r, seen_) && r.hopeless < 0) {
+    if (pricing_pass(context, level, box_, r, seen_) && r.first_infeasible_job < 0) {
       r.place(prices_, level.capacity, pool_);
-      fit_ = fit(r.load(), level.capacity, alike_, prices_, weight_spread(problem_, level));
+      fit_ = fit_loads(r.load(), level.capacity, duplicate_of_, prices_, weight_spread(problem_, level));
     }
     stats.evaluations += level.n * columns_;
     stats.add("samples", stop_.seconds() - from);
@@ -258,19 +262,19 @@ class Solver {
   }
 
   // Prices to begin with, by a few jobs: those given if they fit, else an auction's.
-  void first_prices(Index m, Stats& stats) {
+  void start_prices(Index m, Stats& stats) {
     const double from = stop_.seconds();
-    const std::vector<Index> rows = strata(n_, m, options_.seed);
-    const Level level = sample_of(problem_, rows, full_.capacity, weight_);
-    const std::optional<auction::KeyTable> keys = all_keys(keys_, level, stop_, seen_);
+    const std::vector<Index> rows = stratified_sample(n_, m, options_.seed);
+    const Level level = sample_level(problem_, rows, full_.capacity, weight_);
+    const std::optional<auction::KeyTable> keys = read_key_table(keys_, level, stop_, seen_);
     if (!keys || keys->rows == 0) return;
     if (keys_.possible(seen_)) {
       std::vector<Cost> weights;
       for (const Index job : rows) weights.push_back(problem_.weight(job));
-      alike_ = alike(*keys);
+      duplicate_of_ = find_duplicate_columns(*keys);
       if (options_.prices != nullptr) {
-        const std::vector<Cost> given = given_prices(options_.prices, keys_, keys_.per_cost());
-        const Trial trial = try_prices(*keys, weights, level.capacity, alike_, given);
+        const std::vector<Cost> given = warm_start_prices(options_.prices, keys_, keys_.per_cost());
+        const WarmStartTrial trial = try_warm_start(*keys, weights, level.capacity, duplicate_of_, given);
         if (trial.good) given_ = true, prices_ = given, box_ = around(trial.radius);
       }
       if (!given_) {
@@ -285,63 +289,66 @@ class Solver {
     stats.add("samples", stop_.seconds() - from);
   }
 
-  [[nodiscard]] double below(Wide sum) const { return cost_below(sum, keys_, seen_.inexact, weight_); }
+  [[nodiscard]] double cost_lower_bound(Wide sum) const {
+    return cost_rounded_down(sum, keys_, seen_.inexact, weight_);
+  }
 
   // Is the matching at prices_, before any repair, as near as wanted?
-  bool close(const Scan& how, Restricted& r) {
+  bool within_gap(const SolverContext& context, RestrictedProblem& r) {
     r.place(prices_, full_.capacity, pool_);
-    whole_ = make_whole(how, full_, r, prices_, stop_);
+    whole_ = make_whole(context, full_, r, prices_, stop_);
     if (whole_.homeless > 0) return false;
     whole_.cost = total_cost(problem_, whole_.assignment, pool_);
     const double cost = whole_.cost->value();
     // Compares the relative gap, (objective - bound) / max(|objective|, |bound|), with what is wanted.
     const auto within = [&](double bound) {
-      return std::isfinite(bound) && cost - bound <= wanted_ * std::max(std::fabs(cost), std::fabs(bound));
+      return std::isfinite(bound) && cost - bound <= gap_ * std::max(std::fabs(cost), std::fabs(bound));
     };
     value_ = r.value(prices_, pool_);
-    const Wide room = price_of_room(prices_, full_.capacity);
-    if (within(below(value_ - room))) return true;
+    const Wide room = capacity_value(prices_, full_.capacity);
+    if (within(cost_lower_bound(value_ - room))) return true;
     // What broken ties take from the bound, prices in whole units prove, at a look at all costs.
-    const bool ties = keys_.ties().broken() && unit() >= kUnits * keys_.ties().spread;
+    const bool ties = keys_.perturbation().active() && unit() >= kUnits * keys_.perturbation().spread;
     if (!ties || !within(static_cast<double>(value_ - room) / keys_.per_cost())) return false;
-    const std::vector<Cost> prices = in_units(prices_, unit()).prices;
-    const Keys plain = unbroken();
-    const std::optional<Wide> value = value_of({plain, pool_, stop_, false, alike_}, full_, prices);
-    if (!value || !within(cost_below(*value - price_of_room(prices, full_.capacity), plain, seen_.inexact, weight_)))
+    const std::vector<Cost> prices = round_to_units(prices_, unit()).prices;
+    const QuantisedCost plain = unperturbed();
+    const std::optional<Wide> value = dual_value({plain, pool_, stop_, false, duplicate_of_}, full_, prices);
+    if (!value ||
+        !within(cost_rounded_down(*value - capacity_value(prices, full_.capacity), plain, seen_.inexact, weight_)))
       return false;
     value_ = *value, prices_ = prices, keys_ = plain;
     return true;
   }
 
   // Keys as they were before ties were broken, in the same unit.
-  [[nodiscard]] Keys unbroken() const {
-    const Ties& ties = keys_.ties();
+  [[nodiscard]] QuantisedCost unperturbed() const {
+    const Perturbation& ties = keys_.perturbation();
     return {problem_, resolution_, {ties.shift, 0, ties.scale, ties.whole}};
   }
 
   // The search is over: of what was reserved, what remains to be done once all have a place is still.
-  void close_by(const Restricted& r) {
+  void reserve_for_delivery(const RestrictedProblem& r) {
     stop_.reserve(kClosing * static_cast<double>(n_) + kClosingListed * static_cast<double>(r.slot.size()));
   }
 
-  void finish(const LevelEnd& end, Result& result) {
+  void finish(const LevelOutcome& end, Result& result) {
     if (stop_.why() == Stop::Why::interrupted) return void(result.status = Status::stopped);  // nobody will see it
     const double from = stop_.seconds();
-    close_by(r_);
-    const Scan how{keys_, pool_, stop_, share_, alike_};
-    const bool read = static_cast<Index>(r_.where.size()) == n_ && r_.weight_total == weight_ &&
+    reserve_for_delivery(r_);
+    const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_};
+    const bool read = static_cast<Index>(r_.place_of.size()) == n_ && r_.weight_total == weight_ &&
                       r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
     if (read && end.kind == Kind::stopped && !r_.placed()) r_.place(prices_, full_.capacity, pool_);
-    Whole whole = end.kind == Kind::close     ? std::move(whole_)
-                  : !read || r_.hopeless >= 0 ? make_any(how, full_, prices_, stop_)
-                  : units                     ? deal_out(how, full_, r_)
-                                              : make_whole(how, full_, r_, prices_, stop_);
+    Whole whole = end.kind == Kind::close                 ? std::move(whole_)
+                  : !read || r_.first_infeasible_job >= 0 ? make_any(context, full_, prices_, stop_)
+                  : units                                 ? deal_out(context, full_, r_)
+                                                          : make_whole(context, full_, r_, prices_, stop_);
     if (whole.anew) ++result.stats.deals;
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     result.stats.candidates = static_cast<Index>(r_.slot.size());
     result.stats.groups = r_.groups();
-    std::optional<Sums> sums;
+    std::optional<KeySums> sums;
     // Prices that were stopped half-way may hide classes outside the candidates.
     if (read)
       sums = {units ? r_.objective() : 0,
@@ -351,61 +358,62 @@ class Solver {
                   : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); }, pool_)};
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     deliver(end, std::move(whole), sums, result);
-    if (result.rounding >= 0 && read) settle_on_lists(how, full_, r_, prices_, options_.resolution > 0, result);
+    if (result.rounding >= 0 && read) settle_on_lists(context, full_, r_, prices_, options_.resolution > 0, result);
     result.stats.add("finish", stop_.seconds() - from);
   }
 
   // A unit of all keys, ties not counted.
   [[nodiscard]] Cost unit() const {
-    const std::uint64_t bits = seen_.bits | std::uint64_t{1} << (keys_.integral() ? keys_.ties().shift : 62);
+    const std::uint64_t bits = seen_.bits | std::uint64_t{1} << (keys_.integral() ? keys_.perturbation().shift : 62);
     return static_cast<Cost>(bits & (~bits + 1));
   }
 
   // From the optimum of broken keys to that of the keys as they were, if these have a unit.
-  LevelEnd mend(const Scan& how, Stats& stats) {
-    const Ties ties = keys_.ties();
+  LevelOutcome undo_perturbation(const SolverContext& context, Stats& stats) {
+    const Perturbation ties = keys_.perturbation();
     const Cost unit = this->unit();
     if (unit < kUnits * ties.spread) return {};
-    unbreak(
-        r_, keys_.breaker(), [&](Index k) { return full_.row(k); }, [&](Index k) { return problem_.weight(k); }, pool_);
-    Rounded rounded = in_units(prices_, unit);
+    remove_perturbation(
+        r_, keys_.perturber(), [&](Index k) { return full_.row(k); }, [&](Index k) { return problem_.weight(k); },
+        pool_);
+    UnitPrices rounded = round_to_units(prices_, unit);
     prices_ = std::move(rounded.prices);
-    keys_ = unbroken();
+    keys_ = unperturbed();
     if (rounded.gap >= ties.spread) return {};
     stats.ties_settled = 1;
-    return settle(how, full_, prices_, r_, seen_, stats);
+    return reoptimise(context, full_, prices_, r_, seen_, stats);
   }
 
-  void deliver(const LevelEnd& end, Whole&& whole, std::optional<Sums> sums, Result& result) {
+  void deliver(const LevelOutcome& end, Whole&& whole, std::optional<KeySums> sums, Result& result) {
     result.assignment = std::move(whole.assignment);
-    const Cost settled = settle_least(prices_, full_.capacity, weight_);
+    const Cost settled = shift_to_zero(prices_, full_.capacity, weight_);
     if (sums) sums->value -= static_cast<Wide>(settled) * weight_;
     const Slot n_slots = keys_.n_slots();
     for (std::int32_t& s : result.assignment) s = s == n_slots ? -1 : s;
     result.load.assign(whole.load.begin(), whole.load.begin() + n_slots);
-    result.prices = delivered({prices_.data(), result.load.size()}, keys_.per_cost());
+    result.prices = prices_as_doubles({prices_.data(), result.load.size()}, keys_.per_cost());
     result.remainders.clear();
-    result.resolution = keys_.ties().broken() ? keys_.per_cost() : keys_.resolution();
+    result.resolution = keys_.perturbation().active() ? keys_.per_cost() : keys_.resolution();
     if (end.kind == Kind::infeasible) {
       witness(end, result);
     } else {
-      judge({problem_, keys_, full_, prices_, seen_, weight_}, end.kind == Kind::optimal, whole, sums, pool_, stop_,
-            result);
+      classify_result({problem_, keys_, full_, prices_, seen_, weight_}, end.kind == Kind::optimal, whole, sums, pool_,
+                      stop_, result);
     }
   }
 
-  void witness(const LevelEnd& end, Result& result) {
+  void witness(const LevelOutcome& end, Result& result) {
     result.status = Status::infeasible;
     result.objective = result.bound = std::numeric_limits<double>::infinity();
-    if (r_.hopeless >= 0) {
-      result.witness_jobs.assign(1, r_.hopeless);
+    if (r_.first_infeasible_job >= 0) {
+      result.witness_jobs.assign(1, r_.first_infeasible_job);
       return;
     }
     for (const Slot s : end.classes) {
       if (s < keys_.n_slots()) result.witness_slots.push_back(s);
     }
     std::sort(result.witness_slots.begin(), result.witness_slots.end());
-    result.witness_jobs = jobs_in(r_, end.classes);
+    result.witness_jobs = jobs_with_units_in(r_, end.classes);
   }
 
   const Problem& problem_;
@@ -413,29 +421,29 @@ class Solver {
   Pool& pool_;
   Stop& stop_;
   double resolution_;  // asked for
-  Keys keys_;
-  Breaking breaking_;
-  Ties ties_;  // wanted
+  QuantisedCost keys_;
+  Perturbing perturbing_;
+  Perturbation ties_;  // wanted
   Index n_;
   Slot columns_;
-  std::vector<Slot> alike_;
+  std::vector<Slot> duplicate_of_;
   Wide weight_ = 0;
   Level full_;
   std::vector<Cost> prices_;
-  Box box_;
+  PriceBox box_;
   Cost scale_ = 0;      // on which prices matter, from the auction
   bool given_ = false;  // prices were, and stand for the levels so far
-  Fit fit_;             // of them
-  Pace pace_;
-  Widths widths_;
-  double wanted_;           // the gap, or 0
+  LoadFit fit_;         // of them
+  TimeBudget budget_;
+  TrustRegion trust_region_;
+  double gap_;              // the gap, or 0
   std::size_t solved_ = 0;  // samples
   bool early_ = false, tried_ = false;
   bool share_ = false;
-  Restricted r_;
+  RestrictedProblem r_;
   Whole whole_;     // of the last close(),
   Wide value_ = 0;  // and of its prices
-  Seen seen_;
+  CostRangeStats seen_;
 };
 
 }  // namespace
@@ -453,26 +461,26 @@ void solve_in_one_unit(const Problem& problem, const Options& options, Pool& poo
     if (solved_scaled(problem, options, most, pool, stop, solve_in_one_unit, result)) return;
     resolution = choose_resolution(most, static_cast<Cost>(limit));
   }
-  Ties ties;
-  auto breaking = Solver::Breaking::allowed;
+  Perturbation ties;
+  auto perturbing = TransportSolver::Perturbing::allowed;
   for (int attempt = 0;;) {
-    Solver solver(problem, options, pool, stop, resolution, ties, breaking);
-    const Solver::End end = solver.run(result);
-    if (end == Solver::End::done) return;
-    breaking = Solver::Breaking::ruled_out;  // once at most
-    if (end == Solver::End::tied) {
-      ties = solver.ties();
+    TransportSolver solver(problem, options, pool, stop, resolution, ties, perturbing);
+    const TransportSolver::End end = solver.run(result);
+    if (end == TransportSolver::End::done) return;
+    perturbing = TransportSolver::Perturbing::ruled_out;  // once at most
+    if (end == TransportSolver::End::needs_perturbation) {
+      ties = solver.perturbation();
       result.stats.ties_broken = 1;
       continue;
     }
-    if (ties.broken()) {  // no sample had keys as large as some that came later
+    if (ties.active()) {  // no sample had keys as large as some that came later
       ties = {};
       result.stats.ties_broken = 0;
       ++result.stats.restarts;
       continue;
     }
     ++attempt;
-    const Seen& seen = solver.seen();
+    const CostRangeStats& seen = solver.seen();
     if (seen.invalid >= 0) {
       throw Error(ErrorKind::invalid_problem, "cost", seen.invalid,
                   "cost: row " + std::to_string(seen.invalid) +

@@ -69,7 +69,7 @@ TEST(listed_pairs_come_to_the_optimum_of_whole_rows) {
     direct += found.stats.given_up == 0 && found.stats.levels == 0 ? 1 : 0;
     given_up += found.stats.given_up;
     wide += found.stats.wide;
-    if (p.n > 0 && p.s > 20) CHECK(lists_pay(Keys(problem, 1.0), 64));
+    if (p.n > 0 && p.s > 20) CHECK(lists_pay(QuantisedCost(problem, 1.0), 64));
   }
   CHECK(direct > 40);
   CHECK(given_up > 0);
@@ -81,15 +81,15 @@ TEST(ways_between_classes_are_those_of_all_who_lie_there) {
   constexpr Slot kColumns = 7;
   constexpr Index kStride = 16, kRows = 90;
   const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
-  std::vector<Listed<Cost>::Arc> arcs;
+  std::vector<CsrKeyRows<Cost>::Arc> arcs;
   std::vector<std::int32_t> begin{0};
   for (Index i = 0; i < kRows; ++i) {
     for (Slot s = 0; s < kColumns; ++s)
       if (s == i % kColumns || draw(0, 2) == 0) arcs.push_back({s, draw(0, 20)});
     begin.push_back(static_cast<std::int32_t>(arcs.size()));
   }
-  const Listed<Cost> rows{arcs.data(), begin.data(), kStride};
-  std::vector<std::vector<Member<Cost>>> members(kColumns);
+  const CsrKeyRows<Cost> rows{arcs.data(), begin.data(), kStride};
+  std::vector<std::vector<JobUnits<Cost>>> members(kColumns);
   for (std::int32_t i = 0; i < kRows; ++i) {
     const auto at = static_cast<Slot>(i % kColumns);
     if (at > 0) members[static_cast<std::size_t>(at)].push_back({i, 1, key_of(rows, i, at)});
@@ -104,7 +104,7 @@ TEST(ways_between_classes_are_those_of_all_who_lie_there) {
     const auto a = static_cast<std::size_t>(draw(0, kColumns - 1));
     if (members[a].empty()) continue;
     const auto at = members[a].begin() + draw(0, static_cast<int>(members[a].size()) - 1);
-    const Member<Cost> m = *at;
+    const JobUnits<Cost> m = *at;
     members[a].erase(at);
     between.leave(static_cast<Slot>(a), m, a == 3, way[a].data());
     const auto row = rows.row(m.row);
@@ -116,15 +116,17 @@ TEST(ways_between_classes_are_those_of_all_who_lie_there) {
     if (first) between.build(arc.slot, b == 3, way[b].data());
     for (std::size_t c = 0; c < members.size(); ++c) {
       for (Slot s = 0; s < kColumns && !members[c].empty(); ++s) {
-        Cost least = c == 3 ? 0 : Range<Cost>::kForbid;
-        for (const Member<Cost>& x : members[c]) {
-          if (const Cost key = key_of(rows, x.row, s); key < Range<Cost>::kForbid) least = std::min(least, key - x.own);
+        Cost least = c == 3 ? 0 : KeyLimits<Cost>::kForbid;
+        for (const JobUnits<Cost>& x : members[c]) {
+          if (const Cost key = key_of(rows, x.row, s); key < KeyLimits<Cost>::kForbid)
+            least = std::min(least, key - x.own);
         }
         CHECK(way[c][static_cast<std::size_t>(s)] == least);
         const std::int32_t who = between.who(static_cast<Slot>(c), s);
-        const bool known = std::ranges::any_of(
-            members[c], [&](const Member<Cost>& x) { return x.row == who && key_of(rows, x.row, s) - x.own == least; });
-        if (least < (c == 3 ? 0 : Range<Cost>::kForbid)) CHECK(known);
+        const bool known = std::ranges::any_of(members[c], [&](const JobUnits<Cost>& x) {
+          return x.row == who && key_of(rows, x.row, s) - x.own == least;
+        });
+        if (least < (c == 3 ? 0 : KeyLimits<Cost>::kForbid)) CHECK(known);
       }
     }
   }

@@ -110,23 +110,23 @@ TEST(transport_goes_on_where_a_sample_is_left_unsettled) {
   transport::Problem problem;
   problem.cost = &cost;
   problem.capacity = chain.p.capacity.data();
-  const transport::Keys keys(problem, 1.0);
+  const transport::QuantisedCost keys(problem, 1.0);
   Pool pool(2);
   Stop stop;
-  std::vector<Slot> alike(60);
-  std::iota(alike.begin(), alike.end(), Slot{0});
+  std::vector<Slot> duplicate_of(60);
+  std::iota(duplicate_of.begin(), duplicate_of.end(), Slot{0});
   transport::Level level;
   level.n = chain.p.n;
   level.capacity = chain.p.capacity;
   const std::vector<Cost> zero(60, 0), one(60, 1);
   for (const bool sample : {true, false}) {
-    transport::Restricted r;
-    transport::Seen seen;
+    transport::RestrictedProblem r;
+    transport::CostRangeStats seen;
     Stats stats;
     std::vector<Cost> prices;
-    const transport::LevelEnd end = transport::solve_level({keys, pool, stop, false, alike}, level, {zero, one, one},
-                                                           sample, prices, r, seen, stats);
-    CHECK(end.kind == transport::LevelEnd::Kind::optimal);
+    const transport::LevelOutcome end = transport::solve_level({keys, pool, stop, false, duplicate_of}, level,
+                                                               {zero, one, one}, sample, prices, r, seen, stats);
+    CHECK(end.kind == transport::LevelOutcome::Kind::optimal);
     CHECK(stats.unsettled == (sample ? 1 : 0));
     CHECK(stats.ways > 10);
     CHECK((r.load() == level.capacity) == !sample);

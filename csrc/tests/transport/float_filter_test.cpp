@@ -51,8 +51,8 @@ struct Instance {
   }
 };
 
-Box random_box(Draw& draw, Index columns, Cost scale) {
-  Box box;
+PriceBox random_box(Draw& draw, Index columns, Cost scale) {
+  PriceBox box;
   for (Index s = 0; s < columns; ++s) {
     box.center.push_back(draw.index(0, scale));
     box.down.push_back(draw.index(1, scale / 50 + 1));
@@ -62,8 +62,8 @@ Box random_box(Draw& draw, Index columns, Cost scale) {
 }
 
 // The slow twin: all keys of the row.
-Kept kept_of(const Cost* key, const Box& box, Index n, Cost outside) {
-  Kept out;
+FilteredRow kept_of(const Cost* key, const PriceBox& box, Index n, Cost outside) {
+  FilteredRow out;
   out.low = outside;
   out.next = kForbidden;
   for (Index s = 0; s < n; ++s) out.low = std::min(out.low, key[s] + box.center[s] + box.up[s]);
@@ -92,22 +92,22 @@ void compare(Draw& draw, const CostSource& cost, double resolution, bool gangs, 
   problem.cost = &cost;
   problem.capacity = capacity.data();
   if (gangs) problem.demand = demand.data();
-  const Keys keys(problem, resolution);
-  CHECK(Sketch::serves(keys));
-  const Box box = random_box(draw, keys.columns(), static_cast<Cost>(keys.resolution() * 10) + 1);
-  const Sketch sketch(keys, box);
-  Sketch::Scratch scratch;
-  Kept kept;
-  Seen seen;
+  const QuantisedCost keys(problem, resolution);
+  CHECK(FloatFilter::serves(keys));
+  const PriceBox box = random_box(draw, keys.columns(), static_cast<Cost>(keys.resolution() * 10) + 1);
+  const FloatFilter sketch(keys, box);
+  FloatFilter::Scratch scratch;
+  FilteredRow kept;
+  CostRangeStats seen;
   std::vector<Cost> key(static_cast<std::size_t>(slots));
   std::vector<double> costs;
   for (Index job = 0; job < jobs; ++job, ++out.rows) {
     keys.fill(Rows{&job, 0, 1}, key.data(), costs, seen);
     const Cost outside =
         draw.index(0, 1) == 0 ? std::numeric_limits<Cost>::max() : key[static_cast<std::size_t>(job % slots)];
-    if (!sketch.look(job, outside, scratch, kept)) continue;
+    if (!sketch.screen(job, outside, scratch, kept)) continue;
     ++out.told;
-    const Kept truth = kept_of(key.data(), box, slots, outside);
+    const FilteredRow truth = kept_of(key.data(), box, slots, outside);
     CHECK(kept.low == truth.low && kept.slot == truth.slot && kept.key == truth.key);
     CHECK(kept.next <= truth.next);
   }
@@ -212,16 +212,16 @@ TEST(sketch_leaves_what_it_cannot_hold) {
   const std::vector<Cost> capacity(static_cast<std::size_t>(n), 3);
   problem.cost = &cost;
   problem.capacity = capacity.data();
-  const Keys keys(problem, 8.0);
-  Box box;
+  const QuantisedCost keys(problem, 8.0);
+  PriceBox box;
   box.center.assign(static_cast<std::size_t>(n), 0), box.down.assign(static_cast<std::size_t>(n), 1), box.up = box.down;
-  Sketch::Scratch scratch;
-  Kept kept;
-  const Sketch sketch(keys, box);
-  CHECK(!sketch.look(1, std::numeric_limits<Cost>::max(), scratch, kept));  // all forbidden
-  CHECK(!sketch.look(0, std::numeric_limits<Cost>::max(), scratch, kept));  // all equal: nothing is told out
-  CHECK(sketch.look(0, -100, scratch, kept) && kept.slot.empty() && kept.low == -100 && kept.next <= 7);
-  CHECK(sketch.look(1, -100, scratch, kept) && kept.slot.empty() && kept.next == kForbidden);
+  FloatFilter::Scratch scratch;
+  FilteredRow kept;
+  const FloatFilter sketch(keys, box);
+  CHECK(!sketch.screen(1, std::numeric_limits<Cost>::max(), scratch, kept));  // all forbidden
+  CHECK(!sketch.screen(0, std::numeric_limits<Cost>::max(), scratch, kept));  // all equal: nothing is told out
+  CHECK(sketch.screen(0, -100, scratch, kept) && kept.slot.empty() && kept.low == -100 && kept.next <= 7);
+  CHECK(sketch.screen(1, -100, scratch, kept) && kept.slot.empty() && kept.next == kForbidden);
 }
 
 // If this fails, a solve that had no time for a look at the costs claims a bound that some plan beats.

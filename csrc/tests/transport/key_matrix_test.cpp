@@ -27,10 +27,10 @@ TEST(keys_are_held_as_multiples_of_the_unit_of_all) {
     problem.cost = &source;
     problem.unplaced = unplaced.data();
     problem.unplaced_stride = 1;
-    const Keys keys(problem, 0x1p30);
+    const QuantisedCost keys(problem, 0x1p30);
     const Level level{nullptr, n, {}};
     Stop stop;
-    Seen seen;
+    CostRangeStats seen;
     Held<std::int32_t> narrow;
     Held<Cost> wide;
     CHECK(hold(keys, level, stride, narrow, stop, seen));
@@ -39,7 +39,8 @@ TEST(keys_are_held_as_multiples_of_the_unit_of_all) {
     CHECK(narrow.shift >= 28);
     for (std::size_t at = 0; at < wide.keys.size(); ++at) {
       const std::int32_t key = narrow.keys[at];
-      CHECK(wide.keys[at] == (key == Range<std::int32_t>::kForbid ? Range<Cost>::kForbid : Cost{key} << narrow.shift));
+      CHECK(wide.keys[at] ==
+            (key == KeyLimits<std::int32_t>::kForbid ? KeyLimits<Cost>::kForbid : Cost{key} << narrow.shift));
     }
   }
 }
@@ -50,9 +51,9 @@ TEST(keys_without_a_unit_are_too_large_for_32_bits) {
   const DenseCost<double> source(cost.data(), 2, 2);
   Problem problem;
   problem.cost = &source;
-  const Keys keys(problem, 0x1p38);
+  const QuantisedCost keys(problem, 0x1p38);
   Stop stop;
-  Seen seen;
+  CostRangeStats seen;
   Held<std::int32_t> narrow;
   CHECK(!hold(keys, Level{nullptr, 2, {}}, kPad, narrow, stop, seen));
 }

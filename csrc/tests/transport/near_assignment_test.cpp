@@ -54,7 +54,7 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
     problem.cost = &cost;
     problem.capacity = p.capacity.data();
     if (!p.unplaced.empty()) problem.unplaced = p.unplaced.data(), problem.unplaced_stride = 1;
-    const Keys keys(problem, 1.0);
+    const QuantisedCost keys(problem, 1.0);
     Level level;
     level.n = p.n;
     level.capacity = p.capacity;
@@ -63,7 +63,7 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
     for (const int threads : {1, 3}) {
       Pool pool(threads);
       Stop stop;
-      Seen seen;
+      CostRangeStats seen;
       Stats stats;
       const Direct found = solve_few(keys, level, {}, pool, stop, seen, stats);
       searches += stats.searches;
@@ -114,10 +114,10 @@ TEST(few_jobs_a_class_stop_when_asked) {
   Problem problem;
   problem.cost = &cost;
   problem.capacity = level.capacity.data();
-  const Keys keys(problem, 1.0);
+  const QuantisedCost keys(problem, 1.0);
   Pool pool(2);
   Stop never;
-  Seen seen;
+  CostRangeStats seen;
   Stats stats;
   const Direct best = solve_few(keys, level, {}, pool, never, seen, stats);
   CHECK(best.solved);

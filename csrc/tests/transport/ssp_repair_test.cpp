@@ -28,7 +28,7 @@ struct Case {
   }
 };
 
-Box box_of(std::span<const Cost> center, Cost radius) {
+PriceBox box_of(std::span<const Cost> center, Cost radius) {
   const std::vector<Cost> all(center.size(), radius);
   return {{center.begin(), center.end()}, all, all};
 }
@@ -46,57 +46,58 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
     Problem problem;
     problem.cost = &cost;
     problem.capacity = p.capacity.data();
-    const Keys keys(problem, 1.0);
+    const QuantisedCost keys(problem, 1.0);
     Pool pool(2);
     Stop stop;
     Level level;
     level.n = kJobs;
     level.capacity = p.capacity;
-    const Scan how{keys, pool, stop, k % 2 == 0, {}};
-    Seen seen;
+    const SolverContext context{keys, pool, stop, k % 2 == 0, {}};
+    CostRangeStats seen;
     Stats stats;
     const std::vector<Cost> zero(static_cast<std::size_t>(kSlots), 0);
 
-    Restricted all;
-    CHECK(scan(how, level, box_of(zero, Cost{1} << 40), all, seen));
+    RestrictedProblem all;
+    CHECK(pricing_pass(context, level, box_of(zero, Cost{1} << 40), all, seen));
     std::vector<Cost> best = zero;
-    Repair whole(all, level.capacity, best, box_of(zero, Cost{1} << 40), true, pool, stop, stats);
-    CHECK(whole.run() == Repair::End::balanced);
+    SspRepair whole(all, level.capacity, best, box_of(zero, Cost{1} << 40), true, pool, stop, stats);
+    CHECK(whole.run() == SspRepair::End::balanced);
 
-    Restricted r;
+    RestrictedProblem r;
     std::vector<Cost> prices = best;
     for (Cost& price : prices) price = std::max<Cost>(0, price + static_cast<Cost>(random() % 400) - 200);
-    CHECK(scan(how, level, box_of(prices, 60), r, seen));
-    Suspects suspects;
-    bool done = false, everything = false;
+    CHECK(pricing_pass(context, level, box_of(prices, 60), r, seen));
+    ViolationFinder finder;
+    bool done = false, all_arcs = false;
     for (int round = 0; !done && round < 500; ++round) {
-      Repair repair(r, level.capacity, prices, box_of(prices, 3), everything, pool, stop, stats);
-      Repair::End end = repair.run();
-      while (end == Repair::End::far) {
-        std::vector<Cost> at = repair.wanted();
+      SspRepair repair(r, level.capacity, prices, box_of(prices, 3), all_arcs, pool, stop, stats);
+      SspRepair::End end = repair.run();
+      while (end == SspRepair::End::left_box) {
+        std::vector<Cost> at = repair.target_prices();
         for (Cost& price : at) price = std::max<Cost>(0, price);
-        const Doubts doubts = suspects.doubtful(how, level, r, at);
-        CHECK(doubts.jobs == Suspects{}.doubtful(how, level, r, at).jobs);
-        if (!doubts.jobs.empty()) {
-          CHECK(look_again(how, level, doubts, at, r, seen) != News::stopped);
+        const Violations violations = finder.find(context, level, r, at);
+        CHECK(violations.jobs == ViolationFinder{}.find(context, level, r, at).jobs);
+        if (!violations.jobs.empty()) {
+          CHECK(add_improving_columns(context, level, violations, at, r, seen) != AddedColumns::stopped);
           CHECK(r.holds());
-          repair.relist(pool);
+          repair.include_new_columns(pool);
           ++relisted;
         }
-        CHECK(repair.widen(repair.wanted(), pool));
+        CHECK(repair.widen(repair.target_prices(), pool));
         ++widened;
         end = repair.run();
       }
       const std::vector<Slot> stuck = repair.settled();
-      repair.settle_prices();
-      if (end == Repair::End::unreachable && everything)
-        CHECK(open_ways(how, level, stuck, prices, 100, r, seen) == Way::found);
-      everything = end == Repair::End::unreachable;
-      if (end != Repair::End::balanced) continue;
+      repair.write_prices();
+      if (end == SspRepair::End::unreachable && all_arcs)
+        CHECK(add_escape_columns(context, level, stuck, prices, 100, r, seen) == EscapeColumns::found);
+      all_arcs = end == SspRepair::End::unreachable;
+      if (end != SspRepair::End::balanced) continue;
       CHECK(repair.holds());
-      const Doubts doubts = suspects.doubtful(how, level, r, prices);
-      CHECK(doubts.jobs == Suspects{}.doubtful(how, level, r, prices).jobs);
-      done = doubts.jobs.empty() || look_again(how, level, doubts, prices, r, seen) == News::none;
+      const Violations violations = finder.find(context, level, r, prices);
+      CHECK(violations.jobs == ViolationFinder{}.find(context, level, r, prices).jobs);
+      done = violations.jobs.empty() ||
+             add_improving_columns(context, level, violations, prices, r, seen) == AddedColumns::none;
     }
     CHECK(done && r.objective() == all.objective());
   }

@@ -88,16 +88,16 @@ TEST(transport_paces_itself_by_the_time_left) {
   const Counted cost(kJobs, kSlots);
   const std::vector<Cost> capacity(kSlots, kJobs), prices(kSlots, 0), radius(kSlots, 1);
   const transport::Problem problem{&cost, capacity.data()};
-  const transport::Keys keys(problem, 1);
+  const transport::QuantisedCost keys(problem, 1);
   const transport::Level all{nullptr, kJobs, capacity};
-  const transport::Box box{prices, radius, radius};
+  const transport::PriceBox box{prices, radius, radius};
   Pool pool(2);
   const auto tried = [&](double seconds) {
     Stop stop(seconds);
-    const transport::Scan how{keys, pool, stop, false, {}};
-    transport::Pace pace(all, 0, 10);
-    pace.level(how, 100, 1.0, box);
-    return std::pair(pace.for_look(how, box, 1), pace.for_level(100, stop));
+    const transport::SolverContext context{keys, pool, stop, false, {}};
+    transport::TimeBudget budget(all, 0, 10);
+    budget.record_level(context, 100, 1.0, box);
+    return std::pair(budget.allows_passes(context, box, 1), budget.allows_level(100, stop));
   };
   CHECK(tried(1e12) == std::pair(true, true));
   CHECK(cost.rows_read() == 0);

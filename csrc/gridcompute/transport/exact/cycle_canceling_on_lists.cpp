@@ -27,19 +27,19 @@ Dyadic cost_at(const Problem& problem, Index job, Slot s) {
 }
 
 // What all jobs pay as well where `own`. Nothing where much is near, or doubtful.
-std::optional<Near> near_on_lists(const Scan& how, const Level& all, const Restricted& r, std::span<const Cost> prices,
-                                  const Priced& of, bool own) {
-  const double keys =
-      kKeys * of.margin * how.keys.per_cost() +
-      kRoundings * (1 + std::ldexp(1.0, how.keys.ties().shift) + static_cast<double>(how.keys.ties().spread));
+std::optional<Near> near_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
+                                  std::span<const Cost> prices, const Priced& of, bool own) {
+  const double keys = kKeys * of.margin * context.keys.per_cost() +
+                      kRoundings * (1 + std::ldexp(1.0, context.keys.perturbation().shift) +
+                                    static_cast<double>(context.keys.perturbation().spread));
   if (!(keys < kMostMargin)) return std::nullopt;
   const auto margin = static_cast<Cost>(keys);
   const Index most = std::max(kFew, all.n / kPart);
-  std::vector<Index> doubtful = Suspects(margin).doubtful(how, all, r, prices).jobs;
+  std::vector<Index> doubtful = ViolationFinder(margin).find(context, all, r, prices).jobs;
   if (static_cast<Index>(doubtful.size()) > most) return std::nullopt;
   // Groups with a choice.
   std::vector<char> choice(r.size.size(), 0);
-  how.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
+  context.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
     for (Index g = begin; g < end; ++g) {
       const Cost limit = r.cheapest(g, prices) + margin;
       Index near = 0;
@@ -50,7 +50,7 @@ std::optional<Near> near_on_lists(const Scan& how, const Level& all, const Restr
   std::vector<NearPart> parts(static_cast<std::size_t>(Pool::chunks(all.n, kChunk)));
   std::vector<Dyadic> paid(own ? static_cast<std::size_t>(all.n) : 0);
   std::atomic<Index> listed = 0;
-  const bool whole = how.pool.for_chunks(
+  const bool whole = context.pool.for_chunks(
       all.n, kChunk,
       [&](Index chunk, Index begin, Index end) {
         NearPart& part = parts[static_cast<std::size_t>(chunk)];
@@ -61,8 +61,8 @@ std::optional<Near> near_on_lists(const Scan& how, const Level& all, const Restr
             look_near(of, {&*next++, 1}, part, {});
             continue;
           }
-          const std::int32_t g = ~r.where[k];
-          if (r.where[k] >= 0 || choice[g] == 0) continue;
+          const std::int32_t g = ~r.place_of[k];
+          if (r.place_of[k] >= 0 || choice[g] == 0) continue;
           const Cost limit = r.cheapest(g, prices) + margin;
           const std::size_t before = part.slot.size();
           for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
@@ -74,24 +74,24 @@ std::optional<Near> near_on_lists(const Scan& how, const Level& all, const Restr
           ++listed;
         }
       },
-      &how.stop);
+      &context.stop);
   if (!whole || listed > most) return std::nullopt;
   return join_near(of.margin, parts, std::move(paid));
 }
 
 }  // namespace
 
-void settle_on_lists(const Scan& how, const Level& all, const Restricted& r, std::span<const Cost> prices, bool fixed,
-                     Result& result) {
-  const Problem& problem = how.keys.problem();
-  const Index costs = all.n * how.keys.columns();
+void settle_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
+                     std::span<const Cost> prices, bool fixed, Result& result) {
+  const Problem& problem = context.keys.problem();
+  const Index costs = all.n * context.keys.columns();
   if (costs <= kFewCosts || result.status != Status::optimal) return;
   result.listed = true;
   const Priced of{problem, result.assignment, result.prices, usual_margin(result.rounding, result.prices)};
   const std::optional<Near> near =
-      near_on_lists(how, all, r, prices, of, costs <= kManyCosts && problem.cost->singles());
+      near_on_lists(context, all, r, prices, of, costs <= kManyCosts && problem.cost->singles());
   if (!near) return;
-  const Cancelled end = cancel_cycles(problem, *near, fixed, kWork, how.pool, how.stop, result);
+  const Cancelled end = cancel_cycles(problem, *near, fixed, kWork, context.pool, context.stop, result);
   if (end == Cancelled::improvable) result.status = Status::feasible;
   if (end == Cancelled::optimal || end == Cancelled::improvable) result.rounding = -1;
 }

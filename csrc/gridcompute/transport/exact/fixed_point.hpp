@@ -179,13 +179,13 @@ class Fixed {
     const std::uint64_t low = word_[k] >> shift;
     return shift == 0 || k + 1 == K ? low : low | word_[k + 1] << (64 - shift);
   }
-  [[nodiscard]] double rounded(int low, Round how) const noexcept;
+  [[nodiscard]] double rounded(int low, Round context) const noexcept;
 
   std::array<std::uint64_t, K> word_{};
 };
 
 template <int K>
-double Fixed<K>::rounded(int low, Round how) const noexcept {
+double Fixed<K>::rounded(int low, Round context) const noexcept {
   constexpr int kBits = 53;
   Fixed size = *this;
   const bool below = negative();
@@ -194,11 +194,12 @@ double Fixed<K>::rounded(int low, Round how) const noexcept {
   std::uint64_t mantissa = size.bits_from(cut) & ((std::uint64_t{1} << kBits) - 1);
   if (cut > 0) {
     const bool half = size.bit(cut - 1), rest = size.any_below(cut - 1), even = (mantissa & 1) == 0;
-    const bool away = how == Round::nearest ? half && (rest || !even) : (half || rest) && (how == Round::up) != below;
+    const bool away =
+        context == Round::nearest ? half && (rest || !even) : (half || rest) && (context == Round::up) != below;
     mantissa += away ? 1 : 0;
   }
   const double out = std::ldexp(static_cast<double>(mantissa), cut + low);  // 2^53 is a double as well
-  const bool inwards = how != Round::nearest && (how == Round::up) == below;
+  const bool inwards = context != Round::nearest && (context == Round::up) == below;
   return (below ? -1 : 1) * (std::isinf(out) && inwards ? std::numeric_limits<double>::max() : out);
 }
 

@@ -122,7 +122,7 @@ bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, S
   const std::span<const Cost> capacity(problem.capacity, next.prices.size());
   const std::optional<double> bound = bound_of_costs(problem, next.prices, capacity, pool, stop);
   next.bound = std::min(bound.value_or(-kInf), next.objective);
-  next.exact_bound = whole_above(next.bound);
+  next.exact_bound = integer_not_below(next.bound);
   next.exact = false;
   next.rounding = std::max(0.0, next.rounding) + shifted.rounding();
   result = std::move(next);

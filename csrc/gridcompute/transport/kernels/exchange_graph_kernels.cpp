@@ -8,19 +8,19 @@ template <class T, Index kBytes>
 using Signed = typename Lanes<T, kBytes>::Signed;
 
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE LeastAt<T> cheapest_of(const T* row, const T* price, Index n) {
+GRIDCOMPUTE_INLINE LeastAt<T> least_cost_of(const T* row, const T* price, Index n) {
   return least_of<kBytes, T>(
       n, [&](Index b, Signed<T, kBytes>& out) GRIDCOMPUTE_FORCED { sum_at<kBytes>(row + b, price + b, out); });
 }
 
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE void cheapest_each_of(const Matrix<T>& rows, const Member<T>* members, Index count, const T* price,
-                                         LeastAt<T>* out) {
-  for (Index k = 0; k < count; ++k) out[k] = cheapest_of<kBytes>(rows.row(members[k].row), price, rows.stride);
+GRIDCOMPUTE_INLINE void least_costs_of(const DenseKeyRows<T>& rows, const JobUnits<T>* members, Index count,
+                                       const T* price, LeastAt<T>* out) {
+  for (Index k = 0; k < count; ++k) out[k] = least_cost_of<kBytes>(rows.row(members[k].row), price, rows.stride);
 }
 
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE Index next_equal_of(const T* row, const T* price, Index n, LeastAt<T> at) {
+GRIDCOMPUTE_INLINE Index next_minimiser_of(const T* row, const T* price, Index n, LeastAt<T> at) {
   Signed<T, kBytes> v, equal = {};
   Index s = at.at + 1;
   for (Index b = s / Lanes<T, kBytes>::kCount * Lanes<T, kBytes>::kCount; b < n; b += Lanes<T, kBytes>::kCount) {
@@ -44,12 +44,12 @@ GRIDCOMPUTE_INLINE bool decided_by(const T* row, T own, const T* way) {
 }
 
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE void rebuild_of(const Matrix<T>& rows, const Member<T>* members, Index count, bool spare,
-                                   const Member<T>* left, T* way) {
+GRIDCOMPUTE_INLINE void rebuild_exchange_row_of(const DenseKeyRows<T>& rows, const JobUnits<T>* members, Index count,
+                                                bool spare, const JobUnits<T>* left, T* way) {
   for (Index b = 0; b < rows.stride; b += Lanes<T, kBytes>::kCount) {
     if (left != nullptr && !decided_by<kBytes>(rows.row(left->row) + b, left->own, way + b)) continue;
     Signed<T, kBytes> best = {}, v;
-    if (!spare) best += Range<T>::kForbid;
+    if (!spare) best += KeyLimits<T>::kForbid;
     for (Index k = 0; k < count; ++k) {
       load(rows.row(members[k].row) + b, v);
       v -= members[k].own;
@@ -60,7 +60,7 @@ GRIDCOMPUTE_INLINE void rebuild_of(const Matrix<T>& rows, const Member<T>* membe
 }
 
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE void lower_of(const T* row, T own, Index n, T* way) {
+GRIDCOMPUTE_INLINE void lower_exchange_row_of(const T* row, T own, Index n, T* way) {
   for (Index b = 0; b < n; b += Lanes<T, kBytes>::kCount) {
     Signed<T, kBytes> best, v;
     load(row + b, v);
@@ -73,7 +73,8 @@ GRIDCOMPUTE_INLINE void lower_of(const T* row, T own, Index n, T* way) {
 
 // Shorter ways through `via`, at label `from`: the distances of one vector of classes.
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE void relax_at(const T* way, T from, T via, Index b, Tree<T>& tree, Signed<T, kBytes>& out) {
+GRIDCOMPUTE_INLINE void relax_at(const T* way, T from, T via, Index b, ShortestPathTree<T>& tree,
+                                 Signed<T, kBytes>& out) {
   Signed<T, kBytes> v, old, at;
   load(way + b, v);
   load(tree.label.data() + b, old);
@@ -88,24 +89,24 @@ GRIDCOMPUTE_INLINE void relax_at(const T* way, T from, T via, Index b, Tree<T>& 
 }
 
 template <class T>
-GRIDCOMPUTE_INLINE void settle(Tree<T>& tree, Slot s, T distance, T label) {
+GRIDCOMPUTE_INLINE void settle_class(ShortestPathTree<T>& tree, Slot s, T distance, T label) {
   tree.label[s] = label;
-  tree.open[s] = Range<T>::kSettled;
+  tree.open[s] = KeyLimits<T>::kSettled;
   tree.settled.push_back({s, distance});
 }
 
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE void grow_of(const Net<T>& net, Cost left, Tree<T>& tree) {
+GRIDCOMPUTE_INLINE void grow_tree_of(const ExchangeGraph<T>& net, Cost left, ShortestPathTree<T>& tree) {
   const Index n = net.stride;
-  std::fill_n(tree.label.data(), n, Range<T>::kForbid);
+  std::fill_n(tree.label.data(), n, KeyLimits<T>::kForbid);
   std::fill_n(tree.parent.data(), n, T{kNone});
   std::copy_n(net.price, n, tree.open.data());
   tree.settled.clear();
   tree.targets.clear();
   for (Slot s = 0; s < net.columns; ++s) {
-    if (net.load[s] > net.capacity[s]) settle(tree, s, T{0}, static_cast<T>(-net.price[s]));
+    if (net.load[s] > net.capacity[s]) settle_class(tree, s, T{0}, static_cast<T>(-net.price[s]));
   }
-  LeastAt<T> nearest{Range<T>::kForbid, 0};
+  LeastAt<T> nearest{KeyLimits<T>::kForbid, 0};
   for (std::size_t k = 0; k < tree.settled.size() && left > 0; ++k) {
     const Slot from = tree.settled[k].slot;
     const bool on = k + 1 == tree.settled.size();  // all that are settled have been relaxed
@@ -125,10 +126,10 @@ GRIDCOMPUTE_INLINE void grow_of(const Net<T>& net, Cost left, Tree<T>& tree) {
       });
     }
     if (!on) continue;
-    tree.beyond = nearest.value >= Range<T>::kKey;
+    tree.beyond = nearest.value >= KeyLimits<T>::kKey;
     if (tree.beyond) return;
     const auto s = static_cast<Slot>(nearest.at);
-    settle(tree, s, nearest.value, tree.label[s]);
+    settle_class(tree, s, nearest.value, tree.label[s]);
     if (net.load[s] >= net.capacity[s]) continue;
     tree.targets.push_back(s);
     tree.last = nearest.value;
@@ -138,39 +139,42 @@ GRIDCOMPUTE_INLINE void grow_of(const Net<T>& net, Cost left, Tree<T>& tree) {
 
 }  // namespace
 
-GRIDCOMPUTE_VERSIONS(LeastAt<std::int32_t>, cheapest, (const std::int32_t* row, const std::int32_t* price, Index n),
+GRIDCOMPUTE_VERSIONS(LeastAt<std::int32_t>, least_cost, (const std::int32_t* row, const std::int32_t* price, Index n),
                      (row, price, n))
-GRIDCOMPUTE_VERSIONS(LeastAt<Cost>, cheapest, (const Cost* row, const Cost* price, Index n), (row, price, n))
+GRIDCOMPUTE_VERSIONS(LeastAt<Cost>, least_cost, (const Cost* row, const Cost* price, Index n), (row, price, n))
 
-GRIDCOMPUTE_VERSIONS(void, cheapest_each,
-                     (const Matrix<std::int32_t>& rows, const Member<std::int32_t>* members, Index count,
+GRIDCOMPUTE_VERSIONS(void, least_costs,
+                     (const DenseKeyRows<std::int32_t>& rows, const JobUnits<std::int32_t>* members, Index count,
                       const std::int32_t* price, LeastAt<std::int32_t>* out),
                      (rows, members, count, price, out))
-GRIDCOMPUTE_VERSIONS(void, cheapest_each,
-                     (const Matrix<Cost>& rows, const Member<Cost>* members, Index count, const Cost* price,
+GRIDCOMPUTE_VERSIONS(void, least_costs,
+                     (const DenseKeyRows<Cost>& rows, const JobUnits<Cost>* members, Index count, const Cost* price,
                       LeastAt<Cost>* out),
                      (rows, members, count, price, out))
 
-GRIDCOMPUTE_VERSIONS(Index, next_equal,
+GRIDCOMPUTE_VERSIONS(Index, next_minimiser,
                      (const std::int32_t* row, const std::int32_t* price, Index n, LeastAt<std::int32_t> at),
                      (row, price, n, at))
-GRIDCOMPUTE_VERSIONS(Index, next_equal, (const Cost* row, const Cost* price, Index n, LeastAt<Cost> at),
+GRIDCOMPUTE_VERSIONS(Index, next_minimiser, (const Cost* row, const Cost* price, Index n, LeastAt<Cost> at),
                      (row, price, n, at))
 
-GRIDCOMPUTE_VERSIONS(void, rebuild,
-                     (const Matrix<std::int32_t>& rows, const Member<std::int32_t>* members, Index count, bool spare,
-                      const Member<std::int32_t>* left, std::int32_t* way),
+GRIDCOMPUTE_VERSIONS(void, rebuild_exchange_row,
+                     (const DenseKeyRows<std::int32_t>& rows, const JobUnits<std::int32_t>* members, Index count,
+                      bool spare, const JobUnits<std::int32_t>* left, std::int32_t* way),
                      (rows, members, count, spare, left, way))
-GRIDCOMPUTE_VERSIONS(void, rebuild,
-                     (const Matrix<Cost>& rows, const Member<Cost>* members, Index count, bool spare,
-                      const Member<Cost>* left, Cost* way),
+GRIDCOMPUTE_VERSIONS(void, rebuild_exchange_row,
+                     (const DenseKeyRows<Cost>& rows, const JobUnits<Cost>* members, Index count, bool spare,
+                      const JobUnits<Cost>* left, Cost* way),
                      (rows, members, count, spare, left, way))
 
-GRIDCOMPUTE_VERSIONS(void, lower, (const std::int32_t* row, std::int32_t own, Index n, std::int32_t* way),
+GRIDCOMPUTE_VERSIONS(void, lower_exchange_row, (const std::int32_t* row, std::int32_t own, Index n, std::int32_t* way),
                      (row, own, n, way))
-GRIDCOMPUTE_VERSIONS(void, lower, (const Cost* row, Cost own, Index n, Cost* way), (row, own, n, way))
+GRIDCOMPUTE_VERSIONS(void, lower_exchange_row, (const Cost* row, Cost own, Index n, Cost* way), (row, own, n, way))
 
-GRIDCOMPUTE_VERSIONS(void, grow, (const Net<std::int32_t>& net, Cost left, Tree<std::int32_t>& tree), (net, left, tree))
-GRIDCOMPUTE_VERSIONS(void, grow, (const Net<Cost>& net, Cost left, Tree<Cost>& tree), (net, left, tree))
+GRIDCOMPUTE_VERSIONS(void, grow_tree,
+                     (const ExchangeGraph<std::int32_t>& net, Cost left, ShortestPathTree<std::int32_t>& tree),
+                     (net, left, tree))
+GRIDCOMPUTE_VERSIONS(void, grow_tree, (const ExchangeGraph<Cost>& net, Cost left, ShortestPathTree<Cost>& tree),
+                     (net, left, tree))
 
 }  // namespace gridcompute::transport

@@ -15,19 +15,19 @@ constexpr Index kPad = 16;
 
 // Sums of a key and a price, and of two such differences, stay within the type.
 template <class T>
-struct Range;
+struct KeyLimits;
 template <>
-struct Range<std::int32_t> {
+struct KeyLimits<std::int32_t> {
   static constexpr std::int32_t kForbid = 1 << 29, kPrice = 1 << 28, kKey = 1 << 27, kSettled = 1 << 30;
 };
 template <>
-struct Range<Cost> {
+struct KeyLimits<Cost> {
   static constexpr Cost kForbid = Cost{1} << 60, kPrice = Cost{1} << 59, kKey = Cost{1} << 58, kSettled = Cost{1} << 61;
 };
 
 // Units of equal jobs where they lie: whose row, and its key there.
 template <class T>
-struct Member {
+struct JobUnits {
   std::int32_t row;
   std::int32_t units;
   T own;
@@ -35,7 +35,7 @@ struct Member {
 
 // Rows of keys in memory.
 template <class T>
-struct Matrix {
+struct DenseKeyRows {
   const T* keys;
   Index stride;
 
@@ -44,7 +44,7 @@ struct Matrix {
 
 // Rows of which only some keys are held, ascending by class; all others are forbidden.
 template <class T>
-struct Listed {
+struct CsrKeyRows {
   struct Arc {
     std::int32_t slot;
     T key;
@@ -59,33 +59,33 @@ struct Listed {
 };
 
 // The least of row + price.
-LeastAt<std::int32_t> cheapest(const std::int32_t* row, const std::int32_t* price, Index n);
-LeastAt<Cost> cheapest(const Cost* row, const Cost* price, Index n);
+LeastAt<std::int32_t> least_cost(const std::int32_t* row, const std::int32_t* price, Index n);
+LeastAt<Cost> least_cost(const Cost* row, const Cost* price, Index n);
 
 // The same for each member's row.
-void cheapest_each(const Matrix<std::int32_t>& rows, const Member<std::int32_t>* members, Index count,
-                   const std::int32_t* price, LeastAt<std::int32_t>* out);
-void cheapest_each(const Matrix<Cost>& rows, const Member<Cost>* members, Index count, const Cost* price,
-                   LeastAt<Cost>* out);
+void least_costs(const DenseKeyRows<std::int32_t>& rows, const JobUnits<std::int32_t>* members, Index count,
+                 const std::int32_t* price, LeastAt<std::int32_t>* out);
+void least_costs(const DenseKeyRows<Cost>& rows, const JobUnits<Cost>* members, Index count, const Cost* price,
+                 LeastAt<Cost>* out);
 
 // The first position after `at` where row + price is that too; n if there is none.
-Index next_equal(const std::int32_t* row, const std::int32_t* price, Index n, LeastAt<std::int32_t> at);
-Index next_equal(const Cost* row, const Cost* price, Index n, LeastAt<Cost> at);
+Index next_minimiser(const std::int32_t* row, const std::int32_t* price, Index n, LeastAt<std::int32_t> at);
+Index next_minimiser(const Cost* row, const Cost* price, Index n, LeastAt<Cost> at);
 
 // What it costs to move one member to each class: the least key - own, for spare units 0. With a job that left only the
 // vectors it may have decided are done again.
-void rebuild(const Matrix<std::int32_t>& rows, const Member<std::int32_t>* members, Index count, bool spare,
-             const Member<std::int32_t>* left, std::int32_t* way);
-void rebuild(const Matrix<Cost>& rows, const Member<Cost>* members, Index count, bool spare, const Member<Cost>* left,
-             Cost* way);
+void rebuild_exchange_row(const DenseKeyRows<std::int32_t>& rows, const JobUnits<std::int32_t>* members, Index count,
+                          bool spare, const JobUnits<std::int32_t>* left, std::int32_t* way);
+void rebuild_exchange_row(const DenseKeyRows<Cost>& rows, const JobUnits<Cost>* members, Index count, bool spare,
+                          const JobUnits<Cost>* left, Cost* way);
 
 // The same after one came.
-void lower(const std::int32_t* row, std::int32_t own, Index n, std::int32_t* way);
-void lower(const Cost* row, Cost own, Index n, Cost* way);
+void lower_exchange_row(const std::int32_t* row, std::int32_t own, Index n, std::int32_t* way);
+void lower_exchange_row(const Cost* row, Cost own, Index n, Cost* way);
 
 // The graph of classes, for one search after the other.
 template <class T>
-struct Net {
+struct ExchangeGraph {
   Slot columns;
   Index stride;                 // of prices, labels and ways
   const Cost *load, *capacity;  // (columns)
@@ -96,7 +96,7 @@ struct Net {
 
 // What a search found, and its own memory, (stride) each.
 template <class T>
-struct Tree {
+struct ShortestPathTree {
   struct Settled {
     Slot slot;
     T distance;
@@ -109,21 +109,21 @@ struct Tree {
 };
 
 // Dijkstra from all over-full classes to those with room, until these can take `left`.
-void grow(const Net<std::int32_t>& net, Cost left, Tree<std::int32_t>& tree);
-void grow(const Net<Cost>& net, Cost left, Tree<Cost>& tree);
+void grow_tree(const ExchangeGraph<std::int32_t>& net, Cost left, ShortestPathTree<std::int32_t>& tree);
+void grow_tree(const ExchangeGraph<Cost>& net, Cost left, ShortestPathTree<Cost>& tree);
 
 // The same for rows of either kind.
 template <class T>
-LeastAt<T> cheapest(const Matrix<T>& rows, std::int32_t row, const T* price) {
-  return cheapest(rows.row(row), price, rows.stride);
+LeastAt<T> least_cost(const DenseKeyRows<T>& rows, std::int32_t row, const T* price) {
+  return least_cost(rows.row(row), price, rows.stride);
 }
 template <class T>
-Index next_equal(const Matrix<T>& rows, std::int32_t row, const T* price, LeastAt<T> at) {
-  return next_equal(rows.row(row), price, rows.stride, at);
+Index next_minimiser(const DenseKeyRows<T>& rows, std::int32_t row, const T* price, LeastAt<T> at) {
+  return next_minimiser(rows.row(row), price, rows.stride, at);
 }
 template <class T>
-LeastAt<T> cheapest(const Listed<T>& rows, std::int32_t row, const T* price) {
-  LeastAt<T> best{Range<T>::kForbid, 0};
+LeastAt<T> least_cost(const CsrKeyRows<T>& rows, std::int32_t row, const T* price) {
+  LeastAt<T> best{KeyLimits<T>::kForbid, 0};
   for (const auto& arc : rows.row(row)) {
     const T v = arc.key + price[arc.slot];
     best.at = v < best.value ? arc.slot : best.at;
@@ -132,11 +132,11 @@ LeastAt<T> cheapest(const Listed<T>& rows, std::int32_t row, const T* price) {
   return best;
 }
 template <class T>
-void cheapest_each(const Listed<T>& rows, const Member<T>* members, Index count, const T* price, LeastAt<T>* out) {
-  for (Index k = 0; k < count; ++k) out[k] = cheapest(rows, members[k].row, price);
+void least_costs(const CsrKeyRows<T>& rows, const JobUnits<T>* members, Index count, const T* price, LeastAt<T>* out) {
+  for (Index k = 0; k < count; ++k) out[k] = least_cost(rows, members[k].row, price);
 }
 template <class T>
-Index next_equal(const Listed<T>& rows, std::int32_t row, const T* price, LeastAt<T> at) {
+Index next_minimiser(const CsrKeyRows<T>& rows, std::int32_t row, const T* price, LeastAt<T> at) {
   for (const auto& arc : rows.row(row))
     if (arc.slot > at.at && arc.key + price[arc.slot] == at.value) return arc.slot;
   return rows.stride;
@@ -144,14 +144,14 @@ Index next_equal(const Listed<T>& rows, std::int32_t row, const T* price, LeastA
 
 // A row's key for a class.
 template <class T>
-[[nodiscard]] T key_of(const Matrix<T>& rows, std::int32_t row, Slot s) {
+[[nodiscard]] T key_of(const DenseKeyRows<T>& rows, std::int32_t row, Slot s) {
   return rows.row(row)[s];
 }
 template <class T>
-[[nodiscard]] T key_of(const Listed<T>& rows, std::int32_t row, Slot s) {
+[[nodiscard]] T key_of(const CsrKeyRows<T>& rows, std::int32_t row, Slot s) {
   for (const auto& arc : rows.row(row))
     if (arc.slot == s) return arc.key;
-  return Range<T>::kForbid;
+  return KeyLimits<T>::kForbid;
 }
 
 }  // namespace gridcompute::transport

@@ -112,12 +112,12 @@ float below(double x) { return -above(-x); }
 
 }  // namespace
 
-bool Sketch::serves(const Keys& keys) {
+bool FloatFilter::serves(const QuantisedCost& keys) {
   const CostSource& source = *keys.problem().cost;
-  return source.sketches() && keys.ties().none() && keys.n_slots() >= kFewest;
+  return source.sketches() && keys.perturbation().none() && keys.n_slots() >= kFewest;
 }
 
-Sketch::Sketch(const Keys& keys, const Box& box)
+FloatFilter::FloatFilter(const QuantisedCost& keys, const PriceBox& box)
     : keys_(keys),
       n_(keys.n_slots()),
       width_(sketch_width(n_)),
@@ -136,7 +136,7 @@ Sketch::Sketch(const Keys& keys, const Box& box)
   }
 }
 
-bool Sketch::look(Index job, Cost outside, Scratch& scratch, Kept& out) const {
+bool FloatFilter::screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const {
   scratch.row.resize(static_cast<std::size_t>(width_));
   scratch.slot.resize(static_cast<std::size_t>(width_ + 1));
   scratch.least.resize(static_cast<std::size_t>((width_ + kBlock - 1) / kBlock));

@@ -16,14 +16,14 @@
 namespace gridcompute::transport {
 
 // The classes of a row that were kept.
-struct Kept {
+struct FilteredRow {
   Cost low = 0;            // min(key + up)
   Cost next = 0;           // at most min(key + down) over the others; kForbidden without any
   std::vector<Slot> slot;  // ascending
   std::vector<Cost> key;
 };
 
-class Sketch {
+class FloatFilter {
  public:
   // Buffers of one thread.
   struct Scratch {
@@ -34,16 +34,16 @@ class Sketch {
   };
 
   // Can this source's rows be sketched, and is it worth it?
-  [[nodiscard]] static bool serves(const Keys& keys);
+  [[nodiscard]] static bool serves(const QuantisedCost& keys);
 
-  Sketch(const Keys& keys, const Box& box);
+  FloatFilter(const QuantisedCost& keys, const PriceBox& box);
 
   // False if the sketch tells too little of this row: read it all. `outside`: key + up of leaving the job out, or the
   // largest Cost.
-  [[nodiscard]] bool look(Index job, Cost outside, Scratch& scratch, Kept& out) const;
+  [[nodiscard]] bool screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const;
 
  private:
-  const Keys& keys_;
+  const QuantisedCost& keys_;
   Index n_, width_;
   double limit_;                        // of a |key|
   std::vector<Cost> up_, down_;         // (n_slots): added to a key

@@ -11,25 +11,25 @@
 
 namespace gridcompute::transport {
 
-class Lows {
+class RowMinima {
  public:
   static constexpr Index kBlock = 64;  // jobs at a time, at most
   struct Scratch {
     std::vector<Cost> keys, low;  // low: the answer
     std::vector<double> costs;
-    std::vector<Look<Cost>> looks;
-    std::vector<Look<std::int32_t>> narrow;
+    std::vector<ScreenedRow<Cost>> screened;
+    std::vector<ScreenedRow<std::int32_t>> narrow;
   };
 
-  Lows(const Scan& how, const Level& level, std::span<const Cost> prices);
+  RowMinima(const SolverContext& context, const Level& level, std::span<const Cost> prices);
 
   // scratch.low of `count` jobs from this position on; kForbidden or more where nothing is allowed.
-  void look(Index begin, Index count, Scratch& scratch) const;
+  void compute(Index begin, Index count, Scratch& scratch) const;
 
  private:
-  void look_wide(Index begin, Index count, Cost* low, Scratch& scratch) const;
+  void compute_wide(Index begin, Index count, Cost* low, Scratch& scratch) const;
 
-  const Scan& how_;
+  const SolverContext& context_;
   const Level& level_;
   std::span<const Cost> prices_;
   const std::int32_t* matrix_ = nullptr;  // if sums in 32 bits do
@@ -37,6 +37,7 @@ class Lows {
 };
 
 // The sum of weight * least; nothing if stopped.
-[[nodiscard]] std::optional<Wide> value_of(const Scan& how, const Level& level, std::span<const Cost> prices);
+[[nodiscard]] std::optional<Wide> dual_value(const SolverContext& context, const Level& level,
+                                             std::span<const Cost> prices);
 
 }  // namespace gridcompute::transport

@@ -36,24 +36,24 @@ GRIDCOMPUTE_INLINE T least(const T* row, const T* up, Index n, T low) {
 }
 
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
+GRIDCOMPUTE_INLINE ScreenedRow<T> kept(const T* row, const T* down, Index n, T low) {
   using Signed = typename Lanes<T, kBytes>::Signed;
   using Unsigned = typename Lanes<T, kBytes>::Unsigned;
   using U = std::make_unsigned_t<T>;
   constexpr Index lanes = Lanes<T, kBytes>::kCount;
   constexpr T top = std::numeric_limits<T>::max();
   T next = top;
-  U tags = 0;
+  U count_and_sum = 0;
   if (n < lanes) {
     for (Index s = 0; s < n; ++s) {
       const T v = add(row[s], down[s]);
       if (v <= low) {
-        tags += (static_cast<U>(s) << kCountBits<T>)+1;
+        count_and_sum += (static_cast<U>(s) << kCountBits<T>)+1;
       } else {
         next = std::min(next, v);
       }
     }
-    return {low, next, tags};
+    return {low, next, count_and_sum};
   }
   Unsigned lane;
   for (Index k = 0; k < lanes; ++k) lane[k] = static_cast<U>(k);
@@ -80,7 +80,7 @@ GRIDCOMPUTE_INLINE Look<T> kept(const T* row, const T* down, Index n, T low) {
 
 // Two or three classes: the first, the last, and what the sum of all leaves.
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const Look<T>& seen, Slot* out) {
+GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const ScreenedRow<T>& seen, Slot* out) {
   using Signed = typename Lanes<T, kBytes>::Signed;
   constexpr Index lanes = Lanes<T, kBytes>::kCount;
   Signed at, v;
@@ -107,17 +107,17 @@ GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const Lo
   constexpr auto kClass = (std::uint64_t{1} << kCountBits<T>)-1;  // sums are modulo that
   out[0] = a;
   if (seen.count() == 3)
-    out[1] = static_cast<Slot>(
-        (static_cast<std::uint64_t>(seen.only()) - static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(z)) &
-        kClass);
+    out[1] = static_cast<Slot>((static_cast<std::uint64_t>(seen.single_class()) - static_cast<std::uint64_t>(a) -
+                                static_cast<std::uint64_t>(z)) &
+                               kClass);
   out[seen.count() - 1] = z;
   return seen.count();
 }
 
 // Most classes are not kept: blocks without any are passed over, in the others each has a byte, eight looked at a time.
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE Index list_kept_of(const T* row, const T* down, Index n, const Look<T>& seen,
-                                      Slot* GRIDCOMPUTE_RESTRICT out) {
+GRIDCOMPUTE_INLINE Index list_screened_of(const T* row, const T* down, Index n, const ScreenedRow<T>& seen,
+                                          Slot* GRIDCOMPUTE_RESTRICT out) {
   using Signed = typename Lanes<T, kBytes>::Signed;
   constexpr Index lanes = Lanes<T, kBytes>::kCount, kBlock = 8 * static_cast<Index>(sizeof(T)), kWord = 8;
   if (n >= lanes && (seen.count() == 2 || seen.count() == 3)) return list_few<kBytes>(row, down, n, seen, out);
@@ -169,7 +169,7 @@ GRIDCOMPUTE_INLINE Cost least_real(const double* GRIDCOMPUTE_RESTRICT cost, doub
   return low;
 }
 
-GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double scale, Index n, Extremes& all) {
+GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double scale, Index n, KeyExtremes& all) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   Cost low = all.low, high = all.high, inexact = 0;
   for (Index s = 0; s < n; ++s) {
@@ -186,7 +186,8 @@ GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double
 }
 
 template <Index kBytes, class T>
-GRIDCOMPUTE_INLINE void look_rows_of(const T* rows, Index count, Index n, const T* up, const T* down, Look<T>* out) {
+GRIDCOMPUTE_INLINE void screen_rows_of(const T* rows, Index count, Index n, const T* up, const T* down,
+                                       ScreenedRow<T>* out) {
   for (Index k = 0; k < count; ++k) {
     const T* row = rows + k * n;
     out[k] = kept<kBytes>(row, down, n, least<kBytes>(row, up, n, out[k].low));
@@ -194,7 +195,8 @@ GRIDCOMPUTE_INLINE void look_rows_of(const T* rows, Index count, Index n, const 
 }
 
 template <Index kBytes>
-GRIDCOMPUTE_INLINE void list_again_of(const Cost* row, const Again& with, Cost now, std::span<std::uint8_t> listed) {
+GRIDCOMPUTE_INLINE void mark_candidates_of(const Cost* row, const ColumnTests& with, Cost now,
+                                           std::span<std::uint8_t> listed) {
   const auto n = static_cast<Index>(listed.size());
   const Cost* near = with.near.data();
   const Cost* bound = with.bound.data();
@@ -208,8 +210,8 @@ GRIDCOMPUTE_INLINE void list_again_of(const Cost* row, const Again& with, Cost n
 }
 
 template <Index kBytes>
-GRIDCOMPUTE_INLINE void look_reals_of(const Reals& rows, Index count, Index n, const Cost* up, const Cost* down,
-                                      Look<Cost>* out) {
+GRIDCOMPUTE_INLINE void screen_real_rows_of(const RealRows& rows, Index count, Index n, const Cost* up,
+                                            const Cost* down, ScreenedRow<Cost>* out) {
   for (Index k = 0; k < count; ++k) {
     Cost* key = rows.key + k * n;
     out[k] = kept<kBytes>(key, down, n, least_real(rows.cost + k * n, rows.scale[k], up, n, out[k].low, key));
@@ -217,9 +219,9 @@ GRIDCOMPUTE_INLINE void look_reals_of(const Reals& rows, Index count, Index n, c
 }
 
 template <Index kBytes>
-GRIDCOMPUTE_INLINE Extremes look_reals_checked_of(const Reals& rows, Index count, Index n, const Cost* up,
-                                                  const Cost* down, Look<Cost>* out) {
-  Extremes all;
+GRIDCOMPUTE_INLINE KeyExtremes screen_real_rows_checked_of(const RealRows& rows, Index count, Index n, const Cost* up,
+                                                           const Cost* down, ScreenedRow<Cost>* out) {
+  KeyExtremes all;
   for (Index k = 0; k < count; ++k) {
     Cost* key = rows.key + k * n;
     extremes(rows.cost + k * n, rows.scale[k], n, all);
@@ -230,39 +232,43 @@ GRIDCOMPUTE_INLINE Extremes look_reals_checked_of(const Reals& rows, Index count
 
 }  // namespace
 
-GRIDCOMPUTE_VERSIONS(void, look_rows,
+GRIDCOMPUTE_VERSIONS(void, screen_rows,
                      (const std::int32_t* rows, Index count, Index n, const std::int32_t* up, const std::int32_t* down,
-                      Look<std::int32_t>* out),
+                      ScreenedRow<std::int32_t>* out),
                      (rows, count, n, up, down, out))
-GRIDCOMPUTE_VERSIONS(void, look_rows,
-                     (const Cost* rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out),
+GRIDCOMPUTE_VERSIONS(void, screen_rows,
+                     (const Cost* rows, Index count, Index n, const Cost* up, const Cost* down, ScreenedRow<Cost>* out),
                      (rows, count, n, up, down, out))
 
-GRIDCOMPUTE_VERSIONS(Index, list_kept,
-                     (const std::int32_t* row, const std::int32_t* down, Index n, const Look<std::int32_t>& seen,
+GRIDCOMPUTE_VERSIONS(Index, list_screened,
+                     (const std::int32_t* row, const std::int32_t* down, Index n, const ScreenedRow<std::int32_t>& seen,
                       Slot* out),
                      (row, down, n, seen, out))
-GRIDCOMPUTE_VERSIONS(Index, list_kept, (const Cost* row, const Cost* down, Index n, const Look<Cost>& seen, Slot* out),
+GRIDCOMPUTE_VERSIONS(Index, list_screened,
+                     (const Cost* row, const Cost* down, Index n, const ScreenedRow<Cost>& seen, Slot* out),
                      (row, down, n, seen, out))
 
-GRIDCOMPUTE_VERSIONS(void, look_reals,
-                     (const Reals& rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out),
+GRIDCOMPUTE_VERSIONS(void, screen_real_rows,
+                     (const RealRows& rows, Index count, Index n, const Cost* up, const Cost* down,
+                      ScreenedRow<Cost>* out),
                      (rows, count, n, up, down, out))
-GRIDCOMPUTE_VERSIONS(Extremes, look_reals_checked,
-                     (const Reals& rows, Index count, Index n, const Cost* up, const Cost* down, Look<Cost>* out),
+GRIDCOMPUTE_VERSIONS(KeyExtremes, screen_real_rows_checked,
+                     (const RealRows& rows, Index count, Index n, const Cost* up, const Cost* down,
+                      ScreenedRow<Cost>* out),
                      (rows, count, n, up, down, out))
 
-GRIDCOMPUTE_VERSIONS(void, list_again, (const Cost* row, const Again& with, Cost now, std::span<std::uint8_t> listed),
+GRIDCOMPUTE_VERSIONS(void, mark_candidates,
+                     (const Cost* row, const ColumnTests& with, Cost now, std::span<std::uint8_t> listed),
                      (row, with, now, listed))
 
-GRIDCOMPUTE_CLONES bool same_list(const std::int32_t* row, const Slot* slot, const Cost* above, Index count,
-                                  std::int32_t first) {
+GRIDCOMPUTE_CLONES bool keys_match(const std::int32_t* row, const Slot* slot, const Cost* above, Index count,
+                                   std::int32_t first) {
   Cost unlike = 0;
   for (Index c = 0; c < count; ++c) unlike |= (Cost{row[slot[c]]} - first) ^ above[c];
   return unlike == 0;
 }
 
-GRIDCOMPUTE_CLONES bool same_list(const Cost* row, const Slot* slot, const Cost* above, Index count, Cost first) {
+GRIDCOMPUTE_CLONES bool keys_match(const Cost* row, const Slot* slot, const Cost* above, Index count, Cost first) {
   Cost unlike = 0;
   for (Index c = 0; c < count; ++c) unlike |= (row[slot[c]] - first) ^ above[c];
   return unlike == 0;

@@ -11,15 +11,15 @@ GRIDCOMPUTE_CLONES std::uint64_t bits_of(const Cost* keys, Index n) {
 }
 
 // What is shifted out of the upper half is a copy of the sign.
-GRIDCOMPUTE_CLONES void hold_keys(const Cost* from, Index n, int shift, std::int32_t* GRIDCOMPUTE_RESTRICT to) {
+GRIDCOMPUTE_CLONES void divide_keys(const Cost* from, Index n, int shift, std::int32_t* GRIDCOMPUTE_RESTRICT to) {
   for (Index k = 0; k < n; ++k) {
     const auto key = static_cast<std::int32_t>(static_cast<std::uint64_t>(from[k]) >> shift);
-    to[k] = from[k] < kForbidden ? key : Range<std::int32_t>::kForbid;
+    to[k] = from[k] < kForbidden ? key : KeyLimits<std::int32_t>::kForbid;
   }
 }
 
-GRIDCOMPUTE_CLONES void hold_keys(const Cost* from, Index n, int, Cost* GRIDCOMPUTE_RESTRICT to) {
-  for (Index k = 0; k < n; ++k) to[k] = from[k] < kForbidden ? from[k] : Range<Cost>::kForbid;
+GRIDCOMPUTE_CLONES void divide_keys(const Cost* from, Index n, int, Cost* GRIDCOMPUTE_RESTRICT to) {
+  for (Index k = 0; k < n; ++k) to[k] = from[k] < kForbidden ? from[k] : KeyLimits<Cost>::kForbid;
 }
 
 }  // namespace gridcompute::transport

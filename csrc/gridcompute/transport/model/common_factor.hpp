@@ -16,44 +16,44 @@ namespace gridcompute::transport {
 [[nodiscard]] std::uint64_t bits_of(const Cost* keys, Index n);
 
 // Keys in units of 1 << shift, 64 bits as they are.
-void hold_keys(const Cost* from, Index n, int shift, std::int32_t* to);
-void hold_keys(const Cost* from, Index n, int shift, Cost* to);
+void divide_keys(const Cost* from, Index n, int shift, std::int32_t* to);
+void divide_keys(const Cost* from, Index n, int shift, Cost* to);
 
 // Of the keys read so far. T: what they are held in; 64 bits hold them as they are.
 template <class T>
-class Unit {
+class CommonFactor {
  public:
   [[nodiscard]] int shift() const noexcept { return shift_; }
 
   void add(std::span<const Cost> keys) noexcept {
-    if constexpr (kNarrow) {
+    if constexpr (kInt32Limit) {
       shift_ = std::min(shift_, std::countr_zero(bits_of(keys.data(), static_cast<Index>(keys.size()))));
     }
   }
 
   [[nodiscard]] T held(Cost key) const noexcept {
-    return key < kForbidden ? static_cast<T>(key >> shift_) : Range<T>::kForbid;
+    return key < kForbidden ? static_cast<T>(key >> shift_) : KeyLimits<T>::kForbid;
   }
 
-  void hold(const Cost* keys, Index n, T* out) const noexcept { hold_keys(keys, n, shift_, out); }
+  void hold(const Cost* keys, Index n, T* out) const noexcept { divide_keys(keys, n, shift_, out); }
 
   // What was held in an earlier unit, were it held in this one. Both in range: what is not 0 then moves by few bits.
   [[nodiscard]] T moved(T key, int before) const noexcept {
     const int by = std::min(before - shift_, kFew);
-    return key < Range<T>::kForbid ? static_cast<T>(key << by) : key;
+    return key < KeyLimits<T>::kForbid ? static_cast<T>(key << by) : key;
   }
 
   // Does the type hold keys of this size?
   [[nodiscard]] bool holds(double largest) const noexcept {
-    return largest <= std::ldexp(static_cast<double>(Range<T>::kKey), shift_);
+    return largest <= std::ldexp(static_cast<double>(KeyLimits<T>::kKey), shift_);
   }
 
  private:
-  static constexpr bool kNarrow = std::is_same_v<T, std::int32_t>;
+  static constexpr bool kInt32Limit = std::is_same_v<T, std::int32_t>;
   static constexpr int kFew = 27;   // bits of Range<int32>::kKey
   static constexpr int kMost = 30;  // prices of 28 bits stay below those allowed in 64; keys of reals have 50 at most
 
-  int shift_ = kNarrow ? kMost : 0;
+  int shift_ = kInt32Limit ? kMost : 0;
 };
 
 }  // namespace gridcompute::transport

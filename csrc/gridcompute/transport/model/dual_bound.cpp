@@ -82,18 +82,19 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
 
 // A key is within a half of its cost, three quarters where a division, an odd resolution or a conversion of an integer
 // beyond 2^53 to a double rounded first.
-double rounding_of(const Keys& keys, bool inexact) {
+double key_rounding(const QuantisedCost& keys, bool inexact) {
   int exponent = 0;
   const bool power = std::frexp(keys.resolution(), &exponent) == 0.5;
   const bool converted = !keys.problem().cost->real() && !keys.integral() && keys.resolution() < 0x1p-3;
-  if (keys.ties().whole && keys.problem().demand == nullptr)  // Keys::possible saw to it
-    return std::ldexp(2 * Keys::kWhole, keys.ties().shift) + static_cast<double>(keys.ties().spread);
+  if (keys.perturbation().whole && keys.problem().demand == nullptr)  // Keys::possible saw to it
+    return std::ldexp(2 * QuantisedCost::kWhole, keys.perturbation().shift) +
+           static_cast<double>(keys.perturbation().spread);
   const double rounding = keys.problem().demand != nullptr || !power || converted ? 0.75 : inexact ? 0.5 : 0.0;
-  return std::ldexp(rounding, keys.ties().shift) + static_cast<double>(keys.ties().spread);
+  return std::ldexp(rounding, keys.perturbation().shift) + static_cast<double>(keys.perturbation().spread);
 }
 
-double cost_below(Wide sum, const Keys& keys, bool inexact, Wide weight) {
-  const double per_unit = rounding_of(keys, inexact);
+double cost_rounded_down(Wide sum, const QuantisedCost& keys, bool inexact, Wide weight) {
+  const double per_unit = key_rounding(keys, inexact);
   double low = static_cast<double>(sum) - per_unit * static_cast<double>(weight);
   if (per_unit > 0) {
     low -= (std::fabs(static_cast<double>(sum)) + std::fabs(low)) * 0x1p-52;
@@ -103,7 +104,7 @@ double cost_below(Wide sum, const Keys& keys, bool inexact, Wide weight) {
   return std::min(low / keys.per_cost(), kMost);  // beyond the doubles
 }
 
-Wide whole_above(double bound) {
+Wide integer_not_below(double bound) {
   constexpr double kWide = 0x1p120;
   return static_cast<Wide>(std::ceil(std::clamp(bound, -kWide, kWide)));
 }
@@ -128,13 +129,13 @@ std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
   return total.below();
 }
 
-Wide price_of_room(std::span<const Cost> prices, std::span<const Cost> capacity) {
+Wide capacity_value(std::span<const Cost> prices, std::span<const Cost> capacity) {
   Wide sum = 0;
   for (std::size_t s = 0; s < prices.size(); ++s) sum += static_cast<Wide>(capacity[s]) * prices[s];
   return sum;
 }
 
-Cost settle_least(std::span<Cost> prices, std::span<const Cost> capacity, Wide weight) {
+Cost shift_to_zero(std::span<Cost> prices, std::span<const Cost> capacity, Wide weight) {
   Wide room = -weight;
   for (const Cost u : capacity) room += u;
   if (room != 0 || prices.empty()) return 0;
@@ -143,18 +144,18 @@ Cost settle_least(std::span<Cost> prices, std::span<const Cost> capacity, Wide w
   return least;
 }
 
-double above(Cost x) {
+double round_up(Cost x) {
   const auto near = static_cast<double>(x);
   return static_cast<Cost>(near) < x ? std::nextafter(near, kInf) : near;
 }
 
-std::vector<double> delivered(std::span<const Cost> prices, double per_cost) {
+std::vector<double> prices_as_doubles(std::span<const Cost> prices, double per_cost) {
   std::vector<double> out;
-  for (const Cost p : prices) out.push_back(std::min(above(p) / per_cost, kMost));
+  for (const Cost p : prices) out.push_back(std::min(round_up(p) / per_cost, kMost));
   return out;
 }
 
-Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity, Wide weight) {
+Wide price_rounding_loss(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity, Wide weight) {
   int exponent = 0;
   const bool shifts = std::frexp(per_cost, &exponent) == 0.5;
   Wide lost = 0;
@@ -162,7 +163,7 @@ Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<co
   double rounded = 0, most = 0;
   for (std::size_t s = 0; s < prices.size(); ++s) {
     if (shifts) {
-      const double price = above(prices[s]), largest = kMost * per_cost;
+      const double price = round_up(prices[s]), largest = kMost * per_cost;
       lost += static_cast<Wide>(capacity[s]) * (static_cast<Cost>(price) - prices[s]);
       if (price > largest) cut = std::max(cut, static_cast<Cost>(price) - static_cast<Cost>(largest));
     } else {

@@ -24,31 +24,31 @@ namespace gridcompute::transport {
                                                    std::span<const Cost> capacity, Pool& pool, Stop& stop);
 
 // By how much a key may differ from its cost, in keys; 0 where keys are the costs. `inexact`: some was rounded.
-[[nodiscard]] double rounding_of(const Keys& keys, bool inexact);
+[[nodiscard]] double key_rounding(const QuantisedCost& keys, bool inexact);
 
 // A sum of keys over so much weight as a cost that is certainly not above the one it stands for.
-[[nodiscard]] double cost_below(Wide sum, const Keys& keys, bool inexact, Wide weight);
+[[nodiscard]] double cost_rounded_down(Wide sum, const QuantisedCost& keys, bool inexact, Wide weight);
 
 // The least integer that is not below; sums of integers are within the ends of what it gives.
-[[nodiscard]] Wide whole_above(double bound);
+[[nodiscard]] Wide integer_not_below(double bound);
 
 // Without a look at the costs: no plan costs less. Nothing where the source does not tell.
 [[nodiscard]] std::optional<double> bound_of_source(const Problem& problem, Pool& pool);
 
 // What prices take from a bound for the room they are of.
-[[nodiscard]] Wide price_of_room(std::span<const Cost> prices, std::span<const Cost> capacity);
+[[nodiscard]] Wide capacity_value(std::span<const Cost> prices, std::span<const Cost> capacity);
 
 // Where every unit of room is taken only differences of prices count: the cheapest class costs 0. By how much all were
 // lowered.
-Cost settle_least(std::span<Cost> prices, std::span<const Cost> capacity, Wide weight);
+Cost shift_to_zero(std::span<Cost> prices, std::span<const Cost> capacity, Wide weight);
 
 // The least double that is not below x.
-[[nodiscard]] double above(Cost x);
+[[nodiscard]] double round_up(Cost x);
 
 // Prices in keys as they are delivered, rounded up, or down to the largest double; and by how much less, in keys, such
 // prices prove.
-[[nodiscard]] std::vector<double> delivered(std::span<const Cost> prices, double per_cost);
-[[nodiscard]] Wide lost_in_doubles(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity,
-                                   Wide weight);
+[[nodiscard]] std::vector<double> prices_as_doubles(std::span<const Cost> prices, double per_cost);
+[[nodiscard]] Wide price_rounding_loss(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity,
+                                       Wide weight);
 
 }  // namespace gridcompute::transport

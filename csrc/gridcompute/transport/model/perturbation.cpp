@@ -64,40 +64,41 @@ Cost power_below(Cost x) { return static_cast<Cost>(std::bit_floor(static_cast<s
 
 }  // namespace
 
-Breaker::Breaker(const Ties& ties, Slot n_slots, Slot columns) : ties_(ties), n_slots_(n_slots) {
+KeyPerturber::KeyPerturber(const Perturbation& ties, Slot n_slots, Slot columns) : ties_(ties), n_slots_(n_slots) {
   if (ties.none()) return;
   class_.assign(static_cast<std::size_t>(columns), 0);
-  if (!ties.broken()) return;
+  if (!ties.active()) return;
   const int bits = std::countr_zero(static_cast<std::uint64_t>(ties.spread));
   up_ = std::max(0, bits - 32);
   drop_ = std::max(0, 32 - bits);
   for (Slot s = 0; s < n_slots; ++s) class_[static_cast<std::size_t>(s)] = odd(-1 - Index{s});
 }
 
-std::uint32_t Breaker::odd(Index at) noexcept {
+std::uint32_t KeyPerturber::odd(Index at) noexcept {
   auto z = (static_cast<std::uint64_t>(at) + 1) * 0x9E3779B97F4A7C15ULL;  // splitmix64
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
   return static_cast<std::uint32_t>(z >> 32) | 1U;
 }
 
-void Breaker::row(Index job, Cost* keys, Cost most, std::uint64_t& bits) const {
+void KeyPerturber::row(Index job, Cost* keys, Cost most, std::uint64_t& bits) const {
   break_row(keys, class_.data(), n_slots_, most, ties_.shift, up_, drop_, odd(job), bits);
 }
 
-bool Breaker::row(Index job, const std::int32_t* costs, std::int32_t* out) const {
+bool KeyPerturber::row(Index job, const std::int32_t* costs, std::int32_t* out) const {
   const std::int32_t most = ((std::int32_t{1} << 30) >> ties_.shift) - 1;
   return break_narrow(costs, class_.data(), n_slots_, most, ties_.shift, drop_, odd(job), out);
 }
 
-bool tied(const Restricted& r, std::span<const Slot> alike, std::span<const Cost> prices, bool first) {
+bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of, std::span<const Cost> prices,
+                        bool first) {
   Index close = 0, members = 0;
-  std::vector<Index> counted(alike.size(), -1);  // the last group that did, by the first of alike classes
+  std::vector<Index> counted(duplicate_of.size(), -1);  // the last group that did, by the first of alike classes
   for (Index g = 0; g < r.groups(); ++g) {
     Cost least = std::numeric_limits<Cost>::max();
     for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) least = std::min(least, r.key[c] + prices[r.slot[c]]);
     --close;
     for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
-      Index& last = counted[alike[r.slot[c]]];
+      Index& last = counted[duplicate_of[r.slot[c]]];
       if (last == g || r.key[c] + prices[r.slot[c]] > least + kNear) continue;
       last = g;
       ++close;
@@ -106,16 +107,18 @@ bool tied(const Restricted& r, std::span<const Slot> alike, std::span<const Cost
   }
   // A basis of S prices has as many ties of its own.
   close -= r.columns;
-  const auto n = static_cast<Index>(r.where.size());
+  const auto n = static_cast<Index>(r.place_of.size());
   return members <= 2 * r.groups() ? 2 * close > n : !first && close > n;
 }
 
-Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted& wanted) {
+Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot columns, const PerturbationRequest& wanted) {
   std::sort(keys.begin(), keys.end());
   if (keys.empty()) return {};
   Cost largest = std::max({Cost{1}, keys.back(), -keys.front()});
   // Half the resolution leaves room for what is added.
-  const auto halved = [](Cost spread) { return spread / 2 >= kRounded ? Ties{0, spread / 2, 0.5, false} : Ties{}; };
+  const auto halved = [](Cost spread) {
+    return spread / 2 >= kRounded ? Perturbation{0, spread / 2, 0.5, false} : Perturbation{};
+  };
   double scale = 1;
   if (!wanted.shifted) {
     Cost apart = limit;
@@ -141,23 +144,23 @@ Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted&
   }
   const auto at = [&](int bits, Cost most) {
     const Cost unit = kQuarter << bits;
-    if (largest >= most / unit || unit < columns + 2) return Ties{};
-    return Ties{std::countr_zero(static_cast<std::uint64_t>(unit)), unit / kQuarter, scale, !wanted.shifted};
+    if (largest >= most / unit || unit < columns + 2) return Perturbation{};
+    return Perturbation{std::countr_zero(static_cast<std::uint64_t>(unit)), unit / kQuarter, scale, !wanted.shifted};
   };
   for (const Cost most : {std::min(kNarrowKeys, limit), limit / kHeadroom}) {
     for (int bits = kMostBits; bits >= kLeastBits; --bits) {
-      if (const Ties ties = at(bits, most); ties.broken()) return ties;
+      if (const Perturbation ties = at(bits, most); ties.active()) return ties;
     }
   }
   return {};
 }
 
-Rounded in_units(std::span<const Cost> prices, Cost unit) {
+UnitPrices round_to_units(std::span<const Cost> prices, Cost unit) {
   std::vector<Cost> rest{0};
   for (const Cost p : prices) rest.push_back(remainder(p, unit));
   std::sort(rest.begin(), rest.end());
   Cost cut = rest.front();
-  Rounded out{{}, cut + unit - rest.back()};
+  UnitPrices out{{}, cut + unit - rest.back()};
   for (std::size_t k = 1; k < rest.size(); ++k) {
     if (rest[k] - rest[k - 1] > out.gap) out.gap = rest[k] - rest[k - 1], cut = rest[k];
   }
@@ -166,21 +169,21 @@ Rounded in_units(std::span<const Cost> prices, Cost unit) {
   return out;
 }
 
-void unbreak(Restricted& r, const Breaker& breaker, const std::function<Index(Index)>& job_at,
-             const std::function<Cost(Index)>& weight_of, Pool& pool) {
+void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, const std::function<Index(Index)>& job_at,
+                         const std::function<Cost(Index)>& weight_of, Pool& pool) {
   constexpr Index kChunk = 1 << 14;
-  const auto n = static_cast<Index>(r.where.size());
-  const Cost most = breaker.ties().spread - 1;
+  const auto n = static_cast<Index>(r.place_of.size());
+  const Cost most = breaker.perturbation().spread - 1;
   std::vector<Wide> added(static_cast<std::size_t>(Pool::chunks(n, kChunk)), 0);
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
     for (Index k = begin; k < end; ++k) {
       const Index job = job_at(k);
-      const std::int32_t w = r.where[k], g = ~w;
+      const std::int32_t w = r.place_of[k], g = ~w;
       const Cost first = breaker.at(job, w >= 0 ? w : r.slot[r.begin[g]]);
       added[static_cast<std::size_t>(chunk)] += static_cast<Wide>(weight_of(k)) * first;
       if (w >= 0) {
-        const float less = r.slack[k] - static_cast<float>(most - first);
-        r.slack[k] = std::nextafterf(std::nextafterf(less, -kInf), -kInf);  // two roundings
+        const float less = r.margin[k] - static_cast<float>(most - first);
+        r.margin[k] = std::nextafterf(std::nextafterf(less, -kInf), -kInf);  // two roundings
         continue;
       }
       for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) r.key[c] -= breaker.at(job, r.slot[c]) - first;

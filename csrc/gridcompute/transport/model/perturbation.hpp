@@ -30,23 +30,23 @@
 
 namespace gridcompute::transport {
 
-struct Ties {
+struct Perturbation {
   int shift = 0;
   Cost spread = 0;     // a power of two, or 0: left as they are
   double scale = 1;    // of the resolution first
   bool whole = false;  // by that costs of a decimal quantum become whole numbers
 
-  [[nodiscard]] bool broken() const noexcept { return spread > 0; }
+  [[nodiscard]] bool active() const noexcept { return spread > 0; }
   [[nodiscard]] bool none() const noexcept { return shift == 0 && spread == 0; }
 };
 
 // The e of jobs and classes: the top bits of a product of two odd numbers.
-class Breaker {
+class KeyPerturber {
  public:
-  Breaker() = default;
-  Breaker(const Ties& ties, Slot n_slots, Slot columns);  // 0 for columns from n_slots on
+  KeyPerturber() = default;
+  KeyPerturber(const Perturbation& ties, Slot n_slots, Slot columns);  // 0 for columns from n_slots on
 
-  [[nodiscard]] const Ties& ties() const noexcept { return ties_; }
+  [[nodiscard]] const Perturbation& perturbation() const noexcept { return ties_; }
   [[nodiscard]] Cost at(Index job, Slot slot) const noexcept {
     return static_cast<Cost>(std::uint64_t{odd(job) * class_[static_cast<std::size_t>(slot)]} << up_ >> drop_);
   }
@@ -59,7 +59,7 @@ class Breaker {
  private:
   [[nodiscard]] static std::uint32_t odd(Index at) noexcept;
 
-  Ties ties_;
+  Perturbation ties_;
   Index n_slots_ = 0;
   int up_ = 0, drop_ = 0;
   std::vector<std::uint32_t> class_;
@@ -68,25 +68,27 @@ class Breaker {
 // Are so many classes within a key or two of each job's best that ties had better be broken? At a sample's prices.
 // Where jobs share lists these may be few; the first sample is too small to tell. Copies of a class
 // (duplicate_columns.hpp) tie for all jobs alike and count once: broken, their lists would be told apart to no use.
-[[nodiscard]] bool tied(const Restricted& r, std::span<const Slot> alike, std::span<const Cost> prices, bool first);
+[[nodiscard]] bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of,
+                                      std::span<const Cost> prices, bool first);
 
 // How to break the ties of keys like these: those of a few rows. `limit` bounds all broken keys. Keys of 32 bits if
 // that is possible. Not broken where there is no room for it.
-struct Wanted {
+struct PerturbationRequest {
   bool shifted = false;  // small units are made large
   double error = 0;      // where there is no unit: of the mean key
 };
-[[nodiscard]] Ties choose_ties(std::vector<Cost> keys, Cost limit, Slot columns, const Wanted& wanted);
+[[nodiscard]] Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot columns,
+                                               const PerturbationRequest& wanted);
 
 // Prices rounded to whole units as above; one of 0 stays.
-struct Rounded {
+struct UnitPrices {
   std::vector<Cost> prices;
   Cost gap = 0;
 };
-[[nodiscard]] Rounded in_units(std::span<const Cost> prices, Cost unit);
+[[nodiscard]] UnitPrices round_to_units(std::span<const Cost> prices, Cost unit);
 
 // Takes e from the keys of candidates, groups of one job each; what bounds the others goes down by as much as it may.
-void unbreak(Restricted& r, const Breaker& breaker, const std::function<Index(Index)>& job_at,
-             const std::function<Cost(Index)>& weight_of, Pool& pool);
+void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, const std::function<Index(Index)>& job_at,
+                         const std::function<Cost(Index)>& weight_of, Pool& pool);
 
 }  // namespace gridcompute::transport

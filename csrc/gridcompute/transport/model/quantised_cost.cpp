@@ -15,7 +15,8 @@ constexpr double kRoundable = 0x1p51;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Maxima of doubles by their bits: as integers sizes grow alike, NaN is above infinity, and the loop is vectorised.
-GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out, Seen& seen) {
+GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out,
+                                 CostRangeStats& seen) {
   constexpr auto kSize = std::numeric_limits<std::int64_t>::max();
   constexpr auto kInfinite = std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity());
   auto largest = std::bit_cast<std::int64_t>(seen.largest), off = std::bit_cast<std::int64_t>(seen.off);
@@ -64,7 +65,7 @@ GRIDCOMPUTE_CLONES double largest_integer(const Cost* in, Index n, Cost skip) {
 
 }  // namespace
 
-void Seen::join(const Seen& other) noexcept {
+void CostRangeStats::join(const CostRangeStats& other) noexcept {
   largest = std::max(largest, other.largest);
   inexact |= other.inexact;
   bits |= other.bits;
@@ -89,26 +90,26 @@ double choose_resolution(double most, Cost limit) {
   return std::ldexp(1.0, std::clamp(exponent, -kExponents, kExponents));
 }
 
-Keys::Keys(const Problem& problem, double resolution, Ties ties)
+QuantisedCost::QuantisedCost(const Problem& problem, double resolution, Perturbation ties)
     : problem_(&problem),
       n_slots_(static_cast<Slot>(problem.cost->n_slots())),
       columns_(n_slots_ + (problem.unplaced != nullptr ? 1 : 0)),
       integral_(!problem.cost->real() && problem.demand == nullptr && resolution == 1.0),
       resolution_(resolution * ties.scale),
       limit_(largest_cost(n_slots_ + 2)),
-      breaker_(ties, n_slots_, columns_) {
+      perturber_(ties, n_slots_, columns_) {
   if (!integral_) limit_ = std::min<Cost>(limit_, Cost{1} << 50);
   const double most = problem.cost->known_bound();
   surely_in_range_ = most >= 0 && most * resolution_ <= static_cast<double>(limit_);
 }
 
-void Keys::fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const {
+void QuantisedCost::fill(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const {
   fill_plain(rows, out, scratch, seen);
-  if (ties().none()) return;
-  for (Index k = 0; k < rows.count; ++k) breaker_.row(rows[k], out + k * n_slots_, most(), seen.bits);
+  if (perturbation().none()) return;
+  for (Index k = 0; k < rows.count; ++k) perturber_.row(rows[k], out + k * n_slots_, most(), seen.bits);
 }
 
-void Keys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const {
+void QuantisedCost::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const {
   const Index n = n_slots_;
   if (integral_) {
     problem_->cost->integers(rows, out);
@@ -125,7 +126,7 @@ void Keys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& 
     costs = scratch.data();
   }
   if (problem_->demand == nullptr) {
-    Seen block = seen;
+    CostRangeStats block = seen;
     block.invalid = -1;
     quantise(costs, n * rows.count, resolution_, out, block);
     if (block.invalid >= 0) {  // rare: find the row
@@ -142,15 +143,15 @@ void Keys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& 
     return;
   }
   for (Index k = 0; k < rows.count; ++k) {
-    Seen row;
+    CostRangeStats row;
     quantise(costs + k * n, n, scale(rows[k]), out + k * n, row);
     if (row.invalid >= 0) row.invalid = rows[k];
     seen.join(row);
   }
 }
 
-void Keys::fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out, std::vector<double>& scratch,
-                       Seen& seen) const {
+void QuantisedCost::fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out,
+                                std::vector<double>& scratch, CostRangeStats& seen) const {
   if (integral_) {
     problem_->cost->listed_integers(first, count, slots, out);
     seen.largest = std::max(seen.largest, largest_integer(out, pairs, kForbidden));
@@ -158,7 +159,7 @@ void Keys::fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost*
   }
   scratch.resize(static_cast<std::size_t>(pairs));
   problem_->cost->listed_reals(first, count, slots, scratch.data());
-  Seen block;
+  CostRangeStats block;
   quantise(scratch.data(), pairs, resolution_, out, block);
   if (block.invalid >= 0) {  // rare: find the row
     const auto bad = std::find_if(scratch.begin(), scratch.begin() + pairs, [](double x) { return !(x > -kInf); });
@@ -169,12 +170,12 @@ void Keys::fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost*
   seen.join(block);
 }
 
-void Keys::convert(Index job, const double* costs, Cost* out, Seen& seen) const {
+void QuantisedCost::convert(Index job, const double* costs, Cost* out, CostRangeStats& seen) const {
   quantise(costs, n_slots_, scale(job), out, seen);
 }
 
-Cost Keys::at(Index job, Slot column) const {
-  Seen ignored;
+Cost QuantisedCost::at(Index job, Slot column) const {
+  CostRangeStats ignored;
   if (column == n_slots_) return unplaced(job, ignored);
   Cost key = kForbidden;
   if (integral_) {
@@ -184,11 +185,11 @@ Cost Keys::at(Index job, Slot column) const {
     if (std::fabs(cost) < kInf)
       key = clamped(cost * (resolution_ / static_cast<double>(problem_->weight(job))), limit_);
   }
-  if (ties().none() || key >= kForbidden) return key;
-  return (std::clamp(key, -most(), most()) << ties().shift) + breaker_.at(job, column);
+  if (perturbation().none() || key >= kForbidden) return key;
+  return (std::clamp(key, -most(), most()) << perturbation().shift) + perturber_.at(job, column);
 }
 
-Cost Keys::unplaced(Index job, Seen& seen) const {
+Cost QuantisedCost::unplaced(Index job, CostRangeStats& seen) const {
   const double cost = problem_->unplaced[job * problem_->unplaced_stride];
   if (!(cost < kInf)) return kForbidden;  // this job must be placed
   const double x = cost * (resolution_ / static_cast<double>(problem_->weight(job)));
@@ -196,7 +197,7 @@ Cost Keys::unplaced(Index job, Seen& seen) const {
   const double key = std::nearbyint(x);
   seen.inexact |= key != x || (x == 0 && cost != 0);
   if (std::fabs(x) < kInf) seen.off = std::max(seen.off, std::fabs(key - x));
-  const Cost shifted = clamped(x, most()) << ties().shift;
+  const Cost shifted = clamped(x, most()) << perturbation().shift;
   seen.bits |= static_cast<std::uint64_t>(shifted);
   return shifted;
 }

@@ -22,21 +22,21 @@ inline constexpr double kRound = 6755399441055744.0;
 }
 [[nodiscard]] constexpr Cost rounded(double x) noexcept { return integer_of(x + kRound); }
 
-struct Seen {
+struct CostRangeStats {
   double largest = 0;      // |key| before rounding and breaking ties, over allowed pairs
   bool inexact = false;    // some key differs from its cost
   Index invalid = -1;      // first row with NaN or -inf
   double off = 0;          // what rounding a key to an integer changed at most
   std::uint64_t bits = 0;  // of all keys, where ties are broken: before that, but shifted
 
-  void join(const Seen& other) noexcept;
+  void join(const CostRangeStats& other) noexcept;
 };
 
-class Keys {
+class QuantisedCost {
  public:
   static constexpr double kWhole = 0x1p-10;  // by how much costs of a decimal quantum may miss whole numbers (Ties)
 
-  Keys(const Problem& problem, double resolution, Ties ties = {});
+  QuantisedCost(const Problem& problem, double resolution, Perturbation ties = {});
 
   [[nodiscard]] Index n_jobs() const noexcept { return problem_->cost->n_jobs(); }
   [[nodiscard]] Slot columns() const noexcept { return columns_; }  // n_slots, and one for "unplaced" if allowed
@@ -44,17 +44,18 @@ class Keys {
   [[nodiscard]] bool optional() const noexcept { return problem_->unplaced != nullptr; }
   [[nodiscard]] bool integral() const noexcept { return integral_; }
   [[nodiscard]] double resolution() const noexcept { return resolution_; }  // before ties are broken
-  [[nodiscard]] double per_cost() const noexcept { return std::ldexp(resolution_, ties().shift); }
-  [[nodiscard]] const Ties& ties() const noexcept { return breaker_.ties(); }
-  [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
+  [[nodiscard]] double per_cost() const noexcept { return std::ldexp(resolution_, perturbation().shift); }
+  [[nodiscard]] const Perturbation& perturbation() const noexcept { return perturber_.perturbation(); }
+  [[nodiscard]] const KeyPerturber& perturber() const noexcept { return perturber_; }
   [[nodiscard]] const Problem& problem() const noexcept { return *problem_; }
   [[nodiscard]] Cost limit() const noexcept { return limit_; }  // the largest |key| allowed, ties broken or not
   // The largest |key| seen, ties broken or not.
-  [[nodiscard]] double reach(const Seen& seen) const noexcept {
-    return std::ldexp(seen.largest, ties().shift) + static_cast<double>(ties().spread);
+  [[nodiscard]] double reach(const CostRangeStats& seen) const noexcept {
+    return std::ldexp(seen.largest, perturbation().shift) + static_cast<double>(perturbation().spread);
   }
-  [[nodiscard]] bool possible(const Seen& seen) const noexcept {
-    return seen.invalid < 0 && reach(seen) <= static_cast<double>(limit_) && (!ties().whole || seen.off <= kWhole);
+  [[nodiscard]] bool possible(const CostRangeStats& seen) const noexcept {
+    return seen.invalid < 0 && reach(seen) <= static_cast<double>(limit_) &&
+           (!perturbation().whole || seen.off <= kWhole);
   }
 
   [[nodiscard]] double scale(Index job) const noexcept {
@@ -67,14 +68,14 @@ class Keys {
   [[nodiscard]] const std::int32_t* int32() const noexcept { return integral_ ? problem_->cost->int32() : nullptr; }
 
   // Keys of these rows, n_slots a row (without the unplaced column). scratch holds a double a key where needed.
-  void fill(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const;
+  void fill(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const;
   // Keys of all listed pairs of `count` jobs from `first`, unit weights and no broken ties.
   void fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out, std::vector<double>& scratch,
-                   Seen& seen) const;
+                   CostRangeStats& seen) const;
   // Keys of costs that were read by the caller, (n_slots) of one job; `seen.invalid` is any number, not the row's.
-  void convert(Index job, const double* costs, Cost* out, Seen& seen) const;
-  [[nodiscard]] Cost at(Index job, Slot column) const;       // one key, the unplaced column included
-  [[nodiscard]] Cost unplaced(Index job, Seen& seen) const;  // the key of leaving this job out
+  void convert(Index job, const double* costs, Cost* out, CostRangeStats& seen) const;
+  [[nodiscard]] Cost at(Index job, Slot column) const;                 // one key, the unplaced column included
+  [[nodiscard]] Cost unplaced(Index job, CostRangeStats& seen) const;  // the key of leaving this job out
 
  private:
   const Problem* problem_;
@@ -82,11 +83,11 @@ class Keys {
   bool integral_;
   double resolution_;
   Cost limit_;
-  Breaker breaker_;
+  KeyPerturber perturber_;
   bool surely_in_range_ = false;
 
-  void fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, Seen& seen) const;
-  [[nodiscard]] Cost most() const noexcept { return (limit_ - ties().spread) >> ties().shift; }
+  void fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const;
+  [[nodiscard]] Cost most() const noexcept { return (limit_ - perturbation().spread) >> perturbation().shift; }
 };
 
 // The largest power of two from 2^-1000 to 2^1000 for which |cost| <= most gives keys within the limit and 2^50; 1

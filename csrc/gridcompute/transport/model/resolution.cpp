@@ -76,7 +76,7 @@ void look(const Problem& problem, Rows rows, std::vector<double>& some, std::vec
 Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), s = source.n_slots();
-  const std::vector<Index> rows = all || n <= kProbe ? std::vector<Index>{} : strata(n, kProbe, 1);
+  const std::vector<Index> rows = all || n <= kProbe ? std::vector<Index>{} : stratified_sample(n, kProbe, 1);
   const Index count = rows.empty() ? n : kProbe;
   constexpr Index kRows = 64, kKeys = 1 << 18;  // fewer keys than these are looked at before a thread would have begun
   const Index chunk_rows = std::max(kRows, kKeys / std::max<Index>(1, s));

@@ -26,7 +26,7 @@ std::vector<Slot> ColumnHashes::lowest_equal() const {
   return out;
 }
 
-std::vector<Slot> alike(const auction::KeyTable& keys) {
+std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys) {
   const auto n = static_cast<std::size_t>(keys.columns);
   ColumnHashes hashes(n);
   std::vector<Slot> each(n);
@@ -37,12 +37,12 @@ std::vector<Slot> alike(const auction::KeyTable& keys) {
   return hashes.lowest_equal();
 }
 
-bool mostly_copies(const Keys& keys) {
+bool mostly_copies(const QuantisedCost& keys) {
   const Index rows = std::min(keys.n_jobs(), kProbe), n = keys.n_slots();
   if (rows == 0) return false;
   std::vector<Cost> row(static_cast<std::size_t>(n));
   std::vector<double> scratch;
-  Seen ignored;
+  CostRangeStats ignored;
   ColumnHashes hashes(row.size());
   for (Index k = 0; k < rows; ++k) {
     keys.fill(Rows{nullptr, keys.n_jobs() * k / rows, 1}, row.data(), scratch, ignored);

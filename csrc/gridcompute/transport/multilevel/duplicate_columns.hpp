@@ -27,9 +27,9 @@ class ColumnHashes {
 };
 
 // For every class the lowest that is alike. O(rows * columns).
-[[nodiscard]] std::vector<Slot> alike(const auction::KeyTable& keys);
+[[nodiscard]] std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys);
 
 // Are most columns copies of others, as far as a few rows tell?
-[[nodiscard]] bool mostly_copies(const Keys& keys);
+[[nodiscard]] bool mostly_copies(const QuantisedCost& keys);
 
 }  // namespace gridcompute::transport

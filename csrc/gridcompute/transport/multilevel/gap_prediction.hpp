@@ -12,7 +12,7 @@ namespace gridcompute::transport {
 
 // (objective - bound) / objective to be expected of all n jobs at prices of this level, a sample, judged by what prices
 // of a smaller one leave on it; +inf where not all found a place, or a stop came.
-[[nodiscard]] double gap_ahead(const Scan& how, const Level& level, std::span<const Cost> prices, Index smaller,
-                               Index n);
+[[nodiscard]] double predict_gap(const SolverContext& context, const Level& level, std::span<const Cost> prices,
+                                 Index smaller, Index n);
 
 }  // namespace gridcompute::transport

@@ -20,7 +20,7 @@ double beyond(std::size_t classes) { return std::max(1.2, 1.2 + 0.5 * std::log10
 
 }  // namespace
 
-std::vector<Index> ladder(Index n_jobs, Index n_slots) {
+std::vector<Index> sample_sizes(Index n_jobs, Index n_slots) {
   const Index first = std::max<Index>(64, std::min(kFirst * n_slots, kDense / std::max<Index>(1, n_slots)));
   if (n_jobs < 2 * first) return {};
   const double last = std::max(static_cast<double>(first), static_cast<double>(n_jobs) / kLast);
@@ -33,7 +33,7 @@ std::vector<Index> ladder(Index n_jobs, Index n_slots) {
   return sizes;
 }
 
-std::vector<Index> strata(Index n, Index m, std::uint64_t seed) {
+std::vector<Index> stratified_sample(Index n, Index m, std::uint64_t seed) {
   std::vector<Index> rows(static_cast<std::size_t>(m));
   for (Index k = 0; k < m; ++k) {
     const auto begin = static_cast<Index>(static_cast<Wide>(n) * k / m),
@@ -47,7 +47,8 @@ std::vector<Index> strata(Index n, Index m, std::uint64_t seed) {
   return rows;
 }
 
-std::optional<auction::KeyTable> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen) {
+std::optional<auction::KeyTable> read_key_table(const QuantisedCost& keys, const Level& level, Stop& stop,
+                                                CostRangeStats& seen) {
   const Slot columns = keys.columns();
   auction::KeyTable out{.columns = columns, .rows = 0, .keys = {}, .begin = {}, .slots = {}};
   if (level.n > 0 && keys.problem().cost->listed(0) >= 0) {
@@ -67,12 +68,12 @@ std::optional<auction::KeyTable> all_keys(const Keys& keys, const Level& level, 
   return out;
 }
 
-std::vector<Cost> some_keys(const Keys& keys, const Level& level) {
+std::vector<Cost> probe_keys(const QuantisedCost& keys, const Level& level) {
   constexpr Index kKeys = 1 << 14, kJobs = 256;
   const Index jobs = std::min(level.n, std::clamp<Index>(kKeys / keys.columns(), 1, kJobs));
   std::vector<Cost> row(static_cast<std::size_t>(keys.columns())), some;
   std::vector<double> scratch;
-  Seen ignored;
+  CostRangeStats ignored;
   for (Index k = 0; k < jobs; ++k) {
     const Index job = level.row(level.n * k / jobs);
     keys.fill(Rows{&job, 0, 1}, row.data(), scratch, ignored);
@@ -82,7 +83,7 @@ std::vector<Cost> some_keys(const Keys& keys, const Level& level) {
   return some;
 }
 
-std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole) {
+std::vector<Cost> scale_capacities(std::span<const Cost> capacity, Wide part, Wide whole) {
   std::vector<Cost> out(capacity.size());
   Wide sum = 0;
   for (std::size_t s = 0; s < capacity.size(); ++s) {
@@ -93,18 +94,18 @@ std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole) 
   return out;
 }
 
-Level sample_of(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity, Wide weight) {
+Level sample_level(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity, Wide weight) {
   Level level;
   level.rows = rows.data();
   level.n = static_cast<Index>(rows.size());
   Wide part = 0;
   for (const Index row : rows) part += problem.weight(row);
-  level.capacity = scaled(capacity, part, weight);
+  level.capacity = scale_capacities(capacity, part, weight);
   return level;
 }
 
-void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
-                   RankNoise ranked) {
+void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
+                         RankedPriceError ranked) {
   if (!noise_.empty()) {
     std::vector<double> moves;
     for (std::size_t s = 0; s < after.size(); ++s) {
@@ -135,14 +136,14 @@ void Widths::learn(std::span<const Cost> before, std::span<const Cost> after, co
   for (double& x : noise_) x = x > 0 ? std::clamp(x, usual / kOdd, usual * kOdd) : usual;
 }
 
-void Widths::trust(RankNoise ranked, double misfit) {
+void TrustRegion::update_from_warm_start(RankedPriceError ranked, double misfit) {
   noise_.clear();
   ranked_ = std::move(ranked);
   stretch_ = 1 + std::sqrt(std::max(0.0, misfit * misfit - 1));  // what is more than chance is theirs
 }
 
-Box Widths::box(const std::vector<Cost>& prices, Cost most) const {
-  Box out{prices, prices, prices};
+PriceBox TrustRegion::box(const std::vector<Cost>& prices, Cost most) const {
+  PriceBox out{prices, prices, prices};
   const auto radius = [&](std::size_t s, double ranked) {
     const double coupled = noise_.empty() ? 0 : std::min(stretch_ * noise_[s], static_cast<double>(most));
     const double r = std::ceil(std::max(coupled, std::max(1.0, stretch_) * ranked));

@@ -18,39 +18,40 @@
 namespace gridcompute::transport {
 
 // Sizes below n_jobs, ascending; empty where the full problem is small enough to start with.
-[[nodiscard]] std::vector<Index> ladder(Index n_jobs, Index n_slots);
+[[nodiscard]] std::vector<Index> sample_sizes(Index n_jobs, Index n_slots);
 
 // m of n positions, one from each stratum; ascending.
-[[nodiscard]] std::vector<Index> strata(Index n, Index m, std::uint64_t seed);
+[[nodiscard]] std::vector<Index> stratified_sample(Index n, Index m, std::uint64_t seed);
 
 // All keys of a level, in lists where its source lists pairs; none after a stop.
-[[nodiscard]] std::optional<auction::KeyTable> all_keys(const Keys& keys, const Level& level, Stop& stop, Seen& seen);
+[[nodiscard]] std::optional<auction::KeyTable> read_key_table(const QuantisedCost& keys, const Level& level, Stop& stop,
+                                                              CostRangeStats& seen);
 
 // Keys of a few jobs of a level, being left out among them; allowed ones.
-[[nodiscard]] std::vector<Cost> some_keys(const Keys& keys, const Level& level);
+[[nodiscard]] std::vector<Cost> probe_keys(const QuantisedCost& keys, const Level& level);
 
 // Capacities scaled by the share of the weight that a level has, with their total rounded up.
-[[nodiscard]] std::vector<Cost> scaled(std::span<const Cost> capacity, Wide part, Wide whole);
+[[nodiscard]] std::vector<Cost> scale_capacities(std::span<const Cost> capacity, Wide part, Wide whole);
 
 // Those jobs with their part of the capacities; `rows` has to stay where it is.
-[[nodiscard]] Level sample_of(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity,
-                              Wide weight);
+[[nodiscard]] Level sample_level(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity,
+                                 Wide weight);
 
 // How wide the next box must be.
-class Widths {
+class TrustRegion {
  public:
   // After a level: the prices it began with, those it ended with, and its noise (price_tuning.hpp).
-  void learn(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
-             RankNoise ranked);
+  void update(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
+              RankedPriceError ranked);
   // After a level that given prices stand for. They may be far better than its own would be, so that nothing is known
   // of the noise of those that are coupled, nor by the next level's moves.
-  void trust(RankNoise ranked, double misfit);
+  void update_from_warm_start(RankedPriceError ranked, double misfit);
   // `most` caps what the coupled noise says.
-  [[nodiscard]] Box box(const std::vector<Cost>& prices, Cost most) const;
+  [[nodiscard]] PriceBox box(const std::vector<Cost>& prices, Cost most) const;
 
  private:
   std::vector<double> noise_;  // empty until a level has told
-  RankNoise ranked_;
+  RankedPriceError ranked_;
   double stretch_ = 4;  // of the noise, until a level has told
 };
 

@@ -17,37 +17,38 @@ constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 }  // namespace
 
 // Seconds; what comes of it is thrown away.
-double Pace::look(const Scan& how, const Box& box) const {
-  const Index some = std::min(all_.n / kPart, kTried * how.pool.threads()) / kRun * kRun;
+double TimeBudget::measure_pass(const SolverContext& context, const PriceBox& box) const {
+  const Index some = std::min(all_.n / kPart, kTried * context.pool.threads()) / kRun * kRun;
   if (some == 0) return 0;
   std::vector<Index> rows;
-  for (const Index run : strata(all_.n / kRun, some / kRun, seed_))
+  for (const Index run : stratified_sample(all_.n / kRun, some / kRun, seed_))
     for (Index k = 0; k < kRun; ++k) rows.push_back(run * kRun + k);
   Level level;
   level.rows = rows.data();
   level.n = some;
-  Restricted r;
-  Seen seen;
-  const double from = how.stop.seconds();
-  if (!scan(how, level, box, r, seen)) return kNoLimit;
-  const double seconds = kLonger * (how.stop.seconds() - from) + kCandidate * static_cast<double>(r.slot.size());
+  RestrictedProblem r;
+  CostRangeStats seen;
+  const double from = context.stop.seconds();
+  if (!pricing_pass(context, level, box, r, seen)) return kNoLimit;
+  const double seconds = kLonger * (context.stop.seconds() - from) + kCandidate * static_cast<double>(r.slot.size());
   return seconds * static_cast<double>(all_.n) / static_cast<double>(some);
 }
 
-void Pace::level(const Scan& how, Index rows, double seconds, const Box& narrowest) {
-  if (how.stop.left() == kNoLimit) return;
+void TimeBudget::record_level(const SolverContext& context, Index rows, double seconds, const PriceBox& narrowest) {
+  if (context.stop.left() == kNoLimit) return;
   level_ = seconds / static_cast<double>(rows);
-  narrowest_ = look(how, narrowest);
+  narrowest_ = measure_pass(context, narrowest);
 }
 
-bool Pace::for_level(Index rows, const Stop& stop) const {
+bool TimeBudget::allows_level(Index rows, const Stop& stop) const {
   return level_ * static_cast<double>(rows) + narrowest_ + closing_ < stop.left();
 }
 
-bool Pace::for_look(const Scan& how, const Box& box, double times) const {
-  const double left = how.stop.left() - closing_;
+bool TimeBudget::allows_passes(const SolverContext& context, const PriceBox& box, double times) const {
+  const double left = context.stop.left() - closing_;
   if (left == kNoLimit) return true;
-  return times * look(how, box) < left || times * look(how, box) < left;  // the first may have been held up
+  return times * measure_pass(context, box) < left ||
+         times * measure_pass(context, box) < left;  // the first may have been held up
 }
 
 }  // namespace gridcompute::transport

@@ -8,21 +8,21 @@
 
 namespace gridcompute::transport {
 
-class Pace {
+class TimeBudget {
  public:
   // The level of all jobs; `closing`: seconds kept for what follows a look.
-  Pace(const Level& all, std::uint64_t seed, double closing) : all_(all), seed_(seed), closing_(closing) {}
+  TimeBudget(const Level& all, std::uint64_t seed, double closing) : all_(all), seed_(seed), closing_(closing) {}
 
   // What a level took, and what a look at all takes at its prices.
-  void level(const Scan& how, Index rows, double seconds, const Box& narrowest);
+  void record_level(const SolverContext& context, Index rows, double seconds, const PriceBox& narrowest);
   // For a level of so many rows, and then the narrowest look at all? A matching that was not looked at has hardly a
   // bound.
-  [[nodiscard]] bool for_level(Index rows, const Stop& stop) const;
+  [[nodiscard]] bool allows_level(Index rows, const Stop& stop) const;
   // For so many times what a look at all with this box takes?
-  [[nodiscard]] bool for_look(const Scan& how, const Box& box, double times) const;
+  [[nodiscard]] bool allows_passes(const SolverContext& context, const PriceBox& box, double times) const;
 
  private:
-  [[nodiscard]] double look(const Scan& how, const Box& box) const;
+  [[nodiscard]] double measure_pass(const SolverContext& context, const PriceBox& box) const;
 
   const Level& all_;
   std::uint64_t seed_;

@@ -13,7 +13,7 @@ constexpr Cost kMargins = 4;                 // median margins that prices of th
 
 }  // namespace
 
-std::vector<Cost> given_prices(const double* prices, const Keys& keys, double per_cost) {
+std::vector<Cost> warm_start_prices(const double* prices, const QuantisedCost& keys, double per_cost) {
   std::vector<Cost> out(static_cast<std::size_t>(keys.columns()), 0);
   const auto most = static_cast<double>(keys.limit());
   for (Slot s = 0; s < keys.n_slots(); ++s)
@@ -21,8 +21,9 @@ std::vector<Cost> given_prices(const double* prices, const Keys& keys, double pe
   return out;
 }
 
-Trial try_prices(const auction::KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity,
-                 std::span<const Slot> alike, std::span<const Cost> prices) {
+WarmStartTrial try_warm_start(const auction::KeyTable& keys, std::span<const Cost> weights,
+                              std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
+                              std::span<const Cost> prices) {
   const std::size_t n = prices.size();
   std::vector<Cost> load(n, 0), margins, scratch;
   double sum = 0, squares = 0;
@@ -34,7 +35,7 @@ Trial try_prices(const auction::KeyTable& keys, std::span<const Cost> weights, s
       if (row[s] >= kForbidden) continue;
       const Cost v = row[s] + prices[s];
       const bool nearer = v < least || (v == least && load[at] >= capacity[at] && load[s] < capacity[s]);
-      if (alike[s] == static_cast<Slot>(s)) second = std::min(second, nearer ? std::max(least, v) : v);
+      if (duplicate_of[s] == static_cast<Slot>(s)) second = std::min(second, nearer ? std::max(least, v) : v);
       if (nearer) least = v, at = s;
     }
     if (at == n) continue;
@@ -43,12 +44,12 @@ Trial try_prices(const auction::KeyTable& keys, std::span<const Cost> weights, s
     sum += w, squares += w * w;
     if (second < kForbidden) margins.push_back(second - least);
   }
-  Trial out;
+  WarmStartTrial out;
   if (margins.empty()) return out;
   const auto middle = margins.begin() + static_cast<std::ptrdiff_t>(margins.size() / 2);
   std::nth_element(margins.begin(), middle, margins.end());
   out.radius = std::max<Cost>(1, std::min(*middle, kCostLimit / 64) * kMargins);
-  out.good = fit(load, capacity, alike, prices, squares / sum).good;
+  out.good = fit_loads(load, capacity, duplicate_of, prices, squares / sum).good;
   return out;
 }
 
@@ -61,19 +62,19 @@ double weight_spread(const Problem& problem, const Level& level) {
   return sum > 0 ? squares / sum : 1;
 }
 
-Fit fit(std::span<const Cost> load, std::span<const Cost> capacity, std::span<const Slot> alike,
-        std::span<const Cost> prices, double spread) {
+LoadFit fit_loads(std::span<const Cost> load, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
+                  std::span<const Cost> prices, double spread) {
   std::vector<double> off(prices.size(), 0), room(prices.size(), 0);
   std::vector<char> priced(prices.size(), 1);
   for (std::size_t s = 0; s < prices.size(); ++s) {
-    const auto set = static_cast<std::size_t>(alike[s]);
+    const auto set = static_cast<std::size_t>(duplicate_of[s]);
     off[set] += static_cast<double>(load[s] - capacity[s]);
     room[set] += static_cast<double>(capacity[s]);
     priced[set] = static_cast<char>(priced[set] != 0 && prices[s] > 0);
   }
   double out_of_place = 0, chance = 0, classes = 0;
   for (std::size_t s = 0; s < prices.size(); ++s) {
-    if (alike[s] != static_cast<Slot>(s)) continue;
+    if (duplicate_of[s] != static_cast<Slot>(s)) continue;
     const double by_chance = kChance * std::sqrt(std::max(1.0, room[s]) * spread);
     if (priced[s] != 0) {
       chance += by_chance;

@@ -18,26 +18,26 @@
 namespace gridcompute::transport {
 
 // In keys, within their limit; those of being left out is 0.
-[[nodiscard]] std::vector<Cost> given_prices(const double* prices, const Keys& keys, double per_cost);
+[[nodiscard]] std::vector<Cost> warm_start_prices(const double* prices, const QuantisedCost& keys, double per_cost);
 
 // How well loads at some prices match capacities.
-struct Fit {
+struct LoadFit {
   bool good = false;
   double misfit = 0;  // units out of place over those that chance leaves
 };
 
 // spread: the mean of weight^2 over that of weight, 1 for unit jobs.
-[[nodiscard]] Fit fit(std::span<const Cost> load, std::span<const Cost> capacity, std::span<const Slot> alike,
-                      std::span<const Cost> prices, double spread);
+[[nodiscard]] LoadFit fit_loads(std::span<const Cost> load, std::span<const Cost> capacity,
+                                std::span<const Slot> duplicate_of, std::span<const Cost> prices, double spread);
 [[nodiscard]] double weight_spread(const Problem& problem, const Level& level);
 
 // Of a sample in memory, a row of keys for each weight.
-struct Trial {
+struct WarmStartTrial {
   bool good = false;
   Cost radius = 1;  // how far good prices may be off, for a first box
 };
-[[nodiscard]] Trial try_prices(const auction::KeyTable& keys, std::span<const Cost> weights,
-                               std::span<const Cost> capacity, std::span<const Slot> alike,
-                               std::span<const Cost> prices);
+[[nodiscard]] WarmStartTrial try_warm_start(const auction::KeyTable& keys, std::span<const Cost> weights,
+                                            std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
+                                            std::span<const Cost> prices);
 
 }  // namespace gridcompute::transport

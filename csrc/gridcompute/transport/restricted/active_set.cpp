@@ -15,7 +15,7 @@ struct Candidate {
 };
 
 // Alike classes of a group: the cheapest of them stands for all.
-void merge_alike(std::vector<Candidate>& list, std::vector<std::int32_t>& place) {
+void merge_duplicates(std::vector<Candidate>& list, std::vector<std::int32_t>& place) {
   std::size_t count = 0;
   for (const Candidate c : list) {
     std::int32_t& at = place[c.set];
@@ -31,7 +31,7 @@ void merge_alike(std::vector<Candidate>& list, std::vector<std::int32_t>& place)
 }
 
 // Appends what the range leaves of a group; `list` is scratch.
-void keep(std::vector<Candidate>& list, float weight, const Undecided::Range& range, Undecided::Part& out) {
+void keep(std::vector<Candidate>& list, float weight, const ActiveSet::MoveRange& range, ActiveSet::Chunk& out) {
   float least = std::numeric_limits<float>::infinity();
   for (const Candidate& c : list) least = std::min(least, c.x + range.high[c.set]);
   std::size_t count = 0;
@@ -56,11 +56,11 @@ void keep(std::vector<Candidate>& list, float weight, const Undecided::Range& ra
 
 }  // namespace
 
-Undecided::Undecided(const Restricted& r, std::span<const std::int32_t> set, std::span<const Cost> center,
-                     const Range& range, Pool& pool) {
+ActiveSet::ActiveSet(const RestrictedProblem& r, std::span<const std::int32_t> set, std::span<const Cost> center,
+                     const MoveRange& range, Pool& pool) {
   for (Index c = 0; c < Pool::chunks(r.groups(), kChunk); ++c) parts_.emplace_back(pool.memory());
   pool.for_chunks(r.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
-    Part& part = parts_[static_cast<std::size_t>(chunk)];
+    Chunk& part = parts_[static_cast<std::size_t>(chunk)];
     part.fixed.assign(center.size(), 0.0);
     const auto most = static_cast<std::size_t>(end - begin);
     part.first.reserve(most), part.second.reserve(most), part.apart.reserve(most), part.weight.reserve(most);
@@ -73,16 +73,16 @@ Undecided::Undecided(const Restricted& r, std::span<const std::int32_t> set, std
       list.clear();
       for (Index c = from; c < from + r.size[g]; ++c)
         list.push_back({static_cast<float>(x(c) - first), set[r.slot[c]]});
-      if (!place.empty()) merge_alike(list, place);
+      if (!place.empty()) merge_duplicates(list, place);
       keep(list, static_cast<float>(r.weight[g]), range, part);
     }
   });
 }
 
-void Undecided::narrow(const Range& range, Pool& pool) {
+void ActiveSet::narrow(const MoveRange& range, Pool& pool) {
   pool.for_chunks(static_cast<Index>(parts_.size()), 1, [&](Index k, Index, Index) {
-    const Part before = std::move(parts_[static_cast<std::size_t>(k)]);
-    Part& part = parts_[static_cast<std::size_t>(k)] = Part(before.memory);
+    const Chunk before = std::move(parts_[static_cast<std::size_t>(k)]);
+    Chunk& part = parts_[static_cast<std::size_t>(k)] = Chunk(before.memory);
     part.fixed = before.fixed;
     std::vector<Candidate> list;
     for (std::size_t g = 0; g < before.first.size(); ++g) {
@@ -106,9 +106,9 @@ void Undecided::narrow(const Range& range, Pool& pool) {
   });
 }
 
-Index Undecided::groups() const noexcept {
+Index ActiveSet::groups() const noexcept {
   Index total = 0;
-  for (const Part& part : parts_) total += part.groups();
+  for (const Chunk& part : parts_) total += part.groups();
   return total;
 }
 

@@ -17,14 +17,14 @@
 
 namespace gridcompute::transport {
 
-class Undecided {
+class ActiveSet {
  public:
-  struct Range {
+  struct MoveRange {
     std::vector<float> low, high;  // (sets): moves
   };
 
-  struct Part {  // of one chunk of groups
-    explicit Part(std::pmr::memory_resource* pages) : memory(pages) {}
+  struct Chunk {  // of one chunk of groups
+    explicit Chunk(std::pmr::memory_resource* pages) : memory(pages) {}
 
     std::pmr::memory_resource* memory;
     // Groups between two sets, most of them: second - first, at no moves.
@@ -39,17 +39,17 @@ class Undecided {
   };
 
   // `set` names the set of each class, `center` the price of each set at no moves.
-  Undecided(const Restricted& problem, std::span<const std::int32_t> set, std::span<const Cost> center,
-            const Range& range, Pool& pool);
+  ActiveSet(const RestrictedProblem& problem, std::span<const std::int32_t> set, std::span<const Cost> center,
+            const MoveRange& range, Pool& pool);
 
   // Keeps what a smaller range leaves open.
-  void narrow(const Range& range, Pool& pool);
+  void narrow(const MoveRange& range, Pool& pool);
 
-  [[nodiscard]] const std::vector<Part>& parts() const noexcept { return parts_; }
+  [[nodiscard]] const std::vector<Chunk>& parts() const noexcept { return parts_; }
   [[nodiscard]] Index groups() const noexcept;
 
  private:
-  std::vector<Part> parts_;
+  std::vector<Chunk> parts_;
 };
 
 }  // namespace gridcompute::transport

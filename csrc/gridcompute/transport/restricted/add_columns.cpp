@@ -19,17 +19,17 @@ constexpr Index kAsked = 1 << 16;  // jobs asked what would draw them
 constexpr Cost kNarrower = 8;      // prices are better known at a second look
 
 // A shared group that must be looked at again becomes one group a member; its flow is dealt out in index order.
-void part_members(Restricted& r, const std::vector<std::int32_t>& shared) {
+void part_members(RestrictedProblem& r, const std::vector<std::int32_t>& shared) {
   std::vector<std::int32_t> first(static_cast<std::size_t>(r.groups()), -1);
   for (const std::int32_t g : shared) first[g] = g;
   std::vector<Index> at(first.size(), -1);
-  const auto n = static_cast<Index>(r.where.size());
+  const auto n = static_cast<Index>(r.place_of.size());
   for (Index k = 0; k < n; ++k) {
-    const std::int32_t g = ~r.where[k];
-    if (r.where[k] >= 0 || static_cast<std::size_t>(g) >= first.size() || first[g] < 0) continue;
+    const std::int32_t g = ~r.place_of[k];
+    if (r.place_of[k] >= 0 || static_cast<std::size_t>(g) >= first.size() || first[g] < 0) continue;
     const Cost each = r.weight[g] / r.members[g];  // members of a group have equal weights: 1
     const auto own = static_cast<std::int32_t>(r.size.size());
-    r.where[k] = ~own;
+    r.place_of[k] = ~own;
     r.begin.push_back(static_cast<Index>(r.slot.size()));
     r.job.push_back(k);
     r.size.push_back(r.size[g]);
@@ -41,7 +41,7 @@ void part_members(Restricted& r, const std::vector<std::int32_t>& shared) {
       r.slot.push_back(r.slot[from]);
       r.key.push_back(r.key[from]);
       r.flow.push_back(0);
-      r.owner.push_back(own);
+      r.group_of.push_back(own);
     }
     Cost left = each;
     for (Index& c = at[g] < 0 ? at[g] = r.begin[g] : at[g]; left > 0;) {
@@ -67,12 +67,12 @@ struct Found {
 };
 
 // Puts a job's new list in place of its old one, units where they were.
-void replace(Restricted& r, Index k, Cost weight, const Found& found) {
+void replace(RestrictedProblem& r, Index k, Cost weight, const Found& found) {
   const Index start = static_cast<Index>(r.slot.size());
   const Cost first = found.key[0];
-  std::int32_t g = ~r.where[k];
-  if (r.where[k] >= 0) {
-    const Slot at = r.where[k];
+  std::int32_t g = ~r.place_of[k];
+  if (r.place_of[k] >= 0) {
+    const Slot at = r.place_of[k];
     g = static_cast<std::int32_t>(r.size.size());
     const auto it = std::lower_bound(found.slot.begin(), found.slot.end(), at);
     const Cost old = found.key[it - found.slot.begin()];
@@ -84,7 +84,7 @@ void replace(Restricted& r, Index k, Cost weight, const Found& found) {
     r.members.push_back(1);
     r.weight.push_back(weight);
     r.next.push_back(0);
-    r.where[k] = ~g;
+    r.place_of[k] = ~g;
     for (std::size_t c = 0; c < found.slot.size(); ++c) r.flow.push_back(found.slot[c] == at ? weight : 0);
   } else {
     const Index old = r.begin[g], old_size = r.size[g];
@@ -102,7 +102,7 @@ void replace(Restricted& r, Index k, Cost weight, const Found& found) {
   for (std::size_t c = 0; c < found.slot.size(); ++c) {
     r.slot.push_back(found.slot[c]);
     r.key.push_back(found.key[c] - first);
-    r.owner.push_back(g);
+    r.group_of.push_back(g);
   }
   r.next[g] = found.next >= kForbidden ? kForbidden : found.next - (first + r.box.center[found.slot[0]]);
 }
@@ -110,18 +110,18 @@ void replace(Restricted& r, Index k, Cost weight, const Found& found) {
 // A job's keys, the unplaced column included.
 class Reader {
  public:
-  Reader(const Scan& how, const Level& level)
-      : how_(how), level_(level), row_(static_cast<std::size_t>(how.keys.columns())) {}
+  Reader(const SolverContext& context, const Level& level)
+      : context_(context), level_(level), row_(static_cast<std::size_t>(context.keys.columns())) {}
 
-  const std::vector<Cost>& read(Index k, Seen& seen) {
+  const std::vector<Cost>& read(Index k, CostRangeStats& seen) {
     const Index job = level_.row(k);
-    how_.keys.fill(Rows{&job, 0, 1}, row_.data(), scratch_, seen);
-    if (how_.keys.optional()) row_.back() = how_.keys.unplaced(job, seen);
+    context_.keys.fill(Rows{&job, 0, 1}, row_.data(), scratch_, seen);
+    if (context_.keys.optional()) row_.back() = context_.keys.unplaced(job, seen);
     return row_;
   }
 
  private:
-  const Scan& how_;
+  const SolverContext& context_;
   const Level& level_;
   std::vector<Cost> row_;
   std::vector<double> scratch_;
@@ -129,11 +129,11 @@ class Reader {
 
 // Calls found(job position, row, is slot s already on its list?) and keeps what keep(s) says.
 template <class Keep>
-bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Restricted& r, Seen& seen,
-            const Keep& keep) {
+bool reread(const SolverContext& context, const Level& level, std::span<const Index> jobs, RestrictedProblem& r,
+            CostRangeStats& seen, const Keep& keep) {
   std::vector<std::int32_t> shared;
   for (const Index k : jobs) {
-    if (r.where[k] < 0 && r.members[~r.where[k]] > 1) shared.push_back(~r.where[k]);
+    if (r.place_of[k] < 0 && r.members[~r.place_of[k]] > 1) shared.push_back(~r.place_of[k]);
   }
   if (!shared.empty()) {
     std::sort(shared.begin(), shared.end());
@@ -143,21 +143,21 @@ bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Re
   std::vector<Cost> base(r.box.center);
   for (Slot s = 0; s < r.columns; ++s) base[s] -= r.box.down[s];
   std::vector<Found> found(jobs.size());
-  std::vector<Seen> seens(static_cast<std::size_t>(Pool::chunks(static_cast<Index>(jobs.size()), kAgain)));
-  const bool whole = how.pool.for_chunks(
+  std::vector<CostRangeStats> seens(static_cast<std::size_t>(Pool::chunks(static_cast<Index>(jobs.size()), kAgain)));
+  const bool whole = context.pool.for_chunks(
       static_cast<Index>(jobs.size()), kAgain,
       [&](Index chunk, Index begin, Index end) {
-        Reader reader(how, level);
+        Reader reader(context, level);
         std::vector<std::uint8_t> listed(static_cast<std::size_t>(r.columns));
         std::vector<Slot> slots(static_cast<std::size_t>(r.columns));
         for (Index j = begin; j < end; ++j) {
           const Index k = jobs[static_cast<std::size_t>(j)];
           const std::vector<Cost>& row = reader.read(k, seens[static_cast<std::size_t>(chunk)]);
           std::fill(listed.begin(), listed.end(), 0);
-          if (r.where[k] >= 0) {
-            listed[r.where[k]] = 1;
+          if (r.place_of[k] >= 0) {
+            listed[r.place_of[k]] = 1;
           } else {
-            const std::int32_t g = ~r.where[k];
+            const std::int32_t g = ~r.place_of[k];
             for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) listed[r.slot[c]] = 1;
           }
           Found& f = found[static_cast<std::size_t>(j)];
@@ -168,11 +168,11 @@ bool reread(const Scan& how, const Level& level, std::span<const Index> jobs, Re
           f.next = least_unlisted(row.data(), base.data(), listed);
         }
       },
-      &how.stop);
+      &context.stop);
   if (!whole) return false;
-  for (const Seen& s : seens) seen.join(s);
+  for (const CostRangeStats& s : seens) seen.join(s);
   for (std::size_t j = 0; j < jobs.size(); ++j)
-    replace(r, jobs[j], how.keys.problem().weight(level.row(jobs[j])), found[j]);
+    replace(r, jobs[j], context.keys.problem().weight(level.row(jobs[j])), found[j]);
   return true;
 }
 
@@ -187,41 +187,42 @@ Cost cheapest(const std::vector<Cost>& row, std::span<const std::uint8_t> listed
 
 }  // namespace
 
-Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices) {
-  const auto n = static_cast<Index>(r.where.size());
-  const Lows lows(how, level, prices);
+Violations find_violations_exact(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                                 std::span<const Cost> prices) {
+  const auto n = static_cast<Index>(r.place_of.size());
+  const RowMinima minima(context, level, prices);
   std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kLows)));
-  const bool whole = how.pool.for_chunks(
+  const bool whole = context.pool.for_chunks(
       n, kLows,
       [&](Index chunk, Index begin, Index end) {
-        Lows::Scratch scratch;
-        for (Index b = begin; b < end; b += Lows::kBlock) {
-          const Index count = std::min(Lows::kBlock, end - b);
-          lows.look(b, count, scratch);
+        RowMinima::Scratch scratch;
+        for (Index b = begin; b < end; b += RowMinima::kBlock) {
+          const Index count = std::min(RowMinima::kBlock, end - b);
+          minima.compute(b, count, scratch);
           for (Index k = b; k < b + count; ++k) {
-            if (scratch.low[k - b] < cost_now(how, level, r, prices, k))
+            if (scratch.low[k - b] < least_listed_cost(context, level, r, prices, k))
               parts[static_cast<std::size_t>(chunk)].push_back(k);
           }
         }
       },
-      &how.stop);
-  Doubts out;
+      &context.stop);
+  Violations out;
   if (!whole) return out;
   out.shift = r.box.shift(prices);
   out.jobs = flatten(parts);
   return out;
 }
 
-Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Slot slot, Cost units,
-          Cost most) {
-  const auto n = static_cast<Index>(r.where.size());
+Cost price_drop_needed(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                       std::span<const Cost> prices, Slot slot, Cost units, Cost most) {
+  const auto n = static_cast<Index>(r.place_of.size());
   // Every so many jobs tell enough.
   const Index step = std::max<Index>(1, n / kAsked), asked = (n + step - 1) / step;
   std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
-  how.pool.for_chunks(asked, kChunk, [&](Index chunk, Index begin, Index end) {
+  context.pool.for_chunks(asked, kChunk, [&](Index chunk, Index begin, Index end) {
     for (Index k = begin * step; k < std::min(n, end * step); k += step) {
       const Index job = level.row(k);
-      const Cost need = how.keys.at(job, slot) + prices[slot] - cost_now(how, level, r, prices, k);
+      const Cost need = context.keys.at(job, slot) + prices[slot] - least_listed_cost(context, level, r, prices, k);
       if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);
     }
   });
@@ -232,38 +233,38 @@ Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<co
   return needs[static_cast<std::size_t>(rank)] + 1;
 }
 
-News look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices, Restricted& r,
-                Seen& seen) {
+AddedColumns add_improving_columns(const SolverContext& context, const Level& level, const Violations& violations,
+                                   std::span<const Cost> prices, RestrictedProblem& r, CostRangeStats& seen) {
   const auto n = static_cast<std::size_t>(r.columns);
-  Again with{std::vector<Cost>(n), std::vector<Cost>(n), std::vector<Cost>(n)};
+  ColumnTests with{std::vector<Cost>(n), std::vector<Cost>(n), std::vector<Cost>(n)};
   for (std::size_t s = 0; s < n; ++s) {
     with.up[s] = prices[s] + r.box.up[s] / kNarrower;
     with.near[s] = prices[s] - r.box.down[s] / kNarrower;
-    with.bound[s] = r.box.center[s] - r.box.down[s] + doubts.shift;
+    with.bound[s] = r.box.center[s] - r.box.down[s] + violations.shift;
   }
-  for (const Slot s : doubts.odd) with.bound[s] = prices[s];
+  for (const Slot s : violations.compared) with.bound[s] = prices[s];
   std::atomic<bool> better = false;
-  const bool read = reread(how, level, doubts.jobs, r, seen,
+  const bool read = reread(context, level, violations.jobs, r, seen,
                            [&](Index, const std::vector<Cost>& row, std::span<std::uint8_t> listed) {
                              const Cost now = cheapest(row, listed, prices);
-                             list_again(row.data(), with, now, listed);
+                             mark_candidates(row.data(), with, now, listed);
                              if (cheapest(row, listed, prices) < now) better = true;
                            });
-  return !read ? News::stopped : better ? News::better : News::none;
+  return !read ? AddedColumns::stopped : better ? AddedColumns::better : AddedColumns::none;
 }
 
-std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes) {
+std::vector<Index> jobs_with_units_in(const RestrictedProblem& r, std::span<const Slot> classes) {
   std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
   for (const Slot s : classes) {
     if (s < r.columns) inside[s] = 1;
   }
   std::vector<Index> jobs;
-  for (Index k = 0; k < static_cast<Index>(r.where.size()); ++k) {
-    if (r.where[k] >= 0) {
-      if (inside[r.where[k]] != 0) jobs.push_back(k);
+  for (Index k = 0; k < static_cast<Index>(r.place_of.size()); ++k) {
+    if (r.place_of[k] >= 0) {
+      if (inside[r.place_of[k]] != 0) jobs.push_back(k);
       continue;
     }
-    const std::int32_t g = ~r.where[k];
+    const std::int32_t g = ~r.place_of[k];
     for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
       if (r.flow[c] > 0 && inside[r.slot[c]] != 0) {
         jobs.push_back(k);
@@ -277,11 +278,11 @@ std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes) {
 namespace {
 
 // What so many units have to pay at the most if those go whose way is cheapest; kForbidden if nobody has one.
-Cost dearest_of(const Scan& how, const Level& level, std::span<const Index> jobs, std::span<const Cost> way,
-                Cost units) {
+Cost dearest_of(const SolverContext& context, const Level& level, std::span<const Index> jobs,
+                std::span<const Cost> way, Cost units) {
   std::vector<std::pair<Cost, Cost>> weights;
   for (std::size_t j = 0; j < jobs.size(); ++j)
-    if (way[j] < kForbidden) weights.emplace_back(way[j], how.keys.problem().weight(level.row(jobs[j])));
+    if (way[j] < kForbidden) weights.emplace_back(way[j], context.keys.problem().weight(level.row(jobs[j])));
   std::sort(weights.begin(), weights.end());
   Cost most = kForbidden;
   for (auto w = weights.begin(); w != weights.end() && units > 0; units -= w++->second) most = w->first;
@@ -290,20 +291,20 @@ Cost dearest_of(const Scan& how, const Level& level, std::span<const Index> jobs
 
 }  // namespace
 
-Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes, std::span<const Cost> prices,
-              Cost units, Restricted& r, Seen& seen) {
+EscapeColumns add_escape_columns(const SolverContext& context, const Level& level, std::span<const Slot> classes,
+                                 std::span<const Cost> prices, Cost units, RestrictedProblem& r, CostRangeStats& seen) {
   std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
   for (const Slot s : classes) {
     if (s < r.columns) inside[s] = 1;
   }
-  const std::vector<Index> jobs = jobs_in(r, classes);
+  const std::vector<Index> jobs = jobs_with_units_in(r, classes);
   const auto n = static_cast<Index>(jobs.size());
   std::vector<Cost> way(jobs.size(), kForbidden);  // each job's cheapest way out
-  std::vector<Seen> seens(static_cast<std::size_t>(Pool::chunks(n, kAgain)));
-  const bool whole = how.pool.for_chunks(
+  std::vector<CostRangeStats> seens(static_cast<std::size_t>(Pool::chunks(n, kAgain)));
+  const bool whole = context.pool.for_chunks(
       n, kAgain,
       [&](Index chunk, Index begin, Index end) {
-        Reader reader(how, level);
+        Reader reader(context, level);
         for (Index j = begin; j < end; ++j) {
           const std::vector<Cost>& row =
               reader.read(jobs[static_cast<std::size_t>(j)], seens[static_cast<std::size_t>(chunk)]);
@@ -316,16 +317,16 @@ Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes
           if (out < kForbidden) way[static_cast<std::size_t>(j)] = out - in;
         }
       },
-      &how.stop);
-  if (!whole) return Way::stopped;
-  const Cost most = dearest_of(how, level, jobs, way, units);
-  if (most == kForbidden) return Way::none;
+      &context.stop);
+  if (!whole) return EscapeColumns::stopped;
+  const Cost most = dearest_of(context, level, jobs, way, units);
+  if (most == kForbidden) return EscapeColumns::none;
   std::vector<Index> chosen;
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     if (way[j] <= most) chosen.push_back(jobs[j]);
   }
   const bool read =
-      reread(how, level, chosen, r, seen, [&](Index, const std::vector<Cost>& row, std::span<std::uint8_t> listed) {
+      reread(context, level, chosen, r, seen, [&](Index, const std::vector<Cost>& row, std::span<std::uint8_t> listed) {
         Cost in = kForbidden;
         for (Slot s = 0; s < r.columns; ++s) {
           if (inside[s] != 0) in = std::min(in, row[s] + prices[s]);
@@ -334,7 +335,7 @@ Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes
           if (inside[s] == 0 && row[s] < kForbidden && row[s] + prices[s] - in <= most) listed[s] = 1;
         }
       });
-  return read ? Way::found : Way::stopped;
+  return read ? EscapeColumns::found : EscapeColumns::stopped;
 }
 
 }  // namespace gridcompute::transport

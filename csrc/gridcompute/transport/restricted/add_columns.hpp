@@ -13,24 +13,27 @@
 namespace gridcompute::transport {
 
 // Doubtful jobs by a look at every cost, at prices in hand: hardly any that has nothing better.
-[[nodiscard]] Doubts certain(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
+[[nodiscard]] Violations find_violations_exact(const SolverContext& context, const Level& level,
+                                               const RestrictedProblem& r, std::span<const Cost> prices);
 
 // How far the price of `slot` would have to fall for about `units` more to want it; `most` at most.
-[[nodiscard]] Cost fall(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
-                        Slot slot, Cost units, Cost most);
+[[nodiscard]] Cost price_drop_needed(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                                     std::span<const Cost> prices, Slot slot, Cost units, Cost most);
 
 // Reads the doubtful jobs again, at these prices; lists grow. Does any job like something new better?
-enum class News { none, better, stopped };
-[[nodiscard]] News look_again(const Scan& how, const Level& level, const Doubts& doubts, std::span<const Cost> prices,
-                              Restricted& r, Seen& seen);
+enum class AddedColumns { none, better, stopped };
+[[nodiscard]] AddedColumns add_improving_columns(const SolverContext& context, const Level& level,
+                                                 const Violations& violations, std::span<const Cost> prices,
+                                                 RestrictedProblem& r, CostRangeStats& seen);
 
-enum class Way { found, none, stopped };
+enum class EscapeColumns { found, none, stopped };
 
 // Opens the cheapest ways out of `classes`, for so many units. (An entry equal to r.columns is the hub and is ignored.)
-[[nodiscard]] Way open_ways(const Scan& how, const Level& level, std::span<const Slot> classes,
-                            std::span<const Cost> prices, Cost units, Restricted& r, Seen& seen);
+[[nodiscard]] EscapeColumns add_escape_columns(const SolverContext& context, const Level& level,
+                                               std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
+                                               RestrictedProblem& r, CostRangeStats& seen);
 
 // The jobs with units in these classes; ascending.
-[[nodiscard]] std::vector<Index> jobs_in(const Restricted& r, std::span<const Slot> classes);
+[[nodiscard]] std::vector<Index> jobs_with_units_in(const RestrictedProblem& r, std::span<const Slot> classes);
 
 }  // namespace gridcompute::transport

@@ -8,23 +8,23 @@
 
 namespace gridcompute::transport {
 
-struct LevelEnd {
+struct LevelOutcome {
   enum class Kind { optimal, close, infeasible, stopped, out_of_range } kind = Kind::optimal;
   std::vector<Slot> classes;  // infeasible: jobs in these have nowhere else to go
 };
 
 // Asked once prices are tuned, before repair: is the matching at these prices good enough?
-using Enough = std::function<bool(Restricted& r)>;
+using AcceptPrices = std::function<bool(RestrictedProblem& r)>;
 
 // `start` is the box of the first scan, around prices to begin with. `prices` out. Where it is stopped after its scan,
 // `r` and `prices` are still valid: units at their cheapest candidates, prices that bound.
-[[nodiscard]] LevelEnd solve_level(const Scan& how, const Level& level, const Box& start, bool sample,
-                                   std::vector<Cost>& prices, Restricted& r, Seen& seen, Stats& stats,
-                                   const Enough& enough = {});
+[[nodiscard]] LevelOutcome solve_level(const SolverContext& context, const Level& level, const PriceBox& start,
+                                       bool sample, std::vector<Cost>& prices, RestrictedProblem& r,
+                                       CostRangeStats& seen, Stats& stats, const AcceptPrices& enough = {});
 
 // From a plan that lies on the lists, at prices that are nearly optimal, without a scan: every repair is followed by a
 // look at all costs.
-[[nodiscard]] LevelEnd settle(const Scan& how, const Level& level, std::vector<Cost>& prices, Restricted& r, Seen& seen,
-                              Stats& stats);
+[[nodiscard]] LevelOutcome reoptimise(const SolverContext& context, const Level& level, std::vector<Cost>& prices,
+                                      RestrictedProblem& r, CostRangeStats& seen, Stats& stats);
 
 }  // namespace gridcompute::transport

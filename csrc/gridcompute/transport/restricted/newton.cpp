@@ -53,11 +53,11 @@ TwoLeast two_least(const std::int32_t* set, const float* above, std::int32_t siz
 
 }  // namespace
 
-Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool,
-               Stop& stop)
+Newton::Newton(const RestrictedProblem& problem, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
+               Pool& pool, Stop& stop)
     : r_(problem), pool_(pool), stop_(stop), of_(capacity.size()) {
   for (std::size_t s = 0; s < capacity.size(); ++s) {
-    const auto first = static_cast<std::size_t>(alike[s]);
+    const auto first = static_cast<std::size_t>(duplicate_of[s]);
     if (first == s) {
       of_[s] = static_cast<std::int32_t>(lead_.size());
       lead_.push_back(static_cast<Slot>(s));
@@ -78,14 +78,14 @@ Newton::Newton(const Restricted& problem, std::span<const Cost> capacity, std::s
   damp_.assign(n_, 0.0);
   stiff_.assign(n_, 0.0);
   move_.assign(n_, 0.0F);
-  undecided_ = std::make_unique<Undecided>(r_, of_, center_, range(), pool_);
-  for (State* state : {&now_, &trial_}) {
+  undecided_ = std::make_unique<ActiveSet>(r_, of_, center_, range(), pool_);
+  for (Iterate* state : {&now_, &trial_}) {
     while (state->parts.size() < undecided_->parts().size()) state->parts.emplace_back(pool.memory());
   }
 }
 
-Undecided::Range Newton::range() const {
-  Undecided::Range out{std::vector<float>(n_), std::vector<float>(n_)};
+ActiveSet::MoveRange Newton::range() const {
+  ActiveSet::MoveRange out{std::vector<float>(n_), std::vector<float>(n_)};
   for (std::size_t k = 0; k < n_; ++k) {
     out.low[k] = static_cast<float>(low_[k] - center_[k]);
     out.high[k] = static_cast<float>(high_[k] - center_[k]);
@@ -124,7 +124,7 @@ double Newton::width(std::span<const Cost> packed, Index active) {
   moves(packed);
   std::vector<double> gaps;
   const std::size_t step = static_cast<std::size_t>(std::max<Index>(1, undecided_->groups() / kSample));
-  for (const Undecided::Part& part : undecided_->parts()) {
+  for (const ActiveSet::Chunk& part : undecided_->parts()) {
     for (std::size_t g = 0; g < part.first.size(); g += step)
       gaps.push_back(std::fabs(static_cast<double>(part.apart[g] + move_[part.second[g]] - move_[part.first[g]])));
     std::size_t at = 0;
@@ -141,12 +141,12 @@ double Newton::width(std::span<const Cost> packed, Index active) {
   return std::max(1.0, gaps[rank]);
 }
 
-const Newton::Look& Newton::look(std::span<const Cost> packed, double tau) {
+const Newton::Evaluation& Newton::evaluate(std::span<const Cost> packed, double tau) {
   moves(packed);
-  const std::vector<Undecided::Part>& parts = undecided_->parts();
+  const std::vector<ActiveSet::Chunk>& parts = undecided_->parts();
   pool_.for_chunks(static_cast<Index>(parts.size()), 1, [&](Index chunk, Index, Index) {
-    const Undecided::Part& groups = parts[static_cast<std::size_t>(chunk)];
-    Part& part = trial_.parts[static_cast<std::size_t>(chunk)];
+    const ActiveSet::Chunk& groups = parts[static_cast<std::size_t>(chunk)];
+    ChunkSums& part = trial_.parts[static_cast<std::size_t>(chunk)];
     part.nearest = groups.fixed;
     for (auto* sums : {&part.smooth, &part.diagonal}) sums->assign(n_, 0.0);
     part.at.clear(), part.size.clear(), part.stiffness.clear();
@@ -160,7 +160,7 @@ const Newton::Look& Newton::look(std::span<const Cost> packed, double tau) {
   std::vector<double> nearest = fixed_, smooth(n_, 0.0);
   trial_.gradient.assign(n_, 0.0);
   trial_.diagonal.assign(n_, 0.0);
-  for (const Part& part : trial_.parts) {
+  for (const ChunkSums& part : trial_.parts) {
     for (std::size_t k = 0; k < n_; ++k) {
       nearest[k] += part.nearest[k], smooth[k] += part.smooth[k], trial_.diagonal[k] += part.diagonal[k];
     }
@@ -183,7 +183,7 @@ void Newton::accept() {
 // Projection of a group onto the simplex: those within theta of the best share the weight (Michelot: all that are
 // within tau, less those beyond their theta, until none is).
 void Newton::split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau,
-                   Part& part) const {
+                   ChunkSums& part) const {
   const auto most = static_cast<std::size_t>(size);
   if (part.near.size() < most) part.near.resize(most), part.above.resize(most);
   float* const x = part.above.data();
@@ -229,7 +229,7 @@ void Newton::split(const std::int32_t* set, const float* above, std::int32_t siz
 }
 
 // The same between two sets: most groups.
-void Newton::split_pairs(const Undecided::Part& pairs, float tau, Part& part) const {
+void Newton::split_pairs(const ActiveSet::Chunk& pairs, float tau, ChunkSums& part) const {
   const std::size_t count = pairs.first.size();
   part.gap.resize(count);
   gaps_between(pairs.first.data(), pairs.second.data(), pairs.apart.data(), move_.data(), static_cast<Index>(count),
@@ -292,7 +292,7 @@ void Newton::stiffen(std::span<const Cost> move) {
 }
 
 std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std::uint64_t seed) {
-  look(packed, tau);
+  evaluate(packed, tau);
   accept();
   assemble();
   free_.assign(n_, 0.0);
@@ -348,11 +348,11 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
 void Newton::assemble() {
   assembled_ = true;
   std::size_t entries = 0;
-  for (const Part& part : now_.parts) entries += part.at.size();
+  for (const ChunkSums& part : now_.parts) entries += part.at.size();
   laplacian_.clear();
   if (n_ * n_ > std::min(kDense, kWorth * entries)) return;
   laplacian_.assign(n_ * n_, 0.0);
-  for (const Part& part : now_.parts) {
+  for (const ChunkSums& part : now_.parts) {
     const std::int32_t* at = part.at.data();
     for (std::size_t g = 0; g < part.size.size(); at += part.size[g], ++g) {
       const std::int32_t m = part.size[g];
@@ -371,7 +371,7 @@ void Newton::multiply(const std::vector<double>& x, std::vector<double>& y) cons
   if (!laplacian_.empty()) {
     add_product(laplacian_.data(), x.data(), static_cast<Index>(n_), y.data());
   } else {
-    for (const Part& part : now_.parts) {
+    for (const ChunkSums& part : now_.parts) {
       const std::int32_t* at = part.at.data();
       for (std::size_t g = 0; g < part.size.size(); at += part.size[g], ++g) {
         const std::int32_t m = part.size[g];

@@ -31,8 +31,8 @@ namespace gridcompute::transport {
 class Newton {
  public:
   // `alike` names for every class the one it is taken for. Once stopped, steps are of no use.
-  Newton(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike, Pool& pool,
-         Stop& stop);
+  Newton(const RestrictedProblem& problem, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
+         Pool& pool, Stop& stop);
 
   // One price a class to one a set of alike classes, and back; within the box and not below 0.
   [[nodiscard]] std::vector<Cost> packed(std::span<const Cost> prices) const;
@@ -45,11 +45,11 @@ class Newton {
   void narrow(std::span<const Cost> packed, double part);
 
   // Loads at some prices, and who splits; the next step starts from there once it is accepted.
-  struct Look {
+  struct Evaluation {
     std::vector<double> gradient;  // load - u, smoothed
     double imbalance = 0;          // units out of place, each at its cheapest
   };
-  const Look& look(std::span<const Cost> packed, double tau);
+  const Evaluation& evaluate(std::span<const Cost> packed, double tau);
   void accept();
   [[nodiscard]] const std::vector<double>& gradient() const noexcept { return now_.gradient; }
 
@@ -62,8 +62,8 @@ class Newton {
   [[nodiscard]] std::vector<double> noise(std::span<const Cost> packed, double tau, std::uint64_t seed);
 
  private:
-  struct Part {  // what one chunk of groups adds: loads, the Laplacian's diagonal, and the groups that split, flat
-    explicit Part(std::pmr::memory_resource* pages) : memory(pages) {}
+  struct ChunkSums {  // what one chunk of groups adds: loads, the Laplacian's diagonal, and the groups that split, flat
+    explicit ChunkSums(std::pmr::memory_resource* pages) : memory(pages) {}
 
     std::pmr::memory_resource* memory;
     std::vector<double> nearest, smooth, diagonal;  // load: each at its cheapest; what splitting adds to that
@@ -74,21 +74,22 @@ class Newton {
     std::pmr::vector<std::int32_t> near{memory};
   };
 
-  struct State : Look {
+  struct Iterate : Evaluation {
     std::vector<double> diagonal;
-    std::vector<Part> parts;
+    std::vector<ChunkSums> parts;
   };
 
-  void split_pairs(const Undecided::Part& pairs, float tau, Part& part) const;
-  void split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau, Part& part) const;
+  void split_pairs(const ActiveSet::Chunk& pairs, float tau, ChunkSums& part) const;
+  void split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau,
+             ChunkSums& part) const;
   void moves(std::span<const Cost> packed);
-  [[nodiscard]] Undecided::Range range() const;
+  [[nodiscard]] ActiveSet::MoveRange range() const;
   void free_classes(std::span<const Cost> packed);
   [[nodiscard]] std::vector<double> solve(const std::vector<double>& off, int iterations) const;
   void assemble();
   void multiply(const std::vector<double>& x, std::vector<double>& y) const;
 
-  const Restricted& r_;
+  const RestrictedProblem& r_;
   Pool& pool_;
   Stop& stop_;
   std::size_t n_ = 0;             // sets of alike classes
@@ -97,9 +98,9 @@ class Newton {
   std::vector<double> capacity_, fixed_;
   std::vector<Cost> low_, high_, center_;
   std::vector<float> move_;  // of the prices being looked at, from the center
-  std::unique_ptr<Undecided> undecided_;
+  std::unique_ptr<ActiveSet> undecided_;
   std::vector<double> free_, damp_, stiff_;
-  State now_, trial_;
+  Iterate now_, trial_;
   bool assembled_ = false;
   std::vector<double> laplacian_;  // (sets, sets) where it pays
 };

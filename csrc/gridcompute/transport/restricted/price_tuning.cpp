@@ -23,11 +23,11 @@ constexpr Index kActiveForNoise = 100;
 
 }  // namespace
 
-double tune(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
-            std::vector<Cost>& prices, Pool& pool, Stop& stop) {
+double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
+                   std::vector<Cost>& prices, Pool& pool, Stop& stop) {
   const auto all = static_cast<double>(problem.weight_total);
   if (stop.poll()) return all;
-  Newton newton(problem, capacity, alike, pool, stop);
+  Newton newton(problem, capacity, duplicate_of, pool, stop);
   if (stop.poll()) return all;
   std::vector<Cost> radii(problem.box.down);
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(radii.size() / 2);
@@ -36,7 +36,7 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
   const double narrowest = std::max(2.0, newton.width(now, kActive));
   if (stop.poll()) return all;
   double tau = std::max(narrowest, static_cast<double>(*middle) / kFirst);
-  double least = newton.look(now, tau).imbalance;
+  double least = newton.evaluate(now, tau).imbalance;
   newton.accept();
   double last = least;
   int stalled = 0;
@@ -51,7 +51,7 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
       if (stop.requested()) break;
       double before = 0, after = 0;
       for (std::size_t k = 0; k < now.size(); ++k) trial[k] = now[k] + move[k];
-      const Newton::Look& there = newton.look(trial, next);
+      const Newton::Evaluation& there = newton.evaluate(trial, next);
       ++looks;
       for (std::size_t k = 0; k < now.size(); ++k) {
         before += slope[k] * static_cast<double>(move[k]);
@@ -75,10 +75,10 @@ double tune(const Restricted& problem, std::span<const Cost> capacity, std::span
   return least;
 }
 
-std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
-                                  std::span<const Slot> alike, std::span<const Cost> prices, std::uint64_t seed,
-                                  Pool& pool, Stop& stop) {
-  Newton newton(problem, capacity, alike, pool, stop);
+std::vector<double> coupled_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
+                                        std::span<const Slot> duplicate_of, std::span<const Cost> prices,
+                                        std::uint64_t seed, Pool& pool, Stop& stop) {
+  Newton newton(problem, capacity, duplicate_of, pool, stop);
   const std::vector<Cost> now = newton.packed(prices);
   // Few groups a class would leave the Laplacian in pieces, which would look like noise.
   return newton.noise(now, newton.width(now, kActiveForNoise), seed);
@@ -111,11 +111,12 @@ struct Moves {
 };
 
 // Of one chunk of groups; of each class so many at the most.
-Moves moves_of(const Restricted& r, Index begin, Index end, std::span<const Slot> alike, std::span<const Cost> prices,
-               std::span<const std::size_t> most_leave, std::span<const std::size_t> most_come) {
+Moves moves_of(const RestrictedProblem& r, Index begin, Index end, std::span<const Slot> duplicate_of,
+               std::span<const Cost> prices, std::span<const std::size_t> most_leave,
+               std::span<const std::size_t> most_come) {
   constexpr Cost kNever = std::numeric_limits<Cost>::max();
-  Moves out{std::vector<Lowest>(alike.size()), std::vector<Lowest>(alike.size())};
-  std::vector<Index> come_last(alike.size(), -1);
+  Moves out{std::vector<Lowest>(duplicate_of.size()), std::vector<Lowest>(duplicate_of.size())};
+  std::vector<Index> come_last(duplicate_of.size(), -1);
   for (Index g = begin; g < end; ++g) {
     const Index from = r.begin[g], to = from + r.size[g];
     const auto cost = [&](Index c) { return r.key[c] + prices[r.slot[c]]; };
@@ -124,14 +125,14 @@ Moves moves_of(const Restricted& r, Index begin, Index end, std::span<const Slot
     for (Index c = from; c < to; ++c) {
       if (cost(c) < best) best = cost(c), at = c;
     }
-    const Slot home = alike[r.slot[at]];
+    const Slot home = duplicate_of[r.slot[at]];
     for (Index c = from; c < to; ++c) {
-      if (alike[r.slot[c]] != home) second = std::min(second, cost(c));
+      if (duplicate_of[r.slot[c]] != home) second = std::min(second, cost(c));
     }
     if (second == kNever || r.weight[g] == 0) continue;
     out.leave[home].add(static_cast<double>(second - best), most_leave[home]);
     for (Index c = from; c < to; ++c) {
-      const Slot t = alike[r.slot[c]];
+      const Slot t = duplicate_of[r.slot[c]];
       if (t == home || std::exchange(come_last[t], g) == g) continue;
       out.come[t].add(static_cast<double>(cost(c) - best), most_come[t]);
     }
@@ -158,16 +159,16 @@ double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* whic
 
 }  // namespace
 
-RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
-                     std::span<const Cost> prices, Pool& pool) {
+RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
+                                    std::span<const Slot> duplicate_of, std::span<const Cost> prices, Pool& pool) {
   constexpr Index kChunk = 1 << 13;
   const std::size_t n = capacity.size();
   std::vector<Cost> room(n, 0), load(n, 0), fixed(n, 0);
   const std::vector<Cost> loads = problem.load();
   for (std::size_t s = 0; s < n; ++s) {
-    room[alike[s]] += capacity[s];
-    load[alike[s]] += loads[s];
-    fixed[alike[s]] += problem.fixed[s];
+    room[duplicate_of[s]] += capacity[s];
+    load[duplicate_of[s]] += loads[s];
+    fixed[duplicate_of[s]] += problem.fixed[s];
   }
   // So many moves are asked for; what a rough end left out of balance is an error too.
   const auto count = [&](std::size_t s, Cost left) {
@@ -181,11 +182,11 @@ RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity, 
   }
   std::vector<Moves> parts(static_cast<std::size_t>(Pool::chunks(problem.groups(), kChunk)));
   pool.for_chunks(problem.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
-    parts[static_cast<std::size_t>(chunk)] = moves_of(problem, begin, end, alike, prices, leave, come);
+    parts[static_cast<std::size_t>(chunk)] = moves_of(problem, begin, end, duplicate_of, prices, leave, come);
   });
-  RankNoise out{std::vector<double>(n), std::vector<double>(n)};
+  RankedPriceError out{std::vector<double>(n), std::vector<double>(n)};
   for (std::size_t s = 0; s < n; ++s) {
-    const auto set = static_cast<std::size_t>(alike[s]);
+    const auto set = static_cast<std::size_t>(duplicate_of[s]);
     if (set != s) {
       out.up[s] = out.up[set];
       out.down[s] = out.down[set];

@@ -14,20 +14,21 @@
 namespace gridcompute::transport {
 
 // Improves prices in place; how many units they leave out of place. A stop ends it after the step it is at.
-[[nodiscard]] double tune(const Restricted& problem, std::span<const Cost> capacity, std::span<const Slot> alike,
-                          std::vector<Cost>& prices, Pool& pool, Stop& stop);
+[[nodiscard]] double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capacity,
+                                 std::span<const Slot> duplicate_of, std::vector<Cost>& prices, Pool& pool, Stop& stop);
 
 // How wrong may a sample's prices be? Both tell the scale of a price's error if loads were off by the square root of
 // their capacity, as a sample's are. Coupled: random right-hand sides through the last Laplacian, whose inverse sees
 // what its diagonal does not, classes that almost tie move together, and far. By rank: how far the price of one class
 // alone would have to move to change that many units, which is right for small classes and heavy tails.
-[[nodiscard]] std::vector<double> coupled_noise(const Restricted& problem, std::span<const Cost> capacity,
-                                                std::span<const Slot> alike, std::span<const Cost> prices,
-                                                std::uint64_t seed, Pool& pool, Stop& stop);
-struct RankNoise {
+[[nodiscard]] std::vector<double> coupled_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
+                                                      std::span<const Slot> duplicate_of, std::span<const Cost> prices,
+                                                      std::uint64_t seed, Pool& pool, Stop& stop);
+struct RankedPriceError {
   std::vector<double> down, up;
 };
-[[nodiscard]] RankNoise rank_noise(const Restricted& problem, std::span<const Cost> capacity,
-                                   std::span<const Slot> alike, std::span<const Cost> prices, Pool& pool);
+[[nodiscard]] RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
+                                                  std::span<const Slot> duplicate_of, std::span<const Cost> prices,
+                                                  Pool& pool);
 
 }  // namespace gridcompute::transport

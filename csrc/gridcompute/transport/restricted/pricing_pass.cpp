@@ -26,15 +26,15 @@ float floor_float(Cost x) {
 }
 
 // What one chunk of rows found; joined in order.
-struct Piece {
-  explicit Piece(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
+struct PricedChunk {
+  explicit PricedChunk(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
 
   std::pmr::memory_resource* memory;
   std::pmr::vector<Cost> fixed{memory};
   Wide base = 0;
-  Seen seen;
+  CostRangeStats seen;
   bool wrapped = false;
-  Index hopeless = -1;  // the first row with nothing allowed
+  Index first_infeasible_job = -1;  // the first row with nothing allowed
   std::pmr::vector<Index> job{memory};
   std::pmr::vector<std::int32_t> size{memory}, members{memory};
   std::pmr::vector<Cost> weight{memory}, next{memory};
@@ -69,36 +69,37 @@ std::int32_t find_list(const Groups& in, std::span<const Index> begin, std::uint
 }
 
 template <class T>
-class ChunkScanner {
+class ChunkPricer {
  public:
-  ChunkScanner(const Scan& how, const Level& level, const Box& box, bool inexact, Restricted& out)
-      : how_(how), level_(level), box_(box), out_(out), n_(how.keys.n_slots()), up_(n_), down_(n_) {
-    if constexpr (std::is_same_v<T, std::int32_t>) matrix_ = how.keys.int32();
-    weighted_ = how.keys.problem().demand != nullptr;
-    known_ = inexact || how.keys.integral() || weighted_;
+  ChunkPricer(const SolverContext& context, const Level& level, const PriceBox& box, bool inexact,
+              RestrictedProblem& out)
+      : context_(context), level_(level), box_(box), out_(out), n_(context.keys.n_slots()), up_(n_), down_(n_) {
+    if constexpr (std::is_same_v<T, std::int32_t>) matrix_ = context.keys.int32();
+    weighted_ = context.keys.problem().demand != nullptr;
+    known_ = inexact || context.keys.integral() || weighted_;
     for (Index s = 0; s < n_; ++s) {
       up_[s] = static_cast<T>(box.center[s] + box.up[s]);
       down_[s] = static_cast<T>(box.center[s] - box.down[s]);
     }
-    if (std::is_same_v<T, Cost> && Sketch::serves(how.keys)) sketch_.emplace(how.keys, box);
+    if (std::is_same_v<T, Cost> && FloatFilter::serves(context.keys)) filter_.emplace(context.keys, box);
   }
 
-  void run(Index begin, Index end, Piece& piece) const {
-    piece.fixed.assign(static_cast<std::size_t>(out_.columns), 0);
-    for (Index k = begin; k < end; ++k) out_.where[k] = 0, out_.slack[k] = 0;
+  void run(Index begin, Index end, PricedChunk& chunk_out) const {
+    chunk_out.fixed.assign(static_cast<std::size_t>(out_.columns), 0);
+    for (Index k = begin; k < end; ++k) out_.place_of[k] = 0, out_.margin[k] = 0;
     const Index block = std::clamp<Index>(kBlockBytes / (n_ * static_cast<Index>(sizeof(Cost)) + 1), 1, 256);
-    std::vector<Look<T>> looks(static_cast<std::size_t>(block));
+    std::vector<ScreenedRow<T>> screened(static_cast<std::size_t>(block));
     Buffer buffer;
     buffer.kept.resize(static_cast<std::size_t>(n_ + 1));
     for (Index b = begin, count = 0; b < end; b += count) {
-      if constexpr (std::is_same_v<T, Cost>) b = settle_sketched(b, end, piece, buffer);
+      if constexpr (std::is_same_v<T, Cost>) b = settle_sketched(b, end, chunk_out, buffer);
       count = std::min(block, end - b);
-      for (Index k = 0; k < count; ++k) looks[k].low = outside(level_.row(b + k), piece.seen);
-      const T* rows = look(b, count, buffer, looks.data(), piece);
+      for (Index k = 0; k < count; ++k) screened[k].low = outside(level_.row(b + k), chunk_out.seen);
+      const T* rows = look(b, count, buffer, screened.data(), chunk_out);
       for (Index k = 0; k < count; ++k) {
         if (std::is_same_v<T, std::int32_t> && b + count + k < end) fetch(narrow_row(b + count + k));
         const T* row = rows != nullptr ? rows + k * n_ : narrow_row(b + k);
-        settle(b + k, WholeRow{row}, looks[k], piece, buffer);
+        settle(b + k, WholeRow{row}, screened[k], chunk_out, buffer);
       }
     }
   }
@@ -111,8 +112,8 @@ class ChunkScanner {
     std::vector<Slot> kept;
     std::vector<Index> begins;   // of the piece's groups, if shared
     std::vector<Cost> furthest;  // of them: max of key + down
-    Sketch::Scratch scratch;
-    Kept sketched;
+    FloatFilter::Scratch scratch;
+    FilteredRow sketched;
     Index sketches = 0, failures = 0;
   };
 
@@ -120,32 +121,32 @@ class ChunkScanner {
   struct WholeRow {
     const T* keys;
     [[nodiscard]] Cost only(Slot s) const { return static_cast<Cost>(keys[s]); }
-    [[nodiscard]] bool hopeless(Index n) const {
+    [[nodiscard]] bool first_infeasible_job(Index n) const {
       return std::none_of(keys, keys + n, [](T key) { return static_cast<Cost>(key) < kForbidden; });
     }
   };
   struct KeptRow {
-    const Kept* kept;
+    const FilteredRow* kept;
     [[nodiscard]] Cost only(Slot) const { return kept->key.front(); }
-    [[nodiscard]] bool hopeless(Index) const { return kept->low >= kForbidden / 4; }
+    [[nodiscard]] bool first_infeasible_job(Index) const { return kept->low >= kForbidden / 4; }
   };
 
   // From b on, as long as sketches tell enough; the first row that is still to be looked at. Where it matters whether
   // costs are exact keys, they have to be read whole until one is not.
-  Index settle_sketched(Index b, Index end, Piece& piece, Buffer& buffer) const {
-    if (!sketch_ || !(known_ || piece.seen.inexact)) return b;
+  Index settle_sketched(Index b, Index end, PricedChunk& chunk_out, Buffer& buffer) const {
+    if (!filter_ || !(known_ || chunk_out.seen.inexact)) return b;
     constexpr Index kTries = 16, kAhead = 8;  // rows; and after so many tries three of four have to tell enough
     while (b < end && 4 * buffer.failures <= buffer.sketches++ + kTries) {
       const Index job = level_.row(b);
-      if (b + kAhead < end) how_.keys.problem().cost->fetch(level_.row(b + kAhead));
-      if (!sketch_->look(job, outside(job, piece.seen), buffer.scratch, buffer.sketched)) {
+      if (b + kAhead < end) context_.keys.problem().cost->fetch(level_.row(b + kAhead));
+      if (!filter_->screen(job, outside(job, chunk_out.seen), buffer.scratch, buffer.sketched)) {
         ++buffer.failures;
         break;
       }
-      const Kept& kept = buffer.sketched;
+      const FilteredRow& kept = buffer.sketched;
       const auto first = static_cast<std::uint64_t>(kept.slot.empty() ? 0 : kept.slot.front());
-      settle(b++, KeptRow{&kept}, Look<Cost>{kept.low, kept.next, (first << kCountBits<Cost>)+kept.slot.size()}, piece,
-             buffer);
+      settle(b++, KeptRow{&kept}, ScreenedRow<Cost>{kept.low, kept.next, (first << kCountBits<Cost>)+kept.slot.size()},
+             chunk_out, buffer);
     }
     return b;
   }
@@ -159,70 +160,71 @@ class ChunkScanner {
   }
 
   // Looks at a block of rows; their keys, row after row, unless they are the int32 matrix's.
-  const T* look(Index b, Index count, Buffer& buffer, Look<T>* out, Piece& piece) const {
+  const T* look(Index b, Index count, Buffer& buffer, ScreenedRow<T>* out, PricedChunk& chunk_out) const {
     if constexpr (std::is_same_v<T, std::int32_t>) {
-      if (!how_.keys.ties().none()) {
+      if (!context_.keys.perturbation().none()) {
         buffer.broken.resize(static_cast<std::size_t>(count * n_));
         for (Index k = 0; k < count; ++k) {
           const bool fits =
-              how_.keys.breaker().row(level_.row(b + k), narrow_row(b + k), buffer.broken.data() + k * n_);
-          piece.wrapped |= !fits;
+              context_.keys.perturber().row(level_.row(b + k), narrow_row(b + k), buffer.broken.data() + k * n_);
+          chunk_out.wrapped |= !fits;
         }
-        look_rows(buffer.broken.data(), count, n_, up_.data(), down_.data(), out);
+        screen_rows(buffer.broken.data(), count, n_, up_.data(), down_.data(), out);
         return buffer.broken.data();
       }
       if (level_.rows == nullptr) {
-        look_rows(narrow_row(b), count, n_, up_.data(), down_.data(), out);
+        screen_rows(narrow_row(b), count, n_, up_.data(), down_.data(), out);
       } else {
-        for (Index k = 0; k < count; ++k) look_rows(narrow_row(b + k), 1, n_, up_.data(), down_.data(), out + k);
+        for (Index k = 0; k < count; ++k) screen_rows(narrow_row(b + k), 1, n_, up_.data(), down_.data(), out + k);
       }
       return nullptr;
     } else {
       buffer.keys.resize(static_cast<std::size_t>(count * n_));
       const Rows rows = level_.block(b, count);
-      if (how_.keys.integral() || !how_.keys.ties().none()) {
-        how_.keys.fill(rows, buffer.keys.data(), buffer.costs, piece.seen);
-        look_rows(buffer.keys.data(), count, n_, up_.data(), down_.data(), out);
+      if (context_.keys.integral() || !context_.keys.perturbation().none()) {
+        context_.keys.fill(rows, buffer.keys.data(), buffer.costs, chunk_out.seen);
+        screen_rows(buffer.keys.data(), count, n_, up_.data(), down_.data(), out);
       } else {
-        look_real(rows, buffer, out, piece.seen);
+        look_real(rows, buffer, out, chunk_out.seen);
       }
       return buffer.keys.data();
     }
   }
 
-  void look_real(Rows rows, Buffer& buffer, Look<Cost>* out, Seen& seen) const {
+  void look_real(Rows rows, Buffer& buffer, ScreenedRow<Cost>* out, CostRangeStats& seen) const {
     buffer.costs.resize(buffer.keys.size());
     buffer.scale.resize(static_cast<std::size_t>(rows.count));
-    how_.keys.problem().cost->reals(rows, buffer.costs.data());
-    for (Index k = 0; k < rows.count; ++k) buffer.scale[k] = how_.keys.scale(rows[k]);
-    const Reals reals{buffer.costs.data(), buffer.scale.data(), buffer.keys.data()};
-    if (seen.inexact && how_.keys.surely_in_range()) {
-      look_reals(reals, rows.count, n_, up_.data(), down_.data(), out);
+    context_.keys.problem().cost->reals(rows, buffer.costs.data());
+    for (Index k = 0; k < rows.count; ++k) buffer.scale[k] = context_.keys.scale(rows[k]);
+    const RealRows reals{buffer.costs.data(), buffer.scale.data(), buffer.keys.data()};
+    if (seen.inexact && context_.keys.surely_in_range()) {
+      screen_real_rows(reals, rows.count, n_, up_.data(), down_.data(), out);
       return;
     }
-    const Extremes all = look_reals_checked(reals, rows.count, n_, up_.data(), down_.data(), out);
+    const KeyExtremes all = screen_real_rows_checked(reals, rows.count, n_, up_.data(), down_.data(), out);
     seen.inexact |= all.inexact;
-    if (!all.within(how_.keys.limit())) how_.keys.fill(rows, buffer.keys.data(), buffer.costs, seen);  // tells why
+    if (!all.within(context_.keys.limit()))
+      context_.keys.fill(rows, buffer.keys.data(), buffer.costs, seen);  // tells why
   }
 
   // key + up of the unplaced column; T's largest without one.
-  T outside(Index job, Seen& seen) const {
-    if (!how_.keys.optional()) return std::numeric_limits<T>::max();
-    const Cost v = how_.keys.unplaced(job, seen) + box_.center[n_] + box_.up[n_];
+  T outside(Index job, CostRangeStats& seen) const {
+    if (!context_.keys.optional()) return std::numeric_limits<T>::max();
+    const Cost v = context_.keys.unplaced(job, seen) + box_.center[n_] + box_.up[n_];
     return static_cast<T>(std::min<Cost>(v, std::numeric_limits<T>::max()));
   }
 
   template <class Row>
-  void settle(Index k, const Row& row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
+  void settle(Index k, const Row& row, const ScreenedRow<T>& seen, PricedChunk& chunk_out, Buffer& buffer) const {
     const Index job = level_.row(k);
-    const Cost weight = weighted_ ? how_.keys.problem().weight(job) : 1;
+    const Cost weight = weighted_ ? context_.keys.problem().weight(job) : 1;
     Cost next = seen.next == std::numeric_limits<T>::max() ? kForbidden : static_cast<Cost>(seen.next);
     Cost left_out = kForbidden;
     bool out_too = false;
-    if constexpr (std::is_same_v<T, std::int32_t>) piece.wrapped |= seen.low < -kNarrow;
-    if (how_.keys.optional()) {
-      Seen ignored;
-      left_out = how_.keys.unplaced(job, ignored);
+    if constexpr (std::is_same_v<T, std::int32_t>) chunk_out.wrapped |= seen.low < -kInt32Limit;
+    if (context_.keys.optional()) {
+      CostRangeStats ignored;
+      left_out = context_.keys.unplaced(job, ignored);
       const Cost v = left_out + box_.center[n_] - box_.down[n_];
       out_too = v <= static_cast<Cost>(seen.low);
       if (!out_too) next = std::min(next, v);
@@ -230,142 +232,144 @@ class ChunkScanner {
     next = std::min(next, kForbidden);
     // Prices are below kForbidden / 2, so nothing less tells that a row may have nothing allowed; the row itself does.
     if ((seen.count() == 0 && !out_too) ||
-        (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden && row.hopeless(n_))) {
-      if (piece.hopeless < 0) piece.hopeless = k;
+        (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden && row.first_infeasible_job(n_))) {
+      if (chunk_out.first_infeasible_job < 0) chunk_out.first_infeasible_job = k;
       return;
     }
     if (seen.count() + (out_too ? 1 : 0) == 1) {
-      const Slot s = out_too ? static_cast<Slot>(n_) : seen.only();
+      const Slot s = out_too ? static_cast<Slot>(n_) : seen.single_class();
       const Cost key = out_too ? left_out : row.only(s);
-      out_.where[k] = s;
-      out_.slack[k] = floor_float(next - (key + box_.center[s]));
-      piece.fixed[s] += weight;
-      piece.base += static_cast<Wide>(weight) * key;
+      out_.place_of[k] = s;
+      out_.margin[k] = floor_float(next - (key + box_.center[s]));
+      chunk_out.fixed[s] += weight;
+      chunk_out.base += static_cast<Wide>(weight) * key;
       return;
     }
-    group(k, row, seen, out_too, left_out, next, weight, piece, buffer);
+    group(k, row, seen, out_too, left_out, next, weight, chunk_out, buffer);
   }
 
-  void list(const WholeRow& row, const Look<T>& seen, Piece& piece, Buffer& buffer) const {
-    const Index found = list_kept(row.keys, down_.data(), n_, seen, buffer.kept.data());
-    const std::size_t start = piece.slot.size();
-    piece.slot.insert(piece.slot.end(), buffer.kept.begin(), buffer.kept.begin() + found);
-    piece.key.resize(start + static_cast<std::size_t>(found));
-    Cost* const key = piece.key.data() + start;
+  void list(const WholeRow& row, const ScreenedRow<T>& seen, PricedChunk& chunk_out, Buffer& buffer) const {
+    const Index found = list_screened(row.keys, down_.data(), n_, seen, buffer.kept.data());
+    const std::size_t start = chunk_out.slot.size();
+    chunk_out.slot.insert(chunk_out.slot.end(), buffer.kept.begin(), buffer.kept.begin() + found);
+    chunk_out.key.resize(start + static_cast<std::size_t>(found));
+    Cost* const key = chunk_out.key.data() + start;
     for (Index c = 0; c < found; ++c) key[c] = static_cast<Cost>(row.keys[buffer.kept[c]]);
   }
 
-  void list(const KeptRow& row, const Look<T>&, Piece& piece, Buffer&) const {
-    piece.slot.insert(piece.slot.end(), row.kept->slot.begin(), row.kept->slot.end());
-    piece.key.insert(piece.key.end(), row.kept->key.begin(), row.kept->key.end());
+  void list(const KeptRow& row, const ScreenedRow<T>&, PricedChunk& chunk_out, Buffer&) const {
+    chunk_out.slot.insert(chunk_out.slot.end(), row.kept->slot.begin(), row.kept->slot.end());
+    chunk_out.key.insert(chunk_out.key.end(), row.kept->key.begin(), row.kept->key.end());
   }
 
   template <class Row>
-  void group(Index k, const Row& row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
-             Piece& piece, Buffer& buffer) const {
+  void group(Index k, const Row& row, const ScreenedRow<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
+             PricedChunk& chunk_out, Buffer& buffer) const {
     constexpr bool whole = std::is_same_v<Row, WholeRow>;
     if constexpr (whole) {
-      if (how_.share && join_recent(k, row.keys, seen, out_too, left_out, next, weight, piece, buffer)) return;
+      if (context_.share && join_recent(k, row.keys, seen, out_too, left_out, next, weight, chunk_out, buffer)) return;
     }
-    const Index start = static_cast<Index>(piece.slot.size());
-    list(row, seen, piece, buffer);
-    if (out_too) piece.slot.push_back(static_cast<Slot>(n_)), piece.key.push_back(left_out);
-    const auto size = static_cast<std::int32_t>(static_cast<Index>(piece.slot.size()) - start);
-    const Cost first = piece.key[start];
-    for (Index c = start; c < start + size; ++c) piece.key[c] -= first;
-    next -= first + box_.center[piece.slot[start]];
-    piece.base += static_cast<Wide>(weight) * first;
-    if (how_.share) {
-      const std::uint64_t h = hash_list(&piece.slot[start], &piece.key[start], size);
+    const Index start = static_cast<Index>(chunk_out.slot.size());
+    list(row, seen, chunk_out, buffer);
+    if (out_too) chunk_out.slot.push_back(static_cast<Slot>(n_)), chunk_out.key.push_back(left_out);
+    const auto size = static_cast<std::int32_t>(static_cast<Index>(chunk_out.slot.size()) - start);
+    const Cost first = chunk_out.key[start];
+    for (Index c = start; c < start + size; ++c) chunk_out.key[c] -= first;
+    next -= first + box_.center[chunk_out.slot[start]];
+    chunk_out.base += static_cast<Wide>(weight) * first;
+    if (context_.share) {
+      const std::uint64_t h = hash_list(&chunk_out.slot[start], &chunk_out.key[start], size);
       const std::int32_t g =
-          find_list(piece, buffer.begins, h, &piece.slot[start], &piece.key[start], size, piece.table);
+          find_list(chunk_out, buffer.begins, h, &chunk_out.slot[start], &chunk_out.key[start], size, chunk_out.table);
       if (g >= 0) {
-        piece.slot.resize(static_cast<std::size_t>(start));
-        piece.key.resize(static_cast<std::size_t>(start));
-        if constexpr (whole) piece.recent[signature(row.keys, seen)] = g;
-        enlist(k, g, weight, next, piece);
+        chunk_out.slot.resize(static_cast<std::size_t>(start));
+        chunk_out.key.resize(static_cast<std::size_t>(start));
+        if constexpr (whole) chunk_out.recent[signature(row.keys, seen)] = g;
+        enlist(k, g, weight, next, chunk_out);
         return;
       }
-      if constexpr (whole) piece.recent[signature(row.keys, seen)] = static_cast<std::int32_t>(piece.size.size());
-      piece.table.emplace(h, static_cast<std::int32_t>(piece.size.size()));
+      if constexpr (whole)
+        chunk_out.recent[signature(row.keys, seen)] = static_cast<std::int32_t>(chunk_out.size.size());
+      chunk_out.table.emplace(h, static_cast<std::int32_t>(chunk_out.size.size()));
       buffer.begins.push_back(start);
       Cost furthest = std::numeric_limits<Cost>::min();
       for (Index c = start; c < start + size; ++c) {
-        if (piece.slot[c] < n_) furthest = std::max(furthest, piece.key[c] + static_cast<Cost>(down_[piece.slot[c]]));
+        if (chunk_out.slot[c] < n_)
+          furthest = std::max(furthest, chunk_out.key[c] + static_cast<Cost>(down_[chunk_out.slot[c]]));
       }
       buffer.furthest.push_back(furthest);
     }
-    out_.where[k] = ~static_cast<std::int32_t>(piece.size.size());
-    piece.job.push_back(k);
-    piece.size.push_back(size);
-    piece.members.push_back(1);
-    piece.weight.push_back(weight);
-    piece.next.push_back(next);
+    out_.place_of[k] = ~static_cast<std::int32_t>(chunk_out.size.size());
+    chunk_out.job.push_back(k);
+    chunk_out.size.push_back(size);
+    chunk_out.members.push_back(1);
+    chunk_out.weight.push_back(weight);
+    chunk_out.next.push_back(next);
   }
 
-  void enlist(Index k, std::int32_t g, Cost weight, Cost next, Piece& piece) const {
-    piece.weight[g] += weight;
-    piece.members[g] += 1;
-    piece.next[g] = std::min(piece.next[g], next);
-    out_.where[k] = ~g;
+  void enlist(Index k, std::int32_t g, Cost weight, Cost next, PricedChunk& chunk_out) const {
+    chunk_out.weight[g] += weight;
+    chunk_out.members[g] += 1;
+    chunk_out.next[g] = std::min(chunk_out.next[g], next);
+    out_.place_of[k] = ~g;
   }
 
-  [[nodiscard]] std::size_t signature(const T* row, const Look<T>& seen) const {
+  [[nodiscard]] std::size_t signature(const T* row, const ScreenedRow<T>& seen) const {
     if (n_ == 0) return 0;
-    const auto lead = static_cast<std::uint64_t>(add(seen.low, static_cast<T>(-row[seen.only() % n_])));
-    const std::uint64_t h = lead * 31 + seen.tags;
+    const auto lead = static_cast<std::uint64_t>(add(seen.low, static_cast<T>(-row[seen.single_class() % n_])));
+    const std::uint64_t h = lead * 31 + seen.count_and_sum;
     return (h * 0x9E3779B97F4A7C15ULL) >> (64 - kRecentBits);
   }
 
   // With ties most rows have a list that was met a moment ago: then its classes alone are compared, not all. The list
   // is the same if it is as long, the furthest of its classes is kept, and their keys differ by the same.
-  bool join_recent(Index k, const T* row, const Look<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
-                   Piece& piece, const Buffer& buffer) const {
-    const std::int32_t g = piece.recent[signature(row, seen)];
-    if (g < 0 || piece.size[g] != static_cast<std::int32_t>(seen.count()) + (out_too ? 1 : 0)) return false;
-    const Slot* slot = piece.slot.data() + buffer.begins[g];
-    const Cost* key = piece.key.data() + buffer.begins[g];
-    Index pairs = piece.size[g];
+  bool join_recent(Index k, const T* row, const ScreenedRow<T>& seen, bool out_too, Cost left_out, Cost next,
+                   Cost weight, PricedChunk& chunk_out, const Buffer& buffer) const {
+    const std::int32_t g = chunk_out.recent[signature(row, seen)];
+    if (g < 0 || chunk_out.size[g] != static_cast<std::int32_t>(seen.count()) + (out_too ? 1 : 0)) return false;
+    const Slot* slot = chunk_out.slot.data() + buffer.begins[g];
+    const Cost* key = chunk_out.key.data() + buffer.begins[g];
+    Index pairs = chunk_out.size[g];
     const Cost first = slot[0] == n_ ? left_out : static_cast<Cost>(row[slot[0]]);
     if (slot[pairs - 1] == n_) {
       --pairs;
       if (!out_too || left_out - first != key[pairs]) return false;
     }
     if (first + buffer.furthest[g] > static_cast<Cost>(seen.low) ||
-        !same_list(row, slot, key, pairs, static_cast<T>(first)))
+        !keys_match(row, slot, key, pairs, static_cast<T>(first)))
       return false;
-    piece.base += static_cast<Wide>(weight) * first;
-    enlist(k, g, weight, next - first - box_.center[slot[0]], piece);
+    chunk_out.base += static_cast<Wide>(weight) * first;
+    enlist(k, g, weight, next - first - box_.center[slot[0]], chunk_out);
     return true;
   }
 
-  const Scan& how_;
+  const SolverContext& context_;
   const Level& level_;
-  const Box& box_;
-  Restricted& out_;
+  const PriceBox& box_;
+  RestrictedProblem& out_;
   Index n_;
   std::vector<T> up_, down_;
-  std::optional<Sketch> sketch_;
+  std::optional<FloatFilter> filter_;
   const T* matrix_ = nullptr;  // the int32 matrix itself, for T = int32
   bool weighted_ = false;
   bool known_;  // is it known whether all costs are exact keys, or does it not matter?
 };
 
 // Piece groups -> groups of the whole, in chunk order; the first group of each chunk.
-std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricted& out) {
-  std::vector<Index> group(pieces.size() + 1, 0), candidate(pieces.size() + 1, 0);
-  for (std::size_t c = 0; c < pieces.size(); ++c) {
-    group[c + 1] = group[c] + static_cast<Index>(pieces[c].size.size());
-    candidate[c + 1] = candidate[c] + static_cast<Index>(pieces[c].slot.size());
+std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext& context, RestrictedProblem& out) {
+  std::vector<Index> group(chunks.size() + 1, 0), candidate(chunks.size() + 1, 0);
+  for (std::size_t c = 0; c < chunks.size(); ++c) {
+    group[c + 1] = group[c] + static_cast<Index>(chunks[c].size.size());
+    candidate[c + 1] = candidate[c] + static_cast<Index>(chunks[c].slot.size());
   }
   const auto groups = static_cast<std::size_t>(group.back()), candidates = static_cast<std::size_t>(candidate.back());
   const std::size_t room = candidates + candidates / 16;  // lists grow
-  out.slot.reserve(room), out.key.reserve(room), out.owner.reserve(room), out.flow.reserve(room);
+  out.slot.reserve(room), out.key.reserve(room), out.group_of.reserve(room), out.flow.reserve(room);
   out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
   out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);
-  out.owner.resize(candidates);
+  out.group_of.resize(candidates);
   const auto copy = [&](Index chunk, Index, Index) {
-    Piece& p = pieces[static_cast<std::size_t>(chunk)];
+    PricedChunk& p = chunks[static_cast<std::size_t>(chunk)];
     const auto to = [](auto& all, Index at) { return all.begin() + at; };
     Index g = group[chunk], c = candidate[chunk];
     std::copy(p.job.begin(), p.job.end(), to(out.job, g));
@@ -376,23 +380,24 @@ std::vector<Index> append(std::vector<Piece>& pieces, const Scan& how, Restricte
     std::copy(p.slot.begin(), p.slot.end(), to(out.slot, c));
     std::copy(p.key.begin(), p.key.end(), to(out.key, c));
     for (const std::int32_t size : p.size) {
-      std::fill_n(to(out.owner, c), size, static_cast<std::int32_t>(g));
+      std::fill_n(to(out.group_of, c), size, static_cast<std::int32_t>(g));
       out.begin[g++] = c;
       c += size;
     }
-    p = Piece(p.memory);
+    p = PricedChunk(p.memory);
   };
-  how.pool.unless_interrupted(static_cast<Index>(pieces.size()), 1, copy, how.stop);
+  context.pool.unless_interrupted(static_cast<Index>(chunks.size()), 1, copy, context.stop);
   return group;
 }
 
 // The same where lists may be shared between chunks: the group of the whole for each group of each chunk. Cut short by
 // a stop.
-std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces, Stop& stop, Restricted& out) {
-  std::vector<std::vector<std::int32_t>> renamed(pieces.size());
+std::vector<std::vector<std::int32_t>> append_shared(std::vector<PricedChunk>& chunks, Stop& stop,
+                                                     RestrictedProblem& out) {
+  std::vector<std::vector<std::int32_t>> renamed(chunks.size());
   std::unordered_multimap<std::uint64_t, std::int32_t> table;
-  for (std::size_t c = 0; c < pieces.size() && !stop.poll(); ++c) {
-    Piece& p = pieces[c];
+  for (std::size_t c = 0; c < chunks.size() && !stop.poll(); ++c) {
+    PricedChunk& p = chunks[c];
     renamed[c].resize(p.size.size());
     Index start = 0;
     for (std::size_t g = 0; g < p.size.size(); start += p.size[g], ++g) {
@@ -416,78 +421,82 @@ std::vector<std::vector<std::int32_t>> append_shared(std::vector<Piece>& pieces,
       out.next.push_back(p.next[g]);
       out.slot.insert(out.slot.end(), p.slot.begin() + start, p.slot.begin() + start + p.size[g]);
       out.key.insert(out.key.end(), p.key.begin() + start, p.key.begin() + start + p.size[g]);
-      out.owner.insert(out.owner.end(), static_cast<std::size_t>(p.size[g]), own);
+      out.group_of.insert(out.group_of.end(), static_cast<std::size_t>(p.size[g]), own);
     }
-    p = Piece(p.memory);
+    p = PricedChunk(p.memory);
   }
   return renamed;
 }
 
-bool join(std::vector<Piece>& pieces, const Scan& how, Restricted& out, Seen& seen) {
-  for (const Piece& p : pieces) {
+bool join(std::vector<PricedChunk>& chunks, const SolverContext& context, RestrictedProblem& out,
+          CostRangeStats& seen) {
+  for (const PricedChunk& p : chunks) {
     seen.join(p.seen);
-    if (out.hopeless < 0) out.hopeless = p.hopeless;
+    if (out.first_infeasible_job < 0) out.first_infeasible_job = p.first_infeasible_job;
     out.base += p.base;
     for (Slot s = 0; s < out.columns; ++s) out.fixed[s] += p.fixed[s];
   }
   std::vector<std::vector<std::int32_t>> renamed;
-  const std::vector<Index> first = how.share ? std::vector<Index>{} : append(pieces, how, out);
-  if (how.share) renamed = append_shared(pieces, how.stop, out);
-  if (how.share && how.stop.requested()) return false;
+  const std::vector<Index> first = context.share ? std::vector<Index>{} : append(chunks, context, out);
+  if (context.share) renamed = append_shared(chunks, context.stop, out);
+  if (context.share && context.stop.requested()) return false;
   const auto rename = [&](Index chunk, Index begin, Index end) {
     for (Index k = begin; k < end; ++k) {
-      if (out.where[k] >= 0) continue;
-      const std::int32_t g = ~out.where[k];
-      out.where[k] = ~(how.share ? renamed[chunk][g] : static_cast<std::int32_t>(first[chunk] + g));
+      if (out.place_of[k] >= 0) continue;
+      const std::int32_t g = ~out.place_of[k];
+      out.place_of[k] = ~(context.share ? renamed[chunk][g] : static_cast<std::int32_t>(first[chunk] + g));
     }
   };
-  return how.pool.unless_interrupted(static_cast<Index>(out.where.size()), kChunk, rename, how.stop);
+  return context.pool.unless_interrupted(static_cast<Index>(out.place_of.size()), kChunk, rename, context.stop);
 }
 
 template <class T>
-bool scan_as(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen, bool& wrapped) {
-  std::vector<Piece> pieces;
-  for (Index c = 0; c < Pool::chunks(level.n, kChunk); ++c) pieces.emplace_back(how.pool.memory());
-  const ChunkScanner<T> scanner(how, level, box, seen.inexact, out);
-  const bool whole = how.pool.for_chunks(
-      level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, pieces[chunk]); }, &how.stop);
+bool pricing_pass_as(const SolverContext& context, const Level& level, const PriceBox& box, RestrictedProblem& out,
+                     CostRangeStats& seen, bool& wrapped) {
+  std::vector<PricedChunk> chunks;
+  for (Index c = 0; c < Pool::chunks(level.n, kChunk); ++c) chunks.emplace_back(context.pool.memory());
+  const ChunkPricer<T> scanner(context, level, box, seen.inexact, out);
+  const bool whole = context.pool.for_chunks(
+      level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, chunks[chunk]); },
+      &context.stop);
   if (!whole) return false;
-  for (const Piece& p : pieces) wrapped |= p.wrapped;
-  return wrapped || join(pieces, how, out, seen);
+  for (const PricedChunk& p : chunks) wrapped |= p.wrapped;
+  return wrapped || join(chunks, context, out, seen);
 }
 
 // Do prices and radii leave int32 sums of int32 keys recognisable when they wrap? See kNarrow: key + up wraps only to
 // values below -2^30, and key - ... does so only in rows whose minimum is below -2^30 as well.
-bool narrow(const Box& box) {
+bool narrow(const PriceBox& box) {
   Cost low = 0, high = 0, radius = 0;
   for (std::size_t s = 0; s < box.center.size(); ++s) {
     low = std::min(low, box.center[s]);
     high = std::max(high, box.center[s]);
     radius = std::max({radius, box.down[s], box.up[s]});
   }
-  return low >= 0 && high < kNarrow && radius < kNarrow / 4 && high + 2 * radius < kNarrow;
+  return low >= 0 && high < kInt32Limit && radius < kInt32Limit / 4 && high + 2 * radius < kInt32Limit;
 }
 
 }  // namespace
 
-bool scan(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen) {
+bool pricing_pass(const SolverContext& context, const Level& level, const PriceBox& box, RestrictedProblem& out,
+                  CostRangeStats& seen) {
   const auto reset = [&] {
-    out = Restricted{};
-    out.columns = how.keys.columns();
+    out = RestrictedProblem{};
+    out.columns = context.keys.columns();
     out.box = box;
-    out.shared = how.share;
-    out.where.resize(static_cast<std::size_t>(level.n));  // written by chunk
-    out.slack.resize(static_cast<std::size_t>(level.n));
+    out.shared = context.share;
+    out.place_of.resize(static_cast<std::size_t>(level.n));  // written by chunk
+    out.margin.resize(static_cast<std::size_t>(level.n));
     out.fixed.assign(static_cast<std::size_t>(out.columns), 0);
   };
   reset();
   bool wrapped = false;
-  const bool in_place = how.keys.int32() != nullptr && how.keys.n_slots() < kNarrowClasses && narrow(box);
-  if (in_place && !scan_as<std::int32_t>(how, level, box, out, seen, wrapped)) return false;
+  const bool in_place = context.keys.int32() != nullptr && context.keys.n_slots() < kInt32Classes && narrow(box);
+  if (in_place && !pricing_pass_as<std::int32_t>(context, level, box, out, seen, wrapped)) return false;
   if (!in_place || wrapped) {
     reset();
     out.wrapped = std::exchange(wrapped, false);
-    if (!scan_as<Cost>(how, level, box, out, seen, wrapped)) return false;
+    if (!pricing_pass_as<Cost>(context, level, box, out, seen, wrapped)) return false;
   }
   out.flow.assign(out.slot.size(), 0);
   for (const Cost w : out.weight) out.weight_total += w;

@@ -27,15 +27,16 @@ struct Level {
 };
 
 // What solving a level needs beside the level; `share` groups jobs with equal lists.
-struct Scan {
-  const Keys& keys;
+struct SolverContext {
+  const QuantisedCost& keys;
   Pool& pool;
   Stop& stop;
   bool share = false;
-  std::span<const Slot> alike;  // (columns): see duplicate_columns.hpp
+  std::span<const Slot> duplicate_of;  // (columns): see duplicate_columns.hpp
 };
 
 // False if stopped before every row was read (then `out` is not to be used).
-[[nodiscard]] bool scan(const Scan& how, const Level& level, const Box& box, Restricted& out, Seen& seen);
+[[nodiscard]] bool pricing_pass(const SolverContext& context, const Level& level, const PriceBox& box,
+                                RestrictedProblem& out, CostRangeStats& seen);
 
 }  // namespace gridcompute::transport

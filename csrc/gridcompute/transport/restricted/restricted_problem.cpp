@@ -6,31 +6,31 @@
 
 namespace gridcompute::transport {
 
-Cost Box::shift(std::span<const Cost> prices) const noexcept {
+Cost PriceBox::shift(std::span<const Cost> prices) const noexcept {
   Cost least = std::numeric_limits<Cost>::max();
   for (std::size_t s = 0; s < center.size(); ++s) least = std::min(least, prices[s] - center[s] + down[s]);
   return least;
 }
 
-bool Box::holds(std::span<const Cost> prices) const noexcept {
+bool PriceBox::holds(std::span<const Cost> prices) const noexcept {
   Cost most = std::numeric_limits<Cost>::min();
   for (std::size_t s = 0; s < center.size(); ++s) most = std::max(most, prices[s] - center[s] - up[s]);
   return most <= shift(prices);
 }
 
-std::vector<Cost> Restricted::load() const {
+std::vector<Cost> RestrictedProblem::load() const {
   std::vector<Cost> total = fixed;
   for (std::size_t c = 0; c < slot.size(); ++c) total[static_cast<std::size_t>(slot[c])] += flow[c];
   return total;
 }
 
-Wide Restricted::objective() const {
+Wide RestrictedProblem::objective() const {
   Wide total = base;
   for (std::size_t c = 0; c < slot.size(); ++c) total += static_cast<Wide>(flow[c]) * key[c];
   return total;
 }
 
-Cost Restricted::cheapest(Index group, std::span<const Cost> prices) const noexcept {
+Cost RestrictedProblem::cheapest(Index group, std::span<const Cost> prices) const noexcept {
   Cost least = std::numeric_limits<Cost>::max();
   for (Index c = begin[group]; c < begin[group] + size[group]; ++c) least = std::min(least, key[c] + prices[slot[c]]);
   return least;
@@ -55,19 +55,19 @@ Wide sum_of(Index n, Pool& pool, const Each& each) {
 
 }  // namespace
 
-Wide Restricted::value(std::span<const Cost> prices, Pool& pool) const {
+Wide RestrictedProblem::value(std::span<const Cost> prices, Pool& pool) const {
   Wide total = base;
   for (std::size_t s = 0; s < fixed.size(); ++s) total += static_cast<Wide>(fixed[s]) * prices[s];
   return total + sum_of(groups(), pool, [&](Index g) { return static_cast<Wide>(weight[g]) * cheapest(g, prices); });
 }
 
-Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of,
-                              Pool& pool) const {
+Wide RestrictedProblem::lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of,
+                                     Pool& pool) const {
   const Cost shift = box.shift(prices);
   const auto less_by_fixed = [&](Index k) -> Wide {
-    const std::int32_t w = where[k];
+    const std::int32_t w = place_of[k];
     if (w < 0) return 0;
-    const Cost least = static_cast<Cost>(std::floor(slack[k])) + (box.center[w] + shift - prices[w]);
+    const Cost least = static_cast<Cost>(std::floor(margin[k])) + (box.center[w] + shift - prices[w]);
     return least < 0 ? static_cast<Wide>(weight_of(k)) * least : 0;
   };
   const auto less_by_groups = [&](Index g) -> Wide {
@@ -75,11 +75,11 @@ Wide Restricted::lowest_value(std::span<const Cost> prices, const std::function<
     const Cost least = next[g] + box.center[slot[begin[g]]] + shift - cheapest(g, prices);
     return least < 0 ? static_cast<Wide>(weight[g]) * least : 0;
   };
-  return value(prices, pool) + sum_of(static_cast<Index>(where.size()), pool, less_by_fixed) +
+  return value(prices, pool) + sum_of(static_cast<Index>(place_of.size()), pool, less_by_fixed) +
          sum_of(groups(), pool, less_by_groups);
 }
 
-void Restricted::place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool) {
+void RestrictedProblem::place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool) {
   struct Part {
     std::vector<Cost> taken;
     std::vector<std::pair<Index, Cost>> tied;  // group, units without a place
@@ -130,20 +130,20 @@ void Restricted::place(std::span<const Cost> prices, std::span<const Cost> capac
   }
 }
 
-bool Restricted::placed() const {
+bool RestrictedProblem::placed() const {
   Wide total = 0;
   for (const Cost w : fixed) total += w;
   for (const Cost f : flow) total += f;
   return total == weight_total;
 }
 
-bool Restricted::holds() const {
+bool RestrictedProblem::holds() const {
   Wide total = 0;
   for (const Cost w : fixed) total += w;
   for (Index g = 0; g < groups(); ++g) {
     Cost in = 0;
     for (Index c = begin[g]; c < begin[g] + size[g]; ++c) {
-      if (flow[c] < 0 || owner[c] != g || (c > begin[g] && slot[c] <= slot[c - 1])) return false;
+      if (flow[c] < 0 || group_of[c] != g || (c > begin[g] && slot[c] <= slot[c - 1])) return false;
       in += flow[c];
     }
     if (in != weight[g] || size[g] < 1) return false;

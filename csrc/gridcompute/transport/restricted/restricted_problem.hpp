@@ -22,7 +22,7 @@
 
 namespace gridcompute::transport {
 
-struct Box {
+struct PriceBox {
   std::vector<Cost> center, down, up;  // (columns): how far a price may fall or rise
 
   // The largest shift k such that p_s >= center_s - down_s + k for every class.
@@ -31,17 +31,17 @@ struct Box {
   [[nodiscard]] bool holds(std::span<const Cost> prices) const noexcept;
 };
 
-struct Restricted {
+struct RestrictedProblem {
   Slot columns = 0;
-  Box box;
+  PriceBox box;
   Wide base = 0;  // sum of weight * key of each job's class (fixed) or first candidate (groups)
   Wide weight_total = 0;
-  Index hopeless = -1;                  // a job of this level with no allowed class at all, and not optional
-  UnwrittenVector<std::int32_t> where;  // (jobs of this level): class if fixed, else ~group
-  UnwrittenVector<float> slack;         // (jobs): next - (key + p0) of the fixed class, rounded down
-  std::vector<Cost> fixed;              // (columns): weight of fixed jobs
-  bool shared = false;                  // may a group have more than one member?
-  bool wrapped = false;                 // were costs read twice, as 32 bits did not hold their sums?
+  Index first_infeasible_job = -1;         // a job of this level with no allowed class at all, and not optional
+  UnwrittenVector<std::int32_t> place_of;  // (jobs of this level): class if fixed, else ~group
+  UnwrittenVector<float> margin;           // (jobs): next - (key + p0) of the fixed class, rounded down
+  std::vector<Cost> fixed;                 // (columns): weight of fixed jobs
+  bool shared = false;                     // may a group have more than one member?
+  bool wrapped = false;                    // were costs read twice, as 32 bits did not hold their sums?
 
   // Groups. begin/size give each its candidates.
   UnwrittenVector<Index> begin, job;  // job: the first member, as a position of this level
@@ -52,7 +52,7 @@ struct Restricted {
   UnwrittenVector<Slot> slot;
   UnwrittenVector<Cost> key;  // minus the first candidate's
   UnwrittenVector<Cost> flow;
-  UnwrittenVector<std::int32_t> owner;  // group
+  UnwrittenVector<std::int32_t> group_of;  // group
 
   [[nodiscard]] Index groups() const noexcept { return static_cast<Index>(size.size()); }
   [[nodiscard]] Cost cheapest(Index group, std::span<const Cost> prices) const noexcept;  // min of key + price

@@ -14,15 +14,15 @@ constexpr auto kHeap = std::greater<>{};  // std heaps put the largest first
 constexpr Cost kSettled = std::numeric_limits<Cost>::min();
 }  // namespace
 
-Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow,
-               bool everything, Pool& pool, Stop& stop, Stats& stats)
+SspRepair::SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity, std::vector<Cost>& prices,
+                     PriceBox narrow, bool all_arcs, Pool& pool, Stop& stop, Stats& stats)
     : r_(problem),
       capacity_(capacity),
       prices_(prices),
       stop_(stop),
       stats_(stats),
       hub_(problem.columns),
-      everything_(everything),
+      all_arcs_(all_arcs),
       box_(std::move(narrow)) {
   const auto n = static_cast<std::size_t>(hub_);
   if (r_.slot.size() > std::numeric_limits<std::uint32_t>::max()) {
@@ -59,12 +59,12 @@ Repair::Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<
 }
 
 // Candidates with flow by class, each class's in order.
-void Repair::list_members(Pool& pool) {
+void SspRepair::list_members(Pool& pool) {
   const auto n = static_cast<std::size_t>(hub_);
   std::vector<std::vector<Index>> at(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
   const auto each = [&](Index from, Index to, const auto& visit) {
     for (Index g = from; g < to; ++g) {
-      if (low_[g] == kStill) continue;
+      if (low_[g] == kInactive) continue;
       for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
         if (r_.flow[c] > 0) visit(c);
       }
@@ -91,29 +91,29 @@ void Repair::list_members(Pool& pool) {
   });
 }
 
-Cost Repair::low(Index group) const {
+Cost SspRepair::low(Index group) const {
   const Index from = r_.begin[group], to = from + r_.size[group];
   Cost low = kForbidden;
   for (Index c = from; c < to; ++c) low = std::min(low, r_.key[c] + box_.center[r_.slot[c]] + box_.up[r_.slot[c]]);
   Index count = 0;
   for (Index c = from; c < to; ++c) count += near(c, low);
-  return count < 2 ? kStill : low;
+  return count < 2 ? kInactive : low;
 }
 
 // Can this candidate be its group's cheapest within a box that is so low?
-bool Repair::near(Index candidate, Cost low, std::span<const Cost> down) const {
+bool SspRepair::near(Index candidate, Cost low, std::span<const Cost> down) const {
   const Slot s = r_.slot[candidate];
-  return everything_ || r_.key[candidate] + box_.center[s] - down[s] <= low;
+  return all_arcs_ || r_.key[candidate] + box_.center[s] - down[s] <= low;
 }
 
-void Repair::build(Slot s, Scratch& scratch) {
+void SspRepair::build(Slot s, Scratch& scratch) {
   auto& [count_in, found] = scratch;
-  Pairs& pairs = pairs_[s];
+  ExchangeArcs& pairs = pairs_[s];
   pairs.built = true;
   found.clear();
   const auto visit = [&](std::uint32_t c) {
     if (r_.flow[c] == 0) return;
-    const auto g = static_cast<std::size_t>(r_.owner[c]);
+    const auto g = static_cast<std::size_t>(r_.group_of[c]);
     const Cost here = r_.key[c], low = low_[g];
     for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
       if (o == static_cast<Index>(c) || !near(o, low)) continue;
@@ -136,7 +136,7 @@ void Repair::build(Slot s, Scratch& scratch) {
     count_in[pairs.to[k]] = static_cast<Index>(k);
   }
   pairs.first.resize(found.size());
-  for (const Entry& entry : found) {
+  for (const ExchangeArc& entry : found) {
     const auto k = static_cast<std::size_t>(count_in[r_.slot[entry.to]]);
     pairs.first[pairs.end[k]++] = entry;
     if (pairs.best[k] > entry) pairs.best[k] = entry;
@@ -146,7 +146,7 @@ void Repair::build(Slot s, Scratch& scratch) {
 
 // Where many classes have units to give most are settled by some search: then all are built at once, in threads. After
 // a stop no search begins.
-void Repair::build_all(Pool& pool) {
+void SspRepair::build_all(Pool& pool) {
   constexpr Index kMany = 8, kClasses = 8;
   const auto giving = std::count_if(excess_.begin(), excess_.end(), [](Cost e) { return e > 0; });
   if (hub_ > kMany * giving || stop_.poll()) return;
@@ -154,14 +154,14 @@ void Repair::build_all(Pool& pool) {
       hub_, kClasses,
       [&](Index, Index begin, Index end) {
         Scratch scratch{std::vector<Index>(static_cast<std::size_t>(hub_), 0),
-                        std::pmr::vector<Entry>(pairs_[begin].memory)};
+                        std::pmr::vector<ExchangeArc>(pairs_[begin].memory)};
         for (Index s = begin; s < end; ++s) build(static_cast<Slot>(s), scratch);
       },
       &stop_);
 }
 
 // Drops entries whose unit has left, and finds the best of the others.
-void Repair::refresh(Pairs& pairs, std::size_t k) {
+void SspRepair::refresh_best(ExchangeArcs& pairs, std::size_t k) {
   const auto first = pairs.first.begin() + pairs.begin[k];
   Index& end = pairs.end[k];
   const auto last = [&] { return pairs.first.begin() + end; };
@@ -170,10 +170,10 @@ void Repair::refresh(Pairs& pairs, std::size_t k) {
     std::pop_heap(first, last(), kHeap);
     --end;
   }
-  Entry& best = pairs.best[k];
-  best = end > pairs.begin[k] ? *first : Entry{kForbidden, 0, 0};
+  ExchangeArc& best = pairs.best[k];
+  best = end > pairs.begin[k] ? *first : ExchangeArc{kForbidden, 0, 0};
   if (pairs.later.empty()) return;
-  std::vector<Entry>& heap = pairs.later[k];
+  std::vector<ExchangeArc>& heap = pairs.later[k];
   while (!heap.empty() && r_.flow[heap.front().from] == 0) {
     std::pop_heap(heap.begin(), heap.end(), kHeap);
     heap.pop_back();
@@ -181,7 +181,7 @@ void Repair::refresh(Pairs& pairs, std::size_t k) {
   if (!heap.empty() && best > heap.front()) best = heap.front();
 }
 
-void Repair::insert(Pairs& pairs, Slot t, Entry entry) {
+void SspRepair::insert(ExchangeArcs& pairs, Slot t, ExchangeArc entry) {
   const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), t);
   const auto k = static_cast<std::size_t>(it - pairs.to.begin());
   if (pairs.later.empty()) pairs.later.resize(pairs.to.size());
@@ -192,23 +192,23 @@ void Repair::insert(Pairs& pairs, Slot t, Entry entry) {
     pairs.begin.insert(pairs.begin.begin() + at, 0);
     pairs.end.insert(pairs.end.begin() + at, 0);
     pairs.heaped.insert(pairs.heaped.begin() + at, 1);
-    pairs.later.insert(pairs.later.begin() + at, std::vector<Entry>{entry});
+    pairs.later.insert(pairs.later.begin() + at, std::vector<ExchangeArc>{entry});
     return;
   }
-  std::vector<Entry>& heap = pairs.later[k];
+  std::vector<ExchangeArc>& heap = pairs.later[k];
   heap.push_back(entry);
   std::push_heap(heap.begin(), heap.end(), kHeap);
   if (pairs.best[k] > entry) pairs.best[k] = entry;
 }
 
 // The first units of a group have come to this candidate.
-void Repair::arrive(Index candidate) {
+void SspRepair::activate(Index candidate) {
   const Slot s = r_.slot[candidate];
   if (!pairs_[s].built) {
     pending_[s].push_back(static_cast<std::uint32_t>(candidate));
     return;
   }
-  const auto g = static_cast<std::size_t>(r_.owner[candidate]);
+  const auto g = static_cast<std::size_t>(r_.group_of[candidate]);
   for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
     if (o == candidate || !near(o, low_[g])) continue;
     insert(pairs_[s], r_.slot[o],
@@ -217,20 +217,20 @@ void Repair::arrive(Index candidate) {
 }
 
 // The last units of a group have left this candidate.
-void Repair::retire(Index candidate) {
-  Pairs& pairs = pairs_[r_.slot[candidate]];
-  const auto g = static_cast<std::size_t>(r_.owner[candidate]);
+void SspRepair::deactivate(Index candidate) {
+  ExchangeArcs& pairs = pairs_[r_.slot[candidate]];
+  const auto g = static_cast<std::size_t>(r_.group_of[candidate]);
   for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
     if (o == candidate) continue;
     const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), r_.slot[o]);
     if (it == pairs.to.end() || *it != r_.slot[o]) continue;
     const auto k = static_cast<std::size_t>(it - pairs.to.begin());
     if (pairs.best[k].key < kForbidden && pairs.best[k].from == static_cast<std::uint32_t>(candidate))
-      refresh(pairs, k);
+      refresh_best(pairs, k);
   }
 }
 
-void Repair::reach(Slot v, Cost d, Step step) {
+void SspRepair::update_label(Slot v, Cost d, PathArc step) {
   if (d >= label_[v]) return;
   label_[v] = distance_[v] = d;
   parent_[v] = step;
@@ -238,29 +238,29 @@ void Repair::reach(Slot v, Cost d, Step step) {
   std::push_heap(queue_.begin(), queue_.end(), kHeap);
 }
 
-void Repair::relax(Slot v, Cost d) {
+void SspRepair::relax(Slot v, Cost d) {
   if (v == hub_) {
     for (Slot s = 0; s < hub_; ++s) {
-      if (filled_[s] > 0) reach(s, d + p_[s] - p_[hub_], {v, s, -1, 0});
+      if (filled_[s] > 0) update_label(s, d + p_[s] - p_[hub_], {v, s, -1, 0});
     }
     return;
   }
-  if (filled_[v] < capacity_[v]) reach(hub_, d + p_[hub_] - p_[v], {v, hub_, -1, 0});
+  if (filled_[v] < capacity_[v]) update_label(hub_, d + p_[hub_] - p_[v], {v, hub_, -1, 0});
   if (!pairs_[v].built) build(v, scratch_);
-  const Pairs& pairs = pairs_[v];
+  const ExchangeArcs& pairs = pairs_[v];
   const Cost base = d - p_[v];
   for (std::size_t k = 0; k < pairs.to.size(); ++k) {
     const Cost key = pairs.best[k].key;
     if (key == kForbidden) continue;
     const Slot t = pairs.to[k];
     const Cost there = base + key + p_[t];
-    if (there < label_[t]) reach(t, there, {v, t, static_cast<Index>(k), key});
+    if (there < label_[t]) update_label(t, there, {v, t, static_cast<Index>(k), key});
   }
 }
 
 // Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it.
 // False if none can be reached; `settled_` is then all that can.
-bool Repair::search() {
+bool SspRepair::search() {
   std::fill(label_.begin(), label_.end(), std::numeric_limits<Cost>::max());
   ++stats_.searches;
   settled_.clear();
@@ -270,7 +270,7 @@ bool Repair::search() {
   for (Slot v = 0; v <= hub_; ++v) {
     if (excess_[v] <= 0) continue;
     wanted += excess_[v];
-    reach(v, 0, {kNone, v, -1, 0});
+    update_label(v, 0, {kNone, v, -1, 0});
   }
   while (!queue_.empty()) {
     const auto [d, v] = queue_.front();
@@ -291,7 +291,7 @@ bool Repair::search() {
 
 // Raises prices so that every path to a settled class within `distance` becomes tight; false if that would leave the
 // box (then nothing is changed and `wanted_` is what it would have been).
-bool Repair::raise(Cost distance) {
+bool SspRepair::raise_prices(Cost distance) {
   if (distance == 0) return true;
   const auto shift = [&](Cost sign) {
     for (const Slot v : settled_) p_[v] += sign * std::max<Cost>(0, distance - distance_[v]);
@@ -299,15 +299,15 @@ bool Repair::raise(Cost distance) {
   shift(1);
   const std::span<const Cost> classes(p_.data(), static_cast<std::size_t>(hub_));
   if (box_.holds(classes)) return true;
-  wanted_.assign(classes.begin(), classes.end());
-  for (Cost& p : wanted_) p -= p_[hub_];
+  target_prices_.assign(classes.begin(), classes.end());
+  for (Cost& p : target_prices_) p -= p_[hub_];
   shift(-1);
   return false;
 }
 
 // How much the path carries at once.
-Cost Repair::carry(Cost most) const {
-  for (const Step& a : path_) {
+Cost SspRepair::bottleneck(Cost most) const {
+  for (const PathArc& a : path_) {
     if (a.from == hub_) {
       most = std::min(most, filled_[a.to]);
     } else if (a.to == hub_) {
@@ -319,32 +319,32 @@ Cost Repair::carry(Cost most) const {
   return most;
 }
 
-void Repair::augment(Slot target) {
+void SspRepair::augment(Slot target) {
   path_.clear();
   Slot source = target;
   for (; parent_[source].from != kNone; source = parent_[source].from) path_.push_back(parent_[source]);
   // Moving a unit may add pairs to a class on the path, so an arc is found again by its end.
   const auto same = [&] {
-    for (Step& a : path_) {
+    for (PathArc& a : path_) {
       if (a.arc < 0) continue;
-      const Pairs& pairs = pairs_[a.from];
+      const ExchangeArcs& pairs = pairs_[a.from];
       a.arc = std::lower_bound(pairs.to.begin(), pairs.to.end(), a.to) - pairs.to.begin();
       if (pairs.best[a.arc].key != a.key) return false;
     }
     return true;
   };
   while (excess_[source] > 0 && excess_[target] < 0 && same()) {
-    const Cost amount = carry(std::min(excess_[source], -excess_[target]));
+    const Cost amount = bottleneck(std::min(excess_[source], -excess_[target]));
     if (amount == 0) return;
     ++stats_.augmentations;
     std::vector<std::uint32_t> came, left;
-    for (const Step& a : path_) {
+    for (const PathArc& a : path_) {
       if (a.from == hub_) {
         filled_[a.to] -= amount;
       } else if (a.to == hub_) {
         filled_[a.from] += amount;
       } else {
-        const Entry e = pairs_[a.from].best[a.arc];
+        const ExchangeArc e = pairs_[a.from].best[a.arc];
         r_.flow[e.from] -= amount;
         if (r_.flow[e.to] == 0) came.push_back(e.to);
         r_.flow[e.to] += amount;
@@ -354,15 +354,15 @@ void Repair::augment(Slot target) {
     excess_[source] -= amount;
     excess_[target] += amount;
     for (const std::uint32_t c : left) {
-      if (r_.flow[c] == 0) retire(c);
+      if (r_.flow[c] == 0) deactivate(c);
     }
     for (const std::uint32_t c : came) {
-      if (r_.flow[c] > 0) arrive(c);
+      if (r_.flow[c] > 0) activate(c);
     }
   }
 }
 
-Repair::End Repair::run() {
+SspRepair::End SspRepair::run() {
   while (unmet() > 0) {
     if (stop_.poll()) return End::stopped;
     if (!search()) {
@@ -371,16 +371,16 @@ Repair::End Repair::run() {
     }
     // All the way, or where the box ends: the nearest deficit at least.
     std::size_t count = targets_.size();
-    while (count > 0 && !raise(distance_[targets_[count - 1]])) count = count == 1 ? 0 : (count + 1) / 2;
-    if (count == 0) return End::far;
+    while (count > 0 && !raise_prices(distance_[targets_[count - 1]])) count = count == 1 ? 0 : (count + 1) / 2;
+    if (count == 0) return End::left_box;
     for (std::size_t k = 0; k < count; ++k) augment(targets_[k]);
   }
   assert(holds());
-  settle_prices();
+  write_prices();
   return End::balanced;
 }
 
-void Repair::settle_prices() {
+void SspRepair::write_prices() {
   const Cost shift = p_[hub_];
   for (Slot s = 0; s < hub_; ++s) {
     // Only a class that nothing fills can be cheaper than the hub: it may cost as much, nobody is there.
@@ -388,13 +388,13 @@ void Repair::settle_prices() {
   }
 }
 
-Cost Repair::unmet() const noexcept {
+Cost SspRepair::unmet() const noexcept {
   Cost total = 0;
   for (const Cost e : excess_) total += std::max<Cost>(e, 0);
   return total;
 }
 
-bool Repair::holds() const {
+bool SspRepair::holds() const {
   Wide sum = 0;
   for (const Cost e : excess_) sum += e;
   if (sum != 0 || !r_.holds()) return false;

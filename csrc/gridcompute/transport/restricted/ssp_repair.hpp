@@ -29,14 +29,14 @@
 
 namespace gridcompute::transport {
 
-class Repair {
+class SspRepair {
  public:
-  enum class End { balanced, unreachable, far, stopped };
+  enum class End { balanced, unreachable, left_box, stopped };
 
   // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
   // a class; the hub's is 0. `narrow` is a box around these prices; `everything` builds all pairs all the same.
-  Repair(Restricted& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, Box narrow, bool everything,
-         Pool& pool, Stop& stop, Stats& stats);
+  SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, PriceBox narrow,
+            bool all_arcs, Pool& pool, Stop& stop, Stats& stats);
 
   End run();
 
@@ -44,42 +44,44 @@ class Repair {
   bool widen(std::span<const Cost> wanted, Pool& pool);
 
   // After far: some lists have grown.
-  void relist(Pool& pool);
+  void include_new_columns(Pool& pool);
 
-  [[nodiscard]] const Box& box() const noexcept { return box_; }
+  [[nodiscard]] const PriceBox& box() const noexcept { return box_; }
   [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
   // After far; below 0 for an empty class that could be cheaper than the hub.
-  [[nodiscard]] const std::vector<Cost>& wanted() const noexcept { return wanted_; }
+  [[nodiscard]] const std::vector<Cost>& target_prices() const noexcept { return target_prices_; }
   [[nodiscard]] Cost excess(Slot s) const noexcept { return excess_[s]; }
   [[nodiscard]] Cost unmet() const noexcept;  // units without a place
   // After balanced: the hub back to price 0, empty classes up to it.
-  void settle_prices();
+  void write_prices();
   [[nodiscard]] bool holds() const;
 
  private:
-  static constexpr Cost kStill = -kForbidden;  // `low_` of a group with one candidate in the narrow box
+  static constexpr Cost kInactive = -kForbidden;  // `low_` of a group with one candidate in the narrow box
   static constexpr Index kChunk = 1 << 14;
 
-  struct Entry {
+  struct ExchangeArc {
     Cost key;
     std::uint32_t from, to;  // candidates
-    bool operator>(const Entry& other) const noexcept { return key != other.key ? key > other.key : from > other.from; }
+    bool operator>(const ExchangeArc& other) const noexcept {
+      return key != other.key ? key > other.key : from > other.from;
+    }
   };
   // All residual arcs s -> t of one class, ascending t. What was there when the class was built lies in one array, pair
   // after pair; what came later in a heap of the pair's own.
-  struct Pairs {
-    explicit Pairs(std::pmr::memory_resource* pages) : memory(pages) {}
+  struct ExchangeArcs {
+    explicit ExchangeArcs(std::pmr::memory_resource* pages) : memory(pages) {}
 
     std::pmr::memory_resource* memory;
     bool built = false;
     std::pmr::vector<Slot> to{memory};
-    std::pmr::vector<Entry> best{memory};  // key kForbidden if none
-    std::pmr::vector<Entry> first{memory};
+    std::pmr::vector<ExchangeArc> best{memory};  // key kForbidden if none
+    std::pmr::vector<ExchangeArc> first{memory};
     std::pmr::vector<Index> begin{memory}, end{memory};  // of each pair in `first`, a heap once `heaped`
     std::pmr::vector<char> heaped{memory};
-    std::vector<std::vector<Entry>> later;  // empty, or one a pair
+    std::vector<std::vector<ExchangeArc>> later;  // empty, or one a pair
   };
-  struct Step {
+  struct PathArc {
     Slot from, to;
     Index arc;  // position in pairs_[from], or -1 for an arc of the hub
     Cost key;   // of the pair when it was followed
@@ -87,50 +89,50 @@ class Repair {
 
   struct Scratch {
     std::vector<Index> count;  // (columns), zeros between uses
-    std::pmr::vector<Entry> found;
+    std::pmr::vector<ExchangeArc> found;
   };
   void list_members(Pool& pool);
   void build(Slot s, Scratch& scratch);
   void build_all(Pool& pool);
-  void refresh(Pairs& pairs, std::size_t k);
-  void insert(Pairs& pairs, Slot t, Entry entry);
-  void arrive(Index candidate);
-  void retire(Index candidate);
+  void refresh_best(ExchangeArcs& pairs, std::size_t k);
+  void insert(ExchangeArcs& pairs, Slot t, ExchangeArc entry);
+  void activate(Index candidate);
+  void deactivate(Index candidate);
   bool search();
   void relax(Slot v, Cost d);
-  void reach(Slot v, Cost d, Step step);
-  bool raise(Cost distance);
+  void update_label(Slot v, Cost d, PathArc step);
+  bool raise_prices(Cost distance);
   [[nodiscard]] bool near(Index candidate, Cost low) const { return near(candidate, low, box_.down); }
   [[nodiscard]] bool near(Index candidate, Cost low, std::span<const Cost> down) const;
   [[nodiscard]] Cost low(Index group) const;
   void add_near(Index group, Cost before, std::span<const Cost> down);
   void move_to_cheapest(Index group);
   void augment(Slot target);
-  Cost carry(Cost most) const;
+  Cost bottleneck(Cost most) const;
 
-  Restricted& r_;
+  RestrictedProblem& r_;
   std::span<const Cost> capacity_;
   std::vector<Cost>& prices_;
   Stop& stop_;
   Stats& stats_;
   Slot hub_;
-  bool everything_;
-  Box box_;
-  std::size_t known_ = 0;      // candidates
-  std::vector<char> gone_;     // (candidates): its list was replaced, its pairs are retired
-  UnwrittenVector<Cost> low_;  // of each group: min of key + center + up; kStill if it has one candidate in the box
+  bool all_arcs_;
+  PriceBox box_;
+  std::size_t known_ = 0;       // candidates
+  std::vector<char> replaced_;  // (candidates): its list was replaced, its pairs are retired
+  UnwrittenVector<Cost> low_;   // of each group: min of key + center + up; kStill if it has one candidate in the box
   std::vector<Cost> p_, filled_, excess_;
   UnwrittenVector<Index> order_;                     // candidates with flow by class, at the start
   std::vector<Index> start_;                         // of each class in order_
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
-  std::vector<Pairs> pairs_;
+  std::vector<ExchangeArcs> pairs_;
   Scratch scratch_;
   std::vector<Cost> distance_, label_;  // label_: the same, but below all once settled and above all until reached
-  std::vector<Step> parent_;
+  std::vector<PathArc> parent_;
   std::vector<Slot> settled_, settled_classes_, targets_;
   std::vector<std::pair<Cost, Slot>> queue_;
-  std::vector<Step> path_;
-  std::vector<Cost> wanted_;
+  std::vector<PathArc> path_;
+  std::vector<Cost> target_prices_;
 };
 
 }  // namespace gridcompute::transport

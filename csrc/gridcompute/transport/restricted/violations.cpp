@@ -22,36 +22,37 @@ constexpr Index kOddClasses = 8;
 // by its own rounding at most, and a shift lowered by as much.
 double surely_below(Cost x) {
   constexpr double kExact = 0x1p52;
-  const double below = -above(-x);
+  const double below = -round_up(-x);
   return std::fabs(below) < kExact ? below : std::nextafter(below, -std::numeric_limits<double>::infinity());
 }
 
 // What a job may cost less than its candidates by the bound with shift 0: it is doubtful under a shift below that.
-class Needs {
+class NeededShifts {
  public:
   // For so many jobs.
-  Needs(const Scan& how, const Restricted& r, std::span<const Cost> prices, Cost margin, Index jobs)
+  NeededShifts(const SolverContext& context, const RestrictedProblem& r, std::span<const Cost> prices, Cost margin,
+               Index jobs)
       : r_(r), prices_(prices), margin_(margin), fixed_(static_cast<std::size_t>(r.columns)) {
-    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = above(prices[s] - r.box.center[s] + margin);
+    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = round_up(prices[s] - r.box.center[s] + margin);
     if (kFewGroups * jobs < r.groups()) return;
     grouped_.resize(r.size.size());
-    how.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
+    context.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
       for (Index g = begin; g < end; ++g) grouped_[g] = of_group(g);
     });
   }
 
   [[nodiscard]] double operator()(Index k) const {
-    const std::int32_t w = r_.where[k];
-    return w >= 0 ? fixed_[w] - static_cast<double>(r_.slack[k]) : grouped_.empty() ? of_group(~w) : grouped_[~w];
+    const std::int32_t w = r_.place_of[k];
+    return w >= 0 ? fixed_[w] - static_cast<double>(r_.margin[k]) : grouped_.empty() ? of_group(~w) : grouped_[~w];
   }
 
  private:
   [[nodiscard]] double of_group(Index g) const {
     if (r_.weight[g] == 0 || r_.next[g] >= kForbidden) return -std::numeric_limits<double>::infinity();
-    return above(r_.cheapest(g, prices_) - r_.box.center[r_.slot[r_.begin[g]]] - r_.next[g] + margin_);
+    return round_up(r_.cheapest(g, prices_) - r_.box.center[r_.slot[r_.begin[g]]] - r_.next[g] + margin_);
   }
 
-  const Restricted& r_;
+  const RestrictedProblem& r_;
   std::span<const Cost> prices_;
   Cost margin_;
   std::vector<double> fixed_;        // by class
@@ -60,19 +61,19 @@ class Needs {
 
 // visit(chunk, j) for the j of [0, n).
 template <class Visit>
-void each(const Scan& how, Index n, const Visit& visit) {
-  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+void each(const SolverContext& context, Index n, const Visit& visit) {
+  context.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
     for (Index j = begin; j < end; ++j) visit(static_cast<std::size_t>(chunk), j);
   });
 }
 
 // How many of the lowest classes to compare one by one: each costs about an eighth of a look per job.
-Index count_odd(const Scan& how, const Needs& needs, std::span<const Index> jobs, Index n,
-                const std::vector<Cost>& shifts) {
+Index count_compared(const SolverContext& context, const NeededShifts& needs, std::span<const Index> jobs, Index n,
+                     const std::vector<Cost>& shifts) {
   const auto asked = static_cast<Index>(jobs.size());
   std::vector<std::vector<Index>> counts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)),
                                          std::vector<Index>(shifts.size()));
-  each(how, asked, [&](std::size_t chunk, Index j) {
+  each(context, asked, [&](std::size_t chunk, Index j) {
     const double need = needs(jobs[static_cast<std::size_t>(j)]);
     for (std::size_t k = 0; k < shifts.size() && static_cast<double>(shifts[k]) < need; ++k) ++counts[chunk][k];
   });
@@ -87,14 +88,15 @@ Index count_odd(const Scan& how, const Needs& needs, std::span<const Index> jobs
 
 }  // namespace
 
-Cost cost_now(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Index k) {
-  const std::int32_t w = r.where[k], g = ~w;
+Cost least_listed_cost(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                       std::span<const Cost> prices, Index k) {
+  const std::int32_t w = r.place_of[k], g = ~w;
   const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
-  return how.keys.at(level.row(k), at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
+  return context.keys.at(level.row(k), at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
 }
 
 // Would all be without doubt that were no suspects?
-bool Suspects::still(const Restricted& r, std::span<const Cost> prices, double lowest) const {
+bool ViolationFinder::none_possible(const RestrictedProblem& r, std::span<const Cost> prices, double lowest) const {
   if (at_.empty()) return false;
   double rise = 0, parts = std::fabs(most_) + std::fabs(lowest);
   for (std::size_t s = 0; s < prices.size(); ++s) {
@@ -105,9 +107,10 @@ bool Suspects::still(const Restricted& r, std::span<const Cost> prices, double l
   return most_ + rise + kRounding * (parts + rise) <= lowest;
 }
 
-void Suspects::gather(const Scan& how, const Restricted& r, std::span<const Cost> prices, double lowest) {
-  const auto n = static_cast<Index>(r.where.size());
-  const Needs needs(how, r, prices, margin_, n);
+void ViolationFinder::collect_suspects(const SolverContext& context, const RestrictedProblem& r,
+                                       std::span<const Cost> prices, double lowest) {
+  const auto n = static_cast<Index>(r.place_of.size());
+  const NeededShifts needs(context, r, prices, margin_, n);
   std::vector<double> some;
   for (Index k = 0; k < n; k += std::max<Index>(1, n / kSample)) some.push_back(needs(k));
   const auto rank = some.begin() + static_cast<std::ptrdiff_t>(some.size() / kFew);
@@ -115,40 +118,41 @@ void Suspects::gather(const Scan& how, const Restricted& r, std::span<const Cost
   most_ = some.empty() ? lowest : std::min(lowest, *rank);
   at_.assign(prices.begin(), prices.end());
   std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
-  each(how, n, [&](std::size_t chunk, Index k) {
+  each(context, n, [&](std::size_t chunk, Index k) {
     if (needs(k) > most_) parts[chunk].push_back(k);
   });
   jobs_ = flatten(parts);
 }
 
-Doubts Suspects::doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices) {
-  Doubts out;
+Violations ViolationFinder::find(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                                 std::span<const Cost> prices) {
+  Violations out;
   out.shift = r.box.shift(prices);
   if (margin_ == 0 && r.box.holds(prices)) return out;
   // Classes by how low their price went; a shift that leaves out the j lowest.
   std::vector<std::pair<Cost, Slot>> low;
   for (Slot s = 0; s < r.columns; ++s) low.emplace_back(prices[s] - r.box.center[s] + r.box.down[s], s);
-  const Index most = how.keys.problem().cost->singles() ? std::min<Index>(kOddClasses, r.columns / 8) : 0;
+  const Index most = context.keys.problem().cost->singles() ? std::min<Index>(kOddClasses, r.columns / 8) : 0;
   std::partial_sort(low.begin(), low.begin() + most + 1, low.end());
   std::vector<Cost> shifts;
   for (Index j = 0; j <= most; ++j) shifts.push_back(low[static_cast<std::size_t>(j)].first);
   const double lowest = surely_below(shifts[0]);
-  if (!still(r, prices, lowest)) gather(how, r, prices, lowest);
+  if (!none_possible(r, prices, lowest)) collect_suspects(context, r, prices, lowest);
   const auto asked = static_cast<Index>(jobs_.size());
-  const Needs needs(how, r, prices, margin_, asked);
-  const Index odd = count_odd(how, needs, jobs_, static_cast<Index>(r.where.size()), shifts);
+  const NeededShifts needs(context, r, prices, margin_, asked);
+  const Index odd = count_compared(context, needs, jobs_, static_cast<Index>(r.place_of.size()), shifts);
   out.shift = shifts[static_cast<std::size_t>(odd)];
-  for (Index j = 0; j < odd; ++j) out.odd.push_back(low[static_cast<std::size_t>(j)].second);
+  for (Index j = 0; j < odd; ++j) out.compared.push_back(low[static_cast<std::size_t>(j)].second);
   const double shift = surely_below(out.shift);
   std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
-  each(how, asked, [&](std::size_t chunk, Index j) {
+  each(context, asked, [&](std::size_t chunk, Index j) {
     const Index k = jobs_[static_cast<std::size_t>(j)];
     const double need = needs(k);
     bool bad = shift < need;
     if (!bad && lowest < need) {
       const Index job = level.row(k);
-      const Cost now = cost_now(how, level, r, prices, k) + margin_;
-      for (const Slot s : out.odd) bad = bad || how.keys.at(job, s) + prices[s] < now;
+      const Cost now = least_listed_cost(context, level, r, prices, k) + margin_;
+      for (const Slot s : out.compared) bad = bad || context.keys.at(job, s) + prices[s] < now;
     }
     if (bad) parts[chunk].push_back(k);
   });

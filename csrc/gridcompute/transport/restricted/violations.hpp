@@ -14,28 +14,30 @@ namespace gridcompute::transport {
 
 // What classes outside the candidates can cost at some prices: next + shift, but for a few odd classes whose price fell
 // so far that they would spoil the bound for all; these were compared one by one.
-struct Doubts {
+struct Violations {
   std::vector<Index> jobs;  // whose candidates may not hold the answer; positions, ascending
   Cost shift = 0;
-  std::vector<Slot> odd;
+  std::vector<Slot> compared;
 };
 
 // key + price of the job at this position at the cheapest of its candidates.
-[[nodiscard]] Cost cost_now(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
-                            Index k);
+[[nodiscard]] Cost least_listed_cost(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                                     std::span<const Cost> prices, Index k);
 
 // Of one scan's lists, which may only grow. With a margin jobs are doubtful for which a class outside their candidates
 // may cost as little as the best of these and so much more.
-class Suspects {
+class ViolationFinder {
  public:
-  Suspects() = default;
-  explicit Suspects(Cost margin) : margin_(margin) {}
+  ViolationFinder() = default;
+  explicit ViolationFinder(Cost margin) : margin_(margin) {}
 
-  [[nodiscard]] Doubts doubtful(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices);
+  [[nodiscard]] Violations find(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                                std::span<const Cost> prices);
 
  private:
-  [[nodiscard]] bool still(const Restricted& r, std::span<const Cost> prices, double lowest) const;
-  void gather(const Scan& how, const Restricted& r, std::span<const Cost> prices, double lowest);
+  [[nodiscard]] bool none_possible(const RestrictedProblem& r, std::span<const Cost> prices, double lowest) const;
+  void collect_suspects(const SolverContext& context, const RestrictedProblem& r, std::span<const Cost> prices,
+                        double lowest);
 
   std::vector<Index> jobs_;  // all whose need at the prices at_ was above most_; ascending
   std::vector<Cost> at_;     // empty: nobody was asked yet

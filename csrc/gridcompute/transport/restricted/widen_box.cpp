@@ -6,7 +6,7 @@
 
 namespace gridcompute::transport {
 
-bool Repair::widen(std::span<const Cost> wanted, Pool& pool) {
+bool SspRepair::widen(std::span<const Cost> wanted, Pool& pool) {
   constexpr Cost kAgain = 2, kSoon = 2;  // times the move; who is past this part of the box will be past it soon
   std::vector<Cost> moves(wanted.size());
   for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - box_.center[s];
@@ -40,7 +40,7 @@ bool Repair::widen(std::span<const Cost> wanted, Pool& pool) {
       for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) touches |= wider[r_.slot[c]];
       if (touches == 0) continue;
       const Cost before = std::exchange(low_[g], low(g));
-      if (low_[g] != kStill) nearer[static_cast<std::size_t>(chunk)].push_back({g, before});
+      if (low_[g] != kInactive) nearer[static_cast<std::size_t>(chunk)].push_back({g, before});
     }
   });
   for (const auto& part : nearer) {
@@ -50,25 +50,25 @@ bool Repair::widen(std::span<const Cost> wanted, Pool& pool) {
 }
 
 // The pairs of a group that were not near in a box that reached less far down.
-void Repair::add_near(Index group, Cost before, std::span<const Cost> down) {
+void SspRepair::add_near(Index group, Cost before, std::span<const Cost> down) {
   const Cost now = low_[group];
   const Index from = r_.begin[group], to = from + r_.size[group];
   for (Index c = from; c < to; ++c) {
     if (r_.flow[c] == 0) continue;
-    Pairs& pairs = pairs_[r_.slot[c]];
+    ExchangeArcs& pairs = pairs_[r_.slot[c]];
     if (!pairs.built) {
-      if (before == kStill) pending_[r_.slot[c]].push_back(static_cast<std::uint32_t>(c));
+      if (before == kInactive) pending_[r_.slot[c]].push_back(static_cast<std::uint32_t>(c));
       continue;
     }
     for (Index o = from; o < to; ++o) {
-      if (o == c || !near(o, now) || (before != kStill && near(o, before, down))) continue;
+      if (o == c || !near(o, now) || (before != kInactive && near(o, before, down))) continue;
       insert(pairs, r_.slot[o], {r_.key[o] - r_.key[c], static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(o)});
     }
   }
 }
 
 // A longer list may hold something better for units at these prices.
-void Repair::move_to_cheapest(Index group) {
+void SspRepair::move_to_cheapest(Index group) {
   const Index from = r_.begin[group], to = from + r_.size[group];
   const auto cost = [&](Index c) { return r_.key[c] + p_[r_.slot[c]]; };
   Index best = from;
@@ -84,33 +84,33 @@ void Repair::move_to_cheapest(Index group) {
   }
 }
 
-void Repair::relist(Pool& pool) {
+void SspRepair::include_new_columns(Pool& pool) {
   const std::size_t before = std::exchange(known_, r_.slot.size());
   const auto stale = [&](std::size_t c) {
-    const Index g = r_.owner[c], at = static_cast<Index>(c);
+    const Index g = r_.group_of[c], at = static_cast<Index>(c);
     return at < r_.begin[g] || at >= r_.begin[g] + r_.size[g] || r_.weight[g] == 0;
   };
-  low_.resize(r_.size.size(), kStill);
+  low_.resize(r_.size.size(), kInactive);
   for (std::size_t c = before; c < known_; ++c) {
-    const auto g = static_cast<std::size_t>(r_.owner[c]);
+    const auto g = static_cast<std::size_t>(r_.group_of[c]);
     if (stale(c) || static_cast<Index>(c) != r_.begin[g]) continue;
-    low_[g] = low(r_.owner[c]);
-    move_to_cheapest(r_.owner[c]);
+    low_[g] = low(r_.group_of[c]);
+    move_to_cheapest(r_.group_of[c]);
   }
   // Of lists that were replaced. In order of the candidates, which is that of their groups: who they belong to is near.
-  gone_.resize(before, 0);
+  replaced_.resize(before, 0);
   const auto candidates = static_cast<Index>(before);
   std::vector<std::vector<Index>> left(static_cast<std::size_t>(Pool::chunks(candidates, kChunk)));
   pool.for_chunks(candidates, kChunk, [&](Index chunk, Index from, Index to) {
     for (Index c = from; c < to; ++c) {
-      if (gone_[c] == 0 && stale(static_cast<std::size_t>(c))) left[static_cast<std::size_t>(chunk)].push_back(c);
+      if (replaced_[c] == 0 && stale(static_cast<std::size_t>(c))) left[static_cast<std::size_t>(chunk)].push_back(c);
     }
   });
   for (const auto& part : left) {
-    for (const Index c : part) gone_[c] = 1, retire(c);
+    for (const Index c : part) replaced_[c] = 1, deactivate(c);
   }
   for (std::size_t c = before; c < known_; ++c) {
-    if (!stale(c) && r_.flow[c] > 0 && low_[r_.owner[c]] != kStill) arrive(static_cast<Index>(c));
+    if (!stale(c) && r_.flow[c] > 0 && low_[r_.group_of[c]] != kInactive) activate(static_cast<Index>(c));
   }
 }
 

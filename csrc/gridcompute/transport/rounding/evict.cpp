@@ -41,8 +41,9 @@ bool lighter(const Move& a, const Move& b) {
 
 class Room {
  public:
-  Room(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Whole& whole)
-      : how_(how), level_(level), r_(r), prices_(prices), whole_(whole), left_(level.capacity) {
+  Room(const SolverContext& context, const Level& level, const RestrictedProblem& r, std::span<const Cost> prices,
+       Whole& whole)
+      : context_(context), level_(level), r_(r), prices_(prices), whole_(whole), left_(level.capacity) {
     for (std::size_t s = 0; s < left_.size(); ++s) left_[s] -= whole.load[s];
   }
 
@@ -53,8 +54,8 @@ class Room {
 
   void move_to_candidates() {
     std::vector<Move> moves = collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
-      if (r_.where[k] >= 0) return;
-      const Index g = ~r_.where[k], end = r_.begin[g] + r_.size[g];
+      if (r_.place_of[k] >= 0) return;
+      const Index g = ~r_.place_of[k], end = r_.begin[g] + r_.size[g];
       const Cost here = price(g, from);
       for (Index c = r_.begin[g]; c < end; ++c) {
         const Slot to = r_.slot[c];
@@ -75,14 +76,14 @@ class Room {
 
   // The last come, the first to go.
   void send_away_in_haste() {
-    for (auto k = static_cast<Index>(r_.where.size()) - 1; k >= 0; --k) {
+    for (auto k = static_cast<Index>(r_.place_of.size()) - 1; k >= 0; --k) {
       const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
-      if (s >= 0 && left_[s] < 0) go({0, how_.keys.problem().weight(level_.row(k)), k, s, kNone});
+      if (s >= 0 && left_[s] < 0) go({0, context_.keys.problem().weight(level_.row(k)), k, s, kNone});
     }
   }
 
   void send_away() {
-    if (how_.keys.problem().demand == nullptr) return send_away_units();
+    if (context_.keys.problem().demand == nullptr) return send_away_units();
     std::vector<Move> moves = collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
       out.push_back({loss(k), weight, k, from, kNone});
     });
@@ -93,7 +94,7 @@ class Room {
  private:
   // As many of each class as it holds too much. A few jobs tell what those lose at most, so that not all are sorted.
   void send_away_units() {
-    const auto n = static_cast<Index>(r_.where.size());
+    const auto n = static_cast<Index>(r_.place_of.size());
     std::vector<std::vector<Cost>> some(left_.size());
     for (Index k = 0; k < n; k += kTold) {
       const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
@@ -124,20 +125,20 @@ class Room {
 
   // What a unit of a job loses where it must take its second-best candidate, or, if it has one, a class that is none.
   [[nodiscard]] Cost loss(Index k) const {
-    if (r_.where[k] < 0) return margin(~r_.where[k]);
-    return static_cast<Cost>(std::min(r_.slack[k], static_cast<float>(kForbidden / 2)));
+    if (r_.place_of[k] < 0) return margin(~r_.place_of[k]);
+    return static_cast<Cost>(std::min(r_.margin[k], static_cast<float>(kForbidden / 2)));
   }
 
   // What visit() adds for the jobs of classes that hold too much.
   template <class Visit>
   [[nodiscard]] std::vector<Move> collect(const Visit& visit) const {
-    const auto n = static_cast<Index>(r_.where.size());
+    const auto n = static_cast<Index>(r_.place_of.size());
     std::vector<std::vector<Move>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
-    how_.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    context_.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
       for (Index k = begin; k < end; ++k) {
         const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
         if (s >= 0 && left_[s] < 0)
-          visit(k, s, how_.keys.problem().weight(level_.row(k)), parts[static_cast<std::size_t>(chunk)]);
+          visit(k, s, context_.keys.problem().weight(level_.row(k)), parts[static_cast<std::size_t>(chunk)]);
       }
     });
     std::vector<Move> out;
@@ -172,9 +173,9 @@ class Room {
     return second - best;
   }
 
-  const Scan& how_;
+  const SolverContext& context_;
   const Level& level_;
-  const Restricted& r_;
+  const RestrictedProblem& r_;
   std::span<const Cost> prices_;
   Whole& whole_;
   std::vector<Cost> left_;  // (columns): room, below 0 where a class holds too much
@@ -182,9 +183,10 @@ class Room {
 
 }  // namespace
 
-void make_room(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Whole& whole) {
-  Room room(how, level, r, prices, whole);
-  if (room.over() && how.stop.hurried()) room.send_away_in_haste();
+void make_room(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+               std::span<const Cost> prices, Whole& whole) {
+  Room room(context, level, r, prices, whole);
+  if (room.over() && context.stop.hurried()) room.send_away_in_haste();
   if (room.over()) room.move_to_candidates();
   if (room.over()) room.send_away();
 }

@@ -11,6 +11,7 @@
 namespace gridcompute::transport {
 
 // No class of `whole` holds more than its capacity afterwards; -1 for jobs that found no place.
-void make_room(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Whole& whole);
+void make_room(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+               std::span<const Cost> prices, Whole& whole);
 
 }  // namespace gridcompute::transport

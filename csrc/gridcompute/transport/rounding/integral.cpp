@@ -61,19 +61,19 @@ class Looks {
 
 class Placer {
  public:
-  Placer(const Scan& how, const Level& level, std::span<const Cost> prices, Whole begun)
-      : how_(how),
+  Placer(const SolverContext& context, const Level& level, std::span<const Cost> prices, Whole begun)
+      : context_(context),
         level_(level),
         prices_(prices),
-        n_(how.keys.n_slots()),
-        row_(static_cast<std::size_t>(how.keys.columns())),
+        n_(context.keys.n_slots()),
+        row_(static_cast<std::size_t>(context.keys.columns())),
         out_(std::move(begun)) {}
-  Placer(const Scan& how, const Level& level, std::span<const Cost> prices)
-      : Placer(how, level, prices,
+  Placer(const SolverContext& context, const Level& level, std::span<const Cost> prices)
+      : Placer(context, level, prices,
                {std::vector<std::int32_t>(static_cast<std::size_t>(level.n), kNone),
-                std::vector<Cost>(static_cast<std::size_t>(how.keys.columns()), 0)}) {}
+                std::vector<Cost>(static_cast<std::size_t>(context.keys.columns()), 0)}) {}
 
-  [[nodiscard]] Cost weight(Index k) const { return how_.keys.problem().weight(level_.row(k)); }
+  [[nodiscard]] Cost weight(Index k) const { return context_.keys.problem().weight(level_.row(k)); }
 
   bool put(Index k, Slot s) {
     const Cost w = weight(k);
@@ -86,9 +86,9 @@ class Placer {
   // The cheapest class with room, prices counted; being left out is one of them where it is allowed.
   bool place(Index k) {
     const Index job = level_.row(k);
-    Seen seen;
-    how_.keys.fill(Rows{&job, 0, 1}, row_.data(), scratch_, seen);
-    if (how_.keys.optional()) row_.back() = how_.keys.unplaced(job, seen);
+    CostRangeStats seen;
+    context_.keys.fill(Rows{&job, 0, 1}, row_.data(), scratch_, seen);
+    if (context_.keys.optional()) row_.back() = context_.keys.unplaced(job, seen);
     Slot best = -1;
     Cost least = kForbidden;
     const Cost w = weight(k);
@@ -104,13 +104,13 @@ class Placer {
   // them, or are left out.
   void place_all(std::vector<Index>& jobs, Stop& stop) {
     if (stop.why() == Stop::Why::interrupted) return;  // nobody will see the answer
-    if (how_.keys.problem().demand != nullptr) heaviest_first(jobs, [&](Index k) { return weight(k); });
+    if (context_.keys.problem().demand != nullptr) heaviest_first(jobs, [&](Index k) { return weight(k); });
     Looks looks = looks_at(stop);
     for (const Index k : jobs) place_somewhere(k, looks);
   }
 
   void place_everyone(Stop& stop) {
-    if (how_.keys.problem().demand != nullptr) {
+    if (context_.keys.problem().demand != nullptr) {
       std::vector<Index> jobs = everyone(level_.n);
       return place_all(jobs, stop);
     }
@@ -124,25 +124,26 @@ class Placer {
 
  private:
   [[nodiscard]] Looks looks_at(Stop& stop) const {
-    const Index costs = how_.keys.problem().demand != nullptr ? kHurriedGangs : kHurriedCosts;
+    const Index costs = context_.keys.problem().demand != nullptr ? kHurriedGangs : kHurriedCosts;
     return {stop, costs / static_cast<Index>(row_.size() + 1)};
   }
 
   void place_somewhere(Index k, Looks& looks) {
-    const bool placed = looks.next() ? place(k) : put_anywhere(k) || (how_.keys.optional() && finite(k) && put(k, n_));
+    const bool placed =
+        looks.next() ? place(k) : put_anywhere(k) || (context_.keys.optional() && finite(k) && put(k, n_));
     if (!placed) ++out_.homeless;
   }
 
   // The next class in turn that has room and allows the job; a few are tried.
   bool put_anywhere(Index k) {
-    if (!read_ && how_.keys.optional()) return false;  // nothing is known: leaving it out is as good
-    const CostSource& cost = *how_.keys.problem().cost;
+    if (!read_ && context_.keys.optional()) return false;  // nothing is known: leaving it out is as good
+    const CostSource& cost = *context_.keys.problem().cost;
     if (cost.listed(level_.row(k)) >= 0) return put_at_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;
     if (cost.forbids() && n_ > 0 && k + kAhead < level_.n) cost.fetch(level_.row(k + kAhead), turn_);
     for (int tries = 0; tries < kTries && n_ > 0; ++tries) {
       for (Slot step = 0; step < n_ && out_.load[turn_] >= level_.capacity[turn_]; ++step) turn_ = (turn_ + 1) % n_;
-      const bool allowed = !cost.forbids() || how_.keys.at(level_.row(k), turn_) < kForbidden;
+      const bool allowed = !cost.forbids() || context_.keys.at(level_.row(k), turn_) < kForbidden;
       if (allowed && put(k, turn_)) return true;
       turn_ = (turn_ + 1) % n_;
     }
@@ -158,18 +159,18 @@ class Placer {
     }
     for (Index step = 0; step < pairs; ++step) {
       const Slot s = cost.listed_slot(job, (k + step) % pairs);
-      if (out_.load[s] >= level_.capacity[s] || (cost.real() && how_.keys.at(job, s) >= kForbidden)) continue;
+      if (out_.load[s] >= level_.capacity[s] || (cost.real() && context_.keys.at(job, s) >= kForbidden)) continue;
       if (put(k, s)) return true;
     }
     return false;
   }
 
   [[nodiscard]] bool finite(Index k) const {
-    Seen seen;
-    return how_.keys.unplaced(level_.row(k), seen) < kForbidden;
+    CostRangeStats seen;
+    return context_.keys.unplaced(level_.row(k), seen) < kForbidden;
   }
 
-  const Scan& how_;
+  const SolverContext& context_;
   const Level& level_;
   std::span<const Cost> prices_;
   bool read_ = true;  // have all costs been?
@@ -180,8 +181,8 @@ class Placer {
 };
 
 // A shared group's members take its flow in index order.
-std::vector<std::int32_t> in_turn(const Restricted& r) {
-  std::vector<std::int32_t> out(r.where.begin(), r.where.end());
+std::vector<std::int32_t> in_turn(const RestrictedProblem& r) {
+  std::vector<std::int32_t> out(r.place_of.begin(), r.place_of.end());
   std::vector<Index> at(r.begin.begin(), r.begin.end());
   std::vector<Cost> taken(static_cast<std::size_t>(r.groups()), 0);
   for (std::int32_t& w : out) {
@@ -196,7 +197,7 @@ std::vector<std::int32_t> in_turn(const Restricted& r) {
 }
 
 // The class that has all units of a group, if one has.
-Slot all_of(const Restricted& r, Index g) {
+Slot all_of(const RestrictedProblem& r, Index g) {
   for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
     if (r.flow[c] == r.weight[g]) return r.slot[c];
   }
@@ -205,19 +206,19 @@ Slot all_of(const Restricted& r, Index g) {
 
 }  // namespace
 
-Whole deal_out(const Scan& how, const Level& level, const Restricted& r) {
+Whole deal_out(const SolverContext& context, const Level& level, const RestrictedProblem& r) {
   Whole out;
-  const auto n = static_cast<Index>(r.where.size());
+  const auto n = static_cast<Index>(r.place_of.size());
   if (r.shared) out.assignment = in_turn(r);
   out.assignment.resize(static_cast<std::size_t>(n));
-  const Problem& problem = how.keys.problem();
+  const Problem& problem = context.keys.problem();
   std::vector<std::vector<Cost>> loads(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
-  how.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+  context.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
     std::vector<Cost>& load = loads[static_cast<std::size_t>(chunk)];
     load.assign(static_cast<std::size_t>(r.columns), 0);
     for (Index k = begin; k < end; ++k) {
       std::int32_t& s = out.assignment[static_cast<std::size_t>(k)];
-      if (!r.shared) s = r.where[k] >= 0 ? r.where[k] : all_of(r, ~r.where[k]);
+      if (!r.shared) s = r.place_of[k] >= 0 ? r.place_of[k] : all_of(r, ~r.place_of[k]);
       if (s >= 0) load[s] += problem.weight(level.row(k));
     }
   });
@@ -232,14 +233,14 @@ namespace {
 
 // Split jobs, the heaviest first, each to that of the classes with units of it which has most room left, be it too
 // little for the job; ties to the lowest class.
-void seat_split(const Scan& how, const Level& level, const Restricted& r, Whole& whole) {
+void seat_split(const SolverContext& context, const Level& level, const RestrictedProblem& r, Whole& whole) {
   std::vector<Index> split;
   for (Index k = 0; k < level.n; ++k) {
     if (whole.assignment[static_cast<std::size_t>(k)] < 0) split.push_back(k);
   }
-  heaviest_first(split, [&](Index k) { return how.keys.problem().weight(level.row(k)); });
+  heaviest_first(split, [&](Index k) { return context.keys.problem().weight(level.row(k)); });
   for (const Index k : split) {
-    const Index g = ~r.where[k];
+    const Index g = ~r.place_of[k];
     Slot& best = whole.assignment[static_cast<std::size_t>(k)];
     for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
       const Slot s = r.slot[c];
@@ -255,13 +256,13 @@ void seat_split(const Scan& how, const Level& level, const Restricted& r, Whole&
 namespace {
 
 // All jobs by size, each where all its units lie, or where it is cheapest now, before smaller jobs take the room.
-Whole largest_first(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
-                    Stop& stop) {
-  Placer placer(how, level, prices);
+Whole largest_first(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                    std::span<const Cost> prices, Stop& stop) {
+  Placer placer(context, level, prices);
   std::vector<Index> order = everyone(level.n), left;
   heaviest_first(order, [&](Index k) { return placer.weight(k); });
   for (const Index k : order) {
-    const Slot s = r.where[k] >= 0 ? r.where[k] : all_of(r, ~r.where[k]);
+    const Slot s = r.place_of[k] >= 0 ? r.place_of[k] : all_of(r, ~r.place_of[k]);
     if (s >= 0 && placer.put(k, s)) continue;
     if (stop.requested() || !placer.place(k)) left.push_back(k);
   }
@@ -271,26 +272,27 @@ Whole largest_first(const Scan& how, const Level& level, const Restricted& r, st
 
 }  // namespace
 
-Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices, Stop& stop) {
-  Whole whole = deal_out(how, level, r);
-  if (!r.shared) seat_split(how, level, r, whole);
-  make_room(how, level, r, prices, whole);
+Whole make_whole(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                 std::span<const Cost> prices, Stop& stop) {
+  Whole whole = deal_out(context, level, r);
+  if (!r.shared) seat_split(context, level, r, whole);
+  make_room(context, level, r, prices, whole);
   std::vector<Index> left;
   for (Index k = 0; k < level.n; ++k) {
     if (whole.assignment[static_cast<std::size_t>(k)] < 0) left.push_back(k);
   }
-  Placer placer(how, level, prices, std::move(whole));
+  Placer placer(context, level, prices, std::move(whole));
   placer.place_all(left, stop);
   whole = placer.take();
-  if (whole.homeless == 0 || how.keys.problem().demand == nullptr || stop.requested()) return whole;
-  Whole again = largest_first(how, level, r, prices, stop);
+  if (whole.homeless == 0 || context.keys.problem().demand == nullptr || stop.requested()) return whole;
+  Whole again = largest_first(context, level, r, prices, stop);
   if (again.homeless < whole.homeless) whole = std::move(again);
   whole.anew = true;
   return whole;
 }
 
-Whole make_any(const Scan& how, const Level& level, std::span<const Cost> prices, Stop& stop) {
-  Placer placer(how, level, prices);
+Whole make_any(const SolverContext& context, const Level& level, std::span<const Cost> prices, Stop& stop) {
+  Placer placer(context, level, prices);
   placer.place_everyone(stop);
   return placer.take();
 }

@@ -23,13 +23,14 @@ struct Whole {
 };
 
 // Each job in the class that has all its units; -1 where none has. Of unit jobs' optimum, that is the matching.
-[[nodiscard]] Whole deal_out(const Scan& how, const Level& level, const Restricted& r);
+[[nodiscard]] Whole deal_out(const SolverContext& context, const Level& level, const RestrictedProblem& r);
 
-[[nodiscard]] Whole make_whole(const Scan& how, const Level& level, const Restricted& r, std::span<const Cost> prices,
-                               Stop& stop);
+[[nodiscard]] Whole make_whole(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                               std::span<const Cost> prices, Stop& stop);
 
 // Nothing was read yet, but prices may be known: each job in turn where it is cheapest as long as there is time to
 // look, then classes in order where a job is allowed, or left out.
-[[nodiscard]] Whole make_any(const Scan& how, const Level& level, std::span<const Cost> prices, Stop& stop);
+[[nodiscard]] Whole make_any(const SolverContext& context, const Level& level, std::span<const Cost> prices,
+                             Stop& stop);
 
 }  // namespace gridcompute::transport

@@ -10,7 +10,7 @@ void KeyRows::load(Index i, Cost* out) const {
     return;
   }
   std::vector<double> scratch;
-  Seen seen;
+  CostRangeStats seen;
   keys_.fill(gridcompute::Rows{nullptr, i, 1}, out, scratch, seen);
   if (keys_.optional()) out[keys_.n_slots()] = keys_.unplaced(i, seen);
   for (Index s = 0; s < m; ++s) out[s] = out[s] < kForbidden ? out[s] : Bounds::kForbidden;

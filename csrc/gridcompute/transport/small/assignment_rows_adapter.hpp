@@ -15,10 +15,10 @@ inline constexpr Cost kFar = std::numeric_limits<Cost>::max();
 // Being left out is the last column. Threads may read different rows; what was seen is joined.
 class KeyRows final : public assignment::RowReader<Cost> {
  public:
-  KeyRows(const Keys& keys, Seen& seen)
+  KeyRows(const QuantisedCost& keys, CostRangeStats& seen)
       : assignment::RowReader<Cost>(keys.n_jobs(), keys.columns()),
         keys_(keys),
-        narrow_(keys.optional() || !keys.ties().none() ? nullptr : keys.int32()),
+        narrow_(keys.optional() || !keys.perturbation().none() ? nullptr : keys.int32()),
         seen_(seen) {}
 
   assignment::RowFit measure(Index) override { return assignment::RowFit::exact; }
@@ -26,9 +26,9 @@ class KeyRows final : public assignment::RowReader<Cost> {
   void load(Index i, Cost* out) const override;
 
  private:
-  const Keys& keys_;
+  const QuantisedCost& keys_;
   const std::int32_t* narrow_;
-  Seen& seen_;
+  CostRangeStats& seen_;
   mutable std::mutex mutex_;
 };
 

@@ -12,7 +12,7 @@ constexpr Index kProbe = 64;      // rows compared
 constexpr Index kCopies = 8;      // one in so many has a copy among them: many do
 constexpr Index kMost = 1 << 24;  // pairs
 
-Index pairs_of(const Keys& keys) {
+Index pairs_of(const QuantisedCost& keys) {
   const CostSource& cost = *keys.problem().cost;
   Index pairs = keys.optional() ? keys.n_jobs() : 0;
   for (Index i = 0; i < keys.n_jobs(); ++i) pairs += cost.listed(i);
@@ -21,14 +21,14 @@ Index pairs_of(const Keys& keys) {
 
 }  // namespace
 
-bool lists_pay(const Keys& keys, Index stride) {
-  if (keys.n_jobs() == 0 || keys.problem().cost->listed(0) < 0 || !keys.ties().none()) return false;
+bool lists_pay(const QuantisedCost& keys, Index stride) {
+  if (keys.n_jobs() == 0 || keys.problem().cost->listed(0) < 0 || !keys.perturbation().none()) return false;
   const Index pairs = pairs_of(keys);
   return pairs <= kMost && pairs * kLanes <= keys.n_jobs() * stride;
 }
 
 template <class T>
-bool Pairs<T>::read(const Keys& keys, Stop& stop, Seen& seen) {
+bool Pairs<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen) {
   const CostSource& cost = *keys.problem().cost;
   const Index n = keys.n_jobs();
   arcs_.resize(static_cast<std::size_t>(pairs_of(keys)));
@@ -68,7 +68,7 @@ bool Pairs<T>::read(const Keys& keys, Stop& stop, Seen& seen) {
 
 template <class T>
 bool Pairs<T>::mostly_copies() const {
-  const Listed<T> all = rows(0);
+  const CsrKeyRows<T> all = rows(0);
   const Index n = static_cast<Index>(begin_.size()) - 1, probe = std::min(n, kProbe);
   std::vector<std::int32_t> order;
   for (Index k = 0; k < probe; ++k) order.push_back(static_cast<std::int32_t>(n * k / probe));

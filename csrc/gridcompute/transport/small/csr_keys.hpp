@@ -9,23 +9,23 @@
 namespace gridcompute::transport {
 
 // Are pairs listed, and few a row? `stride`: classes, padded.
-[[nodiscard]] bool lists_pay(const Keys& keys, Index stride);
+[[nodiscard]] bool lists_pay(const QuantisedCost& keys, Index stride);
 
 template <class T>
 class Pairs {
  public:
   // Of all jobs, being left out among them. False where a key is too large for the type, or after a stop.
-  [[nodiscard]] bool read(const Keys& keys, Stop& stop, Seen& seen);
+  [[nodiscard]] bool read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen);
 
   // Are many jobs alike, so that merging their rows pays?
   [[nodiscard]] bool mostly_copies() const;
 
   [[nodiscard]] int shift() const noexcept { return unit_.shift(); }
-  [[nodiscard]] Listed<T> rows(Index stride) const noexcept { return {arcs_.data(), begin_.data(), stride}; }
+  [[nodiscard]] CsrKeyRows<T> rows(Index stride) const noexcept { return {arcs_.data(), begin_.data(), stride}; }
 
  private:
-  Unit<T> unit_;
-  UnwrittenVector<typename Listed<T>::Arc> arcs_;
+  CommonFactor<T> unit_;
+  UnwrittenVector<typename CsrKeyRows<T>::Arc> arcs_;
   std::vector<std::int32_t> begin_;
 };
 

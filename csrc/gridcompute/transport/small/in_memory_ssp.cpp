@@ -108,7 +108,7 @@ void Dense<T, Rows>::put_at_best(std::int32_t row, Cost units, LeastAt<T> best, 
     if (some > 0) put(row, s, some, static_cast<T>(best.value - price_[s]));
     units -= some;
     if (units == 0) return;
-    best.at = static_cast<T>(next_equal(rows_, row, price_.data(), best));
+    best.at = static_cast<T>(next_minimiser(rows_, row, price_.data(), best));
   }
   if (filled != nullptr && over(first) == 0) filled->push_back(first);
   put(row, first, units, static_cast<T>(best.value - price_[first]));
@@ -119,7 +119,7 @@ template <class T, class Rows>
 bool Dense<T, Rows>::put(std::int32_t row, Slot s, Cost units, T own) {
   load_[s] += units;
   if (!single_) {
-    for (Member<T>& m : members_[s]) {
+    for (JobUnits<T>& m : members_[s]) {
       if (m.row != row) continue;
       m.units += static_cast<std::int32_t>(units);
       return false;
@@ -157,10 +157,10 @@ bool Dense<T, Rows>::bids(Index looks_a_lot) {
 template <class T, class Rows>
 bool Dense<T, Rows>::bid(Slot a, std::vector<Slot>& next) {
   const T own = price_[a];
-  price_[a] = Range<T>::kSettled - Range<T>::kForbid;
-  std::vector<Member<T>>& here = members_[a];
+  price_[a] = KeyLimits<T>::kSettled - KeyLimits<T>::kForbid;
+  std::vector<JobUnits<T>>& here = members_[a];
   others_.resize(here.size());
-  cheapest_each(rows_, here.data(), static_cast<Index>(here.size()), price_.data(), others_.data());
+  least_costs(rows_, here.data(), static_cast<Index>(here.size()), price_.data(), others_.data());
   margins_.clear();
   for (std::size_t k = 0; k < here.size(); ++k)
     margins_.push_back({static_cast<T>(others_[k].value - (here[k].own + own)), here[k].row, static_cast<Slot>(k)});
@@ -171,18 +171,18 @@ bool Dense<T, Rows>::bid(Slot a, std::vector<Slot>& next) {
   if (std::any_of(margins_.begin(), last, [&](const Margin& m) { return impossible(other(m).value); })) return false;
   // Those kept that have no other class would let the price rise without end.
   const Margin& kept = edge != margins_.end() && !impossible(other(*edge).value) ? *edge : *(edge - 1);
-  if (kept.margin > Range<T>::kPrice - own) return beyond_range();
+  if (kept.margin > KeyLimits<T>::kPrice - own) return beyond_range();
   const T raised = own + kept.margin;
   load_[a] -= leaving;
   Cost left = leaving;
   for (auto m = margins_.begin(); m != last; ++m) {
-    Member<T>& member = here[static_cast<std::size_t>(m->at)];
+    JobUnits<T>& member = here[static_cast<std::size_t>(m->at)];
     const Cost some = std::min<Cost>(left, member.units);
     left -= some;
     member.units -= static_cast<std::int32_t>(some);
     put_at_best(m->row, some, other(*m), &next);
   }
-  std::erase_if(here, [](const Member<T>& m) { return m.units == 0; });
+  std::erase_if(here, [](const JobUnits<T>& m) { return m.units == 0; });
   price_[a] = raised;
   return true;
 }
@@ -259,8 +259,8 @@ bool Dense<T, Rows>::paths() {
 template <class T, class Rows>
 bool Dense<T, Rows>::search(Cost left) {
   ++stats_.searches;
-  grow({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), w_.data(), line_.data()},
-       kListed ? left : (left + kPart - 1) / kPart, tree_);
+  grow_tree({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), w_.data(), line_.data()},
+            kListed ? left : (left + kPart - 1) / kPart, tree_);
   if (tree_.beyond) beyond_range();
   return !tree_.targets.empty() && raise();
 }
@@ -270,7 +270,7 @@ bool Dense<T, Rows>::raise() {
   for (const auto& x : tree_.settled) {
     if (x.distance >= tree_.last) break;
     const T price = price_[x.slot] + (tree_.last - x.distance);
-    if (price > Range<T>::kPrice) return beyond_range();
+    if (price > KeyLimits<T>::kPrice) return beyond_range();
     price_[x.slot] = price;
   }
   return true;
@@ -302,7 +302,7 @@ Cost Dense<T, Rows>::augment(Slot target) {
 // The first that decides the way from a to b. Another index would move a job at a cost that nobody counted.
 template <class T, class Rows>
 std::size_t Dense<T, Rows>::mover(Slot a, Slot b) {
-  const std::vector<Member<T>>& from = members_[a];
+  const std::vector<JobUnits<T>>& from = members_[a];
   std::size_t at = 0;
   if constexpr (kListed) {
     const std::int32_t row = between_.who(a, b);
@@ -328,7 +328,7 @@ void Dense<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
     if (spare_[b] == units) update_row(b, nullptr);
     return;
   }
-  const Member<T> moved = members_[a][at];
+  const JobUnits<T> moved = members_[a][at];
   if (moved.units > units) {
     members_[a][at].units -= static_cast<std::int32_t>(units);
   } else {
@@ -343,14 +343,14 @@ void Dense<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
   if (first) {
     update_row(b, nullptr);
   } else {
-    if constexpr (!kListed) lower(rows_.row(moved.row), members_[b].back().own, rows_.stride, ways(b));
+    if constexpr (!kListed) lower_exchange_row(rows_.row(moved.row), members_[b].back().own, rows_.stride, ways(b));
   }
 }
 
 // Makes the row of W of class a that of its members and spare units. `left` is the member that has just left, if the
 // row was right before that; over lists it is right already then.
 template <class T, class Rows>
-void Dense<T, Rows>::update_row(Slot a, const Member<T>* left) {
+void Dense<T, Rows>::update_row(Slot a, const JobUnits<T>* left) {
   if (members_[a].empty()) {
     if (line_[a] > kSpareLine) unused_.push_back(line_[a]);
     line_[a] = spare_[a] > 0 ? kSpareLine : kNone;
@@ -359,7 +359,8 @@ void Dense<T, Rows>::update_row(Slot a, const Member<T>* left) {
   if constexpr (kListed) {
     if (left == nullptr) between_.build(a, spare_[a] > 0, own_line(a));
   } else {
-    rebuild(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left, own_line(a));
+    rebuild_exchange_row(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left,
+                         own_line(a));
   }
 }
 
@@ -383,7 +384,7 @@ bool Dense<T, Rows>::holds() const {
   const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
   for (Slot s = 0; s < columns_; ++s) {
     if (over(s) != 0 || (spare_[s] > 0 && price_[s] != least)) return false;
-    for (const Member<T>& m : members_[s]) {
+    for (const JobUnits<T>& m : members_[s]) {
       if (m.own + price_[s] != best(m.row).value) return false;
     }
   }
@@ -392,7 +393,7 @@ bool Dense<T, Rows>::holds() const {
 
 template class Dense<std::int32_t>;
 template class Dense<Cost>;
-template class Dense<std::int32_t, Listed<std::int32_t>>;
-template class Dense<Cost, Listed<Cost>>;
+template class Dense<std::int32_t, CsrKeyRows<std::int32_t>>;
+template class Dense<Cost, CsrKeyRows<Cost>>;
 
 }  // namespace gridcompute::transport

@@ -21,7 +21,7 @@ struct Lot {
 };
 
 // Rows: Matrix<T>, or Listed<T>.
-template <class T, class Rows = Matrix<T>>
+template <class T, class Rows = DenseKeyRows<T>>
 class Dense {
  public:
   // Prices (padded like rows) may be any.
@@ -44,10 +44,10 @@ class Dense {
 
   // Prices with the least of them at 0: those of a class with spare room.
   [[nodiscard]] AlignedVector<T> prices() const;
-  [[nodiscard]] const std::vector<std::vector<Member<T>>>& members() const noexcept { return members_; }
+  [[nodiscard]] const std::vector<std::vector<JobUnits<T>>>& members() const noexcept { return members_; }
 
  private:
-  static constexpr bool kListed = std::is_same_v<Rows, Listed<T>>;
+  static constexpr bool kListed = std::is_same_v<Rows, CsrKeyRows<T>>;
 
   struct Margin {
     T margin;
@@ -60,10 +60,10 @@ class Dense {
   using Margins = typename std::vector<Margin>::iterator;
 
   // A forbidden class, or the one that is left: prices are not below 0.
-  [[nodiscard]] static bool impossible(T v) { return v >= Range<T>::kForbid - Range<T>::kKey; }
+  [[nodiscard]] static bool impossible(T v) { return v >= KeyLimits<T>::kForbid - KeyLimits<T>::kKey; }
   [[nodiscard]] Cost over(Slot s) const { return load_[s] - capacity_[s]; }
   [[nodiscard]] bool empty(Slot a) const { return members_[a].empty() && spare_[a] == 0; }
-  [[nodiscard]] LeastAt<T> best(std::int32_t row) const { return cheapest(rows_, row, price_.data()); }
+  [[nodiscard]] LeastAt<T> best(std::int32_t row) const { return least_cost(rows_, row, price_.data()); }
   [[nodiscard]] Cost unmet() const;
   bool beyond_range() noexcept;
 
@@ -81,7 +81,7 @@ class Dense {
   [[nodiscard]] bool moves_spare(Slot a, Slot b) const { return spare_[a] > 0 && price_[a] == price_[b]; }
   [[nodiscard]] std::size_t mover(Slot a, Slot b);
   void move(Slot a, Slot b, std::size_t at, Cost units);
-  void update_row(Slot a, const Member<T>* left);
+  void update_row(Slot a, const JobUnits<T>* left);
   [[nodiscard]] T* ways(Slot a) { return w_.data() + line_[a] * rows_.stride; }
   T* own_line(Slot a);
 
@@ -96,7 +96,7 @@ class Dense {
   Cost units_ = 0;
   bool single_ = true;  // one unit a lot
   AlignedVector<T> price_;
-  std::vector<std::vector<Member<T>>> members_;
+  std::vector<std::vector<JobUnits<T>>> members_;
   std::vector<Cost> spare_, load_;  // load: of jobs and spare units
   std::vector<Margin> margins_;
   std::vector<LeastAt<T>> others_;  // a class's members, were they elsewhere
@@ -107,7 +107,7 @@ class Dense {
   std::vector<Slot> line_, unused_;  // (columns) a class's row; kNone where it has no units
   Index lines_ = 0;
   std::conditional_t<kListed, Between<T>, std::monostate> between_;  // over lists
-  Tree<T> tree_;
+  ShortestPathTree<T> tree_;
   std::vector<Slot> path_;
   std::vector<std::size_t> movers_;
   bool bidden_ = false, beyond_range_ = false;

@@ -28,7 +28,8 @@ GRIDCOMPUTE_CLONES void widen(const std::int32_t* of, Index n, Extremes& seen) {
 }
 
 // Entries of the matrix as they are.
-bool copy(const Keys& keys, const Level& level, Index stride, Held<std::int32_t>& out, Stop& stop, Seen& seen) {
+bool copy(const QuantisedCost& keys, const Level& level, Index stride, Held<std::int32_t>& out, Stop& stop,
+          CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
   Extremes extremes;
   for (Index k = 0; k < level.n; ++k) {
@@ -39,22 +40,23 @@ bool copy(const Keys& keys, const Level& level, Index stride, Held<std::int32_t>
     }
     if (level.rows != nullptr) widen(from, n_slots, extremes);
     std::int32_t* to = out.keys.data() + k * stride;
-    std::fill(std::copy(from, from + n_slots, to), to + stride, Range<std::int32_t>::kForbid);
+    std::fill(std::copy(from, from + n_slots, to), to + stride, KeyLimits<std::int32_t>::kForbid);
     if (!keys.optional()) continue;
     const Cost key = keys.unplaced(level.row(k), seen);
     if (key < kForbidden) to[n_slots] = static_cast<std::int32_t>(std::clamp<Cost>(key, -kWidest, kWidest));
   }
   seen.largest = std::max({seen.largest, -static_cast<double>(extremes.low), static_cast<double>(extremes.high)});
-  return keys.possible(seen) && keys.reach(seen) <= Range<std::int32_t>::kKey;
+  return keys.possible(seen) && keys.reach(seen) <= KeyLimits<std::int32_t>::kKey;
 }
 
 // Of blocks of rows. What was held in a unit that proves too large is held anew.
 template <class T>
-bool convert(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+bool convert(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& out, Stop& stop,
+             CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
   std::vector<Cost> some(static_cast<std::size_t>(kBlock * n_slots)), left_out;
   std::vector<double> scratch;
-  Unit<T> unit;
+  CommonFactor<T> unit;
   for (Index k = 0; k < level.n; k += kBlock) {
     if (stop.poll()) return false;
     const Index count = std::min(kBlock, level.n - k);
@@ -70,7 +72,7 @@ bool convert(const Keys& keys, const Level& level, Index stride, Held<T>& out, S
     for (Index i = 0; i < count; ++i, to += stride) {
       const Cost* from = some.data() + i * n_slots;
       unit.hold(from, n_slots, to);
-      std::fill(to + n_slots, to + stride, Range<T>::kForbid);
+      std::fill(to + n_slots, to + stride, KeyLimits<T>::kForbid);
       if (keys.optional()) to[n_slots] = unit.held(left_out[i]);
     }
   }
@@ -80,12 +82,13 @@ bool convert(const Keys& keys, const Level& level, Index stride, Held<T>& out, S
 
 // The same of listed pairs, all others forbidden.
 template <class T>
-bool scatter(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+bool scatter(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& out, Stop& stop,
+             CostRangeStats& seen) {
   const CostSource& cost = *keys.problem().cost;
   std::vector<Slot> slots;
   std::vector<Cost> some, left_out;
   std::vector<double> scratch;
-  Unit<T> unit;
+  CommonFactor<T> unit;
   for (Index first = 0; first < level.n; first += kBlock) {
     if (stop.poll()) return false;
     const Index count = std::min(kBlock, level.n - first);
@@ -102,7 +105,7 @@ bool scatter(const Keys& keys, const Level& level, Index stride, Held<T>& out, S
     if (!keys.possible(seen) || !unit.holds(keys.reach(seen))) return false;
     T* to = out.keys.data() + first * stride;
     if (unit.shift() < before) std::for_each(out.keys.data(), to, [&](T& key) { key = unit.moved(key, before); });
-    std::fill(to, to + count * stride, Range<T>::kForbid);
+    std::fill(to, to + count * stride, KeyLimits<T>::kForbid);
     std::size_t at = 0;
     for (Index i = 0; i < count; ++i, to += stride) {
       for (Index k = cost.listed(first + i); k > 0; --k, ++at) to[slots[at]] = unit.held(some[at]);
@@ -114,14 +117,14 @@ bool scatter(const Keys& keys, const Level& level, Index stride, Held<T>& out, S
 }
 
 // Is some key of the first job too large for 32 bits in any unit that divides it? Then so are all together.
-bool too_wide(const Keys& keys, const Level& level) {
+bool too_wide(const QuantisedCost& keys, const Level& level) {
   constexpr Slot kLooks = 4;
   if (level.n == 0 || !keys.problem().cost->singles()) return false;
   for (Slot s = 0; s < std::min(keys.n_slots(), kLooks); ++s) {
     const Cost key = keys.at(level.row(0), s);
     if (key >= kForbidden || key == 0) continue;
     const auto size = static_cast<std::uint64_t>(key < 0 ? -key : key);
-    if (size >> std::countr_zero(size) > std::uint64_t{Range<std::int32_t>::kKey}) return true;
+    if (size >> std::countr_zero(size) > std::uint64_t{KeyLimits<std::int32_t>::kKey}) return true;
   }
   return false;
 }
@@ -129,19 +132,19 @@ bool too_wide(const Keys& keys, const Level& level) {
 }  // namespace
 
 template <class T>
-bool hold(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen) {
+bool hold(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, CostRangeStats& seen) {
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (too_wide(keys, level)) return false;
   out.keys.resize(static_cast<std::size_t>(level.n * stride));
   if constexpr (std::is_same_v<T, std::int32_t>)
-    if (keys.int32() != nullptr && keys.ties().none()) return copy(keys, level, stride, out, stop, seen);
+    if (keys.int32() != nullptr && keys.perturbation().none()) return copy(keys, level, stride, out, stop, seen);
   const bool listed = level.n > 0 && level.rows == nullptr && keys.problem().cost->listed(0) >= 0;
-  if (listed && keys.problem().demand == nullptr && keys.ties().none())
+  if (listed && keys.problem().demand == nullptr && keys.perturbation().none())
     return scatter(keys, level, stride, out, stop, seen);
   return convert(keys, level, stride, out, stop, seen);
 }
 
-template bool hold(const Keys&, const Level&, Index, Held<std::int32_t>&, Stop&, Seen&);
-template bool hold(const Keys&, const Level&, Index, Held<Cost>&, Stop&, Seen&);
+template bool hold(const QuantisedCost&, const Level&, Index, Held<std::int32_t>&, Stop&, CostRangeStats&);
+template bool hold(const QuantisedCost&, const Level&, Index, Held<Cost>&, Stop&, CostRangeStats&);
 
 }  // namespace gridcompute::transport

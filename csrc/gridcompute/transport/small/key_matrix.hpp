@@ -14,6 +14,7 @@ struct Held {
 
 // False where a key is too large for the type, or after a stop.
 template <class T>
-[[nodiscard]] bool hold(const Keys& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, Seen& seen);
+[[nodiscard]] bool hold(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& out, Stop& stop,
+                        CostRangeStats& seen);
 
 }  // namespace gridcompute::transport

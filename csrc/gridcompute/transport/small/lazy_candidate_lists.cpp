@@ -10,7 +10,7 @@ constexpr Index kRows = 64;      // read by a thread at a time
 constexpr Index kStaleRows = 8;  // the same where only some are
 }  // namespace
 
-Offers::Offers(const Keys& keys, Index n_jobs, Pool& pool, Stop& stop, Seen& seen, Stats& stats)
+Offers::Offers(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats)
     : keys_(keys),
       n_(n_jobs),
       columns_(keys.columns()),

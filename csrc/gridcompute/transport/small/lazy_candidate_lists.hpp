@@ -10,7 +10,7 @@ namespace gridcompute::transport {
 
 class Offers {
  public:
-  Offers(const Keys& keys, Index n_jobs, Pool& pool, Stop& stop, Seen& seen, Stats& stats);
+  Offers(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats);
 
   // First lists of all jobs at these prices. False after a stop, or where keys are out of range.
   [[nodiscard]] bool read_all(const std::vector<Cost>& prices);
@@ -40,12 +40,12 @@ class Offers {
   bool read(std::span<const Index> jobs, Index at_once);
   void refill(Index job);
 
-  const Keys& keys_;
+  const QuantisedCost& keys_;
   Index n_;
   Slot columns_;
   Pool& pool_;
   Stop& stop_;
-  Seen& seen_;
+  CostRangeStats& seen_;
   Stats& stats_;
   KeyRows rows_;
   Lists lists_;

@@ -29,7 +29,7 @@ constexpr std::int32_t kNobody = -1, kHubs = -2;
 
 class Few {
  public:
-  Few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats);
+  Few(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats);
 
   bool run(std::span<const Cost> given, Direct& out);
 
@@ -83,7 +83,7 @@ class Few {
   std::span<const Cost> capacity_;
   Stop& stop_;
   Stats& stats_;
-  const Keys& keys_;
+  const QuantisedCost& keys_;
   Offers offers_;
   Cost spare_;
   bool placed_ = false;  // by given prices
@@ -102,7 +102,7 @@ class Few {
   Index work_ = 0;
 };
 
-Few::Few(const Keys& keys, const Level& level, Pool& pool, Stop& stop, Seen& seen, Stats& stats)
+Few::Few(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats)
     : n_(level.n),
       columns_(keys.columns()),
       hub_(columns_),
@@ -158,7 +158,7 @@ bool Few::begin(std::span<const Cost> given) {
 // Can a few jobs have what they want at these prices?
 bool Few::plausible() const {
   std::vector<Cost> row(static_cast<std::size_t>(columns_)), load(p_.size(), 0);
-  Seen ignored;
+  CostRangeStats ignored;
   const KeyRows rows(keys_, ignored);
   Index crowded = 0, asked = 0;
   for (Index i = 0; i < n_; i += kAskedOf, ++asked) {
@@ -441,7 +441,7 @@ void Few::leave(Direct& out) {
 
 bool Few::holds() const {
   std::vector<Cost> row(static_cast<std::size_t>(columns_));
-  Seen ignored;
+  CostRangeStats ignored;
   const KeyRows rows(keys_, ignored);
   for (Slot s = 0; s < columns_; ++s) {
     if (load_[s] > capacity_[s] || p_[s] < 0 || (p_[s] > 0 && load_[s] < capacity_[s])) return false;
@@ -463,8 +463,8 @@ bool few_fit(Index n_jobs, Slot columns) noexcept {
   return columns >= kFewest && n_jobs > 0 && n_jobs <= most * columns;
 }
 
-Direct solve_few(const Keys& keys, const Level& level, std::span<const Cost> given, Pool& pool, Stop& stop, Seen& seen,
-                 Stats& stats) {
+Direct solve_few(const QuantisedCost& keys, const Level& level, std::span<const Cost> given, Pool& pool, Stop& stop,
+                 CostRangeStats& seen, Stats& stats) {
   Direct out;
   if (!mostly_copies(keys)) (void)Few(keys, level, pool, stop, seen, stats).run(given, out);
   return out;

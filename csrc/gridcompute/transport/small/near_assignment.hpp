@@ -37,7 +37,7 @@ namespace gridcompute::transport {
 // Not solved after a stop (but stopped, if a list for each job had been read), without range or room or a way for all,
 // where most classes are copies of others, or where it takes too long.
 // `given`: start prices in keys, or none.
-[[nodiscard]] Direct solve_few(const Keys& keys, const Level& level, std::span<const Cost> given, Pool& pool,
-                               Stop& stop, Seen& seen, Stats& stats);
+[[nodiscard]] Direct solve_few(const QuantisedCost& keys, const Level& level, std::span<const Cost> given, Pool& pool,
+                               Stop& stop, CostRangeStats& seen, Stats& stats);
 
 }  // namespace gridcompute::transport

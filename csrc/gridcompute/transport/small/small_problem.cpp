@@ -56,7 +56,7 @@ class Small {
         return end(warm, out);
       }
     }
-    if (std::is_same_v<Rows, Listed<T>> && n_ <= kMostFromZero) {
+    if (std::is_same_v<Rows, CsrKeyRows<T>> && n_ <= kMostFromZero) {
       Dense<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
       if (cold.place() && cold.bids_suffice(kLooksFromZero)) return end(cold, out);
     }
@@ -71,7 +71,7 @@ class Small {
 
   // Better prices from these.
   End improve(std::vector<Cost>& prices) {
-    if (*std::max_element(prices.begin(), prices.end()) >> shift_ > Range<T>::kPrice) return End::too_narrow;
+    if (*std::max_element(prices.begin(), prices.end()) >> shift_ > KeyLimits<T>::kPrice) return End::too_narrow;
     const std::vector<Lot> all = lots({});
     Dense<T, Rows> whole(matrix_, all, capacity_, packed(prices), stop_, stats_);
     if (!whole.place() || !whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
@@ -97,7 +97,7 @@ class Small {
   // One price a column; of equal columns the least.
   [[nodiscard]] AlignedVector<T> packed(std::span<const Cost> prices) const {
     AlignedVector<T> out = padded_prices();
-    std::fill(out.begin(), out.begin() + merged_.columns, Range<T>::kPrice);
+    std::fill(out.begin(), out.begin() + merged_.columns, KeyLimits<T>::kPrice);
     for (Slot s = 0; s < columns_; ++s) {
       T& p = out[merged_.column_of[s]];
       p = static_cast<T>(std::min<Cost>(p, prices[s] >> shift_));
@@ -106,7 +106,7 @@ class Small {
   }
 
   [[nodiscard]] AlignedVector<T> padded_prices() const {
-    AlignedVector<T> prices(static_cast<std::size_t>(merged_.stride), Range<T>::kSettled - Range<T>::kForbid);
+    AlignedVector<T> prices(static_cast<std::size_t>(merged_.stride), KeyLimits<T>::kSettled - KeyLimits<T>::kForbid);
     std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
     return prices;
   }
@@ -115,8 +115,8 @@ class Small {
   AlignedVector<T> start_prices(Index m, std::uint64_t seed) {
     if (m < 2 * merged_.columns) return padded_prices();
     m = std::max<Index>(m / kSampled, merged_.columns);
-    const std::vector<Lot> some = lots(strata(n_, m, seed));
-    const std::vector<Cost> part = scaled(capacity_, m, n_);
+    const std::vector<Lot> some = lots(stratified_sample(n_, m, seed));
+    const std::vector<Cost> part = scale_capacities(capacity_, m, n_);
     if (few(m)) {
       Dense<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_);
       if (cold.place() && cold.bids_leave(kMany)) return cold.run() ? cold.prices() : padded_prices();
@@ -172,7 +172,7 @@ class Small {
     for (Slot c = 0; c < merged_.columns; ++c) {
       Slot s = first[c];
       Sum own = 0, units = 0;
-      for (const Member<T>& m : whole.members()[c]) {
+      for (const JobUnits<T>& m : whole.members()[c]) {
         own += static_cast<Sum>(m.units) * m.own;
         units += m.units;
         for (std::int32_t u = 0; u < m.units; ++u) {
@@ -207,8 +207,8 @@ class Small {
 
 // Reads the level, merges what is equal where that pays, and does `work`, in 32 bits where these suffice.
 template <class Work>
-End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Seen& seen, Stats& stats,
-              const Work& work) {
+End in_memory(const QuantisedCost& keys, const Level& level, bool merging, Stop& stop, CostRangeStats& seen,
+              Stats& stats, const Work& work) {
   std::vector<std::int32_t> weights;
   for (Index k = 0; keys.problem().demand != nullptr && k < level.n; ++k)
     weights.push_back(keys.problem().demand[level.row(k)]);
@@ -219,23 +219,23 @@ End in_memory(const Keys& keys, const Level& level, bool merging, Stop& stop, Se
     if (Pairs<T> pairs; merging && lists_pay(keys, stride)) {
       if (!pairs.read(keys, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
       if (!pairs.mostly_copies()) {
-        Small<T, Listed<T>> small(unmerged(UnwrittenVector<T>{}, level.n, columns, stride), pairs.rows(stride),
-                                  pairs.shift(), level, weights, stop, stats);
+        Small<T, CsrKeyRows<T>> small(unmerged(UnwrittenVector<T>{}, level.n, columns, stride), pairs.rows(stride),
+                                      pairs.shift(), level, weights, stop, stats);
         return work(small);
       }
     }
     Held<T> held;
     if (!hold(keys, level, stride, held, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
-    Merged<T> merged = merging ? merge(std::move(held.keys), level.n, columns, stride, kPad, Range<T>::kForbid)
+    Merged<T> merged = merging ? merge(std::move(held.keys), level.n, columns, stride, kPad, KeyLimits<T>::kForbid)
                                : unmerged(std::move(held.keys), level.n, columns, stride);
-    const Matrix<T> matrix{merged.keys.data(), merged.stride};
-    Small<T, Matrix<T>> small(std::move(merged), matrix, held.shift, level, weights, stop, stats);
+    const DenseKeyRows<T> matrix{merged.keys.data(), merged.stride};
+    Small<T, DenseKeyRows<T>> small(std::move(merged), matrix, held.shift, level, weights, stop, stats);
     return work(small);
   };
   stats.evaluations += level.n * keys.columns();
   const End end = with(std::int32_t{});
   if ((end != End::unreadable && end != End::too_narrow) || !keys.possible(seen) ||
-      keys.reach(seen) > static_cast<double>(Range<Cost>::kKey))
+      keys.reach(seen) > static_cast<double>(KeyLimits<Cost>::kKey))
     return end;
   if (end == End::too_narrow) ++stats.wide;
   if (!merging && level.n > kMostWide / keys.columns()) return End::given_up;
@@ -252,8 +252,8 @@ bool direct_fits(Index n_jobs, Slot columns) noexcept {
   return memory_fits(n_jobs, columns) || few_fit(n_jobs, columns);
 }
 
-Direct solve_direct(const Keys& keys, const Level& level, std::span<const Cost> given, std::uint64_t seed, Pool& pool,
-                    Stop& stop, Seen& seen, Stats& stats) {
+Direct solve_direct(const QuantisedCost& keys, const Level& level, std::span<const Cost> given, std::uint64_t seed,
+                    Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats) {
   Direct out;
   const auto given_up = [&] {
     if (!out.solved && !stop.requested()) ++stats.given_up;
@@ -272,8 +272,8 @@ bool sample_fits(Index n_jobs, Slot columns) noexcept {
   return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMostSampleJobs, kMostSampleKeys / columns);
 }
 
-bool improve_prices(const Keys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop, Seen& seen,
-                    Stats& stats) {
+bool improve_prices(const QuantisedCost& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
+                    CostRangeStats& seen, Stats& stats) {
   return in_memory(keys, level, false, stop, seen, stats, [&](auto& small) { return small.improve(prices); }) ==
          End::solved;
 }

@@ -49,13 +49,13 @@ struct Direct {
 
 // Over lists where jobs are few a class, else or after that in memory. `given`: start prices in keys, or none; they are
 // taken where they leave few units out of place.
-[[nodiscard]] Direct solve_direct(const Keys& keys, const Level& level, std::span<const Cost> given, std::uint64_t seed,
-                                  Pool& pool, Stop& stop, Seen& seen, Stats& stats);
+[[nodiscard]] Direct solve_direct(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,
+                                  std::uint64_t seed, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats);
 
 // The optimal prices of a sample, from any; weights count as so many jobs. False, and prices as they were, where it
 // gives up.
 [[nodiscard]] bool sample_fits(Index n_jobs, Slot columns) noexcept;
-[[nodiscard]] bool improve_prices(const Keys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
-                                  Seen& seen, Stats& stats);
+[[nodiscard]] bool improve_prices(const QuantisedCost& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
+                                  CostRangeStats& seen, Stats& stats);
 
 }  // namespace gridcompute::transport

@@ -5,11 +5,11 @@
 namespace gridcompute::transport {
 
 template <class T>
-Between<T>::Between(const Listed<T>& rows, const std::vector<std::vector<Member<T>>>& members)
+Between<T>::Between(const CsrKeyRows<T>& rows, const std::vector<std::vector<JobUnits<T>>>& members)
     : rows_(rows), columns_(members.size()), tables_(columns_ <= kTables) {
   std::int32_t last = -1;
   for (const auto& here : members)
-    for (const Member<T>& m : here) last = std::max(last, m.row);
+    for (const JobUnits<T>& m : here) last = std::max(last, m.row);
   where_.assign(static_cast<std::size_t>(last) + 1, kNone);
   if (!tables_) {
     targets_.resize(columns_);
@@ -40,21 +40,21 @@ void Between<T>::chain(std::size_t at, Way way) {
 }
 
 template <class T>
-void Between<T>::start(Slot a, const std::vector<Member<T>>& members, bool spare, T* way) {
+void Between<T>::start(Slot a, const std::vector<JobUnits<T>>& members, bool spare, T* way) {
   if (way != nullptr) blank(spare, way);
   if (!tables_) {
-    for (const Member<T>& m : members) come(a, m, way);
+    for (const JobUnits<T>& m : members) come(a, m, way);
     return;
   }
   const auto begin = begin_.begin() + static_cast<std::ptrdiff_t>(index(a, 0));
-  for (const Member<T>& m : members) {
+  for (const JobUnits<T>& m : members) {
     where_[m.row] = a;
     for (const auto& arc : rows_.row(m.row)) ++begin[arc.slot + 1];
   }
   std::partial_sum(begin, begin + static_cast<std::ptrdiff_t>(columns_) + 1, begin);
   std::copy_n(begin, columns_, next_.begin());
   ways_.resize(static_cast<std::size_t>(begin[static_cast<std::ptrdiff_t>(columns_)]));
-  for (const Member<T>& m : members) {
+  for (const JobUnits<T>& m : members) {
     for (const auto& arc : rows_.row(m.row)) {
       const T cost = arc.key - m.own;
       ways_[next_[arc.slot]++] = {m.row, cost};
@@ -65,8 +65,8 @@ void Between<T>::start(Slot a, const std::vector<Member<T>>& members, bool spare
 
 template <class T>
 void Between<T>::blank(bool spare, T* way) const {
-  std::fill_n(way, columns_, spare ? T{0} : Range<T>::kForbid);
-  std::fill(way + columns_, way + rows_.stride, Range<T>::kForbid);
+  std::fill_n(way, columns_, spare ? T{0} : KeyLimits<T>::kForbid);
+  std::fill(way + columns_, way + rows_.stride, KeyLimits<T>::kForbid);
 }
 
 template <class T>
@@ -85,18 +85,18 @@ T Between<T>::least(Slot a, std::size_t at, T at_most) {
 
 template <class T>
 void Between<T>::build(Slot a, bool spare, T* way) {
-  const T most = spare ? T{0} : Range<T>::kForbid;
+  const T most = spare ? T{0} : KeyLimits<T>::kForbid;
   if (!tables_) {
     blank(spare, way);
     for (const Target& t : targets_[a]) way[t.to] = least(a, static_cast<std::size_t>(t.at), most);
     return;
   }
   for (Slot b = 0; b < static_cast<Slot>(columns_); ++b) way[b] = least(a, index(a, b), most);
-  std::fill(way + columns_, way + rows_.stride, Range<T>::kForbid);
+  std::fill(way + columns_, way + rows_.stride, KeyLimits<T>::kForbid);
 }
 
 template <class T>
-void Between<T>::come(Slot a, const Member<T>& member, T* way) {
+void Between<T>::come(Slot a, const JobUnits<T>& member, T* way) {
   where_[member.row] = a;
   for (const auto& arc : rows_.row(member.row)) {
     const std::size_t at = add(a, arc.slot);
@@ -109,11 +109,11 @@ void Between<T>::come(Slot a, const Member<T>& member, T* way) {
 }
 
 template <class T>
-void Between<T>::leave(Slot a, const Member<T>& member, bool spare, T* way) {
+void Between<T>::leave(Slot a, const JobUnits<T>& member, bool spare, T* way) {
   where_[member.row] = kNone;
   for (const auto& arc : rows_.row(member.row)) {
     const std::size_t at = find(a, arc.slot);
-    if (at != kAbsent && who_[at] == member.row) way[arc.slot] = least(a, at, spare ? T{0} : Range<T>::kForbid);
+    if (at != kAbsent && who_[at] == member.row) way[arc.slot] = least(a, at, spare ? T{0} : KeyLimits<T>::kForbid);
   }
 }
 

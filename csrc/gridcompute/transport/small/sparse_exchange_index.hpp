@@ -23,15 +23,15 @@ class Between {
  public:
   Between() = default;
   // For these members of all classes, one unit each,
-  Between(const Listed<T>& rows, const std::vector<std::vector<Member<T>>>& members);
+  Between(const CsrKeyRows<T>& rows, const std::vector<std::vector<JobUnits<T>>>& members);
   // told one class after the other: row a of W, null where nobody is to leave it.
-  void start(Slot a, const std::vector<Member<T>>& members, bool spare, T* way);
+  void start(Slot a, const std::vector<JobUnits<T>>& members, bool spare, T* way);
 
   // Row a of W from all who lie there.
   void build(Slot a, bool spare, T* way);
   // The same after one came, or left.
-  void come(Slot a, const Member<T>& member, T* way);
-  void leave(Slot a, const Member<T>& member, bool spare, T* way);
+  void come(Slot a, const JobUnits<T>& member, T* way);
+  void leave(Slot a, const JobUnits<T>& member, bool spare, T* way);
 
   // The job whose key decides the way, kNone where no member has one.
   [[nodiscard]] std::int32_t who(Slot a, Slot b) const {
@@ -69,7 +69,7 @@ class Between {
   [[nodiscard]] T least(Slot a, std::size_t at, T at_most);
   void blank(bool spare, T* way) const;
 
-  Listed<T> rows_{};
+  CsrKeyRows<T> rows_{};
   std::size_t columns_ = 0;
   bool tables_ = true;
   std::vector<std::int32_t> where_;  // (rows) the class, or kNone
