@@ -180,3 +180,24 @@ def test_live_trace_conserves_work_and_room(live_trace):
     assert over.any()
     assert (world.live & (world.home < 0)).any()
     assert world.matcher.match().verify().valid
+
+
+def test_packing_draws_where_fragments_build_up(tmp_path, capsys):
+    """If this fails, the picture of fragments is broken, or prices strand more than FGD there."""
+    packing_fragments = load("packing_fragments")
+    assert packing_fragments.main(["--out", str(tmp_path)]) == 0
+    allocated = [
+        float(line.split()[1]) for line in capsys.readouterr().out.splitlines()[:2]
+    ]  # fgd, price
+    assert allocated[1] > allocated[0]
+    svg = (tmp_path / "packing_fragments.svg").read_text(encoding="utf-8")
+    assert svg.count("<polygon") == 6
+    assert "nan" not in svg
+
+
+def test_the_grid_hands_its_hours_to_the_packer(capsys):
+    """If this fails, a plan in milli of devices can't be packed, or jobs get lost between them."""
+    assert load("packing_grid_hour").main(["--jobs", "150"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    placed, _, planned = last.split()[:3]
+    assert int(placed) >= 0.95 * int(planned) > 0, last

@@ -136,11 +136,17 @@ py::tuple left(LivePacker& self) {
   return py::make_tuple(cpu, memory, milli, devices, each);
 }
 
+std::vector<bool> classes_of(const LivePacker& self, const Reservation& group) {
+  std::vector<bool> out;
+  for (int c = 0; c < self.core.cluster().classes(); ++c) out.push_back(group.classes.has(c));
+  return out;
+}
+
 py::list reservations(LivePacker& self) {
   const auto groups = self.run([](Packer& core) { return core.reservations(); });
   py::list out;
   for (const Reservation& r : groups)
-    out.append(py::make_tuple(r.size, r.cpu, r.memory, r.classes, r.share, r.price, r.slots, r.need, r.kept));
+    out.append(py::make_tuple(r.size, r.cpu, r.memory, classes_of(self, r), r.share, r.price, r.slots, r.need, r.kept));
   return out;
 }
 
@@ -203,7 +209,7 @@ void bind_packing(py::module_& m) {
             const auto blocked = self.run([&](const Packer& core) { return core.blocked(pod); });
             py::list out;
             for (const auto& [group, slots] : blocked)
-              out.append(py::make_tuple(slots, group.size, group.cpu, group.classes));
+              out.append(py::make_tuple(slots, group.size, group.cpu, classes_of(self, group)));
             return out;
           },
           py::arg("pod"))

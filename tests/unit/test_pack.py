@@ -138,7 +138,7 @@ def test_a_refused_pod_is_placed_by_moving_another():
     assert packer.place(whole).refused == [(3, "devices")]
     explanation = packer.explain(3)
     assert explanation.moves == 1
-    assert "moving 1 pods off node" in str(explanation)
+    assert "moving 1 pod off node" in str(explanation)
     placed = packer.place(whole, moves=1)
     assert placed.refused == []
     assert len(placed.moved) == 1
@@ -395,3 +395,29 @@ def test_a_bound_with_other_duals_or_another_claim_is_not_verified():
     short = packer.bound(pods(3, milli=600))
     assert short.pods == 4
     assert short.verify().valid
+
+
+def test_many_models_and_shapes_are_merged_for_the_program_and_still_proved():
+    """If this fails, a fleet of sixty models takes minutes, or its bound is not proved."""
+    random = np.random.default_rng(2)
+    n, m = 120, 400
+    table = {
+        "cpu_milli": random.integers(8_000, 64_000, n),
+        "memory_mib": random.integers(8_000, 64_000, n),
+        "gpu": random.integers(0, 9, n),
+        "model": [f"M{k % 60}" for k in range(n)],
+    }
+    many = {
+        "cpu_milli": random.integers(0, 9_000, m),
+        "memory_mib": random.integers(0, 9_000, m),
+        "num_gpu": np.ones(m, np.int64),
+        "gpu_milli": random.integers(1, 1_001, m),
+        "gpu_spec": [f"M{k % 70}" if k % 3 == 0 else "" for k in range(m)],
+    }
+    packer = pack.Packer(table, mix=many)
+    packer.place(many)
+    assert packer.layouts_valid()
+    arrivals = {name: [*values] * 3 for name, values in many.items()}
+    for bound in (packer.bound(arrivals, served=30.0), packer.bound(arrivals)):
+        assert bound.verify().valid
+        assert bound.value <= 100.0

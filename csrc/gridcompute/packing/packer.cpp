@@ -425,7 +425,7 @@ std::vector<Blocked> Packer::blocked(PodId p) const {
     if (other != p) shared |= cluster_.pod(other).at.devices;
   without.devices += std::popcount(pod.at.devices & ~shared);
   for (const Reservation& group : reservations_->groups()) {
-    if (!group.classes[static_cast<std::size_t>(cluster_.node_class(n))]) continue;
+    if (!group.classes.has(cluster_.node_class(n))) continue;
     const std::int64_t slots = group.slots_in(without) - group.slots_in(now);
     if (slots > 0) out.push_back({group, slots});
   }
@@ -438,8 +438,7 @@ bool Packer::holds() const {
   for (const Reservation& group : reservations_->groups()) {
     std::int64_t slots = 0;
     for (Node n = 0; n < cluster_.nodes(); ++n)
-      if (group.classes[static_cast<std::size_t>(cluster_.node_class(n))])
-        slots += group.slots_in(room_of(cluster_, n));
+      if (group.classes.has(cluster_.node_class(n))) slots += group.slots_in(room_of(cluster_, n));
     if (slots != group.slots) return false;
   }
   return true;

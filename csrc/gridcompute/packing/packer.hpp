@@ -101,7 +101,7 @@ class Packer {
     std::vector<PodId> pods;
   };
   static constexpr std::size_t kMostTrials = 24;
-  static constexpr std::size_t kMostCells = std::size_t{1} << 23;
+  static constexpr std::size_t kMostCells = std::size_t{1} << 22;
 
   std::vector<Cell>& cells(ShapeId shape);
   Choice choose(ShapeId shape);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
+#include <numeric>
 #include <utility>
 
 namespace gridcompute::packing {
@@ -38,29 +38,47 @@ Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& 
   }
   Shape any;
   any.gpus = 1;
-  const std::vector<bool> all = classes_of(any, true);
-  const auto add = [&](int size, std::int64_t cpu, std::int64_t memory, std::vector<bool> classes) {
-    const bool none = std::find(classes.begin(), classes.end(), true) == classes.end();
-    const bool known = std::any_of(groups_.begin(), groups_.end(), [&](const Reservation& g) {
+  const ClassSet all = classes_of(any, true);
+  std::vector<ClassSet> listed, hosts;
+  std::vector<Wide> asked;  // of each group, by the shapes that made it
+  const auto add = [&](int size, std::int64_t cpu, std::int64_t memory, const ClassSet& classes, Wide demand) {
+    if (classes.empty()) return;
+    const auto known = std::find_if(groups_.begin(), groups_.end(), [&](const Reservation& g) {
       return g.size == size && g.cpu == cpu && g.memory == memory && g.classes == classes;
     });
-    if (none || known) return;
+    if (known != groups_.end()) {
+      asked[static_cast<std::size_t>(known - groups_.begin())] += demand;
+      return;
+    }
     Reservation group;
-    group.size = size, group.cpu = cpu, group.memory = memory, group.classes = std::move(classes);
+    group.size = size, group.cpu = cpu, group.memory = memory, group.classes = classes;
     groups_.push_back(std::move(group));
+    asked.push_back(demand);
   };
   Wide total = 0;
   for (const MixEntry& entry : mix) {
     const Shape& s = cluster.shape(entry.shape);
-    total += Wide{s.demand()} * entry.count;
-    if (s.gpus > 1) add(s.gpus, s.cpu, s.memory, classes_of(s, false));
-    if (std::vector<bool> listed = classes_of(s, true); s.gpus > 0 && listed != all) add(1, 0, 0, std::move(listed));
+    listed.push_back(classes_of(s, true)), hosts.push_back(classes_of(s, false));
+    const Wide demand = Wide{s.demand()} * entry.count;
+    total += demand;
+    if (s.gpus > 1) add(s.gpus, s.cpu, s.memory, hosts.back(), demand);
+    if (s.gpus > 0 && listed.back() != all) add(1, 0, 0, listed.back(), demand);
+  }
+  if (groups_.size() > kMostGroups) {
+    std::vector<std::size_t> order(groups_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return asked[a] > asked[b]; });
+    order.resize(kMostGroups);
+    std::sort(order.begin(), order.end());
+    std::vector<Reservation> kept;
+    for (const std::size_t k : order) kept.push_back(std::move(groups_[k]));
+    groups_ = std::move(kept);
   }
   for (Reservation& group : groups_) {
     Wide share = 0, price = 0;
     for (std::size_t k = 0; k < mix.size(); ++k) {
       const Shape& s = cluster.shape(mix[k].shape);
-      if (!member(group, s)) continue;
+      if (!member(group, s, listed[k], hosts[k])) continue;
       share += Wide{s.demand()} * mix[k].count;
       price += Wide{prices[k]} * mix[k].count;
     }
@@ -72,29 +90,35 @@ Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& 
   update_needs(cluster.free_milli());
 }
 
-std::vector<bool> Reservations::classes_of(const Shape& s, bool models_only) const {
-  std::vector<bool> out(whole_.size());
-  for (std::size_t c = 0; c < whole_.size(); ++c)
-    out[c] = whole_[c].devices > 0 && (s.models >> model_[c] & 1) != 0 &&
-             (models_only || (whole_[c].cpu >= s.cpu && whole_[c].memory >= s.memory && whole_[c].devices >= s.gpus));
+bool ClassSet::empty() const noexcept {
+  return std::all_of(words_.begin(), words_.end(), [](std::uint64_t w) { return w == 0; });
+}
+
+bool ClassSet::within(const ClassSet& other) const noexcept {
+  for (std::size_t k = 0; k < words_.size(); ++k)
+    if ((words_[k] & ~other.words_[k]) != 0) return false;
+  return true;
+}
+
+ClassSet Reservations::classes_of(const Shape& s, bool models_only) const {
+  ClassSet out(whole_.size());
+  for (std::size_t c = 0; c < whole_.size(); ++c) {
+    const bool fits = whole_[c].cpu >= s.cpu && whole_[c].memory >= s.memory && whole_[c].devices >= s.gpus;
+    if (whole_[c].devices > 0 && (s.models >> model_[c] & 1) != 0 && (models_only || fits)) out.add(c);
+  }
   return out;
 }
 
-bool Reservations::member(const Reservation& group, const Shape& s) const {
+bool Reservations::member(const Reservation& group, const Shape& s, const ClassSet& listed,
+                          const ClassSet& hosts) noexcept {
   if (s.gpus < group.size || s.cpu < group.cpu || s.memory < group.memory) return false;
-  const std::vector<bool> classes = classes_of(s, group.size == 1);
-  bool some = false;
-  for (std::size_t c = 0; c < classes.size(); ++c) {
-    if (classes[c] && !group.classes[c]) return false;
-    some = some || classes[c];
-  }
-  return some;
+  const ClassSet& classes = group.size == 1 ? listed : hosts;
+  return !classes.empty() && classes.within(group.classes);
 }
 
 void Reservations::change(int node_class, const Room& before, const Room& after) noexcept {
   for (Reservation& group : groups_)
-    if (group.classes[static_cast<std::size_t>(node_class)])
-      group.slots += group.slots_in(after) - group.slots_in(before);
+    if (group.classes.has(node_class)) group.slots += group.slots_in(after) - group.slots_in(before);
 }
 
 void Reservations::update_needs(std::int64_t free_milli) noexcept {
@@ -116,8 +140,10 @@ void Reservations::prepare(const Cluster& cluster, ShapeId id) {
   update_needs(cluster.free_milli());
   const auto at = static_cast<std::size_t>(id);
   if (at >= members_.size()) members_.resize(at + 1);
-  if (members_[at].empty())
-    for (const Reservation& group : groups_) members_[at].push_back(member(group, shape));
+  if (members_[at].empty()) {
+    const ClassSet listed = classes_of(shape, true), hosts = classes_of(shape, false);
+    for (const Reservation& group : groups_) members_[at].push_back(member(group, shape, listed, hosts));
+  }
   for (std::size_t k = 0; k < groups_.size(); ++k) {
     const Reservation& group = groups_[k];
     const std::int64_t left = (group.slots - 1) * 1000;
@@ -135,7 +161,7 @@ std::int64_t Reservations::charge(int node_class, const Room& room, int devices)
   std::int64_t sum = 0;
   const Room after{room.cpu - taken_.cpu, room.memory - taken_.memory, room.devices - devices};
   for (const auto& [group, price] : charges_) {
-    if (!group->classes[static_cast<std::size_t>(node_class)]) continue;
+    if (!group->classes.has(node_class)) continue;
     const std::int64_t before = group->slots_in(room);
     if (before > 0) sum += price * (before - group->slots_in(after));
   }

@@ -6,9 +6,9 @@
 // Definitions. A group is a size k, a CPU and a memory, and a set of node classes: the members are the pods with at
 // least as many devices, CPU and memory that fit on no class outside the set, even on an empty node. There is a group
 // for every shape with several devices, and one with k = 1, no CPU and no memory for every list of models that leaves
-// some out. Its slots on a node of the set are min(free devices / k, CPU left / CPU, memory left / memory). Its need,
-// in devices, is the members' share of the mix's demand times what is free in the cluster: of what can still be served
-// that share is theirs. Slots kept are
+// some out; of more than kMostGroups those of which the mix asks most. Its slots on a node of the set are min(free
+// devices / k, CPU left / CPU, memory left / memory). Its need, in devices, is the members' share of the mix's demand
+// times what is free in the cluster: of what can still be served that share is theirs. Slots kept are
 //     need_percent x need / k + spread_percent x sqrt(need x k) / k,
 // where the square root is the standard deviation, in devices, of a Poisson stream of pods with k devices.
 //
@@ -36,10 +36,25 @@ struct Room {
   return {cluster.cpu(n), cluster.memory(n), cluster.free_devices(n)};
 }
 
+// A set of node classes.
+class ClassSet {
+ public:
+  ClassSet() = default;
+  explicit ClassSet(std::size_t classes) : words_((classes + 63) / 64, 0) {}
+  void add(std::size_t c) noexcept { words_[c / 64] |= std::uint64_t{1} << c % 64; }
+  [[nodiscard]] bool has(int c) const noexcept { return (words_[static_cast<std::size_t>(c) / 64] >> c % 64 & 1) != 0; }
+  [[nodiscard]] bool empty() const noexcept;
+  [[nodiscard]] bool within(const ClassSet& other) const noexcept;
+  bool operator==(const ClassSet&) const = default;
+
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
 struct Reservation {
   int size = 1;
   std::int64_t cpu = 0, memory = 0;
-  std::vector<bool> classes;
+  ClassSet classes;
   std::int64_t share = 0;  // of the mix's demand, in millionths
   std::int64_t price = 0;  // of a slot
   std::int64_t slots = 0;  // that are free now
@@ -71,8 +86,11 @@ class Reservations {
     std::int64_t price;
   };
   // The classes whose empty nodes have room for the shape.
-  [[nodiscard]] std::vector<bool> classes_of(const Shape& shape, bool models_only) const;
-  [[nodiscard]] bool member(const Reservation& group, const Shape& shape) const;
+  [[nodiscard]] ClassSet classes_of(const Shape& shape, bool models_only) const;
+  // `listed` and `hosts` are classes_of the shape by models only, and by all that it needs.
+  [[nodiscard]] static bool member(const Reservation& group, const Shape& shape, const ClassSet& listed,
+                                   const ClassSet& hosts) noexcept;
+  static constexpr std::size_t kMostGroups = 128;
 
   Tuning tuning_;
   std::vector<Room> whole_;  // an empty node of each class

@@ -59,15 +59,14 @@ def best_in_milli(values: dict[int, int]) -> int:
     if not parts:
         return 0
     milli = np.array([m for m, _ in parts])
-    worth = np.array([v for _, v in parts], dtype=object)
-    best: list[int] = [0] * 1001
-    first = int(milli[0])
-    for room in range(first, 1001):
+    # Sums of at most 1000 parts stay within 64 bits, or go by Python's integers.
+    exact = np.int64 if max(v for _, v in parts) < 2**53 else object
+    worth = np.array([v for _, v in parts], dtype=exact)
+    best = np.zeros(1001, dtype=exact)
+    for room in range(int(milli[0]), 1001):
         fits = int(np.searchsorted(milli, room, side="right"))
-        best[room] = max(
-            best[room - 1], *(best[room - int(milli[k])] + worth[k] for k in range(fits))
-        )
-    return best[1000]
+        best[room] = max(best[room - 1], (best[room - milli[:fits]] + worth[:fits]).max())
+    return int(best[1000])
 
 
 def best_in_layouts(states: Sequence[tuple[str, ...]], values: dict[Any, int]) -> int:

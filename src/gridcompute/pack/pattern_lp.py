@@ -30,11 +30,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._extras import extra
+from .world import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .world import Group, Shape
+    from .world import Group, Part
 
 __all__ = ["SCALE", "Duals", "Patterns", "solve"]
 
@@ -42,7 +43,11 @@ __all__ = ["SCALE", "Duals", "Patterns", "solve"]
 SCALE = 1000
 #: What an unserved pod below its lower count costs, in its weights. Any value gives valid bounds.
 _PENALTY = 4.0
-_MOST_ROUNDS = 200
+#: Rounds of column generation; of a program of merged shapes fewer, for its duals are no better.
+_MOST_ROUNDS, _MERGED_ROUNDS = 100, 20
+#: Of a program of merged shapes: a larger one takes minutes for a digit that nobody needs.
+_MOST_COLUMNS = 4000
+_STEPS = (1, 10, 20, 50, 100, 250)
 _CPU, _MEMORY = 1000.0, 1024.0  # the program's units of CPU and memory, for its conditioning
 
 #: Patterns found before, by group: the warm start of the next program.
@@ -67,13 +72,72 @@ def solve(
     shapes: list[Shape],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
-    patterns: Patterns | None = None,
+    patterns: Patterns,
 ) -> Duals:
-    """Solve the program and return its duals, rounded to integers; `patterns` is added to."""
+    """Return duals of the program, rounded to integers; `patterns` is added to.
+
+    A program of too many columns is solved for shapes that are merged: by devices, list of models
+    and part, rounded down to steps of milli, with their mean CPU and memory. A part's price is then
+    that of the merged one: valid duals, if not the best.
+    """
+    asked = [s for s in range(len(shapes)) if high[s] > 0]
+    step = 1
+    for step in _STEPS:
+        merged: dict[tuple[int, Part, frozenset[str] | None], list[int]] = {}
+        for s in asked:
+            key = (shapes[s].gpus, _rounded(shapes[s].part, step), shapes[s].models)
+            merged.setdefault(key if step > 1 else (s, 0, None), []).append(s)
+        if len(merged) * len(groups) <= _MOST_COLUMNS:
+            break
+    if step == 1:
+        few = [shapes[s] for s in asked]
+        return _solve(groups, few, low[asked], high[asked], patterns, _MOST_ROUNDS)
+    # The most asked for, where even whole steps are too many.
+    weight = [sum(shapes[s].weight * high[s] for s in rows) for rows in merged.values()]
+    order = np.argsort(-np.array(weight), kind="stable")[: max(1, _MOST_COLUMNS // len(groups))]
+    rows_of = [list(merged.values())[k] for k in order.tolist()]
+    few = []
+    for rows in rows_of:
+        of = shapes[rows[0]]
+        total = max(1.0, float(high[rows].sum()))
+        cpu, memory = (
+            int(sum(getattr(shapes[s], name) * high[s] for s in rows) / total)
+            for name in ("cpu", "memory")
+        )
+        part = _rounded(of.part, step)
+        weigh = int(sum(shapes[s].weight * high[s] for s in rows) / total)
+        few.append(Shape(cpu, memory, of.gpus, part, of.models, weigh))
+    sums = [np.array([v[rows].sum() for rows in rows_of]) for v in (low, high)]
+    duals = _solve(groups, few, sums[0], sums[1], patterns, _MERGED_ROUNDS)
+    parts = []
+    for g, group in enumerate(groups):
+        rho: dict[Any, int] = {}
+        for s in asked:
+            if shapes[s].gpus and group.serves(shapes[s]):
+                rho[shapes[s].part] = duals.part[g].get(_rounded(shapes[s].part, step), 0)
+        parts.append(rho)
+    return Duals(tuple(parts), duals.cpu, duals.memory, duals.unit)
+
+
+def _rounded(part: Part, step: int) -> Part:
+    """Return a part rounded down to a step of milli, whole devices and profiles as they are."""
+    if isinstance(part, str) or part == 1000:
+        return part
+    return max(1, part // step * step)
+
+
+def _solve(
+    groups: list[Group],
+    shapes: list[Shape],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    known: Patterns,
+    most_rounds: int,
+) -> Duals:
+    """Solve the program as it is."""
     with extra("grid"):
         import highspy
 
-    known: Patterns = {} if patterns is None else patterns
     # The plain binding: highspy.Highs prints a greeting as soon as it is made.
     model: Any = highspy.Highs.__base__()
     model.setOptionValue("output_flag", False)
@@ -148,7 +212,7 @@ def solve(
     for linked in link:
         for part, row in linked.items():
             prices[row] = part / 1000 if isinstance(part, int) else 0.0
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(most_rounds):
         model.run()
         if model.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             break  # nothing to serve, or a failure: the last duals are valid, if not the best

@@ -131,5 +131,6 @@ class Explanation:
         lacks = ", ".join(f"{n} lack {what}" for what, n in self.lacking.items() if n)
         text = f"pod {self.pod} was refused; of the nodes now {lacks}"
         if self.moves >= 0:
-            text += f"; moving {self.moves} pods off node {self.moves_node} would make room"
+            pods = "pod" if self.moves == 1 else "pods"
+            text += f"; moving {self.moves} {pods} off node {self.moves_node} would make room"
         return text
