@@ -66,7 +66,6 @@ def main() -> None:
     parser.add_argument("--workloads", nargs="+", default=WORKLOADS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[44, 45, 46])
     parser.add_argument("--policies", nargs="+", default=list(RUNS), choices=RUNS)
-    parser.add_argument("--served", type=float, default=95.0, help="percent, of the bound")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
     tuning = {k: int(v) for k, _, v in (text.partition("=") for text in arguments.set)}
@@ -88,14 +87,14 @@ def main() -> None:
         bounds = []
         for race in races:
             packer = race.packer("price")
-            served = packer.bound(race.pods, served=arguments.served)
             prefix = packer.bound(race.pods)
+            served = packer.bound(race.pods, served=float(int(prefix.value - 1)))
             assert served.verify().valid
             assert prefix.verify().valid
-            bounds.append((served.value, prefix.value))
-        served_mean, prefix_mean = np.mean(bounds, axis=0)
+            bounds.append((served.served, served.value, prefix.value))
+        whole, served_mean, prefix_mean = np.mean(bounds, axis=0)
         print(
-            f"| {workload} | bound: first {arguments.served:g} % whole; longest prefix | "
+            f"| {workload} | bound: first {whole:.0f} % whole; longest prefix | "
             f"{served_mean:.2f} | {prefix_mean:.2f} |" + " |" * (len(head) - 2),
             flush=True,
         )

@@ -107,6 +107,7 @@ class Bound:
             limit, reason = certificate.limit_of(
                 groups, shapes, low, high, self.duals, pattern_lp.SCALE
             )
+            limit = min(limit, Fraction(capacity))  # a device holds no more than itself
             claimed = self.exact * capacity / 100
             if not reason and limit > claimed:
                 reason = f"the duals prove {float(limit):.0f} milli, not {float(claimed):.0f}"
@@ -121,7 +122,7 @@ class Bound:
         limit, reason = certificate.limit_of(
             groups, shapes, [0] * n, high, self.duals, pattern_lp.SCALE
         )
-        if not reason and limit >= demand:
+        if not reason and limit >= demand and not certificate.none_hosts(groups, shapes, high):
             reason = f"the duals allow {float(limit):.0f} milli, which is all that is asked for"
         last = weight[int(self.arrivals[self.pods - 1])]
         if not reason and claimed != demand - last:
@@ -248,7 +249,7 @@ def prefix_bound(
         spent, shortest = 0, len(arrivals) + 1
         for k, s in enumerate(arrivals.tolist()):
             spent += takes[s]
-            if spent > room or (costs[s] is None and worth[s] > 0):
+            if spent > room or costs[s] is None:
                 shortest = k + 1
                 break
         if shortest >= refuted:

@@ -24,7 +24,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BoundCertificate", "limit_of"]
+__all__ = ["BoundCertificate", "limit_of", "none_hosts"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,16 @@ def limit_of(
         gain = shape["weight"] * unit - cheapest
         total += max(gain * low[s], gain * high[s])
     return Fraction(total, unit), ""
+
+
+def none_hosts(
+    groups: Sequence[dict[str, Any]], shapes: Sequence[dict[str, Any]], counts: Sequence[int]
+) -> bool:
+    """Whether some pod of these counts has no group that could host it even on an empty node."""
+    return any(
+        n > 0 and not any(_hosts(group, shape) for group in groups)
+        for shape, n in zip(shapes, counts, strict=True)
+    )
 
 
 def _hosts(group: dict[str, Any], shape: dict[str, Any]) -> bool:

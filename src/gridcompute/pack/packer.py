@@ -564,7 +564,9 @@ class Packer:
         -----
         CPU and memory are pooled over the nodes of a model, and the devices of all nodes of a
         model are one pool: the bound is that of a relaxation, and holds for every policy, whatever
-        it knows of the future and however often it moves pods.
+        it knows of the future and however often it moves pods. Nobody serves more than the longest
+        prefix whole: with a larger `served` the claim is about nobody, and says nothing of a policy
+        that refused pods before.
         """
         percent = None if served is None else _checks.number("served", served, 0.0)
         if percent is not None and not math.isfinite(percent):
