@@ -247,3 +247,28 @@ def test_many_gangs_that_just_fit_beat_greedy_within_their_limit(jobs: int, clas
         dear += here.min()
     assert m.objective <= dear, (m, dear)
     assert m.gap <= 0.05, m
+
+
+@pytest.mark.parametrize("real", [False, True])
+@pytest.mark.parametrize(("jobs", "classes"), [(4000, 40), (60_000, 32), (60_000, 100)])
+def test_gangs_are_searched_until_the_limit_where_the_gap_is_small(
+    jobs: int, classes: int, real: bool
+) -> None:
+    """If this fails, a solve gives up most of its time limit though a cheaper plan may exist."""
+    r = np.random.default_rng(classes)
+    demand = r.choice([1, 2, 4, 8, 16, 64], jobs, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05])
+    room = np.full(classes, int(np.ceil(1.001 * demand.sum() / classes)))
+    cost = (r.random((jobs, classes)) if real else r.integers(1, 10**5, (jobs, classes))) * demand[
+        :, None
+    ]
+    free = transport(cost, room, demand=demand)
+    limited = transport(cost, room, demand=demand, time_limit=1.0)
+    found = limited.verify()
+    assert found.valid, found.reasons
+    if free.status == "optimal":
+        return
+    assert limited.status in ("time_limit", "optimal") or limited.stats["exhausted"], (
+        free,
+        limited,
+    )
+    assert limited.gap <= 0.05, (free, limited)

@@ -85,7 +85,8 @@ std::vector<std::int32_t> any_plan(const Gangs& g) {
 GangModel whole_model(const Gangs& g, const std::vector<std::int32_t>& plan) {
   std::vector<Index> jobs(static_cast<std::size_t>(g.n));
   std::iota(jobs.begin(), jobs.end(), Index{0});
-  return model_of(g.problem, plan, std::vector<double>(static_cast<std::size_t>(g.s), 0.0), jobs, kInf);
+  Stop stop;
+  return *model_of(g.problem, plan, std::vector<double>(static_cast<std::size_t>(g.s), 0.0), jobs, kInf, stop);
 }
 
 std::vector<Slot> places(const GangModel& model, const std::vector<std::int32_t>& plan) {
@@ -220,7 +221,7 @@ TEST(gangs_searched_keep_every_rule_and_never_get_dearer) {
       CHECK(search.best_cost() <= before);
       before = search.best_cost();
     };
-    search.start_greedily();
+    search.start_greedily(stop);
     ahead();
     search.improve(1 << 18, -1, stop);
     ahead();

@@ -115,7 +115,7 @@ void GangBranch::explore(int rounds, int depth) {
   ++nodes_;
   for (int again = 0;; ++again) {
     const double target = static_cast<double>(search_.best_cost());
-    const double value = dual_.ascend(again == 0 ? rounds : kNode, target, worth());
+    const double value = dual_.ascend(again == 0 ? rounds : kNode, target, worth(), stop_);
     if (depth == 0 && again == 0) charges_ = dual_.charges();
     if (value > worth()) return;
     dual_.marginals();

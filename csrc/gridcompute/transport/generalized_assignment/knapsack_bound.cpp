@@ -107,12 +107,12 @@ double GangDual::evaluate() {
   return value_;
 }
 
-double GangDual::ascend(int rounds, double target, double enough) {
+double GangDual::ascend(int rounds, double target, double enough, Stop& stop) {
   std::vector<double> best = charge_;
   double most = evaluate(), factor = 1.5;
   std::fill(direction_.begin(), direction_.end(), 0.0);
   int idle = 0;
-  for (int round = 1; round < rounds && most < enough; ++round) {
+  for (int round = 1; round < rounds && most < enough && !stop.poll(); ++round) {
     double size = 0;
     for (std::size_t i = 0; i < direction_.size(); ++i) {
       direction_[i] = (1 - chosen_[i]) + kDeflection * direction_[i];

@@ -21,6 +21,7 @@
 
 #include <vector>
 
+#include "gridcompute/base/stop.hpp"
 #include "gridcompute/transport/generalized_assignment/model.hpp"
 
 namespace gridcompute::transport {
@@ -35,8 +36,8 @@ class GangDual {
   // L at the charges; chosen(i) is how many classes hold job i then, left out included.
   double evaluate();
   // Up to so many evaluations; `target` is what a plan costs. Ends at the best charges, evaluated, and returns L; ends
-  // early once that is `enough`.
-  double ascend(int rounds, double target, double enough);
+  // early once that is `enough`, or after a stop.
+  double ascend(int rounds, double target, double enough, Stop& stop);
   // After evaluate(): the least cost with job i in class s (last: left out), for all open pairs.
   void marginals();
   [[nodiscard]] double marginal(Index i, Slot s) const { return marginal_[at(i, s)]; }

@@ -8,7 +8,8 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kSlack = 0x1p-40;  // of all sums that are compared with the gap
+constexpr std::size_t kPollEvery = 64;  // rows read between two polls of the stop
+constexpr double kSlack = 0x1p-40;      // of all sums that are compared with the gap
 
 // The costs of one job, +inf where a pair is closed; last: left out.
 class Reader {
@@ -75,8 +76,8 @@ void GangModel::list_preferred() {
     prefer(*this, static_cast<Index>(i), order, preferred.data() + i * kPreferred);
 }
 
-GangModel model_of(const Problem& problem, std::span<const std::int32_t> assignment, std::span<const double> prices,
-                   std::vector<Index> jobs, double gap) {
+std::optional<GangModel> model_of(const Problem& problem, std::span<const std::int32_t> assignment,
+                                  std::span<const double> prices, std::vector<Index> jobs, double gap, Stop& stop) {
   GangModel model;
   const auto n_slots = static_cast<Slot>(problem.cost->n_slots());
   const auto columns = static_cast<std::size_t>(n_slots) + 1;
@@ -93,6 +94,7 @@ GangModel model_of(const Problem& problem, std::span<const std::int32_t> assignm
   double most = 0;
   Cost heaviest = 1;
   for (std::size_t i = 0; i < n; ++i) {
+    if (i % kPollEvery == 0 && stop.poll()) return std::nullopt;
     const Index job = model.job[i];
     std::vector<double> costs = reader.read(job);
     model.must.push_back(costs.back() < kInf ? 0 : 1);
@@ -126,7 +128,7 @@ GangModel model_of(const Problem& problem, std::span<const std::int32_t> assignm
   for (const double p : prices) model.guide.push_back(p * model.scale);
   model.guide.push_back(0);
   model.list_preferred();
-  return model;
+  return stop.poll() ? std::nullopt : std::optional(std::move(model));
 }
 
 }  // namespace gridcompute::transport

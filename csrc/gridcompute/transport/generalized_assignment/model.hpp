@@ -7,9 +7,11 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "gridcompute/base/stop.hpp"
 #include "gridcompute/transport/problem.hpp"
 
 namespace gridcompute::transport {
@@ -40,8 +42,9 @@ struct GangModel {
 };
 
 // Of these jobs, the others staying where `assignment` has them (-1: left out). gap: what a better plan may save at
-// most, +inf where nothing is known. Nothing where every cost of a job is unknown or the sums are no numbers.
-[[nodiscard]] GangModel model_of(const Problem& problem, std::span<const std::int32_t> assignment,
-                                 std::span<const double> prices, std::vector<Index> jobs, double gap);
+// most, +inf where nothing is known. Nothing after a stop.
+[[nodiscard]] std::optional<GangModel> model_of(const Problem& problem, std::span<const std::int32_t> assignment,
+                                                std::span<const double> prices, std::vector<Index> jobs, double gap,
+                                                Stop& stop);
 
 }  // namespace gridcompute::transport

@@ -138,7 +138,7 @@ class Gangs {
     const bool timed = std::isfinite(stop_.left());
     const double size = std::max(std::fabs(cost_.value()), std::fabs(result_.bound));
     const double gap = above(result_.bound) / std::max(size, std::numeric_limits<double>::min());
-    if (costs > kManyCosts && gap <= kNearEnough) return;
+    if (!timed && costs > kManyCosts && gap <= kNearEnough) return;
     const double worth = std::clamp(gap / kGapOfAll, kLeastShare, 1.0);
     double left = missing_ > 0 ? kStepsForRoom : kSteps * worth;
     for (std::uint64_t round = 0; !closed() && !exhausted_ && !stop_.poll(); ++round) {
@@ -166,8 +166,10 @@ class Gangs {
   // Returns the steps it took.
   double search_once(std::uint64_t round, double steps) {
     // What reduced costs at the prices are compared with is the bound of the prices.
-    const GangModel model =
-        model_of(problem_, result_.assignment, result_.prices, some_jobs(round), above(price_bound_));
+    const std::optional<GangModel> built =
+        model_of(problem_, result_.assignment, result_.prices, some_jobs(round), above(price_bound_), stop_);
+    if (!built) return 1;
+    const GangModel& model = *built;
     std::vector<Slot> start;
     for (const Index job : model.job) {
       const Slot s = result_.assignment[static_cast<std::size_t>(job)];
@@ -179,7 +181,7 @@ class Gangs {
     GangNeighbourhood parts(model, search, seed, stop_);
     parts.set_size(part_size_);
     const double enough = this->enough(model);
-    if (round == 0) search.start_greedily();
+    if (round == 0) search.start_greedily(stop_);
     search.improve(steps / 16, enough, stop_);
     branch.run(steps * (round == 0 ? 6 : 4) / 16, enough, kEvaluations);
     const bool all = model.jobs() == n_;

@@ -109,7 +109,7 @@ void GangSearch::start_from(std::vector<Slot> at) {
   touched_.clear();
 }
 
-void GangSearch::start_greedily() {
+void GangSearch::start_greedily(Stop& stop) {
   std::vector<Index> order(static_cast<std::size_t>(model_.jobs()));
   std::iota(order.begin(), order.end(), Index{0});
   // What the second-best class costs more.
@@ -129,7 +129,8 @@ void GangSearch::start_greedily() {
     std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
       return rank(static_cast<std::size_t>(a)) > rank(static_cast<std::size_t>(b));
     });
-    for (const bool guided : {false, true}) greedy(order, guided);
+    for (const bool guided : {false, true})
+      if (!stop.poll()) greedy(order, guided);
     std::sort(order.begin(), order.end());
   };
   const auto weight = [&](std::size_t i) { return static_cast<double>(model_.weight[i]); };

@@ -37,7 +37,7 @@ class GangSearch {
   GangSearch(const GangModel& model, std::vector<Slot> start, std::uint64_t seed);
 
   // Plans of several orders of jobs; the best of them and the start is where the descent begins.
-  void start_greedily();
+  void start_greedily(Stop& stop);
   void start_from(std::vector<Slot> at);
   // Repacks a few windows at costs with noise.
   void kick();
