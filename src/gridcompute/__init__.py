@@ -34,7 +34,7 @@ from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
 from .solvers.transport import transport
 
 if _TYPE_CHECKING:
-    from . import fair, pack
+    from . import fair, forecast, pack
 
 __all__ = [
     "INFINITE",
@@ -59,6 +59,7 @@ __all__ = [
     "__version__",
     "assignment",
     "fair",
+    "forecast",
     "grid",
     "jobs_from_records",
     "kernel",
@@ -73,7 +74,7 @@ __all__ = [
 ]
 
 # Subpackages that are imported when they are first used.
-_LAZY = ("fair", "pack")
+_LAZY = ("fair", "forecast", "pack")
 
 
 def __getattr__(name: str) -> _Any:
