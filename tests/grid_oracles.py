@@ -8,7 +8,7 @@ from gridcompute import _core
 from gridcompute.grid import Dispatch, Plan, Prices, Problem
 from gridcompute.grid.checker.bound import lower_bound
 from gridcompute.grid.checker.energy_lp import EnergyProgram
-from gridcompute.grid.planner.constraints import Rows, market_of
+from gridcompute.grid.planner.constraints import CouplingConstraints, market_of
 from gridcompute.grid.planner.cost import plan_cost
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
@@ -158,7 +158,7 @@ def alternation(problem: Problem, rounds: int) -> list[float]:
     are the exact costs of the rounds, yuan. Nothing is proved, and the costs need not settle.
     """
     block = EnergyBlock(problem)
-    rows, market = Rows(problem, block, 0), market_of(problem)
+    rows, market = CouplingConstraints(problem, block, 0), market_of(problem)
     by_size = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
     price, zero = rows.unpack(rows.start(None)).energy, rows.unpack(np.zeros_like(rows.scale))
     costs = []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import gridcompute as gc
 from grid_oracles import alternation, lp_optimum, relaxed_between
 from gridcompute import grid
-from gridcompute.grid.planner.constraints import Rows, market_of
+from gridcompute.grid.planner.constraints import CouplingConstraints, market_of
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
 
@@ -58,7 +58,7 @@ def test_the_bound_nears_the_relaxation_of_more_jobs() -> None:
     assert low == pytest.approx(high, rel=2e-5)
     assert plan.bound_yuan <= high * (1 + 1e-7)
     assert plan.bound_yuan == pytest.approx(high, rel=1e-4)
-    rows, market = Rows(problem, EnergyBlock(problem), 0), market_of(problem)
+    rows, market = CouplingConstraints(problem, EnergyBlock(problem), 0), market_of(problem)
     here = rows.start(plan.prices)
     rng = np.random.default_rng(0)
     for size in (0.001, 0.03, 1.0, 30.0):
@@ -74,7 +74,7 @@ def test_no_prices_pass_the_relaxation(
 ) -> None:
     """If this fails, the engine's bound is none: some prices prove more than is true."""
     problem, best = small
-    rows = Rows(problem, EnergyBlock(problem), 1)
+    rows = CouplingConstraints(problem, EnergyBlock(problem), 1)
     rng, start = np.random.default_rng(seed), rows.start(None)
     noise = size * rng.standard_normal(len(start)) * (rng.random(len(start)) < 0.3)
     prices = np.maximum(start + rows.scale * noise, rows.floor)

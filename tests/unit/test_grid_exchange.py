@@ -10,11 +10,12 @@ import pytest
 import gridcompute as gc
 from grid_oracles import greedy_placement, load_of
 from gridcompute import _core, grid
-from gridcompute.grid.planner.constraints import Rows, draws, market_of
+from gridcompute.grid.planner.clock import Clock
+from gridcompute.grid.planner.constraints import CouplingConstraints, market_of, systematic_samples
 from gridcompute.grid.planner.cost import jobs_cost
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 from gridcompute.grid.planner.local_search import curves_about, fill
-from gridcompute.grid.planner.match import Solve, _Clock
+from gridcompute.grid.planner.state import PlannerState
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def exchanged(
     room, rows = _core.Room(market), np.flatnonzero(was >= 0).astype(np.int32)
     klass, start = np.full(len(was), -1, np.int32), np.full(len(was), -1, np.int32)
     room.settle(rows, was[rows], was_start[rows], klass, start)
-    vector = Rows(problem, block, threads)
+    vector = CouplingConstraints(problem, block, threads)
     prices = vector.unpack(vector.start(None))
     exchange = _core.Exchange(room, *prices, 0.0, klass, start)
     block.serve(problem.energy.base_load_kwh + room.load)
@@ -87,7 +88,7 @@ def test_chains_keep_the_books_and_place_what_exchanges_leave_out(
     klass, start, room, exchange, _ = exchanged(world, 1)
     exchange.keep()
     block = EnergyBlock(problem)
-    vector = Rows(problem, block, 1)
+    vector = CouplingConstraints(problem, block, 1)
     price = np.ascontiguousarray(vector.unpack(vector.start(None)).energy[:, :, None])
     before, before_start = klass.copy(), start.copy()
 
@@ -140,7 +141,11 @@ def test_a_part_of_a_market_takes_what_its_jobs_take(
 ) -> None:
     """If this fails, samples stand for other jobs than those they were drawn from."""
     problem = world[0]
-    market, rows, n = market_of(problem), Rows(problem, EnergyBlock(problem), 1), len(problem.jobs)
+    market, rows, n = (
+        market_of(problem),
+        CouplingConstraints(problem, EnergyBlock(problem), 1),
+        len(problem.jobs),
+    )
     y = rows.start(None)
     some = np.arange(0, n, 3, dtype=np.int32)[::-1].copy()
     live = np.zeros(n, np.uint8)
@@ -157,7 +162,7 @@ def test_a_part_of_a_market_takes_what_its_jobs_take(
 def test_jobs_that_would_pay_are_placed_if_that_is_cheaper() -> None:
     """If this fails, a dive's last prices keep jobs out for which there is room."""
     problem = grid.east_west(n_jobs=3_000, seed=3)
-    solve = Solve(problem, 0.0, 1, _Clock(None, None))
+    solve = PlannerState(problem, 0.0, 1, Clock(None, None))
     solve.climb(solve.rows.start(None), 40, (0.1, 0.01), 0.3)
     out = np.full(len(problem.jobs), -1, np.int32)
     solve.best = solve.judged(out, out.copy(), _core.Room(solve.market))
@@ -184,7 +189,7 @@ def test_stuck_gangs_get_room_where_others_lose_less(
     """
     problem = world[0]
     block, market = EnergyBlock(problem), market_of(problem)
-    vector = Rows(problem, block, 1)
+    vector = CouplingConstraints(problem, block, 1)
     prices = vector.unpack(vector.start(None))
     n, size, room = len(problem.jobs), market.sizes(), _core.Room(market)
     klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
@@ -222,7 +227,7 @@ def test_a_sample_counts_nothing_too_often(
     """
     market = market_of(world[0])
     order, size = market.order(), market.sizes()
-    samples = draws(order, size, count, (np.arange(400) + 0.5) / 400)
+    samples = systematic_samples(order, size, count, (np.arange(400) + 0.5) / 400)
     seen = np.zeros(len(order))
     for rows, weight in samples:
         assert len(np.unique(rows)) == len(rows)
@@ -237,7 +242,7 @@ def test_a_sample_of_few_is_all_of_them(
 ) -> None:
     """If this fails, small problems lose jobs on the way to their prices."""
     market = market_of(world[0])
-    ((rows, weight),) = draws(market.order(), market.sizes(), 600, np.array([0.5]))
+    ((rows, weight),) = systematic_samples(market.order(), market.sizes(), 600, np.array([0.5]))
     np.testing.assert_array_equal(rows, market.order())
     assert (weight == 1).all()
 

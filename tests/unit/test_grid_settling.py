@@ -7,9 +7,12 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import _core
-from gridcompute.grid.planner.constraints import Rows, market_of
+from gridcompute.grid.planner.constraints import CouplingConstraints, market_of
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
-from gridcompute.grid.planner.fixing import Settling, most_frequent, place_settled
+from gridcompute.grid.planner.fixing import fix_by_frequency, most_frequent
+from gridcompute.grid.planner.settings import FixingOptions
+
+World = tuple[gc.grid.Problem, CouplingConstraints]
 
 
 def test_the_most_frequent_choice_is_found_and_ties_go_to_the_least() -> None:
@@ -28,19 +31,19 @@ def test_without_any_choice_every_job_stays_out() -> None:
 
 
 @pytest.fixture(scope="module")
-def world() -> tuple[gc.grid.Problem, Rows]:
+def world() -> World:
     problem = gc.grid.east_west(n_jobs=400, seed=2)
-    return problem, Rows(problem, EnergyBlock(problem), 1)
+    return problem, CouplingConstraints(problem, EnergyBlock(problem), 1)
 
 
-def placed(world: tuple[gc.grid.Problem, Rows], how: Settling, stop_at: float) -> np.ndarray:
+def placed(world: World, how: FixingOptions, stop_at: float) -> np.ndarray:
     problem, rows = world
     market = market_of(problem)
     room, n = _core.Room(market), len(problem.jobs)
     placement = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
     jobs = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
     y = rows.start(None)
-    _, declined = place_settled(
+    _, declined = fix_by_frequency(
         rows, room, [market], jobs, y, placement, how, 7, lambda part: part >= stop_at
     )
     assert not (declined & (placement[0] >= 0)).any()
@@ -50,33 +53,41 @@ def placed(world: tuple[gc.grid.Problem, Rows], how: Settling, stop_at: float) -
     return np.stack([*placement, declined])
 
 
-def test_all_that_is_placed_fits_and_two_runs_agree(world: tuple[gc.grid.Problem, Rows]) -> None:
+def test_all_that_is_placed_fits_and_two_runs_agree(
+    world: World,
+) -> None:
     """A plan that overfills a row, or differs between runs, is worth nothing."""
-    how = Settling(parts=20, before=40, between=2)
+    how = FixingOptions(parts=20, before=40, between=2)
     first = placed(world, how, 2.0)
     assert (first[0] >= 0).mean() > 0.5
     assert np.array_equal(first, placed(world, how, 2.0))
 
 
-def test_a_stop_before_the_first_step_places_nothing(world: tuple[gc.grid.Problem, Rows]) -> None:
+def test_a_stop_before_the_first_step_places_nothing(
+    world: World,
+) -> None:
     """A deadline that has passed must end the dive with a whole plan: here, an empty one."""
-    assert (placed(world, Settling(parts=5), 0.0)[:2] == -1).all()
+    assert (placed(world, FixingOptions(parts=5), 0.0)[:2] == -1).all()
 
 
-def test_jobs_that_would_rather_stay_out_are_told(world: tuple[gc.grid.Problem, Rows]) -> None:
+def test_jobs_that_would_rather_stay_out_are_told(
+    world: World,
+) -> None:
     """Else others make way for a gang that is worth hardly more than the quota it takes: one that
     took 4 % of a tenant's made a plan of 20,000 jobs 0.7 % dearer."""
     problem, _ = world
     value = np.where(np.arange(len(problem.jobs)) % 2, problem.jobs.value_yuan, 0.0)
     poor = problem.replace(jobs=dataclasses.replace(problem.jobs, value_yuan=value))
-    *_, declined = placed((poor, Rows(poor, EnergyBlock(poor), 1)), Settling(parts=5), 2.0)
+    *_, declined = placed(
+        (poor, CouplingConstraints(poor, EnergyBlock(poor), 1)), FixingOptions(parts=5), 2.0
+    )
     assert declined[::2].all()
     assert not declined[1::2].all()
 
 
 def test_steps_are_longer_for_smaller_jobs() -> None:
     """Prices that hardly move while small jobs are placed do not learn what large ones took."""
-    how = Settling(lengths=(0.001, 0.1), sizes=(7, 3))
+    how = FixingOptions(lengths=(0.001, 0.1), sizes=(7, 3))
     assert [round(how.length(size), 6) for size in (9, 7, 5, 3, 1)] == [
         0.001,
         0.001,

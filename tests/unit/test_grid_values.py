@@ -11,7 +11,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.planner.constraints import Rows
+from gridcompute.grid.planner.constraints import CouplingConstraints
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "own-tables.md"
@@ -159,7 +159,7 @@ def test_negative_tariffs_have_a_typical_price_as_well() -> None:
     """If this fails, the steps of the ascent go the wrong way, and the bound stays where it is."""
     energy = PROBLEM.energy.replace(tariff_yuan_per_kwh=-PROBLEM.energy.tariff_yuan_per_kwh)
     for problem in (PROBLEM, PROBLEM.replace(energy=energy)):
-        rows = Rows(problem, EnergyBlock(problem), 1)
+        rows = CouplingConstraints(problem, EnergyBlock(problem), 1)
         assert (rows.scale >= 0).all()
         assert (rows.scale[rows.active > 0] > 0).all()
     plan = checked(PROBLEM.replace(energy=energy))
@@ -180,7 +180,7 @@ def test_negative_tariffs_have_a_typical_price_as_well() -> None:
 def test_tiny_values_leave_steps_of_a_size(table: str, columns: dict[str, Any]) -> None:
     """If this fails, a typical price is 0 or infinite, and prices do not move or are NaN."""
     problem = PROBLEM.replace(**{table: getattr(PROBLEM, table).replace(**columns)})
-    scale = Rows(problem, EnergyBlock(problem), 1).scale
+    scale = CouplingConstraints(problem, EnergyBlock(problem), 1).scale
     scale = scale[scale != 0]
     assert (scale > 1e-12).all()
     assert (scale < 1e9).all()

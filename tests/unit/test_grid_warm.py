@@ -10,12 +10,14 @@ import pytest
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.plan.whatif import changed
+from gridcompute.grid.planner import improvement
 from gridcompute.grid.planner import warm_start as warm
-from gridcompute.grid.planner.match import Solve, _Clock
+from gridcompute.grid.planner.clock import Clock
 from gridcompute.grid.planner.settings import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST
+from gridcompute.grid.planner.state import PlannerState
 
 if TYPE_CHECKING:
-    from gridcompute.grid.planner.settings import Pace
+    from gridcompute.grid.planner.settings import DiveOptions
 
 HAMI = 10
 
@@ -118,13 +120,13 @@ def test_every_dive_of_a_warm_match_is_reached(monkeypatch: pytest.MonkeyPatch) 
     """If this fails, a step taken where the first warm plan misses the gap no longer works."""
     plan = gc.match(grid.east_west(n_jobs=400, seed=2), gap=0.3)
     problem, dives = changed(plan.problem, share=0.9), []
-    dive = Solve.dive
+    dive = improvement.dive
 
-    def counted(solve: Solve, pace: Pace, *rest: Any) -> None:
+    def counted(state: PlannerState, pace: DiveOptions, *rest: Any) -> None:
         dives.append(pace)
-        dive(solve, pace, *rest)
+        dive(state, pace, *rest)
 
-    monkeypatch.setattr(Solve, "dive", counted)
+    monkeypatch.setattr(improvement, "dive", counted)
     monkeypatch.setattr(warm, "MANY", 1.0)
     short, long = [DIVE_WARM, DIVE_WARM_LAST], [DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST]
     for near, paces in ((0.0, short), (1e9, long)):
@@ -161,11 +163,11 @@ def test_a_warm_plan_is_the_same_bytes_for_any_threads(plan: grid.Plan) -> None:
 def test_prices_are_found_however_far_they_are(start: str) -> None:
     """If this fails, the gap after the loss of a large site is some percent, from a bad bound."""
     problem = grid.east_west(n_jobs=2_000, seed=1)
-    solve = Solve(changed(problem, outage="YRD demo"), 0.1, 1, _Clock(None, None))
+    solve = PlannerState(changed(problem, outage="YRD demo"), 0.1, 1, Clock(None, None))
     if start == "nothing":
         solve.look(solve.sampled(solve.rows.start(None)))
     else:
-        before = Solve(problem, 0.1, 1, _Clock(None, None))
+        before = PlannerState(problem, 0.1, 1, Clock(None, None))
         y = solve.rows.within(before.sampled(before.rows.start(None)))
         solve.look(y)
         warm.walk(solve, y)

@@ -5,7 +5,8 @@ For any prices y = (alpha, pi, gamma, nu) every plan costs at least
     LB(y) = sum_j V_j(y) - alpha . K - gamma . BW - nu+ . U - nu- . L + E(pi),
 
 V_j the cheapest option of job j at these prices (or its value), E(pi) the energy block's least cost
-when each kWh of load earns pi. `Rows.evaluate` gives LB and a supergradient: use less supply.
+when each kWh of load earns pi. `CouplingConstraints.evaluate` gives LB and a supergradient: use
+less supply.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
     from .dispatch_lp import EnergyBlock
 
 __all__ = [
-    "Evaluation",
-    "Heading",
+    "CouplingConstraints",
+    "DualEvaluation",
     "PriceVector",
-    "Rows",
-    "Supply",
-    "draws",
+    "RightHandSide",
+    "TrustRegion",
     "market_of",
     "samples_of",
+    "systematic_samples",
     "with_sample",
 ]
 
@@ -58,7 +59,7 @@ class PriceVector(NamedTuple):
     quota: Floats
 
 
-class Supply(NamedTuple):
+class RightHandSide(NamedTuple):
     """What the rows offer: all of it, or what a dive has left."""
 
     accelerators: Floats
@@ -69,7 +70,7 @@ class Supply(NamedTuple):
     quota_low_h: Floats
 
 
-class Evaluation(NamedTuple):
+class DualEvaluation(NamedTuple):
     """One look at a price vector."""
 
     bound: float
@@ -80,7 +81,7 @@ class Evaluation(NamedTuple):
     placed: int
 
 
-class Rows:
+class CouplingConstraints:
     """The shared rows of a problem, packed into one vector of prices.
 
     Parameters
@@ -161,7 +162,7 @@ class Rows:
         """The prices nearest to `y` that rows can have."""
         return np.clip(y, self.floor, self.ceiling)
 
-    def supply(self, room: _core.Room | None = None) -> Supply:
+    def supply(self, room: _core.Room | None = None) -> RightHandSide:
         """All that the rows offer, or what `room` has left."""
         problem, quotas = self.problem, self.problem.quotas
         accelerators: Any = problem.classes.capacity if room is None else room.accelerators
@@ -169,7 +170,7 @@ class Rows:
         used = np.zeros(len(quotas)) if room is None else room.quota_used
         base = problem.energy.base_load_kwh
         load = base if room is None else base + room.load
-        return Supply(
+        return RightHandSide(
             accelerators,
             load,
             np.where(self._limited_gb, data, 0.0),
@@ -208,7 +209,7 @@ class Rows:
         found = ask(*args)
         return lambda: found
 
-    def slope(self, use: Floats, y: Floats, supply: Supply, served_kwh: Floats) -> Floats:
+    def slope(self, use: Floats, y: Floats, supply: RightHandSide, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
         taken, offered = self.unpack(use), supply
         return self.active * self.pack(
@@ -218,13 +219,13 @@ class Rows:
             taken.quota - self._held(taken.quota, self.unpack(y).quota, offered),
         )
 
-    def _held(self, used: Floats, nu: Floats, supply: Supply) -> Floats:
+    def _held(self, used: Floats, nu: Floats, supply: RightHandSide) -> Floats:
         """What quotas offer: a price is a rent above the upper limit, a bonus below the lower."""
         held = np.clip(used, supply.quota_low_h, supply.quota_h)
         held = np.where(nu > 0, supply.quota_h, held)
         return np.where(nu < 0, supply.quota_low_h, held)
 
-    def evaluate(self, market: _core.Market, y: Floats, supply: Supply) -> Evaluation:
+    def evaluate(self, market: _core.Market, y: Floats, supply: RightHandSide) -> DualEvaluation:
         """The bound at `y` for the live jobs of `market`, and its slope."""
         prices = self.unpack(y)
         minimum = self._begin(self.block.minimum, prices.energy)
@@ -242,7 +243,7 @@ class Rows:
         fixed = prices.energy * (supply.load_kwh - self.problem.energy.base_load_kwh)
         bound = found["total"] - found["margin"] - rent + energy.bound + float(fixed.sum())
         bound -= ROUNDING * (len(y) + 64) * (size + float(np.abs(fixed).sum()))
-        return Evaluation(bound, slope, found["left_out"], found["placed"])
+        return DualEvaluation(bound, slope, found["left_out"], found["placed"])
 
 
 def _typical(values: Floats, otherwise: float) -> float:
@@ -254,7 +255,7 @@ def _typical(values: Floats, otherwise: float) -> float:
     return otherwise
 
 
-class Heading:
+class TrustRegion:
     """The load that a dive is heading for, and limits near it.
 
     Near the best prices a site is indifferent between loads that lie far apart, and what it pays
@@ -323,10 +324,12 @@ def with_sample(market: _core.Market, here: Int32s, rows: Int32s, weight: Int32s
 def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:
     """Samples of about `count` of `rows`, each for all of them: enough for all, `most` at most."""
     samples = min(most, -(-len(rows) // count)) or 1
-    return draws(rows, size, count, (np.arange(samples) + 0.5) / samples)
+    return systematic_samples(rows, size, count, (np.arange(samples) + 0.5) / samples)
 
 
-def draws(rows: Int32s, size: Floats, count: int, offsets: Floats) -> list[tuple[Int32s, Int32s]]:
+def systematic_samples(
+    rows: Int32s, size: Floats, count: int, offsets: Floats
+) -> list[tuple[Int32s, Int32s]]:
     """A sample for each offset: the jobs drawn, and how many jobs each of them stands for.
 
     A job stands for w jobs and is drawn with a probability of 1 / w, evenly along `rows` (the

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from ... import _core
     from ..tables.column import Floats
-    from .constraints import Rows, Supply
-    from .settings import Walk
+    from .constraints import CouplingConstraints, RightHandSide
+    from .settings import SampledAscentOptions
 
-__all__ = ["SAMPLED", "Ascent", "Memory"]
+__all__ = ["SAMPLED", "DualAscent", "Memory"]
 
 
 class Memory(NamedTuple):
@@ -58,16 +58,16 @@ TRY_EVERY = 20
 CORRECTED_AT = (0.3, 0.45, 0.6, 0.75, 0.9)
 
 
-class Ascent:
+class DualAscent:
     """Steps on the shared rows of one problem, or of what a dive has left of it.
 
     Parameters
     ----------
-    rows : Rows
+    rows : CouplingConstraints
     memory : Memory
     """
 
-    def __init__(self, rows: Rows, memory: Memory = CLIMB) -> None:
+    def __init__(self, rows: CouplingConstraints, memory: Memory = CLIMB) -> None:
         """Nothing is known of any slope."""
         self._rows, self._memory = rows, memory
         self._mean = np.zeros_like(rows.scale)
@@ -80,7 +80,7 @@ class Ascent:
     def climb(
         self,
         market: _core.Market,
-        supply: Supply,
+        supply: RightHandSide,
         y: Floats,
         steps: int,
         lengths: tuple[float, float],
@@ -93,7 +93,7 @@ class Ascent:
         Parameters
         ----------
         market : Market
-        supply : Supply
+        supply : RightHandSide
         y : float64 (n_rows,)
         steps : int
         lengths : (float, float)
@@ -116,7 +116,7 @@ class Ascent:
         return average
 
     def follow(
-        self, use: Floats, y: Floats, supply: Supply, length: float, served_kwh: Floats
+        self, use: Floats, y: Floats, supply: RightHandSide, length: float, served_kwh: Floats
     ) -> Floats:
         """A step from `y`, of `length` typical prices at most; returns the new prices.
 
@@ -129,9 +129,9 @@ class Ascent:
         self,
         markets: Sequence[_core.Market],
         whole: _core.Market,
-        supply: Supply,
+        supply: RightHandSide,
         y: Floats,
-        how: Walk,
+        how: SampledAscentOptions,
         stop: Callable[[float], bool] = lambda _done: False,
     ) -> Floats:
         """Climb from `y`, each step with one of `markets` in turn; returns the average price.
@@ -169,7 +169,7 @@ class Ascent:
         unit = rows.scale + OWN_PART * rows.active * np.abs(y)
         return rows.within(y + length * unit * mean / spread)
 
-    def _look(self, market: _core.Market, supply: Supply, y: Floats) -> Floats:
+    def _look(self, market: _core.Market, supply: RightHandSide, y: Floats) -> Floats:
         found = self._rows.evaluate(market, y, supply)
         self.passes += 1
         if found.bound > self.bound:

@@ -13,55 +13,34 @@ variable first is the usual dive of a branch and bound.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dual_ascent import Ascent
+from .dual_ascent import DualAscent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ... import _core
     from ..tables.column import Bools, Floats, Int32s
-    from .constraints import Rows
+    from .constraints import CouplingConstraints
+    from .settings import FixingOptions
 
-__all__ = ["Settling", "place_settled"]
+__all__ = ["fix_by_frequency"]
 
 #: How many of a job's last choices count.
 WINDOW = 32
 
 
-class Settling(NamedTuple):
-    """How carefully jobs are placed by how settled they are."""
-
-    #: Parts that a size is placed in, steps before the first and between two.
-    parts: int = 60
-    before: int = 100
-    between: int = 6
-    #: Lengths of the steps for the largest and the smallest of these jobs: the prices of the large
-    #: ones are nearly known, those of small ones have to follow what the large ones took.
-    lengths: tuple[float, float] = (0.004, 0.05)
-    #: The sizes, 2 ** size accelerator-hours, from which on and up to which lengths are these.
-    sizes: tuple[int, int] = (7, 3)
-    #: Steps between two questions to the energy block.
-    energy_every: int = 1
-
-    def length(self, size: int) -> float:
-        """Of the steps for jobs of 2 ** `size` accelerator-hours."""
-        (most, least), (first, last) = self.sizes, self.lengths
-        part = min(max((most - size) / (most - least), 0.0), 1.0)
-        return float(first * (last / first) ** part)
-
-
-def place_settled(
-    rows: Rows,
+def fix_by_frequency(
+    rows: CouplingConstraints,
     room: _core.Room,
     markets: Sequence[_core.Market],
     jobs: Int32s,
     y: Floats,
     placement: tuple[Int32s, Int32s],
-    how: Settling,
+    how: FixingOptions,
     size: int,
     stop: Callable[[float], bool],
 ) -> tuple[Floats, Bools]:
@@ -69,7 +48,7 @@ def place_settled(
 
     Parameters
     ----------
-    rows : Rows
+    rows : CouplingConstraints
     room : Room
     markets : sequence of Market
         `jobs` with what stands for all others that are to come; they take turns.
@@ -79,7 +58,7 @@ def place_settled(
         Prices to begin with.
     placement : (int32 (n_jobs,), int32 (n_jobs,))
         Class and start of all jobs, filled in place. Jobs that mostly chose to stay out do.
-    how : Settling
+    how : FixingOptions
     size : int
         The jobs are of 2 ** `size` accelerator-hours.
     stop : callable
@@ -93,7 +72,7 @@ def place_settled(
         Jobs that mostly chose to stay out.
     """
     klass, start = placement
-    hours, ascent, average = rows.problem.hours, Ascent(rows), y
+    hours, ascent, average = rows.problem.hours, DualAscent(rows), y
     to_class, to_start = np.full_like(klass, -1), np.full_like(start, -1)
     declined = np.zeros(len(klass), bool)
     chosen = np.zeros((WINDOW, len(jobs)), np.int32)

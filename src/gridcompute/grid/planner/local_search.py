@@ -7,7 +7,7 @@ exact dispatch decides whether it stays.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,28 +18,12 @@ from .cost import dispatch_cost, missed_cost, own_cost
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
     from .dispatch_lp import EnergyBlock
-    from .match import Solve
+    from .settings import LocalSearchOptions
+    from .state import PlannerState
 
-__all__ = ["CHAINS", "FULL", "QUICK", "Effort", "curves_about", "exchange_round", "fill"]
-
-
-class Effort(NamedTuple):
-    """How much of a plan a round looks at."""
-
-    #: Jobs tried at most, those that would gain most first, and the parts they are cut into.
-    jobs: int
-    parts: int
-    #: Do those who make way have others make way in turn?
-    chains: bool = False
+__all__ = ["curves_about", "exchange_round", "fill"]
 
 
-FULL = Effort(30_000, 170)
-#: Of the two rounds after a quick dive that misses: a few jobs gain most, in a fifth of a full
-#: round's time.
-QUICK = Effort(500, 15)
-#: Of rounds of chains, a few milliseconds each. They place jobs that are worth a hundred times what
-#: others lose and find no room else; most of it is gained at the largest regrets.
-CHAINS = Effort(300, 300, chains=True)
 #: Jobs tried where they are told what it costs that the mandate is missed: nearly all would rather
 #: be elsewhere then.
 MOST_TRIED_SHORT = 4_000
@@ -49,31 +33,31 @@ WORTH_A_ROUND = 0.05
 BESIDE = 1e-3
 
 
-def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
-    """A round of exchanges on the best plan of `solve`; what lowers the exact cost stays.
+def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions) -> bool:
+    """A round of exchanges on the best plan of `state`; what lowers the exact cost stays.
 
     Even rounds go by the prices at the load at hand, odd ones by those on both its sides: the first
     miss that a price jumps, the second what moves between the hours of a site. Returns whether
     another round is worth its time.
     """
-    best, block, prices = solve.best, solve.rows.block, solve.rows.unpack(solve.y)
+    best, block, prices = state.best, state.rows.block, state.rows.unpack(state.y)
     assert best is not None
-    problem, base, before = solve.problem, solve.problem.energy.base_load_kwh, best.cost
+    problem, base, before = state.problem, state.problem.energy.base_load_kwh, best.cost
     supplied = block.serve(base + best.room.load)
-    served, missed = dispatch_cost(problem, supplied.dispatch), _missed(solve)
+    served, missed = dispatch_cost(problem, supplied.dispatch), _missed(state)
     short = supplied.dispatch.missing_kwh.sum() * problem.mandate_rows.missing_yuan_per_kwh
     most, both_sides = effort.jobs, round_ % 2 == 1
-    if both_sides and short > WORTH_A_ROUND * (before - solve.bound):
+    if both_sides and short > WORTH_A_ROUND * (before - state.bound):
         # Jobs learn what it costs to be where the mandate is missed: they would not move else.
         prices = prices._replace(energy=np.ascontiguousarray(supplied.energy_yuan_per_kwh))
         most = min(most, MOST_TRIED_SHORT)
     exchange = _core.Exchange(best.room, *prices, 0.0, best.klass, best.start)
     least = 1e-7 * abs(best.cost) / effort.parts
-    found = exchange.survey(least, threads=solve.rows.threads)[:most]
+    found = exchange.survey(least, threads=state.rows.threads)[:most]
     parts = np.array_split(found, min(effort.parts, len(found)) or 1)
     curves = curves_about(block, best.room.load) if both_sides else block.curves()
     for i, part in enumerate(parts):
-        if solve.clock.over(i / len(parts)) or solve.proved():
+        if state.clock.over(i / len(parts)) or state.proved():
             return False
         klass, start = best.klass.copy(), best.start.copy()
         if exchange.run(np.ascontiguousarray(part), *curves, chains=effort.chains) == 0:
@@ -82,7 +66,7 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
         own = own_cost(problem, rows, best.klass[rows], best.start[rows])
         own -= own_cost(problem, rows, klass[rows], start[rows])
         now = dispatch_cost(problem, block.serve(base + best.room.load).dispatch)
-        still = _missed(solve)
+        still = _missed(state)
         change = own + (now - served) + (still - missed)
         if change < 0:
             best.cost += change
@@ -92,25 +76,25 @@ def exchange_round(solve: Solve, round_: int, effort: Effort) -> bool:
         else:
             exchange.undo()
     gained = before - best.cost
-    return round_ < 2 or gained > WORTH_A_ROUND * (before - solve.bound)
+    return round_ < 2 or gained > WORTH_A_ROUND * (before - state.bound)
 
 
-def fill(solve: Solve, y: Floats | None = None, order: Int32s | None = None) -> bool:
+def fill(state: PlannerState, y: Floats | None = None, order: Int32s | None = None) -> bool:
     """Place jobs that are out and would pay at some prices, if that makes the plan cheaper.
 
     By default they go at the best prices, large ones first. The last prices of a dive may lie above
     those: a quota that is dear then is not used up. Returns whether the plan is cheaper.
     """
-    best = solve.best
+    best = state.best
     assert best is not None
-    y, order = solve.y if y is None else y, solve.by_size if order is None else order
+    y, order = state.y if y is None else y, state.by_size if order is None else order
     klass, start = best.klass.copy(), best.start.copy()
-    out = np.ascontiguousarray(order[(klass[order] < 0) & solve.reach[order]])
-    best.room.place(*solve.rows.unpack(y), out, klass, start)
-    filled = solve.judged(klass, start, best.room)
+    out = np.ascontiguousarray(order[(klass[order] < 0) & state.reach[order]])
+    best.room.place(*state.rows.unpack(y), out, klass, start)
+    filled = state.judged(klass, start, best.room)
     cheaper = filled.cost < best.cost
     if cheaper:
-        solve.best = filled
+        state.best = filled
     else:
         best.room.remove(np.ascontiguousarray(out[klass[out] >= 0]), klass, start)
     return cheaper
@@ -136,6 +120,6 @@ def curves_about(block: EnergyBlock, jobs_kwh: Floats) -> tuple[Floats, Floats]:
     return end, np.concatenate([saved, charged], axis=-1)
 
 
-def _missed(solve: Solve) -> float:
-    assert solve.best is not None
-    return missed_cost(solve.problem, solve.best.room.quota_used)
+def _missed(state: PlannerState) -> float:
+    assert state.best is not None
+    return missed_cost(state.problem, state.best.room.quota_used)

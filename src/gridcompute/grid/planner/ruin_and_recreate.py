@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .local_search import CHAINS
+from .improvement import exchanges
+from .settings import CHAINS
 
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s
-    from .match import Solve
+    from .state import PlannerState
 
 __all__ = ["ruin_and_recreate"]
 
@@ -34,31 +35,31 @@ APART, JUMBLED = (0.01, 0.05, 0.2), (0.0, 0.3, 1.0)
 HOPELESS = 1.15
 
 
-def ruin_and_recreate(solve: Solve) -> None:
-    """Improve the best plan of `solve` by rounds of ruin and recreate, while they pay."""
+def ruin_and_recreate(state: PlannerState) -> None:
+    """Improve the best plan of `state` by rounds of ruin and recreate, while they pay."""
     rng, since = np.random.default_rng(0), 0
     for k in range(ROUNDS):
-        best = solve.best
+        best = state.best
         assert best is not None
-        if solve.finished() or since == WITHOUT_GAIN:
+        if state.finished() or since == WITHOUT_GAIN:
             break
-        solve.clock.stage("ruin", 0.9 + 0.05 * (k + 1) / ROUNDS)
-        room, klass, start = solve.settled(_ruined(solve, rng))
-        order = _jumbled(solve, rng)
-        out = np.ascontiguousarray(order[(klass[order] < 0) & solve.reach[order]])
-        room.place(*solve.rows.unpack(_moved(solve, rng)), out, klass, start)
-        solve.best = solve.judged(klass, start, room)
-        if solve.best.cost < HOPELESS * best.cost:
-            solve.exchanges(range(1))
-            solve.exchanges(range(1), CHAINS)
-        since = 0 if solve.best.cost < best.cost else since + 1
+        state.clock.stage("ruin", 0.9 + 0.05 * (k + 1) / ROUNDS)
+        room, klass, start = state.settled(_ruined(state, rng))
+        order = _jumbled(state, rng)
+        out = np.ascontiguousarray(order[(klass[order] < 0) & state.reach[order]])
+        room.place(*state.rows.unpack(_moved(state, rng)), out, klass, start)
+        state.best = state.judged(klass, start, room)
+        if state.best.cost < HOPELESS * best.cost:
+            exchanges(state, range(1))
+            exchanges(state, range(1), CHAINS)
+        since = 0 if state.best.cost < best.cost else since + 1
         if since:
-            solve.best = best
+            state.best = best
 
 
-def _ruined(solve: Solve, rng: np.random.Generator) -> Bools:
+def _ruined(state: PlannerState, rng: np.random.Generator) -> Bools:
     """Jobs that go out: those at some sites, about an hour, or any."""
-    best, problem, part = solve.best, solve.problem, float(rng.choice(PARTS))
+    best, problem, part = state.best, state.problem, float(rng.choice(PARTS))
     assert best is not None
     n_sites, hours = len(problem.sites), problem.hours
     kind, placed = int(rng.integers(3)), best.klass >= 0
@@ -72,14 +73,14 @@ def _ruined(solve: Solve, rng: np.random.Generator) -> Bools:
     return np.asarray(placed & chosen)
 
 
-def _moved(solve: Solve, rng: np.random.Generator) -> Floats:
+def _moved(state: PlannerState, rng: np.random.Generator) -> Floats:
     """Prices near the best ones."""
-    rows, y, apart = solve.rows, solve.y, float(rng.choice(APART))
+    rows, y, apart = state.rows, state.y, float(rng.choice(APART))
     unit = rows.scale + 0.1 * rows.active * np.abs(y)
     return rows.within(y + apart * unit * rng.standard_normal(len(unit)))
 
 
-def _jumbled(solve: Solve, rng: np.random.Generator) -> Int32s:
+def _jumbled(state: PlannerState, rng: np.random.Generator) -> Int32s:
     """All jobs, large ones first, more or less."""
-    noise = float(rng.choice(JUMBLED)) * rng.standard_normal(len(solve.size))
-    return np.argsort(-(solve.size * np.exp(noise)), kind="stable").astype(np.int32)
+    noise = float(rng.choice(JUMBLED)) * rng.standard_normal(len(state.size))
+    return np.argsort(-(state.size * np.exp(noise)), kind="stable").astype(np.int32)

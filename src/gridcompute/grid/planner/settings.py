@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .fixing import Settling
-
 __all__ = [
+    "BOUND_LENGTHS",
+    "BOUND_LENGTHS_AGAIN",
+    "BOUND_STEPS",
+    "BOUND_STEPS_AGAIN",
+    "BOUND_STEPS_FEW",
+    "CHAINS",
+    "CHAIN_ROUNDS",
+    "CORRECTED_AT",
     "DIVE",
     "DIVE_AGAIN",
     "DIVE_FEW",
@@ -20,14 +26,24 @@ __all__ = [
     "DIVE_WARM",
     "DIVE_WARM_AGAIN",
     "DIVE_WARM_LAST",
+    "EARLIER",
     "FEW",
+    "FEW_PLACES",
+    "FULL",
+    "LAST_SIZES",
+    "MOST_SAMPLES",
+    "PRICES_PART",
+    "QUICK",
+    "ROUNDS",
+    "SAMPLED_ASCENT",
+    "SAMPLED_ASCENT_NEAR",
+    "SAMPLED_ASCENT_SMALL",
+    "SAMPLED_ASCENT_WARM",
     "SMALL",
-    "WALK",
-    "WALK_NEAR",
-    "WALK_SMALL",
-    "WALK_WARM",
-    "Pace",
-    "Walk",
+    "DiveOptions",
+    "FixingOptions",
+    "LocalSearchOptions",
+    "SampledAscentOptions",
 ]
 
 #: So few jobs that their large gangs are worth more pains; as many make a sample of all later jobs.
@@ -39,7 +55,7 @@ SMALL = 4_000
 LAST_SIZES = 2
 
 
-class Walk(NamedTuple):
+class SampledAscentOptions(NamedTuple):
     """How a walk over small samples goes."""
 
     steps: int
@@ -54,18 +70,40 @@ class Walk(NamedTuple):
 #: From nothing. It leaves 0.002 % of the bound at most, of which the climb closes little. Its steps
 #: are ten typical prices long at first: a large site that is lost makes all others several times as
 #: dear, and with one the walk left 2 % then.
-WALK = Walk(1200, (10.0, 0.002))
+SAMPLED_ASCENT = SampledAscentOptions(1200, (10.0, 0.002))
 #: From the prices of a plan before. It leaves 0.001 to 0.004 % of the bound, which a climb with all
 #: jobs would not close in that time; with energy at every other one of 900 steps it leaves as much.
-WALK_WARM = Walk(660, (1.0, 0.007), energy_every=1)
+SAMPLED_ASCENT_WARM = SampledAscentOptions(660, (1.0, 0.007), energy_every=1)
 #: From nothing where jobs are `SMALL`: 300 questions to the energy block in place of 600 leave the
 #: bound within 3e-5 of what it is with those (300 and 400 jobs, seeds 0 and 2).
-WALK_SMALL = WALK._replace(energy_every=4)
+SAMPLED_ASCENT_SMALL = SAMPLED_ASCENT._replace(energy_every=4)
 #: A shorter one of small steps over larger samples, where the prices before were the better ones.
-WALK_NEAR = Walk(200, (0.03, 0.001), sample=8_000)
+SAMPLED_ASCENT_NEAR = SampledAscentOptions(200, (0.03, 0.001), sample=8_000)
 
 
-class Pace(NamedTuple):
+class FixingOptions(NamedTuple):
+    """How carefully jobs are placed by how settled they are."""
+
+    #: Parts that a size is placed in, steps before the first and between two.
+    parts: int = 60
+    before: int = 100
+    between: int = 6
+    #: Lengths of the steps for the largest and the smallest of these jobs: the prices of the large
+    #: ones are nearly known, those of small ones have to follow what the large ones took.
+    lengths: tuple[float, float] = (0.004, 0.05)
+    #: The sizes, 2 ** size accelerator-hours, from which on and up to which lengths are these.
+    sizes: tuple[int, int] = (7, 3)
+    #: Steps between two questions to the energy block.
+    energy_every: int = 1
+
+    def length(self, size: int) -> float:
+        """Of the steps for jobs of 2 ** `size` accelerator-hours."""
+        (most, least), (first, last) = self.sizes, self.lengths
+        part = min(max((most - size) / (most - least), 0.0), 1.0)
+        return float(first * (last / first) ** part)
+
+
+class DiveOptions(NamedTuple):
     """How carefully a dive goes."""
 
     #: Parts that a size is placed in, with a step of the prices between two, those of each of the
@@ -86,7 +124,7 @@ class Pace(NamedTuple):
     #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
     large: int = 7
     #: and they are placed by how settled they are, where this is not None.
-    settling: Settling | None = None
+    settling: FixingOptions | None = None
 
     def parts_of(self, size: int) -> int:
         """Parts that the jobs of up to 2 ** `size` accelerator-hours are placed in."""
@@ -95,21 +133,21 @@ class Pace(NamedTuple):
 
 #: Of a first dive; where jobs are few, with all but the smallest by how settled they are, a second
 #: or two a size; and of a second dive there if the gap is not proved.
-DIVE = Pace(130, last_parts=130, settle=20, later=FEW, samples=1)
-DIVE_FEW = DIVE._replace(last_parts=300, large=3, settling=Settling())
+DIVE = DiveOptions(130, last_parts=130, settle=20, later=FEW, samples=1)
+DIVE_FEW = DIVE._replace(last_parts=300, large=3, settling=FixingOptions())
 DIVE_AGAIN = DIVE_FEW._replace(
-    parts=250, last_parts=500, settling=Settling(between=12, lengths=(0.002, 0.05))
+    parts=250, last_parts=500, settling=FixingOptions(between=12, lengths=(0.002, 0.05))
 )
 #: The same where jobs are `SMALL`: with the energy block asked at every sixth and third step, plans
 #: of 400 and 1,000 jobs are as good in a third and half of the time.
-DIVE_SMALL = DIVE_FEW._replace(energy_every=6, settling=Settling(energy_every=6))
+DIVE_SMALL = DIVE_FEW._replace(energy_every=6, settling=FixingOptions(energy_every=6))
 DIVE_SMALL_AGAIN = DIVE_AGAIN._replace(
-    energy_every=3, settling=Settling(between=12, lengths=(0.002, 0.05), energy_every=3)
+    energy_every=3, settling=FixingOptions(between=12, lengths=(0.002, 0.05), energy_every=3)
 )
 #: Of dives for the jobs that do not stay where an earlier plan had them: a quick one, and two more
 #: careful ones that follow while the gap is not proved. That others make way takes a look at all
 #: jobs a size, and gains nothing where most of them are placed.
-DIVE_WARM = Pace(
+DIVE_WARM = DiveOptions(
     47,
     last_parts=115,
     settle=8,
@@ -123,3 +161,44 @@ DIVE_WARM = Pace(
 )
 DIVE_WARM_AGAIN = DIVE_WARM._replace(parts=90, last_parts=220)
 DIVE_WARM_LAST = DIVE._replace(near=True)
+
+
+class LocalSearchOptions(NamedTuple):
+    """How much of a plan a round looks at."""
+
+    #: Jobs tried at most, those that would gain most first, and the parts they are cut into.
+    jobs: int
+    parts: int
+    #: Do those who make way have others make way in turn?
+    chains: bool = False
+
+
+FULL = LocalSearchOptions(30_000, 170)
+#: Of the two rounds after a quick dive that misses: a few jobs gain most, in a fifth of a full
+#: round's time.
+QUICK = LocalSearchOptions(500, 15)
+#: Of rounds of chains, a few milliseconds each. They place jobs that are worth a hundred times what
+#: others lose and find no room else; most of it is gained at the largest regrets.
+CHAINS = LocalSearchOptions(300, 300, chains=True)
+
+
+#: Samples that the first prices come from, at most.
+MOST_SAMPLES = 25
+#: Steps of all jobs, with their first and last lengths in typical prices.
+BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
+#: Steps more before a second dive, at most: where whole gangs leave the gap, they close none of it.
+BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
+#: After which of the steps that settle the prices before a size all jobs left are looked at, to
+#: learn what each sample of them misses. It takes a third off the gap at 200,000 jobs.
+CORRECTED_AT = (4, 8, 12, 16)
+#: Where jobs are few, those that may run at so few sites are placed as if they were
+#: 2 ** EARLIER times as large: others can go elsewhere, they cannot.
+FEW_PLACES, EARLIER = 2, 2
+#: Rounds of chains after those of exchanges where jobs are few, at most: they end when they do not
+#: pay, and until then cost little.
+CHAIN_ROUNDS = 6
+#: Rounds of exchanges at most.
+ROUNDS = 8
+#: Part of a time limit after which the walk to the first prices ends, so that jobs are placed at
+#: them.
+PRICES_PART = 0.4

@@ -13,15 +13,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .local_search import QUICK
-from .settings import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST, WALK_NEAR, WALK_WARM
+from .improvement import exchanges, improve
+from .settings import (
+    DIVE_WARM,
+    DIVE_WARM_AGAIN,
+    DIVE_WARM_LAST,
+    QUICK,
+    SAMPLED_ASCENT_NEAR,
+    SAMPLED_ASCENT_WARM,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..plan.columns import Placement
     from ..tables.column import Floats
-    from .match import Solve
+    from .state import PlannerState
 
 __all__ = ["resume"]
 
@@ -39,61 +46,61 @@ NEAR_MISS = 2.0
 MANY = 0.5
 
 
-def resume(solve: Solve, y: Floats, placement: Placement | None) -> tuple[Floats, bool]:
+def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple[Floats, bool]:
     """Plan from the prices `y` and, if there is one for as many jobs, a placement.
 
-    The best plan of `solve` is what the placement leaves standing, or better. It and the bound are
+    The best plan of `state` is what the placement leaves standing, or better. It and the bound are
     set as far as this gets, with a quick dive for the jobs that would not stay, if they are not too
     many, and more careful ones where that leaves too wide a gap. Returns the prices to go on from,
     and whether there was a placement to plan from.
     """
-    solve.look(y)
-    again = of_use(placement, solve)
-    if again and solve.finished():
-        return solve.y, again
-    walk(solve, y)
+    state.look(y)
+    again = is_compatible(placement, state)
+    if again and state.finished():
+        return state.y, again
+    walk(state, y)
     if not again:
-        return solve.y, again
+        return state.y, again
     tried = False
-    if not solve.finished():
-        leave = unsettled(solve)
+    if not state.finished():
+        leave = unsettled(state)
         tried = bool(np.count_nonzero(leave) < MANY * len(leave))
         if tried:
-            solve.improve(DIVE_WARM, 0.6, leave, rounds=0)
-            solve.exchanges(range(2), QUICK)
-    if tried and not solve.finished() and solve.open_gap() < NEAR_MISS * solve.gap:
-        solve.improve(DIVE_WARM_AGAIN, 0.6, unsettled(solve), rounds=2)
-    if not solve.finished():
-        solve.improve(DIVE_WARM_LAST, 0.6, unsettled(solve))
-    return solve.y, again
+            improve(state, DIVE_WARM, 0.6, leave, rounds=0)
+            exchanges(state, range(2), QUICK)
+    if tried and not state.finished() and state.open_gap() < NEAR_MISS * state.gap:
+        improve(state, DIVE_WARM_AGAIN, 0.6, unsettled(state), rounds=2)
+    if not state.finished():
+        improve(state, DIVE_WARM_LAST, 0.6, unsettled(state))
+    return state.y, again
 
 
-def walk(solve: Solve, y: Floats) -> None:
+def walk(state: PlannerState, y: Floats) -> None:
     """Go from the old prices to new ones."""
-    earlier = solve.bound
-    solve.look(solve.sampled(y, WALK_WARM))
-    if solve.bound == earlier:  # the best prices lie nearer than such a walk comes
-        solve.look(solve.sampled(y, WALK_NEAR))
-    elif solve.bound - earlier > FAR * abs(solve.bound - solve.without_option):
-        solve.look(solve.sampled(solve.y))
+    earlier = state.bound
+    state.look(state.sampled(y, SAMPLED_ASCENT_WARM))
+    if state.bound == earlier:  # the best prices lie nearer than such a walk comes
+        state.look(state.sampled(y, SAMPLED_ASCENT_NEAR))
+    elif state.bound - earlier > FAR * abs(state.bound - state.without_option):
+        state.look(state.sampled(state.y))
 
 
-def of_use(placement: Placement | None, solve: Solve) -> bool:
+def is_compatible(placement: Placement | None, state: PlannerState) -> bool:
     """Is there a placement, and is it one of as many jobs?"""
-    return placement is not None and len(placement.klass) == len(solve.in_order)
+    return placement is not None and len(placement.klass) == len(state.in_order)
 
 
-def unsettled(solve: Solve) -> NDArray[np.bool_]:
+def unsettled(state: PlannerState) -> NDArray[np.bool_]:
     """Jobs that would not stay where the best plan has them at prices about the present ones."""
-    best, rows, rng = solve.best, solve.rows, np.random.default_rng(0)
+    best, rows, rng = state.best, state.rows, np.random.default_rng(0)
     assert best is not None
-    unit = rows.scale + 0.1 * rows.active * np.abs(solve.y)
+    unit = rows.scale + 0.1 * rows.active * np.abs(state.y)
     leave = np.zeros(len(best.klass), bool)
     for k in range(VECTORS):
         noise = rng.standard_normal(len(unit)) if k else 0.0
-        y = rows.within(solve.y + APART * unit * noise)
+        y = rows.within(state.y + APART * unit * noise)
         klass, start = np.empty_like(best.klass), np.empty_like(best.start)
-        solve.market.price(*rows.unpack(y), klass, start, threads=rows.threads)
+        state.market.price(*rows.unpack(y), klass, start, threads=rows.threads)
         leave |= (klass != best.klass) | (start != best.start)
-    solve.passes += VECTORS
-    return leave & solve.reach
+    state.passes += VECTORS
+    return leave & state.reach

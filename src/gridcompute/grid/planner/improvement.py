@@ -1,0 +1,54 @@
+"""Better plans: a dive or a greedy placement, then rounds of local search while they pay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .diving import dive
+from .incumbent import greedy
+from .local_search import exchange_round, fill
+from .settings import CHAIN_ROUNDS, CHAINS, FULL, ROUNDS
+
+if TYPE_CHECKING:
+    from ..tables.column import Bools
+    from .settings import DiveOptions, LocalSearchOptions
+    from .state import PlannerState
+
+__all__ = ["exchanges", "improve"]
+
+
+def improve(
+    state: PlannerState,
+    pace: DiveOptions | None,
+    to: float,
+    taken: Bools | None = None,
+    rounds: int = ROUNDS,
+) -> None:
+    """A placement, and up to `rounds` of exchanges while they pay; the cheaper plan stays.
+
+    It is that of a dive, or without a `pace` the greedy one at the best prices, of which only
+    `SMALL` problems make more: there rounds take a tenth of the time of a dive.
+    """
+    before = state.best
+    if pace is None:
+        found = greedy(state, state.y)
+        state.best = found if before is None or found.cost < before.cost else before
+    else:
+        dive(state, pace, to, taken)
+        fill(state)
+    if pace is not None or state.small:
+        exchanges(state, range(rounds))
+        if state.few:
+            exchanges(state, range(CHAIN_ROUNDS), CHAINS)
+    if before is not None and state.best is not None and before.cost <= state.best.cost:
+        state.best = before
+
+
+def exchanges(state: PlannerState, rounds: range, effort: LocalSearchOptions = FULL) -> None:
+    """Rounds of exchanges while they pay."""
+    for k in rounds:
+        if state.finished():
+            break
+        state.clock.stage("exchange", 0.7 + 0.25 * (k + 1) / ROUNDS)
+        if not exchange_round(state, k, effort):
+            break

@@ -1,0 +1,133 @@
+"""What a solve knows: the problem's native form, its constraints, the best bound and the incumbent.
+
+The stages of `match` are functions of this state. It moves the bound by dual ascent, and values a
+placement by its exact dispatch; what to do when is decided elsewhere (match.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import _core
+from ..._gap import relative_gap
+from ..eligibility import places_of
+from .constraints import CouplingConstraints, market_of, samples_of
+from .cost import least_energy_cost, plan_cost
+from .dispatch_lp import EnergyBlock
+from .dual_ascent import SAMPLED, DualAscent
+from .settings import EARLIER, FEW, FEW_PLACES, MOST_SAMPLES, PRICES_PART, SAMPLED_ASCENT, SMALL
+
+if TYPE_CHECKING:
+    from ..tables.column import Bools, Floats, Int32s
+    from ..tables.problem import Problem
+    from .clock import Clock
+    from .settings import SampledAscentOptions
+
+__all__ = ["Incumbent", "PlannerState"]
+
+
+class Incumbent:
+    """The cheapest placement found, with its cost."""
+
+    def __init__(self, klass: Int32s, start: Int32s, cost: float, room: _core.Room) -> None:
+        self.klass, self.start, self.cost, self.room = klass, start, cost, room
+
+
+class PlannerState:
+    """The state of one solve."""
+
+    def __init__(self, problem: Problem, gap: float, threads: int, clock: Clock) -> None:
+        self.problem, self.gap, self.clock = problem, gap, clock
+        clock.stage("read", 0.05)
+        self.market = market_of(problem)
+        self.rows = CouplingConstraints(problem, EnergyBlock(problem), threads)
+        self.ascent = DualAscent(self.rows)
+        self.bound, self.y = -np.inf, np.zeros(0)
+        self.best: Incumbent | None = None
+        self.passes = 0
+        self.size = self.market.sizes()
+        self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)
+        self.in_order = self.market.order()
+        self.reach = self.market.reachable(threads) > 0
+        #: So few jobs that their large gangs are worth more pains.
+        self.few = len(self.in_order) <= FEW
+        self.small = len(self.in_order) <= SMALL
+        #: The step of a dive at which each job is placed, by size: 2 ** step accelerator-hours.
+        self.step = np.ceil(np.log2(np.maximum(self.size, 1.0))).astype(np.int32)
+        if self.few:
+            self.step[places_of(problem) <= FEW_PLACES] += EARLIER
+        self.without_option = float(problem.jobs.value_yuan[~self.reach].sum())
+        #: What no plan costs less than, whatever the prices: the signs of all costs prove it.
+        self.least = self.without_option + least_energy_cost(problem)
+
+    def finished(self) -> bool:
+        """Is the gap proved, or must the solve end?"""
+        return self.clock.over(1.0) or self.proved()
+
+    def proved(self) -> bool:
+        """Is the best plan proved to be within the gap?"""
+        return self.open_gap() <= self.gap
+
+    def open_gap(self) -> float:
+        """The relative gap of the best plan, jobs that have no option left out."""
+        assert self.best is not None
+        without = self.without_option
+        return relative_gap(self.best.cost - without, self.proved_yuan() - without)
+
+    def proved_yuan(self) -> float:
+        """What no plan costs less than: by the best prices, or by the signs of all costs."""
+        return max(self.bound, self.least)
+
+    def sampled(self, y: Floats, how: SampledAscentOptions = SAMPLED_ASCENT) -> Floats:
+        """Prices from small samples of the jobs, each of which stands for all of them."""
+        self.clock.stage("sample", 0.2)
+        drawn = samples_of(self.in_order, self.size, how.sample, MOST_SAMPLES)
+        walker = DualAscent(self.rows, SAMPLED)
+
+        def stop(done: float) -> bool:
+            return self.clock.over(done) or self.clock.spent(PRICES_PART)
+
+        markets = [self.market.part(*sample) for sample in drawn]
+        y = walker.walk(markets, self.market, self.rows.supply(), y, how, stop=stop)
+        self.passes += walker.passes
+        return y
+
+    def look(self, y: Floats) -> None:
+        """Keep `y` if it proves more than all before it."""
+        self.passes += 1
+        bound = self.rows.evaluate(self.market, y, self.rows.supply()).bound
+        if bound > self.bound:
+            self.bound, self.y = bound, y
+
+    def climb(
+        self, y: Floats, steps: int, lengths: tuple[float, float], to: float, most: float = 1.0
+    ) -> None:
+        """The bound, with all jobs, until `most` of the time limit is over."""
+        self.clock.stage("bound", to)
+
+        def stop(done: float) -> bool:
+            return self.clock.over(done) or self.clock.spent(most)
+
+        ascent = self.ascent
+        ascent.climb(self.market, self.rows.supply(), y, steps, lengths, stop=stop)
+        if ascent.bound > self.bound:
+            self.bound, self.y = ascent.bound, ascent.best
+
+    def settled(self, taken: Bools | None) -> tuple[_core.Room, Int32s, Int32s]:
+        """Room and placement of the best plan without the jobs `taken`, None for all of them."""
+        room, n = _core.Room(self.market), len(self.in_order)
+        klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+        if taken is not None:
+            assert self.best is not None
+            on = np.flatnonzero((self.best.klass >= 0) & ~taken).astype(np.int32)
+            room.settle(on, self.best.klass[on], self.best.start[on], klass, start)
+        return room, klass, start
+
+    def judged(self, klass: Int32s, start: Int32s, room: _core.Room) -> Incumbent:
+        """A placement with its exact cost, after its exact dispatch."""
+        supplied = self.rows.block.serve(self.problem.energy.base_load_kwh + room.load)
+        return Incumbent(
+            klass, start, plan_cost(self.problem, klass, start, supplied.dispatch), room
+        )
