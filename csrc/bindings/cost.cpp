@@ -116,13 +116,13 @@ py::array row(const Source& source, Index job) {
 // (largest finite |cost|, first row with NaN or -inf or -1)
 py::tuple reach(const Source& source, int threads) {
   const int most = threads_for(threads);
-  Reach found;
+  CostMagnitude found;
   {
     const Unlocked unlocked;
     Pool pool(most);
-    found = reach_of(*source.cost, pool);
+    found = measure_magnitude(*source.cost, pool);
   }
-  return py::make_tuple(found.most, found.invalid);
+  return py::make_tuple(found.largest, found.invalid);
 }
 
 }  // namespace

@@ -291,7 +291,7 @@ Result solve(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop,
   if (cost.rows <= cost.cols) {
     result = solve_wide_or_square(cost, maximize, duals, pool, stop, tuning);
   } else {
-    UnwrittenVector<T> transposed(at(cost.rows * cost.cols));
+    DefaultInitVector<T> transposed(at(cost.rows * cost.cols));
     result.status = Status::stopped;
     if (transpose(cost, transposed.data(), pool, stop))
       result = solve_wide_or_square(DenseMatrix<T>{transposed.data(), cost.cols, cost.rows}, maximize, duals, pool,

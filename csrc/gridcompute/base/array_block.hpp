@@ -1,4 +1,4 @@
-// Arrays that are made, copied and freed together, in one piece of memory (block_cache.hpp): a copy is one memcpy.
+// Arrays that are allocated, copied and freed together, in one block of memory (block_cache.hpp): a copy is one memcpy.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,8 @@ class Block {
 
   [[nodiscard]] bool empty() const noexcept { return memory_ == nullptr; }
 
-  // The arrays inside, in the order of the calls, each on a cache line of its own. What they held stays.
+  // Assigns the arrays of a block, in the order of the calls, each from a cache line of its own. Contents are left as
+  // they are.
   class Carver {
    public:
     explicit Carver(const Block* block) noexcept : block_(block) {}
@@ -44,7 +45,7 @@ class Block {
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
    private:
-    const Block* block_;  // none: only counts
+    const Block* block_;  // null: only counts bytes
     std::size_t bytes_ = 0;
   };
 

@@ -14,26 +14,26 @@ namespace gridcompute {
 namespace {
 
 constexpr std::size_t kLine = 64;
-constexpr std::size_t kAligned = std::size_t{1} << 17;  // every piece: what pools ask for at most
+constexpr std::size_t kAligned = std::size_t{1} << 17;  // of every block: the largest alignment that pools ask for
 
 #if defined(GRIDCOMPUTE_SANITIZED)
-constexpr bool kShelved = false;
+constexpr bool kCached = false;
 #else
-constexpr bool kShelved = true;
+constexpr bool kCached = true;
 #endif
 
-bool in_pages(std::size_t bytes) noexcept { return kShelved && bytes >= Shelf::kLeast; }
+bool in_pages(std::size_t bytes) noexcept { return kCached && bytes >= LargeBlockCache::kMinBlock; }
 
-// Pieces come in eight sizes an octave: what a piece really has follows from the bytes asked for, whoever had it
-// before. Larger ones are not kept, and just as large as asked for.
-std::size_t piece_of(std::size_t bytes) noexcept {
-  if (bytes > Shelf::kLargest) return bytes;
+// Rounds a size up to one of eight per octave, so that the true size of a block follows from the bytes asked for.
+// Larger blocks are not cached, and exactly as large as asked for.
+std::size_t block_size(std::size_t bytes) noexcept {
+  if (bytes > LargeBlockCache::kMaxBlock) return bytes;
   const std::size_t step = std::bit_floor(bytes) / 8;
   return (bytes + step - 1) / step * step;
 }
 
-Shelf& shelf() {
-  static auto* const only = new Shelf;  // arrays may be freed until the very end
+LargeBlockCache& block_cache() {
+  static auto* const only = new LargeBlockCache;  // never destroyed: arrays may be freed during exit
   return *only;
 }
 
@@ -41,56 +41,56 @@ void* mapped(std::size_t bytes, std::size_t alignment) {
   try {
     return map_pages(bytes, alignment);
   } catch (const std::bad_alloc&) {
-    shelf().close();
+    block_cache().disable();
     return map_pages(bytes, alignment);
   }
 }
 
 }  // namespace
 
-void* Shelf::take(std::size_t bytes) noexcept {
+void* LargeBlockCache::allocate(std::size_t bytes) noexcept {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock) return nullptr;
   std::size_t k = 0;
-  while (k < count_ && pieces_[k].bytes != bytes) ++k;
-  return k < count_ ? drop(k).memory : nullptr;
+  while (k < count_ && blocks_[k].bytes != bytes) ++k;
+  return k < count_ ? remove(k).memory : nullptr;
 }
 
-bool Shelf::give(void* memory, std::size_t bytes) noexcept {
+bool LargeBlockCache::release(void* memory, std::size_t bytes) noexcept {
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock || closed_ || bytes > kLargest) return false;
-  while (count_ == pieces_.size() || total_ + bytes > kMost) release_one();
-  pieces_[count_++] = {memory, bytes};
+  if (!lock || disabled_ || bytes > kMaxBlock) return false;
+  while (count_ == blocks_.size() || total_ + bytes > kMaxTotal) evict_one();
+  blocks_[count_++] = {memory, bytes};
   total_ += bytes;
   return true;
 }
 
-void Shelf::close() noexcept {
+void LargeBlockCache::disable() noexcept {
   const std::scoped_lock lock(mutex_);
-  closed_ = true;
-  while (count_ > 0) release_one();
+  disabled_ = true;
+  while (count_ > 0) evict_one();
 }
 
-void Shelf::release_one() noexcept {
+void LargeBlockCache::evict_one() noexcept {
   std::size_t k = 0;
-  while (k < count_ && pieces_[k].bytes < kHugePage) ++k;
-  const Piece piece = drop(k < count_ ? k : 0);
-  unmap_pages(piece.memory, piece.bytes);
+  while (k < count_ && blocks_[k].bytes < kHugePage) ++k;
+  const CachedBlock block = remove(k < count_ ? k : 0);
+  unmap_pages(block.memory, block.bytes);
 }
 
-Shelf::Piece Shelf::drop(std::size_t k) noexcept {
-  const Piece piece = pieces_[k];
-  total_ -= piece.bytes;
-  std::move(pieces_.begin() + static_cast<std::ptrdiff_t>(k) + 1, pieces_.begin() + static_cast<std::ptrdiff_t>(count_),
-            pieces_.begin() + static_cast<std::ptrdiff_t>(k));
+LargeBlockCache::CachedBlock LargeBlockCache::remove(std::size_t k) noexcept {
+  const CachedBlock block = blocks_[k];
+  total_ -= block.bytes;
+  std::move(blocks_.begin() + static_cast<std::ptrdiff_t>(k) + 1, blocks_.begin() + static_cast<std::ptrdiff_t>(count_),
+            blocks_.begin() + static_cast<std::ptrdiff_t>(k));
   --count_;
-  return piece;
+  return block;
 }
 
 void* allocate_array(std::size_t bytes) {
   if (in_pages(bytes)) {
-    if (void* const kept = shelf().take(piece_of(bytes)); kept != nullptr) return kept;
-    void* const memory = mapped(piece_of(bytes), kAligned);
+    if (void* const kept = block_cache().allocate(block_size(bytes)); kept != nullptr) return kept;
+    void* const memory = mapped(block_size(bytes), kAligned);
     if (bytes < kHugePage) touch_pages(memory, bytes);
     return memory;
   }
@@ -103,21 +103,21 @@ void free_array(void* memory, std::size_t bytes) noexcept {
   if (memory == nullptr) return;
   if (!in_pages(bytes)) {
     std::free(memory);
-  } else if (!shelf().give(memory, piece_of(bytes))) {
-    unmap_pages(memory, piece_of(bytes));
+  } else if (!block_cache().release(memory, block_size(bytes))) {
+    unmap_pages(memory, block_size(bytes));
   }
 }
 
 ArrayMemory& ArrayMemory::instance() noexcept {
-  static auto* const only = new ArrayMemory;  // what lies in it may be freed until the very end
+  static auto* const only = new ArrayMemory;  // never destroyed: its blocks may be freed during exit
   return *only;
 }
 
 void* ArrayMemory::do_allocate(std::size_t bytes, std::size_t alignment) {
   if (!in_pages(bytes)) return std::pmr::new_delete_resource()->allocate(bytes, alignment);
   if (alignment > kAligned) return mapped(bytes, alignment);
-  void* const kept = shelf().take(piece_of(bytes));
-  return kept != nullptr ? kept : mapped(piece_of(bytes), kAligned);
+  void* const kept = block_cache().allocate(block_size(bytes));
+  return kept != nullptr ? kept : mapped(block_size(bytes), kAligned);
 }
 
 void ArrayMemory::do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) {

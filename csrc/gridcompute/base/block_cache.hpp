@@ -1,12 +1,14 @@
-// Large pieces of memory that were freed, kept a while for the next who needs as much.
+// A cache of large memory blocks: what one solve frees, the next one uses.
 //
-// The first touch of new memory is a page fault for each 4 KB: on a guest of a virtual machine up to ten microseconds
-// each, and a warm start that works for a millisecond would wait longer for its memory than for its answer. So what a
-// solve frees, the next solve takes. Bounded: kMost bytes in all, then pieces go back to the system
-// (pages.hpp), the oldest of those on huge pages first, which take few faults to come by anew. Safe across threads, and
-// across fork: who finds the shelf in use goes to the system instead of waiting.
+// Why. The first touch of new memory is a page fault for each 4 KB: on a guest of a virtual machine up to ten
+// microseconds each, and a warm start that works for a millisecond would wait longer for its memory than for its
+// answer.
 //
-// Sanitizers see every piece as allocated and freed; there the shelf stays empty.
+// Bounded: kMaxTotal bytes in all, then blocks return to the system (pages.hpp), the oldest of those on huge pages
+// first, which take few faults to allocate again. Safe across threads, and across fork: a thread that finds the cache
+// locked goes to the system instead of waiting.
+//
+// Sanitizers see every block as allocated and freed; there the cache stays empty.
 #pragma once
 
 #include <array>
@@ -16,38 +18,38 @@
 
 namespace gridcompute {
 
-class Shelf {
+class LargeBlockCache {
  public:
-  static constexpr std::size_t kLeast = std::size_t{1} << 15, kLargest = std::size_t{1} << 24;  // bytes of a piece
-  static constexpr std::size_t kMost = std::size_t{1} << 26;
+  static constexpr std::size_t kMinBlock = std::size_t{1} << 15, kMaxBlock = std::size_t{1} << 24;  // bytes of a block
+  static constexpr std::size_t kMaxTotal = std::size_t{1} << 26;
 
-  // A piece of just so many bytes, or null. What it holds is anything.
-  [[nodiscard]] void* take(std::size_t bytes) noexcept;
-  // False: keep it.
-  [[nodiscard]] bool give(void* memory, std::size_t bytes) noexcept;
-  // Memory is short: all goes back, and nothing is kept from here on.
-  void close() noexcept;
+  // Returns a cached block of exactly `bytes`, or null. Its contents are undefined.
+  [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
+  // Adds a block to the cache. False if it was not taken over: the caller still owns it.
+  [[nodiscard]] bool release(void* memory, std::size_t bytes) noexcept;
+  // Returns all blocks to the system and caches none from now on: memory is short.
+  void disable() noexcept;
 
  private:
-  struct Piece {
+  struct CachedBlock {
     void* memory;
     std::size_t bytes;
   };
-  Piece drop(std::size_t k) noexcept;
-  void release_one() noexcept;
+  CachedBlock remove(std::size_t k) noexcept;
+  void evict_one() noexcept;
 
   std::mutex mutex_;
-  std::array<Piece, 256> pieces_{};  // by age
+  std::array<CachedBlock, 256> blocks_{};  // oldest first
   std::size_t count_ = 0, total_ = 0;
-  bool closed_ = false;
+  bool disabled_ = false;
 };
 
-// Memory for arrays, on a cache line at least; large ones from the shelf, or in pages of their own. Throws
-// std::bad_alloc. To be freed with the same number of bytes.
+// Allocates memory for arrays, aligned to a cache line at least; large blocks from the cache, or in pages of their own.
+// Throws std::bad_alloc. To be freed with the same number of bytes.
 [[nodiscard]] void* allocate_array(std::size_t bytes);
 void free_array(void* memory, std::size_t bytes) noexcept;
 
-// The same for pools, which ask for much at once.
+// The same as a memory resource, for pools, which allocate large blocks.
 class ArrayMemory final : public std::pmr::memory_resource {
  public:
   [[nodiscard]] static ArrayMemory& instance() noexcept;

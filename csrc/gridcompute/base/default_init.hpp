@@ -1,5 +1,5 @@
-// Arrays whose first values are written by their owner, for std::vector: no zeros beforehand, and memory that an
-// earlier solve has touched already, where there is some (block_cache.hpp).
+// An allocator for std::vector that leaves new elements uninitialised (default-initialised): for arrays whose owner
+// writes every element. Large ones reuse memory of earlier solves (block_cache.hpp).
 #pragma once
 
 #include <cstddef>
@@ -13,16 +13,16 @@
 namespace gridcompute {
 
 template <class T>
-struct Unwritten {
+struct DefaultInitAllocator {
   using value_type = T;
 
-  Unwritten() = default;
+  DefaultInitAllocator() = default;
   template <class U>
-  Unwritten(const Unwritten<U>&) noexcept {}
+  DefaultInitAllocator(const DefaultInitAllocator<U>&) noexcept {}
 
   [[nodiscard]] T* allocate(std::size_t count) { return static_cast<T*>(allocate_array(count * sizeof(T))); }
   void deallocate(T* memory, std::size_t count) noexcept { free_array(memory, count * sizeof(T)); }
-  // Values left as they are.
+  // Default-initialises: leaves the value undefined.
   template <class U>
   void construct(U* at) noexcept {
     static_assert(std::is_trivially_default_constructible_v<U>);
@@ -32,10 +32,10 @@ struct Unwritten {
   void construct(U* at, A&&... a) {
     ::new (static_cast<void*>(at)) U(std::forward<A>(a)...);
   }
-  friend bool operator==(const Unwritten&, const Unwritten&) noexcept { return true; }
+  friend bool operator==(const DefaultInitAllocator&, const DefaultInitAllocator&) noexcept { return true; }
 };
 
 template <class T>
-using UnwrittenVector = std::vector<T, Unwritten<T>>;
+using DefaultInitVector = std::vector<T, DefaultInitAllocator<T>>;
 
 }  // namespace gridcompute

@@ -1,4 +1,4 @@
-// What becomes of a thread that something it calls wants to end: pthread_exit and pthread_cancel unwind the stack of
+// Guards against threads that are ended by code they call: pthread_exit and pthread_cancel unwind the stack of
 // their thread with a forced exception. No catch (...) may swallow it, no noexcept function let it pass, and arrays on
 // this stack may still be in use by the threads of a Pool. Nothing in the core ends threads, but a runtime that is
 // leaving does, which a cost function (cost/callback.hpp) or a progress hook has called.
@@ -18,8 +18,8 @@ namespace gridcompute {
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
-// Returns call(); a thread that is ended in it sleeps here until the process ends instead. Frames below this one are
-// unwound first: where their destructors must not run, there may be none.
+// Returns call(); a thread that is ended within it sleeps here until the process ends instead. Frames below this one
+// are unwound first: where their destructors must not run, there may be none.
 template <class Call>
 auto stay_alive(Call&& call) {
 #ifdef __GLIBCXX__

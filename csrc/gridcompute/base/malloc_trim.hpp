@@ -1,7 +1,7 @@
-// Memory that a call no longer needs, back to the system.
+// Returns freed memory to the system (glibc's malloc_trim).
 //
-// What a large solve allocates and frees lies between what stays, and the allocator keeps it: a process that solves now
-// and then for months would seem to grow. Costs some milliseconds for each 100 MB; elsewhere than with glibc, nothing.
+// Why. What a large solve allocates and frees lies between blocks that stay, and the allocator keeps it: a process that
+// solves now and then for months would seem to grow. Takes some milliseconds for each 100 MB; a no-op without glibc.
 #pragma once
 
 #include <cstdlib>
@@ -12,24 +12,24 @@ extern "C" int malloc_trim(std::size_t pad) noexcept;
 
 namespace gridcompute {
 
-inline void give_back_memory() noexcept {
+inline void trim_heap() noexcept {
 #if defined(__GLIBC__)
   malloc_trim(0);
 #endif
 }
 
-// At the end of a scope that allocated much; what is declared after it is gone by then.
-class GiveBack {
+// Trims the heap at the end of a scope that allocated much; what is declared after it is destroyed by then.
+class ScopedMallocTrim {
  public:
-  explicit GiveBack(bool much) noexcept : much_(much) {}
-  GiveBack(const GiveBack&) = delete;
-  GiveBack& operator=(const GiveBack&) = delete;
-  ~GiveBack() {
-    if (much_) give_back_memory();
+  explicit ScopedMallocTrim(bool trim) noexcept : trim_(trim) {}
+  ScopedMallocTrim(const ScopedMallocTrim&) = delete;
+  ScopedMallocTrim& operator=(const ScopedMallocTrim&) = delete;
+  ~ScopedMallocTrim() {
+    if (trim_) trim_heap();
   }
 
  private:
-  bool much_;
+  bool trim_;
 };
 
 }  // namespace gridcompute

@@ -23,7 +23,7 @@ std::size_t whole(std::size_t bytes, std::size_t page) noexcept { return (bytes 
 
 #if defined(__linux__) && !defined(GRIDCOMPUTE_SANITIZED)
 
-// Where an alignment is asked for, so much more is mapped, and what stands over on both sides given back.
+// For a larger alignment than a page, maps that much more and unmaps what exceeds the block on both sides.
 void* map_pages(std::size_t bytes, std::size_t alignment) {
   if (bytes >= kHugePage) alignment = std::max(alignment, kHugePage);
   const std::size_t over = alignment > kPage ? alignment : 0, length = whole(bytes, kPage);
@@ -37,7 +37,7 @@ void* map_pages(std::size_t bytes, std::size_t alignment) {
     if (before < over) ::munmap(begin + length, over - before);
   }
 #if defined(MADV_HUGEPAGE)
-  if (bytes >= kHugePage) ::madvise(begin, length, MADV_HUGEPAGE);  // a wish: small pages serve too
+  if (bytes >= kHugePage) ::madvise(begin, length, MADV_HUGEPAGE);  // best effort: small pages do as well
 #endif
   return begin;
 }

@@ -70,8 +70,8 @@ int threads_of_environment() {
 }
 
 std::pmr::memory_resource* Pool::memory() {
-  // Vectors grow by doubling: what one has outgrown, the next one fills. Larger pieces go back to the system at once:
-  // what is joined from them finds room where memory is short.
+  // Vectors grow by doubling: a block that one has outgrown, the next one reuses. Larger blocks return to the system at
+  // once, so that what is merged from them finds memory where it is short.
   constexpr std::size_t kMost = 16, kLargest = std::size_t{1} << 17;
   if (!memory_) {
     memory_ = std::make_unique<std::pmr::synchronized_pool_resource>(std::pmr::pool_options{kMost, kLargest},
@@ -81,17 +81,22 @@ std::pmr::memory_resource* Pool::memory() {
 }
 
 struct Pool::Loop {
-  Loop(Index length, Index chunk, const Body& work, const Stop* halt, bool unless_interrupted)
-      : n(length), size(chunk), count(chunks(length, chunk)), body(&work), stop(halt), to_the_end(unless_interrupted) {}
+  Loop(Index length, Index chunk, const Body& work, const Stop* halt, bool ignores_deadline)
+      : n(length),
+        size(chunk),
+        count(chunks(length, chunk)),
+        body(&work),
+        stop(halt),
+        ignore_deadline(ignores_deadline) {}
 
   [[nodiscard]] bool over() const noexcept {
-    return stop != nullptr && (to_the_end ? stop->why() == Stop::Why::interrupted : stop->requested());
+    return stop != nullptr && (ignore_deadline ? stop->why() == Stop::Why::interrupted : stop->requested());
   }
 
   Index n, size, count;
   const Body* body;
   const Stop* stop;
-  bool to_the_end;
+  bool ignore_deadline;
   std::atomic<Index> next{0};
   std::atomic<Index> done{0};
   std::mutex mutex;
@@ -121,7 +126,7 @@ void Pool::work(Loop& loop, Stop* poll) {
       if (chunk < loop.failed) loop.failed = chunk, loop.error = std::current_exception();
     }
     loop.done.fetch_add(1, std::memory_order_relaxed);
-    if (poll != nullptr && (loop.to_the_end ? poll->interrupted() : poll->poll())) return;
+    if (poll != nullptr && (loop.ignore_deadline ? poll->interrupted() : poll->poll())) return;
   }
 }
 
@@ -153,37 +158,37 @@ void Pool::start_workers(Index wanted) {
 }
 
 void Pool::share(Loop& loop, Stop* stop) {
-  struct Shown {
+  struct Published {
     Pool& pool;
     Loop& loop;
-    Shown(Pool& of, Loop& what) : pool(of), loop(what) {
+    Published(Pool& of, Loop& what) : pool(of), loop(what) {
       const std::lock_guard lock(pool.mutex_);
       pool.loop_ = &loop;
       ++pool.round_;
     }
-    ~Shown() {
-      loop.next.store(loop.count, std::memory_order_relaxed);  // no further chunk begins, should a hook have thrown
+    ~Published() {
+      loop.next.store(loop.count, std::memory_order_relaxed);  // no further chunk begins if a hook has thrown
       std::unique_lock lock(pool.mutex_);
-      pool.loop_ = nullptr;  // late wakers find nothing; those inside are waited for
+      pool.loop_ = nullptr;  // workers that wake late find no loop; those inside it are waited for
       pool.idle_.wait(lock, [&] { return pool.busy_ == 0; });
     }
   };
-  const Shown shown(*this, loop);
+  const Published published(*this, loop);
   wake_.notify_all();
   work(loop, stop);
   if (stop == nullptr) return;
-  // Chunks of other threads may take long, and poll nothing: the caller's thread serves the stop meanwhile.
+  // Chunks of other threads may take long, and poll nothing: the caller's thread polls the stop meanwhile.
   std::unique_lock lock(mutex_);
   loop_ = nullptr;
   while (!idle_.wait_for(lock, kServe, [&] { return busy_ == 0; })) {
     lock.unlock();
-    loop.to_the_end ? stop->interrupted() : stop->poll();
+    loop.ignore_deadline ? stop->interrupted() : stop->poll();
     lock.lock();
   }
 }
 
-bool Pool::run(Index n, Index size, const Body& body, Stop* stop, bool to_the_end) {
-  Loop loop(n, size, body, stop, to_the_end);
+bool Pool::run(Index n, Index size, const Body& body, Stop* stop, bool ignore_deadline) {
+  Loop loop(n, size, body, stop, ignore_deadline);
   if (loop.count > 1) start_workers(loop.count - 1);
   if (loop.count > 1 && !workers_.empty()) {
     share(loop, stop);

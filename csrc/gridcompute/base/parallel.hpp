@@ -26,7 +26,7 @@ namespace gridcompute {
 // No pool has more threads than this, whatever is asked for: each takes a stack, and some microseconds to start.
 inline constexpr int kMostThreads = 1024;
 
-// Returns `asked`, kMostThreads at most; without (0 or less) what affinity and the cgroup's CPU quota leave.
+// Returns `asked`, kMostThreads at most; for 0 or less, what affinity and the cgroup's CPU quota leave.
 [[nodiscard]] int thread_count(int asked);
 
 // Returns what GRIDCOMPUTE_NUM_THREADS asks for, kMostThreads at most; 0 where it is unset or empty. Throws Error where
@@ -42,34 +42,37 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // How a thread is started; throws std::system_error where the system refuses. Another than the system's, for tests.
+  // Starts a thread; throws std::system_error where the system refuses. Tests pass one of their own.
   using Start = std::jthread (*)(std::function<void()> work);
   Pool(int asked, Start start) : asked_(asked), start_(start) {}
 
-  // By what was asked for, as thread_count says: which takes a call of the system, and so is left to who needs it.
-  // Fewer once the system has refused one.
+  // Returns the number of threads, as thread_count: a system call, and so made at the first use. Fewer once the system
+  // has refused to start one.
   [[nodiscard]] int threads() noexcept { return threads_ = threads_ > 0 ? threads_ : thread_count(asked_); }
   [[nodiscard]] static Index chunks(Index n, Index size) noexcept { return (n + size - 1) / size; }
 
-  // body(chunk, begin, end) for [0, n) cut into chunks of `size`. With a stop, the calling thread polls it between
-  // chunks and no further chunk begins once it is requested: the return value says whether every chunk ran.
+  // Calls body(chunk, begin, end) for [0, n) cut into chunks of `size`. With a stop, the calling thread polls it
+  // between chunks and no further chunk begins once it is requested. Returns whether every chunk ran.
   bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr) {
     return run(n, size, body, stop, false);
   }
-  // The same for what has to be done after a time limit as well: only an interrupt ends it.
-  bool unless_interrupted(Index n, Index size, const Body& body, Stop& stop) { return run(n, size, body, &stop, true); }
+  // The same for work that must be done after the time limit as well: only an interrupt ends it.
+  bool for_chunks_ignoring_deadline(Index n, Index size, const Body& body, Stop& stop) {
+    return run(n, size, body, &stop, true);
+  }
 
-  // For what chunks leave behind: bodies may allocate here, and it goes back to the system with the pool, where the
-  // allocator would keep it for each thread (block_cache.hpp). To be asked for between loops.
+  // Returns memory for what chunks leave behind: bodies may allocate there, and it returns to the system with the pool,
+  // where the allocator would keep it for each thread (block_cache.hpp). To be called between loops.
   [[nodiscard]] std::pmr::memory_resource* memory();
 
  private:
   struct Loop;
   [[nodiscard]] static std::jthread start_thread(std::function<void()> work);
-  bool run(Index n, Index size, const Body& body, Stop* stop, bool to_the_end);
+  bool run(Index n, Index size, const Body& body, Stop* stop, bool ignore_deadline);
   // Starts workers until there are `wanted`, as far as threads() and the system allow.
   void start_workers(Index wanted);
-  // Shows the loop to the workers, takes part in it, and returns or throws when none of them is in it any more.
+  // Publishes the loop to the workers, runs chunks of it itself, and returns or throws when no worker is in it any
+  // more.
   void share(Loop& loop, Stop* stop);
   void serve();
   static void work(Loop& loop, Stop* poll);
@@ -83,7 +86,7 @@ class Pool {
   std::uint64_t round_ = 0;
   int busy_ = 0;
   bool closing_ = false;
-  std::vector<std::jthread> workers_;  // last, and so joined before what they use goes
+  std::vector<std::jthread> workers_;  // last member, so joined before what the threads use is destroyed
 };
 
 }  // namespace gridcompute

@@ -1,4 +1,4 @@
-// GRIDCOMPUTE_SANITIZED where the address or thread sanitizer looks on, told by gcc and clang in ways of their own.
+// Defines GRIDCOMPUTE_SANITIZED under the address or thread sanitizer, which gcc and clang announce differently.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

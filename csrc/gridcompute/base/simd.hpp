@@ -4,8 +4,8 @@
 //
 // Where a CPU is named (-march=haswell, native), which shows by more than SSE2, there is one version of each function,
 // with vectors as wide as that CPU's. Versions for others beside it could not inline what is compiled for it. The same
-// under the address and thread sanitizers, whose runtime is not there yet when a version is chosen: to have them look
-// at the wide vectors, name a CPU.
+// under the address and thread sanitizers, whose runtime is not initialised yet when a version is chosen: to check the
+// wide vectors under them, name a CPU.
 #pragma once
 
 #include "gridcompute/base/sanitizers.hpp"

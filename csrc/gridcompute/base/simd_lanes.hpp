@@ -28,21 +28,21 @@ struct Lanes<T, kBytes> {
   typedef T Signed __attribute__((vector_size(kBytes)));
 };
 
-// Arrays that begin where a vector does: one that crosses cache lines takes twice as long to load.
+// Allocates arrays on cache lines: a vector that crosses two of them takes twice as long to load.
 template <class T>
-struct Aligned {
+struct CacheAlignedAllocator {
   using value_type = T;
   static constexpr std::align_val_t kTo{64};
 
-  Aligned() = default;
+  CacheAlignedAllocator() = default;
   template <class U>
-  explicit Aligned(const Aligned<U>&) noexcept {}
+  explicit CacheAlignedAllocator(const CacheAlignedAllocator<U>&) noexcept {}
   [[nodiscard]] T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kTo)); }
   void deallocate(T* from, std::size_t) noexcept { ::operator delete(from, kTo); }
-  bool operator==(const Aligned&) const noexcept { return true; }
+  bool operator==(const CacheAlignedAllocator&) const noexcept { return true; }
 };
 template <class T>
-using AlignedVector = std::vector<T, Aligned<T>>;
+using AlignedVector = std::vector<T, CacheAlignedAllocator<T>>;
 
 template <class V, class T>
 GRIDCOMPUTE_INLINE void load(const T* from, V& out) {
@@ -54,7 +54,7 @@ GRIDCOMPUTE_INLINE void store(const V& v, T* to) {
   std::memcpy(to, &v, sizeof v);
 }
 
-// Sums wrap; who adds beyond the type's range has to tell by other means.
+// Adds the lanes of two rows. Sums wrap: the caller detects overflow by other means.
 template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE void sum_at(const T* row, const T* other, typename Lanes<T, kBytes>::Signed& out) {
   typename Lanes<T, kBytes>::Unsigned a, b;
@@ -63,7 +63,7 @@ GRIDCOMPUTE_INLINE void sum_at(const T* row, const T* other, typename Lanes<T, k
   out = (typename Lanes<T, kBytes>::Signed)(a + b);
 }
 
-// `join` over the lanes: halves, their halves, then within 16 bytes.
+// Reduces the lanes by `join`: by halves down to 16 bytes, then within these.
 template <class V, class Join>
 GRIDCOMPUTE_INLINE auto fold(const V& v, const Join& join) {
   using T = std::remove_cvref_t<decltype(v[0])>;
@@ -109,7 +109,8 @@ struct LeastAt {
   T at;  // the lowest position of equal ones
 };
 
-// The least of what visit(position, out) gives for each vector of n values, n a multiple of the lanes, above 0.
+// Returns the least of what visit(position, out) writes for each vector of n values, and its lowest position; n is a
+// positive multiple of the lanes.
 template <Index kBytes, class T, class Visit>
 GRIDCOMPUTE_INLINE LeastAt<T> least_of(Index n, const Visit& visit) {
   using Signed = typename Lanes<T, kBytes>::Signed;

@@ -32,29 +32,29 @@ class Stop {
     progress_ = {name, done < progress_.done ? progress_.done : done};
   }
 
-  // What is to be done after a stop takes this long: the deadline is so much earlier, no longer by what was said
-  // before.
-  void reserve(double seconds) {
+  // Sets how long the work after a stop takes (rounding, certificates): the deadline for the search is that much
+  // earlier. Replaces an earlier setting.
+  void set_closing_time(double seconds) {
     if (deadline_ == Clock::time_point::max()) return;
-    deadline_ += reserved_ - duration(seconds);
-    reserved_ = duration(seconds);
+    deadline_ += closing_time_ - duration(seconds);
+    closing_time_ = duration(seconds);
   }
 
-  // There is no time for what would come next: as if the deadline had come.
-  void run_out() noexcept {
+  // Ends the search as if the deadline had come: there is no time for its next step.
+  void force_deadline() noexcept {
     if (!requested()) set(Why::time_limit);
   }
 
-  // Is nothing left to close in? After the time limit what was reserved is, but for what is reserved still.
-  [[nodiscard]] bool hurried() const { return requested() && (why() != Why::time_limit || left() <= 0); }
+  // Returns whether no closing time is left. After the time limit it is what was set, less what is still set aside.
+  [[nodiscard]] bool closing_time_over() const { return requested() && (why() != Why::time_limit || left() <= 0); }
 
-  // Seconds to the deadline, or +inf.
+  // Returns the seconds to the deadline, or +inf.
   [[nodiscard]] double left() const {
     if (deadline_ == Clock::time_point::max()) return std::numeric_limits<double>::infinity();
     return std::chrono::duration<double>(deadline_ - Clock::now()).count();
   }
 
-  // Called by the solving thread. True once the solve must end.
+  // Polls the deadline and the hook; only the solving thread may. Returns whether the solve must end.
   bool poll() {
     if (requested()) return true;
     const auto now = Clock::now();
@@ -65,8 +65,8 @@ class Stop {
     return why == Why::none ? false : set(why);
   }
 
-  // Called by the solving thread where work that has to be done after a stop all the same is of no use any more. Tells
-  // of nothing but an interrupt, though the hook may ask for a stop as well.
+  // Polls for an interrupt alone, by the solving thread, during work that a stop does not end but an interrupt does:
+  // its result is discarded. Another stop that the hook asks for is recorded, not returned.
   bool interrupted() {
     const auto now = Clock::now();
     if (!hook_ || now < next_ || why() == Why::interrupted) return why() == Why::interrupted;
@@ -94,7 +94,7 @@ class Stop {
   }
 
   Clock::time_point start_ = Clock::now(), deadline_ = Clock::time_point::max(), next_ = start_;
-  Clock::duration reserved_{};
+  Clock::duration closing_time_{};
   Hook hook_;
   Progress progress_;
   std::atomic<Why> why_{Why::none};

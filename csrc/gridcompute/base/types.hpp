@@ -30,7 +30,8 @@ inline constexpr Cost kForbidden = std::numeric_limits<Cost>::max() / 2;
 
 inline constexpr Slot kNone = -1;
 
-// A multiple of 2^8, and so exact as a double: costs that are compared as doubles, rounded up, are told apart from it.
+// Returns the largest |cost| of a problem of n_slots classes. A multiple of 2^8, and so exact as a double: no other
+// cost, rounded up to a double, equals it.
 [[nodiscard]] constexpr Cost largest_cost(Index n_slots) noexcept {
   return kCostLimit / (2 * (n_slots + 4)) / 256 * 256;
 }

@@ -13,12 +13,13 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLeast = 0x1p-100, kMost = 0x1p100;  // factors that are floats well within their range
-// Of the cost, the factor, their product, and what is added to it; and one more for this sum itself.
+// Roundings: of the cost, the factor, their product, and the price added to it; and one more for this sum itself.
 constexpr double kRoundings = 5 * 0x1p-24;
 constexpr double kShift = 6755399441055744.0;  // 1.5 * 2^52: for |x| < 2^51 the bits of kShift + x are a sum too
 constexpr Cost kShiftable = Cost{1} << 50;
 
-// Of a row: the largest finite |cost|; below 0 where a cost is NaN, -inf or beyond what can be sketched.
+// Writes the scaled row; returns its largest finite |cost|, below 0 where a cost is NaN, -inf or too large to be
+// sketched.
 GRIDCOMPUTE_CLONES double scaled(const std::int32_t* row, Index n, double scale, float* GRIDCOMPUTE_RESTRICT out) {
   const auto factor = static_cast<float>(scale);
   std::int32_t low = 0, high = 0;
@@ -41,7 +42,7 @@ GRIDCOMPUTE_CLONES double scaled(const std::int64_t* row, Index n, double scale,
   return low < -kShiftable || high > kShiftable ? -1 : std::max(-static_cast<double>(low), static_cast<double>(high));
 }
 
-// By bits: |x| as an integer grows with |x|, infinity is above all that is finite, and NaN above that.
+// The same by bits: |x| as an integer grows with |x|, infinity is above all finite values, and NaN above that.
 template <class T, class Bits>
 GRIDCOMPUTE_INLINE double scaled_real(const T* row, Index n, T factor, float* GRIDCOMPUTE_RESTRICT out) {
   constexpr auto kSize = static_cast<Bits>(static_cast<std::make_unsigned_t<Bits>>(-1) >> 1);
@@ -72,7 +73,7 @@ EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index mo
   EqualColumns columns(n_slots, most);
   if (!columns.probe(values, n_jobs)) return {};
   columns.group();
-  UnwrittenVector<T> out;
+  DefaultInitVector<T> out;
   do {
     out.resize(static_cast<std::size_t>(n_jobs) * columns.kept().size());
     if (!columns.copy(values, n_jobs, out.data(), pool, stop)) return {};

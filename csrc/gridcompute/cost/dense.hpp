@@ -24,7 +24,7 @@ class DenseCost final : public CostSource {
  public:
   DenseCost(const T* values, Index n_jobs, Index n_slots) : CostSource(n_jobs, n_slots), values_(values) {}
   // A matrix of its own.
-  DenseCost(UnwrittenVector<T> values, Index n_jobs, Index n_slots)
+  DenseCost(DefaultInitVector<T> values, Index n_jobs, Index n_slots)
       : CostSource(n_jobs, n_slots), own_(std::move(values)), values_(own_.data()) {}
 
   [[nodiscard]] bool real() const noexcept override { return std::is_floating_point_v<T>; }
@@ -45,12 +45,12 @@ class DenseCost final : public CostSource {
   [[nodiscard]] Sketched sketch(Index job, double scale, float* out) const override {
     return sketch_row(values_ + job * n_slots(), n_slots(), scale, out);
   }
-  void fetch(Index job) const noexcept override {
+  void prefetch(Index job) const noexcept override {
     constexpr Index kLine = 64 / sizeof(T);
     const T* row = values_ + job * n_slots();
     for (Index s = 0; s < n_slots(); s += kLine) __builtin_prefetch(row + s);
   }
-  void fetch(Index job, Index slot) const noexcept override { __builtin_prefetch(values_ + job * n_slots() + slot); }
+  void prefetch(Index job, Index slot) const noexcept override { __builtin_prefetch(values_ + job * n_slots() + slot); }
   [[nodiscard]] const std::int32_t* int32() const noexcept override {
     if constexpr (std::is_same_v<T, std::int32_t>) return values_;
     return nullptr;
@@ -77,7 +77,7 @@ class DenseCost final : public CostSource {
     }
   }
 
-  UnwrittenVector<T> own_;
+  DefaultInitVector<T> own_;
   const T* values_;
 };
 

@@ -59,25 +59,25 @@ void CostSource::column(Rows rows, Index slot, double* out) const {
   }
 }
 
-Reach reach_of(const CostSource& cost, Pool& pool) {
+CostMagnitude measure_magnitude(const CostSource& cost, Pool& pool) {
   constexpr Index kChunk = 256;
   constexpr double inf = std::numeric_limits<double>::infinity();
   const Index n = cost.n_jobs(), wide = cost.n_slots();
-  std::vector<Reach> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<CostMagnitude> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
-    Reach& part = parts[static_cast<std::size_t>(chunk)];
+    CostMagnitude& part = parts[static_cast<std::size_t>(chunk)];
     std::vector<double> row(static_cast<std::size_t>(wide));
     for (Index job = begin; job < end; ++job) {
       cost.reals(Rows{nullptr, job, 1}, row.data());
       for (const double c : row) {
-        if (std::fabs(c) < inf) part.most = std::max(part.most, std::fabs(c));
+        if (std::fabs(c) < inf) part.largest = std::max(part.largest, std::fabs(c));
         if (!(c > -inf) && part.invalid < 0) part.invalid = job;
       }
     }
   });
-  Reach whole;
-  for (const Reach& part : parts) {
-    whole.most = std::max(whole.most, part.most);
+  CostMagnitude whole;
+  for (const CostMagnitude& part : parts) {
+    whole.largest = std::max(whole.largest, part.largest);
     if (whole.invalid < 0) whole.invalid = part.invalid;
   }
   return whole;

@@ -1,4 +1,4 @@
-// Where a cost comes from: one concept, filled in blocks of rows.
+// Sources of costs: one interface, read by blocks of rows.
 //
 // A source has n_jobs x n_slots costs, either all integers (int64, exact) or all reals (double, exact: float32 and
 // Terms widen without rounding). It is read by blocks of rows, from several threads at once, and is pure: the same
@@ -15,7 +15,7 @@
 
 namespace gridcompute {
 
-// Which rows of a block: `count` rows from `first`, or the `count` rows listed.
+// The rows of a block: `count` rows from `first`, or the `count` rows listed.
 struct Rows {
   const Index* list = nullptr;
   Index first = 0;
@@ -24,8 +24,8 @@ struct Rows {
   [[nodiscard]] Index operator[](Index k) const noexcept { return list != nullptr ? list[k] : first + k; }
 };
 
-// How far a sketch may be off, 2^-24 of the largest |cost * scale| included, and a bound on that; both +inf if a row
-// cannot be sketched.
+// The largest error of a sketch (a row in float32), including 2^-24 of the largest |cost * scale|, and a bound on the
+// latter; both +inf if a row cannot be sketched.
 struct Sketched {
   double error, largest;
 };
@@ -48,41 +48,42 @@ class CostSource {
   [[nodiscard]] Index n_jobs() const noexcept { return n_jobs_; }
   [[nodiscard]] Index n_slots() const noexcept { return n_slots_; }
 
-  // A source answers the fill of its own kind; the other one is an internal error (a dense matrix answers both).
+  // Fill the costs of rows, integers or reals as the source has; the other one is an internal error (a dense matrix
+  // does both).
   [[nodiscard]] virtual bool real() const noexcept = 0;
   virtual void integers(Rows rows, Cost* out) const;
   virtual void reals(Rows rows, double* out) const;
 
-  // One cost, the same bits as in its row; is that cheaper than the row?
+  // Return whether reading one cost is cheaper than reading its row, and one cost, the same bits as in its row.
   [[nodiscard]] virtual bool singles() const noexcept { return true; }
   [[nodiscard]] virtual Cost integer_at(Index job, Index slot) const;
   [[nodiscard]] virtual double real_at(Index job, Index slot) const;
   virtual void reals_at(Index job, std::span<const Slot> slots, double* out) const;
 
-  // May rows be sketched: read in float32, which halves the bytes and doubles the lanes?
+  // Returns whether rows can be sketched: read in float32, which halves the bytes and doubles the lanes.
   [[nodiscard]] virtual bool sketches() const noexcept { return false; }
-  // The costs of a job times `scale`, +inf where forbidden. out: (sketch_width(n_slots())), 64-byte aligned; what
-  // follows the costs is 0.
+  // Writes the costs of a job times `scale`, +inf where forbidden. out: (sketch_width(n_slots())), 64-byte aligned;
+  // padded with 0.
   [[nodiscard]] virtual Sketched sketch(Index job, double scale, float* out) const;
-  // Will be read soon: where that helps, asks for the row, or the one cost.
-  virtual void fetch(Index) const noexcept {}
-  virtual void fetch(Index, Index) const noexcept {}
-  // One column of reals, for these rows; the same bits again.
+  // Prefetch a row, or one cost, that will be read soon, where that helps.
+  virtual void prefetch(Index) const noexcept {}
+  virtual void prefetch(Index, Index) const noexcept {}
+  // Fills one column of reals for the rows given; the same bits again.
   virtual void column(Rows rows, Index slot, double* out) const;
 
-  // The matrix itself, row after row, where it is held as int32; else null.
+  // Returns the matrix itself, row after row, where it is stored as int32; else null.
   [[nodiscard]] virtual const std::int32_t* int32() const noexcept { return nullptr; }
   // The same as float64.
   [[nodiscard]] virtual const double* float64() const noexcept { return nullptr; }
 
-  // May a pair be forbidden? Where not, an integer equal to kForbidden is a cost, and out of range.
+  // Returns whether a pair may be forbidden. Where not, an integer equal to kForbidden is a cost, and out of range.
   [[nodiscard]] virtual bool forbids() const noexcept { return true; }
 
-  // Where only some pairs are listed and all others forbidden: how many a job has, and which is its k-th. Negative
-  // where all are.
+  // Return, where only some pairs are listed and all others forbidden, how many a job has, and its k-th. Negative where
+  // all pairs are allowed.
   [[nodiscard]] virtual Index listed(Index) const noexcept { return -1; }
   [[nodiscard]] virtual Slot listed_slot(Index, Index) const noexcept { return kNone; }
-  // All those of `count` jobs from `first`.
+  // Fill all listed pairs of `count` jobs from `first`.
   virtual void listed_integers(Index first, Index count, Slot* slots, Cost* costs) const;
   virtual void listed_reals(Index first, Index count, Slot* slots, double* costs) const;
 
@@ -91,24 +92,24 @@ class CostSource {
   // stop, or where a source has no such columns that could be compared.
   [[nodiscard]] virtual EqualClasses merged(Index most, Pool& pool, Stop& stop) const;
 
-  // A lower bound on each row's costs, by no look at them; false where there is none.
+  // Writes lower bounds on the costs of rows, without reading these; false where there are none.
   [[nodiscard]] virtual bool least(Rows, double*) const { return false; }
 
-  // An upper bound on |cost| that is known without reading the costs, or a negative number.
+  // Returns an upper bound on |cost| that is known without reading the costs, or a negative number.
   [[nodiscard]] virtual double known_bound() const noexcept { return -1.0; }
 
  private:
   Index n_jobs_, n_slots_;
 };
 
-// n rounded up to whole vectors.
+// Returns n rounded up to whole vectors.
 [[nodiscard]] constexpr Index sketch_width(Index n) noexcept { return (n + 15) / 16 * 16; }
 
-// What only a look at every cost can tell, where known_bound() does not.
-struct Reach {
-  double most = 0;     // the largest finite |cost|
+// The magnitude of all costs, from one pass over them; where known_bound() is negative there is no cheaper way.
+struct CostMagnitude {
+  double largest = 0;  // finite |cost|
   Index invalid = -1;  // the first row with NaN or -inf
 };
-[[nodiscard]] Reach reach_of(const CostSource& cost, Pool& pool);
+[[nodiscard]] CostMagnitude measure_magnitude(const CostSource& cost, Pool& pool);
 
 }  // namespace gridcompute

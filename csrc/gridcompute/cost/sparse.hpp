@@ -1,5 +1,5 @@
 // A CSR matrix in the caller's memory: absent pairs are forbidden, stored zeros are arcs. Column indices within a
-// row must be sorted and distinct (the Python face makes them so), int32 or int64.
+// row must be sorted and distinct (Python sorts them), int32 or int64.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@ namespace gridcompute {
 // The arrays of a CSR matrix.
 template <class T, class I>
 struct SparseArrays {
-  UnwrittenVector<T> values;
-  UnwrittenVector<I> columns, starts;
+  DefaultInitVector<T> values;
+  DefaultInitVector<I> columns, starts;
 };
 
 // CostSource::merged of a CSR matrix: by a copy of the entries in the columns kept. Classes without any entry are
@@ -51,8 +51,8 @@ class SparseCost final : public CostSource {
   [[nodiscard]] double real_at(Index job, Index slot) const override {
     return at(job, slot, std::numeric_limits<double>::infinity());
   }
-  void fetch(Index job, Index slot) const noexcept override {
-    const auto at = starts_[job] + likely(job, slot);
+  void prefetch(Index job, Index slot) const noexcept override {
+    const auto at = starts_[job] + expected_entry(job, slot);
     __builtin_prefetch(columns_ + at);
     __builtin_prefetch(values_ + at);
   }
@@ -80,15 +80,16 @@ class SparseCost final : public CostSource {
     for (I e = 0; e < n; ++e) costs[e] = static_cast<Out>(values_[from + e]);
   }
 
-  // Of its pairs, the one at this class if classes are spread evenly.
-  [[nodiscard]] Index likely(Index job, Index slot) const noexcept {
+  // Returns the entry of a job where this class would be if its classes were spread evenly.
+  [[nodiscard]] Index expected_entry(Index job, Index slot) const noexcept {
     return static_cast<Index>(static_cast<double>(listed(job)) * static_cast<double>(slot) * per_slot_);
   }
 
   template <class Out>
   Out at(Index job, Index slot, Out forbidden) const {
-    // From where it lies if columns are spread evenly, in steps that grow: hardly more than one cache line as a rule.
-    const I *first = columns_ + starts_[job], *last = columns_ + starts_[job + 1], *from = first + likely(job, slot);
+    // Exponential search from the expected entry: as a rule hardly more than one cache line.
+    const I *first = columns_ + starts_[job], *last = columns_ + starts_[job + 1],
+            *from = first + expected_entry(job, slot);
     const I *to = from, wanted = static_cast<I>(slot);
     for (Index step = 1; from != first && *(from - 1) >= wanted; step *= 2) {
       to = from;

@@ -11,10 +11,11 @@ namespace gridcompute {
 
 namespace {
 
-constexpr Index kAtOnce = 4;           // terms summed in one pass
-constexpr Index kTwins = 1 << 24;      // entries of all tables at most that get twins in float32,
-constexpr Index kReads = 8;            // and each of them must serve for so many costs
-constexpr double kLargest = 0x1p100;   // of a sketch's factors
+constexpr Index kAtOnce = 4;  // terms summed in one pass
+// Tables get float32 copies up to so many entries in all, and if each entry serves at least kReads costs.
+constexpr Index kMaxFloatEntries = 1 << 24;
+constexpr Index kReads = 8;
+constexpr double kLargest = 0x1p100;   // largest factor of a sketch
 constexpr double kRounding = 0x1p-24;  // of a float32
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -24,7 +25,7 @@ struct Product {
   T coef;
 };
 
-// The same sums, left to right, but what is not written is not read again.
+// The same sums, left to right, but each output is written once.
 template <int kTerms, class T>
 GRIDCOMPUTE_INLINE void sum_of(const Product<T>* p, Index n, bool more, T* GRIDCOMPUTE_RESTRICT out) {
   const T *a = p[0].table, *b = p[1].table, *c = p[2].table, *d = p[3].table;
@@ -42,7 +43,7 @@ GRIDCOMPUTE_INLINE void sum_of(const Product<T>* p, Index n, bool more, T* GRIDC
   }
 }
 
-// One to four terms at once; `more`: added to what is there.
+// Sums one to four terms in one pass; `more`: adds them to `out`.
 template <class T>
 GRIDCOMPUTE_INLINE void sum_all(const Product<T>* p, Index terms, Index n, bool more, T* GRIDCOMPUTE_RESTRICT out) {
   switch (terms) {
@@ -66,7 +67,7 @@ GRIDCOMPUTE_CLONES void sum(const Product<float>* p, Index terms, Index n, bool 
   sum_all(p, terms, n, more, out);
 }
 
-// product(t) for each term, summed into out.
+// Sums product(t) over the terms into out.
 template <class T, class At>
 GRIDCOMPUTE_INLINE void sum_products(Index terms, Index n, T* GRIDCOMPUTE_RESTRICT out, const At& product) {
   for (Index from = 0; from < terms; from += kAtOnce) {
@@ -101,7 +102,7 @@ GRIDCOMPUTE_CLONES Extent extent(const double* x, Index n) {
 
 }  // namespace
 
-TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<UnwrittenVector<double>> own)
+TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own)
     : CostSource(n_jobs, n_slots), own_(std::move(own)), terms_(std::move(terms)), bound_(0) {
   Index entries = 0;
   for (const Term& t : terms_) {
@@ -114,16 +115,16 @@ TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::
   // Finite products may still overflow together.
   finite_ = finite_ && bound_ < std::numeric_limits<double>::max() / 2;
   bound_ *= 1 + 1e-12;  // the roundings of this sum, and of the costs'
-  if (entries > 0 && entries <= std::min(kTwins, n_jobs * n_slots / kReads)) {
-    for (const Term& t : terms_) twins_.push_back(twin(t));
+  if (entries > 0 && entries <= std::min(kMaxFloatEntries, n_jobs * n_slots / kReads)) {
+    for (const Term& t : terms_) float_tables_.push_back(float_table(t));
   }
 }
 
-TermsCost::Twin TermsCost::twin(const Term& term) const {
+TermsCost::FloatTable TermsCost::float_table(const Term& term) const {
   const Index n = n_slots(), width = sketch_width(n);
   const auto keys = static_cast<std::size_t>(term.n_keys);
-  Twin out{AlignedVector<float>(keys * static_cast<std::size_t>(width), 0.0F), std::vector<double>(keys),
-           std::vector<double>(keys), std::vector<double>(keys), std::vector<std::uint8_t>(keys)};
+  FloatTable out{AlignedVector<float>(keys * static_cast<std::size_t>(width), 0.0F), std::vector<double>(keys),
+                 std::vector<double>(keys), std::vector<double>(keys), std::vector<std::uint8_t>(keys)};
   for (Index k = 0; k < term.n_keys; ++k) {
     const double* row = term.table + k * n;
     const Extent all = extent(row, n);
@@ -150,7 +151,7 @@ EqualClasses TermsCost::merged(Index most, Pool& pool, Stop& stop) const {
   if (!possible) return {};
   columns.group();
   std::vector<Term> terms = terms_;
-  std::vector<UnwrittenVector<double>> tables(terms.size());
+  std::vector<DefaultInitVector<double>> tables(terms.size());
   do {
     for (std::size_t t = 0; t < terms.size(); ++t) {
       tables[t].resize(static_cast<std::size_t>(terms_[t].n_keys) * columns.kept().size());
@@ -181,16 +182,16 @@ Sketched TermsCost::sketch(Index job, double scale, float* out) const {
   bool possible = true;
   sum_products(terms, width, out, [&](Index t) {
     const Term& term = terms_[t];
-    const Twin& twin = twins_[t];
+    const FloatTable& floats = float_tables_[t];
     const Index key = term.key != nullptr ? term.key[job] : 0;
-    const double a = (term.coef != nullptr ? term.coef[job] : 1.0) * scale * twin.unit[key];
+    const double a = (term.coef != nullptr ? term.coef[job] : 1.0) * scale * floats.unit[key];
     sum += std::fabs(a);
     const bool fits = std::fabs(a) < kLargest;
     const float coef = fits ? static_cast<float>(a) : 0.0F;
-    possible &= fits && (twin.forbids[key] == 0 || coef > 0);  // inf times 0 or less is not inf
-    return Product<float>{twin.table.data() + key * width, coef};
+    possible &= fits && (floats.forbids[key] == 0 || coef > 0);  // inf times 0 or less is not inf
+    return Product<float>{floats.table.data() + key * width, coef};
   });
-  // One rounding more for a sum with what was made of it, one for this sum; factors too small for a float are below 1.
+  // One more rounding for the sum of both parts, one for this sum; factors too small for a float are below 1.
   return possible ? Sketched{static_cast<double>(terms + 5) * kRounding * sum + 1.0, sum}
                   : Sketched{kInfinity, kInfinity};
 }
@@ -209,11 +210,11 @@ void TermsCost::column(Rows rows, Index slot, double* out) const {
 }
 
 bool TermsCost::least(Rows rows, double* out) const {
-  if (twins_.empty() || !(bound_ < std::numeric_limits<double>::max() / 2)) return false;
+  if (float_tables_.empty() || !(bound_ < std::numeric_limits<double>::max() / 2)) return false;
   constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
-  for (std::size_t t = 0; t < twins_.size(); ++t) {
+  for (std::size_t t = 0; t < float_tables_.size(); ++t) {
     const Term& term = terms_[t];
-    const double *low = twins_[t].low.data(), *high = twins_[t].high.data();
+    const double *low = float_tables_[t].low.data(), *high = float_tables_[t].high.data();
     for (Index k = 0; k < rows.count; ++k) {
       const Index job = rows[k], key = term.key != nullptr ? term.key[job] : 0;
       const double coef = term.coef != nullptr ? term.coef[job] : 1.0;

@@ -4,7 +4,7 @@
 // -ffp-contract=off): the bits are numpy's bits. A result that is not finite forbids the pair, so a table's +inf
 // forbids under any coefficient, 0 and negative ones included.
 //
-// Sketches come from twins of the tables in float32, each row divided by a power of two that brings it into [-1, 1]:
+// Sketches come from copies of the tables in float32, each row divided by a power of two that brings it into [-1, 1]:
 // with a = coef * scale * that power, K terms are off by less than (K + 3) * 2^-24 * sum |a|, for the roundings of a,
 // of the entry, of their product, and of K - 1 sums.
 //
@@ -29,13 +29,13 @@ struct Term {
 class TermsCost final : public CostSource {
  public:
   // `own`: tables of some terms that are in no caller's memory.
-  TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<UnwrittenVector<double>> own = {});
+  TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own = {});
 
   [[nodiscard]] bool real() const noexcept override { return true; }
   void reals(Rows rows, double* out) const override;
   [[nodiscard]] double real_at(Index job, Index slot) const override;
   void reals_at(Index job, std::span<const Slot> slots, double* out) const override;
-  [[nodiscard]] bool sketches() const noexcept override { return !twins_.empty(); }
+  [[nodiscard]] bool sketches() const noexcept override { return !float_tables_.empty(); }
   [[nodiscard]] Sketched sketch(Index job, double scale, float* out) const override;
   void column(Rows rows, Index slot, double* out) const override;
   [[nodiscard]] bool least(Rows rows, double* out) const override;
@@ -45,17 +45,17 @@ class TermsCost final : public CostSource {
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }
 
  private:
-  struct Twin {
+  struct FloatTable {
     AlignedVector<float> table;         // (n_keys, sketch_width(n_slots))
-    std::vector<double> unit;           // (n_keys): what its rows are divided by
+    std::vector<double> unit;           // (n_keys): the power of two that its rows are divided by
     std::vector<double> low, high;      // (n_keys): the least and largest finite entry
     std::vector<std::uint8_t> forbids;  // (n_keys): some entry is +inf
   };
-  [[nodiscard]] Twin twin(const Term& term) const;
+  [[nodiscard]] FloatTable float_table(const Term& term) const;
 
-  std::vector<UnwrittenVector<double>> own_;
+  std::vector<DefaultInitVector<double>> own_;
   std::vector<Term> terms_;
-  std::vector<Twin> twins_;  // of all terms, or none
+  std::vector<FloatTable> float_tables_;  // of all terms, or empty
   double bound_;
   bool finite_ = true;  // no pair is forbidden
 };

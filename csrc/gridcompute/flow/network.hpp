@@ -30,7 +30,7 @@ inline constexpr Arc kNoArc = -1;
 
 // A vector whose entries are left unset until their owner writes them, in memory that earlier solves gave back.
 template <class T>
-using RawVector = UnwrittenVector<T>;
+using RawVector = DefaultInitVector<T>;
 
 // Arcs by head, ascending: those that enter v are arc[start[v]] .. arc[start[v + 1] - 1].
 struct ReverseStar {

@@ -62,7 +62,7 @@ Answer Matcher::match(const Options& options, Stop& stop) {
   unreturned_ += effort().of(counts_);
   calm_ = large ? kCalm : std::max<Index>(calm_ - 1, -1);
   if (calm_ == 0 || (!large && unreturned_ > kReturn * effort().cold())) {
-    give_back_memory();
+    trim_heap();
     unreturned_ = 0;
     calm_ = -1;
   }

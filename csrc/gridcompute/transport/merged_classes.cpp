@@ -36,7 +36,7 @@ MergedClasses::MergedClasses(const Problem& problem, const Options& options, Poo
   // Matrices in memory are merged there, rows as well; lists are not.
   const bool in_memory = options.direct && memory_fits(n, static_cast<Slot>(n_slots) + 1) && cost.listed(0) < 0;
   if (problem.demand != nullptr || n < kFewestJobs || n_slots < 2 || in_memory) return;
-  stop.reserve(kClosing * static_cast<double>(n));
+  stop.set_closing_time(kClosing * static_cast<double>(n));
   if (stop.poll() || stop.left() < kSeconds * static_cast<double>(entries_of(cost))) return;
   const double from = stop.seconds();
   EqualClasses equal;

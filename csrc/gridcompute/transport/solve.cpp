@@ -85,7 +85,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
   if (n >= kMostJobs)
     throw Error(ErrorKind::invalid_problem, "cost", -1,
                 "cost: found " + std::to_string(n) + " jobs, needed fewer than " + std::to_string(kMostJobs));
-  const GiveBack after(n >= kLarge);
+  const ScopedMallocTrim after(n >= kLarge);
   Pool pool(options.threads);
   if (problem.demand != nullptr) {
     Result result;

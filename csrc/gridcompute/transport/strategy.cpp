@@ -76,7 +76,7 @@ class TransportSolver {
   // out_of_range: a cost was, for this resolution; seen() tells. tied: to be done again with ties() broken.
   End run(Result& result) {
     prices_.assign(static_cast<std::size_t>(columns_), 0);
-    stop_.reserve((problem_.demand != nullptr ? kClosingGangs : kClosing) * static_cast<double>(n_));
+    stop_.set_closing_time((problem_.demand != nullptr ? kClosingGangs : kClosing) * static_cast<double>(n_));
     if (options_.direct && problem_.demand == nullptr && !keys_.perturbation().active() && direct_fits(n_, columns_)) {
       if (solved_directly(result)) return End::done;
       if (!keys_.possible(seen_)) return End::out_of_range;
@@ -122,7 +122,7 @@ class TransportSolver {
   bool try_current_prices(Stats& stats) {
     const SolverContext context{keys_, pool_, stop_, false, duplicate_of_};
     const double from = stop_.seconds();
-    stop_.reserve(kClosingRead * static_cast<double>(n_));
+    stop_.set_closing_time(kClosingRead * static_cast<double>(n_));
     RestrictedProblem r;
     CostRangeStats seen;
     if (!budget_.allows_passes(context, around(1), 1)) return false;
@@ -143,15 +143,15 @@ class TransportSolver {
       if (const LevelOutcome end = samples(stats); end.kind != Kind::optimal) return end;
     }
     const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_};
-    stop_.reserve(kClosingRead * static_cast<double>(n_));
+    stop_.set_closing_time(kClosingRead * static_cast<double>(n_));
     const bool hasty = !budget_.allows_passes(context, box_, kLookAndTune);
     if (hasty) box_ = around(1);
-    if (hasty && !budget_.allows_passes(context, box_, 1)) stop_.run_out();
+    if (hasty && !budget_.allows_passes(context, box_, 1)) stop_.force_deadline();
     const auto enough = [&](RestrictedProblem& r) {
       if (hasty) reserve_for_delivery(r);
       if (!hasty && (gap_ == 0 || kAlike * r.groups() <= n_)) return false;
       const bool near = within_gap(context, r);
-      if (hasty && !near) stop_.run_out();
+      if (hasty && !near) stop_.force_deadline();
       return hasty || near;
     };
     LevelOutcome end = solve_level(context, full_, box_, false, prices_, r_, seen_, stats, enough);
@@ -328,7 +328,7 @@ class TransportSolver {
 
   // The search is over: of what was reserved, what remains to be done once all have a place is still.
   void reserve_for_delivery(const RestrictedProblem& r) {
-    stop_.reserve(kClosing * static_cast<double>(n_) + kClosingListed * static_cast<double>(r.slot.size()));
+    stop_.set_closing_time(kClosing * static_cast<double>(n_) + kClosingListed * static_cast<double>(r.slot.size()));
   }
 
   void finish(const LevelOutcome& end, Result& result) {

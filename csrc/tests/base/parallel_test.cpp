@@ -223,7 +223,7 @@ TEST(pool_goes_on_after_a_time_limit_but_not_after_an_interrupt) {
       Stop stop(-1, [&](const Progress&) { return why; });
       CHECK(stop.poll() && stop.why() == Stop::Why::time_limit);
       std::atomic<Index> ran = 0;
-      const bool whole = pool.unless_interrupted(1000, 1, [&](Index, Index, Index) { ++ran; }, stop);
+      const bool whole = pool.for_chunks_ignoring_deadline(1000, 1, [&](Index, Index, Index) { ++ran; }, stop);
       CHECK(whole == (why != Stop::Why::interrupted));
       CHECK(whole == (ran == 1000));
       CHECK(stop.why() == (whole ? Stop::Why::time_limit : why));
@@ -235,13 +235,13 @@ TEST(pool_goes_on_after_a_time_limit_but_not_after_an_interrupt) {
 TEST(stop_keeps_time_for_what_comes_after) {
   Stop stop(3600);
   CHECK(!stop.poll());
-  stop.reserve(3000);
-  stop.reserve(10);  // in place of what was said before
+  stop.set_closing_time(3000);
+  stop.set_closing_time(10);  // replaces the setting before
   CHECK(!stop.poll());
-  stop.reserve(3700);
+  stop.set_closing_time(3700);
   CHECK(stop.poll() && stop.why() == Stop::Why::time_limit);
   Stop endless;
-  endless.reserve(1e12);
+  endless.set_closing_time(1e12);
   CHECK(!endless.poll());
 }
 

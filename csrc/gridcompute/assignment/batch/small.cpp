@@ -182,7 +182,7 @@ bool solve_fitted(const DenseRowReader<T, V>& all, const DenseMatrix<T>& cost, b
     alignas(64) std::array<std::byte, kStackBytes> block;
     return place_arrays(block.data());
   }
-  UnwrittenVector<std::byte> block(bytes);
+  DefaultInitVector<std::byte> block(bytes);
   return place_arrays(block.data());
 }
 

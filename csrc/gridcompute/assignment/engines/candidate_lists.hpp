@@ -122,7 +122,7 @@ class CandidateLists {
 
   Index n_, m_;
   const Tuning* t_;
-  UnwrittenVector<Line> block_;  // per row: its columns, then their costs
+  DefaultInitVector<Line> block_;  // per row: its columns, then their costs
   std::vector<Placement> where_;
   std::vector<V> bound_;
 };

@@ -252,7 +252,7 @@ Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, 
   const int down = std::max(0, bits - kCoreBits);
   std::optional<Result> coarse_answer;
   if (down == 0 || n == m) {
-    UnwrittenVector<std::int64_t> shifted(at(n * m));
+    DefaultInitVector<std::int64_t> shifted(at(n * m));
     whole = pool.for_chunks(
         n, kRows,
         [&](Index, Index begin, Index end) {

@@ -118,7 +118,7 @@ class RowCopy final : public RowReader<V> {
   const Index stride;
 
  private:
-  UnwrittenVector<V> data_;
+  DefaultInitVector<V> data_;
 };
 
 // Returns whether some of the first costs are no integers. A hint: DenseRowReader measures all.

@@ -36,8 +36,8 @@ class MappedCost final : public CostSource {
     cost_.column(rows, slot, out);
     std::for_each(out, out + rows.count, [&](double& c) { c = mapped(c); });
   }
-  void fetch(Index job) const noexcept override { cost_.fetch(job); }
-  void fetch(Index job, Index slot) const noexcept override { cost_.fetch(job, slot); }
+  void prefetch(Index job) const noexcept override { cost_.prefetch(job); }
+  void prefetch(Index job, Index slot) const noexcept override { cost_.prefetch(job, slot); }
   [[nodiscard]] bool forbids() const noexcept override { return cost_.forbids(); }
   [[nodiscard]] Index listed(Index job) const noexcept override { return cost_.listed(job); }
   [[nodiscard]] Slot listed_slot(Index job, Index k) const noexcept override { return cost_.listed_slot(job, k); }

@@ -34,8 +34,8 @@ class ShiftedCost final : public CostSource {
   void reals(Rows rows, double* out) const override;
   [[nodiscard]] bool singles() const noexcept override { return cost_.singles(); }
   [[nodiscard]] double real_at(Index job, Index slot) const override;
-  void fetch(Index job) const noexcept override { cost_.fetch(job); }
-  void fetch(Index job, Index slot) const noexcept override { cost_.fetch(job, slot); }
+  void prefetch(Index job) const noexcept override { cost_.prefetch(job); }
+  void prefetch(Index job, Index slot) const noexcept override { cost_.prefetch(job, slot); }
   [[nodiscard]] Index listed(Index job) const noexcept override { return cost_.listed(job); }
   [[nodiscard]] Slot listed_slot(Index job, Index k) const noexcept override { return cost_.listed_slot(job, k); }
   void listed_reals(Index first, Index count, Slot* slots, double* costs) const override;

@@ -152,8 +152,8 @@ class FittingCost final : public CostSource {
     close(job, out, std::numeric_limits<float>::infinity());
     return found;
   }
-  void fetch(Index job) const noexcept override { cost_.fetch(job); }
-  void fetch(Index job, Index slot) const noexcept override { cost_.fetch(job, slot); }
+  void prefetch(Index job) const noexcept override { cost_.prefetch(job); }
+  void prefetch(Index job, Index slot) const noexcept override { cost_.prefetch(job, slot); }
   void column(Rows rows, Index slot, double* out) const override {
     cost_.column(rows, slot, out);
     for (Index k = 0; k < rows.count; ++k)

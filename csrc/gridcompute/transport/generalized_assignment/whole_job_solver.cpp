@@ -55,7 +55,7 @@ class Gangs {
 
   void run() {
     const double from = stop_.seconds();
-    stop_.reserve(kClosing * static_cast<double>(n_));
+    stop_.set_closing_time(kClosing * static_cast<double>(n_));
     const bool wanted = wanted_ > 0 && closed();  // no more was asked for
     if (!result_.exact && !wanted && !stop_.requested()) {
       stop_.stage("gangs", 0.9);

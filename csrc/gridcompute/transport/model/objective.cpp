@@ -66,7 +66,7 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
   total.integral = !source.real() && unplaced_integral(problem);
   const auto fetch = [&](Index i) {
     const std::int32_t s = assignment[static_cast<std::size_t>(i)];
-    if (s >= 0 && s < n_slots) source.fetch(i, s);
+    if (s >= 0 && s < n_slots) source.prefetch(i, s);
   };
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
     Total& part = parts[static_cast<std::size_t>(chunk)];

@@ -138,7 +138,7 @@ class ChunkPricer {
     constexpr Index kTries = 16, kAhead = 8;  // rows; and after so many tries three of four have to tell enough
     while (b < end && 4 * buffer.failures <= buffer.sketches++ + kTries) {
       const Index job = level_.row(b);
-      if (b + kAhead < end) context_.keys.problem().cost->fetch(level_.row(b + kAhead));
+      if (b + kAhead < end) context_.keys.problem().cost->prefetch(level_.row(b + kAhead));
       if (!filter_->screen(job, outside(job, chunk_out.seen), buffer.scratch, buffer.sketched)) {
         ++buffer.failures;
         break;
@@ -386,7 +386,7 @@ std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext&
     }
     p = PricedChunk(p.memory);
   };
-  context.pool.unless_interrupted(static_cast<Index>(chunks.size()), 1, copy, context.stop);
+  context.pool.for_chunks_ignoring_deadline(static_cast<Index>(chunks.size()), 1, copy, context.stop);
   return group;
 }
 
@@ -447,7 +447,8 @@ bool join(std::vector<PricedChunk>& chunks, const SolverContext& context, Restri
       out.place_of[k] = ~(context.share ? renamed[chunk][g] : static_cast<std::int32_t>(first[chunk] + g));
     }
   };
-  return context.pool.unless_interrupted(static_cast<Index>(out.place_of.size()), kChunk, rename, context.stop);
+  return context.pool.for_chunks_ignoring_deadline(static_cast<Index>(out.place_of.size()), kChunk, rename,
+                                                   context.stop);
 }
 
 template <class T>

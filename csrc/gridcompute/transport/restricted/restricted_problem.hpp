@@ -36,23 +36,23 @@ struct RestrictedProblem {
   PriceBox box;
   Wide base = 0;  // sum of weight * key of each job's class (fixed) or first candidate (groups)
   Wide weight_total = 0;
-  Index first_infeasible_job = -1;         // a job of this level with no allowed class at all, and not optional
-  UnwrittenVector<std::int32_t> place_of;  // (jobs of this level): class if fixed, else ~group
-  UnwrittenVector<float> margin;           // (jobs): next - (key + p0) of the fixed class, rounded down
-  std::vector<Cost> fixed;                 // (columns): weight of fixed jobs
-  bool shared = false;                     // may a group have more than one member?
-  bool wrapped = false;                    // were costs read twice, as 32 bits did not hold their sums?
+  Index first_infeasible_job = -1;           // a job of this level with no allowed class at all, and not optional
+  DefaultInitVector<std::int32_t> place_of;  // (jobs of this level): class if fixed, else ~group
+  DefaultInitVector<float> margin;           // (jobs): next - (key + p0) of the fixed class, rounded down
+  std::vector<Cost> fixed;                   // (columns): weight of fixed jobs
+  bool shared = false;                       // may a group have more than one member?
+  bool wrapped = false;                      // were costs read twice, as 32 bits did not hold their sums?
 
   // Groups. begin/size give each its candidates.
-  UnwrittenVector<Index> begin, job;  // job: the first member, as a position of this level
-  UnwrittenVector<std::int32_t> size, members;
-  UnwrittenVector<Cost> weight, next;  // next: relative to the first candidate's key + p0, the least over members
+  DefaultInitVector<Index> begin, job;  // job: the first member, as a position of this level
+  DefaultInitVector<std::int32_t> size, members;
+  DefaultInitVector<Cost> weight, next;  // next: relative to the first candidate's key + p0, the least over members
 
   // Candidates of all groups; ranges given up after a rescan keep flow 0 and stay behind.
-  UnwrittenVector<Slot> slot;
-  UnwrittenVector<Cost> key;  // minus the first candidate's
-  UnwrittenVector<Cost> flow;
-  UnwrittenVector<std::int32_t> group_of;  // group
+  DefaultInitVector<Slot> slot;
+  DefaultInitVector<Cost> key;  // minus the first candidate's
+  DefaultInitVector<Cost> flow;
+  DefaultInitVector<std::int32_t> group_of;  // group
 
   [[nodiscard]] Index groups() const noexcept { return static_cast<Index>(size.size()); }
   [[nodiscard]] Cost cheapest(Index group, std::span<const Cost> prices) const noexcept;  // min of key + price

@@ -118,11 +118,11 @@ class SspRepair {
   Slot hub_;
   bool all_arcs_;
   PriceBox box_;
-  std::size_t known_ = 0;       // candidates
-  std::vector<char> replaced_;  // (candidates): its list was replaced, its pairs are retired
-  UnwrittenVector<Cost> low_;   // of each group: min of key + center + up; kStill if it has one candidate in the box
+  std::size_t known_ = 0;        // candidates
+  std::vector<char> replaced_;   // (candidates): its list was replaced, its pairs are retired
+  DefaultInitVector<Cost> low_;  // of each group: min of key + center + up; kStill if it has one candidate in the box
   std::vector<Cost> p_, filled_, excess_;
-  UnwrittenVector<Index> order_;                     // candidates with flow by class, at the start
+  DefaultInitVector<Index> order_;                   // candidates with flow by class, at the start
   std::vector<Index> start_;                         // of each class in order_
   std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
   std::vector<ExchangeArcs> pairs_;

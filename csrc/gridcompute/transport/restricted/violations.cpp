@@ -55,8 +55,8 @@ class NeededShifts {
   const RestrictedProblem& r_;
   std::span<const Cost> prices_;
   Cost margin_;
-  std::vector<double> fixed_;        // by class
-  UnwrittenVector<double> grouped_;  // by group, or empty: not worth it
+  std::vector<double> fixed_;          // by class
+  DefaultInitVector<double> grouped_;  // by group, or empty: not worth it
 };
 
 // visit(chunk, j) for the j of [0, n).

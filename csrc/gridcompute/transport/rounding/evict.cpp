@@ -186,7 +186,7 @@ class Room {
 void make_room(const SolverContext& context, const Level& level, const RestrictedProblem& r,
                std::span<const Cost> prices, Whole& whole) {
   Room room(context, level, r, prices, whole);
-  if (room.over() && context.stop.hurried()) room.send_away_in_haste();
+  if (room.over() && context.stop.closing_time_over()) room.send_away_in_haste();
   if (room.over()) room.move_to_candidates();
   if (room.over()) room.send_away();
 }

@@ -47,7 +47,7 @@ class Looks {
   Looks(Stop& stop, Index hurried) : stop_(stop), hurried_(hurried) {}
 
   [[nodiscard]] bool next() {
-    if (!over_ && count_ % kPollEvery == 0) over_ = stop_.poll() && stop_.hurried();
+    if (!over_ && count_ % kPollEvery == 0) over_ = stop_.poll() && stop_.closing_time_over();
     return !over_ || count_ < hurried_ ? ++count_, true : false;
   }
 
@@ -140,7 +140,7 @@ class Placer {
     const CostSource& cost = *context_.keys.problem().cost;
     if (cost.listed(level_.row(k)) >= 0) return put_at_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;
-    if (cost.forbids() && n_ > 0 && k + kAhead < level_.n) cost.fetch(level_.row(k + kAhead), turn_);
+    if (cost.forbids() && n_ > 0 && k + kAhead < level_.n) cost.prefetch(level_.row(k + kAhead), turn_);
     for (int tries = 0; tries < kTries && n_ > 0; ++tries) {
       for (Slot step = 0; step < n_ && out_.load[turn_] >= level_.capacity[turn_]; ++step) turn_ = (turn_ + 1) % n_;
       const bool allowed = !cost.forbids() || context_.keys.at(level_.row(k), turn_) < kForbidden;
@@ -155,7 +155,7 @@ class Placer {
     const Index job = level_.row(k), pairs = cost.listed(job);
     if (k + kAhead < level_.n) {
       const Index next = level_.row(k + kAhead), most = std::max<Index>(1, cost.listed(next));
-      cost.fetch(next, (k + kAhead) % most * n_ / most);
+      cost.prefetch(next, (k + kAhead) % most * n_ / most);
     }
     for (Index step = 0; step < pairs; ++step) {
       const Slot s = cost.listed_slot(job, (k + step) % pairs);

@@ -32,7 +32,7 @@ struct Hashed {
 template <class T>
 class Merger {
  public:
-  Merger(const UnwrittenVector<T>& keys, Index n, Slot columns, Index stride)
+  Merger(const DefaultInitVector<T>& keys, Index n, Slot columns, Index stride)
       : keys_(keys), n_(n), columns_(columns), stride_(stride), factors_(factors(columns)) {}
 
   // For each column the lowest equal one.
@@ -110,7 +110,7 @@ class Merger {
     return out;
   }
 
-  const UnwrittenVector<T>& keys_;
+  const DefaultInitVector<T>& keys_;
   Index n_;
   Slot columns_;
   Index stride_;
@@ -148,7 +148,7 @@ std::vector<Run> runs_of(std::span<const Index> kept) {
 }  // namespace
 
 template <class T>
-Merged<T> merge(UnwrittenVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad) {
+Merged<T> merge(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad) {
   const Merger<T> merger(keys, n, columns, stride);
   Merged<T> out;
   out.column_of = merger.columns();
@@ -176,7 +176,7 @@ Merged<T> merge(UnwrittenVector<T> keys, Index n, Slot columns, Index stride, In
 }
 
 template <class T>
-Merged<T> unmerged(UnwrittenVector<T> keys, Index n, Slot columns, Index stride) {
+Merged<T> unmerged(DefaultInitVector<T> keys, Index n, Slot columns, Index stride) {
   Merged<T> out;
   out.keys = std::move(keys);
   out.rows = n, out.stride = stride, out.columns = columns;
@@ -185,9 +185,9 @@ Merged<T> unmerged(UnwrittenVector<T> keys, Index n, Slot columns, Index stride)
   return out;
 }
 
-template Merged<std::int32_t> unmerged(UnwrittenVector<std::int32_t>, Index, Slot, Index);
-template Merged<Cost> unmerged(UnwrittenVector<Cost>, Index, Slot, Index);
-template Merged<std::int32_t> merge(UnwrittenVector<std::int32_t>, Index, Slot, Index, Index, std::int32_t);
-template Merged<Cost> merge(UnwrittenVector<Cost>, Index, Slot, Index, Index, Cost);
+template Merged<std::int32_t> unmerged(DefaultInitVector<std::int32_t>, Index, Slot, Index);
+template Merged<Cost> unmerged(DefaultInitVector<Cost>, Index, Slot, Index);
+template Merged<std::int32_t> merge(DefaultInitVector<std::int32_t>, Index, Slot, Index, Index, std::int32_t);
+template Merged<Cost> merge(DefaultInitVector<Cost>, Index, Slot, Index, Index, Cost);
 
 }  // namespace gridcompute::transport

@@ -15,7 +15,7 @@ namespace gridcompute::transport {
 
 template <class T>
 struct Merged {
-  UnwrittenVector<T> keys;  // rows of `stride`, padded with `pad`
+  DefaultInitVector<T> keys;  // rows of `stride`, padded with `pad`
   Index rows = 0, stride = 0;
   Slot columns = 0;
   std::vector<std::int32_t> row_of;  // (n) the row of each of the n it was made of; empty: row k of k
@@ -25,10 +25,10 @@ struct Merged {
 // keys: n rows of `stride`, the first `columns` of which count; taken over where nothing is equal. Rows are padded to
 // a multiple of `unit`. O(n * columns).
 template <class T>
-[[nodiscard]] Merged<T> merge(UnwrittenVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad);
+[[nodiscard]] Merged<T> merge(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad);
 
 // The same matrix with nothing merged.
 template <class T>
-[[nodiscard]] Merged<T> unmerged(UnwrittenVector<T> keys, Index n, Slot columns, Index stride);
+[[nodiscard]] Merged<T> unmerged(DefaultInitVector<T> keys, Index n, Slot columns, Index stride);
 
 }  // namespace gridcompute::transport

@@ -25,7 +25,7 @@ class Pairs {
 
  private:
   CommonFactor<T> unit_;
-  UnwrittenVector<typename CsrKeyRows<T>::Arc> arcs_;
+  DefaultInitVector<typename CsrKeyRows<T>::Arc> arcs_;
   std::vector<std::int32_t> begin_;
 };
 

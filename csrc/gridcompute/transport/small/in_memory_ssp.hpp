@@ -103,7 +103,7 @@ class Dense {
   // Rows of W. Spare units cost 0 to every class, so that classes with nothing else share one row of zeros: with more
   // classes than jobs a row each would take the square of the number of classes.
   static constexpr Slot kSpareLine = 0;
-  UnwrittenVector<T> w_;
+  DefaultInitVector<T> w_;
   std::vector<Slot> line_, unused_;  // (columns) a class's row; kNone where it has no units
   Index lines_ = 0;
   std::conditional_t<kListed, Between<T>, std::monostate> between_;  // over lists

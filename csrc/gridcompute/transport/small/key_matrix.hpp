@@ -8,8 +8,8 @@ namespace gridcompute::transport {
 
 template <class T>
 struct Held {
-  UnwrittenVector<T> keys;  // rows of `stride`, being left out among them, padded with what is forbidden
-  int shift = 0;            // a key is so much more: << shift
+  DefaultInitVector<T> keys;  // rows of `stride`, being left out among them, padded with what is forbidden
+  int shift = 0;              // a key is so much more: << shift
 };
 
 // False where a key is too large for the type, or after a stop.

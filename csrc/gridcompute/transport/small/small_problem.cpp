@@ -219,7 +219,7 @@ End in_memory(const QuantisedCost& keys, const Level& level, bool merging, Stop&
     if (Pairs<T> pairs; merging && lists_pay(keys, stride)) {
       if (!pairs.read(keys, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
       if (!pairs.mostly_copies()) {
-        Small<T, CsrKeyRows<T>> small(unmerged(UnwrittenVector<T>{}, level.n, columns, stride), pairs.rows(stride),
+        Small<T, CsrKeyRows<T>> small(unmerged(DefaultInitVector<T>{}, level.n, columns, stride), pairs.rows(stride),
                                       pairs.shift(), level, weights, stop, stats);
         return work(small);
       }

@@ -75,7 +75,7 @@ class Between {
   std::vector<std::int32_t> where_;  // (rows) the class, or kNone
   std::vector<std::int32_t> begin_;  // (pairs + 1), with tables
   std::vector<std::int32_t> next_;   // (columns), with tables
-  UnwrittenVector<Way> ways_;
+  DefaultInitVector<Way> ways_;
   std::unordered_map<std::size_t, std::int32_t> at_;  // without tables: the position of each pair added,
   std::vector<std::vector<Target>> targets_;          // and those of each class
   std::vector<std::int32_t> chain_, who_;             // (pairs) the first of those who came later; whose key decides
