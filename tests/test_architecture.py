@@ -49,7 +49,7 @@ TABLES = {"column", "frozen", "jobs", "sites", "energy", "corridors", "problem",
 CHECKER_IMPORTS = (
     CHECKER | {f"grid.tables.{name}" for name in TABLES} | {"errors", "_extras", "_gap"}
 )
-CHECKER_ANNOTATIONS = {"grid.plan.plan", "grid.plan.columns"}
+CHECKER_ANNOTATIONS = {"grid.plan.data", "grid.plan.columns"}
 # Attributes that the engine computes from tables: the checker has functions of its own for them.
 ENGINE_ATTRIBUTES = {"mandate_rows", "direct_rows", "kwh_per_accelerator_h", "hours_needed"}
 ENGINE_ATTRIBUTES |= {"eligible", "why_not", "rows", "applies_to", "carried_kwh", "mandate_at"}
@@ -227,9 +227,16 @@ def test_the_checks_of_fair_shares_import_nothing_of_ours(name: str) -> None:
 
 
 def test_python_imports_have_no_cycle() -> None:
-    """If this fails, two modules need each other to run, and neither can be understood alone."""
+    """If this fails, two modules need each other, and neither can be understood alone.
+
+    Imports within functions and those for type checking count; the one import of UPWARDS does not.
+    """
     graph = {
-        module_name(p): {name for name, typing_only in imports(p) if not typing_only}
+        module_name(p): {
+            n
+            for n, typing_only in imports(p)
+            if not typing_only and (module_name(p), n) not in UPWARDS
+        }
         for p in python_files()
         if module_name(p)
     }

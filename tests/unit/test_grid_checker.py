@@ -11,8 +11,9 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import grid
+from gridcompute.grid.plan import account
 from gridcompute.grid.plan import columns as plan_columns
-from gridcompute.grid.plan import plan as plan_module
+from gridcompute.grid.plan import data as plan_data
 from gridcompute.grid.planner import cost, match
 from gridcompute.grid.tables.mandate import DirectRule, Mandate
 
@@ -82,7 +83,7 @@ def multiplied(module: Any, name: str, by: float) -> tuple[Any, str, Any]:
 
 
 def rosy(problem: Problem, dispatch: Any) -> dict[str, np.ndarray]:
-    account = audit.green_account(problem, dispatch)
+    account = account.green_account(problem, dispatch)
     return {**account, "n2_hourly": account["n2_hourly"] * 1.01}
 
 
@@ -117,7 +118,7 @@ FORGED: dict[str, Callable[[], tuple[Any, str, Any]]] = {
     ),
     "cost too low": lambda: multiplied(match, "plan_cost", 0.999),
     "load too low": lambda: multiplied(match, "load_of", 0.99),
-    "a greener account": lambda: (plan_module, "green_account", rosy),
+    "a greener account": lambda: (plan_data, "green_account", rosy),
 }  # fmt: skip
 
 
@@ -154,7 +155,8 @@ def test_the_checker_runs_without_anything_of_the_engine(monkeypatch: pytest.Mon
         (DirectRule, ("rows", "applies_to")),
         (grid.Ledger, ("carried_kwh", "_counting")),
         (cost, ("plan_cost", "jobs_cost", "dispatch_cost", "load_of", "hours_taken")),
-        (audit, ("green_account", "audit")),
+        (audit, ("audit",)),
+        (account, ("green_account",)),
     ]
     for where, names in computed:
         for name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .tables.column import Bools, Floats, Int32s, Int64s
-    from .tables.problem import Problem
+    from .tables.corridors import Corridors
+    from .tables.jobs import Jobs
+    from .tables.mandate import Quotas
+    from .tables.sites import Classes
 
 __all__ = [
     "REASONS",
@@ -50,7 +53,35 @@ ROUNDING_H = 1e-9
 BLOCK = 1 << 14
 
 
-def hours_needed(problem: Problem, index: Any) -> Int32s:
+class Eligibility(Protocol):
+    """The parts of a `Problem` that decide which options a job has."""
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs."""
+
+    @property
+    def classes(self) -> Classes:
+        """Their possible places."""
+
+    @property
+    def corridors(self) -> Corridors:
+        """What data can travel on."""
+
+    @property
+    def quotas(self) -> Quotas:
+        """What each tenant may use."""
+
+    @property
+    def hours(self) -> int:
+        """How many hours there are."""
+
+    @property
+    def delay_ms(self) -> Floats:
+        """Latency from each origin to each site."""
+
+
+def hours_needed(problem: Eligibility, index: Any) -> Int32s:
     """Hours each job of `index` occupies each class; 0 = the class cannot run it."""
     speed = problem.classes.throughput[problem.jobs.family[index]]
     with np.errstate(divide="ignore", over="ignore"):
@@ -58,7 +89,9 @@ def hours_needed(problem: Problem, index: Any) -> Int32s:
     return np.where(speed > 0, np.clip(hours, 1, problem.hours + 1), 0).astype(np.int32)
 
 
-def filtered(problem: Problem, index: Int64s, among: Bools | None = None) -> tuple[Bools, Int32s]:
+def filtered(
+    problem: Eligibility, index: Int64s, among: Bools | None = None
+) -> tuple[Bools, Int32s]:
     """Classes with an open option for each job, and the filter (by position) at which none was
     left.
 
@@ -103,7 +136,7 @@ def filtered(problem: Problem, index: Int64s, among: Bools | None = None) -> tup
     return left, reason
 
 
-def without_option_yuan(problem: Problem) -> float:
+def without_option_yuan(problem: Eligibility) -> float:
     """Value of the jobs that have no option at all, which every plan leaves out."""
     value, total = problem.jobs.value_yuan, 0.0
     for first in range(0, len(value), BLOCK):
@@ -112,7 +145,7 @@ def without_option_yuan(problem: Problem) -> float:
     return total
 
 
-def places_of(problem: Problem) -> Int64s:
+def places_of(problem: Eligibility) -> Int64s:
     """How many sites each job has an option at, (n_jobs,)."""
     left, _ = filtered(problem, np.arange(len(problem.jobs)))
     site, count = problem.classes.site, np.zeros(len(problem.jobs), np.int64)
@@ -122,7 +155,7 @@ def places_of(problem: Problem) -> Int64s:
 
 
 def open_starts(
-    problem: Problem,
+    problem: Eligibility,
     index: Int64s,
     need: Int32s,
     among: Bools,

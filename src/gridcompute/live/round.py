@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .. import _core
-from ..results.matching import Matching, Question, Witness
+from ..results.matching import Matching, Witness
+from ..results.problem import TransportProblem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,9 +97,9 @@ class LiveMatching(Matching):
         return found
 
     @property
-    def question(self) -> Question:
+    def question(self) -> TransportProblem:
         """The problem as it was posed, with the moves from where the jobs were before."""
-        found: Question = self._get("question")
+        found: TransportProblem = self._get("question")
         return found
 
     def verify(self, *, threads: int | None = None) -> Certificate:
@@ -123,7 +124,7 @@ def _assignment(_: LiveMatching, world: Matcher) -> NDArray[np.int32]:
     return found
 
 
-def _question(m: LiveMatching, world: Matcher) -> Question:
+def _question(m: LiveMatching, world: Matcher) -> TransportProblem:
     """From copies: the world's own columns change with the next call."""
     native = world._native
     jobs = native.list()
@@ -138,7 +139,7 @@ def _question(m: LiveMatching, world: Matcher) -> Question:
     room = native.capacity()
     for array in (out, room):
         array.flags.writeable = False
-    return Question(cost, len(jobs), world._n_slots, room, None, out, world._threads)
+    return TransportProblem(cost, len(jobs), world._n_slots, room, None, out, world._threads)
 
 
 # What is read from the world on demand.

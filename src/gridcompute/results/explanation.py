@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .matching import Matching
+    from numpy.typing import NDArray
+
+    from .problem import TransportProblem
 
 __all__ = ["Explanation", "explain"]
 
@@ -59,9 +61,11 @@ class Explanation:
         return self.text
 
 
-def explain(m: Matching, job: int) -> Explanation:
-    """The explanation of a job in range."""
-    q, slot = m.question, int(m.assignment[job])
+def explain(
+    q: TransportProblem, assignment: NDArray[np.int32], prices: NDArray[np.float64], job: int
+) -> Explanation:
+    """Return the explanation of a job in range, at the prices of a matching."""
+    slot = int(assignment[job])
     row = q.cost.row(job)
     cost = row.astype(np.float64)
     if row.dtype.kind == "i":
@@ -69,7 +73,7 @@ def explain(m: Matching, job: int) -> Explanation:
     # Being left out is one more class, the last: -1 in both senses.
     weight = q.weight(job)
     cost = np.append(cost, q.out(job))
-    price = np.append(weight * m.prices, 0.0)
+    price = np.append(weight * prices, 0.0)
     small = np.append(q.capacity < weight, False)
     forbidden = np.isinf(cost)
     total = np.where(forbidden | small, np.inf, cost + price)

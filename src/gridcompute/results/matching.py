@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from .. import _checks, _core
 from .._gap import relative_gap
 from .explanation import Explanation, explain
+from .problem import TransportProblem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,28 +28,6 @@ _STATUSES = ("optimal", "feasible", "infeasible", "time_limit", "stopped")
 _STOPPED = ("time_limit", "stopped")
 
 Status = Literal["optimal", "feasible", "infeasible", "time_limit", "stopped"]
-
-
-class Question(NamedTuple):
-    """The problem that a matching answers, as the core read it."""
-
-    cost: _core.CostSource
-    n_jobs: int
-    n_slots: int
-    capacity: NDArray[np.int64]
-    demand: NDArray[np.int32] | None
-    unplaced: NDArray[np.float64] | None
-    threads: int
-
-    def weight(self, job: int) -> int:
-        """How many slots the job takes."""
-        return 1 if self.demand is None else int(self.demand[job])
-
-    def out(self, job: int) -> float:
-        """What leaving the job out costs; inf = it must be placed."""
-        if self.unplaced is None:
-            return math.inf
-        return float(self.unplaced[0 if self.unplaced.size == 1 else job])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +51,9 @@ class Witness:
     available: int
 
     @classmethod
-    def of(cls, question: Question, jobs: NDArray[np.int64], slots: NDArray[np.int32]) -> Witness:
+    def of(
+        cls, question: TransportProblem, jobs: NDArray[np.int64], slots: NDArray[np.int32]
+    ) -> Witness:
         """With its counts."""
         weight = question.demand
         needed = len(jobs) if weight is None else int(weight[jobs].sum(dtype=np.int64))
@@ -178,7 +159,7 @@ class Matching:
     status: Status
     stats: dict[str, Any]
     witness: Witness | None
-    question: Question
+    question: TransportProblem
     charges: NDArray[np.float64] | None = None
     remainders: NDArray[np.float64] | None = None
 
@@ -285,17 +266,17 @@ class Matching:
         job = operator.index(job)
         if not 0 <= job < self.question.n_jobs:
             raise IndexError(f"job: found {job}, needed 0 to {self.question.n_jobs - 1}")
-        return explain(self, job)
+        return explain(self.question, self.assignment, self.prices, job)
 
 
-def _problem(q: Question) -> tuple[Any, Any, Any, Any]:
+def _problem(q: TransportProblem) -> tuple[Any, Any, Any, Any]:
     return (q.cost, q.capacity, q.demand, q.unplaced)
 
 
 def _misfits(m: Any) -> tuple[str, ...]:
     """Return what no check can read: wrong types, dtypes and shapes, words that are no status."""
     q = m.question
-    if not isinstance(q, Question) or q.cost.shape != (q.n_jobs, q.n_slots):
+    if not isinstance(q, TransportProblem) or q.cost.shape != (q.n_jobs, q.n_slots):
         return ("question: it is no problem of these costs",)
     jobs, slots = ("n_jobs", q.n_jobs), ("n_slots", q.n_slots)
     out = [

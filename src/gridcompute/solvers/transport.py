@@ -12,7 +12,8 @@ from .. import _checks, _core
 from .._progress import progress_hook
 from ..costs.source import cost_source
 from ..errors import InvalidProblemError
-from ..results.matching import Matching, Question, Witness
+from ..results.matching import Matching, Witness
+from ..results.problem import TransportProblem
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -146,7 +147,7 @@ def transport(
     limit = _checks.time_limit(time_limit)
     seed = _checks.seed(seed)
 
-    question = Question(source, n_jobs, n_slots, room, weight, out, workers)
+    question = TransportProblem(source, n_jobs, n_slots, room, weight, out, workers)
     if limit is not None:
         limit = max(0.0, limit - (time.monotonic() - begun))
     plan = (room, weight, out, scale, gap, start, seed, workers, limit, method)
@@ -161,7 +162,7 @@ def transport(
     return _matching(answer, question)
 
 
-def _matching(answer: tuple[Any, ...], question: Question) -> Matching:
+def _matching(answer: tuple[Any, ...], question: TransportProblem) -> Matching:
     assignment, load, prices, objective, bound, exact, status, stats, found, charges, rest = answer
     matching = Matching.__new__(Matching)
     vars(matching).update(  # __init__ of what is frozen sets one by one, in twice the time

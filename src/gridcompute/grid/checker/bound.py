@@ -24,7 +24,7 @@ from .energy_lp import ROUNDING, EnergyProgram
 from .rules import kwh_by_class, most_load_kwh
 
 if TYPE_CHECKING:
-    from ..plan.plan import Prices
+    from ..plan.columns import Prices
     from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..plan.plan import Plan
+    from ..plan.data import PlanData
     from ..tables.column import Bools, Floats, Int32s
 
 __all__ = ["FAULTS", "Fault", "PlanCertificate", "verify"]
@@ -123,7 +123,7 @@ class PlanCertificate:
         return "\n".join(["not valid:", *(f"  {fault}" for fault in self.faults)])
 
 
-def verify(plan: Plan) -> PlanCertificate:
+def verify(plan: PlanData) -> PlanCertificate:
     """Recompute everything a plan claims (see `Plan.verify`)."""
     faults = list(_placement(plan))
     if not faults:  # with placements out of range the sums below mean nothing
@@ -146,7 +146,7 @@ def verify(plan: Plan) -> PlanCertificate:
     return PlanCertificate(float(cost), float(bound), tuple(faults), without_option)
 
 
-def _placed(plan: Plan) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+def _placed(plan: PlanData) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     """Placed jobs with their classes, first hours and hours."""
     problem = plan.problem
     job = np.flatnonzero(plan.assignment >= 0).astype(np.int32)
@@ -157,7 +157,7 @@ def _placed(plan: Plan) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     return job, klass, start, np.clip(hours, 1, problem.hours + 1).astype(np.int32)
 
 
-def _placement(plan: Plan) -> Iterator[Fault]:
+def _placement(plan: PlanData) -> Iterator[Fault]:
     problem, jobs, classes = plan.problem, plan.problem.jobs, plan.problem.classes
     for array, size in ((plan.assignment, len(classes)), (plan.start, problem.hours)):
         bad = (array < -1) | (array >= size) | ((plan.assignment >= 0) != (plan.start >= 0))
@@ -191,7 +191,7 @@ def _placement(plan: Plan) -> Iterator[Fault]:
             yield Fault(token, where, float(found[at]), float(needed[at]))
 
 
-def _table(plan: Plan) -> Iterator[Fault]:
+def _table(plan: PlanData) -> Iterator[Fault]:
     """What the plan shows of its placed jobs, against its placements: every gang whole, once."""
     problem, shown = plan.problem, plan.table()
     job, klass, start, hours = _placed(plan)
@@ -215,7 +215,7 @@ def _table(plan: Plan) -> Iterator[Fault]:
     yield from _apart("TableMismatch", "energy_kwh of site", by_site, of_jobs)
 
 
-def _resources(plan: Plan) -> Iterator[Fault]:
+def _resources(plan: PlanData) -> Iterator[Fault]:
     problem, jobs = plan.problem, plan.problem.jobs
     job, klass, start, hours = _placed(plan)
     gang = jobs.gang[job].astype(np.int64)
@@ -233,12 +233,12 @@ def _resources(plan: Plan) -> Iterator[Fault]:
     yield from _above("QuotaExceeded", "tenant", used, problem.quotas.upper_accelerator_h)
 
 
-def _load(plan: Plan) -> Floats:
+def _load(plan: PlanData) -> Floats:
     """What base load and placed jobs need, kWh by site and hour."""
     return plan.problem.energy.base_load_kwh + _jobs_load(plan)
 
 
-def _jobs_load(plan: Plan) -> Floats:
+def _jobs_load(plan: PlanData) -> Floats:
     """What placed jobs need, kWh by site and hour."""
     problem = plan.problem
     job, klass, start, hours = _placed(plan)
@@ -252,7 +252,7 @@ def _jobs_load(plan: Plan) -> Floats:
     return load
 
 
-def _balance(plan: Plan) -> Iterator[Fault]:
+def _balance(plan: PlanData) -> Iterator[Fault]:
     d, energy, sites = plan.dispatch, plan.problem.energy, plan.problem.sites
     for name in d.columns():
         yield from _above("NegativeEnergy", name, -getattr(d, name), np.zeros(1))
@@ -274,7 +274,7 @@ def _balance(plan: Plan) -> Iterator[Fault]:
     yield from _above("ConnectionExceeded", "site, hour", drawn, sites.connection_kw[:, None])
 
 
-def _store(plan: Plan) -> Iterator[Fault]:
+def _store(plan: PlanData) -> Iterator[Fault]:
     d, energy = plan.dispatch, plan.problem.energy
     green_in = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh
     colours = (
@@ -296,7 +296,7 @@ def _store(plan: Plan) -> Iterator[Fault]:
         yield from _above("StorePowerExceeded", "site, hour", flow, energy.battery_kw[:, None])
 
 
-def _mandate(plan: Plan) -> Iterator[Fault]:
+def _mandate(plan: PlanData) -> Iterator[Fault]:
     d, rows = plan.dispatch, scopes(plan.problem)
     if d.missing_kwh.shape != rows.owed_kwh.shape:
         sizes = float(d.missing_kwh.size), float(rows.owed_kwh.size)
@@ -315,7 +315,7 @@ def _mandate(plan: Plan) -> Iterator[Fault]:
     yield from _above("ShortfallOverstated", "scope", d.missing_kwh, short + slack)
 
 
-def _direct_rule(plan: Plan) -> Iterator[Fault]:
+def _direct_rule(plan: PlanData) -> Iterator[Fault]:
     d, rows = plan.dispatch, ruled(plan.problem)
     used = d.direct_kwh.sum(axis=(0, 2))
     taken = used + d.direct_charge_kwh.sum(axis=(0, 2))
@@ -332,7 +332,7 @@ def _direct_rule(plan: Plan) -> Iterator[Fault]:
         yield from _above("ShortfallOverstated", where, reported, most)
 
 
-def _account(plan: Plan) -> Iterator[Fault]:
+def _account(plan: PlanData) -> Iterator[Fault]:
     """The green numbers, site by site in plain sums, against those the plan shows."""
     problem, d, rows = plan.problem, plan.dispatch, scopes(plan.problem)
     load, shown = _load(plan).sum(axis=1), plan.green
@@ -368,7 +368,7 @@ def _account(plan: Plan) -> Iterator[Fault]:
                 return
 
 
-def _cost(plan: Plan) -> float:
+def _cost(plan: PlanData) -> float:
     """What the plan costs, from its placements and its dispatch alone."""
     problem, jobs, d = plan.problem, plan.problem.jobs, plan.dispatch
     energy = problem.energy
@@ -405,7 +405,7 @@ def _cost(plan: Plan) -> float:
     return float(np.sum(parts))
 
 
-def _signs(plan: Plan) -> Iterator[Fault]:
+def _signs(plan: PlanData) -> Iterator[Fault]:
     below = plan.problem.quotas.below_yuan_per_accelerator_h
     yield from _above("PriceNegative", "capacity price", -plan.prices.capacity, np.zeros(1))
     yield from _above("PriceNegative", "corridor price", -plan.prices.corridor, np.zeros(1))

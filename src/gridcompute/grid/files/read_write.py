@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..tables.column import Columns, Table
+    from ..tables.mandate import CarriedEnergy
 
 __all__ = ["read_plan", "read_problem", "write_plan", "write_problem"]
 
@@ -293,7 +294,7 @@ def _fill_problem(problem: Problem, folder: Path, format: str, ledger: bytes | N
 
 
 @contextlib.contextmanager
-def _continued(path: Path, ledger: Ledger | None) -> Iterator[bytes | None]:
+def _continued(path: Path, ledger: CarriedEnergy | None) -> Iterator[bytes | None]:
     """Yield the content of a ledger's file that holds `ledger`, None where there is none.
 
     A ledger that lies at `path` already is history: it is locked meanwhile, and continued byte by

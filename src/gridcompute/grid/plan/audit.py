@@ -21,48 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..tables.column import Bools, Floats
-    from ..tables.problem import Problem
-    from .plan import Dispatch, Plan
+    from .data import PlanData
 
-__all__ = ["ALARM", "Audit", "Claim", "audit", "green_account"]
+__all__ = ["ALARM", "Audit", "Claim", "audit"]
 
 #: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
 ALARM = 0.05
 #: Punctuation that means something within a line of Markdown, and what begins a bare link.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]|#~$^@!]|(?<=\w):(?=//)|(?<=[Ww][Ww][Ww])\.")
-
-
-def green_account(problem: Problem, dispatch: Dispatch) -> dict[str, Floats]:
-    """The four numbers by site.
-
-    Returns
-    -------
-    dict of float64 (n_sites,)
-        ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe`` as shares of load; ``n4_tco2``;
-        ``green_kwh`` (hourly-matched), ``certificate_kwh``, ``shortfall_kwh`` (what a pooled scope
-        misses or retires is split over its sites by load).
-    """
-    rows = problem.mandate_rows
-    load, matched = dispatch.load_kwh, dispatch.green_kwh
-    total, green = load.sum(axis=1), matched.sum(axis=1)
-    grid = dispatch.grid_kwh + dispatch.grey_discharge_kwh
-    drawn = dispatch.grid_kwh + dispatch.grid_charge_kwh
-    weight = rows.member * total
-    part = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-    certificates = dispatch.certificate_kwh @ part
-    volume = green + certificates + (dispatch.exported_kwh.sum(axis=(0, 2)) if rows.volume else 0.0)
-    cfe = green + (grid * problem.energy.grid_green_share).sum(axis=1)
-    over = np.where(total > 0, total, 1.0)
-    return {
-        "load_kwh": total,
-        "green_kwh": green,
-        "n1_statutory": volume / over,
-        "n2_hourly": green / over,
-        "n3_cfe": cfe / over,
-        "n4_tco2": (drawn * problem.carbon_g_per_kwh).sum(axis=1) / 1e6,
-        "certificate_kwh": certificates,
-        "shortfall_kwh": dispatch.missing_kwh @ part,
-    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +134,7 @@ class Audit:
         ]
 
 
-def audit(plan: Plan) -> Audit:
+def audit(plan: PlanData) -> Audit:
     """The account of a plan: four numbers by site, lowest beside mean, and the other rules.
 
     Examples
@@ -217,7 +183,7 @@ def _summed(green: Mapping[str, Floats], which: Bools) -> dict[str, float]:
     }
 
 
-def _claim(plan: Plan, rule: str, scope: str) -> Claim:
+def _claim(plan: PlanData, rule: str, scope: str) -> Claim:
     """What the dispatch of `plan`, unchanged, would be worth under another rule."""
     problem = plan.problem
     other = dataclasses.replace(problem.mandate, rule=rule, scope=scope, ledger=None)
@@ -242,7 +208,7 @@ def _claim(plan: Plan, rule: str, scope: str) -> Claim:
     )
 
 
-def _alarms(plan: Plan, new: Bools) -> list[str]:
+def _alarms(plan: PlanData, new: Bools) -> list[str]:
     green, out = plan.green, []
     for i, name in enumerate(plan.problem.sites.name):
         ahead = green["n1_statutory"][i] - green["n2_hourly"][i]
@@ -259,7 +225,7 @@ def _alarms(plan: Plan, new: Bools) -> list[str]:
     return out
 
 
-def _direct_rule(plan: Plan) -> dict[str, Any]:
+def _direct_rule(plan: PlanData) -> dict[str, Any]:
     """How the direct sources are used, beside the direct-connection rule."""
     problem, d = plan.problem, plan.dispatch
     own = problem.energy.direct_kwh.sum(axis=(0, 2))
@@ -273,7 +239,7 @@ def _direct_rule(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _battery_book(plan: Plan) -> dict[str, Floats]:
+def _battery_book(plan: PlanData) -> dict[str, Floats]:
     """What each colour of each battery held, took, lost and gave."""
     d, energy = plan.dispatch, plan.problem.energy
     taken = np.stack([d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh, d.grid_charge_kwh])

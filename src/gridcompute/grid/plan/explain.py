@@ -10,9 +10,9 @@ import numpy as np
 from ..eligibility import REASONS, filtered, hours_needed, least_free
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from .plan import Plan
+    from .data import PlanData
 
 __all__ = ["PARTS", "Explanation", "Offer", "explain"]
 
@@ -118,7 +118,7 @@ class Explanation:
         return f"job {self.job} runs at {where} from {when}, at {offer.yuan:.2f} yuan: {parts}"
 
 
-def explain(plan: Plan, job: int) -> Explanation:
+def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> Explanation:
     """Every site's best option for one job at the plan's prices (see `Plan.explain`)."""
     problem, jobs, classes = plan.problem, plan.problem.jobs, plan.problem.classes
     if isinstance(job, bool) or not isinstance(job, (int, np.integer)):
@@ -151,12 +151,12 @@ def explain(plan: Plan, job: int) -> Explanation:
             shut[str(name)] = list(REASONS)[filter_]
     names = tuple(str(n) for n in problem.sites.name)
     kinds = tuple(classes.accelerator_names[a] for a in classes.accelerator)
-    token = None if taken is not None else plan.reasons[job]
+    token = None if taken is not None else reasons()[job]
     value = float(jobs.value_yuan[job])
     return Explanation(job, taken, token, value, best, shut, (names, kinds))
 
 
-def _offer(plan: Plan, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:
+def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:
     """The price of one option."""
     problem, jobs, prices = plan.problem, plan.problem.jobs, plan.prices
     site, origin = int(problem.classes.site[c]), int(jobs.origin[job])
@@ -177,7 +177,7 @@ def _offer(plan: Plan, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer
     return Offer(c, site, t, d, parts, fits)
 
 
-def _fits(plan: Plan, job: int, c: int, t: int, d: int) -> bool:
+def _fits(plan: PlanData, job: int, c: int, t: int, d: int) -> bool:
     """Does the option fit beside all other jobs placed?"""
     jobs, free = plan.problem.jobs, plan.free
     gang, data, tenant = int(jobs.gang[job]), float(jobs.data_gb[job]), int(jobs.tenant[job])

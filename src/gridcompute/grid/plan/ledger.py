@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..tables.column import Bools, Floats
     from ..tables.sites import Sites
-    from .plan import Plan
+    from .data import PlanData
 
 __all__ = ["GENESIS", "Entry", "Ledger", "LedgerRepair"]
 
@@ -81,7 +81,7 @@ class Ledger:
         """The last entry's hash; publish it, and no one can shorten the ledger unseen."""
         return self.entries[-1].hash if self.entries else GENESIS
 
-    def record(self, plan: Plan, *, batch: str, serials: Sequence[str] = ()) -> Ledger:
+    def record(self, plan: PlanData, *, batch: str, serials: Sequence[str] = ()) -> Ledger:
         """Return a ledger with what `plan` intends for `batch`.
 
         Parameters

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..tables.column import Bools, Int32s, Int64s
-    from .plan import Plan
+    from .data import PlanData
 
 __all__ = ["unplaced_reasons"]
 
@@ -28,7 +28,7 @@ __all__ = ["unplaced_reasons"]
 RENTS = ("quota", "capacity", "corridor")
 
 
-def unplaced_reasons(plan: Plan) -> dict[int, str]:
+def unplaced_reasons(plan: PlanData) -> dict[int, str]:
     """For each unplaced job a token of `REASONS` if it has no option, else of `REASONS_UNPLACED`.
 
     With options, the reason is the first thing (quota, capacity, corridor) that the jobs placed
@@ -49,7 +49,7 @@ def unplaced_reasons(plan: Plan) -> dict[int, str]:
     return out
 
 
-def _by_room(plan: Plan, index: Int64s) -> tuple[Int32s, Int32s]:
+def _by_room(plan: PlanData, index: Int64s) -> tuple[Int32s, Int32s]:
     """The filter at which no option was left, and the scarce thing; -1 = none."""
     problem, jobs, free = plan.problem, plan.problem.jobs, plan.free
     left, hard = filtered(problem, index)
@@ -66,7 +66,7 @@ def _by_room(plan: Plan, index: Int64s) -> tuple[Int32s, Int32s]:
     return hard, soft
 
 
-def _by_price(plan: Plan, index: Int64s) -> Int32s:
+def _by_price(plan: PlanData, index: Int64s) -> Int32s:
     """The thing whose price keeps each job out."""
     problem, prices = plan.problem, plan.prices
     none = {name: np.zeros_like(getattr(prices, name)) for name in RENTS}

@@ -22,7 +22,7 @@ from .dispatch_lp import ROUNDING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..plan.plan import Prices
+    from ..plan.columns import Prices
     from ..tables.column import Floats, Int32s
     from ..tables.problem import Problem
     from .dispatch_lp import EnergyBlock

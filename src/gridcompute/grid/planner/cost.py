@@ -10,7 +10,7 @@ from ..eligibility import ROUNDING_H
 from .dispatch_lp import ROUNDING
 
 if TYPE_CHECKING:
-    from ..plan.plan import Dispatch
+    from ..plan.columns import Dispatch
     from ..tables.column import Floats, Int32s
     from ..tables.problem import Problem
 

@@ -15,8 +15,8 @@ import numpy as np
 from ... import _checks
 from ..._progress import progress_hook
 from ...errors import InvalidProblemError
-from ..plan.columns import Placement
-from ..plan.plan import Plan, Prices
+from ..plan.columns import Placement, Prices
+from ..plan.plan import Plan
 from .clock import Clock
 from .cost import load_of, plan_cost
 from .improvement import improve

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from .frozen import sealed
 from .limits import number_of, price_of, rule_of
 
 if TYPE_CHECKING:
-    from ..plan.ledger import Ledger
+    from collections.abc import Sequence
+
     from .energy import Energy
     from .sites import Sites
 
@@ -27,6 +28,27 @@ MOST_TENANTS = 2**31 - 1
 #: "hourly": only green energy used in the hour it was delivered counts. "volume": retired
 #: certificates and those of exported surplus count as well.
 RULES = ("hourly", "volume")
+
+
+class CarriedEnergy(Protocol):
+    """What a mandate asks of a `Ledger`: the energy that earlier batches carry into this one."""
+
+    @property
+    def cap_yuan_per_kwh(self) -> float:
+        """Price of what is missing, at most."""
+
+    @property
+    def window(self) -> int:
+        """Batches that count together, this one included."""
+
+    @property
+    def entries(self) -> Sequence[Any]:
+        """The lines of the ledger, in order."""
+
+    def carried_kwh(
+        self, member: Bools, share: float, sites: Sites, *, volume: bool = False
+    ) -> Floats:
+        """kWh owed (or in hand, if negative) by each scope."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -119,7 +141,7 @@ class Mandate:
     rule: str = "hourly"
     new: tuple[bool, ...] | None = None
     shortfall_yuan_per_kwh: float = 3.0
-    ledger: Ledger | None = None
+    ledger: CarriedEnergy | None = None
 
     def __post_init__(self) -> None:
         """Check each value."""

@@ -1,0 +1,222 @@
+"""What a plan holds: placement, dispatch, prices, bound, and what follows from them alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..._gap import relative_gap
+from ...errors import InvalidProblemError
+from ..eligibility import ROUNDING_H, without_option_yuan
+from ..planner.dispatch_lp import EnergyBlock
+from ..tables.frozen import Frozen, FrozenDict, frozen, sealed
+from .account import green_account
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ..tables.column import Columns, Floats, Int32s, Int64s
+    from ..tables.problem import Problem
+    from .columns import Dispatch, Prices
+
+__all__ = ["STATUSES", "Free", "PlanData", "dimensions"]
+
+#: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit";
+#: "stopped".
+STATUSES = ("optimal", "feasible", "time_limit", "stopped")
+
+
+class Free(NamedTuple):
+    """What a plan leaves free, of classes and corridors by hour and of quotas."""
+
+    accelerators: Int64s
+    data_gb: Floats
+    accelerator_h: Floats
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class PlanData(Frozen):
+    """The fields of a `Plan`, and what follows from them alone."""
+
+    problem: Problem
+    assignment: Int32s
+    start: Int32s
+    dispatch: Dispatch
+    prices: Prices
+    objective_yuan: float
+    bound_yuan: float
+    without_option_yuan: float = math.nan
+    status: str = "feasible"
+    stats: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check shapes and dtypes; that the plan is right is for `verify` to say."""
+        n = len(self.problem.jobs)
+        for name in ("assignment", "start"):
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype != np.int32 or array.shape != (n,):
+                found = getattr(array, "dtype", type(array).__name__), getattr(array, "shape", None)
+                raise TypeError(f"plan.{name} is {found[0]} {found[1]}, needed int32 ({n},)")
+            object.__setattr__(self, name, frozen(array))
+        object.__setattr__(self, "stats", FrozenDict(self.stats))
+        if math.isnan(self.without_option_yuan):
+            object.__setattr__(self, "without_option_yuan", without_option_yuan(self.problem))
+        for part in ("dispatch", "prices"):
+            _check_shapes(self.problem, part, getattr(self, part))
+        if self.status not in STATUSES:
+            message = f"plan.status is {self.status!r}, needed one of {STATUSES}"
+            raise InvalidProblemError(message, "plan.status")
+
+    def __repr__(self) -> str:
+        """A line to recognise it by."""
+        placed = int((self.assignment >= 0).sum())
+        cost = f"{self.objective_yuan:,.0f} yuan, gap {self.gap:.3%}"
+        return f"<Plan for {self.problem.name!r}: {placed:,} jobs placed, {cost}, {self.status}>"
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal.
+
+        The value of the jobs without any option is left out of both.
+        """
+        without = self.without_option_yuan
+        return relative_gap(self.objective_yuan - without, self.bound_yuan - without)
+
+    @cached_property
+    def hours(self) -> Int32s:
+        """Hours each job runs, (n_jobs,); 0 = unplaced."""
+        jobs, placed = self.problem.jobs, np.flatnonzero(self.assignment >= 0)
+        speed = self.problem.classes.throughput[jobs.family[placed], self.assignment[placed]]
+        out = np.zeros(len(jobs), np.int32)
+        out[placed] = np.maximum(np.ceil(jobs.work_h[placed] / speed - ROUNDING_H), 1)
+        return sealed(out)
+
+    @cached_property
+    def _table(self) -> dict[str, NDArray[Any]]:
+        problem, jobs, prices = self.problem, self.problem.jobs, self.prices
+        job = np.flatnonzero(self.assignment >= 0).astype(np.int32)
+        klass, start, hours = self.assignment[job], self.start[job], self.hours[job]
+        site, origin, gang = problem.classes.site[klass], jobs.origin[job], jobs.gang[job]
+        end, data = start + hours, jobs.data_gb[job]
+        kwh, yuan, rent = (
+            gang * (total[klass, end] - total[klass, start])
+            for total in (
+                _running(problem.kwh_per_accelerator_h),
+                _running(problem.kwh_per_accelerator_h * prices.energy[problem.classes.site]),
+                _running(prices.capacity),
+            )
+        )
+        moved = (jobs.placed_class[job] >= 0) & (
+            (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
+        )
+        cost = yuan + data * problem.corridors.price_yuan_per_gb[origin, site]
+        cost += jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+        cost += np.where(moved, jobs.migration_yuan[job], 0.0)
+        scarce = rent + data * prices.corridor[origin, site, start]
+        scarce += gang * hours * prices.quota[jobs.tenant[job]]
+        columns = {"job": job, "klass": klass, "site": site, "start": start, "hours": hours}
+        columns |= {"gang": gang, "energy_kwh": kwh, "cost_yuan": cost, "price_yuan": cost + scarce}
+        return {name: sealed(values) for name, values in columns.items()}
+
+    def table(self) -> dict[str, NDArray[Any]]:
+        """The placed jobs, one entry each.
+
+        Returns
+        -------
+        dict of arrays
+            ``job``, ``klass``, ``site``, ``start``, ``hours``, ``gang``: int32; ``energy_kwh`` at
+            the grid connection; ``cost_yuan``: data, delay, migration, and energy at the site's
+            hourly price; ``price_yuan``: with what its capacity, corridor and quota are worth to
+            others.
+        """
+        return dict(self._table)
+
+    @cached_property
+    def free(self) -> Free:
+        """What the placed jobs leave free."""
+        problem, jobs, t = self.problem, self.problem.jobs, self._table
+        change = np.zeros((len(problem.classes), problem.hours + 1), np.int64)
+        np.add.at(change, (t["klass"], t["start"]), t["gang"])
+        np.add.at(change, (t["klass"], t["start"] + t["hours"]), -t["gang"])
+        sent = problem.corridors.bandwidth_gb.copy()
+        data = jobs.data_gb[t["job"]]
+        np.subtract.at(sent, (jobs.origin[t["job"]], t["site"], t["start"]), data)
+        used = np.bincount(jobs.tenant[t["job"]], t["gang"] * t["hours"], len(problem.quotas))
+        return Free(
+            accelerators=sealed(
+                problem.classes.capacity - change.cumsum(axis=1)[:, : problem.hours]
+            ),
+            data_gb=sealed(sent),
+            accelerator_h=sealed(problem.quotas.upper_accelerator_h - used),
+        )
+
+    @property
+    def green(self) -> dict[str, Floats]:
+        """The four green numbers by site, never one and never added up.
+
+        Returns
+        -------
+        dict of float64 (n_sites,)
+            ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe``: shares of load; ``n4_tco2``:
+            location-based tonnes; ``green_kwh``, ``certificate_kwh``, ``shortfall_kwh``. What they
+            mean stands in `gridcompute.grid.plan.audit`.
+        """
+        return dict(self._green)
+
+    @cached_property
+    def _green(self) -> dict[str, Floats]:
+        account = green_account(self.problem, self.dispatch)
+        return {name: sealed(values) for name, values in account.items()}
+
+    @cached_property
+    def mandate_yuan_per_kwh(self) -> Floats:
+        """What a kWh of load costs by site and hour because of the mandate.
+
+        A part of `prices.energy`. With lambda the mandate's price that goes with these prices of
+        load, or the dispatch's own where that is less (both are steps), a kWh more costs
+        ``share * lambda`` in an hour in which the grid serves the last of the load; where green
+        power serves it, it brings in ``(1 - share) * lambda``.
+
+        Returns
+        -------
+        float64 (n_sites, n_hours), yuan/kWh
+        """
+        rows = self.problem.mandate_rows
+        price = EnergyBlock(self.problem).mandate_at(self.prices.energy)
+        price = np.fmin(price, self.prices.mandate[:, 0]) @ rows.member
+        on_grid = self.dispatch.grid_kwh > 1e-6 * np.maximum(self.dispatch.load_kwh, 1.0)
+        return sealed(price[:, None] * (rows.share - ~on_grid))
+
+
+def dimensions(problem: Problem) -> dict[str, int]:
+    """Return the size of each dimension that a plan's dispatch and prices have."""
+    return {
+        "source": len(problem.energy.direct_kwh),
+        "site": len(problem.sites),
+        "destination": len(problem.sites),
+        "class": len(problem.classes),
+        "hour": problem.hours,
+        "tenant": len(problem.quotas),
+        "scope": len(problem.mandate_rows.names),
+        "side": 2,
+        "capability": 2,
+    }
+
+
+def _check_shapes(problem: Problem, part: str, table: Columns) -> None:
+    sizes = dimensions(problem)
+    for name, spec in table.columns().items():
+        found, needed = getattr(table, name).shape, tuple(sizes[d] for d in spec.dims)
+        if found != needed:
+            raise TypeError(f"plan.{part}.{name} has shape {found}, needed {needed}")
+
+
+def _running(hourly: Floats) -> Floats:
+    """Sums up to each hour, (rows, hours + 1)."""
+    return np.concatenate([np.zeros((len(hourly), 1)), hourly.cumsum(axis=1)], axis=1)
