@@ -83,8 +83,8 @@ def multiplied(module: Any, name: str, by: float) -> tuple[Any, str, Any]:
 
 
 def rosy(problem: Problem, dispatch: Any) -> dict[str, np.ndarray]:
-    account = account.green_account(problem, dispatch)
-    return {**account, "n2_hourly": account["n2_hourly"] * 1.01}
+    found = account.green_account(problem, dispatch)
+    return {**found, "n2_hourly": found["n2_hourly"] * 1.01}
 
 
 FORGED: dict[str, Callable[[], tuple[Any, str, Any]]] = {
