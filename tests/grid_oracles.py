@@ -159,11 +159,11 @@ def alternation(problem: Problem, rounds: int) -> list[float]:
     """
     block = EnergyBlock(problem)
     rows, market = CouplingConstraints(problem, block, 0), market_of(problem)
-    by_size = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
+    by_size = np.argsort(-market.min_accelerator_hours(), kind="stable").astype(np.int32)
     price, zero = rows.unpack(rows.start(None)).energy, rows.unpack(np.zeros_like(rows.scale))
     costs = []
     for _ in range(rounds):
-        room = _core.Room(market)
+        room = _core.ResidualCapacity(market)
         klass, start = (np.full(len(problem.jobs), -1, np.int32) for _ in range(2))
         room.place(zero.capacity, price, zero.corridor, zero.quota, by_size, klass, start)
         supplied = block.serve(problem.energy.base_load_kwh + room.load)

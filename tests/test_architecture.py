@@ -36,7 +36,7 @@ ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "top"]
 
 # The platform may use the core's options (jobs under coupling rows) and its count of threads, and
 # nothing else of it.
-GRID_OPTIONS = {"Exchange", "Market", "Room", "thread_count"}
+GRID_OPTIONS = {"LagrangianOracle", "LocalSearch", "ResidualCapacity", "thread_count"}
 
 # The one arrow upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws.

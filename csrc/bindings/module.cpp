@@ -9,7 +9,7 @@ void bind_cost(py::module_& m);
 void bind_flow(py::module_& m);
 void bind_matcher(py::module_& m);
 void bind_transport(py::module_& m);
-void bind_options(py::module_& m);
+void bind_plan(py::module_& m);
 void bind_packing(py::module_& m);
 
 namespace {
@@ -59,7 +59,7 @@ PYBIND11_MODULE(_core, m) {
   bind_flow(m);
   bind_matcher(m);
   bind_transport(m);
-  bind_options(m);
+  bind_plan(m);
   bind_packing(m);
 }
 

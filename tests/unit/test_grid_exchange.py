@@ -27,22 +27,22 @@ def world() -> tuple[grid.Problem, np.ndarray, np.ndarray]:
 
 def exchanged(
     world: tuple[grid.Problem, np.ndarray, np.ndarray], threads: int
-) -> tuple[np.ndarray, np.ndarray, _core.Room, _core.Exchange, int]:
+) -> tuple[np.ndarray, np.ndarray, _core.ResidualCapacity, _core.LocalSearch, int]:
     problem, was, was_start = world
     block, market = EnergyBlock(problem), market_of(problem)
-    room, rows = _core.Room(market), np.flatnonzero(was >= 0).astype(np.int32)
+    room, rows = _core.ResidualCapacity(market), np.flatnonzero(was >= 0).astype(np.int32)
     klass, start = np.full(len(was), -1, np.int32), np.full(len(was), -1, np.int32)
-    room.settle(rows, was[rows], was_start[rows], klass, start)
+    room.place_at(rows, was[rows], was_start[rows], klass, start)
     vector = CouplingConstraints(problem, block, threads)
     prices = vector.unpack(vector.start(None))
-    exchange = _core.Exchange(room, *prices, 0.0, klass, start)
+    exchange = _core.LocalSearch(room, *prices, 0.0, klass, start)
     block.serve(problem.energy.base_load_kwh + room.load)
-    steps = exchange.run(exchange.survey(1e-6, threads), *block.curves())
+    steps = exchange.run(exchange.regrets(1e-6, threads), *block.curves())
     return klass, start, room, exchange, steps
 
 
 def check_books(
-    problem: grid.Problem, klass: np.ndarray, start: np.ndarray, room: _core.Room
+    problem: grid.Problem, klass: np.ndarray, start: np.ndarray, room: _core.ResidualCapacity
 ) -> None:
     """Each job is where and when it may be, and what room is left agrees with that."""
     for j in np.flatnonzero(klass >= 0):
@@ -86,7 +86,7 @@ def test_chains_keep_the_books_and_place_what_exchanges_leave_out(
     """
     problem = world[0]
     klass, start, room, exchange, _ = exchanged(world, 1)
-    exchange.keep()
+    exchange.commit()
     block = EnergyBlock(problem)
     vector = CouplingConstraints(problem, block, 1)
     price = np.ascontiguousarray(vector.unpack(vector.start(None)).energy[:, :, None])
@@ -97,7 +97,7 @@ def test_chains_keep_the_books_and_place_what_exchanges_leave_out(
         return jobs_cost(problem, klass, start) + float((price[:, :, 0] * extra).sum())
 
     old = cost()
-    found = exchange.survey(1e-6, 1)
+    found = exchange.regrets(1e-6, 1)
     steps = exchange.run(found, np.zeros_like(price), price, chains=True)
     assert steps > 0
     assert cost() < old
@@ -122,21 +122,21 @@ def test_undo_restores_every_placement(
     np.testing.assert_allclose(room.load, load, atol=1e-6)
 
 
-def test_positions_lead_from_rows_to_jobs_in_the_market(
+def test_positions_lead_from_rows_to_jobs_of_the_oracle(
     world: tuple[grid.Problem, np.ndarray, np.ndarray],
 ) -> None:
     """If this fails, the jobs that others make way for are other jobs than those that are stuck."""
     problem = world[0]
     rows = np.array([7, 3, 599, 12], np.int32)
-    market = market_of(problem).part(rows, np.ones(4, np.int32))
+    market = market_of(problem).subset(rows, np.ones(4, np.int32))
     order = market.order()
     assert sorted(order) == sorted(rows)
     np.testing.assert_array_equal(order[market.positions(rows)], rows)
-    with pytest.raises(gc.InvalidProblemError, match="row 0 is not in this market"):
+    with pytest.raises(gc.InvalidProblemError, match="row 0 is not in this oracle"):
         market.positions(np.array([3, 0], np.int32))
 
 
-def test_a_part_of_a_market_takes_what_its_jobs_take(
+def test_a_subset_of_an_oracle_uses_what_its_jobs_use(
     world: tuple[grid.Problem, np.ndarray, np.ndarray],
 ) -> None:
     """If this fails, samples stand for other jobs than those they were drawn from."""
@@ -150,13 +150,13 @@ def test_a_part_of_a_market_takes_what_its_jobs_take(
     some = np.arange(0, n, 3, dtype=np.int32)[::-1].copy()
     live = np.zeros(n, np.uint8)
     live[some] = 1
-    part = market.part(some, np.full(len(some), 5, np.int32))
-    market.keep(live)
+    part = market.subset(some, np.full(len(some), 5, np.int32))
+    market.set_active(live)
     np.testing.assert_allclose(rows.use(part, y), 5 * rows.use(market, y), rtol=1e-12)
-    with pytest.raises(gc.InvalidProblemError, match="row 600 is not in this market"):
-        market.part(np.array([n], np.int32), np.ones(1, np.int32))
+    with pytest.raises(gc.InvalidProblemError, match="row 600 is not in this oracle"):
+        market.subset(np.array([n], np.int32), np.ones(1, np.int32))
     with pytest.raises(gc.InvalidProblemError, match="one entry a row"):
-        market.part(some, np.ones(1, np.int32))
+        market.subset(some, np.ones(1, np.int32))
 
 
 def test_jobs_that_would_pay_are_placed_if_that_is_cheaper() -> None:
@@ -165,7 +165,7 @@ def test_jobs_that_would_pay_are_placed_if_that_is_cheaper() -> None:
     solve = PlannerState(problem, 0.0, 1, Clock(None, None))
     solve.climb(solve.rows.start(None), 40, (0.1, 0.01), 0.3)
     out = np.full(len(problem.jobs), -1, np.int32)
-    solve.best = solve.judged(out, out.copy(), _core.Room(solve.market))
+    solve.best = solve.judged(out, out.copy(), _core.ResidualCapacity(solve.market))
     empty = solve.best.cost
     fill(solve)
     assert solve.best.cost < empty
@@ -191,11 +191,15 @@ def test_stuck_gangs_get_room_where_others_lose_less(
     block, market = EnergyBlock(problem), market_of(problem)
     vector = CouplingConstraints(problem, block, 1)
     prices = vector.unpack(vector.start(None))
-    n, size, room = len(problem.jobs), market.sizes(), _core.Room(market)
+    n, size, room = (
+        len(problem.jobs),
+        market.min_accelerator_hours(),
+        _core.ResidualCapacity(market),
+    )
     klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
     small_first = np.argsort(size, kind="stable").astype(np.int32)
     room.place(*prices, small_first, klass, start)
-    stuck = np.flatnonzero((klass < 0) & (market.reachable() > 0)).astype(np.int32)
+    stuck = np.flatnonzero((klass < 0) & (market.has_option() > 0)).astype(np.int32)
     stuck = stuck[np.argsort(-size[stuck], kind="stable")][:20]
     assert len(stuck)
 
@@ -207,8 +211,8 @@ def test_stuck_gangs_get_room_where_others_lose_less(
         return jobs_cost(problem, klass, start) + float((prices.energy * extra).sum() + taken.sum())
 
     before = cost()
-    exchange = _core.Exchange(room, *prices, 1.0, klass, start)
-    exchange.survey(np.inf, placed_only=True, threads=2)
+    exchange = _core.LocalSearch(room, *prices, 1.0, klass, start)
+    exchange.regrets(np.inf, placed_only=True, threads=2)
     no_end = np.zeros((*prices.energy.shape, 1))
     steps = exchange.run(market.positions(stuck), no_end, prices.energy[:, :, None].copy())
     assert steps > 0
@@ -226,7 +230,7 @@ def test_a_sample_counts_nothing_too_often(
     The oracle is the mean over all offsets: each job must stand for itself once on average.
     """
     market = market_of(world[0])
-    order, size = market.order(), market.sizes()
+    order, size = market.order(), market.min_accelerator_hours()
     samples = systematic_samples(order, size, count, (np.arange(400) + 0.5) / 400)
     seen = np.zeros(len(order))
     for rows, weight in samples:
@@ -242,7 +246,9 @@ def test_a_sample_of_few_is_all_of_them(
 ) -> None:
     """If this fails, small problems lose jobs on the way to their prices."""
     market = market_of(world[0])
-    ((rows, weight),) = systematic_samples(market.order(), market.sizes(), 600, np.array([0.5]))
+    ((rows, weight),) = systematic_samples(
+        market.order(), market.min_accelerator_hours(), 600, np.array([0.5])
+    )
     np.testing.assert_array_equal(rows, market.order())
     assert (weight == 1).all()
 

@@ -39,9 +39,9 @@ def world() -> World:
 def placed(world: World, how: FixingOptions, stop_at: float) -> np.ndarray:
     problem, rows = world
     market = market_of(problem)
-    room, n = _core.Room(market), len(problem.jobs)
+    room, n = _core.ResidualCapacity(market), len(problem.jobs)
     placement = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
-    jobs = np.argsort(-market.sizes(), kind="stable").astype(np.int32)
+    jobs = np.argsort(-market.min_accelerator_hours(), kind="stable").astype(np.int32)
     y = rows.start(None)
     _, declined = fix_by_frequency(
         rows, room, [market], jobs, y, placement, how, 7, lambda part: part >= stop_at

@@ -1,16 +1,17 @@
-// Jobs x (class, start) options under coupling rows: what the problem is, and its prices.
+// Jobs x (class, start hour) under coupling rows: the problem, its dual prices, and what placed jobs use.
 //
 // Problem. A job j runs whole (gang_j accelerators of one class c, for d(j,c) consecutive hours from hour t) or not
-// at all, which costs value_j. Option (c, t) of job j is open if class c runs its family and has the memory, its
+// at all, which costs value_j. Option (c, t) of job j is allowed if class c runs its family and has the memory, its
 // place is in the residency mask and within latency of the origin, release_j <= t, t + d <= deadline_j, the class
 // never has fewer than gang_j accelerators in those hours, the link carries data_j in hour t and the owner's
-// quota admits gang_j * d by itself. (Options that no integer plan can use are left out: it tightens the bound.)
+// quota admits gang_j * d by itself. (Options that no integral plan can use are left out: this tightens the bound.)
 //   d(j,c)   = max(1, ceil(work_j / throughput[family_j][c] - 1e-9))
 //   own cost = data_j * price[origin_j][place] + delay_j * (t - release_j)
 //              + migration_j if the job was placed before and this is not that very option
-//   takes      gang_j accelerators of c and gang_j * energy[c][h] energy of its place in each hour h it runs, data_j of
+//   uses       gang_j accelerators of c and gang_j * energy[c][h] energy of its place in each hour h it runs, data_j of
 //              link (origin, place) in hour t unless origin = place, gang_j * d of its owner's quota.
-// What a kilowatt-hour is, nothing here knows beyond its being one more shared resource by place and hour.
+// The coupling rows are capacity by class and hour, energy by place and hour, links by origin, place and hour, and
+// quotas by owner. Energy is one more shared resource here: what a kilowatt-hour costs is the caller's affair.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +20,13 @@
 
 #include "gridcompute/base/types.hpp"
 
-namespace gridcompute::options {
+namespace gridcompute::plan {
 
-// Forgiven before hours are rounded up: 3 h of work at throughput 0.3 is 10 hours, not 11.
-inline constexpr double kRoundingHours = 1e-9;
+// Tolerance when hours are rounded up: 3 h of work at throughput 0.3 are 10 hours, not 11.
+inline constexpr double kHoursTolerance = 1e-9;
 
-// One entry a job. Jobs are at most 2^31: positions are stored in 32 bits.
-struct Jobs {
+// One entry per job. Jobs are at most 2^31: positions are stored in 32 bits.
+struct JobColumns {
   std::span<const std::int32_t> gang;
   std::span<const double> work;
   std::span<const std::int32_t> family;
@@ -44,8 +45,8 @@ struct Jobs {
   std::span<const double> migration;
 };
 
-// Everything the jobs share; row-major.
-struct World {
+// What all jobs share; row-major.
+struct Instance {
   Index places = 0, hours = 0;
   std::span<const std::int32_t> place;     // [class]
   std::span<const std::int64_t> capacity;  // [class][hour]
@@ -62,19 +63,19 @@ struct World {
   [[nodiscard]] Index classes() const noexcept { return static_cast<Index>(place.size()); }
 };
 
-// Prices of the shared rows. Any finite numbers: signs are the caller's business.
-struct Prices {
-  std::span<const double> capacity;  // [class][hour]
-  std::span<const double> energy;    // [place][hour]
-  std::span<const double> link;      // [origin][place][hour]
-  std::span<const double> quota;     // [owner]; read only where the owner is priced
+// Dual prices of the coupling rows: any finite numbers. Their signs are the caller's to choose.
+struct DualPrices {
+  std::span<const double> capacity;  // alpha [class][hour]
+  std::span<const double> energy;    // pi [place][hour]
+  std::span<const double> link;      // gamma [origin][place][hour]
+  std::span<const double> quota;     // nu [owner]; read only where the owner is priced
 };
 
-// What a set of placed jobs takes. The integers are exact whatever the order of summation.
-struct Use {
+// What placed jobs use of the coupling rows. The integers are exact in any order of summation.
+struct Load {
   std::vector<std::int64_t> accelerators;  // [class][hour]
   std::vector<double> data;                // [origin][place][hour]
-  std::vector<std::int64_t> quota;         // [owner]
+  std::vector<std::int64_t> quota;         // [owner], accelerator-hours
 };
 
-}  // namespace gridcompute::options
+}  // namespace gridcompute::plan

@@ -1,4 +1,4 @@
-// Small random problems of jobs and options, and the problem's definition (plan/instance.hpp) read word by word.
+// Small random instances of jobs and options, and the slow oracle: the definition in plan/instance.hpp, literally.
 #pragma once
 
 #include <algorithm>
@@ -7,15 +7,15 @@
 #include <random>
 #include <vector>
 
-#include "gridcompute/plan/capacity_greedy.hpp"
-#include "gridcompute/plan/lagrangian.hpp"
+#include "gridcompute/plan/lagrangian_oracle.hpp"
 #include "gridcompute/plan/local_search.hpp"
+#include "gridcompute/plan/residual_capacity.hpp"
 
-namespace gridcompute::options::testing {
+namespace gridcompute::plan::testing {
 
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
-struct Instance {
+struct PlanCase {
   Index n, places, hours, classes, owners, families = 3;
   std::vector<std::int32_t> place;
   std::vector<std::int64_t> capacity;
@@ -26,11 +26,11 @@ struct Instance {
   std::vector<std::int64_t> residency;
   std::vector<double> alpha, pi, gamma, nu;
 
-  Instance(std::uint64_t seed, Index jobs, Index n_places, Index n_hours, Index n_classes)
+  PlanCase(std::uint64_t seed, Index jobs, Index n_places, Index n_hours, Index n_classes)
       : n(jobs), places(n_places), hours(n_hours), classes(n_classes), owners(3) {
     std::mt19937_64 r(seed);
     const auto below = [&](Index most) { return static_cast<std::int32_t>(r() % static_cast<std::uint64_t>(most)); };
-    const auto real = [&](double low, double high) {  // eighths: sums are exact, and ties abound
+    const auto real = [&](double low, double high) {  // eighths: sums are exact, and ties are frequent
       return low + std::floor((high - low) * 8.0 * static_cast<double>(r() % 1024) / 1024.0) / 8.0;
     };
     const auto fill = [&](std::vector<double>& v, Index size, double low, double high, int holes, double hole) {
@@ -64,25 +64,25 @@ struct Instance {
     fill(gamma, places * places * hours, 0, 2, 0, 0), fill(nu, owners, -1, 3, 0, 0);
   }
 
-  [[nodiscard]] World world() const {
-    World w;
+  [[nodiscard]] Instance instance() const {
+    Instance w;
     w.places = places, w.hours = hours, w.place = place, w.capacity = capacity, w.memory = memory;
     w.throughput = throughput, w.energy = energy, w.power = power, w.bandwidth = bandwidth;
     w.transfer_price = transfer, w.latency = latency, w.quota = quota, w.priced = priced;
     return w;
   }
-  [[nodiscard]] Jobs jobs() const {
+  [[nodiscard]] JobColumns jobs() const {
     return {gang,         work,      family, needs, data,  origin,       release,      deadline,
             most_latency, residency, value,  delay, owner, placed_class, placed_start, migration};
   }
-  [[nodiscard]] Prices prices() const { return {alpha, pi, gamma, nu}; }
+  [[nodiscard]] DualPrices prices() const { return {alpha, pi, gamma, nu}; }
 
-  // Hours that job j takes on class c, 0 = never.
+  // Returns the hours that job j takes on class c, 0 = never.
   [[nodiscard]] Index length(Index j, Index c) const {
     const double speed = throughput[at(family[at(j)] * classes + c)];
-    return speed > 0 ? static_cast<Index>(std::max(1.0, std::ceil(work[at(j)] / speed - kRoundingHours))) : 0;
+    return speed > 0 ? static_cast<Index>(std::max(1.0, std::ceil(work[at(j)] / speed - kHoursTolerance))) : 0;
   }
-  [[nodiscard]] bool open(Index j, Index c, Index t) const {
+  [[nodiscard]] bool allowed(Index j, Index c, Index t) const {
     const Index d = length(j, c), s = place[at(c)], o = origin[at(j)];
     if (d == 0 || needs[at(j)] > memory[at(c)] || ((residency[at(j)] >> s) & 1) == 0) return false;
     if (latency[at(o * places + s)] > most_latency[at(j)] || t < release[at(j)] || t + d > deadline[at(j)])
@@ -93,7 +93,7 @@ struct Instance {
       if (capacity[at(c * hours + h)] < gang[at(j)]) return false;
     return true;
   }
-  // What an open option costs at the prices.
+  // Returns the cost of an allowed option at the prices.
   [[nodiscard]] double cost(Index j, Index c, Index t) const {
     const Index d = length(j, c), s = place[at(c)], wire = origin[at(j)] * places + s;
     double sum = data[at(j)] * (transfer[at(wire)] + gamma[at(wire * hours + t)]);
@@ -104,22 +104,22 @@ struct Instance {
       sum += gang[at(j)] * (alpha[at(c * hours + h)] + energy[at(c * hours + h)] * pi[at(s * hours + h)]);
     return sum;
   }
-  // The least of its open options and its value.
+  // Returns the least cost of its allowed options and its value.
   [[nodiscard]] double least(Index j) const {
     double best = value[at(j)];
     for (Index c = 0; c < classes; ++c)
       for (Index t = 0; t < hours; ++t)
-        if (open(j, c, t)) best = std::min(best, cost(j, c, t));
+        if (allowed(j, c, t)) best = std::min(best, cost(j, c, t));
     return best;
   }
-  // Is this a plan: every option open, and no shared row overrun?
+  // Is this a plan: is every option allowed, and no coupling row exceeded?
   [[nodiscard]] bool fits(std::span<const std::int32_t> klass, std::span<const std::int32_t> start) const {
     std::vector<std::int64_t> free = capacity;
     std::vector<double> left = power, wires = bandwidth, owned = quota;
     for (Index j = 0; j < n; ++j) {
       const Index c = klass[at(j)], t = start[at(j)];
       if (c < 0) continue;
-      if (!open(j, c, t)) return false;
+      if (!allowed(j, c, t)) return false;
       const Index d = length(j, c), s = place[at(c)], o = origin[at(j)];
       for (Index h = t; h < t + d; ++h) {
         free[at(c * hours + h)] -= gang[at(j)];
@@ -137,4 +137,4 @@ struct Instance {
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 };
 
-}  // namespace gridcompute::options::testing
+}  // namespace gridcompute::plan::testing

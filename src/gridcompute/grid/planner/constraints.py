@@ -162,7 +162,7 @@ class CouplingConstraints:
         """The prices nearest to `y` that rows can have."""
         return np.clip(y, self.floor, self.ceiling)
 
-    def supply(self, room: _core.Room | None = None) -> RightHandSide:
+    def supply(self, room: _core.ResidualCapacity | None = None) -> RightHandSide:
         """All that the rows offer, or what `room` has left."""
         problem, quotas = self.problem, self.problem.quotas
         accelerators: Any = problem.classes.capacity if room is None else room.accelerators
@@ -178,7 +178,7 @@ class CouplingConstraints:
             np.maximum(quotas.lower_accelerator_h - used, 0.0),
         )
 
-    def use(self, market: _core.Market, y: Floats) -> Floats:
+    def use(self, market: _core.LagrangianOracle, y: Floats) -> Floats:
         """What the live jobs of `market` take of each row at prices `y`, flat."""
         found = self.market_use(market.price(*self.unpack(y), threads=self.threads))
         return found * self.active
@@ -225,7 +225,9 @@ class CouplingConstraints:
         held = np.where(nu > 0, supply.quota_h, held)
         return np.where(nu < 0, supply.quota_low_h, held)
 
-    def evaluate(self, market: _core.Market, y: Floats, supply: RightHandSide) -> DualEvaluation:
+    def evaluate(
+        self, market: _core.LagrangianOracle, y: Floats, supply: RightHandSide
+    ) -> DualEvaluation:
         """The bound at `y` for the live jobs of `market`, and its slope."""
         prices = self.unpack(y)
         minimum = self._begin(self.block.minimum, prices.energy)
@@ -290,7 +292,7 @@ def supply_kwh(problem: Problem) -> Floats:
     return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
 
 
-def market_of(problem: Problem) -> _core.Market:
+def market_of(problem: Problem) -> _core.LagrangianOracle:
     """The native side of a problem's jobs and classes."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
     most = problem.most_load_kwh - problem.energy.base_load_kwh
@@ -312,13 +314,15 @@ def market_of(problem: Problem) -> _core.Market:
         "priced": (np.isfinite(quotas.upper_accelerator_h) | below).astype(np.uint8),
     }
     jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
-    return _core.Market(world, jobs)
+    return _core.LagrangianOracle(world, jobs)
 
 
-def with_sample(market: _core.Market, here: Int32s, rows: Int32s, weight: Int32s) -> _core.Market:
+def with_sample(
+    market: _core.LagrangianOracle, here: Int32s, rows: Int32s, weight: Int32s
+) -> _core.LagrangianOracle:
     """Jobs `here` of a market and a sample of others, each of which stands for `weight`."""
     weight = np.concatenate([np.ones(len(here), np.int32), weight])
-    return market.part(np.concatenate([here, rows]), weight)
+    return market.subset(np.concatenate([here, rows]), weight)
 
 
 def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:

@@ -26,7 +26,9 @@ __all__ = ["dive"]
 class _Dive:
     """A placement under way, and the prices it follows."""
 
-    def __init__(self, room: _core.Room, klass: Int32s, start: Int32s, y: Floats) -> None:
+    def __init__(
+        self, room: _core.ResidualCapacity, klass: Int32s, start: Int32s, y: Floats
+    ) -> None:
         self.room, self.klass, self.start = room, klass, start
         self.y = self.average = y
         #: Jobs that would rather stay out: nobody makes way for them.
@@ -57,7 +59,7 @@ def dive(state: PlannerState, pace: DiveOptions, to: float, taken: Bools | None 
         stuck = np.flatnonzero(now & (klass < 0) & ~dive.declined).astype(np.int32)
         if len(stuck) and size >= pace.large:
             make_way(state, stuck, dive)
-    state.market.keep(np.ones(n, np.uint8))
+    state.market.set_active(np.ones(n, np.uint8))
     state.best = state.judged(klass, start, dive.room)
 
 
@@ -77,9 +79,9 @@ def dive_size(
     """
     length = pace.lengths[0] * (pace.lengths[1] / pace.lengths[0]) ** done[0]
     markets = surrogate_jobs(state, now, left, pace)
-    missing = markets[0].live < left.sum()
+    missing = markets[0].n_active < left.sum()
     live = np.ones(len(left), np.uint8)
-    state.market.keep(left.astype(np.uint8))
+    state.market.set_active(left.astype(np.uint8))
     chosen, rows_ = state.by_size[now[state.by_size]], state.rows
     parts = min(pace.parts_of(size), len(chosen))
     missed = np.zeros((len(markets), len(dive.y)))
@@ -96,7 +98,7 @@ def dive_size(
                 state.passes += 1 + len(markets)
             market = markets[k % len(markets)]
             if i:
-                market.keep(live)
+                market.set_active(live)
             use = rows_.use(market, dive.y) + missed[k % len(markets)]
             supply = rows_.supply(dive.room)
             dive.y = state.ascent.follow(use, dive.y, supply, length, served())
@@ -135,7 +137,7 @@ def dive_settled(
 
 def surrogate_jobs(
     state: PlannerState, now: Any, left: Any, pace: DiveOptions
-) -> list[_core.Market]:
+) -> list[_core.LagrangianOracle]:
     """Markets of the jobs `now` and of samples that stand for the others of `left`."""
     here, later = (state.in_order[of[state.in_order]] for of in (now, left & ~now))
     drawn = samples_of(later, state.size, pace.later, pace.samples)
@@ -145,8 +147,8 @@ def surrogate_jobs(
 def make_way(state: PlannerState, stuck: Int32s, dive: _Dive) -> None:
     """Place jobs that found no room, if others go elsewhere for less than that gains."""
     prices = state.rows.unpack(dive.average)
-    exchange = _core.Exchange(dive.room, *prices, 1.0, dive.klass, dive.start)
-    exchange.survey(np.inf, placed_only=True, threads=state.rows.threads)
+    exchange = _core.LocalSearch(dive.room, *prices, 1.0, dive.klass, dive.start)
+    exchange.regrets(np.inf, placed_only=True, threads=state.rows.threads)
     no_end = np.zeros((*prices.energy.shape, 1))
     exchange.run(state.market.positions(stuck), no_end, prices.energy[:, :, None].copy())
-    exchange.keep()
+    exchange.commit()

@@ -79,7 +79,7 @@ class DualAscent:
 
     def climb(
         self,
-        market: _core.Market,
+        market: _core.LagrangianOracle,
         supply: RightHandSide,
         y: Floats,
         steps: int,
@@ -92,7 +92,7 @@ class DualAscent:
 
         Parameters
         ----------
-        market : Market
+        market : LagrangianOracle
         supply : RightHandSide
         y : float64 (n_rows,)
         steps : int
@@ -127,8 +127,8 @@ class DualAscent:
 
     def walk(
         self,
-        markets: Sequence[_core.Market],
-        whole: _core.Market,
+        markets: Sequence[_core.LagrangianOracle],
+        whole: _core.LagrangianOracle,
         supply: RightHandSide,
         y: Floats,
         how: SampledAscentOptions,
@@ -169,7 +169,7 @@ class DualAscent:
         unit = rows.scale + OWN_PART * rows.active * np.abs(y)
         return rows.within(y + length * unit * mean / spread)
 
-    def _look(self, market: _core.Market, supply: RightHandSide, y: Floats) -> Floats:
+    def _look(self, market: _core.LagrangianOracle, supply: RightHandSide, y: Floats) -> Floats:
         found = self._rows.evaluate(market, y, supply)
         self.passes += 1
         if found.bound > self.bound:

@@ -35,8 +35,8 @@ WINDOW = 32
 
 def fix_by_frequency(
     rows: CouplingConstraints,
-    room: _core.Room,
-    markets: Sequence[_core.Market],
+    room: _core.ResidualCapacity,
+    markets: Sequence[_core.LagrangianOracle],
     jobs: Int32s,
     y: Floats,
     placement: tuple[Int32s, Int32s],
@@ -50,7 +50,7 @@ def fix_by_frequency(
     ----------
     rows : CouplingConstraints
     room : Room
-    markets : sequence of Market
+    markets : sequence of LagrangianOracle
         `jobs` with what stands for all others that are to come; they take turns.
     jobs : int32 (k,)
         Rows of the jobs table; ties of settledness go to the first of them.
@@ -98,13 +98,13 @@ def fix_by_frequency(
         first = np.argsort(-count, kind="stable")[: -(-len(left) // (parts - i))]
         part, option = jobs[left[first]], option[first]
         left = np.delete(left, first)
-        room.settle(part, option // hours, option % hours, klass, start)
+        room.place_at(part, option // hours, option % hours, klass, start)
         declined[part] = option < 0
         missed = np.ascontiguousarray(part[(klass[part] < 0) & (option >= 0)])
         room.place(*rows.unpack(average), missed, klass, start)
         live[part] = 0
         for market in markets:
-            market.keep(live)
+            market.set_active(live)
     return average, declined
 
 

@@ -50,7 +50,7 @@ def offer(
     With a `guide`, prices of the rows, all jobs of `order` that do not stay are placed after them.
     """
     room, klass, start = state.settled(None)
-    room.settle(keep, placed[0][keep], placed[1][keep], klass, start)
+    room.place_at(keep, placed[0][keep], placed[1][keep], klass, start)
     if guide is not None:
         assert order is not None
         rest = np.ascontiguousarray(order[klass[order] < 0])

@@ -51,9 +51,9 @@ def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions)
         # Jobs learn what it costs to be where the mandate is missed: they would not move else.
         prices = prices._replace(energy=np.ascontiguousarray(supplied.energy_yuan_per_kwh))
         most = min(most, MOST_TRIED_SHORT)
-    exchange = _core.Exchange(best.room, *prices, 0.0, best.klass, best.start)
+    exchange = _core.LocalSearch(best.room, *prices, 0.0, best.klass, best.start)
     least = 1e-7 * abs(best.cost) / effort.parts
-    found = exchange.survey(least, threads=state.rows.threads)[:most]
+    found = exchange.regrets(least, threads=state.rows.threads)[:most]
     parts = np.array_split(found, min(effort.parts, len(found)) or 1)
     curves = curves_about(block, best.room.load) if both_sides else block.curves()
     for i, part in enumerate(parts):
@@ -71,7 +71,7 @@ def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions)
         if change < 0:
             best.cost += change
             served, missed = now, still
-            exchange.keep()
+            exchange.commit()
             curves = curves_about(block, best.room.load) if both_sides else block.curves()
         else:
             exchange.undo()

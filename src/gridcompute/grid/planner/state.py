@@ -31,7 +31,9 @@ __all__ = ["Incumbent", "PlannerState"]
 class Incumbent:
     """The cheapest placement found, with its cost."""
 
-    def __init__(self, klass: Int32s, start: Int32s, cost: float, room: _core.Room) -> None:
+    def __init__(
+        self, klass: Int32s, start: Int32s, cost: float, room: _core.ResidualCapacity
+    ) -> None:
         self.klass, self.start, self.cost, self.room = klass, start, cost, room
 
 
@@ -47,10 +49,10 @@ class PlannerState:
         self.bound, self.y = -np.inf, np.zeros(0)
         self.best: Incumbent | None = None
         self.passes = 0
-        self.size = self.market.sizes()
+        self.size = self.market.min_accelerator_hours()
         self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)
         self.in_order = self.market.order()
-        self.reach = self.market.reachable(threads) > 0
+        self.reach = self.market.has_option(threads) > 0
         #: So few jobs that their large gangs are worth more pains.
         self.few = len(self.in_order) <= FEW
         self.small = len(self.in_order) <= SMALL
@@ -89,7 +91,7 @@ class PlannerState:
         def stop(done: float) -> bool:
             return self.clock.over(done) or self.clock.spent(PRICES_PART)
 
-        markets = [self.market.part(*sample) for sample in drawn]
+        markets = [self.market.subset(*sample) for sample in drawn]
         y = walker.walk(markets, self.market, self.rows.supply(), y, how, stop=stop)
         self.passes += walker.passes
         return y
@@ -115,17 +117,17 @@ class PlannerState:
         if ascent.bound > self.bound:
             self.bound, self.y = ascent.bound, ascent.best
 
-    def settled(self, taken: Bools | None) -> tuple[_core.Room, Int32s, Int32s]:
+    def settled(self, taken: Bools | None) -> tuple[_core.ResidualCapacity, Int32s, Int32s]:
         """Room and placement of the best plan without the jobs `taken`, None for all of them."""
-        room, n = _core.Room(self.market), len(self.in_order)
+        room, n = _core.ResidualCapacity(self.market), len(self.in_order)
         klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
         if taken is not None:
             assert self.best is not None
             on = np.flatnonzero((self.best.klass >= 0) & ~taken).astype(np.int32)
-            room.settle(on, self.best.klass[on], self.best.start[on], klass, start)
+            room.place_at(on, self.best.klass[on], self.best.start[on], klass, start)
         return room, klass, start
 
-    def judged(self, klass: Int32s, start: Int32s, room: _core.Room) -> Incumbent:
+    def judged(self, klass: Int32s, start: Int32s, room: _core.ResidualCapacity) -> Incumbent:
         """A placement with its exact cost, after its exact dispatch."""
         supplied = self.rows.block.serve(self.problem.energy.base_load_kwh + room.load)
         return Incumbent(

@@ -1,18 +1,18 @@
-#include "gridcompute/plan/kernels.hpp"
+#include "gridcompute/plan/option_kernels.hpp"
 
 #include <algorithm>
 #include <limits>
 
 #include "gridcompute/base/simd_lanes.hpp"
 
-namespace gridcompute::options {
+namespace gridcompute::plan {
 
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-// The number of lanes is a constant, so that vectors stay in registers.
+// Finds the cheapest option; the number of lanes is a constant, so that vectors stay in registers.
 template <Index kLanes, Index kBytes>
-GRIDCOMPUTE_INLINE Best scan_lanes(const Scan& job) {
+GRIDCOMPUTE_INLINE CheapestOption find_lanes(const OptionSearch& job) {
   using Vector = typename Lanes<double, kBytes>::Signed;
   constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
   Vector best[kVectors], when[kVectors];
@@ -37,22 +37,22 @@ GRIDCOMPUTE_INLINE Best scan_lanes(const Scan& job) {
       best[v] = cost < best[v] ? cost : best[v];
     }
   }
-  double mine[kVectors];
+  double least[kVectors];
   for (Index v = 0; v < kVectors; ++v) {
     Vector mask;
     load(job.mask + v * kWide, mask);
     best[v] += mask;
-    mine[v] = gridcompute::fold(best[v], Least{});
+    least[v] = gridcompute::fold(best[v], Least{});
   }
   Index v = 0;
   for (Index other = 1; other < kVectors; ++other)
-    if (mine[other] < mine[v]) v = other;
-  if (mine[v] == kInf) return {kInf, -1, -1};
+    if (least[other] < least[v]) v = other;
+  if (least[v] == kInf) return {kInf, -1, -1};
   Vector place;
   for (Index s = 0; s < kWide; ++s) place[s] = static_cast<double>(v * kWide + s);
-  place = best[v] == mine[v] ? place : Vector{} + kInf;
+  place = best[v] == least[v] ? place : Vector{} + kInf;
   const auto at = static_cast<std::int32_t>(gridcompute::fold(place, Least{}));
-  return {mine[v], at, static_cast<std::int32_t>(when[v][at - v * kWide])};
+  return {least[v], at, static_cast<std::int32_t>(when[v][at - v * kWide])};
 }
 
 template <Index kLanes, Index kBytes>
@@ -79,15 +79,15 @@ GRIDCOMPUTE_INLINE void fold_lanes(double* m, const double* ahead, const double*
 
 #define GRIDCOMPUTE_LANES(lanes)                                                                                    \
   template <Index kBytes>                                                                                           \
-  GRIDCOMPUTE_INLINE Best scan##lanes##_of(const Scan& job) {                                                       \
-    return scan_lanes<lanes, kBytes>(job);                                                                          \
+  GRIDCOMPUTE_INLINE CheapestOption find##lanes##_of(const OptionSearch& job) {                                     \
+    return find_lanes<lanes, kBytes>(job);                                                                          \
   }                                                                                                                 \
   template <Index kBytes>                                                                                           \
   GRIDCOMPUTE_INLINE void fold##lanes##_of(double* m, const double* ahead, const double* here, const double* hours, \
                                            double length, double add, Index starts) {                               \
     fold_lanes<lanes, kBytes>(m, ahead, here, hours, length, add, starts);                                          \
   }                                                                                                                 \
-  GRIDCOMPUTE_VERSIONS(Best, scan##lanes, (const Scan& job), (job))                                                 \
+  GRIDCOMPUTE_VERSIONS(CheapestOption, find##lanes, (const OptionSearch& job), (job))                               \
   GRIDCOMPUTE_VERSIONS(void, fold##lanes,                                                                           \
                        (double* m, const double* ahead, const double* here, const double* hours, double length,     \
                         double add, Index starts),                                                                  \
@@ -99,18 +99,18 @@ GRIDCOMPUTE_LANES(64)
 
 }  // namespace
 
-Best scan(const Scan& job, Index lanes) {
-  if (lanes == 8) return scan8(job);
-  if (lanes == 16) return scan16(job);
-  return lanes == 32 ? scan32(job) : scan64(job);
+CheapestOption find_cheapest(const OptionSearch& job, Index lanes) {
+  if (lanes == 8) return find8(job);
+  if (lanes == 16) return find16(job);
+  return lanes == 32 ? find32(job) : find64(job);
 }
 
-void fold(double* m, const double* ahead, const double* here, const double* hours, double length, double add,
-          Index starts, Index lanes) {
+void fold_class(double* m, const double* ahead, const double* here, const double* hours, double length, double add,
+                Index starts, Index lanes) {
   if (lanes == 8) return fold8(m, ahead, here, hours, length, add, starts);
   if (lanes == 16) return fold16(m, ahead, here, hours, length, add, starts);
   return lanes == 32 ? fold32(m, ahead, here, hours, length, add, starts)
                      : fold64(m, ahead, here, hours, length, add, starts);
 }
 
-}  // namespace gridcompute::options
+}  // namespace gridcompute::plan

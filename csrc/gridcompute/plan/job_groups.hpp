@@ -1,0 +1,72 @@
+// Jobs packed for the Lagrangian oracle, and what groups of them have in common.
+//
+// Definitions.  A *row* is the hours that a job takes on each class; it depends on the family, the work and the memory.
+// A *shape* is a row together with the owner whose quota prices it and, for the few largest gangs, the gang: jobs of
+// one shape have the same class-dependent costs up to the factor of the gang. A *layer* has the a-th class of every
+// place, so that the places are the lanes of vectors. A *mask* is the set of places that residency and latency allow a
+// job.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gridcompute/plan/instance.hpp"
+
+namespace gridcompute::plan {
+
+inline constexpr Index kMaxPlaces = 63;   // a mask is a 64-bit integer, and lanes are at most 64
+inline constexpr Index kMaxHours = 4096;  // range proof of the oracle
+
+// A job as the oracle reads it: 96 bytes.
+struct PackedJob {
+  double data, delay, value, migration;
+  std::int32_t id;  // its row in the caller's table
+  std::int32_t gang, weight;
+  std::int32_t shape;
+  std::int32_t origin, owner;
+  std::int32_t placed_class, placed_start;
+  std::int32_t release, deadline;
+  std::int32_t mask;   // index of a distinct mask
+  bool limited_links;  // some link in some hour is too narrow for its data
+};
+
+struct JobShape {
+  std::int64_t gang = 0;      // > 0: classes that hold fewer in some hour are excluded there
+  std::int32_t owner = -1;    // whose quota price applies; -1 = none
+  std::int32_t shortest = 0;  // least hours over the classes, 0 = no class
+  std::int32_t row = 0;
+  std::size_t row_begin = 0;  // of the row in hours_by_class_
+};
+
+// What an oracle shares with its subsets: the instance as the oracle reads it, and the groups of jobs.
+class JobGroups {
+ protected:
+  // Throws Error where there are too many places or hours.
+  explicit JobGroups(const Instance& instance);
+
+  // Finds each job's shape and mask. Returns the jobs sorted by shape, origin, release, deadline.
+  [[nodiscard]] std::vector<PackedJob> group(const Instance& instance, const JobColumns& jobs);
+
+  Index places_ = 0, hours_ = 0, classes_ = 0, layers_ = 0, lanes_ = 0;
+  std::vector<std::int32_t> place_, layer_;  // [class]
+  std::vector<Slot> class_at_;               // [layer][lane], -1 = none
+  std::vector<std::int64_t> capacity_;       // [class][hour]
+  std::vector<double> energy_, power_, bandwidth_, transfer_price_, quota_;
+  std::vector<std::int32_t> hours_by_class_;       // [row][class], 0 = excluded
+  std::vector<double> hours_by_lane_;              // [row][layer][lane], the same
+  std::vector<std::int32_t> lengths_;              // distinct hours of each row, ascending
+  std::vector<std::size_t> lengths_end_;           // [row + 1]
+  std::vector<std::int32_t> layers_of_length_;     // layers that have classes of each length of a row, ascending
+  std::vector<std::size_t> layers_of_length_end_;  // [length of a row + 1]
+  std::vector<std::uint64_t> masks_;               // distinct sets of places
+  std::vector<double> mask_cost_;                  // [mask][lane]: 0 or inf
+  std::vector<JobShape> shapes_;
+  std::vector<std::uint8_t> priced_;  // [owner]
+
+ private:
+  struct RowTables;
+  [[nodiscard]] std::int32_t find_row(RowTables& tables, const Instance& instance, const JobColumns& jobs, Index j,
+                                      std::int32_t& longest);
+};
+
+}  // namespace gridcompute::plan

@@ -1,0 +1,140 @@
+// The Lagrangian oracle: the cheapest option of every job at given dual prices, without ever storing an option.
+//
+// Definitions. At dual prices y = (alpha, pi, gamma, nu), option (c, t) of job j costs
+//   own + gang * [A_c(t + d) - A_c(t)] + data * gamma[origin][place][t] + nu[owner] * gang * d,
+// A_c the running sum over hours of alpha[c][h] + energy[c][h] * pi[place][h]. V_j(y) is the least of that over allowed
+// options and of value_j. The sum of V_j, less what the rows' limits are worth at y, is the dual function, a lower
+// bound on every plan (grid/planner/match.py).
+//
+// Idea. Between jobs only a few things differ in the class-dependent part: family and work (through d), which
+// memory suffices, whether the owner's quota has a price, and for the few largest gangs which classes ever have
+// that many accelerators. Jobs equal in these share a *shape* (job_groups.hpp). For a shape, with its distinct lengths
+// d_1 < ... < d_L,
+//   M[l][t][s] = min over its classes c at place s with d(c) <= d_l of A_c(t + d(c)) - A_c(t) + nu * d(c)
+// is built once per evaluation, and a job then reads its hours x places only:
+//   min over t, s of gang * M[l(deadline - t)][t][s] + data * (gamma + price)[origin][t][s] + delay * (t - release),
+// where l(r) counts the lengths <= r. Places are the lanes of a vector; the classes of a place are folded away. On the
+// east-west scenario this is some 50 lane operations per job in place of 76 options of five memory reads each.
+//
+// Invariants (holds()). Jobs are sorted by shape, origin, release: shapes are ranges, so a chunk of jobs builds each of
+// its tables once in its own scratch memory. The active jobs are a list of ascending positions. Chunks are cut by
+// position alone and merged in order: same bits for any number of threads. Ties go to the lowest place, then hour,
+// then class.
+//
+// Steps of an evaluation. (1) running sums A by layer (the a-th class of every place), and gamma + price; (2) for each
+// chunk: for each shape met, its table; for each job, the lanes; (3) the load of the cheapest options, added up by
+// chunk.
+//
+// Complexity. O(shapes * classes * hours + jobs * window * places / lanes) time; 96 bytes per job.
+//
+// Rounding. The value of an option is a sum of at most 2 * hours + 8 rounded terms; with P the largest |A|, its error
+// is at most (2 * hours + 16) * u * (gang * P + |data * (gamma + price)| + ...), u = 2^-53. `margin` adds this over all
+// jobs, with the error of the sum itself: total - margin is a true lower bound of the exact sum of V_j.
+//
+// Range proof. Gangs below 2^31, capacities below 2^31 and at most 2^31 jobs: integer load stays below 2^62; quota use
+// adds hours <= 2^12 times that for jobs placed within capacity, and for an evaluation over n jobs is checked by
+// construction: sum of gang * hours must stay below 2^62.
+//
+// Source. Fisher (1981), "The Lagrangian relaxation method", Management Science 27(1); folding equal columns before
+// pricing is the usual aggregation of column generation.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/plan/instance.hpp"
+#include "gridcompute/plan/job_groups.hpp"
+#include "gridcompute/plan/option_kernels.hpp"
+#include "gridcompute/plan/tuning.hpp"
+
+namespace gridcompute::plan {
+
+struct OracleResult {
+  double total = 0.0;     // sum of V_j
+  double margin = 0.0;    // a bound on its rounding error
+  double left_out = 0.0;  // sum of value_j over jobs that are left out
+  Index placed = 0;
+  Load load;
+};
+
+class LagrangianOracle : private JobGroups {
+ public:
+  // Reads all jobs. Throws Error for sizes that it cannot index.
+  LagrangianOracle(const Instance& instance, const JobColumns& jobs, const PlanTuning& tuning = kPlanTuning);
+
+  // The subset of `whole` with the given rows of the jobs table, each once. weight (one entry per row): the number of
+  // jobs that it represents, which scales what the job costs and uses in an evaluation, but not what it needs to be
+  // placed. Takes a tenth of the time of an oracle of its own: shapes and masks are known.
+  LagrangianOracle(const LagrangianOracle& whole, std::span<const std::int32_t> rows,
+                   std::span<const std::int32_t> weight);
+
+  // Evaluates the active jobs. klass and start (empty, or one entry per row of the jobs table) receive each active
+  // job's cheapest option, -1 if it is left out.
+  OracleResult price(const DualPrices& prices, Pool& pool, std::span<std::int32_t> klass,
+                     std::span<std::int32_t> start) const;
+
+  // Sets which of the jobs given at construction take part in evaluations (by row of the table); all do at first.
+  void set_active(std::span<const std::uint8_t> active);
+
+  [[nodiscard]] Index size() const noexcept { return static_cast<Index>(jobs_.size()); }
+  [[nodiscard]] Index rows() const noexcept { return static_cast<Index>(position_.size()); }  // of the jobs table
+  [[nodiscard]] Index active() const noexcept { return static_cast<Index>(active_.size()); }
+  [[nodiscard]] Index shapes() const noexcept { return static_cast<Index>(shapes_.size()); }
+  [[nodiscard]] Index places() const noexcept { return places_; }
+  [[nodiscard]] Index hours() const noexcept { return hours_; }
+  [[nodiscard]] Index classes() const noexcept { return classes_; }
+  [[nodiscard]] Index owners() const noexcept { return static_cast<Index>(quota_.size()); }
+  [[nodiscard]] const std::vector<PackedJob>& jobs() const noexcept { return jobs_; }
+  // Returns the position of a row of the jobs table, -1 if it is not in the subset.
+  [[nodiscard]] std::int32_t position(Index row) const { return position_[static_cast<std::size_t>(row)]; }
+  // Writes the least accelerator-hours of each job, by row of the table; 0 for jobs without any class, or not here.
+  void min_accelerator_hours(std::span<double> out) const;
+  // Writes 1 for each job (by row of the table) that has an allowed option.
+  void has_option(Pool& pool, std::span<std::uint8_t> out) const;
+  // Is the option allowed, whatever else is placed?
+  [[nodiscard]] bool allowed(const PackedJob& job, Index klass, Index hour) const;
+  [[nodiscard]] bool holds() const;
+
+ private:
+  friend class ResidualCapacity;
+  friend class PlacementState;
+  friend class Exchanges;
+  friend class EjectionChains;
+  struct PriceSums;
+  struct ShapeTable;
+
+  void index_jobs(std::size_t rows);
+  void build_table(const PriceSums& sums, const JobShape& shape, std::span<const std::int32_t> positions,
+                   ShapeTable& out) const;
+  void fold_available(const PriceSums& sums, const JobShape& shape, std::int32_t length, Index first, Index starts,
+                      double* m) const;
+  [[nodiscard]] CheapestOption cheapest(const PriceSums& sums, const PackedJob& job, const JobShape& shape,
+                                        const ShapeTable& table) const;
+  void price_chunk(const PriceSums& sums, std::span<const std::int32_t> positions, OracleResult& out,
+                   std::span<std::int32_t> klass, std::span<std::int32_t> start) const;
+  [[nodiscard]] PriceSums price_sums(const DualPrices& prices) const;
+  [[nodiscard]] Slot class_of(const PriceSums& sums, const PackedJob& job, const ShapeTable& table,
+                              const CheapestOption& best) const;
+  [[nodiscard]] std::pair<Slot, CheapestOption> choose(const PriceSums& sums, const PackedJob& job,
+                                                       const ShapeTable& table) const;
+  [[nodiscard]] double quota_price(const PriceSums& sums, const JobShape& shape) const;
+  // Returns the cost of an allowed option, without migration.
+  [[nodiscard]] double cost_of(const PriceSums& sums, const PackedJob& job, Index klass, Index hour) const;
+
+  [[nodiscard]] bool priced(std::int32_t owner) const { return priced_[static_cast<std::size_t>(owner)] != 0; }
+  [[nodiscard]] std::int32_t hours_on(const PackedJob& job, Index klass) const {
+    return hours_by_class_[shapes_[static_cast<std::size_t>(job.shape)].row_begin + static_cast<std::size_t>(klass)];
+  }
+
+  Index chunk_;                                                                 // jobs per chunk
+  std::vector<PackedJob> jobs_;                                                 // by shape, origin, release
+  std::vector<std::int32_t> position_;                                          // [row of the table]
+  std::vector<std::int32_t> active_;                                            // positions, ascending
+  double gang_sum_ = 0.0, data_sum_ = 0.0, delay_sum_ = 0.0, value_sum_ = 0.0;  // over all jobs, for the margin
+};
+
+}  // namespace gridcompute::plan

@@ -1,0 +1,36 @@
+// The two inner loops of the Lagrangian oracle, with places as lanes of vectors.
+#pragma once
+
+#include <cstdint>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::plan {
+
+// What the search of a job's cheapest option reads. Rows have `lanes` entries; lanes beyond the last place are excluded
+// by the mask.
+struct OptionSearch {
+  const double* table;                 // M: [length][hour][lane]
+  const std::int32_t* lengths_within;  // [hours left]: number of distinct lengths that fit
+  const double* transfer;              // [hour][lane]: price of a unit of data from the job's origin
+  const double* bandwidth;             // [hour][lane], or nullptr if each link carries the data
+  const double* mask;                  // [lane]: 0 or inf
+  Index hours;
+  std::int32_t first, last, deadline;  // hours to start in, inclusive; the hour to end by
+  double gang, data, delay;
+};
+
+struct CheapestOption {
+  double cost;
+  std::int32_t place, hour;
+};
+
+// Returns the cheapest (hour, place), the lowest place, then hour among equals; place -1 and cost inf if there is none.
+// lanes: 8, 16, 32 or 64.
+[[nodiscard]] CheapestOption find_cheapest(const OptionSearch& job, Index lanes);
+
+// Sets m[t][s] = min(m[t][s], ahead[t][s] - here[t][s] + add) for `starts` rows, in the lanes with hours[s] == length.
+void fold_class(double* m, const double* ahead, const double* here, const double* hours, double length, double add,
+                Index starts, Index lanes);
+
+}  // namespace gridcompute::plan

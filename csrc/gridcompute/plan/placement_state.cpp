@@ -1,0 +1,158 @@
+#include "gridcompute/plan/placement_state.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+namespace gridcompute::plan {
+
+namespace {
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+}  // namespace
+
+PlacementState::PlacementState(ResidualCapacity& residual, const DualPrices& guide, double weight,
+                               std::span<std::int32_t> klass, std::span<std::int32_t> start)
+    : residual_(&residual),
+      oracle_(&residual.oracle()),
+      capacity_(guide.capacity.begin(), guide.capacity.end()),
+      energy_(guide.energy.begin(), guide.energy.end()),
+      link_(guide.link.begin(), guide.link.end()),
+      quota_(guide.quota.begin(), guide.quota.end()),
+      guide_{capacity_, energy_, link_, quota_},
+      weight_(weight),
+      guide_sums_(residual.price_sums(guide_)),
+      klass_(klass),
+      start_(start) {
+  const std::vector<double> no_energy(energy_.size(), 0.0);
+  capacity_sums_ = residual.price_sums({capacity_, no_energy, link_, quota_});
+  const std::size_t n = at(oracle_->size());
+  starts_.resize(at(oracle_->classes() * oracle_->hours()));
+  index_in_starts_.assign(n, -1), restored_.assign(n, 0), cached_cost_.assign(n, -1.0);
+  for (std::size_t p = 0; p < n; ++p) {
+    const std::size_t row = at(oracle_->jobs()[p].id);
+    if (klass[row] < 0) continue;
+    auto& list = starts_[at(klass[row] * oracle_->hours() + start[row])];
+    index_in_starts_[p] = static_cast<std::int32_t>(list.size());
+    list.push_back(static_cast<std::int32_t>(p));
+  }
+}
+
+const PackedJob& PlacementState::job(std::int32_t position) const { return oracle_->jobs()[at(position)]; }
+std::int32_t PlacementState::klass(std::int32_t position) const { return klass_[at(job(position).id)]; }
+std::int32_t PlacementState::start(std::int32_t position) const { return start_[at(job(position).id)]; }
+PlacementChange PlacementState::where(std::int32_t position) const {
+  return {position, klass(position), start(position)};
+}
+
+double PlacementState::place(std::int32_t position, std::int32_t klass, std::int32_t start) {
+  const PackedJob& j = job(position);
+  const double cost = real_cost(j, klass, start);
+  if (klass >= 0) {
+    residual_->add_load(j, klass, start, 1);
+    auto& list = starts_[at(klass * oracle_->hours() + start)];
+    index_in_starts_[at(position)] = static_cast<std::int32_t>(list.size());
+    list.push_back(position);
+  }
+  klass_[at(j.id)] = klass, start_[at(j.id)] = klass < 0 ? -1 : start;
+  cached_cost_[at(position)] = -1.0;
+  return cost;
+}
+
+double PlacementState::remove(std::int32_t position) {
+  const PackedJob& j = job(position);
+  const std::int32_t klass = klass_[at(j.id)], start = start_[at(j.id)];
+  if (klass < 0) return j.value;
+  residual_->add_load(j, klass, start, -1);
+  auto& list = starts_[at(klass * oracle_->hours() + start)];
+  const std::int32_t last = list.back();
+  list[at(index_in_starts_[at(position)])] = last, index_in_starts_[at(last)] = index_in_starts_[at(position)];
+  list.pop_back();
+  index_in_starts_[at(position)] = -1;
+  klass_[at(j.id)] = start_[at(j.id)] = -1;
+  return real_cost(j, klass, start);
+}
+
+void PlacementState::restore(std::span<const PlacementChange> changes) {
+  for (const PlacementChange& change : changes) remove(change.position);
+  ++restores_;
+  for (const PlacementChange& change : changes) {
+    if (restored_[at(change.position)] == restores_) continue;
+    restored_[at(change.position)] = restores_;
+    place(change.position, change.klass, change.start);
+  }
+}
+
+void PlacementState::undo() {
+  restore(log_);
+  log_.clear();
+}
+
+JobOption PlacementState::cheapest_available(const PackedJob& j) const {
+  JobOption best{j.value, -1, -1, 0};
+  for_cheaper_options(j, best.cost, [&](double cost, std::int32_t c, std::int32_t t, std::int32_t d) {
+    if (residual_->has_capacity(j, c, t, d)) best = {cost, c, t, d};
+  });
+  return best;
+}
+
+// Returns the cost of `more` load in an hour of a place.
+double PlacementState::energy_cost(Index where, double more) const {
+  const Index n = curves_.segments;
+  const double *end = &curves_.end[at(where * n)], *price = &curves_.price[at(where * n)];
+  double load = residual_->load_[at(where)], cost = 0.0;
+  Index i = 0;
+  while (i + 1 < n && end[i] <= load) ++i;
+  for (; i + 1 < n && load + more > end[i]; ++i) {
+    cost += (end[i] - load) * price[i];
+    more -= end[i] - load, load = end[i];
+  }
+  return cost + more * price[i];
+}
+
+// Returns what it adds to the real cost to place the job there (klass -1: to leave it out).
+double PlacementState::real_cost(const PackedJob& j, std::int32_t klass, std::int32_t start) const {
+  if (klass < 0) return j.value;
+  const LagrangianOracle& m = *oracle_;
+  const std::int32_t d = m.hours_on(j, klass);
+  const Index s = m.place_[at(klass)];
+  const double* sum = &capacity_sums_[at(klass * (m.hours_ + 1))];
+  const double nu = m.priced(j.owner) ? quota_[at(j.owner)] : 0.0;
+  const Index link = j.origin * m.places_ + s;
+  double cost =
+      weight_ * (j.gang * (sum[start + d] - sum[start] + nu * d) + j.data * link_[at(link * m.hours_ + start)]);
+  cost += j.data * m.transfer_price_[at(link)] + j.delay * (start - j.release);
+  if (j.placed_class >= 0 && (j.placed_class != klass || j.placed_start != start)) cost += j.migration;
+  for (Index t = start; t < start + d; ++t)
+    cost += energy_cost(s * m.hours_ + t, j.gang * m.energy_[at(klass * m.hours_ + t)]);
+  return cost;
+}
+
+double PlacementState::compute_shortage(const PackedJob& j, const JobOption& target) {
+  const LagrangianOracle& m = *oracle_;
+  const Index from = target.klass * m.hours_ + target.start;
+  const Index power = m.place_[at(target.klass)] * m.hours_ + target.start;
+  double sum = 0.0;
+  shortage_.assign(at(target.hours), 0.0);
+  for (std::int32_t h = 0; h < target.hours; ++h) {
+    double free = static_cast<double>(residual_->free_[at(from + h)]);
+    const double energy = m.energy_[at(from + h)];
+    if (energy > 0.0) free = std::min(free, std::floor(residual_->power_[at(power + h)] / energy));
+    sum += shortage_[at(h)] = std::max(0.0, j.gang - free);
+  }
+  return sum;
+}
+
+double PlacementState::reduce_shortage(const Occupant& ejected) {
+  for (std::int32_t h = ejected.first; h < ejected.last; ++h)
+    shortage_[at(h)] = std::max(0.0, shortage_[at(h)] - ejected.gang);
+  return std::accumulate(shortage_.begin(), shortage_.end(), 0.0);
+}
+
+double PlacementState::covered_shortage(const Occupant& occupant) const {
+  double covered = 0.0;
+  for (std::int32_t h = occupant.first; h < occupant.last; ++h) covered += std::min(occupant.gang, shortage_[at(h)]);
+  return covered;
+}
+
+}  // namespace gridcompute::plan

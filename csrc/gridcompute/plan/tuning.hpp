@@ -1,0 +1,60 @@
+// Every tuned number of the plan solver's native part.
+//
+// Each entry: type, name, default, low, high, unit, what it decides, why this value. Any value in [low, high] gives
+// feasible plans and true bounds; which plan the local search ends with, and the last bits of a bound, may depend on
+// it. The tolerance of rounded hours and the unit of rounding stay beside the proofs that need them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::plan {
+
+// clang-format off
+#define GRIDCOMPUTE_PLAN_TUNING(X)                                                                                     \
+  /* Lagrangian oracle */                                                                                              \
+  X(Index, oracle_chunk, 2048, 1, 65536, "jobs",                                                                       \
+    "jobs that a thread prices at a time",                                                                             \
+    "some tenths of a millisecond, so that threads share even a sample evenly")                                        \
+  /* Local search */                                                                                                   \
+  X(Index, regret_chunk, 4096, 1, 65536, "jobs",                                                                       \
+    "jobs whose regret a thread computes at a time", "not measured; regrets take longer per job than prices")          \
+  X(Index, options_tried, 12, 1, 1024, "options",                                                                      \
+    "cheaper options that an exchange tries for a job", "a bound on the work of one job; not measured")                \
+  X(Index, evictions_tried, 24, 1, 1024, "occupants",                                                                  \
+    "occupants examined for eviction for one option", "a bound on the work of one option; not measured")               \
+  X(Index, chain_steps, 2000, 1, 1000000, "placements",                                                                \
+    "the longest ejection chain", "chains of hundreds of steps free a gang's hours in a full day")                     \
+  X(Index, chain_pool, 400, 2, 1000000, "jobs",                                                                        \
+    "ejected jobs at once before a chain is given up", "a bound on the work of one chain; not measured")               \
+  X(Index, chain_ejections, 2, 1, 1000, "times",                                                                       \
+    "how often a chain may eject one job", "chains end; not measured")                                                 \
+  X(double, move_cost, 1e-3, 0, 1, "cost per accelerator-hour",                                                        \
+    "what a chain adds to the cost of ejecting a job", "of equals the smaller job is ejected")                         \
+  X(double, min_gain, 1e-9, 1e-12, 1e-3, "of the cost of the job",                                                     \
+    "the least gain that is accepted", "above the rounding of the costs, so that the search ends; not measured")
+// clang-format on
+
+struct PlanTuning {
+#define GRIDCOMPUTE_FIELD(type, name, value, low, high, unit, decides, reason) type name = value;
+  GRIDCOMPUTE_PLAN_TUNING(GRIDCOMPUTE_FIELD)
+#undef GRIDCOMPUTE_FIELD
+};
+
+inline constexpr PlanTuning kPlanTuning{};
+
+// A line of the table, for tests that draw values and for whoever prints it.
+struct PlanTuningEntry {
+  const char* name;
+  double value, low, high;
+  const char *unit, *decides, *reason;
+};
+
+#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, reason)                                         \
+  PlanTuningEntry{#name, static_cast<double>(value), low, high, unit, decides, reason},
+inline constexpr std::array kPlanTuningTable{GRIDCOMPUTE_PLAN_TUNING(GRIDCOMPUTE_ENTRY)};
+#undef GRIDCOMPUTE_ENTRY
+
+}  // namespace gridcompute::plan
