@@ -280,7 +280,7 @@ def live_problem(
     pinned: NDArray[np.bool_],
 ) -> tuple[CostSource, _Reals]: ...
 
-class Packer:
+class Packer(metaclass=_Pybind11Type):
     def __init__(
         self,
         cpu: NDArray[np.int64],
