@@ -421,3 +421,11 @@ def test_many_models_and_shapes_are_merged_for_the_program_and_still_proved():
     for bound in (packer.bound(arrivals, served=30.0), packer.bound(arrivals)):
         assert bound.verify().valid
         assert bound.value <= 100.0
+
+
+def test_fgd_tells_lists_of_models_apart_as_they_are_written():
+    """If this fails, a list that names a model twice counts with another, against the record."""
+    mix = {name: values * 40 for name, values in pods().items()}
+    mix["gpu_spec"] = ["T4"] * 19 + ["T4|T4"] * 19 + ["V100"] * 2
+    packer = pack.Packer(nodes(), mix=mix, policy="fgd")
+    assert packer.prices["count"] == [19, 19]  # 38 of 40 pods are 95 %

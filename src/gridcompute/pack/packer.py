@@ -139,7 +139,7 @@ class Packer:
             )
         self._set_nodes(columns, models, rank, _templates(templates))
         if mix is not None:
-            self._set_mix(self._shape_ids(mix, "mix"))
+            self._set_mix(self._shape_ids(mix, "mix"), shape_keys(mix, "mix"))
         self._learned_at = 0
 
     # ------------------------------------------------------------------ what was given
@@ -252,10 +252,14 @@ class Packer:
             self._shapes.append(shape)
             self._keys.append(key)
 
-    def _set_mix(self, ids: NDArray[np.int32]) -> None:
-        """Make prices, reservations and typical pods of the shapes of the pods."""
+    def _set_mix(self, ids: NDArray[np.int32], keys: list[ShapeKey] | None = None) -> None:
+        """Make prices, reservations and typical pods of the shapes of the pods.
+
+        `keys`: what the pods ask for as written, where that is known.
+        """
         if self._policy == "fgd":
-            shapes, counts = self._typical(ids)
+            written = keys if keys is not None else [self._keys[k] for k in ids.tolist()]
+            shapes, counts = self._typical(written)
         else:
             counts = np.bincount(ids, minlength=1).astype(np.int64)
             shapes = np.flatnonzero(counts).astype(np.int32)
@@ -272,14 +276,16 @@ class Packer:
         self._core.set_mix(shapes, counts, prices, self._seed, self._tuning)
         self._mix = shapes, counts, prices
 
-    def _typical(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Return FGD's typical pods: shapes but for memory, the most frequent, and their counts."""
+    def _typical(self, keys: list[ShapeKey]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return FGD's typical pods: shapes but for memory, the most frequent, and their counts.
+
+        Shapes are told apart by their lists of models as written: one that names a model twice is
+        another, as in the published rule.
+        """
         counted: dict[tuple[int, int, int, str, str], int] = {}
-        for id_, count in enumerate(np.bincount(ids).tolist()):
-            if count:
-                key = self._keys[id_]
-                kind = (key.cpu, key.milli, key.gpus, key.spec, key.profile)
-                counted[kind] = counted.get(kind, 0) + count
+        for key in keys:
+            kind = (key.cpu, key.milli, key.gpus, key.spec, key.profile)
+            counted[kind] = counted.get(kind, 0) + 1
         order = sorted(counted.items(), key=lambda item: (item[1], item[0]), reverse=True)
         shapes, counts, covered = [], [], 0
         for (cpu, milli, gpus, spec, profile), count in order:
@@ -289,7 +295,7 @@ class Packer:
             shapes.append(self._ids[key])
             counts.append(count)
             covered += count
-            if covered >= _TYPICAL * len(ids):
+            if covered >= _TYPICAL * len(keys):
                 break
         return np.array(shapes, np.int32), np.array(counts, np.int64)
 
@@ -382,7 +388,7 @@ class Packer:
         Pods stay where they are. The linear programs start from the patterns found before.
         """
         if mix is not None:
-            self._set_mix(self._shape_ids(mix, "mix"))
+            self._set_mix(self._shape_ids(mix, "mix"), shape_keys(mix, "mix"))
             return
         least = len(self._core)
         wanted = window if window is not None else (self._window or max(1, least))
@@ -440,7 +446,7 @@ class Packer:
 
     @property
     def reservations(self) -> dict[str, list[Any]]:
-        """The groups that room is kept for: size, models, slots free, needed and kept now.
+        """Groups that room is kept for, with their size, models, slots free, needed and kept now.
 
         ``share`` is the members' part of the mix's demand; ``price`` that of a slot, in milli.
         """

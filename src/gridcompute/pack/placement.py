@@ -57,7 +57,7 @@ class Placement:
 
     @property
     def refused(self) -> list[tuple[int, str]]:
-        """The refused pods: (id, what no node has: "model", "devices", "cpu" or "memory")."""
+        """Ids of refused pods with what no node has, "model", "devices", "cpu" or "memory"."""
         rows = np.flatnonzero(self.reason).tolist()
         return [(self.first + k, REASONS[int(self.reason[k])]) for k in rows]
 
