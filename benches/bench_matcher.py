@@ -186,7 +186,10 @@ def shifts(n: int, s: int) -> None:
 
 def done(m: Any) -> str:
     """What a round did."""
-    keys = ("augmentations", "rows", "singles", "steps", "relisted", "refilled", "widened")
+    keys = (
+        "augmentations", "rows_read", "costs_read", "arcs_scanned", "sources_reindexed",
+        "pairs_refilled", "targets_widened",
+    )  # fmt: skip
     counts = ", ".join(f"{m.stats[key]} {key}" for key in keys if m.stats[key])
     return f"{m.stats['why']}; {counts}"
 

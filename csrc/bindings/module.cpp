@@ -7,7 +7,7 @@ void bind_assignment(py::module_& m);
 void bind_certificate(py::module_& m);
 void bind_cost(py::module_& m);
 void bind_flow(py::module_& m);
-void bind_matcher(py::module_& m);
+void bind_live(py::module_& m);
 void bind_transport(py::module_& m);
 void bind_plan(py::module_& m);
 void bind_packing(py::module_& m);
@@ -57,7 +57,7 @@ PYBIND11_MODULE(_core, m) {
   bind_assignment(m);
   bind_cost(m);
   bind_flow(m);
-  bind_matcher(m);
+  bind_live(m);
   bind_transport(m);
   bind_plan(m);
   bind_packing(m);

@@ -220,7 +220,7 @@ class World(RuleBasedStateMachine):
         matrix, out = self.posed(ids)
         plain = transport(matrix, self.room(), unplaced=out)
         assert m.status == plain.status
-        assert m.stats["over"] == (self.room() - self.capacity).sum()
+        assert m.stats["slots_added_by_pins"] == (self.room() - self.capacity).sum()
         assert m.verify().valid
         if m.status == "infeasible":
             assert len(m.changes["id"]) == 0

@@ -141,7 +141,7 @@ def test_shift_upon_shift_costs_what_a_plain_solve_costs(
     acts = [shifting.tariffs, shifting.rows, shifting.more, shifting.close, shifting.resize]
     assert shifting.look()[0].stats["cold"]
     shifting.arrive(1)
-    assert shifting.look()[0].stats["built"]
+    assert shifting.look()[0].stats["index_built"]
     seen = set()
     for turn in range(40):
         for act in shifting.r.choice(len(acts) + 1, int(shifting.r.integers(1, 3))):
@@ -166,7 +166,7 @@ def test_shifts_under_a_limit_of_moves_end_at_the_optimum() -> None:
         act()
         for _ in range(100):
             m, (sticky, out) = shifting.look()
-            if not m.stats["held_back"]:
+            if not m.stats["moves_deferred"]:
                 break
         plain = transport(sticky, shifting.room, unplaced=out)
         assert m.objective == pytest.approx(plain.objective, rel=1e-9)
@@ -228,10 +228,10 @@ def test_cold_rounds_under_a_limit_of_moves_prove_what_they_say(seed: int) -> No
         m = world.match()
         assert m.verify().valid
         assert world._native.holds()
-        if not m.stats["held_back"]:
+        if not m.stats["moves_deferred"]:
             plain = transport(table[k], room, unplaced=40.0)
             assert m.objective == pytest.approx(plain.objective, rel=1e-9)
-        held += m.stats["held_back"] > 0
+        held += m.stats["moves_deferred"] > 0
     assert held
 
 

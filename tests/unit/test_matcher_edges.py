@@ -26,8 +26,8 @@ def small(**more: Any) -> Matcher:
 def state(world: Matcher) -> tuple[Any, ...]:
     """All that a caller can see without changing it."""
     native = world._native
-    jobs = native.list()
-    return world.ids, native.homes(jobs).tolist(), world._capacity.tolist(), len(world)
+    jobs = native.live_jobs()
+    return world.ids, native.placements(jobs).tolist(), world._capacity.tolist(), len(world)
 
 
 def test_worlds_of_nothing_answer() -> None:

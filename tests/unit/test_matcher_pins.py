@@ -42,12 +42,12 @@ def test_a_pinned_job_without_room_blocks_nobody_else() -> None:
     assert m.status == "optimal"
     assert place["job 0"] == 0
     assert sorted(place[i] for i in "abc") == [-1, 1, 2]
-    assert (m.stats["over"], m.load.tolist()) == (1, [1, 1, 1])
+    assert (m.stats["slots_added_by_pins"], m.load.tolist()) == (1, [1, 1, 1])
     assert m.verify().valid
     assert m.objective == 1.0 + 2.0 + 6.0 + 50.0
     world.unpin(["job 0"])  # now it has to leave
     m = world.match()
-    assert (m.stats["over"], int(m.load[0])) == (0, 0)
+    assert (m.stats["slots_added_by_pins"], int(m.load[0])) == (0, 0)
     assert m.verify().valid
 
 
@@ -63,7 +63,7 @@ def test_a_stopped_round_keeps_pinned_jobs_and_says_so_by_a_finite_objective(
     assert np.isfinite(m.objective)
     assert sorted(m.assignment.tolist()) == [0, 1, 2]
     assert m.verify().valid
-    assert m.stats["over"] == 3
+    assert m.stats["slots_added_by_pins"] == 3
 
 
 def test_pins_count_as_room_through_every_change(tmp_path: Path) -> None:
@@ -73,17 +73,17 @@ def test_pins_count_as_room_through_every_change(tmp_path: Path) -> None:
     world.pin(ids)
     world.pin(ids)  # twice is once
     world.set_capacity([0, 1], [0, 0])
-    assert world.match().stats["over"] == 2
+    assert world.match().stats["slots_added_by_pins"] == 2
     world.snapshot(tmp_path / "world")
     again = Matcher.restore(tmp_path / "world")
     assert where(again) == where(world)
-    assert again.match().stats["over"] == 2
+    assert again.match().stats["slots_added_by_pins"] == 2
     world.remove([i for i, s in where(world).items() if s == 0])
-    assert world.match().stats["over"] == 1
+    assert world.match().stats["slots_added_by_pins"] == 1
     world.add({"w": [1.0]}, ids=["new"])
     assert where(world)["new"] == -1, "the slot of a pinned job that went is no slot"
     world.set_capacity([0, 1], [1, 1])
-    assert world.match().stats["over"] == 0
+    assert world.match().stats["slots_added_by_pins"] == 0
     assert where(world)["new"] == 0
 
 
@@ -117,7 +117,7 @@ def test_a_failed_call_leaves_pins_as_they_were(monkeypatch: pytest.MonkeyPatch)
         world.remove_slots([1])
     world.set_capacity([0, 1, 2], [0, 0, 0])
     assert where(world) == before
-    assert world.match().stats["over"] == 3
+    assert world.match().stats["slots_added_by_pins"] == 3
 
 
 def test_the_number_of_a_closed_class_waits_until_its_jobs_have_left() -> None:

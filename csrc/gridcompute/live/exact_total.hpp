@@ -1,17 +1,17 @@
-// The sum of doubles that come and go, without any rounding.
+// A sum of doubles that are added and subtracted without rounding.
 //
-// Problem. What jobs pay at home is added up as they come and subtracted as they go, for months; the sum must depend on
-// nothing but the jobs that are there, however far apart their costs are (1e-200 beside 1e200).
+// Problem. The costs of placed jobs are added as they are placed and subtracted as they leave, for months; the sum has
+// to depend on the present jobs alone, however far apart their costs are (1e-200 beside 1e200).
 //
 // Definitions. A fixed-point number wide enough for every finite double: digit k is worth 2^(32 k - 1074). Each double
-// is cut into at most three digits of 32 bits, by its bits alone, so adding and subtracting it leaves no trace.
+// is cut into at most three digits of 32 bits, by its bits alone, so subtracting what was added restores every digit.
 //
 // Range. Fewer than 2^31 doubles are in the sum at once: every digit stays below 2^63 without carries.
 //
 // Complexity. add: three additions. nearest: O(digits).
 //
 // Source. U. Kulisch, Computer Arithmetic and Validity (de Gruyter, 2nd ed. 2013), section 8. certificate/exact_sum.hpp
-// does the same for the checker, which must share no code with what it checks.
+// does the same for the checker, which may share no code with what it checks.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@
 
 #include "gridcompute/base/types.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
 class ExactTotal {
  public:
@@ -48,8 +48,8 @@ class ExactTotal {
   // The double nearest to the sum, ties to even; +-inf beyond the largest.
   [[nodiscard]] double nearest() const noexcept {
     std::array<std::int64_t, kDigits + 1> digit{};
-    const bool negative = settle(digit, 1) < 0;
-    if (negative) settle(digit, -1);
+    const bool negative = normalise(digit, 1) < 0;
+    if (negative) normalise(digit, -1);
     std::size_t top = digit.size() - 1;
     while (top > 0 && digit[top] == 0) --top;
     if (top < 2) {  // below 2^64 units of 2^-1074: a subnormal is exact, and what is larger is rounded once
@@ -69,7 +69,7 @@ class ExactTotal {
   static constexpr std::int64_t kDigit = 0xffffffff;
 
   // Writes sign * sum with digits of 32 bits each; returns the last carry, negative for a negative number.
-  std::int64_t settle(std::array<std::int64_t, kDigits + 1>& out, int sign) const noexcept {
+  std::int64_t normalise(std::array<std::int64_t, kDigits + 1>& out, int sign) const noexcept {
     Wide carry = 0;
     for (std::size_t k = 0; k < digit_.size(); ++k) {
       carry += static_cast<Wide>(digit_[k]) * sign;
@@ -83,4 +83,4 @@ class ExactTotal {
   std::array<std::int64_t, kDigits> digit_{};
 };
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

@@ -6,15 +6,15 @@
 
 #include "gridcompute/base/simd.hpp"
 
-namespace gridcompute::matcher::listing {
+namespace gridcompute::live::kernels {
 
 namespace {
 
-constexpr Index kBlock = 32;
+constexpr Index kBlock = 32;  // keys compared together: four to eight vectors, whose results are combined once
 
 }  // namespace
 
-GRIDCOMPUTE_CLONES Index within(const Cost* row, const Cost* base, Index n, Cost reach, bool all, Slot* out) {
+GRIDCOMPUTE_CLONES Index classes_within(const Cost* row, const Cost* base, Index n, Cost limit, bool all, Slot* out) {
   Index count = 0;
   if (all) {
     for (Index s = 0; s < n; ++s) out[s] = static_cast<Slot>(s);
@@ -23,16 +23,16 @@ GRIDCOMPUTE_CLONES Index within(const Cost* row, const Cost* base, Index n, Cost
   for (Index from = 0; from < n; from += kBlock) {
     const Index to = std::min(n, from + kBlock);
     std::int64_t any = 0;
-    for (Index s = from; s < to; ++s) any |= static_cast<std::int64_t>(row[s] + base[s] <= reach);
+    for (Index s = from; s < to; ++s) any |= static_cast<std::int64_t>(row[s] + base[s] <= limit);
     if (any == 0) continue;
     for (Index s = from; s < to; ++s) {
-      if (row[s] + base[s] <= reach) out[count++] = static_cast<Slot>(s);
+      if (row[s] + base[s] <= limit) out[count++] = static_cast<Slot>(s);
     }
   }
   return count;
 }
 
-GRIDCOMPUTE_CLONES Index below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out) {
+GRIDCOMPUTE_CLONES Index classes_below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out) {
   Index count = 0;
   for (Index from = 0; from < n; from += kBlock) {
     const Index to = std::min(n, from + kBlock);
@@ -46,14 +46,14 @@ GRIDCOMPUTE_CLONES Index below(const Cost* row, const Cost* threshold, Index n, 
   return count;
 }
 
-GRIDCOMPUTE_CLONES Cost least(const Cost* row, const Cost* price, Index n) {
+GRIDCOMPUTE_CLONES Cost least_reduced(const Cost* row, const Cost* price, Index n) {
   Cost low = kForbidden;
   for (Index s = 0; s < n; ++s) low = row[s] + price[s] < low ? row[s] + price[s] : low;
   return low;
 }
 
-GRIDCOMPUTE_CLONES void keys_of(const double* cost, Index n, double resolution, Cost* GRIDCOMPUTE_RESTRICT out,
-                                std::uint8_t* GRIDCOMPUTE_RESTRICT exact) {
+GRIDCOMPUTE_CLONES void quantise(const double* cost, Index n, double resolution, Cost* GRIDCOMPUTE_RESTRICT out,
+                                 std::uint8_t* GRIDCOMPUTE_RESTRICT exact) {
   // Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51.
   constexpr double kRound = 6755399441055744.0;
   const double unit = 1 / resolution;
@@ -66,4 +66,4 @@ GRIDCOMPUTE_CLONES void keys_of(const double* cost, Index n, double resolution, 
   }
 }
 
-}  // namespace gridcompute::matcher::listing
+}  // namespace gridcompute::live::kernels

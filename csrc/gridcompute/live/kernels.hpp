@@ -1,20 +1,22 @@
-// The looks at rows and columns of keys: plain loops for the compiler's vectors, the few hits picked out of whole
-// blocks.
+// Loops over rows and columns of keys, written for the compiler's vector code: blocks without a hit are skipped whole.
 #pragma once
 
 #include "gridcompute/base/types.hpp"
 
-namespace gridcompute::matcher::listing {
+namespace gridcompute::live::kernels {
 
-// The classes with row + base <= reach, ascending, into out (room for n + 1); how many. `all`: every class.
-Index within(const Cost* row, const Cost* base, Index n, Cost reach, bool all, Slot* out);
-// Those with row - here <= threshold.
-Index below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out);
-// min(row + price), over all classes.
-Cost least(const Cost* row, const Cost* price, Index n);
+// Writes the classes with row + base <= limit, ascending, into out (room for n + 1); returns their number. `all`: every
+// class.
+Index classes_within(const Cost* row, const Cost* base, Index n, Cost limit, bool all, Slot* out);
 
-// Keys of costs within the range that was told, kForbidden for +inf; and whether each key is its cost. The resolution
-// is a power of two.
-void keys_of(const double* cost, Index n, double resolution, Cost* out, std::uint8_t* exact);
+// Writes the classes with row - here <= threshold likewise.
+Index classes_below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out);
 
-}  // namespace gridcompute::matcher::listing
+// Returns min(row + price) over all classes.
+Cost least_reduced(const Cost* row, const Cost* price, Index n);
+
+// Quantises costs within the stated max_abs_cost, +inf to kForbidden, and tells of each key whether it is its cost. The
+// resolution is a power of two.
+void quantise(const double* cost, Index n, double resolution, Cost* out, std::uint8_t* exact);
+
+}  // namespace gridcompute::live::kernels

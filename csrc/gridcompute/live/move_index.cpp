@@ -7,202 +7,207 @@
 
 #include "gridcompute/live/kernels.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
 namespace {
-
-constexpr Slot kFew = 256;  // with so few classes, all pairs are kept
-// Pairs up to which their places stand in a table, 4 bytes each, and not in a map: always, and for each live job.
-constexpr Index kPairsWhole = Index{1} << 22, kPairsForJob = 128;
-constexpr Index kMoves = Index{3} << 19;                // moves listed in all, if every pair had its fill
-constexpr Index kBlock = 16;                            // rows read at once
-constexpr Index kPart = Index{1} << 11;                 // members listed by one thread at once
-constexpr Index kFirst = 4, kShort = 16, kLong = 1024;  // room of a heap, powers of two: at first, then, and at most
-constexpr Index kSample = 64;                           // jobs looked at for a class's limit
-constexpr int kEndless = 4;                             // after so many tries a class is listed without limit
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 Index bit_floor(Index n) { return static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(n))); }
 
-// The heap's front is the least move, of the lowest job.
-bool later(const Board::Entry& x, const Board::Entry& y) {
-  return x.apart != y.apart ? x.apart > y.apart : x.job > y.job;
+// Orders a heap so that its front is the shortest move, and of these that of the lowest job.
+bool longer(const MoveIndex::Move& x, const MoveIndex::Move& y) {
+  return x.length != y.length ? x.length > y.length : x.job > y.job;
 }
 
 }  // namespace
 
-Board::Board(World& world, std::vector<Cost>& prices, Counts& counts, std::pmr::memory_resource& memory)
-    : world_(world),
+MoveIndex::MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, const Tuning& tuning,
+                     std::pmr::memory_resource& memory)
+    : state_(state),
       prices_(prices),
       counts_(counts),
+      tuning_(tuning),
       memory_(&memory),
-      classes_(world.classes()),
-      few_(classes_ <= kFew) {
-  set_room(room_of_list(classes_));
+      classes_(state.n_classes()),
+      unlimited_(classes_ <= tuning.all_pairs_classes) {
+  set_list_capacity(list_capacity(classes_, tuning));
 }
 
-// ---------------------------------------------------------------- places
+// ---------------------------------------------------------------- positions of pairs
 
-std::int32_t Board::place(Slot a, Slot b) const {
+std::int32_t MoveIndex::find_pair(Slot a, Slot b) const {
   const Index pair = Index{a} * classes_ + b;
-  if (!places_.empty()) return places_[at(pair)];
-  const auto found = far_places_.find(pair);
-  return found == far_places_.end() ? -1 : found->second;
+  if (!pair_table_.empty()) return pair_table_[at(pair)];
+  const auto found = pair_map_.find(pair);
+  return found == pair_map_.end() ? -1 : found->second;
 }
 
-std::int32_t Board::make_place(Slot a, Slot b) {
-  Row& row = rows_[at(a)];
-  Column& column = columns_[at(b)];
-  const auto k = static_cast<std::int32_t>(row.to.size());
-  row.to.push_back(b);
-  row.top.push_back(kForbidden);
-  row.cut.push_back(kForbidden);
-  row.first.push_back(kNone);
-  row.heap.emplace_back(memory_);
-  set_cut(row, at(k), kForbidden);
-  row.mirror.push_back(static_cast<std::int32_t>(column.from.size()));
-  column.from.push_back(a);
-  column.top.push_back(kForbidden);
-  column.place.push_back(k);
+std::int32_t MoveIndex::add_pair(Slot a, Slot b) {
+  SourcePairs& pairs = sources_[at(a)];
+  TargetPairs& target_pairs = targets_[at(b)];
+  const auto k = static_cast<std::int32_t>(pairs.target.size());
+  pairs.target.push_back(b);
+  pairs.length.push_back(kForbidden);
+  pairs.cut.push_back(kForbidden);
+  pairs.job.push_back(kNone);
+  pairs.heap.emplace_back(memory_);
+  set_cut(pairs, at(k), kForbidden);
+  pairs.target_position.push_back(static_cast<std::int32_t>(target_pairs.source.size()));
+  target_pairs.source.push_back(a);
+  target_pairs.length.push_back(kForbidden);
+  target_pairs.source_position.push_back(k);
   const Index pair = Index{a} * classes_ + b;
-  places_.empty() ? void(far_places_[pair] = k) : void(places_[at(pair)] = k);
+  pair_table_.empty() ? void(pair_map_[pair] = k) : void(pair_table_[at(pair)] = k);
   return k;
 }
 
-// ---------------------------------------------------------------- single pairs
+// ---------------------------------------------------------------- one list
 
-void Board::set_top(Slot a, std::int32_t k) {
-  Row& row = rows_[at(a)];
-  const auto& heap = row.heap[at(k)];
-  row.top[at(k)] = heap.empty() ? row.cut[at(k)] : heap.front().apart;
-  row.first[at(k)] = heap.empty() ? kNone : heap.front().job;
-  columns_[at(row.to[at(k)])].top[at(row.mirror[at(k)])] = row.top[at(k)];
+// Copies the front of a list, or its cut, to `length` and `job` of the pair and to its mirror.
+void MoveIndex::update_front(Slot a, std::int32_t k) {
+  SourcePairs& pairs = sources_[at(a)];
+  const auto& heap = pairs.heap[at(k)];
+  pairs.length[at(k)] = heap.empty() ? pairs.cut[at(k)] : heap.front().length;
+  pairs.job[at(k)] = heap.empty() ? kNone : heap.front().job;
+  targets_[at(pairs.target[at(k)])].length[at(pairs.target_position[at(k)])] = pairs.length[at(k)];
 }
 
-void Board::set_cut(Row& row, std::size_t k, Cost cut) {
-  row.cut[k] = cut;
-  if (few_) row.bar[at(row.to[k])] = cut >= kForbidden ? kForbidden / 2 : cut - 1;
+void MoveIndex::set_cut(SourcePairs& pairs, std::size_t k, Cost cut) {
+  pairs.cut[k] = cut;
+  if (unlimited_) pairs.threshold[at(pairs.target[k])] = cut >= kForbidden ? kForbidden / 2 : cut - 1;
 }
 
-// Three sizes only, so that memory once used fits again.
-void Board::make_room(Heap& heap, std::size_t n) const {
-  if (n > 0 && n > heap.capacity()) heap.reserve(at(n <= at(kFirst) ? kFirst : n <= at(kShort) ? kShort : longest_));
+// Gives the list capacity for n moves: one of three sizes, so that freed blocks fit again.
+void MoveIndex::reserve(Heap& heap, std::size_t n) const {
+  if (n == 0 || n <= heap.capacity()) return;
+  const auto size = static_cast<Index>(n);
+  heap.reserve(at(size <= tuning_.smallest_list ? tuning_.smallest_list
+                  : size <= tuning_.small_list  ? tuning_.small_list
+                                                : list_capacity_));
 }
 
-void Board::nothing_listed(Slot a, std::int32_t k) {
-  rows_[at(a)].heap[at(k)].clear();
-  set_cut(rows_[at(a)], at(k), kForbidden);
-  set_top(a, k);
+// States that there is no move of this pair.
+void MoveIndex::clear_pair(Slot a, std::int32_t k) {
+  sources_[at(a)].heap[at(k)].clear();
+  set_cut(sources_[at(a)], at(k), kForbidden);
+  update_front(a, k);
 }
 
-void Board::settle(Slot a, std::int32_t k) {
-  auto& heap = rows_[at(a)].heap[at(k)];
+// Removes stale moves from the front of a list.
+void MoveIndex::drop_stale_front(Slot a, std::int32_t k) {
+  auto& heap = sources_[at(a)].heap[at(k)];
   while (!heap.empty() && stale(heap.front())) {
-    std::pop_heap(heap.begin(), heap.end(), later);
+    std::pop_heap(heap.begin(), heap.end(), longer);
     heap.pop_back();
   }
-  set_top(a, k);
+  update_front(a, k);
 }
 
-void Board::shrink(Slot a, std::int32_t k) {
-  Row& row = rows_[at(a)];
-  auto& heap = row.heap[at(k)];
-  std::erase_if(heap, [&](const Entry& e) { return stale(e); });
-  if (static_cast<Index>(heap.size()) > most_ + most_ / 4)
-    set_cut(row, at(k), std::min(row.cut[at(k)], cheapest(heap, most_)));
-  std::make_heap(heap.begin(), heap.end(), later);
-  set_top(a, k);
+// Removes all stale moves of a list, and the longest of the others where it is still long.
+void MoveIndex::truncate(Slot a, std::int32_t k) {
+  SourcePairs& pairs = sources_[at(a)];
+  auto& heap = pairs.heap[at(k)];
+  std::erase_if(heap, [&](const Move& e) { return stale(e); });
+  if (static_cast<Index>(heap.size()) > refill_size_ + refill_size_ / 4)
+    set_cut(pairs, at(k), std::min(pairs.cut[at(k)], keep_cheapest(heap, refill_size_)));
+  std::make_heap(heap.begin(), heap.end(), longer);
+  update_front(a, k);
 }
 
-void Board::push(Slot a, std::int32_t k, Entry entry) {
-  Row& row = rows_[at(a)];
-  auto& heap = row.heap[at(k)];
-  if (static_cast<Index>(heap.size()) >= longest_) shrink(a, k);
-  if (entry.apart >= row.cut[at(k)]) return;
-  make_room(heap, heap.size() + 1);
-  heap.push_back(entry);
-  std::push_heap(heap.begin(), heap.end(), later);
-  if (heap.front().job == entry.job) set_top(a, k);
+void MoveIndex::insert_move(Slot a, std::int32_t k, Move move) {
+  SourcePairs& pairs = sources_[at(a)];
+  auto& heap = pairs.heap[at(k)];
+  if (static_cast<Index>(heap.size()) >= list_capacity_) truncate(a, k);
+  if (move.length >= pairs.cut[at(k)]) return;
+  reserve(heap, heap.size() + 1);
+  heap.push_back(move);
+  std::push_heap(heap.begin(), heap.end(), longer);
+  if (heap.front().job == move.job) update_front(a, k);
 }
 
-// ---------------------------------------------------------------- jobs
+// ---------------------------------------------------------------- one job
 
-void Board::list(Job job, Slot a, const Cost* row, std::vector<Slot>& found) {
+// Indexes the moves of a job in class a, given its keys.
+void MoveIndex::insert_moves(Job job, Slot a, const Cost* row, std::vector<Slot>& found) {
   const Cost here = row[a];
-  if (here >= kForbidden) return;  // it may be nowhere at all
+  if (here >= kForbidden) return;  // the job is forbidden everywhere
   found.resize(at(classes_) + 1);
-  if (few_) {
-    const Index n = listing::below(row, rows_[at(a)].bar.data(), classes_, here, found.data());
+  if (unlimited_) {
+    const Index n = kernels::classes_below(row, sources_[at(a)].threshold.data(), classes_, here, found.data());
     for (Index f = 0; f < n; ++f) {
       const Slot b = found[at(f)];
-      std::int32_t k = place(a, b);
-      if (k < 0) k = make_place(a, b);
-      push(a, k, {row[b] - here, job, stamp_[at(job)]});
+      std::int32_t k = find_pair(a, b);
+      if (k < 0) k = add_pair(a, b);
+      insert_move(a, k, {row[b] - here, job, stamp_[at(job)]});
     }
     return;
   }
-  const Index n = listing::within(row, reference_.data(), classes_, complete(a) ? kForbidden : here + limit_[at(a)],
-                                  complete(a), found.data());
+  const Index n =
+      kernels::classes_within(row, reference_.data(), classes_, is_complete(a) ? kForbidden : here + limit_[at(a)],
+                              is_complete(a), found.data());
   for (Index f = 0; f < n; ++f) {
     const Slot b = found[at(f)];
     if (b == a || row[b] >= kForbidden) continue;
-    std::int32_t k = place(a, b);
-    if (k < 0) k = make_place(a, b);
-    push(a, k, {row[b] - here, job, stamp_[at(job)]});
+    std::int32_t k = find_pair(a, b);
+    if (k < 0) k = add_pair(a, b);
+    insert_move(a, k, {row[b] - here, job, stamp_[at(job)]});
   }
 }
 
-void Board::enter(Job job, Slot s, bool exact, const Cost* row) {
-  if (stamp_.size() < at(world_.size())) stamp_.resize(at(world_.size()), 0);
-  world_.enter(job, s, row[s], exact);
-  list(job, s, row, found_);
+void MoveIndex::assign(Job job, Slot s, bool exact, const Cost* row) {
+  if (stamp_.size() < at(state_.n_positions())) stamp_.resize(at(state_.n_positions()), 0);
+  state_.assign(job, s, row[s], exact);
+  insert_moves(job, s, row, found_);
 }
 
-void Board::leave(Job job) {
-  const Slot a = world_.slot(job);
+void MoveIndex::unassign(Job job) {
+  const Slot a = state_.assigned_class(job);
   if (a == kNone) return;
-  world_.leave(job);
+  state_.unassign(job);
   ++stamp_[at(job)];
-  Row& row = rows_[at(a)];
-  for (std::size_t k = 0; k < row.first.size(); ++k) {
-    if (row.first[k] == job) settle(a, static_cast<std::int32_t>(k));
+  SourcePairs& pairs = sources_[at(a)];
+  for (std::size_t k = 0; k < pairs.job.size(); ++k) {
+    if (pairs.job[k] == job) drop_stale_front(a, static_cast<std::int32_t>(k));
   }
 }
 
-// ---------------------------------------------------------------- whole classes
+// ---------------------------------------------------------------- one class
 
-// The lists of a class in the making: by target, each cut to its cheapest now and then.
-struct Board::Fresh {
-  explicit Fresh(Slot classes) : bucket(at(classes)), cut(at(classes), kForbidden), threshold(at(classes)) {}
-  std::vector<std::vector<Entry>> bucket;
+// Moves of one class by target, collected before they become its lists; each shortened to its cheapest when it has
+// grown to twice the size wanted.
+struct MoveIndex::SourceMoves {
+  explicit SourceMoves(Slot classes) : by_target(at(classes)), cut(at(classes), kForbidden), threshold(at(classes)) {}
+  std::vector<std::vector<Move>> by_target;
   std::vector<Cost> cut, threshold;
   std::vector<Slot> touched, found;
-  Scratch scratch;
+  KeyBuffer buffer;
   Cost limit = 0;
   Index rows = 0;
-  // Of a class that is listed for the first time: its members' keys, and who does not belong here.
+  // For build(): the keys of the members, and those that are in no class of least reduced cost.
   bool check = false;
   std::vector<Cost> keys;
   std::vector<std::uint8_t> exact;
   std::vector<Job> misplaced;
 };
 
-Cost Board::choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Index& rows) const {
-  if (few_ || effort_[at(a)] >= kEndless) return kForbidden;
-  const auto members = world_.members(a);
+// Chooses the limit of class a: its price plus the longest of the shortest moves of a sample of its members, or `need`
+// if that is more. Adds the rows read to `rows`.
+Cost MoveIndex::choose_limit(Slot a, Cost need, Cost least_to, KeyBuffer& buffer, Index& rows) const {
+  if (unlimited_ || attempts_[at(a)] >= tuning_.limit_attempts) return kForbidden;
+  const auto members = state_.members(a);
   const auto n = static_cast<Index>(members.size());
   if (n == 0) return kForbidden;
-  const Index count = std::min(n, kSample);
-  Cost farthest = 0;  // from its nearest move, of those looked at
+  const Index count = std::min(n, tuning_.limit_sample);
+  Cost farthest = 0;
   for (Index k = 0; k < count; ++k) {
     const Job job = members[at(k * n / count)];
-    world_.read(job, scratch);
+    state_.read_row(job, buffer);
     ++rows;
-    scratch.row[at(a)] += prices_[at(a)];
-    const Cost here = scratch.row[at(a)];
-    scratch.row[at(a)] = kForbidden;
-    const Cost next = listing::least(scratch.row.data(), prices_.data(), classes_);
+    buffer.keys[at(a)] += prices_[at(a)];
+    const Cost here = buffer.keys[at(a)];
+    buffer.keys[at(a)] = kForbidden;
+    const Cost next = kernels::least_reduced(buffer.keys.data(), prices_.data(), classes_);
     if (next < kForbidden) farthest = std::max<Cost>({farthest, next - here, 1});
   }
   if (farthest == 0) return kForbidden;
@@ -210,252 +215,422 @@ Cost Board::choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Ind
   return prices_[at(a)] + margin - std::min<Cost>(0, least_to);
 }
 
-void Board::gather(Slot a, std::span<const Job> members, Fresh& fresh) const {
-  const bool whole = fresh.limit >= kForbidden;
-  // A move is listed if it is at most `threshold` apart: within the limit, and cheaper than what was cut.
-  for (Slot b = 0; b < classes_; ++b) fresh.threshold[at(b)] = whole ? kForbidden / 2 : fresh.limit - reference_[at(b)];
-  fresh.threshold[at(a)] = -kForbidden;
-  fresh.found.resize(at(classes_) + 1);
-  for (std::size_t from = 0; from < members.size(); from += at(kBlock)) {
-    const auto block = members.subspan(from, std::min(at(kBlock), members.size() - from));
-    world_.read_many(block, fresh.scratch);
-    fresh.rows += static_cast<Index>(block.size());
+// Reads the rows of some members of class a and collects their moves up to lists.limit.
+void MoveIndex::collect_moves(Slot a, std::span<const Job> members, SourceMoves& lists) const {
+  const bool whole = lists.limit >= kForbidden;
+  // A move is collected if its length is at most the threshold: within the limit, and below what was cut.
+  for (Slot b = 0; b < classes_; ++b) lists.threshold[at(b)] = whole ? kForbidden / 2 : lists.limit - reference_[at(b)];
+  lists.threshold[at(a)] = -kForbidden;
+  lists.found.resize(at(classes_) + 1);
+  for (std::size_t from = 0; from < members.size(); from += at(tuning_.index_rows)) {
+    const auto block = members.subspan(from, std::min(at(tuning_.index_rows), members.size() - from));
+    state_.read_rows(block, lists.buffer);
+    lists.rows += static_cast<Index>(block.size());
     for (std::size_t k = 0; k < block.size(); ++k) {
       const Job job = block[k];
-      const Cost* row = fresh.scratch.row.data() + k * at(classes_);
+      const Cost* row = lists.buffer.keys.data() + k * at(classes_);
       const Cost here = row[a];
-      if (fresh.check) {
-        const Cost least = listing::least(row, prices_.data(), classes_);
-        if (least >= kForbidden ? a != world_.out() : here + prices_[at(a)] != least) fresh.misplaced.push_back(job);
-        fresh.keys.push_back(here);
-        fresh.exact.push_back(fresh.scratch.exact[k]);
+      if (lists.check) {
+        const Cost least = kernels::least_reduced(row, prices_.data(), classes_);
+        if (least >= kForbidden ? a != state_.unplaced_class() : here + prices_[at(a)] != least)
+          lists.misplaced.push_back(job);
+        lists.keys.push_back(here);
+        lists.exact.push_back(lists.buffer.exact[k]);
       }
       if (here >= kForbidden) continue;
-      const Index n = listing::below(row, fresh.threshold.data(), classes_, here, fresh.found.data());
+      const Index n = kernels::classes_below(row, lists.threshold.data(), classes_, here, lists.found.data());
       for (Index f = 0; f < n; ++f) {
-        const Slot b = fresh.found[at(f)];
-        auto& bucket = fresh.bucket[at(b)];
-        if (bucket.empty()) fresh.touched.push_back(b);
-        keep(bucket, {row[b] - here, job, stamp_[at(job)]}, first_, fresh.cut[at(b)], fresh.threshold[at(b)]);
+        const Slot b = lists.found[at(f)];
+        auto& moves = lists.by_target[at(b)];
+        if (moves.empty()) lists.touched.push_back(b);
+        append_bounded(moves, {row[b] - here, job, stamp_[at(job)]}, build_size_, lists.cut[at(b)],
+                       lists.threshold[at(b)]);
       }
     }
   }
 }
 
-void Board::keep(std::vector<Entry>& bucket, Entry entry, Index most, Cost& cut, Cost& threshold) {
-  bucket.push_back(entry);
-  if (static_cast<Index>(bucket.size()) < 2 * most) return;
-  cut = std::min(cut, cheapest(bucket, most));
+// Appends a move; at 2 * most, keeps the cheapest `most` and lowers cut and threshold to what was removed.
+void MoveIndex::append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold) {
+  moves.push_back(move);
+  if (static_cast<Index>(moves.size()) < 2 * most) return;
+  cut = std::min(cut, keep_cheapest(moves, most));
   threshold = std::min(threshold, cut - 1);
 }
 
-// What was gathered of other members of the same class.
-void Board::join(Fresh& whole, Fresh& part) const {
+// Adds what was collected of other members of the same class.
+void MoveIndex::merge(SourceMoves& whole, SourceMoves& part) const {
   for (const Slot b : part.touched) {
-    auto &bucket = whole.bucket[at(b)], &more = part.bucket[at(b)];
-    if (bucket.empty()) whole.touched.push_back(b);
-    bucket.insert(bucket.end(), more.begin(), more.end());
+    auto &moves = whole.by_target[at(b)], &more = part.by_target[at(b)];
+    if (moves.empty()) whole.touched.push_back(b);
+    moves.insert(moves.end(), more.begin(), more.end());
     whole.cut[at(b)] = std::min(whole.cut[at(b)], part.cut[at(b)]);
   }
   whole.rows += part.rows;
 }
 
-// Leaves the `most` cheapest; returns what the next would have been.
+// Keeps the cheapest `most` of more moves; returns the length of the shortest one removed.
 template <class List>
-Cost Board::cheapest(List& bucket, Index most) {
-  std::nth_element(bucket.begin(), bucket.begin() + most, bucket.end(),
-                   [](const Entry& x, const Entry& y) { return later(y, x); });
-  const Cost cut = bucket[at(most)].apart;
-  bucket.resize(at(most));
+Cost MoveIndex::keep_cheapest(List& moves, Index most) {
+  std::nth_element(moves.begin(), moves.begin() + most, moves.end(),
+                   [](const Move& x, const Move& y) { return longer(y, x); });
+  const Cost cut = moves[at(most)].length;
+  moves.resize(at(most));
   return cut;
 }
 
-void Board::refill(Slot a, Slot b, std::vector<Entry>& bucket, Index most, Cost cut) {
-  if (static_cast<Index>(bucket.size()) > most + most / 4) cut = std::min(cut, cheapest(bucket, most));
-  std::int32_t k = place(a, b);
-  if (k < 0) k = make_place(a, b);
-  Row& row = rows_[at(a)];
-  auto& heap = row.heap[at(k)];
-  make_room(heap, bucket.size());
-  heap.assign(bucket.begin(), bucket.end());
-  std::make_heap(heap.begin(), heap.end(), later);
-  set_cut(row, at(k), cut);
-  set_top(a, k);
+// Makes these moves the list of pair (a, b), the cheapest `most` of them where there are many more.
+void MoveIndex::set_pair(Slot a, Slot b, std::vector<Move>& moves, Index most, Cost cut) {
+  if (static_cast<Index>(moves.size()) > most + most / 4) cut = std::min(cut, keep_cheapest(moves, most));
+  std::int32_t k = find_pair(a, b);
+  if (k < 0) k = add_pair(a, b);
+  SourcePairs& pairs = sources_[at(a)];
+  auto& heap = pairs.heap[at(k)];
+  reserve(heap, moves.size());
+  heap.assign(moves.begin(), moves.end());
+  std::make_heap(heap.begin(), heap.end(), longer);
+  set_cut(pairs, at(k), cut);
+  update_front(a, k);
 }
 
-// Classes keep their pairs; those that nothing is listed for now are empty.
-void Board::install(Slot a, Fresh& fresh) {
-  const Row& row = rows_[at(a)];
-  incomplete_ -= complete(a) ? 0 : 1;
-  limit_[at(a)] = fresh.limit;
-  incomplete_ += complete(a) ? 0 : 1;
-  for (std::size_t k = 0; k < row.to.size(); ++k) nothing_listed(a, static_cast<std::int32_t>(k));
-  std::sort(fresh.touched.begin(), fresh.touched.end());
-  for (const Slot b : fresh.touched) {
-    refill(a, b, fresh.bucket[at(b)], first_, fresh.cut[at(b)]);
-    fresh.bucket[at(b)].clear();
-    fresh.cut[at(b)] = kForbidden;
+// Makes what was collected the lists of class a. Pairs are never removed: those without a move become empty.
+void MoveIndex::install(Slot a, SourceMoves& lists) {
+  const SourcePairs& pairs = sources_[at(a)];
+  n_incomplete_ -= is_complete(a) ? 0 : 1;
+  limit_[at(a)] = lists.limit;
+  n_incomplete_ += is_complete(a) ? 0 : 1;
+  for (std::size_t k = 0; k < pairs.target.size(); ++k) clear_pair(a, static_cast<std::int32_t>(k));
+  std::sort(lists.touched.begin(), lists.touched.end());
+  for (const Slot b : lists.touched) {
+    set_pair(a, b, lists.by_target[at(b)], build_size_, lists.cut[at(b)]);
+    lists.by_target[at(b)].clear();
+    lists.cut[at(b)] = kForbidden;
   }
-  fresh.touched.clear();
-  counts_.rows += fresh.rows;
-  counts_.listed += fresh.rows;
-  fresh.rows = 0;
+  lists.touched.clear();
+  counts_.rows_read += lists.rows;
+  counts_.rows_indexed += lists.rows;
+  lists.rows = 0;
 }
 
-void Board::empty() {
-  stamp_.resize(at(world_.size()), 0);
-  rows_.assign(at(classes_), {});
-  columns_.assign(at(classes_), {});
-  for (Slot a = 0; few_ && a < classes_; ++a) {
-    rows_[at(a)].bar.assign(at(classes_), kForbidden / 2);
-    rows_[at(a)].bar[at(a)] = -kForbidden;
+// Empties the index, with the present prices as reference.
+void MoveIndex::reset() {
+  stamp_.resize(at(state_.n_positions()), 0);
+  sources_.assign(at(classes_), {});
+  targets_.assign(at(classes_), {});
+  for (Slot a = 0; unlimited_ && a < classes_; ++a) {
+    sources_[at(a)].threshold.assign(at(classes_), kForbidden / 2);
+    sources_[at(a)].threshold[at(a)] = -kForbidden;
   }
   reference_ = prices_;
   limit_.assign(at(classes_), kForbidden);
-  effort_.assign(at(classes_), 0);
-  incomplete_ = 0;
-  lay_out();
+  attempts_.assign(at(classes_), 0);
+  n_incomplete_ = 0;
+  rebuild_pair_table();
 }
 
-void Board::lay_out() {
-  far_places_.clear();
+void MoveIndex::rebuild_pair_table() {
+  pair_map_.clear();
   const Index pairs = Index{classes_} * classes_;
-  if (pairs > std::max(kPairsWhole, kPairsForJob * world_.live())) {
-    std::vector<std::int32_t>().swap(places_);
+  if (pairs > std::max(tuning_.dense_pair_table, tuning_.dense_pairs_per_job * state_.n_live())) {
+    std::vector<std::int32_t>().swap(pair_table_);
   } else {
-    places_.assign(at(pairs), -1);
+    pair_table_.assign(at(pairs), -1);
   }
   for (Slot a = 0; a < classes_; ++a) {
-    for (std::size_t k = 0; k < row(a).to.size(); ++k) {
-      const Index pair = Index{a} * classes_ + row(a).to[k];
-      const auto place = static_cast<std::int32_t>(k);
-      places_.empty() ? void(far_places_[pair] = place) : void(places_[at(pair)] = place);
+    for (std::size_t k = 0; k < source(a).target.size(); ++k) {
+      const Index pair = Index{a} * classes_ + source(a).target[k];
+      const auto position = static_cast<std::int32_t>(k);
+      pair_table_.empty() ? void(pair_map_[pair] = position) : void(pair_table_[at(pair)] = position);
     }
   }
 }
 
-bool Board::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
-  empty();
+bool MoveIndex::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
+  reset();
   std::mutex joining;
-  std::vector<std::unique_ptr<Fresh>> spare;  // as many as threads
-  std::vector<std::unique_ptr<Fresh>> ready(at(classes_));
-  Slot next = 0;  // rows are installed in order, whoever read them
-  const bool whole = pool.for_chunks(
+  std::vector<std::unique_ptr<SourceMoves>> spare;  // one a thread at most
+  std::vector<std::unique_ptr<SourceMoves>> ready(at(classes_));
+  Slot next = 0;  // classes are installed in order, whichever thread read them
+  return pool.for_chunks(
       classes_, 1,
       [&](Index, Index begin, Index) {
         const auto a = static_cast<Slot>(begin);
-        std::unique_ptr<Fresh> fresh;
+        std::unique_ptr<SourceMoves> lists;
         {
           const std::lock_guard lock(joining);
-          if (!spare.empty()) fresh = std::move(spare.back()), spare.pop_back();
+          if (!spare.empty()) lists = std::move(spare.back()), spare.pop_back();
         }
-        if (!fresh) fresh = std::make_unique<Fresh>(classes_);
-        fresh->check = true;
-        fresh->limit = choose_limit(a, 0, 0, fresh->scratch, fresh->rows);
-        gather(a, world_.members(a), *fresh);
+        if (!lists) lists = std::make_unique<SourceMoves>(classes_);
+        lists->check = true;
+        lists->limit = choose_limit(a, 0, 0, lists->buffer, lists->rows);
+        collect_moves(a, state_.members(a), *lists);
         const std::lock_guard lock(joining);
-        ready[at(a)] = std::move(fresh);
+        ready[at(a)] = std::move(lists);
         for (; next < classes_ && ready[at(next)]; ++next) {
-          Fresh& done = *ready[at(next)];
+          SourceMoves& done = *ready[at(next)];
           install(next, done);
           for (std::size_t k = 0; k < done.keys.size(); ++k)
-            world_.rekey(world_.members(next)[k], done.keys[k], done.exact[k] != 0);
+            state_.set_key(state_.members(next)[k], done.keys[k], done.exact[k] != 0);
           misplaced.insert(misplaced.end(), done.misplaced.begin(), done.misplaced.end());
           done.keys.clear(), done.exact.clear(), done.misplaced.clear();
           spare.push_back(std::move(ready[at(next)]));
         }
       },
       &stop);
-  return whole;
 }
 
 // ---------------------------------------------------------------- more classes
 
-bool Board::fits(Slot classes) const noexcept { return few_ == (classes <= kFew); }
-
-Index Board::room_of_list(Slot classes) noexcept {
-  return std::clamp(bit_floor(kMoves / (Index{classes} * classes)), kShort, kLong);
+bool MoveIndex::can_grow_to(Slot classes) const noexcept {
+  return unlimited_ == (classes <= tuning_.all_pairs_classes);
 }
 
-// The last class, of those left out, becomes number `classes` - 1; those between are new and empty.
-void Board::grow(Slot classes) {
+Index MoveIndex::list_capacity(Slot classes, const Tuning& tuning) noexcept {
+  return std::clamp(bit_floor(tuning.indexed_moves / (Index{classes} * classes)), tuning.small_list,
+                    tuning.largest_list);
+}
+
+// The class of unplaced jobs, the last one, becomes number `classes` - 1.
+void MoveIndex::add_classes(Slot classes) {
   const Slot out = classes_ - 1, now = classes - 1;
-  const auto rename = [&](std::vector<Slot>& list) { std::replace(list.begin(), list.end(), out, now); };
-  for (Row& row : rows_) rename(row.to);
-  for (Column& column : columns_) rename(column.from);
-  const auto make_room = [&](auto& list, auto value) { list.insert(list.end() - 1, at(classes - classes_), value); };
-  make_room(rows_, Row{});
-  make_room(columns_, Column{});
-  make_room(limit_, kForbidden);
-  make_room(reference_, Cost{0});
-  make_room(effort_, 0);
-  for (Slot a = 0; few_ && a < classes; ++a) {
-    auto& bar = rows_[at(a)].bar;
-    bar.empty() ? bar.assign(at(classes), kForbidden / 2) : make_room(bar, kForbidden / 2);
-    bar[at(a)] = -kForbidden;
+  const auto renumber = [&](std::vector<Slot>& list) { std::replace(list.begin(), list.end(), out, now); };
+  for (SourcePairs& pairs : sources_) renumber(pairs.target);
+  for (TargetPairs& target_pairs : targets_) renumber(target_pairs.source);
+  const auto insert_before_last = [&](auto& list, auto value) {
+    list.insert(list.end() - 1, at(classes - classes_), value);
+  };
+  insert_before_last(sources_, SourcePairs{});
+  insert_before_last(targets_, TargetPairs{});
+  insert_before_last(limit_, kForbidden);
+  insert_before_last(reference_, Cost{0});
+  insert_before_last(attempts_, 0);
+  for (Slot a = 0; unlimited_ && a < classes; ++a) {
+    auto& threshold = sources_[at(a)].threshold;
+    threshold.empty() ? threshold.assign(at(classes), kForbidden / 2) : insert_before_last(threshold, kForbidden / 2);
+    threshold[at(a)] = -kForbidden;
   }
   classes_ = classes;
-  lay_out();
+  rebuild_pair_table();
 }
 
-void Board::move_lists(std::pmr::memory_resource& memory) {
+void MoveIndex::relocate_lists(std::pmr::memory_resource& memory) {
   memory_ = &memory;
-  set_room(room_of_list(classes_));
+  set_list_capacity(list_capacity(classes_, tuning_));
   for (Slot a = 0; a < classes_; ++a) {
-    Row& row = rows_[at(a)];
+    SourcePairs& pairs = sources_[at(a)];
     std::vector<Heap> moved;
-    moved.reserve(row.heap.size());
-    for (std::size_t k = 0; k < row.heap.size(); ++k) {
-      shrink(a, static_cast<std::int32_t>(k));
+    moved.reserve(pairs.heap.size());
+    for (std::size_t k = 0; k < pairs.heap.size(); ++k) {
+      truncate(a, static_cast<std::int32_t>(k));
       Heap& heap = moved.emplace_back(memory_);
-      make_room(heap, row.heap[k].size());
-      heap.assign(row.heap[k].begin(), row.heap[k].end());
+      reserve(heap, pairs.heap[k].size());
+      heap.assign(pairs.heap[k].begin(), pairs.heap[k].end());
     }
-    row.heap.swap(moved);
+    pairs.heap.swap(moved);
   }
 }
 
-void Board::set_room(Index longest) noexcept {
-  longest_ = longest;
-  most_ = longest * 4 / 5;
-  first_ = std::max<Index>(most_ / 4, 8);
+// A refilled list leaves a fifth of its capacity for insertions; one built with its class holds a quarter of that, as
+// most pairs are never met by a search.
+void MoveIndex::set_list_capacity(Index capacity) noexcept {
+  list_capacity_ = capacity;
+  refill_size_ = capacity * 4 / 5;
+  build_size_ = std::max<Index>(refill_size_ / 4, 8);
 }
 
-// ---------------------------------------------------------------- searches that need more
+// ---------------------------------------------------------------- extensions
 
-void Board::relist(Slot a, Cost need, bool farther, Pool& pool) {
-  ++counts_.relisted;
-  effort_[at(a)] += farther ? 1 : 0;
-  Fresh fresh(classes_);
+void MoveIndex::reindex_source(Slot a, Cost need, bool farther, Pool& pool) {
+  ++counts_.sources_reindexed;
+  attempts_[at(a)] += farther ? 1 : 0;
+  SourceMoves lists(classes_);
   const Cost least_to = slack_to(least_slack_to());
-  fresh.limit = choose_limit(a, need, least_to, fresh.scratch, fresh.rows);
-  if (fresh.limit < kForbidden) fresh.limit = std::max(fresh.limit, limit_[at(a)]);
-  const auto members = world_.members(a);
+  lists.limit = choose_limit(a, need, least_to, lists.buffer, lists.rows);
+  if (lists.limit < kForbidden) lists.limit = std::max(lists.limit, limit_[at(a)]);
+  const auto members = state_.members(a);
   const auto n = static_cast<Index>(members.size());
-  std::vector<std::unique_ptr<Fresh>> parts(at(Pool::chunks(n, kPart)));
-  pool.for_chunks(n, kPart, [&](Index chunk, Index begin, Index end) {
-    auto part = std::make_unique<Fresh>(classes_);
-    part->limit = fresh.limit;
-    gather(a, members.subspan(at(begin), at(end - begin)), *part);
+  std::vector<std::unique_ptr<SourceMoves>> parts(at(Pool::chunks(n, tuning_.index_chunk)));
+  pool.for_chunks(n, tuning_.index_chunk, [&](Index chunk, Index begin, Index end) {
+    auto part = std::make_unique<SourceMoves>(classes_);
+    part->limit = lists.limit;
+    collect_moves(a, members.subspan(at(begin), at(end - begin)), *part);
     parts[at(chunk)] = std::move(part);
   });
-  for (const auto& part : parts) join(fresh, *part);
-  install(a, fresh);
+  for (const auto& part : parts) merge(lists, *part);
+  install(a, lists);
 }
 
-Slot Board::least_slack_to() const {
+Slot MoveIndex::least_slack_to() const {
   Slot least = 0;
   for (Slot b = 1; b < classes_; ++b) least = slack_to(b) < slack_to(least) ? b : least;
   return least;
 }
 
-Slot Board::least_slack_from() const {
+Slot MoveIndex::least_slack_from() const {
   Slot least = kNone;
   for (Slot a = 0; a < classes_; ++a) {
-    if (complete(a) || world_.load(a) == 0) continue;
+    if (is_complete(a) || state_.load(a) == 0) continue;
     if (least == kNone || slack_from(a) < slack_from(least)) least = a;
   }
   return least;
 }
 
-}  // namespace gridcompute::matcher
+// ---------------------------------------------------------------- single costs, by column
+
+// Counts n costs read by column; a source that cannot read single costs has read rows.
+void MoveIndex::count_column_read(Index n) {
+  state_.columns().cost->singles() ? counts_.column_costs_read += n : counts_.rows_read += n;
+}
+
+void MoveIndex::move_lengths_to(Slot c, std::vector<Cost>& lengths, Pool& pool) {
+  const Index n = state_.n_positions();
+  lengths.resize(at(n));
+  std::vector<std::vector<Job>> rounded(at(Pool::chunks(n, tuning_.column_chunk)));
+  pool.for_chunks(n, tuning_.column_chunk, [&](Index chunk, Index begin, Index end) {
+    std::vector<Job> jobs;
+    KeyBuffer buffer;
+    for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
+      lengths[at(job)] = kForbidden;
+      if (state_.assigned_class(job) != kNone && state_.assigned_class(job) != c) jobs.push_back(job);
+    }
+    state_.read_column(jobs, c, buffer);
+    for (std::size_t k = 0; k < jobs.size(); ++k) {
+      const Cost there = buffer.keys[k], here = state_.key(jobs[k]);
+      // For a job that is forbidden in its class, any other class is better.
+      if (there < kForbidden) lengths[at(jobs[k])] = here >= kForbidden ? -kForbidden : there - here;
+      if (buffer.exact[k] == 0) rounded[at(chunk)].push_back(jobs[k]);
+    }
+  });
+  for (const auto& part : rounded) {
+    for (const Job job : part) state_.mark_rounded(job);
+  }
+  count_column_read(n);
+}
+
+void MoveIndex::replace_target(Slot c, const std::vector<Cost>& lengths, Pool& pool) {
+  reference_[at(c)] = prices_[at(c)];
+  const TargetPairs pairs = targets_[at(c)];
+  for (std::size_t k = 0; k < pairs.source.size(); ++k) clear_pair(pairs.source[k], pairs.source_position[k]);
+  for (std::size_t k = 0; k < source(c).target.size(); ++k) clear_pair(c, static_cast<std::int32_t>(k));
+  std::vector<std::vector<Move>> moves(at(classes_));
+  std::vector<Cost> cut(at(classes_), kForbidden);
+  pool.for_chunks(classes_, 1, [&](Index, Index begin, Index) {
+    const auto a = static_cast<Slot>(begin);
+    if (a == c) return;
+    auto& list = moves[at(a)];
+    Cost threshold = is_complete(a) ? kForbidden / 2 : limit_[at(a)] - reference_[at(c)];
+    for (const Job job : state_.members(a)) {
+      const Cost length = lengths[at(job)];
+      if (length > threshold || length <= -kForbidden) continue;
+      append_bounded(list, {length, job, stamp_[at(job)]}, build_size_, cut[at(a)], threshold);
+    }
+  });
+  for (Slot a = 0; a < classes_; ++a) {
+    if (!moves[at(a)].empty()) set_pair(a, c, moves[at(a)], build_size_, cut[at(a)]);
+  }
+}
+
+void MoveIndex::refill_pair(Slot a, std::int32_t position, Pool& pool) {
+  if (!state_.columns().cost->singles()) return reindex_source(a, 0, false, pool);
+  ++counts_.pairs_refilled;
+  const Slot b = source(a).target[at(position)];
+  const Cost limit = is_complete(a) ? kForbidden / 2 : limit_[at(a)] - reference_[at(b)];
+  struct Chunk {
+    std::vector<Move> moves;
+    Cost cut = kForbidden;
+    KeyBuffer buffer;
+  };
+  const auto members = state_.members(a);
+  const auto n = static_cast<Index>(members.size());
+  std::vector<Chunk> chunks(at(Pool::chunks(n, tuning_.column_chunk)));
+  pool.for_chunks(n, tuning_.column_chunk, [&](Index chunk, Index begin, Index end) {
+    Chunk& part = chunks[at(chunk)];
+    Cost threshold = limit;
+    const auto block = members.subspan(at(begin), at(end - begin));
+    state_.read_column(block, b, part.buffer);
+    for (std::size_t k = 0; k < block.size(); ++k) {
+      const Cost there = part.buffer.keys[k], here = state_.key(block[k]);
+      if (there >= kForbidden || here >= kForbidden || there - here > threshold) continue;
+      append_bounded(part.moves, {there - here, block[k], stamp_[at(block[k])]}, refill_size_, part.cut, threshold);
+    }
+  });
+  counts_.class_costs_read += n;
+  std::vector<Move> moves;
+  Cost cut = kForbidden;
+  for (const Chunk& part : chunks) {
+    moves.insert(moves.end(), part.moves.begin(), part.moves.end());
+    cut = std::min(cut, part.cut);
+  }
+  set_pair(a, b, moves, refill_size_, cut);
+}
+
+void MoveIndex::widen_target(Slot b, Cost need, Pool& pool) {
+  ++counts_.targets_widened;
+  const Cost before = reference_[at(b)], now = prices_[at(b)] - need;
+  if (now >= before) return;
+  struct Hit {
+    Slot a;
+    Move move;
+  };
+  const Index n = state_.n_positions();
+  std::vector<std::vector<Hit>> hits(at(Pool::chunks(n, tuning_.column_chunk)));
+  pool.for_chunks(n, tuning_.column_chunk, [&](Index chunk, Index begin, Index end) {
+    std::vector<Job> jobs;
+    KeyBuffer buffer;
+    for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
+      const Slot a = state_.assigned_class(job);
+      if (a != kNone && a != b && !is_complete(a)) jobs.push_back(job);
+    }
+    state_.read_column(jobs, b, buffer);
+    for (std::size_t k = 0; k < jobs.size(); ++k) {
+      const Slot a = state_.assigned_class(jobs[k]);
+      const Cost there = buffer.keys[k], here = state_.key(jobs[k]), limit = here + limit_[at(a)];
+      if (there >= kForbidden || there + before <= limit || there + now > limit) continue;
+      hits[at(chunk)].push_back({a, {there - here, jobs[k], stamp_[at(jobs[k])]}});
+    }
+  });
+  count_column_read(n);
+  reference_[at(b)] = now;
+  for (const auto& part : hits) {
+    for (const Hit& hit : part) {
+      std::int32_t k = find_pair(hit.a, b);
+      if (k < 0) k = add_pair(hit.a, b);
+      insert_move(hit.a, k, hit.move);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- invariants
+
+bool MoveIndex::holds() const {
+  if (!state_.holds()) return false;
+  KeyBuffer buffer;
+  for (Slot a = 0; a < classes_; ++a) {
+    std::vector<Cost> least(at(classes_), kForbidden);
+    for (const Job job : state_.members(a)) {
+      state_.read_row(job, buffer);
+      const Cost here = buffer.keys[at(a)];
+      if (here >= kForbidden) continue;  // the job is forbidden everywhere
+      for (Slot b = 0; b < classes_; ++b) {
+        if (buffer.keys[at(b)] < kForbidden) least[at(b)] = std::min(least[at(b)], buffer.keys[at(b)] - here);
+        // The job is in a class of least reduced cost.
+        if (buffer.keys[at(b)] < kForbidden && buffer.keys[at(b)] + prices_[at(b)] < here + prices_[at(a)])
+          return false;
+      }
+    }
+    for (Slot b = 0; b < classes_; ++b) {
+      if (b == a) continue;
+      const std::int32_t k = find_pair(a, b);
+      const Cost length = k < 0 ? kForbidden : source(a).length[at(k)];
+      const bool known = k >= 0 && source(a).job[at(k)] != kNone;
+      if (k >= 0 && target(b).length[at(source(a).target_position[at(k)])] != length) return false;
+      if (known && length != least[at(b)]) return false;
+      if (known || least[at(b)] >= kForbidden) continue;
+      const Cost bound = is_complete(a) ? kForbidden : limit_[at(a)] - reference_[at(b)];
+      if (least[at(b)] < std::min(length, bound)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace gridcompute::live

@@ -1,34 +1,38 @@
-// The board of moves: for each ordered pair of classes (a, b) the cheapest move of a job from a to b.
+// For each ordered pair of classes (a, b), the cheapest moves of a job from a to b: the arcs of the exchange graph.
 //
-// Problem. A change is repaired by shortest paths on the graph of classes, whose arc a -> b is as long as the cheapest
-// move: W(a, b) = min over jobs in a of key_b - key_a. All pairs of all jobs would be the matrix again.
+// Problem. A change is repaired by shortest paths on the graph of classes, in which arc a -> b is as long as the
+// cheapest move, W(a, b) = min over jobs in a of key_b - key_a. Keeping all moves of all jobs would be the cost matrix
+// again.
 //
-// Definitions. A pair's heap holds (key_b - key_a, job); no price is in it, so it outlives all price changes. Of a
-// class a those moves are listed with key_b + q_b <= key_a + limit_a; and of each pair only about the `most` cheapest,
-// all others being at least `cut` apart. What is not listed is bounded: at prices p,
+// Definitions. The list of a pair is a heap of (length = key_b - key_a, job). No price enters it, so it stays valid
+// when prices change. With a limit for each class a and a reference price q_b for each class b, a move is indexed if
+// key_b + q_b <= key_a + limit_a; and of each pair only about the cheapest `refill_size`, all others being at least
+// `cut` long. What is not indexed is bounded: at prices p,
 //   key_b + p_b - key_a - p_a > (limit_a - p_a) + (p_b - q_b) = slack_from(a) + slack_to(b),
-// or it is at least as long as `cut`, which is what an emptied pair says of itself (sure() is false then). A search
-// that comes across such a bound before it finds its end has the class listed again, farther (relist), or the
-// target (widen), and starts over: nothing is ever assumed of moves not listed.
+// or its length is at least `cut`, which is the length that a pair states when its list is empty (its `job` is kNone
+// then: the pair is exhausted). A search that meets such a bound before its end has the source indexed farther
+// (reindex_source), the target (widen_target), or the pair filled again (refill_pair), and starts over: nothing is ever
+// assumed of moves that are not indexed.
 //
-// Limits. With few classes limit_a is infinite, and only `cut` limits the lists. With many, limit_a reaches about as
-// far as the nearest move of each job in a: a path is seldom longer. (With an eighth of that, most classes had to be
-// listed again by the first rounds, which took ten times as long.)
+// Limits. With few classes limit_a is infinite, and only `cut` shortens the lists. With many, limit_a is about the
+// longest of the shortest moves of a sample of a's jobs: a path is seldom longer.
 //
-// Entries of a job that has left are stale, by its stamp. `first` and `top` of a pair are never stale.
+// A job that leaves a class gets another stamp, which makes its entries stale; they are dropped when they reach the
+// front. `job` and `length` of a pair are never stale.
 //
-// What is cut is bounded as it was when it was cut, so prices that are set anew (matcher.cpp's draw, a cold solve) may
-// make such a bound shorter than any move is: the search has that pair listed again (refresh).
+// A cut bounds what was cut by the prices of that time, so prices that are set anew (repricing, a cold round) may make
+// the bound shorter than any move is: the search then has that pair filled again.
 //
-// Invariants (holds()): every pair's top is the least move of a live member, or the bound said; columns mirror rows.
+// Invariants (holds()): the length of a pair is that of the cheapest move of a live member, or the bound above; every
+// job is in a class of least reduced cost; pairs by target mirror pairs by source.
 //
-// Complexity. Leaving and entering a class: one row read, O(classes) compares, O(log) for each list joined. Relisting a
-// class: its members' rows.
+// Complexity. Assigning and unassigning a job: one row read, O(classes) comparisons, O(log) for each list that it
+// joins. Reindexing a class: the rows of its members.
 //
-// Memory. 16 bytes a move, and room for 4, 16 or room_of_list() moves a pair, in blocks that the next board reuses.
-// That room shrinks with the square of the classes, so that the lists of all pairs of up to 313 classes never take more
-// than 24 MB, and those of more classes about four times what is listed; when it shrinks, the lists are copied anew.
-// The table of places is dense only up to 2,047 classes or where it takes less than 512 bytes a job.
+// Memory. 16 bytes a move, and capacity for 4, 16 or list_capacity() moves a pair, in blocks that the next index
+// reuses. That capacity falls with the square of the number of classes, so that the lists of all pairs of up to 313
+// classes never take more than 24 MB, and those of more classes about four times what is indexed; when it falls, the
+// lists are copied. The table of pairs is dense only up to 2,047 classes or where it takes less than 512 bytes a job.
 #pragma once
 
 #include <memory_resource>
@@ -37,127 +41,142 @@
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/live/state.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
-struct Counts {    // what was done, for the caller's stats
-  Index rows = 0;  // rows of costs read
-  Index searches = 0, steps = 0, augmentations = 0;
-  Index relisted = 0, widened = 0;
-  Index columns = 0;    // looked at anew, since costs of a class changed
-  Index singles = 0;    // costs of a column read, of all jobs
-  Index scattered = 0;  // likewise, of the jobs of one class
-  Index refilled = 0;
-  Index listed = 0;  // of the rows, those read for lists
+// Counts of the work of one round, for its statistics and for the work model.
+struct WorkCounts {
+  Index rows_read = 0;
+  Index path_searches = 0, arcs_scanned = 0, augmentations = 0;
+  Index sources_reindexed = 0, targets_widened = 0, pairs_refilled = 0;
+  Index classes_repriced = 0;
+  Index column_costs_read = 0;  // single costs, of all jobs in one class
+  Index class_costs_read = 0;   // single costs, of the members of one class in another
+  Index rows_indexed = 0;       // rows read to index their moves; part of rows_read
 };
 
-class Board {
+class MoveIndex {
  public:
-  // `memory` holds the lists, and outlives the board: the next one finds room of the same sizes there.
-  Board(World& world, std::vector<Cost>& prices, Counts& counts, std::pmr::memory_resource& memory);
+  // `memory` holds the lists and outlives the index: the next index finds blocks of the same sizes there.
+  MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, const Tuning& tuning,
+            std::pmr::memory_resource& memory);
 
-  // Everything anew, at these prices, from where the jobs stand; their keys are read too. `misplaced`: who is not where
-  // it is cheapest, and is to leave. False if stopped: then all is to be built again.
+  // Indexes all classes at the present prices and assignment, and reads the keys of all assigned jobs. Jobs that are in
+  // no class of least reduced cost go to `misplaced`; the caller has to unassign them. Returns false if stopped: then
+  // the index has to be built again.
   bool build(Pool& pool, Stop& stop, std::vector<Job>& misplaced);
-  // The costs of class c have changed, and it is empty: how far each job is apart from it now (kForbidden: it may not
-  // be there, or is in no class; -kForbidden: it may be nowhere else), and the moves to it listed anew.
-  void look_at(Slot c, std::vector<Cost>& apart, Pool& pool);
-  void recolumn(Slot c, const std::vector<Cost>& apart, Pool& pool);
-  void grow(Slot classes);
-  [[nodiscard]] bool fits(Slot classes) const noexcept;  // can it grow to so many?
-  // Entries of the longest list of one pair, with so many classes.
-  [[nodiscard]] static Index room_of_list(Slot classes) noexcept;
-  // Copies all lists to other memory, cut to what room_of_list() now is.
-  void move_lists(std::pmr::memory_resource& memory);
-  // Lists class a again, its limit so far out that slack_from(a) + the least slack_to exceeds `need`, and at least
-  // twice as many moves as before where that was what was short.
-  void relist(Slot a, Cost need, bool farther, Pool& pool);
-  // The pair (a, to[place]) has run dry: its cheapest moves are looked up again.
-  void refresh(Slot a, std::int32_t place, Pool& pool);
-  void widen(Slot b, Cost need, Pool& pool);
 
-  // Into class s, with its keys in all classes; out of it.
-  void enter(Job job, Slot s, bool exact, const Cost* row);
-  void leave(Job job);
+  // For class c, whose costs have changed and which has no members: reads the length of each job's move to c
+  // (kForbidden: it may not be there, or is in no class; -kForbidden: it is forbidden everywhere else).
+  void move_lengths_to(Slot c, std::vector<Cost>& lengths, Pool& pool);
+  // Replaces all moves to c and from c by those of these lengths.
+  void replace_target(Slot c, const std::vector<Cost>& lengths, Pool& pool);
 
-  struct Entry {
-    Cost apart;
+  // Inserts empty classes before that of unplaced jobs, up to `classes` in all.
+  void add_classes(Slot classes);
+  [[nodiscard]] bool can_grow_to(Slot classes) const noexcept;
+  // Returns the capacity of the longest list of one pair, with this many classes.
+  [[nodiscard]] static Index list_capacity(Slot classes, const Tuning& tuning) noexcept;
+  // Copies all lists to other memory, shortened to what list_capacity() now is.
+  void relocate_lists(std::pmr::memory_resource& memory);
+
+  // Indexes class a again, with a limit so far that slack_from(a) + the least slack_to() exceeds `need`. `farther`: the
+  // limit was too short, which counts as an attempt.
+  void reindex_source(Slot a, Cost need, bool farther, Pool& pool);
+  // Fills the list of pair (a, target[position]) again, with its cheapest moves.
+  void refill_pair(Slot a, std::int32_t position, Pool& pool);
+  // Lowers the reference price of b, so that slack_to(b) is at least `need`, and indexes the moves that this admits.
+  void widen_target(Slot b, Cost need, Pool& pool);
+
+  // Moves a job into class s, given its keys in all classes, and out of its class.
+  void assign(Job job, Slot s, bool exact, const Cost* row);
+  void unassign(Job job);
+
+  struct Move {
+    Cost length;
     Job job;
     std::uint32_t stamp;
   };
-  using Heap = std::pmr::vector<Entry>;
-  struct Row {  // the pairs (a, to[k]), in order of first use
-    std::vector<Slot> to;
-    std::vector<Cost> top, cut;        // least move, or cut where the heap is empty; kForbidden: none
-    std::vector<Job> first;            // who moves, kNone where that is not known
-    std::vector<std::int32_t> mirror;  // place in column(to[k])
-    std::vector<Cost> bar;             // few classes: by target, moves at most so far apart are listed
+  using Heap = std::pmr::vector<Move>;
+  struct SourcePairs {  // the pairs (a, target[k]) of one class a, in order of first use
+    std::vector<Slot> target;
+    std::vector<Cost> length, cut;              // least length, or cut where the list is empty; kForbidden: no move
+    std::vector<Job> job;                       // of the cheapest move; kNone: exhausted
+    std::vector<std::int32_t> target_position;  // the same pair in target(target[k])
+    std::vector<Cost> threshold;                // without limits: by class, moves up to this length are indexed
     std::vector<Heap> heap;
   };
-  struct Column {  // the pairs (from[k], b)
-    std::vector<Slot> from;
-    std::vector<Cost> top;
-    std::vector<std::int32_t> place;  // in row(from[k])
+  struct TargetPairs {  // the pairs (source[k], b) of one class b
+    std::vector<Slot> source;
+    std::vector<Cost> length;
+    std::vector<std::int32_t> source_position;  // the same pair in source(source[k])
   };
-  [[nodiscard]] const Row& row(Slot a) const noexcept { return rows_[static_cast<std::size_t>(a)]; }
-  [[nodiscard]] const Column& column(Slot b) const noexcept { return columns_[static_cast<std::size_t>(b)]; }
+  [[nodiscard]] const SourcePairs& source(Slot a) const noexcept { return sources_[static_cast<std::size_t>(a)]; }
+  [[nodiscard]] const TargetPairs& target(Slot b) const noexcept { return targets_[static_cast<std::size_t>(b)]; }
 
-  [[nodiscard]] bool complete(Slot a) const noexcept { return limit_[static_cast<std::size_t>(a)] >= kForbidden; }
+  [[nodiscard]] bool is_complete(Slot a) const noexcept { return limit_[static_cast<std::size_t>(a)] >= kForbidden; }
+  [[nodiscard]] bool all_complete() const noexcept { return n_incomplete_ == 0; }
   [[nodiscard]] Cost slack_from(Slot a) const noexcept {
     return limit_[static_cast<std::size_t>(a)] - prices_[static_cast<std::size_t>(a)];
   }
   [[nodiscard]] Cost slack_to(Slot b) const noexcept {
     return prices_[static_cast<std::size_t>(b)] - reference_[static_cast<std::size_t>(b)];
   }
-  [[nodiscard]] bool all_complete() const noexcept { return incomplete_ == 0; }
-  [[nodiscard]] Slot least_slack_to() const;    // its class
-  [[nodiscard]] Slot least_slack_from() const;  // among incomplete classes with members; kNone: none
+  [[nodiscard]] Slot least_slack_to() const;    // the class
+  [[nodiscard]] Slot least_slack_from() const;  // the class, among incomplete ones with members; kNone: none
 
   [[nodiscard]] bool holds() const;
 
  private:
-  [[nodiscard]] std::int32_t place(Slot a, Slot b) const;
-  std::int32_t make_place(Slot a, Slot b);
-  void list(Job job, Slot a, const Cost* row, std::vector<Slot>& found);
-  void push(Slot a, std::int32_t k, Entry entry);
-  void nothing_listed(Slot a, std::int32_t k);
-  void settle(Slot a, std::int32_t k);  // drops stale entries from the front, and writes top and first
-  void shrink(Slot a, std::int32_t k);
-  void set_top(Slot a, std::int32_t k);
-  void set_cut(Row& row, std::size_t k, Cost cut);
-  void make_room(Heap& heap, std::size_t n) const;
-  void set_room(Index longest) noexcept;
-  [[nodiscard]] bool stale(const Entry& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
-  Cost choose_limit(Slot a, Cost need, Cost least_to, Scratch& scratch, Index& rows) const;
-  struct Fresh;
-  void gather(Slot a, std::span<const Job> members, Fresh& fresh) const;
-  void join(Fresh& whole, Fresh& part) const;
-  void install(Slot a, Fresh& fresh);
-  void count_singles(Index n);
-  template <class List>
-  static Cost cheapest(List& bucket, Index most);
-  static void keep(std::vector<Entry>& bucket, Entry entry, Index most, Cost& cut, Cost& threshold);
-  void refill(Slot a, Slot b, std::vector<Entry>& bucket, Index most, Cost cut);
-  void empty();
-  void lay_out();  // where pairs lie
+  struct SourceMoves;
 
-  World& world_;
+  // Positions of pairs.
+  [[nodiscard]] std::int32_t find_pair(Slot a, Slot b) const;  // -1: no such pair yet
+  std::int32_t add_pair(Slot a, Slot b);
+  void rebuild_pair_table();
+
+  // One list.
+  void insert_move(Slot a, std::int32_t k, Move move);
+  void clear_pair(Slot a, std::int32_t k);
+  void drop_stale_front(Slot a, std::int32_t k);
+  void truncate(Slot a, std::int32_t k);
+  void update_front(Slot a, std::int32_t k);
+  void set_cut(SourcePairs& pairs, std::size_t k, Cost cut);
+  void set_pair(Slot a, Slot b, std::vector<Move>& moves, Index most, Cost cut);
+  void reserve(Heap& heap, std::size_t n) const;
+  void set_list_capacity(Index capacity) noexcept;
+  [[nodiscard]] bool stale(const Move& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
+  template <class List>
+  static Cost keep_cheapest(List& moves, Index most);
+  static void append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold);
+
+  // One class.
+  void insert_moves(Job job, Slot a, const Cost* row, std::vector<Slot>& found);
+  Cost choose_limit(Slot a, Cost need, Cost least_to, KeyBuffer& buffer, Index& rows) const;
+  void collect_moves(Slot a, std::span<const Job> members, SourceMoves& lists) const;
+  void merge(SourceMoves& whole, SourceMoves& part) const;
+  void install(Slot a, SourceMoves& lists);
+  void count_column_read(Index n);
+  void reset();
+
+  MatcherState& state_;
   std::vector<Cost>& prices_;
-  Counts& counts_;
+  WorkCounts& counts_;
+  const Tuning& tuning_;
   std::pmr::memory_resource* memory_;
   Slot classes_;
-  Index longest_ = 0;           // a list has room for so many, stale ones among them
-  Index most_ = 0, first_ = 0;  // moves of a pair that ran dry, and of one listed with its whole class
-  bool few_;                    // few classes: limits are infinite
-  std::vector<Row> rows_;
-  std::vector<Column> columns_;
+  Index list_capacity_ = 0;                 // entries of one list, stale ones included
+  Index refill_size_ = 0, build_size_ = 0;  // moves of a pair that is refilled, and of one indexed with its class
+  bool unlimited_;                          // few classes: all limits are infinite
+  std::vector<SourcePairs> sources_;
+  std::vector<TargetPairs> targets_;
   std::vector<Cost> limit_, reference_;
-  std::vector<int> effort_;  // how often a class's limit was found too near
-  Slot incomplete_ = 0;
+  std::vector<Index> attempts_;  // by class: how often its limit was too short
+  Slot n_incomplete_ = 0;
   std::vector<std::uint32_t> stamp_;
-  std::vector<std::int32_t> places_;  // (classes, classes), -1: no such pair; or, where that would be large:
-  std::unordered_map<std::int64_t, std::int32_t> far_places_;
-  Scratch scratch_;
+  // Position of pair (a, b) in source(a), -1: no such pair. By a * classes + b, or in a map where that would be large.
+  std::vector<std::int32_t> pair_table_;
+  std::unordered_map<std::int64_t, std::int32_t> pair_map_;
   std::vector<Slot> found_;
 };
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

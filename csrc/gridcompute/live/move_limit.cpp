@@ -2,53 +2,55 @@
 
 #include <algorithm>
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
 namespace {
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
-struct Part {                     // a path or a cycle
-  std::vector<std::size_t> arcs;  // by position
-  Slot start = kNone;             // where it takes one away for good; kNone: a cycle
+// A path or a cycle of arcs, with what making it costs and saves.
+struct ArcSet {
+  std::vector<std::size_t> arcs;
+  Slot start = kNone;  // the class that ends with one job fewer; kNone: a cycle
   Index moves = 0;
-  Wide saves = 0;
-  bool must = false;
+  Wide savings = 0;
+  bool mandatory = false;
 };
 
-class Splitter {
+// Decomposes the arcs into paths and cycles.
+class ArcDecomposition {
  public:
-  Splitter(const World& world, std::span<const Job> jobs, std::span<const Slot> to)
-      : world_(world), jobs_(jobs), to_(to), leaving_(at(world.classes())) {
-    std::vector<Index> balance(leaving_.size(), 0);
+  ArcDecomposition(const MatcherState& state, std::span<const Job> jobs, std::span<const Slot> to)
+      : state_(state), jobs_(jobs), to_(to), outgoing_(at(state.n_classes())) {
+    std::vector<Index> balance(outgoing_.size(), 0);
     for (std::size_t k = jobs.size(); k-- > 0;) {
-      leaving_[at(world.home(jobs[k]))].push_back(k);  // the lowest is taken first, from the back
-      --balance[at(world.home(jobs[k]))];
+      outgoing_[at(state.placed_class(jobs[k]))].push_back(k);  // used from the back, the lowest first
+      --balance[at(state.placed_class(jobs[k]))];
       ++balance[at(to[k])];
     }
-    const Slot out = world.out();
+    const Slot out = state.unplaced_class();
     for (Slot s = 0; s < out; ++s) {
-      for (; balance[at(s)] < 0; ++balance[at(s)]) walk(s, s);
+      for (; balance[at(s)] < 0; ++balance[at(s)]) follow(s, s);
     }
-    while (!leaving_[at(out)].empty()) walk(out, out);
+    while (!outgoing_[at(out)].empty()) follow(out, out);
     for (Slot s = 0; s < out; ++s) {
-      while (!leaving_[at(s)].empty()) walk(s, kNone);
+      while (!outgoing_[at(s)].empty()) follow(s, kNone);
     }
   }
-  std::vector<Part> parts;
+  std::vector<ArcSet> sets;
 
  private:
-  // From s along arcs not used yet, until there is none or the job is left out; loops on the way are parts of their
-  // own.
-  void walk(Slot s, Slot start) {
+  // Follows unused arcs from class s until there is none or the class of unplaced jobs is reached; cycles met on the
+  // way become sets of their own.
+  void follow(Slot s, Slot start) {
     std::vector<std::size_t> trail;
     std::vector<Slot> nodes{s};
-    while (!leaving_[at(s)].empty()) {
-      const std::size_t k = leaving_[at(s)].back();
-      leaving_[at(s)].pop_back();
+    while (!outgoing_[at(s)].empty()) {
+      const std::size_t k = outgoing_[at(s)].back();
+      outgoing_[at(s)].pop_back();
       trail.push_back(k);
       s = to_[k];
-      if (s == world_.out()) break;
+      if (s == state_.unplaced_class()) break;
       const auto before = std::find(nodes.begin(), nodes.end(), s);
       if (before != nodes.end()) {
         const auto length = before - nodes.begin();
@@ -62,54 +64,56 @@ class Splitter {
     if (!trail.empty()) add(std::move(trail), start);
   }
 
+  // Adds a set of arcs with its moves and savings; it is mandatory if a job is forbidden in its placed class.
   void add(std::vector<std::size_t> arcs, Slot start) {
-    Part part;
-    part.start = start;
+    ArcSet set;
+    set.start = start;
     for (const std::size_t k : arcs) {
-      const Slot home = world_.home(jobs_[k]);
-      const Cost there = world_.read_one(jobs_[k], home);
-      if (home != world_.out()) ++part.moves;
-      there >= kForbidden ? void(part.must = true) : void(part.saves += there - world_.read_one(jobs_[k], to_[k]));
+      const Slot placed = state_.placed_class(jobs_[k]);
+      const Cost there = state_.read_key(jobs_[k], placed);
+      if (placed != state_.unplaced_class()) ++set.moves;
+      there >= kForbidden ? void(set.mandatory = true) : void(set.savings += there - state_.read_key(jobs_[k], to_[k]));
     }
-    part.arcs = std::move(arcs);
-    parts.push_back(std::move(part));
+    set.arcs = std::move(arcs);
+    sets.push_back(std::move(set));
   }
 
-  const World& world_;
+  const MatcherState& state_;
   std::span<const Job> jobs_;
   std::span<const Slot> to_;
-  std::vector<std::vector<std::size_t>> leaving_;
+  std::vector<std::vector<std::size_t>> outgoing_;
 };
 
-// More saved a move first; whoever moves nobody is best.
-bool better(const Part& a, const Part& b) {
-  if (a.must != b.must) return a.must;
+// Orders mandatory sets first, then sets without a move, then by savings per move, the largest first.
+bool precedes(const ArcSet& a, const ArcSet& b) {
+  if (a.mandatory != b.mandatory) return a.mandatory;
   if ((a.moves == 0) != (b.moves == 0)) return a.moves == 0;
-  return a.saves * std::max<Index>(b.moves, 1) > b.saves * std::max<Index>(a.moves, 1);
+  return a.savings * std::max<Index>(b.moves, 1) > b.savings * std::max<Index>(a.moves, 1);
 }
 
 }  // namespace
 
-std::vector<bool> choose(const World& world, std::span<const Job> jobs, std::span<const Slot> to,
-                         const std::vector<Cost>& home_load, const std::vector<Cost>& capacity, Index max_moves) {
-  std::vector<Part> parts = Splitter(world, jobs, to).parts;
-  std::stable_sort(parts.begin(), parts.end(), better);
-  std::vector<Cost> over(home_load.size());
-  for (std::size_t s = 0; s < over.size(); ++s) over[s] = home_load[s] - capacity[s];
-  for (Part& part : parts) {
-    if (part.start == kNone || over[at(part.start)] <= 0) continue;
-    --over[at(part.start)];
-    part.must = true;
+std::vector<bool> select_changes(const MatcherState& state, std::span<const Job> jobs, std::span<const Slot> to,
+                                 const std::vector<Cost>& placed_load, const std::vector<Cost>& capacity,
+                                 Index max_moves) {
+  std::vector<ArcSet> sets = ArcDecomposition(state, jobs, to).sets;
+  std::stable_sort(sets.begin(), sets.end(), precedes);
+  std::vector<Cost> over(placed_load.size());
+  for (std::size_t s = 0; s < over.size(); ++s) over[s] = placed_load[s] - capacity[s];
+  for (ArcSet& set : sets) {
+    if (set.start == kNone || over[at(set.start)] <= 0) continue;
+    --over[at(set.start)];
+    set.mandatory = true;
   }
-  std::stable_sort(parts.begin(), parts.end(), better);
-  std::vector<bool> going(jobs.size(), false);
+  std::stable_sort(sets.begin(), sets.end(), precedes);
+  std::vector<bool> selected(jobs.size(), false);
   Index moves = 0;
-  for (const Part& part : parts) {
-    if (!part.must && moves + part.moves > max_moves) continue;
-    moves += part.moves;
-    for (const std::size_t k : part.arcs) going[k] = true;
+  for (const ArcSet& set : sets) {
+    if (!set.mandatory && moves + set.moves > max_moves) continue;
+    moves += set.moves;
+    for (const std::size_t k : set.arcs) selected[k] = true;
   }
-  return going;
+  return selected;
 }
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

@@ -1,26 +1,29 @@
-// Which moves to make when only some may be made.
+// Selects which changes to make when only some moves are allowed.
 //
-// Problem. Homes h and the optimum x differ in some jobs, each an arc from its home to its slot. Any subset of the arcs
-// that keeps loads within capacity is a matching; the best of so many moves is hard to say, but cheap to say well.
+// Problem. The placements h and the optimum x differ in some jobs, each an arc from its placed class to its class in x.
+// Any subset of these arcs that keeps every load within capacity is a matching. The best subset of a given size is a
+// hard problem; a good one is found greedily.
 //
-// Steps. The arcs fall into paths, from a class that ends with fewer jobs to one that ends with more (being left out
-// is either), and cycles: each may be made without the others. First those that must be made (a class has lost room, a
-// home is closed to its job), then those that move nobody (new jobs into free room), then by what a move saves, the
-// most first, while they fit. As x is optimal none costs more than it saves.
+// Steps. The arcs decompose into paths, from a class that ends with fewer jobs to one that ends with more (being
+// unplaced counts as either), and cycles: each can be made without the others. First those that are mandatory (a class
+// has lost capacity, or a placed class is closed to its job), then those without a move (new jobs into free capacity),
+// then by savings per move, the largest first, while they fit. As x is optimal, none costs more than it saves.
 //
-// Deterministic: arcs by position, ties to the lower. Complexity: O(arcs log arcs).
+// Deterministic: arcs by position, ties to the lowest. Complexity: O(arcs log arcs).
+//
+// Source. Flow decomposition: Ahuja, Magnanti and Orlin, Network Flows (1993), section 3.5. Deviations: greedy choice.
 #pragma once
 
 #include <vector>
 
 #include "gridcompute/live/state.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
-// Of `jobs`, ascending, who goes from home to `to`. A job without a home is placed, not moved. What must be moved may
-// exceed the limit.
-[[nodiscard]] std::vector<bool> choose(const World& world, std::span<const Job> jobs, std::span<const Slot> to,
-                                       const std::vector<Cost>& home_load, const std::vector<Cost>& capacity,
-                                       Index max_moves);
+// Tells for each of `jobs` (ascending) whether it goes from its placed class to `to`. Placing an unplaced job is no
+// move. Mandatory changes may exceed max_moves.
+[[nodiscard]] std::vector<bool> select_changes(const MatcherState& state, std::span<const Job> jobs,
+                                               std::span<const Slot> to, const std::vector<Cost>& placed_load,
+                                               const std::vector<Cost>& capacity, Index max_moves);
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
 namespace {
 
@@ -10,118 +10,120 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 }  // namespace
 
-Search::Search(World& world, Board& board, std::vector<Cost>& prices, const std::vector<Cost>& capacity, Counts& counts,
-               Pool& pool, Stop& stop)
-    : world_(world),
-      board_(board),
+PathSearch::PathSearch(MatcherState& state, MoveIndex& index, std::vector<Cost>& prices,
+                       const std::vector<Cost>& capacity, WorkCounts& counts, const Tuning& tuning, Pool& pool,
+                       Stop& stop)
+    : state_(state),
+      index_(index),
       prices_(prices),
       capacity_(capacity),
       counts_(counts),
+      tuning_(tuning),
       pool_(pool),
       stop_(stop),
-      classes_(world.classes()),
-      seen_(at(classes_), 0),
-      done_(at(classes_), 0),
+      classes_(state.n_classes()),
+      labelled_in_(at(classes_), 0),
+      settled_in_(at(classes_), 0),
       distance_(at(classes_)),
-      neighbour_(at(classes_)),
+      predecessor_(at(classes_)),
       arc_(at(classes_)) {}
 
-void Search::start(Slot node) {
-  ++counts_.searches;
-  ++round_;
+void PathSearch::start(Slot node) {
+  ++counts_.path_searches;
+  ++search_;
   queue_ = {};
   settled_.clear();
-  reach(node, 0, kNone, {});
+  relax(node, 0, kNone, {});
 }
 
-void Search::reach(Slot node, Cost length, Slot neighbour, Arc arc) {
+void PathSearch::relax(Slot node, Cost length, Slot predecessor, Arc arc) {
   if (length >= distance(node)) return;
-  seen_[at(node)] = round_;
+  labelled_in_[at(node)] = search_;
   distance_[at(node)] = length;
-  neighbour_[at(node)] = neighbour;
+  predecessor_[at(node)] = predecessor;
   arc_[at(node)] = arc;
   queue_.push({length, node});
 }
 
-bool Search::pop(Label& label) {
+bool PathSearch::pop(Label& label) {
   while (!queue_.empty()) {
     label = queue_.top();
     queue_.pop();
-    if (done_[at(label.node)] == round_ || label.distance > distance(label.node)) continue;
+    if (settled_in_[at(label.node)] == search_ || label.distance > distance(label.node)) continue;
     return true;
   }
   return false;
 }
 
-Search::Found Search::outward(Slot source, std::vector<Job>& moved) {
+PathSearch::Found PathSearch::route_excess(Slot source, std::vector<Job>& moved) {
   Slot end = kNone;
   while (end == kNone) {
     if (stop_.poll()) return Found::stopped;
     start(source);
-    Arc dry;
-    const Cost least_to = board_.all_complete() ? 0 : board_.slack_to(board_.least_slack_to());
-    Cost bound = kForbidden;  // no path over a move not listed is shorter
-    Slot short_of = kNone;
+    Arc negative;
+    const Cost least_to = index_.all_complete() ? 0 : index_.slack_to(index_.least_slack_to());
+    Cost bound = kForbidden;  // every path over a move that is not indexed is at least this long
+    Slot bounding = kNone;
     Label label;
     while (true) {
       const bool more = pop(label);
-      if (!more && short_of == kNone) return Found::nowhere;
+      if (!more && bounding == kNone) return Found::infeasible;
       if (!more || label.distance > bound) {
-        list_more_from(short_of, more ? label.node : kNone, more ? label.distance - distance(short_of) : 0);
+        index_farther_from(bounding, more ? label.distance - distance(bounding) : 0);
         break;
       }
       const Slot v = label.node;
-      if (v != source && unsure(arc_[at(v)])) {
-        board_.refresh(arc_[at(v)].from, arc_[at(v)].place, pool_);
+      if (v != source && is_exhausted(arc_[at(v)])) {
+        index_.refill_pair(arc_[at(v)].source, arc_[at(v)].position, pool_);
         break;
       }
-      done_[at(v)] = round_;
+      settled_in_[at(v)] = search_;
       settled_.push_back(v);
-      if (v != source && world_.load(v) < capacity_[at(v)]) {
+      if (v != source && state_.load(v) < capacity_[at(v)]) {
         end = v;
         break;
       }
-      const Board::Row& row = board_.row(v);
-      counts_.steps += static_cast<Index>(row.to.size());
+      const MoveIndex::SourcePairs& pairs = index_.source(v);
+      counts_.arcs_scanned += static_cast<Index>(pairs.target.size());
       const Cost base = label.distance - prices_[at(v)];
-      for (std::size_t k = 0; k < row.to.size(); ++k) {
-        if (row.top[k] >= kForbidden) continue;
-        const Slot b = row.to[k];
+      for (std::size_t k = 0; k < pairs.target.size(); ++k) {
+        if (pairs.length[k] >= kForbidden) continue;
+        const Slot b = pairs.target[k];
         const Arc arc{v, static_cast<std::int32_t>(k)};
-        const Cost there = base + row.top[k] + prices_[at(b)];
-        if (there < label.distance) dry = arc;
-        reach(b, there, v, arc);
+        const Cost there = base + pairs.length[k] + prices_[at(b)];
+        if (there < label.distance) negative = arc;
+        relax(b, there, v, arc);
       }
-      if (dry.place >= 0) break;
-      if (!board_.complete(v)) {
-        const Cost here = label.distance + board_.slack_from(v) + least_to;
-        if (here < bound) bound = here, short_of = v;
+      if (negative.position >= 0) break;
+      if (!index_.is_complete(v)) {
+        const Cost here = label.distance + index_.slack_from(v) + least_to;
+        if (here < bound) bound = here, bounding = v;
       }
     }
-    if (dry.place >= 0 && !refreshed(dry)) return Found::lost;
+    if (negative.position >= 0 && !refill_if_exhausted(negative)) return Found::inconsistent;
   }
   const Cost length = distance(end);
   for (const Slot v : settled_) prices_[at(v)] += std::max<Cost>(0, length - distance(v));
-  const Cost units = std::min(world_.load(source) - capacity_[at(source)], capacity_[at(end)] - world_.load(end));
-  return move_along(end, true, units, moved) ? Found::path : Found::lost;
+  const Cost units = std::min(state_.load(source) - capacity_[at(source)], capacity_[at(end)] - state_.load(end));
+  return augment(end, true, units, moved) ? Found::path : Found::inconsistent;
 }
 
-Search::Found Search::inward(Slot target, std::vector<Job>& moved) {
+PathSearch::Found PathSearch::fill_deficit(Slot target, std::vector<Job>& moved) {
   Slot end = kNone;
   Cost length = 0;
   while (end == kNone) {
     if (stop_.poll()) return Found::stopped;
     start(target);
-    Arc dry;
-    const Slot least_from = board_.all_complete() ? kNone : board_.least_slack_from();
+    Arc negative;
+    const Slot least_from = index_.all_complete() ? kNone : index_.least_slack_from();
     Cost bound = kForbidden, best = kForbidden;
-    Slot best_end = kNone, short_of = kNone;
+    Slot best_end = kNone, bounding = kNone;
     Label label;
     while (true) {
       const bool more = pop(label) && label.distance < best;
       const Cost next = more ? label.distance : best;
       if (next > bound) {
-        list_more_to(short_of, next - distance(short_of));
+        index_farther_to(bounding, next - distance(bounding));
         break;
       }
       if (!more) {
@@ -129,96 +131,100 @@ Search::Found Search::inward(Slot target, std::vector<Job>& moved) {
         break;
       }
       const Slot v = label.node;
-      if (v != target && unsure(arc_[at(v)])) {
-        board_.refresh(arc_[at(v)].from, arc_[at(v)].place, pool_);
+      if (v != target && is_exhausted(arc_[at(v)])) {
+        index_.refill_pair(arc_[at(v)].source, arc_[at(v)].position, pool_);
         break;
       }
-      done_[at(v)] = round_;
+      settled_in_[at(v)] = search_;
       settled_.push_back(v);
       const Cost over = label.distance + prices_[at(v)];
       if (over < best) best = over, best_end = v;
-      const Board::Column& column = board_.column(v);
-      counts_.steps += static_cast<Index>(column.from.size());
-      for (std::size_t k = 0; k < column.from.size(); ++k) {
-        if (column.top[k] >= kForbidden) continue;
-        const Slot a = column.from[k];
-        const Arc arc{a, column.place[k]};
-        const Cost there = over + column.top[k] - prices_[at(a)];
-        if (there < label.distance) dry = arc;
-        if (there < best) reach(a, there, v, arc);
+      const MoveIndex::TargetPairs& pairs = index_.target(v);
+      counts_.arcs_scanned += static_cast<Index>(pairs.source.size());
+      for (std::size_t k = 0; k < pairs.source.size(); ++k) {
+        if (pairs.length[k] >= kForbidden) continue;
+        const Slot a = pairs.source[k];
+        const Arc arc{a, pairs.source_position[k]};
+        const Cost there = over + pairs.length[k] - prices_[at(a)];
+        if (there < label.distance) negative = arc;
+        if (there < best) relax(a, there, v, arc);
       }
-      if (dry.place >= 0) break;
+      if (negative.position >= 0) break;
       if (least_from != kNone) {
-        const Cost here = label.distance + board_.slack_to(v) + board_.slack_from(least_from);
-        if (here < bound) bound = here, short_of = v;
+        const Cost here = label.distance + index_.slack_to(v) + index_.slack_from(least_from);
+        if (here < bound) bound = here, bounding = v;
       }
     }
-    if (dry.place >= 0 && !refreshed(dry)) return Found::lost;
+    if (negative.position >= 0 && !refill_if_exhausted(negative)) return Found::inconsistent;
   }
   for (const Slot v : settled_) prices_[at(v)] -= std::max<Cost>(0, length - distance(v));
-  const Cost spare = end == world_.out() ? world_.load(end) : std::min(world_.load(end), capacity_[at(end)]);
+  const Cost spare = end == state_.unplaced_class() ? state_.load(end) : std::min(state_.load(end), capacity_[at(end)]);
   if (end == target) return Found::path;
-  const Cost units = std::min(capacity_[at(target)] - world_.load(target), spare);
-  return move_along(end, false, units, moved) ? Found::path : Found::lost;
+  const Cost units = std::min(capacity_[at(target)] - state_.load(target), spare);
+  return augment(end, false, units, moved) ? Found::path : Found::inconsistent;
 }
 
-// An arc shorter than none: no job is so, but prices set anew may make a bound of moves not listed so.
-bool Search::refreshed(Arc arc) {
-  if (!unsure(arc)) return false;
-  board_.refresh(arc.from, arc.place, pool_);
+// An arc of negative reduced length: no job has such a move, but prices that were set anew may make the bound of an
+// exhausted pair negative. Fills that pair; false if the arc is not the bound of one.
+bool PathSearch::refill_if_exhausted(Arc arc) {
+  if (!is_exhausted(arc)) return false;
+  index_.refill_pair(arc.source, arc.position, pool_);
   return true;
 }
 
-// What is short: the class's own limit, or one target whose price has fallen so far that it spoils the bound for all.
-void Search::list_more_from(Slot source, Slot, Cost length) {
-  const Slot low = board_.least_slack_to();
-  if (board_.slack_to(low) < 0 && -board_.slack_to(low) > board_.slack_from(source) / 2) {
-    board_.widen(low, -board_.slack_to(low), pool_);
+// Extends what bounds paths from `source`: its own limit, or one target whose price has fallen so far, by more than
+// half of that limit, that it lowers the bound of all sources.
+void PathSearch::index_farther_from(Slot source, Cost length) {
+  const Slot low = index_.least_slack_to();
+  if (index_.slack_to(low) < 0 && -index_.slack_to(low) > index_.slack_from(source) / 2) {
+    index_.widen_target(low, -index_.slack_to(low), pool_);
     return;
   }
-  board_.relist(source, 2 * length, true, pool_);
+  index_.reindex_source(source, tuning_.limit_margin * length, true, pool_);
 }
 
-void Search::list_more_to(Slot target, Cost length) {
-  const Slot low = board_.least_slack_from();
-  // A class that has used up its limit is listed again; else the target is what has to reach farther.
-  if (low != kNone && board_.slack_from(low) < length) {
-    board_.relist(low, 2 * length, true, pool_);
+// Extends what bounds paths to `target`: the source with the least slack, or else the reference price of the target.
+void PathSearch::index_farther_to(Slot target, Cost length) {
+  const Slot low = index_.least_slack_from();
+  if (low != kNone && index_.slack_from(low) < length) {
+    index_.reindex_source(low, tuning_.limit_margin * length, true, pool_);
     return;
   }
-  board_.widen(target, std::max<Cost>(length, 2 * std::abs(board_.slack_to(target))), pool_);
+  index_.widen_target(target, std::max<Cost>(length, tuning_.limit_margin * std::abs(index_.slack_to(target))), pool_);
 }
 
-bool Search::tight(const std::vector<Arc>& path) const {
+// Tells whether every arc of the path still has reduced length 0 and a known job.
+bool PathSearch::is_tight(const std::vector<Arc>& path) const {
   return std::all_of(path.begin(), path.end(), [&](const Arc& arc) {
-    const Board::Row& row = board_.row(arc.from);
-    const auto k = at(arc.place);
-    return row.first[k] != kNone && row.top[k] + prices_[at(row.to[k])] == prices_[at(arc.from)];
+    const MoveIndex::SourcePairs& pairs = index_.source(arc.source);
+    const auto k = at(arc.position);
+    return pairs.job[k] != kNone && pairs.length[k] + prices_[at(pairs.target[k])] == prices_[at(arc.source)];
   });
 }
 
-bool Search::move_along(Slot end, bool outward, Cost units, std::vector<Job>& moved) {
-  // From the class that takes one in to the one that lets one go.
+// Moves up to `units` jobs along the path to `end`, while it is tight. The path is walked from the class that takes a
+// job to the one that gives one.
+bool PathSearch::augment(Slot end, bool from_excess, Cost units, std::vector<Job>& moved) {
   std::vector<Arc> path;
-  for (Slot v = end; neighbour_[at(v)] != kNone; v = neighbour_[at(v)]) {
+  for (Slot v = end; predecessor_[at(v)] != kNone; v = predecessor_[at(v)]) {
     if (path.size() > at(classes_)) return false;
     path.push_back(arc_[at(v)]);
   }
-  if (!outward) std::reverse(path.begin(), path.end());
-  for (Cost unit = 0; unit < units && (unit == 0 || tight(path)); ++unit) {
+  if (!from_excess) std::reverse(path.begin(), path.end());
+  for (Cost unit = 0; unit < units && (unit == 0 || is_tight(path)); ++unit) {
     ++counts_.augmentations;
     for (const Arc& arc : path) {
-      const Board::Row& row = board_.row(arc.from);
-      const Job job = row.first[at(arc.place)];
-      const Slot to = row.to[at(arc.place)];
-      board_.leave(job);
-      const bool exact = world_.read(job, scratch_);
-      ++counts_.rows;
-      board_.enter(job, to, exact, scratch_.row.data());
+      const MoveIndex::SourcePairs& pairs = index_.source(arc.source);
+      const Job job = pairs.job[at(arc.position)];
+      const Slot to = pairs.target[at(arc.position)];
+      index_.unassign(job);
+      const bool exact = state_.read_row(job, buffer_);
+      ++counts_.rows_read;
+      index_.assign(job, to, exact, buffer_.keys.data());
       moved.push_back(job);
     }
   }
   return true;
 }
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

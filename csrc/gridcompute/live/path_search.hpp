@@ -1,44 +1,46 @@
-// Shortest paths on the graph of classes, from a class with too many jobs or to one with too few, and the moves along
-// them.
+// Successive shortest paths on the exchange graph of classes, from a class with excess or to one with a deficit.
 //
-// Problem. Every job stands where it is cheapest at prices p >= 0 (all reduced costs W(a, b) + p_b - p_a are >= 0), but
-// loads and capacities disagree. Successive shortest paths set that right and keep every job where it is cheapest:
-// dual and primal meet when the last class is in balance.
+// Problem. Every job is in a class of least reduced cost at prices p >= 0 (all reduced lengths W(a, b) + p_b - p_a are
+// >= 0), but loads and capacities disagree. Successive shortest paths remove the disagreement and keep every job in a
+// class of least reduced cost: when the last class is balanced, the primal and the dual objective are equal.
 //
-// Definitions. Outward: from a class with more jobs than slots, to the nearest class with room (being left out always
-// has room). Prices of all classes nearer than that rise by the difference. Inward: to a class whose slots stand empty
-// at a price above 0, from the class for which (distance + its price) is least: either that price falls to 0 and it may
-// have room, or jobs come from being left out; the empty class itself, at distance 0, is one of them. Prices of all
-// nearer classes fall by the difference, none below 0.
+// Definitions. Excess: jobs beyond the capacity of a class. Route from it to the nearest class with free capacity
+// (being unplaced always has some). Prices of all classes nearer than that rise by the difference. Deficit: free slots
+// of a class whose price is above 0. Route to it from the class for which (distance + its price) is least: either that
+// price falls to 0, and it may have free slots, or jobs come from being unplaced; the class with the deficit itself, at
+// distance 0, is a candidate too. Prices of all nearer classes fall by the difference, none below 0.
 //
-// Steps. Dijkstra over the board's lists with a binary heap, ended at the first answer; what the lists leave out is
-// bounded by the board, and a path that is longer than such a bound sends it to list more and starts over. As many jobs
-// as the path allows are moved: until a move on it has become dearer, or an end is in balance.
+// Steps. Dijkstra over the lists of the move index with a binary heap, ended at the first answer. What the lists omit
+// is bounded by the index, and a path longer than that bound has the index extended and the search started over. Along
+// the path as many jobs are moved as it allows: until a move on it has become longer, or one end is balanced.
 //
-// Invariants. After each call: every job where it is cheapest at the prices, prices >= 0, that of being left out 0.
+// Invariants. After each call every job is in a class of least reduced cost at the prices, prices are >= 0, and that of
+// being unplaced is 0.
 //
-// Source. Successive shortest paths with potentials: Ahuja, Magnanti and Orlin, Network Flows (1993), section 9.7, on
-// the classes alone: Brenner, Oper. Res. Lett. 36 (2008) 408. Deviations: both directions, lists read on demand.
+// Source. Successive shortest paths with potentials: Ahuja, Magnanti and Orlin, Network Flows (1993), section 9.7; on
+// the classes alone: Brenner, Oper. Res. Lett. 36 (2008) 408. Deviations: both directions, lists extended on demand.
 #pragma once
 
 #include <queue>
 
 #include "gridcompute/live/move_index.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
-class Search {
+class PathSearch {
  public:
-  enum class Found { path, nowhere, stopped, lost };  // lost: the lists contradict each other
+  // infeasible: no class outside settled() can take a job; inconsistent: the lists of the index contradict each other.
+  enum class Found { path, infeasible, stopped, inconsistent };
 
-  Search(World& world, Board& board, std::vector<Cost>& prices, const std::vector<Cost>& capacity, Counts& counts,
-         Pool& pool, Stop& stop);
+  PathSearch(MatcherState& state, MoveIndex& index, std::vector<Cost>& prices, const std::vector<Cost>& capacity,
+             WorkCounts& counts, const Tuning& tuning, Pool& pool, Stop& stop);
 
-  // Moves some of what is too much out of `source`; nowhere: the jobs of reached() may be nowhere else.
-  [[nodiscard]] Found outward(Slot source, std::vector<Job>& moved);
-  // Fills some of the empty slots of `target`, or lowers its price to 0.
-  [[nodiscard]] Found inward(Slot target, std::vector<Job>& moved);
-  [[nodiscard]] const std::vector<Slot>& reached() const noexcept { return settled_; }
+  // Moves some of the excess of `source` along a shortest path, and appends the jobs moved. infeasible: the jobs in
+  // settled() are forbidden everywhere else.
+  [[nodiscard]] Found route_excess(Slot source, std::vector<Job>& moved);
+  // Fills some of the deficit of `target`, or lowers its price to 0; appends the jobs moved.
+  [[nodiscard]] Found fill_deficit(Slot target, std::vector<Job>& moved);
+  [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_; }
 
  private:
   struct Label {
@@ -48,43 +50,44 @@ class Search {
       return distance != o.distance ? distance > o.distance : node > o.node;
     }
   };
-  struct Arc {  // a pair of the board
-    Slot from = kNone;
-    std::int32_t place = -1;
+  struct Arc {  // a pair of the move index
+    Slot source = kNone;
+    std::int32_t position = -1;
   };
-  enum class Again { no, yes, stopped };
 
   void start(Slot node);
-  bool pop(Label& label);  // the nearest node not settled
-  void reach(Slot node, Cost distance, Slot neighbour, Arc arc);
+  // Takes the nearest node that is not settled from the heap; false: none.
+  bool pop(Label& label);
+  void relax(Slot node, Cost distance, Slot predecessor, Arc arc);
   [[nodiscard]] Cost distance(Slot s) const noexcept {
-    return seen_[static_cast<std::size_t>(s)] == round_ ? distance_[static_cast<std::size_t>(s)] : kForbidden;
+    return labelled_in_[static_cast<std::size_t>(s)] == search_ ? distance_[static_cast<std::size_t>(s)] : kForbidden;
   }
-  [[nodiscard]] bool unsure(Arc arc) const {
-    return board_.row(arc.from).first[static_cast<std::size_t>(arc.place)] == kNone;
+  [[nodiscard]] bool is_exhausted(Arc arc) const {
+    return index_.source(arc.source).job[static_cast<std::size_t>(arc.position)] == kNone;
   }
-  [[nodiscard]] bool refreshed(Arc arc);
-  void list_more_from(Slot source, Slot farthest, Cost length);
-  void list_more_to(Slot target, Cost length);
-  [[nodiscard]] bool move_along(Slot end, bool outward, Cost units, std::vector<Job>& moved);
-  [[nodiscard]] bool tight(const std::vector<Arc>& path) const;
+  [[nodiscard]] bool refill_if_exhausted(Arc arc);
+  void index_farther_from(Slot source, Cost length);
+  void index_farther_to(Slot target, Cost length);
+  [[nodiscard]] bool augment(Slot end, bool from_excess, Cost units, std::vector<Job>& moved);
+  [[nodiscard]] bool is_tight(const std::vector<Arc>& path) const;
 
-  World& world_;
-  Board& board_;
+  MatcherState& state_;
+  MoveIndex& index_;
   std::vector<Cost>& prices_;
   const std::vector<Cost>& capacity_;
-  Counts& counts_;
+  WorkCounts& counts_;
+  const Tuning& tuning_;
   Pool& pool_;
   Stop& stop_;
   Slot classes_;
-  std::uint32_t round_ = 0;
-  std::vector<std::uint32_t> seen_, done_;
+  std::uint32_t search_ = 0;  // number of the present search, which marks the entries that are its own
+  std::vector<std::uint32_t> labelled_in_, settled_in_;
   std::vector<Cost> distance_;
-  std::vector<Slot> neighbour_;  // the node it was reached from
-  std::vector<Arc> arc_;
+  std::vector<Slot> predecessor_;
+  std::vector<Arc> arc_;  // to the predecessor
   std::priority_queue<Label, std::vector<Label>, std::greater<>> queue_;
   std::vector<Slot> settled_;
-  Scratch scratch_;
+  KeyBuffer buffer_;
 };
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

@@ -6,108 +6,111 @@
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/live/kernels.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
 namespace {
 
-constexpr double kRoom = 4;             // how far costs may grow before all keys change
-constexpr double kCoarse = 16 * kRoom;  // and how far they may shrink
-constexpr int kMostExponent = 1000;     // of a resolution, which is a power of two
+// Bound on the exponent of a resolution, which is a power of two: far from overflow and from subnormal results.
+constexpr int kMaxExponent = 1000;
 
+// The largest key of the range proof, and at most 2^50, which quantise() rounds exactly.
 Cost largest_key(Slot n_slots) { return std::min<Cost>(largest_cost(n_slots + 2), Cost{1} << 50); }
-
-// Are keys up to this within range, and not far too coarse?
-bool fits(double key, Slot n_slots) {
-  const auto limit = static_cast<double>(largest_key(n_slots));
-  return key <= limit && key * kCoarse > limit;
-}
 
 }  // namespace
 
-World::World(Slot n_slots) : out_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
+MatcherState::MatcherState(Slot n_slots, const Tuning& tuning)
+    : tuning_(tuning), unplaced_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
 
-void World::set_slab(const Slab& slab) {
-  slab_ = slab;
-  cost_.emplace(slab_, home_, flags_, kPinned);
+// Tells whether keys of this size are within range and not far coarser than the range allows.
+bool MatcherState::fits(double key, Slot n_slots) const {
+  const auto limit = static_cast<double>(largest_key(n_slots));
+  return key <= limit && key * static_cast<double>(tuning_.cost_growth * tuning_.cost_shrink) > limit;
+}
+
+void MatcherState::set_columns(const JobColumns& columns) {
+  columns_ = columns;
+  cost_.emplace(columns_, placed_, flags_, kPinned);
   set_resolution(resolution_);
-  const auto n = static_cast<std::size_t>(slab.cost->n_jobs());
-  if (n <= slot_.size()) return;
-  slot_.resize(n, kNone);
-  home_.resize(n, out_);
-  place_.resize(n, 0);
+  const auto n = static_cast<std::size_t>(columns.cost->n_jobs());
+  if (n <= assigned_.size()) return;
+  assigned_.resize(n, kNone);
+  placed_.resize(n, unplaced_);
+  member_position_.resize(n, 0);
   key_.resize(n, 0);
   flags_.resize(n, 0);
 }
 
-void World::grow(Slot n_slots) {
-  members_.reserve(static_cast<std::size_t>(n_slots) + 1);  // all that may throw
-  std::replace(slot_.begin(), slot_.end(), out_, n_slots);
-  std::replace(home_.begin(), home_.end(), out_, n_slots);
-  members_.insert(members_.end() - 1, static_cast<std::size_t>(n_slots - out_), {});
-  out_ = n_slots;
+void MatcherState::add_classes(Slot n_slots) {
+  members_.reserve(static_cast<std::size_t>(n_slots) + 1);  // the only step that may throw
+  std::replace(assigned_.begin(), assigned_.end(), unplaced_, n_slots);
+  std::replace(placed_.begin(), placed_.end(), unplaced_, n_slots);
+  members_.insert(members_.end() - 1, static_cast<std::size_t>(n_slots - unplaced_), {});
+  unplaced_ = n_slots;
 }
 
-std::optional<double> World::new_resolution(double reach, Slot n_slots) const {
-  if (!(reach > 0) || (resolution_ > 0 && fits(reach * resolution_, n_slots))) return std::nullopt;
-  transport::require_priceable(reach * kRoom);
+std::optional<double> MatcherState::resolution_for(double max_abs_cost, Slot n_slots) const {
+  if (!(max_abs_cost > 0) || (resolution_ > 0 && fits(max_abs_cost * resolution_, n_slots))) return std::nullopt;
+  const auto growth = static_cast<double>(tuning_.cost_growth);
+  transport::require_priceable(max_abs_cost * growth);
   const auto limit = static_cast<double>(largest_key(n_slots));
-  const double best = transport::choose_resolution(reach * kRoom, static_cast<Cost>(limit));
+  const double best = transport::choose_resolution(max_abs_cost * growth, static_cast<Cost>(limit));
   return best == resolution_ ? std::nullopt : std::optional(best);
 }
 
-bool World::possible(double resolution) {
+bool MatcherState::valid_resolution(double resolution) {
   int exponent = 0;
-  return resolution > 0 && std::frexp(resolution, &exponent) == 0.5 && std::abs(exponent - 1) <= kMostExponent;
+  return resolution > 0 && std::frexp(resolution, &exponent) == 0.5 && std::abs(exponent - 1) <= kMaxExponent;
 }
 
-bool World::suits(double resolution, double reach) const {
-  return !(reach > 0) || fits(reach * resolution, out_) ||
-         (resolution == std::ldexp(1.0, kMostExponent) && reach * resolution <= static_cast<double>(largest_key(out_)));
+bool MatcherState::keeps_resolution(double resolution, double max_abs_cost) const {
+  return !(max_abs_cost > 0) || fits(max_abs_cost * resolution, unplaced_) ||
+         (resolution == std::ldexp(1.0, kMaxExponent) &&
+          max_abs_cost * resolution <= static_cast<double>(largest_key(unplaced_)));
 }
 
-void World::set_resolution(double resolution) {
+void MatcherState::set_resolution(double resolution) {
   resolution_ = resolution;
   problem_ = {&*cost_, nullptr, nullptr, nullptr, 0};
-  read_.emplace(problem_, this->resolution());
+  quantised_.emplace(problem_, this->resolution());
 }
 
-void World::add(Job job, Slot home) {
+void MatcherState::add(Job job, Slot placed) {
   flags_[at(job)] = kLive;
-  home_[at(job)] = home;
-  slot_[at(job)] = kNone;
-  ++live_;
+  placed_[at(job)] = placed;
+  assigned_[at(job)] = kNone;
+  ++n_live_;
 }
 
-void World::remove(Job job) {
+void MatcherState::remove(Job job) {
   flags_[at(job)] = 0;
-  --live_;
+  --n_live_;
 }
 
-bool World::read(Job job, Scratch& scratch) const {
-  read_many({&job, 1}, scratch);
-  return scratch.exact[0] != 0;
+bool MatcherState::read_row(Job job, KeyBuffer& buffer) const {
+  read_rows({&job, 1}, buffer);
+  return buffer.exact[0] != 0;
 }
 
-void World::read_many(std::span<const Job> jobs, Scratch& scratch) const {
-  const auto n = static_cast<Index>(jobs.size()), slots = Index{out_}, wide = slots + 1;
-  scratch.list.assign(jobs.begin(), jobs.end());
-  scratch.cost.resize(static_cast<std::size_t>(std::max<Index>(n * slots, 1)));
-  scratch.row.resize(static_cast<std::size_t>(n * wide));
-  scratch.exact.resize(jobs.size());
-  cost_->reals(Rows{scratch.list.data(), 0, n}, scratch.cost.data());
+void MatcherState::read_rows(std::span<const Job> jobs, KeyBuffer& buffer) const {
+  const auto n = static_cast<Index>(jobs.size()), slots = Index{unplaced_}, wide = slots + 1;
+  buffer.jobs.assign(jobs.begin(), jobs.end());
+  buffer.costs.resize(static_cast<std::size_t>(std::max<Index>(n * slots, 1)));
+  buffer.keys.resize(static_cast<std::size_t>(n * wide));
+  buffer.exact.resize(jobs.size());
+  cost_->reals(Rows{buffer.jobs.data(), 0, n}, buffer.costs.data());
   for (Index k = 0; k < n; ++k) {
     const Job job = jobs[static_cast<std::size_t>(k)];
-    transport::CostRangeStats seen;
-    Cost* row = scratch.row.data() + k * wide;
-    read_->convert(job, scratch.cost.data() + k * slots, row, seen);
-    if (!read_->possible(seen))
-      throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or out of the range that was told");
-    scratch.exact[static_cast<std::size_t>(k)] = read_out(job, row[slots]) && !seen.inexact ? 1 : 0;
+    transport::CostRangeStats stats;
+    Cost* row = buffer.keys.data() + k * wide;
+    quantised_->convert(job, buffer.costs.data() + k * slots, row, stats);
+    if (!quantised_->possible(stats))
+      throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or beyond the stated max_abs_cost");
+    buffer.exact[static_cast<std::size_t>(k)] = read_unplaced(job, row[slots]) && !stats.inexact ? 1 : 0;
   }
 }
 
-bool World::read_out(Job job, Cost& key) const {
-  const double cost = sticky_unplaced(slab_, job, stay(job));
+bool MatcherState::read_unplaced(Job job, Cost& key) const {
+  const double cost = unplaced_with_switching(columns_, job, placement(job));
   if (!(cost < std::numeric_limits<double>::infinity())) {
     key = kForbidden;
     return true;
@@ -116,107 +119,108 @@ bool World::read_out(Job job, Cost& key) const {
   return static_cast<double>(key) / resolution() == cost;  // a product that underflows to 0 is not exact
 }
 
-Cost World::read_one(Job job, Slot column) const {
-  if (column < out_) return read_->at(job, column);
+Cost MatcherState::read_key(Job job, Slot column) const {
+  if (column < unplaced_) return quantised_->at(job, column);
   Cost key = 0;
-  read_out(job, key);
+  read_unplaced(job, key);
   return key;
 }
 
-void World::read_column(std::span<const Job> jobs, Slot column, Scratch& scratch) const {
-  scratch.row.resize(jobs.size());
-  scratch.exact.resize(jobs.size());
-  if (column == out_) {
-    for (std::size_t k = 0; k < jobs.size(); ++k) scratch.exact[k] = read_out(jobs[k], scratch.row[k]) ? 1 : 0;
+void MatcherState::read_column(std::span<const Job> jobs, Slot column, KeyBuffer& buffer) const {
+  buffer.keys.resize(jobs.size());
+  buffer.exact.resize(jobs.size());
+  if (column == unplaced_) {
+    for (std::size_t k = 0; k < jobs.size(); ++k) buffer.exact[k] = read_unplaced(jobs[k], buffer.keys[k]) ? 1 : 0;
     return;
   }
-  scratch.list.assign(jobs.begin(), jobs.end());
-  scratch.cost.resize(jobs.size());
+  buffer.jobs.assign(jobs.begin(), jobs.end());
+  buffer.costs.resize(jobs.size());
   const auto n = static_cast<Index>(jobs.size());
-  cost_->column(Rows{scratch.list.data(), 0, n}, column, scratch.cost.data());
-  listing::keys_of(scratch.cost.data(), n, resolution(), scratch.row.data(), scratch.exact.data());
+  cost_->column(Rows{buffer.jobs.data(), 0, n}, column, buffer.costs.data());
+  kernels::quantise(buffer.costs.data(), n, resolution(), buffer.keys.data(), buffer.exact.data());
 }
 
-void World::enter(Job job, Slot slot, Cost key, bool exact) {
+void MatcherState::assign(Job job, Slot slot, Cost key, bool exact) {
   auto& list = members_[static_cast<std::size_t>(slot)];
-  slot_[at(job)] = slot;
+  assigned_[at(job)] = slot;
   key_[at(job)] = key;
-  place_[at(job)] = static_cast<std::int32_t>(list.size());
+  member_position_[at(job)] = static_cast<std::int32_t>(list.size());
   list.push_back(job);
-  key < kForbidden ? void(keys_ += key) : void(++hopeless_);
-  rounded_ += exact ? 0 : 1;
+  key < kForbidden ? void(key_sum_ += key) : void(++n_forbidden_);
+  n_rounded_ += exact ? 0 : 1;
   set(job, kRounded, !exact);
 }
 
-void World::leave(Job job) {
-  if (slot(job) == kNone) return;
-  auto& list = members_[static_cast<std::size_t>(slot(job))];
+void MatcherState::unassign(Job job) {
+  if (assigned_class(job) == kNone) return;
+  auto& list = members_[static_cast<std::size_t>(assigned_class(job))];
   const Job last = list.back();
-  list[static_cast<std::size_t>(place_[at(job)])] = last;
-  place_[at(last)] = place_[at(job)];
+  list[static_cast<std::size_t>(member_position_[at(job)])] = last;
+  member_position_[at(last)] = member_position_[at(job)];
   list.pop_back();
-  key(job) < kForbidden ? void(keys_ -= key(job)) : void(--hopeless_);
-  rounded_ -= (flags_[at(job)] & kRounded) != 0 ? 1 : 0;
+  key(job) < kForbidden ? void(key_sum_ -= key(job)) : void(--n_forbidden_);
+  n_rounded_ -= (flags_[at(job)] & kRounded) != 0 ? 1 : 0;
   set(job, kRounded, false);
-  slot_[at(job)] = kNone;
+  assigned_[at(job)] = kNone;
 }
 
-void World::rekey(Job job, Cost key, bool exact) {
-  key_[at(job)] < kForbidden ? void(keys_ -= key_[at(job)]) : void(--hopeless_);
+void MatcherState::set_key(Job job, Cost key, bool exact) {
+  key_[at(job)] < kForbidden ? void(key_sum_ -= key_[at(job)]) : void(--n_forbidden_);
   key_[at(job)] = key;
-  key < kForbidden ? void(keys_ += key) : void(++hopeless_);
-  rounded_ += (exact ? 0 : 1) - ((flags_[at(job)] & kRounded) != 0 ? 1 : 0);
+  key < kForbidden ? void(key_sum_ += key) : void(++n_forbidden_);
+  n_rounded_ += (exact ? 0 : 1) - ((flags_[at(job)] & kRounded) != 0 ? 1 : 0);
   set(job, kRounded, !exact);
 }
 
-void World::note_rounded(Job job) {
+void MatcherState::mark_rounded(Job job) {
   if ((flags_[at(job)] & kRounded) != 0) return;
-  ++rounded_;
+  ++n_rounded_;
   set(job, kRounded, true);
 }
 
-void World::clear() {
+void MatcherState::unassign_all() {
   for (auto& list : members_) {
     for (const Job job : list) {
-      slot_[at(job)] = kNone;
+      assigned_[at(job)] = kNone;
       set(job, kRounded, false);
     }
     list.clear();
   }
-  keys_ = 0;
-  rounded_ = hopeless_ = 0;
+  key_sum_ = 0;
+  n_rounded_ = n_forbidden_ = 0;
 }
 
-double World::cost_at(Job job, Slot column) const {
-  if (column == out_) return unplaced(job);
-  if (slab_.closed && std::find(slab_.closed->begin(), slab_.closed->end(), column) != slab_.closed->end())
+double MatcherState::cost(Job job, Slot column) const {
+  if (column == unplaced_) return unplaced_cost(job);
+  if (columns_.closed && std::find(columns_.closed->begin(), columns_.closed->end(), column) != columns_.closed->end())
     return std::numeric_limits<double>::infinity();
-  return slab_.cost->real_at(job, column);
+  return columns_.cost->real_at(job, column);
 }
 
-std::vector<Job> World::list() const {
+std::vector<Job> MatcherState::live_jobs() const {
   std::vector<Job> jobs;
-  jobs.reserve(static_cast<std::size_t>(live_));
-  for (Job job = 0; job < static_cast<Job>(size()); ++job) {
+  jobs.reserve(static_cast<std::size_t>(n_live_));
+  for (Job job = 0; job < static_cast<Job>(n_positions()); ++job) {
     if (is_live(job)) jobs.push_back(job);
   }
   return jobs;
 }
 
-bool World::holds() const {
+bool MatcherState::holds() const {
   Wide total = 0;
   Index inside = 0;
-  for (Slot s = 0; s < classes(); ++s) {
+  for (Slot s = 0; s < n_classes(); ++s) {
     for (std::size_t k = 0; k < members(s).size(); ++k) {
       const Job job = members(s)[k];
-      if (!is_live(job) || slot(job) != s || place_[at(job)] != static_cast<std::int32_t>(k)) return false;
-      if (key(job) < kForbidden && key(job) != read_one(job, s)) return false;
+      if (!is_live(job) || assigned_class(job) != s || member_position_[at(job)] != static_cast<std::int32_t>(k))
+        return false;
+      if (key(job) < kForbidden && key(job) != read_key(job, s)) return false;
       total += key(job) < kForbidden ? key(job) : 0;
       ++inside;
     }
   }
-  for (const Job job : list()) inside += slot(job) == kNone ? 1 : 0;
-  return total == keys_ && inside == live_;
+  for (const Job job : live_jobs()) inside += assigned_class(job) == kNone ? 1 : 0;
+  return total == key_sum_ && inside == n_live_;
 }
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

@@ -1,20 +1,21 @@
-// The world a matcher keeps: live jobs in a slab, where each stands, and its keys, read when they are asked for.
+// The jobs of a matcher: which positions of the job store are live, their placements and assigned classes, their keys.
 //
-// Definitions. A job is a position of the slab; positions are the caller's to give and to give again. Its costs are
-// rows of a cost source over the slab, read when a change concerns it, never stored as a matrix. Class n_slots is being
-// left out: a class like any other, with room for all and price 0. `home` is the class that the last round told the
-// caller, `slot` the one that the search has it in now; between rounds they differ only for jobs that a limit held
-// back.
+// Definitions. A job is a position in the job store; the caller assigns positions and may reuse them. Costs are rows of
+// a cost source over the job store, evaluated when a change concerns the job and never stored as a matrix. Class
+// n_slots stands for being unplaced: a class like any other, with unlimited capacity and price 0. The *placed class* is
+// the one the last round reported to the caller, the *assigned class* the one in which the search has the job now;
+// between rounds they differ only for jobs whose change a limit on moves deferred.
 //
-// Keys are rint(cost * resolution) as in transport/model/quantised_cost.hpp, of costs with moves (switching_cost.hpp):
-// a class other than home costs the job's move on top, if it has a home; a pinned job may be nowhere else.
+// Keys are rint(cost * resolution) as in transport/model/quantised_cost.hpp, of costs with switching costs
+// (switching_cost.hpp): any class but the placed one costs the job's move cost on top, and a pinned job is forbidden
+// everywhere else.
 //
-// Invariants (holds()): members of a class are the live jobs whose slot it is, each at its place; `key` is the job's
-// key there.
+// Invariants (holds()): the members of a class are the live jobs assigned to it, each at its recorded position; the
+// stored key of a job is its key in its assigned class.
 //
-// Range. |cost| + move <= reach gives |key| <= largest_cost(n_slots + 2), the proof of base/types.hpp; whoever adds a
-// job or changes a table says the reach, and a resolution too fine or far too coarse for it is replaced before the next
-// search.
+// Range. |cost| + move cost <= max_abs_cost gives |key| <= largest_cost(n_slots + 2), the proof of base/types.hpp.
+// Every change of jobs or tables states max_abs_cost, and a resolution that is too fine or far too coarse for it is
+// replaced before the next search.
 #pragma once
 
 #include <optional>
@@ -22,98 +23,108 @@
 #include <vector>
 
 #include "gridcompute/live/switching_cost.hpp"
+#include "gridcompute/live/tuning.hpp"
 #include "gridcompute/transport/model/quantised_cost.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
-struct Scratch {
-  std::vector<double> cost;
-  std::vector<Cost> row;
-  std::vector<Index> list;
-  std::vector<std::uint8_t> exact;
+// Results of reading keys, and buffers that reading reuses.
+struct KeyBuffer {
+  std::vector<double> costs;
+  std::vector<Cost> keys;
+  std::vector<Index> jobs;
+  std::vector<std::uint8_t> exact;  // is every key of the row (or the one key) the cost itself?
 };
 
-class World {
+class MatcherState {
  public:
-  explicit World(Slot n_slots);
-  World(const World&) = delete;
-  World& operator=(const World&) = delete;
+  MatcherState(Slot n_slots, const Tuning& tuning);
+  MatcherState(const MatcherState&) = delete;
+  MatcherState& operator=(const MatcherState&) = delete;
 
-  [[nodiscard]] Slot out() const noexcept { return out_; }          // the class of those left out
-  [[nodiscard]] Slot classes() const noexcept { return out_ + 1; }  // that one included
-  [[nodiscard]] Index size() const noexcept { return static_cast<Index>(slot_.size()); }
-  [[nodiscard]] Index live() const noexcept { return live_; }
+  [[nodiscard]] Slot unplaced_class() const noexcept { return unplaced_; }
+  [[nodiscard]] Slot n_classes() const noexcept { return unplaced_ + 1; }  // the class of unplaced jobs included
+  [[nodiscard]] Index n_positions() const noexcept { return static_cast<Index>(assigned_.size()); }
+  [[nodiscard]] Index n_live() const noexcept { return n_live_; }
   [[nodiscard]] double resolution() const noexcept { return resolution_ > 0 ? resolution_ : 1; }  // before any cost: 1
-  [[nodiscard]] const Slab& slab() const noexcept { return slab_; }
+  [[nodiscard]] const JobColumns& columns() const noexcept { return columns_; }
 
-  void set_slab(const Slab& slab);
-  void grow(Slot n_slots);  // new classes before that of those left out; a slab with as many is to follow
-  // What costs of this reach need in place of the resolution at hand, if they do. Changing it changes every key.
-  [[nodiscard]] std::optional<double> new_resolution(double reach, Slot n_slots) const;
-  [[nodiscard]] static bool possible(double resolution);            // one that new_resolution may choose
-  [[nodiscard]] bool suits(double resolution, double reach) const;  // one that it would keep for this reach
+  void set_columns(const JobColumns& columns);
+  // Inserts classes before that of unplaced jobs, up to n_slots; set_columns() with as many classes has to follow.
+  void add_classes(Slot n_slots);
+
+  // Returns the resolution that costs up to max_abs_cost need, if the present one does not suit them. Changing the
+  // resolution changes every key.
+  [[nodiscard]] std::optional<double> resolution_for(double max_abs_cost, Slot n_slots) const;
+  // Is it one that resolution_for() may choose: a power of two within range?
+  [[nodiscard]] static bool valid_resolution(double resolution);
+  // Would resolution_for() keep it for this max_abs_cost?
+  [[nodiscard]] bool keeps_resolution(double resolution, double max_abs_cost) const;
   void set_resolution(double resolution);
 
-  void add(Job job, Slot home);
-  void remove(Job job);  // out of its class already
+  void add(Job job, Slot placed);
+  void remove(Job job);  // the job has no assigned class any more
   [[nodiscard]] bool is_live(Job job) const noexcept { return flags_[at(job)] & kLive; }
-  [[nodiscard]] bool pinned(Job job) const noexcept { return flags_[at(job)] & kPinned; }
-  void pin(Job job, bool pinned) noexcept { set(job, kPinned, pinned); }
-  [[nodiscard]] bool queued(Job job) const noexcept { return flags_[at(job)] & kQueued; }
-  void queue(Job job, bool queued) noexcept { set(job, kQueued, queued); }
-  [[nodiscard]] Slot slot(Job job) const noexcept { return slot_[at(job)]; }  // kNone: in no class
-  [[nodiscard]] Slot home(Job job) const noexcept { return home_[at(job)]; }
-  void set_home(Job job, Slot home) noexcept { home_[at(job)] = home; }
+  [[nodiscard]] bool is_pinned(Job job) const noexcept { return flags_[at(job)] & kPinned; }
+  void set_pinned(Job job, bool pinned) noexcept { set(job, kPinned, pinned); }
+  [[nodiscard]] bool is_queued(Job job) const noexcept { return flags_[at(job)] & kQueued; }
+  void set_queued(Job job, bool queued) noexcept { set(job, kQueued, queued); }
+  [[nodiscard]] Slot assigned_class(Job job) const noexcept { return assigned_[at(job)]; }  // kNone: in no class
+  [[nodiscard]] Slot placed_class(Job job) const noexcept { return placed_[at(job)]; }
+  void set_placed_class(Job job, Slot placed) noexcept { placed_[at(job)] = placed; }
+  [[nodiscard]] Placement placement(Job job) const noexcept { return {placed_class(job), is_pinned(job)}; }
   [[nodiscard]] Cost key(Job job) const noexcept { return key_[at(job)]; }
-  [[nodiscard]] Index rounded() const noexcept { return rounded_; }  // live jobs with a key that is not its cost
+  [[nodiscard]] Index n_rounded() const noexcept { return n_rounded_; }  // live jobs with a key that is not its cost
 
-  // Keys of the job in every class, (classes()) into scratch.row; tells whether all of them are exact.
-  bool read(Job job, Scratch& scratch) const;
-  // Likewise of many jobs, row after row, scratch.exact for each.
-  void read_many(std::span<const Job> jobs, Scratch& scratch) const;
-  [[nodiscard]] Cost read_one(Job job, Slot column) const;
-  // Likewise of many jobs in one column, into scratch.row; scratch.exact for each.
-  void read_column(std::span<const Job> jobs, Slot column, Scratch& scratch) const;
+  // Reads the job's keys in every class, (n_classes()) into buffer.keys; returns whether all of them are exact.
+  bool read_row(Job job, KeyBuffer& buffer) const;
+  // Reads the rows of many jobs, one after another into buffer.keys, with one entry of buffer.exact for each.
+  void read_rows(std::span<const Job> jobs, KeyBuffer& buffer) const;
+  [[nodiscard]] Cost read_key(Job job, Slot column) const;
+  // Reads the keys of many jobs in one class into buffer.keys, with one entry of buffer.exact for each.
+  void read_column(std::span<const Job> jobs, Slot column, KeyBuffer& buffer) const;
 
-  // Into a class and out of it; `key` is the job's key there.
-  void enter(Job job, Slot slot, Cost key, bool exact);
-  void leave(Job job);
-  void rekey(Job job, Cost key, bool exact);  // in its class
-  void note_rounded(Job job);                 // some key of a job in a class is not its cost
+  // Moves a job into a class in which it has this key, and out of its class.
+  void assign(Job job, Slot slot, Cost key, bool exact);
+  void unassign(Job job);
+  void unassign_all();
+  void set_key(Job job, Cost key, bool exact);  // of an assigned job
+  void mark_rounded(Job job);                   // some key of this assigned job is not its cost
   [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[static_cast<std::size_t>(s)]; }
   [[nodiscard]] Cost load(Slot s) const noexcept { return static_cast<Cost>(members(s).size()); }
-  [[nodiscard]] Wide keys() const noexcept { return keys_; }  // of all jobs where they are; 0 for forbidden ones
-  void clear();                                               // everybody out of their classes
-  [[nodiscard]] Index hopeless() const noexcept { return hopeless_; }  // live jobs that may be nowhere at all; in out()
+  [[nodiscard]] Wide key_sum() const noexcept { return key_sum_; }  // of all assigned jobs; forbidden keys count as 0
+  // The live jobs that are forbidden everywhere; they are assigned to the class of unplaced jobs.
+  [[nodiscard]] Index n_forbidden() const noexcept { return n_forbidden_; }
 
-  [[nodiscard]] double cost_at(Job job, Slot column) const;  // the cost itself, moves left out
-  [[nodiscard]] double move(Job job) const noexcept { return slab_.move_of(job); }
-  [[nodiscard]] double unplaced(Job job) const noexcept { return slab_.unplaced_of(job); }
-  [[nodiscard]] Stay stay(Job job) const noexcept { return {home(job), pinned(job)}; }
-  [[nodiscard]] std::vector<Job> list() const;  // the live jobs, ascending
+  [[nodiscard]] double cost(Job job, Slot column) const;  // the cost itself, without switching cost
+  [[nodiscard]] double move_cost(Job job) const noexcept { return columns_.move_of(job); }
+  [[nodiscard]] double unplaced_cost(Job job) const noexcept { return columns_.unplaced_of(job); }
+  [[nodiscard]] std::vector<Job> live_jobs() const;  // ascending
   [[nodiscard]] bool holds() const;
 
  private:
   static constexpr std::uint8_t kLive = 1, kPinned = 2, kQueued = 4, kRounded = 8;
-  bool read_out(Job job, Cost& key) const;
+  bool read_unplaced(Job job, Cost& key) const;
+  [[nodiscard]] bool fits(double key, Slot n_slots) const;
   static std::size_t at(Job job) noexcept { return static_cast<std::size_t>(job); }
   void set(Job job, std::uint8_t flag, bool on) noexcept {
     flags_[at(job)] = static_cast<std::uint8_t>(on ? flags_[at(job)] | flag : flags_[at(job)] & ~flag);
   }
 
-  Slot out_;
-  Slab slab_;
-  std::optional<StickyCost> cost_;
+  const Tuning& tuning_;
+  Slot unplaced_;
+  JobColumns columns_;
+  std::optional<SwitchingCost> cost_;
   transport::Problem problem_;
-  std::optional<transport::QuantisedCost> read_;  // for this slab and resolution
+  std::optional<transport::QuantisedCost> quantised_;  // for these columns and this resolution
   double resolution_ = 0;
-  Index live_ = 0, rounded_ = 0, hopeless_ = 0;
-  Wide keys_ = 0;
-  std::vector<Slot> slot_, home_;
-  std::vector<std::int32_t> place_;  // among the members of its class
+  Index n_live_ = 0, n_rounded_ = 0, n_forbidden_ = 0;
+  Wide key_sum_ = 0;
+  std::vector<Slot> assigned_, placed_;
+  std::vector<std::int32_t> member_position_;  // among the members of the assigned class
   std::vector<Cost> key_;
   std::vector<std::uint8_t> flags_;
   std::vector<std::vector<Job>> members_;
 };
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

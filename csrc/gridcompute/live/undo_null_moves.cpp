@@ -1,54 +1,60 @@
 #include "gridcompute/live/undo_null_moves.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
 namespace {
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
-class Walker {
+// Finds null moves that can be reverted together.
+class NullMoveFinder {
  public:
-  Walker(const World& world, std::span<const Job> jobs, std::span<Slot> slots, const std::vector<Cost>& prices,
-         const std::vector<Cost>& capacity)
-      : world_(world), jobs_(jobs), slots_(slots), prices_(prices), room_(capacity), back_(capacity.size()) {
+  NullMoveFinder(const MatcherState& state, std::span<const Job> jobs, std::span<Slot> slots,
+                 const std::vector<Cost>& prices, const std::vector<Cost>& capacity)
+      : state_(state),
+        jobs_(jobs),
+        slots_(slots),
+        prices_(prices),
+        free_capacity_(capacity),
+        outgoing_(capacity.size()) {
     for (std::size_t k = jobs.size(); k-- > 0;) {
-      --room_[at(slots[k])];
-      if (may_go_back(k)) back_[at(slots[k])].push_back(k);  // the lowest is taken first, from the back
+      --free_capacity_[at(slots[k])];
+      if (is_null_move(k)) outgoing_[at(slots[k])].push_back(k);  // used from the back, the lowest first
     }
-    place_.assign(capacity.size(), kNone);
+    trail_position_.assign(capacity.size(), kNone);
   }
 
-  void walk_all() {
+  void follow_all() {
     for (const bool free : {true, false}) {
-      for (Slot s = 0; s < world_.classes(); ++s) {
-        while (!back_[at(s)].empty() && (!free || prices_[at(s)] == 0)) walk(s, free);
+      for (Slot s = 0; s < state_.n_classes(); ++s) {
+        while (!outgoing_[at(s)].empty() && (!free || prices_[at(s)] == 0)) follow(s, free);
       }
     }
   }
 
-  // Only now: the walks read where x had the jobs.
+  // Writes the result; only at the end, as following arcs reads the classes of x.
   void write() {
-    for (const std::size_t k : moved_back_) slots_[k] = world_.home(jobs_[k]);
+    for (const std::size_t k : reverted_) slots_[k] = state_.placed_class(jobs_[k]);
   }
 
  private:
-  [[nodiscard]] bool may_go_back(std::size_t k) const {
-    const Slot home = world_.home(jobs_[k]);
-    if (home == slots_[k] || home == world_.out()) return false;
-    const Cost there = world_.read_one(jobs_[k], home);
+  [[nodiscard]] bool is_null_move(std::size_t k) const {
+    const Slot placed = state_.placed_class(jobs_[k]);
+    if (placed == slots_[k] || placed == state_.unplaced_class()) return false;
+    const Cost there = state_.read_key(jobs_[k], placed);
     return there < kForbidden &&
-           there + prices_[at(home)] == world_.read_one(jobs_[k], slots_[k]) + prices_[at(slots_[k])];
+           there + prices_[at(placed)] == state_.read_key(jobs_[k], slots_[k]) + prices_[at(slots_[k])];
   }
 
-  // From class s until its arcs are used up or a path is done. `free`: s may lose a job for good.
-  void walk(const Slot s, bool free) {
+  // Follows arcs from class s until they are used up or a path has ended. `free`: s may end with one job fewer.
+  void follow(const Slot s, bool free) {
     trail_.clear();
     Slot here = s;
-    place_[at(s)] = 0;
+    trail_position_[at(s)] = 0;
     while (true) {
-      auto& arcs = back_[at(here)];
-      if (arcs.empty()) {  // it leads nowhere
-        place_[at(here)] = kNone;
+      auto& arcs = outgoing_[at(here)];
+      if (arcs.empty()) {  // the last arc leads no farther
+        trail_position_[at(here)] = kNone;
         if (trail_.empty()) return;
         here = slots_[trail_.back()];
         trail_.pop_back();
@@ -57,48 +63,48 @@ class Walker {
       const std::size_t k = arcs.back();
       arcs.pop_back();
       trail_.push_back(k);
-      here = world_.home(jobs_[k]);
-      if (place_[at(here)] != kNone) {
-        take_back(at(place_[at(here)]));
-      } else if (free && prices_[at(here)] == 0 && room_[at(here)] > 0) {
-        ++room_[at(s)];
-        --room_[at(here)];
-        take_back(0);
-        place_[at(s)] = kNone;
+      here = state_.placed_class(jobs_[k]);
+      if (trail_position_[at(here)] != kNone) {
+        revert(at(trail_position_[at(here)]));
+      } else if (free && prices_[at(here)] == 0 && free_capacity_[at(here)] > 0) {
+        ++free_capacity_[at(s)];
+        --free_capacity_[at(here)];
+        revert(0);
+        trail_position_[at(s)] = kNone;
         return;
       } else {
-        place_[at(here)] = static_cast<Slot>(trail_.size());
+        trail_position_[at(here)] = static_cast<Slot>(trail_.size());
       }
     }
   }
 
-  // The arcs of the trail from `first` on; their classes but the first are off the trail.
-  void take_back(std::size_t first) {
+  // Reverts the arcs of the trail from `first` on; their classes but the first leave the trail.
+  void revert(std::size_t first) {
     for (std::size_t j = first; j < trail_.size(); ++j) {
       const std::size_t k = trail_[j];
-      if (j > first) place_[at(slots_[k])] = kNone;
-      moved_back_.push_back(k);
+      if (j > first) trail_position_[at(slots_[k])] = kNone;
+      reverted_.push_back(k);
     }
     trail_.resize(first);
   }
 
-  const World& world_;
+  const MatcherState& state_;
   std::span<const Job> jobs_;
   std::span<Slot> slots_;
   const std::vector<Cost>& prices_;
-  std::vector<Cost> room_;
-  std::vector<std::vector<std::size_t>> back_;  // by class of x: jobs that may go home from there
-  std::vector<Slot> place_;                     // of a class on the trail: arcs before it; kNone: not on it
-  std::vector<std::size_t> trail_, moved_back_;
+  std::vector<Cost> free_capacity_;
+  std::vector<std::vector<std::size_t>> outgoing_;  // by class of x: jobs that may go placed from there
+  std::vector<Slot> trail_position_;                // by class: arcs of the trail before it; kNone: not on the trail
+  std::vector<std::size_t> trail_, reverted_;
 };
 
 }  // namespace
 
-void stay_where_equal(const World& world, std::span<const Job> jobs, std::span<Slot> slots,
-                      const std::vector<Cost>& prices, const std::vector<Cost>& capacity) {
-  Walker walker(world, jobs, slots, prices, capacity);
-  walker.walk_all();
+void undo_null_moves(const MatcherState& state, std::span<const Job> jobs, std::span<Slot> slots,
+                     const std::vector<Cost>& prices, const std::vector<Cost>& capacity) {
+  NullMoveFinder walker(state, jobs, slots, prices, capacity);
+  walker.follow_all();
   walker.write();
 }
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

@@ -1,18 +1,19 @@
-// Moves that a solve anew makes for nothing, taken back.
+// Reverts moves of a cold solve that save nothing.
 //
-// Problem. A cold round knows nothing of homes where moves are free: among equal costs it may put jobs elsewhere than
-// where they were. Given homes, an optimum x and its prices: as many jobs as can easily be found stay at home, at the
-// same total.
+// Problem. A transport solve knows nothing of placements where moves are free: among optima of equal cost it may choose
+// one that moves jobs for no gain. Given placements, an optimum x and its prices, many jobs that x moves can stay, at
+// the same total cost.
 //
-// Definitions. A job that x moves may go back if home is as cheap for it at the prices: an arc from its class in x to
-// its home. A set of arcs may be taken back together if what remains is an optimum at the same prices: no class gets
-// more than its capacity, and a class with a price keeps its load. So: cycles, and paths from a class without a price
-// to one without a price that has room.
+// Definitions. A move of x is a *null move* if the placed class has the same reduced cost for the job: an arc from its
+// class in x to its placed class. A set of arcs may be reverted together if what remains is optimal at the same prices:
+// no class exceeds its capacity, and a class with a price above 0 keeps its load. Hence cycles, and paths from a class
+// with price 0 to one with price 0 and free capacity.
 //
-// Steps. Walks along arcs, each used once: a node met again closes a cycle, room ends a path, and an arc that leads no
-// farther is dropped. Not the most that could go back (that is a flow), but no cycle of what is left is missed.
+// Steps. Follows arcs, each used once: a class met again closes a cycle, free capacity ends a path, and an arc that
+// leads no farther is dropped. The number of reverted moves is not maximal (that is a maximum flow), but no cycle
+// remains among the arcs left.
 //
-// Deterministic: arcs by position. Complexity: O(arcs + classes), two costs read for each job that x moves.
+// Deterministic: arcs by position. Complexity: O(arcs + classes), and two keys read for each job that x moves.
 #pragma once
 
 #include <span>
@@ -20,10 +21,10 @@
 
 #include "gridcompute/live/state.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
-// Writes the homes of such jobs into `slots`, where x has `jobs`.
-void stay_where_equal(const World& world, std::span<const Job> jobs, std::span<Slot> slots,
-                      const std::vector<Cost>& prices, const std::vector<Cost>& capacity);
+// Writes the placed classes of the jobs whose null moves are reverted into `slots`, where x has `jobs`.
+void undo_null_moves(const MatcherState& state, std::span<const Job> jobs, std::span<Slot> slots,
+                     const std::vector<Cost>& prices, const std::vector<Cost>& capacity);
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

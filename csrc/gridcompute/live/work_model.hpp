@@ -1,30 +1,37 @@
-// What a round will take, warm or cold: told by counts, never by a clock, so that every run takes the same way.
+// Estimates the work of a round, warm or cold, from counts alone: no clock is read, so every run decides alike.
 //
-// About nanoseconds of one thread, as measured on one machine at 200,000 to 1,000,000 jobs and 100 to 1,440 classes;
-// what matters is only which of two is larger.
+// Work is in the units of tuning.hpp; only the ratio of two amounts is ever used.
 #pragma once
 
 #include "gridcompute/live/move_index.hpp"
 
-namespace gridcompute::matcher {
+namespace gridcompute::live {
 
-struct Effort {
-  Index live;
-  Slot classes;
-  bool singles;  // is one cost cheaper to read than its row?
+struct WorkModel {
+  const Tuning& tuning;
+  Index n_live;
+  Slot n_classes;
+  bool single_costs;  // is one cost cheaper to read than its row?
 
-  [[nodiscard]] Index cold() const noexcept { return live * (5 * Index{classes} / 2 + 40) + kAlways; }
-  [[nodiscard]] Index row() const noexcept { return 3 * Index{classes} + 800; }  // read, and the job listed
-  [[nodiscard]] Index column() const noexcept { return live * (singles ? 16 : row()); }
-  [[nodiscard]] Index lists() const noexcept { return cold(); }
-  // Units out of balance, before any was moved.
-  [[nodiscard]] static Index units(Index n) noexcept { return 12'000 * n; }
-  [[nodiscard]] Index of(const Counts& done) const noexcept {
-    return 4 * (done.steps + done.singles) + 32 * done.scattered + row() * done.rows;
+  // Estimates a solve by transport.
+  [[nodiscard]] Index cold() const noexcept {
+    return n_live * (tuning.cold_work_two_keys * Index{n_classes} / 2 + tuning.cold_work_job) + tuning.cold_work_fixed;
   }
-
- private:
-  static constexpr Index kAlways = 1'000'000;  // where all is small, nothing is too much
+  // Estimates reading one row and inserting the job's moves.
+  [[nodiscard]] Index row() const noexcept { return tuning.row_work_key * Index{n_classes} + tuning.row_work_fixed; }
+  // Estimates repricing one class.
+  [[nodiscard]] Index column() const noexcept { return n_live * (single_costs ? tuning.column_work_job : row()); }
+  // Estimates routing n units of excess, before any was routed.
+  [[nodiscard]] Index units(Index n) const noexcept { return tuning.unit_work * n; }
+  // Returns the work that was counted.
+  [[nodiscard]] Index of(const WorkCounts& done) const noexcept {
+    return tuning.arc_work * (done.arcs_scanned + done.column_costs_read) +
+           tuning.class_cost_work * done.class_costs_read + row() * done.rows_read;
+  }
+  // Returns so many thousandths of a cold solve's work.
+  [[nodiscard]] Index cold_share(Index thousandths) const noexcept {
+    return cold() / 1000 * thousandths + cold() % 1000 * thousandths / 1000;
+  }
 };
 
-}  // namespace gridcompute::matcher
+}  // namespace gridcompute::live

@@ -1,4 +1,4 @@
-// The matcher's rounds keep its invariant, whatever changes, and cost what a cold solve costs.
+// Rounds of the live matcher keep its invariants after any change, and cost what a solve from scratch costs.
 #include "gridcompute/live/matcher.hpp"
 
 #include <cmath>
@@ -13,32 +13,32 @@ namespace gridcompute {
 TEST(matcher_rounds_equal_cold_solves) {
   std::mt19937 random(1);
   const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
-  // 300 classes: more than the board keeps whole, so limits, relisting and widening are met.
+  // 300 classes are more than the index keeps whole, so limits, reindexing and widening are met.
   for (const Slot n_slots : {Slot{1}, Slot{5}, Slot{300}}) {
     constexpr Index kJobs = 240;
     std::vector<double> cost(static_cast<std::size_t>(kJobs * n_slots)), unplaced{60}, move{0};
     for (double& c : cost) c = draw(0, 9) == 0 ? std::numeric_limits<double>::infinity() : draw(0, 50);
     const DenseCost<double> source(cost.data(), kJobs, n_slots);
-    matcher::Matcher live(n_slots);
-    live.set_slab({&source, unplaced.data(), 0, move.data(), 0, {}}, 60);
+    live::Matcher matcher(n_slots);
+    matcher.set_columns({&source, unplaced.data(), 0, move.data(), 0, {}}, 60);
     std::vector<Cost> capacity(static_cast<std::size_t>(n_slots), 1);
-    for (Slot s = 0; s < n_slots; ++s) live.set_capacity(s, 1);
+    for (Slot s = 0; s < n_slots; ++s) matcher.set_capacity(s, 1);
     std::vector<bool> in(kJobs, false);
     for (int round = 0; round < 30; ++round) {
       for (int k = 0; k < (round == 0 ? 200 : 6); ++k) {
         const std::int32_t job = draw(0, kJobs - 1);
-        const std::vector<matcher::Job> one{job};
+        const std::vector<live::Job> one{job};
         const auto at = static_cast<std::size_t>(job);
-        in[at] ? live.remove(one) : live.add(one);
+        in[at] ? matcher.remove(one) : matcher.add(one);
         in[at] = !in[at];
       }
       const Slot s = draw(0, n_slots - 1);
       capacity[static_cast<std::size_t>(s)] = draw(0, 3);
-      live.set_capacity(s, capacity[static_cast<std::size_t>(s)]);
+      matcher.set_capacity(s, capacity[static_cast<std::size_t>(s)]);
       Stop stop;
-      const matcher::Answer answer = live.match({2, 0, -1}, stop);
-      CHECK(live.holds());
-      CHECK(answer.status == transport::Status::optimal);
+      const live::RoundAnswer answer = matcher.match({2, 0, -1}, stop);
+      CHECK(matcher.holds());
+      CHECK_EQ(answer.status, transport::Status::optimal);
       std::vector<double> rows;
       Index n = 0;
       for (std::size_t j = 0; j < in.size(); ++j) {
@@ -51,16 +51,16 @@ TEST(matcher_rounds_equal_cold_solves) {
       transport::Problem problem{&plain, capacity.data(), nullptr, unplaced.data(), 0};
       Stop again;
       CHECK(std::fabs(transport::solve(problem, {}, again).objective - answer.objective) < 1e-6);
-      live.told();
+      matcher.acknowledge();
       Stop idle;
-      CHECK(live.match({1, 0, -1}, idle).changes.empty());
+      CHECK(matcher.match({1, 0, -1}, idle).changes.empty());
     }
   }
 }
 
-// Costs of classes change, classes come and close, and a world is restored from homes and prices: never cold, and as
-// cheap as a cold solve.
-TEST(matcher_looks_at_changed_classes_alone) {
+// Costs of classes change, classes are added and closed, and a matcher is restored from placements and prices: no round
+// is cold, and each costs what a solve from scratch costs.
+TEST(matcher_reprices_changed_classes_alone) {
   std::mt19937 random(2);
   const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
   for (const Slot most : {Slot{9}, Slot{290}}) {
@@ -75,45 +75,45 @@ TEST(matcher_looks_at_changed_classes_alone) {
     }
     const DenseCost<double> source(cost.data(), kJobs, most), begin(narrow.data(), kJobs, first);
     std::vector<Cost> capacity(wide, 0);
-    std::vector<matcher::Job> jobs;
+    std::vector<live::Job> jobs;
     for (std::int32_t j = 0; j < kJobs; ++j) jobs.push_back(j);
-    auto live = std::make_unique<matcher::Matcher>(first);
-    live->set_slab({&begin, unplaced.data(), 0, move.data(), 0, {}}, 60);
-    for (Slot s = 0; s < first; ++s) live->set_capacity(s, capacity[static_cast<std::size_t>(s)] = draw(0, 3));
-    live->add(jobs);
+    auto matcher = std::make_unique<live::Matcher>(first);
+    matcher->set_columns({&begin, unplaced.data(), 0, move.data(), 0, {}}, 60);
+    for (Slot s = 0; s < first; ++s) matcher->set_capacity(s, capacity[static_cast<std::size_t>(s)] = draw(0, 3));
+    matcher->add(jobs);
     std::shared_ptr<const std::vector<Slot>> closed;
     for (int round = 0; round < 24; ++round) {
       const Slot s = draw(0, most - 1);
       const std::vector<Slot> one{s};
       if (round == 3) {  // three more classes
-        live->set_slab({&source, unplaced.data(), 0, move.data(), 0, closed}, 60);
+        matcher->set_columns({&source, unplaced.data(), 0, move.data(), 0, closed}, 60);
         const std::vector<Slot> added{first, first + 1, first + 2};
-        for (const Slot a : added) live->set_capacity(a, capacity[static_cast<std::size_t>(a)] = 2);
-        live->costs_changed(added);
+        for (const Slot a : added) matcher->set_capacity(a, capacity[static_cast<std::size_t>(a)] = 2);
+        matcher->costs_changed(added);
       } else if (round > 3 && round % 3 == 0) {
         for (std::size_t j = 0; j < static_cast<std::size_t>(kJobs); ++j)
           cost[j * wide + static_cast<std::size_t>(s)] = draw(0, 50);
-        live->costs_changed(one);
+        matcher->costs_changed(one);
       } else if (round > 3 && round % 7 == 0) {
-        if (closed) live->costs_changed(*closed);  // it opens again
+        if (closed) matcher->costs_changed(*closed);  // it opens again
         closed = std::make_shared<const std::vector<Slot>>(one);
-        live->set_slab({&source, unplaced.data(), 0, move.data(), 0, closed}, 60);
-        live->costs_changed(one);
+        matcher->set_columns({&source, unplaced.data(), 0, move.data(), 0, closed}, 60);
+        matcher->costs_changed(one);
       } else if (round == 20) {
         std::vector<Slot> homes;
         std::vector<double> prices;
-        for (const matcher::Job job : jobs) homes.push_back(live->home(job));
-        for (Slot k = 0; k < most; ++k) prices.push_back(live->price(k));
-        auto again = std::make_unique<matcher::Matcher>(most);
-        again->set_slab({&source, unplaced.data(), 0, move.data(), 0, closed}, 60);
+        for (const live::Job job : jobs) homes.push_back(matcher->placed_class(job));
+        for (Slot k = 0; k < most; ++k) prices.push_back(matcher->price(k));
+        auto again = std::make_unique<live::Matcher>(most);
+        again->set_columns({&source, unplaced.data(), 0, move.data(), 0, closed}, 60);
         for (Slot k = 0; k < most; ++k) again->set_capacity(k, capacity[static_cast<std::size_t>(k)]);
-        again->restore(jobs, homes, prices, live->world().resolution());
-        live = std::move(again);
+        again->restore(jobs, homes, prices, matcher->state().resolution());
+        matcher = std::move(again);
       }
       Stop stop;
-      const matcher::Answer answer = live->match({2, 0, -1}, stop);
-      if (draw(0, 1) == 1) live->told();  // else the next answer tells of both
-      CHECK(live->holds());
+      const live::RoundAnswer answer = matcher->match({2, 0, -1}, stop);
+      if (draw(0, 1) == 1) matcher->acknowledge();  // else the next answer contains both
+      CHECK(matcher->holds());
       CHECK(answer.cold == (round == 0));
       std::vector<double> rows = cost;
       for (std::size_t j = 0; closed && j < static_cast<std::size_t>(kJobs); ++j)
@@ -127,9 +127,9 @@ TEST(matcher_looks_at_changed_classes_alone) {
   }
 }
 
-// Rounds warm, cold and stopped in turn: what was told adds up to where the jobs are, whoever heard it late, and the
-// next round that ends costs what a cold solve costs.
-TEST(matcher_goes_on_after_stops_and_large_changes) {
+// Rounds are warm, cold and stopped in turn: the changes reported add up to the placements, also where an answer was
+// not acknowledged, and the next round that ends costs what a solve from scratch costs.
+TEST(matcher_continues_after_stops_and_large_changes) {
   std::mt19937 random(3);
   const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
   constexpr Index kJobs = 3000;
@@ -137,10 +137,10 @@ TEST(matcher_goes_on_after_stops_and_large_changes) {
   std::vector<double> cost(static_cast<std::size_t>(kJobs * kSlots)), unplaced{60}, move{0};
   for (double& c : cost) c = draw(0, 50);
   const DenseCost<double> source(cost.data(), kJobs, kSlots);
-  matcher::Matcher live(kSlots);
-  live.set_slab({&source, unplaced.data(), 0, move.data(), 0, {}}, 60);
+  live::Matcher matcher(kSlots);
+  matcher.set_columns({&source, unplaced.data(), 0, move.data(), 0, {}}, 60);
   const std::vector<Cost> capacity(kSlots, 300);
-  for (Slot s = 0; s < kSlots; ++s) live.set_capacity(s, 300);
+  for (Slot s = 0; s < kSlots; ++s) matcher.set_capacity(s, 300);
   std::vector<bool> in(kJobs, false);
   std::vector<Slot> home(kJobs, kNone);
   int ended = 0, cold = 0, stopped = 0;
@@ -149,11 +149,11 @@ TEST(matcher_goes_on_after_stops_and_large_changes) {
     for (int k = 0; k < sizes[static_cast<std::size_t>(round % 3)]; ++k) {
       const std::int32_t job = draw(0, kJobs - 1);
       const auto at = static_cast<std::size_t>(job);
-      const std::vector<matcher::Job> one{job};
+      const std::vector<live::Job> one{job};
       if (draw(0, 3) == 0 && in[at]) {
-        live.update(one);
+        matcher.update(one);
       } else {
-        in[at] ? live.remove(one) : live.add(one);
+        in[at] ? matcher.remove(one) : matcher.add(one);
         in[at] = !in[at];
         home[at] = kNone;
       }
@@ -161,23 +161,23 @@ TEST(matcher_goes_on_after_stops_and_large_changes) {
     if (round % 4 == 1) {
       const std::vector<Slot> one{static_cast<Slot>(draw(0, kSlots - 1))};
       for (std::size_t j = 0; j < kJobs; ++j) cost[j * kSlots + static_cast<std::size_t>(one[0])] = draw(0, 50);
-      live.costs_changed(one);
+      matcher.costs_changed(one);
     }
     const bool late = draw(0, 2) == 0;
     Stop stop(late ? 0.0 : 1e9);
-    const matcher::Answer answer = live.match({2, 0, -1}, stop);
+    const live::RoundAnswer answer = matcher.match({2, 0, -1}, stop);
     // A stopped round may leave costs that have changed to the next one.
-    CHECK(answer.status == transport::Status::time_limit || live.holds());
+    CHECK(answer.status == transport::Status::time_limit || matcher.holds());
     cold += answer.cold ? 1 : 0;
     stopped += answer.status == transport::Status::time_limit ? 1 : 0;
-    if (draw(0, 3) != 0) {  // else it never arrived: the next one tells of it too
-      live.told();
-      for (const matcher::Change& c : answer.changes) {
+    if (draw(0, 3) != 0) {  // else it was lost: the next answer contains its changes too
+      matcher.acknowledge();
+      for (const live::PlacementChange& c : answer.changes) {
         CHECK(home[static_cast<std::size_t>(c.job)] == c.from);
         home[static_cast<std::size_t>(c.job)] = c.to;
       }
       for (std::int32_t j = 0; j < kJobs; ++j)
-        CHECK(!in[static_cast<std::size_t>(j)] || home[static_cast<std::size_t>(j)] == live.home(j));
+        CHECK(!in[static_cast<std::size_t>(j)] || home[static_cast<std::size_t>(j)] == matcher.placed_class(j));
     }
     if (answer.status != transport::Status::optimal) continue;
     ++ended;
@@ -195,6 +195,85 @@ TEST(matcher_goes_on_after_stops_and_large_changes) {
     CHECK(std::fabs(transport::solve(problem, {}, again).objective - answer.objective) < 1e-6);
   }
   CHECK(ended > 20 && cold > 5 && stopped > 5);
+}
+
+// Every tuned number may have any value within its range: it decides which exact way a round takes, so the costs of its
+// answers do not depend on it.
+TEST(matcher_is_exact_with_any_tuning) {
+  for (std::uint64_t k = 0; k < 40; ++k) {
+    const std::uint64_t seed = testing::seed(k);
+    CONTEXT("seed", seed);
+    std::mt19937_64 random(seed);
+    const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
+    live::Tuning tuning;
+    for (const live::TuningEntry& entry : live::kTuning) {
+      CHECK(entry.low <= tuning.*entry.value && tuning.*entry.value <= entry.high);
+      const Index kind = draw(0, 3);  // the default, an end of the range, or any value
+      if (kind == 1) tuning.*entry.value = draw(0, 1) == 0 ? entry.low : entry.high;
+      if (kind == 2) tuning.*entry.value = draw(entry.low, entry.high);
+    }
+    // Half of the cases are small enough in the work model for warm rounds only, half consider a cold solve.
+    if (draw(0, 1) == 0) tuning.cold_work_fixed = 0;
+    const Index n_jobs = draw(1, 150);
+    const auto n_slots = static_cast<Slot>(draw(1, 40));
+    const auto wide = static_cast<std::size_t>(n_slots);
+    const double move = draw(0, 1) == 0 ? 0.0 : 2.0;
+    const double unplaced = 60;
+    std::vector<double> cost(static_cast<std::size_t>(n_jobs) * wide);
+    const auto any_cost = [&] {
+      return draw(0, 9) == 0 ? std::numeric_limits<double>::infinity() : static_cast<double>(draw(0, 50));
+    };
+    for (double& c : cost) c = any_cost();
+    const DenseCost<double> source(cost.data(), n_jobs, n_slots);
+    live::Matcher matcher(n_slots, tuning);
+    matcher.set_columns({&source, &unplaced, 0, &move, 0, {}}, 70);
+    std::vector<Cost> capacity(wide);
+    for (Slot s = 0; s < n_slots; ++s) matcher.set_capacity(s, capacity[static_cast<std::size_t>(s)] = draw(0, 8));
+    std::vector<bool> in(static_cast<std::size_t>(n_jobs), false);
+    std::vector<Slot> placed(in.size(), kNone);
+    for (int round = 0; round < 12; ++round) {
+      CONTEXT("round", round);
+      for (Index change = 0; change < (round == 0 ? n_jobs : draw(0, 12)); ++change) {
+        const auto job = static_cast<live::Job>(draw(0, n_jobs - 1));
+        const auto at = static_cast<std::size_t>(job);
+        const std::vector<live::Job> one{job};
+        in[at] ? matcher.remove(one) : matcher.add(one);
+        in[at] = !in[at];
+        placed[at] = kNone;
+      }
+      const auto s = static_cast<Slot>(draw(0, n_slots - 1));
+      if (draw(0, 1) == 0) {
+        matcher.set_capacity(s, capacity[static_cast<std::size_t>(s)] = draw(0, 8));
+      } else {
+        for (std::size_t j = 0; j < in.size(); ++j) cost[j * wide + static_cast<std::size_t>(s)] = any_cost();
+        matcher.costs_changed(std::vector<Slot>{s});
+      }
+      // The oracle: the costs as posed, with the switching costs written out, solved from scratch.
+      std::vector<double> rows, leaving;
+      for (std::size_t j = 0; j < in.size(); ++j) {
+        if (!in[j]) continue;
+        for (std::size_t c = 0; c < wide; ++c) {
+          const bool stays = placed[j] == kNone || placed[j] == static_cast<Slot>(c);
+          rows.push_back(cost[j * wide + c] + (stays ? 0 : move));
+        }
+        leaving.push_back(unplaced + (placed[j] == kNone ? 0 : move));
+      }
+      Stop stop;
+      const live::RoundAnswer answer = matcher.match({static_cast<int>(draw(1, 3)), seed}, stop);
+      matcher.acknowledge();
+      CONTEXT("reason", answer.reason);
+      CHECK(matcher.holds());
+      CHECK_EQ(answer.status, transport::Status::optimal);
+      for (const live::PlacementChange& change : answer.changes) {
+        CHECK_EQ(placed[static_cast<std::size_t>(change.job)], change.from);
+        placed[static_cast<std::size_t>(change.job)] = change.to;
+      }
+      const DenseCost<double> posed(rows.data(), static_cast<Index>(leaving.size()), n_slots);
+      const transport::Problem problem{&posed, capacity.data(), nullptr, leaving.data(), 1};
+      Stop again;
+      CHECK_EQ(answer.objective, transport::solve(problem, {}, again).objective);
+    }
+  }
 }
 
 }  // namespace gridcompute

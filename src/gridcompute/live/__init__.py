@@ -1,1 +1,1 @@
-"""The live matcher: its state, its jobs and costs, its rounds and snapshots."""
+"""The live matcher: its jobs and costs, its transactions, its rounds and snapshots."""

@@ -1,10 +1,11 @@
-"""Where a `Matcher`'s costs come from: tables, a kernel, or rows that jobs bring.
+"""The cost models of a `Matcher`: sums of table rows, a kernel, or one row of costs for each job.
 
-Each kind is never changed: a new table or new classes make another one, so a call that fails keeps
-the old. All say which columns jobs bring, check them, and make the core's source over a slab.
+A model is immutable: a new table or new classes make another one, so a call that fails keeps the
+old. Each model names the columns that it needs of the jobs, checks them, and makes the core's cost
+source over the job store, which is a struct of arrays with one position for each job.
 """
 
-# ruff: noqa: ARG002 - one interface, of which each kind needs a part
+# ruff: noqa: ARG002 - one interface; not every model uses every argument
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,65 +26,65 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveCosts", "RowCosts", "live_costs"]
 
-_MOST = np.finfo(np.float64).max / 2
+_LARGEST = np.finfo(np.float64).max / 2
 Columns = dict[str, Any]
 Slots = Any  # int32 (n,)
 
 
 class LiveCosts(Protocol):
-    """What the matcher asks of its costs."""
+    """The interface of a cost model."""
 
     n_slots: int
 
     @property
-    def wanted(self) -> dict[str, str]:
-        """Slab column -> column of the caller's."""
+    def needed(self) -> dict[str, str]:
+        """Name in the job store -> name of the caller's column."""
 
     def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
-        """Columns of `n` jobs in the slab's dtypes, and how far their costs may reach."""
+        """Return the checked columns of `n` jobs, and a bound on the magnitude of their costs."""
 
-    def blank(self, name: str, size: int) -> NDArray[Any]:
-        """A slab column for so many jobs."""
+    def empty_column(self, name: str, size: int) -> NDArray[Any]:
+        """Return a column of the job store with `size` unused positions."""
 
     def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
-        """The core's costs of the `n` jobs of these columns, read in place."""
+        """Return the core's cost source of `n` jobs, which reads these columns in place."""
 
-    def reach(self, columns: Mapping[str, Any], n: int) -> float:
-        """How far costs of these jobs may reach."""
+    def max_abs_cost(self, columns: Mapping[str, Any], n: int) -> float:
+        """Return a bound on the magnitude of the costs of these jobs."""
 
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
-        """With another table; classes whose costs change, and of which of its keys (None: all)."""
+        """Return the model with another table; the classes and rows (None: all) that change."""
 
     def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
-        """With new columns at `where`, of `n_slots` in all."""
+        """Return the model with new classes at `where`, of `n_slots` in all."""
 
-    def learned(self, batch: Mapping[str, Any]) -> LiveCosts:
-        """As it is known from the first jobs on."""
+    def with_dtypes_of(self, batch: Mapping[str, Any]) -> LiveCosts:
+        """Return the model with the dtypes of the first jobs, if it has none yet."""
         return self
 
-    def slab(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
-        """The core's costs over the slab."""
+    def store_source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
+        """Return the core's cost source over the job store."""
         return self.source(columns, n)
 
-    def with_slots_of_jobs(
+    def columns_with_slots(
         self, columns: dict[str, NDArray[Any]], tables: Any, where: Slots, jobs: Slots
     ) -> dict[str, NDArray[Any]]:
-        """The slab's columns with what jobs bring for new classes."""
+        """Return the job store's columns with the costs of the jobs in new classes."""
         return columns
 
-    def saved(self) -> tuple[dict[str, Any], Columns]:
-        """What a snapshot holds of it: names, and arrays."""
+    def snapshot_parts(self) -> tuple[dict[str, Any], Columns]:
+        """Return what a snapshot contains of the model: JSON values, and arrays."""
 
 
 def live_costs(cost: Any, n_slots: int) -> LiveCosts:
-    """What `Matcher` takes as `cost`."""
+    """Return the model of what `Matcher` accepts as `cost`."""
     if isinstance(cost, str):
         return RowCosts(cost, n_slots)
     if isinstance(cost, BoundKernel):
         if cost.n_jobs:
             raise InvalidProblemError(
                 f"cost: found a kernel bound to {cost.n_jobs} jobs, needed one with its slot side "
-                "alone, kernel.bind(slots=...): jobs come by add()",
+                "alone, kernel.bind(slots=...): jobs are added by add()",
                 "cost",
             )
         cost = cost.slot_side()
@@ -111,7 +112,7 @@ class TermCosts(LiveCosts):
 
     @classmethod
     def of(cls, cost: Sequence[Any]) -> TermCosts:
-        """From the terms of the caller's."""
+        """Return the model of the caller's terms."""
         terms = [term_spec(k, term) for k, term in enumerate(cost)]
         if not terms:
             raise InvalidProblemError("cost: found no term, needed at least one", "cost")
@@ -128,8 +129,8 @@ class TermCosts(LiveCosts):
         return cls(tables, [(key, coef) for _, key, coef in terms])
 
     @property
-    def wanted(self) -> dict[str, str]:
-        """Slab column -> column of the caller's."""
+    def needed(self) -> dict[str, str]:
+        """Name in the job store -> name of the caller's column."""
         out: dict[str, str] = {}
         for k, (key, coef) in enumerate(self.names):
             out |= {f"key_{k}": key} if key is not None else {}
@@ -137,7 +138,7 @@ class TermCosts(LiveCosts):
         return out
 
     def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
-        """Keys within their tables, finite coefficients."""
+        """Check that keys are rows of their tables and coefficients are finite."""
         out: Columns = {}
         for k, (key, coef) in enumerate(self.names):
             if key is not None:
@@ -151,22 +152,22 @@ class TermCosts(LiveCosts):
                     )
             if coef is not None:
                 out[f"coef_{k}"] = _coef(coef, given[f"coef_{k}"])
-        return out, self.reach(out, n)
+        return out, self.max_abs_cost(out, n)
 
-    def blank(self, name: str, size: int) -> NDArray[Any]:
-        """Keys are int32, coefficients float64."""
+    def empty_column(self, name: str, size: int) -> NDArray[Any]:
+        """Return int32 for keys, float64 for coefficients."""
         return np.zeros(size, np.int32 if name.startswith("key_") else np.float64)
 
     def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
-        """Terms over the slab."""
+        """Return the terms over these columns."""
         terms = [
             (t, columns.get(f"key_{k}"), columns.get(f"coef_{k}"))
             for k, t in enumerate(self.tables)
         ]
         return _core.terms_cost(terms, n, self.n_slots)
 
-    def reach(self, columns: Mapping[str, Any], n: int) -> float:
-        """The largest coefficient times the largest entry, summed."""
+    def max_abs_cost(self, columns: Mapping[str, Any], n: int) -> float:
+        """Sum the largest coefficient times the largest entry of each term."""
         total = 0.0
         for k, most in enumerate(self._most):
             coef = columns.get(f"coef_{k}")
@@ -174,7 +175,7 @@ class TermCosts(LiveCosts):
         return _bounded(total if n else 0.0)
 
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
-        """Of the same shape; what differs is what changes."""
+        """Accept a table of the same shape; the entries that differ decide what changes."""
         k = _number_of_table(k, len(self.tables))
         made = _own_table("table", table)
         old = self.tables[k]
@@ -189,7 +190,7 @@ class TermCosts(LiveCosts):
         return TermCosts(tables, self.names), slots, rows
 
     def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
-        """`tables`: for each term (n_keys, n_new)."""
+        """Accept one table of shape (n_keys, n_new) for each term."""
         made = [_own_table(f"tables[{k}]", t) for k, t in enumerate(tables)]
         new = []
         for k, old in enumerate(self.tables):
@@ -205,61 +206,64 @@ class TermCosts(LiveCosts):
             new.append(table)
         return TermCosts(new, self.names)
 
-    def saved(self) -> tuple[dict[str, Any], Columns]:
-        """Names and tables."""
+    def snapshot_parts(self) -> tuple[dict[str, Any], Columns]:
+        """Return the names of the columns, and the tables."""
         arrays = {f"table_{k}": t for k, t in enumerate(self.tables)}
         return {"kind": "terms", "names": self.names}, arrays
 
 
 class RowCosts(LiveCosts):
-    """Each job brings its row of costs: blocks (n_jobs, n_slots), kept as float64."""
+    """One row of costs for each job: blocks of shape (n_jobs, n_slots), stored as float64."""
 
     def __init__(self, name: str, n_slots: int) -> None:
         self.name, self.n_slots = name, n_slots
 
     @property
-    def wanted(self) -> dict[str, str]:
-        """The block alone."""
+    def needed(self) -> dict[str, str]:
+        """Name the block, the only column."""
         return {"row": self.name}
 
     def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
-        """One row a job, no NaN."""
+        """Check that there is a row for each job, without NaN."""
         block = np.asarray(given["row"])
         if block.size == 0 and n == 0:
             block = np.zeros((0, self.n_slots))
         if block.ndim == 2 and block.shape[1] != self.n_slots:
             raise InvalidProblemError(
-                f"{self.name}: found {block.shape[1]} costs a job, needed {self.n_slots}", self.name
+                f"{self.name}: found {block.shape[1]} costs for each job, needed {self.n_slots}",
+                self.name,
             )
         block = _table(self.name, block)
         return {"row": block}, _bounded(_reach(block))
 
-    def blank(self, name: str, size: int) -> NDArray[Any]:
-        """All forbidden."""
+    def empty_column(self, name: str, size: int) -> NDArray[Any]:
+        """Return rows in which every class is forbidden."""
         return np.full((size, self.n_slots), np.inf)
 
     def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
-        """The block of the slab as a matrix."""
+        """Return the block as a matrix."""
         source = _core.dense_cost(columns["row"])
         assert source is not None
         return source
 
-    def reach(self, columns: Mapping[str, Any], n: int) -> float:
-        """The largest entry."""
+    def max_abs_cost(self, columns: Mapping[str, Any], n: int) -> float:
+        """Return the largest magnitude of an entry."""
         return _bounded(_reach(columns["row"]))
 
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
-        """There is none."""
-        raise TypeError("this world has no tables: jobs bring their rows; update() changes them")
+        """Raise TypeError: there is no table."""
+        raise TypeError(
+            "this Matcher has no tables: each job has its row of costs, which update() changes"
+        )
 
     def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
-        """The new costs are in the slab's rows."""
+        """Return the wider model; `columns_with_slots` stores the new costs in the rows."""
         return RowCosts(self.name, n_slots)
 
-    def with_slots_of_jobs(
+    def columns_with_slots(
         self, columns: dict[str, NDArray[Any]], tables: Any, where: Slots, jobs: Slots
     ) -> dict[str, NDArray[Any]]:
-        """`tables`: one block (n_jobs, n_new)."""
+        """Accept one block of shape (n_jobs, n_new)."""
         need, old = (len(jobs), len(where)), columns["row"]
         if not isinstance(tables, (list, tuple)):
             raise TypeError(f"tables must be a list of one block, not {type(tables).__name__}")
@@ -270,20 +274,20 @@ class RowCosts(LiveCosts):
                 f"of shape {need}",
                 "tables",
             )
-        rows = self.blank("row", len(old))
+        rows = self.empty_column("row", len(old))
         rows[:, : old.shape[1]] = old
         rows[np.ix_(jobs, where)] = made[0]
         return columns | {"row": rows}
 
-    def saved(self) -> tuple[dict[str, Any], Columns]:
-        """The rows are columns of the jobs."""
+    def snapshot_parts(self) -> tuple[dict[str, Any], Columns]:
+        """Return the column's name; the rows are stored with the jobs."""
         return {"kind": "rows", "name": self.name}, {}
 
 
 class KernelCosts(LiveCosts):
-    """A formula bound to its slots; jobs bring its ``job_`` columns.
+    """A formula bound to its slot side; the ``job_`` parameters are columns of the jobs.
 
-    A column has the dtype of the first batch, or that of a kernel bound to columns of no job.
+    A column has the dtype of the first batch, or that of the empty columns the kernel was bound to.
     """
 
     def __init__(self, kernel: SlotKernel, dtypes: dict[str, np.dtype[Any]] | None = None) -> None:
@@ -291,50 +295,50 @@ class KernelCosts(LiveCosts):
         self.dtypes = dict(kernel.dtypes) if dtypes is None else dtypes
 
     @property
-    def wanted(self) -> dict[str, str]:
-        """The parameters that are columns of jobs."""
+    def needed(self) -> dict[str, str]:
+        """Name the parameters that are columns of the jobs."""
         return {name: name for name in self.kernel.job_names}
 
     def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
-        """Columns of the dtypes of the first batch; no NaN among the costs."""
+        """Check that columns have the dtypes of the first batch and no cost is NaN."""
         out: Columns = {}
-        for name in self.wanted:
+        for name in self.needed:
             array = plain_array(name, given[name])
             known = self.dtypes.get(name)
             if known is not None and array.dtype != known:
                 if array.size and not np.can_cast(array.dtype, known, "safe"):
                     raise TypeError(
-                        f"{name}: found {array.dtype}, this world's is {known}, as of its first "
-                        "jobs; bind the kernel to empty columns to say it beforehand"
+                        f"{name}: found {array.dtype}, needed {known} as the first jobs had; bind "
+                        "the kernel to empty columns to choose another dtype beforehand"
                     )
                 array = array.astype(known)
             out[name] = np.ascontiguousarray(array)
-        return out, self.reach(out, n)
+        return out, self.max_abs_cost(out, n)
 
-    def learned(self, batch: Mapping[str, Any]) -> LiveCosts:
-        """The dtypes of the first jobs are those of all."""
-        if self.dtypes or not all(len(batch[name]) for name in self.wanted) or not self.wanted:
+    def with_dtypes_of(self, batch: Mapping[str, Any]) -> LiveCosts:
+        """Return the model with the dtypes of these jobs, if it has none yet."""
+        if self.dtypes or not all(len(batch[name]) for name in self.needed) or not self.needed:
             return self  # a batch without jobs has no dtypes of its own
-        return KernelCosts(self.kernel, {name: batch[name].dtype for name in self.wanted})
+        return KernelCosts(self.kernel, {name: batch[name].dtype for name in self.needed})
 
-    def slab(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
-        """Before the first jobs there is nothing to compile for."""
-        if self.wanted and not self.dtypes:
+    def store_source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
+        """Return costs of 0 before the first jobs: there are no dtypes to compile for yet."""
+        if self.needed and not self.dtypes:
             return _core.terms_cost([(np.zeros((1, self.n_slots)), None, None)], n, self.n_slots)
         return self.source(columns, n)
 
-    def blank(self, name: str, size: int) -> NDArray[Any]:
-        """Nobody's column."""
+    def empty_column(self, name: str, size: int) -> NDArray[Any]:
+        """Return zeros of the column's dtype."""
         return np.zeros(size, self.dtypes.get(name, np.dtype(np.float64)))
 
     def source(self, columns: Mapping[str, Any], n: int) -> _core.CostSource:
-        """The compiled formula over the slab."""
-        jobs = {name: columns[name] for name in self.wanted} or {"n": np.zeros(n)}
+        """Return the compiled formula over these columns."""
+        jobs = {name: columns[name] for name in self.needed} or {"n": np.zeros(n)}
         bound = self.kernel.with_jobs(jobs)
         return _core.callback_cost(bound.address, bound.context, n, self.n_slots, bound)
 
-    def reach(self, columns: Mapping[str, Any], n: int) -> float:
-        """By a look at each cost."""
+    def max_abs_cost(self, columns: Mapping[str, Any], n: int) -> float:
+        """Evaluate every cost; a NaN or -inf is an error that names its pair."""
         if n == 0:
             return 0.0
         source = self.source(columns, n)
@@ -351,7 +355,7 @@ class KernelCosts(LiveCosts):
         return _bounded(most)
 
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
-        """`k` names a slot column or a shared array."""
+        """Replace the slot column or shared array that `k` names."""
         by_position("table", table)
         old = self.kernel.shared.get(k) if isinstance(k, str) else None
         if old is not None and np.shape(table) != old.shape:  # which the formula may index
@@ -362,7 +366,7 @@ class KernelCosts(LiveCosts):
         return KernelCosts(kernel, self.dtypes), slots, None
 
     def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
-        """`tables`: slot columns of the new classes, by name."""
+        """Accept a mapping of the slot columns of the new classes."""
         if not hasattr(tables, "keys"):
             raise TypeError("tables: a kernel's new classes are a mapping of its slot columns")
         known = [p.name for p in self.kernel.kernel.parameters if p.name.startswith("slot_")]
@@ -376,8 +380,8 @@ class KernelCosts(LiveCosts):
                 )
         return KernelCosts(self.kernel.with_slots(tables, where, n_slots), self.dtypes)
 
-    def saved(self) -> tuple[dict[str, Any], Columns]:
-        """The columns of the slot side; the formula is code, and not in the file."""
+    def snapshot_parts(self) -> tuple[dict[str, Any], Columns]:
+        """Return the arrays of the slot side; the formula is code, and not in the file."""
         kernel = self.kernel
         meta = {
             "kind": "kernel",
@@ -391,7 +395,7 @@ class KernelCosts(LiveCosts):
 
 
 def term_spec(k: int, term: Any) -> tuple[Any, str | None, str | None]:
-    """Table and column names of a term."""
+    """Return the table and the column names of a term."""
     if not isinstance(term, (tuple, list)) or len(term) != 3:
         raise TypeError(f"cost[{k}] must be (table, key_name, coef_name)")
     table, key, coef = term
@@ -402,7 +406,7 @@ def term_spec(k: int, term: Any) -> tuple[Any, str | None, str | None]:
 
 
 def _own_table(field: str, table: Any) -> NDArray[np.float64]:
-    """A copy of the caller's table, its labels checked."""
+    """Return a copy of the caller's table after a check of its labels."""
     return _table(field, by_position(field, table)).copy()
 
 
@@ -414,8 +418,8 @@ def _number_of_table(k: Any, n: int) -> int:
     return int(k)
 
 
-def _bounded(reach: float) -> float:
-    """No sum of finite parts may become inf, which would forbid in silence."""
-    if not reach < _MOST:
-        raise CostRangeError(f"a cost may reach {reach:.3g}, needed below 8.98e307")
-    return reach
+def _bounded(bound: float) -> float:
+    """Check that no sum of finite parts can become inf, which would forbid a pair in silence."""
+    if not bound < _LARGEST:
+        raise CostRangeError(f"a cost may be as large as {bound:.3g}, needed below 8.98e307")
+    return bound

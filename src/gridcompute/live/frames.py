@@ -1,7 +1,7 @@
 """Data frames, Arrow tables and labelled arrays, made into the plain arrays of a `Matcher`.
 
-Jobs and slot classes go by position. Labels (the index of a pandas object) are dropped only where
-they are the positions themselves, or the ids or slots that stand beside the values, in the same
+Jobs and slot classes are identified by position. Labels (the index of a pandas object) are dropped
+only if they are the positions themselves, or the ids or slots given with the values, in the same
 order; any other labels would be ignored in silence, and are an error.
 """
 
@@ -95,7 +95,7 @@ def by_position(field: str, values: Any, labels: Any = None) -> Any:
 def key_list(field: str, ids: Any, *, ordered: bool) -> list[Any]:
     """Return ids as a list of Python objects; one str or int is a list of one.
 
-    A set is refused where the ids stand beside columns (`ordered`): its order is nobody's choice.
+    A set is refused where the ids are given with columns (`ordered`): it has no defined order.
     """
     if ordered and isinstance(ids, (set, frozenset)):
         raise TypeError(f"{field} must be in the order of the jobs' columns, which a set has not")
@@ -110,7 +110,7 @@ def key_list(field: str, ids: Any, *, ordered: bool) -> list[Any]:
 
 
 def _is(value: Any, module: str, name: str) -> bool:
-    """Tell whether it is such an object: whoever has one has imported the module."""
+    """Tell whether it is an object of this class, without importing the module."""
     loaded = sys.modules.get(module)
     kind = getattr(loaded, name, None) if loaded is not None else None
     return isinstance(kind, type) and isinstance(value, kind)
@@ -160,7 +160,7 @@ def _exactly(names: list[Any], known: tuple[str, ...], get: Any) -> dict[str, An
 
 
 def _check_names(where: str, names: list[Any], known: tuple[str, ...]) -> None:
-    """Names that are exactly those known, each once."""
+    """Check that the names are exactly those known, each once."""
     if set(names) == set(known) and len(names) == len(set(names)):
         return
     needed = ", ".join(map(repr, known)) or "no column"
@@ -173,7 +173,7 @@ def _check_names(where: str, names: list[Any], known: tuple[str, ...]) -> None:
     for name in names:
         if name not in known:
             raise InvalidProblemError(
-                f"{where}: found {name!r}, which this world does not know, needed {needed}",
+                f"{where}: found {name!r}, which the costs do not name, needed {needed}",
                 str(name),
             )
     twice = next(name for name in names if names.count(name) > 1)
@@ -181,7 +181,7 @@ def _check_names(where: str, names: list[Any], known: tuple[str, ...]) -> None:
 
 
 def _records(records: Any, known: tuple[str, ...]) -> tuple[dict[str, Any], int]:
-    """Columns of records; each has exactly the known names."""
+    """Return columns of records, each of which has exactly the known names."""
     try:
         rows = list(records)
     except TypeError:
@@ -194,7 +194,7 @@ def _records(records: Any, known: tuple[str, ...]) -> tuple[dict[str, Any], int]
 
 
 def _check_labels(field: str, what: str, index: Any, labels: Any) -> None:
-    """Labels that are 0 to n - 1 in order, or those given beside the values."""
+    """Check that the labels are 0 to n - 1 in order, or those given with the values."""
     n = len(index)
     array = index.to_numpy()
     if n == 0 or (array.dtype.kind in "iu" and np.array_equal(array, np.arange(n))):
@@ -205,7 +205,7 @@ def _check_labels(field: str, what: str, index: Any, labels: Any) -> None:
     k = next((k for k in range(n) if found[k] != k), 0)
     raise InvalidProblemError(
         f"{field}: its {what} is not 0 to {n - 1} in order (found {found[k]!r} at {k}), and labels "
-        "are not looked at: needed rows in order and no labels, as reset_index(drop=True) or "
+        "are ignored: needed rows in order and no labels, as reset_index(drop=True) or "
         "to_numpy() make it",
         field,
         k,
@@ -213,7 +213,7 @@ def _check_labels(field: str, what: str, index: Any, labels: Any) -> None:
 
 
 def _extension_nulls(values: Any) -> NDArray[np.bool_] | None:
-    """Where a pandas column of its own dtypes has NA; NaN in floats is a number, checked later."""
+    """Return where a pandas extension column has NA; NaN in float columns is checked later."""
     if isinstance(values.dtype, np.dtype):
         return None
     return np.asarray(values.isna(), bool)
@@ -226,7 +226,7 @@ def _no_missing(field: str, nulls: NDArray[np.bool_] | None) -> None:
 
 
 def _stacked(field: str, array: NDArray[Any]) -> NDArray[Any]:
-    """A column of lists of one length as a matrix; all else as it is."""
+    """Return a column of lists of one length as a matrix, any other column unchanged."""
     if array.dtype != object or not len(array) or np.ndim(array[0]) != 1:
         return array
     lengths = [np.size(row) for row in array]

@@ -1,4 +1,4 @@
-"""What jobs bring to a `Matcher`: their ids and columns, checked at the door."""
+"""Checks of the ids and columns that a caller gives a `Matcher`."""
 
 from __future__ import annotations
 
@@ -20,54 +20,62 @@ if TYPE_CHECKING:
     from .costs import LiveCosts
 
 __all__ = [
-    "find_ids", "job_columns", "job_costs", "new_ids", "scalar_or_name", "slab_columns",
-    "whole_slots",
+    "check_columns",
+    "check_job_costs",
+    "check_new_ids",
+    "check_slots",
+    "number_or_column",
+    "positions_of",
+    "store_columns",
 ]  # fmt: skip
 
 
-def new_ids(interner: Interner, keys: list[Any], n: int, text: bool) -> list[Any]:
-    """`n` ids that are not in yet, all integers or all strings (`text`: those in are strings)."""
+def check_new_ids(interner: Interner, keys: list[Any], n: int, text: bool) -> list[Any]:
+    """Return `n` new ids, all integers or all strings (`text`: the present ones are strings)."""
     if len(keys) != n:
-        raise InvalidProblemError(f"ids: found {len(keys)}, needed {n}, one a job", "ids")
+        raise InvalidProblemError(f"ids: found {len(keys)}, needed {n}, one for each job", "ids")
     strings = [isinstance(k, str) for k in keys]
     if (any(strings) and not all(strings)) or (keys and len(interner) and strings[0] != text):
-        raise TypeError("ids: all ids of a world must be integers, or all strings")
+        raise TypeError("ids: all ids of a Matcher must be integers, or all strings")
     known = interner.lookup(keys)
     if (known >= 0).any():
         k = int((known >= 0).argmax())
-        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is in the world already", "ids", k)
+        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is in the Matcher already", "ids", k)
     if len(set(keys)) != n:
         raise _twice("ids", keys)
     return keys
 
 
-def job_columns(
-    columns: Any, wanted: Mapping[str, str], keys: list[Any] | None
+def check_columns(
+    columns: Any, needed: Mapping[str, str], keys: list[Any] | None
 ) -> tuple[dict[str, NDArray[Any]], int]:
-    """Columns by slab name (`wanted`: the caller's), one row for each job.
+    """Return columns by their name in the job store, and the number of jobs.
 
-    How many jobs there are is what the first column says; without one the records, or the `keys`.
+    `needed` maps names in the job store to names of the caller's columns. The number of jobs is the
+    length of the first column; without columns, the number of records or of `keys`.
     """
-    named, rows = named_columns(columns, dict.fromkeys(wanted.values()))
+    named, rows = named_columns(columns, dict.fromkeys(needed.values()))
     read = {name: column_values(name, values, keys) for name, values in named.items()}
-    given = {part: read[name] for part, name in wanted.items()}
+    given = {part: read[name] for part, name in needed.items()}
     n = len(next(iter(given.values()))) if given else rows or len(keys or ())
-    for part, v in wanted.items():
+    for part, v in needed.items():
         if given[part].shape[:1] != (n,):
             raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
-        if n == 0 and part.startswith("key_"):  # an empty list says nothing of its dtype
+        if n == 0 and part.startswith("key_"):  # an empty list has no dtype of its own
             given[part] = np.zeros(0, np.int32)
     return given, n
 
 
-def slab_columns(
+def store_columns(
     costs: LiveCosts,
     scalars: Mapping[str, float | str],
     old: Mapping[str, NDArray[Any]],
     size: int,
 ) -> dict[str, NDArray[Any]]:
-    """Columns of a slab of `size` jobs, with what the old ones hold; a scalar is one value."""
-    columns: dict[str, NDArray[Any]] = {name: costs.blank(name, size) for name in costs.wanted}
+    """Return columns for a job store of `size` jobs with the old values; a scalar has length 1."""
+    columns: dict[str, NDArray[Any]] = {
+        name: costs.empty_column(name, size) for name in costs.needed
+    }
     for name, value in scalars.items():
         columns[name] = np.zeros(size) if isinstance(value, str) else np.array([value], np.float64)
     for name, column in columns.items():
@@ -76,25 +84,25 @@ def slab_columns(
     return columns
 
 
-def find_ids(
+def positions_of(
     interner: Interner, ids: Any, *, ordered: bool = False
 ) -> tuple[list[Any], NDArray[np.int32]]:
-    """Ids that are all in, each once, and their places."""
+    """Return ids that are all known, each once, and their positions in the job store."""
     keys = key_list("ids", ids, ordered=ordered)
     at = interner.lookup(keys)
     if (at < 0).any():
         k = int((at < 0).argmax())
-        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is not in the world", "ids", k)
+        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is not in the Matcher", "ids", k)
     if len(set(keys)) != len(keys):
         raise _twice("ids", keys)
     return keys, at
 
 
-def whole_slots(slots: Any, n_slots: int) -> NDArray[np.int32]:
-    """Numbers of classes, each once."""
+def check_slots(slots: Any, n_slots: int) -> NDArray[np.int32]:
+    """Return numbers of classes, each in range and given once."""
     given = np.atleast_1d(plain_array("slots", by_position("slots", slots)))
     if given.size == 0:
-        return np.zeros(0, np.int32)  # an empty list says nothing of its dtype
+        return np.zeros(0, np.int32)  # an empty list has no dtype of its own
     where = counts("slots", given, len(given), "n", 0, np.int32)
     if where.max() >= n_slots:
         k = int((where >= n_slots).argmax())
@@ -110,13 +118,13 @@ def _twice(field: str, keys: list[Any]) -> InvalidProblemError:
     seen: set[Any] = set()
     for k, key in enumerate(keys):
         if key in seen:
-            return InvalidProblemError(f"{field}[{k}]: {key!r} stands twice", field, k)
+            return InvalidProblemError(f"{field}[{k}]: {key!r} is given twice", field, k)
         seen.add(key)
-    raise AssertionError("no key stands twice")
+    raise AssertionError("no key is given twice")
 
 
-def scalar_or_name(field: str, value: Any) -> float | str:
-    """The cost `field` of all jobs ("unplaced" or "move_cost"), or the column that says it."""
+def number_or_column(field: str, value: Any) -> float | str:
+    """Return the cost `field` ("unplaced" or "move_cost") of all jobs, or its column's name."""
     if isinstance(value, str):
         return value
     real = number(field, value, -math.inf)
@@ -124,14 +132,14 @@ def scalar_or_name(field: str, value: Any) -> float | str:
     return real
 
 
-def job_costs(part: str, field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The column `field` of what `part` ("unplaced" or "move_cost") costs each job."""
+def check_job_costs(part: str, field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the checked column `field` of the cost `part` ("unplaced" or "move_cost")."""
     if values.ndim != 1:
         raise InvalidProblemError(f"{field}: found shape {values.shape}, needed (n_jobs,)", field)
     return _CHECKS[part](field, values)
 
 
-def _out_cost(field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unplaced_cost(field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return _all_good(field, values, values > -math.inf, "a number, or inf")
 
 
@@ -139,7 +147,7 @@ def _move_cost(field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return _all_good(field, values, (values >= 0) & (values < math.inf), "finite, 0 or more")
 
 
-_CHECKS = {"unplaced": _out_cost, "move_cost": _move_cost}
+_CHECKS = {"unplaced": _unplaced_cost, "move_cost": _move_cost}
 
 
 def _all_good(

@@ -1,4 +1,4 @@
-"""What a round of a `Matcher` answers."""
+"""The answer of a round of a `Matcher`."""
 
 from __future__ import annotations
 
@@ -21,68 +21,66 @@ __all__ = ["LiveMatching"]
 
 
 class LiveMatching(Matching):
-    """A `Matching` of a `Matcher`'s round, and what it changed.
+    """A `Matching` of one round of a `Matcher`, with the changes of that round.
 
-    `assignment`, `ids`, `question`, `verify` and `explain` are read from the world when they are
-    first asked for, under its lock: before the world changes, for afterwards they raise
-    RuntimeError. What was read once stays as it was, and so does all else; any thread may ask.
+    `assignment`, `ids`, `question`, `verify` and `explain` are computed from the matcher's state on
+    first use, under its lock; once that state has changed they raise RuntimeError. Everything else,
+    and what was computed once, is kept. Any thread may read.
 
     Attributes
     ----------
     changes : dict of array
-        ``id, from_slot, to_slot, kind`` (PLACE, MOVE or EVICT), ordered by id; -1 = left out.
+        ``id, from_slot, to_slot, kind`` (PLACE, MOVE or EVICT), ordered by id; -1 = unplaced.
     unchanged : int
-        How many jobs stay as they were (NOOP).
+        Number of jobs without a change (NOOP).
     witness_ids : list or None
-        The ids of the witness's jobs, which itself has as positions in `ids`; None without one.
+        The ids of the jobs that `witness` holds as positions in `ids`; None without a witness.
     """
 
     changes: dict[str, NDArray[Any]]
     unchanged: int
     witness_ids: list[Any] | None
 
-    _rounding: ClassVar[float] = 2.0**-45  # a round adds up in fixed point
+    _rounding: ClassVar[float] = 2.0**-45  # relative error of a sum in fixed point
 
-    def __init__(self, world: Matcher, answer: dict[str, Any], version: int) -> None:
-        put = object.__setattr__
+    def __init__(self, matcher: Matcher, answer: dict[str, Any], version: int) -> None:
+        put = object.__setattr__  # a Matching is frozen
         stats = answer["stats"]
-        stats["held_back"], stats["move_cost"] = answer["held"], answer["moved"]
-        stats["over"] = answer["over"]
-        stats["resolution"] = world._native.resolution
+        stats["resolution"] = matcher._native.resolution
         for name in ("load", "prices"):
             answer[name].flags.writeable = False
             put(self, name, answer[name])
         for name in ("objective", "bound", "exact", "status"):
             put(self, name, answer[name])
         put(self, "stats", stats)
-        put(self, "_world", world)
+        put(self, "_matcher", matcher)
         put(self, "_version", version)
         put(self, "_read", {})
         put(self, "_raw", (answer["job"], answer["from"]))
-        put(self, "changes", _changes(world, answer))
-        put(self, "unchanged", len(world._ids) - len(answer["job"]))
+        put(self, "changes", _changes(matcher, answer))
+        put(self, "unchanged", len(matcher._ids) - len(answer["job"]))
         witness, names = None, None
         if answer["status"] == "infeasible":
             rows = answer["witness_jobs"]
-            witness = Witness.of(_question(self, world), rows, answer["witness_slots"])
-            names = world._ids.keys(world._native.list()[rows])
+            witness = Witness.of(_question(self, matcher), rows, answer["witness_slots"])
+            names = matcher._ids.keys(matcher._native.live_jobs()[rows])
         put(self, "witness", witness)
         put(self, "witness_ids", names)
 
     def _get(self, *names: str) -> Any:
-        """The last of these parts; all are read at one moment, if they were not before."""
+        """Return the last of these parts; those not computed yet are computed under one lock."""
         read: dict[str, Any] = self._read  # type: ignore[attr-defined]
         if not all(name in read for name in names):
-            world: Matcher = self._world  # type: ignore[attr-defined]
-            with world._held():
-                if world._version != self._version:  # type: ignore[attr-defined]
+            matcher: Matcher = self._matcher  # type: ignore[attr-defined]
+            with matcher._transaction():
+                if matcher._version != self._version:  # type: ignore[attr-defined]
                     raise RuntimeError(
-                        "the world has changed since this round: read assignment, ids and verify() "
-                        "before changing it"
+                        "the Matcher has changed since this round: read assignment, ids and "
+                        "verify() before changing it"
                     )
                 for name in names:
                     if name not in read:
-                        read[name] = _PARTS[name](self, world)
+                        read[name] = _PARTS[name](self, matcher)
         return read[names[-1]]
 
     @property
@@ -92,13 +90,13 @@ class LiveMatching(Matching):
 
     @property
     def assignment(self) -> NDArray[np.int32]:
-        """The class of each live job; -1 = left out."""
+        """The class of each live job; -1 = unplaced."""
         found: NDArray[np.int32] = self._get("assignment")
         return found
 
     @property
     def question(self) -> TransportProblem:
-        """The problem as it was posed, with the moves from where the jobs were before."""
+        """The problem as it was posed, with switching costs from the placements before."""
         found: TransportProblem = self._get("question")
         return found
 
@@ -108,7 +106,7 @@ class LiveMatching(Matching):
         return super().verify(threads=threads)
 
     def explain(self, job: int) -> Explanation:
-        """Where the job at this position of `ids` went and why, as `Matching.explain` does."""
+        """Explain the class of the job at this position of `ids`, as `Matching.explain` does."""
         self._get("assignment", "question")
         return super().explain(job)
 
@@ -117,34 +115,34 @@ class LiveMatching(Matching):
         return f"<LiveMatching: {self.status}, {changes} changes, objective {self.objective}>"
 
 
-def _assignment(_: LiveMatching, world: Matcher) -> NDArray[np.int32]:
-    native = world._native
-    found = native.homes(native.list())
+def _assignment(_: LiveMatching, matcher: Matcher) -> NDArray[np.int32]:
+    native = matcher._native
+    found = native.placements(native.live_jobs())
     found.flags.writeable = False
     return found
 
 
-def _question(m: LiveMatching, world: Matcher) -> TransportProblem:
-    """From copies: the world's own columns change with the next call."""
-    native = world._native
-    jobs = native.list()
-    homes, pinned = native.homes(jobs), native.pinned(jobs)
+def _question(m: LiveMatching, matcher: Matcher) -> TransportProblem:
+    """Copy the problem of the round: the matcher's own columns change with the next call."""
+    native = matcher._native
+    jobs = native.live_jobs()
+    homes, pinned = native.placements(jobs), native.is_pinned(jobs)
     changed, before = m._raw  # type: ignore[attr-defined]
     homes[np.searchsorted(jobs, changed)] = before
-    columns = {name: c[jobs] if len(c) > 1 else c for name, c in world._columns.items()}
-    source = world._costs.slab(columns, len(jobs))
+    columns = {name: c[jobs] if len(c) > 1 else c for name, c in matcher._columns.items()}
+    source = matcher._costs.store_source(columns, len(jobs))
     scalars = (columns["unplaced"], columns["move_cost"])
-    shut = np.flatnonzero(world._closed).astype(np.int32)
-    cost, out = _core.live_problem(source, *scalars, shut, homes, pinned)
+    closed = np.flatnonzero(matcher._closed).astype(np.int32)
+    cost, out = _core.posed_problem(source, *scalars, closed, homes, pinned)
     room = native.capacity()
     for array in (out, room):
         array.flags.writeable = False
-    return TransportProblem(cost, len(jobs), world._n_slots, room, None, out, world._threads)
+    return TransportProblem(cost, len(jobs), matcher._n_slots, room, None, out, matcher._threads)
 
 
-# What is read from the world on demand.
+# Parts that are computed on first use.
 _PARTS: dict[str, Any] = {
-    "ids": lambda _, world: world._ids.keys(world._native.list()),
+    "ids": lambda _, matcher: matcher._ids.keys(matcher._native.live_jobs()),
     "assignment": _assignment,
     "question": _question,
 }
@@ -152,16 +150,16 @@ _PARTS: dict[str, Any] = {
 _KINDS = np.array(["PLACE", "MOVE", "EVICT"])
 
 
-def _changes(world: Matcher, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
+def _changes(matcher: Matcher, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
     jobs, before, after = answer["job"], answer["from"], answer["to"]
     ids: NDArray[Any]
-    ids = np.array(world._ids.keys(jobs), object) if world._text else world._ids.numbers(jobs)
-    if not world._text and (ids[1:] > ids[:-1]).all():
-        before = before.copy()  # the caller's to change
+    ids = np.array(matcher._ids.keys(jobs), object) if matcher._text else matcher._ids.numbers(jobs)
+    if not matcher._text and (ids[1:] > ids[:-1]).all():
+        before = before.copy()  # the caller may change it
     else:
-        order = np.argsort(ids)  # each stands once
+        order = np.argsort(ids)  # ids are unique
         ids, before, after = ids[order], before[order], after[order]
     code = (before >= 0).astype(np.intp)
     code += code & (after < 0)
-    kind = _KINDS.take(code, mode="clip")  # the fast one
+    kind = _KINDS.take(code, mode="clip")  # the mode without a bounds check
     return {"id": ids, "from_slot": before, "to_slot": after, "kind": kind}

@@ -1,7 +1,9 @@
-"""What a `Matcher` writes to its snapshot, and the way back: every part checked against the others.
+"""Snapshots of a `Matcher`: what is written, and how it is checked and restored.
 
-A checksum tells that the file is as it was written, not that it is the snapshot of a world: the
-core reads jobs, homes and costs without looking, so nothing is built before all of it fits.
+A checksum proves that a file is as it was written, not that it is a consistent snapshot. The core
+reads jobs, placements and costs without checks of its own, so nothing is built before every part
+has been checked against the others. Names in the file are part of its format: ``homes`` are the
+placements, ``reach`` is the bound on the magnitude of costs.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from ..costs.kernels import SlotKernel
 from ..errors import CostRangeError, InvalidProblemError
 from . import snapshot_file as snapshots
 from .costs import KernelCosts
-from .jobs import job_costs, scalar_or_name
+from .jobs import check_job_costs, number_or_column
 
 if TYPE_CHECKING:
     import os
@@ -33,40 +35,40 @@ _META = {
 }  # fmt: skip
 
 
-def save(world: Matcher, path: str | os.PathLike[str]) -> None:
-    """Jobs by their columns, homes and pins; costs; prices."""
-    native = world._native
-    jobs = native.list()
-    keys = world._ids.keys(jobs)
-    costs, arrays = world._costs.saved()
+def save(matcher: Matcher, path: str | os.PathLike[str]) -> None:
+    """Write the jobs' columns, placements and pins, the costs, and the prices."""
+    native = matcher._native
+    jobs = native.live_jobs()
+    keys = matcher._ids.keys(jobs)
+    costs, arrays = matcher._costs.snapshot_parts()
     arrays |= {
-        "homes": native.homes(jobs),
-        "pinned": native.pinned(jobs),
-        "capacity": world._capacity,
-        "closed": world._closed,
+        "homes": native.placements(jobs),
+        "pinned": native.is_pinned(jobs),
+        "capacity": matcher._capacity,
+        "closed": matcher._closed,
         "prices": native.prices(),
     }
-    arrays |= {f"column_{n}": c[jobs] if len(c) > 1 else c for n, c in world._columns.items()}
-    if not world._text:
+    arrays |= {f"column_{n}": c[jobs] if len(c) > 1 else c for n, c in matcher._columns.items()}
+    if not matcher._text:
         arrays["ids"] = np.array(keys, np.int64)
-    scalars = {k: [v] if isinstance(v, str) else repr(v) for k, v in world._scalars.items()}
+    scalars = {k: [v] if isinstance(v, str) else repr(v) for k, v in matcher._scalars.items()}
     meta = {
         "costs": costs,
         "scalars": scalars,
-        "max_moves": world._max_moves,
-        "threads": world._threads,
-        "seed": str(world._seed),
-        "ids": keys if world._text else None,
-        "next": world._next,
-        "text": world._text,
+        "max_moves": matcher._max_moves,
+        "threads": matcher._threads,
+        "seed": str(matcher._seed),
+        "ids": keys if matcher._text else None,
+        "next": matcher._next,
+        "text": matcher._text,
         "resolution": native.resolution,
-        "reach": world._reach,
+        "reach": matcher._max_abs_cost,
     }
     snapshots.write(path, meta, arrays)
 
 
 def load(kind: type[Matcher], path: str | os.PathLike[str], kernel: Kernel | None) -> Matcher:
-    """The world that `save` wrote; its lists are built by the first round."""
+    """Return the Matcher that `save` wrote; its first round builds the move index."""
     meta, arrays = snapshots.read(path)
     costs = meta.get("costs")
     _check_kernel(path, costs if isinstance(costs, dict) else {}, kernel)
@@ -80,7 +82,7 @@ def load(kind: type[Matcher], path: str | os.PathLike[str], kernel: Kernel | Non
 
 
 class _Parts:
-    """The parts of a snapshot, each given out once and of the type asked for."""
+    """The parts of a snapshot, each returned once and checked for the type asked for."""
 
     def __init__(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         self.meta, self.arrays = dict(meta), dict(arrays)
@@ -89,7 +91,7 @@ class _Parts:
             raise InvalidProblemError(f"found {sorted(meta)}, needed {sorted(_META)}", min(odd))
 
     def array(self, name: str, dtype: Any, shape: tuple[int | None, ...]) -> NDArray[Any]:
-        """An array of this dtype and shape; None is any length."""
+        """Return an array of this dtype and shape; None is any length."""
         array = self.arrays.pop(name, None)
         if array is None:
             raise InvalidProblemError(f"{name} is missing", name)
@@ -105,7 +107,7 @@ class _Parts:
         return array
 
     def item(self, name: str, *kinds: type) -> Any:
-        """An entry of the JSON of one of these very types (True is no int)."""
+        """Return an entry of the JSON of exactly one of these types (True is not an int)."""
         value = self.meta[name]
         if type(value) not in kinds:
             words = " or ".join(k.__name__ for k in kinds)
@@ -113,7 +115,7 @@ class _Parts:
         return value
 
     def real(self, name: str) -> float:
-        """A finite number, 0 or more."""
+        """Return a finite number, 0 or more."""
         value = number(name, self.item(name, float, int), 0.0)
         if not value < math.inf:
             raise InvalidProblemError(f"{name}: found {value}, needed finite, 0 or more", name)
@@ -121,13 +123,13 @@ class _Parts:
 
 
 def _built(kind: type[Matcher], parts: _Parts, kernel: Kernel | None) -> Matcher:
-    """The world of these parts, which are all checked before the core is given any job."""
+    """Return the Matcher of these parts; all are checked before the core gets any job."""
     capacity = parts.array("capacity", np.int64, (None,))
     n = len(capacity)
     costs = _costs(parts, n, kernel)
     seed = parts.item("seed", str)
     most = whole("max_moves", parts.item("max_moves", int), -1, 2**62)
-    world = kind(
+    matcher = kind(
         capacity,
         cost=costs,
         **_scalars(parts),
@@ -135,38 +137,38 @@ def _built(kind: type[Matcher], parts: _Parts, kernel: Kernel | None) -> Matcher
         threads=parts.item("threads", int) or None,
         seed=int(seed) if seed.isdecimal() and len(seed) <= 20 else -1,
     )
-    if world._n_slots != n:
-        raise InvalidProblemError(f"costs: found {world._n_slots} classes, needed {n}", "costs")
+    if matcher._n_slots != n:
+        raise InvalidProblemError(f"costs: found {matcher._n_slots} classes, needed {n}", "costs")
     closed = parts.array("closed", bool, (n,))
     if (capacity[closed] != 0).any():
         k = int(np.flatnonzero(closed)[capacity[closed] != 0][0])
         raise InvalidProblemError(f"capacity[{k}]: found {capacity[k]}, needed 0", "capacity", k)
-    keys = _keys(parts, world)
+    keys = _keys(parts, matcher)
     homes, pinned = _homes(parts, len(keys), closed)
     prices = parts.array("prices", np.float64, (n,))
-    columns, needed = _columns(parts, world, len(keys))
-    # The reach of all jobs at once may be above that of the batches they came in.
-    reach, resolution = max(parts.real("reach"), needed), parts.real("resolution")
+    columns, needed = _columns(parts, matcher, len(keys))
+    # The bound for all jobs together may exceed those of the batches in which they were added.
+    bound, resolution = max(parts.real("reach"), needed), parts.real("resolution")
     if parts.arrays:
         name = min(parts.arrays)
         raise InvalidProblemError(f"found an array {name!r} that belongs to nothing", name)
 
-    at = world._ids.intern(keys)
-    world._closed, world._reach = closed, reach
-    world._size = max(world._size, world._ids.size)
-    world._columns = world._longer(world._costs, world._size)
-    for name, column in world._columns.items():
+    at = matcher._ids.intern(keys)
+    matcher._closed, matcher._max_abs_cost = closed, bound
+    matcher._size = max(matcher._size, matcher._ids.size)
+    matcher._columns = matcher._grow(matcher._costs, matcher._size)
+    for name, column in matcher._columns.items():
         if len(column) > 1:
             column[at] = columns[name]
-    world._push()
-    # A world that has seen no cost yet has no resolution to keep: the first costs choose it.
-    world._native.restore(at, homes, prices, resolution if reach > 0 else 0.0)
-    world._native.pin(at[pinned], True)
-    return world
+    matcher._sync()
+    # Without any cost so far there is no resolution to keep: the first costs choose it.
+    matcher._native.restore(at, homes, prices, resolution if bound > 0 else 0.0)
+    matcher._native.pin(at[pinned], True)
+    return matcher
 
 
 def _scalars(parts: _Parts) -> dict[str, Any]:
-    """What being left out and a move cost: a number, or the name of a column."""
+    """Return the costs of being unplaced and of a move: numbers, or names of columns."""
     found = parts.item("scalars", dict)
     if found.keys() != {"unplaced", "move_cost"}:
         raise InvalidProblemError(f"scalars: found {sorted(found)}", "scalars")
@@ -176,33 +178,33 @@ def _scalars(parts: _Parts) -> dict[str, Any]:
             out[name] = value[0]
             continue
         try:
-            out[name] = scalar_or_name(name, float(value if isinstance(value, str) else "?"))
+            out[name] = number_or_column(name, float(value if isinstance(value, str) else "?"))
         except ValueError:
             raise InvalidProblemError(f"{name}: found {value!r}, needed a number", name) from None
     return out
 
 
-def _keys(parts: _Parts, world: Matcher) -> list[Any]:
-    """The ids of the jobs, each once; sets what ids come next."""
-    world._text, text = parts.item("text", bool), parts.item("ids", list, type(None))
+def _keys(parts: _Parts, matcher: Matcher) -> list[Any]:
+    """Return the ids of the jobs, each once, and set the next id of the Matcher."""
+    matcher._text, text = parts.item("text", bool), parts.item("ids", list, type(None))
     following = whole("next", parts.item("next", int), 0, 2**63)
-    keys = text if world._text else parts.array("ids", np.int64, (None,)).tolist()
-    if world._text is (text is None) or (world._text and {type(k) for k in keys} - {str}):
+    keys = text if matcher._text else parts.array("ids", np.int64, (None,)).tolist()
+    if matcher._text is (text is None) or (matcher._text and {type(k) for k in keys} - {str}):
         raise InvalidProblemError("ids: found ids of another kind than `text` says", "ids")
     if len(set(keys)) != len(keys):
         raise InvalidProblemError("ids: found an id twice, needed each once", "ids")
-    if not world._text and keys and max(keys) >= following:
+    if not matcher._text and keys and max(keys) >= following:
         raise InvalidProblemError(
             f"next: found {following}, needed more than the id {max(keys)}", "next"
         )
-    world._next = following
+    matcher._next = following
     return list(keys)
 
 
 def _homes(
     parts: _Parts, n_jobs: int, closed: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """The class of each job and whether it is pinned there; more jobs than slots are allowed."""
+    """Return placed classes and pins; a class may have more jobs than slots."""
     homes = parts.array("homes", np.int32, (n_jobs,))
     pinned = parts.array("pinned", bool, (n_jobs,))
     bad = (homes < -1) | (homes >= len(closed))
@@ -215,38 +217,38 @@ def _homes(
         k = int((pinned & (homes < 0)).argmax())
         raise InvalidProblemError(f"pinned[{k}]: the job is in no class", "pinned", k)
     open_home = np.append(~closed, False)[homes]  # -1 is the last
-    return homes, pinned & open_home  # of a class that was closed, the pin is lifted
+    return homes, pinned & open_home  # closing a class unpins its jobs
 
 
-def _columns(parts: _Parts, world: Matcher, n: int) -> tuple[dict[str, Any], float]:
-    """The jobs' columns by slab name, checked as `add` checks them, and how far costs reach."""
+def _columns(parts: _Parts, matcher: Matcher, n: int) -> tuple[dict[str, Any], float]:
+    """Return the jobs' columns, checked as `add` checks them, and a bound on their costs."""
     columns: dict[str, Any] = {}
-    for name, blank in world._columns.items():
-        shape = (n, *blank.shape[1:]) if len(blank) > 1 else (1,)
-        columns[name] = parts.array(f"column_{name}", blank.dtype, shape)
-        if len(blank) == 1 and columns[name][0] != blank[0]:
+    for name, empty in matcher._columns.items():
+        shape = (n, *empty.shape[1:]) if len(empty) > 1 else (1,)
+        columns[name] = parts.array(f"column_{name}", empty.dtype, shape)
+        if len(empty) == 1 and columns[name][0] != empty[0]:
             raise InvalidProblemError(
-                f"column_{name}: found {columns[name][0]}, needed {blank[0]}", name
+                f"column_{name}: found {columns[name][0]}, needed {empty[0]}", name
             )
         if name in ("unplaced", "move_cost"):
-            job_costs(name, name, columns[name])
-    batch, reach = columns, 0.0
-    if n and not (isinstance(world._costs, KernelCosts) and not _known(world._costs)):
-        wanted = {name: columns[name] for name in world._costs.wanted}
-        checked, reach = world._costs.check(wanted, n)
+            check_job_costs(name, name, columns[name])
+    batch, bound = columns, 0.0
+    if n and not (isinstance(matcher._costs, KernelCosts) and not _known(matcher._costs)):
+        needed = {name: columns[name] for name in matcher._costs.needed}
+        checked, bound = matcher._costs.check(needed, n)
         batch = columns | checked
-        reach += world._beside({name: columns[name] for name in ("unplaced", "move_cost")})
+        bound += matcher._penalty_bound({name: columns[name] for name in ("unplaced", "move_cost")})
     elif n:
         raise InvalidProblemError("dtypes: found none, needed those of the jobs' columns", "dtypes")
-    return batch, reach
+    return batch, bound
 
 
 def _known(costs: KernelCosts) -> bool:
-    return bool(costs.dtypes) or not costs.wanted
+    return bool(costs.dtypes) or not costs.needed
 
 
 def _check_kernel(path: Any, meta: dict[str, Any], kernel: Kernel | None) -> None:
-    """A kernel is there if and only if the costs are of one, and it is that one."""
+    """Check that a kernel is given if and only if the costs are those of this kernel."""
     if meta.get("kind") == "kernel":
         if kernel is None or repr(kernel) != meta.get("formula"):
             raise InvalidProblemError(
@@ -259,7 +261,7 @@ def _check_kernel(path: Any, meta: dict[str, Any], kernel: Kernel | None) -> Non
 
 
 def _costs(parts: _Parts, n: int, kernel: Kernel | None) -> Any:
-    """What the constructor takes."""
+    """Return the costs in the form that the constructor accepts."""
     meta = parts.item("costs", dict)
     if kernel is not None:
         return _kernel_costs(parts, meta, n, kernel)
@@ -278,7 +280,7 @@ def _costs(parts: _Parts, n: int, kernel: Kernel | None) -> Any:
 
 
 def _kernel_costs(parts: _Parts, meta: dict[str, Any], n: int, kernel: Kernel) -> SlotKernel:
-    """The slot side of the formula, every parameter of which has its array or its dtype."""
+    """Return the slot side of the formula; every parameter needs its array or its dtype."""
     fields = {"kind", "formula", "slots", "shared", "dtypes"}
     if meta.keys() != fields or not isinstance(meta["dtypes"], dict):
         raise InvalidProblemError(f"costs: found {sorted(meta)}, needed {sorted(fields)}", "costs")

@@ -1,4 +1,4 @@
-"""Files that are whole or are not there: a header, a checksum, then JSON and arrays.
+"""Files that are written completely or not at all: a header, a checksum, then JSON and arrays.
 
 A file is ``magic, version (4 bytes), size (8), SHA-256 of the body (32), body``, and the body an
 uncompressed npz archive: the entry ``meta`` holds JSON as UTF-8, each other entry one array.
@@ -24,7 +24,7 @@ from ..errors import InvalidProblemError
 fcntl: Any
 try:
     import fcntl
-except ImportError:  # no such locks on this platform: then what a killed process leaves, stays
+except ImportError:  # without file locks, files that killed processes left are not removed
     fcntl = None
 
 __all__ = ["read", "write"]
@@ -36,10 +36,10 @@ _MOST_DIMENSIONS = 8
 
 
 def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, Any]) -> None:
-    """Write beside the file, flush to the disk, then rename over it.
+    """Write a temporary file in the same folder, flush it to the disk, and rename it to `path`.
 
-    Links are followed. A target that is there and is no regular file is an `OSError`. What
-    processes that were killed while they wrote a snapshot have left in the folder is removed.
+    Links are followed. A target that exists and is not a regular file is an `OSError`. Temporary
+    files that killed processes left in the folder are removed.
     """
     body = io.BytesIO()
     np.savez(body, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
@@ -68,7 +68,7 @@ def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, 
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what `write` wrote, or raise an error that says why this is not it."""
+    """Return JSON and arrays of a file of `write`; any other file is an InvalidProblemError."""
     blob = _bytes_of(path)
     start = len(_MAGIC)
     if blob[:start] != _MAGIC:
@@ -98,7 +98,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _arrays(data: bytes) -> dict[str, Any]:
-    """The arrays of an npz archive whose entries are stored as they are, each of a plain dtype."""
+    """Return the arrays of an npz archive of uncompressed entries, each of a plain dtype."""
     arrays: dict[str, Any] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for entry in archive.infolist():
@@ -135,7 +135,7 @@ def _array(name: str, blob: bytes) -> np.ndarray[Any, Any]:
 
 
 def _bytes_of(path: str | os.PathLike[str]) -> bytes:
-    """All bytes of a regular file; a pipe or a device might never end."""
+    """Return the bytes of a regular file; a pipe or a device may have no end."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -144,7 +144,7 @@ def _bytes_of(path: str | os.PathLike[str]) -> bytes:
 
 
 def _mode_of(path: str | os.PathLike[str], target: Path) -> int:
-    """The permissions of the file to be replaced, 0600 where there is none yet."""
+    """Return the permissions of the file to be replaced, 0600 if there is none."""
     try:
         found = target.lstat()
     except FileNotFoundError:
@@ -164,20 +164,20 @@ def _mode_of(path: str | os.PathLike[str], target: Path) -> int:
     raise OSError(code, f"found {kind}, needed a regular file to replace, or none", str(path))
 
 
-# Temporary files are locked while they are written: one without a lock was left by a process that
-# ended, and the next write in its folder removes it.
+# Prefix of temporary files. They are locked while they are written: one without a lock was left by
+# a process that ended, and the next write in its folder removes it.
 _PREFIX = ".gridcompute-snapshot-"
 
 
 def _create_beside(target: Path) -> tuple[Path, int]:
-    """A new file in the same folder, locked: its path and descriptor."""
+    """Create a locked file in the same folder; return its path and descriptor."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     while True:
         name = target.with_name(_PREFIX + secrets.token_hex(8))
         handle = os.open(name, flags, 0o600)
         try:
             _lock(handle)
-            if os.fstat(handle).st_nlink > 0:  # else another process took it for an abandoned one
+            if os.fstat(handle).st_nlink > 0:  # else another process removed it as abandoned
                 return name, handle
         except BaseException:
             name.unlink(missing_ok=True)
@@ -187,7 +187,7 @@ def _create_beside(target: Path) -> tuple[Path, int]:
 
 
 def _lock(handle: int, *, wait: bool = True) -> bool:
-    """Lock the open file; False where another holds the lock, or the file system has none."""
+    """Lock the open file; False if another process has the lock or there are no locks."""
     if fcntl is None:
         return False
     try:
@@ -205,7 +205,7 @@ def _remove_abandoned(folder: Path) -> None:
         try:
             handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
-            continue  # gone by now, or not ours to read
+            continue  # removed meanwhile, or not readable
         try:
             if stat.S_ISREG(os.fstat(handle).st_mode) and _lock(handle, wait=False):
                 name.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One call at a time, whole or not at all: the lock and the undo list of a `Matcher`."""
+"""Calls as transactions: the lock and the undo list of a `Matcher`."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Guarded"]
+__all__ = ["Transactional"]
 
 
-class Guarded:
-    """State that is read and changed under one lock, by calls that end or leave no trace.
+class Transactional:
+    """State that is read and changed under one lock, by calls that succeed or change nothing.
 
-    A call enters `_held`, appends to `_undo` how to take back each step before it is made, and ends
-    with `_done`. What raises before that, KeyboardInterrupt included, is undone.
+    A call enters `_transaction`, appends the inverse of each step to `_undo` before it makes the
+    step, and ends with `_commit`. If it raises before that, KeyboardInterrupt included, the steps
+    are reverted in reverse order.
     """
 
     def __init__(self) -> None:
         # Reentrant, so that a hook or a signal handler inside a call gets an error and no deadlock.
         self._lock = threading.RLock()
         self._busy = False
-        self._version = 0  # changes whenever anything may have changed
+        self._version = 0  # increases whenever the state may have changed
         self._undo: list[Callable[[], object]] = []
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Hold the lock; take back what fails or is interrupted half way."""
+    def _transaction(self) -> Iterator[None]:
+        """Hold the lock, and revert a call that fails or is interrupted."""
         with self._lock:
             if self._busy:
                 raise RuntimeError(
@@ -37,21 +38,21 @@ class Guarded:
                 )
             try:
                 self._busy = True
-                self._mend()
+                self._rollback()
                 yield
             finally:
                 try:
-                    self._mend()
+                    self._rollback()
                 finally:
                     self._busy = False
 
-    def _done(self) -> None:
-        """End a call that changed something."""
+    def _commit(self) -> None:
+        """End a call that changed the state."""
         self._version += 1
         self._undo.clear()
 
-    def _mend(self) -> None:
-        """Take back what is not done; each step may run again, should it be interrupted."""
+    def _rollback(self) -> None:
+        """Revert uncommitted steps; an interrupted reversal is repeated, so each may run twice."""
         while self._undo:
             self._version += 1
             self._undo[-1]()

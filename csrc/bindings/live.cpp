@@ -1,0 +1,233 @@
+// The live matcher, with the arrays that its job store is read from.
+#include "cost.hpp"
+#include "gridcompute/live/matcher.hpp"
+#include "stats.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+using live::Job;
+using live::JobColumns;
+using live::Matcher;
+using Jobs = Array<std::int32_t>;
+using Reals = Array<double>;
+
+struct LiveMatcher {
+  explicit LiveMatcher(Slot n_slots) : core(n_slots) {}
+  Matcher core;
+  py::object keep;  // the arrays that the matcher reads in place
+};
+
+// Checks a column's length; a column of one value is that of all jobs.
+void check_length(const char* field, const Reals& column, Index n_jobs) {
+  if (column.size() == 1 || column.size() == n_jobs) return;
+  throw Error(ErrorKind::invalid_problem, field, -1,
+              std::string(field) + ": found " + std::to_string(column.size()) + " values, needed 1 or " +
+                  std::to_string(n_jobs));
+}
+
+JobColumns columns_of(const Source& source, const Reals& unplaced, const Reals& move, const Jobs& closed) {
+  check_length("unplaced", unplaced, source.cost->n_jobs());
+  check_length("move_cost", move, source.cost->n_jobs());
+  JobColumns columns{source.cost.get(), unplaced.data(),          unplaced.size() == 1 ? 0 : 1,
+                     move.data(),       move.size() == 1 ? 0 : 1, {}};
+  if (closed.size() > 0)
+    columns.closed = std::make_shared<const std::vector<Slot>>(view(closed).begin(), view(closed).end());
+  return columns;
+}
+
+void set_columns(LiveMatcher& self, py::object source, const Reals& unplaced, const Reals& move, const Jobs& closed,
+                 double max_abs_cost) {
+  self.core.set_columns(columns_of(source.cast<const Source&>(), unplaced, move, closed), max_abs_cost);
+  self.keep = py::make_tuple(std::move(source), unplaced, move);
+}
+
+void set_capacity(LiveMatcher& self, const Jobs& slots, const Array<Cost>& values) {
+  for (py::ssize_t k = 0; k < slots.size(); ++k) self.core.set_capacity(slots.data()[k], values.data()[k]);
+}
+
+// The statistics of a round; docs/how-to/embed-the-matcher.md explains each key.
+py::dict stats_of_round(const live::RoundAnswer& a) {
+  py::dict stats = stats_of(a.stats);
+  stats["cold"] = a.cold;
+  stats["why"] = *a.reason == 0 ? "warm" : a.reason;
+  stats["index_built"] = a.index_built;
+  stats["jobs_queued"] = a.jobs_queued;
+  stats["moves_deferred"] = a.moves_deferred;
+  stats["move_cost"] = a.move_cost;
+  stats["slots_added_by_pins"] = a.slots_added_by_pins;
+  stats["rows_read"] = a.counts.rows_read;
+  stats["costs_read"] = a.counts.column_costs_read + a.counts.class_costs_read;
+  stats["path_searches"] = a.counts.path_searches;
+  stats["arcs_scanned"] = a.counts.arcs_scanned;
+  stats["augmentations"] = a.counts.augmentations;
+  stats["classes_repriced"] = a.counts.classes_repriced;
+  stats["sources_reindexed"] = a.counts.sources_reindexed;
+  stats["targets_widened"] = a.counts.targets_widened;
+  stats["pairs_refilled"] = a.counts.pairs_refilled;
+  return stats;
+}
+
+py::dict answer_of(const live::RoundAnswer& a) {
+  const auto n = static_cast<py::ssize_t>(a.changes.size());
+  Jobs job(n), from(n), to(n);
+  const auto jobs = fill(job), froms = fill(from), tos = fill(to);
+  for (std::size_t k = 0; k < a.changes.size(); ++k) {
+    const live::PlacementChange& c = a.changes[k];
+    jobs[k] = c.job, froms[k] = c.from, tos[k] = c.to;
+  }
+  py::dict out;
+  out["status"] = name_of(a.status);
+  out["objective"] = a.objective;
+  out["bound"] = a.bound;
+  out["exact"] = a.exact;
+  out["job"] = job;
+  out["from"] = from;
+  out["to"] = to;
+  out["prices"] = copy_out(std::span<const double>(a.prices));
+  out["load"] = copy_out(std::span<const std::int64_t>(a.load));
+  out["witness_jobs"] = copy_out(std::span<const std::int64_t>(a.witness_jobs));
+  out["witness_slots"] = copy_out(std::span<const std::int32_t>(a.witness_slots));
+  out["stats"] = stats_of_round(a);
+  return out;
+}
+
+py::dict match(LiveMatcher& self, int threads, std::uint64_t seed, Index max_moves, double gap,
+               std::optional<double> time_limit, py::object progress) {
+  const live::MatchOptions options{threads_for(threads), seed, max_moves, gap};
+  Guard guard(time_limit, std::move(progress));
+  return answer_of(guard.run([&](Stop& stop) { return self.core.match(options, stop); }));
+}
+
+py::tuple quote(const LiveMatcher& self, const Source& source, const Reals& unplaced) {
+  const Reals none(std::vector<py::ssize_t>{1});
+  Jobs slots(source.cost->n_jobs());
+  Reals costs(source.cost->n_jobs());
+  const JobColumns columns = columns_of(source, unplaced, none, Jobs(0));
+  const auto into = fill(slots);
+  const auto cost = fill(costs);
+  {
+    const Unlocked unlocked;
+    self.core.quote(columns, into, cost);
+  }
+  return py::make_tuple(slots, costs);
+}
+
+// The placed class of each job, -1: unplaced.
+Jobs placements(const LiveMatcher& self, const Jobs& jobs) {
+  Jobs out(jobs.size());
+  for (py::ssize_t k = 0; k < jobs.size(); ++k) out.mutable_data()[k] = self.core.placed_class(jobs.data()[k]);
+  return out;
+}
+
+template <class Test>
+Array<bool> each(const Jobs& jobs, Test&& test) {
+  Array<bool> out(jobs.size());
+  for (py::ssize_t k = 0; k < jobs.size(); ++k) out.mutable_data()[k] = test(jobs.data()[k]);
+  return out;
+}
+
+Array<bool> is_pinned(const LiveMatcher& self, const Jobs& jobs) {
+  return each(jobs, [&](Job job) { return self.core.state().is_pinned(job); });
+}
+
+Array<bool> is_live(const LiveMatcher& self, const Jobs& jobs) {
+  return each(jobs, [&](Job job) { return job < self.core.state().n_positions() && self.core.state().is_live(job); });
+}
+
+Reals prices(const LiveMatcher& self) {
+  Reals out(self.core.state().unplaced_class());
+  for (py::ssize_t s = 0; s < out.size(); ++s) out.mutable_data()[s] = self.core.price(static_cast<Slot>(s));
+  return out;
+}
+
+Array<Cost> capacity(const LiveMatcher& self) {
+  Array<Cost> out(self.core.state().unplaced_class());
+  for (py::ssize_t s = 0; s < out.size(); ++s) out.mutable_data()[s] = self.core.capacity(static_cast<Slot>(s));
+  return out;
+}
+
+// Returns the costs of jobs with these placed classes (-1: unplaced) and pins, one row a job, and the cost of leaving
+// each unplaced: the problem of a round as it was posed, which reads nothing but the arrays given.
+py::tuple posed_problem(py::object source, const Reals& unplaced, const Reals& move, const Jobs& closed,
+                        const Jobs& placed, const Array<bool>& pinned) {
+  const auto& jobs = source.cast<const Source&>();
+  const JobColumns columns = columns_of(jobs, unplaced, move, closed);
+  const auto n = static_cast<Job>(jobs.cost->n_jobs());
+  const auto out = static_cast<Slot>(jobs.cost->n_slots());
+  if (placed.size() != n || pinned.size() != n)
+    throw Error(ErrorKind::internal, "placed", -1,
+                "placed: found " + std::to_string(placed.size()) + " classes and " + std::to_string(pinned.size()) +
+                    " pins, needed " + std::to_string(n));
+  std::vector<Job> rows;
+  std::vector<live::Placement> placements;
+  for (Job job = 0; job < n; ++job) {
+    const Slot here = placed.data()[job];
+    rows.push_back(job);
+    placements.push_back({here < 0 || here > out ? out : here, pinned.data()[job]});
+  }
+  auto cost = std::make_unique<live::PosedCost>(columns, rows, std::move(placements), -1.0);
+  const std::vector<double> of_unplaced = cost->unplaced();
+  return py::make_tuple(Source{std::move(cost), py::make_tuple(std::move(source), unplaced, move)},
+                        copy_out(std::span<const double>(of_unplaced)));
+}
+
+}  // namespace
+
+void bind_live(py::module_& m) {
+  const auto live_jobs = [](const LiveMatcher& self) {
+    const std::vector<Job> jobs = self.core.state().live_jobs();
+    return copy_out(std::span<const std::int32_t>(jobs));
+  };
+  py::class_<LiveMatcher>(m, "LiveMatcher", "The state that gridcompute.Matcher keeps in the core.")
+      .def(py::init<Slot>(), py::arg("n_slots"))
+      .def("set_columns", &set_columns, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("move").noconvert(),
+           py::arg("closed").noconvert(), py::arg("max_abs_cost"))
+      .def(
+          "costs_changed", [](LiveMatcher& self, const Jobs& slots) { self.core.costs_changed(view(slots)); },
+          py::arg("slots").noconvert())
+      .def("set_capacity", &set_capacity, py::arg("slots").noconvert(), py::arg("values").noconvert())
+      .def(
+          "add", [](LiveMatcher& self, const Jobs& jobs) { self.core.add(view(jobs)); }, py::arg("jobs").noconvert())
+      .def(
+          "remove", [](LiveMatcher& self, const Jobs& jobs) { self.core.remove(view(jobs)); },
+          py::arg("jobs").noconvert())
+      .def(
+          "update", [](LiveMatcher& self, const Jobs& jobs) { self.core.update(view(jobs)); },
+          py::arg("jobs").noconvert())
+      .def(
+          "pin", [](LiveMatcher& self, const Jobs& jobs, bool on) { self.core.pin(view(jobs), on); },
+          py::arg("jobs").noconvert(), py::arg("on"))
+      .def(
+          "restore",
+          [](LiveMatcher& self, const Jobs& jobs, const Jobs& placed, const Reals& prices, double resolution) {
+            self.core.restore(view(jobs), view(placed), view(prices), resolution);
+          },
+          py::arg("jobs").noconvert(), py::arg("placed").noconvert(), py::arg("prices").noconvert(),
+          py::arg("resolution"))
+      .def("match", &match, py::arg("threads"), py::arg("seed"), py::arg("max_moves"), py::arg("gap"),
+           py::arg("time_limit"), py::arg("progress"))
+      .def("acknowledge", [](LiveMatcher& self) { self.core.acknowledge(); })
+      .def("quote", &quote, py::arg("cost"), py::arg("unplaced").noconvert())
+      .def("live_jobs", live_jobs)
+      .def("placements", &placements, py::arg("jobs").noconvert())
+      .def("prices", &prices)
+      .def("capacity", &capacity)
+      .def(
+          "pinned_at",
+          [](const LiveMatcher& self, const Jobs& slots) {
+            return copy_out(std::span<const std::int32_t>(self.core.pinned_at(view(slots))));
+          },
+          py::arg("slots").noconvert())
+      .def("is_pinned", &is_pinned, py::arg("jobs").noconvert())
+      .def("is_live", &is_live, py::arg("jobs").noconvert())
+      .def("holds", [](const LiveMatcher& self) { return self.core.holds(); })
+      .def_property_readonly("n_slots", [](const LiveMatcher& self) { return self.core.state().unplaced_class(); })
+      .def_property_readonly("resolution", [](const LiveMatcher& self) { return self.core.state().resolution(); })
+      .def("__len__", [](const LiveMatcher& self) { return self.core.state().n_live(); });
+  m.def("posed_problem", &posed_problem, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("move").noconvert(),
+        py::arg("closed").noconvert(), py::arg("placed").noconvert(), py::arg("pinned").noconvert());
+}
+
+}  // namespace gridcompute::bindings

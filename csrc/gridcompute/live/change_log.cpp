@@ -1,0 +1,255 @@
+#include "gridcompute/live/change_log.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gridcompute/live/move_limit.hpp"
+
+namespace gridcompute::live {
+
+namespace {
+
+// A gap beyond this share of the objective is more than the rounding of keys explains; as in transport.
+constexpr double kRounding = 0x1p-30;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+
+// Composes the changes of each job, in the order given, into one from its first class to its last; none where these are
+// the same.
+std::vector<PlacementChange> composed(std::vector<PlacementChange> all) {
+  std::stable_sort(all.begin(), all.end(),
+                   [](const PlacementChange& x, const PlacementChange& y) { return x.job < y.job; });
+  std::vector<PlacementChange> net;
+  for (std::size_t k = 0; k < all.size();) {
+    PlacementChange change = all[k];
+    for (; k < all.size() && all[k].job == change.job; ++k) change.to = all[k].to;
+    if (change.from != change.to) net.push_back(change);
+  }
+  return net;
+}
+
+}  // namespace
+
+ChangeLog::ChangeLog(PrimalDual& pair) : pair_(pair), state_(pair.state), placed_load_(at(state_.n_classes()), 0) {}
+
+// ---------------------------------------------------------------- charges
+
+void ChangeLog::ChargeSum::add(double charge, int sign) {
+  charge < kInfinity ? total.add(charge, sign) : void(forbidden += sign);
+}
+
+void ChangeLog::add(Job job) {
+  ++placed_load_[at(state_.placed_class(job))];
+  sum_.add(charge_[at(job)] = state_.cost(job, state_.placed_class(job)), 1);
+}
+
+void ChangeLog::remove(Job job) {
+  sum_.add(charge_[at(job)], -1);
+  --placed_load_[at(state_.placed_class(job))];
+}
+
+void ChangeLog::recharge(Job job) {
+  sum_.add(charge_[at(job)], -1);
+  sum_.add(charge_[at(job)] = state_.cost(job, state_.placed_class(job)), 1);
+}
+
+void ChangeLog::recharge_changed_classes(Pool& pool) {
+  if (pair_.changed.empty()) return;
+  std::vector<bool> changed(at(state_.n_classes()), false);
+  for (const Slot s : pair_.changed) changed[at(s)] = true;
+  const Index n = state_.n_positions(), chunk_size = pair_.tuning.charge_chunk;
+  std::vector<ChargeSum> parts(at(Pool::chunks(n, chunk_size)));
+  pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
+    for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
+      if (!state_.is_live(job) || !changed[at(state_.placed_class(job))]) continue;
+      parts[at(chunk)].add(charge_[at(job)], -1);
+      charge_[at(job)] = state_.cost(job, state_.placed_class(job));
+      parts[at(chunk)].add(charge_[at(job)], 1);
+    }
+  });
+  for (const ChargeSum& part : parts) sum_.add(part);
+}
+
+void ChangeLog::forget_removed() {
+  if (unacknowledged_.empty()) return;
+  std::erase_if(unacknowledged_, [&](const PlacementChange& change) { return !state_.is_live(change.job); });
+}
+
+// ---------------------------------------------------------------- changes
+
+// Makes `to` the placed classes of the jobs, and appends these changes to the answer.
+void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<const Slot> to) {
+  const auto n = static_cast<Index>(jobs.size());
+  const Index chunk_size = pair_.tuning.charge_chunk;
+  const Slot unplaced = state_.unplaced_class();
+  std::vector<PlacementChange>& changes = round.answer.changes;
+  const std::size_t first = changes.size();
+  changes.resize(first + jobs.size());
+  std::vector<ChargeSum> parts(at(Pool::chunks(n, chunk_size)));
+  round.pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
+    for (std::size_t k = at(begin); k < at(end); ++k) {
+      const Job job = jobs[k];
+      const Slot from = state_.placed_class(job);
+      changes[first + k] = {job, from == unplaced ? kNone : from, to[k] == unplaced ? kNone : to[k]};
+      parts[at(chunk)].add(charge_[at(job)], -1);
+      charge_[at(job)] = state_.cost(job, to[k]);
+      parts[at(chunk)].add(charge_[at(job)], 1);
+    }
+  });
+  for (const ChargeSum& part : parts) sum_.add(part);
+  for (std::size_t k = 0; k < jobs.size(); ++k) {
+    const Slot from = state_.placed_class(jobs[k]);
+    if (from != unplaced) round.move_cost.add(state_.move_cost(jobs[k]), 1);
+    --placed_load_[at(from)];
+    ++placed_load_[at(to[k])];
+    state_.set_placed_class(jobs[k], to[k]);
+  }
+}
+
+void ChangeLog::commit(RoundContext& round) {
+  std::vector<Job> jobs = std::move(round.touched);
+  jobs.insert(jobs.end(), deferred_.begin(), deferred_.end());
+  std::sort(jobs.begin(), jobs.end());
+  jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
+  std::erase_if(
+      jobs, [&](Job job) { return !state_.is_live(job) || state_.assigned_class(job) == state_.placed_class(job); });
+  // The proof is of the problem as it was posed, so it comes before the placements change.
+  const Wide value = pair_.dual_value();
+  const bool by_gap = round.answer.ended_by_gap;
+  const bool exact = state_.n_rounded() == 0 && pair_.price_rounding() == 0 && !by_gap;
+  const RoundProof proof{!by_gap, exact, pair_.objective_of(value), pair_.lower_bound_of(value)};
+  std::vector<Slot> to;
+  for (const Job job : jobs) to.push_back(state_.assigned_class(job));
+  commit(round, jobs, to, proof);
+}
+
+void ChangeLog::commit(RoundContext& round, std::vector<Job>& jobs, std::vector<Slot>& to, const RoundProof& proof) {
+  limit_moves(round, jobs, to);
+  place(round, jobs, to);
+  update_index(jobs);
+  conclude(round, proof);
+}
+
+// Reduces the changes to those that max_moves allows, and defers the others.
+void ChangeLog::limit_moves(RoundContext& round, std::vector<Job>& jobs, std::vector<Slot>& to) {
+  deferred_.clear();
+  const Index limit = round.options.max_moves;
+  const auto moves = std::count_if(jobs.begin(), jobs.end(),
+                                   [&](Job job) { return state_.placed_class(job) != state_.unplaced_class(); });
+  if (limit >= 0 && moves > limit) {
+    const std::vector<bool> selected =
+        select_changes(state_, jobs, to, placed_load_, pair_.capacity.effective(), limit);
+    std::size_t n = 0;
+    for (std::size_t k = 0; k < jobs.size(); ++k) {
+      selected[k] ? void((jobs[n] = jobs[k], to[n++] = to[k])) : deferred_.push_back(jobs[k]);
+    }
+    jobs.resize(n), to.resize(n);
+  }
+  round.answer.moves_deferred = static_cast<Index>(deferred_.size());
+}
+
+// Indexes the moves of placed jobs again: any other class now costs the switching cost, and this one no more. The
+// assignment stays optimal, but the lengths of the moves have changed.
+void ChangeLog::update_index(std::span<const Job> jobs) {
+  if (!pair_.index) return;
+  KeyBuffer buffer;
+  for (const Job job : jobs) {
+    const Slot s = state_.assigned_class(job);
+    if (s == kNone || !(state_.move_cost(job) > 0)) continue;
+    pair_.index->unassign(job);
+    const bool exact = state_.read_row(job, buffer);
+    ++pair_.counts.rows_read;
+    pair_.index->assign(job, s, exact, buffer.keys.data());
+  }
+}
+
+void ChangeLog::commit_stopped(RoundContext& round, std::span<const Job> live, std::span<const Slot> assigned) {
+  const Slot unplaced = state_.unplaced_class();
+  const Capacities& capacity = pair_.capacity;
+  const bool proved = pair_.index && pair_.queue.empty() && pair_.changed.empty();
+  const double bound = proved ? pair_.lower_bound_of(pair_.dual_value()) : -kInfinity;
+  std::vector<Job> changed;
+  for (std::size_t k = live.size(); k-- > 0;) {
+    const Job job = live[k];
+    const Slot from = state_.placed_class(job);
+    const bool stays = placed_load_[at(from)] <= capacity[from] && !std::isinf(charge_[at(job)]);
+    if (from == unplaced || state_.is_pinned(job) || stays) continue;
+    const Slot to = assigned[k];
+    const bool free = to != kNone && to != from && placed_load_[at(to)] < capacity[to];
+    if (!free && std::isinf(state_.unplaced_cost(job))) continue;
+    const Slot now = free ? to : unplaced;
+    place(round, {&job, 1}, {&now, 1});
+    changed.push_back(job);
+  }
+  for (std::size_t k = 0; k < live.size(); ++k) {
+    const Slot to = assigned[k];
+    if (state_.placed_class(live[k]) != unplaced || to == kNone || to == unplaced) continue;
+    if (placed_load_[at(to)] >= capacity[to] || !(state_.cost(live[k], to) < kInfinity)) continue;
+    place(round, live.subspan(k, 1), assigned.subspan(k, 1));
+    changed.push_back(live[k]);
+  }
+  // Their placed class is not the assigned one, or their switching cost has changed: the next round assigns them again.
+  for (const Job job : changed) pair_.enqueue(job);
+  // A job that left a class and entered another, or the same, has moved once, or not at all.
+  round.answer.changes = composed(std::move(round.answer.changes));
+  round.move_cost = {};
+  for (const PlacementChange& change : round.answer.changes)
+    if (change.from != kNone) round.move_cost.add(state_.move_cost(change.job), 1);
+  conclude(round, {false, false, 0, bound});
+  for (Slot s = 0; s < unplaced; ++s) {  // beyond capacity: jobs that must be placed have found no class
+    if (placed_load_[at(s)] > capacity[s]) round.answer.objective = kInfinity;
+  }
+  round.answer.status =
+      round.stop.why() == Stop::Why::time_limit ? transport::Status::time_limit : transport::Status::stopped;
+}
+
+// Writes objective, bound, exactness and status.
+void ChangeLog::conclude(RoundContext& round, const RoundProof& proof) {
+  RoundAnswer& answer = round.answer;
+  const bool whole = answer.moves_deferred == 0 && sum_.forbidden == 0;
+  ExactTotal total = sum_.total;
+  total.add(round.move_cost);
+  answer.move_cost = round.move_cost.nearest();
+  answer.objective = sum_.forbidden > 0 ? kInfinity : total.nearest();
+  answer.bound = proof.bound;
+  // The sum of the costs has to agree with that of their keys, but for how each was rounded to a double.
+  const bool same = std::fabs(proof.value - answer.objective) <= 0x1p-50 * std::fabs(answer.objective);
+  answer.exact = whole && proof.exact && same;
+  if (answer.exact) answer.objective = answer.bound = proof.value;
+  // As in transport: an optimum of rounded costs is called optimal only if rounding explains the whole gap.
+  const double gap = answer.objective - answer.bound;
+  const bool close = answer.exact || gap <= kRounding * std::fabs(answer.objective) ||
+                     (answer.objective == 0 && gap <= kRounding * pair_.max_abs_cost);
+  answer.status = whole && proof.optimal && close ? transport::Status::optimal : transport::Status::feasible;
+}
+
+// ---------------------------------------------------------------- deferred and unacknowledged
+
+void ChangeLog::defer(std::span<const Job> jobs) {
+  deferred_.insert(deferred_.end(), jobs.begin(), jobs.end());
+  if (static_cast<Index>(deferred_.size()) <= 2 * state_.n_live()) return;
+  std::sort(deferred_.begin(), deferred_.end());
+  deferred_.erase(std::unique(deferred_.begin(), deferred_.end()), deferred_.end());
+}
+
+void ChangeLog::merge_unacknowledged(RoundAnswer& answer) {
+  if (!unacknowledged_.empty()) {
+    unacknowledged_.insert(unacknowledged_.end(), answer.changes.begin(), answer.changes.end());
+    answer.changes = composed(std::move(unacknowledged_));
+  }
+  unacknowledged_ = answer.changes;
+}
+
+bool ChangeLog::holds() const {
+  std::vector<Cost> loads(placed_load_.size(), 0);
+  ChargeSum all;
+  for (const Job job : state_.live_jobs()) {
+    ++loads[at(state_.placed_class(job))];
+    all.add(charge_[at(job)], 1);
+  }
+  return loads == placed_load_ && all == sum_;
+}
+
+}  // namespace gridcompute::live

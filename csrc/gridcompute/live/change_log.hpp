@@ -1,0 +1,84 @@
+// The placements that the caller knows of: what they cost, which changes a round reports, and which were deferred.
+//
+// Definitions. The charge of a job is its cost in its placed class. The sum of all charges is exact (exact_total.hpp)
+// and is rounded once, when a round reports it. A change is *deferred* if max_moves does not allow it: the job keeps
+// its placed class, and a later round reports the change. A change is *acknowledged* when the caller has received the
+// answer that contains it; unacknowledged changes are part of the next answer too.
+//
+// Invariants (holds()): the placed load of each class is the number of live jobs placed there, and the sum of charges
+// is that of the live jobs.
+//
+// Why nothing moves without cause. The assignment is optimal for the placements before the round, and stays so when
+// they become those of the round: a job that moved pays no switching cost any more where it is, and all others still
+// pay theirs elsewhere. So a round without a change finds no excess and no deficit, and ends without a search.
+#pragma once
+
+#include "gridcompute/live/round.hpp"
+
+namespace gridcompute::live {
+
+// What a round has proved of the problem as it was posed.
+struct RoundProof {
+  bool optimal = false;
+  bool exact = false;  // then objective and bound are `value`
+  double value = 0, bound = 0;
+};
+
+class ChangeLog {
+ public:
+  explicit ChangeLog(PrimalDual& pair);
+
+  void reserve_classes(std::size_t n) { placed_load_.reserve(n); }
+  void add_classes(std::size_t more) { placed_load_.insert(placed_load_.end() - 1, more, 0); }
+  void resize(std::size_t n_positions) { charge_.resize(n_positions, 0); }
+
+  // Counts a job that was added with its placed class, or that is to be removed.
+  void add(Job job);
+  void remove(Job job);
+  // Recomputes the charge of a job whose costs have changed, or of all jobs placed in changed classes.
+  void recharge(Job job);
+  void recharge_changed_classes(Pool& pool);
+  // Drops unacknowledged changes of jobs that are not live any more.
+  void forget_removed();
+
+  // Reports the assignment of a balanced round.
+  void commit(RoundContext& round);
+  // Reports the changes of `jobs` to the classes `to`, as many as max_moves allows. Both lists are reduced to them.
+  void commit(RoundContext& round, std::vector<Job>& jobs, std::vector<Slot>& to, const RoundProof& proof);
+  // Reports a stopped round, of whose live jobs some have an `assigned` class: nothing moves but jobs that have lost
+  // their slot or are forbidden in their placed class, and new jobs go where there is free capacity.
+  void commit_stopped(RoundContext& round, std::span<const Job> live, std::span<const Slot> assigned);
+
+  // Keeps jobs for the next round that ends, which has to report their changes.
+  void defer(std::span<const Job> jobs);
+  [[nodiscard]] std::span<const Job> deferred() const noexcept { return deferred_; }
+  // Adds earlier changes that were not acknowledged to those of the answer.
+  void merge_unacknowledged(RoundAnswer& answer);
+  void acknowledge() noexcept { std::vector<PlacementChange>().swap(unacknowledged_); }
+
+  [[nodiscard]] const std::vector<Cost>& placed_load() const noexcept { return placed_load_; }
+  [[nodiscard]] bool holds() const;
+
+ private:
+  struct ChargeSum {
+    ExactTotal total;
+    Index forbidden = 0;  // live jobs whose charge is +inf: unplaced, or in a class that is closed to them
+    void add(double charge, int sign);
+    void add(const ChargeSum& more) noexcept { total.add(more.total), forbidden += more.forbidden; }
+    [[nodiscard]] bool operator==(const ChargeSum&) const = default;
+  };
+  void place(RoundContext& round, std::span<const Job> jobs, std::span<const Slot> to);
+  void limit_moves(RoundContext& round, std::vector<Job>& jobs, std::vector<Slot>& to);
+  void update_index(std::span<const Job> jobs);
+  void conclude(RoundContext& round, const RoundProof& proof);
+
+  PrimalDual& pair_;
+  MatcherState& state_;
+  std::vector<Cost> placed_load_;
+  std::vector<double> charge_;
+  ChargeSum sum_;
+  std::vector<Job> deferred_;
+  std::vector<PlacementChange> unacknowledged_;
+};
+
+}  // namespace gridcompute::live

@@ -1,0 +1,110 @@
+#include "gridcompute/live/primal_dual.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gridcompute::live {
+
+namespace {
+
+std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+
+}  // namespace
+
+PrimalDual::PrimalDual(Slot n_slots, const Tuning& given)
+    : tuning(given), state(n_slots, given), prices(at(n_slots) + 1, 0), capacity(n_slots), index(given) {}
+
+void PrimalDual::enqueue(Job job) {
+  unassign(job);
+  if (state.is_queued(job)) return;
+  state.set_queued(job, true);
+  queue.push_back(job);
+}
+
+void PrimalDual::mark_changed(std::span<const Slot> slots) {
+  changed.insert(changed.end(), slots.begin(), slots.end());
+  std::sort(changed.begin(), changed.end());
+  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+}
+
+void PrimalDual::discard_index(const char* reason) {
+  if (!index) return;
+  index.reset();
+  cold_reason = reason;
+  can_rebuild = true;
+}
+
+void PrimalDual::discard_assignment() {
+  index.reset();
+  for (const Job job : queue) state.set_queued(job, false);
+  queue.clear();
+  state.unassign_all();
+}
+
+void PrimalDual::add_classes(Slot n_slots) {
+  const std::size_t more = at(n_slots - state.unplaced_class());
+  prices.reserve(prices.size() + more);
+  capacity.reserve(prices.size() + more);
+  if (index && !index->can_grow_to(n_slots + 1)) discard_index("the move index cannot take so many classes");
+  const bool indexed = static_cast<bool>(index);
+  try {
+    if (index) index.add_classes(n_slots + 1);
+    state.add_classes(n_slots);
+  } catch (...) {
+    index.reset();
+    if (indexed) cold_reason = "memory was short", can_rebuild = true;
+    throw;
+  }
+  prices.insert(prices.end() - 1, more, 0);
+  capacity.add_classes(more);
+}
+
+double PrimalDual::price(Slot s) const noexcept { return static_cast<double>(prices[at(s)]) / state.resolution(); }
+
+Wide PrimalDual::dual_value() const {
+  Wide value = state.key_sum();
+  for (Slot s = 0; s < state.unplaced_class(); ++s)
+    value += static_cast<Wide>(state.load(s) - capacity[s]) * prices[at(s)];
+  return value;
+}
+
+double PrimalDual::objective_of(Wide keys) const { return static_cast<double>(keys) / state.resolution(); }
+
+// Each rounded key may be half a unit above the cost itself. The resolution is a power of two: the division is exact.
+double PrimalDual::lower_bound_of(Wide keys) const {
+  keys -= (state.n_rounded() + 1) / 2 + price_rounding();
+  auto value = static_cast<double>(keys);
+  if (static_cast<Wide>(value) > keys) value = std::nextafter(value, -std::numeric_limits<double>::infinity());
+  return value / state.resolution();
+}
+
+// A price beyond 2^53 is reported as the nearest double.
+Wide PrimalDual::price_rounding() const {
+  Wide most = 0, slots = 0;
+  for (Slot s = 0; s < state.unplaced_class(); ++s) {
+    const Wide off = static_cast<Wide>(static_cast<double>(prices[at(s)])) - prices[at(s)];
+    if (off == 0) continue;
+    most = std::max(most, off < 0 ? -off : off);
+    slots += std::min<Wide>(capacity[s], state.n_live());
+  }
+  return most == 0 ? 0 : most * (state.n_live() + slots);
+}
+
+Index PrimalDual::excess(std::span<const Cost> loads) const {
+  Index units = 0;
+  Index deficit = -static_cast<Index>(queue.size());
+  for (Slot s = 0; s < state.unplaced_class(); ++s) {
+    const Cost over = loads[at(s)] - capacity[s];
+    if (over > 0) units += over;
+    if (over < 0 && prices[at(s)] > 0) deficit += std::min<Cost>(-over, state.n_live());
+  }
+  return units + std::max<Index>(deficit, 0);
+}
+
+Index PrimalDual::excess() const {
+  std::vector<Cost> loads;
+  for (Slot s = 0; s < state.unplaced_class(); ++s) loads.push_back(state.load(s));
+  return excess(loads);
+}
+
+}  // namespace gridcompute::live

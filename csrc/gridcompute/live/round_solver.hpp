@@ -1,0 +1,74 @@
+// Solves a round: repairs the primal-dual pair after changes, or solves the problem from scratch where that is less
+// work.
+//
+// Decision table. Work is estimated from counts (work_model.hpp), in shares of a cold solve's work (tuning.hpp); the
+// first row that applies is taken.
+//
+//   condition                                              way                     on failure
+//   no index, and no placements and prices to start from   cold                    -
+//   no index; queue, repricing and excess beyond           cold                    -
+//     rebuild_share
+//   index; queue and repricing beyond queue_share          cold                    -
+//   no index                                               build it, then warm     stopped: nothing moves
+//   otherwise                                              warm                    cold
+//
+// Warm. Reprices changed classes (repricer.hpp), assigns queued jobs to their classes of least reduced cost, removes
+// excess by shortest paths, then deficits (path_search.hpp). It is abandoned for a cold solve when the excess found, or
+// the work forecast from that done so far, is beyond its share. With a gap asked for, it ends once that gap is proved.
+//
+// Cold. transport solves the problem as it was posed; jobs go where it says, less the moves that save nothing
+// (undo_null_moves.hpp), and its prices are kept. Start prices would not help: its samples find prices as good in less
+// time than prices that are out of date cost it. The index is kept where few jobs moved, else built by the next round.
+//
+// Stopped. By the time limit: jobs keep their placed classes, new ones are placed where there is free capacity, and the
+// next round continues from this assignment. By an interrupt: nothing is reported, likewise.
+#pragma once
+
+#include "gridcompute/live/change_log.hpp"
+#include "gridcompute/live/repricer.hpp"
+
+namespace gridcompute::live {
+
+class RoundSolver {
+ public:
+  RoundSolver(PrimalDual& pair, ChangeLog& log)
+      : pair_(pair), state_(pair.state), log_(log), repricer_(pair), tuning_(pair.tuning) {}
+
+  [[nodiscard]] RoundAnswer solve(const MatchOptions& options, Stop& stop);
+
+ private:
+  enum class End { balanced, infeasible, stopped, too_much_work };
+  class RepairForecast;
+
+  End run(RoundContext& round);
+  [[nodiscard]] const char* reason_for_cold() const;
+  void report(RoundContext& round);
+  void trim_memory(const RoundAnswer& answer);
+
+  End warm(RoundContext& round);
+  bool assign_queued(RoundContext& round);
+  void assign(Job job, const Cost* row, Cost least, bool exact);
+  End repair(RoundContext& round);
+  [[nodiscard]] bool gap_is_proved(RoundContext& round) const;
+  End forbidden_job(RoundContext& round) const;
+  void write_witness(RoundContext& round, std::span<const Slot> classes) const;
+
+  End build_index_then_warm(RoundContext& round);
+  bool build_index(RoundContext& round, const std::vector<Job>& live, const std::vector<Slot>& classes);
+
+  End cold(RoundContext& round);
+  [[nodiscard]] transport::Result solve_by_transport(RoundContext& round, const std::vector<Job>& live) const;
+  void adopt(RoundContext& round, const std::vector<Job>& live, const std::vector<Slot>& slots,
+             const transport::Result& found);
+  End stop_without_index(RoundContext& round, const std::vector<Job>& live, const std::vector<Slot>& assigned);
+
+  PrimalDual& pair_;
+  MatcherState& state_;
+  ChangeLog& log_;
+  Repricer repricer_;
+  const Tuning& tuning_;
+  Index work_since_trim_ = 0;
+  Index rounds_until_trim_ = -1;  // after a large round; -1: none to wait for
+};
+
+}  // namespace gridcompute::live
