@@ -112,7 +112,7 @@ def test_a_failed_call_leaves_pins_as_they_were(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.undo()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(world, "_push", interrupted)
+    monkeypatch.setattr(world, "_sync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         world.remove_slots([1])
     world.set_capacity([0, 1, 2], [0, 0, 0])
