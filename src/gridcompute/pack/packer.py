@@ -327,7 +327,9 @@ class Packer:
 
         Notes
         -----
-        No pod is refused that fits. Reservations never refuse: they only say where a pod goes.
+        No pod is refused that fits. Reservations never refuse: they only say where a pod goes. A
+        call runs without the interpreter's lock and to its end: Ctrl-C is seen after it, so cut
+        very large batches.
         """
         moves = _checks.whole("moves", moves, 0, _MOST_PODS)
         shapes = self._shape_ids(pods, "pods")
