@@ -18,10 +18,10 @@ constexpr Index kPollEntries = Index{1} << 18;
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
-// Paid where a cost lies beyond all units: more than any bound.
+// The objective's term of a cost that exceeds the range of units: more than any bound.
 constexpr Wide kBeyond = Wide{1} << 95;
 
-// One cost in units, downwards and upwards. `known`: there is such a bound.
+// One cost in units, rounded down and up. `known`: false if it has no bound from above.
 template <class D>
 struct Units {
   D low, high;
@@ -61,7 +61,7 @@ class Scale {
     }
   }
 
-  // Is this the one 64-bit cost whose negative does not fit?
+  // Tells whether this is the one 64-bit cost whose negative overflows.
   template <class T>
   [[nodiscard]] bool wraps(T cost) const {
     return negate_ && cost == std::numeric_limits<T>::min();
@@ -72,12 +72,12 @@ class Scale {
   bool negate_;
 };
 
-// May a cost less a dual leave 64 bits? Of other types not if duals are within 2^61.
+// Whether a cost less a dual may overflow 64 bits; other cost types cannot while duals are within 2^61.
 template <class T, class D>
 inline constexpr bool kMayWrap = std::is_same_v<T, std::int64_t> && sizeof(D) == 8;
 constexpr std::int64_t kNearDual = std::int64_t{1} << 61;
 
-// Are costs, starts and columns of the lengths that the shape asks for, and rows within the arrays?
+// Tells whether costs, starts and columns have the lengths that the shape needs, and rows are within the arrays.
 template <class T, class I>
 bool well_formed(const AssignmentCosts<T, I>& a) {
   constexpr Index kMost = std::numeric_limits<std::int32_t>::max();
@@ -89,22 +89,22 @@ bool well_formed(const AssignmentCosts<T, I>& a) {
   return std::is_sorted(a.start.begin(), a.start.end());
 }
 
-// Calls look(row, costs, count, column) for each row: column(k) is that of its k-th cost. False if stopped, or at a
-// column outside the matrix.
-template <class T, class I, class Look>
-bool each_row(const AssignmentCosts<T, I>& a, Stop& stop, const Look& look) {
+// Calls visit(row, costs, count, column) for each row, where column(k) is the column of its k-th cost. Returns false if
+// stopped, or at a column outside the matrix.
+template <class T, class I, class Visit>
+bool each_row(const AssignmentCosts<T, I>& a, Stop& stop, const Visit& visit) {
   Index seen = 0;
   for (Index i = 0; i < a.rows; ++i) {
     Index count = a.cols;
     if (a.start.empty()) {
-      look(i, a.cost.data() + i * a.cols, count, [](Index k) { return k; });
+      visit(i, a.cost.data() + i * a.cols, count, [](Index k) { return k; });
     } else {
       const auto begin = static_cast<Index>(a.start[at(i)]);
       count = static_cast<Index>(a.start[at(i + 1)]) - begin;
       const I* col = a.col.data() + begin;
       for (Index k = 0; k < count; ++k)
         if (static_cast<Index>(col[k]) < 0 || static_cast<Index>(col[k]) >= a.cols) return false;
-      look(i, a.cost.data() + begin, count, [col](Index k) { return static_cast<Index>(col[k]); });
+      visit(i, a.cost.data() + begin, count, [col](Index k) { return static_cast<Index>(col[k]); });
     }
     if ((seen += count) < kPollEntries) continue;
     if (stop.poll()) return false;
@@ -113,7 +113,7 @@ bool each_row(const AssignmentCosts<T, I>& a, Stop& stop, const Look& look) {
   return true;
 }
 
-// `overflow`: reduced costs do not fit D, and nothing else holds.
+// Checks with reduced costs of type D. `overflow`: they do not fit D, and the result is undefined.
 template <class T, class I, class D>
 AssignmentCheck check_in(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> col_of,
                          std::span<const D> row_dual, std::span<const D> col_dual, int exponent, Stop& stop,
@@ -123,7 +123,7 @@ AssignmentCheck check_in(const AssignmentCosts<T, I>& a, std::span<const std::in
   AssignmentCheck check;
   const Scale<D> scale(exponent, a.maximize);
   const bool tall = a.rows > a.cols;
-  // least[k]: the shorter side's lines, their least cost less the other side's dual.
+  // least[k]: of a line of the shorter side, the least cost less the other side's dual.
   const auto& other = tall ? row_dual : col_dual;
   const auto& own = tall ? col_dual : row_dual;
   std::vector<D> least(own.size(), kNever);
@@ -131,7 +131,7 @@ AssignmentCheck check_in(const AssignmentCosts<T, I>& a, std::span<const std::in
   std::vector<char> allowed(at(a.rows));
   std::vector<double> cheapest(at(a.rows), kInf);  // of the pair that is matched
   bool wide = false, lost = false, broken = false;
-  // The cost less a dual, and whether there is such a pair.
+  // Lowers `into` to the cost less a dual, if the pair is allowed.
   const auto reduce = [&](T cost, D dual, D& into) {
     const Units<D> units = scale(cost);
     D reduced;

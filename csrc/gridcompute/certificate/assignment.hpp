@@ -1,7 +1,7 @@
-// Checks an assignment against its costs, by code that shares nothing with the solvers.
+// Checks an assignment against its costs alone: it shares no code with any solver.
 //
-// Problem. Given costs c_ij, a matching and integers u_i, v_j in units of 2^-exponent: what does the matching cost, and
-// what must every matching at least cost?
+// Problem. Given costs c_ij, a matching and integers u_i, v_j in units of 2^-exponent: find the cost of the matching,
+// and a lower bound on the cost of every matching.
 //
 // Bound. For any v, let w_i = min over allowed j of (c_ij - v_j). If each row must be matched and each column at most
 // once, every matching costs at least sum w_i + sum v_j, provided v_j <= 0 for all j where columns outnumber rows.
@@ -11,13 +11,13 @@
 // Exactness. Multiplied by 2^exponent a double is still exact (checked: no overflow, no underflow), and so is its
 // floor. Sums are 128-bit integers. The objective is rounded up and the bound down, each cost by less than one unit, so
 // that [bound, objective] is rigorous for the original floating-point costs; integers are not rounded at all. Reduced
-// costs are 64-bit integers; where one would overflow, or duals are given in 128 bits, all of it is done in 128 bits.
+// costs are 64-bit integers; where one would overflow, or duals are given in 128 bits, all are 128-bit integers.
 //
-// Trust. Nothing is assumed of costs, matching, duals or lines: whatever lengths and positions do not fit makes the
-// check fail, and no array is read outside its bounds. Duals beyond 2^100 are refused.
+// Trust. Nothing is assumed of costs, matching, duals or lines: lengths and positions that do not fit make the check
+// fail, and no array is read outside its bounds. Duals beyond 2^100 are refused.
 //
-// Witness. Lines of the shorter side, and all lines that an allowed pair joins to one of them: fewer than they are
-// themselves. Then no matching covers the shorter side (Hall).
+// Witness. Lines of the shorter side with fewer neighbours (lines that an allowed pair joins to one of them) than
+// lines: no matching covers the shorter side (Hall).
 //
 // Complexity. One pass over the costs.
 #pragma once
@@ -30,7 +30,7 @@
 
 namespace gridcompute::certificate {
 
-// Dense if start is empty; else compressed rows.
+// Costs: dense if start is empty, otherwise compressed rows.
 template <class T, class I>
 struct AssignmentCosts {
   std::span<const T> cost;
@@ -41,13 +41,13 @@ struct AssignmentCosts {
 };
 
 struct AssignmentCheck {
-  bool stopped = false;         // before the end: nothing else holds
-  bool feasible = false;        // the matching uses allowed pairs only, covers the shorter side, repeats nothing
+  bool stopped = false;         // before the end: the other fields are undefined
+  bool feasible = false;        // only allowed pairs, no line twice, the shorter side covered
   bool duals_feasible = false;  // u_i + v_j <= c_ij for every allowed pair, signs as needed
   bool whole = false;           // all costs are integers in units of 2^-exponent
   Wide objective = 0;           // in units of 2^-exponent of the minimised costs, rounded up
-  Wide bound = 0;               // the sum of all duals, if they are feasible; else what the longer side's alone prove
-  double total = 0;             // of floating-point costs, the minimised ones: what they sum to, rounded up once
+  Wide bound = 0;               // the sum of all duals if feasible; otherwise the bound of the longer side's duals
+  double total = 0;             // the sum of the minimised floating-point costs, rounded up once
 };
 
 // D: std::int64_t or Wide.
@@ -61,7 +61,7 @@ struct HallCheck {
   Index lines = 0, partners = 0;
 };
 
-// lines are rows, or columns if the matrix is tall.
+// Checks a witness; lines are rows, or columns if the matrix has more rows than columns.
 template <class T, class I>
 [[nodiscard]] HallCheck check_witness(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> lines,
                                       Stop& stop);

@@ -1,6 +1,6 @@
 // Integers of K words of 64 bits in a common unit, a power of two: sums of a few numbers of any size without rounding.
 //
-// The certificates' own: what solvers add up with is transport/fixed.hpp, and a checker shares nothing with it.
+// For certificates only: a checker shares no code with the solvers, which have a class of their own.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace gridcompute::certificate {
 
-// Two's complement, the lowest word first. All numbers that meet are multiples of 2^unit, and their sums fit.
+// Two's complement, the lowest word first. Numbers that are added are multiples of the same 2^unit, and their sums fit.
 template <int K>
 class ExactInteger {
  public:
@@ -42,7 +42,7 @@ class ExactInteger {
     return false;
   }
 
-  // Adds this times 2^unit.
+  // Adds this integer times 2^unit to a sum.
   void add_to(ExactSum& sum, int unit) const noexcept {
     ExactInteger size = *this;
     if (negative()) size.negate();

@@ -35,7 +35,7 @@ void ExactSum::add(Wide mantissa, int exponent) noexcept {
   const std::int64_t sign = mantissa < 0 ? -1 : 1;
   Unsigned rest = mantissa < 0 ? -static_cast<Unsigned>(mantissa) : static_cast<Unsigned>(mantissa);
   std::int64_t* digit = &digit_[static_cast<std::size_t>(place >> 5)];
-  // The first digit takes what is left of its 32 bits; from there on the mantissa is cut every 32 bits.
+  // The first digit receives the bits up to its upper end; from there on the mantissa is cut every 32 bits.
   const int room = 32 - (place & 31);
   const std::uint64_t low = static_cast<std::uint64_t>(rest) & ((std::uint64_t{1} << room) - 1);
   *digit += sign * static_cast<std::int64_t>(low << (32 - room));
@@ -146,7 +146,7 @@ std::optional<Wide> ExactSum::integer() noexcept {
 std::optional<Wide> ExactSum::ceiling() noexcept {
   const bool negative = sign() < 0;
   const bool more = fraction();
-  // Two's complement: the integer digits are the floor. Four of them count, the rest only repeats the sign.
+  // Two's complement: the integer digits are the floor. Four of them have the value, the others repeat the sign.
   Unsigned floor = 0;
   for (int k = kPoint + 3; k >= kPoint; --k) {
     floor = (floor << 32) | static_cast<Unsigned>(digit_[static_cast<std::size_t>(k)]);

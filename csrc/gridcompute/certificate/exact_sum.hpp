@@ -1,8 +1,8 @@
-// Sums of doubles, integers and their products without any rounding, however many, however far apart, in any order.
+// Sums of doubles, integers and their products without rounding, of any number of terms of any magnitude in any order.
 //
 // A fixed-point number wide enough for every double (Kulisch's long accumulator): digit k stands for 2^(32 k - kBias).
-// A digit is an int64 that takes 2^30 terms of 32 bits before its carry must move on. Addition is exact and so
-// commutes: the value does not depend on how the terms were cut into chunks. Only the end rounds, down or up as asked.
+// A digit is an int64 that holds 2^30 terms of 32 bits before a carry is needed. Addition is exact and so
+// commutes: the value does not depend on how the terms were cut into chunks. Only the result is rounded, down or up.
 //
 // Range.  Terms are multiples of 2^-1074 below 2^1152 (a double times an int64 is), and there are fewer than 2^63 of
 // them: 1088 + 1152 + 63 bits fit the 74 digits.
@@ -25,12 +25,13 @@ class ExactSum {
   void subtract_product(Cost a, double x) noexcept;  // a * x, a >= 0, x finite
   void join(ExactSum& other) noexcept;
 
-  // All that follow settle the carries first.
+  // The functions below propagate carries first.
   [[nodiscard]] int sign() noexcept;                     // -1, 0, 1
-  [[nodiscard]] double down() noexcept;                  // the largest double that is not above
-  [[nodiscard]] double up() noexcept;                    // the smallest double that is not below
+  [[nodiscard]] double down() noexcept;                  // the largest double that is not greater
+  [[nodiscard]] double up() noexcept;                    // the smallest double that is not less
   [[nodiscard]] std::optional<Wide> integer() noexcept;  // the value, if it is an integer below 2^126 in size
-  [[nodiscard]] std::optional<Wide> ceiling() noexcept;  // the smallest integer that is not below, if so small
+  [[nodiscard]] std::optional<Wide>
+  ceiling() noexcept;  // the smallest integer that is not less, if it is below 2^126 in size
   void negate() noexcept;
   [[nodiscard]] bool less(const ExactSum& other) const noexcept;
 

@@ -28,18 +28,18 @@ FlowReport wrong_size(const char* field, std::size_t found, const char* name, st
                found);
 }
 
-// Bounds and total of a flow, and what each node has left of its supply.
-FlowReport send(const FlowProblem& p, std::span<const std::int64_t> flow, std::vector<Wide>& left) {
+// Checks the bounds of a flow, sums its cost, and computes the excess of each node.
+FlowReport check_bounds(const FlowProblem& p, std::span<const std::int64_t> flow, std::vector<Wide>& excess) {
   FlowReport out = check_problem(p);
   if (!out.valid) return out;
   if (flow.size() != p.tail.size()) return wrong_size("flow", flow.size(), "n_arcs", p.tail.size());
-  left.assign(p.supply.begin(), p.supply.end());
+  excess.assign(p.supply.begin(), p.supply.end());
   bool over = false;
   for (std::size_t e = 0; e < flow.size(); ++e) {
     if (flow[e] < lower_of(p, e)) return wrong("arc " + std::to_string(e) + " carries less than its lower bound", e);
     if (flow[e] > p.capacity[e]) return wrong("arc " + std::to_string(e) + " carries more than its capacity", e);
-    left[at(p.tail[e])] -= flow[e];
-    left[at(p.head[e])] += flow[e];
+    excess[at(p.tail[e])] -= flow[e];
+    excess[at(p.head[e])] += flow[e];
     over |= __builtin_add_overflow(out.objective, static_cast<Wide>(p.cost[e]) * flow[e], &out.objective);
   }
   if (over) return wrong("the total cost does not fit 127 bits", 0);
@@ -67,10 +67,10 @@ FlowReport check_problem(const FlowProblem& p) {
 }
 
 FlowReport check_partial(const FlowProblem& p, std::span<const std::int64_t> flow) {
-  std::vector<Wide> left;
-  FlowReport out = send(p, flow, left);
+  std::vector<Wide> excess;
+  FlowReport out = check_bounds(p, flow, excess);
   out.conserves = out.valid;
-  for (const Wide units : left) {
+  for (const Wide units : excess) {
     out.unserved += std::max<Wide>(units, 0);
     out.conserves &= units == 0;
   }
@@ -78,11 +78,11 @@ FlowReport check_partial(const FlowProblem& p, std::span<const std::int64_t> flo
 }
 
 FlowReport check_feasible(const FlowProblem& p, std::span<const std::int64_t> flow) {
-  std::vector<Wide> left;
-  FlowReport out = send(p, flow, left);
+  std::vector<Wide> excess;
+  FlowReport out = check_bounds(p, flow, excess);
   if (!out.valid) return out;
-  for (std::size_t v = 0; v < left.size(); ++v)
-    if (left[v] != 0) return wrong("node " + std::to_string(v) + " does not conserve flow", v);
+  for (std::size_t v = 0; v < excess.size(); ++v)
+    if (excess[v] != 0) return wrong("node " + std::to_string(v) + " does not conserve flow", v);
   return out;
 }
 

@@ -14,10 +14,14 @@ namespace gridcompute::certificate {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kMostSums = 1 << 28;   // steps of subset sums,
-constexpr double kMostCells = 1 << 26;  // and of knapsacks
-constexpr Index kFew = 12;              // jobs, of which all plans are looked at: 3^12 * 12 steps
-constexpr Index kMostCosts = 1 << 21;   // that are held in memory
+// The attainable capacities take at most this many steps, the knapsacks at most this many table entries: about a
+// second.
+constexpr double kMaxSteps = 1 << 28;
+constexpr double kMaxCells = 1 << 26;
+// All plans of up to this many jobs are enumerated, in 3^12 steps for each of 12 classes.
+constexpr Index kMaxEnumerated = 12;
+// The knapsacks hold at most this many costs in memory.
+constexpr Index kMaxCosts = 1 << 21;
 
 // A number as mantissa * 2^exponent.
 struct Number {
@@ -45,7 +49,7 @@ struct Option {
   Number cost;
 };
 
-// The classes that may hold this job, and its costs there.
+// Returns the classes that can hold this job, and its costs there.
 std::vector<Option> options_of(const TransportProblem& problem, Index job) {
   const Index n_slots = problem.cost->n_slots();
   const auto size = static_cast<std::size_t>(n_slots);
@@ -63,10 +67,10 @@ std::vector<Option> options_of(const TransportProblem& problem, Index job) {
   return out;
 }
 
-// Counts numbers in a common unit, rounding down.
-class Counter {
+// Converts numbers to integers in a common unit, rounding down.
+class UnitConverter {
  public:
-  explicit Counter(int bits) : bits_(bits) {}
+  explicit UnitConverter(int bits) : bits_(bits) {}
   void include(const Number& x) {
     if (x.mantissa == 0) return;
     top_ = std::max(top_, x.top());
@@ -76,39 +80,39 @@ class Counter {
   Wide operator()(const Number& x) {
     const int shift = x.exponent - unit();
     if (x.mantissa == 0 || shift >= 0) return x.mantissa == 0 ? 0 : x.mantissa * (static_cast<Wide>(1) << shift);
-    ++lost_;  // perhaps
+    ++lost_;  // taken back below if nothing was lost
     if (shift <= -126) return x.mantissa < 0 ? -1 : 0;
     const Wide down = x.mantissa >> -shift;
     if (down * (static_cast<Wide>(1) << -shift) == x.mantissa) --lost_;
     return down;
   }
-  [[nodiscard]] Wide lost() const { return lost_; }  // units that rounding took, at most
+  [[nodiscard]] Wide lost() const { return lost_; }  // a bound on what rounding has removed, in units
 
  private:
   int bits_, top_ = -1100, least_ = 0;
   Wide lost_ = 0;
 };
 
-GangBound enclosed(Wide value, const Counter& count) {
+GangBound enclosed(Wide value, const UnitConverter& count) {
   GangBound bound;
   bound.low.add(value, count.unit());
   bound.high.add(value + count.lost(), count.unit());
   return bound;
 }
 
-// Of a few jobs: (slots, jobs) and (jobs), nothing where closed.
+// Costs of the enumerated jobs in classes, (slots, jobs), and unplaced, (jobs); nothing where forbidden.
 template <class Sum>
 struct Costs {
   std::vector<std::vector<std::optional<Sum>>> in;
   std::vector<std::optional<Sum>> out;
 };
 
-// A few jobs, and the classes that matter to them.
-struct Few {
+// The jobs to enumerate, and the classes that an optimal plan of them may use.
+struct Enumeration {
   std::vector<Index> jobs, slots;
   std::vector<std::vector<Option>> options;  // (jobs)
 
-  Few(const TransportProblem& problem, std::vector<Index> of) : jobs(std::move(of)) {
+  Enumeration(const TransportProblem& problem, std::vector<Index> of) : jobs(std::move(of)) {
     const auto less = [](const Option& a, const Option& b) {
       if (a.cost.exponent == b.cost.exponent) return a.cost.mantissa < b.cost.mantissa;
       return std::ldexp(static_cast<double>(a.cost.mantissa), a.cost.exponent) <
@@ -132,8 +136,8 @@ struct Few {
     return {slots.size(), std::vector<std::optional<Sum>>(jobs.size())};
   }
 
-  // The least cost of all jobs; nothing where they cannot all be placed or left out. Class after class takes any set of
-  // jobs that fits, one job at a time.
+  // Returns the least cost of a plan of all jobs; nothing where there is none. A dynamic program over sets of jobs,
+  // class after class, that adds to each set every set of other jobs that fits into the class.
   template <class Sum>
   [[nodiscard]] std::optional<Sum> least(const TransportProblem& problem, const Costs<Sum>& costs) const {
     using Sums = std::vector<std::optional<Sum>>;
@@ -158,7 +162,7 @@ struct Few {
     if (!least || sum < *least) least = sum;
   }
 
-  // All sets of jobs from `first` on that still fit into `room`, with those taken.
+  // Adds every set of jobs from `first` on that fits into the remaining capacity `room`, together with those taken.
   template <class Sum>
   void extend(const TransportProblem& problem, const std::vector<std::optional<Sum>>& cost, Cost room,
               std::size_t first, std::size_t taken, const Sum& paid, const std::vector<std::optional<Sum>>& done,
@@ -179,17 +183,17 @@ struct Few {
 
 // The least cost of a few jobs without rounding, in the unit of the lowest bit of any cost.
 template <int K>
-GangBound least_of_few(const TransportProblem& problem, const Few& few, int unit) {
+GangBound least_by_enumeration(const TransportProblem& problem, const Enumeration& enumeration, int unit) {
   using Sum = ExactInteger<K>;
   const auto in_units = [&](const Number& x) { return Sum(x.mantissa, x.exponent, unit); };
-  Costs<Sum> costs{few.no_costs<Sum>(), {}};
-  for (std::size_t j = 0; j < few.jobs.size(); ++j) {
-    for (const Option& o : few.options[j]) costs.in[few.position(o.slot)][j] = in_units(o.cost);
-    const double out = problem.out(few.jobs[j]);
+  Costs<Sum> costs{enumeration.no_costs<Sum>(), {}};
+  for (std::size_t j = 0; j < enumeration.jobs.size(); ++j) {
+    for (const Option& o : enumeration.options[j]) costs.in[enumeration.position(o.slot)][j] = in_units(o.cost);
+    const double out = problem.out(enumeration.jobs[j]);
     costs.out.push_back(out < kInf ? std::optional(in_units(Number(out))) : std::nullopt);
   }
   GangBound bound;
-  const std::optional<Sum> least = few.least(problem, costs);
+  const std::optional<Sum> least = enumeration.least(problem, costs);
   bound.possible = least.has_value();
   if (least) least->add_to(bound.low, unit);
   bound.high = bound.low;
@@ -198,7 +202,7 @@ GangBound least_of_few(const TransportProblem& problem, const Few& few, int unit
 
 }  // namespace
 
-std::vector<Cost> fillable_room(const TransportProblem& problem, std::optional<std::span<const Index>> jobs) {
+std::vector<Cost> attainable_capacity(const TransportProblem& problem, std::optional<std::span<const Index>> jobs) {
   std::vector<Cost> room(problem.capacity.begin(), problem.capacity.end());
   std::map<Cost, Cost> count;
   Wide all = 0;
@@ -217,16 +221,16 @@ std::vector<Cost> fillable_room(const TransportProblem& problem, std::optional<s
     for (Cost& u : room)
       if (u < all) u = to(u / divisor) * divisor;
   };
-  // In units of the divisor: do small demands reach every sum?
+  // In units of the divisor: do small demands attain every sum up to the capacity?
   Wide reach = 0;
   for (const auto& [weight, n] : count) {
     if (weight / divisor > reach + 1) break;
     reach += static_cast<Wide>(weight / divisor) * n;
   }
   const Cost size = most / divisor;
-  const bool few = static_cast<double>(size) * static_cast<double>(count.size()) <= kMostSums;
-  if (reach >= size || !few) return lower([](Cost u) { return u; }), room;
-  // used[x]: how many of the demand at hand make the sum x, at least; -1 where it is no sum of those so far.
+  const bool quick = static_cast<double>(size) * static_cast<double>(count.size()) <= kMaxSteps;
+  if (reach >= size || !quick) return lower([](Cost u) { return u; }), room;
+  // used[x]: the least number of jobs of the present demand that attain sum x; -1 where x cannot be attained so far.
   std::vector<Cost> used(static_cast<std::size_t>(size) + 1, -1);
   used[0] = 0;
   for (const auto& [weight, n] : count) {
@@ -246,31 +250,31 @@ std::vector<Cost> fillable_room(const TransportProblem& problem, std::optional<s
   return room;
 }
 
-std::optional<GangBound> bound_of_few(const TransportProblem& problem) {
+std::optional<GangBound> bound_by_enumeration(const TransportProblem& problem) {
   const Index n = problem.cost->n_jobs();
-  if (n > kFew) return std::nullopt;
+  if (n > kMaxEnumerated) return std::nullopt;
   std::vector<Index> jobs(static_cast<std::size_t>(n));
   std::iota(jobs.begin(), jobs.end(), Index{0});
-  const Few few(problem, std::move(jobs));
+  const Enumeration enumeration(problem, std::move(jobs));
   int low = std::numeric_limits<int>::max(), high = std::numeric_limits<int>::min();
   const auto see = [&](const Number& x) {
     if (x.mantissa != 0) low = std::min(low, x.exponent), high = std::max(high, x.top());
   };
-  for (std::size_t j = 0; j < few.jobs.size(); ++j) {
-    for (const Option& o : few.options[j]) see(o.cost);
-    if (problem.out(few.jobs[j]) < kInf) see(Number(problem.out(few.jobs[j])));
+  for (std::size_t j = 0; j < enumeration.jobs.size(); ++j) {
+    for (const Option& o : enumeration.options[j]) see(o.cost);
+    if (problem.out(enumeration.jobs[j]) < kInf) see(Number(problem.out(enumeration.jobs[j])));
   }
-  constexpr int kSpareBits = 8;  // sums of kFew, and a sign
+  constexpr int kSpareBits = 8;  // sums of kMaxEnumerated, and a sign
   const int unit = low <= high ? low : 0, bits = std::max(0, high - unit) + kSpareBits;
-  if (bits < 2 * 64) return least_of_few<2>(problem, few, unit);
-  if (bits < 6 * 64) return least_of_few<6>(problem, few, unit);
-  return least_of_few<36>(problem, few, unit);
+  if (bits < 2 * 64) return least_by_enumeration<2>(problem, enumeration, unit);
+  if (bits < 6 * 64) return least_by_enumeration<6>(problem, enumeration, unit);
+  return least_by_enumeration<36>(problem, enumeration, unit);
 }
 
-std::optional<GangBound> bound_of_charges(const TransportProblem& problem, std::span<const double> charges) {
+std::optional<GangBound> bound_by_knapsacks(const TransportProblem& problem, std::span<const double> charges) {
   const Index n = problem.cost->n_jobs(), n_slots = problem.cost->n_slots();
-  if (n * (n_slots + 1) > kMostCosts) return std::nullopt;
-  Counter count(96);
+  if (n * (n_slots + 1) > kMaxCosts) return std::nullopt;
+  UnitConverter count(96);
   Cost divisor = 0, all = 0;
   std::vector<std::vector<Option>> options;
   for (Index i = 0; i < n; ++i) {
@@ -283,25 +287,25 @@ std::optional<GangBound> bound_of_charges(const TransportProblem& problem, std::
   }
   if (n == 0) divisor = 1;
   Wide value = 0;
-  std::vector<std::vector<std::pair<Cost, Wide>>> makes(static_cast<std::size_t>(n_slots));  // weight, profit
+  std::vector<std::vector<std::pair<Cost, Wide>>> items(static_cast<std::size_t>(n_slots));  // weight, profit
   for (Index i = 0; i < n; ++i) {
     const Wide charge = count(Number(charges[static_cast<std::size_t>(i)]));
     value += charge;
     if (problem.out(i) < kInf) value += std::min<Wide>(0, count(Number(problem.out(i))) - charge);
     for (const Option& o : options[static_cast<std::size_t>(i)])
       if (const Wide profit = charge - count(o.cost); profit > 0)
-        makes[static_cast<std::size_t>(o.slot)].emplace_back(problem.weight(i) / divisor, profit);
+        items[static_cast<std::size_t>(o.slot)].emplace_back(problem.weight(i) / divisor, profit);
   }
   double cells = 0;
   const auto room = [&](std::size_t s) {
     return static_cast<std::size_t>(std::min(problem.capacity[s], all) / divisor);
   };
-  for (std::size_t s = 0; s < makes.size(); ++s)
-    cells += static_cast<double>(room(s) + 1) * static_cast<double>(makes[s].size() + 1);
-  if (cells > kMostCells) return std::nullopt;
-  for (std::size_t s = 0; s < makes.size(); ++s) {
-    std::vector<Wide> most(room(s) + 1, 0);  // by room
-    for (const auto& [weight, profit] : makes[s])
+  for (std::size_t s = 0; s < items.size(); ++s)
+    cells += static_cast<double>(room(s) + 1) * static_cast<double>(items[s].size() + 1);
+  if (cells > kMaxCells) return std::nullopt;
+  for (std::size_t s = 0; s < items.size(); ++s) {
+    std::vector<Wide> most(room(s) + 1, 0);  // the largest profit by capacity
+    for (const auto& [weight, profit] : items[s])
       for (std::size_t r = most.size(); r-- > static_cast<std::size_t>(weight);)
         most[r] = std::max(most[r], most[r - static_cast<std::size_t>(weight)] + profit);
     value -= most.back();
@@ -310,13 +314,13 @@ std::optional<GangBound> bound_of_charges(const TransportProblem& problem, std::
 }
 
 std::optional<bool> can_be_placed(const TransportProblem& problem, std::span<const Index> jobs) {
-  if (static_cast<Index>(jobs.size()) > kFew) return std::nullopt;
-  const Few few(problem, {jobs.begin(), jobs.end()});
+  if (static_cast<Index>(jobs.size()) > kMaxEnumerated) return std::nullopt;
+  const Enumeration enumeration(problem, {jobs.begin(), jobs.end()});
   using Sum = ExactInteger<1>;  // all costs are 0
-  Costs<Sum> costs{few.no_costs<Sum>(), std::vector<std::optional<Sum>>(jobs.size())};
+  Costs<Sum> costs{enumeration.no_costs<Sum>(), std::vector<std::optional<Sum>>(jobs.size())};
   for (std::size_t j = 0; j < jobs.size(); ++j)
-    for (const Option& o : few.options[j]) costs.in[few.position(o.slot)][j] = Sum{};
-  return few.least(problem, costs).has_value();
+    for (const Option& o : enumeration.options[j]) costs.in[enumeration.position(o.slot)][j] = Sum{};
+  return enumeration.least(problem, costs).has_value();
 }
 
 }  // namespace gridcompute::certificate

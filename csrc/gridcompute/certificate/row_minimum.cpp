@@ -12,12 +12,16 @@ namespace gridcompute::certificate {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr Cost kEasy = Cost{1} << 60;   // below it, cost plus price stays clear of kForbidden
-constexpr double kMostWhole = 0x1p62;   // of integers as prices
-constexpr double kExactWhole = 0x1p53;  // integers of this size and more may not be doubles
-constexpr double kSafe = 0x1p1020;      // no sum or product of two numbers below it overflows on its way
+// Costs and weighted prices below this add up to less than kForbidden.
+constexpr Cost kSmall = Cost{1} << 60;
+// Prices below this are converted to integers; with a remainder below 2^53 they fit an int64.
+constexpr double kMaxIntegerPrice = 0x1p62;
+// Integers of this magnitude and above may not be doubles.
+constexpr double kExactInteger = 0x1p53;
+// Sums and products of two numbers below this do not overflow, nor do their intermediate results.
+constexpr double kNoOverflow = 0x1p1020;
 
-// The least c + w p in doubles, of those below +inf. invalid: a NaN or -inf was there.
+// Returns the least c + w p in doubles. invalid: some cost is NaN or -inf.
 GRIDCOMPUTE_CLONES double least_sum(const double* costs, const double* prices, double weight, Index n, bool& invalid) {
   constexpr Index kLanes = 8;
   double least[kLanes];
@@ -41,7 +45,7 @@ GRIDCOMPUTE_CLONES double least_sum(const double* costs, const double* prices, d
   return least[0];
 }
 
-// The least c + w p in int64, and the extremes of the costs that are not `skip`.
+// Returns the least c + w p in int64, and the extremes of the costs other than `skip`.
 GRIDCOMPUTE_CLONES Cost least_sum(const Cost* costs, const Cost* prices, Cost weight, Index n, Cost skip, Cost& lowest,
                                   Cost& highest) {
   Cost least = std::numeric_limits<Cost>::max(), low = 0, high = 0;
@@ -62,7 +66,7 @@ Pair two_sum(double a, double b) noexcept {
   return {sum, (a - (sum - rounded)) + (b - rounded)};
 }
 
-// c + w p below and above; exact for w = 1 and wherever the last sum is.
+// Bounds on c + w p; equal for w = 1 and wherever the last sum is exact.
 struct Enclosed {
   Pair low, high;
 };
@@ -93,23 +97,23 @@ PricedMinimum::PricedMinimum(std::span<const double> prices, std::span<const dou
     : prices_(prices), remainders_(remainders) {
   const auto whole = [](double x, double most) { return x == std::nearbyint(x) && std::fabs(x) < most; };
   for (const double p : prices) {
-    dearest_ = std::max(dearest_, p);
-    integral_ = integral_ && whole(p, kMostWhole);
+    highest_price_ = std::max(highest_price_, p);
+    integral_ = integral_ && whole(p, kMaxIntegerPrice);
   }
   const std::size_t n = prices.size();
-  integral_ = integral_ && remainders.size() <= n;  // more rows than one might not fit
-  for (const double r : remainders) integral_ = integral_ && whole(r, kExactWhole);
+  integral_ = integral_ && remainders.size() <= n;  // several rows might not fit an int64
+  for (const double r : remainders) integral_ = integral_ && whole(r, kExactInteger);
   for (std::size_t s = 0; s < n; ++s) {
-    double lacking = 0;
-    for (std::size_t at = s; at < remainders.size(); at += n) lacking += std::fabs(remainders[at]);
-    lacking_ = std::max(lacking_, lacking);
+    double sum = 0;
+    for (std::size_t at = s; at < remainders.size(); at += n) sum += std::fabs(remainders[at]);
+    largest_remainder_ = std::max(largest_remainder_, sum);
   }
   if (!integral_) return;
   for (std::size_t s = 0; s < n; ++s) {
     auto price = static_cast<Cost>(prices[s]);
     for (std::size_t at = s; at < remainders.size(); at += n) price += static_cast<Cost>(remainders[at]);
     whole_prices_.push_back(price);
-    dearest_ = std::max(dearest_, static_cast<double>(price));
+    highest_price_ = std::max(highest_price_, static_cast<double>(price));
   }
 }
 
@@ -145,9 +149,9 @@ RowMinimum PricedMinimum::whole(const Cost* costs, bool forbids, Cost weight, do
   if (out < kInf) offer(static_cast<Cost>(out));
   if (n == 0) return result;
   Cost low = 0, high = 0;
-  if (static_cast<double>(weight) * dearest_ < static_cast<double>(kEasy)) {
+  if (static_cast<double>(weight) * highest_price_ < static_cast<double>(kSmall)) {
     const Cost least = least_sum(costs, whole_prices_.data(), weight, n, forbids ? kForbidden : 0, low, high);
-    if (low > -kEasy && high < kEasy) {
+    if (low > -kSmall && high < kSmall) {
       if (least < kForbidden) offer(least);
       return result;
     }
@@ -161,13 +165,13 @@ RowMinimum PricedMinimum::whole(const Cost* costs, bool forbids, Cost weight, do
 
 namespace {
 
-// Is this pair open to the job?
-bool open(double cost, bool /*forbids*/) noexcept { return cost < kInf; }
-bool open(Cost cost, bool forbids) noexcept { return !(forbids && cost == kForbidden); }
+// Tells whether this class is allowed.
+bool allowed(double cost, bool /*forbids*/) noexcept { return cost < kInf; }
+bool allowed(Cost cost, bool forbids) noexcept { return !(forbids && cost == kForbidden); }
 
-// Does a conversion to double keep it?
+// Tells whether the conversion to double is exact.
 bool exact(double /*cost*/) noexcept { return true; }
-bool exact(Cost cost) noexcept { return std::fabs(static_cast<double>(cost)) < kExactWhole; }
+bool exact(Cost cost) noexcept { return std::fabs(static_cast<double>(cost)) < kExactInteger; }
 
 }  // namespace
 
@@ -181,16 +185,16 @@ RowMinimum PricedMinimum::enclosed(const T* costs, double least, bool forbids, C
     result.none = false;
   };
   if (out < kInf) offer({out, 0}, {out, 0});
-  // A computed sum is off by less than 2^-53 (2 |c| + 2 w p): what lies further above the least is no minimum.
+  // The error of a computed sum is below 2^-53 (2 |c| + 2 w p): a class further above the least is not the minimum.
   const auto w = static_cast<double>(weight);
-  const double above = least + (std::fabs(least) + 2 * w * dearest_) * 0x1p-50 + 3 * w * lacking_;
-  const double limit = result.limit = above < kSafe ? above : kInf;
-  const bool safe = remainders_.empty() && std::fabs(limit) < kSafe;
+  const double above = least + (std::fabs(least) + 2 * w * highest_price_) * 0x1p-50 + 3 * w * largest_remainder_;
+  const double limit = result.limit = above < kNoOverflow ? above : kInf;
+  const bool safe = remainders_.empty() && std::fabs(limit) < kNoOverflow;
   for (std::size_t s = 0; s < prices_.size(); ++s) {
     const auto c = static_cast<double>(costs[s]);
-    if (!open(costs[s], forbids) || c + w * prices_[s] > limit) continue;
-    result.inexact |= !safe || !exact(costs[s]) || !(std::fabs(c) < kSafe);
-    if (result.inexact) break;  // exactly() will do
+    if (!allowed(costs[s], forbids) || c + w * prices_[s] > limit) continue;
+    result.inexact |= !safe || !exact(costs[s]) || !(std::fabs(c) < kNoOverflow);
+    if (result.inexact) break;  // exactly() finds the minimum
     const Enclosed sum = priced(c, w, prices_[s]);
     offer(sum.low, sum.high);
   }
@@ -219,7 +223,7 @@ std::optional<ExactSum> PricedMinimum::exact_minimum(const T* costs, bool forbid
     offer(sum);
   }
   for (std::size_t s = 0; s < prices_.size(); ++s) {
-    if (!open(costs[s], forbids)) continue;
+    if (!allowed(costs[s], forbids)) continue;
     if (static_cast<double>(costs[s]) + static_cast<double>(weight) * prices_[s] > limit) continue;
     ExactSum sum;
     sum.subtract_product(weight, prices_[s]);

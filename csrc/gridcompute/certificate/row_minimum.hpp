@@ -1,5 +1,5 @@
-// min(pen, min_s (c_s + w p_s)) of one row, enclosed without loss: see transport.hpp, Rigour. Prices are doubles, or
-// sums of several where one double is too few for what is to be proved.
+// Encloses min(pen, min_s (c_s + w p_s)) of one row without loss of precision: see transport.hpp, Rigour. Prices are
+// doubles, or sums of several doubles where one is too coarse for the bound that has to be proved.
 #pragma once
 
 #include <limits>
@@ -21,28 +21,28 @@ struct Pair {
 };
 
 struct RowMinimum {
-  bool none = false;     // nothing is open to this job
-  bool invalid = false;  // a NaN or -inf among its costs
-  bool inexact = false;  // two doubles may not enclose it: exactly() has to find it
-  bool whole = false;    // `integer` holds it; else low <= minimum <= high
+  bool none = false;     // the job has no option
+  bool invalid = false;  // a cost is NaN or -inf
+  bool inexact = false;  // two doubles may not enclose the minimum: exactly() has to find it
+  bool whole = false;    // the minimum is `integer`; otherwise low <= minimum <= high
   Wide integer = 0;
   Pair low, high;
-  double limit = std::numeric_limits<double>::infinity();  // no sum that is rounded to more is the minimum
+  double limit = std::numeric_limits<double>::infinity();  // a sum that is rounded to more is not the minimum
 
   void add(ExactSum& to_low, ExactSum& to_high) const noexcept;
 };
 
 class PricedMinimum {
  public:
-  // remainders: rows as long as the prices, to be added to them.
+  // remainders: rows as long as the prices, which are added to them.
   explicit PricedMinimum(std::span<const double> prices, std::span<const double> remainders = {});
 
   [[nodiscard]] RowMinimum of(const double* costs, Cost weight, double out) const;
-  // Integers equal to kForbidden forbid, if `forbids`.
+  // If `forbids`, costs equal to kForbidden forbid their class.
   [[nodiscard]] RowMinimum of(const Cost* costs, bool forbids, Cost weight, double out) const;
 
   // Finds the minimum of a row without any rounding, over the classes within the limit of of(); a thousand times slower
-  // than of(). Empty where nothing is open to the job.
+  // than of(). Empty if the job has no option.
   [[nodiscard]] std::optional<ExactSum> exactly(const double* costs, Cost weight, double out, double limit) const;
   [[nodiscard]] std::optional<ExactSum> exactly(const Cost* costs, bool forbids, Cost weight, double out,
                                                 double limit) const;
@@ -56,8 +56,8 @@ class PricedMinimum {
                                                       double limit) const;
 
   std::span<const double> prices_, remainders_;
-  double dearest_ = 0;              // the highest price
-  double lacking_ = 0;              // the largest sum of sizes of one price's remainders
+  double highest_price_ = 0;
+  double largest_remainder_ = 0;    // the largest sum of the magnitudes of one price's remainders
   std::vector<Cost> whole_prices_;  // the prices as integers, where all are, below 2^62
   bool integral_ = true;
 };

@@ -13,14 +13,16 @@ namespace gridcompute::certificate {
 
 namespace {
 
-constexpr Index kChunk = 1 << 12;       // jobs
-constexpr Index kBlockCosts = 1 << 14;  // costs read at a time: 128 kB of doubles
+// Jobs of one chunk; fixed, so that the bits do not depend on the number of threads.
+constexpr Index kChunk = 1 << 12;
+// Costs read at a time: 128 kB of doubles, which stay in the second-level cache.
+constexpr Index kBlockCosts = 1 << 14;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// Jobs at fault, of one kind: how many, and the first.
+// The jobs with one kind of fault: their number, and the first.
 struct Fault {
   Index count = 0, job = -1;
-  void see(Index i) noexcept {
+  void add(Index i) noexcept {
     if (count++ == 0) job = i;
   }
   void join(const Fault& later) noexcept {
@@ -33,13 +35,14 @@ std::string others(const Fault& fault) {
   return fault.count > 1 ? " (and " + std::to_string(fault.count - 1) + " more jobs)" : "";
 }
 
-// What one chunk of jobs adds up to.
-struct Part {
+// The sums over one chunk of jobs.
+struct ChunkSums {
   ExactSum objective, low, high;
   double magnitude = 0;
   std::vector<Cost> load;
-  Fault range, forbidden, must, invalid, stuck;
-  bool fractional = false;  // some cost of leaving a job out is no integer
+  // Entries out of range or forbidden, jobs that must be placed, rows with invalid costs, and rows without any option.
+  Fault range, forbidden, must, invalid, no_option;
+  bool fractional = false;  // some cost of being unplaced is not an integer
 };
 
 class Check {
@@ -48,17 +51,17 @@ class Check {
         std::span<const double> remainders)
       : problem_(problem), assignment_(assignment), minimum_(prices, remainders), n_slots_(problem.cost->n_slots()) {}
 
-  // The assignment's part of the objective and of the loads.
-  void primal(Index begin, Index end, Part& part) const {
+  // Adds the objective and the loads of jobs begin to end.
+  void primal(Index begin, Index end, ChunkSums& part) const {
     part.load.assign(static_cast<std::size_t>(n_slots_), 0);
     for (Index i = begin; i < end; ++i) {
       const Index s = assignment_[static_cast<std::size_t>(i)];
       const double out = problem_.out(i);
       part.fractional |= out < kInf && out != std::nearbyint(out);
       if (s < -1 || s >= n_slots_) {
-        part.range.see(i);
+        part.range.add(i);
       } else if (s < 0) {
-        out < kInf ? pay(out, part) : part.must.see(i);
+        out < kInf ? pay(out, part) : part.must.add(i);
       } else {
         part.load[static_cast<std::size_t>(s)] += problem_.weight(i);
         pay_class(i, s, part);
@@ -66,8 +69,8 @@ class Check {
     }
   }
 
-  // The prices' part of the bound.
-  void dual(Index begin, Index end, Part& part) const {
+  // Adds the bound's row minima of jobs begin to end.
+  void dual(Index begin, Index end, ChunkSums& part) const {
     const Index rows = std::max<Index>(1, kBlockCosts / std::max<Index>(1, n_slots_));
     std::vector<double> reals;
     std::vector<Cost> integers;
@@ -94,7 +97,7 @@ class Check {
   }
 
  private:
-  // Closes classes smaller than the gang; none where the integer that says so is the cost of another one.
+  // Forbids classes smaller than the demand, unless the integer that would mark them is the cost of another class.
   template <class T>
   [[nodiscard]] bool close_small(T* costs, Index job, T closed) const {
     const Cost weight = problem_.weight(job);
@@ -107,14 +110,14 @@ class Check {
     return true;
   }
 
-  void dual(const double* costs, Index job, Part& part) const {
+  void dual(const double* costs, Index job, ChunkSums& part) const {
     const Cost weight = problem_.weight(job);
     const double out = problem_.out(job);
     const RowMinimum least = minimum_.of(costs, weight, out);
     add(least, job, part, [&] { return minimum_.exactly(costs, weight, out, least.limit); });
   }
 
-  void dual(const Cost* costs, Index job, bool forbids, Part& part) const {
+  void dual(const Cost* costs, Index job, bool forbids, ChunkSums& part) const {
     const Cost weight = problem_.weight(job);
     const double out = problem_.out(job);
     const RowMinimum least = minimum_.of(costs, forbids, weight, out);
@@ -123,28 +126,28 @@ class Check {
 
   // Adds one row's minimum to the bound.
   template <class Exactly>
-  static void add(const RowMinimum& least, Index job, Part& part, const Exactly& exactly) {
-    if (least.invalid) return part.invalid.see(job);
-    if (!least.inexact) return least.none ? part.stuck.see(job) : least.add(part.low, part.high);
+  static void add(const RowMinimum& least, Index job, ChunkSums& part, const Exactly& exactly) {
+    if (least.invalid) return part.invalid.add(job);
+    if (!least.inexact) return least.none ? part.no_option.add(job) : least.add(part.low, part.high);
     std::optional<ExactSum> sum = exactly();
-    if (!sum) return part.stuck.see(job);
+    if (!sum) return part.no_option.add(job);
     part.low.join(*sum);
     part.high.join(*sum);
   }
 
-  static void pay(double cost, Part& part) {
+  static void pay(double cost, ChunkSums& part) {
     part.objective.add(cost);
     part.magnitude += std::fabs(cost);
   }
 
-  void pay_class(Index i, Index s, Part& part) const {
+  void pay_class(Index i, Index s, ChunkSums& part) const {
     if (problem_.cost->real()) {
       const double cost = problem_.cost->real_at(i, s);
-      std::isfinite(cost) ? pay(cost, part) : part.forbidden.see(i);
+      std::isfinite(cost) ? pay(cost, part) : part.forbidden.add(i);
       return;
     }
     const Cost cost = problem_.cost->integer_at(i, s);
-    if (cost == kForbidden && problem_.cost->forbids()) return part.forbidden.see(i);
+    if (cost == kForbidden && problem_.cost->forbids()) return part.forbidden.add(i);
     part.objective.add(static_cast<Wide>(cost), 0);
     part.magnitude += std::fabs(static_cast<double>(cost));
   }
@@ -155,7 +158,7 @@ class Check {
   Index n_slots_;
 };
 
-void name_faults(const Part& total, const TransportProblem& problem, std::span<const std::int32_t> assignment,
+void name_faults(const ChunkSums& total, const TransportProblem& problem, std::span<const std::int32_t> assignment,
                  TransportReport& report) {
   const auto at = [&](Index i) {
     return "assignment[" + std::to_string(i) + "]: found " + std::to_string(assignment[static_cast<std::size_t>(i)]);
@@ -190,7 +193,7 @@ std::string wrong_size(const char* field, std::size_t found, const char* name, I
   throw Error(ErrorKind::invalid_problem, field, index, what);
 }
 
-// Throws where an array of the problem does not fit its costs, or holds what no problem has.
+// Throws if an array of the problem does not fit its costs, or has a value that no problem has.
 void check_problem(const TransportProblem& problem) {
   const auto n = static_cast<std::size_t>(problem.cost->n_jobs());
   const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
@@ -229,7 +232,7 @@ bool usable(std::span<const double> prices, Index n_slots, std::vector<std::stri
   return true;
 }
 
-// Do the remainders fit, and leave no price below 0?
+// Checks that the remainders fit the prices and no price with its remainders is below 0.
 bool usable_remainders(std::span<const double> prices, std::span<const double> remainders,
                        std::vector<std::string>& faults) {
   if (remainders.empty()) return true;
@@ -270,8 +273,8 @@ bool usable_charges(std::span<const double> charges, Index n, std::vector<std::s
   return true;
 }
 
-// Takes the other bound where it is the closer one. Is there a plan?
-bool raise(std::optional<GangBound> other, Part& total) {
+// Replaces the bound by the other one if that is greater; false if the other proves that there is no plan.
+bool take_greater(std::optional<GangBound> other, ChunkSums& total) {
   if (!other || !other->possible) return !other;
   ExactSum less = total.low, more = other->low;
   less.negate();
@@ -297,20 +300,20 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
   const bool charged = !charges.empty() && usable_charges(charges, n, report.unproved);
   if (!priced) prices = {}, remainders = {};
   const Check check(problem, assignment, prices, remainders);
-  std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<ChunkSums> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   report.complete = pool.for_chunks(
       n, kChunk,
       [&](Index chunk, Index begin, Index end) {
-        Part& part = parts[static_cast<std::size_t>(chunk)];
+        ChunkSums& part = parts[static_cast<std::size_t>(chunk)];
         if (assigned) check.primal(begin, end, part);
         if (priced) check.dual(begin, end, part);
       },
       &stop);
   if (!report.complete) return report;
 
-  Part total;
+  ChunkSums total;
   total.load.assign(problem.capacity.size(), 0);
-  for (Part& part : parts) {
+  for (ChunkSums& part : parts) {
     total.objective.join(part.objective);
     total.low.join(part.low);
     total.high.join(part.high);
@@ -318,7 +321,7 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
     total.fractional |= part.fractional;
     for (std::size_t s = 0; s < part.load.size(); ++s) total.load[s] += part.load[s];
     total.range.join(part.range), total.forbidden.join(part.forbidden), total.must.join(part.must);
-    total.invalid.join(part.invalid), total.stuck.join(part.stuck);
+    total.invalid.join(part.invalid), total.no_option.join(part.no_option);
   }
   name_faults(total, problem, assignment, report);
   report.load = std::move(total.load);
@@ -327,12 +330,12 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
   if (assigned) report.objective = enclose(total.objective, total.objective);
   if (!priced || total.invalid.count > 0) {
     report.bound = {-kInf, kInf, {}, {}};
-  } else if (total.stuck.count > 0) {  // a job with nowhere to go: no plan at all
+  } else if (total.no_option.count > 0) {  // a job without any option: there is no plan
     report.bound = {kInf, kInf, {}, {}};
   } else {
     const bool gangs = !problem.demand.empty();
     const std::vector<Cost> rooms =
-        gangs ? fillable_room(problem) : std::vector<Cost>(problem.capacity.begin(), problem.capacity.end());
+        gangs ? attainable_capacity(problem) : std::vector<Cost>(problem.capacity.begin(), problem.capacity.end());
     for (std::size_t s = 0; s < prices.size(); ++s) {
       const Cost room = std::min(rooms[s], weight);
       ExactSum paid;
@@ -342,8 +345,8 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
       total.low.join(paid);
     }
     bool possible = true;
-    if (gangs) possible = raise(bound_of_few(problem), total);
-    if (gangs && charged) possible = raise(bound_of_charges(problem, charges), total) && possible;
+    if (gangs) possible = take_greater(bound_by_enumeration(problem), total);
+    if (gangs && charged) possible = take_greater(bound_by_knapsacks(problem, charges), total) && possible;
     if (!possible) {
       report.bound = {kInf, kInf, {}, {}};
       return report;
@@ -368,7 +371,7 @@ std::string contradiction(const TransportProblem& problem, const TransportClaim&
   const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
   if (claim.assignment.size() != n || claim.load.size() != n_slots || claim.prices.size() != n_slots)
     return "an array of the answer has a wrong size";
-  std::vector<Cost> load(n_slots + 1, 0);  // the last: of jobs that are left out
+  std::vector<Cost> load(n_slots + 1, 0);  // the last: of unplaced jobs
   Index missing = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const Index s = claim.assignment[i];
@@ -412,7 +415,7 @@ WitnessReport check_witness(const TransportProblem& problem, std::span<const Ind
     before = job;
     report.needed += problem.weight(job);
     if (problem.out(job) < kInf) {
-      report.faults.push_back("witness: job " + std::to_string(job) + " may be left out");
+      report.faults.push_back("witness: job " + std::to_string(job) + " may be left unplaced");
       return report;
     }
     const Rows row{&job, 0, 1};
@@ -433,7 +436,7 @@ WitnessReport check_witness(const TransportProblem& problem, std::span<const Ind
   }
   const std::vector<Cost> rooms = problem.demand.empty()
                                       ? std::vector<Cost>(problem.capacity.begin(), problem.capacity.end())
-                                      : fillable_room(problem, jobs);
+                                      : attainable_capacity(problem, jobs);
   for (const Slot s : slots) report.available += rooms[static_cast<std::size_t>(s)];
   if (report.needed > report.available) return report;
   const std::optional<bool> placed = problem.demand.empty() ? true : can_be_placed(problem, jobs);

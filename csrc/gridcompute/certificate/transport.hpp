@@ -1,27 +1,27 @@
-// Is this answer to a transport problem what it says? Recomputed from the problem, with not one line of a solver.
+// Checks an answer of transport against the problem alone: it shares no code with any solver.
 //
-// Problem.  Job i weighs w_i (1, or the size of its gang) and costs c_is in class s as a whole; class s holds u_s; a
-// job may be left out at pen_i where that is finite.
+// Problem.  Job i has demand w_i (1, or more slots of one class) and costs c_is in class s, for all of its slots
+// together; class s has capacity u_s; a job may be left unplaced at cost pen_i where that is finite.
 //
 // Steps.
-//   Feasible: each job is in range and not at a forbidden class, none is left out that must be placed, no class holds
-//     more than u_s. A gang is one entry of the assignment, so it is whole.
+//   Feasible: each entry is in range and not a forbidden class, no job is unplaced that must be placed, no class has a
+//     load above u_s. A job is one entry of the assignment, so it is never split.
 //   Objective: the exact sum of the original costs.
-//   Bound: D(p) = sum_i min(pen_i, min_s (c_is + w_i p_s)) - sum_s u_s p_s. Any plan pays, for each job, at least its
-//     minimum, and at most sum u_s p_s of it are prices: with p >= 0 no plan costs less than D(p), whatever p is.
-//     Room for more than all jobs together is never used, so u_s counts for at most sum w.
-//     Gangs: classes smaller than the job are closed to it, u_s is lowered to what some demands sum to, and two other
-//     bounds may be closer (gangs.hpp): every plan of up to 12 jobs, and knapsacks at charges, where there are some.
-//   Infeasible: jobs J that must be placed, classes T, such that every other class is closed to every job of J
-//     (forbidden, or smaller than the gang), and sum of w over J exceeds sum of u over T. No plan exists: Hall.
-//     Or up to 12 jobs J that no way of placing them whole fits into T.
+//   Bound: D(p) = sum_i min(pen_i, min_s (c_is + w_i p_s)) - sum_s u_s p_s, the Lagrangian dual. For each job a plan
+//     costs at least its minimum less the prices of its slots, and these are at most sum u_s p_s in all: for any p >= 0
+//     no plan costs less than D(p). As no class holds more than all jobs together, u_s counts for at most sum w.
+//     Demands above 1: classes smaller than the demand are forbidden, u_s is lowered to the largest sum of demands, and
+//     two other bounds may be closer (gangs.hpp): enumeration of up to 12 jobs, and knapsacks at charges, if given.
+//   Infeasible: jobs J that must be placed and classes T, such that every other class is forbidden to every job of J
+//     (or smaller than its demand), and the sum of w over J exceeds the sum of u over T: Hall's condition is violated.
+//     Or up to 12 jobs J of which no placement fits into T.
 //
 // Rigour.  All sums are exact (exact_sum.hpp); prices may be sums of several doubles, for costs far apart. Costs that
-// are integers meet integer prices in int64, or in int128 where they are large. Else a row's minimum is taken in two
-// steps: c + w p in doubles, then, for the classes within its error of the least, as an unevaluated sum of two doubles:
-// product and sum without error (TwoProduct, TwoSum). For w = 1 that is exact, and so is D(p); for a gang the last
-// addition is rounded both ways, 2^-100 relative. Integers beyond 2^53 are enclosed by their neighbouring doubles
-// there. Then the sum is rounded down, and up.
+// are integers are added to integer prices in int64, or in int128 where they are large. Otherwise a row's minimum is
+// found in two steps: c + w p in doubles, then, for the classes within its error of the least, as an unevaluated sum of
+// two doubles: product and sum without error (TwoProduct, TwoSum). For w = 1 that is exact, and so is D(p); for a gang
+// the last addition is rounded both ways, 2^-100 relative. Integers beyond 2^53 are enclosed by their neighbouring
+// doubles there. Then the sum is rounded down, and up.
 //
 // Complexity.  One evaluation of every cost, n_jobs * n_slots, in fixed chunks; the same bits for any thread count.
 //
@@ -48,28 +48,28 @@ struct TransportProblem {
   std::span<const double> unplaced;      // (n_jobs), or (1) for all, or empty: every job must be placed
 
   [[nodiscard]] Cost weight(Index job) const { return demand.empty() ? 1 : demand[static_cast<std::size_t>(job)]; }
-  [[nodiscard]] double out(Index job) const {  // +inf: must be placed
+  [[nodiscard]] double out(Index job) const {  // +inf: the job must be placed
     if (unplaced.empty()) return std::numeric_limits<double>::infinity();
     return unplaced[unplaced.size() == 1 ? 0 : static_cast<std::size_t>(job)];
   }
 };
 
-// A number enclosed, both ends also as integers where they are some below 2^126.
+// An interval that contains a number; its ends also as integers where they are integers below 2^126.
 struct Enclosure {
   double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
   std::optional<Wide> integer, integer_high;
 };
 
 struct TransportReport {
-  // All empty: the assignment is feasible, and the bound is what the prices prove.
+  // If all are empty, the assignment is feasible and the bound is the one that the prices prove.
   std::vector<std::string> faults;     // of the assignment: size, range
   std::vector<std::string> forbidden;  // pairs
-  std::vector<std::string> missing;    // jobs that must be placed and are not
+  std::vector<std::string> missing;    // jobs that must be placed and are unplaced
   std::vector<std::string> overfull;   // classes beyond their capacity
-  std::vector<std::string> unproved;   // of prices and costs: there is no bound
+  std::vector<std::string> unproved;   // faults of prices and costs: there is no bound
   std::vector<Cost> load;              // (n_slots), over the entries in range
   Enclosure objective, bound;
-  double magnitude = 0;   // sum of |costs| in the objective: the scale of another summation's roundings
+  double magnitude = 0;   // sum of |costs| in the objective: the scale of rounding errors in other summations
   bool integral = false;  // every cost is an integer, so every plan's cost is, and the bound was rounded up to one
   bool tight = false;     // objective == bound, exactly
   bool complete = false;  // false: stopped
@@ -85,7 +85,7 @@ struct TransportReport {
                                               std::span<const double> charges = {},
                                               std::span<const double> remainders = {});
 
-// What a solver is about to answer.
+// An answer that a solver is about to return.
 struct TransportClaim {
   std::span<const std::int32_t> assignment;  // (n_jobs)
   std::span<const Cost> load;                // (n_slots)
@@ -94,13 +94,14 @@ struct TransportClaim {
   bool complete = true;  // every job that must be placed is, by its status
 };
 
-// Says what the answer contradicts of itself, without a look at the costs; empty if nothing. O(n_jobs + n_slots), to be
-// asked after each solve: sizes, ranges, loads against assignment and capacity, jobs that must be placed, prices.
+// Returns the first inconsistency within the answer, without reading costs; empty if there is none. O(n_jobs +
+// n_slots), called after each solve: sizes, ranges, loads against assignment and capacity, jobs that must be placed,
+// prices.
 [[nodiscard]] std::string contradiction(const TransportProblem& problem, const TransportClaim& claim);
 
 struct WitnessReport {
-  std::vector<std::string> faults;  // empty: the problem has no answer
-  Wide needed = 0, available = 0;   // weight of the jobs, capacity of the classes
+  std::vector<std::string> faults;  // empty: the problem is proved infeasible
+  Wide needed = 0, available = 0;   // demand of the jobs, capacity of the classes
 };
 
 [[nodiscard]] WitnessReport check_witness(const TransportProblem& problem, std::span<const Index> jobs,

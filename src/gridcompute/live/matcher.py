@@ -6,50 +6,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _checks, _core
+from .. import _checks
 from .._progress import progress_hook
 from ..errors import InvalidProblemError
-from ..records._interner import Interner
 from . import snapshot as snapshots
-from .costs import RowCosts, live_costs
 from .frames import by_position, key_list
-from .jobs import (
-    check_columns,
-    check_job_costs,
-    check_new_ids,
-    check_slots,
-    number_or_column,
-    positions_of,
-    store_columns,
-)
+from .jobs import check_new_ids, positions_of
 from .round import LiveMatching
-from .transactions import Transactional
+from .state import LiveState
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
     from .._progress import ProgressHook
-    from ..costs import BoundKernel, Kernel, SlotKernel
+    from ..costs import Kernel
 
     #: Columns of jobs: a mapping by name, a data frame, an Arrow table, or records.
     Columns = Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]] | NDArray[Any] | Any
 
 __all__ = ["Matcher"]
 
-# Positions of a new job store; it doubles when it is full.
-_INITIAL_SIZE = 1024
 # A new table that changes the costs of up to one job in this many updates these jobs, one that
 # changes more of them reprices classes: repricing a class reads one cost of every job.
 _BY_JOB_SHARE = 8
 
-# Rounds between two checks whether the largest costs are gone, so that keys may be finer.
-_REFINE_INTERVAL = 16
 
-
-class Matcher(Transactional):
+class Matcher(LiveState):
     """A live problem: keeps prices and placements between rounds, and repairs what changed.
 
     Parameters
@@ -96,39 +81,6 @@ class Matcher(Transactional):
     >>> len(matcher.match().changes["id"])
     0
     """
-
-    def __init__(
-        self,
-        capacity: ArrayLike,
-        *,
-        cost: Sequence[tuple[ArrayLike, str | None, str | None]] | SlotKernel | BoundKernel | str,
-        unplaced: float | str,
-        move_cost: float | str = 0,
-        max_moves: int | None = None,
-        threads: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        capacity = by_position("capacity", capacity)
-        self._costs = live_costs(cost, int(np.size(capacity)))
-        self._n_slots = n = self._costs.n_slots
-        self._capacity = np.array(_checks.counts("capacity", capacity, n, "n_slots", 0, np.int64))
-        self._closed = np.zeros(n, bool)
-        self._scalars = {
-            "unplaced": number_or_column("unplaced", unplaced),
-            "move_cost": number_or_column("move_cost", move_cost),
-        }
-        most = -1 if max_moves is None else _checks.whole("max_moves", max_moves, 0, 2**62)
-        self._max_moves = most
-        self._threads, self._seed = _checks.threads(threads), _checks.seed(seed)
-        self._ids, self._next, self._text = Interner(), 0, False
-        self._max_abs_cost = 0.0
-        # Rounds since one ended "feasible" because of the rounding of keys alone, and its version.
-        self._rounds_with_gap, self._gap_version = 0, 0
-        self._native = _core.LiveMatcher(n)
-        self._columns: dict[str, NDArray[Any]] = {}
-        self._columns, self._size = self._grow(self._costs, _INITIAL_SIZE), _INITIAL_SIZE
-        self._sync()
 
     # ------------------------------------------------------------ jobs
 
@@ -433,105 +385,3 @@ class Matcher(Transactional):
         it is given here and evaluates the columns of the file.
         """
         return snapshots.load(cls, path, kernel)
-
-    # ------------------------------------------------------------ inside
-
-    def _refine_resolution(self) -> None:
-        """Choose finer keys if rounding alone leaves a gap and the largest costs are gone."""
-        if not self._rounds_with_gap or self._version == self._gap_version:
-            return
-        self._rounds_with_gap += 1
-        if self._rounds_with_gap % _REFINE_INTERVAL == 2:  # at first, then at intervals
-            _, _, bound = self._live_columns(self._costs, self._columns)
-            self._apply(_max_abs_cost=min(bound, self._max_abs_cost))
-            self._commit()
-
-    def _apply(self, **new: Any) -> None:
-        """Replace columns, costs or classes, here and in the core."""
-        before = {name: getattr(self, name) for name in new}
-        self._undo.append(lambda: self._revert(before))
-        vars(self).update(new)
-        self._sync(columns=new.keys() != {"_capacity"})
-
-    def _revert(self, before: dict[str, Any]) -> None:
-        if self._native.n_slots > before.get("_n_slots", 0) and "_n_slots" in before:
-            return self._sync()  # the core has the new classes, closed: they are kept
-        vars(self).update(before)
-        self._sync()
-        if "_costs" in before:  # the core may have been given some of the new costs
-            self._native.costs_changed(np.arange(self._n_slots, dtype=np.int32))
-        return None
-
-    def _sync(self, *, columns: bool = True) -> None:
-        """Give the core the present columns, closed classes and capacities."""
-        if columns:
-            closed = np.flatnonzero(self._closed).astype(np.int32)
-            source = self._costs.store_source(self._columns, self._size)
-            scalars = (self._columns["unplaced"], self._columns["move_cost"])
-            self._native.set_columns(source, *scalars, closed, self._max_abs_cost)
-        self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
-
-    def _discard_ids(self, keys: list[Any]) -> None:
-        """Remove jobs that were being added, as far as they were."""
-        known = [key for key in keys if self._ids.find(key) >= 0]
-        at = self._ids.lookup(known)
-        self._native.remove(at[self._native.is_live(at)])
-        self._ids.remove(known)
-
-    def _write_columns(self, at: NDArray[np.int32], batch: Mapping[str, Any]) -> None:
-        for name, values in batch.items():
-            self._columns[name][at] = values
-        self._native.update(at)
-
-    def _needed_columns(self) -> dict[str, str]:
-        """Return name in the job store -> name of the caller's column."""
-        return self._costs.needed | {k: v for k, v in self._scalars.items() if isinstance(v, str)}
-
-    def _checked_batch(
-        self, columns: Any, keys: list[Any] | None = None
-    ) -> tuple[dict[str, Any], int, float]:
-        """Return checked columns by name, the number of jobs, and a bound on their costs."""
-        needed = self._needed_columns()
-        if isinstance(columns, np.ndarray) and isinstance(self._costs, RowCosts):
-            columns = {self._costs.name: columns} if columns.dtype.names is None else columns
-        given, n = check_columns(columns, needed, keys)
-        batch, bound = self._costs.check(given, n)
-        for name in ("unplaced", "move_cost"):
-            if name in needed:
-                field = needed[name]
-                batch[name] = check_job_costs(name, field, _checks.reals(field, given[name]))
-        return batch, n, bound + (self._penalty_bound(batch) if n else 0.0)
-
-    def _live_columns(
-        self, costs: Any, columns: Any
-    ) -> tuple[NDArray[np.int32], dict[str, Any], float]:
-        """Return the live jobs, their columns, and a bound on the magnitude of their costs."""
-        jobs = self._native.live_jobs()
-        batch = {name: c[jobs] if len(c) > 1 else c for name, c in columns.items()}
-        return jobs, batch, costs.max_abs_cost(batch, len(jobs)) + self._penalty_bound(batch)
-
-    def _penalty_bound(self, batch: Mapping[str, Any]) -> float:
-        """Bound the magnitude of the costs of being unplaced and of moves."""
-        bound = 0.0
-        for name in ("unplaced", "move_cost"):
-            values = np.atleast_1d(batch.get(name, self._columns[name]))
-            bound += float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
-        return bound
-
-    def _free_classes(self) -> NDArray[np.intp]:
-        """Return the closed classes without a placed job, ascending."""
-        closed = np.flatnonzero(self._closed)
-        if not len(closed):
-            return closed
-        homes = self._native.placements(self._native.live_jobs())
-        return closed[~np.isin(closed, homes)]
-
-    def _open_slots(self, slots: ArrayLike) -> NDArray[np.int32]:
-        where = check_slots(slots, self._n_slots)
-        if self._closed[where].any():
-            k = int(self._closed[where].argmax())
-            raise InvalidProblemError(f"slots[{k}]: {where[k]} is no open class", "slots", k)
-        return where
-
-    def _grow(self, costs: Any, size: int) -> dict[str, NDArray[Any]]:
-        return store_columns(costs, self._scalars, self._columns, size)

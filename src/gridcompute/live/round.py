@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..results.explanation import Explanation
     from ..results.matching import Certificate
-    from .matcher import Matcher
+    from .state import LiveState
 
 __all__ = ["LiveMatching"]
 
@@ -43,7 +43,7 @@ class LiveMatching(Matching):
 
     _rounding: ClassVar[float] = 2.0**-45  # relative error of a sum in fixed point
 
-    def __init__(self, matcher: Matcher, answer: dict[str, Any], version: int) -> None:
+    def __init__(self, matcher: LiveState, answer: dict[str, Any], version: int) -> None:
         put = object.__setattr__  # a Matching is frozen
         stats = answer["stats"]
         stats["resolution"] = matcher._native.resolution
@@ -71,7 +71,7 @@ class LiveMatching(Matching):
         """Return the last of these parts; those not computed yet are computed under one lock."""
         read: dict[str, Any] = self._read  # type: ignore[attr-defined]
         if not all(name in read for name in names):
-            matcher: Matcher = self._matcher  # type: ignore[attr-defined]
+            matcher: LiveState = self._matcher  # type: ignore[attr-defined]
             with matcher._transaction():
                 if matcher._version != self._version:  # type: ignore[attr-defined]
                     raise RuntimeError(
@@ -115,14 +115,14 @@ class LiveMatching(Matching):
         return f"<LiveMatching: {self.status}, {changes} changes, objective {self.objective}>"
 
 
-def _assignment(_: LiveMatching, matcher: Matcher) -> NDArray[np.int32]:
+def _assignment(_: LiveMatching, matcher: LiveState) -> NDArray[np.int32]:
     native = matcher._native
     found = native.placements(native.live_jobs())
     found.flags.writeable = False
     return found
 
 
-def _question(m: LiveMatching, matcher: Matcher) -> TransportProblem:
+def _question(m: LiveMatching, matcher: LiveState) -> TransportProblem:
     """Copy the problem of the round: the matcher's own columns change with the next call."""
     native = matcher._native
     jobs = native.live_jobs()
@@ -150,7 +150,7 @@ _PARTS: dict[str, Any] = {
 _KINDS = np.array(["PLACE", "MOVE", "EVICT"])
 
 
-def _changes(matcher: Matcher, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
+def _changes(matcher: LiveState, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
     jobs, before, after = answer["job"], answer["from"], answer["to"]
     ids: NDArray[Any]
     ids = np.array(matcher._ids.keys(jobs), object) if matcher._text else matcher._ids.numbers(jobs)

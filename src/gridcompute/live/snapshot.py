@@ -9,7 +9,7 @@ placements, ``reach`` is the bound on the magnitude of costs.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ..errors import CostRangeError, InvalidProblemError
 from . import snapshot_file as snapshots
 from .costs import KernelCosts
 from .jobs import check_job_costs, number_or_column
+from .state import LiveState
 
 if TYPE_CHECKING:
     import os
@@ -26,16 +27,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..costs import Kernel
-    from .matcher import Matcher
 
 __all__ = ["load", "save"]
+
+S = TypeVar("S", bound=LiveState)  # the class of the Matcher restored
 
 _META = {
     "costs", "scalars", "max_moves", "threads", "seed", "ids", "next", "text", "resolution", "reach"
 }  # fmt: skip
 
 
-def save(matcher: Matcher, path: str | os.PathLike[str]) -> None:
+def save(matcher: LiveState, path: str | os.PathLike[str]) -> None:
     """Write the jobs' columns, placements and pins, the costs, and the prices."""
     native = matcher._native
     jobs = native.live_jobs()
@@ -67,7 +69,7 @@ def save(matcher: Matcher, path: str | os.PathLike[str]) -> None:
     snapshots.write(path, meta, arrays)
 
 
-def load(kind: type[Matcher], path: str | os.PathLike[str], kernel: Kernel | None) -> Matcher:
+def load(kind: type[S], path: str | os.PathLike[str], kernel: Kernel | None) -> S:
     """Return the Matcher that `save` wrote; its first round builds the move index."""
     meta, arrays = snapshots.read(path)
     costs = meta.get("costs")
@@ -122,7 +124,7 @@ class _Parts:
         return value
 
 
-def _built(kind: type[Matcher], parts: _Parts, kernel: Kernel | None) -> Matcher:
+def _built(kind: type[S], parts: _Parts, kernel: Kernel | None) -> S:
     """Return the Matcher of these parts; all are checked before the core gets any job."""
     capacity = parts.array("capacity", np.int64, (None,))
     n = len(capacity)
@@ -184,7 +186,7 @@ def _scalars(parts: _Parts) -> dict[str, Any]:
     return out
 
 
-def _keys(parts: _Parts, matcher: Matcher) -> list[Any]:
+def _keys(parts: _Parts, matcher: LiveState) -> list[Any]:
     """Return the ids of the jobs, each once, and set the next id of the Matcher."""
     matcher._text, text = parts.item("text", bool), parts.item("ids", list, type(None))
     following = whole("next", parts.item("next", int), 0, 2**63)
@@ -220,7 +222,7 @@ def _homes(
     return homes, pinned & open_home  # closing a class unpins its jobs
 
 
-def _columns(parts: _Parts, matcher: Matcher, n: int) -> tuple[dict[str, Any], float]:
+def _columns(parts: _Parts, matcher: LiveState, n: int) -> tuple[dict[str, Any], float]:
     """Return the jobs' columns, checked as `add` checks them, and a bound on their costs."""
     columns: dict[str, Any] = {}
     for name, empty in matcher._columns.items():
