@@ -34,7 +34,7 @@ MergedClasses::MergedClasses(const Problem& problem, const Options& options, Poo
   const CostSource& cost = *problem.cost;
   const Index n = cost.n_jobs(), n_slots = cost.n_slots();
   // Matrices in memory are merged there, rows as well; lists are not.
-  const bool in_memory = options.direct && memory_fits(n, static_cast<Slot>(n_slots) + 1) && cost.listed(0) < 0;
+  const bool in_memory = options.direct && key_matrix_fits(n, static_cast<Slot>(n_slots) + 1) && cost.listed(0) < 0;
   if (problem.demand != nullptr || n < kFewestJobs || n_slots < 2 || in_memory) return;
   stop.set_closing_time(kClosing * static_cast<double>(n));
   if (stop.poll() || stop.left() < kSeconds * static_cast<double>(entries_of(cost))) return;

@@ -47,7 +47,7 @@ bool deliver_remainder(std::span<const Cost> prices, double per_cost, Result& re
 }
 
 // What holds of every answer, and of an optimum of keys: whatever led to it, one that breaks this is no answer.
-void require_sound(const DualSolution& of, const Whole& whole, bool optimum, Wide found, Wide objective) {
+void require_sound(const DualSolution& of, const IntegralPlan& whole, bool optimum, Wide found, Wide objective) {
   for (std::size_t s = 0; s < of.all.capacity.size(); ++s) {
     if (whole.load[s] < 0 || whole.load[s] > of.all.capacity[s])
       throw Error(ErrorKind::internal, "", -1,
@@ -60,10 +60,10 @@ void require_sound(const DualSolution& of, const Whole& whole, bool optimum, Wid
 
 }  // namespace
 
-void classify_result(const DualSolution& of, bool solved, const Whole& whole, const std::optional<KeySums>& sums,
+void classify_result(const DualSolution& of, bool solved, const IntegralPlan& whole, const std::optional<KeySums>& sums,
                      Pool& pool, Stop& stop, Result& result) {
   constexpr double inf = std::numeric_limits<double>::infinity();
-  const bool ended = sums && solved && whole.homeless == 0;
+  const bool ended = sums && solved && whole.n_unassigned_required == 0;
   const bool unit = of.problem.demand == nullptr, exact = exact_keys(of);
   // Keys that are the costs themselves have been added up already.
   const bool by_keys = ended && unit && exact && of.keys.resolution() == 1.0 && !of.problem.cost->real() &&
@@ -94,12 +94,12 @@ void classify_result(const DualSolution& of, bool solved, const Whole& whole, co
       result.exact_bound = exact && of.keys.resolution() == 1.0 ? value >> of.keys.perturbation().shift
                                                                 : integer_not_below(result.bound);
       result.bound = static_cast<double>(result.exact_bound);
-      result.exact = whole.homeless == 0 && result.exact_bound >= result.exact_objective;
+      result.exact = whole.n_unassigned_required == 0 && result.exact_bound >= result.exact_objective;
     } else if (exact && ended && value == sums->objective) {
       result.exact = true;
       result.objective = static_cast<double>(value) / of.keys.per_cost();
     }
-    if (whole.homeless == 0) refuse_contradiction(result, total);
+    if (whole.n_unassigned_required == 0) refuse_contradiction(result, total);
     if (ended) result.bound = std::min(result.bound, result.objective);
   }
   // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
@@ -116,9 +116,11 @@ void classify_result(const DualSolution& of, bool solved, const Whole& whole, co
     result.status = Status::time_limit;
   } else {
     // Without a stop only gangs have no place, which proves nothing: whole_job_solver.hpp goes on from here.
-    result.status = stop.requested() ? Status::stopped : whole.homeless > 0 ? Status::time_limit : Status::feasible;
+    result.status = stop.requested()                  ? Status::stopped
+                    : whole.n_unassigned_required > 0 ? Status::time_limit
+                                                      : Status::feasible;
   }
-  if (whole.homeless > 0) result.objective = inf, result.exact = false;
+  if (whole.n_unassigned_required > 0) result.objective = inf, result.exact = false;
   if (!result.integral && !(std::fabs(result.objective) < inf && std::fabs(result.bound) < inf)) result.exact = false;
 }
 

@@ -26,7 +26,7 @@ struct KeySums {
 
 // `solved`: was it to the end? Then the sums are of the optimum, else `value` is a bound and no more. Assignment, load
 // and prices of the result are there already.
-void classify_result(const DualSolution& of, bool solved, const Whole& whole, const std::optional<KeySums>& sums,
+void classify_result(const DualSolution& of, bool solved, const IntegralPlan& whole, const std::optional<KeySums>& sums,
                      Pool& pool, Stop& stop, Result& result);
 
 }  // namespace gridcompute::transport

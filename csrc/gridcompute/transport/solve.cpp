@@ -56,13 +56,13 @@ void resolve_rounding(const Problem& problem, const Options& options, Effort eff
     return;
   }
   const bool fixed = options.resolution > 0;  // asked for: an optimum of these keys is what is wanted
-  Cancelled end = Cancelled::given_up;
+  CancelOutcome end = CancelOutcome::given_up;
   if (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= kMostCosts)
-    end = settle_rounding(problem, result.rounding, fixed, effort, pool, stop, result);
-  if (end == Cancelled::improvable || (end == Cancelled::given_up && result.status == Status::optimal &&
-                                       !result.exact && loses_costs(problem, result.rounding, pool, stop)))
+    end = cancel_rounding_cycles(problem, result.rounding, fixed, effort, pool, stop, result);
+  if (end == CancelOutcome::improvable || (end == CancelOutcome::given_up && result.status == Status::optimal &&
+                                           !result.exact && loses_costs(problem, result.rounding, pool, stop)))
     result.status = Status::feasible;
-  if (end != Cancelled::given_up) result.rounding = -1;
+  if (end != CancelOutcome::given_up) result.rounding = -1;
 }
 
 // Jobs of one slot each.
@@ -73,7 +73,7 @@ Result solve_units(const Problem& problem, const Options& options, Pool& pool, S
   resolve_rounding(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
   const bool coarse = result.status == Status::feasible,
              few = problem.cost->n_jobs() * problem.cost->n_slots() <= kFewCosts;
-  if (exact && coarse) solve_finer(problem, options, pool, stop, solve_in_one_unit, result);
+  if (exact && coarse) refine_resolution(problem, options, pool, stop, solve_in_one_unit, result);
   if (exact && (coarse || few)) resolve_rounding(problem, options, Effort::much, pool, stop, result);
   return result;
 }
@@ -89,7 +89,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
   Pool pool(options.threads);
   if (problem.demand != nullptr) {
     Result result;
-    solve_gangs(problem, options, pool, stop, solve_in_one_unit, result);
+    solve_whole_jobs(problem, options, pool, stop, solve_in_one_unit, result);
     return result;
   }
   const MergedClasses merged(problem, options, pool, stop);

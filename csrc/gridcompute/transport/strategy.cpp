@@ -77,7 +77,8 @@ class TransportSolver {
   End run(Result& result) {
     prices_.assign(static_cast<std::size_t>(columns_), 0);
     stop_.set_closing_time((problem_.demand != nullptr ? kClosingGangs : kClosing) * static_cast<double>(n_));
-    if (options_.direct && problem_.demand == nullptr && !keys_.perturbation().active() && direct_fits(n_, columns_)) {
+    if (options_.direct && problem_.demand == nullptr && !keys_.perturbation().active() &&
+        small_problem_fits(n_, columns_)) {
       if (solved_directly(result)) return End::done;
       if (!keys_.possible(seen_)) return End::out_of_range;
       prices_.assign(static_cast<std::size_t>(columns_), 0);
@@ -106,16 +107,17 @@ class TransportSolver {
     const double from = stop_.seconds();
     std::vector<Cost> given;
     if (options_.prices != nullptr) given = warm_start_prices(options_.prices, keys_, keys_.per_cost());
-    Direct direct = solve_direct(keys_, full_, given, options_.seed, pool_, stop_, seen_, result.stats);
+    SmallProblemResult small =
+        solve_small_problem(keys_, full_, given, options_.seed, pool_, stop_, seen_, result.stats);
     result.stats.add("direct", stop_.seconds() - from);
-    if (!direct.solved && !direct.stopped) return false;
-    prices_ = std::move(direct.prices);
-    Whole whole{std::move(direct.where), std::move(direct.load)};
+    if (!small.solved && !small.stopped) return false;
+    prices_ = std::move(small.prices);
+    IntegralPlan whole{std::move(small.assignment), std::move(small.load)};
     if (std::ranges::count(whole.assignment, -1) > 0)
-      whole = make_any({keys_, pool_, stop_, false, {}}, full_, prices_, stop_);
-    deliver({direct.stopped ? Kind::stopped : Kind::optimal, {}}, std::move(whole),
-            KeySums{direct.objective, direct.value}, result);
-    return direct.stopped || result.status == Status::optimal;
+      whole = complete_greedily({keys_, pool_, stop_, false, {}}, full_, prices_, stop_);
+    deliver({small.stopped ? Kind::stopped : Kind::optimal, {}}, std::move(whole),
+            KeySums{small.objective, small.value}, result);
+    return small.stopped || result.status == Status::optimal;
   }
 
   // A matching at the prices at hand, if it is as near as wanted.
@@ -278,7 +280,7 @@ class TransportSolver {
         if (trial.good) given_ = true, prices_ = given, box_ = around(trial.radius);
       }
       if (!given_) {
-        const auction::Start start = auction::start_prices(*keys, weights, level.capacity, stop_);
+        const auction::AuctionStart start = auction::start_prices(*keys, weights, level.capacity, stop_);
         prices_ = start.prices;
         scale_ = start.epsilon;
         if (start.cut_short) ++stats.cut_short;
@@ -296,8 +298,8 @@ class TransportSolver {
   // Is the matching at prices_, before any repair, as near as wanted?
   bool within_gap(const SolverContext& context, RestrictedProblem& r) {
     r.place(prices_, full_.capacity, pool_);
-    whole_ = make_whole(context, full_, r, prices_, stop_);
-    if (whole_.homeless > 0) return false;
+    whole_ = round_to_integral(context, full_, r, prices_, stop_);
+    if (whole_.n_unassigned_required > 0) return false;
     whole_.cost = total_cost(problem_, whole_.assignment, pool_);
     const double cost = whole_.cost->value();
     // Compares the relative gap, (objective - bound) / max(|objective|, |bound|), with what is wanted.
@@ -340,11 +342,11 @@ class TransportSolver {
                       r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
     if (read && end.kind == Kind::stopped && !r_.placed()) r_.place(prices_, full_.capacity, pool_);
-    Whole whole = end.kind == Kind::close                 ? std::move(whole_)
-                  : !read || r_.first_infeasible_job >= 0 ? make_any(context, full_, prices_, stop_)
-                  : units                                 ? deal_out(context, full_, r_)
-                                                          : make_whole(context, full_, r_, prices_, stop_);
-    if (whole.anew) ++result.stats.deals;
+    IntegralPlan whole = end.kind == Kind::close                 ? std::move(whole_)
+                         : !read || r_.first_infeasible_job >= 0 ? complete_greedily(context, full_, prices_, stop_)
+                         : units ? assign_unsplit(context, full_, r_)
+                                 : round_to_integral(context, full_, r_, prices_, stop_);
+    if (whole.rounded_again) ++result.stats.deals;
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     result.stats.candidates = static_cast<Index>(r_.slot.size());
     result.stats.groups = r_.groups();
@@ -358,7 +360,8 @@ class TransportSolver {
                   : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); }, pool_)};
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     deliver(end, std::move(whole), sums, result);
-    if (result.rounding >= 0 && read) settle_on_lists(context, full_, r_, prices_, options_.resolution > 0, result);
+    if (result.rounding >= 0 && read)
+      cancel_cycles_on_lists(context, full_, r_, prices_, options_.resolution > 0, result);
     result.stats.add("finish", stop_.seconds() - from);
   }
 
@@ -384,7 +387,7 @@ class TransportSolver {
     return reoptimise(context, full_, prices_, r_, seen_, stats);
   }
 
-  void deliver(const LevelOutcome& end, Whole&& whole, std::optional<KeySums> sums, Result& result) {
+  void deliver(const LevelOutcome& end, IntegralPlan&& whole, std::optional<KeySums> sums, Result& result) {
     result.assignment = std::move(whole.assignment);
     const Cost settled = shift_to_zero(prices_, full_.capacity, weight_);
     if (sums) sums->value -= static_cast<Wide>(settled) * weight_;
@@ -441,8 +444,8 @@ class TransportSolver {
   bool early_ = false, tried_ = false;
   bool share_ = false;
   RestrictedProblem r_;
-  Whole whole_;     // of the last close(),
-  Wide value_ = 0;  // and of its prices
+  IntegralPlan whole_;  // of the last close(),
+  Wide value_ = 0;      // and of its prices
   CostRangeStats seen_;
 };
 
@@ -458,7 +461,7 @@ void solve_in_one_unit(const Problem& problem, const Options& options, Pool& poo
     resolution = 1;
   } else if (automatic) {
     const double most = largest_cost_likely(problem, pool, stop);
-    if (solved_scaled(problem, options, most, pool, stop, solve_in_one_unit, result)) return;
+    if (solve_scaled(problem, options, most, pool, stop, solve_in_one_unit, result)) return;
     resolution = choose_resolution(most, static_cast<Cost>(limit));
   }
   Perturbation ties;

@@ -69,7 +69,7 @@ TEST(listed_pairs_come_to_the_optimum_of_whole_rows) {
     direct += found.stats.given_up == 0 && found.stats.levels == 0 ? 1 : 0;
     given_up += found.stats.given_up;
     wide += found.stats.wide;
-    if (p.n > 0 && p.s > 20) CHECK(lists_pay(QuantisedCost(problem, 1.0), 64));
+    if (p.n > 0 && p.s > 20) CHECK(csr_keys_pay(QuantisedCost(problem, 1.0), 64));
   }
   CHECK(direct > 40);
   CHECK(given_up > 0);
@@ -94,11 +94,11 @@ TEST(ways_between_classes_are_those_of_all_who_lie_there) {
     const auto at = static_cast<Slot>(i % kColumns);
     if (at > 0) members[static_cast<std::size_t>(at)].push_back({i, 1, key_of(rows, i, at)});
   }
-  Between<Cost> between(rows, members);
+  SparseExchangeIndex<Cost> index(rows, members);
   std::vector<std::vector<Cost>> way(kColumns, std::vector<Cost>(kStride));
   for (Slot a = 0; a < kColumns; ++a) {
     const auto at = static_cast<std::size_t>(a);
-    between.start(a, members[at], a == 3, members[at].empty() && a != 3 ? nullptr : way[at].data());
+    index.add_class(a, members[at], a == 3, members[at].empty() && a != 3 ? nullptr : way[at].data());
   }
   for (int step = 0; step < 400; ++step) {
     const auto a = static_cast<std::size_t>(draw(0, kColumns - 1));
@@ -106,14 +106,14 @@ TEST(ways_between_classes_are_those_of_all_who_lie_there) {
     const auto at = members[a].begin() + draw(0, static_cast<int>(members[a].size()) - 1);
     const JobUnits<Cost> m = *at;
     members[a].erase(at);
-    between.leave(static_cast<Slot>(a), m, a == 3, way[a].data());
+    index.erase(static_cast<Slot>(a), m, a == 3, way[a].data());
     const auto row = rows.row(m.row);
     const auto& arc = row[static_cast<std::size_t>(draw(0, static_cast<int>(row.size()) - 1))];
     const auto b = static_cast<std::size_t>(arc.slot);
     const bool first = members[b].empty();
     members[b].push_back({m.row, 1, arc.key});
-    between.come(arc.slot, members[b].back(), first ? nullptr : way[b].data());
-    if (first) between.build(arc.slot, b == 3, way[b].data());
+    index.insert(arc.slot, members[b].back(), first ? nullptr : way[b].data());
+    if (first) index.rebuild(arc.slot, b == 3, way[b].data());
     for (std::size_t c = 0; c < members.size(); ++c) {
       for (Slot s = 0; s < kColumns && !members[c].empty(); ++s) {
         Cost least = c == 3 ? 0 : KeyLimits<Cost>::kForbid;
@@ -122,9 +122,9 @@ TEST(ways_between_classes_are_those_of_all_who_lie_there) {
             least = std::min(least, key - x.own);
         }
         CHECK(way[c][static_cast<std::size_t>(s)] == least);
-        const std::int32_t who = between.who(static_cast<Slot>(c), s);
+        const std::int32_t job = index.cheapest_job(static_cast<Slot>(c), s);
         const bool known = std::ranges::any_of(members[c], [&](const JobUnits<Cost>& x) {
-          return x.row == who && key_of(rows, x.row, s) - x.own == least;
+          return x.row == job && key_of(rows, x.row, s) - x.own == least;
         });
         if (least < (c == 3 ? 0 : KeyLimits<Cost>::kForbid)) CHECK(known);
       }

@@ -31,10 +31,10 @@ TEST(keys_are_held_as_multiples_of_the_unit_of_all) {
     const Level level{nullptr, n, {}};
     Stop stop;
     CostRangeStats seen;
-    Held<std::int32_t> narrow;
-    Held<Cost> wide;
-    CHECK(hold(keys, level, stride, narrow, stop, seen));
-    CHECK(hold(keys, level, stride, wide, stop, seen));
+    KeyMatrix<std::int32_t> narrow;
+    KeyMatrix<Cost> wide;
+    CHECK(read_key_matrix(keys, level, stride, narrow, stop, seen));
+    CHECK(read_key_matrix(keys, level, stride, wide, stop, seen));
     CHECK(wide.shift == 0);
     CHECK(narrow.shift >= 28);
     for (std::size_t at = 0; at < wide.keys.size(); ++at) {
@@ -54,8 +54,8 @@ TEST(keys_without_a_unit_are_too_large_for_32_bits) {
   const QuantisedCost keys(problem, 0x1p38);
   Stop stop;
   CostRangeStats seen;
-  Held<std::int32_t> narrow;
-  CHECK(!hold(keys, Level{nullptr, 2, {}}, kPad, narrow, stop, seen));
+  KeyMatrix<std::int32_t> narrow;
+  CHECK(!read_key_matrix(keys, Level{nullptr, 2, {}}, kPad, narrow, stop, seen));
 }
 
 }  // namespace gridcompute::transport

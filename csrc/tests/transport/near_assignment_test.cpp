@@ -59,18 +59,18 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
     level.n = p.n;
     level.capacity = p.capacity;
     if (keys.optional()) level.capacity.push_back(p.n + 1);
-    Direct first;
+    SmallProblemResult first;
     for (const int threads : {1, 3}) {
       Pool pool(threads);
       Stop stop;
       CostRangeStats seen;
       Stats stats;
-      const Direct found = solve_few(keys, level, {}, pool, stop, seen, stats);
+      const SmallProblemResult found = solve_near_assignment(keys, level, {}, pool, stop, seen, stats);
       searches += stats.searches;
       read_again += stats.rescanned;
       cut_short += stats.cut_short;
       if (threads == 1) first = found;
-      CHECK(found.solved == first.solved && found.where == first.where && found.prices == first.prices);
+      CHECK(found.solved == first.solved && found.assignment == first.assignment && found.prices == first.prices);
     }
     Stop stop;
     const Result ladder = solve(problem, Options{}, stop);
@@ -119,14 +119,14 @@ TEST(few_jobs_a_class_stop_when_asked) {
   Stop never;
   CostRangeStats seen;
   Stats stats;
-  const Direct best = solve_few(keys, level, {}, pool, never, seen, stats);
+  const SmallProblemResult best = solve_near_assignment(keys, level, {}, pool, never, seen, stats);
   CHECK(best.solved);
   // The hook is asked every 20 ms or less often; the last stop before the end is well after the first lists.
   Index proved = 0;
   for (int polls = 0, ended = 0; ended == 0; polls = 2 * polls + 1) {
     int left = polls;
     Stop stop(1e9, [&](const Progress&) { return --left < 0 ? Stop::Why::stopped : Stop::Why::none; });
-    const Direct found = solve_few(keys, level, {}, pool, stop, seen, stats);
+    const SmallProblemResult found = solve_near_assignment(keys, level, {}, pool, stop, seen, stats);
     ended = stop.requested() ? 0 : 1;
     CHECK(found.solved == !stop.requested());
     if (!found.stopped) continue;
@@ -135,7 +135,7 @@ TEST(few_jobs_a_class_stop_when_asked) {
     std::vector<Cost> load(kClasses, 0);
     for (std::size_t s = 0; s < load.size(); ++s) bound -= 2 * static_cast<Wide>(found.prices[s]);
     CHECK(bound <= best.objective);
-    for (const std::int32_t s : found.where)
+    for (const std::int32_t s : found.assignment)
       if (s >= 0) ++load[static_cast<std::size_t>(s)];
     CHECK(load == found.load);
     CHECK(*std::max_element(load.begin(), load.end()) <= 2);

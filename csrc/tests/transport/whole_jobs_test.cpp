@@ -11,7 +11,7 @@
 #include "gridcompute/transport/generalized_assignment/exact_knapsack_bound.hpp"
 #include "gridcompute/transport/generalized_assignment/fitting_pairs.hpp"
 #include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
-#include "gridcompute/transport/generalized_assignment/neighbourhood.hpp"
+#include "gridcompute/transport/generalized_assignment/neighbourhood_search.hpp"
 #include "gridcompute/transport/generalized_assignment/subset_dp.hpp"
 #include "gridcompute/transport/generalized_assignment/window_dp.hpp"
 #include "transport/transport_instances.hpp"
@@ -82,20 +82,21 @@ std::vector<std::int32_t> any_plan(const Gangs& g) {
   return at;
 }
 
-GangModel whole_model(const Gangs& g, const std::vector<std::int32_t>& plan) {
+IntegralModel whole_model(const Gangs& g, const std::vector<std::int32_t>& plan) {
   std::vector<Index> jobs(static_cast<std::size_t>(g.n));
   std::iota(jobs.begin(), jobs.end(), Index{0});
   Stop stop;
-  return *model_of(g.problem, plan, std::vector<double>(static_cast<std::size_t>(g.s), 0.0), jobs, kInf, stop);
+  return *build_integral_model(g.problem, plan, std::vector<double>(static_cast<std::size_t>(g.s), 0.0), jobs, kInf,
+                               stop);
 }
 
-std::vector<Slot> places(const GangModel& model, const std::vector<std::int32_t>& plan) {
+std::vector<Slot> places(const IntegralModel& model, const std::vector<std::int32_t>& plan) {
   std::vector<Slot> at;
   for (const std::int32_t k : plan) at.push_back(k < 0 ? model.out() : k);
   return at;
 }
 
-bool keeps_rooms(const GangModel& model, const std::vector<Slot>& at) {
+bool keeps_rooms(const IntegralModel& model, const std::vector<Slot>& at) {
   std::vector<Cost> room = model.capacity;
   for (Index i = 0; i < model.jobs(); ++i)
     if (const Slot k = at[static_cast<std::size_t>(i)]; k != model.out()) {
@@ -106,11 +107,11 @@ bool keeps_rooms(const GangModel& model, const std::vector<Slot>& at) {
 }
 
 // Keys of must-place penalties aside, what the plan costs; +inf where a job that must be placed is not.
-double cost_of(const GangModel& model, const std::vector<Slot>& at) {
+double cost_of(const IntegralModel& model, const std::vector<Slot>& at) {
   double sum = model.base;
   for (Index i = 0; i < model.jobs(); ++i) {
     const Slot k = at[static_cast<std::size_t>(i)];
-    if (k == model.out() && model.must[static_cast<std::size_t>(i)] != 0) return kInf;
+    if (k == model.out() && model.required[static_cast<std::size_t>(i)] != 0) return kInf;
     sum += static_cast<double>(model.row(i)[k]) / model.scale;
   }
   return sum;
@@ -121,9 +122,9 @@ double cost_of(const GangModel& model, const std::vector<Slot>& at) {
 TEST(gangs_in_a_window_are_placed_at_least_cost_by_loads_and_by_subsets) {
   std::mt19937 random(1);
   const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
-  Repack repack;
+  WindowDp window_dp;
   for (int round = 0; round < 400; ++round) {
-    GangWindow w;
+    JobWindow w;
     const Index m = draw(1, 7);
     const auto k = static_cast<Slot>(draw(1, 4));
     const Index unit = draw(1, 3);
@@ -149,7 +150,8 @@ TEST(gangs_in_a_window_are_placed_at_least_cost_by_loads_and_by_subsets) {
     const Cost best = least(0);
     for (const bool loads : {true, false}) {
       std::vector<Slot> to;
-      loads ? repack.by_loads(w, static_cast<std::uint64_t>(round), to) : repack.by_subsets(w, to);
+      loads ? window_dp.solve_by_loads(w, static_cast<std::uint64_t>(round), to)
+            : window_dp.solve_by_subsets_of_jobs(w, to);
       Cost sum = 0;
       std::vector<Cost> room = w.room;
       for (Index i = 0; i < m; ++i) {
@@ -178,7 +180,7 @@ TEST(gangs_by_subsets_are_the_optimum_or_cannot_be_placed) {
     } else if (g.unplaced.empty()) {
       std::vector<Index> jobs(static_cast<std::size_t>(g.n));
       std::iota(jobs.begin(), jobs.end(), Index{0});
-      CHECK(!unpackable(g.problem, jobs).empty());
+      CHECK(!smallest_unpackable_set(g.problem, jobs).empty());
       ++none;
     }
   }
@@ -192,10 +194,10 @@ TEST(gangs_that_branches_exhaust_are_optimal) {
     Gangs g(random, 1 + round % 8, 1 + round % 4, 4);
     const double least = g.least();
     const std::vector<std::int32_t> plan = any_plan(g);
-    const GangModel model = whole_model(g, plan);
+    const IntegralModel model = whole_model(g, plan);
     Stop stop;
-    GangSearch search(model, places(model, plan), 1);
-    GangBranch branch(model, search, stop);
+    WindowSearch search(model, places(model, plan), 1);
+    BranchAndBound branch(model, search, stop);
     branch.run(1 << 22, -1, 60);
     CHECK(keeps_rooms(model, search.best()));
     const double found = cost_of(model, search.best());
@@ -212,9 +214,9 @@ TEST(gangs_searched_keep_every_rule_and_never_get_dearer) {
   for (int round = 0; round < 60; ++round) {
     Gangs g(random, 8 + round % 9, 2 + round % 5, round % 3 == 0 ? 60 : 5);
     const std::vector<std::int32_t> plan = any_plan(g);
-    const GangModel model = whole_model(g, plan);
+    const IntegralModel model = whole_model(g, plan);
     Stop stop;
-    GangSearch search(model, places(model, plan), static_cast<std::uint64_t>(round));
+    WindowSearch search(model, places(model, plan), static_cast<std::uint64_t>(round));
     Wide before = search.best_cost();
     const auto ahead = [&] {
       CHECK(keeps_rooms(model, search.best()));
@@ -225,7 +227,7 @@ TEST(gangs_searched_keep_every_rule_and_never_get_dearer) {
     ahead();
     search.improve(1 << 18, -1, stop);
     ahead();
-    GangNeighbourhood(model, search, 1, stop).improve(1 << 18, -1);
+    NeighbourhoodSearch(model, search, 1, stop).improve(1 << 18, -1);
     ahead();
   }
 }
@@ -236,8 +238,8 @@ TEST(gangs_bounded_by_knapsacks_cost_no_less_whatever_the_charges) {
     Gangs g(random, round % 7, 1 + round % 3, 4);
     std::vector<double> charges;
     for (Index i = 0; i < g.n; ++i) charges.push_back(std::uniform_real_distribution<double>(-30, 90)(random));
-    const std::optional<BinarySum> bound = knapsack_bound(g.problem, charges);
-    CHECK(bound && double_below(bound->value, bound->exponent) <= g.least());
+    const std::optional<ScaledInteger> bound = exact_knapsack_bound(g.problem, charges);
+    CHECK(bound && double_below(bound->mantissa, bound->exponent) <= g.least());
   }
 }
 
@@ -259,7 +261,7 @@ TEST(gangs_fill_no_more_than_some_sum_of_demands) {
     const Cost total = *std::ranges::max_element(sums);
     std::vector<Cost> capacity;
     for (int k = 0; k < 6; ++k) capacity.push_back(draw(0, total + 5));
-    const std::vector<Cost> found = fillable(capacity, demand);
+    const std::vector<Cost> found = fillable_capacities(capacity, demand);
     for (std::size_t k = 0; k < capacity.size(); ++k) {
       Cost most = 0;
       for (const Cost sum : sums)
@@ -269,20 +271,21 @@ TEST(gangs_fill_no_more_than_some_sum_of_demands) {
   }
   // Where sums are too many to be listed only the divisor counts: never too little.
   const std::vector<std::int32_t> large{2'000'000'006, 2'000'000'010, 1'999'999'994, 1'000'000'002};
-  CHECK(fillable(std::vector<Cost>{3'999'999'999}, large)[0] >= 3'000'000'008);
+  CHECK(fillable_capacities(std::vector<Cost>{3'999'999'999}, large)[0] >= 3'000'000'008);
 }
 
 TEST(gangs_in_units_are_rounded_down_and_no_further) {
   bool whole = true;
   CommonUnit unit(96);
-  for (const double x : {1e300, 3.0, -0.75, 5e-324}) unit.show(scaled(x));
-  CHECK(unit.count(scaled(3.0), whole) == 0 && !whole);
+  for (const double x : {1e300, 3.0, -0.75, 5e-324}) unit.include(to_scaled_integer(x));
+  CHECK(unit.count(to_scaled_integer(3.0), whole) == 0 && !whole);
   whole = true;
-  CHECK(unit.count(scaled(-0.75), whole) == -1 && !whole);
+  CHECK(unit.count(to_scaled_integer(-0.75), whole) == -1 && !whole);
   CommonUnit fine(96);
-  fine.show(scaled(-0.75)), fine.show(scaled(3.0));
+  fine.include(to_scaled_integer(-0.75)), fine.include(to_scaled_integer(3.0));
   whole = true;
-  CHECK(std::ldexp(static_cast<double>(fine.count(scaled(-0.75), whole)), fine.exponent()) == -0.75 && whole);
+  CHECK(std::ldexp(static_cast<double>(fine.count(to_scaled_integer(-0.75), whole)), fine.exponent()) == -0.75 &&
+        whole);
   bool exact = false;
   CHECK(double_below((static_cast<Wide>(1) << 53) + 1, 0, &exact) == 0x1p53 && !exact);
   CHECK(double_below(-(static_cast<Wide>(1) << 53) - 1, 0) < -0x1p53);

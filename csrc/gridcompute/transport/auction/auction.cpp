@@ -15,8 +15,8 @@ constexpr Index kBidsAJob = 12;  // over all phases
 
 // Least and second least of row + prices, and where; ties at the lowest class.
 template <Index kBytes>
-GRIDCOMPUTE_INLINE Best best_two_of(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices,
-                                    Index n) {
+GRIDCOMPUTE_INLINE TwoBest two_best_of(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices,
+                                       Index n) {
   using Signed = typename Lanes<Cost, kBytes>::Signed;
   constexpr Index lanes = Lanes<Cost, kBytes>::kCount;
   Signed v, loser, here, place = {}, first = {};
@@ -32,7 +32,7 @@ GRIDCOMPUTE_INLINE Best best_two_of(const Cost* GRIDCOMPUTE_RESTRICT row, const 
     second = loser < second ? loser : second;
     here += lanes;
   }
-  Best best{kForbidden, kForbidden, 0};
+  TwoBest best{kForbidden, kForbidden, 0};
   const auto meet = [&](Cost value, Index at) {
     const bool less = value < best.first || (value == best.first && at < best.at);
     best.second = std::min(best.second, less ? best.first : value);
@@ -46,15 +46,15 @@ GRIDCOMPUTE_INLINE Best best_two_of(const Cost* GRIDCOMPUTE_RESTRICT row, const 
   return best;
 }
 
-GRIDCOMPUTE_VERSIONS(Best, best_two, (const Cost* row, const Cost* prices, Index n), (row, prices, n))
+GRIDCOMPUTE_VERSIONS(TwoBest, two_best, (const Cost* row, const Cost* prices, Index n), (row, prices, n))
 
 // Jobs whose keys lie in memory.
-struct Table {
+struct TableOracle {
   const KeyTable& keys;
 
-  [[nodiscard]] Best best(Index job, const std::vector<Cost>& prices) const {
-    if (!keys.listed()) return best_two(keys.keys.data() + job * keys.columns, prices.data(), keys.columns);
-    Best best{kForbidden, kForbidden, 0};
+  [[nodiscard]] TwoBest best(Index job, const std::vector<Cost>& prices) const {
+    if (!keys.listed()) return two_best(keys.keys.data() + job * keys.columns, prices.data(), keys.columns);
+    TwoBest best{kForbidden, kForbidden, 0};
     for (Index e = keys.begin[job]; e < keys.begin[job + 1]; ++e) {
       const Cost value = keys.keys[e] + prices[keys.slots[e]];
       best.second = std::min(best.second, std::max(value, best.first));
@@ -62,28 +62,29 @@ struct Table {
     }
     return best;
   }
-  void before(std::span<const Index>, const std::vector<Cost>&) const {}
+  void prepare(std::span<const Index>, const std::vector<Cost>&) const {}
 };
 
 }  // namespace
 
-Start start_prices(const KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity, Stop& stop) {
-  Table table{keys};
-  House house(table, weights, capacity);
-  Start out;
+AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity,
+                          Stop& stop) {
+  TableOracle table{keys};
+  AuctionState house(table, weights, capacity);
+  AuctionStart out;
   if (weights.empty() || capacity.empty()) {
     out.prices.assign(capacity.size(), 0);
     return out;
   }
-  Cost epsilon = house.scale();
+  Cost epsilon = house.price_scale();
   for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kFactor, kCostLimit / 8);
   Index bids = kBidsAJob * static_cast<Index>(weights.size());
   for (int k = 0; k < kPhases; ++k) {
     if (k > 0) {
-      house.lower(epsilon);
+      house.lower_prices(epsilon);
       epsilon = std::max<Cost>(1, epsilon / kFactor);
     }
-    if (house.phase(epsilon, bids, stop)) continue;
+    if (house.run_phase(epsilon, bids, stop)) continue;
     out.cut_short = !stop.requested();
     break;
   }

@@ -22,14 +22,14 @@
 
 namespace gridcompute::auction {
 
-struct Start {
+struct AuctionStart {
   std::vector<Cost> prices;
   Cost epsilon = 0;        // of the last phase: prices are good to a few of these
   bool cut_short = false;  // bids ran out
 };
 
 // A row of keys for each weight.
-[[nodiscard]] Start start_prices(const KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity,
-                                 Stop& stop);
+[[nodiscard]] AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights,
+                                        std::span<const Cost> capacity, Stop& stop);
 
 }  // namespace gridcompute::auction

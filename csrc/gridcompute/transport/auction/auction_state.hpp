@@ -12,7 +12,7 @@
 namespace gridcompute::auction {
 
 // The least and the second least key + price of a job, and the class of the least; kForbidden for none.
-struct Best {
+struct TwoBest {
   Cost first, second;
   Index at;
 };
@@ -27,18 +27,18 @@ struct Bid {
 };
 
 // Look: best(job, prices) -> Best, for jobs in memory or read on the way; before(jobs, prices) hears who bids next.
-template <class Look>
-class House {
+template <class Oracle>
+class AuctionState {
  public:
-  House(Look& look, std::span<const Cost> weights, std::span<const Cost> capacity)
-      : look_(look), weights_(weights), capacity_(capacity), prices_(capacity.size(), 0) {}
+  AuctionState(Oracle& look, std::span<const Cost> weights, std::span<const Cost> capacity)
+      : oracle_(look), weights_(weights), capacity_(capacity), prices_(capacity.size(), 0) {}
 
   // The median advantage of the best class over the second: the scale on which prices matter.
-  Cost scale() {
+  Cost price_scale() {
     std::vector<Cost> gaps;
     const auto m = static_cast<Index>(weights_.size());
     for (Index i = 0; i < m; i += std::max<Index>(1, m / 2048)) {
-      const Best b = look_.best(i, prices_);
+      const TwoBest b = oracle_.best(i, prices_);
       if (b.second < kForbidden) gaps.push_back(b.second - b.first);
     }
     if (gaps.empty()) return 1;
@@ -48,9 +48,9 @@ class House {
   }
 
   // False when the bids ran out or a stop was asked for.
-  bool phase(Cost epsilon, Index& bids, Stop& stop) {
+  bool run_phase(Cost epsilon, Index& bids, Stop& stop) {
     const auto heap = std::greater<>{};
-    held_.assign(capacity_.size(), {});
+    bids_.assign(capacity_.size(), {});
     load_.assign(capacity_.size(), 0);
     left_.assign(weights_.begin(), weights_.end());
     std::vector<Index> queue(weights_.size()), again;
@@ -58,26 +58,26 @@ class House {
     while (!queue.empty()) {
       again.clear();
       for (std::size_t at = 0; at < queue.size(); ++at) {
-        if (at % kTurn == 0) {
+        if (at % kPollEvery == 0) {
           if (stop.poll()) return false;
-          look_.before({queue.data() + at, std::min(kTurn, queue.size() - at)}, prices_);
+          oracle_.prepare({queue.data() + at, std::min(kPollEvery, queue.size() - at)}, prices_);
         }
         const Index i = queue[at];
         if (left_[i] == 0) continue;
         if (--bids < 0) return false;
-        const Best b = look_.best(i, prices_);
+        const TwoBest b = oracle_.best(i, prices_);
         if (b.first >= kForbidden) continue;
         const auto s = static_cast<std::size_t>(b.at);
         // A job with one allowed class would bid without bound: it outbids what it meets, and no more.
         const Cost advantage = b.second < kForbidden ? b.second - b.first : 0;
         const Cost price =
             std::min(prices_[s] + advantage + epsilon, kCostLimit / 8);  // no room: it would rise for ever
-        held_[s].push_back({price, i, left_[i]});
-        std::push_heap(held_[s].begin(), held_[s].end(), heap);
+        bids_[s].push_back({price, i, left_[i]});
+        std::push_heap(bids_[s].begin(), bids_[s].end(), heap);
         load_[s] += left_[i];
         left_[i] = 0;
         while (load_[s] > capacity_[s]) {
-          Bid& low = held_[s].front();
+          Bid& low = bids_[s].front();
           const Cost out = std::min(load_[s] - capacity_[s], low.units);
           if (left_[low.job] == 0) again.push_back(low.job);
           left_[low.job] += out;
@@ -85,11 +85,11 @@ class House {
           low.units -= out;
           if (capacity_[s] == 0) prices_[s] = std::max(prices_[s], low.price);
           if (low.units == 0) {
-            std::pop_heap(held_[s].begin(), held_[s].end(), heap);
-            held_[s].pop_back();
+            std::pop_heap(bids_[s].begin(), bids_[s].end(), heap);
+            bids_[s].pop_back();
           }
         }
-        if (load_[s] == capacity_[s] && capacity_[s] > 0) prices_[s] = std::max(prices_[s], held_[s].front().price);
+        if (load_[s] == capacity_[s] && capacity_[s] > 0) prices_[s] = std::max(prices_[s], bids_[s].front().price);
       }
       queue.swap(again);
     }
@@ -97,7 +97,7 @@ class House {
   }
 
   // Between phases a class may have been overpriced by epsilon, and one with room left by more.
-  void lower(Cost epsilon) {
+  void lower_prices(Cost epsilon) {
     for (std::size_t s = 0; s < prices_.size(); ++s) {
       prices_[s] = std::max<Cost>(0, prices_[s] - (load_[s] < capacity_[s] ? 4 * epsilon : epsilon));
     }
@@ -106,12 +106,12 @@ class House {
   std::vector<Cost>& prices() noexcept { return prices_; }
 
  private:
-  static constexpr std::size_t kTurn = 512;  // jobs between two looks at the stop
+  static constexpr std::size_t kPollEvery = 512;  // jobs between two looks at the stop
 
-  Look& look_;
+  Oracle& oracle_;
   std::span<const Cost> weights_, capacity_;
   std::vector<Cost> prices_, load_, left_;
-  std::vector<std::vector<Bid>> held_;
+  std::vector<std::vector<Bid>> bids_;
 };
 
 }  // namespace gridcompute::auction

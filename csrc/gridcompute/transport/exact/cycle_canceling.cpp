@@ -20,31 +20,32 @@ constexpr Index kLeastWork = 1 << 22, kWorkACell = 8;
 
 // The jobs with a choice as units on nodes: classes, being left out, and the hub.
 template <int K>
-class Residual {
+class ResidualGraph {
  public:
   enum class End { none, cycle, stopped };
 
-  Residual(const Problem& problem, const Near& near, const Result& result, std::span<const double> prices, int low)
+  ResidualGraph(const Problem& problem, const NearClasses& near, const Result& result, std::span<const double> prices,
+                int low)
       : near_(near),
         low_(low),
         out_(static_cast<Slot>(prices.size())),
         hub_(out_ + 1),
         capacity_(problem.capacity),
         load_(result.load),
-        units_(near.jobs.size()),
+        listed_(near.jobs.size()),
         node_(prices.size() + 2) {
     arcs_.reserve(near.slot.size());
     for (Slot s = 0; s < out_; ++s) node_[s].price.add(Dyadic::of(prices[s]), low_);
-    for (std::size_t j = units_.size(); j-- > 0;) {
+    for (std::size_t j = listed_.size(); j-- > 0;) {
       const Slot here = result.assignment[near.jobs[j]], s = here < 0 ? out_ : here;
       const auto first = near.slot.begin() + static_cast<std::ptrdiff_t>(near.begin[j]),
                  last = near.slot.begin() + static_cast<std::ptrdiff_t>(near.begin[j + 1]);
       const auto own = std::find(first, last, s);
       if (own == last) complete_ = false;
-      units_[j].own = static_cast<std::size_t>((own == last ? first : own) - near.slot.begin());
-      enter(static_cast<std::int32_t>(j), s);
+      listed_[j].own = static_cast<std::size_t>((own == last ? first : own) - near.slot.begin());
+      add_job(static_cast<std::int32_t>(j), s);
     }
-    for (Slot s = 0; s <= out_; ++s) (void)build(s);
+    for (Slot s = 0; s <= out_; ++s) (void)rebuild_arcs(s);
   }
 
   // Shortest distances from all nodes at once, or the first negative cycle met.
@@ -67,10 +68,10 @@ class Residual {
           if (relax({hub_, s, -1, 0}, node_[s].price)) return End::cycle;
         continue;
       }
-      const Range arcs = node_[v].arcs;
+      const ArcRange arcs = node_[v].arcs;
       work -= K * static_cast<Index>(arcs.size + 1);
       if (v == out_ || load_[v] < capacity_[v]) {
-        Fixed<K> length;
+        FixedPoint<K> length;
         length -= node_[v].price;
         if (relax({v, hub_, -1, 0}, length)) return End::cycle;
       }
@@ -84,32 +85,32 @@ class Residual {
   void cancel(Index& work) {
     for (const Step& step : cycle_) {
       if (step.job < 0) continue;
-      leave(step.job, step.from);
-      enter(step.job, step.to);
-      units_[step.job].own = step.entry;
+      remove_job(step.job, step.from);
+      add_job(step.job, step.to);
+      listed_[step.job].own = step.entry;
       if (step.from < out_) --load_[step.from];
       if (step.to < out_) ++load_[step.to];
     }
     for (const Step& step : cycle_)
-      if (step.from != hub_) work -= K * build(step.from);
+      if (step.from != hub_) work -= K * rebuild_arcs(step.from);
   }
 
   // After a search without a cycle. By how much distances differ:
-  [[nodiscard]] Fixed<K> spread() const {
+  [[nodiscard]] FixedPoint<K> spread() const {
     const auto [least, most] = std::minmax_element(
         node_.begin(), node_.end() - 1, [](const Node& a, const Node& b) { return a.distance < b.distance; });
-    Fixed<K> out = most->distance;
+    FixedPoint<K> out = most->distance;
     return out -= least->distance;
   }
   // whether a price is another than before, and what it is to prove the matching;
   [[nodiscard]] bool moved(Slot s) const { return !(node_[s].distance == node_[hub_].distance); }
-  [[nodiscard]] Fixed<K> price(Slot s) const {
-    Fixed<K> out = node_[s].price;
+  [[nodiscard]] FixedPoint<K> price(Slot s) const {
+    FixedPoint<K> out = node_[s].price;
     out -= node_[s].distance;
     return out += node_[hub_].distance;
   }
   // where jobs with a choice are, and at which entry of near.cost.
-  [[nodiscard]] std::size_t own(std::size_t j) const { return units_[j].own; }
+  [[nodiscard]] std::size_t own(std::size_t j) const { return listed_[j].own; }
   [[nodiscard]] const std::vector<Cost>& load() const { return load_; }
 
  private:
@@ -120,34 +121,34 @@ class Residual {
   };
   struct Arc {
     Step step;
-    Fixed<K> length;
+    FixedPoint<K> length;
   };
-  struct Range {
+  struct ArcRange {
     std::size_t begin = 0, size = 0;
   };
-  struct Node {                // a class, being left out, or the hub
-    Fixed<K> price, distance;  // 0 of being left out, and of the hub
+  struct Node {                     // a class, being left out, or the hub
+    FixedPoint<K> price, distance;  // 0 of being left out, and of the hub
     Step parent;
-    Range arcs;                  // in arcs_
+    ArcRange arcs;               // in arcs_
     std::int32_t first = kNone;  // of its jobs
     std::int32_t found = -1;     // where build() has put an arc to it; -1 between uses
     bool waits = false;          // in the queue
   };
-  struct Unit {
+  struct ListedJob {
     std::size_t own = 0;        // a listed job's entry where it is
     std::int32_t next = kNone;  // of the jobs there
   };
 
-  void enter(std::int32_t job, Slot s) { units_[job].next = std::exchange(node_[s].first, job); }
-  void leave(std::int32_t job, Slot s) {
+  void add_job(std::int32_t job, Slot s) { listed_[job].next = std::exchange(node_[s].first, job); }
+  void remove_job(std::int32_t job, Slot s) {
     std::int32_t* at = &node_[s].first;
-    while (*at != job) at = &units_[*at].next;
-    *at = units_[job].next;
+    while (*at != job) at = &listed_[*at].next;
+    *at = listed_[job].next;
   }
 
   // True where it closes a cycle, which is then negative.
-  bool relax(const Step& step, const Fixed<K>& length) {
-    Fixed<K> there = node_[step.from].distance;
+  bool relax(const Step& step, const FixedPoint<K>& length) {
+    FixedPoint<K> there = node_[step.from].distance;
     there += length;
     Node& to = node_[step.to];
     if (!(there < to.distance)) return false;
@@ -167,17 +168,17 @@ class Residual {
   }
 
   // The arcs of a class or of being left out; how many pairs were looked at.
-  Index build(Slot a) {
+  Index rebuild_arcs(Slot a) {
     const std::size_t begin = arcs_.size();  // what was there before stays behind
     Index pairs = 0;
-    for (std::int32_t j = node_[a].first; j != kNone; j = units_[j].next) {
-      Fixed<K> here = node_[a].price;
-      here.add(near_.cost[units_[j].own], low_);
+    for (std::int32_t j = node_[a].first; j != kNone; j = listed_[j].next) {
+      FixedPoint<K> here = node_[a].price;
+      here.add(near_.cost[listed_[j].own], low_);
       pairs += static_cast<Index>(near_.begin[j + 1] - near_.begin[j]);
       for (std::size_t e = near_.begin[j]; e < near_.begin[j + 1]; ++e) {
         const Slot b = near_.slot[e];
         if (b == a) continue;
-        Fixed<K> length = node_[b].price;
+        FixedPoint<K> length = node_[b].price;
         length.add(near_.cost[e], low_);
         length -= here;
         std::int32_t& at = node_[b].found;
@@ -194,14 +195,14 @@ class Residual {
     return pairs;
   }
 
-  const Near& near_;
+  const NearClasses& near_;
   int low_;
   Slot out_, hub_;
   const Cost* capacity_;
-  bool complete_ = true;     // does each job list the class that it is in?
-  std::vector<Cost> load_;   // (classes)
-  std::vector<Unit> units_;  // (jobs listed)
-  std::vector<Node> node_;   // (classes, out, hub)
+  bool complete_ = true;           // does each job list the class that it is in?
+  std::vector<Cost> load_;         // (classes)
+  std::vector<ListedJob> listed_;  // (jobs listed)
+  std::vector<Node> node_;         // (classes, out, hub)
   std::vector<Arc> arcs_;
   std::vector<Step> cycle_;
   std::vector<Slot> queue_;  // a ring
@@ -217,8 +218,8 @@ double grid_of(double margin) {
 }
 
 // Of all that meets in sums.
-Window window_of(const Near& near, std::span<const double> prices) {
-  Window out;
+ExponentRange window_of(const NearClasses& near, std::span<const double> prices) {
+  ExponentRange out;
   out.add(Dyadic::of(grid_of(near.margin)));
   for (const Dyadic& x : near.own) out.add(x);
   for (const Dyadic& x : near.cost) out.add(x);
@@ -226,9 +227,9 @@ Window window_of(const Near& near, std::span<const double> prices) {
   return out;
 }
 
-struct Cancel {
+struct CancelContext {
   const Problem& problem;
-  const Near& near;
+  const NearClasses& near;
   int low;  // of the window
   bool fixed;
   Pool& pool;
@@ -237,7 +238,7 @@ struct Cancel {
 
 // Moves the jobs.
 template <int K>
-void move_jobs(const Near& near, const Residual<K>& residual, Result& result) {
+void move_jobs(const NearClasses& near, const ResidualGraph<K>& residual, Result& result) {
   const auto n_slots = static_cast<Slot>(result.prices.size());
   for (std::size_t j = 0; j < near.jobs.size(); ++j) {
     const Slot s = near.slot[residual.own(j)];
@@ -248,14 +249,14 @@ void move_jobs(const Near& near, const Residual<K>& residual, Result& result) {
 
 // Prices rounded up; returns by how much less they prove.
 template <int K>
-Fixed<K> deliver_prices(const Cancel& of, const Residual<K>& residual, Result& result) {
+FixedPoint<K> write_prices(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
   const auto n = static_cast<Index>(result.assignment.size());
-  Fixed<K> less, beyond;
+  FixedPoint<K> less, beyond;
   for (std::size_t s = 0; s < result.prices.size(); ++s) {
     if (!residual.moved(static_cast<Slot>(s))) continue;
-    const Fixed<K> price = residual.price(static_cast<Slot>(s));
+    const FixedPoint<K> price = residual.price(static_cast<Slot>(s));
     result.prices[s] = std::min(price.up(of.low), std::numeric_limits<double>::max());
-    Fixed<K> more;
+    FixedPoint<K> more;
     more.add(Dyadic::of(result.prices[s]), of.low);
     more -= price;
     if (more.negative()) {  // no double is as large: what a job pays at the least falls by no more than this
@@ -270,18 +271,18 @@ Fixed<K> deliver_prices(const Cancel& of, const Residual<K>& residual, Result& r
 
 // What prices as doubles lack, in rows of doubles.
 template <int K>
-void deliver_remainders(const Cancel& of, const Residual<K>& residual, Result& result) {
+void write_remainders(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
   constexpr double kMost = std::numeric_limits<double>::max();
-  std::vector<Fixed<K>> rest(result.prices.size());
+  std::vector<FixedPoint<K>> rest(result.prices.size());
   for (std::size_t s = 0; s < rest.size(); ++s) {
     if (!residual.moved(static_cast<Slot>(s))) continue;
     rest[s] = residual.price(static_cast<Slot>(s));
     rest[s].subtract(Dyadic::of(result.prices[s]), of.low);
   }
-  const auto zero = [](const Fixed<K>& x) { return x.zero(); };
+  const auto zero = [](const FixedPoint<K>& x) { return x.zero(); };
   while (!std::all_of(rest.begin(), rest.end(), zero)) {
     std::vector<double>& row = result.remainders.emplace_back();
-    for (Fixed<K>& x : rest) {
+    for (FixedPoint<K>& x : rest) {
       row.push_back(std::clamp(x.nearest(of.low), -kMost, kMost));
       x.subtract(Dyadic::of(row.back()), of.low);
     }
@@ -291,7 +292,7 @@ void deliver_remainders(const Cancel& of, const Residual<K>& residual, Result& r
 // What all jobs pay: the sum, and that of sizes.
 template <int K>
 struct Paid {
-  Fixed<K> sum;
+  FixedPoint<K> sum;
   double size = 0;
 
   void add(Dyadic x, int low) {
@@ -302,10 +303,10 @@ struct Paid {
 
 // Objective and bound by their sums, rounded here.
 template <int K>
-void deliver_exact(const Cancel& of, const Paid<K>& paid, const Fixed<K>& bound, Result& result) {
+void write_exact_sums(const CancelContext& of, const Paid<K>& paid, const FixedPoint<K>& bound, Result& result) {
   constexpr double kClose = 0x1p-30;
   const int low = of.low;
-  const Fixed<K>& objective = paid.sum;
+  const FixedPoint<K>& objective = paid.sum;
   const std::optional<Wide> whole = result.integral ? objective.ceiling(low) : std::nullopt, least = bound.ceiling(low);
   result.integral = whole && least;
   result.exact = result.integral ? *whole == *least : bound == objective;
@@ -325,7 +326,7 @@ void deliver_exact(const Cancel& of, const Paid<K>& paid, const Fixed<K>& bound,
 
 // Writes the result that the residual graph without negative cycles proves; returns what is paid.
 template <int K>
-Paid<K> deliver(const Cancel& of, const Residual<K>& residual, Result& result) {
+Paid<K> write_result(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
   Paid<K> paid;
   std::size_t next = 0;  // of the jobs listed
   for (std::size_t k = 0; k < of.near.own.size(); ++k) {
@@ -333,14 +334,14 @@ Paid<K> deliver(const Cancel& of, const Residual<K>& residual, Result& result) {
     paid.add(listed ? of.near.cost[residual.own(next++)] : of.near.own[k], of.low);
   }
   move_jobs(of.near, residual, result);
-  Fixed<K> bound = paid.sum;
-  bound -= deliver_prices(of, residual, result);
-  deliver_exact(of, paid, bound, result);
+  FixedPoint<K> bound = paid.sum;
+  bound -= write_prices(of, residual, result);
+  write_exact_sums(of, paid, bound, result);
   return paid;
 }
 
 // The same without what all jobs pay: prices and bound stay.
-void deliver_cost(const Cancel& of, Result& result) {
+void write_cost(const CancelContext& of, Result& result) {
   const Total total = total_cost(of.problem, result.assignment, of.pool);
   result.integral = total.integral;
   result.exact_objective = total.whole;
@@ -349,7 +350,7 @@ void deliver_cost(const Cancel& of, Result& result) {
 }
 
 // Without a choice no unit can move, and prices stand where they are 0 or have no room.
-bool stands(const Cancel& of, const Result& result) {
+bool needs_no_search(const CancelContext& of, const Result& result) {
   if (!of.near.jobs.empty()) return false;
   for (std::size_t s = 0; s < result.prices.size(); ++s)
     if (result.prices[s] > 0 && result.load[s] < of.problem.capacity[s]) return false;
@@ -358,7 +359,8 @@ bool stands(const Cancel& of, const Result& result) {
 
 // Prices of an optimum are seldom the only ones. Those of a grid are doubles, and may prove all of it.
 template <int K>
-void round_prices(const Cancel& of, std::span<const double> before, const Paid<K>& paid, Index work, Result& result) {
+void round_prices(const CancelContext& of, std::span<const double> before, const Paid<K>& paid, Index work,
+                  Result& result) {
   const double grid = grid_of(of.near.margin);
   if (!(grid > 0)) return;
   std::vector<double> prices(before.size());
@@ -366,73 +368,73 @@ void round_prices(const Cancel& of, std::span<const double> before, const Paid<K
     prices[s] = grid * std::nearbyint(before[s] / grid);
     if (!(prices[s] < kInf)) return;
   }
-  Residual<K> residual(of.problem, of.near, result, prices, of.low);
-  if (residual.search(work, of.stop) != Residual<K>::End::none) return;
+  ResidualGraph<K> residual(of.problem, of.near, result, prices, of.low);
+  if (residual.search(work, of.stop) != ResidualGraph<K>::End::none) return;
   for (std::size_t s = 0; s < prices.size(); ++s)
     if (residual.moved(static_cast<Slot>(s))) return;
   result.prices = std::move(prices);
-  deliver_exact(of, paid, paid.sum, result);
+  write_exact_sums(of, paid, paid.sum, result);
 }
 
 template <int K>
-Cancelled cancel_in(const Cancel& of, Index work, Result& result) {
-  if (stands(of, result)) {
+CancelOutcome cancel_with_words(const CancelContext& of, Index work, Result& result) {
+  if (needs_no_search(of, result)) {
     result.status = Status::optimal;
     result.remainders.clear();
     if (!of.fixed && !of.near.own.empty()) {
       Paid<K> paid;
       for (const Dyadic& x : of.near.own) paid.add(x, of.low);
-      deliver_exact(of, paid, paid.sum, result);
+      write_exact_sums(of, paid, paid.sum, result);
     }
-    return Cancelled::optimal;
+    return CancelOutcome::optimal;
   }
-  Residual<K> residual(of.problem, of.near, result, result.prices, of.low);
-  using End = typename Residual<K>::End;
+  ResidualGraph<K> residual(of.problem, of.near, result, result.prices, of.low);
+  using End = typename ResidualGraph<K>::End;
   Index cancelled = 0;
   for (;; ++cancelled) {
     const End end = residual.search(work, of.stop);
-    if (end == End::stopped) return Cancelled::given_up;
+    if (end == End::stopped) return CancelOutcome::given_up;
     if (end == End::none) break;
-    if (of.fixed) return Cancelled::improvable;
+    if (of.fixed) return CancelOutcome::improvable;
     residual.cancel(work);
   }
-  if (residual.spread().up(of.low) > of.near.margin) return Cancelled::margin_left;
+  if (residual.spread().up(of.low) > of.near.margin) return CancelOutcome::margin_left;
   result.stats.cancelled += cancelled;
   result.status = Status::optimal;
-  if (of.fixed) return Cancelled::optimal;
+  if (of.fixed) return CancelOutcome::optimal;
   if (!of.near.own.empty()) {
     const std::vector<double> before = result.prices;
     result.remainders.clear();
-    const Paid<K> paid = deliver(of, residual, result);
+    const Paid<K> paid = write_result(of, residual, result);
     if (!result.exact) round_prices(of, before, paid, work, result);
     if (!result.exact) {
-      deliver_remainders(of, residual, result);
-      deliver_exact(of, paid, paid.sum, result);
+      write_remainders(of, residual, result);
+      write_exact_sums(of, paid, paid.sum, result);
     }
   } else if (cancelled > 0) {
     move_jobs(of.near, residual, result);
-    deliver_cost(of, result);
+    write_cost(of, result);
   }
-  return Cancelled::optimal;
+  return CancelOutcome::optimal;
 }
 
 }  // namespace
 
-Cancelled cancel_cycles(const Problem& problem, const Near& near, bool fixed, Index work, Pool& pool, Stop& stop,
-                        Result& result) {
-  const Window window = window_of(near, result.prices);
-  const Cancel of{problem, near, window.lowest(), fixed, pool, stop};
+CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, bool fixed, Index work, Pool& pool,
+                            Stop& stop, Result& result) {
+  const ExponentRange window = window_of(near, result.prices);
+  const CancelContext of{problem, near, window.lowest(), fixed, pool, stop};
   const int bits = window.bits() + kSpareBits;
-  if (bits < 2 * 64) return cancel_in<2>(of, work, result);
-  if (bits < 6 * 64) return cancel_in<6>(of, work, result);
-  return cancel_in<36>(of, work, result);
+  if (bits < 2 * 64) return cancel_with_words<2>(of, work, result);
+  if (bits < 6 * 64) return cancel_with_words<6>(of, work, result);
+  return cancel_with_words<36>(of, work, result);
 }
 
 namespace {
 
 // Of all prices that prove an optimum takes the least ones, where those at hand lie far above all that is paid: with
 // room and slots just enough, they may be as high as any cost of leaving a job out, and too coarse as doubles.
-void lower_prices(const Problem& problem, const Near& near, Index work, Pool& pool, Stop& stop, Result& result) {
+void lower_prices(const Problem& problem, const NearClasses& near, Index work, Pool& pool, Stop& stop, Result& result) {
   constexpr double kFar = 0x1p20;
   const auto dearest = [](const Result& of) {
     return of.prices.empty() ? 0.0 : *std::max_element(of.prices.begin(), of.prices.end());
@@ -442,29 +444,29 @@ void lower_prices(const Problem& problem, const Near& near, Index work, Pool& po
   if (near.own.empty() || dearest(result) <= kFar * paid || (paid == 0 && result.remainders.empty())) return;
   Result least = result;
   std::ranges::fill(least.prices, 0.0);
-  const std::optional<Near> all =
-      near_classes({problem, least.assignment, least.prices, kInf}, kMostLowered, pool, stop);
-  if (!all || cancel_cycles(problem, *all, false, work, pool, stop, least) != Cancelled::optimal) return;
+  const std::optional<NearClasses> all =
+      find_near_classes({problem, least.assignment, least.prices, kInf}, kMostLowered, pool, stop);
+  if (!all || cancel_cycles(problem, *all, false, work, pool, stop, least) != CancelOutcome::optimal) return;
   if (dearest(least) < dearest(result)) result = std::move(least);
 }
 
 }  // namespace
 
-Cancelled settle_rounding(const Problem& problem, double rounding, bool fixed, Effort effort, Pool& pool, Stop& stop,
-                          Result& result) {
+CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bool fixed, Effort effort, Pool& pool,
+                                     Stop& stop, Result& result) {
   const Index cells = problem.cost->n_jobs() * (problem.cost->n_slots() + 1);
   const auto few = static_cast<std::size_t>(std::max(kFewNear, cells / kFewPart));
   const Index work = kLeastWork + kWorkACell * cells;
-  for (const double margin : {usual_margin(rounding, result.prices), kInf}) {
-    const Priced of{problem, result.assignment, result.prices, margin};
-    const std::optional<Near> near =
-        near_classes(of, effort == Effort::little ? std::min(few, kMostNear) : kMostNear, pool, stop);
-    if (!near) return Cancelled::given_up;
-    const Cancelled end = cancel_cycles(problem, *near, fixed, work, pool, stop, result);
-    if (end == Cancelled::optimal && !fixed) lower_prices(problem, *near, work, pool, stop, result);
-    if (end != Cancelled::margin_left) return end;
+  for (const double margin : {default_margin(rounding, result.prices), kInf}) {
+    const PricedMatching of{problem, result.assignment, result.prices, margin};
+    const std::optional<NearClasses> near =
+        find_near_classes(of, effort == Effort::little ? std::min(few, kMostNear) : kMostNear, pool, stop);
+    if (!near) return CancelOutcome::given_up;
+    const CancelOutcome end = cancel_cycles(problem, *near, fixed, work, pool, stop, result);
+    if (end == CancelOutcome::optimal && !fixed) lower_prices(problem, *near, work, pool, stop, result);
+    if (end != CancelOutcome::margin_left) return end;
   }
-  return Cancelled::given_up;
+  return CancelOutcome::given_up;
 }
 
 }  // namespace gridcompute::transport

@@ -30,19 +30,19 @@
 namespace gridcompute::transport {
 
 // improvable: only where the matching may not change. margin_left: a class that is not listed may be cheaper.
-enum class Cancelled { optimal, improvable, margin_left, given_up };
+enum class CancelOutcome { optimal, improvable, margin_left, given_up };
 
 // Makes the matching of `result` optimal, and writes its objective, bound, prices and exactness; the last three only
 // where it is known what all jobs pay. `fixed`: nothing may change but the status, of what is found optimal or
 // improvable. `work`: about how many steps may be taken. If not optimal the result is as it was.
-[[nodiscard]] Cancelled cancel_cycles(const Problem& problem, const Near& near, bool fixed, Index work, Pool& pool,
-                                      Stop& stop, Result& result);
+[[nodiscard]] CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, bool fixed, Index work,
+                                          Pool& pool, Stop& stop, Result& result);
 
 // little: not where many classes are near, for something else may be tried.
 enum class Effort { little, much };
 
 // Both, for an optimum of keys that were off by `rounding` at most, in the unit of cost.
-[[nodiscard]] Cancelled settle_rounding(const Problem& problem, double rounding, bool fixed, Effort effort, Pool& pool,
-                                        Stop& stop, Result& result);
+[[nodiscard]] CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bool fixed, Effort effort,
+                                                   Pool& pool, Stop& stop, Result& result);
 
 }  // namespace gridcompute::transport

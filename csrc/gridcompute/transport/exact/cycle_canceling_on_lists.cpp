@@ -27,8 +27,9 @@ Dyadic cost_at(const Problem& problem, Index job, Slot s) {
 }
 
 // What all jobs pay as well where `own`. Nothing where much is near, or doubtful.
-std::optional<Near> near_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
-                                  std::span<const Cost> prices, const Priced& of, bool own) {
+std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& context, const Level& all,
+                                                      const RestrictedProblem& r, std::span<const Cost> prices,
+                                                      const PricedMatching& of, bool own) {
   const double keys = kKeys * of.margin * context.keys.per_cost() +
                       kRoundings * (1 + std::ldexp(1.0, context.keys.perturbation().shift) +
                                     static_cast<double>(context.keys.perturbation().spread));
@@ -47,18 +48,18 @@ std::optional<Near> near_on_lists(const SolverContext& context, const Level& all
       choice[g] = near > 1 ? 1 : 0;
     }
   });
-  std::vector<NearPart> parts(static_cast<std::size_t>(Pool::chunks(all.n, kChunk)));
+  std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(all.n, kChunk)));
   std::vector<Dyadic> paid(own ? static_cast<std::size_t>(all.n) : 0);
   std::atomic<Index> listed = 0;
   const bool whole = context.pool.for_chunks(
       all.n, kChunk,
       [&](Index chunk, Index begin, Index end) {
-        NearPart& part = parts[static_cast<std::size_t>(chunk)];
+        NearClassesChunk& part = parts[static_cast<std::size_t>(chunk)];
         auto next = std::lower_bound(doubtful.begin(), doubtful.end(), begin);
         for (Index k = begin; k < end && listed <= most; ++k) {
           if (own) paid[k] = cost_at(of.problem, k, of.at[k] < 0 ? static_cast<Slot>(of.prices.size()) : of.at[k]);
           if (next != doubtful.end() && *next == k) {
-            look_near(of, {&*next++, 1}, part, {});
+            list_near_classes(of, {&*next++, 1}, part, {});
             continue;
           }
           const std::int32_t g = ~r.place_of[k];
@@ -76,24 +77,24 @@ std::optional<Near> near_on_lists(const SolverContext& context, const Level& all
       },
       &context.stop);
   if (!whole || listed > most) return std::nullopt;
-  return join_near(of.margin, parts, std::move(paid));
+  return join_near_classes(of.margin, parts, std::move(paid));
 }
 
 }  // namespace
 
-void settle_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
-                     std::span<const Cost> prices, bool fixed, Result& result) {
+void cancel_cycles_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
+                            std::span<const Cost> prices, bool fixed, Result& result) {
   const Problem& problem = context.keys.problem();
   const Index costs = all.n * context.keys.columns();
   if (costs <= kFewCosts || result.status != Status::optimal) return;
   result.listed = true;
-  const Priced of{problem, result.assignment, result.prices, usual_margin(result.rounding, result.prices)};
-  const std::optional<Near> near =
-      near_on_lists(context, all, r, prices, of, costs <= kManyCosts && problem.cost->singles());
+  const PricedMatching of{problem, result.assignment, result.prices, default_margin(result.rounding, result.prices)};
+  const std::optional<NearClasses> near =
+      find_near_classes_on_lists(context, all, r, prices, of, costs <= kManyCosts && problem.cost->singles());
   if (!near) return;
-  const Cancelled end = cancel_cycles(problem, *near, fixed, kWork, context.pool, context.stop, result);
-  if (end == Cancelled::improvable) result.status = Status::feasible;
-  if (end == Cancelled::optimal || end == Cancelled::improvable) result.rounding = -1;
+  const CancelOutcome end = cancel_cycles(problem, *near, fixed, kWork, context.pool, context.stop, result);
+  if (end == CancelOutcome::improvable) result.status = Status::feasible;
+  if (end == CancelOutcome::optimal || end == CancelOutcome::improvable) result.rounding = -1;
 }
 
 }  // namespace gridcompute::transport

@@ -8,7 +8,7 @@ namespace gridcompute::transport {
 
 // Makes the optimum of rounded keys one of the costs, as far as lists tell; then Result::rounding is below 0. `prices`:
 // those of the matching, in keys; `fixed`: as for cancel_cycles(). Few costs are left to a look at all of them.
-void settle_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
-                     std::span<const Cost> prices, bool fixed, Result& result);
+void cancel_cycles_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
+                            std::span<const Cost> prices, bool fixed, Result& result);
 
 }  // namespace gridcompute::transport

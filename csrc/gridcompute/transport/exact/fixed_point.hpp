@@ -54,7 +54,7 @@ struct Dyadic {
 };
 
 // Which powers of two a set of numbers has: from 2^low to below 2^high.
-struct Window {
+struct ExponentRange {
   int low = std::numeric_limits<int>::max(), high = std::numeric_limits<int>::min();
 
   void add(Dyadic x) noexcept {
@@ -62,7 +62,7 @@ struct Window {
     low = std::min(low, x.exponent);
     high = std::max(high, x.exponent + x.width());
   }
-  void join(const Window& other) noexcept {
+  void join(const ExponentRange& other) noexcept {
     low = std::min(low, other.low);
     high = std::max(high, other.high);
   }
@@ -72,25 +72,25 @@ struct Window {
 
 // An integer of K words, to be multiplied by 2^low of a window that all numbers it meets share.
 template <int K>
-class Fixed {
+class FixedPoint {
  public:
   void add(Dyadic x, int low) noexcept { x.mantissa < 0 ? change_size<difference>(x, low) : change_size<sum>(x, low); }
   void subtract(Dyadic x, int low) noexcept {
     x.mantissa < 0 ? change_size<sum>(x, low) : change_size<difference>(x, low);
   }
 
-  Fixed& operator+=(const Fixed& other) noexcept {
+  FixedPoint& operator+=(const FixedPoint& other) noexcept {
     unsigned char carry = 0;
     for (int k = 0; k < K; ++k) word_[k] = sum(word_[k], other.word_[k], carry);
     return *this;
   }
-  Fixed& operator-=(const Fixed& other) noexcept {
+  FixedPoint& operator-=(const FixedPoint& other) noexcept {
     unsigned char borrow = 0;
     for (int k = 0; k < K; ++k) word_[k] = difference(word_[k], other.word_[k], borrow);
     return *this;
   }
   // The product with a count from 0.
-  Fixed& operator*=(std::uint64_t factor) noexcept {
+  FixedPoint& operator*=(std::uint64_t factor) noexcept {
     const bool below = negative();
     if (below) negate();
     std::uint64_t carry = 0;
@@ -103,7 +103,7 @@ class Fixed {
     return *this;
   }
   void negate() noexcept {
-    Fixed out;
+    FixedPoint out;
     out -= *this;
     *this = out;
   }
@@ -112,23 +112,23 @@ class Fixed {
   [[nodiscard]] bool zero() const noexcept {
     return std::all_of(word_.begin(), word_.end(), [](std::uint64_t w) { return w == 0; });
   }
-  friend bool operator<(const Fixed& a, const Fixed& b) noexcept {
+  friend bool operator<(const FixedPoint& a, const FixedPoint& b) noexcept {
     if (a.negative() != b.negative()) return a.negative();
     for (int k = K - 1; k > 0; --k)
       if (a.word_[k] != b.word_[k]) return a.word_[k] < b.word_[k];
     return a.word_[0] < b.word_[0];
   }
-  friend bool operator==(const Fixed&, const Fixed&) noexcept = default;
+  friend bool operator==(const FixedPoint&, const FixedPoint&) noexcept = default;
 
   // This times 2^low as a double: not above, not below, and the nearest, ties to even. `low` is -1074 or more.
-  [[nodiscard]] double down(int low) const noexcept { return rounded(low, Round::down); }
-  [[nodiscard]] double up(int low) const noexcept { return rounded(low, Round::up); }
-  [[nodiscard]] double nearest(int low) const noexcept { return rounded(low, Round::nearest); }
+  [[nodiscard]] double down(int low) const noexcept { return rounded(low, Rounding::down); }
+  [[nodiscard]] double up(int low) const noexcept { return rounded(low, Rounding::up); }
+  [[nodiscard]] double nearest(int low) const noexcept { return rounded(low, Rounding::nearest); }
   // This times 2^low, rounded up to an integer, if that is below 2^120 in size.
   [[nodiscard]] std::optional<Wide> ceiling(int low) const noexcept;
 
  private:
-  enum class Round { down, up, nearest };
+  enum class Rounding { down, up, nearest };
   __extension__ using Product = unsigned __int128;
 
   static std::uint64_t sum(std::uint64_t a, std::uint64_t b, unsigned char& carry) noexcept {
@@ -143,11 +143,11 @@ class Fixed {
   }
 
   // Where the mantissa of x comes to lie.
-  struct Placed {
+  struct Aligned {
     int word;
     std::uint64_t first, second;
   };
-  static Placed place(Dyadic x, int low) noexcept {
+  static Aligned align(Dyadic x, int low) noexcept {
     const auto bits = static_cast<std::uint64_t>(x.mantissa), size = x.mantissa < 0 ? 0 - bits : bits;
     const int shift = x.exponent - low, bit = shift % 64;
     return {shift / 64, size << bit, bit == 0 ? 0 : size >> (64 - bit)};
@@ -156,7 +156,7 @@ class Fixed {
   template <auto step>
   void change_size(Dyadic x, int low) noexcept {
     if (x.mantissa == 0) return;
-    const Placed at = place(x, low);
+    const Aligned at = align(x, low);
     unsigned char carry = 0;
     word_[at.word] = step(word_[at.word], at.first, carry);
     if (at.word + 1 < K) word_[at.word + 1] = step(word_[at.word + 1], at.second, carry);
@@ -179,15 +179,15 @@ class Fixed {
     const std::uint64_t low = word_[k] >> shift;
     return shift == 0 || k + 1 == K ? low : low | word_[k + 1] << (64 - shift);
   }
-  [[nodiscard]] double rounded(int low, Round context) const noexcept;
+  [[nodiscard]] double rounded(int low, Rounding context) const noexcept;
 
   std::array<std::uint64_t, K> word_{};
 };
 
 template <int K>
-double Fixed<K>::rounded(int low, Round context) const noexcept {
+double FixedPoint<K>::rounded(int low, Rounding context) const noexcept {
   constexpr int kBits = 53;
-  Fixed size = *this;
+  FixedPoint size = *this;
   const bool below = negative();
   if (below) size.negate();
   const int width = size.width(), cut = std::max(0, width - kBits);
@@ -195,18 +195,18 @@ double Fixed<K>::rounded(int low, Round context) const noexcept {
   if (cut > 0) {
     const bool half = size.bit(cut - 1), rest = size.any_below(cut - 1), even = (mantissa & 1) == 0;
     const bool away =
-        context == Round::nearest ? half && (rest || !even) : (half || rest) && (context == Round::up) != below;
+        context == Rounding::nearest ? half && (rest || !even) : (half || rest) && (context == Rounding::up) != below;
     mantissa += away ? 1 : 0;
   }
   const double out = std::ldexp(static_cast<double>(mantissa), cut + low);  // 2^53 is a double as well
-  const bool inwards = context != Round::nearest && (context == Round::up) == below;
+  const bool inwards = context != Rounding::nearest && (context == Rounding::up) == below;
   return (below ? -1 : 1) * (std::isinf(out) && inwards ? std::numeric_limits<double>::max() : out);
 }
 
 template <int K>
-std::optional<Wide> Fixed<K>::ceiling(int low) const noexcept {
+std::optional<Wide> FixedPoint<K>::ceiling(int low) const noexcept {
   constexpr int kMost = 120;
-  Fixed size = *this;
+  FixedPoint size = *this;
   const bool below = negative();
   if (below) size.negate();
   const int width = size.width();

@@ -46,9 +46,9 @@ GRIDCOMPUTE_CLONES Index list_within(const double* row, const double* prices, In
 
 // One job's costs, as they are and as doubles.
 template <class T>
-class Row {
+class CostRow {
  public:
-  explicit Row(const CostSource& source)
+  explicit CostRow(const CostSource& source)
       : source_(source),
         matrix_(source.float64()),
         costs_(matrix_ != nullptr ? 0 : room()),
@@ -85,10 +85,10 @@ double cost_of_leaving_out(const Problem& problem, Index job) {
 }
 
 template <class T>
-void look(const Priced& of, std::span<const Index> jobs, NearPart& part, std::span<Dyadic> own) {
+void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClassesChunk& part, std::span<Dyadic> own) {
   constexpr double kRounding = 0x1p-49, kLeast = 0x1p-1070;
   const auto n_slots = static_cast<Slot>(of.prices.size());
-  Row<T> row(*of.problem.cost);
+  CostRow<T> row(*of.problem.cost);
   std::vector<Slot> near(of.prices.size() + 1);
   for (const Index i : jobs) {
     const double* costs = row.read(i);
@@ -115,7 +115,7 @@ void look(const Priced& of, std::span<const Index> jobs, NearPart& part, std::sp
 
 }  // namespace
 
-void NearPart::close(Index job, std::size_t before) {
+void NearClassesChunk::close(Index job, std::size_t before) {
   if (slot.size() - before < 2) {
     slot.resize(before), cost.resize(before);
     return;
@@ -124,18 +124,18 @@ void NearPart::close(Index job, std::size_t before) {
   size.push_back(slot.size() - before);
 }
 
-Near join_near(double margin, std::span<NearPart> parts, std::vector<Dyadic> own) {
-  Near out;
+NearClasses join_near_classes(double margin, std::span<NearClassesChunk> parts, std::vector<Dyadic> own) {
+  NearClasses out;
   out.margin = margin;
   out.own = std::move(own);
   if (parts.size() == 1) {
-    NearPart& all = parts.front();
+    NearClassesChunk& all = parts.front();
     out.begin.reserve(all.size.size() + 1);
     for (const std::size_t size : all.size) out.begin.push_back(out.begin.back() + size);
     out.jobs = std::move(all.jobs), out.slot = std::move(all.slot), out.cost = std::move(all.cost);
     return out;
   }
-  for (const NearPart& part : parts) {
+  for (const NearClassesChunk& part : parts) {
     out.jobs.insert(out.jobs.end(), part.jobs.begin(), part.jobs.end());
     for (const std::size_t size : part.size) out.begin.push_back(out.begin.back() + size);
     out.slot.insert(out.slot.end(), part.slot.begin(), part.slot.end());
@@ -144,13 +144,14 @@ Near join_near(double margin, std::span<NearPart> parts, std::vector<Dyadic> own
   return out;
 }
 
-void look_near(const Priced& of, std::span<const Index> jobs, NearPart& part, std::span<Dyadic> own) {
-  of.problem.cost->real() ? look<double>(of, jobs, part, own) : look<Cost>(of, jobs, part, own);
+void list_near_classes(const PricedMatching& of, std::span<const Index> jobs, NearClassesChunk& part,
+                       std::span<Dyadic> own) {
+  of.problem.cost->real() ? list_rows<double>(of, jobs, part, own) : list_rows<Cost>(of, jobs, part, own);
 }
 
-std::optional<Near> near_classes(const Priced& of, std::size_t most, Pool& pool, Stop& stop) {
+std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size_t most, Pool& pool, Stop& stop) {
   const Index n = of.problem.cost->n_jobs();
-  std::vector<NearPart> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   std::vector<Dyadic> own(static_cast<std::size_t>(n));
   std::atomic<std::size_t> pairs = 0;
   const bool whole = pool.for_chunks(
@@ -159,15 +160,15 @@ std::optional<Near> near_classes(const Priced& of, std::size_t most, Pool& pool,
         if (pairs > most) return;
         std::vector<Index> jobs(static_cast<std::size_t>(end - begin));
         std::iota(jobs.begin(), jobs.end(), begin);
-        look_near(of, jobs, parts[static_cast<std::size_t>(chunk)], own);
+        list_near_classes(of, jobs, parts[static_cast<std::size_t>(chunk)], own);
         pairs += parts[static_cast<std::size_t>(chunk)].slot.size();
       },
       &stop);
   if (!whole || pairs > most) return std::nullopt;
-  return join_near(of.margin, parts, std::move(own));
+  return join_near_classes(of.margin, parts, std::move(own));
 }
 
-double usual_margin(double rounding, std::span<const double> prices) {
+double default_margin(double rounding, std::span<const double> prices) {
   constexpr double kDouble = 0x1p-52, kMargins = 8;
   double dearest = 0;
   for (const double p : prices) dearest = std::max(dearest, p);

@@ -12,7 +12,7 @@
 namespace gridcompute::transport {
 
 // A matching to be looked at: the class of each job, below 0 if left out, and prices in the unit of cost.
-struct Priced {
+struct PricedMatching {
   const Problem& problem;
   std::span<const std::int32_t> at;
   std::span<const double> prices;
@@ -20,7 +20,7 @@ struct Priced {
 };
 
 // The classes near each job's cheapest. Jobs with one only are not listed.
-struct Near {
+struct NearClasses {
   double margin = 0;                  // every class that is not listed is dearer than the cheapest by more
   std::vector<Index> jobs;            // ascending
   std::vector<std::size_t> begin{0};  // (jobs + 1) in slot and cost
@@ -30,7 +30,7 @@ struct Near {
 };
 
 // What one chunk of jobs found; joined in order.
-struct NearPart {
+struct NearClassesChunk {
   std::vector<Index> jobs;
   std::vector<std::size_t> size;
   std::vector<Slot> slot;
@@ -39,15 +39,17 @@ struct NearPart {
   // Lists a job whose entries have been added since `before`, if there are two or more.
   void close(Index job, std::size_t before);
 };
-[[nodiscard]] Near join_near(double margin, std::span<NearPart> parts, std::vector<Dyadic> own);
+[[nodiscard]] NearClasses join_near_classes(double margin, std::span<NearClassesChunk> parts, std::vector<Dyadic> own);
 
 // The near classes of some jobs, by a look at their costs; `own`: nothing, or what they pay is written to it.
-void look_near(const Priced& of, std::span<const Index> jobs, NearPart& part, std::span<Dyadic> own);
+void list_near_classes(const PricedMatching& of, std::span<const Index> jobs, NearClassesChunk& part,
+                       std::span<Dyadic> own);
 
 // Of all jobs. Nothing after a stop, or where more than `most` pairs are near.
-[[nodiscard]] std::optional<Near> near_classes(const Priced& of, std::size_t most, Pool& pool, Stop& stop);
+[[nodiscard]] std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size_t most, Pool& pool,
+                                                           Stop& stop);
 
 // A margin that suffices as a rule after rounding of costs by so much.
-[[nodiscard]] double usual_margin(double rounding, std::span<const double> prices);
+[[nodiscard]] double default_margin(double rounding, std::span<const double> prices);
 
 }  // namespace gridcompute::transport

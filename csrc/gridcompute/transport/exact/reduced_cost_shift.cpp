@@ -10,12 +10,12 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-struct Pair {
+struct DoubleDouble {
   double high, low;
 };
 
 // a + b = high + low, without error where nothing is beyond the doubles.
-Pair two_sum(double a, double b) {
+DoubleDouble two_sum(double a, double b) {
   const double sum = a + b, part = sum - a;
   return {sum, (a - (sum - part)) + (b - part)};
 }
@@ -24,7 +24,7 @@ Pair two_sum(double a, double b) {
 
 double ShiftedCost::shifted(double cost, double add, double subtract) const {
   if (!(cost < kInf)) return cost;
-  const Pair sum = two_sum(cost, add), all = two_sum(sum.high, -subtract);
+  const DoubleDouble sum = two_sum(cost, add), all = two_sum(sum.high, -subtract);
   const double out = all.high + (all.low + sum.low);
   return out <= most_ ? out : most_;  // NaN where a sum is beyond the doubles: far above
 }
@@ -50,7 +50,7 @@ void ShiftedCost::listed_reals(Index first, Index count, Slot* slots, double* co
       *costs = shifted(*costs, add_[*slots], subtract_[job]);
 }
 
-Shifted::Shifted(const Problem& problem, const Result& result, double gap, Pool& pool, Stop& stop)
+ShiftedProblem::ShiftedProblem(const Problem& problem, const Result& result, double gap, Pool& pool, Stop& stop)
     : most_(2 * gap),
       add_(result.prices.size()),
       start_(result.prices.size()),
@@ -85,13 +85,13 @@ Shifted::Shifted(const Problem& problem, const Result& result, double gap, Pool&
   problem_.unplaced_stride = 1;
 }
 
-std::vector<double> Shifted::prices(std::span<const double> own) const {
+std::vector<double> ShiftedProblem::prices(std::span<const double> own) const {
   std::vector<double> out(own.begin(), own.end());
   for (std::size_t s = 0; s < out.size(); ++s) out[s] = std::min(out[s] + add_[s], std::numeric_limits<double>::max());
   return out;
 }
 
-bool Shifted::pays_lowered(const Result& result) const {
+bool ShiftedProblem::uses_capped_cost(const Result& result) const {
   for (std::size_t k = 0; k < result.assignment.size(); ++k) {
     const auto job = static_cast<Index>(k);
     const std::int32_t s = result.assignment[k];

@@ -52,11 +52,11 @@ class ShiftedCost final : public CostSource {
 };
 
 // The problem with such costs, from a plan and the prices it came with; `gap`: no plan costs less by more.
-class Shifted {
+class ShiftedProblem {
  public:
-  Shifted(const Problem& problem, const Result& result, double gap, Pool& pool, Stop& stop);
-  Shifted(const Shifted&) = delete;
-  Shifted& operator=(const Shifted&) = delete;
+  ShiftedProblem(const Problem& problem, const Result& result, double gap, Pool& pool, Stop& stop);
+  ShiftedProblem(const ShiftedProblem&) = delete;
+  ShiftedProblem& operator=(const ShiftedProblem&) = delete;
 
   [[nodiscard]] const Problem& problem() const noexcept { return problem_; }
   // At most, of any cost.
@@ -67,7 +67,7 @@ class Shifted {
   [[nodiscard]] const std::vector<double>& start() const noexcept { return start_; }
   [[nodiscard]] std::vector<double> prices(std::span<const double> own) const;
   // Is a job of this plan where its cost was lowered? Then it is none of the problem as it was.
-  [[nodiscard]] bool pays_lowered(const Result& result) const;
+  [[nodiscard]] bool uses_capped_cost(const Result& result) const;
 
  private:
   double most_, rounding_ = 0;

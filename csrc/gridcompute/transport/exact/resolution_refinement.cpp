@@ -22,7 +22,7 @@ constexpr double kFarFiner = 0x1p10;  // or so many where its costs take longer 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Costs above a power of two, 1 or more where they are integers, lowered to it.
-struct Lowering {
+struct CostCap {
   double most;
 
   [[nodiscard]] double operator()(double cost) const { return std::min(cost, most); }
@@ -40,14 +40,14 @@ double paid(const Problem& problem, Index job, std::int32_t slot) {
 }
 
 // Does a job pay a cost that was lowered? Then the result is none of the problem as it was.
-bool pays_lowered(const Problem& problem, const Result& result, double most) {
+bool uses_capped_cost(const Problem& problem, const Result& result, double most) {
   for (std::size_t k = 0; k < result.assignment.size(); ++k)
     if (paid(problem, static_cast<Index>(k), result.assignment[k]) > most) return true;
   return false;
 }
 
 // What no cost need exceed, a power of two; none where the result proves nothing of that kind.
-std::optional<double> enough_cost(const Problem& problem, const Result& result) {
+std::optional<double> find_cost_cap(const Problem& problem, const Result& result) {
   const double gap = result.objective - result.bound;
   if (!(gap < kInf)) return std::nullopt;
   double most = 0;
@@ -79,17 +79,17 @@ bool solve_again(const Problem& problem, const double* prices, const Options& op
 
 // With costs above what any needs lowered to that. False where it tells no more: the result is as it was, but for a
 // stop.
-bool solve_lowered(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
-                   Result& result) {
+bool solve_capped(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                  Result& result) {
   const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));
-  const std::optional<double> most = enough_cost(problem, result);
+  const std::optional<double> most = find_cost_cap(problem, result);
   if (!most) return false;
-  const MappedProblem lowered(problem, Lowering{*most});
+  const MappedProblem lowered(problem, CostCap{*most});
   if (choose_resolution(largest_cost_likely(lowered.problem(), pool, stop), limit) < kFiner * result.resolution)
     return false;
   Result next;
   if (!solve_again(lowered.problem(), result.prices.data(), options, pool, stop, solve_once, result, next) ||
-      pays_lowered(problem, next, *most))
+      uses_capped_cost(problem, next, *most))
     return false;
   result = std::move(next);
   return true;
@@ -106,11 +106,11 @@ bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, S
                    double& gap, Result& result) {
   const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));
   if (!(gap > 0 && gap < std::numeric_limits<double>::max() / 8)) return false;
-  const Shifted shifted(problem, result, gap, pool, stop);
+  const ShiftedProblem shifted(problem, result, gap, pool, stop);
   if (stop.requested() || choose_resolution(shifted.most(), limit) < kFarFiner * result.resolution) return false;
   Result next;
   if (!solve_again(shifted.problem(), shifted.start().data(), options, pool, stop, solve_once, result, next) ||
-      shifted.pays_lowered(next))
+      shifted.uses_capped_cost(next))
     return false;
   gap = gap_of(next) + 2 * shifted.rounding() * static_cast<double>(next.assignment.size());
   next.prices = shifted.prices(next.prices);
@@ -131,11 +131,11 @@ bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, S
 
 }  // namespace
 
-void solve_finer(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
-                 Result& result) {
+void refine_resolution(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                       Result& result) {
   constexpr int kShifts = 40;
   while (result.status == Status::feasible && !stop.requested() &&
-         solve_lowered(problem, options, pool, stop, solve_once, result)) {
+         solve_capped(problem, options, pool, stop, solve_once, result)) {
   }
   double gap = gap_of(result);
   for (int k = 0; k < kShifts && result.status == Status::feasible && result.rounding >= 0 && !stop.requested(); ++k)

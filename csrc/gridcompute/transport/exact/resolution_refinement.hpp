@@ -16,7 +16,7 @@
 namespace gridcompute::transport {
 
 // From an optimum in one unit to that of the costs, while lowering makes the unit finer. Without gangs.
-void solve_finer(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
-                 Result& result);
+void refine_resolution(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                       Result& result);
 
 }  // namespace gridcompute::transport

@@ -16,18 +16,18 @@ namespace {
 constexpr double kTiny = 0x1p-900, kFactor = 0x1p800;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-struct Scaling {
+struct PowerOfTwoScaling {
   [[nodiscard]] double operator()(double cost) const { return cost * kFactor; }
   [[nodiscard]] Cost operator()(Cost cost) const { return cost; }  // none is so small
 };
 
 }  // namespace
 
-bool solved_scaled(const Problem& problem, const Options& options, double most, Pool& pool, Stop& stop,
-                   SolveOnce* solve_once, Result& result) {
+bool solve_scaled(const Problem& problem, const Options& options, double most, Pool& pool, Stop& stop,
+                  SolveOnce* solve_once, Result& result) {
   if (!problem.cost->real() || !(most > 0 && most < kTiny)) return false;
   if (!(largest_cost_seen(problem, pool, stop, true).cost < kTiny) || stop.requested()) return false;
-  const MappedProblem scaled(problem, Scaling{});
+  const MappedProblem scaled(problem, PowerOfTwoScaling{});
   std::vector<double> start;
   Options again = options;
   if (options.prices != nullptr) {

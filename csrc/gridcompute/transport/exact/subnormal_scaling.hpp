@@ -10,7 +10,7 @@ namespace gridcompute::transport {
 
 // False, and nothing done, where they are not: `most` is what all but a few costs keep. An optimum is one of rounded
 // costs (Result::rounding), and its bound may be weak.
-[[nodiscard]] bool solved_scaled(const Problem& problem, const Options& options, double most, Pool& pool, Stop& stop,
-                                 SolveOnce* solve_once, Result& result);
+[[nodiscard]] bool solve_scaled(const Problem& problem, const Options& options, double most, Pool& pool, Stop& stop,
+                                SolveOnce* solve_once, Result& result);
 
 }  // namespace gridcompute::transport

@@ -17,19 +17,19 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-bool GangBranch::over() {
+bool BranchAndBound::finished() {
   return steps() >= until_ || static_cast<double>(search_.best_cost()) <= enough_ || stop_.poll();
 }
 
 // A bound from which no plan is cheaper than the best: costs are integers, at least in the unit of keys.
-double GangBranch::worth() const {
+double BranchAndBound::cutoff() const {
   const auto best = static_cast<double>(search_.best_cost());
   return best - 1 + 1e-6 * std::max(1.0, std::fabs(best) * 0x1p-20);
 }
 
-void GangBranch::run(double steps, double enough, int rounds) {
+void BranchAndBound::run(double steps, double target, int rounds) {
   until_ = this->steps() + steps;
-  enough_ = enough;
+  enough_ = target;
   complete_ = false;
   if (!dual_.fits()) return;
   const double before = this->steps();
@@ -37,12 +37,12 @@ void GangBranch::run(double steps, double enough, int rounds) {
   const double most = steps * kRootShare / (this->steps() - before);
   if (most < kFewest) return;
   explore(static_cast<int>(std::min<double>(rounds, most)), 0);
-  complete_ = !over();
+  complete_ = !finished();
 }
 
 // Closes pairs that cost no less than the best plan; false where a job is left without any.
-bool GangBranch::close_dear() {
-  const double most = worth();
+bool BranchAndBound::close_expensive_pairs() {
+  const double most = cutoff();
   for (Index i = 0; i < model_.jobs(); ++i) {
     bool any = false;
     for (Slot s = 0; s <= model_.out(); ++s) {
@@ -58,7 +58,7 @@ bool GangBranch::close_dear() {
 }
 
 // A plan from the knapsacks: jobs in one set stay, others go where they still fit and cost least.
-void GangBranch::complete_plan(double value) {
+void BranchAndBound::complete_plan(double value) {
   std::vector<Slot> at(static_cast<std::size_t>(model_.jobs()), kNone);
   std::vector<Cost> room = model_.capacity;
   const auto put = [&](Index i, Slot s) {
@@ -98,7 +98,7 @@ void GangBranch::complete_plan(double value) {
 }
 
 // Each job has one class left.
-void GangBranch::offer_last() {
+void BranchAndBound::offer_fixed_plan() {
   std::vector<Slot> at(static_cast<std::size_t>(model_.jobs()), model_.out());
   std::vector<Cost> room = model_.capacity;
   for (Index i = 0; i < model_.jobs(); ++i) {
@@ -111,17 +111,17 @@ void GangBranch::offer_last() {
   if (std::ranges::all_of(room, [](Cost left) { return left >= 0; })) search_.start_from(std::move(at));
 }
 
-void GangBranch::explore(int rounds, int depth) {
+void BranchAndBound::explore(int rounds, int depth) {
   ++nodes_;
   for (int again = 0;; ++again) {
     const double target = static_cast<double>(search_.best_cost());
-    const double value = dual_.ascend(again == 0 ? rounds : kNode, target, worth(), stop_);
+    const double value = dual_.ascend(again == 0 ? rounds : kNode, target, cutoff(), stop_);
     if (depth == 0 && again == 0) charges_ = dual_.charges();
-    if (value > worth()) return;
+    if (value > cutoff()) return;
     dual_.marginals();
     const Wide before = search_.best_cost();
     complete_plan(value);
-    if (over() || value > worth() || !close_dear()) return;
+    if (finished() || value > cutoff() || !close_expensive_pairs()) return;
     if (again > 0 || (before == search_.best_cost() && depth > 0)) break;
   }
   Index job = -1;
@@ -136,18 +136,18 @@ void GangBranch::explore(int rounds, int depth) {
     }
     if (second < kInf && second > most) most = second, job = i;
   }
-  if (job < 0) return offer_last();
+  if (job < 0) return offer_fixed_plan();
   std::vector<std::pair<double, Slot>> order;
   for (Slot s = 0; s <= model_.out(); ++s)
     if (dual_.open(job, s)) order.emplace_back(dual_.marginal(job, s), s);
   std::sort(order.begin(), order.end());
-  const GangDual::State here = dual_.state();
+  const KnapsackBound::State here = dual_.state();
   for (const auto& [least, slot] : order) {
-    if (least > worth()) break;
+    if (least > cutoff()) break;
     for (const auto& other : order)
       if (other.second != slot) dual_.close(job, other.second);
     explore(kNode, depth + 1);
-    if (over()) return;
+    if (finished()) return;
     dual_.restore(here);
   }
 }

@@ -11,14 +11,14 @@
 
 namespace gridcompute::transport {
 
-class GangBranch {
+class BranchAndBound {
  public:
-  GangBranch(const GangModel& model, GangSearch& search, Stop& stop)
+  BranchAndBound(const IntegralModel& model, WindowSearch& search, Stop& stop)
       : model_(model), search_(search), dual_(model), stop_(stop) {}
 
   // For so many steps, those of the search included; until a plan costs no more than `enough`.
   // `rounds`: evaluations at the root.
-  void run(double steps, double enough, int rounds);
+  void run(double steps, double target, int rounds);
   // In keys, of the root; they bound all plans. Empty where one evaluation would take too large a share of the steps.
   [[nodiscard]] const std::vector<double>& charges() const noexcept { return charges_; }
   [[nodiscard]] bool complete() const noexcept { return complete_; }
@@ -26,16 +26,16 @@ class GangBranch {
   [[nodiscard]] Index nodes() const noexcept { return nodes_; }
 
  private:
-  [[nodiscard]] bool over();
-  [[nodiscard]] double worth() const;
+  [[nodiscard]] bool finished();
+  [[nodiscard]] double cutoff() const;
   void explore(int rounds, int depth);
-  bool close_dear();
+  bool close_expensive_pairs();
   void complete_plan(double value);
-  void offer_last();
+  void offer_fixed_plan();
 
-  const GangModel& model_;
-  GangSearch& search_;
-  GangDual dual_;
+  const IntegralModel& model_;
+  WindowSearch& search_;
+  KnapsackBound dual_;
   Stop& stop_;
   double until_ = 0, enough_ = 0;
   std::vector<double> charges_;

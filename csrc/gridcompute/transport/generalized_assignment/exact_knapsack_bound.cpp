@@ -33,7 +33,7 @@ Wide packed(const std::vector<Item>& items, Cost room, std::vector<Wide>& table)
 
 }  // namespace
 
-std::optional<BinarySum> knapsack_bound(const Problem& problem, std::span<const double> charges) {
+std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges) {
   const auto n = static_cast<Index>(charges.size());
   const Index n_slots = problem.cost->n_slots();
   if (n * (n_slots + 1) > kMostCosts) return std::nullopt;
@@ -42,24 +42,25 @@ std::optional<BinarySum> knapsack_bound(const Problem& problem, std::span<const 
   std::vector<std::vector<Choice>> choices;
   for (Index i = 0; i < n; ++i) {
     choices.push_back(choices_of(problem, i));
-    for (const Choice& c : choices.back()) unit.show(c.cost);
-    if (const auto out = cost_out(problem, i)) unit.show(*out);
-    unit.show(scaled(charges[static_cast<std::size_t>(i)]));
+    for (const Choice& c : choices.back()) unit.include(c.cost);
+    if (const auto out = unplaced_cost(problem, i)) unit.include(*out);
+    unit.include(to_scaled_integer(charges[static_cast<std::size_t>(i)]));
     step = std::gcd(step, problem.weight(i));
     all += problem.weight(i);
   }
   step = std::max<Cost>(1, step);
   std::vector<std::vector<Item>> items(static_cast<std::size_t>(n_slots));
-  BinarySum bound{0, unit.exponent()};
+  ScaledInteger bound{0, unit.exponent()};
   bool whole = true;
   for (Index i = 0; i < n; ++i) {
-    const Wide charge = unit.count(scaled(charges[static_cast<std::size_t>(i)]), whole);
-    bound.value += charge;
+    const Wide charge = unit.count(to_scaled_integer(charges[static_cast<std::size_t>(i)]), whole);
+    bound.mantissa += charge;
     for (const Choice& c : choices[static_cast<std::size_t>(i)]) {
       const Wide profit = charge - unit.count(c.cost, whole);
       if (profit > 0) items[static_cast<std::size_t>(c.slot)].push_back({problem.weight(i) / step, profit});
     }
-    if (const auto out = cost_out(problem, i)) bound.value += std::min<Wide>(0, unit.count(*out, whole) - charge);
+    if (const auto out = unplaced_cost(problem, i))
+      bound.mantissa += std::min<Wide>(0, unit.count(*out, whole) - charge);
   }
   double steps = 0;
   const auto room = [&](std::size_t s) { return std::min(problem.capacity[s], all) / step; };
@@ -67,27 +68,27 @@ std::optional<BinarySum> knapsack_bound(const Problem& problem, std::span<const 
     steps += static_cast<double>(room(s) + 1) * static_cast<double>(items[s].size());
   if (steps > kMostSteps) return std::nullopt;
   std::vector<Wide> table;
-  for (std::size_t s = 0; s < items.size(); ++s) bound.value -= packed(items[s], room(s), table);
+  for (std::size_t s = 0; s < items.size(); ++s) bound.mantissa -= packed(items[s], room(s), table);
   return bound;
 }
 
-std::optional<BinarySum> exact_cost(const Problem& problem, std::span<const std::int32_t> assignment) {
-  std::vector<Scaled> costs;
+std::optional<ScaledInteger> exact_cost(const Problem& problem, std::span<const std::int32_t> assignment) {
+  std::vector<ScaledInteger> costs;
   CommonUnit unit(kBits);
   for (std::size_t i = 0; i < assignment.size(); ++i) {
     const auto job = static_cast<Index>(i);
     if (assignment[i] < 0) {
-      costs.push_back(cost_out(problem, job).value_or(Scaled{}));
+      costs.push_back(unplaced_cost(problem, job).value_or(ScaledInteger{}));
     } else if (problem.cost->real()) {
-      costs.push_back(scaled(problem.cost->real_at(job, assignment[i])));
+      costs.push_back(to_scaled_integer(problem.cost->real_at(job, assignment[i])));
     } else {
       costs.push_back({problem.cost->integer_at(job, assignment[i]), 0});
     }
-    unit.show(costs.back());
+    unit.include(costs.back());
   }
-  BinarySum sum{0, unit.exponent()};
+  ScaledInteger sum{0, unit.exponent()};
   bool whole = true;
-  for (const Scaled& cost : costs) sum.value += unit.count(cost, whole);
+  for (const ScaledInteger& cost : costs) sum.mantissa += unit.count(cost, whole);
   return whole ? std::optional(sum) : std::nullopt;
 }
 

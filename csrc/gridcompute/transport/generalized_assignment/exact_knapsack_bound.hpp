@@ -10,19 +10,15 @@
 #include <optional>
 #include <span>
 
-#include "gridcompute/transport/problem.hpp"
+#include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
 
 namespace gridcompute::transport {
 
-struct BinarySum {
-  Wide value = 0;  // times 2^exponent
-  int exponent = 0;
-};
-
 // What a plan costs; nothing where that does not fit into 126 bits.
-[[nodiscard]] std::optional<BinarySum> exact_cost(const Problem& problem, std::span<const std::int32_t> assignment);
+[[nodiscard]] std::optional<ScaledInteger> exact_cost(const Problem& problem, std::span<const std::int32_t> assignment);
 
 // Nothing where it takes more than a fixed number of steps.
-[[nodiscard]] std::optional<BinarySum> knapsack_bound(const Problem& problem, std::span<const double> charges);
+[[nodiscard]] std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem,
+                                                                std::span<const double> charges);
 
 }  // namespace gridcompute::transport

@@ -73,7 +73,7 @@ Cost rounds(const Demand& d, Cost most) {  // of binary splitting
 
 }  // namespace
 
-std::vector<Cost> fillable(std::span<const Cost> capacity, std::span<const std::int32_t> demand) {
+std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<const std::int32_t> demand) {
   std::vector<Cost> out(capacity.begin(), capacity.end());
   Wide total = 0;
   for (const std::int32_t w : demand) total += w;
@@ -177,17 +177,17 @@ class FittingCost final : public CostSource {
   [[nodiscard]] bool fits(Index job, Index slot) const { return problem_.weight(job) <= problem_.capacity[slot]; }
 
   template <class T>
-  void close(Index job, T* row, T closed) const {
+  void close(Index job, T* row, T gap_closed) const {
     const Cost weight = problem_.weight(job);
-    for (const Slot s : narrow_) row[s] = problem_.capacity[s] < weight ? closed : row[s];
+    for (const Slot s : narrow_) row[s] = problem_.capacity[s] < weight ? gap_closed : row[s];
   }
 
   template <class T>
-  void close_listed(Index first, Index count, const Slot* slots, T* costs, T closed) const {
+  void close_listed(Index first, Index count, const Slot* slots, T* costs, T gap_closed) const {
     Index at = 0;
     for (Index job = first; job < first + count; ++job)
       for (const Index end = at + cost_.listed(job); at < end; ++at)
-        if (!fits(job, slots[at])) costs[at] = closed;
+        if (!fits(job, slots[at])) costs[at] = gap_closed;
   }
 
   const CostSource& cost_;
@@ -201,7 +201,7 @@ FittedProblem::FittedProblem(const Problem& problem) : fitted_(problem) {
   const auto n = static_cast<std::size_t>(problem.cost->n_jobs());
   const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
   const std::span<const std::int32_t> demand(problem.demand, n);
-  capacity_ = fillable({problem.capacity, n_slots}, demand);
+  capacity_ = fillable_capacities({problem.capacity, n_slots}, demand);
   fitted_.capacity = capacity_.data();
   const Cost heaviest = n == 0 ? 0 : *std::max_element(demand.begin(), demand.end());
   std::vector<Slot> narrow;

@@ -23,7 +23,8 @@ namespace gridcompute::transport {
 
 // For each capacity below the sum of all demands, the largest sum of some demands that it can hold (or, where that
 // takes too long, something between that and the capacity). The others stay as they are.
-[[nodiscard]] std::vector<Cost> fillable(std::span<const Cost> capacity, std::span<const std::int32_t> demand);
+[[nodiscard]] std::vector<Cost> fillable_capacities(std::span<const Cost> capacity,
+                                                    std::span<const std::int32_t> demand);
 
 // The problem without what no gang can use. Needs a demand; keeps pointers into the original.
 class FittedProblem {

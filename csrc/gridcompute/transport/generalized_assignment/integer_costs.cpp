@@ -19,7 +19,7 @@ int bits_of(Wide mantissa) {
 
 }  // namespace
 
-Scaled scaled(double finite) {
+ScaledInteger to_scaled_integer(double finite) {
   int exponent = 0;
   const auto mantissa = static_cast<Cost>(std::ldexp(std::frexp(finite, &exponent), 53));
   if (mantissa == 0) return {};
@@ -27,20 +27,20 @@ Scaled scaled(double finite) {
   return {mantissa >> zeros, exponent - 53 + zeros};
 }
 
-double value_of(const Scaled& x) { return std::ldexp(static_cast<double>(x.mantissa), x.exponent); }
+double value_of(const ScaledInteger& x) { return std::ldexp(static_cast<double>(x.mantissa), x.exponent); }
 
-bool cheaper(const Scaled& a, const Scaled& b) {
+bool cheaper(const ScaledInteger& a, const ScaledInteger& b) {
   if (a.exponent == b.exponent) return a.mantissa < b.mantissa;
   return value_of(a) < value_of(b);
 }
 
-void CommonUnit::show(const Scaled& x) {
+void CommonUnit::include(const ScaledInteger& x) {
   if (x.mantissa == 0) return;
   top_ = std::max(top_, bits_of(x.mantissa) + x.exponent);
   low_ = std::min(low_, x.exponent);
 }
 
-Wide CommonUnit::count(const Scaled& x, bool& whole) const {
+Wide CommonUnit::count(const ScaledInteger& x, bool& whole) const {
   const int shift = x.exponent - exponent();
   if (x.mantissa == 0) return 0;
   if (shift >= 0) return x.mantissa * (static_cast<Wide>(1) << shift);
@@ -72,7 +72,7 @@ std::vector<Choice> choices_of(const Problem& problem, Index job) {
     problem.cost->reals(row, costs.data());
     for (Slot s = 0; s < n_slots; ++s)
       if (fits(s) && costs[static_cast<std::size_t>(s)] < kInf)
-        out.push_back({s, scaled(costs[static_cast<std::size_t>(s)])});
+        out.push_back({s, to_scaled_integer(costs[static_cast<std::size_t>(s)])});
     return out;
   }
   std::vector<Cost> costs(size);
@@ -83,10 +83,10 @@ std::vector<Choice> choices_of(const Problem& problem, Index job) {
   return out;
 }
 
-std::optional<Scaled> cost_out(const Problem& problem, Index job) {
+std::optional<ScaledInteger> unplaced_cost(const Problem& problem, Index job) {
   if (problem.unplaced == nullptr) return std::nullopt;
   const double cost = problem.unplaced[job * problem.unplaced_stride];
-  return cost < kInf ? std::optional(scaled(cost)) : std::nullopt;
+  return cost < kInf ? std::optional(to_scaled_integer(cost)) : std::nullopt;
 }
 
 }  // namespace gridcompute::transport

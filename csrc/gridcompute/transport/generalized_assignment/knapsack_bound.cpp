@@ -15,7 +15,7 @@ constexpr int kPatience = 20;           // evaluations without a better bound un
 
 }  // namespace
 
-GangDual::GangDual(const GangModel& model) : model_(model), packed_(model.capacity.size(), 0) {
+KnapsackBound::KnapsackBound(const IntegralModel& model) : model_(model), packed_(model.capacity.size(), 0) {
   const Index n = model.jobs();
   Cost all = 0;
   unit_ = 0;
@@ -25,7 +25,8 @@ GangDual::GangDual(const GangModel& model) : model_(model), packed_(model.capaci
   for (const Cost u : model.capacity) room_.push_back(std::min(u, all) / unit_);
   open_.resize(at(n, 0));
   for (Index i = 0; i < n; ++i) {
-    double least = model.must[static_cast<std::size_t>(i)] != 0 ? kInf : static_cast<double>(model.row(i)[model.out()]);
+    double least =
+        model.required[static_cast<std::size_t>(i)] != 0 ? kInf : static_cast<double>(model.row(i)[model.out()]);
     open_[at(i, model.out())] = least < kInf ? 1 : 0;
     for (Slot s = 0; s < model.classes(); ++s) {
       const bool may = model.row(i)[s] < kForbidden && weight_[static_cast<std::size_t>(i)] <= room_[s];
@@ -38,7 +39,7 @@ GangDual::GangDual(const GangModel& model) : model_(model), packed_(model.capaci
   direction_.assign(static_cast<std::size_t>(n), 0);
 }
 
-bool GangDual::fits() const {
+bool KnapsackBound::fits() const {
   for (Slot s = 0; s < model_.classes(); ++s) {
     double jobs = 1;
     for (Index i = 0; i < model_.jobs(); ++i) jobs += open_[at(i, s)];
@@ -47,7 +48,7 @@ bool GangDual::fits() const {
   return true;
 }
 
-void GangDual::gather(Slot s) {
+void KnapsackBound::collect_items(Slot s) {
   item_.clear(), profit_.clear();
   for (Index i = 0; i < model_.jobs(); ++i) {
     const double profit = charge_[static_cast<std::size_t>(i)] - static_cast<double>(model_.row(i)[s]);
@@ -56,8 +57,8 @@ void GangDual::gather(Slot s) {
 }
 
 // The most that jobs which fit into class s pay, and which.
-double GangDual::pack(Slot s) {
-  gather(s);
+double KnapsackBound::solve_knapsack(Slot s) {
+  collect_items(s);
   std::vector<Index>& set = sets_[s];
   set.clear();
   const Cost room = room_[s];
@@ -87,7 +88,7 @@ double GangDual::pack(Slot s) {
   return forward_.back();
 }
 
-double GangDual::evaluate() {
+double KnapsackBound::evaluate() {
   const Index n = model_.jobs();
   chosen_.assign(static_cast<std::size_t>(n), 0);
   value_ = 0;
@@ -99,7 +100,7 @@ double GangDual::evaluate() {
     if (more < 0) value_ += more, ++chosen_[static_cast<std::size_t>(i)];
   }
   for (Slot s = 0; s < model_.classes(); ++s) {
-    packed_[s] = pack(s);
+    packed_[s] = solve_knapsack(s);
     value_ -= packed_[s];
     for (const Index i : sets_[s]) ++chosen_[static_cast<std::size_t>(i)];
   }
@@ -107,19 +108,19 @@ double GangDual::evaluate() {
   return value_;
 }
 
-double GangDual::ascend(int rounds, double target, double enough, Stop& stop) {
+double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& stop) {
   std::vector<double> best = charge_;
   double most = evaluate(), factor = 1.5;
   std::fill(direction_.begin(), direction_.end(), 0.0);
   int idle = 0;
-  for (int round = 1; round < rounds && most < enough && !stop.poll(); ++round) {
+  for (int round = 1; round < rounds && most < cutoff && !stop.poll(); ++round) {
     double size = 0;
     for (std::size_t i = 0; i < direction_.size(); ++i) {
       direction_[i] = (1 - chosen_[i]) + kDeflection * direction_[i];
       size += direction_[i] * direction_[i];
     }
     if (size == 0) break;
-    const double step = factor * std::max(target - value_, 1e-9 * std::fabs(target)) / size;
+    const double step = factor * std::max(plan_cost - value_, 1e-9 * std::fabs(plan_cost)) / size;
     for (std::size_t i = 0; i < direction_.size(); ++i) charge_[i] += step * direction_[i];
     if (evaluate() > most) {
       most = value_, best = charge_, idle = 0;
@@ -136,8 +137,8 @@ double GangDual::ascend(int rounds, double target, double enough, Stop& stop) {
 }
 
 // What the jobs at hand pay at most in so much room: of the first k, and of those from k on.
-void GangDual::tables(Slot s) {
-  gather(s);
+void KnapsackBound::fill_tables(Slot s) {
+  collect_items(s);
   const auto width = static_cast<std::size_t>(room_[s] + 1), n = item_.size();
   forward_.resize((n + 1) * width), backward_.resize((n + 1) * width);
   std::fill_n(forward_.begin(), width, 0.0);
@@ -152,13 +153,13 @@ void GangDual::tables(Slot s) {
   steps_ += static_cast<double>(3 * n * width);
 }
 
-void GangDual::marginals() {
+void KnapsackBound::marginals() {
   const Index n = model_.jobs();
   marginal_.assign(open_.size(), kInf);
   std::vector<double> without(static_cast<std::size_t>(n), 0);  // what forcing a job out of all classes costs
   std::vector<double> out_here;
   for (Slot s = 0; s < model_.classes(); ++s) {
-    tables(s);
+    fill_tables(s);
     const auto width = static_cast<std::size_t>(room_[s] + 1);
     const double* whole = forward_.data() + item_.size() * width;
     for (Index i = 0; i < n; ++i) {  // those that do not pay: the others get what room is left

@@ -22,13 +22,13 @@
 #include <vector>
 
 #include "gridcompute/base/stop.hpp"
-#include "gridcompute/transport/generalized_assignment/model.hpp"
+#include "gridcompute/transport/generalized_assignment/integral_model.hpp"
 
 namespace gridcompute::transport {
 
-class GangDual {
+class KnapsackBound {
  public:
-  explicit GangDual(const GangModel& model);
+  explicit KnapsackBound(const IntegralModel& model);
 
   // Are the tables of all classes small enough to be held?
   [[nodiscard]] bool fits() const;
@@ -37,7 +37,7 @@ class GangDual {
   double evaluate();
   // Up to so many evaluations; `target` is what a plan costs. Ends at the best charges, evaluated, and returns L; ends
   // early once that is `enough`, or after a stop.
-  double ascend(int rounds, double target, double enough, Stop& stop);
+  double ascend(int rounds, double plan_cost, double cutoff, Stop& stop);
   // After evaluate(): the least cost with job i in class s (last: left out), for all open pairs.
   void marginals();
   [[nodiscard]] double marginal(Index i, Slot s) const { return marginal_[at(i, s)]; }
@@ -62,11 +62,11 @@ class GangDual {
   [[nodiscard]] std::size_t at(Index i, Slot s) const {
     return static_cast<std::size_t>(i) * (static_cast<std::size_t>(model_.classes()) + 1) + static_cast<std::size_t>(s);
   }
-  void gather(Slot s);
-  double pack(Slot s);
-  void tables(Slot s);
+  void collect_items(Slot s);
+  double solve_knapsack(Slot s);
+  void fill_tables(Slot s);
 
-  const GangModel& model_;
+  const IntegralModel& model_;
   Cost unit_ = 1;                    // greatest common divisor of the demands
   std::vector<Cost> weight_, room_;  // in that unit
   std::vector<char> open_;           // (jobs, classes + 1)

@@ -16,15 +16,15 @@ using Set = std::uint32_t;
 constexpr int kSpareBits = 8;  // of sums of kMostExact costs, and a sign
 
 // The jobs' sets, and what each class can hold of them.
-class Subsets {
+class SubsetDp {
  public:
-  Subsets(const Problem& problem, std::vector<Index> jobs) : problem_(problem), jobs_(std::move(jobs)) {
+  SubsetDp(const Problem& problem, std::vector<Index> jobs) : problem_(problem), jobs_(std::move(jobs)) {
     const std::size_t n = jobs_.size();
     choices_.resize(n);
     for (std::size_t j = 0; j < n; ++j) {
       std::vector<Choice>& c = choices_[j];
       c = choices_of(problem_, jobs_[j]);
-      out_cost_.push_back(cost_out(problem_, jobs_[j]));
+      out_cost_.push_back(unplaced_cost(problem_, jobs_[j]));
       if (c.size() > n) {
         std::stable_sort(c.begin(), c.end(), [](const Choice& a, const Choice& b) { return cheaper(a.cost, b.cost); });
         c.resize(n);
@@ -40,8 +40,8 @@ class Subsets {
 
   [[nodiscard]] Set all() const { return static_cast<Set>(weight_.size() - 1); }
   // Of all costs.
-  [[nodiscard]] Window window() const {
-    Window out;
+  [[nodiscard]] ExponentRange window() const {
+    ExponentRange out;
     for (std::size_t j = 0; j < jobs_.size(); ++j) {
       for (const Choice& c : choices_[j]) out.add(dyadic(c.cost));
       if (out_cost_[j]) out.add(dyadic(*out_cost_[j]));
@@ -67,7 +67,7 @@ class Subsets {
   // K: words of a sum, in units of 2^low.
   template <int K>
   [[nodiscard]] std::optional<ExactPlan> cheapest(int low, Stop& stop) const {
-    using Sum = Fixed<K>;
+    using Sum = FixedPoint<K>;
     const Costs<K> costs = costs_in<K>(low);
     std::vector<Sum> least(weight_.size()), sum(weight_.size());
     std::vector<char> known(weight_.size(), 0);  // is there a plan for this set?
@@ -120,11 +120,11 @@ class Subsets {
  private:
   template <int K>
   struct Costs {
-    std::vector<std::vector<Fixed<K>>> in;     // (classes that matter, jobs)
-    std::vector<std::optional<Fixed<K>>> out;  // (jobs)
+    std::vector<std::vector<FixedPoint<K>>> in;     // (classes that matter, jobs)
+    std::vector<std::optional<FixedPoint<K>>> out;  // (jobs)
   };
 
-  static Dyadic dyadic(const Scaled& x) { return {static_cast<std::int64_t>(x.mantissa), x.exponent}; }
+  static Dyadic dyadic(const ScaledInteger& x) { return {static_cast<std::int64_t>(x.mantissa), x.exponent}; }
 
   // All subsets of `open` that fit, not the empty one; ascending, so that those with one job less came before.
   template <class Visit>
@@ -151,8 +151,8 @@ class Subsets {
 
   template <int K>
   [[nodiscard]] Costs<K> costs_in(int low) const {
-    Costs<K> out{{slots_.size(), std::vector<Fixed<K>>(jobs_.size())},
-                 std::vector<std::optional<Fixed<K>>>(jobs_.size())};
+    Costs<K> out{{slots_.size(), std::vector<FixedPoint<K>>(jobs_.size())},
+                 std::vector<std::optional<FixedPoint<K>>>(jobs_.size())};
     for (std::size_t j = 0; j < jobs_.size(); ++j) {
       for (const Choice& c : choices_[j]) {
         const auto at = std::lower_bound(slots_.begin(), slots_.end(), c.slot) - slots_.begin();
@@ -165,29 +165,29 @@ class Subsets {
 
   const Problem& problem_;
   std::vector<Index> jobs_;
-  std::vector<std::vector<Choice>> choices_;     // (jobs)
-  std::vector<Slot> slots_;                      // that matter, ascending
-  std::vector<Cost> weight_;                     // (sets)
-  std::vector<std::optional<Scaled>> out_cost_;  // (jobs)
+  std::vector<std::vector<Choice>> choices_;            // (jobs)
+  std::vector<Slot> slots_;                             // that matter, ascending
+  std::vector<Cost> weight_;                            // (sets)
+  std::vector<std::optional<ScaledInteger>> out_cost_;  // (jobs)
 };
 
 }  // namespace
 
 std::optional<ExactPlan> solve_by_subsets(const Problem& problem, Stop& stop) {
   const Index n = problem.cost->n_jobs();
-  if (n > kMostExact) return std::nullopt;
+  if (n > kMaxSubsetJobs) return std::nullopt;
   std::vector<Index> jobs;
   for (Index i = 0; i < n; ++i) jobs.push_back(i);
-  const Subsets subsets(problem, std::move(jobs));
-  const Window window = subsets.window();
+  const SubsetDp subsets(problem, std::move(jobs));
+  const ExponentRange window = subsets.window();
   const int low = window.lowest(), bits = window.bits() + kSpareBits;
   if (bits < 2 * 64) return subsets.cheapest<2>(low, stop);
   if (bits < 6 * 64) return subsets.cheapest<6>(low, stop);
   return subsets.cheapest<36>(low, stop);
 }
 
-std::vector<Index> unpackable(const Problem& problem, std::span<const Index> jobs) {
-  const std::vector<char> can = Subsets(problem, {jobs.begin(), jobs.end()}).packable();
+std::vector<Index> smallest_unpackable_set(const Problem& problem, std::span<const Index> jobs) {
+  const std::vector<char> can = SubsetDp(problem, {jobs.begin(), jobs.end()}).packable();
   Set least = 0;
   for (Set set = 1; set < can.size(); ++set) {
     if (can[set] == 0 && (least == 0 || std::popcount(set) < std::popcount(least))) least = set;

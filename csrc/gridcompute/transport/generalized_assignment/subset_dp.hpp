@@ -24,7 +24,7 @@
 namespace gridcompute::transport {
 
 // More take too long: 3^12 * 12 steps.
-constexpr Index kMostExact = 12;
+constexpr Index kMaxSubsetJobs = 12;
 
 // What the cheapest plan costs: as doubles not above and nearest, and rounded up to an integer below 2^120 in size.
 struct ExactPlan {
@@ -39,6 +39,6 @@ struct ExactPlan {
 
 // Some of these jobs, as few as possible, that cannot all be placed whole; empty where they can. At most kMostExact
 // jobs.
-[[nodiscard]] std::vector<Index> unpackable(const Problem& problem, std::span<const Index> jobs);
+[[nodiscard]] std::vector<Index> smallest_unpackable_set(const Problem& problem, std::span<const Index> jobs);
 
 }  // namespace gridcompute::transport

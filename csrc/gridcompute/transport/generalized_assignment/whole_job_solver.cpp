@@ -11,7 +11,7 @@
 #include "gridcompute/transport/generalized_assignment/exact_knapsack_bound.hpp"
 #include "gridcompute/transport/generalized_assignment/fitting_pairs.hpp"
 #include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
-#include "gridcompute/transport/generalized_assignment/neighbourhood.hpp"
+#include "gridcompute/transport/generalized_assignment/neighbourhood_search.hpp"
 #include "gridcompute/transport/generalized_assignment/subset_dp.hpp"
 #include "gridcompute/transport/generalized_assignment/window_search.hpp"
 #include "gridcompute/transport/model/objective.hpp"
@@ -35,10 +35,10 @@ constexpr double kClosing = 1e-8;          // seconds a job to add up costs
 constexpr int kEvaluations = 500;          // of the knapsacks, for the bound
 constexpr int kChargeBits = 40;            // of a charge: products with units stay exact doubles
 
-class Gangs {
+class WholeJobSolver {
  public:
   // problem: without what no gang can use. result: of its relaxation, made whole.
-  Gangs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, Result& result)
+  WholeJobSolver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, Result& result)
       : problem_(problem),
         options_(options),
         pool_(pool),
@@ -46,60 +46,60 @@ class Gangs {
         result_(result),
         n_(problem.cost->n_jobs()),
         n_slots_(static_cast<Slot>(problem.cost->n_slots())),
-        wanted_(options.gap > 0   ? options.gap
-                : options.auction ? kAuctionGap
-                                  : 0) {
+        target_gap_(options.gap > 0   ? options.gap
+                    : options.auction ? kAuctionGap
+                                      : 0) {
     price_bound_ = result_.bound;
-    take(result_.assignment);
+    set_plan(result_.assignment);
   }
 
   void run() {
     const double from = stop_.seconds();
     stop_.set_closing_time(kClosing * static_cast<double>(n_));
-    const bool wanted = wanted_ > 0 && closed();  // no more was asked for
-    if (!result_.exact && !wanted && !stop_.requested()) {
+    const bool target_gap = target_gap_ > 0 && gap_closed();  // no more was asked for
+    if (!result_.exact && !target_gap && !stop_.requested()) {
       stop_.stage("gangs", 0.9);
-      if (!solve_exactly() && !closed()) search();
-      if (missing_ > 0 && result_.status != Status::infeasible) prove_infeasible();
+      if (!solve_exactly() && !gap_closed()) search();
+      if (n_unassigned_required_ > 0 && result_.status != Status::infeasible) prove_infeasible();
     }
     finish();
     result_.stats.add("gangs", stop_.seconds() - from);
   }
 
  private:
-  [[nodiscard]] bool must(Index job) const { return !cost_out(problem_, job); }
+  [[nodiscard]] bool required(Index job) const { return !unplaced_cost(problem_, job); }
 
-  [[nodiscard]] Index missing(std::span<const std::int32_t> assignment) const {
+  [[nodiscard]] Index count_unassigned_required(std::span<const std::int32_t> assignment) const {
     Index count = 0;
     for (Index i = 0; i < n_; ++i)
-      if (assignment[static_cast<std::size_t>(i)] < 0 && must(i)) ++count;
+      if (assignment[static_cast<std::size_t>(i)] < 0 && required(i)) ++count;
     return count;
   }
 
-  [[nodiscard]] double above(double bound) const {
-    return missing_ == 0 && bound > -kInf ? cost_.value() - bound : kInf;
+  [[nodiscard]] double gap_above(double bound) const {
+    return n_unassigned_required_ == 0 && bound > -kInf ? cost_.value() - bound : kInf;
   }
 
   // Does the cost meet the bound, or come as near as was asked for?
-  [[nodiscard]] bool closed() const {
-    if (missing_ > 0) return false;
+  [[nodiscard]] bool gap_closed() const {
+    if (n_unassigned_required_ > 0) return false;
     if (cost_.integral && result_.bound > -kInf && result_.exact_bound >= cost_.whole) return true;
     const double size = std::max(std::fabs(cost_.value()), std::fabs(result_.bound));
-    return above(result_.bound) <= std::max(wanted_ * size, kRounding * cost_.magnitude);
+    return gap_above(result_.bound) <= std::max(target_gap_ * size, kRounding * cost_.magnitude);
   }
 
-  void take(std::vector<std::int32_t> assignment) {
+  void set_plan(std::vector<std::int32_t> assignment) {
     cost_ = total_cost(problem_, assignment, pool_);
-    missing_ = missing(assignment);
+    n_unassigned_required_ = count_unassigned_required(assignment);
     result_.assignment = std::move(assignment);
   }
 
-  void take_if_better(std::vector<std::int32_t> assignment) {
-    const Index without = missing(assignment);
+  void keep_if_better(std::vector<std::int32_t> assignment) {
+    const Index without = count_unassigned_required(assignment);
     const Total cost = total_cost(problem_, assignment, pool_);
     const bool cheaper = cost_.integral ? cost.whole < cost_.whole : cost.value() < cost_.value();
-    if (without > missing_ || (without == missing_ && !cheaper)) return;
-    result_.assignment = std::move(assignment), cost_ = cost, missing_ = without;
+    if (without > n_unassigned_required_ || (without == n_unassigned_required_ && !cheaper)) return;
+    result_.assignment = std::move(assignment), cost_ = cost, n_unassigned_required_ = without;
   }
 
   // value * 2^exponent bounds every plan.
@@ -118,11 +118,11 @@ class Gangs {
     if (!plan->feasible) {
       std::vector<Index> jobs;
       for (Index i = 0; i < n_; ++i)
-        if (must(i)) jobs.push_back(i);
-      set_infeasible(unpackable(problem_, jobs));
+        if (required(i)) jobs.push_back(i);
+      set_infeasible(smallest_unpackable_set(problem_, jobs));
       return true;
     }
-    take(plan->assignment);
+    set_plan(plan->assignment);
     cost_.integral = cost_.integral && plan->whole;
     if (cost_.integral) result_.exact_bound = *plan->whole;
     result_.bound = cost_.integral ? static_cast<double>(*plan->whole) : plan->below;
@@ -137,60 +137,60 @@ class Gangs {
     const double costs = static_cast<double>(n_) * static_cast<double>(n_slots_ + 1);
     const bool timed = std::isfinite(stop_.left());
     const double size = std::max(std::fabs(cost_.value()), std::fabs(result_.bound));
-    const double gap = above(result_.bound) / std::max(size, std::numeric_limits<double>::min());
+    const double gap = gap_above(result_.bound) / std::max(size, std::numeric_limits<double>::min());
     if (!timed && costs > kManyCosts && gap <= kNearEnough) return;
-    const double worth = std::clamp(gap / kGapOfAll, kLeastShare, 1.0);
-    double left = missing_ > 0 ? kStepsForRoom : kSteps * worth;
-    for (std::uint64_t round = 0; !closed() && !exhausted_ && !stop_.poll(); ++round) {
-      const bool without = missing_ > 0;
+    const double cutoff = std::clamp(gap / kGapOfAll, kLeastShare, 1.0);
+    double left = n_unassigned_required_ > 0 ? kStepsForRoom : kSteps * cutoff;
+    for (std::uint64_t round = 0; !gap_closed() && !exhausted_ && !stop_.poll(); ++round) {
+      const bool without = n_unassigned_required_ > 0;
       const double share = std::exp2(static_cast<double>(std::min<std::uint64_t>(round, 10))) * kSteps / 2;
-      left -= search_once(round, timed ? std::min(share, kMostSteps) : std::min(left, kSteps * worth / 2));
-      if (without && missing_ == 0) left = kSteps;
-      if (!timed && left < kSteps * worth / 4) break;
+      left -= run_round(round, timed ? std::min(share, kMostSteps) : std::min(left, kSteps * cutoff / 2));
+      if (without && n_unassigned_required_ == 0) left = kSteps;
+      if (!timed && left < kSteps * cutoff / 4) break;
     }
     if (exhausted_) ++result_.stats.exhausted;
   }
 
   // All jobs where their costs fit into memory; else those that have no place, and some others, by turns.
-  [[nodiscard]] std::vector<Index> some_jobs(std::uint64_t round) const {
+  [[nodiscard]] std::vector<Index> jobs_of_round(std::uint64_t round) const {
     const auto most = std::max<Index>(1, static_cast<Index>(kMostCosts) / (n_slots_ + 1));
     std::vector<Index> jobs;
     const Index step = n_ <= most ? 1 : 2 * n_ / most + 1;
     for (Index i = 0; i < n_ && static_cast<Index>(jobs.size()) < most; ++i) {
       const bool turn = (i + static_cast<Index>(round % static_cast<std::uint64_t>(step))) % step == 0;
-      if (turn || (result_.assignment[static_cast<std::size_t>(i)] < 0 && must(i))) jobs.push_back(i);
+      if (turn || (result_.assignment[static_cast<std::size_t>(i)] < 0 && required(i))) jobs.push_back(i);
     }
     return jobs;
   }
 
   // Returns the steps it took.
-  double search_once(std::uint64_t round, double steps) {
+  double run_round(std::uint64_t round, double steps) {
     // What reduced costs at the prices are compared with is the bound of the prices.
-    const std::optional<GangModel> built =
-        model_of(problem_, result_.assignment, result_.prices, some_jobs(round), above(price_bound_), stop_);
+    const std::optional<IntegralModel> built = build_integral_model(
+        problem_, result_.assignment, result_.prices, jobs_of_round(round), gap_above(price_bound_), stop_);
     if (!built) return 1;
-    const GangModel& model = *built;
+    const IntegralModel& model = *built;
     std::vector<Slot> start;
     for (const Index job : model.job) {
       const Slot s = result_.assignment[static_cast<std::size_t>(job)];
       start.push_back(s < 0 ? model.out() : s);
     }
     const std::uint64_t seed = options_.seed + round;
-    GangSearch search(model, std::move(start), seed);
-    GangBranch branch(model, search, stop_);
-    GangNeighbourhood parts(model, search, seed, stop_);
+    WindowSearch search(model, std::move(start), seed);
+    BranchAndBound branch(model, search, stop_);
+    NeighbourhoodSearch parts(model, search, seed, stop_);
     parts.set_size(part_size_);
-    const double enough = this->enough(model);
+    const double target = this->target(model);
     if (round == 0) search.start_greedily(stop_);
-    search.improve(steps / 16, enough, stop_);
-    branch.run(steps * (round == 0 ? 6 : 4) / 16, enough, kEvaluations);
+    search.improve(steps / 16, target, stop_);
+    branch.run(steps * (round == 0 ? 6 : 4) / 16, target, kEvaluations);
     const bool all = model.jobs() == n_;
-    if (all && !branch.charges().empty()) tighten(model, branch.charges());
+    if (all && !branch.charges().empty()) improve_bound(model, branch.charges());
     if (all && branch.complete()) {
-      exhausted_ = missing_ == 0;
+      exhausted_ = n_unassigned_required_ == 0;
     } else {
-      parts.improve(std::max(0.0, steps - branch.steps()), enough);
-      search.improve(std::max(0.0, steps - branch.steps() - parts.steps()), enough, stop_);
+      parts.improve(std::max(0.0, steps - branch.steps()), target);
+      search.improve(std::max(0.0, steps - branch.steps() - parts.steps()), target, stop_);
     }
     part_size_ = parts.size();
     result_.stats.windows += search.windows();
@@ -200,18 +200,18 @@ class Gangs {
       const Slot s = search.best()[i];
       assignment[static_cast<std::size_t>(model.job[i])] = s == model.out() ? -1 : s;
     }
-    take_if_better(std::move(assignment));
+    keep_if_better(std::move(assignment));
     return branch.steps() + parts.steps() + 1;
   }
 
   // Keys of a plan that ends the search.
-  [[nodiscard]] double enough(const GangModel& model) const {
+  [[nodiscard]] double target(const IntegralModel& model) const {
     if (model.jobs() < n_ || !(result_.bound > -kInf)) return -1;
-    return (result_.bound + wanted_ * std::fabs(result_.bound) - model.base) * model.scale;
+    return (result_.bound + target_gap_ * std::fabs(result_.bound) - model.base) * model.scale;
   }
 
   // The bound of these charges, if it is a better one.
-  void tighten(const GangModel& model, const std::vector<double>& charges) {
+  void improve_bound(const IntegralModel& model, const std::vector<double>& charges) {
     std::vector<double> all(static_cast<std::size_t>(n_));
     double most = 0;
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -221,9 +221,9 @@ class Gangs {
     if (!(most > 0 && most < kInf)) return;
     const double unit = std::ldexp(1.0, std::max(std::ilogb(most) - kChargeBits, -1000));
     for (double& y : all) y = std::nearbyint(y / unit) * unit;
-    const std::optional<BinarySum> found = knapsack_bound(problem_, all);
-    if (!found || double_below(found->value, found->exponent) <= result_.bound) return;
-    set_bound(found->value, found->exponent);
+    const std::optional<ScaledInteger> found = exact_knapsack_bound(problem_, all);
+    if (!found || double_below(found->mantissa, found->exponent) <= result_.bound) return;
+    set_bound(found->mantissa, found->exponent);
     knapsacks_ = found;
     result_.charges = std::move(all);
   }
@@ -231,17 +231,17 @@ class Gangs {
   // A job that has no place, and those that can be nowhere but where it can: do they fit in there?
   void prove_infeasible() {
     Index job = 0;
-    while (result_.assignment[static_cast<std::size_t>(job)] >= 0 || !must(job)) ++job;
+    while (result_.assignment[static_cast<std::size_t>(job)] >= 0 || !required(job)) ++job;
     std::vector<char> open(static_cast<std::size_t>(n_slots_), 0);
     for (const Choice& c : choices_of(problem_, job)) open[c.slot] = 1;
     std::vector<Index> jobs;
     for (Index i = 0; i < n_; ++i) {
-      if (!must(i)) continue;
+      if (!required(i)) continue;
       const std::vector<Choice> choices = choices_of(problem_, i);
       if (std::ranges::all_of(choices, [&](const Choice& c) { return open[c.slot] != 0; })) jobs.push_back(i);
-      if (static_cast<Index>(jobs.size()) > kMostExact) return;
+      if (static_cast<Index>(jobs.size()) > kMaxSubsetJobs) return;
     }
-    std::vector<Index> stuck = unpackable(problem_, jobs);
+    std::vector<Index> stuck = smallest_unpackable_set(problem_, jobs);
     if (!stuck.empty()) set_infeasible(std::move(stuck));
   }
 
@@ -261,37 +261,40 @@ class Gangs {
 
   // Do reals cost just what the knapsacks prove?
   void compare_exactly() {
-    const std::optional<BinarySum> cost = exact_cost(problem_, result_.assignment);
+    const std::optional<ScaledInteger> cost = exact_cost(problem_, result_.assignment);
     if (!cost) return;
     const int unit = std::min(cost->exponent, knapsacks_->exponent);
-    const auto fits = [&](const BinarySum& x) { return std::abs(value_of({x.value, x.exponent - unit})) < 0x1p120; };
+    const auto fits = [&](const ScaledInteger& x) {
+      return std::abs(value_of({x.mantissa, x.exponent - unit})) < 0x1p120;
+    };
     if (!fits(*cost) || !fits(*knapsacks_)) return;
-    const auto in_unit = [&](const BinarySum& x) {
-      return x.value == 0 ? x.value : x.value * (static_cast<Wide>(1) << (x.exponent - unit));
+    const auto in_unit = [&](const ScaledInteger& x) {
+      return x.mantissa == 0 ? x.mantissa : x.mantissa * (static_cast<Wide>(1) << (x.exponent - unit));
     };
     bool exact = false;
-    const double objective = double_below(cost->value, cost->exponent, &exact);
+    const double objective = double_below(cost->mantissa, cost->exponent, &exact);
     if (exact && in_unit(*cost) <= in_unit(*knapsacks_)) exact_objective_ = objective;
   }
 
   void finish() {
-    if (knapsacks_ && missing_ == 0 && !cost_.integral && result_.status != Status::infeasible) compare_exactly();
+    if (knapsacks_ && n_unassigned_required_ == 0 && !cost_.integral && result_.status != Status::infeasible)
+      compare_exactly();
     std::ranges::fill(result_.load, Cost{0});
     for (Index i = 0; i < n_; ++i)
       if (const Slot s = result_.assignment[static_cast<std::size_t>(i)]; s >= 0) result_.load[s] += problem_.weight(i);
     if (result_.status == Status::infeasible) return;
     result_.integral = cost_.integral;
     result_.exact_objective = cost_.whole;
-    result_.objective = missing_ > 0 ? kInf : exact_objective_ ? *exact_objective_ : cost_.value();
+    result_.objective = n_unassigned_required_ > 0 ? kInf : exact_objective_ ? *exact_objective_ : cost_.value();
     const bool met = cost_.integral && result_.bound > -kInf && result_.exact_bound >= cost_.whole;
-    result_.exact = missing_ == 0 && (met || exact_objective_);
-    if (missing_ == 0) result_.bound = std::min(result_.bound, result_.objective);
-    if (missing_ == 0 && (optimal_ || result_.exact)) {
+    result_.exact = n_unassigned_required_ == 0 && (met || exact_objective_);
+    if (n_unassigned_required_ == 0) result_.bound = std::min(result_.bound, result_.objective);
+    if (n_unassigned_required_ == 0 && (optimal_ || result_.exact)) {
       result_.status = Status::optimal;
     } else if (stop_.requested() && stop_.why() != Stop::Why::time_limit) {
       result_.status = Status::stopped;
     } else {
-      result_.status = stop_.requested() || missing_ > 0 ? Status::time_limit : Status::feasible;
+      result_.status = stop_.requested() || n_unassigned_required_ > 0 ? Status::time_limit : Status::feasible;
     }
   }
 
@@ -302,25 +305,25 @@ class Gangs {
   Result& result_;
   Index n_;
   Slot n_slots_;
-  double wanted_;  // the gap, or 0
+  double target_gap_;  // the gap, or 0
   Total cost_;
-  Index missing_ = 0;       // jobs that must be placed and are not
-  bool optimal_ = false;    // proved by subsets
-  bool exhausted_ = false;  // no cheaper plan is left that the branches have not tried
+  Index n_unassigned_required_ = 0;  // jobs that must be placed and are not
+  bool optimal_ = false;             // proved by subsets
+  bool exhausted_ = false;           // no cheaper plan is left that the branches have not tried
   double part_size_ = 5;
   double price_bound_ = -kInf;
-  std::optional<BinarySum> knapsacks_;     // the bound of the charges
-  std::optional<double> exact_objective_;  // of reals, without rounding
+  std::optional<ScaledInteger> knapsacks_;  // the bound of the charges
+  std::optional<double> exact_objective_;   // of reals, without rounding
 };
 
 }  // namespace
 
-void solve_gangs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
-                 Result& result) {
+void solve_whole_jobs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                      Result& result) {
   const FittedProblem fitted(problem);
   solve_once(fitted.problem(), options, pool, stop, result);
   if (result.status == Status::infeasible || stop.why() == Stop::Why::interrupted) return;
-  Gangs(fitted.problem(), options, pool, stop, result).run();
+  WholeJobSolver(fitted.problem(), options, pool, stop, result).run();
 }
 
 }  // namespace gridcompute::transport

@@ -21,7 +21,7 @@
 namespace gridcompute::transport {
 
 // Needs a demand. solve_once: for the relaxation and its whole plan.
-void solve_gangs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
-                 Result& result);
+void solve_whole_jobs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
+                      Result& result);
 
 }  // namespace gridcompute::transport

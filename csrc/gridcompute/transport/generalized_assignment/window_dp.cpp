@@ -29,13 +29,13 @@ GRIDCOMPUTE_CLONES void lower_to(const Cost* GRIDCOMPUTE_RESTRICT from, Index n,
 }
 
 // Demands and room in units of the demands' greatest common divisor; room for more than all is of no use.
-Cost unit_of(const GangWindow& window) {
+Cost unit_of(const JobWindow& window) {
   Cost unit = 0;
   for (const Cost w : window.weight) unit = std::gcd(unit, w);
   return std::max<Cost>(1, unit);
 }
 
-Cost room_in(const GangWindow& window, Slot c, Cost unit, Cost all) {
+Cost room_in(const JobWindow& window, Slot c, Cost unit, Cost all) {
   return std::min(window.room[static_cast<std::size_t>(c)], all) / unit;
 }
 
@@ -43,7 +43,7 @@ Cost sum_of(const std::vector<Cost>& weight) { return std::accumulate(weight.beg
 
 }  // namespace
 
-double Repack::steps_by_loads(const GangWindow& window) {
+double WindowDp::steps_by_loads(const JobWindow& window) {
   const Cost unit = unit_of(window), all = sum_of(window.weight);
   double cells = 1;
   for (Slot c = 0; c < window.classes(); ++c) cells *= static_cast<double>(room_in(window, c, unit, all) + 1);
@@ -51,12 +51,12 @@ double Repack::steps_by_loads(const GangWindow& window) {
   return cells * (m + 1) > kMostCells ? kTooMuch : cells * m * (window.classes() + 1);
 }
 
-double Repack::steps_by_subsets(const GangWindow& window) {
+double WindowDp::steps_by_subsets(const JobWindow& window) {
   if (window.jobs() > kMostSubsets) return kTooMuch;
   return std::pow(3.0, static_cast<double>(window.jobs())) * window.classes();
 }
 
-void Repack::by_loads(const GangWindow& window, std::uint64_t random, std::vector<Slot>& to) {
+void WindowDp::solve_by_loads(const JobWindow& window, std::uint64_t random, std::vector<Slot>& to) {
   const Cost unit = unit_of(window), all = sum_of(window.weight);
   const Slot k = window.classes();
   const Index m = window.jobs();
@@ -104,7 +104,7 @@ void Repack::by_loads(const GangWindow& window, std::uint64_t random, std::vecto
   }
 }
 
-void Repack::by_subsets(const GangWindow& window, std::vector<Slot>& to) {
+void WindowDp::solve_by_subsets_of_jobs(const JobWindow& window, std::vector<Slot>& to) {
   const Slot k = window.classes();
   const Index m = window.jobs();
   const std::uint32_t all = (1u << m) - 1;

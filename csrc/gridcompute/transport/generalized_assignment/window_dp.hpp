@@ -19,7 +19,7 @@
 namespace gridcompute::transport {
 
 // Costs are below 2^54 in size and sums of all below 2^60; kForbidden where a job may not go.
-struct GangWindow {
+struct JobWindow {
   std::vector<Cost> weight;  // (jobs)
   std::vector<Cost> key;     // (jobs, classes + 1); the last: left out, never forbidden
   std::vector<Cost> room;    // (classes)
@@ -28,16 +28,16 @@ struct GangWindow {
   [[nodiscard]] Slot classes() const noexcept { return static_cast<Slot>(room.size()); }
 };
 
-class Repack {
+class WindowDp {
  public:
   // Steps of each way; kTooMuch where it takes too much memory, too.
   static constexpr double kTooMuch = 1e18;
-  [[nodiscard]] static double steps_by_loads(const GangWindow& window);
-  [[nodiscard]] static double steps_by_subsets(const GangWindow& window);
+  [[nodiscard]] static double steps_by_loads(const JobWindow& window);
+  [[nodiscard]] static double steps_by_subsets(const JobWindow& window);
 
   // to: (jobs), a class of the window or the number of classes. Of equal plans `random` chooses one.
-  void by_loads(const GangWindow& window, std::uint64_t random, std::vector<Slot>& to);
-  void by_subsets(const GangWindow& window, std::vector<Slot>& to);
+  void solve_by_loads(const JobWindow& window, std::uint64_t random, std::vector<Slot>& to);
+  void solve_by_subsets_of_jobs(const JobWindow& window, std::vector<Slot>& to);
 
  private:
   std::vector<Cost> layers_;

@@ -21,49 +21,49 @@ constexpr int kAnew = 8;                // one kick in so many starts from the b
 
 }  // namespace
 
-GangSearch::GangSearch(const GangModel& model, std::vector<Slot> start, std::uint64_t seed)
+WindowSearch::WindowSearch(const IntegralModel& model, std::vector<Slot> start, std::uint64_t seed)
     : model_(model), state_(seed * 0x9e3779b97f4a7c15u + 1) {
   best_ = start;
   best_cost_ = cost_of(best_);
-  place(std::move(start));
+  set_assignment(std::move(start));
   for (Index i = 0; i < model_.jobs(); ++i) {
-    const Slot second = model_.preferred[static_cast<std::size_t>(i) * GangModel::kPreferred + 1];
+    const Slot second = model_.preferred[static_cast<std::size_t>(i) * IntegralModel::kPreferred + 1];
     if (second != kNone)
       margin_ += std::fabs(model_.guided(i, second) -
-                           model_.guided(i, model_.preferred[static_cast<std::size_t>(i) * GangModel::kPreferred]));
+                           model_.guided(i, model_.preferred[static_cast<std::size_t>(i) * IntegralModel::kPreferred]));
   }
   margin_ /= static_cast<double>(std::max<Index>(1, model_.jobs()));
 }
 
-std::uint64_t GangSearch::random() {  // splitmix64
+std::uint64_t WindowSearch::random() {  // splitmix64
   std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
   return z ^ (z >> 31);
 }
 
-Wide GangSearch::cost_of(const std::vector<Slot>& at) const {
+Wide WindowSearch::cost_of(const std::vector<Slot>& at) const {
   Wide sum = 0;
   for (Index i = 0; i < model_.jobs(); ++i) sum += model_.row(i)[at[static_cast<std::size_t>(i)]];
   return sum;
 }
 
-void GangSearch::place(std::vector<Slot> at) {
-  at_ = std::move(at);
-  cost_ = cost_of(at_);
+void WindowSearch::set_assignment(std::vector<Slot> at) {
+  assignment_ = std::move(at);
+  cost_ = cost_of(assignment_);
   room_ = model_.capacity;
   members_.assign(static_cast<std::size_t>(model_.classes()) + 1, {});
-  position_.assign(at_.size(), 0);
+  position_.assign(assignment_.size(), 0);
   for (Index i = 0; i < model_.jobs(); ++i) {
-    const Slot s = at_[static_cast<std::size_t>(i)];
+    const Slot s = assignment_[static_cast<std::size_t>(i)];
     position_[static_cast<std::size_t>(i)] = static_cast<Index>(members_[s].size());
     members_[s].push_back(i);
     if (s < model_.classes()) room_[s] -= model_.weight[static_cast<std::size_t>(i)];
   }
 }
 
-void GangSearch::move(Index i, Slot to) {
-  Slot& at = at_[static_cast<std::size_t>(i)];
+void WindowSearch::move(Index i, Slot to) {
+  Slot& at = assignment_[static_cast<std::size_t>(i)];
   if (at == to) return;
   const Cost weight = model_.weight[static_cast<std::size_t>(i)];
   std::vector<Index>& from = members_[at];
@@ -79,7 +79,7 @@ void GangSearch::move(Index i, Slot to) {
   at = to;
 }
 
-void GangSearch::greedy(std::span<const Index> order, bool guided) {
+void WindowSearch::greedy(std::span<const Index> order, bool guided) {
   std::vector<Cost> room = model_.capacity;
   std::vector<Slot> at(order.size(), model_.out());
   for (const Index i : order) {
@@ -93,23 +93,23 @@ void GangSearch::greedy(std::span<const Index> order, bool guided) {
     if (best < model_.out()) room[best] -= weight;
   }
   steps_ += static_cast<double>(order.size()) * model_.classes();
-  keep(std::move(at));
+  keep_if_better(std::move(at));
 }
 
-void GangSearch::keep(std::vector<Slot> at) {
+void WindowSearch::keep_if_better(std::vector<Slot> at) {
   const Wide cost = cost_of(at);
   if (cost >= best_cost_) return;
   best_cost_ = cost;
   best_ = std::move(at);
 }
 
-void GangSearch::start_from(std::vector<Slot> at) {
-  keep(at);
-  place(std::move(at));
-  touched_.clear();
+void WindowSearch::start_from(std::vector<Slot> at) {
+  keep_if_better(at);
+  set_assignment(std::move(at));
+  recent_classes_.clear();
 }
 
-void GangSearch::start_greedily(Stop& stop) {
+void WindowSearch::start_greedily(Stop& stop) {
   std::vector<Index> order(static_cast<std::size_t>(model_.jobs()));
   std::iota(order.begin(), order.end(), Index{0});
   // What the second-best class costs more.
@@ -140,18 +140,18 @@ void GangSearch::start_greedily(Stop& stop) {
   by([&](std::size_t i) { return margin[i] / weight(i); });
   by([&](std::size_t i) { return std::pair(weight(i), margin[i]); });
   by([&](std::size_t i) { return -weight(i); });
-  place(best_);
+  set_assignment(best_);
 }
 
-double GangSearch::regret(Index i) const {
-  const Slot first = model_.preferred[static_cast<std::size_t>(i) * GangModel::kPreferred];
+double WindowSearch::regret(Index i) const {
+  const Slot first = model_.preferred[static_cast<std::size_t>(i) * IntegralModel::kPreferred];
   double least = model_.guided(i, model_.out());
   if (first != kNone) least = std::min(least, model_.guided(i, first));
-  return model_.guided(i, at_[static_cast<std::size_t>(i)]) - least;
+  return model_.guided(i, assignment_[static_cast<std::size_t>(i)]) - least;
 }
 
 // Among a few by chance, the one of most regret.
-Index GangSearch::any_job() {
+Index WindowSearch::sample_job_by_regret() {
   Index best = below(model_.jobs());
   double most = regret(best);
   for (int k = 1; k < kContest; ++k) {
@@ -161,27 +161,27 @@ Index GangSearch::any_job() {
   return best;
 }
 
-void GangSearch::add_class(Slot s) {
+void WindowSearch::add_class(Slot s) {
   if (s == kNone || s >= model_.classes() || std::ranges::count(classes_, s) > 0) return;
   classes_.push_back(s);
 }
 
 // A class where somebody would rather be elsewhere, where he would be, and so on.
-void GangSearch::choose_classes(Slot most) {
+void WindowSearch::choose_classes(Slot most) {
   classes_.clear();
   most = std::min(most, model_.classes());
   const auto preferred = [&](Index i) {
-    const Slot* all = model_.preferred.data() + i * GangModel::kPreferred;
+    const Slot* all = model_.preferred.data() + i * IntegralModel::kPreferred;
     const std::uint64_t r = random();
-    const Slot s = all[(r & 1) != 0 ? 0 : (r >> 1) % ((r & 64) != 0 ? 3 : GangModel::kPreferred)];
+    const Slot s = all[(r & 1) != 0 ? 0 : (r >> 1) % ((r & 64) != 0 ? 3 : IntegralModel::kPreferred)];
     return s == kNone ? all[0] : s;
   };
   const std::uint64_t kind = random() % 8;
-  if (!touched_.empty() && kind < 4) {
-    add_class(touched_[static_cast<std::size_t>(below(static_cast<Index>(touched_.size())))]);
+  if (!recent_classes_.empty() && kind < 4) {
+    add_class(recent_classes_[static_cast<std::size_t>(below(static_cast<Index>(recent_classes_.size())))]);
   } else if (kind < 7) {
-    const Index seed = any_job();
-    add_class(at_[static_cast<std::size_t>(seed)]);
+    const Index seed = sample_job_by_regret();
+    add_class(assignment_[static_cast<std::size_t>(seed)]);
     add_class(preferred(seed));
   }
   for (int tries = 0; static_cast<Slot>(classes_.size()) < most && tries < 4 * most; ++tries) {
@@ -196,13 +196,13 @@ void GangSearch::choose_classes(Slot most) {
   }
 }
 
-std::vector<Slot> GangSearch::related(Slot most) {
+std::vector<Slot> WindowSearch::related(Slot most) {
   choose_classes(most);
   return classes_;
 }
 
 // The jobs of the window; false where there are none.
-bool GangSearch::fill_window() {
+bool WindowSearch::fill_window() {
   jobs_.clear();
   Index all = 0;
   for (const Slot s : classes_) all += static_cast<Index>(members_[s].size());
@@ -229,13 +229,13 @@ bool GangSearch::fill_window() {
   return !jobs_.empty() && !classes_.empty();
 }
 
-void GangSearch::write_window(double noise) {
+void WindowSearch::write_window(double noise) {
   window_.room.clear();
   for (const Slot s : classes_) window_.room.push_back(room_[s]);
   window_.weight.clear();
   window_.key.clear();
   for (const Index i : jobs_) {
-    const Slot at = at_[static_cast<std::size_t>(i)];
+    const Slot at = assignment_[static_cast<std::size_t>(i)];
     window_.weight.push_back(model_.weight[static_cast<std::size_t>(i)]);
     for (std::size_t c = 0; c < classes_.size(); ++c) {
       const Cost key = model_.row(i)[classes_[c]];
@@ -248,7 +248,7 @@ void GangSearch::write_window(double noise) {
   }
 }
 
-void GangSearch::repack(double noise) {
+void WindowSearch::repack(double noise) {
   ++windows_;
   steps_ += kStepsAWindow;
   if (!fill_window()) return;
@@ -256,7 +256,7 @@ void GangSearch::repack(double noise) {
   for (;;) {
     write_window(noise);
     steps_ += static_cast<double>(jobs_.size() * classes_.size());
-    loads = Repack::steps_by_loads(window_), subsets = Repack::steps_by_subsets(window_);
+    loads = WindowDp::steps_by_loads(window_), subsets = WindowDp::steps_by_subsets(window_);
     if (std::min(loads, subsets) <= kMostSteps) break;
     if (classes_.size() > 2 && random() % 2 != 0) {
       drop_class();
@@ -265,51 +265,53 @@ void GangSearch::repack(double noise) {
     }
   }
   steps_ += std::min(loads, subsets);
-  loads <= subsets ? repack_.by_loads(window_, random(), to_) : repack_.by_subsets(window_, to_);
+  loads <= subsets ? window_dp_.solve_by_loads(window_, random(), to_)
+                   : window_dp_.solve_by_subsets_of_jobs(window_, to_);
   for (std::size_t k = 0; k < jobs_.size(); ++k)
     move(jobs_[k], to_[k] < static_cast<Slot>(classes_.size()) ? classes_[to_[k]] : model_.out());
 }
 
 // The last class of the window, and its jobs.
-void GangSearch::drop_class() {
+void WindowSearch::drop_class() {
   const Slot last = classes_.back();
   classes_.pop_back();
-  std::erase_if(jobs_, [&](Index i) { return at_[static_cast<std::size_t>(i)] == last; });
+  std::erase_if(jobs_, [&](Index i) { return assignment_[static_cast<std::size_t>(i)] == last; });
 }
 
-void GangSearch::touch() {
-  touched_.insert(touched_.end(), classes_.begin(), classes_.end());
-  if (touched_.size() > kTouched) touched_.erase(touched_.begin(), touched_.end() - kTouched);
+void WindowSearch::remember_classes() {
+  recent_classes_.insert(recent_classes_.end(), classes_.begin(), classes_.end());
+  if (recent_classes_.size() > kTouched)
+    recent_classes_.erase(recent_classes_.begin(), recent_classes_.end() - kTouched);
 }
 
-void GangSearch::improve(double steps, double enough, Stop& stop) {
+void WindowSearch::improve(double steps, double target, Stop& stop) {
   if (model_.jobs() == 0 || model_.classes() == 0) return;
   const double until = steps_ + steps;
   const Index patience = 20 + 4 * model_.classes();
   Index idle = 0;
-  while (steps_<until&& static_cast<double>(std::min(cost_, best_cost_))> enough && !stop.poll()) {
+  while (steps_<until&& static_cast<double>(std::min(cost_, best_cost_))> target && !stop.poll()) {
     choose_classes(static_cast<Slot>(2 + below(kMostClasses - 1)));
     const Wide before = cost_;
     repack(0);
-    if (cost_ < before) touch();
+    if (cost_ < before) remember_classes();
     idle = cost_ < before ? 0 : idle + 1;
     if (idle < patience) continue;
     idle = 0;
-    keep(at_);
+    keep_if_better(assignment_);
     const auto worse = static_cast<double>(cost_ - best_cost_);
-    if (worse > kMuchWorse * static_cast<double>(best_cost_) || random() % kAnew == 0) place(best_);
+    if (worse > kMuchWorse * static_cast<double>(best_cost_) || random() % kAnew == 0) set_assignment(best_);
     kick();
   }
-  keep(at_);
+  keep_if_better(assignment_);
 }
 
-void GangSearch::kick() {
-  touched_.clear();
+void WindowSearch::kick() {
+  recent_classes_.clear();
   const double noise = margin_ * std::exp2(static_cast<double>(random() % 6) - 2.0) / 0x1p24;
   for (auto windows = 1 + random() % 4; windows > 0; --windows) {
     choose_classes(static_cast<Slot>(2 + below(3)));
     repack(noise);
-    touch();
+    remember_classes();
   }
 }
 

@@ -26,24 +26,24 @@
 #include <vector>
 
 #include "gridcompute/base/stop.hpp"
-#include "gridcompute/transport/generalized_assignment/model.hpp"
+#include "gridcompute/transport/generalized_assignment/integral_model.hpp"
 #include "gridcompute/transport/generalized_assignment/window_dp.hpp"
 
 namespace gridcompute::transport {
 
-class GangSearch {
+class WindowSearch {
  public:
   // start: (jobs), a class or model.out().
-  GangSearch(const GangModel& model, std::vector<Slot> start, std::uint64_t seed);
+  WindowSearch(const IntegralModel& model, std::vector<Slot> start, std::uint64_t seed);
 
   // Plans of several orders of jobs; the best of them and the start is where the descent begins.
   void start_greedily(Stop& stop);
   void start_from(std::vector<Slot> at);
   // Repacks a few windows at costs with noise.
   void kick();
-  [[nodiscard]] const std::vector<Slot>& at() const noexcept { return at_; }
+  [[nodiscard]] const std::vector<Slot>& at() const noexcept { return assignment_; }
   // For so many steps, until a plan costs no more than `enough`, or a stop.
-  void improve(double steps, double enough, Stop& stop);
+  void improve(double steps, double target, Stop& stop);
 
   // So many classes between which jobs of the best plan would rather move.
   [[nodiscard]] std::vector<Slot> related(Slot most);
@@ -56,36 +56,36 @@ class GangSearch {
 
  private:
   void greedy(std::span<const Index> order, bool guided);
-  void keep(std::vector<Slot> at);
-  void place(std::vector<Slot> at);
+  void keep_if_better(std::vector<Slot> at);
+  void set_assignment(std::vector<Slot> at);
   [[nodiscard]] Wide cost_of(const std::vector<Slot>& at) const;
   [[nodiscard]] double regret(Index i) const;
   [[nodiscard]] std::uint64_t random();
   [[nodiscard]] Index below(Index n) { return static_cast<Index>(random() % static_cast<std::uint64_t>(n)); }
-  [[nodiscard]] Index any_job();
+  [[nodiscard]] Index sample_job_by_regret();
   void choose_classes(Slot most);
   void add_class(Slot s);
   bool fill_window();
   void write_window(double noise);
   void repack(double noise);
   void drop_class();
-  void touch();
+  void remember_classes();
   void move(Index i, Slot to);
 
-  const GangModel& model_;
+  const IntegralModel& model_;
   std::uint64_t state_;
-  Repack repack_;
-  std::vector<Slot> at_, best_;
+  WindowDp window_dp_;
+  std::vector<Slot> assignment_, best_;
   Wide cost_ = 0, best_cost_ = 0;
   std::vector<Cost> room_;                   // (classes)
   std::vector<std::vector<Index>> members_;  // (classes + 1)
   std::vector<Index> position_;              // (jobs) among the members
-  std::vector<Slot> touched_;                // classes that changed lately
+  std::vector<Slot> recent_classes_;         // classes that changed lately
   double steps_ = 0;
   double margin_ = 0;  // of a job's second-best class, on average
   Index windows_ = 0;
 
-  GangWindow window_;
+  JobWindow window_;
   std::vector<Slot> classes_, to_;
   std::vector<Index> jobs_;
 };

@@ -19,8 +19,8 @@ double predict_gap(const SolverContext& context, const Level& level, std::span<c
       r.first_infeasible_job >= 0)
     return inf;
   r.place(prices, level.capacity, context.pool);
-  const Whole whole = make_whole(context, level, r, prices, context.stop);
-  if (whole.homeless > 0 || context.stop.requested()) return inf;
+  const IntegralPlan whole = round_to_integral(context, level, r, prices, context.stop);
+  if (whole.n_unassigned_required > 0 || context.stop.requested()) return inf;
   Wide objective = 0;
   for (Index k = 0; k < level.n; ++k) {
     const Index job = level.row(k);

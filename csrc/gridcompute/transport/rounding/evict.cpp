@@ -10,7 +10,7 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kTold = 16;  // one in so many jobs tells
+constexpr Index kSampleStep = 16;  // one in so many jobs tells
 constexpr Cost kAny = std::numeric_limits<Cost>::max();
 constexpr Index kMoves = 1 << 15;  // that are looked at, at most: those that lose least a unit
 
@@ -22,12 +22,12 @@ struct Move {
   Slot from, to;
 };
 
-bool less_a_unit(const Move& a, const Move& b) {
+bool less_loss_per_unit(const Move& a, const Move& b) {
   if (a.loss != b.loss) return a.loss < b.loss;
   return a.job != b.job ? a.job < b.job : a.to < b.to;
 }
 
-bool less_at_all(const Move& a, const Move& b) {
+bool less_total_loss(const Move& a, const Move& b) {
   const Wide left = static_cast<Wide>(a.loss) * a.weight, right = static_cast<Wide>(b.loss) * b.weight;
   if (left != right) return left < right;
   return a.job != b.job ? a.job < b.job : a.to < b.to;
@@ -39,17 +39,17 @@ bool lighter(const Move& a, const Move& b) {
   return a.loss != b.loss ? a.loss < b.loss : a.job > b.job;
 }
 
-class Room {
+class Eviction {
  public:
-  Room(const SolverContext& context, const Level& level, const RestrictedProblem& r, std::span<const Cost> prices,
-       Whole& whole)
-      : context_(context), level_(level), r_(r), prices_(prices), whole_(whole), left_(level.capacity) {
-    for (std::size_t s = 0; s < left_.size(); ++s) left_[s] -= whole.load[s];
+  Eviction(const SolverContext& context, const Level& level, const RestrictedProblem& r, std::span<const Cost> prices,
+           IntegralPlan& whole)
+      : context_(context), level_(level), r_(r), prices_(prices), whole_(whole), residual_(level.capacity) {
+    for (std::size_t s = 0; s < residual_.size(); ++s) residual_[s] -= whole.load[s];
   }
 
   // Does any class hold too much?
-  [[nodiscard]] bool over() const {
-    return std::any_of(left_.begin(), left_.end(), [](Cost room) { return room < 0; });
+  [[nodiscard]] bool any_overfull() const {
+    return std::any_of(residual_.begin(), residual_.end(), [](Cost room) { return room < 0; });
   }
 
   void move_to_candidates() {
@@ -59,66 +59,66 @@ class Room {
       const Cost here = price(g, from);
       for (Index c = r_.begin[g]; c < end; ++c) {
         const Slot to = r_.slot[c];
-        if (left_[to] >= weight) out.push_back({r_.key[c] + prices_[to] - here, weight, k, from, to});
+        if (residual_[to] >= weight) out.push_back({r_.key[c] + prices_[to] - here, weight, k, from, to});
       }
     });
     if (static_cast<Index>(moves.size()) > kMoves) {
-      std::nth_element(moves.begin(), moves.begin() + kMoves, moves.end(), less_a_unit);
+      std::nth_element(moves.begin(), moves.begin() + kMoves, moves.end(), less_loss_per_unit);
       moves.resize(kMoves);
     }
-    std::sort(moves.begin(), moves.end(), less_a_unit);
+    std::sort(moves.begin(), moves.end(), less_loss_per_unit);
     for (const Move& m : moves) {
-      if (left_[m.from] + m.weight <= 0) go(m);
+      if (residual_[m.from] + m.weight <= 0) apply(m);
     }
-    std::sort(moves.begin(), moves.end(), less_at_all);
-    for (const Move& m : moves) go(m);
+    std::sort(moves.begin(), moves.end(), less_total_loss);
+    for (const Move& m : moves) apply(m);
   }
 
   // The last come, the first to go.
-  void send_away_in_haste() {
+  void unassign_last_jobs() {
     for (auto k = static_cast<Index>(r_.place_of.size()) - 1; k >= 0; --k) {
       const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
-      if (s >= 0 && left_[s] < 0) go({0, context_.keys.problem().weight(level_.row(k)), k, s, kNone});
+      if (s >= 0 && residual_[s] < 0) apply({0, context_.keys.problem().weight(level_.row(k)), k, s, kNone});
     }
   }
 
-  void send_away() {
-    if (context_.keys.problem().demand == nullptr) return send_away_units();
+  void unassign_cheapest() {
+    if (context_.keys.problem().demand == nullptr) return unassign_cheapest_units();
     std::vector<Move> moves = collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
       out.push_back({loss(k), weight, k, from, kNone});
     });
     std::sort(moves.begin(), moves.end(), lighter);
-    for (const Move& m : moves) go(m);
+    for (const Move& m : moves) apply(m);
   }
 
  private:
   // As many of each class as it holds too much. A few jobs tell what those lose at most, so that not all are sorted.
-  void send_away_units() {
+  void unassign_cheapest_units() {
     const auto n = static_cast<Index>(r_.place_of.size());
-    std::vector<std::vector<Cost>> some(left_.size());
-    for (Index k = 0; k < n; k += kTold) {
+    std::vector<std::vector<Cost>> some(residual_.size());
+    for (Index k = 0; k < n; k += kSampleStep) {
       const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
-      if (s >= 0 && left_[s] < 0) some[s].push_back(loss(k));
+      if (s >= 0 && residual_[s] < 0) some[s].push_back(loss(k));
     }
-    std::vector<Cost> most(left_.size(), kAny);
+    std::vector<Cost> most(residual_.size(), kAny);
     for (std::size_t s = 0; s < most.size(); ++s) {
-      const Cost enough = 2 * (-left_[s] / kTold) + kTold;  // twice as many as needed, and some
-      if (left_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
+      const Cost enough = 2 * (-residual_[s] / kSampleStep) + kSampleStep;  // twice as many as needed, and some
+      if (residual_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
       std::nth_element(some[s].begin(), some[s].begin() + enough, some[s].end());
       most[s] = some[s][static_cast<std::size_t>(enough)];
     }
-    while (over()) {
-      std::vector<std::vector<Move>> of(left_.size());
+    while (any_overfull()) {
+      std::vector<std::vector<Move>> of(residual_.size());
       for (const Move& m : collect([&](Index k, Slot from, Cost weight, std::vector<Move>& out) {
              if (const Cost x = loss(k); x <= most[from]) out.push_back({x, weight, k, from, kNone});
            }))
         of[m.from].push_back(m);
       for (std::size_t s = 0; s < of.size(); ++s) {
         most[s] = kAny;  // should they not be enough, all
-        const Cost over = -left_[s];
-        if (over <= 0 || static_cast<Cost>(of[s].size()) < over) continue;
-        std::nth_element(of[s].begin(), of[s].begin() + over - 1, of[s].end(), lighter);
-        for (Cost k = 0; k < over; ++k) go(of[s][static_cast<std::size_t>(k)]);
+        const Cost any_overfull = -residual_[s];
+        if (any_overfull <= 0 || static_cast<Cost>(of[s].size()) < any_overfull) continue;
+        std::nth_element(of[s].begin(), of[s].begin() + any_overfull - 1, of[s].end(), lighter);
+        for (Cost k = 0; k < any_overfull; ++k) apply(of[s][static_cast<std::size_t>(k)]);
       }
     }
   }
@@ -137,7 +137,7 @@ class Room {
     context_.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
       for (Index k = begin; k < end; ++k) {
         const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
-        if (s >= 0 && left_[s] < 0)
+        if (s >= 0 && residual_[s] < 0)
           visit(k, s, context_.keys.problem().weight(level_.row(k)), parts[static_cast<std::size_t>(chunk)]);
       }
     });
@@ -147,11 +147,11 @@ class Room {
   }
 
   // If it still lies there, and there holds too much, and here has room.
-  void go(const Move& m) {
+  void apply(const Move& m) {
     std::int32_t& now = whole_.assignment[static_cast<std::size_t>(m.job)];
-    if (now != m.from || left_[m.from] >= 0 || (m.to != kNone && left_[m.to] < m.weight)) return;
-    left_[m.from] += m.weight, whole_.load[m.from] -= m.weight;
-    if (m.to != kNone) left_[m.to] -= m.weight, whole_.load[m.to] += m.weight;
+    if (now != m.from || residual_[m.from] >= 0 || (m.to != kNone && residual_[m.to] < m.weight)) return;
+    residual_[m.from] += m.weight, whole_.load[m.from] -= m.weight;
+    if (m.to != kNone) residual_[m.to] -= m.weight, whole_.load[m.to] += m.weight;
     now = m.to;
   }
 
@@ -177,18 +177,18 @@ class Room {
   const Level& level_;
   const RestrictedProblem& r_;
   std::span<const Cost> prices_;
-  Whole& whole_;
-  std::vector<Cost> left_;  // (columns): room, below 0 where a class holds too much
+  IntegralPlan& whole_;
+  std::vector<Cost> residual_;  // (columns): room, below 0 where a class holds too much
 };
 
 }  // namespace
 
-void make_room(const SolverContext& context, const Level& level, const RestrictedProblem& r,
-               std::span<const Cost> prices, Whole& whole) {
-  Room room(context, level, r, prices, whole);
-  if (room.over() && context.stop.closing_time_over()) room.send_away_in_haste();
-  if (room.over()) room.move_to_candidates();
-  if (room.over()) room.send_away();
+void evict_excess(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                  std::span<const Cost> prices, IntegralPlan& whole) {
+  Eviction room(context, level, r, prices, whole);
+  if (room.any_overfull() && context.stop.closing_time_over()) room.unassign_last_jobs();
+  if (room.any_overfull()) room.move_to_candidates();
+  if (room.any_overfull()) room.unassign_cheapest();
 }
 
 }  // namespace gridcompute::transport

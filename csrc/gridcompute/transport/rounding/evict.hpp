@@ -11,7 +11,7 @@
 namespace gridcompute::transport {
 
 // No class of `whole` holds more than its capacity afterwards; -1 for jobs that found no place.
-void make_room(const SolverContext& context, const Level& level, const RestrictedProblem& r,
-               std::span<const Cost> prices, Whole& whole);
+void evict_excess(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                  std::span<const Cost> prices, IntegralPlan& whole);
 
 }  // namespace gridcompute::transport

@@ -11,14 +11,14 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kHurriedCosts = 500'000;  // costs read after a stop: a millisecond or two,
-constexpr Index kHurriedGangs = 400'000;  // also where they are divided by weights, and far apart in memory
+constexpr Index kCostsAfterStop = 500'000;          // costs read after a stop: a millisecond or two,
+constexpr Index kCostsAfterStopWeighted = 400'000;  // also where they are divided by weights, and far apart in memory
 constexpr int kTries = 8;
 constexpr Index kAhead = 16;  // jobs whose costs are asked for early
 
 // Stable: a byte of the weights at a time, as many as the heaviest has.
 template <class Weight>
-void heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
+void sort_heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
   constexpr int kBits = 8, kValues = 1 << kBits;
   Cost most = 0;
   for (const Index k : jobs) most = std::max(most, weight(k));
@@ -34,7 +34,7 @@ void heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
   }
 }
 
-std::vector<Index> everyone(Index n) {
+std::vector<Index> all_jobs(Index n) {
   std::vector<Index> jobs(static_cast<std::size_t>(n));
   std::iota(jobs.begin(), jobs.end(), Index{0});
   return jobs;
@@ -42,40 +42,40 @@ std::vector<Index> everyone(Index n) {
 
 // How many more jobs get a look at their costs: after a stop only a few, but all while the time that is left for
 // closing lasts.
-class Looks {
+class RowReadBudget {
  public:
-  Looks(Stop& stop, Index hurried) : stop_(stop), hurried_(hurried) {}
+  RowReadBudget(Stop& stop, Index hurried) : stop_(stop), rows_after_stop_(hurried) {}
 
   [[nodiscard]] bool next() {
     if (!over_ && count_ % kPollEvery == 0) over_ = stop_.poll() && stop_.closing_time_over();
-    return !over_ || count_ < hurried_ ? ++count_, true : false;
+    return !over_ || count_ < rows_after_stop_ ? ++count_, true : false;
   }
 
  private:
   static constexpr Index kPollEvery = 64;
 
   Stop& stop_;
-  Index hurried_, count_ = 0;
+  Index rows_after_stop_, count_ = 0;
   bool over_ = false;
 };
 
-class Placer {
+class GreedyCompletion {
  public:
-  Placer(const SolverContext& context, const Level& level, std::span<const Cost> prices, Whole begun)
+  GreedyCompletion(const SolverContext& context, const Level& level, std::span<const Cost> prices, IntegralPlan begun)
       : context_(context),
         level_(level),
         prices_(prices),
         n_(context.keys.n_slots()),
         row_(static_cast<std::size_t>(context.keys.columns())),
         out_(std::move(begun)) {}
-  Placer(const SolverContext& context, const Level& level, std::span<const Cost> prices)
-      : Placer(context, level, prices,
-               {std::vector<std::int32_t>(static_cast<std::size_t>(level.n), kNone),
-                std::vector<Cost>(static_cast<std::size_t>(context.keys.columns()), 0)}) {}
+  GreedyCompletion(const SolverContext& context, const Level& level, std::span<const Cost> prices)
+      : GreedyCompletion(context, level, prices,
+                         {std::vector<std::int32_t>(static_cast<std::size_t>(level.n), kNone),
+                          std::vector<Cost>(static_cast<std::size_t>(context.keys.columns()), 0)}) {}
 
   [[nodiscard]] Cost weight(Index k) const { return context_.keys.problem().weight(level_.row(k)); }
 
-  bool put(Index k, Slot s) {
+  bool assign_if_fits(Index k, Slot s) {
     const Cost w = weight(k);
     if (s >= static_cast<Slot>(out_.load.size()) || w > level_.capacity[s] - out_.load[s]) return false;
     out_.load[s] += w;
@@ -84,7 +84,7 @@ class Placer {
   }
 
   // The cheapest class with room, prices counted; being left out is one of them where it is allowed.
-  bool place(Index k) {
+  bool assign_cheapest(Index k) {
     const Index job = level_.row(k);
     CostRangeStats seen;
     context_.keys.fill(Rows{&job, 0, 1}, row_.data(), scratch_, seen);
@@ -97,61 +97,63 @@ class Placer {
       const Cost v = row_[s] + (prices_.empty() ? 0 : prices_[s]);
       if (v < least) least = v, best = s;
     }
-    return best >= 0 && put(k, best);
+    return best >= 0 && assign_if_fits(k, best);
   }
 
   // Largest first; ties by index. Those who get no look at their costs any more go to whatever class with room allows
   // them, or are left out.
-  void place_all(std::vector<Index>& jobs, Stop& stop) {
+  void complete(std::vector<Index>& jobs, Stop& stop) {
     if (stop.why() == Stop::Why::interrupted) return;  // nobody will see the answer
-    if (context_.keys.problem().demand != nullptr) heaviest_first(jobs, [&](Index k) { return weight(k); });
-    Looks looks = looks_at(stop);
-    for (const Index k : jobs) place_somewhere(k, looks);
+    if (context_.keys.problem().demand != nullptr) sort_heaviest_first(jobs, [&](Index k) { return weight(k); });
+    RowReadBudget budget = row_read_budget(stop);
+    for (const Index k : jobs) assign_somewhere(k, budget);
   }
 
-  void place_everyone(Stop& stop) {
+  void complete_all(Stop& stop) {
     if (context_.keys.problem().demand != nullptr) {
-      std::vector<Index> jobs = everyone(level_.n);
-      return place_all(jobs, stop);
+      std::vector<Index> jobs = all_jobs(level_.n);
+      return complete(jobs, stop);
     }
     if (stop.why() == Stop::Why::interrupted) return;
     read_ = false;
-    Looks looks = looks_at(stop);
-    for (Index k = 0; k < level_.n; ++k) place_somewhere(k, looks);
+    RowReadBudget budget = row_read_budget(stop);
+    for (Index k = 0; k < level_.n; ++k) assign_somewhere(k, budget);
   }
 
-  [[nodiscard]] Whole take() { return std::move(out_); }
+  [[nodiscard]] IntegralPlan take_plan() { return std::move(out_); }
 
  private:
-  [[nodiscard]] Looks looks_at(Stop& stop) const {
-    const Index costs = context_.keys.problem().demand != nullptr ? kHurriedGangs : kHurriedCosts;
+  [[nodiscard]] RowReadBudget row_read_budget(Stop& stop) const {
+    const Index costs = context_.keys.problem().demand != nullptr ? kCostsAfterStopWeighted : kCostsAfterStop;
     return {stop, costs / static_cast<Index>(row_.size() + 1)};
   }
 
-  void place_somewhere(Index k, Looks& looks) {
-    const bool placed =
-        looks.next() ? place(k) : put_anywhere(k) || (context_.keys.optional() && finite(k) && put(k, n_));
-    if (!placed) ++out_.homeless;
+  void assign_somewhere(Index k, RowReadBudget& budget) {
+    const bool placed = budget.next()
+                            ? assign_cheapest(k)
+                            : put_anywhere(k) || (context_.keys.optional() && finite(k) && assign_if_fits(k, n_));
+    if (!placed) ++out_.n_unassigned_required;
   }
 
   // The next class in turn that has room and allows the job; a few are tried.
   bool put_anywhere(Index k) {
     if (!read_ && context_.keys.optional()) return false;  // nothing is known: leaving it out is as good
     const CostSource& cost = *context_.keys.problem().cost;
-    if (cost.listed(level_.row(k)) >= 0) return put_at_listed(k, cost);
+    if (cost.listed(level_.row(k)) >= 0) return assign_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;
-    if (cost.forbids() && n_ > 0 && k + kAhead < level_.n) cost.prefetch(level_.row(k + kAhead), turn_);
+    if (cost.forbids() && n_ > 0 && k + kAhead < level_.n) cost.prefetch(level_.row(k + kAhead), next_class_);
     for (int tries = 0; tries < kTries && n_ > 0; ++tries) {
-      for (Slot step = 0; step < n_ && out_.load[turn_] >= level_.capacity[turn_]; ++step) turn_ = (turn_ + 1) % n_;
-      const bool allowed = !cost.forbids() || context_.keys.at(level_.row(k), turn_) < kForbidden;
-      if (allowed && put(k, turn_)) return true;
-      turn_ = (turn_ + 1) % n_;
+      for (Slot step = 0; step < n_ && out_.load[next_class_] >= level_.capacity[next_class_]; ++step)
+        next_class_ = (next_class_ + 1) % n_;
+      const bool allowed = !cost.forbids() || context_.keys.at(level_.row(k), next_class_) < kForbidden;
+      if (allowed && assign_if_fits(k, next_class_)) return true;
+      next_class_ = (next_class_ + 1) % n_;
     }
     return false;
   }
 
   // The first with room of its own few, from one by turns, so that none is full long before the others.
-  bool put_at_listed(Index k, const CostSource& cost) {
+  bool assign_listed(Index k, const CostSource& cost) {
     const Index job = level_.row(k), pairs = cost.listed(job);
     if (k + kAhead < level_.n) {
       const Index next = level_.row(k + kAhead), most = std::max<Index>(1, cost.listed(next));
@@ -160,7 +162,7 @@ class Placer {
     for (Index step = 0; step < pairs; ++step) {
       const Slot s = cost.listed_slot(job, (k + step) % pairs);
       if (out_.load[s] >= level_.capacity[s] || (cost.real() && context_.keys.at(job, s) >= kForbidden)) continue;
-      if (put(k, s)) return true;
+      if (assign_if_fits(k, s)) return true;
     }
     return false;
   }
@@ -174,14 +176,14 @@ class Placer {
   const Level& level_;
   std::span<const Cost> prices_;
   bool read_ = true;  // have all costs been?
-  Slot n_, turn_ = 0;
+  Slot n_, next_class_ = 0;
   std::vector<Cost> row_;
   std::vector<double> scratch_;
-  Whole out_;
+  IntegralPlan out_;
 };
 
 // A shared group's members take its flow in index order.
-std::vector<std::int32_t> in_turn(const RestrictedProblem& r) {
+std::vector<std::int32_t> split_shared_groups(const RestrictedProblem& r) {
   std::vector<std::int32_t> out(r.place_of.begin(), r.place_of.end());
   std::vector<Index> at(r.begin.begin(), r.begin.end());
   std::vector<Cost> taken(static_cast<std::size_t>(r.groups()), 0);
@@ -197,7 +199,7 @@ std::vector<std::int32_t> in_turn(const RestrictedProblem& r) {
 }
 
 // The class that has all units of a group, if one has.
-Slot all_of(const RestrictedProblem& r, Index g) {
+Slot class_with_all_units(const RestrictedProblem& r, Index g) {
   for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
     if (r.flow[c] == r.weight[g]) return r.slot[c];
   }
@@ -206,10 +208,10 @@ Slot all_of(const RestrictedProblem& r, Index g) {
 
 }  // namespace
 
-Whole deal_out(const SolverContext& context, const Level& level, const RestrictedProblem& r) {
-  Whole out;
+IntegralPlan assign_unsplit(const SolverContext& context, const Level& level, const RestrictedProblem& r) {
+  IntegralPlan out;
   const auto n = static_cast<Index>(r.place_of.size());
-  if (r.shared) out.assignment = in_turn(r);
+  if (r.shared) out.assignment = split_shared_groups(r);
   out.assignment.resize(static_cast<std::size_t>(n));
   const Problem& problem = context.keys.problem();
   std::vector<std::vector<Cost>> loads(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
@@ -218,7 +220,7 @@ Whole deal_out(const SolverContext& context, const Level& level, const Restricte
     load.assign(static_cast<std::size_t>(r.columns), 0);
     for (Index k = begin; k < end; ++k) {
       std::int32_t& s = out.assignment[static_cast<std::size_t>(k)];
-      if (!r.shared) s = r.place_of[k] >= 0 ? r.place_of[k] : all_of(r, ~r.place_of[k]);
+      if (!r.shared) s = r.place_of[k] >= 0 ? r.place_of[k] : class_with_all_units(r, ~r.place_of[k]);
       if (s >= 0) load[s] += problem.weight(level.row(k));
     }
   });
@@ -233,12 +235,12 @@ namespace {
 
 // Split jobs, the heaviest first, each to that of the classes with units of it which has most room left, be it too
 // little for the job; ties to the lowest class.
-void seat_split(const SolverContext& context, const Level& level, const RestrictedProblem& r, Whole& whole) {
+void assign_split(const SolverContext& context, const Level& level, const RestrictedProblem& r, IntegralPlan& whole) {
   std::vector<Index> split;
   for (Index k = 0; k < level.n; ++k) {
     if (whole.assignment[static_cast<std::size_t>(k)] < 0) split.push_back(k);
   }
-  heaviest_first(split, [&](Index k) { return context.keys.problem().weight(level.row(k)); });
+  sort_heaviest_first(split, [&](Index k) { return context.keys.problem().weight(level.row(k)); });
   for (const Index k : split) {
     const Index g = ~r.place_of[k];
     Slot& best = whole.assignment[static_cast<std::size_t>(k)];
@@ -256,45 +258,46 @@ void seat_split(const SolverContext& context, const Level& level, const Restrict
 namespace {
 
 // All jobs by size, each where all its units lie, or where it is cheapest now, before smaller jobs take the room.
-Whole largest_first(const SolverContext& context, const Level& level, const RestrictedProblem& r,
-                    std::span<const Cost> prices, Stop& stop) {
-  Placer placer(context, level, prices);
-  std::vector<Index> order = everyone(level.n), left;
-  heaviest_first(order, [&](Index k) { return placer.weight(k); });
+IntegralPlan round_largest_first(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                                 std::span<const Cost> prices, Stop& stop) {
+  GreedyCompletion completion(context, level, prices);
+  std::vector<Index> order = all_jobs(level.n), left;
+  sort_heaviest_first(order, [&](Index k) { return completion.weight(k); });
   for (const Index k : order) {
-    const Slot s = r.place_of[k] >= 0 ? r.place_of[k] : all_of(r, ~r.place_of[k]);
-    if (s >= 0 && placer.put(k, s)) continue;
-    if (stop.requested() || !placer.place(k)) left.push_back(k);
+    const Slot s = r.place_of[k] >= 0 ? r.place_of[k] : class_with_all_units(r, ~r.place_of[k]);
+    if (s >= 0 && completion.assign_if_fits(k, s)) continue;
+    if (stop.requested() || !completion.assign_cheapest(k)) left.push_back(k);
   }
-  placer.place_all(left, stop);
-  return placer.take();
+  completion.complete(left, stop);
+  return completion.take_plan();
 }
 
 }  // namespace
 
-Whole make_whole(const SolverContext& context, const Level& level, const RestrictedProblem& r,
-                 std::span<const Cost> prices, Stop& stop) {
-  Whole whole = deal_out(context, level, r);
-  if (!r.shared) seat_split(context, level, r, whole);
-  make_room(context, level, r, prices, whole);
+IntegralPlan round_to_integral(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                               std::span<const Cost> prices, Stop& stop) {
+  IntegralPlan whole = assign_unsplit(context, level, r);
+  if (!r.shared) assign_split(context, level, r, whole);
+  evict_excess(context, level, r, prices, whole);
   std::vector<Index> left;
   for (Index k = 0; k < level.n; ++k) {
     if (whole.assignment[static_cast<std::size_t>(k)] < 0) left.push_back(k);
   }
-  Placer placer(context, level, prices, std::move(whole));
-  placer.place_all(left, stop);
-  whole = placer.take();
-  if (whole.homeless == 0 || context.keys.problem().demand == nullptr || stop.requested()) return whole;
-  Whole again = largest_first(context, level, r, prices, stop);
-  if (again.homeless < whole.homeless) whole = std::move(again);
-  whole.anew = true;
+  GreedyCompletion completion(context, level, prices, std::move(whole));
+  completion.complete(left, stop);
+  whole = completion.take_plan();
+  if (whole.n_unassigned_required == 0 || context.keys.problem().demand == nullptr || stop.requested()) return whole;
+  IntegralPlan again = round_largest_first(context, level, r, prices, stop);
+  if (again.n_unassigned_required < whole.n_unassigned_required) whole = std::move(again);
+  whole.rounded_again = true;
   return whole;
 }
 
-Whole make_any(const SolverContext& context, const Level& level, std::span<const Cost> prices, Stop& stop) {
-  Placer placer(context, level, prices);
-  placer.place_everyone(stop);
-  return placer.take();
+IntegralPlan complete_greedily(const SolverContext& context, const Level& level, std::span<const Cost> prices,
+                               Stop& stop) {
+  GreedyCompletion completion(context, level, prices);
+  completion.complete_all(stop);
+  return completion.take_plan();
 }
 
 }  // namespace gridcompute::transport

@@ -14,23 +14,23 @@
 
 namespace gridcompute::transport {
 
-struct Whole {
+struct IntegralPlan {
   std::vector<std::int32_t> assignment;  // n_slots means unplaced by choice, -1 not placed
   std::vector<Cost> load;                // (columns)
-  Index homeless = 0;                    // jobs that had to be placed and could not
-  bool anew = false;                     // dealt out once more, the largest first, for those
+  Index n_unassigned_required = 0;       // jobs that had to be placed and could not
+  bool rounded_again = false;            // dealt out once more, the largest first, for those
   std::optional<Total> cost = {};        // where it was added up
 };
 
 // Each job in the class that has all its units; -1 where none has. Of unit jobs' optimum, that is the matching.
-[[nodiscard]] Whole deal_out(const SolverContext& context, const Level& level, const RestrictedProblem& r);
+[[nodiscard]] IntegralPlan assign_unsplit(const SolverContext& context, const Level& level, const RestrictedProblem& r);
 
-[[nodiscard]] Whole make_whole(const SolverContext& context, const Level& level, const RestrictedProblem& r,
-                               std::span<const Cost> prices, Stop& stop);
+[[nodiscard]] IntegralPlan round_to_integral(const SolverContext& context, const Level& level,
+                                             const RestrictedProblem& r, std::span<const Cost> prices, Stop& stop);
 
 // Nothing was read yet, but prices may be known: each job in turn where it is cheapest as long as there is time to
 // look, then classes in order where a job is allowed, or left out.
-[[nodiscard]] Whole make_any(const SolverContext& context, const Level& level, std::span<const Cost> prices,
-                             Stop& stop);
+[[nodiscard]] IntegralPlan complete_greedily(const SolverContext& context, const Level& level,
+                                             std::span<const Cost> prices, Stop& stop);
 
 }  // namespace gridcompute::transport

@@ -30,9 +30,9 @@ struct Hashed {
 };
 
 template <class T>
-class Merger {
+class Aggregator {
  public:
-  Merger(const DefaultInitVector<T>& keys, Index n, Slot columns, Index stride)
+  Aggregator(const DefaultInitVector<T>& keys, Index n, Slot columns, Index stride)
       : keys_(keys), n_(n), columns_(columns), stride_(stride), factors_(factors(columns)) {}
 
   // For each column the lowest equal one.
@@ -148,9 +148,9 @@ std::vector<Run> runs_of(std::span<const Index> kept) {
 }  // namespace
 
 template <class T>
-Merged<T> merge(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad) {
-  const Merger<T> merger(keys, n, columns, stride);
-  Merged<T> out;
+AggregatedMatrix<T> aggregate(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad) {
+  const Aggregator<T> merger(keys, n, columns, stride);
+  AggregatedMatrix<T> out;
   out.column_of = merger.columns();
   out.row_of = merger.rows();
   const std::vector<Index> kept_columns = numbered(out.column_of);
@@ -176,8 +176,8 @@ Merged<T> merge(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, 
 }
 
 template <class T>
-Merged<T> unmerged(DefaultInitVector<T> keys, Index n, Slot columns, Index stride) {
-  Merged<T> out;
+AggregatedMatrix<T> not_aggregated(DefaultInitVector<T> keys, Index n, Slot columns, Index stride) {
+  AggregatedMatrix<T> out;
   out.keys = std::move(keys);
   out.rows = n, out.stride = stride, out.columns = columns;
   out.column_of.resize(static_cast<std::size_t>(columns));
@@ -185,9 +185,10 @@ Merged<T> unmerged(DefaultInitVector<T> keys, Index n, Slot columns, Index strid
   return out;
 }
 
-template Merged<std::int32_t> unmerged(DefaultInitVector<std::int32_t>, Index, Slot, Index);
-template Merged<Cost> unmerged(DefaultInitVector<Cost>, Index, Slot, Index);
-template Merged<std::int32_t> merge(DefaultInitVector<std::int32_t>, Index, Slot, Index, Index, std::int32_t);
-template Merged<Cost> merge(DefaultInitVector<Cost>, Index, Slot, Index, Index, Cost);
+template AggregatedMatrix<std::int32_t> not_aggregated(DefaultInitVector<std::int32_t>, Index, Slot, Index);
+template AggregatedMatrix<Cost> not_aggregated(DefaultInitVector<Cost>, Index, Slot, Index);
+template AggregatedMatrix<std::int32_t> aggregate(DefaultInitVector<std::int32_t>, Index, Slot, Index, Index,
+                                                  std::int32_t);
+template AggregatedMatrix<Cost> aggregate(DefaultInitVector<Cost>, Index, Slot, Index, Index, Cost);
 
 }  // namespace gridcompute::transport

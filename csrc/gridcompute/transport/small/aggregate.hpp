@@ -14,7 +14,7 @@
 namespace gridcompute::transport {
 
 template <class T>
-struct Merged {
+struct AggregatedMatrix {
   DefaultInitVector<T> keys;  // rows of `stride`, padded with `pad`
   Index rows = 0, stride = 0;
   Slot columns = 0;
@@ -25,10 +25,11 @@ struct Merged {
 // keys: n rows of `stride`, the first `columns` of which count; taken over where nothing is equal. Rows are padded to
 // a multiple of `unit`. O(n * columns).
 template <class T>
-[[nodiscard]] Merged<T> merge(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad);
+[[nodiscard]] AggregatedMatrix<T> aggregate(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit,
+                                            T pad);
 
 // The same matrix with nothing merged.
 template <class T>
-[[nodiscard]] Merged<T> unmerged(DefaultInitVector<T> keys, Index n, Slot columns, Index stride);
+[[nodiscard]] AggregatedMatrix<T> not_aggregated(DefaultInitVector<T> keys, Index n, Slot columns, Index stride);
 
 }  // namespace gridcompute::transport

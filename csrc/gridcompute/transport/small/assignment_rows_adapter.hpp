@@ -8,14 +8,14 @@
 
 namespace gridcompute::transport {
 
-using Bounds = assignment::IntRange<Cost>;
-using Lists = assignment::CandidateLists<Cost>;
-inline constexpr Cost kFar = std::numeric_limits<Cost>::max();
+using KeyRange = assignment::IntRange<Cost>;
+using CandidateKeyLists = assignment::CandidateLists<Cost>;
+inline constexpr Cost kUnreached = std::numeric_limits<Cost>::max();
 
 // Being left out is the last column. Threads may read different rows; what was seen is joined.
-class KeyRows final : public assignment::RowReader<Cost> {
+class KeyRowReader final : public assignment::RowReader<Cost> {
  public:
-  KeyRows(const QuantisedCost& keys, CostRangeStats& seen)
+  KeyRowReader(const QuantisedCost& keys, CostRangeStats& seen)
       : assignment::RowReader<Cost>(keys.n_jobs(), keys.columns()),
         keys_(keys),
         narrow_(keys.optional() || !keys.perturbation().none() ? nullptr : keys.int32()),
@@ -33,17 +33,17 @@ class KeyRows final : public assignment::RowReader<Cost> {
 };
 
 // The least of a list's key + price, the second, and which entry is the least.
-struct Two {
+struct TwoCheapest {
   Cost first, second;
   Index at;
 };
 
 // Does the list hold a job's least, if that is what it shows as its own?
-[[nodiscard]] inline bool reaches(Cost least, Cost bound) {
-  return least <= bound || bound >= Bounds::kForbiddenReduced;
+[[nodiscard]] inline bool list_suffices(Cost least, Cost bound) {
+  return least <= bound || bound >= KeyRange::kForbiddenReduced;
 }
 
 // Without class `beside`.
-[[nodiscard]] Two least_two(const Lists::View& list, const Cost* price, Slot beside);
+[[nodiscard]] TwoCheapest two_cheapest(const CandidateKeyLists::View& list, const Cost* price, Slot beside);
 
 }  // namespace gridcompute::transport

@@ -21,14 +21,14 @@ Index pairs_of(const QuantisedCost& keys) {
 
 }  // namespace
 
-bool lists_pay(const QuantisedCost& keys, Index stride) {
+bool csr_keys_pay(const QuantisedCost& keys, Index stride) {
   if (keys.n_jobs() == 0 || keys.problem().cost->listed(0) < 0 || !keys.perturbation().none()) return false;
   const Index pairs = pairs_of(keys);
   return pairs <= kMost && pairs * kLanes <= keys.n_jobs() * stride;
 }
 
 template <class T>
-bool Pairs<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen) {
+bool CsrKeys<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen) {
   const CostSource& cost = *keys.problem().cost;
   const Index n = keys.n_jobs();
   arcs_.resize(static_cast<std::size_t>(pairs_of(keys)));
@@ -67,7 +67,7 @@ bool Pairs<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen)
 }
 
 template <class T>
-bool Pairs<T>::mostly_copies() const {
+bool CsrKeys<T>::mostly_copies() const {
   const CsrKeyRows<T> all = rows(0);
   const Index n = static_cast<Index>(begin_.size()) - 1, probe = std::min(n, kProbe);
   std::vector<std::int32_t> order;
@@ -83,7 +83,7 @@ bool Pairs<T>::mostly_copies() const {
   return copies * kCopies >= probe;
 }
 
-template class Pairs<std::int32_t>;
-template class Pairs<Cost>;
+template class CsrKeys<std::int32_t>;
+template class CsrKeys<Cost>;
 
 }  // namespace gridcompute::transport

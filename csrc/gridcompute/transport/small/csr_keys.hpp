@@ -9,10 +9,10 @@
 namespace gridcompute::transport {
 
 // Are pairs listed, and few a row? `stride`: classes, padded.
-[[nodiscard]] bool lists_pay(const QuantisedCost& keys, Index stride);
+[[nodiscard]] bool csr_keys_pay(const QuantisedCost& keys, Index stride);
 
 template <class T>
-class Pairs {
+class CsrKeys {
  public:
   // Of all jobs, being left out among them. False where a key is too large for the type, or after a stop.
   [[nodiscard]] bool read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen);

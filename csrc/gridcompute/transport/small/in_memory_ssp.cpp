@@ -19,10 +19,10 @@ constexpr Index kLooksAPoll = 1 << 12;
 }  // namespace
 
 template <class T, class Rows>
-Dense<T, Rows>::Dense(const Rows& rows, std::span<const Lot> lots, std::span<const Cost> capacity,
-                      AlignedVector<T> prices, Stop& stop, Stats& stats)
+ClassGraphSsp<T, Rows>::ClassGraphSsp(const Rows& rows, std::span<const WeightedRow> lots,
+                                      std::span<const Cost> capacity, AlignedVector<T> prices, Stop& stop, Stats& stats)
     : rows_(rows),
-      lots_(lots),
+      rows_with_units_(lots),
       columns_(static_cast<Slot>(capacity.size())),
       capacity_(capacity),
       stop_(stop),
@@ -31,40 +31,41 @@ Dense<T, Rows>::Dense(const Rows& rows, std::span<const Lot> lots, std::span<con
       members_(capacity.size()),
       spare_(capacity.size(), 0),
       load_(capacity.size(), 0) {
-  for (const Lot& lot : lots_) {
+  for (const WeightedRow& lot : rows_with_units_) {
     units_ += lot.units;
     single_ = single_ && lot.units == 1;
   }
-  if (lots_.size() < members_.size()) return;
-  const auto usual = static_cast<Index>(2 * lots_.size() / members_.size()) + 8;
+  if (rows_with_units_.size() < members_.size()) return;
+  const auto usual = static_cast<Index>(2 * rows_with_units_.size() / members_.size()) + 8;
   for (Slot s = 0; s < columns_; ++s) members_[s].reserve(static_cast<std::size_t>(std::min(capacity_[s] + 1, usual)));
 }
 
 template <class T, class Rows>
-bool Dense<T, Rows>::run() {
-  if ((!bidden_ && !bids(kListed ? kLooksIfListed : kLooksALot)) || !spread() || !paths()) return false;
+bool ClassGraphSsp<T, Rows>::run() {
+  if ((!bids_done_ && !run_bids(kListed ? kLooksIfListed : kLooksALot)) || !place_spare_units() || !run_paths())
+    return false;
   assert(holds());
   return true;
 }
 
 template <class T, class Rows>
-bool Dense<T, Rows>::bids_suffice(Index looks_a_lot) {
-  const double most = kFalling * static_cast<double>(unmet());
-  const auto few = [&] { return kFewLeft * unmet() <= units_; };
-  const bool dear = lots_.size() > kCrowd * members_.size();  // the last of them cost more than their paths
-  for (Index k = 0; k < looks_a_lot && !(dear && few()); ++k)
-    if (!bids(1) || (k == 0 && static_cast<double>(unmet()) > most)) return false;
+bool ClassGraphSsp<T, Rows>::try_bids(Index rows_read_per_row) {
+  const double most = kFalling * static_cast<double>(total_excess());
+  const auto few = [&] { return kFewLeft * total_excess() <= units_; };
+  const bool dear = rows_with_units_.size() > kCrowd * members_.size();  // the last of them cost more than their paths
+  for (Index k = 0; k < rows_read_per_row && !(dear && few()); ++k)
+    if (!run_bids(1) || (k == 0 && static_cast<double>(total_excess()) > most)) return false;
   return few();
 }
 
 template <class T, class Rows>
-bool Dense<T, Rows>::bids_leave(Index many) {
-  bidden_ = bids(kLooksALot);
-  return bidden_ && many * unmet() <= units_;
+bool ClassGraphSsp<T, Rows>::bids_leave_few(Index share) {
+  bids_done_ = run_bids(kLooksALot);
+  return bids_done_ && share * total_excess() <= units_;
 }
 
 template <class T, class Rows>
-AlignedVector<T> Dense<T, Rows>::prices() const {
+AlignedVector<T> ClassGraphSsp<T, Rows>::prices() const {
   AlignedVector<T> out = price_;
   const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
   for (Slot s = 0; s < columns_; ++s) out[s] -= least;
@@ -72,51 +73,51 @@ AlignedVector<T> Dense<T, Rows>::prices() const {
 }
 
 template <class T, class Rows>
-Cost Dense<T, Rows>::unmet() const {
+Cost ClassGraphSsp<T, Rows>::total_excess() const {
   Cost sum = 0;
-  for (Slot s = 0; s < columns_; ++s) sum += std::max<Cost>(0, over(s));
+  for (Slot s = 0; s < columns_; ++s) sum += std::max<Cost>(0, excess(s));
   return sum;
 }
 
 template <class T, class Rows>
-bool Dense<T, Rows>::beyond_range() noexcept {
+bool ClassGraphSsp<T, Rows>::beyond_range() noexcept {
   beyond_range_ = true;
   return false;
 }
 
 template <class T, class Rows>
-std::optional<Cost> Dense<T, Rows>::place() {
-  for (const Lot& lot : lots_) {
+std::optional<Cost> ClassGraphSsp<T, Rows>::assign_all() {
+  for (const WeightedRow& lot : rows_with_units_) {
     const LeastAt<T> b = best(lot.row);
-    if (impossible(b.value)) return std::nullopt;
-    put_at_best(lot.row, lot.units, b, nullptr);
+    if (forbidden(b.value)) return std::nullopt;
+    assign_cheapest(lot.row, lot.units, b, nullptr);
   }
   const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
   Cost out = 0;
-  for (Slot s = 0; s < columns_; ++s) out += std::max(over(s), price_[s] > least ? -over(s) : 0);
+  for (Slot s = 0; s < columns_; ++s) out += std::max(excess(s), price_[s] > least ? -excess(s) : 0);
   return out;
 }
 
 // Into the cheapest classes, lowest first, while they have room; the rest to the first of them. `filled` learns which
 // class becomes over-full.
 template <class T, class Rows>
-void Dense<T, Rows>::put_at_best(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled) {
+void ClassGraphSsp<T, Rows>::assign_cheapest(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled) {
   const auto first = static_cast<Slot>(best.at);
   while (best.at < columns_) {
     const auto s = static_cast<Slot>(best.at);
-    const Cost some = std::clamp<Cost>(-over(s), 0, units);
-    if (some > 0) put(row, s, some, static_cast<T>(best.value - price_[s]));
+    const Cost some = std::clamp<Cost>(-excess(s), 0, units);
+    if (some > 0) add_units(row, s, some, static_cast<T>(best.value - price_[s]));
     units -= some;
     if (units == 0) return;
     best.at = static_cast<T>(next_minimiser(rows_, row, price_.data(), best));
   }
-  if (filled != nullptr && over(first) == 0) filled->push_back(first);
-  put(row, first, units, static_cast<T>(best.value - price_[first]));
+  if (filled != nullptr && excess(first) == 0) filled->push_back(first);
+  add_units(row, first, units, static_cast<T>(best.value - price_[first]));
 }
 
 // False where its row was there already.
 template <class T, class Rows>
-bool Dense<T, Rows>::put(std::int32_t row, Slot s, Cost units, T own) {
+bool ClassGraphSsp<T, Rows>::add_units(std::int32_t row, Slot s, Cost units, T own) {
   load_[s] += units;
   if (!single_) {
     for (JobUnits<T>& m : members_[s]) {
@@ -130,12 +131,12 @@ bool Dense<T, Rows>::put(std::int32_t row, Slot s, Cost units, T own) {
 }
 
 template <class T, class Rows>
-bool Dense<T, Rows>::bids(Index looks_a_lot) {
+bool ClassGraphSsp<T, Rows>::run_bids(Index rows_read_per_row) {
   std::vector<Slot> queue, next;
   for (Slot s = 0; s < columns_; ++s) {
-    if (over(s) > 0) queue.push_back(s);
+    if (excess(s) > 0) queue.push_back(s);
   }
-  Index looks = looks_a_lot * static_cast<Index>(lots_.size()), poll_at = looks;
+  Index looks = rows_read_per_row * static_cast<Index>(rows_with_units_.size()), poll_at = looks;
   while (!queue.empty() && looks > 0) {
     if (looks <= poll_at) {
       if (stop_.poll()) return false;
@@ -143,9 +144,9 @@ bool Dense<T, Rows>::bids(Index looks_a_lot) {
     }
     next.clear();
     for (const Slot s : queue) {
-      if (looks <= 0 || over(s) <= 0) continue;
+      if (looks <= 0 || excess(s) <= 0) continue;
       looks -= static_cast<Index>(members_[s].size());
-      if (!bid(s, next)) return false;
+      if (!bid_class(s, next)) return false;
     }
     queue.swap(next);
     std::sort(queue.begin(), queue.end());
@@ -155,22 +156,23 @@ bool Dense<T, Rows>::bids(Index looks_a_lot) {
 
 // Class a keeps those that would lose most elsewhere. Classes that become over-full are added to `next`.
 template <class T, class Rows>
-bool Dense<T, Rows>::bid(Slot a, std::vector<Slot>& next) {
+bool ClassGraphSsp<T, Rows>::bid_class(Slot a, std::vector<Slot>& next) {
   const T own = price_[a];
   price_[a] = KeyLimits<T>::kSettled - KeyLimits<T>::kForbid;
   std::vector<JobUnits<T>>& here = members_[a];
-  others_.resize(here.size());
-  least_costs(rows_, here.data(), static_cast<Index>(here.size()), price_.data(), others_.data());
+  second_best_.resize(here.size());
+  least_costs(rows_, here.data(), static_cast<Index>(here.size()), price_.data(), second_best_.data());
   margins_.clear();
   for (std::size_t k = 0; k < here.size(); ++k)
-    margins_.push_back({static_cast<T>(others_[k].value - (here[k].own + own)), here[k].row, static_cast<Slot>(k)});
-  const Cost leaving = over(a);
+    margins_.push_back(
+        {static_cast<T>(second_best_[k].value - (here[k].own + own)), here[k].row, static_cast<Slot>(k)});
+  const Cost leaving = excess(a);
   Cost of_edge = leaving;  // so many of those at the edge leave too
-  const auto edge = cut(a, of_edge), last = of_edge > 0 ? edge + 1 : edge;
-  const auto other = [&](const Margin& m) { return others_[static_cast<std::size_t>(m.at)]; };
-  if (std::any_of(margins_.begin(), last, [&](const Margin& m) { return impossible(other(m).value); })) return false;
+  const auto edge = select_leaving(a, of_edge), last = of_edge > 0 ? edge + 1 : edge;
+  const auto other = [&](const UnitMargin& m) { return second_best_[static_cast<std::size_t>(m.at)]; };
+  if (std::any_of(margins_.begin(), last, [&](const UnitMargin& m) { return forbidden(other(m).value); })) return false;
   // Those kept that have no other class would let the price rise without end.
-  const Margin& kept = edge != margins_.end() && !impossible(other(*edge).value) ? *edge : *(edge - 1);
+  const UnitMargin& kept = edge != margins_.end() && !forbidden(other(*edge).value) ? *edge : *(edge - 1);
   if (kept.margin > KeyLimits<T>::kPrice - own) return beyond_range();
   const T raised = own + kept.margin;
   load_[a] -= leaving;
@@ -180,7 +182,7 @@ bool Dense<T, Rows>::bid(Slot a, std::vector<Slot>& next) {
     const Cost some = std::min<Cost>(left, member.units);
     left -= some;
     member.units -= static_cast<std::int32_t>(some);
-    put_at_best(m->row, some, other(*m), &next);
+    assign_cheapest(m->row, some, other(*m), &next);
   }
   std::erase_if(here, [](const JobUnits<T>& m) { return m.units == 0; });
   price_[a] = raised;
@@ -190,7 +192,7 @@ bool Dense<T, Rows>::bid(Slot a, std::vector<Slot>& next) {
 // Sorts the least margins to the front. The first of those that do not leave in full when so many units do; `units`
 // becomes how many of it leave.
 template <class T, class Rows>
-typename Dense<T, Rows>::Margins Dense<T, Rows>::cut(Slot a, Cost& units) {
+typename ClassGraphSsp<T, Rows>::MarginIterator ClassGraphSsp<T, Rows>::select_leaving(Slot a, Cost& units) {
   if (single_) {
     const auto edge = margins_.begin() + units;
     std::nth_element(margins_.begin(), edge, margins_.end());
@@ -208,7 +210,7 @@ typename Dense<T, Rows>::Margins Dense<T, Rows>::cut(Slot a, Cost& units) {
 // Spare units lie where the price is least: in what is free there, the rest at the first such class. False without
 // room for all.
 template <class T, class Rows>
-bool Dense<T, Rows>::spread() {
+bool ClassGraphSsp<T, Rows>::place_spare_units() {
   Cost left = -units_;
   for (const Cost u : capacity_) left += u;
   if (left < 0) return false;
@@ -217,7 +219,7 @@ bool Dense<T, Rows>::spread() {
   for (Slot s = columns_ - 1; s >= 0; --s) {
     if (price_[s] != least) continue;
     first = s;
-    spare_[s] = std::clamp<Cost>(-over(s), 0, left);
+    spare_[s] = std::clamp<Cost>(-excess(s), 0, left);
     load_[s] += spare_[s];
     left -= spare_[s];
   }
@@ -227,17 +229,18 @@ bool Dense<T, Rows>::spread() {
 }
 
 template <class T, class Rows>
-bool Dense<T, Rows>::paths() {
-  Cost left = unmet();
+bool ClassGraphSsp<T, Rows>::run_paths() {
+  Cost left = total_excess();
   if (left == 0) return true;
-  line_.assign(members_.size(), kNone);
-  w_.reserve((std::min(members_.size(), lots_.size()) + 1) * static_cast<std::size_t>(rows_.stride));
-  w_.assign(static_cast<std::size_t>(rows_.stride), T{0});
-  lines_ = kSpareLine + 1;
-  if constexpr (kListed) between_ = Between<T>(rows_, members_);
+  row_of_class_.assign(members_.size(), kNone);
+  exchange_rows_.reserve((std::min(members_.size(), rows_with_units_.size()) + 1) *
+                         static_cast<std::size_t>(rows_.stride));
+  exchange_rows_.assign(static_cast<std::size_t>(rows_.stride), T{0});
+  n_exchange_rows_ = kSpareRow + 1;
+  if constexpr (kListed) exchange_index_ = SparseExchangeIndex<T>(rows_, members_);
   for (Slot s = 0; s < columns_; ++s) {
     if constexpr (kListed) {
-      between_.start(s, members_[s], spare_[s] > 0, members_[s].empty() ? nullptr : own_line(s));
+      exchange_index_.add_class(s, members_[s], spare_[s] > 0, members_[s].empty() ? nullptr : own_exchange_row(s));
       if (members_[s].empty()) update_row(s, nullptr);
     } else {
       update_row(s, nullptr);
@@ -257,16 +260,17 @@ bool Dense<T, Rows>::paths() {
 // Prices follow. False where there is no way to any class with room. The farthest ways are seldom there still after the
 // first have been gone; over lists moving units takes longer than searches.
 template <class T, class Rows>
-bool Dense<T, Rows>::search(Cost left) {
+bool ClassGraphSsp<T, Rows>::search(Cost left) {
   ++stats_.searches;
-  grow_tree({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), w_.data(), line_.data()},
+  grow_tree({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), exchange_rows_.data(),
+             row_of_class_.data()},
             kListed ? left : (left + kPart - 1) / kPart, tree_);
   if (tree_.beyond) beyond_range();
-  return !tree_.targets.empty() && raise();
+  return !tree_.targets.empty() && raise_prices();
 }
 
 template <class T, class Rows>
-bool Dense<T, Rows>::raise() {
+bool ClassGraphSsp<T, Rows>::raise_prices() {
   for (const auto& x : tree_.settled) {
     if (x.distance >= tree_.last) break;
     const T price = price_[x.slot] + (tree_.last - x.distance);
@@ -278,37 +282,37 @@ bool Dense<T, Rows>::raise() {
 
 // Moves units along the tree to the target if every arc is still tight, as many as each arc has. How many.
 template <class T, class Rows>
-Cost Dense<T, Rows>::augment(Slot target) {
+Cost ClassGraphSsp<T, Rows>::augment(Slot target) {
   path_.assign(1, target);
   for (Slot s = target; tree_.parent[s] != kNone; path_.push_back(s)) s = static_cast<Slot>(tree_.parent[s]);
-  movers_.assign(path_.size(), 0);
-  Cost units = std::min(over(path_.back()), -over(target));
+  deciding_jobs_.assign(path_.size(), 0);
+  Cost units = std::min(excess(path_.back()), -excess(target));
   for (std::size_t k = 1; k < path_.size() && units > 0; ++k) {
     const Slot a = path_[k], b = path_[k - 1];
-    if (empty(a) || ways(a)[b] + price_[b] != price_[a]) return 0;
-    if (moves_spare(a, b)) {
+    if (empty(a) || exchange_row(a)[b] + price_[b] != price_[a]) return 0;
+    if (moves_spare_units(a, b)) {
       units = std::min(units, spare_[a]);
     } else {
-      movers_[k] = mover(a, b);
-      units = std::min<Cost>(units, members_[a][movers_[k]].units);
+      deciding_jobs_[k] = deciding_job(a, b);
+      units = std::min<Cost>(units, members_[a][deciding_jobs_[k]].units);
     }
   }
   if (units <= 0) return 0;
-  for (std::size_t k = 1; k < path_.size(); ++k) move(path_[k], path_[k - 1], movers_[k], units);
+  for (std::size_t k = 1; k < path_.size(); ++k) move(path_[k], path_[k - 1], deciding_jobs_[k], units);
   ++stats_.augmentations;
   return units;
 }
 
 // The first that decides the way from a to b. Another index would move a job at a cost that nobody counted.
 template <class T, class Rows>
-std::size_t Dense<T, Rows>::mover(Slot a, Slot b) {
+std::size_t ClassGraphSsp<T, Rows>::deciding_job(Slot a, Slot b) {
   const std::vector<JobUnits<T>>& from = members_[a];
   std::size_t at = 0;
   if constexpr (kListed) {
-    const std::int32_t row = between_.who(a, b);
+    const std::int32_t row = exchange_index_.cheapest_job(a, b);
     while (at < from.size() && from[at].row != row) ++at;
   } else {
-    const T way = ways(a)[b];
+    const T way = exchange_row(a)[b];
     while (at < from.size() && rows_.row(from[at].row)[b] - from[at].own != way) ++at;
   }
   if (at == from.size())
@@ -318,9 +322,9 @@ std::size_t Dense<T, Rows>::mover(Slot a, Slot b) {
 }
 
 template <class T, class Rows>
-void Dense<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
+void ClassGraphSsp<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
   load_[a] -= units;
-  if (moves_spare(a, b)) {
+  if (moves_spare_units(a, b)) {
     spare_[a] -= units;
     if (spare_[a] == 0) update_row(a, nullptr);
     spare_[b] += units;
@@ -334,56 +338,57 @@ void Dense<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
   } else {
     members_[a][at] = members_[a].back();
     members_[a].pop_back();
-    if constexpr (kListed) between_.leave(a, moved, spare_[a] > 0, ways(a));
+    if constexpr (kListed) exchange_index_.erase(a, moved, spare_[a] > 0, exchange_row(a));
     update_row(a, &moved);
   }
   const bool first = members_[b].empty();
-  if (!put(moved.row, b, units, key_of(rows_, moved.row, b))) return;
-  if constexpr (kListed) between_.come(b, members_[b].back(), first ? nullptr : ways(b));
+  if (!add_units(moved.row, b, units, key_of(rows_, moved.row, b))) return;
+  if constexpr (kListed) exchange_index_.insert(b, members_[b].back(), first ? nullptr : exchange_row(b));
   if (first) {
     update_row(b, nullptr);
   } else {
-    if constexpr (!kListed) lower_exchange_row(rows_.row(moved.row), members_[b].back().own, rows_.stride, ways(b));
+    if constexpr (!kListed)
+      lower_exchange_row(rows_.row(moved.row), members_[b].back().own, rows_.stride, exchange_row(b));
   }
 }
 
 // Makes the row of W of class a that of its members and spare units. `left` is the member that has just left, if the
 // row was right before that; over lists it is right already then.
 template <class T, class Rows>
-void Dense<T, Rows>::update_row(Slot a, const JobUnits<T>* left) {
+void ClassGraphSsp<T, Rows>::update_row(Slot a, const JobUnits<T>* left) {
   if (members_[a].empty()) {
-    if (line_[a] > kSpareLine) unused_.push_back(line_[a]);
-    line_[a] = spare_[a] > 0 ? kSpareLine : kNone;
+    if (row_of_class_[a] > kSpareRow) free_rows_.push_back(row_of_class_[a]);
+    row_of_class_[a] = spare_[a] > 0 ? kSpareRow : kNone;
     return;
   }
   if constexpr (kListed) {
-    if (left == nullptr) between_.build(a, spare_[a] > 0, own_line(a));
+    if (left == nullptr) exchange_index_.rebuild(a, spare_[a] > 0, own_exchange_row(a));
   } else {
     rebuild_exchange_row(rows_, members_[a].data(), static_cast<Index>(members_[a].size()), spare_[a] > 0, left,
-                         own_line(a));
+                         own_exchange_row(a));
   }
 }
 
 // A row of W that is the class's own, a new one where there is none.
 template <class T, class Rows>
-T* Dense<T, Rows>::own_line(Slot a) {
-  if (line_[a] <= kSpareLine) {
-    if (unused_.empty()) {
-      line_[a] = static_cast<Slot>(lines_++);
-      w_.resize(static_cast<std::size_t>(lines_ * rows_.stride));
+T* ClassGraphSsp<T, Rows>::own_exchange_row(Slot a) {
+  if (row_of_class_[a] <= kSpareRow) {
+    if (free_rows_.empty()) {
+      row_of_class_[a] = static_cast<Slot>(n_exchange_rows_++);
+      exchange_rows_.resize(static_cast<std::size_t>(n_exchange_rows_ * rows_.stride));
     } else {
-      line_[a] = unused_.back();
-      unused_.pop_back();
+      row_of_class_[a] = free_rows_.back();
+      free_rows_.pop_back();
     }
   }
-  return ways(a);
+  return exchange_row(a);
 }
 
 template <class T, class Rows>
-bool Dense<T, Rows>::holds() const {
+bool ClassGraphSsp<T, Rows>::holds() const {
   const T least = *std::min_element(price_.begin(), price_.begin() + columns_);
   for (Slot s = 0; s < columns_; ++s) {
-    if (over(s) != 0 || (spare_[s] > 0 && price_[s] != least)) return false;
+    if (excess(s) != 0 || (spare_[s] > 0 && price_[s] != least)) return false;
     for (const JobUnits<T>& m : members_[s]) {
       if (m.own + price_[s] != best(m.row).value) return false;
     }
@@ -391,9 +396,9 @@ bool Dense<T, Rows>::holds() const {
   return true;
 }
 
-template class Dense<std::int32_t>;
-template class Dense<Cost>;
-template class Dense<std::int32_t, CsrKeyRows<std::int32_t>>;
-template class Dense<Cost, CsrKeyRows<Cost>>;
+template class ClassGraphSsp<std::int32_t>;
+template class ClassGraphSsp<Cost>;
+template class ClassGraphSsp<std::int32_t, CsrKeyRows<std::int32_t>>;
+template class ClassGraphSsp<Cost, CsrKeyRows<Cost>>;
 
 }  // namespace gridcompute::transport

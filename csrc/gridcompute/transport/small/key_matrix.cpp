@@ -28,7 +28,7 @@ GRIDCOMPUTE_CLONES void widen(const std::int32_t* of, Index n, Extremes& seen) {
 }
 
 // Entries of the matrix as they are.
-bool copy(const QuantisedCost& keys, const Level& level, Index stride, Held<std::int32_t>& out, Stop& stop,
+bool copy(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<std::int32_t>& out, Stop& stop,
           CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
   Extremes extremes;
@@ -51,7 +51,7 @@ bool copy(const QuantisedCost& keys, const Level& level, Index stride, Held<std:
 
 // Of blocks of rows. What was held in a unit that proves too large is held anew.
 template <class T>
-bool convert(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& out, Stop& stop,
+bool convert(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
              CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
   std::vector<Cost> some(static_cast<std::size_t>(kBlock * n_slots)), left_out;
@@ -82,7 +82,7 @@ bool convert(const QuantisedCost& keys, const Level& level, Index stride, Held<T
 
 // The same of listed pairs, all others forbidden.
 template <class T>
-bool scatter(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& out, Stop& stop,
+bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
              CostRangeStats& seen) {
   const CostSource& cost = *keys.problem().cost;
   std::vector<Slot> slots;
@@ -132,7 +132,8 @@ bool too_wide(const QuantisedCost& keys, const Level& level) {
 }  // namespace
 
 template <class T>
-bool hold(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& out, Stop& stop, CostRangeStats& seen) {
+bool read_key_matrix(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
+                     CostRangeStats& seen) {
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (too_wide(keys, level)) return false;
   out.keys.resize(static_cast<std::size_t>(level.n * stride));
@@ -144,7 +145,8 @@ bool hold(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& 
   return convert(keys, level, stride, out, stop, seen);
 }
 
-template bool hold(const QuantisedCost&, const Level&, Index, Held<std::int32_t>&, Stop&, CostRangeStats&);
-template bool hold(const QuantisedCost&, const Level&, Index, Held<Cost>&, Stop&, CostRangeStats&);
+template bool read_key_matrix(const QuantisedCost&, const Level&, Index, KeyMatrix<std::int32_t>&, Stop&,
+                              CostRangeStats&);
+template bool read_key_matrix(const QuantisedCost&, const Level&, Index, KeyMatrix<Cost>&, Stop&, CostRangeStats&);
 
 }  // namespace gridcompute::transport

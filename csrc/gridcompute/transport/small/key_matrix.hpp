@@ -7,14 +7,14 @@
 namespace gridcompute::transport {
 
 template <class T>
-struct Held {
+struct KeyMatrix {
   DefaultInitVector<T> keys;  // rows of `stride`, being left out among them, padded with what is forbidden
   int shift = 0;              // a key is so much more: << shift
 };
 
 // False where a key is too large for the type, or after a stop.
 template <class T>
-[[nodiscard]] bool hold(const QuantisedCost& keys, const Level& level, Index stride, Held<T>& out, Stop& stop,
-                        CostRangeStats& seen);
+[[nodiscard]] bool read_key_matrix(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out,
+                                   Stop& stop, CostRangeStats& seen);
 
 }  // namespace gridcompute::transport

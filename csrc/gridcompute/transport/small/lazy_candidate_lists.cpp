@@ -10,7 +10,8 @@ constexpr Index kRows = 64;      // read by a thread at a time
 constexpr Index kStaleRows = 8;  // the same where only some are
 }  // namespace
 
-Offers::Offers(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats)
+LazyCandidateLists::LazyCandidateLists(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop,
+                                       CostRangeStats& seen, Stats& stats)
     : keys_(keys),
       n_(n_jobs),
       columns_(keys.columns()),
@@ -21,55 +22,55 @@ Offers::Offers(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop, 
       rows_(keys, seen),
       lists_(n_, columns_),
       scratch_(lists_.scratch()),
-      negative_(static_cast<std::size_t>(columns_) + 1, 0) {
+      negated_prices_(static_cast<std::size_t>(columns_) + 1, 0) {
   lists_.reserve_lists();
 }
 
-bool Offers::read_all(const std::vector<Cost>& prices) {
+bool LazyCandidateLists::read_all(const std::vector<Cost>& prices) {
   std::vector<Index> all(static_cast<std::size_t>(n_));
   std::iota(all.begin(), all.end(), Index{0});
-  for (Slot s = 0; s < columns_; ++s) negative_[s] = -prices[s];
+  for (Slot s = 0; s < columns_; ++s) negated_prices_[s] = -prices[s];
   return read(all, kRows) && keys_.possible(seen_);
 }
 
 // They depend on no other row's, so that threads may share them as they like.
-bool Offers::read(std::span<const Index> jobs, Index at_once) {
+bool LazyCandidateLists::read(std::span<const Index> jobs, Index at_once) {
   stats_.evaluations += static_cast<Index>(jobs.size()) * columns_;
   return pool_.for_chunks(
       static_cast<Index>(jobs.size()), at_once,
       [&](Index, Index begin, Index end) {
-        Lists::Scratch scratch = lists_.scratch();
-        for (Index k = begin; k < end; ++k) lists_.fill(jobs[k], rows_, negative_.data(), scratch);
+        CandidateKeyLists::Scratch scratch = lists_.scratch();
+        for (Index k = begin; k < end; ++k) lists_.fill(jobs[k], rows_, negated_prices_.data(), scratch);
       },
       &stop_);
 }
 
-void Offers::refill(Index job) {
-  lists_.refill(job, rows_, negative_.data(), lists_.bound(job), scratch_);
+void LazyCandidateLists::refill(Index job) {
+  lists_.refill(job, rows_, negated_prices_.data(), lists_.bound(job), scratch_);
   stats_.evaluations += columns_;
   ++stats_.rescanned;
-  reread_ += columns_;
+  keys_reread_ += columns_;
 }
 
-Two Offers::two(Index job, const std::vector<Cost>& prices, Slot beside) {
+TwoCheapest LazyCandidateLists::two_cheapest_exact(Index job, const std::vector<Cost>& prices, Slot beside) {
   for (;;) {
-    const Two two = least_two(lists_[job], prices.data(), beside);
-    if (reaches(two.first, lists_.bound(job))) return two;
-    read_again(job, [&](Slot s) { return prices[s]; });
+    const TwoCheapest two_cheapest_exact = two_cheapest(lists_[job], prices.data(), beside);
+    if (list_suffices(two_cheapest_exact.first, lists_.bound(job))) return two_cheapest_exact;
+    refresh(job, [&](Slot s) { return prices[s]; });
   }
 }
 
-auction::Best Offers::best(Index job, const std::vector<Cost>& prices) {
-  const Two found = two(job, prices, kNone);
-  const auto allowed = [](Cost x) { return x < Bounds::kForbiddenReduced ? x : kForbidden; };
+auction::TwoBest LazyCandidateLists::best(Index job, const std::vector<Cost>& prices) {
+  const TwoCheapest found = two_cheapest_exact(job, prices, kNone);
+  const auto allowed = [](Cost x) { return x < KeyRange::kForbiddenReduced ? x : kForbidden; };
   return {allowed(found.first), allowed(std::min(found.second, lists_.bound(job))), lists_[job].col[found.at]};
 }
 
-void Offers::before(std::span<const Index> jobs, const std::vector<Cost>& prices) {
+void LazyCandidateLists::prepare(std::span<const Index> jobs, const std::vector<Cost>& prices) {
   stale_.clear();
   for (const Index job : jobs)
-    if (!reaches(least_two(lists_[job], prices.data(), kNone).first, lists_.bound(job))) stale_.push_back(job);
-  for (Slot s = 0; s < columns_; ++s) negative_[s] = -prices[s];
+    if (!list_suffices(two_cheapest(lists_[job], prices.data(), kNone).first, lists_.bound(job))) stale_.push_back(job);
+  for (Slot s = 0; s < columns_; ++s) negated_prices_[s] = -prices[s];
   (void)read(stale_, kStaleRows);
 }
 

@@ -25,13 +25,14 @@ constexpr Index kMostWork = 32;    // matrices: entries of lists and rows that p
 constexpr Index kTrusted = 4;      // given prices may leave one job in so many out of place; an auction leaves more
 constexpr Index kAskedOf = 16;     // one job in so many is asked first
 constexpr Index kPollEvery = 256;  // jobs or rows
-constexpr std::int32_t kNobody = -1, kHubs = -2;
+constexpr std::int32_t kNoJob = -1, kHubArc = -2;
 
-class Few {
+class NearAssignment {
  public:
-  Few(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats);
+  NearAssignment(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop, CostRangeStats& seen,
+                 Stats& stats);
 
-  bool run(std::span<const Cost> given, Direct& out);
+  bool run(std::span<const Cost> given, SmallProblemResult& out);
 
  private:
   struct Node {
@@ -42,40 +43,40 @@ class Few {
     std::int32_t id;  // a class, the hub, or ~job: the classes outside its list
     bool operator<(const Item& than) const noexcept { return label != than.label ? label > than.label : id > than.id; }
   };
-  struct Came {  // how a label came about
+  struct TreeArc {  // how a label came about
     std::int32_t by;
     Slot from;
     Cost key;  // of the job there
   };
-  struct Margin {
+  struct JobMargin {
     Cost margin, key;
     std::int32_t job;
     Slot to;
-    bool operator<(const Margin& than) const noexcept {
+    bool operator<(const JobMargin& than) const noexcept {
       return margin != than.margin ? margin < than.margin : job > than.job;
     }
   };
 
   bool begin(std::span<const Cost> given);
-  [[nodiscard]] bool plausible() const;
-  bool auction();
-  bool place();
-  void put(std::int32_t job, Slot s, Cost own);
-  void take(std::int32_t job);
-  bool bids();
-  bool bid(Slot a, std::vector<Slot>& next);
-  void fill_room();
-  bool paths();
+  [[nodiscard]] bool prices_plausible() const;
+  bool run_auction();
+  bool assign_all();
+  void assign(std::int32_t job, Slot s, Cost own);
+  void unassign(std::int32_t job);
+  bool run_bids();
+  bool bid_class(Slot a, std::vector<Slot>& next);
+  void fill_unused_slots();
+  bool run_paths();
   bool search(Cost left);
-  void reach(Slot t, Cost label, Came came);
+  void relax(Slot t, Cost label, TreeArc arc);
   void push(Item item);
   void settle(Slot s);
-  void offer(std::int32_t job);
+  void relax_job(std::int32_t job);
   Cost augment(Slot target);
-  void deliver(Direct& out) const;
-  void leave(Direct& out);
-  [[nodiscard]] Cost over(Slot s) const { return load_[s] - filled_[s]; }
-  [[nodiscard]] Cost room(Slot s) const { return capacity_[s] - filled_[s]; }
+  void write_result(SmallProblemResult& out) const;
+  void write_stopped_result(SmallProblemResult& out);
+  [[nodiscard]] Cost excess(Slot s) const { return load_[s] - filled_[s]; }
+  [[nodiscard]] Cost unused(Slot s) const { return capacity_[s] - filled_[s]; }
   [[nodiscard, maybe_unused]] bool holds() const;
 
   Index n_;
@@ -84,25 +85,26 @@ class Few {
   Stop& stop_;
   Stats& stats_;
   const QuantisedCost& keys_;
-  Offers offers_;
+  LazyCandidateLists lists_;
   Cost spare_;
-  bool placed_ = false;  // by given prices
-  std::vector<Cost> p_;  // (columns), and 0 for what pads lists
-  std::vector<Slot> where_;
+  bool assigned_ = false;    // by given prices
+  std::vector<Cost> price_;  // (columns), and 0 for what pads lists
+  std::vector<Slot> class_of_;
   std::vector<Cost> own_;  // key there
-  std::vector<std::int32_t> place_;
+  std::vector<std::int32_t> position_;
   std::vector<std::vector<std::int32_t>> members_;
-  std::vector<Margin> margins_;
+  std::vector<JobMargin> margins_;
   std::vector<Cost> load_, filled_;  // and the hub's: what is filled, and what has to be
   std::vector<Node> node_;           // classes and hub
-  std::vector<Came> came_;
-  std::vector<char> done_;
-  std::vector<Slot> touched_, settled_, targets_, path_;
+  std::vector<TreeArc> tree_arc_;
+  std::vector<char> settled_flag_;
+  std::vector<Slot> touched_, settled_, deficits_, path_;
   std::vector<Item> heap_;
   Index work_ = 0;
 };
 
-Few::Few(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats)
+NearAssignment::NearAssignment(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop,
+                               CostRangeStats& seen, Stats& stats)
     : n_(level.n),
       columns_(keys.columns()),
       hub_(columns_),
@@ -110,63 +112,64 @@ Few::Few(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop, 
       stop_(stop),
       stats_(stats),
       keys_(keys),
-      offers_(keys, level.n, pool, stop, seen, stats),
+      lists_(keys, level.n, pool, stop, seen, stats),
       spare_(-n_),
-      p_(static_cast<std::size_t>(columns_) + 1, 0),
-      where_(static_cast<std::size_t>(n_), kNone),
-      own_(where_.size()),
-      place_(where_.size()),
+      price_(static_cast<std::size_t>(columns_) + 1, 0),
+      class_of_(static_cast<std::size_t>(n_), kNone),
+      own_(class_of_.size()),
+      position_(class_of_.size()),
       members_(static_cast<std::size_t>(columns_)),
-      load_(p_.size(), 0),
-      filled_(p_.size(), 0) {
+      load_(price_.size(), 0),
+      filled_(price_.size(), 0) {
   for (const Cost u : capacity_) spare_ += u;
 }
 
-bool Few::run(std::span<const Cost> given, Direct& out) {
+bool NearAssignment::run(std::span<const Cost> given, SmallProblemResult& out) {
   if (spare_ < 0 || !begin(given)) return false;
-  if ((placed_ || (!stop_.requested() && auction() && offers_.read_all(p_) && place())) && bids() && paths()) {
+  if ((assigned_ || (!stop_.requested() && run_auction() && lists_.read_all(price_) && assign_all())) && run_bids() &&
+      run_paths()) {
     assert(holds());
-    deliver(out);
+    write_result(out);
   } else if (stop_.requested()) {
-    leave(out);
+    write_stopped_result(out);
   }
   return out.solved;
 }
 
 // Lists to begin with: at given prices, and jobs placed, if these leave few out of place; else at price 0.
-bool Few::begin(std::span<const Cost> given) {
+bool NearAssignment::begin(std::span<const Cost> given) {
   if (!given.empty()) {
     const Cost least = spare_ > 0 ? *std::min_element(given.begin(), given.end()) : 0;
-    for (Slot s = 0; s < columns_; ++s) p_[s] = given[s] - least;
+    for (Slot s = 0; s < columns_; ++s) price_[s] = given[s] - least;
   }
-  if (!given.empty() && plausible()) {
-    if (!offers_.read_all(p_)) return false;
-    placed_ = place();
+  if (!given.empty() && prices_plausible()) {
+    if (!lists_.read_all(price_)) return false;
+    assigned_ = assign_all();
     if (stop_.requested()) return true;
     Cost misplaced = 0;
     for (Slot s = 0; s < columns_; ++s)
-      misplaced += std::max(load_[s] - capacity_[s], p_[s] > 0 ? capacity_[s] - load_[s] : 0);
-    placed_ = placed_ && kTrusted * misplaced <= n_;
-    if (placed_) return ++stats_.given > 0;
+      misplaced += std::max(load_[s] - capacity_[s], price_[s] > 0 ? capacity_[s] - load_[s] : 0);
+    assigned_ = assigned_ && kTrusted * misplaced <= n_;
+    if (assigned_) return ++stats_.given > 0;
     for (auto& members : members_) members.clear();
     std::fill(load_.begin(), load_.end(), 0);
   }
-  std::fill(p_.begin(), p_.end(), 0);
-  return offers_.read_all(p_);
+  std::fill(price_.begin(), price_.end(), 0);
+  return lists_.read_all(price_);
 }
 
 // Can a few jobs have what they want at these prices?
-bool Few::plausible() const {
-  std::vector<Cost> row(static_cast<std::size_t>(columns_)), load(p_.size(), 0);
+bool NearAssignment::prices_plausible() const {
+  std::vector<Cost> row(static_cast<std::size_t>(columns_)), load(price_.size(), 0);
   CostRangeStats ignored;
-  const KeyRows rows(keys_, ignored);
+  const KeyRowReader rows(keys_, ignored);
   Index crowded = 0, asked = 0;
   for (Index i = 0; i < n_; i += kAskedOf, ++asked) {
     rows.load(i, row.data());
     const auto full = [&](Slot s) { return load[s] >= capacity_[s]; };
     Slot best = 0;
     for (Slot s = 1; s < columns_; ++s) {
-      const Cost less = row[best] + p_[best] - row[s] - p_[s];
+      const Cost less = row[best] + price_[best] - row[s] - price_[s];
       if (less > 0 || (less == 0 && full(best) && !full(s))) best = s;
     }
     crowded += full(best) ? 1 : 0;
@@ -175,65 +178,65 @@ bool Few::plausible() const {
   return kTrusted * crowded <= asked;
 }
 
-bool Few::auction() {
+bool NearAssignment::run_auction() {
   const std::vector<Cost> weights(static_cast<std::size_t>(n_), 1);
   std::vector<Cost> capacity(capacity_.begin(), capacity_.end());
   capacity.push_back(0);  // of what pads lists
-  auction::House house(offers_, weights, capacity);
-  Cost epsilon = house.scale();
+  auction::AuctionState house(lists_, weights, capacity);
+  Cost epsilon = house.price_scale();
   for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kFactor, kCostLimit / 8);
-  Index bids = kBidsAJob * n_;
+  Index run_bids = kBidsAJob * n_;
   for (int k = 0; k < kPhases; ++k) {
     if (k > 0) {
-      house.lower(epsilon);
-      offers_.loosen(kLowered * epsilon);
+      house.lower_prices(epsilon);
+      lists_.lower_bounds(kLowered * epsilon);
       epsilon = std::max<Cost>(1, epsilon / kFactor);
     }
-    if (house.phase(epsilon, bids, stop_)) continue;
+    if (house.run_phase(epsilon, run_bids, stop_)) continue;
     if (!stop_.requested()) ++stats_.cut_short;
     break;
   }
-  std::copy(house.prices().begin(), house.prices().end() - 1, p_.begin());
-  const Cost least = spare_ > 0 ? *std::min_element(p_.begin(), p_.end() - 1) : 0;
-  for (Slot s = 0; s < columns_; ++s) p_[s] -= least;
-  offers_.loosen(least);
+  std::copy(house.prices().begin(), house.prices().end() - 1, price_.begin());
+  const Cost least = spare_ > 0 ? *std::min_element(price_.begin(), price_.end() - 1) : 0;
+  for (Slot s = 0; s < columns_; ++s) price_[s] -= least;
+  lists_.lower_bounds(least);
   return !stop_.requested();
 }
 
 // To its cheapest class, of equal ones on its list the first with room.
-bool Few::place() {
+bool NearAssignment::assign_all() {
   for (Index i = 0; i < n_; ++i) {
     if (i % kPollEvery == 0 && stop_.poll()) return false;
-    const auction::Best b = offers_.best(i, p_);
+    const auction::TwoBest b = lists_.best(i, price_);
     if (b.first >= kForbidden) return false;
-    const auto list = offers_[i];
-    const auto cheapest = [&](Index k) { return list.cost[k] + p_[list.col[k]] == b.first; };
+    const auto list = lists_[i];
+    const auto cheapest = [&](Index k) { return list.cost[k] + price_[list.col[k]] == b.first; };
     const auto free = [&](Index k) { return load_[list.col[k]] < capacity_[list.col[k]]; };
     Index at = 0;
     while (at < list.size && !(cheapest(at) && free(at))) ++at;
     for (at = at == list.size ? 0 : at; !cheapest(at);) ++at;
-    put(static_cast<std::int32_t>(i), list.col[at], list.cost[at]);
+    assign(static_cast<std::int32_t>(i), list.col[at], list.cost[at]);
   }
   return true;
 }
 
-void Few::put(std::int32_t job, Slot s, Cost own) {
-  where_[job] = s;
+void NearAssignment::assign(std::int32_t job, Slot s, Cost own) {
+  class_of_[job] = s;
   own_[job] = own;
-  place_[job] = static_cast<std::int32_t>(members_[s].size());
+  position_[job] = static_cast<std::int32_t>(members_[s].size());
   members_[s].push_back(job);
   ++load_[s];
 }
 
-void Few::take(std::int32_t job) {
-  std::vector<std::int32_t>& from = members_[where_[job]];
-  from[place_[job]] = from.back();
-  place_[from.back()] = place_[job];
+void NearAssignment::unassign(std::int32_t job) {
+  std::vector<std::int32_t>& from = members_[class_of_[job]];
+  from[position_[job]] = from.back();
+  position_[from.back()] = position_[job];
   from.pop_back();
-  --load_[where_[job]];
+  --load_[class_of_[job]];
 }
 
-bool Few::bids() {
+bool NearAssignment::run_bids() {
   std::vector<Slot> queue, next;
   for (Slot s = 0; s < columns_; ++s)
     if (load_[s] > capacity_[s]) queue.push_back(s);
@@ -243,7 +246,7 @@ bool Few::bids() {
       if (looks <= 0 || load_[s] <= capacity_[s]) continue;
       if (stop_.poll()) return false;
       looks -= static_cast<Index>(members_[s].size());
-      if (!bid(s, next)) return false;
+      if (!bid_class(s, next)) return false;
     }
     queue.swap(next);
     std::sort(queue.begin(), queue.end());
@@ -252,145 +255,147 @@ bool Few::bids() {
 }
 
 // Class a keeps those that would lose most elsewhere. Classes that become over-full are added to `next`.
-bool Few::bid(Slot a, std::vector<Slot>& next) {
+bool NearAssignment::bid_class(Slot a, std::vector<Slot>& next) {
   margins_.clear();
   for (const std::int32_t job : members_[a]) {
-    const Two other = offers_.two(job, p_, a);
-    const auto list = offers_[job];
-    if (other.first >= Bounds::kForbiddenReduced) {
-      margins_.push_back({kFar, 0, job, kNone});
+    const TwoCheapest other = lists_.two_cheapest_exact(job, price_, a);
+    const auto list = lists_[job];
+    if (other.first >= KeyRange::kForbiddenReduced) {
+      margins_.push_back({kUnreached, 0, job, kNone});
     } else {
-      margins_.push_back({other.first - own_[job] - p_[a], list.cost[other.at], job, list.col[other.at]});
+      margins_.push_back({other.first - own_[job] - price_[a], list.cost[other.at], job, list.col[other.at]});
     }
   }
   std::sort(margins_.begin(), margins_.end());
   const auto leaving = static_cast<std::size_t>(load_[a] - capacity_[a]);
   if (margins_[leaving - 1].to == kNone) return false;
   const bool kept = leaving < margins_.size() && margins_[leaving].to != kNone;
-  p_[a] += margins_[kept ? leaving : leaving - 1].margin;
-  if (p_[a] > Bounds::kLimit) return false;
+  price_[a] += margins_[kept ? leaving : leaving - 1].margin;
+  if (price_[a] > KeyRange::kLimit) return false;
   for (std::size_t k = 0; k < leaving; ++k) {
-    const Margin& m = margins_[k];
-    take(m.job);
-    put(m.job, m.to, m.key);
+    const JobMargin& m = margins_[k];
+    unassign(m.job);
+    assign(m.job, m.to, m.key);
     if (load_[m.to] == capacity_[m.to] + 1) next.push_back(m.to);
   }
   return true;
 }
 
-void Few::fill_room() {
+void NearAssignment::fill_unused_slots() {
   load_[hub_] = 0;
   for (Slot s = 0; s < columns_; ++s) {
-    filled_[s] = p_[s] > 0 ? capacity_[s] : std::min(load_[s], capacity_[s]);
+    filled_[s] = price_[s] > 0 ? capacity_[s] : std::min(load_[s], capacity_[s]);
     load_[hub_] += filled_[s];
   }
   filled_[hub_] = n_;
 }
 
-bool Few::paths() {
-  fill_room();
-  node_.assign(p_.size(), {0, kFar});
-  for (Slot s = 0; s < columns_; ++s) node_[s].price = p_[s];
-  came_.resize(node_.size());
-  done_.assign(node_.size(), 0);
+bool NearAssignment::run_paths() {
+  fill_unused_slots();
+  node_.assign(price_.size(), {0, kUnreached});
+  for (Slot s = 0; s < columns_; ++s) node_[s].price = price_[s];
+  tree_arc_.resize(node_.size());
+  settled_flag_.assign(node_.size(), 0);
   Cost left = 0;
-  for (Slot s = 0; s <= hub_; ++s) left += std::max<Cost>(0, over(s));
-  const Index most = offers_.reread() + kMostWork * n_ * columns_;
+  for (Slot s = 0; s <= hub_; ++s) left += std::max<Cost>(0, excess(s));
+  const Index most = lists_.keys_reread() + kMostWork * n_ * columns_;
   while (left > 0) {
-    if (stop_.poll() || work_ + offers_.reread() > most || !search(left)) return false;
-    for (const Slot t : targets_) left -= augment(t);
+    if (stop_.poll() || work_ + lists_.keys_reread() > most || !search(left)) return false;
+    for (const Slot t : deficits_) left -= augment(t);
   }
   // Only a class that nothing fills can be cheaper than the hub: it may cost as much, nobody is there.
-  for (Slot s = 0; s < columns_; ++s) p_[s] = std::max<Cost>(0, node_[s].price - node_[hub_].price);
+  for (Slot s = 0; s < columns_; ++s) price_[s] = std::max<Cost>(0, node_[s].price - node_[hub_].price);
   return true;
 }
 
 // Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it; prices
 // follow. False if none can be reached, or after a stop.
-bool Few::search(Cost left) {
+bool NearAssignment::search(Cost left) {
   ++stats_.searches;
-  for (const Slot t : touched_) node_[t].label = kFar, done_[t] = 0;
+  for (const Slot t : touched_) node_[t].label = kUnreached, settled_flag_[t] = 0;
   touched_.clear();
   settled_.clear();
-  targets_.clear();
+  deficits_.clear();
   heap_.clear();
   for (Slot s = 0; s <= hub_; ++s)
-    if (over(s) > 0) reach(s, 0, {kNobody, kNone, 0});
+    if (excess(s) > 0) relax(s, 0, {kNoJob, kNone, 0});
   while (!heap_.empty() && left > 0) {
     const auto [label, id] = heap_.front();
     std::pop_heap(heap_.begin(), heap_.end());
     heap_.pop_back();
-    if (label > Bounds::kLimit) return false;
+    if (label > KeyRange::kLimit) return false;
     if (id < 0) {
-      offers_.read_again(~id, [&](Slot s) { return node_[s].price; });
+      lists_.refresh(~id, [&](Slot s) { return node_[s].price; });
       if (stats_.rescanned % kPollEvery == 0 && stop_.poll()) return false;
-      offer(~id);
-    } else if (done_[id] == 0 && node_[id].label == label) {
+      relax_job(~id);
+    } else if (settled_flag_[id] == 0 && node_[id].label == label) {
       settle(id);
-      if (over(id) >= 0) continue;
-      targets_.push_back(id);
-      left += 2 * over(id);
+      if (excess(id) >= 0) continue;
+      deficits_.push_back(id);
+      left += 2 * excess(id);
     }
   }
-  if (targets_.empty()) return false;
-  const Cost last = node_[targets_.back()].label;
+  if (deficits_.empty()) return false;
+  const Cost last = node_[deficits_.back()].label;
   for (const Slot s : settled_) {
     node_[s].price += std::max<Cost>(0, last - node_[s].label);
-    if (node_[s].price > Bounds::kLimit) return false;
+    if (node_[s].price > KeyRange::kLimit) return false;
   }
   return true;
 }
 
-void Few::push(Item item) {
+void NearAssignment::push(Item item) {
   heap_.push_back(item);
   std::push_heap(heap_.begin(), heap_.end());
 }
 
-void Few::reach(Slot t, Cost label, Came came) {
+void NearAssignment::relax(Slot t, Cost label, TreeArc arc) {
   if (node_[t].label <= label) return;
-  if (node_[t].label == kFar) touched_.push_back(t);
+  if (node_[t].label == kUnreached) touched_.push_back(t);
   node_[t].label = label;
-  came_[t] = came;
+  tree_arc_[t] = arc;
   push({label, t});
 }
 
-void Few::settle(Slot s) {
-  done_[s] = 1;
+void NearAssignment::settle(Slot s) {
+  settled_flag_[s] = 1;
   settled_.push_back(s);
   const Cost from_here = node_[s].label - node_[s].price;
   if (s == hub_) {
     for (Slot t = 0; t < columns_; ++t) {
-      if (filled_[t] > 0) reach(t, from_here + node_[t].price, {kHubs, hub_, 0});
+      if (filled_[t] > 0) relax(t, from_here + node_[t].price, {kHubArc, hub_, 0});
     }
     return;
   }
-  if (room(s) > 0) reach(hub_, from_here + node_[hub_].price, {kHubs, s, 0});
-  for (const std::int32_t job : members_[s]) offer(job);
+  if (unused(s) > 0) relax(hub_, from_here + node_[hub_].price, {kHubArc, s, 0});
+  for (const std::int32_t job : members_[s]) relax_job(job);
 }
 
 // A settled class's job to all on its list.
-void Few::offer(std::int32_t job) {
-  const Slot from = where_[job];
+void NearAssignment::relax_job(std::int32_t job) {
+  const Slot from = class_of_[job];
   const Cost base = node_[from].label - node_[from].price - own_[job];
-  const auto list = offers_[job];
+  const auto list = lists_[job];
   work_ += list.size;
   for (Index k = 0; k < list.size; ++k) {
-    if (list.cost[k] >= Bounds::kForbidden) continue;
+    if (list.cost[k] >= KeyRange::kForbidden) continue;
     const Slot t = list.col[k];
     const Cost label = base + list.cost[k] + node_[t].price;
-    if (label < node_[t].label) reach(t, label, {job, from, list.cost[k]});
+    if (label < node_[t].label) relax(t, label, {job, from, list.cost[k]});
   }
-  if (offers_.bound(job) < Bounds::kForbiddenReduced) push({base + offers_.bound(job), ~job});
+  if (lists_.bound(job) < KeyRange::kForbiddenReduced) push({base + lists_.bound(job), ~job});
 }
 
 // Moves a unit along the tree to the target if nothing on the way has moved since. How many.
-Cost Few::augment(Slot target) {
+Cost NearAssignment::augment(Slot target) {
   path_.assign(1, target);
-  while (came_[path_.back()].by != kNobody) path_.push_back(came_[path_.back()].from);
-  if (over(path_.back()) <= 0 || over(target) >= 0) return 0;
+  while (tree_arc_[path_.back()].by != kNoJob) path_.push_back(tree_arc_[path_.back()].from);
+  if (excess(path_.back()) <= 0 || excess(target) >= 0) return 0;
   for (std::size_t k = 1; k < path_.size(); ++k) {
     const Slot from = path_[k], to = path_[k - 1];
-    const bool open = from == hub_ ? filled_[to] > 0 : to == hub_ ? room(from) > 0 : where_[came_[to].by] == from;
+    const bool open = from == hub_ ? filled_[to] > 0
+                      : to == hub_ ? unused(from) > 0
+                                   : class_of_[tree_arc_[to].by] == from;
     if (!open) return 0;
   }
   for (std::size_t k = 1; k < path_.size(); ++k) {
@@ -400,57 +405,57 @@ Cost Few::augment(Slot target) {
     } else if (to == hub_) {
       ++filled_[from], ++load_[hub_];
     } else {
-      take(came_[to].by);
-      put(came_[to].by, to, came_[to].key);
+      unassign(tree_arc_[to].by);
+      assign(tree_arc_[to].by, to, tree_arc_[to].key);
     }
   }
   ++stats_.augmentations;
   return 1;
 }
 
-void Few::deliver(Direct& out) const {
+void NearAssignment::write_result(SmallProblemResult& out) const {
   out.solved = true;
-  out.where.assign(where_.begin(), where_.end());
+  out.assignment.assign(class_of_.begin(), class_of_.end());
   out.load.assign(load_.begin(), load_.end() - 1);
-  out.prices.assign(p_.begin(), p_.end() - 1);
+  out.prices.assign(price_.begin(), price_.end() - 1);
   for (Index i = 0; i < n_; ++i) {
     out.objective += own_[i];
-    out.value += own_[i] + p_[where_[i]];
+    out.value += own_[i] + price_[class_of_[i]];
   }
 }
 
 // What it came to when stopped: bounds of lists hold at prices that have risen since, and so these prove a value.
-void Few::leave(Direct& out) {
-  for (Slot s = 0; s < columns_ && !node_.empty(); ++s) p_[s] = node_[s].price;
-  out.prices.assign(p_.begin(), p_.end() - 1);
+void NearAssignment::write_stopped_result(SmallProblemResult& out) {
+  for (Slot s = 0; s < columns_ && !node_.empty(); ++s) price_[s] = node_[s].price;
+  out.prices.assign(price_.begin(), price_.end() - 1);
   out.load.assign(out.prices.size(), 0);
   for (Index i = 0; i < n_; ++i) {
-    const auto list = offers_[i];
-    const Cost least = std::min(least_two(list, p_.data(), kNone).first, offers_.bound(i));
-    if (least >= Bounds::kForbiddenReduced) return;
+    const auto list = lists_[i];
+    const Cost least = std::min(two_cheapest(list, price_.data(), kNone).first, lists_.bound(i));
+    if (least >= KeyRange::kForbiddenReduced) return;
     out.value += least;
     const auto free = [&](Slot s) { return s != kNone && out.load[s] < capacity_[s]; };
-    Slot to = free(where_[i]) ? where_[i] : kNone;
+    Slot to = free(class_of_[i]) ? class_of_[i] : kNone;
     for (Index k = 0; to == kNone && k < list.size; ++k)
-      if (list.cost[k] < Bounds::kForbidden && free(list.col[k])) to = list.col[k];
+      if (list.cost[k] < KeyRange::kForbidden && free(list.col[k])) to = list.col[k];
     if (to != kNone) ++out.load[to];
-    out.where.push_back(to);
+    out.assignment.push_back(to);
   }
   out.stopped = true;
 }
 
-bool Few::holds() const {
+bool NearAssignment::holds() const {
   std::vector<Cost> row(static_cast<std::size_t>(columns_));
   CostRangeStats ignored;
-  const KeyRows rows(keys_, ignored);
+  const KeyRowReader rows(keys_, ignored);
   for (Slot s = 0; s < columns_; ++s) {
-    if (load_[s] > capacity_[s] || p_[s] < 0 || (p_[s] > 0 && load_[s] < capacity_[s])) return false;
+    if (load_[s] > capacity_[s] || price_[s] < 0 || (price_[s] > 0 && load_[s] < capacity_[s])) return false;
   }
   for (Index i = 0; i < n_; ++i) {
     rows.load(i, row.data());
-    if (row[where_[i]] != own_[i]) return false;
+    if (row[class_of_[i]] != own_[i]) return false;
     for (Slot s = 0; s < columns_; ++s) {
-      if (row[s] < Bounds::kForbidden && row[s] + p_[s] < own_[i] + p_[where_[i]]) return false;
+      if (row[s] < KeyRange::kForbidden && row[s] + price_[s] < own_[i] + price_[class_of_[i]]) return false;
     }
   }
   return true;
@@ -458,15 +463,15 @@ bool Few::holds() const {
 
 }  // namespace
 
-bool few_fit(Index n_jobs, Slot columns) noexcept {
-  const Index most = memory_fits(n_jobs, columns) ? kJobsIfSmall : columns < kWide ? kJobsAClass : kJobsIfWide;
+bool near_assignment_fits(Index n_jobs, Slot columns) noexcept {
+  const Index most = key_matrix_fits(n_jobs, columns) ? kJobsIfSmall : columns < kWide ? kJobsAClass : kJobsIfWide;
   return columns >= kFewest && n_jobs > 0 && n_jobs <= most * columns;
 }
 
-Direct solve_few(const QuantisedCost& keys, const Level& level, std::span<const Cost> given, Pool& pool, Stop& stop,
-                 CostRangeStats& seen, Stats& stats) {
-  Direct out;
-  if (!mostly_copies(keys)) (void)Few(keys, level, pool, stop, seen, stats).run(given, out);
+SmallProblemResult solve_near_assignment(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,
+                                         Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats) {
+  SmallProblemResult out;
+  if (!mostly_copies(keys)) (void)NearAssignment(keys, level, pool, stop, seen, stats).run(given, out);
   return out;
 }
 

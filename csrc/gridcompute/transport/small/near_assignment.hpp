@@ -32,12 +32,13 @@
 namespace gridcompute::transport {
 
 // Are jobs so few a class, and classes so many, that this way is the quicker one?
-[[nodiscard]] bool few_fit(Index n_jobs, Slot columns) noexcept;
+[[nodiscard]] bool near_assignment_fits(Index n_jobs, Slot columns) noexcept;
 
 // Not solved after a stop (but stopped, if a list for each job had been read), without range or room or a way for all,
 // where most classes are copies of others, or where it takes too long.
 // `given`: start prices in keys, or none.
-[[nodiscard]] Direct solve_few(const QuantisedCost& keys, const Level& level, std::span<const Cost> given, Pool& pool,
-                               Stop& stop, CostRangeStats& seen, Stats& stats);
+[[nodiscard]] SmallProblemResult solve_near_assignment(const QuantisedCost& keys, const Level& level,
+                                                       std::span<const Cost> given, Pool& pool, Stop& stop,
+                                                       CostRangeStats& seen, Stats& stats);
 
 }  // namespace gridcompute::transport

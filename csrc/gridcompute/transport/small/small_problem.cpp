@@ -25,17 +25,17 @@ constexpr Index kMostFromZero = 1 << 13, kLooksFromZero = 5;  // over lists: job
 
 Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
 
-enum class End { solved, unreadable, too_narrow, given_up };  // the second and third: by the type
+enum class Outcome { solved, unreadable, too_narrow, given_up };  // the second and third: by the type
 
 template <class T, class Rows>
-class Small {
+class SmallProblem {
  public:
   // `shift`: what keys and prices are in, of the caller's.
-  Small(Merged<T> merged, const Rows& rows, int shift, const Level& level, std::span<const std::int32_t> weights,
-        Stop& stop, Stats& stats)
+  SmallProblem(AggregatedMatrix<T> merged, const Rows& rows, int shift, const Level& level,
+               std::span<const std::int32_t> weights, Stop& stop, Stats& stats)
       : n_(level.n),
         columns_(static_cast<Slot>(level.capacity.size())),
-        full_(level.capacity),
+        class_capacity_(level.capacity),
         shift_(shift),
         stop_(stop),
         stats_(stats),
@@ -43,59 +43,59 @@ class Small {
         merged_(std::move(merged)),
         matrix_(rows),
         capacity_(static_cast<std::size_t>(merged_.columns), 0) {
-    for (Slot s = 0; s < columns_; ++s) capacity_[merged_.column_of[s]] += full_[s];
+    for (Slot s = 0; s < columns_; ++s) capacity_[merged_.column_of[s]] += class_capacity_[s];
   }
 
-  End run(std::span<const Cost> given, std::uint64_t seed, Direct& out) {
+  Outcome run(std::span<const Cost> given, std::uint64_t seed, SmallProblemResult& out) {
     AlignedVector<T> prices = padded_prices();
-    const std::vector<Lot> all = lots({});
+    const std::vector<WeightedRow> all = weighted_rows({});
     if (!given.empty()) {
-      Dense<T, Rows> warm(matrix_, all, capacity_, packed(given), stop_, stats_);
-      if (const auto misplaced = warm.place(); misplaced && stands(*misplaced)) {
+      ClassGraphSsp<T, Rows> warm(matrix_, all, capacity_, merged_prices(given), stop_, stats_);
+      if (const auto misplaced = warm.assign_all(); misplaced && prices_suffice(*misplaced)) {
         ++stats_.given;
-        return end(warm, out);
+        return finish(warm, out);
       }
     }
     if (std::is_same_v<Rows, CsrKeyRows<T>> && n_ <= kMostFromZero) {
-      Dense<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
-      if (cold.place() && cold.bids_suffice(kLooksFromZero)) return end(cold, out);
+      ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
+      if (cold.assign_all() && cold.try_bids(kLooksFromZero)) return finish(cold, out);
     }
-    if (few(n_)) {
-      Dense<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
-      if (!cold.place()) return End::given_up;
-      if (cold.bids_leave(kMany)) return end(cold, out);
+    if (too_few_to_sample(n_)) {
+      ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
+      if (!cold.assign_all()) return Outcome::given_up;
+      if (cold.bids_leave_few(kMany)) return finish(cold, out);
     }
-    Dense<T, Rows> whole(matrix_, all, capacity_, start_prices(merged_.rows, seed), stop_, stats_);
-    return whole.place() ? end(whole, out) : End::given_up;
+    ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, prices_of_sample(merged_.rows, seed), stop_, stats_);
+    return ssp.assign_all() ? finish(ssp, out) : Outcome::given_up;
   }
 
   // Better prices from these.
-  End improve(std::vector<Cost>& prices) {
-    if (*std::max_element(prices.begin(), prices.end()) >> shift_ > KeyLimits<T>::kPrice) return End::too_narrow;
-    const std::vector<Lot> all = lots({});
-    Dense<T, Rows> whole(matrix_, all, capacity_, packed(prices), stop_, stats_);
-    if (!whole.place() || !whole.run()) return whole.too_narrow() ? End::too_narrow : End::given_up;
-    const AlignedVector<T> best = whole.prices();
+  Outcome improve(std::vector<Cost>& prices) {
+    if (*std::max_element(prices.begin(), prices.end()) >> shift_ > KeyLimits<T>::kPrice) return Outcome::too_narrow;
+    const std::vector<WeightedRow> all = weighted_rows({});
+    ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, merged_prices(prices), stop_, stats_);
+    if (!ssp.assign_all() || !ssp.run()) return ssp.too_narrow() ? Outcome::too_narrow : Outcome::given_up;
+    const AlignedVector<T> best = ssp.prices();
     for (Slot s = 0; s < columns_; ++s) prices[s] = Cost{best[merged_.column_of[s]]} << shift_;
-    return End::solved;
+    return Outcome::solved;
   }
 
  private:
-  End end(Dense<T, Rows>& placed, Direct& out) const {
-    if (!placed.run()) return placed.too_narrow() ? End::too_narrow : End::given_up;
-    take(placed, out);
-    return End::solved;
+  Outcome finish(ClassGraphSsp<T, Rows>& placed, SmallProblemResult& out) const {
+    if (!placed.run()) return placed.too_narrow() ? Outcome::too_narrow : Outcome::given_up;
+    write_result(placed, out);
+    return Outcome::solved;
   }
 
   // Do given prices leave no more out of place than those of a sample would?
-  [[nodiscard]] bool stands(Cost misplaced) const {
+  [[nodiscard]] bool prices_suffice(Cost misplaced) const {
     double chance = 0;
     for (const Cost u : capacity_) chance += std::sqrt(static_cast<double>(u));
     return kTrusted * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
   }
 
   // One price a column; of equal columns the least.
-  [[nodiscard]] AlignedVector<T> packed(std::span<const Cost> prices) const {
+  [[nodiscard]] AlignedVector<T> merged_prices(std::span<const Cost> prices) const {
     AlignedVector<T> out = padded_prices();
     std::fill(out.begin(), out.begin() + merged_.columns, KeyLimits<T>::kPrice);
     for (Slot s = 0; s < columns_; ++s) {
@@ -112,27 +112,27 @@ class Small {
   }
 
   // Of a sample, for m jobs; 0 where these are as few as a sample would be.
-  AlignedVector<T> start_prices(Index m, std::uint64_t seed) {
+  AlignedVector<T> prices_of_sample(Index m, std::uint64_t seed) {
     if (m < 2 * merged_.columns) return padded_prices();
     m = std::max<Index>(m / kSampled, merged_.columns);
-    const std::vector<Lot> some = lots(stratified_sample(n_, m, seed));
+    const std::vector<WeightedRow> some = weighted_rows(stratified_sample(n_, m, seed));
     const std::vector<Cost> part = scale_capacities(capacity_, m, n_);
-    if (few(m)) {
-      Dense<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_);
-      if (cold.place() && cold.bids_leave(kMany)) return cold.run() ? cold.prices() : padded_prices();
+    if (too_few_to_sample(m)) {
+      ClassGraphSsp<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_);
+      if (cold.assign_all() && cold.bids_leave_few(kMany)) return cold.run() ? cold.prices() : padded_prices();
     }
-    AlignedVector<T> prices = start_prices(m, seed);
-    Dense<T, Rows> sample(matrix_, some, part, prices, stop_, stats_);
-    return sample.place() && sample.run() ? sample.prices() : prices;
+    AlignedVector<T> prices = prices_of_sample(m, seed);
+    ClassGraphSsp<T, Rows> sample(matrix_, some, part, prices, stop_, stats_);
+    return sample.assign_all() && sample.run() ? sample.prices() : prices;
   }
 
-  [[nodiscard]] bool few(Index m) const { return m <= kFewJobs && merged_.row_of.empty(); }
+  [[nodiscard]] bool too_few_to_sample(Index m) const { return m <= kFewJobs && merged_.row_of.empty(); }
 
   [[nodiscard]] std::int32_t weight(Index job) const { return weights_.empty() ? 1 : weights_[job]; }
 
   // Jobs by row; of all if `pick` is empty.
-  [[nodiscard]] std::vector<Lot> lots(const std::vector<Index>& pick) const {
-    std::vector<Lot> out;
+  [[nodiscard]] std::vector<WeightedRow> weighted_rows(const std::vector<Index>& pick) const {
+    std::vector<WeightedRow> out;
     const Index m = pick.empty() ? n_ : static_cast<Index>(pick.size());
     const auto job = [&](Index k) { return pick.empty() ? k : pick[k]; };
     if (merged_.row_of.empty()) {
@@ -149,40 +149,40 @@ class Small {
   }
 
   // Of as many keys and prices as there are jobs at most.
-  using Sum = std::conditional_t<std::is_same_v<T, std::int32_t>, Cost, Wide>;
+  using KeySum = std::conditional_t<std::is_same_v<T, std::int32_t>, Cost, Wide>;
 
   // Jobs of a row and classes of a column in their order.
-  void take(const Dense<T, Rows>& whole, Direct& out) const {
+  void write_result(const ClassGraphSsp<T, Rows>& ssp, SmallProblemResult& out) const {
     out.solved = true;
-    const AlignedVector<T> prices = whole.prices();
-    out.prices.resize(full_.size());
+    const AlignedVector<T> prices = ssp.prices();
+    out.prices.resize(class_capacity_.size());
     for (Slot s = 0; s < columns_; ++s) out.prices[s] = Cost{prices[merged_.column_of[s]]} << shift_;
     std::vector<std::vector<std::int32_t>> jobs;
     if (!merged_.row_of.empty()) {
       jobs.resize(static_cast<std::size_t>(merged_.rows));
       for (Index k = n_ - 1; k >= 0; --k) jobs[merged_.row_of[k]].push_back(static_cast<std::int32_t>(k));
     }
-    out.where.resize(static_cast<std::size_t>(n_));
-    out.load.assign(full_.size(), 0);
-    std::vector<Slot> first(capacity_.size(), kNone), next(full_.size(), kNone);
+    out.assignment.resize(static_cast<std::size_t>(n_));
+    out.load.assign(class_capacity_.size(), 0);
+    std::vector<Slot> first(capacity_.size(), kNone), next(class_capacity_.size(), kNone);
     for (Slot s = columns_ - 1; s >= 0; --s) {
       next[s] = first[merged_.column_of[s]];
       first[merged_.column_of[s]] = s;
     }
     for (Slot c = 0; c < merged_.columns; ++c) {
       Slot s = first[c];
-      Sum own = 0, units = 0;
-      for (const JobUnits<T>& m : whole.members()[c]) {
-        own += static_cast<Sum>(m.units) * m.own;
+      KeySum own = 0, units = 0;
+      for (const JobUnits<T>& m : ssp.members()[c]) {
+        own += static_cast<KeySum>(m.units) * m.own;
         units += m.units;
         for (std::int32_t u = 0; u < m.units; ++u) {
-          while (out.load[s] == full_[s]) s = next[s];
+          while (out.load[s] == class_capacity_[s]) s = next[s];
           std::int32_t job = m.row;
           if (!jobs.empty()) {
             job = jobs[m.row].back();
             jobs[m.row].pop_back();
           }
-          out.where[job] = s;
+          out.assignment[job] = s;
           ++out.load[s];
         }
       }
@@ -195,20 +195,20 @@ class Small {
 
   Index n_;
   Slot columns_;
-  const std::vector<Cost>& full_;
+  const std::vector<Cost>& class_capacity_;
   int shift_;
   Stop& stop_;
   Stats& stats_;
   std::span<const std::int32_t> weights_;  // of the jobs; empty: 1 each
-  Merged<T> merged_;
+  AggregatedMatrix<T> merged_;
   Rows matrix_;
   std::vector<Cost> capacity_;
 };
 
 // Reads the level, merges what is equal where that pays, and does `work`, in 32 bits where these suffice.
 template <class Work>
-End in_memory(const QuantisedCost& keys, const Level& level, bool merging, Stop& stop, CostRangeStats& seen,
-              Stats& stats, const Work& work) {
+Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool merging, Stop& stop,
+                            CostRangeStats& seen, Stats& stats, const Work& work) {
   std::vector<std::int32_t> weights;
   for (Index k = 0; keys.problem().demand != nullptr && k < level.n; ++k)
     weights.push_back(keys.problem().demand[level.row(k)]);
@@ -216,54 +216,57 @@ End in_memory(const QuantisedCost& keys, const Level& level, bool merging, Stop&
     using T = decltype(type);
     const Slot columns = keys.columns();
     const Index stride = padded(columns);
-    if (Pairs<T> pairs; merging && lists_pay(keys, stride)) {
-      if (!pairs.read(keys, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
+    if (CsrKeys<T> pairs; merging && csr_keys_pay(keys, stride)) {
+      if (!pairs.read(keys, stop, seen)) return stop.requested() ? Outcome::given_up : Outcome::unreadable;
       if (!pairs.mostly_copies()) {
-        Small<T, CsrKeyRows<T>> small(unmerged(DefaultInitVector<T>{}, level.n, columns, stride), pairs.rows(stride),
-                                      pairs.shift(), level, weights, stop, stats);
+        SmallProblem<T, CsrKeyRows<T>> small(not_aggregated(DefaultInitVector<T>{}, level.n, columns, stride),
+                                             pairs.rows(stride), pairs.shift(), level, weights, stop, stats);
         return work(small);
       }
     }
-    Held<T> held;
-    if (!hold(keys, level, stride, held, stop, seen)) return stop.requested() ? End::given_up : End::unreadable;
-    Merged<T> merged = merging ? merge(std::move(held.keys), level.n, columns, stride, kPad, KeyLimits<T>::kForbid)
-                               : unmerged(std::move(held.keys), level.n, columns, stride);
+    KeyMatrix<T> keys_read;
+    if (!read_key_matrix(keys, level, stride, keys_read, stop, seen))
+      return stop.requested() ? Outcome::given_up : Outcome::unreadable;
+    AggregatedMatrix<T> merged =
+        merging ? aggregate(std::move(keys_read.keys), level.n, columns, stride, kPad, KeyLimits<T>::kForbid)
+                : not_aggregated(std::move(keys_read.keys), level.n, columns, stride);
     const DenseKeyRows<T> matrix{merged.keys.data(), merged.stride};
-    Small<T, DenseKeyRows<T>> small(std::move(merged), matrix, held.shift, level, weights, stop, stats);
+    SmallProblem<T, DenseKeyRows<T>> small(std::move(merged), matrix, keys_read.shift, level, weights, stop, stats);
     return work(small);
   };
   stats.evaluations += level.n * keys.columns();
-  const End end = with(std::int32_t{});
-  if ((end != End::unreadable && end != End::too_narrow) || !keys.possible(seen) ||
+  const Outcome finish = with(std::int32_t{});
+  if ((finish != Outcome::unreadable && finish != Outcome::too_narrow) || !keys.possible(seen) ||
       keys.reach(seen) > static_cast<double>(KeyLimits<Cost>::kKey))
-    return end;
-  if (end == End::too_narrow) ++stats.wide;
-  if (!merging && level.n > kMostWide / keys.columns()) return End::given_up;
+    return finish;
+  if (finish == Outcome::too_narrow) ++stats.wide;
+  if (!merging && level.n > kMostWide / keys.columns()) return Outcome::given_up;
   return with(Cost{});
 }
 
 }  // namespace
 
-bool memory_fits(Index n_jobs, Slot columns) noexcept {
+bool key_matrix_fits(Index n_jobs, Slot columns) noexcept {
   return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMostJobs, kMostKeys / columns);
 }
 
-bool direct_fits(Index n_jobs, Slot columns) noexcept {
-  return memory_fits(n_jobs, columns) || few_fit(n_jobs, columns);
+bool small_problem_fits(Index n_jobs, Slot columns) noexcept {
+  return key_matrix_fits(n_jobs, columns) || near_assignment_fits(n_jobs, columns);
 }
 
-Direct solve_direct(const QuantisedCost& keys, const Level& level, std::span<const Cost> given, std::uint64_t seed,
-                    Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats) {
-  Direct out;
+SmallProblemResult solve_small_problem(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,
+                                       std::uint64_t seed, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats) {
+  SmallProblemResult out;
   const auto given_up = [&] {
     if (!out.solved && !stop.requested()) ++stats.given_up;
   };
-  if (few_fit(level.n, keys.columns())) {
-    out = solve_few(keys, level, given, pool, stop, seen, stats);
+  if (near_assignment_fits(level.n, keys.columns())) {
+    out = solve_near_assignment(keys, level, given, pool, stop, seen, stats);
     given_up();
   }
-  if (out.solved || out.stopped || !memory_fits(level.n, keys.columns())) return out;
-  (void)in_memory(keys, level, true, stop, seen, stats, [&](auto& small) { return small.run(given, seed, out); });
+  if (out.solved || out.stopped || !key_matrix_fits(level.n, keys.columns())) return out;
+  (void)with_keys_in_memory(keys, level, true, stop, seen, stats,
+                            [&](auto& small) { return small.run(given, seed, out); });
   given_up();
   return out;
 }
@@ -274,8 +277,8 @@ bool sample_fits(Index n_jobs, Slot columns) noexcept {
 
 bool improve_prices(const QuantisedCost& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
                     CostRangeStats& seen, Stats& stats) {
-  return in_memory(keys, level, false, stop, seen, stats, [&](auto& small) { return small.improve(prices); }) ==
-         End::solved;
+  return with_keys_in_memory(keys, level, false, stop, seen, stats,
+                             [&](auto& small) { return small.improve(prices); }) == Outcome::solved;
 }
 
 }  // namespace gridcompute::transport

@@ -35,22 +35,23 @@
 
 namespace gridcompute::transport {
 
-struct Direct {
+struct SmallProblemResult {
   bool solved = false;   // else nothing below counts, unless
   bool stopped = false;  // it was, and left prices, their value, and who has a place so far: -1 for the others
-  std::vector<std::int32_t> where;
+  std::vector<std::int32_t> assignment;
   std::vector<Cost> load, prices;  // (columns)
   Wide objective = 0, value = 0;   // sums of the keys of the placement, and of the least key + price
 };
 
 // May a problem of this size be solved so, or over lists (near_assignment.hpp)?
-[[nodiscard]] bool memory_fits(Index n_jobs, Slot columns) noexcept;
-[[nodiscard]] bool direct_fits(Index n_jobs, Slot columns) noexcept;
+[[nodiscard]] bool key_matrix_fits(Index n_jobs, Slot columns) noexcept;
+[[nodiscard]] bool small_problem_fits(Index n_jobs, Slot columns) noexcept;
 
 // Over lists where jobs are few a class, else or after that in memory. `given`: start prices in keys, or none; they are
 // taken where they leave few units out of place.
-[[nodiscard]] Direct solve_direct(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,
-                                  std::uint64_t seed, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats);
+[[nodiscard]] SmallProblemResult solve_small_problem(const QuantisedCost& keys, const Level& level,
+                                                     std::span<const Cost> given, std::uint64_t seed, Pool& pool,
+                                                     Stop& stop, CostRangeStats& seen, Stats& stats);
 
 // The optimal prices of a sample, from any; weights count as so many jobs. False, and prices as they were, where it
 // gives up.

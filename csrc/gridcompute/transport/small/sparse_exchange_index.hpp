@@ -19,40 +19,40 @@
 namespace gridcompute::transport {
 
 template <class T>
-class Between {
+class SparseExchangeIndex {
  public:
-  Between() = default;
+  SparseExchangeIndex() = default;
   // For these members of all classes, one unit each,
-  Between(const CsrKeyRows<T>& rows, const std::vector<std::vector<JobUnits<T>>>& members);
+  SparseExchangeIndex(const CsrKeyRows<T>& rows, const std::vector<std::vector<JobUnits<T>>>& members);
   // told one class after the other: row a of W, null where nobody is to leave it.
-  void start(Slot a, const std::vector<JobUnits<T>>& members, bool spare, T* way);
+  void add_class(Slot a, const std::vector<JobUnits<T>>& members, bool spare, T* row);
 
   // Row a of W from all who lie there.
-  void build(Slot a, bool spare, T* way);
+  void rebuild(Slot a, bool spare, T* row);
   // The same after one came, or left.
-  void come(Slot a, const JobUnits<T>& member, T* way);
-  void leave(Slot a, const JobUnits<T>& member, bool spare, T* way);
+  void insert(Slot a, const JobUnits<T>& member, T* row);
+  void erase(Slot a, const JobUnits<T>& member, bool spare, T* row);
 
   // The job whose key decides the way, kNone where no member has one.
-  [[nodiscard]] std::int32_t who(Slot a, Slot b) const {
+  [[nodiscard]] std::int32_t cheapest_job(Slot a, Slot b) const {
     const std::size_t at = find(a, b);
-    return at == kAbsent ? kNone : who_[at];
+    return at == kAbsent ? kNone : cheapest_job_[at];
   }
 
  private:
   static constexpr std::size_t kTables = 1024;  // classes: 12 MB
   static constexpr std::size_t kAbsent = std::numeric_limits<std::size_t>::max();
 
-  struct Way {
+  struct Exchange {
     std::int32_t row;
     T cost;
   };
-  struct Later {
-    Way way;
+  struct ChainLink {
+    Exchange row;
     std::int32_t next;
   };
 
-  struct Target {  // a pair of a class
+  struct ListedPair {  // a pair of a class
     Slot to;
     std::int32_t at;
   };
@@ -61,25 +61,25 @@ class Between {
   // The position of a pair in the tables; without tables kAbsent where it was never added.
   [[nodiscard]] std::size_t find(Slot a, Slot b) const {
     if (tables_) return index(a, b);
-    const auto it = at_.find(index(a, b));
-    return it == at_.end() ? kAbsent : static_cast<std::size_t>(it->second);
+    const auto it = position_of_.find(index(a, b));
+    return it == position_of_.end() ? kAbsent : static_cast<std::size_t>(it->second);
   }
   [[nodiscard]] std::size_t add(Slot a, Slot b);
-  void chain(std::size_t at, Way way);
-  [[nodiscard]] T least(Slot a, std::size_t at, T at_most);
-  void blank(bool spare, T* way) const;
+  void append(std::size_t at, Exchange row);
+  [[nodiscard]] T recompute_cheapest(Slot a, std::size_t at, T at_most);
+  void reset_row(bool spare, T* row) const;
 
   CsrKeyRows<T> rows_{};
   std::size_t columns_ = 0;
   bool tables_ = true;
-  std::vector<std::int32_t> where_;  // (rows) the class, or kNone
-  std::vector<std::int32_t> begin_;  // (pairs + 1), with tables
-  std::vector<std::int32_t> next_;   // (columns), with tables
-  DefaultInitVector<Way> ways_;
-  std::unordered_map<std::size_t, std::int32_t> at_;  // without tables: the position of each pair added,
-  std::vector<std::vector<Target>> targets_;          // and those of each class
-  std::vector<std::int32_t> chain_, who_;             // (pairs) the first of those who came later; whose key decides
-  std::vector<Later> later_;
+  std::vector<std::int32_t> class_of_;  // (rows) the class, or kNone
+  std::vector<std::int32_t> begin_;     // (pairs + 1), with tables
+  std::vector<std::int32_t> next_;      // (columns), with tables
+  DefaultInitVector<Exchange> exchanges_;
+  std::unordered_map<std::size_t, std::int32_t> position_of_;  // without tables: the position of each pair added,
+  std::vector<std::vector<ListedPair>> pairs_of_;              // and those of each class
+  std::vector<std::int32_t> chain_head_, cheapest_job_;  // (pairs) the first of those who came later; whose key decides
+  std::vector<ChainLink> links_;
 };
 
 }  // namespace gridcompute::transport

@@ -16,17 +16,17 @@
 
 namespace gridcompute::transport {
 
-struct GangModel {
-  static constexpr Cost kMostKey = Cost{1} << 34;  // of a pair; windows of 64 jobs stay below kMust
-  static constexpr Cost kMust = Cost{1} << 41;     // the least cost of leaving out a job that must be placed
-  static constexpr Slot kPreferred = 8;            // classes a job that are listed
+struct IntegralModel {
+  static constexpr Cost kMostKey = Cost{1} << 34;            // of a pair; windows of 64 jobs stay below kMust
+  static constexpr Cost kUnassignedPenalty = Cost{1} << 41;  // the least cost of leaving out a job that must be placed
+  static constexpr Slot kPreferred = 8;                      // classes a job that are listed
 
   std::vector<Index> job;              // (jobs) which of the problem's
   std::vector<Cost> weight, capacity;  // (jobs), (classes): what jobs that are not here leave
   std::vector<Cost> key;               // (jobs, classes + 1), last: left out; kForbidden: no better plan has it
   std::vector<double> guide;           // (classes + 1): prices in the unit of keys
   std::vector<Slot> preferred;         // (jobs, kPreferred): cheapest first, prices counted; kNone at the end
-  std::vector<char> must;              // (jobs): has no cost of being left out
+  std::vector<char> required;          // (jobs): has no cost of being left out
   std::vector<double> least;           // (jobs) the cost that keys are above
   double base = 0, scale = 1;          // a plan costs base + keys / scale, rounded
 
@@ -43,8 +43,9 @@ struct GangModel {
 
 // Of these jobs, the others staying where `assignment` has them (-1: left out). gap: what a better plan may save at
 // most, +inf where nothing is known. Nothing after a stop.
-[[nodiscard]] std::optional<GangModel> model_of(const Problem& problem, std::span<const std::int32_t> assignment,
-                                                std::span<const double> prices, std::vector<Index> jobs, double gap,
-                                                Stop& stop);
+[[nodiscard]] std::optional<IntegralModel> build_integral_model(const Problem& problem,
+                                                                std::span<const std::int32_t> assignment,
+                                                                std::span<const double> prices, std::vector<Index> jobs,
+                                                                double gap, Stop& stop);
 
 }  // namespace gridcompute::transport

@@ -13,9 +13,9 @@
 
 namespace gridcompute::transport {
 
-class GangNeighbourhood {
+class NeighbourhoodSearch {
  public:
-  GangNeighbourhood(const GangModel& model, GangSearch& search, std::uint64_t seed, Stop& stop)
+  NeighbourhoodSearch(const IntegralModel& model, WindowSearch& search, std::uint64_t seed, Stop& stop)
       : model_(model), search_(search), seed_(seed), stop_(stop) {}
 
   // Classes of the next part.
@@ -24,16 +24,16 @@ class GangNeighbourhood {
 
   // For so many steps, until a plan costs no more than `enough`. Ends at once where even the smallest parts are too
   // large for branch and bound.
-  void improve(double steps, double enough);
+  void improve(double steps, double target);
   [[nodiscard]] double steps() const noexcept { return steps_; }
   [[nodiscard]] Index nodes() const noexcept { return nodes_; }
 
  private:
   // False: too large.
-  bool improve_part(double steps, double enough);
+  bool improve_part(double steps, double target);
 
-  const GangModel& model_;
-  GangSearch& search_;
+  const IntegralModel& model_;
+  WindowSearch& search_;
   std::uint64_t seed_;
   Stop& stop_;
   double steps_ = 0, size_ = 5;  // size: classes

@@ -1,4 +1,4 @@
-#include "gridcompute/transport/generalized_assignment/model.hpp"
+#include "gridcompute/transport/generalized_assignment/integral_model.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -43,8 +43,8 @@ class Reader {
 };
 
 // Closes pairs that no better plan has; the job's own place stays. Returns the least cost that is left.
-double close_dear(std::vector<double>& costs, std::span<const double> prices, double weight, double gap,
-                  std::size_t own) {
+double close_expensive_pairs(std::vector<double>& costs, std::span<const double> prices, double weight, double gap,
+                             std::size_t own) {
   const auto priced = [&](std::size_t s) { return costs[s] + (s < prices.size() ? weight * prices[s] : 0.0); };
   double best = kInf, size = 0, least = kInf;
   for (std::size_t s = 0; s < costs.size(); ++s) best = std::min(best, priced(s));
@@ -58,27 +58,28 @@ double close_dear(std::vector<double>& costs, std::span<const double> prices, do
 }
 
 // The cheapest classes of a row, prices counted.
-void prefer(const GangModel& model, Index i, std::vector<std::pair<double, Slot>>& order, Slot* out) {
+void list_cheapest(const IntegralModel& model, Index i, std::vector<std::pair<double, Slot>>& order, Slot* out) {
   order.clear();
   for (Slot s = 0; s < model.classes(); ++s)
     if (model.row(i)[s] < kForbidden) order.emplace_back(model.guided(i, s), s);
-  const std::size_t some = std::min<std::size_t>(order.size(), GangModel::kPreferred);
+  const std::size_t some = std::min<std::size_t>(order.size(), IntegralModel::kPreferred);
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(some), order.end());
   for (std::size_t k = 0; k < some; ++k) out[k] = order[k].second;
 }
 
 }  // namespace
 
-void GangModel::list_preferred() {
+void IntegralModel::list_preferred() {
   preferred.assign(weight.size() * kPreferred, kNone);
   std::vector<std::pair<double, Slot>> order;
   for (std::size_t i = 0; i < weight.size(); ++i)
-    prefer(*this, static_cast<Index>(i), order, preferred.data() + i * kPreferred);
+    list_cheapest(*this, static_cast<Index>(i), order, preferred.data() + i * kPreferred);
 }
 
-std::optional<GangModel> model_of(const Problem& problem, std::span<const std::int32_t> assignment,
-                                  std::span<const double> prices, std::vector<Index> jobs, double gap, Stop& stop) {
-  GangModel model;
+std::optional<IntegralModel> build_integral_model(const Problem& problem, std::span<const std::int32_t> assignment,
+                                                  std::span<const double> prices, std::vector<Index> jobs, double gap,
+                                                  Stop& stop) {
+  IntegralModel model;
   const auto n_slots = static_cast<Slot>(problem.cost->n_slots());
   const auto columns = static_cast<std::size_t>(n_slots) + 1;
   model.job = std::move(jobs);
@@ -90,40 +91,41 @@ std::optional<GangModel> model_of(const Problem& problem, std::span<const std::i
     if (here[j] == 0 && assignment[j] >= 0)
       model.capacity[static_cast<std::size_t>(assignment[j])] -= problem.weight(static_cast<Index>(j));
   Reader reader(problem);
-  std::vector<double> above(n * columns);  // the cheapest of the job
+  std::vector<double> gap_above(n * columns);  // the cheapest of the job
   double most = 0;
   Cost heaviest = 1;
   for (std::size_t i = 0; i < n; ++i) {
     if (i % kPollEvery == 0 && stop.poll()) return std::nullopt;
     const Index job = model.job[i];
     std::vector<double> costs = reader.read(job);
-    model.must.push_back(costs.back() < kInf ? 0 : 1);
+    model.required.push_back(costs.back() < kInf ? 0 : 1);
     const std::int32_t now = assignment[static_cast<std::size_t>(job)];
-    const double least = close_dear(costs, prices, static_cast<double>(problem.weight(job)), gap,
-                                    now < 0 ? columns - 1 : static_cast<std::size_t>(now));
+    const double least = close_expensive_pairs(costs, prices, static_cast<double>(problem.weight(job)), gap,
+                                               now < 0 ? columns - 1 : static_cast<std::size_t>(now));
     model.least.push_back(least < kInf ? least : 0);
     model.base += model.least.back();
     for (std::size_t s = 0; s < columns; ++s) {
-      above[i * columns + s] = costs[s] < kInf ? costs[s] - least : kInf;
+      gap_above[i * columns + s] = costs[s] < kInf ? costs[s] - least : kInf;
       if (costs[s] < kInf) most = std::max(most, costs[s] - least);
     }
     model.weight.push_back(problem.weight(job));
     heaviest = std::max(heaviest, model.weight.back());
   }
   if (most > 0 && most < kInf)
-    model.scale =
-        std::exp2(std::clamp(std::floor(std::log2(static_cast<double>(GangModel::kMostKey) / most)), -1000.0, 1000.0));
+    model.scale = std::exp2(
+        std::clamp(std::floor(std::log2(static_cast<double>(IntegralModel::kMostKey) / most)), -1000.0, 1000.0));
   if (!problem.cost->real()) model.scale = std::min(model.scale, 1.0);
   model.key.resize(n * columns);
-  for (std::size_t k = 0; k < above.size(); ++k)
-    model.key[k] = above[k] < kInf ? static_cast<Cost>(std::nearbyint(
-                                         std::min(above[k] * model.scale, static_cast<double>(GangModel::kMostKey))))
-                                   : kForbidden;
+  for (std::size_t k = 0; k < gap_above.size(); ++k)
+    model.key[k] = gap_above[k] < kInf ? static_cast<Cost>(std::nearbyint(std::min(
+                                             gap_above[k] * model.scale, static_cast<double>(IntegralModel::kMostKey))))
+                                       : kForbidden;
   for (std::size_t i = 0; i < n; ++i) {
-    if (model.must[i] == 0) continue;
+    if (model.required[i] == 0) continue;
     const double share = static_cast<double>(model.weight[i]) / static_cast<double>(heaviest);
     model.key[(i + 1) * columns - 1] =
-        GangModel::kMust + static_cast<Cost>(127 * share * static_cast<double>(GangModel::kMust));
+        IntegralModel::kUnassignedPenalty +
+        static_cast<Cost>(127 * share * static_cast<double>(IntegralModel::kUnassignedPenalty));
   }
   for (const double p : prices) model.guide.push_back(p * model.scale);
   model.guide.push_back(0);

@@ -1,4 +1,4 @@
-#include "gridcompute/transport/generalized_assignment/neighbourhood.hpp"
+#include "gridcompute/transport/generalized_assignment/neighbourhood_search.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -18,9 +18,9 @@ constexpr Index kMostLeftOut = 24;
 constexpr double kLeast = 3;
 
 // The jobs and classes of a part, and where they are among all.
-GangModel part_of(const GangModel& model, const std::vector<Slot>& at, const std::vector<Slot>& classes,
-                  std::vector<Index> jobs) {
-  GangModel part;
+IntegralModel extract_part(const IntegralModel& model, const std::vector<Slot>& at, const std::vector<Slot>& classes,
+                           std::vector<Index> jobs) {
+  IntegralModel part;
   part.base = 0, part.scale = model.scale;
   for (const Slot s : classes) part.capacity.push_back(model.capacity[s]), part.guide.push_back(model.guide[s]);
   part.guide.push_back(0);
@@ -36,7 +36,7 @@ GangModel part_of(const GangModel& model, const std::vector<Slot>& at, const std
   part.job = std::move(jobs);
   for (const Index i : part.job) {
     part.weight.push_back(model.weight[static_cast<std::size_t>(i)]);
-    part.must.push_back(model.must[static_cast<std::size_t>(i)]);
+    part.required.push_back(model.required[static_cast<std::size_t>(i)]);
     for (const Slot s : classes) part.key.push_back(model.row(i)[s]);
     part.key.push_back(model.row(i)[model.out()]);
   }
@@ -46,7 +46,7 @@ GangModel part_of(const GangModel& model, const std::vector<Slot>& at, const std
 
 }  // namespace
 
-bool GangNeighbourhood::improve_part(double steps, double enough) {
+bool NeighbourhoodSearch::improve_part(double steps, double target) {
   std::vector<Slot> classes = search_.related(static_cast<Slot>(std::lround(size_)));
   const std::vector<Slot> at = search_.at();
   std::vector<Index> jobs;
@@ -57,16 +57,16 @@ bool GangNeighbourhood::improve_part(double steps, double enough) {
   }
   steps_ += static_cast<double>(model_.jobs()) * static_cast<double>(classes.size());
   if (jobs.empty()) return true;
-  const GangModel part = part_of(model_, at, classes, std::move(jobs));
+  const IntegralModel part = extract_part(model_, at, classes, std::move(jobs));
   std::vector<Slot> start;
   for (const Index i : part.job) {
     const auto c = std::ranges::find(classes, at[static_cast<std::size_t>(i)]) - classes.begin();
     start.push_back(static_cast<Slot>(c));
   }
-  GangSearch search(part, std::move(start), ++seed_);
+  WindowSearch search(part, std::move(start), ++seed_);
   const Wide before = search.best_cost(), rest = search_.cost() - before;
-  GangBranch branch(part, search, stop_);
-  branch.run(steps, enough - static_cast<double>(rest), kEvaluations);
+  BranchAndBound branch(part, search, stop_);
+  branch.run(steps, target - static_cast<double>(rest), kEvaluations);
   steps_ += branch.steps();
   nodes_ += branch.nodes();
   if (search.best_cost() < before) {
@@ -88,16 +88,16 @@ bool GangNeighbourhood::improve_part(double steps, double enough) {
   return !small || !branch.charges().empty();
 }
 
-void GangNeighbourhood::improve(double steps, double enough) {
+void NeighbourhoodSearch::improve(double steps, double target) {
   const double until = steps_ + steps;
   int idle = 0;
   const int patience = kPatience * model_.classes();
   search_.start_from(search_.best());
   const double part = std::clamp(steps * kShareOfPart, kFewSteps, kManySteps);
   size_ = std::min(size_, static_cast<double>(model_.classes()));
-  while (steps_<until&& static_cast<double>(search_.best_cost())> enough && !stop_.poll()) {
+  while (steps_<until&& static_cast<double>(search_.best_cost())> target && !stop_.poll()) {
     const Wide before = search_.cost();
-    if (!improve_part(std::min(part, until - steps_), enough)) return;
+    if (!improve_part(std::min(part, until - steps_), target)) return;
     idle = search_.cost() < before ? 0 : idle + 1;
     if (idle < patience) continue;
     idle = 0;
