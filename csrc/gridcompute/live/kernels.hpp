@@ -15,8 +15,8 @@ Index classes_below(const Cost* row, const Cost* threshold, Index n, Cost here, 
 // Returns min(row + price) over all classes.
 Cost least_reduced(const Cost* row, const Cost* price, Index n);
 
-// Quantises costs within the stated max_abs_cost, +inf to kForbidden, and tells of each key whether it is its cost. The
-// resolution is a power of two.
+// Quantises costs within the stated max_abs_cost, +inf to kForbidden, and writes for each key whether it equals its
+// cost. The resolution is a power of two.
 void quantise(const double* cost, Index n, double resolution, Cost* out, std::uint8_t* exact);
 
 }  // namespace gridcompute::live::kernels

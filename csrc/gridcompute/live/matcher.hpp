@@ -7,8 +7,8 @@
 //
 // Collaborators. PrimalDual holds what is kept between rounds: jobs and keys (MatcherState), prices, capacities, the
 // move index, and what has changed. ChangeLog holds what the caller knows: placements, their exact cost, changes that
-// were deferred or not acknowledged. RoundSolver repairs or solves anew, with Repricer and PathSearch. A change of jobs
-// or classes only takes jobs out of their classes, or changes a capacity; all work is done in match().
+// were deferred or not acknowledged. RoundSolver repairs or solves from scratch, with Repricer and PathSearch. A change
+// of jobs or classes only takes jobs out of their classes, or changes a capacity; all work is done in match().
 //
 // Pins. A pinned job keeps its slot even where its class has fewer slots than before (capacities.hpp).
 #pragma once

@@ -20,8 +20,8 @@
 // A job that leaves a class gets another stamp, which makes its entries stale; they are dropped when they reach the
 // front. `job` and `length` of a pair are never stale.
 //
-// A cut bounds what was cut by the prices of that time, so prices that are set anew (repricing, a cold round) may make
-// the bound shorter than any move is: the search then has that pair filled again.
+// A cut bounds what was cut by the prices of that time, so prices that are recomputed (repricing, a cold round) may
+// make the bound shorter than any move is: the search then has that pair filled again.
 //
 // Invariants (holds()): the length of a pair is that of the cheapest move of a live member, or the bound above; every
 // job is in a class of least reduced cost; pairs by target mirror pairs by source.

@@ -164,8 +164,8 @@ PathSearch::Found PathSearch::fill_deficit(Slot target, std::vector<Job>& moved)
   return augment(end, false, units, moved) ? Found::path : Found::inconsistent;
 }
 
-// An arc of negative reduced length: no job has such a move, but prices that were set anew may make the bound of an
-// exhausted pair negative. Fills that pair; false if the arc is not the bound of one.
+// An arc of negative reduced length: no job has a move that short, but prices that were recomputed may make the bound
+// of an exhausted pair negative. Fills that pair; false if the arc is not the bound of one.
 bool PathSearch::refill_if_exhausted(Arc arc) {
   if (!is_exhausted(arc)) return false;
   index_.refill_pair(arc.source, arc.position, pool_);

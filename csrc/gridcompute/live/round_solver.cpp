@@ -247,7 +247,7 @@ RoundSolver::End RoundSolver::repair(RoundContext& round) {
           write_witness(round, search.settled());
           return End::infeasible;
         }
-        if (found == PathSearch::Found::inconsistent) {  // no proof may rest on such an index
+        if (found == PathSearch::Found::inconsistent) {  // no proof may rest on this index
           pair_.index.reset();
           return End::too_much_work;
         }
@@ -411,7 +411,7 @@ void RoundSolver::adopt(RoundContext& round, const std::vector<Job>& live, const
   }
   log_.commit(round, jobs, to, {found.status == transport::Status::optimal, found.exact, found.objective, found.bound});
   // Few jobs that are not in the class the index has them in are queued for the next round, as are deferred jobs: at
-  // these prices they belong elsewhere. With many such jobs the next round builds the index.
+  // these prices they belong elsewhere. With many of them the next round builds the index.
   if (pair_.index) {
     for (const Job job : live) {
       if (state_.assigned_class(job) != state_.placed_class(job)) pair_.enqueue(job);

@@ -4,7 +4,7 @@
 // move index may use, and how work is cut for threads. Integer ranges that a proof needs stay beside the proof.
 //
 // Work is counted, never timed, so that every run takes the same decisions. One unit is about a third of what reading
-// one key takes within a row of keys; only ratios of such counts are ever compared. Shares are in thousandths.
+// one key takes within a row of keys; only ratios of these counts are ever compared. Shares are in thousandths.
 //
 // Measured on: the work model and the shares on benches/bench_matcher.py with 200,000 to 1,000,000 jobs and 100 to
 // 1,440 classes. Flatness, on 20,000 jobs and 60 classes, 15 rounds of 100 changes, three of them with a repriced

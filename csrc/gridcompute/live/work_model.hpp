@@ -28,7 +28,7 @@ struct WorkModel {
     return tuning.arc_work * (done.arcs_scanned + done.column_costs_read) +
            tuning.class_cost_work * done.class_costs_read + row() * done.rows_read;
   }
-  // Returns so many thousandths of a cold solve's work.
+  // Returns a number of thousandths of a cold solve's work.
   [[nodiscard]] Index cold_share(Index thousandths) const noexcept {
     return cold() / 1000 * thousandths + cold() % 1000 * thousandths / 1000;
   }

@@ -142,7 +142,7 @@ TEST(matcher_continues_after_stops_and_large_changes) {
   const std::vector<Cost> capacity(kSlots, 300);
   for (Slot s = 0; s < kSlots; ++s) matcher.set_capacity(s, 300);
   std::vector<bool> in(kJobs, false);
-  std::vector<Slot> home(kJobs, kNone);
+  std::vector<Slot> placed(kJobs, kNone);
   int ended = 0, cold = 0, stopped = 0;
   for (int round = 0; round < 60; ++round) {
     const std::vector<int> sizes{3, 60, 1200};
@@ -155,7 +155,7 @@ TEST(matcher_continues_after_stops_and_large_changes) {
       } else {
         in[at] ? matcher.remove(one) : matcher.add(one);
         in[at] = !in[at];
-        home[at] = kNone;
+        placed[at] = kNone;
       }
     }
     if (round % 4 == 1) {
@@ -173,11 +173,11 @@ TEST(matcher_continues_after_stops_and_large_changes) {
     if (draw(0, 3) != 0) {  // else it was lost: the next answer contains its changes too
       matcher.acknowledge();
       for (const live::PlacementChange& c : answer.changes) {
-        CHECK(home[static_cast<std::size_t>(c.job)] == c.from);
-        home[static_cast<std::size_t>(c.job)] = c.to;
+        CHECK(placed[static_cast<std::size_t>(c.job)] == c.from);
+        placed[static_cast<std::size_t>(c.job)] = c.to;
       }
       for (std::int32_t j = 0; j < kJobs; ++j)
-        CHECK(!in[static_cast<std::size_t>(j)] || home[static_cast<std::size_t>(j)] == matcher.placed_class(j));
+        CHECK(!in[static_cast<std::size_t>(j)] || placed[static_cast<std::size_t>(j)] == matcher.placed_class(j));
     }
     if (answer.status != transport::Status::optimal) continue;
     ++ended;
