@@ -34,7 +34,7 @@ from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
 from .solvers.transport import transport
 
 if _TYPE_CHECKING:
-    from . import fair, forecast, pack
+    from . import fair, forecast, pack, rolling
 
 __all__ = [
     "INFINITE",
@@ -69,12 +69,13 @@ __all__ = [
     "min_cost_flow",
     "pack",
     "read_dimacs",
+    "rolling",
     "transport",
     "write_dimacs",
 ]
 
 # Subpackages that are imported when they are first used.
-_LAZY = ("fair", "forecast", "pack")
+_LAZY = ("fair", "forecast", "pack", "rolling")
 
 
 def __getattr__(name: str) -> _Any:

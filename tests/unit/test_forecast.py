@@ -180,6 +180,10 @@ def test_yesterdays_jobs_are_expected_again() -> None:
     two = forecast.phantoms(jobs, now=24, hours=30)
     assert two["arrival_h"].tolist() == [25, 34, 48, 49]
     assert forecast.phantoms(jobs, now=24, hours=0)["slots"].tolist() == []
+    # The first arrival is 11 hours ago: what came since is repeated until there is a day.
+    early = forecast.phantoms(jobs, now=10, hours=14)
+    assert early["arrival_h"].tolist() == [11, 12, 21, 22, 23]
+    assert early["slots"].tolist() == [1, 2, 3, 1, 2]
     assert forecast.phantoms({"arrival_h": []})["arrival_h"].tolist() == []
 
 

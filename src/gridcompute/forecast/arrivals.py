@@ -26,6 +26,8 @@ _FURTHEST = 2**31
 def yesterday(history: Any, now: int, hours: int = _DAY) -> Columns:
     """Return the jobs of the last 24 hours as those of the next, again and again.
 
+    While the first arrival is less than a day ago, what has arrived since is repeated.
+
     Parameters
     ----------
     history : mapping or data frame
@@ -51,9 +53,11 @@ def yesterday(history: Any, now: int, hours: int = _DAY) -> Columns:
     hours = _checks.whole("hours", hours, 0, _FURTHEST)
     arrival = columns["arrival_h"]
     recent = np.flatnonzero((arrival > now - _DAY) & (arrival <= now))
-    days = -(-hours // _DAY)
-    rows = np.tile(recent, days)
-    later = arrival[rows] + _DAY * np.repeat(np.arange(1, days + 1), len(recent))
+    seen = now - int(arrival.min()) + 1 if len(recent) else _DAY
+    period = min(seen, _DAY)
+    times = -(-hours // period)
+    rows = np.tile(recent, times)
+    later = arrival[rows] + period * np.repeat(np.arange(1, times + 1), len(recent))
     rows, later = rows[later <= now + hours], later[later <= now + hours]
     order = np.argsort(later, kind="stable")
     answer = {name: values[rows[order]] for name, values in columns.items()}
