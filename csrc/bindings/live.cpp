@@ -8,8 +8,8 @@ namespace gridcompute::bindings {
 namespace {
 
 using live::Job;
-using live::JobColumns;
 using live::Matcher;
+using live::StoreColumns;
 using Jobs = Array<std::int32_t>;
 using Reals = Array<double>;
 
@@ -27,11 +27,11 @@ void check_length(const char* field, const Reals& column, Index n_jobs) {
                   std::to_string(n_jobs));
 }
 
-JobColumns columns_of(const Source& source, const Reals& unplaced, const Reals& move, const Jobs& closed) {
+StoreColumns columns_of(const Source& source, const Reals& unplaced, const Reals& move, const Jobs& closed) {
   check_length("unplaced", unplaced, source.cost->n_jobs());
   check_length("move_cost", move, source.cost->n_jobs());
-  JobColumns columns{source.cost.get(), unplaced.data(),          unplaced.size() == 1 ? 0 : 1,
-                     move.data(),       move.size() == 1 ? 0 : 1, {}};
+  StoreColumns columns{source.cost.get(), unplaced.data(),          unplaced.size() == 1 ? 0 : 1,
+                       move.data(),       move.size() == 1 ? 0 : 1, {}};
   if (closed.size() > 0)
     columns.closed = std::make_shared<const std::vector<Slot>>(view(closed).begin(), view(closed).end());
   return columns;
@@ -74,7 +74,7 @@ py::dict answer_of(const live::RoundAnswer& a) {
   Jobs job(n), from(n), to(n);
   const auto jobs = fill(job), froms = fill(from), tos = fill(to);
   for (std::size_t k = 0; k < a.changes.size(); ++k) {
-    const live::PlacementChange& c = a.changes[k];
+    const live::ReportedChange& c = a.changes[k];
     jobs[k] = c.job, froms[k] = c.from, tos[k] = c.to;
   }
   py::dict out;
@@ -104,7 +104,7 @@ py::tuple quote(const LiveMatcher& self, const Source& source, const Reals& unpl
   const Reals none(std::vector<py::ssize_t>{1});
   Jobs slots(source.cost->n_jobs());
   Reals costs(source.cost->n_jobs());
-  const JobColumns columns = columns_of(source, unplaced, none, Jobs(0));
+  const StoreColumns columns = columns_of(source, unplaced, none, Jobs(0));
   const auto into = fill(slots);
   const auto cost = fill(costs);
   {
@@ -153,7 +153,7 @@ Array<Cost> capacity(const LiveMatcher& self) {
 py::tuple posed_problem(py::object source, const Reals& unplaced, const Reals& move, const Jobs& closed,
                         const Jobs& placed, const Array<bool>& pinned) {
   const auto& jobs = source.cast<const Source&>();
-  const JobColumns columns = columns_of(jobs, unplaced, move, closed);
+  const StoreColumns columns = columns_of(jobs, unplaced, move, closed);
   const auto n = static_cast<Job>(jobs.cost->n_jobs());
   const auto out = static_cast<Slot>(jobs.cost->n_slots());
   if (placed.size() != n || pinned.size() != n)

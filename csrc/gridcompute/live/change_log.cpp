@@ -18,12 +18,12 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 // Composes the changes of each job, in the order given, into one from its first class to its last; none where these are
 // the same.
-std::vector<PlacementChange> composed(std::vector<PlacementChange> all) {
+std::vector<ReportedChange> composed(std::vector<ReportedChange> all) {
   std::stable_sort(all.begin(), all.end(),
-                   [](const PlacementChange& x, const PlacementChange& y) { return x.job < y.job; });
-  std::vector<PlacementChange> net;
+                   [](const ReportedChange& x, const ReportedChange& y) { return x.job < y.job; });
+  std::vector<ReportedChange> net;
   for (std::size_t k = 0; k < all.size();) {
-    PlacementChange change = all[k];
+    ReportedChange change = all[k];
     for (; k < all.size() && all[k].job == change.job; ++k) change.to = all[k].to;
     if (change.from != change.to) net.push_back(change);
   }
@@ -74,7 +74,7 @@ void ChangeLog::recharge_changed_classes(Pool& pool) {
 
 void ChangeLog::forget_removed() {
   if (unacknowledged_.empty()) return;
-  std::erase_if(unacknowledged_, [&](const PlacementChange& change) { return !state_.is_live(change.job); });
+  std::erase_if(unacknowledged_, [&](const ReportedChange& change) { return !state_.is_live(change.job); });
 }
 
 // ---------------------------------------------------------------- changes
@@ -84,7 +84,7 @@ void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<
   const auto n = static_cast<Index>(jobs.size());
   const Index chunk_size = pair_.tuning.charge_chunk;
   const Slot unplaced = state_.unplaced_class();
-  std::vector<PlacementChange>& changes = round.answer.changes;
+  std::vector<ReportedChange>& changes = round.answer.changes;
   const std::size_t first = changes.size();
   changes.resize(first + jobs.size());
   std::vector<ChargeSum> parts(at(Pool::chunks(n, chunk_size)));
@@ -195,7 +195,7 @@ void ChangeLog::commit_stopped(RoundContext& round, std::span<const Job> live, s
   // A job that left a class and entered another, or the same, has moved once, or not at all.
   round.answer.changes = composed(std::move(round.answer.changes));
   round.move_cost = {};
-  for (const PlacementChange& change : round.answer.changes)
+  for (const ReportedChange& change : round.answer.changes)
     if (change.from != kNone) round.move_cost.add(state_.move_cost(change.job), 1);
   conclude(round, {false, false, 0, bound});
   for (Slot s = 0; s < unplaced; ++s) {  // beyond capacity: jobs that must be placed have found no class

@@ -54,7 +54,7 @@ class ChangeLog {
   [[nodiscard]] std::span<const Job> deferred() const noexcept { return deferred_; }
   // Adds earlier changes that were not acknowledged to those of the answer.
   void merge_unacknowledged(RoundAnswer& answer);
-  void acknowledge() noexcept { std::vector<PlacementChange>().swap(unacknowledged_); }
+  void acknowledge() noexcept { std::vector<ReportedChange>().swap(unacknowledged_); }
 
   [[nodiscard]] const std::vector<Cost>& placed_load() const noexcept { return placed_load_; }
   [[nodiscard]] bool holds() const;
@@ -78,7 +78,7 @@ class ChangeLog {
   std::vector<double> charge_;
   ChargeSum sum_;
   std::vector<Job> deferred_;
-  std::vector<PlacementChange> unacknowledged_;
+  std::vector<ReportedChange> unacknowledged_;
 };
 
 }  // namespace gridcompute::live

@@ -27,7 +27,7 @@ Matcher::Matcher(Slot n_slots, const Tuning& tuning)
 
 // ---------------------------------------------------------------- changes
 
-void Matcher::set_columns(const JobColumns& columns, double max_abs_cost) {
+void Matcher::set_columns(const StoreColumns& columns, double max_abs_cost) {
   MatcherState& state = pair_.state;
   const auto n_slots = static_cast<Slot>(columns.cost->n_slots());
   const std::optional<double> resolution = state.resolution_for(max_abs_cost, n_slots);  // throws before any change
@@ -152,7 +152,7 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> placed, s
 
 // ---------------------------------------------------------------- reading
 
-void Matcher::quote(const JobColumns& jobs, std::span<Slot> slots, std::span<double> costs) const {
+void Matcher::quote(const StoreColumns& jobs, std::span<Slot> slots, std::span<double> costs) const {
   const MatcherState& state = pair_.state;
   // Costs are rounded as keys are, but in units of cost: a quoted job may cost far more than any that is live.
   const auto rounded = [&](double cost) {

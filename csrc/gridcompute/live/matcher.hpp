@@ -25,7 +25,7 @@ class Matcher {
 
   // Replaces the columns of the job store; no cost of a live job, its switching cost included, may exceed max_abs_cost
   // in magnitude. Classes that are new have capacity 0. If it throws, all is as it was.
-  void set_columns(const JobColumns& columns, double max_abs_cost);
+  void set_columns(const StoreColumns& columns, double max_abs_cost);
   // Marks classes in which the costs of jobs have changed.
   void costs_changed(std::span<const Slot> slots) { pair_.mark_changed(slots); }
   void set_capacity(Slot slot, Cost capacity) { pair_.capacity.set(slot, capacity); }
@@ -46,7 +46,7 @@ class Matcher {
   void acknowledge() noexcept { log_.acknowledge(); }
 
   // Finds the class of least reduced cost of each row of `jobs` at the present prices (kNone: unplaced), and its cost.
-  void quote(const JobColumns& jobs, std::span<Slot> slots, std::span<double> costs) const;
+  void quote(const StoreColumns& jobs, std::span<Slot> slots, std::span<double> costs) const;
 
   [[nodiscard]] const MatcherState& state() const noexcept { return pair_.state; }
   [[nodiscard]] Slot placed_class(Job job) const noexcept {

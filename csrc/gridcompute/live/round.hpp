@@ -17,7 +17,7 @@ struct MatchOptions {
 };
 
 // A change of a job's placed class.
-struct PlacementChange {
+struct ReportedChange {
   Job job;
   Slot from, to;  // kNone: unplaced
 };
@@ -32,9 +32,9 @@ struct RoundAnswer {
   double move_cost = 0;             // these switching costs
   Cost slots_added_by_pins = 0;     // pinned jobs beyond the capacities that were set
   bool exact = false;
-  std::vector<PlacementChange> changes;  // by job
-  Index moves_deferred = 0;              // changes deferred by max_moves
-  Index jobs_queued = 0;                 // jobs that changes had queued when the round began
+  std::vector<ReportedChange> changes;  // by job
+  Index moves_deferred = 0;             // changes deferred by max_moves
+  Index jobs_queued = 0;                // jobs that changes had queued when the round began
   WorkCounts counts;
   transport::Stats stats;  // of the cold solve, and the stages of the round
   std::vector<double> prices;

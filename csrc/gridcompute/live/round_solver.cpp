@@ -386,7 +386,7 @@ transport::Result RoundSolver::solve_by_transport(RoundContext& round, const std
   std::vector<Placement> placements;
   placements.reserve(live.size());
   for (const Job job : live) placements.push_back(state_.placement(job));
-  const JobColumns& columns = state_.columns();
+  const StoreColumns& columns = state_.columns();
   const PosedCost cost(columns, live, std::move(placements), pair_.max_abs_cost);
   const bool common = columns.unplaced_stride == 0 && !cost.any_switching();  // one cost of being unplaced for all jobs
   const std::vector<double> unplaced = common ? std::vector<double>() : cost.unplaced();

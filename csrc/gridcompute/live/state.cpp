@@ -27,7 +27,7 @@ bool MatcherState::fits(double key, Slot n_slots) const {
   return key <= limit && key * static_cast<double>(tuning_.cost_growth * tuning_.cost_shrink) > limit;
 }
 
-void MatcherState::set_columns(const JobColumns& columns) {
+void MatcherState::set_columns(const StoreColumns& columns) {
   columns_ = columns;
   cost_.emplace(columns_, placed_, flags_, kPinned);
   set_resolution(resolution_);

@@ -47,9 +47,9 @@ class MatcherState {
   [[nodiscard]] Index n_positions() const noexcept { return static_cast<Index>(assigned_.size()); }
   [[nodiscard]] Index n_live() const noexcept { return n_live_; }
   [[nodiscard]] double resolution() const noexcept { return resolution_ > 0 ? resolution_ : 1; }  // before any cost: 1
-  [[nodiscard]] const JobColumns& columns() const noexcept { return columns_; }
+  [[nodiscard]] const StoreColumns& columns() const noexcept { return columns_; }
 
-  void set_columns(const JobColumns& columns);
+  void set_columns(const StoreColumns& columns);
   // Inserts classes before that of unplaced jobs, up to n_slots; set_columns() with as many classes has to follow.
   void add_classes(Slot n_slots);
 
@@ -113,7 +113,7 @@ class MatcherState {
 
   const Tuning& tuning_;
   Slot unplaced_;
-  JobColumns columns_;
+  StoreColumns columns_;
   std::optional<SwitchingCost> cost_;
   transport::Problem problem_;
   std::optional<transport::QuantisedCost> quantised_;  // for these columns and this resolution

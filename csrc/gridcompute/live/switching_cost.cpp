@@ -13,7 +13,7 @@ GRIDCOMPUTE_CLONES void add_to_row(double* GRIDCOMPUTE_RESTRICT row, Index n, do
   for (Index s = 0; s < n; ++s) row[s] += by;
 }
 
-double with_switching_cost(const JobColumns& columns, Job job, Placement placement, Index slot, double cost) {
+double with_switching_cost(const StoreColumns& columns, Job job, Placement placement, Index slot, double cost) {
   if (columns.closed && std::find(columns.closed->begin(), columns.closed->end(), slot) != columns.closed->end())
     return std::numeric_limits<double>::infinity();
   const double by = slot == placement.slot ? 0.0 : switching_cost(columns, job, placement);
@@ -22,7 +22,7 @@ double with_switching_cost(const JobColumns& columns, Job job, Placement placeme
 
 }  // namespace
 
-void add_switching_cost(const JobColumns& columns, Job job, Placement placement, double* row) {
+void add_switching_cost(const StoreColumns& columns, Job job, Placement placement, double* row) {
   const Index n = columns.cost->n_slots();
   const double by = switching_cost(columns, job, placement);
   forbid_closed(columns, row);
@@ -32,7 +32,7 @@ void add_switching_cost(const JobColumns& columns, Job job, Placement placement,
   if (placement.slot < n) row[placement.slot] = here;
 }
 
-void forbid_closed(const JobColumns& columns, double* row) {
+void forbid_closed(const StoreColumns& columns, double* row) {
   if (!columns.closed) return;
   for (const Slot s : *columns.closed) row[s] = std::numeric_limits<double>::infinity();
 }
@@ -53,7 +53,7 @@ void SwitchingCost::column(Rows rows, Index slot, double* out) const {
     out[k] = with_switching_cost(columns_, static_cast<Job>(rows[k]), placement(rows[k]), slot, out[k]);
 }
 
-PosedCost::PosedCost(const JobColumns& columns, std::span<const Job> jobs, std::vector<Placement> placements,
+PosedCost::PosedCost(const StoreColumns& columns, std::span<const Job> jobs, std::vector<Placement> placements,
                      double max_abs_cost)
     : CostSource(static_cast<Index>(jobs.size()), columns.cost->n_slots()),
       columns_(columns),

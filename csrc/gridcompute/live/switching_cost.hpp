@@ -19,7 +19,7 @@ namespace gridcompute::live {
 using Job = std::int32_t;  // a position in the job store, as the interner of ids assigns them
 
 // The caller's columns over all positions of the job store, read in place.
-struct JobColumns {
+struct StoreColumns {
   const CostSource* cost = nullptr;  // read as doubles; n_jobs is the size of the job store
   const double* unplaced = nullptr;  // (n_jobs), or (1) with stride 0; +inf: the job must be placed
   Index unplaced_stride = 0;
@@ -38,28 +38,29 @@ struct Placement {
 };
 
 // Returns what the job pays in any class but its own: +inf if it is pinned, 0 if it is unplaced.
-[[nodiscard]] inline double switching_cost(const JobColumns& columns, Job job, Placement placement) noexcept {
+[[nodiscard]] inline double switching_cost(const StoreColumns& columns, Job job, Placement placement) noexcept {
   if (placement.pinned) return std::numeric_limits<double>::infinity();
   return placement.slot == columns.cost->n_slots() ? 0.0 : columns.move_of(job);
 }
 
 // Returns the cost of leaving the job unplaced, its switching cost included.
-[[nodiscard]] inline double unplaced_with_switching(const JobColumns& columns, Job job, Placement placement) noexcept {
+[[nodiscard]] inline double unplaced_with_switching(const StoreColumns& columns, Job job,
+                                                    Placement placement) noexcept {
   const double out = columns.unplaced_of(job);
   return placement.slot == columns.cost->n_slots() ? out : out + switching_cost(columns, job, placement);
 }
 
 // Adds the switching cost to a job's row of costs (n_slots), and forbids the closed classes.
-void add_switching_cost(const JobColumns& columns, Job job, Placement placement, double* row);
+void add_switching_cost(const StoreColumns& columns, Job job, Placement placement, double* row);
 
 // Sets the costs of closed classes in a row (n_slots) to +inf.
-void forbid_closed(const JobColumns& columns, double* row);
+void forbid_closed(const StoreColumns& columns, double* row);
 
 // Costs of all positions of the job store, with switching costs from the placements as they are when a cost is read.
 class SwitchingCost final : public CostSource {
  public:
   // Keeps references to `placed` and `flags`; a job is pinned if its flags have the bit `pinned_flag`.
-  SwitchingCost(const JobColumns& columns, const std::vector<Slot>& placed, const std::vector<std::uint8_t>& flags,
+  SwitchingCost(const StoreColumns& columns, const std::vector<Slot>& placed, const std::vector<std::uint8_t>& flags,
                 std::uint8_t pinned_flag)
       : CostSource(columns.cost->n_jobs(), columns.cost->n_slots()),
         columns_(columns),
@@ -79,7 +80,7 @@ class SwitchingCost final : public CostSource {
     return {placed_[at], (flags_[at] & pinned_flag_) != 0};
   }
 
-  JobColumns columns_;
+  StoreColumns columns_;
   const std::vector<Slot>& placed_;
   const std::vector<std::uint8_t>& flags_;
   std::uint8_t pinned_flag_;
@@ -89,7 +90,7 @@ class SwitchingCost final : public CostSource {
 // posed, to be solved by transport or checked by a certificate after the placements have changed.
 class PosedCost final : public CostSource {
  public:
-  PosedCost(const JobColumns& columns, std::span<const Job> jobs, std::vector<Placement> placements,
+  PosedCost(const StoreColumns& columns, std::span<const Job> jobs, std::vector<Placement> placements,
             double max_abs_cost);
 
   [[nodiscard]] bool real() const noexcept override { return true; }
@@ -104,7 +105,7 @@ class PosedCost final : public CostSource {
   [[nodiscard]] bool any_switching() const noexcept { return any_switching_; }
 
  private:
-  JobColumns columns_;
+  StoreColumns columns_;
   std::vector<Index> rows_;
   std::vector<Placement> placements_;
   double max_abs_cost_;

@@ -172,8 +172,8 @@ TEST(matcher_continues_after_stops_and_large_changes) {
     stopped += answer.status == transport::Status::time_limit ? 1 : 0;
     if (draw(0, 3) != 0) {  // else it was lost: the next answer contains its changes too
       matcher.acknowledge();
-      for (const live::PlacementChange& c : answer.changes) {
-        CHECK(placed[static_cast<std::size_t>(c.job)] == c.from);
+      for (const live::ReportedChange& c : answer.changes) {
+        CHECK_EQ(placed[static_cast<std::size_t>(c.job)], c.from);
         placed[static_cast<std::size_t>(c.job)] = c.to;
       }
       for (std::int32_t j = 0; j < kJobs; ++j)
@@ -264,7 +264,7 @@ TEST(matcher_is_exact_with_any_tuning) {
       CONTEXT("reason", answer.reason);
       CHECK(matcher.holds());
       CHECK_EQ(answer.status, transport::Status::optimal);
-      for (const live::PlacementChange& change : answer.changes) {
+      for (const live::ReportedChange& change : answer.changes) {
         CHECK_EQ(placed[static_cast<std::size_t>(change.job)], change.from);
         placed[static_cast<std::size_t>(change.job)] = change.to;
       }
