@@ -596,7 +596,7 @@ class Packer:
         path : path-like
             Written whole or left as it was.
         """
-        snapshots.write(path, self)
+        snapshots.write(path, self._state())
 
     @classmethod
     def restore(cls, path: str | os.PathLike[str]) -> Packer:
@@ -617,7 +617,7 @@ class Packer:
         InvalidProblemError
             If the file is no snapshot, or damaged.
         """
-        return snapshots.read(path, cls)
+        return snapshots.read(path, cls._from_state)
 
     def _state(self) -> dict[str, Any]:
         """Return all that further answers depend on, as JSON and arrays."""

@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,17 +18,20 @@ from .templates import Template
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Mapping
 
-    from .packer import Packer
+    from numpy.typing import NDArray
 
 __all__ = ["read", "write"]
 
 _MAGIC = b"gridcompute.Packer 1\n"
 
 
-def write(path: str | os.PathLike[str], packer: Packer) -> None:
-    """Write all that the packer's further answers depend on."""
-    state = packer._state()
+_Restored = TypeVar("_Restored")
+
+
+def write(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
+    """Write a packer's state, all that its further answers depend on, as JSON and arrays."""
     body = io.BytesIO()
     meta = np.frombuffer(json.dumps(state["meta"]).encode(), np.uint8)
     np.savez(body, meta=meta, **state["arrays"])
@@ -36,8 +39,11 @@ def write(path: str | os.PathLike[str], packer: Packer) -> None:
     write_whole(Path(path), _MAGIC + hashlib.sha256(data).digest() + data)
 
 
-def read(path: str | os.PathLike[str], kind: type[Packer]) -> Packer:
-    """Return the packer of a file, or say what is wrong with it."""
+def read(
+    path: str | os.PathLike[str],
+    restored: Callable[[dict[str, Any], dict[str, NDArray[Any]]], _Restored],
+) -> _Restored:
+    """Return what `restored` makes of a file's state, or say what is wrong with the file."""
     data = Path(path).read_bytes()
     head = len(_MAGIC) + 32
     if data[: len(_MAGIC)] != _MAGIC:
@@ -50,7 +56,7 @@ def read(path: str | os.PathLike[str], kind: type[Packer]) -> Packer:
         with np.load(io.BytesIO(data[head:]), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(arrays.pop("meta").tobytes())
-        return kind._from_state(meta, arrays)
+        return restored(meta, arrays)
     except GridComputeError as error:
         raise InvalidProblemError(
             f"path: found a snapshot of another make: {error}", "path"
