@@ -163,7 +163,7 @@ def assignment_witness(
     lines: NDArray[np.int32],
 ) -> Any: ...
 
-# ---------------------------------------------------------------- plans: options under coupling rows
+# ---------------------------------------------------------------- options under coupling rows
 
 class LagrangianOracle(metaclass=_Pybind11Type):
     def __init__(self, instance: dict[str, Any], jobs: dict[str, Any]) -> None: ...

@@ -52,7 +52,7 @@ struct PlanTuningEntry {
   const char *unit, *decides, *reason;
 };
 
-#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, reason)                                         \
+#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, reason) \
   PlanTuningEntry{#name, static_cast<double>(value), low, high, unit, decides, reason},
 inline constexpr std::array kPlanTuningTable{GRIDCOMPUTE_PLAN_TUNING(GRIDCOMPUTE_ENTRY)};
 #undef GRIDCOMPUTE_ENTRY

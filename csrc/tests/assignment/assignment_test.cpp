@@ -360,7 +360,8 @@ void tied_columns_that_few_rows_want_go_first(Index n) {
   Stats stats;
   std::vector<std::int32_t> witness;
   const RowCopy<V> rows = copied<V>(cost, n, n);
-  CHECK(ssp_rows(state, rows, n * n * n, stats, stop, witness, kDefaultTuning, SspStart::cold) == SearchStatus::complete);
+  CHECK(ssp_rows(state, rows, n * n * n, stats, stop, witness, kDefaultTuning, SspStart::cold) ==
+        SearchStatus::complete);
   CHECK(state.holds());
   CHECK(stats.searches < n / 8);  // of half the rows, where each takes the first of its free slots
   CHECK(certified(cost, n, n, solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop)));
@@ -382,7 +383,8 @@ TEST(assignment_whole_rows_give_up_where_first_bids_do_not_get_round) {
   Stats stats;
   std::vector<std::int32_t> witness;
   const RowCopy<std::int32_t> rows = copied<std::int32_t>(cost, n, n);
-  CHECK(ssp_rows(state, rows, n * n * n, stats, stop, witness, kDefaultTuning, SspStart::cold_if_easy) == SearchStatus::budget);
+  CHECK(ssp_rows(state, rows, n * n * n, stats, stop, witness, kDefaultTuning, SspStart::cold_if_easy) ==
+        SearchStatus::budget);
   CHECK(stats.searches == 0 && state.holds());
   CHECK(certified(cost, n, n, solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop)));
 }

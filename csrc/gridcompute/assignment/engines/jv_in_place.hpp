@@ -39,8 +39,8 @@ struct Precheck {
 template <class T>
 [[nodiscard]] Precheck precheck(const DenseMatrix<T>& cost, bool mutual, const Tuning& tuning);
 
-// Writes the column of each row. False if it gave up, `stop` was requested, or rows are no longer than a vector: what is
-// read beyond a row must lie within the next one. `most_free`: rows that the bids may leave to searches.
+// Writes the column of each row. False if it gave up, `stop` was requested, or rows are no longer than a vector: what
+// is read beyond a row must lie within the next one. `most_free`: rows that the bids may leave to searches.
 template <class T>
 [[nodiscard]] bool jv_in_place(const DenseMatrix<T>& cost, const Precheck& found, Index most_free, Stop& stop,
                                std::int32_t* col_of, const Tuning& tuning);
