@@ -344,7 +344,7 @@ def test_good_prices_make_samples_unnecessary(kind: str) -> None:
     """If this fails, yesterday's prices are forgotten, and today's solve is a cold one."""
     cost, capacity = sites_by_hours(60_000, 30, 1)
     yesterday = transport(cost, capacity, method="exact")
-    assert (yesterday.stats["given"], yesterday.stats["levels"] > 1) == (0, True)
+    assert (yesterday.stats["warm_levels"], yesterday.stats["levels"] > 1) == (0, True)
     r = np.random.default_rng(2)
     if kind == "costs":
         cost[r.choice(len(cost), len(cost) // 100, replace=False)] += 1000
@@ -356,7 +356,7 @@ def test_good_prices_make_samples_unnecessary(kind: str) -> None:
         cost, capacity = cost[half:], capacity // 2
     cold = transport(cost, capacity, method="exact")
     warm = transport(cost, capacity, method="exact", prices=yesterday.prices)
-    assert warm.stats["given"] == cold.stats["levels"]
+    assert warm.stats["warm_levels"] == cold.stats["levels"]
     assert warm.stats["levels"] == 0
     assert warm.objective == cold.objective
     assert warm.stats["passes"] < 1.05 * cold.stats["passes"]
@@ -380,7 +380,7 @@ def test_bad_prices_are_told_by_the_smallest_sample(kind: str) -> None:
         "gangs": p,
     }
     m = transport(cost, capacity, method="exact", demand=demand, prices=start[kind])
-    assert m.stats["given"] == (cold.stats["levels"] if kind == "gangs" else 0)
+    assert m.stats["warm_levels"] == (cold.stats["levels"] if kind == "gangs" else 0)
     assert m.stats["levels"] == (0 if kind == "gangs" else cold.stats["levels"])
     assert m.objective == pytest.approx(cold.objective, rel=1e-3 if kind == "gangs" else 0)
     assert m.verify().valid
@@ -388,7 +388,9 @@ def test_bad_prices_are_told_by_the_smallest_sample(kind: str) -> None:
 
 def test_every_fallback_is_taken_and_ends_in_the_optimum() -> None:
     """If this fails, a box, a list or a short way that does not suffice ends in a wrong answer."""
-    taken = dict.fromkeys(("rescans", "widened", "ways", "given_up"), 0)
+    taken = dict.fromkeys(
+        ("repeated_passes", "box_widenings", "escape_searches", "small_solver_aborts"), 0
+    )
     for seed in range(60):
         r = np.random.default_rng(seed)
         n, s = 300, 10
@@ -452,7 +454,7 @@ def test_costs_far_above_all_others_do_not_drown_them(
     m = transport(np.where(rather_not, 1e15, cost), capacity, unplaced=unplaced)
     assert m.status == "optimal"
     assert m.objective == pytest.approx(forbidden.objective, rel=1e-9)
-    assert m.stats["finer"] > 0
+    assert m.stats["refinements"] > 0
     assert m.verify().valid
 
 

@@ -39,7 +39,7 @@ def test_a_few_jobs_a_class_without_a_matrix() -> None:
     m = transport(cost, capacity)
     assert m.status == "optimal"
     assert m.stats["seconds"].keys() == {"direct"}
-    assert m.stats["rescanned"] > 0
+    assert m.stats["rows_extended"] > 0
     assert m.verify().valid
     for threads in (1, 3):
         again = transport(cost, capacity, threads=threads)

@@ -11,13 +11,8 @@
 namespace gridcompute::transport {
 
 namespace {
-
-constexpr Index kFewestJobs = 1024;  // fewer are solved in hardly more time than it takes to look for copies
 // Of three classes, how many may differ: with fewer copies it hardly pays, and a copy of the costs takes this part of
 // their memory. 300,000 x 200, with 200, 120 and 100 distinct columns: 0.43, 0.60 and, merged, 0.27 s.
-constexpr Index kOfThree = 2;
-constexpr double kSeconds = 4e-9;  // an entry, to be compared by one thread: not with less time left than all take
-constexpr double kClosing = 5e-8;  // a job, to deliver any matching after a stop
 
 Index entries_of(const CostSource& cost) {
   const Index n = cost.n_jobs();
@@ -31,17 +26,18 @@ Index entries_of(const CostSource& cost) {
 
 MergedClasses::MergedClasses(const Problem& problem, const Options& options, Pool& pool, Stop& stop)
     : problem_(problem), merged_(problem), options_(options) {
+  const Tuning& tuning = *options.tuning;
   const CostSource& cost = *problem.cost;
   const Index n = cost.n_jobs(), n_slots = cost.n_slots();
-  // Matrices in memory are merged there, rows as well; lists are not.
+  // The small-problem solver merges columns and rows of matrices itself, but not of lists.
   const bool in_memory = options.direct && key_matrix_fits(n, static_cast<Slot>(n_slots) + 1) && cost.listed(0) < 0;
-  if (problem.demand != nullptr || n < kFewestJobs || n_slots < 2 || in_memory) return;
-  stop.set_closing_time(kClosing * static_cast<double>(n));
-  if (stop.poll() || stop.left() < kSeconds * static_cast<double>(entries_of(cost))) return;
+  if (problem.demand != nullptr || n < tuning.merge_jobs || n_slots < 2 || in_memory) return;
+  stop.set_closing_time(tuning.closing_seconds * static_cast<double>(n));
+  if (stop.poll() || stop.left() < tuning.merge_seconds * static_cast<double>(entries_of(cost))) return;
   const double from = stop.seconds();
   EqualClasses equal;
   try {
-    equal = cost.merged(std::max<Index>(1, kOfThree * n_slots / 3), pool, stop);
+    equal = cost.merged(std::max<Index>(1, tuning.merge_distinct_thirds * n_slots / 3), pool, stop);
   } catch (const std::bad_alloc&) {
     return;  // without a copy then
   }
@@ -74,7 +70,7 @@ void MergedClasses::expand(Result& result) const {
   result.witness_slots.clear();
   for (Slot s = 0; s < n_slots; ++s)
     if (in_witness[class_of_[s]] != 0) result.witness_slots.push_back(s);
-  // Jobs in their order go to the lowest class with a free slot.
+  // Assigns jobs in their order to the lowest copy with a free slot.
   std::vector<Slot> at(capacity_.size(), kNone), next(class_of_.size(), kNone);
   for (Slot s = n_slots - 1; s >= 0; --s) next[s] = std::exchange(at[class_of_[s]], s);
   result.load.assign(class_of_.size(), 0);

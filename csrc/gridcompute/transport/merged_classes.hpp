@@ -1,10 +1,10 @@
-// Classes that cost every job the same, solved as one.
+// Classes with equal columns, solved as one.
 //
-// Copies of a class come where a caller lists slots, or hours at one tariff, without counting them. Solved apart they
-// tie for all jobs: lists of candidates grow by all of them, and so does the work. CostSource::merged proves which are
-// equal. One class with the capacity of all takes their place; its jobs are dealt to the copies in their order, lowest
-// first, and its price is that of all: objective, bound and optimality are those of the merged problem. The jobs of a
-// gang have to be in one class, so that problems with gangs are left as they are.
+// Copies of a class are common where a caller lists slots, or hours at one tariff, without counting them. Solved
+// separately they tie for all jobs, and candidate lists and work grow with their number. CostSource::merged proves
+// which columns are equal. One class with their total capacity replaces them; its jobs are assigned to the copies in
+// job order, lowest copy first, and all copies get its price: objective, bound and optimality are those of the merged
+// problem. A job with demand > 1 must be in one class as a whole, so such problems are left as they are.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ namespace gridcompute::transport {
 
 class MergedClasses {
  public:
-  // Finds equal classes, where a third of them or more are copies of others.
+  // Finds equal classes; merges only where a third of them or more are copies.
   MergedClasses(const Problem& problem, const Options& options, Pool& pool, Stop& stop);
   MergedClasses(const MergedClasses&) = delete;
   MergedClasses& operator=(const MergedClasses&) = delete;
@@ -26,7 +26,7 @@ class MergedClasses {
   // Only if any().
   [[nodiscard]] const Problem& problem() const noexcept { return merged_; }
   [[nodiscard]] const Options& options() const noexcept { return options_; }
-  // Makes the result of the merged problem that of the problem as it was.
+  // Turns a result of the merged problem into one of the original.
   void expand(Result& result) const;
 
  private:

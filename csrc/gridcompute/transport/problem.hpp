@@ -1,37 +1,39 @@
-// Exact transport: N jobs to S slot classes at least total cost, N >> S.
+// Exact transport: n_jobs jobs to n_slots slot classes at least total cost, where jobs are many and classes few.
 //
-// Problem.  Job i has weight w_i (1, or the size of its gang) and costs c_is in class s as a whole; class s holds u_s
-// units; a job may be left out at pen_i where the caller allows it. Minimise the total cost.
+// Problem.  Job i has weight w_i (1, or its demand) and costs c_is in class s as a whole; class s has capacity u_s in
+// units of weight; a job may stay unplaced at cost o_i where the caller allows it. Minimise the total cost.
 //
 // Definitions.  Keys are integer costs per unit of weight, rint(c_is * resolution / w_i); all prices, reduced costs and
-// labels are in keys. Prices p_s >= 0. V_i(p) = min_s (key_is + p_s). D(p) = sum_i w_i V_i(p) - sum_s u_s p_s bounds
-// every plan from below. Being left out is one more class, number n_slots, with room for all: it is a column like any
-// other whose price ends at 0. The hub T takes what room is left over: p_T = 0 at the end.
+// labels are in keys. Prices p_s >= 0 are the duals of the capacities. V_i(p) = min_s (key_is + p_s). D(p) = sum_i w_i
+// V_i(p) - sum_s u_s p_s is the Lagrangian dual and bounds every plan from below. Staying unplaced is one more column,
+// number n_slots, with capacity for all jobs: its price ends at 0 like that of any class that is not full. The hub T is
+// the node of unused capacity: p_T = 0 at the end.
 //
-// Steps (one file each). Small problems go another way, small_problem.cpp.
-//   sampling.cpp   a ladder of stratified samples, capacities scaled, each solved like the full problem: start prices
-//   pricing_pass.cpp     one look at every cost: per job the few classes that can matter for prices within a box
-//   row_screening.cpp     how one row is looked at, in vectors
-//   price_tuning.cpp     Newton (newton.cpp) on the smoothed dual over those candidates: prices that leave few units
-//   out of
-//                balance; active_set.cpp holds the candidates that matter to it, duplicate_columns.cpp the classes that
-//                are one
-//   ssp_repair.cpp   shortest paths on the residual graph of S + 2 nodes: the restricted optimum, exactly;
-//   widen_box.cpp lets
-//                it go on in a wider box, with longer lists
-//   violations.cpp which jobs may want a class they have no candidate for
-//   add_columns.cpp   these are looked at again, and repair goes on
-//   integral.cpp    whole gangs from the splittable optimum
+// Steps (a file each; the decision table in strategy.cpp says when).
+//   multilevel/sampling            stratified samples with capacities scaled, each solved like the full problem: start
+//                                  prices and trust region
+//   restricted/pricing_pass        one pass over all costs: for each job the few classes that can be its cheapest for
+//                                  prices within a box (kernels/row_screening: one row, vectorised)
+//   restricted/price_tuning        Newton's method (newton) on the smoothed dual of the restricted problem, on the
+//   groups
+//                                  that prices can still decide (active_set), equal columns as one (duplicate_columns)
+//   restricted/ssp_repair          successive shortest paths on the residual graph of S + 2 nodes: the exact optimum of
+//                                  the restricted problem; widen_box continues it in a wider box, with longer lists
+//   restricted/violations          the jobs whose dual constraint a class outside their candidates may violate
+//   restricted/add_columns         those jobs are read again and get the columns they lack; repair continues
+//   rounding/integral              whole jobs from the splittable optimum, where demands exceed 1
 //
-// Why it is exact.  ssp_repair.cpp ends with every unit at the cheapest of its candidates and prices complementary to
-// the loads: optimal for the restricted problem. violations.cpp proves that no job prefers a class outside its
-// candidates: V_i is right, primal equals dual, so it is optimal for the whole. Candidates only grow, so it ends.
+// Why it is exact.  ssp_repair ends with every unit at the cheapest of its candidates and prices complementary to the
+// loads: optimal for the restricted problem. violations proves that no class outside a job's candidates is cheaper: V_i
+// is right, primal equals dual, so the plan is optimal for the whole problem. Candidates are only added, so the rounds
+// end.
 //
 // Range proof.  base/types.hpp: with |key| <= largest_cost(S + 2) nothing overflows 2^61.
 //
-// Source.  Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563: prices from samples make N >> S linear in N. Successive
-// shortest paths on the class graph: Brenner, Oper. Res. Lett. 36 (2008) 408. Quadratic smoothing: Lorenz, Manns and
-// Meyer, Appl. Math. Optim. 83 (2021) 1919. Deviations: exact pricing by a box of prices instead of repeated passes.
+// Source.  Column generation with an exact pricing problem: Ahuja, Magnanti and Orlin, Network Flows (1993), ch. 17.
+// Prices from samples make N >> S linear in N: Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563. Successive shortest
+// paths on the class graph: Brenner, Oper. Res. Lett. 36 (2008) 408. Quadratic smoothing: Lorenz, Manns and Meyer,
+// Appl. Math. Optim. 83 (2021) 1919. Deviations: exact pricing by a box of prices instead of repeated passes.
 #pragma once
 
 #include <string>
@@ -40,6 +42,7 @@
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/cost/source.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
 
@@ -47,7 +50,7 @@ struct Problem {
   const CostSource* cost = nullptr;
   const Cost* capacity = nullptr;        // (n_slots), >= 0
   const std::int32_t* demand = nullptr;  // (n_jobs), >= 1, or null: 1 each
-  const double* unplaced = nullptr;      // (n_jobs), or (1) with unplaced_stride 0; null: every job must be placed
+  const double* unplaced = nullptr;      // (n_jobs), or (1) with unplaced_stride 0; null: all jobs must be placed
   Index unplaced_stride = 0;
 
   [[nodiscard]] Cost weight(Index job) const noexcept { return demand != nullptr ? demand[job] : 1; }
@@ -55,12 +58,13 @@ struct Problem {
 
 struct Options {
   double resolution = 0;           // 0: automatic
-  double gap = 0;                  // stop once proved
-  bool direct = false;             // small problems without candidates: small_problem.hpp
-  bool auction = false;            // anytime: a matching at sampled prices, if it is close
+  double gap = 0;                  // relative gap at which the solve ends, once it is proved
+  bool direct = false;             // allow the small-problem solver (small_problem.hpp)
+  bool auction = false;            // any-time method: a matching at sampled prices will do, if within the gap
   const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
   std::uint64_t seed = 0;
   int threads = 0;
+  const Tuning* tuning = &kDefaultTuning;  // not null
 };
 
 struct Stage {
@@ -69,30 +73,34 @@ struct Stage {
 };
 
 struct Stats {
-  Index evaluations = 0;        // costs looked at
-  Index levels = 0, given = 0;  // samples that were solved, and those that given prices stood for
-  Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rescanned = 0;
-  // Fallbacks taken: looks at everything in a wider box, and what would have been one too many; repairs that went on in
-  // a wider box; looks for ways out of classes that had none; classes that would have spoiled the bound for all.
-  Index rescans = 0, capped = 0, widened = 0, ways = 0, odd = 0;
-  // Tunings that left much to repair, samples left as they were after so many rounds, auctions whose bids ran out.
-  Index stalled = 0, unsettled = 0, cut_short = 0;
-  // Sums that 32 bits did not hold, short ways (small_problem.hpp) that gave up, gangs dealt out anew, solves begun
-  // anew as a cost was larger than what had been seen told, and in a finer unit (resolution_refinement.hpp).
-  Index wide = 0, given_up = 0, deals = 0, restarts = 0, finer = 0;
-  // Gangs: windows placed again (window_search.hpp), nodes of branch and bound (branch_and_bound.hpp), and 1 where no
-  // cheaper plan is left to be tried.
+  Index evaluations = 0;              // costs read
+  Index levels = 0, warm_levels = 0;  // samples solved; samples that the start prices fitted
+  Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rows_extended = 0;
+  // Fallbacks: passes over all costs in a wider box; those that would have been one too many; repairs continued in a
+  // wider box; searches for escape columns of classes without a path; classes compared cost by cost, for they would
+  // have weakened the bound common to all jobs.
+  Index repeated_passes = 0, passes_exhausted = 0, box_widenings = 0, escape_searches = 0, classes_compared = 0;
+  // Newton's method stalled; samples whose prices were taken unbalanced after too many rounds; auctions that ran out of
+  // bids.
+  Index newton_stalls = 0, unbalanced_samples = 0, auction_cutoffs = 0;
+  // Passes and matrices begun again in 64 bits; solves of the small-problem solver (small_problem.hpp) that were given
+  // up; roundings begun again with the largest job first; solves begun again as a cost exceeded the range the sample
+  // showed; solves in a finer unit (resolution_refinement.hpp).
+  Index int64_fallbacks = 0, small_solver_aborts = 0, rounding_restarts = 0, restarts = 0, refinements = 0;
+  // Jobs with demand > 1: windows solved (window_search.hpp), nodes of branch and bound (branch_and_bound.hpp), and 1
+  // where no cheaper plan is left untried.
   Index windows = 0, nodes = 0, exhausted = 0;
-  Index ties_broken = 0, ties_settled = 0;  // 1: they were; 1: that was not the end of it (perturbation.hpp)
-  Index cancelled = 0;  // negative cycles that the rounding of costs to keys had hidden (cycle_canceling.hpp)
+  Index perturbed = 0,
+        perturbation_repairs = 0;  // 0 or 1: keys were perturbed; removing that took repairs (perturbation.hpp)
+  Index negative_cycles = 0;       // cancelled; the rounding of keys had hidden them (cycle_canceling.hpp)
   std::vector<Stage> stages;
   void add(const char* name, double seconds);
 };
 
-// optimal: proved for the costs as they are, by prices with their remainders; or, where there are too many of them to
-// tell ties from what rounding made of them, an optimum of the keys that is one of the costs to 2^-30 of the sizes of
-// all that is paid. feasible: gangs, or real costs too far apart for one resolution; the bound says how far it may be.
-// time_limit: the limit came first, or some gang that must be placed has no place, and no proof was found that it can
+// optimal: proved for the costs as they are; or, where too many costs tie within rounding to decide which ties are
+// real, an optimum of the keys that is one of the costs to 2^-30 of the sizes of all that is paid. feasible: jobs with
+// demand > 1, or real costs too far apart for one resolution; the bound says how far the plan may be from the optimum.
+// time_limit: the limit came first, or some job that must be placed has no class, and no proof was found that it can
 // have none (objective +inf). stopped: by the caller.
 enum class Status { optimal, feasible, infeasible, time_limit, stopped };
 

@@ -13,12 +13,12 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kRounding = 0x1p-30;  // of the sum of all |costs|: more than this is no rounding
-// How far an objective may lie below its bound, of the sum of all |costs|: one is rounded to the nearest, and the other
-// down. More is a wrong answer.
+constexpr double kRounding = 0x1p-30;  // share of the sum of |costs|: an optimum of keys within it is called optimal
+// Share of the sum of |costs| by which an objective may lie below its bound: one is rounded to nearest, the other down.
+// A larger contradiction is a wrong answer.
 constexpr double kContradiction = 0x1p-40;
 
-// Throws where every plan is said to cost more than the one found.
+// Throws where the bound exceeds the objective by more than rounding explains.
 void refuse_contradiction(const Result& result, const Total& total) {
   const bool contradicts = result.integral ? std::isfinite(result.bound) && result.exact_bound > result.exact_objective
                                            : result.bound - result.objective >
@@ -29,7 +29,7 @@ void refuse_contradiction(const Result& result, const Total& total) {
                   ", and its prices prove " + shown(result.bound) + " of every answer");
 }
 
-// Is every key its cost times the resolution, and a sum of keys divided by it the sum of the costs?
+// Returns whether every key is its cost times the resolution exactly, so that a sum of keys is a sum of costs.
 bool exact_keys(const DualSolution& of) {
   return of.problem.demand == nullptr && key_rounding(of.keys, of.seen.inexact) == 0;
 }
@@ -46,7 +46,7 @@ bool deliver_remainder(std::span<const Cost> prices, double per_cost, Result& re
   return true;
 }
 
-// What holds of every answer, and of an optimum of keys: whatever led to it, one that breaks this is no answer.
+// Throws where a class exceeds its capacity, or where an optimum of keys is not proved by its prices.
 void require_sound(const DualSolution& of, const IntegralPlan& whole, bool optimum, Wide found, Wide objective) {
   for (std::size_t s = 0; s < of.all.capacity.size(); ++s) {
     if (whole.load[s] < 0 || whole.load[s] > of.all.capacity[s])
@@ -65,7 +65,7 @@ void classify_result(const DualSolution& of, bool solved, const IntegralPlan& wh
   constexpr double inf = std::numeric_limits<double>::infinity();
   const bool ended = sums && solved && whole.n_unassigned_required == 0;
   const bool unit = of.problem.demand == nullptr, exact = exact_keys(of);
-  // Keys that are the costs themselves have been added up already.
+  // Where keys are the costs themselves, their sum is known already.
   const bool by_keys = ended && unit && exact && of.keys.resolution() == 1.0 && !of.problem.cost->real() &&
                        unplaced_integral(of.problem);
   const Total total = by_keys      ? Total{sums->objective >> of.keys.perturbation().shift, 0, 0, 0, true}
@@ -102,7 +102,7 @@ void classify_result(const DualSolution& of, bool solved, const IntegralPlan& wh
     if (whole.n_unassigned_required == 0) refuse_contradiction(result, total);
     if (ended) result.bound = std::min(result.bound, result.objective);
   }
-  // Where keys are rounded costs, their optimum is called so only if no other can be better by more than this.
+  // An optimum of rounded keys is called optimal only if no other plan can be cheaper by more than kRounding.
   const auto close = [&] { return unit && result.objective - result.bound <= kRounding * total.magnitude; };
   if (ended && unit && !result.exact && !proved && !close()) {
     const std::span<const Cost> capacity(of.all.capacity.data(), result.prices.size());
@@ -115,7 +115,7 @@ void classify_result(const DualSolution& of, bool solved, const IntegralPlan& wh
   } else if (stop.why() == Stop::Why::time_limit) {
     result.status = Status::time_limit;
   } else {
-    // Without a stop only gangs have no place, which proves nothing: whole_job_solver.hpp goes on from here.
+    // Without a stop only jobs with demand > 1 are left unplaced, which proves nothing: whole_job_solver.hpp continues.
     result.status = stop.requested()                  ? Status::stopped
                     : whole.n_unassigned_required > 0 ? Status::time_limit
                                                       : Status::feasible;

@@ -1,4 +1,4 @@
-// What is said of an answer: objective, bound, status.
+// Objective, bound and status of a result, from a placement and the prices it ended with.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 
 namespace gridcompute::transport {
 
-// The problem as it was solved, and the prices that came of it.
+// The dual solution: the prices that the solve ended with, and the problem they are of.
 struct DualSolution {
   const Problem& problem;
   const QuantisedCost& keys;
@@ -19,13 +19,13 @@ struct DualSolution {
   Wide weight;
 };
 
-// Over the keys: what the units cost where they lie, and at the least key + price of each job.
+// Sums over keys: of the placement, and of each job's least key + price (the dual value without capacities).
 struct KeySums {
   Wide objective, value;
 };
 
-// `solved`: was it to the end? Then the sums are of the optimum, else `value` is a bound and no more. Assignment, load
-// and prices of the result are there already.
+// Fills objective, bound and status. `solved`: the restricted optimum was reached, and the sums are of an optimum; else
+// `value` is a bound and no more. Needs assignment, load and prices of the result.
 void classify_result(const DualSolution& of, bool solved, const IntegralPlan& whole, const std::optional<KeySums>& sums,
                      Pool& pool, Stop& stop, Result& result);
 

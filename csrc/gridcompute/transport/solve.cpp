@@ -1,4 +1,5 @@
-// The steps around the general method: what is refused, what a finer unit or exact sums still tell of its answer.
+// The steps around the general method: limits on the input, equal columns merged, and the optimum of rounded keys made
+// that of the costs.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -15,25 +16,21 @@
 namespace gridcompute::transport {
 
 namespace {
-
-constexpr Index kLarge = 30'000;                    // jobs: memory is given back, in a hundredth of the time and less
 constexpr Index kMostJobs = (Index{1} << 31) - 16;  // positions of jobs and of groups of them are int32
-constexpr Index kFewCosts = 1 << 18;                // that may all be near
-constexpr Index kMostCosts = 1 << 22;               // looked at once more though lists gave up
 
-// Did the keys keep hardly a bit of some cost? Then their ties may be none, by more than the last bits of doubles.
-bool loses_costs(const Problem& problem, double rounding, Pool& pool, Stop& stop) {
+// Returns whether rounding left less than a factor kept_bits of some cost: then keys that tie need not be ties of
+// costs.
+bool loses_costs(const Problem& problem, double rounding, const Tuning& tuning, Pool& pool, Stop& stop) {
   constexpr Index kChunk = 256;
-  constexpr double kBits = 0x1p16;
   const CostSource& source = *problem.cost;
-  const double most = rounding * kBits;
+  const double most = rounding * tuning.kept_bits;
   const auto lost = [&](double cost) { return cost != 0 && std::fabs(cost) <= most; };
   std::atomic<bool> any = false;
   const bool whole = pool.for_chunks(
       source.n_jobs(), kChunk,
       [&](Index, Index begin, Index end) {
         std::vector<double> row(static_cast<std::size_t>(source.n_slots()));
-        double least[kChunk];  // bounds on the rows' costs: a row whose bound is above `most` need not be read
+        double least[kChunk];  // lower bounds of rows: one above `most` need not be read
         const bool bounded = source.least(Rows{nullptr, begin, end - begin}, least);
         for (Index i = begin; i < end && !any; ++i) {
           if (problem.unplaced != nullptr && lost(problem.unplaced[i * problem.unplaced_stride])) any = true;
@@ -46,33 +43,36 @@ bool loses_costs(const Problem& problem, double rounding, Pool& pool, Stop& stop
   return any || !whole;
 }
 
-// Makes the optimum of rounded keys one of the costs themselves, or says what it is.
+// Turns an optimum of rounded keys into one of the costs (exact/cycle_canceling.hpp), or lowers the status to what is
+// proved.
 void resolve_rounding(const Problem& problem, const Options& options, Effort effort, Pool& pool, Stop& stop,
                       Result& result) {
   if (result.rounding < 0) return;
-  if (stop.requested()) {  // nothing has been found out
+  const Tuning& tuning = *options.tuning;
+  if (stop.requested()) {  // without having tried
     if (result.status == Status::optimal && !result.exact)
       result.status = stop.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
     return;
   }
-  const bool fixed = options.resolution > 0;  // asked for: an optimum of these keys is what is wanted
+  const bool fixed = options.resolution > 0;  // the caller's resolution: an optimum of its keys is wanted
   CancelOutcome end = CancelOutcome::given_up;
-  if (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= kMostCosts)
+  if (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs)
     end = cancel_rounding_cycles(problem, result.rounding, fixed, effort, pool, stop, result);
   if (end == CancelOutcome::improvable || (end == CancelOutcome::given_up && result.status == Status::optimal &&
-                                           !result.exact && loses_costs(problem, result.rounding, pool, stop)))
+                                           !result.exact && loses_costs(problem, result.rounding, tuning, pool, stop)))
     result.status = Status::feasible;
   if (end != CancelOutcome::given_up) result.rounding = -1;
 }
 
-// Jobs of one slot each.
+// Solves problems whose jobs take one slot each.
 Result solve_units(const Problem& problem, const Options& options, Pool& pool, Stop& stop) {
   Result result;
+  const Tuning& tuning = *options.tuning;
   solve_in_one_unit(problem, options, pool, stop, result);
   const bool exact = !(options.resolution > 0) && !(options.gap > 0) && !options.auction;
   resolve_rounding(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
   const bool coarse = result.status == Status::feasible,
-             few = problem.cost->n_jobs() * problem.cost->n_slots() <= kFewCosts;
+             few = problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.recheck_costs;
   if (exact && coarse) refine_resolution(problem, options, pool, stop, solve_in_one_unit, result);
   if (exact && (coarse || few)) resolve_rounding(problem, options, Effort::much, pool, stop, result);
   return result;
@@ -85,7 +85,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
   if (n >= kMostJobs)
     throw Error(ErrorKind::invalid_problem, "cost", -1,
                 "cost: found " + std::to_string(n) + " jobs, needed fewer than " + std::to_string(kMostJobs));
-  const ScopedMallocTrim after(n >= kLarge);
+  const ScopedMallocTrim after(n >= options.tuning->trim_jobs);
   Pool pool(options.threads);
   if (problem.demand != nullptr) {
     Result result;

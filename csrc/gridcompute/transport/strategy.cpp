@@ -1,3 +1,32 @@
+// The general method with one unit for all costs: which engine, for how long, and what follows where it fails.
+//
+// Decision table. Rows are tried from the top; "->" names what follows a failure. Budgets are fields of tuning.hpp.
+//
+//   condition                          engine                                     budget                     on failure
+//   ---------------------------------- ------------------------------------------ -------------------------- ----------
+//   jobs with demand > 1 (solve.cpp)   whole_job_solver: this table as its        gap, time limit            (any time)
+//                                      relaxation, then search and bounds
+//   a third of the columns are copies  merged_classes: this table on fewer        one comparison of columns  next row
+//   (solve.cpp)                        classes
+//   method "auto", demand 1, the keys  small_problem: near_assignment where       counted work, of each      next row
+//   or lists fit in memory             classes hold few jobs, else in_memory_ssp
+//   always: start prices               caller's prices where a sample fits them,  one sample, bids           (advice)
+//                                      else an auction on the smallest sample
+//   each sample but the full problem   in memory where it fits, else              sample_rounds              (advice)
+//                                      column_generation
+//   a gap is asked for, and predicted  one pass in a box of radius 1, jobs at     one pass                   next row
+//   to be within sure_gap of it        their cheapest class, surplus evicted
+//   a sample has many ties             this table again with perturbed keys;      once                       no ties
+//                                      then prices are rounded to units, and                                 broken
+//                                      reoptimised where that is not enough
+//   no time for a pass that keeps      one pass in a box of radius 1: a bound,    one pass                   any
+//   candidates                         jobs at their cheapest class                                          matching
+//   else                               column_generation: pricing pass, Newton,   passes_most passes, then   (ends: the
+//                                      ssp_repair, columns added                  lists only grow            optimum)
+//   a cost beyond the resolution       this table again, resolution from all      once                       CostRange-
+//                                      costs                                                                 Error
+//   an optimum of rounded keys         cycle_canceling on lists or all costs,     counted work               "feasible"
+//   (solve.cpp)                        resolution_refinement                                                 + bound
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -22,6 +51,7 @@
 #include "gridcompute/transport/restricted/add_columns.hpp"
 #include "gridcompute/transport/restricted/column_generation.hpp"
 #include "gridcompute/transport/restricted/price_tuning.hpp"
+#include "gridcompute/transport/restricted/tie_selection.hpp"
 #include "gridcompute/transport/result.hpp"
 #include "gridcompute/transport/rounding/integral.hpp"
 #include "gridcompute/transport/small/small_problem.hpp"
@@ -30,21 +60,11 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kAuctionGap = 1e-3;     // what the anytime method is content with if no gap is asked for
-constexpr double kClosing = 5e-8;        // seconds a job to deliver any matching of one thread's,
-constexpr double kClosingGangs = 7e-8;   // any of gangs,
-constexpr double kClosingRead = 1.5e-7;  // one by prices,
-constexpr double kClosingListed = 5e-9;  // and for each candidate to be looked at, and left
-constexpr double kLookAndTune = 1.3;     // of a look's time, to be worth more than one at prices alone
-constexpr Index kAlike = 64;             // so many jobs a group: the optimum is sooner found than a matching is made
-constexpr Cost kFirstBox = 6;            // the second level's box, in scales of the auction
-constexpr double kSure = 0.5;            // of a gap wanted: what is expected less than this will do
-constexpr double kGangError = 0x1p-18;   // of broken ties where keys have no unit
-constexpr Cost kUnits = 2;               // a unit is so many spreads at least, or it is none
+constexpr Cost kUnits = 2;  // spreads: a smaller unit counts as none
 
 class TransportSolver {
  public:
-  enum class Perturbing { allowed, ruled_out };  // of keys' ties, should a sample show many
+  enum class Perturbing { allowed, ruled_out };  // of keys, should a sample have many ties
   enum class End { done, out_of_range, needs_perturbation };
   using Kind = LevelOutcome::Kind;
 
@@ -52,6 +72,7 @@ class TransportSolver {
                   Perturbation ties, Perturbing perturbing)
       : problem_(problem),
         options_(options),
+        tuning_(*options.tuning),
         pool_(pool),
         stop_(stop),
         resolution_(resolution),
@@ -60,23 +81,27 @@ class TransportSolver {
         n_(problem.cost->n_jobs()),
         columns_(keys_.columns()),
         duplicate_of_(static_cast<std::size_t>(columns_)),
-        budget_(full_, options.seed, kClosingRead * static_cast<double>(n_)),
+        budget_(full_, options.seed, tuning_.closing_seconds_pass * static_cast<double>(n_)),
+        trust_region_(tuning_),
         gap_(options.gap > 0   ? options.gap
-             : options.auction ? kAuctionGap
+             : options.auction ? options.tuning->auction_gap
                                : 0) {
     std::iota(duplicate_of_.begin(), duplicate_of_.end(), Slot{0});
     full_.n = n_;
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
     for (Index i = 0; i < n_; ++i) weight_ += problem.weight(i);
     if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_ + 1));
-    // More room than all need is never used; with one more, a class with room for all still ends at price 0.
+    // Capacity above the total weight is never used; with one unit more, a class with capacity for all still ends at
+    // price 0.
     for (Cost& u : full_.capacity) u = static_cast<Cost>(std::min<Wide>(u, weight_ + 1));
   }
 
-  // out_of_range: a cost was, for this resolution; seen() tells. tied: to be done again with ties() broken.
+  // Runs the solve. out_of_range: a cost exceeded this resolution, see seen(). needs_perturbation: to be run again with
+  // perturbation().
   End run(Result& result) {
     prices_.assign(static_cast<std::size_t>(columns_), 0);
-    stop_.set_closing_time((problem_.demand != nullptr ? kClosingGangs : kClosing) * static_cast<double>(n_));
+    stop_.set_closing_time((problem_.demand != nullptr ? tuning_.closing_seconds_demand : tuning_.closing_seconds) *
+                           static_cast<double>(n_));
     if (options_.direct && problem_.demand == nullptr && !keys_.perturbation().active() &&
         small_problem_fits(n_, columns_)) {
       if (solved_directly(result)) return End::done;
@@ -101,7 +126,8 @@ class TransportSolver {
   [[nodiscard]] const Perturbation& perturbation() const noexcept { return ties_; }
 
  private:
-  // Reals too far apart for one resolution are proved at some prices only: the general method's get a try too.
+  // Solves a small problem in memory. Reals too far apart for one resolution are proved at some prices only: then the
+  // general method gets a try too, whose prices differ.
   bool solved_directly(Result& result) {
     stop_.stage("paths", 0);
     const double from = stop_.seconds();
@@ -114,22 +140,22 @@ class TransportSolver {
     prices_ = std::move(small.prices);
     IntegralPlan whole{std::move(small.assignment), std::move(small.load)};
     if (std::ranges::count(whole.assignment, -1) > 0)
-      whole = complete_greedily({keys_, pool_, stop_, false, {}}, full_, prices_, stop_);
+      whole = complete_greedily({keys_, pool_, stop_, false, {}, tuning_}, full_, prices_, stop_);
     deliver({small.stopped ? Kind::stopped : Kind::optimal, {}}, std::move(whole),
             KeySums{small.objective, small.value}, result);
     return small.stopped || result.status == Status::optimal;
   }
 
-  // A matching at the prices at hand, if it is as near as wanted.
+  // Tries a matching at the present prices after one narrow pass; true if it is within the gap.
   bool try_current_prices(Stats& stats) {
-    const SolverContext context{keys_, pool_, stop_, false, duplicate_of_};
+    const SolverContext context{keys_, pool_, stop_, false, duplicate_of_, tuning_};
     const double from = stop_.seconds();
-    stop_.set_closing_time(kClosingRead * static_cast<double>(n_));
+    stop_.set_closing_time(tuning_.closing_seconds_pass * static_cast<double>(n_));
     RestrictedProblem r;
     CostRangeStats seen;
-    if (!budget_.allows_passes(context, around(1), 1)) return false;
+    if (!budget_.allows_passes(context, box_around(1), 1)) return false;
     stop_.stage("scan", 0.3);
-    if (!pricing_pass(context, full_, around(1), r, seen)) return false;
+    if (!pricing_pass(context, full_, box_around(1), r, seen)) return false;
     stats.evaluations += n_ * columns_;
     seen_.join(seen);
     const bool fits = keys_.possible(seen_) && r.first_infeasible_job < 0;
@@ -138,44 +164,44 @@ class TransportSolver {
     return fits && within_gap(context, r_);
   }
 
-  // The full problem. Where the time does not suffice for the box, no more than a matching by the prices at hand.
+  // Solves the full problem. Where there is no time for candidates, it rounds at the present prices.
   LevelOutcome solve_full(Stats& stats) {
-    if (std::exchange(early_, false)) {
+    if (std::exchange(stop_sampling_, false)) {
       if (try_current_prices(stats)) return {Kind::close, {}};
       if (const LevelOutcome end = samples(stats); end.kind != Kind::optimal) return end;
     }
-    const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_};
-    stop_.set_closing_time(kClosingRead * static_cast<double>(n_));
-    const bool hasty = !budget_.allows_passes(context, box_, kLookAndTune);
-    if (hasty) box_ = around(1);
-    if (hasty && !budget_.allows_passes(context, box_, 1)) stop_.force_deadline();
+    const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_, tuning_};
+    stop_.set_closing_time(tuning_.closing_seconds_pass * static_cast<double>(n_));
+    const bool no_time = !budget_.allows_passes(context, box_, tuning_.pass_and_tune);
+    if (no_time) box_ = box_around(1);
+    if (no_time && !budget_.allows_passes(context, box_, 1)) stop_.force_deadline();
     const auto enough = [&](RestrictedProblem& r) {
-      if (hasty) reserve_for_delivery(r);
-      if (!hasty && (gap_ == 0 || kAlike * r.groups() <= n_)) return false;
+      if (no_time) reserve_for_delivery(r);
+      if (!no_time && (gap_ == 0 || tuning_.grouped_jobs * r.groups() <= n_)) return false;
       const bool near = within_gap(context, r);
-      if (hasty && !near) stop_.force_deadline();
-      return hasty || near;
+      if (no_time && !near) stop_.force_deadline();
+      return no_time || near;
     };
     LevelOutcome end = solve_level(context, full_, box_, false, prices_, r_, seen_, stats, enough);
     if (end.kind == Kind::optimal && keys_.perturbation().active()) end = undo_perturbation(context, stats);
     return end;
   }
 
-  // Prices and radii for the full problem from the ladder.
+  // Solves the samples: prices and box for the full problem.
   LevelOutcome samples(Stats& stats) {
     if (stop_.poll()) return {Kind::stopped, {}};
     if (n_ == 0 || columns_ == 0) {
-      box_ = around(1);
+      box_ = box_around(1);
       return {};
     }
-    const std::vector<Index> sizes = sample_sizes(n_, columns_);
+    const std::vector<Index> sizes = sample_sizes(n_, columns_, tuning_);
     if (solved_ == 0) {
       start_prices(sizes.empty() ? n_ : sizes.front(), stats);
-      share_ = problem_.demand == nullptr && !keys_.perturbation().active();  // until a level has told
-      if (box_.center.empty()) box_ = around(1);
+      share_ = problem_.demand == nullptr && !keys_.perturbation().active();  // until a level was measured
+      if (box_.center.empty()) box_ = box_around(1);
     }
     for (; solved_ < sizes.size(); ++solved_) {
-      if (early_) break;
+      if (stop_sampling_) break;
       const Index m = sizes[solved_];
       const bool first = solved_ == 0;
       if (!budget_.allows_level(m, stop_)) break;
@@ -184,21 +210,21 @@ class TransportSolver {
       const Level level = sample_level(problem_, rows, full_.capacity, weight_);
       RestrictedProblem r;
       const std::vector<Cost> before = prices_;
-      const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_};
-      if (gap_ > 0 && !first && !share_ && !tried_) {
-        const SolverContext apart{keys_, pool_, stop_, false, duplicate_of_};
+      const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_, tuning_};
+      if (gap_ > 0 && !first && !share_ && !gap_tried_) {
+        const SolverContext apart{keys_, pool_, stop_, false, duplicate_of_, tuning_};
         const double ahead = predict_gap(apart, level, prices_, sizes[solved_ - 1], n_);
-        early_ = tried_ = ahead <= kSure * gap_;
+        stop_sampling_ = gap_tried_ = ahead <= tuning_.sure_gap * gap_;
       }
       given_ = given_ && warm_start_fits(context, level, r, stats);
       LevelOutcome end = given_ ? LevelOutcome{} : sample(context, level, r, stats);
       if (end.kind == Kind::infeasible) {
-        if (r.first_infeasible_job >= 0) return {};  // the full scan finds it again, with its position
+        if (r.first_infeasible_job >= 0) return {};  // the full pass finds it again, with its position
         end.kind = Kind::optimal;                    // a sample proves nothing
       }
       if (end.kind != Kind::optimal) return end;
-      ++(given_ ? stats.given : stats.levels);
-      if (perturbing_ == Perturbing::allowed && needs_perturbation(r, duplicate_of_, prices_, first) &&
+      ++(given_ ? stats.warm_levels : stats.levels);
+      if (perturbing_ == Perturbing::allowed && needs_perturbation(r, duplicate_of_, prices_, first, tuning_) &&
           choose_level_perturbation(level))
         return {};
       if (stop_.poll()) return {Kind::stopped, {}};
@@ -209,29 +235,31 @@ class TransportSolver {
       } else {
         trust_region_.update(
             before, prices_,
-            coupled_price_error(r, level.capacity, duplicate_of_, prices_, options_.seed, pool_, stop_), ranked);
+            coupled_price_error(r, level.capacity, duplicate_of_, prices_, options_.seed, pool_, stop_, tuning_),
+            ranked);
       }
       stats.add("samples", stop_.seconds() - from);
-      // The lowest level is too small to tell how wrong it is; the auction's scale is a better guess.
-      box_ = trust_region_.box(prices_, first && scale_ > 0 ? kFirstBox * scale_ : kCostLimit / 8);
+      // The lowest level is too small to estimate its error; the auction's epsilon is a better guess.
+      box_ = trust_region_.box(prices_, first && scale_ > 0 ? tuning_.second_box * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
       share_ = share_ && shared > 2 * r.groups();
-      budget_.record_level(context, m, stop_.seconds() - begun, around(1));
+      budget_.record_level(context, m, stop_.seconds() - begun, box_around(1));
     }
     return {};
   }
 
-  // Decides how, by the keys of a few jobs.
+  // Chooses a perturbation by the keys of a few jobs.
   bool choose_level_perturbation(const Level& level) {
     const PerturbationRequest wanted{keys_.integral() || options_.resolution > 0,
-                                     problem_.demand != nullptr ? kGangError : 0};
-    ties_ = choose_perturbation(probe_keys(keys_, level), keys_.limit(), columns_, wanted);
+                                     problem_.demand != nullptr ? tuning_.perturbation_error : 0};
+    ties_ = choose_perturbation(probe_keys(keys_, level), keys_.limit(), columns_, wanted, tuning_);
     return ties_.active();
   }
 
-  // One level: in memory where it is small, and then the candidates at the prices found tell how far to trust them.
+  // Solves one sample: in memory where it is small, followed by one pricing pass that gives the error estimates their
+  // candidates.
   LevelOutcome sample(const SolverContext& context, const Level& level, RestrictedProblem& r, Stats& stats) {
     const double from = stop_.seconds();
     if (!sample_fits(level.n, columns_) || !improve_prices(keys_, level, prices_, stop_, seen_, stats))
@@ -244,26 +272,27 @@ class TransportSolver {
     return {};
   }
 
-  [[nodiscard]] PriceBox around(Cost radius) const {
+  [[nodiscard]] PriceBox box_around(Cost radius) const {
     const std::vector<Cost> all(prices_.size(), std::clamp<Cost>(radius, 1, kCostLimit / 8));
     return {prices_, all, all};
   }
 
-  // Do the prices that were given stand for this level's own? Then it is only looked at, to learn its noise.
+  // Returns whether the start prices fit this level. Then it is not solved; one pass gives the error estimates their
+  // candidates.
   bool warm_start_fits(const SolverContext& context, const Level& level, RestrictedProblem& r, Stats& stats) {
     const double from = stop_.seconds();
     box_.center = prices_;
     fit_ = {};
     if (pricing_pass(context, level, box_, r, seen_) && r.first_infeasible_job < 0) {
       r.place(prices_, level.capacity, pool_);
-      fit_ = fit_loads(r.load(), level.capacity, duplicate_of_, prices_, weight_spread(problem_, level));
+      fit_ = fit_loads(r.load(), level.capacity, duplicate_of_, prices_, weight_spread(problem_, level), tuning_);
     }
     stats.evaluations += level.n * columns_;
     stats.add("samples", stop_.seconds() - from);
     return fit_.good;
   }
 
-  // Prices to begin with, by a few jobs: those given if they fit, else an auction's.
+  // Sets the first prices from the smallest sample: the caller's if they fit, else an auction's.
   void start_prices(Index m, Stats& stats) {
     const double from = stop_.seconds();
     const std::vector<Index> rows = stratified_sample(n_, m, options_.seed);
@@ -276,15 +305,15 @@ class TransportSolver {
       duplicate_of_ = find_duplicate_columns(*keys);
       if (options_.prices != nullptr) {
         const std::vector<Cost> given = warm_start_prices(options_.prices, keys_, keys_.per_cost());
-        const WarmStartTrial trial = try_warm_start(*keys, weights, level.capacity, duplicate_of_, given);
-        if (trial.good) given_ = true, prices_ = given, box_ = around(trial.radius);
+        const WarmStartTrial trial = try_warm_start(*keys, weights, level.capacity, duplicate_of_, given, tuning_);
+        if (trial.good) given_ = true, prices_ = given, box_ = box_around(trial.radius);
       }
       if (!given_) {
         const auction::AuctionStart start = auction::start_prices(*keys, weights, level.capacity, stop_);
         prices_ = start.prices;
         scale_ = start.epsilon;
-        if (start.cut_short) ++stats.cut_short;
-        box_ = around(4 * start.epsilon);
+        if (start.cut_short) ++stats.auction_cutoffs;
+        box_ = box_around(tuning_.auction_box * start.epsilon);
       }
     }
     stats.evaluations += m * columns_;
@@ -295,26 +324,26 @@ class TransportSolver {
     return cost_rounded_down(sum, keys_, seen_.inexact, weight_);
   }
 
-  // Is the matching at prices_, before any repair, as near as wanted?
+  // Returns whether the matching at prices_, before any repair, is within the gap.
   bool within_gap(const SolverContext& context, RestrictedProblem& r) {
     r.place(prices_, full_.capacity, pool_);
     whole_ = round_to_integral(context, full_, r, prices_, stop_);
     if (whole_.n_unassigned_required > 0) return false;
     whole_.cost = total_cost(problem_, whole_.assignment, pool_);
     const double cost = whole_.cost->value();
-    // Compares the relative gap, (objective - bound) / max(|objective|, |bound|), with what is wanted.
+    // Compares the relative gap, (objective - bound) / max(|objective|, |bound|), with the one asked for.
     const auto within = [&](double bound) {
       return std::isfinite(bound) && cost - bound <= gap_ * std::max(std::fabs(cost), std::fabs(bound));
     };
     value_ = r.value(prices_, pool_);
     const Wide room = capacity_value(prices_, full_.capacity);
     if (within(cost_lower_bound(value_ - room))) return true;
-    // What broken ties take from the bound, prices in whole units prove, at a look at all costs.
+    // What the perturbation takes from the bound, prices in whole units prove, by one pass over all costs.
     const bool ties = keys_.perturbation().active() && unit() >= kUnits * keys_.perturbation().spread;
     if (!ties || !within(static_cast<double>(value_ - room) / keys_.per_cost())) return false;
     const std::vector<Cost> prices = round_to_units(prices_, unit()).prices;
     const QuantisedCost plain = unperturbed();
-    const std::optional<Wide> value = dual_value({plain, pool_, stop_, false, duplicate_of_}, full_, prices);
+    const std::optional<Wide> value = dual_value({plain, pool_, stop_, false, duplicate_of_, tuning_}, full_, prices);
     if (!value ||
         !within(cost_rounded_down(*value - capacity_value(prices, full_.capacity), plain, seen_.inexact, weight_)))
       return false;
@@ -322,22 +351,24 @@ class TransportSolver {
     return true;
   }
 
-  // Keys as they were before ties were broken, in the same unit.
+  // Returns the keys without perturbation, in the same unit.
   [[nodiscard]] QuantisedCost unperturbed() const {
     const Perturbation& ties = keys_.perturbation();
     return {problem_, resolution_, {ties.shift, 0, ties.scale, ties.whole}};
   }
 
-  // The search is over: of what was reserved, what remains to be done once all have a place is still.
+  // Reserves time for delivery alone: the search is over.
   void reserve_for_delivery(const RestrictedProblem& r) {
-    stop_.set_closing_time(kClosing * static_cast<double>(n_) + kClosingListed * static_cast<double>(r.slot.size()));
+    stop_.set_closing_time(tuning_.closing_seconds * static_cast<double>(n_) +
+                           tuning_.closing_seconds_candidate * static_cast<double>(r.slot.size()));
   }
 
   void finish(const LevelOutcome& end, Result& result) {
-    if (stop_.why() == Stop::Why::interrupted) return void(result.status = Status::stopped);  // nobody will see it
+    if (stop_.why() == Stop::Why::interrupted)
+      return void(result.status = Status::stopped);  // interrupted: the result is discarded
     const double from = stop_.seconds();
     reserve_for_delivery(r_);
-    const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_};
+    const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_, tuning_};
     const bool read = static_cast<Index>(r_.place_of.size()) == n_ && r_.weight_total == weight_ &&
                       r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
@@ -346,12 +377,12 @@ class TransportSolver {
                          : !read || r_.first_infeasible_job >= 0 ? complete_greedily(context, full_, prices_, stop_)
                          : units ? assign_unsplit(context, full_, r_)
                                  : round_to_integral(context, full_, r_, prices_, stop_);
-    if (whole.rounded_again) ++result.stats.deals;
+    if (whole.rounded_again) ++result.stats.rounding_restarts;
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     result.stats.candidates = static_cast<Index>(r_.slot.size());
     result.stats.groups = r_.groups();
     std::optional<KeySums> sums;
-    // Prices that were stopped half-way may hide classes outside the candidates.
+    // Prices of an interrupted repair may violate constraints of classes outside the candidates: bound them by the box.
     if (read)
       sums = {units ? r_.objective() : 0,
               end.kind == Kind::close ? value_
@@ -365,13 +396,13 @@ class TransportSolver {
     result.stats.add("finish", stop_.seconds() - from);
   }
 
-  // A unit of all keys, ties not counted.
+  // Returns the unit of all keys, without the perturbation.
   [[nodiscard]] Cost unit() const {
     const std::uint64_t bits = seen_.bits | std::uint64_t{1} << (keys_.integral() ? keys_.perturbation().shift : 62);
     return static_cast<Cost>(bits & (~bits + 1));
   }
 
-  // From the optimum of broken keys to that of the keys as they were, if these have a unit.
+  // Turns the optimum of perturbed keys into that of the unperturbed ones, if these have a unit.
   LevelOutcome undo_perturbation(const SolverContext& context, Stats& stats) {
     const Perturbation ties = keys_.perturbation();
     const Cost unit = this->unit();
@@ -383,7 +414,7 @@ class TransportSolver {
     prices_ = std::move(rounded.prices);
     keys_ = unperturbed();
     if (rounded.gap >= ties.spread) return {};
-    stats.ties_settled = 1;
+    stats.perturbation_repairs = 1;
     return reoptimise(context, full_, prices_, r_, seen_, stats);
   }
 
@@ -421,12 +452,13 @@ class TransportSolver {
 
   const Problem& problem_;
   const Options& options_;
+  const Tuning& tuning_;
   Pool& pool_;
   Stop& stop_;
-  double resolution_;  // asked for
+  double resolution_;  // the caller's, or chosen
   QuantisedCost keys_;
   Perturbing perturbing_;
-  Perturbation ties_;  // wanted
+  Perturbation ties_;  // perturbation that a sample asked for
   Index n_;
   Slot columns_;
   std::vector<Slot> duplicate_of_;
@@ -434,18 +466,18 @@ class TransportSolver {
   Level full_;
   std::vector<Cost> prices_;
   PriceBox box_;
-  Cost scale_ = 0;      // on which prices matter, from the auction
-  bool given_ = false;  // prices were, and stand for the levels so far
-  LoadFit fit_;         // of them
+  Cost scale_ = 0;      // last epsilon of the auction: the scale on which prices matter
+  bool given_ = false;  // start prices were given, and fit all levels so far
+  LoadFit fit_;         // their fit
   TimeBudget budget_;
   TrustRegion trust_region_;
-  double gap_;              // the gap, or 0
+  double gap_;              // asked for, relative; 0: none
   std::size_t solved_ = 0;  // samples
-  bool early_ = false, tried_ = false;
+  bool stop_sampling_ = false, gap_tried_ = false;
   bool share_ = false;
   RestrictedProblem r_;
-  IntegralPlan whole_;  // of the last close(),
-  Wide value_ = 0;      // and of its prices
+  IntegralPlan whole_;  // of the last within_gap()
+  Wide value_ = 0;      // dual value at its prices
   CostRangeStats seen_;
 };
 
@@ -460,7 +492,7 @@ void solve_in_one_unit(const Problem& problem, const Options& options, Pool& poo
   if (automatic && natural) {
     resolution = 1;
   } else if (automatic) {
-    const double most = largest_cost_likely(problem, pool, stop);
+    const double most = largest_cost_likely(problem, pool, stop, *options.tuning);
     if (solve_scaled(problem, options, most, pool, stop, solve_in_one_unit, result)) return;
     resolution = choose_resolution(most, static_cast<Cost>(limit));
   }
@@ -473,12 +505,12 @@ void solve_in_one_unit(const Problem& problem, const Options& options, Pool& poo
     perturbing = TransportSolver::Perturbing::ruled_out;  // once at most
     if (end == TransportSolver::End::needs_perturbation) {
       ties = solver.perturbation();
-      result.stats.ties_broken = 1;
+      result.stats.perturbed = 1;
       continue;
     }
-    if (ties.active()) {  // no sample had keys as large as some that came later
+    if (ties.active()) {  // no sample had keys as large as some read later
       ties = {};
-      result.stats.ties_broken = 0;
+      result.stats.perturbed = 0;
       ++result.stats.restarts;
       continue;
     }
@@ -495,7 +527,8 @@ void solve_in_one_unit(const Problem& problem, const Options& options, Pool& poo
                   "cost * resolution reaches " + shown(seen.largest) + "; with " +
                       std::to_string(problem.cost->n_slots()) + " slots at most " + shown(allowed) + " is allowed");
     }
-    resolution = choose_resolution(largest_cost_seen(problem, pool, stop, true).cost, static_cast<Cost>(limit));
+    resolution =
+        choose_resolution(largest_cost_seen(problem, pool, stop, true, *options.tuning).cost, static_cast<Cost>(limit));
     ++result.stats.restarts;
   }
 }

@@ -1,4 +1,4 @@
-// The general method (problem.hpp) in one unit for all costs, for the steps around it (solve.cpp).
+// The general method (problem.hpp) with one resolution for all costs; solve.cpp has the steps around it.
 #pragma once
 
 #include "gridcompute/base/parallel.hpp"
@@ -6,7 +6,7 @@
 
 namespace gridcompute::transport {
 
-// Adds to the statistics of the result.
+// Solves and adds to the statistics of the result.
 void solve_in_one_unit(const Problem& problem, const Options& options, Pool& pool, Stop& stop, Result& result);
 using SolveOnce = decltype(solve_in_one_unit);
 

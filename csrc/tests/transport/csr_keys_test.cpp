@@ -66,9 +66,9 @@ TEST(listed_pairs_come_to_the_optimum_of_whole_rows) {
     CHECK(found.status == expected.status);
     if (expected.status == Status::optimal) CHECK(found.objective == expected.objective);
     CHECK(found.exact == expected.exact);
-    direct += found.stats.given_up == 0 && found.stats.levels == 0 ? 1 : 0;
-    given_up += found.stats.given_up;
-    wide += found.stats.wide;
+    direct += found.stats.small_solver_aborts == 0 && found.stats.levels == 0 ? 1 : 0;
+    given_up += found.stats.small_solver_aborts;
+    wide += found.stats.int64_fallbacks;
     if (p.n > 0 && p.s > 20) CHECK(csr_keys_pay(QuantisedCost(problem, 1.0), 64));
   }
   CHECK(direct > 40);

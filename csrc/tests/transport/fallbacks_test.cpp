@@ -63,9 +63,12 @@ void take(const Instance& p, const CostSource& cost, Stats& taken) {
     const transport::Result r = solve(p, cost, direct ? 2 : 1, direct);
     check_result(p, cost, r, static_cast<Cost>(r.exact_objective));
     const Stats& s = r.stats;
-    taken.rescans += s.rescans, taken.capped += s.capped, taken.widened += s.widened, taken.ways += s.ways;
-    taken.odd += s.odd, taken.stalled += s.stalled, taken.cut_short += s.cut_short, taken.wide += s.wide;
-    taken.given_up += s.given_up, taken.deals += s.deals, taken.restarts += s.restarts;
+    taken.repeated_passes += s.repeated_passes, taken.passes_exhausted += s.passes_exhausted,
+        taken.box_widenings += s.box_widenings, taken.escape_searches += s.escape_searches;
+    taken.classes_compared += s.classes_compared, taken.newton_stalls += s.newton_stalls,
+        taken.auction_cutoffs += s.auction_cutoffs, taken.int64_fallbacks += s.int64_fallbacks;
+    taken.small_solver_aborts += s.small_solver_aborts, taken.rounding_restarts += s.rounding_restarts,
+        taken.restarts += s.restarts;
   }
 }
 
@@ -78,9 +81,9 @@ TEST(transport_boxes_that_do_not_hold_end_in_the_optimum) {
     const Instance p = k % 3 == 0 ? far_apart(random, 300, 10) : product(random, k % 3 == 1 ? 300 : 1000, 100);
     take(p, DenseCost<std::int64_t>(p.cost.data(), p.n, p.s), taken);
   }
-  CHECK(taken.rescans > 0 && taken.capped > 0 && taken.widened > 0);
-  CHECK(taken.ways > 0 && taken.odd > 0);
-  CHECK(taken.stalled > 0 && taken.cut_short > 0);
+  CHECK(taken.repeated_passes > 0 && taken.passes_exhausted > 0 && taken.box_widenings > 0);
+  CHECK(taken.escape_searches > 0 && taken.classes_compared > 0);
+  CHECK(taken.newton_stalls > 0 && taken.auction_cutoffs > 0);
 }
 
 // Jobs of class s may go to the next one alone: the unit too many in the first has one way, through all of them.
@@ -127,8 +130,8 @@ TEST(transport_goes_on_where_a_sample_is_left_unsettled) {
     const transport::LevelOutcome end = transport::solve_level({keys, pool, stop, false, duplicate_of}, level,
                                                                {zero, one, one}, sample, prices, r, seen, stats);
     CHECK(end.kind == transport::LevelOutcome::Kind::optimal);
-    CHECK(stats.unsettled == (sample ? 1 : 0));
-    CHECK(stats.ways > 10);
+    CHECK(stats.unbalanced_samples == (sample ? 1 : 0));
+    CHECK(stats.escape_searches > 10);
     CHECK((r.load() == level.capacity) == !sample);
     if (!sample) CHECK(r.objective() == 59 * 1000);
   }
@@ -145,10 +148,10 @@ TEST(transport_takes_64_bits_where_32_do_not_hold) {
   p.cost.assign(narrow.begin(), narrow.end());
   p.capacity.assign(10, 7);
   take(p, DenseCost<std::int32_t>(narrow.data(), p.n, p.s), scanned);
-  CHECK(scanned.wide == 1);
+  CHECK(scanned.int64_fallbacks == 1);
   const Chain chain(8, 20, (1 << 27) - 1);  // prices past 2^28
   take(chain.p, chain.cost(), searched);
-  CHECK(searched.wide > 0 && searched.given_up == 0);
+  CHECK(searched.int64_fallbacks > 0 && searched.small_solver_aborts == 0);
 }
 
 TEST(transport_begins_anew_where_costs_are_larger_than_seen) {
@@ -188,7 +191,7 @@ struct Drowned {
     const double least = solve(p, DenseCost<double>(forbidden.data(), p.n, p.s), 1).objective;
     const transport::Result r = solve(p, cost, 2, direct);
     CHECK(r.status == transport::Status::optimal && r.exact);
-    CHECK((r.stats.finer > 0) == finer);
+    CHECK((r.stats.refinements > 0) == finer);
     CHECK(r.objective == least && r.bound == least);
     Pool pool(2);
     Stop stop;
@@ -214,7 +217,7 @@ TEST(transport_gives_up_short_ways_that_take_too_long) {
     const Instance p = product(random, 900, 560);
     take(p, DenseCost<std::int64_t>(p.cost.data(), p.n, p.s), taken);
   }
-  CHECK(taken.given_up > 0);
+  CHECK(taken.small_solver_aborts > 0);
 }
 
 TEST(transport_deals_gangs_out_anew_where_none_of_the_holes_is_large_enough) {
@@ -234,11 +237,11 @@ TEST(transport_deals_gangs_out_anew_where_none_of_the_holes_is_large_enough) {
     for (Index c = 0; c < p.n * p.s; ++c) p.cost.push_back(draw(random) * p.demand[static_cast<std::size_t>(c / p.s)]);
     p.capacity = rooms(random, p.s, all + 5 * k, 2);
     const DenseCost<std::int64_t> cost(p.cost.data(), p.n, p.s);
-    const Index before = taken.deals;
+    const Index before = taken.rounding_restarts;
     take(p, cost, taken);
-    if (taken.deals > before && std::isfinite(solve(p, cost, 2).objective)) ++placed;
+    if (taken.rounding_restarts > before && std::isfinite(solve(p, cost, 2).objective)) ++placed;
   }
-  CHECK(taken.deals > 0 && placed > 0);
+  CHECK(taken.rounding_restarts > 0 && placed > 0);
 }
 
 }  // namespace gridcompute

@@ -67,8 +67,8 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
       Stats stats;
       const SmallProblemResult found = solve_near_assignment(keys, level, {}, pool, stop, seen, stats);
       searches += stats.searches;
-      read_again += stats.rescanned;
-      cut_short += stats.cut_short;
+      read_again += stats.rows_extended;
+      cut_short += stats.auction_cutoffs;
       if (threads == 1) first = found;
       CHECK(found.solved == first.solved && found.assignment == first.assignment && found.prices == first.prices);
     }

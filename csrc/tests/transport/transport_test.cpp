@@ -139,16 +139,16 @@ TEST(transport_breaks_ties_and_mends_them) {
     const DenseCost<std::int32_t> small(narrow.data(), p.n, p.s);
     const DenseCost<double> reals(real.data(), p.n, p.s);
     const transport::Result whole = solve(p, wide, 2, true), ladder = solve(p, wide, 2), other = solve(p, wide, 1);
-    CHECK(whole.stats.ties_broken == 0);
+    CHECK(whole.stats.perturbed == 0);
     CHECK(ladder.assignment == other.assignment && ladder.prices == other.prices);
     check_result(p, wide, ladder, static_cast<Cost>(whole.exact_objective));
-    broken += ladder.stats.ties_broken, settled += ladder.stats.ties_settled;
-    misled += ladder.stats.ties_broken == 0 && ladder.stats.levels > 3 ? 1 : 0;
+    broken += ladder.stats.perturbed, settled += ladder.stats.perturbation_repairs;
+    misled += ladder.stats.perturbed == 0 && ladder.stats.levels > 3 ? 1 : 0;
     if (k % 6 == 5) continue;
     check_result(p, small, solve(p, small, 2), static_cast<Cost>(whole.exact_objective));
     const transport::Result last = solve(p, reals, 2);
     CHECK(last.status == transport::Status::optimal && last.exact && last.objective == whole.objective);
-    broken += last.stats.ties_broken;
+    broken += last.stats.perturbed;
   }
   CHECK(broken > 30 && settled > 0 && misled > 0);
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 import numpy as np
 
@@ -28,6 +28,65 @@ _STATUSES = ("optimal", "feasible", "infeasible", "time_limit", "stopped")
 _STOPPED = ("time_limit", "stopped")
 
 Status = Literal["optimal", "feasible", "infeasible", "time_limit", "stopped"]
+
+
+class TransportStats(TypedDict):
+    """What `Matching.stats` counts; docs/explanation/transport.md says what each step does."""
+
+    #: Costs read, and the same over the number of pairs.
+    evaluations: int
+    passes: float
+    #: Samples solved; samples that the start prices fitted, which are not solved.
+    levels: int
+    warm_levels: int
+    #: Repairs, their shortest-path searches, and the paths that units moved along.
+    rounds: int
+    searches: int
+    augmentations: int
+    #: Pairs kept by the last pass over all costs, and the groups of jobs that share a list.
+    candidates: int
+    groups: int
+    #: Jobs read again because their candidates might not hold their cheapest class.
+    rows_extended: int
+    #: Passes over all costs in a wider box, and times that one more would have been too many.
+    repeated_passes: int
+    passes_exhausted: int
+    #: Repairs continued in a wider box.
+    box_widenings: int
+    #: Searches for classes outside a set that is too full and has no way out on the lists.
+    escape_searches: int
+    #: Classes compared cost by cost instead of by the bound common to all jobs.
+    classes_compared: int
+    #: Newton's method left more than a two-hundredth of the units to repair.
+    newton_stalls: int
+    #: Samples left as they were after too many rounds.
+    unbalanced_samples: int
+    #: Auctions that ran out of bids.
+    auction_cutoffs: int
+    #: Passes and matrices begun again in 64 bits.
+    int64_fallbacks: int
+    #: Small problems that were given to the general method.
+    small_solver_aborts: int
+    #: Roundings of jobs with a demand above 1 begun again with the largest first.
+    rounding_restarts: int
+    #: Of the search over jobs with a demand above 1: windows of classes solved, nodes of branch and
+    #: bound, and 1 if no cheaper plan is left untried.
+    windows: int
+    nodes: int
+    exhausted: int
+    #: Solves begun again because a cost exceeded the range that the sample showed.
+    restarts: int
+    #: Solves in a finer unit.
+    refinements: int
+    #: 1 if ties were broken by perturbed keys; 1 if rounded prices then needed repair.
+    perturbed: int
+    perturbation_repairs: int
+    #: Negative cycles that rounding had hidden, cancelled in exact arithmetic.
+    negative_cycles: int
+    #: Keys per unit of cost.
+    resolution: float
+    #: Wall-clock time of each stage.
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +189,8 @@ class Matching:
     status : str
         "optimal", "feasible", "infeasible", "time_limit" or "stopped".
     stats : dict
-        Counts (``passes`` over the cost, ``rounds``, ``augmentations``, ...), the ``resolution``
-        used, and ``seconds`` by stage.
+        The keys of `TransportStats`: counts (``passes`` over the cost, ``rounds``, ...), the
+        ``resolution`` used, and ``seconds`` by stage.
     witness : Witness or None
         Where infeasible: the proof.
     charges : float64 array, shape (n_jobs,), or None

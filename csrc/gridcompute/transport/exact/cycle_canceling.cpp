@@ -399,7 +399,7 @@ CancelOutcome cancel_with_words(const CancelContext& of, Index work, Result& res
     residual.cancel(work);
   }
   if (residual.spread().up(of.low) > of.near.margin) return CancelOutcome::margin_left;
-  result.stats.cancelled += cancelled;
+  result.stats.negative_cycles += cancelled;
   result.status = Status::optimal;
   if (of.fixed) return CancelOutcome::optimal;
   if (!of.near.own.empty()) {

@@ -70,7 +70,7 @@ bool solve_again(const Problem& problem, const double* prices, const Options& op
   Options again = options;
   again.prices = prices;
   next.stats = result.stats;
-  ++next.stats.finer;
+  ++next.stats.refinements;
   solve_once(problem, again, pool, stop, next);
   const bool ended = next.status == Status::optimal || next.status == Status::feasible;
   if (!ended) result.status = next.status;

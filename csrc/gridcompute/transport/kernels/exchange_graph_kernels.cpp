@@ -28,7 +28,7 @@ GRIDCOMPUTE_INLINE Index next_minimiser_of(const T* row, const T* price, Index n
     v -= at.value;
     equal -= v == 0;
   }
-  // Most often it is the one already known.
+  // In most rows the minimum is unique.
   if (fold(equal, Sum{}) <= (s % Lanes<T, kBytes>::kCount == 0 ? 0 : 1)) return n;
   while (s < n && row[s] + price[s] != at.value) ++s;
   return s;
@@ -71,7 +71,7 @@ GRIDCOMPUTE_INLINE void lower_exchange_row_of(const T* row, T own, Index n, T* w
   }
 }
 
-// Shorter ways through `via`, at label `from`: the distances of one vector of classes.
+// Relaxes the arcs from `via`, whose label is `from`, to one vector of classes; returns their distances in `out`.
 template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE void relax_at(const T* way, T from, T via, Index b, ShortestPathTree<T>& tree,
                                  Signed<T, kBytes>& out) {
@@ -109,7 +109,7 @@ GRIDCOMPUTE_INLINE void grow_tree_of(const ExchangeGraph<T>& net, Cost left, Sho
   LeastAt<T> nearest{KeyLimits<T>::kForbid, 0};
   for (std::size_t k = 0; k < tree.settled.size() && left > 0; ++k) {
     const Slot from = tree.settled[k].slot;
-    const bool on = k + 1 == tree.settled.size();  // all that are settled have been relaxed
+    const bool on = k + 1 == tree.settled.size();  // every settled class has been relaxed
     if (net.line[from] != kNone) {
       const T* way = net.ways + net.line[from] * n;
       const T label = tree.label[from];

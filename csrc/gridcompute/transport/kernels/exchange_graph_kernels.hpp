@@ -1,5 +1,5 @@
-// The loops of small_problem.cpp over classes, in vectors: rows, prices and labels are padded to whole vectors of
-// either type.
+// Vectorised loops on the exchange graph of classes: W[a][b] = min over the jobs in class a of key_b - key_a, and
+// Dijkstra on it. Rows, prices and labels are padded to whole vectors of either type (kPad).
 #pragma once
 
 #include <algorithm>
@@ -8,24 +8,13 @@
 #include <vector>
 
 #include "gridcompute/base/simd_lanes.hpp"
+#include "gridcompute/transport/model/key_limits.hpp"
 
 namespace gridcompute::transport {
 
 constexpr Index kPad = 16;
 
-// Sums of a key and a price, and of two such differences, stay within the type.
-template <class T>
-struct KeyLimits;
-template <>
-struct KeyLimits<std::int32_t> {
-  static constexpr std::int32_t kForbid = 1 << 29, kPrice = 1 << 28, kKey = 1 << 27, kSettled = 1 << 30;
-};
-template <>
-struct KeyLimits<Cost> {
-  static constexpr Cost kForbid = Cost{1} << 60, kPrice = Cost{1} << 59, kKey = Cost{1} << 58, kSettled = Cost{1} << 61;
-};
-
-// Units of equal jobs where they lie: whose row, and its key there.
+// Units of equal jobs in one class: their row of keys, and the key of the class they are in.
 template <class T>
 struct JobUnits {
   std::int32_t row;
@@ -33,7 +22,7 @@ struct JobUnits {
   T own;
 };
 
-// Rows of keys in memory.
+// Rows of keys, dense.
 template <class T>
 struct DenseKeyRows {
   const T* keys;
@@ -42,7 +31,7 @@ struct DenseKeyRows {
   [[nodiscard]] const T* row(std::int32_t at) const noexcept { return keys + at * stride; }
 };
 
-// Rows of which only some keys are held, ascending by class; all others are forbidden.
+// Rows of which only some keys are listed, ascending by class; all others are forbidden.
 template <class T>
 struct CsrKeyRows {
   struct Arc {
@@ -51,68 +40,68 @@ struct CsrKeyRows {
   };
   const Arc* arcs;
   const std::int32_t* begin;  // (rows + 1)
-  Index stride;               // of prices, labels and ways
+  Index stride;               // of prices, labels and rows of W
 
   [[nodiscard]] std::span<const Arc> row(std::int32_t at) const noexcept {
     return {arcs + begin[at], arcs + begin[at + 1]};
   }
 };
 
-// The least of row + price.
+// Returns the least of row + price, and where it is.
 LeastAt<std::int32_t> least_cost(const std::int32_t* row, const std::int32_t* price, Index n);
 LeastAt<Cost> least_cost(const Cost* row, const Cost* price, Index n);
 
-// The same for each member's row.
+// Computes the same for each member's row.
 void least_costs(const DenseKeyRows<std::int32_t>& rows, const JobUnits<std::int32_t>* members, Index count,
                  const std::int32_t* price, LeastAt<std::int32_t>* out);
 void least_costs(const DenseKeyRows<Cost>& rows, const JobUnits<Cost>* members, Index count, const Cost* price,
                  LeastAt<Cost>* out);
 
-// The first position after `at` where row + price is that too; n if there is none.
+// Returns the first position after `at` where row + price equals that least; n if there is none.
 Index next_minimiser(const std::int32_t* row, const std::int32_t* price, Index n, LeastAt<std::int32_t> at);
 Index next_minimiser(const Cost* row, const Cost* price, Index n, LeastAt<Cost> at);
 
-// What it costs to move one member to each class: the least key - own, for spare units 0. With a job that left only the
-// vectors it may have decided are done again.
+// Computes a row of W: the least key - own over the members, 0 for spare units. After a member has left (`left`), only
+// the vectors in which it attained the least are computed again.
 void rebuild_exchange_row(const DenseKeyRows<std::int32_t>& rows, const JobUnits<std::int32_t>* members, Index count,
                           bool spare, const JobUnits<std::int32_t>* left, std::int32_t* way);
 void rebuild_exchange_row(const DenseKeyRows<Cost>& rows, const JobUnits<Cost>* members, Index count, bool spare,
                           const JobUnits<Cost>* left, Cost* way);
 
-// The same after one came.
+// Lowers a row of W by a member that joined.
 void lower_exchange_row(const std::int32_t* row, std::int32_t own, Index n, std::int32_t* way);
 void lower_exchange_row(const Cost* row, Cost own, Index n, Cost* way);
 
-// The graph of classes, for one search after the other.
+// The residual graph of classes, the input of a search.
 template <class T>
 struct ExchangeGraph {
   Slot columns;
-  Index stride;                 // of prices, labels and ways
+  Index stride;                 // of prices, labels and rows of W
   const Cost *load, *capacity;  // (columns)
   const T* price;
-  const T* ways;     // rows of W,
-  const Slot* line;  // (columns) and which of them is a class's; kNone where nobody is to leave it
+  const T* ways;     // rows of W
+  const Slot* line;  // (columns): the class's row of W; kNone where no unit may leave
 };
 
-// What a search found, and its own memory, (stride) each.
+// A shortest-path tree, and the memory of the search, (stride) each.
 template <class T>
 struct ShortestPathTree {
   struct Settled {
     Slot slot;
     T distance;
   };
-  AlignedVector<T> label, parent, open;  // labels are distances less prices; open: prices, or what is out of reach
+  AlignedVector<T> label, parent, open;  // labels are distances less prices; open: prices, kSettled once settled
   std::vector<Settled> settled;
   std::vector<Slot> targets;
-  T last = 0;           // distance of the last target
-  bool beyond = false;  // some class is beyond range
+  T last = 0;           // distance of the farthest target
+  bool beyond = false;  // a distance left the range of T
 };
 
-// Dijkstra from all over-full classes to those with room, until these can take `left`.
+// Runs Dijkstra from all over-full classes at once, until classes with free capacity for `left` units are settled.
 void grow_tree(const ExchangeGraph<std::int32_t>& net, Cost left, ShortestPathTree<std::int32_t>& tree);
 void grow_tree(const ExchangeGraph<Cost>& net, Cost left, ShortestPathTree<Cost>& tree);
 
-// The same for rows of either kind.
+// The same for rows of either storage.
 template <class T>
 LeastAt<T> least_cost(const DenseKeyRows<T>& rows, std::int32_t row, const T* price) {
   return least_cost(rows.row(row), price, rows.stride);
@@ -142,7 +131,7 @@ Index next_minimiser(const CsrKeyRows<T>& rows, std::int32_t row, const T* price
   return rows.stride;
 }
 
-// A row's key for a class.
+// Returns a row's key for a class.
 template <class T>
 [[nodiscard]] T key_of(const DenseKeyRows<T>& rows, std::int32_t row, Slot s) {
   return rows.row(row)[s];

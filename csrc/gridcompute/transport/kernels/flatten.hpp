@@ -1,4 +1,4 @@
-// Joins what chunks found, in their order.
+// Concatenates the results of chunks, in their order.
 #pragma once
 
 #include <vector>

@@ -10,21 +10,19 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kBlock = 64;   // classes that are told out together
-constexpr Index kFewest = 32;  // classes for which a sketch is worth its trouble
-constexpr Index kPart = 8;     // of the classes may be read one by one, no more
+constexpr Index kBlock = 64;  // classes that are excluded together by their common least
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-constexpr double kRoundable = 0x1p50;  // keys below are doubles that rounded() takes
+constexpr double kRoundable = 0x1p50;  // keys up to here are doubles that rounded() converts
 
-constexpr Index kWord = 8;  // bytes looked at together
+constexpr Index kWord = 8;  // bytes tested together
 
 template <Index kBytes>
 using Floats = typename Lanes<float, kBytes>::Signed;
 template <Index kBytes>
 constexpr Index kLanes = Lanes<float, kBytes>::kCount;
 
-// min(row + up) and `low`; least: min(row + down) of each block.
+// Returns the least of row + up and `low`; writes min(row + down) of each block into `least`.
 template <Index kBytes>
 GRIDCOMPUTE_INLINE float least_of_blocks_of(const float* row, const float* up, const float* down, Index width,
                                             float low, float* GRIDCOMPUTE_RESTRICT least) {
@@ -55,7 +53,8 @@ GRIDCOMPUTE_INLINE float least_of_blocks_of(const float* row, const float* up, c
   return std::min(low, fold(best, Least{}));
 }
 
-// The classes with row + down <= limit into out, ascending; how many. next: min(row + down) of the others.
+// Writes the classes with row + down <= limit into out, ascending, and returns their number. next: min(row + down) of
+// the others.
 template <Index kBytes>
 GRIDCOMPUTE_INLINE Index list_below_of(const float* row, const float* down, Index width, const float* least,
                                        float limit, Slot* out, float& next) {
@@ -112,13 +111,14 @@ float below(double x) { return -above(-x); }
 
 }  // namespace
 
-bool FloatFilter::serves(const QuantisedCost& keys) {
+bool FloatFilter::serves(const QuantisedCost& keys, const Tuning& tuning) {
   const CostSource& source = *keys.problem().cost;
-  return source.sketches() && keys.perturbation().none() && keys.n_slots() >= kFewest;
+  return source.sketches() && keys.perturbation().none() && keys.n_slots() >= tuning.filter_classes;
 }
 
-FloatFilter::FloatFilter(const QuantisedCost& keys, const PriceBox& box)
+FloatFilter::FloatFilter(const QuantisedCost& keys, const PriceBox& box, const Tuning& tuning)
     : keys_(keys),
+      tuning_(tuning),
       n_(keys.n_slots()),
       width_(sketch_width(n_)),
       limit_(std::min(static_cast<double>(keys.limit()), kRoundable)),
@@ -153,7 +153,7 @@ bool FloatFilter::screen(Index job, Cost outside, Scratch& scratch, FilteredRow&
   float next = 0;
   const Index found =
       list_below(row, below_.data(), width_, scratch.least.data(), above(limit), scratch.slot.data(), next);
-  if (found > n_ / kPart + 1) return false;
+  if (found > n_ / tuning_.filter_left + 1) return false;
   out.low = outside;
   const double others = std::floor(static_cast<double>(next) - error);
   out.next = others < static_cast<double>(kForbidden / 4) ? static_cast<Cost>(others) : kForbidden;

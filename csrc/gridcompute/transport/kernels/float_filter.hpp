@@ -1,24 +1,25 @@
-// A first look at a row in float32: it tells nearly all classes out, and the few that are left are read exactly.
+// A float32 filter of rows: it excludes nearly all classes, and the few that are left are read exactly.
 //
-// Within a box (restricted_problem.hpp) class s matters iff key_s + down_s <= low = min(key_t + up_t). The sketch w is
-// within e of the keys before rounding, so a class with w_s + down_s > min(w_t + up_t) + 2 (e + 1) does not, whichever
-// way the roundings went: prices are rounded outwards by twice what a float32 loses, the 1 is for the rounding of two
-// keys. What is kept is therefore exactly what a look at all keys keeps; only `next`, what the others cost at the
-// least, may be lower by e + 1.
+// Within a box (restricted_problem.hpp) class s is a candidate iff key_s + down_s <= low = min_t(key_t + up_t). The
+// float32 row w is within e of the keys before rounding, so a class with w_s + down_s > min(w_t + up_t) + 2 (e + 1) is
+// none, whichever way values were rounded: prices are rounded outwards by twice what a float32 loses, the 1 covers the
+// rounding of two keys. The candidates are therefore exactly those of a pass over all keys; only `next`, the least key
+// + down of the others, may be lower by e + 1.
 #pragma once
 
 #include <vector>
 
 #include "gridcompute/base/simd_lanes.hpp"
+#include "gridcompute/transport/model/price_box.hpp"
 #include "gridcompute/transport/model/quantised_cost.hpp"
-#include "gridcompute/transport/restricted/restricted_problem.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
 
-// The classes of a row that were kept.
+// The candidates of a row.
 struct FilteredRow {
   Cost low = 0;            // min(key + up)
-  Cost next = 0;           // at most min(key + down) over the others; kForbidden without any
+  Cost next = 0;           // at most min(key + down) over the other classes; kForbidden if there are none
   std::vector<Slot> slot;  // ascending
   std::vector<Cost> key;
 };
@@ -33,19 +34,20 @@ class FloatFilter {
     std::vector<double> cost;
   };
 
-  // Can this source's rows be sketched, and is it worth it?
-  [[nodiscard]] static bool serves(const QuantisedCost& keys);
+  // Returns whether the source has float32 rows, and rows long enough for them to pay.
+  [[nodiscard]] static bool serves(const QuantisedCost& keys, const Tuning& tuning = kDefaultTuning);
 
-  FloatFilter(const QuantisedCost& keys, const PriceBox& box);
+  FloatFilter(const QuantisedCost& keys, const PriceBox& box, const Tuning& tuning = kDefaultTuning);
 
-  // False if the sketch tells too little of this row: read it all. `outside`: key + up of leaving the job out, or the
-  // largest Cost.
+  // Finds the candidates of a job. False where too many classes are left: the row has to be read whole. `outside`: key
+  // + up of the unplaced column, or the largest Cost.
   [[nodiscard]] bool screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const;
 
  private:
   const QuantisedCost& keys_;
+  const Tuning& tuning_;
   Index n_, width_;
-  double limit_;                        // of a |key|
+  double limit_;                        // largest |key| that is exact
   std::vector<Cost> up_, down_;         // (n_slots): added to a key
   AlignedVector<float> above_, below_;  // (width): the same, rounded outwards
 };

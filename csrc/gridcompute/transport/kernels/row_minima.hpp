@@ -1,4 +1,5 @@
-// The least key + price of each job: a look at every cost that keeps nothing else.
+// The least key + price of each job (an evaluation of the dual function): a pass over all costs that keeps nothing
+// else.
 //
 // Over an int32 matrix sums are taken in 32 bits, in the unit of the matrix, where prices are whole numbers of it. Such
 // a sum may wrap; as prices are below 2^30 it then is below -2^30, and that row is read again in 64 bits.
@@ -7,7 +8,8 @@
 #include <optional>
 
 #include "gridcompute/transport/kernels/row_screening.hpp"
-#include "gridcompute/transport/restricted/pricing_pass.hpp"
+#include "gridcompute/transport/model/level.hpp"
+#include "gridcompute/transport/model/solver_context.hpp"
 
 namespace gridcompute::transport {
 
@@ -23,7 +25,7 @@ class RowMinima {
 
   RowMinima(const SolverContext& context, const Level& level, std::span<const Cost> prices);
 
-  // scratch.low of `count` jobs from this position on; kForbidden or more where nothing is allowed.
+  // Computes scratch.low of `count` jobs from this position on; kForbidden or more where no class is allowed.
   void compute(Index begin, Index count, Scratch& scratch) const;
 
  private:
@@ -32,11 +34,11 @@ class RowMinima {
   const SolverContext& context_;
   const Level& level_;
   std::span<const Cost> prices_;
-  const std::int32_t* matrix_ = nullptr;  // if sums in 32 bits do
-  std::vector<std::int32_t> units_;       // prices in its unit
+  const std::int32_t* matrix_ = nullptr;  // null where 32 bits do not suffice
+  std::vector<std::int32_t> units_;       // prices in the matrix's unit
 };
 
-// The sum of weight * least; nothing if stopped.
+// Returns the sum of weight * least; empty if stopped.
 [[nodiscard]] std::optional<Wide> dual_value(const SolverContext& context, const Level& level,
                                              std::span<const Cost> prices);
 

@@ -68,7 +68,7 @@ GRIDCOMPUTE_INLINE ScreenedRow<T> kept(const T* row, const T* down, Index n, T l
     v = v <= limit ? most : v;
     least_other = v < least_other ? v : least_other;
   }
-  // The lanes that were not seen yet are the last n % lanes.
+  // The lanes that were not processed yet are the last n % lanes.
   const auto seen = static_cast<U>(lanes - n % lanes);
   sum_at<kBytes>(row + n - lanes, down + n - lanes, v);
   const Unsigned keep = (Unsigned)(v <= limit) & (Unsigned)(lane >= seen);
@@ -78,7 +78,7 @@ GRIDCOMPUTE_INLINE ScreenedRow<T> kept(const T* row, const T* down, Index n, T l
   return {low, fold(least_other, Least{}), fold(sum, Sum{})};
 }
 
-// Two or three classes: the first, the last, and what the sum of all leaves.
+// Lists two or three candidates: the first, the last, and what the sum of all leaves for the third.
 template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const ScreenedRow<T>& seen, Slot* out) {
   using Signed = typename Lanes<T, kBytes>::Signed;
@@ -87,7 +87,7 @@ GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const Sc
   for (Index k = 0; k < lanes; ++k) at[k] = static_cast<T>(k);
   const Signed none = at - at, limit = none + seen.low, beyond = none + std::numeric_limits<T>::max(),
                step = none + T{lanes};
-  Signed first = beyond, last = beyond;  // the latter as what is left of the row from there on
+  Signed first = beyond, last = beyond;  // the latter as the length of the row from there on
   Signed rest = none + static_cast<T>(n) - at;
   const auto visit = [&](Index b) GRIDCOMPUTE_FORCED {
     sum_at<kBytes>(row + b, down + b, v);
@@ -114,7 +114,8 @@ GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const Sc
   return seen.count();
 }
 
-// Most classes are not kept: blocks without any are passed over, in the others each has a byte, eight looked at a time.
+// Lists candidates. Most classes are none: blocks without any are skipped, in the others each class has a byte, and
+// eight are tested at a time.
 template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE Index list_screened_of(const T* row, const T* down, Index n, const ScreenedRow<T>& seen,
                                           Slot* GRIDCOMPUTE_RESTRICT out) {
@@ -174,7 +175,8 @@ GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double
   Cost low = all.low, high = all.high, inexact = 0;
   for (Index s = 0; s < n; ++s) {
     const double x = cost[s] * scale, shifted = x + kRound;
-    // Forbidden is what costs +inf, not what the scale takes there; and underflow to 0 is a change as well.
+    // A pair is forbidden where its cost is +inf, not where the scale takes it there; underflow to 0 is a change as
+    // well.
     const Cost allowed = -static_cast<Cost>(cost[s] != kInf), key = integer_of(shifted) & allowed;
     low = key < low ? key : low;
     high = key > high ? key : high;

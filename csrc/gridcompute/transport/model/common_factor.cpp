@@ -10,7 +10,7 @@ GRIDCOMPUTE_CLONES std::uint64_t bits_of(const Cost* keys, Index n) {
   return bits;
 }
 
-// What is shifted out of the upper half is a copy of the sign.
+// The bits shifted out of the upper half are copies of the sign.
 GRIDCOMPUTE_CLONES void divide_keys(const Cost* from, Index n, int shift, std::int32_t* GRIDCOMPUTE_RESTRICT to) {
   for (Index k = 0; k < n; ++k) {
     const auto key = static_cast<std::int32_t>(static_cast<std::uint64_t>(from[k]) >> shift);

@@ -1,5 +1,5 @@
-// The largest power of two that divides keys: whole numbers among reals are keys with dozens of zeros at their end, and
-// without these they fit into 32 bits.
+// The largest power of two that divides all keys: whole numbers among real costs become keys with dozens of trailing
+// zeros, and divided by them they fit in 32 bits.
 #pragma once
 
 #include <algorithm>
@@ -8,18 +8,19 @@
 #include <span>
 #include <type_traits>
 
-#include "gridcompute/transport/kernels/exchange_graph_kernels.hpp"
+#include "gridcompute/transport/model/key_limits.hpp"
 
 namespace gridcompute::transport {
 
-// All bits that are set in any key of an allowed pair.
+// Returns the bits that are set in any key of an allowed pair.
 [[nodiscard]] std::uint64_t bits_of(const Cost* keys, Index n);
 
-// Keys in units of 1 << shift, 64 bits as they are.
+// Divides keys by 1 << shift into 32 bits; 64-bit keys are copied.
 void divide_keys(const Cost* from, Index n, int shift, std::int32_t* to);
 void divide_keys(const Cost* from, Index n, int shift, Cost* to);
 
-// Of the keys read so far. T: what they are held in; 64 bits hold them as they are.
+// The common factor of the keys read so far. T: the type that divided keys are stored in; 64 bits store them as they
+// are.
 template <class T>
 class CommonFactor {
  public:
@@ -37,20 +38,21 @@ class CommonFactor {
 
   void hold(const Cost* keys, Index n, T* out) const noexcept { divide_keys(keys, n, shift_, out); }
 
-  // What was held in an earlier unit, were it held in this one. Both in range: what is not 0 then moves by few bits.
+  // Converts a stored key from an earlier shift to the present one. Both are in range: what is not 0 then moves by few
+  // bits.
   [[nodiscard]] T moved(T key, int before) const noexcept {
     const int by = std::min(before - shift_, kFew);
     return key < KeyLimits<T>::kForbid ? static_cast<T>(key << by) : key;
   }
 
-  // Does the type hold keys of this size?
+  // Returns whether the type can store keys up to this size.
   [[nodiscard]] bool holds(double largest) const noexcept {
     return largest <= std::ldexp(static_cast<double>(KeyLimits<T>::kKey), shift_);
   }
 
  private:
   static constexpr bool kInt32Limit = std::is_same_v<T, std::int32_t>;
-  static constexpr int kFew = 27;   // bits of Range<int32>::kKey
+  static constexpr int kFew = 27;   // bits of KeyLimits<int32>::kKey
   static constexpr int kMost = 30;  // prices of 28 bits stay below those allowed in 64; keys of reals have 50 at most
 
   int shift_ = kInt32Limit ? kMost : 0;

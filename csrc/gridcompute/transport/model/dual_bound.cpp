@@ -11,11 +11,11 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 256;                        // jobs
-constexpr double kOff = 0x1p-50, kTiny = 0x1p-1073;  // of a sum and its parts, and of a product near 0
-constexpr double kFar = 0x1p1023;                    // at most what is beyond the doubles
+constexpr double kOff = 0x1p-50, kTiny = 0x1p-1073;  // rounding error of a sum and its parts, and of a product near 0
+constexpr double kFar = 0x1p1023;                    // a lower bound of what is beyond the doubles
 constexpr double kInf = std::numeric_limits<double>::infinity(), kMost = std::numeric_limits<double>::max();
 
-// The least of c + w p, each from below.
+// Returns the least of c + w p, each rounded down.
 GRIDCOMPUTE_CLONES double least_below(const double* costs, const double* prices, double weight, Index n) {
   const double tiny = weight == 1 ? 0 : kTiny;
   double least = kInf;
@@ -43,7 +43,7 @@ struct Sum {
     add(other.rest);
     size = all;
   }
-  // Nothing is known of a sum that went beyond the doubles.
+  // A sum that left the range of doubles bounds nothing.
   [[nodiscard]] double below() const {
     const double value = sum + rest, low = value - (std::fabs(value) * 0x1p-51 + size * 0x1p-59);
     return std::fabs(low) < kInf ? low : -kInf;
@@ -80,13 +80,13 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
   return total.below();
 }
 
-// A key is within a half of its cost, three quarters where a division, an odd resolution or a conversion of an integer
-// beyond 2^53 to a double rounded first.
+// A key is within a half of its cost, or three quarters where a division, an odd resolution or a conversion of an
+// integer beyond 2^53 to double rounded first.
 double key_rounding(const QuantisedCost& keys, bool inexact) {
   int exponent = 0;
   const bool power = std::frexp(keys.resolution(), &exponent) == 0.5;
   const bool converted = !keys.problem().cost->real() && !keys.integral() && keys.resolution() < 0x1p-3;
-  if (keys.perturbation().whole && keys.problem().demand == nullptr)  // Keys::possible saw to it
+  if (keys.perturbation().whole && keys.problem().demand == nullptr)  // QuantisedCost::possible checked it
     return std::ldexp(2 * QuantisedCost::kWhole, keys.perturbation().shift) +
            static_cast<double>(keys.perturbation().spread);
   const double rounding = keys.problem().demand != nullptr || !power || converted ? 0.75 : inexact ? 0.5 : 0.0;
@@ -159,7 +159,7 @@ Wide price_rounding_loss(std::span<const Cost> prices, double per_cost, std::spa
   int exponent = 0;
   const bool shifts = std::frexp(per_cost, &exponent) == 0.5;
   Wide lost = 0;
-  Cost cut = 0;  // of the dearest class, and so of what a job pays at the least
+  Cost cut = 0;  // of the highest price, and so of a job's least cost
   double rounded = 0, most = 0;
   for (std::size_t s = 0; s < prices.size(); ++s) {
     if (shifts) {

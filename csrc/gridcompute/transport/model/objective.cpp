@@ -39,7 +39,7 @@ bool unplaced_integral(const Problem& problem) {
 
 namespace {
 
-// Adds up real costs whose sum overflows on its way, or for good: scaled down, which loses nothing of a sum that large.
+// Sums real costs whose sum overflows on the way, or at the end: scaled down, which loses nothing of a sum that large.
 double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignment) {
   constexpr int kScale = 100;
   const CostSource& source = *problem.cost;

@@ -1,4 +1,4 @@
-// What an assignment costs, from the original costs: integers in 128 bits, reals compensated.
+// The cost of an assignment from the original costs: integers in 128 bits, reals by compensated sums.
 #pragma once
 
 #include <span>
@@ -19,10 +19,11 @@ struct Total {
   void join(const Total& other);
 };
 
-// Are all costs of leaving jobs out integers (or +inf), and their sums integers of 128 bits?
+// Returns whether all costs of leaving jobs unplaced are integers (or +inf) whose sums fit in 128 bits.
 [[nodiscard]] bool unplaced_integral(const Problem& problem);
 
-// assignment: a class a job; n_slots or less than 0 for those left out, which cost nothing where that has no price.
+// Sums the cost. assignment: the class of each job; n_slots or a negative number for unplaced jobs, which cost nothing
+// where that has no price.
 [[nodiscard]] Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool);
 
 }  // namespace gridcompute::transport

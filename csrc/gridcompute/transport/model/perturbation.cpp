@@ -11,13 +11,10 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr int kMostBits = 16, kLeastBits = 6;  // of a spread where keys are shifted
-constexpr Cost kQuarter = 4;                   // of a unit is the spread
-constexpr Cost kNarrowKeys = Cost{1} << 26;    // of a sample: pricing_pass.cpp takes 2^30 for 32 bits
-constexpr Cost kHeadroom = 16;                 // how much larger than those of a sample keys may be
-constexpr Cost kNear = 2;                      // keys: a box of radius 1 holds them
-constexpr Cost kRounded = 16;                  // keys closer than that are one
+constexpr Cost kQuarter = 4;  // 1 / share of the unit that the spread takes
+constexpr Cost kNarrowKeys =
+    Cost{1} << 26;             // largest key of a sample for 32 bits; pricing_pass.cpp has room up to 2^30
+constexpr Cost kRounded = 16;  // distance in keys below which two keys of reals are the same cost, rounded
 
 GRIDCOMPUTE_CLONES void break_row(Cost* GRIDCOMPUTE_RESTRICT key, const std::uint32_t* factor, Index n, Cost most,
                                   int shift, int up, int drop, std::uint32_t job, std::uint64_t& bits) {
@@ -52,7 +49,7 @@ Cost remainder(Cost p, Cost unit) {
   return r < 0 ? r + unit : r;
 }
 
-// Is every key within its rounding of a multiple?
+// Returns whether every key is within its rounding of a multiple of the quantum.
 bool multiples(std::span<const Cost> keys, double quantum) {
   return std::all_of(keys.begin(), keys.end(), [&](Cost key) {
     const double x = static_cast<double>(key);
@@ -89,33 +86,12 @@ bool KeyPerturber::row(Index job, const std::int32_t* costs, std::int32_t* out) 
   return break_narrow(costs, class_.data(), n_slots_, most, ties_.shift, drop_, odd(job), out);
 }
 
-bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of, std::span<const Cost> prices,
-                        bool first) {
-  Index close = 0, members = 0;
-  std::vector<Index> counted(duplicate_of.size(), -1);  // the last group that did, by the first of alike classes
-  for (Index g = 0; g < r.groups(); ++g) {
-    Cost least = std::numeric_limits<Cost>::max();
-    for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) least = std::min(least, r.key[c] + prices[r.slot[c]]);
-    --close;
-    for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
-      Index& last = counted[duplicate_of[r.slot[c]]];
-      if (last == g || r.key[c] + prices[r.slot[c]] > least + kNear) continue;
-      last = g;
-      ++close;
-    }
-    members += r.members[g];
-  }
-  // A basis of S prices has as many ties of its own.
-  close -= r.columns;
-  const auto n = static_cast<Index>(r.place_of.size());
-  return members <= 2 * r.groups() ? 2 * close > n : !first && close > n;
-}
-
-Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot columns, const PerturbationRequest& wanted) {
+Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot columns, const PerturbationRequest& wanted,
+                                 const Tuning& tuning) {
   std::sort(keys.begin(), keys.end());
   if (keys.empty()) return {};
   Cost largest = std::max({Cost{1}, keys.back(), -keys.front()});
-  // Half the resolution leaves room for what is added.
+  // Halving the resolution leaves room for e.
   const auto halved = [](Cost spread) {
     return spread / 2 >= kRounded ? Perturbation{0, spread / 2, 0.5, false} : Perturbation{};
   };
@@ -147,8 +123,8 @@ Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot column
     if (largest >= most / unit || unit < columns + 2) return Perturbation{};
     return Perturbation{std::countr_zero(static_cast<std::uint64_t>(unit)), unit / kQuarter, scale, !wanted.shifted};
   };
-  for (const Cost most : {std::min(kNarrowKeys, limit), limit / kHeadroom}) {
-    for (int bits = kMostBits; bits >= kLeastBits; --bits) {
+  for (const Cost most : {std::min(kNarrowKeys, limit), limit / tuning.perturbed_headroom}) {
+    for (int bits = tuning.spread_bits_most; bits >= tuning.spread_bits_least; --bits) {
       if (const Perturbation ties = at(bits, most); ties.active()) return ties;
     }
   }
@@ -167,30 +143,6 @@ UnitPrices round_to_units(std::span<const Cost> prices, Cost unit) {
   const auto whole = [&](Cost p) { return p - cut - remainder(p - cut, unit); };
   for (const Cost p : prices) out.prices.push_back(whole(p) - whole(0));
   return out;
-}
-
-void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, const std::function<Index(Index)>& job_at,
-                         const std::function<Cost(Index)>& weight_of, Pool& pool) {
-  constexpr Index kChunk = 1 << 14;
-  const auto n = static_cast<Index>(r.place_of.size());
-  const Cost most = breaker.perturbation().spread - 1;
-  std::vector<Wide> added(static_cast<std::size_t>(Pool::chunks(n, kChunk)), 0);
-  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
-    for (Index k = begin; k < end; ++k) {
-      const Index job = job_at(k);
-      const std::int32_t w = r.place_of[k], g = ~w;
-      const Cost first = breaker.at(job, w >= 0 ? w : r.slot[r.begin[g]]);
-      added[static_cast<std::size_t>(chunk)] += static_cast<Wide>(weight_of(k)) * first;
-      if (w >= 0) {
-        const float less = r.margin[k] - static_cast<float>(most - first);
-        r.margin[k] = std::nextafterf(std::nextafterf(less, -kInf), -kInf);  // two roundings
-        continue;
-      }
-      for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) r.key[c] -= breaker.at(job, r.slot[c]) - first;
-      if (r.next[g] < kForbidden) r.next[g] -= most - first;
-    }
-  });
-  for (const Wide e : added) r.base -= e;
 }
 
 }  // namespace gridcompute::transport

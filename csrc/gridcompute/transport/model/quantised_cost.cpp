@@ -14,7 +14,8 @@ constexpr double kMostReal = 0x1p900;
 constexpr double kRoundable = 0x1p51;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// Maxima of doubles by their bits: as integers sizes grow alike, NaN is above infinity, and the loop is vectorised.
+// Computes maxima of doubles by their bits: as integers they are ordered by size, NaN is above infinity, and the loop
+// vectorises.
 GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* GRIDCOMPUTE_RESTRICT out,
                                  CostRangeStats& seen) {
   constexpr auto kSize = std::numeric_limits<std::int64_t>::max();
@@ -40,7 +41,7 @@ GRIDCOMPUTE_CLONES void quantise(const double* in, Index n, double scale, Cost* 
   seen.invalid = invalid != 0 ? 0 : seen.invalid;
 }
 
-// The nearest integer, within the limit whatever x is: a key out of range is never used, but may be asked for before
+// Returns the nearest integer, within the limit whatever x is: a key out of range is never used, but may be read before
 // that is known.
 Cost clamped(double x, Cost limit) {
   const auto most = static_cast<double>(limit);
@@ -52,7 +53,7 @@ double rounded_up(Wide x) {
   return static_cast<Wide>(near) < x ? std::nextafter(near, std::numeric_limits<double>::infinity()) : near;
 }
 
-// The largest |key| other than `skip`, as a double.
+// Returns the largest |key| other than `skip`, as a double.
 GRIDCOMPUTE_CLONES double largest_integer(const Cost* in, Index n, Cost skip) {
   Cost low = 0, high = 0;
   for (Index k = 0; k < n; ++k) {

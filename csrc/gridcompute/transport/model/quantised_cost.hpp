@@ -1,9 +1,9 @@
-// Integer keys per unit of weight from any cost source: rint(cost * resolution / weight), ties broken
-// (perturbation.hpp) where that is asked for.
+// Integer keys per unit of weight from any cost source: rint(cost * resolution / weight), perturbed (perturbation.hpp)
+// where the solver asks for it.
 //
-// While rows are read, what only a look at every cost can tell is told: the largest |key|, whether every key is exact,
-// and the first row with a NaN or -inf. A resolution chosen from a sample may prove too fine; then the largest |cost|
-// says what to choose, and the solve starts over.
+// While rows are read, statistics are gathered that only a pass over all costs can give: the largest |key|, whether
+// every key is exact, the first row with a NaN or -inf. A resolution chosen from a sample may prove too fine; the
+// largest |cost| then gives the next one, and the solve starts again.
 #pragma once
 
 #include <bit>
@@ -23,18 +23,18 @@ inline constexpr double kRound = 6755399441055744.0;
 [[nodiscard]] constexpr Cost rounded(double x) noexcept { return integer_of(x + kRound); }
 
 struct CostRangeStats {
-  double largest = 0;      // |key| before rounding and breaking ties, over allowed pairs
+  double largest = 0;      // |key| of allowed pairs, before rounding and perturbation
   bool inexact = false;    // some key differs from its cost
   Index invalid = -1;      // first row with NaN or -inf
-  double off = 0;          // what rounding a key to an integer changed at most
-  std::uint64_t bits = 0;  // of all keys, where ties are broken: before that, but shifted
+  double off = 0;          // largest rounding error of a key
+  std::uint64_t bits = 0;  // of all perturbed keys, after the shift and before e is added
 
   void join(const CostRangeStats& other) noexcept;
 };
 
 class QuantisedCost {
  public:
-  static constexpr double kWhole = 0x1p-10;  // by how much costs of a decimal quantum may miss whole numbers (Ties)
+  static constexpr double kWhole = 0x1p-10;  // tolerance of whole numbers (Perturbation::whole)
 
   QuantisedCost(const Problem& problem, double resolution, Perturbation ties = {});
 
@@ -43,13 +43,13 @@ class QuantisedCost {
   [[nodiscard]] Slot n_slots() const noexcept { return n_slots_; }
   [[nodiscard]] bool optional() const noexcept { return problem_->unplaced != nullptr; }
   [[nodiscard]] bool integral() const noexcept { return integral_; }
-  [[nodiscard]] double resolution() const noexcept { return resolution_; }  // before ties are broken
+  [[nodiscard]] double resolution() const noexcept { return resolution_; }  // before perturbation
   [[nodiscard]] double per_cost() const noexcept { return std::ldexp(resolution_, perturbation().shift); }
   [[nodiscard]] const Perturbation& perturbation() const noexcept { return perturber_.perturbation(); }
   [[nodiscard]] const KeyPerturber& perturber() const noexcept { return perturber_; }
   [[nodiscard]] const Problem& problem() const noexcept { return *problem_; }
-  [[nodiscard]] Cost limit() const noexcept { return limit_; }  // the largest |key| allowed, ties broken or not
-  // The largest |key| seen, ties broken or not.
+  [[nodiscard]] Cost limit() const noexcept { return limit_; }  // the largest |key| allowed, perturbed or not
+  // Returns the largest |key| read, perturbation included.
   [[nodiscard]] double reach(const CostRangeStats& seen) const noexcept {
     return std::ldexp(seen.largest, perturbation().shift) + static_cast<double>(perturbation().spread);
   }
@@ -61,18 +61,19 @@ class QuantisedCost {
   [[nodiscard]] double scale(Index job) const noexcept {
     return problem_->demand == nullptr ? resolution_ : resolution_ / problem_->demand[job];
   }
-  // Do all keys of pairs keep the limit, by what is known without reading the costs?
+  // Returns whether all keys of pairs are within the limit, by what is known without reading costs.
   [[nodiscard]] bool surely_in_range() const noexcept { return surely_in_range_; }
 
-  // The int32 matrix itself, if keys are its entries.
+  // Returns the int32 matrix, if keys are its entries.
   [[nodiscard]] const std::int32_t* int32() const noexcept { return integral_ ? problem_->cost->int32() : nullptr; }
 
-  // Keys of these rows, n_slots a row (without the unplaced column). scratch holds a double a key where needed.
+  // Writes the keys of these rows, n_slots a row (without the unplaced column). scratch is used for doubles where
+  // needed.
   void fill(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const;
-  // Keys of all listed pairs of `count` jobs from `first`, unit weights and no broken ties.
+  // Writes the keys of all listed pairs of `count` jobs from `first`; unit weights and no perturbation.
   void fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out, std::vector<double>& scratch,
                    CostRangeStats& seen) const;
-  // Keys of costs that were read by the caller, (n_slots) of one job; `seen.invalid` is any number, not the row's.
+  // Writes the keys of one job's (n_slots) costs that the caller read; `seen.invalid` is any number, not the row's.
   void convert(Index job, const double* costs, Cost* out, CostRangeStats& seen) const;
   [[nodiscard]] Cost at(Index job, Slot column) const;                 // one key, the unplaced column included
   [[nodiscard]] Cost unplaced(Index job, CostRangeStats& seen) const;  // the key of leaving this job out
@@ -90,11 +91,11 @@ class QuantisedCost {
   [[nodiscard]] Cost most() const noexcept { return (limit_ - perturbation().spread) >> perturbation().shift; }
 };
 
-// The largest power of two from 2^-1000 to 2^1000 for which |cost| <= most gives keys within the limit and 2^50; 1
-// where most is 0.
+// Returns the largest power of two from 2^-1000 to 2^1000 for which |cost| <= most gives keys within the limit and
+// 2^50; 1 where most is 0.
 [[nodiscard]] double choose_resolution(double most, Cost limit);
 
-// Throws cost_range where sums of such costs, and so prices, may be beyond the doubles.
+// Throws cost_range where sums of costs up to `most`, and so prices, may exceed the doubles.
 void require_priceable(double most);
 
 }  // namespace gridcompute::transport

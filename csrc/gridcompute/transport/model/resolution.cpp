@@ -12,11 +12,9 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kProbe = 4096;         // rows read to choose a resolution
-constexpr double kHeadroom = 16;       // how much larger than the largest of them a cost may be before we start over
-constexpr Index kWholeKeys = 1 << 22;  // matrices up to this size are read whole for it
 
-// By their bits: as integers sizes grow alike, NaN is above infinity, and the loop is vectorised.
+// Computes the maximum by bits: as integers doubles are ordered by size, NaN is above infinity, and the loop
+// vectorises.
 GRIDCOMPUTE_CLONES double largest_finite(const double* row, Index n, bool& invalid) {
   constexpr auto kSize = std::numeric_limits<std::int64_t>::max();
   constexpr auto kInf = std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity());
@@ -30,7 +28,7 @@ GRIDCOMPUTE_CLONES double largest_finite(const double* row, Index n, bool& inval
   return std::bit_cast<double>(most);
 }
 
-// The costs of these rows, or of their listed pairs, one after the other; held in `some` if they have to be copied.
+// Returns the costs of these rows, or of their listed pairs, one after the other; copied into `some` where necessary.
 std::span<const double> costs_of(const CostSource& source, Rows rows, std::vector<double>& some,
                                  std::vector<Slot>& slots) {
   const double* matrix = rows.list == nullptr ? source.float64() : nullptr;
@@ -66,19 +64,20 @@ void look(const Problem& problem, Rows rows, std::vector<double>& some, std::vec
     const double out = std::fabs(problem.unplaced[rows[k] * problem.unplaced_stride]);
     if (out < std::numeric_limits<double>::infinity()) most = std::max(most, out);
   }
-  // A factor for the roundings of a division, and of what a key is made of.
+  // Covers the rounding of a division, and of the factors of a key.
   constexpr double kRounded = 1 + 0x1p-50;
   part.cost = std::max(part.cost, weighed ? kRounded * (most / static_cast<double>(problem.weight(rows[0]))) : most);
 }
 
 }  // namespace
 
-Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all) {
+Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all, const Tuning& tuning) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), s = source.n_slots();
-  const std::vector<Index> rows = all || n <= kProbe ? std::vector<Index>{} : stratified_sample(n, kProbe, 1);
-  const Index count = rows.empty() ? n : kProbe;
-  constexpr Index kRows = 64, kKeys = 1 << 18;  // fewer keys than these are looked at before a thread would have begun
+  const std::vector<Index> rows =
+      all || n <= tuning.probe_rows ? std::vector<Index>{} : stratified_sample(n, tuning.probe_rows, 1);
+  const Index count = rows.empty() ? n : tuning.probe_rows;
+  constexpr Index kRows = 64, kKeys = 1 << 18;  // a chunk; fewer keys are read before a thread would have started
   const Index chunk_rows = std::max(kRows, kKeys / std::max<Index>(1, s));
   std::vector<Largest> parts(static_cast<std::size_t>(Pool::chunks(count, chunk_rows)));
   pool.for_chunks(
@@ -113,12 +112,13 @@ double largest_unplaced(const Problem& problem) {
   return most;
 }
 
-double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop) {
+double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop, const Tuning& tuning) {
   constexpr double kMost = std::numeric_limits<double>::max();
   if (const double known = problem.cost->known_bound(); known >= 0)
     return std::min(std::max(known, largest_unplaced(problem)), kMost);
-  const bool all = problem.cost->n_jobs() * problem.cost->n_slots() <= kWholeKeys;
-  return std::min(largest_cost_seen(problem, pool, stop, all).cost * (all ? 1.0 : kHeadroom), kMost);
+  const bool all = problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.probe_all_costs;
+  return std::min(largest_cost_seen(problem, pool, stop, all, tuning).cost * (all ? 1.0 : tuning.probe_headroom),
+                  kMost);
 }
 
 }  // namespace gridcompute::transport

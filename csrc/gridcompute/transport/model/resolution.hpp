@@ -1,4 +1,4 @@
-// How large costs are, for a resolution that suits them.
+// The magnitude of costs, which sets the resolution.
 #pragma once
 
 #include "gridcompute/base/parallel.hpp"
@@ -7,18 +7,21 @@
 
 namespace gridcompute::transport {
 
-// The largest finite |cost| per unit of weight: of all rows, or of a probe; the first row with NaN or -inf.
+// The largest finite |cost| per unit of weight in all rows or in a sample, and the first row with NaN or -inf.
 struct Largest {
   double cost = 0;
   Index invalid = -1;
 };
 
-[[nodiscard]] Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all);
+[[nodiscard]] Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all,
+                                        const Tuning& tuning = kDefaultTuning);
 
-// The largest finite |cost| of leaving a job out.
+// Returns the largest finite |cost| of leaving a job unplaced.
 [[nodiscard]] double largest_unplaced(const Problem& problem);
 
-// |cost| or less of all but a few, to choose a resolution by: from a known bound, or a sample.
-[[nodiscard]] double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop);
+// Returns a |cost| that few or none exceed, to choose a resolution by: a known bound, or a sample's largest with
+// headroom.
+[[nodiscard]] double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop,
+                                         const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::transport

@@ -5,10 +5,7 @@
 
 namespace gridcompute::transport {
 
-namespace {
-constexpr Index kProbe = 64;  // rows that tell
-constexpr Index kCopies = 2;  // of a column, on average
-}  // namespace
+namespace {}  // namespace
 
 void ColumnHashes::add(std::span<const Cost> row) {
   for (std::size_t s = 0; s < hash_.size(); ++s)
@@ -37,8 +34,8 @@ std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys) {
   return hashes.lowest_equal();
 }
 
-bool mostly_copies(const QuantisedCost& keys) {
-  const Index rows = std::min(keys.n_jobs(), kProbe), n = keys.n_slots();
+bool mostly_copies(const QuantisedCost& keys, const Tuning& tuning) {
+  const Index rows = std::min(keys.n_jobs(), tuning.duplicate_probe_rows), n = keys.n_slots();
   if (rows == 0) return false;
   std::vector<Cost> row(static_cast<std::size_t>(n));
   std::vector<double> scratch;
@@ -51,7 +48,7 @@ bool mostly_copies(const QuantisedCost& keys) {
   const std::vector<Slot> of = hashes.lowest_equal();
   Index own = 0;
   for (Slot s = 0; s < n; ++s) own += of[s] == s ? 1 : 0;
-  return own * kCopies < n;
+  return own * tuning.duplicate_copies < n;
 }
 
 }  // namespace gridcompute::transport

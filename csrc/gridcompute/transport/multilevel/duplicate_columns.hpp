@@ -1,8 +1,8 @@
-// Classes that are alike: their keys are equal for every job of a sample.
+// Duplicate columns: classes whose keys are equal for every job of a sample, found by hashing.
 //
-// Copies of a class are common (a slot an hour at a constant tariff), and of no use as different ones: their jobs split
-// between them at any prices. Start prices, tuning and radii treat them as one class; this is advice, so that a sample
-// may say it. Candidates, repair and verification tell them apart, and need no trust in it.
+// Copies of a class are common (a slot an hour at a constant tariff), and useless as different ones: their jobs split
+// between them at any prices. Start prices, tuning and radii treat them as one class; prices are only advice there, so
+// a sample may decide. Candidates, repair and pricing keep them apart, and do not rely on it.
 #pragma once
 
 #include <span>
@@ -13,23 +13,23 @@
 
 namespace gridcompute::transport {
 
-// A hash of each class's column, row by row: n_classes numbers, however many rows there are.
+// Hashes each class's column, row by row: n_classes numbers, however many rows there are.
 class ColumnHashes {
  public:
   explicit ColumnHashes(std::size_t n_classes) : hash_(n_classes, 0x9E3779B97F4A7C15ULL) {}
 
   void add(std::span<const Cost> row);
-  // For every class the lowest whose hash is equal.
+  // Returns for every class the lowest with the same hash.
   [[nodiscard]] std::vector<Slot> lowest_equal() const;
 
  private:
   std::vector<std::uint64_t> hash_;
 };
 
-// For every class the lowest that is alike. O(rows * columns).
+// Returns for every class the lowest with an equal column. O(rows * columns).
 [[nodiscard]] std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys);
 
-// Are most columns copies of others, as far as a few rows tell?
-[[nodiscard]] bool mostly_copies(const QuantisedCost& keys);
+// Returns whether most columns are copies of others, in a sample of rows.
+[[nodiscard]] bool mostly_copies(const QuantisedCost& keys, const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::transport

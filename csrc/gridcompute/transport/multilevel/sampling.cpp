@@ -7,24 +7,16 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kFirst = 4;        // jobs a class on the lowest level
-constexpr double kGrowth = 8;      // from level to level, at most
-constexpr double kLast = 10;       // the highest sample is this part of all jobs
-constexpr double kOdd = 16;        // no class is taken to be so much more or less certain than the usual one
-constexpr Index kPollEvery = 64;   // rows
-constexpr double kAfterTrust = 2;  // of the noise, where given prices stood for the level below
-constexpr Index kDense = 1 << 26;  // keys of the lowest level that are held at once
-// The largest of so many errors to that which one in fifty exceeds, nearly: tails are long, and the more classes there
-// are, the more it takes to look again where one went further. A wider box costs candidates.
-double beyond(std::size_t classes) { return std::max(1.2, 1.2 + 0.5 * std::log10(static_cast<double>(classes) / 100)); }
-
+constexpr Index kPollEvery = 64;  // rows
 }  // namespace
 
-std::vector<Index> sample_sizes(Index n_jobs, Index n_slots) {
-  const Index first = std::max<Index>(64, std::min(kFirst * n_slots, kDense / std::max<Index>(1, n_slots)));
+std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tuning) {
+  const Index first = std::max<Index>(tuning.sample_jobs, std::min(tuning.sample_jobs_per_class * n_slots,
+                                                                   tuning.sample_keys / std::max<Index>(1, n_slots)));
   if (n_jobs < 2 * first) return {};
-  const double last = std::max(static_cast<double>(first), static_cast<double>(n_jobs) / kLast);
-  const double steps = std::max(0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(kGrowth) - 0.01));
+  const double last = std::max(static_cast<double>(first), static_cast<double>(n_jobs) / tuning.sample_last);
+  const double steps =
+      std::max(0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(tuning.sample_growth) - 0.01));
   std::vector<Index> sizes{first};
   for (double k = 1; k <= steps; ++k) {
     sizes.push_back(
@@ -104,6 +96,13 @@ Level sample_level(const Problem& problem, std::span<const Index> rows, std::spa
   return level;
 }
 
+// The largest of the price errors of this many classes, to the one that a fiftieth exceed: tails are long, and the more
+// classes there are, the more likely one went further, whose jobs are then read again. A wider box costs candidates.
+double TrustRegion::largest_to_ranked(std::size_t classes) const {
+  const double decades = std::log10(static_cast<double>(classes) / 100);
+  return std::max(tuning_.radius_tail, tuning_.radius_tail + tuning_.radius_tail_decade * decades);
+}
+
 void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
                          RankedPriceError ranked) {
   if (!noise_.empty()) {
@@ -116,10 +115,10 @@ void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> aft
     if (!moves.empty()) {
       const auto rank = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / 50);
       std::nth_element(moves.begin(), rank, moves.end());
-      stretch_ = std::clamp(beyond(after.size()) * *rank, 0.5, 8.0);
+      stretch_ = std::clamp(largest_to_ranked(after.size()) * *rank, tuning_.radius_least, tuning_.radius_most);
     }
   } else if (!ranked_.up.empty()) {
-    stretch_ = kAfterTrust;
+    stretch_ = tuning_.radius_warm;
   }
   noise_ = coupled;
   ranked_ = std::move(ranked);
@@ -133,7 +132,8 @@ void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> aft
     std::nth_element(known.begin(), middle, known.end());
     usual = *middle;
   }
-  for (double& x : noise_) x = x > 0 ? std::clamp(x, usual / kOdd, usual * kOdd) : usual;
+  for (double& x : noise_)
+    x = x > 0 ? std::clamp(x, usual / tuning_.radius_outlier, usual * tuning_.radius_outlier) : usual;
 }
 
 void TrustRegion::update_from_warm_start(RankedPriceError ranked, double misfit) {

@@ -1,12 +1,14 @@
-// The ladder of samples: start prices for the full problem, and how far they may be off.
+// Multilevel sampling: start prices for the full problem, and a trust region around them.
 //
-// Steps. Sizes from 4 S to N / 10, each at most eight times the one before. A sample takes one job at random from each
-// of its equal strata of the job order, so sorted input is sampled evenly; its capacities are u * m / N, rounded along
-// their running sum so that none is lost. The lowest level starts from an auction; each level is solved with the prices
-// of the one before and a box as wide as those may be off: the noise of its tuning, scaled by what the last step of the
-// ladder really moved. A level may leave one unit in a hundred out of balance; solved more roughly, it costs far more
-// later, when outlier classes fall out of the box. Small levels are solved to the end in memory instead
-// (small_problem.hpp), and only looked at to learn their noise.
+// Steps.  Sizes from 4 S to N / 10, each at most eight times the one before (tuning.hpp: sample_*). A sample takes one
+// job at random from each of its equal strata of the job order, so sorted input is sampled evenly; its capacities are u
+// * m / N, rounded along their running sum so that none is lost. The lowest level starts from an auction; each level is
+// solved with the prices of the one before and a box as wide as their error: the error estimated when they were tuned,
+// scaled by how far the last level's prices really moved. A level may leave one unit in a hundred out of balance;
+// solved less exactly, it costs far more later, when outlier classes leave the box. Small levels are solved to the
+// optimum in memory instead (small_problem.hpp), and one pricing pass estimates their error.
+//
+// Source.  Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563.
 #pragma once
 
 #include <optional>
@@ -17,42 +19,47 @@
 
 namespace gridcompute::transport {
 
-// Sizes below n_jobs, ascending; empty where the full problem is small enough to start with.
-[[nodiscard]] std::vector<Index> sample_sizes(Index n_jobs, Index n_slots);
+// Returns sample sizes below n_jobs, ascending; empty where the full problem is small enough to start with.
+[[nodiscard]] std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tuning = kDefaultTuning);
 
-// m of n positions, one from each stratum; ascending.
+// Returns m of n positions, one from each stratum; ascending.
 [[nodiscard]] std::vector<Index> stratified_sample(Index n, Index m, std::uint64_t seed);
 
-// All keys of a level, in lists where its source lists pairs; none after a stop.
+// Reads all keys of a level, as lists where its source lists pairs; empty after a stop.
 [[nodiscard]] std::optional<auction::KeyTable> read_key_table(const QuantisedCost& keys, const Level& level, Stop& stop,
                                                               CostRangeStats& seen);
 
-// Keys of a few jobs of a level, being left out among them; allowed ones.
+// Returns the allowed keys of a few jobs of a level, those of being unplaced included.
 [[nodiscard]] std::vector<Cost> probe_keys(const QuantisedCost& keys, const Level& level);
 
-// Capacities scaled by the share of the weight that a level has, with their total rounded up.
+// Returns capacities scaled by part / whole of the weight, with their total rounded up.
 [[nodiscard]] std::vector<Cost> scale_capacities(std::span<const Cost> capacity, Wide part, Wide whole);
 
-// Those jobs with their part of the capacities; `rows` has to stay where it is.
+// Returns the level of these jobs; `rows` is referenced, not copied.
 [[nodiscard]] Level sample_level(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity,
                                  Wide weight);
 
-// How wide the next box must be.
+// The radii of the next box: by how much the prices of a level may be off.
 class TrustRegion {
  public:
-  // After a level: the prices it began with, those it ended with, and its noise (price_tuning.hpp).
+  explicit TrustRegion(const Tuning& tuning = kDefaultTuning) : tuning_(tuning), stretch_(tuning.radius_first) {}
+
+  // Updates from a level: the prices it began with, those it ended with, and its error estimates (price_tuning.hpp).
   void update(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
               RankedPriceError ranked);
-  // After a level that given prices stand for. They may be far better than its own would be, so that nothing is known
-  // of the noise of those that are coupled, nor by the next level's moves.
+  // Updates from a level that the start prices fit. They may be far better than the level's own would be, so nothing is
+  // known of their coupled error, nor from the next level's moves.
   void update_from_warm_start(RankedPriceError ranked, double misfit);
-  // `most` caps what the coupled noise says.
+  // Returns the box around these prices. `most` caps the coupled error.
   [[nodiscard]] PriceBox box(const std::vector<Cost>& prices, Cost most) const;
 
  private:
-  std::vector<double> noise_;  // empty until a level has told
+  [[nodiscard]] double largest_to_ranked(std::size_t classes) const;
+
+  const Tuning& tuning_;
+  std::vector<double> noise_;  // coupled error by class; empty until a level was measured
   RankedPriceError ranked_;
-  double stretch_ = 4;  // of the noise, until a level has told
+  double stretch_;  // radius in price errors
 };
 
 }  // namespace gridcompute::transport

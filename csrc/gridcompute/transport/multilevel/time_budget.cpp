@@ -8,21 +8,18 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kTried = 1 << 12;      // jobs a thread, so that all have work,
-constexpr Index kRun = 1 << 7;         // so many of them side by side, since all are read in order
-constexpr Index kPart = 32;            // but of all jobs one in so many, or it would take too long itself
-constexpr double kLonger = 1.15;       // than it seems, for memory that is new
-constexpr double kCandidate = 1.5e-8;  // seconds: for the first steps with one on a list, and to leave it
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 }  // namespace
 
-// Seconds; what comes of it is thrown away.
+// Returns the seconds that a pass over all jobs takes, extrapolated from a sample whose result is discarded.
 double TimeBudget::measure_pass(const SolverContext& context, const PriceBox& box) const {
-  const Index some = std::min(all_.n / kPart, kTried * context.pool.threads()) / kRun * kRun;
+  const Tuning& tuning = context.tuning;
+  const Index some = std::min(all_.n / tuning.timed_share, tuning.timed_jobs * context.pool.threads()) /
+                     tuning.timed_run * tuning.timed_run;
   if (some == 0) return 0;
   std::vector<Index> rows;
-  for (const Index run : stratified_sample(all_.n / kRun, some / kRun, seed_))
-    for (Index k = 0; k < kRun; ++k) rows.push_back(run * kRun + k);
+  for (const Index run : stratified_sample(all_.n / tuning.timed_run, some / tuning.timed_run, seed_))
+    for (Index k = 0; k < tuning.timed_run; ++k) rows.push_back(run * tuning.timed_run + k);
   Level level;
   level.rows = rows.data();
   level.n = some;
@@ -30,7 +27,8 @@ double TimeBudget::measure_pass(const SolverContext& context, const PriceBox& bo
   CostRangeStats seen;
   const double from = context.stop.seconds();
   if (!pricing_pass(context, level, box, r, seen)) return kNoLimit;
-  const double seconds = kLonger * (context.stop.seconds() - from) + kCandidate * static_cast<double>(r.slot.size());
+  const double seconds = tuning.timed_longer * (context.stop.seconds() - from) +
+                         tuning.timed_candidate * static_cast<double>(r.slot.size());
   return seconds * static_cast<double>(all_.n) / static_cast<double>(some);
 }
 
@@ -48,7 +46,7 @@ bool TimeBudget::allows_passes(const SolverContext& context, const PriceBox& box
   const double left = context.stop.left() - closing_;
   if (left == kNoLimit) return true;
   return times * measure_pass(context, box) < left ||
-         times * measure_pass(context, box) < left;  // the first may have been held up
+         times * measure_pass(context, box) < left;  // the first measurement may have been delayed
 }
 
 }  // namespace gridcompute::transport

@@ -1,7 +1,7 @@
-// Under a time limit: what there is time for. Without one, for everything, and nothing is measured.
+// Under a time limit: which of the next steps there is time for. Without one, for all, and nothing is measured.
 //
-// What a look at every cost takes with some box, a look at some of the jobs tells. Where it is too much, a box as
-// narrow as can be is looked at faster: no lists to tune and repair, but a bound, and a matching near it.
+// The time of a pass over all costs within some box is extrapolated from a pass over a sample. Where it is too long, a
+// pass in the narrowest box is faster: it keeps no lists to tune and repair, but gives a bound, and a matching near it.
 #pragma once
 
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
@@ -10,15 +10,15 @@ namespace gridcompute::transport {
 
 class TimeBudget {
  public:
-  // The level of all jobs; `closing`: seconds kept for what follows a look.
+  // `all`: the level of all jobs; `closing`: seconds reserved for what follows a pass.
   TimeBudget(const Level& all, std::uint64_t seed, double closing) : all_(all), seed_(seed), closing_(closing) {}
 
-  // What a level took, and what a look at all takes at its prices.
+  // Records the time of a level, and measures a pass over all jobs at its prices.
   void record_level(const SolverContext& context, Index rows, double seconds, const PriceBox& narrowest);
-  // For a level of so many rows, and then the narrowest look at all? A matching that was not looked at has hardly a
-  // bound.
+  // Returns whether there is time for a level of `rows` jobs and then the narrowest pass over all; a matching without
+  // that pass has hardly a bound.
   [[nodiscard]] bool allows_level(Index rows, const Stop& stop) const;
-  // For so many times what a look at all with this box takes?
+  // Returns whether there is time for `times` passes over all jobs within this box.
   [[nodiscard]] bool allows_passes(const SolverContext& context, const PriceBox& box, double times) const;
 
  private:
@@ -27,7 +27,7 @@ class TimeBudget {
   const Level& all_;
   std::uint64_t seed_;
   double closing_;
-  double level_ = 0, narrowest_ = 0;  // a row, and all of them
+  double level_ = 0, narrowest_ = 0;  // seconds a row of the last level, and of a pass in the narrowest box
 };
 
 }  // namespace gridcompute::transport

@@ -7,9 +7,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kChance = 0.8;              // the mean size of a normal variable
-constexpr double kMore = 0.3, kFewer = 1.5;  // than chance: more is no chance; with few classes chance may be more
-constexpr Cost kMargins = 4;                 // median margins that prices of the smallest sample may be off by
+constexpr double kChance = 0.8;  // mean absolute value of a standard normal variable, sqrt(2 / pi)
 
 }  // namespace
 
@@ -23,7 +21,7 @@ std::vector<Cost> warm_start_prices(const double* prices, const QuantisedCost& k
 
 WarmStartTrial try_warm_start(const auction::KeyTable& keys, std::span<const Cost> weights,
                               std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
-                              std::span<const Cost> prices) {
+                              std::span<const Cost> prices, const Tuning& tuning) {
   const std::size_t n = prices.size();
   std::vector<Cost> load(n, 0), margins, scratch;
   double sum = 0, squares = 0;
@@ -48,8 +46,8 @@ WarmStartTrial try_warm_start(const auction::KeyTable& keys, std::span<const Cos
   if (margins.empty()) return out;
   const auto middle = margins.begin() + static_cast<std::ptrdiff_t>(margins.size() / 2);
   std::nth_element(margins.begin(), middle, margins.end());
-  out.radius = std::max<Cost>(1, std::min(*middle, kCostLimit / 64) * kMargins);
-  out.good = fit_loads(load, capacity, duplicate_of, prices, squares / sum).good;
+  out.radius = std::max<Cost>(1, std::min(*middle, kCostLimit / 64) * tuning.warm_margins);
+  out.good = fit_loads(load, capacity, duplicate_of, prices, squares / sum, tuning).good;
   return out;
 }
 
@@ -63,7 +61,7 @@ double weight_spread(const Problem& problem, const Level& level) {
 }
 
 LoadFit fit_loads(std::span<const Cost> load, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
-                  std::span<const Cost> prices, double spread) {
+                  std::span<const Cost> prices, double spread, const Tuning& tuning) {
   std::vector<double> off(prices.size(), 0), room(prices.size(), 0);
   std::vector<char> priced(prices.size(), 1);
   for (std::size_t s = 0; s < prices.size(); ++s) {
@@ -82,7 +80,7 @@ LoadFit fit_loads(std::span<const Cost> load, std::span<const Cost> capacity, st
     }
     out_of_place += priced[s] != 0 ? std::fabs(off[s]) : std::max(0.0, off[s]);
   }
-  const double most = 1 + kMore + kFewer / std::sqrt(std::max(1.0, classes));
+  const double most = 1 + tuning.misfit_more + tuning.misfit_few / std::sqrt(std::max(1.0, classes));
   return {out_of_place <= chance * most, chance > 0 ? out_of_place / chance : 1.0};
 }
 

@@ -14,7 +14,7 @@ struct Candidate {
   std::int32_t set;
 };
 
-// Alike classes of a group: the cheapest of them stands for all.
+// Replaces duplicate columns of a group by the cheapest of them.
 void merge_duplicates(std::vector<Candidate>& list, std::vector<std::int32_t>& place) {
   std::size_t count = 0;
   for (const Candidate c : list) {
@@ -30,7 +30,7 @@ void merge_duplicates(std::vector<Candidate>& list, std::vector<std::int32_t>& p
   for (const Candidate& c : list) place[c.set] = -1;
 }
 
-// Appends what the range leaves of a group; `list` is scratch.
+// Appends the candidates of a group that the range leaves; `list` is scratch.
 void keep(std::vector<Candidate>& list, float weight, const ActiveSet::MoveRange& range, ActiveSet::Chunk& out) {
   float least = std::numeric_limits<float>::infinity();
   for (const Candidate& c : list) least = std::min(least, c.x + range.high[c.set]);

@@ -12,13 +12,11 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 15;  // jobs of a slack test
-constexpr Index kLows = 1 << 13;   // of a look at all costs
-constexpr Index kAgain = 64;       // rows of a second look
-constexpr Index kAsked = 1 << 16;  // jobs asked what would draw them
-constexpr Cost kNarrower = 8;      // prices are better known at a second look
+constexpr Index kChunk = 1 << 15;  // jobs a chunk of a test on margins
+constexpr Index kLows = 1 << 13;   // jobs a chunk of a pass over all costs
+constexpr Index kAgain = 64;       // jobs a chunk where rows are read again
 
-// A shared group that must be looked at again becomes one group a member; its flow is dealt out in index order.
+// Splits a shared group whose members must be read again into one group a member; flow is assigned in index order.
 void part_members(RestrictedProblem& r, const std::vector<std::int32_t>& shared) {
   std::vector<std::int32_t> first(static_cast<std::size_t>(r.groups()), -1);
   for (const std::int32_t g : shared) first[g] = g;
@@ -55,18 +53,18 @@ void part_members(RestrictedProblem& r, const std::vector<std::int32_t>& shared)
       left -= some;
     }
   }
-  // The emptied groups keep their place with nothing in them: weight 0, first candidate only.
+  // The emptied groups keep their number: weight 0, first candidate only.
   for (const std::int32_t g : shared) r.weight[g] = 0, r.members[g] = 0, r.next[g] = kForbidden;
 }
 
-// One job's new list: what the second look found.
+// One job's new list.
 struct Found {
   std::vector<Slot> slot;
   std::vector<Cost> key;
   Cost next = kForbidden;  // absolute: min of key + center - down over the rest
 };
 
-// Puts a job's new list in place of its old one, units where they were.
+// Replaces a job's list by a longer one, with the flow of the old.
 void replace(RestrictedProblem& r, Index k, Cost weight, const Found& found) {
   const Index start = static_cast<Index>(r.slot.size());
   const Cost first = found.key[0];
@@ -107,7 +105,7 @@ void replace(RestrictedProblem& r, Index k, Cost weight, const Found& found) {
   r.next[g] = found.next >= kForbidden ? kForbidden : found.next - (first + r.box.center[found.slot[0]]);
 }
 
-// A job's keys, the unplaced column included.
+// Reads a job's keys, the unplaced column included.
 class Reader {
  public:
   Reader(const SolverContext& context, const Level& level)
@@ -127,7 +125,8 @@ class Reader {
   std::vector<double> scratch_;
 };
 
-// Calls found(job position, row, is slot s already on its list?) and keeps what keep(s) says.
+// Reads these jobs again. keep(position, row, listed) marks the classes of the new list; those of the old are marked on
+// entry.
 template <class Keep>
 bool reread(const SolverContext& context, const Level& level, std::span<const Index> jobs, RestrictedProblem& r,
             CostRangeStats& seen, const Keep& keep) {
@@ -176,7 +175,7 @@ bool reread(const SolverContext& context, const Level& level, std::span<const In
   return true;
 }
 
-// V at these prices over the listed classes.
+// Returns V at these prices over the listed classes.
 Cost cheapest(const std::vector<Cost>& row, std::span<const std::uint8_t> listed, std::span<const Cost> prices) {
   Cost least = kForbidden;
   for (std::size_t s = 0; s < listed.size(); ++s) {
@@ -216,8 +215,8 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
 Cost price_drop_needed(const SolverContext& context, const Level& level, const RestrictedProblem& r,
                        std::span<const Cost> prices, Slot slot, Cost units, Cost most) {
   const auto n = static_cast<Index>(r.place_of.size());
-  // Every so many jobs tell enough.
-  const Index step = std::max<Index>(1, n / kAsked), asked = (n + step - 1) / step;
+  // One job in `step` is sample enough.
+  const Index step = std::max<Index>(1, n / context.tuning.measured_jobs), asked = (n + step - 1) / step;
   std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
   context.pool.for_chunks(asked, kChunk, [&](Index chunk, Index begin, Index end) {
     for (Index k = begin * step; k < std::min(n, end * step); k += step) {
@@ -238,8 +237,8 @@ AddedColumns add_improving_columns(const SolverContext& context, const Level& le
   const auto n = static_cast<std::size_t>(r.columns);
   ColumnTests with{std::vector<Cost>(n), std::vector<Cost>(n), std::vector<Cost>(n)};
   for (std::size_t s = 0; s < n; ++s) {
-    with.up[s] = prices[s] + r.box.up[s] / kNarrower;
-    with.near[s] = prices[s] - r.box.down[s] / kNarrower;
+    with.up[s] = prices[s] + r.box.up[s] / context.tuning.added_box;
+    with.near[s] = prices[s] - r.box.down[s] / context.tuning.added_box;
     with.bound[s] = r.box.center[s] - r.box.down[s] + violations.shift;
   }
   for (const Slot s : violations.compared) with.bound[s] = prices[s];
@@ -277,7 +276,8 @@ std::vector<Index> jobs_with_units_in(const RestrictedProblem& r, std::span<cons
 
 namespace {
 
-// What so many units have to pay at the most if those go whose way is cheapest; kForbidden if nobody has one.
+// Returns the highest escape cost among the jobs with the lowest ones whose weights sum to `units`; kForbidden if there
+// is none.
 Cost dearest_of(const SolverContext& context, const Level& level, std::span<const Index> jobs,
                 std::span<const Cost> way, Cost units) {
   std::vector<std::pair<Cost, Cost>> weights;
@@ -299,7 +299,7 @@ EscapeColumns add_escape_columns(const SolverContext& context, const Level& leve
   }
   const std::vector<Index> jobs = jobs_with_units_in(r, classes);
   const auto n = static_cast<Index>(jobs.size());
-  std::vector<Cost> way(jobs.size(), kForbidden);  // each job's cheapest way out
+  std::vector<Cost> way(jobs.size(), kForbidden);  // each job's cost of its cheapest class outside, less that inside
   std::vector<CostRangeStats> seens(static_cast<std::size_t>(Pool::chunks(n, kAgain)));
   const bool whole = context.pool.for_chunks(
       n, kAgain,

@@ -1,26 +1,28 @@
-// The second look at jobs that may want a class they have no candidate for (violations.hpp).
+// Adds columns to the restricted problem: candidates for jobs whose dual constraints are violated (violations.hpp).
 //
-// They are read again, and every class that the bound does not rule out joins their list: at these prices they pass.
-// Candidates only grow, so the rounds end. Groups of several jobs are told apart first.
+// These jobs are read again, and every class that the bound does not exclude joins their list: at these prices they
+// have no violation left. Terminates: candidates are only added. Groups of several jobs are split first.
 //
-// Out of reach: repair found classes whose jobs have nowhere to go within their lists. Those jobs are read for the
-// cheapest way out; the ways within a growing width of the best join the lists. No way out at all is Hall's condition
-// violated: these jobs fit only in these classes, which are too small for them.
+// Unreachable: repair found a set of classes whose jobs have no candidate outside. Those jobs are read for their
+// cheapest class outside; the cheapest of these escape columns join the lists, more of them each time. None at all is a
+// violation of Hall's condition: these jobs fit only in these classes, whose capacity is too small.
 #pragma once
 
 #include "gridcompute/transport/restricted/violations.hpp"
 
 namespace gridcompute::transport {
 
-// Doubtful jobs by a look at every cost, at prices in hand: hardly any that has nothing better.
+// Returns the jobs that violate dual feasibility at `prices`, found by reading every cost; few false positives.
 [[nodiscard]] Violations find_violations_exact(const SolverContext& context, const Level& level,
                                                const RestrictedProblem& r, std::span<const Cost> prices);
 
-// How far the price of `slot` would have to fall for about `units` more to want it; `most` at most.
+// Returns by how much the price of `slot` would have to fall for about `units` more to be cheapest there; `most` at
+// most.
 [[nodiscard]] Cost price_drop_needed(const SolverContext& context, const Level& level, const RestrictedProblem& r,
                                      std::span<const Cost> prices, Slot slot, Cost units, Cost most);
 
-// Reads the doubtful jobs again, at these prices; lists grow. Does any job like something new better?
+// Reads the violating jobs again, at these prices, and adds columns. Returns whether any of them is cheaper than a
+// job's candidates.
 enum class AddedColumns { none, better, stopped };
 [[nodiscard]] AddedColumns add_improving_columns(const SolverContext& context, const Level& level,
                                                  const Violations& violations, std::span<const Cost> prices,
@@ -28,12 +30,13 @@ enum class AddedColumns { none, better, stopped };
 
 enum class EscapeColumns { found, none, stopped };
 
-// Opens the cheapest ways out of `classes`, for so many units. (An entry equal to r.columns is the hub and is ignored.)
+// Adds the cheapest columns outside `classes`, for this many units. (An entry equal to r.columns is the hub and is
+// ignored.)
 [[nodiscard]] EscapeColumns add_escape_columns(const SolverContext& context, const Level& level,
                                                std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
                                                RestrictedProblem& r, CostRangeStats& seen);
 
-// The jobs with units in these classes; ascending.
+// Returns the jobs with units in these classes; ascending.
 [[nodiscard]] std::vector<Index> jobs_with_units_in(const RestrictedProblem& r, std::span<const Slot> classes);
 
 }  // namespace gridcompute::transport

@@ -12,19 +12,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kMany = 4;  // more than a quarter of all jobs in doubt: scan again with a wider box
-constexpr int kScans = 4;   // at most; then lists only grow, which always ends
-constexpr int kSampleRounds = 24;
-constexpr Index kRough = 100;        // one in so many units of a sample may be left out of balance
-constexpr Cost kNarrower = 8;        // the box of a scan to that of its repair;
-constexpr Cost kNarrowerOfMany = 3;  // where tuning left much, or of so many classes one surely has farther to go
-constexpr Index kManyClasses = 300;
-constexpr double kMuch = 1.0 / 200;  // of all units
-constexpr int kWider = 16;           // times a repair goes on in a wider box
-constexpr int kDrawn = 8;            // classes a round whose fall is measured
-constexpr Wide kMostWays = 1 << 20;  // for each unit that has none
-
-// Seconds of each stage go to the stats.
+// Adds the seconds of each stage to the statistics.
 class Clock {
  public:
   Clock(Stats& stats, const Stop& stop) : stats_(stats), stop_(stop), from_(stop.seconds()) {}
@@ -40,7 +28,7 @@ class Clock {
   double from_;
 };
 
-// The narrow box, wider for the classes whose prices want to leave it.
+// Widens the narrow box, more for classes whose target prices are near its edge or beyond.
 void widen(std::span<const Cost> wanted, Cost factor, PriceBox& narrow) {
   for (std::size_t s = 0; s < wanted.size(); ++s) {
     const Cost move = wanted[s] - narrow.center[s];
@@ -49,8 +37,9 @@ void widen(std::span<const Cost> wanted, Cost factor, PriceBox& narrow) {
   }
 }
 
-// A class that too few have on their list wants to be as good as free, where a little cheaper may do: as much as draws
-// twice the units it lacks. Prices as moves from `from` less their median.
+// Limits price drops. A class with a deficit that few jobs have on their list gets a target price as if it were free,
+// where a small drop may suffice: enough to attract twice the units it lacks. Prices are moves from `from` less their
+// median.
 void limit_price_drops(const SolverContext& context, const Level& level, const RestrictedProblem& r,
                        const SspRepair& repair, std::span<const Cost> from, std::vector<Cost>& wanted) {
   const PriceBox& narrow = repair.box();
@@ -62,7 +51,8 @@ void limit_price_drops(const SolverContext& context, const Level& level, const R
   int drawn = 0;
   for (Slot s = 0; s < r.columns; ++s) {
     const Cost move = wanted[s] - from[s] - *middle;
-    if (repair.excess(s) >= 0 || move >= -narrow.down[s] || drawn == kDrawn || !context.keys.problem().cost->singles())
+    if (repair.excess(s) >= 0 || move >= -narrow.down[s] || drawn == context.tuning.measured_drops ||
+        !context.keys.problem().cost->singles())
       continue;
     ++drawn;
     wanted[s] = from[s] + *middle -
@@ -72,9 +62,9 @@ void limit_price_drops(const SolverContext& context, const Level& level, const R
 }
 
 using Kind = LevelOutcome::Kind;
-using Ended = std::optional<LevelOutcome>;  // nothing: go on
+using Ended = std::optional<LevelOutcome>;  // empty: continue
 
-// The rounds of one level: a look at all pairs near prices, repair on the lists it gives, a look at what they left out.
+// The rounds of one level; see column_generation.hpp.
 class ColumnGeneration {
  public:
   ColumnGeneration(const SolverContext& context, const Level& level, const PriceBox& start, bool sample,
@@ -111,36 +101,39 @@ class ColumnGeneration {
   }
   [[nodiscard]] bool out_of_range() const { return !context_.keys.possible(seen_); }
   [[nodiscard]] bool too_many(const Violations& violations) const {
-    return static_cast<Index>(violations.jobs.size()) > level_.n / kMany + 64;
+    return static_cast<Index>(violations.jobs.size()) >
+           level_.n / context_.tuning.violations_many + context_.tuning.violations_few;
   }
 
   AddedColumns add_columns(const Violations& violations, std::span<const Cost> at) {
-    stats_.rescanned += static_cast<Index>(violations.jobs.size());
+    stats_.rows_extended += static_cast<Index>(violations.jobs.size());
     stats_.evaluations += static_cast<Index>(violations.jobs.size()) * r_.columns;
-    stats_.odd += static_cast<Index>(violations.compared.size());
+    stats_.classes_compared += static_cast<Index>(violations.compared.size());
     return add_improving_columns(context_, level_, violations, at, r_, seen_);
   }
 
-  // Lists of all jobs anew, prices in balance but for what repair will do, and its box.
+  // Prices all jobs: new candidate lists, tuned prices, and the box of the repair.
   Ended price_all() {
     stage("scan", 0.05, 0.3);
-    RestrictedProblem fresh;  // a stop half-way leaves the last whole one
+    RestrictedProblem fresh;  // a stop leaves the last complete problem
     if (!pricing_pass(context_, level_, box_, fresh, seen_)) return LevelOutcome{Kind::stopped, {}};
     r_ = std::move(fresh);
     finder_ = {};
     if (out_of_range()) return LevelOutcome{Kind::out_of_range, {}};
     if (r_.first_infeasible_job >= 0) return LevelOutcome{Kind::infeasible, {}};
-    if (r_.columns == 0) return LevelOutcome{};  // no job either, or it were hopeless
+    if (r_.columns == 0) return LevelOutcome{};  // no job either, or one would be infeasible
     stats_.evaluations += (r_.wrapped ? 2 : 1) * level_.n * r_.columns;
-    if (r_.wrapped) ++stats_.wide;
-    if (scans_++ > 0) ++stats_.rescans;
+    if (r_.wrapped) ++stats_.int64_fallbacks;
+    if (scans_++ > 0) ++stats_.repeated_passes;
     lap("scan");
-    const double left = tune_prices(r_, level_.capacity, context_.duplicate_of, prices_, context_.pool, context_.stop);
+    const double left =
+        tune_prices(r_, level_.capacity, context_.duplicate_of, prices_, context_.pool, context_.stop, context_.tuning);
     lap("tune");
     if (enough_ && enough_(r_)) return LevelOutcome{Kind::close, {}};
-    const bool much = left > kMuch * static_cast<double>(r_.weight_total);
-    if (much) ++stats_.stalled;
-    const Cost narrower = much || r_.columns >= kManyClasses ? kNarrowerOfMany : kNarrower;
+    const bool much = left > context_.tuning.newton_stalled * static_cast<double>(r_.weight_total);
+    if (much) ++stats_.newton_stalls;
+    const Cost narrower = much || r_.columns >= context_.tuning.wide_classes ? context_.tuning.repair_box_wide
+                                                                             : context_.tuning.repair_box;
     narrow_ = box_;
     for (Cost& x : narrow_.down) x = std::max<Cost>(1, x / narrower);
     for (Cost& x : narrow_.up) x = std::max<Cost>(1, x / narrower);
@@ -152,7 +145,8 @@ class ColumnGeneration {
     ++stats_.rounds;
     stage("repair", 0.1, 0.6);
     narrow_.center = prices_;
-    SspRepair repair(r_, level_.capacity, prices_, narrow_, all_, context_.pool, context_.stop, stats_);
+    SspRepair repair(r_, level_.capacity, prices_, narrow_, all_, context_.pool, context_.stop, stats_,
+                     context_.tuning);
     end = repair.run();
     if (Ended ended = continue_in_wider_box(repair, end)) return ended;
     narrow_ = repair.box();
@@ -163,23 +157,23 @@ class ColumnGeneration {
     }
     lap("repair");
     if (end == SspRepair::End::stopped) return LevelOutcome{Kind::stopped, {}};
-    if (sample_ && round_ >= kSampleRounds) {
-      ++stats_.unsettled;
+    if (sample_ && round_ >= context_.tuning.sample_rounds) {
+      ++stats_.unbalanced_samples;
       return LevelOutcome{};
     }
     if (end == SspRepair::End::left_box && balanced_enough(repair)) return LevelOutcome{};
     narrow_.center = prices_;
-    if (end == SspRepair::End::left_box) widen(at_, all_ ? 2 : kNarrower, narrow_);
+    if (end == SspRepair::End::left_box) widen(at_, all_ ? 2 : context_.tuning.repair_box, narrow_);
     return std::nullopt;
   }
 
-  // While prices want to leave the box: lists of the jobs in doubt, and a wider one.
+  // Continues a repair whose prices leave its box: columns for the jobs that this concerns, and a wider box.
   Ended continue_in_wider_box(SspRepair& repair, SspRepair::End& end) {
     for (int wider = 0; end == SspRepair::End::left_box; ++wider) {
       repair.write_prices();
       at_ = repair.target_prices();
       limit_price_drops(context_, level_, r_, repair, prices_, at_);
-      if (wider == kWider || balanced_enough(repair)) break;
+      if (wider == context_.tuning.repair_widenings || balanced_enough(repair)) break;
       lap("repair");
       const Violations violations = finder_.find(context_, level_, r_, at_);
       if (too_many(violations)) break;
@@ -190,20 +184,20 @@ class ColumnGeneration {
       }
       lap("verify");
       if (!repair.widen(at_, context_.pool)) (void)repair.widen(repair.target_prices(), context_.pool);
-      ++stats_.widened;
+      ++stats_.box_widenings;
       end = repair.run();
     }
     return std::nullopt;
   }
 
-  // A sample's prices only guide: it may be left a little out of balance.
+  // Returns whether a sample is balanced enough: its prices are only advice.
   [[nodiscard]] bool balanced_enough(const SspRepair& repair) const {
-    return sample_ && repair.unmet() <= r_.weight_total / kRough;
+    return sample_ && repair.unmet() <= r_.weight_total / context_.tuning.sample_imbalance;
   }
 
-  // No way on the lists from where there are too many to where there are too few.
+  // Adds escape columns where the lists have no path from classes with excess to classes with deficits.
   Ended add_escapes() {
-    if (!all_) {  // perhaps by pairs that the narrow box left out
+    if (!all_) {  // first by the arcs that the narrow box excluded
       all_ = true;
       for (std::size_t s = 0; s < prices_.size(); ++s) {
         narrow_.down[s] = std::max(narrow_.down[s], box_.down[s]);
@@ -211,27 +205,28 @@ class ColumnGeneration {
       }
       return std::nullopt;
     }
-    ++stats_.ways;
+    ++stats_.escape_searches;
     const auto units = static_cast<Cost>(std::clamp<Wide>(ways_ * lacking_, 1, std::max<Wide>(1, r_.weight_total)));
     const EscapeColumns escape = add_escape_columns(context_, level_, stuck_, prices_, units, r_, seen_);
     if (out_of_range()) return LevelOutcome{Kind::out_of_range, {}};
-    ways_ = std::min<Wide>(kMostWays, 2 * ways_);  // those who left may have come to where there is no way on either
+    ways_ = std::min<Wide>(context_.tuning.escape_units,
+                           2 * ways_);  // the units may reach classes that have no path either
     lap("verify");
     if (escape == EscapeColumns::stopped) return LevelOutcome{Kind::stopped, {}};
     if (escape == EscapeColumns::none) return LevelOutcome{Kind::infeasible, stuck_};
     return std::nullopt;
   }
 
-  // Whom the lists may have kept from what is better: nobody, if the level is solved.
+  // Prices the jobs whose lists may lack a cheaper class. Returns the optimum if no job has a violated constraint.
   Ended reprice(SspRepair::End end) {
     stage("verify", 0.2, 0.8);
     const Violations violations = finder_.find(context_, level_, r_, at_);
     if (too_many(violations)) {
-      if (scans_ < kScans) {
+      if (scans_ < context_.tuning.passes_most) {
         recentre_box();
         return std::nullopt;
       }
-      ++stats_.capped;
+      ++stats_.passes_exhausted;
     }
     const AddedColumns added = violations.jobs.empty() ? AddedColumns::none : add_columns(violations, at_);
     if (added == AddedColumns::stopped) return LevelOutcome{Kind::stopped, {}};
@@ -241,8 +236,8 @@ class ColumnGeneration {
     return std::nullopt;
   }
 
-  // For another scan: around prices that repair left nearly in balance, and wide enough for where they want to go. Not
-  // around these: they were told one by one, and together may be far from balance.
+  // Prepares another pricing pass: around prices that repair left nearly in balance, and wide enough for where they are
+  // headed. Not around those targets: they were computed one by one, and together may be far from balance.
   void recentre_box() {
     for (std::size_t s = 0; s < prices_.size(); ++s) {
       const Cost moved = at_[s] - prices_[s];
@@ -264,13 +259,13 @@ class ColumnGeneration {
   const AcceptPrices& enough_;
   Clock clock_;
   ViolationFinder finder_;
-  PriceBox box_, narrow_;        // of the scan, and of its repair
-  Wide ways_ = 1, lacking_ = 0;  // units that had no way on, and how often so many get one
-  bool fresh_ = true;            // a scan comes next
-  bool all_ = false;             // repair on whole lists, whatever the box
+  PriceBox box_, narrow_;        // of the pricing pass, and of its repair
+  Wide ways_ = 1, lacking_ = 0;  // multiple of the units without a path that get escape columns, and those units
+  bool fresh_ = true;            // a pricing pass is next
+  bool all_ = false;             // repair has all arcs of the lists, whatever its box
   int scans_ = 0, round_ = 0;
-  std::vector<Cost> at_;     // prices to be looked at from
-  std::vector<Slot> stuck_;  // where repair found no way on
+  std::vector<Cost> at_;     // prices to price at
+  std::vector<Slot> stuck_;  // classes from which repair found no path
 };
 
 }  // namespace
@@ -288,21 +283,22 @@ LevelOutcome reoptimise(const SolverContext& context, const Level& level, std::v
   while (!context.stop.poll()) {
     ++stats.rounds;
     context.stop.stage("repair", 0.9);
-    SspRepair repair(r, level.capacity, prices, {prices, any, any}, true, context.pool, context.stop, stats);
+    SspRepair repair(r, level.capacity, prices, {prices, any, any}, true, context.pool, context.stop, stats,
+                     context.tuning);
     const SspRepair::End end = repair.run();
     clock.lap("repair");
     if (end == SspRepair::End::stopped) {
       repair.write_prices();
       break;
     }
-    if (end == SspRepair::End::left_box) return {Kind::out_of_range, {}};  // beyond what any price may be
+    if (end == SspRepair::End::left_box) return {Kind::out_of_range, {}};  // beyond the range of prices
     if (end != SspRepair::End::balanced)
       throw Error(ErrorKind::internal, "", -1, "transport: repair found no path on lists that held a matching");
     context.stop.stage("verify", 0.95);
     const Violations violations = find_violations_exact(context, level, r, prices);
     stats.evaluations += level.n * r.columns;
     if (context.stop.requested()) break;
-    stats.rescanned += static_cast<Index>(violations.jobs.size());
+    stats.rows_extended += static_cast<Index>(violations.jobs.size());
     const AddedColumns added = violations.jobs.empty()
                                    ? AddedColumns::none
                                    : add_improving_columns(context, level, violations, prices, r, seen);

@@ -1,5 +1,11 @@
-// One level solved exactly: scan, tune, then repair and verify in turn until nothing is doubtful. Samples and the full
-// problem go the same way; a sample may end early, its prices being advice.
+// Column generation on one level: a pricing pass, price tuning, then repair and pricing in turn until no dual
+// constraint is violated. Samples and the full problem take the same steps; a sample may end early, its prices being
+// advice.
+//
+// Steps of ColumnGeneration::run.  price_all: candidates for prices in a box, Newton on the smoothed dual. repair_plan:
+// shortest paths to the restricted optimum, continued in wider boxes. reprice: the jobs that a class outside their
+// candidates may violate; they get columns, or, where they are many, all jobs are priced again. add_escapes: columns
+// for classes that are too full and have no path.
 #pragma once
 
 #include <functional>
@@ -10,20 +16,20 @@ namespace gridcompute::transport {
 
 struct LevelOutcome {
   enum class Kind { optimal, close, infeasible, stopped, out_of_range } kind = Kind::optimal;
-  std::vector<Slot> classes;  // infeasible: jobs in these have nowhere else to go
+  std::vector<Slot> classes;  // infeasible: jobs in these have no other class
 };
 
-// Asked once prices are tuned, before repair: is the matching at these prices good enough?
+// Called once prices are tuned, before repair: is a matching at these prices good enough?
 using AcceptPrices = std::function<bool(RestrictedProblem& r)>;
 
-// `start` is the box of the first scan, around prices to begin with. `prices` out. Where it is stopped after its scan,
-// `r` and `prices` are still valid: units at their cheapest candidates, prices that bound.
+// Solves a level. `start` is the box of the first pass, around the first prices; `prices` returns the last. Where it is
+// stopped after a pass, `r` and `prices` are still valid: units at their cheapest candidates, prices that bound.
 [[nodiscard]] LevelOutcome solve_level(const SolverContext& context, const Level& level, const PriceBox& start,
                                        bool sample, std::vector<Cost>& prices, RestrictedProblem& r,
                                        CostRangeStats& seen, Stats& stats, const AcceptPrices& enough = {});
 
-// From a plan that lies on the lists, at prices that are nearly optimal, without a scan: every repair is followed by a
-// look at all costs.
+// Reoptimises a plan on the present lists, at prices that are nearly optimal, without a pricing pass first: every
+// repair is followed by a pass over all costs.
 [[nodiscard]] LevelOutcome reoptimise(const SolverContext& context, const Level& level, std::vector<Cost>& prices,
                                       RestrictedProblem& r, CostRangeStats& seen, Stats& stats);
 

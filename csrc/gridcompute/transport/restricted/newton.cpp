@@ -8,18 +8,9 @@
 namespace gridcompute::transport {
 
 namespace {
+constexpr double kRidge = 1 + 1e-3;  // factor of the diagonal; above 1 the system is definite where no class is bound
 
-constexpr Index kSample = 1 << 14;   // gaps looked at for a width
-constexpr int kIterations = 60;      // of conjugate gradients
-constexpr double kResidual = 1e-4;   // of the squared residual: then they stop
-constexpr double kRidge = 1 + 1e-3;  // the Laplacian has a null space where no class stands still
-constexpr double kDamping = 0.5;
-constexpr double kStiffer = 2;           // than the model said
-constexpr std::size_t kDense = 1 << 21;  // numbers
-constexpr std::size_t kWorth = 8;
-constexpr int kProbes = 4;  // random load errors
-
-// y += matrix * x for a symmetric matrix: by rows of it as columns, which vectorises without reordering a sum.
+// Adds matrix * x to y for a symmetric matrix: by its rows as columns, which vectorises without reordering a sum.
 GRIDCOMPUTE_CLONES void add_product(const double* matrix, const double* x, Index n, double* GRIDCOMPUTE_RESTRICT y) {
   for (Index i = 0; i < n; ++i) {
     const double* row = matrix + i * n;
@@ -29,7 +20,7 @@ GRIDCOMPUTE_CLONES void add_product(const double* matrix, const double* x, Index
   }
 }
 
-// Second less first of each pair at these moves.
+// Computes second - first of each pair at these moves.
 GRIDCOMPUTE_CLONES void gaps_between(const std::int32_t* first, const std::int32_t* second, const float* apart,
                                      const float* move, Index n, float* GRIDCOMPUTE_RESTRICT out) {
   for (Index g = 0; g < n; ++g) out[g] = apart[g] + move[second[g]] - move[first[g]];
@@ -54,8 +45,8 @@ TwoLeast two_least(const std::int32_t* set, const float* above, std::int32_t siz
 }  // namespace
 
 Newton::Newton(const RestrictedProblem& problem, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
-               Pool& pool, Stop& stop)
-    : r_(problem), pool_(pool), stop_(stop), of_(capacity.size()) {
+               Pool& pool, Stop& stop, const Tuning& tuning)
+    : r_(problem), pool_(pool), stop_(stop), tuning_(tuning), of_(capacity.size()) {
   for (std::size_t s = 0; s < capacity.size(); ++s) {
     const auto first = static_cast<std::size_t>(duplicate_of[s]);
     if (first == s) {
@@ -123,7 +114,7 @@ void Newton::moves(std::span<const Cost> packed) {
 double Newton::width(std::span<const Cost> packed, Index active) {
   moves(packed);
   std::vector<double> gaps;
-  const std::size_t step = static_cast<std::size_t>(std::max<Index>(1, undecided_->groups() / kSample));
+  const std::size_t step = static_cast<std::size_t>(std::max<Index>(1, undecided_->groups() / tuning_.width_sample));
   for (const ActiveSet::Chunk& part : undecided_->parts()) {
     for (std::size_t g = 0; g < part.first.size(); g += step)
       gaps.push_back(std::fabs(static_cast<double>(part.apart[g] + move_[part.second[g]] - move_[part.first[g]])));
@@ -180,8 +171,8 @@ void Newton::accept() {
   for (double& x : stiff_) x /= 2;
 }
 
-// Projection of a group onto the simplex: those within theta of the best share the weight (Michelot: all that are
-// within tau, less those beyond their theta, until none is).
+// Projects a group's weight onto the simplex: the classes within theta of the cheapest share it (Michelot 1986: all
+// that are within tau, less those beyond their theta, until none is).
 void Newton::split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau,
                    ChunkSums& part) const {
   const auto most = static_cast<std::size_t>(size);
@@ -228,7 +219,7 @@ void Newton::split(const std::int32_t* set, const float* above, std::int32_t siz
   part.stiffness.push_back(k);
 }
 
-// The same between two sets: most groups.
+// Projects the groups between two sets, which most are.
 void Newton::split_pairs(const ActiveSet::Chunk& pairs, float tau, ChunkSums& part) const {
   const std::size_t count = pairs.first.size();
   part.gap.resize(count);
@@ -254,7 +245,7 @@ void Newton::split_pairs(const ActiveSet::Chunk& pairs, float tau, ChunkSums& pa
   }
 }
 
-// Which classes may move: not those at an end of their range that their load pulls out of it.
+// Determines the free classes: all but those at an end of their range whose gradient points out of it.
 void Newton::free_classes(std::span<const Cost> packed) {
   free_.assign(n_, 1.0);
   for (std::size_t k = 0; k < n_; ++k) {
@@ -269,13 +260,13 @@ std::vector<Cost> Newton::step(std::span<const Cost> packed) {
   for (std::size_t k = 0; k < n_; ++k) {
     const double g = now_.gradient[k];
     const Cost radius = g > 0 ? r_.box.up[lead_[k]] : r_.box.down[lead_[k]];
-    damp_[k] = kDamping * std::fabs(g) / static_cast<double>(std::max<Cost>(1, radius)) + stiff_[k];
+    damp_[k] = tuning_.damping * std::fabs(g) / static_cast<double>(std::max<Cost>(1, radius)) + stiff_[k];
   }
-  const std::vector<double> x = solve(now_.gradient, kIterations);
+  const std::vector<double> x = solve(now_.gradient, tuning_.cg_iterations);
   std::vector<Cost> move(n_);
   for (std::size_t k = 0; k < n_; ++k) {
     const Cost low = low_[k] - packed[k], high = high_[k] - packed[k];
-    if (std::isnan(x[k])) continue;  // its cast would be undefined; a class that stands still is always valid
+    if (std::isnan(x[k])) continue;  // its cast would be undefined; no move is always valid
     move[k] = static_cast<Cost>(std::nearbyint(std::clamp(x[k], static_cast<double>(low), static_cast<double>(high))));
     move[k] = std::clamp(move[k], low, high);
   }
@@ -287,7 +278,7 @@ void Newton::stiffen(std::span<const Cost> move) {
     if (move[k] == 0) continue;
     const double seen = (now_.gradient[k] - trial_.gradient[k]) / static_cast<double>(move[k]);
     const double told = now_.diagonal[k] * kRidge + damp_[k];
-    if (seen > kStiffer * told) stiff_[k] += seen - told;
+    if (seen > tuning_.stiffness_ratio * told) stiff_[k] += seen - told;
   }
 }
 
@@ -301,14 +292,14 @@ std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std:
   }
   damp_.assign(n_, 0.0);
   std::vector<double> square(n_), off(n_), out(of_.size());
-  for (int probe = 0; probe < kProbes; ++probe) {
+  for (int probe = 0; probe < tuning_.error_probes; ++probe) {
     for (std::size_t k = 0; k < n_; ++k) {
       seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
       const double size = std::sqrt(std::max(1.0, capacity_[k]));
       off[k] = (seed >> 63) != 0 ? size : -size;
     }
-    const std::vector<double> x = solve(off, kIterations / 3);
-    for (std::size_t k = 0; k < n_; ++k) square[k] += x[k] * x[k] / kProbes;
+    const std::vector<double> x = solve(off, tuning_.cg_iterations / 3);
+    for (std::size_t k = 0; k < n_; ++k) square[k] += x[k] * x[k] / tuning_.error_probes;
   }
   for (std::size_t s = 0; s < out.size(); ++s) out[s] = std::sqrt(square[of_[s]]);
   return out;
@@ -326,7 +317,7 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
   }
   const double start = rho;
   p = z;
-  for (int k = 0; k < iterations && rho > kResidual * start && !stop_.poll(); ++k) {
+  for (int k = 0; k < iterations && rho > tuning_.cg_residual * start && !stop_.poll(); ++k) {
     multiply(p, q);
     double curvature = 0, next = 0;
     for (std::size_t i = 0; i < n_; ++i) curvature += p[i] * q[i];
@@ -344,13 +335,13 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
   return x;
 }
 
-// The Laplacian as a matrix, where that is smaller than the groups it comes from.
+// Stores the Laplacian as a dense matrix, where that is smaller than the groups it comes from.
 void Newton::assemble() {
   assembled_ = true;
   std::size_t entries = 0;
   for (const ChunkSums& part : now_.parts) entries += part.at.size();
   laplacian_.clear();
-  if (n_ * n_ > std::min(kDense, kWorth * entries)) return;
+  if (n_ * n_ > std::min(tuning_.dense_laplacian, tuning_.dense_laplacian_share * entries)) return;
   laplacian_.assign(n_ * n_, 0.0);
   for (const ChunkSums& part : now_.parts) {
     const std::int32_t* at = part.at.data();

@@ -8,43 +8,30 @@
 
 namespace gridcompute::transport {
 
-namespace {
-
-constexpr int kLooks = 24;        // at the candidates
-constexpr int kShorter = 3;       // steps tried after one that was too long
-constexpr int kStalled = 2;       // steps of no use: it ends
-constexpr double kBetter = 0.9;   // than the last best, or it was of no use
-constexpr double kNearing = 0.5;  // or than what the last step left: a wide one may lose before it gains
-constexpr double kPast = -0.8;    // of the first slope: past the maximum along the step, and too far
-constexpr double kFirst = 8;      // a box holds the largest errors, most are so much smaller
-constexpr double kShrink = 4;     // tau from step to step
-constexpr Index kActive = 2;      // groups a class that split at the end, on average
-constexpr Index kActiveForNoise = 100;
-
-}  // namespace
+namespace {}  // namespace
 
 double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
-                   std::vector<Cost>& prices, Pool& pool, Stop& stop) {
+                   std::vector<Cost>& prices, Pool& pool, Stop& stop, const Tuning& tuning) {
   const auto all = static_cast<double>(problem.weight_total);
   if (stop.poll()) return all;
-  Newton newton(problem, capacity, duplicate_of, pool, stop);
+  Newton newton(problem, capacity, duplicate_of, pool, stop, tuning);
   if (stop.poll()) return all;
   std::vector<Cost> radii(problem.box.down);
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(radii.size() / 2);
   std::nth_element(radii.begin(), middle, radii.end());
   std::vector<Cost> now = newton.packed(prices), best = now;
-  const double narrowest = std::max(2.0, newton.width(now, kActive));
+  const double narrowest = std::max(2.0, newton.width(now, tuning.width_active));
   if (stop.poll()) return all;
-  double tau = std::max(narrowest, static_cast<double>(*middle) / kFirst);
+  double tau = std::max(narrowest, static_cast<double>(*middle) / tuning.width_first);
   double least = newton.evaluate(now, tau).imbalance;
   newton.accept();
   double last = least;
   int stalled = 0;
-  double part = 1;  // of the box that prices may still move in
-  for (int looks = 1; looks < kLooks && least > 0 && stalled < kStalled && !stop.poll();) {
+  double part = 1;  // part of the box that prices may still move in
+  for (int looks = 1; looks < tuning.evaluations && least > 0 && stalled < tuning.stalled_steps && !stop.poll();) {
     std::vector<Cost> trial(now.size());
     const std::vector<double> slope = newton.gradient();
-    const double next = std::max(narrowest, tau / kShrink);
+    const double next = std::max(narrowest, tau / tuning.width_shrink);
     double imbalance = 0;
     for (int shorter = 0;; ++shorter) {
       const std::vector<Cost> move = newton.step(now);
@@ -59,13 +46,13 @@ double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capac
       }
       imbalance = there.imbalance;
       const bool small = std::all_of(move.begin(), move.end(), [](Cost m) { return m >= -1 && m <= 1; });
-      if (after >= kPast * before || shorter == kShorter || small) break;
+      if (after >= tuning.slope_past * before || shorter == tuning.shorter_steps || small) break;
       newton.stiffen(move);
     }
     if (stop.requested()) break;
     now = trial;
     newton.accept();
-    stalled = imbalance < kBetter * least || imbalance < kNearing * last ? 0 : stalled + 1;
+    stalled = imbalance < tuning.progress * least || imbalance < tuning.progress_last * last ? 0 : stalled + 1;
     last = imbalance;
     if (imbalance < least) least = imbalance, best = now;
     if (tau > narrowest && stalled == 0) newton.narrow(now, part /= 2);
@@ -77,16 +64,16 @@ double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capac
 
 std::vector<double> coupled_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
                                         std::span<const Slot> duplicate_of, std::span<const Cost> prices,
-                                        std::uint64_t seed, Pool& pool, Stop& stop) {
-  Newton newton(problem, capacity, duplicate_of, pool, stop);
+                                        std::uint64_t seed, Pool& pool, Stop& stop, const Tuning& tuning) {
+  Newton newton(problem, capacity, duplicate_of, pool, stop, tuning);
   const std::vector<Cost> now = newton.packed(prices);
-  // Few groups a class would leave the Laplacian in pieces, which would look like noise.
-  return newton.noise(now, newton.width(now, kActiveForNoise), seed);
+  // A small width would leave the Laplacian in pieces, which looks like error.
+  return newton.noise(now, newton.width(now, tuning.error_active), seed);
 }
 
 namespace {
 
-// The least of many numbers, so many at the most.
+// Keeps the least of many numbers, up to `most` of them.
 class Lowest {
  public:
   void add(double x, std::size_t most) {
@@ -105,12 +92,12 @@ class Lowest {
   std::vector<double> kept_;  // a heap once it is full
 };
 
-// By class: by how much its price has to rise for its units to leave, to fall for units to come.
+// By class: by how much its price must rise for a unit to leave it, and fall for one to join it.
 struct Moves {
   std::vector<Lowest> leave, come;
 };
 
-// Of one chunk of groups; of each class so many at the most.
+// Returns the least moves of a chunk of groups.
 Moves moves_of(const RestrictedProblem& r, Index begin, Index end, std::span<const Slot> duplicate_of,
                std::span<const Cost> prices, std::span<const std::size_t> most_leave,
                std::span<const std::size_t> most_come) {
@@ -140,7 +127,7 @@ Moves moves_of(const RestrictedProblem& r, Index begin, Index end, std::span<con
   return out;
 }
 
-// The move of this rank. Past what the lists hold: the box where there are more units, else twice the last of them.
+// Returns the move of this rank. Past the ends of the lists: the box where there are more units, else twice the last.
 double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* which, std::size_t s, std::size_t rank,
               double beyond, bool more) {
   std::vector<double> moves;
@@ -170,7 +157,7 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
     load[duplicate_of[s]] += loads[s];
     fixed[duplicate_of[s]] += problem.fixed[s];
   }
-  // So many moves are asked for; what a rough end left out of balance is an error too.
+  // The ranks asked for; imbalance that an approximate end left is an error too.
   const auto count = [&](std::size_t s, Cost left) {
     const double root = std::sqrt(static_cast<double>(room[s]));
     return static_cast<std::size_t>(root) + 2 + static_cast<std::size_t>(std::max<Cost>(0, left));

@@ -1,29 +1,34 @@
-// Prices that leave few units out of balance: damped Newton on the smoothed dual of the restricted problem.
+// Price tuning: prices at which few units are out of balance, by a damped Newton method on the smoothed dual of the
+// restricted problem. Also estimates of the error of a sample's prices.
 //
-// Steps. tau begins at an eighth of the usual radius of the box. A step is taken as it is unless the slope along it has
-// turned and is steep: then it went far past the maximum, classes that proved stiffer than the Laplacian said get
-// damping of their own, and another step is tried. After each step tau shrinks, down to where about kActive groups a
-// class split. The best prices by imbalance are kept; it ends when steps are of no use.
+// Steps.  tau begins at an eighth of the median radius of the box. A step is accepted unless the slope along it has
+// changed sign and is steep: then it went far past the maximum, classes that proved stiffer than the Laplacian
+// predicted get damping of their own, and another step is tried. After each step tau shrinks, down to where about
+// width_active groups a class split. The prices of least imbalance are kept; it ends when steps make no progress.
 //
-// Complexity. At most kLooks passes over the candidates, and the conjugate gradients of newton.hpp.
+// Complexity.  At most `evaluations` (tuning.hpp) passes over the candidates, and the conjugate gradients of
+// newton.hpp.
 #pragma once
 
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/transport/restricted/restricted_problem.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
 
-// Improves prices in place; how many units they leave out of place. A stop ends it after the step it is at.
+// Improves prices in place; returns how many units they leave out of balance. A stop ends it after the current step.
 [[nodiscard]] double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capacity,
-                                 std::span<const Slot> duplicate_of, std::vector<Cost>& prices, Pool& pool, Stop& stop);
+                                 std::span<const Slot> duplicate_of, std::vector<Cost>& prices, Pool& pool, Stop& stop,
+                                 const Tuning& tuning = kDefaultTuning);
 
-// How wrong may a sample's prices be? Both tell the scale of a price's error if loads were off by the square root of
-// their capacity, as a sample's are. Coupled: random right-hand sides through the last Laplacian, whose inverse sees
-// what its diagonal does not, classes that almost tie move together, and far. By rank: how far the price of one class
-// alone would have to move to change that many units, which is right for small classes and heavy tails.
+// Estimate the error of a sample's prices: its scale if loads were off by the square root of their capacity, as a
+// sample's are. Coupled: random right-hand sides solved with the last Laplacian; its inverse sees what the diagonal
+// does not, that classes which nearly tie move together, and far. Ranked: how far the price of one class alone would
+// have to move to change that many units, which is right for small classes and heavy tails.
 [[nodiscard]] std::vector<double> coupled_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
                                                       std::span<const Slot> duplicate_of, std::span<const Cost> prices,
-                                                      std::uint64_t seed, Pool& pool, Stop& stop);
+                                                      std::uint64_t seed, Pool& pool, Stop& stop,
+                                                      const Tuning& tuning = kDefaultTuning);
 struct RankedPriceError {
   std::vector<double> down, up;
 };

@@ -14,18 +14,18 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 2048;          // rows a chunk: fixed, so that results do not depend on threads
+constexpr Index kChunk = 2048;          // rows a chunk; fixed, so that results do not depend on threads
 constexpr Index kBlockBytes = 1 << 14;  // costs and keys of the rows converted at a time: they stay in the L1 cache
 constexpr int kRecentBits = 8;
 
-// A slack is kept as a float that is never above it.
+// Rounds a margin down to a float.
 float floor_float(Cost x) {
   const float f = static_cast<float>(x);
   return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity())
                                                          : f;
 }
 
-// What one chunk of rows found; joined in order.
+// Results of one chunk of rows; joined in order.
 struct PricedChunk {
   explicit PricedChunk(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
 
@@ -34,14 +34,14 @@ struct PricedChunk {
   Wide base = 0;
   CostRangeStats seen;
   bool wrapped = false;
-  Index first_infeasible_job = -1;  // the first row with nothing allowed
+  Index first_infeasible_job = -1;  // the first row with no allowed class
   std::pmr::vector<Index> job{memory};
   std::pmr::vector<std::int32_t> size{memory}, members{memory};
   std::pmr::vector<Cost> weight{memory}, next{memory};
   std::pmr::vector<Slot> slot{memory};
   std::pmr::vector<Cost> key{memory};
   std::pmr::unordered_multimap<std::uint64_t, std::int32_t> table{memory};  // list -> group, if shared
-  std::array<std::int32_t, 1 << kRecentBits> recent;                        // a likely group by the look at a row
+  std::array<std::int32_t, 1 << kRecentBits> recent;  // a likely group by the signature of a screened row
 };
 
 std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
@@ -53,7 +53,7 @@ std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
   return h ^ (h >> 29);
 }
 
-// A group with this very list in `in`, or -1.
+// Returns a group with exactly this list, or -1.
 template <class Groups, class Table>
 std::int32_t find_list(const Groups& in, std::span<const Index> begin, std::uint64_t h, const Slot* slot,
                        const Cost* key, std::int32_t size, const Table& table) {
@@ -81,7 +81,8 @@ class ChunkPricer {
       up_[s] = static_cast<T>(box.center[s] + box.up[s]);
       down_[s] = static_cast<T>(box.center[s] - box.down[s]);
     }
-    if (std::is_same_v<T, Cost> && FloatFilter::serves(context.keys)) filter_.emplace(context.keys, box);
+    if (std::is_same_v<T, Cost> && FloatFilter::serves(context.keys, context.tuning))
+      filter_.emplace(context.keys, box, context.tuning);
   }
 
   void run(Index begin, Index end, PricedChunk& chunk_out) const {
@@ -92,14 +93,14 @@ class ChunkPricer {
     Buffer buffer;
     buffer.kept.resize(static_cast<std::size_t>(n_ + 1));
     for (Index b = begin, count = 0; b < end; b += count) {
-      if constexpr (std::is_same_v<T, Cost>) b = settle_sketched(b, end, chunk_out, buffer);
+      if constexpr (std::is_same_v<T, Cost>) b = filter_rows(b, end, chunk_out, buffer);
       count = std::min(block, end - b);
-      for (Index k = 0; k < count; ++k) screened[k].low = outside(level_.row(b + k), chunk_out.seen);
-      const T* rows = look(b, count, buffer, screened.data(), chunk_out);
+      for (Index k = 0; k < count; ++k) screened[k].low = unplaced_value(level_.row(b + k), chunk_out.seen);
+      const T* rows = screen_block(b, count, buffer, screened.data(), chunk_out);
       for (Index k = 0; k < count; ++k) {
         if (std::is_same_v<T, std::int32_t> && b + count + k < end) fetch(narrow_row(b + count + k));
         const T* row = rows != nullptr ? rows + k * n_ : narrow_row(b + k);
-        settle(b + k, WholeRow{row}, screened[k], chunk_out, buffer);
+        classify_row(b + k, WholeRow{row}, screened[k], chunk_out, buffer);
       }
     }
   }
@@ -107,17 +108,17 @@ class ChunkPricer {
  private:
   struct Buffer {
     std::vector<Cost> keys;
-    std::vector<std::int32_t> broken;  // the block's rows, ties broken
+    std::vector<std::int32_t> broken;  // the block's rows, perturbed
     std::vector<double> costs, scale;
     std::vector<Slot> kept;
     std::vector<Index> begins;   // of the piece's groups, if shared
     std::vector<Cost> furthest;  // of them: max of key + down
     FloatFilter::Scratch scratch;
-    FilteredRow sketched;
-    Index sketches = 0, failures = 0;
+    FilteredRow filtered;
+    Index attempts = 0, failures = 0;
   };
 
-  // What is to be known of a row beside its look: all its keys, or those of the classes kept.
+  // What else is needed of a screened row: all its keys (WholeRow), or those of its candidates (KeptRow).
   struct WholeRow {
     const T* keys;
     [[nodiscard]] Cost only(Slot s) const { return static_cast<Cost>(keys[s]); }
@@ -131,36 +132,37 @@ class ChunkPricer {
     [[nodiscard]] bool first_infeasible_job(Index) const { return kept->low >= kForbidden / 4; }
   };
 
-  // From b on, as long as sketches tell enough; the first row that is still to be looked at. Where it matters whether
-  // costs are exact keys, they have to be read whole until one is not.
-  Index settle_sketched(Index b, Index end, PricedChunk& chunk_out, Buffer& buffer) const {
+  // Processes rows from b on as long as the float32 filter excludes enough classes; returns the first row still to be
+  // read. Where it matters whether costs are exact keys, rows must be read whole until one is not.
+  Index filter_rows(Index b, Index end, PricedChunk& chunk_out, Buffer& buffer) const {
     if (!filter_ || !(known_ || chunk_out.seen.inexact)) return b;
-    constexpr Index kTries = 16, kAhead = 8;  // rows; and after so many tries three of four have to tell enough
-    while (b < end && 4 * buffer.failures <= buffer.sketches++ + kTries) {
+    constexpr Index kAhead = 8;  // rows
+    while (b < end && 4 * buffer.failures <= buffer.attempts++ + context_.tuning.filter_tries) {
       const Index job = level_.row(b);
       if (b + kAhead < end) context_.keys.problem().cost->prefetch(level_.row(b + kAhead));
-      if (!filter_->screen(job, outside(job, chunk_out.seen), buffer.scratch, buffer.sketched)) {
+      if (!filter_->screen(job, unplaced_value(job, chunk_out.seen), buffer.scratch, buffer.filtered)) {
         ++buffer.failures;
         break;
       }
-      const FilteredRow& kept = buffer.sketched;
+      const FilteredRow& kept = buffer.filtered;
       const auto first = static_cast<std::uint64_t>(kept.slot.empty() ? 0 : kept.slot.front());
-      settle(b++, KeptRow{&kept}, ScreenedRow<Cost>{kept.low, kept.next, (first << kCountBits<Cost>)+kept.slot.size()},
-             chunk_out, buffer);
+      classify_row(b++, KeptRow{&kept},
+                   ScreenedRow<Cost>{kept.low, kept.next, (first << kCountBits<Cost>)+kept.slot.size()}, chunk_out,
+                   buffer);
     }
     return b;
   }
 
-  // The int32 matrix's own row, for T = int32.
+  // Returns the int32 matrix's own row, for T = int32.
   [[nodiscard]] const T* narrow_row(Index k) const { return matrix_ + level_.row(k) * n_; }
 
-  // Asks for a row of the next block: what is done between two looks makes the hardware forget what it was reading.
+  // Prefetches a row of the next block: work between two blocks makes the hardware lose the stream.
   void fetch(const T* row) const {
     for (Index s = 0; s < n_; s += Index{64 / sizeof(T)}) __builtin_prefetch(row + s);
   }
 
-  // Looks at a block of rows; their keys, row after row, unless they are the int32 matrix's.
-  const T* look(Index b, Index count, Buffer& buffer, ScreenedRow<T>* out, PricedChunk& chunk_out) const {
+  // Screens a block of rows; returns their keys, row after row, or null where they are the int32 matrix's.
+  const T* screen_block(Index b, Index count, Buffer& buffer, ScreenedRow<T>* out, PricedChunk& chunk_out) const {
     if constexpr (std::is_same_v<T, std::int32_t>) {
       if (!context_.keys.perturbation().none()) {
         buffer.broken.resize(static_cast<std::size_t>(count * n_));
@@ -185,13 +187,13 @@ class ChunkPricer {
         context_.keys.fill(rows, buffer.keys.data(), buffer.costs, chunk_out.seen);
         screen_rows(buffer.keys.data(), count, n_, up_.data(), down_.data(), out);
       } else {
-        look_real(rows, buffer, out, chunk_out.seen);
+        screen_reals(rows, buffer, out, chunk_out.seen);
       }
       return buffer.keys.data();
     }
   }
 
-  void look_real(Rows rows, Buffer& buffer, ScreenedRow<Cost>* out, CostRangeStats& seen) const {
+  void screen_reals(Rows rows, Buffer& buffer, ScreenedRow<Cost>* out, CostRangeStats& seen) const {
     buffer.costs.resize(buffer.keys.size());
     buffer.scale.resize(static_cast<std::size_t>(rows.count));
     context_.keys.problem().cost->reals(rows, buffer.costs.data());
@@ -204,18 +206,18 @@ class ChunkPricer {
     const KeyExtremes all = screen_real_rows_checked(reals, rows.count, n_, up_.data(), down_.data(), out);
     seen.inexact |= all.inexact;
     if (!all.within(context_.keys.limit()))
-      context_.keys.fill(rows, buffer.keys.data(), buffer.costs, seen);  // tells why
+      context_.keys.fill(rows, buffer.keys.data(), buffer.costs, seen);  // records why
   }
 
-  // key + up of the unplaced column; T's largest without one.
-  T outside(Index job, CostRangeStats& seen) const {
+  // Returns key + up of the unplaced column; T's largest without one.
+  T unplaced_value(Index job, CostRangeStats& seen) const {
     if (!context_.keys.optional()) return std::numeric_limits<T>::max();
     const Cost v = context_.keys.unplaced(job, seen) + box_.center[n_] + box_.up[n_];
     return static_cast<T>(std::min<Cost>(v, std::numeric_limits<T>::max()));
   }
 
   template <class Row>
-  void settle(Index k, const Row& row, const ScreenedRow<T>& seen, PricedChunk& chunk_out, Buffer& buffer) const {
+  void classify_row(Index k, const Row& row, const ScreenedRow<T>& seen, PricedChunk& chunk_out, Buffer& buffer) const {
     const Index job = level_.row(k);
     const Cost weight = weighted_ ? context_.keys.problem().weight(job) : 1;
     Cost next = seen.next == std::numeric_limits<T>::max() ? kForbidden : static_cast<Cost>(seen.next);
@@ -230,7 +232,8 @@ class ChunkPricer {
       if (!out_too) next = std::min(next, v);
     }
     next = std::min(next, kForbidden);
-    // Prices are below kForbidden / 2, so nothing less tells that a row may have nothing allowed; the row itself does.
+    // Prices are below kForbidden / 2, so a least above that bound alone shows that a row may have no allowed class;
+    // the row itself decides.
     if ((seen.count() == 0 && !out_too) ||
         (static_cast<Cost>(seen.low) >= kForbidden / 4 && left_out >= kForbidden && row.first_infeasible_job(n_))) {
       if (chunk_out.first_infeasible_job < 0) chunk_out.first_infeasible_job = k;
@@ -245,10 +248,10 @@ class ChunkPricer {
       chunk_out.base += static_cast<Wide>(weight) * key;
       return;
     }
-    group(k, row, seen, out_too, left_out, next, weight, chunk_out, buffer);
+    add_group(k, row, seen, out_too, left_out, next, weight, chunk_out, buffer);
   }
 
-  void list(const WholeRow& row, const ScreenedRow<T>& seen, PricedChunk& chunk_out, Buffer& buffer) const {
+  void list_candidates(const WholeRow& row, const ScreenedRow<T>& seen, PricedChunk& chunk_out, Buffer& buffer) const {
     const Index found = list_screened(row.keys, down_.data(), n_, seen, buffer.kept.data());
     const std::size_t start = chunk_out.slot.size();
     chunk_out.slot.insert(chunk_out.slot.end(), buffer.kept.begin(), buffer.kept.begin() + found);
@@ -257,20 +260,20 @@ class ChunkPricer {
     for (Index c = 0; c < found; ++c) key[c] = static_cast<Cost>(row.keys[buffer.kept[c]]);
   }
 
-  void list(const KeptRow& row, const ScreenedRow<T>&, PricedChunk& chunk_out, Buffer&) const {
+  void list_candidates(const KeptRow& row, const ScreenedRow<T>&, PricedChunk& chunk_out, Buffer&) const {
     chunk_out.slot.insert(chunk_out.slot.end(), row.kept->slot.begin(), row.kept->slot.end());
     chunk_out.key.insert(chunk_out.key.end(), row.kept->key.begin(), row.kept->key.end());
   }
 
   template <class Row>
-  void group(Index k, const Row& row, const ScreenedRow<T>& seen, bool out_too, Cost left_out, Cost next, Cost weight,
-             PricedChunk& chunk_out, Buffer& buffer) const {
+  void add_group(Index k, const Row& row, const ScreenedRow<T>& seen, bool out_too, Cost left_out, Cost next,
+                 Cost weight, PricedChunk& chunk_out, Buffer& buffer) const {
     constexpr bool whole = std::is_same_v<Row, WholeRow>;
     if constexpr (whole) {
       if (context_.share && join_recent(k, row.keys, seen, out_too, left_out, next, weight, chunk_out, buffer)) return;
     }
     const Index start = static_cast<Index>(chunk_out.slot.size());
-    list(row, seen, chunk_out, buffer);
+    list_candidates(row, seen, chunk_out, buffer);
     if (out_too) chunk_out.slot.push_back(static_cast<Slot>(n_)), chunk_out.key.push_back(left_out);
     const auto size = static_cast<std::int32_t>(static_cast<Index>(chunk_out.slot.size()) - start);
     const Cost first = chunk_out.key[start];
@@ -285,7 +288,7 @@ class ChunkPricer {
         chunk_out.slot.resize(static_cast<std::size_t>(start));
         chunk_out.key.resize(static_cast<std::size_t>(start));
         if constexpr (whole) chunk_out.recent[signature(row.keys, seen)] = g;
-        enlist(k, g, weight, next, chunk_out);
+        add_member(k, g, weight, next, chunk_out);
         return;
       }
       if constexpr (whole)
@@ -307,7 +310,7 @@ class ChunkPricer {
     chunk_out.next.push_back(next);
   }
 
-  void enlist(Index k, std::int32_t g, Cost weight, Cost next, PricedChunk& chunk_out) const {
+  void add_member(Index k, std::int32_t g, Cost weight, Cost next, PricedChunk& chunk_out) const {
     chunk_out.weight[g] += weight;
     chunk_out.members[g] += 1;
     chunk_out.next[g] = std::min(chunk_out.next[g], next);
@@ -321,8 +324,9 @@ class ChunkPricer {
     return (h * 0x9E3779B97F4A7C15ULL) >> (64 - kRecentBits);
   }
 
-  // With ties most rows have a list that was met a moment ago: then its classes alone are compared, not all. The list
-  // is the same if it is as long, the furthest of its classes is kept, and their keys differ by the same.
+  // Joins a recent group. With ties most rows have a list that occurred a moment ago: then only its classes are
+  // compared, not all. The list is the same if it is as long, the furthest of its classes is a candidate, and their
+  // keys differ by the same.
   bool join_recent(Index k, const T* row, const ScreenedRow<T>& seen, bool out_too, Cost left_out, Cost next,
                    Cost weight, PricedChunk& chunk_out, const Buffer& buffer) const {
     const std::int32_t g = chunk_out.recent[signature(row, seen)];
@@ -339,7 +343,7 @@ class ChunkPricer {
         !keys_match(row, slot, key, pairs, static_cast<T>(first)))
       return false;
     chunk_out.base += static_cast<Wide>(weight) * first;
-    enlist(k, g, weight, next - first - box_.center[slot[0]], chunk_out);
+    add_member(k, g, weight, next - first - box_.center[slot[0]], chunk_out);
     return true;
   }
 
@@ -352,10 +356,10 @@ class ChunkPricer {
   std::optional<FloatFilter> filter_;
   const T* matrix_ = nullptr;  // the int32 matrix itself, for T = int32
   bool weighted_ = false;
-  bool known_;  // is it known whether all costs are exact keys, or does it not matter?
+  bool known_;  // known, or irrelevant, whether all costs are exact keys
 };
 
-// Piece groups -> groups of the whole, in chunk order; the first group of each chunk.
+// Concatenates the chunks' groups in chunk order; returns the first group of each chunk.
 std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext& context, RestrictedProblem& out) {
   std::vector<Index> group(chunks.size() + 1, 0), candidate(chunks.size() + 1, 0);
   for (std::size_t c = 0; c < chunks.size(); ++c) {
@@ -363,7 +367,7 @@ std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext&
     candidate[c + 1] = candidate[c] + static_cast<Index>(chunks[c].slot.size());
   }
   const auto groups = static_cast<std::size_t>(group.back()), candidates = static_cast<std::size_t>(candidate.back());
-  const std::size_t room = candidates + candidates / 16;  // lists grow
+  const std::size_t room = candidates + candidates / 16;  // lists get columns later
   out.slot.reserve(room), out.key.reserve(room), out.group_of.reserve(room), out.flow.reserve(room);
   out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
   out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);
@@ -390,8 +394,8 @@ std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext&
   return group;
 }
 
-// The same where lists may be shared between chunks: the group of the whole for each group of each chunk. Cut short by
-// a stop.
+// Merges groups with equal lists between chunks; returns the final group for each group of each chunk. Cut short by a
+// stop.
 std::vector<std::vector<std::int32_t>> append_shared(std::vector<PricedChunk>& chunks, Stop& stop,
                                                      RestrictedProblem& out) {
   std::vector<std::vector<std::int32_t>> renamed(chunks.size());
@@ -465,8 +469,8 @@ bool pricing_pass_as(const SolverContext& context, const Level& level, const Pri
   return wrapped || join(chunks, context, out, seen);
 }
 
-// Do prices and radii leave int32 sums of int32 keys recognisable when they wrap? See kNarrow: key + up wraps only to
-// values below -2^30, and key - ... does so only in rows whose minimum is below -2^30 as well.
+// Returns whether prices and radii are small enough for wrapped int32 sums to be recognised. See kInt32Limit: key + up
+// wraps only to values below -2^30, and key - down does so only in rows whose minimum is below -2^30 as well.
 bool narrow(const PriceBox& box) {
   Cost low = 0, high = 0, radius = 0;
   for (std::size_t s = 0; s < box.center.size(); ++s) {

@@ -6,18 +6,6 @@
 
 namespace gridcompute::transport {
 
-Cost PriceBox::shift(std::span<const Cost> prices) const noexcept {
-  Cost least = std::numeric_limits<Cost>::max();
-  for (std::size_t s = 0; s < center.size(); ++s) least = std::min(least, prices[s] - center[s] + down[s]);
-  return least;
-}
-
-bool PriceBox::holds(std::span<const Cost> prices) const noexcept {
-  Cost most = std::numeric_limits<Cost>::min();
-  for (std::size_t s = 0; s < center.size(); ++s) most = std::max(most, prices[s] - center[s] - up[s]);
-  return most <= shift(prices);
-}
-
 std::vector<Cost> RestrictedProblem::load() const {
   std::vector<Cost> total = fixed;
   for (std::size_t c = 0; c < slot.size(); ++c) total[static_cast<std::size_t>(slot[c])] += flow[c];
@@ -38,7 +26,7 @@ Cost RestrictedProblem::cheapest(Index group, std::span<const Cost> prices) cons
 
 namespace {
 
-// The sum of each(k) for k in [0, n).
+// Returns the sum of each(k) for k in [0, n).
 template <class Each>
 Wide sum_of(Index n, Pool& pool, const Each& each) {
   constexpr Index kChunk = 1 << 14;
@@ -82,7 +70,7 @@ Wide RestrictedProblem::lowest_value(std::span<const Cost> prices, const std::fu
 void RestrictedProblem::place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool) {
   struct Part {
     std::vector<Cost> taken;
-    std::vector<std::pair<Index, Cost>> tied;  // group, units without a place
+    std::vector<std::pair<Index, Cost>> tied;  // group, units in no class yet
   };
   constexpr Index kChunk = 1 << 14;
   std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(groups(), kChunk)));

@@ -15,12 +15,13 @@ constexpr Cost kSettled = std::numeric_limits<Cost>::min();
 }  // namespace
 
 SspRepair::SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity, std::vector<Cost>& prices,
-                     PriceBox narrow, bool all_arcs, Pool& pool, Stop& stop, Stats& stats)
+                     PriceBox narrow, bool all_arcs, Pool& pool, Stop& stop, Stats& stats, const Tuning& tuning)
     : r_(problem),
       capacity_(capacity),
       prices_(prices),
       stop_(stop),
       stats_(stats),
+      tuning_(tuning),
       hub_(problem.columns),
       all_arcs_(all_arcs),
       box_(std::move(narrow)) {
@@ -47,7 +48,7 @@ SspRepair::SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity,
   pool.for_chunks(r_.groups(), kChunk, [&](Index, Index from, Index to) {
     for (Index g = from; g < to; ++g) low_[g] = low(g);
   });
-  if (stop_.poll()) return;  // run() will see it
+  if (stop_.poll()) return;  // run() tests it again
   list_members(pool);
   pending_.resize(n);
   while (pairs_.size() < n) pairs_.emplace_back(pool.memory());
@@ -58,7 +59,7 @@ SspRepair::SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity,
   build_all(pool);
 }
 
-// Candidates with flow by class, each class's in order.
+// Lists the candidates with flow by class, each class's in order.
 void SspRepair::list_members(Pool& pool) {
   const auto n = static_cast<std::size_t>(hub_);
   std::vector<std::vector<Index>> at(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
@@ -100,7 +101,7 @@ Cost SspRepair::low(Index group) const {
   return count < 2 ? kInactive : low;
 }
 
-// Can this candidate be its group's cheapest within a box that is so low?
+// Returns whether this candidate can be its group's cheapest within the box whose least is `low`.
 bool SspRepair::near(Index candidate, Cost low, std::span<const Cost> down) const {
   const Slot s = r_.slot[candidate];
   return all_arcs_ || r_.key[candidate] + box_.center[s] - down[s] <= low;
@@ -144,12 +145,12 @@ void SspRepair::build(Slot s, Scratch& scratch) {
   for (const Slot t : pairs.to) count_in[t] = 0;
 }
 
-// Where many classes have units to give most are settled by some search: then all are built at once, in threads. After
-// a stop no search begins.
+// Builds the arcs of all classes at once, in threads, where many have excess: most will then be settled by some search.
+// After a stop no search begins.
 void SspRepair::build_all(Pool& pool) {
-  constexpr Index kMany = 8, kClasses = 8;
+  constexpr Index kClasses = 8;
   const auto giving = std::count_if(excess_.begin(), excess_.end(), [](Cost e) { return e > 0; });
-  if (hub_ > kMany * giving || stop_.poll()) return;
+  if (hub_ > tuning_.build_all_share * giving || stop_.poll()) return;
   pool.for_chunks(
       hub_, kClasses,
       [&](Index, Index begin, Index end) {
@@ -160,7 +161,7 @@ void SspRepair::build_all(Pool& pool) {
       &stop_);
 }
 
-// Drops entries whose unit has left, and finds the best of the others.
+// Drops exchanges whose flow is gone, and finds the best of the others.
 void SspRepair::refresh_best(ExchangeArcs& pairs, std::size_t k) {
   const auto first = pairs.first.begin() + pairs.begin[k];
   Index& end = pairs.end[k];
@@ -201,7 +202,7 @@ void SspRepair::insert(ExchangeArcs& pairs, Slot t, ExchangeArc entry) {
   if (pairs.best[k] > entry) pairs.best[k] = entry;
 }
 
-// The first units of a group have come to this candidate.
+// Adds the arcs of a candidate that just got its first flow.
 void SspRepair::activate(Index candidate) {
   const Slot s = r_.slot[candidate];
   if (!pairs_[s].built) {
@@ -216,7 +217,7 @@ void SspRepair::activate(Index candidate) {
   }
 }
 
-// The last units of a group have left this candidate.
+// Removes the arcs of a candidate that just lost its last flow.
 void SspRepair::deactivate(Index candidate) {
   ExchangeArcs& pairs = pairs_[r_.slot[candidate]];
   const auto g = static_cast<std::size_t>(r_.group_of[candidate]);
@@ -258,8 +259,8 @@ void SspRepair::relax(Slot v, Cost d) {
   }
 }
 
-// Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it.
-// False if none can be reached; `settled_` is then all that can.
+// Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it. False
+// if none can be reached; `settled_` is then all that can.
 bool SspRepair::search() {
   std::fill(label_.begin(), label_.end(), std::numeric_limits<Cost>::max());
   ++stats_.searches;
@@ -290,7 +291,7 @@ bool SspRepair::search() {
 }
 
 // Raises prices so that every path to a settled class within `distance` becomes tight; false if that would leave the
-// box (then nothing is changed and `wanted_` is what it would have been).
+// box (then nothing is changed and `target_prices_` is what it would have been).
 bool SspRepair::raise_prices(Cost distance) {
   if (distance == 0) return true;
   const auto shift = [&](Cost sign) {
@@ -305,7 +306,7 @@ bool SspRepair::raise_prices(Cost distance) {
   return false;
 }
 
-// How much the path carries at once.
+// Returns the bottleneck of the path.
 Cost SspRepair::bottleneck(Cost most) const {
   for (const PathArc& a : path_) {
     if (a.from == hub_) {
@@ -323,7 +324,7 @@ void SspRepair::augment(Slot target) {
   path_.clear();
   Slot source = target;
   for (; parent_[source].from != kNone; source = parent_[source].from) path_.push_back(parent_[source]);
-  // Moving a unit may add pairs to a class on the path, so an arc is found again by its end.
+  // Moving a unit may add arcs to a class on the path, so an arc is located again by its end.
   const auto same = [&] {
     for (PathArc& a : path_) {
       if (a.arc < 0) continue;
@@ -369,7 +370,7 @@ SspRepair::End SspRepair::run() {
       settled_classes_ = settled_;
       return End::unreachable;
     }
-    // All the way, or where the box ends: the nearest deficit at least.
+    // Up to the last target, or to the nearest ones where the box ends sooner.
     std::size_t count = targets_.size();
     while (count > 0 && !raise_prices(distance_[targets_[count - 1]])) count = count == 1 ? 0 : (count + 1) / 2;
     if (count == 0) return End::left_box;
@@ -383,7 +384,7 @@ SspRepair::End SspRepair::run() {
 void SspRepair::write_prices() {
   const Cost shift = p_[hub_];
   for (Slot s = 0; s < hub_; ++s) {
-    // Only a class that nothing fills can be cheaper than the hub: it may cost as much, nobody is there.
+    // Only an empty class can be cheaper than the hub: its price may as well be the hub's.
     prices_[s] = std::max<Cost>(0, p_[s] - shift);
   }
 }

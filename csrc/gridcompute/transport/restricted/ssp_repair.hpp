@@ -1,26 +1,28 @@
-// The restricted optimum, exactly: successive shortest paths on the residual graph of the classes and the hub T.
+// The exact restricted optimum by successive shortest paths on the residual graph of the classes and the hub T.
 //
-// Definitions. Units sit in classes (fixed jobs, flows of groups). filled_s <= u_s counts the room of s in use; the
-// rest lies with the hub T at price p_T. Residual arcs: s -> t moves a unit of some group from s to t, at the least
-// key_t - key_s over the groups in s, plus p_t - p_s; s -> T where room is left; T -> s where some is filled. Excess of
-// a class: load - filled; of T: sum of filled - total weight.
+// Definitions.  Units are in classes (fixed jobs, flows of groups). filled_s <= u_s is the capacity of s in use; the
+// rest is flow into the hub T at price p_T. Residual arcs: s -> t moves a unit of some group from s to t, at the least
+// key_t - key_s over the groups in s, plus p_t - p_s; s -> T where capacity is left; T -> s where some is filled.
+// Excess of a class: load - filled; of T: sum of filled - total weight.
 //
-// Invariants. (I1) every unit is at the cheapest of its candidates, so every residual arc has reduced cost >= 0;
-// (I2) filled_s = u_s where p_s > p_T. Both hold at the start by construction, and each augmentation keeps them.
+// Invariants (holds()).  (I1) every unit is at the cheapest of its candidates, so every residual arc has reduced cost
+// >= 0; (I2) filled_s = u_s where p_s > p_T. Both hold at the start by construction, and each augmentation keeps them.
 //
-// Steps. Dijkstra from all classes with excess at once, until the deficits settled could take half of it; prices of
+// Steps.  Dijkstra from all classes with excess at once, until the deficits settled could take half of it; prices of
 // settled classes rise by what they are nearer than the last; along the tree's path to each deficit, nearest first,
-// move as much as it carries, again while its arcs keep their keys. A pair's groups wait in a heap by key difference,
-// which no price change reorders; a class's pairs are built when it is first settled.
+// augment by the bottleneck, again while its arcs keep their keys. An exchange arc's groups are in a heap by key
+// difference, which no price change reorders; a class's arcs are built when it is first settled.
 //
-// A narrow box of its own, around the prices it starts from, leaves out what cannot matter within it: groups with one
-// candidate in it stand still, and pairs outside it are not built. Most groups of a wide scan are such.
+// A narrow box of its own, around the prices it starts from, excludes what cannot matter within it: groups with one
+// candidate in it are inactive, and arcs outside it are not built. Most groups of a wide pricing pass are inactive.
 //
-// Stops early, prices valid, when the graph has no path (Unreachable: the settled classes) or when raising prices would
-// leave the narrow box (Far: the prices it would have set). Then the box may be widened where it is too narrow, mostly
-// for one class, and only the groups that have it on their list are looked at again; or lists may have grown.
+// Stops early, prices valid, when the graph has no path (unreachable: the settled classes) or when raising prices would
+// leave the narrow box (left_box: the target prices). Then the box may be widened, mostly for one class, and only the
+// groups with that class on their list are processed again; or lists may have got columns.
 //
-// Complexity. O(settled * pairs) a search; a search balances many units, at least one.
+// Complexity.  O(settled * arcs) a search; a search balances many units, at least one.
+//
+// Source.  Ahuja, Magnanti and Orlin, Network Flows (1993), section 9.7; Brenner, Oper. Res. Lett. 36 (2008) 408.
 #pragma once
 
 #include "gridcompute/base/stop.hpp"
@@ -34,25 +36,25 @@ class SspRepair {
   enum class End { balanced, unreachable, left_box, stopped };
 
   // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
-  // a class; the hub's is 0. `narrow` is a box around these prices; `everything` builds all pairs all the same.
+  // a class; the hub's is 0. `narrow`: a box around these prices; `all_arcs` builds all arcs whatever the box.
   SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, PriceBox narrow,
-            bool all_arcs, Pool& pool, Stop& stop, Stats& stats);
+            bool all_arcs, Pool& pool, Stop& stop, Stats& stats, const Tuning& tuning = kDefaultTuning);
 
   End run();
 
-  // After far: room for these prices and as much again, so that run() can go on. False if there was room.
+  // After left_box: widens the box to twice these prices' moves, so that run() can continue. False if they were inside.
   bool widen(std::span<const Cost> wanted, Pool& pool);
 
-  // After far: some lists have grown.
+  // After left_box: takes in lists that got columns.
   void include_new_columns(Pool& pool);
 
   [[nodiscard]] const PriceBox& box() const noexcept { return box_; }
   [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
-  // After far; below 0 for an empty class that could be cheaper than the hub.
+  // After left_box: the prices that would have been set; below 0 for an empty class that could be cheaper than the hub.
   [[nodiscard]] const std::vector<Cost>& target_prices() const noexcept { return target_prices_; }
   [[nodiscard]] Cost excess(Slot s) const noexcept { return excess_[s]; }
-  [[nodiscard]] Cost unmet() const noexcept;  // units without a place
-  // After balanced: the hub back to price 0, empty classes up to it.
+  [[nodiscard]] Cost unmet() const noexcept;  // units of excess
+  // Writes prices: the hub back to price 0, empty classes up to it.
   void write_prices();
   [[nodiscard]] bool holds() const;
 
@@ -67,8 +69,8 @@ class SspRepair {
       return key != other.key ? key > other.key : from > other.from;
     }
   };
-  // All residual arcs s -> t of one class, ascending t. What was there when the class was built lies in one array, pair
-  // after pair; what came later in a heap of the pair's own.
+  // All residual arcs s -> t of one class, ascending t. Exchanges that existed when the class was built are in one
+  // array, arc after arc; later ones in a heap of the arc's own.
   struct ExchangeArcs {
     explicit ExchangeArcs(std::pmr::memory_resource* pages) : memory(pages) {}
 
@@ -77,14 +79,14 @@ class SspRepair {
     std::pmr::vector<Slot> to{memory};
     std::pmr::vector<ExchangeArc> best{memory};  // key kForbidden if none
     std::pmr::vector<ExchangeArc> first{memory};
-    std::pmr::vector<Index> begin{memory}, end{memory};  // of each pair in `first`, a heap once `heaped`
+    std::pmr::vector<Index> begin{memory}, end{memory};  // of each arc in `first`, a heap once `heaped`
     std::pmr::vector<char> heaped{memory};
-    std::vector<std::vector<ExchangeArc>> later;  // empty, or one a pair
+    std::vector<std::vector<ExchangeArc>> later;  // empty, or one an arc
   };
   struct PathArc {
     Slot from, to;
     Index arc;  // position in pairs_[from], or -1 for an arc of the hub
-    Cost key;   // of the pair when it was followed
+    Cost key;   // of the arc when it was labelled
   };
 
   struct Scratch {
@@ -115,19 +117,20 @@ class SspRepair {
   std::vector<Cost>& prices_;
   Stop& stop_;
   Stats& stats_;
+  const Tuning& tuning_;
   Slot hub_;
   bool all_arcs_;
   PriceBox box_;
   std::size_t known_ = 0;        // candidates
-  std::vector<char> replaced_;   // (candidates): its list was replaced, its pairs are retired
-  DefaultInitVector<Cost> low_;  // of each group: min of key + center + up; kStill if it has one candidate in the box
+  std::vector<char> replaced_;   // (candidates): the list was replaced, its arcs are removed
+  DefaultInitVector<Cost> low_;  // (groups): min of key + center + up; kInactive with one candidate in the box
   std::vector<Cost> p_, filled_, excess_;
   DefaultInitVector<Index> order_;                   // candidates with flow by class, at the start
   std::vector<Index> start_;                         // of each class in order_
-  std::vector<std::vector<std::uint32_t>> pending_;  // and those that came before the class was built
+  std::vector<std::vector<std::uint32_t>> pending_;  // candidates that got flow before the class was built
   std::vector<ExchangeArcs> pairs_;
   Scratch scratch_;
-  std::vector<Cost> distance_, label_;  // label_: the same, but below all once settled and above all until reached
+  std::vector<Cost> distance_, label_;  // label_: lowest once settled, highest until reached
   std::vector<PathArc> parent_;
   std::vector<Slot> settled_, settled_classes_, targets_;
   std::vector<std::pair<Cost, Slot>> queue_;

@@ -11,30 +11,27 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 15;      // jobs of a slack test
-constexpr Index kFew = 32;             // one job in so many is worth asking again
-constexpr Index kSample = 1 << 12;     // jobs that tell where those begin
-constexpr Index kFewGroups = 4;        // so many suspects a group: each group's bound once
-constexpr double kRounding = 0x1p-48;  // of all that a need is made of
-constexpr Index kOddClasses = 8;
+constexpr Index kChunk = 1 << 15;      // jobs a chunk
+constexpr double kRounding = 0x1p-48;  // relative rounding error of a needed shift
 
-// Doubles for numbers beyond 2^53: a need rounded up, so that the difference of one and a slack is below the true one
-// by its own rounding at most, and a shift lowered by as much.
+// Rounds down to a double. Needed shifts are rounded up, so that the difference of one and a margin is below the true
+// one by its own rounding at most, and a shift is lowered by as much.
 double surely_below(Cost x) {
   constexpr double kExact = 0x1p52;
   const double below = -round_up(-x);
   return std::fabs(below) < kExact ? below : std::nextafter(below, -std::numeric_limits<double>::infinity());
 }
 
-// What a job may cost less than its candidates by the bound with shift 0: it is doubtful under a shift below that.
+// The shift below which a job's constraint may be violated: what it may cost less outside its candidates by the bound
+// with shift 0.
 class NeededShifts {
  public:
-  // For so many jobs.
+  // `jobs`: how many will be tested.
   NeededShifts(const SolverContext& context, const RestrictedProblem& r, std::span<const Cost> prices, Cost margin,
                Index jobs)
       : r_(r), prices_(prices), margin_(margin), fixed_(static_cast<std::size_t>(r.columns)) {
     for (Slot s = 0; s < r.columns; ++s) fixed_[s] = round_up(prices[s] - r.box.center[s] + margin);
-    if (kFewGroups * jobs < r.groups()) return;
+    if (context.tuning.suspects_per_group * jobs < r.groups()) return;
     grouped_.resize(r.size.size());
     context.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
       for (Index g = begin; g < end; ++g) grouped_[g] = of_group(g);
@@ -56,7 +53,7 @@ class NeededShifts {
   std::span<const Cost> prices_;
   Cost margin_;
   std::vector<double> fixed_;          // by class
-  DefaultInitVector<double> grouped_;  // by group, or empty: not worth it
+  DefaultInitVector<double> grouped_;  // by group, or empty where few jobs are tested
 };
 
 // visit(chunk, j) for the j of [0, n).
@@ -67,7 +64,8 @@ void each(const SolverContext& context, Index n, const Visit& visit) {
   });
 }
 
-// How many of the lowest classes to compare one by one: each costs about an eighth of a look per job.
+// Returns how many of the classes with the lowest shifts to compare one by one: each comparison costs about an eighth
+// of a test of all jobs.
 Index count_compared(const SolverContext& context, const NeededShifts& needs, std::span<const Index> jobs, Index n,
                      const std::vector<Cost>& shifts) {
   const auto asked = static_cast<Index>(jobs.size());
@@ -79,7 +77,7 @@ Index count_compared(const SolverContext& context, const NeededShifts& needs, st
   });
   Index best = 0, least = std::numeric_limits<Index>::max();
   for (Index k = 0; k < static_cast<Index>(shifts.size()); ++k) {
-    Index total = k * n / 8;
+    Index total = k * n / context.tuning.comparison_cost;
     for (const auto& c : counts) total += c[static_cast<std::size_t>(k)];
     if (total < least) least = total, best = k;
   }
@@ -95,7 +93,7 @@ Cost least_listed_cost(const SolverContext& context, const Level& level, const R
   return context.keys.at(level.row(k), at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
 }
 
-// Would all be without doubt that were no suspects?
+// Returns whether jobs that are no suspects have no violation.
 bool ViolationFinder::none_possible(const RestrictedProblem& r, std::span<const Cost> prices, double lowest) const {
   if (at_.empty()) return false;
   double rise = 0, parts = std::fabs(most_) + std::fabs(lowest);
@@ -112,8 +110,8 @@ void ViolationFinder::collect_suspects(const SolverContext& context, const Restr
   const auto n = static_cast<Index>(r.place_of.size());
   const NeededShifts needs(context, r, prices, margin_, n);
   std::vector<double> some;
-  for (Index k = 0; k < n; k += std::max<Index>(1, n / kSample)) some.push_back(needs(k));
-  const auto rank = some.begin() + static_cast<std::ptrdiff_t>(some.size() / kFew);
+  for (Index k = 0; k < n; k += std::max<Index>(1, n / context.tuning.suspects_sample)) some.push_back(needs(k));
+  const auto rank = some.begin() + static_cast<std::ptrdiff_t>(some.size() / context.tuning.suspects_share);
   std::nth_element(some.begin(), rank, some.end(), std::greater<>{});
   most_ = some.empty() ? lowest : std::min(lowest, *rank);
   at_.assign(prices.begin(), prices.end());
@@ -129,10 +127,11 @@ Violations ViolationFinder::find(const SolverContext& context, const Level& leve
   Violations out;
   out.shift = r.box.shift(prices);
   if (margin_ == 0 && r.box.holds(prices)) return out;
-  // Classes by how low their price went; a shift that leaves out the j lowest.
+  // Orders classes by how far their price fell; the j-th shift leaves out the j lowest.
   std::vector<std::pair<Cost, Slot>> low;
   for (Slot s = 0; s < r.columns; ++s) low.emplace_back(prices[s] - r.box.center[s] + r.box.down[s], s);
-  const Index most = context.keys.problem().cost->singles() ? std::min<Index>(kOddClasses, r.columns / 8) : 0;
+  const Index most =
+      context.keys.problem().cost->singles() ? std::min<Index>(context.tuning.compared_classes, r.columns / 8) : 0;
   std::partial_sort(low.begin(), low.begin() + most + 1, low.end());
   std::vector<Cost> shifts;
   for (Index j = 0; j <= most; ++j) shifts.push_back(low[static_cast<std::size_t>(j)].first);

@@ -1,31 +1,32 @@
-// Which jobs may want a class they have no candidate for.
+// Violations: the jobs for which a class outside their candidates may be cheaper, that is, whose dual constraints may
+// not hold.
 //
-// The box test (O(S)) usually says that there are none. Else each job's slack is compared with what its class has moved
-// (8 bytes a job), but for a few odd classes that are compared by their costs.
+// The box test (O(S)) usually proves that there are none. Else each job's margin is compared with what its class's
+// price has moved (8 bytes a job), except for a few classes whose price fell far, which are compared cost by cost.
 //
-// Repair asks again and again, after prices have moved a little. No job's need grows by more than the price that rose
-// most, and longer lists only lower it: those who were far from doubt at the last look at all are not asked until
-// prices may have brought them near it.
+// Repair calls this again and again, after prices have moved a little. No job's needed shift grows by more than the
+// price that rose most, and longer lists only lower it: jobs that were far from a violation at the last full test are
+// skipped until prices may have brought them near one.
 #pragma once
 
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
 
 namespace gridcompute::transport {
 
-// What classes outside the candidates can cost at some prices: next + shift, but for a few odd classes whose price fell
-// so far that they would spoil the bound for all; these were compared one by one.
+// The violating jobs, and the bound on all others: classes outside the candidates cost next + shift or more, except the
+// `compared` ones, which were compared one by one as they would have weakened the bound for all jobs.
 struct Violations {
-  std::vector<Index> jobs;  // whose candidates may not hold the answer; positions, ascending
+  std::vector<Index> jobs;  // positions, ascending
   Cost shift = 0;
   std::vector<Slot> compared;
 };
 
-// key + price of the job at this position at the cheapest of its candidates.
+// Returns key + price of the job at this position at the cheapest of its candidates.
 [[nodiscard]] Cost least_listed_cost(const SolverContext& context, const Level& level, const RestrictedProblem& r,
                                      std::span<const Cost> prices, Index k);
 
-// Of one scan's lists, which may only grow. With a margin jobs are doubtful for which a class outside their candidates
-// may cost as little as the best of these and so much more.
+// Finds violations on the lists of one pricing pass, which may only grow. With a margin a job counts from where a class
+// outside its candidates may cost as little as the best of these plus the margin.
 class ViolationFinder {
  public:
   ViolationFinder() = default;
@@ -39,8 +40,8 @@ class ViolationFinder {
   void collect_suspects(const SolverContext& context, const RestrictedProblem& r, std::span<const Cost> prices,
                         double lowest);
 
-  std::vector<Index> jobs_;  // all whose need at the prices at_ was above most_; ascending
-  std::vector<Cost> at_;     // empty: nobody was asked yet
+  std::vector<Index> jobs_;  // suspects: jobs whose needed shift at at_ exceeded most_; ascending
+  std::vector<Cost> at_;     // empty: no test yet
   double most_ = 0;
   Cost margin_ = 0;
 };

@@ -1,4 +1,4 @@
-// A repair that goes on after far: in a wider box, on longer lists.
+// Continuing a repair after left_box: in a wider box, on longer lists.
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +7,6 @@
 namespace gridcompute::transport {
 
 bool SspRepair::widen(std::span<const Cost> wanted, Pool& pool) {
-  constexpr Cost kAgain = 2, kSoon = 2;  // times the move; who is past this part of the box will be past it soon
   std::vector<Cost> moves(wanted.size());
   for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - box_.center[s];
   std::vector<Cost> sorted(moves);
@@ -24,11 +23,11 @@ bool SspRepair::widen(std::span<const Cost> wanted, Pool& pool) {
   for (std::size_t s = 0; s < moves.size(); ++s) {
     Cost& radius = moves[s] > 0 ? box_.up[s] : box_.down[s];
     const Cost move = std::abs(moves[s]);
-    if (move <= radius / kSoon) continue;
+    if (move <= radius / tuning_.widen_soon) continue;
     wider[s] = 1;
-    radius = std::max(radius, std::min(kCostLimit / 8, kAgain * move));
+    radius = std::max(radius, tuning_.widen_factor * std::min(kCostLimit / 8 / tuning_.widen_factor, move));
   }
-  // Groups that may have pairs that were not near before.
+  // Groups that may have arcs that the narrower box excluded.
   struct Nearer {
     Index group;
     Cost before;  // low_
@@ -49,7 +48,7 @@ bool SspRepair::widen(std::span<const Cost> wanted, Pool& pool) {
   return true;
 }
 
-// The pairs of a group that were not near in a box that reached less far down.
+// Adds the arcs of a group that a box with smaller `down` excluded.
 void SspRepair::add_near(Index group, Cost before, std::span<const Cost> down) {
   const Cost now = low_[group];
   const Index from = r_.begin[group], to = from + r_.size[group];
@@ -67,7 +66,7 @@ void SspRepair::add_near(Index group, Cost before, std::span<const Cost> down) {
   }
 }
 
-// A longer list may hold something better for units at these prices.
+// Moves units to the cheapest candidate: a longer list may have a cheaper one at these prices.
 void SspRepair::move_to_cheapest(Index group) {
   const Index from = r_.begin[group], to = from + r_.size[group];
   const auto cost = [&](Index c) { return r_.key[c] + p_[r_.slot[c]]; };
@@ -97,7 +96,7 @@ void SspRepair::include_new_columns(Pool& pool) {
     low_[g] = low(r_.group_of[c]);
     move_to_cheapest(r_.group_of[c]);
   }
-  // Of lists that were replaced. In order of the candidates, which is that of their groups: who they belong to is near.
+  // Candidates of replaced lists, in their order, which is that of their groups: memory accesses stay near each other.
   replaced_.resize(before, 0);
   const auto candidates = static_cast<Index>(before);
   std::vector<std::vector<Index>> left(static_cast<std::size_t>(Pool::chunks(candidates, kChunk)));

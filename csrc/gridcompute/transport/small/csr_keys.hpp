@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gridcompute/base/default_init.hpp"
+#include "gridcompute/transport/kernels/exchange_graph_kernels.hpp"
 #include "gridcompute/transport/model/common_factor.hpp"
 #include "gridcompute/transport/model/quantised_cost.hpp"
 

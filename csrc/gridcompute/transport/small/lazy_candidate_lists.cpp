@@ -48,7 +48,7 @@ bool LazyCandidateLists::read(std::span<const Index> jobs, Index at_once) {
 void LazyCandidateLists::refill(Index job) {
   lists_.refill(job, rows_, negated_prices_.data(), lists_.bound(job), scratch_);
   stats_.evaluations += columns_;
-  ++stats_.rescanned;
+  ++stats_.rows_extended;
   keys_reread_ += columns_;
 }
 

@@ -150,7 +150,7 @@ bool NearAssignment::begin(std::span<const Cost> given) {
     for (Slot s = 0; s < columns_; ++s)
       misplaced += std::max(load_[s] - capacity_[s], price_[s] > 0 ? capacity_[s] - load_[s] : 0);
     assigned_ = assigned_ && kTrusted * misplaced <= n_;
-    if (assigned_) return ++stats_.given > 0;
+    if (assigned_) return ++stats_.warm_levels > 0;
     for (auto& members : members_) members.clear();
     std::fill(load_.begin(), load_.end(), 0);
   }
@@ -193,7 +193,7 @@ bool NearAssignment::run_auction() {
       epsilon = std::max<Cost>(1, epsilon / kFactor);
     }
     if (house.run_phase(epsilon, run_bids, stop_)) continue;
-    if (!stop_.requested()) ++stats_.cut_short;
+    if (!stop_.requested()) ++stats_.auction_cutoffs;
     break;
   }
   std::copy(house.prices().begin(), house.prices().end() - 1, price_.begin());
@@ -326,7 +326,7 @@ bool NearAssignment::search(Cost left) {
     if (label > KeyRange::kLimit) return false;
     if (id < 0) {
       lists_.refresh(~id, [&](Slot s) { return node_[s].price; });
-      if (stats_.rescanned % kPollEvery == 0 && stop_.poll()) return false;
+      if (stats_.rows_extended % kPollEvery == 0 && stop_.poll()) return false;
       relax_job(~id);
     } else if (settled_flag_[id] == 0 && node_[id].label == label) {
       settle(id);

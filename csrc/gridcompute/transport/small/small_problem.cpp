@@ -52,7 +52,7 @@ class SmallProblem {
     if (!given.empty()) {
       ClassGraphSsp<T, Rows> warm(matrix_, all, capacity_, merged_prices(given), stop_, stats_);
       if (const auto misplaced = warm.assign_all(); misplaced && prices_suffice(*misplaced)) {
-        ++stats_.given;
+        ++stats_.warm_levels;
         return finish(warm, out);
       }
     }
@@ -239,7 +239,7 @@ Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool 
   if ((finish != Outcome::unreadable && finish != Outcome::too_narrow) || !keys.possible(seen) ||
       keys.reach(seen) > static_cast<double>(KeyLimits<Cost>::kKey))
     return finish;
-  if (finish == Outcome::too_narrow) ++stats.wide;
+  if (finish == Outcome::too_narrow) ++stats.int64_fallbacks;
   if (!merging && level.n > kMostWide / keys.columns()) return Outcome::given_up;
   return with(Cost{});
 }
@@ -258,7 +258,7 @@ SmallProblemResult solve_small_problem(const QuantisedCost& keys, const Level& l
                                        std::uint64_t seed, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats) {
   SmallProblemResult out;
   const auto given_up = [&] {
-    if (!out.solved && !stop.requested()) ++stats.given_up;
+    if (!out.solved && !stop.requested()) ++stats.small_solver_aborts;
   };
   if (near_assignment_fits(level.n, keys.columns())) {
     out = solve_near_assignment(keys, level, given, pool, stop, seen, stats);

@@ -1,0 +1,21 @@
+// A level of the multilevel method: the jobs of the full problem or of a sample, with capacities scaled to them.
+#pragma once
+
+#include <vector>
+
+#include "gridcompute/cost/source.hpp"
+
+namespace gridcompute::transport {
+
+struct Level {
+  const Index* rows = nullptr;  // (n) positions of the sampled jobs, ascending; null: all jobs
+  Index n = 0;
+  std::vector<Cost> capacity;  // (columns)
+
+  [[nodiscard]] Index row(Index k) const noexcept { return rows != nullptr ? rows[k] : k; }
+  [[nodiscard]] Rows block(Index first, Index count) const noexcept {
+    return rows != nullptr ? Rows{rows + first, 0, count} : Rows{nullptr, first, count};
+  }
+};
+
+}  // namespace gridcompute::transport

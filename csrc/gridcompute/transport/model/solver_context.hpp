@@ -1,0 +1,22 @@
+// What every step of the general method needs beside the level it works on.
+#pragma once
+
+#include <span>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/tuning.hpp"
+
+namespace gridcompute::transport {
+
+struct SolverContext {
+  const QuantisedCost& keys;
+  Pool& pool;
+  Stop& stop;
+  bool share = false;                  // do jobs with equal candidate lists form one group?
+  std::span<const Slot> duplicate_of;  // (columns): the lowest class with the same column (duplicate_columns.hpp)
+  const Tuning& tuning = kDefaultTuning;
+};
+
+}  // namespace gridcompute::transport

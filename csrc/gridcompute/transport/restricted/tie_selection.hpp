@@ -1,0 +1,25 @@
+// Perturbation of a restricted problem: whether a sample's ties call for it, and its removal from an optimum
+// (model/perturbation.hpp has the theory).
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/transport/model/perturbation.hpp"
+#include "gridcompute/transport/restricted/restricted_problem.hpp"
+
+namespace gridcompute::transport {
+
+// Returns whether, at a sample's prices, enough classes are within a key or two of each job's cheapest that keys should
+// be perturbed. Where jobs share lists these may be few; the first sample (`first`) is too small to say. Duplicate
+// columns (duplicate_columns.hpp) tie for all jobs and count once: perturbed, their lists would differ to no use.
+[[nodiscard]] bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of,
+                                      std::span<const Cost> prices, bool first, const Tuning& tuning = kDefaultTuning);
+
+// Subtracts e from the keys of candidates, of groups of one job each; bounds on other classes are lowered by the most
+// that e may be.
+void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, const std::function<Index(Index)>& job_at,
+                         const std::function<Cost(Index)>& weight_of, Pool& pool);
+
+}  // namespace gridcompute::transport

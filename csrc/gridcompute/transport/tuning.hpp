@@ -1,0 +1,171 @@
+// Every tuned number of the general transport method, in one table: what it decides, between which values it makes
+// sense, and what it was measured on.
+//
+// Correctness depends on none of them: whatever the values within [low, high], an answer that is called optimal is, and
+// every bound holds (the native fuzz test draws them at random). Numbers that a proof fixes (integer ranges, roundings,
+// sizes of arrays and vectors) are no tuning and stay beside their proofs; so do the sizes of the chunks of parallel
+// loops, which fix the order of sums, and the tolerances that a status promises (result.cpp).
+//
+// Seconds decide only what part of a time limit is reserved; the machine they were measured on is not on record.
+//
+// Measured on, abbreviated:
+//   kBench  the families of benches/transport_time.py at the sizes where the value decides; flatness not on record.
+#pragma once
+
+#include <array>
+#include <limits>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::transport {
+
+inline constexpr const char* kBench = "families of benches/transport_time.py; flatness not on record";
+
+// X(type, name, default, low, high, unit, what it decides, measured on)
+#define GRIDCOMPUTE_TRANSPORT_TUNING(X)                                                                                \
+  /* The steps around one solve (solve.cpp, merged_classes.cpp). */                                                    \
+  X(Index, trim_jobs, 30'000, 0, 1 << 30, "jobs", "from here on freed memory is returned to the system", kBench)       \
+  X(Index, recheck_costs, 1 << 18, 0, 1 << 30, "costs",                                                                \
+    "up to here all costs are searched for negative cycles after a proved optimum too", kBench)                        \
+  X(Index, rounding_costs, 1 << 22, 0, 1 << 30, "costs",                                                               \
+    "up to here all costs are searched for negative cycles where candidate lists were too long", kBench)               \
+  X(double, kept_bits, 0x1p16, 1, 0x1p40, "roundings",                                                                 \
+    "costs below this multiple of the rounding have lost their ties", kBench)                                          \
+  X(Index, merge_jobs, 1024, 1, 1 << 30, "jobs", "least problem whose columns are compared", kBench)                   \
+  X(Index, merge_distinct_thirds, 2, 1, 3, "thirds of the classes",                                                    \
+    "distinct columns up to which equal ones are merged",                                                              \
+    "300,000 x 200 with 200, 120, 100 distinct columns: 0.43, 0.60 and, merged, 0.27 s")                               \
+  X(double, merge_seconds, 4e-9, 0, 1e-6, "s an entry", "time left below which columns are not compared", kBench)      \
+  /* The strategy (strategy.cpp). */                                                                                   \
+  X(double, auction_gap, 1e-3, 1e-9, 1, "relative gap", "gap of the any-time method where none is asked for", kBench)  \
+  X(double, closing_seconds, 5e-8, 0, 1e-5, "s a job", "reserve to deliver any matching by one thread", kBench)        \
+  X(double, closing_seconds_demand, 7e-8, 0, 1e-5, "s a job", "the same, jobs with demand > 1", kBench)                \
+  X(double, closing_seconds_pass, 1.5e-7, 0, 1e-5, "s a job", "reserve to deliver a matching by prices", kBench)       \
+  X(double, closing_seconds_candidate, 5e-9, 0, 1e-5, "s a candidate", "reserve to read and free the lists", kBench)   \
+  X(double, pass_and_tune, 1.3, 1, 10, "passes",                                                                       \
+    "time left below which a pass keeps no candidates, but only proves a bound", kBench)                               \
+  X(Index, grouped_jobs, 64, 1, 1 << 20, "jobs a group",                                                               \
+    "from here on the optimum is found sooner than a matching at prices is rounded", kBench)                           \
+  X(Cost, auction_box, 4, 1, 16, "epsilons of the auction", "box of the first sample", kBench)                         \
+  X(Cost, second_box, 6, 1, 16, "epsilons of the auction", "box of the second sample", kBench)                         \
+  X(double, sure_gap, 0.5, 0, 1, "of the gap asked for", "predicted gap at which no larger sample is solved", kBench)  \
+  X(double, perturbation_error, 0x1p-18, 0, 0x1p-8, "of the mean key",                                                 \
+    "largest perturbation of jobs with demand > 1 whose keys have no unit", kBench)                                    \
+  /* Resolution (model/resolution.cpp). */                                                                             \
+  X(Index, probe_rows, 4096, 1, 1 << 20, "rows", "sample that sets the resolution", kBench)                            \
+  X(double, probe_headroom, 16, 1, 1 << 20, "ratio", "how far a cost may exceed the sample's before a restart",        \
+    kBench)                                                                                                            \
+  X(Index, probe_all_costs, 1 << 22, 0, 1 << 30, "costs", "largest matrix that is read whole instead", kBench)         \
+  /* Perturbation (model/perturbation.cpp). */                                                                         \
+  X(int, spread_bits_most, 16, 1, 20, "bits", "largest spread tried where keys are shifted", kBench)                   \
+  X(int, spread_bits_least, 6, 1, 20, "bits", "smallest", kBench)                                                      \
+  X(Cost, perturbed_headroom, 16, 1, 1 << 10, "ratio", "how far keys may exceed a sample's", kBench)                   \
+  X(Cost, tie_distance, 2, 0, 64, "keys", "distance from the least cost that counts as a tie", kBench)                 \
+  /* The float32 filter (kernels/float_filter.cpp, restricted/pricing_pass.cpp). */                                    \
+  X(Index, filter_classes, 32, 1, 1 << 20, "classes", "least row that is filtered in float32", kBench)                 \
+  X(Index, filter_left, 8, 1, 1 << 10, "1 / share of classes", "classes left above which the row is read whole",       \
+    kBench)                                                                                                            \
+  X(Index, filter_tries, 16, 0, 1 << 20, "rows",                                                                       \
+    "after these three rows of four must be filtered well, or a chunk is read whole", kBench)                          \
+  /* Samples (multilevel/sampling.cpp). */                                                                             \
+  X(Index, sample_jobs_per_class, 4, 1, 1 << 10, "jobs a class", "smallest sample", kBench)                            \
+  X(Index, sample_jobs, 64, 1, 1 << 20, "jobs", "smallest sample", kBench)                                             \
+  X(Index, sample_keys, 1 << 26, 1, 1 << 30, "keys", "smallest sample's keys in memory at once", kBench)               \
+  X(double, sample_growth, 8, 1.5, 1 << 10, "ratio", "of the sizes of successive samples, at most", kBench)            \
+  X(double, sample_last, 10, 1.5, 1 << 10, "1 / share of jobs", "largest sample", kBench)                              \
+  X(double, radius_outlier, 16, 1, 1 << 20, "ratio", "of a class's price error to the median's, at most", kBench)      \
+  X(double, radius_first, 4, 0.1, 100, "price errors", "radius before any level was measured", kBench)                 \
+  X(double, radius_warm, 2, 0.1, 100, "price errors", "radius after a level that the warm start fitted", kBench)       \
+  X(double, radius_least, 0.5, 0.1, 100, "price errors", "radius, at least", kBench)                                   \
+  X(double, radius_most, 8, 0.1, 100, "price errors", "radius, at most", kBench)                                       \
+  X(double, radius_tail, 1.2, 1, 100, "ratio",                                                                         \
+    "largest price error of 100 classes, to the one that a fiftieth exceed; a wider box costs candidates", kBench)     \
+  X(double, radius_tail_decade, 0.5, 0, 100, "ratio", "more of it for ten times as many classes", kBench)              \
+  X(Index, duplicate_probe_rows, 64, 1, 1 << 20, "rows", "sample that compares columns", kBench)                       \
+  X(Index, duplicate_copies, 2, 1, 1 << 10, "copies of a column", "mean from which most columns are copies", kBench)   \
+  /* Warm start (multilevel/warm_start.cpp). */                                                                        \
+  X(double, misfit_more, 0.3, 0, 10, "ratio", "imbalance above chance that start prices may leave", kBench)            \
+  X(double, misfit_few, 1.5, 0, 10, "ratio", "the same, times the root of the number of classes", kBench)              \
+  X(Cost, warm_margins, 4, 1, 16, "median margins", "first box around start prices that fit", kBench)                  \
+  /* Time limit (multilevel/time_budget.cpp). */                                                                       \
+  X(Index, timed_jobs, 1 << 12, 1, 1 << 20, "jobs a thread", "sample that times a pass", kBench)                       \
+  X(Index, timed_run, 1 << 7, 1, 1 << 12, "jobs", "of them side by side, as a pass reads them", kBench)                \
+  X(Index, timed_share, 32, 1, 1 << 10, "1 / share of jobs", "the sample, at most", kBench)                            \
+  X(double, timed_longer, 1.15, 1, 10, "ratio", "of a whole pass to the timed sample, for memory that is new", kBench) \
+  X(double, timed_candidate, 1.5e-8, 0, 1e-5, "s a candidate", "first steps with a candidate, and its release",        \
+    kBench)                                                                                                            \
+  /* Column generation (restricted/column_generation.cpp, add_columns.cpp, violations.cpp). */                         \
+  X(Index, violations_many, 4, 1, 1 << 10, "1 / share of jobs",                                                        \
+    "violations from which a pricing pass over all jobs is repeated in a wider box", kBench)                           \
+  X(Index, violations_few, 64, 0, 1 << 20, "jobs", "more than that share that are few all the same", kBench)           \
+  X(int, passes_most, 4, 1, 64, "passes", "of one level; from then on lists only grow, which ends", kBench)            \
+  X(int, sample_rounds, 24, 1, 1 << 10, "rounds", "after which a sample's prices are taken as they are", kBench)       \
+  X(Index, sample_imbalance, 100, 1, 1 << 20, "1 / share of units", "that a sample may leave out of balance", kBench)  \
+  X(Cost, repair_box, 8, 2, 16, "1 / share of the box",                                                                \
+    "box of the repair, and by how much it grows; rounds end as it is at least 2", kBench)                             \
+  X(Cost, repair_box_wide, 3, 1, 16, "1 / share of the box",                                                           \
+    "the same where Newton's method stalled, or some of many classes surely moves far", kBench)                        \
+  X(Index, wide_classes, 300, 1, 1 << 20, "classes", "from here on classes are many", kBench)                          \
+  X(double, newton_stalled, 1.0 / 200, 0, 1, "share of units", "left out of balance by a stalled Newton method",       \
+    kBench)                                                                                                            \
+  X(int, repair_widenings, 16, 0, 1 << 10, "times", "that a repair continues in a wider box", kBench)                  \
+  X(int, measured_drops, 8, 0, 1 << 10, "classes a round", "whose price drop is measured instead of assumed", kBench)  \
+  X(Index, measured_jobs, 1 << 16, 1, 1 << 30, "jobs", "sample that measures a price drop", kBench)                    \
+  X(Wide, escape_units, 1 << 20, 1, 1 << 30, "ratio", "columns added for each unit without a path, at most", kBench)   \
+  X(Cost, added_box, 8, 1, 1 << 10, "1 / share of the box", "box for columns added after a repair", kBench)            \
+  X(Index, suspects_share, 32, 1, 1 << 10, "1 / share of jobs", "suspects that are kept between two tests", kBench)    \
+  X(Index, suspects_sample, 1 << 12, 1, 1 << 20, "jobs", "sample that sets the limit of suspicion", kBench)            \
+  X(Index, suspects_per_group, 4, 1, 1 << 10, "suspects a group",                                                      \
+    "from which each group's bound is computed once for all of them", kBench)                                          \
+  X(Index, compared_classes, 8, 0, 64, "classes", "compared cost by cost instead of by the common bound", kBench)      \
+  X(Index, comparison_cost, 8, 1, 1 << 10, "1 / share of a test", "work of one such comparison", kBench)               \
+  /* Newton's method (restricted/newton.cpp, price_tuning.cpp). */                                                     \
+  X(Index, width_sample, 1 << 14, 1, 1 << 20, "gaps", "sample that sets the smoothing width", kBench)                  \
+  X(int, cg_iterations, 60, 1, 1 << 10, "iterations", "of conjugate gradients", kBench)                                \
+  X(double, cg_residual, 1e-4, 1e-12, 1, "of the squared residual", "where conjugate gradients end", kBench)           \
+  X(double, damping, 0.5, 0, 100, "ratio", "damping of a class that few groups determine", kBench)                     \
+  X(double, stiffness_ratio, 2, 1, 100, "ratio", "of seen to predicted curvature from which damping grows", kBench)    \
+  X(std::size_t, dense_laplacian, 1 << 21, 0, 1 << 26, "entries", "largest Laplacian stored dense", kBench)            \
+  X(std::size_t, dense_laplacian_share, 8, 0, 1 << 10, "ratio", "of its entries to those of the groups", kBench)       \
+  X(int, error_probes, 4, 1, 1 << 10, "right-hand sides", "of the estimate of coupled price errors", kBench)           \
+  X(int, evaluations, 24, 1, 1 << 10, "evaluations", "of the smoothed dual", kBench)                                   \
+  X(int, shorter_steps, 3, 0, 64, "steps", "tried after one that was too long", kBench)                                \
+  X(int, stalled_steps, 2, 1, 64, "steps", "without progress that end the method", kBench)                             \
+  X(double, progress, 0.9, 0, 1, "ratio", "of imbalances that counts as progress over the best", kBench)               \
+  X(double, progress_last, 0.5, 0, 1, "ratio",                                                                         \
+    "the same over the last step, for a wide smoothing may lose before it gains", kBench)                              \
+  X(double, slope_past, -0.8, -100, 0, "of the first slope", "at the end of a step that was too long", kBench)         \
+  X(double, width_first, 8, 1, 1 << 10, "1 / share of the median radius", "first smoothing width", kBench)             \
+  X(double, width_shrink, 4, 1.1, 100, "ratio", "of smoothing widths from step to step", kBench)                       \
+  X(Index, width_active, 2, 1, 1 << 10, "groups a class", "that are split at the last width", kBench)                  \
+  X(Index, error_active, 100, 1, 1 << 20, "groups a class",                                                            \
+    "that are split for the error estimate; few would leave the Laplacian in pieces, which looks like error", kBench)  \
+  /* Repair by shortest paths (restricted/ssp_repair.cpp, widen_box.cpp). */                                           \
+  X(Index, build_all_share, 8, 0, 1 << 10, "1 / share of classes",                                                     \
+    "classes with excess from which all exchange arcs are built at once, in threads", kBench)                          \
+  X(Cost, widen_factor, 2, 2, 16, "ratio", "of the new radius to the price move that left the box", kBench)            \
+  X(Cost, widen_soon, 2, 1, 1 << 10, "1 / share of the radius", "move from which a class's radius grows as well",      \
+    kBench)
+
+struct Tuning {
+#define GRIDCOMPUTE_FIELD(type, name, value, low, high, unit, decides, measured) type name = value;
+  GRIDCOMPUTE_TRANSPORT_TUNING(GRIDCOMPUTE_FIELD)
+#undef GRIDCOMPUTE_FIELD
+};
+
+inline constexpr Tuning kDefaultTuning{};
+
+// One line of the table, for tests, sweeps and the documentation.
+struct TuningEntry {
+  const char* name;
+  double value, low, high;
+  const char *unit, *decides, *measured;
+};
+inline constexpr std::array kTuningTable{
+#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, measured) \
+  TuningEntry{#name, static_cast<double>(value), low, high, unit, decides, measured},
+    GRIDCOMPUTE_TRANSPORT_TUNING(GRIDCOMPUTE_ENTRY)
+#undef GRIDCOMPUTE_ENTRY
+};
+
+}  // namespace gridcompute::transport
