@@ -1,4 +1,4 @@
-// Gangs: each exact step against trying everything, and bounds that must not exceed any plan's cost.
+// Jobs with demands, each whole in one class: each exact step against enumeration, and bounds against any plan's cost.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -13,6 +13,7 @@
 #include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
 #include "gridcompute/transport/generalized_assignment/neighbourhood_search.hpp"
 #include "gridcompute/transport/generalized_assignment/subset_dp.hpp"
+#include "gridcompute/transport/generalized_assignment/whole_job_solver.hpp"
 #include "gridcompute/transport/generalized_assignment/window_dp.hpp"
 #include "transport/transport_instances.hpp"
 
@@ -22,8 +23,8 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// Tight gangs: demands of 1 to `largest`, and room for all or nearly all of them.
-struct Gangs {
+// Tight instances: demands of 1 to `largest`, capacity for all or nearly all of them.
+struct DemandInstance {
   Index n, s;
   std::vector<double> cost, unplaced;
   std::vector<std::int32_t> demand;
@@ -31,7 +32,7 @@ struct Gangs {
   std::optional<DenseCost<double>> source;
   Problem problem;
 
-  Gangs(std::mt19937& random, Index jobs, Index classes, int largest) : n(jobs), s(classes) {
+  DemandInstance(std::mt19937& random, Index jobs, Index classes, int largest) : n(jobs), s(classes) {
     const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
     Cost all = 0;
     for (Index i = 0; i < n; ++i) demand.push_back(static_cast<std::int32_t>(draw(1, largest))), all += demand.back();
@@ -47,8 +48,8 @@ struct Gangs {
     problem.demand = demand.data();
     if (!unplaced.empty()) problem.unplaced = unplaced.data(), problem.unplaced_stride = 1;
   }
-  Gangs(const Gangs&) = delete;
-  Gangs& operator=(const Gangs&) = delete;
+  DemandInstance(const DemandInstance&) = delete;
+  DemandInstance& operator=(const DemandInstance&) = delete;
 
   // +inf where there is no plan. Sums of halves: exact.
   double least(Index job = 0) {
@@ -67,7 +68,7 @@ struct Gangs {
 };
 
 // All jobs where they find room first, else left out.
-std::vector<std::int32_t> any_plan(const Gangs& g) {
+std::vector<std::int32_t> any_plan(const DemandInstance& g) {
   std::vector<Cost> room = g.capacity;
   std::vector<std::int32_t> at(static_cast<std::size_t>(g.n), -1);
   for (Index i = 0; i < g.n; ++i) {
@@ -82,7 +83,7 @@ std::vector<std::int32_t> any_plan(const Gangs& g) {
   return at;
 }
 
-IntegralModel whole_model(const Gangs& g, const std::vector<std::int32_t>& plan) {
+IntegralModel whole_model(const DemandInstance& g, const std::vector<std::int32_t>& plan) {
   std::vector<Index> jobs(static_cast<std::size_t>(g.n));
   std::iota(jobs.begin(), jobs.end(), Index{0});
   Stop stop;
@@ -119,7 +120,7 @@ double cost_of(const IntegralModel& model, const std::vector<Slot>& at) {
 
 }  // namespace
 
-TEST(gangs_in_a_window_are_placed_at_least_cost_by_loads_and_by_subsets) {
+TEST(whole_jobs_in_a_window_are_placed_at_least_cost_by_loads_and_by_subsets) {
   std::mt19937 random(1);
   const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
   WindowDp window_dp;
@@ -165,11 +166,11 @@ TEST(gangs_in_a_window_are_placed_at_least_cost_by_loads_and_by_subsets) {
   }
 }
 
-TEST(gangs_by_subsets_are_the_optimum_or_cannot_be_placed) {
+TEST(whole_jobs_by_subsets_are_the_optimum_or_cannot_be_placed) {
   std::mt19937 random(2);
   int none = 0;
   for (int round = 0; round < 300; ++round) {
-    Gangs g(random, round % 7, 1 + round % 4, 4);
+    DemandInstance g(random, round % 7, 1 + round % 4, 4);
     const double least = g.least();
     Stop stop;
     const std::optional<ExactPlan> plan = solve_by_subsets(g.problem, stop);
@@ -187,11 +188,11 @@ TEST(gangs_by_subsets_are_the_optimum_or_cannot_be_placed) {
   CHECK(none > 10);
 }
 
-TEST(gangs_that_branches_exhaust_are_optimal) {
+TEST(whole_jobs_that_branches_exhaust_are_optimal) {
   std::mt19937 random(3);
   int complete = 0;
   for (int round = 0; round < 400; ++round) {
-    Gangs g(random, 1 + round % 8, 1 + round % 4, 4);
+    DemandInstance g(random, 1 + round % 8, 1 + round % 4, 4);
     const double least = g.least();
     const std::vector<std::int32_t> plan = any_plan(g);
     const IntegralModel model = whole_model(g, plan);
@@ -209,10 +210,10 @@ TEST(gangs_that_branches_exhaust_are_optimal) {
   CHECK(complete > 200);
 }
 
-TEST(gangs_searched_keep_every_rule_and_never_get_dearer) {
+TEST(whole_jobs_searched_keep_every_rule_and_never_get_dearer) {
   std::mt19937 random(4);
   for (int round = 0; round < 60; ++round) {
-    Gangs g(random, 8 + round % 9, 2 + round % 5, round % 3 == 0 ? 60 : 5);
+    DemandInstance g(random, 8 + round % 9, 2 + round % 5, round % 3 == 0 ? 60 : 5);
     const std::vector<std::int32_t> plan = any_plan(g);
     const IntegralModel model = whole_model(g, plan);
     Stop stop;
@@ -232,10 +233,52 @@ TEST(gangs_searched_keep_every_rule_and_never_get_dearer) {
   }
 }
 
-TEST(gangs_bounded_by_knapsacks_cost_no_less_whatever_the_charges) {
+// If this fails, a plan of the search breaks a capacity or a bound is too high for some values of the tuning.
+TEST(whole_jobs_are_certified_whatever_the_tuning) {
+  for (std::uint64_t k = 0; k < 60; ++k) {
+    const std::uint64_t seed = testing::seed(k);
+    CONTEXT("seed", seed);
+    std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
+    WholeJobTuning tuning;
+    const auto draw = [&](auto& field, double low, double high) {
+      const double share = std::uniform_real_distribution<double>(0, 1)(random);
+      const double most = std::min(high, std::max(2 * static_cast<double>(field), low + 1));  // no minutes of search
+      field = static_cast<std::remove_reference_t<decltype(field)>>(low + share * (most - low));
+    };
+#define GRIDCOMPUTE_DRAW(type, name, value, low, high, unit, decides, measured) draw(tuning.name, low, high);
+    GRIDCOMPUTE_WHOLE_JOB_TUNING(GRIDCOMPUTE_DRAW)
+#undef GRIDCOMPUTE_DRAW
+    for (double* steps : {&tuning.search_steps, &tuning.assignment_steps}) *steps = std::min(*steps, 0x1p21);
+    DemandInstance g(random, 13 + static_cast<Index>(seed % 3), 2, 4);
+    const double least = g.least();
+    Pool pool(1);
+    Stop stop;
+    Result result;
+    solve_whole_jobs(g.problem, {}, pool, stop, solve_in_one_unit, result, tuning);
+    CONTEXT("least", least);
+    CONTEXT("objective", result.objective);
+    CONTEXT("bound", result.bound);
+    CHECK(result.bound <= least);
+    CHECK(result.objective >= least);
+    if (result.status == Status::optimal) CHECK_EQ(result.objective, least);
+    if (result.status == Status::infeasible) CHECK_EQ(least, kInf);
+    if (result.status == Status::infeasible || result.objective == kInf) continue;
+    std::vector<Cost> room = g.capacity;
+    double sum = 0;
+    for (Index i = 0; i < g.n; ++i) {
+      const std::int32_t s = result.assignment[static_cast<std::size_t>(i)];
+      sum += s < 0 ? g.unplaced[static_cast<std::size_t>(i)] : g.cost[static_cast<std::size_t>(i * g.s + s)];
+      if (s >= 0) room[static_cast<std::size_t>(s)] -= g.problem.weight(i);
+    }
+    CHECK_EQ(sum, result.objective);
+    CHECK(std::ranges::all_of(room, [](Cost left) { return left >= 0; }));
+  }
+}
+
+TEST(whole_jobs_bounded_by_knapsacks_cost_no_less_whatever_the_charges) {
   std::mt19937 random(5);
   for (int round = 0; round < 300; ++round) {
-    Gangs g(random, round % 7, 1 + round % 3, 4);
+    DemandInstance g(random, round % 7, 1 + round % 3, 4);
     std::vector<double> charges;
     for (Index i = 0; i < g.n; ++i) charges.push_back(std::uniform_real_distribution<double>(-30, 90)(random));
     const std::optional<ScaledInteger> bound = exact_knapsack_bound(g.problem, charges);
@@ -243,7 +286,7 @@ TEST(gangs_bounded_by_knapsacks_cost_no_less_whatever_the_charges) {
   }
 }
 
-TEST(gangs_fill_no_more_than_some_sum_of_demands) {
+TEST(whole_jobs_fill_no_more_than_some_sum_of_demands) {
   std::mt19937 random(6);
   const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
   for (int round = 0; round < 300; ++round) {
@@ -274,7 +317,7 @@ TEST(gangs_fill_no_more_than_some_sum_of_demands) {
   CHECK(fillable_capacities(std::vector<Cost>{3'999'999'999}, large)[0] >= 3'000'000'008);
 }
 
-TEST(gangs_in_units_are_rounded_down_and_no_further) {
+TEST(whole_jobs_in_units_are_rounded_down_and_no_further) {
   bool whole = true;
   CommonUnit unit(96);
   for (const double x : {1e300, 3.0, -0.75, 5e-324}) unit.include(to_scaled_integer(x));

@@ -10,10 +10,10 @@ namespace gridcompute::auction {
 namespace {
 
 constexpr int kPhases = 3;
-constexpr Cost kFactor = 4;      // epsilon from phase to phase
+constexpr Cost kFactor = 4;      // ratio of epsilon from phase to phase
 constexpr Index kBidsAJob = 12;  // over all phases
 
-// Least and second least of row + prices, and where; ties at the lowest class.
+// Returns the least and second least of row + prices and the class of the least; ties to the lowest class.
 template <Index kBytes>
 GRIDCOMPUTE_INLINE TwoBest two_best_of(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices,
                                        Index n) {
@@ -48,7 +48,7 @@ GRIDCOMPUTE_INLINE TwoBest two_best_of(const Cost* GRIDCOMPUTE_RESTRICT row, con
 
 GRIDCOMPUTE_VERSIONS(TwoBest, two_best, (const Cost* row, const Cost* prices, Index n), (row, prices, n))
 
-// Jobs whose keys lie in memory.
+// Bid oracle of jobs with keys in memory.
 struct TableOracle {
   const KeyTable& keys;
 
@@ -94,7 +94,7 @@ AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights, s
   for (const Cost u : capacity) room += u;
   for (const Cost w : weights) room -= w;
   const Cost least = *std::min_element(out.prices.begin(), out.prices.end());
-  if (room > 0) {  // some class has room: its price is 0
+  if (room > 0) {  // some class has unused capacity: its price is 0
     for (Cost& p : out.prices) p -= least;
   }
   return out;

@@ -1,7 +1,7 @@
-// Transportation auction: prices for slot classes from a small dense problem.
+// Epsilon-scaling auction for the transportation problem (Castanon): start prices from a small sample.
 //
-// Problem. m jobs of weight w_i, S classes of capacity u_s, keys of m jobs in memory; prices p >= 0 near those of the
-// optimum, fast from a cold start.
+// Problem.  m jobs of weight w_i, S classes of capacity u_s, keys of m jobs in memory. Find prices p >= 0 near the
+// optimal ones, fast from a cold start.
 //
 // Steps. A job with units unplaced bids for its best class: up to the price at which its second-best class would do as
 // well, plus epsilon. A class keeps the highest bids that fill it and charges the lowest of them. All units of a class
@@ -24,11 +24,11 @@ namespace gridcompute::auction {
 
 struct AuctionStart {
   std::vector<Cost> prices;
-  Cost epsilon = 0;        // of the last phase: prices are good to a few of these
+  Cost epsilon = 0;        // of the last phase: prices are within a few epsilon of optimal
   bool cut_short = false;  // bids ran out
 };
 
-// A row of keys for each weight.
+// Runs the auction; keys has one row per weight.
 [[nodiscard]] AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights,
                                         std::span<const Cost> capacity, Stop& stop);
 

@@ -1,4 +1,4 @@
-// The house of the transportation auction: who holds which class, at what prices. See auction.hpp.
+// State of the transportation auction: prices, accepted bids and loads of all classes. Essay in auction.hpp.
 #pragma once
 
 #include <algorithm>
@@ -26,14 +26,14 @@ struct Bid {
   }
 };
 
-// Look: best(job, prices) -> Best, for jobs in memory or read on the way; before(jobs, prices) hears who bids next.
+// Oracle: best(job, prices) -> TwoBest; prepare(jobs, prices) announces the next bidders, so that lists are refreshed.
 template <class Oracle>
 class AuctionState {
  public:
   AuctionState(Oracle& look, std::span<const Cost> weights, std::span<const Cost> capacity)
       : oracle_(look), weights_(weights), capacity_(capacity), prices_(capacity.size(), 0) {}
 
-  // The median advantage of the best class over the second: the scale on which prices matter.
+  // Returns the median of second best less best over a sample of jobs: the scale of price differences.
   Cost price_scale() {
     std::vector<Cost> gaps;
     const auto m = static_cast<Index>(weights_.size());
@@ -47,7 +47,7 @@ class AuctionState {
     return std::max<Cost>(1, *middle);
   }
 
-  // False when the bids ran out or a stop was asked for.
+  // Runs one phase at `epsilon`; false if the bids run out or after a stop.
   bool run_phase(Cost epsilon, Index& bids, Stop& stop) {
     const auto heap = std::greater<>{};
     bids_.assign(capacity_.size(), {});
@@ -68,10 +68,10 @@ class AuctionState {
         const TwoBest b = oracle_.best(i, prices_);
         if (b.first >= kForbidden) continue;
         const auto s = static_cast<std::size_t>(b.at);
-        // A job with one allowed class would bid without bound: it outbids what it meets, and no more.
+        // A job with one allowed class could bid without bound; it bids epsilon above the price.
         const Cost advantage = b.second < kForbidden ? b.second - b.first : 0;
         const Cost price =
-            std::min(prices_[s] + advantage + epsilon, kCostLimit / 8);  // no room: it would rise for ever
+            std::min(prices_[s] + advantage + epsilon, kCostLimit / 8);  // without capacity it would rise without end
         bids_[s].push_back({price, i, left_[i]});
         std::push_heap(bids_[s].begin(), bids_[s].end(), heap);
         load_[s] += left_[i];
@@ -96,7 +96,7 @@ class AuctionState {
     return true;
   }
 
-  // Between phases a class may have been overpriced by epsilon, and one with room left by more.
+  // Lowers prices between phases: a full class may be overpriced by epsilon, one with unused capacity by more.
   void lower_prices(Cost epsilon) {
     for (std::size_t s = 0; s < prices_.size(); ++s) {
       prices_[s] = std::max<Cost>(0, prices_[s] - (load_[s] < capacity_[s] ? 4 * epsilon : epsilon));
@@ -106,7 +106,7 @@ class AuctionState {
   std::vector<Cost>& prices() noexcept { return prices_; }
 
  private:
-  static constexpr std::size_t kPollEvery = 512;  // jobs between two looks at the stop
+  static constexpr std::size_t kPollEvery = 512;  // jobs between two polls of the stop
 
   Oracle& oracle_;
   std::span<const Cost> weights_, capacity_;

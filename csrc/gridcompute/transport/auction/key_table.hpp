@@ -1,4 +1,4 @@
-// Keys of a few jobs in memory: whole rows, or only the allowed ones where a job has few, so that memory goes by these.
+// Keys of a sample of jobs in memory: full rows, or allowed keys only where rows are sparse.
 #pragma once
 
 #include <algorithm>
@@ -12,12 +12,12 @@ namespace gridcompute::auction {
 struct KeyTable {
   Index columns = 0, rows = 0;
   std::vector<Cost> keys;    // row after row
-  std::vector<Index> begin;  // (rows + 1) of each row in `keys` and `slots`; empty: rows are whole
-  std::vector<Slot> slots;   // ascending in each row; all others are forbidden
+  std::vector<Index> begin;  // (rows + 1) offsets into `keys` and `slots`; empty: full rows
+  std::vector<Slot> slots;   // ascending in each row; all other classes are forbidden
 
   [[nodiscard]] bool listed() const noexcept { return !begin.empty(); }
 
-  // Returns a whole row, written to `scratch` where only some keys are held.
+  // Returns a full row, expanded into `scratch` if rows are listed.
   [[nodiscard]] std::span<const Cost> row(Index k, std::vector<Cost>& scratch) const {
     const auto n = static_cast<std::size_t>(columns);
     if (!listed()) return {keys.data() + k * columns, n};
@@ -26,7 +26,7 @@ struct KeyTable {
     return scratch;
   }
 
-  // Adds a whole row, of which only the allowed keys are kept where rows are listed.
+  // Adds a full row; only its allowed keys are stored if rows are listed.
   void add(std::span<const Cost> whole) {
     ++rows;
     if (!listed()) {

@@ -12,13 +12,17 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr int kSpareBits = 40;              // sums of 2^32 numbers, and differences of four
-constexpr std::size_t kMostNear = 1 << 22;  // pairs, of 24 bytes each
+constexpr int kSpareBits = 40;              // headroom for sums of 2^32 numbers and differences of four
+constexpr std::size_t kMostNear = 1 << 22;  // largest number of near pairs, of 24 bytes each
+// Largest number of pairs for which prices are lowered to the least ones.
 constexpr std::size_t kMostLowered = 1 << 18;
+// With Effort::little at most this number of pairs may be near, or one in kFewPart.
 constexpr Index kFewNear = 1 << 12, kFewPart = 4;
-constexpr Index kLeastWork = 1 << 22, kWorkACell = 8;
+// Step limit: a constant, and steps per pair of a job and a class.
+constexpr Index kLeastWork = 1 << 22, kWorkPerPair = 8;
 
-// The jobs with a choice as units on nodes: classes, being left out, and the hub.
+// Residual graph over classes, "unplaced" and the hub; its arcs are moves of the jobs with two or more near classes.
+// K: words of a length.
 template <int K>
 class ResidualGraph {
  public:
@@ -48,7 +52,7 @@ class ResidualGraph {
     for (Slot s = 0; s <= out_; ++s) (void)rebuild_arcs(s);
   }
 
-  // Shortest distances from all nodes at once, or the first negative cycle met.
+  // Computes shortest distances from all nodes at once, or finds the first negative cycle met.
   End search(Index& work, Stop& stop) {
     constexpr Index kPollEvery = 64;
     if (!complete_) return End::stopped;
@@ -81,7 +85,7 @@ class ResidualGraph {
     return End::none;
   }
 
-  // Moves one unit along the cycle that was met.
+  // Moves one unit along the cycle found.
   void cancel(Index& work) {
     for (const Step& step : cycle_) {
       if (step.job < 0) continue;
@@ -95,28 +99,28 @@ class ResidualGraph {
       if (step.from != hub_) work -= K * rebuild_arcs(step.from);
   }
 
-  // After a search without a cycle. By how much distances differ:
+  // After a search without a cycle: returns by how much distances differ, the hub's not counted.
   [[nodiscard]] FixedPoint<K> spread() const {
     const auto [least, most] = std::minmax_element(
         node_.begin(), node_.end() - 1, [](const Node& a, const Node& b) { return a.distance < b.distance; });
     FixedPoint<K> out = most->distance;
     return out -= least->distance;
   }
-  // whether a price is another than before, and what it is to prove the matching;
+  // Returns whether a price changed, and the price that proves the matching.
   [[nodiscard]] bool moved(Slot s) const { return !(node_[s].distance == node_[hub_].distance); }
   [[nodiscard]] FixedPoint<K> price(Slot s) const {
     FixedPoint<K> out = node_[s].price;
     out -= node_[s].distance;
     return out += node_[hub_].distance;
   }
-  // where jobs with a choice are, and at which entry of near.cost.
+  // Returns the entry of near.cost at which a listed job is.
   [[nodiscard]] std::size_t own(std::size_t j) const { return listed_[j].own; }
   [[nodiscard]] const std::vector<Cost>& load() const { return load_; }
 
  private:
   struct Step {
     Slot from = kNone, to = kNone;
-    std::int32_t job = -1;  // position among those listed; -1: an arc of the hub
+    std::int32_t job = -1;  // position among the listed jobs; -1: an arc of the hub
     std::size_t entry = 0;  // of the job at `to`
   };
   struct Arc {
@@ -126,17 +130,17 @@ class ResidualGraph {
   struct ArcRange {
     std::size_t begin = 0, size = 0;
   };
-  struct Node {                     // a class, being left out, or the hub
-    FixedPoint<K> price, distance;  // 0 of being left out, and of the hub
+  struct Node {                     // a class, "unplaced", or the hub
+    FixedPoint<K> price, distance;  // 0 for "unplaced" and the hub
     Step parent;
     ArcRange arcs;               // in arcs_
-    std::int32_t first = kNone;  // of its jobs
-    std::int32_t found = -1;     // where build() has put an arc to it; -1 between uses
+    std::int32_t first = kNone;  // first job of its list
+    std::int32_t found = -1;     // scratch of rebuild_arcs(): position of an arc to it; -1 between uses
     bool waits = false;          // in the queue
   };
   struct ListedJob {
-    std::size_t own = 0;        // a listed job's entry where it is
-    std::int32_t next = kNone;  // of the jobs there
+    std::size_t own = 0;        // entry of near.cost of the class it is in
+    std::int32_t next = kNone;  // next job of the same class
   };
 
   void add_job(std::int32_t job, Slot s) { listed_[job].next = std::exchange(node_[s].first, job); }
@@ -146,7 +150,7 @@ class ResidualGraph {
     *at = listed_[job].next;
   }
 
-  // True where it closes a cycle, which is then negative.
+  // Relaxes an arc; true if it closes a cycle in the parent graph, which is then negative.
   bool relax(const Step& step, const FixedPoint<K>& length) {
     FixedPoint<K> there = node_[step.from].distance;
     there += length;
@@ -167,9 +171,9 @@ class ResidualGraph {
     return true;
   }
 
-  // The arcs of a class or of being left out; how many pairs were looked at.
+  // Recomputes the arcs out of a class or "unplaced"; returns the number of pairs read.
   Index rebuild_arcs(Slot a) {
-    const std::size_t begin = arcs_.size();  // what was there before stays behind
+    const std::size_t begin = arcs_.size();  // the old arcs stay allocated, unreferenced
     Index pairs = 0;
     for (std::int32_t j = node_[a].first; j != kNone; j = listed_[j].next) {
       FixedPoint<K> here = node_[a].price;
@@ -199,17 +203,17 @@ class ResidualGraph {
   int low_;
   Slot out_, hub_;
   const Cost* capacity_;
-  bool complete_ = true;           // does each job list the class that it is in?
+  bool complete_ = true;           // every job lists the class it is in
   std::vector<Cost> load_;         // (classes)
   std::vector<ListedJob> listed_;  // (jobs listed)
   std::vector<Node> node_;         // (classes, out, hub)
   std::vector<Arc> arcs_;
   std::vector<Step> cycle_;
-  std::vector<Slot> queue_;  // a ring
+  std::vector<Slot> queue_;  // ring buffer
   std::size_t head_ = 0, waiting_ = 0;
 };
 
-// What prices are rounded to, where that keeps them within the margin; a power of two, or 0.
+// Returns a power of two to which prices may be rounded within the margin, or 0.
 double grid_of(double margin) {
   constexpr double kParts = 0x1p-3;
   int exponent = 0;
@@ -217,7 +221,7 @@ double grid_of(double margin) {
   return margin < kInf ? std::ldexp(0.5, exponent) : 0;
 }
 
-// Of all that meets in sums.
+// Returns the exponents of all numbers that sums combine.
 ExponentRange window_of(const NearClasses& near, std::span<const double> prices) {
   ExponentRange out;
   out.add(Dyadic::of(grid_of(near.margin)));
@@ -230,13 +234,13 @@ ExponentRange window_of(const NearClasses& near, std::span<const double> prices)
 struct CancelContext {
   const Problem& problem;
   const NearClasses& near;
-  int low;  // of the window
+  int low;  // lowest exponent of the sums
   bool fixed;
   Pool& pool;
   Stop& stop;
 };
 
-// Moves the jobs.
+// Writes assignment and load.
 template <int K>
 void move_jobs(const NearClasses& near, const ResidualGraph<K>& residual, Result& result) {
   const auto n_slots = static_cast<Slot>(result.prices.size());
@@ -247,7 +251,7 @@ void move_jobs(const NearClasses& near, const ResidualGraph<K>& residual, Result
   result.load = residual.load();
 }
 
-// Prices rounded up; returns by how much less they prove.
+// Writes prices rounded up; returns by how much that lowers the dual bound.
 template <int K>
 FixedPoint<K> write_prices(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
   const auto n = static_cast<Index>(result.assignment.size());
@@ -259,7 +263,7 @@ FixedPoint<K> write_prices(const CancelContext& of, const ResidualGraph<K>& resi
     FixedPoint<K> more;
     more.add(Dyadic::of(result.prices[s]), of.low);
     more -= price;
-    if (more.negative()) {  // no double is as large: what a job pays at the least falls by no more than this
+    if (more.negative()) {  // beyond the doubles: the least key + price of a job falls by no more than this
       more.negate();
       if (beyond < more) beyond = more;
     } else {
@@ -269,7 +273,7 @@ FixedPoint<K> write_prices(const CancelContext& of, const ResidualGraph<K>& resi
   return less += beyond *= static_cast<std::uint64_t>(n);
 }
 
-// What prices as doubles lack, in rows of doubles.
+// Writes the remainders: rows of doubles whose sum with the prices is exact.
 template <int K>
 void write_remainders(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
   constexpr double kMost = std::numeric_limits<double>::max();
@@ -289,7 +293,7 @@ void write_remainders(const CancelContext& of, const ResidualGraph<K>& residual,
   }
 }
 
-// What all jobs pay: the sum, and that of sizes.
+// The sum of what all jobs pay, and the sum of magnitudes.
 template <int K>
 struct Paid {
   FixedPoint<K> sum;
@@ -301,7 +305,7 @@ struct Paid {
   }
 };
 
-// Objective and bound by their sums, rounded here.
+// Writes objective and bound from exact sums, and the status they prove.
 template <int K>
 void write_exact_sums(const CancelContext& of, const Paid<K>& paid, const FixedPoint<K>& bound, Result& result) {
   constexpr double kClose = 0x1p-30;
@@ -310,7 +314,7 @@ void write_exact_sums(const CancelContext& of, const Paid<K>& paid, const FixedP
   const std::optional<Wide> whole = result.integral ? objective.ceiling(low) : std::nullopt, least = bound.ceiling(low);
   result.integral = whole && least;
   result.exact = result.integral ? *whole == *least : bound == objective;
-  if (result.integral) {  // every plan costs an integer
+  if (result.integral) {  // every plan has integral cost
     result.exact_objective = *whole;
     result.exact_bound = *least;
     result.objective = static_cast<double>(*whole);
@@ -324,11 +328,11 @@ void write_exact_sums(const CancelContext& of, const Paid<K>& paid, const FixedP
   result.status = proved ? Status::optimal : Status::feasible;
 }
 
-// Writes the result that the residual graph without negative cycles proves; returns what is paid.
+// Writes the result proved by a residual graph without negative cycles; returns the exact cost.
 template <int K>
 Paid<K> write_result(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
   Paid<K> paid;
-  std::size_t next = 0;  // of the jobs listed
+  std::size_t next = 0;  // position among the listed jobs
   for (std::size_t k = 0; k < of.near.own.size(); ++k) {
     const bool listed = next < of.near.jobs.size() && of.near.jobs[next] == static_cast<Index>(k);
     paid.add(listed ? of.near.cost[residual.own(next++)] : of.near.own[k], of.low);
@@ -340,7 +344,7 @@ Paid<K> write_result(const CancelContext& of, const ResidualGraph<K>& residual, 
   return paid;
 }
 
-// The same without what all jobs pay: prices and bound stay.
+// Writes the objective where what all jobs pay is unknown; prices and bound stay.
 void write_cost(const CancelContext& of, Result& result) {
   const Total total = total_cost(of.problem, result.assignment, of.pool);
   result.integral = total.integral;
@@ -349,7 +353,7 @@ void write_cost(const CancelContext& of, Result& result) {
   result.exact = false;
 }
 
-// Without a choice no unit can move, and prices stand where they are 0 or have no room.
+// Returns whether no job has two near classes and prices are complementary to the loads: nothing to search.
 bool needs_no_search(const CancelContext& of, const Result& result) {
   if (!of.near.jobs.empty()) return false;
   for (std::size_t s = 0; s < result.prices.size(); ++s)
@@ -357,7 +361,8 @@ bool needs_no_search(const CancelContext& of, const Result& result) {
   return true;
 }
 
-// Prices of an optimum are seldom the only ones. Those of a grid are doubles, and may prove all of it.
+// Tries prices rounded to a grid: optimal prices are seldom unique, and those of a grid are doubles that may prove the
+// optimum without remainders.
 template <int K>
 void round_prices(const CancelContext& of, std::span<const double> before, const Paid<K>& paid, Index work,
                   Result& result) {
@@ -432,8 +437,8 @@ CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, boo
 
 namespace {
 
-// Of all prices that prove an optimum takes the least ones, where those at hand lie far above all that is paid: with
-// room and slots just enough, they may be as high as any cost of leaving a job out, and too coarse as doubles.
+// Replaces prices far above all that is paid by the least ones that prove the optimum. With just enough capacity,
+// prices may be as high as any cost of leaving a job unplaced, and too coarse as doubles.
 void lower_prices(const Problem& problem, const NearClasses& near, Index work, Pool& pool, Stop& stop, Result& result) {
   constexpr double kFar = 0x1p20;
   const auto dearest = [](const Result& of) {
@@ -456,7 +461,7 @@ CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bo
                                      Stop& stop, Result& result) {
   const Index cells = problem.cost->n_jobs() * (problem.cost->n_slots() + 1);
   const auto few = static_cast<std::size_t>(std::max(kFewNear, cells / kFewPart));
-  const Index work = kLeastWork + kWorkACell * cells;
+  const Index work = kLeastWork + kWorkPerPair * cells;
   for (const double margin : {default_margin(rounding, result.prices), kInf}) {
     const PricedMatching of{problem, result.assignment, result.prices, margin};
     const std::optional<NearClasses> near =

@@ -12,13 +12,13 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 14;            // jobs or groups
-constexpr Index kFewCosts = 1 << 16;         // a look at all of them takes less time than lists are worth
-constexpr Index kManyCosts = 1 << 22;        // beyond, what is paid is not summed up exactly
-constexpr Index kWork = 1 << 24;             // steps of cancelling cycles
-constexpr Index kPart = 32;                  // one job in so many may be looked at, or have a choice
-constexpr Index kFew = 1 << 10;              // or so many jobs
-constexpr double kMostMargin = 0x1p40;       // keys: beyond, rounding has left little of the costs
-constexpr double kKeys = 2, kRoundings = 8;  // a margin in keys to that of costs, and what their rounding adds
+constexpr Index kFewCosts = 1 << 16;         // costs up to which reading all of them is faster than lists
+constexpr Index kManyCosts = 1 << 22;        // costs beyond which the objective is not summed exactly
+constexpr Index kWork = 1 << 24;             // largest number of steps of cycle canceling
+constexpr Index kPart = 32;                  // 1 / share of jobs that may be in doubt, or have two near classes
+constexpr Index kFew = 1 << 10;              // or this number of jobs
+constexpr double kMostMargin = 0x1p40;       // largest margin in keys; beyond, rounding has left little of the costs
+constexpr double kKeys = 2, kRoundings = 8;  // margin in keys: this multiple of that in costs, and roundings added
 
 Dyadic cost_at(const Problem& problem, Index job, Slot s) {
   const CostSource& source = *problem.cost;
@@ -26,7 +26,8 @@ Dyadic cost_at(const Problem& problem, Index job, Slot s) {
   return source.real() ? Dyadic::of(source.real_at(job, s)) : Dyadic::of(source.integer_at(job, s));
 }
 
-// What all jobs pay as well where `own`. Nothing where much is near, or doubtful.
+// Finds the near classes on lists; with `own` also what all jobs pay. nullopt where too many jobs are in doubt or have
+// a choice.
 std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& context, const Level& all,
                                                       const RestrictedProblem& r, std::span<const Cost> prices,
                                                       const PricedMatching& of, bool own) {
@@ -38,7 +39,7 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
   const Index most = std::max(kFew, all.n / kPart);
   std::vector<Index> doubtful = ViolationFinder(margin).find(context, all, r, prices).jobs;
   if (static_cast<Index>(doubtful.size()) > most) return std::nullopt;
-  // Groups with a choice.
+  // Groups with two or more near candidates.
   std::vector<char> choice(r.size.size(), 0);
   context.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
     for (Index g = begin; g < end; ++g) {

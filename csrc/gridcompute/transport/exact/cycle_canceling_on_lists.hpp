@@ -1,4 +1,5 @@
-// Cancelled cycles (cycle_canceling.hpp) by the candidate lists a matching was solved on, without a look at every cost.
+// Cycle canceling (cycle_canceling.hpp) on the candidate lists of a solved restricted problem, without reading all
+// costs.
 #pragma once
 
 #include "gridcompute/transport/exact/cycle_canceling.hpp"
@@ -6,8 +7,9 @@
 
 namespace gridcompute::transport {
 
-// Makes the optimum of rounded keys one of the costs, as far as lists tell; then Result::rounding is below 0. `prices`:
-// those of the matching, in keys; `fixed`: as for cancel_cycles(). Few costs are left to a look at all of them.
+// Makes the optimum of rounded keys an optimum of the costs where candidate lists suffice; Result::rounding is then
+// below 0. prices: of the matching, in keys. fixed: as for cancel_cycles(). Small problems are left to
+// cancel_rounding_cycles(), which reads every cost.
 void cancel_cycles_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
                             std::span<const Cost> prices, bool fixed, Result& result);
 

@@ -1,7 +1,7 @@
-// Numbers m * 2^e and their sums without rounding, for what the integer keys of real costs cannot tell.
+// Dyadic numbers m * 2^e and their sums without rounding: differences of real costs below the unit of integer keys.
 //
 // A double and an int64 are dyadic numbers m * 2^e. Sums of them are multiples of one power of two, the lowest of a
-// window, and are held as two's complement integers of K words. 36 words hold every sum of 2^32 doubles of any size,
+// window, and are kept as two's complement integers of K words. 36 words hold every sum of 2^32 doubles of any size,
 // 2 words the costs of most problems.
 //
 // Source.  Kulisch, Computer Arithmetic and Validity (de Gruyter, 2nd ed. 2013), section 8. Certificates have their own
@@ -53,7 +53,7 @@ struct Dyadic {
   }
 };
 
-// Which powers of two a set of numbers has: from 2^low to below 2^high.
+// The bit positions that a set of numbers occupies: from 2^low to below 2^high.
 struct ExponentRange {
   int low = std::numeric_limits<int>::max(), high = std::numeric_limits<int>::min();
 
@@ -70,7 +70,7 @@ struct ExponentRange {
   [[nodiscard]] int lowest() const noexcept { return high > low ? low : 0; }
 };
 
-// An integer of K words, to be multiplied by 2^low of a window that all numbers it meets share.
+// An integer of K words, to be multiplied by 2^low, where `low` is common to all numbers combined.
 template <int K>
 class FixedPoint {
  public:
@@ -89,7 +89,7 @@ class FixedPoint {
     for (int k = 0; k < K; ++k) word_[k] = difference(word_[k], other.word_[k], borrow);
     return *this;
   }
-  // The product with a count from 0.
+  // Multiplies by a count >= 0.
   FixedPoint& operator*=(std::uint64_t factor) noexcept {
     const bool below = negative();
     if (below) negate();
@@ -120,11 +120,11 @@ class FixedPoint {
   }
   friend bool operator==(const FixedPoint&, const FixedPoint&) noexcept = default;
 
-  // This times 2^low as a double: not above, not below, and the nearest, ties to even. `low` is -1074 or more.
+  // Return this times 2^low as a double: rounded down, up, and to nearest with ties to even. low >= -1074.
   [[nodiscard]] double down(int low) const noexcept { return rounded(low, Rounding::down); }
   [[nodiscard]] double up(int low) const noexcept { return rounded(low, Rounding::up); }
   [[nodiscard]] double nearest(int low) const noexcept { return rounded(low, Rounding::nearest); }
-  // This times 2^low, rounded up to an integer, if that is below 2^120 in size.
+  // Returns this times 2^low rounded up to an integer, if that is below 2^120 in magnitude.
   [[nodiscard]] std::optional<Wide> ceiling(int low) const noexcept;
 
  private:
@@ -142,7 +142,7 @@ class FixedPoint {
     return static_cast<std::uint64_t>(total);
   }
 
-  // Where the mantissa of x comes to lie.
+  // The words of a mantissa, shifted to its position.
   struct Aligned {
     int word;
     std::uint64_t first, second;
@@ -152,7 +152,7 @@ class FixedPoint {
     const int shift = x.exponent - low, bit = shift % 64;
     return {shift / 64, size << bit, bit == 0 ? 0 : size >> (64 - bit)};
   }
-  // Adds or subtracts the size of x, by the words of `step`: `sum` or `difference`.
+  // Adds or subtracts the magnitude of x; step: `sum` or `difference`.
   template <auto step>
   void change_size(Dyadic x, int low) noexcept {
     if (x.mantissa == 0) return;
@@ -164,7 +164,7 @@ class FixedPoint {
   }
 
   [[nodiscard]] bool bit(int at) const noexcept { return (word_[at / 64] >> (at % 64) & 1) != 0; }
-  [[nodiscard]] int width() const noexcept {  // of a value that is not negative
+  [[nodiscard]] int width() const noexcept {  // of a value >= 0
     for (int k = K - 1; k >= 0; --k)
       if (word_[k] != 0) return 64 * k + static_cast<int>(std::bit_width(word_[k]));
     return 0;

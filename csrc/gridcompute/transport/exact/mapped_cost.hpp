@@ -1,4 +1,4 @@
-// A problem whose costs are a function of another's: each finite one is mapped, what is forbidden stays so.
+// A problem with costs mapped by a function: each finite cost is mapped, forbidden pairs stay forbidden.
 #pragma once
 
 #include <algorithm>
@@ -65,7 +65,7 @@ class MappedCost final : public CostSource {
   Map map_;
 };
 
-// The whole problem, costs of leaving jobs out mapped as well.
+// The problem with mapped costs, those of unplaced jobs included.
 template <class Map>
 class MappedProblem {
  public:

@@ -17,7 +17,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr Index kChunk = 256;    // jobs
 constexpr Index kShortRow = 64;  // classes
 
-// How many classes have row + price at most this much; none that is forbidden.
+// Counts the allowed classes with row + price <= limit.
 GRIDCOMPUTE_CLONES Index count_within(const double* row, const double* prices, Index n, double limit) {
   std::int64_t count = 0;
   for (Index s = 0; s < n; ++s)
@@ -25,7 +25,7 @@ GRIDCOMPUTE_CLONES Index count_within(const double* row, const double* prices, I
   return count;
 }
 
-// These classes, ascending, into out; how many.
+// Writes these classes to `out`, ascending; returns their number.
 GRIDCOMPUTE_CLONES Index list_within(const double* row, const double* prices, Index n, double limit,
                                      Slot* GRIDCOMPUTE_RESTRICT out) {
   constexpr Index kBlock = 16;
@@ -44,7 +44,7 @@ GRIDCOMPUTE_CLONES Index list_within(const double* row, const double* prices, In
   return count;
 }
 
-// One job's costs, as they are and as doubles.
+// Reads one job's costs, as stored and as doubles.
 template <class T>
 class CostRow {
  public:
@@ -75,7 +75,7 @@ class CostRow {
 
   const CostSource& source_;
   const double* matrix_;
-  const T* row_ = nullptr;  // the last one read
+  const T* row_ = nullptr;  // the row read last
   std::vector<T> costs_;
   std::vector<double> reals_;
 };
@@ -96,10 +96,11 @@ void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClasse
     const Slot here = of.at[i];
     const double now = here < 0 ? out : costs[here] + of.prices[here];
     if (!own.empty()) own[i] = here < 0 ? Dyadic::of(out) : row.at(here);
-    // A sum is off by 2^-53 of its parts, one beyond the doubles is infinite: whatever may be near is listed.
+    // A sum has relative error 2^-53, and one beyond the doubles is infinite: the limit admits every class that may be
+    // near.
     const double most = now + of.margin, limit = most + (std::fabs(most) + std::fabs(now)) * kRounding + kLeast;
     const bool out_too = out < kInf && out <= limit;
-    // A list of a short row takes longer than a count, and most jobs have one class only.
+    // Counting a short row is faster than listing it, and most jobs have one near class.
     if (n_slots <= kShortRow && count_within(costs, of.prices.data(), n_slots, limit) + (out_too ? 1 : 0) < 2) continue;
     const Index count = list_within(costs, of.prices.data(), n_slots, limit, near.data());
     if (count + (out_too ? 1 : 0) < 2) continue;

@@ -14,7 +14,7 @@ struct DoubleDouble {
   double high, low;
 };
 
-// a + b = high + low, without error where nothing is beyond the doubles.
+// Returns a + b = high + low, error-free unless a sum overflows (Knuth's TwoSum).
 DoubleDouble two_sum(double a, double b) {
   const double sum = a + b, part = sum - a;
   return {sum, (a - (sum - part)) + (b - part)};
@@ -26,7 +26,7 @@ double ShiftedCost::shifted(double cost, double add, double subtract) const {
   if (!(cost < kInf)) return cost;
   const DoubleDouble sum = two_sum(cost, add), all = two_sum(sum.high, -subtract);
   const double out = all.high + (all.low + sum.low);
-  return out <= most_ ? out : most_;  // NaN where a sum is beyond the doubles: far above
+  return out <= most_ ? out : most_;  // NaN where a sum overflows: far above
 }
 
 void ShiftedCost::reals(Rows rows, double* out) const {

@@ -1,18 +1,18 @@
-// Costs less what all plans pay alike: reduced costs of an earlier solve, the next one's costs in a far finer unit.
+// Iterative refinement by reduced costs: the problem in costs less what all good plans pay alike, in a far finer unit.
 //
-// Problem. Where some job cannot but pay 1e40, or all class prices are near the 1e15 that leaving a job out costs, no
-// cost may be lowered (resolution_refinement.hpp), and what tells plans apart is below the unit of the keys.
+// Problem.  Where some job must pay 1e40, or all class prices are near the 1e15 that leaving a job unplaced costs, no
+// cost may be capped (resolution_refinement.hpp), and what distinguishes plans is below the unit of the keys.
 //
-// Step. Let p be prices and V_i the least c_is + p_s, and let no better plan than the one at hand cost less by more
-// than g. Take w_s = max(0, p_s - 2 g) and c'_is = c_is + w_s - V_i, lowered to 2 g. A constant a job changes no
-// choice. A class with p_s > g is full in every plan that is no worse, so that w_s adds the same to each of them; at
-// prices min(p_s, 2 g) the new problem proves what p proved. A pair that was lowered costs its job more than g too
-// much. So the best plans of both are the same, and |c'| is a small multiple of g, where |c| was 2^50 units.
+// Step.  Let p be prices, V_i = min_s c_is + p_s, and let g bound how much less than the present plan any plan costs.
+// Take w_s = max(0, p_s - 2 g) and c'_is = c_is + w_s - V_i, capped at 2 g. A constant per job changes no choice. A
+// class with p_s > g is full in every plan that is no worse, so w_s adds the same to each of them; at prices
+// min(p_s, 2 g) the new problem proves what p proved. A pair that was capped costs its job more than g too much. So the
+// optimal plans of both are the same, and |c'| is a small multiple of g, where |c| was 2^50 units.
 //
-// Rounding. c + w - V is summed in two doubles, off by 2^-105 of its parts: less than the next unit as a rule. It only
-// has to be good advice: exact sums have the last word (cycle_canceling.hpp).
+// Rounding.  c + w - V is summed in two doubles with error 2^-105 of its terms: less than the next unit as a rule. It
+// need only be good advice: exact sums decide (cycle_canceling.hpp).
 //
-// Source. Iterative refinement of linear programs: Gleixner, Steffy and Wolter, INFORMS J. Comput. 28 (2016) 449.
+// Source.  Iterative refinement of linear programs: Gleixner, Steffy and Wolter, INFORMS J. Comput. 28 (2016) 449.
 #pragma once
 
 #include <span>
@@ -26,7 +26,7 @@ namespace gridcompute::transport {
 
 class ShiftedCost final : public CostSource {
  public:
-  // add: (n_slots), subtract: (n_jobs); both have to stay where they are.
+  // add: (n_slots), subtract: (n_jobs); both must outlive this source.
   ShiftedCost(const CostSource& cost, std::span<const double> add, std::span<const double> subtract, double most)
       : CostSource(cost.n_jobs(), cost.n_slots()), cost_(cost), add_(add), subtract_(subtract), most_(most) {}
 
@@ -40,7 +40,7 @@ class ShiftedCost final : public CostSource {
   [[nodiscard]] Slot listed_slot(Index job, Index k) const noexcept override { return cost_.listed_slot(job, k); }
   void listed_reals(Index first, Index count, Slot* slots, double* costs) const override;
 
-  // Of leaving a job out at this cost.
+  // Returns the shifted cost of leaving a job unplaced at `cost`.
   [[nodiscard]] double unplaced(Index job, double cost) const { return shifted(cost, 0, subtract_[job]); }
 
  private:
@@ -51,7 +51,7 @@ class ShiftedCost final : public CostSource {
   double most_;
 };
 
-// The problem with such costs, from a plan and the prices it came with; `gap`: no plan costs less by more.
+// The problem in shifted costs, from a plan and its prices. gap: bounds how much less any plan costs.
 class ShiftedProblem {
  public:
   ShiftedProblem(const Problem& problem, const Result& result, double gap, Pool& pool, Stop& stop);
@@ -59,14 +59,14 @@ class ShiftedProblem {
   ShiftedProblem& operator=(const ShiftedProblem&) = delete;
 
   [[nodiscard]] const Problem& problem() const noexcept { return problem_; }
-  // At most, of any cost.
+  // Returns the cap of all costs.
   [[nodiscard]] double most() const noexcept { return most_; }
-  // How far a cost may be off.
+  // Returns the largest rounding error of a cost.
   [[nodiscard]] double rounding() const noexcept { return rounding_; }
-  // Start prices for it, and prices of the problem as it was from its own.
+  // Returns start prices of the shifted problem; converts its prices to prices of the original one.
   [[nodiscard]] const std::vector<double>& start() const noexcept { return start_; }
   [[nodiscard]] std::vector<double> prices(std::span<const double> own) const;
-  // Is a job of this plan where its cost was lowered? Then it is none of the problem as it was.
+  // Returns whether a job of this plan pays a capped cost: then the plan is not optimal for the original problem.
   [[nodiscard]] bool uses_capped_cost(const Result& result) const;
 
  private:

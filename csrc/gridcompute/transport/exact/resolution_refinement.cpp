@@ -17,11 +17,11 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kFiner = 8;          // what a second solve is worth: a unit so many times finer,
-constexpr double kFarFiner = 0x1p10;  // or so many where its costs take longer to read
+constexpr double kFiner = 8;          // refinement of the unit that is worth another solve
+constexpr double kFarFiner = 0x1p10;  // the same for shifted costs, which take longer to read
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// Costs above a power of two, 1 or more where they are integers, lowered to it.
+// Caps costs at a power of two (>= 1 for integers).
 struct CostCap {
   double most;
 
@@ -32,21 +32,21 @@ struct CostCap {
   }
 };
 
-// What a job pays where it is, without the price.
+// Returns the cost of a job in its class, price not included.
 double paid(const Problem& problem, Index job, std::int32_t slot) {
   if (slot < 0) return problem.unplaced[job * problem.unplaced_stride];
   return problem.cost->real() ? problem.cost->real_at(job, slot)
                               : static_cast<double>(problem.cost->integer_at(job, slot));
 }
 
-// Does a job pay a cost that was lowered? Then the result is none of the problem as it was.
+// Returns whether a job pays a capped cost: then the result is not optimal for the original problem.
 bool uses_capped_cost(const Problem& problem, const Result& result, double most) {
   for (std::size_t k = 0; k < result.assignment.size(); ++k)
     if (paid(problem, static_cast<Index>(k), result.assignment[k]) > most) return true;
   return false;
 }
 
-// What no cost need exceed, a power of two; none where the result proves nothing of that kind.
+// Returns a power of two at which costs may be capped; nullopt where the result proves none.
 std::optional<double> find_cost_cap(const Problem& problem, const Result& result) {
   const double gap = result.objective - result.bound;
   if (!(gap < kInf)) return std::nullopt;
@@ -77,8 +77,7 @@ bool solve_again(const Problem& problem, const double* prices, const Options& op
   return ended;
 }
 
-// With costs above what any needs lowered to that. False where it tells no more: the result is as it was, but for a
-// stop.
+// Solves with capped costs. False where that gains nothing: the result is then as it was, except after a stop.
 bool solve_capped(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
                   Result& result) {
   const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));
@@ -95,13 +94,13 @@ bool solve_capped(const Problem& problem, const Options& options, Pool& pool, St
   return true;
 }
 
-// By how much less a plan may cost than this one, as far as is known.
+// Bounds how much less than this plan any plan costs.
 double gap_of(const Result& result) {
   constexpr double kDouble = 0x1p-51;
   return (result.objective - result.bound) + kDouble * std::fabs(result.objective);
 }
 
-// With reduced costs. The same; the gap of the plan is told in their sums, which are far smaller.
+// Solves with shifted costs; the gap then comes from sums that are far smaller.
 bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
                    double& gap, Result& result) {
   const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));

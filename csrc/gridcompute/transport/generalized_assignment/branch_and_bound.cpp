@@ -8,20 +8,15 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kRootShare = 0.25;  // of all steps
-constexpr double kFewest = 20;       // evaluations that are worth their time
-constexpr double kNear = 0.3;        // of the gap: how near the best plan one is that is polished at length
-constexpr int kNode = 25;            // evaluations
-constexpr double kPolish = 1 << 15;  // steps of the search from a completed plan
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
 bool BranchAndBound::finished() {
-  return steps() >= until_ || static_cast<double>(search_.best_cost()) <= enough_ || stop_.poll();
+  return steps() >= until_ || static_cast<double>(search_.best_cost()) <= target_ || stop_.poll();
 }
 
-// A bound from which no plan is cheaper than the best: costs are integers, at least in the unit of keys.
+// Returns the bound from which a subtree has no plan cheaper than the best: plan costs are integers in units of keys.
 double BranchAndBound::cutoff() const {
   const auto best = static_cast<double>(search_.best_cost());
   return best - 1 + 1e-6 * std::max(1.0, std::fabs(best) * 0x1p-20);
@@ -29,18 +24,18 @@ double BranchAndBound::cutoff() const {
 
 void BranchAndBound::run(double steps, double target, int rounds) {
   until_ = this->steps() + steps;
-  enough_ = target;
+  target_ = target;
   complete_ = false;
   if (!dual_.fits()) return;
   const double before = this->steps();
   (void)dual_.evaluate();
-  const double most = steps * kRootShare / (this->steps() - before);
-  if (most < kFewest) return;
+  const double most = steps * tuning_.root_share / (this->steps() - before);
+  if (most < tuning_.fewest_evaluations) return;
   explore(static_cast<int>(std::min<double>(rounds, most)), 0);
   complete_ = !finished();
 }
 
-// Closes pairs that cost no less than the best plan; false where a job is left without any.
+// Closes pairs whose marginal is no less than the cutoff; false if a job has no open pair left.
 bool BranchAndBound::close_expensive_pairs() {
   const double most = cutoff();
   for (Index i = 0; i < model_.jobs(); ++i) {
@@ -57,7 +52,8 @@ bool BranchAndBound::close_expensive_pairs() {
   return true;
 }
 
-// A plan from the knapsacks: jobs in one set stay, others go where they still fit and cost least.
+// Completes the knapsack solution to a plan: a job in several knapsacks stays in the cheapest, one in none goes to the
+// class of least marginal that still holds it.
 void BranchAndBound::complete_plan(double value) {
   std::vector<Slot> at(static_cast<std::size_t>(model_.jobs()), kNone);
   std::vector<Cost> room = model_.capacity;
@@ -90,14 +86,15 @@ void BranchAndBound::complete_plan(double value) {
   }
   search_.start_from(std::move(at));
   const auto polish = [&](double most) {
-    search_.improve(std::min(most, std::max(0.0, until_ - steps())), enough_, stop_);
+    search_.improve(std::min(most, std::max(0.0, until_ - steps())), target_, stop_);
   };
-  polish(kPolish / 8);
+  polish(tuning_.polish_steps / 8);
   const double best = static_cast<double>(search_.best_cost());
-  if (static_cast<double>(search_.cost()) <= best + kNear * std::max(0.0, best - value)) polish(kPolish);
+  if (static_cast<double>(search_.cost()) <= best + tuning_.polish_gap * std::max(0.0, best - value))
+    polish(tuning_.polish_steps);
 }
 
-// Each job has one class left.
+// Offers the plan that is left once every job has one open class.
 void BranchAndBound::offer_fixed_plan() {
   std::vector<Slot> at(static_cast<std::size_t>(model_.jobs()), model_.out());
   std::vector<Cost> room = model_.capacity;
@@ -115,7 +112,7 @@ void BranchAndBound::explore(int rounds, int depth) {
   ++nodes_;
   for (int again = 0;; ++again) {
     const double target = static_cast<double>(search_.best_cost());
-    const double value = dual_.ascend(again == 0 ? rounds : kNode, target, cutoff(), stop_);
+    const double value = dual_.ascend(again == 0 ? rounds : tuning_.node_evaluations, target, cutoff(), stop_);
     if (depth == 0 && again == 0) charges_ = dual_.charges();
     if (value > cutoff()) return;
     dual_.marginals();
@@ -146,7 +143,7 @@ void BranchAndBound::explore(int rounds, int depth) {
     if (least > cutoff()) break;
     for (const auto& other : order)
       if (other.second != slot) dual_.close(job, other.second);
-    explore(kNode, depth + 1);
+    explore(tuning_.node_evaluations, depth + 1);
     if (finished()) return;
     dual_.restore(here);
   }

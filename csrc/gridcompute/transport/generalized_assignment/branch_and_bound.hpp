@@ -1,9 +1,9 @@
-// Branch and bound over the classes of gangs, by the bound of knapsacks (knapsack_bound.hpp).
+// Branch and bound for the generalized assignment problem with the Lagrangian knapsack bound (knapsack_bound.hpp).
 //
-// Steps. At each node charges ascend for some evaluations; pairs that no better plan has are closed; the jobs' classes
-// at the charges are completed to a plan, which the search of windows (window_search.hpp) improves. Then the job is
-// chosen whose second-best class costs most, and each of its classes is tried, the cheapest first. Depth first, so that
-// good plans come early; a run that ends before its steps have been taken has proved the best plan optimal.
+// Steps.  At each node multipliers ascend for some evaluations; pairs that no better plan contains are closed (reduced
+// cost fixing); the knapsack solution is completed to a plan, which window_search.hpp improves. The branching job is
+// the one whose second-best class has the largest marginal; each of its classes is tried, cheapest first. Depth first,
+// so that good plans come early. A run that ends before its steps are used up proves the best plan optimal.
 #pragma once
 
 #include "gridcompute/transport/generalized_assignment/knapsack_bound.hpp"
@@ -13,13 +13,15 @@ namespace gridcompute::transport {
 
 class BranchAndBound {
  public:
-  BranchAndBound(const IntegralModel& model, WindowSearch& search, Stop& stop)
-      : model_(model), search_(search), dual_(model), stop_(stop) {}
+  BranchAndBound(const IntegralModel& model, WindowSearch& search, Stop& stop,
+                 const WholeJobTuning& tuning = kDefaultWholeJobTuning)
+      : model_(model), search_(search), dual_(model, tuning), stop_(stop), tuning_(tuning) {}
 
-  // For so many steps, those of the search included; until a plan costs no more than `enough`.
-  // `rounds`: evaluations at the root.
+  // Runs for at most `steps`, those of the window search included, or until a plan costs at most `target`.
+  // rounds: evaluations of the bound at the root.
   void run(double steps, double target, int rounds);
-  // In keys, of the root; they bound all plans. Empty where one evaluation would take too large a share of the steps.
+  // Returns the multipliers of the root, in keys; they bound all plans. Empty if one evaluation would take too large a
+  // share of the steps.
   [[nodiscard]] const std::vector<double>& charges() const noexcept { return charges_; }
   [[nodiscard]] bool complete() const noexcept { return complete_; }
   [[nodiscard]] double steps() const { return dual_.steps() + search_.steps(); }
@@ -37,7 +39,8 @@ class BranchAndBound {
   WindowSearch& search_;
   KnapsackBound dual_;
   Stop& stop_;
-  double until_ = 0, enough_ = 0;
+  const WholeJobTuning& tuning_;
+  double until_ = 0, target_ = 0;
   std::vector<double> charges_;
   bool complete_ = false;
   Index nodes_ = 0;

@@ -10,8 +10,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr int kBits = 96;               // of costs and charges: sums of all stay below 2^118
-constexpr double kMostSteps = 1 << 25;  // a tenth of a second
+constexpr int kBits = 96;               // width of costs and multipliers: their sums stay below 2^118
+constexpr double kMostSteps = 1 << 25;  // largest number of table steps: a tenth of a second
 constexpr Index kMostCosts = 1 << 20;
 
 struct Item {

@@ -10,8 +10,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Cost kSmall = 1 << 12;     // demands counted in a table; larger ones are looked up in a map
-constexpr Cost kMostWork = 1 << 22;  // words of bit sets: some milliseconds
+constexpr Cost kSmall = 1 << 12;     // largest demand counted in a table; larger ones in a map
+constexpr Cost kMostWork = 1 << 22;  // bit-set words of all shifts: some milliseconds
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct Demand {
@@ -30,7 +30,7 @@ std::vector<Demand> distinct(std::span<const std::int32_t> demand) {
   return out;
 }
 
-// All sums 0, 1, ..., reach of these demands, in units of their divisor.
+// Returns the largest r such that all of 0, 1, ..., r are subset sums, in units of the divisor.
 Cost reach(const std::vector<Demand>& demands, Cost divisor) {
   Wide all = 0;
   for (const Demand& d : demands) {
@@ -40,7 +40,7 @@ Cost reach(const std::vector<Demand>& demands, Cost divisor) {
   return static_cast<Cost>(std::min<Wide>(all, std::numeric_limits<Cost>::max()));
 }
 
-// Which sums up to `most` some demands have.
+// The set of subset sums up to `most`, as bits.
 class SubsetSums {
  public:
   explicit SubsetSums(Cost most) : most_(most), bits_(static_cast<std::size_t>(most / 64 + 1), 0) { bits_[0] = 1; }
@@ -65,7 +65,7 @@ class SubsetSums {
   std::vector<std::uint64_t> bits_;
 };
 
-Cost rounds(const Demand& d, Cost most) {  // of binary splitting
+Cost rounds(const Demand& d, Cost most) {  // parts of the binary splitting of equal demands
   Cost left = std::min(d.count, most / d.size), n = 0;
   for (Cost part = 1; left > 0; left -= std::min(part, left), part *= 2) ++n;
   return n;
@@ -115,10 +115,10 @@ std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<
 
 namespace {
 
-// A source in which gangs may not use classes smaller than they are.
+// A cost source in which a job may not use a class smaller than its demand.
 class FittingCost final : public CostSource {
  public:
-  // narrow: classes that are too small for some gang, ascending.
+  // narrow: classes too small for some job, ascending.
   FittingCost(const Problem& problem, std::vector<Slot> narrow)
       : CostSource(problem.cost->n_jobs(), problem.cost->n_slots()),
         cost_(*problem.cost),

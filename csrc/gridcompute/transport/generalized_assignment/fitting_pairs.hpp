@@ -1,16 +1,19 @@
-// What no gang can use: pairs of a gang and a class that is smaller, and slots that no sum of demands fills.
+// Preprocessing of demands: pairs of a job and a class too small for it, and capacity that no sum of demands fills.
 //
-// Problem. The relaxation that bounds gangs (problem.hpp) splits a gang over classes none of which can hold it, and
-// counts slots that stay free in every whole plan.
+// Problem.  The relaxation that bounds integral plans (problem.hpp) splits a job over classes none of which can hold
+// it, and counts slots that stay free in every integral plan.
 //
-// Steps. A pair whose demand exceeds the capacity of the class is forbidden. A capacity u is lowered to the largest
-// sum of some of the demands that is at most u (a subset sum; where all demands are equal to d, d * floor(u / d)).
-// Every whole plan keeps both, so the relaxation of the fitted problem bounds the same plans, only from closer; where
-// it has no plan, there is none, and the Hall condition that fails counts lowered capacities.
+// Steps.  A pair whose demand exceeds the class's capacity is forbidden. A capacity u is lowered to the largest subset
+// sum of demands that is at most u (where all demands equal d: d * floor(u / d)). Every integral plan satisfies both,
+// so the relaxation of the fitted problem bounds the same plans more tightly; where it is infeasible, so is the
+// problem, and the violated Hall condition counts lowered capacities.
 //
-// Complexity. O(n_jobs) where few different demands reach every sum, which they do as soon as small ones are many.
-// Else O(sums * distinct demands * log(count) / 64), up to kMostWork words; beyond, multiples of the demands' greatest
-// common divisor are all that is told apart.
+// Complexity.  O(n_jobs) where few distinct demands reach every sum, as they do once small ones are many. Otherwise
+// O(sums * distinct demands * log(count) / 64) by bit sets, up to kMostWork words; beyond, capacities are only rounded
+// down to multiples of the demands' greatest common divisor.
+//
+// Source.  Martello and Toth, Knapsack Problems (1990), chapter 4 (subset sums); capacity lowering is standard
+// coefficient tightening.
 #pragma once
 
 #include <memory>
@@ -21,12 +24,12 @@
 
 namespace gridcompute::transport {
 
-// For each capacity below the sum of all demands, the largest sum of some demands that it can hold (or, where that
-// takes too long, something between that and the capacity). The others stay as they are.
+// Returns for each capacity below the total demand the largest subset sum of demands within it (or, where that takes
+// too long, a value between that and the capacity). Other capacities stay as they are.
 [[nodiscard]] std::vector<Cost> fillable_capacities(std::span<const Cost> capacity,
                                                     std::span<const std::int32_t> demand);
 
-// The problem without what no gang can use. Needs a demand; keeps pointers into the original.
+// The problem with unusable pairs forbidden and capacities lowered. Needs demands; refers to the original problem.
 class FittedProblem {
  public:
   explicit FittedProblem(const Problem& problem);
@@ -37,7 +40,7 @@ class FittedProblem {
  private:
   Problem fitted_;
   std::vector<Cost> capacity_;
-  std::unique_ptr<CostSource> cost_;  // null: every gang fits into every class
+  std::unique_ptr<CostSource> cost_;  // null: every job fits into every class
 };
 
 }  // namespace gridcompute::transport

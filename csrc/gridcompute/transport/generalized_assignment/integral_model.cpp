@@ -9,9 +9,9 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr std::size_t kPollEvery = 64;  // rows read between two polls of the stop
-constexpr double kSlack = 0x1p-40;      // of all sums that are compared with the gap
+constexpr double kSlack = 0x1p-40;      // relative slack for the rounding of sums compared with the gap
 
-// The costs of one job, +inf where a pair is closed; last: left out.
+// Reads the costs of a job, +inf where forbidden; the last entry is its cost of being unplaced.
 class Reader {
  public:
   explicit Reader(const Problem& problem) : problem_(problem), n_slots_(problem.cost->n_slots()) {
@@ -42,7 +42,7 @@ class Reader {
   std::vector<Cost> integers_;
 };
 
-// Closes pairs that no better plan has; the job's own place stays. Returns the least cost that is left.
+// Closes pairs that no better plan contains; the job's present class stays open. Returns the least open cost.
 double close_expensive_pairs(std::vector<double>& costs, std::span<const double> prices, double weight, double gap,
                              std::size_t own) {
   const auto priced = [&](std::size_t s) { return costs[s] + (s < prices.size() ? weight * prices[s] : 0.0); };
@@ -57,7 +57,7 @@ double close_expensive_pairs(std::vector<double>& costs, std::span<const double>
   return least;
 }
 
-// The cheapest classes of a row, prices counted.
+// Lists the cheapest classes of a row, prices included.
 void list_cheapest(const IntegralModel& model, Index i, std::vector<std::pair<double, Slot>>& order, Slot* out) {
   order.clear();
   for (Slot s = 0; s < model.classes(); ++s)
@@ -91,7 +91,7 @@ std::optional<IntegralModel> build_integral_model(const Problem& problem, std::s
     if (here[j] == 0 && assignment[j] >= 0)
       model.capacity[static_cast<std::size_t>(assignment[j])] -= problem.weight(static_cast<Index>(j));
   Reader reader(problem);
-  std::vector<double> gap_above(n * columns);  // the cheapest of the job
+  std::vector<double> gap_above(n * columns);  // cost above the job's cheapest
   double most = 0;
   Cost heaviest = 1;
   for (std::size_t i = 0; i < n; ++i) {

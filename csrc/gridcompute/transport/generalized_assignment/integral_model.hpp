@@ -1,9 +1,9 @@
-// Gangs in memory, for the search: integer costs above the cheapest of each job, and what prices say of them.
+// The generalized assignment problem in memory, as the searches see it: integer keys above each job's cheapest cost,
+// and the prices of the relaxation as a guide.
 //
-// A pair is left out where its reduced cost alone exceeds the gap: no cheaper plan has it. What is left sets the unit,
-// so that costs of 1e15 for "rather not" do not drown the others once there is a plan without them.
-//
-// Leaving out a job that must be placed costs more than any change of classes gains, the more the larger the job is.
+// A pair whose reduced cost alone exceeds the gap is left out: no cheaper plan contains it. The remaining pairs set the
+// unit, so that costs of 1e15 for "rather not" do not swamp the others once a plan avoids them. Leaving a required job
+// unassigned costs more than any change of classes gains, and more the larger its demand.
 #pragma once
 
 #include <limits>
@@ -17,18 +17,19 @@
 namespace gridcompute::transport {
 
 struct IntegralModel {
-  static constexpr Cost kMostKey = Cost{1} << 34;            // of a pair; windows of 64 jobs stay below kMust
-  static constexpr Cost kUnassignedPenalty = Cost{1} << 41;  // the least cost of leaving out a job that must be placed
-  static constexpr Slot kPreferred = 8;                      // classes a job that are listed
+  static constexpr Cost kMostKey = Cost{1}
+                                   << 34;  // largest key of a pair; sums of 64 jobs stay below kUnassignedPenalty
+  static constexpr Cost kUnassignedPenalty = Cost{1} << 41;  // least key of leaving a required job unassigned
+  static constexpr Slot kPreferred = 8;                      // cheapest classes listed per job
 
-  std::vector<Index> job;              // (jobs) which of the problem's
-  std::vector<Cost> weight, capacity;  // (jobs), (classes): what jobs that are not here leave
-  std::vector<Cost> key;               // (jobs, classes + 1), last: left out; kForbidden: no better plan has it
+  std::vector<Index> job;              // (jobs) index in the problem
+  std::vector<Cost> weight, capacity;  // (jobs); (classes), less the demand of jobs outside the model
+  std::vector<Cost> key;               // (jobs, classes + 1), last: unassigned; kForbidden: in no better plan
   std::vector<double> guide;           // (classes + 1): prices in the unit of keys
-  std::vector<Slot> preferred;         // (jobs, kPreferred): cheapest first, prices counted; kNone at the end
-  std::vector<char> required;          // (jobs): has no cost of being left out
-  std::vector<double> least;           // (jobs) the cost that keys are above
-  double base = 0, scale = 1;          // a plan costs base + keys / scale, rounded
+  std::vector<Slot> preferred;         // (jobs, kPreferred): cheapest first, prices included; padded with kNone
+  std::vector<char> required;          // (jobs) has no cost of being left unplaced
+  std::vector<double> least;           // (jobs) cost at key 0
+  double base = 0, scale = 1;          // a plan costs base + sum of keys / scale, up to rounding
 
   void list_preferred();
   [[nodiscard]] Index jobs() const noexcept { return static_cast<Index>(weight.size()); }
@@ -41,8 +42,8 @@ struct IntegralModel {
   }
 };
 
-// Of these jobs, the others staying where `assignment` has them (-1: left out). gap: what a better plan may save at
-// most, +inf where nothing is known. Nothing after a stop.
+// Builds the model of some jobs, the others staying where `assignment` has them (-1: unassigned). gap: bounds what a
+// better plan saves, +inf if unknown. nullopt after a stop.
 [[nodiscard]] std::optional<IntegralModel> build_integral_model(const Problem& problem,
                                                                 std::span<const std::int32_t> assignment,
                                                                 std::span<const double> prices, std::vector<Index> jobs,

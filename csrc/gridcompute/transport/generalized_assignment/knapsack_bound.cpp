@@ -9,13 +9,11 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kDeflection = 0.6;     // of the last direction that goes on
-constexpr double kMostCells = 1 << 22;  // of a table: 32 MB
-constexpr int kPatience = 20;           // evaluations without a better bound until steps get shorter
 
 }  // namespace
 
-KnapsackBound::KnapsackBound(const IntegralModel& model) : model_(model), packed_(model.capacity.size(), 0) {
+KnapsackBound::KnapsackBound(const IntegralModel& model, const WholeJobTuning& tuning)
+    : model_(model), tuning_(tuning), packed_(model.capacity.size(), 0) {
   const Index n = model.jobs();
   Cost all = 0;
   unit_ = 0;
@@ -43,7 +41,7 @@ bool KnapsackBound::fits() const {
   for (Slot s = 0; s < model_.classes(); ++s) {
     double jobs = 1;
     for (Index i = 0; i < model_.jobs(); ++i) jobs += open_[at(i, s)];
-    if (jobs * static_cast<double>(room_[s] + 1) > kMostCells) return false;
+    if (jobs * static_cast<double>(room_[s] + 1) > tuning_.table_cells) return false;
   }
   return true;
 }
@@ -56,7 +54,7 @@ void KnapsackBound::collect_items(Slot s) {
   }
 }
 
-// The most that jobs which fit into class s pay, and which.
+// Solves the knapsack of class s: returns K_s and stores the set.
 double KnapsackBound::solve_knapsack(Slot s) {
   collect_items(s);
   std::vector<Index>& set = sets_[s];
@@ -110,13 +108,13 @@ double KnapsackBound::evaluate() {
 
 double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& stop) {
   std::vector<double> best = charge_;
-  double most = evaluate(), factor = 1.5;
+  double most = evaluate(), factor = tuning_.first_step;
   std::fill(direction_.begin(), direction_.end(), 0.0);
   int idle = 0;
   for (int round = 1; round < rounds && most < cutoff && !stop.poll(); ++round) {
     double size = 0;
     for (std::size_t i = 0; i < direction_.size(); ++i) {
-      direction_[i] = (1 - chosen_[i]) + kDeflection * direction_[i];
+      direction_[i] = (1 - chosen_[i]) + tuning_.deflection * direction_[i];
       size += direction_[i] * direction_[i];
     }
     if (size == 0) break;
@@ -124,19 +122,19 @@ double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& 
     for (std::size_t i = 0; i < direction_.size(); ++i) charge_[i] += step * direction_[i];
     if (evaluate() > most) {
       most = value_, best = charge_, idle = 0;
-    } else if (++idle >= kPatience) {
-      idle = 0, factor *= 0.7;
+    } else if (++idle >= tuning_.step_patience) {
+      idle = 0, factor *= tuning_.step_fall;
       charge_ = best;
       std::fill(direction_.begin(), direction_.end(), 0.0);
       evaluate();
-      if (factor < 1e-3) break;
+      if (factor < tuning_.least_step) break;
     }
   }
   charge_ = std::move(best);
   return evaluate();
 }
 
-// What the jobs at hand pay at most in so much room: of the first k, and of those from k on.
+// Fills the knapsack tables of class s: best profit by capacity of the first k items, and of the items from k on.
 void KnapsackBound::fill_tables(Slot s) {
   collect_items(s);
   const auto width = static_cast<std::size_t>(room_[s] + 1), n = item_.size();
@@ -156,13 +154,13 @@ void KnapsackBound::fill_tables(Slot s) {
 void KnapsackBound::marginals() {
   const Index n = model_.jobs();
   marginal_.assign(open_.size(), kInf);
-  std::vector<double> without(static_cast<std::size_t>(n), 0);  // what forcing a job out of all classes costs
+  std::vector<double> without(static_cast<std::size_t>(n), 0);  // cost of forcing a job out of all classes
   std::vector<double> out_here;
   for (Slot s = 0; s < model_.classes(); ++s) {
     fill_tables(s);
     const auto width = static_cast<std::size_t>(room_[s] + 1);
     const double* whole = forward_.data() + item_.size() * width;
-    for (Index i = 0; i < n; ++i) {  // those that do not pay: the others get what room is left
+    for (Index i = 0; i < n; ++i) {  // unprofitable jobs: the others get the capacity left
       if (open_[at(i, s)] == 0) continue;
       const double profit = charge_[static_cast<std::size_t>(i)] - static_cast<double>(model_.row(i)[s]);
       if (profit > 0) continue;

@@ -1,44 +1,46 @@
-// Lower bounds of gangs by knapsacks: each job is charged, each class packs what pays most.
+// Lagrangian lower bound of the generalized assignment problem: knapsacks per class at multipliers per job.
 //
-// Problem. The relaxation that splits gangs does not know what fits together. This one does: jobs may be in several
-// classes, or in none, but no class holds a set of jobs that does not fit.
+// Problem.  The splittable relaxation ignores which demands fit together. Relaxing the assignment constraints instead
+// keeps that: a job may be in several classes or in none, but no class holds a set of jobs that does not fit.
 //
-// Definitions. With a charge y_i for each job, L(y) = sum_i y_i - sum_s K_s(y) + sum_i min(0, out_i - y_i), where K_s
-// is the largest sum of y_i - c_is over sets of jobs that fit into class s together. Every whole plan costs at least
-// L(y), for any y. The relaxation's optimum is L at y_i = the least cost plus price, or less.
+// Definitions.  For multipliers y_i ("charges"), L(y) = sum_i y_i - sum_s K_s(y) + sum_i min(0, out_i - y_i), where K_s
+// is the largest sum of y_i - c_is over sets of jobs that fit into class s together. L(y) bounds every integral plan
+// from below, for any y. The optimum of the splittable relaxation is at most L at y_i = the least cost plus price.
 //
-// Steps. Subgradient ascent: charges rise for jobs that are nowhere, and fall for those that are in several classes.
-// What a plan costs at least if job i is in class s follows from the knapsacks of all classes with i forced in or out,
-// by tables from either end; a pair for which that is no less than the best plan is closed.
+// Steps.  Subgradient ascent with deflected directions and Polyak step sizes: y rises for jobs in no class and falls
+// for those in several. The marginal of a pair (i, s), a lower bound of every plan with job i in class s, follows from
+// the knapsack tables from both ends with i forced in or out; a pair whose marginal is no less than the best plan's
+// cost is closed.
 //
-// Complexity. O(jobs that pay * capacity) a class and evaluation.
+// Complexity.  O(profitable jobs * capacity) a class and evaluation.
 //
-// Source. Lagrangian relaxation of the assignment constraints: Fisher, Jaikumar and Van Wassenhove, Management Science
-// 32 (1986) 1095; fixing by both tables: Posta, Ferland and Michelon, Comput. Optim. Appl. 52 (2012) 629; step sizes:
-// Held, Wolfe and Crowder, Math. Program. 6 (1974) 62; deflection: Camerini, Fratta and Maffioli, Math. Program. Study
-// 3 (1975) 26.
+// Source.  Lagrangian relaxation of the assignment constraints: Fisher, Jaikumar and Van Wassenhove, Management Science
+// 32 (1986) 1095; fixing by tables from both ends: Posta, Ferland and Michelon, Comput. Optim. Appl. 52 (2012) 629;
+// step sizes: Held, Wolfe and Crowder, Math. Program. 6 (1974) 62; deflection: Camerini, Fratta and Maffioli, Math.
+// Program. Study 3 (1975) 26.
 #pragma once
 
 #include <vector>
 
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/transport/generalized_assignment/integral_model.hpp"
+#include "gridcompute/transport/generalized_assignment/tuning.hpp"
 
 namespace gridcompute::transport {
 
 class KnapsackBound {
  public:
-  explicit KnapsackBound(const IntegralModel& model);
+  explicit KnapsackBound(const IntegralModel& model, const WholeJobTuning& tuning = kDefaultWholeJobTuning);
 
-  // Are the tables of all classes small enough to be held?
+  // Returns whether the knapsack tables of all classes fit in memory.
   [[nodiscard]] bool fits() const;
 
-  // L at the charges; chosen(i) is how many classes hold job i then, left out included.
+  // Evaluates L at the charges; chosen(i) is then the number of classes that contain job i, "unassigned" included.
   double evaluate();
-  // Up to so many evaluations; `target` is what a plan costs. Ends at the best charges, evaluated, and returns L; ends
-  // early once that is `enough`, or after a stop.
+  // Subgradient ascent of at most `rounds` evaluations; plan_cost: of a known plan. Ends at the best charges,
+  // evaluated, and returns L; ends early once that reaches `cutoff`, or after a stop.
   double ascend(int rounds, double plan_cost, double cutoff, Stop& stop);
-  // After evaluate(): the least cost with job i in class s (last: left out), for all open pairs.
+  // After evaluate(): computes the marginals of all open pairs; the last class is "unassigned".
   void marginals();
   [[nodiscard]] double marginal(Index i, Slot s) const { return marginal_[at(i, s)]; }
 
@@ -50,7 +52,7 @@ class KnapsackBound {
   [[nodiscard]] const std::vector<std::vector<Index>>& sets() const noexcept { return sets_; }  // (classes)
   [[nodiscard]] double steps() const noexcept { return steps_; }
 
-  // What a branch changes, and takes back.
+  // The state that a branch changes and restores.
   struct State {
     std::vector<char> open;
     std::vector<double> charge;
@@ -67,19 +69,20 @@ class KnapsackBound {
   void fill_tables(Slot s);
 
   const IntegralModel& model_;
-  Cost unit_ = 1;                    // greatest common divisor of the demands
+  const WholeJobTuning& tuning_;
+  Cost unit_ = 1;                    // gcd of the demands
   std::vector<Cost> weight_, room_;  // in that unit
   std::vector<char> open_;           // (jobs, classes + 1)
   std::vector<double> charge_;       // (jobs)
   std::vector<int> chosen_;          // (jobs)
   std::vector<std::vector<Index>> sets_;
-  std::vector<double> packed_;  // (classes): K
+  std::vector<double> packed_;  // (classes) K_s
   double value_ = 0;
   std::vector<double> marginal_, direction_;
   double steps_ = 0;
 
-  std::vector<Index> item_;     // jobs that pay in the class at hand,
-  std::vector<double> profit_;  // and what
+  std::vector<Index> item_;     // profitable jobs of the current class
+  std::vector<double> profit_;  // their profits
   std::vector<double> forward_, backward_;
 };
 

@@ -9,15 +9,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kShareOfPart = 1.0 / 64;  // of all steps, within
-constexpr double kFewSteps = 1 << 20, kManySteps = 1 << 25;
-constexpr int kEvaluations = 40;  // of the knapsacks, at the root of a part
-constexpr int kPatience = 2;      // parts a class without a gain, until the plan is kicked
-
-constexpr Index kMostLeftOut = 24;
-constexpr double kLeast = 3;
-
-// The jobs and classes of a part, and where they are among all.
+// Builds the model of a subproblem: these jobs and classes, capacities less the jobs that stay.
 IntegralModel extract_part(const IntegralModel& model, const std::vector<Slot>& at, const std::vector<Slot>& classes,
                            std::vector<Index> jobs) {
   IntegralModel part;
@@ -53,7 +45,7 @@ bool NeighbourhoodSearch::improve_part(double steps, double target) {
   Index out = 0;
   for (Index i = 0; i < model_.jobs(); ++i) {
     const Slot s = at[static_cast<std::size_t>(i)];
-    if (s == model_.out() ? out++ < kMostLeftOut : std::ranges::count(classes, s) > 0) jobs.push_back(i);
+    if (s == model_.out() ? out++ < tuning_.part_unassigned : std::ranges::count(classes, s) > 0) jobs.push_back(i);
   }
   steps_ += static_cast<double>(model_.jobs()) * static_cast<double>(classes.size());
   if (jobs.empty()) return true;
@@ -63,10 +55,10 @@ bool NeighbourhoodSearch::improve_part(double steps, double target) {
     const auto c = std::ranges::find(classes, at[static_cast<std::size_t>(i)]) - classes.begin();
     start.push_back(static_cast<Slot>(c));
   }
-  WindowSearch search(part, std::move(start), ++seed_);
+  WindowSearch search(part, std::move(start), ++seed_, tuning_);
   const Wide before = search.best_cost(), rest = search_.cost() - before;
-  BranchAndBound branch(part, search, stop_);
-  branch.run(steps, target - static_cast<double>(rest), kEvaluations);
+  BranchAndBound branch(part, search, stop_, tuning_);
+  branch.run(steps, target - static_cast<double>(rest), tuning_.part_evaluations);
   steps_ += branch.steps();
   nodes_ += branch.nodes();
   if (search.best_cost() < before) {
@@ -80,20 +72,20 @@ bool NeighbourhoodSearch::improve_part(double steps, double target) {
     return true;
   }
   if (branch.complete()) {
-    size_ = std::min(size_ + 0.1, static_cast<double>(model_.classes()));
+    size_ = std::min(size_ + tuning_.part_growth, static_cast<double>(model_.classes()));
     return true;
   }
-  const bool small = size_ <= kLeast;
-  size_ = std::max(kLeast, size_ - 0.3);
+  const bool small = size_ <= tuning_.part_classes_least;
+  size_ = std::max(tuning_.part_classes_least, size_ - tuning_.part_shrink);
   return !small || !branch.charges().empty();
 }
 
 void NeighbourhoodSearch::improve(double steps, double target) {
   const double until = steps_ + steps;
   int idle = 0;
-  const int patience = kPatience * model_.classes();
+  const int patience = tuning_.part_patience * model_.classes();
   search_.start_from(search_.best());
-  const double part = std::clamp(steps * kShareOfPart, kFewSteps, kManySteps);
+  const double part = std::clamp(steps * tuning_.part_share, tuning_.part_steps_least, tuning_.part_steps_most);
   size_ = std::min(size_, static_cast<double>(model_.classes()));
   while (steps_<until&& static_cast<double>(search_.best_cost())> target && !stop_.poll()) {
     const Wide before = search_.cost();

@@ -13,9 +13,9 @@ namespace {
 
 using Set = std::uint32_t;
 
-constexpr int kSpareBits = 8;  // of sums of kMostExact costs, and a sign
+constexpr int kSpareBits = 8;  // headroom for sums of kMaxSubsetJobs costs, and a sign
 
-// The jobs' sets, and what each class can hold of them.
+// Dynamic program over the subsets of some jobs.
 class SubsetDp {
  public:
   SubsetDp(const Problem& problem, std::vector<Index> jobs) : problem_(problem), jobs_(std::move(jobs)) {
@@ -39,7 +39,7 @@ class SubsetDp {
   }
 
   [[nodiscard]] Set all() const { return static_cast<Set>(weight_.size() - 1); }
-  // Of all costs.
+  // Returns the exponents of all costs.
   [[nodiscard]] ExponentRange window() const {
     ExponentRange out;
     for (std::size_t j = 0; j < jobs_.size(); ++j) {
@@ -49,7 +49,7 @@ class SubsetDp {
     return out;
   }
 
-  // Which of all sets can be placed whole?
+  // Returns for each set whether its jobs can be assigned without splitting.
   [[nodiscard]] std::vector<char> packable() const {
     std::vector<char> can(weight_.size(), 0);
     can[0] = 1;
@@ -64,13 +64,13 @@ class SubsetDp {
     return can;
   }
 
-  // K: words of a sum, in units of 2^low.
+  // Computes the cheapest plan. K: words of a sum, in units of 2^low.
   template <int K>
   [[nodiscard]] std::optional<ExactPlan> cheapest(int low, Stop& stop) const {
     using Sum = FixedPoint<K>;
     const Costs<K> costs = costs_in<K>(low);
     std::vector<Sum> least(weight_.size()), sum(weight_.size());
-    std::vector<char> known(weight_.size(), 0);  // is there a plan for this set?
+    std::vector<char> known(weight_.size(), 0);  // a plan exists for this set
     known[0] = 1;
     for (Set set = 1; set <= all(); ++set) {
       const std::optional<Sum>& last = costs.out[static_cast<std::size_t>(std::countr_zero(set))];
@@ -78,7 +78,8 @@ class SubsetDp {
       known[set] = static_cast<char>(last && known[rest] != 0);
       if (known[set] != 0) (least[set] = least[rest]) += *last;
     }
-    std::vector<std::vector<std::uint16_t>> taken(slots_.size());  // by each class, of each set
+    std::vector<std::vector<std::uint16_t>> taken(
+        slots_.size());  // per class and set: the subset assigned to the class
     for (std::size_t c = 0; c < slots_.size(); ++c) {
       if (stop.poll()) return std::nullopt;
       const Set open = open_to(slots_[c]);
@@ -120,13 +121,13 @@ class SubsetDp {
  private:
   template <int K>
   struct Costs {
-    std::vector<std::vector<FixedPoint<K>>> in;     // (classes that matter, jobs)
+    std::vector<std::vector<FixedPoint<K>>> in;     // (relevant classes, jobs)
     std::vector<std::optional<FixedPoint<K>>> out;  // (jobs)
   };
 
   static Dyadic dyadic(const ScaledInteger& x) { return {static_cast<std::int64_t>(x.mantissa), x.exponent}; }
 
-  // All subsets of `open` that fit, not the empty one; ascending, so that those with one job less came before.
+  // Visits the non-empty subsets of `open` that fit, ascending, so that subsets with one job less come first.
   template <class Visit>
   void for_each_fitting(Slot s, Set open, const Visit& visit) const {
     for (Set some = (0 - open) & open; some != 0; some = (some - open) & open)
@@ -166,7 +167,7 @@ class SubsetDp {
   const Problem& problem_;
   std::vector<Index> jobs_;
   std::vector<std::vector<Choice>> choices_;            // (jobs)
-  std::vector<Slot> slots_;                             // that matter, ascending
+  std::vector<Slot> slots_;                             // relevant classes, ascending
   std::vector<Cost> weight_;                            // (sets)
   std::vector<std::optional<ScaledInteger>> out_cost_;  // (jobs)
 };

@@ -1,17 +1,17 @@
-// Few gangs: the optimum, or a proof that there is no plan, by subsets of jobs.
+// Exact solution for few jobs: dynamic programming over subsets of jobs, or a proof that no plan exists.
 //
-// Problem. With at most kMostExact jobs whole plans can be enumerated, however tightly they fit.
+// Problem.  With at most kMaxSubsetJobs jobs all integral plans can be enumerated implicitly, however tight.
 //
-// Steps. f_c(M) is the least cost of the jobs of set M in the first c classes, or left out:
+// Steps.  f_c(M) is the least cost of the jobs of set M in the first c classes, or unplaced:
 //   f_c(M) = min over subsets A of M whose demands fit into class c of f_{c-1}(M \ A) + cost of A in c.
-// Sums are exact: integers of as many words as the costs need, in the unit of the lowest bit of any (fixed.hpp).
+// Sums are exact: integers of as many words as the costs need, in the unit of the lowest bit of any (fixed_point.hpp).
 //
-// Which classes matter. In some optimum each job is in one of its n cheapest classes of those that may hold it alone:
-// were it elsewhere, the other n - 1 jobs would leave one of these empty. The same holds for whether there is a plan.
+// Relevant classes.  In some optimum each job is in one of its n cheapest classes among those that can hold it alone:
+// were it elsewhere, the other n - 1 jobs would leave one of these empty. The same holds for feasibility.
 //
-// Complexity. O(3^n_jobs * classes), less where few subsets fit.
+// Complexity.  O(3^n_jobs * classes), less where few subsets fit.
 //
-// Source. Subset sums over set partitions: Bellman, J. ACM 9 (1962) 61; Lawler, Inf. Process. Lett. 5 (1976) 66.
+// Source.  Dynamic programs over subsets: Bellman, J. ACM 9 (1962) 61; Lawler, Inf. Process. Lett. 5 (1976) 66.
 #pragma once
 
 #include <optional>
@@ -23,13 +23,13 @@
 
 namespace gridcompute::transport {
 
-// More take too long: 3^12 * 12 steps.
+// Largest number of jobs: 3^12 * 12 steps.
 constexpr Index kMaxSubsetJobs = 12;
 
-// What the cheapest plan costs: as doubles not above and nearest, and rounded up to an integer below 2^120 in size.
+// The cheapest plan and its cost: rounded down, to nearest, and up to an integer if that is below 2^120 in magnitude.
 struct ExactPlan {
   bool feasible = false;
-  std::vector<std::int32_t> assignment;  // -1: left out
+  std::vector<std::int32_t> assignment;  // -1: unplaced
   double below = 0, nearest = 0;
   std::optional<Wide> whole;
 };

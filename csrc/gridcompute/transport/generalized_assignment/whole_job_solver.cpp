@@ -21,42 +21,34 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kSteps = 1 << 26;         // of a search without a time limit: some hundredths of a second,
-constexpr double kGapOfAll = 1e-2;         // for gaps from this one on; a share for smaller ones,
-constexpr double kLeastShare = 1.0 / 64;   // no less than this one
-constexpr double kStepsForRoom = 1 << 28;  // the same while jobs that must be placed are not
-constexpr double kMostSteps = 1 << 30;     // of one round within a time limit
-constexpr double kNearEnough = 1e-3;       // a gap that is not worth a search where there are
-constexpr double kManyCosts = 1 << 17;     // so many costs, n_jobs * n_slots
-constexpr double kMostCosts = 1 << 22;     // that are held in memory
-constexpr double kAuctionGap = 1e-3;       // what the anytime method is content with if no gap is asked for
-constexpr double kRounding = 0x1p-40;      // a gap of this share of all costs is none
-constexpr double kClosing = 1e-8;          // seconds a job to add up costs
-constexpr int kEvaluations = 500;          // of the knapsacks, for the bound
-constexpr int kChargeBits = 40;            // of a charge: products with units stay exact doubles
+constexpr double kRounding = 0x1p-40;  // a gap of this share of all costs is none
+constexpr int kChargeBits = 40;        // of a charge: products with units stay exact doubles
 
 class WholeJobSolver {
  public:
-  // problem: without what no gang can use. result: of its relaxation, made whole.
-  WholeJobSolver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, Result& result)
+  // problem: the fitted one. result: of its relaxation, rounded.
+  WholeJobSolver(const Problem& problem, const Options& options, Pool& pool, Stop& stop, const WholeJobTuning& tuning,
+                 Result& result)
       : problem_(problem),
         options_(options),
         pool_(pool),
         stop_(stop),
+        tuning_(tuning),
         result_(result),
         n_(problem.cost->n_jobs()),
         n_slots_(static_cast<Slot>(problem.cost->n_slots())),
         target_gap_(options.gap > 0   ? options.gap
-                    : options.auction ? kAuctionGap
-                                      : 0) {
+                    : options.auction ? tuning_.auction_gap
+                                      : 0),
+        part_size_(tuning.part_classes_first) {
     price_bound_ = result_.bound;
     set_plan(result_.assignment);
   }
 
   void run() {
     const double from = stop_.seconds();
-    stop_.set_closing_time(kClosing * static_cast<double>(n_));
-    const bool target_gap = target_gap_ > 0 && gap_closed();  // no more was asked for
+    stop_.set_closing_time(tuning_.closing_time * static_cast<double>(n_));
+    const bool target_gap = target_gap_ > 0 && gap_closed();  // the gap asked for is met
     if (!result_.exact && !target_gap && !stop_.requested()) {
       stop_.stage("gangs", 0.9);
       if (!solve_exactly() && !gap_closed()) search();
@@ -80,7 +72,7 @@ class WholeJobSolver {
     return n_unassigned_required_ == 0 && bound > -kInf ? cost_.value() - bound : kInf;
   }
 
-  // Does the cost meet the bound, or come as near as was asked for?
+  // Returns whether the cost meets the bound up to the gap asked for.
   [[nodiscard]] bool gap_closed() const {
     if (n_unassigned_required_ > 0) return false;
     if (cost_.integral && result_.bound > -kInf && result_.exact_bound >= cost_.whole) return true;
@@ -102,7 +94,7 @@ class WholeJobSolver {
     result_.assignment = std::move(assignment), cost_ = cost, n_unassigned_required_ = without;
   }
 
-  // value * 2^exponent bounds every plan.
+  // Sets the bound to value * 2^exponent; with integral costs, rounded up.
   void set_bound(Wide value, int exponent) {
     result_.bound = double_below(value, exponent);
     if (!cost_.integral) return;
@@ -111,7 +103,7 @@ class WholeJobSolver {
     result_.bound = static_cast<double>(result_.exact_bound);
   }
 
-  // By subsets, where jobs are few.
+  // Solves by dynamic programming over subsets where jobs are few; false if not.
   bool solve_exactly() {
     const std::optional<ExactPlan> plan = solve_by_subsets(problem_, stop_);
     if (!plan) return false;
@@ -126,7 +118,7 @@ class WholeJobSolver {
     cost_.integral = cost_.integral && plan->whole;
     if (cost_.integral) result_.exact_bound = *plan->whole;
     result_.bound = cost_.integral ? static_cast<double>(*plan->whole) : plan->below;
-    // A sum that no double holds is the nearest one below it; beyond all doubles nothing can be claimed of them.
+    // A sum between two doubles is reported as the lower one; beyond the range of doubles no exactness is claimed.
     if (!cost_.integral && std::fabs(plan->below) < kInf && std::fabs(plan->nearest) < kInf)
       exact_objective_ = plan->below;
     optimal_ = true;
@@ -138,22 +130,25 @@ class WholeJobSolver {
     const bool timed = std::isfinite(stop_.left());
     const double size = std::max(std::fabs(cost_.value()), std::fabs(result_.bound));
     const double gap = gap_above(result_.bound) / std::max(size, std::numeric_limits<double>::min());
-    if (!timed && costs > kManyCosts && gap <= kNearEnough) return;
-    const double cutoff = std::clamp(gap / kGapOfAll, kLeastShare, 1.0);
-    double left = n_unassigned_required_ > 0 ? kStepsForRoom : kSteps * cutoff;
+    if (!timed && costs > tuning_.large_costs && gap <= tuning_.near_gap) return;
+    const double cutoff = std::clamp(gap / tuning_.full_gap, tuning_.least_share, 1.0);
+    double left = n_unassigned_required_ > 0 ? tuning_.assignment_steps : tuning_.search_steps * cutoff;
     for (std::uint64_t round = 0; !gap_closed() && !exhausted_ && !stop_.poll(); ++round) {
       const bool without = n_unassigned_required_ > 0;
-      const double share = std::exp2(static_cast<double>(std::min<std::uint64_t>(round, 10))) * kSteps / 2;
-      left -= run_round(round, timed ? std::min(share, kMostSteps) : std::min(left, kSteps * cutoff / 2));
-      if (without && n_unassigned_required_ == 0) left = kSteps;
-      if (!timed && left < kSteps * cutoff / 4) break;
+      const double share =
+          std::exp2(static_cast<double>(std::min<std::uint64_t>(round, 10))) * tuning_.search_steps / 2;
+      left -= run_round(
+          round, timed ? std::min(share, tuning_.round_steps_most) : std::min(left, tuning_.search_steps * cutoff / 2));
+      if (without && n_unassigned_required_ == 0) left = tuning_.search_steps;
+      if (!timed && left < tuning_.search_steps * cutoff / 4) break;
     }
     if (exhausted_) ++result_.stats.exhausted;
   }
 
-  // All jobs where their costs fit into memory; else those that have no place, and some others, by turns.
+  // Selects the jobs of a round: all if their costs fit into memory, else unassigned required ones and a rotating share
+  // of the others.
   [[nodiscard]] std::vector<Index> jobs_of_round(std::uint64_t round) const {
-    const auto most = std::max<Index>(1, static_cast<Index>(kMostCosts) / (n_slots_ + 1));
+    const auto most = std::max<Index>(1, static_cast<Index>(tuning_.memory_costs) / (n_slots_ + 1));
     std::vector<Index> jobs;
     const Index step = n_ <= most ? 1 : 2 * n_ / most + 1;
     for (Index i = 0; i < n_ && static_cast<Index>(jobs.size()) < most; ++i) {
@@ -163,9 +158,9 @@ class WholeJobSolver {
     return jobs;
   }
 
-  // Returns the steps it took.
+  // Runs one round of all searches; returns the steps taken.
   double run_round(std::uint64_t round, double steps) {
-    // What reduced costs at the prices are compared with is the bound of the prices.
+    // Reduced costs at the prices are compared with the bound that these prices prove.
     const std::optional<IntegralModel> built = build_integral_model(
         problem_, result_.assignment, result_.prices, jobs_of_round(round), gap_above(price_bound_), stop_);
     if (!built) return 1;
@@ -176,14 +171,14 @@ class WholeJobSolver {
       start.push_back(s < 0 ? model.out() : s);
     }
     const std::uint64_t seed = options_.seed + round;
-    WindowSearch search(model, std::move(start), seed);
-    BranchAndBound branch(model, search, stop_);
-    NeighbourhoodSearch parts(model, search, seed, stop_);
+    WindowSearch search(model, std::move(start), seed, tuning_);
+    BranchAndBound branch(model, search, stop_, tuning_);
+    NeighbourhoodSearch parts(model, search, seed, stop_, tuning_);
     parts.set_size(part_size_);
     const double target = this->target(model);
     if (round == 0) search.start_greedily(stop_);
     search.improve(steps / 16, target, stop_);
-    branch.run(steps * (round == 0 ? 6 : 4) / 16, target, kEvaluations);
+    branch.run(steps * (round == 0 ? 6 : 4) / 16, target, tuning_.root_evaluations);
     const bool all = model.jobs() == n_;
     if (all && !branch.charges().empty()) improve_bound(model, branch.charges());
     if (all && branch.complete()) {
@@ -204,13 +199,13 @@ class WholeJobSolver {
     return branch.steps() + parts.steps() + 1;
   }
 
-  // Keys of a plan that ends the search.
+  // Returns the keys at which a plan ends the search.
   [[nodiscard]] double target(const IntegralModel& model) const {
     if (model.jobs() < n_ || !(result_.bound > -kInf)) return -1;
     return (result_.bound + target_gap_ * std::fabs(result_.bound) - model.base) * model.scale;
   }
 
-  // The bound of these charges, if it is a better one.
+  // Adopts the exact bound of these charges if it is better.
   void improve_bound(const IntegralModel& model, const std::vector<double>& charges) {
     std::vector<double> all(static_cast<std::size_t>(n_));
     double most = 0;
@@ -228,7 +223,7 @@ class WholeJobSolver {
     result_.charges = std::move(all);
   }
 
-  // A job that has no place, and those that can be nowhere but where it can: do they fit in there?
+  // Tries to prove infeasibility: do an unassigned job and those with no class outside its classes fit in there?
   void prove_infeasible() {
     Index job = 0;
     while (result_.assignment[static_cast<std::size_t>(job)] >= 0 || !required(job)) ++job;
@@ -245,7 +240,7 @@ class WholeJobSolver {
     if (!stuck.empty()) set_infeasible(std::move(stuck));
   }
 
-  // Witness: these jobs, and all classes that are open to any of them.
+  // Sets the witness: these jobs and all classes open to any of them.
   void set_infeasible(std::vector<Index> jobs) {
     std::vector<char> open(static_cast<std::size_t>(n_slots_), 0);
     for (const Index job : jobs)
@@ -259,7 +254,7 @@ class WholeJobSolver {
     result_.exact = false;
   }
 
-  // Do reals cost just what the knapsacks prove?
+  // Compares the exact cost with the exact bound, for real costs.
   void compare_exactly() {
     const std::optional<ScaledInteger> cost = exact_cost(problem_, result_.assignment);
     if (!cost) return;
@@ -302,28 +297,29 @@ class WholeJobSolver {
   const Options& options_;
   Pool& pool_;
   Stop& stop_;
+  const WholeJobTuning& tuning_;
   Result& result_;
   Index n_;
   Slot n_slots_;
-  double target_gap_;  // the gap, or 0
+  double target_gap_;  // relative gap asked for, or 0
   Total cost_;
-  Index n_unassigned_required_ = 0;  // jobs that must be placed and are not
-  bool optimal_ = false;             // proved by subsets
-  bool exhausted_ = false;           // no cheaper plan is left that the branches have not tried
-  double part_size_ = 5;
+  Index n_unassigned_required_ = 0;  // required jobs without a class
+  bool optimal_ = false;             // proved by the dynamic program
+  bool exhausted_ = false;           // branch and bound has ruled out every cheaper plan
+  double part_size_;                 // classes of the next subproblem
   double price_bound_ = -kInf;
-  std::optional<ScaledInteger> knapsacks_;  // the bound of the charges
-  std::optional<double> exact_objective_;   // of reals, without rounding
+  std::optional<ScaledInteger> knapsacks_;  // exact bound of result_.charges
+  std::optional<double> exact_objective_;   // of real costs, where a double holds it exactly
 };
 
 }  // namespace
 
 void solve_whole_jobs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
-                      Result& result) {
+                      Result& result, const WholeJobTuning& tuning) {
   const FittedProblem fitted(problem);
   solve_once(fitted.problem(), options, pool, stop, result);
   if (result.status == Status::infeasible || stop.why() == Stop::Why::interrupted) return;
-  WholeJobSolver(fitted.problem(), options, pool, stop, result).run();
+  WholeJobSolver(fitted.problem(), options, pool, stop, tuning, result).run();
 }
 
 }  // namespace gridcompute::transport

@@ -11,8 +11,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kMostCells = 1 << 20;  // of all layers: 8 MB
-constexpr Index kMostSubsets = 12;      // jobs
+constexpr double kMostCells = 1 << 20;  // cells of all layers: 8 MB
+constexpr Index kMostSubsets = 12;      // largest number of jobs by subsets
 constexpr Cost kNoCost = kForbidden;
 
 GRIDCOMPUTE_CLONES void add_to(const Cost* GRIDCOMPUTE_RESTRICT from, Index n, Cost key,
@@ -28,7 +28,7 @@ GRIDCOMPUTE_CLONES void lower_to(const Cost* GRIDCOMPUTE_RESTRICT from, Index n,
   }
 }
 
-// Demands and room in units of the demands' greatest common divisor; room for more than all is of no use.
+// Returns the gcd of the demands, the unit of demands and capacities; capacity beyond the total demand is cut off.
 Cost unit_of(const JobWindow& window) {
   Cost unit = 0;
   for (const Cost w : window.weight) unit = std::gcd(unit, w);

@@ -1,15 +1,15 @@
-// A window of gangs and classes, placed again at least cost: the exact steps of which the search of gangs is made.
+// Window subproblems of the generalized assignment problem, solved exactly by dynamic programming.
 //
-// Problem. Some jobs leave their classes; what room that leaves in a few classes is known. Each goes to one of these,
-// or is left out, at least cost in all.
+// Problem.  Some jobs leave their classes; the capacity this frees in a few classes is known. Each goes to one of
+// these, or is unassigned, at least total cost.
 //
-// Steps. By loads: f_j(r) is the least cost of the first j jobs in room r, a vector of one entry a class; jobs are
-// added one by one. By subsets: as in subset_dp.hpp. The first is for small classes however many jobs, the second for
-// few jobs however large the classes.
+// Steps.  By loads: f_j(r) is the least cost of the first j jobs within capacity vector r (multiple knapsack); jobs are
+// added one by one. By subsets: as in subset_dp.hpp. The first suits small capacities however many jobs, the second few
+// jobs however large the capacities.
 //
-// Complexity. By loads O(jobs * classes * product of (room + 1)), by subsets O(3^jobs * classes).
+// Complexity.  By loads O(jobs * classes * product of (capacity + 1)), by subsets O(3^jobs * classes).
 //
-// Source. Dynamic programs for (multiple) knapsacks: Martello and Toth, Knapsack Problems (1990), chapters 2 and 6.
+// Source.  Dynamic programs for (multiple) knapsacks: Martello and Toth, Knapsack Problems (1990), chapters 2 and 6.
 #pragma once
 
 #include <vector>
@@ -18,10 +18,10 @@
 
 namespace gridcompute::transport {
 
-// Costs are below 2^54 in size and sums of all below 2^60; kForbidden where a job may not go.
+// Keys are below 2^54 in magnitude and their sums below 2^60; kForbidden marks forbidden pairs.
 struct JobWindow {
   std::vector<Cost> weight;  // (jobs)
-  std::vector<Cost> key;     // (jobs, classes + 1); the last: left out, never forbidden
+  std::vector<Cost> key;     // (jobs, classes + 1); the last: unassigned, never forbidden
   std::vector<Cost> room;    // (classes)
 
   [[nodiscard]] Index jobs() const noexcept { return static_cast<Index>(weight.size()); }
@@ -30,12 +30,12 @@ struct JobWindow {
 
 class WindowDp {
  public:
-  // Steps of each way; kTooMuch where it takes too much memory, too.
+  // Return the steps of each method; kTooMuch also where it takes too much memory.
   static constexpr double kTooMuch = 1e18;
   [[nodiscard]] static double steps_by_loads(const JobWindow& window);
   [[nodiscard]] static double steps_by_subsets(const JobWindow& window);
 
-  // to: (jobs), a class of the window or the number of classes. Of equal plans `random` chooses one.
+  // Write the classes of an optimal plan to `to` (the number of classes: unassigned). `random` chooses among optima.
   void solve_by_loads(const JobWindow& window, std::uint64_t random, std::vector<Slot>& to);
   void solve_by_subsets_of_jobs(const JobWindow& window, std::vector<Slot>& to);
 

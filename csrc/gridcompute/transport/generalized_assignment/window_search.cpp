@@ -6,23 +6,9 @@
 
 namespace gridcompute::transport {
 
-namespace {
-
-constexpr double kMostSteps = 1 << 19;  // of one window
-constexpr Index kMostJobs = 60;         // of one window
-constexpr Index kFewJobs = 10;          // of one window, or of one of its classes, where all would be too many
-constexpr Index kLeftOut = 8;           // jobs of one window that are left out
-constexpr Slot kMostClasses = 5;        // of one window
-constexpr double kStepsAWindow = 300;   // beside its repacking
-constexpr int kContest = 4;             // jobs that are compared for their regret
-constexpr std::size_t kTouched = 16;    // classes around which the descent goes on
-constexpr double kMuchWorse = 0.02;     // than the best plan: no start for a kick
-constexpr int kAnew = 8;                // one kick in so many starts from the best plan in any case
-
-}  // namespace
-
-WindowSearch::WindowSearch(const IntegralModel& model, std::vector<Slot> start, std::uint64_t seed)
-    : model_(model), state_(seed * 0x9e3779b97f4a7c15u + 1) {
+WindowSearch::WindowSearch(const IntegralModel& model, std::vector<Slot> start, std::uint64_t seed,
+                           const WholeJobTuning& tuning)
+    : model_(model), tuning_(tuning), state_(seed * 0x9e3779b97f4a7c15u + 1) {
   best_ = start;
   best_cost_ = cost_of(best_);
   set_assignment(std::move(start));
@@ -112,7 +98,7 @@ void WindowSearch::start_from(std::vector<Slot> at) {
 void WindowSearch::start_greedily(Stop& stop) {
   std::vector<Index> order(static_cast<std::size_t>(model_.jobs()));
   std::iota(order.begin(), order.end(), Index{0});
-  // What the second-best class costs more.
+  // Margins: key of the second-best class less that of the best.
   std::vector<double> margin(order.size()), least(order.size());
   for (const Index i : order) {
     double best = std::numeric_limits<double>::infinity(), second = best;
@@ -150,11 +136,11 @@ double WindowSearch::regret(Index i) const {
   return model_.guided(i, assignment_[static_cast<std::size_t>(i)]) - least;
 }
 
-// Among a few by chance, the one of most regret.
+// Returns the job of largest regret among a few random ones.
 Index WindowSearch::sample_job_by_regret() {
   Index best = below(model_.jobs());
   double most = regret(best);
-  for (int k = 1; k < kContest; ++k) {
+  for (int k = 1; k < tuning_.regret_sample; ++k) {
     const Index i = below(model_.jobs());
     if (const double x = regret(i); x > most) most = x, best = i;
   }
@@ -166,7 +152,7 @@ void WindowSearch::add_class(Slot s) {
   classes_.push_back(s);
 }
 
-// A class where somebody would rather be elsewhere, where he would be, and so on.
+// Chooses classes linked by preferences: that of a job with regret, the class it prefers, and so on.
 void WindowSearch::choose_classes(Slot most) {
   classes_.clear();
   most = std::min(most, model_.classes());
@@ -201,25 +187,25 @@ std::vector<Slot> WindowSearch::related(Slot most) {
   return classes_;
 }
 
-// The jobs of the window; false where there are none.
+// Selects the jobs of the window; false if there are none.
 bool WindowSearch::fill_window() {
   jobs_.clear();
   Index all = 0;
   for (const Slot s : classes_) all += static_cast<Index>(members_[s].size());
-  const bool few = all > kMostJobs;
+  const bool few = all > tuning_.window_jobs;
   for (const Slot s : classes_) {
     const std::vector<Index>& in = members_[s];
     if (!few) {
       jobs_.insert(jobs_.end(), in.begin(), in.end());
       continue;
     }
-    for (Index k = 0; k < kFewJobs && !in.empty(); ++k)
+    for (Index k = 0; k < tuning_.window_jobs_reduced && !in.empty(); ++k)
       jobs_.push_back(in[static_cast<std::size_t>(below(static_cast<Index>(in.size())))]);
   }
   const std::vector<Index>& out = members_[model_.out()];
   const auto n = static_cast<Index>(out.size());
-  for (Index k = 0; k < std::min(n, kLeftOut); ++k) {
-    const Index i = out[static_cast<std::size_t>(n <= kLeftOut ? k : below(n))];
+  for (Index k = 0; k < std::min(n, tuning_.window_unassigned); ++k) {
+    const Index i = out[static_cast<std::size_t>(n <= tuning_.window_unassigned ? k : below(n))];
     if (std::ranges::any_of(classes_, [&](Slot s) { return model_.row(i)[s] < kForbidden; })) jobs_.push_back(i);
   }
   std::sort(jobs_.begin(), jobs_.end());
@@ -250,18 +236,18 @@ void WindowSearch::write_window(double noise) {
 
 void WindowSearch::repack(double noise) {
   ++windows_;
-  steps_ += kStepsAWindow;
+  steps_ += tuning_.window_overhead;
   if (!fill_window()) return;
   double loads = 0, subsets = 0;
   for (;;) {
     write_window(noise);
     steps_ += static_cast<double>(jobs_.size() * classes_.size());
     loads = WindowDp::steps_by_loads(window_), subsets = WindowDp::steps_by_subsets(window_);
-    if (std::min(loads, subsets) <= kMostSteps) break;
+    if (std::min(loads, subsets) <= tuning_.window_steps) break;
     if (classes_.size() > 2 && random() % 2 != 0) {
       drop_class();
     } else {
-      jobs_.resize(std::max<std::size_t>(kFewJobs, jobs_.size() / 2));
+      jobs_.resize(std::max(static_cast<std::size_t>(tuning_.window_jobs_reduced), jobs_.size() / 2));
     }
   }
   steps_ += std::min(loads, subsets);
@@ -271,7 +257,7 @@ void WindowSearch::repack(double noise) {
     move(jobs_[k], to_[k] < static_cast<Slot>(classes_.size()) ? classes_[to_[k]] : model_.out());
 }
 
-// The last class of the window, and its jobs.
+// Removes the last class of the window and its jobs.
 void WindowSearch::drop_class() {
   const Slot last = classes_.back();
   classes_.pop_back();
@@ -280,8 +266,9 @@ void WindowSearch::drop_class() {
 
 void WindowSearch::remember_classes() {
   recent_classes_.insert(recent_classes_.end(), classes_.begin(), classes_.end());
-  if (recent_classes_.size() > kTouched)
-    recent_classes_.erase(recent_classes_.begin(), recent_classes_.end() - kTouched);
+  if (recent_classes_.size() > tuning_.recent_classes)
+    recent_classes_.erase(recent_classes_.begin(),
+                          recent_classes_.end() - static_cast<std::ptrdiff_t>(tuning_.recent_classes));
 }
 
 void WindowSearch::improve(double steps, double target, Stop& stop) {
@@ -290,7 +277,7 @@ void WindowSearch::improve(double steps, double target, Stop& stop) {
   const Index patience = 20 + 4 * model_.classes();
   Index idle = 0;
   while (steps_<until&& static_cast<double>(std::min(cost_, best_cost_))> target && !stop.poll()) {
-    choose_classes(static_cast<Slot>(2 + below(kMostClasses - 1)));
+    choose_classes(static_cast<Slot>(2 + below(tuning_.window_classes - 1)));
     const Wide before = cost_;
     repack(0);
     if (cost_ < before) remember_classes();
@@ -299,7 +286,8 @@ void WindowSearch::improve(double steps, double target, Stop& stop) {
     idle = 0;
     keep_if_better(assignment_);
     const auto worse = static_cast<double>(cost_ - best_cost_);
-    if (worse > kMuchWorse * static_cast<double>(best_cost_) || random() % kAnew == 0) set_assignment(best_);
+    if (worse > tuning_.much_worse * static_cast<double>(best_cost_) || random() % tuning_.restart_period == 0)
+      set_assignment(best_);
     kick();
   }
   keep_if_better(assignment_);

@@ -1,23 +1,25 @@
-// Better plans of whole gangs: greedy plans, then windows of a few classes placed again at least cost, over and over.
+// Local search for the generalized assignment problem: greedy starts, then windows of a few classes re-optimised
+// exactly.
 //
-// Problem. The relaxation tells which classes gangs want, not which of them fit together; where classes hold few gangs,
-// one small job in the wrong class keeps a large one out of it, and no single move mends that.
+// Problem.  The relaxation says which classes jobs prefer, not which demands fit together. Where classes hold few jobs,
+// one small job in the wrong class keeps a large one out, and no single move corrects that.
 //
-// Definitions. A window is a few classes, the jobs in them and some that are left out; repacking it is exact
+// Definitions.  A window is a few classes, the jobs in them and some unassigned ones; its re-optimisation is exact
 // (window_dp.hpp), so that all exchanges among its classes are made at once, those of many small jobs for a large one
-// included. The guide of a pair is its cost with prices; a job's regret is the guide where it is less its least one.
+// included. The guided cost of a pair is its key plus demand times price; a job's regret is its guided cost less its
+// least one.
 //
 // Steps.
-//   Starts: the plan given, and greedy ones: jobs in several orders, each to its cheapest class with room.
-//   Descent: windows around a job of much regret, a class it would rather have, and classes that the jobs there would
-//     rather have; or of random classes. A repacked window is kept if it costs no more.
-//   Kicks: where many windows in turn gained nothing, a few are repacked at costs with noise; the descent goes on from
-//     there, around what has changed, and what is then not nearly as good as the best plan is dropped for it.
+//   Starts: the given plan, and greedy ones: jobs in several orders, each to its cheapest class with capacity left.
+//   Descent: windows around a job of large regret, a class it prefers, and classes that the jobs there prefer; or of
+//     random classes. A window's new plan is kept if it costs no more.
+//   Kicks: after many windows without a gain, a few are re-optimised at perturbed costs; the descent goes on from there
+//     around the changed classes, and a plan much dearer than the best is dropped for it.
 //
-// Invariants. Loads keep capacities; the best plan never gets dearer. All choices come from `seed` and counted steps:
-// the same bits always, unless a stop cuts it short.
+// Invariants.  Loads respect capacities; the best plan never gets dearer. All choices derive from `seed` and counted
+// steps: the same bits always, unless a stop cuts it short.
 //
-// Source. Large neighbourhoods searched exactly: Ahuja, Ergun, Orlin and Punnen, Discrete Appl. Math. 123 (2002) 75.
+// Source.  Large neighbourhoods searched exactly: Ahuja, Ergun, Orlin and Punnen, Discrete Appl. Math. 123 (2002) 75.
 // Iterated local search: Lourenco, Martin and Stuetzle (2003), Handbook of Metaheuristics, chapter 11. Ejection of
 // several for one: Yagiura, Ibaraki and Glover, INFORMS J. Comput. 16 (2004) 133.
 #pragma once
@@ -27,6 +29,7 @@
 
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/transport/generalized_assignment/integral_model.hpp"
+#include "gridcompute/transport/generalized_assignment/tuning.hpp"
 #include "gridcompute/transport/generalized_assignment/window_dp.hpp"
 
 namespace gridcompute::transport {
@@ -34,23 +37,24 @@ namespace gridcompute::transport {
 class WindowSearch {
  public:
   // start: (jobs), a class or model.out().
-  WindowSearch(const IntegralModel& model, std::vector<Slot> start, std::uint64_t seed);
+  WindowSearch(const IntegralModel& model, std::vector<Slot> start, std::uint64_t seed,
+               const WholeJobTuning& tuning = kDefaultWholeJobTuning);
 
-  // Plans of several orders of jobs; the best of them and the start is where the descent begins.
+  // Builds greedy plans from several orders of jobs; the descent begins at the best of them and the start.
   void start_greedily(Stop& stop);
   void start_from(std::vector<Slot> at);
-  // Repacks a few windows at costs with noise.
+  // Re-optimises a few windows at perturbed costs.
   void kick();
   [[nodiscard]] const std::vector<Slot>& at() const noexcept { return assignment_; }
-  // For so many steps, until a plan costs no more than `enough`, or a stop.
+  // Runs the descent for at most `steps`, until a plan costs at most `target`, or a stop.
   void improve(double steps, double target, Stop& stop);
 
-  // So many classes between which jobs of the best plan would rather move.
+  // Returns up to `most` classes between which jobs prefer to move.
   [[nodiscard]] std::vector<Slot> related(Slot most);
 
   [[nodiscard]] const std::vector<Slot>& best() const noexcept { return best_; }
   [[nodiscard]] Wide best_cost() const noexcept { return best_cost_; }
-  [[nodiscard]] Wide cost() const noexcept { return cost_; }      // of the plan that the descent is at
+  [[nodiscard]] Wide cost() const noexcept { return cost_; }      // of the current plan
   [[nodiscard]] double steps() const noexcept { return steps_; }  // taken so far
   [[nodiscard]] Index windows() const noexcept { return windows_; }
 
@@ -73,16 +77,17 @@ class WindowSearch {
   void move(Index i, Slot to);
 
   const IntegralModel& model_;
+  const WholeJobTuning& tuning_;
   std::uint64_t state_;
   WindowDp window_dp_;
   std::vector<Slot> assignment_, best_;
   Wide cost_ = 0, best_cost_ = 0;
   std::vector<Cost> room_;                   // (classes)
   std::vector<std::vector<Index>> members_;  // (classes + 1)
-  std::vector<Index> position_;              // (jobs) among the members
-  std::vector<Slot> recent_classes_;         // classes that changed lately
+  std::vector<Index> position_;              // (jobs) position among the members
+  std::vector<Slot> recent_classes_;         // classes changed recently
   double steps_ = 0;
-  double margin_ = 0;  // of a job's second-best class, on average
+  double margin_ = 0;  // mean difference between the two cheapest guided costs of a job
   Index windows_ = 0;
 
   JobWindow window_;

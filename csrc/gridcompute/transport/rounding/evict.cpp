@@ -10,13 +10,13 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kSampleStep = 16;  // one in so many jobs tells
+constexpr Index kSampleStep = 16;  // sampling step of jobs for the thresholds of loss
 constexpr Cost kAny = std::numeric_limits<Cost>::max();
-constexpr Index kMoves = 1 << 15;  // that are looked at, at most: those that lose least a unit
+constexpr Index kMoves = 1 << 15;  // largest number of moves sorted: those of least loss per unit
 
-// A job that may go from its class to another, or to none yet.
+// A possible move of a job from its class to another, or to none.
 struct Move {
-  Cost loss;  // a unit
+  Cost loss;  // per unit of demand
   Cost weight;
   Index job;
   Slot from, to;
@@ -33,7 +33,7 @@ bool less_total_loss(const Move& a, const Move& b) {
   return a.job != b.job ? a.job < b.job : a.to < b.to;
 }
 
-// The lightest, of these who loses least, of equal ones the last.
+// Orders by demand, then loss, then descending index.
 bool lighter(const Move& a, const Move& b) {
   if (a.weight != b.weight) return a.weight < b.weight;
   return a.loss != b.loss ? a.loss < b.loss : a.job > b.job;
@@ -47,7 +47,7 @@ class Eviction {
     for (std::size_t s = 0; s < residual_.size(); ++s) residual_[s] -= whole.load[s];
   }
 
-  // Does any class hold too much?
+  // Returns whether any class exceeds its capacity.
   [[nodiscard]] bool any_overfull() const {
     return std::any_of(residual_.begin(), residual_.end(), [](Cost room) { return room < 0; });
   }
@@ -74,7 +74,7 @@ class Eviction {
     for (const Move& m : moves) apply(m);
   }
 
-  // The last come, the first to go.
+  // Unassigns jobs of over-full classes from the last index on.
   void unassign_last_jobs() {
     for (auto k = static_cast<Index>(r_.place_of.size()) - 1; k >= 0; --k) {
       const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
@@ -92,7 +92,7 @@ class Eviction {
   }
 
  private:
-  // As many of each class as it holds too much. A few jobs tell what those lose at most, so that not all are sorted.
+  // Unassigns the excess of each class, cheapest losses first. A sample of losses bounds which jobs must be sorted.
   void unassign_cheapest_units() {
     const auto n = static_cast<Index>(r_.place_of.size());
     std::vector<std::vector<Cost>> some(residual_.size());
@@ -102,7 +102,7 @@ class Eviction {
     }
     std::vector<Cost> most(residual_.size(), kAny);
     for (std::size_t s = 0; s < most.size(); ++s) {
-      const Cost enough = 2 * (-residual_[s] / kSampleStep) + kSampleStep;  // twice as many as needed, and some
+      const Cost enough = 2 * (-residual_[s] / kSampleStep) + kSampleStep;  // twice the expected number, and a margin
       if (residual_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
       std::nth_element(some[s].begin(), some[s].begin() + enough, some[s].end());
       most[s] = some[s][static_cast<std::size_t>(enough)];
@@ -114,7 +114,7 @@ class Eviction {
            }))
         of[m.from].push_back(m);
       for (std::size_t s = 0; s < of.size(); ++s) {
-        most[s] = kAny;  // should they not be enough, all
+        most[s] = kAny;  // all jobs if these were too few
         const Cost any_overfull = -residual_[s];
         if (any_overfull <= 0 || static_cast<Cost>(of[s].size()) < any_overfull) continue;
         std::nth_element(of[s].begin(), of[s].begin() + any_overfull - 1, of[s].end(), lighter);
@@ -123,13 +123,13 @@ class Eviction {
     }
   }
 
-  // What a unit of a job loses where it must take its second-best candidate, or, if it has one, a class that is none.
+  // Returns the loss per unit of leaving for the second-best candidate or, of a job with one, a non-candidate.
   [[nodiscard]] Cost loss(Index k) const {
     if (r_.place_of[k] < 0) return margin(~r_.place_of[k]);
     return static_cast<Cost>(std::min(r_.margin[k], static_cast<float>(kForbidden / 2)));
   }
 
-  // What visit() adds for the jobs of classes that hold too much.
+  // Collects what visit() adds for each job of an over-full class, in job order.
   template <class Visit>
   [[nodiscard]] std::vector<Move> collect(const Visit& visit) const {
     const auto n = static_cast<Index>(r_.place_of.size());
@@ -146,7 +146,7 @@ class Eviction {
     return out;
   }
 
-  // If it still lies there, and there holds too much, and here has room.
+  // Makes a move if the job is still there, its class still over-full, and the target has residual capacity.
   void apply(const Move& m) {
     std::int32_t& now = whole_.assignment[static_cast<std::size_t>(m.job)];
     if (now != m.from || residual_[m.from] >= 0 || (m.to != kNone && residual_[m.to] < m.weight)) return;
@@ -155,14 +155,14 @@ class Eviction {
     now = m.to;
   }
 
-  // Of a unit of the group in this class.
+  // Returns key + price of a group in a class.
   [[nodiscard]] Cost price(Index g, Slot s) const {
     Index c = r_.begin[g];
     while (r_.slot[c] != s) ++c;
     return r_.key[c] + prices_[s];
   }
 
-  // What a unit of this group loses where it must take its second-best candidate.
+  // Returns the loss per unit of a group that moves to its second-best candidate.
   [[nodiscard]] Cost margin(Index g) const {
     Cost best = kForbidden, second = kForbidden;
     for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) {
@@ -178,7 +178,7 @@ class Eviction {
   const RestrictedProblem& r_;
   std::span<const Cost> prices_;
   IntegralPlan& whole_;
-  std::vector<Cost> residual_;  // (columns): room, below 0 where a class holds too much
+  std::vector<Cost> residual_;  // (columns) residual capacity, negative where a class is over-full
 };
 
 }  // namespace

@@ -1,17 +1,17 @@
-// Classes that hold more than they may, after split gangs were given to one class each: who moves.
+// Eviction: moves jobs out of classes that exceed their capacity after split jobs were rounded to one class each.
 //
-// Steps. First, moves between candidates: a job of such a class to a candidate class with room for all of it, those
-// first that lose least a unit, as long as the class holds too much by that job's weight or more; then those that lose
-// least at all, whatever they leave free. Then the lightest go, with no place yet, those first that lose least. Once a
-// stop is asked for, the last of the jobs go, whatever they lose.
+// Steps.  First, moves between candidates: a job of an over-full class to a candidate class with residual capacity for
+// all of it, in order of loss per unit, while the excess is at least the job's demand; then in order of total loss,
+// whatever excess is left. Then the lightest jobs become unassigned, of equal demand those of least loss first. Once a
+// stop is requested, the last jobs by index become unassigned, whatever their loss.
 #pragma once
 
 #include "gridcompute/transport/rounding/integral.hpp"
 
 namespace gridcompute::transport {
 
-// No class of `whole` holds more than its capacity afterwards; -1 for jobs that found no place.
+// Evicts until no class of `plan` exceeds its capacity; evicted jobs without a class get -1.
 void evict_excess(const SolverContext& context, const Level& level, const RestrictedProblem& r,
-                  std::span<const Cost> prices, IntegralPlan& whole);
+                  std::span<const Cost> prices, IntegralPlan& plan);
 
 }  // namespace gridcompute::transport

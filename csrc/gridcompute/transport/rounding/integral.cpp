@@ -11,12 +11,12 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kCostsAfterStop = 500'000;          // costs read after a stop: a millisecond or two,
-constexpr Index kCostsAfterStopWeighted = 400'000;  // also where they are divided by weights, and far apart in memory
-constexpr int kTries = 8;
-constexpr Index kAhead = 16;  // jobs whose costs are asked for early
+constexpr Index kCostsAfterStop = 500'000;          // costs read after a stop: one or two milliseconds
+constexpr Index kCostsAfterStopWeighted = 400'000;  // the same with demands, where rows are read in order of demand
+constexpr int kTries = 8;                           // classes tried for a job whose costs are not read
+constexpr Index kAhead = 16;                        // jobs by which prefetching is ahead
 
-// Stable: a byte of the weights at a time, as many as the heaviest has.
+// Stable radix sort by descending weight, one byte at a time.
 template <class Weight>
 void sort_heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
   constexpr int kBits = 8, kValues = 1 << kBits;
@@ -40,8 +40,7 @@ std::vector<Index> all_jobs(Index n) {
   return jobs;
 }
 
-// How many more jobs get a look at their costs: after a stop only a few, but all while the time that is left for
-// closing lasts.
+// Grants reads of cost rows: all while closing time lasts, after that a fixed number.
 class RowReadBudget {
  public:
   RowReadBudget(Stop& stop, Index hurried) : stop_(stop), rows_after_stop_(hurried) {}
@@ -83,7 +82,7 @@ class GreedyCompletion {
     return true;
   }
 
-  // The cheapest class with room, prices counted; being left out is one of them where it is allowed.
+  // Assigns a job to the class of least cost + price with residual capacity, "unplaced" included where allowed.
   bool assign_cheapest(Index k) {
     const Index job = level_.row(k);
     CostRangeStats seen;
@@ -100,10 +99,10 @@ class GreedyCompletion {
     return best >= 0 && assign_if_fits(k, best);
   }
 
-  // Largest first; ties by index. Those who get no look at their costs any more go to whatever class with room allows
-  // them, or are left out.
+  // Assigns jobs largest first, ties by index. Jobs whose costs are no longer read go to any class that allows them and
+  // has residual capacity, or unplaced.
   void complete(std::vector<Index>& jobs, Stop& stop) {
-    if (stop.why() == Stop::Why::interrupted) return;  // nobody will see the answer
+    if (stop.why() == Stop::Why::interrupted) return;  // the answer is discarded
     if (context_.keys.problem().demand != nullptr) sort_heaviest_first(jobs, [&](Index k) { return weight(k); });
     RowReadBudget budget = row_read_budget(stop);
     for (const Index k : jobs) assign_somewhere(k, budget);
@@ -152,7 +151,8 @@ class GreedyCompletion {
     return false;
   }
 
-  // The first with room of its own few, from one by turns, so that none is full long before the others.
+  // Assigns a job to the first listed class with residual capacity, starting from a rotating one so that classes fill
+  // evenly.
   bool assign_listed(Index k, const CostSource& cost) {
     const Index job = level_.row(k), pairs = cost.listed(job);
     if (k + kAhead < level_.n) {
@@ -175,14 +175,14 @@ class GreedyCompletion {
   const SolverContext& context_;
   const Level& level_;
   std::span<const Cost> prices_;
-  bool read_ = true;  // have all costs been?
+  bool read_ = true;  // all costs have been read
   Slot n_, next_class_ = 0;
   std::vector<Cost> row_;
   std::vector<double> scratch_;
   IntegralPlan out_;
 };
 
-// A shared group's members take its flow in index order.
+// Distributes the flow of shared groups to their members in index order.
 std::vector<std::int32_t> split_shared_groups(const RestrictedProblem& r) {
   std::vector<std::int32_t> out(r.place_of.begin(), r.place_of.end());
   std::vector<Index> at(r.begin.begin(), r.begin.end());
@@ -198,7 +198,7 @@ std::vector<std::int32_t> split_shared_groups(const RestrictedProblem& r) {
   return out;
 }
 
-// The class that has all units of a group, if one has.
+// Returns the class that has all units of a group, or kNone.
 Slot class_with_all_units(const RestrictedProblem& r, Index g) {
   for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
     if (r.flow[c] == r.weight[g]) return r.slot[c];
@@ -233,8 +233,8 @@ IntegralPlan assign_unsplit(const SolverContext& context, const Level& level, co
 
 namespace {
 
-// Split jobs, the heaviest first, each to that of the classes with units of it which has most room left, be it too
-// little for the job; ties to the lowest class.
+// Assigns split jobs, heaviest first, to the class with the largest residual capacity (even if too small for the job)
+// among those with units of it; ties to the lowest class.
 void assign_split(const SolverContext& context, const Level& level, const RestrictedProblem& r, IntegralPlan& whole) {
   std::vector<Index> split;
   for (Index k = 0; k < level.n; ++k) {
@@ -257,7 +257,8 @@ void assign_split(const SolverContext& context, const Level& level, const Restri
 
 namespace {
 
-// All jobs by size, each where all its units lie, or where it is cheapest now, before smaller jobs take the room.
+// Rounds all jobs by descending demand, each to the class with all its units or else to the cheapest one, before
+// smaller jobs fill the classes.
 IntegralPlan round_largest_first(const SolverContext& context, const Level& level, const RestrictedProblem& r,
                                  std::span<const Cost> prices, Stop& stop) {
   GreedyCompletion completion(context, level, prices);

@@ -1,10 +1,12 @@
-// From the splittable optimum to whole jobs.
+// Rounding of the splittable optimum to an integral plan: every job whole in one class.
 //
-// Unit jobs come out whole by themselves. Of gangs, at most one a tight class is split (a vertex has no cycle of split
-// jobs); ties may split more. The split ones go to one of their classes, the heaviest first, and where a class then
-// holds too much, others make room (evict.hpp). Who lost its place so finds another, heaviest first, each where cost
-// plus price is least, or is left out where that is cheaper or nothing is big enough. The same steps complete a
-// matching that was stopped half-way.
+// Problem.  With demands above 1 the transportation optimum may split a job over classes. Unit jobs are integral by
+// total unimodularity. A vertex splits at most one job per tight class (its split jobs form no cycle); ties may split
+// more.
+//
+// Steps.  Split jobs go to one of their classes, heaviest first; evict.hpp repairs classes that exceed their capacity;
+// jobs left without a class are assigned heaviest first where cost plus price is least, or are left unplaced where that
+// is cheaper or no class is large enough. The same steps complete a partial assignment after a stop.
 #pragma once
 
 #include <optional>
@@ -17,19 +19,19 @@ namespace gridcompute::transport {
 struct IntegralPlan {
   std::vector<std::int32_t> assignment;  // n_slots means unplaced by choice, -1 not placed
   std::vector<Cost> load;                // (columns)
-  Index n_unassigned_required = 0;       // jobs that had to be placed and could not
-  bool rounded_again = false;            // dealt out once more, the largest first, for those
-  std::optional<Total> cost = {};        // where it was added up
+  Index n_unassigned_required = 0;       // jobs without an unplaced cost that have no class
+  bool rounded_again = false;            // rounded a second time, largest jobs first, for their sake
+  std::optional<Total> cost = {};        // where it was summed
 };
 
-// Each job in the class that has all its units; -1 where none has. Of unit jobs' optimum, that is the matching.
+// Assigns each job to the class that has all its units, -1 if none has. For unit jobs that is the optimal matching.
 [[nodiscard]] IntegralPlan assign_unsplit(const SolverContext& context, const Level& level, const RestrictedProblem& r);
 
 [[nodiscard]] IntegralPlan round_to_integral(const SolverContext& context, const Level& level,
                                              const RestrictedProblem& r, std::span<const Cost> prices, Stop& stop);
 
-// Nothing was read yet, but prices may be known: each job in turn where it is cheapest as long as there is time to
-// look, then classes in order where a job is allowed, or left out.
+// Builds a plan greedily where no restricted problem is available: each job in turn goes to its cheapest class (prices,
+// if any, included) as long as there is time to read its costs, then to the next class that allows it, or unplaced.
 [[nodiscard]] IntegralPlan complete_greedily(const SolverContext& context, const Level& level,
                                              std::span<const Cost> prices, Stop& stop);
 

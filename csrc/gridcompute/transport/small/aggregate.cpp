@@ -8,14 +8,14 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kProbe = 64;  // rows looked at for copies
-constexpr Slot kFirst = 8;    // entries that most often tell that there are none
+constexpr Index kProbe = 64;  // rows sampled in the search for duplicates
+constexpr Slot kFirst = 8;    // sampled rows, or entries of a row, that usually suffice to rule duplicates out
 
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
   return (hash ^ value) * 0xFF51AFD7ED558CCDULL + (hash >> 29);
 }
 
-// Factors of a sum over a row: unlike a chain of mixed(), all are multiplied at once.
+// Returns odd factors of a multilinear row hash, which vectorises; a chain of mixed() does not.
 std::vector<std::uint64_t> factors(Slot n) {
   std::vector<std::uint64_t> out(static_cast<std::size_t>(n));
   std::uint64_t last = 0x9E3779B97F4A7C15ULL;
@@ -35,7 +35,7 @@ class Aggregator {
   Aggregator(const DefaultInitVector<T>& keys, Index n, Slot columns, Index stride)
       : keys_(keys), n_(n), columns_(columns), stride_(stride), factors_(factors(columns)) {}
 
-  // For each column the lowest equal one.
+  // Returns for each column the lowest column equal to it.
   [[nodiscard]] std::vector<Slot> columns() const {
     std::vector<Hashed> hashed(static_cast<std::size_t>(columns_));
     for (Slot s = 0; s < columns_; ++s) hashed[s] = {0, s};
@@ -53,7 +53,8 @@ class Aggregator {
     });
   }
 
-  // For each row the lowest equal one; empty where a sample has hardly any copies.
+  // Returns for each row the lowest row equal to it; empty where fewer than an eighth of the sampled rows have a
+  // duplicate.
   [[nodiscard]] std::vector<std::int32_t> rows() const {
     std::vector<Hashed> hashed;
     const Index probe = std::min(n_, kProbe);
@@ -78,7 +79,7 @@ class Aggregator {
     return count;
   }
 
-  // By a few bits of each hash, without sorting: those that only seem to be copies are counted too.
+  // Returns an upper bound on copies(), from a bitmap of hash prefixes: no sort.
   [[nodiscard]] static Index copies_at_most(std::span<const Hashed> hashed) {
     constexpr int kBits = 10;
     std::bitset<std::size_t{1} << kBits> met;
@@ -86,14 +87,14 @@ class Aggregator {
     return static_cast<Index>(hashed.size()) - static_cast<Index>(met.count());
   }
 
-  // Of the first entries.
+  // Hashes the first `columns` entries of a row.
   [[nodiscard]] Hashed hash_of(Index row, Slot columns) const {
     std::uint64_t hash = 0;
     for (Slot s = 0; s < columns; ++s) hash += static_cast<std::uint64_t>(at(row)[s]) * factors_[s];
     return {hash, row};
   }
 
-  // Those that share a hash with the first of it and are not equal to it stay by themselves.
+  // Returns each item's representative. An item whose hash collides with an unequal one stays by itself.
   template <class Out, class Equal>
   static std::vector<Out> representatives(std::vector<Hashed>& hashed, const Equal& equal) {
     std::vector<Out> out(hashed.size());
@@ -117,7 +118,7 @@ class Aggregator {
   std::vector<std::uint64_t> factors_;  // (columns)
 };
 
-// Numbers those that stand for themselves; `of` becomes the number of each. Which they are.
+// Numbers the representatives and replaces each entry of `of` by its number; returns the representatives.
 template <class Out>
 std::vector<Index> numbered(std::vector<Out>& of) {
   std::vector<Index> kept;
@@ -126,13 +127,13 @@ std::vector<Index> numbered(std::vector<Out>& of) {
       of[k] = static_cast<Out>(kept.size());
       kept.push_back(static_cast<Index>(k));
     } else {
-      of[k] = of[static_cast<std::size_t>(of[k])];  // lower, so numbered already
+      of[k] = of[static_cast<std::size_t>(of[k])];  // the representative has a lower index, so it is numbered already
     }
   }
   return kept;
 }
 
-// Columns that stay side by side.
+// A run of kept columns that stay adjacent.
 struct Run {
   Index from, to, size;
 };
@@ -164,7 +165,7 @@ AggregatedMatrix<T> aggregate(DefaultInitVector<T> keys, Index n, Slot columns, 
   }
   out.rows = out.row_of.empty() ? n : static_cast<Index>(kept_rows.size());
   const std::vector<Run> runs = runs_of(kept_columns);
-  for (Index i = 0; i < out.rows; ++i) {  // in place: nothing moves to where something is still to be read
+  for (Index i = 0; i < out.rows; ++i) {  // in place: each row moves to an address no later than its own
     const T* from = keys.data() + (out.row_of.empty() ? i : kept_rows[i]) * stride;
     T* to = keys.data() + i * out.stride;
     for (const Run& run : runs) std::copy(from + run.from, from + run.from + run.size, to + run.to);

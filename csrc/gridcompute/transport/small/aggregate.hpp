@@ -1,8 +1,10 @@
-// Equal rows and equal columns of a matrix in memory, each held once.
+// Aggregation of duplicate rows and duplicate columns of a key matrix in memory.
 //
-// Jobs of one kind and slots of one class come as copies where a caller did not count them; solved apart they tie, and
-// ties are what costs exact methods their time. Columns are compared where they agree in a sample of rows, rows where a
-// sample of them has copies; merged is only what is equal throughout.
+// Problem.  Callers that do not count interchangeable jobs or slots pass them as equal rows or columns. Solved apart
+// they tie, and exact methods spend their time on ties.
+//
+// Steps.  Columns are hashed over a sample of rows and compared in full where hashes agree; rows are hashed in full if
+// a sample of them holds duplicates. Only rows and columns equal in every entry are aggregated.
 #pragma once
 
 #include <span>
@@ -15,20 +17,20 @@ namespace gridcompute::transport {
 
 template <class T>
 struct AggregatedMatrix {
-  DefaultInitVector<T> keys;  // rows of `stride`, padded with `pad`
+  DefaultInitVector<T> keys;  // row after row, `stride` apart, padded with `pad`
   Index rows = 0, stride = 0;
   Slot columns = 0;
-  std::vector<std::int32_t> row_of;  // (n) the row of each of the n it was made of; empty: row k of k
-  std::vector<Slot> column_of;       // (columns before)
+  std::vector<std::int32_t> row_of;  // (n) each original row's row here; empty: the identity
+  std::vector<Slot> column_of;       // (original columns) each one's column here
 };
 
-// keys: n rows of `stride`, the first `columns` of which count; taken over where nothing is equal. Rows are padded to
-// a multiple of `unit`. O(n * columns).
+// Aggregates n rows of `columns` keys, `stride` apart. Rows are padded to a multiple of `unit`; the memory of `keys` is
+// reused. O(n * columns).
 template <class T>
 [[nodiscard]] AggregatedMatrix<T> aggregate(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit,
                                             T pad);
 
-// The same matrix with nothing merged.
+// Wraps a matrix without looking for duplicates.
 template <class T>
 [[nodiscard]] AggregatedMatrix<T> not_aggregated(DefaultInitVector<T> keys, Index n, Slot columns, Index stride);
 

@@ -1,4 +1,4 @@
-// Lists of a job's cheapest classes, from assignment: rows of keys for them, read anew each time, and looks at them.
+// Adapter of quantised costs to the candidate lists of the assignment solver (assignment/engines/candidate_lists.hpp).
 #pragma once
 
 #include <mutex>
@@ -12,7 +12,8 @@ using KeyRange = assignment::IntRange<Cost>;
 using CandidateKeyLists = assignment::CandidateLists<Cost>;
 inline constexpr Cost kUnreached = std::numeric_limits<Cost>::max();
 
-// Being left out is the last column. Threads may read different rows; what was seen is joined.
+// Reads rows of keys for candidate lists; "unplaced" is the last column. Threads may read different rows at once: the
+// range statistics are joined under a lock.
 class KeyRowReader final : public assignment::RowReader<Cost> {
  public:
   KeyRowReader(const QuantisedCost& keys, CostRangeStats& seen)
@@ -32,18 +33,18 @@ class KeyRowReader final : public assignment::RowReader<Cost> {
   mutable std::mutex mutex_;
 };
 
-// The least of a list's key + price, the second, and which entry is the least.
+// The least and the second least key + price of a list, and the position of the least.
 struct TwoCheapest {
   Cost first, second;
   Index at;
 };
 
-// Does the list hold a job's least, if that is what it shows as its own?
+// Returns whether the least key + price of a list is the least over all classes, `bound` being that of the rest.
 [[nodiscard]] inline bool list_suffices(Cost least, Cost bound) {
   return least <= bound || bound >= KeyRange::kForbiddenReduced;
 }
 
-// Without class `beside`.
+// Returns the two cheapest entries of a list, class `beside` excluded.
 [[nodiscard]] TwoCheapest two_cheapest(const CandidateKeyLists::View& list, const Cost* price, Slot beside);
 
 }  // namespace gridcompute::transport

@@ -6,11 +6,11 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kLanes = 6;       // keys looked at in a vector in the time of one of a list
-constexpr Index kBlock = 256;     // jobs read at a time
-constexpr Index kProbe = 64;      // rows compared
-constexpr Index kCopies = 8;      // one in so many has a copy among them: many do
-constexpr Index kMost = 1 << 24;  // pairs
+constexpr Index kLanes = 6;       // keys scanned in vectors in the time of one list entry
+constexpr Index kBlock = 256;     // jobs read per block
+constexpr Index kProbe = 64;      // rows sampled for duplicates
+constexpr Index kCopies = 8;      // 1 / share of sampled rows with a duplicate from which aggregation pays
+constexpr Index kMost = 1 << 24;  // largest number of pairs held in memory
 
 Index pairs_of(const QuantisedCost& keys) {
   const CostSource& cost = *keys.problem().cost;

@@ -1,5 +1,6 @@
-// Keys of the pairs that a sparse source lists, in memory: what bids and paths (in_memory_ssp.cpp) read where a row has
-// so few that looking at each is quicker than looking at all classes in vectors.
+// CSR rows of keys in memory: the pairs that a sparse source lists, for in_memory_ssp.hpp.
+//
+// Reading a short row entry by entry is faster than scanning all classes in vectors where rows list few pairs.
 #pragma once
 
 #include "gridcompute/base/default_init.hpp"
@@ -9,16 +10,16 @@
 
 namespace gridcompute::transport {
 
-// Are pairs listed, and few a row? `stride`: classes, padded.
+// Returns whether the source lists its pairs and rows are short enough; `stride`: classes, padded.
 [[nodiscard]] bool csr_keys_pay(const QuantisedCost& keys, Index stride);
 
 template <class T>
 class CsrKeys {
  public:
-  // Of all jobs, being left out among them. False where a key is too large for the type, or after a stop.
+  // Reads the keys of all jobs, "unplaced" included. False where a key exceeds the type's range, or after a stop.
   [[nodiscard]] bool read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen);
 
-  // Are many jobs alike, so that merging their rows pays?
+  // Returns whether a sample holds so many duplicate rows that aggregating a dense matrix pays.
   [[nodiscard]] bool mostly_copies() const;
 
   [[nodiscard]] int shift() const noexcept { return unit_.shift(); }

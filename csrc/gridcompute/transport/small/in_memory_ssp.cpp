@@ -9,13 +9,18 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kLooksALot = 2, kLooksIfListed = 1;  // of bids, after which paths take over
-constexpr double kFalling = 0.6;                     // of what has no room, after a look a lot: else it will not pay
-constexpr Cost kPart = 3;                            // a search finds room for one unit in so many
-constexpr Index kFewLeft = 16;                       // one unit in so many is soon placed by paths
-constexpr std::size_t kCrowd = 64;                   // lots a class, all of which a bid looks at
-constexpr Index kPollEvery = 64;                     // searches
-constexpr Index kLooksAPoll = 1 << 12;
+// Rows that bids read per row, after which paths take over: dense rows, CSR rows.
+constexpr Index kRowReads = 2, kCsrRowReads = 1;
+// try_bids() gives up if one read per row leaves more than this share of the excess.
+constexpr double kRemainingShare = 0.6;
+// With dense rows a search ends once the deficits found take one unit of excess in this many.
+constexpr Cost kSearchShare = 3;
+// Excess of one unit in this many is placed quickly by paths.
+constexpr Index kLittleExcess = 16;
+// Rows per class from which the last bids, which read all rows of a class, cost more than paths.
+constexpr std::size_t kManyRowsPerClass = 64;
+// Searches, and rows read by bids, between two polls of the stop.
+constexpr Index kPollEvery = 64, kRowsPerPoll = 1 << 12;
 }  // namespace
 
 template <class T, class Rows>
@@ -42,7 +47,7 @@ ClassGraphSsp<T, Rows>::ClassGraphSsp(const Rows& rows, std::span<const Weighted
 
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::run() {
-  if ((!bids_done_ && !run_bids(kListed ? kLooksIfListed : kLooksALot)) || !place_spare_units() || !run_paths())
+  if ((!bids_done_ && !run_bids(kListed ? kCsrRowReads : kRowReads)) || !place_spare_units() || !run_paths())
     return false;
   assert(holds());
   return true;
@@ -50,17 +55,18 @@ bool ClassGraphSsp<T, Rows>::run() {
 
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::try_bids(Index rows_read_per_row) {
-  const double most = kFalling * static_cast<double>(total_excess());
-  const auto few = [&] { return kFewLeft * total_excess() <= units_; };
-  const bool dear = rows_with_units_.size() > kCrowd * members_.size();  // the last of them cost more than their paths
-  for (Index k = 0; k < rows_read_per_row && !(dear && few()); ++k)
+  const double most = kRemainingShare * static_cast<double>(total_excess());
+  const auto little_left = [&] { return kLittleExcess * total_excess() <= units_; };
+  const bool bids_expensive =
+      rows_with_units_.size() > kManyRowsPerClass * members_.size();  // the last of them cost more than their paths
+  for (Index k = 0; k < rows_read_per_row && !(bids_expensive && little_left()); ++k)
     if (!run_bids(1) || (k == 0 && static_cast<double>(total_excess()) > most)) return false;
-  return few();
+  return little_left();
 }
 
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::bids_leave_few(Index share) {
-  bids_done_ = run_bids(kLooksALot);
+  bids_done_ = run_bids(kRowReads);
   return bids_done_ && share * total_excess() <= units_;
 }
 
@@ -98,8 +104,8 @@ std::optional<Cost> ClassGraphSsp<T, Rows>::assign_all() {
   return out;
 }
 
-// Into the cheapest classes, lowest first, while they have room; the rest to the first of them. `filled` learns which
-// class becomes over-full.
+// Assigns units to the cheapest classes, lowest index first, as far as they have residual capacity; the rest goes to
+// the first of them, which is appended to `filled` if it thereby becomes over-full.
 template <class T, class Rows>
 void ClassGraphSsp<T, Rows>::assign_cheapest(std::int32_t row, Cost units, LeastAt<T> best, std::vector<Slot>* filled) {
   const auto first = static_cast<Slot>(best.at);
@@ -115,7 +121,7 @@ void ClassGraphSsp<T, Rows>::assign_cheapest(std::int32_t row, Cost units, Least
   add_units(row, first, units, static_cast<T>(best.value - price_[first]));
 }
 
-// False where its row was there already.
+// Adds units of a row to a class; false if the row had units there already.
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::add_units(std::int32_t row, Slot s, Cost units, T own) {
   load_[s] += units;
@@ -136,16 +142,16 @@ bool ClassGraphSsp<T, Rows>::run_bids(Index rows_read_per_row) {
   for (Slot s = 0; s < columns_; ++s) {
     if (excess(s) > 0) queue.push_back(s);
   }
-  Index looks = rows_read_per_row * static_cast<Index>(rows_with_units_.size()), poll_at = looks;
-  while (!queue.empty() && looks > 0) {
-    if (looks <= poll_at) {
+  Index reads = rows_read_per_row * static_cast<Index>(rows_with_units_.size()), poll_at = reads;
+  while (!queue.empty() && reads > 0) {
+    if (reads <= poll_at) {
       if (stop_.poll()) return false;
-      poll_at = looks - kLooksAPoll;
+      poll_at = reads - kRowsPerPoll;
     }
     next.clear();
     for (const Slot s : queue) {
-      if (looks <= 0 || excess(s) <= 0) continue;
-      looks -= static_cast<Index>(members_[s].size());
+      if (reads <= 0 || excess(s) <= 0) continue;
+      reads -= static_cast<Index>(members_[s].size());
       if (!bid_class(s, next)) return false;
     }
     queue.swap(next);
@@ -154,7 +160,8 @@ bool ClassGraphSsp<T, Rows>::run_bids(Index rows_read_per_row) {
   return true;
 }
 
-// Class a keeps those that would lose most elsewhere. Classes that become over-full are added to `next`.
+// One bid: over-full class a keeps the units with the largest margins, raises its price to the least margin kept, and
+// sends the others to their second-best classes. Classes that become over-full are appended to `next`.
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::bid_class(Slot a, std::vector<Slot>& next) {
   const T own = price_[a];
@@ -167,11 +174,11 @@ bool ClassGraphSsp<T, Rows>::bid_class(Slot a, std::vector<Slot>& next) {
     margins_.push_back(
         {static_cast<T>(second_best_[k].value - (here[k].own + own)), here[k].row, static_cast<Slot>(k)});
   const Cost leaving = excess(a);
-  Cost of_edge = leaving;  // so many of those at the edge leave too
+  Cost of_edge = leaving;  // units of the row at the edge that leave as well
   const auto edge = select_leaving(a, of_edge), last = of_edge > 0 ? edge + 1 : edge;
   const auto other = [&](const UnitMargin& m) { return second_best_[static_cast<std::size_t>(m.at)]; };
   if (std::any_of(margins_.begin(), last, [&](const UnitMargin& m) { return forbidden(other(m).value); })) return false;
-  // Those kept that have no other class would let the price rise without end.
+  // A kept row without another class has no finite margin: the price then rises to the last finite one only.
   const UnitMargin& kept = edge != margins_.end() && !forbidden(other(*edge).value) ? *edge : *(edge - 1);
   if (kept.margin > KeyLimits<T>::kPrice - own) return beyond_range();
   const T raised = own + kept.margin;
@@ -189,8 +196,8 @@ bool ClassGraphSsp<T, Rows>::bid_class(Slot a, std::vector<Slot>& next) {
   return true;
 }
 
-// Sorts the least margins to the front. The first of those that do not leave in full when so many units do; `units`
-// becomes how many of it leave.
+// Sorts the least margins to the front. Returns the first row that does not leave in full if `units` units leave, and
+// sets `units` to the number of its units that do.
 template <class T, class Rows>
 typename ClassGraphSsp<T, Rows>::MarginIterator ClassGraphSsp<T, Rows>::select_leaving(Slot a, Cost& units) {
   if (single_) {
@@ -207,8 +214,8 @@ typename ClassGraphSsp<T, Rows>::MarginIterator ClassGraphSsp<T, Rows>::select_l
   return edge;
 }
 
-// Spare units lie where the price is least: in what is free there, the rest at the first such class. False without
-// room for all.
+// Assigns the spare units (capacity less supply) to the classes of least price: as far as these have residual capacity,
+// the rest to the first of them. False if capacities do not suffice.
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::place_spare_units() {
   Cost left = -units_;
@@ -257,14 +264,15 @@ bool ClassGraphSsp<T, Rows>::run_paths() {
   return true;
 }
 
-// Prices follow. False where there is no way to any class with room. The farthest ways are seldom there still after the
-// first have been gone; over lists moving units takes longer than searches.
+// One multi-source Dijkstra from all over-full classes, then the dual update. False if no class with a deficit can be
+// reached. Dense rows ask for a third of the excess only: the longest paths are seldom still tight after the first
+// augmentations. With CSR rows augmenting costs more than searching, so all of it is asked for.
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::search(Cost left) {
   ++stats_.searches;
   grow_tree({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), exchange_rows_.data(),
              row_of_class_.data()},
-            kListed ? left : (left + kPart - 1) / kPart, tree_);
+            kListed ? left : (left + kSearchShare - 1) / kSearchShare, tree_);
   if (tree_.beyond) beyond_range();
   return !tree_.targets.empty() && raise_prices();
 }
@@ -280,7 +288,8 @@ bool ClassGraphSsp<T, Rows>::raise_prices() {
   return true;
 }
 
-// Moves units along the tree to the target if every arc is still tight, as many as each arc has. How many.
+// Augments along the tree path to `target` if every arc on it is still tight; returns the number of units moved, the
+// least over its arcs.
 template <class T, class Rows>
 Cost ClassGraphSsp<T, Rows>::augment(Slot target) {
   path_.assign(1, target);
@@ -303,7 +312,8 @@ Cost ClassGraphSsp<T, Rows>::augment(Slot target) {
   return units;
 }
 
-// The first that decides the way from a to b. Another index would move a job at a cost that nobody counted.
+// Returns the first member of class a whose key attains W[a][b]. Any other would move at a cost that labels did not
+// count, so that none is an internal error.
 template <class T, class Rows>
 std::size_t ClassGraphSsp<T, Rows>::deciding_job(Slot a, Slot b) {
   const std::vector<JobUnits<T>>& from = members_[a];
@@ -352,8 +362,8 @@ void ClassGraphSsp<T, Rows>::move(Slot a, Slot b, std::size_t at, Cost units) {
   }
 }
 
-// Makes the row of W of class a that of its members and spare units. `left` is the member that has just left, if the
-// row was right before that; over lists it is right already then.
+// Recomputes row a of W from the members and spare units of class a. `left`: the member that has just left, if the row
+// was right before (with CSR rows the exchange index has corrected it already).
 template <class T, class Rows>
 void ClassGraphSsp<T, Rows>::update_row(Slot a, const JobUnits<T>* left) {
   if (members_[a].empty()) {
@@ -369,7 +379,7 @@ void ClassGraphSsp<T, Rows>::update_row(Slot a, const JobUnits<T>* left) {
   }
 }
 
-// A row of W that is the class's own, a new one where there is none.
+// Returns the class's own row of W, allocating one if it has none.
 template <class T, class Rows>
 T* ClassGraphSsp<T, Rows>::own_exchange_row(Slot a) {
   if (row_of_class_[a] <= kSpareRow) {

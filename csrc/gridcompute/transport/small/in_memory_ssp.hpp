@@ -1,4 +1,4 @@
-// Units of jobs on classes, all keys in memory: bids, then shortest paths between classes. See small_problem.hpp.
+// Successive shortest paths on the class graph, all keys in memory. Essay in small_problem.hpp.
 #pragma once
 
 #include <optional>
@@ -14,35 +14,36 @@
 
 namespace gridcompute::transport {
 
-// So many jobs with one row.
+// A row of the key matrix and how many units of supply have it.
 struct WeightedRow {
   std::int32_t row;
   std::int32_t units;
 };
 
-// Rows: Matrix<T>, or Listed<T>.
+// Rows: DenseKeyRows<T> or CsrKeyRows<T>.
 template <class T, class Rows = DenseKeyRows<T>>
 class ClassGraphSsp {
  public:
-  // Prices (padded like rows) may be any.
+  // prices: any start prices, padded like rows.
   ClassGraphSsp(const Rows& rows, std::span<const WeightedRow> lots, std::span<const Cost> capacity,
                 AlignedVector<T> prices, Stop& stop, Stats& stats);
 
-  // Each lot at its cheapest class. How many units are out of place there: too many, or too few where a price says that
-  // the class is full. Nothing where a lot has no class.
+  // Assigns every unit to its cheapest class. Returns the number of units that violate complementary slackness: excess
+  // over a capacity, and slack of classes with a price above the least. nullopt where a row has no allowed class.
   [[nodiscard]] std::optional<Cost> assign_all();
 
-  // After that, to be tried before run(): do bids of so many looks a lot leave little to do?
+  // After assign_all(): runs bids of at most so many row reads per row; returns whether hardly any excess is left.
   [[nodiscard]] bool try_bids(Index rows_read_per_row);
 
-  // The same for as many looks as run() takes: do they leave no more than one unit in `many`?
+  // After assign_all(): runs the bids of run(); returns whether they leave excess of at most one unit in `share`.
   [[nodiscard]] bool bids_leave_few(Index share);
 
-  // After that. False without range, room or a way for all, after a stop, or where it would take too long.
+  // After assign_all(): bids, then shortest paths. False where keys or prices leave the range of T, capacities do not
+  // suffice, some unit has no path, or after a stop.
   [[nodiscard]] bool run();
-  [[nodiscard]] bool too_narrow() const noexcept { return beyond_range_; }  // the type may have been why
+  [[nodiscard]] bool too_narrow() const noexcept { return beyond_range_; }  // run() failed for the range of T
 
-  // Prices with the least of them at 0: those of a class with spare room.
+  // Returns the prices, shifted so that the least is 0: that of the classes with unused slots.
   [[nodiscard]] AlignedVector<T> prices() const;
   [[nodiscard]] const std::vector<std::vector<JobUnits<T>>>& members() const noexcept { return members_; }
 
@@ -52,14 +53,14 @@ class ClassGraphSsp {
   struct UnitMargin {
     T margin;
     std::int32_t row;
-    Slot at;  // of the class's members
+    Slot at;  // position among the class's members
     bool operator<(const UnitMargin& than) const noexcept {
       return margin != than.margin ? margin < than.margin : row > than.row;
     }
   };
   using MarginIterator = typename std::vector<UnitMargin>::iterator;
 
-  // A forbidden class, or the one that is left: prices are not below 0.
+  // Tells a forbidden class, or the bidding class itself, by its key + price: prices are at least 0.
   [[nodiscard]] static bool forbidden(T v) { return v >= KeyLimits<T>::kForbid - KeyLimits<T>::kKey; }
   [[nodiscard]] Cost excess(Slot s) const { return load_[s] - capacity_[s]; }
   [[nodiscard]] bool empty(Slot a) const { return members_[a].empty() && spare_[a] == 0; }
@@ -94,19 +95,19 @@ class ClassGraphSsp {
   Stop& stop_;
   Stats& stats_;
   Cost units_ = 0;
-  bool single_ = true;  // one unit a lot
+  bool single_ = true;  // every row has one unit
   AlignedVector<T> price_;
   std::vector<std::vector<JobUnits<T>>> members_;
-  std::vector<Cost> spare_, load_;  // load: of jobs and spare units
+  std::vector<Cost> spare_, load_;  // spare: units of the dummy supply; load: of jobs and spare units
   std::vector<UnitMargin> margins_;
-  std::vector<LeastAt<T>> second_best_;  // a class's members, were they elsewhere
-  // Rows of W. Spare units cost 0 to every class, so that classes with nothing else share one row of zeros: with more
-  // classes than jobs a row each would take the square of the number of classes.
+  std::vector<LeastAt<T>> second_best_;  // cheapest class of each member outside its own
+  // Rows of W. A spare unit moves to any class at key 0, so all classes with spare units only share one row of zeros;
+  // with more classes than jobs, a row each would take memory quadratic in the number of classes.
   static constexpr Slot kSpareRow = 0;
   DefaultInitVector<T> exchange_rows_;
-  std::vector<Slot> row_of_class_, free_rows_;  // (columns) a class's row; kNone where it has no units
+  std::vector<Slot> row_of_class_, free_rows_;  // row_of_class: (columns), kNone where a class has no units
   Index n_exchange_rows_ = 0;
-  std::conditional_t<kListed, SparseExchangeIndex<T>, std::monostate> exchange_index_;  // over lists
+  std::conditional_t<kListed, SparseExchangeIndex<T>, std::monostate> exchange_index_;  // of CSR rows
   ShortestPathTree<T> tree_;
   std::vector<Slot> path_;
   std::vector<std::size_t> deciding_jobs_;

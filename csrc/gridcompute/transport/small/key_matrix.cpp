@@ -11,8 +11,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kBlock = 64;             // rows read at a time
-constexpr Cost kWidest = Cost{1} << 30;  // out of range, and no wrap
+constexpr Index kBlock = 64;             // rows read per block
+constexpr Cost kWidest = Cost{1} << 30;  // out of the range of int32 keys, without wrapping
 
 struct Extremes {
   std::int32_t low = 0, high = 0;
@@ -27,7 +27,7 @@ GRIDCOMPUTE_CLONES void widen(const std::int32_t* of, Index n, Extremes& seen) {
   seen = {low, high};
 }
 
-// Entries of the matrix as they are.
+// Copies the entries of an int32 matrix as they are.
 bool copy(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<std::int32_t>& out, Stop& stop,
           CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
@@ -36,7 +36,8 @@ bool copy(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix
     const std::int32_t* from = keys.int32() + level.row(k) * n_slots;
     if (k % kBlock == 0) {
       if (stop.poll()) return false;
-      if (level.rows == nullptr) widen(from, std::min(kBlock, level.n - k) * n_slots, extremes);  // short rows at once
+      if (level.rows == nullptr)
+        widen(from, std::min(kBlock, level.n - k) * n_slots, extremes);  // contiguous rows: all of the block at once
     }
     if (level.rows != nullptr) widen(from, n_slots, extremes);
     std::int32_t* to = out.keys.data() + k * stride;
@@ -49,7 +50,7 @@ bool copy(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix
   return keys.possible(seen) && keys.reach(seen) <= KeyLimits<std::int32_t>::kKey;
 }
 
-// Of blocks of rows. What was held in a unit that proves too large is held anew.
+// Reads keys block by block. Where a block shows that the unit so far is too coarse, earlier keys are rescaled.
 template <class T>
 bool convert(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
              CostRangeStats& seen) {
@@ -80,7 +81,7 @@ bool convert(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
   return true;
 }
 
-// The same of listed pairs, all others forbidden.
+// Does the same from listed pairs; all other pairs are forbidden.
 template <class T>
 bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
              CostRangeStats& seen) {
@@ -116,7 +117,7 @@ bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
   return true;
 }
 
-// Is some key of the first job too large for 32 bits in any unit that divides it? Then so are all together.
+// Returns whether a key of the first job fits 32 bits in no unit that divides it: then the matrix does not either.
 bool too_wide(const QuantisedCost& keys, const Level& level) {
   constexpr Slot kLooks = 4;
   if (level.n == 0 || !keys.problem().cost->singles()) return false;

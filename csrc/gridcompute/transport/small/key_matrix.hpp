@@ -1,4 +1,4 @@
-// Keys of a level held in memory, as multiples of a unit: what bids and paths (in_memory_ssp.cpp) read.
+// The quantised key matrix of a level in memory, as multiples of a common power of two: input of in_memory_ssp.hpp.
 #pragma once
 
 #include "gridcompute/base/default_init.hpp"
@@ -8,11 +8,11 @@ namespace gridcompute::transport {
 
 template <class T>
 struct KeyMatrix {
-  DefaultInitVector<T> keys;  // rows of `stride`, being left out among them, padded with what is forbidden
-  int shift = 0;              // a key is so much more: << shift
+  DefaultInitVector<T> keys;  // row after row, `stride` apart, "unplaced" among the columns, padded with forbidden keys
+  int shift = 0;              // a key is the entry << shift
 };
 
-// False where a key is too large for the type, or after a stop.
+// Reads the keys of a level. False where a key exceeds the range of T, or after a stop.
 template <class T>
 [[nodiscard]] bool read_key_matrix(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out,
                                    Stop& stop, CostRangeStats& seen);

@@ -6,8 +6,8 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kRows = 64;      // read by a thread at a time
-constexpr Index kStaleRows = 8;  // the same where only some are
+constexpr Index kRows = 64;      // rows of a chunk when all lists are read
+constexpr Index kStaleRows = 8;  // rows of a chunk when stale lists are refreshed
 }  // namespace
 
 LazyCandidateLists::LazyCandidateLists(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop,
@@ -33,7 +33,7 @@ bool LazyCandidateLists::read_all(const std::vector<Cost>& prices) {
   return read(all, kRows) && keys_.possible(seen_);
 }
 
-// They depend on no other row's, so that threads may share them as they like.
+// Reads lists in parallel. A list depends on its own row only, so the result is the same for any number of threads.
 bool LazyCandidateLists::read(std::span<const Index> jobs, Index at_once) {
   stats_.evaluations += static_cast<Index>(jobs.size()) * columns_;
   return pool_.for_chunks(

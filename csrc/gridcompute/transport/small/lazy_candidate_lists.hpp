@@ -1,4 +1,7 @@
-// What classes offer each job: lists of its cheapest at prices that rise, read anew where they no longer reach.
+// Candidate lists with lazy refresh: each job's cheapest classes at rising prices, and a bound on all others.
+//
+// A list is read again only when its least key + price exceeds its bound, that is when it may no longer hold the job's
+// cheapest class (after Volgenant's LAPMOD, Computers & OR 23 (1996) 917).
 #pragma once
 
 #include "gridcompute/base/parallel.hpp"
@@ -13,29 +16,31 @@ class LazyCandidateLists {
   LazyCandidateLists(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop, CostRangeStats& seen,
                      Stats& stats);
 
-  // First lists of all jobs at these prices. False after a stop, or where keys are out of range.
+  // Reads the lists of all jobs at these prices. False after a stop, or where keys are out of range.
   [[nodiscard]] bool read_all(const std::vector<Cost>& prices);
-  // Prices have fallen since, by so much at most.
+  // Corrects the bounds after prices have fallen by at most this much.
   void lower_bounds(Cost fallen) { lists_.lower_bounds(fallen); }
 
   [[nodiscard]] CandidateKeyLists::View operator[](Index job) const { return lists_[job]; }
-  [[nodiscard]] Cost bound(Index job) const { return lists_.bound(job); }  // on key + price of the classes not listed
+  [[nodiscard]] Cost bound(Index job) const {
+    return lists_.bound(job);
+  }  // lower bound on key + price of the classes not listed
 
-  // A list that does not reach, longer if need be. price(class) -> Cost.
+  // Reads a list again at the current prices, with more entries if need be. price(class) -> Cost.
   template <class Price>
   void refresh(Index job, const Price& price) {
     for (Slot s = 0; s < columns_; ++s) negated_prices_[s] = -price(s);
     refill(job);
   }
 
-  // A job's best classes beside one, or of all: what the list says once it reaches.
+  // Returns the two cheapest entries of a job, class `beside` excluded, refreshing the list until it suffices.
   [[nodiscard]] TwoCheapest two_cheapest_exact(Index job, const std::vector<Cost>& prices, Slot beside);
 
-  // For the auction's house; those who bid next have their lists read in threads.
+  // The oracle of AuctionState; prepare() refreshes the lists of the next bidders in parallel.
   [[nodiscard]] auction::TwoBest best(Index job, const std::vector<Cost>& prices);
   void prepare(std::span<const Index> jobs, const std::vector<Cost>& prices);
 
-  [[nodiscard]] Index keys_reread() const noexcept { return keys_reread_; }  // keys of lists that did not reach
+  [[nodiscard]] Index keys_reread() const noexcept { return keys_reread_; }  // keys read to refresh lists
 
  private:
   bool read(std::span<const Index> jobs, Index at_once);
@@ -51,7 +56,7 @@ class LazyCandidateLists {
   KeyRowReader rows_;
   CandidateKeyLists lists_;
   CandidateKeyLists::Scratch scratch_;
-  std::vector<Cost> negated_prices_;  // prices below 0, as lists want them; 0 for what pads them
+  std::vector<Cost> negated_prices_;  // prices with the sign that lists expect; 0 for the padding
   std::vector<Index> stale_;
   Index keys_reread_ = 0;
 };

@@ -11,20 +11,32 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kFewest = 512;     // classes: rows so long that lists pay
-constexpr Index kJobsIfSmall = 2;  // a class: beyond, all keys in memory are quicker,
-constexpr Index kJobsAClass = 6;   // where they are too many samples tell more,
-constexpr Index kWide = 1 << 12;   // unless classes are so many
-constexpr Index kJobsIfWide = 16;  // that lists of candidates grow out of hand
+// Least number of classes: rows are then long enough for lists to pay.
+constexpr Index kMinClasses = 512;
+// Largest number of jobs per class where the key matrix fits in memory (small_problem.hpp is faster beyond).
+constexpr Index kMaxJobsPerClassInMemory = 2;
+// Largest number of jobs per class otherwise (samples predict prices well beyond).
+constexpr Index kMaxJobsPerClass = 6;
+// Number of classes from which the candidate lists of sampling grow too long, and the limit of jobs per class there.
+constexpr Index kManyClasses = 1 << 12;
+constexpr Index kMaxJobsPerManyClasses = 16;
+// Phases of the auction and the ratio of epsilon from one to the next.
 constexpr int kPhases = 3;
-constexpr Cost kFactor = 4;        // epsilon from phase to phase
-constexpr Cost kLowered = 4;       // epsilons by which prices fall between phases, at most: House::lower
-constexpr Index kBidsAJob = 12;    // of the auction
-constexpr Index kLooksAJob = 5;    // of bids without epsilon, after which paths take over
-constexpr Index kMostWork = 32;    // matrices: entries of lists and rows that paths may look at
-constexpr Index kTrusted = 4;      // given prices may leave one job in so many out of place; an auction leaves more
-constexpr Index kAskedOf = 16;     // one job in so many is asked first
-constexpr Index kPollEvery = 256;  // jobs or rows
+constexpr Cost kEpsilonRatio = 4;
+// Epsilons by which prices fall between phases, at most: AuctionState::lower_prices().
+constexpr Cost kLoweredEpsilons = 4;
+// Bids of the auction per job, over all phases.
+constexpr Index kBidsPerJob = 12;
+// Lists read per job by bids at epsilon 0, after which paths take over.
+constexpr Index kListsPerJob = 5;
+// Work limit of paths in entries of lists and rows, as a multiple of jobs * classes.
+constexpr Index kMaxWork = 32;
+// Given prices are used if at most one job in this many is misplaced; an auction leaves more.
+constexpr Index kMisplacedShare = 4;
+// One job in this many is sampled to test given prices.
+constexpr Index kSampleStep = 16;
+// Jobs or rows between two polls of the stop.
+constexpr Index kPollEvery = 256;
 constexpr std::int32_t kNoJob = -1, kHubArc = -2;
 
 class NearAssignment {
@@ -40,13 +52,13 @@ class NearAssignment {
   };
   struct Item {
     Cost label;
-    std::int32_t id;  // a class, the hub, or ~job: the classes outside its list
+    std::int32_t id;  // a class, the hub, or ~job for the classes outside its list
     bool operator<(const Item& than) const noexcept { return label != than.label ? label > than.label : id > than.id; }
   };
-  struct TreeArc {  // how a label came about
+  struct TreeArc {  // the last arc of a shortest path
     std::int32_t by;
     Slot from;
-    Cost key;  // of the job there
+    Cost key;  // of the job in the class entered
   };
   struct JobMargin {
     Cost margin, key;
@@ -87,15 +99,15 @@ class NearAssignment {
   const QuantisedCost& keys_;
   LazyCandidateLists lists_;
   Cost spare_;
-  bool assigned_ = false;    // by given prices
-  std::vector<Cost> price_;  // (columns), and 0 for what pads lists
+  bool assigned_ = false;    // given prices were accepted
+  std::vector<Cost> price_;  // (columns + 1): prices, and 0 for the padding of lists
   std::vector<Slot> class_of_;
-  std::vector<Cost> own_;  // key there
+  std::vector<Cost> own_;  // key of each job in its class
   std::vector<std::int32_t> position_;
   std::vector<std::vector<std::int32_t>> members_;
   std::vector<JobMargin> margins_;
-  std::vector<Cost> load_, filled_;  // and the hub's: what is filled, and what has to be
-  std::vector<Node> node_;           // classes and hub
+  std::vector<Cost> load_, filled_;  // (columns + 1); the hub's: sum of filled, and what it has to be
+  std::vector<Node> node_;           // (columns + 1) classes and hub
   std::vector<TreeArc> tree_arc_;
   std::vector<char> settled_flag_;
   std::vector<Slot> touched_, settled_, deficits_, path_;
@@ -136,7 +148,7 @@ bool NearAssignment::run(std::span<const Cost> given, SmallProblemResult& out) {
   return out.solved;
 }
 
-// Lists to begin with: at given prices, and jobs placed, if these leave few out of place; else at price 0.
+// Reads the first lists: at given prices, assigning the jobs, if these leave few misplaced; else at price 0.
 bool NearAssignment::begin(std::span<const Cost> given) {
   if (!given.empty()) {
     const Cost least = spare_ > 0 ? *std::min_element(given.begin(), given.end()) : 0;
@@ -149,7 +161,7 @@ bool NearAssignment::begin(std::span<const Cost> given) {
     Cost misplaced = 0;
     for (Slot s = 0; s < columns_; ++s)
       misplaced += std::max(load_[s] - capacity_[s], price_[s] > 0 ? capacity_[s] - load_[s] : 0);
-    assigned_ = assigned_ && kTrusted * misplaced <= n_;
+    assigned_ = assigned_ && kMisplacedShare * misplaced <= n_;
     if (assigned_) return ++stats_.warm_levels > 0;
     for (auto& members : members_) members.clear();
     std::fill(load_.begin(), load_.end(), 0);
@@ -158,13 +170,13 @@ bool NearAssignment::begin(std::span<const Cost> given) {
   return lists_.read_all(price_);
 }
 
-// Can a few jobs have what they want at these prices?
+// Tests given prices on a sample of jobs: do few of them find their cheapest class full?
 bool NearAssignment::prices_plausible() const {
   std::vector<Cost> row(static_cast<std::size_t>(columns_)), load(price_.size(), 0);
   CostRangeStats ignored;
   const KeyRowReader rows(keys_, ignored);
-  Index crowded = 0, asked = 0;
-  for (Index i = 0; i < n_; i += kAskedOf, ++asked) {
+  Index n_full = 0, n_sampled = 0;
+  for (Index i = 0; i < n_; i += kSampleStep, ++n_sampled) {
     rows.load(i, row.data());
     const auto full = [&](Slot s) { return load[s] >= capacity_[s]; };
     Slot best = 0;
@@ -172,38 +184,38 @@ bool NearAssignment::prices_plausible() const {
       const Cost less = row[best] + price_[best] - row[s] - price_[s];
       if (less > 0 || (less == 0 && full(best) && !full(s))) best = s;
     }
-    crowded += full(best) ? 1 : 0;
+    n_full += full(best) ? 1 : 0;
     ++load[best];
   }
-  return kTrusted * crowded <= asked;
+  return kMisplacedShare * n_full <= n_sampled;
 }
 
 bool NearAssignment::run_auction() {
   const std::vector<Cost> weights(static_cast<std::size_t>(n_), 1);
   std::vector<Cost> capacity(capacity_.begin(), capacity_.end());
-  capacity.push_back(0);  // of what pads lists
-  auction::AuctionState house(lists_, weights, capacity);
-  Cost epsilon = house.price_scale();
-  for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kFactor, kCostLimit / 8);
-  Index run_bids = kBidsAJob * n_;
+  capacity.push_back(0);  // the padding of lists
+  auction::AuctionState state(lists_, weights, capacity);
+  Cost epsilon = state.price_scale();
+  for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kEpsilonRatio, kCostLimit / 8);
+  Index bids_left = kBidsPerJob * n_;
   for (int k = 0; k < kPhases; ++k) {
     if (k > 0) {
-      house.lower_prices(epsilon);
-      lists_.lower_bounds(kLowered * epsilon);
-      epsilon = std::max<Cost>(1, epsilon / kFactor);
+      state.lower_prices(epsilon);
+      lists_.lower_bounds(kLoweredEpsilons * epsilon);
+      epsilon = std::max<Cost>(1, epsilon / kEpsilonRatio);
     }
-    if (house.run_phase(epsilon, run_bids, stop_)) continue;
+    if (state.run_phase(epsilon, bids_left, stop_)) continue;
     if (!stop_.requested()) ++stats_.auction_cutoffs;
     break;
   }
-  std::copy(house.prices().begin(), house.prices().end() - 1, price_.begin());
+  std::copy(state.prices().begin(), state.prices().end() - 1, price_.begin());
   const Cost least = spare_ > 0 ? *std::min_element(price_.begin(), price_.end() - 1) : 0;
   for (Slot s = 0; s < columns_; ++s) price_[s] -= least;
   lists_.lower_bounds(least);
   return !stop_.requested();
 }
 
-// To its cheapest class, of equal ones on its list the first with room.
+// Assigns each job to its cheapest class; of equal ones on its list the first with residual capacity.
 bool NearAssignment::assign_all() {
   for (Index i = 0; i < n_; ++i) {
     if (i % kPollEvery == 0 && stop_.poll()) return false;
@@ -240,7 +252,7 @@ bool NearAssignment::run_bids() {
   std::vector<Slot> queue, next;
   for (Slot s = 0; s < columns_; ++s)
     if (load_[s] > capacity_[s]) queue.push_back(s);
-  for (Index looks = kLooksAJob * n_; !queue.empty() && looks > 0;) {
+  for (Index looks = kListsPerJob * n_; !queue.empty() && looks > 0;) {
     next.clear();
     for (const Slot s : queue) {
       if (looks <= 0 || load_[s] <= capacity_[s]) continue;
@@ -254,7 +266,8 @@ bool NearAssignment::run_bids() {
   return true;
 }
 
-// Class a keeps those that would lose most elsewhere. Classes that become over-full are added to `next`.
+// One bid at epsilon 0: class a keeps the jobs with the largest margins, raises its price to the least margin kept, and
+// sends the others to their second-best classes. Classes that become over-full are appended to `next`.
 bool NearAssignment::bid_class(Slot a, std::vector<Slot>& next) {
   margins_.clear();
   for (const std::int32_t job : members_[a]) {
@@ -298,18 +311,18 @@ bool NearAssignment::run_paths() {
   settled_flag_.assign(node_.size(), 0);
   Cost left = 0;
   for (Slot s = 0; s <= hub_; ++s) left += std::max<Cost>(0, excess(s));
-  const Index most = lists_.keys_reread() + kMostWork * n_ * columns_;
+  const Index most = lists_.keys_reread() + kMaxWork * n_ * columns_;
   while (left > 0) {
     if (stop_.poll() || work_ + lists_.keys_reread() > most || !search(left)) return false;
     for (const Slot t : deficits_) left -= augment(t);
   }
-  // Only a class that nothing fills can be cheaper than the hub: it may cost as much, nobody is there.
+  // Only an empty class can have a price below the hub's; raising it to that changes no job's cheapest class.
   for (Slot s = 0; s < columns_; ++s) price_[s] = std::max<Cost>(0, node_[s].price - node_[hub_].price);
   return true;
 }
 
-// Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it; prices
-// follow. False if none can be reached, or after a stop.
+// Multi-source Dijkstra: settles classes by distance from any excess until the deficits among them could take half of
+// it, then updates prices. False if no deficit can be reached, or after a stop.
 bool NearAssignment::search(Cost left) {
   ++stats_.searches;
   for (const Slot t : touched_) node_[t].label = kUnreached, settled_flag_[t] = 0;
@@ -371,7 +384,7 @@ void NearAssignment::settle(Slot s) {
   for (const std::int32_t job : members_[s]) relax_job(job);
 }
 
-// A settled class's job to all on its list.
+// Relaxes the arcs of a job in a settled class to all classes on its list.
 void NearAssignment::relax_job(std::int32_t job) {
   const Slot from = class_of_[job];
   const Cost base = node_[from].label - node_[from].price - own_[job];
@@ -386,7 +399,7 @@ void NearAssignment::relax_job(std::int32_t job) {
   if (lists_.bound(job) < KeyRange::kForbiddenReduced) push({base + lists_.bound(job), ~job});
 }
 
-// Moves a unit along the tree to the target if nothing on the way has moved since. How many.
+// Moves one unit along the tree path to `target` if all its arcs still exist; returns the number moved.
 Cost NearAssignment::augment(Slot target) {
   path_.assign(1, target);
   while (tree_arc_[path_.back()].by != kNoJob) path_.push_back(tree_arc_[path_.back()].from);
@@ -424,7 +437,7 @@ void NearAssignment::write_result(SmallProblemResult& out) const {
   }
 }
 
-// What it came to when stopped: bounds of lists hold at prices that have risen since, and so these prove a value.
+// Writes the state at a stop. The bounds of lists hold at prices that have risen since, so these prove a dual value.
 void NearAssignment::write_stopped_result(SmallProblemResult& out) {
   for (Slot s = 0; s < columns_ && !node_.empty(); ++s) price_[s] = node_[s].price;
   out.prices.assign(price_.begin(), price_.end() - 1);
@@ -464,8 +477,10 @@ bool NearAssignment::holds() const {
 }  // namespace
 
 bool near_assignment_fits(Index n_jobs, Slot columns) noexcept {
-  const Index most = key_matrix_fits(n_jobs, columns) ? kJobsIfSmall : columns < kWide ? kJobsAClass : kJobsIfWide;
-  return columns >= kFewest && n_jobs > 0 && n_jobs <= most * columns;
+  const Index most = key_matrix_fits(n_jobs, columns) ? kMaxJobsPerClassInMemory
+                     : columns < kManyClasses         ? kMaxJobsPerClass
+                                                      : kMaxJobsPerManyClasses;
+  return columns >= kMinClasses && n_jobs > 0 && n_jobs <= most * columns;
 }
 
 SmallProblemResult solve_near_assignment(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,

@@ -1,29 +1,31 @@
-// Few jobs a class: nearly an assignment problem, solved over short lists of each job's cheapest classes.
+// Nearly an assignment problem (few jobs per class), solved over short lists of each job's cheapest classes.
 //
-// Problem. transport/problem.hpp with unit weights where classes hold a few jobs each. Samples tell little there, a box
-// around their prices holds most classes, and a row of S keys is long.
+// Problem.  transport/problem.hpp with unit weights where classes hold a few jobs each. Samples predict prices badly
+// there, a box around them contains most classes, and a row of S keys is long.
 //
-// Definitions. A job's list holds its cheapest classes and a bound on key + price of all others
-// (assignment/engines/candidate_lists.hpp). Prices only rise while lists live, so bounds stay true; where prices fall
-// between two phases bounds fall with them. A list that no longer reaches is read anew. The hub stands for the room
-// that no job needs, as in ssp_repair.hpp: filled_s = u_s where p_s is above the hub's price, what is filled and not
-// loaded is a deficit.
+// Definitions.  A job's candidate list holds its cheapest classes and a lower bound on key + price of all others
+// (lazy_candidate_lists.hpp). Prices only rise while lists live, so bounds stay valid; where prices fall between two
+// auction phases, bounds are lowered with them. The hub is a node for unused capacity, as in ssp_repair.hpp: a class
+// with price above the hub's has filled_s = u_s, and filled less load is a deficit.
 //
-// Invariants. From place() on each job lies at a class that is cheapest for it; only over-full classes (and the hub)
-// are wrong. So when none is left placement and prices are optimal: primal equals dual.
+// Invariants.  From assign_all() on each job is in a class that is cheapest for it (epsilon-complementary slackness
+// with epsilon 0); only over-full classes and the hub have excess. Without excess the assignment and the prices are
+// optimal: primal equals dual.
 //
-// Steps. An auction at three epsilons (transport/auction/auction_state.hpp) over lists, from price 0, unless given
-// prices leave fewer jobs out of place than it would; those who bid next have stale lists read anew in threads
-// (lazy_candidate_lists.hpp). Each job to its cheapest class. Bids without epsilon: an over-full class raises its price
-// until it keeps as many as it holds. Paths: Dijkstra from all over-full classes at once over the lists of the jobs in
-// the classes it settles, until the deficits found could take half; what lies outside a list stands in the queue as an
-// event. Prices rise, and along the tree's paths jobs move.
+// Steps.
+//   1. Epsilon-scaling auction of three phases (auction/auction_state.hpp) over lists from price 0, unless given prices
+//      leave fewer jobs misplaced; stale lists of the next bidders are refreshed in parallel.
+//   2. Each job is assigned to its cheapest class.
+//   3. Bids at epsilon 0: an over-full class raises its price until it keeps as many jobs as its capacity.
+//   4. Successive shortest paths: Dijkstra from all over-full classes at once over the lists of the jobs in settled
+//      classes, until the deficits found could take half of the excess. The classes outside a list enter the queue as
+//      one event at the list's bound. Prices rise by the labels; jobs move along tree paths.
 //
-// Complexity. O(list) a bid, O(jobs settled * list * log S) a search, O(S) a row read; a few rows a job are read.
-// Memory O(list) a job, no matrix. Work is counted, and capped.
+// Complexity.  O(list) a bid; O(jobs settled * list * log S) a search; O(S) a row read, of which there are a few per
+// job. Memory O(list) a job. Work is counted and capped.
 //
-// Source. assignment/engines/ssp_lists.hpp for searches over lists with bounds; Bertsekas and Castanon, Annals of Oper.
-// Res. 20 (1989) 67, for bids of classes.
+// Source.  assignment/engines/ssp_lists.hpp (searches over lists with bounds); Bertsekas and Castanon, Annals of Oper.
+// Res. 20 (1989) 67 (bids of classes of similar objects).
 #pragma once
 
 #include "gridcompute/base/parallel.hpp"
@@ -31,12 +33,12 @@
 
 namespace gridcompute::transport {
 
-// Are jobs so few a class, and classes so many, that this way is the quicker one?
+// Returns whether jobs per class are so few, and classes so many, that this solver is the fastest.
 [[nodiscard]] bool near_assignment_fits(Index n_jobs, Slot columns) noexcept;
 
-// Not solved after a stop (but stopped, if a list for each job had been read), without range or room or a way for all,
-// where most classes are copies of others, or where it takes too long.
-// `given`: start prices in keys, or none.
+// Solves a level over lists. given: start prices in keys, or none. Not solved where keys leave the range, capacities do
+// not suffice, a job has no path, most classes are duplicates, the work limit is reached, or after a stop; then
+// `stopped` if the lists of all jobs had been read.
 [[nodiscard]] SmallProblemResult solve_near_assignment(const QuantisedCost& keys, const Level& level,
                                                        std::span<const Cost> given, Pool& pool, Stop& stop,
                                                        CostRangeStats& seen, Stats& stats);

@@ -15,22 +15,29 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kMostKeys = 1 << 23, kMostJobs = 20'000;  // beyond, lists of candidates pay
-constexpr Index kMostSampleKeys = 1 << 23, kMostSampleJobs = 12'000, kMostWide = 1 << 21;  // beyond, threads pay
-constexpr Index kSampled = 8;    // a sample is this part of all, and one job a class at least
-constexpr Index kFewJobs = 150;  // not worth a sample, unless they are of few kinds, or bids from price 0 leave
-constexpr Index kMany = 3;       // one in so many without room
-constexpr Index kTrusted = 8;    // given prices may leave one job in so many out of place
-constexpr Index kMostFromZero = 1 << 13, kLooksFromZero = 5;  // over lists: jobs, and looks at each, tried from price 0
+// Largest key matrix, in keys and jobs, that is solved in memory; candidate lists pay beyond.
+constexpr Index kMaxKeys = 1 << 23, kMaxJobs = 20'000;
+// The same for samples, and in keys where 32 bits do not suffice; the general method's threads pay beyond.
+constexpr Index kMaxSampleKeys = 1 << 23, kMaxSampleJobs = 12'000, kMaxWideSampleKeys = 1 << 21;
+// A sample has this part of the jobs, and one job per class at least.
+constexpr Index kSampleRatio = 8;
+// Jobs up to which no sample is solved unless rows are duplicates, or bids from price 0 leave much excess:
+constexpr Index kUnsampledJobs = 150;
+// more than one unit in this many.
+constexpr Index kExcessShare = 3;
+// Given prices are used if at most one job in this many is misplaced.
+constexpr Index kMisplacedShare = 8;
+// CSR rows: largest number of jobs for which bids from price 0 are tried first, and the rows they read per row.
+constexpr Index kMaxJobsFromZero = 1 << 13, kRowsFromZero = 5;
 
 Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
 
-enum class Outcome { solved, unreadable, too_narrow, given_up };  // the second and third: by the type
+enum class Outcome { solved, unreadable, too_narrow, given_up };  // unreadable, too_narrow: for the range of T
 
 template <class T, class Rows>
 class SmallProblem {
  public:
-  // `shift`: what keys and prices are in, of the caller's.
+  // shift: keys and prices here are the caller's >> shift.
   SmallProblem(AggregatedMatrix<T> merged, const Rows& rows, int shift, const Level& level,
                std::span<const std::int32_t> weights, Stop& stop, Stats& stats)
       : n_(level.n),
@@ -56,20 +63,20 @@ class SmallProblem {
         return finish(warm, out);
       }
     }
-    if (std::is_same_v<Rows, CsrKeyRows<T>> && n_ <= kMostFromZero) {
+    if (std::is_same_v<Rows, CsrKeyRows<T>> && n_ <= kMaxJobsFromZero) {
       ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
-      if (cold.assign_all() && cold.try_bids(kLooksFromZero)) return finish(cold, out);
+      if (cold.assign_all() && cold.try_bids(kRowsFromZero)) return finish(cold, out);
     }
     if (too_few_to_sample(n_)) {
       ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
       if (!cold.assign_all()) return Outcome::given_up;
-      if (cold.bids_leave_few(kMany)) return finish(cold, out);
+      if (cold.bids_leave_few(kExcessShare)) return finish(cold, out);
     }
     ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, prices_of_sample(merged_.rows, seed), stop_, stats_);
     return ssp.assign_all() ? finish(ssp, out) : Outcome::given_up;
   }
 
-  // Better prices from these.
+  // Replaces prices by optimal ones.
   Outcome improve(std::vector<Cost>& prices) {
     if (*std::max_element(prices.begin(), prices.end()) >> shift_ > KeyLimits<T>::kPrice) return Outcome::too_narrow;
     const std::vector<WeightedRow> all = weighted_rows({});
@@ -87,14 +94,14 @@ class SmallProblem {
     return Outcome::solved;
   }
 
-  // Do given prices leave no more out of place than those of a sample would?
+  // Returns whether given prices leave no more units misplaced than those of a sample would.
   [[nodiscard]] bool prices_suffice(Cost misplaced) const {
     double chance = 0;
     for (const Cost u : capacity_) chance += std::sqrt(static_cast<double>(u));
-    return kTrusted * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
+    return kMisplacedShare * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
   }
 
-  // One price a column; of equal columns the least.
+  // Returns a price per aggregated column: the least of its columns.
   [[nodiscard]] AlignedVector<T> merged_prices(std::span<const Cost> prices) const {
     AlignedVector<T> out = padded_prices();
     std::fill(out.begin(), out.begin() + merged_.columns, KeyLimits<T>::kPrice);
@@ -111,26 +118,26 @@ class SmallProblem {
     return prices;
   }
 
-  // Of a sample, for m jobs; 0 where these are as few as a sample would be.
+  // Returns optimal prices of a sample for m jobs, found recursively; 0 where m jobs are no more than a sample.
   AlignedVector<T> prices_of_sample(Index m, std::uint64_t seed) {
     if (m < 2 * merged_.columns) return padded_prices();
-    m = std::max<Index>(m / kSampled, merged_.columns);
+    m = std::max<Index>(m / kSampleRatio, merged_.columns);
     const std::vector<WeightedRow> some = weighted_rows(stratified_sample(n_, m, seed));
     const std::vector<Cost> part = scale_capacities(capacity_, m, n_);
     if (too_few_to_sample(m)) {
       ClassGraphSsp<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_);
-      if (cold.assign_all() && cold.bids_leave_few(kMany)) return cold.run() ? cold.prices() : padded_prices();
+      if (cold.assign_all() && cold.bids_leave_few(kExcessShare)) return cold.run() ? cold.prices() : padded_prices();
     }
     AlignedVector<T> prices = prices_of_sample(m, seed);
     ClassGraphSsp<T, Rows> sample(matrix_, some, part, prices, stop_, stats_);
     return sample.assign_all() && sample.run() ? sample.prices() : prices;
   }
 
-  [[nodiscard]] bool too_few_to_sample(Index m) const { return m <= kFewJobs && merged_.row_of.empty(); }
+  [[nodiscard]] bool too_few_to_sample(Index m) const { return m <= kUnsampledJobs && merged_.row_of.empty(); }
 
   [[nodiscard]] std::int32_t weight(Index job) const { return weights_.empty() ? 1 : weights_[job]; }
 
-  // Jobs by row; of all if `pick` is empty.
+  // Counts the units of each row: of the jobs in `pick`, or of all if it is empty.
   [[nodiscard]] std::vector<WeightedRow> weighted_rows(const std::vector<Index>& pick) const {
     std::vector<WeightedRow> out;
     const Index m = pick.empty() ? n_ : static_cast<Index>(pick.size());
@@ -148,10 +155,10 @@ class SmallProblem {
     return out;
   }
 
-  // Of as many keys and prices as there are jobs at most.
+  // Holds the sum of one key and one price per job.
   using KeySum = std::conditional_t<std::is_same_v<T, std::int32_t>, Cost, Wide>;
 
-  // Jobs of a row and classes of a column in their order.
+  // Writes the result; jobs of a row and classes of a column are paired in index order.
   void write_result(const ClassGraphSsp<T, Rows>& ssp, SmallProblemResult& out) const {
     out.solved = true;
     const AlignedVector<T> prices = ssp.prices();
@@ -199,13 +206,13 @@ class SmallProblem {
   int shift_;
   Stop& stop_;
   Stats& stats_;
-  std::span<const std::int32_t> weights_;  // of the jobs; empty: 1 each
+  std::span<const std::int32_t> weights_;  // (jobs); empty: 1 each
   AggregatedMatrix<T> merged_;
   Rows matrix_;
   std::vector<Cost> capacity_;
 };
 
-// Reads the level, merges what is equal where that pays, and does `work`, in 32 bits where these suffice.
+// Reads the keys of the level, aggregates them where that pays, and runs `work`: in 32 bits if these suffice.
 template <class Work>
 Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool merging, Stop& stop,
                             CostRangeStats& seen, Stats& stats, const Work& work) {
@@ -235,19 +242,19 @@ Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool 
     return work(small);
   };
   stats.evaluations += level.n * keys.columns();
-  const Outcome finish = with(std::int32_t{});
-  if ((finish != Outcome::unreadable && finish != Outcome::too_narrow) || !keys.possible(seen) ||
+  const Outcome outcome = with(std::int32_t{});
+  if ((outcome != Outcome::unreadable && outcome != Outcome::too_narrow) || !keys.possible(seen) ||
       keys.reach(seen) > static_cast<double>(KeyLimits<Cost>::kKey))
-    return finish;
-  if (finish == Outcome::too_narrow) ++stats.int64_fallbacks;
-  if (!merging && level.n > kMostWide / keys.columns()) return Outcome::given_up;
+    return outcome;
+  if (outcome == Outcome::too_narrow) ++stats.int64_fallbacks;
+  if (!merging && level.n > kMaxWideSampleKeys / keys.columns()) return Outcome::given_up;
   return with(Cost{});
 }
 
 }  // namespace
 
 bool key_matrix_fits(Index n_jobs, Slot columns) noexcept {
-  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMostJobs, kMostKeys / columns);
+  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMaxJobs, kMaxKeys / columns);
 }
 
 bool small_problem_fits(Index n_jobs, Slot columns) noexcept {
@@ -272,7 +279,7 @@ SmallProblemResult solve_small_problem(const QuantisedCost& keys, const Level& l
 }
 
 bool sample_fits(Index n_jobs, Slot columns) noexcept {
-  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMostSampleJobs, kMostSampleKeys / columns);
+  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMaxSampleJobs, kMaxSampleKeys / columns);
 }
 
 bool improve_prices(const QuantisedCost& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,

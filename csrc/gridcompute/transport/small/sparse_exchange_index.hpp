@@ -1,12 +1,13 @@
-// Over listed rows: who may go from each class to each other, and whose key decides the way.
+// Inverted index of CSR rows: for each ordered pair of classes (a, b) the jobs of a that list b, and the cheapest move.
 //
-// A row of W over many members with a few keys each is dear to do again: all of it for the one or two ways that the job
-// that left had decided. Here those with a key for b that lie in a are found by (a, b): an array sorted by pair for all
-// at the start, chains for those that came later. Entries of jobs that have left stay, and are passed over.
+// Problem.  W[a][b] = min over the jobs in a of key_b - key_a. When a job leaves a class, recomputing the whole row of
+// W from many members with few keys each is expensive, though only the one or two entries that it attained change.
 //
-// Memory. Tables of all pairs of classes are the fastest way to find one, and take 12 bytes each: up to some thousand
-// classes. Beyond, pairs are found by hashing, and only those that some member ever had take memory: by the entries of
-// the lists, however many classes there are.
+// Data structure.  The jobs of each pair: an array sorted by pair for the initial members, linked chains for those
+// inserted later. Entries of jobs that have left stay and are skipped (lazy deletion).
+//
+// Memory.  Up to kTables classes the pairs are addressed directly, 12 bytes a pair. Beyond, by hashing: memory is
+// proportional to the listed pairs that some member ever had, whatever the number of classes.
 #pragma once
 
 #include <limits>
@@ -22,25 +23,25 @@ template <class T>
 class SparseExchangeIndex {
  public:
   SparseExchangeIndex() = default;
-  // For these members of all classes, one unit each,
+  // Prepares for these members of all classes, one unit each; add_class() must follow for each class in order.
   SparseExchangeIndex(const CsrKeyRows<T>& rows, const std::vector<std::vector<JobUnits<T>>>& members);
-  // told one class after the other: row a of W, null where nobody is to leave it.
+  // Enters the members of class a and computes its row of W (null where it needs none).
   void add_class(Slot a, const std::vector<JobUnits<T>>& members, bool spare, T* row);
 
-  // Row a of W from all who lie there.
+  // Recomputes row a of W from the current members.
   void rebuild(Slot a, bool spare, T* row);
-  // The same after one came, or left.
+  // Updates row a of W after a member was added, or removed.
   void insert(Slot a, const JobUnits<T>& member, T* row);
   void erase(Slot a, const JobUnits<T>& member, bool spare, T* row);
 
-  // The job whose key decides the way, kNone where no member has one.
+  // Returns the job that attains W[a][b], kNone where no member lists b.
   [[nodiscard]] std::int32_t cheapest_job(Slot a, Slot b) const {
     const std::size_t at = find(a, b);
     return at == kAbsent ? kNone : cheapest_job_[at];
   }
 
  private:
-  static constexpr std::size_t kTables = 1024;  // classes: 12 MB
+  static constexpr std::size_t kTables = 1024;  // classes up to which pairs are addressed directly: 12 MB
   static constexpr std::size_t kAbsent = std::numeric_limits<std::size_t>::max();
 
   struct Exchange {
@@ -52,13 +53,13 @@ class SparseExchangeIndex {
     std::int32_t next;
   };
 
-  struct ListedPair {  // a pair of a class
+  struct ListedPair {  // a pair (a, to) that was added
     Slot to;
     std::int32_t at;
   };
 
   [[nodiscard]] std::size_t index(Slot a, Slot b) const { return static_cast<std::size_t>(a) * columns_ + b; }
-  // The position of a pair in the tables; without tables kAbsent where it was never added.
+  // Returns the position of a pair; kAbsent if it was never added (hashed form only).
   [[nodiscard]] std::size_t find(Slot a, Slot b) const {
     if (tables_) return index(a, b);
     const auto it = position_of_.find(index(a, b));
@@ -72,13 +73,13 @@ class SparseExchangeIndex {
   CsrKeyRows<T> rows_{};
   std::size_t columns_ = 0;
   bool tables_ = true;
-  std::vector<std::int32_t> class_of_;  // (rows) the class, or kNone
-  std::vector<std::int32_t> begin_;     // (pairs + 1), with tables
-  std::vector<std::int32_t> next_;      // (columns), with tables
+  std::vector<std::int32_t> class_of_;  // (rows) current class, or kNone
+  std::vector<std::int32_t> begin_;     // (pairs + 1) initial members by pair; direct form only
+  std::vector<std::int32_t> next_;      // (columns) write positions; direct form only
   DefaultInitVector<Exchange> exchanges_;
-  std::unordered_map<std::size_t, std::int32_t> position_of_;  // without tables: the position of each pair added,
-  std::vector<std::vector<ListedPair>> pairs_of_;              // and those of each class
-  std::vector<std::int32_t> chain_head_, cheapest_job_;  // (pairs) the first of those who came later; whose key decides
+  std::unordered_map<std::size_t, std::int32_t> position_of_;  // hashed form: position of each pair added
+  std::vector<std::vector<ListedPair>> pairs_of_;              // hashed form: (columns) pairs added of each class
+  std::vector<std::int32_t> chain_head_, cheapest_job_;        // (pairs) newest link, and the job that attains W
   std::vector<ChainLink> links_;
 };
 

@@ -1,0 +1,103 @@
+// Every tuned number of the generalized assignment solver: what it decides, and between which values it makes sense.
+//
+// Correctness depends on none of them: within [low, high] every plan satisfies the capacities and every bound holds
+// (the native fuzz test draws them at random). Numbers fixed by a proof (bits of sums, rounding slack) stay beside it.
+//
+// Measured on: kGaps, the gap reached in a fixed number of steps on jobs of demand 1..8 and 1..100, 20 to 2000 of them
+// in 4 to 40 classes with little or no spare capacity (the shapes of tests/unit/test_transport_gangs.py); flatness not
+// on record.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "gridcompute/base/types.hpp"
+
+namespace gridcompute::transport {
+
+inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40 classes; flatness not on record";
+
+// X(type, name, default, low, high, unit, what it decides, measured on)
+#define GRIDCOMPUTE_WHOLE_JOB_TUNING(X)                                                                                \
+  /* Rounds of the search (whole_job_solver.cpp). */                                                                   \
+  X(double, search_steps, 1 << 26, 1 << 10, 1 << 30, "steps",                                                          \
+    "search without a time limit, some hundredths of a second", kGaps)                                                 \
+  X(double, full_gap, 1e-2, 1e-6, 1.0, "relative gap",                                                                 \
+    "gap from which all of search_steps are used; less for smaller gaps", kGaps)                                       \
+  X(double, least_share, 1.0 / 64, 1e-4, 1.0, "share of search_steps", "least share used for small gaps", kGaps)       \
+  X(double, assignment_steps, 1 << 28, 1 << 10, 1 << 30, "steps", "search while required jobs are unassigned", kGaps)  \
+  X(double, round_steps_most, 1 << 30, 1 << 12, 1 << 30, "steps", "longest round within a time limit", kGaps)          \
+  X(double, near_gap, 1e-3, 0.0, 1.0, "relative gap",                                                                  \
+    "gap up to which large problems are not searched without a time limit", kGaps)                                     \
+  X(double, large_costs, 1 << 17, 0.0, 1 << 30, "costs", "size from which a problem is large for near_gap", kGaps)     \
+  X(double, memory_costs, 1 << 22, 64, 1 << 26, "costs", "costs of a round in memory: more jobs take turns", kGaps)    \
+  X(double, auction_gap, 1e-3, 1e-9, 1.0, "relative gap", "gap at which the anytime method ends if none is asked for", \
+    kGaps)                                                                                                             \
+  X(double, closing_time, 1e-8, 0.0, 1e-6, "seconds per job", "time reserved to sum the costs of the result", kGaps)   \
+  X(int, root_evaluations, 500, 1, 5000, "evaluations", "subgradient steps at the root of the whole problem", kGaps)   \
+  /* Windows (window_search.cpp). Windows of window_jobs_reduced jobs must stay within window_steps. */                \
+  X(double, window_steps, 1 << 19, 1 << 19, 1 << 24, "steps", "largest dynamic program of a window", kGaps)            \
+  X(Index, window_jobs, 60, 2, 60, "jobs", "jobs of the classes of a window beyond which a sample is taken", kGaps)    \
+  X(Index, window_jobs_reduced, 10, 1, 10, "jobs", "sample of each class then, and least size of a reduced window",    \
+    kGaps)                                                                                                             \
+  X(Index, window_unassigned, 8, 0, 30, "jobs", "unassigned jobs of a window", kGaps)                                  \
+  X(Slot, window_classes, 5, 2, 5, "classes", "largest window", kGaps)                                                 \
+  X(double, window_overhead, 300, 1, 10000, "steps", "work of a window beside its dynamic program", kGaps)             \
+  X(int, regret_sample, 4, 1, 64, "jobs", "random jobs of which the one with the largest regret starts a window",      \
+    kGaps)                                                                                                             \
+  X(std::size_t, recent_classes, 16, 1, 1024, "classes", "recently changed classes around which the descent goes on",  \
+    kGaps)                                                                                                             \
+  X(double, much_worse, 0.02, 0.0, 1.0, "share of the best cost",                                                      \
+    "excess at which a plan is dropped for the best one", kGaps)                                                       \
+  X(unsigned, restart_period, 8, 1, 1024, "kicks", "one kick in this many starts from the best plan in any case",      \
+    kGaps)                                                                                                             \
+  /* Branch and bound (branch_and_bound.cpp). */                                                                       \
+  X(double, root_share, 0.25, 0.01, 1.0, "share of steps", "work at the root", kGaps)                                  \
+  X(double, fewest_evaluations, 20, 1, 1000, "evaluations",                                                            \
+    "evaluations at the root below which branching is not worth it", kGaps)                                            \
+  X(double, polish_gap, 0.3, 0.0, 1.0, "share of the gap",                                                             \
+    "distance to the best plan up to which a completed plan is polished", kGaps)                                       \
+  X(int, node_evaluations, 25, 1, 1000, "evaluations", "subgradient steps at other nodes", kGaps)                      \
+  X(double, polish_steps, 1 << 15, 0.0, 1 << 24, "steps", "window search from a completed plan", kGaps)                \
+  /* Large neighbourhood search (neighbourhood_search.cpp). */                                                         \
+  X(double, part_share, 1.0 / 64, 1e-4, 1.0, "share of steps", "work of one subproblem, within the next two", kGaps)   \
+  X(double, part_steps_least, 1 << 20, 1 << 8, 1 << 22, "steps", "least work of a subproblem", kGaps)                  \
+  X(double, part_steps_most, 1 << 25, 1 << 22, 1 << 28, "steps", "largest work of a subproblem", kGaps)                \
+  X(int, part_evaluations, 40, 1, 1000, "evaluations", "subgradient steps at the root of a subproblem", kGaps)         \
+  X(int, part_patience, 2, 1, 100, "subproblems per class", "subproblems without a gain before a kick", kGaps)         \
+  X(Index, part_unassigned, 24, 0, 1000, "jobs", "unassigned jobs of a subproblem", kGaps)                             \
+  X(double, part_classes_first, 5, 1, 20, "classes", "first subproblem", kGaps)                                        \
+  X(double, part_classes_least, 3, 1, 20, "classes", "smallest subproblem", kGaps)                                     \
+  X(double, part_growth, 0.1, 0.01, 2.0, "classes",                                                                    \
+    "growth after a subproblem is solved to optimality without a gain", kGaps)                                         \
+  X(double, part_shrink, 0.3, 0.01, 2.0, "classes", "reduction after a subproblem is not solved", kGaps)               \
+  /* Subgradient ascent (knapsack_bound.cpp). */                                                                       \
+  X(double, deflection, 0.6, 0.0, 0.95, "share", "part of the last direction that is kept", kGaps)                     \
+  X(double, table_cells, 1 << 22, 1, 1 << 24, "cells", "largest knapsack table of a class: 32 MB", kGaps)              \
+  X(int, step_patience, 20, 1, 1000, "evaluations", "evaluations without a better bound before steps shrink", kGaps)   \
+  X(double, first_step, 1.5, 0.1, 2.0, "Polyak steps", "first step length", kGaps)                                     \
+  X(double, step_fall, 0.7, 0.1, 0.99, "ratio", "reduction of the step length", kGaps)                                 \
+  X(double, least_step, 1e-3, 1e-9, 0.1, "Polyak steps", "step length at which the ascent ends", kGaps)
+
+struct WholeJobTuning {
+#define GRIDCOMPUTE_FIELD(type, name, value, low, high, unit, decides, measured) type name = value;
+  GRIDCOMPUTE_WHOLE_JOB_TUNING(GRIDCOMPUTE_FIELD)
+#undef GRIDCOMPUTE_FIELD
+};
+
+inline constexpr WholeJobTuning kDefaultWholeJobTuning{};
+
+// One line of the table, for tests, sweeps and the documentation.
+struct WholeJobTuningEntry {
+  const char* name;
+  double value, low, high;
+  const char *unit, *decides, *measured;
+};
+inline constexpr std::array kWholeJobTuningTable{
+#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, measured) \
+  WholeJobTuningEntry{#name, static_cast<double>(value), low, high, unit, decides, measured},
+    GRIDCOMPUTE_WHOLE_JOB_TUNING(GRIDCOMPUTE_ENTRY)
+#undef GRIDCOMPUTE_ENTRY
+};
+
+}  // namespace gridcompute::transport
