@@ -97,7 +97,7 @@ def test_threads_at_scale(kind: str) -> None:
         assert first.stats["seconds"].keys() == {"direct"}
         assert first.stats["warm_levels"] == int(kind == "few given")
     else:
-        assert first.stats["given" if kind == "given" else "levels"] > 1
+        assert first.stats["warm_levels" if kind == "given" else "levels"] > 1
     for threads in (2, 7):
         other = transport(cost, capacity, threads=threads, **options)
         assert other.assignment.tobytes() == first.assignment.tobytes()
