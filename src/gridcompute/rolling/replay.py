@@ -98,7 +98,7 @@ class Replay:
 
     @cached_property
     def at_once(self) -> Replay:
-        """The replay in which nothing waits: at arrival, or first come, first run."""
+        """The replay in which nothing waits, each job run at arrival, or in the order they came."""
         return self if self.policy == "fifo" else self._other(policy="fifo")
 
     @cached_property
@@ -108,7 +108,7 @@ class Replay:
 
     @cached_property
     def bound(self) -> float:
-        """No schedule costs less: the bound of hindsight, the same for all policies.
+        """What no schedule costs less than, the bound of hindsight, the same for all policies.
 
         Without capacity the sum of the least cost of each job. Under shared slots the dual bound
         at the prices of the min-cost flow, which for jobs in pieces is the optimum itself; for
@@ -138,7 +138,7 @@ class Replay:
 
     @property
     def kept(self) -> float:
-        """(at once - cost) / (at once - hindsight): 1 is the optimum; nan: nothing to save."""
+        """The part saved of what hindsight saves beside `at_once`; 1 is the optimum, nan = nothing."""
         most = self.at_once.cost - self.hindsight.cost
         return (self.at_once.cost - self.cost) / most if most else math.nan
 

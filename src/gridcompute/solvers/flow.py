@@ -136,7 +136,7 @@ class Flow:
 
     @cached_property
     def stats(self) -> dict[str, Any]:
-        """How it was solved: see Attributes."""
+        """How it was solved, by the keys that Attributes lists."""
         return self.warm_start.stats()
 
     def verify(self) -> Certificate:
