@@ -138,7 +138,7 @@ class Replay:
 
     @property
     def kept(self) -> float:
-        """The part saved of what hindsight saves beside `at_once`; 1 is the optimum, nan = nothing."""
+        """The part saved of what hindsight saves beside `at_once`; nan if that is nothing."""
         most = self.at_once.cost - self.hindsight.cost
         return (self.at_once.cost - self.cost) / most if most else math.nan
 
