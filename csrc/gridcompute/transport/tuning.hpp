@@ -113,7 +113,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, measured_jobs, 1 << 16, 1, 1 << 30, "jobs", "sample that measures a price drop", kBench)                    \
   X(Wide, escape_units, 1 << 20, 1, 1 << 30, "ratio", "columns added for each unit without a path, at most", kBench)   \
   X(Cost, added_box, 8, 1, 1 << 10, "1 / share of the box", "box for columns added after a repair", kBench)            \
-  X(Index, suspects_share, 32, 1, 1 << 10, "1 / share of jobs", "suspects that are kept between two tests", kBench)    \
+  X(Index, suspects_share, 32, 2, 1 << 10, "1 / share of jobs", "suspects that are kept between two tests", kBench)    \
   X(Index, suspects_sample, 1 << 12, 1, 1 << 20, "jobs", "sample that sets the limit of suspicion", kBench)            \
   X(Index, suspects_per_group, 4, 1, 1 << 10, "suspects a group",                                                      \
     "from which each group's bound is computed once for all of them", kBench)                                          \
