@@ -15,9 +15,16 @@ constexpr double kMostCells = 1 << 20;  // cells of all layers: 8 MB
 constexpr Index kMostSubsets = 12;      // largest number of jobs by subsets
 constexpr Cost kNoCost = kForbidden;
 
+// Returns the sum of a partial cost and the key of leaving a job unassigned, kForbidden at most: several such keys may
+// be kForbidden, and their sum would overflow. Both are at most kForbidden, so this sum does not.
+inline Cost plus_unassigned(Cost cost, Cost key) { return std::min(cost + key, kForbidden); }
+
 GRIDCOMPUTE_CLONES void add_to(const Cost* GRIDCOMPUTE_RESTRICT from, Index n, Cost key,
                                Cost* GRIDCOMPUTE_RESTRICT to) {
-  for (Index x = 0; x < n; ++x) to[x] = from[x] + key;
+  for (Index x = 0; x < n; ++x) {
+    const Cost sum = from[x] + key;
+    to[x] = sum < kForbidden ? sum : kForbidden;
+  }
 }
 
 GRIDCOMPUTE_CLONES void lower_to(const Cost* GRIDCOMPUTE_RESTRICT from, Index n, Cost key,
@@ -93,7 +100,7 @@ void WindowDp::solve_by_loads(const JobWindow& window, std::uint64_t random, std
     random = random * 6364136223846793005u + 1442695040888963407u;
     for (Slot step = 0; step <= k; ++step) {
       const Slot c = (start + step) % (k + 1);
-      if (c == k ? before[x] + key[k] != now
+      if (c == k ? plus_unassigned(before[x], key[k]) != now
                  : key[c] >= kForbidden || x / stride_[c] % (room_[c] + 1) < weight ||
                        before[x - weight * stride_[c]] + key[c] != now)
         continue;
@@ -117,7 +124,7 @@ void WindowDp::solve_by_subsets_of_jobs(const JobWindow& window, std::vector<Slo
   for (std::uint32_t set = 1; set <= all; ++set) {
     const auto j = static_cast<std::uint32_t>(std::countr_zero(set));
     weight_[set] = weight_[set & (set - 1)] + window.weight[j];
-    layers_[set] = layers_[set & (set - 1)] + key(j, k);
+    layers_[set] = plus_unassigned(layers_[set & (set - 1)], key(j, k));
   }
   const auto open_to = [&](Slot c) {
     std::uint32_t open = 0;
