@@ -63,14 +63,14 @@ constexpr Count kCounts[] = {
     {"negative_cycles", &Stats::negative_cycles},
 };
 
-// Keys that are made once: a str made anew, and its hash, take longer than an entry.
+// Keys that are made once: making a str and its hash takes longer than an entry.
 py::handle key(const char* name) { return PyUnicode_InternFromString(name); }
 
 void set(const py::dict& out, py::handle key, const py::object& value) {
   if (PyDict_SetItem(out.ptr(), key.ptr(), value.ptr()) != 0) throw py::error_already_set();
 }
 
-// Most counts stay 0: a copy of this is quicker than a dict made anew.
+// Most counts stay 0: a copy of this is quicker than building a dict.
 py::dict zeros() {
   static const py::handle kept = [] {
     py::dict out;
@@ -122,7 +122,7 @@ void refuse_contradiction(const certificate::TransportProblem& problem, const Re
   if (!what.empty()) throw Error(ErrorKind::internal, "", -1, "transport: the answer contradicts itself: " + what);
 }
 
-// Rows of the same length as one array that nobody may write; None where there are none.
+// Returns rows of the same length as one read-only array; None where there are none.
 py::object frozen_rows(const std::vector<std::vector<double>>& rows) {
   if (rows.empty()) return py::none();
   py::array_t<double> out({rows.size(), rows.front().size()});

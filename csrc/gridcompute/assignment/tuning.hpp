@@ -84,7 +84,7 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     kBenchFamilies)                                                                                                    \
   X(Index, big_m_columns, 128, 0, 4096, "columns", "the same, in all", kBenchFamilies)                                 \
   /* The start over whole rows (engines/ssp_rows.hpp). */                                                              \
-  X(std::int32_t, unreduced_rows, 16, 0, 256, "rows", "wide matrices of up to so many rows skip row reduction",        \
+  X(std::int32_t, unreduced_rows, 16, 0, 256, "rows", "wide matrices of up to this many rows skip reduction",          \
     kBenchFamilies)                                                                                                    \
   X(std::int32_t, first_bids, 4, 0, 64, "bids per row", "budget of the row reduction before searches over whole rows", \
     kBenchFamilies)                                                                                                    \

@@ -69,7 +69,7 @@ class Reservations {
   Reservations(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
                const Tuning& tuning);
 
-  // Counts slots anew for a node that had `before` and has `after`.
+  // Recounts the slots of a node that had `before` and has `after`.
   void change(int node_class, const Room& before, const Room& after) noexcept;
   // Recomputes needs for what is free in the cluster, and which groups charge a shape how much.
   void prepare(const Cluster& cluster, ShapeId shape);

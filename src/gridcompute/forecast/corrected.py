@@ -207,7 +207,7 @@ class Corrected:
         self._product[at, lead] = before * error
         self._square[at, lead] = before * before
         self._left[at, lead] = error - self._shift[row, lead]
-        # Summed anew, not by differences: what left the window leaves no rounding behind.
+        # Summed from scratch, not by differences: what left the window leaves no rounding behind.
         day = at // _DAY
         hours = slice(_DAY * day, _DAY * (day + 1))
         self._by_day[0, day] = self._product[hours].sum(axis=0)

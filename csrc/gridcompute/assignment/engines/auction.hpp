@@ -35,7 +35,7 @@ struct AuctionPhase {
   Index bids = 0;           // budgets
   Index rereads = std::numeric_limits<Index>::max();
   Index leave_free =
-      0;  // end once so few rows are free: the last ones take most of a phase, and later phases match them
+      0;  // end once at most this many rows are free: the last ones take most of a phase, and later phases match them
 };
 
 // Runs one phase from an empty matching. False if a budget ran out, a stop came, or a price would leave its range.

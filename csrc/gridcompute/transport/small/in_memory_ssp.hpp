@@ -32,7 +32,7 @@ class ClassGraphSsp {
   // over a capacity, and slack of classes with a price above the least. nullopt where a row has no allowed class.
   [[nodiscard]] std::optional<Cost> assign_all();
 
-  // After assign_all(): runs bids of at most so many row reads per row; returns whether hardly any excess is left.
+  // After assign_all(): runs bids within a limit of row reads per row; returns whether hardly any excess is left.
   [[nodiscard]] bool try_bids(Index rows_read_per_row);
 
   // After assign_all(): runs the bids of run(); returns whether they leave excess of at most one unit in `share`.

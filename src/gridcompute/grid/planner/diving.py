@@ -31,7 +31,7 @@ class _Dive:
     ) -> None:
         self.room, self.klass, self.start = room, klass, start
         self.y = self.average = y
-        #: Jobs that would rather stay out: nobody makes way for them.
+        #: Jobs cheaper to leave out at the prices: no other job is moved to place them.
         self.declined = np.zeros(len(klass), bool)
 
 

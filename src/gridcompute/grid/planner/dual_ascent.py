@@ -54,7 +54,7 @@ PRICE_MEMORY = 0.9
 OWN_PART = 0.1
 #: Steps between two trials of the average.
 TRY_EVERY = 20
-#: Parts of a walk after which what each sample misses of all jobs is found anew.
+#: Parts of a walk after which what each sample misses of all jobs is found again.
 CORRECTED_AT = (0.3, 0.45, 0.6, 0.75, 0.9)
 
 
