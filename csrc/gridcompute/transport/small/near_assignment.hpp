@@ -33,7 +33,7 @@
 
 namespace gridcompute::transport {
 
-// Returns whether this solver is the fastest: few jobs per class, or many classes.
+// Returns whether this solver is the fastest: few jobs per class, with a higher limit where there are many classes.
 [[nodiscard]] bool near_assignment_fits(Index n_jobs, Slot columns) noexcept;
 
 // Solves a level over lists. given: start prices in keys, or none. Not solved where keys leave the range, capacities do
