@@ -11,9 +11,6 @@
 namespace gridcompute::transport {
 
 namespace {
-// Of three classes, how many may differ: with fewer copies it hardly pays, and a copy of the costs takes this part of
-// their memory. 300,000 x 200, with 200, 120 and 100 distinct columns: 0.43, 0.60 and, merged, 0.27 s.
-
 Index entries_of(const CostSource& cost) {
   const Index n = cost.n_jobs();
   if (cost.listed(0) < 0) return n * cost.n_slots();

@@ -6,8 +6,8 @@
 //   ---------------------------------- ------------------------------------------ -------------------------- ----------
 //   jobs with demand > 1 (solve.cpp)   whole_job_solver: this table as its        gap, time limit            (any time)
 //                                      relaxation, then search and bounds
-//   a third of the columns are copies  merged_classes: this table on fewer        one comparison of columns  next row
-//   (solve.cpp)                        classes
+//   two thirds of the columns are      merged_classes: this table on fewer        one comparison of columns  next row
+//   copies (solve.cpp)                 classes
 //   method "auto", demand 1, the keys  small_problem: near_assignment where       counted work, of each      next row
 //   or lists fit in memory             classes hold few jobs, else in_memory_ssp
 //   always: start prices               caller's prices where a sample fits them,  one sample, bids           (advice)

@@ -467,7 +467,13 @@ typename TreeSolution<Int>::Verification TreeSolution<Int>::verify() const {
   Wide sum = 0;
   std::uint64_t dual = 0;
   bool over = false, within = true;
-  const auto add = [&](Wide x) { over |= __builtin_add_overflow(sum, x, &sum); };
+  const auto add = [&](Wide x) {
+    if constexpr (sizeof(Int) == 4) {
+      sum += x;  // of fewer than 2^33 products below 2^62
+    } else {
+      over |= __builtin_add_overflow(sum, x, &sum);
+    }
+  };
   const auto product = [](Int cost, Int units) { return static_cast<Sum>(cost) * units; };
   for_each_flag(at_upper_, 0, at_upper_.size(), [&](Arc e) {
     const Int cost = cost_[at(e)], most = capacity(e);
