@@ -27,7 +27,9 @@ CSRC = ROOT / "csrc"
 
 # ---------------------------------------------------------------- Python layers, lowest first
 
-GROUND = {"_version", "errors", "_progress", "_extras", "_files", "_gap"}  # import nothing of ours
+# Import nothing of ours but _extras and _html.
+GROUND = {"_version", "errors", "_progress", "_extras", "_files", "_gap", "_certificate", "_html"}
+GROUND |= {"_log", "_table", "_value"}
 NATIVE = {"_core"}
 FORMULAS = {"costs", "_checks"}  # costs and the checks of arguments
 TOP = {"report", "cli", "__main__"}
@@ -47,7 +49,9 @@ UPWARDS = {("grid.plan.plan", "report.page")}
 CHECKER = {f"grid.checker.{name}" for name in ("verify", "bound", "rules", "energy_lp")}
 TABLES = {"column", "frozen", "jobs", "sites", "energy", "corridors", "problem", "mandate"}
 CHECKER_IMPORTS = (
-    CHECKER | {f"grid.tables.{name}" for name in TABLES} | {"errors", "_extras", "_gap"}
+    CHECKER
+    | {f"grid.tables.{name}" for name in TABLES}
+    | {"errors", "_extras", "_gap", "_certificate"}
 )
 CHECKER_ANNOTATIONS = {"grid.plan.data", "grid.plan.columns"}
 # Attributes that the engine computes from tables: the checker has functions of its own for them.
@@ -170,9 +174,9 @@ def offence(importer: str, imported: str) -> str | None:
     if (importer, imported) in UPWARDS:
         return None
     low, high = layer(imported), layer(importer)
-    if high == "ground" and imported != "_extras":
+    if high == "ground" and imported not in ("_extras", "_html"):
         return f"{importer} imports nothing of ours"
-    if importer == "_checks" and imported != "errors":
+    if importer == "_checks" and imported not in ("errors", "_extras"):
         return "_checks imports nothing of ours but errors"
     if high == "formulas" and low == "native" and importer != "costs.source":
         return "of costs/, only its source, which the core reads, knows the core"

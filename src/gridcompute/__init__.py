@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import grid
+from ._certificate import Certificate
 from ._version import __version__
 from .costs import Terms, kernel
 from .errors import (
@@ -21,7 +22,7 @@ from .live.matcher import Matcher
 from .live.round import LiveMatching
 from .records.ingest import Interner, Ragged, jobs_from_records
 from .results.explanation import Explanation
-from .results.matching import Certificate, Matching, Witness
+from .results.matching import Matching, SolverCertificate, Witness
 from .solvers.assignment import (
     Assignment,
     AssignmentCertificate,
@@ -54,6 +55,7 @@ __all__ = [
     "Matcher",
     "Matching",
     "Ragged",
+    "SolverCertificate",
     "Terms",
     "Witness",
     "__version__",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._extras import extra
 from .errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def plain_array(field: str, values: Any) -> NDArray[Any]:
     """Return `values` as an ndarray; a masked array is refused, since its mask would be lost."""
     if _masked(values, 2):
         raise TypeError(f"{field} must be a plain array: a masked one would lose its mask")
+    if not hasattr(values, "__array__"):
+        values = _foreign(field, values)
     try:
         return np.asarray(values)
     except ValueError as error:  # rows of different lengths
@@ -113,6 +116,21 @@ def plain_array(field: str, values: Any) -> NDArray[Any]:
         if "inhomogeneous" in found:
             found = "found rows of different lengths, needed an array"
         raise InvalidProblemError(f"{field}: {found}", field) from None
+
+
+def _foreign(field: str, values: Any) -> Any:
+    """Return what has no array of numpy's as one: DLPack without a copy, Arrow by pyarrow."""
+    if hasattr(values, "__dlpack__"):
+        try:
+            return np.from_dlpack(values)
+        except (BufferError, RuntimeError) as error:  # on another device, or of another dtype
+            raise TypeError(f"{field}: DLPack gives no array of numpy's: {error}") from None
+    for name, read in (("__arrow_c_array__", "array"), ("__arrow_c_stream__", "table")):
+        if hasattr(values, name):
+            with extra("grid"):
+                import pyarrow as pa
+            return np.asarray(getattr(pa, read)(values))
+    return values
 
 
 def _masked(values: Any, depth: int) -> bool:

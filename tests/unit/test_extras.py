@@ -17,7 +17,17 @@ class Hidden:
 
 sys.meta_path.insert(0, Hidden())
 """
-OPTIONAL = {"highspy", "matplotlib", "numba", "pandas", "pyarrow", "rich", "scipy", "typer"}
+OPTIONAL = {
+    "highspy",
+    "matplotlib",
+    "numba",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "rich",
+    "scipy",
+    "typer",
+}
 
 
 def run(code: str, hidden: set[str] = OPTIONAL) -> subprocess.CompletedProcess[str]:
@@ -66,6 +76,9 @@ print("done")
             "gc.grid.write_problem(gc.grid.east_west(20), folder)",
         ),
         ("pyarrow", "grid", "gc.grid.east_west(20).jobs.to_arrow()"),
+        ("pyarrow", "grid", "gc.transport([[1]], [1]).to_arrow()"),
+        ("pandas", "frames", "gc.transport([[1]], [1]).to_pandas()"),
+        ("polars", "frames", "gc.transport([[1]], [1]).to_polars()"),
         ("numba", "kernel", "cost.bind(jobs={'job_a': one}, slots={'slot_b': one})"),
         ("rich", "cli", "gc.transport([[1]], [1], progress=True)"),
     ],

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._value import Value
 from ..errors import InvalidProblemError
 from ._inputs import LARGEST, column, count_of, exact_integers, read_only, real, shift_of, to_float
 from ._tree import children_of, parent_column, top_down
@@ -68,7 +69,7 @@ class DivisionExplanation:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Division:
+class Division(Value):
     """How a total is divided; the arrays are read-only.
 
     Attributes

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._certificate import Certificate
+from .._value import Value
 from ..errors import CostRangeError, InternalError, InvalidProblemError
 from ..live.frames import by_position
 from ._check_rates import better
@@ -31,7 +33,7 @@ MOST_UNITS = 2**60
 
 
 @dataclass(frozen=True)
-class SharesCertificate:
+class SharesCertificate(Certificate):
     """What an independent check of shares found; true where they are proved.
 
     Attributes
@@ -45,12 +47,24 @@ class SharesCertificate:
     valid: bool
     reasons: tuple[str, ...]
 
-    def __bool__(self) -> bool:
-        return self.valid
+    @property
+    def objective(self) -> float:
+        """Shares are no single number: nan."""
+        return math.nan
+
+    @property
+    def bound(self) -> float:
+        """As `objective`: nan."""
+        return math.nan
+
+    @property
+    def gap(self) -> float:
+        """0.0 where the cuts prove that no shares are better, inf where they do not."""
+        return 0.0 if self.valid else math.inf
 
 
 @dataclass(frozen=True, eq=False)
-class Level:
+class Level(Value):
     """A cut: these tenants and those of the levels before use up all that they can use.
 
     Attributes
@@ -83,7 +97,7 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Shares:
+class Shares(Value):
     """Leximin shares, an allocation that serves them, and the cuts that prove them.
 
     The arrays are read-only. The problem is kept, so that `verify` needs nothing else.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._value import Value
 from ..errors import InternalError, InvalidProblemError
 from ..live.frames import by_position
 from ._check_tasks import refutations
@@ -31,7 +32,7 @@ __all__ = ["TaskShares", "dominant"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TaskShares:
+class TaskShares(Value):
     """How many tasks each tenant runs, and what stops it; the arrays are read-only.
 
     Attributes

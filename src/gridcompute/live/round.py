@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..results.explanation import Explanation
-    from ..results.matching import Certificate
+    from ..results.matching import SolverCertificate
     from .state import LiveState
 
 __all__ = ["LiveMatching"]
@@ -100,15 +100,15 @@ class LiveMatching(Matching):
         found: TransportProblem = self._get("question")
         return found
 
-    def verify(self, *, threads: int | None = None) -> Certificate:
+    def verify(self, cost: Any = None, *, threads: int | None = None) -> SolverCertificate:
         """Check the matching against its problem, as `Matching.verify` does."""
         self._get("assignment", "question")
-        return super().verify(threads=threads)
+        return super().verify(cost, threads=threads)
 
-    def explain(self, job: int) -> Explanation:
+    def explain(self, job: int, *, cost: Any = None) -> Explanation:
         """Explain the class of the job at this position of `ids`, as `Matching.explain` does."""
         self._get("assignment", "question")
-        return super().explain(job)
+        return super().explain(job, cost=cost)
 
     def __repr__(self) -> str:
         changes = len(self.changes["id"])

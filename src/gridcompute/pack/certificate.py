@@ -15,11 +15,14 @@ gamma and delta (of its CPU and memory), all non-negative, and on three facts th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .._certificate import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +31,7 @@ __all__ = ["BoundCertificate", "limit_of", "none_hosts"]
 
 
 @dataclass(frozen=True)
-class BoundCertificate:
+class BoundCertificate(Certificate):
     """What a check of a bound found.
 
     Parameters
@@ -48,9 +51,25 @@ class BoundCertificate:
     claimed: Fraction
     reason: str = ""
 
-    def __bool__(self) -> bool:
-        """Whether the bound is proved."""
-        return self.valid
+    @property
+    def objective(self) -> float:
+        """A bound is checked without a plan: nan."""
+        return math.nan
+
+    @property
+    def bound(self) -> Fraction:
+        """What the duals prove, as `limit`."""
+        return self.limit
+
+    @property
+    def gap(self) -> float:
+        """There is no objective: inf."""
+        return math.inf
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is wrong."""
+        return (self.reason,) if self.reason else ()
 
 
 def best_in_milli(values: dict[int, int]) -> int:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._html import paragraphs
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .. import _core
     from .problem import TransportProblem
 
 __all__ = ["Explanation", "explain"]
@@ -60,13 +63,20 @@ class Explanation:
     def __str__(self) -> str:
         return self.text
 
+    def _repr_html_(self) -> str:
+        return paragraphs(self.text)
+
 
 def explain(
-    q: TransportProblem, assignment: NDArray[np.int32], prices: NDArray[np.float64], job: int
+    q: TransportProblem,
+    source: _core.CostSource,
+    assignment: NDArray[np.int32],
+    prices: NDArray[np.float64],
+    job: int,
 ) -> Explanation:
     """Return the explanation of a job in range, at the prices of a matching."""
     slot = int(assignment[job])
-    row = q.cost.row(job)
+    row = source.row(job)
     cost = row.astype(np.float64)
     if row.dtype.kind == "i":
         cost[row == _FORBIDDEN] = np.inf

@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 import numpy as np
 
 from .. import _checks, _core
+from .._certificate import Certificate
+from .._extras import extra
 from .._gap import relative_gap
+from .._html import facts
+from .._table import Tabular
+from .._value import Value
+from ..errors import InvalidProblemError
 from .explanation import Explanation, explain
 from .problem import TransportProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["Certificate", "Explanation", "Matching", "Witness"]
+__all__ = ["Certificate", "Explanation", "Matching", "SolverCertificate", "Witness"]
 
 # How far from its bound an optimum of rounded costs may be, of the sum of the sizes of all costs
 # that are paid.
@@ -90,7 +99,7 @@ class TransportStats(TypedDict):
 
 
 @dataclass(frozen=True, eq=False)
-class Witness:
+class Witness(Value):
     """Why there is no answer: these jobs fit only in these classes, which are too small for them.
 
     Attributes
@@ -134,8 +143,8 @@ class Witness:
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """What an independent check of a matching found.
+class SolverCertificate(Certificate):
+    """What an independent check of a matching or a flow found.
 
     Attributes
     ----------
@@ -146,7 +155,8 @@ class Certificate:
     objective : int or float
         What the assignment costs: exact for integers, else rounded up.
     bound_low, bound_high : int or float
-        Enclose the bound that the prices prove; no matching costs less than `bound_low`.
+        Enclose the bound that the prices prove; no matching costs less than `bound_low`, which is
+        `bound`.
     gap : float
         (objective - bound_low) / max(abs(objective), abs(bound_low)); 0.0 = proved optimal, in
         exact arithmetic; inf where nothing is feasible, or nothing is proved.
@@ -162,9 +172,14 @@ class Certificate:
     gap: float
     reasons: tuple[str, ...]
 
+    @property
+    def bound(self) -> int | float:
+        """The lower end of the bound: what every answer costs at least."""
+        return self.bound_low
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Matching:
+class Matching(Value, Tabular):
     """Which job goes to which slot class, what it costs, and what proves it.
 
     The arrays are read-only: `verify` checks what the solver gave. Copy one to change it, and
@@ -207,6 +222,9 @@ class Matching:
     sizes of all costs that are paid at most (problems of more than four million costs, a
     `resolution` that was given, sums beyond the doubles); `gap` is measured by the objective, and
     may be larger where costs of both signs cancel.
+
+    A pickle leaves the cost behind: `verify` and `explain` of what comes out of it take it as an
+    argument. Copies in memory share it.
     """
 
     assignment: NDArray[np.int32]
@@ -224,6 +242,13 @@ class Matching:
 
     # How far an objective may be from the exact sum, of the sum of the sizes of all costs paid.
     _rounding: ClassVar[float] = 2.0**-50
+    _shared: ClassVar[frozenset[str]] = frozenset({"question"})
+
+    def _stored(self) -> dict[str, Any]:
+        question = self.question
+        if isinstance(question, TransportProblem):
+            question = question.without_cost()
+        return {**vars(self), "question": question}
 
     @property
     def gap(self) -> float:
@@ -238,17 +263,76 @@ class Matching:
         jobs = f"{placed} of {len(self.assignment)} jobs placed in {len(self.load)} classes"
         return f"<Matching: {self.status}, {jobs}, objective {self.objective}, gap {self.gap:.3g}>"
 
-    def verify(self, *, threads: int | None = None) -> Certificate:
+    def _repr_html_(self) -> str:
+        rows = {
+            "status": self.status,
+            "jobs": len(self.assignment),
+            "placed": int(np.count_nonzero(self.assignment >= 0)),
+            "slot classes": len(self.load),
+            "objective": self.objective,
+            "bound": self.bound,
+            "gap": self.gap,
+        }
+        return facts(type(self).__name__, rows, "" if self.witness is None else str(self.witness))
+
+    def to_arrow(
+        self, *, jobs: Sequence[Any] | None = None, slots: Sequence[Any] | None = None
+    ) -> pa.Table:
+        """Return the jobs as a pyarrow Table; needs pyarrow.
+
+        Parameters
+        ----------
+        jobs, slots : sequence, optional
+            Names of the jobs and of the slot classes, for the columns ``job_name`` and
+            ``slot_name``.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``job`` int64, ``slot`` int32 and ``price`` float64: what a slot of that class would
+            save. Both are null where a job is unplaced.
+
+        Examples
+        --------
+        >>> from gridcompute import transport
+        >>> m = transport([[4, 1], [2, 1], [5, 1]], [2, 1])
+        >>> m.to_arrow(slots=["near", "far"])["slot_name"].to_pylist()
+        ['near', 'near', 'far']
+        """
+        with extra("grid"):
+            import pyarrow as pa
+
+        out = self.assignment < 0
+        columns: dict[str, Any] = {"job": np.arange(len(out), dtype=np.int64)}
+        if jobs is not None:
+            columns["job_name"] = pa.array(_named("jobs", jobs, len(out)))
+        columns["slot"] = pa.array(self.assignment, mask=out)
+        if slots is not None:
+            names = pa.array(_named("slots", slots, len(self.load)))
+            columns["slot_name"] = names.take(columns["slot"])
+        price = np.append(self.prices, 0.0)[self.assignment]
+        columns["price"] = pa.array(price, mask=out)
+        return pa.table(columns)
+
+    def verify(self, cost: Any = None, *, threads: int | None = None) -> SolverCertificate:
         """Check the matching against its problem, by code that shares nothing with the solver.
 
         Parameters
         ----------
+        cost : as `transport` takes it, optional
+            Check against this cost instead of the one that was solved; needed only of a matching
+            that was pickled.
         threads : int, optional
             As in `transport`, and by default as there.
 
         Returns
         -------
-        Certificate
+        SolverCertificate
+
+        Raises
+        ------
+        InvalidProblemError
+            There is no cost, or the one given has another shape.
 
         Notes
         -----
@@ -263,45 +347,20 @@ class Matching:
         True
         """
         workers = None if threads is None else _checks.threads(threads)
-        reasons = _misfits(self)
-        if reasons:
-            return Certificate(False, False, math.inf, -math.inf, math.inf, math.inf, reasons)
-        if self.status == "infeasible":
-            return _proof_of_none(self, workers)
         q = self.question
-        found = _core.check_transport(
-            *_problem(q),
-            self.assignment,
-            self.prices,
-            q.threads if workers is None else workers,
-            self.charges,
-            self.remainders,
-        )
-        wrong = (*found["faults"], *found["forbidden"])
-        short = (*found["missing"], *found["overfull"])
-        feasible = not (wrong or short)
-        objective = found["objective_high"] if feasible else math.inf
-        gap = 0.0 if found["tight"] else relative_gap(objective, found["bound_low"])
-        refuted = (*wrong, *found["unproved"], *_refuted(self, found, feasible))
-        # A solve that was stopped may have jobs left over, and says so by an infinite objective.
-        admitted = self.objective == math.inf and self.status in _STOPPED
-        return Certificate(
-            not refuted and (feasible or admitted),
-            feasible,
-            objective,
-            found["bound_low"],
-            found["bound_high"],
-            gap,
-            (*refuted, *short),
-        )
+        if isinstance(q, TransportProblem) and (cost is not None or q.cost is None):
+            q = q._replace(cost=q.source(cost))
+        return _verified(self, q, workers)
 
-    def explain(self, job: int) -> Explanation:
+    def explain(self, job: int, *, cost: Any = None) -> Explanation:
         """Where a job went and why.
 
         Parameters
         ----------
         job : int
             0 to n_jobs - 1.
+        cost : as `transport` takes it, optional
+            As in `verify`.
 
         Returns
         -------
@@ -325,17 +384,58 @@ class Matching:
         job = operator.index(job)
         if not 0 <= job < self.question.n_jobs:
             raise IndexError(f"job: found {job}, needed 0 to {self.question.n_jobs - 1}")
-        return explain(self.question, self.assignment, self.prices, job)
+        source = self.question.source(cost)
+        return explain(self.question, source, self.assignment, self.prices, job)
+
+
+def _named(field: str, names: Sequence[Any], n: int) -> list[Any]:
+    """Return names as a list, if there are n."""
+    if len(names) != n:
+        raise InvalidProblemError(f"{field}: found {len(names)} names, needed {n}", field)
+    return list(names)
 
 
 def _problem(q: TransportProblem) -> tuple[Any, Any, Any, Any]:
     return (q.cost, q.capacity, q.demand, q.unplaced)
 
 
-def _misfits(m: Any) -> tuple[str, ...]:
+def _verified(m: Matching, q: TransportProblem, workers: int | None) -> SolverCertificate:
+    """Check a matching against a problem that has its cost."""
+    reasons = _misfits(m, q)
+    if reasons:
+        return SolverCertificate(False, False, math.inf, -math.inf, math.inf, math.inf, reasons)
+    if m.status == "infeasible":
+        return _proof_of_none(m, q, workers)
+    found = _core.check_transport(
+        *_problem(q),
+        m.assignment,
+        m.prices,
+        q.threads if workers is None else workers,
+        m.charges,
+        m.remainders,
+    )
+    wrong = (*found["faults"], *found["forbidden"])
+    short = (*found["missing"], *found["overfull"])
+    feasible = not (wrong or short)
+    objective = found["objective_high"] if feasible else math.inf
+    gap = 0.0 if found["tight"] else relative_gap(objective, found["bound_low"])
+    refuted = (*wrong, *found["unproved"], *_refuted(m, q, found, feasible))
+    # A solve that was stopped may have jobs left over, and says so by an infinite objective.
+    admitted = m.objective == math.inf and m.status in _STOPPED
+    return SolverCertificate(
+        not refuted and (feasible or admitted),
+        feasible,
+        objective,
+        found["bound_low"],
+        found["bound_high"],
+        gap,
+        (*refuted, *short),
+    )
+
+
+def _misfits(m: Any, q: Any) -> tuple[str, ...]:
     """Return what no check can read: wrong types, dtypes and shapes, words that are no status."""
-    q = m.question
-    if not isinstance(q, TransportProblem) or q.cost.shape != (q.n_jobs, q.n_slots):
+    if not isinstance(q, TransportProblem) or q.source().shape != (q.n_jobs, q.n_slots):
         return ("question: it is no problem of these costs",)
     jobs, slots = ("n_jobs", q.n_jobs), ("n_slots", q.n_slots)
     out = [
@@ -400,9 +500,9 @@ def _witness_misfits(witness: Any) -> list[str]:
     ]
 
 
-def _proof_of_none(m: Matching, workers: int | None) -> Certificate:
+def _proof_of_none(m: Matching, q: TransportProblem, workers: int | None) -> SolverCertificate:
     """Check an answer that says that there is none: its witness, and the fields beside it."""
-    q, witness = m.question, m.witness
+    witness = m.witness
     assert witness is not None  # _misfits has seen it
     found = _core.check_witness(*_problem(q), witness.jobs, witness.slots)
     reasons = list(found["faults"])
@@ -423,7 +523,7 @@ def _proof_of_none(m: Matching, workers: int | None) -> Certificate:
         *_problem(q), m.assignment, m.prices, q.threads if workers is None else workers
     )
     reasons += [*primal["faults"], *primal["unproved"], *_load(m, primal)]
-    return Certificate(not reasons, False, math.inf, low, math.inf, math.inf, tuple(reasons))
+    return SolverCertificate(not reasons, False, math.inf, low, math.inf, math.inf, tuple(reasons))
 
 
 def _load(m: Matching, found: dict[str, Any]) -> list[str]:
@@ -433,7 +533,7 @@ def _load(m: Matching, found: dict[str, Any]) -> list[str]:
     return [f"load[{s}]: found {m.load[s]}, the assignment gives {found['load'][s]}"]
 
 
-def _refuted(m: Matching, found: dict[str, Any], feasible: bool) -> list[str]:
+def _refuted(m: Matching, q: TransportProblem, found: dict[str, Any], feasible: bool) -> list[str]:
     """Return the claims of a matching that the check contradicts."""
     out = _load(m, found)
     low, high = found["objective_low"], found["objective_high"]
@@ -456,7 +556,7 @@ def _refuted(m: Matching, found: dict[str, Any], feasible: bool) -> list[str]:
     if m.status == "optimal":
         if not feasible:
             out.append("status: found 'optimal', but the assignment is not feasible")
-        elif not (found["tight"] or _near(m, found)):
+        elif not (found["tight"] or _near(m, q, found)):
             out.append(f"status: found 'optimal', but the prices prove {found['bound_low']}")
     elif m.exact:
         out.append(f"status: found {m.status!r}, needed 'optimal': exact is True")
@@ -465,7 +565,7 @@ def _refuted(m: Matching, found: dict[str, Any], feasible: bool) -> list[str]:
     return out
 
 
-def _near(m: Matching, found: dict[str, Any]) -> bool:
+def _near(m: Matching, q: TransportProblem, found: dict[str, Any]) -> bool:
     """Is the objective at its bound but for the rounding of costs?"""
     distance = found["objective_high"] - found["bound_low"]
     if distance <= _OPTIMAL * found["magnitude"]:
@@ -473,9 +573,9 @@ def _near(m: Matching, found: dict[str, Any]) -> bool:
     if found["magnitude"] > 0.0:
         return False
     # Where all that is paid is 0, costs that no job pays set the scale, or the unit of the solve.
-    scale = _OPTIMAL * m.question.cost.reach(1)[0]
+    scale = _OPTIMAL * q.source().reach(1)[0]
     per_cost = m.stats.get("resolution", math.inf)
-    return bool(distance <= scale or distance * per_cost <= m.question.n_jobs)
+    return bool(distance <= scale or distance * per_cost <= q.n_jobs)
 
 
 def _some(values: NDArray[Any], most: int = 5) -> str:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._certificate import Certificate
+from .._gap import relative_gap
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -19,7 +22,7 @@ _ROUNDING = 1e-9  # relative: what sums of float64 in another order may differ b
 
 
 @dataclass(frozen=True)
-class ReplayCertificate:
+class ReplayCertificate(Certificate):
     """What an independent check of a replay found.
 
     Attributes
@@ -28,18 +31,27 @@ class ReplayCertificate:
         Each job ran all its slot-hours in its window, and the cost is as said and not below the
         bound.
     cost : float
-        The cost, summed run by run.
+        The cost, summed run by run; `objective` is the same.
+    bound : float
+        What the replay says that every schedule costs at least.
     reasons : tuple of str
         Why not, where something does not hold.
     """
 
     valid: bool
     cost: float
+    bound: float
     reasons: tuple[str, ...]
 
-    def __bool__(self) -> bool:
-        """Return whether all holds."""
-        return self.valid
+    @property
+    def objective(self) -> float:
+        """The cost, summed run by run."""
+        return self.cost
+
+    @property
+    def gap(self) -> float:
+        """(cost - bound) / max(abs(cost), abs(bound)); 0.0 where both are equal."""
+        return relative_gap(self.cost, self.bound)
 
 
 def check_runs(
@@ -89,4 +101,4 @@ def check_runs(
         reasons.append(f"cost {answer.cost}, found {cost}")
     if not answer.bound <= cost + near:
         reasons.append(f"bound {answer.bound} above the cost {cost}")
-    return ReplayCertificate(not reasons, cost, tuple(reasons))
+    return ReplayCertificate(not reasons, cost, float(answer.bound), tuple(reasons))

@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 import numpy as np
 
 from .. import _checks, _core
+from .._certificate import Certificate
+from .._extras import extra
 from .._gap import relative_gap
+from .._html import facts
+from .._log import log
 from .._progress import ProgressHook, progress_hook
+from .._table import Tabular
+from .._value import Value
 from ..errors import InfeasibleError, InvalidProblemError
 from .assignment_input import Problem, batch_of, problem_of, refuse_invalid, solved
 from .assignment_proof import Exact, Fields, check_answer, check_witness, fields_of
@@ -19,6 +25,7 @@ from .assignment_proof import Exact, Fields, check_answer, check_witness, fields
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    import pyarrow as pa
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
@@ -157,7 +164,8 @@ def linear_sum_assignment_batch(
     raise _infeasible(assignment(ready[second], maximize=maximize), where)
 
 
-class AssignmentCertificate(NamedTuple):
+@dataclass(frozen=True)
+class AssignmentCertificate(Certificate):
     """The result of checking pairs and duals against the costs independently of the solver."""
 
     #: The pairs are allowed, repeat nothing and cover the shorter side.
@@ -173,6 +181,15 @@ class AssignmentCertificate(NamedTuple):
     #: `Assignment.gap` of what was recomputed, each rounded once; inf if pairs or duals are not
     #: feasible.
     gap: float = math.inf
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why not, where something does not hold."""
+        if self.valid:
+            return ()
+        pairs = () if self.feasible else ("the pairs are no assignment",)
+        duals = () if self.duals_feasible else ("the duals are not feasible",)
+        return pairs + duals or ("what the fields claim is not what pairs and duals prove",)
 
 
 class AssignmentStats(TypedDict):
@@ -195,8 +212,11 @@ class AssignmentStats(TypedDict):
 
 
 @dataclass(frozen=True, eq=False)
-class Assignment:
-    """The answer of `assignment`, with its proof."""
+class Assignment(Value, Tabular):
+    """The answer of `assignment`, with its proof.
+
+    A pickle leaves the costs behind: `verify` of what comes out of it takes them as an argument.
+    """
 
     #: "optimal", "infeasible", "time_limit" or "stopped" (by `progress`).
     status: str
@@ -222,6 +242,45 @@ class Assignment:
     _problem: Problem = field(repr=False)
     _exact: Exact = field(repr=False)
 
+    _shared: ClassVar[frozenset[str]] = frozenset({"_problem", "_exact"})
+
+    def _stored(self) -> dict[str, Any]:
+        return {**vars(self), "_problem": self._problem.without_costs()}
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "status": self.status,
+            "shape": " x ".join(map(str, self._problem.shape)),
+            "objective": self.objective,
+            "bound": self.bound,
+            "gap": self.gap,
+        }
+        return facts("Assignment", rows)
+
+    def to_arrow(self) -> pa.Table:
+        """Return the rows as a pyarrow Table; needs pyarrow.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``row`` int64, ``column`` int32 (null where it has none) and ``row_dual``.
+
+        Examples
+        --------
+        >>> from gridcompute import assignment
+        >>> assignment([[4, 1], [2, 3]]).to_arrow()["column"].to_pylist()
+        [1, 0]
+        """
+        with extra("grid"):
+            import pyarrow as pa
+
+        row = np.arange(len(self.assignment), dtype=np.int64)
+        column = pa.array(self.assignment, mask=self.assignment < 0)
+        duals = np.asarray(self.row_duals)
+        wide = duals.dtype == object  # integers beyond 64 bits, which no Arrow integer holds
+        dual = pa.array([str(d) for d in duals] if wide else duals)
+        return pa.table({"row": row, "column": column, "row_dual": dual})
+
     @property
     def gap(self) -> float:
         """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal.
@@ -240,19 +299,31 @@ class Assignment:
         rows = np.flatnonzero(self.assignment >= 0)
         return rows, self.assignment[rows].astype(np.int64)
 
-    def verify(self) -> AssignmentCertificate:
+    def verify(self, cost_matrix: Any = None) -> AssignmentCertificate:
         """Check the fields against the costs, by code that shares nothing with the solver.
 
         Whatever was changed in assignment, objective, bound, exact, duals, status or witness, and
         does not prove itself, makes the answer invalid; so does a stopped one. Complexity: one pass
         over the costs.
+
+        Parameters
+        ----------
+        cost_matrix : as `assignment` takes it, optional
+            Check against these costs instead of those that were solved; needed only of an answer
+            that was pickled.
+
+        Raises
+        ------
+        InvalidProblemError
+            There are no costs, or those given have another shape.
         """
         fields = Fields(*(getattr(self, name) for name in Fields._fields))
+        problem, exact = self._posed(cost_matrix)
         if self.status == "infeasible":
-            return AssignmentCertificate(False, False, 0, 0, check_witness(self._problem, fields))
+            return AssignmentCertificate(False, False, 0, 0, check_witness(problem, fields))
         checked = None
         if self.status == "optimal":
-            checked = check_answer(self._problem, fields, self._exact)
+            checked = check_answer(problem, fields, exact)
         if checked is None:
             return AssignmentCertificate(False, False, 0, 0, False)
         proved = checked.feasible and checked.duals_feasible
@@ -264,6 +335,27 @@ class Assignment:
             checked.valid,
             _gap(*checked.seen, maximize=self._problem.maximize) if proved else math.inf,
         )
+
+    def _posed(self, cost_matrix: Any) -> tuple[Problem, Exact]:
+        """Return the problem with its costs, and the exact duals in the order of its lines."""
+        mine = self._problem
+        if cost_matrix is None:
+            if not mine.has_costs:
+                raise InvalidProblemError(
+                    "cost_matrix: found none, needed the costs: an answer that was pickled leaves "
+                    "them behind, so pass them, as in verify(cost_matrix)",
+                    "cost_matrix",
+                )
+            return mine, self._exact
+        given = problem_of(cost_matrix, mine.maximize)
+        if given.shape != mine.shape:
+            raise InvalidProblemError(
+                f"cost_matrix: found shape {given.shape}, needed {mine.shape}", "cost_matrix"
+            )
+        exact = self._exact
+        if given.transposed != mine.transposed:  # dense in one, sparse and tall in the other
+            exact = Exact(exact.cols, exact.rows, exact.exponent)
+        return given, exact
 
 
 def _gap(objective: float, bound: float, exact: bool, *, maximize: bool) -> float:
@@ -352,6 +444,7 @@ def _solve(
             native = solved(problem, partial(run, hook))
     status = native["status"]
     fields, exact = fields_of(problem, status, native)
+    log("assignment: %d x %d: %s, objective %s", *problem.shape, status, fields.objective)
     return Assignment(status, *fields, native["stats"], problem, exact)
 
 

@@ -32,6 +32,15 @@ class Problem(NamedTuple):
     offset: int  # to be added to these costs (uint64 read as int64)
 
     @property
+    def has_costs(self) -> bool:
+        """Return whether the costs are here; a pickle leaves them behind."""
+        return self.sparse is not None or self.dense.size > 0 or 0 in self.shape
+
+    def without_costs(self) -> Problem:
+        """Return the problem without its costs; their dtype stays."""
+        return self._replace(dense=np.empty((0, 0), self.costs.dtype), sparse=None)
+
+    @property
     def costs(self) -> NDArray[Any]:
         """Return the costs that are stored."""
         return self.dense if self.sparse is None else self.sparse.data

@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from .. import _checks, _core
+from .._extras import extra
 from .._gap import relative_gap
+from .._html import facts
+from .._log import log
 from .._progress import progress_hook
+from .._table import Tabular
+from .._value import Value
 from ..errors import InvalidProblemError
-from ..results.matching import Certificate, array_misfit
+from ..results.matching import SolverCertificate, array_misfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
     from numpy.typing import ArrayLike, NDArray
 
     from .._progress import ProgressHook
@@ -37,7 +43,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FlowProblem:
+class FlowProblem(Value):
     """The arrays of a min-cost flow problem; unpacks as ``min_cost_flow(*problem)``.
 
     Attributes
@@ -69,11 +75,12 @@ class FlowProblem:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Flow:
+class Flow(Value, Tabular):
     """How much flows on each arc, what it costs, and what proves it.
 
     The arrays are read-only. The problem's own arrays are kept by reference: `verify` reads them as
-    they are then.
+    they are then. A pickle holds them too, and leaves `warm_start` behind: a solve that starts from
+    what comes out of it starts cold.
 
     Attributes
     ----------
@@ -97,8 +104,8 @@ class Flow:
         "cost_scaling", "basis" or "flow", the last two from `start`, and then ``warm`` is true;
         counts of each method; ``bits`` of the integers inside; ``seconds`` by stage. The page on
         flow methods has the table of all keys.
-    warm_start : object
-        What a later solve starts from; opaque.
+    warm_start : object or None
+        What a later solve starts from; opaque; None after a pickle.
     """
 
     potentials: NDArray[np.int64]
@@ -107,7 +114,12 @@ class Flow:
     witness: NDArray[np.int64] | None
     cycle: NDArray[np.int64] | None
     problem: FlowProblem
-    warm_start: _core.FlowWarmStart
+    warm_start: _core.FlowWarmStart | None
+
+    _shared: ClassVar[frozenset[str]] = frozenset({"problem", "warm_start"})
+
+    def _stored(self) -> dict[str, Any]:
+        return {**vars(self), "flow": self.flow, "stats": self.stats, "warm_start": None}
 
     def __repr__(self) -> str:
         size = f"{len(self.potentials)} nodes, {len(self.problem.tail)} arcs"
@@ -132,19 +144,54 @@ class Flow:
         Where infeasible or stopped early, a flow that leaves ``stats["unserved"]`` units without a
         path. Computed at the first use: one pass over the arcs.
         """
+        assert self.warm_start is not None  # what a pickle holds has its flow
         return self.warm_start.flow()
 
     @cached_property
     def stats(self) -> dict[str, Any]:
         """How it was solved, by the keys that Attributes lists."""
+        assert self.warm_start is not None
         return self.warm_start.stats()
 
-    def verify(self) -> Certificate:
+    def _repr_html_(self) -> str:
+        rows = {
+            "status": self.status,
+            "nodes": len(self.potentials),
+            "arcs": len(self.problem.tail),
+            "objective": self.objective,
+            "bound": self.bound,
+            "gap": self.gap,
+        }
+        return facts("Flow", rows)
+
+    def to_arrow(self) -> pa.Table:
+        """Return the arcs as a pyarrow Table; needs pyarrow.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``arc, tail, head, flow, capacity, cost``, int64, in the caller's order.
+
+        Examples
+        --------
+        >>> from gridcompute import min_cost_flow
+        >>> f = min_cost_flow([0, 1], [1, 2], [5, 5], [1, 2], [4, 0, -4])
+        >>> f.to_arrow()["flow"].to_pylist()
+        [4, 4]
+        """
+        with extra("grid"):
+            import pyarrow as pa
+
+        p = self.problem
+        columns = {"arc": np.arange(len(p.tail)), "tail": p.tail, "head": p.head}
+        return pa.table({**columns, "flow": self.flow, "capacity": p.capacity, "cost": p.cost})
+
+    def verify(self) -> SolverCertificate:
         """Check the answer against its problem, by code that shares nothing with the solver.
 
         Returns
         -------
-        Certificate
+        SolverCertificate
             ``valid`` if every field holds, and the status is proved: optimal by potentials,
             infeasible by the cut, unbounded by the cycle and a feasible flow. A stopped solve
             claims only what its flow costs, and what it leaves unserved.
@@ -161,7 +208,7 @@ class Flow:
         """
         reasons = _misfits(self)
         if reasons:
-            return Certificate(False, False, math.inf, -math.inf, math.inf, math.inf, reasons)
+            return SolverCertificate(False, False, math.inf, -math.inf, math.inf, math.inf, reasons)
         none = np.empty(0, np.int64)
         cut = none if self.witness is None else self.witness
         cycle = none if self.cycle is None else self.cycle
@@ -177,7 +224,7 @@ class Flow:
         if valid and not feasible and self.status != "infeasible":
             refuted = [f"{found['unserved']} units have no path yet"]
         gap = relative_gap(objective, low)
-        return Certificate(valid, feasible, objective, low, high, gap, tuple(refuted))
+        return SolverCertificate(valid, feasible, objective, low, high, gap, tuple(refuted))
 
 
 def _misfits(f: Any) -> tuple[str, ...]:
@@ -262,7 +309,8 @@ def min_cost_flow(
     start : Flow, optional
         An earlier answer for the same arcs; costs, capacities (also to and from 0) and supplies
         may differ. It changes the speed, never the validity. It is only read: several solves may
-        start from it. Cost scaling does not use it.
+        start from it. Cost scaling does not use it, and of one that was pickled nothing is left
+        to start from (``stats["warm"]`` says whether it was used).
     threads : int, optional
         At most this many. Both methods are sequential, so it changes nothing.
     time_limit : float, optional
@@ -319,6 +367,13 @@ def min_cost_flow(
         with progress_hook(progress, "min-cost flow") as hook:
             answer = _core.min_cost_flow(*flow_arrays(problem), method, before, limit, hook)
     potentials, objective, status, cut, cycle, warm_start = answer
+    log(
+        "min_cost_flow: %d nodes, %d arcs: %s, objective %s",
+        len(problem.supply),
+        len(problem.tail),
+        status,
+        objective,
+    )
     return Flow(potentials, objective, status, cut, cycle, problem, warm_start)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .. import _checks, _core
+from .._log import log
 from .._progress import progress_hook
 from ..costs.source import cost_source
 from ..errors import InvalidProblemError
@@ -159,6 +160,7 @@ def transport(
                 answer = _core.transport(source, *plan, hook)
     except InvalidProblemError as error:
         raise _located(error, source) from None
+    log("transport: %d jobs, %d classes: %s, objective %s", n_jobs, n_slots, answer[6], answer[3])
     return _matching(answer, question)
 
 

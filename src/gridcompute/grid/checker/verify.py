@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..._certificate import Certificate
 from ..._gap import relative_gap
 from .bound import proof
 from .rules import by_hour, kwh_by_class, ruled, scopes
@@ -82,7 +83,7 @@ class Fault(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class PlanCertificate:
+class PlanCertificate(Certificate):
     """What `Plan.verify` found, every number recomputed.
 
     Parameters
@@ -104,6 +105,21 @@ class PlanCertificate:
     def valid(self) -> bool:
         """True if nothing is wrong."""
         return not self.faults
+
+    @property
+    def objective(self) -> float:
+        """The recomputed cost of the plan, yuan."""
+        return self.objective_yuan
+
+    @property
+    def bound(self) -> float:
+        """The bound that the plan's prices prove, yuan."""
+        return self.bound_yuan
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The faults in words."""
+        return tuple(str(fault) for fault in self.faults)
 
     @property
     def gap(self) -> float:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._extras import extra
+from ..._html import facts
+from ..._table import Tabular
 from ..checker.verify import PlanCertificate, verify
 from .columns import Dispatch, Prices
 from .data import PlanData, dimensions
@@ -24,7 +26,7 @@ __all__ = ["Dispatch", "Plan", "Prices", "dimensions"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Plan(PlanData):
+class Plan(PlanData, Tabular):
     """The answer of `match` for one batch: a value that nothing changes once it is made.
 
     Arrays that it hands out are read-only, dicts are fresh ones.
@@ -106,6 +108,23 @@ class Plan(PlanData):
         reasons = self._reasons
         columns["reason"] = pa.array([reasons.get(j) for j in range(n)], pa.string())
         return pa.table(columns)
+
+    def _repr_html_(self) -> str:
+        problem = self.problem
+        green = self.green
+        load = float(green["load_kwh"].sum())
+        hourly = float((green["n2_hourly"] * green["load_kwh"]).sum())
+        rows = {
+            "status": self.status,
+            "jobs": len(problem.jobs),
+            "placed": int((self.assignment >= 0).sum()),
+            "cost, yuan": self.objective_yuan,
+            "bound, yuan": self.bound_yuan,
+            "gap": self.gap,
+            "load, kWh": load,
+            "green power in its own hour": f"{hourly / load:.1%} of load" if load else "no load",
+        }
+        return facts(f"Plan for {problem.name}", rows)
 
     def report(self, path: str | Path) -> Path:
         """Write one self-contained HTML page with pictures of the plan, and return its path.

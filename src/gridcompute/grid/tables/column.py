@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ... import _checks
 from ..._extras import extra
+from ..._table import Tabular
 from ...errors import InvalidProblemError
 from .frozen import Frozen, frozen
 from .limits import LIMITS
@@ -218,7 +219,7 @@ class Columns(Frozen):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Table(Columns):
+class Table(Columns, Tabular):
     """Columns that share one dimension, the table's rows; in and out as Arrow.
 
     In Arrow there is one row for each entry of the dimension `rows`; other dimensions lie in lists.

@@ -1,0 +1,50 @@
+"""Base of results: read-only arrays, in copies and pickles too; inputs stay behind in a pickle."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+__all__ = ["Value", "read_only"]
+
+
+def read_only(value: Any) -> Any:
+    """Return `value`; if it is an array, which must be nobody else's, it is made read-only."""
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    return value
+
+
+class Value:
+    """Base of frozen dataclasses that hold arrays and what they were computed from.
+
+    A copy, deep or not, shares the fields named in `_shared`: the problem, which nobody changes. A
+    pickle holds what `_stored` returns, which leaves the problem's costs behind.
+    """
+
+    _shared: ClassVar[frozenset[str]] = frozenset()
+
+    def _stored(self) -> dict[str, Any]:
+        """Return the fields that a pickle holds."""
+        return dict(vars(self))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._stored()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({name: read_only(value) for name, value in state.items()})
+
+    def __copy__(self) -> Self:
+        new = object.__new__(type(self))
+        vars(new).update(vars(self))
+        return new
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        new = object.__new__(type(self))
+        memo[id(self)] = new
+        for name, value in vars(self).items():
+            own = value if name in self._shared else copy.deepcopy(value, memo)
+            vars(new)[name] = read_only(own)
+        return new

@@ -1,0 +1,321 @@
+"""Results as values: pickled, copied, sent to a worker, shown in a notebook, read by Arrow."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import gridcompute as gc
+from gridcompute import InvalidProblemError
+
+COST = np.array([[4.5, 1.0, 7.0], [2.0, 1.5, np.inf], [5.0, 1.0, 3.0], [2.0, 2.0, 2.0]])
+TALL = sp.csr_array(np.array([[1.0, 0], [0, 2.5], [3.0, 1.25]]))
+CAPACITY = np.array([2, 1, 1])
+
+
+@cache
+def plan() -> Any:
+    return gc.match(gc.grid.east_west(n_jobs=60, seed=3), gap=0.2)
+
+
+def replay() -> Any:
+    signal = gc.forecast.Signal([9.0, 5.0, 1.0, 4.0], "2024-01-01", [[9.0, 2.0, 3.0, 4.0]])
+    jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
+    return gc.rolling.replay(jobs, signal, policy="arrival")
+
+
+def packer() -> Any:
+    nodes = {"cpu_milli": [64_000], "memory_mib": [256_000], "gpu": [4], "model": ["A10"]}
+    return gc.pack.Packer(nodes, mix=pods())
+
+
+def pods() -> dict[str, Any]:
+    return {
+        "cpu_milli": [1000, 2000], "memory_mib": [1000, 1000], "num_gpu": [1, 1],
+        "gpu_milli": [500, 1000], "gpu_spec": ["", ""],
+    }  # fmt: skip
+
+
+def quotas() -> Any:
+    return gc.fair.leximin(
+        [[True, False], [True, True]], capacity=[4, 9], request=[8, 8], weight=[1, 2]
+    )
+
+
+RESULTS: dict[str, Any] = {
+    "Matching": lambda: gc.transport(COST, CAPACITY),
+    "Matching of gangs": lambda: gc.transport(COST, CAPACITY, demand=[2, 1, 1, 1], unplaced=9.0),
+    "Matching that is infeasible": lambda: gc.transport(COST, [1, 1, 1]),
+    "SolverCertificate": lambda: gc.transport(COST, CAPACITY).verify(),
+    "Explanation": lambda: gc.transport(COST, CAPACITY).explain(0),
+    "Terms": lambda: gc.Terms([(COST, [0, 1, 2, 3], None)]),
+    "Flow": lambda: gc.min_cost_flow([0, 0, 1], [1, 2, 2], [3, 2, 9], [1, 4, 1], [4, 0, -4]),
+    "Flow that is infeasible": lambda: gc.min_cost_flow([0], [1], [3], [1], [4, -4]),
+    "Flow certificate": lambda: gc.min_cost_flow([0], [1], [9], [1], [4, -4]).verify(),
+    "FlowProblem": lambda: gc.min_cost_flow([0], [1], [9], [1], [4, -4]).problem,
+    "Assignment": lambda: gc.assignment(COST),
+    "Assignment of integers": lambda: gc.assignment(np.array([[4, 1], [2, 3]])),
+    "Assignment, sparse and tall": lambda: gc.assignment(TALL),
+    "Assignment that is infeasible": lambda: gc.assignment(np.full((2, 2), np.inf)),
+    "AssignmentCertificate": lambda: gc.assignment(COST).verify(),
+    "Plan": plan,
+    "PlanCertificate": lambda: plan().verify(),
+    "Explanation of a plan": lambda: plan().explain(0),
+    "Audit": lambda: gc.grid.audit(plan()),
+    "Problem": lambda: plan().problem,
+    "Dispatch": lambda: plan().dispatch,
+    "Prices": lambda: plan().prices,
+    "Shares": quotas,
+    "SharesCertificate": lambda: quotas().verify(),
+    "ShareExplanation": lambda: quotas().explain(0),
+    "TaskShares": lambda: gc.fair.dominant([[1, 4], [3, 1]], [9, 18]),
+    "Division": lambda: gc.fair.divide(10, guarantee=[2, 4], request=[8, 8], weight=[1, 1]),
+    "Signal": lambda: replay().__dict__["_question"],
+    "Replay": replay,
+    "ReplayCertificate": lambda: replay().verify(),
+    "Placement": lambda: packer().place(pods()),
+    "Bound": lambda: packer().bound(pods(), served=50.0),
+    "BoundCertificate": lambda: packer().bound(pods(), served=50.0).verify(),
+}  # fmt: skip
+
+
+def same(a: Any, b: Any) -> bool:
+    """Are two results equal, field by field?"""
+    if isinstance(a, np.ndarray):
+        equal_nan = a.dtype.kind == "f"
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=equal_nan)
+    if isinstance(a, float):
+        return a == b or (a != a and b != b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, gc.Terms):
+        return same(a.terms, b.terms)
+    return True if hasattr(a, "__dict__") else a == b
+
+
+def fields(result: Any) -> dict[str, Any]:
+    """The fields of a result, those of the problem left out."""
+    inputs = {"question", "problem", "warm_start", "_problem", "_exact", "_question"}
+    kept = vars(result) if hasattr(result, "__dict__") else {"": result}
+    return {name: value for name, value in kept.items() if name not in inputs}
+
+
+def sent(result: Any) -> Any:
+    return pickle.loads(pickle.dumps(result))
+
+
+@pytest.mark.parametrize("make", RESULTS.values(), ids=RESULTS)
+@pytest.mark.parametrize("way", [sent, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deep"])
+def test_results_survive(make: Any, way: Any) -> None:
+    """If this fails, a worker cannot send back what it found, or a copy differs from it."""
+    result = make()
+    again = way(result)
+    assert type(again) is type(result)
+    assert str(again) == str(result)
+    first, second = fields(result), fields(again)
+    for name in set(first) & set(second):  # what is computed on demand may be in one of them
+        assert same(first[name], second[name]), (name, first[name], second[name])
+        if isinstance(first[name], np.ndarray) and not first[name].flags.writeable:
+            assert not second[name].flags.writeable, name
+
+
+@pytest.mark.parametrize("name", ["Matching", "Matching of gangs", "Matching that is infeasible"])
+def test_a_pickled_matching_asks_for_its_cost(name: str) -> None:
+    """If this fails, the cost travels with every answer, or the error says nothing."""
+    m = RESULTS[name]()
+    again = sent(m)
+    with pytest.raises(InvalidProblemError, match=r"needed the cost .* verify\(cost\)"):
+        again.verify()
+    assert again.verify(COST) == m.verify()
+    assert again.verify(cost=COST, threads=1).valid
+    assert str(again.explain(0, cost=COST)) == str(m.explain(0))
+    with pytest.raises(InvalidProblemError, match="needed the cost"):
+        again.explain(0)
+    with pytest.raises(InvalidProblemError, match=r"found shape \(3, 3\), needed .*\(4, 3\)"):
+        again.verify(COST[:3])
+    assert copy.copy(m).verify() == copy.deepcopy(m).verify() == m.verify()
+    assert same(sent(again).assignment, m.assignment)
+
+
+def test_a_matching_is_refuted_by_another_cost() -> None:
+    m = gc.transport(COST, CAPACITY)
+    other = COST.copy()
+    other[3] += 1.0
+    assert not m.verify(other)
+    assert m.verify()
+    big = gc.transport(np.random.default_rng(0).random((20_000, 50)), np.full(50, 400))
+    assert len(pickle.dumps(big)) < 200_000
+
+
+def test_a_pickled_assignment_asks_for_its_costs() -> None:
+    unsigned = np.array([[2**63, 2**63 + 5], [1, 2**63]], np.uint64)
+    for costs, maximize in ((COST, False), (COST[:2, :2], True), (TALL, False), (unsigned, False)):
+        answer = gc.assignment(costs, maximize=maximize)
+        again = sent(answer)
+        with pytest.raises(InvalidProblemError, match=r"pass them, as in verify\(cost_matrix\)"):
+            again.verify()
+        assert again.verify(costs).valid, (costs, again.verify(costs))
+        assert again.gap == answer.gap
+        with pytest.raises(InvalidProblemError, match="found shape"):
+            again.verify(np.zeros((7, 7)))
+    dense = TALL.toarray()
+    dense[dense == 0] = np.inf
+    assert sent(gc.assignment(TALL)).verify(dense).valid
+    assert sent(gc.assignment(dense)).verify(TALL).valid
+
+
+def test_a_pickled_flow_proves_itself_and_starts_a_solve_cold() -> None:
+    problem = ([0, 0, 1], [1, 2, 2], [3, 2, 9], [1, 4, 1], [4, 0, -4])
+    f = gc.min_cost_flow(*problem)
+    again = sent(f)
+    assert again.verify().valid
+    assert again.stats == f.stats
+    later = gc.min_cost_flow(*problem, start=again)
+    assert later.objective == f.objective
+    assert not later.stats["warm"]
+    assert gc.min_cost_flow(*problem, start=copy.deepcopy(f)).stats["warm"]
+    with pytest.raises(ValueError, match="read-only"):
+        again.flow[0] = 1
+
+
+CERTIFICATES = [
+    name for name in RESULTS if "ertificate" in name or name in ("Flow", "Matching", "Replay")
+]
+
+
+@pytest.mark.parametrize("name", [n for n in RESULTS if "ertificate" in n])
+def test_certificates_have_one_base(name: str) -> None:
+    """If this fails, `if answer.verify():` means another thing of another answer."""
+    found = RESULTS[name]()
+    assert isinstance(found, gc.Certificate)
+    assert found
+    assert found.valid is True
+    assert found.reasons == ()
+    assert found.gap >= 0.0
+    assert found.objective is not None
+    assert found.bound is not None
+    assert "yes" in found._repr_html_()
+
+
+def test_a_certificate_that_is_not_valid_is_false() -> None:
+    """A NamedTuple of fields would be true whatever they say."""
+    a = gc.assignment(COST)
+    m = gc.transport(COST, CAPACITY)
+    for wrong in (replace(a, objective=1.0).verify(), replace(m, objective=1.0).verify()):
+        assert not wrong
+        assert wrong.reasons
+        assert "no" in wrong._repr_html_()
+
+
+def test_one_gap_everywhere() -> None:
+    """(objective - bound) / max(abs(objective), abs(bound))."""
+    for name in ("Matching", "Matching of gangs", "Flow", "Assignment", "Replay"):
+        r = RESULTS[name]()
+        cost = r.cost if name == "Replay" else r.objective
+        most = max(abs(cost), abs(r.bound))
+        assert r.gap == pytest.approx((cost - r.bound) / most if most else 0.0), name
+
+
+@pytest.mark.parametrize("name", ["Matching", "Flow", "Assignment", "Plan"])
+def test_results_are_tables(name: str) -> None:
+    """If this fails, a result does not become a DataFrame."""
+    pa = pytest.importorskip("pyarrow")
+    result = RESULTS[name]()
+    table = result.to_arrow()
+    stream = pa.table(result)  # by the PyCapsule interface
+    assert stream.equals(table)
+    frame = result.to_pandas()
+    assert list(frame.columns) == table.column_names
+    assert len(frame) == table.num_rows > 0
+    polars = pytest.importorskip("polars")
+    assert result.to_polars().columns == polars.DataFrame(result).columns == table.column_names
+
+
+def test_a_table_has_names_and_nulls() -> None:
+    pytest.importorskip("pyarrow")
+    m = gc.transport(COST, [1, 1, 0], unplaced=3.0)
+    table = m.to_arrow(jobs=list("abcd"), slots=["near", "far", "none"])
+    assert table["slot"].null_count == table["slot_name"].null_count == (m.assignment < 0).sum() > 0
+    assert table["job_name"].to_pylist() == ["a", "b", "c", "d"]
+    placed = table.to_pylist()[int(np.flatnonzero(m.assignment == 1)[0])]
+    assert placed["slot_name"] == "far"
+    assert placed["price"] == m.prices[1]
+    with pytest.raises(InvalidProblemError, match="slots: found 2 names, needed 3"):
+        m.to_arrow(slots=["a", "b"])
+    empty = gc.transport(np.empty((0, 2)), [1, 1]).to_arrow(slots=["a", "b"])
+    assert empty.num_rows == 0
+    plans = plan().to_arrow()
+    assert {"site_name", "accelerator", "reason"} <= set(plans.column_names)
+
+
+class Exported:
+    """What has nothing but one way out, as arrays of other libraries have."""
+
+    def __init__(self, **ways: Any) -> None:
+        self.__dict__.update(ways)
+
+
+class OnlyDLPack:
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+
+class OnlyArrow:
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
+        return self.array.__arrow_c_array__(requested_schema)
+
+
+def test_arrays_of_other_libraries_are_read() -> None:
+    """If this fails, a DataFrame, an Arrow table or a tensor must be converted by hand."""
+    pa = pytest.importorskip("pyarrow")
+    pd = pytest.importorskip("pandas")
+    cost = np.where(np.isinf(COST), 99.0, COST)
+    expected = gc.transport(cost, CAPACITY)
+    frame = pd.DataFrame(cost, columns=["x", "y", "z"])
+    for given in (frame, pa.table(frame), OnlyDLPack(cost)):
+        m = gc.transport(given, OnlyArrow(pa.array(CAPACITY)), unplaced=pd.Series([50.0] * 4))
+        assert m.objective == expected.objective
+        assert gc.assignment(given).objective == gc.assignment(cost).objective
+    arcs = [pa.array(v) for v in ([0, 0, 1], [1, 2, 2], [3, 2, 9], [1, 4, 1], [4, 0, -4])]
+    assert gc.min_cost_flow(*arcs).objective == 10
+    with pytest.raises(TypeError, match="integer dtype"):
+        gc.transport(cost, pa.array([2, None, 1]))
+
+
+def test_notebooks_show_results() -> None:
+    for name in ("Matching", "Flow", "Assignment", "Plan", "Explanation", "Matching of gangs"):
+        html = RESULTS[name]()._repr_html_()
+        assert html.startswith("<div>")
+        assert "<script" not in html
+    assert "&lt;b&gt;" in gc._html.facts("<b>", {"a": 1})
+
+
+def test_stages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """If this fails, a service cannot see in its own log what was solved."""
+    with caplog.at_level("INFO", logger="gridcompute"):
+        gc.transport(COST, CAPACITY)
+        gc.assignment(COST)
+        gc.min_cost_flow([0], [1], [9], [1], [4, -4])
+    first = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert first == ["transport", "assignment", "min_cost_flow"]
+    caplog.clear()
+    gc.transport(COST, CAPACITY)
+    assert not caplog.records
