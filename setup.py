@@ -19,7 +19,7 @@ ISA = os.environ.get("GRIDCOMPUTE_ISA")
 # Python's own flags bring -g, which would ship debug information.
 FLAGS = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 FLAGS += [f"-DGRIDCOMPUTE_{ISA.upper()}"] if ISA else []
-# No symbol table in what is shipped: a wheel without it is smaller by a sixth.
+# No symbol table in what is shipped.
 STRIP = [] if DEBUG or sys.platform != "linux" else ["-Wl,--strip-all"]
 # Added last: "-O1 -fsanitize=address", "-march=native". What the linker needs too goes in LDFLAGS.
 FLAGS += os.environ.get("GRIDCOMPUTE_FLAGS", "").split()
@@ -44,20 +44,15 @@ def files(suffix: str) -> list[str]:
 core = Pybind11Extension(
     "gridcompute._core",
     files(".cpp"),
-    depends=files(
-        ".hpp"
-    ),  # a newer header opens the question that `stale` then answers file by file
+    depends=files(".hpp"),  # a newer one opens the question that `stale` answers file by file
     include_dirs=["csrc"],
     cxx_std=20,
     extra_compile_args=["-MMD", "-ffp-contract=off", *FLAGS],
     extra_link_args=STRIP,
 )
-edge = [
-    Extension(
-        f"gridcompute.records.{p.stem}", [str(p)], extra_compile_args=FLAGS, extra_link_args=STRIP
-    )
-    for p in sorted(Path("src/gridcompute/records").glob("*.pyx"))
-]
+options = {"extra_compile_args": FLAGS, "extra_link_args": STRIP}
+records = sorted(Path("src/gridcompute/records").glob("*.pyx"))
+edge = [Extension(f"gridcompute.records.{p.stem}", [str(p)], **options) for p in records]
 
 jobs = os.cpu_count() or 1
 ParallelCompile("GRIDCOMPUTE_BUILD_JOBS", default=jobs, needs_recompile=stale).install()
