@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from . import policies
 from .checker.verify import PlanCertificate
+from .evaluate import evaluate
 from .files.read_write import read_plan, read_problem, write_plan, write_problem
 from .plan.audit import Audit, audit
 from .plan.columns import Placement
+from .plan.compare import Comparison, compare
 from .plan.ledger import Ledger, LedgerRepair
 from .plan.plan import Dispatch, Plan, Prices
 from .plan.whatif import WhatIf, whatif
@@ -24,6 +27,7 @@ __all__ = [
     "LIMITS",
     "Audit",
     "Classes",
+    "Comparison",
     "Corridors",
     "DirectRule",
     "Dispatch",
@@ -42,8 +46,11 @@ __all__ = [
     "WhatIf",
     "assumptions",
     "audit",
+    "compare",
     "east_west",
+    "evaluate",
     "from_traces",
+    "policies",
     "read_plan",
     "read_problem",
     "whatif",

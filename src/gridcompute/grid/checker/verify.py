@@ -9,7 +9,7 @@ searched for it.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from ..plan.data import PlanData
     from ..tables.column import Bools, Floats, Int32s
+    from ..tables.problem import Problem
 
-__all__ = ["FAULTS", "Fault", "PlanCertificate", "verify"]
+__all__ = ["FAULTS", "Fault", "PlanCertificate", "placement_faults", "verify"]
 
 #: What a plan can be found guilty of.
 FAULTS = {
@@ -139,6 +140,28 @@ class PlanCertificate(Certificate):
         return "\n".join(["not valid:", *(f"  {fault}" for fault in self.faults)])
 
 
+class Placed(Protocol):
+    """A problem with the class and first hour of each job."""
+
+    @property
+    def problem(self) -> Problem:
+        """The problem."""
+
+    @property
+    def assignment(self) -> Int32s:
+        """Class of each job, -1 = unplaced."""
+
+    @property
+    def start(self) -> Int32s:
+        """First hour of each job, -1 = unplaced."""
+
+
+def placement_faults(placed: Placed) -> list[Fault]:
+    """Return what is wrong with the places of jobs alone: limits of each job, shared capacity."""
+    faults = list(_placement(placed))
+    return faults or list(_resources(placed))
+
+
 def verify(plan: PlanData) -> PlanCertificate:
     """Recompute everything a plan claims (see `Plan.verify`)."""
     faults = list(_placement(plan))
@@ -162,7 +185,7 @@ def verify(plan: PlanData) -> PlanCertificate:
     return PlanCertificate(float(cost), float(bound), tuple(faults), without_option)
 
 
-def _placed(plan: PlanData) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+def _placed(plan: Placed) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     """Placed jobs with their classes, first hours and hours."""
     problem = plan.problem
     job = np.flatnonzero(plan.assignment >= 0).astype(np.int32)
@@ -173,7 +196,7 @@ def _placed(plan: PlanData) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     return job, klass, start, np.clip(hours, 1, problem.hours + 1).astype(np.int32)
 
 
-def _placement(plan: PlanData) -> Iterator[Fault]:
+def _placement(plan: Placed) -> Iterator[Fault]:
     problem, jobs, classes = plan.problem, plan.problem.jobs, plan.problem.classes
     for array, size in ((plan.assignment, len(classes)), (plan.start, problem.hours)):
         bad = (array < -1) | (array >= size) | ((plan.assignment >= 0) != (plan.start >= 0))
@@ -231,7 +254,7 @@ def _table(plan: PlanData) -> Iterator[Fault]:
     yield from _apart("TableMismatch", "energy_kwh of site", by_site, of_jobs)
 
 
-def _resources(plan: PlanData) -> Iterator[Fault]:
+def _resources(plan: Placed) -> Iterator[Fault]:
     problem, jobs = plan.problem, plan.problem.jobs
     job, klass, start, hours = _placed(plan)
     gang = jobs.gang[job].astype(np.int64)

@@ -15,6 +15,7 @@ from ..eligibility import ROUNDING_H, without_option_yuan
 from ..planner.dispatch_lp import EnergyBlock
 from ..tables.frozen import Frozen, FrozenDict, frozen, sealed
 from .account import green_account
+from .costs import allocated_yuan, cost_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,8 +121,15 @@ class PlanData(Frozen):
         cost += np.where(moved, jobs.migration_yuan[job], 0.0)
         scarce = rent + data * prices.corridor[origin, site, start]
         scarce += gang * hours * prices.quota[jobs.tenant[job]]
-        columns = {"job": job, "klass": klass, "site": site, "start": start, "hours": hours}
+        columns: dict[str, NDArray[Any]] = {
+            "job": job,
+            "klass": klass,
+            "site": site,
+            "start": start,
+            "hours": hours,
+        }
         columns |= {"gang": gang, "energy_kwh": kwh, "cost_yuan": cost, "price_yuan": cost + scarce}
+        columns["allocated_yuan"] = allocated_yuan(self, kwh)
         return {name: sealed(values) for name, values in columns.items()}
 
     def table(self) -> dict[str, NDArray[Any]]:
@@ -131,11 +139,37 @@ class PlanData(Frozen):
         -------
         dict of arrays
             ``job``, ``klass``, ``site``, ``start``, ``hours``, ``gang``: int32; ``energy_kwh`` at
-            the grid connection; ``cost_yuan``: data, delay, migration, and energy at the site's
-            hourly price; ``price_yuan``: with what its capacity, corridor and quota are worth to
-            others.
+            the grid connection. ``cost_yuan``, a marginal charge: data, delay, migration, and
+            energy at the price of one more kWh in the site's hours, with what the mandate adds to
+            it; ``price_yuan``: with what its capacity, corridor and quota are worth to others.
+            ``allocated_yuan``: what the job bears of the cost that the plan has; it sums to
+            `objective_yuan` less ``costs["unplaced"]``.
+
+        Notes
+        -----
+        Marginal charges do not sum to the cost: where cheap power serves most of an hour and dear
+        power the last of it, all of it is charged at the dear price.
         """
         return dict(self._table)
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """What the plan costs, part by part, yuan; the parts sum to `objective_yuan`.
+
+        Returns
+        -------
+        dict of float
+            ``grid``, ``bundled``, ``direct`` power, ``carbon``, ``storage_wear``, ``stored`` (worth
+            of what is left, not above 0), ``exports`` (not above 0), ``certificates``,
+            ``mandate_shortfall``, ``direct_shortfall`` (missing to the direct-connection rule),
+            ``data``, ``delay``, ``migration``, ``unplaced`` (values of the jobs left out) and
+            ``quota_shortfall`` (below tenants' lower quotas).
+        """
+        return dict(self._costs)
+
+    @cached_property
+    def _costs(self) -> dict[str, float]:
+        return cost_parts(self)
 
     @cached_property
     def free(self) -> Free:

@@ -13,6 +13,7 @@ from ..._html import facts
 from ..._table import Tabular
 from ..checker.verify import PlanCertificate, verify
 from .columns import Dispatch, Prices
+from .compare import Comparison
 from .data import PlanData, dimensions
 from .explain import Explanation, explain
 from .reasons import unplaced_reasons
@@ -89,6 +90,15 @@ class Plan(PlanData, Tabular):
             Its row in the jobs table.
         """
         return explain(self, job, lambda: self._reasons)
+
+    def compare(self, other: Plan) -> Comparison:
+        """Put another plan beside this one: costs by part, energy, green shares, what moved.
+
+        Parameters
+        ----------
+        other : Plan
+        """
+        return Comparison(self, other)
 
     def to_arrow(self) -> pa.Table:
         """All jobs as a pyarrow Table, unplaced ones with nulls and a reason."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ... import _checks
 from ...errors import InvalidProblemError
 from ..tables.corridors import GB_PER_GBIT_S_HOUR
+from .compare import Comparison
 
 if TYPE_CHECKING:
     from ..._progress import ProgressHook
@@ -54,27 +53,7 @@ class WhatIf:
 
     def rows(self) -> list[tuple[str, float, float]]:
         """What changed: (name with unit, before, after)."""
-
-        def numbers(plan: Plan) -> dict[str, float]:
-            new = plan.problem.mandate.applies_to(plan.problem.sites)
-            green, load = plan.green, plan.green["load_kwh"]
-            of_new = float(load[new].sum()) or 1.0
-            return {
-                "cost, yuan": plan.objective_yuan,
-                "no plan costs less than, yuan": plan.bound_yuan,
-                "jobs placed": float((plan.assignment >= 0).sum()),
-                "load, MWh": float(load.sum()) / 1e3,
-                "new sites' hourly green share, %": 100
-                * float(green["green_kwh"][new].sum())
-                / of_new,
-                "lowest new site, %": 100 * float(green["n2_hourly"][new].min(initial=1.0)),
-                "short of the mandate, MWh": float(green["shortfall_kwh"].sum()) / 1e3,
-                "location-based CO2, t": float(green["n4_tco2"].sum()),
-                "data moved, GB": _moved_gb(plan),
-            }
-
-        first, second = numbers(self.before), numbers(self.after)
-        return [(name, first[name], second[name]) for name in first]
+        return Comparison(self.before, self.after).rows()
 
     def __str__(self) -> str:
         """A table of before, after and difference."""
@@ -227,9 +206,3 @@ def _site(problem: Problem, name: str) -> int:
             f"no site is called {name!r}; there are {', '.join(names)}", "site"
         )
     return names.index(name)
-
-
-def _moved_gb(plan: Plan) -> float:
-    t = plan.table()
-    away = plan.problem.jobs.origin[t["job"]] != t["site"]
-    return float(np.sum(plan.problem.jobs.data_gb[t["job"][away]]))

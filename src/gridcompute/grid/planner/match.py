@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..tables.column import Floats
     from ..tables.problem import Problem
 
-__all__ = ["match"]
+__all__ = ["check_problem", "match"]
 
 
 def match(
@@ -106,7 +106,7 @@ def match(
     >>> plan.bound_yuan <= plan.objective_yuan and bool(plan.verify().valid)
     True
     """
-    _check_problem(problem, prices)
+    check_problem(problem, prices)
     gap, most = _checks.gap(gap), _checks.threads(threads)
     time_limit = _checks.time_limit(time_limit)
     _checks.seed(seed)
@@ -118,7 +118,8 @@ def match(
             state.rows.close()
 
 
-def _check_problem(problem: Any, prices: Any) -> None:
+def check_problem(problem: Any, prices: Any) -> None:
+    """Raise unless `problem` is a Problem, and `prices` are None or of its shape."""
     from ..tables.problem import Problem
 
     if not isinstance(problem, Problem):

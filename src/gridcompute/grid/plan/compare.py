@@ -1,0 +1,135 @@
+"""Two plans side by side: costs part by part, energy, the green numbers, and what moved."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .costs import COSTS
+
+if TYPE_CHECKING:
+    from .data import PlanData
+
+__all__ = ["Comparison", "compare"]
+
+#: How a part of the cost reads in a table.
+_WORDS = {name: name.replace("_", " ") for name in COSTS}
+#: Parts of a cost that differ by less are not shown, yuan.
+_LEAST_YUAN = 0.005
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two plans, whatever made them; `str()` prints their difference as a table.
+
+    Parameters
+    ----------
+    first, second : Plan
+        The columns of the table are named after the problems' names where these differ.
+    """
+
+    first: PlanData
+    second: PlanData
+
+    @property
+    def moved(self) -> int | None:
+        """Jobs placed differently; None if the plans have other jobs.
+
+        Jobs are compared by row, which says nothing where the two batches have other rows.
+        """
+        a, b = self.first, self.second
+        if len(a.assignment) != len(b.assignment):
+            return None
+        return int(((a.assignment != b.assignment) | (a.start != b.start)).sum())
+
+    @property
+    def difference_yuan(self) -> float:
+        """Cost of the second plan less that of the first, yuan."""
+        return self.second.objective_yuan - self.first.objective_yuan
+
+    @property
+    def costs(self) -> dict[str, tuple[float, float]]:
+        """Each part of the cost in the first and the second plan, yuan."""
+        a, b = self.first.costs, self.second.costs
+        return {name: (a[name], b[name]) for name in COSTS}
+
+    def rows(self) -> list[tuple[str, float, float]]:
+        """What differs: (name with unit, first, second)."""
+        a, b = _numbers(self.first), _numbers(self.second)
+        return [(name, a[name], b[name]) for name in a]
+
+    def __str__(self) -> str:
+        """A table of first, second and difference."""
+        a, b = (plan.problem.name for plan in (self.first, self.second))
+        a, b = (a[:15], b[:15]) if a != b else ("first", "second")
+        lines = [f"{'':34}{a:>16}{b:>16}{'difference':>16}"]
+        lines += [_line(*row) for row in self.rows()]
+        parts = [(name, *pair) for name, pair in self.costs.items()]
+        parts = [row for row in parts if max(abs(row[1]), abs(row[2])) >= _LEAST_YUAN]
+        if parts:
+            lines.append("cost by part, yuan")
+            lines += [_line(f"  {_WORDS[name]}", x, y) for name, x, y in parts]
+        moved = self.moved
+        if moved is None:
+            sizes = len(self.first.assignment), len(self.second.assignment)
+            lines.append("{:,} jobs and {:,} jobs: not compared one by one".format(*sizes))
+        else:
+            lines.append(f"{moved:,} jobs placed differently")
+        return "\n".join(lines)
+
+
+def compare(plan: PlanData, other: PlanData) -> Comparison:
+    """Two plans side by side: costs by part, energy, green shares, and how many jobs moved.
+
+    Parameters
+    ----------
+    plan, other : Plan
+        Of one problem or of two: a plan of `match` beside one of `evaluate`, of two days, of two
+        tariffs.
+
+    Returns
+    -------
+    Comparison
+        ``difference_yuan``, ``costs``, ``moved``; ``str()`` is a table.
+
+    Examples
+    --------
+    >>> import gridcompute as gc
+    >>> from gridcompute import grid
+    >>> problem = grid.east_west(n_jobs=300, seed=0)
+    >>> plan = gc.match(problem, gap=0.05, time_limit=2)
+    >>> simple = grid.evaluate(problem, grid.policies.fifo_at_home(problem), prices=plan.prices)
+    >>> grid.compare(plan, simple).difference_yuan > 0
+    True
+    """
+    for name, value in (("plan", plan), ("other", other)):
+        if not hasattr(value, "objective_yuan") or not hasattr(value, "costs"):
+            raise TypeError(f"{name} must be a grid.Plan, not {type(value).__name__}")
+    return Comparison(plan, other)
+
+
+def _line(name: str, a: float, b: float) -> str:
+    return f"{name:34}{a:16,.2f}{b:16,.2f}{b - a:+16,.2f}"
+
+
+def _numbers(plan: PlanData) -> dict[str, float]:
+    """What a planner asks of a plan first, by name with unit."""
+    problem, green = plan.problem, plan.green
+    new, load = problem.mandate.applies_to(problem.sites), plan.green["load_kwh"]
+    of_new = float(load[new].sum()) or 1.0
+    t = plan.table()
+    away = problem.jobs.origin[t["job"]] != t["site"]
+    return {
+        "cost, yuan": plan.objective_yuan,
+        "no plan costs less than, yuan": plan.bound_yuan,
+        "jobs placed": float((plan.assignment >= 0).sum()),
+        "load, MWh": float(load.sum()) / 1e3,
+        "new sites' hourly green share, %": 100 * float(green["green_kwh"][new].sum()) / of_new,
+        "lowest new site, %": 100 * float(green["n2_hourly"][new].min(initial=1.0)),
+        "short of the mandate, MWh": float(green["shortfall_kwh"].sum()) / 1e3,
+        "curtailed, MWh": float(plan.dispatch.curtailed_kwh.sum()) / 1e3,
+        "location-based CO2, t": float(green["n4_tco2"].sum()),
+        "data moved, GB": float(np.sum(problem.jobs.data_gb[t["job"][away]])),
+    }

@@ -1,0 +1,181 @@
+"""What a plan costs, part by part, and what each placed job bears of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..tables.column import Floats, Int32s
+    from ..tables.problem import Problem
+    from .columns import Dispatch
+
+__all__ = ["COSTS", "Planned", "allocated_yuan", "cost_parts"]
+
+#: The parts of a plan's cost in the order shown, each with what it is; below 0 brings money in.
+COSTS = {
+    "grid": "grid power, used or stored, at the tariff",
+    "bundled": "bundled green power, used or stored",
+    "direct": "power of direct sources, used or stored",
+    "carbon": "location-based CO2 of grid power",
+    "storage_wear": "charging and discharging batteries",
+    "stored": "worth of what is left in batteries",
+    "exports": "direct power sold to the grid",
+    "certificates": "green certificates retired",
+    "mandate_shortfall": "green energy missing to the mandate",
+    "direct_shortfall": "direct energy missing to the direct-connection rule",
+    "data": "data moved between sites",
+    "delay": "hours between release and start",
+    "migration": "jobs moved from where they were",
+    "unplaced": "values of the jobs left out",
+    "quota_shortfall": "accelerator-hours below tenants' lower quotas",
+}
+
+
+class Planned(Protocol):
+    """The parts of a plan that its cost follows from."""
+
+    @property
+    def problem(self) -> Problem:
+        """Its problem."""
+
+    @property
+    def assignment(self) -> Int32s:
+        """Class of each job, -1 = unplaced."""
+
+    @property
+    def start(self) -> Int32s:
+        """First hour of each job, -1 = unplaced."""
+
+    @property
+    def hours(self) -> Int32s:
+        """Hours each job runs."""
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """How each site is powered."""
+
+
+def cost_parts(plan: Planned) -> dict[str, float]:
+    """Return each part of `COSTS`, yuan; their sum is the plan's objective."""
+    problem, d, energy = plan.problem, plan.dispatch, plan.problem.energy
+    jobs, job = problem.jobs, np.flatnonzero(plan.assignment >= 0)
+    data, delay, migration = _own_parts(plan)
+    charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
+    worn = charged + d.green_discharge_kwh + d.grey_discharge_kwh
+    drawn, left = d.grid_kwh + d.grid_charge_kwh, d.green_stored_kwh + d.grey_stored_kwh
+    grams = problem.carbon_g_per_kwh * drawn
+    worth = energy.terminal_yuan_per_kwh if energy.terminal == "value" else 0.0
+    used = np.bincount(jobs.tenant[job], jobs.gang[job] * plan.hours[job], len(problem.quotas))
+    below = np.maximum(problem.quotas.lower_accelerator_h - used, 0.0)
+    short = d.direct_use_short_kwh + d.direct_load_short_kwh
+    direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
+    bundled = d.bundled_kwh + d.bundled_charge_kwh
+    parts = {
+        "grid": energy.tariff_yuan_per_kwh * drawn,
+        "bundled": energy.bundled_yuan_per_kwh * bundled,
+        "direct": energy.direct_yuan_per_kwh * direct,
+        "carbon": energy.carbon_yuan_per_t * grams / 1e6,
+        "storage_wear": energy.wear_yuan_per_kwh * worn.sum(axis=1),
+        "stored": -worth * left[:, -1],
+        "exports": -energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0),
+        "certificates": energy.certificate_yuan_per_kwh * d.certificate_kwh,
+        "mandate_shortfall": problem.mandate_rows.missing_yuan_per_kwh * d.missing_kwh,
+        "direct_shortfall": problem.direct_rows.short_yuan_per_kwh * short,
+        "data": data,
+        "delay": delay,
+        "migration": migration,
+        "unplaced": jobs.value_yuan[plan.assignment < 0],
+        "quota_shortfall": below * problem.quotas.below_yuan_per_accelerator_h,
+    }
+    return {name: float(np.sum(values)) + 0.0 for name, values in parts.items()}
+
+
+def _own_parts(plan: Planned) -> tuple[Floats, Floats, Floats]:
+    """Data, delay and migration of each placed job, yuan."""
+    problem, jobs = plan.problem, plan.problem.jobs
+    job = np.flatnonzero(plan.assignment >= 0)
+    klass, start = plan.assignment[job], plan.start[job]
+    site = problem.classes.site[klass]
+    data = problem.corridors.price_yuan_per_gb[jobs.origin[job], site] * jobs.data_gb[job]
+    delay = jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    was = jobs.placed_class[job]
+    moved = (was >= 0) & ((was != klass) | (jobs.placed_start[job] != start))
+    return data, delay, np.where(moved, jobs.migration_yuan[job], 0.0)
+
+
+def allocated_yuan(plan: Planned, energy_kwh: Floats) -> Floats:
+    """Return what each placed job bears of the plan's cost, yuan.
+
+    All of the cost but the values of the jobs left out is borne. A job pays its own data, delay and
+    migration; of its site's power in its hours as much as its part of that hour's load, a battery's
+    cost being spread over what it delivers; certificates and shortfalls by load over the sites they
+    are of; what is missing to a tenant's lower quota over the tenant's jobs. What no job's load
+    explains, the base load's power among it, is spread over all jobs of the site, or of the plan,
+    by their energy (by their accelerator-hours where none takes any).
+
+    Parameters
+    ----------
+    energy_kwh : float64 (n_placed,)
+        Energy of each placed job.
+    """
+    problem, jobs = plan.problem, plan.problem.jobs
+    job = np.flatnonzero(plan.assignment >= 0)
+    if not len(job):
+        return np.zeros(0)
+    parts = cost_parts(plan)
+    total = sum(yuan for name, yuan in parts.items() if name != "unplaced")
+    rate = _hourly_rate(plan)
+    klass, start, end = plan.assignment[job], plan.start[job], plan.start[job] + plan.hours[job]
+    site = problem.classes.site[klass]
+    spent = problem.kwh_per_accelerator_h * rate[problem.classes.site]
+    running = np.concatenate([np.zeros((len(spent), 1)), spent.cumsum(axis=1)], axis=1)
+    of_load = jobs.gang[job] * (running[klass, end] - running[klass, start])
+    bears = np.sum(_own_parts(plan), axis=0) + of_load
+    # The base load of a site is served for its jobs.
+    base = (problem.energy.base_load_kwh * rate).sum(axis=1)
+    at_site = np.bincount(site, energy_kwh, len(problem.sites))
+    bears += (
+        energy_kwh * np.where(at_site > 0, base / np.where(at_site > 0, at_site, 1.0), 0.0)[site]
+    )
+    quotas, size = problem.quotas, (jobs.gang[job] * plan.hours[job]).astype(np.float64)
+    used = np.bincount(jobs.tenant[job], size, len(quotas))
+    below = np.maximum(quotas.lower_accelerator_h - used, 0.0) * quotas.below_yuan_per_accelerator_h
+    bears += size * (below / np.where(used > 0, used, 1.0))[jobs.tenant[job]]
+    weight = energy_kwh if energy_kwh.sum() > 0 else size
+    bears += (total - bears.sum()) * weight / weight.sum()
+    return np.asarray(bears)
+
+
+def _hourly_rate(plan: Planned) -> Floats:
+    """What a kWh of load bears by site and hour, yuan, (n_sites, n_hours)."""
+    problem, d, energy = plan.problem, plan.dispatch, plan.problem.energy
+    load = d.load_kwh
+    on_grid = energy.tariff_yuan_per_kwh
+    on_grid = on_grid + energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+    direct = energy.direct_yuan_per_kwh[:, :, None]
+    used = (direct * d.direct_kwh).sum(axis=0) + energy.bundled_yuan_per_kwh * d.bundled_kwh
+    used = used + on_grid * d.grid_kwh
+    given = d.green_discharge_kwh + d.grey_discharge_kwh
+    charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
+    battery = (direct * d.direct_charge_kwh).sum(axis=0)
+    battery = battery + energy.bundled_yuan_per_kwh * d.bundled_charge_kwh
+    battery = (battery + on_grid * d.grid_charge_kwh).sum(axis=1)
+    battery += energy.wear_yuan_per_kwh * (charged + given).sum(axis=1)
+    if energy.terminal == "value":
+        left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
+        battery -= energy.terminal_yuan_per_kwh * left
+    delivered, whole = given.sum(axis=1), load.sum(axis=1)
+    used = used + given * (battery / np.where(delivered > 0, delivered, 1.0))[:, None]
+    site = np.where(delivered > 0, 0.0, battery)
+    site -= (energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum(axis=1)
+    short = d.direct_use_short_kwh + d.direct_load_short_kwh
+    site += problem.direct_rows.short_yuan_per_kwh * short
+    rows = problem.mandate_rows
+    scope = energy.certificate_yuan_per_kwh * d.certificate_kwh
+    scope = scope + rows.missing_yuan_per_kwh * d.missing_kwh
+    pooled = rows.member @ whole
+    each = (scope / np.where(pooled > 0, pooled, 1.0)) @ rows.member.astype(np.float64)
+    each += site / np.where(whole > 0, whole, 1.0)
+    return np.where(load > 0, used / np.where(load > 0, load, 1.0) + each[:, None], 0.0)
