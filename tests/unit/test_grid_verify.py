@@ -143,6 +143,12 @@ def jobs_with(**columns: object) -> Callable[[grid.Problem], object]:
     return lambda p: p.jobs.replace(**columns)
 
 
+def runs_elsewhere(p: grid.Problem) -> object:
+    """A job that is said to run where the plan does not have it."""
+    roomy = np.argsort(-p.classes.capacity[:, 0], kind="stable")[:1]
+    return grid.Running(id=np.argsort(p.jobs.gang, kind="stable")[-1:], klass=roomy, hours_left=[1])
+
+
 PLANTED: dict[str, list[Change]] = {
     "PlacementMalformed": [
         placement(assignment=put(first, 60)),
@@ -197,6 +203,8 @@ PLANTED: dict[str, list[Change]] = {
         stricter(sites=lambda p: p.sites.replace(pue=p.sites.pue * 1.01)),
     ],
     "GreenAboveLoad": [relabelled],
+    "PinnedMoved": [stricter(running=runs_elsewhere)],
+    "ShedTooMuch": [dispatch(shed_kwh=add(5.0))],
     "ConnectionExceeded": [stricter(sites=lambda p: p.sites.replace(connection_kw=1.0))],
     "StoreImbalance": [
         dispatch(green_stored_kwh=add(0.5)),

@@ -21,6 +21,7 @@ from .tables.jobs import Jobs
 from .tables.limits import LIMITS
 from .tables.mandate import DirectRule, Mandate, Quotas
 from .tables.problem import Problem
+from .tables.running import Running
 from .tables.sites import Classes, Sites
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Prices",
     "Problem",
     "Quotas",
+    "Running",
     "Sites",
     "WhatIf",
     "assumptions",

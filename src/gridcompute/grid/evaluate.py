@@ -15,6 +15,7 @@ from .plan.plan import Plan
 from .planner.clock import Clock
 from .planner.cost import load_of, plan_cost
 from .planner.match import check_problem
+from .planner.pinned import WithoutPinned
 from .planner.settings import SampledAscentOptions
 from .planner.state import PlannerState
 
@@ -98,9 +99,10 @@ def evaluate(
     for fault in placement_faults(_Placed(problem, placed.klass, placed.start)):
         message = f"placement: {fault} ({fault.token}: {FAULTS[fault.token]})"
         raise InvalidProblemError(message.replace(f"{fault.token} at", "at", 1), "placement")
-    state = PlannerState(problem, 0.0, most, Clock(None, None))
+    market = WithoutPinned(problem)
+    state = PlannerState(market.problem, 0.0, most, Clock(None, None))
     try:
-        return _evaluated(state, placed, prices)
+        return market.plan(_evaluated(state, market.placement(placed), market.prices(prices)))
     finally:
         state.rows.close()
 

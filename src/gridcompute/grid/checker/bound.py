@@ -22,6 +22,7 @@ import numpy as np
 
 from .energy_lp import ROUNDING, EnergyProgram
 from .rules import kwh_by_class, most_load_kwh
+from .running import fixed, plain
 
 if TYPE_CHECKING:
     from ..plan.columns import Prices
@@ -45,6 +46,7 @@ def proof(problem: Problem, prices: Prices) -> Proof:
 
     The bound is -inf if a price has the wrong sign, or rents what has no limit.
     """
+    problem = fixed(problem)
     alpha, gamma, nu = prices.capacity, prices.corridor, prices.quota
     quotas = problem.quotas
     signs = (alpha >= 0).all() and (gamma >= 0).all()
@@ -125,6 +127,7 @@ def _margin(problem: Problem, prices: Prices) -> float:
 
 def cheapest(problem: Problem, prices: Prices, jobs: Int64s) -> Floats:
     """For some jobs the least of their value and of all their open options' prices, yuan."""
+    problem = plain(problem)
     return _cheapest(problem, prices, _windows(problem, prices), jobs)[0]
 
 

@@ -217,7 +217,10 @@ class EnergyProgram:
                 bound(first[:, 0], [(stored[:, -1], 1)], np.inf)
 
     def _balance(self) -> None:
-        parts = ("direct", "bundled", "grid", "green_out", "grey_out")
+        energy = self.problem.energy
+        shed = np.minimum(energy.shed_kwh, self._most) / self.unit
+        self.index["shed"] = self.program.variables(0, shed, energy.shed_yuan_per_kwh)
+        parts = ("direct", "bundled", "grid", "green_out", "grey_out", "shed")
         terms = [(self.index[k], 1) for k in parts]
         none = np.zeros(self._most.shape)
         self.program.constraints(none, [*terms, (self.index["load"], -1)], none)

@@ -9,7 +9,7 @@ searched for it.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from ..._certificate import Certificate
 from ..._gap import relative_gap
 from .bound import proof
 from .rules import by_hour, kwh_by_class, ruled, scopes
+from .running import fixed_rows, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -47,6 +48,8 @@ FAULTS = {
     "BundledExceeded": "more bundled green power than can be delivered",
     "LoadImbalance": "power used differs from what base load and jobs need",
     "GreenAboveLoad": "more green power counted as used than there is load in that hour",
+    "PinnedMoved": "a job that runs and cannot move is elsewhere, or left out",
+    "ShedTooMuch": "more load goes without power than may",
     "ConnectionExceeded": "more grid power than the connection carries",
     "StoreImbalance": "a stored amount that its charges and discharges do not explain",
     "DischargeUnearned": "a colour of the store delivers more than it was charged with",
@@ -156,24 +159,37 @@ class Placed(Protocol):
         """First hour of each job, -1 = unplaced."""
 
 
+class PlacedJobs(NamedTuple):
+    """A problem with the class and first hour of each job."""
+
+    problem: Problem
+    assignment: Int32s
+    start: Int32s
+
+
 def placement_faults(placed: Placed) -> list[Fault]:
     """Return what is wrong with the places of jobs alone: limits of each job, shared capacity."""
-    faults = list(_placement(placed))
+    whole = placed.problem
+    placed = PlacedJobs(plain(whole), placed.assignment, placed.start)
+    faults = [*_pinned(whole, placed), *_placement(placed)]
     return faults or list(_resources(placed))
 
 
 def verify(plan: PlanData) -> PlanCertificate:
     """Recompute everything a plan claims (see `Plan.verify`)."""
-    faults = list(_placement(plan))
+    whole, shown = plan.problem, plan.table
+    if whole.running is not None:
+        plan = dataclasses.replace(plan, problem=plain(whole))
+    faults = [*_pinned(whole, plan), *_placement(plan)]
     if not faults:  # with placements out of range the sums below mean nothing
-        faults += [*_table(plan), *_resources(plan), *_balance(plan), *_store(plan)]
+        faults += [*_table(plan, shown()), *_resources(plan), *_balance(plan), *_store(plan)]
         faults += [*_mandate(plan), *_direct_rule(plan), *_account(plan)]
     cost = _cost(plan) if not any(f.token == "PlacementMalformed" for f in faults) else np.nan
     slack = TOLERANCE * max(1.0, abs(cost))
     if not abs(cost - plan.objective_yuan) <= slack:
         faults.append(Fault("CostMismatch", "objective_yuan", plan.objective_yuan, cost))
     faults += _signs(plan)
-    bound, without_option = proof(plan.problem, plan.prices)
+    bound, without_option = proof(whole, plan.prices)
     if not plan.bound_yuan <= bound + slack:
         faults.append(Fault("BoundUnproved", "bound_yuan", plan.bound_yuan, bound))
     if not plan.bound_yuan <= plan.objective_yuan:
@@ -230,9 +246,22 @@ def _placement(plan: Placed) -> Iterator[Fault]:
             yield Fault(token, where, float(found[at]), float(needed[at]))
 
 
-def _table(plan: PlanData) -> Iterator[Fault]:
+def _pinned(whole: Problem, plan: Placed) -> Iterator[Fault]:
+    """Jobs that run and cannot move, where they are."""
+    table = whole.running
+    if table is None:
+        return
+    klass = dict(zip(table.id.tolist(), table.klass.tolist(), strict=True))
+    for job in fixed_rows(whole).tolist():
+        if (plan.assignment[job], plan.start[job]) != (klass[job], 0):
+            found, needed = float(plan.assignment[job]), float(klass[job])
+            yield Fault("PinnedMoved", f"job {job}", found, needed)
+            return
+
+
+def _table(plan: PlanData, shown: Mapping[str, NDArray[Any]]) -> Iterator[Fault]:
     """What the plan shows of its placed jobs, against its placements: every gang whole, once."""
-    problem, shown = plan.problem, plan.table()
+    problem = plan.problem
     job, klass, start, hours = _placed(plan)
     if not np.array_equal(shown["job"], job):
         yield Fault("TableMismatch", "rows of the table", len(shown["job"]), len(job))
@@ -304,11 +333,12 @@ def _balance(plan: PlanData) -> Iterator[Fault]:
     bundled = d.bundled_kwh + d.bundled_charge_kwh
     yield from _above("BundledExceeded", "site, hour", bundled, energy.bundled_kwh)
     used = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.grid_kwh
-    used = used + d.green_discharge_kwh + d.grey_discharge_kwh
+    used = used + d.green_discharge_kwh + d.grey_discharge_kwh + d.shed_kwh
     load = _load(plan)
     yield from _apart("LoadImbalance", "site, hour", used, load)
     green = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.green_discharge_kwh
     yield from _above("GreenAboveLoad", "site, hour", green, load)
+    yield from _above("ShedTooMuch", "site, hour", d.shed_kwh, energy.shed_kwh)
     drawn = d.grid_kwh + d.grid_charge_kwh
     yield from _above("ConnectionExceeded", "site, hour", drawn, sites.connection_kw[:, None])
 
@@ -438,6 +468,7 @@ def _cost(plan: PlanData) -> float:
         -(energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum(),
         -(worth * left).sum(),
         energy.certificate_yuan_per_kwh * d.certificate_kwh.sum(),
+        energy.shed_yuan_per_kwh * d.shed_kwh.sum(),
         scopes(problem).yuan_per_kwh * d.missing_kwh.sum(),
         ruled(problem).yuan_per_kwh * (d.direct_use_short_kwh + d.direct_load_short_kwh).sum(),
     ]

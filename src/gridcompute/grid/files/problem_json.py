@@ -25,7 +25,13 @@ MOST_JSON = 1 << 24
 #: The parts of problem.json and the settings of each; those of a table are no columns of it.
 PARTS = {
     "classes": ("accelerator_names", "family_names"),
-    "energy": ("source_names", "certificate_yuan_per_kwh", "carbon_yuan_per_t", "terminal"),
+    "energy": (
+        "source_names",
+        "certificate_yuan_per_kwh",
+        "carbon_yuan_per_t",
+        "terminal",
+        "shed_yuan_per_kwh",
+    ),
     "corridors": ("latency_rule",),
     "mandate": ("share", "scope", "rule", "new", "shortfall_yuan_per_kwh"),
     "direct_rule": ("used", "of_load", "sites", "shortfall_yuan_per_kwh"),

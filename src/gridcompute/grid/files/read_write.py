@@ -32,6 +32,7 @@ from ..tables.energy import Energy
 from ..tables.jobs import Jobs
 from ..tables.mandate import Quotas
 from ..tables.problem import Problem
+from ..tables.running import Running
 from ..tables.sites import Classes, Sites
 from .arrays_file import read_arrays
 from .bounded import read_bytes
@@ -59,6 +60,8 @@ TABLES: dict[str, type[Table]] = {
     "corridors": Corridors,
     "quotas": Quotas,
 }
+#: A table that a problem's folder has where jobs run.
+RUNNING = "running"
 #: Parts of a plan whose columns are arrays of plan.npz.
 PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
 NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
@@ -158,6 +161,10 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
         if name == "sites":
             known["origin"] = known["site"] = [str(n) for n in tables[name].name]
             sizes |= {"destination": len(tables[name])}
+    if any((folder / f"{RUNNING}{suffix}").exists() for suffix in SUFFIXES):
+        paths[RUNNING] = _table_path(folder, RUNNING)
+        arrow = _named(read_table(paths[RUNNING], []), paths[RUNNING], Running, known)
+        tables[RUNNING] = _built(Running, arrow, paths[RUNNING], sizes, {})
     mandate = settings.mandate(_ledger(settings, folder, ledger))
     try:
         return Problem(
@@ -287,6 +294,8 @@ def _fill_problem(problem: Problem, folder: Path, format: str, ledger: bytes | N
         require_text("name", str(text))
     for name in TABLES:
         write_table(getattr(problem, name).to_arrow(), folder / f"{name}.{format}")
+    if problem.running is not None:
+        write_table(problem.running.to_arrow(), folder / f"{RUNNING}.{format}")
     if ledger is not None:
         (folder / LEDGER).write_bytes(ledger)
     text = json.dumps(settings_of(problem, LEDGER), indent=2, ensure_ascii=False)

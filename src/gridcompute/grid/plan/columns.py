@@ -16,8 +16,8 @@ __all__ = ["Dispatch", "Placement", "Prices"]
 class Dispatch(Columns):
     """How each site is powered, hour by hour, kWh.
 
-    In every site and hour: load = direct + bundled + grid + green discharge + grey discharge; what
-    a direct source delivers = direct + direct charge + exported + curtailed; what is stored
+    In every site and hour: load = direct + bundled + grid + green and grey discharge + shed; what a
+    direct source delivers = direct + direct charge + exported + curtailed; what is stored
     afterwards = stored before + charge_efficiency * charge - discharge / discharge_efficiency, in
     each colour.
 
@@ -39,6 +39,8 @@ class Dispatch(Columns):
         `Problem.mandate_rows`.
     direct_use_short_kwh, direct_load_short_kwh : float64 (n_sites,)
         What is missing to the two shares of the direct-connection rule; 0 at sites not under it.
+    shed_kwh : float64 (n_sites, n_hours)
+        Load that goes without power.
     """
 
     title: ClassVar[str] = "dispatch"
@@ -59,6 +61,7 @@ class Dispatch(Columns):
     missing_kwh: Floats = column("scope", np.float64, "kWh")
     direct_use_short_kwh: Floats = column("site", np.float64, "kWh", default=0.0)
     direct_load_short_kwh: Floats = column("site", np.float64, "kWh", default=0.0)
+    shed_kwh: Floats = column("site hour", np.float64, "kWh", default=0.0)
 
     @property
     def green_kwh(self) -> Floats:
@@ -68,8 +71,8 @@ class Dispatch(Columns):
 
     @property
     def load_kwh(self) -> Floats:
-        """All power used on load, (n_sites, n_hours)."""
-        return np.asarray(self.green_kwh + self.grid_kwh + self.grey_discharge_kwh)
+        """All load, (n_sites, n_hours): power used on it, and what is shed of it."""
+        return np.asarray(self.green_kwh + self.grid_kwh + self.grey_discharge_kwh + self.shed_kwh)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)

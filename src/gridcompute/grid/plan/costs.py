@@ -25,6 +25,7 @@ COSTS = {
     "certificates": "green certificates retired",
     "mandate_shortfall": "green energy missing to the mandate",
     "direct_shortfall": "direct energy missing to the direct-connection rule",
+    "shed": "load that goes without power",
     "data": "data moved between sites",
     "delay": "hours between release and start",
     "migration": "jobs moved from where they were",
@@ -59,7 +60,7 @@ class Planned(Protocol):
 
 def cost_parts(plan: Planned) -> dict[str, float]:
     """Return each part of `COSTS`, yuan; their sum is the plan's objective."""
-    problem, d, energy = plan.problem, plan.dispatch, plan.problem.energy
+    problem, d, energy = plan.problem.effective, plan.dispatch, plan.problem.energy
     jobs, job = problem.jobs, np.flatnonzero(plan.assignment >= 0)
     data, delay, migration = _own_parts(plan)
     charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
@@ -83,6 +84,7 @@ def cost_parts(plan: Planned) -> dict[str, float]:
         "certificates": energy.certificate_yuan_per_kwh * d.certificate_kwh,
         "mandate_shortfall": problem.mandate_rows.missing_yuan_per_kwh * d.missing_kwh,
         "direct_shortfall": problem.direct_rows.short_yuan_per_kwh * short,
+        "shed": energy.shed_yuan_per_kwh * d.shed_kwh,
         "data": data,
         "delay": delay,
         "migration": migration,
@@ -94,7 +96,8 @@ def cost_parts(plan: Planned) -> dict[str, float]:
 
 def _own_parts(plan: Planned) -> tuple[Floats, Floats, Floats]:
     """Data, delay and migration of each placed job, yuan."""
-    problem, jobs = plan.problem, plan.problem.jobs
+    problem = plan.problem.effective
+    jobs = problem.jobs
     job = np.flatnonzero(plan.assignment >= 0)
     klass, start = plan.assignment[job], plan.start[job]
     site = problem.classes.site[klass]
@@ -120,7 +123,8 @@ def allocated_yuan(plan: Planned, energy_kwh: Floats) -> Floats:
     energy_kwh : float64 (n_placed,)
         Energy of each placed job.
     """
-    problem, jobs = plan.problem, plan.problem.jobs
+    problem = plan.problem.effective
+    jobs = problem.jobs
     job = np.flatnonzero(plan.assignment >= 0)
     if not len(job):
         return np.zeros(0)
@@ -156,7 +160,7 @@ def _hourly_rate(plan: Planned) -> Floats:
     on_grid = on_grid + energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
     direct = energy.direct_yuan_per_kwh[:, :, None]
     used = (direct * d.direct_kwh).sum(axis=0) + energy.bundled_yuan_per_kwh * d.bundled_kwh
-    used = used + on_grid * d.grid_kwh
+    used = used + on_grid * d.grid_kwh + energy.shed_yuan_per_kwh * d.shed_kwh
     given = d.green_discharge_kwh + d.grey_discharge_kwh
     charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
     battery = (direct * d.direct_charge_kwh).sum(axis=0)

@@ -67,7 +67,8 @@ class PlanData(Frozen):
             object.__setattr__(self, name, frozen(array))
         object.__setattr__(self, "stats", FrozenDict(self.stats))
         if math.isnan(self.without_option_yuan):
-            object.__setattr__(self, "without_option_yuan", without_option_yuan(self.problem))
+            without = without_option_yuan(self.problem.effective)
+            object.__setattr__(self, "without_option_yuan", without)
         for part in ("dispatch", "prices"):
             _check_shapes(self.problem, part, getattr(self, part))
         if self.status not in STATUSES:
@@ -92,15 +93,17 @@ class PlanData(Frozen):
     @cached_property
     def hours(self) -> Int32s:
         """Hours each job runs, (n_jobs,); 0 = unplaced."""
-        jobs, placed = self.problem.jobs, np.flatnonzero(self.assignment >= 0)
-        speed = self.problem.classes.throughput[jobs.family[placed], self.assignment[placed]]
+        jobs, placed = self.problem.effective.jobs, np.flatnonzero(self.assignment >= 0)
+        speed = self.problem.effective.classes.throughput[
+            jobs.family[placed], self.assignment[placed]
+        ]
         out = np.zeros(len(jobs), np.int32)
         out[placed] = np.maximum(np.ceil(jobs.work_h[placed] / speed - ROUNDING_H), 1)
         return sealed(out)
 
     @cached_property
     def _table(self) -> dict[str, NDArray[Any]]:
-        problem, jobs, prices = self.problem, self.problem.jobs, self.prices
+        problem, jobs, prices = self.problem, self.problem.effective.jobs, self.prices
         job = np.flatnonzero(self.assignment >= 0).astype(np.int32)
         klass, start, hours = self.assignment[job], self.start[job], self.hours[job]
         site, origin, gang = problem.classes.site[klass], jobs.origin[job], jobs.gang[job]
@@ -162,6 +165,7 @@ class PlanData(Frozen):
             ``grid``, ``bundled``, ``direct`` power, ``carbon``, ``storage_wear``, ``stored`` (worth
             of what is left, not above 0), ``exports`` (not above 0), ``certificates``,
             ``mandate_shortfall``, ``direct_shortfall`` (missing to the direct-connection rule),
+            ``shed`` (load without power),
             ``data``, ``delay``, ``migration``, ``unplaced`` (values of the jobs left out) and
             ``quota_shortfall`` (below tenants' lower quotas).
         """
@@ -174,7 +178,7 @@ class PlanData(Frozen):
     @cached_property
     def free(self) -> Free:
         """What the placed jobs leave free."""
-        problem, jobs, t = self.problem, self.problem.jobs, self._table
+        problem, jobs, t = self.problem, self.problem.effective.jobs, self._table
         change = np.zeros((len(problem.classes), problem.hours + 1), np.int64)
         np.add.at(change, (t["klass"], t["start"]), t["gang"])
         np.add.at(change, (t["klass"], t["start"] + t["hours"]), -t["gang"])

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from .data import PlanData
 
-__all__ = ["PARTS", "Explanation", "Offer", "explain"]
+__all__ = ["PARTS", "PINNED", "Explanation", "Offer", "explain"]
+
+#: Why a job that runs and cannot move has no option elsewhere.
+PINNED = "Pinned"
 
 #: What the price of an option is made of, in the order printed.
 PARTS = {
@@ -71,7 +74,8 @@ class Explanation:
     best : mapping of str to Offer
         By site name, the cheapest option there.
     shut : mapping of str to str
-        By site name, the token of `REASONS` why there is no option there.
+        By site name, the token of `REASONS` why there is no option there, or "Pinned" if the job
+        runs and cannot move.
     """
 
     job: int
@@ -97,10 +101,10 @@ class Explanation:
             named = ", ".join(f"{p} {yuan:+.2f}" for p, yuan in parts if abs(yuan) >= 0.005)
             room = "" if offer.fits else " (no room left)"
             lines.append(f"  at {name} {offer.yuan - total:+.2f} yuan{room}: {named or 'the same'}")
-        for token in REASONS:
+        for token, why_not in {**REASONS, PINNED: "it runs already and cannot move"}.items():
             where = [name for name, why in self.shut.items() if why == token]
             if where:
-                lines.append(f"  not at {', '.join(where)}: {token}, {REASONS[token]}")
+                lines.append(f"  not at {', '.join(where)}: {token}, {why_not}")
         return "\n".join(lines)
 
     def _headline(self) -> str:
@@ -120,7 +124,8 @@ class Explanation:
 
 def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> Explanation:
     """Every site's best option for one job at the plan's prices (see `Plan.explain`)."""
-    problem, jobs, classes = plan.problem, plan.problem.jobs, plan.problem.classes
+    problem = plan.problem.effective
+    jobs, classes = problem.jobs, problem.classes
     if isinstance(job, bool) or not isinstance(job, (int, np.integer)):
         raise TypeError(f"job must be an int, not {type(job).__name__}")
     job = int(job)
@@ -148,7 +153,7 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     for s, name in enumerate(problem.sites.name):
         if str(name) not in best:
             filter_ = int(filtered(problem, index, classes.site == s)[1][0])
-            shut[str(name)] = list(REASONS)[filter_]
+            shut[str(name)] = PINNED if plan.problem.pinned[job] else list(REASONS)[filter_]
     names = tuple(str(n) for n in problem.sites.name)
     kinds = tuple(classes.accelerator_names[a] for a in classes.accelerator)
     token = None if taken is not None else reasons()[job]
@@ -158,7 +163,8 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
 
 def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:
     """The price of one option."""
-    problem, jobs, prices = plan.problem, plan.problem.jobs, plan.prices
+    problem, prices = plan.problem.effective, plan.prices
+    jobs = problem.jobs
     site, origin = int(problem.classes.site[c]), int(jobs.origin[job])
     gang, data, span = int(jobs.gang[job]), float(jobs.data_gb[job]), slice(t, t + d)
     kwh = gang * problem.kwh_per_accelerator_h[c, span]
@@ -179,7 +185,7 @@ def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> O
 
 def _fits(plan: PlanData, job: int, c: int, t: int, d: int) -> bool:
     """Does the option fit beside all other jobs placed?"""
-    jobs, free = plan.problem.jobs, plan.free
+    jobs, free = plan.problem.effective.jobs, plan.free
     gang, data, tenant = int(jobs.gang[job]), float(jobs.data_gb[job]), int(jobs.tenant[job])
     origin, site = int(jobs.origin[job]), int(plan.problem.classes.site[c])
     room, wire = free.accelerators[c, t : t + d].copy(), float(free.data_gb[origin, site, t])

@@ -51,7 +51,8 @@ def unplaced_reasons(plan: PlanData) -> dict[int, str]:
 
 def _by_room(plan: PlanData, index: Int64s) -> tuple[Int32s, Int32s]:
     """The filter at which no option was left, and the scarce thing; -1 = none."""
-    problem, jobs, free = plan.problem, plan.problem.jobs, plan.free
+    problem, free = plan.problem.effective, plan.free
+    jobs = problem.jobs
     left, hard = filtered(problem, index)
     need, quota = hours_needed(problem, index), free.accelerator_h[jobs.tenant[index]][:, None]
     soft = np.full(len(index), -1, np.int32)

@@ -296,7 +296,7 @@ def market_of(problem: Problem) -> _core.LagrangianOracle:
     """The native side of a problem's jobs and classes."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
     most = problem.most_load_kwh - problem.energy.base_load_kwh
-    power = supply_kwh(problem) - problem.energy.base_load_kwh
+    power = np.maximum(supply_kwh(problem) - problem.energy.base_load_kwh, 0.0)
     below = (quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)
     world = {
         "n_sites": len(problem.sites),

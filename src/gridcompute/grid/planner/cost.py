@@ -85,6 +85,7 @@ def dispatch_cost(problem: Problem, d: Dispatch) -> float:
     total += rows.missing_yuan_per_kwh * d.missing_kwh.sum()
     short = d.direct_use_short_kwh.sum() + d.direct_load_short_kwh.sum()
     total += problem.direct_rows.short_yuan_per_kwh * short
+    total += energy.shed_yuan_per_kwh * d.shed_kwh.sum()
     if energy.terminal == "value":
         left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
         total -= (energy.terminal_yuan_per_kwh * left).sum()

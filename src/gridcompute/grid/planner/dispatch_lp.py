@@ -194,7 +194,10 @@ class EnergyBlock:
         most, base = most / self.site_unit, base / self.site_unit
         self._add_columns("load", most, 0.0)
         self._columns[-1][0][:] = base.ravel()
-        sources = ("direct", "bundled", "grid", "green_out", "grey_out")
+        energy = self.problem.energy
+        shed = np.minimum(energy.shed_kwh / self.site_unit, most)
+        self._add_columns("shed", shed, energy.shed_yuan_per_kwh * self._part)
+        sources = ("direct", "bundled", "grid", "green_out", "grey_out", "shed")
         terms = [(self.column["load"], -1.0), *((self.column[k], 1.0) for k in sources)]
         self._add_rows("load", np.zeros(most.shape), np.zeros(most.shape), terms)
 
@@ -347,7 +350,7 @@ class EnergyBlock:
         problem, energy = self.problem, self.problem.energy
         load = self.low[self.column["load"]] * self.site_unit
         most = problem.sites.connection_kw + energy.battery_kw
-        most = most[:, None] + energy.bundled_kwh + energy.direct_kwh.sum(axis=0)
+        most = most[:, None] + energy.bundled_kwh + energy.direct_kwh.sum(axis=0) + energy.shed_kwh
         s, t = map(int, np.unravel_index(np.argmax(load - most), load.shape))
         asked, there = float(load[s, t]), float(most[s, t])
         message = (
@@ -437,6 +440,9 @@ class EnergyBlock:
         power = np.broadcast_to(np.where(stored, energy.battery_kw[:, None], 0.0), base.shape)
         drawn = (drawn - dual[self.row["kw_out"]]) / part
         segments.append((power, wear + drawn - by_site))
+        if energy.shed_kwh.any():
+            price = np.full(base.shape, energy.shed_yuan_per_kwh)
+            segments.append((energy.shed_kwh, price))
         width = np.stack([w for w, _ in segments], axis=-1)
         asked = rows.share * by_site + problem.direct_rows.of_load * of_load
         price = np.stack([p for _, p in segments], axis=-1) + asked[:, :, None]
@@ -496,7 +502,7 @@ class EnergyBlock:
         grey_in = v["grid_in"]
         grey = energy.grey_start_kwh[:, None] + (into * grey_in - out * v["grey_out"]).cumsum(1)
         short = load - (v["direct"].sum(axis=0) + v["bundled"] + v["grid"])
-        short -= v["green_out"] + v["grey_out"]
+        short -= v["green_out"] + v["grey_out"] + v["shed"]
         v["grid"] = np.maximum(v["grid"] + short, 0.0)
         uses = v["direct"] + v["direct_in"] + v["sold"]
         rows = self.problem.mandate_rows
@@ -524,4 +530,5 @@ class EnergyBlock:
             missing_kwh=np.maximum(missing, 0.0),
             direct_use_short_kwh=self._by_site(np.maximum(unused, 0.0))[:, 0],
             direct_load_short_kwh=self._by_site(np.maximum(uncovered, 0.0))[:, 0],
+            shed_kwh=v["shed"],
         )

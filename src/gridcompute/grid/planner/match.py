@@ -21,6 +21,7 @@ from .clock import Clock
 from .cost import load_of, plan_cost
 from .improvement import improve
 from .incumbent import initial_plans, insert_until_stable
+from .pinned import WithoutPinned
 from .ruin_and_recreate import ruin_and_recreate
 from .settings import (
     BOUND_LENGTHS,
@@ -111,9 +112,10 @@ def match(
     time_limit = _checks.time_limit(time_limit)
     _checks.seed(seed)
     with progress_hook(progress, "match") as hook:
-        state = PlannerState(problem, gap, most, Clock(time_limit, hook))
+        clock, market = Clock(time_limit, hook), WithoutPinned(problem)
+        state = PlannerState(market.problem, gap, most, clock)
         try:
-            return _run(state, prices)
+            return market.plan(_run(state, market.prices(prices)))
         finally:  # whatever ended it, no thread of it goes on
             state.rows.close()
 

@@ -53,11 +53,16 @@ class Energy(Table):
         Stored before the first hour, by colour.
     terminal_yuan_per_kwh : float64 (n_sites,)
         Worth of a kWh stored after the last hour, under the terminal rule "value".
+    shed_kwh : float64 (n_sites, n_hours)
+        Load that may go without power, at most, at `shed_yuan_per_kwh`. It counts as load of the
+        mandate. What runs and cannot move (`Problem.running`) may be shed besides.
     source_names : tuple of str
     certificate_yuan_per_kwh : float
         Price of a green certificate (GEC) without the power; counts only under the volume rule.
     carbon_yuan_per_t : float
         Price of location-based CO2 of grid power.
+    shed_yuan_per_kwh : float
+        Price of load that is shed: far above any tariff, and above what a job is worth a kWh.
     terminal : "cyclic" or "value"
     """
 
@@ -84,9 +89,11 @@ class Energy(Table):
     green_start_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
     grey_start_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
     terminal_yuan_per_kwh: Floats = column("site", np.float64, "yuan/kWh", default=0.0, low=0)
+    shed_kwh: Floats = column("site hour", np.float64, "kWh", default=0.0, low=0)
     source_names: tuple[str, ...] = ()
     certificate_yuan_per_kwh: float = 0.0
     carbon_yuan_per_t: float = 0.0
+    shed_yuan_per_kwh: float = 50.0
     terminal: str = "cyclic"
 
     def check(self) -> None:
@@ -96,6 +103,7 @@ class Energy(Table):
             start <= self.battery_kwh, "green_start_kwh", "with grey_start_kwh at most battery_kwh"
         )
         units = {"certificate_yuan_per_kwh": "yuan/kWh", "carbon_yuan_per_t": "yuan/t"}
+        units |= {"shed_yuan_per_kwh": "yuan/kWh"}
         for name, unit in units.items():
             object.__setattr__(self, name, price_of(f"energy.{name}", getattr(self, name), unit))
         rule_of("energy.terminal", self.terminal, TERMINAL_RULES)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from ... import _checks
 from ...errors import InvalidProblemError
 from ..eligibility import REASONS, filtered, hours_needed
 from .corridors import Corridors
@@ -16,10 +17,12 @@ from .frozen import Frozen, frozen, sealed
 from .jobs import Jobs
 from .limits import LIMITS, MOST_CARRIED_KWH
 from .mandate import DirectRows, DirectRule, Mandate, MandateRows, Quotas
+from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
+from .window import jobs_in_window, sliced
 
 if TYPE_CHECKING:
-    from .column import Bools, Column, Floats, Int32s, Table
+    from .column import Bools, Column, Floats, Int32s, Int64s, Table
 
 __all__ = ["Problem"]
 
@@ -45,6 +48,8 @@ class Problem(Frozen):
         For reports.
     direct_rule : DirectRule
         What sites with direct sources must use of them. Default: nothing is asked.
+    running : Running, optional
+        Jobs that run when the batch begins; the others wait.
 
     Notes
     -----
@@ -56,6 +61,10 @@ class Problem(Frozen):
     ``gang`` accelerators of c in each of its hours, ``gang * kwh_per_accelerator_h[c, h]`` kWh of
     its site in each of its hours, ``data_gb`` of the corridor origin -> site in hour t (nothing if
     origin is the site), and ``gang * d`` accelerator-hours of its tenant's quota.
+
+    A job that runs has the options that `effective` gives it. Where power does not reach what runs
+    and cannot move, the rest of it is shed at ``energy.shed_yuan_per_kwh``; a quota that it exceeds
+    is exceeded.
 
     Raises
     ------
@@ -73,12 +82,15 @@ class Problem(Frozen):
     mandate: Mandate = Mandate(share=0.0)
     name: str = "problem"
     direct_rule: DirectRule = DirectRule(used=0.0, of_load=0.0)
+    running: Running | None = None
 
     def __post_init__(self) -> None:
         """Check the tables against each other."""
         kinds = {"jobs": Jobs, "sites": Sites, "classes": Classes, "energy": Energy}
         kinds |= {"corridors": Corridors, "quotas": Quotas, "mandate": Mandate}
         kinds |= {"direct_rule": DirectRule}
+        if self.running is not None:
+            kinds |= {"running": Running}
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 found = type(getattr(self, name)).__name__
@@ -96,6 +108,9 @@ class Problem(Frozen):
         self.mandate.applies_to(self.sites)
         self._check_carried()
         self.direct_rule.applies_to(self.sites, self.energy)
+        if self.running is not None:
+            _ = self.effective
+            require_room(self.running, self.jobs, self.classes, self.hours)
 
     def _check_sizes(self) -> None:
         sizes = {
@@ -174,7 +189,106 @@ class Problem(Frozen):
         """
         return dataclasses.replace(self, **changes)
 
+    def window(
+        self,
+        first: int,
+        hours: int,
+        *,
+        jobs: Any = None,
+        defer_yuan: Any = None,
+    ) -> Problem:
+        """The problem of some of its hours: all hourly columns cut, times counted from `first`.
+
+        Parameters
+        ----------
+        first : int
+            The hour that becomes hour 0.
+        hours : int
+            How many hours, at least 1.
+        jobs : int (n,), optional
+            The rows of `jobs` to keep, in this order. None = `jobs_in_window`, those whose window
+            has an hour in common with it.
+        defer_yuan : float (len(self.jobs),) or float, optional
+            What it costs to leave a job for later whose deadline lies past the window: its value
+            becomes this where it is less. None = its value, as if it were lost.
+
+        Returns
+        -------
+        Problem
+            Its jobs run within the window or not at all. What runs (`running`) is kept where
+            `first` is 0.
+
+        Raises
+        ------
+        InvalidProblemError
+            The window does not lie within the problem's hours.
+
+        Examples
+        --------
+        >>> from gridcompute import grid
+        >>> problem = grid.east_west(n_jobs=1000, seed=0, hours=48)
+        >>> night = problem.window(18, 12)
+        >>> night.hours, len(night.jobs) == len(problem.jobs_in_window(18, 12))
+        (12, True)
+        """
+        first = _checks.whole("first", first, 0, self.hours - 1)
+        hours = _checks.whole("hours", hours, 1, self.hours - first)
+        if first and self.running is not None:
+            message = f"first: found {first}, needed 0 where jobs run: they began before hour 0"
+            raise InvalidProblemError(message, "first")
+        rows = self.jobs_in_window(first, hours) if jobs is None else np.asarray(jobs)
+        return self.replace(
+            running=None if self.running is None else self.running.of_rows(rows),
+            jobs=jobs_in_window(self.jobs, rows, first, hours, defer_yuan),
+            sites=sliced(self.sites, first, hours),
+            classes=sliced(self.classes, first, hours),
+            energy=sliced(self.energy, first, hours),
+            corridors=sliced(self.corridors, first, hours),
+            hours=hours,
+        )
+
+    def jobs_in_window(self, first: int, hours: int) -> Int64s:
+        """Rows of the jobs whose window has an hour in common with these hours."""
+        jobs = self.jobs
+        return np.flatnonzero((jobs.deadline > first) & (jobs.release < first + hours))
+
     # -- What follows from the tables; computed once -----------------------------------------------
+
+    @cached_property
+    def effective(self) -> Problem:
+        """This problem with what runs written as jobs that have options of their own.
+
+        The rows of its jobs are the same. A pinned job has one option, its class from hour 0; a
+        movable one may stay (it was placed there) or go, from the site where it runs. This very
+        problem where nothing runs.
+        """
+        if self.running is None or not len(self.running):
+            return self
+        jobs, classes = running_as_jobs(
+            self.running, self.jobs, self.classes, self.delay_ms, self.hours
+        )
+        pinned = self.running.pinned_in(self.hours)
+        rows, left = self.running.id[pinned], self.running.hours_left[pinned]
+        hours = np.minimum(left, self.hours)
+        used = np.bincount(jobs.tenant[rows], jobs.gang[rows] * hours, len(self.quotas))
+        upper = np.maximum(self.quotas.upper_accelerator_h, used)  # what runs, runs
+        quotas = self.quotas.replace(upper_accelerator_h=upper)
+        return dataclasses.replace(self, jobs=jobs, classes=classes, quotas=quotas, running=None)
+
+    @cached_property
+    def pinned(self) -> Bools:
+        """Which jobs run and cannot move, (n_jobs,)."""
+        out = np.zeros(len(self.jobs), bool)
+        if self.running is not None:
+            out[self.running.id[self.running.pinned_in(self.hours)]] = True
+        return sealed(out)
+
+    @cached_property
+    def pinned_accelerators(self) -> Int64s:
+        """Accelerators that pinned jobs take, (n_classes, n_hours)."""
+        if self.running is None:
+            return sealed(np.zeros(self.classes.capacity.shape, np.int64))
+        return sealed(pinned_accelerators(self.running, self.jobs, self.classes, self.hours))
 
     @cached_property
     def pue(self) -> Floats:
@@ -224,16 +338,16 @@ class Problem(Frozen):
         jobs : index or slice into the jobs
             All by default; that is n_jobs x n_classes numbers, so take blocks of a large batch.
         """
-        return hours_needed(self, np.atleast_1d(np.arange(len(self.jobs))[jobs]))
+        return hours_needed(self.effective, np.atleast_1d(np.arange(len(self.jobs))[jobs]))
 
     def eligible(self, jobs: Any = slice(None)) -> Bools:
         """Which classes have at least one open option for each job, (len(jobs), n_classes)."""
-        return filtered(self, np.atleast_1d(np.arange(len(self.jobs))[jobs]))[0]
+        return filtered(self.effective, np.atleast_1d(np.arange(len(self.jobs))[jobs]))[0]
 
     def why_not(self, jobs: Any = slice(None)) -> list[str | None]:
         """For each job without any option its token of `REASONS`, None for the others."""
         tokens, index = list(REASONS), np.atleast_1d(np.arange(len(self.jobs))[jobs])
-        return [None if r < 0 else tokens[r] for r in filtered(self, index)[1]]
+        return [None if r < 0 else tokens[r] for r in filtered(self.effective, index)[1]]
 
     def __repr__(self) -> str:
         """A line to recognise it by."""

@@ -1,0 +1,104 @@
+"""Jobs that run and cannot move, taken out of a problem before it is solved, and put back after.
+
+A pinned job has no choice: it is capacity that is not there, load that is, and quota that is used.
+Without its row no stage of the planner can put another job in its place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..plan.columns import Placement
+
+if TYPE_CHECKING:
+    from ..plan.columns import Prices
+    from ..plan.plan import Plan
+    from ..tables.column import Int32s, Int64s
+    from ..tables.problem import Problem
+
+__all__ = ["WithoutPinned"]
+
+
+class WithoutPinned:
+    """A problem without the jobs that run and cannot move.
+
+    Parameters
+    ----------
+    problem : Problem
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        """Take them out."""
+        self.whole = problem
+        #: Rows of the jobs that are left; None = all.
+        self.rows: Int64s | None = None
+        self.problem = problem.effective
+        if problem.pinned.any():
+            self.rows = np.flatnonzero(~problem.pinned)
+            self.problem = _reduced(problem, self.rows)
+
+    def prices(self, prices: Prices | None) -> Prices | None:
+        """Return start prices of the whole problem as those of this one."""
+        placement = None if prices is None else prices.placement
+        if prices is None or placement is None or self.rows is None:
+            return prices
+        if len(placement.klass) != len(self.whole.jobs):
+            return dataclasses.replace(prices, placement=None)
+        return dataclasses.replace(prices, placement=self.placement(placement))
+
+    def placement(self, placement: Placement) -> Placement:
+        """Return a placement of the whole problem's jobs as one of this one's."""
+        if self.rows is None:
+            return placement
+        return Placement(klass=placement.klass[self.rows], start=placement.start[self.rows])
+
+    def plan(self, found: Plan) -> Plan:
+        """Return a plan of this problem as one of the whole problem."""
+        if self.problem is self.whole:
+            return found
+        klass, start = found.assignment, found.start
+        if self.rows is not None:
+            klass = _spread(klass, self.rows, len(self.whole.jobs))
+            start = _spread(start, self.rows, len(self.whole.jobs))
+            running = self.whole.running
+            assert running is not None
+            at = running.pinned_in(self.whole.hours)
+            klass[running.id[at]] = running.klass[at]
+            start[running.id[at]] = 0
+        prices = found.prices.replace(placement=Placement(klass=klass, start=start))
+        return dataclasses.replace(
+            found, problem=self.whole, assignment=klass, start=start, prices=prices
+        )
+
+
+def _spread(values: Int32s, rows: Int64s, n: int) -> Int32s:
+    out = np.full(n, -1, np.int32)
+    out[rows] = values
+    return out
+
+
+def _reduced(problem: Problem, rows: Int64s) -> Problem:
+    """The jobs `rows` of a problem, beside the pinned ones as capacity, load and quota used."""
+    whole, use = problem.effective, problem.pinned_accelerators
+    load = np.zeros_like(whole.energy.base_load_kwh)
+    np.add.at(load, whole.classes.site, use * whole.kwh_per_accelerator_h)
+    pinned = np.flatnonzero(problem.pinned)
+    hours = whole.jobs.deadline[pinned]  # a pinned job's window is just as long as it runs
+    quotas, tenants = problem.quotas, whole.jobs.tenant[pinned]
+    used = np.bincount(tenants, whole.jobs.gang[pinned] * hours, len(quotas))
+    energy = whole.energy
+    jobs = {name: getattr(whole.jobs, name)[rows] for name in whole.jobs.columns()}
+    return whole.replace(
+        jobs=type(whole.jobs)(**jobs),
+        classes=whole.classes.replace(capacity=whole.classes.capacity - use),
+        energy=energy.replace(
+            base_load_kwh=energy.base_load_kwh + load, shed_kwh=energy.shed_kwh + load
+        ),
+        quotas=quotas.replace(
+            upper_accelerator_h=np.maximum(quotas.upper_accelerator_h - used, 0.0),
+            lower_accelerator_h=np.maximum(quotas.lower_accelerator_h - used, 0.0),
+        ),
+    )
