@@ -205,7 +205,8 @@ def test_what_runs_is_written_and_read_with_its_problem(tmp_path: Path) -> None:
     plan = gc.match(problem, gap=0.2, time_limit=0.3)
     for format in ("csv", "parquet"):
         again = grid.read_problem(grid.write_problem(problem, tmp_path / format, format=format))
-        assert again.running is not None and problem.running is not None
+        assert again.running is not None
+        assert problem.running is not None
         for name in problem.running.columns():
             assert (getattr(again.running, name) == getattr(problem.running, name)).all(), name
     read = grid.read_plan(grid.write_plan(plan, tmp_path / "plan"))
