@@ -68,8 +68,10 @@ FAIR_CHECKS = {"fair._check_rates", "fair._check_shares", "fair._check_tasks"}
 # The platform's words: no identifier below grid/ may be made of them.
 PLATFORM_WORDS = {"site", "sites", "corridor", "corridors", "tenant", "tenants", "mandate"}
 PLATFORM_WORDS |= {"tariff", "kwh", "carbon", "yuan"}
-# Fair shares are those of tenants: the one word that fair/ has in common with the platform.
+# Fair shares and traces are those of tenants: the one word that these have in common with the
+# platform.
 FAIR_WORDS = {"tenant", "tenants"}
+OF_TENANTS = {"fair", "traces"}
 
 # ---------------------------------------------------------------- C++ folders
 
@@ -293,7 +295,7 @@ def test_only_the_grid_speaks_of_the_platform() -> None:
         f"{path.relative_to(ROOT)}: {name}"
         for path in below
         for name in identifiers(path)
-        if (PLATFORM_WORDS - (FAIR_WORDS if "fair" in path.parts else set()))
+        if (PLATFORM_WORDS - (FAIR_WORDS if OF_TENANTS & set(path.parts) else set()))
         & set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
     }
     assert not bad, sorted(bad)

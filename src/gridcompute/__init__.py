@@ -35,7 +35,8 @@ from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
 from .solvers.transport import transport
 
 if _TYPE_CHECKING:
-    from . import fair, forecast, pack, rolling
+    from . import fair, forecast, pack, rolling, traces
+    from .traces.run import replay
 
 __all__ = [
     "INFINITE",
@@ -71,22 +72,26 @@ __all__ = [
     "min_cost_flow",
     "pack",
     "read_dimacs",
+    "replay",
     "rolling",
+    "traces",
     "transport",
     "write_dimacs",
 ]
 
 # Subpackages that are imported when they are first used.
-_LAZY = ("fair", "forecast", "pack", "rolling")
+_LAZY = ("fair", "forecast", "pack", "rolling", "traces")
 
 
 def __getattr__(name: str) -> _Any:
     """Import a subpackage on first use."""
     if name in _LAZY:
         return _import_module(f".{name}", __name__)
+    if name == "replay":
+        return _import_module(".traces", __name__).replay
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """Return the names, those imported on first use included."""
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, "replay"})

@@ -1,0 +1,24 @@
+"""Published traces under scheduling policies, replayed: `replay`, traces, clusters.
+
+`gridcompute.replay` runs a trace of jobs on a cluster of typed devices under a policy and says what
+it did to completion times, makespan, fairness and cost.
+"""
+
+from __future__ import annotations
+
+from .loaders import gavel, gavel_cluster, gavel_file, pai, philly, read
+from .run import Replay, replay
+from .tables import Cluster, Trace
+
+__all__ = [
+    "Cluster",
+    "Replay",
+    "Trace",
+    "gavel",
+    "gavel_cluster",
+    "gavel_file",
+    "pai",
+    "philly",
+    "read",
+    "replay",
+]

@@ -1,0 +1,124 @@
+"""Gavel's policies as linear programs: the fairest shares of time, and the shares that end first.
+
+Both maximise one number z: each job's rate, a sum over types of a coefficient times its share, is
+at least z; shares of a job sum to at most 1, and those of all jobs, times their gangs, to at most
+the devices of a type.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._extras import extra
+from ..errors import InternalError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .engine import View
+
+__all__ = ["largest_least_rate", "makespan_shares", "max_min_shares"]
+
+
+def max_min_shares(view: View) -> NDArray[np.float64]:
+    """Return the shares whose least normalised rate is largest (max_min_fairness_perf).
+
+    The rate of a job is normalised by what it would have with shares proportional to the cluster,
+    and counts once for each of its devices.
+    """
+    even = view.cluster.devices / max(int(view.cluster.devices.sum()), 1)
+    rate = view.speed * (view.gang / (view.speed @ even))[:, None]
+    return largest_least_rate(rate, view.gang, view.cluster.devices)[0]
+
+
+def blind_max_min_shares(view: View) -> NDArray[np.float64]:
+    """Return the same with all speeds taken for equal (max_min_fairness)."""
+    rate = np.repeat(view.gang[:, None].astype(np.float64), view.cluster.n_types, axis=1)
+    return largest_least_rate(rate, view.gang, view.cluster.devices)[0]
+
+
+def makespan_shares(view: View) -> NDArray[np.float64]:
+    """Return the shares by which all active jobs can be done at the earliest common time.
+
+    Gavel bisects on that time to 5 % (min_total_duration_perf); this is the one program whose
+    optimum the bisection approaches.
+    """
+    rate = view.speed / view.left[:, None]
+    return largest_least_rate(rate, view.gang, view.cluster.devices)[0]
+
+
+def largest_least_rate(
+    rate: NDArray[np.float64], gang: NDArray[np.int64], devices: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """Return shares that maximise the least rate, that rate, and the prices of the types.
+
+    Parameters
+    ----------
+    rate : array of float, shape (n_jobs, n_types)
+        What a whole share of each type is worth to each job; 0 = nothing, and no share is given.
+    gang : array of int, shape (n_jobs,)
+    devices : array of int, shape (n_types,)
+
+    Notes
+    -----
+    HiGHS, dual simplex, one thread: deterministic. Rates are scaled by their largest so that the
+    program is well conditioned whatever their unit.
+    """
+    n, n_types = rate.shape
+    if not n:
+        return np.zeros((0, n_types)), np.inf, np.zeros(n_types)
+    scale = float(rate.max(axis=1).min())
+    jobs, types = np.nonzero(rate)
+    count = len(jobs)
+    # Columns: a share for each pair, and z. Rows: a rate and a sum for each job, one for each type.
+    shares = np.arange(count, dtype=np.int32)
+    starts = np.concatenate([np.arange(count + 1) * 3, [3 * count + n]]).astype(np.int32)
+    index = np.stack([jobs, n + jobs, 2 * n + types], axis=1).astype(np.int32)
+    value = np.stack([rate[jobs, types] / scale, np.ones(count), gang[jobs]], axis=1)
+    index = np.concatenate([index.ravel(), np.arange(n, dtype=np.int32)])
+    value = np.concatenate([value.ravel(), -np.ones(n)])
+    lower = np.concatenate([np.zeros(n), np.full(n + n_types, -np.inf)])
+    upper = np.concatenate([np.full(n, np.inf), np.ones(n), devices.astype(np.float64)])
+    cost = np.zeros(count + 1)
+    cost[-1] = -1.0
+    solution, duals = _minimum(cost, lower, upper, starts, index, value)
+    x = np.zeros((n, n_types))
+    x[jobs, types] = np.clip(solution[shares], 0.0, 1.0)
+    return x, float(solution[-1]) * scale, np.maximum(-duals[2 * n :], 0.0)
+
+
+def _minimum(
+    cost: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+    starts: NDArray[np.int32],
+    index: NDArray[np.int32],
+    value: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the minimum over non-negative columns and the rows' duals, by HiGHS."""
+    with extra("grid"):
+        import highspy
+
+    # The plain binding: highspy.Highs prints a greeting as soon as it is made.
+    model: Any = highspy.Highs.__base__()
+    model.setOptionValue("output_flag", False)
+    # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
+    model.setOptionValue("parallel", "off")
+    model.setOptionValue("random_seed", 1)
+    lp: Any = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(cost), len(lower)
+    lp.col_cost_ = cost
+    lp.col_lower_ = np.zeros(len(cost))
+    lp.col_upper_ = np.full(len(cost), highspy.kHighsInf)
+    lp.row_lower_, lp.row_upper_ = lower, upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_ = starts
+    lp.a_matrix_.index_, lp.a_matrix_.value_ = index, value
+    model.passModel(lp)
+    model.run()
+    if model.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        raise InternalError(f"shares: HiGHS ended with {model.getModelStatus()}")
+    solution = model.getSolution()
+    return np.array(solution.col_value), np.array(solution.row_dual)

@@ -1,0 +1,162 @@
+"""Replays of traces: rules of a round, policies by hand, and Gavel's recorded values.
+
+The recorded values lie beside the project (../shared/data/replay); without them those tests skip.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gridcompute import InvalidProblemError, replay, traces
+
+DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+SPEEDS = DATA / "traces" / "gavel" / "simulation_throughputs.json.gz"
+RECORDED = DATA / "replay"
+ROUND_S = 360.0
+
+
+def needs_records() -> None:
+    if not (SPEEDS.exists() and RECORDED.exists()):
+        pytest.skip("no recorded data here: ../shared/data lacks replay/ or traces/gavel/")
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    path = RECORDED / name
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    return list(csv.DictReader(text.splitlines()))
+
+
+def makespan_h(policy: str, n: int, seed: int) -> float:
+    trace = traces.gavel(SPEEDS, n, seed=seed)
+    cluster = traces.gavel_cluster()
+    return replay(trace, cluster, policy, round_s=ROUND_S, seed=seed).makespan_s / 3600
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gavels_generator_draws_the_recorded_jobs(seed: int) -> None:
+    """If this fails, every recorded value would be compared with other jobs."""
+    needs_records()
+    made = traces.gavel(SPEEDS, 700, seed=seed)
+    want = [r for r in rows("gavel_jobs_static.csv.gz") if int(r["seed"]) == seed]
+    assert made.gang.tolist() == [int(r["gpus"]) for r in want]
+    on_v100 = made.work / made.speed[:, 0]
+    np.testing.assert_allclose(on_v100, [float(r["v100_duration_s"]) for r in want], rtol=1e-8)
+
+
+def test_gavels_arrivals_are_the_recorded_ones() -> None:
+    """If this fails, the gaps between jobs are drawn from another stream."""
+    needs_records()
+    made = traces.gavel(SPEEDS, 2000, jobs_per_h=3600.0, multi_gpu=False)
+    want = rows("gavel_jobs_continuous_seed0.csv.gz")[:2000]
+    np.testing.assert_allclose(made.arrival_s, [float(r["arrival_unit"]) for r in want], atol=1e-6)
+    on_v100 = made.work / made.speed[:, 0]
+    np.testing.assert_allclose(on_v100, [float(r["single_v100_duration_s"]) for r in want])
+
+
+@pytest.mark.parametrize("n", [100, 300])
+def test_fifo_as_coded_gives_the_makespans_of_its_rules(n: int) -> None:
+    """If this fails, some rule of the rounds, the priorities or the draws is not Gavel's."""
+    needs_records()
+    want = next(r for r in rows("gavel_makespan_check.csv") if int(r["jobs"]) == n)
+    for seed in range(3):
+        found = makespan_h("fifo_gavel", n, seed)
+        assert found == pytest.approx(float(want[f"fifo_by_rules_h_seed{seed}"]), abs=6e-4), seed
+    recorded = float(want["fifo_recorded_h"])
+    mean = np.mean([makespan_h("fifo_gavel", n, seed) for seed in range(3)])
+    assert mean == pytest.approx(recorded, rel=0.02)
+
+
+def test_two_jobs_on_one_device_by_hand() -> None:
+    """A round ends when its last job stops: the second job starts then, and not at 100 s."""
+    trace = traces.Trace([0.0, 0.0, 250.0], [100.0, 100.0, 30.0], [[1.0], [1.0], [1.0]])
+    r = replay(trace, traces.Cluster([1]), "fifo", round_s=60.0)
+    # 0-60, 60-100: job 0. 100-160, 160-200: job 1. The clock jumps to 250: job 2.
+    assert r.end_s.tolist() == [100.0, 200.0, 280.0]
+    assert r.waiting_s.tolist() == [0.0, 100.0, 0.0]
+    assert r.rounds["start_s"].tolist() == [0.0, 60.0, 100.0, 160.0, 250.0]
+    assert r.rounds["waiting"].tolist() == [1, 1, 0, 0, 0]
+
+
+def test_whole_steps_lose_the_rest_of_a_round() -> None:
+    """A step of 25 s: two steps fit into 60 s, and the round is over after 50 s."""
+    trace = traces.Trace([0.0], [5.0], [[0.04]], whole_steps=True)
+    r = replay(trace, traces.Cluster([1]), "fifo", round_s=60.0)
+    assert r.rounds["start_s"].tolist() == [0.0, 50.0, 100.0]
+    assert r.end_s.tolist() == [125.0]
+
+
+def test_a_gang_waits_for_room_of_one_type_and_fifo_does_not_overtake() -> None:
+    """The gang of 2 holds back the third job under fifo, and is overtaken under best_fit."""
+    trace = traces.Trace([0.0, 0.0, 0.0], [50.0, 50.0, 50.0], [[1.0]] * 3, [1, 2, 1])
+    cluster = traces.Cluster([2])
+    assert replay(trace, cluster, "fifo", round_s=0).end_s.tolist() == [50.0, 100.0, 150.0]
+    assert replay(trace, cluster, "best_fit", round_s=0).end_s.tolist() == [50.0, 100.0, 50.0]
+
+
+def test_las_takes_turns_and_counts_evictions() -> None:
+    """Two equal jobs on one device change places each round, each change an eviction."""
+    trace = traces.Trace([0.0, 0.0], [100.0, 100.0], [[1.0], [1.0]])
+    r = replay(trace, traces.Cluster([1]), "las", round_s=50.0)
+    assert r.end_s.tolist() == [150.0, 200.0]
+    assert (r.moves, r.evictions) == (0, 2)
+
+
+def test_restarting_costs_time() -> None:
+    """Job 0 is pre-empted at 10 s and resumed at 20 s, and then loses 5 s."""
+    trace = traces.Trace([0.0, 10.0], [30.0, 10.0], [[1.0], [1.0]])
+    r = replay(trace, traces.Cluster([1]), "srtf", round_s=0, restart_s=5.0)
+    assert r.end_s.tolist() == [45.0, 20.0]
+
+
+@pytest.mark.parametrize("policy", ["fifo", "best_fit", "las", "srtf"])
+def test_no_jobs_and_one_job(policy: str) -> None:
+    """Empty traces have results, too."""
+    empty = traces.Trace(np.zeros(0), np.zeros(0), np.zeros((0, 1)))
+    r = replay(empty, traces.Cluster([1]), policy, round_s=10.0)
+    assert (len(r.jobs), r.makespan_s) == (0, 0.0)
+    one = traces.Trace([5.0], [10.0], [[2.0]])
+    r = replay(one, traces.Cluster([1]), policy, round_s=10.0)
+    assert (r.makespan_s, r.utilisation) == (5.0, 1.0)
+
+
+def test_a_policy_that_cheats_is_found_out() -> None:
+    """If one of these passes, a policy may use more devices than there are."""
+    trace = traces.Trace([0.0, 0.0], [1.0, 1.0], [[1.0, 0.0], [1.0, 1.0]])
+    cluster = traces.Cluster([1, 1])
+    for answer, words in (
+        ([0, 0], "devices taken of type 0"),
+        ([1, 0], r"policy\[0\]: found type 1 for job 0"),
+        ([0, 2], r"policy\[1\]: found type 2"),
+        ([0.0, 1.0], "needed integers"),
+        ([0], "of shape"),
+        ([-1, -1], "nothing running"),
+    ):
+        with pytest.raises(InvalidProblemError, match=words):
+            replay(trace, cluster, lambda view, a=answer: np.array(a), round_s=10.0)
+
+
+def test_bad_input_says_where() -> None:
+    """Each message gives the field, what was found, and what was needed."""
+    good = {"arrival_s": [0.0], "work": [1.0], "speed": [[1.0]]}
+    for change, words in (
+        ({"arrival_s": [-1.0]}, r"arrival_s\[0\]: found -1"),
+        ({"work": [0.0]}, r"work\[0\]: found 0"),
+        ({"work": [np.nan]}, r"work\[0\]: found nan"),
+        ({"speed": [1.0]}, "speed: found shape"),
+        ({"gang": [0]}, r"gang\[0\]: found 0"),
+    ):
+        with pytest.raises(InvalidProblemError, match=words):
+            traces.Trace(**{**good, **change})
+    with pytest.raises(InvalidProblemError, match=r"arrival_s\[1\]: found 1 after 2"):
+        traces.Trace([2.0, 1.0], [1.0, 1.0], [[1.0], [1.0]])
+    trace = traces.Trace(**good, gang=[2])
+    with pytest.raises(InvalidProblemError, match=r"gang\[0\]: found 2 devices"):
+        replay(trace, traces.Cluster([1]), "fifo", round_s=1.0)
+    with pytest.raises(InvalidProblemError, match="policy: found 'best'"):
+        replay(traces.Trace(**good), traces.Cluster([1]), "best", round_s=1.0)
