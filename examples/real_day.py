@@ -1,12 +1,12 @@
 """One real day: the jobs of a published trace, and the hours of a real grid.
 
     python examples/real_day.py --verify
-    python examples/real_day.py --trace pai --zone US-CAL-CISO --date 2022-09-06 --out out
+    python examples/real_day.py --trace pai --date 2022-09-06 --out out
 
 Real: the jobs' arrivals, durations and GPUs (Philly, Microsoft 2017; Alibaba PAI as in GAIA;
 Gavel, with throughputs measured on three kinds of GPU), the busiest 24 hours of them; and by the
 hour the price, the carbon and the renewable share of a zone's power on a day of your choice, which
-is not the trace's own day. All are read from ../shared/data and are not part of this project.
+is not the trace's own day. All are in examples/data, with sources and licences in its SOURCE.md.
 
 Not real: the twelve sites with their own sources, batteries, mean tariffs, network and mandate are
 those of the packaged scenario, sized to the jobs (`grid.assumptions()` tells each source); where a
@@ -30,7 +30,7 @@ import gridcompute as gc
 from gridcompute import grid
 from gridcompute.report.terminal import show
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parent / "data"
 #: Each trace's file, and what from_traces needs beside it.
 TRACES = {
     "philly": ("traces/philly/philly.csv.gz", {}),
@@ -40,8 +40,8 @@ TRACES = {
         {"throughput": "traces/gavel/isolated_throughputs.csv"},
     ),
 }
-ZONE = "energy/electricitymaps_hourly/{zone}_2021_2023.csv.gz"
-PRICES = "energy/electricity_prices_hourly/{zone}_2021_2023.csv.gz"
+ZONE = "energy/electricitymaps_hourly/{zone}_2022.csv.gz"
+PRICES = "energy/electricity_prices_hourly/{zone}_2022.csv.gz"
 
 
 def files(data: Path, trace: str, zone: str) -> dict[str, Path]:
@@ -63,7 +63,7 @@ def row_of(path: Path, date: dt.date) -> int:
 def options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--data", type=Path, default=DATA, help="default: ../shared/data")
+    add("--data", type=Path, default=DATA, help="default: examples/data")
     add("--trace", choices=TRACES, default="philly", help="whose jobs (default philly)")
     add("--jobs", type=int, help="so many jobs, later arrivals folded in; default: the day's own")
     add("--utilisation", type=float, default=0.7, help="of the accelerators (default 0.7)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ from scipy.optimize import linear_sum_assignment as scipy_lsa
 
 import gridcompute as gc
 from assignment_instances import CLASSES
+from real_data import library_file
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "solver" / "orlib_assign"
 OPTIMA = {"assign100": 305, "assign200": 475, "assign500": 991, "assignp800": 2239}
 OPTIMA["assignp3000"] = 18696
 
@@ -235,13 +234,10 @@ def test_ortools_agrees_on_sparse() -> None:
     assert answer.verify().valid
 
 
-@pytest.mark.parametrize("name", OPTIMA)
+@pytest.mark.parametrize("name", [n for n in OPTIMA if library_file(n)])
 def test_or_library_optima(name: str) -> None:
     """If this fails, a published optimum is missed."""
-    found = sorted(DATA.glob(name + ".txt*"))
-    if not found:
-        pytest.skip("OR-Library data are not beside the project")
-    raw = found[0]
+    raw = library_file(name)
     text = gzip.decompress(raw.read_bytes()).decode() if raw.suffix == ".gz" else raw.read_text()
     x = np.array(text.split(), np.int64)
     n = int(x[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from gridcompute import transport
 from instances import sites_by_hours
+from real_data import library_file
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "solver" / "orlib_assign"
 OPTIMA = {
     "assign100": 305,
     "assign200": 475,
@@ -129,9 +128,7 @@ def test_gangs_between_highs_bound_and_their_cost() -> None:
 
 def library(name: str) -> Any:
     """An instance of OR-Library: a matrix, or triples (row, column, cost) where arcs are few."""
-    path = next(iter(sorted(DATA.glob(name + ".txt*"))), None)
-    if path is None:
-        pytest.skip("the OR-Library instances are not at hand (../shared/data)")
+    path = library_file(name)
     raw = path.read_bytes()
     numbers = np.array((gzip.decompress(raw) if path.suffix == ".gz" else raw).split(), np.int64)
     n = int(numbers[0])
@@ -141,7 +138,7 @@ def library(name: str) -> Any:
     return scipy.sparse.coo_array((cost, (row - 1, column - 1)), shape=(n, n))
 
 
-@pytest.mark.parametrize("name", OPTIMA)
+@pytest.mark.parametrize("name", [n for n in OPTIMA if library_file(n)])
 def test_published_optima(name: str) -> None:
     """If this fails, a published optimum is missed."""
     cost = library(name)

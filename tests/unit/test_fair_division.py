@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, fair
-
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "fairness"
+from real_data import find
 
 
 def published(name):
-    path = DATA / name
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return json.loads(find(f"fairness/{name}").read_text(encoding="utf-8"))
 
 
 def number(value):
@@ -44,7 +41,6 @@ def divided(total, queues, over_quota_only):
 CASES = [c for c in published("kai_fair_share.json") if c["function"] != "group_by_priority"]
 
 
-@pytest.mark.skipif(not CASES, reason="../shared/data/fairness is not here")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
 def test_published_cases_of_kai(case):
     """If this fails, a cluster that moves from KAI sees other shares."""

@@ -6,20 +6,17 @@ import json
 import math
 import pickle
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, fair
 from gridcompute.fair.cohorts import weighted
+from real_data import find
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "fairness"
-PATH = DATA / "kueue_fair_share.json"
-CASES = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else []
+CASES = json.loads(find("fairness/kueue_fair_share.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.skipif(not CASES, reason="../shared/data/fairness is not here")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
 def test_published_cases_of_kueue(case):
     """If this fails, a cluster that moves from Kueue sees other shares."""

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import gzip
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +18,8 @@ from gridcompute import (
     read_dimacs,
     write_dimacs,
 )
+from real_data import find
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "solver"
 METHODS = ["auto", "network_simplex", "cost_scaling"]
 DIAMOND = ([0, 0, 1, 2], [1, 2, 3, 3], [3, 9, 9, 9], [1, 2, 1, 2], [5, 0, 0, -5])
 
@@ -407,18 +406,14 @@ def test_ranges_at_the_bound_and_one_past():
 
 
 def published():
-    path = DATA / "mincost_flow_optima.csv"
-    if not path.exists():
-        return []
-    with path.open() as file:
+    with find("solver/mincost_flow_optima.csv").open() as file:
         return [(row["file"], round(float(row["optimal_cost"]))) for row in csv.DictReader(file)]
 
 
-@pytest.mark.skipif(not published(), reason="../shared/data/solver is not here")
 @pytest.mark.parametrize("method", METHODS)
 def test_published_optima(method):
     for name, optimum in published():
-        f = min_cost_flow(*read_dimacs(DATA / name), method=method)
+        f = min_cost_flow(*read_dimacs(find(f"solver/{name}")), method=method)
         assert (name, f.status, f.objective) == (name, "optimal", optimum)
         assert f.verify().valid
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, grid
+from real_data import find
 
-DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PHILLY = """timestamp,duration,num_gpus,gpu_time,cluster
 2017-10-09 07:01:55,66.0,1,66.0,b
@@ -216,14 +218,11 @@ def test_bad_arguments_of_a_trace_are_named(tmp_path: Path) -> None:
 )
 def test_real_traces_with_a_real_zone(name: str, more: dict[str, object]) -> None:
     """If this fails, the published files themselves are no longer understood."""
-    if not (DATA / name).exists():
-        pytest.skip(f"the trace {name} is not here")
-    more = {k: DATA / v if isinstance(v, str) else v for k, v in more.items()}
-    energy = DATA / "energy"
+    more = {k: find(v) if isinstance(v, str) else v for k, v in more.items()}
     problem = grid.from_traces(
-        DATA / name,
-        zone=energy / "electricitymaps_hourly" / "DE-LU_2021_2023.csv.gz",
-        prices=energy / "electricity_prices_hourly" / "DE-LU_2021_2023.csv.gz",
+        find(name),
+        zone=find("energy/electricitymaps_hourly/DE-LU_2022.csv.gz"),
+        prices=find("energy/electricity_prices_hourly/DE-LU_2022.csv.gz"),
         zone_row=24 * 200,
         **more,
     )

@@ -17,8 +17,8 @@ from gridcompute.rolling.starts import best_saving_rate
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import replay_oracle
+from real_data import find, here, with_data
 
-DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 POLICIES = ("fifo", "arrival", "gaia", "threshold", "book", "rolling", "hindsight")
 NAMES = ("arrival_h", "hours", "slots", "window_h")
 
@@ -28,12 +28,8 @@ def columns(jobs: list[replay_oracle.Job]) -> dict[str, np.ndarray]:
 
 
 def need(*names: str) -> list[Path]:
-    """Paths of recorded data beside the project; the test is skipped where one is not there."""
-    paths = [DATA / name for name in names]
-    missing = [str(p.name) for p in paths if not p.exists()]
-    if missing:
-        pytest.skip(f"no recorded data here: ../shared/data lacks {', '.join(missing)}")
-    return paths
+    """Paths of recorded data."""
+    return [find(name) for name in names]
 
 
 def table(path: Path) -> dict[str, np.ndarray]:
@@ -371,6 +367,7 @@ def test_gaia_published_rules_give_the_recorded_figures() -> None:
         assert mean_wait == pytest.approx(recorded["mean_wait_h"][row], abs=0.045), policy
 
 
+@with_data("carbon/lwa_jobs.csv.gz", "carbon/lwa_carbon_30min_2020.csv.gz")
 @pytest.mark.parametrize("region", ["GB", "FR"])
 @pytest.mark.parametrize("rule", ["next_workday", "semi_weekly"])
 @pytest.mark.parametrize("pieces", [False, True])
@@ -417,7 +414,10 @@ def test_lets_wait_awhile_saves_what_was_published(region: str, rule: str, piece
     assert np.mean(found) == pytest.approx(published, abs=0.2), (region, rule, pieces, found)
 
 
-@pytest.mark.parametrize(("zone", "at_arrival"), [("GB", 66.0), ("FR", 59.0)])
+ZONES = [z for z in (("GB", 66.0), ("FR", 59.0)) if here(f"forecasts/carbonx_{z[0]}.npz")]
+
+
+@pytest.mark.parametrize(("zone", "at_arrival"), ZONES)
 def test_what_a_forecast_keeps_of_foresight_in_recorded_zones(zone: str, at_arrival: float) -> None:
     """52 weeks of 2023; planning every hour on corrected forecasts keeps more than at arrival."""
     jobs_file, zone_file = need("carbon/gaia_pai_1k.csv.gz", f"forecasts/carbonx_{zone}.npz")
