@@ -32,7 +32,7 @@ GROUND = {"_version", "errors", "_progress", "_extras", "_files", "_gap", "_cert
 GROUND |= {"_log", "_table", "_value"}
 NATIVE = {"_core"}
 FORMULAS = {"costs", "_checks"}  # costs and the checks of arguments
-TOP = {"report", "cli", "__main__"}
+TOP = {"report", "cli", "plot", "testing", "__main__"}
 # solvers/, live/, fair/ and records/ are "functions".
 ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "top"]
 
@@ -40,9 +40,14 @@ ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "top"]
 # nothing else of it.
 GRID_OPTIONS = {"LagrangianOracle", "LocalSearch", "ResidualCapacity", "thread_count"}
 
-# The one arrow upwards, taken only inside a call: Plan.report(path) writes the page that report/
-# draws.
-UPWARDS = {("grid.plan.plan", "report.page")}
+# The arrows upwards, taken only inside a call: Plan.report(path) writes the page that report/
+# draws, and the `plot` of a result is what plot/ draws.
+UPWARDS = {
+    ("grid.plan.plan", "report.page"),
+    ("grid.plan.plan", "plot.plan"),
+    ("results.matching", "plot.matching"),
+    ("rolling.replay", "plot.replay"),
+}
 
 # The checker of plans, what it may import when it runs, and what it may only name in annotations.
 # It reads the tables and calls nothing that made the plan, so that it cannot share its mistakes.
@@ -235,7 +240,7 @@ def test_the_checks_of_fair_shares_import_nothing_of_ours(name: str) -> None:
 def test_python_imports_have_no_cycle() -> None:
     """If this fails, two modules need each other, and neither can be understood alone.
 
-    Imports within functions and those for type checking count; the one import of UPWARDS does not.
+    Imports within functions and those for type checking count; those of UPWARDS do not.
     """
     graph = {
         module_name(p): {n for n, _ in imports(p) if (module_name(p), n) not in UPWARDS}

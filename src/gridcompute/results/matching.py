@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from ..plot.matching import MatchingPlots
+
 __all__ = ["Certificate", "Explanation", "Matching", "SolverCertificate", "Witness"]
 
 # How far from its bound an optimum of rounded costs may be, of the sum of the sizes of all costs
@@ -262,6 +264,13 @@ class Matching(Value, Tabular):
         placed = int(np.count_nonzero(self.assignment >= 0))
         jobs = f"{placed} of {len(self.assignment)} jobs placed in {len(self.load)} classes"
         return f"<Matching: {self.status}, {jobs}, objective {self.objective}, gap {self.gap:.3g}>"
+
+    @property
+    def plot(self) -> MatchingPlots:
+        """The pictures of the matching: `plot.prices()`, `plot.load()`; needs matplotlib."""
+        from ..plot.matching import MatchingPlots  # upward, and only when called
+
+        return MatchingPlots(self)
 
     def _repr_html_(self) -> str:
         rows = {

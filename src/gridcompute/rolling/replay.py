@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..forecast.arrivals import Arrivals
     from ..forecast.signal import Model
+    from ..plot.replay import ReplayPlots
 
 __all__ = ["Replay", "replay"]
 
@@ -95,6 +96,23 @@ class Replay:
             f"<Replay: {self.policy}, cost {self.cost:.6g}, "
             f"{self.kept:.3f} of what hindsight saves>"
         )
+
+    @property
+    def signal(self) -> Signal:
+        """The signal that was replayed."""
+        return self._question.signal
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The hours of the signal at which the trace was started."""
+        return self._question.starts
+
+    @property
+    def plot(self) -> ReplayPlots:
+        """The pictures of the replay: `plot.regret()`, `plot.load()`; needs matplotlib."""
+        from ..plot.replay import ReplayPlots  # upward, and only when called
+
+        return ReplayPlots(self)
 
     @cached_property
     def at_once(self) -> Replay:

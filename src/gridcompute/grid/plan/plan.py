@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ...plot.plan import PlanPlots
+
 __all__ = ["Dispatch", "Plan", "Prices", "dimensions"]
 
 
@@ -118,6 +120,13 @@ class Plan(PlanData, Tabular):
         reasons = self._reasons
         columns["reason"] = pa.array([reasons.get(j) for j in range(n)], pa.string())
         return pa.table(columns)
+
+    @property
+    def plot(self) -> PlanPlots:
+        """The pictures of the plan, e.g. `plot.load()`; needs matplotlib."""
+        from ...plot.plan import PlanPlots  # upward, and only when called
+
+        return PlanPlots(self)
 
     def _repr_html_(self) -> str:
         problem = self.problem

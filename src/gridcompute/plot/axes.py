@@ -1,0 +1,45 @@
+"""Axes to draw on, and the colours of all pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._extras import extra
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COLOURS", "GREEN", "GREY", "colours_of", "hour_axis", "new_axes"]
+
+#: Okabe and Ito's eight, which people with any colour vision tell apart, on white and on black.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#999999", "#f0e442")
+GREEN, GREY = "#009e73", "#999999"
+
+
+def new_axes(ax: Any, *, size: tuple[float, float] = (7.0, 3.6)) -> Any:
+    """Return `ax`, or the axes of a new figure of that size in inches."""
+    if ax is not None:
+        return ax
+    with extra("plot"):
+        import matplotlib.pyplot as plt
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def colours_of(n: int) -> list[Any]:
+    """Return n colours: the eight as far as they go, else steps of a colour map."""
+    if n <= len(COLOURS):
+        return list(COLOURS[:n])
+    with extra("plot"):
+        import matplotlib as mpl
+    return [mpl.colormaps["turbo"](0.05 + 0.9 * k / (n - 1)) for k in range(n)]
+
+
+def hour_axis(ax: Any, hours: int, labels: Sequence[str] | None = None) -> None:
+    """Label the x axis with hours from 0, or with the times that they begin at."""
+    ax.set_xlim(0, hours)
+    ax.set_xlabel("hour" if labels is None else "time")
+    step = next(s for s in (1, 2, 3, 6, 12, 24, 48, 168, hours) if hours <= 12 * s or s == hours)
+    ticks = list(range(0, hours + 1, max(1, step)))
+    ax.set_xticks(ticks)
+    if labels is not None:
+        ax.set_xticklabels([labels[t] if t < hours else "" for t in ticks], rotation=30, ha="right")

@@ -1,0 +1,169 @@
+"""Pictures, judged by what was drawn: labels, units and values, never by pixels."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from gridcompute import InvalidProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@cache
+def plan() -> Any:
+    problem = gc.grid.east_west(n_jobs=400, seed=1)
+    return gc.match(problem, gap=0.2, time_limit=20)
+
+
+def stacked(ax: Any) -> np.ndarray:
+    """The height of each layer of a stacked area at each of its points."""
+    tops = []
+    for layer in ax.collections:
+        path = layer.get_paths()[0].vertices
+        x = np.unique(path[:, 0])
+        tops.append([path[path[:, 0] == at, 1].max() for at in x])
+    return np.diff(np.array(tops), axis=0, prepend=0.0)
+
+
+def labels(axis: Any) -> list[str]:
+    return [tick.get_text() for tick in axis.get_ticklabels()]
+
+
+def test_load_is_each_sites_megawatt_hours() -> None:
+    """If this fails, the picture shows another load than the plan's, or no unit."""
+    ax = plan().plot.load()
+    assert ax.get_ylabel() == "load, MWh"
+    assert ax.get_xlabel() == "hour"
+    assert ax.get_xlim() == (0, 24)
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == plan().problem.sites.name.tolist()
+    load = plan().dispatch.load_kwh / 1e3
+    top = max(layer.get_paths()[0].vertices[:, 1].max() for layer in ax.collections)
+    assert top == pytest.approx(load.sum(axis=0).max())
+    assert len(ax.collections) == len(load)
+
+
+def test_energy_is_what_carries_the_load() -> None:
+    d = plan().dispatch
+    ax = plan().plot.energy()
+    top = max(layer.get_paths()[0].vertices[:, 1].max() for layer in ax.collections)
+    assert top == pytest.approx(d.load_kwh.sum(axis=0).max() / 1e3)
+    assert [layer.get_label() for layer in ax.collections][:2] == ["direct", "bundled green"]
+    site = int(d.load_kwh.sum(axis=1).argmax())
+    name = str(plan().problem.sites.name[site])
+    for which in (site, name, np.int64(site)):
+        one = plan().plot.energy(site=which)
+        assert one.get_title() == name
+        top = max(layer.get_paths()[0].vertices[:, 1].max() for layer in one.collections)
+        assert top == pytest.approx(d.load_kwh[site].max() / 1e3)
+    with pytest.raises(InvalidProblemError, match="site: found 'Atlantis'"):
+        plan().plot.energy(site="Atlantis")
+    with pytest.raises(InvalidProblemError, match="site: found 99, needed 0 to 11"):
+        plan().plot.energy(site=99)
+
+
+def test_prices_are_steps_of_each_site() -> None:
+    ax = plan().plot.prices()
+    assert ax.get_ylabel() == "price of energy, yuan/kWh"
+    assert [line.get_label() for line in ax.get_lines()] == plan().problem.sites.name.tolist()
+    for line, row in zip(ax.get_lines(), plan().prices.energy, strict=True):
+        np.testing.assert_allclose(line.get_ydata()[:-1], row)
+        assert line.get_drawstyle() == "steps-post"
+
+
+def test_corridors_are_the_gigabytes_sent() -> None:
+    ax = plan().plot.corridors()
+    t, problem = plan().table(), plan().problem
+    away = problem.jobs.origin[t["job"]] != t["site"]
+    (image,) = ax.get_images()
+    total = problem.jobs.data_gb[t["job"]][away].sum()
+    assert image.get_array().sum() == pytest.approx(total)
+    assert len(ax.texts) == (image.get_array() > 0).sum()
+    assert labels(ax.xaxis) == labels(ax.yaxis) == problem.sites.name.tolist()
+    assert ax.figure.axes[1].get_ylabel() == "data sent, GB"
+
+
+def test_the_mandate_is_three_shares_and_a_line() -> None:
+    ax = plan().plot.mandate()
+    green = plan().green
+    load = green["load_kwh"] > 0
+    for bars, name in zip(ax.containers, ("n1_statutory", "n2_hourly", "n3_cfe"), strict=True):
+        heights = np.array([bar.get_height() for bar in bars])
+        np.testing.assert_allclose(heights[load], 100 * green[name][load])
+        assert np.isnan(heights[~load]).all()
+    assert ax.get_lines()[0].get_ydata()[0] == 100 * plan().problem.mandate.share
+    assert ax.get_ylabel() == "share of load, %"
+
+
+def test_the_timeline_is_when_jobs_run() -> None:
+    placed = np.flatnonzero(plan().assignment >= 0)[:5]
+    out = np.flatnonzero(plan().assignment < 0)[:1]
+    jobs = np.concatenate([placed, out])
+    ax = plan().plot.timeline(jobs)
+    bars = [container[0] for container in ax.containers]
+    assert [bar.get_x() for bar in bars] == plan().start[placed].tolist()
+    assert [bar.get_width() for bar in bars] == plan().hours[placed].tolist()
+    windows = [line.get_xdata() for line in ax.get_lines()]
+    assert [int(w[0]) for w in windows] == plan().problem.jobs.release[jobs].tolist()
+    assert labels(ax.yaxis) == [str(j) for j in jobs]
+    if len(out):
+        assert ax.texts[-1].get_text().strip() == plan().reasons[int(out[0])]
+    with pytest.raises(InvalidProblemError, match=r"jobs\[1\]: found 400, needed 0 to 399"):
+        plan().plot.timeline([3, 400])
+    with pytest.raises(TypeError, match="integer dtype"):
+        plan().plot.timeline([0.5])
+    assert not plan().plot.timeline([]).containers
+
+
+def test_prices_of_a_matching_dearest_first() -> None:
+    m = gc.transport([[4, 1, 9], [2, 1, 9], [5, 1, 9]], [2, 1, 1])
+    ax = m.plot.prices(slots=["x", "y", "z"])
+    assert [bar.get_width() for bar in ax.patches] == sorted(m.prices, reverse=True)
+    assert labels(ax.yaxis)[0] == "y"
+    assert ax.get_xlabel() == "price of one more slot, unit of cost"
+    ax = m.plot.load()
+    assert [bar.get_width() for bar in ax.containers[1]] == m.load.tolist()
+    assert labels(ax.yaxis) == ["class 0", "class 1", "class 2"]
+    with pytest.raises(InvalidProblemError, match="slots: found 1 names, needed 3"):
+        m.plot.prices(slots=["x"])
+
+
+def test_regret_by_cause() -> None:
+    signal = gc.forecast.Signal([9.0, 5.0, 1.0, 4.0], "2024-01-01", [[1.0, 8.0, 9.0, 9.0]])
+    jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
+    r = gc.rolling.replay(jobs, signal, policy="arrival")
+    ax = r.plot.regret()
+    assert labels(ax.yaxis) == list(r.regret)
+    widths = [bar.get_width() for bar in ax.patches]
+    np.testing.assert_allclose(widths, [100 * v / r.bound for v in r.regret.values()])
+    assert sum(widths) == pytest.approx(100 * (r.cost - r.bound) / r.bound)
+    assert ax.get_xlabel() == "cost above the bound, % of the bound"
+    bars = r.plot.load()
+    assert [bar.get_height() for bar in bars.patches] == r.load[0].tolist()
+
+
+def test_pictures_are_drawn_on_the_axes_given() -> None:
+    """If this fails, pictures cannot be put side by side."""
+    figure, axes = plt.subplots(2, 3)
+    p = plan().plot
+    for ax, draw in zip(
+        axes.flat, (p.load, p.prices, p.energy, p.mandate, p.corridors), strict=False
+    ):
+        assert draw(ax=ax) is ax
+    assert p.timeline([0], ax=axes[1, 2]) is axes[1, 2]
+    assert plt.get_fignums() == [figure.number]
+    figure.canvas.draw()
