@@ -1,64 +1,15 @@
-"""Instances for tests: Hypothesis strategies for tiny ones, seeded makers for large ones."""
+"""Instances for tests: the library's own strategy for tiny ones, seeded makers for large ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
+from gridcompute.testing.strategies import TransportCase as Transport
+from gridcompute.testing.strategies import transport_problems as transports
 
-@dataclass(frozen=True)
-class Transport:
-    """The arguments of one call of `transport`."""
-
-    cost: np.ndarray[Any, Any]
-    capacity: np.ndarray[Any, Any]
-    demand: np.ndarray[Any, Any] | None = None
-    unplaced: np.ndarray[Any, Any] | None = None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        return vars(self)
-
-
-INTEGERS = st.one_of(st.integers(-3, 3), st.integers(-1000, 1000), st.integers(-(2**40), 2**40))
-WIDE = st.one_of(INTEGERS, st.integers(-(2**56), 2**56))  # prices that no double holds
-REALS = st.one_of(
-    st.floats(-4, 4, width=16),
-    st.floats(-1e6, 1e6),
-    st.integers(-3, 3).map(float),
-    st.just(np.inf),
-)
-
-
-@st.composite
-def transports(
-    draw: st.DrawFn,
-    *,
-    kinds: tuple[str, ...] = ("int", "wide", "real"),
-    gangs: bool = False,
-    most_jobs: int = 6,
-    most_slots: int = 4,
-) -> Transport:
-    """Tiny instances: ties, forbidden pairs, empty classes, too little room, optional jobs."""
-    n, s = draw(st.integers(0, most_jobs)), draw(st.integers(0, most_slots))
-    kind = draw(st.sampled_from(kinds))
-    values = {"int": INTEGERS, "wide": WIDE, "real": REALS}[kind]
-    flat = draw(st.lists(values, min_size=n * s, max_size=n * s))
-    dtype = np.float64 if kind == "real" else np.int64
-    cost = np.array(flat, dtype).reshape(n, s)
-    rooms = st.one_of(st.integers(0, 3), st.sampled_from([n, 10**15]))
-    capacity = np.array(draw(st.lists(rooms, min_size=s, max_size=s)), np.int64)
-    demand = None
-    if gangs:
-        demand = np.array(draw(st.lists(st.integers(1, 3), min_size=n, max_size=n)), np.int64)
-    unplaced = None
-    if draw(st.booleans()):
-        outs = st.one_of(INTEGERS.map(float), REALS)
-        unplaced = np.array(draw(st.lists(outs, min_size=n, max_size=n)), np.float64)
-    return Transport(cost, capacity, demand, unplaced)
+__all__ = ["Transport", "sites_by_hours", "transports"]
 
 
 def sites_by_hours(n_jobs: int, n_slots: int, seed: int) -> tuple[Any, Any]:

@@ -8,27 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcompute import INFINITE, min_cost_flow
+from gridcompute.testing import networks
 
 highspy = pytest.importorskip("highspy")
 networkx = pytest.importorskip("networkx")
-
-
-@st.composite
-def problems(draw, lower=True, most_nodes=7):
-    n = draw(st.integers(1, most_nodes))
-    m = draw(st.integers(0, 18))
-    node = st.integers(0, n - 1)
-    ints = lambda low, high: st.lists(st.integers(low, high), min_size=m, max_size=m)  # noqa: E731
-    tail, head = (draw(st.lists(node, min_size=m, max_size=m)) for _ in "th")
-    room, cost = draw(ints(0, 6)), draw(ints(-5, 9))
-    least = draw(ints(-2, 2)) if lower and draw(st.booleans()) else [0] * m
-    supply = np.zeros(n, np.int64)
-    for a, b, units in draw(st.lists(st.tuples(node, node, st.integers(0, 4)), max_size=4)):
-        supply[a] += units
-        supply[b] -= units
-    least, room = np.array(least, np.int64), np.array(room, np.int64)
-    tail, head, cost = (np.array(x, np.int64) for x in (tail, head, cost))
-    return tail, head, least + room, cost, supply, least
 
 
 def highs(tail, head, capacity, cost, supply, lower):
@@ -74,7 +57,7 @@ def check(f, problem):
 
 
 @settings(max_examples=150)
-@given(problems())
+@given(networks())
 def test_both_methods_agree_with_highs(problem):
     """A wrong optimum, a wrong verdict on feasibility, or a potential that proves nothing."""
     expected = highs(*problem)
@@ -87,7 +70,7 @@ def test_both_methods_agree_with_highs(problem):
 
 
 @settings(max_examples=100)
-@given(problems(lower=False))
+@given(networks(lower=False))
 def test_agrees_with_networkx(problem):
     tail, head, capacity, cost, supply, _ = problem
     graph = networkx.MultiDiGraph()
@@ -106,7 +89,7 @@ def test_agrees_with_networkx(problem):
 
 
 @settings(max_examples=100)
-@given(problems(), problems(), st.sampled_from(["network_simplex", "cost_scaling"]), st.data())
+@given(networks(), networks(), st.sampled_from(["network_simplex", "cost_scaling"]), st.data())
 def test_a_warm_start_never_changes_the_answer(problem, other, method, data):
     first = min_cost_flow(*problem, method=method)
     tail, head, capacity, cost, supply, lower = problem
@@ -133,7 +116,7 @@ def test_a_warm_start_never_changes_the_answer(problem, other, method, data):
 
 
 @settings(max_examples=150)
-@given(problems(lower=False, most_nodes=12), st.data())
+@given(networks(lower=False, most_nodes=12), st.data())
 def test_warm_starts_in_a_row_equal_cold_ones(problem, data):
     """Costs, capacities (to 0 and without end) and supplies change, each start from the one before.
 

@@ -29,16 +29,6 @@ def plan() -> Any:
     return gc.match(problem, gap=0.2, time_limit=20)
 
 
-def stacked(ax: Any) -> np.ndarray:
-    """The height of each layer of a stacked area at each of its points."""
-    tops = []
-    for layer in ax.collections:
-        path = layer.get_paths()[0].vertices
-        x = np.unique(path[:, 0])
-        tops.append([path[path[:, 0] == at, 1].max() for at in x])
-    return np.diff(np.array(tops), axis=0, prepend=0.0)
-
-
 def labels(axis: Any) -> list[str]:
     return [tick.get_text() for tick in axis.get_ticklabels()]
 
