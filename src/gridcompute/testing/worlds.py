@@ -44,7 +44,7 @@ def grid_problem(rng: np.random.Generator) -> grid.Problem:
         return np.where(rng.random(shape) < share, high * rng.random(shape), 0.0)
 
     store = some(0.5, n_sites, high=30.0)
-    release = rng.integers(0, hours, n_jobs)
+    release = integers(0, hours, n_jobs)
     upper = np.where(rng.random(n_tenants) < 0.6, np.inf, 40 * rng.random(n_tenants))
     placed = np.where(rng.random(n_jobs) < 0.7, -1, rng.integers(0, n_classes, n_jobs))
     by_site_hour = (n_sites, hours)
