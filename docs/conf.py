@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import sys
+from pathlib import Path
 
 from sphinx.domains.python import PyObject
 
 import gridcompute
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "_extensions"))
 
 project = "gridcompute"
 author = "The gridcompute authors"
@@ -17,6 +21,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
+    "matplotlib.sphinxext.plot_directive",
+    "tuning_table",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
@@ -27,6 +33,14 @@ html_show_copyright = False
 default_role = "code"  # `x` in a docstring is code
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+
+# Figures are drawn from runs of the library, by docs/figures/*.py, whenever the pages are built.
+plot_basedir = "figures"
+plot_formats = ["svg"]
+plot_html_show_formats = False
+plot_html_show_source_link = True
+plot_rcparams = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+plot_apply_rcparams = True
 
 autosummary_generate = True
 autosummary_ignore_module_all = False  # __all__ alone says what is public

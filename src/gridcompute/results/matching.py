@@ -42,7 +42,7 @@ Status = Literal["optimal", "feasible", "infeasible", "time_limit", "stopped"]
 
 
 class TransportStats(TypedDict):
-    """What `Matching.stats` counts; docs/explanation/transport.md says what each step does."""
+    """What `Matching.stats` counts; docs/reference/stats.md says what each key means."""
 
     #: Costs read, and the same over the number of pairs.
     evaluations: int

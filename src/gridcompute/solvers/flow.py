@@ -102,8 +102,8 @@ class Flow(Value, Tabular):
         "within budget", or "budget spent" where cost scaling took over), with the ``work`` of
         network simplex in work units; ``start``: "artificial", "saturated", "forest", "star",
         "cost_scaling", "basis" or "flow", the last two from `start`, and then ``warm`` is true;
-        counts of each method; ``bits`` of the integers inside; ``seconds`` by stage. The page on
-        flow methods has the table of all keys.
+        counts of each method; ``bits`` of the integers inside; ``seconds`` by stage. The
+        reference has the table of all keys (docs/reference/stats.md).
     warm_start : object or None
         What a later solve starts from; opaque; None after a pickle.
     """
