@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import logging
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from sphinx.domains.python import PyObject
 
 import gridcompute
 
+# Furo's code styles (a11y_pygments) send INFO of every logger to stderr.
+logging.getLogger("gridcompute").setLevel(logging.WARNING)
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_extensions"))
 
 project = "gridcompute"
@@ -66,3 +69,17 @@ nitpick_ignore = [
     for name, value in vars(builtins).items()
     if isinstance(value, type) and issubclass(value, BaseException)
 ]
+
+
+def keep_summary_whole(_app, what, _name, _obj, _options, lines):
+    """Stops napoleon from reading "Shares: one a tenant." as a property of type Shares.
+
+    It takes what precedes a colon in the first line for a type; an empty comment has no colon.
+    """
+    if what in {"property", "attribute"} and lines and ":" in lines[0]:
+        lines[:0] = ["..", ""]
+
+
+def setup(app):
+    """Connects the above, before napoleon (priority 500)."""
+    app.connect("autodoc-process-docstring", keep_summary_whole, priority=400)
