@@ -138,8 +138,11 @@ def cost_of(problem: Problem, assignment: np.ndarray, start: np.ndarray, d: Disp
 def greedy_plan(problem: Problem, value: float = 0.2) -> Plan:
     """A sound plan, far from the best, with a bound that its prices prove."""
     assignment, start = greedy_placement(problem)
-    dispatch = dispatch_of(problem, load_of(problem, assignment, start))
-    prices = energy_prices(problem, value)
+    load = load_of(problem, assignment, start)
+    dispatch = dispatch_of(problem, load)
+    block = EnergyBlock(problem).for_load(load)
+    marginal = {"storage": block.serve(load).storage_yuan, "mandate": block.mandate_interval(load)}
+    prices = energy_prices(problem, value).replace(**marginal)
     return Plan(
         problem=problem,
         assignment=assignment,

@@ -51,7 +51,10 @@ UPWARDS = {
 
 # The checker of plans, what it may import when it runs, and what it may only name in annotations.
 # It reads the tables and calls nothing that made the plan, so that it cannot share its mistakes.
-CHECKER = {f"grid.checker.{name}" for name in ("verify", "bound", "rules", "energy_lp", "running")}
+CHECKER = {
+    f"grid.checker.{name}"
+    for name in ("verify", "bound", "rules", "energy_lp", "marginal", "running")
+}
 TABLES = {"column", "frozen", "jobs", "sites", "energy", "corridors", "problem", "mandate"}
 CHECKER_IMPORTS = (
     CHECKER

@@ -66,6 +66,7 @@ def test_energy_accounts_are_honest_under_every_rule(
         terminal_yuan_per_kwh=0.2,
         export_yuan_per_kwh=np.where(rng.random((12, 24)) < 0.3, 0.1, 0.0),
         direct_kwh=plan.problem.energy.direct_kwh * rng.uniform(0, 2, (3, 12, 24)),
+        exported_certificates=("sold", "kept")[seed % 2],
     )
     own = grid.DirectRule(used=direct[0], of_load=direct[1])
     problem = plan.problem.replace(mandate=mandate, energy=energy, direct_rule=own)
@@ -91,7 +92,8 @@ def test_energy_accounts_are_honest_under_every_rule(
     assert (given_out <= both * charged + start + 1e-6).all()
     new = problem.sites.new
     met = mine.green["green_kwh"] + mine.green["certificate_kwh"] + mine.green["shortfall_kwh"]
-    met = met + (mine.dispatch.exported_kwh.sum(axis=(0, 2)) if rule == "volume" else 0)
+    met = met + (mine.dispatch.exported_kwh.sum(axis=(0, 2)) if problem.counts_exports else 0)
+    assert problem.counts_exports or (mine.green["n1_statutory"] <= 1).all()
     assert met[new].sum() >= share * mine.green["load_kwh"][new].sum() - 1e-3
 
 

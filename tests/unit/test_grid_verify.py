@@ -68,6 +68,20 @@ def dispatch(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
     return change
 
 
+def prices(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
+    """Plant something in copies of columns of the prices."""
+
+    def change(plan: Plan) -> Plan:
+        new = {}
+        for name, edit in changes.items():
+            array = getattr(plan.prices, name).copy()
+            edit(array, plan)
+            new[name] = array
+        return dataclasses.replace(plan, prices=plan.prices.replace(**new))
+
+    return change
+
+
 def stricter(**tables: Callable[[grid.Problem], object]) -> Change:
     """Keep the plan and make its problem stricter."""
 
@@ -111,9 +125,12 @@ def shown(name: str, **changes: Callable[[np.ndarray, Plan], None]) -> Change:
 
     def change(plan: Plan) -> Plan:
         again = dataclasses.replace(plan)
-        columns = {k: v.copy() for k, v in getattr(plan, name).items()}
+        columns = {k: np.copy(v)[()] for k, v in getattr(plan, name).items()}
         for column, edit in changes.items():
-            edit(columns[column], plan)
+            if edit is None:  # a number, not an array
+                columns[column] += 1.0
+            else:
+                edit(columns[column], plan)
         again.__dict__[name] = columns  # where the cached property looks
         return again
 
@@ -248,6 +265,19 @@ PLANTED: dict[str, list[Change]] = {
         stricter(jobs=lambda p: p.jobs.replace(value_yuan=p.jobs.value_yuan + 1)),
         stricter(energy=lambda p: p.energy.replace(carbon_yuan_per_t=61.0)),
         dispatch(direct_use_short_kwh=add(5.0)),
+    ],
+    "CostPartMismatch": [
+        shown("_costs", **{name: None})
+        for name in ("grid", "carbon", "unplaced", "storage_wear", "mandate_shortfall")
+    ],
+    "ChargeMismatch": [shown("_table", cost_yuan=add(1.0)), shown("_table", price_yuan=add(1.0))],
+    "AllocationMismatch": [shown("_table", allocated_yuan=add(1.0))],
+    "StatusUnproved": [lambda plan: dataclasses.replace(plan, status="optimal")],
+    "PriceMismatch": [
+        prices(mandate=lambda a, _: a.__iadd__(0.1)),
+        prices(mandate=lambda a, _: a.fill(0.0)),
+        prices(storage=lambda a, _: a.__iadd__(0.5)),
+        prices(storage=lambda a, _: a.fill(0.0)),
     ],
     "BoundUnproved": [
         lambda plan: dataclasses.replace(plan, bound_yuan=plan.bound_yuan * (1 + 1e-4)),

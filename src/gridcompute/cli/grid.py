@@ -84,10 +84,10 @@ def match(
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder of a plan, as `match` writes it.")],
 ) -> None:
-    """Check a stored plan against its problem, all recomputed; exit status 1 for a fault."""
-    from ..grid import read_plan
+    """Check a stored plan and the files beside it, all recomputed; exit status 1 for a fault."""
+    from ..grid import verify_plan
 
-    found = read_plan(folder).verify()
+    found = verify_plan(folder)
     _say(str(found))
     raise typer.Exit(0 if found.valid else 1)
 

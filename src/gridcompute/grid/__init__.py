@@ -6,6 +6,7 @@ from . import policies
 from .checker.verify import PlanCertificate
 from .evaluate import evaluate
 from .files.read_write import read_plan, read_problem, write_plan, write_problem
+from .files.verify_folder import verify_plan
 from .plan.audit import Audit, audit
 from .plan.columns import Placement
 from .plan.compare import Comparison, compare
@@ -55,6 +56,7 @@ __all__ = [
     "policies",
     "read_plan",
     "read_problem",
+    "verify_plan",
     "whatif",
     "write_plan",
     "write_problem",

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "placement_of"]
 
-#: The walk to prices where the caller gives none: 500 steps, the energy block asked at every fourth.
-#: It leaves 0.04 % of the best bound at 20,000 jobs; 240 steps leave 5 %, 1,200 take twice the time.
+#: The walk to prices where the caller gives none: 500 steps, the energy block asked at every
+#: fourth. It leaves 0.04 % of the best bound at 20,000 jobs; 240 steps leave 5 %, and 1,200 take
+#: twice the time.
 QUICK_ASCENT = SampledAscentOptions(500, (10.0, 0.005), energy_every=4)
 #: Columns that a placement may have, as a mapping or as a table.
 COLUMNS = ("job", "klass", "class", "site", "accelerator", "start")

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..grid.plan.audit import LEAST_SHORT_KWH, amount
 from .charts import number, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from ..grid.plan.audit import Audit
     from ..grid.plan.plan import Plan
@@ -22,6 +25,7 @@ __all__ = [
     "bottleneck_rows",
     "bottlenecks",
     "claim_rows",
+    "cost_rows",
     "direct_rows",
     "mandate_rows",
     "table",
@@ -29,13 +33,18 @@ __all__ = [
 
 
 class Bottleneck(NamedTuple):
-    """Something scarce: what one more unit saves, and what all of it earns at that price."""
+    """Something scarce: what one more unit saves, and what all of it earns at that price.
+
+    A quota is a rule between tenants: at its price nobody earns anything, so that is NaN. What it
+    is worth to the tenant counts for its place in the list.
+    """
 
     kind: str
     where: str
     yuan_per_unit: float
     unit: str
     earns_yuan: float
+    weight_yuan: float
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], sums: int = 0) -> str:
@@ -74,7 +83,7 @@ def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
             number(v["load_kwh"] / 1e3),
             *(f"{v[c]:.1%}" for c in columns),
             number(v["n4_tco2"]),
-            number(v["shortfall_kwh"] / 1e3),
+            short_mwh(v["shortfall_kwh"]),
         ]
         for name, v in rows
     ]
@@ -87,7 +96,7 @@ def mandate_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
     """
     rows, d = plan.problem.mandate_rows, plan.dispatch
     green = d.green_kwh.sum(axis=1)
-    if rows.volume:
+    if plan.problem.counts_exports:
         green = green + d.exported_kwh.sum(axis=(0, 2))
     asked = rows.share * (rows.member @ plan.green["load_kwh"]) + rows.carried_kwh
     head = ["scope", "asked MWh", "green MWh"]
@@ -96,8 +105,10 @@ def mandate_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
     for q, name in enumerate(rows.names):
         low, high = (float(x) for x in plan.prices.mandate[q])
         have = [asked[q], (rows.member[q] @ green)]
-        have += [*([d.certificate_kwh[q]] if rows.volume else []), d.missing_kwh[q]]
-        lines.append([name, *(number(float(x) / 1e3) for x in have), number(low), number(high)])
+        have += [d.certificate_kwh[q]] if rows.volume else []
+        short = short_mwh(float(d.missing_kwh[q]))
+        shown = [number(float(x) / 1e3) for x in have]
+        lines.append([name, *shown, short, number(low), number(high)])
     return head, lines
 
 
@@ -112,10 +123,15 @@ def direct_rows(plan: Plan, account: Audit) -> tuple[list[str], list[list[str]]]
         line = [str(account.sites["name"][s]), number(float(own[s]) / 1e3)]
         line += [f"{direct['own_used'][s]:.1%}", f"{direct['of_load'][s]:.1%}"]
         if ruled:
-            short = float(direct["short_kwh"][s]) / 1e3
-            line.append(number(short) if direct["ruled"][s] else "–")
+            short = short_mwh(float(direct["short_kwh"][s]))
+            line.append(short if direct["ruled"][s] else "–")
         lines.append(line)
     return head, lines
+
+
+def short_mwh(kwh: float) -> str:
+    """What is missing, MWh; more than the least that raises an alarm is never rounded to 0."""
+    return amount(kwh / 1e3) if kwh > LEAST_SHORT_KWH else "0"
 
 
 def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
@@ -151,7 +167,7 @@ def bottlenecks(plan: Plan) -> str:
 def bottleneck_list(plan: Plan) -> list[Bottleneck]:
     """All scarce things with a price, those that earn the most first."""
     found = [*_capacity(plan), *_corridors(plan), *_others(plan)]
-    return sorted(found, key=lambda b: -b.earns_yuan)
+    return sorted(found, key=lambda b: -b.weight_yuan)
 
 
 def _capacity(plan: Plan) -> Iterator[Bottleneck]:
@@ -163,7 +179,7 @@ def _capacity(plan: Plan) -> Iterator[Bottleneck]:
             where = f"{names[classes.site[c]]}, {classes.accelerator_names[classes.accelerator[c]]}"
             unit = f"accelerator-h, hour {h}"
             yield Bottleneck(
-                "capacity", where, float(plan.prices.capacity[c, h]), unit, float(earns[c].sum())
+                "capacity", where, float(plan.prices.capacity[c, h]), unit, *_earned(earns[c])
             )
 
 
@@ -176,7 +192,7 @@ def _corridors(plan: Plan) -> Iterator[Bottleneck]:
         h = int(np.argmax(earns[o, d]))
         unit = f"GB, hour {h}"
         where = f"{names[o]} to {names[d]}"
-        yield Bottleneck("corridor", where, float(prices[o, d, h]), unit, float(earns[o, d].sum()))
+        yield Bottleneck("corridor", where, float(prices[o, d, h]), unit, *_earned(earns[o, d]))
 
 
 def _others(plan: Plan) -> Iterator[Bottleneck]:
@@ -184,7 +200,8 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
     for m in np.flatnonzero(prices.quota > 0):
         upper = float(problem.quotas.upper_accelerator_h[m])
         price = float(prices.quota[m])
-        yield Bottleneck("quota", f"tenant {m}", price, "accelerator-h", price * upper)
+        worth = price * upper
+        yield Bottleneck("quota", f"tenant {m}", price, "accelerator-h", float("nan"), worth)
     for q, name in enumerate(problem.mandate_rows.names):
         low, high = (float(x) for x in prices.mandate[q])
         asked = problem.mandate_rows.share * float(
@@ -192,7 +209,8 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
         )
         if high > 0:
             unit = "green kWh" if high - low < 1e-4 else f"green kWh, from {number(low)}"
-            yield Bottleneck("mandate", name, high, unit, (low + high) / 2 * asked)
+            earned = _earned((low + high) / 2 * asked)
+            yield Bottleneck("mandate", name, high, unit, *earned)
     for s, name in enumerate(problem.sites.name):
         sizes = (
             ("battery size", "kWh", energy.battery_kwh[s]),
@@ -201,4 +219,15 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
         for k, (kind, unit, size) in enumerate(sizes):
             price = float(prices.storage[s, k])
             if price > 0:
-                yield Bottleneck(kind, str(name), price, unit, price * float(size))
+                yield Bottleneck(kind, str(name), price, unit, *_earned(price * float(size)))
+
+
+def _earned(yuan: NDArray[np.float64] | float) -> tuple[float, float]:
+    """What a scarce thing earns, twice: to be shown, and to be ordered by."""
+    earned = float(np.sum(yuan))
+    return earned, earned
+
+
+def cost_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
+    """The cost part by part, the sum last: heads and rows."""
+    return ["cost", "yuan"], account.cost_rows()

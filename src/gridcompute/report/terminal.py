@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..grid.plan.audit import audit
 from .printable import printable
-from .tables import account_rows, bottleneck_rows, mandate_rows
+from .tables import account_rows, bottleneck_rows, cost_rows, mandate_rows
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +22,8 @@ def show(plan: Plan, console: Console) -> None:
     """Print the tables of a plan."""
     account = audit(plan)
     _summary(plan, console)
+    head, rows = cost_rows(account)
+    _print(console, "What the plan costs, yuan", _table(head, rows, sums=1))
     title = f"Green energy, four numbers; rule in force: {account.rule}"
     head, rows = account_rows(account)
     _print(console, title, _table(head, rows, sums=2))
@@ -35,7 +37,8 @@ def show(plan: Plan, console: Console) -> None:
         _print(console, title, _table(head, rows))
     head, rows = bottleneck_rows(plan, most=8)
     if rows:
-        _print(console, "What holds the plan back, in yuan", _table(head, rows, words=2))
+        title = "What holds the plan back, in yuan; at the price of a quota nothing is earned"
+        _print(console, title, _table(head, rows, words=2))
 
 
 def _print(console: Console, title: str, table: Table) -> None:

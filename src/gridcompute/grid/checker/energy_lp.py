@@ -128,6 +128,8 @@ class EnergyProgram:
     problem : Problem
     least_kwh, most_kwh : float64 (n_sites, n_hours)
     load_price : float64 (n_sites, n_hours), yuan/kWh
+    asked_more_kwh : float
+        Green energy asked for by each scope beside what the mandate asks.
     """
 
     def __init__(
@@ -136,9 +138,10 @@ class EnergyProgram:
         least_kwh: Floats,
         most_kwh: Floats,
         load_price: Floats | float = 0.0,
+        asked_more_kwh: float = 0.0,
     ) -> None:
         """Write the program down."""
-        self.problem = problem
+        self.problem, self._asked_more_kwh = problem, asked_more_kwh
         self.program = LinearProgram()
         #: kWh in one unit of the program, so that its numbers lie near 1.
         self.unit = float(np.max(most_kwh))
@@ -158,6 +161,11 @@ class EnergyProgram:
         """What no dispatch goes below, yuan."""
         # Duals that lean the wrong way by the solver's tolerance cost the bound that times a box.
         return self.unit * max(self.program.solve(tolerance)[1] for tolerance in (1e-7, 1e-10))
+
+    def value(self) -> float:
+        """The cost of the cheapest dispatch, yuan; inf if there is none."""
+        point, bound, _ = self.program.solve(1e-10)
+        return np.inf if point is None else self.unit * bound
 
     def values(self) -> dict[str, Floats]:
         """An optimal dispatch, kWh by variable; empty if none is feasible."""
@@ -227,14 +235,14 @@ class EnergyProgram:
 
     def _mandate(self) -> None:
         energy, rows, index = self.problem.energy, scopes(self.problem), self.index
-        carried = rows.owed_kwh / self.unit
+        carried = (rows.owed_kwh + self._asked_more_kwh) / self.unit
         most = rows.share * (rows.member @ self._most.sum(axis=1)) / self.unit + np.maximum(
             carried, 0
         )
         index["missing"] = self.program.variables(0, most, rows.yuan_per_kwh)
         allowed = most if rows.volume else np.zeros_like(most)
         index["retired"] = self.program.variables(0, allowed, energy.certificate_yuan_per_kwh)
-        counted = ("direct", "bundled", "green_out", *(("sold",) if rows.volume else ()))
+        counted = ("direct", "bundled", "green_out", *(("sold",) if rows.exports else ()))
         for q, member in enumerate(rows.member):
             terms: list[tuple[Index, float]] = []
             terms += [(index[k][..., member, :].reshape(-1, 1), 1.0) for k in counted]

@@ -14,13 +14,23 @@ if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
 
-__all__ = ["RuledSites", "Scopes", "by_hour", "kwh_by_class", "most_load_kwh", "ruled", "scopes"]
+__all__ = [
+    "RuledSites",
+    "Scopes",
+    "by_hour",
+    "kwh_by_class",
+    "largest_price",
+    "most_load_kwh",
+    "ruled",
+    "scopes",
+]
 
 
 class Scopes(NamedTuple):
     """The mandate: over each scope's sites, green + certificates + missing >= share * load + owed.
 
-    Under the volume rule exported direct power counts as green, and certificates may be retired.
+    Under the volume rule certificates may be retired, and exported direct power counts as green
+    where its certificates are kept.
     """
 
     #: Which sites a scope pools, (n_scopes, n_sites).
@@ -30,6 +40,8 @@ class Scopes(NamedTuple):
     owed_kwh: Floats
     yuan_per_kwh: float
     volume: bool
+    #: Does exported direct power count?
+    exports: bool
 
 
 class RuledSites(NamedTuple):
@@ -55,6 +67,15 @@ def kwh_by_class(problem: Problem) -> Floats:
     return np.asarray((classes.power_kw + classes.overhead_kw)[:, None] * pue[classes.site])
 
 
+def largest_price(problem: Problem) -> float:
+    """Return the largest price of a kWh in size, whatever it is of, yuan."""
+    energy, mandate = problem.energy, problem.mandate
+    columns = [name for name, spec in energy.columns().items() if spec.unit == "yuan/kWh"]
+    found = [float(np.abs(getattr(energy, name)).max(initial=0.0)) for name in columns]
+    found += [mandate.shortfall_yuan_per_kwh, problem.direct_rule.shortfall_yuan_per_kwh]
+    return max(found)
+
+
 def most_load_kwh(problem: Problem) -> Floats:
     """Load by site and hour with all accelerators busy that jobs could take, (n_sites, n_hours)."""
     most = problem.energy.base_load_kwh.copy()
@@ -78,7 +99,8 @@ def scopes(problem: Problem) -> Scopes:
     if mandate.ledger is not None:
         price = min(price, float(mandate.ledger.cap_yuan_per_kwh))
         owed = pools @ _owed_by_site(problem, volume=volume)
-    return Scopes(pools, float(mandate.share), owed, price, volume)
+    exports = volume and problem.energy.exported_certificates == "kept"
+    return Scopes(pools, float(mandate.share), owed, price, volume, exports)
 
 
 def _owed_by_site(problem: Problem, *, volume: bool) -> Floats:

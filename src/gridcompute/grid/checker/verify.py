@@ -16,7 +16,8 @@ import numpy as np
 from ..._certificate import Certificate
 from ..._gap import relative_gap
 from .bound import proof
-from .rules import by_hour, kwh_by_class, ruled, scopes
+from .marginal import mandate_prices, storage_limits
+from .rules import by_hour, kwh_by_class, largest_price, ruled, scopes
 from .running import fixed_rows, plain
 
 if TYPE_CHECKING:
@@ -63,14 +64,22 @@ FAULTS = {
     "ShortfallOverstated": "more reported missing to a rule than is missing",
     "AccountMismatch": "a green number (N1 to N4, load, shortfall) differs from its recomputation",
     "CostMismatch": "the objective differs from the cost of this plan",
+    "CostPartMismatch": "a part of the cost that the plan shows differs from its recomputation",
+    "ChargeMismatch": "what the plan charges a job differs from what its prices say",
+    "AllocationMismatch": "what jobs bear does not sum to the cost",
     "BoundUnproved": "the prices prove less than the bound claims",
     "BoundAboveCost": "the bound is above the cost",
     "WithoutOptionMismatch": "the value of jobs without any option, left out of the gap, differs",
+    "StatusUnproved": "called optimal, but the prices prove less than the cost",
+    "PriceMismatch": "a price of mandate or battery differs from what a kWh is worth there",
     "PriceNegative": "a price below zero where only prices of at least zero prove anything",
 }
 
 #: Relative tolerance of sums of energy and money.
 TOLERANCE = 1e-6
+#: Tolerance of prices recomputed by differences of two optima: absolute in yuan, relative, and as
+#: a part of the largest load at the largest price of energy, to which a solver is exact.
+PRICE_TOLERANCE = 0.005, 0.02, 1e-8
 
 
 class Fault(NamedTuple):
@@ -177,23 +186,31 @@ def placement_faults(placed: Placed) -> list[Fault]:
 
 def verify(plan: PlanData) -> PlanCertificate:
     """Recompute everything a plan claims (see `Plan.verify`)."""
-    whole, shown = plan.problem, plan.table
+    claimed, whole, shown = plan, plan.problem, plan.table
     if whole.running is not None:
         plan = dataclasses.replace(plan, problem=plain(whole))
     faults = [*_pinned(whole, plan), *_placement(plan)]
     if not faults:  # with placements out of range the sums below mean nothing
         faults += [*_table(plan, shown()), *_resources(plan), *_balance(plan), *_store(plan)]
         faults += [*_mandate(plan), *_direct_rule(plan), *_account(plan)]
-    cost = _cost(plan) if not any(f.token == "PlacementMalformed" for f in faults) else np.nan
+    malformed = any(f.token == "PlacementMalformed" for f in faults)
+    parts = {} if malformed else _cost(plan)
+    cost = np.nan if malformed else float(np.sum(list(parts.values())))
     slack = TOLERANCE * max(1.0, abs(cost))
     if not abs(cost - plan.objective_yuan) <= slack:
         faults.append(Fault("CostMismatch", "objective_yuan", plan.objective_yuan, cost))
+    if not faults:  # what is shown besides is compared with a sound plan's
+        faults += _parts(claimed.costs, parts)
+        faults += _charges(plan, shown(), cost - parts["unplaced"])
+        faults += _prices(plan)
     faults += _signs(plan)
     bound, without_option = proof(whole, plan.prices)
     if not plan.bound_yuan <= bound + slack:
         faults.append(Fault("BoundUnproved", "bound_yuan", plan.bound_yuan, bound))
     if not plan.bound_yuan <= plan.objective_yuan:
         faults.append(Fault("BoundAboveCost", "bound_yuan", plan.bound_yuan, plan.objective_yuan))
+    if plan.status == "optimal" and not cost <= bound + slack:
+        faults.append(Fault("StatusUnproved", "status", cost, bound))
     left_out = plan.without_option_yuan
     if not abs(left_out - without_option) <= TOLERANCE * max(1.0, without_option):
         where = "without_option_yuan"
@@ -372,9 +389,9 @@ def _mandate(plan: PlanData) -> Iterator[Fault]:
         yield Fault("MandateUnaccounted", "number of scopes", *sizes)
         return
     green = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.green_discharge_kwh
-    if rows.volume:
+    if rows.exports:
         green = green + d.exported_kwh.sum(axis=0)
-    else:
+    if not rows.volume:
         yield from _above("CertificateForbidden", "scope", d.certificate_kwh, 0)
     have = rows.member @ green.sum(axis=1) + d.certificate_kwh
     asked = rows.share * (rows.member @ _load(plan).sum(axis=1)) + rows.owed_kwh
@@ -419,7 +436,8 @@ def _account(plan: PlanData) -> Iterator[Fault]:
             part = load[s] / pooled if pooled > 0 else 0.0
             retired += part * d.certificate_kwh[q]
             missing += part * d.missing_kwh[q]
-        claimed = green + retired + (d.exported_kwh[:, s].sum() if rows.volume else 0.0)
+        claimed = green + retired
+        claimed = claimed + d.exported_kwh[:, s].sum() if rows.exports else min(claimed, load[s])
         drawn = d.grid_kwh[s] + d.grid_charge_kwh[s]
         grams = (drawn * carbon[s]).sum()
         over = load[s] if load[s] > 0 else 1.0
@@ -437,16 +455,12 @@ def _account(plan: PlanData) -> Iterator[Fault]:
                 return
 
 
-def _cost(plan: PlanData) -> float:
-    """What the plan costs, from its placements and its dispatch alone."""
+def _cost(plan: PlanData) -> dict[str, float]:
+    """What the plan costs, part by part, from its placements and its dispatch alone."""
     problem, jobs, d = plan.problem, plan.problem.jobs, plan.dispatch
     energy = problem.energy
     job, klass, start, hours = _placed(plan)
     wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[klass]]
-    moved = (jobs.placed_class >= 0)[job]
-    moved &= (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
-    own = wire * jobs.data_gb[job] + jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
-    own += np.where(moved, jobs.migration_yuan[job], 0.0)
     used = np.bincount(jobs.tenant[job], jobs.gang[job] * hours, len(problem.quotas))
     below = np.maximum(problem.quotas.lower_accelerator_h - used, 0)
     direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
@@ -454,25 +468,93 @@ def _cost(plan: PlanData) -> float:
     worn = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
     worn = worn + d.green_discharge_kwh + d.grey_discharge_kwh
     grams = by_hour(problem.sites.carbon_g_per_kwh, problem.hours)
-    carbon = energy.carbon_yuan_per_t * grams / 1e6
     left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
     worth = energy.terminal_yuan_per_kwh if energy.terminal == "value" else 0.0
-    parts = [
-        own.sum(),
-        jobs.value_yuan[plan.assignment < 0].sum(),
-        (below * problem.quotas.below_yuan_per_accelerator_h).sum(),
-        (energy.direct_yuan_per_kwh * direct).sum(),
-        (energy.bundled_yuan_per_kwh * bundled).sum(),
-        ((energy.tariff_yuan_per_kwh + carbon) * grid).sum(),
-        (energy.wear_yuan_per_kwh * worn.sum(axis=1)).sum(),
-        -(energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum(),
-        -(worth * left).sum(),
-        energy.certificate_yuan_per_kwh * d.certificate_kwh.sum(),
-        energy.shed_yuan_per_kwh * d.shed_kwh.sum(),
-        scopes(problem).yuan_per_kwh * d.missing_kwh.sum(),
-        ruled(problem).yuan_per_kwh * (d.direct_use_short_kwh + d.direct_load_short_kwh).sum(),
-    ]
-    return float(np.sum(parts))
+    short = d.direct_use_short_kwh + d.direct_load_short_kwh
+    parts = {
+        "grid": energy.tariff_yuan_per_kwh * grid,
+        "bundled": energy.bundled_yuan_per_kwh * bundled,
+        "direct": energy.direct_yuan_per_kwh * direct,
+        "carbon": energy.carbon_yuan_per_t * grams / 1e6 * grid,
+        "storage_wear": energy.wear_yuan_per_kwh * worn.sum(axis=1),
+        "stored": -worth * left,
+        "exports": -energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0),
+        "certificates": energy.certificate_yuan_per_kwh * d.certificate_kwh,
+        "mandate_shortfall": scopes(problem).yuan_per_kwh * d.missing_kwh,
+        "direct_shortfall": ruled(problem).yuan_per_kwh * short,
+        "shed": energy.shed_yuan_per_kwh * d.shed_kwh,
+        "data": wire * jobs.data_gb[job],
+        "delay": jobs.delay_yuan_per_h[job] * (start - jobs.release[job]),
+        "migration": np.where(_moved(plan), jobs.migration_yuan[job], 0.0),
+        "unplaced": jobs.value_yuan[plan.assignment < 0],
+        "quota_shortfall": below * problem.quotas.below_yuan_per_accelerator_h,
+    }
+    return {name: float(np.sum(values)) for name, values in parts.items()}
+
+
+def _moved(plan: PlanData) -> Bools:
+    """Which placed jobs are no longer where they were."""
+    jobs = plan.problem.jobs
+    job, klass, start, _ = _placed(plan)
+    other = (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
+    return np.asarray((jobs.placed_class[job] >= 0) & other)
+
+
+def _parts(shown: Mapping[str, float], parts: Mapping[str, float]) -> Iterator[Fault]:
+    """The parts of the cost that the plan shows."""
+    whole = sum(abs(yuan) for yuan in parts.values())
+    for name in sorted(shown.keys() | parts.keys()):
+        found, needed = shown.get(name, np.nan), parts.get(name, np.nan)
+        if not abs(found - needed) <= TOLERANCE * max(1.0, whole):
+            yield Fault("CostPartMismatch", name, found, needed)
+            return
+
+
+def _charges(
+    plan: PlanData, shown: Mapping[str, NDArray[Any]], borne_yuan: float
+) -> Iterator[Fault]:
+    """What placed jobs are charged at the margin, and what they bear of the cost in all."""
+    problem, jobs, prices = plan.problem, plan.problem.jobs, plan.prices
+    job, klass, start, hours = _placed(plan)
+    site, gang = problem.classes.site[klass], jobs.gang[job].astype(np.float64)
+    origin, data = jobs.origin[job], jobs.data_gb[job]
+    charge = problem.corridors.price_yuan_per_gb[origin, site] * data
+    charge = charge + jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    charge = charge + np.where(_moved(plan), jobs.migration_yuan[job], 0.0)
+    scarce = prices.corridor[origin, site, start] * data
+    scarce = scarce + prices.quota[jobs.tenant[job]] * gang * hours
+    kwh = kwh_by_class(problem)
+    for ahead in range(int(hours.max(initial=0))):
+        on = np.flatnonzero(hours > ahead)
+        at = (klass[on], start[on] + ahead)
+        price = prices.energy[site[on], at[1]]
+        charge[on] += gang[on] * kwh[at] * price
+        scarce[on] += gang[on] * prices.capacity[at]
+    for name, needed in (("cost_yuan", charge), ("price_yuan", charge + scarce)):
+        yield from _apart("ChargeMismatch", f"{name} of row", shown[name], needed)
+    if len(job):
+        borne = np.array([shown["allocated_yuan"].sum()])
+        yield from _apart("AllocationMismatch", "allocated_yuan", borne, np.array([borne_yuan]))
+
+
+def _prices(plan: PlanData) -> Iterator[Fault]:
+    """The prices of the mandate and of batteries, by what a kWh more or less is worth."""
+    load, prices = _load(plan), plan.prices
+    absolute, relative, part = PRICE_TOLERANCE
+    absolute += part * max(1.0, float(load.max())) * largest_price(plan.problem)
+    needed = mandate_prices(plan.problem, load)
+    for q, (found, right) in enumerate(zip(prices.mandate, needed, strict=True)):
+        for k, side in enumerate(("left", "right")):
+            if not abs(found[k] - right[k]) <= absolute + relative * abs(right[k]):
+                yield Fault("PriceMismatch", f"mandate, scope {q}, {side}", found[k], right[k])
+                return
+    for site, k, least, most in storage_limits(plan.problem, load):
+        price = float(prices.storage[site, k])
+        slack = absolute + relative * max(abs(price), abs(least))
+        if not least - slack <= price <= most + slack:
+            where = f"battery {('size', 'power')[k]} of site {site}"
+            yield Fault("PriceMismatch", where, price, least if price < least else most)
+            return
 
 
 def _signs(plan: PlanData) -> Iterator[Fault]:

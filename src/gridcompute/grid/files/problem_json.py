@@ -31,6 +31,7 @@ PARTS = {
         "carbon_yuan_per_t",
         "terminal",
         "shed_yuan_per_kwh",
+        "exported_certificates",
     ),
     "corridors": ("latency_rule",),
     "mandate": ("share", "scope", "rule", "new", "shortfall_yuan_per_kwh"),

@@ -22,6 +22,7 @@ import numpy as np
 
 from ..._checks import choice
 from ..._extras import extra
+from ..._version import __version__
 from ...errors import InvalidProblemError
 from ..plan.audit import audit
 from ..plan.ledger import Ledger
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from ..tables.column import Columns, Table
     from ..tables.mandate import CarriedEnergy
 
-__all__ = ["read_plan", "read_problem", "write_plan", "write_problem"]
+__all__ = ["account_table", "read_plan", "read_problem", "write_plan", "write_problem"]
 
 FORMATS = ("parquet", "csv")
 TABLES: dict[str, type[Table]] = {
@@ -223,17 +224,22 @@ def write_plan(plan: Plan, folder: str | Path) -> Path:
         np.savez_compressed(work / ARRAYS_FILE, **arrays)
         numbers = {k: getattr(plan, k) for k in (*NUMBERS, "gap", "status")}
         stats = json.loads(json.dumps(dict(plan.stats), default=str))
-        text = json.dumps({**numbers, "stats": stats}, indent=2)
+        text = json.dumps({**numbers, "version": __version__, "stats": stats}, indent=2)
         (work / PLAN_FILE).write_text(text + "\n", encoding="utf-8")
         write_table(plan.to_arrow(), work / "jobs.parquet")
-        with extra("grid"):
-            import pyarrow as pa
-
-        account = {"name": plan.problem.sites.name, **plan.green}
-        write_table(pa.table({k: pa.array(v) for k, v in account.items()}), work / "green.csv")
+        write_table(account_table(plan), work / "green.csv")
         (work / "audit.md").write_text(str(audit(plan)), encoding="utf-8")
         plan.report(work / "plan.html")
     return folder
+
+
+def account_table(plan: Plan) -> pa.Table:
+    """Return the green account by site, as green.csv has it."""
+    with extra("grid"):
+        import pyarrow as pa
+
+    account = {"name": plan.problem.sites.name, **plan.green}
+    return pa.table({name: pa.array(values) for name, values in account.items()})
 
 
 def read_plan(folder: str | Path) -> Plan:
@@ -358,11 +364,12 @@ def _numbers(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         message = f"{path.name}: found a {type(found).__name__}, needed an object"
         raise InvalidProblemError(message, path.name)
-    require_keys(path.name, found, [*NUMBERS, "gap", "status", "stats"])
+    require_keys(path.name, found, [*NUMBERS, "gap", "status", "version", "stats"])
     for name in (*NUMBERS, "gap", "status", "stats"):
         if name not in found:
             raise InvalidProblemError(f"{path.name}: found no {name!r}, needed one", name)
     del found["gap"]  # follows from the others
+    found.pop("version", None)  # of those who wrote it
     kinds: dict[str, tuple[type | tuple[type, ...], str]] = {
         **dict.fromkeys(NUMBERS, ((int, float), "a number")),
         "status": (str, "text"),

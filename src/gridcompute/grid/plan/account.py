@@ -20,7 +20,8 @@ def green_account(problem: Problem, dispatch: Dispatch) -> dict[str, Floats]:
     Returns
     -------
     dict of float64 (n_sites,)
-        ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe`` as shares of load; ``n4_tco2``;
+        ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe`` as shares of load; ``n4_tco2``.
+        No more is claimed than 100 % of load, unless certificates of exported power are kept;
         ``green_kwh`` (hourly-matched), ``certificate_kwh``, ``shortfall_kwh`` (what a pooled scope
         misses or retires is split over its sites by load).
     """
@@ -32,7 +33,9 @@ def green_account(problem: Problem, dispatch: Dispatch) -> dict[str, Floats]:
     weight = rows.member * total
     part = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
     certificates = dispatch.certificate_kwh @ part
-    volume = green + certificates + (dispatch.exported_kwh.sum(axis=(0, 2)) if rows.volume else 0.0)
+    kept = problem.counts_exports
+    volume = green + certificates + (dispatch.exported_kwh.sum(axis=(0, 2)) if kept else 0.0)
+    volume = volume if kept else np.minimum(volume, total)
     cfe = green + (grid * problem.energy.grid_green_share).sum(axis=1)
     over = np.where(total > 0, total, 1.0)
     return {

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..tables.column import Bools, Floats
+    from ..tables.problem import Problem
     from .data import PlanData
 
-__all__ = ["ALARM", "Audit", "Claim", "audit"]
+__all__ = ["ALARM", "LEAST_SHORT_KWH", "Audit", "Claim", "amount", "audit"]
 
 #: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
 ALARM = 0.05
+#: The least shortfall, kWh, that is told; less is what a solver's tolerance leaves.
+LEAST_SHORT_KWH = 1e-3
 #: Punctuation that means something within a line of Markdown, and what begins a bare link.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]|#~$^@!]|(?<=\w):(?=//)|(?<=[Ww][Ww][Ww])\.")
 
@@ -69,6 +72,8 @@ class Audit:
         Of the direct sources, by site: ``ruled``, is the site under the direct-connection rule;
         ``own_used``, share of what they can deliver that is used or stored; ``of_load``, share of
         the load that they carry; ``short_kwh``, what is missing to the rule.
+    costs : mapping of str to float
+        `Plan.costs`, yuan by part.
     battery : mapping of str to float64 (2, n_sites), kWh
         The battery book, green and grey: ``start``, stored before the batch; ``taken`` to charge;
         ``lost`` on both ways; ``given`` to load; ``end``, stored after it. What was there and came
@@ -84,6 +89,7 @@ class Audit:
     rule: str
     direct: Mapping[str, Any]
     battery: Mapping[str, Floats]
+    costs: Mapping[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
@@ -115,6 +121,8 @@ class Audit:
                 f"| {c.rule}, per {c.scope} | {c.mean:.1%} | {worst} | {'yes' if c.met else 'no'} "
                 f"| {c.certificates_mwh:,.1f} | {c.certificates_yuan:,.0f} |"
             )
+        lines += ["", "| cost | yuan |", "|---|--:|"]
+        lines += [f"| {words} | {yuan} |" for words, yuan in self.cost_rows()]
         kept = [f"| {' | '.join(map(_markdown, row))} |" for row in self.battery_rows()]
         if kept:
             head = f"| battery, kWh | colour | {' | '.join(self.battery)} |"
@@ -123,6 +131,15 @@ class Audit:
             "\n".join([*lines, "", *(f"ALARM: {_markdown(a)}" for a in self.alarms)]).rstrip()
             + "\n"
         )
+
+    def cost_rows(self) -> list[list[str]]:
+        """The parts of the cost that are not 0, as text, and their sum last."""
+        rows = [
+            [name.replace("_", " "), f"{yuan:,.2f}"]
+            for name, yuan in self.costs.items()
+            if abs(yuan) >= 0.005
+        ]
+        return [*rows, ["all", f"{sum(self.costs.values()):,.2f}"]]
 
     def battery_rows(self) -> list[list[str]]:
         """The battery book as text: site, colour, and the amounts in the order of `battery`."""
@@ -165,10 +182,19 @@ def audit(plan: PlanData) -> Audit:
         worst=worst,
         claims=claims,
         alarms=tuple(_alarms(plan, new)),
-        rule=rule + (", with ledger" if mandate.ledger is not None else ""),
+        rule=rule + _in_force(problem),
         direct=_direct_rule(plan),
         battery=_battery_book(plan),
+        costs=plan.costs,
     )
+
+
+def _in_force(problem: Problem) -> str:
+    """What else holds beside the mandate's rule, in words."""
+    words = ", with ledger" if problem.mandate.ledger is not None else ""
+    if problem.counts_exports:
+        words += ", certificates of exported power kept, so that N1 may lie above 100 %"
+    return words
 
 
 def _summed(green: Mapping[str, Floats], which: Bools) -> dict[str, float]:
@@ -190,7 +216,8 @@ def _claim(plan: PlanData, rule: str, scope: str) -> Claim:
     rows = other.rows(problem.sites)
     load = rows.member @ plan.green["load_kwh"]
     green = rows.member @ plan.green["green_kwh"]
-    if rule == "volume":
+    kept = problem.energy.exported_certificates == "kept"
+    if rule == "volume" and kept:
         green = green + rows.member @ plan.dispatch.exported_kwh.sum(axis=(0, 2))
     missing = np.maximum(rows.share * load - green, 0.0)
     bought = missing if rule == "volume" else np.zeros_like(missing)
@@ -214,14 +241,16 @@ def _alarms(plan: PlanData, new: Bools) -> list[str]:
         ahead = green["n1_statutory"][i] - green["n2_hourly"][i]
         if ahead > ALARM:
             out.append(f"{name} claims {ahead:.1%} of its load more than it used hour by hour")
-        if new[i] and green["shortfall_kwh"][i] > 1e-3:
-            out.append(f"{name} is {green['shortfall_kwh'][i]:,.1f} kWh short of the mandate")
+        if new[i] and green["shortfall_kwh"][i] > LEAST_SHORT_KWH:
+            short = amount(float(green["shortfall_kwh"][i]))
+            out.append(f"{name} is {short} kWh short of the mandate")
         for what, short in (
-            ("uses {:,.1f} kWh of its direct sources less", plan.dispatch.direct_use_short_kwh[i]),
-            ("draws {:,.1f} kWh of direct power less", plan.dispatch.direct_load_short_kwh[i]),
+            ("uses {} kWh of its direct sources less", plan.dispatch.direct_use_short_kwh[i]),
+            ("draws {} kWh of direct power less", plan.dispatch.direct_load_short_kwh[i]),
         ):
-            if short > 1e-3:
-                out.append(f"{name} {what.format(short)} than the direct-connection rule asks")
+            if short > LEAST_SHORT_KWH:
+                words = what.format(amount(float(short)))
+                out.append(f"{name} {words} than the direct-connection rule asks")
     return out
 
 
@@ -258,7 +287,22 @@ def _battery_book(plan: PlanData) -> dict[str, Floats]:
 def _line(label: str, values: list[float]) -> str:
     load, n1, n2, n3, n4, short = values
     shares = " | ".join(f"{share:.1%}" for share in (n1, n2, n3))
-    return f"| {label} | {load / 1e3:,.1f} | {shares} | {n4:,.1f} | {short / 1e3:,.1f} |"
+    lacks = amount(short / 1e3) if short > LEAST_SHORT_KWH else "0"
+    return f"| {label} | {load / 1e3:,.1f} | {shares} | {n4:,.1f} | {lacks} |"
+
+
+def amount(value: float) -> str:
+    """Return an amount with a decimal from 10 on, and below with two figures, never rounded to 0.
+
+    Examples
+    --------
+    >>> amount(1234.56), amount(12.3456), amount(0.0123), amount(0.0)
+    ('1,234.6', '12.3', '0.012', '0')
+    """
+    if value == 0 or not np.isfinite(value):
+        return f"{value:g}"
+    digits = max(1, 1 - int(np.floor(np.log10(abs(value)))))
+    return f"{value:,.{digits}f}"
 
 
 def _markdown(text: str) -> str:

@@ -212,7 +212,12 @@ class EnergyBlock:
         none = np.full(len(carried), np.inf)
         terms = [(self.column["missing"], 1.0), (self.column["retired"], 1.0)]
         self._add_rows("mandate", carried, none, terms)
-        counted = ["direct", "bundled", "green_out", *(["sold"] if rows.volume else [])]
+        counted = [
+            "direct",
+            "bundled",
+            "green_out",
+            *(["sold"] if self.problem.counts_exports else []),
+        ]
         for q, member in zip(self.row["mandate"], rows.member, strict=True):
             for name, factor in [(k, 1.0) for k in counted] + [("load", -rows.share)]:
                 index = self.column[name][..., member, :]
@@ -422,7 +427,7 @@ class EnergyBlock:
 
         sold = np.where(
             energy.export_yuan_per_kwh > 0,
-            -energy.export_yuan_per_kwh - (by_site if rows.volume else 0.0),
+            -energy.export_yuan_per_kwh - (by_site if problem.counts_exports else 0.0),
             0.0,
         )
         segments = []
@@ -507,7 +512,7 @@ class EnergyBlock:
         uses = v["direct"] + v["direct_in"] + v["sold"]
         rows = self.problem.mandate_rows
         matched = v["direct"].sum(axis=0) + v["bundled"] + v["green_out"]
-        counted = matched + (v["sold"].sum(axis=0) if rows.volume else 0.0)
+        counted = matched + (v["sold"].sum(axis=0) if self.problem.counts_exports else 0.0)
         asked = rows.share * (rows.member @ load.sum(axis=1)) + rows.carried_kwh
         missing = asked - rows.member @ counted.sum(axis=1) - v["retired"]
         own, direct = self.problem.direct_rows, v["direct"].sum(axis=(0, 2))

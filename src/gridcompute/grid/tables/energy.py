@@ -10,11 +10,13 @@ import numpy as np
 from .column import Floats, Table, column
 from .limits import LEAST_EFFICIENCY, labels_of, price_of, rule_of
 
-__all__ = ["TERMINAL_RULES", "Energy"]
+__all__ = ["EXPORTED_CERTIFICATES", "TERMINAL_RULES", "Energy"]
 
 #: "cyclic": each colour of stored energy ends no lower than it began;
 #: "value": what is left is worth `terminal_yuan_per_kwh`.
 TERMINAL_RULES = ("cyclic", "value")
+#: Whose are the certificates of exported direct power: the buyer's, or still the site's?
+EXPORTED_CERTIFICATES = ("sold", "kept")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -64,6 +66,10 @@ class Energy(Table):
     shed_yuan_per_kwh : float
         Price of load that is shed: far above any tariff, and above what a job is worth a kWh.
     terminal : "cyclic" or "value"
+    exported_certificates : "sold" or "kept"
+        Do the certificates of exported direct power go with the power, or does the site keep them?
+        Kept, they count under the volume rule, and N1 may lie above 100 % of load; sold, they count
+        for nobody here.
     """
 
     title: ClassVar[str] = "energy"
@@ -95,6 +101,7 @@ class Energy(Table):
     carbon_yuan_per_t: float = 0.0
     shed_yuan_per_kwh: float = 50.0
     terminal: str = "cyclic"
+    exported_certificates: str = "sold"
 
     def check(self) -> None:
         """The store starts within its size; the scalar prices and the terminal rule make sense."""
@@ -107,6 +114,8 @@ class Energy(Table):
         for name, unit in units.items():
             object.__setattr__(self, name, price_of(f"energy.{name}", getattr(self, name), unit))
         rule_of("energy.terminal", self.terminal, TERMINAL_RULES)
+        kept = self.exported_certificates
+        rule_of("energy.exported_certificates", kept, EXPORTED_CERTIFICATES)
         size = len(self.direct_kwh)
         names = labels_of("energy.source_names", self.source_names, size, "source", "direct_kwh")
         object.__setattr__(self, "source_names", names)

@@ -320,6 +320,11 @@ class Problem(Frozen):
         """The mandate as linear rows over sites."""
         return self.mandate.rows(self.sites)
 
+    @property
+    def counts_exports(self) -> bool:
+        """Does exported direct power count for the mandate: volume rule, its certificates kept?"""
+        return self.mandate_rows.volume and self.energy.exported_certificates == "kept"
+
     @cached_property
     def direct_rows(self) -> DirectRows:
         """The direct-connection rule as linear rows over sites."""
