@@ -10,6 +10,7 @@
 #include "gridcompute/assignment/sparse.hpp"
 #include "gridcompute/assignment/strategy.hpp"
 #include "gridcompute/base/parallel.hpp"
+#include "tuning.hpp"
 
 namespace gridcompute::bindings {
 
@@ -61,14 +62,15 @@ py::object pairs(const py::object& object, bool maximize) {
     Array<std::int64_t> row_ind(k), col_ind(k);
     std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
     Status status = Status::optimal;
-    if (k == 0 || solve_inline(view, maximize, rows, cols, status)) {
+    if (k == 0 || solve_inline(view, maximize, rows, cols, status, tunings().assignment)) {
       out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
                                       : py::object(py::str("infeasible"));
       return;
     }
     const int threads = thread_count(threads_for(0));
+    const Tuning tuning = tunings().assignment;
     Guard guard(std::nullopt, py::none());
-    status = guard.run([&](Stop& stop) { return solve_pairs(view, maximize, threads, stop, rows, cols); });
+    status = guard.run([&](Stop& stop) { return solve_pairs(view, maximize, threads, stop, rows, cols, tuning); });
     out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
                                     : status_object(status, guard.stop());
   });
@@ -102,8 +104,9 @@ template <class T>
 PyObject* quick_pairs_of(const py::array& a, bool maximize) {
   DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
   const py::ssize_t k = std::min(view.rows, view.cols);
-  constexpr Index kMost = kDefaultTuning.inline_entries;
-  if (k == 0 || std::max(view.rows, view.cols) > kMost || view.rows * view.cols > kMost) return nullptr;
+  const Tuning& tuning = tunings().assignment;
+  const Index most = tuning.inline_entries;
+  if (k == 0 || std::max(view.rows, view.cols) > most || view.rows * view.cols > most) return nullptr;
   std::vector<T> copy;
   if (!ready(a, 2)) {
     copy = gathered<T>(a);
@@ -115,7 +118,8 @@ PyObject* quick_pairs_of(const py::array& a, bool maximize) {
     return reinterpret_cast<std::int64_t*>(py::detail::array_proxy(vector.ptr())->data);
   };
   Status status = Status::optimal;
-  if (!solve_inline(view, maximize, data_of(rows), data_of(cols), status) || status != Status::optimal) return nullptr;
+  if (!solve_inline(view, maximize, data_of(rows), data_of(cols), status, tuning) || status != Status::optimal)
+    return nullptr;
   return PyTuple_Pack(2, rows.ptr(), cols.ptr());
 }
 
@@ -155,9 +159,10 @@ py::object batch(const py::array& a, bool maximize, int threads) {
     Array<std::int64_t> row_ind({count, k}), col_ind({count, k});
     std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
     const int most = thread_count(threads_for(threads));
+    const Tuning tuning = tunings().assignment;
     Guard guard(std::nullopt, py::none());
     const BatchStatus found =
-        guard.run([&](Stop& stop) { return solve_batch(first, count, maximize, most, stop, rows, cols); });
+        guard.run([&](Stop& stop) { return solve_batch(first, count, maximize, most, stop, rows, cols, tuning); });
     if (found.status == Status::optimal) {
       out = py::make_tuple(std::move(row_ind), std::move(col_ind));
     } else {
@@ -212,8 +217,9 @@ py::object solve_dense(const py::array& a, bool maximize, int threads, std::opti
   with_type(a.dtype(), [&]<class T>(T) {
     const DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
     const int most = thread_count(threads_for(threads));
+    const Tuning tuning = tunings().assignment;
     Guard guard(time_limit, std::move(progress));
-    const Result r = guard.run([&](Stop& stop) { return solve(view, maximize, most, stop); });
+    const Result r = guard.run([&](Stop& stop) { return solve(view, maximize, most, stop, true, tuning); });
     out = result_dict(r, guard.stop());
   });
   return out;
@@ -230,8 +236,9 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
                             {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
                             rows,
                             cols};
+    const Tuning tuning = tunings().assignment;
     Guard guard(time_limit, std::move(progress));
-    const Result r = guard.run([&](Stop& stop) { return solve(a, maximize, stop); });
+    const Result r = guard.run([&](Stop& stop) { return solve(a, maximize, stop, {}, tuning); });
     out = result_dict(r, guard.stop());
   });
   return out;

@@ -4,6 +4,7 @@
 #include "gridcompute/flow/dimacs.hpp"
 #include "gridcompute/flow/preprocess.hpp"
 #include "gridcompute/flow/problem.hpp"
+#include "tuning.hpp"
 
 namespace gridcompute::bindings {
 
@@ -133,8 +134,10 @@ py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const 
                 std::optional<double> time_limit, py::object progress) {
   const flow::MinCostFlow problem = problem_of(tail, head, capacity, cost, supply, lower);
   const flow::WarmStart* before = start == nullptr ? nullptr : &start->state;
+  const flow::FlowTuning tuning = tunings().flow;
   Guard guard(time_limit, std::move(progress));
-  flow::FlowResult r = guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), before, stop); });
+  flow::FlowResult r =
+      guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), before, stop, {}, tuning); });
   const auto if_status = [&](flow::FlowStatus status, std::vector<Index>&& ids) {
     return r.status == status ? py::object(read_only(to_array(std::move(ids)))) : py::none();
   };

@@ -11,6 +11,7 @@ void bind_live(py::module_& m);
 void bind_transport(py::module_& m);
 void bind_plan(py::module_& m);
 void bind_packing(py::module_& m);
+void bind_tuning(py::module_& m);
 
 namespace {
 
@@ -61,6 +62,7 @@ PYBIND11_MODULE(_core, m) {
   bind_transport(m);
   bind_plan(m);
   bind_packing(m);
+  bind_tuning(m);
 }
 
 }  // namespace gridcompute::bindings

@@ -5,6 +5,7 @@
 #include "certificate.hpp"
 #include "gridcompute/base/error.hpp"
 #include "stats.hpp"
+#include "tuning.hpp"
 
 namespace gridcompute::bindings {
 
@@ -150,6 +151,10 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   if (prices) options.prices = prices->data();
   options.seed = seed;
   options.threads = threads_for(threads);
+  const transport::Tuning tuning = tunings().transport;
+  const transport::WholeJobTuning whole_jobs = tunings().whole_jobs;
+  options.tuning = &tuning;
+  options.whole_jobs = &whole_jobs;
   Guard guard(time_limit, std::move(progress));
   const Result r = guard.run([&](Stop& stop) {
     Result found = transport::solve(problem, options, stop);

@@ -13,9 +13,9 @@
 //   record.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
+#include "gridcompute/base/tuning.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::assignment {
@@ -193,25 +193,6 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
   X(Index, compared_pairs, 8, 0, 1000, "pairs per row", "pairs compared exactly at once, instead of another solve",    \
     kBenchFamilies)
 
-struct Tuning {
-#define GRIDCOMPUTE_FIELD(type, name, value, low, high, unit, decides, measured) type name = value;
-  GRIDCOMPUTE_ASSIGNMENT_TUNING(GRIDCOMPUTE_FIELD)
-#undef GRIDCOMPUTE_FIELD
-};
-
-inline constexpr Tuning kDefaultTuning{};
-
-// One line of the table, for tests, sweeps and the documentation.
-struct TuningEntry {
-  const char* name;
-  double value, low, high;
-  const char *unit, *decides, *measured;
-};
-inline constexpr std::array kTuningTable{
-#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, measured) \
-  TuningEntry{#name, value, low, high, unit, decides, measured},
-    GRIDCOMPUTE_ASSIGNMENT_TUNING(GRIDCOMPUTE_ENTRY)
-#undef GRIDCOMPUTE_ENTRY
-};
+GRIDCOMPUTE_DEFINE_TUNING(Tuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_ASSIGNMENT_TUNING)
 
 }  // namespace gridcompute::assignment

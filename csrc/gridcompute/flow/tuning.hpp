@@ -14,9 +14,9 @@
 // flat. What follows after a semicolon was measured on larger graphs; docs/explanation/flow-methods.md has more.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
+#include "gridcompute/base/tuning.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::flow {
@@ -209,24 +209,6 @@ namespace gridcompute::flow {
     "relabels between global price updates", "double 0.99")
 // clang-format on
 
-struct FlowTuning {
-#define GRIDCOMPUTE_FIELD(type, name, value, low, high, unit, decides, measured) type name = value;
-  GRIDCOMPUTE_FLOW_TUNING(GRIDCOMPUTE_FIELD)
-#undef GRIDCOMPUTE_FIELD
-};
-
-inline constexpr FlowTuning kFlowTuning{};
-
-// A line of the table, for tests that draw values and for whoever prints it.
-struct FlowTuningEntry {
-  const char* name;
-  double value, low, high;
-  const char *unit, *decides, *measured;
-};
-
-#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, measured) \
-  FlowTuningEntry{#name, static_cast<double>(value), low, high, unit, decides, measured},
-inline constexpr std::array kFlowTuningTable{GRIDCOMPUTE_FLOW_TUNING(GRIDCOMPUTE_ENTRY)};
-#undef GRIDCOMPUTE_ENTRY
+GRIDCOMPUTE_DEFINE_TUNING(FlowTuning, kFlowTuning, kFlowTuningTable, GRIDCOMPUTE_FLOW_TUNING)
 
 }  // namespace gridcompute::flow

@@ -5,9 +5,9 @@
 // it. The tolerance of rounded hours and the unit of rounding stay beside the proofs that need them.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
+#include "gridcompute/base/tuning.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::plan {
@@ -37,24 +37,6 @@ namespace gridcompute::plan {
     "the least gain that is accepted", "above the rounding of the costs, so that the search ends; not measured")
 // clang-format on
 
-struct PlanTuning {
-#define GRIDCOMPUTE_FIELD(type, name, value, low, high, unit, decides, reason) type name = value;
-  GRIDCOMPUTE_PLAN_TUNING(GRIDCOMPUTE_FIELD)
-#undef GRIDCOMPUTE_FIELD
-};
-
-inline constexpr PlanTuning kPlanTuning{};
-
-// A line of the table, for tests that draw values and for whoever prints it.
-struct PlanTuningEntry {
-  const char* name;
-  double value, low, high;
-  const char *unit, *decides, *reason;
-};
-
-#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, reason) \
-  PlanTuningEntry{#name, static_cast<double>(value), low, high, unit, decides, reason},
-inline constexpr std::array kPlanTuningTable{GRIDCOMPUTE_PLAN_TUNING(GRIDCOMPUTE_ENTRY)};
-#undef GRIDCOMPUTE_ENTRY
+GRIDCOMPUTE_DEFINE_TUNING(PlanTuning, kPlanTuning, kPlanTuningTable, GRIDCOMPUTE_PLAN_TUNING)
 
 }  // namespace gridcompute::plan

@@ -42,6 +42,7 @@
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/cost/source.hpp"
+#include "gridcompute/transport/generalized_assignment/tuning.hpp"
 #include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
@@ -64,7 +65,8 @@ struct Options {
   const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
   std::uint64_t seed = 0;
   int threads = 0;
-  const Tuning* tuning = &kDefaultTuning;  // not null
+  const Tuning* tuning = &kDefaultTuning;                      // not null
+  const WholeJobTuning* whole_jobs = &kDefaultWholeJobTuning;  // not null
 };
 
 struct Stage {

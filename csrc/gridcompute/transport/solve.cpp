@@ -89,7 +89,7 @@ Result solve(const Problem& problem, const Options& options, Stop& stop) {
   Pool pool(options.threads);
   if (problem.demand != nullptr) {
     Result result;
-    solve_whole_jobs(problem, options, pool, stop, solve_in_one_unit, result);
+    solve_whole_jobs(problem, options, pool, stop, solve_in_one_unit, result, *options.whole_jobs);
     return result;
   }
   const MergedClasses merged(problem, options, pool, stop);

@@ -12,9 +12,9 @@
 //   kBench  the families of benches/transport_time.py at the sizes where the value decides; flatness not on record.
 #pragma once
 
-#include <array>
 #include <limits>
 
+#include "gridcompute/base/tuning.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::transport {
@@ -149,25 +149,6 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Cost, widen_soon, 2, 1, 1 << 10, "1 / share of the radius", "move from which a class's radius grows as well",      \
     kBench)
 
-struct Tuning {
-#define GRIDCOMPUTE_FIELD(type, name, value, low, high, unit, decides, measured) type name = value;
-  GRIDCOMPUTE_TRANSPORT_TUNING(GRIDCOMPUTE_FIELD)
-#undef GRIDCOMPUTE_FIELD
-};
-
-inline constexpr Tuning kDefaultTuning{};
-
-// One line of the table, for tests, sweeps and the documentation.
-struct TuningEntry {
-  const char* name;
-  double value, low, high;
-  const char *unit, *decides, *measured;
-};
-inline constexpr std::array kTuningTable{
-#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, measured) \
-  TuningEntry{#name, static_cast<double>(value), low, high, unit, decides, measured},
-    GRIDCOMPUTE_TRANSPORT_TUNING(GRIDCOMPUTE_ENTRY)
-#undef GRIDCOMPUTE_ENTRY
-};
+GRIDCOMPUTE_DEFINE_TUNING(Tuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_TRANSPORT_TUNING)
 
 }  // namespace gridcompute::transport

@@ -30,7 +30,7 @@ FlowTuning random_tuning(std::mt19937& r) {
 }
 
 TEST(flow_tuning_table_is_sound) {
-  for (const FlowTuningEntry& entry : kFlowTuningTable) {
+  for (const TuningEntry& entry : kFlowTuningTable) {
     CONTEXT("name", entry.name);
     CHECK(entry.low <= entry.value);
     CHECK(entry.value <= entry.high);

@@ -57,11 +57,11 @@ double cost_of(const PlanCase& i, const std::vector<std::int32_t>& klass, const 
 }  // namespace
 
 TEST(plan_tuning_table_is_sound) {
-  for (const PlanTuningEntry& entry : kPlanTuningTable) {
+  for (const TuningEntry& entry : kPlanTuningTable) {
     CONTEXT("name", entry.name);
     CHECK(entry.low <= entry.value);
     CHECK(entry.value <= entry.high);
-    CHECK(*entry.unit != 0 && *entry.decides != 0 && *entry.reason != 0);
+    CHECK(*entry.unit != 0 && *entry.decides != 0 && *entry.measured != 0);
   }
 }
 

@@ -102,7 +102,7 @@ SparseCost<std::int64_t, std::int64_t> listed(const Instance& p, std::vector<std
 }  // namespace
 
 TEST(transport_tuning_table_is_sound) {
-  for (const transport::TuningEntry& entry : transport::kTuningTable) {
+  for (const TuningEntry& entry : transport::kTuningTable) {
     CONTEXT("name", entry.name);
     CHECK(entry.low <= entry.value);
     CHECK(entry.value <= entry.high);

@@ -8,9 +8,9 @@
 // on record.
 #pragma once
 
-#include <array>
 #include <cstddef>
 
+#include "gridcompute/base/tuning.hpp"
 #include "gridcompute/base/types.hpp"
 
 namespace gridcompute::transport {
@@ -79,25 +79,6 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
   X(double, step_fall, 0.7, 0.1, 0.99, "ratio", "reduction of the step length", kGaps)                                 \
   X(double, least_step, 1e-3, 1e-9, 0.1, "Polyak steps", "step length at which the ascent ends", kGaps)
 
-struct WholeJobTuning {
-#define GRIDCOMPUTE_FIELD(type, name, value, low, high, unit, decides, measured) type name = value;
-  GRIDCOMPUTE_WHOLE_JOB_TUNING(GRIDCOMPUTE_FIELD)
-#undef GRIDCOMPUTE_FIELD
-};
-
-inline constexpr WholeJobTuning kDefaultWholeJobTuning{};
-
-// One line of the table, for tests, sweeps and the documentation.
-struct WholeJobTuningEntry {
-  const char* name;
-  double value, low, high;
-  const char *unit, *decides, *measured;
-};
-inline constexpr std::array kWholeJobTuningTable{
-#define GRIDCOMPUTE_ENTRY(type, name, value, low, high, unit, decides, measured) \
-  WholeJobTuningEntry{#name, static_cast<double>(value), low, high, unit, decides, measured},
-    GRIDCOMPUTE_WHOLE_JOB_TUNING(GRIDCOMPUTE_ENTRY)
-#undef GRIDCOMPUTE_ENTRY
-};
+GRIDCOMPUTE_DEFINE_TUNING(WholeJobTuning, kDefaultWholeJobTuning, kWholeJobTuningTable, GRIDCOMPUTE_WHOLE_JOB_TUNING)
 
 }  // namespace gridcompute::transport

@@ -1,0 +1,326 @@
+"""What each method of a solver is worth: its time without the method over its time with it, family by family.
+
+    python benches/ablation.py transport | assignment | flow [--json FILE] [--repeat N]
+
+A method is switched off through the solver's table of tuned numbers (csrc/gridcompute/*/tuning.hpp) or by `method=`.
+Times are processor seconds of one thread, with and without in turn, the least of some repetitions; the objectives are
+compared. A ratio of 1.3 on two families that occur in practice is what a method must show to be kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import gridcompute as gc
+from gridcompute import _core
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
+import transport_instances as jobs  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DATA = HERE.parent.parent / "shared" / "data" / "solver"
+
+# Method -> (solver in the table, numbers that switch it off, keyword arguments of the call).
+OFF: dict[str, dict[str, tuple[str, dict[str, float], dict[str, Any]]]] = {
+    "transport": {
+        "small_problem (in memory)": ("transport", {}, {"method": "exact"}),
+        "merged_classes": ("transport", {"merge_jobs": 1 << 30}, {}),
+        "float32 filter": ("transport", {"filter_classes": 1 << 20}, {}),
+        "classes compared one by one": ("transport", {"compared_classes": 0}, {}),
+        "dense Laplacian": ("transport", {"dense_laplacian": 0}, {}),
+        "measured price drops": ("transport", {"measured_drops": 0}, {}),
+        "samples (all but one)": ("transport", {"sample_growth": 1 << 10}, {}),
+        "Newton (one step)": ("transport", {"evaluations": 1}, {}),
+        "columns read as a whole": ("transport", {"build_all_share": 0}, {}),
+        "repair in a wider box": ("transport", {"repair_widenings": 0}, {}),
+        "shorter Newton steps": ("transport", {"shorter_steps": 0}, {}),
+        "perturbation of ties": (
+            "transport",
+            {"tie_distance": 0, "spread_bits_most": 1, "spread_bits_least": 1},
+            {},
+        ),
+    },
+    "assignment": {
+        "JV in place": (
+            "assignment",
+            {"in_place_entries": 0, "in_place_passes": 0, "in_place_passes_large": 0},
+            {},
+        ),
+        "small buffers, registers": ("assignment", {"small_entries": 0, "inline_entries": 0}, {}),
+        "outlier cap": ("assignment", {"cap_tail_share": 2.0**-40}, {}),
+        "sparse in disguise": ("assignment", {"big_m_share": 64, "big_m_columns": 0}, {}),
+        "column minima as prices": ("assignment", {"minima_matched": 1.0, "minima_gain": 8.0}, {}),
+        "whole rows first": (
+            "assignment",
+            {"rows_first_entries": 0, "rows_first_entries_uneven": 0},
+            {},
+        ),
+        "row reduction on lists": (
+            "assignment",
+            {"reduction_bids_first": 0, "reduction_bids": 0},
+            {},
+        ),
+        "auction on lists": ("assignment", {"trial_bids": 0}, {}),
+        "auction on whole rows": ("assignment", {"row_phases": 0}, {}),
+        "searches over lists": ("assignment", {"list_passes": 0}, {}),
+        "Hopcroft-Karp phases": ("assignment", {"phase_free_rows": 4096}, {}),
+        "order of tied columns": ("assignment", {"tie_order_columns": 4096}, {}),
+        "column offsets": ("assignment", {"column_variance": 16.0}, {}),
+        "first row reduction": ("assignment", {"first_bids": 0}, {}),
+        "prefetching": (
+            "assignment",
+            {"prefetch_prices": 0, "prefetch_lists": 0, "prefetch_places": 0},
+            {},
+        ),
+    },
+    "flow": {
+        "cost scaling": ("flow", {}, {"method": "network_simplex"}),
+        "network simplex": ("flow", {}, {"method": "cost_scaling"}),
+        "start by cost scaling": ("flow", {"scaled_start_work": 0}, {}),
+        "start from stars": ("flow", {"star_cost_ratio": 0}, {}),
+        "start from a forest": (
+            "flow",
+            {
+                "forest_cut_sources": 100000,
+                "forest_cut_nodes_sparse": 100000,
+                "forest_cut_nodes": 100000,
+                "forest_sink_path": 0,
+            },
+            {},
+        ),
+        "several pivots a pass": ("flow", {"pivots_per_pass": 1, "pivots_per_pass_cheap": 1}, {}),
+        "changing block length": ("flow", {"pivots_per_pace": 65536}, {}),
+        "scattered blocks": ("flow", {"scatter_after_rounds": 1024}, {}),
+        "price refinement": ("flow", {"price_refinement_rounds": 0}, {}),
+        "paths that prove the flow": ("flow", {"path_passes": 0}, {}),
+        "subtree potentials": ("flow", {"subtree_share": 1024}, {}),
+        "local pricing (warm)": ("flow", {"local_passes": 0}, {}),
+        "dual repair (warm)": ("flow", {"repair_passes": 0}, {}),
+    },
+}
+
+
+def transport_families() -> dict[str, Callable[[], Any]]:
+    """Twelve families at sizes of about a tenth of a second."""
+    sizes = {
+        "structured": (200_000, 100), "uniform": (200_000, 100), "ties": (200_000, 100), "coarse": (200_000, 100),
+        "skewed": (100_000, 100), "sparse": (200_000, 200),
+    }  # fmt: skip
+
+    def drawn(name: str) -> Any:
+        cost, room = jobs.FAMILIES[name](*sizes[name], 1)
+        return lambda **k: gc.transport(cost, room, threads=1, **k).objective
+
+    def small(n: int, s: int, scale: float) -> Any:
+        cost, room = jobs.structured(n, s, 1)
+        cost = cost * scale if scale != 1 else cost
+        return lambda **k: sum(
+            gc.transport(cost, room, threads=1, **k).objective for _ in range(max(1, 20_000 // n))
+        )
+
+    def points(n: int, s: int) -> Any:
+        r = np.random.default_rng(1)
+        a, b = r.random((n, 2)), r.random((s, 2))
+        cost = (1e6 * np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1])).astype(np.int32)
+        room = r.multinomial(int(1.02 * n) + s, np.full(s, 1 / s)).astype(np.int64)
+        return lambda **k: gc.transport(cost, room, threads=1, **k).objective
+
+    def copies(n: int, s: int) -> Any:
+        r = np.random.default_rng(1)
+        cost = np.ascontiguousarray(
+            r.integers(0, 8000, (n, s // 4), dtype=np.int32)[:, r.integers(0, s // 4, s)]
+        )
+        room = r.multinomial(int(1.02 * n) + s, np.full(s, 1 / s)).astype(np.int64)
+        return lambda **k: gc.transport(cost, room, threads=1, **k).objective
+
+    def terms(n: int, s: int) -> Any:
+        parts, room = jobs.day(n, s, 1)
+        cost = gc.Terms(parts)
+        return lambda **k: gc.transport(cost, room, threads=1, **k).objective
+
+    def gangs(n: int, s: int) -> Any:
+        cost, room, demand = jobs.gangs(n, s, 1)
+        return lambda **k: gc.transport(cost, room, demand=demand, gap=1e-3, threads=1, **k).status
+
+    return {
+        **{f"{k}-{sizes[k][0] // 1000}kx{sizes[k][1]}": (lambda k=k: drawn(k)) for k in sizes},
+        "small-100x10": lambda: small(100, 10, 1),
+        "small-2kx40": lambda: small(2000, 40, 1),
+        "small-reals-2kx40": lambda: small(2000, 40, np.pi),
+        "points-50kx300": lambda: points(50_000, 300),
+        "copies-100kx200": lambda: copies(100_000, 200),
+        "terms-200kx300": lambda: terms(200_000, 300),
+        "gangs-20kx100": lambda: gangs(20_000, 100),
+    }  # fmt: skip
+
+
+def assignment_families() -> dict[str, Callable[[], Any]]:
+    """Families of the bench of assignment, integers and reals, and published instances where they lie at hand."""
+    from assignment_instances import CLASSES
+    from bench_assignment import FAMILIES
+
+    def solved(cost: Any, times: int = 1) -> Any:
+        return lambda **k: sum(
+            float(cost[gc.linear_sum_assignment(cost, **k)].sum()) for _ in range(times)
+        )
+
+    out: dict[str, Callable[[], Any]] = {}
+    for name in (
+        "uniform",
+        "geometric",
+        "product",
+        "narrow",
+        "offsets",
+        "low_rank",
+        "line",
+        "binary",
+    ):
+        out[f"{name}-1000"] = lambda name=name: solved(CLASSES[name](1000, 1), 3)
+    for name in FAMILIES:
+        out[f"{name}-800"] = lambda name=name: solved(FAMILIES[name](800, 1), 3)
+    out["uniform-60"] = lambda: solved(CLASSES["uniform"](60, 1), 300)
+    out["wide-100x5000"] = lambda: solved(
+        np.random.default_rng(1).integers(0, 10**6, (100, 5000)), 10
+    )
+    for file in sorted((DATA / "orlib_assign").glob("assign[48]00.txt*")):
+        out[f"OR-Library {file.name.split('.')[0]}"] = lambda file=file: solved(orlib(file), 10)
+    return out
+
+
+def orlib(file: Path) -> Any:
+    """An assignment problem of the OR-Library: n, then its costs row by row."""
+    text = gzip.open(file, "rt").read() if file.suffix == ".gz" else file.read_text()
+    numbers = np.array(text.split(), dtype=np.int64)
+    return numbers[1:].reshape(numbers[0], numbers[0])
+
+
+def flow_families() -> dict[str, Callable[[], Any]]:
+    """Instances of the bench of flow, cold and with one in a hundred costs changed, and published ones."""
+    from bench_flow import INSTANCES
+
+    def cold(problem: Any) -> Any:
+        return lambda **k: gc.min_cost_flow(*problem, **k).objective
+
+    def warm(problem: Any) -> Any:
+        tail, head, capacity, cost, supply = problem
+        r = np.random.default_rng(1)
+        changed = cost.copy()
+        some = r.choice(len(cost), max(1, len(cost) // 100), replace=False)
+        changed[some] = np.maximum(0, changed[some] + r.integers(-50, 50, len(some)))
+        first = gc.min_cost_flow(*problem)
+        return lambda **k: sum(
+            gc.min_cost_flow(
+                tail,
+                head,
+                capacity,
+                changed,
+                supply,
+                **({"start": first} if "method" not in k else k),
+            ).objective
+            for _ in range(3)
+        )
+
+    out: dict[str, Callable[[], Any]] = {
+        k: (lambda make=make: cold(make())) for k, make in INSTANCES.items()
+    }
+    for name in ("netgen-4k", "time-50x168", "grid-64"):
+        out[f"{name}, 1 % of costs changed"] = lambda name=name: warm(INSTANCES[name]())
+    for folder in ("dimacs", "flowlessly"):
+        for file in sorted(
+            (DATA / folder).glob("*.min*" if folder == "dimacs" else "graph_*m_*p.in*")
+        )[:6]:
+            out[f"{folder} {file.name.split('.min')[0]}"] = lambda file=file: cold(
+                gc.read_dimacs(file)
+            )
+    return out
+
+
+MADE = {"transport": transport_families, "assignment": assignment_families, "flow": flow_families}
+
+
+def seconds(run: Callable[..., Any], **options: Any) -> tuple[float, Any]:
+    """Processor seconds of one run, and its objective."""
+    start = time.process_time()
+    value = run(**options)
+    return time.process_time() - start, value
+
+
+def ratio(
+    run: Callable[..., Any],
+    solver: str,
+    off: dict[str, float],
+    options: dict[str, Any],
+    repeat: int,
+) -> float:
+    """Least time without the method over least time with it, run in turn."""
+    least, value = [np.inf, np.inf], [None, None]
+    for _ in range(repeat):
+        for without in (0, 1):
+            _core.set_tuning(solver, off if without else {})
+            try:
+                took, found = seconds(run, **(options if without else {}))
+            finally:
+                _core.set_tuning(solver, {})
+            least[without], value[without] = min(least[without], took), found
+    same = value[0] == value[1] or np.isclose(value[0], value[1], rtol=1e-9)
+    assert same, f"{off} {options}: {value[1]!r} without, {value[0]!r} with"
+    return least[1] / least[0]
+
+
+def main(solver: str, repeat: int, out: Path | None) -> None:
+    """Measure and print the table, families as rows."""
+    table: dict[str, dict[str, float]] = {}
+    methods = OFF[solver]
+    for number, name in enumerate(methods, 1):
+        print(f"{number:2d} without {name}")
+    print(
+        f"{'family':32s} {'with, ms':>9s} "
+        + " ".join(f"{k:5d}" for k in range(1, len(methods) + 1)),
+        flush=True,
+    )
+    for family, make in MADE[solver]().items():
+        run = make()
+        run()
+        row = {"ms": 1e3 * min(seconds(run)[0] for _ in range(2))}
+        for name, (table_of, off, options) in methods.items():
+            row[name] = ratio(run, table_of, off, options, repeat)
+        table[family] = row
+        print(
+            f"{family:32s} {row['ms']:9.1f} " + " ".join(f"{row[k]:5.2f}" for k in methods),
+            flush=True,
+        )
+    print("families on which a method wins 1.3 or more, and loses 1.05 or more:")
+    for name in methods:
+        wins = sum(row[name] >= 1.3 for row in table.values())
+        losses = sum(row[name] <= 1 / 1.05 for row in table.values())
+        print(f"  {name:32s} {wins:3d} {losses:3d}")
+    if out is not None:
+        out.write_text(
+            json.dumps(
+                {"machine": platform.processor() or platform.machine(), "ratios": table}, indent=1
+            )
+            + "\n"
+        )
+
+
+if __name__ == "__main__":
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("solver", choices=sorted(OFF))
+    p.add_argument("--repeat", type=int, default=3)
+    p.add_argument("--json", type=Path, default=None)
+    a = p.parse_args()
+    main(a.solver, a.repeat, a.json)

@@ -1,0 +1,76 @@
+// Access to the solvers' tables of tuned numbers, for benches that switch a method off and for tests that force one.
+#include "tuning.hpp"
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace gridcompute::bindings {
+
+namespace {
+
+Tunings in_force;
+
+// Calls use(struct in force, defaults, table) for the solver of this name.
+template <class Use>
+auto with_solver(const std::string& solver, Use&& use) {
+  if (solver == "assignment") return use(in_force.assignment, assignment::kDefaultTuning, assignment::kTuningTable);
+  if (solver == "flow") return use(in_force.flow, flow::kFlowTuning, flow::kFlowTuningTable);
+  if (solver == "transport") return use(in_force.transport, transport::kDefaultTuning, transport::kTuningTable);
+  if (solver == "whole_jobs")
+    return use(in_force.whole_jobs, transport::kDefaultWholeJobTuning, transport::kWholeJobTuningTable);
+  throw Error(ErrorKind::invalid_problem, "solver", -1,
+              "solver: found '" + solver + "', needed assignment, flow, transport or whole_jobs");
+}
+
+// Sets the defaults with `values` in their place; on an error nothing changes.
+void set(const std::string& solver, const py::dict& values) {
+  with_solver(solver, [&](auto& current, const auto& defaults, const auto& table) {
+    auto changed = defaults;
+    for (const auto& [key, value] : values) {
+      const auto name = py::cast<std::string>(key);
+      const auto number = py::cast<double>(value);
+      const auto entry = std::find_if(table.begin(), table.end(), [&](const TuningEntry& e) { return name == e.name; });
+      if (entry == table.end())
+        throw Error(ErrorKind::invalid_problem, "values", -1, "values: found '" + name + "', no number of " + solver);
+      if (!(number >= entry->low && number <= entry->high))
+        throw Error(ErrorKind::invalid_problem, "values", -1,
+                    "values['" + name + "']: found " + std::to_string(number) + ", needed " +
+                        std::to_string(entry->low) + " to " + std::to_string(entry->high));
+      if (!set_tuning(changed, name, number))
+        throw Error(ErrorKind::internal, "values", -1, "tuning: '" + name + "' is in the table but not in the struct");
+    }
+    current = changed;
+  });
+}
+
+py::list table_of(const std::string& solver) {
+  py::list out;
+  with_solver(solver, [&](auto&, const auto&, const auto& table) {
+    for (const TuningEntry& e : table) {
+      py::dict line;
+      line["name"] = e.name;
+      line["default"] = e.value;
+      line["low"] = e.low;
+      line["high"] = e.high;
+      line["unit"] = e.unit;
+      line["decides"] = e.decides;
+      line["measured"] = e.measured;
+      out.append(std::move(line));
+    }
+  });
+  return out;
+}
+
+}  // namespace
+
+const Tunings& tunings() noexcept { return in_force; }
+
+void bind_tuning(py::module_& m) {
+  m.def("tuning_table", &table_of, py::arg("solver"), "The tuned numbers of a solver, each a dict.");
+  m.def("set_tuning", &set, py::arg("solver"), py::arg("values"),
+        "For benches and tests: later calls in this process use the defaults with these values in their place.");
+}
+
+}  // namespace gridcompute::bindings

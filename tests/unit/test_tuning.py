@@ -1,0 +1,97 @@
+"""The tables of tuned numbers: any values within their ranges give the same optimum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from gridcompute import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOLVERS = ("assignment", "flow", "transport", "whole_jobs")
+
+
+@pytest.fixture(autouse=True)
+def defaults() -> Iterator[None]:
+    """Whatever a test sets, the next one has the defaults."""
+    yield
+    for solver in SOLVERS:
+        _core.set_tuning(solver, {})
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_each_number_says_what_it_decides_and_lies_in_its_range(solver: str) -> None:
+    """If this fails, a number has no reason on record, or a default that nothing was proved for."""
+    table = _core.tuning_table(solver)
+    assert len({line["name"] for line in table}) == len(table) > 10
+    for line in table:
+        assert line["low"] <= line["default"] <= line["high"], line
+        assert line["unit"], line
+        assert line["decides"], line
+        assert line["measured"], line
+
+
+def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing() -> None:
+    """If this fails, a bench that misspells a number measures the defaults twice."""
+    with pytest.raises(gc.InvalidProblemError, match="needed assignment, flow, transport"):
+        _core.tuning_table("grid")
+    with pytest.raises(gc.InvalidProblemError, match="'filter_klasses', no number of transport"):
+        _core.set_tuning("transport", {"filter_klasses": 1})
+    with pytest.raises(gc.InvalidProblemError, match=r"found 0\.0+, needed 1\.0+ to"):
+        _core.set_tuning("transport", {"filter_classes": 0})
+    with pytest.raises(gc.InvalidProblemError, match="found nan"):
+        _core.set_tuning("transport", {"filter_classes": np.nan})
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"merge_jobs": 1 << 30},
+        {"filter_classes": 1 << 20},
+        {"evaluations": 1, "shorter_steps": 0},
+        {"sample_growth": 1 << 10, "repair_widenings": 0},
+        {"dense_laplacian": 0, "measured_drops": 0, "compared_classes": 0},
+    ],
+)
+def test_transport_has_one_optimum_whatever_is_switched_off(off: dict[str, float]) -> None:
+    """If this fails, a tuned number decides what is optimal."""
+    r = np.random.default_rng(5)
+    cost = r.integers(0, 500, (3000, 40), dtype=np.int32)
+    room = r.multinomial(3300, np.full(40, 1 / 40)).astype(np.int64)
+    proved = gc.transport(cost, room, method="exact")
+    _core.set_tuning("transport", off)
+    other = gc.transport(cost, room, method="exact")
+    assert other.objective == proved.objective, (off, other.objective, proved.objective)
+    assert other.verify().valid
+    assert other.exact
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_assignment_and_flow_have_one_optimum_at_numbers_drawn_at_random(seed: int) -> None:
+    """If this fails, a range reaches further than what was proved for its number."""
+    r = np.random.default_rng(seed)
+    cost = r.integers(0, 10_000, (150, 150))
+    best = cost[gc.linear_sum_assignment(cost)].sum()
+    n, m = 60, 400
+    tail, head = r.integers(0, n, m), r.integers(0, n, m)
+    flow: tuple[Any, ...] = (tail, head, r.integers(0, 50, m), r.integers(0, 99, m))
+    supply = np.zeros(n, np.int64)
+    supply[:2] = 9, -9
+    least = gc.min_cost_flow(*flow, supply)
+    for solver in ("assignment", "flow"):
+        draw = {}
+        for line in _core.tuning_table(solver):
+            low, high, at = line["low"], line["high"], line["default"]
+            factor = 2.0 ** r.integers(-2, 3)
+            whole = float(at).is_integer() and float(low).is_integer()
+            value = float(np.clip(at * factor, low, high))
+            draw[line["name"]] = float(np.rint(value)) if whole else value
+        _core.set_tuning(solver, draw)
+        assert cost[gc.linear_sum_assignment(cost)].sum() == best, (seed, solver, draw)
+        again = gc.min_cost_flow(*flow, supply)
+        assert (again.status, again.objective) == (least.status, least.objective), (seed, draw)
