@@ -1,10 +1,11 @@
-"""What each method of a solver is worth: its time without the method over its time with it, family by family.
+"""What each method of a solver is worth: its time without the method over its time with it.
 
     python benches/ablation.py transport | assignment | flow [--json FILE] [--repeat N]
 
-A method is switched off through the solver's table of tuned numbers (csrc/gridcompute/*/tuning.hpp) or by `method=`.
-Times are processor seconds of one thread, with and without in turn, the least of some repetitions; the objectives are
-compared. A ratio of 1.3 on two families that occur in practice is what a method must show to be kept.
+A method is switched off through the solver's table of tuned numbers (csrc/gridcompute/*/tuning.hpp)
+or by `method=`. Times are processor seconds of one thread, with and without in turn, the least of
+some repetitions; the objectives are compared. A ratio of 1.3 on two families that occur in practice
+is what a method must show to be kept.
 """
 
 from __future__ import annotations
@@ -115,9 +116,13 @@ OFF: dict[str, dict[str, tuple[str, dict[str, float], dict[str, Any]]]] = {
 def transport_families() -> dict[str, Callable[[], Any]]:
     """Twelve families at sizes of about a tenth of a second."""
     sizes = {
-        "structured": (200_000, 100), "uniform": (200_000, 100), "ties": (200_000, 100), "coarse": (200_000, 100),
-        "skewed": (100_000, 100), "sparse": (200_000, 200),
-    }  # fmt: skip
+        "structured": (200_000, 100),
+        "uniform": (200_000, 100),
+        "ties": (200_000, 100),
+        "coarse": (200_000, 100),
+        "skewed": (100_000, 100),
+        "sparse": (200_000, 200),
+    }
 
     def drawn(name: str) -> Any:
         cost, room = jobs.FAMILIES[name](*sizes[name], 1)
@@ -167,9 +172,10 @@ def transport_families() -> dict[str, Callable[[], Any]]:
 
 
 def assignment_families() -> dict[str, Callable[[], Any]]:
-    """Families of the bench of assignment, integers and reals, and published instances where they lie at hand."""
-    from assignment_instances import CLASSES
+    """Families of the bench of assignment, and published instances where they can be read."""
     from bench_assignment import FAMILIES
+
+    from assignment_instances import CLASSES
 
     def solved(cost: Any, times: int = 1) -> Any:
         return lambda **k: sum(
@@ -201,13 +207,13 @@ def assignment_families() -> dict[str, Callable[[], Any]]:
 
 def orlib(file: Path) -> Any:
     """An assignment problem of the OR-Library: n, then its costs row by row."""
-    text = gzip.open(file, "rt").read() if file.suffix == ".gz" else file.read_text()
+    text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     numbers = np.array(text.split(), dtype=np.int64)
     return numbers[1:].reshape(numbers[0], numbers[0])
 
 
 def flow_families() -> dict[str, Callable[[], Any]]:
-    """Instances of the bench of flow, cold and with one in a hundred costs changed, and published ones."""
+    """Instances of the bench of flow, cold and after changes of cost, and published ones."""
     from bench_flow import INSTANCES
 
     def cold(problem: Any) -> Any:
