@@ -32,7 +32,7 @@ GROUND = {"_version", "errors", "_progress", "_extras", "_files", "_gap", "_cert
 GROUND |= {"_log", "_table", "_value"}
 NATIVE = {"_core"}
 FORMULAS = {"costs", "_checks"}  # costs and the checks of arguments
-TOP = {"report", "cli", "plot", "testing", "__main__"}
+TOP = {"bench", "report", "cli", "plot", "testing", "__main__"}
 # solvers/, live/, fair/ and records/ are "functions".
 ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "top"]
 

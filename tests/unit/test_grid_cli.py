@@ -140,3 +140,58 @@ def test_bad_tables_and_names_cost_one_line(command: Command, folders: tuple[Pat
     status, _, err = command("match", problem, "--out", plan)
     assert status == 2
     assert "sites.pue[0] is 0.25, needed" in err
+
+
+def test_each_command_prints_json(command: Command, folders: tuple[Path, Path]) -> None:
+    """If this fails, a script has to read tables made for people."""
+    problem, plan = folders
+    made = {
+        "scenario": ("--jobs", 20, "--out", plan.parent / "again"),
+        "match": (problem, "--out", plan.parent / "second"),
+        "verify": (plan,),
+        "explain": (plan, 0, 1),
+        "audit": (plan,),
+        "report": (plan, "--out", plan.parent / "page.html"),
+    }
+    found = {}
+    for name, arguments in made.items():
+        status, out, err = command(name, *arguments, "--json")
+        assert (status, err) == (0, ""), (name, err)
+        found[name] = json.loads(out)
+    assert found["scenario"]["jobs"] == 20
+    assert found["match"]["jobs"] == 150
+    assert found["match"]["placed"] + sum(found["match"]["unplaced"].values()) == 150
+    assert found["verify"]["valid"] is True
+    assert found["verify"]["objective"] >= found["verify"]["bound"]
+    assert [e["job"] for e in found["explain"]] == [0, 1]
+    assert "job 0" in found["explain"][0]["text"]
+    assert found["audit"]["rule"]
+    assert (plan.parent / "page.html").read_text(encoding="utf-8").count("<svg")
+    assert found["report"]["page"].endswith("page.html")
+
+
+def test_a_stored_plan_is_explained_and_reported(
+    command: Command, folders: tuple[Path, Path]
+) -> None:
+    plan = folders[1]
+    status, out, _ = command("explain", plan, 3)
+    assert status == 0
+    assert out.startswith("job 3 ")
+    assert command("explain", plan, 150)[::2] == (
+        2,
+        "gridcompute: job: found 150, needed 0 to 149\n",
+    )
+    status, out, _ = command("audit", plan)
+    assert (status, out.partition(":")[0]) == (0, "Rule in force")
+    status, out, _ = command("report", plan, "--out", plan.parent / "p.html")
+    assert "Lowest N2" in out
+
+
+def test_choices_stand_in_the_help(command: Command) -> None:
+    assert "one_way|round_trip" in command("whatif", "--help")[1]
+    assert "auto|network_simplex|cost_scaling" in command("flow", "--help")[1]
+    assert "transport|assignment|flow|grid|live" in command("bench", "--help")[1]
+    status, _, err = command("whatif", "plan", "--latency-rule", "both")
+    assert status == 2
+    assert "one_way" in err
+    assert "--install-completion" in command("--help")[1]

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import traceback
+from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import Annotated, Any
 
@@ -15,7 +16,9 @@ from .._extras import MissingExtraError
 from .._version import __version__
 from ..errors import CostRangeError, InfeasibleError, InvalidProblemError
 from ..report.printable import printable
+from . import bench as bench_cli
 from . import grid as grid_cli
+from .output import Json, emit
 
 __all__ = ["app", "main", "run"]
 
@@ -37,7 +40,6 @@ SYSTEM_ERRORS = {
 }
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -65,21 +67,34 @@ def _options(
     """Options before any command."""
 
 
+class FlowMethod(StrEnum):
+    """Methods of `min_cost_flow`."""
+
+    auto = "auto"
+    network_simplex = "network_simplex"
+    cost_scaling = "cost_scaling"
+
+
 @app.command()
 def flow(
     file: Annotated[Path, typer.Argument(help="A DIMACS .min file, gzipped or not.")],
-    method: Annotated[str, typer.Option(help="auto, network_simplex or cost_scaling.")] = "auto",
+    method: Annotated[FlowMethod, typer.Option(help="How to solve it.")] = FlowMethod.auto,
+    as_json: Json = False,
 ) -> None:
     """Solve a minimum-cost flow and check the answer."""
     from ..solvers.dimacs import read_dimacs
     from ..solvers.flow import min_cost_flow
 
-    answer = min_cost_flow(*read_dimacs(file), method=method)  # type: ignore[arg-type]
-    print(f"{answer.status}: cost {answer.objective}, certificate {answer.verify().valid}")
+    answer = min_cost_flow(*read_dimacs(file), method=method.value)
+    found = answer.verify()
+    facts = {"status": answer.status, "objective": answer.objective, "certificate": found}
+    facts |= {"nodes": len(answer.potentials), "arcs": len(answer.problem.tail)}
+    emit(as_json, facts, f"{answer.status}: cost {answer.objective}, certificate {found.valid}")
     raise typer.Exit(DONE if answer.status == "optimal" else INFEASIBLE)
 
 
 grid_cli.register(app)
+app.command()(bench_cli.bench)
 
 
 def run(arguments: list[str]) -> int:

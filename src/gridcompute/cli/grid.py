@@ -1,11 +1,15 @@
-"""The platform's commands: demo, scenario, match, verify, whatif, ledger; `register` adds them."""
+"""The platform's commands, from `demo` to `ledger`; `register` adds them."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ..errors import InvalidProblemError
+from .output import Json, emit, plain, plan_facts, say
 
 if TYPE_CHECKING:
     from ..grid.plan.plan import Plan
@@ -16,14 +20,22 @@ __all__ = ["register"]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all by default.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 TimeLimit = Annotated[float | None, typer.Option(min=0.0, help="Seconds.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of a plan, as `match` writes it.")]
 Gap = Annotated[
     float, typer.Option(min=0.0, help="Stop once the relative gap is proved this small.")
 ]
 
 
+class LatencyRule(StrEnum):
+    """How a job's latency limit is read."""
+
+    one_way = "one_way"
+    round_trip = "round_trip"
+
+
 def register(app: typer.Typer) -> None:
     """Add the platform's commands to `app`."""
-    for command in (demo, scenario, match, verify, whatif):
+    for command in (demo, scenario, match, verify, explain, audit, report, whatif):
         app.command()(command)
     ledger = typer.Typer(no_args_is_help=True, help="Check or repair the file of a ledger.")
     ledger.command("check")(ledger_check)
@@ -39,12 +51,14 @@ def demo(
     threads: Threads = None,
     time_limit: TimeLimit = 40.0,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Match one day of the packaged east-west scenario; tables, and a page worth opening."""
     from ..grid import east_west
 
     options = {"gap": gap, "threads": threads, "time_limit": time_limit}
-    _made(_solved(east_west(n_jobs=jobs, seed=seed), out, quiet, **options), out)
+    problem = east_west(n_jobs=jobs, seed=seed)
+    _made(_solved(problem, out, quiet or as_json, **options), out, as_json)
 
 
 def scenario(
@@ -52,12 +66,15 @@ def scenario(
     jobs: Annotated[int, typer.Option(min=1, help="How many jobs.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of jobs and weather.")] = 0,
     csv: Annotated[bool, typer.Option("--csv", help="CSV instead of Parquet.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write the packaged east-west scenario as a folder of tables: a pattern for your own."""
     from ..grid import east_west, write_problem
 
     problem = east_west(n_jobs=jobs, seed=seed)
-    _say(f"{write_problem(problem, out, format='csv' if csv else 'parquet')}: {problem!r}")
+    folder = write_problem(problem, out, format="csv" if csv else "parquet")
+    sizes = {"jobs": len(problem.jobs), "sites": len(problem.sites), "hours": problem.hours}
+    emit(as_json, {"folder": str(folder), "name": problem.name, **sizes}, f"{folder}: {problem!r}")
 
 
 def match(
@@ -72,43 +89,83 @@ def match(
         typer.Option(help="The ledger's file, in place of the one that problem.json names."),
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Match a batch of your own tables (CSV or Parquet); write the plan, its audit and page."""
     from ..grid import read_problem
 
     _require_apart(problem, out)
     options = {"gap": gap, "seed": seed, "threads": threads, "time_limit": time_limit}
-    _made(_solved(read_problem(problem, ledger=ledger), out, quiet, **options), out)
+    given = read_problem(problem, ledger=ledger)
+    _made(_solved(given, out, quiet or as_json, **options), out, as_json)
 
 
-def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder of a plan, as `match` writes it.")],
-) -> None:
+def verify(folder: Folder, as_json: Json = False) -> None:
     """Check a stored plan and the files beside it, all recomputed; exit status 1 for a fault."""
     from ..grid import verify_plan
 
     found = verify_plan(folder)
-    _say(str(found))
+    emit(as_json, found, str(found))
     raise typer.Exit(0 if found.valid else 1)
 
 
+def explain(
+    folder: Folder,
+    jobs: Annotated[list[int], typer.Argument(help="Rows of the jobs table, from 0.", min=0)],
+    as_json: Json = False,
+) -> None:
+    """Say why jobs of a stored plan run where they do, or why not, with each site's best option."""
+    plan = _stored(folder)
+    n = len(plan.assignment)
+    for j in jobs:
+        if j >= n:
+            raise InvalidProblemError(f"job: found {j}, needed 0 to {n - 1}", "job")
+    found = [plan.explain(j) for j in jobs]
+    facts = [{**plain(e), "text": str(e)} for e in found]
+    for fact in facts:
+        fact.pop("names", None)
+    emit(as_json, facts, "\n".join(str(e) for e in found))
+
+
+def audit(folder: Folder, as_json: Json = False) -> None:
+    """Print the green account of a stored plan: four numbers by site, claims under every rule."""
+    from ..grid import audit as account_of
+
+    account = account_of(_stored(folder))
+    emit(as_json, account.as_dict(), str(account))
+
+
+def report(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("plan.html"),
+    as_json: Json = False,
+) -> None:
+    """Print the tables of a stored plan and write its page with pictures."""
+    plan = _stored(folder)
+    page = plan.report(out)
+    _shown(plan, page, as_json)
+
+
 def whatif(
-    folder: Annotated[Path, typer.Argument(help="Folder of a plan, as `match` writes it.")],
+    folder: Folder,
     share: Annotated[float | None, typer.Option(help="The mandate's share, e.g. 0.9.")] = None,
     battery: Annotated[float | None, typer.Option(help="Factor on every battery.")] = None,
     gbit_s: Annotated[float | None, typer.Option(help="Gbit/s added to the corridors.")] = None,
     corridor: Annotated[str | None, typer.Option(help="Only this one: ORIGIN:DESTINATION.")] = None,
     outage: Annotated[str | None, typer.Option(help="Name of a site without accelerators.")] = None,
     renewables: Annotated[float | None, typer.Option(help="Factor on direct sources.")] = None,
-    latency_rule: Annotated[str | None, typer.Option(help="one_way or round_trip.")] = None,
+    latency_rule: Annotated[
+        LatencyRule | None, typer.Option(help="How the jobs' latency limit is read.")
+    ] = None,
     gap: Annotated[float | None, typer.Option(help="1.5 times the plan's gap by default.")] = None,
     threads: Threads = None,
     time_limit: TimeLimit = None,
     quiet: Quiet = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the new plan.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Solve a stored plan again with something changed, and print the difference."""
-    from ..grid import read_plan, whatif, write_plan
+    from ..grid import whatif, write_plan
     from ..grid.files.folders import check_target
 
     pair = None
@@ -121,43 +178,56 @@ def whatif(
         _require_apart(folder, out)
         check_target(out, "plan")
     outcome = whatif(
-        read_plan(folder),
+        _stored(folder),
         gap=gap,
         threads=threads,
         time_limit=time_limit,
-        progress=not quiet,
+        progress=not (quiet or as_json),
         share=share,
         battery=battery,
         gbit_s=gbit_s,
         corridor=pair,
         outage=outage,
         renewables=renewables,
-        latency_rule=latency_rule,
+        latency_rule=None if latency_rule is None else latency_rule.value,
     )
-    _say(str(outcome))
     if out is not None:
         write_plan(outcome.after, out)
-        _say(f"written: {out / 'plan.html'}")
+    rows = {name: {"before": a, "after": b} for name, a, b in outcome.rows()}
+    both = {"before": plan_facts(outcome.before), "after": plan_facts(outcome.after), "rows": rows}
+    written = "" if out is None else f"\nwritten: {out / 'plan.html'}"
+    emit(as_json, {**both, "between_yuan": outcome.between}, str(outcome) + written)
 
 
 def ledger_check(
     file: Annotated[Path, typer.Argument(help="The ledger, a file of JSON lines.")],
     head: Annotated[str | None, typer.Option(help="The published hash of its last entry.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Check every line of a ledger and the chain of their hashes; exit status 2 for damage."""
     from ..grid import Ledger
 
     found = Ledger.read(file, head=head)
-    _say(f"{file}: {len(found.entries)} entries, sound, head {found.head}")
+    facts = {"file": str(file), "entries": len(found.entries), "head": found.head, "sound": True}
+    emit(as_json, facts, f"{file}: {len(found.entries)} entries, sound, head {found.head}")
 
 
 def ledger_repair(
     file: Annotated[Path, typer.Argument(help="The ledger, a file of JSON lines.")],
+    as_json: Json = False,
 ) -> None:
     """Keep a ledger's entries up to the first damaged line; move the rest to a file beside it."""
     from ..grid import Ledger
 
-    _say(str(Ledger.repair(file)))
+    found = Ledger.repair(file)
+    emit(as_json, found, str(found))
+
+
+def _stored(folder: Path) -> Plan:
+    """Return the plan of a folder."""
+    from ..grid import read_plan
+
+    return read_plan(folder)
 
 
 def _solved(problem: Problem, out: Path, quiet: bool, **options: Any) -> Plan:
@@ -169,13 +239,6 @@ def _solved(problem: Problem, out: Path, quiet: bool, **options: Any) -> Plan:
     return solve(problem, progress=not quiet, **options)
 
 
-def _say(text: str) -> None:
-    """Print a text that may hold names from a user's tables."""
-    from ..report.printable import printable
-
-    typer.echo(printable(text, keep="\n"))
-
-
 def _require_apart(read: Path, written: Path) -> None:
     """Raise if the folder to write is the one to read, or holds it: it would be replaced."""
     here, there = read.resolve(), written.resolve()
@@ -184,14 +247,22 @@ def _require_apart(read: Path, written: Path) -> None:
         raise typer.BadParameter(f"--out is {written}, needed {needed}")
 
 
-def _made(plan: Plan, out: Path) -> None:
+def _made(plan: Plan, out: Path, as_json: bool) -> None:
     """Write a plan and show it."""
-    from rich.console import Console
-
     from ..grid import write_plan
-    from ..report.terminal import show
 
     write_plan(plan, out)
-    console = Console()
-    show(plan, console)
-    _say(f"the page: {out / 'plan.html'}")
+    _shown(plan, out / "plan.html", as_json)
+
+
+def _shown(plan: Plan, page: Path, as_json: bool) -> None:
+    """Show a plan whose page is written."""
+    if as_json:
+        emit(True, {**plan_facts(plan), "page": str(page)}, "")
+        return
+    from rich.console import Console
+
+    from ..report.terminal import show
+
+    show(plan, Console())
+    say(f"the page: {page}")

@@ -1,0 +1,224 @@
+"""Solve instances here and by the peers that are installed; CPU time, answer and proof of each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _version
+from ..grid.planner.match import match
+from ..grid.scenarios.east_west import east_west
+from ..live.matcher import Matcher
+from ..solvers.assignment import assignment
+from ..solvers.flow import min_cost_flow
+from ..solvers.transport import transport
+from .instances import SUITE, Instance
+from .peers import PEERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["machine", "run"]
+
+_ROUNDS = 20  # of a live instance, each with one job in a hundred replaced
+_GRID_SECONDS = 60.0
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on: CPU, cores that may be used, versions."""
+    names = ("numpy", "scipy", "ortools", "lapx", "POT", "networkx", "pylmcf", "highspy")
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cpu": _cpu(),
+        "cores": cores,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "gridcompute": _version.__version__,
+        **versions,
+    }
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            found = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    except OSError:
+        found = []
+    return found[0] if found else platform.processor() or platform.machine()
+
+
+def run(
+    instances: Iterable[Instance],
+    *,
+    peers: bool = False,
+    threads: int | None = None,
+    report: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Solve instances, each once, and return the figures.
+
+    Parameters
+    ----------
+    instances : iterable of Instance
+    peers : bool
+        Also by scipy, OR-Tools, lapx, POT and networkx, as far as they are installed and the
+        instance is within what they solve in some minutes.
+    threads : int, optional
+        As in `transport`.
+    report : callable, optional
+        Called with each row when it is there.
+
+    Returns
+    -------
+    dict
+        ``suite``, ``machine`` and ``rows``: instance, solver, ``cpu_s`` (of all threads, proof
+        included), ``wall_s``, ``objective``, ``bound``, ``gap``, ``status``, and ``best_known``.
+
+    Raises
+    ------
+    RuntimeError
+        An answer contradicts the best that is known, or a peer's optimum is not ours.
+    """
+    rows = []
+    for instance in instances:
+        ours = _timed("gridcompute", instance, _SOLVERS[instance.family](instance, threads))
+        _compare(instance, ours)
+        rows.append(ours)
+        if report is not None:
+            report(ours)
+        for name, solve in PEERS.get(instance.family, {}).items() if peers else ():
+            answer = solve(instance.problem())
+            if answer is None:
+                continue
+            theirs = _timed(name, instance, answer)
+            if not _agree(ours, theirs):
+                found = f"{name} found {theirs['objective']}, here {ours['objective']}"
+                raise RuntimeError(f"{instance.name}: {found}")
+            rows.append(theirs)
+            if report is not None:
+                report(theirs)
+    return {"suite": SUITE, "machine": machine(), "rows": rows}
+
+
+def _timed(solver: str, instance: Instance, found: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a solve, with what is known of the instance."""
+    known = {"best_known": instance.best, "bound_known": instance.bound}
+    clock = found.pop("clock")
+    return {"instance": instance.name, "solver": solver, **clock, **found, **known}
+
+
+def _agree(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    """Are two optima the same?"""
+    difference = abs(theirs["objective"] - ours["objective"])
+    return ours["status"] != "optimal" or bool(difference <= 1e-9 * abs(ours["objective"]))
+
+
+def _compare(instance: Instance, row: dict[str, Any]) -> None:
+    """Raise if an answer is better than what is proved, or its bound above what is known."""
+    low, high = instance.bound, instance.best
+    if low is not None and row["objective"] < low - 1e-6 * abs(low):
+        raise RuntimeError(f"{instance.name}: cost {row['objective']} below the bound {low}")
+    if high is not None and row["bound"] > high + 1e-6 * abs(high):
+        raise RuntimeError(f"{instance.name}: bound {row['bound']} above a known cost {high}")
+
+
+def _clocked(solve: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    cpu, wall = time.process_time(), time.perf_counter()
+    answer = solve()
+    return answer, {
+        "cpu_s": time.process_time() - cpu,
+        "wall_s": time.perf_counter() - wall,
+    }
+
+
+def _row(answer: Any, clock: dict[str, float]) -> dict[str, Any]:
+    if not answer.verify():
+        raise RuntimeError(f"{answer!r} fails its own certificate")
+    return {
+        "status": answer.status,
+        "objective": _number(answer.objective),
+        "bound": _number(answer.bound),
+        "gap": answer.gap,
+        "clock": clock,
+    }
+
+
+def _number(value: Any) -> int | float:
+    """Return a whole number as an int: doubles hold those of the suite exactly."""
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _transport(instance: Instance, threads: int | None) -> dict[str, Any]:
+    problem = instance.problem()
+    return _row(*_clocked(lambda: transport(**problem, threads=threads)))
+
+
+def _assignment(instance: Instance, threads: int | None) -> dict[str, Any]:
+    problem = instance.problem()
+    return _row(*_clocked(lambda: assignment(**problem, threads=threads)))
+
+
+def _flow(instance: Instance, threads: int | None) -> dict[str, Any]:
+    problem = instance.problem()
+    return _row(*_clocked(lambda: min_cost_flow(**problem, threads=threads)))
+
+
+def _grid(instance: Instance, threads: int | None) -> dict[str, Any]:
+    problem = east_west(**instance.problem())
+    plan, clock = _clocked(
+        lambda: match(problem, gap=2e-3, threads=threads, time_limit=_GRID_SECONDS)
+    )
+    if not plan.verify():
+        raise RuntimeError(f"{plan!r} fails its own certificate")
+    answer = {"objective": plan.objective_yuan, "bound": plan.bound_yuan, "gap": plan.gap}
+    return {"status": plan.status, **answer, "clock": clock}
+
+
+def _live(instance: Instance, threads: int | None) -> dict[str, Any]:
+    """Rounds in which one job in a hundred leaves and one comes; the time is that of a round."""
+    problem = instance.problem()
+    first, second = problem["terms"].terms
+    world = Matcher(
+        problem["capacity"],
+        cost=[(first.table, "kind", "work"), (second.table, "arrival", "delay")],
+        unplaced=1e9,
+        threads=threads,
+    )
+    columns = {"kind": first.key, "work": first.coef, "arrival": second.key, "delay": second.coef}
+    ids = np.asarray(world.add(columns))
+    m = world.match()
+    n, batch = len(ids), max(1, len(ids) // 100)
+    cpu, wall, times = time.process_time(), time.perf_counter(), []
+    for k in range(_ROUNDS):
+        begun = time.perf_counter()
+        rows = (np.arange(batch) * 97 + k * batch) % n
+        rows = np.unique(rows)
+        world.remove(ids[rows].tolist())
+        ids[rows] = np.asarray(world.add({name: c[rows] for name, c in columns.items()}))
+        m = world.match()
+        times.append(time.perf_counter() - begun)
+    clock = {
+        "cpu_s": (time.process_time() - cpu) / _ROUNDS,
+        "wall_s": (time.perf_counter() - wall) / _ROUNDS,
+        "p99_s": float(np.quantile(times, 0.99)),
+    }
+    return _row(m, clock)
+
+
+_SOLVERS: dict[str, Callable[[Instance, int | None], dict[str, Any]]] = {
+    "transport": _transport,
+    "assignment": _assignment,
+    "flow": _flow,
+    "grid": _grid,
+    "live": _live,
+}

@@ -1,0 +1,81 @@
+"""What commands print: text for people, or one JSON document with `--json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from .._certificate import Certificate
+
+if TYPE_CHECKING:
+    from ..grid.plan.plan import Plan
+
+__all__ = ["Json", "emit", "plain", "plan_facts", "say"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def say(text: str) -> None:
+    """Print a text that may hold names from a user's tables."""
+    from ..report.printable import printable
+
+    typer.echo(printable(text, keep="\n"))
+
+
+def emit(as_json: bool, document: Any, text: str) -> None:
+    """Print the document as JSON, or the text."""
+    if as_json:
+        typer.echo(json.dumps(plain(document), indent=2, ensure_ascii=True, allow_nan=False))
+    else:
+        say(text)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: arrays as lists, what is not finite as a string."""
+    if isinstance(value, Certificate):
+        kind: Any = type(value)
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(kind)}
+        common = {name: getattr(value, name) for name in ("valid", "objective", "bound", "gap")}
+        return plain({**fields, **common, "reasons": value.reasons})
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(item) for item in (value.tolist() if hasattr(value, "tolist") else value)]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """Return what a plan comes to, for `--json`."""
+    green = plan.green
+    return {
+        "name": plan.problem.name,
+        "status": plan.status,
+        "jobs": len(plan.assignment),
+        "placed": int((plan.assignment >= 0).sum()),
+        "objective_yuan": plan.objective_yuan,
+        "bound_yuan": plan.bound_yuan,
+        "gap": plan.gap,
+        "load_kwh": float(green["load_kwh"].sum()),
+        "green": {"site": plan.problem.sites.name, **green},
+        "unplaced": dict(_counted(plan.reasons.values())),
+    }
+
+
+def _counted(tokens: Any) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for token in tokens:
+        out[token] = out.get(token, 0) + 1
+    return out

@@ -1,0 +1,71 @@
+"""The frozen instances and what measures them: the same everywhere, and no answer unproved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gridcompute import bench
+from gridcompute.bench.instances import integers
+from gridcompute.cli import app as cli
+
+SMALL = [i for i in bench.INSTANCES if i.size <= 10_000 and i.family != "grid"]
+
+
+def test_integers_are_those_of_splitmix64() -> None:
+    """If this fails, every instance is another one: the first values of seed 0 are published."""
+    found = integers(0, 3, 0, 2**63 - 1).tolist()
+    first = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    assert found == [x % 2**63 for x in first]
+    assert set(integers(5, 1000, -2, 2).tolist()) == {-2, -1, 0, 1, 2}
+
+
+@pytest.mark.parametrize("instance", SMALL, ids=lambda i: i.name)
+def test_instances_are_frozen(instance: bench.Instance) -> None:
+    """If this fails, figures of this version cannot be compared with those of another."""
+    assert instance.checksum() == instance.sha256
+
+
+def test_names_are_unique_and_families_known() -> None:
+    names = [i.name for i in bench.INSTANCES]
+    assert len(set(names)) == len(names)
+    assert {i.family for i in bench.INSTANCES} == set(bench.FAMILIES)
+    for i in bench.INSTANCES:
+        if i.best is not None:
+            assert i.bound is not None
+            assert i.bound <= i.best
+
+
+def test_the_command_writes_figures(tmp_path, capsys) -> None:
+    out = tmp_path / "figures.json"
+    assert cli.run(["bench", "assignment", "--most", "500", "--peers", "--json", str(out)]) == 0
+    assert "assignment-500" in capsys.readouterr().out
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["suite"] == "gridbench-1"
+    assert found["machine"]["numpy"] == np.__version__
+    ours = found["rows"][0]
+    assert (ours["solver"], ours["status"], ours["gap"]) == ("gridcompute", "optimal", 0.0)
+    assert ours["objective"] == ours["best_known"]
+    assert {row["objective"] for row in found["rows"]} == {ours["objective"]}
+
+
+def test_a_wrong_best_known_value_is_noticed() -> None:
+    """If this fails, a table may hold answers that contradict each other."""
+    instance = next(i for i in SMALL if i.name == "assignment-500")
+    for wrong in (
+        replace(instance, best=1000, bound=1000),
+        replace(instance, best=5000, bound=4000),
+    ):
+        with pytest.raises(RuntimeError, match="assignment-500"):
+            bench.run([wrong])
+
+
+def test_each_family_is_measured() -> None:
+    for family in ("transport", "flow", "live"):
+        instance = next(i for i in bench.INSTANCES if i.family == family)
+        (row,) = bench.run([instance])["rows"]
+        assert row["gap"] == 0.0
+        assert row["objective"] == instance.best
