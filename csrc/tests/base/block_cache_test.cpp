@@ -84,7 +84,7 @@ TEST(block_cache_keeps_nothing_where_memory_is_short) {
   unmap_pages(piece, kPiece);
 }
 
-// Two solves at once must never be handed one piece; who finds the cache in use does without.
+// Two solves at once must never get the same block; a solve that finds the cache in use allocates its own.
 TEST(block_cache_serves_threads) {
   LargeBlockCache cache;
   const auto work = [&](int mine) {

@@ -1,4 +1,4 @@
-// Network simplex and cost scaling on small and odd graphs, warm starts, ranges, and the DIMACS reader.
+// Network simplex and cost scaling on small and unusual graphs, warm starts, ranges, and the DIMACS reader.
 #include "gridcompute/certificate/flow.hpp"
 
 #include <algorithm>

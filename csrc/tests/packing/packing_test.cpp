@@ -146,7 +146,7 @@ TEST(packing_fill_values_fall_with_what_is_left) {
   }
 }
 
-// If this fails, books and pods part ways, or a trial of moves that fails leaves something behind.
+// If this fails, the cluster's totals differ from its pods, or a failed trial of moves changes the state.
 TEST(packing_books_hold_through_places_moves_and_releases) {
   for (const char* const policy : {"price", "fgd", "best_fit", "dot_product", "packing", "clustering"}) {
     for (unsigned seed = 0; seed < 4; ++seed) {

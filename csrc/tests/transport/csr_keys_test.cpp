@@ -75,8 +75,8 @@ TEST(listed_pairs_come_to_the_optimum_of_whole_rows) {
   CHECK(given_up > 0);
 }
 
-// If this fails, who left a class still decides a way out of it, or who came decides none.
-TEST(ways_between_classes_are_those_of_all_who_lie_there) {
+// If this fails, a job that left a class still determines an exchange arc out of it, or one that came determines none.
+TEST(exchange_arcs_are_those_of_all_jobs_of_a_class) {
   std::mt19937 random(9);
   constexpr Slot kColumns = 7;
   constexpr Index kStride = 16, kRows = 90;

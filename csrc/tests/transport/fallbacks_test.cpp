@@ -1,5 +1,5 @@
-// Instances that take each of the ways out (Stats: fallbacks) of transport, proved all the same. Who breaks one fails
-// here; who makes one unreachable does too, and may delete it.
+// Instances that take each fallback of transport (the counts of Stats); each answer is proved. A test fails if its
+// fallback breaks, and also if it can no longer be reached: then both may be deleted.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -57,7 +57,7 @@ Instance product(std::mt19937& random, Index n, Index s) {
   return p;
 }
 
-// Both ways, of any number of threads, proved; what was taken is added up.
+// Solves with both methods and several numbers of threads, proves each answer, and sums the fallbacks taken.
 void take(const Instance& p, const CostSource& cost, Stats& taken) {
   for (const bool direct : {false, true}) {
     const transport::Result r = solve(p, cost, direct ? 2 : 1, direct);
@@ -86,7 +86,7 @@ TEST(transport_boxes_that_do_not_hold_end_in_the_optimum) {
   CHECK(taken.newton_stalls > 0 && taken.auction_cutoffs > 0);
 }
 
-// Jobs of class s may go to the next one alone: the unit too many in the first has one way, through all of them.
+// Jobs of class s may move to the next class only: the excess unit of the first has one path, through all of them.
 struct Chain {
   Instance p;
   std::vector<std::int64_t> values, columns, starts{0};
@@ -210,7 +210,7 @@ TEST(transport_lowers_costs_that_would_drown_all_others) {
   for (const bool direct : {false, true}) Drowned(2000).check(direct, true);
 }
 
-TEST(transport_gives_up_short_ways_that_take_too_long) {
+TEST(transport_gives_up_small_solvers_that_take_too_long) {
   std::mt19937 random(4);
   Stats taken;
   for (int k = 0; k < 2; ++k) {
@@ -220,7 +220,7 @@ TEST(transport_gives_up_short_ways_that_take_too_long) {
   CHECK(taken.small_solver_aborts > 0);
 }
 
-TEST(transport_deals_gangs_out_anew_where_none_of_the_holes_is_large_enough) {
+TEST(transport_rounds_again_largest_first_where_no_class_has_room_for_a_job) {
   std::mt19937 random(5);
   Stats taken;
   Index placed = 0;

@@ -1,4 +1,4 @@
-// Few jobs a class, over lists, against the ladder.
+// Few jobs a class: near_assignment on candidate lists, compared with the general method.
 #include "gridcompute/transport/small/near_assignment.hpp"
 
 #include <algorithm>
@@ -42,9 +42,9 @@ struct Case {
 
 }  // namespace
 
-// If this fails, lists that no longer reach hide a cheaper class, or the room that nobody needs is counted where its
+// If this fails, lists that no longer reach hide a cheaper class, or unused slots are counted where their
 // price is above the least: then what is called optimal is not.
-TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
+TEST(few_jobs_a_class_reach_the_optimum_of_the_general_method) {
   std::mt19937 random(3);
   Index solved = 0, copies = 0, searches = 0, read_again = 0, given_up = 0, cut_short = 0, too_long = 0;
   for (int k = 0; k < 120; ++k) {
@@ -98,7 +98,7 @@ TEST(few_jobs_a_class_come_to_the_ladders_optimum) {
   CHECK(cut_short > 0 && too_long > 0);
 }
 
-// A stop is obeyed; what was found by then is no answer, but its prices prove a bound, and nobody is placed twice.
+// A stop is obeyed; what was found by then is no answer, but its prices prove a bound, and no job is placed twice.
 TEST(few_jobs_a_class_stop_when_asked) {
   constexpr Index kJobs = 2000, kClasses = 1000;
   std::mt19937 random(4);

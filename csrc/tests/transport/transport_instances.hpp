@@ -59,7 +59,7 @@ inline void check_result(const Instance& p, const CostSource& cost, const transp
   CHECK(report.load == r.load);
   CHECK(report.bound.integer.has_value());
   if (least != kNoPlan) CHECK(*report.bound.integer <= least);
-  if (r.status == transport::Status::stopped) return;  // gangs that found no holes
+  if (r.status == transport::Status::stopped) return;  // jobs for which no class had room
   CHECK(report.faults.empty());
   CHECK(report.objective.integer == std::optional<Wide>(r.exact_objective));
   CHECK(r.exact_objective >= least);

@@ -68,9 +68,9 @@ TEST(transport_is_the_slow_twin) {
   }
 }
 
-// Copies of rows and of classes, samples, spare room, and keys that need 64 bits, all in memory: the ladder's optimum
-// again.
-TEST(transport_in_memory_is_the_ladder) {
+// Copies of rows and of classes, samples, spare room, and keys that need 64 bits, all in memory: the general method's
+// optimum again.
+TEST(transport_in_memory_agrees_with_the_general_method) {
   std::mt19937 random(5);
   const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
   for (int k = 0; k < 40; ++k) {

@@ -1,7 +1,7 @@
 """From a kernel's formula to a C function that fills blocks of rows (Numba, imported at first use).
 
 The function is ``void fill(void* context, const int64_t* rows, int64_t n_rows, double* out)``. Its
-body is written here as Python source, for the parameters at hand, and compiled together with the
+body is written here as Python source, for the given parameters, and compiled together with the
 formula.
 """
 

@@ -30,7 +30,7 @@ def cost_source(cost: Any) -> _core.CostSource:
         return _core.terms_cost(list(cost.terms), *_sized(cost.shape))
     if hasattr(cost, "address") and hasattr(cost, "context"):
         return _core.callback_cost(cost.address, cost.context, *_sized(cost.shape), cost)
-    scipy_sparse = sys.modules.get("scipy.sparse")  # whoever has a sparse array has imported it
+    scipy_sparse = sys.modules.get("scipy.sparse")  # imported if a sparse array exists
     if scipy_sparse is not None and scipy_sparse.issparse(cost):
         return _sparse(cost)
     return _dense(plain_array("cost", cost))

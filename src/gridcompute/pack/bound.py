@@ -1,4 +1,4 @@
-"""Bounds on what anybody could serve, each with the duals that prove it."""
+"""Bounds on what any policy could serve, each with the duals that prove it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Bound:
     Parameters
     ----------
     kind : str
-        "served": who serves the first `served` percent whole ends at most at `value` percent
-        allocated. "prefix": nobody can serve more than the first `value` percent whole.
+        "served": a policy that serves the first `served` percent whole ends at most at `value`
+        percent allocated. "prefix": no policy can serve more than the first `value` percent whole.
     value : float
         Percent of the cluster's devices, rounded up.
     exact : fractions.Fraction
@@ -197,7 +197,7 @@ def served_bound(
     served: float,
     patterns: pattern_lp.Patterns,
 ) -> Bound:
-    """Bound (c): what whoever serves the first `served` percent whole can end with."""
+    """Bound (c): how much a policy that serves the first `served` percent whole can allocate."""
     capacity = 1000 * sum(g.devices for g in groups)
     weight = np.array([s.weight for s in shapes], np.int64)
     arrived = np.cumsum(weight[arrivals])
@@ -221,7 +221,7 @@ def prefix_bound(
     arrivals: NDArray[np.int32],
     patterns: pattern_lp.Patterns,
 ) -> Bound:
-    """Bound (b): the longest prefix of the arrivals that anybody could serve whole.
+    """Bound (b): the longest prefix of the arrivals that a policy could serve whole.
 
     Each program is solved for the shortest prefix that is refuted so far; its duals refute a
     shorter one, or it is the last. With duals fixed, what a prefix costs grows with it, so that the

@@ -1,14 +1,14 @@
 """Checks bounds of packing in exact integers, by code that shares nothing with what made them.
 
-The claim. Nobody can serve more weight of these pods on these devices than `limit`, if each shape s
-is served between low_s and high_s times. It rests on prices rho (of a part of a device of a group),
+The claim. No policy can serve more weight of these pods on these devices than `limit`, if each shape
+s is served between low_s and high_s times. It rests on prices rho (of a part of a device of a group),
 gamma and delta (of its CPU and memory), all non-negative, and on three facts that are checked here:
 
 1. No content of a device of group g is worth more than mu_g: an integer dynamic program over the
    milli of a device, or over the layouts of its template.
 2. A pod of shape s costs, wherever it goes, at least pi_s = min over the groups that could host it
    of devices x rho + CPU x gamma + memory x delta; a shape that no group hosts is served 0 times
-   (and if some have to be served, the claim is about nobody).
+   (and if some have to be served, the claim is empty).
 3. So sum_s w_s x_s <= sum_g (mu_g x devices + gamma_g x CPU + delta_g x memory)
    + sum_s max((w_s - pi_s) low_s, (w_s - pi_s) high_s), which is at most `limit`.
 """
@@ -132,7 +132,7 @@ def limit_of(
                 price += shape["gpus"] * duals.part[g][shape["part"]] * duals.unit
             cheapest = price if cheapest is None else min(cheapest, price)
         if cheapest is None:
-            continue  # served 0 times; where it had to be, nobody meets the condition of the claim
+            continue  # served 0 times; if it must be served, the claim is empty
         gain = shape["weight"] * unit - cheapest
         total += max(gain * low[s], gain * high[s])
     return Fraction(total, unit), ""

@@ -37,7 +37,7 @@ _FIRST_LEARNING = 64
 
 
 class Packer:
-    """Places pods on nodes with devices that can be shared, and keeps who has what.
+    """Places pods on nodes with devices that can be shared, and keeps each pod's devices.
 
     Parameters
     ----------
@@ -312,7 +312,7 @@ class Packer:
             ``gpu_spec`` (allowed models between bars, empty: any) and ``profile`` (a content of a
             template, in place of ``gpu_milli``); the last three may be left out.
         moves : int
-            At most so many pods are moved, only to make room for pods that would be refused.
+            The largest number of pods to move, only to make room for pods that would be refused.
 
         Returns
         -------
@@ -552,16 +552,16 @@ class Packer:
         return Explanation(pod, "refused", lacking=lacking, moves=moves, moves_node=where)
 
     def bound(self, pods: Any, served: float | None = None) -> Bound:
-        """Bound what anybody could serve of these pods on these nodes, empty at first.
+        """Bound what any policy could serve of these pods on these nodes, empty at first.
 
         Parameters
         ----------
         pods : table
             In the order of arrival, with the columns of `place`.
         served : float or None
-            Percent of the cluster's devices: whoever serves all pods until so much has arrived
-            ends at most at ``value`` percent allocated. None: the longest prefix that can be served
-            whole.
+            Percent of the cluster's devices: a policy that serves all pods until that much has
+            arrived ends at most at ``value`` percent allocated. None: the longest prefix that can
+            be served whole.
 
         Returns
         -------
@@ -572,9 +572,9 @@ class Packer:
         -----
         CPU and memory are pooled over the nodes of a model, and the devices of all nodes of a
         model are one pool: the bound is that of a relaxation, and holds for every policy, whatever
-        it knows of the future and however often it moves pods. Nobody serves more than the longest
-        prefix whole: with a larger `served` the claim is about nobody, and says nothing of a policy
-        that refused pods before.
+        it knows of the future and however often it moves pods. No policy serves more than the
+        longest prefix whole: with a larger `served` the claim is empty, and says nothing of a
+        policy that refused pods before.
         """
         percent = None if served is None else _checks.number("served", served, 0.0)
         if percent is not None and not math.isfinite(percent):

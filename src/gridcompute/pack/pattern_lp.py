@@ -45,7 +45,7 @@ SCALE = 1000
 _PENALTY = 4.0
 #: Rounds of column generation; of a program of merged shapes fewer, for its duals are no better.
 _MOST_ROUNDS, _MERGED_ROUNDS = 100, 20
-#: Of a program of merged shapes: a larger one takes minutes for a digit that nobody needs.
+#: Of a program of merged shapes: a larger one takes minutes for a digit that decides nothing.
 _MOST_COLUMNS = 4000
 _STEPS = (1, 10, 20, 50, 100, 250)
 _CPU, _MEMORY = 1000.0, 1024.0  # the program's units of CPU and memory, for its conditioning

@@ -70,7 +70,7 @@ cdef class Column:
         self.width, self.n, self.room = self.array.itemsize, 0, 0
 
     cdef int reserve(self, Py_ssize_t room) except -1:
-        """Room for so many values. The array is ours alone, so it may move; `data` follows it."""
+        """Make room for `room` values. No other object refers to the array, so it may move, and `data` with it."""
         cdef Py_buffer raw
         self.array.resize(room, refcheck=False)
         PyObject_GetBuffer(self.array, &raw, PyBUF_SIMPLE)

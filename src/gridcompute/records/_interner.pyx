@@ -57,7 +57,7 @@ cdef class Interner:
         self.intern(keys)
 
     cdef int idle(self) except -1:
-        """A batch in the making may yet be undone, so nobody else may change the ids meanwhile."""
+        """Raise if a batch is being added: it may yet be undone, so the ids must not change."""
         if self._reused is not None:
             raise RuntimeError("this interner is taking in a batch: nothing else may change it before that ends")
         return 0

@@ -131,7 +131,7 @@ def _scalars(spec: Spec) -> list[Any]:
 
 
 def _fresh(spec: Spec) -> Spec:
-    """The spec with interners that nobody shares."""
+    """The spec with interners of its own."""
     if isinstance(spec, list):
         return ["id" if isinstance(item, Interner) else item for item in spec]
     return "id" if isinstance(spec, Interner) else spec

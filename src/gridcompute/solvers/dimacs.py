@@ -25,8 +25,8 @@ __all__ = ["read_dimacs", "write_dimacs"]
 _GZIP = b"\x1f\x8b"
 _GZIP_FORMAT = 31  # of zlib: a header and a checksum of gzip, the largest window
 _PIECE = 1 << 20  # bytes read, and unpacked, at a time
-#: A gzip file may hold so many bytes, or so many times its own size. Text of arcs shrinks to a
-#: tenth; a bomb grows a thousandfold.
+#: Limits of an unpacked gzip file: in bytes, and as a multiple of its own size; the larger counts.
+#: Text of arcs shrinks to a tenth; a bomb grows a thousandfold.
 _MOST_UNPACKED, _MOST_RATIO = 1 << 26, 100
 
 
