@@ -1,8 +1,9 @@
 """Checks bounds of packing in exact integers, by code that shares nothing with what made them.
 
-The claim. No policy can serve more weight of these pods on these devices than `limit`, if each shape
-s is served between low_s and high_s times. It rests on prices rho (of a part of a device of a group),
-gamma and delta (of its CPU and memory), all non-negative, and on three facts that are checked here:
+The claim. No policy can serve more weight of these pods on these devices than `limit`, if each
+shape s is served between low_s and high_s times. It rests on prices rho (of a part of a device of a
+group), gamma and delta (of its CPU and memory), all non-negative, and on three facts that are
+checked here:
 
 1. No content of a device of group g is worth more than mu_g: an integer dynamic program over the
    milli of a device, or over the layouts of its template.
