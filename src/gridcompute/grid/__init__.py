@@ -21,6 +21,7 @@ from .tables.energy import Energy
 from .tables.jobs import Jobs
 from .tables.limits import LIMITS
 from .tables.mandate import DirectRule, Mandate, Quotas
+from .tables.plausible import ImplausibleUnitWarning
 from .tables.problem import Problem
 from .tables.running import Running
 from .tables.sites import Classes, Sites
@@ -34,6 +35,7 @@ __all__ = [
     "DirectRule",
     "Dispatch",
     "Energy",
+    "ImplausibleUnitWarning",
     "Jobs",
     "Ledger",
     "LedgerRepair",

@@ -32,7 +32,7 @@ __all__ = ["evaluate", "placement_of"]
 #: twice the time.
 QUICK_ASCENT = SampledAscentOptions(500, (10.0, 0.005), energy_every=4)
 #: Columns that a placement may have, as a mapping or as a table.
-COLUMNS = ("job", "klass", "class", "site", "accelerator", "start")
+COLUMNS = ("id", "job", "klass", "class", "site", "accelerator", "start")
 
 
 class _Placed(NamedTuple):
@@ -58,8 +58,8 @@ def evaluate(
     placement : Placement, Plan, pair of arrays, mapping or table
         Where and when each job runs. A pair ``(klass, start)`` or a mapping with these keys has one
         entry a job, -1 = unplaced. A mapping, or anything with the Arrow PyCapsule interface (a
-        data frame, what `Plan.to_arrow` returns), may list some jobs by ``job``, their rows; all
-        others are unplaced. In place of ``klass`` it may name ``site`` and
+        data frame, what `Plan.to_arrow` returns), may list some jobs by ``job``, their rows, or by
+        ``id``; all others are unplaced. In place of ``klass`` it may name ``site`` and
         ``accelerator``.
     prices : Prices, optional
         Prices that prove the bound, e.g. those of a plan of `match` for the same problem. None: a
@@ -195,9 +195,10 @@ def _listed(problem: Problem, table: Mapping[str, NDArray[Any]]) -> tuple[Int32s
             message = f"placement.{name}: found shape {values.shape}, needed ({size},) as start"
             raise InvalidProblemError(message, f"placement.{name}")
     start, klass = _whole("start", table["start"], size), _classes(problem, table, size)
-    if "job" not in table:
+    if "job" not in table and "id" not in table:
         return klass, start
-    rows = _whole("job", table["job"], size)
+    by = "job" if "job" in table else "id"
+    rows = _whole(by, table[by], size) if by == "job" else problem.jobs.rows_of(table[by])
     bad = np.flatnonzero((rows < 0) | (rows >= n))
     if len(bad):
         found, needed = rows[bad[0]], f"needed a row of jobs, 0 to {n - 1}"
@@ -207,8 +208,8 @@ def _listed(problem: Problem, table: Mapping[str, NDArray[Any]]) -> tuple[Int32s
     if (count > 1).any():
         twice = int(rows[first[np.argmax(count > 1)]])
         at = int(np.flatnonzero(rows == twice)[1])
-        message = f"placement.job[{at}]: found {twice} again, needed each job once"
-        raise InvalidProblemError(message, "placement.job", at)
+        message = f"placement.{by}[{at}]: found {table[by][at]} again, needed each job once"
+        raise InvalidProblemError(message, f"placement.{by}", at)
     out = np.full((2, n), -1, np.int32)
     out[:, rows] = klass, start
     return out[0], out[1]

@@ -191,7 +191,12 @@ def verify(plan: PlanData) -> PlanCertificate:
         plan = dataclasses.replace(plan, problem=plain(whole))
     faults = [*_pinned(whole, plan), *_placement(plan)]
     if not faults:  # with placements out of range the sums below mean nothing
-        faults += [*_table(plan, shown()), *_resources(plan), *_balance(plan), *_store(plan)]
+        faults += [
+            *_table(plan, shown(), whole.jobs.id),
+            *_resources(plan),
+            *_balance(plan),
+            *_store(plan),
+        ]
         faults += [*_mandate(plan), *_direct_rule(plan), *_account(plan)]
     malformed = any(f.token == "PlacementMalformed" for f in faults)
     parts = {} if malformed else _cost(plan)
@@ -276,7 +281,9 @@ def _pinned(whole: Problem, plan: Placed) -> Iterator[Fault]:
             return
 
 
-def _table(plan: PlanData, shown: Mapping[str, NDArray[Any]]) -> Iterator[Fault]:
+def _table(
+    plan: PlanData, shown: Mapping[str, NDArray[Any]], ids: NDArray[Any] | None
+) -> Iterator[Fault]:
     """What the plan shows of its placed jobs, against its placements: every gang whole, once."""
     problem = plan.problem
     job, klass, start, hours = _placed(plan)
@@ -290,11 +297,15 @@ def _table(plan: PlanData, shown: Mapping[str, NDArray[Any]]) -> Iterator[Fault]
         ("TableMismatch", "klass", klass),
         ("TableMismatch", "site", problem.classes.site[klass]),
         ("TableMismatch", "start", start),
+        ("TableMismatch", "tenant", problem.jobs.tenant[job]),
     ):
         off = np.flatnonzero(shown[name] != needed)
         if len(off):
             where = f"job {job[off[0]]}, {name}"
             yield Fault(token, where, float(shown[name][off[0]]), float(needed[off[0]]))
+    off = np.flatnonzero(shown["id"] != (job if ids is None else ids[job]))
+    if len(off):
+        yield Fault("TableMismatch", f"job {job[off[0]]}, id", np.nan, float(job[off[0]]))
     by_site = np.bincount(shown["site"], shown["energy_kwh"], len(problem.sites)).astype(float)
     of_jobs = _jobs_load(plan).sum(axis=1)
     yield from _apart("TableMismatch", "energy_kwh of site", by_site, of_jobs)

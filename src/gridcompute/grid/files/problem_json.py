@@ -24,6 +24,7 @@ SETTINGS_FILE = "problem.json"
 MOST_JSON = 1 << 24
 #: The parts of problem.json and the settings of each; those of a table are no columns of it.
 PARTS = {
+    "sites": ("region_names", "operator_names"),
     "classes": ("accelerator_names", "family_names"),
     "energy": (
         "source_names",
@@ -38,8 +39,14 @@ PARTS = {
     "direct_rule": ("used", "of_load", "sites", "shortfall_yuan_per_kwh"),
     "ledger": ("path", "window", "cap_yuan_per_kwh"),
 }
-_TABLES = ("classes", "energy", "corridors")
-_NAMES = ("accelerator_names", "family_names", "source_names")
+_TABLES = ("sites", "classes", "energy", "corridors")
+_NAMES = (
+    "accelerator_names",
+    "family_names",
+    "source_names",
+    "region_names",
+    "operator_names",
+)
 
 
 class Settings:

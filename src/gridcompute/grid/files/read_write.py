@@ -39,11 +39,13 @@ from .arrays_file import read_arrays
 from .bounded import read_bytes
 from .folders import replacing
 from .json_text import parse, require_text
+from .named import with_indices
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
 from .table_files import SUFFIXES, read_table, require_room, write_table
+from .tidy import tidied, widened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
 
@@ -52,14 +54,14 @@ if TYPE_CHECKING:
 
 __all__ = ["account_table", "read_plan", "read_problem", "write_plan", "write_problem"]
 
-FORMATS = ("parquet", "csv")
+FORMATS = ("parquet", "csv", "tidy")
 TABLES: dict[str, type[Table]] = {
     "sites": Sites,
     "classes": Classes,
+    "quotas": Quotas,
     "jobs": Jobs,
     "energy": Energy,
     "corridors": Corridors,
-    "quotas": Quotas,
 }
 #: A table that a problem's folder has where jobs run.
 RUNNING = "running"
@@ -67,7 +69,8 @@ RUNNING = "running"
 PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
 NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
 PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
-_INDEX = re.compile(r"[0-9]{1,9}")
+#: Columns of names that are no columns of the table's class.
+NAMES = {"jobs": ["id"], "quotas": ["name"]}
 
 
 def write_problem(problem: Problem, folder: str | Path, *, format: str = "parquet") -> Path:
@@ -79,7 +82,9 @@ def write_problem(problem: Problem, folder: str | Path, *, format: str = "parque
     folder : path
         Made if it is not there; otherwise empty, or a problem's that was written before and not
         changed since. A ``ledger.jsonl`` in it is kept and continued by the problem's ledger.
-    format : "parquet" or "csv"
+    format : "parquet", "csv" or "tidy"
+        "tidy" is CSV as well, with a row for each site (class, pair of sites) and hour where "csv"
+        has a column for each hour.
 
     Returns
     -------
@@ -152,8 +157,13 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
     sizes = {"hour": hours, "source": 1 if sources is None else len(sources)}
     for name, kind in TABLES.items():
         texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
-        arrow = _named(read_table(paths[name], texts), paths[name], kind, known)
+        texts += NAMES.get(name, [])
+        arrow = with_indices(read_table(paths[name], texts), paths[name], kind, known)
+        arrow = widened(arrow, paths[name], kind, hours, known.get("site", ()), sources or ())
         extra: dict[str, Any] = settings.part(name)
+        if name == "quotas" and "name" in arrow.column_names:
+            extra["tenant_names"] = known["tenant"] = _tenants(arrow["name"], paths[name])
+            arrow = arrow.drop_columns(["name"])
         if name == "energy" and sources == () and "direct_kwh" not in arrow.column_names:
             # No source has no column in CSV.
             extra |= {"direct_kwh": np.zeros((0, len(tables["sites"]), hours))}
@@ -164,7 +174,7 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             sizes |= {"destination": len(tables[name])}
     if any((folder / f"{RUNNING}{suffix}").exists() for suffix in SUFFIXES):
         paths[RUNNING] = _table_path(folder, RUNNING)
-        arrow = _named(read_table(paths[RUNNING], []), paths[RUNNING], Running, known)
+        arrow = with_indices(read_table(paths[RUNNING], []), paths[RUNNING], Running, known)
         tables[RUNNING] = _built(Running, arrow, paths[RUNNING], sizes, {})
     mandate = settings.mandate(_ledger(settings, folder, ledger))
     try:
@@ -296,16 +306,41 @@ def _fill_problem(problem: Problem, folder: Path, format: str, ledger: bytes | N
     """Write the files of a problem into an empty folder; `ledger` is the content of its ledger."""
     classes, energy = problem.classes, problem.energy
     names = [*problem.sites.name, *classes.accelerator_names, *classes.family_names]
+    names += [*problem.sites.region_names, *problem.sites.operator_names]
+    names += [*problem.quotas.tenant_names]
     for text in (problem.name, *names, *energy.source_names):
         require_text("name", str(text))
+    suffix = "csv" if format == "tidy" else format
     for name in TABLES:
-        write_table(getattr(problem, name).to_arrow(), folder / f"{name}.{format}")
+        long = tidied(problem, name) if format == "tidy" else None
+        table = _arrow(problem, name) if long is None else long
+        write_table(table, folder / f"{name}.{suffix}")
     if problem.running is not None:
-        write_table(problem.running.to_arrow(), folder / f"{RUNNING}.{format}")
+        write_table(problem.running.to_arrow(), folder / f"{RUNNING}.{suffix}")
     if ledger is not None:
         (folder / LEDGER).write_bytes(ledger)
     text = json.dumps(settings_of(problem, LEDGER), indent=2, ensure_ascii=False)
     (folder / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _tenants(column: Any, path: Path) -> tuple[str, ...]:
+    """Return the names of tenants from the file of their quotas."""
+    names = column.to_pylist()
+    for row, text in enumerate(names):
+        if not text:
+            message = f"{path.name}: quotas.name[{row}] is {text!r}, needed a name"
+            raise InvalidProblemError(message, "quotas.name", row)
+    return tuple(names)
+
+
+def _arrow(problem: Problem, name: str) -> pa.Table:
+    """Return a table as its file has it: tenants with their names."""
+    table = getattr(problem, name).to_arrow()
+    if name == "quotas" and problem.quotas.tenant_names:
+        import pyarrow as pa
+
+        table = table.add_column(0, "name", pa.array(problem.quotas.tenant_names))
+    return table
 
 
 @contextlib.contextmanager
@@ -422,7 +457,7 @@ def _built(
         at_fault = re.match(rf"{kind.title}\b(?:\.(\w+))?", str(error))
         if at_fault is None:
             raise  # no fault of the file
-        setting = at_fault[1] in extra
+        setting = at_fault[1] in extra and at_fault[1] != "tenant_names"
         place = path.with_name(SETTINGS_FILE) if setting else path
         raise _in_file(place, error, at_fault[0]) from None
 
@@ -433,33 +468,3 @@ def _in_file(path: Path, error: Exception, field: str = "") -> InvalidProblemErr
     if isinstance(error, InvalidProblemError):
         return InvalidProblemError(message, error.field, error.index)
     return InvalidProblemError(message, field)
-
-
-def _named(
-    table: pa.Table, path: Path, kind: type[Table], known: Mapping[str, Sequence[str]]
-) -> pa.Table:
-    """Return the table with names of sites, accelerators and families turned into their indices.
-
-    An index may stand among names: where one row has a name, CSV reads all as text.
-    """
-    import pyarrow as pa
-
-    for column in set(known) & set(table.column_names) & set(kind.columns()):
-        values = table[column]
-        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-            continue
-        place = {text: i for i, text in enumerate(known[column])}
-        indices = np.zeros(len(values), np.int32)
-        for row, text in enumerate(values.to_pylist()):
-            index = place.get(text)
-            if index is None and text is not None and _INDEX.fullmatch(text):
-                index = int(text)
-            if index is None:
-                needed = f"one of {', '.join(place)}, or an index" if place else "an index"
-                where = f"{path.name}: {kind.title}.{column}[{row}]"
-                message = f"{where} is {text!r:.100}, needed {needed}"
-                raise InvalidProblemError(message, f"{kind.title}.{column}", row)
-            indices[row] = index
-        at = table.column_names.index(column)
-        table = table.set_column(at, column, pa.array(indices))
-    return table

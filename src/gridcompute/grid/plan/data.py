@@ -133,6 +133,7 @@ class PlanData(Frozen):
         }
         columns |= {"gang": gang, "energy_kwh": kwh, "cost_yuan": cost, "price_yuan": cost + scarce}
         columns["allocated_yuan"] = allocated_yuan(self, kwh)
+        columns["id"], columns["tenant"] = self.problem.jobs.ids[job], jobs.tenant[job]
         return {name: sealed(values) for name, values in columns.items()}
 
     def table(self) -> dict[str, NDArray[Any]]:
@@ -141,7 +142,8 @@ class PlanData(Frozen):
         Returns
         -------
         dict of arrays
-            ``job``, ``klass``, ``site``, ``start``, ``hours``, ``gang``: int32; ``energy_kwh`` at
+            ``job`` (its row), ``klass``, ``site``, ``start``, ``hours``, ``gang``, ``tenant``:
+            int32; ``id``: `Jobs.id`, or the row where jobs have none; ``energy_kwh`` at
             the grid connection. ``cost_yuan``, a marginal charge: data, delay, migration, and
             energy at the price of one more kWh in the site's hours, with what the mandate adds to
             it; ``price_yuan``: with what its capacity, corridor and quota are worth to others.

@@ -83,14 +83,16 @@ class Plan(PlanData, Tabular):
         """
         return verify(self)
 
-    def explain(self, job: int) -> Explanation:
+    def explain(self, job: int | str) -> Explanation:
         """Why a job runs where it does, or why not: each site's best option in yuan, part by part.
 
         Parameters
         ----------
-        job : int
-            Its row in the jobs table.
+        job : int or str
+            Its row in the jobs table, or its id where ids are text.
         """
+        if isinstance(job, str):
+            job = int(self.problem.jobs.rows_of(np.array([job]))[0])
         return explain(self, job, lambda: self._reasons)
 
     def compare(self, other: Plan) -> Comparison:
@@ -111,9 +113,13 @@ class Plan(PlanData, Tabular):
         placed, t = self.assignment >= 0, self._table
         kinds = np.array(classes.accelerator_names)[classes.accelerator]
         names = {"site_name": sites.name[t["site"]], "accelerator": kinds[t["klass"]]}
+        jobs, quotas = self.problem.jobs, self.problem.quotas
         columns: dict[str, Any] = {"job": pa.array(np.arange(n, dtype=np.int32))}
+        columns |= {"id": pa.array(jobs.ids), "tenant": pa.array(jobs.tenant)}
+        if quotas.tenant_names:
+            columns["tenant_name"] = pa.array(np.array(quotas.tenant_names)[jobs.tenant])
         for name, values in {**t, **names}.items():
-            if name != "job":
+            if name not in columns:
                 wide = np.zeros(n, values.dtype)
                 wide[placed] = values
                 columns[name] = pa.array(wide, mask=~placed)

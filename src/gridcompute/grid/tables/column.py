@@ -36,6 +36,7 @@ __all__ = [
     "Strings",
     "Table",
     "column",
+    "nested",
 ]
 
 Int32s = NDArray[np.int32]
@@ -286,7 +287,7 @@ class Table(Columns, Tabular):
             turned = array.transpose(
                 [dims.index(d) for d in _arrow_dims(spec, self.rows) if d in dims]
             )
-            out[name] = _nested(np.ascontiguousarray(turned))
+            out[name] = nested(np.ascontiguousarray(turned))
         return pa.table(out)
 
 
@@ -330,7 +331,8 @@ def _turned(spec: Column, rows: str, array: NDArray[Any], sizes: Mapping[str, in
     return wide.transpose([order.index(d) for d in spec.dims if d in order])
 
 
-def _nested(array: NDArray[Any]) -> Any:
+def nested(array: NDArray[Any]) -> Any:
+    """Return an array as an Arrow array of its first axis, of (nested) lists of the others."""
     import pyarrow as pa
 
     out = pa.array(array.reshape(-1))

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from ... import _checks
+from ..._extras import extra
+from ...errors import InvalidProblemError
 from .column import Floats, Int32s, Int64s, Table, column
+from .frozen import frozen, sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 __all__ = ["ANYWHERE", "Jobs"]
 
@@ -49,6 +59,9 @@ class Jobs(Table):
         Where the last plan put the job; -1, -1 = nowhere.
     migration_yuan : float64 (n_jobs,)
         Cost of running it anywhere else than there (unused where nothing was placed).
+    id : int64 or str (n_jobs,), optional
+        What the jobs are called elsewhere, each once: results carry it, so that they can be joined.
+        None: their rows.
     """
 
     title: ClassVar[str] = "jobs"
@@ -70,9 +83,12 @@ class Jobs(Table):
     placed_class: Int32s = column("job", np.int32, "class", default=-1, low=-1)
     placed_start: Int32s = column("job", np.int32, "hour", default=-1, low=-1)
     migration_yuan: Floats = column("job", np.float64, "yuan", default=0.0, low=0)
+    id: NDArray[Any] | None = None
 
     def check(self) -> None:
-        """A window is not empty, a job has a site to go to, a placement is whole."""
+        """Windows are not empty, jobs have sites to go to, placements are whole, ids differ."""
+        if self.id is not None:
+            object.__setattr__(self, "id", _ids(self.id, len(self)))
         self.require(self.deadline > self.release, "deadline", "an hour after the job's release")
         self.require(
             self.residency != 0, "residency", "at least one site's bit set (-1 = any site)"
@@ -81,3 +97,116 @@ class Jobs(Table):
         self.require(
             whole, "placed_start", "an hour where placed_class is a class, -1 where it is -1"
         )
+
+    @property
+    def ids(self) -> NDArray[Any]:
+        """What the jobs are called: `id`, or their rows."""
+        return sealed(np.arange(len(self), dtype=np.int64)) if self.id is None else self.id
+
+    def rows_of(self, ids: Any) -> Int64s:
+        """Rows of the jobs that are called so.
+
+        Parameters
+        ----------
+        ids : int or str (n,)
+
+        Raises
+        ------
+        InvalidProblemError
+            No job has that id: its place and the id.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gridcompute import grid
+        >>> jobs = grid.Jobs(gang=[1, 1], work_h=[1.0, 2.0], origin=[0, 0], deadline=[3, 3],
+        ...                  value_yuan=[5.0, 5.0], id=np.array(["train-7", "render-2"]))
+        >>> jobs.rows_of(["render-2"])
+        array([1])
+        """
+        wanted, known = _checks.plain_array("id", ids), self.ids
+        if not wanted.size:
+            return np.zeros(0, np.int64)
+        wanted = np.atleast_1d(wanted)
+        if (wanted.dtype.kind == "U") != (known.dtype.kind == "U"):
+            message = f"id must be of dtype {known.dtype}, that of jobs.id, not {wanted.dtype}"
+            raise TypeError(message)
+        if self.id is None:
+            rows = wanted.astype(np.int64)
+            found = (rows >= 0) & (rows < len(self))
+        else:
+            order = np.argsort(known, kind="stable")
+            at = np.minimum(np.searchsorted(known[order], wanted), max(len(known) - 1, 0))
+            rows = order[at] if len(known) else np.zeros(len(wanted), np.int64)
+            found = known[rows] == wanted if len(known) else np.zeros(len(wanted), bool)
+        if not found.all():
+            i = int(np.argmin(found))
+            message = f"id[{i}]: found {wanted[i]!s:.100}, needed one of the ids of jobs"
+            raise InvalidProblemError(message, "id", i)
+        return np.asarray(rows, np.int64)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with some columns changed, checked again; another number of rows drops ids."""
+        if self.id is not None and "id" not in changes:
+            sizes = {np.shape(v)[0] for k, v in changes.items() if np.ndim(v)}
+            if sizes and sizes != {len(self)}:
+                changes["id"] = None
+        return super().replace(**changes)
+
+    @classmethod
+    def from_arrow(cls, data: Any, *, sizes: Mapping[str, int] | None = None, **more: Any) -> Self:
+        """Build the table as `Table.from_arrow`; a column ``id`` may be of integers or text."""
+        with extra("grid"):
+            import pyarrow as pa
+
+        if "id" not in more and hasattr(data, "__arrow_c_stream__"):
+            table = pa.table(data)
+            if "id" in table.column_names:
+                more["id"] = _arrow_ids(table["id"])
+                data = table.drop_columns(["id"])
+        return super().from_arrow(data, sizes=sizes, **more)
+
+    def to_arrow(self) -> pa.Table:
+        """The table as a pyarrow Table, with ids where it has any."""
+        with extra("grid"):
+            import pyarrow as pa
+
+        table = super().to_arrow()
+        return table if self.id is None else table.append_column("id", pa.array(self.id))
+
+
+def _ids(given: Any, size: int) -> NDArray[Any]:
+    """Return ids as a read-only array of int64 or text, each once."""
+    array = _checks.plain_array("jobs.id", given)
+    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.tolist()):
+        array = array.astype(np.str_)
+    if array.dtype.kind not in "iuU" and array.size:
+        raise TypeError(f"jobs.id has dtype {array.dtype}, needed integers or text")
+    if array.shape != (size,):
+        message = f"jobs.id has shape {array.shape}, needed ({size},), one a job"
+        raise InvalidProblemError(message, "jobs.id")
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        at = int(array.argmax())
+        message = f"jobs.id[{at}] is {array[at]}, too large for int64"
+        raise InvalidProblemError(message, "jobs.id", at)
+    array = array.astype(np.int64) if array.dtype.kind != "U" else array
+    if array.dtype.kind == "U" and (array == "").any():
+        at = int(np.argmax(array == ""))
+        raise InvalidProblemError(f"jobs.id[{at}] is '', needed an id", "jobs.id", at)
+    order = np.argsort(array, kind="stable")
+    same = np.flatnonzero(array[order][1:] == array[order][:-1])
+    if len(same):
+        first = min((int(order[i + 1]), int(order[i])) for i in same.tolist())
+        message = f"jobs.id[{first[0]}] is {array[first[0]]!s:.100}, needed an id not used by row"
+        raise InvalidProblemError(f"{message} {first[1]}", "jobs.id", first[0])
+    return frozen(array, _checks.plain_array("jobs.id", given))
+
+
+def _arrow_ids(column: Any) -> NDArray[Any]:
+    """Return an Arrow column of ids as an array; nothing may be missing."""
+    values = column.to_pylist()
+    missing = [row for row, value in enumerate(values) if value is None]
+    if missing:
+        message = f"jobs.id[{missing[0]}] is null, needed an id"
+        raise InvalidProblemError(message, "jobs.id", missing[0])
+    return np.array(values) if values else np.zeros(0, np.int64)

@@ -11,7 +11,7 @@ from ... import _checks
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int64s, Table, column
 from .frozen import sealed
-from .limits import number_of, price_of, rule_of
+from .limits import labels_of, number_of, price_of, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,8 @@ class Quotas(Table):
     lower_accelerator_h : float64 (n_tenants,)
         Each accelerator-hour below it costs `below_yuan_per_accelerator_h`.
     below_yuan_per_accelerator_h : float64 (n_tenants,)
+    tenant_names : tuple of str
+        What the tenants are called, one a row; see `label`.
     """
 
     title: ClassVar[str] = "quotas"
@@ -77,10 +79,20 @@ class Quotas(Table):
         "tenant", np.float64, "yuan per accelerator-hour", default=0.0, low=0
     )
 
+    tenant_names: tuple[str, ...] = ()
+
     def check(self) -> None:
-        """A lower bound lies below its upper."""
+        """A lower bound lies below its upper, and each tenant has a name of its own."""
+        if self.tenant_names:
+            given, size = self.tenant_names, len(self)
+            names = labels_of("quotas.tenant_names", given, size, "tenant", "quotas")
+            object.__setattr__(self, "tenant_names", names)
         good = self.lower_accelerator_h <= self.upper_accelerator_h
         self.require(good, "lower_accelerator_h", "at most the tenant's upper_accelerator_h")
+
+    def label(self, tenant: int | np.integer[Any]) -> str:
+        """What a tenant is called: its name, or "tenant" and its row."""
+        return self.tenant_names[tenant] if self.tenant_names else f"tenant {tenant}"
 
     @classmethod
     def unlimited(cls, n_tenants: int) -> Quotas:
@@ -171,7 +183,8 @@ class Mandate:
         if self.scope == "site":
             names = tuple(str(sites.name[g]) for g in groups)
         else:
-            names = tuple(f"{self.scope} {g}" for g in groups)
+            known = sites.operator_names if self.scope == "operator" else sites.region_names
+            names = tuple(known[g] if known else f"{self.scope} {g}" for g in groups)
         carried, price = np.zeros(len(groups)), self.shortfall_yuan_per_kwh
         volume = self.rule == "volume"
         if self.ledger is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,7 @@ from .frozen import Frozen, frozen, sealed
 from .jobs import Jobs
 from .limits import LIMITS, MOST_CARRIED_KWH
 from .mandate import DirectRows, DirectRule, Mandate, MandateRows, Quotas
+from .plausible import ImplausibleUnitWarning, implausible
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
 from .window import jobs_in_window, sliced
@@ -70,6 +72,11 @@ class Problem(Frozen):
     ------
     InvalidProblemError
         A column whose size or values do not fit the other tables, naming both sides.
+
+    Warns
+    -----
+    ImplausibleUnitWarning
+        A value that looks like another unit, such as 340 "kW" an accelerator or a PUE of 120.
     """
 
     jobs: Jobs
@@ -108,6 +115,8 @@ class Problem(Frozen):
         self.mandate.applies_to(self.sites)
         self._check_carried()
         self.direct_rule.applies_to(self.sites, self.energy)
+        for words in implausible(self):
+            warnings.warn(words, ImplausibleUnitWarning, stacklevel=3)
         if self.running is not None:
             _ = self.effective
             require_room(self.running, self.jobs, self.classes, self.hours)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,9 +35,20 @@ class Sites(Table):
         its own limit, `Energy.bundled_kwh`.
     carbon_g_per_kwh : float64 (n_sites,) or (n_sites, n_hours)
         Location-based intensity of the grid there.
-    region, operator : int32 (n_sites,)
+    region, operator : int32 or str (n_sites,)
         Labels for pooling the mandate: "cluster" pools the new sites of one region, "operator"
-        those of one operator.
+        those of one operator. Names become numbers, with the names in `region_names` and
+        `operator_names`.
+    region_names, operator_names : tuple of str
+        What the numbers are called.
+
+    Examples
+    --------
+    >>> sites = Sites(name=["Hami", "Wuhu"], region=["Xinjiang", "Yangtze"])
+    >>> sites.region, sites.region_names
+    (array([0, 1], dtype=int32), ('Xinjiang', 'Yangtze'))
+    >>> int(sites.residency(["Wuhu"]))
+    2
     """
 
     title: ClassVar[str] = "sites"
@@ -56,9 +67,44 @@ class Sites(Table):
     )
     region: Int32s = column("site", np.int32, default=0, low=0)
     operator: Int32s = column("site", np.int32, default=0, low=0)
+    region_names: tuple[str, ...] = ()
+    operator_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Turn names of regions and operators into numbers, then check the columns."""
+        for label in ("region", "operator"):
+            given = getattr(self, label)
+            values = np.asarray(given, object) if isinstance(given, (list, tuple)) else given
+            kind = getattr(getattr(values, "dtype", None), "kind", "i")
+            texts = kind == "U" or (kind == "O" and all(isinstance(v, str) for v in values))
+            if texts and len(values):
+                names = getattr(self, f"{label}_names") or tuple(dict.fromkeys(map(str, values)))
+                object.__setattr__(self, f"{label}_names", names)
+                object.__setattr__(self, label, _numbered(f"sites.{label}", values, names))
+        super().__post_init__()
+
+    def residency(self, names: Any) -> np.int64:
+        """The mask of `Jobs.residency` that allows these sites, given by name or row."""
+        rows = {str(name): i for i, name in enumerate(self.name)}
+        mask = 0
+        for i, name in enumerate([names] if isinstance(names, str) else list(names)):
+            row = rows.get(name, -1) if isinstance(name, str) else int(name)
+            if not 0 <= row < len(self):
+                known = ", ".join(rows)
+                message = f"residency[{i}]: found {name!r:.100}, needed one of {known}"
+                raise InvalidProblemError(message, "residency", i)
+            mask |= 1 << row
+        return np.int64(mask)
 
     def check(self) -> None:
-        """Few enough for a residency mask, and each name used once."""
+        """Few enough for a residency mask, each name used once, labels named where names are."""
+        for label in ("region", "operator"):
+            numbers, names = getattr(self, label), getattr(self, f"{label}_names")
+            if names:
+                size = len(names)
+                names = labels_of(f"sites.{label}_names", names, size, label)
+                object.__setattr__(self, f"{label}_names", names)
+                self.require(numbers < size, label, f"below {size}, the {label}_names")
         if len(self) > MOST_SITES:
             message = f"sites has {len(self)} rows, needed at most {MOST_SITES}, the residency bits"
             raise InvalidProblemError(message, "sites")
@@ -70,6 +116,16 @@ class Sites(Table):
                 message = f"sites.name[{i}] is {str(name)!r}, needed text that UTF-8 can hold"
                 raise InvalidProblemError(message, "sites.name", i)
             seen[name] = i
+
+
+def _numbered(field: str, values: Any, names: tuple[str, ...]) -> Int32s:
+    """Return the place of each text among the names."""
+    place = {text: i for i, text in enumerate(names)}
+    for row, text in enumerate(values):
+        if str(text) not in place:
+            message = f"{field}[{row}] is {text!r:.100}, needed one of {', '.join(names)}"
+            raise InvalidProblemError(message, field, row)
+    return np.array([place[str(text)] for text in values], np.int32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)

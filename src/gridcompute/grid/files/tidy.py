@@ -1,0 +1,269 @@
+"""Tidy tables: a row for each site (class, pair of sites) and hour, as spreadsheets keep them.
+
+A table that has a column ``hour`` is tidy, and so is that of corridors with a column
+``destination``. Values that do not depend on the hour stand in each of its rows, the same in all.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..._extras import extra
+from ...errors import InvalidProblemError
+from ..tables.column import nested
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from ..tables.column import Table
+    from ..tables.problem import Problem
+
+__all__ = ["tidied", "widened"]
+
+#: The columns that say which rows of a tidy table belong together, by what the table is of; the
+#: rows of sites are in the order in which their names appear first.
+KEYS: dict[str, tuple[str, ...]] = {
+    "sites": ("name",),
+    "classes": ("class",),
+    "energy": ("site",),
+    "corridors": ("origin", "destination"),
+}
+_INDEXED = re.compile(r"(\w+)\[([^\]]+)\]")
+
+
+class _Keys(NamedTuple):
+    """The places of the rows of a tidy table."""
+
+    #: By key, the place of each row; then the hour, where the table has hours.
+    places: list[NDArray[np.int64]]
+    sizes: list[int]
+    #: What a place is called, by key.
+    labels: list[list[str]]
+
+
+def widened(
+    table: pa.Table,
+    path: Path,
+    kind: type[Table],
+    hours: int,
+    sites: Sequence[str],
+    sources: Sequence[str],
+) -> pa.Table:
+    """Return a tidy table as its class takes it, one row an entry; any other as it is.
+
+    Raises
+    ------
+    InvalidProblemError
+        A place missing or twice, a value that differs between the hours of one place, a key that is
+        not known: file, column, row, what was found and what was needed.
+    """
+    names, title = table.column_names, kind.title
+    if title not in KEYS or not {"hour", "destination"} & set(names):
+        return table
+    for key in KEYS[title]:
+        if key not in names:
+            message = f"{path.name}: found a column 'hour' and no column {key!r}, needed both"
+            raise InvalidProblemError(message, f"{title}.{key}")
+    keys = _keys(table, path, kind, hours, sites)
+    _require_complete(keys, path, title, len(table))
+    at = np.ravel_multi_index(keys.places, keys.sizes) if len(table) else np.zeros(0, np.int64)
+    order = np.empty(len(table), np.int64)
+    order[at] = np.arange(len(table))
+    groups: dict[str, dict[int, NDArray[Any]]] = {}
+    for name in names:
+        if name in (*KEYS[title], "hour") and not (title == "sites" and name == "name"):
+            continue
+        column, index = _split(name, kind, path, sources)
+        values = _values(table[name], path, f"{title}.{name}")[order].reshape(keys.sizes)
+        spec = kind.columns()[column]
+        if "hour" in names and "hour" not in spec.dims:
+            values = _constant(values, keys, order, path, f"{title}.{name}")
+        elif spec.may_drop_last and values.size and (values == values[..., :1]).all():
+            values = values[..., 0]
+        groups.setdefault(column, {})[index] = values
+    out = {}
+    with extra("grid"):
+        import pyarrow as pa
+
+    for column, parts in groups.items():
+        if list(parts) == [-1]:
+            out[column] = nested(parts[-1])
+            continue
+        missing = set(range(len(parts))) - set(parts)
+        if missing:
+            message = f"{path.name}: {title}.{column}: found no column {column}[{min(missing)}]"
+            raise InvalidProblemError(f"{message}, needed all", f"{title}.{column}")
+        out[column] = nested(np.stack([parts[i] for i in range(len(parts))], axis=1))
+    return pa.table(out)
+
+
+def _keys(
+    table: pa.Table, path: Path, kind: type[Table], hours: int, sites: Sequence[str]
+) -> _Keys:
+    places, sizes, labels = [], [], []
+    for key in KEYS[kind.title]:
+        values = table[key].to_pylist()
+        if key in ("site", "origin", "destination"):
+            known = {str(name): i for i, name in enumerate(sites)}
+        elif key == "class":
+            known = {}
+        else:
+            known = {name: i for i, name in enumerate(dict.fromkeys(values))}
+        size = len(known) if known else 1 + max((v for v in values if _is_place(v)), default=-1)
+        found = np.zeros(len(values), np.int64)
+        for row, value in enumerate(values):
+            place = known.get(value, value) if known else value
+            if isinstance(place, str) and place.isdecimal() and place.isascii():
+                place = int(place)
+            if not _is_place(place) or place >= size:
+                needed = f"one of {', '.join(known)}, or an index" if known else "an index"
+                field = f"{kind.title}.{key}"
+                message = f"{path.name}: {field}[{row}] is {value!r:.100}, needed {needed}"
+                raise InvalidProblemError(message, field, row)
+            found[row] = place
+        places.append(found)
+        sizes.append(size)
+        labels.append(list(map(str, known)) if known else [str(i) for i in range(size)])
+    if "hour" in table.column_names:
+        places.append(_hours(table["hour"].to_pylist(), path, kind.title, hours))
+        sizes.append(hours)
+        labels.append([str(h) for h in range(hours)])
+    return _Keys(places, sizes, labels)
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _hours(values: list[Any], path: Path, title: str, hours: int) -> NDArray[np.int64]:
+    for row, value in enumerate(values):
+        if not _is_place(value) or value >= hours:
+            message = f"{path.name}: {title}.hour[{row}] is {value!r:.100}"
+            needed = f"needed an hour from 0 to {hours - 1}"
+            raise InvalidProblemError(f"{message}, {needed}", f"{title}.hour", row)
+    return np.array(values, np.int64)
+
+
+def _require_complete(keys: _Keys, path: Path, title: str, n_rows: int) -> None:
+    """Raise for the first row of a place that another row has, and for a place without a row."""
+    first: dict[tuple[int, ...], int] = {}
+    names = [*KEYS[title], "hour"][: len(keys.places)]
+    for row, place in enumerate(zip(*(p.tolist() for p in keys.places), strict=True)):
+        if place in first:
+            where = _place(names, place, keys)
+            message = f"{path.name}: {title}[{row}]: found {where} again, needed it once"
+            raise InvalidProblemError(f"{message}, as in row {first[place]}", title, row)
+        first[place] = row
+    needed = int(np.prod(keys.sizes, dtype=np.int64))
+    if n_rows < needed:
+        there = np.zeros(keys.sizes, bool)
+        there[tuple(keys.places)] = True
+        place = tuple(int(i) for i in np.argwhere(~there)[0])
+        message = f"{path.name}: {title}: found {n_rows} rows and none of "
+        message += f"{_place(names, place, keys)}, needed {needed}, one for each place"
+        raise InvalidProblemError(message, title)
+
+
+def _place(names: Sequence[str], place: Sequence[int], keys: _Keys) -> str:
+    parts = zip(names, place, keys.labels, strict=True)
+    return ", ".join(f"{name} {labels[i]}" for name, i, labels in parts)
+
+
+def _split(name: str, kind: type[Table], path: Path, sources: Sequence[str]) -> tuple[str, int]:
+    """Return the column that a head names, and the place in brackets, -1 without any."""
+    match = _INDEXED.fullmatch(name)
+    column, index = (match[1], match[2]) if match else (name, "")
+    if column not in kind.columns():
+        known = ", ".join([*KEYS[kind.title], "hour", *kind.columns()])
+        message = f"{path.name}: {kind.title} has no column {name!r:.100}; it has {known}"
+        raise InvalidProblemError(message, f"{kind.title}.{name}")
+    if not index:
+        return column, -1
+    if index in sources:
+        return column, list(sources).index(index)
+    if not (index.isascii() and index.isdecimal()):
+        known = ", ".join(sources) or "an index"
+        message = f"{path.name}: {kind.title}.{name}: found {index!r:.100}, needed {known}"
+        raise InvalidProblemError(message, f"{kind.title}.{column}")
+    return column, int(index)
+
+
+def _values(column: Any, path: Path, field: str) -> NDArray[Any]:
+    values = column.to_pylist()
+    for row, value in enumerate(values):
+        if value is None:
+            message = f"{path.name}: {field}[{row}] is null, needed a value"
+            raise InvalidProblemError(message, field, row)
+    return np.array(values)
+
+
+def _constant(
+    values: NDArray[Any], keys: _Keys, order: NDArray[np.int64], path: Path, field: str
+) -> NDArray[Any]:
+    """Return the values without the hours, where they are the same in all hours of a place."""
+    first = values[..., :1]
+    apart = values != first
+    if apart.any():
+        at = np.argwhere(apart)[0]
+        row = int(order.reshape(keys.sizes)[tuple(at)])
+        found, needed = values[tuple(at)], values[(*at[:-1], 0)]
+        message = f"{path.name}: {field}[{row}] is {found}, needed {needed} as in its other hours"
+        raise InvalidProblemError(message, field, row)
+    return np.asarray(first[..., 0])
+
+
+def tidied(problem: Problem, name: str) -> pa.Table | None:
+    """Return a table of a problem in its tidy form, None for one that has no hours."""
+    if name not in KEYS or (name == "sites" and not _hourly_sites(problem)):
+        return None
+    with extra("grid"):
+        import pyarrow as pa
+
+    table, kind = getattr(problem, name), type(getattr(problem, name))
+    sites = problem.sites.name
+    shape: tuple[int, ...] = (len(table), problem.hours)
+    out: dict[str, Any] = {}
+    grid = np.indices(shape).reshape(len(shape), -1)
+    if name == "corridors":
+        shape = (len(sites), len(sites), problem.hours)
+        grid = np.indices(shape).reshape(3, -1)
+        out = {"origin": sites[grid[0]], "destination": sites[grid[1]], "hour": grid[2]}
+    elif name == "classes":
+        out = {"class": grid[0], "hour": grid[1]}
+    elif name == "energy":
+        out = {"site": sites[grid[0]], "hour": grid[1]}
+    else:
+        out = {"name": sites[grid[0]], "hour": grid[1]}
+    axes = {kind.rows: grid[0], "destination": grid[1], "hour": grid[-1]}
+    for column, spec in kind.columns().items():
+        if column in out:
+            continue
+        values = getattr(table, column)
+        dims = spec.dims[: values.ndim]
+        extra_dim = next((d for d in dims if d not in axes), None)
+        if extra_dim is None:
+            out[column] = values[tuple(axes[d] for d in dims)]
+            continue
+        for i in range(values.shape[dims.index(extra_dim)]):
+            index = {**axes, extra_dim: i}
+            head = f"{column}[{_label(problem, extra_dim, i)}]"
+            out[head] = values[tuple(index[d] for d in dims)]
+    if name == "classes":
+        out["site"] = sites[out["site"]]
+    return pa.table({head: pa.array(values) for head, values in out.items()})
+
+
+def _label(problem: Problem, dim: str, index: int) -> str:
+    name = problem.energy.source_names[index] if dim == "source" else ""
+    return name if re.fullmatch(r"[A-Za-z_][\w ]*", name) else str(index)
+
+
+def _hourly_sites(problem: Problem) -> bool:
+    return problem.sites.pue.ndim == 2 or problem.sites.carbon_g_per_kwh.ndim == 2

@@ -1,0 +1,65 @@
+"""Values that are allowed and look like another unit: watts for kilowatts, percent for a factor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .problem import Problem
+
+__all__ = ["ImplausibleUnitWarning", "implausible"]
+
+
+class ImplausibleUnitWarning(UserWarning):
+    """A value lies far outside what is built, paid or emitted anywhere: perhaps another unit."""
+
+
+class Range(NamedTuple):
+    """What is plausible for a column; values of exactly 0, and infinite ones, always are."""
+
+    table: str
+    column: str
+    least: float
+    most: float
+    unit: str
+    hint: str
+
+
+#: The ranges, a factor of three or more beyond anything known.
+RANGES = (
+    Range("classes", "power_kw", 0.0, 5.0, "kW an accelerator", "watts?"),
+    Range("classes", "overhead_kw", 0.0, 5.0, "kW an accelerator", "watts?"),
+    Range("classes", "memory_gb", 0.0, 4096.0, "GB an accelerator", "megabytes?"),
+    Range("classes", "throughput", 0.0, 1e3, "times the reference", "TFLOPS?"),
+    Range("sites", "pue", 0.0, 3.0, "", "percent?"),
+    Range("sites", "carbon_g_per_kwh", 3.0, 2500.0, "g/kWh", "kg or tonnes?"),
+    Range("energy", "tariff_yuan_per_kwh", -20.0, 20.0, "yuan/kWh", "yuan/MWh?"),
+    Range("energy", "bundled_yuan_per_kwh", -20.0, 20.0, "yuan/kWh", "yuan/MWh?"),
+    Range("energy", "direct_yuan_per_kwh", -20.0, 20.0, "yuan/kWh", "yuan/MWh?"),
+    Range("energy", "certificate_yuan_per_kwh", 0.0, 1.0, "yuan/kWh", "yuan a certificate?"),
+    Range("energy", "carbon_yuan_per_t", 0.0, 1e4, "yuan/t", "yuan/kg?"),
+    Range("corridors", "price_yuan_per_gb", 0.0, 100.0, "yuan/GB", "yuan/TB?"),
+    Range("corridors", "delay_ms", 0.0, 1e3, "ms", "microseconds?"),
+    Range("jobs", "work_h", 0.0, 8784.0, "h", "seconds?"),
+    Range("jobs", "memory_gb", 0.0, 4096.0, "GB an accelerator", "megabytes?"),
+    Range("jobs", "data_gb", 0.0, 1e7, "GB", "megabytes?"),
+    Range("jobs", "latency_ms", 0.01, np.inf, "ms", "seconds?"),
+)
+
+
+def implausible(problem: Problem) -> Iterator[str]:
+    """Yield a sentence for each column with a value out of its range, with its first such place."""
+    for spec in RANGES:
+        values = np.asarray(getattr(getattr(problem, spec.table), spec.column))
+        odd = np.isfinite(values) & (values != 0) & ((values < spec.least) | (values > spec.most))
+        if odd.any():
+            at = np.unravel_index(int(np.argmax(odd)), odd.shape)
+            place = ", ".join(str(int(i)) for i in at)
+            where = f"{spec.table}.{spec.column}" + (f"[{place}]" if values.ndim else "")
+            size = f"{values[at]:g} {spec.unit}".rstrip()
+            likely = f"{spec.least:g} to {spec.most:g}" if spec.least else f"up to {spec.most:g}"
+            yield f"{where} is {size}, where {likely} is plausible: {spec.hint}"
