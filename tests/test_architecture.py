@@ -349,6 +349,17 @@ def test_native_tests_include_no_binding() -> None:
             assert not re.match(r"bindings/|pybind11|Python\.h|numpy", header), f"{path}: {header}"
 
 
+def test_architecture_page_names_each_folder() -> None:
+    """If this fails, readers of docs/explanation/architecture.md do not learn of a folder."""
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+/)`", page))
+    folders = {
+        f"{p.name}/" for root in (PACKAGE, CSRC / "gridcompute") for p in root.glob("[!_]*/")
+    }
+    missing = {f for f in folders if not any(name.startswith(f) for name in named)}
+    assert not missing, f"add to the tables of docs/explanation/architecture.md: {sorted(missing)}"
+
+
 def test_core_compiles_without_python() -> None:
     """If this fails, some header of the core needs more than the standard library."""
     compiler = shutil.which(os.environ.get("CXX", "g++"))
