@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from .problem import Problem
 
 __all__ = ["ImplausibleUnitWarning", "implausible"]
 
@@ -51,8 +49,11 @@ RANGES = (
 )
 
 
-def implausible(problem: Problem) -> Iterator[str]:
-    """Yield a sentence for each column with a value out of its range, with its first such place."""
+def implausible(problem: Any) -> Iterator[str]:
+    """Yield a sentence for each column with a value out of its range, with its first such place.
+
+    `problem` is a `Problem`, or anything else that has its tables.
+    """
     for spec in RANGES:
         values = np.asarray(getattr(getattr(problem, spec.table), spec.column))
         odd = np.isfinite(values) & (values != 0) & ((values < spec.least) | (values > spec.most))
