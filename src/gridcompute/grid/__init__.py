@@ -7,6 +7,8 @@ from .checker.verify import PlanCertificate
 from .evaluate import evaluate
 from .files.read_write import read_plan, read_problem, write_plan, write_problem
 from .files.verify_folder import verify_plan
+from .operations.hour_ledger import HourLedger
+from .operations.rolling import Rolling, Step
 from .plan.audit import Audit, audit
 from .plan.columns import Placement
 from .plan.compare import Comparison, compare
@@ -37,6 +39,7 @@ __all__ = [
     "Energy",
     "ImplausibleUnitWarning",
     "Jobs",
+    "HourLedger",
     "Ledger",
     "LedgerRepair",
     "Mandate",
@@ -46,8 +49,10 @@ __all__ = [
     "Prices",
     "Problem",
     "Quotas",
+    "Rolling",
     "Running",
     "Sites",
+    "Step",
     "WhatIf",
     "assumptions",
     "audit",

@@ -29,13 +29,23 @@ except ImportError:  # without file locks, files that killed processes left are 
 
 __all__ = ["read", "write"]
 
-_MAGIC = b"gridcompute.Matcher\n"
+_KIND = "Matcher"  # of what it is a snapshot
 _VERSION = 2
 _KINDS = "biuf"  # of arrays: bool, integers, floats
 _MOST_DIMENSIONS = 8
 
 
-def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+def _magic(kind: str) -> bytes:
+    return f"gridcompute.{kind}\n".encode("ascii")
+
+
+def write(
+    path: str | os.PathLike[str],
+    meta: dict[str, Any],
+    arrays: dict[str, Any],
+    *,
+    kind: str = _KIND,
+) -> None:
     """Write a temporary file in the same folder, flush it to the disk, and rename it to `path`.
 
     Links are followed. A target that exists and is not a regular file is an `OSError`. Temporary
@@ -44,7 +54,7 @@ def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, 
     body = io.BytesIO()
     np.savez(body, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
     data = body.getvalue()
-    head = _MAGIC + _VERSION.to_bytes(4, "little") + len(data).to_bytes(8, "little")
+    head = _magic(kind) + _VERSION.to_bytes(4, "little") + len(data).to_bytes(8, "little")
     target = Path(os.path.realpath(path))
     mode = _mode_of(path, target)
     _remove_abandoned(target.parent)
@@ -67,12 +77,14 @@ def write(path: str | os.PathLike[str], meta: dict[str, Any], arrays: dict[str, 
             os.close(entry)
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def read(
+    path: str | os.PathLike[str], *, kind: str = _KIND
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return JSON and arrays of a file of `write`; any other file is an InvalidProblemError."""
     blob = _bytes_of(path)
-    start = len(_MAGIC)
-    if blob[:start] != _MAGIC:
-        raise InvalidProblemError(f"{path}: no snapshot of a Matcher", "path")
+    start = len(_magic(kind))
+    if blob[:start] != _magic(kind):
+        raise InvalidProblemError(f"{path}: no snapshot of a {kind}", "path")
     version = int.from_bytes(blob[start : start + 4], "little")
     if version != _VERSION:
         raise InvalidProblemError(

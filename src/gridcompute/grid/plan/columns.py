@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ... import _checks
+from ...errors import InvalidProblemError
 from ..tables.column import Columns, Floats, Int32s, column
 
 __all__ = ["Dispatch", "Placement", "Prices"]
+
+
+_DAY = 24  # hours
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -133,6 +138,61 @@ class Prices(Columns):
     storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
     placement: Placement | None = None
 
+    def shift(
+        self,
+        hours: int,
+        ids: tuple[Any, Any] | None = None,
+        *,
+        length: int | None = None,
+    ) -> Prices:
+        """The prices some hours later, to begin the next match with.
+
+        The first `hours` hours fall away. Hours that are new have the prices of the same hour of
+        the last day that has any, or of the last hour where there is no whole day.
+
+        Parameters
+        ----------
+        hours : int
+            0 or more; whatever is left is kept.
+        ids : pair of array, optional
+            The ids of the jobs that `placement` is for, and of those of the next match, in their
+            order: each job is where it was, and a job that was not there, or whose start has
+            passed, nowhere. None: the same jobs in the same order.
+        length : int, optional
+            Hours of the next match. None = as many as here.
+
+        Returns
+        -------
+        Prices
+
+        Examples
+        --------
+        >>> import gridcompute as gc
+        >>> day = gc.grid.east_west(n_jobs=200, seed=0, hours=26)
+        >>> plan = gc.match(day.window(0, 24), gap=0.1, time_limit=1)
+        >>> later = plan.prices.shift(1)
+        >>> bool((later.energy[:, :23] == plan.prices.energy[:, 1:]).all())
+        True
+        >>> bool((later.energy[:, 23] == plan.prices.energy[:, 0]).all())
+        True
+        """
+        before = self.capacity.shape[1]
+        hours = _checks.whole("hours", hours, 0, 2**31 - 1)
+        length = before if length is None else _checks.whole("length", length, 1, 2**31 - 1)
+        at = np.arange(length) + hours
+        late = at >= before
+        at[late] = before - _DAY + (at[late] - before) % _DAY if before >= _DAY else before - 1
+        kept = {name: getattr(self, name)[..., at] for name in ("capacity", "energy", "corridor")}
+        placement = self.placement
+        if placement is not None:
+            klass, start = placement.klass, placement.start - hours
+            if ids is not None:
+                rows = _rows_by_id(*ids, len(klass))
+                klass, start = (np.append(values, -1)[rows] for values in (klass, start))
+            gone = (klass < 0) | (start < 0) | (start >= length)
+            placement = Placement(klass=np.where(gone, -1, klass), start=np.where(gone, -1, start))
+        return self.replace(placement=placement, **kept)
+
     def check(self) -> None:
         """The placement's classes and hours are among those that have prices."""
         placement: object = self.placement
@@ -146,3 +206,16 @@ class Prices(Columns):
         ):
             needed = f"below {size}, the number of {what} in prices.capacity"
             placement.require(getattr(placement, name) < size, name, needed)
+
+
+def _rows_by_id(before: Any, now: Any, n: int) -> Any:
+    """Return where each id of `now` is in `before`, -1 if it is not there."""
+    was, ids = (_checks.plain_array("ids", values) for values in (before, now))
+    if was.shape != (n,) or ids.ndim != 1:
+        message = f"ids: found shapes {was.shape} and {ids.shape}, needed ({n},) and one axis"
+        raise InvalidProblemError(message, "ids")
+    if not n or not len(ids):
+        return np.full(len(ids), -1)
+    order = np.argsort(was, kind="stable")
+    at = np.minimum(np.searchsorted(was[order], ids), n - 1)
+    return np.where(was[order][at] == ids, order[at], -1)

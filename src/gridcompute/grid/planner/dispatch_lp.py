@@ -455,6 +455,10 @@ class EnergyBlock:
         end = np.take_along_axis(width, order, -1).cumsum(axis=-1) - base[:, :, None]
         return np.ascontiguousarray(end), np.take_along_axis(price, order, -1)
 
+    def stored_yuan(self, colour: str) -> Floats:
+        """What a kWh more in store would save at the prices last found, (n_sites, n_hours)."""
+        return np.asarray(-self._duals[self.row[f"{colour}_balance"]] / self._part)
+
     def _by_site(self, values: Floats) -> Floats:
         """What belongs to the sites under the direct-connection rule, (n_sites, 1)."""
         out = np.zeros((len(self.problem.sites), 1))

@@ -1,0 +1,199 @@
+"""What an operator's hours cost, with what is open settled, and the problem of one who knew all.
+
+Both end at the same moment T and settle alike what is open then, so that what the operator did is a
+plan of the problem of hindsight, with the same cost: jobs that still run are paid to their ends,
+jobs that wait what they would cost at the last prices, stored energy what it is worth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import InvalidProblemError
+from ..planner.cost import dispatch_cost, load_of
+from ..planner.dispatch_lp import EnergyBlock
+from ..planner.pinned import WithoutPinned
+from ..tables.jobs import Jobs
+from ..tables.mandate import DirectRule
+from ..tables.window import sliced
+from .book import LOST, NEVER, RUNNING, WAITING
+from .inputs import known
+from .state import COSTS
+from .world import deferred_yuan, run_out
+
+if TYPE_CHECKING:
+    from ..tables.column import Floats, Int64s
+    from ..tables.problem import Problem
+    from .state import State
+
+__all__ = ["Account", "account", "hindsight_problem"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """What the hours that have passed cost; `yuan` is the sum of `parts`.
+
+    Parameters
+    ----------
+    hours : int
+        Hours that have passed.
+    parts : dict of float
+        Yuan by name.
+    tail_h : int
+        Hours after them in which what runs runs out.
+    """
+
+    hours: int
+    parts: dict[str, float]
+    tail_h: int
+
+    @property
+    def yuan(self) -> float:
+        """All parts together."""
+        return sum(self.parts.values())
+
+
+def account(world: Problem, state: State, horizon_h: int) -> Account:
+    """Return the account of the hours that have passed."""
+    parts = {name: float(sum(state.history[name])) for name in COSTS}
+    tail = _tail_hours(world, state)
+    parts |= _open_energy(world, state, tail)
+    rows = _could_wait(world, state)
+    rows = rows[state.book["state"][rows] == WAITING]
+    hours = min(world.hours - state.clock, max(horizon_h, 1))
+    parts["waiting"] = float(_later(world, state, rows, hours).sum())
+    return Account(state.clock, parts, tail)
+
+
+def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h: int) -> Problem:
+    """Return the problem of one who knew all that the hours brought."""
+    end, tail, book = state.clock, settled.tail_h, state.book
+    if not end:
+        raise InvalidProblemError("hindsight: found no hour that has passed, needed one", "clock")
+    hours = end + tail
+    rows = np.flatnonzero((book["release"] < end) | (book["started"] >= 0))
+    waits = _could_wait(world, state)
+    value = book["value_yuan"].copy()
+    ahead = min(world.hours - end, max(horizon_h, 1))
+    value[waits] = _later(world, state, waits, ahead)
+    columns = {name: book[name][rows].copy() for name in Jobs.columns()}
+    columns["value_yuan"] = value[rows]
+    # No later than the last hour, by the quickest class; and as long as the operator's own took.
+    least = np.where(book["least_h"][rows] < NEVER, book["least_h"][rows], 1).astype(np.int64)
+    latest = np.minimum(columns["deadline"], np.minimum(end - 1 + least, hours))
+    own = np.where(book["started"][rows] >= 0, book["end"][rows], 0)
+    deadline = np.maximum(latest, np.minimum(own, hours))
+    columns["release"] = np.minimum(columns["release"], hours - 1)
+    columns["deadline"] = np.maximum(deadline, columns["release"] + 1)
+    far = columns["placed_start"] >= hours
+    columns["placed_class"] = np.where(far, -1, columns["placed_class"])
+    columns["placed_start"] = np.where(far, -1, columns["placed_start"])
+    running = None if world.running is None else world.running.of_rows(rows)
+    energy = sliced(world.energy.replace(**known(state.actual, world.energy, end)), 0, hours)
+    may_shed = np.maximum(energy.shed_kwh, energy.base_load_kwh)
+    may_shed[:, :end] = np.array(state.actual["may_shed_kwh"]).T
+    energy = energy.replace(terminal="value", terminal_yuan_per_kwh=state.worth, shed_kwh=may_shed)
+    return world.replace(
+        name=f"{world.name}, {end} hours in hindsight",
+        hours=hours,
+        jobs=Jobs(**columns),
+        running=running,
+        sites=sliced(world.sites, 0, hours),
+        classes=sliced(world.classes, 0, hours),
+        corridors=sliced(world.corridors, 0, hours),
+        energy=energy,
+        quotas=world.quotas.replace(lower_accelerator_h=0.0),
+    )
+
+
+def _tail_hours(world: Problem, state: State) -> int:
+    """Return the hours in which all that was started, or could have been, runs out."""
+    book, end = state.book, state.clock
+    runs = book["state"] == RUNNING
+    left = int((book["end"][runs] - end).max(initial=0))
+    could = (book["release"] < end) & (book["least_h"] < NEVER) & (book["deadline"] > end)
+    left = max(left, int(book["least_h"][could].max(initial=1)) - 1)
+    return min(left, world.hours - end)
+
+
+def _could_wait(world: Problem, state: State) -> Int64s:
+    """Return the jobs that could still start now, had they not been started: they are not lost."""
+    book, end = state.book, state.clock
+    done = end + book["least_h"].astype(np.int64)
+    could = (book["release"] < end) & (book["state"] != LOST)
+    could &= done <= np.minimum(book["deadline"], world.hours)
+    if world.running is not None:
+        could[world.running.id] = False
+    return np.flatnonzero(could)
+
+
+def _later(world: Problem, state: State, rows: Int64s, hours: int) -> Floats:
+    """Return what jobs would cost from now on at the last plan's prices."""
+    if not len(rows):
+        return np.zeros(0)
+    prices = state.prices
+    if prices is not None and hours:
+        prices = prices.shift(1, length=hours).replace(placement=None)
+    return deferred_yuan(world, state, rows, hours, prices)
+
+
+def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
+    """Return what is missing to the rules, what the tail costs, and what is stored, yuan."""
+    mandate = world.mandate
+    price = mandate.shortfall_yuan_per_kwh
+    if mandate.ledger is not None:
+        price = min(price, mandate.ledger.cap_yuan_per_kwh)
+    direct = state.direct
+    owed = state.ledger.owed_kwh(mandate, world.sites)
+    if not tail:
+        stored = state.green_kwh + state.grey_kwh
+        certificates = np.zeros(len(owed))
+        if mandate.rule == "volume" and world.energy.certificate_yuan_per_kwh < price:
+            certificates, owed = np.maximum(owed, 0.0), np.zeros(len(owed))
+        missing = price * float(np.maximum(owed, 0.0).sum())
+        missing += world.energy.certificate_yuan_per_kwh * float(certificates.sum())
+        used, load = direct, state.ledger.load_kwh.sum(axis=0)
+        worth = float((state.worth * stored).sum())
+        rule = _direct_yuan(world, used, load)
+        return {"mandate": missing, "direct_rule": rule, "tail": 0.0, "stored": -worth}
+    window = run_out(world, state, tail)
+    problem = window.problem.replace(direct_rule=DirectRule(used=0.0, of_load=0.0))
+    klass = np.full(len(window.rows), -1, np.int32)
+    start = klass.copy()
+    if problem.running is not None:
+        klass[problem.running.id], start[problem.running.id] = problem.running.klass, 0
+    stay = problem.running.replace(movable=False) if problem.running is not None else None
+    problem = problem.replace(running=stay)
+    market = WithoutPinned(problem)
+    load = load_of(problem.effective, klass, start)
+    d = EnergyBlock(market.problem, load).serve(load).dispatch
+    rows = problem.mandate_rows
+    missing = float(rows.missing_yuan_per_kwh * d.missing_kwh.sum())
+    missing += float(problem.energy.certificate_yuan_per_kwh * d.certificate_kwh.sum())
+    stored = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
+    worth = float((state.worth * stored).sum())
+    whole = dispatch_cost(problem, d)
+    totals = {
+        "used": direct["used"] + d.direct_kwh.sum(axis=(0, 2)),
+        "stored": direct["stored"] + d.direct_charge_kwh.sum(axis=(0, 2)),
+        "available": direct["available"] + problem.energy.direct_kwh.sum(axis=(0, 2)),
+    }
+    all_load = state.ledger.load_kwh.sum(axis=0) + load.sum(axis=1)
+    return {
+        "mandate": missing,
+        "direct_rule": _direct_yuan(world, totals, all_load),
+        "tail": whole - missing + worth,
+        "stored": -worth,
+    }
+
+
+def _direct_yuan(world: Problem, direct: dict[str, Floats], load: Floats) -> float:
+    """Return what is missing to the direct-connection rule, over all hours so far, yuan."""
+    rule, asked = world.direct_rule, world.direct_rule.applies_to(world.sites, world.energy)
+    unused = rule.used * direct["available"] - direct["used"] - direct["stored"]
+    uncovered = rule.of_load * load - direct["used"]
+    short = np.maximum(unused, 0.0) + np.maximum(uncovered, 0.0)
+    return rule.shortfall_yuan_per_kwh * float(short[asked].sum())

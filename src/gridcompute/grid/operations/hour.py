@@ -1,0 +1,160 @@
+"""One hour of an operator: what its plan commits, how it is powered, what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..planner.cost import load_of
+from ..planner.dispatch_lp import EnergyBlock
+from .book import RUNNING, WAITING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..plan.columns import Dispatch
+    from ..plan.plan import Plan
+    from ..tables.column import Floats
+    from ..tables.problem import Problem
+    from .book import Book
+    from .world import Window
+
+__all__ = ["Powered", "commit", "energy_yuan", "move", "power"]
+
+_DAY = 24  # hours
+
+
+class Powered(NamedTuple):
+    """The energy of a window whose first hour came as it came."""
+
+    dispatch: Dispatch
+    problem: Problem
+    #: What a stored kWh is worth by site at the end of a window, yuan.
+    worth: Floats
+
+
+def commit(window: Window, plan: Plan, book: Book, hour: int) -> dict[str, NDArray[Any]]:
+    """Start the jobs that `plan` starts at once; return them as columns."""
+    rows = window.rows
+    real = rows >= 0
+    waits = np.zeros(len(rows), bool)
+    waits[real] = book["state"][rows[real]] == WAITING
+    at = np.flatnonzero(waits & (plan.assignment >= 0) & (plan.start == 0))
+    jobs, klass, hours = rows[at], plan.assignment[at], plan.hours[at]
+    book["state"][jobs] = RUNNING
+    book["klass"][jobs], book["started"][jobs], book["end"][jobs] = klass, hour, hour + hours
+    return {
+        "job": jobs,
+        "klass": klass,
+        "site": plan.problem.classes.site[klass],
+        "start": np.full(len(at), hour, np.int32),
+        "hours": hours,
+        "gang": book["gang"][jobs],
+    }
+
+
+def move(
+    window: Window, plan: Plan, book: Book, hour: int, world: Problem
+) -> tuple[dict[str, NDArray[Any]], float, float]:
+    """Move the running jobs that `plan` moves; return them, what they cost and their data's price.
+
+    One that the plan does not run in this hour stops: it waits, with its checkpoint where it ran
+    and the work that is left.
+    """
+    running = window.problem.running
+    none = np.zeros(0, np.int64)
+    empty: dict[str, NDArray[Any]] = {"job": none, "from_klass": none, "klass": none, "hours": none}
+    if running is None:
+        return empty, 0.0, 0.0
+    klass, start = plan.assignment[running.id], plan.start[running.id]
+    at = np.flatnonzero(running.movable & ((klass != running.klass) | (start != 0)))
+    if not len(at):
+        return empty, 0.0, 0.0
+    jobs, site = window.rows[running.id[at]], world.classes.site
+    goes = (klass[at] >= 0) & (start[at] == 0)
+    hours = plan.hours[running.id[at]]
+    data = 0.0
+    for k, job in enumerate(jobs.tolist()):
+        was = int(running.klass[at[k]])
+        if goes[k]:
+            book["klass"][job], book["end"][job] = klass[at[k]], hour + hours[k]
+            wire = world.corridors.price_yuan_per_gb[site[was], site[klass[at[k]]]]
+            data += float(wire * running.checkpoint_gb[at[k]])
+        else:
+            _stop(book, job, was, int(running.hours_left[at[k]]), world)
+    cost = float(running.move_yuan[at].sum())
+    moved: dict[str, NDArray[Any]] = {
+        "job": jobs,
+        "from_klass": running.klass[at],
+        "klass": np.where(goes, klass[at], -1),
+        "hours": np.where(goes, hours, 0),
+    }
+    return moved, cost, data
+
+
+def _stop(book: Book, job: int, klass: int, left: int, world: Problem) -> None:
+    """Let a running job wait: what it needs now is the rest of its work, from where it ran."""
+    classes, family = world.classes, int(book["family"][job])
+    speed, site = float(classes.throughput[family, klass]), int(classes.site[klass])
+    near = world.delay_ms[book["origin"][job]] <= book["latency_ms"][job]
+    mask = int(near @ (np.int64(1) << np.arange(len(near), dtype=np.int64)))
+    book["residency"][job] &= mask | (1 << site)
+    book["residency"][job] |= 1 << site
+    book["latency_ms"][job], book["origin"][job] = np.inf, site
+    book["work_h"][job] = (left + int(book["restart_h"][job])) * speed
+    book["data_gb"][job] = book["checkpoint_gb"][job]
+    book["state"][job], book["klass"][job] = WAITING, -1
+    quickest = classes.throughput[family].max()
+    book["least_h"][job] = max(1, int(np.ceil(book["work_h"][job] / quickest - 1e-9)))
+
+
+def power(plan: Plan, brought: dict[str, Floats]) -> Powered:
+    """Return the cheapest dispatch of a plan's load when its first hour came as it came.
+
+    Later hours are as they were expected. Load that has no power is shed.
+    """
+    problem, energy = plan.problem.effective, plan.problem.energy
+    load = load_of(problem, plan.assignment, plan.start)
+    columns = {}
+    for name, values in brought.items():
+        column = getattr(energy, name).copy()
+        column[..., 0] = values
+        columns[name] = column
+    load[:, 0] += brought["base_load_kwh"] - energy.base_load_kwh[:, 0]
+    real = problem.replace(energy=energy.replace(**columns, shed_kwh=load))
+    block = EnergyBlock(real, np.maximum(load, real.energy.base_load_kwh))
+    dispatch = block.serve(load).dispatch
+    return Powered(dispatch, real, stored_worth(block))
+
+
+def stored_worth(block: EnergyBlock) -> Floats:
+    """Return what a stored kWh is worth a day before the end of a block's hours, by site.
+
+    By the duals of the store's balance, of the colour that is worth less.
+    """
+    hours = block.problem.hours
+    at = hours - 1 - _DAY if hours > _DAY else hours // 2
+    worth = [block.stored_yuan(colour)[:, at] for colour in ("green", "grey")]
+    return np.asarray(np.maximum(np.minimum(*worth), 0.0))
+
+
+def energy_yuan(problem: Problem, d: Dispatch, t: int = 0) -> dict[str, float]:
+    """Return what one hour of a dispatch costs, by the names of `COSTS`; rules are left out."""
+    energy = problem.energy
+    carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh[:, t] / 1e6
+    direct = d.direct_kwh[:, :, t] + d.direct_charge_kwh[:, :, t]
+    bundled = d.bundled_kwh[:, t] + d.bundled_charge_kwh[:, t]
+    drawn = d.grid_kwh[:, t] + d.grid_charge_kwh[:, t]
+    charged = d.direct_charge_kwh[:, :, t].sum(axis=0)
+    charged = charged + d.bundled_charge_kwh[:, t] + d.grid_charge_kwh[:, t]
+    worn = charged + d.green_discharge_kwh[:, t] + d.grey_discharge_kwh[:, t]
+    power_yuan = (energy.direct_yuan_per_kwh * direct).sum()
+    power_yuan += (energy.bundled_yuan_per_kwh[:, t] * bundled).sum()
+    power_yuan += ((energy.tariff_yuan_per_kwh[:, t] + carbon) * drawn).sum()
+    power_yuan -= (energy.export_yuan_per_kwh[:, t] * d.exported_kwh[:, :, t].sum(axis=0)).sum()
+    return {
+        "energy": float(power_yuan),
+        "wear": float((energy.wear_yuan_per_kwh * worn).sum()),
+        "shed": float(energy.shed_yuan_per_kwh * d.shed_kwh[:, t].sum()),
+    }

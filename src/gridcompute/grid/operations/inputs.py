@@ -1,0 +1,201 @@
+"""What an hour brings, checked, and what is expected of the next ones."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import _checks
+from ...errors import InvalidProblemError
+from ...forecast.arrivals import phantoms
+from ...forecast.corrected import Corrected
+from ..tables.jobs import Jobs
+from .state import HOURLY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from ..tables.column import Floats
+    from ..tables.energy import Energy
+    from ..tables.problem import Problem
+    from .book import Book
+
+__all__ = [
+    "brought",
+    "expected_jobs",
+    "factor_of",
+    "known",
+    "new_table",
+    "outlook",
+    "setting",
+]
+
+#: What may be said of an hour beside columns of the energy table and names of sources.
+RENEWABLES = "renewables"
+#: Columns of `Jobs` that count hours from the arrival in a record of arrivals.
+TIMES = ("release", "deadline")
+
+
+def brought(actual: Any, energy: Energy, hour: int) -> dict[str, Floats]:
+    """Return the columns of an hour as it came: those of the tables, and what `actual` says.
+
+    Parameters
+    ----------
+    actual : mapping or None
+        "renewables", or the name of a source: what it delivered, as a part of what the table says,
+        a number or one by site ("renewables" also by source and site). A name of `HOURLY`: the
+        hour's values by site (direct_kwh: by source and site).
+    """
+    out = {name: getattr(energy, name)[..., hour].copy() for name in HOURLY}
+    if actual is None:
+        return out
+    if not hasattr(actual, "keys"):
+        raise TypeError(f"actual must be a mapping, not {type(actual).__name__}")
+    known = (RENEWABLES, *energy.source_names, *HOURLY)
+    for key in actual:
+        if key not in known:
+            message = f"actual: found {key!r:.100}, needed one of {', '.join(known)}"
+            raise InvalidProblemError(message, f"actual.{key}")
+    for key in (
+        *HOURLY,
+        RENEWABLES,
+        *energy.source_names,
+    ):  # the tables first, then factors of them
+        if key not in actual:
+            continue
+        values = _checks.reals(f"actual.{key}", actual[key])
+        if key in HOURLY:
+            out[key] = _spread(f"actual.{key}", values, out[key].shape)
+        elif key == RENEWABLES:
+            out["direct_kwh"] *= _factor(f"actual.{key}", values, out["direct_kwh"].shape)
+        else:
+            source = energy.source_names.index(key)
+            at = out["direct_kwh"][source]
+            out["direct_kwh"][source] = at * _factor(f"actual.{key}", values, at.shape)
+    return out
+
+
+def _factor(field: str, values: Floats, shape: tuple[int, ...]) -> Floats:
+    good = np.isfinite(values) & (values >= 0)
+    if not good.all():
+        found = values[~good].flat[0]
+        raise InvalidProblemError(f"{field}: found {found}, needed finite numbers >= 0", field)
+    return _spread(field, values, shape)
+
+
+def _spread(field: str, values: Floats, shape: tuple[int, ...]) -> Floats:
+    if values.size == 1:
+        return np.full(shape, float(values.reshape(-1)[0]))
+    if values.shape not in (shape, shape[-1:]):
+        message = f"{field}: found shape {values.shape}, needed {shape} or one number"
+        raise InvalidProblemError(message, field)
+    return np.broadcast_to(values, shape).copy()
+
+
+def factor_of(brought_kwh: Floats, said_kwh: Floats) -> float:
+    """Return what direct sources delivered as a part of what was said; 1 where nothing was."""
+    said = float(said_kwh.sum())
+    return float(brought_kwh.sum()) / said if said > 0 else 1.0
+
+
+def outlook(forecast: str | Callable[..., Any] | None, past: list[float], hours: int) -> Floats:
+    """Return what direct sources are expected to deliver of what the tables say, hour by hour."""
+    if forecast is None:
+        return np.ones(hours)
+    seen = np.array(past, np.float64)
+    seen.flags.writeable = False
+    if callable(forecast):
+        said = _checks.reals("forecast", forecast(seen, hours))
+        if said.shape != (hours,) or not (np.isfinite(said) & (said >= 0)).all():
+            message = f"forecast: found {said!r:.200}, needed {hours} finite numbers >= 0"
+            raise InvalidProblemError(message, "forecast")
+        return said
+    level = Corrected(_ones, leads=max(1, hours))
+    level.update(seen)
+    return np.maximum(level.forecast(hours), 0.0)
+
+
+def _ones(_past: Floats, hours: int) -> Floats:
+    return np.ones(hours)
+
+
+def new_table(new_jobs: Any, world: Problem, hour: int) -> Jobs | None:
+    """Return jobs that arrive as a checked table; times are hours of the operator's clock."""
+    if new_jobs is None:
+        return None
+    if not isinstance(new_jobs, Jobs):
+        if not hasattr(new_jobs, "keys"):
+            raise TypeError(f"new_jobs must be Jobs or a mapping, not {type(new_jobs).__name__}")
+        new_jobs = Jobs(**{str(name): new_jobs[name] for name in new_jobs})
+    table: Jobs = new_jobs
+    if not len(table):
+        return None
+    for name, size, where in (
+        ("family", len(world.classes.throughput), "classes.throughput"),
+        ("origin", len(world.sites), "sites"),
+        ("tenant", len(world.quotas), "quotas"),
+        ("placed_class", len(world.classes), "classes"),
+    ):
+        needed = f"below {size}, the size of {where}"
+        table.require(getattr(table, name) < size, name, needed)
+    table.require(table.release >= hour, "release", f"hour {hour}, the operator's, or later")
+    return table
+
+
+def expected_jobs(
+    how: str | Callable[..., Any] | None, book: Book, clock: int, hours: int
+) -> dict[str, NDArray[Any]] | None:
+    """Return the jobs that may come within `hours`, times counted from the clock, or None.
+
+    They are made of those that came by `new_jobs`. `arrival_h` is when a job came, and its times
+    are kept as far from that as they were.
+    """
+    came = np.flatnonzero((book["arrived"] >= 0) & (book["arrived"] <= clock))
+    if how is None or not len(came):
+        return None
+    columns = {name: book[name][came] for name in Jobs.columns()}
+    arrived = book["arrived"][came].astype(np.int64)
+    history: dict[str, Any] = {"arrival_h": arrived, **columns}
+    for name in TIMES:
+        history[name] = columns[name] - arrived
+    said = phantoms(history, how if callable(how) else "yesterday", now=clock, hours=hours)
+    arrival = np.asarray(said["arrival_h"]) - clock
+    out: dict[str, Any] = {name: np.asarray(said[name]) for name in columns}
+    release = np.maximum(arrival + out["release"], 1)
+    deadline = np.minimum(arrival + out["deadline"], hours)
+    kept = (release < hours) & (deadline > release)
+    out |= {"release": release, "deadline": deadline}
+    out |= {"placed_class": np.full(len(arrival), -1), "placed_start": np.full(len(arrival), -1)}
+    return {name: values[kept] for name, values in out.items()}
+
+
+def setting(name: str, values: Any, n: int, dtype: type[np.generic]) -> NDArray[Any]:
+    """Return a setting of the jobs: one value for all, or one a job."""
+    array = _checks.plain_array(name, values)
+    kinds = "b" if dtype is np.bool_ else "iuf" if dtype is np.float64 else "iu"
+    if array.dtype.kind not in kinds:
+        raise TypeError(f"{name} must be {np.dtype(dtype).name}, not {array.dtype}")
+    if array.ndim and array.shape != (n,):
+        message = f"{name}: found shape {array.shape}, needed one value, or ({n},), one a job"
+        raise InvalidProblemError(message, name)
+    if dtype is not np.bool_ and array.size:
+        low = float(array.min())
+        if not (low >= 0 and math.isfinite(float(array.max()))):
+            message = f"{name}: found {low}, needed finite numbers >= 0"
+            raise InvalidProblemError(message, name)
+    return np.broadcast_to(array, (n,)).astype(dtype)
+
+
+def known(actual: Mapping[str, list[Any]], energy: Energy, hours: int) -> dict[str, Floats]:
+    """Return energy columns with the first `hours` hours as they came."""
+    out = {}
+    for name in HOURLY:
+        column = getattr(energy, name).copy()
+        for t in range(hours):
+            column[..., t] = actual[name][t]
+        out[name] = column
+    return out

@@ -1,0 +1,637 @@
+"""Rolling: an operator that plans every hour, commits the hour, and remembers what it brought."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import _checks
+from ...errors import InvalidProblemError
+from ...forecast.arrivals import yesterday
+from ..planner.match import match
+from ..tables.problem import Problem
+from .book import DONE, LOST, RUNNING, WAITING, Book
+from .hindsight import Account, account, hindsight_problem
+from .hour import commit, energy_yuan, move, power
+from .hour_ledger import HourLedger
+from .inputs import brought, expected_jobs, factor_of, known, new_table, outlook, setting
+from .state import HOURLY, State, first_state
+from .state_file import read_state, write_state
+from .world import Window, length_of, window_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from ..._progress import ProgressHook
+    from ..plan.columns import Prices
+    from ..plan.plan import Plan
+    from ..tables.column import Floats, Int64s
+
+    Forecast = str | Callable[[Floats, int], Any]
+    Arrivals = str | Callable[..., Any]
+
+__all__ = ["Rolling", "Step"]
+
+#: Part of an hour's time limit that the match may take: the rest writes the hour down.
+MATCH_PART = 0.8
+#: What the gap may be above that asked for in an hour that begins with the plan of the last one.
+#: A plan that is carried on has been through the whole search in the hours before.
+WARM_GAP = 1.5
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Step:
+    """What one hour committed.
+
+    Parameters
+    ----------
+    hour : int
+        Of the operator's clock.
+    commit : dict of array
+        The jobs that start in this hour: ``job`` (number), ``klass``, ``site``, ``start`` (the
+        hour), ``hours``, ``gang``.
+    moved : dict of array
+        Running jobs that move or stop: ``job``, ``from_klass``, ``klass`` (-1 = stopped, it waits
+        again), ``hours`` left there.
+    lost : int64 array
+        Jobs that could start until now and no longer can.
+    plan : Plan
+        Of the hours ahead; its hour 0 is this hour. Energy in it is as it was forecast.
+    ledger : HourLedger
+        With this hour as it came.
+    seconds : float
+        What the step took.
+    rows : int64 array
+        The number of each job of ``plan.problem``, -1 for one that is only expected.
+    """
+
+    hour: int
+    commit: dict[str, NDArray[Any]]
+    moved: dict[str, NDArray[Any]]
+    lost: Int64s
+    plan: Plan
+    ledger: HourLedger
+    seconds: float
+    rows: Int64s
+
+    @property
+    def bound_yuan(self) -> float:
+        """What no plan for the hours ahead costs less than."""
+        return self.plan.bound_yuan
+
+    @property
+    def gap(self) -> float:
+        """The plan's relative gap."""
+        return self.plan.gap
+
+    def __repr__(self) -> str:
+        """A line to recognise it by."""
+        starts, moves = len(self.commit["job"]), len(self.moved["job"])
+        return (
+            f"<Step of hour {self.hour}: {starts:,} jobs start, {moves} move, gap {self.gap:.3%}>"
+        )
+
+
+class Rolling:
+    """A grid operated by the hour: each step plans the hours ahead and commits the first of them.
+
+    Parameters
+    ----------
+    problem : Problem
+        All hours, as they are forecast, and the jobs that are known from the start (each may start
+        from its release on). Its ``running`` jobs run. Quotas and the mandate are those of all of
+        its hours; energy stored after the last plan is worth what the plans' duals say.
+    horizon_h : int
+        Hours planned ahead, at least 1; more where a waiting job runs longer.
+    forecast : None, "corrected" or callable
+        What direct sources will deliver of what the tables say. None: all of it. "corrected": the
+        last hour's error decays over the hours ahead as it did in the past (`forecast.Corrected`).
+        A callable ``forecast(past, hours)`` gets the factor of each hour that has passed and
+        returns those of the next ones.
+    arrivals : None, "yesterday" or callable
+        Jobs that may come: they take room in a plan and are never committed
+        (`forecast.phantoms`). Only jobs that came by `new_jobs` are a record of arrivals.
+    margin : float
+        Added to the mandate's share in plans; the account is kept at the share itself.
+    gap : float
+        Each plan's, as for `match`; an hour that begins with the plan of the last one may leave
+        half as much again.
+    movable, checkpoint_gb, restart_h, move_yuan : scalar or array (n_jobs,)
+        May a job be moved while it runs, and what that takes, as in `Running`; jobs of `new_jobs`
+        have the scalar, or False and 0.
+    threads : int, optional
+
+    Raises
+    ------
+    InvalidProblemError, TypeError
+        An argument out of its range or of a wrong type.
+
+    Notes
+    -----
+    What starts in an hour is decided on what was known before it: `actual` says what the hour then
+    brought, and changes the account, the battery and later hours, not the starts of its own.
+    Nothing beyond the window is read.
+
+    A job's number is its row in the problem's jobs table; jobs of `new_jobs` are counted on.
+
+    Determinism: the same inputs give the same bytes for any number of threads, except where a
+    `time_limit` ends a plan.
+
+    Examples
+    --------
+    >>> import gridcompute as gc
+    >>> problem = gc.grid.east_west(n_jobs=40, seed=0, hours=12)
+    >>> op = gc.grid.Rolling(problem, horizon_h=6, gap=0.2)
+    >>> step = op.step(actual={"renewables": 0.9}, time_limit=2.0)
+    >>> len(step.commit["job"]) == op.running.size, len(op.ledger.hours)
+    (True, 1)
+    >>> bool(step.plan.verify().valid)
+    True
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        horizon_h: int = 48,
+        forecast: Forecast | None = None,
+        arrivals: Arrivals | None = yesterday,
+        margin: float = 0.0,
+        gap: float = 1e-3,
+        movable: Any = False,
+        checkpoint_gb: Any = 0.0,
+        restart_h: Any = 0,
+        move_yuan: Any = 0.0,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(problem, Problem):
+            raise TypeError(f"problem must be a grid.Problem, not {type(problem).__name__}")
+        self.horizon_h = _checks.whole("horizon_h", horizon_h, 1, 2**31 - 1)
+        self._forecast, self._arrivals = _models(forecast, arrivals)
+        self.margin = _checks.number("margin", margin, 0.0)
+        if self.margin > 1:
+            raise InvalidProblemError(
+                f"margin: found {margin}, needed a number from 0 to 1", "margin"
+            )
+        self.gap = _checks.gap(gap)
+        if threads is not None:
+            _checks.threads(threads)
+        self._threads = threads
+        n = len(problem.jobs)
+        given = {
+            "movable": (movable, np.bool_),
+            "checkpoint_gb": (checkpoint_gb, np.float64),
+            "restart_h": (restart_h, np.int32),
+            "move_yuan": (move_yuan, np.float64),
+        }
+        moves = {name: setting(name, values, n, kind) for name, (values, kind) in given.items()}
+        self._moves_of_new = {
+            name: values if np.ndim(values) == 0 else np.zeros(1, kind)[0]
+            for name, (values, kind) in given.items()
+        }
+        book = Book.empty().with_jobs(problem.jobs, problem, -1, **moves)
+        if problem.running is not None:
+            table = problem.running
+            book["state"][table.id] = RUNNING
+            book["klass"][table.id], book["started"][table.id] = table.klass, 0
+            book["end"][table.id] = table.hours_left
+            for name in given:
+                book[name][table.id] = getattr(table, name)
+        #: The problem of all hours, as it was given.
+        self.world = problem
+        self._state = first_state(problem, book, self.horizon_h)
+        self._window: Window | None = None
+        self._cached: dict[str, Any] = {}
+
+    # -- What it knows ---------------------------------------------------------------------------
+
+    @property
+    def clock(self) -> int:
+        """Hours that have passed; the next step is that of this hour."""
+        return self._state.clock
+
+    @property
+    def problem(self) -> Problem:
+        """The problem that the last step planned; before the first one, the one it will plan."""
+        if self._window is None:
+            self._window = self._ahead(self._state)[0]
+        return self._window.problem
+
+    @property
+    def ledger(self) -> HourLedger:
+        """Load and green energy by hour and site."""
+        return self._state.ledger
+
+    @property
+    def history(self) -> dict[str, NDArray[Any]]:
+        """By name one number an hour.
+
+        ``load_kwh green_kwh stored_kwh renewables`` (delivered over said) ``started moved lost_jobs
+        waiting running gap seconds``, and what the hour cost: ``energy wear shed data delay moves
+        lost``, yuan.
+        """
+        return {name: np.array(values) for name, values in self._state.history.items()}
+
+    @property
+    def running(self) -> Int64s:
+        """Numbers of the jobs that run."""
+        return np.flatnonzero(self._state.book["state"] == RUNNING)
+
+    @property
+    def waiting(self) -> Int64s:
+        """Numbers of the jobs that are known and have neither started nor been lost."""
+        return np.flatnonzero(self._state.book["state"] == WAITING)
+
+    @property
+    def lost(self) -> Int64s:
+        """Numbers of the jobs that can no longer start."""
+        return np.flatnonzero(self._state.book["state"] == LOST)
+
+    def may_move(self, job: int) -> bool:
+        """Return whether a job may be moved while it runs."""
+        rows = self._state.book.rows_of("job", _checks.whole("job", job, 0, 2**62))
+        return bool(self._state.book["movable"][rows[0]])
+
+    def __repr__(self) -> str:
+        """A line to recognise it by."""
+        counts = f"{len(self.running):,} jobs run, {len(self.waiting):,} wait"
+        return f"<Rolling {self.world.name!r}: hour {self.clock} of {self.world.hours}, {counts}>"
+
+    # -- An hour ---------------------------------------------------------------------------------
+
+    def step(
+        self,
+        *,
+        actual: Mapping[str, Any] | None = None,
+        new_jobs: Any = None,
+        finished: Any = None,
+        time_limit: float | None = None,
+        progress: bool | ProgressHook | None = None,
+    ) -> Step:
+        """Plan from this hour on, commit the hour, and write down what it brought.
+
+        Parameters
+        ----------
+        actual : mapping, optional
+            What the hour brought otherwise than the tables say. ``"renewables"`` or the name of a
+            source: what it delivered as a part of that; a column of the energy table
+            (``"tariff_yuan_per_kwh"``, ``"base_load_kwh"``, ...): its values by site. None or
+            empty: as forecast.
+        new_jobs : Jobs or mapping of its columns, optional
+            Jobs that are known from now on; ``release`` and ``deadline`` are hours of the
+            operator's clock, and a deadline may lie past the last hour.
+        finished : job numbers, optional
+            Jobs that ended before this hour, though they were expected to run on.
+        time_limit : float, optional
+            Seconds for the whole step.
+        progress : bool or callable, optional
+            As for `match`.
+
+        Returns
+        -------
+        Step
+
+        Raises
+        ------
+        InvalidProblemError
+            The tables have no more hours, or an argument is out of range. The operator is as it was
+            before the call.
+        TypeError
+            An argument of a wrong type.
+        """
+        began = time.perf_counter()
+        state, t = self._state, self._state.clock
+        if t >= self.world.hours:
+            message = f"step: found hour {t}, needed one below {self.world.hours}: the tables end"
+            raise InvalidProblemError(message, "hours")
+        time_limit = _checks.time_limit(time_limit)
+        hour = brought(actual, self.world.energy, t)
+        arriving = new_table(new_jobs, self.world, t)
+        book = state.book.copy()
+        ended = book.rows_of("finished", () if finished is None else finished)
+        _end_early(book, ended, t)
+        if arriving is not None:
+            book = book.with_jobs(arriving, self.world, t, **self._moves_of_new)
+        gone = book.expire(t)  # what came too late to start at all
+        state = dataclasses.replace(state, book=book)
+        window, prices = self._ahead(state)
+        left = None
+        if time_limit is not None:
+            left = max(0.0, MATCH_PART * time_limit - (time.perf_counter() - began))
+        plan = match(
+            window.problem,
+            gap=self.gap if prices is None else WARM_GAP * self.gap,
+            prices=prices,
+            threads=self._threads,
+            time_limit=left,
+            progress=progress,
+        )
+        moved, move_yuan, move_data = move(window, plan, book, t, self.world)
+        started = commit(window, plan, book, t)
+        powered = power(plan, hour)
+        d = powered.dispatch
+        late = book.expire(t + 1)
+        lost = np.concatenate([gone, late])
+        costs = energy_yuan(powered.problem, d)
+        costs |= _own_yuan(book, started, self.world, t)
+        costs["data"] += move_data
+        costs["moves"] += move_yuan
+        costs["lost"] = float(book["value_yuan"][lost].sum())
+        busy = np.flatnonzero(book["state"] == RUNNING)
+        used = np.bincount(book["tenant"][busy], book["gang"][busy], len(state.used_h))
+        after = self._after(state, window, plan, powered, hour)
+        said = self.world.energy.direct_kwh[:, :, t]
+        book["state"][busy[book["end"][busy] <= t + 1]] = DONE
+        seconds = time.perf_counter() - began
+        record = {
+            "load_kwh": float(after.ledger.load_kwh[-1].sum()),
+            "green_kwh": float(after.ledger.green_kwh[-1].sum()),
+            "stored_kwh": float((after.green_kwh + after.grey_kwh).sum()),
+            "renewables": factor_of(hour["direct_kwh"], said),
+            "started": float(len(started["job"])),
+            "moved": float(len(moved["job"])),
+            "lost_jobs": float(len(lost)),
+            "waiting": float((book["state"] == WAITING).sum()),
+            "running": float((book["state"] == RUNNING).sum()),
+            "gap": plan.gap,
+            "seconds": seconds,
+            **costs,
+        }
+        history = {name: [*values, record[name]] for name, values in state.history.items()}
+        self._state = dataclasses.replace(after, history=history, used_h=state.used_h + used)
+        self._window, self._cached = window, {}
+        return Step(
+            hour=t,
+            commit=started,
+            moved=moved,
+            lost=lost,
+            plan=plan,
+            ledger=after.ledger,
+            seconds=seconds,
+            rows=window.rows,
+        )
+
+    def _ahead(self, state: State) -> tuple[Window, Prices | None]:
+        """Return the problem of the hours ahead, and prices of the last plan for it."""
+        hours = length_of(self.world, state, self.horizon_h)
+        factor = outlook(self._forecast, state.history["renewables"], hours)
+        expected = expected_jobs(self._arrivals, state.book, state.clock, hours)
+        prices = state.prices
+        if prices is not None:
+            prices = prices.shift(1, length=hours).replace(placement=None)
+        window = window_of(self.world, state, hours, factor, expected, prices, self.margin)
+        if state.prices is not None:
+            ids = _numbered(state.rows), _numbered(window.rows)
+            prices = state.prices.shift(1, ids, length=hours)
+        return window, prices
+
+    def _after(
+        self, state: State, window: Window, plan: Plan, powered: Any, hour: dict[str, Floats]
+    ) -> State:
+        """Return the state after the hour, its history and quotas left as they were."""
+        d, t = powered.dispatch, state.clock
+        energy = self.world.energy
+        exported = d.exported_kwh[:, :, 0].sum(axis=0)
+        volume = self.world.mandate.rule == "volume"
+        old = state.ledger
+        ledger = HourLedger(
+            old.sites,
+            np.append(old.hours, t),
+            np.concatenate([old.load_kwh, d.load_kwh[None, :, 0]]),
+            np.concatenate([old.green_kwh, d.green_kwh[None, :, 0]]),
+            np.concatenate([old.certificate_kwh, exported[None] * float(volume)]),
+            np.concatenate([old.shed_kwh, d.shed_kwh[None, :, 0]]),
+        )
+        green = np.clip(d.green_stored_kwh[:, 0], 0.0, energy.battery_kwh)
+        grey = np.clip(d.grey_stored_kwh[:, 0], 0.0, energy.battery_kwh - green)
+        brought_now = {**hour, "may_shed_kwh": powered.problem.energy.shed_kwh[:, 0]}
+        actual = {name: [*values, brought_now[name]] for name, values in state.actual.items()}
+        taken = {
+            "used": d.direct_kwh[:, :, 0].sum(axis=0),
+            "stored": d.direct_charge_kwh[:, :, 0].sum(axis=0),
+            "available": hour["direct_kwh"].sum(axis=0),
+        }
+        return dataclasses.replace(
+            state,
+            clock=t + 1,
+            green_kwh=green,
+            grey_kwh=grey,
+            worth=powered.worth,
+            ledger=ledger,
+            prices=plan.prices,
+            rows=window.rows,
+            actual=actual,
+            direct={name: state.direct[name] + amount for name, amount in taken.items()},
+        )
+
+    # -- What it cost, and what it might have cost -------------------------------------------------
+
+    @property
+    def account(self) -> Account:
+        """What the hours that have passed cost, part by part, with what is open settled.
+
+        The parts of `history`; ``mandate`` and ``direct_rule``, what is missing to the rules;
+        ``tail``, the energy of what still runs; ``waiting``, what the jobs that wait would cost at
+        the last plan's prices; ``stored``, the worth of what is stored (not above 0).
+        """
+        if "account" not in self._cached:
+            self._cached["account"] = account(self.world, self._state, self.horizon_h)
+        found: Account = self._cached["account"]
+        return found
+
+    @property
+    def cost_yuan(self) -> float:
+        """What the hours that have passed cost: the sum of `account`."""
+        return self.account.yuan
+
+    def hindsight(self, *, gap: float | None = None, time_limit: float | None = None) -> Plan:
+        """Return the plan of one who knew all: the same hours, jobs, and ends.
+
+        It may start the jobs released in the hours that have passed, in those hours, and is charged
+        for the rest as `account` is: for jobs left waiting, for what still runs and what is stored.
+        What the operator did is one of its plans, so its bound is never above `cost_yuan`, unless
+        running jobs were moved: it cannot move them.
+
+        Parameters
+        ----------
+        gap : float, optional
+            Default: the operator's.
+        time_limit : float, optional
+
+        Raises
+        ------
+        InvalidProblemError
+            No hour has passed.
+        """
+        gap = self.gap if gap is None else _checks.gap(gap)
+        problem = hindsight_problem(self.world, self._state, self.account, self.horizon_h)
+        return match(problem, gap=gap, threads=self._threads, time_limit=time_limit)
+
+    @property
+    def regret(self) -> dict[str, float]:
+        """What the cost above hindsight's bound is due to; each part is a run with one thing known.
+
+        ``forecast``: less if direct sources were known; ``arrivals``: less if jobs of `new_jobs`
+        were known from the start; ``horizon``: what is lost with both known, because a window ends,
+        or plans are not the best; ``solver``: cost of hindsight's plan less its bound. The parts
+        overlap: ``overlap`` is what is to be added so that all add up to the cost less the bound.
+        The hours are run again three times: it takes as long.
+        """
+        if "regret" not in self._cached:
+            best = self.hindsight()
+            both = self._again(energy=True, arrivals=True).cost_yuan
+            parts = {
+                "forecast": self.cost_yuan - self._again(energy=True).cost_yuan,
+                "arrivals": self.cost_yuan - self._again(arrivals=True).cost_yuan,
+                "horizon": both - best.objective_yuan,
+                "solver": best.objective_yuan - best.bound_yuan,
+            }
+            rest = self.cost_yuan - best.bound_yuan - sum(parts.values())
+            self._cached["regret"] = parts | {"overlap": rest}
+        return dict(self._cached["regret"])
+
+    def _again(self, *, energy: bool = False, arrivals: bool = False) -> Rolling:
+        """Return an operator that has gone through the same hours, knowing some things before."""
+        state, hours = self._state, self._state.clock
+        again = object.__new__(Rolling)
+        again.__dict__.update(self.__dict__)
+        book = state.book.copy()
+        arrived = book["arrived"].copy()
+        came = book["finished"].copy()
+        book.columns.update(_unstarted(book, self.world))
+        if arrivals:
+            book["arrived"][:] = -1
+            again._arrivals = None
+        if energy:
+            columns = known(state.actual, self.world.energy, hours)
+            again.world = self.world.replace(energy=self.world.energy.replace(**columns))
+            again._forecast = None
+        again._state = first_state(again.world, book, self.horizon_h)
+        again._window, again._cached = None, {}
+        if not arrivals:
+            book["arrived"][:] = arrived
+        for t in range(hours):
+            actual = {} if energy else {name: state.actual[name][t] for name in HOURLY}
+            done = np.flatnonzero((came == t) & (again._state.book["state"] == RUNNING))
+            again.step(actual=actual, finished=done)
+        return again
+
+    # -- Across a restart --------------------------------------------------------------------------
+
+    def snapshot(self, path: str | PathLike[str]) -> None:
+        """Write all that the next hours follow from; a crash leaves the old file or the new one.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; what was there is as it was.
+        """
+        settings = {
+            "horizon_h": self.horizon_h,
+            "margin": self.margin,
+            "gap": self.gap,
+            "threads": self._threads,
+            "forecast": self._forecast if not callable(self._forecast) else "callable",
+            "arrivals": self._arrivals if not callable(self._arrivals) else "callable",
+            "moves_of_new": {k: np.asarray(v).item() for k, v in self._moves_of_new.items()},
+        }
+        write_state(path, self.world, self._state, settings)
+
+    @classmethod
+    def restore(
+        cls,
+        path: str | PathLike[str],
+        *,
+        forecast: Forecast | None = None,
+        arrivals: Arrivals | None = None,
+    ) -> Rolling:
+        """Return the operator of a snapshot; its next hours are those the first would have had.
+
+        Parameters
+        ----------
+        path : path
+        forecast, arrivals : callable, optional
+            The operator's own, where it had a callable: a file cannot hold it.
+
+        Raises
+        ------
+        InvalidProblemError
+            The file is no snapshot of an operator, or is damaged; or a callable is missing.
+        """
+        world, state, settings = read_state(path)
+        for name, given in (("forecast", forecast), ("arrivals", arrivals)):
+            if settings[name] == "callable":
+                if not callable(given):
+                    message = f"{name}: found {given!r:.100}, needed the callable the operator had"
+                    raise InvalidProblemError(message, name)
+                settings[name] = given
+        op = object.__new__(cls)
+        op.horizon_h, op.margin, op.gap = (settings[k] for k in ("horizon_h", "margin", "gap"))
+        op._forecast, op._arrivals = settings["forecast"], settings["arrivals"]
+        op._threads, op._moves_of_new = settings["threads"], settings["moves_of_new"]
+        op.world, op._state, op._window, op._cached = world, state, None, {}
+        return op
+
+
+def _models(forecast: Any, arrivals: Any) -> tuple[Any, Any]:
+    """Return what is expected, as given; `yesterday` by its name."""
+    if forecast is not None and not callable(forecast):
+        _checks.choice("forecast", forecast, ("corrected",))
+    if arrivals is yesterday:
+        return forecast, "yesterday"
+    if arrivals is not None and not callable(arrivals):
+        _checks.choice("arrivals", arrivals, ("yesterday",))
+    return forecast, arrivals
+
+
+def _end_early(book: Book, rows: Int64s, hour: int) -> None:
+    """Mark running jobs as done before this hour."""
+    idle = book["state"][rows] != RUNNING
+    if idle.any():
+        at = int(np.argmax(idle))
+        message = f"finished[{at}]: found job {rows[at]}, needed one that runs"
+        raise InvalidProblemError(message, "finished", at)
+    book["state"][rows], book["end"][rows], book["finished"][rows] = DONE, hour, hour
+
+
+def _own_yuan(
+    book: Book, started: dict[str, NDArray[Any]], world: Problem, hour: int
+) -> dict[str, float]:
+    """Return what jobs that start pay for data, delay and another place than they had."""
+    jobs, site = started["job"], started["site"]
+    wire = world.corridors.price_yuan_per_gb[book["origin"][jobs], site]
+    elsewhere = book["placed_class"][jobs] >= 0
+    elsewhere &= (book["placed_class"][jobs] != started["klass"]) | (
+        book["placed_start"][jobs] != hour
+    )
+    return {
+        "data": float((wire * book["data_gb"][jobs]).sum()),
+        "delay": float((book["delay_yuan_per_h"][jobs] * (hour - book["release"][jobs])).sum()),
+        "moves": float(book["migration_yuan"][jobs][elsewhere].sum()),
+    }
+
+
+def _unstarted(book: Book, world: Problem) -> dict[str, NDArray[Any]]:
+    """Return the columns of a book whose jobs are where they were before the first hour."""
+    n = len(book)
+    out: dict[str, NDArray[Any]] = {"state": np.full(n, WAITING, np.int8)}
+    out |= {name: np.full(n, -1, np.int32) for name in ("klass", "started", "end", "finished")}
+    if world.running is not None:
+        table = world.running
+        out["state"][table.id] = RUNNING
+        out["klass"][table.id], out["started"][table.id] = table.klass, 0
+        out["end"][table.id] = table.hours_left
+    return out
+
+
+def _numbered(rows: Int64s) -> Int64s:
+    """Return job numbers, expected jobs counted below -1: each is another one."""
+    out = rows.copy()
+    out[rows < 0] = -2 - np.arange(int((rows < 0).sum()))
+    return out

@@ -1,0 +1,170 @@
+"""The problem of an operator's next hours: what runs, waits and is expected, from a state."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..checker.bound import cheapest
+from ..tables.jobs import Jobs
+from ..tables.window import sliced
+from .book import NEVER, RUNNING, WAITING
+from .hour_ledger import carrying
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..plan.columns import Prices
+    from ..tables.column import Floats, Int64s
+    from ..tables.problem import Problem
+    from .state import State
+
+__all__ = ["Window", "deferred_yuan", "length_of", "run_out", "window_of"]
+
+#: What a job may cost more in the window than later is guessed to, before it is left for later:
+#: the guess is the price of its best option in the window, and prices of later hours are not known.
+PREMIUM = 1.1
+
+
+class Window(NamedTuple):
+    """The problem of the next hours, and whose its jobs are."""
+
+    problem: Problem
+    #: Numbers of the jobs in the book, -1 for those expected.
+    rows: Int64s
+
+
+def length_of(world: Problem, state: State, horizon_h: int) -> int:
+    """Return how many hours are planned: the horizon, or more where a waiting job runs longer."""
+    left, book = world.hours - state.clock, state.book
+    now = (book["state"] == WAITING) & (book["release"] <= state.clock) & (book["least_h"] < NEVER)
+    now &= state.clock + book["least_h"] <= np.minimum(book["deadline"], world.hours)
+    return int(min(left, max(horizon_h, book["least_h"][now].max(initial=1))))
+
+
+def window_of(
+    world: Problem,
+    state: State,
+    hours: int,
+    factor: Floats,
+    expected: dict[str, NDArray[Any]] | None,
+    prices: Prices | None,
+    margin: float,
+) -> Window:
+    """Return the problem of the next `hours` hours.
+
+    Parameters
+    ----------
+    world : Problem
+        All hours as they are forecast.
+    factor : float64 (hours,)
+        What direct sources are expected to deliver of what the tables say.
+    expected : dict of array, optional
+        Columns of jobs that may come, times counted from now.
+    prices : Prices, optional
+        Prices for these hours: they say what a job costs that is left for later.
+    margin : float
+        Added to the mandate's share.
+    """
+    t, book = state.clock, state.book
+    busy = (book["state"] == RUNNING) & (book["end"] > t)
+    rows = np.flatnonzero(busy | (book.fits(t, t + hours) & (book["arrived"] <= t)))
+    columns = book.jobs(rows, t, hours)
+    numbers = rows
+    if expected is not None and len(expected["gang"]):
+        columns = {k: np.concatenate([v, expected[k]]) for k, v in columns.items()}
+        numbers = np.concatenate([rows, np.full(len(expected["gang"]), -1, np.int64)])
+    problem = _hours_of(world, state, t, hours, factor).replace(
+        jobs=Jobs(**columns),
+        running=book.running(rows, t),
+        mandate=dataclasses.replace(
+            world.mandate,
+            share=min(1.0, world.mandate.share + margin),
+            ledger=carrying(world, state.ledger),
+        ),
+        quotas=_quotas(world, state, rows, hours),
+    )
+    waits = np.flatnonzero((book["deadline"][rows] > t + hours) & (book["state"][rows] == WAITING))
+    if prices is not None and len(waits):
+        later = PREMIUM * cheapest(problem, prices, waits)
+        value = problem.jobs.value_yuan.copy()
+        value[waits] = np.minimum(value[waits], later)
+        problem = problem.replace(jobs=problem.jobs.replace(value_yuan=value))
+    return Window(problem, numbers)
+
+
+def run_out(world: Problem, state: State, hours: int) -> Window:
+    """Return the problem of the next hours with nothing but what runs."""
+    t, book = state.clock, state.book
+    rows = np.flatnonzero((book["state"] == RUNNING) & (book["end"] > t))
+    problem = _hours_of(world, state, t, hours, np.ones(hours)).replace(
+        jobs=Jobs(**book.jobs(rows, t, hours)),
+        running=book.running(rows, t),
+        mandate=dataclasses.replace(world.mandate, ledger=carrying(world, state.ledger)),
+        quotas=world.quotas.replace(
+            upper_accelerator_h=np.full(len(world.quotas), np.inf), lower_accelerator_h=0.0
+        ),
+    )
+    return Window(problem, rows)
+
+
+def deferred_yuan(
+    world: Problem, state: State, rows: Int64s, hours: int, prices: Prices | None
+) -> Floats:
+    """Return what each of some jobs would cost from now on at these prices, its value at most."""
+    book, t = state.book, state.clock
+    value = book["value_yuan"][rows].copy()
+    if prices is None or not len(rows) or hours < 1:
+        return np.asarray(value)
+    columns = book.jobs(rows, t, hours)
+    problem = _hours_of(world, state, t, hours, np.ones(hours)).replace(
+        jobs=Jobs(**columns),
+        running=None,
+        mandate=dataclasses.replace(world.mandate, ledger=None),
+        quotas=world.quotas.replace(lower_accelerator_h=0.0),
+    )
+    return cheapest(problem, prices, np.arange(len(rows)))
+
+
+def _hours_of(world: Problem, state: State, first: int, hours: int, factor: Floats) -> Problem:
+    """Return the tables of some hours, energy as it stands at the first of them."""
+    energy = sliced(world.energy, first, hours)
+    most = energy.battery_kwh
+    green = np.clip(state.green_kwh, 0.0, most)
+    grey = np.clip(state.grey_kwh, 0.0, most - green)
+    energy = energy.replace(
+        direct_kwh=energy.direct_kwh * factor,
+        green_start_kwh=green,
+        grey_start_kwh=grey,
+        terminal="value",
+        terminal_yuan_per_kwh=state.worth,
+        shed_kwh=np.maximum(energy.shed_kwh, energy.base_load_kwh),
+    )
+    none = Jobs(**{name: np.zeros(0, spec.dtype) for name, spec in Jobs.columns().items()})
+    return world.replace(
+        hours=hours,
+        jobs=none,
+        running=None,
+        sites=sliced(world.sites, first, hours),
+        classes=sliced(world.classes, first, hours),
+        corridors=sliced(world.corridors, first, hours),
+        energy=energy,
+    )
+
+
+def _quotas(world: Problem, state: State, rows: Int64s, hours: int) -> Any:
+    """Return what the quotas leave for these hours: what was used, and will be past them, is gone.
+
+    Of a lower quota that is left, the hours get their part of the hours that are left.
+    """
+    quotas, book, t = world.quotas, state.book, state.clock
+    runs = rows[book["state"][rows] == RUNNING]
+    beyond = np.maximum(book["end"][runs] - (t + hours), 0)
+    used = state.used_h + np.bincount(
+        book["tenant"][runs], book["gang"][runs] * beyond, len(quotas)
+    )
+    upper = np.maximum(quotas.upper_accelerator_h - used, 0.0)
+    lower = np.maximum(quotas.lower_accelerator_h - used, 0.0) * hours / (world.hours - t)
+    return quotas.replace(upper_accelerator_h=upper, lower_accelerator_h=np.minimum(lower, upper))

@@ -1,0 +1,197 @@
+"""Any operator by the hour: what it commits stays, books add up, and nothing is read too early."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridcompute import grid
+
+HOURS, HORIZON = 10, 4
+#: Any plan is near enough: what is tested holds for each, and plans are quick.
+GAP = 2.0
+
+
+@st.composite
+def days(draw: st.DrawFn) -> dict[str, Any]:
+    """A small scenario, its weather, and jobs that come."""
+    seed = draw(st.integers(0, 10_000))
+    rng = np.random.default_rng(seed)
+    n = draw(st.integers(1, 25))
+    problem = grid.east_west(n_jobs=n, seed=seed, hours=HOURS)
+    if draw(st.booleans()):
+        problem = problem.replace(quotas=grid.Quotas.unlimited(len(problem.quotas)))
+    jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
+    new = {}
+    for t in range(HOURS):
+        rows = rng.integers(0, n, int(rng.integers(0, 3)))
+        columns = {name: values[rows] for name, values in jobs.items()}
+        columns["release"] = t + rng.integers(0, 2, len(rows))
+        columns["deadline"] = columns["release"] + rng.integers(1, 2 * HOURS, len(rows))
+        new[t] = columns if len(rows) else None
+    return {
+        "seed": seed,
+        "problem": problem,
+        "weather": rng.uniform(0.0, 1.6, HOURS),
+        "new": new,
+        "movable": rng.random(n) < draw(st.sampled_from([0.0, 0.5])),
+        "margin": draw(st.sampled_from([0.0, 0.05])),
+        "forecast": draw(st.sampled_from([None, "corrected"])),
+    }
+
+
+def operator(day: dict[str, Any], problem: grid.Problem | None = None) -> grid.Rolling:
+    """The operator of a day."""
+    return grid.Rolling(
+        day["problem"] if problem is None else problem,
+        horizon_h=HORIZON,
+        gap=GAP,
+        movable=day["movable"],
+        move_yuan=0.1,
+        margin=day["margin"],
+        forecast=day["forecast"],
+        threads=1,
+    )
+
+
+def hour(op: grid.Rolling, day: dict[str, Any], t: int) -> grid.Step:
+    """One hour of a day."""
+    return op.step(actual={"renewables": day["weather"][t]}, new_jobs=day["new"][t])
+
+
+@settings(max_examples=6, deadline=None)
+@given(days())
+def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:
+    """If this fails, a job starts twice, is moved though it is pinned, or ends before its time."""
+    op, started, ends = operator(day), {}, {}
+    capacity = day["problem"].classes.capacity
+    energy = day["problem"].energy
+    for t in range(HOURS):
+        step = hour(op, day, t)
+        certificate = step.plan.verify()
+        assert certificate.valid, (day["seed"], t, str(certificate))
+        for job, klass, hours in zip(
+            *(step.commit[k].tolist() for k in ("job", "klass", "hours")), strict=True
+        ):
+            stopped = started.get(job) == -1
+            assert job not in started or stopped, (day["seed"], t, job)
+            started[job], ends[job] = klass, t + hours
+        for k, job in enumerate(step.moved["job"].tolist()):
+            assert op.may_move(job), (day["seed"], t, job)
+            klass = int(step.moved["klass"][k])
+            started[job], ends[job] = klass, t + int(step.moved["hours"][k])
+        book = op._state.book
+        runs = [job for job, klass in started.items() if klass >= 0 and ends[job] > t + 1]
+        assert sorted(runs) == op.running.tolist(), (day["seed"], t)
+        assert [int(book["klass"][job]) for job in runs] == [started[job] for job in runs]
+        use = np.zeros(len(capacity), int)
+        np.add.at(use, [started[job] for job in runs], [int(book["gang"][job]) for job in runs])
+        assert (use <= capacity[:, t]).all(), (day["seed"], t)
+        stored = op._state.green_kwh, op._state.grey_kwh
+        assert (stored[0] >= 0).all()
+        assert (stored[1] >= 0).all()
+        assert (stored[0] + stored[1] <= energy.battery_kwh * (1 + 1e-12)).all()
+    assert not set(op.lost.tolist()) & {job for job, klass in started.items() if klass >= 0}
+
+
+@settings(max_examples=5, deadline=None)
+@given(days(), st.integers(1, HOURS))
+def test_energy_and_ledger_add_up_over_the_hours(day: dict[str, Any], hours: int) -> None:
+    """If this fails, energy appears or disappears between two hours.
+
+    What is stored at the end is what was stored, and came in, less what went out and was lost; the
+    load of each hour is that of the base and of what runs.
+    """
+    op, energy = operator(day), day["problem"].energy
+    kwh = day["problem"].kwh_per_accelerator_h
+    site = day["problem"].classes.site
+    for t in range(hours):
+        before = op._state.green_kwh + op._state.grey_kwh
+        hour(op, day, t)
+        book = op._state.book
+        ran = np.flatnonzero((book["started"] >= 0) & (book["end"] > t) & (book["klass"] >= 0))
+        load = energy.base_load_kwh[:, t].copy()
+        used = book["gang"][ran] * kwh[book["klass"][ran], t]
+        np.add.at(load, site[book["klass"][ran]], used)
+        assert op.ledger.load_kwh[t] == pytest.approx(load, rel=1e-9), (day["seed"], t)
+        after = op._state.green_kwh + op._state.grey_kwh
+        assert (np.abs(after - before) <= energy.battery_kw * (1 + 1e-6)).all() or (
+            np.abs(after - before) <= energy.battery_kw / energy.discharge_efficiency + 1e-6
+        ).all()
+    ledger = op.ledger
+    assert len(ledger) == hours
+    assert (ledger.shed_kwh >= 0).all()
+    assert (ledger.green_kwh <= ledger.load_kwh + 1e-6).all()
+    assert ledger.load_kwh.sum() == pytest.approx(op.history["load_kwh"].sum(), rel=1e-12)
+    rows = day["problem"].mandate_rows
+    owed = rows.share * (rows.member @ ledger.load_kwh.sum(axis=0))
+    owed = owed - rows.member @ ledger.green_kwh.sum(axis=0)
+    mandate = day["problem"].mandate
+    assert ledger.owed_kwh(mandate, day["problem"].sites) == pytest.approx(owed, abs=1e-6)
+    carried = op.problem.mandate_rows.carried_kwh  # of the plan of the last hour: without it
+    until = rows.share * (rows.member @ ledger.load_kwh[:-1].sum(axis=0))
+    until = until - rows.member @ ledger.green_kwh[:-1].sum(axis=0)
+    if not day["margin"]:
+        assert carried == pytest.approx(until, abs=1e-6)
+
+
+@settings(max_examples=4, deadline=None)
+@given(days(), st.integers(0, HOURS - 1))
+def test_an_operator_restored_from_any_hour_goes_on_with_the_same_bytes(
+    day: dict[str, Any], at: int
+) -> None:
+    """If this fails, an operator that was restarted plans another day."""
+    op = operator(day)
+    for t in range(at):
+        hour(op, day, t)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "operator")
+        op.snapshot(path)
+        again = grid.Rolling.restore(path)
+    for t in range(at, HOURS):
+        first, second = hour(op, day, t), hour(again, day, t)
+        for name in ("assignment", "start"):
+            ours, theirs = getattr(first.plan, name), getattr(second.plan, name)
+            assert ours.tobytes() == theirs.tobytes(), (day["seed"], at, t)
+        assert first.plan.prices.energy.tobytes() == second.plan.prices.energy.tobytes()
+    assert op.cost_yuan == again.cost_yuan
+    assert op.ledger.green_kwh.tobytes() == again.ledger.green_kwh.tobytes()
+
+
+@settings(max_examples=5, deadline=None)
+@given(days(), st.integers(0, 3))
+def test_nothing_is_read_before_its_time(day: dict[str, Any], at: int) -> None:
+    """If this fails, an hour's starts depend on what lies beyond its window, or comes later.
+
+    All hours beyond the window of hour `at` get other tables, all later hours other weather, and
+    later jobs are others; what was committed until then is the same.
+    """
+    problem, end = day["problem"], at + HORIZON
+    longest = int(operator(day)._state.book["least_h"].max())
+    rng = np.random.default_rng(day["seed"] + 1)
+    energy, late = problem.energy, max(end, at + longest)
+    changed = {}
+    for name in ("direct_kwh", "tariff_yuan_per_kwh", "bundled_kwh"):
+        values = getattr(energy, name).copy()
+        values[..., late:] *= rng.uniform(0.2, 3.0, values[..., late:].shape)
+        changed[name] = values
+    jobs = {name: getattr(problem.jobs, name).copy() for name in problem.jobs.columns()}
+    far = problem.jobs.release >= late
+    for name in ("gang", "value_yuan", "delay_yuan_per_h"):
+        jobs[name][far] = jobs[name][far] * 2
+    other = problem.replace(energy=energy.replace(**changed), jobs=grid.Jobs(**jobs))
+    new = {t: columns if t <= at else None for t, columns in day["new"].items()}
+    weather = day["weather"].copy()
+    weather[at:] = rng.uniform(0.0, 2.0, HOURS - at)
+    scrambled = {**day, "weather": weather, "new": new}
+    first, second = operator(day), operator(scrambled, other)
+    for t in range(at + 1):
+        ours, theirs = hour(first, day, t), hour(second, scrambled, t)
+        for name in ours.commit:
+            assert ours.commit[name].tolist() == theirs.commit[name].tolist(), (day["seed"], t)

@@ -1,0 +1,380 @@
+"""An operator by the hour: what it commits, remembers, refuses, and survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from gridcompute import InvalidProblemError, grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GAP = 2.0  # any plan is near enough: what is tested here holds for each, and plans are quick
+
+
+def world(seed: int = 2, hours: int = 12, jobs: int = 40) -> grid.Problem:
+    """A small scenario."""
+    return grid.east_west(n_jobs=jobs, seed=seed, hours=hours)
+
+
+def operator(problem: grid.Problem | None = None, **more: Any) -> grid.Rolling:
+    """An operator of a small scenario, six hours ahead."""
+    settings: dict[str, Any] = {"horizon_h": 6, "gap": GAP, **more}
+    return grid.Rolling(world() if problem is None else problem, **settings)
+
+
+def weather(seed: int, hours: int) -> list[dict[str, float]]:
+    """What each hour brings, drawn at random."""
+    drawn = np.random.default_rng(seed).uniform(0.5, 1.5, hours)
+    return [{"renewables": float(factor)} for factor in drawn]
+
+
+def outcome(op: grid.Rolling) -> dict[str, Any]:
+    """All that hours left behind, times taken aside."""
+    found = {k: v.tolist() for k, v in op.history.items() if k != "seconds"}
+    found["ledger"] = [op.ledger.load_kwh.tolist(), op.ledger.green_kwh.tolist()]
+    found["cost"] = op.cost_yuan
+    found["jobs"] = [op.running.tolist(), op.waiting.tolist(), op.lost.tolist()]
+    return found
+
+
+def test_hours_add_up() -> None:
+    """If this fails, the year's account is not the sum of its hours."""
+    op = operator()
+    for hour in weather(0, 12):
+        step = op.step(actual=hour)
+        assert step.plan.verify().valid, step.plan.verify()
+        assert step.bound_yuan <= step.plan.objective_yuan
+    ledger, history = op.ledger, op.history
+    assert ledger.hours.tolist() == list(range(12))
+    assert ledger.load_kwh.sum() == pytest.approx(history["load_kwh"].sum(), rel=1e-12)
+    assert ledger.green_kwh.sum() == pytest.approx(history["green_kwh"].sum(), rel=1e-12)
+    assert (ledger.green_kwh <= ledger.load_kwh + 1e-6).all()
+    assert (ledger.green_share <= 1 + 1e-9).all()
+    ended = len(op.world.jobs) - len(op.waiting) - len(op.lost)
+    assert ended == history["started"].sum()
+    assert op.clock == 12
+    with pytest.raises(InvalidProblemError, match="the tables end"):
+        op.step()
+    assert op.clock == 12
+    assert sum(op.account.parts.values()) == op.cost_yuan
+    assert op.account.tail_h == 0
+
+
+def test_what_the_operator_did_is_a_plan_of_hindsight() -> None:
+    """If this fails, cost and hindsight do not settle alike what is open."""
+    for seed, hours in ((2, 5), (3, 12)):
+        op = operator(world(seed))
+        for hour in weather(seed, hours):
+            op.step(actual=hour)
+        seen = op.hindsight()
+        assert seen.verify().valid
+        assert seen.bound_yuan <= op.cost_yuan * (1 + 1e-9), (seed, hours)
+        assert seen.problem.hours == hours + op.account.tail_h
+
+
+def test_hindsight_of_the_operators_own_starts_costs_what_the_operator_paid() -> None:
+    """If this fails, a part of the cost is counted twice, or forgotten.
+
+    The very starts of the operator, dispatched by one who knew the weather, cost at most what it
+    paid; and without errors of forecast no less than its own plans found, up to their gap.
+    """
+    op = operator(world(3))
+    commits = {}
+    for _ in range(7):
+        step = op.step()
+        columns = (step.commit[name].tolist() for name in ("job", "klass", "start"))
+        commits.update({job: (c, t) for job, c, t in zip(*columns, strict=True)})
+    problem = op.hindsight().problem
+    rows = np.flatnonzero(op.world.jobs.release < 7)
+    klass, start = np.full(len(rows), -1, np.int32), np.full(len(rows), -1, np.int32)
+    for at, job in enumerate(rows.tolist()):
+        if job in commits:
+            klass[at], start[at] = commits[job]
+    plan = grid.evaluate(problem, (klass, start))
+    assert plan.objective_yuan <= op.cost_yuan * (1 + 1e-9)
+    assert plan.objective_yuan >= op.cost_yuan * 0.9
+
+
+def test_an_hour_is_decided_before_it_is_known() -> None:
+    """If this fails, starts of an hour depend on what the hour then brought."""
+    commits = []
+    for factor in (0.2, 1.0, 1.7):
+        op = operator()
+        op.step(actual={"renewables": 0.8})
+        step = op.step(actual={"renewables": factor})
+        commits.append({name: step.commit[name].tolist() for name in step.commit})
+    assert commits[0] == commits[1] == commits[2]
+
+
+def test_wind_that_fails_is_a_shortfall_and_never_an_error() -> None:
+    """If this fails, an operator has no plan in the hour in which it needs one most."""
+    problem = world()
+    problem = problem.replace(sites=problem.sites.replace(connection_kw=0.0))
+    op = operator(problem)
+    for factor in (1.0, 0.0, 0.0, 1.0):
+        op.step(actual={"renewables": factor, "bundled_kwh": 0.0})
+    assert op.ledger.shed_kwh.sum() > 0
+    assert op.history["shed"].sum() == pytest.approx(op.ledger.shed_kwh.sum() * 50.0)
+
+
+def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing() -> None:
+    """If this fails, half an hour is written down."""
+    op = operator()
+    op.step()
+    before = outcome(op)
+    job = int(op.waiting[0])
+    for call, error, words in (
+        ({"actual": {"sunshine": 1.0}}, InvalidProblemError, ["'sunshine'", "renewables", "wind"]),
+        ({"actual": {"renewables": -1.0}}, InvalidProblemError, ["-1", ">= 0"]),
+        ({"actual": {"renewables": [1.0, 2.0]}}, InvalidProblemError, ["(2,)", "(3, 12)"]),
+        ({"actual": {"tariff_yuan_per_kwh": [np.nan] * 12}}, InvalidProblemError, ["nan"]),
+        ({"actual": [1.0]}, TypeError, ["mapping"]),
+        ({"finished": [99]}, InvalidProblemError, ["finished[0]", "99", "below 40"]),
+        ({"finished": [job]}, InvalidProblemError, ["finished[0]", "one that runs"]),
+        ({"finished": ["a"]}, TypeError, ["job numbers"]),
+        ({"new_jobs": [1]}, TypeError, ["Jobs"]),
+        ({"time_limit": -1.0}, InvalidProblemError, ["time_limit"]),
+    ):
+        with pytest.raises(error) as caught:
+            op.step(**call)  # type: ignore[arg-type]
+        assert all(word in str(caught.value) for word in words), str(caught.value)
+        assert outcome(op) == before
+    late = {"gang": [1], "work_h": [1.0], "origin": [0], "release": [0], "deadline": [9]}
+    with pytest.raises(InvalidProblemError, match=r"jobs.release\[0\] is 0"):
+        op.step(new_jobs={**late, "value_yuan": [5.0]})
+    far = {**late, "origin": [12], "release": [1], "value_yuan": [5.0]}
+    with pytest.raises(InvalidProblemError, match=r"jobs.origin\[0\] is 12"):
+        op.step(new_jobs=far)
+
+
+def test_settings_are_checked() -> None:
+    """If this fails, a slip of the pen is found out hours later."""
+    problem = world()
+    for settings, error in (
+        ({"horizon_h": 0}, InvalidProblemError),
+        ({"margin": 2.0}, InvalidProblemError),
+        ({"gap": -1.0}, InvalidProblemError),
+        ({"forecast": "perfect"}, InvalidProblemError),
+        ({"arrivals": "tomorrow"}, InvalidProblemError),
+        ({"movable": [True]}, InvalidProblemError),
+        ({"movable": 1.5}, TypeError),
+        ({"move_yuan": -1.0}, InvalidProblemError),
+    ):
+        with pytest.raises(error):
+            grid.Rolling(problem, **settings)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        grid.Rolling(problem.jobs)  # type: ignore[arg-type]
+    with pytest.raises(InvalidProblemError, match="no hour that has passed"):
+        operator().hindsight()
+
+
+def test_new_jobs_are_counted_on_and_start() -> None:
+    """If this fails, jobs that came today are another's number."""
+    problem = world(jobs=3)
+    quotas = grid.Quotas.unlimited(len(problem.quotas))
+    op = operator(problem.replace(quotas=quotas))
+    op.step()
+    new = grid.Jobs(
+        gang=[1, 1, 1],
+        work_h=[1.0, 1.0, 1.0],
+        origin=[0, 1, 2],
+        release=[1, 3, 2],
+        deadline=[6, 8, 40],
+        value_yuan=99.0,
+    )
+    starts: dict[int, int] = {}
+    for t in range(1, 9):
+        step = op.step(new_jobs=new if t == 1 else None)
+        starts.update(dict.fromkeys(step.commit["job"].tolist(), t))
+    assert set(starts) >= {3, 4}
+    assert starts[3] <= 5
+    assert starts[4] >= 3
+
+
+def test_expected_jobs_take_room_and_are_never_committed() -> None:
+    """If this fails, a job that never came is started."""
+    problem = world(hours=30, jobs=2)
+    columns = {"gang": [2], "work_h": [1.0], "origin": [0], "value_yuan": [50.0]}
+
+    def soon(history: dict[str, Any], now: int, hours: int) -> dict[str, Any]:
+        return {name: values[-1:] + (name == "arrival_h") for name, values in history.items()}
+
+    op = operator(problem, arrivals=soon)
+    for t in range(4):
+        new = {**columns, "release": [t], "deadline": [t + 3]}
+        step = op.step(new_jobs=new)
+        assert (step.rows == -1).sum() == (1 if t + 1 < 30 else 0)
+        assert (step.commit["job"] >= 0).all()
+        assert step.plan.verify().valid
+    daily = operator(problem)
+    daily.step(new_jobs={**columns, "release": [0], "deadline": [3]})
+    assert (daily.step().rows == -1).sum() >= 1  # what came within the last day comes again
+
+
+def test_a_model_of_ones_own_forecasts_the_renewables() -> None:
+    """If this fails, plans are made for another sun than the one expected."""
+    seen = []
+
+    def half(past: np.ndarray, hours: int) -> np.ndarray:
+        seen.append(past.tolist())
+        return np.full(hours, 0.5)
+
+    op = operator(forecast=half)
+    op.step(actual={"renewables": 0.7})
+    op.step(actual={"renewables": 0.6})
+    assert seen[0] == []
+    assert seen[1] == pytest.approx([0.7])
+    direct = op.problem.energy.direct_kwh
+    assert direct == pytest.approx(0.5 * op.world.energy.direct_kwh[:, :, 1:7])
+    with pytest.raises(InvalidProblemError, match="forecast"):
+        operator(forecast=lambda past, hours: [1.0]).step()
+
+
+def test_the_last_error_decays_over_the_hours_ahead() -> None:
+    """If this fails, "corrected" does not learn."""
+    op = operator(world(hours=24), forecast="corrected")
+    for _ in range(6):
+        op.step(actual={"renewables": 0.6})
+    factor = op.problem.energy.direct_kwh.sum(axis=(0, 1))
+    factor = factor / op.world.energy.direct_kwh[:, :, 5:11].sum(axis=(0, 1))
+    assert (factor[:3] < 0.9).all(), factor
+
+
+def test_jobs_that_may_move_do_so_where_it_pays_and_others_never() -> None:
+    """If this fails, a pinned job moves, or a movable one cannot."""
+    problem = world(5, hours=16)
+    may = np.arange(40) % 2 == 0
+    op = operator(problem, movable=may, move_yuan=0.01, checkpoint_gb=0.1, gap=1e-3)
+    moved = []
+    for t in range(10):
+        energy = problem.energy.tariff_yuan_per_kwh[:, t]
+        flipped = {"tariff_yuan_per_kwh": energy[::-1] * 5} if t % 2 else {}
+        step = op.step(actual=flipped, time_limit=0.6)
+        moved += step.moved["job"].tolist()
+        assert step.plan.verify().valid
+    assert all(op.may_move(job) for job in moved)
+    assert not op.may_move(1)
+    fixed = operator(problem)
+    assert not any(len(fixed.step().moved["job"]) for _ in range(5))
+
+
+def test_a_running_job_that_is_left_out_stops_and_waits_with_the_rest_of_its_work() -> None:
+    """If this fails, work that was done is done again, or lost."""
+    problem = world(2, jobs=12)
+    running = grid.Running(id=[0], klass=[0], hours_left=[4], movable=True, checkpoint_gb=2.0)
+    jobs = {name: getattr(problem.jobs, name).copy() for name in problem.jobs.columns()}
+    jobs["value_yuan"][0], jobs["gang"][0], jobs["family"][0] = 1e-4, 1, 1
+    jobs["deadline"][0], jobs["residency"][0], jobs["latency_ms"][0] = 12, -1, np.inf
+    problem = problem.replace(jobs=grid.Jobs(**jobs), running=running)
+    op = operator(problem)
+    step = op.step()
+    if step.moved["klass"].tolist() == [-1]:  # dearer than its value to run on
+        assert 0 in op.waiting.tolist()
+    else:
+        assert 0 in op.running.tolist() or step.moved["job"].tolist() == [0]
+
+
+def test_snapshots_go_on_with_the_same_bytes(tmp_path: Path) -> None:
+    """If this fails, an operator restarted after a crash plans another day."""
+    path, hours = tmp_path / "operator.bin", weather(1, 8)
+    op = operator(forecast="corrected", movable=np.arange(40) % 3 == 0, move_yuan=0.5)
+    for hour in hours[:4]:
+        op.step(actual=hour)
+    op.snapshot(path)
+    again = grid.Rolling.restore(path)
+    assert outcome(again) == outcome(op)
+    for hour in hours[4:]:
+        first, second = op.step(actual=hour), again.step(actual=hour)
+        assert first.plan.prices.energy.tobytes() == second.plan.prices.energy.tobytes()
+        assert first.plan.assignment.tobytes() == second.plan.assignment.tobytes()
+    assert outcome(again) == outcome(op)
+
+
+def test_damaged_and_foreign_snapshots_are_refused(tmp_path: Path) -> None:
+    """If this fails, an operator goes on from half a file."""
+    path = tmp_path / "operator.bin"
+    op = operator()
+    op.step()
+    op.snapshot(path)
+    whole = path.read_bytes()
+    for cut in (whole[:-1], whole[:100], b"", whole[:60] + b"x" + whole[61:]):
+        path.write_bytes(cut)
+        with pytest.raises(InvalidProblemError):
+            grid.Rolling.restore(path)
+    matcher = gc.Matcher([1], cost=[(np.array([[1.0]]), "family", None)], unplaced=9.0)
+    matcher.snapshot(path)
+    with pytest.raises(InvalidProblemError, match=r"no snapshot of a grid\.Rolling"):
+        grid.Rolling.restore(path)
+    op = operator(forecast=lambda past, hours: np.ones(hours))
+    op.snapshot(path)
+    with pytest.raises(InvalidProblemError, match="forecast"):
+        grid.Rolling.restore(path)
+    assert grid.Rolling.restore(path, forecast=lambda past, hours: np.ones(hours)).clock == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is a matter of POSIX")
+def test_a_killed_operator_is_restored_from_its_last_hour(tmp_path: Path) -> None:
+    """If this fails, `kill -9` in the middle of a write loses the operator."""
+    path = tmp_path / "operator.bin"
+    code = f"""
+        import gridcompute as gc
+        op = gc.grid.Rolling(gc.grid.east_west(n_jobs=40, seed=2, hours=12), horizon_h=6, gap={GAP})
+        while True:
+            if op.clock < 3:
+                op.step()
+            op.snapshot({str(path)!r})
+            print(op.clock, flush=True)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        for _ in range(5):
+            assert child.stdout.readline().strip().isdigit()
+        child.send_signal(signal.SIGKILL)
+    again = grid.Rolling.restore(path)
+    assert again.clock == 3
+    straight = operator()
+    for _ in range(3):
+        straight.step()
+    assert again.step().plan.assignment.tobytes() == straight.step().plan.assignment.tobytes()
+
+
+def test_regret_adds_up() -> None:
+    """If this fails, the parts of regret are not parts of what was paid too much."""
+    op = operator(world(3, hours=10))
+    columns = {"gang": [2], "work_h": [2.0], "origin": [3], "value_yuan": [60.0]}
+    for t, hour in enumerate(weather(2, 4)):
+        new = {**columns, "release": [t], "deadline": [t + 5]}
+        op.step(actual=hour, new_jobs=new if t % 2 else None)
+    before = outcome(op)
+    regret = op.regret
+    assert set(regret) == {"forecast", "arrivals", "horizon", "solver", "overlap"}
+    bound = op.hindsight().bound_yuan
+    assert sum(regret.values()) == pytest.approx(op.cost_yuan - bound, abs=1e-6)
+    assert outcome(op) == before
+
+
+def test_an_operator_of_no_jobs_and_one_hour() -> None:
+    """If this fails, an empty night stops the operator."""
+    problem = world(jobs=1)
+    none = grid.Jobs(
+        **{name: np.zeros(0, spec.dtype) for name, spec in grid.Jobs.columns().items()}
+    )
+    op = operator(problem.replace(jobs=none), horizon_h=1)
+    for _ in range(2):
+        step = op.step()
+        assert len(step.commit["job"]) == 0
+    assert np.isfinite(op.cost_yuan)
+    assert op.hindsight().verify().valid
+    assert "hour 2 of 12" in repr(op)
