@@ -398,7 +398,7 @@ class Rolling:
         d, t = powered.dispatch, state.clock
         energy = self.world.energy
         exported = d.exported_kwh[:, :, 0].sum(axis=0)
-        volume = self.world.mandate.rule == "volume"
+        volume = self.world.counts_exports
         old = state.ledger
         ledger = HourLedger(
             old.sites,
