@@ -155,6 +155,7 @@ def test_a_window_cuts_all_hourly_columns_and_counts_from_its_first_hour() -> No
     assert (cut.corridors.bandwidth_gb == wire).all()
     assert (cut.jobs.release == np.maximum(problem.jobs.release[rows] - 6, 0)).all()
     assert (cut.jobs.deadline == np.minimum(problem.jobs.deadline[rows] - 6, 10)).all()
+    assert cut.jobs.ids.tolist() == rows.tolist()  # results join by the whole problem's rows
     some = problem.window(6, 10, jobs=rows[5:9])
     assert some.jobs.gang.tolist() == problem.jobs.gang[rows[5:9]].tolist()
     assert gc.match(cut, gap=0.3, time_limit=0.2).verify().valid

@@ -99,7 +99,7 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
     return world.replace(
         name=f"{world.name}, {end} hours in hindsight",
         hours=hours,
-        jobs=Jobs(**columns),
+        jobs=Jobs(**columns, id=rows),
         running=running,
         sites=sliced(world.sites, 0, hours),
         classes=sliced(world.classes, 0, hours),

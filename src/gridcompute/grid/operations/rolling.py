@@ -20,7 +20,7 @@ from .hour_ledger import HourLedger
 from .inputs import brought, expected_jobs, factor_of, known, new_table, outlook, setting
 from .state import HOURLY, State, first_state
 from .state_file import read_state, write_state
-from .world import Window, length_of, window_of
+from .world import Window, length_of, numbered, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -387,7 +387,7 @@ class Rolling:
             prices = prices.shift(1, length=hours).replace(placement=None)
         window = window_of(self.world, state, hours, factor, expected, prices, self.margin)
         if state.prices is not None:
-            ids = _numbered(state.rows), _numbered(window.rows)
+            ids = numbered(state.rows), numbered(window.rows)
             prices = state.prices.shift(1, ids, length=hours)
         return window, prices
 
@@ -627,11 +627,4 @@ def _unstarted(book: Book, world: Problem) -> dict[str, NDArray[Any]]:
         out["state"][table.id] = RUNNING
         out["klass"][table.id], out["started"][table.id] = table.klass, 0
         out["end"][table.id] = table.hours_left
-    return out
-
-
-def _numbered(rows: Int64s) -> Int64s:
-    """Return job numbers, expected jobs counted below -1: each is another one."""
-    out = rows.copy()
-    out[rows < 0] = -2 - np.arange(int((rows < 0).sum()))
     return out

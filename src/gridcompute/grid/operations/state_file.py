@@ -131,6 +131,8 @@ def _world_of(meta: dict[str, Any], arrays: dict[str, Any]) -> Problem:
         for key, spec in TABLES[name].columns().items():
             whole = f"{name}.{key}"
             fields[key] = np.array(fields[key], np.str_) if spec.dtype is np.str_ else arrays[whole]
+        if f"{name}.id" in arrays and "id" not in TABLES[name].columns():
+            fields["id"] = arrays[f"{name}.id"]
         tables[name] = TABLES[name](**fields)
     mandate: dict[str, Any] = _tuples(meta["mandate"])
     kept = mandate.pop("ledger", None)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .state import State
 
-__all__ = ["Window", "deferred_yuan", "length_of", "run_out", "window_of"]
+__all__ = ["Window", "deferred_yuan", "length_of", "numbered", "run_out", "window_of"]
 
 #: What a job may cost more in the window than later is guessed to, before it is left for later:
 #: the guess is the price of its best option in the window, and prices of later hours are not known.
@@ -77,7 +77,7 @@ def window_of(
         columns = {k: np.concatenate([v, expected[k]]) for k, v in columns.items()}
         numbers = np.concatenate([rows, np.full(len(expected["gang"]), -1, np.int64)])
     problem = _hours_of(world, state, t, hours, factor).replace(
-        jobs=Jobs(**columns),
+        jobs=Jobs(**columns, id=numbered(numbers)),
         running=book.running(rows, t),
         mandate=dataclasses.replace(
             world.mandate,
@@ -126,6 +126,13 @@ def deferred_yuan(
         quotas=world.quotas.replace(lower_accelerator_h=0.0),
     )
     return cheapest(problem, prices, np.arange(len(rows)))
+
+
+def numbered(rows: Int64s) -> Int64s:
+    """Return job numbers, expected jobs counted down from -2: each is another one."""
+    out = rows.copy()
+    out[rows < 0] = -2 - np.arange(int((rows < 0).sum()))
+    return out
 
 
 def _hours_of(world: Problem, state: State, first: int, hours: int, factor: Floats) -> Problem:

@@ -29,8 +29,8 @@ class Running(Table):
     Parameters
     ----------
     id : int64 (n_running,)
-        Row of `Jobs`, each at most once. What a job needs (gang, family, memory, tenant) stands
-        there; its window, data and delay no longer matter, except that a movable job that moves or
+        Row of `Jobs` (`Jobs.rows_of` finds it by its id), each at most once. What a job needs
+        (gang, family, memory, tenant) stands there; its window, data and delay no longer matter, except that a movable job that moves or
         pauses must end by its deadline.
     klass : int32 (n_running,)
         Class on which it runs.

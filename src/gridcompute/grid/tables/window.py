@@ -66,4 +66,4 @@ def jobs_in_window(jobs: Jobs, rows: Any, first: int, hours: int, defer_yuan: An
     gone = (columns["placed_class"] < 0) | (placed < 0) | (placed >= hours)
     columns["placed_class"] = np.where(gone, -1, columns["placed_class"])
     columns["placed_start"] = np.where(gone, -1, placed)
-    return type(jobs)(**columns)
+    return type(jobs)(**columns, id=jobs.ids[rows])
