@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "matplotlib.sphinxext.plot_directive",
+    "run",
     "tuning_table",
 ]
 templates_path = ["_templates"]

@@ -15,19 +15,29 @@ __all__ = ["Tabular"]
 class Tabular:
     """Base of results that have columns; `to_arrow` is the subclass's."""
 
-    def to_arrow(self) -> pa.Table:
-        """Return the columns as a pyarrow Table."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
 
-    def to_pandas(self) -> Any:
-        """Return the table of `to_arrow` as a pandas DataFrame; nulls of integers become NaN."""
-        table = self.to_arrow()
+        def to_arrow(self) -> pa.Table: ...
+
+    def to_pandas(self, **options: Any) -> Any:
+        """Return the table of `to_arrow` as a pandas DataFrame; nulls of integers become NaN.
+
+        Parameters
+        ----------
+        **options : as of `to_arrow`
+        """
+        table = self.to_arrow(**options)
         with extra("frames"):  # pyarrow imports pandas
             return table.to_pandas()
 
-    def to_polars(self) -> Any:
-        """Return the table of `to_arrow` as a polars DataFrame."""
-        table = self.to_arrow()
+    def to_polars(self, **options: Any) -> Any:
+        """Return the table of `to_arrow` as a polars DataFrame.
+
+        Parameters
+        ----------
+        **options : as of `to_arrow`
+        """
+        table = self.to_arrow(**options)
         with extra("frames"):
             import polars
         return polars.from_arrow(table)

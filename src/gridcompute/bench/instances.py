@@ -160,9 +160,9 @@ INSTANCES: tuple[Instance, ...] = (
     Instance("assignment-4000", "assignment", 4_000, "5470592ccd2fa169", 4_147, 4_147),
     Instance("flow-1e3", "flow", 1_000, "c873e9543f7124be", 310_498_369, 310_498_369),
     Instance("flow-1e4", "flow", 10_000, "2d3d913d642267e7", 3_173_633_851, 3_173_633_851),
-    Instance("flow-1e5", "flow", 100_000),
-    Instance("grid-2e3", "grid", 2_000),
-    Instance("grid-2e4", "grid", 20_000),
+    Instance("flow-1e5", "flow", 100_000, "2241d2043a901ceb", 31_925_569_737, 31_925_569_737),
+    Instance("grid-2e3", "grid", 2_000, "", 8225.939055154166, 7736.566524639761),
+    Instance("grid-2e4", "grid", 20_000, "", 157467.87937812315, 154622.0669750131),
     Instance("live-1e4", "live", 10_000, "1d9b1d10004b6f28", 1_566_010_931, 1_566_010_931),
     Instance("live-1e5", "live", 100_000, "66928238b5f8782b", 15_782_650_115, 15_782_650_115),
 )
