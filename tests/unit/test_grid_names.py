@@ -220,8 +220,12 @@ TIDY = {
     ),
     "an hour too late": ("energy", cell(0, "hour", "3"), ["energy.hour[0] is 3", "from 0 to 2"]),
     "an hour below 0": ("energy", cell(5, "hour", "-1"), ["energy.hour[5] is -1"]),
-    "half an hour": ("energy", cell(5, "hour", "0.5"), ["energy.csv: energy.hour[0] is 0.0"]),
-    "an hour of text": ("energy", cell(5, "hour", "noon"), ["energy.hour", "'0'"]),
+    "half an hour": ("energy", cell(5, "hour", "0.5"), ["energy.csv: energy.hour[5] is '0.5'"]),
+    "an hour of text": (
+        "energy",
+        cell(5, "hour", "noon"),
+        ["energy.hour[5] is 'noon'", "the number of an hour"],
+    ),
     "an unknown site": ("energy", cell(3, "site", "West"), ["energy.site[3] is 'West'", "North"]),
     "a site beyond the last": ("energy", cell(3, "site", "7"), ["energy.site[3] is '7'"]),
     "no site column": (

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidProblemError
 from ..tables.mandate import DirectRule, Mandate
+from ..tables.times import start_of, start_text
 from .bounded import read_bytes
 from .json_text import parse
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
@@ -68,7 +70,7 @@ class Settings:
         if not isinstance(content, dict):
             message = f"{path.name}: found a {type(content).__name__}, needed an object"
             raise InvalidProblemError(message, path.name)
-        require_keys(path.name, content, ["name", "hours", *PARTS])
+        require_keys(path.name, content, ["name", "hours", "start", *PARTS])
         for part, known in PARTS.items():
             found = content.get(part, {})
             if not isinstance(found, dict):
@@ -96,6 +98,15 @@ class Settings:
             message = f"{SETTINGS_FILE}: hours: found {found!r:.100}, needed an integer >= 1"
             raise InvalidProblemError(message, "hours")
         return found
+
+    @property
+    def start(self) -> datetime.datetime | None:
+        """When hour 0 begins, None if problem.json does not say."""
+        found = self._content.get("start")
+        try:
+            return start_of("start", found)
+        except (InvalidProblemError, TypeError) as error:
+            raise self.fault(error, "start") from None
 
     @property
     def name(self) -> str:
@@ -131,6 +142,8 @@ class Settings:
 def settings_of(problem: Problem, ledger: str) -> dict[str, Any]:
     """Return the content of a problem's problem.json; `ledger` is the path of its ledger's file."""
     content: dict[str, Any] = {"name": problem.name, "hours": problem.hours}
+    if problem.start is not None:
+        content["start"] = start_text(problem.start)
     for part in (*_TABLES, "mandate", "direct_rule"):
         content[part] = {k: getattr(getattr(problem, part), k) for k in PARTS[part]}
     kept = problem.mandate.ledger

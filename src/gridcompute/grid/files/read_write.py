@@ -43,6 +43,7 @@ from .named import with_indices
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
 from .table_files import SUFFIXES, read_table, require_room, write_table
 from .tidy import tidied, widened
+from .timed import with_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,8 +70,15 @@ RUNNING = "running"
 PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
 NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
 PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
-#: Columns of names that are no columns of the table's class.
-NAMES = {"jobs": ["id"], "quotas": ["name"]}
+#: Columns of names, and of hours of tidy tables, that are no columns of the table's class.
+NAMES = {
+    "jobs": ["id"],
+    "quotas": ["name"],
+    "sites": ["hour"],
+    "classes": ["hour"],
+    "energy": ["hour"],
+    "corridors": ["hour"],
+}
 
 
 def write_problem(problem: Problem, folder: str | Path, *, format: str = "parquet") -> Path:
@@ -158,7 +166,8 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
     for name, kind in TABLES.items():
         texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
         texts += NAMES.get(name, [])
-        arrow = with_indices(read_table(paths[name], texts), paths[name], kind, known)
+        arrow = with_hours(read_table(paths[name], texts), paths[name], name, settings.start)
+        arrow = with_indices(arrow, paths[name], kind, known)
         arrow = widened(arrow, paths[name], kind, hours, known.get("site", ()), sources or ())
         extra: dict[str, Any] = settings.part(name)
         if name == "quotas" and "name" in arrow.column_names:
@@ -183,6 +192,7 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             mandate=mandate,
             name=settings.name or folder.name,
             direct_rule=settings.direct_rule(),
+            start=settings.start,
             **tables,
         )
     except InvalidProblemError as error:

@@ -14,6 +14,7 @@ import numpy as np
 from ..._extras import extra
 from ...errors import InvalidProblemError
 from ..tables.column import nested
+from ..tables.times import time_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -257,6 +258,9 @@ def tidied(problem: Problem, name: str) -> pa.Table | None:
             out[head] = values[tuple(index[d] for d in dims)]
     if name == "classes":
         out["site"] = sites[out["site"]]
+    if problem.start is not None:
+        times = [str(time_of(problem.start, h).isoformat()) for h in range(problem.hours)]
+        out["hour"] = np.array(times)[grid[-1]]
     return pa.table({head: pa.array(values) for head, values in out.items()})
 
 

@@ -85,6 +85,8 @@ class Explanation:
     best: Mapping[str, Offer]
     shut: Mapping[str, str]
     names: tuple[tuple[str, ...], tuple[str, ...]] = dataclasses.field(repr=False)
+    #: When the job starts, as text; empty for a batch without a start.
+    time: str = ""
 
     def __str__(self) -> str:
         """In words: a line for each site with an option, the cheapest first, and each reason."""
@@ -118,7 +120,7 @@ class Explanation:
         parts = ", ".join(
             f"{p} {offer.parts[p]:.2f}" for p in PARTS if abs(offer.parts[p]) >= 0.005
         )
-        when = f"hour {offer.start}, {offer.hours} h"
+        when = f"hour {offer.start}{self.time and f' ({self.time})'}, {offer.hours} h"
         return f"job {self.job} runs at {where} from {when}, at {offer.yuan:.2f} yuan: {parts}"
 
 
@@ -158,7 +160,9 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     kinds = tuple(classes.accelerator_names[a] for a in classes.accelerator)
     token = None if taken is not None else reasons()[job]
     value = float(jobs.value_yuan[job])
-    return Explanation(job, taken, token, value, best, shut, (names, kinds))
+    time = None if taken is None else plan.problem.time(taken.start)
+    when = "" if time is None else time.isoformat(" ", "minutes")
+    return Explanation(job, taken, token, value, best, shut, (names, kinds), when)
 
 
 def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ..._extras import extra
 from ..._html import facts
 from ..._table import Tabular
 from ..checker.verify import PlanCertificate, verify
+from ..tables.times import time_of, zone_name
 from .columns import Dispatch, Prices
 from .compare import Comparison
 from .data import PlanData, dimensions
@@ -123,6 +125,8 @@ class Plan(PlanData, Tabular):
                 wide = np.zeros(n, values.dtype)
                 wide[placed] = values
                 columns[name] = pa.array(wide, mask=~placed)
+        if self.problem.start is not None:
+            columns |= self._times()
         reasons = self._reasons
         columns["reason"] = pa.array([reasons.get(j) for j in range(n)], pa.string())
         return pa.table(columns)
@@ -133,6 +137,24 @@ class Plan(PlanData, Tabular):
         from ...plot.plan import PlanPlots  # upward, and only when called
 
         return PlanPlots(self)
+
+    def _times(self) -> dict[str, Any]:
+        """When each job starts and ends, as Arrow timestamps in the zone of the start."""
+        import pyarrow as pa
+
+        start, placed = self.problem.start, self.assignment >= 0
+        assert start is not None
+        known = [int(time_of(start, h).timestamp()) for h in range(self.problem.hours + 1)]
+        if start.tzinfo is None:
+            origin = datetime.datetime(1970, 1, 1)
+            known = [int((time_of(start, h) - origin).total_seconds()) for h in range(len(known))]
+        seconds, kind = np.array(known), pa.timestamp("s", tz=zone_name(start) or None)
+        first = np.where(placed, self.start, 0)
+        last = np.minimum(first + np.where(placed, self.hours, 0), self.problem.hours)
+        return {
+            "start_time": pa.array(seconds[first], pa.int64(), mask=~placed).cast(kind),
+            "end_time": pa.array(seconds[last], pa.int64(), mask=~placed).cast(kind),
+        }
 
     def _repr_html_(self) -> str:
         problem = self.problem

@@ -21,9 +21,12 @@ from .mandate import DirectRows, DirectRule, Mandate, MandateRows, Quotas
 from .plausible import ImplausibleUnitWarning, implausible
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
+from .times import start_of, time_of
 from .window import jobs_in_window, sliced
 
 if TYPE_CHECKING:
+    import datetime
+
     from .column import Bools, Column, Floats, Int32s, Int64s, Table
 
 __all__ = ["Problem"]
@@ -52,6 +55,10 @@ class Problem(Frozen):
         What sites with direct sources must use of them. Default: nothing is asked.
     running : Running, optional
         Jobs that run when the batch begins; the others wait.
+    start : datetime, numpy.datetime64 or str, optional
+        When hour 0 begins, e.g. ``"2026-03-01T00:00+08:00"`` or with the name of a zone,
+        ``"2026-03-01T00:00[Asia/Shanghai]"``. Results, files and pages then say times as well. A
+        step of the batch is an hour.
 
     Notes
     -----
@@ -90,6 +97,7 @@ class Problem(Frozen):
     name: str = "problem"
     direct_rule: DirectRule = DirectRule(used=0.0, of_load=0.0)
     running: Running | None = None
+    start: datetime.datetime | None = None
 
     def __post_init__(self) -> None:
         """Check the tables against each other."""
@@ -104,6 +112,7 @@ class Problem(Frozen):
                 raise TypeError(f"problem.{name} must be a {kind.__name__}, not {found}")
         if not isinstance(self.name, str):
             raise TypeError(f"problem.name must be a str, not {type(self.name).__name__}")
+        object.__setattr__(self, "start", start_of("problem.start", self.start))
         if isinstance(self.hours, bool) or not isinstance(self.hours, (int, np.integer)):
             raise TypeError(f"problem.hours must be an int, not {type(self.hours).__name__}")
         if self.hours < 1:
@@ -254,6 +263,7 @@ class Problem(Frozen):
             energy=sliced(self.energy, first, hours),
             corridors=sliced(self.corridors, first, hours),
             hours=hours,
+            start=self.time(first),
         )
 
     def jobs_in_window(self, first: int, hours: int) -> Int64s:
@@ -298,6 +308,18 @@ class Problem(Frozen):
         if self.running is None:
             return sealed(np.zeros(self.classes.capacity.shape, np.int64))
         return sealed(pinned_accelerators(self.running, self.jobs, self.classes, self.hours))
+
+    def time(self, hour: int) -> datetime.datetime | None:
+        """When an hour begins, in the zone of `start`; None for a batch without a start.
+
+        Examples
+        --------
+        >>> from gridcompute import grid
+        >>> problem = grid.east_west(n_jobs=10, seed=0).replace(start="2026-03-01T00:00+08:00")
+        >>> print(problem.time(5))
+        2026-03-01 05:00:00+08:00
+        """
+        return None if self.start is None else time_of(self.start, int(hour))
 
     @cached_property
     def pue(self) -> Floats:
