@@ -201,7 +201,8 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
         upper = float(problem.quotas.upper_accelerator_h[m])
         price = float(prices.quota[m])
         worth = price * upper
-        yield Bottleneck("quota", problem.quotas.label(m), price, "accelerator-h", float("nan"), worth)
+        where = problem.quotas.label(m)
+        yield Bottleneck("quota", where, price, "accelerator-h", float("nan"), worth)
     for q, name in enumerate(problem.mandate_rows.names):
         low, high = (float(x) for x in prices.mandate[q])
         asked = problem.mandate_rows.share * float(
