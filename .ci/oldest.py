@@ -12,7 +12,8 @@ PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 def oldest() -> list[str]:
     """Return name==version for each dependency with a lower bound; 2.0 is any 2.0.x."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-    named = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    extras = project["optional-dependencies"].values()
+    named = [*project["dependencies"], *(entry for extra in extras for entry in extra)]
     found = [re.match(r"([A-Za-z0-9-]+)>=([0-9.]+)", entry) for entry in named]
     return sorted({f"{m[1]}=={m[2]}.*" for m in found if m})
 
