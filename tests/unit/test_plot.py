@@ -36,22 +36,32 @@ def labels(axis: Any) -> list[str]:
 def test_load_is_each_sites_megawatt_hours() -> None:
     """If this fails, the picture shows another load than the plan's, or no unit."""
     ax = plan().plot.load()
-    assert ax.get_ylabel() == "load, MWh"
+    assert ax.get_ylabel() == "load, kWh"
     assert ax.get_xlabel() == "hour"
     assert ax.get_xlim() == (0, 24)
     names = [text.get_text() for text in ax.get_legend().get_texts()]
     assert names == plan().problem.sites.name.tolist()
-    load = plan().dispatch.load_kwh / 1e3
+    load = plan().dispatch.load_kwh
     top = max(layer.get_paths()[0].vertices[:, 1].max() for layer in ax.collections)
     assert top == pytest.approx(load.sum(axis=0).max())
     assert len(ax.collections) == len(load)
+
+
+def test_units_grow_with_the_load() -> None:
+    """If this fails, a large fleet is drawn in numbers of seven digits, or by a wrong factor."""
+    from gridcompute.plot.plan import _scaled
+
+    for kwh, unit, shown in ((999.0, "kWh", 999.0), (1e3, "MWh", 1.0), (2e6, "GWh", 2.0)):
+        rows, name = _scaled(np.array([[kwh / 2, 0.0], [kwh / 2, 1.0]]))
+        assert (name, rows[:, 0].sum()) == (unit, shown)
+    assert _scaled(np.zeros((0, 3)))[1] == "kWh"
 
 
 def test_energy_is_what_carries_the_load() -> None:
     d = plan().dispatch
     ax = plan().plot.energy()
     top = max(layer.get_paths()[0].vertices[:, 1].max() for layer in ax.collections)
-    assert top == pytest.approx(d.load_kwh.sum(axis=0).max() / 1e3)
+    assert top == pytest.approx(d.load_kwh.sum(axis=0).max())
     assert [layer.get_label() for layer in ax.collections][:2] == ["direct", "bundled green"]
     site = int(d.load_kwh.sum(axis=1).argmax())
     name = str(plan().problem.sites.name[site])
@@ -59,7 +69,7 @@ def test_energy_is_what_carries_the_load() -> None:
         one = plan().plot.energy(site=which)
         assert one.get_title() == name
         top = max(layer.get_paths()[0].vertices[:, 1].max() for layer in one.collections)
-        assert top == pytest.approx(d.load_kwh[site].max() / 1e3)
+        assert top == pytest.approx(d.load_kwh[site].max())
     with pytest.raises(InvalidProblemError, match="site: found 'Atlantis'"):
         plan().plot.energy(site="Atlantis")
     with pytest.raises(InvalidProblemError, match="site: found 99, needed 0 to 11"):

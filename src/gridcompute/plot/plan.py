@@ -36,7 +36,7 @@ class PlanPlots:
         self._plan = plan
 
     def load(self, *, ax: Any = None) -> Any:
-        """Draw the load of each site by the hour, stacked, in MWh.
+        """Draw the load of each site by the hour, stacked, in kWh, MWh or GWh.
 
         Parameters
         ----------
@@ -52,12 +52,13 @@ class PlanPlots:
         >>> import gridcompute as gc
         >>> plan = gc.match(gc.grid.east_west(n_jobs=50, seed=0), gap=0.5)
         >>> plan.plot.load().get_ylabel()
-        'load, MWh'
+        'load, kWh'
         """
-        load, names = self._plan.dispatch.load_kwh / 1e3, self._names
+        names = self._names
+        load, unit = _scaled(self._plan.dispatch.load_kwh)
         ax = new_axes(ax)
         self._stack(ax, load, names, colours_of(len(names)))
-        ax.set_ylabel("load, MWh")
+        ax.set_ylabel(f"load, {unit}")
         return ax
 
     def prices(self, *, ax: Any = None) -> Any:
@@ -83,7 +84,7 @@ class PlanPlots:
         return ax
 
     def energy(self, *, site: int | str | None = None, ax: Any = None) -> Any:
-        """Draw what carries the load by the hour, stacked, in MWh.
+        """Draw what carries the load by the hour, stacked, in kWh, MWh or GWh.
 
         Parameters
         ----------
@@ -102,10 +103,11 @@ class PlanPlots:
         for name, _, _ in SOURCES:
             values = getattr(d, name)
             by_site = values.sum(axis=0) if values.ndim == 3 else values
-            series.append(by_site[rows].sum(axis=0) / 1e3)
+            series.append(by_site[rows].sum(axis=0))
+        scaled, unit = _scaled(np.array(series))
         ax = new_axes(ax)
-        self._stack(ax, np.array(series), [s[1] for s in SOURCES], [s[2] for s in SOURCES])
-        ax.set_ylabel("load carried, MWh")
+        self._stack(ax, scaled, [s[1] for s in SOURCES], [s[2] for s in SOURCES])
+        ax.set_ylabel(f"load carried, {unit}")
         ax.set_title("all sites" if site is None else self._names[self._site(site)])
         return ax
 
@@ -210,7 +212,8 @@ class PlanPlots:
             site = int(problem.classes.site[klass])
             begin, hours = int(plan.start[j]), int(plan.hours[j])
             ax.barh(y, hours, left=begin, height=0.7, color=colours[site])
-            ax.text(begin, y, f" {names[site]}", va="center", fontsize="x-small")
+            end = begin + hours
+            ax.text(end, y, f" {names[site]}", va="center", fontsize="x-small")
         ax.set_yticks(np.arange(len(rows)), [str(j) for j in rows.tolist()])
         ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         ax.set_ylabel("job")
@@ -242,6 +245,13 @@ class PlanPlots:
     def _legend(ax: Any, n: int) -> None:
         place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
         ax.legend(frameon=False, fontsize="small", ncols=1 + n // 16, **place)
+
+
+def _scaled(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], str]:
+    """Return rows of kWh in the unit in which the highest stack is 1 to 1,000, and its name."""
+    top = float(rows.sum(axis=0).max(initial=0.0))
+    factor, unit = (1e6, "GWh") if top >= 1e6 else (1e3, "MWh") if top >= 1e3 else (1.0, "kWh")
+    return rows / factor, unit
 
 
 def _rows(jobs: ArrayLike, n: int) -> NDArray[np.int64]:
