@@ -40,7 +40,8 @@ plan::JobColumns jobs_of(const py::dict& t) {
           column<std::int32_t>(t, "tenant"),
           column<std::int32_t>(t, "placed_class"),
           column<std::int32_t>(t, "placed_start"),
-          column<double>(t, "migration_yuan")};
+          column<double>(t, "migration_yuan"),
+          column<std::int32_t>(t, "kind")};
 }
 
 plan::Instance instance_of(const py::dict& t) {
@@ -58,6 +59,7 @@ plan::Instance instance_of(const py::dict& t) {
   w.priced = column<std::uint8_t>(t, "priced");
   w.places = t["n_sites"].cast<Index>();
   w.hours = t["n_hours"].cast<Index>();
+  w.kinds = t["n_kinds"].cast<Index>();
   return w;
 }
 
@@ -69,7 +71,7 @@ void check(const LagrangianOracle& m, const DualPrices& y) {
           ErrorKind::invalid_problem, name, -1,
           std::string(name) + " has " + std::to_string(found.size()) + " entries, needed " + std::to_string(size));
   };
-  need(y.capacity, m.classes() * m.hours(), "capacity");
+  need(y.capacity, m.kinds() * m.classes() * m.hours(), "capacity");
   need(y.energy, m.places() * m.hours(), "energy");
   need(y.link, m.places() * m.places() * m.hours(), "corridor");
   need(y.quota, m.owners(), "quota");
@@ -113,7 +115,7 @@ py::dict price(const LagrangianOracle& m, const Array<double>& capacity, const A
   out["margin"] = pass.margin;
   out["left_out"] = pass.left_out;
   out["placed"] = pass.placed;
-  out["accelerators"] = shaped(pass.load.accelerators, {m.classes(), m.hours()});
+  out["accelerators"] = shaped(pass.load.accelerators, {m.kinds(), m.classes(), m.hours()});
   out["data"] = shaped(pass.load.data, {m.places(), m.places(), m.hours()});
   out["quota"] = shaped(pass.load.quota, {m.owners()});
   return out;
@@ -279,12 +281,14 @@ void bind_plan(py::module_& m) {
       .def(
           "place_at",
           [](ResidualCapacity& residual, const Array<std::int32_t>& rows, const Array<std::int32_t>& to_class,
-             const Array<std::int32_t>& to_start, Array<std::int32_t>& klass, Array<std::int32_t>& start) {
+             const Array<std::int32_t>& to_start, Array<std::int32_t>& klass, Array<std::int32_t>& start,
+             bool within_power) {
             check_rows(residual.oracle(), view(rows), static_cast<std::size_t>(klass.size()));
-            return residual.place_at(view(rows), view(to_class), view(to_start), fill(klass), fill(start));
+            return residual.place_at(view(rows), view(to_class), view(to_start), fill(klass), fill(start),
+                                     within_power);
           },
           py::arg("rows").noconvert(), py::arg("to_class").noconvert(), py::arg("to_start").noconvert(),
-          py::arg("klass").noconvert(), py::arg("start").noconvert())
+          py::arg("klass").noconvert(), py::arg("start").noconvert(), py::arg("within_power") = true)
       .def_property_readonly(
           "load", [](const ResidualCapacity& r) { return shaped(r.load(), {r.oracle().places(), r.oracle().hours()}); })
       .def_property_readonly("accelerators",

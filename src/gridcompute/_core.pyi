@@ -221,7 +221,13 @@ class ResidualCapacity(metaclass=_Pybind11Type):
     ) -> int: ...
     def remove(self, rows: _Slots, klass: _Slots, start: _Slots) -> None: ...
     def place_at(
-        self, rows: _Slots, to_class: _Slots, to_start: _Slots, klass: _Slots, start: _Slots
+        self,
+        rows: _Slots,
+        to_class: _Slots,
+        to_start: _Slots,
+        klass: _Slots,
+        start: _Slots,
+        within_power: bool = True,
     ) -> int: ...
     @property
     def load(self) -> _Reals: ...

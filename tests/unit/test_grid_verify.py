@@ -272,7 +272,6 @@ PLANTED: dict[str, list[Change]] = {
     ],
     "ChargeMismatch": [shown("_table", cost_yuan=add(1.0)), shown("_table", price_yuan=add(1.0))],
     "AllocationMismatch": [shown("_table", allocated_yuan=add(1.0))],
-    "StatusUnproved": [lambda plan: dataclasses.replace(plan, status="optimal")],
     "PriceMismatch": [
         prices(mandate=lambda a, _: a.__iadd__(0.1)),
         prices(mandate=lambda a, _: a.fill(0.0)),
@@ -280,9 +279,10 @@ PLANTED: dict[str, list[Change]] = {
         prices(storage=lambda a, _: a.fill(0.0)),
     ],
     "BoundUnproved": [
-        lambda plan: dataclasses.replace(plan, bound_yuan=plan.bound_yuan * (1 + 1e-4)),
+        lambda plan: dataclasses.replace(plan, bound_yuan=plan.objective_yuan - 1.0),
         lambda plan: dataclasses.replace(plan, prices=energy_prices(plan.problem, 5.0)),
     ],
+    "StatusUnproved": [lambda plan: dataclasses.replace(plan, status="optimal")],
     "BoundAboveCost": [
         lambda plan: dataclasses.replace(plan, bound_yuan=plan.objective_yuan * 1.01),
     ],

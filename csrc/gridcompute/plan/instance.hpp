@@ -10,7 +10,8 @@
 //              + migration_j if the job was placed before and this is not that very option
 //   uses       gang_j accelerators of c and gang_j * energy[c][h] energy of its place in each hour h it runs, data_j of
 //              link (origin, place) in hour t unless origin = place, gang_j * d of its owner's quota.
-// The coupling rows are capacity by class and hour, energy by place and hour, links by origin, place and hour, and
+// The coupling rows are capacity by class and hour (an accelerator may cost jobs of some *kinds* more than others, for
+// rows that count gangs in other ways), energy by place and hour, links by origin, place and hour, and
 // quotas by owner. Energy is one more shared resource here: what a kilowatt-hour costs is the caller's affair.
 #pragma once
 
@@ -43,11 +44,12 @@ struct JobColumns {
   std::span<const std::int32_t> placed_class;
   std::span<const std::int32_t> placed_start;
   std::span<const double> migration;
+  std::span<const std::int32_t> kind;  // which prices of accelerators it pays, below Instance::kinds
 };
 
 // What all jobs share; row-major.
 struct Instance {
-  Index places = 0, hours = 0;
+  Index places = 0, hours = 0, kinds = 1;
   std::span<const std::int32_t> place;     // [class]
   std::span<const std::int64_t> capacity;  // [class][hour]
   std::span<const double> memory;          // [class]
@@ -65,7 +67,7 @@ struct Instance {
 
 // Dual prices of the coupling rows: any finite numbers. Their signs are the caller's to choose.
 struct DualPrices {
-  std::span<const double> capacity;  // alpha [class][hour]
+  std::span<const double> capacity;  // alpha [kind][class][hour], of one accelerator for a job of that kind
   std::span<const double> energy;    // pi [place][hour]
   std::span<const double> link;      // gamma [origin][place][hour]
   std::span<const double> quota;     // nu [owner]; read only where the owner is priced
@@ -73,7 +75,7 @@ struct DualPrices {
 
 // What placed jobs use of the coupling rows. The integers are exact in any order of summation.
 struct Load {
-  std::vector<std::int64_t> accelerators;  // [class][hour]
+  std::vector<std::int64_t> accelerators;  // [kind][class][hour]
   std::vector<double> data;                // [origin][place][hour]
   std::vector<std::int64_t> quota;         // [owner], accelerator-hours
 };

@@ -42,6 +42,7 @@ std::int32_t hours_for(double work, double speed, Index hours) {
 JobGroups::JobGroups(const Instance& instance)
     : places_(instance.places),
       hours_(instance.hours),
+      kinds_(instance.kinds),
       classes_(instance.classes()),
       lanes_(lanes_for(instance.places)),
       place_(instance.place.begin(), instance.place.end()),
@@ -161,12 +162,17 @@ std::vector<PackedJob> JobGroups::group(const Instance& instance, const JobColum
     const bool restricted = gang > tables.min_capacity || exceeds_quota;
     // A quota too small for the gang is this owner's, so the shape is the owner's even if the quota has no price.
     const std::int32_t owner = exceeds_quota || instance.priced[at(m)] != 0 ? m : -1;
-    key.assign({row, restricted ? gang : 0, owner});
+    const std::int32_t kind = jobs.kind.empty() ? 0 : jobs.kind[j];
+    if (kind < 0 || kind >= kinds_)
+      throw Error(ErrorKind::invalid_problem, "kind", static_cast<std::int64_t>(j),
+                  "kind is " + std::to_string(kind) + ", needed 0 to " + std::to_string(kinds_ - 1));
+    key.assign({row, restricted ? gang : 0, owner, kind});
     const auto [shape, new_shape] = shapes.try_emplace(key, static_cast<std::int32_t>(shapes.size()));
     if (new_shape) {
       JobShape made;
       made.gang = restricted ? gang : 0;
       made.owner = owner;
+      made.kind = kind;
       made.row = row;
       made.row_begin = at(row * classes_);
       shapes_.push_back(made);
@@ -183,7 +189,7 @@ std::vector<PackedJob> JobGroups::group(const Instance& instance, const JobColum
     job.migration = job.placed_class >= 0 ? jobs.migration[j] : 0.0;
     job.id = static_cast<std::int32_t>(j), job.gang = gang, job.weight = 1;
     job.shape = shape->second, job.mask = found->second;
-    job.origin = jobs.origin[j], job.owner = m;
+    job.origin = jobs.origin[j], job.owner = m, job.kind = kind;
     job.release = jobs.release[j], job.deadline = jobs.deadline[j];
     job.limited_links = job.data > min_bandwidth;
     out.push_back(job);

@@ -1,10 +1,10 @@
 // Jobs packed for the Lagrangian oracle, and what groups of them have in common.
 //
 // Definitions.  A *row* is the hours that a job takes on each class; it depends on the family, the work and the memory.
-// A *shape* is a row together with the owner whose quota prices it and, for the few largest gangs, the gang: jobs of
-// one shape have the same class-dependent costs up to the factor of the gang. A *layer* has the a-th class of every
-// place, so that the places are the lanes of vectors. A *mask* is the set of places that residency and latency allow a
-// job.
+// A *shape* is a row together with the owner whose quota prices it, the kind and, for the few largest gangs, the gang:
+// jobs of one shape have the same class-dependent costs up to the factor of the gang. A *layer* has the a-th class of
+// every place, so that the places are the lanes of vectors. A *mask* is the set of places that residency and latency
+// allow a job.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,14 @@ struct PackedJob {
   std::int32_t placed_class, placed_start;
   std::int32_t release, deadline;
   std::int32_t mask;   // index of a distinct mask
+  std::int32_t kind;   // which prices of accelerators it pays
   bool limited_links;  // some link in some hour is too narrow for its data
 };
 
 struct JobShape {
   std::int64_t gang = 0;      // > 0: classes that hold fewer in some hour are excluded there
   std::int32_t owner = -1;    // whose quota price applies; -1 = none
+  std::int32_t kind = 0;      // which prices of accelerators its jobs pay
   std::int32_t shortest = 0;  // least hours over the classes, 0 = no class
   std::int32_t row = 0;
   std::size_t row_begin = 0;  // of the row in hours_by_class_
@@ -47,7 +49,7 @@ class JobGroups {
   // Finds each job's shape and mask. Returns the jobs sorted by shape, origin, release, deadline.
   [[nodiscard]] std::vector<PackedJob> group(const Instance& instance, const JobColumns& jobs);
 
-  Index places_ = 0, hours_ = 0, classes_ = 0, layers_ = 0, lanes_ = 0;
+  Index places_ = 0, hours_ = 0, kinds_ = 1, classes_ = 0, layers_ = 0, lanes_ = 0;
   std::vector<std::int32_t> place_, layer_;  // [class]
   std::vector<Slot> class_at_;               // [layer][lane], -1 = none
   std::vector<std::int64_t> capacity_;       // [class][hour]

@@ -21,7 +21,8 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
 struct LagrangianOracle::PriceSums {
-  std::vector<double> layered;   // A: [layer][hour + 1][lane]
+  std::vector<double> layered;   // A: [kind][layer][hour + 1][lane]
+  Index of_kind = 0;             // entries of a kind in it
   std::vector<double> transfer;  // gamma + price: [origin][hour][lane]
   std::span<const double> nu;
   double max_sum = 0.0, max_transfer = 0.0, max_nu = 0.0;  // in size, for the margin
@@ -97,14 +98,16 @@ void LagrangianOracle::has_option(Pool& pool, std::span<std::uint8_t> out) const
 LagrangianOracle::PriceSums LagrangianOracle::price_sums(const DualPrices& prices) const {
   PriceSums sums;
   sums.nu = prices.quota;
-  sums.layered.assign(at(layers_ * (hours_ + 1) * lanes_), 0.0);
-  for (Index c = 0; c < classes_; ++c) {
+  sums.of_kind = layers_ * (hours_ + 1) * lanes_;
+  sums.layered.assign(at(kinds_ * sums.of_kind), 0.0);
+  for (Index kc = 0; kc < kinds_ * classes_; ++kc) {
+    const Index c = kc % classes_, begin = kc / classes_ * sums.of_kind;
     double sum = 0.0;
     for (Index t = 0; t <= hours_; ++t) {
-      sums.layered[at((layer_[at(c)] * (hours_ + 1) + t) * lanes_ + place_[at(c)])] = sum;
+      sums.layered[at(begin + (layer_[at(c)] * (hours_ + 1) + t) * lanes_ + place_[at(c)])] = sum;
       sums.max_sum = std::max(sums.max_sum, std::abs(sum));
       if (t < hours_)
-        sum += prices.capacity[at(c * hours_ + t)] +
+        sum += prices.capacity[at(kc * hours_ + t)] +
                energy_[at(c * hours_ + t)] * prices.energy[at(place_[at(c)] * hours_ + t)];
     }
   }
@@ -162,7 +165,7 @@ void LagrangianOracle::build_table(const PriceSums& sums, const JobShape& shape,
       const std::size_t which = lengths_end_[at(shape.row)] + i;
       for (std::size_t k = layers_of_length_end_[which]; k < layers_of_length_end_[which + 1]; ++k) {
         const Index a = layers_of_length_[k];
-        const double* here = sums.layered.data() + (a * (hours_ + 1) + first) * lanes_;
+        const double* here = sums.layered.data() + shape.kind * sums.of_kind + (a * (hours_ + 1) + first) * lanes_;
         fold_class(m, here + lengths[i] * lanes_, here, out.by_lane + a * lanes_, lengths[i], add, starts, lanes_);
       }
     } else {
@@ -179,7 +182,7 @@ void LagrangianOracle::fold_available(const PriceSums& sums, const JobShape& sha
   for (Index a = 0; a < layers_; ++a)
     for (Index s = 0; s < places_; ++s) {
       if (by_lane[a * lanes_ + s] != length) continue;
-      const double* here = sums.layered.data() + (a * (hours_ + 1) + first) * lanes_ + s;
+      const double* here = sums.layered.data() + shape.kind * sums.of_kind + (a * (hours_ + 1) + first) * lanes_ + s;
       const std::int64_t* capacity = &capacity_[at(class_at_[at(a * lanes_ + s)] * hours_ + first)];
       Index first_open = 0;  // the least start after the latest hour so far that is too small
       for (Index t = 0; t < length - 1; ++t)
@@ -213,7 +216,8 @@ Slot LagrangianOracle::class_of(const PriceSums& sums, const PackedJob& job, con
     const auto d = static_cast<std::int32_t>(tables.by_lane[a * lanes_ + best.place]);
     if (d == 0 || best.hour + d > job.deadline) continue;
     const Slot c = class_at_[at(a * lanes_ + best.place)];
-    const double* sum = sums.layered.data() + (a * (hours_ + 1) + best.hour) * lanes_ + best.place;
+    const double* sum =
+        sums.layered.data() + shape.kind * sums.of_kind + (a * (hours_ + 1) + best.hour) * lanes_ + best.place;
     const double cost = sum[d * lanes_] - sum[0] + nu * d;
     if (cost < least && (shape.gang == 0 || allowed(job, c, best.hour))) least = cost, out = c;
   }
@@ -251,8 +255,8 @@ std::pair<Slot, CheapestOption> LagrangianOracle::choose(const PriceSums& sums, 
 void LagrangianOracle::price_chunk(const PriceSums& sums, std::span<const std::int32_t> positions, OracleResult& out,
                                    std::span<std::int32_t> choice_class, std::span<std::int32_t> choice_start) const {
   ShapeTable table;
-  std::size_t tabled = 0;                                        // end of the jobs that the table is for
-  out.load.accelerators.assign(at(classes_ * (hours_ + 1)), 0);  // differences, summed up after the merge
+  std::size_t tabled = 0;                                                 // end of the jobs that the table is for
+  out.load.accelerators.assign(at(kinds_ * classes_ * (hours_ + 1)), 0);  // differences, summed up after the merge
   out.load.data.assign(at(places_ * places_ * hours_), 0.0);
   out.load.quota.assign(quota_.size(), 0);
   for (std::size_t i = 0; i < positions.size(); ++i) {
@@ -273,7 +277,7 @@ void LagrangianOracle::price_chunk(const PriceSums& sums, std::span<const std::i
     const auto d = static_cast<Index>(table.by_lane[layer_[at(klass)] * lanes_ + best.place]);
     out.total += job.weight * best.cost;
     ++out.placed;
-    std::int64_t* used = &out.load.accelerators[at(klass * (hours_ + 1) + best.hour)];
+    std::int64_t* used = &out.load.accelerators[at((job.kind * classes_ + klass) * (hours_ + 1) + best.hour)];
     const std::int64_t gang = static_cast<std::int64_t>(job.gang) * job.weight;
     used[0] += gang, used[d] -= gang;
     if (job.origin != best.place)
@@ -285,7 +289,8 @@ void LagrangianOracle::price_chunk(const PriceSums& sums, std::span<const std::i
 double LagrangianOracle::cost_of(const PriceSums& sums, const PackedJob& job, Index klass, Index hour) const {
   const std::int32_t d = hours_on(job, klass);
   const Index s = place_[at(klass)];
-  const double* sum = sums.layered.data() + (layer_[at(klass)] * (hours_ + 1) + hour) * lanes_ + s;
+  const double* sum =
+      sums.layered.data() + job.kind * sums.of_kind + (layer_[at(klass)] * (hours_ + 1) + hour) * lanes_ + s;
   const double nu = priced(job.owner) ? sums.nu[at(job.owner)] : 0.0;
   return job.gang * (sum[d * lanes_] - sum[0] + nu * d) +
          job.data * sums.transfer[at((job.origin * hours_ + hour) * lanes_ + s)] +
@@ -301,7 +306,7 @@ OracleResult LagrangianOracle::price(const DualPrices& prices, Pool& pool, std::
                 choice_start);
   });
   OracleResult out;
-  std::vector<std::int64_t> change(at(classes_ * (hours_ + 1)), 0);
+  std::vector<std::int64_t> change(at(kinds_ * classes_ * (hours_ + 1)), 0);
   out.load.data.assign(at(places_ * places_ * hours_), 0.0);
   out.load.quota.assign(quota_.size(), 0);
   for (const OracleResult& part : parts) {
@@ -310,8 +315,8 @@ OracleResult LagrangianOracle::price(const DualPrices& prices, Pool& pool, std::
     for (std::size_t i = 0; i < out.load.data.size(); ++i) out.load.data[i] += part.load.data[i];
     for (std::size_t i = 0; i < out.load.quota.size(); ++i) out.load.quota[i] += part.load.quota[i];
   }
-  out.load.accelerators.resize(at(classes_ * hours_));
-  for (Index c = 0; c < classes_; ++c)
+  out.load.accelerators.resize(at(kinds_ * classes_ * hours_));
+  for (Index c = 0; c < kinds_ * classes_; ++c)
     std::partial_sum(&change[at(c * (hours_ + 1))], &change[at(c * (hours_ + 1))] + hours_,
                      &out.load.accelerators[at(c * hours_)]);
   const double steps = static_cast<double>(2 * hours_ + 16 + chunk_ + static_cast<Index>(parts.size()));

@@ -87,6 +87,7 @@ class LagrangianOracle : private JobGroups {
   [[nodiscard]] Index places() const noexcept { return places_; }
   [[nodiscard]] Index hours() const noexcept { return hours_; }
   [[nodiscard]] Index classes() const noexcept { return classes_; }
+  [[nodiscard]] Index kinds() const noexcept { return kinds_; }
   [[nodiscard]] Index owners() const noexcept { return static_cast<Index>(quota_.size()); }
   [[nodiscard]] const std::vector<PackedJob>& jobs() const noexcept { return jobs_; }
   // Returns the position of a row of the jobs table, -1 if it is not in the subset.

@@ -101,7 +101,7 @@ class PlacementState {
   double weight_;
   CostCurves curves_;
   std::vector<double> guide_sums_,
-      capacity_sums_;  // [class][hour + 1]; of all guide prices, of those of capacity alone
+      capacity_sums_;  // [kind][class][hour + 1]; of all guide prices, of those of capacity alone
   std::span<std::int32_t> klass_, start_;
   std::vector<std::vector<std::int32_t>> starts_;  // [class][hour]: positions of the jobs that start there
   std::vector<std::int32_t> index_in_starts_;      // [position], -1 = out

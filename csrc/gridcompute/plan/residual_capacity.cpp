@@ -39,14 +39,15 @@ void ResidualCapacity::add_load(const PackedJob& job, Index klass, Index hour, i
   quota_used_[at(job.owner)] += gang * d;
 }
 
-bool ResidualCapacity::has_capacity(const PackedJob& job, Index klass, Index hour, std::int32_t d) const {
+bool ResidualCapacity::has_capacity(const PackedJob& job, Index klass, Index hour, std::int32_t d,
+                                    bool within_power) const {
   const LagrangianOracle& m = *oracle_;
   const std::int64_t* free_here = &free_[at(klass * m.hours_ + hour)];
   for (std::int32_t h = 0; h < d; ++h)
     if (free_here[h] < job.gang) return false;
   const Index s = m.place_[at(klass)];
   const double *energy = &m.energy_[at(klass * m.hours_ + hour)], *left = &power_[at(s * m.hours_ + hour)];
-  for (std::int32_t h = 0; h < d; ++h)
+  for (std::int32_t h = 0; h < d && within_power; ++h)
     if (job.gang * energy[h] > left[h]) return false;
   return (job.origin == s || job.data <= data_[at((job.origin * m.places_ + s) * m.hours_ + hour)]) &&
          static_cast<double>(quota_used_[at(job.owner)] + static_cast<std::int64_t>(job.gang) * d) <=
@@ -55,11 +56,11 @@ bool ResidualCapacity::has_capacity(const PackedJob& job, Index klass, Index hou
 
 std::vector<double> ResidualCapacity::price_sums(const DualPrices& prices) const {
   const LagrangianOracle& m = *oracle_;
-  std::vector<double> sums(at(m.classes_ * (m.hours_ + 1)));
-  for (Index c = 0; c < m.classes_; ++c)
-    for (Index t = 0; t < m.hours_; ++t)
-      sums[at(c * (m.hours_ + 1) + t + 1)] =
-          sums[at(c * (m.hours_ + 1) + t)] + prices.capacity[at(c * m.hours_ + t)] +
+  std::vector<double> sums(at(m.kinds_ * m.classes_ * (m.hours_ + 1)));
+  for (Index kc = 0; kc < m.kinds_ * m.classes_; ++kc)
+    for (Index t = 0, c = kc % m.classes_; t < m.hours_; ++t)
+      sums[at(kc * (m.hours_ + 1) + t + 1)] =
+          sums[at(kc * (m.hours_ + 1) + t)] + prices.capacity[at(kc * m.hours_ + t)] +
           m.energy_[at(c * m.hours_ + t)] * prices.energy[at(m.place_[at(c)] * m.hours_ + t)];
   return sums;
 }
@@ -87,13 +88,13 @@ Index ResidualCapacity::place(const DualPrices& prices, std::span<const std::int
 
 Index ResidualCapacity::place_at(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
                                  std::span<const std::int32_t> to_start, std::span<std::int32_t> klass,
-                                 std::span<std::int32_t> start) {
+                                 std::span<std::int32_t> start, bool within_power) {
   remove(rows, klass, start);
   Index placed = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const PackedJob& job = oracle_->jobs_[at(oracle_->position(rows[i]))];
     if (to_class[i] < 0 || !oracle_->allowed(job, to_class[i], to_start[i])) continue;
-    if (!has_capacity(job, to_class[i], to_start[i], oracle_->hours_on(job, to_class[i]))) continue;
+    if (!has_capacity(job, to_class[i], to_start[i], oracle_->hours_on(job, to_class[i]), within_power)) continue;
     add_load(job, to_class[i], to_start[i], 1);
     klass[at(rows[i])] = to_class[i], start[at(rows[i])] = to_start[i];
     ++placed;

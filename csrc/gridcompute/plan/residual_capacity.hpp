@@ -33,9 +33,11 @@ class ResidualCapacity {
   // Removes the jobs of `rows` that klass and start place, and sets these to -1.
   void remove(std::span<const std::int32_t> rows, std::span<std::int32_t> klass, std::span<std::int32_t> start);
 
-  // Places each job at the option given, in the order given, where it fits. Returns the number placed.
+  // Places each job at the option given, in the order given, where it fits. Returns the number placed. Without
+  // `within_power` they may draw more than reaches their place without its store: the caller answers for that.
   Index place_at(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
-                 std::span<const std::int32_t> to_start, std::span<std::int32_t> klass, std::span<std::int32_t> start);
+                 std::span<const std::int32_t> to_start, std::span<std::int32_t> klass, std::span<std::int32_t> start,
+                 bool within_power = true);
 
   [[nodiscard]] const std::vector<double>& load() const noexcept { return load_; }
   [[nodiscard]] const LagrangianOracle& oracle() const noexcept { return *oracle_; }
@@ -61,7 +63,8 @@ class ResidualCapacity {
   // Adds the load of a job (sign 1), or takes it away (-1).
   void add_load(const PackedJob& job, Index klass, Index hour, int sign);
   // Has every row of the option enough left for the job?
-  [[nodiscard]] bool has_capacity(const PackedJob& job, Index klass, Index hour, std::int32_t d) const;
+  [[nodiscard]] bool has_capacity(const PackedJob& job, Index klass, Index hour, std::int32_t d,
+                                  bool within_power = true) const;
 
   const LagrangianOracle* oracle_;
   std::vector<std::int64_t> free_;        // accelerators: [class][hour]
@@ -83,7 +86,7 @@ void ResidualCapacity::for_cheaper_options(const DualPrices& prices, const std::
     const std::int32_t d = hours_on[c];
     const Index s = m.place_[at(c)];
     if (d == 0 || job.release + d > job.deadline || ((mask >> s) & 1) == 0) continue;
-    const double* sum = &sums[at(c * (m.hours_ + 1))];
+    const double* sum = &sums[at((job.kind * m.classes_ + c) * (m.hours_ + 1))];
     const double fixed = job.gang * nu * d + job.data * m.transfer_price_[at(job.origin * m.places_ + s)];
     const double* toll = &prices.link[at((job.origin * m.places_ + s) * m.hours_)];
     for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {

@@ -1,12 +1,14 @@
 r"""The bound that a vector of prices proves, recomputed from nothing but the tables of the problem.
 
-For any prices y = (alpha, pi, gamma, nu) with alpha, gamma >= 0, every plan costs at least
+For any prices y = (alpha, beta, pi, gamma, nu) with alpha, beta, gamma >= 0, every plan costs at
+least
 
-    LB(y) = sum_j min(v_j, min over open options o of [f_jo + k_j sum alpha + e_jo . pi + G_j gamma
-    + nu q_jo])
-            - alpha . K - gamma . BW - nu+ . U + nu- . L + E(pi),
+    LB(y) = sum_j min(v_j, min over open options o of [f_jo + k_j sum alpha
+                            + sum_g (k_j // g) sum beta_g + e_jo . pi + G_j gamma + nu q_jo])
+            - alpha . K - sum_g beta_g . (K // g) - gamma . BW - nu+ . U + nu- . L + E(pi),
 
-where E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
+g = 2, 4, 8, ...: K accelerators are at most K // g gangs of g, and a job of k has k // g of them.
+E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
 included. E is bounded from below by weak duality, with the duals of a linear program but not with
 its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
 lies in a finite box. What rounding may have added to a sum is taken off again, so that the number
@@ -25,11 +27,23 @@ from .rules import kwh_by_class, most_load_kwh
 from .running import fixed, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..plan.columns import Prices
     from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
 
-__all__ = ["Proof", "cheapest", "energy_bound", "jobs_bound", "lower_bound", "proof"]
+__all__ = [
+    "Offer",
+    "Proof",
+    "cheapest",
+    "energy_bound",
+    "jobs_bound",
+    "lower_bound",
+    "offers",
+    "proof",
+    "windows_of",
+]
 
 BLOCK = 1 << 16
 
@@ -49,7 +63,7 @@ def proof(problem: Problem, prices: Prices) -> Proof:
     problem = fixed(problem)
     alpha, gamma, nu = prices.capacity, prices.corridor, prices.quota
     quotas = problem.quotas
-    signs = (alpha >= 0).all() and (gamma >= 0).all()
+    signs = (alpha >= 0).all() and (gamma >= 0).all() and (prices.gang >= 0).all()
     signs &= bool((-nu <= quotas.below_yuan_per_accelerator_h).all())
     rent, size = 0.0, 0
     for price, amount in (
@@ -57,6 +71,7 @@ def proof(problem: Problem, prices: Prices) -> Proof:
         (gamma, problem.corridors.bandwidth_gb),
         (np.maximum(nu, 0), quotas.upper_accelerator_h),
         (np.minimum(nu, 0), quotas.lower_accelerator_h),
+        *((beta, problem.classes.capacity // 2 ** (i + 1)) for i, beta in enumerate(prices.gang)),
     ):
         priced, size = price != 0, size + price.size
         products = price[priced] * np.asarray(amount)[priced]
@@ -103,7 +118,7 @@ def jobs_bound(problem: Problem, prices: Prices) -> float:
 
 def _jobs_bound(problem: Problem, prices: Prices) -> tuple[float, float]:
     """`jobs_bound`, and the value of the jobs without any option."""
-    windows, jobs = _windows(problem, prices), problem.jobs
+    windows, jobs = windows_of(problem, prices), problem.jobs
     total, without_option = 0.0, 0.0
     for first in range(0, len(jobs), BLOCK):
         block = np.arange(first, min(first + BLOCK, len(jobs)))
@@ -117,7 +132,8 @@ def _margin(problem: Problem, prices: Prices) -> float:
     """The most that rounding adds to the sum of the jobs' cheapest prices, yuan."""
     jobs, hours = problem.jobs, problem.hours
     power = kwh_by_class(problem) * prices.energy[problem.classes.site]
-    hourly = (np.abs(prices.capacity) + np.abs(power)).sum(axis=1).max()
+    rented = np.abs(prices.capacity) + np.abs(prices.gang).sum(axis=0)
+    hourly = (rented + np.abs(power)).sum(axis=1).max()
     hourly += hours * np.abs(prices.quota).max(initial=0.0)
     wire = problem.corridors.price_yuan_per_gb.max() + prices.corridor.max()
     size = (jobs.value_yuan + jobs.migration_yuan + hours * jobs.delay_yuan_per_h).sum()
@@ -128,10 +144,10 @@ def _margin(problem: Problem, prices: Prices) -> float:
 def cheapest(problem: Problem, prices: Prices, jobs: Int64s) -> Floats:
     """For some jobs the least of their value and of all their open options' prices, yuan."""
     problem = plain(problem)
-    return _cheapest(problem, prices, _windows(problem, prices), jobs)[0]
+    return _cheapest(problem, prices, windows_of(problem, prices), jobs)[0]
 
 
-def _windows(problem: Problem, prices: Prices) -> list[tuple[Floats, Floats]]:
+def windows_of(problem: Problem, prices: Prices) -> list[tuple[Floats, Floats]]:
     """For each class, by hours taken and first hour: price of an accelerator, and how many there
     are.
     """
@@ -151,6 +167,20 @@ def _windows(problem: Problem, prices: Prices) -> list[tuple[Floats, Floats]]:
     return out
 
 
+class Offer(NamedTuple):
+    """Some jobs at one class, each so many hours after its release."""
+
+    #: Their positions in the block of jobs.
+    at: Int64s
+    klass: int
+    start: Int64s
+    hours: Int64s
+    #: Own cost of the option, yuan; and with what it takes of the rows at the prices, inf where it
+    #: is not open.
+    own_yuan: Floats
+    yuan: Floats
+
+
 def _cheapest(
     problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
 ) -> tuple[Floats, Bools]:
@@ -158,8 +188,18 @@ def _cheapest(
 
     Also returned is whether the job has any open option.
     """
+    best, has_option = problem.jobs.value_yuan[block].copy(), np.zeros(len(block), bool)
+    for offer in offers(problem, prices, windows, block):
+        best[offer.at] = np.minimum(best[offer.at], offer.yuan)
+        has_option[offer.at] |= offer.yuan < np.inf
+    return np.asarray(best, np.float64), has_option
+
+
+def offers(
+    problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
+) -> Iterator[Offer]:
+    """Every option of the jobs of a block, open or not, class by class and hour by hour."""
     jobs, classes, corridors = problem.jobs, problem.classes, problem.corridors
-    best, has_option = jobs.value_yuan[block].copy(), np.zeros(len(block), bool)
     times = 2.0 if corridors.latency_rule == "round_trip" else 1.0
     for c in range(len(classes)):
         site = int(classes.site[c])
@@ -178,25 +218,28 @@ def _cheapest(
         at = at[np.argsort(-slack[at], kind="stable")]  # so that each later start concerns a prefix
         slack, job, d, o = slack[at], block[at], need[at].astype(np.int64), origin[at]
         gang, release, data = jobs.gang[job], jobs.release[job], jobs.data_gb[job]
-        fixed = corridors.price_yuan_per_gb[o, site] * data
-        fixed += prices.quota[jobs.tenant[job]] * gang * d
+        wired = corridors.price_yuan_per_gb[o, site] * data
+        held = prices.quota[jobs.tenant[job]] * gang * d
         quota = problem.quotas.upper_accelerator_h[jobs.tenant[job]]
         too_long = gang.astype(np.float64) * d > quota
         price, room = windows[c]
+        running = np.concatenate([np.zeros((len(prices.gang), 1)), prices.gang[:, c].cumsum(1)], 1)
+        levels = [(2 ** (i + 1), beta) for i, beta in enumerate(running) if beta[-1] > 0]
         wire, toll = corridors.bandwidth_gb[:, site], prices.corridor[:, site]
         late, moved = jobs.delay_yuan_per_h[job], jobs.migration_yuan[job]
         was, first = jobs.placed_class[job], jobs.placed_start[job]
         for ahead in range(int(slack.max(initial=-1)) + 1):
             n = int(np.searchsorted(-slack, -ahead, side="right"))
             t = release[:n] + ahead
-            cost = gang[:n] * price[d[:n], t] + data[:n] * toll[o[:n], t] + late[:n] * ahead
             stays = (was[:n] == c) & (first[:n] == t)
-            cost += fixed[:n] + np.where((was[:n] >= 0) & ~stays, moved[:n], 0.0)
+            own = wired[:n] + late[:n] * ahead
+            own = own + np.where((was[:n] >= 0) & ~stays, moved[:n], 0.0)
+            cost = gang[:n] * price[d[:n], t] + data[:n] * toll[o[:n], t] + held[:n] + own
+            for level, beta in levels:
+                whole = gang[:n] // level
+                cost += whole * (beta[t + d[:n]] - beta[t])
             shut = (gang[:n] > room[d[:n], t]) | (data[:n] > wire[o[:n], t]) | too_long[:n]
-            cost[shut] = np.inf
-            best[at[:n]] = np.minimum(best[at[:n]], cost)
-            has_option[at[:n]] |= ~shut
-    return np.asarray(best, np.float64), has_option
+            yield Offer(at[:n], c, t, d[:n], own, np.where(shut, np.inf, cost))
 
 
 def energy_bound(problem: Problem, pi: Floats) -> float:

@@ -65,6 +65,40 @@ class LinearProgram:
         self._rows.append((low.ravel(), high.ravel()))
         self._n_rows += low.size
 
+    def entries(self, low: Floats, high: Floats, row: Any, column: Any, value: Any) -> None:
+        """New rows ``low <= sum <= high`` with their entries; `row` counts from the first."""
+        where = np.asarray(row + self._n_rows, np.int64), np.asarray(column, np.int64)
+        self._entries.append((*where, np.asarray(value, np.float64)))
+        self._rows.append((np.asarray(low, np.float64), np.asarray(high, np.float64)))
+        self._n_rows += len(low)
+
+    def searched(self, whole: Index, gap: float, seconds: float) -> float:
+        """What no point costs less than where the variables `whole` are integers, by a search.
+
+        It is the least bound of the branches that HiGHS has left when its own best point is within
+        `gap` of it, relatively, or when `seconds` are over; -inf if it has none.
+        """
+        with extra("grid"):
+            from scipy.optimize import Bounds, LinearConstraint, milp
+            from scipy.sparse import coo_array
+
+        low, high, cost = (np.concatenate(part) for part in zip(*self._variables, strict=True))
+        row_low, row_high = (np.concatenate(part) for part in zip(*self._rows, strict=True))
+        row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
+        matrix: Any = coo_array((value, (row, column)), shape=(self._n_rows, len(cost))).tocsr()
+        integrality = np.zeros(len(cost), np.int8)
+        integrality[whole] = 1
+        options: Any = {"mip_rel_gap": gap, "time_limit": seconds}
+        found: Any = milp(
+            cost,
+            integrality=integrality,
+            bounds=Bounds(low, high),
+            constraints=LinearConstraint(matrix, row_low, row_high),
+            options=options,
+        )
+        bound = found.mip_dual_bound
+        return -np.inf if bound is None else float(bound)
+
     def solve(self, tolerance: float = 1e-7) -> tuple[Floats | None, float, Floats]:
         """An optimal point (None if none was found), a bound no point goes below, and duals.
 

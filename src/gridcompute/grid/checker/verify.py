@@ -19,6 +19,7 @@ from .bound import proof
 from .marginal import mandate_prices, storage_limits
 from .rules import by_hour, kwh_by_class, largest_price, ruled, scopes
 from .running import fixed_rows, plain
+from .search import searched_bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,7 +71,7 @@ FAULTS = {
     "BoundUnproved": "the prices prove less than the bound claims",
     "BoundAboveCost": "the bound is above the cost",
     "WithoutOptionMismatch": "the value of jobs without any option, left out of the gap, differs",
-    "StatusUnproved": "called optimal, but the prices prove less than the cost",
+    "StatusUnproved": "called optimal, but less than the cost is proved",
     "PriceMismatch": "a price of mandate or battery differs from what a kWh is worth there",
     "PriceNegative": "a price below zero where only prices of at least zero prove anything",
 }
@@ -107,12 +108,17 @@ class PlanCertificate(Certificate):
         Empty for a sound plan; at most one per token, the worst place of each.
     without_option_yuan : float
         Value of the jobs that no class could ever take: part of both, left out of the gap.
+    proved_by : str
+        "prices": the bound follows from the prices by sums and weak duality, whoever found them.
+        "search": the prices prove less; HiGHS searched an integer program that was written down
+        again from the tables, and no branch of it goes below the bound.
     """
 
     objective_yuan: float
     bound_yuan: float
     faults: tuple[Fault, ...]
     without_option_yuan: float = 0.0
+    proved_by: str = "prices"
 
     @property
     def valid(self) -> bool:
@@ -210,6 +216,11 @@ def verify(plan: PlanData) -> PlanCertificate:
         faults += _prices(plan)
     faults += _signs(plan)
     bound, without_option = proof(whole, plan.prices)
+    proved_by = "prices"
+    if bound + slack < plan.bound_yuan <= cost + slack:
+        searched = searched_bound(whole, plan.prices, bound, plan.bound_yuan, cost)
+        if searched > bound:
+            bound, proved_by = searched, "search"
     if not plan.bound_yuan <= bound + slack:
         faults.append(Fault("BoundUnproved", "bound_yuan", plan.bound_yuan, bound))
     if not plan.bound_yuan <= plan.objective_yuan:
@@ -220,7 +231,7 @@ def verify(plan: PlanData) -> PlanCertificate:
     if not abs(left_out - without_option) <= TOLERANCE * max(1.0, without_option):
         where = "without_option_yuan"
         faults.append(Fault("WithoutOptionMismatch", where, left_out, without_option))
-    return PlanCertificate(float(cost), float(bound), tuple(faults), without_option)
+    return PlanCertificate(float(cost), float(bound), tuple(faults), without_option, proved_by)
 
 
 def _placed(plan: Placed) -> tuple[Int32s, Int32s, Int32s, Int32s]:

@@ -13,6 +13,9 @@ from ..tables.column import Columns, Floats, Int32s, column
 
 __all__ = ["Dispatch", "Placement", "Prices"]
 
+#: Prices of gangs where none are priced: no levels.
+NO_LEVELS = ()
+
 
 _DAY = 24  # hours
 
@@ -107,8 +110,8 @@ class Placement(Columns):
 class Prices(Columns):
     """What one more unit of everything scarce would save.
 
-    `capacity`, `energy`, `corridor` and `quota` are the prices that prove the plan's bound: any
-    plan costs at least what `Plan.verify` recomputes from them. They also warm-start the next
+    `capacity`, `energy`, `corridor`, `quota` and `gang` are the prices that prove the plan's bound:
+    any plan costs at least what `Plan.verify` recomputes from them. They also warm-start the next
     match.
 
     Parameters
@@ -123,6 +126,10 @@ class Prices(Columns):
         Left and right derivative by the green energy asked for: duals are steps, not numbers.
     storage : float64 (n_sites, 2)
         What one more kWh of size and one more kW of power would save in the batch, yuan.
+    gang : float64 (n_levels, n_classes, n_hours), yuan per gang
+        Where jobs are few: price of each gang of 2, 4, 8, ... accelerators that a job has, beside
+        that of its accelerators. Of K accelerators ``K // 2`` gangs of 2 can be made, so that
+        whole gangs leave some unused; the bound accounts for it. No levels where jobs are many.
     placement : Placement, optional
         Where the jobs went at these prices. The next match begins with what still fits of it, if it
         has as many jobs; it proves nothing, and is not stored with a plan.
@@ -136,6 +143,7 @@ class Prices(Columns):
     quota: Floats = column("tenant", np.float64, "yuan per accelerator-hour")
     mandate: Floats = column("scope side", np.float64, "yuan/kWh")
     storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
+    gang: Floats = column("level class hour", np.float64, "yuan per gang", default=NO_LEVELS, low=0)
     placement: Placement | None = None
 
     def shift(

@@ -13,6 +13,7 @@ from ..._gap import relative_gap
 from ...errors import InvalidProblemError
 from ..eligibility import ROUNDING_H, without_option_yuan
 from ..planner.dispatch_lp import EnergyBlock
+from ..tables.column import Columns
 from ..tables.frozen import Frozen, FrozenDict, frozen, sealed
 from .account import green_account
 from .costs import allocated_yuan, cost_parts
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..tables.column import Columns, Floats, Int32s, Int64s
+    from ..tables.column import Floats, Int32s, Int64s
     from ..tables.problem import Problem
     from .columns import Dispatch, Prices
 
@@ -69,6 +70,10 @@ class PlanData(Frozen):
         if math.isnan(self.without_option_yuan):
             without = without_option_yuan(self.problem.effective)
             object.__setattr__(self, "without_option_yuan", without)
+        levels = len(self.problem.gang_levels)
+        if isinstance(self.prices, Columns) and len(self.prices.gang) == 0 < levels:
+            none = np.zeros((levels, *self.problem.classes.capacity.shape))
+            object.__setattr__(self, "prices", self.prices.replace(gang=none))
         for part in ("dispatch", "prices"):
             _check_shapes(self.problem, part, getattr(self, part))
         if self.status not in STATUSES:
@@ -122,6 +127,9 @@ class PlanData(Frozen):
         cost = yuan + data * problem.corridors.price_yuan_per_gb[origin, site]
         cost += jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
         cost += np.where(moved, jobs.migration_yuan[job], 0.0)
+        for level, beta in zip(problem.gang_levels, prices.gang, strict=False):
+            total = _running(beta)
+            rent = rent + (gang // level) * (total[klass, end] - total[klass, start])
         scarce = rent + data * prices.corridor[origin, site, start]
         scarce += gang * hours * prices.quota[jobs.tenant[job]]
         columns: dict[str, NDArray[Any]] = {
@@ -243,6 +251,7 @@ def dimensions(problem: Problem) -> dict[str, int]:
         "class": len(problem.classes),
         "hour": problem.hours,
         "tenant": len(problem.quotas),
+        "level": len(problem.gang_levels),
         "scope": len(problem.mandate_rows.names),
         "side": 2,
         "capability": 2,

@@ -174,10 +174,13 @@ def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> O
     kwh = gang * problem.kwh_per_accelerator_h[c, span]
     asked = float(kwh @ plan.mandate_yuan_per_kwh[site, span])
     was = (int(jobs.placed_class[job]), int(jobs.placed_start[job]))
+    rent = gang * float(prices.capacity[c, span].sum())
+    for level, beta in zip(problem.gang_levels, prices.gang, strict=False):
+        rent += gang // level * float(beta[c, span].sum())
     parts = {
         "energy": float(kwh @ prices.energy[site, span]) - asked,
         "mandate": asked,
-        "capacity": gang * float(prices.capacity[c, span].sum()),
+        "capacity": rent,
         "transfer": data * float(problem.corridors.price_yuan_per_gb[origin, site]),
         "corridor": data * float(prices.corridor[origin, site, t]),
         "quota": gang * d * float(prices.quota[jobs.tenant[job]]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -50,3 +51,9 @@ class Clock:
     def spent(self, part: float) -> bool:
         """Is this part of the time limit over? Never without one."""
         return self._limit is not None and time.perf_counter() - self._begin > part * self._limit
+
+    def left(self) -> float:
+        """Seconds until the time limit, at least 0; inf without one."""
+        if self._limit is None:
+            return math.inf
+        return max(self._limit - (time.perf_counter() - self._begin), 0.0)

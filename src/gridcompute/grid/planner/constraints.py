@@ -2,11 +2,15 @@
 
 For any prices y = (alpha, pi, gamma, nu) every plan costs at least
 
-    LB(y) = sum_j V_j(y) - alpha . K - gamma . BW - nu+ . U - nu- . L + E(pi),
+    LB(y) = sum_j V_j(y) - alpha . K - beta_g . floor(K / g) - gamma . BW - nu+ . U - nu- . L
+    + E(pi),
 
 V_j the cheapest option of job j at these prices (or its value), E(pi) the energy block's least cost
-when each kWh of load earns pi. `CouplingConstraints.evaluate` gives LB and a supergradient: use
-less supply.
+when each kWh of load earns pi. Of K accelerators no more than floor(K / g) gangs of g can be made,
+and a job of k accelerators takes floor(k / g) of these: where jobs are few, such rows (the rounding
+of Chvatal and Gomory) keep the relaxation from filling what whole gangs leave. They are priced by
+`beta`: an accelerator costs jobs of different gangs differently. `CouplingConstraints.evaluate`
+gives LB and a supergradient: use less supply.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ __all__ = [
     "DualEvaluation",
     "PriceVector",
     "RightHandSide",
+    "RowPrices",
     "TrustRegion",
     "market_of",
     "samples_of",
@@ -51,12 +56,24 @@ SHORT_H = 1e-3
 
 
 class PriceVector(NamedTuple):
-    """The four kinds of prices, each contiguous float64 in its natural shape."""
+    """The four kinds of prices as jobs pay them, each contiguous float64 in its natural shape."""
+
+    #: Of an accelerator for jobs of each kind of gang, (n_kinds, n_classes, n_hours).
+    capacity: Floats
+    energy: Floats
+    corridor: Floats
+    quota: Floats
+
+
+class RowPrices(NamedTuple):
+    """The prices of the rows, by what they limit."""
 
     capacity: Floats
     energy: Floats
     corridor: Floats
     quota: Floats
+    #: By level, class and hour.
+    gang: Floats
 
 
 class RightHandSide(NamedTuple):
@@ -68,6 +85,8 @@ class RightHandSide(NamedTuple):
     data_gb: Floats
     quota_h: Floats
     quota_low_h: Floats
+    #: Whole gangs by level, class and hour.
+    gangs: Floats
 
 
 class DualEvaluation(NamedTuple):
@@ -104,7 +123,11 @@ class CouplingConstraints:
             (n_sites, hours),
             (n_sites, n_sites, hours),
             (len(problem.quotas),),
+            (len(problem.gang_levels), *problem.classes.capacity.shape),
         )
+        self._level = np.array(problem.gang_levels, np.int64)[:, None, None]
+        #: Gangs of each level that a job takes, for each of its accelerators, (n_kinds, n_levels).
+        self._gangs_each = gangs_each(problem)
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         ends = np.cumsum(sizes).tolist()
         at = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
@@ -114,12 +137,17 @@ class CouplingConstraints:
         below = problem.quotas.below_yuan_per_accelerator_h
         floor = np.where(problem.quotas.lower_accelerator_h > 0, below, 0.0)
         self.priced = self._limited_h | (floor > 0)
-        #: Least and largest price of each row; a quota without an upper limit has no rent.
-        self.floor = self.pack(*(np.zeros(s) for s in self.shapes[:3]), -floor)
+        #: Least and largest price of each row. A quota without an upper limit has no rent. Load has
+        #: a price below 0 where its use of own or green power is worth more than that power costs.
+        zero = [np.zeros(s) for s in self.shapes]
+        self.floor = self.pack(zero[0], np.full(self.shapes[1], -np.inf), zero[2], -floor, zero[4])
         rent = np.where(self._limited_h, np.inf, 0.0)
-        self.ceiling = self.pack(*(np.full(s, np.inf) for s in self.shapes[:3]), rent)
-        active = (np.ones(self.shapes[0]), np.ones(self.shapes[1]), self._limited_gb, self.priced)
-        self.active = self.pack(*(np.asarray(a, float) for a in active))
+        most = [np.full(s, np.inf) for s in self.shapes]
+        self.ceiling = self.pack(*most[:3], rent, most[4])
+        ones = [np.ones(s) for s in self.shapes[:2]]
+        broken = (problem.classes.capacity % self._level != 0).astype(float)
+        limited = (np.asarray(x, np.float64) for x in (self._limited_gb, self.priced))
+        self.active = self.pack(*ones, *limited, broken)
         self.scale = self.active * self._scale()
         self._kwh = problem.kwh_per_accelerator_h
 
@@ -138,24 +166,33 @@ class CouplingConstraints:
         transfer = _typical(wires[wires > 0], 0.05)
         watts = _typical(problem.kwh_per_accelerator_h, 1.0)
         typical = (power * watts / 3, power / 15, transfer, worth / 16)
-        return self.pack(*(np.full(s, v) for s, v in zip(self.shapes, typical, strict=True)))
+        parts = [np.full(s, v) for s, v in zip(self.shapes, typical, strict=False)]
+        return self.pack(*parts, np.broadcast_to(typical[0] * self._level, self.shapes[4]))
 
     def pack(self, *parts: Floats) -> Floats:
         """One flat vector."""
         return np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
 
+    def prices(self, y: Floats) -> RowPrices:
+        """The five kinds of a flat vector, as views."""
+        return RowPrices(*(y[at].reshape(s) for at, s in self._kinds))
+
     def unpack(self, y: Floats) -> PriceVector:
-        """The four kinds of a flat vector, as views."""
-        return PriceVector(*(y[at].reshape(s) for at, s in self._kinds))
+        """What jobs pay at the prices `y`."""
+        alpha, pi, gamma, nu, beta = self.prices(y)
+        if not len(beta):
+            return PriceVector(alpha[None], pi, gamma, nu)
+        each = alpha + np.tensordot(self._gangs_each, beta, axes=1)
+        return PriceVector(np.ascontiguousarray(each), pi, gamma, nu)
 
     def start(self, prices: Prices | None) -> Floats:
         """A vector to begin with: yesterday's prices, or nothing but the tariff for energy."""
         if prices is None:
             tariff = self.problem.energy.tariff_yuan_per_kwh
-            return self.pack(
-                np.zeros(self.shapes[0]), tariff * 0.75, *(np.zeros(s) for s in self.shapes[2:])
-            )
-        y = self.pack(prices.capacity, prices.energy, prices.corridor, prices.quota)
+            zero = [np.zeros(s) for s in self.shapes]
+            return self.pack(zero[0], tariff * 0.75, *zero[2:])
+        beta = prices.gang if prices.gang.shape == self.shapes[4] else np.zeros(self.shapes[4])
+        y = self.pack(prices.capacity, prices.energy, prices.corridor, prices.quota, beta)
         return self.within(y * self.active)
 
     def within(self, y: Floats) -> Floats:
@@ -176,6 +213,7 @@ class CouplingConstraints:
             np.where(self._limited_gb, data, 0.0),
             np.where(self._limited_h, quotas.upper_accelerator_h - used, np.inf),
             np.maximum(quotas.lower_accelerator_h - used, 0.0),
+            accelerators // self._level,
         )
 
     def use(self, market: _core.LagrangianOracle, y: Floats) -> Floats:
@@ -185,9 +223,11 @@ class CouplingConstraints:
 
     def market_use(self, found: dict[str, Any]) -> Floats:
         """The flat vector of a pass's use; energy in kWh by site and hour."""
-        busy, load = found["accelerators"], np.zeros(self.shapes[1])
+        by_kind, load = found["accelerators"], np.zeros(self.shapes[1])
+        busy = by_kind.sum(axis=0)
         np.add.at(load, self.problem.classes.site, busy * self._kwh)
-        return self.pack(busy, load, found["data"], found["quota"])
+        gangs = np.tensordot(self._gangs_each.T, by_kind, axes=1)
+        return self.pack(busy, load, found["data"], found["quota"], gangs)
 
     def serving(
         self, y: Floats, limits: tuple[Floats, Floats] | None = None
@@ -211,12 +251,13 @@ class CouplingConstraints:
 
     def slope(self, use: Floats, y: Floats, supply: RightHandSide, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
-        taken, offered = self.unpack(use), supply
+        taken, offered = self.prices(use), supply
         return self.active * self.pack(
             taken.capacity - offered.accelerators,
             taken.energy + offered.load_kwh - served_kwh,
             taken.corridor - offered.data_gb,
-            taken.quota - self._held(taken.quota, self.unpack(y).quota, offered),
+            taken.quota - self._held(taken.quota, self.prices(y).quota, offered),
+            taken.gang - offered.gangs,
         )
 
     def _held(self, used: Floats, nu: Floats, supply: RightHandSide) -> Floats:
@@ -229,15 +270,19 @@ class CouplingConstraints:
         self, market: _core.LagrangianOracle, y: Floats, supply: RightHandSide
     ) -> DualEvaluation:
         """The bound at `y` for the live jobs of `market`, and its slope."""
-        prices = self.unpack(y)
+        prices = self.prices(y)
         minimum = self._begin(self.block.minimum, prices.energy)
-        found = market.price(*prices, threads=self.threads)
+        found = market.price(*self.unpack(y), threads=self.threads)
         energy = minimum()
         held = self._held(found["quota"], prices.quota, supply)
         slope = self.slope(self.market_use(found), y, supply, energy.load_kwh)
         rent, size = 0.0, 0.0
         held = np.where(prices.quota == 0, 0.0, held)
-        rented = (prices.capacity, supply.accelerators), (prices.corridor, supply.data_gb)
+        rented = (
+            (prices.capacity, supply.accelerators),
+            (prices.corridor, supply.data_gb),
+            (prices.gang, supply.gangs),
+        )
         for price, amount in (*rented, (prices.quota, held)):
             products = price * amount
             rent += float(products.sum())
@@ -292,6 +337,15 @@ def supply_kwh(problem: Problem) -> Floats:
     return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
 
 
+def gangs_each(problem: Problem) -> Floats:
+    """For each kind of gang how many gangs of each level one of its accelerators stands for."""
+    level = np.array(problem.gang_levels, np.int64)
+    if not len(level):
+        return np.zeros((1, 0))
+    gang = np.unique(problem.jobs.gang).astype(np.int64)[:, None]
+    return np.asarray((gang // level) / np.maximum(gang, 1), np.float64)
+
+
 def market_of(problem: Problem) -> _core.LagrangianOracle:
     """The native side of a problem's jobs and classes."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
@@ -314,6 +368,11 @@ def market_of(problem: Problem) -> _core.LagrangianOracle:
         "priced": (np.isfinite(quotas.upper_accelerator_h) | below).astype(np.uint8),
     }
     jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
+    gangs = np.unique(problem.jobs.gang) if problem.gang_levels else np.zeros(1, np.int32)
+    jobs["kind"] = (np.searchsorted(gangs, problem.jobs.gang, "right") - 1).astype(np.int32)
+    world["n_kinds"] = max(len(gangs), 1)
+    if not problem.gang_levels:
+        jobs["kind"][:] = 0
     return _core.LagrangianOracle(world, jobs)
 
 

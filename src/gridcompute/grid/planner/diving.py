@@ -102,7 +102,7 @@ def dive_size(
             use = rows_.use(market, dive.y) + missed[k % len(markets)]
             supply = rows_.supply(dive.room)
             dive.y = state.ascent.follow(use, dive.y, supply, length, served())
-            load = supply.load_kwh + rows_.unpack(use).energy
+            load = supply.load_kwh + rows_.prices(use).energy
             limits = heading.see(load) if heading is not None else None
             if k % pace.energy_every == 0:
                 served = rows_.serving(dive.y, limits)

@@ -100,7 +100,7 @@ def _guides(state: PlannerState, y: Floats) -> Iterator[Floats]:
     if state.few:
         energy = state.problem.energy
         carbon = energy.carbon_yuan_per_t * state.problem.carbon_g_per_kwh / 1e6
-        zero = state.rows.unpack(np.zeros_like(y))
+        zero = state.rows.prices(np.zeros_like(y))
         yield state.rows.pack(zero.capacity, energy.tariff_yuan_per_kwh + carbon, *zero[2:])
 
 

@@ -19,6 +19,7 @@ from ..plan.columns import Placement, Prices
 from ..plan.plan import Plan
 from .clock import Clock
 from .cost import load_of, plan_cost
+from .exact import is_small, solve_exactly
 from .improvement import improve
 from .incumbent import initial_plans, insert_until_stable
 from .pinned import WithoutPinned
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
 
 __all__ = ["check_problem", "match"]
+
+#: A relative gap that is none.
+CLOSED = 1e-7
 
 
 def match(
@@ -160,6 +164,11 @@ def _run(state: PlannerState, prices: Prices | None) -> Plan:
 def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm: bool) -> None:
     """Prices from `y` and plans at them, until the gap is proved or the solve must end."""
     few, again = state.few, False
+    if is_small(state):
+        solve_exactly(state)
+        if state.finished():
+            return
+        y = state.y if len(state.y) else y
     if warm:
         y, again = resume(state, y, placement)
         if state.finished() or (again and not few):
@@ -189,7 +198,7 @@ def _plan(state: PlannerState) -> Plan:
     """The answer, with its prices."""
     state.clock.stage("certificate", 1.0)
     assert state.best is not None
-    best, prices = state.best, state.rows.unpack(state.y)
+    best, prices = state.best, state.rows.prices(state.y)
     load = load_of(state.problem, best.klass, best.start)
     block = state.rows.block.for_load(load)
     supplied = block.serve(load)
@@ -202,10 +211,13 @@ def _plan(state: PlannerState) -> Plan:
         placement=Placement(klass=best.klass, start=best.start),
         mandate=block.mandate_interval(load),
         storage=supplied.storage_yuan,
+        gang=prices.gang,
     )
     state.clock.stage("end", 1.0)
     seconds = {k: v for k, v in state.clock.seconds.items() if k != "start"}
     bound = min(state.proved_yuan(), cost)
+    if cost - bound <= CLOSED * max(1.0, abs(cost - state.without_option)):
+        bound = cost  # rounding, which is taken off every bound, is all that is between them
     return Plan(
         problem=state.problem,
         assignment=best.klass,

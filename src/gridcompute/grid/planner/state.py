@@ -47,6 +47,8 @@ class PlannerState:
         self.rows = CouplingConstraints(problem, EnergyBlock(problem), threads)
         self.ascent = DualAscent(self.rows)
         self.bound, self.y = -np.inf, np.zeros(0)
+        #: What a search over all plans proved, beyond what prices prove.
+        self.searched = -np.inf
         self.best: Incumbent | None = None
         self.passes = 0
         self.size = self.market.min_accelerator_hours()
@@ -79,8 +81,8 @@ class PlannerState:
         return relative_gap(self.best.cost - without, self.proved_yuan() - without)
 
     def proved_yuan(self) -> float:
-        """What no plan costs less than: by the best prices, or by the signs of all costs."""
-        return max(self.bound, self.least)
+        """What no plan costs less than: by prices, by the signs of all costs, or by a search."""
+        return max(self.bound, self.least, self.searched)
 
     def sampled(self, y: Floats, how: SampledAscentOptions = SAMPLED_ASCENT) -> Floats:
         """Prices from small samples of the jobs, each of which stands for all of them."""

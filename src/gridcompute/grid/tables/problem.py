@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem"]
 
+#: Jobs up to which gangs have prices of their own.
+LEVELLED_JOBS = 4_000
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem(Frozen):
@@ -345,6 +348,17 @@ class Problem(Frozen):
         busy = np.minimum(self.classes.capacity, wanted) * self.kwh_per_accelerator_h
         np.add.at(most, self.classes.site, busy)
         return sealed(most)
+
+    @cached_property
+    def gang_levels(self) -> tuple[int, ...]:
+        """Sizes of gangs, 2, 4, 8 and so on, whose number a class can hold is priced by itself.
+
+        As far as gangs go; none where jobs are many: what whole gangs leave is little then.
+        """
+        free = self.jobs.gang[~self.pinned]
+        if not 0 < len(free) <= LEVELLED_JOBS:
+            return ()
+        return tuple(2**k for k in range(1, int(free.max()).bit_length()))
 
     @cached_property
     def mandate_rows(self) -> MandateRows:

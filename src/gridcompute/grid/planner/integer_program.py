@@ -1,0 +1,330 @@
+"""The plan of some jobs as one mixed-integer program, with the exact dispatch inside, for HiGHS.
+
+Columns: each open option of the jobs (0 or 1), what a tenant lacks to its lower quota, and all
+columns of the energy block. Rows: each job once at most, accelerators by class and hour, corridors,
+quotas, the load of each site and hour, and all rows of the energy block. Rows that no choice of the
+jobs can break are left out. All other jobs stay where they are: what they take is gone from the
+right-hand side.
+
+Its relaxation gives the best prices there are, exactly. An option that costs more at prices than
+the difference between a plan and what the prices prove is in no better plan, so the search is not
+shown it, and its bound stays a bound for all options.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..._extras import extra
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..tables.column import Bools, Floats, Int32s
+    from .constraints import CouplingConstraints, RightHandSide
+    from .options import Options
+
+__all__ = ["IntegerProgram", "Relaxation", "Searched"]
+
+#: The cost that the solver is given the best known plan as: its tolerances are absolute ones.
+TYPICAL_COST = 1000.0
+#: Largest relative error of a bound that the solver's tolerances allow; it is taken off.
+TOLERANCE = 1e-7
+#: HiGHS's mark of a solution that keeps all rows.
+FEASIBLE = 2
+
+
+class Relaxation(NamedTuple):
+    """The optimum of the program with jobs in fractions."""
+
+    yuan: float
+    #: Prices of the rows, a flat vector of `CouplingConstraints`.
+    y: Floats
+    #: How much of each option it takes.
+    part: Floats
+
+
+class Searched(NamedTuple):
+    """What a search found."""
+
+    #: Options chosen, (n_options,); None where no plan was found.
+    chosen: Bools | None
+    #: No choice of these options costs less, yuan.
+    bound_yuan: float
+
+
+class IntegerProgram:
+    """The mixed-integer program of some jobs.
+
+    Parameters
+    ----------
+    rows : CouplingConstraints
+    free : int32 (n,)
+        Rows of the jobs that are to be placed, ascending; all others are in `supply`.
+    options : Options
+        Of these jobs, or as many of them as the program is to know.
+    supply : RightHandSide
+        What the rows offer these jobs.
+    scale_yuan : float
+        What the best known plan costs about.
+    """
+
+    def __init__(
+        self,
+        rows: CouplingConstraints,
+        free: Int32s,
+        options: Options,
+        supply: RightHandSide,
+        scale_yuan: float,
+    ) -> None:
+        """Write the program down."""
+        self._rows, self.options, self._supply = rows, options, supply
+        self._unit = TYPICAL_COST / scale_yuan if scale_yuan > 1e-9 else 1.0
+        self._n = len(options.job)
+        self._columns: list[tuple[Floats, Floats, Floats]] = []
+        self._limits: list[tuple[Floats, Floats]] = []
+        self._entries: list[tuple[Any, Any, Floats]] = []
+        self._n_rows = 0
+        jobs = rows.problem.jobs
+        self.free = free
+        #: What it costs to place none of these jobs, quotas and energy aside, yuan.
+        self.left_out_yuan = float(jobs.value_yuan[self.free].sum())
+        gain = (options.own_yuan - jobs.value_yuan[options.job]) * self._unit
+        self._columns.append((np.zeros(self._n), np.ones(self._n), gain))
+        self._jobs_once()
+        self._accelerators()
+        self._corridors()
+        self._quotas()
+        self._energy()
+        self._pass()
+
+    # -- The program -------------------------------------------------------------------------------
+
+    def _add(self, low: Floats, high: Floats, row: Any, column: Any, value: Any) -> slice:
+        """Add rows with their entries; `row` counts from the first of them."""
+        at = slice(self._n_rows, self._n_rows + len(low))
+        self._limits.append((low, high))
+        value = np.asarray(value, np.float64)
+        self._entries.append((np.asarray(row) + at.start, np.asarray(column), value))
+        self._n_rows = at.stop
+        return at
+
+    def _add_tight(
+        self, key: Any, column: Any, amount: Any, most: Floats, tallest: Floats
+    ) -> tuple[slice, Any]:
+        """Add those of the rows ``sum of amount <= most`` that can be broken, and tell which."""
+        tight = np.flatnonzero(tallest > most)
+        place = np.full(len(most), -1)
+        place[tight] = np.arange(len(tight))
+        held = place[key] >= 0
+        low = np.full(len(tight), -np.inf)
+        at = self._add(low, most[tight], place[key[held]], column[held], amount[held])
+        return at, tight
+
+    def _tallest(self, key: Any, amount: Floats, size: int, column: Any) -> Floats:
+        """The most that all jobs together can take of each row."""
+        most = np.zeros(size)
+        job = self.options.job[column]
+        # A job takes one option: of those that take of a row, the one that takes most counts.
+        order = np.lexsort((-amount, job, key))
+        first = np.ones(len(order), bool)
+        first[1:] = (key[order][1:] != key[order][:-1]) | (job[order][1:] != job[order][:-1])
+        np.add.at(most, key[order][first], amount[order][first])
+        return most
+
+    def _jobs_once(self) -> None:
+        row = np.searchsorted(self.free, self.options.job)
+        n = len(self.free)
+        self._add(np.full(n, -np.inf), np.ones(n), row, np.arange(self._n), np.ones(self._n))
+
+    def _running(self) -> tuple[Any, Any]:
+        """Each hour that each option runs: its column and the hour."""
+        hours = self.options.hours
+        column = np.repeat(np.arange(self._n), hours)
+        before = np.repeat(np.cumsum(hours) - hours, hours)
+        return column, self.options.start[column] + (np.arange(len(column)) - before)
+
+    def _accelerators(self) -> None:
+        problem = self._rows.problem
+        column, hour = self._running()
+        key = self.options.klass[column].astype(np.int64) * problem.hours + hour
+        gang = problem.jobs.gang[self.options.job[column]].astype(np.float64)
+        most = np.asarray(self._supply.accelerators, np.float64).ravel()
+        tallest = self._tallest(key, gang, len(most), column)
+        self._capacity = self._add_tight(key, column, gang, most, tallest)
+        self._gangs = []
+        for level, gangs in zip(problem.gang_levels, self._supply.gangs, strict=True):
+            number = gang // level
+            used = number > 0
+            args = key[used], number[used]
+            tallest = self._tallest(*args, len(most), column[used])
+            # Where no accelerators are left over, the row of accelerators says as much.
+            tallest[self._supply.accelerators.ravel() % level == 0] = 0.0
+            limit = np.asarray(gangs, np.float64).ravel()
+            self._gangs.append(self._add_tight(args[0], column[used], args[1], limit, tallest))
+
+    def _corridors(self) -> None:
+        problem, (job, klass, start, *_) = self._rows.problem, self.options
+        wires = problem.corridors.bandwidth_gb
+        site, origin, column = (
+            problem.classes.site[klass],
+            problem.jobs.origin[job],
+            np.arange(self._n),
+        )
+        key = np.ravel_multi_index((origin, site, start), wires.shape)
+        data = problem.jobs.data_gb[job]
+        used = data > 0
+        most = np.where(np.isfinite(wires), self._supply.data_gb, np.inf).ravel()
+        key, column, data = key[used], column[used], data[used]
+        tallest = self._tallest(key, data, len(most), column)
+        self._corridor = self._add_tight(key, column, data, most, tallest)
+
+    def _quotas(self) -> None:
+        problem, supply = self._rows.problem, self._supply
+        job, column = self.options.job, np.arange(self._n)
+        tenant = problem.jobs.tenant[job].astype(np.int64)
+        amount = problem.jobs.gang[job].astype(np.float64) * self.options.hours
+        tallest = self._tallest(tenant, amount, len(problem.quotas), column)
+        self._upper = self._add_tight(tenant, column, amount, supply.quota_h, tallest)
+        price = problem.quotas.below_yuan_per_accelerator_h
+        low = np.flatnonzero((supply.quota_low_h > 0) & (price > 0))
+        first = sum(len(c[0]) for c in self._columns)
+        asked = supply.quota_low_h[low]
+        self._columns.append((np.zeros(len(low)), asked, price[low] * self._unit))
+        place = np.full(len(problem.quotas), -1)
+        place[low] = np.arange(len(low))
+        held = place[tenant] >= 0
+        row = np.concatenate([place[tenant[held]], np.arange(len(low))])
+        columns = np.concatenate([column[held], first + np.arange(len(low))])
+        value = np.concatenate([amount[held], np.ones(len(low))])
+        self._lower = self._add(asked, np.full(len(low), np.inf), row, columns, value), low
+
+    def _energy(self) -> None:
+        problem, block = self._rows.problem, self._rows.block
+        first = sum(len(c[0]) for c in self._columns)
+        at, base = block.column["load"], problem.energy.base_load_kwh
+        cost, low, high = block.cost.copy(), block.low.copy(), block.high.copy()
+        cost[at], low[at], high[at] = 0.0, base / block.site_unit, block.most_kwh / block.site_unit
+        self._columns.append((low, high, cost * (block.unit * self._unit)))
+        entries = block.matrix.tocoo()
+        kept = np.isfinite(block.row_low) | np.isfinite(block.row_high)
+        assert kept.all()
+        self._add(block.row_low, block.row_high, entries.row, first + entries.col, entries.data)
+        column, hour = self._running()
+        klass = self.options.klass[column]
+        site = problem.classes.site[klass].astype(np.int64)
+        kwh = problem.kwh_per_accelerator_h[klass, hour] / block.site_unit[site, 0]
+        kwh = kwh * problem.jobs.gang[self.options.job[column]]
+        key = site * problem.hours + hour
+        load = (self._supply.load_kwh / block.site_unit).ravel()
+        row = np.concatenate([key, np.arange(base.size)])
+        columns = np.concatenate([column, first + at.ravel()])
+        value = np.concatenate([-kwh, np.ones(base.size)])
+        self._link = self._add(load, load.copy(), row, columns, value)
+
+    def _pass(self) -> None:
+        with extra("grid"):
+            import highspy
+            from scipy.sparse import coo_array
+
+        low, high, cost = (np.concatenate(p) for p in zip(*self._columns, strict=True))
+        row_low, row_high = (np.concatenate(p) for p in zip(*self._limits, strict=True))
+        row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
+        shape = (self._n_rows, len(cost))
+        matrix = coo_array((value, (row, column)), shape=shape).tocsc()
+        lp = highspy.HighsLp()
+        lp.num_row_, lp.num_col_ = matrix.shape
+        lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, low, high
+        lp.row_lower_, lp.row_upper_ = row_low, row_high
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
+        lp.a_matrix_.value_ = matrix.data
+        lp.offset_ = self.left_out_yuan * self._unit
+        self._kinds = highspy.HighsVarType
+        self._interrupts = highspy.cb.HighsCallbackType
+        # The plain binding: highspy.Highs prints a greeting as soon as it is made.
+        self._highs: Any = highspy.Highs.__base__()
+        self._set("output_flag", False)
+        self._set("parallel", "off")
+        self._highs.passModel(lp)
+
+    def _set(self, option: str, value: object) -> None:
+        self._highs.setOptionValue(option, value)
+
+    # -- Questions to it ---------------------------------------------------------------------------
+
+    def relaxed(self, seconds: float = np.inf) -> Relaxation | None:
+        """Solve the program with jobs in fractions; None if that takes longer than `seconds`."""
+        self._set("time_limit", float(min(seconds, 1e30)))
+        self._highs.run()
+        if self._highs.getModelStatus().name != "kOptimal":
+            return None
+        found = self._highs.getSolution()
+        dual = np.asarray(found.row_dual) / self._unit
+        rows = self._rows
+        alpha, _, gamma, nu, beta = (np.zeros(s) for s in rows.shapes)
+        priced = [(self._capacity, alpha), (self._corridor, gamma)]
+        priced += list(zip(self._gangs, beta, strict=True))
+        for (at, which), price in priced:
+            price.ravel()[which] = np.maximum(-dual[at], 0.0)
+        nu[self._upper[1]] = np.maximum(-dual[self._upper[0]], 0.0)
+        nu[self._lower[1]] -= np.maximum(dual[self._lower[0]], 0.0)
+        pi = dual[self._link].reshape(rows.shapes[1]) / rows.block.site_unit
+        y = rows.within(rows.pack(alpha, pi, gamma, nu, beta) * rows.active)
+        yuan = float(self._highs.getInfo().objective_function_value) / self._unit
+        return Relaxation(yuan, y, np.asarray(found.col_value[: self._n]))
+
+    def search(
+        self,
+        start: Bools | None = None,
+        *,
+        closed: Bools | None = None,
+        gap: float = 0.0,
+        iterations: float = np.inf,
+        seconds: float = np.inf,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Searched:
+        """Look for the cheapest choice of options, by branch and bound.
+
+        Parameters
+        ----------
+        start : bool (n_options,), optional
+            A choice to begin with.
+        closed : bool (n_options,), optional
+            Options that are not to be chosen.
+        gap : float
+            The relative gap at which the search may end.
+        iterations, seconds : float
+            Steps of the simplex method, and time, after which it ends.
+        stop : callable
+            Asked now and then; True ends the search.
+        """
+        n = self._n
+        every = np.arange(n, dtype=np.int32)
+        kind = np.full(n, int(self._kinds.kInteger), np.uint8)
+        self._highs.changeColsIntegrality(n, every, kind)
+        most = np.ones(n) if closed is None else np.where(closed, 0.0, 1.0)
+        self._highs.changeColsBounds(n, every, np.zeros(n), most)
+        self._highs.clearSolver()
+        if start is not None:
+            self._highs.setSolution(n, every, start.astype(np.float64))
+        self._set("mip_rel_gap", gap)
+        self._set("mip_abs_gap", TYPICAL_COST * TOLERANCE / 10)
+        self._set("time_limit", float(min(seconds, 1e30)))
+
+        def ask(_kind: Any, _message: str, out: Any, into: Any, _data: Any) -> None:
+            into.user_interrupt = out.simplex_iteration_count > iterations or stop()
+
+        self._highs.setCallback(ask, None)
+        self._highs.startCallback(self._interrupts.kCallbackMipInterrupt)
+        self._highs.run()
+        self._highs.stopCallback(self._interrupts.kCallbackMipInterrupt)
+        info = self._highs.getInfo()
+        bound = float(info.mip_dual_bound)
+        bound = (bound - TOLERANCE * max(TYPICAL_COST, abs(bound))) / self._unit
+        if info.primal_solution_status != FEASIBLE:
+            return Searched(None, bound)
+        values = np.asarray(self._highs.getSolution().col_value[:n])
+        return Searched(values > 0.5, bound)

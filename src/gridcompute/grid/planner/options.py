@@ -1,0 +1,100 @@
+"""Every open option of some jobs, written out: what the integer program's columns are made of.
+
+The Lagrangian oracle never stores an option. Where jobs are few, a list of them all is short, and a
+solver of integer programs can be asked about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..eligibility import filtered, hours_needed, least_free
+
+if TYPE_CHECKING:
+    from ..tables.column import Bools, Floats, Int32s, Int64s
+    from ..tables.problem import Problem
+    from .constraints import RowPrices
+
+__all__ = ["Options", "count_options", "open_options", "priced"]
+
+
+class Options(NamedTuple):
+    """Options as columns, sorted by job, class and first hour."""
+
+    job: Int32s
+    klass: Int32s
+    start: Int32s
+    hours: Int32s
+    #: Transfer, delay and migration, yuan.
+    own_yuan: Floats
+
+    def of(self, chosen: Bools | Int64s) -> Options:
+        """Some of them, in their order."""
+        job, klass, start, hours, own = self
+        parts = (job[chosen], klass[chosen], start[chosen], hours[chosen])
+        return Options(*parts, own[chosen])
+
+
+def count_options(problem: Problem) -> int:
+    """Count the options of all jobs, with those that lack something in some of their hours."""
+    every = np.arange(len(problem.jobs))
+    left, _ = filtered(problem, every)
+    need = hours_needed(problem, every)
+    slack = problem.jobs.deadline[:, None] - problem.jobs.release[:, None] - need + 1
+    return int(slack[left].sum(dtype=np.int64))
+
+
+def open_options(problem: Problem, rows: Int32s, capacity: Int64s, data_gb: Floats) -> Options:
+    """List the open options of the jobs `rows`, given what is free of accelerators and corridors.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : int32 (n,)
+        Rows of the jobs table, ascending.
+    capacity : int64 (n_classes, n_hours)
+    data_gb : float64 (n_sites, n_sites, n_hours)
+        inf where a corridor has no limit.
+    """
+    jobs, classes = problem.jobs, problem.classes
+    left, _ = filtered(problem, rows.astype(np.int64))
+    need = hours_needed(problem, rows)
+    row, klass = np.nonzero(left)
+    hours = need[row, klass].astype(np.int64)
+    starts = jobs.deadline[rows[row]] - jobs.release[rows[row]] - hours + 1
+    row, klass = np.repeat(row, starts), np.repeat(klass, starts)
+    hours = np.repeat(hours, starts)
+    before = np.repeat(np.cumsum(starts) - starts, starts)
+    job = rows[row]
+    start = jobs.release[job] + (np.arange(len(row)) - before)
+    site, origin = classes.site[klass], jobs.origin[job]
+    good = least_free(capacity)[hours, klass, start] >= jobs.gang[job]
+    good &= (site == origin) | (jobs.data_gb[job] <= data_gb[origin, site, start])
+    job, klass, start = (x[good].astype(np.int32) for x in (job, klass, start))
+    site, origin, lengths = site[good], origin[good], hours[good].astype(np.int32)
+    was, then = jobs.placed_class[job], jobs.placed_start[job]
+    moved = (was >= 0) & ((was != klass) | (then != start))
+    own = problem.corridors.price_yuan_per_gb[origin, site] * jobs.data_gb[job]
+    own += jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    own += np.where(moved, jobs.migration_yuan[job], 0.0)
+    return Options(job, klass, start, lengths, own)
+
+
+def priced(problem: Problem, options: Options, prices: RowPrices) -> Floats:
+    """Cost of each option with what it takes of the rows, at these prices, yuan."""
+    jobs, site = problem.jobs, problem.classes.site
+    job, klass, start, hours, own = options
+    gang = jobs.gang[job].astype(np.float64)
+
+    def rent(hourly: Floats) -> Floats:
+        running = np.concatenate([np.zeros((len(hourly), 1)), hourly.cumsum(axis=1)], axis=1)
+        return np.asarray(running[klass, start + hours] - running[klass, start])
+
+    cost = rent(prices.capacity + problem.kwh_per_accelerator_h * prices.energy[site])
+    cost = own + gang * (cost + prices.quota[jobs.tenant[job]] * hours)
+    cost += prices.corridor[jobs.origin[job], site[klass], start] * jobs.data_gb[job]
+    for level, beta in zip(problem.gang_levels, prices.gang, strict=True):
+        cost += (jobs.gang[job] // level) * rent(beta)
+    return np.asarray(cost)

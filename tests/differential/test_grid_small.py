@@ -1,0 +1,294 @@
+"""Small problems beside an integer program written from the tables' documentation alone.
+
+The program below shares nothing with the planner or the checker: its rows follow the docstrings of
+`Problem`, `Energy`, `Dispatch`, `Mandate` and `DirectRule`, in plain loops, solved by HiGHS through
+scipy. The generator makes days in which gangs, hours and quotas are contested.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
+
+import gridcompute as gc
+from gridcompute import grid
+
+SEEDS = range(200)
+#: What continuous integration runs of them.
+SAMPLE = [s for s in SEEDS if s % 10 == 0]
+
+
+class Program:
+    """An integer program put together term by term."""
+
+    def __init__(self) -> None:
+        self.low: list[float] = []
+        self.high: list[float] = []
+        self.cost: list[float] = []
+        self.whole: list[int] = []
+        self.rows: list[tuple[float, float]] = []
+        self.entries: list[tuple[int, int, float]] = []
+
+    def variable(self, cost: float, high: float = np.inf, low: float = 0.0, whole: int = 0) -> int:
+        self.low.append(low), self.high.append(high)
+        self.cost.append(cost), self.whole.append(whole)
+        return len(self.cost) - 1
+
+    def row(self, low: float, terms: list[tuple[int, float]], high: float) -> None:
+        self.entries += [(len(self.rows), column, value) for column, value in terms]
+        self.rows.append((low, high))
+
+    def optimum(self) -> float | None:
+        """The least cost, None if there is no plan."""
+        row, column, value = zip(*self.entries, strict=True)
+        matrix = coo_array((value, (row, column)), shape=(len(self.rows), len(self.cost)))
+        found = milp(
+            np.array(self.cost),
+            integrality=np.array(self.whole),
+            bounds=Bounds(np.array(self.low), np.array(self.high)),
+            constraints=LinearConstraint(
+                matrix.tocsr(), *map(np.array, zip(*self.rows, strict=True))
+            ),
+            options={"mip_rel_gap": 1e-7},
+        )
+        assert found.status in (0, 2), found.message
+        return float(found.fun) if found.status == 0 else None
+
+
+def optimum(problem: grid.Problem) -> float | None:
+    """The cost of the best plan there is, yuan."""
+    jobs, classes, sites, energy = problem.jobs, problem.classes, problem.sites, problem.energy
+    hours, n_sites = problem.hours, len(sites)
+    p = Program()
+    busy: dict[tuple[int, int], list[tuple[int, float]]] = {}
+    sent: dict[tuple[int, int, int], list[tuple[int, float]]] = {}
+    used: dict[int, list[tuple[int, float]]] = {m: [] for m in range(len(problem.quotas))}
+    drawn: dict[tuple[int, int], list[tuple[int, float]]] = {}
+    pue = np.broadcast_to(sites.pue.reshape(n_sites, -1), (n_sites, hours))
+    grams = np.broadcast_to(sites.carbon_g_per_kwh.reshape(n_sites, -1), (n_sites, hours))
+    round_trip = problem.corridors.latency_rule == "round_trip"
+    for j in range(len(jobs)):
+        gang, origin = int(jobs.gang[j]), int(jobs.origin[j])
+        choices = [(p.variable(float(jobs.value_yuan[j]), 1.0, whole=1), 1.0)]
+        for c in range(len(classes)):
+            s, speed = int(classes.site[c]), float(classes.throughput[jobs.family[j], c])
+            delay = float(problem.corridors.delay_ms[origin, s]) * (2 if round_trip else 1)
+            if speed <= 0 or jobs.memory_gb[j] > classes.memory_gb[c]:
+                continue
+            if not (int(jobs.residency[j]) >> s) & 1 or delay > jobs.latency_ms[j]:
+                continue
+            d = max(1, math.ceil(jobs.work_h[j] / speed - 1e-9))
+            for t in range(int(jobs.release[j]), int(jobs.deadline[j]) - d + 1):
+                own = jobs.delay_yuan_per_h[j] * (t - jobs.release[j])
+                own += problem.corridors.price_yuan_per_gb[origin, s] * jobs.data_gb[j]
+                was = int(jobs.placed_class[j]), int(jobs.placed_start[j])
+                if was[0] >= 0 and was != (c, t):
+                    own += jobs.migration_yuan[j]
+                x = p.variable(float(own), 1.0, whole=1)
+                choices.append((x, 1.0))
+                kw = float(classes.power_kw[c] + classes.overhead_kw[c])
+                for h in range(t, t + d):
+                    busy.setdefault((c, h), []).append((x, gang))
+                    drawn.setdefault((s, h), []).append((x, -gang * kw * float(pue[s, h])))
+                if s != origin:
+                    sent.setdefault((origin, s, t), []).append((x, float(jobs.data_gb[j])))
+                used[int(jobs.tenant[j])].append((x, gang * d))
+        p.row(1.0, choices, 1.0)
+    for (c, h), terms in busy.items():
+        p.row(-np.inf, terms, float(classes.capacity[c, h]))
+    for at, terms in sent.items():
+        p.row(-np.inf, terms, float(problem.corridors.bandwidth_gb[at]))
+    for m, terms in used.items():
+        p.row(-np.inf, terms, float(problem.quotas.upper_accelerator_h[m]))
+        below = p.variable(float(problem.quotas.below_yuan_per_accelerator_h[m]))
+        asked = float(problem.quotas.lower_accelerator_h[m])
+        p.row(asked, [*terms, (below, 1.0)], np.inf)
+
+    green: dict[int, list[int]] = {s: [] for s in range(n_sites)}  # used on load, or exported
+    exported: dict[int, list[int]] = {s: [] for s in range(n_sites)}
+    own_used: dict[int, list[int]] = {s: [] for s in range(n_sites)}
+    own_kept: dict[int, list[int]] = {s: [] for s in range(n_sites)}
+    load: dict[int, list[int]] = {s: [] for s in range(n_sites)}
+    for s in range(n_sites):
+        into, out = float(energy.charge_efficiency[s]), float(energy.discharge_efficiency[s])
+        wear, kw = float(energy.wear_yuan_per_kwh[s]), float(energy.battery_kw[s])
+        before: dict[str, int | None] = {"green": None, "grey": None}
+        for h in range(hours):
+            carbon = energy.carbon_yuan_per_t * float(grams[s, h]) / 1e6
+            tariff = float(energy.tariff_yuan_per_kwh[s, h]) + carbon
+            here = p.variable(0.0)
+            load[s].append(here)
+            base = float(energy.base_load_kwh[s, h])
+            p.row(base, [(here, 1.0), *drawn.get((s, h), [])], base)
+            supply, charge = [], {"green": [], "grey": []}
+            for i in range(len(energy.direct_kwh)):
+                price = float(energy.direct_yuan_per_kwh[i, s])
+                use, keep = p.variable(price), p.variable(price + wear)
+                pays = float(energy.export_yuan_per_kwh[s, h])
+                sell = p.variable(-pays, np.inf if pays > 0 else 0.0)
+                most = float(energy.direct_kwh[i, s, h])
+                p.row(-np.inf, [(use, 1.0), (keep, 1.0), (sell, 1.0)], most)
+                supply.append(use), green[s].append(use), own_used[s].append(use)
+                charge["green"].append(keep), own_kept[s].append(keep), exported[s].append(sell)
+            price = float(energy.bundled_yuan_per_kwh[s, h])
+            use, keep = p.variable(price), p.variable(price + wear)
+            p.row(-np.inf, [(use, 1.0), (keep, 1.0)], float(energy.bundled_kwh[s, h]))
+            supply.append(use), green[s].append(use), charge["green"].append(keep)
+            use, keep = p.variable(tariff), p.variable(tariff + wear)
+            p.row(-np.inf, [(use, 1.0), (keep, 1.0)], float(sites.connection_kw[s]))
+            supply.append(use), charge["grey"].append(keep)
+            given = {colour: p.variable(wear) for colour in ("green", "grey")}
+            supply += given.values()
+            green[s].append(given["green"])
+            p.row(0.0, [(here, -1.0), *((x, 1.0) for x in supply)], 0.0)
+            p.row(-np.inf, [(x, 1.0) for x in charge["green"] + charge["grey"]], kw)
+            p.row(-np.inf, [(x, 1.0) for x in given.values()], kw)
+            kept = {}
+            for colour, opening in (
+                ("green", float(energy.green_start_kwh[s])),
+                ("grey", float(energy.grey_start_kwh[s])),
+            ):
+                last = h == hours - 1
+                worth = energy.terminal_yuan_per_kwh[s] if last else 0.0
+                worth = worth if energy.terminal == "value" else 0.0
+                least = opening if last and energy.terminal == "cyclic" else 0.0
+                kept[colour] = p.variable(-float(worth), low=least)
+                terms = [(kept[colour], 1.0), (given[colour], 1 / out)]
+                terms += [(x, -into) for x in charge[colour]]
+                earlier = before[colour]
+                if earlier is not None:
+                    terms.append((earlier, -1.0))
+                p.row(*(lambda v: (v, terms, v))(opening if earlier is None else 0.0))
+                before[colour] = kept[colour]
+            p.row(-np.inf, [(x, 1.0) for x in kept.values()], float(energy.battery_kwh[s]))
+
+    mandate = problem.mandate
+    held = np.asarray(sites.new if mandate.new is None else mandate.new)
+    label = {"site": np.arange(n_sites), "operator": sites.operator, "cluster": sites.region}
+    of = label[mandate.scope]
+    for group in sorted(set(of[held].tolist())):
+        members = [s for s in range(n_sites) if held[s] and of[s] == group]
+        terms = [(x, 1.0) for s in members for x in green[s]]
+        terms += [(x, -mandate.share) for s in members for x in load[s]]
+        terms.append((p.variable(mandate.shortfall_yuan_per_kwh), 1.0))
+        if mandate.rule == "volume":
+            terms += [(x, 1.0) for s in members for x in exported[s]]
+            terms.append((p.variable(energy.certificate_yuan_per_kwh), 1.0))
+        p.row(0.0, terms, np.inf)
+    rule = problem.direct_rule
+    if rule.used > 0 or rule.of_load > 0:
+        under = np.asarray(sites.new if rule.sites is None else rule.sites)
+        for s in range(n_sites):
+            available = float(energy.direct_kwh[:, s].sum())
+            if not under[s] or available <= 0:
+                continue
+            short = [p.variable(rule.shortfall_yuan_per_kwh) for _ in range(2)]
+            taken = [(x, 1.0) for x in own_used[s] + own_kept[s]]
+            p.row(rule.used * available, [*taken, (short[0], 1.0)], np.inf)
+            covers = [(x, 1.0) for x in own_used[s]] + [(x, -rule.of_load) for x in load[s]]
+            p.row(0.0, [*covers, (short[1], 1.0)], np.inf)
+    return p.optimum()
+
+
+def day(seed: int) -> grid.Problem:
+    """A small day with too little of nearly everything."""
+    r = np.random.default_rng([seed, 2026])
+    n_sites, hours = int(r.integers(1, 4)), int(r.integers(3, 9))
+    n_classes, n_jobs = int(r.integers(n_sites, n_sites + 3)), int(r.integers(4, 40))
+    site = np.concatenate([np.arange(n_sites), r.integers(0, n_sites, n_classes - n_sites)])
+    by_hour = (n_sites, hours)
+    release = r.integers(0, hours - 1, n_jobs)
+    deadline = np.minimum(hours, release + r.integers(1, hours + 1, n_jobs))
+    gang = r.choice([1, 2, 3, 4, 8], n_jobs, p=[0.3, 0.25, 0.15, 0.2, 0.1])
+    work = r.uniform(0.3, 3.0, n_jobs)
+    demand = float((gang * np.ceil(work)).sum()) / (n_classes * hours)
+    capacity = np.maximum(1, np.round(demand * r.uniform(0.5, 1.3, (n_classes, 1))))
+    capacity = np.broadcast_to(capacity, (n_classes, hours)).astype(int)
+    peak = float(capacity.sum()) / n_sites
+    store = np.where(r.random(n_sites) < 0.5, peak * r.random(n_sites), 0.0)
+    tenants = int(r.integers(1, 4))
+    upper = np.where(r.random(tenants) < 0.5, np.inf, demand * n_classes * hours / tenants)
+    ruled = r.random() < 0.4
+    return grid.Problem(
+        jobs=grid.Jobs(
+            gang=gang,
+            work_h=work,
+            family=r.integers(0, 2, n_jobs),
+            memory_gb=r.choice([20.0, 60.0], n_jobs),
+            data_gb=r.choice([0.0, 2.0, 10.0], n_jobs),
+            origin=r.integers(0, n_sites, n_jobs),
+            release=release,
+            deadline=deadline,
+            latency_ms=r.choice([np.inf, 12.0], n_jobs),
+            value_yuan=gang * work * r.uniform(0.2, 4.0, n_jobs),
+            delay_yuan_per_h=gang * r.choice([0.0, 0.05], n_jobs),
+            tenant=r.integers(0, tenants, n_jobs),
+        ),
+        sites=grid.Sites(
+            name=np.array([f"s{k}" for k in range(n_sites)]),
+            pue=1 + 0.4 * r.random(by_hour),
+            new=r.random(n_sites) < 0.7,
+            connection_kw=r.choice([np.inf, peak], n_sites),
+            carbon_g_per_kwh=700 * r.random(n_sites),
+            operator=r.integers(0, 2, n_sites),
+        ),
+        classes=grid.Classes(
+            site=site,
+            capacity=capacity,
+            memory_gb=r.choice([40.0, 80.0], n_classes),
+            power_kw=r.uniform(0.3, 1.0, n_classes),
+            throughput=r.choice([0.6, 1.0, 1.4], (2, n_classes)),
+        ),
+        hours=hours,
+        energy=grid.Energy(
+            direct_kwh=peak * r.random((1, *by_hour)) * (r.random((1, *by_hour)) < 0.7),
+            direct_yuan_per_kwh=0.2,
+            bundled_kwh=0.3 * peak * r.random(by_hour),
+            bundled_yuan_per_kwh=0.5,
+            tariff_yuan_per_kwh=r.uniform(0.1, 1.0, by_hour),
+            base_load_kwh=0.2 * r.random(by_hour),
+            battery_kwh=store,
+            battery_kw=0.5 * store,
+            charge_efficiency=0.95,
+            discharge_efficiency=0.95,
+            wear_yuan_per_kwh=0.02,
+            carbon_yuan_per_t=60.0,
+        ),
+        corridors=grid.Corridors(
+            delay_ms=10 * r.random((n_sites, n_sites)) + 5,
+            bandwidth_gb=r.choice([15.0, 200.0], (n_sites, n_sites, hours)),
+            price_yuan_per_gb=0.04,
+        ),
+        quotas=grid.Quotas(upper_accelerator_h=upper),
+        mandate=grid.Mandate(
+            share=float(r.choice([0.0, 0.5, 0.8])),
+            scope=str(r.choice(["site", "operator"])),
+            rule=str(r.choice(["hourly", "volume"])),
+        ),
+        direct_rule=grid.DirectRule() if ruled else grid.DirectRule(used=0.0, of_load=0.0),
+    )
+
+
+@pytest.mark.parametrize("seed", SAMPLE)
+def test_a_small_plan_is_the_best_there_is(seed: int) -> None:
+    """If this fails, a plan costs more than an integer program finds, or a bound is not true."""
+    problem = day(seed)
+    best = optimum(problem)
+    if best is None:
+        with pytest.raises(gc.InfeasibleError):
+            gc.match(problem)
+        return
+    plan = gc.match(problem)
+    found = plan.verify()
+    size = max(1.0, abs(best))
+    shown = f"seed {seed}: {plan}, bound {plan.bound_yuan}, best {best}, {found}"
+    assert found.valid, shown
+    assert plan.bound_yuan <= best + 2e-6 * size, shown
+    assert plan.objective_yuan >= best - 2e-6 * size, shown
+    assert plan.objective_yuan <= best * 1.03 + 1e-6 * size, shown
+    if plan.objective_yuan <= best + 1e-7 * size:
+        assert plan.status == "optimal", shown
