@@ -552,6 +552,8 @@ def _charges(
         price = prices.energy[site[on], at[1]]
         charge[on] += gang[on] * kwh[at] * price
         scarce[on] += gang[on] * prices.capacity[at]
+        for k, beta in enumerate(prices.gang):
+            scarce[on] += gang[on] // 2 ** (k + 1) * beta[at]
     for name, needed in (("cost_yuan", charge), ("price_yuan", charge + scarce)):
         yield from _apart("ChargeMismatch", f"{name} of row", shown[name], needed)
     if len(job):
