@@ -7,10 +7,14 @@ import logging
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
 from sphinx.domains.python import PyObject
 
 import gridcompute
 
+# A busy machine draws a page's examples slowly, which is no error of the page.
+settings.register_profile("docs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("docs")
 # Furo's code styles (a11y_pygments) send INFO of every logger to stderr.
 logging.getLogger("gridcompute").setLevel(logging.WARNING)
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_extensions"))
@@ -26,7 +30,6 @@ extensions = [
     "sphinx.ext.napoleon",
     "matplotlib.sphinxext.plot_directive",
     "run",
-    "tuning_table",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
@@ -38,7 +41,8 @@ default_role = "code"  # `x` in a docstring is code
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-# Figures are drawn from runs of the library, by docs/figures/*.py, whenever the pages are built.
+# The directive `plot` draws figures by docs/figures/*.py, from runs of the library, with a caption
+# and a link to the script. Code that a page shows is run by `run` (_extensions/run.py).
 plot_basedir = "figures"
 plot_formats = ["svg"]
 plot_html_show_formats = False

@@ -1,19 +1,12 @@
-"""The directive `tuning-table`: the tuned numbers of a solver, as the library returns them."""
+"""The tuned numbers of a solver, as the library returns them, in Markdown."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from docutils import nodes
-from docutils.parsers.rst import Directive
-from docutils.statemachine import StringList
+from day import table
 
 from gridcompute import _core
 
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-
-TITLES = ("name", "default", "range", "unit", "decides", "measured")
+HEAD = ["name", "default", "range", "unit", "decides", "measured"]
 
 
 def shown(value: float) -> str:
@@ -26,35 +19,15 @@ def shown(value: float) -> str:
     return f"{size:,}"
 
 
-def rows(solver: str) -> list[tuple[str, ...]]:
-    """The lines of the table, as text."""
-    return [
-        (
+def tuning_table(solver: str) -> str:
+    """The table of a solver: "transport", "whole_jobs", "assignment" or "flow"."""
+    rows = [
+        [
             f"`{e['name']}`",
             shown(e["default"]),
             f"{shown(e['low'])} to {shown(e['high'])}",
             *(e[key].replace("*", "\\*") for key in ("unit", "decides", "measured")),
-        )
+        ]
         for e in _core.tuning_table(solver)
     ]
-
-
-class TuningTable(Directive):
-    """Writes the table of the solver that its argument names."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        solver = self.arguments[0]
-        lines = [".. list-table::", "   :header-rows: 1", ""]
-        for row in [TITLES, *rows(solver)]:
-            lines += [f"   {'* -' if k == 0 else '  -'} {cell}" for k, cell in enumerate(row)]
-        holder = nodes.container()
-        self.state.nested_parse(StringList(lines, f"tuning of {solver}"), 0, holder)
-        return holder.children
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Registers the directive."""
-    app.add_directive("tuning-table", TuningTable)
-    return {"version": "1", "parallel_read_safe": True}
+    return table(HEAD, rows)
