@@ -124,8 +124,8 @@ TEST(assignment_one_huge_cost_hides_nothing) {
 }
 
 // Half of all costs are 2^50. Where none of these is used, the unit is finer or integers are narrower than they allow.
-// Neither matters a column that costs so much in all rows; where a block does that no assignment avoids, costs are
-// raised again, and only that is searched.
+// A column that costs as much in all rows changes nothing. Where no assignment avoids a block of such costs, the cap is
+// raised, and only the rows of the block are searched again.
 TEST(assignment_tails_are_lowered_unless_they_are_used) {
   const Index n = 270;
   enum class Used { none, column, block };
@@ -320,7 +320,7 @@ void whole_rows_end_in_the_optimum() {
       Matching<V> state(n, m);
       Stats stats;
       std::vector<std::int32_t> witness;
-      // A budget of one pass ends early, in a state from which the next call goes on.
+      // A budget of one pass ends early, in a state from which the next call continues.
       int calls = 0;
       SearchStatus found = SearchStatus::budget;
       for (; found == SearchStatus::budget; ++calls) {
@@ -372,7 +372,7 @@ TEST(assignment_tied_columns_that_few_rows_want_go_first) {
   tied_columns_that_few_rows_want_go_first<std::int64_t>(301);
 }
 
-// Products draw all rows to the same columns: bids go round and round.
+// Products draw all rows to the same columns, so that rows outbid each other again and again.
 TEST(assignment_whole_rows_give_up_where_first_bids_do_not_get_round) {
   const Index n = 300;
   std::vector<std::int64_t> cost(static_cast<std::size_t>(n * n));

@@ -33,7 +33,7 @@ certificate::AssignmentCheck check(const std::vector<std::int64_t>& cost, Index 
       std::span<const std::int32_t>(col_of), std::span<const D>(u), std::span<const D>(v), 0, stop);
 }
 
-// What an optimum costs, if pairs and duals prove it; of the minimised costs.
+// Returns the cost of an optimum that pairs and duals prove, in minimised costs.
 Wide proved(const std::vector<std::int64_t>& cost, Index rows, Index cols, bool maximize, const Result& r) {
   const auto found = r.wide() ? check(cost, rows, cols, maximize, r.col_of, r.row_wide, r.col_wide)
                               : check(cost, rows, cols, maximize, r.col_of, r.row_dual, r.col_dual);

@@ -1,5 +1,5 @@
 // Fuzzing of the assignment solver: random tuning, so that every engine and every hand-over between them is forced on
-// problems of all kinds, and each answer certified by code that shares nothing with the solver.
+// problems of all kinds. Each answer is certified by code that shares nothing with the solver.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -155,7 +155,7 @@ void certify(const certificate::AssignmentCosts<T, I>& costs, Index pairs, const
   const auto check = checked(costs, r);
   CHECK(check.feasible);
   CHECK(check.duals_feasible);
-  // A pair of floats costs less than a unit more than its floor, before and after what decides ties.
+  // A pair of floats exceeds its rounded-down integer by less than one unit, before and after tie breaking.
   CHECK(check.objective - check.bound <= (std::is_floating_point_v<T> && !check.whole ? 2 * pairs : 0));
 }
 

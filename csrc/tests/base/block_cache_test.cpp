@@ -14,8 +14,8 @@ constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 }  // namespace
 
-// The point of it all: what one solve frees, the next takes. A larger piece handed out as a smaller one would come back
-// as that, and the cache hold more than it counts.
+// Memory that one solve frees is used by the next. A larger block handed out as a smaller one would be returned as
+// that, and the cache would hold more than it counts.
 TEST(block_cache_gives_a_piece_of_just_that_size) {
   LargeBlockCache cache;
   void* const small = map_pages(kPiece, 1);
@@ -57,7 +57,7 @@ TEST(block_cache_lets_the_oldest_go) {
   CHECK(kept == 100);
 }
 
-// If this fails, many small pieces are faulted in again and again while a few large ones, on huge pages, stay.
+// If this fails, many small blocks are freed and mapped again while a few large ones, on huge pages, stay.
 TEST(block_cache_lets_huge_pages_go_first) {
   LargeBlockCache cache;
   std::vector<void*> small;

@@ -89,8 +89,8 @@ TEST(pool_goes_on_with_fewer_threads_where_the_system_refuses) {
   }
 }
 
-// If this fails, what a hook throws leaves threads in a loop that is gone, and a solve's memory is written after its
-// end.
+// If this fails, an exception of a hook leaves threads running in a loop that has ended, and they write to freed
+// memory.
 TEST(pool_waits_for_its_threads_where_the_stop_throws) {
   for (const int threads : {1, 2, 7, 96}) {
     for (int k = 0; k < 20; ++k) {
@@ -107,8 +107,8 @@ TEST(pool_waits_for_its_threads_where_the_stop_throws) {
   }
 }
 
-// If this fails, a pool that is made and dropped at once lets threads use what is gone: tens of tries, for TSan and
-// ASan.
+// If this fails, threads of a pool that is destroyed at once use freed memory. Repeated some tens of times, for TSan
+// and ASan.
 TEST(pool_joins_its_threads_before_what_they_use_goes) {
   for (int k = 0; k < 50; ++k) {
     Pool pool(16);
@@ -158,7 +158,7 @@ TEST(pool_throws_the_first_exception_by_chunk) {
   CHECK(pool.for_chunks(10, 1, [](Index, Index, Index) {}));  // and the pool is still whole
 }
 
-// If this fails, what threads leave behind overlaps, or is not aligned as it was asked for.
+// If this fails, blocks that threads allocate overlap, or are not aligned as requested.
 TEST(pool_memory_serves_all_threads) {
   for (const int threads : {1, 2, 7}) {
     Pool pool(threads);
@@ -194,7 +194,7 @@ TEST(pool_stops_between_chunks) {
   }
 }
 
-// If this fails, Ctrl-C waits for a long chunk of another thread: here for ever, for the chunk waits for the stop.
+// If this fails, Ctrl-C waits for a long chunk of another thread: here for ever, because the chunk waits for the stop.
 TEST(pool_serves_the_stop_while_other_threads_finish) {
   Pool pool(2);
   const auto caller = std::this_thread::get_id();
@@ -215,7 +215,7 @@ TEST(pool_serves_the_stop_while_other_threads_finish) {
   CHECK(stop.why() == Stop::Why::interrupted);
 }
 
-// If this fails, Ctrl-C waits for all that is done after a look at the costs, or a time limit throws that away.
+// If this fails, Ctrl-C waits for all work that follows a pass over the costs, or a time limit discards this work.
 TEST(pool_goes_on_after_a_time_limit_but_not_after_an_interrupt) {
   for (const int threads : {1, 3}) {
     for (const auto why : {Stop::Why::stopped, Stop::Why::interrupted}) {

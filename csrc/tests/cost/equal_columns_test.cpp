@@ -10,7 +10,7 @@ using namespace gridcompute;
 
 namespace {
 
-// The slow way: the lowest column equal to each in every row.
+// Slow oracle: the lowest column that equals each column in every row.
 template <class T>
 std::vector<Slot> equal_by_pairs(const std::vector<T>& values, Index rows, Index n) {
   std::vector<Slot> of(static_cast<std::size_t>(n));

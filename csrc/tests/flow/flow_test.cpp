@@ -287,7 +287,7 @@ TEST(flow_warm_starts_at_the_ends_of_the_range) {
   }
 }
 
-// Potentials leave the narrow width, and the wide one goes on from its tree.
+// Potentials leave 32 bits, and the 64-bit solver continues from the same tree.
 TEST(flow_narrow_width_goes_on_in_wide) {
   FlowInstance x;
   const int n = 200;  // a chain whose length in cost passes 2^29

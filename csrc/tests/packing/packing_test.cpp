@@ -1,4 +1,4 @@
-// Packing: layouts, the books of the cluster, fill values, the knapsack, and the packer against its invariants.
+// Packing: layouts, the state of the cluster, fill values, the knapsack, and the packer against its invariants.
 #include <algorithm>
 #include <random>
 
@@ -41,7 +41,7 @@ std::vector<Shape> some_shapes() {
 
 }  // namespace
 
-// If this fails, a template that is none reaches the packer.
+// If this fails, an invalid template reaches the packer.
 TEST(packing_layout_tables_are_checked) {
   const State none = kNoState;
   CHECK_THROWS((Layout{0, {}, {0}, {}, 1}), Error);
@@ -121,7 +121,7 @@ TEST(packing_knapsack_is_exact) {
   CHECK(best.value == 21 && best.count[0] == 0 && best.count[1] == 3);
 }
 
-// If this fails, values come from a memo that is out of date, or filling goes over what is there.
+// If this fails, values come from a memo that is out of date, or filling exceeds a device.
 TEST(packing_fill_values_fall_with_what_is_left) {
   Cluster cluster(inventory({4, 4}, {0, 1}, {Layout(), halves_or_thirds()}));
   std::vector<MixEntry> mix;
@@ -194,7 +194,7 @@ TEST(packing_release_is_all_or_nothing) {
   CHECK(packer.cluster().pod(0).live && packer.cluster().pod(1).live);
 }
 
-// If this fails, the same calls place otherwise the second time.
+// If this fails, the same calls give other placements the second time.
 TEST(packing_is_deterministic) {
   std::vector<std::vector<Position>> found;
   for (int run = 0; run < 2; ++run) {

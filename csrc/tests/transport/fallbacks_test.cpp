@@ -32,7 +32,7 @@ std::vector<Cost> rooms(std::mt19937& random, Index s, Cost total, double shape)
   return out;
 }
 
-// Costs over ten orders of magnitude: no one width of a box fits all classes.
+// Costs over ten orders of magnitude: no single box radius fits all classes.
 Instance far_apart(std::mt19937& random, Index n, Index s) {
   Instance p;
   p.n = n, p.s = s;
@@ -42,7 +42,7 @@ Instance far_apart(std::mt19937& random, Index n, Index s) {
   return p;
 }
 
-// What jobs and classes are worth, both far apart: prices as far apart as the costs.
+// Products of job and class factors that lie far apart: prices are as far apart as the costs.
 Instance product(std::mt19937& random, Index n, Index s) {
   Instance p;
   p.n = n, p.s = s;
@@ -169,7 +169,7 @@ TEST(transport_begins_anew_where_costs_are_larger_than_seen) {
   CHECK(taken.restarts > 0);
 }
 
-// Costs of which every third drowns all others beside it; `forbidden`: the same without these.
+// Costs of which every third is so large that rounding hides the others; `forbidden`: the same without these.
 struct Drowned {
   Instance p;
   std::vector<double> reals, forbidden;
@@ -200,12 +200,12 @@ struct Drowned {
   }
 };
 
-// If this fails, keys that lost all but the largest costs are the last word: few jobs are settled without rounding.
+// If this fails, an optimum of keys that keep only the largest costs is returned: few jobs are settled exactly.
 TEST(transport_settles_what_large_costs_drown) {
   for (const bool direct : {false, true}) Drowned(400).check(direct, false);
 }
 
-// If this fails, nothing is solved again in a finer unit where too many classes are near to be settled at once.
+// If this fails, no finer unit is tried where too many classes are within rounding for the exact comparison.
 TEST(transport_lowers_costs_that_would_drown_all_others) {
   for (const bool direct : {false, true}) Drowned(2000).check(direct, true);
 }

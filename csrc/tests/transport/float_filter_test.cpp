@@ -1,4 +1,4 @@
-// A sketch in float32 must never change what a look at all keys would have kept.
+// The float32 filter must never change which candidates a pass over all keys keeps.
 #include "gridcompute/transport/kernels/float_filter.hpp"
 
 #include <algorithm>
@@ -61,7 +61,7 @@ PriceBox random_box(Draw& draw, Index columns, Cost scale) {
   return box;
 }
 
-// The slow twin: all keys of the row.
+// Slow oracle: reads all keys of the row.
 FilteredRow kept_of(const Cost* key, const PriceBox& box, Index n, Cost outside) {
   FilteredRow out;
   out.low = outside;
@@ -83,7 +83,7 @@ struct Told {
   Index rows = 0, told = 0;
 };
 
-// Every row by its sketch and by all of its keys; how many sketches told enough.
+// Compares each row by the filter and by all of its keys; counts the rows that the filter decided.
 void compare(Draw& draw, const CostSource& cost, double resolution, bool gangs, Told& out) {
   const Index jobs = cost.n_jobs(), slots = cost.n_slots();
   const std::vector<Cost> capacity(static_cast<std::size_t>(slots), 1);
@@ -139,7 +139,7 @@ void compare_dense(Draw& draw, Told& out) {
   }
 }
 
-// A row of `value` at one place and 1 elsewhere: can it be sketched?
+// Can the filter represent a row with `value` at one place and 1 elsewhere?
 template <class T>
 bool sketched(T value, double scale) {
   constexpr Index kSlots = 40;
@@ -224,7 +224,7 @@ TEST(sketch_leaves_what_it_cannot_hold) {
   CHECK(sketch.screen(1, -100, scratch, kept) && kept.slot.empty() && kept.next == kForbidden);
 }
 
-// If this fails, a solve that had no time for a look at the costs claims a bound that some plan beats.
+// If this fails, a solve that had no time for a pass over the costs claims a bound above the cost of some plan.
 TEST(terms_tell_a_bound_without_a_look) {
   Draw draw{std::mt19937_64(9)};
   Index tight = 0, hopeless = 0;

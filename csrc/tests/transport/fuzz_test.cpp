@@ -110,7 +110,7 @@ TEST(transport_tuning_table_is_sound) {
   }
 }
 
-// If this fails, a proof of transport leans on a number that was only measured.
+// If this fails, a proof of transport depends on a tuned number.
 TEST(transport_of_integers_is_proved_whatever_the_tuning) {
   for (unsigned k = 0; k < 120; ++k) {
     const auto seed = static_cast<unsigned>(testing::seed(k));
@@ -142,7 +142,7 @@ TEST(transport_of_integers_is_proved_whatever_the_tuning) {
   }
 }
 
-// If this fails, the optimum of real costs, or its bound, depends on a number that was only measured.
+// If this fails, the optimum of real costs, or its bound, depends on a tuned number.
 TEST(transport_of_reals_is_proved_whatever_the_tuning) {
   for (unsigned k = 0; k < 60; ++k) {
     const auto seed = static_cast<unsigned>(testing::seed(1000 + k));

@@ -46,7 +46,7 @@ TEST(keys_are_held_as_multiples_of_the_unit_of_all) {
   }
 }
 
-// If this fails, what 32 bits cannot hold is cut off.
+// If this fails, keys beyond 32 bits are truncated.
 TEST(keys_without_a_unit_are_too_large_for_32_bits) {
   const std::vector<double> cost{1024, 1 / 3.0, 0, 5};
   const DenseCost<double> source(cost.data(), 2, 2);

@@ -17,7 +17,7 @@ struct Case {
   std::vector<double> cost, unplaced;
   std::vector<Cost> capacity;
 
-  // Prices far apart, so that lists made at first do not reach: a product of what jobs and classes are worth.
+  // Products of job and class factors: prices far apart, so that the first lists do not reach the cheapest class.
   explicit Case(std::mt19937& random, int k) {
     const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
     s = static_cast<Slot>(k % 4 == 0 ? draw(1, 70) : draw(100, 400));
@@ -42,8 +42,8 @@ struct Case {
 
 }  // namespace
 
-// If this fails, lists that no longer reach hide a cheaper class, or unused slots are counted where their
-// price is above the least: then what is called optimal is not.
+// If this fails, a class that is cheaper than a list's bound is missed, or unused slots with a positive price are
+// accepted: then an answer is called optimal and is not.
 TEST(few_jobs_a_class_reach_the_optimum_of_the_general_method) {
   std::mt19937 random(3);
   Index solved = 0, copies = 0, searches = 0, read_again = 0, given_up = 0, cut_short = 0, too_long = 0;
@@ -98,7 +98,7 @@ TEST(few_jobs_a_class_reach_the_optimum_of_the_general_method) {
   CHECK(cut_short > 0 && too_long > 0);
 }
 
-// A stop is obeyed; what was found by then is no answer, but its prices prove a bound, and no job is placed twice.
+// After a stop there is no answer, but the prices so far prove a bound, and no job is placed twice.
 TEST(few_jobs_a_class_stop_when_asked) {
   constexpr Index kJobs = 2000, kClasses = 1000;
   std::mt19937 random(4);

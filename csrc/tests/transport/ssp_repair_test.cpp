@@ -1,4 +1,4 @@
-// A repair that goes on in a wider box, or with longer lists, against one that had everything from the start.
+// A repair that continues in a wider box, or with longer lists, compared with one that had these from the start.
 #include "gridcompute/transport/restricted/ssp_repair.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a stop leaves to be done is counted in rows read, for a clock would tell of the machine.
+// The work that follows a stop is counted in rows read, because time depends on the machine.
 
 #include "gridcompute/transport/multilevel/time_budget.hpp"
 
@@ -83,7 +83,7 @@ TEST(transport_reads_little_after_a_stop) {
   }
 }
 
-// If this fails, a solve without a limit measures, or one with a limit begins what it has no time for.
+// If this fails, a solve without a limit times a pass, or one with a limit begins a pass that it has no time for.
 TEST(transport_paces_itself_by_the_time_left) {
   const Counted cost(kJobs, kSlots);
   const std::vector<Cost> capacity(kSlots, kJobs), prices(kSlots, 0), radius(kSlots, 1);

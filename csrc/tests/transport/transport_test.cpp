@@ -1,5 +1,5 @@
-// Transport against a slow twin on small random instances, the restricted problem's invariant on the way, and the
-// certificate's arithmetic at its edges.
+// Transport against a slow oracle on small random instances, the invariants of the restricted problem, and the
+// arithmetic of the certificate at its edges.
 #include "gridcompute/certificate/transport.hpp"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace gridcompute {
 
 namespace {
 
-// The slow twin: every job in every class with room, in turn.
+// Slow oracle: tries every job in every class with room.
 Cost least_cost(const Instance& p, std::vector<Cost>& room, Index job) {
   if (job == p.n) return 0;
   const Cost weight = p.demand.empty() ? 1 : p.demand[static_cast<std::size_t>(job)];
@@ -119,8 +119,8 @@ TEST(transport_is_proved_and_the_same_for_any_threads) {
   }
 }
 
-// Coarse costs: their ties are broken and mended, in each type of cost, or not where a sample misled; the optimum found
-// in memory, where none are broken, and the same bits for any threads.
+// Coarse costs of each type: keys are perturbed and prices rounded, or not, where a sample misled. The optimum is that
+// of the in-memory solver, which perturbs nothing, and has the same bits for any number of threads.
 TEST(transport_breaks_ties_and_mends_them) {
   std::mt19937 random(11);
   Index broken = 0, settled = 0, misled = 0;
@@ -153,7 +153,7 @@ TEST(transport_breaks_ties_and_mends_them) {
   CHECK(broken > 30 && settled > 0 && misled > 0);
 }
 
-// Scan, then repair: the invariants that every later proof rests on.
+// Pricing pass, then repair: the invariants that later proofs need.
 TEST(transport_stages_hold) {
   std::mt19937 random(3);
   for (int k = 0; k < 60; ++k) {
@@ -222,7 +222,7 @@ TEST(certificate_finds_each_fault) {
       Error);
 }
 
-// What an answer contradicts of itself is found without a look at the costs.
+// Contradictions within an answer are found without reading the costs.
 TEST(certificate_refuses_contradictions) {
   const std::vector<std::int64_t> values{1, 5, 2, 3};
   const std::vector<Cost> capacity{1, 1};

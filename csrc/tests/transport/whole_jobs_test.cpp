@@ -67,7 +67,7 @@ struct DemandInstance {
   }
 };
 
-// All jobs where they find room first, else left out.
+// Places each job in the first class with room, else leaves it out.
 std::vector<std::int32_t> any_plan(const DemandInstance& g) {
   std::vector<Cost> room = g.capacity;
   std::vector<std::int32_t> at(static_cast<std::size_t>(g.n), -1);
@@ -107,7 +107,7 @@ bool keeps_rooms(const IntegralModel& model, const std::vector<Slot>& at) {
   return std::ranges::all_of(room, [](Cost left) { return left >= 0; });
 }
 
-// Keys of must-place penalties aside, what the plan costs; +inf where a job that must be placed is not.
+// Returns the cost of the plan without must-place penalties; +inf where a job that must be placed is not.
 double cost_of(const IntegralModel& model, const std::vector<Slot>& at) {
   double sum = model.base;
   for (Index i = 0; i < model.jobs(); ++i) {
@@ -312,7 +312,7 @@ TEST(whole_jobs_fill_no_more_than_some_sum_of_demands) {
       CHECK(found[k] == (capacity[k] < total ? most : capacity[k]));
     }
   }
-  // Where sums are too many to be listed only the divisor counts: never too little.
+  // Where sums are too many to be listed, only their divisor is used, which never gives too little capacity.
   const std::vector<std::int32_t> large{2'000'000'006, 2'000'000'010, 1'999'999'994, 1'000'000'002};
   CHECK(fillable_capacities(std::vector<Cost>{3'999'999'999}, large)[0] >= 3'000'000'008);
 }

@@ -1,4 +1,4 @@
-"""What nodes and pods bring: columns of any table, checked at the door."""
+"""The columns of nodes and pods, read from any table and checked once."""
 
 from __future__ import annotations
 

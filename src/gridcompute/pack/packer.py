@@ -600,7 +600,7 @@ class Packer:
 
     @classmethod
     def restore(cls, path: str | os.PathLike[str]) -> Packer:
-        """Return the packer of a snapshot, which goes on as the one that wrote it would have.
+        """Return the packer of a snapshot, which continues as the one that wrote it would have.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Records in, columns out: the Python door of the Cython loop in `_ingest`."""
+"""Records to columns: the public function around the Cython loop in `_ingest`."""
 
 from __future__ import annotations
 
