@@ -7,11 +7,13 @@ it did to completion times, makespan, fairness and cost.
 from __future__ import annotations
 
 from .loaders import gavel, gavel_cluster, gavel_file, pai, philly, read
+from .priced import Priced
 from .run import Replay, replay
 from .tables import Cluster, Trace
 
 __all__ = [
     "Cluster",
+    "Priced",
     "Replay",
     "Trace",
     "gavel",

@@ -46,6 +46,8 @@ class View:
         that know lengths.
     round_s : float
         Length of a round.
+    restart_s : float
+        Seconds that a job loses when it goes on elsewhere or after a pause.
     left : float array, shape (n_active,)
         Work left.
     speed : float array, shape (n_active, n_types)
@@ -88,6 +90,11 @@ class View:
         return self._state.round_s
 
     @property
+    def restart_s(self) -> float:
+        """Return what a job loses when it goes on elsewhere or after a pause."""
+        return self._state.restart_s
+
+    @property
     def left(self) -> NDArray[np.float64]:
         """Return the work left of each active job."""
         return self._state.left[self.jobs]
@@ -125,6 +132,7 @@ class State:
     trace: Trace
     cluster: Cluster
     round_s: float
+    restart_s: float
     left: NDArray[np.float64] = field(init=False)
     speed: NDArray[np.float64] = field(init=False)
     on: NDArray[np.int64] = field(init=False)
@@ -166,7 +174,7 @@ def run_rounds(
     restart_s: float,
 ) -> Log:
     """Replay until all measured jobs are done."""
-    state = State(trace, cluster, round_s)
+    state = State(trace, cluster, round_s, restart_s)
     n = len(trace)
     arrival, gang, speed = trace.arrival_s, trace.gang, state.speed
     left, on, attained = state.left, state.on, state.attained

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidProblemError
 from .coded import FastestFirst, FifoAsCoded, isolated_shares
 from .mechanism import RoundPriorities
+from .priced import OBJECTIVES, Priced
 from .shares import blind_max_min_shares, makespan_shares, max_min_shares
 from .simple import best_fit, fifo, least_attained, shortest_left
 
@@ -38,12 +39,16 @@ _SHARES = {
     "isolated": (isolated_shares, True),
 }
 
-POLICIES = (*_PLAIN, "fifo_gavel", "fifo_gavel_fastest", *_SHARES)
+_OWN = {Priced(o).name: Priced(o) for o in OBJECTIVES}
+
+POLICIES = (*_PLAIN, *_OWN, "fifo_gavel", "fifo_gavel_fastest", *_SHARES)
 
 
 def made(policy: Any, cluster: Cluster, round_s: float, seed: int) -> tuple[str, Decide]:
     """Return the name of a policy and what decides a round, with a fresh state."""
     order = list(range(cluster.n_types))
+    if isinstance(policy, str):
+        policy = _OWN.get(policy, policy)
     if not isinstance(policy, str):
         if not callable(policy):
             raise TypeError(f"policy must be a name or a callable, not {type(policy).__name__}")

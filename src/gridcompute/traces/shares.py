@@ -50,7 +50,7 @@ def makespan_shares(view: View) -> NDArray[np.float64]:
 
 
 def largest_least_rate(
-    rate: NDArray[np.float64], gang: NDArray[np.int64], devices: NDArray[np.int64]
+    rate: NDArray[np.float64], gang: NDArray[Any], devices: NDArray[Any]
 ) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
     """Return shares that maximise the least rate, that rate, and the prices of the types.
 
