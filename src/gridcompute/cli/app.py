@@ -19,6 +19,7 @@ from ..report.printable import printable
 from . import bench as bench_cli
 from . import grid as grid_cli
 from .output import Json, emit
+from . import replay as replay_cli
 
 __all__ = ["app", "main", "run"]
 
@@ -95,6 +96,7 @@ def flow(
 
 grid_cli.register(app)
 app.command()(bench_cli.bench)
+replay_cli.register(app)
 
 
 def run(arguments: list[str]) -> int:

@@ -6,16 +6,19 @@ it did to completion times, makespan, fairness and cost.
 
 from __future__ import annotations
 
-from .loaders import gavel, gavel_cluster, gavel_file, pai, philly, read
+from .certificate import TraceCertificate
+from .loaders import GAVEL_TYPES, gavel, gavel_cluster, gavel_file, pai, philly, read
 from .priced import Priced
 from .run import Replay, replay
 from .tables import Cluster, Trace
 
 __all__ = [
+    "GAVEL_TYPES",
     "Cluster",
     "Priced",
     "Replay",
     "Trace",
+    "TraceCertificate",
     "gavel",
     "gavel_cluster",
     "gavel_file",

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidProblemError
+from .allox import allox
 from .coded import FastestFirst, FifoAsCoded, isolated_shares
 from .mechanism import RoundPriorities
 from .priced import OBJECTIVES, Priced
@@ -29,6 +30,7 @@ _PLAIN: dict[str, Decide] = {
     "best_fit": best_fit,
     "las": least_attained,
     "srtf": shortest_left,
+    "allox": allox,
 }
 # Policies of shares: what computes them, and whether they are blind to types, for which the order
 # of the types is shuffled each round.

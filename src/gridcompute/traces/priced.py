@@ -1,4 +1,4 @@
-"""The library's own policy: each round an exact transport of jobs to types at prices of device-time.
+"""The library's own policy: each round an exact transport at prices of device-time.
 
 A second on a device of type k is worth its price, the dual of the row of that type in the linear
 program that ends all jobs seen lately at the earliest. A job's priced work is what its rest would
@@ -27,18 +27,18 @@ __all__ = ["OBJECTIVES", "Priced"]
 
 
 class _Tuning(NamedTuple):
-    """Numbers of this policy, measured on Gavel's single-device jobs at 4.4, 5.6 and 6.0 an hour."""
+    """Numbers of this policy, measured on Gavel's jobs of one device each."""
 
     #: Worth of priced work beside that of a rank, in ranks for each device of the cluster: with 1,
-    #: 2, 5 and 20 the mean completion at 5.6 jobs an hour is 19.76, 19.55, 19.42 and 19.43 h, at 6.0
-    #: it is 25.7, 23.7, 23.9 and 23.9 h.
+    #: 2, 5 and 20 the mean completion at 5.6 jobs an hour is 19.76, 19.55, 19.42 and 19.43 h; at
+    #: 6.0 it is 25.7, 23.7, 23.9 and 23.9 h.
     base_ranks: float = 4.0
     #: Jobs, the last to arrive, whose program gives the prices; and part by which the number of
     #: jobs seen grows before they are computed again.
     price_jobs: int = 400
     price_growth: float = 0.1
     #: Rounds between two programs of the makespan, and one more for so many jobs.
-    share_rounds: int = 4
+    share_rounds: int = 10
     jobs_a_round: int = 400
     #: Seconds taken for a round's length where a replay has no rounds.
     event_round_s: float = 360.0
@@ -123,7 +123,8 @@ class _Worth:
             worth = np.where(begun[:, None] & ~stays, worth * max(1.0 - lost, 0.0), worth)
         if (gang == 1).all():
             if n <= devices.min():  # all fit wherever they are worth most
-                return worth.argmax(axis=1)
+                best: NDArray[np.int64] = worth.argmax(axis=1)
+                return best
             answer = transport(-worth, devices, unplaced=0.0, threads=1)
             return answer.assignment.astype(np.int64)
         return _place_gangs(worth, gang, devices)
@@ -186,16 +187,16 @@ class _Shares:
     def _shares(
         self, rate: NDArray[np.float64], gang: NDArray[np.int64], devices: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Return the shares that end all jobs first, and the others first beside those that must run.
+        """Return the shares that end all jobs first, and among these the rest as early as it goes.
 
         A job whose shares sum to 1 decides the end; where the others have slack, a second program
         ends them as early as the devices left to them allow.
         """
-        x, _, self._price = largest_least_rate(rate, gang, devices)
+        x, _, self._price, _ = largest_least_rate(rate, gang, devices)
         must = x.sum(axis=1) > 1.0 - _TIGHT
         if must.any() and not must.all():
             room = devices - (gang[must, None] * x[must]).sum(axis=0)
-            x[~must], _, price = largest_least_rate(rate[~must], gang[~must], room)
+            x[~must], _, price, _ = largest_least_rate(rate[~must], gang[~must], room)
             self._price = np.where(price > 0.0, price, self._price)
         return x
 

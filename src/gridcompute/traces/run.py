@@ -10,6 +10,8 @@ import numpy as np
 
 from .. import _checks
 from ..errors import InvalidProblemError
+from .bounds import completion_prices, makespan_prices
+from .certificate import check, completion_bound, makespan_bound
 from .engine import run_rounds
 from .policies import made
 from .tables import Cluster, Trace, check_fit, measured_jobs
@@ -17,6 +19,8 @@ from .tables import Cluster, Trace, check_fit, measured_jobs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .bounds import CompletionPrices, MakespanPrices
+    from .certificate import TraceCertificate
     from .engine import Log
 
 __all__ = ["Replay", "replay"]
@@ -120,6 +124,37 @@ class Replay:
     def _isolated(self) -> Replay:
         return replay(self.trace, self.cluster, "isolated", **self._settings)
 
+    @cached_property
+    def _prices(self) -> tuple[tuple[MakespanPrices, ...], CompletionPrices]:
+        return (
+            makespan_prices(self.trace, self.cluster, self.jobs),
+            completion_prices(self.trace, self.cluster, self.jobs),
+        )
+
+    @cached_property
+    def makespan_bound_s(self) -> float:
+        """What no schedule of the measured jobs is below, whatever it does with all others.
+
+        Worked out when it is first asked for; `verify` computes it anew from its prices.
+        """
+        return makespan_bound(self.trace, self.cluster, self.jobs, self._prices[0])
+
+    @cached_property
+    def mean_completion_bound_s(self) -> float:
+        """What no schedule has as mean completion time of the measured jobs; nan without jobs.
+
+        Other jobs are left out of it, so that of a part of a trace it says what a scheduler could
+        do that serves these jobs alone.
+        """
+        if not len(self.jobs):
+            return float("nan")
+        whole = completion_bound(self.trace, self.cluster, self.jobs, self._prices[1])
+        return whole / len(self.jobs)
+
+    def verify(self) -> TraceCertificate:
+        """Check the times and both bounds by code that shares nothing with what made them."""
+        return check(self, *self._prices)
+
     def summary(self) -> dict[str, Any]:
         """Return the figures of a table, times in hours: deterministic, but for the decisions."""
         out: dict[str, Any] = {"policy": self.policy, "jobs": len(self.jobs)}
@@ -130,6 +165,8 @@ class Replay:
             out[f"{name}_median_h"] = float("nan") if empty else float(np.median(hours))
             out[f"{name}_p99_h"] = float("nan") if empty else float(np.percentile(hours, 99))
         out["makespan_h"] = self.makespan_s / 3600.0
+        out["completion_bound_h"] = self.mean_completion_bound_s / 3600.0
+        out["makespan_bound_h"] = self.makespan_bound_s / 3600.0
         out["utilisation"] = self.utilisation
         out["moves"], out["evictions"] = self.moves, self.evictions
         if self.cost is not None:

@@ -51,8 +51,8 @@ def makespan_shares(view: View) -> NDArray[np.float64]:
 
 def largest_least_rate(
     rate: NDArray[np.float64], gang: NDArray[Any], devices: NDArray[Any]
-) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
-    """Return shares that maximise the least rate, that rate, and the prices of the types.
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]]:
+    """Return shares that maximise the least rate, that rate, and the prices of types and jobs.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def largest_least_rate(
     """
     n, n_types = rate.shape
     if not n:
-        return np.zeros((0, n_types)), np.inf, np.zeros(n_types)
+        return np.zeros((0, n_types)), np.inf, np.zeros(n_types), np.zeros(0)
     scale = float(rate.max(axis=1).min())
     jobs, types = np.nonzero(rate)
     count = len(jobs)
@@ -86,7 +86,8 @@ def largest_least_rate(
     solution, duals = _minimum(cost, lower, upper, starts, index, value)
     x = np.zeros((n, n_types))
     x[jobs, types] = np.clip(solution[shares], 0.0, 1.0)
-    return x, float(solution[-1]) * scale, np.maximum(-duals[2 * n :], 0.0)
+    price = np.maximum(-duals[n:], 0.0)
+    return x, float(solution[-1]) * scale, price[n:], price[:n]
 
 
 def _minimum(

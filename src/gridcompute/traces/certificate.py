@@ -1,0 +1,208 @@
+"""Check of a replay's bounds from the trace, the cluster and the prices alone.
+
+It imports nothing that made them: what the prices are worth is computed anew, job by job and time
+by time, by the inequalities stated in `bounds`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._certificate import Certificate
+from .._gap import relative_gap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["TraceCertificate", "check", "completion_bound", "makespan_bound"]
+
+#: Relative error that the sums below may have: some ten roundings of 2**-53 a term.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class TraceCertificate(Certificate):
+    """What an independent check of a replay found.
+
+    Attributes
+    ----------
+    valid : bool
+        Results are what times say, no job ends before it could, and no bound lies above its value.
+    objective, bound : float
+        Mean completion time in seconds, and what no schedule is below.
+    makespan_s, makespan_bound_s : float
+        The same of the makespan.
+    reasons : tuple of str
+        Why not, where something does not hold.
+    """
+
+    valid: bool
+    objective: float
+    bound: float
+    makespan_s: float
+    makespan_bound_s: float
+    reasons: tuple[str, ...]
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal."""
+        return relative_gap(self.objective, self.bound)
+
+
+def makespan_bound(trace: Any, cluster: Any, jobs: NDArray[np.int64], prices: Any) -> float:
+    """Return the seconds from the first arrival that no schedule of these jobs ends before."""
+    if not len(jobs):
+        return 0.0
+    begun = float(trace.arrival_s[jobs].min())
+    bound = max(
+        float(trace.arrival_s[j]) + _shortest(trace, cluster, j) - begun for j in jobs.tolist()
+    )
+    known = set(jobs.tolist())
+    for entry in prices:
+        device, own = np.maximum(entry.device, 0.0), np.maximum(entry.job, 0.0)
+        worth = []
+        for j, beta in zip(entry.jobs.tolist(), own.tolist(), strict=True):
+            if j not in known or trace.arrival_s[j] < entry.release_s:
+                return -math.inf  # prices of other jobs prove nothing about these
+            gang, work = int(trace.gang[j]), float(trace.work[j])
+            can = [
+                (beta + gang * float(device[k])) * work / float(trace.speed[j, k])
+                for k in range(cluster.n_types)
+                if trace.speed[j, k] > 0.0 and gang <= cluster.devices[k]
+            ]
+            worth.append(min(can))
+        spent = math.fsum(own.tolist()) + math.fsum(
+            float(device[k]) * int(cluster.devices[k]) for k in range(cluster.n_types)
+        )
+        if spent > 0.0:
+            until = math.fsum(worth) / spent * (1.0 - _ROUNDING)
+            bound = max(bound, entry.release_s - begun + until)
+    return bound * (1.0 - _ROUNDING)
+
+
+def completion_bound(trace: Any, cluster: Any, jobs: NDArray[np.int64], prices: Any) -> float:
+    """Return the sum of completion times (end less arrival) that no schedule is below."""
+    n = len(jobs)
+    if not n:
+        return 0.0
+    arrival = np.asarray(trace.arrival_s)[jobs]
+    time_s, price = np.asarray(prices.time_s), np.asarray(prices.price)
+    if (price < 0.0).any() or (np.diff(time_s) <= 0.0).any() or (price[:, -1] != 0.0).any():
+        return -math.inf
+    gang, work = np.asarray(trace.gang)[jobs], np.asarray(trace.work)[jobs]
+    tolls, shortest = [], np.full(n, np.inf)
+    for k in range(cluster.n_types):
+        speed = np.asarray(trace.speed)[jobs, k]
+        can = (speed > 0.0) & (gang <= cluster.devices[k])
+        seconds = np.full(n, np.inf)
+        seconds[can] = work[can] / speed[can]
+        shortest = np.minimum(shortest, seconds)
+        tolls.append((can, gang * np.where(can, seconds, 1.0)))
+    alone = math.fsum(shortest.tolist())  # no device-time is scarce
+    alone = max(alone, _one_machine(arrival.tolist(), tolls, cluster.devices, prices.worth))
+    if len(time_s) < 2:
+        return alone * (1.0 - _ROUNDING)
+
+    def paid(values: list[NDArray[np.float64] | float]) -> NDArray[np.float64]:
+        """Return what each job pays at least at these prices of the types."""
+        least = np.full(n, np.inf)
+        for (can, toll), value in zip(tolls, values, strict=True):
+            least = np.where(can, np.minimum(least, toll * value), least)
+        return least
+
+    at_arrival = [np.interp(arrival, time_s, row) for row in price]
+    # Both ways of bounding, from the arrival on and then at each later time.
+    lowest = paid(list(at_arrival))
+    middle = arrival + lowest
+    least_end = arrival + shortest
+    late = np.full(n, np.inf)
+    before = lowest  # the least that is paid from the arrival to the time at hand
+    for b, t in enumerate(time_s.tolist()):
+        open_now = arrival <= t
+        cheap = paid([float(row[b]) for row in price])
+        middle = np.where(open_now, np.minimum(middle, t + cheap), middle)
+        # Ends up to t cost at least their earliest time and the least paid until t.
+        after = np.where(open_now, np.minimum(before, cheap), before)
+        previous = time_s[b - 1] if b else -np.inf
+        ends_here = open_now & (least_end <= t)
+        earliest = np.maximum(least_end, previous)
+        late = np.where(ends_here, np.minimum(late, earliest + after), late)
+        before = after
+    # After the last time all is free.
+    late = np.minimum(late, np.maximum(least_end, time_s[-1]))
+    each = np.maximum(middle + shortest / 2.0, late)
+    steps = np.diff(time_s)
+    worth = [
+        float(m) * math.fsum((steps * (row[1:] + row[:-1]) / 2.0).tolist())
+        for m, row in zip(cluster.devices, price, strict=True)
+    ]
+    total = math.fsum(each.tolist())
+    slack = _ROUNDING * (abs(total) + math.fsum(worth) + math.fsum(arrival.tolist()))
+    priced = total - math.fsum(worth) - math.fsum(arrival.tolist()) - slack
+    return max(priced, alone * (1.0 - _ROUNDING))
+
+
+def _one_machine(arrival: list[float], tolls: Any, devices: Any, worth: Any) -> float:
+    """Return the sum of completion times on one machine as strong as the cluster.
+
+    Between two arrivals the machine works off the smallest rests: a sorted list of rests is kept,
+    and what has room until the next arrival ends.
+    """
+    value = np.maximum(np.asarray(worth, np.float64), 0.0)
+    speed = math.fsum(float(v) * int(m) for v, m in zip(value, devices, strict=True))
+    if not speed > 0.0:
+        return 0.0
+    sizes = np.full(len(arrival), np.inf)
+    for k, (can, toll) in enumerate(tolls):
+        sizes = np.where(can, np.minimum(sizes, toll * value[k]), sizes)
+    events = sorted(zip(arrival, (sizes / speed).tolist(), strict=True))
+    rests: list[float] = []  # descending: the smallest is the last
+    ends = []
+    for at, (now, size) in enumerate(events):
+        bisect.insort(rests, size, key=lambda rest: -rest)
+        clock, until = now, events[at + 1][0] if at + 1 < len(events) else math.inf
+        while rests and clock + rests[-1] <= until:
+            clock += rests.pop()
+            ends.append(clock)
+        if rests and until > clock:
+            rests[-1] -= until - clock
+    slack = 1e2 * _ROUNDING * math.fsum(ends)
+    return math.fsum(ends) - math.fsum(arrival) - slack
+
+
+def check(answer: Any, makespan_prices: Any, prices: Any) -> TraceCertificate:
+    """Check the times of a replay and its bounds."""
+    trace, cluster, jobs = answer.trace, answer.cluster, answer.jobs
+    reasons = []
+    ends = np.asarray(answer.end_s)
+    for at, j in enumerate(jobs.tolist()):
+        least = float(trace.arrival_s[j]) + _shortest(trace, cluster, j)
+        if not ends[at] >= least - _ROUNDING * 1e3 * max(1.0, abs(least)):
+            reasons.append(f"job {j} ends at {ends[at]} s, before it could, {least} s")
+            break
+    times = [float(e) - float(trace.arrival_s[j]) for e, j in zip(ends, jobs.tolist(), strict=True)]
+    if not np.allclose(times, answer.completion_s, rtol=1e-9, atol=1e-6):
+        reasons.append("completion_s is not end_s less the arrivals")
+    mean = math.fsum(times) / len(times) if times else math.nan
+    bound = completion_bound(trace, cluster, jobs, prices) / len(times) if times else math.nan
+    until = makespan_bound(trace, cluster, jobs, makespan_prices)
+    span = float(ends.max() - trace.arrival_s[jobs].min()) if times else 0.0
+    if times and not bound <= mean * (1.0 + 1e-9):
+        reasons.append(f"the bound of the mean completion, {bound} s, is above it, {mean} s")
+    if not until <= span * (1.0 + 1e-9):
+        reasons.append(f"the bound of the makespan, {until} s, is above it, {span} s")
+    return TraceCertificate(not reasons, mean, bound, span, until, tuple(reasons))
+
+
+def _shortest(trace: Any, cluster: Any, j: int) -> float:
+    """Return the seconds of a job alone on its fastest type."""
+    gang = trace.gang[j]
+    fastest = max(
+        float(v) for v, m in zip(trace.speed[j], cluster.devices, strict=True) if gang <= m
+    )
+    return float(trace.work[j]) / fastest
