@@ -18,8 +18,8 @@ from ..errors import CostRangeError, InfeasibleError, InvalidProblemError
 from ..report.printable import printable
 from . import bench as bench_cli
 from . import grid as grid_cli
-from .output import Json, emit
 from . import replay as replay_cli
+from .output import Json, emit
 
 __all__ = ["app", "main", "run"]
 

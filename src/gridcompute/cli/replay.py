@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .output import Json, emit
+
 if TYPE_CHECKING:
     from ..traces import Cluster, Trace
 
@@ -46,6 +48,7 @@ def replay(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the page, with pictures, and results.csv.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Replay a trace under scheduling policies, with a bound beside the results."""
     import csv
@@ -73,25 +76,29 @@ def replay(
         if not found[-1].verify():
             typer.echo(f"{name}: {'; '.join(found[-1].verify().reasons)}", err=True)
             raise typer.Exit(1)
+    sheets = [{**r.summary(), "certificate": r.verify()} for r in found]
     head, rows = rows_of(found)
     shown = Table(title=printable(f"{jobs_of!r} on {on!r}"))
     for k, column in enumerate(head):
         shown.add_column(column, justify="right" if k else "left")
     for row in rows:
         shown.add_row(*map(printable, row))
-    Console(width=12 * len(head) + 12).print(shown)
+    if as_json:
+        emit(True, {"trace": repr(jobs_of), "cluster": repr(on), "results": sheets}, "")
+    else:
+        Console(width=12 * len(head) + 12).print(shown)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         title = f"{jobs_of.name}: {len(found[0].jobs)} jobs"
         write_whole(out / "replay.html", replay_page(found, title).encode())
         text = io.StringIO()
-        sheets = [r.summary() for r in found]
-        names = list(dict.fromkeys(key for sheet in sheets for key in sheet))
-        writer = csv.DictWriter(text, names, lineterminator="\n")
+        names = [key for key in sheets[0] if key != "certificate"]
+        writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(sheets)
         write_whole(out / "results.csv", text.getvalue().encode())
-        typer.echo(f"the page: {out / 'replay.html'}")
+        if not as_json:
+            typer.echo(f"the page: {out / 'replay.html'}")
 
 
 def _cluster(text: str) -> Cluster:

@@ -116,13 +116,17 @@ def gavel(
     return Trace(arrival, work, speed, np.array(gangs, np.int64), whole_steps=True, name="gavel")
 
 
-def gavel_file(path: str | Path, throughputs: str | Path) -> Trace:
+def gavel_file(path: str | Path, throughputs: str | Path, *, unmeasured: str = "error") -> Trace:
     """Read a trace in Gavel's columns: ``job_type, total_steps, arrival_time_s, scale_factor, vc``.
 
-    A tenant is a ``vc``. Jobs are sorted by arrival, ties in the file's order.
+    A tenant is a ``vc``. Jobs are sorted by arrival, ties in the file's order. Jobs of a type and
+    width that was not measured are an error, or left out with ``unmeasured="leave_out"``.
     """
+    _checks.choice("unmeasured", unmeasured, ("error", "leave_out"))
     table = _Throughputs(throughputs)
     rows = _rows(path, ("job_type", "total_steps", "arrival_time_s", "scale_factor"))
+    if unmeasured == "leave_out":
+        rows = [r for r in rows if table.measured(r["job_type"], r["scale_factor"])]
     arrival = _numbers(rows, "arrival_time_s", path)
     order = np.argsort(arrival, kind="stable")
     gang = _numbers(rows, "scale_factor", path).astype(np.int64)
@@ -240,6 +244,11 @@ class _Throughputs:
                     "throughputs",
                 ) from None
         self._path = path
+
+    def measured(self, job_type: str, gang: str) -> bool:
+        """Return whether some type has a speed for it."""
+        key = f"('{job_type}', {gang})"
+        return any((table.get(key) or {}).get("null") for table in self._tables)
 
     def row(self, job_type: str, gang: int) -> list[float]:
         """Return the speeds of a type of job on that many devices."""
