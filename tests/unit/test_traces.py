@@ -1,6 +1,6 @@
 """Replays of traces: rules of a round, policies by hand, and Gavel's recorded values.
 
-The recorded values lie beside the project (../shared/data/replay); without them those tests skip.
+The recorded values are in examples/data.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, replay, traces
-from trace_records import SPEEDS, needs_records, rows
+from trace_records import SPEEDS, rows
 
 ROUND_S = 360.0
 
@@ -23,7 +23,6 @@ def makespan_h(policy: str, n: int, seed: int) -> float:
 @pytest.mark.parametrize("seed", range(3))
 def test_gavels_generator_draws_the_recorded_jobs(seed: int) -> None:
     """If this fails, every recorded value would be compared with other jobs."""
-    needs_records()
     made = traces.gavel(SPEEDS, 700, seed=seed)
     want = [r for r in rows("gavel_jobs_static.csv.gz") if int(r["seed"]) == seed]
     assert made.gang.tolist() == [int(r["gpus"]) for r in want]
@@ -33,7 +32,6 @@ def test_gavels_generator_draws_the_recorded_jobs(seed: int) -> None:
 
 def test_gavels_arrivals_are_the_recorded_ones() -> None:
     """If this fails, the gaps between jobs are drawn from another stream."""
-    needs_records()
     made = traces.gavel(SPEEDS, 2000, jobs_per_h=3600.0, multi_gpu=False)
     want = rows("gavel_jobs_continuous_seed0.csv.gz")[:2000]
     np.testing.assert_allclose(made.arrival_s, [float(r["arrival_unit"]) for r in want], atol=1e-6)
@@ -44,7 +42,6 @@ def test_gavels_arrivals_are_the_recorded_ones() -> None:
 @pytest.mark.parametrize("n", [100])
 def test_fifo_as_coded_gives_the_makespans_of_its_rules(n: int) -> None:
     """If this fails, some rule of the rounds, the priorities or the draws is not Gavel's."""
-    needs_records()
     want = next(r for r in rows("gavel_makespan_check.csv") if int(r["jobs"]) == n)
     for seed in range(3):
         found = makespan_h("fifo_gavel", n, seed)

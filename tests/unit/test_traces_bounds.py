@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gridcompute import InvalidProblemError, replay, traces
 from gridcompute.traces import bounds, certificate
 from gridcompute.traces.policies import POLICIES
-from trace_records import SPEEDS, needs_records
+from trace_records import SPEEDS
 
 pytest.importorskip("highspy")
 
@@ -116,7 +116,6 @@ def test_the_same_results_twice(policy: str) -> None:
 
 def test_the_own_policy_beats_the_recorded_ones_on_a_loaded_cluster() -> None:
     """700 of Gavel's jobs of one device, 12 an hour: below srtf, far below Gavel's FIFO."""
-    needs_records()
     trace = traces.gavel(SPEEDS, 700, jobs_per_h=12.0, multi_gpu=False)
     cluster = traces.gavel_cluster()
     kinds = ("gridcompute", "srtf", "fifo_gavel_fastest")
@@ -126,7 +125,6 @@ def test_the_own_policy_beats_the_recorded_ones_on_a_loaded_cluster() -> None:
 
 def test_makespan_of_100_jobs_is_that_of_the_longest() -> None:
     """The recorded 161.164 h of Gavel's makespan policy are the longest job: within 0.01 %."""
-    needs_records()
     trace = traces.gavel(SPEEDS, 100, seed=1)
     cluster = traces.gavel_cluster()
     for policy in ("gridcompute:makespan", "max_min_makespan"):

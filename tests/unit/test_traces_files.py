@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, replay, traces
-from trace_records import DATA, SPEEDS, needs_records
+from trace_records import DATA, SPEEDS
 
 OWN = "arrival_s,work,gang,tenant,speed_a,speed_b\n5,100,1,x,1,0.5\n0,50,2,y,2,1\n9,10,1,x,0,1\n"
 
@@ -71,7 +71,6 @@ def test_gavels_file_needs_its_throughputs(tmp_path):
     )
     with pytest.raises(InvalidProblemError, match="throughputs"):
         traces.read(path, names=("v100",))
-    needs_records()
     with pytest.raises(InvalidProblemError, match=r"no entry \('A3C', 2\)"):
         traces.gavel_file(path, SPEEDS)
     trace = traces.gavel_file(path, SPEEDS, unmeasured="leave_out")
