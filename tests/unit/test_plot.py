@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,13 @@ def test_regret_by_cause() -> None:
     assert ax.get_xlabel() == "cost above the bound, % of the bound"
     bars = r.plot.load()
     assert [bar.get_height() for bar in bars.patches] == r.load[0].tolist()
+
+
+def test_a_problem_with_a_start_shows_times() -> None:
+    dated = replace(plan(), problem=plan().problem.replace(start="2026-03-01T00:00+08:00"))
+    ax = dated.plot.load()
+    assert ax.get_xlabel() == "time"
+    assert labels(ax.xaxis)[:2] == ["03-01 00:00", "03-01 02:00"]
 
 
 def test_pictures_are_drawn_on_the_axes_given() -> None:

@@ -253,15 +253,18 @@ def test_a_table_has_names_and_nulls() -> None:
         m.to_arrow(slots=["a", "b"])
     empty = gc.transport(np.empty((0, 2)), [1, 1]).to_arrow(slots=["a", "b"])
     assert empty.num_rows == 0
+    hours = plan().hourly
+    frame = hours.to_pandas()
+    assert len(frame) == len(hours) == 12 * 24
+    assert frame["load_kwh"].sum() == pytest.approx(plan().dispatch.load_kwh.sum())
+    carried = frame.filter(regex="^(direct|bundled|grid|gr.*_discharge)_kwh").sum(axis=1)
+    np.testing.assert_allclose(carried, frame["load_kwh"], atol=1e-6)
+    row = frame[(frame["site_name"] == plan().problem.sites.name[3]) & (frame["hour"] == 5)]
+    assert row["price_yuan_per_kwh"].item() == plan().prices.energy[3, 5]
+    dated = replace(plan(), problem=plan().problem.replace(start="2026-03-01T00:00+08:00"))
+    assert dated.hourly.to_arrow()["time"][25].as_py() == "2026-03-01T01:00:00+08:00"
     plans = plan().to_arrow()
     assert {"site_name", "accelerator", "reason"} <= set(plans.column_names)
-
-
-class Exported:
-    """What has nothing but one way out, as arrays of other libraries have."""
-
-    def __init__(self, **ways: Any) -> None:
-        self.__dict__.update(ways)
 
 
 class OnlyDLPack:

@@ -30,7 +30,10 @@ SOURCES = (
 
 
 class PlanPlots:
-    """The pictures of a `grid.Plan`, as ``plan.plot``; hours begin at their number."""
+    """The pictures of a `grid.Plan`, as ``plan.plot``.
+
+    Hours begin at their number; where the problem has a start, they are labelled with times.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -214,7 +217,7 @@ class PlanPlots:
             ax.barh(y, hours, left=begin, height=0.7, color=colours[site])
             end = begin + hours
             ax.text(end, y, f" {names[site]}", va="center", fontsize="x-small")
-        ax.set_yticks(np.arange(len(rows)), [str(j) for j in rows.tolist()])
+        ax.set_yticks(np.arange(len(rows)), [str(i) for i in problem.jobs.ids[rows].tolist()])
         ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         ax.set_ylabel("job")
         self._hours(ax)
@@ -231,7 +234,10 @@ class PlanPlots:
         return _checks.whole("site", site, 0, len(names) - 1)
 
     def _hours(self, ax: Any) -> None:
-        hour_axis(ax, self._plan.problem.hours)
+        problem = self._plan.problem
+        times = [problem.time(h) for h in range(problem.hours)]
+        labels = [t.strftime("%m-%d %H:%M") for t in times if t is not None]
+        hour_axis(ax, problem.hours, labels or None)
 
     def _stack(self, ax: Any, rows: NDArray[Any], names: Sequence[str], colours: Any) -> None:
         """Draw rows on top of each other, each hour from its beginning to its end."""

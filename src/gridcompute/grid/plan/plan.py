@@ -18,6 +18,7 @@ from .columns import Dispatch, Prices
 from .compare import Comparison
 from .data import PlanData, dimensions
 from .explain import Explanation, explain
+from .hourly import HourlyTable
 from .reasons import unplaced_reasons
 
 if TYPE_CHECKING:
@@ -132,6 +133,11 @@ class Plan(PlanData, Tabular):
         return pa.table(columns)
 
     @property
+    def hourly(self) -> HourlyTable:
+        """The plan by site and hour, one row each: `to_arrow`, `to_pandas`, `to_polars`."""
+        return HourlyTable(self)
+
+    @property
     def plot(self) -> PlanPlots:
         """The pictures of the plan, e.g. `plot.load()`; needs matplotlib."""
         from ...plot.plan import PlanPlots  # upward, and only when called
@@ -160,7 +166,7 @@ class Plan(PlanData, Tabular):
         problem = self.problem
         green = self.green
         load = float(green["load_kwh"].sum())
-        hourly = float((green["n2_hourly"] * green["load_kwh"]).sum())
+        hourly = float(self.dispatch.green_kwh.sum())
         rows = {
             "status": self.status,
             "jobs": len(problem.jobs),
