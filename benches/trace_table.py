@@ -8,6 +8,7 @@ Reads ../shared/data beside the project. Some minutes a group on one core; cells
 are kept.
 """
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -109,6 +110,160 @@ def measure(path, cells):
         print(cell, found[cell], flush=True)
 
 
+# ---------------------------------------------------------------- the page
+
+
+def recorded():
+    """The recorded values: {(trace, load): {policy: value}}."""
+    out = {}
+    with (DATA / "replay" / "gavel_recorded.csv").open() as file:
+        for row in csv.DictReader(file):
+            key = (row["trace"], row["metric"], float(row["load"]))
+            out.setdefault(key, {})[row["policy"]] = float(row["value"])
+    return out
+
+
+def best(values, packed):
+    """The least recorded value, of policies with or without packing, and the policy."""
+    kept = {p: v for p, v in values.items() if p.endswith("_packed") == packed}
+    policy = min(kept, key=kept.get, default=None)
+    return (kept[policy], policy) if policy else (float("nan"), "")
+
+
+def markdown(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---:" for _ in head) + " |"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+def table_static(found, known):
+    rows = []
+    for n in STATIC:
+        cell = found.get(f"static:{n}")
+        if cell is None:
+            continue
+        mean = {p: float(np.mean(v["value"])) for p, v in cell.items()}
+        bound = float(np.mean(cell["gridcompute:makespan"]["bound"]))
+        old = known["static_multi_gpu", "makespan_h", n]
+        own, gavel_h = mean["gridcompute:makespan"], old["min_total_duration_perf"]
+        rows.append(
+            [
+                str(n), f"{bound:.3f}", f"**{own:.3f}**", f"{(own / bound - 1) * 100:.3f}",
+                f"{gavel_h:.3f}", f"{(own / gavel_h - 1) * 100:+.3f}",
+                f"{mean['max_min_makespan']:.2f}",
+                f"{(mean['max_min_makespan'] / gavel_h - 1) * 100:+.2f}",
+                f"{old['fifo']:.2f}", f"{mean['fifo_gavel']:.2f}",
+                f"{old['min_total_duration_packed']:.2f}",
+            ]
+        )  # fmt: skip
+    head = [
+        "jobs", "bound", "gridcompute", "% above bound", "Gavel, recorded", "% to it",
+        "max_min_makespan, replayed", "% to recorded", "FIFO, recorded", "fifo_gavel, replayed",
+        "packed, recorded",
+    ]  # fmt: skip
+    return markdown(head, rows)
+
+
+def table_stream(found, known, kind, loads):
+    rows = []
+    for load in loads:
+        cell = found.get(f"{kind}:{load:g}")
+        if cell is None:
+            continue
+        own = cell["gridcompute"]
+        old = known[f"continuous_{kind}_gpu", "mean_jct_h", float(load)]
+        (value, policy), (packed, _) = best(old, False), best(old, True)
+        rows.append(
+            [
+                f"{load:g}", f"**{own['window_h']:.2f}**", f"{value:.2f} {policy}",
+                f"{(own['window_h'] / value - 1) * 100:+.1f}", f"{packed:.2f}",
+                f"{own['window_bound_h']:.2f}", f"{own['all_h']:.2f}", f"{own['all_bound_h']:.2f}",
+                f"{own['p99_h']:.0f}", f"{own['utilisation']:.2f}", str(own["moves"]),
+                f"{own['decision_p99_ms']:.1f}",
+            ]
+        )  # fmt: skip
+    head = [
+        "jobs/h", "gridcompute", "best recorded, not packed", "% to it", "best packed",
+        "alone", "all 5,000", "its bound", "p99", "used", "moves", "decision p99, ms",
+    ]  # fmt: skip
+    return markdown(head, rows)
+
+
+def table_beside(found, known):
+    rows = []
+    names = {
+        "fifo_gavel": "fifo", "fifo_gavel_fastest": "fifo_perf", "allox": "allox",
+        "max_min": "max_min_fairness_perf", "max_min_blind": "max_min_fairness",
+    }  # fmt: skip
+    for kind, loads in (("single", SINGLE), ("multi", MULTI)):
+        for load in loads:
+            cell = found.get(f"{kind}:{load:g}", {})
+            old = known[f"continuous_{kind}_gpu", "mean_jct_h", float(load)]
+            for policy, got in cell.items():
+                if policy != "gridcompute":
+                    said = old.get(names.get(policy, ""))
+                    against = "" if said is None else f"{said:.2f}"
+                    rows.append([f"{kind}, {load:g}", policy, f"{got['window_h']:.3f}", against])
+    return markdown(["cell", "policy", "replayed, h", "recorded, h"], rows)
+
+
+def table_fairness(found, known):
+    rows = []
+    for kind, loads in (("single", SINGLE), ("multi", MULTI)):
+        for load in loads:
+            cell = found.get(f"ftf-{kind}:{load:g}")
+            if cell is None:
+                continue
+            old = known.get((f"continuous_{kind}_gpu", "mean_ftf", float(load)), {})
+            value, policy = best(old, False)
+            row = [f"{kind}, {load:g}", f"{value:.2f} {policy}"]
+            for own in ("gridcompute", "gridcompute:fairness"):
+                row += [f"{cell[own]['mean']:.3f}", f"{cell[own]['worst']:.2f}"]
+            rows.append(row)
+    head = ["cell", "best recorded mean", "gridcompute mean", "worst", ":fairness mean", "worst"]
+    return markdown(head, rows)
+
+
+def pictures():
+    """Completion times and load of a stream of jobs under four policies."""
+    from gridcompute.report.replays import COLOURS, completion_picture, load_picture
+
+    trace = traces.gavel(SPEEDS, 1500, jobs_per_h=9.0, multi_gpu=False)
+    policies = ("gridcompute", "allox", "max_min", "fifo_gavel_fastest")
+    runs = [replay(trace, traces.gavel_cluster(), p, round_s=ROUND_S) for p in policies]
+    for name, draw in (("completion", completion_picture), ("load", load_picture)):
+        (ROOT / "docs" / "_static" / f"replay-{name}.svg").write_text(draw(runs) + "\n")
+    words = ("petrol", "orange", "mint", "grey")
+    rows = [
+        [r.policy, word, f"{r.mean_completion_s / HOUR:.2f}", f"{r.makespan_s / HOUR:.1f}"]
+        for r, word in zip(runs, words, strict=False)
+    ]
+    bound = runs[0].mean_completion_bound_s / HOUR
+    rows.append(["bound", "", f"{bound:.2f}", f"{runs[0].makespan_bound_s / HOUR:.1f}"])
+    assert len(COLOURS) >= len(policies)
+    return markdown(["policy", "colour", "mean completion, h", "makespan, h"], rows)
+
+
+def page(path):
+    found, known = json.loads(Path(path).read_text()), recorded()
+    parts = {
+        "static": table_static(found, known),
+        "single": table_stream(found, known, "single", SINGLE),
+        "multi": table_stream(found, known, "multi", MULTI),
+        "beside": table_beside(found, known),
+        "fairness": table_fairness(found, known),
+        "pictures": pictures(),
+    }
+    text = PAGE.read_text()
+    for name, table in parts.items():
+        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+        head, _, rest = text.partition(begin)
+        tail = rest.partition(end)[2]
+        text = head + begin + "\n" + table + "\n" + end + tail
+    PAGE.write_text(text)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "measure":
         measure(sys.argv[2], sys.argv[3:])
+    else:
+        page(sys.argv[2])

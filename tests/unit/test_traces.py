@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, replay, traces
+from gridcompute.traces import simple
 from trace_records import SPEEDS, rows
 
 ROUND_S = 360.0
@@ -139,3 +140,26 @@ def test_bad_input_says_where() -> None:
         replay(trace, traces.Cluster([1]), "fifo", round_s=1.0)
     with pytest.raises(InvalidProblemError, match="policy: found 'best'"):
         replay(traces.Trace(**good), traces.Cluster([1]), "best", round_s=1.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_fifo_event_by_event_is_fifo_round_by_round(seed: int) -> None:
+    """If this fails, the quick loop for plain FIFO follows other rules than the engine."""
+    draw = np.random.default_rng(seed)
+    n = 60
+    speed = draw.choice([0.0, 1.0, 2.0, 4.0], (n, 2))
+    speed[speed.sum(axis=1) == 0.0] = 1.0
+    trace = traces.Trace(
+        np.sort(draw.integers(0, 300, n)).astype(float),
+        draw.integers(1, 60, n) * 4.0,
+        speed,
+        draw.choice([1, 2, 3], n),
+    )
+    cluster = traces.Cluster([3, 4])
+    by_rounds = replay(trace, cluster, lambda view: simple.fifo(view), round_s=0.0)
+    quick = replay(trace, cluster, "fifo", round_s=0.0)
+    np.testing.assert_allclose(quick.end_s, by_rounds.end_s, rtol=1e-12)
+    np.testing.assert_allclose(quick.start_s, by_rounds.start_s, rtol=1e-12)
+    np.testing.assert_allclose(quick.busy_s, by_rounds.busy_s, rtol=1e-9)
+    part = replay(trace, cluster, "fifo", round_s=0.0, measure=slice(10, 20))
+    np.testing.assert_array_equal(part.end_s, quick.end_s[10:20])

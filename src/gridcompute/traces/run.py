@@ -13,7 +13,9 @@ from ..errors import InvalidProblemError
 from .bounds import completion_prices, makespan_prices
 from .certificate import check, completion_bound, makespan_bound
 from .engine import run_rounds
+from .in_order import run_in_order
 from .policies import made
+from .simple import fifo
 from .tables import Cluster, Trace, check_fit, measured_jobs
 
 if TYPE_CHECKING:
@@ -264,7 +266,10 @@ def replay(
     check_fit(trace, cluster)
     jobs = measured_jobs(measure, len(trace))
     name, decide = made(policy, cluster, length, seed)
-    log = run_rounds(trace, cluster, decide, length, jobs, restart)
+    if name == "fifo" and decide is fifo and length == 0.0:
+        log = run_in_order(trace, cluster, jobs)
+    else:
+        log = run_rounds(trace, cluster, decide, length, jobs, restart)
     settings = {"round_s": length, "seed": seed, "measure": jobs, "restart_s": restart}
     return _result(name, trace, cluster, jobs, log, settings)
 
