@@ -198,7 +198,7 @@ def test_audit_and_page(plan: grid.Plan, tmp_path: Path) -> None:
     account = grid.audit(plan)
     assert "N2 hourly" in str(account)
     text = plan.report(tmp_path / "plan.html").read_text()
-    assert text.count("<section") == 8
+    assert text.count("<section") == 13
     visible = text.partition("<body>")[2].replace('"', " ").replace(">", " ").split()
     assert not {"nan", "nan%", "inf", "inf%", "-inf"} & set(visible)
 

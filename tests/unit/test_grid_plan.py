@@ -370,7 +370,7 @@ def test_page_shows_the_mandates_price_from_both_sides(plan: grid.Plan) -> None:
         asked, green, short = (float(x.replace(",", "")) for x in row[1:4])
         assert green + short >= asked * 0.98 - 0.01
     text = page(plan)
-    assert f"<td>{number(float(plan.prices.mandate[3, 1]))}</td>" in text
+    assert f">{number(float(plan.prices.mandate[3, 1]))}</td>" in text
     volume = dataclasses.replace(
         plan,
         problem=plan.problem.replace(mandate=grid.Mandate(rule="volume")),
@@ -385,7 +385,43 @@ def test_page_shows_the_fleets_energy_with_its_green_share(plan: grid.Plan) -> N
     assert f"green share, {share.min():.0%} to {share.max():.0%}" in text
     total = d.green_kwh.sum() / d.load_kwh.sum()
     assert f"{total:.0%} green; the line" in text
-    assert text.count('class="share"') == 1
+    assert text.count('class="share"') == 2  # on a wide screen and on a narrow one
+
+
+def test_page_begins_with_its_alarms(plan: grid.Plan) -> None:
+    """If this fails, a plan that misses the mandate looks like one that keeps it."""
+    missing = np.zeros_like(plan.dispatch.missing_kwh)
+    quiet = dataclasses.replace(plan, dispatch=plan.dispatch.replace(missing_kwh=missing))
+    missing[2] = 0.4
+    short = dataclasses.replace(plan, dispatch=plan.dispatch.replace(missing_kwh=missing))
+    name = plan.problem.mandate_rows.names[2]
+    text = page(short)
+    assert f"{name} is 0.40 kWh short of the mandate" in text[: text.index("<section")]
+    assert text.count('class="tile bad"') == 2
+    assert 'class="tile bad"' not in page(quiet)
+    assert "no date" in text
+    dated = dataclasses.replace(
+        plan, problem=plan.problem.replace(start="2026-03-01[Asia/Shanghai]")
+    )
+    assert "Sunday, 01 March 2026, 00:00 to Monday, 02 March 2026, 00:00 (Asia/Shanghai)" in page(
+        dated
+    )
+
+
+def test_page_tells_what_each_part_costs_and_each_tenant_bears(plan: grid.Plan) -> None:
+    """If this fails, the numbers of the page are not those of the plan."""
+    text = page(plan)
+    for name, yuan in plan.costs.items():
+        assert abs(yuan) < 0.005 or f">{yuan:,.2f}</td>" in text, name
+    borne = np.bincount(plan.table()["tenant"], plan.table()["allocated_yuan"])
+    assert f">{number(float(borne.max()))}</td>" in text
+    for rule in grid.policies.POLICIES:
+        assert f">{rule}</td>" in text
+    assert "are assumptions" in text
+    unsaid = dataclasses.replace(plan, problem=plan.problem.replace(sources=()))
+    assert "does not say where its figures come from" in page(unsaid)
+    lost = plan.dispatch.curtailed_kwh.sum() / plan.problem.energy.direct_kwh.sum()
+    assert f"{lost:.0%} curtailed" in text
 
 
 def test_page_of_names_that_look_like_html(plan: grid.Plan) -> None:
@@ -420,7 +456,7 @@ def test_page_opens_in_a_browser(plan: grid.Plan, tmp_path: Path) -> None:
         check=True,
     ).stdout
     assert dom.count("<svg") > 20
-    assert dom.count("<section") == 8
+    assert dom.count("<section") == 13
     for shown in ("Lowest N2", "All sites, ", "The mandate and its price", "Direct sources"):
         assert shown in dom
     shot = tmp_path / "plan.png"

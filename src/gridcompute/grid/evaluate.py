@@ -14,6 +14,7 @@ from .plan.columns import Placement, Prices
 from .plan.plan import Plan
 from .planner.clock import Clock
 from .planner.cost import load_of, plan_cost
+from .planner.dispatch_lp import EnergyBlock
 from .planner.match import check_problem
 from .planner.pinned import WithoutPinned
 from .planner.settings import SampledAscentOptions
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .tables.column import Int32s
     from .tables.problem import Problem
 
-__all__ = ["evaluate", "placement_of"]
+__all__ = ["dispatched", "evaluate", "placement_of"]
 
 #: The walk to prices where the caller gives none: 500 steps, the energy block asked at every
 #: fourth. It leaves 0.04 % of the best bound at 20,000 jobs; 240 steps leave 5 %, and 1,200 take
@@ -106,6 +107,34 @@ def evaluate(
         return market.plan(_evaluated(state, market.placement(placed), market.prices(prices)))
     finally:
         state.rows.close()
+
+
+def dispatched(problem: Problem, placement: Any) -> Plan:
+    """Return the plan of a placement with its exact dispatch and cost, and no bound worth the name.
+
+    As `evaluate`, in a fraction of the time, to compare costs. The placement is not checked.
+    """
+    placed = placement_of(problem, placement)
+    load = load_of(problem, placed.klass, placed.start)
+    supplied = EnergyBlock(problem, np.maximum(load, problem.energy.base_load_kwh)).serve(load)
+    n, hours, scopes = len(problem.sites), problem.hours, len(problem.mandate_rows.names)
+    return Plan(
+        problem=problem,
+        assignment=placed.klass,
+        start=placed.start,
+        dispatch=supplied.dispatch,
+        prices=Prices(
+            capacity=np.zeros(problem.classes.capacity.shape),
+            energy=supplied.energy_yuan_per_kwh,
+            corridor=np.zeros((n, n, hours)),
+            quota=np.zeros(len(problem.quotas)),
+            mandate=np.zeros((scopes, 2)),
+            storage=supplied.storage_yuan,
+        ),
+        objective_yuan=plan_cost(problem, placed.klass, placed.start, supplied.dispatch),
+        bound_yuan=-np.inf,
+        without_option_yuan=0.0,
+    )
 
 
 def _evaluated(state: PlannerState, placed: Placement, prices: Prices | None) -> Plan:

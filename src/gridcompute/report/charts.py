@@ -1,4 +1,4 @@
-"""Small pictures as inline SVG: heat maps, stacked areas, a map of flows; values in tooltips."""
+"""Small pictures without scripts: heat maps, bars, stacked areas, flows; values in hints."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["flows", "heat", "legend", "number", "stack", "tag"]
+__all__ = ["LEVELS", "bar", "flows", "heat", "legend", "level", "number", "stack", "tag"]
 
 Array = "NDArray[np.float64]"
-#: Ends and middle of the sequential scale, light to dark.
-SCALE = ((243, 246, 244), (127, 188, 173), (8, 81, 86))
+#: Steps of the sequential scale.
+LEVELS = 16
 
 
 def tag(name: str, content: str = "", **attributes: object) -> str:
@@ -37,14 +37,9 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def colour(share: float) -> str:
-    """The scale's colour at 0 to 1."""
-    share = min(max(share, 0.0), 1.0) * 2
-    low, high = (SCALE[0], SCALE[1]) if share <= 1 else (SCALE[1], SCALE[2])
-    mix = share if share <= 1 else share - 1
-    return "rgb({},{},{})".format(
-        *(round(a + (b - a) * mix) for a, b in zip(low, high, strict=True))
-    )
+def level(share: float) -> int:
+    """The step of the scale at 0 to 1, from 0 to `LEVELS` - 1; the style sheet has its colour."""
+    return round(min(max(share, 0.0), 1.0) * (LEVELS - 1))
 
 
 def heat(
@@ -55,46 +50,48 @@ def heat(
     unit: str,
     form: Callable[[float], str] = number,
     top: float | None = None,
-    cell: int = 24,
-    corner: str = "",
+    hints: Sequence[str] | None = None,
 ) -> str:
-    """A table of coloured cells with a scale; NaN is left blank."""
-    left, high, head = 118, 22, 18
+    """A grid of coloured cells with a scale, as wide as its place; NaN is left blank.
+
+    `hints` name the columns in the words that a cell shows when it is pointed at. Columns of longer
+    names are headed by vertical text; of short ones, each sixth is left on a narrow screen.
+    """
     finite = values[np.isfinite(values)]
     most = top if top is not None else float(finite.max(initial=0.0)) or 1.0
-    out = [tag("text", escape(corner), x=left - 8, y=12, text_anchor="end", class_="small")]
-    step = max(1, round(34 / cell)) if max(map(len, columns), default=0) <= 3 else 1
+    tall = max(map(len, columns), default=0) > 3
+    step = 1 if tall else max(1, -(-len(columns) // 30))
+    out = ["<b></b>"]
     for c, name in enumerate(columns):
-        if c % step == 0:
-            x = left + c * cell + cell / 2
-            if len(name) > 3:
-                turn = f"rotate(-45 {x} {head - 4})"
-                out.append(
-                    tag("text", escape(name), x=x, y=head - 4, transform=turn, class_="small")
-                )
-            else:
-                out.append(tag("text", name, x=x, y=12, text_anchor="middle", class_="small"))
+        kept = "every" if c % (6 * step) == 0 else "some"
+        shown = escape(name) if c % step == 0 else ""
+        out.append(tag("span", shown or "&#8203;", class_="tall" if tall else kept))
     for r, name in enumerate(rows):
-        y = head + r * high
-        out.append(tag("text", escape(name), x=left - 8, y=y + 15, text_anchor="end"))
+        out.append(tag("b", escape(name), title=name))
         for c, label in enumerate(columns):
             value = float(values[r, c])
             if np.isfinite(value):
-                hint = tag("title", escape(f"{name}, {label}: {form(value)} {unit}"))
-                box = {"x": left + c * cell, "y": y, "width": cell - 1, "height": high - 1}
-                out.append(tag("rect", hint, fill=colour(value / most), rx=2, **box))
-    width, height = left + len(columns) * cell, head + len(rows) * high
-    out.append(_scale(left, height + 8, most, form, unit))
-    pad = 60 if max(map(len, columns), default=0) > 3 else 0
-    return _picture(width + 8, height + 34, "".join(out), top=pad)
+                place = hints[c] if hints is not None else label
+                words = f"{name}, {place}: {form(value)} {unit}"
+                out.append(f'<i class="h{level(value / most)}" title="{escape(words)}"></i>')
+            else:
+                out.append("<i></i>")
+    grid = tag("div", "".join(out), class_="heat", style=f"--n:{len(columns)}")
+    steps = "".join(f'<i class="h{k}"></i>' for k in range(LEVELS))
+    words = tag("span", f"0 to {form(most)} {escape(unit)}")
+    return grid + tag("div", steps + words, class_="scale")
 
 
-def _scale(x: float, y: float, most: float, form: Callable[[float], str], unit: str) -> str:
-    boxes = [
-        tag("rect", x=x + i * 10, y=y, width=10, height=8, fill=colour(i / 11)) for i in range(12)
-    ]
-    words = tag("text", f"0 to {form(most)} {escape(unit)}", x=x + 128, y=y + 8, class_="small")
-    return "".join(boxes) + words
+def bar(parts: Sequence[tuple[str, str, float]], words: Callable[[float], str]) -> str:
+    """One bar of parts (name, colour, amount), those above 0 as wide as they are large."""
+    total = sum(amount for _, _, amount in parts if amount > 0) or 1.0
+    boxes = "".join(
+        f'<i style="flex:{amount / total:.5f};background:{fill}" '
+        f'title="{escape(f"{name}: {words(amount)}, {amount / total:.1%}")}"></i>'
+        for name, fill, amount in parts
+        if amount > 0
+    )
+    return tag("div", boxes, class_="bar") if boxes else ""
 
 
 def stack(
@@ -107,10 +104,12 @@ def stack(
     note: str = "",
     width: int = 262,
     height: int = 150,
+    times: Sequence[str] | None = None,
 ) -> str:
     """Layers (name, colour, value by hour) on each other, as steps.
 
-    `line` is a dashed level; `share`, by hour, is drawn as steps from 0 to 100 % of the height.
+    `line` is a dashed level; `share`, by hour, is drawn as steps from 0 to 100 % of the height;
+    `times` names the beginnings of the hours and the end of the last.
     """
     left, top, bottom = 40, 24, 18
     hours = len(layers[0][2])
@@ -151,7 +150,9 @@ def stack(
         out.append(tag("polyline", hint, points=path, class_="share"))
     for h in range(0, hours + 1, max(1, hours // 4)):
         x = left + wide * h / hours
-        out.append(tag("text", str(h), x=x, y=height - 4, text_anchor="middle", class_="small"))
+        mark = str(h) if times is None else times[h]
+        end = "end" if h == hours and len(mark) > 2 else "middle"
+        out.append(tag("text", escape(mark), x=x, y=height - 4, text_anchor=end, class_="small"))
     return _picture(width, height, "".join(out))
 
 
@@ -200,21 +201,29 @@ def flows(
     y = end + (latitude.max() - latitude) / (span[1] or 1.0) * (height - 2 * end)
     out = []
     largest = float(moved.max(initial=0.0)) or 1.0
+    radius = 4 + 15 * np.sqrt(size / (float(size.max(initial=0.0)) or 1.0))
     for o, d in _drawn(moved, most):
         bend = 0.14
         cx = (x[o] + x[d]) / 2 + bend * (y[d] - y[o])
         cy = (y[o] + y[d]) / 2 - bend * (x[d] - x[o])
         hint = tag("title", escape(f"{names[o]} to {names[d]}: {number(float(moved[o, d]))} GB"))
-        path = f"M{x[o]:.1f},{y[o]:.1f} Q{cx:.1f},{cy:.1f} {x[d]:.1f},{y[d]:.1f}"
         weight = 0.8 + 6 * moved[o, d] / largest
+        # The head points along the curve's last part and touches the circle of the site.
+        way = np.array([x[d] - cx, y[d] - cy])
+        way = way / max(float(np.hypot(*way)), 1e-9)
+        tip = np.array([x[d], y[d]]) - (radius[d] + 2) * way
+        foot = tip - (5 + 1.5 * weight) * way
+        side = np.array([-way[1], way[0]]) * (2.5 + weight)
+        path = f"M{x[o]:.1f},{y[o]:.1f} Q{cx:.1f},{cy:.1f} {foot[0]:.1f},{foot[1]:.1f}"
         out.append(tag("path", hint, d=path, class_="flow", stroke_width=f"{weight:.2f}"))
-    radius = 4 + 15 * np.sqrt(size / (float(size.max(initial=0.0)) or 1.0))
+        corners = " ".join(f"{a:.1f},{b:.1f}" for a, b in (tip, foot + side, foot - side))
+        out.append(tag("polygon", hint, points=corners, class_="head"))
     for i, name in enumerate(names):
         hint = tag(
             "title", escape(f"{name}: {number(float(size[i]))} {unit}, {share[i]:.0%} green")
         )
         place = {"cx": f"{x[i]:.1f}", "cy": f"{y[i]:.1f}", "r": f"{radius[i]:.1f}"}
-        out.append(tag("circle", hint, fill=colour(float(share[i])), class_="site", **place))
+        out.append(tag("circle", hint, class_=f"site f{level(float(share[i]))}", **place))
     for name, (left, low) in zip(names, _labels(names, x, y, radius), strict=True):
         out.append(tag("text", escape(name), x=f"{left:.1f}", y=f"{low:.1f}", class_="name"))
     return _picture(width, height, "".join(out))

@@ -12,14 +12,17 @@ import numpy as np
 from .._version import __version__
 from ..grid.eligibility import REASONS, REASONS_UNPLACED
 from ..grid.files.bounded import write_whole
-from ..grid.plan.audit import audit
+from ..grid.plan.audit import LEAST_SHORT_KWH, amount, audit
+from ..grid.tables.times import zone_name
 from .charts import flows, heat, legend, number, stack, tag
+from .sections import costs, own_power, simple_rules, sources, tenants
 from .style import STYLE
 from .tables import (
     account_rows,
     bottlenecks,
     claim_rows,
     direct_rows,
+    energy_unit,
     mandate_rows,
     table,
 )
@@ -27,6 +30,7 @@ from .tables import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..grid.plan.audit import Audit
     from ..grid.plan.plan import Plan
 
 __all__ = ["page", "write_page"]
@@ -38,6 +42,8 @@ COLOURS = {
     "grey from battery": "#8d8d96",
     "grid": "#cbc7bf",
 }
+#: Alarms shown at once.
+FIRST_ALARMS = 4
 #: Each status of a plan in words.
 STATUS = {
     "optimal": "proved optimal",
@@ -56,53 +62,107 @@ def write_page(plan: Plan, path: str | Path) -> Path:
 
 def page(plan: Plan) -> str:
     """The page as one HTML text: styles and pictures inside, no scripts, nothing fetched."""
+    account = audit(plan)
     sections = [
+        ("What it costs", costs(plan)),
         ("Where the work runs", _where(plan)),
         ("Energy by site and hour", _energy(plan)),
-        ("Green energy, four numbers", _green(plan)),
+        ("The sites' own power", own_power(plan, _marks(plan))),
+        ("Green energy, four numbers", _green(plan, account)),
         ("Prices", _prices(plan)),
         ("Data between sites", _corridors(plan)),
         ("Batteries", _batteries(plan)),
         ("What holds the plan back", _bottlenecks(plan)),
+        ("Tenants and quotas", tenants(plan)),
+        ("Beside simple rules", simple_rules(plan)),
         ("Jobs", _jobs(plan)),
+        ("Where the figures come from", sources(plan)),
     ]
     body = "".join(tag("section", tag("h2", escape(name)) + content) for name, content in sections)
     title = escape(f"Plan for {plan.problem.name}")
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head = '<meta charset="utf-8">'
+    head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head += f"<title>{title}</title><style>{STYLE}</style>"
     foot = tag("footer", f"gridcompute {__version__}. Hover over any mark for its value.")
-    main = tag("main", _headline(plan, title) + body + foot)
+    main = tag("main", _headline(plan, title, account) + body + foot)
     return f"<!doctype html>\n<html lang=en><head>{head}</head><body>{main}</body></html>\n"
 
 
-def _headline(plan: Plan, title: str) -> str:
+def _headline(plan: Plan, title: str, account: Audit) -> str:
     placed = int((plan.assignment >= 0).sum())
     new = plan.problem.mandate.applies_to(plan.problem.sites)
     worst = float(plan.green["n2_hourly"][new].min()) if new.any() else float("nan")
+    share = plan.problem.mandate.share
+    short = float(plan.dispatch.missing_kwh.sum())
     sizes = f"{len(plan.problem.classes)} classes at {len(plan.problem.sites)} sites"
     tiles = [
         (
             "placed",
             f"{placed / max(len(plan.assignment), 1):.1%}",
             f"{placed:,} of {len(plan.assignment):,} jobs",
+            False,
         ),
-        ("cost", f"{plan.objective_yuan:,.0f}", "yuan, unplaced jobs included"),
-        ("proved gap", f"{plan.gap:.3%}", f"no plan costs less than {plan.bound_yuan:,.0f}"),
+        ("cost", f"{plan.objective_yuan:,.0f}", "yuan, unplaced jobs included", False),
+        ("proved gap", f"{plan.gap:.3%}", f"no plan costs less than {plan.bound_yuan:,.0f}", False),
         (
             "lowest new site",
-            f"{worst:.1%}",
-            f"hourly green; {plan.problem.mandate.share:.0%} asked",
+            f"{worst:.1%}" if new.any() else "–",
+            f"hourly green; {share:.0%} asked",
+            short > LEAST_SHORT_KWH,
         ),
-        ("energy", f"{plan.green['load_kwh'].sum() / 1e3:,.1f}", "MWh at the grid connection"),
-        ("CO2", f"{plan.green['n4_tco2'].sum():,.1f}", "t, location-based"),
+        (
+            "energy",
+            f"{plan.green['load_kwh'].sum() / 1e3:,.1f}",
+            "MWh at the grid connection",
+            False,
+        ),
+        ("CO2", f"{plan.green['n4_tco2'].sum():,.1f}", "t, location-based", False),
     ]
+    if short > LEAST_SHORT_KWH:
+        names = plan.problem.mandate_rows.names
+        lacking = zip(names, plan.dispatch.missing_kwh, strict=True)
+        least = [name for name, kwh in lacking if kwh > LEAST_SHORT_KWH]
+        where = least[0] if len(least) == 1 else f"{len(least)} scopes"
+        words = f"kWh green energy missing, {where}"
+        tiles.append(("short of the mandate", amount(short), words, True))
     boxes = "".join(
-        tag("div", tag("small", name) + tag("b", value) + tag("span", note), class_="tile")
-        for name, value, note in tiles
+        tag(
+            "div",
+            tag("small", name) + tag("b", escape(value)) + tag("span", escape(note)),
+            class_="tile bad" if bad else "tile",
+        )
+        for name, value, note, bad in tiles
     )
     line = f"{len(plan.problem.jobs):,} jobs, {sizes}, {plan.problem.hours} hours; "
     line += f"{STATUS[plan.status]}."
-    return tag("header", tag("h1", title) + tag("p", line)) + tag("div", boxes, class_="tiles")
+    top = tag("h1", title) + tag("p", escape(f"{_when(plan)} {line}"))
+    return tag("header", top) + _alarms(account) + tag("div", boxes, class_="tiles")
+
+
+def _alarms(account: Audit) -> str:
+    """The alarms: the first few at once, the others on request."""
+    if not account.alarms:
+        return ""
+    items = [tag("li", escape(words)) for words in account.alarms]
+    out = tag("b", f"Alarms: {len(items)}") + tag("ul", "".join(items[:FIRST_ALARMS]))
+    rest = items[FIRST_ALARMS:]
+    if rest:
+        more = tag("summary", f"{len(rest)} more") + tag("ul", "".join(rest))
+        out += tag("details", more)
+    return tag("div", out, class_="alarms", role="alert")
+
+
+def _when(plan: Plan) -> str:
+    """The dates of the batch with their zone."""
+    problem, first = plan.problem, plan.problem.start
+    if first is None:
+        return "Hours count from 0; the batch has no date."
+    last = problem.time(problem.hours)
+    assert last is not None
+    zone = zone_name(first) or "no time zone given"
+    form = "%A, %d %B %Y, %H:%M"
+    end = "%H:%M" if first.date() == last.date() else form
+    return f"{first.strftime(form)} to {last.strftime(end)} ({zone})."
 
 
 def _names(plan: Plan) -> list[str]:
@@ -110,11 +170,26 @@ def _names(plan: Plan) -> list[str]:
 
 
 def _hours(plan: Plan) -> list[str]:
-    return [str(h) for h in range(plan.problem.hours)]
+    """What heads the hours: the hour of the day where the batch has a date."""
+    return [_mark(plan, h) for h in range(plan.problem.hours)]
 
 
-def _cell(plan: Plan) -> int:
-    return max(8, min(38, 912 // plan.problem.hours))
+def _mark(plan: Plan, hour: int) -> str:
+    time = plan.problem.time(hour)
+    return str(hour) if time is None else time.strftime("%H")
+
+
+def _marks(plan: Plan) -> list[str]:
+    """Marks of an axis, the end of the batch included."""
+    return [_mark(plan, h) for h in range(plan.problem.hours + 1)]
+
+
+def _hints(plan: Plan) -> list[str]:
+    """Each hour in full."""
+    times = [plan.problem.time(h) for h in range(plan.problem.hours)]
+    return [
+        f"hour {h}" if t is None else t.strftime("%a %d %b, %H:%M") for h, t in enumerate(times)
+    ]
 
 
 def _where(plan: Plan) -> str:
@@ -123,13 +198,13 @@ def _where(plan: Plan) -> str:
     use, have = (_by_site(plan, x) for x in (busy, problem.classes.capacity.astype(np.float64)))
     share = np.divide(use, have, out=np.full_like(use, np.nan), where=have > 0)
     used = tag("h3", "Accelerators in use, by site and hour")
-    used += heat(
-        _names(plan), _hours(plan), share, unit="in use", form=_percent, top=1.0, cell=_cell(plan)
-    )
+    hints = _hints(plan)
+    names, hours = _names(plan), _hours(plan)
+    used += heat(names, hours, share, unit="in use", form=_percent, top=1.0, hints=hints)
     unit, size = energy_unit(plan.dispatch.load_kwh)
     used += tag("h3", "Load, by site and hour")
     load = plan.dispatch.load_kwh / size
-    return used + heat(_names(plan), _hours(plan), load, unit=unit, cell=_cell(plan))
+    return used + heat(names, hours, load, unit=unit, hints=hints)
 
 
 def _energy(plan: Plan) -> str:
@@ -144,15 +219,21 @@ def _energy(plan: Plan) -> str:
     load = d.load_kwh.sum(axis=0)
     share = np.divide(d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0)
     unit, size = energy_unit(load)
-    fleet = stack(
-        f"All sites, {unit}",
-        [(k, COLOURS[k], values.sum(axis=0) / size) for k, values in layers.items()],
-        unit=unit,
-        share=np.nan_to_num(share),
-        note=f"{_green_share(plan):.0%} green; the line is the green share, 0 to 100%",
-        width=1084,
-        height=220,
+    notes = f"{_green_share(plan):.0%} green; the line is the green share, 0 to 100%", ""
+    wide, narrow = (
+        stack(
+            f"All sites, {unit}",
+            [(k, COLOURS[k], values.sum(axis=0) / size) for k, values in layers.items()],
+            unit=unit,
+            share=np.nan_to_num(share),
+            note=note,
+            width=width,
+            height=height,
+            times=_marks(plan),
+        )
+        for width, height, note in ((1084, 220, notes[0]), (330, 190, notes[1]))
     )
+    fleet = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
     unit, size = energy_unit(d.load_kwh)
     pictures = [
         stack(
@@ -160,6 +241,7 @@ def _energy(plan: Plan) -> str:
             [(k, COLOURS[k], values[s] / size) for k, values in layers.items()],
             unit=unit,
             note=f"{green['n2_hourly'][s]:.0%} green",
+            times=_marks(plan),
         )
         for s, name in enumerate(_names(plan))
     ]
@@ -174,19 +256,16 @@ def _green_share(plan: Plan) -> float:
     return float(plan.green["green_kwh"].sum()) / (load or 1.0)
 
 
-def _green(plan: Plan) -> str:
-    account = audit(plan)
+def _green(plan: Plan, account: Audit) -> str:
     words = (
         "N1 is what may be claimed with certificates, N2 what was used hour by hour, N3 adds the "
         "grid's own green share, N4 is what the grid's power emitted. They answer different "
         "questions and are never added up."
     )
-    alarms = "".join(tag("li", escape(a)) for a in account.alarms)
     head = tag(
         "p", escape(f"Rule in force: {account.rule}. Lowest N2: {account.worst[0]}. {words}")
     )
-    out = head + (tag("ul", alarms, class_="alarm") if alarms else "")
-    return out + _beside(
+    return head + _beside(
         ("The four numbers", "", table(*account_rows(account), sums=2)),
         (
             "The mandate and its price, yuan/kWh",
@@ -218,12 +297,12 @@ def _prices(plan: Plan) -> str:
         _by_site(plan, x) for x in (capacity * classes.capacity, classes.capacity.astype(float))
     )
     mean = np.divide(worth, have, out=np.full_like(worth, np.nan), where=have > 0)
-    names, hours, cell = _names(plan), _hours(plan), _cell(plan)
+    names, hours, hints = _names(plan), _hours(plan), _hints(plan)
     out = tag("h3", "A kWh of load, yuan") + heat(
-        names, hours, plan.prices.energy, unit="yuan/kWh", cell=cell
+        names, hours, plan.prices.energy, unit="yuan/kWh", hints=hints
     )
     out += tag("h3", "An accelerator for an hour, mean over the site's classes, yuan")
-    return out + heat(names, hours, mean, unit="yuan per accelerator-hour", cell=cell)
+    return out + heat(names, hours, mean, unit="yuan per accelerator-hour", hints=hints)
 
 
 def _corridors(plan: Plan) -> str:
@@ -248,8 +327,8 @@ def _corridors(plan: Plan) -> str:
     peak = full.max(axis=2)
     np.fill_diagonal(peak, np.nan)
     words = (
-        "Sites as large as their load, darker the greener; the widest lines carry the most data, "
-        "and bend to the right of their way."
+        "Sites are as large as their load, and stronger in colour the greener they are; the widest "
+        "lines carry the most data, and bend to the right of their way."
     )
     table_ = tag("h3", "Fullest hour of each corridor, from row to column")
     names = _names(plan)
@@ -257,7 +336,7 @@ def _corridors(plan: Plan) -> str:
         tag("p", words)
         + picture
         + table_
-        + heat(names, names, peak, unit="of bandwidth", form=_percent, top=1.0, cell=72)
+        + heat(names, names, peak, unit="of bandwidth", form=_percent, top=1.0)
     )
 
 
@@ -274,6 +353,7 @@ def _batteries(plan: Plan) -> str:
             unit=unit,
             line=float(energy.battery_kwh[s]) / size,
             note=f"+1 kWh saves {number(float(plan.prices.storage[s, 0]))} yuan",
+            times=_marks(plan),
         )
         for s, name in enumerate(_names(plan))
         if energy.battery_kwh[s] > 0
@@ -294,7 +374,9 @@ def _batteries(plan: Plan) -> str:
 
 def _bottlenecks(plan: Plan) -> str:
     return tag(
-        "p", "What one more unit would save, in yuan, and what the scarce thing earns in all."
+        "p",
+        "What one more unit would save, in yuan, and what the scarce thing earns in all. At the "
+        "price of a quota nothing is earned: it is a rule between tenants.",
     ) + bottlenecks(plan)
 
 
@@ -324,14 +406,6 @@ def _by_site(plan: Plan, values: NDArray[np.float64]) -> NDArray[np.float64]:
     out = np.zeros((len(plan.problem.sites), plan.problem.hours))
     np.add.at(out, plan.problem.classes.site, values)
     return out
-
-
-def energy_unit(kwh: NDArray[np.float64]) -> tuple[str, float]:
-    """The unit in which the largest of these amounts reads best, and how many kWh it is."""
-    most = float(kwh.max(initial=0.0))
-    return next(
-        (u, s) for u, s in (("GWh", 1e6), ("MWh", 1e3), ("kWh", 1.0)) if most >= s or s == 1
-    )
 
 
 def _percent(share: float) -> str:

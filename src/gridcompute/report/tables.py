@@ -27,7 +27,10 @@ __all__ = [
     "claim_rows",
     "cost_rows",
     "direct_rows",
+    "energy_unit",
     "mandate_rows",
+    "share_text",
+    "short_mwh",
     "table",
 ]
 
@@ -48,12 +51,20 @@ class Bottleneck(NamedTuple):
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], sums: int = 0) -> str:
-    """A plain table; words to the left, numbers to the right, the last `sums` rows in bold."""
+    """A plain table; words to the left, numbers to the right, the last `sums` rows in bold.
+
+    On a narrow screen each row is a card, whose first cell is its title.
+    """
     words = [all(not _numeric(row[c]) for row in rows) for c in range(len(head))]
 
     def cells(kind: str, row: Sequence[str]) -> str:
         return "".join(
-            tag(kind, escape(text) or "&nbsp;", **({"class_": "word"} if words[c] else {}))
+            tag(
+                kind,
+                escape(text) or "&nbsp;",
+                **({"class_": "word"} if words[c] else {}),
+                **({"data_head": head[c]} if kind == "td" else {}),
+            )
             for c, text in enumerate(row)
         )
 
@@ -61,11 +72,25 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], sums: int = 0) -> 
         tag("tr", cells("td", row), **({"class_": "sum"} if i >= len(rows) - sums else {}))
         for i, row in enumerate(rows)
     )
-    return tag("table", tag("thead", tag("tr", cells("th", head))) + tag("tbody", body))
+    content = tag("thead", tag("tr", cells("th", head))) + tag("tbody", body)
+    return tag("table", content, class_="cards")
 
 
 def _numeric(text: str) -> bool:
     return text.strip("+-–%∞,. ").replace(",", "").replace(".", "").isdigit()
+
+
+def energy_unit(kwh: NDArray[np.float64]) -> tuple[str, float]:
+    """The unit in which the largest of these amounts reads best, and how many kWh it is."""
+    most = float(kwh.max(initial=0.0))
+    return next(
+        (u, s) for u, s in (("GWh", 1e6), ("MWh", 1e3), ("kWh", 1.0)) if most >= s or s == 1
+    )
+
+
+def share_text(part: float, whole: float) -> str:
+    """A share in percent; nothing where there is no whole."""
+    return f"{part / whole:.1%}" if whole else "–"
 
 
 def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:

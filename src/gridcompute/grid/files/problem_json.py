@@ -70,7 +70,7 @@ class Settings:
         if not isinstance(content, dict):
             message = f"{path.name}: found a {type(content).__name__}, needed an object"
             raise InvalidProblemError(message, path.name)
-        require_keys(path.name, content, ["name", "hours", "start", *PARTS])
+        require_keys(path.name, content, ["name", "hours", "start", "sources", *PARTS])
         for part, known in PARTS.items():
             found = content.get(part, {})
             if not isinstance(found, dict):
@@ -109,6 +109,19 @@ class Settings:
             raise self.fault(error, "start") from None
 
     @property
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """Where figures come from: pairs of texts."""
+        found = self._content.get("sources", [])
+        if not isinstance(found, list):
+            message = f"{SETTINGS_FILE}: sources: found {found!r:.100}, needed a list of pairs"
+            raise InvalidProblemError(message, "sources")
+        for i, row in enumerate(found):
+            if not isinstance(row, list) or [type(x) for x in row] != [str, str]:
+                message = f"{SETTINGS_FILE}: sources[{i}]: found {row!r:.100}"
+                raise InvalidProblemError(f"{message}, needed a figure and its source", "sources")
+        return tuple((row[0], row[1]) for row in found)
+
+    @property
     def name(self) -> str:
         """The problem's name, empty if problem.json has none."""
         found = self._content.get("name", "")
@@ -142,6 +155,8 @@ class Settings:
 def settings_of(problem: Problem, ledger: str) -> dict[str, Any]:
     """Return the content of a problem's problem.json; `ledger` is the path of its ledger's file."""
     content: dict[str, Any] = {"name": problem.name, "hours": problem.hours}
+    if problem.sources:
+        content["sources"] = [list(row) for row in problem.sources]
     if problem.start is not None:
         content["start"] = start_text(problem.start)
     for part in (*_TABLES, "mandate", "direct_rule"):

@@ -193,6 +193,7 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             name=settings.name or folder.name,
             direct_rule=settings.direct_rule(),
             start=settings.start,
+            sources=settings.sources,
             **tables,
         )
     except InvalidProblemError as error:

@@ -16,6 +16,7 @@ from ..tables.jobs import ANYWHERE, Jobs
 from ..tables.mandate import Mandate
 from ..tables.problem import Problem
 from .world import (
+    assumptions,
     classes_of,
     column_of,
     constants,
@@ -99,6 +100,7 @@ def east_west(n_jobs: int = 20_000, seed: int = 0, hours: int = 24) -> Problem:
         quotas=quotas_of(fixed, jobs.tenant, draft.accelerator_h),
         mandate=Mandate(share=0.8, scope="site", rule="hourly"),
         name="east-west",
+        sources=tuple((f"{table}: {row}", source) for table, row, source in assumptions()),
     )
 
 

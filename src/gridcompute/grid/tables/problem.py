@@ -62,6 +62,9 @@ class Problem(Frozen):
         When hour 0 begins, e.g. ``"2026-03-01T00:00+08:00"`` or with the name of a zone,
         ``"2026-03-01T00:00[Asia/Shanghai]"``. Results, files and pages then say times as well. A
         step of the batch is an hour.
+    sources : sequence of (str, str)
+        What a figure is and where it comes from, for reports; "assumption" tells those apart that
+        have no source.
 
     Notes
     -----
@@ -101,6 +104,7 @@ class Problem(Frozen):
     direct_rule: DirectRule = DirectRule(used=0.0, of_load=0.0)
     running: Running | None = None
     start: datetime.datetime | None = None
+    sources: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Check the tables against each other."""
@@ -116,6 +120,7 @@ class Problem(Frozen):
         if not isinstance(self.name, str):
             raise TypeError(f"problem.name must be a str, not {type(self.name).__name__}")
         object.__setattr__(self, "start", start_of("problem.start", self.start))
+        object.__setattr__(self, "sources", _sources(self.sources))
         if isinstance(self.hours, bool) or not isinstance(self.hours, (int, np.integer)):
             raise TypeError(f"problem.hours must be an int, not {type(self.hours).__name__}")
         if self.hours < 1:
@@ -403,6 +408,20 @@ class Problem(Frozen):
         """A line to recognise it by."""
         sizes = f"{len(self.jobs):,} jobs, {len(self.classes)} classes at {len(self.sites)} sites"
         return f"<Problem {self.name!r}: {sizes}, {self.hours} hours>"
+
+
+def _sources(given: Any) -> tuple[tuple[str, str], ...]:
+    """Return pairs of texts: what a figure is, and its source."""
+    rows = given if isinstance(given, (list, tuple)) else None
+    for i, row in enumerate(rows or ()):
+        if not isinstance(row, (list, tuple)) or [type(x) for x in row] != [str, str]:
+            message = (
+                f"problem.sources[{i}] must be two texts, a figure and its source, not {row!r}"
+            )
+            raise TypeError(message[:300])
+    if rows is None:
+        raise TypeError(f"problem.sources must be a sequence of pairs, not {type(given).__name__}")
+    return tuple((row[0], row[1]) for row in rows)
 
 
 def _hourly(values: Floats, hours: int) -> Floats:

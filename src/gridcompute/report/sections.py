@@ -1,0 +1,204 @@
+"""Sections of the page: money, own power, tenants, simple rules, sources of the figures."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InfeasibleError
+from ..grid.evaluate import dispatched
+from ..grid.plan.costs import COSTS
+from ..grid.policies import POLICIES
+from .charts import bar, legend, number, stack, tag
+from .tables import energy_unit, share_text, short_mwh, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..grid.plan.plan import Plan
+
+__all__ = ["costs", "own_power", "simple_rules", "sources", "tenants"]
+
+#: The colour of each part of the cost.
+PARTS = {
+    "grid": "#a9a59c",
+    "bundled": "#7bb66a",
+    "direct": "#e3a72f",
+    "carbon": "#6d7480",
+    "storage_wear": "#2c7a4b",
+    "certificates": "#5aa0a5",
+    "mandate_shortfall": "#c0392b",
+    "direct_shortfall": "#d9705f",
+    "shed": "#8e2b55",
+    "data": "#c2703d",
+    "delay": "#b08cc9",
+    "migration": "#8a78c4",
+    "unplaced": "#8fb4cf",
+    "quota_shortfall": "#4f7ea6",
+}
+#: The colours of what becomes of direct power.
+USES = {"used": "#e3a72f", "stored": "#2c7a4b", "exported": "#5aa0a5", "curtailed": "#c98f86"}
+#: The most jobs of a plan whose page shows the simple rules beside it: more take too long.
+MOST_JOBS = 50_000
+#: Tenants shown, the largest first.
+MOST_TENANTS = 16
+
+
+def costs(plan: Plan) -> str:
+    """The cost as one bar, and part by part with what each part is."""
+    shown = {name: yuan for name, yuan in plan.costs.items() if abs(yuan) >= 0.005}
+    total = sum(shown.values())
+    parts = [(name.replace("_", " "), PARTS.get(name, "#999999"), v) for name, v in shown.items()]
+    spent = [part for part in parts if part[2] > 0]
+    rows = [
+        [name.replace("_", " "), f"{yuan:,.2f}", share_text(yuan, total), COSTS[name]]
+        for name, yuan in shown.items()
+    ]
+    rows.append(["all", f"{plan.objective_yuan:,.2f}", "", "what the plan costs"])
+    without = plan.without_option_yuan
+    words = "Each part is what is paid or lost over the batch; below 0 it brings money in."
+    if without > 0:
+        words += f" Of the unplaced, {without:,.0f} yuan are jobs that nothing here can run."
+    keys = tag("p", legend([(name, fill) for name, fill, _ in spent]))
+    picture = bar(spent, lambda yuan: f"{yuan:,.0f} yuan")
+    head = ["part", "yuan", "of all", "what it is"]
+    return tag("p", words) + picture + keys + table(head, rows, sums=1)
+
+
+def own_power(plan: Plan, times: Sequence[str]) -> str:
+    """What direct sources could deliver, what was used of it, and what was thrown away."""
+    d, names = plan.dispatch, [str(n) for n in plan.problem.sites.name]
+    uses = {
+        "used": d.direct_kwh.sum(axis=0),
+        "stored": d.direct_charge_kwh.sum(axis=0),
+        "exported": d.exported_kwh.sum(axis=0),
+        "curtailed": d.curtailed_kwh.sum(axis=0),
+    }
+    have = plan.problem.energy.direct_kwh.sum(axis=0)
+    if not have.sum() > 0:
+        return tag("p", "No site has a direct source.")
+    unit, size = energy_unit(have.sum(axis=0))
+    lost = float(uses["curtailed"].sum() / have.sum())
+    layers = [(name, USES[name], v.sum(axis=0) / size) for name, v in uses.items()]
+    title, note = f"Direct sources, all sites, {unit}", f"{lost:.0%} curtailed"
+    wide, narrow = (
+        stack(title, layers, unit=unit, note=note, width=w, height=h, times=times)
+        for w, h in ((1084, 190), (330, 170))
+    )
+    pictures = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
+    rows = []
+    for s in np.flatnonzero(have.sum(axis=1) > 0):
+        parts = [float(v[s].sum()) for v in uses.values()]
+        whole = float(have[s].sum())
+        row = [names[s], number(whole / 1e3), *(number(kwh / 1e3) for kwh in parts)]
+        rows.append([*row, share_text(parts[-1], whole)])
+    parts = [float(v.sum()) for v in uses.values()]
+    all_sites = ["all sites", number(float(have.sum()) / 1e3), *(number(v / 1e3) for v in parts)]
+    rows.append([*all_sites, share_text(parts[-1], float(have.sum()))])
+    head = ["site", "can deliver MWh", *uses, "curtailed, of all"]
+    words = "What the sites' own sources could deliver in each hour, and what became of it, in MWh."
+    words += " Curtailed power is thrown away: no load, no room in a battery, no sale."
+    keys = tag("p", legend(list(USES.items())))
+    return tag("p", words) + keys + pictures + table(head, rows, sums=1)
+
+
+def tenants(plan: Plan) -> str:
+    """What each tenant got of what it asked for and may use, and what its jobs bear."""
+    problem, t = plan.problem, plan.table()
+    jobs, n = problem.jobs, len(problem.quotas)
+    asked = np.bincount(jobs.tenant, minlength=n)
+    placed = np.bincount(t["tenant"], minlength=n)
+    hours = np.bincount(t["tenant"], t["gang"] * t["hours"], n)
+    borne = np.bincount(t["tenant"], t["allocated_yuan"], n)
+    upper = problem.quotas.upper_accelerator_h
+    order = np.argsort(-hours, kind="stable")
+    order = order[asked[order] > 0]
+    rows = []
+    for m in order[:MOST_TENANTS].tolist():
+        limited = bool(np.isfinite(upper[m]))
+        rows.append(
+            [
+                problem.quotas.label(m),
+                f"{placed[m]:,} of {asked[m]:,}",
+                number(float(hours[m])),
+                number(float(upper[m])) if limited else "none",
+                share_text(float(hours[m]), float(upper[m])) if limited else "–",
+                number(float(plan.prices.quota[m])),
+                number(float(borne[m])),
+                number(float(borne[m] / hours[m])) if hours[m] > 0 else "–",
+            ]
+        )
+    rest = order[MOST_TENANTS:]
+    if len(rest):
+        size = float(hours[rest].sum())
+        row = [f"{len(rest)} others", f"{placed[rest].sum():,} of {asked[rest].sum():,}"]
+        row += [number(size), "", "", "", number(float(borne[rest].sum()))]
+        rows.append([*row, number(float(borne[rest].sum()) / size) if size > 0 else "–"])
+    head = ["tenant", "jobs placed", "accelerator-h", "quota", "of it used", "one more is worth"]
+    head += ["bears, yuan", "an accelerator-h"]
+    words = (
+        "What a tenant's jobs bear of the cost of this plan; the values of jobs left out are borne"
+    )
+    words += (
+        " by none. What one more accelerator-hour of quota is worth is no money that anyone earns."
+    )
+    return tag("p", words) + table(head, rows) if rows else tag("p", "No jobs.")
+
+
+def simple_rules(plan: Plan) -> str:
+    """The plan beside what simple rules make of the same batch, each dispatched exactly."""
+    problem = plan.problem
+    if len(problem.jobs) > MOST_JOBS or problem.running is not None or not len(problem.jobs):
+        words = f"Shown for batches of up to {MOST_JOBS:,} jobs of which none runs at the start."
+        return tag("p", f"{words} grid.policies has the rules, grid.evaluate their cost.")
+    rows = []
+    for name, rule in POLICIES.items():
+        try:
+            found = dispatched(problem, rule(problem))
+        except InfeasibleError:
+            rows.append([name, *["–"] * 6])
+            continue
+        rows.append(_row(name, found, plan.objective_yuan))
+    rows.append(_row("this plan", plan, plan.objective_yuan))
+    head = ["rule", "placed", "cost, yuan", "above this plan", "without values"]
+    head += ["lowest new site", "short MWh"]
+    words = (
+        "fifo_at_home: in order of release, at the origin; nearest: at the nearest site with room; "
+        "cheapest: where power, data and delay cost least at the tariff; value_density: so, the "
+        "jobs first that are worth most an accelerator-hour. Without values: the cost less that of "
+        "unplaced jobs."
+    )
+    return tag("p", words) + table(head, rows, sums=1)
+
+
+def _row(name: str, plan: Plan, best: float) -> list[str]:
+    new = plan.problem.mandate.applies_to(plan.problem.sites)
+    lowest = f"{plan.green['n2_hourly'][new].min():.1%}" if new.any() else "–"
+    above = f"{plan.objective_yuan / best - 1:+.1%}" if best > 0 and name != "this plan" else ""
+    return [
+        name,
+        f"{(plan.assignment >= 0).mean():.1%}",
+        f"{plan.objective_yuan:,.0f}",
+        above,
+        f"{plan.objective_yuan - plan.costs['unplaced']:,.0f}",
+        lowest,
+        short_mwh(float(plan.dispatch.missing_kwh.sum())),
+    ]
+
+
+def sources(plan: Plan) -> str:
+    """Where the figures of the problem come from, assumptions told apart."""
+    given = plan.problem.sources
+    if not given:
+        return tag("p", "The problem does not say where its figures come from.")
+    assumed = [row for row in given if "assum" in row[1].lower()]
+    known = [row for row in given if row not in assumed]
+    words = f"{len(known)} figures have a source, {len(assumed)} are assumptions."
+    out = tag("p", words)
+    for name, rows in (("With a source", known), ("Assumptions", assumed)):
+        if rows:
+            body = table(["figure", "source"], [list(row) for row in rows])
+            out += tag("details", tag("summary", escape(f"{name}: {len(rows)}")) + body)
+    return out
