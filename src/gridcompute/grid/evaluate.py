@@ -146,7 +146,7 @@ def _evaluated(state: PlannerState, placed: Placement, prices: Prices | None) ->
     start = state.rows.start(prices)
     state.look(start if prices is not None else state.sampled(start, QUICK_ASCENT))
     state.look(np.zeros_like(state.y))
-    found = state.rows.unpack(state.y)
+    found = state.rows.prices(state.y)
     bound = min(state.proved_yuan(), cost)
     return Plan(
         problem=problem,
@@ -161,6 +161,7 @@ def _evaluated(state: PlannerState, placed: Placement, prices: Prices | None) ->
             placement=placed,
             mandate=block.mandate_interval(load),
             storage=supplied.storage_yuan,
+            gang=found.gang,
         ),
         objective_yuan=cost,
         bound_yuan=bound,

@@ -14,7 +14,7 @@ import numpy as np
 
 from ... import _core
 from ..plan.columns import Placement
-from ..planner.constraints import market_of
+from ..planner.constraints import gangs_each, market_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,8 @@ class _Room:
     ) -> None:
         """Place jobs in this order, each at its cheapest option with room."""
         n, hours = len(self.problem.sites), self.problem.hours
-        free = np.zeros(self.problem.classes.capacity.shape)
+        kinds = max(len(gangs_each(self.problem)), 1)
+        free = np.zeros((kinds, *self.problem.classes.capacity.shape))
         price = np.zeros((n, hours)) if energy is None else energy
         wire, quota = np.zeros((n, n, hours)), np.zeros(len(self.problem.quotas))
         self._room.place(free, price, wire, quota, rows, klass, start)
