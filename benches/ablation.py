@@ -1,6 +1,6 @@
 """What each method of a solver is worth: its time without the method over its time with it.
 
-    python benches/ablation.py transport | assignment | flow [--json FILE] [--repeat N]
+    python benches/ablation.py transport | assignment | flow [--repeat N] [--only FAMILY]
 
 A method is switched off through the solver's table of tuned numbers (csrc/gridcompute/*/tuning.hpp)
 or by `method=`. Times are processor seconds of one thread, with and without in turn, the least of
@@ -70,7 +70,7 @@ OFF: dict[str, dict[str, tuple[str, dict[str, float], dict[str, Any]]]] = {
         ),
         "row reduction on lists": (
             "assignment",
-            {"reduction_bids_first": 0, "reduction_bids": 0},
+            {"reduction_bids": 0},
             {},
         ),
         "auction on lists": ("assignment", {"trial_bids": 0}, {}),
@@ -200,9 +200,47 @@ def assignment_families() -> dict[str, Callable[[], Any]]:
     out["wide-100x5000"] = lambda: solved(
         np.random.default_rng(1).integers(0, 10**6, (100, 5000)), 10
     )
+    out["due dates, 1000"] = lambda: solved(due_dates(1000), 3)
+    out["due dates, reals, 1000"] = lambda: solved(due_dates(1000) * 0.37, 3)
+    out["tall-3000x300"] = lambda: solved(np.random.default_rng(1).random((3000, 300)), 3)
+    for share in (1e-4, 0.01, 0.3):  # costs that are far beyond all others, as penalties are
+        out[f"penalties {share:g}, integers"] = lambda share=share: solved(
+            penalties(share, 10**14), 3
+        )
+        out[f"penalties {share:g}, reals"] = lambda share=share: solved(penalties(share, 1e30), 3)
+    for degree in (4, 10, 50):
+        out[f"sparse-5000, {degree} a row"] = lambda degree=degree: sparse(5000, degree, 10**6)
+        out[f"sparse-5000, {degree} a row, ties"] = lambda degree=degree: sparse(5000, degree, 20)
     for file in sorted((DATA / "orlib_assign").glob("assign[48]00.txt*")):
         out[f"OR-Library {file.name.split('.')[0]}"] = lambda file=file: solved(orlib(file), 10)
     return out
+
+
+def due_dates(n: int) -> Any:
+    """Jobs of unit length with weights: what each is late in each of n slots."""
+    r = np.random.default_rng(1)
+    late = np.arange(n) - r.integers(0, n, n)[:, None]
+    return np.maximum(0, late) * r.integers(1, 20, n)[:, None]
+
+
+def penalties(share: float, penalty: float) -> Any:
+    """Costs of 0 to 9,999, of which a share is a penalty, integer or real like it."""
+    r = np.random.default_rng(1)
+    cost = np.where(r.random((800, 800)) < share, penalty, r.integers(0, 10_000, (800, 800)))
+    return cost + r.random((800, 800)) if isinstance(penalty, float) else cost
+
+
+def sparse(n: int, degree: int, largest: int) -> Any:
+    """A sparse square matrix that has a perfect matching."""
+    from scipy.sparse import coo_array
+
+    r = np.random.default_rng(1)
+    rows = np.r_[np.repeat(np.arange(n), degree - 1), np.arange(n)]
+    cols = np.r_[r.integers(0, n, n * (degree - 1)), r.permutation(n)]
+    _, first = np.unique(rows * n + cols, return_index=True)
+    values = r.integers(1, largest, len(first))
+    cost = coo_array((values, (rows[first], cols[first])), shape=(n, n)).tocsr()
+    return lambda **k: float(np.asarray(cost[gc.linear_sum_assignment(cost, **k)]).sum())
 
 
 def orlib(file: Path) -> Any:
@@ -233,7 +271,8 @@ def flow_families() -> dict[str, Callable[[], Any]]:
                 capacity,
                 changed,
                 supply,
-                **({"start": first} if "method" not in k else k),
+                start=first,
+                **k,
             ).objective
             for _ in range(3)
         )
@@ -285,7 +324,7 @@ def ratio(
     return least[1] / least[0]
 
 
-def main(solver: str, repeat: int, out: Path | None) -> None:
+def main(solver: str, repeat: int, out: Path | None, only: str) -> None:
     """Measure and print the table, families as rows."""
     table: dict[str, dict[str, float]] = {}
     methods = OFF[solver]
@@ -297,6 +336,8 @@ def main(solver: str, repeat: int, out: Path | None) -> None:
         flush=True,
     )
     for family, make in MADE[solver]().items():
+        if only not in family:
+            continue
         run = make()
         run()
         row = {"ms": 1e3 * min(seconds(run)[0] for _ in range(2))}
@@ -327,6 +368,7 @@ if __name__ == "__main__":
     )
     p.add_argument("solver", choices=sorted(OFF))
     p.add_argument("--repeat", type=int, default=3)
+    p.add_argument("--only", default="", help="families whose names contain this")
     p.add_argument("--json", type=Path, default=None)
     a = p.parse_args()
-    main(a.solver, a.repeat, a.json)
+    main(a.solver, a.repeat, a.json, a.only)

@@ -82,15 +82,7 @@ class ListStrategy {
       return found == SearchStatus::budget ? search_lists(kUnlimited) : found;
     }
     if (!source_.square || free_share() <= t_.free_greedy) return finish();
-    if (dense_ && source_.list_reach(state_.v) < t_.tie_spread) {
-      reduce(t_.reduction_bids_first);
-      return finish_from_rows(search_rows(kUnlimited), false);
-    }
-    if (dense_) {
-      reduce(t_.reduction_bids_first);
-      if (stop_.requested()) return SearchStatus::stopped;
-      if (free_share() <= t_.free_reduced) return finish();
-    }
+    if (dense_ && source_.list_reach(state_.v) < t_.tie_spread) return finish_from_rows(search_rows(kUnlimited), false);
     stop_.stage("auction", 0.4);
     return dense_ ? dense_auction() : sparse_auction();
   }

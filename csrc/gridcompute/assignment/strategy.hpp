@@ -35,8 +35,7 @@
 //      otherwise                                            D
 // D. Candidate lists of dense rows (ListStrategy), after a greedy start
 //      rectangular, or at most free_greedy free             ARR, SSP-L     list_passes                         JV paths
-//      lists reach less than tie_spread                     ARR, JV paths  none
-//      at most free_reduced free after ARR                  ARR, SSP-L     list_passes                         JV paths
+//      lists reach less than tie_spread                     JV paths       none
 //      otherwise                                            AUCTION, lists trial_bids, trial_rereads            below
 //      ... failed, at most free_hard free before            SSP-L          list_passes / restart_share          below
 //        from the first prices                              JV paths       restart_passes[_large]               below

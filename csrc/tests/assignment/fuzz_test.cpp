@@ -51,7 +51,7 @@ Tuning draw_tuning(Random& random) {
     tuning.rows_first_entries = tuning.rows_first_entries_uneven = 0;
     tuning.tied_columns = 4096;
     tuning.list_capacity = tuning.list_groups = 1;
-    if (random() % 4 > 0) tuning.free_greedy = tuning.free_reduced = 0, tuning.tie_spread = 0;
+    if (random() % 4 > 0) tuning.free_greedy = 0, tuning.tie_spread = 0;
   }
   return tuning;
 }
