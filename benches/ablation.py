@@ -250,6 +250,25 @@ def orlib(file: Path) -> Any:
     return numbers[1:].reshape(numbers[0], numbers[0])
 
 
+def layered(layers: int, width: int, degree: int, units: int, largest: int) -> Any:
+    """Layers of nodes, each node with arcs to the next layer, from one source to one sink."""
+    r = np.random.default_rng(1)
+    here = np.arange((layers - 1) * width).reshape(layers - 1, width, 1)
+    there = r.integers(0, width, (layers - 1, width, degree))
+    there[:, :, 0] = np.arange(width)  # wide arcs, on which all units reach the sink
+    n, end = layers * width + 2, np.arange(width)
+    tail = np.broadcast_to(here, there.shape).ravel()
+    head = (there + width * np.arange(1, layers)[:, None, None]).ravel()
+    cost, capacity = r.integers(1, 1000, len(tail)), r.integers(1, largest, len(tail))
+    capacity[::degree] = units
+    tail = np.r_[tail, np.full(width, n - 2), end + (layers - 1) * width]
+    head = np.r_[head, end, np.full(width, n - 1)]
+    capacity = np.r_[capacity, np.full(2 * width, units)]
+    supply = np.zeros(n, np.int64)
+    supply[-2:] = units * width, -units * width
+    return tail, head, capacity, np.r_[cost, np.zeros(2 * width, np.int64)], supply
+
+
 def flow_families() -> dict[str, Callable[[], Any]]:
     """Instances of the bench of flow, cold and after changes of cost, and published ones."""
     from bench_flow import INSTANCES
@@ -277,11 +296,27 @@ def flow_families() -> dict[str, Callable[[], Any]]:
             for _ in range(3)
         )
 
+    def resized(problem: Any) -> Any:
+        tail, head, capacity, cost, supply = problem
+        r = np.random.default_rng(2)
+        some = r.choice(len(capacity), len(capacity) // 100, replace=False)
+        changed = capacity.copy()
+        changed[some] = (changed[some] * r.uniform(0.5, 1.5, len(some))).astype(np.int64)
+        first = gc.min_cost_flow(*problem)
+        return lambda **k: sum(
+            gc.min_cost_flow(tail, head, changed, cost, supply, start=first, **k).objective
+            for _ in range(3)
+        )
+
     out: dict[str, Callable[[], Any]] = {
         k: (lambda make=make: cold(make())) for k, make in INSTANCES.items()
     }
     for name in ("netgen-4k", "time-50x168", "grid-64"):
         out[f"{name}, 1 % of costs changed"] = lambda name=name: warm(INSTANCES[name]())
+    out["layered-40x100"] = lambda: cold(layered(40, 100, 6, 20, 40))
+    out["layered-20x300"] = lambda: cold(layered(20, 300, 5, 10, 8))
+    for name in ("netgen-4k", "time-50x168"):
+        out[f"{name}, 1 % of capacities changed"] = lambda name=name: resized(INSTANCES[name]())
     for folder in ("dimacs", "flowlessly"):
         for file in sorted(
             (DATA / folder).glob("*.min*" if folder == "dimacs" else "graph_*m_*p.in*")
