@@ -52,6 +52,22 @@ class Clock:
         """Is this part of the time limit over? Never without one."""
         return self._limit is not None and time.perf_counter() - self._begin > part * self._limit
 
+    @property
+    def limited(self) -> bool:
+        """Is there a time limit?"""
+        return self._limit is not None
+
+    def until(self, part: float) -> Callable[[], float]:
+        """Tell, when asked, how much is over of the time from now until a part of the time limit.
+
+        Always nothing without a limit.
+        """
+        if self._limit is None:
+            return lambda: 0.0
+        now = time.perf_counter()
+        end = max(self._begin + part * self._limit, now + 1e-3)
+        return lambda: (time.perf_counter() - now) / (end - now)
+
     def left(self) -> float:
         """Seconds until the time limit, at least 0; inf without one."""
         if self._limit is None:

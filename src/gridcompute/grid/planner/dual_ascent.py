@@ -133,25 +133,30 @@ class DualAscent:
         y: Floats,
         how: SampledAscentOptions,
         stop: Callable[[float], bool] = lambda _done: False,
+        spent: Callable[[], float] = lambda: 0.0,
     ) -> Floats:
         """Climb from `y`, each step with one of `markets` in turn; returns the average price.
 
-        Each of the markets stands for all jobs, those of `whole`. No bound is tried.
+        Each of the markets stands for all jobs, those of `whole`. No bound is tried. `spent` tells
+        which part of the time is over: where that is more than the part of the steps, the steps
+        grow short sooner, so that the walk does not end while they are long.
         """
         rows, average = self._rows, y.copy()
         missed = np.zeros((len(markets), len(y)))
         steps, (first, last) = how.steps, how.lengths
-        corrected_at = {int(part * steps) for part in CORRECTED_AT}
+        corrections = [*CORRECTED_AT, np.inf]
         for k in range(steps):
             if k and stop(k / steps):
                 break
-            if k in corrected_at:
+            part = max(k / steps, min(spent(), 1.0))
+            if k >= int(min(corrections[0], 1.0) * steps) or part > corrections[0]:
+                corrections.pop(0)
                 missed[:] = [rows.use(market, average) for market in markets]
                 missed = rows.use(whole, average) - missed
                 self.passes += len(markets) + 1
             if k % how.energy_every == 0:
                 served = rows.serving(y)
-            length = first * (last / first) ** (k / steps)
+            length = first * (last / first) ** part
             i = k % len(markets)
             use = rows.use(markets[i], y) + missed[i]
             y = self.follow(use, y, supply, length, served())

@@ -33,9 +33,12 @@ from .settings import (
     DIVE,
     DIVE_AGAIN,
     DIVE_FEW,
+    DIVE_HASTY,
     DIVE_SMALL,
     DIVE_SMALL_AGAIN,
+    PRICES_PART_HASTY,
     SAMPLED_ASCENT,
+    SAMPLED_ASCENT_HASTY,
     SAMPLED_ASCENT_SMALL,
 )
 from .state import PlannerState
@@ -174,13 +177,15 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         if state.finished() or (again and not few):
             return
     else:
-        y = state.sampled(y, SAMPLED_ASCENT_SMALL if state.small else SAMPLED_ASCENT)
+        y = _first_prices(state, y)
     steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
-    state.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.6)
+    state.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.45)
     if few or state.clock.over(1.0):
         improve(state, None, 0.35)
     paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
     paces = (DIVE_SMALL, DIVE_SMALL_AGAIN) if state.small else paces
+    if few and state.clock.limited:
+        improve(state, DIVE_HASTY, 0.4, rounds=0)
     for pace in paces[1:] if again else paces:
         if state.finished():
             break
@@ -192,6 +197,13 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         improve(state, pace, 0.6)
     if state.small:
         ruin_and_recreate(state)
+
+
+def _first_prices(state: PlannerState, y: Floats) -> Floats:
+    """Prices from samples, from nothing, as carefully as jobs and time allow."""
+    if state.hasty:
+        return state.sampled(y, SAMPLED_ASCENT_HASTY, PRICES_PART_HASTY)
+    return state.sampled(y, SAMPLED_ASCENT_SMALL if state.small else SAMPLED_ASCENT)
 
 
 def _plan(state: PlannerState) -> Plan:

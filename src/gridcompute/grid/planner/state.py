@@ -6,6 +6,7 @@ placement by its exact dispatch; what to do when is decided elsewhere (match.py)
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,16 @@ from .constraints import CouplingConstraints, market_of, samples_of
 from .cost import least_energy_cost, plan_cost
 from .dispatch_lp import EnergyBlock
 from .dual_ascent import SAMPLED, DualAscent
-from .settings import EARLIER, FEW, FEW_PLACES, MOST_SAMPLES, PRICES_PART, SAMPLED_ASCENT, SMALL
+from .settings import (
+    EARLIER,
+    FEW,
+    FEW_PLACES,
+    HASTE,
+    MOST_SAMPLES,
+    PRICES_PART,
+    SAMPLED_ASCENT,
+    SMALL,
+)
 
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s
@@ -58,13 +68,19 @@ class PlannerState:
         #: So few jobs that their large gangs are worth more pains.
         self.few = len(self.in_order) <= FEW
         self.small = len(self.in_order) <= SMALL
-        #: The step of a dive at which each job is placed, by size: 2 ** step accelerator-hours.
-        self.step = np.ceil(np.log2(np.maximum(self.size, 1.0))).astype(np.int32)
-        if self.few:
-            self.step[places_of(problem) <= FEW_PLACES] += EARLIER
+        #: Does the time limit leave too little for careful prices?
+        self.hasty = clock.left() < HASTE * len(self.in_order)
         self.without_option = float(problem.jobs.value_yuan[~self.reach].sum())
         #: What no plan costs less than, whatever the prices: the signs of all costs prove it.
         self.least = self.without_option + least_energy_cost(problem)
+
+    @cached_property
+    def step(self) -> Int32s:
+        """The step of a dive at which each job is placed, by size: 2 ** step accelerator-hours."""
+        step = np.ceil(np.log2(np.maximum(self.size, 1.0))).astype(np.int32)
+        if self.few and not self.hasty:  # it takes a tenth of a second to tell who has few places
+            step[places_of(self.problem) <= FEW_PLACES] += EARLIER
+        return step
 
     def finished(self) -> bool:
         """Is the gap proved, or must the solve end?"""
@@ -84,17 +100,23 @@ class PlannerState:
         """What no plan costs less than: by prices, by the signs of all costs, or by a search."""
         return max(self.bound, self.least, self.searched)
 
-    def sampled(self, y: Floats, how: SampledAscentOptions = SAMPLED_ASCENT) -> Floats:
-        """Prices from small samples of the jobs, each of which stands for all of them."""
+    def sampled(
+        self, y: Floats, how: SampledAscentOptions = SAMPLED_ASCENT, most: float = PRICES_PART
+    ) -> Floats:
+        """Prices from small samples of the jobs, each of which stands for all of them.
+
+        They are found within the part `most` of the time limit.
+        """
         self.clock.stage("sample", 0.2)
         drawn = samples_of(self.in_order, self.size, how.sample, MOST_SAMPLES)
         walker = DualAscent(self.rows, SAMPLED)
 
         def stop(done: float) -> bool:
-            return self.clock.over(done) or self.clock.spent(PRICES_PART)
+            return self.clock.over(done) or self.clock.spent(most)
 
         markets = [self.market.subset(*sample) for sample in drawn]
-        y = walker.walk(markets, self.market, self.rows.supply(), y, how, stop=stop)
+        until = self.clock.until(most)
+        y = walker.walk(markets, self.market, self.rows.supply(), y, how, stop=stop, spent=until)
         self.passes += walker.passes
         return y
 
