@@ -25,6 +25,8 @@ __all__ = ["greedy", "initial_plans", "insert_until_stable"]
 
 #: Parts of the jobs that are out which are placed at once at the margin, the first and the least.
 FIRST_PART, LEAST_PART = 0.25, 0.01
+#: Parts tried at most.
+MOST_PARTS = 24
 
 
 def initial_plans(state: PlannerState, y: Floats, placement: Placement | None) -> None:
@@ -62,6 +64,52 @@ def offer(
     found = state.judged(klass, start, room)
     if state.best is None or found.cost < state.best.cost:
         state.best = found
+
+
+def greedy(state: PlannerState, y: Floats) -> Incumbent:
+    """The plan of all jobs placed at the prices `y`, large ones first."""
+    room, klass, start = state.settled(None)
+    room.place(*state.rows.unpack(y), state.by_size, klass, start)
+    return state.judged(klass, start, room)
+
+
+def insert_until_stable(state: PlannerState) -> None:
+    """Fill the best plan of `state` greedily, until no prices and no order make it cheaper.
+
+    What keeps the plan and fills it up again, as `initial_plans` does, then finds the plan itself.
+    """
+    if state.few:
+        fill_at_margin(state)
+    again = True
+    while again:
+        again = False
+        for guide in _guides(state, state.y):
+            for order in _orders(state):
+                again |= fill(state, guide, order)
+
+
+def fill_at_margin(state: PlannerState) -> None:
+    """Place jobs that are out at what their power costs beside the plan as it is, part by part.
+
+    Where a scope is short of its mandate a kWh from the grid costs several times its tariff: placed
+    all at once, at the tariff or at prices that a plan under way has not reached, jobs would cost
+    more than they are worth, and none would go in.
+    """
+    zero = state.rows.prices(np.zeros_like(state.rows.scale))
+    orders, part, tried = list(_orders(state)), FIRST_PART, 0
+    while part >= LEAST_PART and tried < MOST_PARTS:
+        gained = False
+        for order in orders:
+            best, base = state.best, state.problem.energy.base_load_kwh
+            assert best is not None
+            price = state.rows.block.serve(base + best.room.load).energy_yuan_per_kwh
+            guide = state.rows.pack(zero.capacity, price, *zero[2:])
+            out = order[(best.klass[order] < 0) & state.reach[order]]
+            some = out[: int(np.ceil(part * len(out)))]
+            gained |= bool(len(some)) and fill(state, guide, some)
+            tried += 1
+        if not gained:
+            part /= 4
 
 
 def greedy(state: PlannerState, y: Floats) -> Incumbent:

@@ -82,7 +82,7 @@ SAMPLED_ASCENT_WARM = SampledAscentOptions(660, (1.0, 0.007), energy_every=1)
 #: bound within 3e-5 of what it is with those (300 and 400 jobs, seeds 0 and 2).
 SAMPLED_ASCENT_SMALL = SAMPLED_ASCENT._replace(energy_every=4)
 #: From nothing where a time limit leaves less than `HASTE` seconds a job. At 20,000 jobs it takes
-#: half a second of one processor, and a dive at its prices places 98 % of the jobs placed without one.
+#: half a second of one processor, and a dive at its prices places 98 % of all jobs placed.
 SAMPLED_ASCENT_HASTY = SAMPLED_ASCENT._replace(steps=180, sample=2_000)
 HASTE = 1e-4
 #: A shorter one of small steps over larger samples, where the prices before were the better ones.
