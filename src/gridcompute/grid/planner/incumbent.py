@@ -112,52 +112,6 @@ def fill_at_margin(state: PlannerState) -> None:
             part /= 4
 
 
-def greedy(state: PlannerState, y: Floats) -> Incumbent:
-    """The plan of all jobs placed at the prices `y`, large ones first."""
-    room, klass, start = state.settled(None)
-    room.place(*state.rows.unpack(y), state.by_size, klass, start)
-    return state.judged(klass, start, room)
-
-
-def insert_until_stable(state: PlannerState) -> None:
-    """Fill the best plan of `state` greedily, until no prices and no order make it cheaper.
-
-    What keeps the plan and fills it up again, as `initial_plans` does, then finds the plan itself.
-    """
-    if state.few:
-        fill_at_margin(state)
-    again = True
-    while again:
-        again = False
-        for guide in _guides(state, state.y):
-            for order in _orders(state):
-                again |= fill(state, guide, order)
-
-
-def fill_at_margin(state: PlannerState) -> None:
-    """Place jobs that are out at what their power costs beside the plan as it is, part by part.
-
-    Where a scope is short of its mandate a kWh from the grid costs several times its tariff: placed
-    all at once, at the tariff or at prices that a plan under way has not reached, jobs would cost
-    more than they are worth, and none would go in.
-    """
-    best, part = state.best, FIRST_PART
-    assert best is not None
-    zero = state.rows.prices(np.zeros_like(state.rows.scale))
-    orders = list(_orders(state))
-    while part >= LEAST_PART:
-        base = state.problem.energy.base_load_kwh
-        price = state.rows.block.serve(base + state.best.room.load).energy_yuan_per_kwh
-        guide = state.rows.pack(zero.capacity, price, *zero[2:])
-        gained = False
-        for order in orders:
-            out = order[(state.best.klass[order] < 0) & state.reach[order]]
-            some = out[: max(1, int(part * len(out)))] if len(out) else out
-            gained |= bool(len(some)) and fill(state, guide, some)
-        if not gained:
-            part /= 4
-
-
 def _standing(state: PlannerState, placement: Placement | None) -> Iterator[tuple[Int32s, Int32s]]:
     """Placements to begin with, each different from those before it."""
     jobs = state.problem.jobs
