@@ -16,7 +16,7 @@ using Reals = Array<double>;
 struct LiveMatcher {
   explicit LiveMatcher(Slot n_slots) : core(n_slots) {}
   Matcher core;
-  py::object keep;  // the arrays that the matcher reads in place
+  py::object keep, keep_gangs;  // the arrays that the matcher reads in place
 };
 
 // Checks a column's length; a column of one value is that of all jobs.
@@ -45,6 +45,40 @@ void set_columns(LiveMatcher& self, py::object source, const Reals& unplaced, co
 
 void set_capacity(LiveMatcher& self, const Jobs& slots, const Array<Cost>& values) {
   for (py::ssize_t k = 0; k < slots.size(); ++k) self.core.set_capacity(slots.data()[k], values.data()[k]);
+}
+
+template <class T>
+live::GangColumn<T> column_of(const char* field, const Array<T>& column, Index n_jobs) {
+  if (column.size() != 1 && column.size() != n_jobs)
+    throw Error(ErrorKind::internal, field, -1,
+                std::string(field) + ": found " + std::to_string(column.size()) + " values, needed 1 or " +
+                    std::to_string(n_jobs));
+  return {column.data(), column.size() == 1 ? 0 : 1};
+}
+
+live::GangColumns gangs_of(const Array<std::int32_t>& demand, const Array<std::int32_t>& queue,
+                           const Array<std::int64_t>& priority, const Array<std::uint8_t>& preemptible, Index n_jobs) {
+  return {column_of("demand", demand, n_jobs), column_of("queue", queue, n_jobs),
+          column_of("priority", priority, n_jobs), column_of("preemptible", preemptible, n_jobs)};
+}
+
+void set_gangs(LiveMatcher& self, const Array<std::int32_t>& demand, const Array<std::int32_t>& queue,
+               const Array<std::int64_t>& priority, const Array<std::uint8_t>& preemptible) {
+  const Index n = self.core.state().n_positions();
+  self.core.set_gangs(gangs_of(demand, queue, priority, preemptible, n));
+  self.keep_gangs = py::make_tuple(demand, queue, priority, preemptible);
+}
+
+void set_queues(LiveMatcher& self, const Array<std::int32_t>& parent, const Array<Cost>& limit,
+                const Array<Cost>& guarantee, bool ranked) {
+  const auto parents = view(parent);
+  const auto limits = view(limit), guarantees = view(guarantee);
+  live::Queues queues{{parents.begin(), parents.end()},
+                      {limits.begin(), limits.end()},
+                      {guarantees.begin(), guarantees.end()},
+                      ranked};
+  for (Cost& most : queues.limit) most = std::min(most, kForbidden);
+  self.core.set_queues(std::move(queues));
 }
 
 // The statistics of a round; docs/how-to/embed-the-matcher.md explains each key.
@@ -87,6 +121,10 @@ py::dict answer_of(const live::RoundAnswer& a) {
   out["to"] = to;
   out["prices"] = copy_out(std::span<const double>(a.prices));
   out["load"] = copy_out(std::span<const std::int64_t>(a.load));
+  out["capacity"] = copy_out(std::span<const std::int64_t>(a.capacity));
+  out["held"] = copy_out(std::span<const std::uint8_t>(a.held));
+  out["fixed"] = copy_out(std::span<const std::uint8_t>(a.fixed));
+  out["limit_prices"] = copy_out(std::span<const double>(a.limit_prices));
   out["witness_jobs"] = copy_out(std::span<const std::int64_t>(a.witness_jobs));
   out["witness_slots"] = copy_out(std::span<const std::int32_t>(a.witness_slots));
   out["stats"] = stats_of_round(a);
@@ -110,6 +148,25 @@ py::tuple quote(const LiveMatcher& self, const Source& source, const Reals& unpl
   {
     const Unlocked unlocked;
     self.core.quote(columns, into, cost);
+  }
+  return py::make_tuple(slots, costs);
+}
+
+py::tuple quote_gangs(const LiveMatcher& self, const Source& source, const Reals& unplaced,
+                      const Array<std::int32_t>& demand, const Array<std::int32_t>& queue) {
+  const Index n = source.cost->n_jobs();
+  const Reals none(std::vector<py::ssize_t>{1});
+  const Array<std::int64_t> priority(std::vector<py::ssize_t>{1});
+  const Array<std::uint8_t> preemptible(std::vector<py::ssize_t>{1});
+  Jobs slots(n);
+  Reals costs(n);
+  const StoreColumns columns = columns_of(source, unplaced, none, Jobs(0));
+  const live::GangColumns gangs = gangs_of(demand, queue, priority, preemptible, n);
+  const auto into = fill(slots);
+  const auto cost = fill(costs);
+  {
+    const Unlocked unlocked;
+    self.core.quote(columns, gangs, into, cost);
   }
   return py::make_tuple(slots, costs);
 }
@@ -210,6 +267,28 @@ void bind_live(py::module_& m) {
            py::arg("time_limit"), py::arg("progress"))
       .def("acknowledge", [](LiveMatcher& self) { self.core.acknowledge(); })
       .def("quote", &quote, py::arg("cost"), py::arg("unplaced").noconvert())
+      .def("quote_gangs", &quote_gangs, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("demand").noconvert(),
+           py::arg("queue").noconvert())
+      .def("set_gangs", &set_gangs, py::arg("demand").noconvert(), py::arg("queue").noconvert(),
+           py::arg("priority").noconvert(), py::arg("preemptible").noconvert())
+      .def("set_queues", &set_queues, py::arg("parent").noconvert(), py::arg("limit").noconvert(),
+           py::arg("guarantee").noconvert(), py::arg("ranked"))
+      .def(
+          "set_shares", [](LiveMatcher& self, const Array<Cost>& shares) { self.core.set_shares(view(shares)); },
+          py::arg("shares").noconvert())
+      .def("requests",
+           [](const LiveMatcher& self) {
+             const std::vector<Cost> sums = self.core.gangs()->requests();
+             return copy_out(std::span<const Cost>(sums));
+           })
+      .def("usage",
+           [](const LiveMatcher& self) {
+             const live::GangPlacement& placement = self.core.gangs()->placement();
+             std::vector<Cost> sums;
+             for (std::size_t q = 0; q < placement.queues().parent.size(); ++q)
+               sums.push_back(placement.usage(static_cast<std::int32_t>(q)));
+             return copy_out(std::span<const Cost>(sums));
+           })
       .def("live_jobs", live_jobs)
       .def("placements", &placements, py::arg("jobs").noconvert())
       .def("prices", &prices)

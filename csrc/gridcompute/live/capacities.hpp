@@ -36,6 +36,7 @@ class Capacities {
 
   [[nodiscard]] const std::vector<Cost>& effective() const noexcept { return effective_; }
   [[nodiscard]] Cost operator[](Slot s) const noexcept { return effective_[at(s)]; }
+  [[nodiscard]] Cost given(Slot s) const noexcept { return set_[at(s)]; }
   [[nodiscard]] Cost pinned(Slot s) const noexcept { return pinned_[at(s)]; }
   [[nodiscard]] Cost added_by_pins(Slot s) const noexcept { return effective_[at(s)] - set_[at(s)]; }
 

@@ -54,10 +54,15 @@ void Matcher::add_classes(Slot n_slots) {
   log_.add_classes(more);
 }
 
+void Matcher::set_queues(Queues queues) {
+  if (!gangs_) gangs_ = std::make_unique<GangSolver>(pair_, log_);
+  gangs_->set_queues(std::move(queues));
+}
+
 void Matcher::add(std::span<const Job> jobs) {
   for (const Job job : jobs) {
     pair_.state.add(job, pair_.state.unplaced_class());
-    pair_.enqueue(job);
+    gangs_ ? gangs_->add(job, pair_.state.unplaced_class()) : pair_.enqueue(job);
     log_.add(job);
   }
 }
@@ -65,7 +70,7 @@ void Matcher::add(std::span<const Job> jobs) {
 void Matcher::remove(std::span<const Job> jobs) {
   MatcherState& state = pair_.state;
   for (const Job job : jobs) {
-    pair_.unassign(job);
+    gangs_ ? gangs_->remove(job) : pair_.unassign(job);
     log_.remove(job);
     if (state.is_pinned(job)) pair_.capacity.count_pinned(state.placed_class(job), -1);
     state.remove(job);
@@ -75,7 +80,7 @@ void Matcher::remove(std::span<const Job> jobs) {
 
 void Matcher::update(std::span<const Job> jobs) {
   for (const Job job : jobs) {
-    pair_.enqueue(job);
+    gangs_ ? gangs_->update(job) : pair_.enqueue(job);
     log_.recharge(job);
   }
 }
@@ -84,7 +89,7 @@ void Matcher::pin(std::span<const Job> jobs, bool pinned) {
   MatcherState& state = pair_.state;
   for (const Job job : jobs) {
     if (state.is_pinned(job) == pinned) continue;
-    pair_.enqueue(job);
+    gangs_ ? gangs_->update(job) : pair_.enqueue(job);
     state.set_pinned(job, pinned);
     pair_.capacity.count_pinned(state.placed_class(job), pinned ? 1 : -1);
   }
@@ -141,9 +146,12 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> placed, s
   MatcherState& state = pair_.state;
   if (resolution > 0 && state.keeps_resolution(resolution, pair_.max_abs_cost)) state.set_resolution(resolution);
   for (std::size_t k = 0; k < jobs.size(); ++k) {
-    state.add(jobs[k], placed[k] == kNone ? state.unplaced_class() : placed[k]);
+    const Slot slot = placed[k] == kNone ? state.unplaced_class() : placed[k];
+    state.add(jobs[k], slot);
+    if (gangs_) gangs_->add(jobs[k], slot);
     log_.add(jobs[k]);
   }
+  if (gangs_) return gangs_->restore(prices);
   for (std::size_t s = 0; s < prices.size(); ++s)  // any prices are valid; those far beyond all costs only cost time
     pair_.prices[s] = static_cast<Cost>(std::nearbyint(std::min(prices[s] * state.resolution(), kMaxStartPrice)));
   pair_.can_rebuild = true;
@@ -176,7 +184,31 @@ void Matcher::quote(const StoreColumns& jobs, std::span<Slot> slots, std::span<d
   }
 }
 
+void Matcher::quote(const StoreColumns& jobs, const GangColumns& gangs, std::span<Slot> slots,
+                    std::span<double> costs) const {
+  const MatcherState& state = pair_.state;
+  const Slot n_slots = state.unplaced_class();
+  std::vector<double> row(at(n_slots));
+  for (Index k = 0; k < jobs.cost->n_jobs(); ++k) {
+    const auto job = static_cast<Job>(k);
+    jobs.cost->reals(Rows{nullptr, k, 1}, row.data());
+    forbid_closed(state.columns(), row.data());
+    const auto w = static_cast<double>(gangs.demand[job]);
+    const double unplaced = jobs.unplaced_of(job);
+    double best = unplaced - w * gangs_->prices().of_queue(gangs.queue[job]);
+    slots[at(k)] = kNone;
+    for (Slot s = 0; s < n_slots; ++s) {
+      const double here = row[at(s)] + w * price(s);
+      if (gangs.demand[job] > pair_.capacity[s] || !(here < best)) continue;
+      best = here;
+      slots[at(k)] = s;
+    }
+    costs[at(k)] = slots[at(k)] == kNone ? unplaced : row[at(slots[at(k)])];
+  }
+}
+
 bool Matcher::holds() const {
+  if (gangs_) return log_.holds() && gangs_->holds();
   const MatcherState& state = pair_.state;
   std::vector<Cost> pinned(at(state.n_classes()), 0);
   for (const Job job : state.live_jobs()) {

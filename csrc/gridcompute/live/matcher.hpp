@@ -10,9 +10,13 @@
 // were deferred or not acknowledged. RoundSolver repairs or solves from scratch, with Repricer and PathSearch. A change
 // of jobs or classes only takes jobs out of their classes, or changes a capacity; all work is done in match().
 //
+// Gangs. A matcher that is given queues solves its rounds by GangSolver instead: jobs of several slots each, limits,
+// shares and priorities (gangs/gang_solver.hpp). Its answers have a proved gap; all else is the same.
+//
 // Pins. A pinned job keeps its slot even where its class has fewer slots than before (capacities.hpp).
 #pragma once
 
+#include "gridcompute/live/gangs/gang_solver.hpp"
 #include "gridcompute/live/round_solver.hpp"
 
 namespace gridcompute::live {
@@ -41,19 +45,30 @@ class Matcher {
   void restore(std::span<const Job> jobs, std::span<const Slot> placed, std::span<const double> prices,
                double resolution);
 
-  [[nodiscard]] RoundAnswer match(const MatchOptions& options, Stop& stop) { return solver_.solve(options, stop); }
+  // Makes this a matcher of gangs; before any job is added.
+  void set_queues(Queues queues);
+  // Replaces the columns that only gangs have; of a matcher of gangs set_columns() has to be followed by this.
+  void set_gangs(const GangColumns& columns) { gangs_->set_columns(columns); }
+  void set_shares(std::span<const Cost> shares) { gangs_->set_shares(shares); }
+  [[nodiscard]] const GangSolver* gangs() const noexcept { return gangs_.get(); }
+
+  [[nodiscard]] RoundAnswer match(const MatchOptions& options, Stop& stop) {
+    return gangs_ ? gangs_->solve(options, stop) : solver_.solve(options, stop);
+  }
   // Confirms that the caller has received the last answer; otherwise its changes are part of the next one.
   void acknowledge() noexcept { log_.acknowledge(); }
 
   // Finds the class of least reduced cost of each row of `jobs` at the present prices (kNone: unplaced), and its cost.
   void quote(const StoreColumns& jobs, std::span<Slot> slots, std::span<double> costs) const;
+  // The same of gangs; what a class is too small for is no choice.
+  void quote(const StoreColumns& jobs, const GangColumns& gangs, std::span<Slot> slots, std::span<double> costs) const;
 
   [[nodiscard]] const MatcherState& state() const noexcept { return pair_.state; }
   [[nodiscard]] Slot placed_class(Job job) const noexcept {
     const Slot placed = pair_.state.placed_class(job);
     return placed == pair_.state.unplaced_class() ? kNone : placed;
   }
-  [[nodiscard]] double price(Slot slot) const noexcept { return pair_.price(slot); }
+  [[nodiscard]] double price(Slot slot) const noexcept { return gangs_ ? gangs_->prices()[slot] : pair_.price(slot); }
   // Returns the capacity that was set, or the number of jobs pinned there if that is more.
   [[nodiscard]] Cost capacity(Slot slot) const noexcept { return pair_.capacity[slot]; }
   [[nodiscard]] std::vector<Job> pinned_at(std::span<const Slot> slots) const;  // ascending
@@ -68,6 +83,7 @@ class Matcher {
   PrimalDual pair_;
   ChangeLog log_;
   RoundSolver solver_;
+  std::unique_ptr<GangSolver> gangs_;  // null: every job takes one slot, and rounds are exact
 };
 
 }  // namespace gridcompute::live

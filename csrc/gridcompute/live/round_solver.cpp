@@ -91,6 +91,7 @@ void RoundSolver::report(RoundContext& round) {
     answer.prices.push_back(pair_.price(s));
     answer.slots_added_by_pins += pair_.capacity.added_by_pins(s);
     answer.load.push_back(log_.placed_load()[at(s)]);
+    answer.capacity.push_back(pair_.capacity[s]);
   }
   log_.merge_unacknowledged(answer);
   trim_memory(answer);

@@ -1,0 +1,176 @@
+// The search for cheaper classes of the running jobs (gang_solver.hpp, Steps).
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "gridcompute/cost/dense.hpp"
+#include "gridcompute/live/gangs/gang_solver.hpp"
+#include "gridcompute/live/gangs/gang_tuning.hpp"
+
+namespace gridcompute::live {
+
+void GangSolver::improve(RoundContext& round) {
+  for (Index sweep = 0; sweep < kGangTuning.sweeps && !round.stop.poll(); ++sweep) {
+    bool any = move_to_open_classes();
+    if (small_world()) any = exchange(round) || any;
+    any = eject(round) || any;
+    fill();
+    if (!any) return;
+  }
+}
+
+// Moves jobs into open classes where they cost less.
+bool GangSolver::move_to_open_classes() {
+  std::vector<Slot> open;
+  Cost most = 0;
+  for (Slot s = 0; s < placement_.out(); ++s)
+    if (placement_.left(s) > 0) open.push_back(s), most = std::max(most, placement_.left(s));
+  if (open.empty()) return false;
+  if (!small_world()) return false;
+  const double gain = least_gain();
+  bool any = false;
+  std::vector<Job> jobs;
+  for (Slot s = 0; s < placement_.out(); ++s)
+    for (const Job job : placement_.members(s))
+      if (!placement_.fixed(job) && placement_.demand(job) <= most) jobs.push_back(job);
+  for (const Job job : jobs) {
+    const double* costs = moves_.row(job);
+    Slot best = placement_.slot(job);
+    double least = costs[best] - gain;
+    for (const Slot s : open)
+      if (placement_.left(s) >= placement_.demand(job) && costs[s] < least) least = costs[s], best = s;
+    if (best == placement_.slot(job)) continue;
+    const std::size_t mark = moves_.mark();
+    moves_.move(job, best);
+    if (moves_.too_many()) {
+      moves_.back_to(mark);
+      continue;
+    }
+    moves_.commit();
+    touched_.push_back(job);
+    any = true;
+  }
+  return any;
+}
+
+// Matches all jobs of one demand to the slots that they take, exactly, for each demand in turn, largest first.
+bool GangSolver::exchange(RoundContext& round) {
+  std::map<Cost, std::vector<Job>, std::greater<>> by_demand;
+  const Slot last = placement_.ranked() ? placement_.out() - 1 : placement_.out();
+  for (Slot s = 0; s <= last; ++s)
+    for (const Job job : placement_.members(s))
+      if (!placement_.fixed(job)) by_demand[placement_.demand(job)].push_back(job);
+  bool any = false;
+  for (auto& [demand, jobs] : by_demand) {
+    const auto n = static_cast<Index>(jobs.size());
+    if (n < 2 || n * placement_.out() > kGangTuning.exchange_pairs || round.stop.poll()) continue;
+    std::sort(jobs.begin(), jobs.end());
+    any = exchange_of(demand, jobs, round) || any;
+  }
+  return any;
+}
+
+bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, RoundContext& round) {
+  const Slot out = placement_.out();
+  const auto n = static_cast<Index>(jobs.size());
+  std::vector<Cost> capacity(at(out));
+  for (Slot s = 0; s < out; ++s) capacity[at(s)] = std::max<Cost>(placement_.left(s), 0) / demand;
+  // Ties are broken in favour of the present class, so that nothing moves for nothing.
+  const double tie = pair_.max_abs_cost * 0x1p-40;
+  DefaultInitVector<double> costs(at(n * out));
+  std::vector<double> leave(at(n));
+  double before = 0;
+  bool waiting = false;
+  for (Index k = 0; k < n; ++k) {
+    const Job job = jobs[at(k)];
+    const Slot here = placement_.slot(job);
+    const double* row = moves_.row(job);
+    for (Slot s = 0; s < out; ++s) costs[at(k * out + s)] = row[s] + (s == here ? 0.0 : tie);
+    leave[at(k)] = placement_.out_cost(job) + (here == out ? 0.0 : tie);
+    waiting = waiting || here == out;
+    before += here == out ? placement_.out_cost(job) : row[here];
+    if (here != out) ++capacity[at(here)];
+  }
+  const DenseCost<double> matrix(std::move(costs), n, out);
+  const bool optional = !placement_.ranked();
+  const transport::Problem problem{&matrix, capacity.data(), nullptr, optional ? leave.data() : nullptr, 1};
+  transport::Options options;
+  options.direct = true;
+  options.seed = round.options.seed;
+  options.threads = round.options.threads;
+  const transport::Result result = transport::solve(problem, options, round.stop);
+  const bool ended = result.status == transport::Status::optimal || result.status == transport::Status::feasible;
+  if (!ended || result.assignment.size() != jobs.size()) return false;
+  double after = 0;
+  for (Index k = 0; k < n; ++k) {
+    const Slot to = result.assignment[at(k)];
+    after += to < 0 ? placement_.out_cost(jobs[at(k)]) : moves_.row(jobs[at(k)])[to];
+  }
+  if (!(after < before - least_gain() - tie)) return false;
+  const std::size_t mark = moves_.mark();
+  std::vector<Job> moved;
+  for (const bool leaving : {true, false}) {  // all leave before any enters
+    for (Index k = 0; k < n; ++k) {
+      const Job job = jobs[at(k)];
+      const Slot to = result.assignment[at(k)] < 0 ? out : result.assignment[at(k)];
+      if (leaving) {
+        if (placement_.slot(job) == to) continue;
+        moved.push_back(job);
+        moves_.move(job, out);
+      } else if (placement_.slot(job) != to) {
+        moves_.move(job, to);
+      }
+    }
+  }
+  if (moves_.too_many()) {
+    moves_.back_to(mark);
+    return false;
+  }
+  moves_.commit();
+  touched_.insert(touched_.end(), moved.begin(), moved.end());
+  return true;
+}
+
+// Tries moves that make room by moving others: of jobs that are dearest at the prices, and of waiting jobs that are
+// worth more than theirs.
+bool GangSolver::eject(RoundContext& round) {
+  struct Try {
+    double regret;
+    Job job;
+  };
+  const double gain = least_gain();
+  std::vector<Try> tries;
+  const bool small = small_world();
+  for (Slot s = 0; s <= placement_.out() && (small || s < placement_.out()); ++s) {
+    if (!small && placement_.left(s) <= 0) continue;
+    for (const Job job : placement_.members(s)) {
+      if (placement_.fixed(job) || !std::isfinite(prices_.least(job))) continue;
+      const auto w = static_cast<double>(placement_.demand(job));
+      if (s == placement_.out() && placement_.ranked()) continue;
+      const double here = s == placement_.out()
+                              ? placement_.out_cost(job)
+                              : moves_.cost(job, s) + w * (prices_[s] + prices_.of_queue(placement_.queue(job)));
+      const double regret = here - prices_.least(job);
+      if (regret > gain) tries.push_back({regret, job});
+    }
+  }
+  if (!small) return false;
+  std::sort(tries.begin(), tries.end(),
+            [](const Try& a, const Try& b) { return a.regret != b.regret ? a.regret > b.regret : a.job < b.job; });
+  if (static_cast<Index>(tries.size()) > kGangTuning.ejections) tries.resize(at(kGangTuning.ejections));
+  bool any = false;
+  for (const Try& t : tries) {
+    if (round.stop.poll()) break;
+    const std::size_t before = moves_.mark();
+    const bool waiting = !placement_.running(t.job);
+    const bool done = waiting ? moves_.insert(t.job) || moves_.insert_by(t.job, Claim::cost, gain)
+                              : moves_.relocate(t.job, prices_.cheapest(t.job), gain);
+    if (!done) continue;
+    for (std::size_t k = before; k < moves_.trail().size(); ++k) touched_.push_back(moves_.trail()[k].first);
+    moves_.commit();
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace gridcompute::live

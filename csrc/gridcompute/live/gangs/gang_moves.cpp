@@ -1,0 +1,368 @@
+#include "gridcompute/live/gangs/gang_moves.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gridcompute/live/gangs/gang_tuning.hpp"
+
+namespace gridcompute::live {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+GangMoves::GangMoves(GangPlacement& placement, const GangPrices& prices) : placement_(placement), prices_(prices) {}
+
+void GangMoves::begin_round(std::span<const Cost> shares) {
+  shares_.assign(shares.begin(), shares.end());
+  shares_.resize(placement_.queues().parent.size(), kForbidden);
+  trail_.clear();
+  n_moved_ = 0;
+  job_row_.resize(at(placement_.out()));
+  for (auto& scratch : scratch_) scratch.resize(at(placement_.out()));
+  keep_rows_ = placement_.n_positions() * placement_.out() <= 2 * kGangTuning.small_world;
+  if (keep_rows_) rows_.resize(at(placement_.n_positions() * placement_.out()));
+  clear_rows();
+}
+
+void GangMoves::clear_rows() {
+  if (keep_rows_) known_.assign(at(placement_.n_positions()), 0);
+}
+
+const double* GangMoves::row(Job job) {
+  if (!keep_rows_) {
+    std::vector<double>& scratch = scratch_[next_scratch_];
+    next_scratch_ = (next_scratch_ + 1) % 3;
+    placement_.read_row(job, scratch.data());
+    return scratch.data();
+  }
+  double* out = rows_.data() + at(job) * at(placement_.out());
+  if (known_[at(job)] == 0) placement_.read_row(job, out), known_[at(job)] = 1;
+  return out;
+}
+
+// ---------------------------------------------------------------- changes
+
+void GangMoves::move(Job job, Slot to) {
+  const Slot from = placement_.slot(job), placed = placement_.placement(job).slot;
+  trail_.emplace_back(job, from);
+  placement_.put(job, to);
+  if (placed != placement_.out()) n_moved_ += (to != placed ? 1 : 0) - (from != placed ? 1 : 0);
+}
+
+void GangMoves::back_to(std::size_t mark) {
+  while (trail_.size() > mark) {
+    const auto [job, from] = trail_.back();
+    move(job, from);
+    trail_.resize(trail_.size() - 2);
+  }
+}
+
+// ---------------------------------------------------------------- claims
+
+// Returns how much a queue holds above what a claim of another one leaves it.
+Cost GangMoves::above(std::int32_t queue, Claim claim) const {
+  if (claim == Claim::guarantee) return placement_.usage(queue) - placement_.queues().guarantee[at(queue)];
+  if (claim == Claim::share) return placement_.usage(queue) - share(queue);
+  return claim == Claim::must ? placement_.usage(queue) : 0;
+}
+
+bool GangMoves::evictable(Job victim, Job job, Claim claim) const {
+  if (claim == Claim::none || placement_.fixed(victim) || !std::isfinite(placement_.out_cost(victim))) return false;
+  if (claim == Claim::must) return true;
+  if (placement_.queue(victim) == placement_.queue(job)) {
+    if (claim == Claim::cost) return placement_.priority(victim) == placement_.priority(job);
+    return placement_.priority(victim) < placement_.priority(job);
+  }
+  return claim >= Claim::share && above(placement_.queue(victim), claim) > 0;
+}
+
+bool GangMoves::may_claim(Job job, Claim claim) const {
+  for (Slot s = 0; s < placement_.out(); ++s)
+    for (const Job member : placement_.members(s))
+      if (evictable(member, job, claim)) return true;
+  return false;
+}
+
+// ---------------------------------------------------------------- room
+
+void GangMoves::list_open_classes() {
+  open_.clear();
+  for (Slot s = 0; s < placement_.out(); ++s)
+    if (placement_.left(s) > 0) open_.push_back(s);
+}
+
+// Returns the cheapest class other than `except` that has room for the job, out() if none; `vacated` counts as having
+// as many slots more.
+Slot GangMoves::cheapest_with_room(Job job, Slot except, Slot vacated, Cost vacated_slots) {
+  const double* costs = row(job);
+  const Cost demand = placement_.demand(job);
+  Slot best = placement_.out();
+  double least = kInfinity;
+  const auto consider = [&](Slot s, Cost left) {
+    if (s != except && left >= demand && costs[s] < least) least = costs[s], best = s;
+  };
+  for (const Slot s : open_) consider(s, placement_.left(s) + (s == vacated ? vacated_slots : 0));
+  if (vacated != kNone && placement_.left(vacated) <= 0) consider(vacated, placement_.left(vacated) + vacated_slots);
+  return best;
+}
+
+// Lists what members of class s could do to make room for the job.
+void GangMoves::collect(Slot s, Job job, Claim claim, Cost need, bool relocate, std::vector<Item>& items) {
+  const std::span<const Job> members = placement_.members(s);
+  const std::size_t most = at(kGangTuning.scan), n = std::min(members.size(), most);
+  const std::size_t start = members.size() > most ? at(job) * 7919 % members.size() : 0;
+  const Slot old = placement_.slot(job);
+  const Cost vacated = old == placement_.out() ? 0 : placement_.demand(job);
+  list_open_classes();
+  const bool anywhere = relocate && (!open_.empty() || vacated > 0);
+  for (std::size_t k = 0; k < n; ++k) {
+    const Job member = members[(start + k) % members.size()];
+    if (member == job || placement_.fixed(member)) continue;
+    Item item{member, placement_.out(), placement_.priority(member), placement_.demand(member), kInfinity};
+    if (anywhere) {
+      const Slot to = cheapest_with_room(member, s, vacated > 0 ? old : kNone, vacated);
+      if (to != placement_.out()) item.to = to, item.cost = row(member)[to] - row(member)[s];
+    }
+    if (evictable(member, job, claim)) {
+      const double leave = placement_.out_cost(member) - row(member)[s];
+      if (item.to == placement_.out() || (claim == Claim::cost && leave < item.cost))
+        item.to = placement_.out(), item.cost = leave;
+    }
+    if (std::isfinite(item.cost)) items.push_back(item);
+  }
+  prune(items, need, job, claim);
+}
+
+// Keeps the best items of each demand, as many as could be of use, and no more victims of another queue than its use
+// above its share allows.
+void GangMoves::prune(std::vector<Item>& items, Cost need, Job job, Claim claim) const {
+  const Slot out = placement_.out();
+  const auto better = [out](const Item& a, const Item& b) {
+    const bool x = a.to == out, y = b.to == out;
+    if (x != y) return y;
+    if (x && a.priority != b.priority) return a.priority < b.priority;
+    if (a.cost != b.cost) return a.cost < b.cost;
+    return a.job < b.job;
+  };
+  std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
+    return a.demand != b.demand ? a.demand < b.demand : better(a, b);
+  });
+  std::vector<Cost> taken;
+  std::size_t kept = 0;
+  for (std::size_t k = 0; k < items.size();) {
+    const Cost demand = items[k].demand;
+    Cost covered = 0;
+    std::size_t n = 0;
+    for (; k < items.size() && items[k].demand == demand; ++k) {
+      if (covered >= need + demand && n > 1) continue;
+      const std::int32_t queue = placement_.queue(items[k].job);
+      if (items[k].to == out && claim >= Claim::share && claim != Claim::must && queue != placement_.queue(job)) {
+        taken.resize(placement_.queues().parent.size(), 0);
+        if (taken[at(queue)] >= above(queue, claim)) continue;
+        taken[at(queue)] += demand;
+      }
+      covered += demand, ++n;
+      items[kept++] = items[k];
+    }
+  }
+  items.resize(kept);
+}
+
+// Finds the items of least value that free at least `need` slots.
+GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) const {
+  Plan plan;
+  const Slot out = placement_.out();
+  if (need > kGangTuning.most_cover) {
+    std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
+      if ((a.to == out) != (b.to == out)) return b.to == out;
+      const double x = a.cost * static_cast<double>(b.demand), y = b.cost * static_cast<double>(a.demand);
+      return x != y ? x < y : a.job < b.job;
+    });
+    Cost freed = 0;
+    for (const Item& item : items) {
+      if (freed >= need) break;
+      plan.items.push_back(item);
+      freed += item.demand;
+    }
+    if (freed < need) return plan;
+    for (std::size_t k = plan.items.size(); k-- > 0;) {
+      if (freed - plan.items[k].demand < need) continue;
+      freed -= plan.items[k].demand;
+      plan.items.erase(plan.items.begin() + static_cast<std::ptrdiff_t>(k));
+    }
+    plan.found = true;
+    plan.value = {std::numeric_limits<std::int64_t>::min(), 0, 0.0};
+    for (const Item& item : plan.items) {
+      plan.value.cost += item.cost;
+      if (item.to == out) ++plan.value.victims, plan.value.priority = std::max(plan.value.priority, item.priority);
+    }
+    return plan;
+  }
+  const std::size_t n = items.size(), width = at(need) + 1;
+  const Value nothing{std::numeric_limits<std::int64_t>::min(), 0, 0.0};
+  std::vector<Value> best(width, {0, 0, kInfinity});
+  best[0] = nothing;
+  std::vector<std::uint8_t> taken(n * width, 0);
+  for (std::size_t k = 0; k < n; ++k) {
+    const Item& item = items[k];
+    const bool victim = item.to == out;
+    for (std::size_t r = width; r-- > 1;) {
+      const Value& rest = best[r > at(item.demand) ? r - at(item.demand) : 0];
+      if (!std::isfinite(rest.cost)) continue;
+      const Value with{victim ? std::max(rest.priority, item.priority) : rest.priority,
+                       rest.victims + (victim ? 1 : 0), rest.cost + item.cost};
+      if (!std::isfinite(best[r].cost) || with < best[r]) best[r] = with, taken[k * width + r] = 1;
+    }
+  }
+  if (!std::isfinite(best[width - 1].cost)) return plan;
+  plan.found = true, plan.value = best[width - 1];
+  std::size_t r = width - 1;
+  for (std::size_t k = n; k-- > 0 && r > 0;) {
+    if (taken[k * width + r] == 0) continue;
+    plan.items.push_back(items[k]);
+    r = r > at(items[k].demand) ? r - at(items[k].demand) : 0;
+  }
+  return plan;
+}
+
+GangMoves::Plan GangMoves::room_for(Job job, Slot s, Claim claim, Cost need) {
+  std::vector<Item> items;
+  collect(s, job, claim, need, true, items);
+  return cover(items, need);
+}
+
+// Makes the changes of a plan and then moves the job into class s; false if one of them is not possible any more.
+bool GangMoves::apply(const Plan& plan, Slot s, Job job, Claim claim) {
+  const Slot old = placement_.slot(job), out = placement_.out();
+  if (old != out) move(job, out);
+  for (const Item& item : plan.items) {
+    if (item.to == out) {
+      if (!evictable(item.job, job, claim)) return false;
+      move(item.job, out);
+      continue;
+    }
+    list_open_classes();
+    const Slot to = cheapest_with_room(item.job, s, kNone, 0);
+    if (to == out) return false;
+    move(item.job, to);
+  }
+  if (placement_.left(s) < placement_.demand(job)) return false;
+  if (old == out && placement_.left_of_limit(placement_.queue(job)) < placement_.demand(job)) return false;
+  move(job, s);
+  return most_moved_ < 0 || n_moved_ <= most_moved_;
+}
+
+// ---------------------------------------------------------------- insertion
+
+bool GangMoves::insert(Job job) {
+  const Cost demand = placement_.demand(job);
+  if (placement_.left_of_limit(placement_.queue(job)) < demand) return false;
+  const double* costs = row(job);
+  const double leave = placement_.out_cost(job);
+  const auto w = static_cast<double>(demand);
+  Slot best = kNone;
+  double least = kInfinity;
+  for (Slot s = 0; s < placement_.out(); ++s) {
+    if (placement_.left(s) < demand || !(costs[s] < leave)) continue;
+    const double here = costs[s] + w * prices_[s];
+    if (here < least) least = here, best = s;
+  }
+  if (best == kNone) return false;
+  const std::size_t begin = mark();
+  move(job, best);
+  if (most_moved_ < 0 || n_moved_ <= most_moved_) return true;
+  back_to(begin);
+  return false;
+}
+
+// Sends out jobs of the same queue until its limit leaves room for the job.
+bool GangMoves::free_limit(Job job, Claim claim) {
+  const Cost need = placement_.demand(job) - placement_.left_of_limit(placement_.queue(job));
+  if (need <= 0) return true;
+  std::vector<Item> items;
+  for (Slot s = 0; s < placement_.out(); ++s)
+    for (const Job member : placement_.members(s))
+      if (placement_.queue(member) == placement_.queue(job) && evictable(member, job, claim))
+        items.push_back({member, placement_.out(), placement_.priority(member), placement_.demand(member),
+                         placement_.out_cost(member) - cost(member, s)});
+  prune(items, need, job, claim);
+  const Plan plan = cover(items, need);
+  for (const Item& item : plan.items) move(item.job, placement_.out());
+  return plan.found;
+}
+
+bool GangMoves::insert_by(Job job, Claim claim, double least_gain) {
+  const std::size_t begin = mark();
+  const Cost demand = placement_.demand(job);
+  const double leave = placement_.out_cost(job);
+  const bool limited = placement_.left_of_limit(placement_.queue(job)) < demand;
+  const auto total = [&] {  // of all changes since the mark
+    double sum = 0;
+    std::vector<std::pair<Job, Slot>> first(trail_.begin() + static_cast<std::ptrdiff_t>(begin), trail_.end());
+    std::stable_sort(first.begin(), first.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (std::size_t k = 0; k < first.size(); ++k) {
+      if (k > 0 && first[k].first == first[k - 1].first) continue;
+      sum += cost(first[k].first, placement_.slot(first[k].first)) - cost(first[k].first, first[k].second);
+    }
+    return sum;
+  };
+  const auto accept = [&] { return claim != Claim::cost || total() < -least_gain; };
+  if (limited) {
+    if (claim == Claim::none || !free_limit(job, claim)) return back_to(begin), false;
+    if (insert(job) && accept()) return true;
+    if (placement_.running(job)) return back_to(begin), false;
+  }
+  const double* costs = job_row_.data();
+  std::copy_n(row(job), job_row_.size(), job_row_.begin());
+  std::vector<std::pair<Value, Slot>> ways;
+  const std::size_t after_limit = mark();
+  for (Slot s = 0; s < placement_.out(); ++s) {
+    if (!(costs[s] < leave) || demand > placement_.capacity(s)) continue;
+    const Cost need = demand - placement_.left(s);
+    Value value{std::numeric_limits<std::int64_t>::min(), 0, 0.0};
+    if (need > 0) {
+      const Plan plan = room_for(job, s, claim, need);
+      if (!plan.found) continue;
+      value = plan.value;
+    }
+    value.cost += costs[s];
+    if (claim == Claim::cost && !(value.cost < leave - least_gain) && after_limit == begin) continue;
+    ways.emplace_back(value, s);
+  }
+  std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t k = 0; k < ways.size() && k < 3; ++k) {
+    const Slot s = ways[k].second;
+    const Cost need = demand - placement_.left(s);
+    const Plan plan = need > 0 ? room_for(job, s, claim, need) : Plan{true, {}, {}};
+    if (plan.found && apply(plan, s, job, claim) && accept()) return true;
+    back_to(after_limit);
+  }
+  back_to(begin);
+  return false;
+}
+
+bool GangMoves::relocate(Job job, Slot s, double least_gain) {
+  if (placement_.fixed(job) || placement_.slot(job) == s) return false;
+  const double gain = cost(job, placement_.slot(job)) - cost(job, s);
+  const Cost need = placement_.demand(job) - placement_.left(s);
+  const Plan plan = need > 0 ? room_for(job, s, Claim::none, need) : Plan{true, {}, {}};
+  if (!plan.found || !(plan.value.cost < gain - least_gain)) return false;
+  const std::size_t begin = mark();
+  if (apply(plan, s, job, Claim::none)) {
+    double sum = 0;
+    for (std::size_t k = begin; k < trail_.size(); ++k) {
+      const auto [moved, from] = trail_[k];
+      bool first = true;
+      for (std::size_t j = begin; j < k; ++j) first = first && trail_[j].first != moved;
+      if (first) sum += cost(moved, placement_.slot(moved)) - cost(moved, from);
+    }
+    if (sum < -least_gain) return true;
+  }
+  back_to(begin);
+  return false;
+}
+
+}  // namespace gridcompute::live

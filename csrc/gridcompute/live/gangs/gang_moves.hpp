@@ -1,0 +1,111 @@
+// Changes of a placement that can be taken back, and the search for the cheapest way to make room for a job.
+//
+// Problem. A job of demand w wants into class s, which has fewer than w slots left. Some members of s go elsewhere:
+// into another class with room, or out, where a rule allows it. Which set frees enough and costs least is a knapsack
+// cover; demands are small, so it is solved by dynamic programming over the slots to be freed.
+//
+// Definitions. A *victim* is a running job that another one sends out. Sets of them are compared by the highest
+// priority among them, then by their number, then by what all changes cost: the fewest and cheapest. Jobs that only
+// change their class are no victims.
+//
+// Deterministic: members in their order, ties to the first.
+#pragma once
+
+#include "gridcompute/live/gangs/gang_prices.hpp"
+
+namespace gridcompute::live {
+
+// Who may be a victim of a job.
+enum class Claim : std::uint8_t {
+  none,       // nobody
+  cost,       // jobs of its own queue and priority, where that is cheaper in all
+  priority,   // jobs of its own queue with a lower priority
+  share,      // and jobs of queues that hold more than their share
+  guarantee,  // and jobs of queues that hold more than their guarantee
+  must,       // any job that may wait
+};
+
+class GangMoves {
+ public:
+  GangMoves(GangPlacement& placement, const GangPrices& prices);
+
+  void begin_round(std::span<const Cost> shares);
+  // Returns the job's costs in all classes; the pointer is valid until two more rows were read.
+  [[nodiscard]] const double* row(Job job);
+  [[nodiscard]] double cost(Job job, Slot s) { return s == placement_.out() ? placement_.out_cost(job) : row(job)[s]; }
+  // Forgets the rows read, as costs or placed classes have changed.
+  void clear_rows();
+
+  // Changes that can be taken back to a mark.
+  void move(Job job, Slot to);
+  [[nodiscard]] std::size_t mark() const noexcept { return trail_.size(); }
+  void back_to(std::size_t mark);
+  void commit() { trail_.clear(); }
+  // Returns the changes since the last commit: jobs, and where each was before.
+  [[nodiscard]] const std::vector<std::pair<Job, Slot>>& trail() const noexcept { return trail_; }
+  [[nodiscard]] bool too_many() const noexcept { return most_moved_ >= 0 && n_moved_ > most_moved_; }
+  // Returns how many placed jobs are not in their placed class.
+  [[nodiscard]] Index n_moved() const noexcept { return n_moved_; }
+  void limit_moves(Index most) noexcept { most_moved_ = most; }
+
+  // Places a job where it fits at the least cost plus price, if that is below what waiting costs. Returns whether.
+  bool insert(Job job);
+  // Places a job in the class where room for it costs least, by claim; Claim::cost also requires that the total falls
+  // by more than `least_gain`. Returns whether.
+  bool insert_by(Job job, Claim claim, double least_gain);
+  // Moves a running job to class s if that, with all it takes to make room there, saves more than `least_gain`.
+  bool relocate(Job job, Slot s, double least_gain);
+  // Tells whether anybody could be a victim of the job.
+  [[nodiscard]] bool may_claim(Job job, Claim claim) const;
+
+  [[nodiscard]] Cost share(std::int32_t queue) const noexcept { return shares_[at(queue)]; }
+
+ private:
+  struct Item {
+    Job job;
+    Slot to;  // out(): a victim
+    std::int64_t priority;
+    Cost demand;
+    double cost;
+  };
+  struct Value {
+    std::int64_t priority;
+    Index victims;
+    double cost;
+    [[nodiscard]] bool operator<(const Value& v) const noexcept {
+      if (victims == 0 || v.victims == 0 || priority == v.priority)
+        return victims != v.victims ? victims < v.victims : cost < v.cost;
+      return priority < v.priority;
+    }
+  };
+  struct Plan {
+    bool found = false;
+    Value value{};
+    std::vector<Item> items;
+  };
+  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
+  [[nodiscard]] bool evictable(Job victim, Job job, Claim claim) const;
+  [[nodiscard]] Cost above(std::int32_t queue, Claim claim) const;
+  [[nodiscard]] Slot cheapest_with_room(Job job, Slot except, Slot vacated, Cost vacated_slots);
+  void collect(Slot s, Job job, Claim claim, Cost need, bool relocate, std::vector<Item>& items);
+  void prune(std::vector<Item>& items, Cost need, Job job, Claim claim) const;
+  [[nodiscard]] Plan cover(std::vector<Item>& items, Cost need) const;
+  bool apply(const Plan& plan, Slot s, Job job, Claim claim);
+  [[nodiscard]] Plan room_for(Job job, Slot s, Claim claim, Cost need);
+  bool free_limit(Job job, Claim claim);
+  void list_open_classes();
+
+  GangPlacement& placement_;
+  const GangPrices& prices_;
+  std::vector<Cost> shares_;
+  std::vector<std::pair<Job, Slot>> trail_;
+  Index n_moved_ = 0, most_moved_ = -1;
+  bool keep_rows_ = false;
+  std::vector<double> rows_, scratch_[3];
+  std::vector<std::uint8_t> known_;
+  int next_scratch_ = 0;
+  std::vector<Slot> open_;  // classes with slots left
+  std::vector<double> job_row_;
+};
+
+}  // namespace gridcompute::live

@@ -1,0 +1,146 @@
+#include "gridcompute/live/gangs/gang_placement.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gridcompute::live {
+
+void GangPlacement::set_columns(const GangColumns& columns) {
+  columns_ = columns;
+  const std::size_t n = at(pair_.state.n_positions());
+  const Slot slots = pair_.state.unplaced_class(), before = out();
+  if (slots > before) {
+    const std::size_t more = at(slots - before);
+    members_.insert(members_.end() - 1, more, {});
+    load_.insert(load_.end() - 1, more, 0);
+    capacity_.insert(capacity_.end() - 1, more, 0);
+    stale_ = true;
+    std::replace(slot_.begin(), slot_.end(), before, slots);
+  }
+  if (n <= slot_.size()) return;
+  slot_.resize(n, out());
+  position_.resize(n, kNone);
+  counted_.resize(n, 0);
+  fixed_.resize(n, 0);
+}
+
+void GangPlacement::set_queues(Queues queues) {
+  queues_ = std::move(queues);
+  usage_.assign(queues_.parent.size(), 0);
+  levels_.assign(queues_.parent.size(), {});
+  stale_ = true;
+}
+
+// Counts `by` slots for the queue of a job and all above it.
+void GangPlacement::charge(Job job, Cost by) {
+  const std::int32_t own = queue(job);
+  for (std::int32_t q = own; q >= 0; q = queues_.parent[at(q)]) usage_[at(q)] += by;
+  if (!queues_.ranked || fixed(job)) return;
+  Cost& level = levels_[at(own)][priority(job)];
+  level += by;
+  if (level == 0) levels_[at(own)].erase(priority(job));
+}
+
+void GangPlacement::insert(Job job, Slot slot) {
+  slot_[at(job)] = slot;
+  position_[at(job)] = static_cast<std::int32_t>(members_[at(slot)].size());
+  members_[at(slot)].push_back(job);
+  if (slot == out()) return;
+  counted_[at(job)] = columns_.demand[job];
+  load_[at(slot)] += counted_[at(job)];
+  charge(job, counted_[at(job)]);
+}
+
+void GangPlacement::erase(Job job) {
+  std::vector<Job>& list = members_[at(slot(job))];
+  const Job last = list.back();
+  list[at(position_[at(job)])] = last;
+  position_[at(last)] = position_[at(job)];
+  list.pop_back();
+  if (!running(job)) return;
+  load_[at(slot(job))] -= counted_[at(job)];
+  charge(job, -counted_[at(job)]);
+}
+
+void GangPlacement::add(Job job, Slot slot) { insert(job, slot); }
+
+void GangPlacement::remove(Job job) {
+  stale_ = stale_ || fixed(job);
+  erase(job);
+  slot_[at(job)] = out();
+  fixed_[at(job)] = 0;
+}
+
+void GangPlacement::put(Job job, Slot slot) {
+  erase(job);
+  insert(job, slot);
+}
+
+bool GangPlacement::admits(Job job, Slot slot) const { return std::isfinite(pair_.state.cost(job, slot)); }
+
+void GangPlacement::begin_round() {
+  stale_ = stale_ || columns_.preemptible.stride != 0 || columns_.preemptible.values[0] == 0;
+  if (stale_) {
+    std::fill(usage_.begin(), usage_.end(), 0);
+    for (auto& levels : levels_) levels.clear();
+    pinned_.assign(load_.size(), 0);
+    for (Slot s = 0; s < out(); ++s) {
+      load_[at(s)] = 0;
+      for (const Job job : members(s)) {
+        counted_[at(job)] = columns_.demand[job];
+        load_[at(s)] += counted_[at(job)];
+        const bool kept = pair_.state.placed_class(job) == s &&
+                          (pair_.state.is_pinned(job) || (columns_.preemptible[job] == 0 && admits(job, s)));
+        fixed_[at(job)] = kept ? 1 : 0;
+        if (kept) pinned_[at(s)] += counted_[at(job)];
+        charge(job, counted_[at(job)]);
+      }
+    }
+    for (const Job job : members(out())) fixed_[at(job)] = 0;
+    stale_ = false;
+  }
+  for (Slot s = 0; s < out(); ++s) capacity_[at(s)] = std::max(pair_.capacity.given(s), pinned_[at(s)]);
+}
+
+Cost GangPlacement::usage_below(std::int32_t queue, std::int64_t priority) const {
+  Cost sum = 0;
+  for (const auto& [level, usage] : levels_[at(queue)]) {
+    if (level >= priority) break;
+    sum += usage;
+  }
+  return sum;
+}
+
+Cost GangPlacement::left_of_limit(std::int32_t queue) const noexcept {
+  Cost least = kForbidden;
+  for (; queue >= 0; queue = queues_.parent[at(queue)])
+    least = std::min(least, queues_.limit[at(queue)] - usage_[at(queue)]);
+  return least;
+}
+
+void GangPlacement::read_row(Job job, double* row) const {
+  const StoreColumns& columns = pair_.state.columns();
+  const Index index = job;
+  columns.cost->reals(Rows{&index, 0, 1}, row);
+  add_switching_cost(columns, job, placement(job), row);
+}
+
+bool GangPlacement::holds() const {
+  std::vector<Cost> usage(usage_.size(), 0);
+  Index inside = 0;
+  for (Slot s = 0; s <= out(); ++s) {
+    Cost load = 0;
+    for (std::size_t k = 0; k < members(s).size(); ++k) {
+      const Job job = members(s)[k];
+      if (!is_live(job) || slot(job) != s || position_[at(job)] != static_cast<std::int32_t>(k)) return false;
+      ++inside;
+      if (s == out()) continue;
+      load += counted_[at(job)];
+      for (std::int32_t q = queue(job); q >= 0; q = queues_.parent[at(q)]) usage[at(q)] += counted_[at(job)];
+    }
+    if (load != load_[at(s)]) return false;
+  }
+  return inside == n_live() && usage == usage_;
+}
+
+}  // namespace gridcompute::live

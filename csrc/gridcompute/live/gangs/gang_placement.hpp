@@ -1,0 +1,95 @@
+// The placement that a round of gangs searches from: which job is in which class, and what is left of classes and
+// limits.
+//
+// Definitions. A *running* job is in a class, a *waiting* one in none: it is then a member of class n_slots. The
+// *placed class* is that of the last round (MatcherState). A job is *fixed* if it was placed and is pinned or not
+// preemptible, and its class still admits it: a round leaves it where it is. Costs are doubles, switching costs
+// included (switching_cost.hpp).
+//
+// Invariants (holds()). The members of a class are the live jobs in it, each at its recorded position; loads and usages
+// are the sums of their demands, and those of a queue include all queues below it.
+#pragma once
+
+#include <limits>
+#include <map>
+#include <span>
+
+#include "gridcompute/live/gangs/gang_columns.hpp"
+#include "gridcompute/live/primal_dual.hpp"
+
+namespace gridcompute::live {
+
+class GangPlacement {
+ public:
+  explicit GangPlacement(const PrimalDual& pair) : pair_(pair), members_(1), load_(1, 0), capacity_(1, 0) {}
+
+  // Replaces the columns, and makes room for the positions of the job store and for new classes.
+  void set_columns(const GangColumns& columns);
+  void set_queues(Queues queues);
+  void add(Job job, Slot slot);
+  void remove(Job job);
+  void put(Job job, Slot slot);  // moves a live job
+  // Takes over capacities and fixed jobs at the begin of a round; recounts usages, if columns or pins have changed.
+  void begin_round();
+  void mark_stale() noexcept { stale_ = true; }
+
+  [[nodiscard]] Slot out() const noexcept { return static_cast<Slot>(members_.size()) - 1; }
+  [[nodiscard]] Slot slot(Job job) const noexcept { return slot_[at(job)]; }
+  [[nodiscard]] bool running(Job job) const noexcept { return slot(job) != out(); }
+  [[nodiscard]] Cost demand(Job job) const noexcept { return columns_.demand[job]; }
+  [[nodiscard]] std::int64_t priority(Job job) const noexcept { return columns_.priority[job]; }
+  [[nodiscard]] std::int32_t queue(Job job) const noexcept { return columns_.queue[job]; }
+  [[nodiscard]] bool fixed(Job job) const noexcept { return fixed_[at(job)] != 0; }
+  [[nodiscard]] bool any_fixed() const noexcept {
+    for (const Cost pinned : pinned_)
+      if (pinned > 0) return true;
+    return false;
+  }
+  [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[at(s)]; }
+  [[nodiscard]] Cost load(Slot s) const noexcept { return load_[at(s)]; }
+  [[nodiscard]] Cost capacity(Slot s) const noexcept { return capacity_[at(s)]; }
+  [[nodiscard]] Cost left(Slot s) const noexcept { return capacity_[at(s)] - load_[at(s)]; }
+  [[nodiscard]] Cost usage(std::int32_t queue) const noexcept { return usage_[at(queue)]; }
+  [[nodiscard]] const Queues& queues() const noexcept { return queues_; }
+  [[nodiscard]] bool ranked() const noexcept { return queues_.ranked; }
+  // Returns how much more a queue may take before a limit, its own or of a queue above it, is reached.
+  [[nodiscard]] Cost left_of_limit(std::int32_t queue) const noexcept;
+
+  // Returns what running jobs of the queue that are not fixed take, those of a lower priority alone.
+  [[nodiscard]] Cost usage_below(std::int32_t queue, std::int64_t priority) const;
+
+  // Returns the placement that switching costs are reckoned from.
+  [[nodiscard]] Placement placement(Job job) const noexcept { return {pair_.state.placed_class(job), fixed(job)}; }
+  // Reads the job's costs in all classes into `row` (n_slots).
+  void read_row(Job job, double* row) const;
+  [[nodiscard]] double out_cost(Job job) const noexcept {
+    return unplaced_with_switching(pair_.state.columns(), job, placement(job));
+  }
+  [[nodiscard]] Index n_positions() const noexcept { return static_cast<Index>(slot_.size()); }
+  [[nodiscard]] bool is_live(Job job) const noexcept { return pair_.state.is_live(job); }
+  [[nodiscard]] Index n_live() const noexcept { return pair_.state.n_live(); }
+  [[nodiscard]] const PrimalDual& pair() const noexcept { return pair_; }
+  [[nodiscard]] bool holds() const;
+
+  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
+
+ private:
+  void insert(Job job, Slot slot);
+  void erase(Job job);
+  void charge(Job job, Cost by);
+  [[nodiscard]] bool admits(Job job, Slot slot) const;
+
+  const PrimalDual& pair_;
+  GangColumns columns_;
+  Queues queues_;
+  std::vector<Slot> slot_;
+  std::vector<std::int32_t> position_;  // among the members of its class
+  std::vector<std::int32_t> counted_;   // the demand that loads count, as the column may change meanwhile
+  std::vector<std::uint8_t> fixed_;
+  std::vector<std::vector<Job>> members_;
+  std::vector<Cost> load_, capacity_, usage_, pinned_;
+  std::vector<std::map<std::int64_t, Cost>> levels_;  // by queue: usage of jobs that are not fixed, by priority
+  bool stale_ = true;
+};
+
+}  // namespace gridcompute::live

@@ -1,0 +1,85 @@
+// Prices of slots and of limits, and the bound that they prove of a round with gangs.
+//
+// Problem. Jobs that must run, or may wait at a cost, are to be placed whole; classes have capacities, queues limits.
+// For any prices p >= 0 of slots and q >= 0 of limits, with Q_i the sum of q over the queue of job i and all above it,
+//
+//   D(p, q) = sum_i min(out_i, min_s c_is + w_i (p_s + Q_i)) - sum_s capacity_s p_s - sum_k limit_k q_k
+//
+// is at most what any placement costs: a placement pays its own term of each minimum, and what it pays for slots and
+// limits is no more than what is subtracted. For a job that is *held* there is no out_i. Classes that are smaller than
+// a job's demand are left out of its minimum.
+//
+// Steps. The term of each job is kept; a round reads again only the jobs that changed, until the prices do. improve()
+// raises D by Newton's method on the smoothed dual: with a temperature T the minimum of a job becomes
+// -w T log sum exp(-(c/w + p)/T), which is smooth in p, and T falls from step to step. What counts is D itself, which
+// each pass computes beside the smoothed value; the best prices met are kept.
+//
+// Range and rounding. Terms are doubles, each off by two roundings of at most the largest cost plus w times the largest
+// price; the sum is exact (exact_total.hpp). bound() subtracts 2^-50 of the sum of these sizes.
+//
+// Complexity. refresh: one row of costs. improve: some ten passes over all costs, each with as many exponentials as
+// classes are nearly cheapest, and one solve of n_slots equations a pass.
+//
+// Source. Lagrangian bound: Fisher, Management Science 27 (1981) 1. Smoothing: Nesterov, Math. Program. 103 (2005) 127.
+// Deviations: prices are kept between rounds; the smoothed steps are damped by a trust region, not by a line search.
+#pragma once
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/live/exact_total.hpp"
+#include "gridcompute/live/gangs/gang_placement.hpp"
+
+namespace gridcompute::live {
+
+class GangPrices {
+ public:
+  explicit GangPrices(const GangPlacement& placement) : placement_(placement) {}
+
+  void resize();                  // after GangPlacement::set_columns
+  void set_queues(std::size_t n);  // after GangPlacement::set_queues
+  void set(std::span<const double> prices);
+  void hold(Job job, bool held) noexcept { held_[at(job)] = held ? 1 : 0; }
+  [[nodiscard]] bool held(Job job) const noexcept { return held_[at(job)] != 0; }
+
+  void forget(Job job);   // the job is no part of the sum any more
+  void refresh(Job job);  // reads the job's costs
+  void refresh_all(Pool& pool);
+  // Raises the bound until it is within `target` of the objective, or no more is to be had for the passes given.
+  void improve(double objective, double target, int passes, Pool& pool, Stop& stop);
+
+  [[nodiscard]] double operator[](Slot s) const noexcept { return p_[at(s)]; }
+  [[nodiscard]] const std::vector<double>& slots() const noexcept { return p_; }
+  [[nodiscard]] const std::vector<double>& limits() const noexcept { return q_; }
+  // Returns the sum of the prices of the limits that count a queue.
+  [[nodiscard]] double of_queue(std::int32_t queue) const noexcept { return charge_[at(queue)]; }
+  // Returns the least reduced cost of the job in any class, and its class (n_slots: in none).
+  [[nodiscard]] double least(Job job) const noexcept { return least_[at(job)]; }
+  [[nodiscard]] Slot cheapest(Job job) const noexcept { return cheapest_[at(job)]; }
+  // Returns the first job, if any, that must run and fits into no class that it may use.
+  [[nodiscard]] Job impossible() const;
+  [[nodiscard]] double bound() const;
+
+ private:
+  struct Term {
+    double value = 0, least = 0;
+    Slot cheapest = kNone;
+  };
+  struct Pass;
+  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
+  [[nodiscard]] Term term(Job job, double* row) const;
+  void count(Job job, const Term& term);
+  void recharge();
+  void run(Pass& pass, double temperature, const std::vector<Job>& jobs, Pool& pool) const;
+  [[nodiscard]] double scale(const std::vector<Job>& jobs) const;
+  [[nodiscard]] std::vector<Job> live() const;
+
+  const GangPlacement& placement_;
+  std::vector<double> p_, q_, charge_;
+  std::vector<double> value_, least_;
+  std::vector<Slot> cheapest_;
+  std::vector<std::uint8_t> counted_, held_;
+  ExactTotal total_;
+  Index n_counted_ = 0, n_infinite_ = 0;
+  std::vector<double> row_;
+};
+
+}  // namespace gridcompute::live

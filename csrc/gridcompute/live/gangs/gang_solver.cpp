@@ -1,0 +1,594 @@
+#include "gridcompute/live/gangs/gang_solver.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gridcompute/live/gangs/gang_tuning.hpp"
+
+namespace gridcompute::live {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+GangSolver::GangSolver(PrimalDual& pair, ChangeLog& log)
+    : pair_(pair), log_(log), placement_(pair), prices_(placement_), moves_(placement_, prices_) {}
+
+// ---------------------------------------------------------------- changes
+
+void GangSolver::set_columns(const GangColumns& columns) {
+  placement_.set_columns(columns);
+  prices_.resize();
+}
+
+void GangSolver::set_queues(Queues queues) {
+  const std::size_t n = queues.parent.size();
+  placement_.set_queues(std::move(queues));
+  prices_.set_queues(n);
+  shares_.assign(n, kForbidden);
+}
+
+void GangSolver::set_shares(std::span<const Cost> shares) {
+  if (std::equal(shares.begin(), shares.end(), shares_.begin(), shares_.end())) return;
+  shares_.assign(shares.begin(), shares.end());
+  changed_ = true;
+}
+
+void GangSolver::add(Job job, Slot slot) {
+  placement_.add(job, slot);
+  prices_.hold(job, false);
+  dirty_.push_back(job);
+  changed_ = true;
+  if (slot == placement_.out()) ++n_new_;
+  else placement_.mark_stale();
+}
+
+void GangSolver::remove(Job job) {
+  prices_.forget(job);
+  placement_.remove(job);
+  changed_ = true;
+}
+
+void GangSolver::update(Job job) {
+  dirty_.push_back(job);
+  placement_.mark_stale();
+  changed_ = updated_ = true;
+}
+
+std::vector<Cost> GangSolver::requests() const {
+  const std::vector<std::int32_t>& parent = placement_.queues().parent;
+  std::vector<Cost> sums(parent.size(), 0);
+  for (Slot s = 0; s <= placement_.out(); ++s)
+    for (const Job job : placement_.members(s))
+      for (std::int32_t q = placement_.queue(job); q >= 0; q = parent[at(q)]) sums[at(q)] += placement_.demand(job);
+  return sums;
+}
+
+// ---------------------------------------------------------------- the round
+
+RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
+  RoundContext round{options, stop, Pool(thread_count(options.threads)), {}, {}, {}, stop.seconds()};
+  const bool costs_changed = !pair_.changed.empty();
+  log_.recharge_changed_classes(round.pool);
+  pair_.changed.clear();
+  placement_.begin_round();
+  moves_.begin_round(shares_);
+  moves_.limit_moves(options.max_moves);
+  touched_.clear();
+  refresh(round, costs_changed);
+  round.answer.jobs_queued = n_new_;
+  if (const Job job = prices_.impossible(); job != kNone) {
+    const std::vector<Job> live = pair_.state.live_jobs();
+    round.answer.witness_jobs.assign(1, std::lower_bound(live.begin(), live.end(), job) - live.begin());
+    for (Slot s = 0; s < placement_.out(); ++s)
+      if (std::isfinite(moves_.cost(job, s))) round.answer.witness_slots.push_back(s);
+    round.answer.status = transport::Status::infeasible;
+    round.answer.objective = round.answer.bound = kInfinity;
+    write_report(round);
+    return std::move(round.answer);
+  }
+  bool found = true;
+  if (changed_ || costs_changed) {
+    take_out_misplaced(costs_changed || updated_);
+    if (!priced_ || static_cast<double>(n_new_) > kGangTuning.cold_share * static_cast<double>(placement_.n_live()))
+      found = start_cold(round);
+    if (found) search(round);
+  }
+  if (stop.why() == Stop::Why::interrupted) {
+    undo_all();
+    return std::move(round.answer);
+  }
+  if (!found) {
+    undo_all();
+    round.answer.status = transport::Status::infeasible;
+    round.answer.objective = round.answer.bound = kInfinity;
+    write_report(round);
+    return std::move(round.answer);
+  }
+  if (placement_.ranked()) hold_running();
+  double total = objective();
+  const auto gap = [&] {
+    const double bound = prices_.bound(), size = std::max(std::fabs(total), std::fabs(bound));
+    return std::isfinite(total) && size > 0 ? (total - bound) / size : 0.0;
+  };
+  const bool small = small_world();
+  if (gap() > (small ? kGangTuning.warm_target : kGangTuning.late_target) && !stop.requested()) {
+    prices_.improve(total, kGangTuning.warm_target / 4, small ? kGangTuning.warm_passes : kGangTuning.late_passes,
+                    round.pool, stop);
+    round.end_stage("prices");
+    if ((changed_ || costs_changed) && gap() > kGangTuning.warm_target && !stop.requested()) {
+      search(round);
+      if (placement_.ranked()) hold_running();
+      total = objective();
+      if (small && gap() > kGangTuning.warm_target)
+        prices_.improve(total, kGangTuning.warm_target / 4, kGangTuning.warm_passes, round.pool, stop);
+    }
+  }
+  round.end_stage("search");
+  if (stop.why() == Stop::Why::interrupted) {
+    undo_all();
+    return std::move(round.answer);
+  }
+  // Commit.
+  std::sort(touched_.begin(), touched_.end());
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+  std::vector<Job> jobs;
+  std::vector<Slot> to;
+  for (const Job job : touched_) {
+    if (!placement_.is_live(job) || placement_.slot(job) == pair_.state.placed_class(job)) continue;
+    jobs.push_back(job), to.push_back(placement_.slot(job));
+  }
+  const double bound = prices_.bound();
+  const bool closed = std::isfinite(total) && total - bound <= std::ldexp(std::fabs(total), -40);
+  if (placement_.ranked() || placement_.any_fixed()) {
+    const auto n = at(placement_.n_positions());
+    round.answer.held.resize(n, 0), round.answer.fixed.resize(n, 0);
+    for (std::size_t k = 0; k < n; ++k) {
+      const auto job = static_cast<Job>(k);
+      if (!placement_.is_live(job)) continue;
+      round.answer.held[k] = prices_.held(job) ? 1 : 0;
+      round.answer.fixed[k] = placement_.fixed(job) ? 1 : 0;
+    }
+  }
+  const MatchOptions all{options.threads, options.seed, -1, options.gap};
+  RoundContext report{all, stop, Pool(1), std::move(round.answer), {}, {}, round.stage_began};
+  log_.commit(report, jobs, to, {closed, false, total, bound});
+  round.answer = std::move(report.answer);
+  round.answer.bound = std::min(round.answer.bound, round.answer.objective);
+  if (log_.n_forbidden() > 0) round.answer.status = transport::Status::time_limit;
+  if (stop.requested())
+    round.answer.status =
+        stop.why() == Stop::Why::time_limit ? transport::Status::time_limit : transport::Status::stopped;
+  dirty_.insert(dirty_.end(), jobs.begin(), jobs.end());
+  n_new_ = 0;
+  changed_ = stop.requested();
+  updated_ = false;
+  moves_.commit();
+  write_report(round);
+  return std::move(round.answer);
+}
+
+void GangSolver::write_report(RoundContext& round) {
+  RoundAnswer& answer = round.answer;
+  answer.limit_prices = prices_.limits();
+  for (Slot s = 0; s < placement_.out(); ++s) {
+    answer.prices.push_back(prices_[s]);
+    answer.load.push_back(placement_.load(s));
+    answer.capacity.push_back(placement_.capacity(s));
+    answer.slots_added_by_pins += placement_.capacity(s) - pair_.capacity.given(s);
+  }
+  log_.merge_unacknowledged(answer);
+  round.end_stage("report");
+}
+
+void GangSolver::undo_all() {
+  std::sort(touched_.begin(), touched_.end());
+  for (const Job job : touched_)
+    if (placement_.is_live(job) && placement_.slot(job) != pair_.state.placed_class(job))
+      placement_.put(job, pair_.state.placed_class(job));
+  moves_.commit();
+  changed_ = true;
+}
+
+bool GangSolver::small_world() const {
+  return placement_.n_live() * placement_.out() <= kGangTuning.small_world;
+}
+
+// Reads the terms of jobs that changed, or of all.
+void GangSolver::refresh(RoundContext& round, bool costs_changed) {
+  std::vector<Cost> capacities;
+  for (Slot s = 0; s < placement_.out(); ++s) capacities.push_back(placement_.capacity(s));
+  if (capacities != capacities_) changed_ = all_dirty_ = true;
+  capacities_ = std::move(capacities);
+  if (all_dirty_ || costs_changed) {
+    prices_.refresh_all(round.pool);
+  } else {
+    std::sort(dirty_.begin(), dirty_.end());
+    dirty_.erase(std::unique(dirty_.begin(), dirty_.end()), dirty_.end());
+    for (const Job job : dirty_)
+      if (placement_.is_live(job)) prices_.refresh(job);
+  }
+  dirty_.clear();
+  all_dirty_ = false;
+  round.end_stage("terms");
+}
+
+// Computes prices by transport, and without ranks the placement too. False: it proved that there is none.
+bool GangSolver::start_cold(RoundContext& round) {
+  round.answer.cold = true;
+  round.answer.reason = priced_ ? "many jobs changed" : "first round";
+  const std::vector<Job> live = pair_.state.live_jobs();
+  std::vector<Placement> placements;
+  std::vector<std::int32_t> demand;
+  for (const Job job : live) {
+    placements.push_back(placement_.placement(job));
+    demand.push_back(static_cast<std::int32_t>(placement_.demand(job)));
+  }
+  const PosedCost cost(pair_.state.columns(), live, std::move(placements), pair_.max_abs_cost);
+  const std::vector<double> unplaced = cost.unplaced();
+  const transport::Problem problem{&cost, capacities_.data(), demand.data(), unplaced.data(), 1};
+  transport::Options options;
+  options.seed = round.options.seed;
+  options.threads = round.options.threads;
+  options.gap = placement_.ranked() ? kGangTuning.rough_gap : round.options.gap;
+  if (live.empty() || placement_.out() == 0) return true;
+  transport::Result result = transport::solve(problem, options, round.stop);
+  round.answer.stats = result.stats;
+  round.end_stage("cold");
+  if (result.status == transport::Status::infeasible) {
+    round.answer.witness_jobs = std::move(result.witness_jobs);
+    round.answer.witness_slots = std::move(result.witness_slots);
+    return false;
+  }
+  prices_.set(result.prices);
+  priced_ = true;
+  prices_.refresh_all(round.pool);
+  const bool take = !placement_.ranked() && result.assignment.size() == live.size() && round.options.max_moves < 0;
+  for (std::size_t k = 0; k < live.size() && take; ++k) {
+    const Slot to = result.assignment[k] < 0 ? placement_.out() : result.assignment[k];
+    if (to == placement_.slot(live[k]) || placement_.fixed(live[k])) continue;
+    if (to == placement_.out() && !std::isfinite(placement_.out_cost(live[k]))) continue;
+    moves_.move(live[k], to);
+    touched_.push_back(live[k]);
+  }
+  moves_.commit();
+  return true;
+}
+
+double GangSolver::least_gain() const { return pair_.max_abs_cost * 0x1p-44; }
+
+// Returns the total cost of the placement, +inf if a job that must run does not.
+double GangSolver::objective() {
+  double sum = log_.placed_cost();
+  std::sort(touched_.begin(), touched_.end());
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+  Index missing = log_.n_forbidden();
+  for (const Job job : touched_) {
+    const Slot placed = pair_.state.placed_class(job), now = placement_.slot(job);
+    if (!placement_.is_live(job) || placed == now) continue;
+    const double before = log_.charge(job), after = moves_.cost(job, now);
+    std::isfinite(before) ? void(sum -= before) : void(--missing);
+    std::isfinite(after) ? void(sum += after) : void(++missing);
+  }
+  return missing > 0 ? kInfinity : sum;
+}
+
+// ---------------------------------------------------------------- what must leave
+
+// Takes out jobs whose class does not admit them, and what exceeds capacities and limits.
+void GangSolver::take_out_misplaced(bool costs_changed) {
+  std::vector<Job> jobs;
+  if (costs_changed) {
+    for (Slot s = 0; s < placement_.out(); ++s)
+      for (const Job job : placement_.members(s))
+        if (!std::isfinite(moves_.cost(job, s))) jobs.push_back(job);
+    for (const Job job : jobs) moves_.move(job, placement_.out()), touched_.push_back(job);
+  }
+  for (Slot s = 0; s < placement_.out(); ++s) {
+    if (placement_.left(s) >= 0) continue;
+    jobs.assign(placement_.members(s).begin(), placement_.members(s).end());
+    take_out(jobs, -placement_.left(s));
+  }
+  const Queues& queues = placement_.queues();
+  for (std::size_t q = 0; q < queues.limit.size(); ++q) {
+    const Cost over = placement_.usage(static_cast<std::int32_t>(q)) - queues.limit[q];
+    if (over <= 0) continue;
+    jobs.clear();
+    for (Slot s = 0; s < placement_.out(); ++s)
+      for (const Job job : placement_.members(s))
+        for (std::int32_t up = placement_.queue(job); up >= 0; up = queues.parent[at(up)])
+          if (at(up) == q) jobs.push_back(job);
+    take_out(jobs, over);
+  }
+  moves_.commit();
+}
+
+// Takes out jobs that are not fixed, lowest priority and least density first, until `excess` slots are free.
+void GangSolver::take_out(std::vector<Job>& jobs, Cost excess) {
+  std::vector<std::pair<double, Job>> order;
+  for (const Job job : jobs)
+    if (!placement_.fixed(job))
+      order.emplace_back((placement_.out_cost(job) - moves_.cost(job, placement_.slot(job))) /
+                             static_cast<double>(placement_.demand(job)),
+                         job);
+  std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    const bool must_a = std::isinf(a.first), must_b = std::isinf(b.first);
+    if (must_a != must_b) return must_b;
+    const auto x = placement_.priority(a.second), y = placement_.priority(b.second);
+    return x != y ? x < y : a < b;
+  });
+  for (const auto& [value, job] : order) {
+    if (excess <= 0) return;
+    excess -= placement_.demand(job);
+    moves_.move(job, placement_.out());
+    touched_.push_back(job);
+  }
+}
+
+// ---------------------------------------------------------------- search
+
+void GangSolver::search(RoundContext& round) {
+  if (placement_.ranked() || round.options.max_moves >= 0) {
+    admit(round);
+  } else {
+    place_by_prices(round);
+  }
+  round.end_stage("admit");
+  settle(round);
+  improve(round);
+  settle(round);
+  round.end_stage("improve");
+}
+
+// Returns what a slot is worth to the job at most.
+double GangSolver::density(Job job) {
+  return (placement_.out_cost(job) - prices_.least(job)) / static_cast<double>(placement_.demand(job));
+}
+
+std::vector<Job> GangSolver::waiting_by_rank() {
+  struct Entry {
+    std::int64_t priority;
+    double density;
+    Job job;
+  };
+  std::vector<Entry> order;
+  for (const Job job : placement_.members(placement_.out())) {
+    if (!std::isfinite(prices_.least(job))) continue;
+    order.push_back({placement_.priority(job), density(job), job});
+  }
+  std::sort(order.begin(), order.end(), [](const Entry& a, const Entry& b) {
+    const bool must_a = std::isinf(a.density), must_b = std::isinf(b.density);
+    if (must_a != must_b) return must_a;
+    if (a.priority != b.priority) return a.priority > b.priority;
+    return a.density != b.density ? a.density > b.density : a.job < b.job;
+  });
+  std::vector<Job> jobs;
+  for (const Entry& entry : order) jobs.push_back(entry.job);
+  return jobs;
+}
+
+void GangSolver::admit(RoundContext& round) {
+  for (const Claim claim : {Claim::must, Claim::guarantee, Claim::share, Claim::priority, Claim::cost}) {
+    if (round.stop.poll()) return;
+    admit_by(claim, round);
+  }
+}
+
+// Tells whether the job's queue is owed the job by this claim: what it holds in jobs of this priority and above, and
+// the job.
+bool GangSolver::entitled(Job job, Claim claim) const {
+  if (claim == Claim::must) return std::isinf(placement_.out_cost(job));
+  if (claim == Claim::priority || claim == Claim::cost) return true;
+  const std::int32_t queue = placement_.queue(job);
+  const Cost most = claim == Claim::guarantee ? placement_.queues().guarantee[at(queue)] : shares_[at(queue)];
+  const Cost with = placement_.usage(queue) + placement_.demand(job);
+  return with <= most || with - placement_.usage_below(queue, placement_.priority(job)) <= most;
+}
+
+void GangSolver::admit_by(Claim claim, RoundContext& round) {
+  const auto n_queues = static_cast<std::int32_t>(placement_.queues().parent.size());
+  const double gain = least_gain();
+  Index tries = 0;
+  for (const Job job : waiting_by_rank()) {
+    if (placement_.running(job) || !entitled(job, claim)) continue;
+    if (round.stop.poll()) return;
+    const std::int32_t queue = placement_.queue(job);
+    if (claim != Claim::cost && moves_.insert(job)) {
+      touched_.push_back(job);
+      moves_.commit();
+      continue;
+    }
+    bool possible = claim == Claim::must || claim == Claim::cost ||
+                    placement_.usage_below(queue, placement_.priority(job)) > 0;
+    if (claim == Claim::share || claim == Claim::guarantee) {
+      for (std::int32_t q = 0; q < n_queues && !possible; ++q)
+        possible = q != queue && placement_.usage(q) > (claim == Claim::share ? shares_[at(q)]
+                                                                              : placement_.queues().guarantee[at(q)]);
+    }
+    if (claim == Claim::cost && (density(job) <= 0 || ++tries > kGangTuning.ejections)) continue;
+    if (!possible) continue;
+    const std::size_t before = moves_.trail().size();
+    if (!moves_.insert_by(job, claim, gain)) continue;
+    for (std::size_t k = before; k < moves_.trail().size(); ++k) touched_.push_back(moves_.trail()[k].first);
+    moves_.commit();
+  }
+}
+
+// Lets in what fits and serves priorities, until both hold.
+void GangSolver::settle(RoundContext& round) {
+  for (int k = 0; k < kGangTuning.settle_rounds; ++k) {
+    const bool filled = fill();
+    const bool served = placement_.ranked() && serve_priorities();
+    if (!filled && !served) return;
+    if (round.stop.interrupted()) return;
+  }
+}
+
+// Places waiting jobs that fit where they would rather run.
+bool GangSolver::fill() {
+  Cost most = 0;
+  for (Slot s = 0; s < placement_.out(); ++s) most = std::max(most, placement_.left(s));
+  if (most <= 0) return false;
+  std::vector<Job> small;
+  for (const Job job : placement_.members(placement_.out()))
+    if (placement_.demand(job) <= most) small.push_back(job);
+  if (small.empty()) return false;
+  bool any = false;
+  std::sort(small.begin(), small.end(), [&](Job a, Job b) {
+    if (placement_.priority(a) != placement_.priority(b)) return placement_.priority(a) > placement_.priority(b);
+    const double x = density(a), y = density(b);
+    return x != y ? x > y : a < b;
+  });
+  for (const Job job : small) {
+    if (!moves_.insert(job)) continue;
+    touched_.push_back(job);
+    any = true;
+  }
+  moves_.commit();
+  return any;
+}
+
+// Gives waiting jobs the places of jobs of their queue that have a lower priority and no smaller demand.
+bool GangSolver::serve_priorities() {
+  const std::size_t n = placement_.queues().parent.size();
+  std::vector<std::vector<Job>> running(n);
+  for (Slot s = 0; s < placement_.out(); ++s)
+    for (const Job job : placement_.members(s))
+      if (!placement_.fixed(job) && std::isfinite(placement_.out_cost(job)))
+        running[at(placement_.queue(job))].push_back(job);
+  for (std::vector<Job>& list : running)
+    std::sort(list.begin(), list.end(), [&](Job a, Job b) {
+      const auto x = placement_.priority(a), y = placement_.priority(b);
+      return x != y ? x < y : a < b;
+    });
+  bool any = false;
+  for (const Job job : waiting_by_rank()) {
+    if (placement_.running(job)) continue;
+    const double leave = placement_.out_cost(job);
+    const std::vector<Job>& list = running[at(placement_.queue(job))];
+    Job best = kNone;
+    double least = kInfinity;
+    for (const Job other : list) {
+      if (placement_.priority(other) >= placement_.priority(job)) break;
+      if (best != kNone && placement_.priority(other) > placement_.priority(best)) break;
+      const Slot s = placement_.slot(other);
+      if (s == placement_.out() || placement_.demand(other) < placement_.demand(job)) continue;
+      const double here = moves_.cost(job, s);
+      if (!(here < leave)) continue;
+      const double total = here - moves_.cost(other, s) + placement_.out_cost(other);
+      if (total < least) least = total, best = other;
+    }
+    if (best == kNone) continue;
+    const Slot s = placement_.slot(best);
+    const std::size_t mark = moves_.mark();
+    moves_.move(best, placement_.out());
+    moves_.move(job, s);
+    if (moves_.too_many()) {
+      moves_.back_to(mark);
+      continue;
+    }
+    moves_.commit();
+    touched_.push_back(best), touched_.push_back(job);
+    any = true;
+  }
+  return any;
+}
+
+// ---------------------------------------------------------------- without ranks
+
+// Sends every waiting job that is worth its price to its class of least reduced cost, and then balances.
+void GangSolver::place_by_prices(RoundContext& round) {
+  std::vector<Job> worth;
+  for (const Job job : placement_.members(placement_.out()))
+    if (prices_.least(job) < placement_.out_cost(job)) worth.push_back(job);
+  std::sort(worth.begin(), worth.end());
+  for (const Job job : worth) {
+    moves_.move(job, prices_.cheapest(job));
+    touched_.push_back(job);
+  }
+  moves_.commit();
+  balance(round);
+}
+
+// Sends members of classes that are too full where they lose least, classes with room and waiting being the choices.
+void GangSolver::balance(RoundContext& round) {
+  struct Way {
+    double loss;  // for a slot
+    Job job;
+  };
+  std::vector<Way> ways;
+  const Slot out = placement_.out();
+  for (int sweep = 0; sweep < 2; ++sweep) {
+    for (Slot s = 0; s < out; ++s) {
+      if (placement_.left(s) >= 0 || round.stop.interrupted()) continue;
+      const std::span<const Job> members = placement_.members(s);
+      const std::size_t n = members.size();
+      const std::size_t take = sweep > 0 ? n : std::min(n, at(kGangTuning.balance_scan));
+      const std::size_t start = n > take ? (at(s) * 7919 + at(placement_.n_live()) * 31) % n : 0;
+      std::vector<Slot> open;
+      for (Slot t = 0; t < out; ++t)
+        if (placement_.left(t) > 0) open.push_back(t);
+      const auto best = [&](Job job, double& loss) {
+        const double* costs = moves_.row(job);
+        const auto w = static_cast<double>(placement_.demand(job));
+        const double here = costs[s] + w * prices_[s];
+        Slot to = kNone;
+        loss = placement_.out_cost(job) - here;
+        if (std::isfinite(loss)) to = out;
+        for (const Slot t : open) {
+          if (t == s || placement_.left(t) < placement_.demand(job)) continue;
+          const double there = costs[t] + w * prices_[t] - here;
+          if (there < loss) loss = there, to = t;
+        }
+        return to;
+      };
+      ways.clear();
+      for (std::size_t k = 0; k < take; ++k) {
+        const Job job = members[(start + k) % n];
+        double loss = 0;
+        if (placement_.fixed(job) || best(job, loss) == kNone) continue;
+        ways.push_back({loss / static_cast<double>(placement_.demand(job)), job});
+      }
+      std::sort(ways.begin(), ways.end(),
+                [](const Way& a, const Way& b) { return a.loss != b.loss ? a.loss < b.loss : a.job < b.job; });
+      for (const Way& way : ways) {
+        if (placement_.left(s) >= 0) break;
+        double loss = 0;
+        const Slot to = best(way.job, loss);
+        if (to == kNone) continue;
+        moves_.move(way.job, to);
+        touched_.push_back(way.job);
+      }
+    }
+  }
+  moves_.commit();
+  for (Slot s = 0; s < out; ++s) {  // jobs that must run and find no class
+    if (placement_.left(s) >= 0) continue;
+    std::vector<Job> jobs(placement_.members(s).begin(), placement_.members(s).end());
+    take_out(jobs, -placement_.left(s));
+  }
+  moves_.commit();
+}
+
+// ---------------------------------------------------------------- who is held
+
+// Marks the running jobs that the bound counts as running.
+void GangSolver::hold_running() {
+  const std::size_t n = placement_.queues().parent.size();
+  bool any = false;
+  std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
+  for (const Job job : placement_.members(placement_.out()))
+    if (std::isfinite(prices_.least(job))) lowest = std::min(lowest, placement_.priority(job)), any = true;
+  for (Slot s = 0; s <= placement_.out(); ++s) {
+    for (const Job job : placement_.members(s)) {
+      const bool held = s != placement_.out() && (n > 1 || (any && placement_.priority(job) > lowest));
+      if (held == prices_.held(job)) continue;
+      prices_.hold(job, held);
+      prices_.refresh(job);
+    }
+  }
+}
+
+}  // namespace gridcompute::live

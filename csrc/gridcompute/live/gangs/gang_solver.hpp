@@ -1,0 +1,101 @@
+// A round of gangs: jobs of several slots each, in queues with limits, guarantees and shares, by priority.
+//
+// Problem. Each job runs whole in one class or waits at a cost; classes have capacities and queues limits. Among the
+// placements that keep the rules below the round looks for one of least total cost, switching costs included.
+//
+// Rules. (1) No class holds more than its capacity, no queue and no queue above it more than its limit. (2) A job that
+// runs and is not preemptible, or is pinned, stays. (3) Within a queue no job runs in the place of a job of higher
+// priority: whenever a job waits, no running job of its queue that could make way has a lower priority and at least its
+// demand, in a class where the waiting one would rather run. (4) A queue below its guarantee takes what it is owed from
+// queues above theirs, and a queue below its share from queues above theirs, lowest priority first. (5) No job waits
+// that would rather run and fits. (6) Nobody is sent out unless another job enters by it.
+//
+// Steps. Jobs that lost their class or limit are taken out. Waiting jobs are then admitted by claim: what must run,
+// what is owed by guarantee, by share, by priority (gang_moves.hpp finds the victims), then what fits. Without ranks
+// costs alone decide: each job goes to its class of least reduced cost, and classes that are too full send out those
+// who lose least. Then cheaper classes are looked for: single moves into open classes, exact exchanges of all jobs of
+// one demand (transport on the slots they take), moves that make room by moving others. Prices (gang_prices.hpp) direct
+// the search and prove the bound; a large world keeps them until its gap has grown.
+//
+// Bound. Without ranks it holds for every placement that keeps rules 1 and 2. With them, who runs is decided by rule:
+// jobs that no cheaper one of the same rank can replace are *held*, and the bound is that of all placements in which
+// the held jobs run. With more than one queue all running jobs are held; with one queue those of a higher priority than
+// some waiting job.
+//
+// Deterministic: jobs in fixed orders, ties to the lowest position; transport is deterministic.
+//
+// Complexity. A round that changes k of n jobs reads some rows for each, n flags, and the sampled members of classes
+// that became too full; a small world is searched in full.
+//
+// Source. Lagrangian heuristics for the generalized assignment problem: Jeet and Kutanoglu, Eur. J. Oper. Res. 182
+// (2007) 1039; ejection chains: Yagiura, Ibaraki and Glover, INFORMS J. Comput. 16 (2004) 133. Reclaim and preemption
+// as in Kueue and KAI. Deviations: exact exchanges by transport.
+#pragma once
+
+#include "gridcompute/live/change_log.hpp"
+#include "gridcompute/live/gangs/gang_moves.hpp"
+#include "gridcompute/transport/problem.hpp"
+
+namespace gridcompute::live {
+
+class GangSolver {
+ public:
+  GangSolver(PrimalDual& pair, ChangeLog& log);
+
+  void set_columns(const GangColumns& columns);
+  void set_queues(Queues queues);
+  void set_shares(std::span<const Cost> shares);
+  void add(Job job, Slot slot);  // slot: its placed class
+  void remove(Job job);
+  void update(Job job);  // its columns or its pin have changed
+  void restore(std::span<const double> prices) { prices_.set(prices), priced_ = true, all_dirty_ = true; }
+
+  [[nodiscard]] RoundAnswer solve(const MatchOptions& options, Stop& stop);
+  [[nodiscard]] const GangPlacement& placement() const noexcept { return placement_; }
+  [[nodiscard]] const GangPrices& prices() const noexcept { return prices_; }
+  // Returns what the live jobs of each queue ask for, those of queues below it included.
+  [[nodiscard]] std::vector<Cost> requests() const;
+  [[nodiscard]] bool holds() const { return placement_.holds(); }
+
+ private:
+  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
+  [[nodiscard]] bool small_world() const;
+  void refresh(RoundContext& round, bool costs_changed);
+  bool start_cold(RoundContext& round);
+  void take_out_misplaced(bool costs_changed);
+  void take_out(std::vector<Job>& jobs, Cost excess);
+  void search(RoundContext& round);
+  void admit(RoundContext& round);
+  void admit_by(Claim claim, RoundContext& round);
+  [[nodiscard]] bool entitled(Job job, Claim claim) const;
+  void settle(RoundContext& round);
+  bool fill();
+  bool serve_priorities();
+  void place_by_prices(RoundContext& round);
+  void balance(RoundContext& round);
+  void improve(RoundContext& round);
+  bool move_to_open_classes();
+  bool exchange(RoundContext& round);
+  bool exchange_of(Cost demand, const std::vector<Job>& jobs, RoundContext& round);
+  bool eject(RoundContext& round);
+  void hold_running();
+  [[nodiscard]] double objective();
+  [[nodiscard]] double least_gain() const;
+  [[nodiscard]] double density(Job job);
+  [[nodiscard]] std::vector<Job> waiting_by_rank();
+  void write_report(RoundContext& round);
+  void undo_all();
+
+  PrimalDual& pair_;
+  ChangeLog& log_;
+  GangPlacement placement_;
+  GangPrices prices_;
+  GangMoves moves_;
+  std::vector<Job> dirty_;    // whose terms are to be read again
+  std::vector<Job> touched_;  // moved in this round
+  std::vector<Cost> shares_, capacities_;
+  bool changed_ = true, all_dirty_ = true, priced_ = false, updated_ = false;
+  Index n_new_ = 0;
+};
+
+}  // namespace gridcompute::live
