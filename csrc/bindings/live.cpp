@@ -73,10 +73,8 @@ void set_queues(LiveMatcher& self, const Array<std::int32_t>& parent, const Arra
                 const Array<Cost>& guarantee, bool ranked) {
   const auto parents = view(parent);
   const auto limits = view(limit), guarantees = view(guarantee);
-  live::Queues queues{{parents.begin(), parents.end()},
-                      {limits.begin(), limits.end()},
-                      {guarantees.begin(), guarantees.end()},
-                      ranked};
+  live::Queues queues{
+      {parents.begin(), parents.end()}, {limits.begin(), limits.end()}, {guarantees.begin(), guarantees.end()}, ranked};
   for (Cost& most : queues.limit) most = std::min(most, kForbidden);
   self.core.set_queues(std::move(queues));
 }
@@ -265,6 +263,14 @@ void bind_live(py::module_& m) {
           py::arg("resolution"))
       .def("match", &match, py::arg("threads"), py::arg("seed"), py::arg("max_moves"), py::arg("gap"),
            py::arg("time_limit"), py::arg("progress"))
+      .def("unacknowledged",
+           [](const LiveMatcher& self) {
+             std::vector<Job> jobs;
+             std::vector<Slot> from;
+             for (const live::ReportedChange& change : self.core.unacknowledged())
+               jobs.push_back(change.job), from.push_back(change.from);
+             return py::make_tuple(copy_out(std::span<const Job>(jobs)), copy_out(std::span<const Slot>(from)));
+           })
       .def("acknowledge", [](LiveMatcher& self) { self.core.acknowledge(); })
       .def("quote", &quote, py::arg("cost"), py::arg("unplaced").noconvert())
       .def("quote_gangs", &quote_gangs, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("demand").noconvert(),

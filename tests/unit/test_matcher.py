@@ -134,8 +134,7 @@ def test_quotes_pins_slots_and_tables() -> None:
     assert world.match().verify().valid
     m = world.match()
     world.set_capacity([0], [0])
-    with pytest.raises(RuntimeError, match="changed since"):
-        m.verify()
+    assert m.verify().valid, "an answer stays what it was"
     assert world.match().changes["kind"].tolist() == ["MOVE", "EVICT"]  # 3 + 100 < 5 + 100
 
 

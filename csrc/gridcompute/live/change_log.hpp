@@ -54,6 +54,7 @@ class ChangeLog {
   [[nodiscard]] std::span<const Job> deferred() const noexcept { return deferred_; }
   // Adds earlier changes that were not acknowledged to those of the answer.
   void merge_unacknowledged(RoundAnswer& answer);
+  [[nodiscard]] std::span<const ReportedChange> unacknowledged() const noexcept { return unacknowledged_; }
   void acknowledge() noexcept { std::vector<ReportedChange>().swap(unacknowledged_); }
 
   // Returns the sum of all charges that are finite, and how many jobs must be placed and are not.

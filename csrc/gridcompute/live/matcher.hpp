@@ -57,6 +57,7 @@ class Matcher {
   }
   // Confirms that the caller has received the last answer; otherwise its changes are part of the next one.
   void acknowledge() noexcept { log_.acknowledge(); }
+  [[nodiscard]] std::span<const ReportedChange> unacknowledged() const noexcept { return log_.unacknowledged(); }
 
   // Finds the class of least reduced cost of each row of `jobs` at the present prices (kNone: unplaced), and its cost.
   void quote(const StoreColumns& jobs, std::span<Slot> slots, std::span<double> costs) const;

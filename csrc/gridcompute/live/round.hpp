@@ -39,7 +39,7 @@ struct RoundAnswer {
   transport::Stats stats;  // of the cold solve, and the stages of the round
   std::vector<double> prices;
   std::vector<Cost> load, capacity;  // pinned jobs included
-  std::vector<Index> witness_jobs;  // as indices into live_jobs()
+  std::vector<Index> witness_jobs;   // as indices into live_jobs()
   std::vector<Slot> witness_slots;
   // Of gangs, by position of the job store: jobs that the bound counts as running, and those that may not move.
   std::vector<std::uint8_t> held, fixed;

@@ -55,6 +55,10 @@ class LiveCosts(Protocol):
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
         """Return the model with another table; the classes and rows (None: all) that change."""
 
+    def number(self, k: Any) -> Any:
+        """Return the number of the table that `k` names, where tables have numbers."""
+        return k
+
     def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
         """Return the model with new classes at `where`, of `n_slots` in all."""
 
@@ -176,7 +180,7 @@ class TermCosts(LiveCosts):
 
     def with_table(self, k: Any, table: Any) -> tuple[LiveCosts, Slots, NDArray[np.bool_] | None]:
         """Accept a table of the same shape; the entries that differ decide what changes."""
-        k = _number_of_table(k, len(self.tables))
+        k = _number_of_table(k, self.names)
         made = _own_table("table", table)
         old = self.tables[k]
         if made.shape != old.shape:
@@ -188,6 +192,10 @@ class TermCosts(LiveCosts):
         slots = np.flatnonzero(differs.any(axis=0)).astype(np.int32)
         rows = differs.any(axis=1) if self.names[k][0] is not None else None
         return TermCosts(tables, self.names), slots, rows
+
+    def number(self, k: Any) -> int:
+        """Return the number of a term, given its number or its name."""
+        return _number_of_table(k, self.names)
 
     def with_slots(self, tables: Any, where: Slots, n_slots: int) -> LiveCosts:
         """Accept one table of shape (n_keys, n_new) for each term."""
@@ -410,9 +418,22 @@ def _own_table(field: str, table: Any) -> NDArray[np.float64]:
     return _table(field, by_position(field, table)).copy()
 
 
-def _number_of_table(k: Any, n: int) -> int:
+def _number_of_table(k: Any, names: Sequence[tuple[str | None, str | None]]) -> int:
+    """Return the number of a term, given its number or its name."""
+    n = len(names)
+    if isinstance(k, str):
+        for part in (0, 1):  # by key column, else by coefficient
+            found = [j for j, pair in enumerate(names) if pair[part] == k]
+            if len(found) == 1:
+                return found[0]
+        known = sorted({name for pair in names for name in pair if name is not None})
+        raise InvalidProblemError(
+            f"k: found {k!r}, needed 0 to {n - 1}, or the column that names one term alone: "
+            f"{', '.join(map(repr, known)) or 'none does'}",
+            "k",
+        )
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"k must be the number of a table, not {type(k).__name__}")
+        raise TypeError(f"k must be the number or the name of a table, not {type(k).__name__}")
     if not 0 <= k < n:
         raise InvalidProblemError(f"k: found {k}, needed 0 to {n - 1}", "k")
     return int(k)

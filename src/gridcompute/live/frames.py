@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._checks import plain_array
+from .._log import log
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -27,10 +28,13 @@ _NEEDED = (
 )
 
 
-def named_columns(columns: Any, known: Iterable[str]) -> tuple[dict[str, Any], int | None]:
+def named_columns(
+    columns: Any, known: Iterable[str], *, others: bool = False
+) -> tuple[dict[str, Any], int | None]:
     """Return columns by name from whatever holds them, and how many rows records have (else None).
 
-    The names are exactly `known`: one that is missing, unknown, or there twice is an error.
+    The names are exactly `known`: one that is missing, unknown, or there twice is an error. With
+    `others`, unknown ones are ignored, which the log says.
     """
     known = tuple(known)
     if isinstance(columns, (str, bytes)) or np.isscalar(columns) or columns is None:
@@ -39,17 +43,19 @@ def named_columns(columns: Any, known: Iterable[str]) -> tuple[dict[str, Any], i
         if columns.dtype.names is None:
             raise TypeError(f"columns must be {_NEEDED}, not an array without field names")
         names = list(columns.dtype.names)
-        return _exactly(names, known, lambda name: columns[name]), len(columns)
+        return _exactly(names, known, lambda name: columns[name], others), len(columns)
     if _is(columns, "pandas", "DataFrame") or _is(columns, "polars", "DataFrame"):
-        return _exactly(list(columns.columns), known, lambda name: columns[name]), len(columns)
+        return _exactly(list(columns.columns), known, lambda name: columns[name], others), len(
+            columns
+        )
     if _is(columns, "polars", "LazyFrame"):
         raise TypeError(f"columns must be {_NEEDED}; collect() the LazyFrame first")
     if isinstance(columns, Mapping) or (hasattr(columns, "keys") and not _is_arrow(columns)):
-        return _exactly(list(columns.keys()), known, lambda name: columns[name]), None
+        return _exactly(list(columns.keys()), known, lambda name: columns[name], others), None
     if _is_arrow(columns):
         table = _arrow_table(columns)
-        return _exactly(table.column_names, known, table.column), len(table)
-    return _records(columns, known)
+        return _exactly(table.column_names, known, table.column, others), len(table)
+    return _records(columns, known, others)
 
 
 def column_values(field: str, values: Any, labels: Any = None) -> NDArray[Any]:
@@ -154,9 +160,18 @@ def _arrow_column(field: str, values: Any) -> Any:
         raise TypeError(f"{field} must be an array, not {type(values).__name__}") from None
 
 
-def _exactly(names: list[Any], known: tuple[str, ...], get: Any) -> dict[str, Any]:
-    _check_names("columns", names, known)
+def _exactly(names: list[Any], known: tuple[str, ...], get: Any, others: bool) -> dict[str, Any]:
+    _check_names("columns", _kept(names, known) if others else names, known)
     return {name: get(name) for name in known}
+
+
+def _kept(names: list[Any], known: tuple[str, ...]) -> list[Any]:
+    """Return the known ones of these names; the log says which are ignored."""
+    ignored = [name for name in names if name not in known]
+    if ignored:
+        shown = ", ".join(map(repr, ignored))
+        log("columns that this Matcher does not name are ignored: %s", shown)
+    return [name for name in names if name in known]
 
 
 def _check_names(where: str, names: list[Any], known: tuple[str, ...]) -> None:
@@ -180,7 +195,7 @@ def _check_names(where: str, names: list[Any], known: tuple[str, ...]) -> None:
     raise InvalidProblemError(f"{where}: found {twice!r} twice, needed it once", twice)
 
 
-def _records(records: Any, known: tuple[str, ...]) -> tuple[dict[str, Any], int]:
+def _records(records: Any, known: tuple[str, ...], others: bool) -> tuple[dict[str, Any], int]:
     """Return columns of records, each of which has exactly the known names."""
     try:
         rows = list(records)
@@ -189,7 +204,8 @@ def _records(records: Any, known: tuple[str, ...]) -> tuple[dict[str, Any], int]
     for k, row in enumerate(rows):
         if not (isinstance(row, Mapping) or hasattr(row, "keys")):
             raise TypeError(f"columns must be {_NEEDED}; record {k} is a {type(row).__name__}")
-        _check_names(f"columns[{k}]", list(row.keys()), known)
+        names = list(row.keys())
+        _check_names(f"columns[{k}]", _kept(names, known) if others else names, known)
     return {name: [row[name] for row in rows] for name in known}, len(rows)
 
 

@@ -47,14 +47,15 @@ def check_new_ids(interner: Interner, keys: list[Any], n: int, text: bool) -> li
 
 
 def check_columns(
-    columns: Any, needed: Mapping[str, str], keys: list[Any] | None
+    columns: Any, needed: Mapping[str, str], keys: list[Any] | None, *, others: bool = False
 ) -> tuple[dict[str, NDArray[Any]], int]:
     """Return columns by their name in the job store, and the number of jobs.
 
     `needed` maps names in the job store to names of the caller's columns. The number of jobs is the
-    length of the first column; without columns, the number of records or of `keys`.
+    length of the first column; without columns, the number of records or of `keys`. `others`: other
+    columns may be there, and are ignored.
     """
-    named, rows = named_columns(columns, dict.fromkeys(needed.values()))
+    named, rows = named_columns(columns, dict.fromkeys(needed.values()), others=others)
     read = {name: column_values(name, values, keys) for name, values in named.items()}
     given = {part: read[name] for part, name in needed.items()}
     n = len(next(iter(given.values()))) if given else rows or len(keys or ())
@@ -71,13 +72,18 @@ def store_columns(
     scalars: Mapping[str, float | str],
     old: Mapping[str, NDArray[Any]],
     size: int,
+    more: Mapping[str, NDArray[Any]],
 ) -> dict[str, NDArray[Any]]:
-    """Return columns for a job store of `size` jobs with the old values; a scalar has length 1."""
+    """Return columns for a job store of `size` jobs with the old values; a scalar has length 1.
+
+    `more`: empty columns beside those of costs.
+    """
     columns: dict[str, NDArray[Any]] = {
         name: costs.empty_column(name, size) for name in costs.needed
     }
     for name, value in scalars.items():
         columns[name] = np.zeros(size) if isinstance(value, str) else np.array([value], np.float64)
+    columns |= more
     for name, column in columns.items():
         if name in old and len(column) > 1 and old[name].dtype == column.dtype:
             column[: len(old[name])] = old[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,27 +11,47 @@ from .._progress import progress_hook
 from ..errors import InvalidProblemError
 from . import snapshot as snapshots
 from .frames import by_position, key_list
+from .job_explanation import JobExplanation, explain_job
 from .jobs import check_new_ids, positions_of
 from .round import LiveMatching
 from .state import LiveState
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from .._progress import ProgressHook
     from ..costs import Kernel
+    from .gang_rules import Queues
 
     #: Columns of jobs: a mapping by name, a data frame, an Arrow table, or records.
     Columns = Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]] | NDArray[Any] | Any
 
-__all__ = ["Matcher"]
+__all__ = ["Matcher", "Quote"]
 
 # A new table that changes the costs of up to one job in this many updates these jobs, one that
 # changes more of them reprices classes: repricing a class reads one cost of every job.
 _BY_JOB_SHARE = 8
+
+
+class Quote(NamedTuple):
+    """Where jobs would go at the prices of the last round, and what that costs.
+
+    Attributes
+    ----------
+    slot : int32 array, shape (n_jobs,)
+        Its class; -1 = it would wait.
+    cost : float64 array, shape (n_jobs,)
+        What the job costs there.
+    price : float64 array, shape (n_jobs,)
+        What the slots it takes are worth there: its demand times the price of a slot.
+    """
+
+    slot: NDArray[np.int32]
+    cost: NDArray[np.float64]
+    price: NDArray[np.float64]
 
 
 class Matcher(LiveState):
@@ -49,6 +69,20 @@ class Matcher(LiveState):
     unplaced : float or str
         Cost of leaving a job unplaced, or the name of the column of these costs; inf = the job must
         be placed.
+    demand : int or str, optional
+        How many slots of one class each job takes, whole or not at all (a gang), or the name of the
+        column of these numbers. None = 1 each.
+    queues : fair.Queues, optional
+        Queues with guarantees, limits and weights; `queue` names the jobs' column that holds the
+        number or name of each job's queue.
+    queue : str, optional
+        See `queues`.
+    priority : int or str, optional
+        Larger comes first within a queue, strictly; or the name of the column. None = 0.
+    preemptible : bool or str, optional
+        May a running job be moved or sent out? Or the name of the column of bools. None = True.
+    slots : sequence of str, optional
+        Names of the classes, each once; calls that take class numbers then take names as well.
     move_cost : float or str
         Cost of moving a placed job to another class, finite, 0 or more, or the name of the column
         of these costs.
@@ -62,7 +96,11 @@ class Matcher(LiveState):
     Notes
     -----
     Every call holds one lock, so that calls of several threads run one after another; the GIL is
-    released in `match`. Each job takes one slot. Jobs and classes are identified by position: a
+    released in `match`. Without `demand`, `queues`, `queue`, `priority` and `preemptible` each job
+    takes one slot and every round is exact. With any of them it is a matcher of gangs: rounds keep
+    the rules of queues and priorities, and prove how far they are from the least cost, which
+    ``docs/explanation/gangs-and-queues.md`` defines; columns that it does not name are then
+    ignored. Jobs and classes are identified by position: a
     pandas index that is not 0 to n - 1 in order is an error, unless it equals the `ids` given. A
     call that raises, KeyboardInterrupt included, changes nothing. Determinism: the same calls give
     the same answers, for any number of threads. Complexity: adding, removing or updating a job
@@ -90,10 +128,11 @@ class Matcher(LiveState):
         Parameters
         ----------
         columns : mapping of arrays, data frame, Arrow table, or records
-            The columns that the costs name, and no others. Where that is the rows of costs alone,
-            the block itself is accepted.
+            The columns that the costs and the other arguments name, and, but for gangs, no others.
+            Where that is the rows of costs alone, the block itself is accepted.
         ids : iterable of int or of str, optional
-            One new id for each job, all int64 or all str; None = consecutive integers.
+            One new id for each job, all int64 or all str; None = the next integers, counted from 0,
+            that are no ids at the time.
 
         Returns
         -------
@@ -110,14 +149,8 @@ class Matcher(LiveState):
             batch, n, bound = self._checked_batch(columns, keys)
             if ids is None and self._text and len(self._ids):
                 raise TypeError("ids: the ids of this Matcher are strings, so they must be given")
-            if ids is None and self._next + n > 2**63:
-                raise InvalidProblemError(
-                    f"ids: the next id given here would be {self._next}, one past the largest in "
-                    "use, and int64 ends before the last of these jobs; they must be given",
-                    "ids",
-                )
             if keys is None:
-                keys = list(range(self._next, self._next + n))
+                keys = self._free_ids(n)
             keys = check_new_ids(self._ids, keys, n, self._text)
             self._undo.append(lambda: self._discard_ids(keys))
             at = self._ids.intern(keys)
@@ -132,10 +165,14 @@ class Matcher(LiveState):
                     _size=size,
                     _max_abs_cost=max(bound, self._max_abs_cost),
                 )
+            if self._history.watched:
+                before = self._columns_at(at, batch)
+                self._overwrite(at, live=False, columns=before)
             for name, values in batch.items():
                 self._columns[name][at] = values
             self._native.add(at)
-            self._next = max([self._next, *(k + 1 for k in keys if isinstance(k, int))])
+            if ids is None and keys:
+                self._next = keys[-1] + 1
             self._text = isinstance(keys[0], str) if keys else self._text
             self._commit()
             return list(keys) if self._text else np.array(keys, np.int64)
@@ -144,6 +181,10 @@ class Matcher(LiveState):
         """Remove jobs; an unknown or repeated id is an `InvalidProblemError` that names it."""
         with self._transaction():
             keys, at = positions_of(self._ids, ids)
+            if self._history.watched:
+                native = self._native
+                placed, pinned = native.placements(at), native.is_pinned(at)
+                self._overwrite(at, live=True, keys=keys, placed=placed, pinned=pinned)
             # If an interrupt comes after the core has removed them, the removal is completed.
             self._undo.append(
                 lambda: None if self._native.is_live(at).any() else self._discard_ids(keys)
@@ -163,7 +204,8 @@ class Matcher(LiveState):
                 )
             if bound > self._max_abs_cost:
                 self._apply(_max_abs_cost=bound)
-            before = {name: self._columns[name][at] for name in batch}
+            before = self._columns_at(at, batch)
+            self._overwrite(at, columns=before)
             self._undo.append(lambda: self._write_columns(at, before))
             self._write_columns(at, batch)
             self._commit()
@@ -187,13 +229,16 @@ class Matcher(LiveState):
                     "ids",
                     k,
                 )
+            self._overwrite(at, pinned=self._native.is_pinned(at))
             self._native.pin(at, True)
             self._commit()
 
     def unpin(self, ids: Any) -> None:
         """Allow pinned jobs to move again."""
         with self._transaction():
-            self._native.pin(positions_of(self._ids, ids)[1], False)
+            at = positions_of(self._ids, ids)[1]
+            self._overwrite(at, pinned=self._native.is_pinned(at))
+            self._native.pin(at, False)
             self._commit()
 
     # ------------------------------------------------------------ classes
@@ -212,10 +257,11 @@ class Matcher(LiveState):
     def set_table(self, k: int | str, table: ArrayLike) -> None:
         """Replace the table of term `k` by one of the same shape (tariffs change).
 
-        For a kernel, `k` names a slot column or a shared array. Only the classes whose costs differ
-        are repriced, or only the jobs of the rows that differ are re-evaluated; where the next
-        round predicts that this is more work than a solve from scratch, it is cold. Closed classes
-        remain closed.
+        `k` is the number of the term, or its name: that of its key column, or of its coefficient
+        where that is the only one. For a kernel, `k` names a slot column or a shared array. Only
+        the classes whose costs differ are repriced, or only the jobs of the rows that differ are
+        re-evaluated; where the next round predicts that this is more work than a solve from
+        scratch, it is cold. Closed classes remain closed.
         """
         with self._transaction():
             costs, slots, rows = self._costs.with_table(k, table)
@@ -223,7 +269,7 @@ class Matcher(LiveState):
             jobs, batch, bound = self._live_columns(costs, self._columns)
             self._apply(_costs=costs, _max_abs_cost=max(bound, self._max_abs_cost))
             if rows is not None:
-                touched = jobs[rows[batch[f"key_{k}"]]]
+                touched = jobs[rows[batch[f"key_{costs.number(k)}"]]]
                 by_job = len(touched) * self._n_slots <= 2 * len(slots) * len(jobs)
                 if by_job and len(touched) * _BY_JOB_SHARE <= len(jobs):
                     self._native.update(touched)
@@ -231,38 +277,39 @@ class Matcher(LiveState):
             self._native.costs_changed(slots)
             self._commit()
 
-    def add_slots(self, capacity: ArrayLike, tables: Any) -> NDArray[np.int32]:
+    def add_slots(
+        self, capacity: ArrayLike, tables: Any, *, names: Sequence[str] | None = None
+    ) -> NDArray[np.int32]:
         """Add classes, with their columns of every table, and return their numbers.
 
-        Numbers of removed classes are reused, the lowest first, once no job is placed there. For a
-        kernel, `tables` is a mapping of the slot columns; for rows of costs, a list of one block of
-        shape (n_jobs, n_new), in the order of `ids`.
+        A number is never given twice, whatever was removed before. For a kernel, `tables` is a
+        mapping of the slot columns; for rows of costs, a list of one block of shape
+        (n_jobs, n_new), in the order of `ids`. `names`: of the new classes, where classes have
+        names.
         """
         with self._transaction():
             by_position("capacity", capacity)
             room = _checks.counts("capacity", capacity, np.size(capacity), "n_new", 0, np.int64)
-            free = self._free_classes()[: len(room)]
-            more = len(room) - len(free)
-            where = np.concatenate([free, self._n_slots + np.arange(more)]).astype(np.int32)
+            more = len(room)
+            where = (self._n_slots + np.arange(more)).astype(np.int32)
             n = self._n_slots + more
+            slot_names = self._slot_names.with_more(names, more)
             costs = self._costs.with_slots(tables, where, n)
             jobs = self._native.live_jobs()
             columns = costs.columns_with_slots(self._columns, tables, where, jobs)
             _, _, bound = self._live_columns(costs, columns)
+            self._history.read_all()  # rows of costs become wider
             wide, closed = np.pad(self._capacity, (0, more)), np.pad(self._closed, (0, more))
-            if more:  # closed at first, so that an interrupt leaves nothing but free numbers
-                closed[self._n_slots :] = True
-                self._apply(
-                    _costs=costs, _columns=columns, _n_slots=n, _capacity=wide, _closed=closed,
-                    _max_abs_cost=max(bound, self._max_abs_cost),
-                )  # fmt: skip
-                self._undo.clear()
+            # Closed at first, so that an interrupt leaves nothing but closed classes.
+            closed[self._n_slots :] = True
+            self._apply(
+                _costs=costs, _columns=columns, _n_slots=n, _capacity=wide, _closed=closed,
+                _max_abs_cost=max(bound, self._max_abs_cost), _slot_names=slot_names,
+            )  # fmt: skip
+            self._undo.clear()
             wide, closed = wide.copy(), closed.copy()
             wide[where], closed[where] = room, False
-            self._apply(
-                _costs=costs, _columns=columns, _capacity=wide, _closed=closed,
-                _max_abs_cost=max(bound, self._max_abs_cost),
-            )  # fmt: skip
+            self._apply(_capacity=wide, _closed=closed)
             self._native.costs_changed(where)
             self._commit()
             return where
@@ -276,6 +323,7 @@ class Matcher(LiveState):
             where = self._open_slots(slots)
             room, closed = self._capacity.copy(), self._closed.copy()
             pinned = self._native.pinned_at(where)
+            self._overwrite(pinned, pinned=np.ones(len(pinned), bool))
             self._undo.append(lambda: self._native.pin(pinned, True))
             self._native.pin(pinned, False)
             room[where], closed[where] = 0, True
@@ -317,13 +365,19 @@ class Matcher(LiveState):
             limit = _checks.time_limit(time_limit)
             plan = (self._threads, self._seed, self._max_moves, gap, limit)
             self._refine_resolution()
-            if progress is None:
-                answer = self._native.match(*plan, None)
-            else:
-                with progress_hook(progress, "match") as hook:
-                    answer = self._native.match(*plan, hook)
+            shares = self._divide()
+            try:
+                if progress is None:
+                    answer = self._native.match(*plan, None)
+                else:
+                    with progress_hook(progress, "match") as hook:
+                        answer = self._native.match(*plan, hook)
+            except BaseException:
+                self._overwrite_placements(*self._native.unacknowledged())
+                raise
             self._version += 1
-            m = LiveMatching(self, answer, self._version)
+            self._overwrite_placements(answer["job"], answer["from"])
+            m = LiveMatching(self, answer, shares)
             self._native.acknowledge()
             deferred = m.stats["moves_deferred"]
             has_gap = m.status == "feasible" and deferred == 0 and m.gap > gap
@@ -331,20 +385,115 @@ class Matcher(LiveState):
             self._gap_version = self._version
             return m
 
-    def quote(
-        self, columns: Columns
-    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+    def _free_ids(self, n: int) -> list[int]:
+        """Return the next n integers that are no ids."""
+        end = self._next + n
+        keys = list(range(self._next, end))
+        while (known := self._ids.lookup(keys) >= 0).any():
+            keys = [key for key, taken in zip(keys, known.tolist(), strict=True) if not taken]
+            keys += range(end, end + n - len(keys))
+            end = keys[-1] + 1
+        return keys
+
+    def _overwrite_placements(self, jobs: NDArray[np.int32], before: NDArray[np.int32]) -> None:
+        self._overwrite(jobs, placed=before)
+
+    def _divide(self) -> NDArray[np.int64] | None:
+        """Divide all slots among the queues, and tell the core."""
+        if self._rules is None or self._rules.queues is None:
+            return None
+        shares = self._rules.shares(int(self._capacity.sum()), self._native.requests())
+        self._native.set_shares(shares)
+        return shares
+
+    def quote(self, columns: Columns) -> Quote:
         """Return slot, cost and price that jobs would have at the prices of the last round.
 
-        `columns` as in `add`. Slot -1: the job would be unplaced. Changes nothing.
+        `columns` as in `add`. Slot -1: the job would be unplaced. Changes nothing. Of gangs: what
+        limits and more important jobs would say is not asked.
         """
         with self._transaction():
             batch, n, _ = self._checked_batch(columns)
-            out = batch.get("unplaced", self._columns["unplaced"])
+            out = np.ascontiguousarray(batch.get("unplaced", self._columns["unplaced"]))
             source = self._costs.source(batch, n)
-            slots, costs = self._native.quote(source, np.ascontiguousarray(out))
             prices = np.append(self._native.prices(), 0.0)  # -1 is the last
-            return slots, costs, prices[slots]
+            if self._rules is None:
+                slots, costs = self._native.quote(source, out)
+                return Quote(slots, costs, prices[slots])
+            demand, queue = (batch.get(p, self._columns[p]) for p in ("demand", "queue"))
+            slots, costs = self._native.quote_gangs(source, out, demand, queue)
+            return Quote(slots, costs, demand * prices[slots])
+
+    def slot_of(self, ids: Any) -> Any:
+        """Return the class that each job is placed in; -1 = unplaced.
+
+        Parameters
+        ----------
+        ids : iterable of int or of str, or one id
+
+        Returns
+        -------
+        int32 array, or int for one id
+
+        Raises
+        ------
+        InvalidProblemError
+            An id that is not in the Matcher.
+        """
+        with self._transaction():
+            single = isinstance(ids, (str, int, np.integer)) and not isinstance(ids, bool)
+            keys = key_list("ids", ids, ordered=True)
+            at = self._ids.lookup(keys)
+            if (at < 0).any():
+                k = int((at < 0).argmax())
+                raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is not in the Matcher", "ids", k)
+            slots = self._native.placements(at)
+            return int(slots[0]) if single else slots
+
+    def explain(self, job: str | int) -> JobExplanation:
+        """Explain where a job is, or why it waits, at the prices of the last round.
+
+        Parameters
+        ----------
+        job : int or str
+            Its id.
+
+        Returns
+        -------
+        JobExplanation
+            Its ``str`` is a few sentences.
+
+        Raises
+        ------
+        InvalidProblemError
+            There is no such job.
+        """
+        with self._transaction():
+            keys, at = positions_of(self._ids, [job])
+            return explain_job(self, keys[0], int(at[0]))
+
+    @property
+    def prices(self) -> NDArray[np.float64]:
+        """What one more slot of each class was worth in the last round, in the unit of cost."""
+        with self._transaction():
+            found: NDArray[np.float64] = self._native.prices()
+            return found
+
+    @property
+    def capacity(self) -> NDArray[np.int64]:
+        """How many slots each class has; 0 for closed classes."""
+        with self._transaction():
+            return self._capacity.copy()
+
+    @property
+    def queues(self) -> Queues | None:
+        """The queues that the Matcher was given; None without."""
+        return None if self._rules is None else self._rules.queues
+
+    @property
+    def slots(self) -> tuple[str, ...] | None:
+        """The names of the classes by number; None without."""
+        return self._slot_names.names
 
     @property
     def ids(self) -> list[Any]:

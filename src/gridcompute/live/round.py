@@ -2,48 +2,90 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from .. import _core
 from ..results.matching import Matching, Witness
 from ..results.problem import TransportProblem
+from . import rules_check
+from .changes import Changes, Kinds
+from .history import StoredJobs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..results.explanation import Explanation
     from ..results.matching import SolverCertificate
+    from .costs import LiveCosts
+    from .gang_rules import GangRules
     from .state import LiveState
 
-__all__ = ["LiveMatching"]
+__all__ = ["LiveMatching", "store_now"]
+
+
+class _Jobs(NamedTuple):
+    """What an answer keeps of the job store once it is read."""
+
+    ids: list[Any]
+    before: NDArray[np.int32]  # classes before the round
+    assignment: NDArray[np.int32]
+    fixed: NDArray[np.bool_]
+    held: NDArray[np.bool_]
+    columns: dict[str, NDArray[Any]]
+
+
+class _World(NamedTuple):
+    """What an answer keeps of its Matcher; nothing of it is ever changed in place."""
+
+    costs: LiveCosts
+    rules: GangRules | None
+    closed: NDArray[np.int32]
+    capacity: NDArray[np.int64]
+    n_slots: int
+    threads: int
+    shares: NDArray[np.int64] | None
+    limit_prices: NDArray[np.float64]
 
 
 class LiveMatching(Matching):
     """A `Matching` of one round of a `Matcher`, with the changes of that round.
 
-    `assignment`, `ids`, `question`, `verify` and `explain` are computed from the matcher's state on
-    first use, under its lock; once that state has changed they raise RuntimeError. Everything else,
-    and what was computed once, is kept. Any thread may read.
+    A value: it stays what it was whatever the matcher does later, may be read from any thread while
+    rounds run, pickled and copied. Nothing is copied before it is asked for: `assignment`, `ids`,
+    `question`, `verify` and `explain` read the job store on first use and undo what has changed
+    since, waiting for a round that runs meanwhile.
 
     Attributes
     ----------
-    changes : dict of array
-        ``id, from_slot, to_slot, kind`` (PLACE, MOVE or EVICT), ordered by id; -1 = unplaced.
+    changes : Changes
+        A dict of columns ``id, from_slot, to_slot, kind`` (PLACE, MOVE or EVICT), ordered by id;
+        -1 = unplaced. ``changes.to_arrow()`` is a table.
     unchanged : int
         Number of jobs without a change (NOOP).
     witness_ids : list or None
         The ids of the jobs that `witness` holds as positions in `ids`; None without a witness.
+    held : bool array, shape (n_jobs,)
+        The jobs that `bound` counts as running, because rules and not costs say so.
+    usage, share : int64 array, shape (n_queues,), or None
+        Of a `Matcher` with queues: the slots that each queue takes, those below it included, and
+        its share of all slots as it was divided in this round.
     """
 
-    changes: dict[str, NDArray[Any]]
+    changes: Changes
     unchanged: int
     witness_ids: list[Any] | None
+    usage: NDArray[np.int64] | None
+    share: NDArray[np.int64] | None
 
     _rounding: ClassVar[float] = 2.0**-45  # relative error of a sum in fixed point
+    _shared: ClassVar[frozenset[str]] = frozenset({"_question", "_world", "_jobs"})
 
-    def __init__(self, matcher: LiveState, answer: dict[str, Any], version: int) -> None:
+    def __init__(
+        self, matcher: LiveState, answer: dict[str, Any], shares: NDArray[np.int64] | None
+    ) -> None:
         put = object.__setattr__  # a Matching is frozen
         stats = answer["stats"]
         stats["resolution"] = matcher._native.resolution
@@ -52,62 +94,171 @@ class LiveMatching(Matching):
             put(self, name, answer[name])
         for name in ("objective", "bound", "exact", "status"):
             put(self, name, answer[name])
+        rules = matcher._rules
+        queues = rules is not None and rules.queues is not None
+        world = _World(
+            matcher._costs,
+            rules,
+            np.flatnonzero(matcher._closed).astype(np.int32),
+            answer["capacity"],
+            matcher._n_slots,
+            matcher._threads,
+            shares if queues else None,
+            answer["limit_prices"],
+        )
         put(self, "stats", stats)
-        put(self, "_matcher", matcher)
-        put(self, "_version", version)
-        put(self, "_read", {})
-        put(self, "_raw", (answer["job"], answer["from"]))
+        put(self, "share", shares if queues else None)
+        put(self, "usage", matcher._native.usage() if queues else None)
+        put(self, "_world", world)
+        put(self, "_raw", {name: answer[name] for name in ("job", "from", "held", "fixed")})
+        put(self, "_jobs", None)
+        put(self, "_question", None)
         put(self, "changes", _changes(matcher, answer))
         put(self, "unchanged", len(matcher._ids) - len(answer["job"]))
+        put(self, "_matcher", matcher)
+        put(self, "_number", matcher._history.watch(self))
         witness, names = None, None
         if answer["status"] == "infeasible":
             rows = answer["witness_jobs"]
-            witness = Witness.of(_question(self, matcher), rows, answer["witness_slots"])
-            names = matcher._ids.keys(matcher._native.live_jobs()[rows])
+            witness = Witness.of(self.question, rows, answer["witness_slots"])
+            names = [self.ids[k] for k in rows.tolist()]
         put(self, "witness", witness)
         put(self, "witness_ids", names)
 
-    def _get(self, *names: str) -> Any:
-        """Return the last of these parts; those not computed yet are computed under one lock."""
-        read: dict[str, Any] = self._read  # type: ignore[attr-defined]
-        if not all(name in read for name in names):
-            matcher: LiveState = self._matcher  # type: ignore[attr-defined]
-            with matcher._transaction():
-                if matcher._version != self._version:  # type: ignore[attr-defined]
-                    raise RuntimeError(
-                        "the Matcher has changed since this round: read assignment, ids and "
-                        "verify() before changing it"
-                    )
-                for name in names:
-                    if name not in read:
-                        read[name] = _PARTS[name](self, matcher)
-        return read[names[-1]]
+    # ------------------------------------------------------------ reading the store
+
+    def _read_now(self) -> None:
+        """Read what may be asked for from the job store as it was when the round ended."""
+        matcher: LiveState | None = self._matcher  # type: ignore[attr-defined]
+        if matcher is None:
+            return
+        with matcher._lock:
+            if self._jobs is not None:  # type: ignore[attr-defined]
+                return
+            store = matcher._history.store_as_of(
+                self._number,  # type: ignore[attr-defined]
+                store_now(matcher),
+                matcher._size,
+            )
+            raw: dict[str, Any] = self._raw  # type: ignore[attr-defined]
+            at = store.at
+            before = store.placed.copy()
+            before[np.searchsorted(at, raw["job"])] = raw["from"]
+            gangs = len(raw["fixed"]) > 0
+            columns = {n: c[at] if len(c) > 1 else c.copy() for n, c in store.columns.items()}
+            jobs = _Jobs(
+                list(store.ids),
+                before,
+                store.placed,
+                raw["fixed"][at] != 0 if gangs else store.pinned,
+                raw["held"][at] != 0 if gangs else np.zeros(len(at), bool),
+                columns,
+            )
+            for array in (jobs.before, jobs.assignment, jobs.fixed, jobs.held, *columns.values()):
+                array.flags.writeable = False
+            put = object.__setattr__
+            put(self, "_jobs", jobs)
+            matcher._history.done(self)
+            put(self, "_matcher", None)
+            put(self, "_raw", None)
+
+    @property
+    def _read(self) -> _Jobs:
+        if self._jobs is None:  # type: ignore[attr-defined]
+            self._read_now()
+        jobs: _Jobs = self._jobs  # type: ignore[attr-defined]
+        return jobs
 
     @property
     def ids(self) -> list[Any]:
         """The ids of the live jobs, in the order of `assignment`."""
-        return list(self._get("ids"))
+        return list(self._read.ids)
 
     @property
     def assignment(self) -> NDArray[np.int32]:
         """The class of each live job; -1 = unplaced."""
-        found: NDArray[np.int32] = self._get("assignment")
-        return found
+        return self._read.assignment
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """The jobs that `bound` counts as running."""
+        return self._read.held
 
     @property
     def question(self) -> TransportProblem:
         """The problem as it was posed, with switching costs from the placements before."""
-        found: TransportProblem = self._get("question")
+        if self._question is None:  # type: ignore[attr-defined]
+            object.__setattr__(self, "_question", _question(self._read, self._world))  # type: ignore[attr-defined]
+        found: TransportProblem = self._question  # type: ignore[attr-defined]
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        self._read_now()
+        return {**vars(self), "_matcher": None, "_question": None, "_raw": None}
+
+    def __copy__(self) -> LiveMatching:
+        self._read_now()
+        return super().__copy__()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LiveMatching:
+        self._read_now()
+        return super().__deepcopy__(memo)
+
+    # ------------------------------------------------------------ checks
+
     def verify(self, cost: Any = None, *, threads: int | None = None) -> SolverCertificate:
-        """Check the matching against its problem, as `Matching.verify` does."""
-        self._get("assignment", "question")
-        return super().verify(cost, threads=threads)
+        """Check the matching against its problem, as `Matching.verify` does.
+
+        Of gangs in queues also: limits, jobs that may not be preempted, and that no job runs in the
+        place of a more important one of its queue. The bound is recomputed from the prices of slots
+        and of limits.
+        """
+        rules = self._world.rules  # type: ignore[attr-defined]
+        if rules is None or self.status == "infeasible":
+            return super().verify(cost, threads=threads)
+        return self._verify_rules(cost, threads)
+
+    def _verify_rules(self, cost: Any, threads: int | None) -> SolverCertificate:
+        jobs, world = self._read, self._world  # type: ignore[attr-defined]
+        prices: NDArray[np.float64] = world.limit_prices
+        q = self.question
+        source = q.source(cost)
+        shift = rules_check.Shift.of(jobs.columns, world.rules, prices, q.n_jobs)
+        # Prices of slots alone prove less than those of limits too.
+        status = "feasible" if shift.any and self.status == "optimal" else self.status
+        plain = Matching(
+            jobs.assignment, self.load, self.prices, self.objective, -np.inf, False, status,
+            self.stats, None, q._replace(cost=source, unplaced=shift.lowered(q.unplaced)),
+        )  # fmt: skip
+        proof = plain.verify(threads=threads) if shift.any else None
+        if shift.any:  # the objective is that of the problem without the prices of limits
+            plain = dataclasses.replace(
+                plain, prices=np.zeros(q.n_slots), question=q._replace(cost=source)
+            )
+        else:
+            plain = dataclasses.replace(plain, bound=self.bound)
+        checked = plain.verify(threads=threads)
+        low, high = checked.bound_low, checked.bound_high
+        reasons = list(checked.reasons)
+        if proof is not None:
+            low, high = shift.bound(proof.bound_low), shift.bound(proof.bound_high)
+            if not self.bound <= high:
+                reasons.append(f"bound: found {self.bound}, the prices prove {low}")
+        reasons += rules_check.broken(
+            jobs.columns, world.rules, jobs.before, jobs.assignment, jobs.fixed, source
+        )
+        gap = rules_check.gap(checked.objective, low)
+        return dataclasses.replace(
+            checked,
+            valid=checked.valid and not reasons,
+            bound_low=low,
+            bound_high=high,
+            gap=gap,
+            reasons=tuple(reasons),
+        )
 
     def explain(self, job: int, *, cost: Any = None) -> Explanation:
         """Explain the class of the job at this position of `ids`, as `Matching.explain` does."""
-        self._get("assignment", "question")
         return super().explain(job, cost=cost)
 
     def __repr__(self) -> str:
@@ -115,42 +266,32 @@ class LiveMatching(Matching):
         return f"<LiveMatching: {self.status}, {changes} changes, objective {self.objective}>"
 
 
-def _assignment(_: LiveMatching, matcher: LiveState) -> NDArray[np.int32]:
+def store_now(matcher: LiveState) -> StoredJobs:
+    """Return the present job store; its columns are not copied."""
     native = matcher._native
-    found = native.placements(native.live_jobs())
-    found.flags.writeable = False
-    return found
+    at = native.live_jobs()
+    placed, pinned = native.placements(at), native.is_pinned(at)
+    return StoredJobs(at, matcher._ids.keys(at), placed, pinned, matcher._columns)
 
 
-def _question(m: LiveMatching, matcher: LiveState) -> TransportProblem:
-    """Copy the problem of the round: the matcher's own columns change with the next call."""
-    native = matcher._native
-    jobs = native.live_jobs()
-    homes, pinned = native.placements(jobs), native.is_pinned(jobs)
-    changed, before = m._raw  # type: ignore[attr-defined]
-    homes[np.searchsorted(jobs, changed)] = before
-    columns = {name: c[jobs] if len(c) > 1 else c for name, c in matcher._columns.items()}
-    source = matcher._costs.store_source(columns, len(jobs))
-    scalars = (columns["unplaced"], columns["move_cost"])
-    closed = np.flatnonzero(matcher._closed).astype(np.int32)
-    cost, out = _core.posed_problem(source, *scalars, closed, homes, pinned)
-    room = native.capacity()
+def _question(jobs: _Jobs, world: _World) -> TransportProblem:
+    """Pose the problem of the round; it reads nothing but what the answer keeps."""
+    n = len(jobs.ids)
+    source = world.costs.store_source(jobs.columns, n)
+    scalars = (jobs.columns["unplaced"], jobs.columns["move_cost"])
+    cost, out = _core.posed_problem(source, *scalars, world.closed, jobs.before, jobs.fixed)
+    demand = None
+    if world.rules is not None:
+        demand = np.ascontiguousarray(np.broadcast_to(jobs.columns["demand"], (n,)))
+        out = np.where(jobs.held, np.inf, out)
+        demand.flags.writeable = False
+    room = world.capacity
     for array in (out, room):
         array.flags.writeable = False
-    return TransportProblem(cost, len(jobs), matcher._n_slots, room, None, out, matcher._threads)
+    return TransportProblem(cost, n, world.n_slots, room, demand, out, world.threads)
 
 
-# Parts that are computed on first use.
-_PARTS: dict[str, Any] = {
-    "ids": lambda _, matcher: matcher._ids.keys(matcher._native.live_jobs()),
-    "assignment": _assignment,
-    "question": _question,
-}
-
-_KINDS = np.array(["PLACE", "MOVE", "EVICT"])
-
-
-def _changes(matcher: LiveState, answer: dict[str, Any]) -> dict[str, NDArray[Any]]:
+def _changes(matcher: LiveState, answer: dict[str, Any]) -> Changes:
     jobs, before, after = answer["job"], answer["from"], answer["to"]
     ids: NDArray[Any]
     ids = np.array(matcher._ids.keys(jobs), object) if matcher._text else matcher._ids.numbers(jobs)
@@ -159,7 +300,6 @@ def _changes(matcher: LiveState, answer: dict[str, Any]) -> dict[str, NDArray[An
     else:
         order = np.argsort(ids)  # ids are unique
         ids, before, after = ids[order], before[order], after[order]
-    code = (before >= 0).astype(np.intp)
-    code += code & (after < 0)
-    kind = _KINDS.take(code, mode="clip")  # the mode without a bounds check
-    return {"id": ids, "from_slot": before, "to_slot": after, "kind": kind}
+    code = (before >= 0).astype(np.int8)
+    code += 1 + (code & (after < 0))
+    return Changes(id=ids, from_slot=before, to_slot=after, kind=Kinds(code))

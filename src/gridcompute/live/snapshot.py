@@ -33,7 +33,8 @@ __all__ = ["load", "save"]
 S = TypeVar("S", bound=LiveState)  # the class of the Matcher restored
 
 _META = {
-    "costs", "scalars", "max_moves", "threads", "seed", "ids", "next", "text", "resolution", "reach"
+    "costs", "scalars", "max_moves", "threads", "seed", "ids", "next", "text", "resolution",
+    "reach", "gangs", "slots",
 }  # fmt: skip
 
 
@@ -50,6 +51,8 @@ def save(matcher: LiveState, path: str | os.PathLike[str]) -> None:
         "closed": matcher._closed,
         "prices": native.prices(),
     }
+    gangs, queues = _stored_gangs(matcher)
+    arrays |= queues
     arrays |= {f"column_{n}": c[jobs] if len(c) > 1 else c for n, c in matcher._columns.items()}
     if not matcher._text:
         arrays["ids"] = np.array(keys, np.int64)
@@ -65,6 +68,8 @@ def save(matcher: LiveState, path: str | os.PathLike[str]) -> None:
         "text": matcher._text,
         "resolution": native.resolution,
         "reach": matcher._max_abs_cost,
+        "gangs": gangs,
+        "slots": matcher._slot_names.names,
     }
     snapshots.write(path, meta, arrays)
 
@@ -135,6 +140,8 @@ def _built(kind: type[S], parts: _Parts, kernel: Kernel | None) -> S:
         capacity,
         cost=costs,
         **_scalars(parts),
+        **_gangs(parts),
+        slots=_slot_names(parts),
         max_moves=None if most < 0 else most,
         threads=parts.item("threads", int) or None,
         seed=int(seed) if seed.isdecimal() and len(seed) <= 20 else -1,
@@ -186,6 +193,70 @@ def _scalars(parts: _Parts) -> dict[str, Any]:
     return out
 
 
+def _stored_gangs(matcher: LiveState) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Return what a snapshot contains of gangs: JSON values, and arrays of the queues."""
+    rules = matcher._rules
+    if rules is None:
+        return None, {}
+    fields = {part: [v] if isinstance(v, str) else v for part, v in rules.fields.items()}
+    meta: dict[str, Any] = {"fields": fields, "queues": None}
+    queues: Any = rules.queues
+    if queues is None:
+        return meta, {}
+    meta["queues"] = {"name": list(queues.name), "parent": list(queues.parent)}
+    return meta, {f"queue_{name}": np.array(getattr(queues, name)) for name in _QUEUE_ARRAYS}
+
+
+_QUEUE_ARRAYS = ("guarantee", "limit", "weight", "priority")
+
+
+def _gangs(parts: _Parts) -> dict[str, Any]:
+    """Return the constructor's arguments for gangs."""
+    meta = parts.item("gangs", dict, type(None))
+    if meta is None:
+        return {}
+    if meta.keys() != {"fields", "queues"} or not isinstance(meta["fields"], dict):
+        raise InvalidProblemError(f"gangs: found {sorted(meta)}", "gangs")
+    fields = meta["fields"]
+    if fields.keys() != {"demand", "queue", "priority", "preemptible"}:
+        raise InvalidProblemError(f"gangs.fields: found {sorted(fields)}", "gangs")
+    out: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+            out[name] = value[0]
+        elif type(value) is int and not (name == "preemptible" and value not in (0, 1)):
+            out[name] = bool(value) if name == "preemptible" else value
+        else:
+            raise InvalidProblemError(f"gangs.{name}: found {value!r}", "gangs")
+    # A priority of all jobs alike ranks nobody: only a column does.
+    if meta["queues"] is None:
+        if out.pop("queue") != 0:
+            raise InvalidProblemError("gangs.queue: found a column, and no queues", "gangs")
+        return out
+    queues = meta["queues"]
+    if not isinstance(queues, dict) or queues.keys() != {"name", "parent"}:
+        raise InvalidProblemError("gangs.queues: found no names and parents", "gangs")
+    if not isinstance(queues["name"], list) or not isinstance(queues["parent"], list):
+        raise InvalidProblemError("gangs.queues: found no lists", "gangs")
+    n = len(queues["name"])
+    arrays: dict[str, Any] = {}
+    for name in _QUEUE_ARRAYS:
+        array = parts.arrays.get(f"queue_{name}", np.zeros(0))
+        whole_numbers = name in ("guarantee", "limit")
+        dtype = np.int64 if whole_numbers or array.dtype.kind not in "iuf" else array.dtype
+        arrays[name] = parts.array(f"queue_{name}", dtype, (n,))
+    from ..fair.queues import Queues  # a package beside this one
+
+    return out | {"queues": Queues(**queues, **arrays)}
+
+
+def _slot_names(parts: _Parts) -> list[str] | None:
+    names = parts.item("slots", list, type(None))
+    if names is not None and not all(type(name) is str for name in names):
+        raise InvalidProblemError("slots: found names that are no text", "slots")
+    return None if names is None else list(names)
+
+
 def _keys(parts: _Parts, matcher: LiveState) -> list[Any]:
     """Return the ids of the jobs, each once, and set the next id of the Matcher."""
     matcher._text, text = parts.item("text", bool), parts.item("ids", list, type(None))
@@ -195,10 +266,6 @@ def _keys(parts: _Parts, matcher: LiveState) -> list[Any]:
         raise InvalidProblemError("ids: found ids of another kind than `text` says", "ids")
     if len(set(keys)) != len(keys):
         raise InvalidProblemError("ids: found an id twice, needed each once", "ids")
-    if not matcher._text and keys and max(keys) >= following:
-        raise InvalidProblemError(
-            f"next: found {following}, needed more than the id {max(keys)}", "next"
-        )
     matcher._next = following
     return list(keys)
 
@@ -234,6 +301,8 @@ def _columns(parts: _Parts, matcher: LiveState, n: int) -> tuple[dict[str, Any],
             )
         if name in ("unplaced", "move_cost"):
             check_job_costs(name, name, columns[name])
+    if matcher._rules is not None:
+        matcher._rules.check_stored(columns)
     batch, bound = columns, 0.0
     if n and not (isinstance(matcher._costs, KernelCosts) and not _known(matcher._costs)):
         needed = {name: columns[name] for name in matcher._costs.needed}

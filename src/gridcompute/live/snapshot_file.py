@@ -30,7 +30,7 @@ except ImportError:  # without file locks, files that killed processes left are 
 __all__ = ["read", "write"]
 
 _KIND = "Matcher"  # of what it is a snapshot
-_VERSION = 2
+_VERSION = 3
 _KINDS = "biuf"  # of arrays: bool, integers, floats
 _MOST_DIMENSIONS = 8
 

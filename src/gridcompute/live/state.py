@@ -15,15 +15,19 @@ from ..errors import InvalidProblemError
 from ..records._interner import Interner
 from .costs import RowCosts, live_costs
 from .frames import by_position
+from .gang_rules import GangRules
+from .history import History, Record
 from .jobs import check_columns, check_job_costs, check_slots, number_or_column, store_columns
+from .slot_names import SlotNames
 from .transactions import Transactional
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from ..costs import BoundKernel, SlotKernel
+    from .gang_rules import Queues
 
 __all__ = ["LiveState"]
 
@@ -43,6 +47,12 @@ class LiveState(Transactional):
         *,
         cost: Sequence[tuple[ArrayLike, str | None, str | None]] | SlotKernel | BoundKernel | str,
         unplaced: float | str,
+        demand: int | str | None = None,
+        queues: Queues | None = None,
+        queue: str | None = None,
+        priority: int | str | None = None,
+        preemptible: bool | str | None = None,
+        slots: Sequence[str] | None = None,
         move_cost: float | str = 0,
         max_moves: int | None = None,
         threads: int | None = None,
@@ -65,7 +75,13 @@ class LiveState(Transactional):
         self._max_abs_cost = 0.0
         # Rounds since one ended "feasible" because of the rounding of keys alone, and its version.
         self._rounds_with_gap, self._gap_version = 0, 0
+        self._rules = GangRules.of(demand, queues, queue, priority, preemptible)
+        self._slot_names = SlotNames.of(slots, n)
+        self._history = History()
         self._native = _core.LiveMatcher(n)
+        if self._rules is not None:
+            r = self._rules
+            self._native.set_queues(r.parent, r.limit, r.guarantee, r.ranked)
         self._columns: dict[str, NDArray[Any]] = {}
         self._columns, self._size = self._grow(self._costs, _INITIAL_SIZE), _INITIAL_SIZE
         self._sync()
@@ -103,6 +119,8 @@ class LiveState(Transactional):
             source = self._costs.store_source(self._columns, self._size)
             scalars = (self._columns["unplaced"], self._columns["move_cost"])
             self._native.set_columns(source, *scalars, closed, self._max_abs_cost)
+            if self._rules is not None:
+                self._native.set_gangs(*(self._columns[part] for part in self._rules.fields))
         self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
 
     def _discard_ids(self, keys: list[Any]) -> None:
@@ -112,6 +130,15 @@ class LiveState(Transactional):
         self._native.remove(at[self._native.is_live(at)])
         self._ids.remove(known)
 
+    def _overwrite(self, at: NDArray[np.int32], **before: Any) -> None:
+        """Record what a call is about to change at these positions, if an answer may ask for it."""
+        if self._history.watched:
+            self._history.record(self._size, Record(at, **before))
+
+    def _columns_at(self, at: NDArray[np.int32], names: Iterable[str]) -> dict[str, Any]:
+        """Return copies of columns at these positions."""
+        return {name: self._columns[name][at] for name in names}
+
     def _write_columns(self, at: NDArray[np.int32], batch: Mapping[str, Any]) -> None:
         for name, values in batch.items():
             self._columns[name][at] = values
@@ -119,7 +146,8 @@ class LiveState(Transactional):
 
     def _needed_columns(self) -> dict[str, str]:
         """Return name in the job store -> name of the caller's column."""
-        return self._costs.needed | {k: v for k, v in self._scalars.items() if isinstance(v, str)}
+        scalars = {k: v for k, v in self._scalars.items() if isinstance(v, str)}
+        return self._costs.needed | scalars | ({} if self._rules is None else self._rules.needed)
 
     def _checked_batch(
         self, columns: Any, keys: list[Any] | None = None
@@ -128,8 +156,10 @@ class LiveState(Transactional):
         needed = self._needed_columns()
         if isinstance(columns, np.ndarray) and isinstance(self._costs, RowCosts):
             columns = {self._costs.name: columns} if columns.dtype.names is None else columns
-        given, n = check_columns(columns, needed, keys)
+        given, n = check_columns(columns, needed, keys, others=self._rules is not None)
         batch, bound = self._costs.check(given, n)
+        if self._rules is not None:
+            batch |= self._rules.check(given, n)
         for name in ("unplaced", "move_cost"):
             if name in needed:
                 field = needed[name]
@@ -152,20 +182,13 @@ class LiveState(Transactional):
             bound += float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
         return bound
 
-    def _free_classes(self) -> NDArray[np.intp]:
-        """Return the closed classes without a placed job, ascending."""
-        closed = np.flatnonzero(self._closed)
-        if not len(closed):
-            return closed
-        homes = self._native.placements(self._native.live_jobs())
-        return closed[~np.isin(closed, homes)]
-
     def _open_slots(self, slots: ArrayLike) -> NDArray[np.int32]:
-        where = check_slots(slots, self._n_slots)
+        where = check_slots(self._slot_names.numbers("slots", slots), self._n_slots)
         if self._closed[where].any():
             k = int(self._closed[where].argmax())
             raise InvalidProblemError(f"slots[{k}]: {where[k]} is no open class", "slots", k)
         return where
 
     def _grow(self, costs: Any, size: int) -> dict[str, NDArray[Any]]:
-        return store_columns(costs, self._scalars, self._columns, size)
+        rules = {} if self._rules is None else self._rules.empty_columns(size)
+        return store_columns(costs, self._scalars, self._columns, size, rules)

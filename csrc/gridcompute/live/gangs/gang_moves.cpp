@@ -20,6 +20,7 @@ void GangMoves::begin_round(std::span<const Cost> shares) {
   shares_.resize(placement_.queues().parent.size(), kForbidden);
   trail_.clear();
   n_moved_ = 0;
+  refused_ = false;
   job_row_.resize(at(placement_.out()));
   for (auto& scratch : scratch_) scratch.resize(at(placement_.out()));
   keep_rows_ = placement_.n_positions() * placement_.out() <= 2 * kGangTuning.small_world;
@@ -147,9 +148,8 @@ void GangMoves::prune(std::vector<Item>& items, Cost need, Job job, Claim claim)
     if (a.cost != b.cost) return a.cost < b.cost;
     return a.job < b.job;
   };
-  std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
-    return a.demand != b.demand ? a.demand < b.demand : better(a, b);
-  });
+  std::sort(items.begin(), items.end(),
+            [&](const Item& a, const Item& b) { return a.demand != b.demand ? a.demand < b.demand : better(a, b); });
   std::vector<Cost> taken;
   std::size_t kept = 0;
   for (std::size_t k = 0; k < items.size();) {
@@ -212,8 +212,8 @@ GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) const {
     for (std::size_t r = width; r-- > 1;) {
       const Value& rest = best[r > at(item.demand) ? r - at(item.demand) : 0];
       if (!std::isfinite(rest.cost)) continue;
-      const Value with{victim ? std::max(rest.priority, item.priority) : rest.priority,
-                       rest.victims + (victim ? 1 : 0), rest.cost + item.cost};
+      const Value with{victim ? std::max(rest.priority, item.priority) : rest.priority, rest.victims + (victim ? 1 : 0),
+                       rest.cost + item.cost};
       if (!std::isfinite(best[r].cost) || with < best[r]) best[r] = with, taken[k * width + r] = 1;
     }
   }
@@ -252,7 +252,7 @@ bool GangMoves::apply(const Plan& plan, Slot s, Job job, Claim claim) {
   if (placement_.left(s) < placement_.demand(job)) return false;
   if (old == out && placement_.left_of_limit(placement_.queue(job)) < placement_.demand(job)) return false;
   move(job, s);
-  return most_moved_ < 0 || n_moved_ <= most_moved_;
+  return !too_many();
 }
 
 // ---------------------------------------------------------------- insertion
@@ -273,7 +273,7 @@ bool GangMoves::insert(Job job) {
   if (best == kNone) return false;
   const std::size_t begin = mark();
   move(job, best);
-  if (most_moved_ < 0 || n_moved_ <= most_moved_) return true;
+  if (!too_many()) return true;
   back_to(begin);
   return false;
 }

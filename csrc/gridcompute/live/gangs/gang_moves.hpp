@@ -43,7 +43,13 @@ class GangMoves {
   void commit() { trail_.clear(); }
   // Returns the changes since the last commit: jobs, and where each was before.
   [[nodiscard]] const std::vector<std::pair<Job, Slot>>& trail() const noexcept { return trail_; }
-  [[nodiscard]] bool too_many() const noexcept { return most_moved_ >= 0 && n_moved_ > most_moved_; }
+  [[nodiscard]] bool too_many() noexcept {
+    const bool beyond = most_moved_ >= 0 && n_moved_ > most_moved_;
+    refused_ = refused_ || beyond;
+    return beyond;
+  }
+  // Tells whether the limit on moves has refused any change in this round.
+  [[nodiscard]] bool refused() const noexcept { return refused_; }
   // Returns how many placed jobs are not in their placed class.
   [[nodiscard]] Index n_moved() const noexcept { return n_moved_; }
   void limit_moves(Index most) noexcept { most_moved_ = most; }
@@ -100,7 +106,7 @@ class GangMoves {
   std::vector<Cost> shares_;
   std::vector<std::pair<Job, Slot>> trail_;
   Index n_moved_ = 0, most_moved_ = -1;
-  bool keep_rows_ = false;
+  bool keep_rows_ = false, refused_ = false;
   std::vector<double> rows_, scratch_[3];
   std::vector<std::uint8_t> known_;
   int next_scratch_ = 0;

@@ -150,8 +150,8 @@ double GangPrices::bound() const {
 
 // What one pass over all jobs adds up: D, the smoothed D, and the derivatives of the latter.
 struct GangPrices::Pass {
-  std::size_t n_classes, n;             // classes, then queues with a price or too much use
-  std::vector<std::int32_t> row_of;     // by queue: its row, or kNone
+  std::size_t n_classes, n;              // classes, then queues with a price or too much use
+  std::vector<std::int32_t> row_of;      // by queue: its row, or kNone
   std::vector<double> slope, curvature;  // (n), (n, n): of -D
   double dual = 0, smooth = 0;
 
@@ -183,19 +183,21 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
       const Cost demand = placement_.demand(job);
       const auto w = static_cast<double>(demand);
       const double by_queue = charge_[at(placement_.queue(job))];
-      const double leave = held(job) ? kInfinity : placement_.out_cost(job) / w;
+      const double per_slot = 1 / w;
+      const double leave = held(job) ? kInfinity : placement_.out_cost(job) * per_slot;
       double least = leave;
       for (Slot s = 0; s < n_slots; ++s) {
-        row[at(s)] = demand <= placement_.capacity(s) ? row[at(s)] / w + p_[at(s)] + by_queue : kInfinity;
+        row[at(s)] = demand <= placement_.capacity(s) ? row[at(s)] * per_slot + p_[at(s)] + by_queue : kInfinity;
         least = std::min(least, row[at(s)]);
       }
       if (!std::isfinite(least)) continue;
       part.dual += w * least;
       near.clear(), chance.clear();
+      const double far = least + kGangTuning.negligible * temperature;
       double total = std::exp((least - leave) / temperature);
       for (Slot s = 0; s < n_slots; ++s) {
+        if (row[at(s)] > far) continue;
         const double above = (row[at(s)] - least) / temperature;
-        if (above > kGangTuning.negligible) continue;
         near.push_back(at(s));
         chance.push_back(std::exp(-above));
         total += chance.back();
@@ -264,7 +266,7 @@ double GangPrices::scale(const std::vector<Job>& jobs) const {
   return n > 0 ? sum / static_cast<double>(n) : 0.0;
 }
 
-void GangPrices::improve(double objective, double target, int passes, Pool& pool, Stop& stop) {
+void GangPrices::improve(double objective, double target, double warmth, int passes, Pool& pool, Stop& stop) {
   recharge();
   const std::vector<Job> jobs = live();
   const double unit = scale(jobs);
@@ -283,7 +285,8 @@ void GangPrices::improve(double objective, double target, int passes, Pool& pool
   if (pass.n > at(kGangTuning.most_rows)) return refresh_all(pool);
 
   std::vector<double> best_p = p_, best_q = q_;
-  double best = -kInfinity, temperature = unit * kGangTuning.first_temperature, radius = 8 * temperature;
+  const double coldest = unit * warmth * kGangTuning.last_temperature;
+  double best = -kInfinity, temperature = unit * warmth, radius = temperature * kGangTuning.first_step;
   double smooth = -kInfinity;
   std::vector<double> from_p = p_, from_q = q_, step(pass.n, 0.0);
   const auto moved_to = [&](double factor) {
@@ -332,10 +335,11 @@ void GangPrices::improve(double objective, double target, int passes, Pool& pool
     const double factor = longest > radius ? radius / longest : 1.0;
     for (double& d : step) d *= factor;
     moved_to(1.0);
-    radius = std::min(radius * 2, unit * 8);
-    if (longest < temperature * kGangTuning.settled && temperature > unit * kGangTuning.last_temperature) {
-      temperature = std::max(temperature * kGangTuning.cooling, unit * kGangTuning.last_temperature);
+    radius = std::min(radius * 2, temperature * kGangTuning.widest_step);
+    if (longest < temperature * kGangTuning.settled && temperature > coldest) {
+      temperature = std::max(temperature * kGangTuning.cooling, coldest);
       smooth = -kInfinity;
+      radius = temperature * kGangTuning.first_step;
     } else if (longest < temperature * 1e-3) {
       break;
     }

@@ -34,7 +34,7 @@ class GangPrices {
  public:
   explicit GangPrices(const GangPlacement& placement) : placement_(placement) {}
 
-  void resize();                  // after GangPlacement::set_columns
+  void resize();                   // after GangPlacement::set_columns
   void set_queues(std::size_t n);  // after GangPlacement::set_queues
   void set(std::span<const double> prices);
   void hold(Job job, bool held) noexcept { held_[at(job)] = held ? 1 : 0; }
@@ -43,8 +43,9 @@ class GangPrices {
   void forget(Job job);   // the job is no part of the sum any more
   void refresh(Job job);  // reads the job's costs
   void refresh_all(Pool& pool);
-  // Raises the bound until it is within `target` of the objective, or no more is to be had for the passes given.
-  void improve(double objective, double target, int passes, Pool& pool, Stop& stop);
+  // Raises the bound until it is within `target` of the objective, or no more is to be had for the passes given; warmth
+  // is the first temperature, a share of the mean distance of a slot's cost from the cheapest one.
+  void improve(double objective, double target, double warmth, int passes, Pool& pool, Stop& stop);
 
   [[nodiscard]] double operator[](Slot s) const noexcept { return p_[at(s)]; }
   [[nodiscard]] const std::vector<double>& slots() const noexcept { return p_; }

@@ -41,8 +41,10 @@ void GangSolver::add(Job job, Slot slot) {
   prices_.hold(job, false);
   dirty_.push_back(job);
   changed_ = true;
-  if (slot == placement_.out()) ++n_new_;
-  else placement_.mark_stale();
+  if (slot == placement_.out())
+    ++n_new_;
+  else
+    placement_.mark_stale();
 }
 
 void GangSolver::remove(Job job) {
@@ -92,7 +94,9 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   bool found = true;
   if (changed_ || costs_changed) {
     take_out_misplaced(costs_changed || updated_);
-    if (!priced_ || static_cast<double>(n_new_) > kGangTuning.cold_share * static_cast<double>(placement_.n_live()))
+    const bool far = !placement_.ranked() && !small_world() && last_gap_ > kGangTuning.cold_gap;
+    if (!priced_ || far ||
+        static_cast<double>(n_new_) > kGangTuning.cold_share * static_cast<double>(placement_.n_live()))
       found = start_cold(round);
     if (found) search(round);
   }
@@ -114,16 +118,23 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
     return std::isfinite(total) && size > 0 ? (total - bound) / size : 0.0;
   };
   const bool small = small_world();
-  if (gap() > (small ? kGangTuning.warm_target : kGangTuning.late_target) && !stop.requested()) {
-    prices_.improve(total, kGangTuning.warm_target / 4, small ? kGangTuning.warm_passes : kGangTuning.late_passes,
-                    round.pool, stop);
+  // In a large world prices pay their passes only now and then.
+  ++rounds_since_prices_;
+  const bool due = small ? gap() > kGangTuning.warm_target
+                         : gap() > kGangTuning.late_target && rounds_since_prices_ >= kGangTuning.late_interval;
+  if (due && !stop.requested()) {
+    rounds_since_prices_ = 0;
+    prices_.improve(total, kGangTuning.warm_target / 4,
+                    small ? kGangTuning.warm_temperature : kGangTuning.late_temperature,
+                    small ? kGangTuning.warm_passes : kGangTuning.late_passes, round.pool, stop);
     round.end_stage("prices");
     if ((changed_ || costs_changed) && gap() > kGangTuning.warm_target && !stop.requested()) {
       search(round);
       if (placement_.ranked()) hold_running();
       total = objective();
       if (small && gap() > kGangTuning.warm_target)
-        prices_.improve(total, kGangTuning.warm_target / 4, kGangTuning.warm_passes, round.pool, stop);
+        prices_.improve(total, kGangTuning.warm_target / 4, kGangTuning.warm_temperature, kGangTuning.warm_passes,
+                        round.pool, stop);
     }
   }
   round.end_stage("search");
@@ -163,7 +174,8 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
         stop.why() == Stop::Why::time_limit ? transport::Status::time_limit : transport::Status::stopped;
   dirty_.insert(dirty_.end(), jobs.begin(), jobs.end());
   n_new_ = 0;
-  changed_ = stop.requested();
+  last_gap_ = gap();
+  changed_ = stop.requested() || moves_.refused();
   updated_ = false;
   moves_.commit();
   write_report(round);
@@ -192,9 +204,7 @@ void GangSolver::undo_all() {
   changed_ = true;
 }
 
-bool GangSolver::small_world() const {
-  return placement_.n_live() * placement_.out() <= kGangTuning.small_world;
-}
+bool GangSolver::small_world() const { return placement_.n_live() * placement_.out() <= kGangTuning.small_world; }
 
 // Reads the terms of jobs that changed, or of all.
 void GangSolver::refresh(RoundContext& round, bool costs_changed) {
@@ -218,7 +228,8 @@ void GangSolver::refresh(RoundContext& round, bool costs_changed) {
 // Computes prices by transport, and without ranks the placement too. False: it proved that there is none.
 bool GangSolver::start_cold(RoundContext& round) {
   round.answer.cold = true;
-  round.answer.reason = priced_ ? "many jobs changed" : "first round";
+  const bool many = static_cast<double>(n_new_) > kGangTuning.cold_share * static_cast<double>(placement_.n_live());
+  round.answer.reason = !priced_ ? "first round" : many ? "many jobs changed" : "the gap has grown";
   const std::vector<Job> live = pair_.state.live_jobs();
   std::vector<Placement> placements;
   std::vector<std::int32_t> demand;
@@ -333,7 +344,7 @@ void GangSolver::search(RoundContext& round) {
   if (placement_.ranked() || round.options.max_moves >= 0) {
     admit(round);
   } else {
-    place_by_prices(round);
+    place_by_prices(round, last_gap_ > kGangTuning.replace_gap);
   }
   round.end_stage("admit");
   settle(round);
@@ -400,12 +411,12 @@ void GangSolver::admit_by(Claim claim, RoundContext& round) {
       moves_.commit();
       continue;
     }
-    bool possible = claim == Claim::must || claim == Claim::cost ||
-                    placement_.usage_below(queue, placement_.priority(job)) > 0;
+    bool possible =
+        claim == Claim::must || claim == Claim::cost || placement_.usage_below(queue, placement_.priority(job)) > 0;
     if (claim == Claim::share || claim == Claim::guarantee) {
       for (std::int32_t q = 0; q < n_queues && !possible; ++q)
-        possible = q != queue && placement_.usage(q) > (claim == Claim::share ? shares_[at(q)]
-                                                                              : placement_.queues().guarantee[at(q)]);
+        possible = q != queue && placement_.usage(q) >
+                                     (claim == Claim::share ? shares_[at(q)] : placement_.queues().guarantee[at(q)]);
     }
     if (claim == Claim::cost && (density(job) <= 0 || ++tries > kGangTuning.ejections)) continue;
     if (!possible) continue;
@@ -444,6 +455,7 @@ bool GangSolver::fill() {
   for (const Job job : small) {
     if (!moves_.insert(job)) continue;
     touched_.push_back(job);
+    if (!placement_.ranked()) misplaced_.push_back(job);
     any = true;
   }
   moves_.commit();
@@ -498,11 +510,22 @@ bool GangSolver::serve_priorities() {
 
 // ---------------------------------------------------------------- without ranks
 
-// Sends every waiting job that is worth its price to its class of least reduced cost, and then balances.
-void GangSolver::place_by_prices(RoundContext& round) {
+// Sends every waiting job that is worth its price to its class of least reduced cost, and then balances; `again`: also
+// running jobs that an earlier round had to place elsewhere.
+void GangSolver::place_by_prices(RoundContext& round, bool again) {
   std::vector<Job> worth;
   for (const Job job : placement_.members(placement_.out()))
     if (prices_.least(job) < placement_.out_cost(job)) worth.push_back(job);
+  if (again) {
+    std::sort(misplaced_.begin(), misplaced_.end());
+    misplaced_.erase(std::unique(misplaced_.begin(), misplaced_.end()), misplaced_.end());
+    std::erase_if(misplaced_, [&](Job job) { return !placement_.is_live(job) || !placement_.running(job); });
+    for (const Job job : misplaced_)
+      if (!placement_.fixed(job) && prices_.cheapest(job) != placement_.slot(job) &&
+          prices_.cheapest(job) != placement_.out() && prices_.least(job) < placement_.out_cost(job))
+        worth.push_back(job);
+    misplaced_.clear();
+  }
   std::sort(worth.begin(), worth.end());
   for (const Job job : worth) {
     moves_.move(job, prices_.cheapest(job));
@@ -510,6 +533,7 @@ void GangSolver::place_by_prices(RoundContext& round) {
   }
   moves_.commit();
   balance(round);
+  fill_open_classes();
 }
 
 // Sends members of classes that are too full where they lose least, classes with room and waiting being the choices.
@@ -551,15 +575,25 @@ void GangSolver::balance(RoundContext& round) {
         if (placement_.fixed(job) || best(job, loss) == kNone) continue;
         ways.push_back({loss / static_cast<double>(placement_.demand(job)), job});
       }
-      std::sort(ways.begin(), ways.end(),
-                [](const Way& a, const Way& b) { return a.loss != b.loss ? a.loss < b.loss : a.job < b.job; });
-      for (const Way& way : ways) {
-        if (placement_.left(s) >= 0) break;
+      // A heap of losses as they were when last computed: they only rise while classes fill.
+      const auto later = [](const Way& a, const Way& b) { return a.loss != b.loss ? a.loss > b.loss : a.job > b.job; };
+      std::make_heap(ways.begin(), ways.end(), later);
+      while (placement_.left(s) < 0 && !ways.empty()) {
+        std::pop_heap(ways.begin(), ways.end(), later);
+        Way way = ways.back();
+        ways.pop_back();
         double loss = 0;
         const Slot to = best(way.job, loss);
         if (to == kNone) continue;
+        loss /= static_cast<double>(placement_.demand(way.job));
+        if (loss > way.loss && !ways.empty() && loss > ways.front().loss) {
+          ways.push_back({loss, way.job});
+          std::push_heap(ways.begin(), ways.end(), later);
+          continue;
+        }
         moves_.move(way.job, to);
         touched_.push_back(way.job);
+        if (to != out) misplaced_.push_back(way.job);
       }
     }
   }
@@ -568,6 +602,47 @@ void GangSolver::balance(RoundContext& round) {
     if (placement_.left(s) >= 0) continue;
     std::vector<Job> jobs(placement_.members(s).begin(), placement_.members(s).end());
     take_out(jobs, -placement_.left(s));
+  }
+  moves_.commit();
+}
+
+// Fills each open class with the waiting jobs that lose least there by its price.
+void GangSolver::fill_open_classes() {
+  struct Way {
+    double loss;  // for a slot
+    Job job;
+  };
+  std::vector<Slot> open;
+  Cost most = 0;
+  for (Slot s = 0; s < placement_.out(); ++s)
+    if (placement_.left(s) > 0) open.push_back(s), most = std::max(most, placement_.left(s));
+  if (open.empty()) return;
+  std::vector<std::vector<Way>> ways(open.size());
+  for (const Job job : placement_.members(placement_.out())) {
+    const Cost demand = placement_.demand(job);
+    if (demand > most) continue;
+    const double* costs = moves_.row(job);
+    const double leave = placement_.out_cost(job);
+    const auto w = static_cast<double>(demand);
+    for (std::size_t k = 0; k < open.size(); ++k) {
+      const Slot s = open[k];
+      if (demand <= placement_.left(s) && costs[s] < leave)
+        ways[k].push_back({(costs[s] - leave) / w + prices_[s], job});
+    }
+  }
+  const auto less = [](const Way& a, const Way& b) { return a.loss != b.loss ? a.loss < b.loss : a.job < b.job; };
+  for (std::size_t k = 0; k < open.size(); ++k) {
+    std::vector<Way>& list = ways[k];
+    const std::size_t keep = std::min(list.size(), at(placement_.left(open[k])) * 2);
+    std::nth_element(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(keep), list.end(), less);
+    std::sort(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(keep), less);
+    for (std::size_t j = 0; j < keep && placement_.left(open[k]) > 0; ++j) {
+      const Job job = list[j].job;
+      if (placement_.running(job) || placement_.left(open[k]) < placement_.demand(job)) continue;
+      moves_.move(job, open[k]);
+      touched_.push_back(job);
+      misplaced_.push_back(job);
+    }
   }
   moves_.commit();
 }

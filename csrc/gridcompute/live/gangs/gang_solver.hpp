@@ -71,8 +71,9 @@ class GangSolver {
   void settle(RoundContext& round);
   bool fill();
   bool serve_priorities();
-  void place_by_prices(RoundContext& round);
+  void place_by_prices(RoundContext& round, bool again);
   void balance(RoundContext& round);
+  void fill_open_classes();
   void improve(RoundContext& round);
   bool move_to_open_classes();
   bool exchange(RoundContext& round);
@@ -91,9 +92,12 @@ class GangSolver {
   GangPlacement placement_;
   GangPrices prices_;
   GangMoves moves_;
-  std::vector<Job> dirty_;    // whose terms are to be read again
-  std::vector<Job> touched_;  // moved in this round
+  std::vector<Job> dirty_;      // whose terms are to be read again
+  std::vector<Job> touched_;    // moved in this round
+  std::vector<Job> misplaced_;  // placed in another class than that of least reduced cost
   std::vector<Cost> shares_, capacities_;
+  double last_gap_ = 0;
+  Index rounds_since_prices_ = 0;
   bool changed_ = true, all_dirty_ = true, priced_ = false, updated_ = false;
   Index n_new_ = 0;
 };

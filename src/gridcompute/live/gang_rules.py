@@ -1,0 +1,202 @@
+"""What a `Matcher` of gangs knows beside costs: demands, queues, priorities, preemption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from .._checks import counts, plain_array, whole
+from ..errors import InvalidProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["GangRules", "Queues"]
+
+_MOST_DEMAND = 2**31 - 1
+_LEAST, _MOST = -(2**63), 2**63 - 1
+UNLIMITED = 2**63 - 1
+_DTYPES: dict[str, Any] = {
+    "demand": np.int32,
+    "queue": np.int32,
+    "priority": np.int64,
+    "preemptible": np.uint8,
+}
+
+
+class Queues(Protocol):
+    """What is asked of the queues given: `gridcompute.fair.Queues` has it."""
+
+    name: tuple[str, ...]
+    guarantee: NDArray[np.int64]
+    limit: NDArray[np.int64]
+    above: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+    def divide(self, total: float, request: Any, *, given: Any = 0) -> Any:
+        """Divide a total among the queues; the result has ``.share``."""
+
+
+@dataclass(frozen=True, eq=False)
+class GangRules:
+    """The constructor's arguments for gangs, checked, with the queues as arrays.
+
+    Attributes
+    ----------
+    fields : dict
+        By part (demand, queue, priority, preemptible): the name of the jobs' column, or the value
+        of all jobs.
+    queues : Queues or None
+    names : tuple of str
+        Of the queues; one queue without a name where there are none.
+    parent, limit, guarantee : array, shape (n_queues,)
+    ranked : bool
+        Queues or priorities decide who runs, not costs alone.
+    """
+
+    fields: dict[str, str | int]
+    queues: Queues | None
+    names: tuple[str, ...]
+    parent: NDArray[np.int32]
+    limit: NDArray[np.int64]
+    guarantee: NDArray[np.int64]
+    ranked: bool
+
+    @classmethod
+    def of(
+        cls, demand: Any, queues: Any, queue: Any, priority: Any, preemptible: Any
+    ) -> GangRules | None:
+        """Return the rules of these arguments; None if none is given."""
+        if all(v is None for v in (demand, queues, queue, priority, preemptible)):
+            return None
+        if (queues is None) != (queue is None):
+            missing = "queues" if queues is None else "queue"
+            raise InvalidProblemError(
+                f"{missing}: found none, needed both queues and queue, the name of the jobs' "
+                "column, or neither",
+                missing,
+            )
+        fields: dict[str, str | int] = {
+            "demand": _number_or_name("demand", demand, 1, 1, _MOST_DEMAND),
+            "queue": 0,
+            "priority": _number_or_name("priority", priority, 0, _LEAST, _MOST),
+            "preemptible": preemptible if isinstance(preemptible, str) else _flag(preemptible),
+        }
+        if queues is None:
+            none = (np.full(1, -1, np.int32), np.full(1, UNLIMITED), np.zeros(1, np.int64))
+            return cls(fields, None, ("",), *none, isinstance(priority, str))
+        for name in ("name", "guarantee", "limit", "above", "divide"):
+            if not hasattr(queues, name):
+                raise TypeError(f"queues must be fair.Queues, not {type(queues).__name__}")
+        if not isinstance(queue, str):
+            raise TypeError(
+                f"queue must be the name of the jobs' column, not {type(queue).__name__}"
+            )
+        if not len(queues):
+            raise InvalidProblemError("queues: found none, needed at least one", "queues")
+        fields["queue"] = queue
+        return cls(
+            fields,
+            queues,
+            tuple(queues.name),
+            np.ascontiguousarray(queues.above, np.int32),
+            np.ascontiguousarray(queues.limit, np.int64),
+            np.ascontiguousarray(queues.guarantee, np.int64),
+            True,
+        )
+
+    @property
+    def needed(self) -> dict[str, str]:
+        """Name in the job store -> name of the caller's column."""
+        return {part: name for part, name in self.fields.items() if isinstance(name, str)}
+
+    def check(self, given: Mapping[str, NDArray[Any]], n: int) -> dict[str, NDArray[Any]]:
+        """Return the checked columns of `n` jobs."""
+        out: dict[str, NDArray[Any]] = {}
+        for part, name in self.needed.items():
+            values = plain_array(name, given[part])
+            if not values.size and n == 0:
+                out[part] = np.zeros(0, _DTYPES[part])
+            elif part == "queue":
+                out[part] = self._queue_numbers(name, values)
+            elif part == "preemptible":
+                if values.dtype != bool:
+                    raise TypeError(f"{name} must be of dtype bool, not {values.dtype}")
+                out[part] = values.astype(np.uint8)
+            else:
+                least = 1 if part == "demand" else _LEAST
+                out[part] = counts(name, values, n, "n_jobs", least, _DTYPES[part])
+        return out
+
+    def check_stored(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Check columns of a job store that come from elsewhere."""
+        most = {"demand": _MOST_DEMAND, "queue": len(self.names) - 1, "preemptible": 1}
+        for part, largest in most.items():
+            values = columns[part]
+            bad = (values < (1 if part == "demand" else 0)) | (values > largest)
+            if bad.any():
+                k = int(bad.argmax())
+                raise InvalidProblemError(
+                    f"{part}[{k}]: found {values[k]}, needed at most {largest}", part, k
+                )
+
+    def empty_columns(self, size: int) -> dict[str, NDArray[Any]]:
+        """Return columns of the job store: of `size` positions, or one value for all jobs."""
+        return {
+            part: np.ones(size, _DTYPES[part])
+            if isinstance(value, str)
+            else np.full(1, value, _DTYPES[part])
+            for part, value in self.fields.items()
+        }
+
+    def shares(self, total: int, request: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Divide the slots there are among the queues by what they ask for."""
+        if self.queues is None:
+            return np.full(1, UNLIMITED)
+        share = np.asarray(self.queues.divide(int(total), request).share)
+        out: NDArray[np.int64] = np.floor(np.minimum(share, 2.0**62)).astype(np.int64)
+        return out
+
+    def _queue_numbers(self, name: str, values: NDArray[Any]) -> NDArray[np.int32]:
+        n = len(self.names)
+        if values.dtype.kind in "iu":
+            bad = (values < 0) | (values >= n)
+            if bad.any():
+                k = int(bad.argmax())
+                raise InvalidProblemError(
+                    f"{name}[{k}]: found {values[k]}, needed a queue: 0 to {n - 1}, or its name",
+                    name,
+                    k,
+                )
+            return np.ascontiguousarray(values, np.int32)
+        if values.dtype.kind not in "UOT":
+            raise TypeError(f"{name} must hold numbers or names of queues, not {values.dtype}")
+        number = {text: k for k, text in enumerate(self.names)}
+        out = np.empty(len(values), np.int32)
+        for k, value in enumerate(values.tolist()):
+            if value not in number:
+                raise InvalidProblemError(
+                    f"{name}[{k}]: found {value!r}, needed the name of a queue", name, k
+                )
+            out[k] = number[value]
+        return out
+
+
+def _number_or_name(field: str, value: Any, default: int, least: int, most: int) -> str | int:
+    if isinstance(value, str):
+        return value
+    return default if value is None else whole(field, value, least, most)
+
+
+def _flag(value: Any) -> int:
+    if value is None:
+        return 1
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(
+            f"preemptible must be bool or the name of a column, not {type(value).__name__}"
+        )
+    return int(value)

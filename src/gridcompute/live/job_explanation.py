@@ -1,0 +1,146 @@
+"""Why a job of a `Matcher` is where it is, or waits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .state import LiveState
+
+__all__ = ["JobExplanation", "explain_job"]
+
+
+@dataclass(frozen=True)
+class JobExplanation:
+    """Where a job is, what it costs there, and why; ``str()`` says it in words.
+
+    Attributes
+    ----------
+    id : int or str
+    slot : int
+        Its class; -1 = it waits.
+    cost, price : float
+        What it costs there, and what its slots are worth there. Waiting: what that costs, and 0.
+    reason : str
+        Of a running job: "Running" or "Fixed" (pinned, or not preemptible). Of a waiting one:
+        "Forbidden" (no class is open to it), "TooLarge" (no class is as large), "NotWorth" (waiting
+        costs less than any class), "Limit" (of its queue or of one above), "Priority" (jobs of its
+        queue with the same priority or a higher one hold the room), "Share" (its queue holds its
+        share), "Capacity" (nothing has room).
+    text : str
+    """
+
+    id: Any
+    slot: int
+    cost: float
+    price: float
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def explain_job(matcher: LiveState, key: Any, at: int) -> JobExplanation:
+    """Return the explanation of the job at this position of the store."""
+    native = matcher._native
+    where = np.array([at], np.int32)
+    columns = {n: c[where] if len(c) > 1 else c for n, c in matcher._columns.items()}
+    costs = matcher._costs.source(columns, 1).row(0)
+    costs = np.where(matcher._closed, np.inf, np.asarray(costs, np.float64))
+    gangs = matcher._rules is not None
+    demand = int(columns["demand"][0]) if gangs else 1
+    prices = native.prices() * demand
+    leave, slot = float(columns["unplaced"][0]), int(native.placements(where)[0])
+    what = f"job {key!r}" + (f" ({demand} slots)" if demand > 1 else "")
+    name = matcher._slot_names.name
+    if slot >= 0:
+        fixed = bool(native.is_pinned(where)[0]) or (gangs and not columns["preemptible"][0])
+        lines = [
+            f"{what} runs in {name(slot)}: cost {costs[slot]:.6g} + price {prices[slot]:.6g} = "
+            f"{costs[slot] + prices[slot]:.6g}."
+        ]
+        lines += _runner_up(costs, prices, slot, leave, name)
+        if fixed:
+            lines.append("It stays there: it is pinned, or may not be preempted.")
+        reason = "Fixed" if fixed else "Running"
+        cost, price = float(costs[slot]), float(prices[slot])
+        return JobExplanation(key, slot, cost, price, reason, "\n".join(lines))
+    reason, why = _why_waiting(matcher, columns, costs, demand, leave)
+    best = int((costs + prices).argmin()) if len(costs) else -1
+    lines = [f"{what} waits, at cost {leave:.6g}: {why}"]
+    if best >= 0 and math.isfinite(costs[best]):
+        lines.append(
+            f"Cheapest is {name(best)}: cost {costs[best]:.6g} + price {prices[best]:.6g} = "
+            f"{costs[best] + prices[best]:.6g}."
+        )
+    return JobExplanation(key, -1, leave, 0.0, reason, "\n".join(lines))
+
+
+def _runner_up(
+    costs: NDArray[np.float64], prices: NDArray[np.float64], slot: int, leave: float, name: Any
+) -> list[str]:
+    total = costs + prices
+    here = float(total[slot])
+    total[slot] = np.inf
+    other = int(total.argmin())
+    if leave <= total[other]:
+        if math.isinf(leave):
+            return ["Nothing else is open to it."]
+        return [f"Next best is waiting: cost {leave:.6g}, dearer by {leave - here:.6g}."]
+    return [f"Next best is {name(other)}: {total[other]:.6g}, dearer by {total[other] - here:.6g}."]
+
+
+def _why_waiting(
+    matcher: LiveState,
+    columns: dict[str, NDArray[Any]],
+    costs: NDArray[np.float64],
+    demand: int,
+    leave: float,
+) -> tuple[str, str]:
+    """Return the first reason that holds, and its sentence."""
+    capacity, rules = matcher._capacity, matcher._rules
+    open_to = np.isfinite(costs)
+    if not open_to.any():
+        return "Forbidden", "no class is open to it."
+    fits = open_to & (capacity >= demand)
+    if not fits.any():
+        most = int(capacity[open_to].max())
+        return "TooLarge", f"the largest class open to it has {most} slots."
+    if not (costs[fits] < leave).any():
+        least = float(costs[fits].min())
+        return "NotWorth", f"any class costs at least {least:.6g}, which is no less."
+    if matcher._version == 0 or rules is None:
+        return "Capacity", "other jobs are worth more in every class that it would rather run in."
+    usage = matcher._native.usage()
+    queue, priority = int(columns["queue"][0]), int(columns["priority"][0])
+    up = queue
+    while up >= 0:
+        if usage[up] + demand > rules.limit[up]:
+            return "Limit", (
+                f"queue {rules.names[up]!r} takes {usage[up]} slots, and its limit is "
+                f"{rules.limit[up]}."
+            )
+        up = int(rules.parent[up])
+    if rules.queues is not None:
+        shares = rules.shares(int(capacity.sum()), matcher._native.requests())
+        guarantee = int(rules.guarantee[queue])
+        held = f"queue {rules.names[queue]!r} takes {usage[queue]} slots"
+        if usage[queue] + demand > shares[queue]:
+            return "Share", (
+                f"{held} of its share of {shares[queue]} (guarantee {guarantee}), and nothing has "
+                "room for more."
+            )
+        return "Capacity", (
+            f"{held} of its share of {shares[queue]} (guarantee {guarantee}), but no class has "
+            f"{demand} free slots, and nobody who may be preempted holds them."
+        )
+    if rules.ranked:
+        return "Priority", f"jobs of priority {priority} or higher, or fixed ones, hold the slots."
+    return "Capacity", "other jobs are worth more for each slot in every class open to it."

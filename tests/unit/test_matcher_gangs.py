@@ -1,0 +1,272 @@
+"""Gangs, queues, priorities and preemption in the live matcher: small worlds, told as stories."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gridcompute import InvalidProblemError, Matcher, fair, transport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLAT = [(np.ones((1, 2)), None, None)]  # every job costs 1 in either class
+
+
+def cluster(capacity: Any = (4, 4), **more: Any) -> Matcher:
+    """Two classes, and queues a and b with a guarantee of 4 each."""
+    queues = fair.Queues(name=["a", "b"], guarantee=[4, 4])
+    settings: dict[str, Any] = {
+        "cost": FLAT, "unplaced": "value", "demand": "gpus", "queues": queues, "queue": "team",
+        "priority": "rank", "preemptible": "soft", "slots": ["left", "right"],
+    }  # fmt: skip
+    return Matcher(list(capacity), **(settings | more))
+
+
+def job(gpus: int, team: str, rank: int = 0, soft: bool = True, value: float = 10.0) -> Any:
+    """One record."""
+    return {"gpus": gpus, "team": team, "rank": rank, "soft": soft, "value": value}
+
+
+def running(world: Matcher) -> dict[Any, int]:
+    """Where each running job is."""
+    ids = world.ids
+    slots = world.slot_of(ids).tolist()
+    return {i: s for i, s in zip(ids, slots, strict=True) if s >= 0}
+
+
+def kinds(m: Any) -> dict[Any, str]:
+    """What happened to whom."""
+    return dict(zip(m.changes["id"].tolist(), m.changes["kind"].tolist(), strict=True))
+
+
+def test_a_gang_runs_whole_or_waits() -> None:
+    """If this fails, half of a job starts and waits for the other half for ever."""
+    world = cluster([3, 3])
+    world.add([job(4, "a"), job(3, "a"), job(2, "b")], ids=[0, 1, 2])
+    m = world.match()
+    assert set(running(world)) == {1, 2}
+    assert m.load.tolist() in ([3, 2], [2, 3])
+    assert m.verify().valid
+    assert world.explain(0).reason == "TooLarge"
+
+
+def test_a_queue_takes_back_what_it_is_owed_and_no_more() -> None:
+    """If this fails, who came first keeps what others were promised, or loses all of it."""
+    world = cluster()
+    world.add([job(1, "a", value=10 + k) for k in range(8)], ids=range(8))
+    assert len(running(cluster_after(world))) == 8
+    world.add([job(2, "b"), job(2, "b"), job(2, "b")], ids=[10, 11, 12])
+    m = world.match()
+    here = running(world)
+    assert m.usage.tolist() == [4, 4] == m.share.tolist()
+    assert {i for i in here if i < 8} == {4, 5, 6, 7}, "the least valuable made way"
+    assert sum(kind == "EVICT" for kind in kinds(m).values()) == 4
+    assert m.verify().valid
+    waits = next(i for i in (10, 11, 12) if i not in here)
+    assert world.explain(waits).reason == "Share"
+    assert len(world.match().changes["id"]) == 0, "nothing moves when nothing changed"
+
+
+def cluster_after(world: Matcher) -> Matcher:
+    """The same after a round."""
+    world.match()
+    return world
+
+
+def test_a_job_that_may_not_be_preempted_stays() -> None:
+    """If this fails, a guarantee or a priority ends a job that was promised to run through."""
+    world = cluster()
+    world.add([job(4, "a", soft=False), job(4, "a", soft=False)], ids=[0, 1])
+    world.match()
+    world.add([job(4, "b", rank=9), job(4, "a", rank=9)], ids=[2, 3])
+    m = world.match()
+    assert set(running(world)) == {0, 1}
+    assert len(m.changes["id"]) == 0
+    assert m.verify().valid
+    assert world.explain(0).reason == "Fixed"
+    world.remove([0])
+    world.match()
+    assert set(running(world)) == {1, 2}, "b is owed it, whatever the rank of a's job"
+
+
+def test_a_higher_priority_takes_the_fewest_and_cheapest_of_its_queue() -> None:
+    """If this fails, more jobs are ended than the important one needs, or dearer ones."""
+    world = cluster(queues=fair.Queues(name=["a", "b"], guarantee=[8, 0]))
+    values = [3.0, 9.0, 9.0, 9.0]
+    world.add([job(2, "a", value=v) for v in values], ids=range(4))
+    world.match()
+    world.add([job(2, "a", rank=1, value=5.0)], ids=[9])
+    m = world.match()
+    assert kinds(m) == {0: "EVICT", 9: "PLACE"}
+    assert m.verify().valid
+
+
+def test_nobody_is_sent_out_for_a_gang_that_cannot_start() -> None:
+    """If this fails, jobs end and their slots stay empty: a wasted preemption."""
+    world = cluster(queues=fair.Queues(name=["a", "b"], guarantee=[8, 0]))
+    world.add([job(3, "a", soft=False), job(1, "a"), job(3, "a", soft=False), job(1, "a")])
+    world.match()
+    world.add([job(2, "a", rank=5)], ids=[9])
+    m = world.match()
+    assert len(m.changes["id"]) == 0
+    assert 9 not in running(world)
+
+
+def test_priorities_are_levels_and_do_not_drown_costs() -> None:
+    """If this fails, priorities are big numbers that hide a difference of 1e-9 in cost."""
+    table = np.array([[1.0, 1.0 + 1e-9]])
+    world = cluster(cost=[(table, None, None)])
+    world.add([job(1, "a", rank=2**62), job(1, "a", rank=-(2**62))], ids=[0, 1])
+    m = world.match()
+    assert running(world) == {0: 0, 1: 0}
+    assert m.objective == pytest.approx(2.0, abs=1e-15)
+
+
+def test_limits_hold_up_the_tree() -> None:
+    """If this fails, teams of one division together take more than the division may."""
+    queues = fair.Queues(
+        name=["all", "a", "b"], limit=[5, 4, 4], parent=[None, "all", "all"], guarantee=[0, 0, 0]
+    )
+    world = cluster(queues=queues)
+    world.add([job(1, "a", value=5) for _ in range(6)] + [job(1, "b", value=9) for _ in range(6)])
+    m = world.match()
+    assert m.usage[0] == 5
+    assert (m.usage <= [5, 4, 4]).all()
+    assert m.verify().valid
+    waits = next(i for i in world.ids if i not in running(world))
+    assert world.explain(waits).reason == "Limit"
+    assert "'all'" in str(world.explain(waits)) or "'b'" in str(world.explain(waits))
+
+
+def test_max_moves_counts_evictions() -> None:
+    """If this fails, a round ends more jobs than the service allowed."""
+    world = cluster(max_moves=1)
+    world.add([job(1, "a") for _ in range(8)])
+    world.match()
+    world.add([job(1, "b") for _ in range(4)])
+    for left in (3, 2, 1, 0):
+        m = world.match()
+        assert sum(kind != "PLACE" for kind in kinds(m).values()) == 1
+        assert m.usage.tolist() == [4 + left, 4 - left]
+    assert len(world.match().changes["id"]) == 0
+
+
+def test_gangs_without_queues_are_near_the_optimum_of_transport() -> None:
+    """If this fails, the bound of a round is no bound, or its plan far from it."""
+    r = np.random.default_rng(3)
+    n, table, capacity = 400, r.uniform(0.5, 3, (6, 8)), r.integers(60, 120, 8)
+    columns = {
+        "family": r.integers(0, 6, n), "work": r.lognormal(0, 1, n), "value": r.lognormal(2, 1, n),
+        "gpus": r.choice([1, 1, 2, 4, 8], n), "not ours": np.zeros(n),
+    }  # fmt: skip
+    world = Matcher(
+        capacity, cost=[(table, "family", "work")], unplaced="value", demand="gpus", move_cost=0.01
+    )
+    ids = world.add(columns)
+    for _ in range(6):
+        m = world.match()
+        check = m.verify()
+        assert check.valid, check.reasons
+        assert check.bound_low >= m.bound * (1 - 1e-9)
+        cost = table[columns["family"]] * columns["work"][:, None]
+        plain = transport(
+            cost, capacity, demand=columns["gpus"], unplaced=columns["value"], time_limit=0.2
+        )
+        assert m.bound <= plain.objective + 0.01 * n
+        assert m.gap < 0.02, m.gap
+        gone = r.choice(len(ids), 20, replace=False)
+        new = {k: v[r.permutation(n)[:20]] for k, v in columns.items()}
+        world.remove(ids[gone])
+        ids = np.concatenate([np.delete(ids, gone), world.add(new)])
+        columns = {k: np.concatenate([np.delete(v, gone), new[k]]) for k, v in columns.items()}
+
+
+def test_answers_are_values() -> None:
+    """If this fails, an answer changes or is lost when the world goes on, or cannot be stored."""
+    world = cluster()
+    world.add([job(2, "a"), job(1, "b")], ids=["x", "y"])
+    first = world.match()
+    stored = pickle.dumps(first)
+    kept = copy.deepcopy(first)
+    world.remove(["x"])
+    world.add([job(4, "b", rank=3)], ids=["z"])
+    world.update(["y"], [job(3, "a")])
+    second = world.match()
+    for m in (first, kept, pickle.loads(stored)):
+        assert m.ids == ["x", "y"]
+        assert m.verify().valid
+        assert m.assignment.tolist() == first.assignment.tolist()
+        assert m.changes["kind"].tolist() == ["PLACE", "PLACE"]
+    assert sorted(second.ids) == ["y", "z"]
+    table = first.changes.to_arrow()
+    assert table["kind"].to_pylist() == ["PLACE", "PLACE"]
+    assert str(table["kind"].type.index_type) == "int8"
+
+
+def test_a_snapshot_keeps_queues_and_gangs(tmp_path: Path) -> None:
+    """If this fails, a service that restarts forgets who is owed what, or moves everybody."""
+    world = cluster()
+    world.add([job(2, "a", rank=1), job(1, "b", soft=False)], ids=[0, 1])
+    world.match()
+    world.snapshot(tmp_path / "world")
+    again = Matcher.restore(tmp_path / "world")
+    assert again.queues.name == ("a", "b")
+    assert again.slots == ("left", "right")
+    assert running(again) == running(world)
+    assert len(again.match().changes["id"]) == 0
+    assert again.explain(1).reason == "Fixed"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"queue": None}, "queue: found none"),
+        ({"queues": None}, "queues: found none"),
+        ({"slots": ["left"]}, "slots: found 1 names"),
+        ({"slots": ["left", "left"]}, "is there twice"),
+        ({"demand": 0}, "demand: found 0, needed 1"),
+    ],
+)
+def test_arguments_are_refused_with_a_reason(more: Any, message: str) -> None:
+    """If this fails, a wrong argument is taken in silence."""
+    with pytest.raises(InvalidProblemError, match=message):
+        cluster(**more)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"gpus": 0}, r"gpus\[0\]: found 0, needed 1"),
+        ({"team": "c"}, r"team\[0\]: found 'c', needed the name of a queue"),
+    ],
+)
+def test_columns_are_refused_with_their_place(columns: Any, message: str) -> None:
+    """If this fails, a job of no queue or of no slots gets in."""
+    world = cluster()
+    with pytest.raises(InvalidProblemError, match=message):
+        world.add([job(1, "a") | columns])
+    with pytest.raises(TypeError, match="soft must be of dtype bool"):
+        world.add([job(1, "a") | {"soft": 1}])
+    assert len(world) == 0
+
+
+def test_edges() -> None:
+    """If this fails, a world of nothing ends the process."""
+    empty = Matcher([], cost=[(np.ones((1, 0)), None, None)], unplaced=1.0, demand=2)
+    assert empty.match().objective == 0
+    empty.add([{}], ids=[0])
+    assert empty.match().objective == 1.0
+    world = cluster([0, 0])
+    assert world.match().gap == 0.0
+    world.add([job(2**31 - 1, "a")], ids=[7])
+    assert world.match().assignment.tolist() == [-1]
+    must = cluster([1, 1])
+    must.add([job(2, "a", value=np.inf)], ids=["big"])
+    m = must.match()
+    assert m.status == "infeasible"
+    assert m.witness_ids == ["big"]
