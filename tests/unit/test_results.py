@@ -304,10 +304,12 @@ def test_arrays_of_other_libraries_are_read() -> None:
 
 
 def test_notebooks_show_results() -> None:
-    for name in ("Matching", "Flow", "Assignment", "Plan", "Explanation", "Matching of gangs"):
+    shown = ("Matching", "Flow", "Assignment", "Plan", "Explanation", "Explanation of a plan")
+    for name in (*shown, "Matching of gangs", "Replay", "Shares", "PlanCertificate"):
         html = RESULTS[name]()._repr_html_()
         assert html.startswith("<div>")
         assert "<script" not in html
+    assert RESULTS["Audit"]()._repr_markdown_().count("|") > 20
     assert "&lt;b&gt;" in gc._html.facts("<b>", {"a": 1})
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import _checks
 from .._certificate import Certificate
+from .._html import facts
 from .._value import Value
 from ..errors import CostRangeError, InternalError, InvalidProblemError
 from ..live.frames import by_position
@@ -140,6 +141,11 @@ class Shares(Value):
         out = np.zeros(len(self.capacity), np.int64)
         np.add.at(out, self.arcs[1], self.arcs[2])
         return read_only(out)
+
+    def _repr_html_(self) -> str:
+        rows = {f"tenant {i}": value for i, value in enumerate(self.share[:50].tolist())}
+        more = len(self.share) - len(rows)
+        return facts("Shares", rows, f"and {more} tenants more" if more else "")
 
     def verify(self) -> SharesCertificate:
         """Check allocation and cuts, by code that shares nothing with the solver.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from .. import _checks
+from .._html import facts
 from ..errors import InvalidProblemError
 from ..forecast.signal import Signal
 from . import alone
@@ -96,6 +97,10 @@ class Replay:
             f"<Replay: {self.policy}, cost {self.cost:.6g}, "
             f"{self.kept:.3f} of what hindsight saves>"
         )
+
+    def _repr_html_(self) -> str:
+        rows = {"policy": self.policy, "cost": self.cost, "bound": self.bound, "gap": self.gap}
+        return facts("Replay", {**rows, "kept of what hindsight saves": f"{self.kept:.1%}"})
 
     @property
     def signal(self) -> Signal:

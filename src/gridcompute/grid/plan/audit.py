@@ -96,6 +96,9 @@ class Audit:
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), default=_plain))
         return plain
 
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         """Return the account as Markdown tables; names are text in it, whatever they hold."""
         head = "| site | load MWh | N1 statutory | N2 hourly | N3 CFE | N4 tCO2 | short MWh |"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..._html import paragraphs
 from ..eligibility import REASONS, filtered, hours_needed, least_free
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ class Explanation:
             if where:
                 lines.append(f"  not at {', '.join(where)}: {token}, {why_not}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return paragraphs(str(self))
 
     def _headline(self) -> str:
         if self.taken is None:
