@@ -31,6 +31,11 @@ def replay() -> Any:
     return gc.rolling.replay(jobs, signal, policy="arrival")
 
 
+def trace_replay() -> Any:
+    trace = gc.traces.Trace([0.0, 0.0, 250.0], [100.0, 100.0, 30.0], [[1.0], [1.0], [1.0]])
+    return gc.replay(trace, gc.traces.Cluster([1]), "fifo", round_s=60.0)
+
+
 def packer() -> Any:
     nodes = {"cpu_milli": [64_000], "memory_mib": [256_000], "gpu": [4], "model": ["A10"]}
     return gc.pack.Packer(nodes, mix=pods())
@@ -79,6 +84,9 @@ RESULTS: dict[str, Any] = {
     "Division": lambda: gc.fair.divide(10, guarantee=[2, 4], request=[8, 8], weight=[1, 1]),
     "Signal": lambda: replay().__dict__["_question"],
     "Replay": replay,
+    "Replay of a trace": trace_replay,
+    "WhatIf": lambda: gc.grid.whatif(plan(), share=0.7, gap=0.5),
+    "Comparison": lambda: gc.grid.compare(plan(), plan()),
     "ReplayCertificate": lambda: replay().verify(),
     "Placement": lambda: packer().place(pods()),
     "Bound": lambda: packer().bound(pods(), served=50.0),
