@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._value import Value
 from ..errors import InvalidProblemError
 from .bounds import completion_prices, makespan_prices
 from .certificate import check, completion_bound, makespan_bound
@@ -29,7 +30,7 @@ __all__ = ["Replay", "replay"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Replay:
+class Replay(Value):
     """What a policy did with a trace. All but `decision_s` is the same on any machine.
 
     Attributes
