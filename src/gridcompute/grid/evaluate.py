@@ -15,6 +15,8 @@ from .plan.plan import Plan
 from .planner.clock import Clock
 from .planner.cost import load_of, plan_cost
 from .planner.dispatch_lp import EnergyBlock
+from .planner.incumbent import offer
+from .planner.local_search import fill
 from .planner.match import check_problem
 from .planner.pinned import WithoutPinned
 from .planner.settings import SampledAscentOptions
@@ -23,15 +25,17 @@ from .planner.state import PlannerState
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .tables.column import Int32s
+    from .tables.column import Bools, Int32s
     from .tables.problem import Problem
 
-__all__ = ["dispatched", "evaluate", "placement_of"]
+__all__ = ["dispatched", "evaluate", "placement_of", "repaired"]
 
 #: The walk to prices where the caller gives none: 500 steps, the energy block asked at every
 #: fourth. It leaves 0.04 % of the best bound at 20,000 jobs; 240 steps leave 5 %, and 1,200 take
 #: twice the time.
 QUICK_ASCENT = SampledAscentOptions(500, (10.0, 0.005), energy_every=4)
+#: The same from the prices of a problem before a change.
+QUICK_ASCENT_NEAR = QUICK_ASCENT._replace(lengths=(1.0, 0.005))
 #: Columns that a placement may have, as a mapping or as a table.
 COLUMNS = ("id", "job", "klass", "class", "site", "accelerator", "start")
 
@@ -109,6 +113,42 @@ def evaluate(
         state.rows.close()
 
 
+def repaired(
+    problem: Problem, placement: Placement, keep: Bools, prices: Prices, threads: int | None = None
+) -> Plan:
+    """Return the plan in which jobs stay where they are, and only the others are placed again.
+
+    Parameters
+    ----------
+    problem : Problem
+    placement : Placement
+        Where the jobs are; those that can no longer be there are placed again, the least worth for
+        their size first to go.
+    keep : bool (n_jobs,)
+        The jobs that stay if they can.
+    prices : Prices
+        The other jobs go, the large ones first, where it costs least at these prices, if that makes
+        the plan cheaper than leaving them out.
+    threads : int, optional
+    """
+    market = WithoutPinned(problem)
+    rows = np.arange(len(keep)) if market.rows is None else market.rows
+    state = PlannerState(market.problem, 0.0, _checks.threads(threads), Clock(None, None))
+    try:
+        placed, kept = market.placement(placement), keep[rows]
+        y = state.rows.start(market.prices(prices))
+        worth = state.problem.jobs.value_yuan / np.maximum(state.size, 1.0)
+        order = np.argsort(-worth, kind="stable")
+        stays = np.ascontiguousarray(order[kept[order] & (placed.klass[order] >= 0)], np.int32)
+        offer(state, stays, (placed.klass, placed.start), None)
+        fill(state, y)
+        assert state.best is not None
+        found = Placement(klass=state.best.klass, start=state.best.start)
+        return market.plan(_evaluated(state, found, market.prices(prices), near=True))
+    finally:
+        state.rows.close()
+
+
 def dispatched(problem: Problem, placement: Any) -> Plan:
     """Return the plan of a placement with its exact dispatch and cost, and no bound worth the name.
 
@@ -137,7 +177,9 @@ def dispatched(problem: Problem, placement: Any) -> Plan:
     )
 
 
-def _evaluated(state: PlannerState, placed: Placement, prices: Prices | None) -> Plan:
+def _evaluated(
+    state: PlannerState, placed: Placement, prices: Prices | None, *, near: bool = False
+) -> Plan:
     problem = state.problem
     load = load_of(problem, placed.klass, placed.start)
     block = state.rows.block.for_load(load)
@@ -145,6 +187,8 @@ def _evaluated(state: PlannerState, placed: Placement, prices: Prices | None) ->
     cost = plan_cost(problem, placed.klass, placed.start, supplied.dispatch)
     start = state.rows.start(prices)
     state.look(start if prices is not None else state.sampled(start, QUICK_ASCENT))
+    if near:  # the prices are those of another problem, not far from this one's
+        state.look(state.sampled(start, QUICK_ASCENT_NEAR))
     state.look(np.zeros_like(state.y))
     found = state.rows.prices(state.y)
     bound = min(state.proved_yuan(), cost)

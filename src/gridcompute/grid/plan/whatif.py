@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ... import _checks
 from ...errors import InvalidProblemError
 from ..tables.corridors import GB_PER_GBIT_S_HOUR
@@ -12,6 +14,7 @@ from .compare import Comparison
 
 if TYPE_CHECKING:
     from ..._progress import ProgressHook
+    from ..tables.column import Bools
     from ..tables.problem import Problem
     from .plan import Plan
 
@@ -65,7 +68,17 @@ class WhatIf:
         proved = (
             f"the best plan's cost changes by {low:+,.2f} to {high:+,.2f} yuan: so much is proved"
         )
+        if not self.told:
+            proved += (
+                "\nthe bounds do not tell whether the change saves or costs: ask for a smaller gap"
+            )
         return "\n".join([*lines, proved])
+
+    @property
+    def told(self) -> bool:
+        """Do the bounds tell whether the change saves or costs anything at the best plans?"""
+        low, high = self.between
+        return low > 0 or high < 0 or low == high
 
     def _difference(self) -> str:
         moved = self.moved
@@ -153,6 +166,7 @@ def whatif(
     threads: int | None = None,
     time_limit: float | None = None,
     progress: bool | ProgressHook | None = None,
+    keep: Any = False,
     **changes: Any,
 ) -> WhatIf:
     """Solve a plan's batch again with something changed, from the plan's prices and placement.
@@ -167,6 +181,11 @@ def whatif(
         Seconds.
     progress : bool or callable, optional
         As in `match`.
+    keep : bool or bool (n_jobs,)
+        True: each job stays where the plan has it, wherever it still can, and only what must move
+        or was left out is placed again. An array: the jobs that stay so. What is placed again goes
+        where it costs least at the plan's prices; nothing is optimised further, and `gap`,
+        `time_limit` and `progress` have no effect.
     **changes
         Those of `changed`, or whole tables as in `Problem.replace`.
 
@@ -179,6 +198,7 @@ def whatif(
     >>> (outcome.after.table()["site"] == 10).any()
     np.False_
     """
+    from ..evaluate import repaired
     from ..planner.match import match
     from .columns import Placement
 
@@ -186,6 +206,10 @@ def whatif(
     whole = {k: v for k, v in changes.items() if k in tables}
     rest = {k: v for k, v in changes.items() if k not in tables}
     problem = changed(plan.problem.replace(**whole), **rest)
+    kept = _kept(plan, problem, keep)
+    if kept.any():
+        where = Placement(klass=plan.assignment, start=plan.start)
+        return WhatIf(plan, repaired(problem, where, kept, plan.prices, threads))
     goal = max(1e-4, 1.5 * plan.gap) if gap is None else gap
     placement = Placement(klass=plan.assignment, start=plan.start)  # a stored plan's prices lack it
     after = match(
@@ -197,6 +221,21 @@ def whatif(
         progress=progress,
     )
     return WhatIf(plan, after)
+
+
+def _kept(plan: Plan, problem: Problem, keep: Any) -> Bools:
+    """Return which jobs are to stay; none unless the changed problem has as many."""
+    n = len(plan.assignment)
+    flags = np.asarray(keep)
+    if flags.dtype != np.bool_ or flags.ndim > 1:
+        raise TypeError(f"keep must be a bool, or one bool a job, not {keep!r:.100}")
+    if flags.ndim == 1 and flags.shape != (n,):
+        message = f"keep: found shape {flags.shape}, needed ({n},), one bool a job"
+        raise InvalidProblemError(message, "keep")
+    if flags.any() and len(problem.jobs) != n:
+        message = f"keep: found {len(problem.jobs)} jobs after the change, needed {n} as before"
+        raise InvalidProblemError(message, "keep")
+    return np.full(n, flags) if flags.ndim == 0 else flags
 
 
 def _site(problem: Problem, name: str) -> int:
