@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-FIGURES = "_figures"  # below the pages' folder, made anew by each build
+FIGURES = "_figures"  # below the pages' folder, written again by each build
 
 
 class Run(SphinxDirective):
