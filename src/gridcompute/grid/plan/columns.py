@@ -190,7 +190,11 @@ class Prices(Columns):
         at = np.arange(length) + hours
         late = at >= before
         at[late] = before - _DAY + (at[late] - before) % _DAY if before >= _DAY else before - 1
-        kept = {name: getattr(self, name)[..., at] for name in ("capacity", "energy", "corridor")}
+        kept = {
+            name: np.take(getattr(self, name), at, spec.dims.index("hour"))
+            for name, spec in self.columns().items()
+            if "hour" in spec.dims
+        }
         placement = self.placement
         if placement is not None:
             klass, start = placement.klass, placement.start - hours

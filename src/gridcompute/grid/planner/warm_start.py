@@ -15,10 +15,14 @@ import numpy as np
 
 from .improvement import exchanges, improve
 from .settings import (
+    CHAIN_ROUNDS,
+    CHAINS,
+    DIVE_QUICK,
     DIVE_WARM,
     DIVE_WARM_AGAIN,
     DIVE_WARM_LAST,
     QUICK,
+    SAMPLED_ASCENT_HOUR,
     SAMPLED_ASCENT_NEAR,
     SAMPLED_ASCENT_WARM,
 )
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["resume"]
 
+#: How many times as long as the walk before it a quick dive takes. Where less time is left, what
+#: stands is improved by exchanges alone.
+DIVE_OF_WALK = 1.5
 #: Part of the bound that the walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
 FAR = 0.02
@@ -58,6 +65,10 @@ def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple
     again = is_compatible(placement, state)
     if again and state.finished():
         return state.y, again
+    if again and state.small:
+        next_hour(state, y)
+        if state.finished():
+            return state.y, again
     walk(state, y)
     if not again:
         return state.y, again
@@ -73,6 +84,23 @@ def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple
     if not state.finished():
         improve(state, DIVE_WARM_LAST, 0.6, unsettled(state))
     return state.y, again
+
+
+def next_hour(state: PlannerState, y: Floats) -> None:
+    """Plan from prices and a placement that are an hour old, where jobs are `SMALL`.
+
+    Single moves from the old placement end soon: whole gangs stand in each other's way. A quick
+    dive at prices that were followed a little finds a better plan in less time.
+    """
+    earlier, began = state.best, state.clock.left()
+    state.look(state.sampled(y, SAMPLED_ASCENT_HOUR))
+    took = began - state.clock.left()
+    if not state.clock.left() < DIVE_OF_WALK * took:  # without a limit both are infinite
+        improve(state, DIVE_QUICK, 0.6, rounds=2)
+    assert earlier is not None
+    if state.best is earlier:
+        exchanges(state, range(2))
+        exchanges(state, range(CHAIN_ROUNDS), CHAINS)
 
 
 def walk(state: PlannerState, y: Floats) -> None:
