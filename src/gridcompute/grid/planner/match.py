@@ -34,6 +34,7 @@ from .settings import (
     DIVE_AGAIN,
     DIVE_FEW,
     DIVE_HASTY,
+    DIVE_QUICK,
     DIVE_SMALL,
     DIVE_SMALL_AGAIN,
     PRICES_PART_HASTY,
@@ -180,11 +181,13 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         y = _first_prices(state, y)
     steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
     state.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.45)
-    if few or state.clock.over(1.0):
+    if state.small and state.clock.limited:
+        improve(state, DIVE_QUICK, 0.35, rounds=2)
+    elif few or state.clock.over(1.0):
         improve(state, None, 0.35)
     paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
     paces = (DIVE_SMALL, DIVE_SMALL_AGAIN) if state.small else paces
-    if few and state.clock.limited:
+    if few and not state.small and state.clock.limited:
         improve(state, DIVE_HASTY, 0.4, rounds=0)
     for pace in paces[1:] if again else paces:
         if state.finished():
