@@ -38,7 +38,7 @@ struct CsrMatrix {
   Index rows = 0, cols = 0;
 };
 
-// Counts of work. They reach users as `stats`: docs/explanation/assignment-methods.md has the table.
+// Counts of work. They reach users as `stats`: docs/reference/stats.md has the table.
 struct Stats {
   Index bids = 0;      // of augmenting row reduction and auction
   Index searches = 0;  // shortest augmenting paths, and augmentations of Hopcroft-Karp phases

@@ -66,7 +66,7 @@ void check(const CsrMatrix<T, I>& cost) {
 }
 
 // Returns by how many bits costs are scaled up: where they span few units, an epsilon of one unit would resolve too
-// little. Not where there are so many ties that Hopcroft-Karp phases match along them.
+// little. Not where ties are common enough that Hopcroft-Karp phases match along them.
 template <class V>
 int scale_up_bits(const std::vector<V>& values, const Tuning& tuning) {
   V spread = 1;

@@ -87,7 +87,7 @@ class Merger {
   [[nodiscard]] std::vector<Slot>& of() noexcept { return of_; }
 
  private:
-  // Of so many rows, evenly spread.
+  // Hashes the columns of this many rows, evenly spread. False after a stop.
   [[nodiscard]] bool hash_rows(Index rows) {
     hashes_.assign(static_cast<std::size_t>(n_slots_), kHashSeed);
     for (Index k = 0; k < rows; ++k) {

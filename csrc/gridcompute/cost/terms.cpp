@@ -12,7 +12,8 @@ namespace gridcompute {
 namespace {
 
 constexpr Index kAtOnce = 4;  // terms summed in one pass
-// Tables get float32 copies up to so many entries in all, and if each entry serves at least kReads costs.
+// Largest number of entries, over all tables, that get float32 copies, which they do if each entry serves at least
+// kReads costs.
 constexpr Index kMaxFloatEntries = 1 << 24;
 constexpr Index kReads = 8;
 constexpr double kLargest = 0x1p100;   // largest factor of a sketch

@@ -11,7 +11,7 @@
 // range) over that at the default, geometric mean over 35 instances (cold and warm starts; random, grid, layered,
 // long, hub, time-expanded, components, parallel arcs, maximum flow, four of them by cost scaling; 13 to 6,000 nodes,
 // 138 ms together), and single instances that took 1.25 times as long or 0.8 or less. A mean within 0.02 of 1 is noise:
-// flat. What follows after a semicolon was measured on larger graphs; docs/explanation/flow-methods.md has more.
+// flat. What follows after a semicolon was measured on larger graphs; docs/development/experiments.md has more.
 #pragma once
 
 #include <cstdint>

@@ -217,7 +217,7 @@ Placed Packer::place(std::span<const ShapeId> shapes, int moves) {
       if (!cluster_.pod(p).live) moves -= rescue(p, moves, out.moved);
     }
   }
-  // What was placed anew in a later part, or moved, may have made room for another.
+  // A pod that was placed in a later part, or moved, may have left room for another.
   if (moves_allowed || order.size() > 1)
     for (const PodId p : order)
       if (!cluster_.pod(p).live) try_place(p);

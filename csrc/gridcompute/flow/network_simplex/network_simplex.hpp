@@ -20,7 +20,7 @@
 // steps where the cycle has hundreds (spanning_tree.hpp).
 //
 // Complexity.  No polynomial bound on the number of pivots. A pivot costs O(length of its cycle + nodes repriced), a
-// degenerate one less. Figures: docs/explanation/flow-methods.md.
+// degenerate one less. Figures: docs/development/experiments.md.
 //
 // Range proof.  tree_solution.hpp; End::overflow says that a potential or an artificial arc left the narrow width.
 //

@@ -1,5 +1,5 @@
 // Which start network simplex gets, and when a start or an earlier tree is given up: predictions from counts of the
-// graph. Their thresholds are in tuning.hpp, figures in docs/explanation/flow-methods.md.
+// graph. Their thresholds are in tuning.hpp, figures in docs/development/experiments.md.
 //
 // No negative costs: a star on a hub if nearly all nodes fit on it (crash_basis.hpp); else a shortest path forest if
 // the cheapest arcs of the sources are wide enough, costs hardly differ, the graph is sparse with a hub, or there is
