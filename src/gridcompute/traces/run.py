@@ -237,6 +237,7 @@ def replay(
     -----
     Rounds follow Gavel's rules: a running job that ends early leaves its devices idle until the
     round's last job stops, and with nothing running the clock jumps to the next arrival.
+    Complexity: a round or an event costs what the policy costs, and beside it the jobs that run.
     Determinism: the same results on any run; ties go to the job that came first.
 
     Examples
