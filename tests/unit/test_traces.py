@@ -63,6 +63,21 @@ def test_two_jobs_on_one_device_by_hand() -> None:
     assert r.rounds["waiting"].tolist() == [1, 1, 0, 0, 0]
 
 
+def test_money_energy_tenants_and_fairness_by_hand() -> None:
+    """Two jobs of two tenants, one device each of two types."""
+    trace = traces.Trace([0.0, 0.0], [3600.0, 1800.0], [[1.0, 0.5], [0.5, 1.0]], tenant=[7, 3])
+    cluster = traces.Cluster([1, 1], price_per_h=[2.0, 1.0], watts=[300.0, 100.0])
+    r = replay(trace, cluster, "fifo", round_s=0)
+    assert r.cost == pytest.approx(2.0 + 0.5)
+    assert r.energy_j == pytest.approx(3600 * 300 + 1800 * 100)
+    assert r.utilisation == pytest.approx(0.75)
+    found = r.by_tenant()
+    assert found["tenant"].tolist() == [3, 7]
+    assert found["mean_completion_s"].tolist() == [1800.0, 3600.0]
+    double = replay(trace, cluster, lambda view: np.where(view.jobs == 1, 0, 1), round_s=0)
+    assert double.fairness(r) == {"mean": 2.0, "worst": 2.0}
+
+
 def test_whole_steps_lose_the_rest_of_a_round() -> None:
     """A step of 25 s: two steps fit into 60 s, and the round is over after 50 s."""
     trace = traces.Trace([0.0], [5.0], [[0.04]], whole_steps=True)

@@ -93,9 +93,10 @@ def test_the_command_prints_a_table_a_page_and_json(command, tmp_path):
     path, out = tmp_path / "mine.csv", tmp_path / "out"
     path.write_text(OWN)
     asked = ["replay", str(path), "--cluster", "a=2,b=2", "--round-s", "10", "--policy", "fifo"]
-    status, shown, _ = command(*asked, "--policy", "gridcompute", "--out", str(out))
+    status, shown, _ = command(*asked, "--policy", "gridcompute", "--fairness", "--out", str(out))
     assert status == 0
     assert "gridcompute" in shown
+    assert "worst" in shown
     page = (out / "replay.html").read_text()
     assert page.count("<svg") == 2
     assert (out / "results.csv").read_text().startswith("policy,jobs,completion_mean_h")

@@ -48,6 +48,9 @@ def replay(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the page, with pictures, and results.csv.")
     ] = None,
+    fairness: Annotated[
+        bool, typer.Option("--fairness", help="Finish-time fairness; replays an equal division.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Replay a trace under scheduling policies, with a bound beside the results."""
@@ -76,8 +79,8 @@ def replay(
         if not found[-1].verify():
             typer.echo(f"{name}: {'; '.join(found[-1].verify().reasons)}", err=True)
             raise typer.Exit(1)
-    sheets = [{**r.summary(), "certificate": r.verify()} for r in found]
-    head, rows = rows_of(found)
+    sheets = [{**r.summary(fairness=fairness), "certificate": r.verify()} for r in found]
+    head, rows = rows_of(sheets)
     shown = Table(title=printable(f"{jobs_of!r} on {on!r}"))
     for k, column in enumerate(head):
         shown.add_column(column, justify="right" if k else "left")
@@ -90,7 +93,7 @@ def replay(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         title = f"{jobs_of.name}: {len(found[0].jobs)} jobs"
-        write_whole(out / "replay.html", replay_page(found, title).encode())
+        write_whole(out / "replay.html", replay_page(found, sheets, title).encode())
         text = io.StringIO()
         names = [key for key in sheets[0] if key != "certificate"]
         writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")

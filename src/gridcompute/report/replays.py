@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .charts import legend, number, tag
 from .style import STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +34,8 @@ COLUMNS = (
     ("waiting h", "waiting_mean_h", 2),
     ("makespan h", "makespan_h", 2),
     ("bound h", "makespan_bound_h", 2),
+    ("fairness", "fairness_mean", 3),
+    ("worst", "fairness_worst", 2),
     ("used", "utilisation", 3),
     ("moves", "moves", 0),
     ("evictions", "evictions", 0),
@@ -44,9 +46,8 @@ COLUMNS = (
 )
 
 
-def rows_of(replays: Sequence[Replay]) -> tuple[list[str], list[list[str]]]:
-    """Return the heading and the rows of the table; what no replay has is left out."""
-    found = [r.summary() for r in replays]
+def rows_of(found: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the rows of summaries; what none of them has is left out."""
     columns = [c for c in COLUMNS if any(c[1] in s for s in found)]
     head = ["policy", *(name for name, _, _ in columns)]
     rows = [
@@ -88,9 +89,11 @@ def load_picture(replays: Sequence[Replay]) -> str:
     return _lines(curves, (0.0, high), (0.0, top), ticks, "time, h", "jobs waiting")
 
 
-def replay_page(replays: Sequence[Replay], title: str) -> str:
+def replay_page(
+    replays: Sequence[Replay], summaries: Sequence[Mapping[str, Any]], title: str
+) -> str:
     """Return a page of its own: the table, both pictures, and what the columns mean."""
-    head, rows = rows_of(replays)
+    head, rows = rows_of(summaries)
     cells = "".join(
         tag("th", escape(h), class_="word" if not k else "") for k, h in enumerate(head)
     )

@@ -158,8 +158,23 @@ class Replay(Value):
         """Check the times and both bounds by code that shares nothing with what made them."""
         return check(self, *self._prices)
 
-    def summary(self) -> dict[str, Any]:
-        """Return the figures of a table, times in hours: deterministic, but for the decisions."""
+    def by_tenant(self) -> dict[str, NDArray[Any]]:
+        """Return for each tenant with measured jobs: how many, mean completion, and waiting."""
+        tenants, at = np.unique(self.trace.tenant[self.jobs], return_inverse=True)
+        count = np.bincount(at, minlength=len(tenants))
+        return {
+            "tenant": tenants,
+            "jobs": count,
+            "mean_completion_s": np.bincount(at, self.completion_s, len(tenants)) / count,
+            "mean_waiting_s": np.bincount(at, self.waiting_s, len(tenants)) / count,
+        }
+
+    def summary(self, *, fairness: bool = False) -> dict[str, Any]:
+        """Return the figures of a table, times in hours: deterministic, but for the decisions.
+
+        With `fairness` the mean and worst finish-time fairness are among them, for which the policy
+        "isolated" is replayed.
+        """
         out: dict[str, Any] = {"policy": self.policy, "jobs": len(self.jobs)}
         for name, seconds in (("completion", self.completion_s), ("waiting", self.waiting_s)):
             hours = seconds / 3600.0
@@ -172,6 +187,9 @@ class Replay(Value):
         out["makespan_bound_h"] = self.makespan_bound_s / 3600.0
         out["utilisation"] = self.utilisation
         out["moves"], out["evictions"] = self.moves, self.evictions
+        if fairness:
+            found = self.fairness()
+            out["fairness_mean"], out["fairness_worst"] = found["mean"], found["worst"]
         if self.cost is not None:
             out["cost"] = self.cost
         if self.energy_j is not None:
