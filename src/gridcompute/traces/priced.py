@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import _checks
 from ..solvers.transport import transport
-from .shares import largest_least_rate
+from .shares import MakespanProgram, largest_least_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,15 +38,13 @@ class _Tuning(NamedTuple):
     price_jobs: int = 400
     price_growth: float = 0.1
     #: Rounds between two programs of the makespan, and one more for so many jobs.
-    share_rounds: int = 10
-    jobs_a_round: int = 400
+    share_rounds: int = 4
+    jobs_a_round: int = 1000
     #: Seconds taken for a round's length where a replay has no rounds.
     event_round_s: float = 360.0
 
 
 TUNING = _Tuning()
-# Shares that sum to 1 less this are those of a job that must run all the time.
-_TIGHT = 1e-7
 OBJECTIVES = ("completion", "makespan", "fairness")
 
 
@@ -157,6 +155,7 @@ class _Shares:
         self._x = np.zeros((0, 0))
         self._price = np.zeros(0)
         self._pause = 0
+        self._program: MakespanProgram | None = None
 
     def __call__(self, view: View) -> NDArray[np.int64]:
         n, devices = len(view.jobs), view.cluster.devices
@@ -167,8 +166,11 @@ class _Shares:
             self._x = np.zeros(view.trace.speed.shape)
         self._pause -= 1
         if self._pause < 0:
-            self._x[view.jobs] = self._shares(speed / left[:, None], gang, devices)
             self._pause = TUNING.share_rounds - 1 + n // TUNING.jobs_a_round
+            known = self._program
+            if known is None or known.jobs[-1] < view.jobs[-1] or 2 * n < len(known.jobs):
+                self._program = known = MakespanProgram(view)
+            self._x[view.jobs], self._price = known.shares(view)
         x = self._x[view.jobs]
         with np.errstate(divide="ignore"):
             seconds = left[:, None] / speed
@@ -183,22 +185,6 @@ class _Shares:
             best = (seconds * price).min(axis=1)[:, None]
             _fill(types, free, order, gang, best / (seconds * price))
         return types
-
-    def _shares(
-        self, rate: NDArray[np.float64], gang: NDArray[np.int64], devices: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return the shares that end all jobs first, and among these the rest as early as it goes.
-
-        A job whose shares sum to 1 decides the end; where the others have slack, a second program
-        ends them as early as the devices left to them allow.
-        """
-        x, _, self._price, _ = largest_least_rate(rate, gang, devices)
-        must = x.sum(axis=1) > 1.0 - _TIGHT
-        if must.any() and not must.all():
-            room = devices - (gang[must, None] * x[must]).sum(axis=0)
-            x[~must], _, price, _ = largest_least_rate(rate[~must], gang[~must], room)
-            self._price = np.where(price > 0.0, price, self._price)
-        return x
 
 
 def _place_gangs(
