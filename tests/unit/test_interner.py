@@ -115,3 +115,13 @@ def test_numbers_are_the_keys_that_are_ints() -> None:
             it.numbers(np.array([bad], np.int32))
     with pytest.raises(TypeError):
         Interner(["a"]).numbers(np.array([0], np.int32))
+
+
+def test_release_frees_ids_as_remove_does():
+    """If this fails, a service that removes many jobs gives one id to two of them."""
+    one, two = Interner(["a", "b", "c", 7]), Interner(["a", "b", "c", 7])
+    one.release(one.lookup(["c", 7]))
+    two.remove(["c", 7])
+    assert list(one) == list(two) == ["a", "b"]
+    assert one.intern(["x", "y", "z"]).tolist() == two.intern(["x", "y", "z"]).tolist()
+    assert one.lookup([7]).tolist() == [-1]

@@ -190,7 +190,7 @@ class Matcher(LiveState):
                 lambda: None if self._native.is_live(at).any() else self._discard_ids(keys)
             )
             self._native.remove(at)
-            self._ids.remove(keys)
+            self._ids.release(at)
             self._commit()
 
     def update(self, ids: Any, columns: Columns) -> None:

@@ -185,6 +185,16 @@ cdef class Interner:
             raise InvalidProblemError("keys to remove must be distinct", "keys")
         return np.array([self.drop(key) for key in exact], np.int32)
 
+    def release(self, const int32_t[::1] ids):
+        """Frees the keys of ids that `lookup` gave, each once: one look-up a key, and no check."""
+        self.idle()
+        cdef Py_ssize_t k
+        for k in range(ids.shape[0]):
+            del self._ids[self._keys[ids[k]]]
+            self._keys[ids[k]] = ABSENT
+            self._free.append(ids[k])
+        self.look_ahead()
+
     @property
     def size(self):
         """The length of arrays indexed by id, one more than the largest id ever given."""
