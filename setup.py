@@ -50,7 +50,7 @@ core = Pybind11Extension(
     extra_compile_args=["-MMD", "-ffp-contract=off", *FLAGS],
     extra_link_args=STRIP,
 )
-options = {"extra_compile_args": FLAGS, "extra_link_args": STRIP}
+options = {"extra_compile_args": [*FLAGS, "-O2"], "extra_link_args": STRIP}  # O3 only adds size
 records = sorted(Path("src/gridcompute/records").glob("*.pyx"))
 edge = [Extension(f"gridcompute.records.{p.stem}", [str(p)], **options) for p in records]
 

@@ -6,7 +6,6 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from . import grid
 from ._certificate import Certificate
 from ._version import __version__
 from .costs import Terms, kernel
@@ -17,7 +16,6 @@ from .errors import (
     InternalError,
     InvalidProblemError,
 )
-from .grid.planner.match import match
 from .live.matcher import Matcher
 from .live.round import LiveMatching
 from .records.ingest import Interner, Ragged, jobs_from_records
@@ -35,7 +33,8 @@ from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
 from .solvers.transport import transport
 
 if _TYPE_CHECKING:
-    from . import fair, forecast, pack, rolling, traces
+    from . import fair, forecast, grid, pack, rolling, traces
+    from .grid.planner.match import match
     from .traces.run import replay
 
 __all__ = [
@@ -79,19 +78,22 @@ __all__ = [
     "write_dimacs",
 ]
 
-# Subpackages that are imported when they are first used.
-_LAZY = ("fair", "forecast", "pack", "rolling", "traces")
+# Subpackages, and functions of them, that are imported when they are first used: a program that
+# only solves pays for no table of the platform.
+_LAZY = {name: f".{name}" for name in ("fair", "forecast", "grid", "pack", "rolling", "traces")}
+_LAZY |= {"match": ".grid.planner.match", "replay": ".traces.run"}
 
 
 def __getattr__(name: str) -> _Any:
-    """Import a subpackage on first use."""
-    if name in _LAZY:
-        return _import_module(f".{name}", __name__)
-    if name == "replay":
-        return _import_module(".traces", __name__).replay
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a subpackage, or the module that defines a function, on first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = _import_module(_LAZY[name], __name__)
+    value = module if _LAZY[name] == f".{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
     """Return the names, those imported on first use included."""
-    return sorted({*globals(), *_LAZY, "replay"})
+    return sorted({*globals(), *_LAZY})

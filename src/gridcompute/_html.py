@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ def facts(title: str, rows: Mapping[str, object], note: str = "") -> str:
     note : str
         A line below the table, left out if empty.
     """
+    from html import escape  # not needed until a notebook shows something
+
     lines = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th>'
         f'<td style="text-align:right">{escape(_shown(value))}</td></tr>'
@@ -34,6 +35,8 @@ def facts(title: str, rows: Mapping[str, object], note: str = "") -> str:
 
 def paragraphs(text: str) -> str:
     """Return a text of lines as HTML, a paragraph each."""
+    from html import escape
+
     return "<div>" + "".join(f"<p>{escape(line)}</p>" for line in text.splitlines()) + "</div>"
 
 
