@@ -238,6 +238,16 @@ PLANTED: dict[str, list[Change]] = {
     "StorePowerExceeded": [stricter(energy=lambda p: p.energy.replace(battery_kw=1e-3))],
     "TerminalViolated": [dispatch(green_stored_kwh=empty_store)],
     "ExportForbidden": [dispatch(exported_kwh=add(0.5))],
+    "ExportExceeded": [
+        lambda plan: dispatch(exported_kwh=add(0.5))(
+            stricter(energy=lambda p: p.energy.replace(export_yuan_per_kwh=0.1, export_kw=0.1))(
+                plan
+            )
+        ),
+    ],
+    "VolumeExceeded": [
+        stricter(energy=lambda p: p.energy.replace(bundled_volume_kwh=1.0)),
+    ],
     "CertificateForbidden": [dispatch(certificate_kwh=add(5.0))],
     "MandateUnaccounted": [
         stricter(mandate=lambda p: dataclasses.replace(p.mandate, share=0.99)),
@@ -261,6 +271,9 @@ PLANTED: dict[str, list[Change]] = {
         shown("_green", shortfall_kwh=add(-1.0)),
     ],
     "CostMismatch": [
+        stricter(energy=lambda p: p.energy.replace(demand_yuan_per_kw=1.0)),
+        stricter(energy=lambda p: p.energy.replace(take_or_pay=True)),
+        stricter(energy=lambda p: p.energy.replace(curtailment_yuan_per_kwh=0.1)),
         lambda plan: dataclasses.replace(plan, objective_yuan=plan.objective_yuan * (1 + 1e-5)),
         stricter(jobs=lambda p: p.jobs.replace(value_yuan=p.jobs.value_yuan + 1)),
         stricter(energy=lambda p: p.energy.replace(carbon_yuan_per_t=61.0)),

@@ -29,6 +29,8 @@ PARTS = {
     "carbon": "#6d7480",
     "storage_wear": "#2c7a4b",
     "certificates": "#5aa0a5",
+    "curtailment": "#c98f86",
+    "demand": "#7d6a4f",
     "mandate_shortfall": "#c0392b",
     "direct_shortfall": "#d9705f",
     "shed": "#8e2b55",

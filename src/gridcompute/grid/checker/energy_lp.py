@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._extras import extra
-from .rules import by_hour, ruled, scopes
+from .rules import by_hour, lost_yuan_per_kwh, ruled, scopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -219,15 +219,34 @@ class EnergyProgram:
         index["direct_in"] = new(0, np.minimum(direct, kw), price + wear)
         sellable = energy.export_yuan_per_kwh > 0
         index["sold"] = new(0, direct * sellable, -energy.export_yuan_per_kwh)
-        bound(-np.inf, [(index[k], 1) for k in ("direct", "direct_in", "sold")], direct)
+        uses = [(index[k], 1) for k in ("direct", "direct_in", "sold")]
+        least: Any = -np.inf
+        lost = lost_yuan_per_kwh(self.problem)[:, :, None]
+        if lost.any():
+            costs = np.broadcast_to(lost != 0, direct.shape)
+            index["lost"] = new(0, direct * costs, lost)
+            uses, least = [*uses, (index["lost"], 1)], np.where(costs, direct, -np.inf)
+        bound(least, uses, direct)
+        for s in np.flatnonzero(np.isfinite(energy.export_kw)).tolist():
+            most = np.full(direct.shape[2], energy.export_kw[s] / unit)
+            bound(np.full(most.shape, -np.inf), [(index["sold"][:, s], 1)], most)
         bundled, price = energy.bundled_kwh / unit, energy.bundled_yuan_per_kwh
         index["bundled"] = new(0, np.minimum(bundled, self._most / unit), price)
         index["bundled_in"] = new(0, np.minimum(bundled, kw), price + wear)
         bound(-np.inf, [(index["bundled"], 1), (index["bundled_in"], 1)], bundled)
+        for s in np.flatnonzero(np.isfinite(energy.bundled_volume_kwh)).tolist():
+            whole = [(index[k][s].reshape(-1, 1), 1) for k in ("bundled", "bundled_in")]
+            bound(np.full(1, -np.inf), whole, np.full(1, energy.bundled_volume_kwh[s] / unit))
         reach = np.minimum(sites.connection_kw[:, None] / unit, self._most / unit + kw)
         index["grid"] = new(0, reach, energy.tariff_yuan_per_kwh + carbon)
         index["grid_in"] = new(0, np.minimum(reach, kw), energy.tariff_yuan_per_kwh + carbon + wear)
         bound(-np.inf, [(index["grid"], 1), (index["grid_in"], 1)], reach)
+        for s in np.flatnonzero(energy.demand_yuan_per_kw > 0).tolist():
+            highest = new(0, [reach[s].max()], energy.demand_yuan_per_kw[s])
+            drawn = [(index["grid"][s], 1), (index["grid_in"][s], 1)]
+            above = (np.broadcast_to(highest, reach[s].shape), -1)
+            paid = np.full(reach[s].shape, energy.demand_paid_kw[s] / unit)
+            bound(np.full(reach[s].shape, -np.inf), [*drawn, above], paid)
 
     def _battery(self) -> None:
         energy, index, bound = self.problem.energy, self.index, self.program.constraints

@@ -20,6 +20,7 @@ __all__ = [
     "by_hour",
     "kwh_by_class",
     "largest_price",
+    "lost_yuan_per_kwh",
     "most_load_kwh",
     "ruled",
     "scopes",
@@ -65,6 +66,13 @@ def kwh_by_class(problem: Problem) -> Floats:
     classes = problem.classes
     pue = by_hour(problem.sites.pue, problem.hours)
     return np.asarray((classes.power_kw + classes.overhead_kw)[:, None] * pue[classes.site])
+
+
+def lost_yuan_per_kwh(problem: Problem) -> Floats:
+    """Return what a kWh of a direct source costs that is thrown away, (n_sources, n_sites)."""
+    energy = problem.energy
+    price = energy.direct_yuan_per_kwh * energy.take_or_pay
+    return np.asarray(price + energy.curtailment_yuan_per_kwh)
 
 
 def largest_price(problem: Problem) -> float:

@@ -17,7 +17,14 @@ from ..._certificate import Certificate
 from ..._gap import relative_gap
 from .bound import proof
 from .marginal import mandate_prices, storage_limits
-from .rules import by_hour, kwh_by_class, largest_price, ruled, scopes
+from .rules import (
+    by_hour,
+    kwh_by_class,
+    largest_price,
+    lost_yuan_per_kwh,
+    ruled,
+    scopes,
+)
 from .running import fixed_rows, plain
 from .search import searched_bound
 
@@ -59,6 +66,8 @@ FAULTS = {
     "StorePowerExceeded": "charged or discharged faster than the battery can",
     "TerminalViolated": "a colour of the store ends below its start under the cyclic rule",
     "ExportForbidden": "power exported where reverse flow is forbidden",
+    "ExportExceeded": "more power exported than the site may send",
+    "VolumeExceeded": "more bundled green power in the batch than its contract has",
     "CertificateForbidden": "certificates counted under the hourly rule",
     "MandateUnaccounted": "a scope neither meets the mandate nor reports what is missing",
     "DirectRuleUnaccounted": "a site neither keeps the direct-connection rule nor says by how much",
@@ -369,8 +378,11 @@ def _balance(plan: PlanData) -> Iterator[Fault]:
     yield from _above(
         "ExportForbidden", "site, hour", exported * (energy.export_yuan_per_kwh <= 0), 0
     )
+    yield from _above("ExportExceeded", "site, hour", exported, energy.export_kw[:, None])
     bundled = d.bundled_kwh + d.bundled_charge_kwh
     yield from _above("BundledExceeded", "site, hour", bundled, energy.bundled_kwh)
+    volume = energy.bundled_volume_kwh
+    yield from _above("VolumeExceeded", "site", bundled.sum(axis=1), volume)
     used = d.direct_kwh.sum(axis=0) + d.bundled_kwh + d.grid_kwh
     used = used + d.green_discharge_kwh + d.grey_discharge_kwh + d.shed_kwh
     load = _load(plan)
@@ -501,6 +513,9 @@ def _cost(plan: PlanData) -> dict[str, float]:
         "storage_wear": energy.wear_yuan_per_kwh * worn.sum(axis=1),
         "stored": -worth * left,
         "exports": -energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0),
+        "curtailment": lost_yuan_per_kwh(problem)[:, :, None] * d.curtailed_kwh,
+        "demand": energy.demand_yuan_per_kw
+        * np.maximum(grid.max(axis=1) - energy.demand_paid_kw, 0.0),
         "certificates": energy.certificate_yuan_per_kwh * d.certificate_kwh,
         "mandate_shortfall": scopes(problem).yuan_per_kwh * d.missing_kwh,
         "direct_shortfall": ruled(problem).yuan_per_kwh * short,

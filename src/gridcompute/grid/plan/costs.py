@@ -8,6 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
+    from ..tables.energy import Energy
     from ..tables.problem import Problem
     from .columns import Dispatch
 
@@ -22,6 +23,8 @@ COSTS = {
     "storage_wear": "charging and discharging batteries",
     "stored": "worth of what is left in batteries",
     "exports": "direct power sold to the grid",
+    "curtailment": "direct power thrown away: paid for all the same, and what curtailing costs",
+    "demand": "the demand charge for the highest draw from the grid",
     "certificates": "green certificates retired",
     "mandate_shortfall": "green energy missing to the mandate",
     "direct_shortfall": "direct energy missing to the direct-connection rule",
@@ -81,6 +84,8 @@ def cost_parts(plan: Planned) -> dict[str, float]:
         "storage_wear": energy.wear_yuan_per_kwh * worn.sum(axis=1),
         "stored": -worth * left[:, -1],
         "exports": -energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0),
+        "curtailment": _wasted(energy)[:, :, None] * d.curtailed_kwh,
+        "demand": _demand(energy, drawn),
         "certificates": energy.certificate_yuan_per_kwh * d.certificate_kwh,
         "mandate_shortfall": problem.mandate_rows.missing_yuan_per_kwh * d.missing_kwh,
         "direct_shortfall": problem.direct_rows.short_yuan_per_kwh * short,
@@ -92,6 +97,18 @@ def cost_parts(plan: Planned) -> dict[str, float]:
         "quota_shortfall": below * problem.quotas.below_yuan_per_accelerator_h,
     }
     return {name: float(np.sum(values)) + 0.0 for name, values in parts.items()}
+
+
+def _wasted(energy: Energy) -> Floats:
+    """What a curtailed kWh costs, yuan, (n_sources, n_sites)."""
+    paid = np.where(energy.take_or_pay, energy.direct_yuan_per_kwh, 0.0)
+    return np.asarray(paid + energy.curtailment_yuan_per_kwh)
+
+
+def _demand(energy: Energy, drawn_kwh: Floats) -> Floats:
+    """The demand charge by site, yuan."""
+    above = np.maximum(drawn_kwh.max(axis=1) - energy.demand_paid_kw, 0.0)
+    return np.asarray(energy.demand_yuan_per_kw * above)
 
 
 def _own_parts(plan: Planned) -> tuple[Floats, Floats, Floats]:
@@ -174,6 +191,8 @@ def _hourly_rate(plan: Planned) -> Floats:
     used = used + given * (battery / np.where(delivered > 0, delivered, 1.0))[:, None]
     site = np.where(delivered > 0, 0.0, battery)
     site -= (energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum(axis=1)
+    site += (_wasted(energy)[:, :, None] * d.curtailed_kwh).sum(axis=(0, 2))
+    site += _demand(energy, d.grid_kwh + d.grid_charge_kwh)
     short = d.direct_use_short_kwh + d.direct_load_short_kwh
     site += problem.direct_rows.short_yuan_per_kwh * short
     rows = problem.mandate_rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..eligibility import ROUNDING_H
-from .dispatch_lp import ROUNDING
+from .dispatch_lp import ROUNDING, wasted_yuan_per_kwh
 
 if TYPE_CHECKING:
     from ..plan.columns import Dispatch
@@ -82,6 +82,10 @@ def dispatch_cost(problem: Problem, d: Dispatch) -> float:
     total += (energy.wear_yuan_per_kwh * worn).sum()
     total -= (energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum()
     total += energy.certificate_yuan_per_kwh * d.certificate_kwh.sum()
+    total += (wasted_yuan_per_kwh(energy)[:, :, None] * d.curtailed_kwh).sum()
+    peak = (d.grid_kwh + d.grid_charge_kwh).max(axis=1)
+    above = np.maximum(peak - energy.demand_paid_kw, 0.0)
+    total += (energy.demand_yuan_per_kw * above).sum()
     total += rows.missing_yuan_per_kwh * d.missing_kwh.sum()
     short = d.direct_use_short_kwh.sum() + d.direct_load_short_kwh.sum()
     total += problem.direct_rows.short_yuan_per_kwh * short

@@ -17,9 +17,10 @@ from .warm_lp import DUAL, PRIMAL, Simplex
 
 if TYPE_CHECKING:
     from ..tables.column import Floats
+    from ..tables.energy import Energy
     from ..tables.problem import Problem
 
-__all__ = ["EnergyBlock", "EnergyMinimum"]
+__all__ = ["EnergyBlock", "EnergyMinimum", "wasted_yuan_per_kwh"]
 
 #: Inlets of each colour of the store, and what counts as green when it is used on load.
 INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
@@ -59,6 +60,12 @@ class Supplied(NamedTuple):
     storage_yuan: Floats
 
 
+def wasted_yuan_per_kwh(energy: Energy) -> Floats:
+    """Return what a curtailed kWh costs by source and site: what is paid for it all the same."""
+    paid = np.where(energy.take_or_pay, energy.direct_yuan_per_kwh, 0.0)
+    return np.asarray(paid + energy.curtailment_yuan_per_kwh)
+
+
 class EnergyBlock:
     """The energy block of a problem as one linear program.
 
@@ -95,6 +102,7 @@ class EnergyBlock:
         self.column: dict[str, Any] = {}
         self.row: dict[str, Any] = {}
         self._supply()
+        self._contracts()
         self._store()
         self._load()
         self._mandate()
@@ -141,7 +149,13 @@ class EnergyBlock:
         sold = direct * (energy.export_yuan_per_kwh > 0)
         self._add_columns("sold", sold, -energy.export_yuan_per_kwh * part)
         uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
-        self._add_rows("direct", np.full(direct.shape, -np.inf), direct, uses)
+        low, wasted = np.full(direct.shape, -np.inf), wasted_yuan_per_kwh(energy)[:, :, None]
+        if wasted.any():  # what is not used has a price, so that it is a column of its own
+            priced = np.broadcast_to(wasted != 0, direct.shape)
+            self._add_columns("wasted", direct * priced, wasted * part)
+            uses.append((self.column["wasted"], 1.0))
+            low = np.where(priced, direct, low)
+        self._add_rows("direct", low, direct, uses)
         bundled = energy.bundled_kwh / unit
         price = energy.bundled_yuan_per_kwh
         self._add_columns("bundled", np.minimum(bundled, reach), price * part)
@@ -155,6 +169,44 @@ class EnergyBlock:
         self._add_columns("grid_in", SLACK * np.minimum(reach, kw), (price + wear) * part)
         uses = [(self.column[k], 1.0) for k in ("grid", "grid_in")]
         self._add_rows("connection", np.full(reach.shape, -np.inf), reach, uses)
+
+    def _contracts(self) -> None:
+        """Limits of exports, volumes of bundled power and demand charges, where there are any.
+
+        A site without one has the most there could be as its limit, which nothing can break.
+        """
+        energy, unit, shape = self.problem.energy, self.site_unit, self.most_kwh.shape
+        if np.isfinite(energy.export_kw).any():
+            most = np.minimum(energy.export_kw[:, None], energy.direct_kwh.sum(axis=0)) / unit
+            self._add_rows("export", np.full(shape, -np.inf), most, [(self.column["sold"], 1.0)])
+        if np.isfinite(energy.bundled_volume_kwh).any():
+            whole = energy.bundled_kwh.sum(axis=1)
+            volume = np.minimum(energy.bundled_volume_kwh, whole) / unit[:, 0]
+            by_site = [(self.column[k].T, 1.0) for k in ("bundled", "bundled_in")]
+            self._add_rows("volume", np.full(volume.shape, -np.inf), volume, by_site)
+        charged = energy.demand_yuan_per_kw > 0
+        if charged.any():
+            reach = self._columns_high("grid").max(axis=1)
+            highest = reach * charged
+            price = energy.demand_yuan_per_kw * self._part[:, 0]
+            self._add_columns("peak", highest, price)
+            drawn = [(self.column[k], 1.0) for k in ("grid", "grid_in")]
+            drawn.append((np.broadcast_to(self.column["peak"][:, None], shape), -1.0))
+            paid = np.where(charged, np.minimum(energy.demand_paid_kw / unit[:, 0], reach), reach)
+            high = np.broadcast_to(paid[:, None], shape)
+            self._add_rows("demand", np.full(shape, -np.inf), high, drawn)
+
+    def _columns_high(self, name: str) -> Floats:
+        """The upper limits of some columns while the program is written down."""
+        high = np.concatenate([part for _, part, _ in self._columns])
+        return np.asarray(high[self.column[name]])
+
+    def _dual(self, name: str) -> Floats:
+        """The last duals of some rows; 0 where the program has none of that name."""
+        if name in self.row:
+            return np.asarray(self._duals[self.row[name]])
+        sites, hours = self.most_kwh.shape
+        return np.zeros((sites,) if name == "volume" else (sites, hours))
 
     def _store(self) -> None:
         energy, shape = self.problem.energy, (len(self.problem.sites), self.problem.hours)
@@ -427,18 +479,22 @@ class EnergyBlock:
 
         sold = np.where(
             energy.export_yuan_per_kwh > 0,
-            -energy.export_yuan_per_kwh - (by_site if problem.counts_exports else 0.0),
+            -energy.export_yuan_per_kwh
+            - (by_site if problem.counts_exports else 0.0)
+            - self._dual("export") / part,
             0.0,
         )
         segments = []
-        for available, price in zip(energy.direct_kwh, energy.direct_yuan_per_kwh, strict=True):
+        prices = zip(energy.direct_yuan_per_kwh, wasted_yuan_per_kwh(energy), strict=True)
+        for available, (price, wasted) in zip(energy.direct_kwh, prices, strict=True):
             cost = np.broadcast_to(price[:, None], base.shape) - own
             instead = np.minimum(spared(cost, "green"), sold)
+            instead = np.where(instead < 0, instead, wasted[:, None])
             segments.append((available, cost - by_site - of_load - instead))
-        cost = energy.bundled_yuan_per_kwh
+        cost = energy.bundled_yuan_per_kwh - (self._dual("volume") / part[:, 0])[:, None]
         segments.append((energy.bundled_kwh, cost - by_site - spared(cost, "green")))
         carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
-        cost = energy.tariff_yuan_per_kwh + carbon
+        cost = energy.tariff_yuan_per_kwh + carbon - self._dual("demand") / part
         reach = np.broadcast_to(problem.sites.connection_kw[:, None], base.shape)
         segments.append((np.minimum(reach, 1e15), cost - spared(cost, "grey")))
         drawn = -dual[self.row["green_balance"]] / energy.discharge_efficiency[:, None]
@@ -501,6 +557,7 @@ class EnergyBlock:
         site = self.problem.direct_rows.site
         units: dict[str, Any] = dict.fromkeys(("missing", "retired"), self.unit)
         units |= dict.fromkeys(("use_short", "load_short"), self.site_unit[site, 0])
+        units["peak"] = self.site_unit[:, 0]
         v = {
             name: np.maximum(point[index] * units.get(name, self.site_unit), 0.0)
             for name, index in self.column.items()

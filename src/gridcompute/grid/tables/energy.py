@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .column import Floats, Table, column
+from .column import Bools, Floats, Table, column
 from .limits import LEAST_EFFICIENCY, labels_of, price_of, rule_of
 
 __all__ = ["EXPORTED_CERTIFICATES", "TERMINAL_RULES", "Energy"]
@@ -32,9 +32,16 @@ class Energy(Table):
         Available from each source connected directly (solar, wind, hydro); what is not used is
         stored, exported or curtailed.
     direct_yuan_per_kwh : float64 (n_sources, n_sites)
-        Price of what is used or stored of it; curtailing is free.
+        Price of what is used or stored of it.
+    take_or_pay : bool (n_sources, n_sites)
+        Is what is curtailed paid like what is used? A plant of one's own costs nothing more to run:
+        its price is 0, or its whole cost by this.
+    curtailment_yuan_per_kwh : float64 (n_sources, n_sites)
+        What a curtailed kWh costs besides.
     bundled_kwh, bundled_yuan_per_kwh : float64 (n_sites, n_hours)
         Green power delivered with its certificates in that very hour: most of it, and its price.
+    bundled_volume_kwh : float64 (n_sites,)
+        Most of it in the whole batch; inf = what its hours allow.
     tariff_yuan_per_kwh : float64 (n_sites, n_hours)
         Price of grid power.
     base_load_kwh : float64 (n_sites, n_hours)
@@ -42,6 +49,11 @@ class Energy(Table):
     export_yuan_per_kwh : float64 (n_sites, n_hours)
         Paid, net of its cost, for direct power sent to the grid; 0 = reverse flow is forbidden
         there.
+    export_kw : float64 (n_sites,)
+        Most power sent to the grid; inf = no limit.
+    demand_yuan_per_kw, demand_paid_kw : float64 (n_sites,)
+        The demand charge: price of each kW by which the highest draw from the grid in the batch,
+        charging included, lies above what the month has reached already.
     grid_green_share : float64 (n_sites, n_hours)
         Green part of the grid's own mix, 0 to 1; counts in the CFE score (N3), never in the
         mandate.
@@ -77,11 +89,21 @@ class Energy(Table):
 
     direct_kwh: Floats = column("source site hour", np.float64, "kWh", low=0)
     direct_yuan_per_kwh: Floats = column("source site", np.float64, "yuan/kWh", default=0.0)
+    take_or_pay: Bools = column("source site", np.bool_, default=False)
+    curtailment_yuan_per_kwh: Floats = column(
+        "source site", np.float64, "yuan/kWh", default=0.0, low=0
+    )
     bundled_kwh: Floats = column("site hour", np.float64, "kWh", default=0.0, low=0)
     bundled_yuan_per_kwh: Floats = column("site hour", np.float64, "yuan/kWh", default=0.0)
+    bundled_volume_kwh: Floats = column(
+        "site", np.float64, "kWh", default=np.inf, low=0, infinite=True
+    )
     tariff_yuan_per_kwh: Floats = column("site hour", np.float64, "yuan/kWh")
     base_load_kwh: Floats = column("site hour", np.float64, "kWh", default=0.0, low=0)
     export_yuan_per_kwh: Floats = column("site hour", np.float64, "yuan/kWh", default=0.0, low=0)
+    export_kw: Floats = column("site", np.float64, "kW", default=np.inf, low=0, infinite=True)
+    demand_yuan_per_kw: Floats = column("site", np.float64, "yuan per kW", default=0.0, low=0)
+    demand_paid_kw: Floats = column("site", np.float64, "kW", default=0.0, low=0)
     grid_green_share: Floats = column("site hour", np.float64, default=0.0, low=0, high=1)
     battery_kwh: Floats = column("site", np.float64, "kWh", default=0.0, low=0)
     battery_kw: Floats = column("site", np.float64, "kW", default=0.0, low=0)

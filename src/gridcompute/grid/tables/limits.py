@@ -33,6 +33,7 @@ LIMITS = MappingProxyType(
         "yuan/kWh": 1e9,
         "yuan/GB": 1e9,
         "yuan per hour": 1e9,
+        "yuan per kW": 1e9,
         "yuan per accelerator-hour": 1e9,
         "yuan/t": 1e9,
         "kWh": 1e12,

@@ -1,0 +1,136 @@
+"""Energy contracts: take-or-pay, priced curtailment, volumes, export limits and demand charges."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from gridcompute import grid
+from gridcompute.grid.checker.bound import energy_bound
+from gridcompute.grid.checker.energy_lp import EnergyProgram
+from gridcompute.grid.planner.cost import dispatch_cost
+from gridcompute.grid.planner.dispatch_lp import EnergyBlock
+
+N_JOBS = 60
+
+
+def contracted(seed: int, **columns: object) -> grid.Problem:
+    """The scenario with random contracts of every kind, and exports that pay."""
+    problem = grid.east_west(n_jobs=N_JOBS, seed=seed)
+    rng = np.random.default_rng(seed)
+    energy, own = problem.energy, problem.energy.direct_kwh
+    load = problem.most_load_kwh.mean(axis=1)
+    given = {
+        "take_or_pay": rng.random(own.shape[:2]) < 0.4,
+        "curtailment_yuan_per_kwh": rng.choice([0.0, 0.05], own.shape[:2]),
+        "bundled_volume_kwh": rng.choice([np.inf, 2.0], 12) * energy.bundled_kwh.mean(axis=1)
+        + 1e-3,
+        "export_kw": rng.choice([np.inf, 0.1], 12) * load + 1e-3,
+        "export_yuan_per_kwh": np.where(rng.random((12, 24)) < 0.3, 0.1, 0.0),
+        "demand_yuan_per_kw": rng.choice([0.0, 1.5], 12),
+        "demand_paid_kw": rng.uniform(0, 0.02, 12) * load,
+    }
+    return problem.replace(energy=energy.replace(**{**given, **columns}))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_dispatch_costs_what_the_checkers_program_says(seed: int) -> None:
+    """If this fails, planner and checker price a contract differently, or break a limit."""
+    problem = contracted(seed)
+    rng = np.random.default_rng(seed)
+    most = problem.most_load_kwh
+    load = problem.energy.base_load_kwh + rng.random(most.shape) * (
+        most - problem.energy.base_load_kwh
+    )
+    supplied = EnergyBlock(problem).serve(load)
+    needed = EnergyProgram(problem, load, load).value()
+    assert supplied.yuan == pytest.approx(needed, rel=1e-7)
+    assert dispatch_cost(problem, supplied.dispatch) == pytest.approx(needed, rel=1e-6)
+    pi = rng.uniform(-0.2, 1.0, most.shape)
+    found = EnergyBlock(problem).minimum(pi).bound
+    assert found == pytest.approx(energy_bound(problem, pi), rel=1e-6, abs=1e-4)
+    assert found <= needed - (pi * (load - problem.energy.base_load_kwh)).sum() + 1e-6 * needed
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_plan_under_contracts_is_valid_and_its_parts_are_shown(seed: int) -> None:
+    """If this fails, `match` or `evaluate` leaves a contract out."""
+    problem = contracted(seed)
+    plan = gc.match(problem, gap=0.1, time_limit=2)
+    found = plan.verify()
+    assert found.valid, str(found)
+    assert plan.costs["curtailment"] + plan.costs["demand"] > 0
+    assert sum(plan.costs.values()) == pytest.approx(plan.objective_yuan, rel=1e-9)
+    borne = plan.table()["allocated_yuan"].sum()
+    assert borne == pytest.approx(plan.objective_yuan - plan.costs["unplaced"], rel=1e-9)
+    d, energy = plan.dispatch, problem.energy
+    drawn = d.grid_kwh + d.grid_charge_kwh
+    above = np.maximum(drawn.max(axis=1) - energy.demand_paid_kw, 0)
+    assert plan.costs["demand"] == pytest.approx((energy.demand_yuan_per_kw * above).sum())
+    lost = energy.direct_yuan_per_kwh * energy.take_or_pay + energy.curtailment_yuan_per_kwh
+    assert plan.costs["curtailment"] == pytest.approx((lost * d.curtailed_kwh.sum(axis=2)).sum())
+
+
+def served(problem: grid.Problem) -> grid.Dispatch:
+    load = 0.5 * (problem.energy.base_load_kwh + problem.most_load_kwh)
+    return EnergyBlock(problem).serve(load).dispatch
+
+
+def test_power_that_is_paid_anyway_is_used_first() -> None:
+    """If this fails, own sun at 0.24 yuan is curtailed beside grid power at 0.17."""
+    plain = grid.east_west(n_jobs=N_JOBS, seed=0)
+    cheap = plain.energy.replace(tariff_yuan_per_kwh=np.full((12, 24), 0.17), carbon_yuan_per_t=0.0)
+    free = plain.replace(energy=cheap, mandate=grid.Mandate(share=0.0))
+    paid = free.replace(energy=cheap.replace(take_or_pay=True))
+    assert served(free).direct_kwh.sum() < 0.01 * free.energy.direct_kwh.sum()
+    kept = served(paid).direct_kwh.sum()
+    assert kept > 10 * served(free).direct_kwh.sum()
+    assert served(paid).curtailed_kwh.sum() < served(free).curtailed_kwh.sum()
+
+
+def test_a_demand_charge_shaves_the_peak() -> None:
+    """If this fails, a battery is charged in the hour of the highest draw."""
+    plain = grid.east_west(n_jobs=N_JOBS, seed=0)
+    dear = plain.replace(energy=plain.energy.replace(demand_yuan_per_kw=40.0))
+
+    def peak(problem: grid.Problem) -> float:
+        d = served(problem)
+        return float((d.grid_kwh + d.grid_charge_kwh).max(axis=1).sum())
+
+    assert peak(dear) < 0.99 * peak(plain)
+    reached = plain.energy.replace(demand_yuan_per_kw=40.0, demand_paid_kw=1e9)
+    assert peak(plain.replace(energy=reached)) == pytest.approx(peak(plain), rel=0.05)
+
+
+def test_limits_of_contracts_are_kept() -> None:
+    plain = grid.east_west(n_jobs=N_JOBS, seed=0)
+    energy = plain.energy.replace(
+        export_yuan_per_kwh=np.full((12, 24), 0.9), export_kw=3.0, bundled_volume_kwh=5.0
+    )
+    d = served(plain.replace(energy=energy))
+    assert 2.9 < d.exported_kwh.sum(axis=0).max() <= 3.0 + 1e-6
+    bundled = (d.bundled_kwh + d.bundled_charge_kwh).sum(axis=1)
+    assert bundled.max() <= 5.0 + 1e-6
+
+
+def test_contracts_survive_files(tmp_path) -> None:
+    """If this fails, a stored problem has other contracts."""
+    problem = contracted(1)
+    for form in ("csv", "tidy", "parquet"):
+        again = grid.read_problem(grid.write_problem(problem, tmp_path / form, format=form))
+        for name in problem.energy.columns():
+            found, needed = getattr(again.energy, name), getattr(problem.energy, name)
+            np.testing.assert_array_equal(found, needed, err_msg=name)
+
+
+def test_a_contract_that_costs_more_is_never_a_cheaper_bound() -> None:
+    """If this fails, a bound leaves a charge out that every plan pays."""
+    problem = contracted(0)
+    pi = np.full((12, 24), 0.4)
+    without = dataclasses.replace(
+        problem, energy=problem.energy.replace(demand_yuan_per_kw=0.0, take_or_pay=False)
+    )
+    assert energy_bound(problem, pi) >= energy_bound(without, pi) - 1e-6
