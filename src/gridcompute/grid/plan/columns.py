@@ -124,6 +124,9 @@ class Prices(Columns):
         Negative down to ``-below_yuan_per_accelerator_h`` where a tenant is below its lower bound.
     mandate : float64 (n_scopes, 2), yuan/kWh
         Left and right derivative by the green energy asked for: duals are steps, not numbers.
+    mandate_bound : float64 (n_scopes,), yuan/kWh
+        The mandate's price in the bound: what green power is worth over all plans, not beside this
+        one. A plan that misses some kWh has a local price, in `mandate`, as high as the penalty.
     storage : float64 (n_sites, 2)
         What one more kWh of size and one more kW of power would save in the batch, yuan.
     gang : float64 (n_levels, n_classes, n_hours), yuan per gang
@@ -142,6 +145,7 @@ class Prices(Columns):
     corridor: Floats = column("site destination hour", np.float64, "yuan/GB", low=0)
     quota: Floats = column("tenant", np.float64, "yuan per accelerator-hour")
     mandate: Floats = column("scope side", np.float64, "yuan/kWh")
+    mandate_bound: Floats = column("scope", np.float64, "yuan/kWh", default=0.0)
     storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
     gang: Floats = column("level class hour", np.float64, "yuan per gang", default=NO_LEVELS, low=0)
     placement: Placement | None = None

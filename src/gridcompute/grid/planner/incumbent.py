@@ -26,7 +26,7 @@ __all__ = ["greedy", "initial_plans", "insert_until_stable"]
 #: Parts of the jobs that are out which are placed at once at the margin, the first and the least.
 FIRST_PART, LEAST_PART = 0.25, 0.01
 #: Parts tried at most.
-MOST_PARTS = 24
+MOST_PARTS = 80
 
 
 def initial_plans(state: PlannerState, y: Floats, placement: Placement | None) -> None:

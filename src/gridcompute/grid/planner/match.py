@@ -22,6 +22,7 @@ from .cost import load_of, plan_cost
 from .exact import is_small, solve_exactly
 from .improvement import improve
 from .incumbent import initial_plans, insert_until_stable
+from .mandate_repair import repair_mandate
 from .pinned import WithoutPinned
 from .ruin_and_recreate import ruin_and_recreate
 from .settings import (
@@ -162,6 +163,8 @@ def _run(state: PlannerState, prices: Prices | None) -> Plan:
     if state.bound < 0:  # where nothing is scarce prices of nothing prove more, and exactly
         state.look(np.zeros_like(state.y))
     insert_until_stable(state)
+    if not state.clock.status:
+        repair_mandate(state)
     return _plan(state)
 
 
@@ -227,6 +230,7 @@ def _plan(state: PlannerState) -> Plan:
         mandate=block.mandate_interval(load),
         storage=supplied.storage_yuan,
         gang=prices.gang,
+        mandate_bound=state.rows.block.mandate_at(prices.energy),
     )
     state.clock.stage("end", 1.0)
     seconds = {k: v for k, v in state.clock.seconds.items() if k != "start"}
