@@ -1,13 +1,16 @@
 """A broker: a small service around a `Matcher` that takes jobs, places them, and survives kill -9.
 
     python examples/broker.py --state broker-state [--world world.json] [--port 8080]
-                              [--token-file FILE] [--allow-host NAME]
+                              [--token-file FILE] [--allow-host NAME] [--rate N]
 
-    POST /jobs             {"id", "family", "work_h", "budget_usd", "delay_usd_per_h"}, or a list
+    POST /jobs             {"id", "family", "work_h", "budget_usd", "delay_usd_per_h", "tenant",
+                           "gpus", "priority", "preemptible"}, or a list
     POST /cancel           {"ids": [...]}: cancelled or done
     PUT  /slots/{name}     {"capacity": n}
     POST /quote            a job without id: where it would go, at what cost, at what price
     GET  /jobs, /jobs/{id} queued, waiting or placed, and where
+    GET  /why/{id}         why it is there, or what keeps it waiting
+    GET  /tenants          what each is owed, may take and takes
     GET  /placements       server-sent events PLACE, MOVE, EVICT; ?after= or Last-Event-ID resumes
     GET  /recovery         what the last start found: snapshot, journal after it, what is lost
     GET  /health, /metrics, /docs
@@ -44,7 +47,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import uvicorn
 from broker_door import Door, Limited, allowed_hosts, read_token
 from broker_journal import Journal
-from broker_world import JOB, QUEUED, SMALL, Broker, Refused
+from broker_world import QUEUED, SMALL, Broker, Refused
 from fastapi import FastAPI, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -72,6 +75,10 @@ class Ask(BaseModel):
     delay_usd_per_h: float = Field(
         0.0, ge=0, le=1e3, description="what an hour of its run is worth"
     )
+    gpus: int = Field(1, ge=1, le=100_000, description="slots of one class, all or none")
+    tenant: Annotated[str, Field(max_length=MOST_ID)] | None = None
+    priority: int = Field(0, ge=-1000, le=1000, description="within its tenant")
+    preemptible: bool = Field(True, description="may be moved or sent out while it runs")
 
 
 class Job(Ask):
@@ -96,23 +103,35 @@ SCHEMA = {"anyOf": [adapter.json_schema() for adapter in (ONE, MANY)]}
 BODY = {"content": {"application/json": {"schema": SCHEMA}}}
 
 
-def columns(ask: Ask, families: dict[str, int]) -> tuple[Any, ...]:
-    """A job as a row of the columns of JOB."""
+def columns(ask: Ask, families: dict[str, int], tenants: list[str]) -> tuple[Any, ...]:
+    """A job as a row of the broker's columns; `work_h` is that of each of its accelerators."""
     family = families.get(ask.family)
+    key = getattr(ask, "id", None)
     if family is None:
         error = f"no family {ask.family!r}, only {', '.join(families)}"
-        raise Refused(422, error, field="family", id=getattr(ask, "id", None))
-    return family, ask.work_h, ask.work_h * ask.delay_usd_per_h, ask.budget_usd
+        raise Refused(422, error, field="family", id=key)
+    delay = ask.work_h * ask.delay_usd_per_h
+    if not tenants:
+        for field in ("gpus", "tenant", "priority", "preemptible"):
+            if getattr(ask, field) != Ask.model_fields[field].default:
+                error = f"{field}: this world has no tenants, and one slot for each job"
+                raise Refused(422, error, field=field, id=key)
+        return family, ask.work_h, delay, ask.budget_usd
+    if ask.tenant not in tenants:
+        error = f"no tenant {ask.tenant!r}, only {', '.join(tenants)}"
+        raise Refused(422, error, field="tenant", id=key)
+    row = (family, ask.work_h * ask.gpus, delay, ask.budget_usd)
+    return (*row, ask.gpus, tenants.index(ask.tenant), ask.priority, ask.preemptible)
 
 
-def rows(body: bytes, families: dict[str, int]) -> dict[str, tuple[Any, ...]]:
+def rows(body: bytes, families: dict[str, int], tenants: list[str]) -> dict[str, tuple[Any, ...]]:
     """The jobs of a request by id; pydantic reads the bytes themselves, which is the fast way."""
     try:
         many = body.lstrip()[:1] == b"["
         jobs = MANY.validate_json(body) if many else [ONE.validate_json(body)]
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_context=False), body) from None
-    found = {job.id: columns(job, families) for job in jobs}
+    found = {job.id: columns(job, families, tenants) for job in jobs}
     if len(found) < len(jobs):
         twice = Tally(job.id for job in jobs).most_common(1)[0][0]
         raise Refused(422, f"job {twice!r} stands twice in the request", id=twice, field="id")
@@ -169,7 +188,7 @@ def application(make: Any) -> FastAPI:
     @app.post("/jobs", status_code=202, openapi_extra={"requestBody": BODY})
     async def submit(request: Request) -> Response:
         b = broker()
-        jobs = rows(await request.body(), b.families)
+        jobs = rows(await request.body(), b.families, b.tenants)
         body = b'{"operation":%d,"accepted":%d}' % (b.submit(jobs), len(jobs))
         return Response(body, 202, media_type="application/json")
 
@@ -186,7 +205,8 @@ def application(make: Any) -> FastAPI:
     @app.post("/quote")
     async def quote(ask: Ask) -> dict[str, Any]:
         b = broker()
-        one = dict(zip(JOB, ([x] for x in columns(ask, b.families)), strict=True))
+        row = columns(ask, b.families, b.tenants)
+        one = dict(zip(b.columns, ([x] for x in row), strict=True))
         slot, cost, price = await asyncio.to_thread(b.world.quote, one)
         name = b.names[slot[0]] if slot[0] >= 0 else None
         return {"slot": name, "cost_usd": float(cost[0]), "price_usd": float(price[0])}
@@ -207,6 +227,21 @@ def application(make: Any) -> FastAPI:
         if slot is None:
             raise Refused(404, f"no job {key!r}", id=key, field="id")
         return {"id": key, **state(slot)}
+
+    @app.get("/why/{key:path}")
+    async def why(key: Key) -> dict[str, Any]:
+        b = broker()
+        slot = b.jobs.get(key)
+        if slot is None:
+            raise Refused(404, f"no job {key!r}", id=key, field="id")
+        if slot == QUEUED:
+            queued = "it waits for the next round"
+            return {"id": key, "slot": None, "reason": "Queued", "why": queued}
+        return await asyncio.to_thread(b.why, key)
+
+    @app.get("/tenants")
+    async def tenants() -> dict[str, Any]:
+        return broker().shares()
 
     @app.get("/placements")
     async def placements(
@@ -317,6 +352,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--allow-host", action="append", default=[], help="name by which clients call, repeatable")
     add("--most-body", type=int, default=8 << 20, help="bytes of a request's body")
     add("--body-s", type=float, default=10.0, help="seconds in which it must have come")
+    add("--rate", type=float, help="requests a second over a second, then 429 (default: any)")
     add("--connections", type=int, default=1000, help="at once; then 503")
     args = parser.parse_args(arguments)
     token = read_token(args.token_file)
@@ -339,6 +375,7 @@ def main(arguments: list[str] | None = None) -> int:
         token=token,
         most_body=args.most_body,
         body_s=args.body_s,
+        rate=args.rate,
         refused=refused,
     )
     listener = socket.create_server((args.host, args.port), backlog=2048)

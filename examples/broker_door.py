@@ -2,7 +2,8 @@
 
 `Door` is an ASGI middleware. It refuses a request before the routes see it: a foreign `Host` (a web
 page whose name was rebound to this machine), a foreign `Origin` (a web page that submits a form), a
-missing token, another content type than JSON, a body too large or too slow. `Limited` is uvicorn's
+missing token, another content type than JSON, more requests a second than allowed, a body too
+large or too slow. `Limited` is uvicorn's
 HTTP protocol with bounds on a request's head, which no middleware sees until it is complete.
 """
 
@@ -11,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import math
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -63,11 +66,14 @@ class Door:
         token: str | None,
         most_body: int,
         body_s: float,
+        rate: float | None = None,
         refused: Callable[[int], None],
     ) -> None:
         self.app, self.hosts, self.refused = app, hosts, refused
         self.token = None if token is None else token.encode()
         self.most_body, self.body_s = most_body, body_s
+        # A bucket of tokens that fills at `rate` a second, up to one second's worth.
+        self.rate, self._left, self._filled = rate, max(rate or 0.0, 1.0), time.monotonic()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -75,6 +81,7 @@ class Door:
             return
         try:
             self._check(scope)
+            self._count()
             async with asyncio.timeout(self.body_s):
                 body = await self._body(receive)
         except TimeoutError:
@@ -91,6 +98,19 @@ class Door:
             return left.pop() if left else await receive()
 
         await self.app(scope, replay, send)
+
+    def _count(self) -> None:
+        """Take a token from the bucket; where there is none, say when there will be one."""
+        if self.rate is None:
+            return
+        now = time.monotonic()
+        filled = self._left + (now - self._filled) * self.rate
+        self._left, self._filled = min(filled, max(self.rate, 1.0)), now
+        if self._left < 1.0:
+            again = math.ceil((1.0 - self._left) / self.rate)
+            error = f"found more than {self.rate:g} requests a second"
+            raise Stop(429, error, **{"retry-after": str(again)})
+        self._left -= 1.0
 
     def _check(self, scope: Any) -> None:
         found: dict[bytes, list[bytes]] = {}

@@ -29,6 +29,8 @@ log = logging.getLogger("broker")
 QUEUED, WAITING = -2, -1  # in place of a slot: acknowledged, not yet matched; matched, left out
 ROUND_S = 10.0  # at most; the next round goes on from there
 JOB = ("family", "work_h", "delay_usd", "budget_usd")  # the columns of a job
+GANG = ("gpus", "tenant", "priority", "preemptible")  # and more of them where there are tenants
+MOST_EXPLAINED = 20  # evictions of a round whose reason is logged
 
 # Invented: six kinds of slot, three families of jobs, hours of work an hour.
 SMALL = {
@@ -41,6 +43,13 @@ SMALL = {
         "simulation": [1.0, 1.4, 1.9, 1.0, 1.4, 1.9],
     },
     "move_cost": 0.25,
+    # Accelerators that each tenant is owed, and may take at most; null: no limit.
+    "tenants": {
+        "name": ["research", "product"],
+        "guarantee": [60, 60],
+        "limit": [140, None],
+        "weight": [1, 2],
+    },
 }
 
 
@@ -150,6 +159,8 @@ class Broker:
     ) -> None:
         self.names: list[str] = config["slots"]
         self.families = {name: k for k, name in enumerate(config["speed"])}
+        self.tenants: list[str] = config.get("tenants", {}).get("name", [])
+        self.columns = JOB + GANG if self.tenants else JOB
         self.config, self.journal, self.interval, self.queue = config, journal, interval, queue
         self.snapshot_s, self.threads = snapshot_s, threads
         self.stream, self.metrics = Stream(keep), Metrics()
@@ -157,6 +168,7 @@ class Broker:
         self.jobs: dict[str, int] = {}  # all live ids: a slot, WAITING or QUEUED, as told
         self.next = Queue()
         self._again, self._saved, self._due = False, (0, 0), 0.0
+        self.last: gc.LiveMatching | None = None
         self.failure: str | None = None
         self.closing = asyncio.Event()
         self._worker = ThreadPoolExecutor(1, "round")
@@ -166,12 +178,19 @@ class Broker:
         price, speed = self.config["usd_per_h"], self.config["speed"].values()
         hours = [[1 / v for v in row] for row in speed]
         usd = [[h * p for h, p in zip(row, price, strict=True)] for row in hours]
+        gangs: dict[str, Any] = {}
+        if self.tenants:
+            gangs = {"demand": "gpus", "queue": "tenant"}
+            gangs |= {"priority": "priority", "preemptible": "preemptible"}
+            gangs["queues"] = gc.fair.Queues(**self.config["tenants"])
         return gc.Matcher(
             self.config["capacity"],
             cost=[(usd, "family", "work_h"), (hours, "family", "delay_usd")],
             unplaced="budget_usd",
+            slots=self.names,
             move_cost=self.config["move_cost"],
             threads=self.threads,
+            **gangs,
         )
 
     # ------------------------------------------------------------ operations
@@ -210,7 +229,10 @@ class Broker:
             raise Refused(503, f"the journal cannot be written: {error}", retry_after_s=5) from None
         self.seq += 1
         self._enqueue(operation)
-        self.metrics.accepted.labels(next(iter(operation))).inc(size)
+        kind = next(iter(operation))
+        some = list(operation[kind])[:MOST_EXPLAINED]
+        log.info("audit", extra={"operation": self.seq, "kind": kind, "size": size, "of": some})
+        self.metrics.accepted.labels(kind).inc(size)
         self.metrics.queue.set(len(self.next))
         return self.seq
 
@@ -225,6 +247,25 @@ class Broker:
         if "capacity" in operation:
             slot, room = operation["capacity"]
             self.next.rooms[slot] = room
+
+    def why(self, key: str) -> dict[str, Any]:
+        """Where a job is, or what keeps it waiting."""
+        e = self.world.explain(key)
+        slot = self.names[e.slot] if e.slot >= 0 else None
+        return {"id": key, "slot": slot, "reason": e.reason, "why": str(e)}
+
+    def shares(self) -> dict[str, Any]:
+        """What each tenant is owed, may take, takes, and its share, as of the last round."""
+        m, tenants = self.last, self.config.get("tenants", {})
+        if m is None or m.usage is None:
+            return {}
+        numbers = (m.usage.tolist(), m.share.tolist())
+        return {
+            name: {"guarantee": owed, "limit": most, "takes": takes, "share": share}
+            for name, owed, most, takes, share in zip(
+                self.tenants, tenants["guarantee"], tenants["limit"], *numbers, strict=True
+            )
+        }
 
     # ------------------------------------------------------------ rounds
 
@@ -267,7 +308,7 @@ class Broker:
             if key not in late:
                 del self.jobs[key]
             late.discard(key)
-        self._again = m.status == "time_limit"
+        self._again, self.last = m.status == "time_limit", m
         self.metrics.round.observe(ms)
         self.metrics.gap.set(m.gap)
         self.metrics.live.set(len(self.world))
@@ -286,11 +327,15 @@ class Broker:
             self.world.set_capacity(list(batch.rooms), list(batch.rooms.values()))
         refused = self._add(batch.adds) if batch.adds else []
         m = self.world.match(time_limit=limit)
+        for key in m.changes["id"][m.changes["kind"] == "EVICT"][:MOST_EXPLAINED].tolist():
+            log.info(
+                "audit", extra={"kind": "evict", "id": key, "why": str(self.world.explain(key))}
+            )
         return refused, m, (time.perf_counter() - start) * 1e3
 
     def _add(self, jobs: dict[str, Any]) -> list[str]:
         """Add jobs; where the Matcher refuses, one by one, so that one job does not stop all."""
-        columns = dict(zip(JOB, map(list, zip(*jobs.values(), strict=True)), strict=True))
+        columns = dict(zip(self.columns, map(list, zip(*jobs.values(), strict=True)), strict=True))
         try:
             self.world.add(columns, list(jobs))
         except gc.GridComputeError as error:
@@ -359,6 +404,7 @@ class Broker:
         batch, self.next = self.next, Queue()
         batch.removes = {key for key in batch.removes if key in self.world}  # not all, after a loss
         bad, m, _ = self._solve(batch, None)
+        self.last = m
         now = dict(zip(m.ids, m.assignment.tolist(), strict=True))
         was = {key: max(self.jobs.get(key, WAITING), WAITING) for key in now}
         changes = [(key, was[key], now[key]) for key in sorted(now) if was[key] != now[key]]
