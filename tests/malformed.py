@@ -189,7 +189,9 @@ def then(*damages: Damage) -> Damage:
     return damage
 
 
-KNOWN = "name, hours, classes, energy, corridors, mandate, direct_rule, ledger"
+KNOWN = (
+    "name, hours, start, sources, sites, classes, energy, corridors, mandate, direct_rule, ledger"
+)
 
 SETTINGS: dict[str, tuple[Damage, list[str]]] = {
     "no problem.json": (removed("problem.json"), ["problem.json is not there"]),
@@ -220,6 +222,31 @@ SETTINGS: dict[str, tuple[Damage, list[str]]] = {
     "Mandate": (renamed("mandate", "Mandate"), ["unknown key 'Mandate', needed 'mandate', or"]),
     "direct rule": (renamed("direct_rule", "direct-rule"), ["'direct-rule', needed 'direct_rule'"]),
     "a stranger": (setting("xyz", 1), ["problem.json: found unknown key 'xyz', needed one of nam"]),
+    "a start of text": (setting("start", "soon"), ["problem.json: start is 'soon', needed a time"]),
+    "a start of a number": (
+        setting("start", 20260301),
+        ["problem.json: start must be a datetime or ISO 8601 text"],
+    ),
+    "a start of no zone": (
+        setting("start", "2026-03-01[Mars/X]"),
+        ["problem.json: start is '2026"],
+    ),
+    "sources of text": (
+        setting("sources", "NEA"),
+        ["problem.json: sources: found 'NEA', needed a"],
+    ),
+    "a source of one text": (
+        setting("sources", [["tariff", "NEA"], ["carbon"]]),
+        ["problem.json: sources[1]: found ['carbon'], needed a figure and its source"],
+    ),
+    "a region's name twice": (
+        setting("sites.region_names", ["west", "west"]),
+        ["problem.json: sites.region_names: found 'west' twice"],
+    ),
+    "certificates kept and sold": (
+        setting("energy.exported_certificates", "both"),
+        ["problem.json: energy.exported_certificates is 'both', needed one of"],
+    ),
     "no hours": (without("hours"), ["problem.json: hours: found None, needed an integer >= 1"]),
     "hours as text": (setting("hours", "3"), ["hours: found '3', needed an integer"]),
     "hours broken": (setting("hours", 3.0), ["hours: found 3.0, needed an integer"]),
