@@ -134,3 +134,30 @@ def test_a_contract_that_costs_more_is_never_a_cheaper_bound() -> None:
         problem, energy=problem.energy.replace(demand_yuan_per_kw=0.0, take_or_pay=False)
     )
     assert energy_bound(problem, pi) >= energy_bound(without, pi) - 1e-6
+
+
+def test_idle_servers_draw_power() -> None:
+    """If this fails, an empty site is dark, or a full one draws more than before."""
+    plain = grid.east_west(n_jobs=N_JOBS, seed=0)
+    idle = plain.with_idle_power(np.linspace(0.0, 0.3, 60))
+    busy = grid.Placement(klass=np.full(N_JOBS, -1), start=np.full(N_JOBS, -1))
+    empty = grid.evaluate(idle, busy)
+    drawn = np.zeros((12, 24))
+    for c, site in enumerate(plain.classes.site):
+        kw = np.linspace(0.0, 0.3, 60)[c] * plain.pue[site]
+        drawn[site] += plain.classes.capacity[c] * kw
+    needed = plain.energy.base_load_kwh + drawn
+    np.testing.assert_allclose(empty.dispatch.load_kwh, needed, rtol=1e-6)
+    full = plain.classes.capacity * plain.kwh_per_accelerator_h
+    rest = idle.classes.capacity * idle.kwh_per_accelerator_h
+    for site in range(12):
+        on = plain.classes.site == site
+        again = rest[on].sum(axis=0) + drawn[site]
+        np.testing.assert_allclose(again, full[on].sum(axis=0), rtol=1e-9)
+    plan = grid.evaluate(idle, grid.policies.cheapest(idle))
+    assert plan.verify().valid
+    for bad, words in ((9.0, r"idle_kw\[0\]: found 9, needed 0 to"), (-0.1, r"found -0\.1")):
+        with pytest.raises(gc.InvalidProblemError, match=words):
+            plain.with_idle_power(bad)
+    with pytest.raises(gc.InvalidProblemError, match="one a class"):
+        plain.with_idle_power([0.1, 0.2])

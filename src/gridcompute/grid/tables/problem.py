@@ -215,6 +215,62 @@ class Problem(Frozen):
         """
         return dataclasses.replace(self, **changes)
 
+    def with_idle_power(self, idle_kw: Any) -> Self:
+        """The problem in which servers draw power while no job runs on them.
+
+        Every accelerator that is there then draws `idle_kw` in every hour, as base load of its
+        site, and a busy one what it draws beyond that. Nothing else changes: the load with all
+        accelerators busy is the same.
+
+        Parameters
+        ----------
+        idle_kw : float or float (n_classes,), kW
+            Draw of an accelerator with the server around it when it is idle; at most what it draws
+            when it is busy.
+
+        Returns
+        -------
+        Problem
+            With a larger base load and smaller `overhead_kw` and `power_kw`. What is idle costs no
+            job anything at the margin, and all jobs of the site bear it (`allocated_yuan`).
+
+        Raises
+        ------
+        InvalidProblemError
+            More than an accelerator draws when it is busy, or below 0.
+
+        Examples
+        --------
+        >>> from gridcompute import grid
+        >>> problem = grid.east_west(n_jobs=100, seed=0)
+        >>> idle = problem.with_idle_power(0.1)
+        >>> bool((idle.energy.base_load_kwh > problem.energy.base_load_kwh).all())
+        True
+        """
+        classes, given = self.classes, _checks.reals("idle_kw", idle_kw)
+        if given.shape not in ((1,), (len(classes),)):
+            message = f"idle_kw: found shape {given.shape}, needed ({len(classes)},), one a class"
+            raise InvalidProblemError(message, "idle_kw")
+        idle = np.broadcast_to(given, (len(classes),))
+        busy = classes.power_kw + classes.overhead_kw
+        bad = ~((idle >= 0) & (idle <= busy * (1 + 1e-12)))
+        if bad.any():
+            c = int(np.argmax(bad))
+            needed = f"0 to {busy[c]:g} kW, what it draws when it is busy"
+            raise InvalidProblemError(
+                f"idle_kw[{c}]: found {idle[c]:g}, needed {needed}", "idle_kw", c
+            )
+        base = self.energy.base_load_kwh.copy()
+        np.add.at(base, classes.site, classes.capacity * idle[:, None] * self.pue[classes.site])
+        of_overhead = np.minimum(idle, classes.overhead_kw)
+        return self.replace(
+            classes=classes.replace(
+                overhead_kw=classes.overhead_kw - of_overhead,
+                power_kw=np.maximum(classes.power_kw - (idle - of_overhead), 0.0),
+            ),
+            energy=self.energy.replace(base_load_kwh=base),
+        )
+
     def window(
         self,
         first: int,
