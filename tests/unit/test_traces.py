@@ -145,6 +145,7 @@ def test_bad_input_says_where() -> None:
         ({"work": [np.nan]}, r"work\[0\]: found nan"),
         ({"speed": [1.0]}, "speed: found shape"),
         ({"gang": [0]}, r"gang\[0\]: found 0"),
+        ({"work": [1e308], "speed": [[1e-300]]}, r"work\[0\]: found 1e\+308 at speed 1e-300"),
     ):
         with pytest.raises(InvalidProblemError, match=words):
             traces.Trace(**{**good, **change})

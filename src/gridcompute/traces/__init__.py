@@ -7,6 +7,7 @@ it did to completion times, makespan, fairness and cost.
 from __future__ import annotations
 
 from .certificate import TraceCertificate
+from .engine import View
 from .loaders import GAVEL_TYPES, gavel, gavel_cluster, gavel_file, pai, philly, read
 from .priced import Priced
 from .run import Replay, replay
@@ -19,6 +20,7 @@ __all__ = [
     "Replay",
     "Trace",
     "TraceCertificate",
+    "View",
     "gavel",
     "gavel_cluster",
     "gavel_file",

@@ -123,7 +123,7 @@ class _Worth:
             if n <= devices.min():  # all fit wherever they are worth most
                 best: NDArray[np.int64] = worth.argmax(axis=1)
                 return best
-            answer = transport(-worth, devices, unplaced=0.0, threads=1)
+            answer = transport(_costs(worth), devices, unplaced=0.0, threads=1)
             return answer.assignment.astype(np.int64)
         return _place_gangs(worth, gang, devices)
 
@@ -187,12 +187,18 @@ class _Shares:
         return types
 
 
+def _costs(worth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what is worth most as what costs least, forbidden where it is worth nothing."""
+    return np.where(worth > 0.0, -worth, np.inf)
+
+
 def _place_gangs(
     worth: NDArray[np.float64], gang: NDArray[np.int64], devices: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Place gangs whole: exact prices for single devices first, then by what is left after them."""
     rows = np.repeat(np.arange(len(gang)), gang)
-    answer = transport(-(worth / gang[:, None])[rows], devices, unplaced=0.0, threads=1)
+    costs = _costs(worth / gang[:, None])
+    answer = transport(costs[rows], devices, unplaced=0.0, threads=1)
     net = worth - gang[:, None] * answer.prices
     order = np.argsort(-net.max(axis=1) / gang, kind="stable")
     types = np.full(len(gang), -1)

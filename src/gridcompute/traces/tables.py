@@ -161,7 +161,17 @@ class Trace:
         if not isinstance(self.whole_steps, bool):
             raise TypeError(f"whole_steps must be bool, not {type(self.whole_steps).__name__}")
         with np.errstate(divide="ignore", over="ignore"):
-            alone = work / speed.max(axis=1, initial=0.0)
+            fastest = speed.max(axis=1, initial=0.0)
+            alone = work / fastest
+        endless = (fastest > 0.0) & ~np.isfinite(alone)
+        if endless.any():
+            k = int(endless.argmax())
+            raise InvalidProblemError(
+                f"work[{k}]: found {work[k]:g} at speed {fastest[k]:g}, "
+                "needed a run time that a double can hold",
+                "work",
+                k,
+            )
         put = object.__setattr__
         put(self, "arrival_s", _sealed(arrival))
         put(self, "work", _sealed(work))
