@@ -7,6 +7,7 @@ scipy. The generator makes days in which gangs, hours and quotas are contested.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -174,7 +175,8 @@ def optimum(problem: grid.Problem) -> float | None:
         members = [s for s in range(n_sites) if held[s] and of[s] == group]
         terms = [(x, 1.0) for s in members for x in green[s]]
         terms += [(x, -mandate.share) for s in members for x in load[s]]
-        terms.append((p.variable(mandate.shortfall_yuan_per_kwh), 1.0))
+        most = 0.0 if mandate.shortfall == "forbidden" else np.inf
+        terms.append((p.variable(mandate.shortfall_yuan_per_kwh, most), 1.0))
         if mandate.rule == "volume":
             terms += [(x, 1.0) for s in members for x in exported[s]]
             terms.append((p.variable(energy.certificate_yuan_per_kwh), 1.0))
@@ -233,7 +235,7 @@ def day(seed: int) -> grid.Problem:
             pue=1 + 0.4 * r.random(by_hour),
             new=r.random(n_sites) < 0.7,
             connection_kw=r.choice([np.inf, peak], n_sites),
-            carbon_g_per_kwh=700 * r.random(n_sites),
+            carbon_g_per_kwh=100 + 600 * r.random(n_sites),
             operator=r.integers(0, 2, n_sites),
         ),
         classes=grid.Classes(
@@ -273,10 +275,14 @@ def day(seed: int) -> grid.Problem:
     )
 
 
+@pytest.mark.parametrize("forbidden", [False, True])
 @pytest.mark.parametrize("seed", SAMPLE)
-def test_a_small_plan_is_the_best_there_is(seed: int) -> None:
+def test_a_small_plan_is_the_best_there_is(seed: int, *, forbidden: bool) -> None:
     """If this fails, a plan costs more than an integer program finds, or a bound is not true."""
     problem = day(seed)
+    if forbidden:
+        hard = dataclasses.replace(problem.mandate, shortfall="forbidden", share=0.8)
+        problem = problem.replace(mandate=hard)
     best = optimum(problem)
     if best is None:
         with pytest.raises(gc.InfeasibleError):

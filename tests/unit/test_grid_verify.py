@@ -257,6 +257,9 @@ PLANTED: dict[str, list[Change]] = {
         stricter(direct_rule=lambda p: grid.DirectRule(used=0.99, of_load=0.0)),
         stricter(direct_rule=lambda p: grid.DirectRule(used=0.0, of_load=0.99)),
     ],
+    "MandateBroken": [
+        stricter(mandate=lambda p: dataclasses.replace(p.mandate, shortfall="forbidden", share=1.0))
+    ],
     "ShortfallOverstated": [
         dispatch(missing_kwh=add(5.0)),
         dispatch(direct_use_short_kwh=add(5.0)),

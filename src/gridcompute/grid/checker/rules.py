@@ -27,6 +27,11 @@ __all__ = [
 ]
 
 
+#: What a kWh missing to the mandate counts as in a bound where none may be missing: any price makes
+#: a true bound there.
+FORBIDDEN_YUAN_PER_KWH = 1000.0
+
+
 class Scopes(NamedTuple):
     """The mandate: over each scope's sites, green + certificates + missing >= share * load + owed.
 
@@ -80,6 +85,8 @@ def largest_price(problem: Problem) -> float:
     energy, mandate = problem.energy, problem.mandate
     columns = [name for name, spec in energy.columns().items() if spec.unit == "yuan/kWh"]
     found = [float(np.abs(getattr(energy, name)).max(initial=0.0)) for name in columns]
+    if mandate.shortfall == "forbidden":
+        found.append(FORBIDDEN_YUAN_PER_KWH)
     found += [mandate.shortfall_yuan_per_kwh, problem.direct_rule.shortfall_yuan_per_kwh]
     return max(found)
 
@@ -107,6 +114,8 @@ def scopes(problem: Problem) -> Scopes:
     if mandate.ledger is not None:
         price = min(price, float(mandate.ledger.cap_yuan_per_kwh))
         owed = pools @ _owed_by_site(problem, volume=volume)
+    if mandate.shortfall == "forbidden":
+        price = FORBIDDEN_YUAN_PER_KWH
     exports = volume and problem.energy.exported_certificates == "kept"
     return Scopes(pools, float(mandate.share), owed, price, volume, exports)
 

@@ -71,6 +71,7 @@ FAULTS = {
     "CertificateForbidden": "certificates counted under the hourly rule",
     "MandateUnaccounted": "a scope neither meets the mandate nor reports what is missing",
     "DirectRuleUnaccounted": "a site neither keeps the direct-connection rule nor says by how much",
+    "MandateBroken": "a scope misses its share of green power, which is forbidden",
     "ShortfallOverstated": "more reported missing to a rule than is missing",
     "AccountMismatch": "a green number (N1 to N4, load, shortfall) differs from its recomputation",
     "CostMismatch": "the objective differs from the cost of this plan",
@@ -433,6 +434,8 @@ def _mandate(plan: PlanData) -> Iterator[Fault]:
     short = np.maximum(asked - have, 0.0)
     slack = TOLERANCE * np.maximum(1.0, np.abs(asked))
     yield from _above("ShortfallOverstated", "scope", d.missing_kwh, short + slack)
+    if plan.problem.mandate.shortfall == "forbidden":
+        yield from _above("MandateBroken", "scope", np.maximum(d.missing_kwh, short - slack), 0)
 
 
 def _direct_rule(plan: PlanData) -> Iterator[Fault]:

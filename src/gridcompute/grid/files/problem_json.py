@@ -37,7 +37,7 @@ PARTS = {
         "exported_certificates",
     ),
     "corridors": ("latency_rule",),
-    "mandate": ("share", "scope", "rule", "new", "shortfall_yuan_per_kwh"),
+    "mandate": ("share", "scope", "rule", "new", "shortfall_yuan_per_kwh", "shortfall"),
     "direct_rule": ("used", "of_load", "sites", "shortfall_yuan_per_kwh"),
     "ledger": ("path", "window", "cap_yuan_per_kwh"),
 }

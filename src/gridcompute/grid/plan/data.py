@@ -11,6 +11,7 @@ import numpy as np
 
 from ..._gap import relative_gap
 from ...errors import InvalidProblemError
+from ..checker.bound import lower_bound
 from ..eligibility import ROUNDING_H, without_option_yuan
 from ..planner.dispatch_lp import EnergyBlock
 from ..tables.column import Columns
@@ -94,6 +95,28 @@ class PlanData(Frozen):
         """
         without = self.without_option_yuan
         return relative_gap(self.objective_yuan - without, self.bound_yuan - without)
+
+    @property
+    def gap_plan(self) -> float:
+        """By how much the plan costs more than the best one, relatively, at most: `gap`."""
+        return self.gap
+
+    @cached_property
+    def gap_bound(self) -> float:
+        """By how much what the prices prove lies below the best plan, relatively, at least.
+
+        It is what the bound of a search is above that of the prices: 0 where no search was made. So
+        ``gap_plan`` is the plan's part of what lies between the cost and the bound of the prices,
+        ``gap_bound`` the bound's. With status "optimal" both are exact; where no search was made
+        nobody knows how ``gap_plan`` divides, and all of it is said of the plan.
+
+        Notes
+        -----
+        Complexity: a pass over all options.
+        """
+        without = self.without_option_yuan
+        priced = min(lower_bound(self.problem, self.prices), self.bound_yuan)
+        return relative_gap(self.bound_yuan - without, priced - without)
 
     @cached_property
     def hours(self) -> Int32s:

@@ -20,6 +20,7 @@ from ..plan.plan import Plan
 from .clock import Clock
 from .cost import load_of, plan_cost
 from .exact import is_small, solve_exactly
+from .hard_mandate import keep_mandate, without_dust
 from .improvement import improve
 from .incumbent import initial_plans, insert_until_stable
 from .mandate_repair import repair_mandate
@@ -55,6 +56,8 @@ __all__ = ["check_problem", "match"]
 
 #: A relative gap that is none.
 CLOSED = 1e-7
+#: Seconds that may be spent on what a mandate that cannot be kept misses at least.
+LEAST_SECONDS = 10.0
 
 
 def match(
@@ -98,7 +101,9 @@ def match(
     ------
     InfeasibleError
         The base load alone cannot be served; `witness` has the site, the hour, its load and the
-        most there is (`site, hour, load_kwh, most_kwh`).
+        most there is (`site, hour, load_kwh, most_kwh`). Or `Mandate.shortfall` is "forbidden" and
+        no plan keeps the mandate: `witness` has what every plan misses at least, what the best one
+        found misses, and that by scope (`least_kwh, found_kwh, missing_kwh`).
     InvalidProblemError
         An argument is out of range, or `prices` are not of this problem's shape.
     TypeError
@@ -165,6 +170,7 @@ def _run(state: PlannerState, prices: Prices | None) -> Plan:
     insert_until_stable(state)
     if not state.clock.status:
         repair_mandate(state)
+    keep_mandate(state, lambda problem: match(problem, gap=0.0, time_limit=LEAST_SECONDS))
     return _plan(state)
 
 
@@ -220,7 +226,8 @@ def _plan(state: PlannerState) -> Plan:
     load = load_of(state.problem, best.klass, best.start)
     block = state.rows.block.for_load(load)
     supplied = block.serve(load)
-    cost = plan_cost(state.problem, best.klass, best.start, supplied.dispatch)
+    dispatch = without_dust(state.problem, supplied.dispatch)
+    cost = plan_cost(state.problem, best.klass, best.start, dispatch)
     found = Prices(
         capacity=prices.capacity,
         energy=prices.energy,
@@ -241,7 +248,7 @@ def _plan(state: PlannerState) -> Plan:
         problem=state.problem,
         assignment=best.klass,
         start=best.start,
-        dispatch=supplied.dispatch,
+        dispatch=dispatch,
         prices=found,
         objective_yuan=cost,
         bound_yuan=bound,

@@ -163,8 +163,8 @@ DIVE_SMALL_AGAIN = DIVE_AGAIN._replace(
 #: the hours as they do. At 20,000 jobs it takes half a second of one processor in place of six, and
 #: places 98 % of the jobs that they place.
 DIVE_HASTY = DIVE._replace(parts=6, last_parts=24, settle=4, later=1500, samples=2, energy_every=3)
-#: A quick dive where jobs are `SMALL`, from the prices of an hour ago or before the careful ones. With
-#: two rounds of exchanges and chains it takes 2,100 jobs of an operator's hour from 8,229 to 7,487
+#: A quick dive where jobs are `SMALL`, from the prices of an hour ago or before the careful ones.
+#: With two rounds of exchanges and chains it takes 2,100 jobs of an hour from 8,229 to 7,487
 #: yuan in 3.6 s of one processor; `DIVE_SMALL` finds 7,504 in 9.5 s, with half of these parts
 #: 7,579 are found in 3.0 s.
 DIVE_QUICK = DIVE_SMALL._replace(

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from .energy import Energy
     from .sites import Sites
 
-__all__ = ["RULES", "SCOPES", "DirectRows", "DirectRule", "Mandate", "MandateRows", "Quotas"]
+__all__ = [
+    "FORBIDDEN_YUAN_PER_KWH",
+    "RULES",
+    "SCOPES",
+    "SHORTFALLS",
+    "DirectRows",
+    "DirectRule",
+    "Mandate",
+    "MandateRows",
+    "Quotas",
+]
 
 #: Whose energy is pooled: each new site alone, the new sites of an operator, those of a region.
 SCOPES = ("site", "operator", "cluster")
@@ -28,6 +38,11 @@ MOST_TENANTS = 2**31 - 1
 #: "hourly": only green energy used in the hour it was delivered counts. "volume": retired
 #: certificates and those of exported surplus count as well.
 RULES = ("hourly", "volume")
+#: "priced": each kWh missing costs `Mandate.shortfall_yuan_per_kwh`. "forbidden": none may be.
+SHORTFALLS = ("priced", "forbidden")
+#: What a kWh missing counts as in the bound, and while a plan is sought, where none may be missing:
+#: more than a job earns by it. The true price has no limit, so that a bound at this one is true.
+FORBIDDEN_YUAN_PER_KWH = 1000.0
 
 
 class CarriedEnergy(Protocol):
@@ -137,6 +152,10 @@ class Mandate:
         The facilities it applies to; None = `Sites.new`.
     shortfall_yuan_per_kwh : float
         Price of each kWh missing; it is reported, never hidden.
+    shortfall : "priced" or "forbidden"
+        With "forbidden" every scope keeps its share, what earlier batches carry included, or
+        `match` raises `InfeasibleError` with the least shortfall. Its price and the ledger's cap
+        then count for nothing.
     ledger : Ledger, optional
         Green kWh and load of earlier batches: the row becomes a rolling budget and its price is
         capped.
@@ -154,12 +173,14 @@ class Mandate:
     new: tuple[bool, ...] | None = None
     shortfall_yuan_per_kwh: float = 3.0
     ledger: CarriedEnergy | None = None
+    shortfall: str = "priced"
 
     def __post_init__(self) -> None:
         """Check each value."""
         _check_share("mandate", "share", self.share)
         rule_of("mandate.scope", self.scope, SCOPES)
         rule_of("mandate.rule", self.rule, RULES)
+        rule_of("mandate.shortfall", self.shortfall, SHORTFALLS)
         if self.ledger is not None and not hasattr(self.ledger, "carried_kwh"):
             found = type(self.ledger).__name__
             raise TypeError(f"mandate.ledger must be a grid.Ledger, not {found}")
@@ -190,6 +211,8 @@ class Mandate:
         if self.ledger is not None:
             carried = self.ledger.carried_kwh(member, self.share, sites, volume=volume)
             price = min(price, self.ledger.cap_yuan_per_kwh)
+        if self.shortfall == "forbidden":
+            price = FORBIDDEN_YUAN_PER_KWH
         owed = sealed(np.array(carried))
         return MandateRows(sealed(member), names, self.share, owed, price, volume)
 

@@ -1,0 +1,128 @@
+"""A mandate that must be kept: plans without any shortfall, or the proof that there are none.
+
+While a plan is sought, a kWh missing costs `FORBIDDEN_YUAN_PER_KWH`, more than jobs earn by it.
+What is still missing at the end is repaired by leaving jobs out. Where that does not help, the base
+load or what earlier batches carry asks for more green power than there is: the least shortfall
+there can be is then proved as the bound of a problem in which nothing but missing power costs
+anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import InfeasibleError
+from .cost import hours_taken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..plan.columns import Dispatch
+    from ..plan.plan import Plan
+    from ..tables.column import Floats
+    from ..tables.problem import Problem
+    from .state import PlannerState
+
+__all__ = ["keep_mandate", "least_shortfall", "slack_kwh", "without_dust"]
+
+#: Rounds of leaving jobs out, at most.
+ROUNDS = 60
+#: What a sum of energy may be off by, kWh and as a part of what is asked.
+DUST = 5e-7
+
+
+def slack_kwh(problem: Problem, load_kwh: Floats) -> Floats:
+    """Return what may seem to be missing to each scope by rounding alone, kWh."""
+    rows = problem.mandate_rows
+    asked = rows.share * (rows.member @ load_kwh.sum(axis=1)) + rows.carried_kwh
+    return np.asarray(DUST * np.maximum(1.0, np.abs(asked)))
+
+
+def without_dust(problem: Problem, dispatch: Dispatch) -> Dispatch:
+    """Return the dispatch with nothing missing to the mandate where that is rounding alone."""
+    if problem.mandate.shortfall != "forbidden":
+        return dispatch
+    slack = slack_kwh(problem, dispatch.load_kwh)
+    missing = np.where(dispatch.missing_kwh <= slack, 0.0, dispatch.missing_kwh)
+    return dispatch.replace(missing_kwh=missing)
+
+
+def keep_mandate(state: PlannerState, least: Callable[[Problem], Plan]) -> None:
+    """Leave out jobs of the best plan of `state` until it keeps a mandate that must be kept.
+
+    `least` plans for the least shortfall, where that fails.
+
+    Raises
+    ------
+    InfeasibleError
+        No plan keeps it, or none was found.
+    """
+    problem = state.problem
+    if problem.mandate.shortfall != "forbidden":
+        return
+    for _ in range(ROUNDS):
+        best = state.best
+        assert best is not None
+        load = problem.energy.base_load_kwh + best.room.load
+        supplied = state.rows.block.serve(load)
+        missing = supplied.dispatch.missing_kwh
+        over = missing - slack_kwh(problem, load)
+        if (over <= 0).all():
+            return
+        job = np.flatnonzero(best.klass >= 0).astype(np.int32)
+        klass, start = best.klass[job], best.start[job]
+        running = (
+            problem.kwh_per_accelerator_h * supplied.energy_yuan_per_kwh[problem.classes.site]
+        ).cumsum(axis=1)
+        running = np.concatenate([np.zeros((len(running), 1)), running], axis=1)
+        end = start + hours_taken(problem, job, klass)
+        yuan = problem.jobs.gang[job] * (running[klass, end] - running[klass, start])
+        loss = yuan - problem.jobs.value_yuan[job]
+        order = np.argsort(-loss, kind="stable")
+        order = order[loss[order] > 0]
+        if not len(order):
+            break
+        enough = np.cumsum(yuan[order]) >= over.max() * problem.mandate_rows.missing_yuan_per_kwh
+        out = job[order[: int(np.argmax(enough)) + 1 if enough.any() else len(order)]]
+        best.room.remove(np.ascontiguousarray(out), best.klass, best.start)
+        state.best = state.judged(best.klass, best.start, best.room)
+    raise least_shortfall(problem, missing, least)
+
+
+def least_shortfall(
+    problem: Problem, missing_kwh: Floats, least: Callable[[Problem], Plan]
+) -> InfeasibleError:
+    """Return the error of a mandate that cannot be kept; its witness is the least shortfall."""
+    jobs, energy, quotas = problem.jobs, problem.energy, problem.quotas
+    free = {name: 0.0 for name, spec in energy.columns().items() if spec.unit.startswith("yuan")}
+    scalars = ("certificate_yuan_per_kwh", "carbon_yuan_per_t", "shed_yuan_per_kwh")
+    free |= {name: 0.0 for name in scalars if hasattr(energy, name)}
+    mandate = dataclasses.replace(
+        problem.mandate, shortfall="priced", shortfall_yuan_per_kwh=1.0, ledger=None
+    )
+    rows = problem.mandate_rows
+    plain = problem.replace(
+        jobs=jobs.replace(
+            value_yuan=np.zeros(len(jobs)),
+            delay_yuan_per_h=np.zeros(len(jobs)),
+            migration_yuan=np.zeros(len(jobs)),
+        ),
+        energy=energy.replace(**free),
+        corridors=problem.corridors.replace(price_yuan_per_gb=0.0),
+        quotas=quotas.replace(below_yuan_per_accelerator_h=np.zeros(len(quotas))),
+        mandate=mandate,
+    )
+    proved = 0.0
+    if not rows.carried_kwh.any():  # what is carried is the ledger's: no table can say it
+        proved = float(least(plain).bound_yuan)
+    found = float(missing_kwh.sum())
+    names = [n for n, kwh in zip(rows.names, missing_kwh, strict=True) if kwh > 0]
+    message = (
+        f"mandate.shortfall is 'forbidden', and the best plan found misses {found:,.6g} kWh "
+        f"({', '.join(names)}); no plan misses less than {proved:,.6g} kWh"
+    )
+    witness = {"least_kwh": proved, "found_kwh": found, "missing_kwh": missing_kwh}
+    return InfeasibleError(message, witness)
