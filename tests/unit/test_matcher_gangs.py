@@ -270,3 +270,89 @@ def test_edges() -> None:
     m = must.match()
     assert m.status == "infeasible"
     assert m.witness_ids == ["big"]
+
+
+def test_a_large_world_is_repaired_by_prices() -> None:
+    """If this fails, a cluster of real size gets a wrong bound, or a plan far from it."""
+    r = np.random.default_rng(4)
+    n, n_slots = 60_000, 40
+    table, capacity = r.uniform(0.5, 3, (6, n_slots)), r.integers(2_500, 4_500, n_slots)
+
+    def jobs(n: int) -> dict[str, Any]:
+        return {
+            "family": r.integers(0, 6, n), "work": r.lognormal(0, 1, n),
+            "value": r.lognormal(2, 0.5, n), "gpus": r.choice([1, 1, 2, 4, 8], n),
+        }  # fmt: skip
+
+    world = Matcher(
+        capacity, cost=[(table, "family", "work")], unplaced="value", demand="gpus", move_cost=0.01
+    )
+    ids = world.add(jobs(n))
+    for turn in range(4):
+        m = world.match()
+        check = m.verify()
+        assert check.valid, check.reasons
+        assert m.gap < 5e-4, (turn, m.gap)
+        assert (m.load <= capacity).all()
+        assert len(world.match().changes["id"]) == 0
+        gone = r.choice(len(ids), 600, replace=False)
+        world.remove(ids[gone])
+        ids = np.concatenate([np.delete(ids, gone), world.add(jobs(600))])
+        if turn == 1:
+            world.set_capacity([0, 1], [1_000, 6_000])
+            capacity[:2] = 1_000, 6_000
+        if turn == 2:
+            table = table * r.uniform(0.9, 1.1, table.shape)
+            world.set_table("family", table)
+
+
+def test_rounds_leave_nothing_behind() -> None:
+    """If this fails, a service that runs for months grows, or its sums drift."""
+    r = np.random.default_rng(6)
+    world = cluster([20, 30])
+    live: list[int] = []
+    for turn in range(300):
+        records = [
+            job(int(r.integers(1, 5)), "ab"[int(r.integers(2))], int(r.integers(3)))
+            for _ in range(r.integers(0, 6))
+        ]
+        live += world.add(records).tolist()
+        gone = [live.pop(int(r.integers(len(live)))) for _ in range(len(live) // 12)]
+        world.remove(gone)
+        m = world.match()
+        assert m.usage.sum() == m.load.sum()
+        if turn % 50 == 49:
+            assert m.verify().valid
+            assert world._native.holds()
+    assert len(world._history._records) <= 4, "records of answers that nobody has any more"
+    del m
+    world.remove(live)
+    last = world.match()
+    assert last.objective == 0.0
+    assert world._size == 1024
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_same_for_any_number_of_threads(threads: int) -> None:
+    """If this fails, two replicas of a service place the same jobs differently."""
+    r = np.random.default_rng(8)
+    table = r.uniform(0.5, 3, (4, 12))
+    world = Matcher(
+        r.integers(20, 60, 12), cost=[(table, "f", "x")], unplaced="v", demand="g", priority="p",
+        threads=threads,
+    )  # fmt: skip
+    seen = []
+    for _ in range(4):
+        n = 150
+        world.add(
+            {
+                "f": r.integers(0, 4, n), "x": r.lognormal(0, 1, n), "v": r.lognormal(2, 1, n),
+                "g": r.choice([1, 2, 4], n), "p": r.integers(0, 3, n),
+            }
+        )  # fmt: skip
+        m = world.match()
+        seen.append((m.objective, m.bound, m.assignment.tolist()))
+    assert seen == EXPECTED.setdefault("answers", seen)
+
+
+EXPECTED: dict[str, Any] = {}

@@ -276,4 +276,63 @@ TEST(matcher_is_exact_with_any_tuning) {
   }
 }
 
+TEST(rounds_of_gangs_keep_rules_and_invariants) {
+  std::mt19937 random(2);
+  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  for (const bool ranked : {false, true}) {
+    constexpr Index kJobs = 200;
+    constexpr Slot kSlots = 6;
+    std::vector<double> cost(kJobs * kSlots), unplaced(kJobs), move{1};
+    std::vector<std::int32_t> demand(kJobs), queue(kJobs);
+    std::vector<std::int64_t> priority(kJobs);
+    std::vector<std::uint8_t> preemptible(kJobs);
+    for (double& c : cost) c = draw(0, 9) == 0 ? std::numeric_limits<double>::infinity() : draw(0, 50);
+    for (std::size_t k = 0; k < kJobs; ++k) {
+      unplaced[k] = draw(20, 90), demand[k] = 1 << draw(0, 3), queue[k] = ranked ? draw(0, 2) : 0;
+      priority[k] = ranked ? draw(-1, 1) : 0, preemptible[k] = draw(0, 3) > 0;
+    }
+    const DenseCost<double> source(cost.data(), kJobs, kSlots);
+    live::Matcher matcher(kSlots);
+    if (ranked)
+      matcher.set_queues({{kNone, 0, kNone}, {90, 60, kForbidden}, {20, 10, 30}, true});
+    else
+      matcher.set_queues({{kNone}, {kForbidden}, {0}, false});
+    matcher.set_columns({&source, unplaced.data(), 1, move.data(), 0, {}}, 100);
+    matcher.set_gangs({{demand.data(), 1}, {queue.data(), 1}, {priority.data(), 1}, {preemptible.data(), 1}});
+    std::vector<bool> in(kJobs, false);
+    for (int round = 0; round < 25; ++round) {
+      for (int k = 0; k < (round == 0 ? 120 : 8); ++k) {
+        const std::int32_t job = draw(0, kJobs - 1);
+        const std::vector<live::Job> one{job};
+        const auto at = static_cast<std::size_t>(job);
+        in[at] ? matcher.remove(one) : matcher.add(one);
+        in[at] = !in[at];
+      }
+      if (round % 3 == 0)
+        for (Slot s = 0; s < kSlots; ++s) matcher.set_capacity(s, draw(5, 40));
+      const std::vector<Cost> shares = ranked ? std::vector<Cost>{60, 30, 50} : std::vector<Cost>{kForbidden};
+      matcher.set_shares(shares);
+      Stop stop;
+      const live::RoundAnswer answer = matcher.match({3, 0, -1}, stop);
+      CHECK(matcher.holds());
+      CHECK(answer.bound <= answer.objective);
+      std::vector<Cost> load(kSlots, 0), usage(3, 0);
+      for (live::Job job = 0; job < static_cast<live::Job>(kJobs); ++job) {
+        const auto at = static_cast<std::size_t>(job);
+        const Slot s = in[at] ? matcher.placed_class(job) : kNone;
+        if (s == kNone) continue;
+        load[static_cast<std::size_t>(s)] += demand[at];
+        usage[static_cast<std::size_t>(queue[at])] += demand[at];
+      }
+      for (Slot s = 0; s < kSlots; ++s)
+        CHECK(load[static_cast<std::size_t>(s)] <= answer.capacity[static_cast<std::size_t>(s)]);
+      if (ranked) CHECK(usage[0] + usage[1] <= 90 && usage[1] <= 60);
+      matcher.acknowledge();
+      Stop idle;
+      CHECK(matcher.match({1, 0, -1}, idle).changes.empty());
+      matcher.acknowledge();
+    }
+  }
+}
+
 }  // namespace gridcompute

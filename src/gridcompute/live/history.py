@@ -96,14 +96,17 @@ class History:
         self._prune()
 
     def _prune(self) -> None:
-        """Drop records that no answer needs."""
+        """Drop records that no answer needs: those before the oldest answer that is alive."""
         self._readers = {
             key: entry for key, entry in self._readers.items() if entry[1]() is not None
         }
-        if not self._readers:
-            self._first += len(self._records)
-            self._records.clear()
-            self._size = 0
+        end = self._first + len(self._records)
+        oldest = min((number for number, _ in self._readers.values()), default=end)
+        gone = self._records[: oldest - self._first]
+        if gone:
+            del self._records[: len(gone)]
+            self._first = oldest
+            self._size -= sum(len(record.at) for record in gone)
 
     def store_as_of(self, number: int, now: StoredJobs, size: int) -> StoredJobs:
         """Return the store as it was when the answer of this number was given."""

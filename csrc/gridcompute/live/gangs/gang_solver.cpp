@@ -94,9 +94,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   bool found = true;
   if (changed_ || costs_changed) {
     take_out_misplaced(costs_changed || updated_);
-    const bool far = !placement_.ranked() && !small_world() && last_gap_ > kGangTuning.cold_gap;
-    if (!priced_ || far ||
-        static_cast<double>(n_new_) > kGangTuning.cold_share * static_cast<double>(placement_.n_live()))
+    if (!priced_ || static_cast<double>(n_new_) > kGangTuning.cold_share * static_cast<double>(placement_.n_live()))
       found = start_cold(round);
     if (found) search(round);
   }
@@ -118,15 +116,28 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
     return std::isfinite(total) && size > 0 ? (total - bound) / size : 0.0;
   };
   const bool small = small_world();
+  // A large world whose prices are far off, as after a new table, is solved by transport at once.
+  if (!small && !placement_.ranked() && !round.answer.cold && (changed_ || costs_changed) && !stop.requested() &&
+      gap() > kGangTuning.cold_gap) {
+    if (start_cold(round)) {
+      search(round);
+      total = objective();
+    }
+  }
   // In a large world prices pay their passes only now and then.
   ++rounds_since_prices_;
+  const bool rough = !small && gap() > kGangTuning.rough_late_gap;
   const bool due = small ? gap() > kGangTuning.warm_target
-                         : gap() > kGangTuning.late_target && rounds_since_prices_ >= kGangTuning.late_interval;
+                         : gap() > kGangTuning.late_target &&
+                               (rounds_since_prices_ >= kGangTuning.late_interval || (rough && last_gap_ < gap() / 2));
   if (due && !stop.requested()) {
     rounds_since_prices_ = 0;
     prices_.improve(total, kGangTuning.warm_target / 4,
-                    small ? kGangTuning.warm_temperature : kGangTuning.late_temperature,
-                    small ? kGangTuning.warm_passes : kGangTuning.late_passes, round.pool, stop);
+                    small || rough ? kGangTuning.warm_temperature : kGangTuning.late_temperature,
+                    small   ? kGangTuning.warm_passes
+                    : rough ? kGangTuning.cold_passes
+                            : kGangTuning.late_passes,
+                    round.pool, stop);
     round.end_stage("prices");
     if ((changed_ || costs_changed) && gap() > kGangTuning.warm_target && !stop.requested()) {
       search(round);
@@ -532,8 +543,11 @@ void GangSolver::place_by_prices(RoundContext& round, bool again) {
     touched_.push_back(job);
   }
   moves_.commit();
+  round.end_stage("place");
   balance(round);
+  round.end_stage("balance");
   fill_open_classes();
+  round.end_stage("fill");
 }
 
 // Sends members of classes that are too full where they lose least, classes with room and waiting being the choices.
@@ -554,8 +568,7 @@ void GangSolver::balance(RoundContext& round) {
       std::vector<Slot> open;
       for (Slot t = 0; t < out; ++t)
         if (placement_.left(t) > 0) open.push_back(t);
-      const auto best = [&](Job job, double& loss) {
-        const double* costs = moves_.row(job);
+      const auto best = [&](Job job, const double* costs, double& loss) {
         const auto w = static_cast<double>(placement_.demand(job));
         const double here = costs[s] + w * prices_[s];
         Slot to = kNone;
@@ -568,13 +581,19 @@ void GangSolver::balance(RoundContext& round) {
         }
         return to;
       };
-      ways.clear();
-      for (std::size_t k = 0; k < take; ++k) {
-        const Job job = members[(start + k) % n];
-        double loss = 0;
-        if (placement_.fixed(job) || best(job, loss) == kNone) continue;
-        ways.push_back({loss / static_cast<double>(placement_.demand(job)), job});
-      }
+      ways.assign(take, Way{kInfinity, kNone});
+      round.pool.for_chunks(static_cast<Index>(take), kGangTuning.balance_chunk, [&](Index, Index begin, Index end) {
+        std::vector<double> row(at(out));
+        for (Index k = begin; k < end; ++k) {
+          const Job job = members[(start + at(k)) % n];
+          if (placement_.fixed(job)) continue;
+          double loss = 0;
+          placement_.read_row(job, row.data());
+          if (best(job, row.data(), loss) == kNone) continue;
+          ways[at(k)] = {loss / static_cast<double>(placement_.demand(job)), job};
+        }
+      });
+      std::erase_if(ways, [](const Way& way) { return way.job == kNone; });
       // A heap of losses as they were when last computed: they only rise while classes fill.
       const auto later = [](const Way& a, const Way& b) { return a.loss != b.loss ? a.loss > b.loss : a.job > b.job; };
       std::make_heap(ways.begin(), ways.end(), later);
@@ -583,7 +602,7 @@ void GangSolver::balance(RoundContext& round) {
         Way way = ways.back();
         ways.pop_back();
         double loss = 0;
-        const Slot to = best(way.job, loss);
+        const Slot to = best(way.job, moves_.row(way.job), loss);
         if (to == kNone) continue;
         loss /= static_cast<double>(placement_.demand(way.job));
         if (loss > way.loss && !ways.empty() && loss > ways.front().loss) {

@@ -96,7 +96,7 @@ class GangSolver {
   std::vector<Job> touched_;    // moved in this round
   std::vector<Job> misplaced_;  // placed in another class than that of least reduced cost
   std::vector<Cost> shares_, capacities_;
-  double last_gap_ = 0;
+  double last_gap_ = 0;  // of the last round
   Index rounds_since_prices_ = 0;
   bool changed_ = true, all_dirty_ = true, priced_ = false, updated_ = false;
   Index n_new_ = 0;

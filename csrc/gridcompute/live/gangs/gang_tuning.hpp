@@ -22,21 +22,23 @@ struct GangTuning {
   Index scale_sample = 1024;
   Index rows_chunk = 2048;
   Index newton_chunk = 4096;
-  int cold_passes = 60;         // of Newton's method, after a cold start
-  int warm_passes = 14;         // the same in a small world in each round
-  int late_passes = 6;          // the same in a large world, once the gap has grown
-  double warm_target = 2e-4;    // gap at which prices are good enough
-  double late_target = 1.2e-4;  // gap of a large world above which its prices are improved
-  Index late_interval = 16;     // rounds between two improvements of the prices of a large world
-  double cold_gap = 4e-4;       // of the last round, above which a large world without ranks is solved by transport
+  int cold_passes = 60;          // of Newton's method, after a cold start
+  int warm_passes = 14;          // the same in a small world in each round
+  int late_passes = 6;           // the same in a large world, once the gap has grown
+  double warm_target = 2e-4;     // gap at which prices are good enough
+  double late_target = 1.2e-4;   // gap of a large world above which its prices are improved
+  double rough_late_gap = 2e-3;  // gap of a large world that prices of another problem leave: improved at once
+  Index late_interval = 16;      // rounds between two improvements of the prices of a large world
+  double cold_gap = 4e-4;        // above which a round of a large world without ranks is solved by transport
   Index small_world =
       Index{1} << 21;         // pairs of job and class up to which rows are kept and prices improved each round
   double rough_gap = 0.05;    // of the transport solve that gives the first prices where rules decide who runs
   double replace_gap = 5e-5;  // of the last round, above which jobs that had to go elsewhere are placed again
   // Search.
-  int settle_rounds = 100;  // of filling and serving priorities; each lets in a job or raises a priority
-  Index scan = 4096;        // members of a class that are looked at to make room in it
-  Index balance_scan = 3000;
+  int settle_rounds = 100;    // of filling and serving priorities; each lets in a job or raises a priority
+  Index scan = 4096;          // members of a class that are looked at to make room in it
+  Index balance_scan = 2000;  // members of a class that is too full that are looked at, at first
+  Index balance_chunk = 500;
   Index most_cover = 64;                  // slots up to which room is made by dynamic programming, and beyond greedily
   Index sweeps = 4;                       // of the search for cheaper classes
   Index exchange_pairs = Index{1} << 19;  // pairs of jobs of one demand and classes that are matched exactly
