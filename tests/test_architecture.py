@@ -43,6 +43,7 @@ GRID_OPTIONS = {"LagrangianOracle", "LocalSearch", "ResidualCapacity", "thread_c
 # The arrows upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws, and the `plot` of a result is what plot/ draws.
 UPWARDS = {
+    ("grid.operations.rolling", "report.operator_page"),
     ("grid.plan.plan", "report.page"),
     ("grid.plan.plan", "plot.plan"),
     ("results.matching", "plot.matching"),

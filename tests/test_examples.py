@@ -193,3 +193,16 @@ def test_the_grid_hands_its_hours_to_the_packer(capsys):
     last = capsys.readouterr().out.splitlines()[-1]
     placed, _, planned = last.split()[:3]
     assert int(placed) >= 0.95 * int(planned) > 0, last
+
+
+def test_grid_operator_runs_and_goes_on_after_an_interruption(tmp_path, capsys):
+    """If this fails, the operator's example is broken, or forgets its hours."""
+    example = load("grid_operator")
+    arguments = ["--jobs", "120", "--hours", "6", "--horizon", "5", "--seconds", "0"]
+    arguments += ["--hour-limit", "0.2", "--snapshot", str(tmp_path / "operator.bin")]
+    assert example.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert "6 hours" in capsys.readouterr().out
+    page = (tmp_path / "out" / "operator.html").read_text(encoding="utf-8")
+    assert "Regret by the hour" in page
+    assert example.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert "goes on from hour 6" in capsys.readouterr().out

@@ -218,7 +218,9 @@ def test_expected_jobs_take_room_and_are_never_committed() -> None:
         assert step.plan.verify().valid
     daily = operator(problem)
     daily.step(new_jobs={**columns, "release": [0], "deadline": [3]})
-    assert (daily.step().rows == -1).sum() >= 1  # what came within the last day comes again
+    expected = [int((daily.step().rows == -1).sum()) for _ in range(24)]
+    assert sum(expected[:18]) == 0  # a day is not known yet
+    assert expected[-2] == 1  # what came a day ago comes again
 
 
 def test_a_model_of_ones_own_forecasts_the_renewables() -> None:
@@ -378,3 +380,21 @@ def test_an_operator_of_no_jobs_and_one_hour() -> None:
     assert np.isfinite(op.cost_yuan)
     assert op.hindsight().verify().valid
     assert "hour 2 of 12" in repr(op)
+
+
+def test_the_page_of_a_run_shows_its_hours(tmp_path: Path) -> None:
+    """If this fails, an operator has numbers and no picture."""
+    op = operator(world(3))
+    for hour in weather(3, 4):
+        op.step(actual=hour)
+    seen = op.hindsight()
+    more = op.regret_by_hour(seen)
+    assert more.shape == (4,)
+    spent = sum(op.history[k] for k in ("energy", "wear", "shed", "data", "delay", "moves"))
+    assert more.sum() == pytest.approx((spent - (spent - more)).sum())
+    text = op.report(tmp_path / "operator.html", seen).read_text(encoding="utf-8")
+    for words in ("Load and green share", "Regret by the hour", "The mandate", "<svg", "Hami"):
+        assert words in text
+    assert "Regret by the hour" not in op.report(tmp_path / "b.html").read_text(encoding="utf-8")
+    empty = operator().report(tmp_path / "empty.html").read_text(encoding="utf-8")
+    assert "No hour has passed" in empty

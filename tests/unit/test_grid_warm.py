@@ -13,7 +13,12 @@ from gridcompute.grid.plan.whatif import changed
 from gridcompute.grid.planner import improvement
 from gridcompute.grid.planner import warm_start as warm
 from gridcompute.grid.planner.clock import Clock
-from gridcompute.grid.planner.settings import DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST
+from gridcompute.grid.planner.settings import (
+    DIVE_QUICK,
+    DIVE_WARM,
+    DIVE_WARM_AGAIN,
+    DIVE_WARM_LAST,
+)
 from gridcompute.grid.planner.state import PlannerState
 
 if TYPE_CHECKING:
@@ -128,7 +133,8 @@ def test_every_dive_of_a_warm_match_is_reached(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(improvement, "dive", counted)
     monkeypatch.setattr(warm, "MANY", 1.0)
-    short, long = [DIVE_WARM, DIVE_WARM_LAST], [DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST]
+    short = [DIVE_QUICK, DIVE_WARM, DIVE_WARM_LAST]
+    long = [DIVE_QUICK, DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST]
     for near, paces in ((0.0, short), (1e9, long)):
         monkeypatch.setattr(warm, "NEAR_MISS", near)
         dives.clear()

@@ -20,16 +20,18 @@ from ..tables.jobs import Jobs
 from ..tables.mandate import DirectRule
 from ..tables.window import sliced
 from .book import LOST, NEVER, RUNNING, WAITING
+from .hour import energy_yuan
 from .inputs import known
 from .state import COSTS
 from .world import deferred_yuan, run_out
 
 if TYPE_CHECKING:
+    from ..plan.plan import Plan
     from ..tables.column import Floats, Int64s
     from ..tables.problem import Problem
     from .state import State
 
-__all__ = ["Account", "account", "hindsight_problem"]
+__all__ = ["Account", "account", "hindsight_problem", "hourly_yuan"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +109,23 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
         energy=energy,
         quotas=world.quotas.replace(lower_accelerator_h=0.0),
     )
+
+
+def hourly_yuan(plan: Plan, hours: int) -> Floats:
+    """Return what a plan spends in each of its first hours on power, data, delay and moves."""
+    problem, jobs = plan.problem, plan.problem.effective.jobs
+    out = np.array([sum(energy_yuan(problem, plan.dispatch, t).values()) for t in range(hours)])
+    job = np.flatnonzero(plan.assignment >= 0)
+    klass, start = plan.assignment[job], plan.start[job]
+    wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[klass]]
+    own = wire * jobs.data_gb[job] + jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    moved = (jobs.placed_class[job] >= 0) & (
+        (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
+    )
+    own += np.where(moved, jobs.migration_yuan[job], 0.0)
+    early = start < hours
+    np.add.at(out, start[early], own[early])
+    return np.asarray(out)
 
 
 def _tail_hours(world: Problem, state: State) -> int:

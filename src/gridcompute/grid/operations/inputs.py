@@ -38,6 +38,7 @@ __all__ = [
 RENEWABLES = "renewables"
 #: Columns of `Jobs` that count hours from the arrival in a record of arrivals.
 TIMES = ("release", "deadline")
+_DAY = 24  # hours
 
 
 def brought(actual: Any, energy: Energy, hour: int) -> dict[str, Floats]:
@@ -157,6 +158,8 @@ def expected_jobs(
     came = np.flatnonzero((book["arrived"] >= 0) & (book["arrived"] <= clock))
     if how is None or not len(came):
         return None
+    if not callable(how) and clock - int(book["arrived"][came].min()) < _DAY - 1:
+        return None  # the hours of half a day say nothing of the other half
     columns = {name: book[name][came] for name in Jobs.columns()}
     arrived = book["arrived"][came].astype(np.int64)
     history: dict[str, Any] = {"arrival_h": arrived, **columns}

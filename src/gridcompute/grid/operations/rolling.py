@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,11 @@ from ...forecast.arrivals import yesterday
 from ..planner.match import match
 from ..tables.problem import Problem
 from .book import DONE, LOST, RUNNING, WAITING, Book
-from .hindsight import Account, account, hindsight_problem
+from .hindsight import Account, account, hindsight_problem, hourly_yuan
 from .hour import commit, energy_yuan, move, power
 from .hour_ledger import HourLedger
 from .inputs import brought, expected_jobs, factor_of, known, new_table, outlook, setting
-from .state import HOURLY, State, first_state
+from .state import COSTS, HOURLY, State, first_state
 from .state_file import read_state, write_state
 from .world import Window, length_of, numbered, window_of
 
@@ -117,6 +118,7 @@ class Rolling:
     arrivals : None, "yesterday" or callable
         Jobs that may come: they take room in a plan and are never committed
         (`forecast.phantoms`). Only jobs that came by `new_jobs` are a record of arrivals.
+        "yesterday", or `forecast.yesterday`: those of the last day again, once there is a day.
     margin : float
         Added to the mandate's share in plans; the account is kept at the share itself.
     gap : float
@@ -495,6 +497,37 @@ class Rolling:
             rest = self.cost_yuan - best.bound_yuan - sum(parts.values())
             self._cached["regret"] = parts | {"overlap": rest}
         return dict(self._cached["regret"])
+
+    def regret_by_hour(self, seen: Plan | None = None) -> Floats:
+        """What each hour spent beside what hindsight's plan spends in it, yuan, (hours,).
+
+        Power, wear, load shed, data, delay and moves; what is settled at the end, and values of
+        jobs, belong to no hour.
+
+        Parameters
+        ----------
+        seen : Plan, optional
+            Of `hindsight`; None: it is found.
+        """
+        seen = self.hindsight() if seen is None else seen
+        spent = sum(self.history[name] for name in COSTS if name != "lost")
+        return np.asarray(spent - hourly_yuan(seen, self.clock))
+
+    def report(self, path: str | PathLike[str], seen: Plan | None = None) -> Path:
+        """Write one page of the run with pictures, and return its path.
+
+        Load, green share, moves, the account; with hindsight's plan `seen` the regret by hour.
+
+        Parameters
+        ----------
+        path : path
+            Of the file to write, e.g. ``"operator.html"``.
+        seen : Plan, optional
+            Of `hindsight`.
+        """
+        from ...report.operator_page import write_operator_page  # upwards, and only when called
+
+        return write_operator_page(self, Path(path), seen)
 
     def _again(self, *, energy: bool = False, arrivals: bool = False) -> Rolling:
         """Return an operator that has gone through the same hours, knowing some things before."""

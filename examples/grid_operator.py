@@ -1,0 +1,125 @@
+"""A week of the east-west grid, planned every hour by an operator who does not know tomorrow.
+
+    python examples/grid_operator.py
+    python examples/grid_operator.py --hours 168 --jobs 12000 --seconds 0
+    python examples/grid_operator.py --hours 24 --snapshot out/operator.bin
+
+Jobs come hour by hour and are known from the hour in which they come; yesterday's are expected
+again, take room in the plans and are never started. Sun and wind come out differently from the
+forecast: the error of an hour is 0.8 times that of the hour before and something new (drawn, by the
+seed). Each hour the operator plans a day and a half ahead, starts what the plan starts at once, and
+keeps a ledger of the green mandate. In the end the same hours are planned by one who knew all.
+
+Writes out/operator.html: load, green share, moves, and the regret by the hour. By default it runs
+as many hours as half a minute has room for; --seconds 0 runs them all. With --snapshot the operator
+is written to a file after each hour, and a run that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gridcompute import grid
+
+#: How much of an hour's error of the forecast is left an hour later, and what is new of it.
+KEPT, NEW = 0.8, 0.1
+
+
+def week(n_jobs: int, hours: int, seed: int) -> tuple[grid.Problem, grid.Jobs]:
+    """The grid without jobs, and the jobs that will come."""
+    problem = grid.east_west(n_jobs=n_jobs, seed=seed, hours=hours)
+    none = {name: np.zeros(0, spec.dtype) for name, spec in grid.Jobs.columns().items()}
+    return problem.replace(jobs=grid.Jobs(**none)), problem.jobs
+
+
+def weather(hours: int, seed: int) -> np.ndarray:
+    """What sun and wind deliver of their forecast in each hour."""
+    rng, error, out = np.random.default_rng(seed + 1), 0.0, []
+    for _ in range(hours):
+        error = KEPT * error + NEW * float(rng.standard_normal())
+        out.append(min(max(1.0 + error, 0.3), 1.7))
+    return np.array(out)
+
+
+def coming(jobs: grid.Jobs, hour: int) -> dict[str, np.ndarray] | None:
+    """The columns of the jobs that come in an hour."""
+    rows = np.flatnonzero(jobs.release == hour)
+    return {name: getattr(jobs, name)[rows] for name in jobs.columns()} if len(rows) else None
+
+
+def options() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=8_000, help="jobs in all hours")
+    parser.add_argument("--hours", type=int, default=168)
+    parser.add_argument("--horizon", type=int, default=36, help="hours planned ahead")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=30.0, help="for all hours; 0 = no limit")
+    parser.add_argument("--hour-limit", type=float, default=1.5, help="seconds for one hour's plan")
+    parser.add_argument(
+        "--snapshot", type=Path, help="file to write after each hour, and to begin from"
+    )
+    parser.add_argument("--out", type=Path, default=Path("out"))
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the hours, print what they cost and write the page."""
+    args, console, began = options().parse_args(arguments), Console(), time.perf_counter()
+    problem, jobs = week(args.jobs, args.hours, args.seed)
+    drawn = weather(args.hours, args.seed)
+    if args.snapshot is not None and args.snapshot.exists():
+        op = grid.Rolling.restore(args.snapshot)
+        console.print(f"goes on from hour {op.clock} of {args.snapshot}")
+    else:
+        op = grid.Rolling(problem, horizon_h=args.horizon, forecast="corrected", gap=0.01)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task("hours", total=args.hours, completed=op.clock)
+        while op.clock < args.hours:
+            if args.seconds and time.perf_counter() - began > args.seconds:
+                break
+            t = op.clock
+            step = op.step(
+                actual={"renewables": float(drawn[t])},
+                new_jobs=coming(jobs, t),
+                time_limit=args.hour_limit,
+            )
+            share = op.ledger.green_share[-1]
+            words = f"hour {t}: {len(step.commit['job'])} start, {share:.0%} green"
+            bar.update(task, completed=op.clock, description=words)
+            if args.snapshot is not None:
+                args.snapshot.parent.mkdir(parents=True, exist_ok=True)
+                op.snapshot(args.snapshot)
+    seen = op.hindsight(time_limit=max(2.0, 10 * args.hour_limit))
+    history, load = op.history, float(op.ledger.load_kwh.sum())
+    console.print(
+        f"{op.clock} hours: {int(history['started'].sum())} jobs started, {len(op.lost)} lost, "
+        f"{load / 1e3:,.1f} MWh, {op.ledger.green_kwh.sum() / load:.1%} green in its hour, "
+        f"{np.median(history['seconds']):.1f} s an hour"
+    )
+    console.print(
+        f"cost {op.cost_yuan:,.0f} yuan; one who knew all: {seen.objective_yuan:,.0f}, "
+        f"and nobody below {seen.bound_yuan:,.0f}"
+    )
+    owed = op.ledger.owed_kwh(dataclasses.replace(problem.mandate, ledger=None), problem.sites)
+    short = int((owed > 1.0).sum())
+    console.print(f"{short} of {len(owed)} new sites owe the mandate green energy so far")
+    args.out.mkdir(parents=True, exist_ok=True)
+    page = op.report(args.out / "operator.html", seen)
+    console.print(f"page: {page}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

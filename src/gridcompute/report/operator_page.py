@@ -1,0 +1,209 @@
+"""The page of an operator's run: load, green share, moves, regret by the hour, the account."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._files import write_whole
+from .._version import __version__
+from .charts import heat, legend, number, stack, tag
+from .style import STYLE
+
+if TYPE_CHECKING:
+    from ..grid.operations.rolling import Rolling
+    from ..grid.plan.plan import Plan
+
+__all__ = ["operator_page", "write_operator_page"]
+
+#: Colours of the layers: green power, the rest of the load, what is shed.
+GREEN, GREY, SHED = "var(--h9)", "var(--h3)", "var(--bad)"
+#: Hours in a picture at most; a longer run is shown by its last ones, and by the day in a heat map.
+MOST_HOURS = 336
+WIDTH, HEIGHT = 1080, 190
+_DAY = 24  # hours
+
+
+def write_operator_page(op: Rolling, path: str | Path, seen: Plan | None = None) -> Path:
+    """Write the page of a run and return its path."""
+    path = Path(path)
+    write_whole(path, operator_page(op, seen).encode())
+    return path
+
+
+def operator_page(op: Rolling, seen: Plan | None = None) -> str:
+    """The page as one HTML text; with hindsight's plan `seen` it shows the regret by hour."""
+    title = escape(f"{op.world.name}, hour by hour")
+    sections = [("Load and green share by the hour", _load(op)), ("Jobs by the hour", _jobs(op))]
+    if op.clock >= 2 * _DAY:
+        sections.append(("Green share of each day's hours", _days(op)))
+    if seen is not None:
+        sections.append(("Regret by the hour", _regret(op, seen)))
+    sections.append(("The account", _account(op, seen)))
+    sections.append(("The mandate", _mandate(op)))
+    body = "".join(tag("section", tag("h2", escape(name)) + content) for name, content in sections)
+    head = '<meta charset="utf-8">'
+    head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head += f"<title>{title}</title><style>{STYLE}</style>"
+    foot = tag("footer", f"gridcompute {__version__}. Hover over any mark for its value.")
+    main = tag("main", tag("h1", title) + _tiles(op, seen) + body + foot)
+    return f"<!doctype html>\n<html lang=en><head>{head}</head><body>{main}</body></html>\n"
+
+
+def _tiles(op: Rolling, seen: Plan | None) -> str:
+    ledger, history = op.ledger, op.history
+    load = float(ledger.load_kwh.sum())
+    green = float(ledger.green_kwh.sum()) / load if load else float("nan")
+    shed = float(ledger.shed_kwh.sum())
+    tiles = [
+        ("hours", f"{op.clock:,}", f"of {op.world.hours:,}", False),
+        ("jobs started", f"{int(history['started'].sum()):,}", f"{len(op.waiting):,} wait", False),
+        ("jobs lost", f"{len(op.lost):,}", "can no longer start", False),
+        ("load", f"{load / 1e3:,.1f} MWh", f"{green:.1%} green in its hour", False),
+        ("cost", f"{number(op.cost_yuan)} yuan", "open things settled", False),
+    ]
+    if seen is not None:
+        over = op.cost_yuan / seen.bound_yuan - 1 if seen.bound_yuan > 0 else float("nan")
+        tiles.append(("over hindsight's bound", f"{over:+.1%}", "one who knew all", False))
+    if shed > 0:
+        tiles.append(("without power", f"{shed:,.1f} kWh", "load that was shed", True))
+    return tag(
+        "div",
+        "".join(
+            tag(
+                "div",
+                tag("small", escape(name)) + tag("b", escape(value)) + tag("span", escape(note)),
+                class_="tile bad" if bad else "tile",
+            )
+            for name, value, note, bad in tiles
+        ),
+        class_="tiles",
+    )
+
+
+def _shown(op: Rolling) -> tuple[slice, list[str], str]:
+    """Which hours a picture shows, the names of their beginnings, and a note."""
+    first = max(0, op.clock - MOST_HOURS)
+    times = [f"day {h // _DAY + 1}, {h % _DAY:02d}:00" for h in range(first, op.clock + 1)]
+    note = f"the last {MOST_HOURS} of {op.clock:,} hours" if first else f"{op.clock:,} hours"
+    return slice(first, op.clock), times, note
+
+
+def _load(op: Rolling) -> str:
+    at, times, note = _shown(op)
+    if not op.clock:
+        return tag("p", "No hour has passed.")
+    ledger = op.ledger
+    load, green, shed = (
+        table[at].sum(axis=1) / 1e3
+        for table in (ledger.load_kwh, ledger.green_kwh, ledger.shed_kwh)
+    )
+    grey = np.maximum(load - green - shed, 0.0)
+    share = np.where(load > 0, green / np.where(load > 0, load, 1.0), 0.0)
+    layers = [("green", GREEN, green), ("other", GREY, grey), ("shed", SHED, shed)]
+    keys = [("green power in its own hour", GREEN), ("other power", GREY), ("shed", SHED)]
+    picture = stack(
+        "all sites",
+        layers,
+        unit="MWh",
+        share=share,
+        note=note,
+        width=WIDTH,
+        height=HEIGHT,
+        times=times,
+    )
+    words = "MWh in each hour as it came; the line is the green share of the load, 0 to 100 %."
+    return tag("p", words) + picture + tag("p", legend(keys[: 3 if shed.any() else 2]))
+
+
+def _jobs(op: Rolling) -> str:
+    at, times, _ = _shown(op)
+    if not op.clock:
+        return tag("p", "No hour has passed.")
+    history, pictures = op.history, []
+    for name, words, fill in (
+        ("started", "jobs started", "var(--h11)"),
+        ("moved", "running jobs moved or stopped", "var(--flow)"),
+        ("lost_jobs", "jobs that could no longer start", "var(--bad)"),
+    ):
+        values = history[name][at]
+        if name == "started" or values.any():
+            pictures.append(
+                stack(
+                    words,
+                    [(words, fill, values)],
+                    unit="jobs",
+                    width=WIDTH,
+                    height=120,
+                    times=times,
+                )
+            )
+        else:
+            pictures.append(tag("p", f"No {words}."))
+    return "".join(pictures)
+
+
+def _days(op: Rolling) -> str:
+    """A year at a glance: a row a day, a column an hour."""
+    days = -(-op.clock // _DAY)
+    share = np.full(days * _DAY, np.nan)
+    share[: op.clock] = op.ledger.green_share
+    rows = [f"day {d + 1}" for d in range(days)]
+    return heat(
+        rows,
+        [str(h) for h in range(_DAY)],
+        share.reshape(days, _DAY),
+        unit="of the load",
+        form=lambda value: f"{value:.0%}",
+        top=1.0,
+    )
+
+
+def _regret(op: Rolling, seen: Plan) -> str:
+    at, times, _ = _shown(op)
+    more = op.regret_by_hour(seen)[at]
+    layers = [
+        ("more than hindsight", "var(--flow)", np.maximum(more, 0.0)),
+        ("less than hindsight", "var(--h6)", np.maximum(-more, 0.0)),
+    ]
+    words = (
+        "Yuan spent in each hour on power, data and delay beside what the plan of one who knew all "
+        f"spends in it; {number(float(more.sum()))} in all. What is left at the end, and jobs left "
+        "out, stand in the account."
+    )
+    picture = stack("yuan", layers, unit="yuan", width=WIDTH, height=HEIGHT, times=times)
+    return tag("p", words) + picture + tag("p", legend([(n, fill) for n, fill, _ in layers]))
+
+
+def _account(op: Rolling, seen: Plan | None) -> str:
+    rows = [(name, value) for name, value in op.account.parts.items() if abs(value) >= 0.005]
+    rows.append(("in all", op.cost_yuan))
+    if seen is not None:
+        rows += [("hindsight's plan", seen.objective_yuan), ("no plan below", seen.bound_yuan)]
+    lines = "".join(
+        tag("tr", tag("td", escape(name.replace("_", " "))) + tag("td", number(value)))
+        for name, value in rows
+    )
+    return tag("table", tag("tr", tag("th", "part") + tag("th", "yuan")) + lines)
+
+
+def _mandate(op: Rolling) -> str:
+    sites, mandate = op.world.sites, op.world.mandate
+    held = mandate.applies_to(sites)
+    load, green = op.ledger.load_kwh.sum(axis=0), op.ledger.green_kwh.sum(axis=0)
+    head = tag("tr", "".join(tag("th", word) for word in ("site", "load MWh", "green", "held to")))
+    lines = "".join(
+        tag(
+            "tr",
+            tag("td", escape(str(name)))
+            + tag("td", f"{load[s] / 1e3:,.1f}")
+            + tag("td", f"{green[s] / load[s]:.1%}" if load[s] > 0 else "–")
+            + tag("td", f"{mandate.share:.0%}" if held[s] else "–"),
+        )
+        for s, name in enumerate(sites.name)
+    )
+    words = f"Green power used in its own hour, {op.clock:,} hours together."
+    return tag("p", words) + tag("table", head + lines)
