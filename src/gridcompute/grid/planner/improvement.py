@@ -34,7 +34,9 @@ def improve(
         found = greedy(state, state.y)
         state.best = found if before is None or found.cost < before.cost else before
     else:
+        left = state.clock.left()
         dive(state, pace, to, taken)
+        state.last_dive_s = left - state.clock.left() if state.clock.limited else 0.0
         fill(state)
     if pace is not None or state.small:
         exchanges(state, range(rounds))

@@ -40,9 +40,11 @@ from .settings import (
     DIVE_SMALL,
     DIVE_SMALL_AGAIN,
     PRICES_PART_HASTY,
+    PRICES_PART_SMALL,
     SAMPLED_ASCENT,
     SAMPLED_ASCENT_HASTY,
     SAMPLED_ASCENT_SMALL,
+    TIMES_AS_LONG,
 )
 from .state import PlannerState
 from .warm_start import resume
@@ -199,7 +201,7 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
     if few and not state.small and state.clock.limited:
         improve(state, DIVE_HASTY, 0.4, rounds=0)
     for pace in paces[1:] if again else paces:
-        if state.finished():
+        if state.finished() or _too_long(state):
             break
         if pace in (DIVE_AGAIN, DIVE_SMALL_AGAIN):
             steps = min(BOUND_STEPS_AGAIN, len(state.in_order) // 40)
@@ -211,11 +213,22 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         ruin_and_recreate(state)
 
 
+def _too_long(state: PlannerState) -> bool:
+    """Would a dive more careful than the last not come to its end, where jobs are few?
+
+    One that is cut off places what is left in haste, and is lost; rounds of ruin and recreate gain
+    in that time.
+    """
+    return state.small and state.clock.left() < TIMES_AS_LONG * state.last_dive_s
+
+
 def _first_prices(state: PlannerState, y: Floats) -> Floats:
     """Prices from samples, from nothing, as carefully as jobs and time allow."""
     if state.hasty:
         return state.sampled(y, SAMPLED_ASCENT_HASTY, PRICES_PART_HASTY)
-    return state.sampled(y, SAMPLED_ASCENT_SMALL if state.small else SAMPLED_ASCENT)
+    if state.small:
+        return state.sampled(y, SAMPLED_ASCENT_SMALL, PRICES_PART_SMALL)
+    return state.sampled(y, SAMPLED_ASCENT)
 
 
 def _plan(state: PlannerState) -> Plan:

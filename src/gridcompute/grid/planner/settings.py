@@ -37,6 +37,7 @@ __all__ = [
     "MOST_SAMPLES",
     "PRICES_PART",
     "PRICES_PART_HASTY",
+    "PRICES_PART_SMALL",
     "QUICK",
     "ROUNDS",
     "SAMPLED_ASCENT",
@@ -46,6 +47,7 @@ __all__ = [
     "SAMPLED_ASCENT_SMALL",
     "SAMPLED_ASCENT_WARM",
     "SMALL",
+    "TIMES_AS_LONG",
     "DiveOptions",
     "FixingOptions",
     "LocalSearchOptions",
@@ -163,6 +165,8 @@ DIVE_SMALL_AGAIN = DIVE_AGAIN._replace(
 #: the hours as they do. At 20,000 jobs it takes half a second of one processor in place of six, and
 #: places 98 % of the jobs that they place.
 DIVE_HASTY = DIVE._replace(parts=6, last_parts=24, settle=4, later=1500, samples=2, energy_every=3)
+#: How many times as long as a dive the next one, more careful, takes at least.
+TIMES_AS_LONG = 3.0
 #: A quick dive where jobs are `SMALL`, from the prices of an hour ago or before the careful ones.
 #: With two rounds of exchanges and chains it takes 2,100 jobs of an hour from 8,229 to 7,487
 #: yuan in 3.6 s of one processor; `DIVE_SMALL` finds 7,504 in 9.5 s, with half of these parts
@@ -231,4 +235,4 @@ CHAIN_ROUNDS = 6
 ROUNDS = 8
 #: Part of a time limit after which the walk to the first prices ends, so that jobs are placed at
 #: them.
-PRICES_PART, PRICES_PART_HASTY = 0.35, 0.5
+PRICES_PART, PRICES_PART_HASTY, PRICES_PART_SMALL = 0.35, 0.5, 0.25

@@ -61,6 +61,8 @@ class PlannerState:
         self.searched = -np.inf
         self.best: Incumbent | None = None
         self.passes = 0
+        #: Seconds that the last dive took.
+        self.last_dive_s = 0.0
         self.size = self.market.min_accelerator_hours()
         self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)
         self.in_order = self.market.order()
