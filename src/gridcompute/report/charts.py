@@ -192,7 +192,8 @@ def flows(
 
     Drawn are the `most` largest flows, and the largest of each site whatever its size.
     """
-    side, end = 90, 48
+    part = min(1.0, width / 800)  # of the size that marks have on a wide picture
+    side, end = max(90 * part, 78.0), 48
     span = max(float(np.ptp(longitude)), 1e-9), float(np.ptp(latitude))
     inner = width - 2 * side
     # A degree of latitude is a quarter longer than one of longitude at 37 degrees north.
@@ -201,13 +202,13 @@ def flows(
     y = end + (latitude.max() - latitude) / (span[1] or 1.0) * (height - 2 * end)
     out = []
     largest = float(moved.max(initial=0.0)) or 1.0
-    radius = 4 + 15 * np.sqrt(size / (float(size.max(initial=0.0)) or 1.0))
+    radius = part * (4 + 15 * np.sqrt(size / (float(size.max(initial=0.0)) or 1.0)))
     for o, d in _drawn(moved, most):
         bend = 0.14
         cx = (x[o] + x[d]) / 2 + bend * (y[d] - y[o])
         cy = (y[o] + y[d]) / 2 - bend * (x[d] - x[o])
         hint = tag("title", escape(f"{names[o]} to {names[d]}: {number(float(moved[o, d]))} GB"))
-        weight = 0.8 + 6 * moved[o, d] / largest
+        weight = 0.8 + 6 * part * moved[o, d] / largest
         # The head points along the curve's last part and touches the circle of the site.
         way = np.array([x[d] - cx, y[d] - cy])
         way = way / max(float(np.hypot(*way)), 1e-9)

@@ -311,15 +311,21 @@ def _corridors(plan: Plan) -> str:
     moved = np.zeros((n, n))
     np.add.at(moved, (problem.jobs.origin[t["job"]], t["site"]), problem.jobs.data_gb[t["job"]])
     np.fill_diagonal(moved, 0.0)
-    picture = flows(
-        _names(plan),
-        problem.sites.longitude,
-        problem.sites.latitude,
-        plan.green["load_kwh"] / 1e3,
-        plan.green["n2_hourly"],
-        moved,
-        unit="MWh",
+    wide, narrow = (
+        flows(
+            _names(plan),
+            problem.sites.longitude,
+            problem.sites.latitude,
+            plan.green["load_kwh"] / 1e3,
+            plan.green["n2_hourly"],
+            moved,
+            unit="MWh",
+            most=most,
+            width=width,
+        )
+        for width, most in ((1040, 24), (440, 12))
     )
+    picture = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
     bandwidth = problem.corridors.bandwidth_gb
     limited = np.isfinite(bandwidth) & (bandwidth > 0)
     full = np.zeros_like(bandwidth)

@@ -144,7 +144,7 @@ def tenants(plan: Plan) -> str:
         "What a tenant's jobs bear of the cost of this plan; the values of jobs left out are borne"
     )
     words += (
-        " by none. What one more accelerator-hour of quota is worth is no money that anyone earns."
+        " by none. What one more accelerator-hour of quota is worth is a price, not money earned."
     )
     return tag("p", words) + table(head, rows) if rows else tag("p", "No jobs.")
 

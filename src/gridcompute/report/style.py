@@ -100,6 +100,7 @@ footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
   .tile b { font-size: 20px }
   .wide { display: none }
   .narrow { display: block }
+  .narrow svg { width: 100%; height: auto }
   .beside > div { width: 100% }
   .heat { grid-template-columns: 76px repeat(var(--n), minmax(3px, 1fr)); font-size: 11px }
   .heat b { padding-right: 5px }
