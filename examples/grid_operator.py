@@ -4,11 +4,12 @@
     python examples/grid_operator.py --hours 168 --jobs 12000 --seconds 0
     python examples/grid_operator.py --hours 24 --snapshot out/operator.bin
 
-Jobs come hour by hour and are known from the hour in which they come; yesterday's are expected
-again, take room in the plans and are never started. Sun and wind come out differently from the
-forecast: the error of an hour is 0.8 times that of the hour before and something new (drawn, by the
-seed). Each hour the operator plans a day and a half ahead, starts what the plan starts at once, and
-keeps a ledger of the green mandate. In the end the same hours are planned by one who knew all.
+Jobs come hour by hour and are known from the hour in which they come; with --expect yesterday's
+are expected again, take room in the plans and are never started. Sun and wind come out differently
+from the forecast: the error of an hour is 0.8 times that of the hour before and something new
+(drawn, by the seed). Each hour the operator plans a day and a half ahead, starts what the plan
+starts at once, and keeps a ledger of the green mandate. In the end the same hours are planned by
+one who knew all.
 
 Writes out/operator.html: load, green share, moves, and the regret by the hour. By default it runs
 as many hours as half a minute has room for; --seconds 0 runs them all. With --snapshot the operator
@@ -69,6 +70,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--snapshot", type=Path, help="file to write after each hour, and to begin from"
     )
+    parser.add_argument("--expect", action="store_true", help="expect yesterday's jobs again")
     parser.add_argument("--out", type=Path, default=Path("out"))
     return parser
 
@@ -82,7 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
         op = grid.Rolling.restore(args.snapshot)
         console.print(f"goes on from hour {op.clock} of {args.snapshot}")
     else:
-        op = grid.Rolling(problem, horizon_h=args.horizon, forecast="corrected", gap=0.01)
+        more = {"arrivals": "yesterday" if args.expect else None}
+        op = grid.Rolling(problem, horizon_h=args.horizon, forecast="corrected", gap=0.01, **more)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task("hours", total=args.hours, completed=op.clock)

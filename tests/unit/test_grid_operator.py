@@ -216,7 +216,7 @@ def test_expected_jobs_take_room_and_are_never_committed() -> None:
         assert (step.rows == -1).sum() == (1 if t + 1 < 30 else 0)
         assert (step.commit["job"] >= 0).all()
         assert step.plan.verify().valid
-    daily = operator(problem)
+    daily = operator(problem, arrivals=gc.forecast.yesterday)
     daily.step(new_jobs={**columns, "release": [0], "deadline": [3]})
     expected = [int((daily.step().rows == -1).sum()) for _ in range(24)]
     assert sum(expected[:18]) == 0  # a day is not known yet

@@ -119,6 +119,8 @@ class Rolling:
         Jobs that may come: they take room in a plan and are never committed
         (`forecast.phantoms`). Only jobs that came by `new_jobs` are a record of arrivals.
         "yesterday", or `forecast.yesterday`: those of the last day again, once there is a day.
+        None: nothing is expected, which cost less where it was measured
+        (docs/explanation/planning-by-the-hour.md).
     margin : float
         Added to the mandate's share in plans; the account is kept at the share itself.
     gap : float
@@ -163,7 +165,7 @@ class Rolling:
         *,
         horizon_h: int = 48,
         forecast: Forecast | None = None,
-        arrivals: Arrivals | None = yesterday,
+        arrivals: Arrivals | None = None,
         margin: float = 0.0,
         gap: float = 1e-3,
         movable: Any = False,
