@@ -141,7 +141,7 @@ def table_static(found, known):
         cell = found.get(f"static:{n}")
         if cell is None:
             continue
-        mean = {p: float(np.mean(v["value"])) for p, v in cell.items()}
+        mean = {p: float(np.mean(v["value"])) if v["value"] else np.nan for p, v in cell.items()}
         bound = float(np.mean(cell["gridcompute:makespan"]["bound"]))
         old = known["static_multi_gpu", "makespan_h", n]
         own, gavel_h = mean["gridcompute:makespan"], old["min_total_duration_perf"]
@@ -166,10 +166,9 @@ def table_static(found, known):
 def table_stream(found, known, kind, loads):
     rows = []
     for load in loads:
-        cell = found.get(f"{kind}:{load:g}")
-        if cell is None:
+        own = found.get(f"{kind}:{load:g}", {}).get("gridcompute")
+        if own is None:
             continue
-        own = cell["gridcompute"]
         old = known[f"continuous_{kind}_gpu", "mean_jct_h", float(load)]
         (value, policy), (packed, _) = best(old, False), best(old, True)
         rows.append(
@@ -227,7 +226,7 @@ def pictures():
     """Completion times and load of a stream of jobs under four policies."""
     from gridcompute.report.replays import COLOURS, completion_picture, load_picture
 
-    trace = traces.gavel(SPEEDS, 1500, jobs_per_h=9.0, multi_gpu=False)
+    trace = traces.gavel(SPEEDS, 700, jobs_per_h=12.0, multi_gpu=False)
     policies = ("gridcompute", "allox", "max_min", "fifo_gavel_fastest")
     runs = [replay(trace, traces.gavel_cluster(), p, round_s=ROUND_S) for p in policies]
     for name, draw in (("completion", completion_picture), ("load", load_picture)):
