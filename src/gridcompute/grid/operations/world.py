@@ -88,7 +88,8 @@ def window_of(
     )
     waits = np.flatnonzero((book["deadline"][rows] > t + hours) & (book["state"][rows] == WAITING))
     if prices is not None and len(waits):
-        later = PREMIUM * cheapest(problem, prices, waits)
+        # A price of load may be below 0, and with it that of a job; a value may not.
+        later = np.maximum(PREMIUM * cheapest(problem, prices, waits), 0.0)
         value = problem.jobs.value_yuan.copy()
         value[waits] = np.minimum(value[waits], later)
         problem = problem.replace(jobs=problem.jobs.replace(value_yuan=value))
@@ -125,7 +126,7 @@ def deferred_yuan(
         mandate=dataclasses.replace(world.mandate, ledger=None),
         quotas=world.quotas.replace(lower_accelerator_h=0.0),
     )
-    return cheapest(problem, prices, np.arange(len(rows)))
+    return np.maximum(cheapest(problem, prices, np.arange(len(rows))), 0.0)
 
 
 def numbered(rows: Int64s) -> Int64s:
