@@ -161,3 +161,45 @@ def test_idle_servers_draw_power() -> None:
             plain.with_idle_power(bad)
     with pytest.raises(gc.InvalidProblemError, match="one a class"):
         plain.with_idle_power([0.1, 0.2])
+
+
+@pytest.mark.parametrize("kept", ["sold", "kept"])
+def test_no_more_is_claimed_than_the_load_unless_certificates_are_kept(kept: str) -> None:
+    """If this fails, a site claims 425.8 % of its load for power that it sold."""
+    plain = grid.east_west(n_jobs=N_JOBS, seed=0)
+    energy = plain.energy.replace(
+        export_yuan_per_kwh=np.full((12, 24), 0.3),
+        direct_kwh=plain.energy.direct_kwh * 8,
+        exported_certificates=kept,
+    )
+    problem = plain.replace(energy=energy, mandate=grid.Mandate(share=0.9, rule="volume"))
+    plan = grid.evaluate(problem, grid.policies.fifo_at_home(problem))
+    assert plan.verify().valid
+    assert plan.dispatch.exported_kwh.sum() > plan.green["load_kwh"].sum()
+    claimed = plan.green["n1_statutory"].max()
+    assert (claimed > 1) == (kept == "kept"), claimed
+    words = "certificates of exported power kept, so that N1 may lie above 100 %"
+    assert (words in str(grid.audit(plan))) == (kept == "kept")
+    claims = {c.rule: c.mean for c in grid.audit(plan).claims}
+    assert (claims["volume"] > 1) == (kept == "kept")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_plans_of_odd_worlds_are_valid(seed: int) -> None:
+    """If this fails, `verify` finds fault with a sound plan, or parts do not sum to the cost."""
+    rng = np.random.default_rng(seed)
+    plain = contracted(seed)
+    energy = plain.energy.replace(
+        tariff_yuan_per_kwh=plain.energy.tariff_yuan_per_kwh * rng.uniform(-0.3, 2, (12, 24)),
+        terminal="value",
+        terminal_yuan_per_kwh=np.full(12, 0.2),
+        exported_certificates="kept",
+    )
+    problem = plain.replace(
+        energy=energy,
+        mandate=grid.Mandate(share=0.9, scope="operator", rule=("hourly", "volume")[seed % 2]),
+        direct_rule=grid.DirectRule(used=0.8, of_load=0.5),
+    )
+    plan = grid.evaluate(problem, grid.policies.nearest(problem))
+    assert plan.verify().valid, str(plan.verify())
+    assert sum(plan.costs.values()) == pytest.approx(plan.objective_yuan, rel=1e-9)
