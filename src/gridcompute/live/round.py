@@ -12,6 +12,7 @@ from ..results.matching import Matching, Witness
 from ..results.problem import TransportProblem
 from . import rules_check
 from .changes import Changes, Kinds
+from .costs import RowCosts, TermCosts
 from .history import StoredJobs
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class _Jobs(NamedTuple):
 class _World(NamedTuple):
     """What an answer keeps of its Matcher; nothing of it is ever changed in place."""
 
-    costs: LiveCosts
+    costs: LiveCosts | None  # None: a formula that a pickle left behind
     rules: GangRules | None
     closed: NDArray[np.int32]
     capacity: NDArray[np.int64]
@@ -194,7 +195,12 @@ class LiveMatching(Matching):
 
     def __getstate__(self) -> dict[str, Any]:
         self._read_now()
-        return {**vars(self), "_matcher": None, "_question": None, "_raw": None}
+        state = {**vars(self), "_matcher": None, "_question": None, "_raw": None}
+        world: _World = self._world  # type: ignore[attr-defined]
+        if not isinstance(world.costs, (TermCosts, RowCosts)):  # a formula is code: it stays behind
+            state["_question"] = self.question.without_cost()
+            state["_world"] = world._replace(costs=None)
+        return state
 
     def __copy__(self) -> LiveMatching:
         self._read_now()
@@ -277,6 +283,7 @@ def store_now(matcher: LiveState) -> StoredJobs:
 def _question(jobs: _Jobs, world: _World) -> TransportProblem:
     """Pose the problem of the round; it reads nothing but what the answer keeps."""
     n = len(jobs.ids)
+    assert world.costs is not None  # an answer without costs has its question
     source = world.costs.store_source(jobs.columns, n)
     scalars = (jobs.columns["unplaced"], jobs.columns["move_cost"])
     cost, out = _core.posed_problem(source, *scalars, world.closed, jobs.before, jobs.fixed)

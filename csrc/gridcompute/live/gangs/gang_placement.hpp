@@ -48,6 +48,10 @@ class GangPlacement {
   [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[at(s)]; }
   [[nodiscard]] Cost load(Slot s) const noexcept { return load_[at(s)]; }
   [[nodiscard]] Cost capacity(Slot s) const noexcept { return capacity_[at(s)]; }
+  // Returns how much of the capacity whole jobs can fill: a multiple of what divides all demands.
+  [[nodiscard]] Cost usable(Slot s) const noexcept { return capacity(s) / divisor_ * divisor_; }
+  // Sets what divides the demand of every live job.
+  void set_divisor(Cost divisor) noexcept { divisor_ = divisor; }
   [[nodiscard]] Cost left(Slot s) const noexcept { return capacity_[at(s)] - load_[at(s)]; }
   [[nodiscard]] Cost usage(std::int32_t queue) const noexcept { return usage_[at(queue)]; }
   [[nodiscard]] const Queues& queues() const noexcept { return queues_; }
@@ -90,6 +94,7 @@ class GangPlacement {
   std::vector<Cost> load_, capacity_, usage_, pinned_;
   std::vector<std::map<std::int64_t, Cost>> levels_;  // by queue: usage of jobs that are not fixed, by priority
   bool stale_ = true;
+  Cost divisor_ = 1;
 };
 
 }  // namespace gridcompute::live

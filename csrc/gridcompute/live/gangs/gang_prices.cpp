@@ -126,7 +126,7 @@ double GangPrices::bound() const {
   ExactTotal total = total_;
   double most = 0, sizes = 0, slots = 0;
   for (std::size_t s = 0; s < p_.size(); ++s) {
-    const double spent = p_[s] * static_cast<double>(placement_.capacity(static_cast<Slot>(s)));
+    const double spent = p_[s] * static_cast<double>(placement_.usable(static_cast<Slot>(s)));
     total.add(spent, -1);
     sizes += spent;
     most = std::max(most, p_[s]);
@@ -229,7 +229,7 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
   for (const Pass& part : parts) pass.add(part);
   double spent = 0;
   for (Slot s = 0; s < n_slots; ++s) {
-    const auto capacity = static_cast<double>(placement_.capacity(s));
+    const auto capacity = static_cast<double>(placement_.usable(s));
     spent += capacity * p_[at(s)];
     pass.slope[at(s)] -= capacity;
   }

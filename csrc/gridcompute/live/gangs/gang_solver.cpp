@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "gridcompute/live/gangs/gang_tuning.hpp"
 
@@ -220,6 +221,10 @@ bool GangSolver::small_world() const { return placement_.n_live() * placement_.o
 // Reads the terms of jobs that changed, or of all.
 void GangSolver::refresh(RoundContext& round, bool costs_changed) {
   std::vector<Cost> capacities;
+  Cost divisor = 0;  // of a large world 1 is taken, which is always right
+  for (Slot s = 0; s <= placement_.out() && small_world() && divisor != 1; ++s)
+    for (const Job job : placement_.members(s)) divisor = std::gcd(divisor, placement_.demand(job));
+  placement_.set_divisor(std::max<Cost>(divisor, 1));
   for (Slot s = 0; s < placement_.out(); ++s) capacities.push_back(placement_.capacity(s));
   if (capacities != capacities_) changed_ = all_dirty_ = true;
   capacities_ = std::move(capacities);
