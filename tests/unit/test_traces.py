@@ -179,3 +179,16 @@ def test_fifo_event_by_event_is_fifo_round_by_round(seed: int) -> None:
     np.testing.assert_allclose(quick.busy_s, by_rounds.busy_s, rtol=1e-9)
     part = replay(trace, cluster, "fifo", round_s=0.0, measure=slice(10, 20))
     np.testing.assert_array_equal(part.end_s, quick.end_s[10:20])
+
+
+@pytest.mark.parametrize(
+    ("policy", "load", "recorded"),
+    [("fifo_gavel", 4.0, 25.38), ("fifo_gavel_fastest", 4.8, 22.24)],
+)
+def test_mean_completion_times_are_the_recorded_ones(
+    policy: str, load: float, recorded: float
+) -> None:
+    """Jobs 4000 to 4999 of a stream: if this fails, arrivals, recomputations or draws differ."""
+    trace = traces.gavel(SPEEDS, 6000, jobs_per_h=load, multi_gpu=False)
+    r = replay(trace, traces.gavel_cluster(), policy, round_s=ROUND_S, measure=slice(4000, 5000))
+    assert r.mean_completion_s / 3600 == pytest.approx(recorded, abs=0.006)
