@@ -22,6 +22,7 @@ def with_everything(seed: int) -> grid.Problem:
         export_yuan_per_kwh=0.1,
         terminal="value",
         terminal_yuan_per_kwh=0.2,
+        demand_yuan_per_kw=1.0,
         tariff_yuan_per_kwh=problem.energy.tariff_yuan_per_kwh,
     )
     return problem.replace(
@@ -143,7 +144,7 @@ def test_the_parts_sum_to_the_cost(rich: grid.Plan) -> None:
     assert sum(rich.costs.values()) == pytest.approx(rich.objective_yuan, rel=1e-9)
     assert list(rich.costs) == list(COSTS)
     none = {name for name, yuan in rich.costs.items() if yuan == 0}
-    assert none <= {"certificates", "mandate_shortfall", "shed"}
+    assert none <= {"certificates", "mandate_shortfall", "shed", "curtailment"}
     assert rich.costs["stored"] < 0
     assert rich.costs["exports"] < 0
 
