@@ -36,7 +36,7 @@ SCOPES = ("site", "operator", "cluster")
 #: Tenants that an int32 column of jobs can name.
 MOST_TENANTS = 2**31 - 1
 #: "hourly": only green energy used in the hour it was delivered counts. "volume": retired
-#: certificates and those of exported surplus count as well.
+#: certificates count as well, and those of exported surplus where they are kept.
 RULES = ("hourly", "volume")
 #: "priced": each kWh missing costs `Mandate.shortfall_yuan_per_kwh`. "forbidden": none may be.
 SHORTFALLS = ("priced", "forbidden")
@@ -122,8 +122,8 @@ class MandateRows:
     carried_q.
 
     green_q sums direct, bundled and green discharge used on load over the scope's sites and all
-    hours; under the volume rule also retired certificates and exported direct power. missing_q >= 0
-    is priced.
+    hours; under the volume rule also retired certificates, and exported direct power whose
+    certificates are kept. missing_q >= 0 is priced.
     """
 
     #: Which sites each scope pools, (n_scopes, n_sites).
