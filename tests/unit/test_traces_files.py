@@ -79,8 +79,6 @@ def test_gavels_file_needs_its_throughputs(tmp_path):
 
 def test_philly_of_the_published_file():
     path = DATA / "traces" / "philly" / "philly.csv.gz"
-    if not path.exists():
-        pytest.skip("no recorded data here: ../shared/data lacks traces/philly")
     trace = traces.philly(path)
     assert (len(trace), int(trace.gang.max())) == (82_247, 128)
     day = trace.take(slice(0, 2000))
