@@ -288,6 +288,18 @@ def test_rules_take_odd_problems() -> None:
         assert grid.evaluate(odd, placed[-1]).verify().valid
 
 
+def test_a_placement_that_breaks_a_hard_mandate_is_refused() -> None:
+    """If this fails, `evaluate` hands out a plan that `verify` finds fault with."""
+    problem = grid.east_west(n_jobs=300, seed=1)
+    placed = grid.policies.cheapest(problem)
+    hard = problem.replace(mandate=grid.Mandate(share=0.97, shortfall="forbidden"))
+    with pytest.raises(gc.InfeasibleError, match=r"misses .* kWh of green energy") as caught:
+        grid.evaluate(hard, placed)
+    assert caught.value.witness["missing_kwh"] > 0
+    soft = problem.replace(mandate=grid.Mandate(share=0.0, shortfall="forbidden"))
+    assert grid.evaluate(soft, placed).verify().valid
+
+
 def test_comparing_needs_plans(plan: grid.Plan) -> None:
     with pytest.raises(TypeError, match=r"other must be a grid\.Plan"):
         grid.compare(plan, plan.problem)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import _checks
-from ..errors import InvalidProblemError
-from .checker.verify import FAULTS, placement_faults
-from .plan.columns import Placement, Prices
+from ..errors import InfeasibleError, InvalidProblemError
+from .checker.verify import FAULTS, TOLERANCE, placement_faults
+from .plan.columns import Dispatch, Placement, Prices
 from .plan.plan import Plan
 from .planner.clock import Clock
 from .planner.cost import load_of, plan_cost
@@ -83,7 +83,8 @@ def evaluate(
         A job where it cannot run, or a capacity, corridor or quota exceeded: the first place, what
         was found and what was needed. Nothing is moved or left out in silence.
     InfeasibleError
-        No dispatch serves the load of these jobs.
+        No dispatch serves the load of these jobs, or none keeps a mandate that forbids shortfalls:
+        `witness` has the scope and the least that it misses (`scope, missing_kwh`).
 
     Notes
     -----
@@ -157,6 +158,7 @@ def dispatched(problem: Problem, placement: Any) -> Plan:
     placed = placement_of(problem, placement)
     load = load_of(problem, placed.klass, placed.start)
     supplied = EnergyBlock(problem, np.maximum(load, problem.energy.base_load_kwh)).serve(load)
+    _require_mandate(problem, supplied.dispatch)
     n, hours, scopes = len(problem.sites), problem.hours, len(problem.mandate_rows.names)
     return Plan(
         problem=problem,
@@ -184,6 +186,7 @@ def _evaluated(
     load = load_of(problem, placed.klass, placed.start)
     block = state.rows.block.for_load(load)
     supplied = block.serve(load)
+    _require_mandate(problem, supplied.dispatch)
     cost = plan_cost(problem, placed.klass, placed.start, supplied.dispatch)
     start = state.rows.start(prices)
     state.look(start if prices is not None else state.sampled(start, QUICK_ASCENT))
@@ -213,6 +216,21 @@ def _evaluated(
         status="optimal" if bound >= cost else "feasible",
         stats={"passes": state.passes, "evaluated": True},
     )
+
+
+def _require_mandate(problem: Problem, dispatch: Dispatch) -> None:
+    """Raise if green energy is missing at this load, and the mandate forbids it."""
+    missing = dispatch.missing_kwh
+    if problem.mandate.shortfall != "forbidden" or not missing.size:
+        return
+    q, most = int(np.argmax(missing)), TOLERANCE * max(1.0, float(dispatch.load_kwh.sum()))
+    if missing[q] > most:
+        name, kwh = problem.mandate_rows.names[q], float(missing[q])
+        message = (
+            f"mandate.shortfall is 'forbidden', and at the load of this placement {name} misses "
+            f"{kwh:,.6g} kWh of green energy whatever the dispatch"
+        )
+        raise InfeasibleError(message, {"scope": name, "missing_kwh": kwh})
 
 
 def placement_of(problem: Problem, placement: Any) -> Placement:
