@@ -108,6 +108,78 @@ Stop::Why Guard::look(const Progress& progress) {
   return stop > 0 ? Stop::Why::stopped : Stop::Why::none;
 }
 
+namespace {
+
+// Returns a list of bytes, an empty string as None; null where memory is short.
+PyObject* list_of(const std::vector<std::string>& questions) {
+  PyObject* const list = PyList_New(static_cast<Py_ssize_t>(questions.size()));
+  for (std::size_t k = 0; list != nullptr && k < questions.size(); ++k) {
+    const std::string& q = questions[k];
+    PyObject* const item = q.empty() ? Py_NewRef(Py_None)
+                                     : PyBytes_FromStringAndSize(q.data(), static_cast<Py_ssize_t>(q.size()));
+    if (item == nullptr) {
+      Py_DECREF(list);
+      return nullptr;
+    }
+    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(k), item);
+  }
+  return list;
+}
+
+// Copies a list of bytes; None is empty. False, with an exception set, where it is none.
+bool strings_of(PyObject* list, std::size_t n, std::vector<std::string>& out) {
+  if (!PyList_Check(list) || PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(n)) {
+    PyErr_SetString(PyExc_TypeError, "shards: the answers are no list of the right length");
+    return false;
+  }
+  for (std::size_t k = 0; k < n; ++k) {
+    PyObject* const item = PyList_GET_ITEM(list, static_cast<Py_ssize_t>(k));
+    if (item != Py_None && !PyBytes_Check(item)) {
+      PyErr_SetString(PyExc_TypeError, "shards: an answer is not bytes");
+      return false;
+    }
+    if (item == Py_None)
+      out.emplace_back();
+    else
+      out.emplace_back(PyBytes_AS_STRING(item), static_cast<std::size_t>(PyBytes_GET_SIZE(item)));
+    // Each answer is freed once it is copied: all of them twice would not fit.
+    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(k), Py_NewRef(Py_None));
+    Py_DECREF(item);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> Guard::ask(const py::object& function, const std::vector<std::string>& questions) {
+  unlocked_->acquire();
+  PyObject *const call = function.ptr(), *raised = nullptr;
+  std::vector<std::string> answers;
+  answers.reserve(questions.size());
+  Stop::Why why = Stop::Why::none;
+  stay_alive([&] {
+    PyObject* const list = list_of(questions);
+    PyObject* const found = list == nullptr ? nullptr : PyObject_CallOneArg(call, list);
+    Py_XDECREF(list);
+    if (found == Py_None) {
+      why = Stop::Why::time_limit;
+    } else if (found == Py_False) {
+      why = Stop::Why::stopped;
+    } else if (found == nullptr || !strings_of(found, questions.size(), answers)) {
+      raised = take_raised();
+      why = Stop::Why::interrupted;
+    }
+    Py_XDECREF(found);
+  });
+  if (raised != nullptr) raised_ = py::reinterpret_steal<py::object>(raised);
+  unlocked_->release();
+  if (why != Stop::Why::none) {
+    stop_.end(why);
+    answers.clear();
+  }
+  return answers;
+}
+
 void Guard::finish() {
   if (!raised_) return;
   set_raised(raised_.release().ptr());

@@ -8,6 +8,7 @@ void bind_certificate(py::module_& m);
 void bind_cost(py::module_& m);
 void bind_flow(py::module_& m);
 void bind_live(py::module_& m);
+void bind_shards(py::module_& m);
 void bind_transport(py::module_& m);
 void bind_plan(py::module_& m);
 void bind_packing(py::module_& m);
@@ -60,6 +61,7 @@ PYBIND11_MODULE(_core, m) {
   bind_flow(m);
   bind_live(m);
   bind_transport(m);
+  bind_shards(m);
   bind_plan(m);
   bind_packing(m);
   bind_tuning(m);

@@ -33,7 +33,7 @@ from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
 from .solvers.transport import transport
 
 if _TYPE_CHECKING:
-    from . import fair, forecast, grid, pack, rolling, traces
+    from . import fair, forecast, grid, pack, rolling, shards, traces
     from .grid.planner.match import match
     from .traces.run import replay
 
@@ -73,6 +73,7 @@ __all__ = [
     "read_dimacs",
     "replay",
     "rolling",
+    "shards",
     "traces",
     "transport",
     "write_dimacs",
@@ -80,7 +81,8 @@ __all__ = [
 
 # Subpackages, and functions of them, that are imported when they are first used: a program that
 # only solves pays for no table of the platform.
-_LAZY = {name: f".{name}" for name in ("fair", "forecast", "grid", "pack", "rolling", "traces")}
+_PARTS = ("fair", "forecast", "grid", "pack", "rolling", "shards", "traces")
+_LAZY = {name: f".{name}" for name in _PARTS}
 _LAZY |= {"match": ".grid.planner.match", "replay": ".traces.run"}
 
 

@@ -18,6 +18,20 @@ class CostSource(metaclass=_Pybind11Type):
     def row(self, job: int) -> NDArray[Any]: ...
     def reach(self, threads: int) -> tuple[float, int]: ...
 
+_Columns = list[tuple[_Slots | None, _Reals | None]]
+
+class TermsModel(metaclass=_Pybind11Type):
+    def __init__(
+        self, tables: Sequence[tuple[_Reals, bool, bool]], unplaced: float | str | None
+    ) -> None: ...
+
+class TermsShard(metaclass=_Pybind11Type):
+    def __init__(self, model: TermsModel, first: int, n: int, n_jobs: int) -> None: ...
+    def answer(
+        self, question: bytes, columns: _Columns | None, unplaced: _Reals | None, threads: int
+    ) -> bytes | None: ...
+    def take_assignment(self) -> _Slots: ...
+
 class FlowWarmStart(metaclass=_Pybind11Type):
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def flow(self) -> _Ints: ...
@@ -71,6 +85,34 @@ def check_transport(
     threads: int,
     charges: _Reals | None = None,
     remainders: _Reals | None = None,
+) -> dict[str, Any]: ...
+def transport_shards(
+    model: TermsModel,
+    rows: _Ints,
+    capacity: _Ints,
+    ask: Callable[[list[bytes | None]], list[bytes | None] | bool | None],
+    prices: _Reals | None,
+    seed: int,
+    threads: int,
+    time_limit: float | None,
+    progress: Callable[[str, float], bool] | None,
+) -> tuple[Any, ...]: ...
+def sum_shard(
+    model: TermsModel,
+    columns: _Columns,
+    unplaced: _Reals | None,
+    first: int,
+    assignment: _Slots,
+    prices: _Reals,
+    remainders: _Reals | None,
+    threads: int,
+) -> bytes: ...
+def check_shards(
+    model: TermsModel,
+    parts: Sequence[bytes],
+    capacity: _Ints,
+    prices: _Reals,
+    remainders: _Reals | None,
 ) -> dict[str, Any]: ...
 def check_witness(
     cost: CostSource,

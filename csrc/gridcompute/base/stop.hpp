@@ -41,8 +41,11 @@ class Stop {
   }
 
   // Ends the search as if the deadline had come: there is no time for its next step.
-  void force_deadline() noexcept {
-    if (!requested()) set(Why::time_limit);
+  void force_deadline() noexcept { end(Why::time_limit); }
+
+  // Ends the solve for this reason, if it has not ended yet; only the solving thread may.
+  void end(Why why) noexcept {
+    if (!requested()) set(why);
   }
 
   // Returns whether no closing time is left. After the time limit it is what was set, less what is still set aside.

@@ -19,49 +19,31 @@ constexpr Index kChunk = 1 << 12;
 constexpr Index kBlockCosts = 1 << 14;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// The jobs with one kind of fault: their number, and the first.
-struct Fault {
-  Index count = 0, job = -1;
-  void add(Index i) noexcept {
-    if (count++ == 0) job = i;
-  }
-  void join(const Fault& later) noexcept {
-    if (count == 0) job = later.job;
-    count += later.count;
-  }
-};
-
-std::string others(const Fault& fault) {
+std::string others(const JobFault& fault) {
   return fault.count > 1 ? " (and " + std::to_string(fault.count - 1) + " more jobs)" : "";
 }
-
-// The sums over one chunk of jobs.
-struct ChunkSums {
-  ExactSum objective, low, high;
-  double magnitude = 0;
-  std::vector<Cost> load;
-  // Entries out of range or forbidden, jobs that must be placed, rows with invalid costs, and rows without any option.
-  Fault range, forbidden, must, invalid, no_option;
-  bool fractional = false;  // some cost of being unplaced is not an integer
-};
 
 class Check {
  public:
   Check(const TransportProblem& problem, std::span<const std::int32_t> assignment, std::span<const double> prices,
-        std::span<const double> remainders)
-      : problem_(problem), assignment_(assignment), minimum_(prices, remainders), n_slots_(problem.cost->n_slots()) {}
+        std::span<const double> remainders, Index first)
+      : problem_(problem),
+        assignment_(assignment),
+        minimum_(prices, remainders),
+        n_slots_(problem.cost->n_slots()),
+        first_(first) {}
 
   // Adds the objective and the loads of jobs begin to end.
-  void primal(Index begin, Index end, ChunkSums& part) const {
+  void primal(Index begin, Index end, TransportSums& part) const {
     part.load.assign(static_cast<std::size_t>(n_slots_), 0);
     for (Index i = begin; i < end; ++i) {
       const Index s = assignment_[static_cast<std::size_t>(i)];
       const double out = problem_.out(i);
       part.fractional |= out < kInf && out != std::nearbyint(out);
       if (s < -1 || s >= n_slots_) {
-        part.range.add(i);
+        part.range.add(first_ + i, s);
       } else if (s < 0) {
-        out < kInf ? pay(out, part) : part.must.add(i);
+        out < kInf ? pay(out, part) : part.must.add(first_ + i, s);
       } else {
         part.load[static_cast<std::size_t>(s)] += problem_.weight(i);
         pay_class(i, s, part);
@@ -70,7 +52,7 @@ class Check {
   }
 
   // Adds the bound's row minima of jobs begin to end.
-  void dual(Index begin, Index end, ChunkSums& part) const {
+  void dual(Index begin, Index end, TransportSums& part) const {
     const Index rows = std::max<Index>(1, kBlockCosts / std::max<Index>(1, n_slots_));
     std::vector<double> reals;
     std::vector<Cost> integers;
@@ -110,44 +92,44 @@ class Check {
     return true;
   }
 
-  void dual(const double* costs, Index job, ChunkSums& part) const {
+  void dual(const double* costs, Index job, TransportSums& part) const {
     const Cost weight = problem_.weight(job);
     const double out = problem_.out(job);
     const RowMinimum least = minimum_.of(costs, weight, out);
-    add(least, job, part, [&] { return minimum_.exactly(costs, weight, out, least.limit); });
+    add(least, first_ + job, part, [&] { return minimum_.exactly(costs, weight, out, least.limit); });
   }
 
-  void dual(const Cost* costs, Index job, bool forbids, ChunkSums& part) const {
+  void dual(const Cost* costs, Index job, bool forbids, TransportSums& part) const {
     const Cost weight = problem_.weight(job);
     const double out = problem_.out(job);
     const RowMinimum least = minimum_.of(costs, forbids, weight, out);
-    add(least, job, part, [&] { return minimum_.exactly(costs, forbids, weight, out, least.limit); });
+    add(least, first_ + job, part, [&] { return minimum_.exactly(costs, forbids, weight, out, least.limit); });
   }
 
   // Adds one row's minimum to the bound.
   template <class Exactly>
-  static void add(const RowMinimum& least, Index job, ChunkSums& part, const Exactly& exactly) {
-    if (least.invalid) return part.invalid.add(job);
-    if (!least.inexact) return least.none ? part.no_option.add(job) : least.add(part.low, part.high);
+  static void add(const RowMinimum& least, Index job, TransportSums& part, const Exactly& exactly) {
+    if (least.invalid) return part.invalid.add(job, 0);
+    if (!least.inexact) return least.none ? part.no_option.add(job, 0) : least.add(part.low, part.high);
     std::optional<ExactSum> sum = exactly();
-    if (!sum) return part.no_option.add(job);
+    if (!sum) return part.no_option.add(job, 0);
     part.low.join(*sum);
     part.high.join(*sum);
   }
 
-  static void pay(double cost, ChunkSums& part) {
+  static void pay(double cost, TransportSums& part) {
     part.objective.add(cost);
     part.magnitude += std::fabs(cost);
   }
 
-  void pay_class(Index i, Index s, ChunkSums& part) const {
+  void pay_class(Index i, Index s, TransportSums& part) const {
     if (problem_.cost->real()) {
       const double cost = problem_.cost->real_at(i, s);
-      std::isfinite(cost) ? pay(cost, part) : part.forbidden.add(i);
+      std::isfinite(cost) ? pay(cost, part) : part.forbidden.add(first_ + i, s);
       return;
     }
     const Cost cost = problem_.cost->integer_at(i, s);
-    if (cost == kForbidden && problem_.cost->forbids()) return part.forbidden.add(i);
+    if (cost == kForbidden && problem_.cost->forbids()) return part.forbidden.add(first_ + i, s);
     part.objective.add(static_cast<Wide>(cost), 0);
     part.magnitude += std::fabs(static_cast<double>(cost));
   }
@@ -155,31 +137,28 @@ class Check {
   const TransportProblem& problem_;
   std::span<const std::int32_t> assignment_;
   PricedMinimum minimum_;
-  Index n_slots_;
+  Index n_slots_, first_;
 };
 
-void name_faults(const ChunkSums& total, const TransportProblem& problem, std::span<const std::int32_t> assignment,
-                 TransportReport& report) {
-  const auto at = [&](Index i) {
-    return "assignment[" + std::to_string(i) + "]: found " + std::to_string(assignment[static_cast<std::size_t>(i)]);
+void name_faults(const TransportSums& total, std::span<const Cost> capacity, TransportReport& report) {
+  const auto at = [&](const JobFault& fault) {
+    return "assignment[" + std::to_string(fault.job) + "]: found " + std::to_string(fault.found);
   };
   if (total.range.count > 0) {
-    report.faults.push_back(at(total.range.job) + ", needed -1 to " + std::to_string(problem.cost->n_slots() - 1) +
+    report.faults.push_back(at(total.range) + ", needed -1 to " + std::to_string(std::ssize(capacity) - 1) +
                             others(total.range));
   }
-  if (total.forbidden.count > 0) {
-    report.forbidden.push_back(at(total.forbidden.job) + ", which is forbidden to this job" + others(total.forbidden));
-  }
-  if (total.must.count > 0)
-    report.missing.push_back(at(total.must.job) + ", but it must be placed" + others(total.must));
+  if (total.forbidden.count > 0)
+    report.forbidden.push_back(at(total.forbidden) + ", which is forbidden to this job" + others(total.forbidden));
+  if (total.must.count > 0) report.missing.push_back(at(total.must) + ", but it must be placed" + others(total.must));
   if (total.invalid.count > 0) {
     report.unproved.push_back("cost: row " + std::to_string(total.invalid.job) + " has a NaN or -inf" +
                               others(total.invalid));
   }
-  for (std::size_t s = 0; s < problem.capacity.size(); ++s) {
-    if (total.load[s] > problem.capacity[s]) {
+  for (std::size_t s = 0; s < capacity.size(); ++s) {
+    if (total.load[s] > capacity[s]) {
       report.overfull.push_back("slot class " + std::to_string(s) + " is given " + std::to_string(total.load[s]) +
-                                ", its capacity is " + std::to_string(problem.capacity[s]));
+                                ", its capacity is " + std::to_string(capacity[s]));
     }
   }
 }
@@ -274,7 +253,7 @@ bool usable_charges(std::span<const double> charges, Index n, std::vector<std::s
 }
 
 // Replaces the bound by the other one if that is greater; false if the other proves that there is no plan.
-bool take_greater(std::optional<GangBound> other, ChunkSums& total) {
+bool take_greater(std::optional<GangBound> other, TransportSums& total) {
   if (!other || !other->possible) return !other;
   ExactSum less = total.low, more = other->low;
   less.negate();
@@ -285,84 +264,131 @@ bool take_greater(std::optional<GangBound> other, ChunkSums& total) {
 
 }  // namespace
 
-TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
-                                std::span<const double> prices, Pool& pool, Stop& stop, std::span<const double> charges,
-                                std::span<const double> remainders) {
-  TransportReport report;
-  check_problem(problem);
+void TransportSums::join(TransportSums& later) {
+  objective.join(later.objective);
+  low.join(later.low);
+  high.join(later.high);
+  magnitude += later.magnitude;
+  fractional |= later.fractional;
+  jobs += later.jobs;
+  load.resize(std::max(load.size(), later.load.size()), 0);
+  for (std::size_t s = 0; s < later.load.size(); ++s) load[s] += later.load[s];
+  range.join(later.range), forbidden.join(later.forbidden), must.join(later.must);
+  invalid.join(later.invalid), no_option.join(later.no_option);
+}
+
+PricesCheck check_prices(std::span<const double> prices, std::span<const double> remainders, Index n_slots) {
+  PricesCheck check;
+  check.usable =
+      usable(prices, n_slots, check.faults) && usable_remainders(prices, remainders, check.faults);
+  return check;
+}
+
+std::optional<TransportSums> sum_jobs(const TransportProblem& problem, std::span<const std::int32_t> assignment,
+                                      std::span<const double> prices, std::span<const double> remainders, bool priced,
+                                      Index first, Pool& pool, Stop& stop) {
   const Index n = problem.cost->n_jobs();
-  Cost weight = problem.demand.empty() ? n : 0;
-  for (const std::int32_t w : problem.demand) weight += w;
   const bool assigned = static_cast<Index>(assignment.size()) == n;
-  if (!assigned) report.faults.push_back(wrong_size("assignment", assignment.size(), "n_jobs", n));
-  const bool priced = usable(prices, problem.cost->n_slots(), report.unproved) &&
-                      usable_remainders(prices, remainders, report.unproved);
-  const bool charged = !charges.empty() && usable_charges(charges, n, report.unproved);
   if (!priced) prices = {}, remainders = {};
-  const Check check(problem, assignment, prices, remainders);
-  std::vector<ChunkSums> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
-  report.complete = pool.for_chunks(
+  const Check check(problem, assignment, prices, remainders, first);
+  std::vector<TransportSums> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  const bool complete = pool.for_chunks(
       n, kChunk,
       [&](Index chunk, Index begin, Index end) {
-        ChunkSums& part = parts[static_cast<std::size_t>(chunk)];
+        TransportSums& part = parts[static_cast<std::size_t>(chunk)];
         if (assigned) check.primal(begin, end, part);
         if (priced) check.dual(begin, end, part);
       },
       &stop);
-  if (!report.complete) return report;
+  if (!complete) return std::nullopt;
+  TransportSums total;
+  total.load.assign(static_cast<std::size_t>(problem.cost->n_slots()), 0);
+  for (TransportSums& part : parts) total.join(part);
+  total.jobs = n;
+  return total;
+}
 
-  ChunkSums total;
-  total.load.assign(problem.capacity.size(), 0);
-  for (ChunkSums& part : parts) {
-    total.objective.join(part.objective);
-    total.low.join(part.low);
-    total.high.join(part.high);
-    total.magnitude += part.magnitude;
-    total.fractional |= part.fractional;
-    for (std::size_t s = 0; s < part.load.size(); ++s) total.load[s] += part.load[s];
-    total.range.join(part.range), total.forbidden.join(part.forbidden), total.must.join(part.must);
-    total.invalid.join(part.invalid), total.no_option.join(part.no_option);
-  }
-  name_faults(total, problem, assignment, report);
+namespace {
+
+// What the sums of all jobs prove. problem.cost: of all jobs or of some.
+TransportReport conclude(const TransportProblem& problem, TransportSums& total, bool assigned, bool priced, Cost weight,
+                         std::span<const double> prices, std::span<const double> charges,
+                         std::span<const double> remainders) {
+  TransportReport report;
+  report.complete = true;
+  name_faults(total, problem.capacity, report);
   report.load = std::move(total.load);
   report.magnitude = total.magnitude;
   report.integral = !problem.cost->real() && assigned && !total.fractional;
   if (assigned) report.objective = enclose(total.objective, total.objective);
   if (!priced || total.invalid.count > 0) {
     report.bound = {-kInf, kInf, {}, {}};
-  } else if (total.no_option.count > 0) {  // a job without any option: there is no plan
-    report.bound = {kInf, kInf, {}, {}};
-  } else {
-    const bool gangs = !problem.demand.empty();
-    const std::vector<Cost> rooms =
-        gangs ? attainable_capacity(problem) : std::vector<Cost>(problem.capacity.begin(), problem.capacity.end());
-    for (std::size_t s = 0; s < prices.size(); ++s) {
-      const Cost room = std::min(rooms[s], weight);
-      ExactSum paid;
-      paid.subtract_product(room, prices[s]);
-      for (std::size_t at = s; at < remainders.size(); at += prices.size()) paid.subtract_product(room, remainders[at]);
-      total.high.join(paid);
-      total.low.join(paid);
-    }
-    bool possible = true;
-    if (gangs) possible = take_greater(bound_by_enumeration(problem), total);
-    if (gangs && charged) possible = take_greater(bound_by_knapsacks(problem, charges), total) && possible;
-    if (!possible) {
-      report.bound = {kInf, kInf, {}, {}};
-      return report;
-    }
-    report.bound = enclose(total.low, total.high);
-    const auto up = total.low.ceiling(), most = total.high.ceiling();
-    report.integral = report.integral && up && most;
-    if (report.integral) {
-      total.low = ExactSum{}, total.high = ExactSum{};
-      total.low.add(*up, 0), total.high.add(*most, 0);
-      report.bound = enclose(total.low, total.high);
-    }
-    total.low.negate();
-    total.objective.join(total.low);
-    report.tight = assigned && report.feasible() && total.objective.sign() == 0;
+    return report;
   }
+  if (total.no_option.count > 0) {  // a job without any option: there is no plan
+    report.bound = {kInf, kInf, {}, {}};
+    return report;
+  }
+  const bool gangs = !problem.demand.empty();
+  const std::vector<Cost> rooms =
+      gangs ? attainable_capacity(problem) : std::vector<Cost>(problem.capacity.begin(), problem.capacity.end());
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    const Cost room = std::min(rooms[s], weight);
+    ExactSum paid;
+    paid.subtract_product(room, prices[s]);
+    for (std::size_t at = s; at < remainders.size(); at += prices.size()) paid.subtract_product(room, remainders[at]);
+    total.high.join(paid);
+    total.low.join(paid);
+  }
+  bool possible = true;
+  if (gangs) possible = take_greater(bound_by_enumeration(problem), total);
+  if (gangs && !charges.empty()) possible = take_greater(bound_by_knapsacks(problem, charges), total) && possible;
+  if (!possible) {
+    report.bound = {kInf, kInf, {}, {}};
+    return report;
+  }
+  report.bound = enclose(total.low, total.high);
+  const auto up = total.low.ceiling(), most = total.high.ceiling();
+  report.integral = report.integral && up && most;
+  if (report.integral) {
+    total.low = ExactSum{}, total.high = ExactSum{};
+    total.low.add(*up, 0), total.high.add(*most, 0);
+    report.bound = enclose(total.low, total.high);
+  }
+  total.low.negate();
+  total.objective.join(total.low);
+  report.tight = assigned && report.feasible() && total.objective.sign() == 0;
+  return report;
+}
+
+}  // namespace
+
+TransportReport check_transport(const TransportProblem& problem, std::span<const std::int32_t> assignment,
+                                std::span<const double> prices, Pool& pool, Stop& stop, std::span<const double> charges,
+                                std::span<const double> remainders) {
+  check_problem(problem);
+  const Index n = problem.cost->n_jobs();
+  Cost weight = problem.demand.empty() ? n : 0;
+  for (const std::int32_t w : problem.demand) weight += w;
+  std::vector<std::string> faults, unproved;
+  const bool assigned = static_cast<Index>(assignment.size()) == n;
+  if (!assigned) faults.push_back(wrong_size("assignment", assignment.size(), "n_jobs", n));
+  PricesCheck check = check_prices(prices, remainders, problem.cost->n_slots());
+  if (!charges.empty() && !usable_charges(charges, n, check.faults)) charges = {};
+  std::optional<TransportSums> total =
+      sum_jobs(problem, assignment, prices, remainders, check.usable, 0, pool, stop);
+  TransportReport report;
+  if (total) report = conclude(problem, *total, assigned, check.usable, weight, prices, charges, remainders);
+  report.faults.insert(report.faults.begin(), faults.begin(), faults.end());
+  report.unproved.insert(report.unproved.begin(), check.faults.begin(), check.faults.end());
+  return report;
+}
+
+TransportReport check_sums(const TransportProblem& problem, TransportSums& total, std::span<const double> prices,
+                           std::span<const double> remainders) {
+  const PricesCheck check = check_prices(prices, remainders, problem.cost->n_slots());
+  TransportReport report = conclude(problem, total, true, check.usable, total.jobs, prices, {}, remainders);
+  report.unproved.insert(report.unproved.begin(), check.faults.begin(), check.faults.end());
   return report;
 }
 

@@ -37,6 +37,7 @@
 
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
+#include "gridcompute/certificate/exact_sum.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute::certificate {
@@ -84,6 +85,49 @@ struct TransportReport {
                                               std::span<const double> prices, Pool& pool, Stop& stop,
                                               std::span<const double> charges = {},
                                               std::span<const double> remainders = {});
+
+// The jobs with one kind of fault: their number, the first, and its entry of the assignment.
+struct JobFault {
+  Index count = 0, job = -1, found = 0;
+  void add(Index i, Index entry) noexcept {
+    if (count++ == 0) job = i, found = entry;
+  }
+  void join(const JobFault& later) noexcept {
+    if (count == 0) job = later.job, found = later.found;
+    count += later.count;
+  }
+};
+
+// The exact sums over some jobs, in any number of parts: sums of all jobs do not depend on how these were cut.
+struct TransportSums {
+  ExactSum objective, low, high;
+  double magnitude = 0;
+  std::vector<Cost> load;
+  // Entries out of range or forbidden, jobs that must be placed, rows with invalid costs, and rows without any option.
+  JobFault range, forbidden, must, invalid, no_option;
+  bool fractional = false;  // some cost of being unplaced is not an integer
+  Index jobs = 0;
+
+  void join(TransportSums& later);  // of the jobs that follow
+};
+
+struct PricesCheck {
+  bool usable = false;
+  std::vector<std::string> faults;
+};
+[[nodiscard]] PricesCheck check_prices(std::span<const double> prices, std::span<const double> remainders,
+                                       Index n_slots);
+
+// Sums the jobs of a problem that are part of a larger one; first: the number of its first job there. Without usable
+// prices objective and loads only. nullopt after a stop.
+[[nodiscard]] std::optional<TransportSums> sum_jobs(const TransportProblem& problem,
+                                                    std::span<const std::int32_t> assignment,
+                                                    std::span<const double> prices, std::span<const double> remainders,
+                                                    bool priced, Index first, Pool& pool, Stop& stop);
+
+// Concludes from the sums of all jobs, with demand 1. problem: capacities, and the costs of any jobs.
+[[nodiscard]] TransportReport check_sums(const TransportProblem& problem, TransportSums& total,
+                                         std::span<const double> prices, std::span<const double> remainders);
 
 // An answer that a solver is about to return.
 struct TransportClaim {

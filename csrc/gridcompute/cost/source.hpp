@@ -48,6 +48,9 @@ class CostSource {
   [[nodiscard]] Index n_jobs() const noexcept { return n_jobs_; }
   [[nodiscard]] Index n_slots() const noexcept { return n_slots_; }
 
+  // Returns the number of a row's job among all jobs: another one where a source holds the rows of some jobs only.
+  [[nodiscard]] virtual Index identity(Index row) const noexcept { return row; }
+
   // Fill the costs of rows, integers or reals as the source has; the other one is an internal error (a dense matrix
   // does both).
   [[nodiscard]] virtual bool real() const noexcept = 0;

@@ -103,12 +103,16 @@ GRIDCOMPUTE_CLONES Extent extent(const double* x, Index n) {
 
 }  // namespace
 
-TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own)
+TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own,
+                     const TermsScope* of)
     : CostSource(n_jobs, n_slots), own_(std::move(own)), terms_(std::move(terms)), bound_(0) {
   Index entries = 0;
-  for (const Term& t : terms_) {
+  for (std::size_t k = 0; k < terms_.size(); ++k) {
+    const Term& t = terms_[k];
     const Extent table = extent(t.table, t.n_keys * n_slots);
-    const Extent coef = t.coef != nullptr ? extent(t.coef, n_jobs) : Extent{1.0, true};
+    const Extent coef = of != nullptr        ? Extent{of->coef[k], true}
+                        : t.coef != nullptr ? extent(t.coef, n_jobs)
+                                            : Extent{1.0, true};
     finite_ = finite_ && table.finite && coef.finite;
     bound_ += coef.most * table.most;
     entries += t.n_keys * n_slots;
@@ -116,7 +120,7 @@ TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::
   // Finite products may still overflow together.
   finite_ = finite_ && bound_ < std::numeric_limits<double>::max() / 2;
   bound_ *= 1 + 1e-12;  // the roundings of this sum, and of the costs'
-  if (entries > 0 && entries <= std::min(kMaxFloatEntries, n_jobs * n_slots / kReads)) {
+  if (entries > 0 && entries <= std::min(kMaxFloatEntries, (of != nullptr ? of->n_jobs : n_jobs) * n_slots / kReads)) {
     for (const Term& t : terms_) float_tables_.push_back(float_table(t));
   }
 }

@@ -26,10 +26,18 @@ struct Term {
   const double* coef;       // (n_jobs), or null: 1
 };
 
+// What rows are part of, where a source holds some jobs of a problem only: their number, and the largest |coef| of each
+// term. Ranges and sketches are then those of a source of all jobs.
+struct TermsScope {
+  Index n_jobs = 0;
+  std::vector<double> coef;  // (terms)
+};
+
 class TermsCost final : public CostSource {
  public:
-  // `own`: tables of some terms that are in no caller's memory.
-  TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own = {});
+  // `own`: tables of some terms that are in no caller's memory. `of`: null where these are all jobs.
+  TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own = {},
+            const TermsScope* of = nullptr);
 
   [[nodiscard]] bool real() const noexcept override { return true; }
   void reals(Rows rows, double* out) const override;

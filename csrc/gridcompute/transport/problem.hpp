@@ -47,12 +47,17 @@
 
 namespace gridcompute::transport {
 
+class JobShards;
+
 struct Problem {
   const CostSource* cost = nullptr;
   const Cost* capacity = nullptr;        // (n_slots), >= 0
   const std::int32_t* demand = nullptr;  // (n_jobs), >= 1, or null: 1 each
   const double* unplaced = nullptr;      // (n_jobs), or (1) with unplaced_stride 0; null: all jobs must be placed
   Index unplaced_stride = 0;
+  // Jobs that are not in memory (model/job_shards.hpp), and the largest finite |cost| of leaving one unplaced.
+  JobShards* shards = nullptr;
+  double largest_unplaced = 0;
 
   [[nodiscard]] Cost weight(Index job) const noexcept { return demand != nullptr ? demand[job] : 1; }
 };

@@ -60,6 +60,10 @@ void require_sound(const DualSolution& of, const IntegralPlan& whole, bool optim
 
 }  // namespace
 
+double rounding_of(const QuantisedCost& keys, bool inexact) {
+  return 2 * key_rounding(keys, inexact) / keys.per_cost();
+}
+
 void classify_result(const DualSolution& of, bool solved, const IntegralPlan& whole, const std::optional<KeySums>& sums,
                      Pool& pool, Stop& stop, Result& result) {
   constexpr double inf = std::numeric_limits<double>::infinity();
@@ -104,12 +108,12 @@ void classify_result(const DualSolution& of, bool solved, const IntegralPlan& wh
   }
   // An optimum of rounded keys is called optimal only if no other plan can be cheaper by more than kRounding.
   const auto close = [&] { return unit && result.objective - result.bound <= kRounding * total.magnitude; };
-  if (ended && unit && !result.exact && !proved && !close()) {
+  if (ended && unit && !result.exact && !proved && !close() && of.problem.shards == nullptr) {
     const std::span<const Cost> capacity(of.all.capacity.data(), result.prices.size());
     if (const auto again = bound_of_costs(of.problem, result.prices, capacity, pool, stop))
       result.bound = std::min(std::max(result.bound, *again), result.objective);
   }
-  if (ended && unit && !exact) result.rounding = 2 * key_rounding(of.keys, of.seen.inexact) / of.keys.per_cost();
+  if (ended && unit && !exact) result.rounding = rounding_of(of.keys, of.seen.inexact);
   if (result.exact || (ended && (proved || close()))) {
     result.status = Status::optimal;
   } else if (stop.why() == Stop::Why::time_limit) {

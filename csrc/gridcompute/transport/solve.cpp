@@ -11,6 +11,7 @@
 #include "gridcompute/transport/exact/resolution_refinement.hpp"
 #include "gridcompute/transport/generalized_assignment/whole_job_solver.hpp"
 #include "gridcompute/transport/merged_classes.hpp"
+#include "gridcompute/transport/model/job_shards.hpp"
 #include "gridcompute/transport/strategy.hpp"
 
 namespace gridcompute::transport {
@@ -21,26 +22,9 @@ constexpr Index kMostJobs = (Index{1} << 31) - 16;  // positions of jobs and of 
 // Returns whether rounding left less than a factor kept_bits of some cost: then keys that tie need not be ties of
 // costs.
 bool loses_costs(const Problem& problem, double rounding, const Tuning& tuning, Pool& pool, Stop& stop) {
-  constexpr Index kChunk = 256;
-  const CostSource& source = *problem.cost;
   const double most = rounding * tuning.kept_bits;
-  const auto lost = [&](double cost) { return cost != 0 && std::fabs(cost) <= most; };
-  std::atomic<bool> any = false;
-  const bool whole = pool.for_chunks(
-      source.n_jobs(), kChunk,
-      [&](Index, Index begin, Index end) {
-        std::vector<double> row(static_cast<std::size_t>(source.n_slots()));
-        double least[kChunk];  // lower bounds of rows: one above `most` need not be read
-        const bool bounded = source.least(Rows{nullptr, begin, end - begin}, least);
-        for (Index i = begin; i < end && !any; ++i) {
-          if (problem.unplaced != nullptr && lost(problem.unplaced[i * problem.unplaced_stride])) any = true;
-          if (any || (bounded && least[i - begin] > most)) continue;
-          source.reals(Rows{nullptr, i, 1}, row.data());
-          if (std::any_of(row.begin(), row.end(), lost)) any = true;
-        }
-      },
-      &stop);
-  return any || !whole;
+  return problem.shards != nullptr ? problem.shards->any_cost_below(most)
+                                   : any_cost_below(problem, most, pool, stop);
 }
 
 // Turns an optimum of rounded keys into one of the costs (exact/cycle_canceling.hpp), or lowers the status to what is
@@ -56,7 +40,9 @@ void resolve_rounding(const Problem& problem, const Options& options, Effort eff
   }
   const bool fixed = options.resolution > 0;  // the caller's resolution: an optimum of its keys is wanted
   CancelOutcome end = CancelOutcome::given_up;
-  if (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs)
+  const bool costs_in_memory = problem.shards == nullptr;  // else lists have to do
+  if (costs_in_memory &&
+      (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs))
     end = cancel_rounding_cycles(problem, result.rounding, fixed, effort, pool, stop, result);
   if (end == CancelOutcome::improvable || (end == CancelOutcome::given_up && result.status == Status::optimal &&
                                            !result.exact && loses_costs(problem, result.rounding, tuning, pool, stop)))
@@ -73,6 +59,7 @@ Result solve_units(const Problem& problem, const Options& options, Pool& pool, S
   resolve_rounding(problem, options, exact ? Effort::little : Effort::much, pool, stop, result);
   const bool coarse = result.status == Status::feasible,
              few = problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.recheck_costs;
+  if (problem.shards != nullptr) return result;
   if (exact && coarse) refine_resolution(problem, options, pool, stop, solve_in_one_unit, result);
   if (exact && (coarse || few)) resolve_rounding(problem, options, Effort::much, pool, stop, result);
   return result;
@@ -82,11 +69,12 @@ Result solve_units(const Problem& problem, const Options& options, Pool& pool, S
 
 Result solve(const Problem& problem, const Options& options, Stop& stop) {
   const Index n = problem.cost->n_jobs();
-  if (n >= kMostJobs)
+  if (problem.shards == nullptr && n >= kMostJobs)
     throw Error(ErrorKind::invalid_problem, "cost", -1,
                 "cost: found " + std::to_string(n) + " jobs, needed fewer than " + std::to_string(kMostJobs));
   const ScopedMallocTrim after(n >= options.tuning->trim_jobs);
   Pool pool(options.threads);
+  if (problem.shards != nullptr) return solve_units(problem, options, pool, stop);
   if (problem.demand != nullptr) {
     Result result;
     solve_whole_jobs(problem, options, pool, stop, solve_in_one_unit, result, *options.whole_jobs);

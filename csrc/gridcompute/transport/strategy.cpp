@@ -40,6 +40,7 @@
 #include "gridcompute/transport/generalized_assignment/whole_job_solver.hpp"
 #include "gridcompute/transport/kernels/row_minima.hpp"
 #include "gridcompute/transport/model/dual_bound.hpp"
+#include "gridcompute/transport/model/job_shards.hpp"
 #include "gridcompute/transport/model/objective.hpp"
 #include "gridcompute/transport/model/perturbation.hpp"
 #include "gridcompute/transport/model/resolution.hpp"
@@ -88,8 +89,10 @@ class TransportSolver {
                                : 0) {
     std::iota(duplicate_of_.begin(), duplicate_of_.end(), Slot{0});
     full_.n = n_;
+    if (problem.shards != nullptr) problem.shards->attach(full_);
     full_.capacity.assign(problem.capacity, problem.capacity + keys_.n_slots());
-    for (Index i = 0; i < n_; ++i) weight_ += problem.weight(i);
+    if (problem.demand == nullptr) weight_ = n_;
+    for (Index i = 0; problem.demand != nullptr && i < n_; ++i) weight_ += problem.weight(i);
     if (keys_.optional()) full_.capacity.push_back(static_cast<Cost>(weight_ + 1));
     // Capacity above the total weight is never used; with one unit more, a class with capacity for all still ends at
     // price 0.
@@ -206,7 +209,7 @@ class TransportSolver {
       const bool first = solved_ == 0;
       if (!budget_.allows_level(m, stop_)) break;
       const double begun = stop_.seconds();
-      const std::vector<Index> rows = stratified_sample(n_, m, options_.seed);
+      const std::vector<Index> rows = sample_rows(m);
       const Level level = sample_level(problem_, rows, full_.capacity, weight_);
       RestrictedProblem r;
       const std::vector<Cost> before = prices_;
@@ -248,6 +251,12 @@ class TransportSolver {
       budget_.record_level(context, m, stop_.seconds() - begun, box_around(1));
     }
     return {};
+  }
+
+  // Returns the rows of m sampled jobs in the cost source.
+  [[nodiscard]] std::vector<Index> sample_rows(Index m) const {
+    std::vector<Index> positions = stratified_sample(n_, m, options_.seed);
+    return problem_.shards != nullptr ? problem_.shards->rows_of(positions) : positions;
   }
 
   // Chooses a perturbation by the keys of a few jobs.
@@ -295,7 +304,7 @@ class TransportSolver {
   // Sets the first prices from the smallest sample: the caller's if they fit, else an auction's.
   void start_prices(Index m, Stats& stats) {
     const double from = stop_.seconds();
-    const std::vector<Index> rows = stratified_sample(n_, m, options_.seed);
+    const std::vector<Index> rows = sample_rows(m);
     const Level level = sample_level(problem_, rows, full_.capacity, weight_);
     const std::optional<auction::KeyTable> keys = read_key_table(keys_, level, stop_, seen_);
     if (!keys || keys->rows == 0) return;
@@ -369,13 +378,17 @@ class TransportSolver {
     const double from = stop_.seconds();
     reserve_for_delivery(r_);
     const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_, tuning_};
-    const bool read = static_cast<Index>(r_.place_of.size()) == n_ && r_.weight_total == weight_ &&
-                      r_.box.center.size() == static_cast<std::size_t>(columns_);
+    const bool read = static_cast<Index>(r_.place_of.size()) == full_.n && full_.jobs() == n_ &&
+                      r_.weight_total == weight_ && r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
+    if (full_.shards != nullptr) {
+      if (end.kind == Kind::optimal) list_jobs_of_cycles(context, full_, prices_, rounding_of(keys_, seen_.inexact), r_);
+      if (stop_.requested() || end.kind != Kind::optimal) return deliver_nothing(end, result);
+    }
     if (read && end.kind == Kind::stopped && !r_.placed()) r_.place(prices_, full_.capacity, pool_);
     IntegralPlan whole = end.kind == Kind::close                 ? std::move(whole_)
                          : !read || r_.first_infeasible_job >= 0 ? complete_greedily(context, full_, prices_, stop_)
-                         : units ? assign_unsplit(context, full_, r_)
+                         : units ? assign_units(context)
                                  : round_to_integral(context, full_, r_, prices_, stop_);
     if (whole.rounded_again) ++result.stats.rounding_restarts;
     if (stop_.interrupted()) return void(result.status = Status::stopped);
@@ -396,6 +409,26 @@ class TransportSolver {
     result.stats.add("finish", stop_.seconds() - from);
   }
 
+  // Assigns the listed jobs; loads are those of all.
+  [[nodiscard]] IntegralPlan assign_units(const SolverContext& context) const {
+    IntegralPlan whole = assign_unsplit(context, full_, r_);
+    if (full_.shards != nullptr) whole.load = r_.load();
+    return whole;
+  }
+
+  // Ends a solve over shards that has no optimum: nobody can assign jobs that are not here.
+  void deliver_nothing(const LevelOutcome& end, Result& result) {
+    const auto n_slots = static_cast<std::size_t>(keys_.n_slots());
+    shift_to_zero(prices_, full_.capacity, weight_);
+    result.prices = prices_as_doubles({prices_.data(), n_slots}, keys_.per_cost());
+    result.load.assign(n_slots, 0);
+    result.resolution = keys_.resolution();
+    if (end.kind == Kind::infeasible && !stop_.requested()) return witness(end, result);
+    result.status = stop_.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
+    result.objective = std::numeric_limits<double>::infinity();
+    result.bound = -std::numeric_limits<double>::infinity();
+  }
+
   // Returns the unit of all keys, without the perturbation.
   [[nodiscard]] Cost unit() const {
     const std::uint64_t bits = seen_.bits | std::uint64_t{1} << (keys_.integral() ? keys_.perturbation().shift : 62);
@@ -408,8 +441,9 @@ class TransportSolver {
     const Cost unit = this->unit();
     if (unit < kUnits * ties.spread) return {};
     remove_perturbation(
-        r_, keys_.perturber(), [&](Index k) { return full_.row(k); }, [&](Index k) { return problem_.weight(k); },
+        r_, keys_.perturber(), [&](Index k) { return problem_.cost->identity(full_.row(k)); }, [&](Index k) { return problem_.weight(k); },
         pool_);
+    if (full_.shards != nullptr) full_.shards->remove_perturbation(keys_.perturber(), r_);
     UnitPrices rounded = round_to_units(prices_, unit);
     prices_ = std::move(rounded.prices);
     keys_ = unperturbed();
@@ -447,6 +481,7 @@ class TransportSolver {
       if (s < keys_.n_slots()) result.witness_slots.push_back(s);
     }
     std::sort(result.witness_slots.begin(), result.witness_slots.end());
+    if (full_.shards != nullptr) return;
     result.witness_jobs = jobs_with_units_in(r_, end.classes);
   }
 

@@ -423,6 +423,11 @@ def _verified(m: Matching, q: TransportProblem, workers: int | None) -> SolverCe
         m.charges,
         m.remainders,
     )
+    return conclude(m, q, found)
+
+
+def conclude(m: Any, q: Any, found: dict[str, Any]) -> SolverCertificate:
+    """Return the certificate of a matching, from what the check of its problem found."""
     wrong = (*found["faults"], *found["forbidden"])
     short = (*found["missing"], *found["overfull"])
     feasible = not (wrong or short)
@@ -535,14 +540,14 @@ def _proof_of_none(m: Matching, q: TransportProblem, workers: int | None) -> Sol
     return SolverCertificate(not reasons, False, math.inf, low, math.inf, math.inf, tuple(reasons))
 
 
-def _load(m: Matching, found: dict[str, Any]) -> list[str]:
+def _load(m: Any, found: dict[str, Any]) -> list[str]:
     if found["faults"] or np.array_equal(m.load, found["load"]):
         return []
     s = int((m.load != found["load"]).argmax())
     return [f"load[{s}]: found {m.load[s]}, the assignment gives {found['load'][s]}"]
 
 
-def _refuted(m: Matching, q: TransportProblem, found: dict[str, Any], feasible: bool) -> list[str]:
+def _refuted(m: Any, q: Any, found: dict[str, Any], feasible: bool) -> list[str]:
     """Return the claims of a matching that the check contradicts."""
     out = _load(m, found)
     low, high = found["objective_low"], found["objective_high"]
@@ -574,7 +579,7 @@ def _refuted(m: Matching, q: TransportProblem, found: dict[str, Any], feasible: 
     return out
 
 
-def _near(m: Matching, q: TransportProblem, found: dict[str, Any]) -> bool:
+def _near(m: Any, q: Any, found: dict[str, Any]) -> bool:
     """Is the objective at its bound but for the rounding of costs?"""
     distance = found["objective_high"] - found["bound_low"]
     if distance <= _OPTIMAL * found["magnitude"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -15,17 +15,49 @@ from ..costs.source import cost_source
 from ..errors import InvalidProblemError
 from ..results.matching import Matching, Witness
 from ..results.problem import TransportProblem
+from ..shards.source import ShardSource
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import ArrayLike, NDArray
 
     from .._progress import ProgressHook
+    from ..results.sharded import ShardedMatching
 
 __all__ = ["transport"]
 
 _METHODS = ("auto", "exact", "auction")
 
 
+@overload
+def transport(
+    cost: ShardSource,
+    capacity: ArrayLike,
+    *,
+    prices: ArrayLike | None = ...,
+    threads: int | None = ...,
+    time_limit: float | None = ...,
+    seed: int = ...,
+    progress: bool | ProgressHook | None = ...,
+    out: str | os.PathLike[str] | None = ...,
+) -> ShardedMatching: ...
+@overload
+def transport(
+    cost: Any,
+    capacity: ArrayLike,
+    *,
+    demand: ArrayLike | None = ...,
+    unplaced: ArrayLike | None = ...,
+    method: Literal["auto", "exact", "auction"] = ...,
+    gap: float = ...,
+    resolution: float | Literal["auto"] = ...,
+    prices: ArrayLike | None = ...,
+    threads: int | None = ...,
+    time_limit: float | None = ...,
+    seed: int = ...,
+    progress: bool | ProgressHook | None = ...,
+) -> Matching: ...
 def transport(
     cost: Any,
     capacity: ArrayLike,
@@ -40,17 +72,20 @@ def transport(
     time_limit: float | None = None,
     seed: int = 0,
     progress: bool | ProgressHook | None = None,
-) -> Matching:
+    out: str | os.PathLike[str] | None = None,
+) -> Matching | ShardedMatching:
     """Match jobs to slot classes at least total cost.
 
     Parameters
     ----------
-    cost : array, scipy sparse array, `Terms` or bound `kernel`, shape (n_jobs, n_slots)
+    cost : array, sparse array, `Terms`, bound `kernel` or `ShardSource`, (n_jobs, n_slots)
         Cost of each job in each slot class, the whole job, in any unit. ``inf`` forbids a pair; in
         a sparse array (CSR; CSC and COO are converted) absent pairs are forbidden, stored zeros
         are not, and no pair may stand twice. int32, int64, float32 and float64 that are contiguous
         are read in place, read-only and memory-mapped ones too; other integers and float16 are
-        converted once, without loss.
+        converted once, without loss. Jobs that do not fit into memory come from
+        `gridcompute.shards`: they are read part by part, and take neither `demand`, `unplaced`
+        (the source says it), `method`, `gap` nor `resolution`.
     capacity : array of int, shape (n_slots,)
         How many slots each class has, 0 or more.
     demand : array of int, shape (n_jobs,), optional
@@ -85,10 +120,15 @@ def transport(
     progress : bool or callable, optional
         True shows a bar; a callable gets a `Progress` now and then, and stops the solve by
         returning True.
+    out : path, optional
+        Of a `ShardSource`: a new or empty folder for the answer, a Parquet file a shard with a
+        column ``slot`` (int32), in the order of the jobs. It appears when the answer is whole; a
+        call that ended early leaves ``<out>.partial``, from which the same call goes on. None
+        keeps the assignment in memory.
 
     Returns
     -------
-    Matching
+    Matching, or ShardedMatching of a `ShardSource`
         ``status`` "optimal", "feasible" (gangs: the gap says how far), "infeasible" (with a
         witness), "time_limit" (also where some gang found no place within the steps of the search:
         objective inf, and those jobs at -1) or "stopped" (by `progress`).
@@ -130,6 +170,27 @@ def transport(
     >>> transport(cost, [1, 1], unplaced=3).assignment
     array([ 1,  0, -1], dtype=int32)
     """
+    if isinstance(cost, ShardSource):
+        refused = {"demand": demand is not None, "unplaced": unplaced is not None}
+        refused |= {"method": method == "auction", "gap": gap != 0.0}
+        refused["resolution"] = resolution != "auto"
+        for name, given in refused.items():
+            if given:
+                raise InvalidProblemError(f"{name}: found one, needed none for jobs in shards", name)
+        from ..shards.run import solve_shards
+
+        return solve_shards(
+            cost,
+            capacity,
+            out=out,
+            prices=None if prices is None else _prices(prices, cost.n_slots),
+            threads=threads,
+            time_limit=time_limit,
+            seed=seed,
+            progress=progress,
+        )
+    if out is not None:
+        raise InvalidProblemError("out: found one, needed none where jobs are in memory", "out")
     begun = time.monotonic()
     source = cost_source(cost)
     n_jobs, n_slots = source.shape

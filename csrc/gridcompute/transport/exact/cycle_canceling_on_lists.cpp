@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "gridcompute/transport/model/dual_bound.hpp"
 #include "gridcompute/transport/restricted/violations.hpp"
 
 namespace gridcompute::transport {
@@ -26,17 +27,23 @@ Dyadic cost_at(const Problem& problem, Index job, Slot s) {
   return source.real() ? Dyadic::of(source.real_at(job, s)) : Dyadic::of(source.integer_at(job, s));
 }
 
+// Returns a margin in costs as one in keys; nullopt where rounding has left too little of the costs.
+std::optional<Cost> margin_in_keys(double margin, const QuantisedCost& keys) {
+  const double most =
+      kKeys * margin * keys.per_cost() + kRoundings * (1 + std::ldexp(1.0, keys.perturbation().shift) +
+                                                       static_cast<double>(keys.perturbation().spread));
+  return most < kMostMargin ? std::optional<Cost>(static_cast<Cost>(most)) : std::nullopt;
+}
+
 // Finds the near classes on lists; with `own` also what all jobs pay. nullopt where too many jobs are in doubt or have
 // a choice.
 std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& context, const Level& all,
                                                       const RestrictedProblem& r, std::span<const Cost> prices,
                                                       const PricedMatching& of, bool own) {
-  const double keys = kKeys * of.margin * context.keys.per_cost() +
-                      kRoundings * (1 + std::ldexp(1.0, context.keys.perturbation().shift) +
-                                    static_cast<double>(context.keys.perturbation().spread));
-  if (!(keys < kMostMargin)) return std::nullopt;
-  const auto margin = static_cast<Cost>(keys);
-  const Index most = std::max(kFew, all.n / kPart);
+  const std::optional<Cost> allowed = margin_in_keys(of.margin, context.keys);
+  if (!allowed) return std::nullopt;
+  const Cost margin = *allowed;
+  const Index most = std::max(kFew, all.jobs() / kPart);
   std::vector<Index> doubtful = ViolationFinder(margin).find(context, all, r, prices).jobs;
   if (static_cast<Index>(doubtful.size()) > most) return std::nullopt;
   // Groups with two or more near candidates.
@@ -83,10 +90,18 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
 
 }  // namespace
 
+void list_jobs_of_cycles(const SolverContext& context, const Level& all, std::span<const Cost> prices, double rounding,
+                         RestrictedProblem& r) {
+  if (all.shards == nullptr || !(rounding > 0) || all.jobs() * context.keys.columns() <= kFewCosts) return;
+  const std::vector<double> of_classes = prices_as_doubles(prices, context.keys.per_cost());
+  if (const auto margin = margin_in_keys(default_margin(rounding, of_classes), context.keys))
+    list_doubtful_jobs(all, prices, *margin, r);
+}
+
 void cancel_cycles_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
                             std::span<const Cost> prices, bool fixed, Result& result) {
   const Problem& problem = context.keys.problem();
-  const Index costs = all.n * context.keys.columns();
+  const Index costs = all.jobs() * context.keys.columns();
   if (costs <= kFewCosts || result.status != Status::optimal) return;
   result.listed = true;
   const PricedMatching of{problem, result.assignment, result.prices, default_margin(result.rounding, result.prices)};

@@ -7,10 +7,16 @@
 
 namespace gridcompute::transport {
 
+class JobShards;
+
 struct Level {
   const Index* rows = nullptr;  // (n) positions of the sampled jobs, ascending; null: all jobs
   Index n = 0;
-  std::vector<Cost> capacity;  // (columns)
+  std::vector<Cost> capacity;   // (columns)
+  JobShards* shards = nullptr;  // hold all jobs, of which the n are listed here (job_shards.hpp); null: the n are all
+  Index unlisted = 0;           // the others
+
+  [[nodiscard]] Index jobs() const noexcept { return n + unlisted; }
 
   [[nodiscard]] Index row(Index k) const noexcept { return rows != nullptr ? rows[k] : k; }
   [[nodiscard]] Rows block(Index first, Index count) const noexcept {

@@ -1,8 +1,11 @@
 #include "gridcompute/transport/model/objective.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <string>
+
+#include "gridcompute/transport/model/job_shards.hpp"
 
 namespace gridcompute::transport {
 
@@ -58,7 +61,8 @@ double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignme
 }  // namespace
 
 Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool) {
-  constexpr Index kChunk = 1 << 14, kAhead = 16;
+  if (problem.shards != nullptr) return problem.shards->total(assignment);
+  constexpr Index kChunk = kTotalRows, kAhead = 16;
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
   std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
@@ -88,6 +92,28 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
   for (const Total& part : parts) total.join(part);
   if (!std::isfinite(total.sum + total.rest)) total.sum = sum_scaled(problem, assignment), total.rest = 0;
   return total;
+}
+
+bool any_cost_below(const Problem& problem, double most, Pool& pool, Stop& stop) {
+  constexpr Index kChunk = 256;
+  const CostSource& source = *problem.cost;
+  const auto lost = [&](double cost) { return cost != 0 && std::fabs(cost) <= most; };
+  std::atomic<bool> any = false;
+  const bool whole = pool.for_chunks(
+      source.n_jobs(), kChunk,
+      [&](Index, Index begin, Index end) {
+        std::vector<double> row(static_cast<std::size_t>(source.n_slots()));
+        double least[kChunk];  // lower bounds of rows: one above `most` need not be read
+        const bool bounded = source.least(Rows{nullptr, begin, end - begin}, least);
+        for (Index i = begin; i < end && !any; ++i) {
+          if (problem.unplaced != nullptr && lost(problem.unplaced[i * problem.unplaced_stride])) any = true;
+          if (any || (bounded && least[i - begin] > most)) continue;
+          source.reals(Rows{nullptr, i, 1}, row.data());
+          if (std::any_of(row.begin(), row.end(), lost)) any = true;
+        }
+      },
+      &stop);
+  return any || !whole;
 }
 
 void Stats::add(const char* name, double seconds) {

@@ -103,6 +103,7 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
 
 double largest_unplaced(const Problem& problem) {
   if (problem.unplaced == nullptr) return 0;
+  if (problem.shards != nullptr) return problem.largest_unplaced;
   const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
   double most = 0;
   for (Index i = 0; i < n; ++i) {

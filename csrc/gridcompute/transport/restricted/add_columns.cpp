@@ -7,6 +7,7 @@
 #include "gridcompute/transport/kernels/flatten.hpp"
 #include "gridcompute/transport/kernels/row_minima.hpp"
 #include "gridcompute/transport/kernels/row_screening.hpp"
+#include "gridcompute/transport/model/job_shards.hpp"
 
 namespace gridcompute::transport {
 
@@ -212,14 +213,19 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
   return out;
 }
 
-Cost price_drop_needed(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+Cost price_drop_needed(const SolverContext& context, const Level& level, RestrictedProblem& r,
                        std::span<const Cost> prices, Slot slot, Cost units, Cost most) {
-  const auto n = static_cast<Index>(r.place_of.size());
+  const Index n = level.jobs();
   // One job in `step` is sample enough.
   const Index step = std::max<Index>(1, n / context.tuning.measured_jobs), asked = (n + step - 1) / step;
+  if (level.shards != nullptr) {
+    level.shards->list_every(step, r);
+    if (context.stop.requested()) return most;
+  }
   std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
   context.pool.for_chunks(asked, kChunk, [&](Index chunk, Index begin, Index end) {
-    for (Index k = begin * step; k < std::min(n, end * step); k += step) {
+    for (Index at = begin * step; at < std::min(n, end * step); at += step) {
+      const Index k = level.shards != nullptr ? level.shards->listed_at(at) : at;
       const Index job = level.row(k);
       const Cost need = context.keys.at(job, slot) + prices[slot] - least_listed_cost(context, level, r, prices, k);
       if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/transport/model/job_shards.hpp"
 #include "gridcompute/transport/restricted/add_columns.hpp"
 #include "gridcompute/transport/restricted/price_tuning.hpp"
 #include "gridcompute/transport/restricted/ssp_repair.hpp"
@@ -40,8 +41,8 @@ void widen(std::span<const Cost> wanted, Cost factor, PriceBox& narrow) {
 // Limits price drops. A class with a deficit that few jobs have on their list gets a target price as if it were free,
 // where a small drop may suffice: enough to attract twice the units it lacks. Prices are moves from `from` less their
 // median.
-void limit_price_drops(const SolverContext& context, const Level& level, const RestrictedProblem& r,
-                       const SspRepair& repair, std::span<const Cost> from, std::vector<Cost>& wanted) {
+void limit_price_drops(const SolverContext& context, const Level& level, RestrictedProblem& r, const SspRepair& repair,
+                       std::span<const Cost> from, std::vector<Cost>& wanted) {
   const PriceBox& narrow = repair.box();
   std::vector<Cost> moves(wanted.size());
   for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - from[s];
@@ -102,7 +103,13 @@ class ColumnGeneration {
   [[nodiscard]] bool out_of_range() const { return !context_.keys.possible(seen_); }
   [[nodiscard]] bool too_many(const Violations& violations) const {
     return static_cast<Index>(violations.jobs.size()) >
-           level_.n / context_.tuning.violations_many + context_.tuning.violations_few;
+           level_.jobs() / context_.tuning.violations_many + context_.tuning.violations_few;
+  }
+
+  // Finds violations at at_, of jobs in shards too.
+  Violations find_violations() {
+    list_doubtful_jobs(level_, at_, 0, r_);
+    return finder_.find(context_, level_, r_, at_);
   }
 
   AddedColumns add_columns(const Violations& violations, std::span<const Cost> at) {
@@ -122,7 +129,7 @@ class ColumnGeneration {
     if (out_of_range()) return LevelOutcome{Kind::out_of_range, {}};
     if (r_.first_infeasible_job >= 0) return LevelOutcome{Kind::infeasible, {}};
     if (r_.columns == 0) return LevelOutcome{};  // no job either, or one would be infeasible
-    stats_.evaluations += (r_.wrapped ? 2 : 1) * level_.n * r_.columns;
+    stats_.evaluations += (r_.wrapped ? 2 : 1) * level_.jobs() * r_.columns;
     if (r_.wrapped) ++stats_.int64_fallbacks;
     if (scans_++ > 0) ++stats_.repeated_passes;
     lap("scan");
@@ -175,7 +182,7 @@ class ColumnGeneration {
       limit_price_drops(context_, level_, r_, repair, prices_, at_);
       if (wider == context_.tuning.repair_widenings || balanced_enough(repair)) break;
       lap("repair");
-      const Violations violations = finder_.find(context_, level_, r_, at_);
+      const Violations violations = find_violations();
       if (too_many(violations)) break;
       if (!violations.jobs.empty()) {
         if (add_columns(violations, at_) == AddedColumns::stopped) return LevelOutcome{Kind::stopped, {}};
@@ -207,6 +214,7 @@ class ColumnGeneration {
     }
     ++stats_.escape_searches;
     const auto units = static_cast<Cost>(std::clamp<Wide>(ways_ * lacking_, 1, std::max<Wide>(1, r_.weight_total)));
+    if (level_.shards != nullptr) level_.shards->list_escaping(stuck_, prices_, units, r_);
     const EscapeColumns escape = add_escape_columns(context_, level_, stuck_, prices_, units, r_, seen_);
     if (out_of_range()) return LevelOutcome{Kind::out_of_range, {}};
     ways_ = std::min<Wide>(context_.tuning.escape_units,
@@ -220,7 +228,7 @@ class ColumnGeneration {
   // Prices the jobs whose lists may lack a cheaper class. Returns the optimum if no job has a violated constraint.
   Ended reprice(SspRepair::End end) {
     stage("verify", 0.2, 0.8);
-    const Violations violations = finder_.find(context_, level_, r_, at_);
+    const Violations violations = find_violations();
     if (too_many(violations)) {
       if (scans_ < context_.tuning.passes_most) {
         recentre_box();
@@ -295,8 +303,9 @@ LevelOutcome reoptimise(const SolverContext& context, const Level& level, std::v
     if (end != SspRepair::End::balanced)
       throw Error(ErrorKind::internal, "", -1, "transport: repair found no path on lists that held a matching");
     context.stop.stage("verify", 0.95);
+    if (level.shards != nullptr) level.shards->list_misplaced(prices, r);
     const Violations violations = find_violations_exact(context, level, r, prices);
-    stats.evaluations += level.n * r.columns;
+    stats.evaluations += level.jobs() * r.columns;
     if (context.stop.requested()) break;
     stats.rows_extended += static_cast<Index>(violations.jobs.size());
     const AddedColumns added = violations.jobs.empty()

@@ -9,14 +9,16 @@
 
 #include "gridcompute/transport/kernels/float_filter.hpp"
 #include "gridcompute/transport/kernels/row_screening.hpp"
+#include "gridcompute/transport/model/job_shards.hpp"
+#include "gridcompute/transport/restricted/priced_chunk.hpp"
 
 namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 2048;          // rows a chunk; fixed, so that results do not depend on threads
+constexpr Index kChunk = kPricedRows;
 constexpr Index kBlockBytes = 1 << 14;  // costs and keys of the rows converted at a time: they stay in the L1 cache
-constexpr int kRecentBits = 8;
+constexpr int kRecentBits = PricedChunk::kRecentBits;
 
 // Rounds a margin down to a float.
 float floor_float(Cost x) {
@@ -24,25 +26,6 @@ float floor_float(Cost x) {
   return static_cast<double>(f) > static_cast<double>(x) ? std::nextafterf(f, -std::numeric_limits<float>::infinity())
                                                          : f;
 }
-
-// Results of one chunk of rows; joined in order.
-struct PricedChunk {
-  explicit PricedChunk(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
-
-  std::pmr::memory_resource* memory;
-  std::pmr::vector<Cost> fixed{memory};
-  Wide base = 0;
-  CostRangeStats seen;
-  bool wrapped = false;
-  Index first_infeasible_job = -1;  // the first row with no allowed class
-  std::pmr::vector<Index> job{memory};
-  std::pmr::vector<std::int32_t> size{memory}, members{memory};
-  std::pmr::vector<Cost> weight{memory}, next{memory};
-  std::pmr::vector<Slot> slot{memory};
-  std::pmr::vector<Cost> key{memory};
-  std::pmr::unordered_multimap<std::uint64_t, std::int32_t> table{memory};  // list -> group, if shared
-  std::array<std::int32_t, 1 << kRecentBits> recent;  // a likely group by the signature of a screened row
-};
 
 std::uint64_t hash_list(const Slot* slot, const Cost* key, std::int32_t size) {
   std::uint64_t h = 0x9E3779B97F4A7C15ULL * static_cast<std::uint64_t>(size);
@@ -432,8 +415,10 @@ std::vector<std::vector<std::int32_t>> append_shared(std::vector<PricedChunk>& c
   return renamed;
 }
 
-bool join(std::vector<PricedChunk>& chunks, const SolverContext& context, RestrictedProblem& out,
-          CostRangeStats& seen) {
+}  // namespace
+
+bool join_chunks(std::vector<PricedChunk>& chunks, std::span<const Index> starts, const SolverContext& context,
+                 RestrictedProblem& out, CostRangeStats& seen) {
   for (const PricedChunk& p : chunks) {
     seen.join(p.seen);
     if (out.first_infeasible_job < 0) out.first_infeasible_job = p.first_infeasible_job;
@@ -444,16 +429,22 @@ bool join(std::vector<PricedChunk>& chunks, const SolverContext& context, Restri
   const std::vector<Index> first = context.share ? std::vector<Index>{} : append(chunks, context, out);
   if (context.share) renamed = append_shared(chunks, context.stop, out);
   if (context.share && context.stop.requested()) return false;
-  const auto rename = [&](Index chunk, Index begin, Index end) {
-    for (Index k = begin; k < end; ++k) {
+  const auto rename = [&](Index chunk, Index, Index) {
+    for (Index k = starts[chunk]; k < starts[chunk + 1]; ++k) {
       if (out.place_of[k] >= 0) continue;
       const std::int32_t g = ~out.place_of[k];
       out.place_of[k] = ~(context.share ? renamed[chunk][g] : static_cast<std::int32_t>(first[chunk] + g));
     }
   };
-  return context.pool.for_chunks_ignoring_deadline(static_cast<Index>(out.place_of.size()), kChunk, rename,
-                                                   context.stop);
+  if (!context.pool.for_chunks_ignoring_deadline(static_cast<Index>(chunks.size()), 1, rename, context.stop))
+    return false;
+  out.flow.assign(out.slot.size(), 0);
+  for (const Cost w : out.weight) out.weight_total += w;
+  for (const Cost w : out.fixed) out.weight_total += w;
+  return true;
 }
+
+namespace {
 
 template <class T>
 bool pricing_pass_as(const SolverContext& context, const Level& level, const PriceBox& box, RestrictedProblem& out,
@@ -466,7 +457,11 @@ bool pricing_pass_as(const SolverContext& context, const Level& level, const Pri
       &context.stop);
   if (!whole) return false;
   for (const PricedChunk& p : chunks) wrapped |= p.wrapped;
-  return wrapped || join(chunks, context, out, seen);
+  if (wrapped) return true;
+  std::vector<Index> starts;
+  for (Index k = 0; k < level.n; k += kChunk) starts.push_back(k);
+  starts.push_back(level.n);
+  return join_chunks(chunks, starts, context, out, seen);
 }
 
 // Returns whether prices and radii are small enough for wrapped int32 sums to be recognised. See kInt32Limit: key + up
@@ -485,6 +480,7 @@ bool narrow(const PriceBox& box) {
 
 bool pricing_pass(const SolverContext& context, const Level& level, const PriceBox& box, RestrictedProblem& out,
                   CostRangeStats& seen) {
+  if (level.shards != nullptr) return level.shards->price(context, box, out, seen);
   const auto reset = [&] {
     out = RestrictedProblem{};
     out.columns = context.keys.columns();
@@ -503,9 +499,6 @@ bool pricing_pass(const SolverContext& context, const Level& level, const PriceB
     out.wrapped = std::exchange(wrapped, false);
     if (!pricing_pass_as<Cost>(context, level, box, out, seen, wrapped)) return false;
   }
-  out.flow.assign(out.slot.size(), 0);
-  for (const Cost w : out.weight) out.weight_total += w;
-  for (const Cost w : out.fixed) out.weight_total += w;
   return true;
 }
 

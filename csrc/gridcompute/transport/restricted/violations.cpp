@@ -6,6 +6,7 @@
 
 #include "gridcompute/transport/kernels/flatten.hpp"
 #include "gridcompute/transport/model/dual_bound.hpp"
+#include "gridcompute/transport/model/job_shards.hpp"
 
 namespace gridcompute::transport {
 
@@ -95,7 +96,7 @@ Cost least_listed_cost(const SolverContext& context, const Level& level, const R
 
 // Returns whether jobs that are no suspects have no violation.
 bool ViolationFinder::none_possible(const RestrictedProblem& r, std::span<const Cost> prices, double lowest) const {
-  if (at_.empty()) return false;
+  if (at_.empty() || known_ != r.place_of.size()) return false;
   double rise = 0, parts = std::fabs(most_) + std::fabs(lowest);
   for (std::size_t s = 0; s < prices.size(); ++s) {
     rise = std::max(rise, static_cast<double>(prices[s] - at_[s]));
@@ -115,11 +116,21 @@ void ViolationFinder::collect_suspects(const SolverContext& context, const Restr
   std::nth_element(some.begin(), rank, some.end(), std::greater<>{});
   most_ = some.empty() ? lowest : std::min(lowest, *rank);
   at_.assign(prices.begin(), prices.end());
+  known_ = r.place_of.size();
   std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   each(context, n, [&](std::size_t chunk, Index k) {
     if (needs(k) > most_) parts[chunk].push_back(k);
   });
   jobs_ = flatten(parts);
+}
+
+bool list_doubtful_jobs(const Level& level, std::span<const Cost> prices, Cost margin, RestrictedProblem& r) {
+  if (level.shards == nullptr || (margin == 0 && r.box.holds(prices))) return false;
+  return level.shards->list_doubtful(prices, margin, r);
+}
+
+double lowest_shift(const RestrictedProblem& r, std::span<const Cost> prices) {
+  return surely_below(r.box.shift(prices));
 }
 
 Violations ViolationFinder::find(const SolverContext& context, const Level& level, const RestrictedProblem& r,
@@ -139,7 +150,7 @@ Violations ViolationFinder::find(const SolverContext& context, const Level& leve
   if (!none_possible(r, prices, lowest)) collect_suspects(context, r, prices, lowest);
   const auto asked = static_cast<Index>(jobs_.size());
   const NeededShifts needs(context, r, prices, margin_, asked);
-  const Index odd = count_compared(context, needs, jobs_, static_cast<Index>(r.place_of.size()), shifts);
+  const Index odd = count_compared(context, needs, jobs_, level.jobs(), shifts);
   out.shift = shifts[static_cast<std::size_t>(odd)];
   for (Index j = 0; j < odd; ++j) out.compared.push_back(low[static_cast<std::size_t>(j)].second);
   const double shift = surely_below(out.shift);

@@ -25,6 +25,13 @@ struct Violations {
 [[nodiscard]] Cost least_listed_cost(const SolverContext& context, const Level& level, const RestrictedProblem& r,
                                      std::span<const Cost> prices, Index k);
 
+// Returns the shift that bounds all classes outside candidates, rounded down: a job whose margin is below its class's
+// price move (plus a margin asked for) less this shift may have a violation.
+[[nodiscard]] double lowest_shift(const RestrictedProblem& r, std::span<const Cost> prices);
+
+// Lists the jobs of shards that find() may return; nothing where all jobs are in memory. Whether any was listed.
+bool list_doubtful_jobs(const Level& level, std::span<const Cost> prices, Cost margin, RestrictedProblem& r);
+
 // Finds violations on the lists of one pricing pass, which may only grow. With a margin a job counts from where a class
 // outside its candidates may cost as little as the best of these plus the margin.
 class ViolationFinder {
@@ -42,6 +49,7 @@ class ViolationFinder {
 
   std::vector<Index> jobs_;  // suspects: jobs whose needed shift at at_ exceeded most_; ascending
   std::vector<Cost> at_;     // empty: no test yet
+  std::size_t known_ = 0;    // jobs listed at that test
   double most_ = 0;
   Cost margin_ = 0;
 };

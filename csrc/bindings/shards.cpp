@@ -1,0 +1,233 @@
+// Shards: the questions they answer, the solve that asks them, and their part of a check.
+#include "gridcompute/certificate/transport.hpp"
+#include "gridcompute/transport/shards/solve_shards.hpp"
+#include "stats.hpp"
+
+namespace gridcompute::bindings {
+
+namespace {
+
+using transport::ColumnsView;
+using transport::Shard;
+using transport::TermsModel;
+
+using Tables = std::vector<std::tuple<Array<double>, bool, bool>>;  // entries, with keys, with coefficients
+// None, the cost of leaving any job unplaced, or "column".
+using Unplaced = std::variant<std::monostate, double, std::string>;
+using Columns = std::vector<std::pair<std::optional<Array<std::int32_t>>, std::optional<Array<double>>>>;
+
+// A model, with the tables it reads.
+struct Model {
+  Tables tables;
+  TermsModel terms;
+
+  Model(Tables arrays, const Unplaced& unplaced) : tables(std::move(arrays)) {
+    for (const auto& [entries, keyed, scaled] : tables) {
+      terms.n_slots = entries.shape(1);
+      terms.tables.push_back({entries.data(), entries.shape(0), keyed, scaled});
+    }
+    if (const double* cost = std::get_if<double>(&unplaced)) {
+      terms.unplaced = TermsModel::Unplaced::scalar;
+      terms.unplaced_cost = *cost;
+    } else if (std::holds_alternative<std::string>(unplaced)) {
+      terms.unplaced = TermsModel::Unplaced::column;
+    }
+  }
+};
+
+[[noreturn]] void refuse(const std::string& field, const std::string& what) {
+  throw Error(ErrorKind::invalid_problem, field, -1, field + ": " + what);
+}
+
+// Throws where the columns are not those of the model, n of each.
+ColumnsView view_of(const TermsModel& model, const Columns& columns, const std::optional<Array<double>>& unplaced,
+                    Index n) {
+  ColumnsView out;
+  out.n = n;
+  if (columns.size() != model.tables.size()) refuse("terms", "found other columns than those of the tables");
+  const auto take = [&](const auto& array, bool wanted, const char* part, std::size_t term) {
+    const std::string field = "terms[" + std::to_string(term) + "]." + part;
+    if (array.has_value() != wanted) refuse(field, wanted ? "found none" : "found one, needed none");
+    if (wanted && array->size() != n)
+      refuse(field, "found " + std::to_string(array->size()) + " rows, needed " + std::to_string(n));
+    return wanted ? array->data() : nullptr;
+  };
+  for (std::size_t t = 0; t < columns.size(); ++t) {
+    out.key.push_back(take(columns[t].first, model.tables[t].keyed, "key", t));
+    out.coef.push_back(take(columns[t].second, model.tables[t].scaled, "coef", t));
+  }
+  const bool by_column = model.unplaced == TermsModel::Unplaced::column;
+  if (by_column != unplaced.has_value() || (by_column && unplaced->size() != n))
+    refuse("unplaced", "found another number of rows than " + std::to_string(n));
+  if (by_column) out.unplaced = unplaced->data();
+  return out;
+}
+
+// Answers a question; None where the columns are needed and none were given.
+std::optional<py::bytes> answer(Shard& shard, const TermsModel& model, const py::bytes& question,
+                                const std::optional<Columns>& columns, const std::optional<Array<double>>& unplaced,
+                                int threads) {
+  const int most = threads_for(threads);
+  const std::string_view asked(PyBytes_AS_STRING(question.ptr()),
+                               static_cast<std::size_t>(PyBytes_GET_SIZE(question.ptr())));
+  ColumnsView view;
+  if (columns) view = view_of(model, *columns, unplaced, shard.size());
+  Guard guard(std::nullopt, py::none());
+  const std::optional<std::string> found = guard.run([&](Stop& stop) -> std::optional<std::string> {
+    Pool pool(most);
+    if (columns) transport::check_columns(model, view, shard.first());
+    return shard.answer(asked, columns ? &view : nullptr, pool, stop);
+  });
+  return found ? std::optional<py::bytes>(py::bytes(*found)) : std::nullopt;
+}
+
+struct PyShard {
+  std::shared_ptr<Model> model;
+  Shard shard;
+};
+
+// (prices, load, objective, bound, exact, status, stats, jobs and slots of a witness or None, remainders or None)
+py::tuple solve(const std::shared_ptr<Model>& model, const Array<std::int64_t>& rows,
+                const Array<std::int64_t>& capacity, const py::object& ask, const std::optional<Array<double>>& prices,
+                std::uint64_t seed, int threads, std::optional<double> time_limit, py::object progress) {
+  transport::Options options;
+  options.direct = true;
+  if (prices) options.prices = prices->data();
+  options.seed = seed;
+  options.threads = threads_for(threads);
+  transport::ShardStats traffic;
+  Guard guard(time_limit, std::move(progress));
+  const transport::Result r = guard.run([&](Stop& stop) {
+    const auto ask_all = [&](std::vector<std::string> questions) { return guard.ask(ask, questions); };
+    return transport::solve_shards(model->terms, view(rows), view(capacity), ask_all, options, stop, traffic);
+  });
+  Index n_jobs = 0;
+  for (const std::int64_t n : view(rows)) n_jobs += n;
+  py::dict stats = stats_of(r.stats);
+  const Index pairs = std::max<Index>(1, n_jobs * model->terms.n_slots);
+  stats["passes"] = static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs);
+  stats["resolution"] = r.resolution;
+  stats["questions"] = traffic.questions;
+  stats["bytes_to_shards"] = traffic.bytes_sent;
+  stats["bytes_from_shards"] = traffic.bytes_received;
+  stats["rows_sampled"] = traffic.rows_sampled;
+  stats["rows_listed"] = traffic.rows_listed;
+  py::object witness = py::none(), remainders = py::none();
+  if (r.status == transport::Status::infeasible)
+    witness = py::make_tuple(copy_out(std::span<const Index>(r.witness_jobs)),
+                             copy_out(std::span<const Slot>(r.witness_slots)));
+  if (!r.remainders.empty()) {
+    py::array_t<double> all({r.remainders.size(), r.remainders.front().size()});
+    for (std::size_t k = 0; k < r.remainders.size(); ++k)
+      std::ranges::copy(r.remainders[k], all.mutable_data() + k * r.remainders[k].size());
+    remainders = all;
+  }
+  return py::make_tuple(copy_out(std::span<const double>(r.prices)), copy_out(std::span<const Cost>(r.load)),
+                        r.objective, r.bound, r.exact, name_of(r.status), stats, witness, remainders);
+}
+
+using certificate::JobFault;
+using certificate::TransportSums;
+
+template <class Put>
+void each_part(TransportSums& sums, const Put& put) {
+  put(sums.objective), put(sums.low), put(sums.high), put(sums.magnitude), put(sums.fractional), put(sums.jobs);
+  for (JobFault* fault : {&sums.range, &sums.forbidden, &sums.must, &sums.invalid, &sums.no_option}) put(*fault);
+}
+
+// The sums of a shard's jobs, for check_sums.
+py::bytes sum_jobs(const std::shared_ptr<Model>& model, const Columns& columns,
+                   const std::optional<Array<double>>& unplaced, Index first, const Array<std::int32_t>& assignment,
+                   const Array<double>& prices, const std::optional<Array<double>>& remainders, int threads) {
+  const int most = threads_for(threads);
+  const ColumnsView shown = view_of(model->terms, columns, unplaced, assignment.size());
+  const std::span<const double> added = remainders ? view(*remainders) : std::span<const double>();
+  const bool priced = certificate::check_prices(view(prices), added, model->terms.n_slots).usable;
+  Guard guard(std::nullopt, py::none());
+  std::optional<TransportSums> sums = guard.run([&](Stop& stop) {
+    Pool pool(most);
+    const transport::ColumnExtents extents = transport::check_columns(model->terms, shown, first);
+    const auto cost = transport::make_terms(model->terms, shown, {shown.n, extents.coef});
+    const std::vector<Cost> capacity(static_cast<std::size_t>(model->terms.n_slots), 0);
+    certificate::TransportProblem problem{cost.get(), capacity, {}, {}};
+    if (model->terms.unplaced == TermsModel::Unplaced::scalar) problem.unplaced = {&model->terms.unplaced_cost, 1};
+    // A column of one entry reads as one cost for all, which is the same.
+    if (shown.unplaced != nullptr) problem.unplaced = {shown.unplaced, static_cast<std::size_t>(shown.n)};
+    return certificate::sum_jobs(problem, view(assignment), view(prices), added, priced, first, pool, stop);
+  });
+  MessageWriter out;
+  if (sums) {
+    each_part(*sums, [&](const auto& value) { out.put(value); });
+    out.put_vector(sums->load);
+  }
+  return py::bytes(out.bytes());
+}
+
+// What the sums of all shards, in their order, prove; as check_transport of certificate.cpp.
+py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::bytes>& parts,
+                    const Array<std::int64_t>& capacity, const Array<double>& prices,
+                    const std::optional<Array<double>>& remainders) {
+  TransportSums total;
+  total.load.assign(static_cast<std::size_t>(model->terms.n_slots), 0);
+  for (const py::bytes& bytes : parts) {
+    MessageReader in(static_cast<std::string_view>(bytes));
+    TransportSums part;
+    each_part(part, [&](auto& value) { value = in.get<std::decay_t<decltype(value)>>(); });
+    part.load = in.get_all<Cost>();
+    total.join(part);
+  }
+  const ColumnsView none = transport::JobColumns(model->terms).view();
+  const auto cost = transport::make_terms(model->terms, none, {0, std::vector<double>(model->terms.tables.size(), 0)});
+  const certificate::TransportProblem problem{cost.get(), view(capacity), {}, {}};
+  const certificate::TransportReport r = certificate::check_sums(
+      problem, total, view(prices), remainders ? view(*remainders) : std::span<const double>());
+  py::dict out;
+  out["faults"] = r.faults;
+  out["forbidden"] = r.forbidden;
+  out["missing"] = r.missing;
+  out["overfull"] = r.overfull;
+  out["unproved"] = r.unproved;
+  out["load"] = copy_out(std::span<const std::int64_t>(r.load));
+  out["objective_low"] = r.objective.low;
+  out["objective_high"] = r.objective.high;
+  out["bound_low"] = r.bound.low;
+  out["bound_high"] = r.bound.high;
+  out["magnitude"] = r.magnitude;
+  out["integral"] = r.integral;
+  out["tight"] = r.tight;
+  return out;
+}
+
+}  // namespace
+
+void bind_shards(py::module_& m) {
+  py::class_<Model, std::shared_ptr<Model>>(m, "TermsModel", "The tables that all shards of a problem have in common.")
+      .def(py::init<Tables, Unplaced>(), py::arg("tables"), py::arg("unplaced"));
+  py::class_<PyShard>(m, "TermsShard", "A range of the jobs, and what it remembers of the last pricing pass.")
+      .def(py::init([](std::shared_ptr<Model> model, Index first, Index n, Index n_jobs) {
+             Shard shard(model->terms, first, n, n_jobs);
+             return PyShard{std::move(model), std::move(shard)};
+           }),
+           py::arg("model"), py::arg("first"), py::arg("n"), py::arg("n_jobs"))
+      .def(
+          "answer",
+          [](PyShard& self, const py::bytes& question, const std::optional<Columns>& columns,
+             const std::optional<Array<double>>& unplaced, int threads) {
+            return answer(self.shard, self.model->terms, question, columns, unplaced, threads);
+          },
+          py::arg("question"), py::arg("columns").noconvert(), py::arg("unplaced").noconvert(), py::arg("threads"))
+      .def("take_assignment", [](PyShard& self) {
+        const std::vector<std::int32_t> found = self.shard.take_assignment();
+        return copy_out(std::span<const std::int32_t>(found));
+      });
+  m.def("transport_shards", &solve, py::arg("model"), py::arg("rows").noconvert(), py::arg("capacity").noconvert(),
+        py::arg("ask"), py::arg("prices").noconvert(), py::arg("seed"), py::arg("threads"), py::arg("time_limit"),
+        py::arg("progress"));
+  m.def("sum_shard", &sum_jobs, py::arg("model"), py::arg("columns").noconvert(), py::arg("unplaced").noconvert(),
+        py::arg("first"), py::arg("assignment").noconvert(), py::arg("prices").noconvert(),
+        py::arg("remainders").noconvert(), py::arg("threads"));
+  m.def("check_shards", &check_sums, py::arg("model"), py::arg("parts"), py::arg("capacity").noconvert(),
+        py::arg("prices").noconvert(), py::arg("remainders").noconvert());
+}
+
+}  // namespace gridcompute::bindings

@@ -1,0 +1,45 @@
+// What a pricing pass finds in a chunk of rows, and how chunks become one restricted problem: those of one pass, or
+// those of the shards that hold the rows.
+#pragma once
+
+#include <array>
+#include <memory_resource>
+#include <unordered_map>
+#include <vector>
+
+#include "gridcompute/transport/model/solver_context.hpp"
+#include "gridcompute/transport/restricted/restricted_problem.hpp"
+
+namespace gridcompute::transport {
+
+// Rows a chunk; fixed, so that results do not depend on threads. How long a chunk tries the float32 filter depends on its
+// rows, and so do the bounds on classes that the filter excluded: parts of a pass are cut between chunks.
+inline constexpr Index kPricedRows = 2048;
+
+// Results of some rows; joined in order.
+struct PricedChunk {
+  static constexpr int kRecentBits = 8;
+
+  explicit PricedChunk(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
+
+  std::pmr::memory_resource* memory;
+  std::pmr::vector<Cost> fixed{memory};
+  Wide base = 0;
+  CostRangeStats seen;
+  bool wrapped = false;
+  Index first_infeasible_job = -1;  // the first row with no allowed class
+  std::pmr::vector<Index> job{memory};
+  std::pmr::vector<std::int32_t> size{memory}, members{memory};
+  std::pmr::vector<Cost> weight{memory}, next{memory};
+  std::pmr::vector<Slot> slot{memory};
+  std::pmr::vector<Cost> key{memory};
+  std::pmr::unordered_multimap<std::uint64_t, std::int32_t> table{memory};  // list -> group, if shared
+  std::array<std::int32_t, 1 << kRecentBits> recent;  // a likely group by the signature of a screened row
+};
+
+// Joins chunks in their order into `out`, whose place_of holds each row's class, or ~(group of its chunk). starts: the
+// first row of each chunk, and the number of rows. False if stopped.
+[[nodiscard]] bool join_chunks(std::vector<PricedChunk>& chunks, std::span<const Index> starts,
+                               const SolverContext& context, RestrictedProblem& out, CostRangeStats& seen);
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,505 @@
+#include "gridcompute/transport/shards/coordinator.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "gridcompute/transport/model/dual_bound.hpp"
+#include "gridcompute/transport/restricted/priced_chunk.hpp"
+#include "gridcompute/transport/restricted/violations.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+// A job whose margin exceeds what the box proves by less than this share of its class's radius is listed at once: prices
+// that leave the box a little then need no second question.
+constexpr double kNearBox = 0.25;
+// When more jobs are listed, so are those whose margin is larger by this share.
+constexpr double kAhead = 0.25;
+constexpr double kFloat = 0x1p-20;  // bounds the roundings of a margin, a float, after a subtraction
+
+std::vector<std::int32_t> local_rows(std::span<const Index> positions, Index first) {
+  std::vector<std::int32_t> rows;
+  rows.reserve(positions.size());
+  for (const Index at : positions) rows.push_back(static_cast<std::int32_t>(at - first));
+  return rows;
+}
+
+// The positions within [first, first + n).
+std::span<const Index> within(std::span<const Index> positions, Index first, Index n) {
+  const auto from = std::lower_bound(positions.begin(), positions.end(), first);
+  return {from, std::lower_bound(from, positions.end(), first + n)};
+}
+
+}  // namespace
+
+ShardCoordinator::ShardCoordinator(const TermsModel& model, std::span<const Index> rows, AskShards ask,
+                                   const Options& options, Stop& stop, ShardStats& stats)
+    : model_(model),
+      rows_(rows.begin(), rows.end()),
+      ask_(std::move(ask)),
+      options_(options),
+      stop_(stop),
+      stats_(stats),
+      pool_(options.threads) {
+  for (const Index n : rows_) {
+    first_.push_back(n_jobs_);
+    n_jobs_ += n;
+  }
+}
+
+bool ShardCoordinator::ask_shards(std::vector<std::string> questions, std::vector<std::string>& answers) {
+  if (stop_.poll()) return false;
+  if (questions.empty()) return true;
+  ++stats_.questions;
+  std::vector<char> asked;
+  for (const std::string& q : questions) {
+    stats_.bytes_sent += static_cast<Index>(q.size());
+    asked.push_back(q.empty() ? 0 : 1);
+  }
+  answers = ask_(std::move(questions));
+  if (answers.size() != asked.size()) {
+    stop_.force_deadline();
+    return false;
+  }
+  for (std::size_t k = 0; k < answers.size(); ++k) {
+    stats_.bytes_received += static_cast<Index>(answers[k].size());
+    if (answers[k].empty() != (asked[k] == 0))
+      throw Error(ErrorKind::internal, "", static_cast<Index>(k),
+                  "shards: shard " + std::to_string(k) + " did not answer");
+  }
+  return true;
+}
+
+bool ShardCoordinator::ask_parts(const std::function<std::string(std::size_t part)>& question,
+                                 std::vector<std::string>& answers) {
+  std::vector<std::string> elsewhere(rows_.size()), found;
+  bool any = false;
+  for (std::size_t k = 0; k < parts_.size(); ++k) {
+    if (parts_[k].shard < 0) continue;
+    std::string& asked = elsewhere[static_cast<std::size_t>(parts_[k].shard)];
+    asked = question(k);
+    any |= !asked.empty();
+  }
+  if (any && !ask_shards(std::move(elsewhere), found)) return false;
+  answers.assign(parts_.size(), {});
+  for (std::size_t k = 0; k < parts_.size(); ++k) {
+    if (parts_[k].shard >= 0) {
+      if (any) answers[k] = std::move(found[static_cast<std::size_t>(parts_[k].shard)]);
+      continue;
+    }
+    const std::string asked = question(k);
+    const ColumnsView view = parts_[k].columns.view();
+    if (!asked.empty()) answers[k] = parts_[k].edge->answer(asked, &view, pool_, stop_, *options_.tuning).value();
+  }
+  return !stop_.requested();
+}
+
+MessageWriter ShardCoordinator::question(Question kind) const {
+  MessageWriter out;
+  out.put(kind);
+  out.put_text(setting_);
+  return out;
+}
+
+void ShardCoordinator::hold(JobColumns columns, std::vector<Index> positions) {
+  source_->hold(std::move(columns), std::move(positions));
+  set_unplaced(model_, source_->columns().view(), problem_);
+}
+
+bool ShardCoordinator::open(std::vector<Index> positions) {
+  samples_ = std::move(positions);
+  std::vector<std::string> questions, answers;
+  for (std::size_t k = 0; k < rows_.size(); ++k) {
+    MessageWriter out;
+    out.put(Question::open);
+    out.put_vector(local_rows(within(samples_, first_[k], rows_[k]), first_[k]));
+    questions.push_back(out.take());
+  }
+  if (!ask_shards(std::move(questions), answers)) return false;
+  holds_samples_ = false;
+  TermsScope scope{n_jobs_, std::vector<double>(model_.tables.size(), 0)};
+  for (std::size_t t = 0; t < scope.coef.size(); ++t) scope.coef[t] = model_.tables[t].scaled ? 0 : 1;
+  JobColumns sampled(model_);
+  std::vector<JobColumns> heads, tails;
+  double unplaced = 0;
+  for (std::string& answer : answers) {
+    MessageReader in(answer);
+    const auto coef = in.get_all<double>();
+    for (std::size_t t = 0; t < scope.coef.size(); ++t) scope.coef[t] = std::max(scope.coef[t], coef.at(t));
+    unplaced = std::max(unplaced, in.get<double>());
+    sampled.append(JobColumns::read(in));
+    heads.push_back(JobColumns::read(in)), tails.push_back(JobColumns::read(in));
+    answer = {};
+  }
+  source_ = std::make_unique<GatheredCost>(model_, std::move(scope));
+  problem_.cost = source_.get();
+  problem_.shards = this;
+  problem_.largest_unplaced = model_.unplaced == TermsModel::Unplaced::scalar && std::isfinite(model_.unplaced_cost)
+                                  ? std::fabs(model_.unplaced_cost)
+                                  : unplaced;
+  stats_.rows_sampled = std::max(stats_.rows_sampled, sampled.size());
+  hold(std::move(sampled), samples_);
+  holds_samples_ = true;
+  make_edges(heads, tails);
+  return true;
+}
+
+void ShardCoordinator::make_edges(std::span<const JobColumns> heads, std::span<const JobColumns> tails) {
+  parts_.clear();
+  JobColumns edge(model_);
+  Index begin = 0;  // of the edge
+  const auto close = [&] {
+    if (edge.size() == 0) return;
+    Part part;
+    part.first = begin, part.n = edge.size();
+    part.edge = std::make_unique<Shard>(model_, begin, part.n, n_jobs_);
+    part.columns = std::exchange(edge, JobColumns(model_));
+    parts_.push_back(std::move(part));
+  };
+  for (std::size_t k = 0; k < rows_.size(); ++k) {
+    const OwnChunks own = own_chunks(first_[k], rows_[k], n_jobs_, kPricedRows);
+    if (edge.size() == 0) begin = first_[k];
+    edge.append(heads[k]);
+    if ((begin + edge.size()) % kPricedRows == 0 || begin + edge.size() == n_jobs_) close();
+    if (own.end > own.begin) {
+      Part part;
+      part.first = first_[k] + own.begin, part.n = own.end - own.begin, part.shard = static_cast<Index>(k);
+      parts_.push_back(std::move(part));
+    }
+    if (tails[k].size() > 0) {
+      begin = first_[k] + own.end;
+      edge.append(tails[k]);
+    }
+  }
+  close();
+}
+
+void ShardCoordinator::attach(Level& all) {
+  level_ = &all;
+  all.shards = this;
+  all.n = 0;
+  all.unlisted = n_jobs_;
+  setting_.clear(), told_.clear(), told_answers_.clear();
+  removed_ = false, every_ = 0;
+  if (!holds_samples_) (void)open(std::move(samples_));
+}
+
+std::vector<Index> ShardCoordinator::rows_of(std::span<const Index> positions) const {
+  const std::vector<Index>& held = source_->positions();
+  std::vector<Index> rows;
+  rows.reserve(positions.size());
+  auto at = held.begin();
+  for (const Index position : positions) {
+    at = std::lower_bound(at, std::min(at + 64, held.end()), position);
+    if (at == held.end() || *at != position) at = std::lower_bound(held.begin(), held.end(), position);
+    if (at == held.end() || *at != position)
+      throw Error(ErrorKind::internal, "", position, "shards: job " + std::to_string(position) + " was not gathered");
+    rows.push_back(at - held.begin());
+  }
+  return rows;
+}
+
+bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, RestrictedProblem& out,
+                             CostRangeStats& seen) {
+  const QuantisedCost& keys = context.keys;
+  MessageWriter setting;
+  PassSetting{keys.resolution(), keys.perturbation(), seen.inexact, context.share, box, source_->scope()}.write(setting);
+  setting_ = setting.take();
+  limits_.clear();
+  for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + kNearBox) + 1);
+  MessageWriter asked = question(Question::scan);
+  asked.put_vector(limits_);
+  std::vector<std::string> answers;
+  if (!ask_parts([&](std::size_t) { return asked.bytes(); }, answers)) return false;
+
+  out = RestrictedProblem{};
+  out.columns = keys.columns();
+  out.box = box;
+  out.shared = context.share;
+  out.fixed.assign(static_cast<std::size_t>(out.columns), 0);
+  least_margins_.assign(limits_.size(), kInf);
+  perturbation_ = 0, removed_ = false, every_ = 0;
+  perturber_ = keys.perturber();
+  std::vector<PricedChunk> chunks;
+  std::vector<Index> starts{0}, positions;
+  JobColumns columns(model_);
+  for (std::string& answer : answers) {
+    MessageReader in(answer);
+    PricedChunk& chunk = chunks.emplace_back(context.pool.memory());
+    chunk.seen = in.get<CostRangeStats>();
+    chunk.base = in.get<Wide>();
+    chunk.fixed = in.get_vector<std::pmr::vector<Cost>>();
+    chunk.first_infeasible_job = in.get<Index>();
+    const UnlistedJobs others = UnlistedJobs::read(in);
+    perturbation_ += others.perturbation;
+    for (std::size_t s = 0; s < least_margins_.size(); ++s)
+      least_margins_[s] = std::min(least_margins_[s], others.least_margins.at(s));
+    const JobList listed = JobList::read(in);
+    chunk.job = in.get_vector<std::pmr::vector<Index>>();
+    for (Index& job : chunk.job) job += starts.back();
+    chunk.size = in.get_vector<std::pmr::vector<std::int32_t>>();
+    chunk.members = in.get_vector<std::pmr::vector<std::int32_t>>();
+    chunk.weight = in.get_vector<std::pmr::vector<Cost>>();
+    chunk.next = in.get_vector<std::pmr::vector<Cost>>();
+    chunk.slot = in.get_vector<std::pmr::vector<Slot>>();
+    chunk.key = in.get_vector<std::pmr::vector<Cost>>();
+    out.place_of.insert(out.place_of.end(), listed.place.begin(), listed.place.end());
+    out.margin.insert(out.margin.end(), listed.margin.begin(), listed.margin.end());
+    positions.insert(positions.end(), listed.position.begin(), listed.position.end());
+    columns.append(listed.columns);
+    starts.push_back(static_cast<Index>(positions.size()));
+    answer = {};
+  }
+  if (!join_chunks(chunks, starts, context, out, seen)) return false;
+  level_->n = columns.size();
+  level_->unlisted = n_jobs_ - level_->n;
+  stats_.rows_listed = std::max(stats_.rows_listed, level_->n);
+  hold(std::move(columns), std::move(positions));
+  holds_samples_ = false;
+  return true;
+}
+
+bool ShardCoordinator::list(std::vector<JobList>& lists, RestrictedProblem& r) {
+  JobColumns more(model_);
+  std::vector<Index> new_positions;
+  std::vector<std::int32_t> place;
+  std::vector<float> margin;
+  const std::vector<Index>& held = source_->positions();
+  for (JobList& from : lists) {
+    std::vector<std::int32_t> rows;
+    for (std::size_t j = 0; j < from.position.size(); ++j) {
+      const Index at = from.position[j];
+      if (std::binary_search(held.begin(), held.end(), at)) continue;
+      rows.push_back(static_cast<std::int32_t>(j));
+      new_positions.push_back(at);
+      place.push_back(from.place[j]);
+      const Cost first = perturber_.perturbation().active() ? perturber_.at(at, from.place[j]) : 0;
+      if (removed_) {  // as for the jobs that were listed before (tie_selection.cpp)
+        const float less = from.margin[j] - static_cast<float>(perturber_.perturbation().spread - 1 - first);
+        margin.push_back(std::nextafterf(std::nextafterf(less, -std::numeric_limits<float>::infinity()),
+                                         -std::numeric_limits<float>::infinity()));
+      } else {
+        perturbation_ -= first;
+        margin.push_back(from.margin[j]);
+      }
+    }
+    more.append(from.columns.view(), rows);
+    from = {};
+  }
+  if (new_positions.empty()) return false;
+  // Merges both by position; order: rows of the merged columns, in those of the held ones and then the new ones.
+  const auto before = static_cast<Index>(held.size()), all = before + static_cast<Index>(new_positions.size());
+  std::vector<Index> order, positions, moved(static_cast<std::size_t>(before));
+  order.reserve(static_cast<std::size_t>(all)), positions.reserve(static_cast<std::size_t>(all));
+  DefaultInitVector<std::int32_t> places;
+  DefaultInitVector<float> margins;
+  places.reserve(static_cast<std::size_t>(all)), margins.reserve(static_cast<std::size_t>(all));
+  for (Index a = 0, b = 0; a + b < all;) {
+    const bool old = b == all - before || (a < before && held[a] < new_positions[b]);
+    if (old) moved[a] = a + b;
+    positions.push_back(old ? held[a] : new_positions[b]);
+    places.push_back(old ? r.place_of[a] : place[b]);
+    margins.push_back(old ? r.margin[a] : margin[b]);
+    order.push_back(old ? a : before + b);
+    old ? ++a : ++b;
+  }
+  for (Index& job : r.job) job = moved[job];
+  r.place_of = std::move(places), r.margin = std::move(margins);
+  hold(source_->columns().merged(more, order), std::move(positions));
+  level_->n = all;
+  level_->unlisted = n_jobs_ - all;
+  stats_.rows_listed = std::max(stats_.rows_listed, all);
+  return true;
+}
+
+bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin,
+                                     RestrictedProblem& r) {
+  const double lowest = lowest_shift(r, prices);
+  const double lowered = removed_ ? static_cast<double>(perturber_.perturbation().spread) : 0;
+  std::vector<double> limits = limits_;
+  bool any = false;
+  for (std::size_t s = 0; s < limits.size(); ++s) {
+    double below = round_up(prices[s] - r.box.center[s] + margin) - lowest;  // margins from which no job is doubtful
+    if (removed_) below += lowered + std::fabs(below) * kFloat + 1;
+    if (!(least_margins_[s] * (removed_ ? 1 - kFloat : 1) < below)) continue;
+    any = true;
+    limits[s] = std::max(limits[s], below + std::fabs(below) * kAhead + 1);
+  }
+  if (!any) return false;
+  MessageWriter asked = question(Question::list_near);
+  asked.put_vector(limits_), asked.put_vector(limits);
+  std::vector<std::string> answers;
+  if (!ask_parts([&](std::size_t) { return asked.bytes(); }, answers)) return false;
+  limits_ = limits;
+  least_margins_.assign(limits_.size(), kInf);
+  std::vector<JobList> lists;
+  for (std::string& answer : answers) {
+    MessageReader in(answer);
+    const UnlistedJobs others = UnlistedJobs::read(in);
+    for (std::size_t s = 0; s < least_margins_.size(); ++s)
+      least_margins_[s] = std::min(least_margins_[s], others.least_margins.at(s));
+    lists.push_back(JobList::read(in));
+    answer = {};
+  }
+  return list(lists, r);
+}
+
+bool ShardCoordinator::list_answers(const std::vector<std::string>& answers, RestrictedProblem& r) {
+  std::vector<JobList> lists;
+  for (const std::string& answer : answers) {
+    if (answer.empty()) continue;
+    MessageReader in(answer);
+    lists.push_back(JobList::read(in));
+  }
+  return list(lists, r);
+}
+
+bool ShardCoordinator::list_every(Index step, RestrictedProblem& r) {
+  if (every_ == step) return false;
+  const auto asked = [&](std::size_t k) {
+    const Part& part = parts_[k];
+    std::vector<std::int32_t> rows;
+    for (Index at = (part.first + step - 1) / step * step; at < part.first + part.n; at += step)
+      if (!std::binary_search(source_->positions().begin(), source_->positions().end(), at))
+        rows.push_back(static_cast<std::int32_t>(at - part.first));
+    MessageWriter out = question(Question::list_rows);
+    out.put_vector(rows);
+    return rows.empty() ? std::string{} : out.take();
+  };
+  std::vector<std::string> answers;
+  if (!ask_parts(asked, answers)) return false;
+  every_ = step;
+  return list_answers(answers, r);
+}
+
+Index ShardCoordinator::listed_at(Index position) const {
+  const std::vector<Index>& held = source_->positions();
+  const auto at = std::lower_bound(held.begin(), held.end(), position);
+  if (at == held.end() || *at != position)
+    throw Error(ErrorKind::internal, "", position, "shards: job " + std::to_string(position) + " is not listed");
+  return at - held.begin();
+}
+
+bool ShardCoordinator::list_escaping(std::span<const Slot> classes,
+                                     std::span<const Cost> prices, Cost units, RestrictedProblem& r) {
+  std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
+  for (const Slot s : classes)
+    if (s < r.columns) inside[static_cast<std::size_t>(s)] = 1;
+  MessageWriter asked = question(Question::list_escape);
+  asked.put_vector(limits_), asked.put_vector(inside), asked.put_all(prices), asked.put(units);
+  std::vector<std::string> answers;
+  return ask_parts([&](std::size_t) { return asked.bytes(); }, answers) && list_answers(answers, r);
+}
+
+bool ShardCoordinator::list_misplaced(std::span<const Cost> prices,
+                                      RestrictedProblem& r) {
+  MessageWriter asked = question(Question::list_wrong);
+  asked.put_vector(limits_), asked.put_all(prices);
+  std::vector<std::string> answers;
+  return ask_parts([&](std::size_t) { return asked.bytes(); }, answers) && list_answers(answers, r);
+}
+
+void ShardCoordinator::remove_perturbation(const KeyPerturber& perturber, RestrictedProblem& r) {
+  r.base -= perturbation_;
+  perturber_ = perturber;
+  removed_ = true;
+}
+
+Total ShardCoordinator::total(std::span<const std::int32_t> assignment) {
+  const std::vector<Index>& held = source_->positions();
+  const auto classes_of = [&](Index first, Index n) {
+    const std::span<const Index> listed = within(held, first, n);
+    return assignment.subspan(static_cast<std::size_t>(listed.data() - held.data()), listed.size());
+  };
+  const auto begin = [&] {
+    MessageWriter out;
+    out.put(Question::assign);
+    out.put(n_jobs_), out.put_vector(source_->scope().coef);
+    out.put(false);
+    out.put_text(setting_);
+    return out;
+  };
+  const auto with_listed = [&](MessageWriter& out, Index first, Index n) {
+    out.put_vector(local_rows(within(held, first, n), first));
+    out.put_all(classes_of(first, n));
+  };
+  std::vector<MessageWriter> questions;
+  std::vector<std::vector<std::int32_t>> heads(rows_.size()), tails(rows_.size());
+  for (Part& part : parts_) {
+    if (part.shard >= 0) continue;
+    MessageWriter out = begin();
+    with_listed(out, part.first, part.n);
+    out.put_vector(std::vector<std::int32_t>{}), out.put_vector(std::vector<std::int32_t>{});
+    const ColumnsView view = part.columns.view();
+    (void)part.edge->answer(out.bytes(), &view, pool_, stop_, *options_.tuning);
+    const std::vector<std::int32_t>& classes = part.edge->assignment();
+    if (stop_.requested()) return {};
+    // Hands the classes to the shards that have these rows.
+    auto k = static_cast<std::size_t>(std::upper_bound(first_.begin(), first_.end(), part.first) - first_.begin()) - 1;
+    for (Index at = part.first; at < part.first + part.n; ++at) {
+      while (at >= first_[k] + rows_[k]) ++k;
+      const OwnChunks own = own_chunks(first_[k], rows_[k], n_jobs_, kPricedRows);
+      (at - first_[k] < own.begin ? heads : tails)[k].push_back(classes[static_cast<std::size_t>(at - part.first)]);
+    }
+  }
+  std::vector<std::string> asked, answers;
+  for (std::size_t k = 0; k < rows_.size(); ++k) {
+    const OwnChunks own = own_chunks(first_[k], rows_[k], n_jobs_, kPricedRows);
+    MessageWriter out = begin();
+    with_listed(out, first_[k] + own.begin, own.end - own.begin);
+    out.put_vector(heads[k]), out.put_vector(tails[k]);
+    asked.push_back(out.take());
+  }
+  std::vector<std::string> changed = asked;
+  for (std::size_t k = 0; k < told_.size(); ++k)
+    if (told_[k] == asked[k]) changed[k].clear();
+  if (!ask_shards(std::move(changed), answers)) return {};
+  for (std::size_t k = 0; k < answers.size(); ++k)
+    if (answers[k].empty()) answers[k] = std::move(told_answers_[k]);
+  told_ = std::move(asked), told_answers_ = std::move(answers);
+  load_.assign(static_cast<std::size_t>(model_.columns()), 0);
+  Total total, open;
+  for (std::size_t k = 0; k < rows_.size(); ++k) {
+    MessageReader in(told_answers_[k]);
+    const auto load = in.get_all<Cost>();
+    for (std::size_t s = 0; s < load_.size(); ++s) load_[s] += load.at(s);
+    const OwnChunks chunks = own_chunks(first_[k], rows_[k], n_jobs_, kTotalRows);
+    for (const double cost : in.get_all<double>()) open.add(cost);
+    if ((first_[k] + chunks.begin) % kTotalRows == 0) total.join(std::exchange(open, Total{}));
+    for (const Total& chunk : in.get_all<Total>()) total.join(chunk);
+    for (const double cost : in.get_all<double>()) open.add(cost);
+  }
+  total.join(open);
+  return total;
+}
+
+bool ShardCoordinator::assign_all(std::span<const std::int32_t> assignment) {
+  std::vector<std::string> questions, answers;
+  for (std::size_t k = 0; k < rows_.size(); ++k) {
+    MessageWriter out;
+    out.put(Question::assign);
+    out.put(n_jobs_), out.put_vector(source_->scope().coef);
+    out.put(true);
+    out.put_all(assignment.subspan(static_cast<std::size_t>(first_[k]), static_cast<std::size_t>(rows_[k])));
+    questions.push_back(out.take());
+  }
+  return ask_shards(std::move(questions), answers);
+}
+
+bool ShardCoordinator::any_cost_below(double most) {
+  MessageWriter out;
+  out.put(Question::costs_below);
+  out.put(n_jobs_), out.put_vector(source_->scope().coef), out.put(most);
+  std::vector<std::string> answers;
+  if (!ask_shards(std::vector<std::string>(rows_.size(), out.bytes()), answers)) return true;
+  for (const std::string& answer : answers)
+    if (MessageReader(answer).get<bool>()) return true;
+  return false;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,108 @@
+// The coordinator of a solve over shards: holds prices, capacities, samples, and the restricted problem of the listed
+// jobs; asks the shards for the rest, and merges their answers in the order of the jobs.
+//
+// Invariant.  Rows of the cost source are the listed jobs, ascending; level.n of them. A job that is not listed is in the
+// only class that it can want at prices within the box of the last pass, with a margin of at least limits_ of its class.
+//
+// Memory.  48 bytes and more a job that is listed or sampled, as many as it has columns; 12 a candidate.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gridcompute/transport/model/job_shards.hpp"
+#include "gridcompute/transport/restricted/restricted_problem.hpp"
+#include "gridcompute/transport/shards/gathered_cost.hpp"
+#include "gridcompute/transport/shards/shard.hpp"
+
+namespace gridcompute::transport {
+
+// Sends a question to each shard, none where it is empty, and returns the answers; nothing at all after a stop.
+using AskShards = std::function<std::vector<std::string>(std::vector<std::string> questions)>;
+
+struct ShardStats {
+  Index bytes_sent = 0, bytes_received = 0;
+  Index rows_sampled = 0, rows_listed = 0;  // at the coordinator at once, at most
+  Index questions = 0;                      // asked of all shards or some
+};
+
+class ShardCoordinator final : public JobShards {
+ public:
+  // rows: of each shard, in the order of the jobs.
+  ShardCoordinator(const TermsModel& model, std::span<const Index> rows, AskShards ask, const Options& options,
+                   Stop& stop, ShardStats& stats);
+
+  // Gathers the samples at these positions, ascending, and all that is needed once. False after a stop.
+  [[nodiscard]] bool open(std::vector<Index> positions);
+  // Returns the problem of all jobs, whose rows are those gathered.
+  [[nodiscard]] Problem& problem() noexcept { return problem_; }
+  [[nodiscard]] Index jobs() const noexcept { return n_jobs_; }
+  [[nodiscard]] const TermsScope& scope() const noexcept { return source_->scope(); }
+  [[nodiscard]] const JobColumns& columns() const noexcept { return source_->columns(); }
+  // Returns the loads that the shards found when they last said what all jobs cost, unplaced jobs last.
+  [[nodiscard]] const std::vector<Cost>& load() const noexcept { return load_; }
+  // Tells the shards the class of every job. False after a stop.
+  [[nodiscard]] bool assign_all(std::span<const std::int32_t> assignment);
+
+  void attach(Level& all) override;
+  [[nodiscard]] std::vector<Index> rows_of(std::span<const Index> positions) const override;
+  [[nodiscard]] bool price(const SolverContext& context, const PriceBox& box, RestrictedProblem& out,
+                           CostRangeStats& seen) override;
+  bool list_doubtful(std::span<const Cost> prices, Cost margin, RestrictedProblem& r) override;
+  bool list_every(Index step, RestrictedProblem& r) override;
+  bool list_escaping(std::span<const Slot> classes, std::span<const Cost> prices,
+                     Cost units, RestrictedProblem& r) override;
+  bool list_misplaced(std::span<const Cost> prices, RestrictedProblem& r) override;
+  [[nodiscard]] Index listed_at(Index position) const override;
+  void remove_perturbation(const KeyPerturber& perturber, RestrictedProblem& r) override;
+  [[nodiscard]] Total total(std::span<const std::int32_t> assignment) override;
+  [[nodiscard]] bool any_cost_below(double most) override;
+
+ private:
+  // Rows whose chunks are in one place: those of a shard elsewhere, or of a chunk that several have in part.
+  struct Part {
+    Index first = 0, n = 0;         // the rows priced there
+    Index shard = -1;               // elsewhere, or -1: here
+    std::unique_ptr<Shard> edge;    // here
+    JobColumns columns;
+  };
+
+  // Asks; false after a stop.
+  bool ask_shards(std::vector<std::string> questions, std::vector<std::string>& answers);
+  // Asks all parts; question(part) is empty for those that need no answer.
+  bool ask_parts(const std::function<std::string(std::size_t part)>& question, std::vector<std::string>& answers);
+  [[nodiscard]] MessageWriter question(Question kind) const;  // with the setting of the last pass
+  void make_edges(std::span<const JobColumns> heads, std::span<const JobColumns> tails);
+  // Lists jobs that were in a class by themselves.
+  bool list(std::vector<JobList>& lists, RestrictedProblem& r);
+  bool list_answers(const std::vector<std::string>& answers, RestrictedProblem& r);
+  void hold(JobColumns columns, std::vector<Index> positions);
+
+  const TermsModel& model_;
+  std::vector<Index> rows_, first_;  // of each shard
+  AskShards ask_;
+  const Options& options_;
+  Stop& stop_;
+  ShardStats& stats_;
+  Index n_jobs_ = 0;
+  Pool pool_;                  // for chunks that are priced here
+  std::vector<Part> parts_;    // in the order of the jobs
+  std::unique_ptr<GatheredCost> source_;
+  Problem problem_;
+  Level* level_ = nullptr;     // of all jobs
+  std::vector<Index> samples_;  // positions
+  bool holds_samples_ = false;  // these are the rows, not the listed jobs
+  std::string setting_;        // of the last pass
+  std::vector<double> limits_, least_margins_;  // (columns)
+  Wide perturbation_ = 0;      // added to the keys of unlisted jobs
+  bool removed_ = false;       // it was subtracted again
+  KeyPerturber perturber_;
+  Index every_ = 0;            // every so many-th job is listed
+  std::vector<Cost> load_;
+  std::vector<std::string> told_;               // the last `assign` of each shard, and its answer
+  std::vector<std::string> told_answers_;
+};
+
+}  // namespace gridcompute::transport

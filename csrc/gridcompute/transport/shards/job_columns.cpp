@@ -1,0 +1,164 @@
+#include "gridcompute/transport/shards/job_columns.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+[[noreturn]] void refuse(const std::string& field, Index job, const std::string& found, const std::string& needed) {
+  throw Error(ErrorKind::invalid_problem, field, job,
+              field + "[" + std::to_string(job) + "]: found " + found + ", needed " + needed);
+}
+
+std::string column_name(std::size_t term, const char* part) {
+  return "terms[" + std::to_string(term) + "]." + part;
+}
+
+template <class Values>
+void take_rows(const typename Values::value_type* from, std::span<const std::int32_t> rows, Values& to) {
+  if (from == nullptr) return;
+  const std::size_t before = to.size();
+  to.resize(before + rows.size());
+  for (std::size_t k = 0; k < rows.size(); ++k) to[before + k] = from[rows[k]];
+}
+
+template <class Values>
+void take_merged(const Values& a, const Values& b, std::span<const Index> order, Values& to) {
+  if (a.empty() && b.empty()) return;
+  to.resize(order.size());
+  const auto n = static_cast<Index>(a.size());
+  for (std::size_t k = 0; k < order.size(); ++k)
+    to[k] = order[k] < n ? a[static_cast<std::size_t>(order[k])] : b[static_cast<std::size_t>(order[k] - n)];
+}
+
+}  // namespace
+
+ColumnsView ColumnsView::rows(Index first, Index count) const {
+  ColumnsView part = *this;
+  part.n = count;
+  for (const std::int32_t*& key : part.key) key = key != nullptr ? key + first : nullptr;
+  for (const double*& coef : part.coef) coef = coef != nullptr ? coef + first : nullptr;
+  if (part.unplaced != nullptr) part.unplaced += first;
+  return part;
+}
+
+ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns, Index first) {
+  ColumnExtents out;
+  for (std::size_t t = 0; t < model.tables.size(); ++t) {
+    const TermsModel::Table& table = model.tables[t];
+    if (table.keyed) {
+      const std::int32_t* key = columns.key[t];
+      std::int32_t low = 0, high = -1;
+      for (Index k = 0; k < columns.n; ++k) low = std::min(low, key[k]), high = std::max(high, key[k]);
+      if (low < 0 || high >= table.n_keys) {
+        const Index k = std::find_if(key, key + columns.n, [&](auto x) { return x < 0 || x >= table.n_keys; }) - key;
+        refuse(column_name(t, "key"), first + k, std::to_string(key[k]),
+               "a row from 0 to " + std::to_string(table.n_keys - 1));
+      }
+    } else if (table.n_keys == 0 && columns.n > 0) {
+      throw Error(ErrorKind::invalid_problem, column_name(t, "table"), -1,
+                  column_name(t, "table") + ": found no rows, needed row 0");
+    }
+    double most = table.scaled ? 0 : 1;
+    if (table.scaled) {
+      const double* coef = columns.coef[t];
+      bool finite = true;
+      for (Index k = 0; k < columns.n; ++k) {
+        const double size = std::fabs(coef[k]);
+        finite &= size < kInf;
+        most = size > most ? size : most;
+      }
+      if (!finite) {
+        const Index k = std::find_if(coef, coef + columns.n, [](double x) { return !std::isfinite(x); }) - coef;
+        refuse(column_name(t, "coef"), first + k, shown(coef[k]), "a finite number");
+      }
+    }
+    out.coef.push_back(most);
+  }
+  for (Index k = 0; columns.unplaced != nullptr && k < columns.n; ++k) {
+    const double cost = columns.unplaced[k];
+    if (!(cost > -kInf)) refuse("unplaced", first + k, shown(cost), "a number, or inf for a job that must be placed");
+    if (cost < kInf) out.unplaced = std::max(out.unplaced, std::fabs(cost));
+  }
+  return out;
+}
+
+void JobColumns::append(const ColumnsView& from, std::span<const std::int32_t> rows) {
+  for (std::size_t t = 0; t < keys_.size(); ++t) {
+    take_rows(from.key[t], rows, keys_[t]);
+    take_rows(from.coef[t], rows, coefs_[t]);
+  }
+  take_rows(from.unplaced, rows, unplaced_);
+  n_ += static_cast<Index>(rows.size());
+}
+
+void JobColumns::append(const JobColumns& other) {
+  const auto add = [](auto& to, const auto& more) { to.insert(to.end(), more.begin(), more.end()); };
+  for (std::size_t t = 0; t < keys_.size(); ++t) add(keys_[t], other.keys_[t]), add(coefs_[t], other.coefs_[t]);
+  add(unplaced_, other.unplaced_);
+  n_ += other.n_;
+}
+
+JobColumns JobColumns::merged(const JobColumns& other, std::span<const Index> order) const {
+  JobColumns out;
+  out.n_ = static_cast<Index>(order.size());
+  out.keys_.resize(keys_.size()), out.coefs_.resize(coefs_.size());
+  for (std::size_t t = 0; t < keys_.size(); ++t) {
+    take_merged(keys_[t], other.keys_[t], order, out.keys_[t]);
+    take_merged(coefs_[t], other.coefs_[t], order, out.coefs_[t]);
+  }
+  take_merged(unplaced_, other.unplaced_, order, out.unplaced_);
+  return out;
+}
+
+ColumnsView JobColumns::view() const {
+  ColumnsView out;
+  out.n = n_;
+  for (const auto& key : keys_) out.key.push_back(key.empty() ? nullptr : key.data());
+  for (const auto& coef : coefs_) out.coef.push_back(coef.empty() ? nullptr : coef.data());
+  out.unplaced = unplaced_.empty() ? nullptr : unplaced_.data();
+  return out;
+}
+
+void JobColumns::write(MessageWriter& out) const {
+  out.put(n_);
+  out.put(static_cast<Index>(keys_.size()));
+  for (std::size_t t = 0; t < keys_.size(); ++t) out.put_vector(keys_[t]), out.put_vector(coefs_[t]);
+  out.put_vector(unplaced_);
+}
+
+JobColumns JobColumns::read(MessageReader& in) {
+  JobColumns out;
+  out.n_ = in.get<Index>();
+  const auto terms = static_cast<std::size_t>(in.get<Index>());
+  for (std::size_t t = 0; t < terms; ++t) {
+    out.keys_.push_back(in.get_vector<DefaultInitVector<std::int32_t>>());
+    out.coefs_.push_back(in.get_vector<DefaultInitVector<double>>());
+  }
+  out.unplaced_ = in.get_vector<DefaultInitVector<double>>();
+  return out;
+}
+
+std::unique_ptr<TermsCost> make_terms(const TermsModel& model, const ColumnsView& columns, const TermsScope& scope) {
+  std::vector<Term> terms;
+  for (std::size_t t = 0; t < model.tables.size(); ++t)
+    terms.push_back({model.tables[t].entries, model.tables[t].n_keys, columns.key[t], columns.coef[t]});
+  return std::make_unique<TermsCost>(std::move(terms), columns.n, model.n_slots,
+                                     std::vector<DefaultInitVector<double>>{}, &scope);
+}
+
+void set_unplaced(const TermsModel& model, const ColumnsView& columns, Problem& problem) {
+  // A pointer that is not null says that jobs may stay unplaced, also where no row is here.
+  problem.unplaced = model.unplaced == TermsModel::Unplaced::never ? nullptr
+                     : columns.unplaced != nullptr                 ? columns.unplaced
+                                                                   : &model.unplaced_cost;
+  problem.unplaced_stride = columns.unplaced != nullptr ? 1 : 0;
+}
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,72 @@
+// What the coordinator asks of shards, and the parts that questions and answers are made of (message.hpp).
+//
+// Every question holds all that its answer depends on beside the shard's own rows: a shard that has lost what it
+// computed, or that another process rebuilt, runs the last pricing pass again and answers the same.
+//
+// Rows between two shards.  A chunk of a pricing pass (priced_chunk.hpp) may begin in one shard and end in a later one.
+// Its rows are sent to the coordinator once, which prices it as a shard of its own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gridcompute/transport/model/price_box.hpp"
+#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/shards/job_columns.hpp"
+
+namespace gridcompute::transport {
+
+enum class Question : std::int32_t {
+  open,         // rows of samples, of chunks that the shard has in part, and ranges
+  scan,         // a pricing pass
+  list_near,    // jobs with a margin up to a new limit
+  list_rows,    // jobs by their position
+  list_escape,  // jobs of some classes that leave them at least cost
+  list_wrong,   // jobs that are not in their cheapest class
+  costs_below,  // is any cost at most this?
+  assign        // the class of each job, and what it costs
+};
+
+// What a pricing pass depends on.
+struct PassSetting {
+  double resolution = 1;
+  Perturbation ties;
+  bool inexact = false, share = false;
+  PriceBox box;
+  TermsScope scope;
+
+  void write(MessageWriter& out) const;
+  [[nodiscard]] static PassSetting read(MessageReader& in);
+};
+
+// Returns the keys of rows, for a pass.
+[[nodiscard]] QuantisedCost keys_of(const Problem& problem, double resolution, Perturbation ties);
+
+// Jobs with their rows, ascending.
+struct JobList {
+  std::vector<Index> position;
+  std::vector<std::int32_t> place;  // the class, or ~(group of the answer)
+  std::vector<float> margin;
+  JobColumns columns;
+
+  void write(MessageWriter& out) const;
+  [[nodiscard]] static JobList read(MessageReader& in);
+};
+
+// The unlisted jobs of a shard.
+struct UnlistedJobs {
+  Wide perturbation = 0;              // the sum that was added to their keys
+  std::vector<double> least_margins;  // (columns), +inf where there are none
+
+  void write(MessageWriter& out) const;
+  [[nodiscard]] static UnlistedJobs read(MessageReader& in);
+};
+
+// Rows of a shard: [begin, end) are in chunks of its own, the others in chunks that it shares with its neighbours.
+struct OwnChunks {
+  Index begin = 0, end = 0;
+};
+// first, n: the shard's rows among the n_jobs of all shards; size: rows of a chunk.
+[[nodiscard]] OwnChunks own_chunks(Index first, Index n, Index n_jobs, Index size);
+
+}  // namespace gridcompute::transport

@@ -1,0 +1,389 @@
+#include "gridcompute/transport/shards/shard.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "gridcompute/transport/kernels/flatten.hpp"
+#include "gridcompute/transport/kernels/row_minima.hpp"
+#include "gridcompute/transport/model/objective.hpp"
+#include "gridcompute/transport/restricted/priced_chunk.hpp"
+#include "gridcompute/transport/restricted/pricing_pass.hpp"
+
+namespace gridcompute::transport {
+
+namespace {
+
+constexpr Index kChunk = 1 << 14;  // jobs
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+std::vector<std::int32_t> range(Index begin, Index end) {
+  std::vector<std::int32_t> rows(static_cast<std::size_t>(end - begin));
+  std::iota(rows.begin(), rows.end(), static_cast<std::int32_t>(begin));
+  return rows;
+}
+
+// Calls select(k) for the k of [0, n) in threads; returns those for which it was true, ascending.
+template <class Select>
+std::vector<std::int32_t> rows_where(Index n, Pool& pool, Stop& stop, const Select& select) {
+  std::vector<std::vector<std::int32_t>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  pool.for_chunks(
+      n, kChunk,
+      [&](Index chunk, Index begin, Index end) {
+        for (Index k = begin; k < end; ++k)
+          if (select(k)) parts[static_cast<std::size_t>(chunk)].push_back(static_cast<std::int32_t>(k));
+      },
+      &stop);
+  return flatten(parts);
+}
+
+}  // namespace
+
+struct Shard::Asked {
+  MessageReader in;
+  const ColumnsView* columns;
+  Pool& pool;
+  Stop& stop;
+  const Tuning& tuning;
+  std::string_view setting{};  // of the pass, as bytes
+  PassSetting pass{};
+
+  void read_pass() {
+    setting = in.get_text();
+    MessageReader reader(setting);
+    pass = PassSetting::read(reader);
+  }
+};
+
+// The costs of a shard's own chunks, as a problem.
+struct OwnProblem {
+  ColumnsView view;
+  std::unique_ptr<TermsCost> cost;
+  Problem problem;
+
+  OwnProblem(const TermsModel& model, const ColumnsView& columns, const TermsScope& scope)
+      : view(columns), cost(make_terms(model, view, scope)) {
+    problem.cost = cost.get();
+    set_unplaced(model, view, problem);
+  }
+};
+
+Shard::Shard(const TermsModel& model, Index first, Index n, Index n_jobs)
+    : model_(model), first_(first), n_(n), n_jobs_(n_jobs), own_(own_chunks(first, n, n_jobs, kPricedRows)) {}
+
+std::optional<std::string> Shard::answer(std::string_view question, const ColumnsView* columns, Pool& pool, Stop& stop,
+                                         const Tuning& tuning) {
+  Asked asked{MessageReader(question), columns, pool, stop, tuning};
+  const auto kind = asked.in.get<Question>();
+  if (kind == Question::list_near || kind == Question::list_rows || kind == Question::list_escape ||
+      kind == Question::list_wrong || kind == Question::scan)
+    asked.read_pass();
+  if (kind == Question::list_near && columns == nullptr) {
+    if (!remembers(asked.setting)) return std::nullopt;
+    std::string quick = list_near(asked);
+    if (quick.empty() && !stop.requested()) return std::nullopt;
+    return quick;
+  }
+  if (columns == nullptr) return std::nullopt;
+  std::string out;
+  switch (kind) {
+    case Question::open:
+      out = open(asked);
+      break;
+    case Question::scan:
+      out = scan(asked);
+      break;
+    case Question::list_near:
+      out = list_near(asked);
+      break;
+    case Question::list_rows:
+      out = list_rows(asked);
+      break;
+    case Question::list_escape:
+      out = list_escape(asked);
+      break;
+    case Question::list_wrong:
+      out = list_wrong(asked);
+      break;
+    case Question::costs_below:
+      out = costs_below(asked);
+      break;
+    case Question::assign:
+      out = assign(asked);
+      break;
+  }
+  if (stop.requested()) out.clear();
+  return out;
+}
+
+std::string Shard::open(Asked& asked) {
+  const auto rows = asked.in.get_all<std::int32_t>();
+  const ColumnExtents extents = check_columns(model_, *asked.columns, first_);
+  MessageWriter out;
+  out.put_vector(extents.coef);
+  out.put(extents.unplaced);
+  JobColumns sampled(model_), head(model_), tail(model_);
+  sampled.append(*asked.columns, rows);
+  head.append(*asked.columns, range(0, own_.begin));
+  tail.append(*asked.columns, range(own_.end, n_));
+  sampled.write(out), head.write(out), tail.write(out);
+  return out.take();
+}
+
+void Shard::remember(const RestrictedProblem& r) {
+  const auto n = static_cast<std::size_t>(own_.end - own_.begin);
+  const bool few = model_.columns() <= std::numeric_limits<std::int16_t>::max();
+  narrow_.resize(few ? n : 0), wide_.resize(few ? 0 : n), margin_.resize(n);
+  for (std::size_t k = 0; k < n; ++k) {
+    const std::int32_t at = std::max(r.place_of[k], -1);
+    few ? void(narrow_[k] = static_cast<std::int16_t>(at)) : void(wide_[k] = at);
+    margin_[k] = r.margin[k];
+  }
+}
+
+bool Shard::run_pass(Asked& asked, RestrictedProblem& r, CostRangeStats& seen) {
+  has_pass_ = false;
+  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope);
+  const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
+  const SolverContext context{keys, asked.pool, asked.stop, asked.pass.share, {}, asked.tuning};
+  Level level;
+  level.n = own_.end - own_.begin;
+  seen.inexact = asked.pass.inexact;
+  if (!pricing_pass(context, level, asked.pass.box, r, seen)) return false;
+  remember(r);
+  setting_ = asked.setting;
+  has_pass_ = true;
+  return true;
+}
+
+bool Shard::recall(Asked& asked) {
+  if (remembers(asked.setting)) return true;
+  RestrictedProblem r;
+  CostRangeStats seen;
+  return asked.columns != nullptr && run_pass(asked, r, seen);
+}
+
+JobList Shard::list(const Asked& asked, std::span<const std::int32_t> rows) const {
+  JobList out;
+  out.columns = JobColumns(model_);
+  for (const std::int32_t k : rows) {
+    out.position.push_back(first_ + own_.begin + k);
+    out.place.push_back(place(k));
+    out.margin.push_back(margin_[k]);
+  }
+  if (!rows.empty()) out.columns.append(asked.columns->rows(own_.begin, own_.end - own_.begin), rows);
+  return out;
+}
+
+// limits: (columns): a job with a smaller margin is listed.
+UnlistedJobs Shard::unlisted(const Asked& asked, std::span<const double> limits, bool perturbation) const {
+  UnlistedJobs out;
+  out.least_margins.assign(limits.size(), kInf);
+  const KeyPerturber perturber(asked.pass.ties, static_cast<Slot>(model_.n_slots), model_.columns());
+  for (Index k = 0; k < own_.end - own_.begin; ++k) {
+    const std::int32_t s = place(k);
+    if (s < 0) continue;
+    const double margin = margin_[k];
+    if (margin < limits[static_cast<std::size_t>(s)]) continue;
+    double& least = out.least_margins[static_cast<std::size_t>(s)];
+    least = std::min(least, margin);
+    if (perturbation) out.perturbation += perturber.at(first_ + own_.begin + k, s);
+  }
+  return out;
+}
+
+std::string Shard::scan(Asked& asked) {
+  const auto limits = asked.in.get_all<double>();
+  RestrictedProblem r;
+  CostRangeStats seen;
+  if (!run_pass(asked, r, seen)) return {};
+  const auto n = static_cast<Index>(r.place_of.size());
+  const std::vector<std::int32_t> rows = rows_where(n, asked.pool, asked.stop, [&](Index k) {
+    return r.place_of[k] < 0 || static_cast<double>(r.margin[k]) < limits[static_cast<std::size_t>(r.place_of[k])];
+  });
+  JobList listed = list(asked, rows);
+  std::vector<Index> at(static_cast<std::size_t>(r.groups()), -1);  // of each group's first member among the listed
+  for (std::size_t j = 0; j < rows.size(); ++j) {
+    listed.place[j] = r.place_of[rows[j]];
+    if (listed.place[j] < 0 && at[~listed.place[j]] < 0) at[~listed.place[j]] = static_cast<Index>(j);
+  }
+  MessageWriter out;
+  out.put(seen);
+  out.put(r.base);
+  out.put_vector(r.fixed);
+  out.put(r.first_infeasible_job < 0 ? Index{-1} : first_ + own_.begin + r.first_infeasible_job);
+  unlisted(asked, limits, asked.pass.ties.active()).write(out);
+  listed.write(out);
+  out.put_vector(at), out.put_vector(r.size), out.put_vector(r.members), out.put_vector(r.weight);
+  out.put_vector(r.next), out.put_vector(r.slot), out.put_vector(r.key);
+  return out.take();
+}
+
+std::string Shard::list_near(Asked& asked) {
+  const auto before = asked.in.get_all<double>(), limits = asked.in.get_all<double>();
+  if (!recall(asked)) return {};
+  const std::vector<std::int32_t> rows = rows_where(own_.end - own_.begin, asked.pool, asked.stop, [&](Index k) {
+    const std::int32_t s = place(k);
+    const double margin = margin_[k];
+    return s >= 0 && margin >= before[static_cast<std::size_t>(s)] && margin < limits[static_cast<std::size_t>(s)];
+  });
+  if (!rows.empty() && asked.columns == nullptr) return {};
+  MessageWriter out;
+  unlisted(asked, limits, false).write(out);
+  list(asked, rows).write(out);
+  return out.take();
+}
+
+std::string Shard::list_rows(Asked& asked) {
+  auto rows = asked.in.get_all<std::int32_t>();
+  if (!recall(asked)) return {};
+  std::erase_if(rows, [&](std::int32_t k) { return place(k) < 0; });
+  MessageWriter out;
+  list(asked, rows).write(out);
+  return out.take();
+}
+
+std::string Shard::list_escape(Asked& asked) {
+  const auto limits = asked.in.get_all<double>();
+  const auto inside = asked.in.get_all<char>();
+  const auto prices = asked.in.get_all<Cost>();
+  const auto units = asked.in.get<Cost>();
+  if (!recall(asked)) return {};
+  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope);
+  const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
+  const std::vector<std::int32_t> rows = rows_where(own_.end - own_.begin, asked.pool, asked.stop, [&](Index k) {
+    const std::int32_t s = place(k);
+    return s >= 0 && inside[static_cast<std::size_t>(s)] != 0 && margin_[k] >= limits[static_cast<std::size_t>(s)];
+  });
+  std::vector<Cost> way(rows.size(), kForbidden);  // cost of the cheapest class outside, less that inside
+  asked.pool.for_chunks(
+      static_cast<Index>(rows.size()), kPricedRows,
+      [&](Index, Index begin, Index end) {
+        std::vector<Cost> row(prices.size());
+        std::vector<double> scratch;
+        CostRangeStats ignored;
+        for (Index j = begin; j < end; ++j) {
+          const Index k = rows[static_cast<std::size_t>(j)];
+          keys.fill(Rows{&k, 0, 1}, row.data(), scratch, ignored);
+          if (keys.optional()) row.back() = keys.unplaced(k, ignored);
+          Cost in = kForbidden, out = kForbidden;
+          for (std::size_t s = 0; s < row.size(); ++s) {
+            if (row[s] >= kForbidden) continue;
+            Cost& side = inside[s] != 0 ? in : out;
+            side = std::min(side, row[s] + prices[s]);
+          }
+          if (out < kForbidden) way[static_cast<std::size_t>(j)] = out - in;
+        }
+      },
+      &asked.stop);
+  std::vector<Cost> sorted;
+  std::copy_if(way.begin(), way.end(), std::back_inserter(sorted), [](Cost w) { return w < kForbidden; });
+  std::vector<std::int32_t> chosen;
+  if (!sorted.empty()) {
+    const auto rank = std::min<std::size_t>(static_cast<std::size_t>(units), sorted.size()) - 1;
+    std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(rank), sorted.end());
+    for (std::size_t j = 0; j < rows.size(); ++j)
+      if (way[j] <= sorted[rank]) chosen.push_back(rows[j]);
+  }
+  MessageWriter out;
+  list(asked, chosen).write(out);
+  return out.take();
+}
+
+std::string Shard::list_wrong(Asked& asked) {
+  const auto limits = asked.in.get_all<double>();
+  const auto prices = asked.in.get_all<Cost>();
+  if (!recall(asked)) return {};
+  Perturbation none = asked.pass.ties;
+  none.spread = 0;
+  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope);
+  const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, none);
+  const SolverContext context{keys, asked.pool, asked.stop, false, {}, asked.tuning};
+  Level level;
+  level.n = own_.end - own_.begin;
+  const RowMinima minima(context, level, prices);
+  std::vector<std::vector<std::int32_t>> parts(static_cast<std::size_t>(Pool::chunks(level.n, kChunk)));
+  asked.pool.for_chunks(
+      level.n, kChunk,
+      [&](Index chunk, Index begin, Index end) {
+        RowMinima::Scratch scratch;
+        for (Index b = begin; b < end; b += RowMinima::kBlock) {
+          const Index count = std::min(RowMinima::kBlock, end - b);
+          minima.compute(b, count, scratch);
+          for (Index k = b; k < b + count; ++k) {
+            const std::int32_t s = place(k);
+            if (s < 0 || margin_[k] < limits[static_cast<std::size_t>(s)]) continue;
+            if (scratch.low[k - b] < keys.at(k, s) + prices[static_cast<std::size_t>(s)])
+              parts[static_cast<std::size_t>(chunk)].push_back(static_cast<std::int32_t>(k));
+          }
+        }
+      },
+      &asked.stop);
+  MessageWriter out;
+  list(asked, flatten(parts)).write(out);
+  return out.take();
+}
+
+std::string Shard::costs_below(Asked& asked) {
+  TermsScope scope;
+  scope.n_jobs = asked.in.get<Index>(), scope.coef = asked.in.get_all<double>();
+  const auto most = asked.in.get<double>();
+  const OwnProblem all(model_, *asked.columns, scope);
+  MessageWriter out;
+  out.put(any_cost_below(all.problem, most, asked.pool, asked.stop));
+  return out.take();
+}
+
+std::string Shard::assign(Asked& asked) {
+  TermsScope scope;
+  scope.n_jobs = asked.in.get<Index>(), scope.coef = asked.in.get_all<double>();
+  if (asked.in.get<bool>()) {
+    assignment_ = asked.in.get_all<std::int32_t>();
+  } else {
+    asked.read_pass();
+    const auto rows = asked.in.get_all<std::int32_t>(), classes = asked.in.get_all<std::int32_t>();
+    const auto head = asked.in.get_all<std::int32_t>(), tail = asked.in.get_all<std::int32_t>();
+    if (!recall(asked)) return {};
+    assignment_.resize(static_cast<std::size_t>(n_));
+    std::copy(head.begin(), head.end(), assignment_.begin());
+    std::copy(tail.begin(), tail.end(), assignment_.end() - static_cast<std::ptrdiff_t>(tail.size()));
+    std::int32_t* const own = assignment_.data() + own_.begin;
+    for (Index k = 0; k < own_.end - own_.begin; ++k) own[k] = place(k) == model_.n_slots ? -1 : place(k);
+    for (std::size_t j = 0; j < rows.size(); ++j) own[rows[j]] = classes[j];
+  }
+  if (static_cast<Index>(assignment_.size()) != n_)
+    throw Error(ErrorKind::internal, "", -1, "shards: an assignment has a wrong size");
+  // Sums are those of chunks of all jobs: of chunks that are here in part, each cost by itself.
+  const OwnProblem all(model_, *asked.columns, scope);
+  const OwnChunks chunks = own_chunks(first_, n_, n_jobs_, kTotalRows);
+  std::vector<Cost> load(static_cast<std::size_t>(model_.columns()), 0);
+  for (const std::int32_t s : assignment_) {
+    if (s >= 0) ++load[static_cast<std::size_t>(s)];
+    else if (model_.unplaced != TermsModel::Unplaced::never) ++load.back();
+  }
+  const auto costs = [&](Index begin, Index end) {
+    std::vector<double> out;
+    for (Index i = begin; i < end; ++i)
+      if (const std::optional<double> cost = cost_of_job(all.problem, i, assignment_[static_cast<std::size_t>(i)]))
+        out.push_back(*cost);
+    return out;
+  };
+  std::vector<Total> totals(static_cast<std::size_t>(Pool::chunks(chunks.end - chunks.begin, kTotalRows)));
+  asked.pool.for_chunks(
+      chunks.end - chunks.begin, kTotalRows,
+      [&](Index chunk, Index begin, Index end) {
+        for (Index i = chunks.begin + begin; i < chunks.begin + end; ++i)
+          if (const std::optional<double> cost = cost_of_job(all.problem, i, assignment_[static_cast<std::size_t>(i)]))
+            totals[static_cast<std::size_t>(chunk)].add(*cost);
+      },
+      &asked.stop);
+  MessageWriter out;
+  out.put_vector(load);
+  out.put_vector(costs(0, chunks.begin));
+  out.put_vector(totals);
+  out.put_vector(costs(chunks.end, n_));
+  return out.take();
+}
+
+}  // namespace gridcompute::transport

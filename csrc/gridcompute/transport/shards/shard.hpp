@@ -1,0 +1,71 @@
+// A shard: answers questions (protocol.hpp) on a range of the jobs, whose columns it is shown with each question.
+//
+// It remembers the class and the margin of each of its jobs from the last pricing pass, 6 to 8 bytes a job, and no
+// columns. A question that this alone answers needs none.
+//
+// Complexity.  open, assign: O(jobs). scan, list_escape, list_wrong: one evaluation of every cost. Others: O(jobs) on
+// what is remembered, and the columns only where jobs are to be listed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/stop.hpp"
+#include "gridcompute/transport/restricted/restricted_problem.hpp"
+#include "gridcompute/transport/shards/protocol.hpp"
+
+namespace gridcompute::transport {
+
+class Shard {
+ public:
+  // The rows [first, first + n) of n_jobs. The model must outlive the shard.
+  Shard(const TermsModel& model, Index first, Index n, Index n_jobs);
+
+  // Answers a question; nullopt where the columns are needed and none are shown. Empty after a stop. columns: checked by
+  // check_columns.
+  [[nodiscard]] std::optional<std::string> answer(std::string_view question, const ColumnsView* columns, Pool& pool,
+                                                  Stop& stop, const Tuning& tuning = kDefaultTuning);
+
+  [[nodiscard]] Index first() const noexcept { return first_; }
+  [[nodiscard]] Index size() const noexcept { return n_; }
+  // Returns the class of each job, -1 for unplaced, of the last question `assign`.
+  [[nodiscard]] const std::vector<std::int32_t>& assignment() const noexcept { return assignment_; }
+  [[nodiscard]] std::vector<std::int32_t> take_assignment() { return std::move(assignment_); }
+
+ private:
+  struct Asked;  // a question, and what it is answered with
+
+  [[nodiscard]] bool remembers(std::string_view setting) const noexcept { return has_pass_ && setting == setting_; }
+  // Runs the pass of `asked` and remembers its classes and margins. False if stopped.
+  bool run_pass(Asked& asked, RestrictedProblem& r, CostRangeStats& seen);
+  // Runs it again where it is not the one remembered. False where columns are needed.
+  bool recall(Asked& asked);
+  [[nodiscard]] std::int32_t place(Index k) const noexcept { return wide_.empty() ? narrow_[k] : wide_[k]; }
+  void remember(const RestrictedProblem& r);
+  [[nodiscard]] JobList list(const Asked& asked, std::span<const std::int32_t> rows) const;
+  [[nodiscard]] UnlistedJobs unlisted(const Asked& asked, std::span<const double> limits, bool perturbation) const;
+
+  std::string open(Asked& asked);
+  std::string scan(Asked& asked);
+  std::string list_near(Asked& asked);
+  std::string list_rows(Asked& asked);
+  std::string list_escape(Asked& asked);
+  std::string list_wrong(Asked& asked);
+  std::string costs_below(Asked& asked);
+  std::string assign(Asked& asked);
+
+  const TermsModel& model_;
+  Index first_, n_, n_jobs_;
+  OwnChunks own_;
+  bool has_pass_ = false;
+  std::string setting_;  // of the pass remembered
+  // Of the rows in chunks of its own: the class, or -1 where a job has a choice. Two bytes where they suffice.
+  DefaultInitVector<std::int16_t> narrow_;
+  DefaultInitVector<std::int32_t> wide_;
+  DefaultInitVector<float> margin_;
+  std::vector<std::int32_t> assignment_;
+};
+
+}  // namespace gridcompute::transport

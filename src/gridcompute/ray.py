@@ -1,0 +1,286 @@
+"""Exact transport of the jobs in a Ray Dataset: actors work on the blocks where these are."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _checks
+from ._extras import extra
+from .errors import InvalidProblemError
+from .results.sharded import ShardedMatching, ShardedProblem
+from .shards.coordinate import Answers, Asking, Question, coordinate, is_solved
+from .shards.held import ASSIGN, HeldShard
+from .shards.source import TermsSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ._progress import ProgressHook
+
+__all__ = ["transport"]
+
+_POLL_SECONDS = 0.1
+
+
+class _Block:
+    """The columns of a block in the object store, which every process of its machine reads."""
+
+    def __init__(self, table: Any, names: Sequence[str], number: int) -> None:
+        self._table, self._names, self._number = table, names, number
+
+    def columns(self) -> Mapping[str, NDArray[Any]]:
+        arrays = {}
+        for name in self._names:
+            if name not in self._table.column_names:
+                raise InvalidProblemError(
+                    f"dataset: found no column {name!r} in block {self._number}, needed one", name
+                )
+            column = self._table.column(name)
+            if column.null_count:
+                raise InvalidProblemError(
+                    f"dataset: found a null in {name!r} of block {self._number}, needed numbers",
+                    name,
+                )
+            arrays[name] = column.to_numpy()
+        return arrays
+
+
+class _ShardActor:
+    """Holds what its shards remember. One that is restarted runs their last pass again."""
+
+    def __init__(self, spec: TermsSpec, n_jobs: int, threads: int) -> None:
+        self._spec, self._n_jobs, self._threads = spec, n_jobs, threads
+        self._shards: dict[int, HeldShard] = {}
+
+    def answer(
+        self, number: int, block: list[Any], first: int, rows: int, question: bytes
+    ) -> tuple[bytes, Any]:
+        """Answer a question: the answer, and the classes of the jobs where they were told."""
+        import pyarrow as pa
+        import ray
+
+        if number not in self._shards:
+            held = _Block(ray.get(block[0]), self._spec.names, number)
+            self._shards[number] = HeldShard(self._spec, held.columns, first, rows, self._n_jobs)
+        answer, slots = self._shards[number].answer(question, self._threads)
+        return answer, pa.table({"slot": pa.array(slots)}) if question[:4] == ASSIGN else None
+
+
+def _rows(table: Any) -> int:
+    return int(table.num_rows)
+
+
+def _sums(
+    spec: TermsSpec,
+    number: int,
+    table: Any,
+    slots: Any,
+    first: int,
+    n_jobs: int,
+    prices: NDArray[np.float64],
+    remainders: NDArray[np.float64] | None,
+    threads: int,
+) -> bytes:
+    block = _Block(table, spec.names, number)
+    shard = HeldShard(spec, block.columns, first, table.num_rows, n_jobs)
+    placed = np.ascontiguousarray(slots.column("slot").to_numpy(), np.int32)
+    return shard.sums(placed, np.array(prices), remainders, threads)
+
+
+class _RayShards:
+    """The shards of a dataset's blocks, and the actors that have them."""
+
+    def __init__(
+        self, dataset: Any, spec: TermsSpec, num_actors: int | None, cpus_per_actor: int
+    ) -> None:
+        import ray
+
+        self.spec, self.threads = spec, cpus_per_actor
+        chosen = dataset.select_columns(spec.names)
+        chosen.context.execution_options.preserve_order = True
+        self._kept = chosen.materialize()  # the blocks live as long as this
+        self.blocks = self._kept.to_arrow_refs()
+        count = ray.remote(num_cpus=0)(_rows)
+        self.rows: list[int] = ray.get([count.remote(b) for b in self.blocks])
+        self.first = np.concatenate([[0], np.cumsum(self.rows)]).astype(int).tolist()
+        if num_actors is None:
+            cpus = ray.cluster_resources().get("CPU", 1.0)
+            num_actors = max(1, min(len(self.blocks), int(cpus // cpus_per_actor)))
+        actor = ray.remote(num_cpus=cpus_per_actor, max_restarts=-1, max_task_retries=-1)(
+            _ShardActor
+        )
+        self.actors = [
+            actor.remote(spec, self.first[-1], cpus_per_actor) for _ in range(num_actors)
+        ]
+        # Runs of blocks with about as many rows each.
+        share = max(1, -(-self.first[-1] // num_actors))
+        self._actor_of = [min(at // share, num_actors - 1) for at in self.first[:-1]]
+        self.told: list[Any] = [None] * len(self.blocks)
+        self.asking: Asking | None = None
+        self.waited = 0.0
+
+    def ask(self, questions: list[bytes | None]) -> Answers:
+        """Ask the shards, all at once; None: out of time, False: stopped."""
+        import ray
+
+        asked: dict[int, Any] = {}
+        for k, question in enumerate(questions):
+            if question is None:
+                continue
+            actor = self.actors[self._actor_of[k]]
+            answer, slots = actor.answer.options(num_returns=2).remote(
+                k, [self.blocks[k]], self.first[k], self.rows[k], question
+            )
+            asked[k] = answer
+            if question[:4] == ASSIGN:
+                self.told[k] = slots
+        begun = time.monotonic()
+        left = list(asked.values())
+        first = next(q for q in questions if q is not None)
+        assert self.asking is not None
+        try:
+            while left:
+                done, left = ray.wait(left, num_returns=len(left), timeout=_POLL_SECONDS)
+                ray.get(done[:1])  # an error of one is raised at once
+                over = self.asking.over(first, 1 - len(left) / len(asked))
+                if over is not None:
+                    self.release()
+                    return over[0]
+            found = ray.get(list(asked.values()))
+        except BaseException:
+            self.release()
+            raise
+        self.waited += time.monotonic() - begun
+        answers: list[bytes | None] = [None] * len(questions)
+        for k, answer in zip(asked, found, strict=True):
+            answers[k] = answer
+        return answers
+
+    def release(self) -> None:
+        """End the actors: nothing is asked any more."""
+        import ray
+
+        for actor in self.actors:
+            ray.kill(actor)
+        self.actors = []
+
+
+class _RayProblem(ShardedProblem):
+    """The problem of a dataset whose blocks are in the object store."""
+
+    def __init__(self, shards: _RayShards, question: Question) -> None:
+        n_jobs, n_slots = int(sum(question.rows)), len(question.capacity)
+        super().__init__(n_jobs, n_slots, question.capacity, question.model, shards.threads)
+        self._shards = shards
+
+    def sums(
+        self,
+        assignment: Any,  # noqa: ARG002 - its blocks are at hand
+        prices: NDArray[np.float64],
+        remainders: NDArray[np.float64] | None,
+        threads: int,
+    ) -> list[bytes]:
+        """Return the exact sums of each shard."""
+        import ray
+
+        s = self._shards
+        workers = max(1, threads)
+        sums = ray.remote(num_cpus=workers)(_sums)
+        refs = [
+            sums.remote(
+                s.spec, k, block, told, s.first[k], self.n_jobs, prices, remainders, workers
+            )
+            for k, (block, told) in enumerate(zip(s.blocks, s.told, strict=True))
+        ]
+        found: list[bytes] = ray.get(refs)
+        return found
+
+
+def transport(
+    dataset: Any,
+    capacity: ArrayLike,
+    *,
+    terms: Iterable[tuple[ArrayLike, str | None, str | None]],
+    unplaced: float | str | None = None,
+    num_actors: int | None = None,
+    cpus_per_actor: int = 1,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: bool | ProgressHook | None = None,
+) -> ShardedMatching:
+    """Match the jobs of a Ray Dataset to slot classes at least total cost, exactly.
+
+    Parameters
+    ----------
+    dataset : ray.data.Dataset
+        A job a row. Its blocks may be of any size; the columns that are needed are materialised in
+        the object store, in order, as long as the matching lives.
+    capacity : array of int, shape (n_slots,)
+        How many slots each class has, 0 or more.
+    terms : sequence of (table, key, coef)
+        As of `gridcompute.Terms`; key and coef are names of columns, or None.
+    unplaced : float or str, optional
+        Cost of leaving a job out: a number, or the name of a column. None = every job is placed.
+    num_actors : int, optional
+        How many actors work; None = as many as there are CPUs for.
+    cpus_per_actor : int
+        CPUs, and so threads, of each actor.
+    time_limit, seed, progress
+        As of `gridcompute.transport`. After the time limit there is no matching.
+
+    Returns
+    -------
+    ShardedMatching
+        ``assignment`` is a Dataset with one column, ``slot`` (int32), in the order of `dataset`.
+
+    Raises
+    ------
+    InvalidProblemError
+        A column that is missing, a null, a key beyond its table, a capacity below 0.
+    TypeError
+        `dataset` is no Ray Dataset.
+
+    Notes
+    -----
+    Complexity: each cost is evaluated once, by an actor; prices and loads, and the rows of the jobs
+    that have a choice at nearly right prices, travel to this process.
+    An actor that is lost is started again, and runs the last pass of its shards again.
+    Determinism: the same bits as `gridcompute.transport`, however the dataset is cut into blocks.
+    Needs ray: ``pip install "gridcompute[ray]"``.
+    """
+    with extra("ray"):
+        import ray
+        import ray.data
+
+    if not isinstance(dataset, ray.data.Dataset):
+        raise TypeError(f"dataset must be a Ray Dataset, not {type(dataset).__name__}")
+    spec = TermsSpec(terms, unplaced)
+    schema = dataset.schema()
+    have = [] if schema is None else list(schema.names)
+    for name in spec.names:
+        if name not in have:
+            listed = ", ".join(map(repr, have[:8]))
+            raise InvalidProblemError(f"dataset: found no column {name!r} among {listed}", name)
+    room = _checks.counts("capacity", capacity, spec.n_slots, "n_slots", 0, np.int64)
+    if num_actors is not None:
+        num_actors = _checks.whole("num_actors", num_actors, 1, 2**31 - 1)
+    cpus = _checks.whole("cpus_per_actor", cpus_per_actor, 1, 2**31 - 1)
+    limit = _checks.time_limit(time_limit)
+    seed = _checks.seed(seed)
+    shards = _RayShards(dataset, spec, num_actors, cpus)
+    question = Question(spec.model(), shards.rows, room, None, seed, 0)
+
+    def begin(asking: Asking) -> _RayShards:
+        shards.asking = asking
+        return shards
+
+    found = coordinate(question, begin, limit, progress)
+    shards.release()
+    found[6]["seconds_waiting"] = shards.waited
+    assignment = ray.data.from_arrow_refs(shards.told) if is_solved(found) else None
+    return ShardedMatching.of(found, assignment, _RayProblem(shards, question))

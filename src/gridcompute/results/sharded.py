@@ -1,0 +1,262 @@
+"""A matching of jobs that are not in memory: its assignment is read part by part."""
+
+from __future__ import annotations
+
+import math
+import operator
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, overload
+
+import numpy as np
+
+from .. import _checks, _core
+from .._gap import relative_gap
+from ..errors import InvalidProblemError
+from .matching import SolverCertificate, Status, array_misfit, conclude
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["ShardedAssignment", "ShardedMatching", "ShardedProblem"]
+
+
+class ShardedAssignment:
+    """The class of each job, -1 = unplaced, read a shard at a time.
+
+    It has a length, and takes an index or a slice (an int32 array); ``numpy.asarray`` reads it all.
+    `parts` goes through the shards. The shard read last is kept.
+    """
+
+    def __init__(
+        self, rows: Sequence[int], read: Callable[[int], NDArray[np.int32]]
+    ) -> None:
+        self._rows = tuple(rows)
+        self._starts = np.concatenate([[0], np.cumsum(self._rows, dtype=np.int64)])
+        self._read = read
+        self._kept: tuple[int, NDArray[np.int32]] | None = None
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __repr__(self) -> str:
+        return f"<ShardedAssignment: {len(self)} jobs in {len(self._rows)} shards>"
+
+    def part(self, shard: int) -> NDArray[np.int32]:
+        """Return the classes of one shard's jobs.
+
+        Parameters
+        ----------
+        shard : int
+            From 0, in the order of the jobs.
+
+        Returns
+        -------
+        int32 array
+        """
+        if self._kept is None or self._kept[0] != shard:
+            self._kept = (shard, self._read(shard))
+        return self._kept[1]
+
+    def parts(self) -> Iterator[NDArray[np.int32]]:
+        """Go through the shards, in the order of the jobs.
+
+        Yields
+        ------
+        int32 array
+            The classes of a shard's jobs.
+        """
+        for shard in range(len(self._rows)):
+            yield self._read(shard)
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> NDArray[np.int32]: ...
+    def __getitem__(self, at: int | slice) -> int | NDArray[np.int32]:
+        if isinstance(at, slice):
+            begin, end, step = at.indices(len(self))
+            if step < 0:
+                low, high = end + 1, begin + 1
+            else:
+                low, high = begin, end
+            return self._range(low, max(low, high))[(begin - low) : None if step < 0 else end - low : step]
+        job = operator.index(at)
+        if job < 0:
+            job += len(self)
+        if not 0 <= job < len(self):
+            raise IndexError(f"job: found {at}, needed 0 to {len(self) - 1}")
+        shard = int(np.searchsorted(self._starts, job, side="right")) - 1
+        return int(self.part(shard)[job - int(self._starts[shard])])
+
+    def __iter__(self) -> Iterator[int]:
+        for part in self.parts():
+            yield from part.tolist()
+
+    def _range(self, begin: int, end: int) -> NDArray[np.int32]:
+        out = np.empty(max(0, end - begin), np.int32)
+        shard = int(np.searchsorted(self._starts, begin, side="right")) - 1
+        while begin < end:
+            start, stop = int(self._starts[shard]), int(self._starts[shard + 1])
+            upto = min(stop, end)
+            if upto > begin:
+                out[len(out) - (end - begin) : len(out) - (end - upto)] = self.part(shard)[
+                    begin - start : upto - start
+                ]
+            begin, shard = max(begin, upto), shard + 1
+        return out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("an assignment in shards cannot be an array without a copy")
+        whole = self._range(0, len(self))
+        return whole if dtype is None else whole.astype(dtype)
+
+
+class _NoReach:
+    """Stands for a cost of which no larger one than those paid is known."""
+
+    def reach(self, _threads: int) -> tuple[float, int]:
+        return 0.0, -1
+
+
+class ShardedProblem(ABC):
+    """The problem of a matching over shards: what its proof needs."""
+
+    def __init__(
+        self, n_jobs: int, n_slots: int, capacity: NDArray[np.int64], model: Any, threads: int
+    ) -> None:
+        self.n_jobs, self.n_slots = n_jobs, n_slots
+        self.capacity, self.model, self.threads = capacity, model, threads
+
+    def source(self) -> _NoReach:
+        """Return what stands for the costs that no job pays."""
+        return _NoReach()
+
+    @abstractmethod
+    def sums(
+        self,
+        assignment: Any,
+        prices: NDArray[np.float64],
+        remainders: NDArray[np.float64] | None,
+        threads: int,
+    ) -> list[bytes]:
+        """Return the exact sums of each shard, in order."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ShardedMatching:
+    """A `Matching` of jobs that are not in memory.
+
+    Attributes
+    ----------
+    assignment : ShardedAssignment, dask Series, ray Dataset or None
+        The class of each job, -1 = unplaced: a lazy sequence over the files of `out`, or what the
+        jobs came in. None where no matching was found.
+    load, prices, objective, bound, exact, status, stats, remainders
+        As of `Matching`. ``stats`` also counts ``questions`` asked of shards, ``bytes_to_shards``
+        and ``bytes_from_shards``, ``rows_sampled`` and ``rows_listed``, the rows that were at the
+        coordinator at once, and ``seconds_waiting``, for data.
+    witness_slots : int32 array or None
+        Where infeasible: some of the jobs fit only in these classes, which are too small for them;
+        or `witness_job` has no class at all.
+    witness_job : int or None
+        See there.
+    """
+
+    assignment: Any
+    load: NDArray[np.int64]
+    prices: NDArray[np.float64]
+    objective: float
+    bound: float
+    exact: bool
+    status: Status
+    stats: dict[str, Any]
+    question: ShardedProblem
+    remainders: NDArray[np.float64] | None = None
+    witness_slots: NDArray[np.int32] | None = None
+    witness_job: int | None = None
+
+    _rounding: ClassVar[float] = 2.0**-50
+
+    @classmethod
+    def of(
+        cls, found: tuple[Any, ...], assignment: Any, question: ShardedProblem
+    ) -> ShardedMatching:
+        """Make a matching of what the core found."""
+        prices, load, objective, bound, exact, status, stats, witness, remainders = found
+        for array in (prices, load, remainders):
+            if array is not None:
+                array.flags.writeable = False
+        slots, job = None, None
+        if witness is not None:
+            jobs, slots = witness
+            job = int(jobs[0]) if len(jobs) == 1 and not len(slots) else None
+        return cls(
+            assignment=assignment,
+            load=load,
+            prices=prices,
+            objective=objective,
+            bound=bound,
+            exact=exact,
+            status=status,
+            stats=stats,
+            question=question,
+            remainders=remainders,
+            witness_slots=slots,
+            witness_job=job,
+        )
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal."""
+        return 0.0 if self.exact else relative_gap(self.objective, self.bound)
+
+    def __repr__(self) -> str:
+        placed = int(self.load.sum())
+        jobs = f"{placed} of {self.question.n_jobs} jobs placed in {len(self.load)} classes"
+        return (
+            f"<ShardedMatching: {self.status}, {jobs}, objective {self.objective}, "
+            f"gap {self.gap:.3g}>"
+        )
+
+    def verify(self, *, threads: int | None = None) -> SolverCertificate:
+        """Check the matching against its problem, by code that shares nothing with the solver.
+
+        Parameters
+        ----------
+        threads : int, optional
+            As in `transport`, and by default as there.
+
+        Returns
+        -------
+        SolverCertificate
+
+        Raises
+        ------
+        InvalidProblemError
+            There is no assignment to check.
+
+        Notes
+        -----
+        Reads every shard and every cost once, and holds one shard. Sums are exact, so they are the
+        same for any number of shards and threads.
+        """
+        if self.assignment is None:
+            raise InvalidProblemError(
+                f"assignment: found none (the status is {self.status!r}), needed one", "assignment"
+            )
+        q = self.question
+        reasons = [
+            array_misfit("prices", self.prices, np.float64, ("n_slots", q.n_slots)),
+            array_misfit("load", self.load, np.int64, ("n_slots", q.n_slots)),
+        ]
+        if any(reasons):
+            found_none = tuple(r for r in reasons if r)
+            return SolverCertificate(False, False, math.inf, -math.inf, math.inf, math.inf, found_none)
+        workers = q.threads if threads is None else _checks.threads(threads)
+        parts = q.sums(self.assignment, self.prices, self.remainders, workers)
+        found = _core.check_shards(q.model, parts, q.capacity, self.prices, self.remainders)
+        return conclude(self, q, found)

@@ -1,0 +1,99 @@
+"""Jobs that a function makes, range by range: nothing is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import _checks
+from .source import PartColumns, ShardSource, TermsSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+__all__ = ["GeneratedJobs", "generated"]
+
+
+class GeneratedJobs(ShardSource):
+    """Jobs that a function makes, see `generated`."""
+
+    def __init__(
+        self,
+        n_jobs: int,
+        columns_of: Callable[[int, int], Mapping[str, Any]],
+        spec: TermsSpec,
+        rows_per_shard: int | None,
+    ) -> None:
+        if not callable(columns_of):
+            raise TypeError(f"columns_of must be callable, not {type(columns_of).__name__}")
+        super().__init__(spec, _checks.whole("n_jobs", n_jobs, 0, 2**62), rows_per_shard)
+        self._columns_of = columns_of
+
+    def read(self, shard: int) -> PartColumns:
+        """Make the columns of a shard."""
+        first, n = self.first(shard), self.rows[shard]
+        arrays = self._columns_of(first, first + n)
+        return self.spec.columns_of(arrays, n, f"columns_of({first}, {first + n})")
+
+    def fingerprint(self) -> Sequence[Any]:
+        """Return the shape and the function's name: what it makes is not read."""
+        name = getattr(self._columns_of, "__qualname__", type(self._columns_of).__name__)
+        return ("generated", self.n_jobs, self.rows[:1], name)
+
+
+def generated(
+    n_jobs: int,
+    columns_of: Callable[[int, int], Mapping[str, Any]],
+    *,
+    terms: Iterable[tuple[ArrayLike, str | None, str | None]],
+    unplaced: float | str | None = None,
+    rows_per_shard: int | None = None,
+) -> GeneratedJobs:
+    """Describe jobs that a function makes, for `transport`: no storage at all.
+
+    Parameters
+    ----------
+    n_jobs : int
+        How many jobs there are.
+    columns_of : callable
+        ``columns_of(first, last)`` returns the columns of the jobs first to last - 1: a mapping
+        from names to arrays. It must return the same whenever it is called, and is called from
+        another thread than the caller's, one call at a time.
+    terms : sequence of (table, key, coef)
+        As of `Terms`; key and coef are names of columns, or None.
+    unplaced : float or str, optional
+        Cost of leaving a job out: a number, or the name of a column. None = every job is placed.
+    rows_per_shard : int, optional
+        Jobs a shard, rounded up to a multiple of 16384. None = about a million.
+
+    Returns
+    -------
+    GeneratedJobs
+        For ``transport(source, capacity)``.
+
+    Raises
+    ------
+    InvalidProblemError
+        A table, a name or a number that does not fit; the columns are checked when they are made.
+    TypeError
+        `columns_of` is not callable, or a key is no name.
+
+    Notes
+    -----
+    Complexity: O(entries of the tables).
+    Determinism: the answer does not depend on `rows_per_shard`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gridcompute import shards, transport
+    >>> def jobs(first, last):
+    ...     i = np.arange(first, last)
+    ...     return {"family": i % 2, "work": 1.0 + i % 3}
+    >>> source = shards.generated(6, jobs, terms=[([[1.0, 2.0], [3.0, 1.0]], "family", "work")])
+    >>> m = transport(source, [3, 3])
+    >>> m.objective, m.verify().valid
+    (12.0, True)
+    """
+    return GeneratedJobs(n_jobs, columns_of, TermsSpec(terms, unplaced), rows_per_shard)
