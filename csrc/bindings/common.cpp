@@ -115,8 +115,8 @@ PyObject* list_of(const std::vector<std::string>& questions) {
   PyObject* const list = PyList_New(static_cast<Py_ssize_t>(questions.size()));
   for (std::size_t k = 0; list != nullptr && k < questions.size(); ++k) {
     const std::string& q = questions[k];
-    PyObject* const item = q.empty() ? Py_NewRef(Py_None)
-                                     : PyBytes_FromStringAndSize(q.data(), static_cast<Py_ssize_t>(q.size()));
+    PyObject* const item =
+        q.empty() ? Py_NewRef(Py_None) : PyBytes_FromStringAndSize(q.data(), static_cast<Py_ssize_t>(q.size()));
     if (item == nullptr) {
       Py_DECREF(list);
       return nullptr;

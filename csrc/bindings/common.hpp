@@ -87,8 +87,9 @@ class Guard {
   Guard(std::optional<double> time_limit, py::object progress);
   [[nodiscard]] Stop& stop() noexcept { return stop_; }
 
-  // Calls a Python function with a list of bytes, from within run() and by its thread. Returns its answer, a list of bytes
-  // as long; nothing where it raised, which ends the solve, or where it returned None (out of time) or False (stopped).
+  // Calls a Python function with a list of bytes, from within run() and by its thread. Returns its answer, a list of
+  // bytes as long; nothing where it raised, which ends the solve, or where it returned None (out of time) or False
+  // (stopped).
   [[nodiscard]] std::vector<std::string> ask(const py::object& function, const std::vector<std::string>& questions);
 
   template <class Solve>

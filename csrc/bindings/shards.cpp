@@ -179,8 +179,8 @@ py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::b
   const ColumnsView none = transport::JobColumns(model->terms).view();
   const auto cost = transport::make_terms(model->terms, none, {0, std::vector<double>(model->terms.tables.size(), 0)});
   const certificate::TransportProblem problem{cost.get(), view(capacity), {}, {}};
-  const certificate::TransportReport r = certificate::check_sums(
-      problem, total, view(prices), remainders ? view(*remainders) : std::span<const double>());
+  const certificate::TransportReport r =
+      certificate::check_sums(problem, total, view(prices), remainders ? view(*remainders) : std::span<const double>());
   py::dict out;
   out["faults"] = r.faults;
   out["forbidden"] = r.forbidden;
@@ -212,9 +212,8 @@ void bind_shards(py::module_& m) {
       .def(
           "answer",
           [](PyShard& self, const py::bytes& question, const std::optional<Columns>& columns,
-             const std::optional<Array<double>>& unplaced, int threads) {
-            return answer(self.shard, self.model->terms, question, columns, unplaced, threads);
-          },
+             const std::optional<Array<double>>& unplaced,
+             int threads) { return answer(self.shard, self.model->terms, question, columns, unplaced, threads); },
           py::arg("question"), py::arg("columns").noconvert(), py::arg("unplaced").noconvert(), py::arg("threads"))
       .def("take_assignment", [](PyShard& self) {
         const std::vector<std::int32_t> found = self.shard.take_assignment();

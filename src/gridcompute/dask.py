@@ -73,9 +73,7 @@ def _answer(shard: HeldShard, question: bytes, threads: int) -> bytes:
     return shard.answer(question, threads)[0]
 
 
-def _assign(
-    shard: HeldShard, question: bytes, threads: int
-) -> tuple[bytes, NDArray[np.int32]]:
+def _assign(shard: HeldShard, question: bytes, threads: int) -> tuple[bytes, NDArray[np.int32]]:
     return shard.answer(question, threads)
 
 

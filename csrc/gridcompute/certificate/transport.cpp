@@ -279,8 +279,7 @@ void TransportSums::join(TransportSums& later) {
 
 PricesCheck check_prices(std::span<const double> prices, std::span<const double> remainders, Index n_slots) {
   PricesCheck check;
-  check.usable =
-      usable(prices, n_slots, check.faults) && usable_remainders(prices, remainders, check.faults);
+  check.usable = usable(prices, n_slots, check.faults) && usable_remainders(prices, remainders, check.faults);
   return check;
 }
 
@@ -375,8 +374,7 @@ TransportReport check_transport(const TransportProblem& problem, std::span<const
   if (!assigned) faults.push_back(wrong_size("assignment", assignment.size(), "n_jobs", n));
   PricesCheck check = check_prices(prices, remainders, problem.cost->n_slots());
   if (!charges.empty() && !usable_charges(charges, n, check.faults)) charges = {};
-  std::optional<TransportSums> total =
-      sum_jobs(problem, assignment, prices, remainders, check.usable, 0, pool, stop);
+  std::optional<TransportSums> total = sum_jobs(problem, assignment, prices, remainders, check.usable, 0, pool, stop);
   TransportReport report;
   if (total) report = conclude(problem, *total, assigned, check.usable, weight, prices, charges, remainders);
   report.faults.insert(report.faults.begin(), faults.begin(), faults.end());

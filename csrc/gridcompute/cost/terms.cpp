@@ -110,7 +110,7 @@ TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::
   for (std::size_t k = 0; k < terms_.size(); ++k) {
     const Term& t = terms_[k];
     const Extent table = extent(t.table, t.n_keys * n_slots);
-    const Extent coef = of != nullptr        ? Extent{of->coef[k], true}
+    const Extent coef = of != nullptr       ? Extent{of->coef[k], true}
                         : t.coef != nullptr ? extent(t.coef, n_jobs)
                                             : Extent{1.0, true};
     finite_ = finite_ && table.finite && coef.finite;

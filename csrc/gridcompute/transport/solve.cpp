@@ -23,8 +23,7 @@ constexpr Index kMostJobs = (Index{1} << 31) - 16;  // positions of jobs and of 
 // costs.
 bool loses_costs(const Problem& problem, double rounding, const Tuning& tuning, Pool& pool, Stop& stop) {
   const double most = rounding * tuning.kept_bits;
-  return problem.shards != nullptr ? problem.shards->any_cost_below(most)
-                                   : any_cost_below(problem, most, pool, stop);
+  return problem.shards != nullptr ? problem.shards->any_cost_below(most) : any_cost_below(problem, most, pool, stop);
 }
 
 // Turns an optimum of rounded keys into one of the costs (exact/cycle_canceling.hpp), or lowers the status to what is
@@ -41,8 +40,7 @@ void resolve_rounding(const Problem& problem, const Options& options, Effort eff
   const bool fixed = options.resolution > 0;  // the caller's resolution: an optimum of its keys is wanted
   CancelOutcome end = CancelOutcome::given_up;
   const bool costs_in_memory = problem.shards == nullptr;  // else lists have to do
-  if (costs_in_memory &&
-      (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs))
+  if (costs_in_memory && (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs))
     end = cancel_rounding_cycles(problem, result.rounding, fixed, effort, pool, stop, result);
   if (end == CancelOutcome::improvable || (end == CancelOutcome::given_up && result.status == Status::optimal &&
                                            !result.exact && loses_costs(problem, result.rounding, tuning, pool, stop)))

@@ -382,7 +382,8 @@ class TransportSolver {
                       r_.weight_total == weight_ && r_.box.center.size() == static_cast<std::size_t>(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
     if (full_.shards != nullptr) {
-      if (end.kind == Kind::optimal) list_jobs_of_cycles(context, full_, prices_, rounding_of(keys_, seen_.inexact), r_);
+      if (end.kind == Kind::optimal)
+        list_jobs_of_cycles(context, full_, prices_, rounding_of(keys_, seen_.inexact), r_);
       if (stop_.requested() || end.kind != Kind::optimal) return deliver_nothing(end, result);
     }
     if (read && end.kind == Kind::stopped && !r_.placed()) r_.place(prices_, full_.capacity, pool_);
@@ -441,8 +442,8 @@ class TransportSolver {
     const Cost unit = this->unit();
     if (unit < kUnits * ties.spread) return {};
     remove_perturbation(
-        r_, keys_.perturber(), [&](Index k) { return problem_.cost->identity(full_.row(k)); }, [&](Index k) { return problem_.weight(k); },
-        pool_);
+        r_, keys_.perturber(), [&](Index k) { return problem_.cost->identity(full_.row(k)); },
+        [&](Index k) { return problem_.weight(k); }, pool_);
     if (full_.shards != nullptr) full_.shards->remove_perturbation(keys_.perturber(), r_);
     UnitPrices rounded = round_to_units(prices_, unit);
     prices_ = std::move(rounded.prices);

@@ -30,9 +30,7 @@ class ShardedAssignment:
     `parts` goes through the shards. The shard read last is kept.
     """
 
-    def __init__(
-        self, rows: Sequence[int], read: Callable[[int], NDArray[np.int32]]
-    ) -> None:
+    def __init__(self, rows: Sequence[int], read: Callable[[int], NDArray[np.int32]]) -> None:
         self._rows = tuple(rows)
         self._starts = np.concatenate([[0], np.cumsum(self._rows, dtype=np.int64)])
         self._read = read
@@ -82,7 +80,9 @@ class ShardedAssignment:
                 low, high = end + 1, begin + 1
             else:
                 low, high = begin, end
-            return self._range(low, max(low, high))[(begin - low) : None if step < 0 else end - low : step]
+            return self._range(low, max(low, high))[
+                (begin - low) : None if step < 0 else end - low : step
+            ]
         job = operator.index(at)
         if job < 0:
             job += len(self)

@@ -65,7 +65,8 @@ class AnswerFolder:
         if self.partial.exists() and not (known.is_file() and known.read_text() == stamp):
             if not known.is_file() and any(self.partial.iterdir()):
                 raise InvalidProblemError(
-                    f"out: found files in {self.partial}, which begins answers and is not ours", "out"
+                    f"out: found files in {self.partial}, which begins answers and is not ours",
+                    "out",
                 )
             shutil.rmtree(self.partial)
         (self.partial / _JOURNAL).mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,10 @@ class AnswerFolder:
         beside = path.with_suffix(".new")
         try:
             pq.write_table(
-                pa.table({"slot": pa.array(slots)}), beside, compression="none", use_dictionary=False
+                pa.table({"slot": pa.array(slots)}),
+                beside,
+                compression="none",
+                use_dictionary=False,
             )
             beside.replace(path)
         except BaseException:
@@ -135,7 +139,8 @@ def read_slots(path: Path, rows: int) -> NDArray[np.int32]:
         column = pq.read_table(path, columns=["slot"], use_threads=False).column("slot")
     except (OSError, pa.ArrowException) as error:
         raise InvalidProblemError(
-            f"assignment: found {path} unreadable ({str(error).partition(chr(10))[0]})", "assignment"
+            f"assignment: found {path} unreadable ({str(error).partition(chr(10))[0]})",
+            "assignment",
         ) from None
     slots = np.ascontiguousarray(column.to_numpy(), np.int32)
     if len(slots) != rows:

@@ -34,9 +34,7 @@ class _Group(NamedTuple):
 class ParquetJobs(ShardSource):
     """Jobs in Parquet files, see `parquet`."""
 
-    def __init__(
-        self, files: Sequence[Path], spec: TermsSpec, rows_per_shard: int | None
-    ) -> None:
+    def __init__(self, files: Sequence[Path], spec: TermsSpec, rows_per_shard: int | None) -> None:
         with extra("grid"):
             import pyarrow.parquet  # noqa: F401
 
@@ -119,9 +117,7 @@ class ParquetJobs(ShardSource):
         group = self._groups[at]
         try:
             with pq.ParquetFile(group.path, memory_map=True) as file:
-                table = file.read_row_group(
-                    group.group, columns=self.spec.names, use_threads=False
-                )
+                table = file.read_row_group(group.group, columns=self.spec.names, use_threads=False)
         except (pa.ArrowException, IndexError) as error:
             raise InvalidProblemError(
                 f"files: found row group {group.group} of {group.path} unreadable "
@@ -165,7 +161,9 @@ def _files(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
             if not folder.exists():
                 raise InvalidProblemError(f"files: found no {folder}", "files")
             return [folder]
-        found = sorted(p for p in folder.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
+        found = sorted(
+            p for p in folder.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._"
+        )
         if not found:
             raise InvalidProblemError(f"files: found no .parquet file in {folder}", "files")
         return found

@@ -149,7 +149,9 @@ def solve_shards(
         assignment = ShardedAssignment(source.rows, lambda k: slots[k])  # type: ignore[arg-type, return-value]
     elif folder is not None and status == "infeasible":
         folder.discard()
-    return ShardedMatching.of(found, assignment, _LocalProblem(source, room, question.model, workers))
+    return ShardedMatching.of(
+        found, assignment, _LocalProblem(source, room, question.model, workers)
+    )
 
 
 def _digest(data: bytes) -> str:

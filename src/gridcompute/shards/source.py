@@ -55,9 +55,7 @@ class TermsSpec:
         parts = []
         for k, term in enumerate(terms):
             if not isinstance(term, (tuple, list)):
-                raise TypeError(
-                    f"terms[{k}] must be (table, key, coef), not {type(term).__name__}"
-                )
+                raise TypeError(f"terms[{k}] must be (table, key, coef), not {type(term).__name__}")
             if len(term) != 3:
                 raise InvalidProblemError(
                     f"terms[{k}]: found {len(term)} parts, needed (table, key, coef)", f"terms[{k}]"
@@ -105,7 +103,9 @@ class TermsSpec:
             (table, key is not None, coef is not None)
             for table, key, coef in zip(self.tables, self.keys, self.coefs, strict=True)
         ]
-        return _core.TermsModel(tables, "column" if isinstance(self.unplaced, str) else self.unplaced)
+        return _core.TermsModel(
+            tables, "column" if isinstance(self.unplaced, str) else self.unplaced
+        )
 
     def columns_of(self, arrays: Mapping[str, Any], n: int, where: str) -> PartColumns:
         """Return the columns of n jobs in the core's dtypes; arrays that fit are not copied.
@@ -208,5 +208,5 @@ class ShardSource:
         raise NotImplementedError
 
     def fingerprint(self) -> Sequence[Any]:
-        """Return what tells these jobs from others, as far as that is known without reading them."""
+        """Return what tells these jobs from others without reading them."""
         raise NotImplementedError

@@ -176,7 +176,9 @@ def transport(
         refused["resolution"] = resolution != "auto"
         for name, given in refused.items():
             if given:
-                raise InvalidProblemError(f"{name}: found one, needed none for jobs in shards", name)
+                raise InvalidProblemError(
+                    f"{name}: found one, needed none for jobs in shards", name
+                )
         from ..shards.run import solve_shards
 
         return solve_shards(

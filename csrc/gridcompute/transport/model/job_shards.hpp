@@ -1,11 +1,11 @@
 // Jobs that are held in shards: in files, by other processes, on other machines.
 //
-// A level whose jobs are in shards lists the few that the solver needs one by one: those with a choice within the box of
-// the last pricing pass, and those that may get one. Rows of the cost source are the listed jobs, in the order of all
-// jobs. The others are unlisted: their weight and keys are part of `fixed` and `base` of the restricted problem, and
-// their rows, classes and margins stay with the shards. What a step would ask of an unlisted job it asks through this
-// interface before it begins, and gets the jobs in question listed. So each step is the same for jobs in memory, and
-// ends with the same bits.
+// A level whose jobs are in shards lists the few that the solver needs one by one: those with a choice within the box
+// of the last pricing pass, and those that may get one. Rows of the cost source are the listed jobs, in the order of
+// all jobs. The others are unlisted: their weight and keys are part of `fixed` and `base` of the restricted problem,
+// and their rows, classes and margins stay with the shards. What a step would ask of an unlisted job it asks through
+// this interface before it begins, and gets the jobs in question listed. So each step is the same for jobs in memory,
+// and ends with the same bits.
 #pragma once
 
 #include <span>
@@ -37,13 +37,12 @@ class JobShards {
   // The following list more jobs; they return whether any job was listed, and do nothing after a stop.
 
   // Lists the jobs for which a class outside their candidates may cost less than the best of these plus `margin`.
-  virtual bool list_doubtful(std::span<const Cost> prices, Cost margin,
-                             RestrictedProblem& r) = 0;
+  virtual bool list_doubtful(std::span<const Cost> prices, Cost margin, RestrictedProblem& r) = 0;
   // Lists every step-th job.
   virtual bool list_every(Index step, RestrictedProblem& r) = 0;
   // Lists the jobs in these classes that leave them at least cost, `units` of them or more where there are as many.
-  virtual bool list_escaping(std::span<const Slot> classes, std::span<const Cost> prices,
-                             Cost units, RestrictedProblem& r) = 0;
+  virtual bool list_escaping(std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
+                             RestrictedProblem& r) = 0;
   // Lists the jobs that are not in their cheapest class at these prices, by a pass over all of them.
   virtual bool list_misplaced(std::span<const Cost> prices, RestrictedProblem& r) = 0;
 

@@ -107,7 +107,8 @@ QuantisedCost::QuantisedCost(const Problem& problem, double resolution, Perturba
 void QuantisedCost::fill(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const {
   fill_plain(rows, out, scratch, seen);
   if (perturbation().none()) return;
-  for (Index k = 0; k < rows.count; ++k) perturber_.row(problem_->cost->identity(rows[k]), out + k * n_slots_, most(), seen.bits);
+  for (Index k = 0; k < rows.count; ++k)
+    perturber_.row(problem_->cost->identity(rows[k]), out + k * n_slots_, most(), seen.bits);
 }
 
 void QuantisedCost::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const {
@@ -187,7 +188,8 @@ Cost QuantisedCost::at(Index job, Slot column) const {
       key = clamped(cost * (resolution_ / static_cast<double>(problem_->weight(job))), limit_);
   }
   if (perturbation().none() || key >= kForbidden) return key;
-  return (std::clamp(key, -most(), most()) << perturbation().shift) + perturber_.at(problem_->cost->identity(job), column);
+  return (std::clamp(key, -most(), most()) << perturbation().shift) +
+         perturber_.at(problem_->cost->identity(job), column);
 }
 
 Cost QuantisedCost::unplaced(Index job, CostRangeStats& seen) const {

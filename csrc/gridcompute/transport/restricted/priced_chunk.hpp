@@ -12,8 +12,8 @@
 
 namespace gridcompute::transport {
 
-// Rows a chunk; fixed, so that results do not depend on threads. How long a chunk tries the float32 filter depends on its
-// rows, and so do the bounds on classes that the filter excluded: parts of a pass are cut between chunks.
+// Rows a chunk; fixed, so that results do not depend on threads. How long a chunk tries the float32 filter depends on
+// its rows, and so do the bounds on classes that the filter excluded: parts of a pass are cut between chunks.
 inline constexpr Index kPricedRows = 2048;
 
 // Results of some rows; joined in order.

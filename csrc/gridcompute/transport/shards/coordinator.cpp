@@ -15,8 +15,8 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-// A job whose margin exceeds what the box proves by less than this share of its class's radius is listed at once: prices
-// that leave the box a little then need no second question.
+// A job whose margin exceeds what the box proves by less than this share of its class's radius is listed at once:
+// prices that leave the box a little then need no second question.
 constexpr double kNearBox = 0.25;
 // When more jobs are listed, so are those whose margin is larger by this share.
 constexpr double kAhead = 0.25;
@@ -208,7 +208,8 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
                              CostRangeStats& seen) {
   const QuantisedCost& keys = context.keys;
   MessageWriter setting;
-  PassSetting{keys.resolution(), keys.perturbation(), seen.inexact, context.share, box, source_->scope()}.write(setting);
+  PassSetting{keys.resolution(), keys.perturbation(), seen.inexact, context.share, box, source_->scope()}.write(
+      setting);
   setting_ = setting.take();
   limits_.clear();
   for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + kNearBox) + 1);
@@ -317,8 +318,7 @@ bool ShardCoordinator::list(std::vector<JobList>& lists, RestrictedProblem& r) {
   return true;
 }
 
-bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin,
-                                     RestrictedProblem& r) {
+bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin, RestrictedProblem& r) {
   const double lowest = lowest_shift(r, prices);
   const double lowered = removed_ ? static_cast<double>(perturber_.perturbation().spread) : 0;
   std::vector<double> limits = limits_;
@@ -385,8 +385,8 @@ Index ShardCoordinator::listed_at(Index position) const {
   return at - held.begin();
 }
 
-bool ShardCoordinator::list_escaping(std::span<const Slot> classes,
-                                     std::span<const Cost> prices, Cost units, RestrictedProblem& r) {
+bool ShardCoordinator::list_escaping(std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
+                                     RestrictedProblem& r) {
   std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
   for (const Slot s : classes)
     if (s < r.columns) inside[static_cast<std::size_t>(s)] = 1;
@@ -396,8 +396,7 @@ bool ShardCoordinator::list_escaping(std::span<const Slot> classes,
   return ask_parts([&](std::size_t) { return asked.bytes(); }, answers) && list_answers(answers, r);
 }
 
-bool ShardCoordinator::list_misplaced(std::span<const Cost> prices,
-                                      RestrictedProblem& r) {
+bool ShardCoordinator::list_misplaced(std::span<const Cost> prices, RestrictedProblem& r) {
   MessageWriter asked = question(Question::list_wrong);
   asked.put_vector(limits_), asked.put_all(prices);
   std::vector<std::string> answers;

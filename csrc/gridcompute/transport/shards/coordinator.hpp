@@ -1,8 +1,9 @@
 // The coordinator of a solve over shards: holds prices, capacities, samples, and the restricted problem of the listed
 // jobs; asks the shards for the rest, and merges their answers in the order of the jobs.
 //
-// Invariant.  Rows of the cost source are the listed jobs, ascending; level.n of them. A job that is not listed is in the
-// only class that it can want at prices within the box of the last pass, with a margin of at least limits_ of its class.
+// Invariant.  Rows of the cost source are the listed jobs, ascending; level.n of them. A job that is not listed is in
+// the only class that it can want at prices within the box of the last pass, with a margin of at least limits_ of its
+// class.
 //
 // Memory.  48 bytes and more a job that is listed or sampled, as many as it has columns; 12 a candidate.
 #pragma once
@@ -52,8 +53,8 @@ class ShardCoordinator final : public JobShards {
                            CostRangeStats& seen) override;
   bool list_doubtful(std::span<const Cost> prices, Cost margin, RestrictedProblem& r) override;
   bool list_every(Index step, RestrictedProblem& r) override;
-  bool list_escaping(std::span<const Slot> classes, std::span<const Cost> prices,
-                     Cost units, RestrictedProblem& r) override;
+  bool list_escaping(std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
+                     RestrictedProblem& r) override;
   bool list_misplaced(std::span<const Cost> prices, RestrictedProblem& r) override;
   [[nodiscard]] Index listed_at(Index position) const override;
   void remove_perturbation(const KeyPerturber& perturber, RestrictedProblem& r) override;
@@ -63,9 +64,9 @@ class ShardCoordinator final : public JobShards {
  private:
   // Rows whose chunks are in one place: those of a shard elsewhere, or of a chunk that several have in part.
   struct Part {
-    Index first = 0, n = 0;         // the rows priced there
-    Index shard = -1;               // elsewhere, or -1: here
-    std::unique_ptr<Shard> edge;    // here
+    Index first = 0, n = 0;       // the rows priced there
+    Index shard = -1;             // elsewhere, or -1: here
+    std::unique_ptr<Shard> edge;  // here
     JobColumns columns;
   };
 
@@ -87,21 +88,21 @@ class ShardCoordinator final : public JobShards {
   Stop& stop_;
   ShardStats& stats_;
   Index n_jobs_ = 0;
-  Pool pool_;                  // for chunks that are priced here
-  std::vector<Part> parts_;    // in the order of the jobs
+  Pool pool_;                // for chunks that are priced here
+  std::vector<Part> parts_;  // in the order of the jobs
   std::unique_ptr<GatheredCost> source_;
   Problem problem_;
-  Level* level_ = nullptr;     // of all jobs
-  std::vector<Index> samples_;  // positions
-  bool holds_samples_ = false;  // these are the rows, not the listed jobs
-  std::string setting_;        // of the last pass
+  Level* level_ = nullptr;                      // of all jobs
+  std::vector<Index> samples_;                  // positions
+  bool holds_samples_ = false;                  // these are the rows, not the listed jobs
+  std::string setting_;                         // of the last pass
   std::vector<double> limits_, least_margins_;  // (columns)
-  Wide perturbation_ = 0;      // added to the keys of unlisted jobs
-  bool removed_ = false;       // it was subtracted again
+  Wide perturbation_ = 0;                       // added to the keys of unlisted jobs
+  bool removed_ = false;                        // it was subtracted again
   KeyPerturber perturber_;
-  Index every_ = 0;            // every so many-th job is listed
+  Index every_ = 0;  // every so many-th job is listed
   std::vector<Cost> load_;
-  std::vector<std::string> told_;               // the last `assign` of each shard, and its answer
+  std::vector<std::string> told_;  // the last `assign` of each shard, and its answer
   std::vector<std::string> told_answers_;
 };
 

@@ -27,7 +27,9 @@ class GatheredCost final : public CostSource {
   [[nodiscard]] bool real() const noexcept override { return true; }
   void reals(Rows rows, double* out) const override { cost_->reals(rows, out); }
   [[nodiscard]] double real_at(Index row, Index slot) const override { return cost_->real_at(row, slot); }
-  void reals_at(Index row, std::span<const Slot> slots, double* out) const override { cost_->reals_at(row, slots, out); }
+  void reals_at(Index row, std::span<const Slot> slots, double* out) const override {
+    cost_->reals_at(row, slots, out);
+  }
   [[nodiscard]] bool sketches() const noexcept override { return cost_->sketches(); }
   [[nodiscard]] Sketched sketch(Index row, double scale, float* out) const override {
     return cost_->sketch(row, scale, out);

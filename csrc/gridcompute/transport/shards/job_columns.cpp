@@ -16,9 +16,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
               field + "[" + std::to_string(job) + "]: found " + found + ", needed " + needed);
 }
 
-std::string column_name(std::size_t term, const char* part) {
-  return "terms[" + std::to_string(term) + "]." + part;
-}
+std::string column_name(std::size_t term, const char* part) { return "terms[" + std::to_string(term) + "]." + part; }
 
 template <class Values>
 void take_rows(const typename Values::value_type* from, std::span<const std::int32_t> rows, Values& to) {

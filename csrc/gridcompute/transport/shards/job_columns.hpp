@@ -1,14 +1,14 @@
-// The columns of jobs whose costs are terms (cost/terms.hpp): a key and a coefficient for each term, and what leaving the
-// job unplaced costs.
+// The columns of jobs whose costs are terms (cost/terms.hpp): a key and a coefficient for each term, and what leaving
+// the job unplaced costs.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "gridcompute/base/default_init.hpp"
+#include "gridcompute/base/message.hpp"
 #include "gridcompute/cost/terms.hpp"
 #include "gridcompute/transport/problem.hpp"
-#include "gridcompute/base/message.hpp"
 
 namespace gridcompute::transport {
 

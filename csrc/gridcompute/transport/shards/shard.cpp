@@ -359,8 +359,10 @@ std::string Shard::assign(Asked& asked) {
   const OwnChunks chunks = own_chunks(first_, n_, n_jobs_, kTotalRows);
   std::vector<Cost> load(static_cast<std::size_t>(model_.columns()), 0);
   for (const std::int32_t s : assignment_) {
-    if (s >= 0) ++load[static_cast<std::size_t>(s)];
-    else if (model_.unplaced != TermsModel::Unplaced::never) ++load.back();
+    if (s >= 0)
+      ++load[static_cast<std::size_t>(s)];
+    else if (model_.unplaced != TermsModel::Unplaced::never)
+      ++load.back();
   }
   const auto costs = [&](Index begin, Index end) {
     std::vector<double> out;

@@ -23,8 +23,8 @@ class Shard {
   // The rows [first, first + n) of n_jobs. The model must outlive the shard.
   Shard(const TermsModel& model, Index first, Index n, Index n_jobs);
 
-  // Answers a question; nullopt where the columns are needed and none are shown. Empty after a stop. columns: checked by
-  // check_columns.
+  // Answers a question; nullopt where the columns are needed and none are shown. Empty after a stop. columns: checked
+  // by check_columns.
   [[nodiscard]] std::optional<std::string> answer(std::string_view question, const ColumnsView* columns, Pool& pool,
                                                   Stop& stop, const Tuning& tuning = kDefaultTuning);
 
