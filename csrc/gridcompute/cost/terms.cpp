@@ -106,6 +106,7 @@ GRIDCOMPUTE_CLONES Extent extent(const double* x, Index n) {
 TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own,
                      const TermsScope* of)
     : CostSource(n_jobs, n_slots), own_(std::move(own)), terms_(std::move(terms)), bound_(0) {
+  if (of != nullptr) first_ = of->first;
   Index entries = 0;
   for (std::size_t k = 0; k < terms_.size(); ++k) {
     const Term& t = terms_[k];

@@ -31,6 +31,7 @@ struct Term {
 struct TermsScope {
   Index n_jobs = 0;
   std::vector<double> coef;  // (terms)
+  Index first = 0;           // the number of the first row's job
 };
 
 class TermsCost final : public CostSource {
@@ -39,6 +40,7 @@ class TermsCost final : public CostSource {
   TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own = {},
             const TermsScope* of = nullptr);
 
+  [[nodiscard]] Index identity(Index row) const noexcept override { return first_ + row; }
   [[nodiscard]] bool real() const noexcept override { return true; }
   void reals(Rows rows, double* out) const override;
   [[nodiscard]] double real_at(Index job, Index slot) const override;
@@ -65,6 +67,7 @@ class TermsCost final : public CostSource {
   std::vector<Term> terms_;
   std::vector<FloatTable> float_tables_;  // of all terms, or empty
   double bound_;
+  Index first_ = 0;
   bool finite_ = true;  // no pair is forbidden
 };
 

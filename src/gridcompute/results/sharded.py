@@ -249,13 +249,13 @@ class ShardedMatching:
                 f"assignment: found none (the status is {self.status!r}), needed one", "assignment"
             )
         q = self.question
-        reasons = [
+        misfits = (
             array_misfit("prices", self.prices, np.float64, ("n_slots", q.n_slots)),
             array_misfit("load", self.load, np.int64, ("n_slots", q.n_slots)),
-        ]
-        if any(reasons):
-            found_none = tuple(r for r in reasons if r)
-            return SolverCertificate(False, False, math.inf, -math.inf, math.inf, math.inf, found_none)
+        )
+        reasons = tuple(misfit for misfit in misfits if misfit)
+        if reasons:
+            return SolverCertificate(False, False, math.inf, -math.inf, math.inf, math.inf, reasons)
         workers = q.threads if threads is None else _checks.threads(threads)
         parts = q.sums(self.assignment, self.prices, self.remainders, workers)
         found = _core.check_shards(q.model, parts, q.capacity, self.prices, self.remainders)

@@ -50,7 +50,7 @@ class AnswerFolder:
         with extra("grid"):
             import pyarrow.parquet  # noqa: F401
 
-        self.out = Path(os.path.abspath(out))
+        self.out = Path(out).absolute()
         if self.out.exists():
             if not self.out.is_dir():
                 raise InvalidProblemError(f"out: found a file {self.out}, needed a folder", "out")
@@ -92,7 +92,7 @@ class AnswerFolder:
         beside.replace(entry)
 
     def write(self, shard: int, slots: NDArray[np.int32]) -> None:
-        """Write the classes of a shard's jobs under their name, replacing those of an earlier plan."""
+        """Write the classes of a shard's jobs, in place of those of an earlier plan."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

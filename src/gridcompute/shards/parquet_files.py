@@ -64,7 +64,8 @@ class ParquetJobs(ShardSource):
                 rows = [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]
         except (pa.ArrowInvalid, pa.ArrowException) as error:
             raise InvalidProblemError(
-                f"files: found {path} unreadable ({_first_line(error)}), needed a whole Parquet file",
+                f"files: found {path} unreadable ({_first_line(error)}), needed a whole Parquet "
+                "file",
                 "files",
             ) from None
         for name in spec.names:
@@ -77,8 +78,8 @@ class ParquetJobs(ShardSource):
             first = kinds.setdefault(name, (kind, path))
             if first[0] != kind:
                 raise InvalidProblemError(
-                    f"files: found column {name!r} of type {kind} in {path}, needed {first[0]} as in "
-                    f"{first[1]}",
+                    f"files: found column {name!r} of type {kind} in {path}, needed {first[0]} as "
+                    f"in {first[1]}",
                     name,
                 )
         for number, count in enumerate(rows):
@@ -136,8 +137,8 @@ class ParquetJobs(ShardSource):
             if column.null_count:
                 index = int(np.asarray(column.is_null().to_numpy()).argmax())
                 raise InvalidProblemError(
-                    f"files: found a null in {name}[{group.first + index}] ({group.path}), needed a "
-                    "number",
+                    f"files: found a null in {name}[{group.first + index}] ({group.path}), needed "
+                    "a number",
                     name,
                     group.first + index,
                 )

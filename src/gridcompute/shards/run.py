@@ -13,7 +13,6 @@ from ..results.sharded import ShardedAssignment, ShardedMatching, ShardedProblem
 from .answer_folder import AnswerFolder, read_slots
 from .coordinate import Answers, Asking, Question, coordinate, is_solved
 from .held import ASSIGN
-from .source import PartColumns, ShardSource
 
 if TYPE_CHECKING:
     import os
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from .._progress import ProgressHook
+    from .source import PartColumns, ShardSource
 
 __all__ = ["solve_shards"]
 

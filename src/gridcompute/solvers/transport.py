@@ -176,9 +176,8 @@ def transport(
         refused["resolution"] = resolution != "auto"
         for name, given in refused.items():
             if given:
-                raise InvalidProblemError(
-                    f"{name}: found one, needed none for jobs in shards", name
-                )
+                message = f"{name}: found one, needed none for jobs in shards"
+                raise InvalidProblemError(message, name)
         from ..shards.run import solve_shards
 
         return solve_shards(
@@ -198,7 +197,7 @@ def transport(
     n_jobs, n_slots = source.shape
     room = _counts("capacity", capacity, n_slots, "n_slots", 0, np.int64)
     weight = None if demand is None else _demand(demand, n_jobs)
-    out = None if unplaced is None else _unplaced(unplaced, n_jobs)
+    left_out = None if unplaced is None else _unplaced(unplaced, n_jobs)
     _checks.choice("method", method, _METHODS)
     gap = _checks.gap(gap)
     scale = 0.0 if isinstance(resolution, str) else _resolution(resolution)
@@ -211,10 +210,10 @@ def transport(
     limit = _checks.time_limit(time_limit)
     seed = _checks.seed(seed)
 
-    question = TransportProblem(source, n_jobs, n_slots, room, weight, out, workers)
+    question = TransportProblem(source, n_jobs, n_slots, room, weight, left_out, workers)
     if limit is not None:
         limit = max(0.0, limit - (time.monotonic() - begun))
-    plan = (room, weight, out, scale, gap, start, seed, workers, limit, method)
+    plan = (room, weight, left_out, scale, gap, start, seed, workers, limit, method)
     try:
         if progress is None:
             answer = _core.transport(source, *plan, None)

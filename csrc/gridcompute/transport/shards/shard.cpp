@@ -62,8 +62,10 @@ struct OwnProblem {
   std::unique_ptr<TermsCost> cost;
   Problem problem;
 
-  OwnProblem(const TermsModel& model, const ColumnsView& columns, const TermsScope& scope)
-      : view(columns), cost(make_terms(model, view, scope)) {
+  // first: the number of the first row's job.
+  OwnProblem(const TermsModel& model, const ColumnsView& columns, TermsScope scope, Index first) : view(columns) {
+    scope.first = first;
+    cost = make_terms(model, view, scope);
     problem.cost = cost.get();
     set_unplaced(model, view, problem);
   }
@@ -144,7 +146,8 @@ void Shard::remember(const RestrictedProblem& r) {
 
 bool Shard::run_pass(Asked& asked, RestrictedProblem& r, CostRangeStats& seen) {
   has_pass_ = false;
-  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope);
+  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope,
+                       first_ + own_.begin);
   const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
   const SolverContext context{keys, asked.pool, asked.stop, asked.pass.share, {}, asked.tuning};
   Level level;
@@ -250,7 +253,8 @@ std::string Shard::list_escape(Asked& asked) {
   const auto prices = asked.in.get_all<Cost>();
   const auto units = asked.in.get<Cost>();
   if (!recall(asked)) return {};
-  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope);
+  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope,
+                       first_ + own_.begin);
   const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
   const std::vector<std::int32_t> rows = rows_where(own_.end - own_.begin, asked.pool, asked.stop, [&](Index k) {
     const std::int32_t s = place(k);
@@ -297,7 +301,8 @@ std::string Shard::list_wrong(Asked& asked) {
   if (!recall(asked)) return {};
   Perturbation none = asked.pass.ties;
   none.spread = 0;
-  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope);
+  const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope,
+                       first_ + own_.begin);
   const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, none);
   const SolverContext context{keys, asked.pool, asked.stop, false, {}, asked.tuning};
   Level level;
@@ -329,7 +334,7 @@ std::string Shard::costs_below(Asked& asked) {
   TermsScope scope;
   scope.n_jobs = asked.in.get<Index>(), scope.coef = asked.in.get_all<double>();
   const auto most = asked.in.get<double>();
-  const OwnProblem all(model_, *asked.columns, scope);
+  const OwnProblem all(model_, *asked.columns, scope, first_);
   MessageWriter out;
   out.put(any_cost_below(all.problem, most, asked.pool, asked.stop));
   return out.take();
@@ -355,7 +360,7 @@ std::string Shard::assign(Asked& asked) {
   if (static_cast<Index>(assignment_.size()) != n_)
     throw Error(ErrorKind::internal, "", -1, "shards: an assignment has a wrong size");
   // Sums are those of chunks of all jobs: of chunks that are here in part, each cost by itself.
-  const OwnProblem all(model_, *asked.columns, scope);
+  const OwnProblem all(model_, *asked.columns, scope, first_);
   const OwnChunks chunks = own_chunks(first_, n_, n_jobs_, kTotalRows);
   std::vector<Cost> load(static_cast<std::size_t>(model_.columns()), 0);
   for (const std::int32_t s : assignment_) {

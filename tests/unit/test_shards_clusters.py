@@ -1,0 +1,198 @@
+"""Dask and Ray, real schedulers: the bits of memory, partitions of any size, workers that die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from shard_cases import in_memory, make
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pd = pytest.importorskip("pandas")
+
+# Clusters leave sockets and processes to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+JOBS, SLOTS = 110_000, 40
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    columns, terms, capacity = make(JOBS, SLOTS, 21)
+    return pd.DataFrame(columns), terms, capacity, in_memory(columns, terms, capacity)
+
+
+# ---------------------------------------------------------------- Dask
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """A cluster of two processes."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def partitions(frame: Any, cuts: list[int]) -> Any:
+    """A Dask DataFrame with partitions that end at these rows."""
+    dd = pytest.importorskip("dask.dataframe")
+    parts = [frame.iloc[a:b] for a, b in zip([0, *cuts], [*cuts, len(frame)], strict=True)]
+    from dask import delayed
+
+    return dd.from_delayed([delayed(part) for part in parts], meta=frame.iloc[:0])
+
+
+CUTS = {
+    "unbalanced, empty ones": [0, 1, 50_000, 50_000, 52_047, 109_000],
+    "all rows in one": [JOBS, JOBS],
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_dask_answers_what_memory_does(client, jobs, cut: str) -> None:
+    """Partitions of any size; the Series has the frame's partitions and index."""
+    import gridcompute.dask
+
+    frame, terms, capacity, memory = jobs
+    named = frame.set_index(np.arange(JOBS)[::-1].copy())
+    split = partitions(named, CUTS[cut])
+    m = gridcompute.dask.transport(client, split, capacity, terms=terms)
+    assert (m.objective, m.bound, m.status) == (memory.objective, memory.bound, "optimal")
+    series = m.assignment.compute()
+    assert (series.to_numpy() == memory.assignment).all()
+    assert (series.index == named.index).all()
+    assert (series.name, series.dtype) == ("slot", np.int32)
+    assert m.assignment.npartitions == split.npartitions
+    certificate = m.verify()
+    assert certificate.valid, certificate.reasons
+
+
+def test_dask_says_what_does_not_fit(client, jobs) -> None:
+    """A column that is missing, a null, a key beyond its table, and no frame at all."""
+    import gridcompute.dask
+
+    frame, terms, capacity, _ = jobs
+    solve = gridcompute.dask.transport
+    with pytest.raises(TypeError, match="Dask DataFrame"):
+        solve(client, frame, capacity, terms=terms)
+    with pytest.raises(gc.InvalidProblemError, match="no column 'data'"):
+        solve(client, partitions(frame.drop(columns="data"), []), capacity, terms=terms)
+    few = frame.iloc[:1000].copy()
+    few.loc[3, "data"] = np.nan
+    with pytest.raises(gc.InvalidProblemError, match="a null in 'data' of partition 0"):
+        solve(client, partitions(few, []), capacity, terms=terms)
+    few = frame.iloc[:1000].copy()
+    few.loc[700, "family"] = 9
+    with pytest.raises(gc.InvalidProblemError, match=r"key\[700\]: found 9"):
+        solve(client, partitions(few, [100]), capacity, terms=terms)
+
+
+@pytest.mark.parametrize("stage", ["samples", "scan", "assign"])
+def test_a_dask_worker_is_killed_in_the_middle(jobs, stage: str) -> None:
+    """SIGKILL to a worker as a stage begins: the other one computes what is lost again."""
+    distributed = pytest.importorskip("distributed")
+    import gridcompute.dask
+
+    frame, terms, capacity, memory = jobs
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        split = partitions(frame, [30_000, 60_000, 90_000])
+        victim = client.run(os.getpid)
+        killed = []
+
+        def watch(progress: Any) -> None:
+            if progress.stage == stage and not killed:
+                killed.append(next(iter(victim.values())))
+                os.kill(killed[0], signal.SIGKILL)
+
+        m = gridcompute.dask.transport(client, split, capacity, terms=terms, progress=watch)
+        assert killed, "the stage was never shown"
+        assert (m.objective, m.bound) == (memory.objective, memory.bound)
+        assert (m.assignment.compute().to_numpy() == memory.assignment).all()
+
+
+# ---------------------------------------------------------------- Ray
+
+
+@pytest.fixture(scope="module")
+def cluster(jobs) -> Iterator[Any]:
+    """A Ray of two CPUs on this machine."""
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.data")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def blocks(ray: Any, frame: Any, cuts: list[int]) -> Any:
+    """A Dataset with blocks that end at these rows."""
+    parts = [frame.iloc[a:b] for a, b in zip([0, *cuts], [*cuts, len(frame)], strict=True)]
+    return ray.data.from_pandas(parts)
+
+
+def test_ray_answers_what_memory_does(cluster, jobs) -> None:
+    """Blocks of any size; the Dataset is in the same order, and the proof holds."""
+    import gridcompute.ray
+
+    frame, terms, capacity, memory = jobs
+    dataset = blocks(cluster, frame, [1, 50_000, 52_047])
+    m = gridcompute.ray.transport(dataset, capacity, terms=terms, num_actors=2)
+    assert (m.objective, m.bound, m.status) == (memory.objective, memory.bound, "optimal")
+    assert (m.assignment.to_pandas()["slot"].to_numpy() == memory.assignment).all()
+    certificate = m.verify()
+    assert certificate.valid, certificate.reasons
+    with pytest.raises(TypeError, match="Ray Dataset"):
+        gridcompute.ray.transport(frame, capacity, terms=terms)
+    bad = blocks(cluster, frame.drop(columns="data").iloc[:10], [])
+    with pytest.raises(gc.InvalidProblemError, match="no column 'data'"):
+        gridcompute.ray.transport(bad, capacity, terms=terms)
+
+
+def test_a_ray_actor_is_killed_in_the_middle(cluster, jobs) -> None:
+    """SIGKILL to an actor between scan and assignment: it is started again, to the same bits."""
+    import gridcompute.ray
+
+    frame, terms, capacity, memory = jobs
+    dataset = blocks(cluster, frame, [40_000, 80_000])
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        import psutil
+
+        for process in psutil.process_iter(["cmdline"]):
+            line = " ".join(process.info["cmdline"] or [])
+            if line.startswith("ray::_ShardActor") and not killed:
+                killed.append(process.pid)
+                process.kill()
+
+    def watch(progress: Any) -> None:
+        if progress.stage == "scan" and not killed:
+            thread = threading.Thread(target=kill_one)
+            thread.start()
+            thread.join()
+            time.sleep(0.1)
+
+    m = gridcompute.ray.transport(dataset, capacity, terms=terms, num_actors=2, progress=watch)
+    assert killed, "no actor was found"
+    assert (m.objective, m.bound) == (memory.objective, memory.bound)
+    assert (m.assignment.to_pandas()["slot"].to_numpy() == memory.assignment).all()
