@@ -391,6 +391,11 @@ class TransportSolver {
                          : !read || r_.first_infeasible_job >= 0 ? complete_greedily(context, full_, prices_, stop_)
                          : units ? assign_units(context)
                                  : round_to_integral(context, full_, r_, prices_, stop_);
+    if (full_.shards != nullptr) {  // a shard may be out of reach, or time be over, before all know their classes
+      for (std::int32_t& s : whole.assignment) s = s == keys_.n_slots() ? -1 : s;
+      whole.cost = full_.shards->total(whole.assignment);
+      if (stop_.requested()) return deliver_nothing(end, result);
+    }
     if (whole.rounded_again) ++result.stats.rounding_restarts;
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     result.stats.candidates = static_cast<Index>(r_.slot.size());

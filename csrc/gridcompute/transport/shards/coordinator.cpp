@@ -410,6 +410,7 @@ void ShardCoordinator::remove_perturbation(const KeyPerturber& perturber, Restri
 }
 
 Total ShardCoordinator::total(std::span<const std::int32_t> assignment) {
+  told_all_ = false;
   const std::vector<Index>& held = source_->positions();
   const auto classes_of = [&](Index first, Index n) {
     const std::span<const Index> listed = within(held, first, n);
@@ -474,6 +475,7 @@ Total ShardCoordinator::total(std::span<const std::int32_t> assignment) {
     for (const double cost : in.get_all<double>()) open.add(cost);
   }
   total.join(open);
+  told_all_ = true;
   return total;
 }
 

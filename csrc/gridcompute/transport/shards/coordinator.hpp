@@ -44,6 +44,8 @@ class ShardCoordinator final : public JobShards {
   [[nodiscard]] const JobColumns& columns() const noexcept { return source_->columns(); }
   // Returns the loads that the shards found when they last said what all jobs cost, unplaced jobs last.
   [[nodiscard]] const std::vector<Cost>& load() const noexcept { return load_; }
+  // Returns whether every shard knows the classes of its jobs, of the last plan.
+  [[nodiscard]] bool told_all() const noexcept { return told_all_; }
   // Tells the shards the class of every job. False after a stop.
   [[nodiscard]] bool assign_all(std::span<const std::int32_t> assignment);
 
@@ -102,6 +104,7 @@ class ShardCoordinator final : public JobShards {
   KeyPerturber perturber_;
   Index every_ = 0;  // every so many-th job is listed
   std::vector<Cost> load_;
+  bool told_all_ = false;
   std::vector<std::string> told_;  // the last `assign` of each shard, and its answer
   std::vector<std::string> told_answers_;
 };

@@ -78,6 +78,11 @@ Result solve_shards(const TermsModel& model, std::span<const Index> rows, std::s
   coordinator.problem().capacity = capacity.data();
   Result result = solve(coordinator.problem(), options, stop);
   result.assignment.clear();
+  if (result.status != Status::infeasible && !coordinator.told_all()) {
+    Result none = stopped(stop, n_slots);
+    none.stats = std::move(result.stats);
+    return none;
+  }
   for (std::size_t s = 0; result.status == Status::optimal && s < n_slots; ++s) {
     if (coordinator.load()[s] != result.load[s])
       throw Error(ErrorKind::internal, "", -1,
