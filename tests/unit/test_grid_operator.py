@@ -398,3 +398,33 @@ def test_the_page_of_a_run_shows_its_hours(tmp_path: Path) -> None:
     assert "Regret by the hour" not in op.report(tmp_path / "b.html").read_text(encoding="utf-8")
     empty = operator().report(tmp_path / "empty.html").read_text(encoding="utf-8")
     assert "No hour has passed" in empty
+
+
+def test_contracts_are_carried_from_hour_to_hour() -> None:
+    """If this fails, a month's peak is paid each hour, or a year's volume is sold twice."""
+    problem = world(1)
+    energy = problem.energy
+    problem = problem.replace(
+        energy=energy.replace(
+            take_or_pay=True,
+            curtailment_yuan_per_kwh=0.01,
+            demand_yuan_per_kw=0.5,
+            bundled_volume_kwh=0.1 * energy.bundled_kwh.sum(axis=1),
+        )
+    )
+    op, commits = operator(problem), {}
+    for hour in weather(7, 4):
+        step = op.step(actual=hour)
+        columns = (step.commit[name].tolist() for name in ("job", "klass", "start"))
+        commits.update({job: (c, t) for job, c, t in zip(*columns, strict=True)})
+    left = op.problem.energy.bundled_volume_kwh
+    assert (left <= problem.energy.bundled_volume_kwh).all()
+    assert (op.problem.energy.demand_paid_kw > 0).any()
+    seen = op.hindsight(time_limit=0.5)
+    jobs = seen.problem.jobs.ids.tolist()
+    placed = [commits.get(job, (-1, -1)) for job in jobs]
+    klass, start = (np.array(part, np.int32) for part in zip(*placed, strict=True))
+    same = grid.evaluate(seen.problem, (klass, start))
+    assert seen.bound_yuan <= op.cost_yuan * (1 + 1e-9)
+    assert same.objective_yuan <= op.cost_yuan * (1 + 1e-9)
+    assert same.objective_yuan >= 0.9 * op.cost_yuan

@@ -23,7 +23,7 @@ from .book import LOST, NEVER, RUNNING, WAITING
 from .hour import energy_yuan
 from .inputs import known
 from .state import COSTS
-from .world import deferred_yuan, run_out
+from .world import deferred_yuan, priced, run_out
 
 if TYPE_CHECKING:
     from ..plan.plan import Plan
@@ -107,6 +107,7 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
         classes=sliced(world.classes, 0, hours),
         corridors=sliced(world.corridors, 0, hours),
         energy=energy,
+        mandate=priced(world.mandate),
         quotas=world.quotas.replace(lower_accelerator_h=0.0),
     )
 
@@ -114,7 +115,11 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
 def hourly_yuan(plan: Plan, hours: int) -> Floats:
     """Return what a plan spends in each of its first hours on power, data, delay and moves."""
     problem, jobs = plan.problem, plan.problem.effective.jobs
-    out = np.array([sum(energy_yuan(problem, plan.dispatch, t).values()) for t in range(hours)])
+    drawn = plan.dispatch.grid_kwh + plan.dispatch.grid_charge_kwh
+    out, paid = np.zeros(hours), problem.energy.demand_paid_kw
+    for t in range(hours):
+        out[t] = sum(energy_yuan(problem, plan.dispatch, t, paid).values())
+        paid = np.maximum(paid, drawn[:, t])
     job = np.flatnonzero(plan.assignment >= 0)
     klass, start = plan.assignment[job], plan.start[job]
     wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[klass]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..planner.cost import load_of
-from ..planner.dispatch_lp import EnergyBlock
+from ..planner.dispatch_lp import EnergyBlock, wasted_yuan_per_kwh
 from .book import RUNNING, WAITING
 
 if TYPE_CHECKING:
@@ -139,9 +139,16 @@ def stored_worth(block: EnergyBlock) -> Floats:
     return np.asarray(np.maximum(np.minimum(*worth), 0.0))
 
 
-def energy_yuan(problem: Problem, d: Dispatch, t: int = 0) -> dict[str, float]:
-    """Return what one hour of a dispatch costs, by the names of `COSTS`; rules are left out."""
+def energy_yuan(
+    problem: Problem, d: Dispatch, t: int = 0, paid_kw: Floats | None = None
+) -> dict[str, float]:
+    """Return what one hour of a dispatch costs, by the names of `COSTS`; rules are left out.
+
+    `paid_kw` is the draw from the grid that the demand charge is paid for already, by default the
+    energy table's.
+    """
     energy = problem.energy
+    paid = energy.demand_paid_kw if paid_kw is None else paid_kw
     carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh[:, t] / 1e6
     direct = d.direct_kwh[:, :, t] + d.direct_charge_kwh[:, :, t]
     bundled = d.bundled_kwh[:, t] + d.bundled_charge_kwh[:, t]
@@ -153,6 +160,8 @@ def energy_yuan(problem: Problem, d: Dispatch, t: int = 0) -> dict[str, float]:
     power_yuan += (energy.bundled_yuan_per_kwh[:, t] * bundled).sum()
     power_yuan += ((energy.tariff_yuan_per_kwh[:, t] + carbon) * drawn).sum()
     power_yuan -= (energy.export_yuan_per_kwh[:, t] * d.exported_kwh[:, :, t].sum(axis=0)).sum()
+    power_yuan += (wasted_yuan_per_kwh(energy) * d.curtailed_kwh[:, :, t]).sum()
+    power_yuan += (energy.demand_yuan_per_kw * np.maximum(drawn - paid, 0.0)).sum()
     return {
         "energy": float(power_yuan),
         "wear": float((energy.wear_yuan_per_kwh * worn).sum()),

@@ -106,8 +106,9 @@ class Rolling:
     ----------
     problem : Problem
         All hours, as they are forecast, and the jobs that are known from the start (each may start
-        from its release on). Its ``running`` jobs run. Quotas and the mandate are those of all of
-        its hours; energy stored after the last plan is worth what the plans' duals say.
+        from its release on). Its ``running`` jobs run. A mandate whose shortfall is forbidden is
+        planned at its price: hours that have passed cannot be mended. Quotas and the mandate are
+        those of all of its hours; what is stored after a plan is worth what the last duals say.
     horizon_h : int
         Hours planned ahead, at least 1; more where a waiting job runs longer.
     forecast : None, "corrected" or callable
@@ -420,7 +421,11 @@ class Rolling:
             "used": d.direct_kwh[:, :, 0].sum(axis=0),
             "stored": d.direct_charge_kwh[:, :, 0].sum(axis=0),
             "available": hour["direct_kwh"].sum(axis=0),
+            "bundled": d.bundled_kwh[:, 0] + d.bundled_charge_kwh[:, 0],
         }
+        direct = {name: state.direct[name] + amount for name, amount in taken.items()}
+        drawn = d.grid_kwh[:, 0] + d.grid_charge_kwh[:, 0]
+        direct["peak_kw"] = np.maximum(state.direct["peak_kw"], drawn)
         return dataclasses.replace(
             state,
             clock=t + 1,
@@ -431,7 +436,7 @@ class Rolling:
             prices=plan.prices,
             rows=window.rows,
             actual=actual,
-            direct={name: state.direct[name] + amount for name, amount in taken.items()},
+            direct=direct,
         )
 
     # -- What it cost, and what it might have cost -------------------------------------------------

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .book import Book
 
-__all__ = ["COSTS", "HOURLY", "RECORDED", "State", "first_state"]
+__all__ = ["COSTS", "HOURLY", "RECORDED", "TAKEN", "State", "first_state"]
 
 #: What hours have cost, part by part, yuan; what is owed to rules is settled at the end.
 COSTS = {
@@ -37,6 +37,8 @@ HOURLY = (
     "export_yuan_per_kwh",
     "grid_green_share",
 )
+#: What is added up by site over the hours; of the last one the largest counts.
+TAKEN = ("used", "stored", "available", "bundled", "peak_kw")
 #: Numbers written down each hour, beside the parts of the cost.
 RECORDED = (
     "load_kwh",
@@ -78,7 +80,8 @@ class State:
     actual : dict of list of array
         What each hour brought of the columns `HOURLY`, and ``may_shed_kwh``.
     direct : dict of float64 (n_sites,)
-        Of the direct sources so far: ``used`` on load, ``stored``, ``available``, kWh.
+        So far, of the direct sources: ``used`` on load, ``stored``, ``available``, kWh; of bundled
+        power ``bundled``, kWh; the highest draw from the grid, ``peak_kw``.
     """
 
     clock: int
@@ -124,5 +127,5 @@ def first_state(problem: Problem, book: Book, horizon_h: int) -> State:
         rows=np.zeros(0, np.int64),
         history={name: [] for name in (*RECORDED, *COSTS)},
         actual={name: [] for name in (*HOURLY, "may_shed_kwh")},
-        direct={name: np.zeros(n_sites) for name in ("used", "stored", "available")},
+        direct={name: np.zeros(n_sites) for name in TAKEN},
     )

@@ -25,7 +25,7 @@ from ..tables.running import Running
 from ..tables.sites import Classes, Sites
 from .book import OWN, Book
 from .hour_ledger import HourLedger
-from .state import HOURLY, State
+from .state import HOURLY, TAKEN, State
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -176,7 +176,7 @@ def _state_of(meta: dict[str, Any], arrays: dict[str, Any], world: Problem) -> S
         prices=prices,
         history={name: [float(v) for v in values] for name, values in meta["history"].items()},
         actual=actual,
-        direct={name: arrays[f"direct.{name}"] for name in ("used", "stored", "available")},
+        direct={name: arrays[f"direct.{name}"] for name in TAKEN},
         **{
             name: arrays[f"state.{name}"]
             for name in ("green_kwh", "grey_kwh", "worth", "used_h", "rows")

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from ..plan.columns import Prices
     from ..tables.column import Floats, Int64s
+    from ..tables.mandate import Mandate
     from ..tables.problem import Problem
     from .state import State
 
-__all__ = ["Window", "deferred_yuan", "length_of", "numbered", "run_out", "window_of"]
+__all__ = ["Window", "deferred_yuan", "length_of", "numbered", "priced", "run_out", "window_of"]
 
 #: What a job may cost more in the window than later is guessed to, before it is left for later:
 #: the guess is the price of its best option in the window, and prices of later hours are not known.
@@ -80,7 +81,7 @@ def window_of(
         jobs=Jobs(**columns, id=numbered(numbers)),
         running=book.running(rows, t),
         mandate=dataclasses.replace(
-            world.mandate,
+            priced(world.mandate),
             share=min(1.0, world.mandate.share + margin),
             ledger=carrying(world, state.ledger),
         ),
@@ -103,7 +104,7 @@ def run_out(world: Problem, state: State, hours: int) -> Window:
     problem = _hours_of(world, state, t, hours, np.ones(hours)).replace(
         jobs=Jobs(**book.jobs(rows, t, hours)),
         running=book.running(rows, t),
-        mandate=dataclasses.replace(world.mandate, ledger=carrying(world, state.ledger)),
+        mandate=dataclasses.replace(priced(world.mandate), ledger=carrying(world, state.ledger)),
         quotas=world.quotas.replace(
             upper_accelerator_h=np.full(len(world.quotas), np.inf), lower_accelerator_h=0.0
         ),
@@ -123,10 +124,15 @@ def deferred_yuan(
     problem = _hours_of(world, state, t, hours, np.ones(hours)).replace(
         jobs=Jobs(**columns),
         running=None,
-        mandate=dataclasses.replace(world.mandate, ledger=None),
+        mandate=dataclasses.replace(priced(world.mandate), ledger=None),
         quotas=world.quotas.replace(lower_accelerator_h=0.0),
     )
-    return np.maximum(cheapest(problem, prices, np.arange(len(rows))), 0.0)
+    return np.asarray(np.maximum(cheapest(problem, prices, np.arange(len(rows))), 0.0))
+
+
+def priced(mandate: Mandate) -> Mandate:
+    """Return the mandate with its shortfall at a price: hours that have passed cannot be mended."""
+    return dataclasses.replace(mandate, shortfall="priced")
 
 
 def numbered(rows: Int64s) -> Int64s:
@@ -148,6 +154,8 @@ def _hours_of(world: Problem, state: State, first: int, hours: int, factor: Floa
         grey_start_kwh=grey,
         terminal="value",
         terminal_yuan_per_kwh=state.worth,
+        bundled_volume_kwh=np.maximum(energy.bundled_volume_kwh - state.direct["bundled"], 0.0),
+        demand_paid_kw=np.maximum(energy.demand_paid_kw, state.direct["peak_kw"]),
         shed_kwh=np.maximum(energy.shed_kwh, energy.base_load_kwh),
     )
     none = Jobs(**{name: np.zeros(0, spec.dtype) for name, spec in Jobs.columns().items()})
