@@ -44,7 +44,7 @@ struct JobColumns {
   std::span<const std::int32_t> placed_class;
   std::span<const std::int32_t> placed_start;
   std::span<const double> migration;
-  std::span<const std::int32_t> kind;  // which prices of accelerators it pays, below Instance::kinds
+  std::span<const std::int32_t> kind = {};  // which prices of accelerators it pays, below Instance::kinds; empty: 0
 };
 
 // What all jobs share; row-major.
