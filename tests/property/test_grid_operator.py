@@ -18,8 +18,16 @@ HOURS, HORIZON = 10, 4
 GAP = 2.0
 
 
+class Day(dict[str, Any]):
+    """A day, shown by what it follows from."""
+
+    def __repr__(self) -> str:
+        jobs = len(self["problem"].jobs)
+        return f"<Day {self['seed']}: {jobs} jobs, {self['margin']}, {self['forecast']}>"
+
+
 @st.composite
-def days(draw: st.DrawFn) -> dict[str, Any]:
+def days(draw: st.DrawFn) -> Day:
     """A small scenario, its weather, and jobs that come."""
     seed = draw(st.integers(0, 10_000))
     rng = np.random.default_rng(seed)
@@ -35,7 +43,7 @@ def days(draw: st.DrawFn) -> dict[str, Any]:
         columns["release"] = t + rng.integers(0, 2, len(rows))
         columns["deadline"] = columns["release"] + rng.integers(1, 2 * HOURS, len(rows))
         new[t] = columns if len(rows) else None
-    return {
+    answer = {
         "seed": seed,
         "problem": problem,
         "weather": rng.uniform(0.0, 1.6, HOURS),
@@ -44,6 +52,7 @@ def days(draw: st.DrawFn) -> dict[str, Any]:
         "margin": draw(st.sampled_from([0.0, 0.05])),
         "forecast": draw(st.sampled_from([None, "corrected"])),
     }
+    return Day(answer)
 
 
 def operator(day: dict[str, Any], problem: grid.Problem | None = None) -> grid.Rolling:
@@ -189,7 +198,7 @@ def test_nothing_is_read_before_its_time(day: dict[str, Any], at: int) -> None:
     new = {t: columns if t <= at else None for t, columns in day["new"].items()}
     weather = day["weather"].copy()
     weather[at:] = rng.uniform(0.0, 2.0, HOURS - at)
-    scrambled = {**day, "weather": weather, "new": new}
+    scrambled = Day({**day, "weather": weather, "new": new})
     first, second = operator(day), operator(scrambled, other)
     for t in range(at + 1):
         ours, theirs = hour(first, day, t), hour(second, scrambled, t)
