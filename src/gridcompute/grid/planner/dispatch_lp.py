@@ -163,7 +163,8 @@ class EnergyBlock:
         uses = [(self.column[k], 1.0) for k in ("bundled", "bundled_in")]
         self._add_rows("bundled", np.full(bundled.shape, -np.inf), bundled, uses)
         carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
-        reach = np.minimum(problem.sites.connection_kw[:, None] / unit, self.most_kwh / unit + kw)
+        reach = SLACK * (self.most_kwh / unit + kw)
+        reach = np.minimum(problem.sites.connection_kw[:, None] / unit, reach)
         price = energy.tariff_yuan_per_kwh + carbon
         self._add_columns("grid", reach, price * part)
         self._add_columns("grid_in", SLACK * np.minimum(reach, kw), (price + wear) * part)
