@@ -18,6 +18,7 @@ import pytest
 import gridcompute as gc
 from grid_oracles import cost_of, dispatch_of, greedy_placement, load_of
 from gridcompute import InvalidProblemError, grid
+from gridcompute.grid.planner import exact
 
 LIMITS = [0, 0.0, 1e-9, 0.001, 0.005, 0.01, 0.1]
 
@@ -240,9 +241,16 @@ def calls_of(problem: grid.Problem, **options: Any) -> tuple[int, list[str]]:
     return len(stages), stages
 
 
+@pytest.mark.parametrize("most_options", [0, 6000])
 @pytest.mark.parametrize("warm", [False, True])
-def test_hooks_that_stop_or_raise_at_any_stage(warm: bool) -> None:
-    """If this fails, a stop between two stages loses the plan, or leaves a thread behind."""
+def test_hooks_that_stop_or_raise_at_any_stage(
+    warm: bool, most_options: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a stop between two stages loses the plan, or leaves a thread behind.
+
+    With 0 options at most the small world is planned as a large one is, by prices and dives.
+    """
+    monkeypatch.setattr(exact, "MOST_OPTIONS", most_options)
     problem = small_world()
     options: dict[str, Any] = {"gap": 1e-9, "threads": 2}
     if warm:
@@ -250,7 +258,7 @@ def test_hooks_that_stop_or_raise_at_any_stage(warm: bool) -> None:
         problem = problem.replace(mandate=dataclasses.replace(problem.mandate, share=0.95))
     calls, stages = calls_of(problem, **options)
     firsts = {stage: stages.index(stage) for stage in stages}
-    assert {"sample", "bound", "dive"} <= set(firsts)
+    assert ({"program", "search"} if most_options else {"sample", "bound", "dive"}) <= set(firsts)
     at_once = gc.match(problem, time_limit=0.0, prices=options.get("prices")).objective_yuan
     for at in sorted({0, 1, calls // 2, calls - 1} | set(firsts.values())):
         count = iter(range(10**9))

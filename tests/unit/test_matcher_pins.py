@@ -145,3 +145,21 @@ def test_a_pin_on_a_class_that_is_forbidden_is_named() -> None:
     assert m.verify().valid
     world.unpin([held])
     assert world.match().status == "optimal"
+
+
+def test_a_pin_in_a_class_that_was_removed_survives_a_restart(tmp_path: Path) -> None:
+    """If this fails, a service that restarts moves a job that was pinned, without a word.
+
+    Closing a class unpins its jobs; a pin that comes after that cannot be kept, and the round says
+    so until the job is unpinned.
+    """
+    world = Matcher([1, 1], cost=[(np.zeros((1, 2)), "k", None)], unplaced=5.0)
+    world.add({"k": [0]}, ids=["a"])
+    assert world.match().assignment.tolist() == [0]
+    world.remove_slots([0])
+    world.pin(["a"])
+    world.snapshot(tmp_path / "world")
+    for again in (world, Matcher.restore(tmp_path / "world")):
+        assert again.match().status == "infeasible"
+        again.unpin(["a"])
+        assert again.match().assignment.tolist() == [1]

@@ -153,7 +153,7 @@ def _built(kind: type[S], parts: _Parts, kernel: Kernel | None) -> S:
         k = int(np.flatnonzero(closed)[capacity[closed] != 0][0])
         raise InvalidProblemError(f"capacity[{k}]: found {capacity[k]}, needed 0", "capacity", k)
     keys = _keys(parts, matcher)
-    homes, pinned = _homes(parts, len(keys), closed)
+    homes, pinned = _homes(parts, len(keys), n)
     prices = parts.array("prices", np.float64, (n,))
     columns, needed = _columns(parts, matcher, len(keys))
     # The bound for all jobs together may exceed those of the batches in which they were added.
@@ -271,22 +271,21 @@ def _keys(parts: _Parts, matcher: LiveState) -> list[Any]:
 
 
 def _homes(
-    parts: _Parts, n_jobs: int, closed: NDArray[np.bool_]
+    parts: _Parts, n_jobs: int, n_slots: int
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return placed classes and pins; a class may have more jobs than slots."""
     homes = parts.array("homes", np.int32, (n_jobs,))
     pinned = parts.array("pinned", bool, (n_jobs,))
-    bad = (homes < -1) | (homes >= len(closed))
+    bad = (homes < -1) | (homes >= n_slots)
     if bad.any():
         k = int(bad.argmax())
         raise InvalidProblemError(
-            f"homes[{k}]: found {homes[k]}, needed a class below {len(closed)}, or -1", "homes", k
+            f"homes[{k}]: found {homes[k]}, needed a class below {n_slots}, or -1", "homes", k
         )
     if (pinned & (homes < 0)).any():
         k = int((pinned & (homes < 0)).argmax())
         raise InvalidProblemError(f"pinned[{k}]: the job is in no class", "pinned", k)
-    open_home = np.append(~closed, False)[homes]  # -1 is the last
-    return homes, pinned & open_home  # closing a class unpins its jobs
+    return homes, pinned
 
 
 def _columns(parts: _Parts, matcher: LiveState, n: int) -> tuple[dict[str, Any], float]:

@@ -40,8 +40,8 @@ void take_merged(const Values& a, const Values& b, std::span<const Index> order,
 ColumnsView ColumnsView::rows(Index first, Index count) const {
   ColumnsView part = *this;
   part.n = count;
-  for (const std::int32_t*& key : part.key) key = key != nullptr ? key + first : nullptr;
-  for (const double*& coef : part.coef) coef = coef != nullptr ? coef + first : nullptr;
+  for (const std::int32_t*& keys : part.key) keys = keys != nullptr ? keys + first : nullptr;
+  for (const double*& values : part.coef) values = values != nullptr ? values + first : nullptr;
   if (part.unplaced != nullptr) part.unplaced += first;
   return part;
 }

@@ -31,7 +31,7 @@ struct TermsModel {
   }
 };
 
-// Columns in somebody else's memory. Null where there is no such column.
+// Columns in memory of the caller. Null where there is no such column.
 struct ColumnsView {
   Index n = 0;
   std::vector<const std::int32_t*> key;  // (terms), each (n)

@@ -154,7 +154,7 @@ class Rolling:
     >>> problem = gc.grid.east_west(n_jobs=40, seed=0, hours=12)
     >>> op = gc.grid.Rolling(problem, horizon_h=6, gap=0.2)
     >>> step = op.step(actual={"renewables": 0.9}, time_limit=2.0)
-    >>> len(step.commit["job"]) == op.running.size, len(op.ledger.hours)
+    >>> len(step.commit["job"]) >= op.running.size, len(op.ledger.hours)
     (True, 1)
     >>> bool(step.plan.verify().valid)
     True
