@@ -270,9 +270,7 @@ def _keys(parts: _Parts, matcher: LiveState) -> list[Any]:
     return list(keys)
 
 
-def _homes(
-    parts: _Parts, n_jobs: int, n_slots: int
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def _homes(parts: _Parts, n_jobs: int, n_slots: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return placed classes and pins; a class may have more jobs than slots."""
     homes = parts.array("homes", np.int32, (n_jobs,))
     pinned = parts.array("pinned", bool, (n_jobs,))
