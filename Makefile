@@ -51,7 +51,7 @@ ci: test ci-rest explore variants ## all that a change must pass
 ci-rest: check native docs dist
 
 clean: ## forget what was built, keep the environment
-	rm -rf build dist docs/_build docs/reference/generated src/*.egg-info src/gridcompute/records/_*.c
+	rm -rf build dist docs/_build docs/_figures docs/reference/generated src/*.egg-info src/gridcompute/records/_*.c
 	find src -name '*.so' -delete
 
 # The environment. Three stamps in a row, so that no two pips ever run at once: runtime, tests, everything.

@@ -43,7 +43,8 @@ def built(folder: Path, pattern: str) -> Path:
 
 def sources(folder: Path) -> list[Path]:
     """The files of a folder, without what a build or a run has left there."""
-    left = {"_build", "generated", "__pycache__", ".pytest_cache", ".hypothesis", ".benchmarks"}
+    left = {"_build", "_figures", "generated", "__pycache__"}
+    left |= {".pytest_cache", ".hypothesis", ".benchmarks"}
     files = [p for p in folder.rglob("*") if p.is_file() and not left & set(p.parts)]
     return [p for p in files if p.suffix not in {".so", ".c"} and "egg-info" not in str(p)]
 

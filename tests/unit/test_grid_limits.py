@@ -241,24 +241,25 @@ def calls_of(problem: grid.Problem, **options: Any) -> tuple[int, list[str]]:
     return len(stages), stages
 
 
-@pytest.mark.parametrize("most_options", [0, 6000])
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("warm", [False, True])
 def test_hooks_that_stop_or_raise_at_any_stage(
-    warm: bool, most_options: int, monkeypatch: pytest.MonkeyPatch
+    warm: bool, whole: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, a stop between two stages loses the plan, or leaves a thread behind.
 
-    With 0 options at most the small world is planned as a large one is, by prices and dives.
+    One world is planned as large ones are, by prices and dives, the other as one integer program.
     """
-    monkeypatch.setattr(exact, "MOST_OPTIONS", most_options)
-    problem = small_world()
+    if not whole:
+        monkeypatch.setattr(exact, "MOST_OPTIONS", 0)
+    problem = grid.east_west(n_jobs=25, seed=0, hours=8) if whole else small_world()
     options: dict[str, Any] = {"gap": 1e-9, "threads": 2}
     if warm:
         options["prices"] = gc.match(problem, gap=0.9).prices
         problem = problem.replace(mandate=dataclasses.replace(problem.mandate, share=0.95))
     calls, stages = calls_of(problem, **options)
     firsts = {stage: stages.index(stage) for stage in stages}
-    assert ({"program", "search"} if most_options else {"sample", "bound", "dive"}) <= set(firsts)
+    assert ({"program"} if whole else {"sample", "bound", "dive"}) <= set(firsts)
     at_once = gc.match(problem, time_limit=0.0, prices=options.get("prices")).objective_yuan
     for at in sorted({0, 1, calls // 2, calls - 1} | set(firsts.values())):
         count = iter(range(10**9))
