@@ -422,7 +422,7 @@ class TransportSolver {
     return whole;
   }
 
-  // Ends a solve over shards that has no optimum: nobody can assign jobs that are not here.
+  // Ends a solve over shards that has no optimum: jobs of other processes cannot be assigned from here.
   void deliver_nothing(const LevelOutcome& end, Result& result) {
     const auto n_slots = static_cast<std::size_t>(keys_.n_slots());
     shift_to_zero(prices_, full_.capacity, weight_);

@@ -15,9 +15,9 @@
 
 namespace gridcompute::live {
 
-// Who may be a victim of a job.
+// Which running jobs a job may evict.
 enum class Claim : std::uint8_t {
-  none,       // nobody
+  none,       // no job
   cost,       // jobs of its own queue and priority, where that is cheaper in all
   priority,   // jobs of its own queue with a lower priority
   share,      // and jobs of queues that hold more than their share

@@ -8,7 +8,7 @@
 // priority: whenever a job waits, no running job of its queue that could make way has a lower priority and at least its
 // demand, in a class where the waiting one would rather run. (4) A queue below its guarantee takes what it is owed from
 // queues above theirs, and a queue below its share from queues above theirs, lowest priority first. (5) No job waits
-// that would rather run and fits. (6) Nobody is sent out unless another job enters by it.
+// that would rather run and fits. (6) A job is evicted only if another job enters by it.
 //
 // Steps. Jobs that lost their class or limit are taken out. Waiting jobs are then admitted by claim: what must run,
 // what is owed by guarantee, by share, by priority (gang_moves.hpp finds the victims), then what fits. Without ranks

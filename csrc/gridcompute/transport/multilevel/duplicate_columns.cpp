@@ -5,8 +5,6 @@
 
 namespace gridcompute::transport {
 
-namespace {}  // namespace
-
 void ColumnHashes::add(std::span<const Cost> row) {
   for (std::size_t s = 0; s < hash_.size(); ++s)
     hash_[s] = (hash_[s] ^ static_cast<std::uint64_t>(row[s])) * 0xFF51AFD7ED558CCDULL + (hash_[s] >> 29);

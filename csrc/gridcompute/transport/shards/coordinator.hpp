@@ -102,7 +102,7 @@ class ShardCoordinator final : public JobShards {
   Wide perturbation_ = 0;                       // added to the keys of unlisted jobs
   bool removed_ = false;                        // it was subtracted again
   KeyPerturber perturber_;
-  Index every_ = 0;  // every so many-th job is listed
+  Index every_ = 0;  // distance between listed jobs, in jobs
   std::vector<Cost> load_;
   bool told_all_ = false;
   std::vector<std::string> told_;  // the last `assign` of each shard, and its answer

@@ -2,8 +2,8 @@
 //
 // Steps.  The rows of all samples are gathered; they are solved at the coordinator. One pass over the shards counts the
 // jobs that can want one class only, and lists the others here, where the restricted problem is repaired. Shards list
-// more jobs where prices have left the box. Then each is told the classes of its listed jobs. Problems that are small
-// enough to be solved in memory, or that have no samples, are gathered whole.
+// more jobs where prices have left the box. Then each shard gets the classes of its listed jobs. Problems that are
+// small enough to be solved in memory, or that have no samples, are gathered whole.
 //
 // Exactness.  Each step is that of a solve in memory (model/job_shards.hpp): the same bits for any number of shards.
 #pragma once
