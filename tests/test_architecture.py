@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+import gridcompute
+from gridcompute import errors
 from gridcompute.grid import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -399,18 +401,48 @@ def test_files_stay_short() -> None:
     assert all(lengths.get(name, 0) > 800 for name in LONG_FILES), "an entry is out of date"
 
 
-def test_import_is_light() -> None:
-    """If this fails, `import gridcompute` pays for a library that few calls need.
+def loaded_by(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after `code`."""
+    code = f"import sys, json; before = set(sys.modules); {code}"
+    code += "; print(json.dumps(sorted(set(sys.modules) - before)))"
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    return set(json.loads(done.stdout))
 
-    How long it takes is measured by benches/bench_import.py.
+
+def test_import_is_light() -> None:
+    """If this fails, a program pays for a library or a subpackage that it does not call.
+
+    How long an import takes is measured by benches/bench_import.py.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [d for group in project["optional-dependencies"].values() for d in group]
     heavy = {re.split(r"[<>=\[]", d)[0] for d in extras} - {"gridcompute"}
     assert heavy >= {"scipy", "numba", "pyarrow"}
-    before = "import sys, json; before = set(sys.modules)"
-    code = f"{before}; import gridcompute; print(json.dumps(sorted(set(sys.modules) - before)))"
-    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
-    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
-    assert "gridcompute" in loaded
-    assert not loaded & heavy
+    ours = {"gridcompute", "gridcompute._version", "gridcompute.errors"}
+    assert {m for m in loaded_by("import gridcompute") if m.startswith("gridcompute")} == ours
+    for use in (
+        "gc.transport([[1, 5], [2, 3]], [1, 1]).verify()",
+        "gc.linear_sum_assignment([[1, 5], [2, 3]])",
+        "gc.Matcher([2], cost=[([[1.0]], None, 'work')], unplaced=9.0).match()",
+    ):
+        loaded = loaded_by(f"import gridcompute as gc; {use}")
+        assert not {name.partition(".")[0] for name in loaded} & heavy, use
+        assert "gridcompute._core" in loaded
+        for part in ("grid", "fair", "pack", "forecast", "rolling", "traces"):
+            assert f"gridcompute.{part}" not in loaded, use
+
+
+def test_names_are_imported_from_where_type_checkers_see_them() -> None:
+    """If this fails, `gc.NAME` is at run time another thing than mypy and editors say."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (seen,) = (n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test)[0] == "_")
+    typed = {
+        alias.name: node.module or "" for node in seen.body for alias in getattr(node, "names", ())
+    }
+    assert typed == gridcompute._MODULE_OF
+    eager = {"__version__", *errors.__all__}
+    assert set(gridcompute.__all__) == eager | typed.keys()
+    for name in typed:
+        assert getattr(gridcompute, name) is getattr(gridcompute, name)
+    with pytest.raises(AttributeError, match="'transprot'"):
+        gridcompute.transprot  # noqa: B018

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
 
-from ._certificate import Certificate
 from ._version import __version__
-from .costs import Terms, kernel
 from .errors import (
     CostRangeError,
     GridComputeError,
@@ -16,25 +13,27 @@ from .errors import (
     InternalError,
     InvalidProblemError,
 )
-from .live.matcher import Matcher
-from .live.round import LiveMatching
-from .records.ingest import Interner, Ragged, jobs_from_records
-from .results.explanation import Explanation
-from .results.matching import Matching, SolverCertificate, Witness
-from .solvers.assignment import (
-    Assignment,
-    AssignmentCertificate,
-    assignment,
-    linear_sum_assignment,
-    linear_sum_assignment_batch,
-)
-from .solvers.dimacs import read_dimacs, write_dimacs
-from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
-from .solvers.transport import transport
 
 if _TYPE_CHECKING:
     from . import fair, forecast, grid, pack, rolling, shards, traces
+    from ._certificate import Certificate
+    from .costs import Terms, kernel
     from .grid.planner.match import match
+    from .live.matcher import Matcher
+    from .live.round import LiveMatching
+    from .records.ingest import Interner, Ragged, jobs_from_records
+    from .results.explanation import Explanation
+    from .results.matching import Matching, SolverCertificate, Witness
+    from .solvers.assignment import (
+        Assignment,
+        AssignmentCertificate,
+        assignment,
+        linear_sum_assignment,
+        linear_sum_assignment_batch,
+    )
+    from .solvers.dimacs import read_dimacs, write_dimacs
+    from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
+    from .solvers.transport import transport
     from .traces.run import replay
 
 __all__ = [
@@ -79,23 +78,58 @@ __all__ = [
     "write_dimacs",
 ]
 
-# Subpackages, and functions of them, that are imported when they are first used: a program that
-# only solves pays for no table of the platform.
-_PARTS = ("fair", "forecast", "grid", "pack", "rolling", "shards", "traces")
-_LAZY = {name: f".{name}" for name in _PARTS}
-_LAZY |= {"match": ".grid.planner.match", "replay": ".traces.run"}
+# The module that each name is imported from when it is first used: a program pays for what it
+# calls. A subpackage stands for itself.
+_MODULE_OF = {
+    "INFINITE": "solvers.flow",
+    "Assignment": "solvers.assignment",
+    "AssignmentCertificate": "solvers.assignment",
+    "Certificate": "_certificate",
+    "Explanation": "results.explanation",
+    "Flow": "solvers.flow",
+    "FlowProblem": "solvers.flow",
+    "Interner": "records.ingest",
+    "LiveMatching": "live.round",
+    "Matcher": "live.matcher",
+    "Matching": "results.matching",
+    "Ragged": "records.ingest",
+    "SolverCertificate": "results.matching",
+    "Terms": "costs",
+    "Witness": "results.matching",
+    "assignment": "solvers.assignment",
+    "fair": "",
+    "forecast": "",
+    "grid": "",
+    "jobs_from_records": "records.ingest",
+    "kernel": "costs",
+    "linear_sum_assignment": "solvers.assignment",
+    "linear_sum_assignment_batch": "solvers.assignment",
+    "match": "grid.planner.match",
+    "min_cost_flow": "solvers.flow",
+    "pack": "",
+    "read_dimacs": "solvers.dimacs",
+    "replay": "traces.run",
+    "rolling": "",
+    "shards": "",
+    "traces": "",
+    "transport": "solvers.transport",
+    "write_dimacs": "solvers.dimacs",
+}
 
+if not _TYPE_CHECKING:  # type checkers read the imports above, and know of no other name
 
-def __getattr__(name: str) -> _Any:
-    """Import a subpackage, or the module that defines a function, on first use."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = _import_module(_LAZY[name], __name__)
-    value = module if _LAZY[name] == f".{name}" else getattr(module, name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Import a name on first use, and keep it."""
+        try:
+            module = _MODULE_OF[name]
+        except KeyError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        if not module:
+            return _import_module(f".{name}", __name__)
+        found = globals()[name] = getattr(_import_module(f".{module}", __name__), name)
+        return found
 
 
 def __dir__() -> list[str]:
     """Return the names, those imported on first use included."""
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_MODULE_OF})

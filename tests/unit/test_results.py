@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 
 import gridcompute as gc
-from gridcompute import InvalidProblemError
+from gridcompute import InvalidProblemError, _html
 
 COST = np.array([[4.5, 1.0, 7.0], [2.0, 1.5, np.inf], [5.0, 1.0, 3.0], [2.0, 2.0, 2.0]])
 TALL = sp.csr_array(np.array([[1.0, 0], [0, 2.5], [3.0, 1.25]]))
@@ -318,7 +318,7 @@ def test_notebooks_show_results() -> None:
         assert html.startswith("<div>")
         assert "<script" not in html
     assert RESULTS["Audit"]()._repr_markdown_().count("|") > 20
-    assert "&lt;b&gt;" in gc._html.facts("<b>", {"a": 1})
+    assert "&lt;b&gt;" in _html.facts("<b>", {"a": 1})
 
 
 def test_stages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
