@@ -52,13 +52,21 @@ class Service:
             self.log.append(json.loads(line))
 
     def said(self, event: str, after: int = 0) -> dict:
-        """The first line of the log, after so many, that tells of an event; waits for it."""
+        """Wait for an event in the log, beyond the first `after` lines, and return its first line."""
+        return self.lines(event, 1, after)[0]
+
+    def lines(self, event: str, n: int, after: int = 0, **fields: object) -> list[dict]:
+        """Wait for `n` lines of an event with these fields, and return all that are there.
+
+        The log arrives through a pipe, so it may lag behind the answers to requests.
+        """
         while True:
             ended = self.process.poll() is not None and not self.reader.is_alive()
-            found = [x for x in self.log[after:] if x["event"] == event]
-            if found:
-                return found[0]
-            assert not ended, f"the broker ended without {event!r}: {self.log[-3:]}"
+            wanted = {"event": event} | fields
+            found = [x for x in self.log[after:] if wanted.items() <= x.items()]
+            if len(found) >= n:
+                return found
+            assert not ended, f"the broker ended without {n} lines {wanted}: {self.log[-3:]}"
             self.reader.join(0.01)
 
     def end(self, how: int) -> None:

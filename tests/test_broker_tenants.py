@@ -51,7 +51,7 @@ def test_a_gang_waits_is_told_why_and_takes_what_its_tenant_is_owed(service):
     states = submit(service, gang("b0", "blue", 8, preemptible=False))
     assert states["b0"] == "placed"
     assert sum(state == "placed" for key, state in states.items() if key[0] == "r") == 2
-    evicted = [x for x in service.log if x["event"] == "audit" and x["kind"] == "evict"]
+    evicted = service.lines("audit", 2, kind="evict")
     assert len(evicted) == 2
     assert all("red" in line["why"] for line in evicted)
     assert service.http.get("/why/b0").json()["reason"] == "Fixed"

@@ -163,6 +163,17 @@ class World(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ rounds
 
+    def same_status(self, m: Any, plain: Any) -> None:
+        """Compare with `transport`, which refines its keys where costs are tiny beside others.
+
+        A matcher keeps one resolution for all costs, 2^-44 of the largest or finer, and all costs
+        here are below 2^6. Where rounding alone leaves a gap, the status is "feasible".
+        """
+        if (m.status, plain.status) != ("feasible", "optimal"):
+            assert m.status == plain.status
+        else:
+            assert 0 < m.objective - m.bound <= len(m.ids) * 2.0**-37
+
     def room(self) -> Any:
         """Slots of each class: a pinned job keeps its own, whatever its class has."""
         pinned = np.bincount([self.home[i] for i in self.pinned], minlength=len(self.capacity))
@@ -219,7 +230,7 @@ class World(RuleBasedStateMachine):
         assert sorted(ids) == sorted(self.live)
         matrix, out = self.posed(ids)
         plain = transport(matrix, self.room(), unplaced=out)
-        assert m.status == plain.status
+        self.same_status(m, plain)
         assert m.stats["slots_added_by_pins"] == (self.room() - self.capacity).sum()
         assert m.verify().valid
         if m.status == "infeasible":
@@ -232,7 +243,7 @@ class World(RuleBasedStateMachine):
             self.follow(m, ids)
         again = self.world.match()
         assert len(again.changes["id"]) == 0, "an unchanged world moves nothing"
-        assert again.status == m.status
+        self.same_status(again, plain)
 
 
 @kernel
