@@ -52,7 +52,7 @@ class Service:
             self.log.append(json.loads(line))
 
     def said(self, event: str, after: int = 0) -> dict:
-        """Wait for an event in the log, beyond the first `after` lines, and return its first line."""
+        """Wait for an event in the log after the first `after` lines; return its first line."""
         return self.lines(event, 1, after)[0]
 
     def lines(self, event: str, n: int, after: int = 0, **fields: object) -> list[dict]:

@@ -365,8 +365,7 @@ class Matcher(LiveState):
         One resolution serves all costs: 2^-44 of the largest, or finer. Where costs that matter are
         so small beside others that rounding leaves a gap above 1e-9, the status is "feasible", the
         bound says how much, and `transport`, which refines its keys, may prove the same matching
-        optimal. So a cost of 1e9 for jobs that should not wait, beside costs of 0.001, is a poor
-        choice; +inf is a better one.
+        optimal. Penalties within 10^4 of the costs that matter avoid this; so do whole numbers.
         """
         with self._transaction():
             gap = _checks.gap(gap)
