@@ -596,7 +596,7 @@ GRID: dict[str, Callable[[], Iterator[Case]]] = {
 }
 
 
-def main(function: str, first: int = 0) -> int:
+def main(grid: dict[str, Callable[[], Iterator[Case]]], function: str, first: int = 0) -> int:
     """Run the cases of a function from number `first` on; 1 if any fails."""
 
     def interrupt(*_: Any) -> None:
@@ -606,7 +606,7 @@ def main(function: str, first: int = 0) -> int:
     if "ASAN_OPTIONS" not in os.environ:  # a sanitizer reserves more than there is
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     done = refused = 0
-    for number, (name, case) in enumerate(GRID[function]()):
+    for number, (name, case) in enumerate(grid[function]()):
         if number < first:
             continue
         report("case", number, name)
@@ -639,12 +639,12 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
 
 
-def run_all(function: str, most_crashes: int = 20) -> Outcome:
+def run_all(function: str, script: str = __file__, most_crashes: int = 20) -> Outcome:
     """Run all cases of a function in child processes: one, and another behind each crash."""
     outcome, first = Outcome(), 0
     for _ in range(most_crashes):
         child = subprocess.run(
-            [sys.executable, __file__, function, str(first)],
+            [sys.executable, script, function, str(first)],
             capture_output=True,
             text=True,
             check=False,
@@ -667,4 +667,4 @@ def run_all(function: str, most_crashes: int = 20) -> Outcome:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))
+    sys.exit(main(GRID, sys.argv[1], *map(int, sys.argv[2:])))

@@ -356,3 +356,16 @@ def test_the_same_for_any_number_of_threads(threads: int) -> None:
 
 
 EXPECTED: dict[str, Any] = {}
+
+
+def test_a_job_of_high_priority_whose_class_loses_its_slots_waits() -> None:
+    """If this fails, the round is called infeasible though the job may be left unplaced."""
+    world = Matcher(
+        [4], cost=[(np.ones((1, 1)), None, None)], unplaced=9.0, demand="gpus", priority="rank"
+    )
+    world.add({"gpus": [4, 2], "rank": [1, 2]})
+    assert world.match().assignment.tolist() == [-1, 0]
+    world.set_capacity([0], [0])
+    m = world.match()
+    assert (m.status, m.assignment.tolist(), m.objective) == ("optimal", [-1, -1], 18.0)
+    assert m.verify().valid, m.verify().reasons

@@ -121,6 +121,15 @@ Job GangPrices::impossible() const {
   return kNone;
 }
 
+void GangPrices::release_unplaceable() {
+  if (n_infinite_ == 0) return;
+  for (Job job = 0; job < static_cast<Job>(placement_.n_positions()); ++job) {
+    if (counted_[at(job)] == 0 || !held(job) || least_[at(job)] < kInfinity) continue;
+    hold(job, false);
+    refresh(job);
+  }
+}
+
 double GangPrices::bound() const {
   if (n_infinite_ > 0) return kInfinity;
   ExactTotal total = total_;

@@ -57,6 +57,8 @@ class GangPrices {
   [[nodiscard]] Slot cheapest(Job job) const noexcept { return cheapest_[at(job)]; }
   // Returns the first job, if any, that must run and fits into no class that it may use.
   [[nodiscard]] Job impossible() const;
+  // Holds jobs no more that no class can take, as after the loss of a class.
+  void release_unplaceable();
   [[nodiscard]] double bound() const;
 
  private:

@@ -82,6 +82,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   touched_.clear();
   refresh(round, costs_changed);
   round.answer.jobs_queued = n_new_;
+  prices_.release_unplaceable();
   if (const Job job = prices_.impossible(); job != kNone) {
     const std::vector<Job> live = pair_.state.live_jobs();
     round.answer.witness_jobs.assign(1, std::lower_bound(live.begin(), live.end(), job) - live.begin());
