@@ -75,7 +75,7 @@ std::optional<py::bytes> answer(Shard& shard, const TermsModel& model, const py:
   Guard guard(std::nullopt, py::none());
   const std::optional<std::string> found = guard.run([&](Stop& stop) -> std::optional<std::string> {
     Pool pool(most);
-    if (columns) transport::check_columns(model, view, shard.first());
+    if (columns) transport::check_columns(model, view, shard.first(), pool);
     return shard.answer(asked, columns ? &view : nullptr, pool, stop);
   });
   return found ? std::optional<py::bytes>(py::bytes(*found)) : std::nullopt;
@@ -146,7 +146,7 @@ py::bytes sum_jobs(const std::shared_ptr<Model>& model, const Columns& columns,
   Guard guard(std::nullopt, py::none());
   std::optional<TransportSums> sums = guard.run([&](Stop& stop) {
     Pool pool(most);
-    const transport::ColumnExtents extents = transport::check_columns(model->terms, shown, first);
+    const transport::ColumnExtents extents = transport::check_columns(model->terms, shown, first, pool);
     const auto cost = transport::make_terms(model->terms, shown, {shown.n, extents.coef});
     const std::vector<Cost> capacity(static_cast<std::size_t>(model->terms.n_slots), 0);
     certificate::TransportProblem problem{cost.get(), capacity, {}, {}};

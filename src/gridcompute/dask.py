@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from . import _checks
 from ._extras import extra
 from .errors import InvalidProblemError
-from .results.sharded import ShardedMatching, ShardedProblem
-from .shards.coordinate import Answers, Asking, Question, coordinate, is_solved
+from .shards.cluster import POLL_SECONDS, ClusterShards
 from .shards.held import ASSIGN, HeldShard
 from .shards.source import TermsSpec
 
@@ -22,10 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ._progress import ProgressHook
+    from .results.sharded import ShardedMatching
 
 __all__ = ["transport"]
-
-_POLL_SECONDS = 0.1
 
 
 class _Partition(NamedTuple):
@@ -93,88 +90,68 @@ def _sums(
     return shard.sums(told[1], prices, remainders, threads)
 
 
-class _DaskShards:
+class _DaskShards(ClusterShards):
     """The shards of a client's cluster."""
 
     def __init__(self, client: Any, frame: Any, spec: TermsSpec, threads: int) -> None:
         import dask
 
-        self.client, self.threads, self._spec = client, threads, spec
-        names = spec.names
+        self._client, self._frame = client, frame
         delayed = frame.to_delayed()
         make = dask.delayed(_partition, pure=False)
-        self.parts = client.compute([make(p, names, k) for k, p in enumerate(delayed)])
-        self.rows = client.gather([client.submit(_rows, p, pure=False) for p in self.parts])
-        first = np.concatenate([[0], np.cumsum(self.rows)]).tolist()
+        self._parts = client.compute([make(p, spec.names, k) for k, p in enumerate(delayed)])
+        rows = client.gather([client.submit(_rows, p, pure=False) for p in self._parts])
+        super().__init__(spec, rows, threads)
+        first = np.concatenate([[0], np.cumsum(rows)]).tolist()
         shared = client.submit(_same, spec, pure=False)
-        self.shards = [
+        self._shards = [
             client.submit(_shard, part, shared, at, first[-1], pure=False)
-            for part, at in zip(self.parts, first, strict=False)
+            for part, at in zip(self._parts, first, strict=False)
         ]
-        #: What each shard was told, and its answer: on the workers.
-        self.told: list[Any] = [None] * len(self.shards)
-        self.asking: Asking | None = None
-        self.waited = 0.0
+        # What each shard was told, and its answer: on the workers.
+        self._told: list[Any] = [None] * len(rows)
 
-    def ask(self, questions: list[bytes | None]) -> Answers:
-        """Ask the shards, all at once; None: out of time, False: stopped."""
-        asked: dict[int, Any] = {}
-        for k, question in enumerate(questions):
-            if question is None:
-                continue
-            if question[:4] == ASSIGN:
-                told = self.client.submit(
-                    _assign, self.shards[k], question, self.threads, pure=False
-                )
-                self.told[k] = told
-                asked[k] = self.client.submit(operator.itemgetter(0), told, pure=False)
-            else:
-                asked[k] = self.client.submit(
-                    _answer, self.shards[k], question, self.threads, pure=False
-                )
-        begun = time.monotonic()
-        try:
-            over = self._wait(list(asked.values()), next(q for q in questions if q is not None))
-            if over is not None:
-                self.client.cancel(list(asked.values()))
-                return over[0]
-            found = self.client.gather(list(asked.values()))
-        except BaseException:
-            self.client.cancel(list(asked.values()))
-            raise
-        self.waited += time.monotonic() - begun
-        answers: list[bytes | None] = [None] * len(questions)
-        for k, answer in zip(asked, found, strict=True):
-            answers[k] = answer
-        return answers
+    def send(self, shard: int, question: bytes) -> Any:
+        """Send a question to a shard."""
+        held = self._shards[shard]
+        if question[:4] != ASSIGN:
+            return self._client.submit(_answer, held, question, self.threads, pure=False)
+        told = self._client.submit(_assign, held, question, self.threads, pure=False)
+        self._told[shard] = told
+        return self._client.submit(operator.itemgetter(0), told, pure=False)
 
-    def _wait(self, futures: list[Any], question: bytes) -> tuple[bool | None] | None:
-        """Wait for all; as `Asking.over` where the solve ends before."""
+    def wait(self, pending: list[Any]) -> list[Any]:
+        """Wait a moment for some answers."""
         import distributed
 
-        assert self.asking is not None
-        left = list(futures)
-        while left:
-            try:
-                done = distributed.wait(left, timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")
-                if any(f.status == "error" for f in done.done):
-                    return None  # gather raises what it was
-                left = list(done.not_done)
-            except TimeoutError:
-                pass
-            over = self.asking.over(question, 1 - len(left) / len(futures))
-            if over is not None:
-                return over
-        return None
+        try:
+            done = distributed.wait(pending, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            return pending
+        failed = any(future.status == "error" for future in done.done)
+        return [] if failed else list(done.not_done)
 
+    def receive(self, sent: list[Any]) -> list[bytes]:
+        """Return answers."""
+        found: list[bytes] = self._client.gather(sent)
+        return found
 
-class _DaskProblem(ShardedProblem):
-    """The problem of a frame whose partitions workers hold."""
+    def cancel(self, sent: list[Any]) -> None:
+        """Take questions back."""
+        self._client.cancel(sent)
 
-    def __init__(self, shards: _DaskShards, question: Question) -> None:
-        n_jobs, n_slots = int(sum(question.rows)), len(question.capacity)
-        super().__init__(n_jobs, n_slots, question.capacity, question.model, shards.threads)
-        self._shards = shards
+    def assignment(self) -> Any:
+        """Return the classes as a Series on the partitions of the frame."""
+        import dask.dataframe as dd
+        import pandas as pd
+
+        series = [
+            self._client.submit(_series, part, told, pure=False)
+            for part, told in zip(self._parts, self._told, strict=True)
+        ]
+        meta = pd.Series(np.empty(0, np.int32), name="slot", index=self._frame._meta.index)
+        divisions = tuple(self._frame.divisions)
+        return dd.from_delayed(series, meta=meta, divisions=divisions, verify_meta=False)
 
     def sums(
         self,
@@ -184,13 +161,13 @@ class _DaskProblem(ShardedProblem):
         threads: int,
     ) -> list[bytes]:
         """Return the exact sums of each shard."""
-        s = self._shards
-        futures = [
-            s.client.submit(_sums, shard, told, prices, remainders, max(1, threads), pure=False)
-            for shard, told in zip(s.shards, s.told, strict=True)
-        ]
-        found: list[bytes] = s.client.gather(futures)
-        return found
+        workers = max(1, threads)
+        return self.receive(
+            [
+                self._client.submit(_sums, shard, told, prices, remainders, workers, pure=False)
+                for shard, told in zip(self._shards, self._told, strict=True)
+            ]
+        )
 
 
 def transport(
@@ -249,7 +226,6 @@ def transport(
     with extra("dask"):
         import dask.dataframe as dd
         import distributed
-        import pandas as pd
 
     if client is None:
         client = distributed.default_client()
@@ -264,23 +240,4 @@ def transport(
     workers = _checks.whole("threads", threads, 1, 2**31 - 1)
     limit = _checks.time_limit(time_limit)
     seed = _checks.seed(seed)
-    shards = _DaskShards(client, frame[spec.names], spec, workers)
-    question = Question(spec.model(), shards.rows, room, None, seed, 0)
-
-    def begin(asking: Asking) -> _DaskShards:
-        shards.asking = asking
-        return shards
-
-    found = coordinate(question, begin, limit, progress)
-    found[6]["seconds_waiting"] = shards.waited
-    assignment = None
-    if is_solved(found):
-        series = [
-            client.submit(_series, part, told, pure=False)
-            for part, told in zip(shards.parts, shards.told, strict=True)
-        ]
-        meta = pd.Series(np.empty(0, np.int32), name="slot", index=frame._meta.index)
-        assignment = dd.from_delayed(
-            series, meta=meta, divisions=tuple(frame.divisions), verify_meta=False
-        )
-    return ShardedMatching.of(found, assignment, _DaskProblem(shards, question))
+    return _DaskShards(client, frame[spec.names], spec, workers).solve(room, limit, seed, progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +9,7 @@ import numpy as np
 from . import _checks
 from ._extras import extra
 from .errors import InvalidProblemError
-from .results.sharded import ShardedMatching, ShardedProblem
-from .shards.coordinate import Answers, Asking, Question, coordinate, is_solved
+from .shards.cluster import POLL_SECONDS, ClusterShards
 from .shards.held import ASSIGN, HeldShard
 from .shards.source import TermsSpec
 
@@ -21,10 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ._progress import ProgressHook
+    from .results.sharded import ShardedMatching
 
 __all__ = ["transport"]
-
-_POLL_SECONDS = 0.1
 
 
 class _Block:
@@ -92,7 +89,7 @@ def _sums(
     return shard.sums(placed, np.array(prices), remainders, threads)
 
 
-class _RayShards:
+class _RayShards(ClusterShards):
     """The shards of a dataset's blocks, and the actors that have them."""
 
     def __init__(
@@ -100,83 +97,72 @@ class _RayShards:
     ) -> None:
         import ray
 
-        self.spec, self.threads = spec, cpus_per_actor
         chosen = dataset.select_columns(spec.names)
         chosen.context.execution_options.preserve_order = True
         self._kept = chosen.materialize()  # the blocks live as long as this
-        self.blocks = self._kept.to_arrow_refs()
+        self._blocks = self._kept.to_arrow_refs()
         count = ray.remote(num_cpus=0)(_rows)
-        self.rows: list[int] = ray.get([count.remote(b) for b in self.blocks])
-        self.first = np.concatenate([[0], np.cumsum(self.rows)]).astype(int).tolist()
+        rows: list[int] = ray.get([count.remote(b) for b in self._blocks])
+        super().__init__(spec, rows, cpus_per_actor)
+        self._first = np.concatenate([[0], np.cumsum(rows)]).astype(int).tolist()
         if num_actors is None:
             cpus = ray.cluster_resources().get("CPU", 1.0)
-            num_actors = max(1, min(len(self.blocks), int(cpus // cpus_per_actor)))
+            num_actors = max(1, min(len(rows), int(cpus // cpus_per_actor)))
         actor = ray.remote(num_cpus=cpus_per_actor, max_restarts=-1, max_task_retries=-1)(
             _ShardActor
         )
-        self.actors = [
-            actor.remote(spec, self.first[-1], cpus_per_actor) for _ in range(num_actors)
+        self._actors = [
+            actor.remote(spec, self._first[-1], cpus_per_actor) for _ in range(num_actors)
         ]
         # Runs of blocks with about as many rows each.
-        share = max(1, -(-self.first[-1] // num_actors))
-        self._actor_of = [min(at // share, num_actors - 1) for at in self.first[:-1]]
-        self.told: list[Any] = [None] * len(self.blocks)
-        self.asking: Asking | None = None
-        self.waited = 0.0
+        share = max(1, -(-self._first[-1] // num_actors))
+        self._actor_of = [min(at // share, num_actors - 1) for at in self._first[:-1]]
+        self._told: list[Any] = [None] * len(rows)
 
-    def ask(self, questions: list[bytes | None]) -> Answers:
-        """Ask the shards, all at once; None: out of time, False: stopped."""
+    def send(self, shard: int, question: bytes) -> Any:
+        """Send a question to a shard."""
+        actor = self._actors[self._actor_of[shard]]
+        block, rows = [self._blocks[shard]], self.rows[shard]
+        answer, slots = actor.answer.options(num_returns=2).remote(
+            shard, block, self._first[shard], rows, question
+        )
+        if question[:4] == ASSIGN:
+            self._told[shard] = slots
+        return answer
+
+    def wait(self, pending: list[Any]) -> list[Any]:
+        """Wait a moment for some answers."""
         import ray
 
-        asked: dict[int, Any] = {}
-        for k, question in enumerate(questions):
-            if question is None:
-                continue
-            actor = self.actors[self._actor_of[k]]
-            answer, slots = actor.answer.options(num_returns=2).remote(
-                k, [self.blocks[k]], self.first[k], self.rows[k], question
-            )
-            asked[k] = answer
-            if question[:4] == ASSIGN:
-                self.told[k] = slots
-        begun = time.monotonic()
-        left = list(asked.values())
-        first = next(q for q in questions if q is not None)
-        assert self.asking is not None
-        try:
-            while left:
-                done, left = ray.wait(left, num_returns=len(left), timeout=_POLL_SECONDS)
-                ray.get(done[:1])  # an error of one is raised at once
-                over = self.asking.over(first, 1 - len(left) / len(asked))
-                if over is not None:
-                    self.release()
-                    return over[0]
-            found = ray.get(list(asked.values()))
-        except BaseException:
-            self.release()
-            raise
-        self.waited += time.monotonic() - begun
-        answers: list[bytes | None] = [None] * len(questions)
-        for k, answer in zip(asked, found, strict=True):
-            answers[k] = answer
-        return answers
+        done, left = ray.wait(pending, num_returns=len(pending), timeout=POLL_SECONDS)
+        ray.get(done[:1])  # an error of one is raised at once
+        return list(left)
 
-    def release(self) -> None:
+    def receive(self, sent: list[Any]) -> list[bytes]:
+        """Return answers."""
+        import ray
+
+        found: list[bytes] = ray.get(sent)
+        return found
+
+    def cancel(self, sent: list[Any]) -> None:  # noqa: ARG002 - whose actors end
+        """Take questions back."""
+        self.close()
+
+    def close(self) -> None:
         """End the actors: nothing is asked any more."""
         import ray
 
-        for actor in self.actors:
+        for actor in self._actors:
             ray.kill(actor)
-        self.actors = []
+        self._actors = []
+        super().close()
 
+    def assignment(self) -> Any:
+        """Return the classes as a Dataset in the order of the jobs."""
+        import ray
 
-class _RayProblem(ShardedProblem):
-    """The problem of a dataset whose blocks are in the object store."""
-
-    def __init__(self, shards: _RayShards, question: Question) -> None:
-        n_jobs, n_slots = int(sum(question.rows)), len(question.capacity)
-        super().__init__(n_jobs, n_slots, question.capacity, question.model, shards.threads)
-        self._shards = shards
+        return ray.data.from_arrow_refs(self._told)
 
     def sums(
         self,
@@ -188,17 +174,15 @@ class _RayProblem(ShardedProblem):
         """Return the exact sums of each shard."""
         import ray
 
-        s = self._shards
-        workers = max(1, threads)
+        workers, n_jobs = max(1, threads), self._first[-1]
         sums = ray.remote(num_cpus=workers)(_sums)
-        refs = [
-            sums.remote(
-                s.spec, k, block, told, s.first[k], self.n_jobs, prices, remainders, workers
-            )
-            for k, (block, told) in enumerate(zip(s.blocks, s.told, strict=True))
-        ]
-        found: list[bytes] = ray.get(refs)
-        return found
+        parts = zip(self._blocks, self._told, self._first[:-1], strict=True)
+        return self.receive(
+            [
+                sums.remote(self.spec, k, block, told, at, n_jobs, prices, remainders, workers)
+                for k, (block, told, at) in enumerate(parts)
+            ]
+        )
 
 
 def transport(
@@ -272,15 +256,4 @@ def transport(
     cpus = _checks.whole("cpus_per_actor", cpus_per_actor, 1, 2**31 - 1)
     limit = _checks.time_limit(time_limit)
     seed = _checks.seed(seed)
-    shards = _RayShards(dataset, spec, num_actors, cpus)
-    question = Question(spec.model(), shards.rows, room, None, seed, 0)
-
-    def begin(asking: Asking) -> _RayShards:
-        shards.asking = asking
-        return shards
-
-    found = coordinate(question, begin, limit, progress)
-    shards.release()
-    found[6]["seconds_waiting"] = shards.waited
-    assignment = ray.data.from_arrow_refs(shards.told) if is_solved(found) else None
-    return ShardedMatching.of(found, assignment, _RayProblem(shards, question))
+    return _RayShards(dataset, spec, num_actors, cpus).solve(room, limit, seed, progress)

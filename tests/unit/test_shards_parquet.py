@@ -50,6 +50,49 @@ def test_files_answer_what_memory_does(jobs, tmp_path: Path, rows: int | None) -
     assert pq.read_schema(next((tmp_path / "out").iterdir())).field("slot").type == pa.int32()
 
 
+@pytest.mark.parametrize("shards", [0, 1, 9])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_columns_that_fit_are_read_once(jobs, shards: int, threads: int) -> None:
+    """Room for none, one or all of the seven shards: others are read for each pass, to the bits."""
+    folder, terms, capacity, memory = jobs
+    room = shards * 16_384 * (2 * 4 + 2 * 8)  # a shard's keys and coefficients
+    source = gc.shards.parquet(folder, terms=terms, rows_per_shard=1, cache_bytes=room)
+    assert source.n_shards == 7
+    m = gc.transport(source, capacity, threads=threads)
+    assert (m.objective, m.bound) == (memory.objective, memory.bound)
+    assert (np.asarray(m.assignment) == memory.assignment).all()
+    passes = (
+        gc.transport(
+            gc.shards.parquet(folder, terms=terms, rows_per_shard=1, cache_bytes=0), capacity
+        ).stats["shards_read"]
+        / 7
+    )
+    assert passes >= 3
+    kept = min(shards, 7)
+    assert m.stats["shards_read"] == kept + (7 - kept) * passes, f"kept {kept}, {passes} passes"
+    with pytest.raises(gc.InvalidProblemError, match="cache_bytes"):
+        gc.shards.parquet(folder, terms=terms, cache_bytes=-1)
+
+
+def test_row_groups_that_shards_share_are_decoded_once(tmp_path: Path, monkeypatch) -> None:
+    """One row group, seven shards, four threads: whoever comes first decodes it for all."""
+    columns, terms, capacity = make(JOBS, SLOTS, 12)
+    pq.write_table(pa.table(columns), tmp_path / "all.parquet", row_group_size=JOBS)
+    decode, count = pq.ParquetFile.read_row_group, []
+    monkeypatch.setattr(
+        pq.ParquetFile,
+        "read_row_group",
+        lambda self, *a, **b: (count.append(1), decode(self, *a, **b))[1],
+    )
+    source = gc.shards.parquet(tmp_path, terms=terms, rows_per_shard=1)
+    m = gc.transport(source, capacity, threads=4)
+    assert m.objective == in_memory(columns, terms, capacity).objective
+    assert len(count) == 1
+    for _ in range(2):  # whatever passes end early leave behind is taken by later ones
+        m.verify()
+    assert len(count) == 3
+
+
 def test_a_file_list_keeps_its_order(jobs) -> None:
     """Files are numbered as they are given."""
     folder, terms, _, _ = jobs
@@ -81,15 +124,15 @@ def test_a_crash_leaves_nothing_that_looks_whole_and_is_resumed(
 ) -> None:
     """The call ends in the middle; the same call goes on from there, to the same bits."""
     folder, terms, capacity, memory = jobs
-    source = gc.shards.parquet(folder, terms=terms, rows_per_shard=40_000)
+    source = gc.shards.parquet(folder, terms=terms, rows_per_shard=40_000, cache_bytes=0)
     read, calls = source.read, 0
 
-    def dying(shard: int):
+    def dying(shard: int, threads: int):
         nonlocal calls
         calls += 1
         if calls > dies_at:
             raise OSError("the machine went down")
-        return read(shard)
+        return read(shard, threads)
 
     source.read = dying
     with pytest.raises(OSError, match="went down"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
@@ -19,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    Sums = Callable[
+        [Any, NDArray[np.float64], NDArray[np.float64] | None, int],
+        list[bytes],
+    ]
 
 __all__ = ["ShardedAssignment", "ShardedMatching", "ShardedProblem"]
 
@@ -122,28 +126,38 @@ class _NoReach:
         return 0.0, -1
 
 
-class ShardedProblem(ABC):
-    """The problem of a matching over shards: what its proof needs."""
+class ShardedProblem:
+    """The problem of a matching over shards: what its proof needs.
+
+    Parameters
+    ----------
+    model : TermsModel
+        The tables of its costs.
+    rows : sequence of int
+        Jobs of each shard.
+    capacity : int64 array
+        Of the slot classes.
+    threads : int
+        Of one shard, where `verify` is not told.
+    sums : callable
+        ``sums(assignment, prices, remainders, threads)`` returns the exact sums of each shard, in
+        order.
+    """
 
     def __init__(
-        self, n_jobs: int, n_slots: int, capacity: NDArray[np.int64], model: Any, threads: int
+        self,
+        model: _core.TermsModel,
+        rows: Sequence[int],
+        capacity: NDArray[np.int64],
+        threads: int,
+        sums: Sums,
     ) -> None:
-        self.n_jobs, self.n_slots = n_jobs, n_slots
-        self.capacity, self.model, self.threads = capacity, model, threads
+        self.n_jobs, self.n_slots = int(sum(rows)), len(capacity)
+        self.capacity, self.model, self.threads, self.sums = capacity, model, threads, sums
 
     def source(self) -> _NoReach:
         """Return what stands for the costs that no job pays."""
         return _NoReach()
-
-    @abstractmethod
-    def sums(
-        self,
-        assignment: Any,
-        prices: NDArray[np.float64],
-        remainders: NDArray[np.float64] | None,
-        threads: int,
-    ) -> list[bytes]:
-        """Return the exact sums of each shard, in order."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

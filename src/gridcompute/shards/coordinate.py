@@ -87,6 +87,21 @@ class Asking:
         stage, begin, end = _STAGES.get(kind, ("verify", 0.7, 0.8))
         return (False,) if self.show(stage, begin + (end - begin) * done) else None
 
+    def wait(
+        self, question: bytes, pending: list[Any], some: Callable[[list[Any]], list[Any]]
+    ) -> tuple[bool | None] | None:
+        """Wait for all answers to a question, as `over` where the solve ends before.
+
+        `some` waits a moment for some of those that are pending, and returns the others.
+        """
+        left = pending
+        while left:
+            left = some(left)
+            over = self.over(question, 1 - len(left) / len(pending))
+            if over is not None:
+                return over
+        return None
+
 
 def coordinate(
     question: Question,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import _checks
-from .source import PartColumns, ShardSource, TermsSpec
+from .source import CACHE_BYTES, PartColumns, ShardSource, TermsSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,13 +24,15 @@ class GeneratedJobs(ShardSource):
         columns_of: Callable[[int, int], Mapping[str, Any]],
         spec: TermsSpec,
         rows_per_shard: int | None,
+        cache_bytes: int,
     ) -> None:
         if not callable(columns_of):
             raise TypeError(f"columns_of must be callable, not {type(columns_of).__name__}")
-        super().__init__(spec, _checks.whole("n_jobs", n_jobs, 0, 2**62), rows_per_shard)
+        n_jobs = _checks.whole("n_jobs", n_jobs, 0, 2**62)
+        super().__init__(spec, n_jobs, rows_per_shard, cache_bytes)
         self._columns_of = columns_of
 
-    def read(self, shard: int) -> PartColumns:
+    def read(self, shard: int, threads: int = 1) -> PartColumns:  # noqa: ARG002 - it is one call
         """Make the columns of a shard."""
         first, n = self.first(shard), self.rows[shard]
         arrays = self._columns_of(first, first + n)
@@ -49,6 +51,7 @@ def generated(
     terms: Iterable[tuple[ArrayLike, str | None, str | None]],
     unplaced: float | str | None = None,
     rows_per_shard: int | None = None,
+    cache_bytes: int = CACHE_BYTES,
 ) -> GeneratedJobs:
     """Describe jobs that a function makes, for `transport`: no storage at all.
 
@@ -58,14 +61,17 @@ def generated(
         How many jobs there are.
     columns_of : callable
         ``columns_of(first, last)`` returns the columns of the jobs first to last - 1: a mapping
-        from names to arrays. It must return the same whenever it is called, and is called from
-        another thread than the caller's, one call at a time.
+        from names to arrays, which must not change afterwards. It must return the same whenever it
+        is called, and is called from another thread than the caller's, one call at a time.
     terms : sequence of (table, key, coef)
         As of `Terms`; key and coef are names of columns, or None.
     unplaced : float or str, optional
         Cost of leaving a job out: a number, or the name of a column. None = every job is placed.
     rows_per_shard : int, optional
         Jobs a shard, rounded up to a multiple of 16384. None = about a million.
+    cache_bytes : int
+        Columns that a solve keeps from one pass to the next, at most: those of the first shards.
+        The function is called once for these, and three or four times for the others.
 
     Returns
     -------
@@ -96,4 +102,5 @@ def generated(
     >>> m.objective, m.verify().valid
     (12.0, True)
     """
-    return GeneratedJobs(n_jobs, columns_of, TermsSpec(terms, unplaced), rows_per_shard)
+    spec = TermsSpec(terms, unplaced)
+    return GeneratedJobs(n_jobs, columns_of, spec, rows_per_shard, cache_bytes)

@@ -5,19 +5,24 @@ from __future__ import annotations
 import bisect
 import itertools
 import os
+import threading
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from .._extras import extra
 from ..errors import InvalidProblemError
-from .source import PartColumns, ShardSource, TermsSpec
+from .source import CACHE_BYTES, PartColumns, ShardSource, TermsSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    #: Columns by name, as they are stored.
+    Arrays = dict[str, NDArray[Any]]
 
 __all__ = ["ParquetJobs", "parquet"]
 
@@ -31,17 +36,60 @@ class _Group(NamedTuple):
     rows: int
 
 
+class _SharedGroups:
+    """Row groups in which shards end: each is decoded once for all shards that have a part of it.
+
+    Shards are read in several threads. One that asks for a group which another thread decodes gets
+    the arrays of that thread. A group is forgotten when all of its shards have had it; those whose
+    other shards are not read in this pass stay until the next one, `_MOST` of them.
+    """
+
+    _MOST = 8
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._groups: dict[int, tuple[Future[Arrays], int]] = {}  # and the shards that lack it
+
+    def arrays(self, at: int, users: int, decode: Callable[[int], Arrays]) -> Arrays:
+        """Return the columns of a group that so many shards have a part of."""
+        if users == 1:
+            return decode(at)
+        with self._lock:
+            known, left = self._groups.pop(at, (None, users))
+            future: Future[Arrays] = Future() if known is None else known
+            if left > 1:
+                self._groups[at] = (future, left - 1)
+            while len(self._groups) > self._MOST:
+                del self._groups[next(iter(self._groups))]
+        if known is None:
+            try:
+                future.set_result(decode(at))
+            except BaseException as error:
+                future.set_exception(error)
+                with self._lock:
+                    self._groups.pop(at, None)
+        return future.result()
+
+
 class ParquetJobs(ShardSource):
     """Jobs in Parquet files, see `parquet`."""
 
-    def __init__(self, files: Sequence[Path], spec: TermsSpec, rows_per_shard: int | None) -> None:
+    concurrent: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        spec: TermsSpec,
+        rows_per_shard: int | None,
+        cache_bytes: int,
+    ) -> None:
         with extra("grid"):
             import pyarrow.parquet  # noqa: F401
 
         self.files = tuple(files)
         self._groups: list[_Group] = []
         self._stamps: list[tuple[str, int, int]] = []
-        self._cached: tuple[int, dict[str, NDArray[Any]]] = (-1, {})
+        self._shared = _SharedGroups()
         at = 0
         kinds: dict[str, tuple[str, Path]] = {}
         for path in self.files:
@@ -49,7 +97,7 @@ class ParquetJobs(ShardSource):
             self._stamps.append((str(path), status.st_size, status.st_mtime_ns))
             at = self._add_file(path, spec, at, kinds)
         self._firsts = [group.first for group in self._groups]
-        super().__init__(spec, at, rows_per_shard)
+        super().__init__(spec, at, rows_per_shard, cache_bytes)
 
     def _add_file(
         self, path: Path, spec: TermsSpec, at: int, kinds: dict[str, tuple[str, Path]]
@@ -88,37 +136,44 @@ class ParquetJobs(ShardSource):
                 at += count
         return at
 
-    def read(self, shard: int) -> PartColumns:
-        """Read the columns of a shard; the last row group is kept for the next one."""
+    def read(self, shard: int, threads: int = 1) -> PartColumns:
+        """Read the columns of a shard."""
         first, n = self.first(shard), self.rows[shard]
         names = self.spec.names
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         at = bisect.bisect_right(self._firsts, first) - 1
         while at < len(self._groups) and self._groups[at].first < first + n:
             group = self._groups[at]
-            arrays = self._arrays(at)
+            size = self.rows[0]
+            users = (group.first + group.rows - 1) // size - group.first // size + 1
+            arrays = self._shared.arrays(at, users, lambda at: self._arrays(at, threads))
             lo, hi = max(0, first - group.first), min(group.rows, first + n - group.first)
             for name in names:
                 parts[name].append(arrays[name][lo:hi])
             at += 1
-        whole = {
-            name: found[0] if len(found) == 1 else np.concatenate(found)
-            for name, found in parts.items()
-        }
+        whole = {name: self._joined(name, found) for name, found in parts.items()}
         return self.spec.columns_of(whole, n, f"jobs {first} to {first + n - 1}")
 
-    def _arrays(self, at: int) -> dict[str, NDArray[Any]]:
+    def _joined(self, name: str, parts: list[NDArray[Any]]) -> NDArray[Any]:
+        """Join parts of a column, in the dtype of the core where no value can be lost."""
+        if len(parts) == 1:
+            return parts[0]
+        wanted = self.spec.dtype_of(name)
+        if wanted is not None and not np.can_cast(parts[0].dtype, wanted):
+            wanted = None
+        return np.concatenate(parts, dtype=wanted)
+
+    def _arrays(self, at: int, threads: int) -> Arrays:
         """Return the columns of a row group as they are stored."""
-        number, cached = self._cached
-        if number == at:
-            return cached
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         group = self._groups[at]
         try:
-            with pq.ParquetFile(group.path, memory_map=True) as file:
-                table = file.read_row_group(group.group, columns=self.spec.names, use_threads=False)
+            with pq.ParquetFile(group.path) as file:  # mapped files take twice the time
+                table = file.read_row_group(
+                    group.group, columns=self.spec.names, use_threads=threads > 1
+                )
         except (pa.ArrowException, IndexError) as error:
             raise InvalidProblemError(
                 f"files: found row group {group.group} of {group.path} unreadable "
@@ -143,7 +198,6 @@ class ParquetJobs(ShardSource):
                     group.first + index,
                 )
             arrays[name] = column.to_numpy()
-        self._cached = (at, arrays)
         return arrays
 
     def fingerprint(self) -> Sequence[Any]:
@@ -181,6 +235,7 @@ def parquet(
     terms: Iterable[tuple[ArrayLike, str | None, str | None]],
     unplaced: float | str | None = None,
     rows_per_shard: int | None = None,
+    cache_bytes: int = CACHE_BYTES,
 ) -> ParquetJobs:
     """Describe jobs in Parquet files, for `transport`: they are read part by part.
 
@@ -195,8 +250,11 @@ def parquet(
     unplaced : float or str, optional
         Cost of leaving a job out: a number, or the name of a column. None = every job is placed.
     rows_per_shard : int, optional
-        Jobs a shard, rounded up to a multiple of 16384: what is in memory at once, twice. None =
-        about a million.
+        Jobs a shard, rounded up to a multiple of 16384. One shard and as many more as there are
+        threads to read are in memory at once. None = about a million.
+    cache_bytes : int
+        Columns that a solve keeps from one pass to the next, at most: those of the first shards,
+        48 bytes a job with four keys and four coefficients. Others are read again for each pass.
 
     Returns
     -------
@@ -231,4 +289,5 @@ def parquet(
     >>> m.objective, np.asarray(m.assignment).tolist()
     (7.0, [0, 1, 0, 1])
     """
-    return ParquetJobs(_files(files), TermsSpec(terms, unplaced), rows_per_shard)
+    spec = TermsSpec(terms, unplaced)
+    return ParquetJobs(_files(files), spec, rows_per_shard, cache_bytes)

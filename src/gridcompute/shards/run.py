@@ -1,10 +1,8 @@
-"""A solve over shards in one process: the next shard is read while this one is worked on."""
+"""A solve over shards in one process: the next shards are read while this one is worked on."""
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,15 +11,15 @@ from ..results.sharded import ShardedAssignment, ShardedMatching, ShardedProblem
 from .answer_folder import AnswerFolder, read_slots
 from .coordinate import Answers, Asking, Question, coordinate, is_solved
 from .held import ASSIGN
+from .reader import ShardReader
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
     from .._progress import ProgressHook
-    from .source import PartColumns, ShardSource
+    from .source import ShardSource
 
 __all__ = ["solve_shards"]
 
@@ -29,7 +27,7 @@ _OPEN = (0).to_bytes(4, "little")
 
 
 class _LocalShards:
-    """The shards of one process, and the thread that reads ahead."""
+    """The shards of one process, and the threads that read ahead."""
 
     def __init__(
         self,
@@ -39,14 +37,13 @@ class _LocalShards:
         folder: AnswerFolder | None,
         asking: Asking,
     ) -> None:
-        self._source, self._threads, self._folder, self._asking = source, threads, folder, asking
+        self._threads, self._folder, self._asking = threads, folder, asking
+        self.reader = ShardReader(source, threads, source.cache_bytes)
         self._shards = [
             _core.TermsShard(model, source.first(k), n, source.n_jobs)
             for k, n in enumerate(source.rows)
         ]
         self.slots: list[NDArray[np.int32] | None] = [None] * source.n_shards
-        self.waited = 0.0
-        self.reads = 0
 
     def ask(self, questions: list[bytes | None]) -> Answers:
         """Answer what the coordinator asks; None: out of time, False: stopped."""
@@ -60,7 +57,7 @@ class _LocalShards:
                 answers[k] = self._shards[k].answer(question, None, None, self._threads)
             if answers[k] is None:
                 unread.append(k)
-        for done, (k, part) in enumerate(self._read(unread)):
+        for done, (k, part) in enumerate(self.reader.parts(unread)):
             question = questions[k]
             assert question is not None
             over = self._asking.over(question, done / len(unread))
@@ -88,20 +85,6 @@ class _LocalShards:
             slots.flags.writeable = False
             self.slots[k] = slots
 
-    def _read(self, shards: list[int]) -> Iterator[tuple[int, PartColumns]]:
-        """Read these shards in turn, the next one while the caller works on this one."""
-        with ThreadPoolExecutor(1, "gridcompute-read") as reader:
-            ahead = [reader.submit(self._source.read, k) for k in shards[:1]]
-            for at, k in enumerate(shards):
-                begun = time.monotonic()
-                part = ahead.pop().result()
-                self.waited += time.monotonic() - begun
-                self.reads += 1
-                if at + 1 < len(shards):
-                    ahead.append(reader.submit(self._source.read, shards[at + 1]))
-                yield k, part
-                del part
-
 
 def solve_shards(
     source: ShardSource,
@@ -122,10 +105,10 @@ def solve_shards(
     folder = None
     if out is not None:
         spec = source.spec
-        problem = (*source.fingerprint(), spec.keys, spec.coefs, spec.unplaced, seed)
+        asked = (*source.fingerprint(), spec.keys, spec.coefs, spec.unplaced, seed)
         arrays = [a.tobytes() for a in (*spec.tables, room)]
         arrays += [b"" if prices is None else prices.tobytes()]
-        folder = AnswerFolder(out, (*problem, *(_digest(a) for a in arrays)))
+        folder = AnswerFolder(out, (*asked, *(_digest(a) for a in arrays)))
     question = Question(source.spec.model(), source.rows, room, prices, seed, workers)
     shards: _LocalShards | None = None
 
@@ -138,8 +121,8 @@ def solve_shards(
     assert shards is not None
     status = found[5]
     solved = is_solved(found)
-    found[6]["seconds_waiting"] = shards.waited
-    found[6]["shards_read"] = shards.reads
+    found[6]["seconds_waiting"] = shards.reader.waited
+    found[6]["shards_read"] = shards.reader.reads
     assignment = None
     if solved and folder is not None:
         paths = folder.finish(source.rows)
@@ -149,53 +132,34 @@ def solve_shards(
         assignment = ShardedAssignment(source.rows, lambda k: slots[k])  # type: ignore[arg-type, return-value]
     elif folder is not None and status == "infeasible":
         folder.discard()
-    return ShardedMatching.of(
-        found, assignment, _LocalProblem(source, room, question.model, workers)
-    )
+    model = question.model
+
+    def sums(
+        assignment: ShardedAssignment,
+        prices: NDArray[np.float64],
+        remainders: NDArray[np.float64] | None,
+        threads: int,
+    ) -> list[bytes]:
+        reader = ShardReader(source, threads, 0)  # what the solver keeps is not what is stored
+        return [
+            _core.sum_shard(
+                model,
+                part.columns,
+                part.unplaced,
+                source.first(k),
+                assignment.part(k),
+                prices,
+                remainders,
+                threads,
+            )
+            for k, part in reader.parts(range(source.n_shards))
+        ]
+
+    problem = ShardedProblem(model, source.rows, room, workers, sums)
+    return ShardedMatching.of(found, assignment, problem)
 
 
 def _digest(data: bytes) -> str:
     import hashlib
 
     return hashlib.sha256(data).hexdigest()
-
-
-class _LocalProblem(ShardedProblem):
-    """The problem of a source in this process, which its proof reads once more."""
-
-    def __init__(
-        self, source: ShardSource, capacity: NDArray[np.int64], model: Any, threads: int
-    ) -> None:
-        super().__init__(source.n_jobs, source.n_slots, capacity, model, threads)
-        self._source = source
-
-    def sums(
-        self,
-        assignment: ShardedAssignment,
-        prices: NDArray[np.float64],
-        remainders: NDArray[np.float64] | None,
-        threads: int,
-    ) -> list[bytes]:
-        """Return the exact sums of each shard."""
-        parts = []
-        with ThreadPoolExecutor(1, "gridcompute-read") as reader:
-            shards = range(self._source.n_shards)
-            ahead = [reader.submit(self._source.read, k) for k in shards[:1]]
-            for k in shards:
-                part = ahead.pop().result()
-                if k + 1 < len(shards):
-                    ahead.append(reader.submit(self._source.read, k + 1))
-                parts.append(
-                    _core.sum_shard(
-                        self.model,
-                        part.columns,
-                        part.unplaced,
-                        self._source.first(k),
-                        assignment.part(k),
-                        prices,
-                        remainders,
-                        threads,
-                    )
-                )
-                del part
-        return parts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
     Columns = list[tuple[NDArray[np.int32] | None, NDArray[np.float64] | None]]
 
-__all__ = ["PartColumns", "ShardSource", "TermsSpec", "aligned_rows"]
+__all__ = ["CACHE_BYTES", "PartColumns", "ShardSource", "TermsSpec", "aligned_rows"]
 
 #: Shards that are cut here hold a multiple of these jobs: sums over them are then made in one
 #: place, and no job's row is sent twice (csrc/gridcompute/transport/model/objective.hpp).
 _ALIGNED = 1 << 14
 #: Rows a shard where nobody says: some 50 MB of columns.
 _ROWS = 1 << 20
+#: Columns kept from one pass to the next where nobody says.
+CACHE_BYTES = 1 << 29
 
 
 class PartColumns(NamedTuple):
@@ -34,6 +37,12 @@ class PartColumns(NamedTuple):
     columns: Columns
     #: What leaving each job unplaced costs; None unless that is a column.
     unplaced: NDArray[np.float64] | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays, each counted once."""
+        arrays = [*itertools.chain(*self.columns), self.unplaced]
+        return sum({id(a): a.nbytes for a in arrays if a is not None}.values())
 
 
 class TermsSpec:
@@ -96,6 +105,13 @@ class TermsSpec:
         if isinstance(self.unplaced, str):
             found.append(self.unplaced)
         return list(dict.fromkeys(name for name in found if name is not None))
+
+    def dtype_of(self, name: str) -> type[np.int32 | np.float64] | None:
+        """Return the dtype that the core reads a column in; None where it reads both."""
+        key, real = name in self.keys, name in self.coefs or name == self.unplaced
+        if key and real:
+            return None
+        return np.int32 if key else np.float64
 
     def model(self) -> _core.TermsModel:
         """Return the tables as the core shares them among shards."""
@@ -173,17 +189,25 @@ class ShardSource:
         Shape of the cost.
     rows : tuple of int
         Jobs of each shard, in order.
+    cache_bytes : int
+        Columns that a solve keeps from one pass to the next, at most.
     """
+
+    #: Several shards may be read at the same time, by several threads.
+    concurrent: ClassVar[bool] = False
 
     spec: TermsSpec
     n_jobs: int
     rows: tuple[int, ...]
 
-    def __init__(self, spec: TermsSpec, n_jobs: int, rows_per_shard: int | None) -> None:
+    def __init__(
+        self, spec: TermsSpec, n_jobs: int, rows_per_shard: int | None, cache_bytes: int
+    ) -> None:
         self.spec = spec
         self.n_jobs = n_jobs
         size = aligned_rows(rows_per_shard)
         self.rows = tuple(min(size, n_jobs - at) for at in range(0, n_jobs, size))
+        self.cache_bytes = _checks.whole("cache_bytes", cache_bytes, 0, 2**62)
 
     @property
     def n_slots(self) -> int:
@@ -203,8 +227,8 @@ class ShardSource:
         """Return the number of a shard's first job."""
         return shard * self.rows[0]
 
-    def read(self, shard: int) -> PartColumns:
-        """Read the columns of a shard. The same columns whenever it is called."""
+    def read(self, shard: int, threads: int = 1) -> PartColumns:
+        """Read the columns of a shard, in up to so many threads. The same whenever it is called."""
         raise NotImplementedError
 
     def fingerprint(self) -> Sequence[Any]:

@@ -35,6 +35,54 @@ void take_merged(const Values& a, const Values& b, std::span<const Index> order,
     to[k] = order[k] < n ? a[static_cast<std::size_t>(order[k])] : b[static_cast<std::size_t>(order[k] - n)];
 }
 
+constexpr Index kCheckedRows = 1 << 14;
+
+bool keys_fit(const std::int32_t* key, Index n, Index n_keys) {
+  std::int32_t low = 0, high = -1;
+  for (Index k = 0; k < n; ++k) low = std::min(low, key[k]), high = std::max(high, key[k]);
+  return low >= 0 && high < n_keys;
+}
+
+// Returns the largest |value|; NaN where one is NaN or infinite. In lanes, which the compiler adds up at once.
+double largest_size(const double* values, Index n) {
+  constexpr Index kLanes = 8;
+  double most[kLanes] = {}, broken[kLanes] = {};  // broken: 0 where all are finite, else NaN
+  Index k = 0;
+  for (; k + kLanes <= n; k += kLanes) {
+    for (Index l = 0; l < kLanes; ++l) {
+      const double size = std::fabs(values[k + l]);
+      most[l] = size > most[l] ? size : most[l];
+      broken[l] += size * 0;
+    }
+  }
+  for (; k < n; ++k) most[0] = std::max(most[0], std::fabs(values[k])), broken[0] += values[k] * 0;
+  double all = 0, wrong = 0;
+  for (Index l = 0; l < kLanes; ++l) all = std::max(all, most[l]), wrong += broken[l];
+  return all + wrong;
+}
+
+// Throws for the first value, column by column, that may not be there. first: the number of the first row's job.
+[[noreturn]] void refuse_rows(const TermsModel& model, const ColumnsView& columns, Index first) {
+  for (std::size_t t = 0; t < model.tables.size(); ++t) {
+    const TermsModel::Table& table = model.tables[t];
+    for (Index k = 0; table.keyed && k < columns.n; ++k) {
+      const std::int32_t key = columns.key[t][k];
+      if (key < 0 || key >= table.n_keys)
+        refuse(column_name(t, "key"), first + k, std::to_string(key),
+               "a row from 0 to " + std::to_string(table.n_keys - 1));
+    }
+    for (Index k = 0; table.scaled && k < columns.n; ++k) {
+      const double coef = columns.coef[t][k];
+      if (!std::isfinite(coef)) refuse(column_name(t, "coef"), first + k, shown(coef), "a finite number");
+    }
+  }
+  for (Index k = 0; columns.unplaced != nullptr && k < columns.n; ++k) {
+    const double cost = columns.unplaced[k];
+    if (!(cost > -kInf)) refuse("unplaced", first + k, shown(cost), "a number, or inf for a job that must be placed");
+  }
+  throw Error(ErrorKind::internal, "", first, "shards: a check of columns found a value that no column has");
+}
+
 }  // namespace
 
 ColumnsView ColumnsView::rows(Index first, Index count) const {
@@ -46,43 +94,36 @@ ColumnsView ColumnsView::rows(Index first, Index count) const {
   return part;
 }
 
-ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns, Index first) {
-  ColumnExtents out;
-  for (std::size_t t = 0; t < model.tables.size(); ++t) {
-    const TermsModel::Table& table = model.tables[t];
-    if (table.keyed) {
-      const std::int32_t* key = columns.key[t];
-      std::int32_t low = 0, high = -1;
-      for (Index k = 0; k < columns.n; ++k) low = std::min(low, key[k]), high = std::max(high, key[k]);
-      if (low < 0 || high >= table.n_keys) {
-        const Index k = std::find_if(key, key + columns.n, [&](auto x) { return x < 0 || x >= table.n_keys; }) - key;
-        refuse(column_name(t, "key"), first + k, std::to_string(key[k]),
-               "a row from 0 to " + std::to_string(table.n_keys - 1));
-      }
-    } else if (table.n_keys == 0 && columns.n > 0) {
+ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns, Index first, Pool& pool) {
+  const std::size_t terms = model.tables.size();
+  for (std::size_t t = 0; t < terms; ++t) {
+    if (!model.tables[t].keyed && model.tables[t].n_keys == 0 && columns.n > 0)
       throw Error(ErrorKind::invalid_problem, column_name(t, "table"), -1,
                   column_name(t, "table") + ": found no rows, needed row 0");
-    }
-    double most = table.scaled ? 0 : 1;
-    if (table.scaled) {
-      const double* coef = columns.coef[t];
-      bool finite = true;
-      for (Index k = 0; k < columns.n; ++k) {
-        const double size = std::fabs(coef[k]);
-        finite &= size < kInf;
-        most = size > most ? size : most;
-      }
-      if (!finite) {
-        const Index k = std::find_if(coef, coef + columns.n, [](double x) { return !std::isfinite(x); }) - coef;
-        refuse(column_name(t, "coef"), first + k, shown(coef[k]), "a finite number");
-      }
-    }
-    out.coef.push_back(most);
   }
-  for (Index k = 0; columns.unplaced != nullptr && k < columns.n; ++k) {
-    const double cost = columns.unplaced[k];
-    if (!(cost > -kInf)) refuse("unplaced", first + k, shown(cost), "a number, or inf for a job that must be placed");
-    if (cost < kInf) out.unplaced = std::max(out.unplaced, std::fabs(cost));
+  std::vector<ColumnExtents> parts(static_cast<std::size_t>(Pool::chunks(columns.n, kCheckedRows)));
+  pool.for_chunks(columns.n, kCheckedRows, [&](Index chunk, Index begin, Index end) {
+    const ColumnsView some = columns.rows(begin, end - begin);
+    ColumnExtents& part = parts[static_cast<std::size_t>(chunk)];
+    bool fits = true;
+    for (std::size_t t = 0; t < terms; ++t) {
+      const TermsModel::Table& table = model.tables[t];
+      if (table.keyed) fits &= keys_fit(some.key[t], some.n, table.n_keys);
+      part.coef.push_back(table.scaled ? largest_size(some.coef[t], some.n) : 1);
+      fits &= part.coef.back() < kInf;  // false for NaN too
+    }
+    for (Index k = 0; some.unplaced != nullptr && k < some.n; ++k) {
+      const double cost = some.unplaced[k];
+      fits &= cost > -kInf;
+      if (cost < kInf) part.unplaced = std::max(part.unplaced, std::fabs(cost));
+    }
+    if (!fits) refuse_rows(model, some, first + begin);
+  });
+  ColumnExtents out;
+  for (const TermsModel::Table& table : model.tables) out.coef.push_back(table.scaled ? 0 : 1);
+  for (const ColumnExtents& part : parts) {
+    for (std::size_t t = 0; t < terms; ++t) out.coef[t] = std::max(out.coef[t], part.coef[t]);
+    out.unplaced = std::max(out.unplaced, part.unplaced);
   }
   return out;
 }

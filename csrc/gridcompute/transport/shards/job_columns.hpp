@@ -7,6 +7,7 @@
 
 #include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/message.hpp"
+#include "gridcompute/base/parallel.hpp"
 #include "gridcompute/cost/terms.hpp"
 #include "gridcompute/transport/problem.hpp"
 
@@ -49,7 +50,7 @@ struct ColumnExtents {
 
 // Throws where a key is beyond its table, a coefficient not finite, or a cost of being unplaced NaN or -inf. first: the
 // number of the first job, for messages. Returns the ranges.
-ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns, Index first);
+ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns, Index first, Pool& pool);
 
 // Columns of a few jobs, in memory of their own.
 class JobColumns {

@@ -121,7 +121,7 @@ std::optional<std::string> Shard::answer(std::string_view question, const Column
 
 std::string Shard::open(Asked& asked) {
   const auto rows = asked.in.get_all<std::int32_t>();
-  const ColumnExtents extents = check_columns(model_, *asked.columns, first_);
+  const ColumnExtents extents = check_columns(model_, *asked.columns, first_, asked.pool);
   MessageWriter out;
   out.put_vector(extents.coef);
   out.put(extents.unplaced);

@@ -1,0 +1,121 @@
+"""Shards that other processes hold: they are asked all at once, and their answers waited for."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from ..results.sharded import ShardedMatching, ShardedProblem
+from .coordinate import Answers, Asking, Question, coordinate, is_solved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .._progress import ProgressHook
+    from .source import TermsSpec
+
+__all__ = ["POLL_SECONDS", "ClusterShards"]
+
+#: How often a limit and a progress hook are looked at while answers are waited for.
+POLL_SECONDS = 0.1
+
+
+class ClusterShards(ABC):
+    """The shards of a cluster; a subclass for each scheduler.
+
+    Attributes
+    ----------
+    spec : TermsSpec
+        The terms.
+    rows : sequence of int
+        Jobs of each shard.
+    threads : int
+        Of one shard.
+    """
+
+    def __init__(self, spec: TermsSpec, rows: Sequence[int], threads: int) -> None:
+        self.spec, self.rows, self.threads = spec, rows, threads
+        self._asking: Asking | None = None
+        self._waited = 0.0
+
+    @abstractmethod
+    def send(self, shard: int, question: bytes) -> Any:
+        """Send a question to a shard; return what stands for the answer."""
+
+    @abstractmethod
+    def wait(self, pending: list[Any]) -> list[Any]:
+        """Wait a moment for some answers; return those still pending, none if one has failed."""
+
+    @abstractmethod
+    def receive(self, sent: list[Any]) -> list[bytes]:
+        """Return these answers, or raise what a shard raised."""
+
+    @abstractmethod
+    def cancel(self, sent: list[Any]) -> None:
+        """Take questions back: the solve ends here."""
+
+    @abstractmethod
+    def assignment(self) -> Any:
+        """Return the classes of the jobs, as the jobs came, after all shards were told."""
+
+    @abstractmethod
+    def sums(
+        self,
+        assignment: Any,
+        prices: NDArray[np.float64],
+        remainders: NDArray[np.float64] | None,
+        threads: int,
+    ) -> list[bytes]:
+        """Return the exact sums of each shard, for the proof."""
+
+    def close(self) -> None:
+        """End what only a solve needs."""
+        self._asking = None
+
+    def ask(self, questions: list[bytes | None]) -> Answers:
+        """Ask the shards; None: out of time, False: stopped."""
+        assert self._asking is not None
+        asked = {k: self.send(k, q) for k, q in enumerate(questions) if q is not None}
+        sent = list(asked.values())
+        begun = time.monotonic()
+        try:
+            first = next(q for q in questions if q is not None)
+            over = self._asking.wait(first, sent, self.wait)
+            if over is not None:
+                self.cancel(sent)
+                return over[0]
+            found = self.receive(sent)
+        except BaseException:
+            self.cancel(sent)
+            raise
+        self._waited += time.monotonic() - begun
+        answers: list[bytes | None] = [None] * len(questions)
+        for k, answer in zip(asked, found, strict=True):
+            answers[k] = answer
+        return answers
+
+    def solve(
+        self,
+        capacity: NDArray[np.int64],
+        time_limit: float | None,
+        seed: int,
+        progress: bool | ProgressHook | None,
+    ) -> ShardedMatching:
+        """Solve; arguments are those of `transport`, after their checks."""
+        question = Question(self.spec.model(), self.rows, capacity, None, seed, 0)
+
+        def begin(asking: Asking) -> ClusterShards:
+            self._asking = asking
+            return self
+
+        try:
+            found = coordinate(question, begin, time_limit, progress)
+        finally:
+            self.close()
+        found[6]["seconds_waiting"] = self._waited
+        problem = ShardedProblem(question.model, self.rows, capacity, self.threads, self.sums)
+        return ShardedMatching.of(found, self.assignment() if is_solved(found) else None, problem)
