@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -372,10 +375,32 @@ def test_templates_and_milli_in_one_cluster():
     assert packer.bound(profiles, served=0.0).verify().valid
 
 
+def test_a_bound_sees_that_whole_devices_of_a_pod_lie_on_one_node():
+    """If this fails, ten nodes of eight devices are said to hold more than ten pods of five."""
+    ten = {
+        "cpu_milli": [64000] * 10,
+        "memory_mib": [65536] * 10,
+        "gpu": [8] * 10,
+        "model": ["V100"] * 10,
+    }
+    arrivals = pods(30, gpus=5, milli=1000)
+    packer = pack.Packer(ten, mix=arrivals)
+    bound = packer.bound(arrivals, served=0.0)
+    assert (bound.exact, bound.verify().valid) == (Fraction(125, 2), True)
+    dear = tuple({k: price // 2 for k, price in blocks.items()} for blocks in bound.duals.block)
+    assert not replace(bound, duals=replace(bound.duals, block=dear)).verify().valid
+    longest = packer.bound(arrivals)
+    assert (longest.pods, longest.verify().valid) == (11, True)
+    # Pods of 3 fill what a pod of 5 leaves: blocks of both sizes share a node.
+    both = {
+        k: [*v, *w]
+        for (k, v), w in zip(arrivals.items(), pods(30, gpus=3, milli=1000).values(), strict=True)
+    }
+    assert packer.bound(both, served=0.0).value == 100.0
+
+
 def test_a_bound_with_other_duals_or_another_claim_is_not_verified():
     """If this fails, the certificate is a formality."""
-    from dataclasses import replace
-
     packer = pack.Packer(nodes(), mix=pods(milli=600))
     arrivals = pods(40, milli=600)
     bound = packer.bound(arrivals, served=50.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ class Bound:
                     "most_memory": g.most_memory,
                     "most_devices": g.most_devices,
                     "layouts": layouts,
+                    "nodes": g.nodes,
                 }
             )
         shapes = [
@@ -148,10 +149,15 @@ def _limit(
     unit = duals.unit * pattern_lp.SCALE
     total = 0
     for g, group in enumerate(groups):
-        parts = list(duals.part[g])
+        parts, best = list(duals.part[g]), 0
         if parts:
             value = np.array([duals.part[g][p] for p in parts], np.int64)
-            total += group.best_content(parts, value)[0] * duals.unit * group.devices
+            best = group.best_content(parts, value)[0]
+        if group.nodes is None:
+            total += best * duals.unit * group.devices
+        else:
+            node, _ = pattern_lp.best_cut(best, duals.block[g], group.most_devices)
+            total += node * duals.unit * group.nodes
         total += duals.cpu[g] * group.cpu + duals.memory[g] * group.memory
     for s, price in enumerate(shape_costs(groups, shapes, duals)):
         if price is None:
@@ -168,7 +174,7 @@ def shape_costs(
     out: list[int | None] = []
     for shape in shapes:
         prices = [
-            shape.gpus * (duals.part[g].get(shape.part, 0) if shape.gpus else 0) * duals.unit
+            _devices_cost(group, shape, g, duals) * duals.unit
             + shape.cpu * duals.cpu[g]
             + shape.memory * duals.memory[g]
             for g, group in enumerate(groups)
@@ -178,16 +184,30 @@ def shape_costs(
     return out
 
 
+def _devices_cost(group: Group, shape: Shape, g: int, duals: pattern_lp.Duals) -> int:
+    """Return what the shape's devices cost in the group, over SCALE."""
+    if not shape.gpus:
+        return 0
+    if group.in_blocks(shape):
+        return duals.block[g].get(shape.gpus, 0)
+    return shape.gpus * duals.part[g].get(shape.part, 0)
+
+
 def _priced(groups: list[Group], shapes: list[Shape], duals: pattern_lp.Duals) -> pattern_lp.Duals:
-    """Give parts that no shape of the program has the price 0, so that every part has one."""
-    part = []
+    """Give parts and blocks that no shape of the program has the price 0, so that all have one."""
+    part, block = [], []
     for g, group in enumerate(groups):
-        rho = dict(duals.part[g])
+        rho, blocks = dict(duals.part[g]), dict(duals.block[g])
         for shape in shapes:
-            if shape.gpus and group.serves(shape):
+            if not shape.gpus or not group.serves(shape):
+                continue
+            if group.in_blocks(shape):
+                blocks.setdefault(shape.gpus, 0)
+            else:
                 rho.setdefault(shape.part, 0)
         part.append(rho)
-    return pattern_lp.Duals(tuple(part), duals.cpu, duals.memory, duals.unit)
+        block.append(blocks)
+    return replace(duals, part=tuple(part), block=tuple(block))
 
 
 def served_bound(

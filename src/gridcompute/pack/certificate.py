@@ -6,7 +6,9 @@ group), gamma and delta (of its CPU and memory), all non-negative, and on three 
 checked here:
 
 1. No content of a device of group g is worth more than mu_g: an integer dynamic program over the
-   milli of a device, or over the layouts of its template.
+   milli of a device, or over the layouts of its template. Of a group of equal nodes, no node is
+   worth more than nu_g, which stands for the devices: the best cut into single devices of mu_g and
+   blocks of k devices of sigma_k, by trying all.
 2. A pod of shape s costs, wherever it goes, at least pi_s = min over the groups that could host it
    of devices x rho + CPU x gamma + memory x delta; a shape that no group hosts is served 0 times
    (and if some have to be served, the claim is empty).
@@ -95,6 +97,15 @@ def best_in_layouts(states: Sequence[tuple[str, ...]], values: dict[Any, int]) -
     return max(most, values.get(1000, 0))
 
 
+def best_of_node(devices: int, single: int, blocks: dict[int, int]) -> int:
+    """Return the most that the devices of a node can be worth, alone or in blocks of a price."""
+    best = [d * single for d in range(devices + 1)]
+    for size, price in blocks.items():
+        for d in range(size, devices + 1):
+            best[d] = max(best[d], best[d - size] + price)
+    return best[devices]
+
+
 def limit_of(
     groups: Sequence[dict[str, Any]],
     shapes: Sequence[dict[str, Any]],
@@ -111,13 +122,18 @@ def limit_of(
     total = 0  # in 1 / unit milli
     for g, group in enumerate(groups):
         rho, gamma, delta = duals.part[g], duals.cpu[g], duals.memory[g]
-        if gamma < 0 or delta < 0 or any(v < 0 for v in rho.values()):
+        sigma = duals.block[g] if group["nodes"] is not None else {}
+        if gamma < 0 or delta < 0 or any(v < 0 for v in (*rho.values(), *sigma.values())):
             return Fraction(0), f"a price of group {group['model']} is negative"
         if group["layouts"] is None:
             best = best_in_milli({p: v for p, v in rho.items() if not isinstance(p, str)})
         else:
             best = best_in_layouts(group["layouts"], rho)
-        total += best * duals.unit * group["devices"]
+        if group["nodes"] is None:
+            total += best * duals.unit * group["devices"]
+        else:
+            worth = best_of_node(group["most_devices"], best, sigma)
+            total += worth * duals.unit * group["nodes"]
         total += gamma * group["cpu"] + delta * group["memory"]
     for s, shape in enumerate(shapes):
         if not 0 <= low[s] <= high[s]:
@@ -127,7 +143,11 @@ def limit_of(
             if not _hosts(group, shape):
                 continue
             price = shape["cpu"] * duals.cpu[g] + shape["memory"] * duals.memory[g]
-            if shape["gpus"]:
+            if group["nodes"] is not None and shape["gpus"] > 1 and shape["part"] == 1000:
+                if shape["gpus"] not in duals.block[g]:
+                    return Fraction(0), f"group {group['model']} has no price for shape {s}"
+                price += duals.block[g][shape["gpus"]] * duals.unit
+            elif shape["gpus"]:
                 if shape["part"] not in duals.part[g]:
                     return Fraction(0), f"group {group['model']} has no price for shape {s}"
                 price += shape["gpus"] * duals.part[g][shape["part"]] * duals.unit

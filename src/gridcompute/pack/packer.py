@@ -12,10 +12,11 @@ from ..errors import InvalidProblemError
 from . import snapshot as snapshots
 from .bound import Bound, prefix_bound, served_bound
 from .columns import MOST, ShapeKey, check_shape, node_column, node_models, shape_keys
+from .pattern_lp import MOST_COLUMNS
 from .placement import Explanation, Placement
 from .prices import PRICE_SCALE, shape_prices
 from .templates import Template
-from .world import Group, Part, Shape
+from .world import Group, Part, Shape, groups_of_equal_nodes, groups_of_models
 
 if TYPE_CHECKING:
     import os
@@ -194,28 +195,14 @@ class Packer:
             layouts,
             self._policy,
         )
-        self._groups = []
-        model = np.array([number[m] for m in models], np.int64)
-        for k, name in enumerate(self._names):
-            of = model == k
-            cpu, memory, gpu = (columns[c][of] for c in ("cpu_milli", "memory_mib", "gpu"))
-            self._groups.append(
-                Group(
-                    name,
-                    devices=sum(gpu.tolist()),
-                    cpu=sum(cpu.tolist()),
-                    memory=sum(memory.tolist()),
-                    most_cpu=int(cpu.max(initial=0)),
-                    most_memory=int(memory.max(initial=0)),
-                    most_devices=int(gpu.max(initial=0)),
-                    table=by_model.get(name),
-                )
-            )
+        self._groups = groups_of_models(columns, models, by_model)
+        self._node_groups = groups_of_equal_nodes(columns, models, by_model)
         self._ids: dict[ShapeKey, int] = {}
         self._keys: list[ShapeKey] = []
         self._shapes: list[Shape] = []  # by id
         self._mix: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]] | None = None
         self._patterns: Patterns = {}
+        self._node_patterns: Patterns = {}
 
     def _shape_ids(self, pods: Any, table: str) -> NDArray[np.int32]:
         """Return the shape of each pod. The core is told of new ones once all have been checked."""
@@ -570,11 +557,14 @@ class Packer:
 
         Notes
         -----
-        CPU and memory are pooled over the nodes of a model, and the devices of all nodes of a
-        model are one pool: the bound is that of a relaxation, and holds for every policy, whatever
-        it knows of the future and however often it moves pods. No policy serves more than the
-        longest prefix whole: with a larger `served` the claim is empty, and says nothing of a
-        policy that refused pods before.
+        The bound is that of a relaxation, and holds for every policy, whatever it knows of the
+        future and however often it moves pods. Two are solved, and the sharper is returned: one
+        pools devices, CPU and memory of all nodes of a model; the other pools CPU and memory of
+        equal nodes alone, and the devices of a pod that takes several whole ones come out of one
+        node. The second is left out where shapes times kinds of nodes are more than 4,000.
+
+        No policy serves more than the longest prefix whole: with a larger `served` the claim is
+        empty, and says nothing of a policy that refused pods before.
         """
         percent = None if served is None else _checks.number("served", served, 0.0)
         if percent is not None and not math.isfinite(percent):
@@ -582,9 +572,23 @@ class Packer:
         arrivals = self._shape_ids(pods, "pods")
         if not any(g.devices for g in self._groups):
             raise InvalidProblemError("nodes.gpu: found no devices, needed some to bound", "gpu")
+        found = [self._bound(self._groups, arrivals, percent, self._patterns)]
+        n_asked = len(np.unique(arrivals))
+        if n_asked * len(self._node_groups) <= MOST_COLUMNS:
+            found.append(self._bound(self._node_groups, arrivals, percent, self._node_patterns))
+        return min(found, key=lambda bound: bound.exact)
+
+    def _bound(
+        self,
+        groups: list[Group],
+        arrivals: NDArray[np.int32],
+        percent: float | None,
+        patterns: Patterns,
+    ) -> Bound:
+        """Return the bound of the program over these groups."""
         if percent is None:
-            return prefix_bound(self._groups, self._shapes, arrivals, self._patterns)
-        return served_bound(self._groups, self._shapes, arrivals, percent, self._patterns)
+            return prefix_bound(groups, self._shapes, arrivals, patterns)
+        return served_bound(groups, self._shapes, arrivals, percent, patterns)
 
     # ------------------------------------------------------------------ files
 

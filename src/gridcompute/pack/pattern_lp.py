@@ -10,13 +10,22 @@ of a model. The program maximises the weight served::
          sum_p y_gp <= devices_g, CPU and memory of every group
          x, u, y >= 0
 
+A group of equal nodes is refined: a node is cut into single devices, which hold patterns, and
+blocks of several, each for one pod that takes that many whole devices. Then::
+
+         sum_p y_gp <= sum_q single_q z_gq
+         sum_s x_sg <= sum_q block_kq z_gq     (the shapes of k whole devices)
+         sum_q z_gq <= nodes_g
+
 Its duals say what capacity is worth: rho (a part of a device), mu (a device), gamma and delta (CPU
 and memory). *Any* rho, gamma, delta >= 0 give a bound, with mu the value of the best content of a
 device: that is what `bound` states and what `certificate` checks. So it is of no importance for
-validity whether column generation has ended, nor which solver is used.
+validity whether column generation has ended, nor which solver is used. So are blocks: the best cut
+of a node at any prices of its blocks takes the place of its devices.
 
 Steps. Start with each part as often as a device holds it; solve; price the patterns of each group
-by an exact knapsack in the core; add what is worth more than the device; until none is.
+by an exact knapsack in the core, and cuts of its nodes by another; add what is worth more than the
+device or the node; until none is.
 
 Source. Gilmore and Gomory, Operations Research 9 (1961) and 11 (1963); Lübbecke and Desrosiers,
 Selected Topics in Column Generation, Operations Research 53 (2005).
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
 
     from .world import Group, Part
 
-__all__ = ["SCALE", "Duals", "Patterns", "solve"]
+__all__ = ["SCALE", "Duals", "Patterns", "best_cut", "solve"]
 
 #: Integer duals are in units of 1 / SCALE milli of a device: of the weight of one milli.
 SCALE = 1000
@@ -46,25 +55,30 @@ _PENALTY = 4.0
 #: Rounds of column generation; of a program of merged shapes fewer, for its duals are no better.
 _MOST_ROUNDS, _MERGED_ROUNDS = 100, 20
 #: Of a program of merged shapes: a larger one takes minutes for a digit that decides nothing.
-_MOST_COLUMNS = 4000
+MOST_COLUMNS = 4000
 _STEPS = (1, 10, 20, 50, 100, 250)
 _CPU, _MEMORY = 1000.0, 1024.0  # the program's units of CPU and memory, for its conditioning
 
 #: Patterns found before, by group: the warm start of the next program.
 Patterns = dict[int, dict[tuple[tuple[Any, int], ...], None]]
 
+#: How a node is cut: how often it has a block of each size; the rest are single devices.
+Cut = dict[int, int]
+
 
 @dataclass(frozen=True)
 class Duals:
     """Integer duals: of parts, CPU and memory of each group, in `SCALE` per milli.
 
-    CPU and memory are per unit (milli CPU, MiB) and so are kept as numerators over `unit`.
+    CPU and memory are per unit (milli CPU, MiB) and so are kept as numerators over `unit`. Of a
+    group of equal nodes, `block` prices the whole devices that one pod takes, by their number.
     """
 
     part: tuple[dict[Any, int], ...]
     cpu: tuple[int, ...]
     memory: tuple[int, ...]
     unit: int = 1_000_000
+    block: tuple[dict[int, int], ...] = ()
 
 
 def solve(
@@ -87,14 +101,14 @@ def solve(
         for s in asked:
             key = (shapes[s].gpus, _rounded(shapes[s].part, step), shapes[s].models)
             merged.setdefault(key if step > 1 else (s, 0, None), []).append(s)
-        if len(merged) * len(groups) <= _MOST_COLUMNS:
+        if len(merged) * len(groups) <= MOST_COLUMNS:
             break
     if step == 1:
         few = [shapes[s] for s in asked]
         return _solve(groups, few, low[asked], high[asked], patterns, _MOST_ROUNDS)
     # The most asked for, where even whole steps are too many.
     weight = [sum(shapes[s].weight * high[s] for s in rows) for rows in merged.values()]
-    order = np.argsort(-np.array(weight), kind="stable")[: max(1, _MOST_COLUMNS // len(groups))]
+    order = np.argsort(-np.array(weight), kind="stable")[: max(1, MOST_COLUMNS // len(groups))]
     rows_of = [list(merged.values())[k] for k in order.tolist()]
     few = []
     for rows in rows_of:
@@ -113,10 +127,10 @@ def solve(
     for g, group in enumerate(groups):
         rho: dict[Any, int] = {}
         for s in asked:
-            if shapes[s].gpus and group.serves(shapes[s]):
+            if shapes[s].gpus and not group.in_blocks(shapes[s]) and group.serves(shapes[s]):
                 rho[shapes[s].part] = duals.part[g].get(_rounded(shapes[s].part, step), 0)
         parts.append(rho)
-    return Duals(tuple(parts), duals.cpu, duals.memory, duals.unit)
+    return Duals(tuple(parts), duals.cpu, duals.memory, duals.unit, duals.block)
 
 
 def _rounded(part: Part, step: int) -> Part:
@@ -124,6 +138,24 @@ def _rounded(part: Part, step: int) -> Part:
     if isinstance(part, str) or part == 1000:
         return part
     return max(1, part // step * step)
+
+
+def best_cut(single: int, blocks: dict[int, int], devices: int) -> tuple[int, Cut]:
+    """Return the most that a node is worth at prices of a single device and of blocks, and how."""
+    worth, last = [0], [1]
+    for d in range(1, devices + 1):
+        options = [(worth[d - 1] + single, 1)]
+        options += [(worth[d - k] + price, k) for k, price in blocks.items() if k <= d]
+        most, size = max(options, key=lambda option: (option[0], -option[1]))
+        worth.append(most)
+        last.append(size)
+    cut: Cut = {}
+    d = devices
+    while d > 0:
+        if last[d] > 1:
+            cut[last[d]] = cut.get(last[d], 0) + 1
+        d -= last[d]
+    return worth[devices], cut
 
 
 def _solve(
@@ -147,15 +179,19 @@ def _solve(
     model.changeObjectiveSense(highspy.ObjSense.kMaximize)
     infinite = highspy.kHighsInf
 
-    # Rows: a demand row a shape; devices, CPU and memory a group; a link row a group and part.
+    # Rows: a demand row a shape; devices, CPU and memory a group; a link row a group and part, and
+    # of equal nodes a row a group and a row a size of blocks.
     lower: list[float] = [float(v) for v in low]
     upper: list[float] = [float(v) for v in high]
     devices: list[int] = []
     cpu: list[int] = []
     memory: list[int] = []
     link: list[dict[Any, int]] = []
+    nodes: list[int] = []
+    block: list[dict[int, int]] = []
     for group in groups:
-        for rows, limit in ((devices, group.devices), (cpu, group.cpu / _CPU)):
+        single = group.devices if group.nodes is None else 0  # then cuts of nodes give devices
+        for rows, limit in ((nodes, group.nodes or 0), (devices, single), (cpu, group.cpu / _CPU)):
             rows.append(len(lower))
             lower.append(-infinite)
             upper.append(float(limit))
@@ -163,13 +199,20 @@ def _solve(
         lower.append(-infinite)
         upper.append(group.memory / _MEMORY)
         link.append({})
+        block.append({})
     serving = []  # (shape, group, entries)
     for g, group in enumerate(groups):
         for s, shape in enumerate(shapes):
             if high[s] <= 0 or not group.serves(shape):
                 continue
             entries = [(s, 1.0), (cpu[g], shape.cpu / _CPU), (memory[g], shape.memory / _MEMORY)]
-            if shape.gpus:
+            if group.in_blocks(shape):
+                if shape.gpus not in block[g]:
+                    block[g][shape.gpus] = len(lower)
+                    lower.append(-infinite)
+                    upper.append(0.0)
+                entries.append((block[g][shape.gpus], 1.0))
+            elif shape.gpus:
                 if shape.part not in link[g]:
                     link[g][shape.part] = len(lower)
                     lower.append(-infinite)
@@ -201,7 +244,23 @@ def _solve(
         add(0.0, [(devices[g], 1.0)] + [(link[g][part], -float(n)) for part, n in pattern])
         return True
 
+    cuts: list[set[tuple[tuple[int, int], ...]]] = [set() for _ in groups]
+
+    def add_cut(g: int, cut: Cut) -> bool:
+        key = tuple(sorted(cut.items()))
+        if key in cuts[g]:
+            return False
+        cuts[g].add(key)
+        rest = groups[g].most_devices - sum(k * n for k, n in key)
+        entries = [(nodes[g], 1.0), (devices[g], -float(rest))]
+        add(0.0, entries + [(block[g][k], -float(n)) for k, n in key])
+        return True
+
     for g, group in enumerate(groups):
+        if group.nodes is not None:
+            add_cut(g, {})
+            for k in block[g]:
+                add_cut(g, {k: group.most_devices // k})
         for part in link[g]:
             add_pattern(g, ((part, group.most(part)),))
         for pattern in list(known.get(g, {})):
@@ -219,6 +278,12 @@ def _solve(
         prices = np.array(model.getSolution().row_dual)
         found = False
         for g, group in enumerate(groups):
+            if group.nodes is not None:
+                worth = {k: round(max(prices[row], 0.0) * 1e6) for k, row in block[g].items()}
+                single = round(max(prices[devices[g]], 0.0) * 1e6)
+                best, cut = best_cut(single, worth, group.most_devices)
+                if best > prices[nodes[g]] * 1e6 + 1000 and best > 0:
+                    found |= add_cut(g, cut)
             if not link[g]:
                 continue
             parts = list(link[g])
@@ -238,4 +303,8 @@ def _solve(
         tuple(max(0, round(prices[row] * SCALE * 1000 * unit / _CPU)) for row in cpu),
         tuple(max(0, round(prices[row] * SCALE * 1000 * unit / _MEMORY)) for row in memory),
         unit,
+        tuple(
+            {k: max(0, round(prices[row] * 1000 * SCALE)) for k, row in rows.items()}
+            for rows in block
+        ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +10,13 @@ import numpy as np
 from .. import _core
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from .templates import Table
 
-__all__ = ["Group", "Part", "Shape"]
+__all__ = ["Group", "Part", "Shape", "groups_of_equal_nodes", "groups_of_models"]
 
 #: A part of a device: milli of it, 1000 for all of it, or the name of a template's profile.
 Part = int | str
@@ -34,7 +36,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Group:
-    """All nodes of one model: their devices, CPU and memory together, and the largest node."""
+    """Nodes of one model: their devices, CPU and memory together, and the largest node.
+
+    Of all nodes of the model, or of `nodes` equal ones, with ``most_devices`` devices each; then
+    whole devices that one pod takes together come out of one node.
+    """
 
     model: str
     devices: int
@@ -44,6 +50,11 @@ class Group:
     most_memory: int
     most_devices: int
     table: Table | None = None
+    nodes: int | None = None
+
+    def in_blocks(self, shape: Shape) -> bool:
+        """Whether such a pod takes a block of whole devices of one node."""
+        return self.nodes is not None and shape.gpus > 1 and shape.part == 1000
 
     def serves(self, shape: Shape) -> bool:
         """Whether an empty node of the group might hold such a pod."""
@@ -79,3 +90,49 @@ class Group:
             return whole, np.array([int(p == 1000) for p in parts], np.int32)
         held: dict[Any, int] = dict(zip(names, taken.tolist(), strict=True))
         return int(best), np.array([held.get(p, 0) for p in parts], np.int32)
+
+
+def groups_of_models(
+    columns: Mapping[str, NDArray[np.int64]], models: Sequence[str], tables: Mapping[str, Table]
+) -> list[Group]:
+    """Return a group for each model, in the order of their names."""
+    names = np.array(models, dtype=np.str_)
+    return [
+        _group(columns, np.flatnonzero(names == name), str(name), tables)
+        for name in np.unique(names)
+    ]
+
+
+def groups_of_equal_nodes(
+    columns: Mapping[str, NDArray[np.int64]], models: Sequence[str], tables: Mapping[str, Table]
+) -> list[Group]:
+    """Return a group for each kind of node, by model, devices, CPU and memory."""
+    rows: dict[tuple[Any, ...], list[int]] = {}
+    kinds = zip(
+        models, *(columns[c].tolist() for c in ("gpu", "cpu_milli", "memory_mib")), strict=True
+    )
+    for row, kind in enumerate(kinds):
+        rows.setdefault(kind, []).append(row)
+    return [
+        replace(_group(columns, np.array(of), kind[0], tables), nodes=len(of))
+        for kind, of in sorted(rows.items())
+    ]
+
+
+def _group(
+    columns: Mapping[str, NDArray[np.int64]],
+    rows: NDArray[np.int64],
+    model: str,
+    tables: Mapping[str, Table],
+) -> Group:
+    cpu, memory, gpu = (columns[c][rows] for c in ("cpu_milli", "memory_mib", "gpu"))
+    return Group(
+        model,
+        devices=sum(gpu.tolist()),
+        cpu=sum(cpu.tolist()),
+        memory=sum(memory.tolist()),
+        most_cpu=int(cpu.max(initial=0)),
+        most_memory=int(memory.max(initial=0)),
+        most_devices=int(gpu.max(initial=0)),
+        table=tables.get(model),
+    )
