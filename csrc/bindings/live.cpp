@@ -1,5 +1,6 @@
 // The live matcher, with the arrays that its job store is read from.
 #include "cost.hpp"
+#include "gridcompute/live/job_numbers.hpp"
 #include "gridcompute/live/matcher.hpp"
 #include "stats.hpp"
 
@@ -104,10 +105,13 @@ py::dict stats_of_round(const live::RoundAnswer& a) {
 py::dict answer_of(const live::RoundAnswer& a) {
   const auto n = static_cast<py::ssize_t>(a.changes.size());
   Jobs job(n), from(n), to(n);
+  Array<std::int8_t> kind(n);
   const auto jobs = fill(job), froms = fill(from), tos = fill(to);
+  const auto kinds = fill(kind);
   for (std::size_t k = 0; k < a.changes.size(); ++k) {
     const live::ReportedChange& c = a.changes[k];
     jobs[k] = c.job, froms[k] = c.from, tos[k] = c.to;
+    kinds[k] = c.from < 0 ? 1 : c.to < 0 ? 3 : 2;  // PLACE, EVICT, MOVE, as in changes.py
   }
   py::dict out;
   out["status"] = name_of(a.status);
@@ -117,6 +121,7 @@ py::dict answer_of(const live::RoundAnswer& a) {
   out["job"] = job;
   out["from"] = from;
   out["to"] = to;
+  out["kind"] = kind;
   out["prices"] = copy_out(std::span<const double>(a.prices));
   out["load"] = copy_out(std::span<const std::int64_t>(a.load));
   out["capacity"] = copy_out(std::span<const std::int64_t>(a.capacity));
@@ -228,9 +233,83 @@ py::tuple posed_problem(py::object source, const Reals& unplaced, const Reals& m
                         copy_out(std::span<const double>(of_unplaced)));
 }
 
+// ---------------------------------------------------------------- ids
+
+Jobs positions_of(const live::JobNumbers& self, const Array<std::int64_t>& ids) {
+  Jobs out(ids.size());
+  self.lookup(view(ids), fill(out));
+  return out;
+}
+
+Jobs add_ids(live::JobNumbers& self, const Array<std::int64_t>& ids) {
+  Jobs out(ids.size());
+  self.add(view(ids), fill(out));
+  return out;
+}
+
+Array<std::int64_t> ids_at(const live::JobNumbers& self, const Jobs& positions) {
+  Array<std::int64_t> out(positions.size());
+  const auto ids = fill(out);
+  const auto at = view(positions);
+  for (std::size_t k = 0; k < at.size(); ++k) {
+    if (!self.is_given(at[k]))
+      throw Error(ErrorKind::internal, "positions", static_cast<Index>(k),
+                  "positions: found " + std::to_string(at[k]) + ", which no job has");
+    ids[k] = self.id(at[k]);
+  }
+  return out;
+}
+
+void release_ids(live::JobNumbers& self, const Jobs& positions) {
+  (void)ids_at(self, positions);  // all of them are given
+  self.release(view(positions));
+}
+
+void bind_ids(py::module_& m) {
+  py::class_<live::JobNumbers>(m, "JobNumbers", "The positions of jobs whose ids are integers.")
+      .def(py::init<>())
+      .def("lookup", &positions_of, py::arg("ids").noconvert())
+      .def("add", &add_ids, py::arg("ids").noconvert())
+      .def("release", &release_ids, py::arg("positions").noconvert())
+      .def(
+          "repeated", [](live::JobNumbers& self, const Jobs& positions) { return self.repeated(view(positions)); },
+          py::arg("positions").noconvert())
+      .def("ids", &ids_at, py::arg("positions").noconvert())
+      .def_property_readonly("size", &live::JobNumbers::size)
+      .def("__len__", &live::JobNumbers::count);
+}
+
+// ---------------------------------------------------------------- columns
+
+// Returns the least and the largest entry; NaN for both if any is NaN, 0 for both if there is none.
+template <class T>
+std::pair<T, T> extent(const Array<T>& values) {
+  constexpr std::size_t kLanes = 8;  // side by side, for the compiler's vectors
+  const auto all = view(values);
+  if (all.empty()) return {};
+  std::array<T, kLanes> low, high, odd{};
+  low.fill(all[0]), high.fill(all[0]);
+  const auto take = [&](std::size_t lane, T value) {
+    low[lane] = value < low[lane] ? value : low[lane];
+    high[lane] = value > high[lane] ? value : high[lane];
+    if constexpr (std::is_floating_point_v<T>) odd[lane] = value == value ? odd[lane] : T{1};
+  };
+  std::size_t k = 0;
+  for (; k + kLanes <= all.size(); k += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane) take(lane, all[k + lane]);
+  for (; k < all.size(); ++k) take(0, all[k]);
+  const bool valid = std::all_of(odd.begin(), odd.end(), [](T x) { return x == T{0}; });
+  if (!valid) return {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::quiet_NaN()};
+  return {*std::min_element(low.begin(), low.end()), *std::max_element(high.begin(), high.end())};
+}
+
 }  // namespace
 
 void bind_live(py::module_& m) {
+  bind_ids(m);
+  m.def("extent", &extent<double>, py::arg("values").noconvert());
+  m.def("extent", &extent<std::int32_t>, py::arg("values").noconvert());
+  m.def("extent", &extent<std::int64_t>, py::arg("values").noconvert());
   const auto live_jobs = [](const LiveMatcher& self) {
     const std::vector<Job> jobs = self.core.state().live_jobs();
     return copy_out(std::span<const std::int32_t>(jobs));

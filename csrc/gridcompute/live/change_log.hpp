@@ -32,6 +32,7 @@ class ChangeLog {
   void add_classes(std::size_t more) { placed_load_.insert(placed_load_.end() - 1, more, 0); }
   void resize(std::size_t n_positions) { charge_.resize(n_positions, 0); }
 
+  void prefetch(Job job) const noexcept { __builtin_prefetch(charge_.data() + job); }
   // Counts a job that was added with its placed class, or that is to be removed.
   void add(Job job);
   void remove(Job job);

@@ -52,6 +52,42 @@ GRIDCOMPUTE_CLONES Cost least_reduced(const Cost* row, const Cost* price, Index 
   return low;
 }
 
+namespace {
+
+template <bool kMinus>
+GRIDCOMPUTE_INLINE bool relax(const Cost* GRIDCOMPUTE_RESTRICT length, const Cost* GRIDCOMPUTE_RESTRICT price, Index n,
+                              Cost base, Cost least, Cost from, Cost* GRIDCOMPUTE_RESTRICT distance,
+                              Cost* GRIDCOMPUTE_RESTRICT open, Cost* GRIDCOMPUTE_RESTRICT predecessor) {
+  std::int64_t below = 0;
+  for (Index s = 0; s < n; ++s) {
+    const Cost there = base + length[s] + (kMinus ? -price[s] : price[s]);
+    const bool arc = length[s] < kForbidden;
+    const bool nearer = arc & (there < distance[s]);
+    below |= static_cast<std::int64_t>(arc & (there < least));
+    distance[s] = nearer ? there : distance[s];
+    open[s] = nearer ? there : open[s];
+    predecessor[s] = nearer ? from : predecessor[s];
+  }
+  return below != 0;
+}
+
+}  // namespace
+
+GRIDCOMPUTE_CLONES bool relax_all(const Cost* length, const Cost* price, bool minus, Index n, Cost base, Cost least,
+                                  Cost from, Cost* distance, Cost* open, Cost* predecessor) {
+  return minus ? relax<true>(length, price, n, base, least, from, distance, open, predecessor)
+               : relax<false>(length, price, n, base, least, from, distance, open, predecessor);
+}
+
+GRIDCOMPUTE_CLONES Index nearest(const Cost* open, Index n) {
+  Cost low = kForbidden;
+  for (Index s = 0; s < n; ++s) low = open[s] < low ? open[s] : low;
+  if (low >= kForbidden) return -1;
+  Index first = 0;
+  while (open[first] != low) ++first;
+  return first;
+}
+
 GRIDCOMPUTE_CLONES void quantise(const double* cost, Index n, double resolution, Cost* GRIDCOMPUTE_RESTRICT out,
                                  std::uint8_t* GRIDCOMPUTE_RESTRICT exact) {
   // Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits: exact for |x| < 2^51.

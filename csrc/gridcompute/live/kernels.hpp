@@ -15,6 +15,15 @@ Index classes_below(const Cost* row, const Cost* threshold, Index n, Cost here, 
 // Returns min(row + price) over all classes.
 Cost least_reduced(const Cost* row, const Cost* price, Index n);
 
+// Relaxes the arcs of one node: for each of n classes with length < kForbidden, `there` = base + length + price (less
+// the price if `minus`); where that is below its distance it becomes its distance and its open label, and `from` its
+// predecessor. Returns whether any is below `least`.
+bool relax_all(const Cost* length, const Cost* price, bool minus, Index n, Cost base, Cost least, Cost from,
+               Cost* distance, Cost* open, Cost* predecessor);
+
+// Returns the first class with the least label; -1: none is below kForbidden.
+Index nearest(const Cost* open, Index n);
+
 // Quantises costs within the stated max_abs_cost, +inf to kForbidden, and writes for each key whether it equals its
 // cost. The resolution is a power of two.
 void quantise(const double* cost, Index n, double resolution, Cost* out, std::uint8_t* exact);

@@ -59,8 +59,20 @@ void Matcher::set_queues(Queues queues) {
   gangs_->set_queues(std::move(queues));
 }
 
+// Jobs that change lie all over memory: what is kept of one is asked for before its turn.
+void Matcher::prefetch(std::span<const Job> jobs, std::size_t k) const noexcept {
+  constexpr std::size_t kAhead = 16, kSoon = 8;
+  if (k + kAhead < jobs.size()) {
+    pair_.state.prefetch(jobs[k + kAhead]);
+    log_.prefetch(jobs[k + kAhead]);
+  }
+  if (k + kSoon < jobs.size()) pair_.state.prefetch_member(jobs[k + kSoon]);
+}
+
 void Matcher::add(std::span<const Job> jobs) {
-  for (const Job job : jobs) {
+  for (std::size_t k = 0; k < jobs.size(); ++k) {
+    prefetch(jobs, k);
+    const Job job = jobs[k];
     pair_.state.add(job, pair_.state.unplaced_class());
     gangs_ ? gangs_->add(job, pair_.state.unplaced_class()) : pair_.enqueue(job);
     log_.add(job);
@@ -69,7 +81,9 @@ void Matcher::add(std::span<const Job> jobs) {
 
 void Matcher::remove(std::span<const Job> jobs) {
   MatcherState& state = pair_.state;
-  for (const Job job : jobs) {
+  for (std::size_t k = 0; k < jobs.size(); ++k) {
+    prefetch(jobs, k);
+    const Job job = jobs[k];
     gangs_ ? gangs_->remove(job) : pair_.unassign(job);
     log_.remove(job);
     if (state.is_pinned(job)) pair_.capacity.count_pinned(state.placed_class(job), -1);
@@ -79,7 +93,9 @@ void Matcher::remove(std::span<const Job> jobs) {
 }
 
 void Matcher::update(std::span<const Job> jobs) {
-  for (const Job job : jobs) {
+  for (std::size_t k = 0; k < jobs.size(); ++k) {
+    prefetch(jobs, k);
+    const Job job = jobs[k];
     gangs_ ? gangs_->update(job) : pair_.enqueue(job);
     log_.recharge(job);
   }

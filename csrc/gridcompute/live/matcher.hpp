@@ -76,6 +76,7 @@ class Matcher {
   [[nodiscard]] bool holds() const;
 
  private:
+  void prefetch(std::span<const Job> jobs, std::size_t k) const noexcept;
   void check_restored(std::span<const Job> jobs, std::span<const Slot> placed, std::span<const double> prices,
                       double resolution) const;
   void add_classes(Slot n_slots);

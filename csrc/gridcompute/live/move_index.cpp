@@ -4,6 +4,7 @@
 #include <bit>
 #include <memory>
 #include <mutex>
+#include <numeric>
 
 #include "gridcompute/live/kernels.hpp"
 
@@ -37,6 +38,7 @@ MoveIndex::MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts&
 // ---------------------------------------------------------------- positions of pairs
 
 std::int32_t MoveIndex::find_pair(Slot a, Slot b) const {
+  if (unlimited_) return b;
   const Index pair = Index{a} * classes_ + b;
   if (!pair_table_.empty()) return pair_table_[at(pair)];
   const auto found = pair_map_.find(pair);
@@ -60,6 +62,30 @@ std::int32_t MoveIndex::add_pair(Slot a, Slot b) {
   const Index pair = Index{a} * classes_ + b;
   pair_table_.empty() ? void(pair_map_[pair] = k) : void(pair_table_[at(pair)] = k);
   return k;
+}
+
+// With few classes: gives class a its pairs with all classes, in their order. Those that it has stay; of these the one
+// with the last class, that of unplaced jobs, stays the last.
+void MoveIndex::complete_pairs(Slot a) {
+  SourcePairs& pairs = sources_[at(a)];
+  TargetPairs& target_pairs = targets_[at(a)];
+  const std::size_t n = at(classes_), had = pairs.heap.size(), last = had == 0 ? 0 : 1;
+  const auto lengthen = [&](auto& list, auto value) {
+    list.insert(list.end() - static_cast<std::ptrdiff_t>(last), n - had, value);
+  };
+  lengthen(pairs.length, kForbidden), lengthen(pairs.cut, kForbidden), lengthen(pairs.job, Job{kNone});
+  lengthen(pairs.threshold, kForbidden / 2), lengthen(target_pairs.length, kForbidden);
+  pairs.threshold[at(a)] = -kForbidden;
+  std::vector<Heap> heaps;
+  heaps.reserve(n);
+  for (std::size_t k = 0; k + last < had; ++k) heaps.push_back(std::move(pairs.heap[k]));
+  while (heaps.size() + last < n) heaps.emplace_back(memory_);
+  if (last > 0) heaps.push_back(std::move(pairs.heap.back()));
+  pairs.heap.swap(heaps);
+  pairs.target.resize(n), target_pairs.source.resize(n);
+  std::iota(pairs.target.begin(), pairs.target.end(), Slot{0});
+  std::iota(target_pairs.source.begin(), target_pairs.source.end(), Slot{0});
+  pairs.target_position.assign(n, a), target_pairs.source_position.assign(n, a);
 }
 
 // ---------------------------------------------------------------- one list
@@ -89,6 +115,7 @@ void MoveIndex::reserve(Heap& heap, std::size_t n) const {
 
 // States that there is no move of this pair.
 void MoveIndex::clear_pair(Slot a, std::int32_t k) {
+  if (sources_[at(a)].target[at(k)] == a) return;
   sources_[at(a)].heap[at(k)].clear();
   set_cut(sources_[at(a)], at(k), kForbidden);
   update_front(a, k);
@@ -317,10 +344,7 @@ void MoveIndex::reset() {
   stamp_.resize(at(state_.n_positions()), 0);
   sources_.assign(at(classes_), {});
   targets_.assign(at(classes_), {});
-  for (Slot a = 0; unlimited_ && a < classes_; ++a) {
-    sources_[at(a)].threshold.assign(at(classes_), kForbidden / 2);
-    sources_[at(a)].threshold[at(a)] = -kForbidden;
-  }
+  for (Slot a = 0; unlimited_ && a < classes_; ++a) complete_pairs(a);
   reference_ = prices_;
   limit_.assign(at(classes_), kForbidden);
   attempts_.assign(at(classes_), 0);
@@ -329,6 +353,7 @@ void MoveIndex::reset() {
 }
 
 void MoveIndex::rebuild_pair_table() {
+  if (unlimited_) return;
   pair_map_.clear();
   const Index pairs = Index{classes_} * classes_;
   if (pairs > std::max(tuning_.dense_pair_table, tuning_.dense_pairs_per_job * state_.n_live())) {
@@ -404,12 +429,8 @@ void MoveIndex::add_classes(Slot classes) {
   insert_before_last(limit_, kForbidden);
   insert_before_last(reference_, Cost{0});
   insert_before_last(attempts_, 0);
-  for (Slot a = 0; unlimited_ && a < classes; ++a) {
-    auto& threshold = sources_[at(a)].threshold;
-    threshold.empty() ? threshold.assign(at(classes), kForbidden / 2) : insert_before_last(threshold, kForbidden / 2);
-    threshold[at(a)] = -kForbidden;
-  }
   classes_ = classes;
+  for (Slot a = 0; unlimited_ && a < classes; ++a) complete_pairs(a);
   rebuild_pair_table();
 }
 

@@ -97,10 +97,10 @@ class MoveIndex {
     std::uint32_t stamp;
   };
   using Heap = std::pmr::vector<Move>;
-  struct SourcePairs {  // the pairs (a, target[k]) of one class a, in order of first use
-    std::vector<Slot> target;
-    std::vector<Cost> length, cut;              // least length, or cut where the list is empty; kForbidden: no move
-    std::vector<Job> job;                       // of the cheapest move; kNone: exhausted
+  struct SourcePairs {              // the pairs (a, target[k]) of one class a, in order of first use, or by class
+    std::vector<Slot> target;       // with few classes: all, in their order
+    std::vector<Cost> length, cut;  // least length, or cut where the list is empty; kForbidden: no move
+    std::vector<Job> job;           // of the cheapest move; kNone: exhausted
     std::vector<std::int32_t> target_position;  // the same pair in target(target[k])
     std::vector<Cost> threshold;                // without limits: by class, moves up to this length are indexed
     std::vector<Heap> heap;
@@ -114,6 +114,8 @@ class MoveIndex {
   [[nodiscard]] const TargetPairs& target(Slot b) const noexcept { return targets_[static_cast<std::size_t>(b)]; }
 
   [[nodiscard]] bool is_complete(Slot a) const noexcept { return limit_[static_cast<std::size_t>(a)] >= kForbidden; }
+  // With few classes: the pairs of a class are those with all classes, itself included, in their order.
+  [[nodiscard]] bool keeps_all_pairs() const noexcept { return unlimited_; }
   [[nodiscard]] bool all_complete() const noexcept { return n_incomplete_ == 0; }
   [[nodiscard]] Cost slack_from(Slot a) const noexcept {
     return limit_[static_cast<std::size_t>(a)] - prices_[static_cast<std::size_t>(a)];
@@ -133,6 +135,7 @@ class MoveIndex {
   [[nodiscard]] std::int32_t find_pair(Slot a, Slot b) const;  // -1: no such pair yet
   std::int32_t add_pair(Slot a, Slot b);
   void rebuild_pair_table();
+  void complete_pairs(Slot a);
 
   // One list.
   void insert_move(Slot a, std::int32_t k, Move move);
@@ -173,7 +176,8 @@ class MoveIndex {
   std::vector<Index> attempts_;  // by class: how often its limit was too short
   Slot n_incomplete_ = 0;
   std::vector<std::uint32_t> stamp_;
-  // Position of pair (a, b) in source(a), -1: no such pair. By a * classes + b, or in a map where that would be large.
+  // Position of pair (a, b) in source(a), -1: no such pair; unused with few classes. By a * classes + b, or in a map
+  // where that would be large.
   std::vector<std::int32_t> pair_table_;
   std::unordered_map<std::int64_t, std::int32_t> pair_map_;
   std::vector<Slot> found_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gridcompute/live/kernels.hpp"
+
 namespace gridcompute::live {
 
 namespace {
@@ -25,14 +27,25 @@ PathSearch::PathSearch(MatcherState& state, MoveIndex& index, std::vector<Cost>&
       labelled_in_(at(classes_), 0),
       settled_in_(at(classes_), 0),
       distance_(at(classes_)),
+      dense_(index.keeps_all_pairs()),
+      open_(at(dense_ ? classes_ : 0)),
+      previous_(at(dense_ ? classes_ : 0)),
       predecessor_(at(classes_)),
       arc_(at(classes_)) {}
 
-void PathSearch::start(Slot node) {
+void PathSearch::start(Slot node, bool backwards) {
   ++counts_.path_searches;
   ++search_;
-  queue_ = {};
+  backwards_ = backwards;
   settled_.clear();
+  if (dense_) {
+    std::fill(distance_.begin(), distance_.end(), kForbidden);
+    std::fill(open_.begin(), open_.end(), kForbidden);
+    distance_[at(node)] = open_[at(node)] = 0;
+    previous_[at(node)] = kNone;
+    return;
+  }
+  queue_ = {};
   relax(node, 0, kNone, {});
 }
 
@@ -45,7 +58,44 @@ void PathSearch::relax(Slot node, Cost length, Slot predecessor, Arc arc) {
   queue_.push({length, node});
 }
 
+PathSearch::Arc PathSearch::relax_arcs(Slot v, Cost length, bool backwards, Cost most) {
+  const std::vector<Slot>& other = backwards ? index_.target(v).source : index_.source(v).target;
+  const std::vector<Cost>& arcs = backwards ? index_.target(v).length : index_.source(v).length;
+  counts_.arcs_scanned += static_cast<Index>(other.size());
+  const Cost base = backwards ? length + prices_[at(v)] : length - prices_[at(v)];
+  const auto arc_at = [&](std::size_t k) {
+    return backwards ? Arc{other[k], index_.target(v).source_position[k]} : Arc{v, static_cast<std::int32_t>(k)};
+  };
+  const auto there = [&](std::size_t k) { return base + arcs[k] + (backwards ? -1 : 1) * prices_[at(other[k])]; };
+  Arc negative;
+  if (dense_) {
+    if (!kernels::relax_all(arcs.data(), prices_.data(), backwards, classes_, base, length, v, distance_.data(),
+                            open_.data(), previous_.data()))
+      return negative;
+  }
+  for (std::size_t k = 0; k < other.size(); ++k) {
+    if (arcs[k] >= kForbidden) continue;
+    if (there(k) < length) negative = arc_at(k);
+    if (!dense_ && there(k) < most) relax(other[k], there(k), v, arc_at(k));
+  }
+  return negative;
+}
+
+PathSearch::Arc PathSearch::arc_of(Slot node) const {
+  if (!dense_) return arc_[at(node)];
+  const auto before = static_cast<Slot>(previous_[at(node)]);
+  if (before == kNone) return {};
+  return backwards_ ? Arc{node, before} : Arc{before, node};
+}
+
 bool PathSearch::pop(Label& label) {
+  if (dense_) {
+    const Index node = kernels::nearest(open_.data(), classes_);
+    if (node < 0) return false;
+    label = {open_[at(node)], static_cast<Slot>(node)};
+    open_[at(node)] = kForbidden;
+    return true;
+  }
   while (!queue_.empty()) {
     label = queue_.top();
     queue_.pop();
@@ -59,7 +109,7 @@ PathSearch::Found PathSearch::route_excess(Slot source, std::vector<Job>& moved)
   Slot end = kNone;
   while (end == kNone) {
     if (stop_.poll()) return Found::stopped;
-    start(source);
+    start(source, false);
     Arc negative;
     const Cost least_to = index_.all_complete() ? 0 : index_.slack_to(index_.least_slack_to());
     Cost bound = kForbidden;  // every path over a move that is not indexed is at least this long
@@ -73,8 +123,8 @@ PathSearch::Found PathSearch::route_excess(Slot source, std::vector<Job>& moved)
         break;
       }
       const Slot v = label.node;
-      if (v != source && is_exhausted(arc_[at(v)])) {
-        index_.refill_pair(arc_[at(v)].source, arc_[at(v)].position, pool_);
+      if (const Arc arc = arc_of(v); v != source && is_exhausted(arc)) {
+        index_.refill_pair(arc.source, arc.position, pool_);
         break;
       }
       settled_in_[at(v)] = search_;
@@ -83,17 +133,7 @@ PathSearch::Found PathSearch::route_excess(Slot source, std::vector<Job>& moved)
         end = v;
         break;
       }
-      const MoveIndex::SourcePairs& pairs = index_.source(v);
-      counts_.arcs_scanned += static_cast<Index>(pairs.target.size());
-      const Cost base = label.distance - prices_[at(v)];
-      for (std::size_t k = 0; k < pairs.target.size(); ++k) {
-        if (pairs.length[k] >= kForbidden) continue;
-        const Slot b = pairs.target[k];
-        const Arc arc{v, static_cast<std::int32_t>(k)};
-        const Cost there = base + pairs.length[k] + prices_[at(b)];
-        if (there < label.distance) negative = arc;
-        relax(b, there, v, arc);
-      }
+      negative = relax_arcs(v, label.distance, false, kForbidden);
       if (negative.position >= 0) break;
       if (!index_.is_complete(v)) {
         const Cost here = label.distance + index_.slack_from(v) + least_to;
@@ -113,7 +153,7 @@ PathSearch::Found PathSearch::fill_deficit(Slot target, std::vector<Job>& moved)
   Cost length = 0;
   while (end == kNone) {
     if (stop_.poll()) return Found::stopped;
-    start(target);
+    start(target, true);
     Arc negative;
     const Slot least_from = index_.all_complete() ? kNone : index_.least_slack_from();
     Cost bound = kForbidden, best = kForbidden;
@@ -131,24 +171,15 @@ PathSearch::Found PathSearch::fill_deficit(Slot target, std::vector<Job>& moved)
         break;
       }
       const Slot v = label.node;
-      if (v != target && is_exhausted(arc_[at(v)])) {
-        index_.refill_pair(arc_[at(v)].source, arc_[at(v)].position, pool_);
+      if (const Arc arc = arc_of(v); v != target && is_exhausted(arc)) {
+        index_.refill_pair(arc.source, arc.position, pool_);
         break;
       }
       settled_in_[at(v)] = search_;
       settled_.push_back(v);
       const Cost over = label.distance + prices_[at(v)];
       if (over < best) best = over, best_end = v;
-      const MoveIndex::TargetPairs& pairs = index_.target(v);
-      counts_.arcs_scanned += static_cast<Index>(pairs.source.size());
-      for (std::size_t k = 0; k < pairs.source.size(); ++k) {
-        if (pairs.length[k] >= kForbidden) continue;
-        const Slot a = pairs.source[k];
-        const Arc arc{a, pairs.source_position[k]};
-        const Cost there = over + pairs.length[k] - prices_[at(a)];
-        if (there < label.distance) negative = arc;
-        if (there < best) relax(a, there, v, arc);
-      }
+      negative = relax_arcs(v, label.distance, true, best);
       if (negative.position >= 0) break;
       if (least_from != kNone) {
         const Cost here = label.distance + index_.slack_to(v) + index_.slack_from(least_from);
@@ -206,9 +237,10 @@ bool PathSearch::is_tight(const std::vector<Arc>& path) const {
 // job to the one that gives one.
 bool PathSearch::augment(Slot end, bool from_excess, Cost units, std::vector<Job>& moved) {
   std::vector<Arc> path;
-  for (Slot v = end; predecessor_[at(v)] != kNone; v = predecessor_[at(v)]) {
+  const auto before = [&](Slot v) { return dense_ ? static_cast<Slot>(previous_[at(v)]) : predecessor_[at(v)]; };
+  for (Slot v = end; before(v) != kNone; v = before(v)) {
     if (path.size() > at(classes_)) return false;
-    path.push_back(arc_[at(v)]);
+    path.push_back(arc_of(v));
   }
   if (!from_excess) std::reverse(path.begin(), path.end());
   for (Cost unit = 0; unit < units && (unit == 0 || is_tight(path)); ++unit) {

@@ -10,9 +10,11 @@
 // price falls to 0, and it may have free slots, or jobs come from being unplaced; the class with the deficit itself, at
 // distance 0, is a candidate too. Prices of all nearer classes fall by the difference, none below 0.
 //
-// Steps. Dijkstra over the lists of the move index with a binary heap, ended at the first answer. What the lists omit
+// Steps. Dijkstra over the lists of the move index, ended at the first answer. What the lists omit
 // is bounded by the index, and a path longer than that bound has the index extended and the search started over. Along
-// the path as many jobs are moved as it allows: until a move on it has become longer, or one end is balanced.
+// the path as many jobs are moved as it allows: until a move on it has become longer, or one end is balanced. Where the
+// index keeps all pairs of classes, in their order, the nearest label is found by comparing all labels, and the arcs of
+// a node are relaxed together: few instructions for each class, and no heap. Both ways settle the same nodes.
 //
 // Invariants. After each call every job is in a class of least reduced cost at the prices, prices are >= 0, and that of
 // being unplaced is 0.
@@ -55,11 +57,16 @@ class PathSearch {
     std::int32_t position = -1;
   };
 
-  void start(Slot node);
+  void start(Slot node, bool backwards);
   // Takes the nearest node that is not settled from the heap; false: none.
   bool pop(Label& label);
   void relax(Slot node, Cost distance, Slot predecessor, Arc arc);
+  // Relaxes the arcs from (or, `backwards`, to) a node at this distance, those to labels below `most` at least; returns
+  // one of negative reduced length, if there is any.
+  [[nodiscard]] Arc relax_arcs(Slot node, Cost distance, bool backwards, Cost most);
+  [[nodiscard]] Arc arc_of(Slot node) const;  // between the node and its predecessor
   [[nodiscard]] Cost distance(Slot s) const noexcept {
+    if (dense_) return distance_[static_cast<std::size_t>(s)];
     return labelled_in_[static_cast<std::size_t>(s)] == search_ ? distance_[static_cast<std::size_t>(s)] : kForbidden;
   }
   [[nodiscard]] bool is_exhausted(Arc arc) const {
@@ -83,6 +90,9 @@ class PathSearch {
   std::uint32_t search_ = 0;  // number of the present search, which marks the entries that are its own
   std::vector<std::uint32_t> labelled_in_, settled_in_;
   std::vector<Cost> distance_;
+  const bool dense_;                   // all pairs of classes are there, in their order
+  bool backwards_ = false;             // the present search fills a deficit
+  std::vector<Cost> open_, previous_;  // where dense: the labels that are not settled, and predecessors
   std::vector<Slot> predecessor_;
   std::vector<Arc> arc_;  // to the predecessor
   std::priority_queue<Label, std::vector<Label>, std::greater<>> queue_;

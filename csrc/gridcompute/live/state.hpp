@@ -76,6 +76,20 @@ class MatcherState {
   [[nodiscard]] Cost key(Job job) const noexcept { return key_[at(job)]; }
   [[nodiscard]] Index n_rounded() const noexcept { return n_rounded_; }  // live jobs with a key that is not its cost
 
+  // Prefetches what is kept of a job that will change soon.
+  void prefetch(Job job) const noexcept {
+    __builtin_prefetch(flags_.data() + job);
+    __builtin_prefetch(assigned_.data() + job);
+    __builtin_prefetch(placed_.data() + job);
+    __builtin_prefetch(member_position_.data() + job);
+    __builtin_prefetch(key_.data() + job);
+  }
+  // Prefetches its entry among the members of its class, a little later.
+  void prefetch_member(Job job) const noexcept {
+    if (const Slot s = assigned_class(job); s != kNone)
+      __builtin_prefetch(members_[static_cast<std::size_t>(s)].data() + member_position_[at(job)]);
+  }
+
   // Reads the job's keys in every class, (n_classes()) into buffer.keys; returns whether all of them are exact.
   bool read_row(Job job, KeyBuffer& buffer) const;
   // Reads the rows of many jobs, one after another into buffer.keys, with one entry of buffer.exact for each.

@@ -144,19 +144,15 @@ class TermCosts(LiveCosts):
     def check(self, given: Mapping[str, Any], n: int) -> tuple[Columns, float]:
         """Check that keys are rows of their tables and coefficients are finite."""
         out: Columns = {}
+        total = 0.0
         for k, (key, coef) in enumerate(self.names):
             if key is not None:
-                out[f"key_{k}"] = rows = _key(key, given[f"key_{k}"])
-                if len(rows) and rows.max() >= len(self.tables[k]):
-                    at = int((rows >= len(self.tables[k])).argmax())
-                    raise InvalidProblemError(
-                        f"{key}[{at}]: found {rows[at]}, needed a row below {len(self.tables[k])}",
-                        key,
-                        at,
-                    )
+                out[f"key_{k}"] = _rows(key, given[f"key_{k}"], len(self.tables[k]))
+            reach = 1.0
             if coef is not None:
-                out[f"coef_{k}"] = _coef(coef, given[f"coef_{k}"])
-        return out, self.max_abs_cost(out, n)
+                out[f"coef_{k}"], reach = _finite(coef, given[f"coef_{k}"])
+            total += reach * self._most[k]
+        return out, _bounded(total if n else 0.0)
 
     def empty_column(self, name: str, size: int) -> NDArray[Any]:
         """Return int32 for keys, float64 for coefficients."""
@@ -218,6 +214,33 @@ class TermCosts(LiveCosts):
         """Return the names of the columns, and the tables."""
         arrays = {f"table_{k}": t for k, t in enumerate(self.tables)}
         return {"kind": "terms", "names": self.names}, arrays
+
+
+def _rows(field: str, values: NDArray[Any], n_rows: int) -> NDArray[np.int32]:
+    """Return keys, each a row of a table with `n_rows`."""
+    if values.dtype.kind == "i" and values.itemsize >= 4 and values.ndim == 1:
+        rows = np.ascontiguousarray(values)
+        low, high = _core.extent(rows)
+        if low >= 0 and high < n_rows:
+            return np.ascontiguousarray(rows, np.int32)
+    rows = _key(field, values)
+    if len(rows) and rows.max() >= n_rows:
+        at = int((rows >= n_rows).argmax())
+        raise InvalidProblemError(
+            f"{field}[{at}]: found {rows[at]}, needed a row below {n_rows}", field, at
+        )
+    return rows
+
+
+def _finite(field: str, values: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+    """Return coefficients, each finite, and the largest without its sign."""
+    if values.dtype == np.float64 and values.ndim == 1:
+        coefs = np.ascontiguousarray(values, np.float64)
+        low, high = _core.extent(coefs)
+        if -np.inf < low and high < np.inf:
+            return coefs, max(abs(low), abs(high))
+    coefs = _coef(field, values)
+    return coefs, _reach(coefs)
 
 
 class RowCosts(LiveCosts):

@@ -37,6 +37,8 @@ def named_columns(
     `others`, unknown ones are ignored, which the log says.
     """
     known = tuple(known)
+    if type(columns) is dict and columns.keys() == set(known):
+        return columns, None
     if isinstance(columns, (str, bytes)) or np.isscalar(columns) or columns is None:
         raise TypeError(f"columns must be {_NEEDED}, not {type(columns).__name__}")
     if isinstance(columns, np.ndarray):
@@ -60,6 +62,8 @@ def named_columns(
 
 def column_values(field: str, values: Any, labels: Any = None) -> NDArray[Any]:
     """Return one column as an array; a missing value (null, NA) or a foreign label is an error."""
+    if type(values) is np.ndarray:
+        return values if values.ndim else values.reshape(1)
     if _is(values, "pandas", "Series") or _is(values, "pandas", "Index"):
         by_position(field, values, labels)
         _no_missing(field, _extension_nulls(values))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .job_ids import Keys
+
 __all__ = ["History", "StoredJobs"]
 
 # Positions that may be recorded before answers are made to read what they need, for each position
@@ -38,7 +40,7 @@ class Record(NamedTuple):
 
     at: NDArray[np.int32]
     live: bool | None = None  # were they live?
-    keys: list[Any] | None = None
+    keys: Keys | None = None
     placed: NDArray[np.int32] | None = None
     pinned: NDArray[np.bool_] | None = None
     columns: Mapping[str, NDArray[Any]] | None = None

@@ -9,45 +9,28 @@ import numpy as np
 
 from .._checks import counts, number, plain_array
 from ..errors import InvalidProblemError
-from .frames import by_position, column_values, key_list, named_columns
+from .frames import by_position, column_values, named_columns
+from .job_ids import twice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from ..records._interner import Interner
     from .costs import LiveCosts
+    from .job_ids import Keys
 
 __all__ = [
     "check_columns",
     "check_job_costs",
-    "check_new_ids",
     "check_slots",
     "number_or_column",
-    "positions_of",
     "store_columns",
 ]  # fmt: skip
 
 
-def check_new_ids(interner: Interner, keys: list[Any], n: int, text: bool) -> list[Any]:
-    """Return `n` new ids, all integers or all strings (`text`: the present ones are strings)."""
-    if len(keys) != n:
-        raise InvalidProblemError(f"ids: found {len(keys)}, needed {n}, one for each job", "ids")
-    strings = [isinstance(k, str) for k in keys]
-    if (any(strings) and not all(strings)) or (keys and len(interner) and strings[0] != text):
-        raise TypeError("ids: all ids of a Matcher must be integers, or all strings")
-    known = interner.lookup(keys)
-    if (known >= 0).any():
-        k = int((known >= 0).argmax())
-        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is in the Matcher already", "ids", k)
-    if len(set(keys)) != n:
-        raise _twice("ids", keys)
-    return keys
-
-
 def check_columns(
-    columns: Any, needed: Mapping[str, str], keys: list[Any] | None, *, others: bool = False
+    columns: Any, needed: Mapping[str, str], keys: Keys | None, *, others: bool = False
 ) -> tuple[dict[str, NDArray[Any]], int]:
     """Return columns by their name in the job store, and the number of jobs.
 
@@ -58,9 +41,9 @@ def check_columns(
     named, rows = named_columns(columns, dict.fromkeys(needed.values()), others=others)
     read = {name: column_values(name, values, keys) for name, values in named.items()}
     given = {part: read[name] for part, name in needed.items()}
-    n = len(next(iter(given.values()))) if given else rows or len(keys or ())
+    n = len(next(iter(given.values()))) if given else rows or (0 if keys is None else len(keys))
     for part, v in needed.items():
-        if given[part].shape[:1] != (n,):
+        if len(given[part]) != n:
             raise InvalidProblemError(f"{v}: found shape {given[part].shape}, needed ({n},)", v)
         if n == 0 and part.startswith("key_"):  # an empty list has no dtype of its own
             given[part] = np.zeros(0, np.int32)
@@ -90,20 +73,6 @@ def store_columns(
     return columns
 
 
-def positions_of(
-    interner: Interner, ids: Any, *, ordered: bool = False
-) -> tuple[list[Any], NDArray[np.int32]]:
-    """Return ids that are all known, each once, and their positions in the job store."""
-    keys = key_list("ids", ids, ordered=ordered)
-    at = interner.lookup(keys)
-    if (at < 0).any():
-        k = int((at < 0).argmax())
-        raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is not in the Matcher", "ids", k)
-    if len(at) > 1 and len(np.unique(at)) != len(at):
-        raise _twice("ids", keys)
-    return keys, at
-
-
 def check_slots(slots: Any, n_slots: int) -> NDArray[np.int32]:
     """Return numbers of classes, each in range and given once."""
     given = np.atleast_1d(plain_array("slots", by_position("slots", slots)))
@@ -116,17 +85,8 @@ def check_slots(slots: Any, n_slots: int) -> NDArray[np.int32]:
             f"slots[{k}]: found {where[k]}, needed a class below {n_slots}", "slots", k
         )
     if len(np.unique(where)) != len(where):
-        raise _twice("slots", where.tolist())
+        raise twice("slots", where)
     return where
-
-
-def _twice(field: str, keys: list[Any]) -> InvalidProblemError:
-    seen: set[Any] = set()
-    for k, key in enumerate(keys):
-        if key in seen:
-            return InvalidProblemError(f"{field}[{k}]: {key!r} is given twice", field, k)
-        seen.add(key)
-    raise AssertionError("no key is given twice")
 
 
 def number_or_column(field: str, value: Any) -> float | str:

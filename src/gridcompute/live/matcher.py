@@ -10,9 +10,9 @@ from .. import _checks
 from .._progress import progress_hook
 from ..errors import InvalidProblemError
 from . import snapshot as snapshots
-from .frames import by_position, key_list
+from .frames import by_position
 from .job_explanation import JobExplanation, explain_job
-from .jobs import check_new_ids, positions_of
+from .job_ids import key_at, keys_of
 from .round import LiveMatching
 from .state import LiveState
 
@@ -145,15 +145,15 @@ class Matcher(LiveState):
             A known or repeated id; a column that is missing, unknown or invalid. Nothing is added.
         """
         with self._transaction():
-            keys = None if ids is None else key_list("ids", ids, ordered=True)
-            batch, n, bound = self._checked_batch(columns, keys)
-            if ids is None and self._text and len(self._ids):
+            given = None if ids is None else keys_of("ids", ids, ordered=True)
+            batch, n, bound = self._checked_batch(columns, given)
+            if given is not None:
+                self._ids.check_new(given, n)
+            elif self._ids.text and len(self._ids):
                 raise TypeError("ids: the ids of this Matcher are strings, so they must be given")
-            if keys is None:
-                keys = self._free_ids(n)
-            keys = check_new_ids(self._ids, keys, n, self._text)
+            keys = self._ids.free(n) if given is None else given
             self._undo.append(lambda: self._discard_ids(keys))
-            at = self._ids.intern(keys)
+            at = self._ids.add(keys)
             costs = self._costs.with_dtypes_of(batch)
             size = self._size
             while size < self._ids.size:
@@ -171,16 +171,17 @@ class Matcher(LiveState):
             for name, values in batch.items():
                 self._columns[name][at] = values
             self._native.add(at)
-            if ids is None and keys:
-                self._next = keys[-1] + 1
-            self._text = isinstance(keys[0], str) if keys else self._text
+            if n:
+                self._ids.text = not isinstance(keys, np.ndarray)
+                if given is None:
+                    self._ids.next = int(keys[-1]) + 1
             self._commit()
-            return list(keys) if self._text else np.array(keys, np.int64)
+            return list(keys) if self._ids.text else np.array(keys, np.int64)
 
     def remove(self, ids: Any) -> None:
         """Remove jobs; an unknown or repeated id is an `InvalidProblemError` that names it."""
         with self._transaction():
-            keys, at = positions_of(self._ids, ids)
+            keys, at = self._ids.distinct(ids)
             if self._history.watched:
                 native = self._native
                 placed, pinned = native.placements(at), native.is_pinned(at)
@@ -196,7 +197,7 @@ class Matcher(LiveState):
     def update(self, ids: Any, columns: Columns) -> None:
         """Replace all columns of some jobs, as in `add`; placed jobs keep their placements."""
         with self._transaction():
-            keys, at = positions_of(self._ids, ids, ordered=True)
+            keys, at = self._ids.distinct(ids, ordered=True)
             batch, n, bound = self._checked_batch(columns, keys)
             if n != len(at):
                 raise InvalidProblemError(
@@ -220,12 +221,12 @@ class Matcher(LiveState):
         feasible matching: the round is "infeasible", and its witness names the job.
         """
         with self._transaction():
-            keys, at = positions_of(self._ids, ids)
+            keys, at = self._ids.distinct(ids)
             homes = self._native.placements(at)
             if (homes < 0).any():
                 k = int((homes < 0).argmax())
                 raise InvalidProblemError(
-                    f"ids[{k}]: {keys[k]!r} is not placed, only a placed job can be pinned",
+                    f"ids[{k}]: {key_at(keys, k)!r} is not placed, only a placed job can be pinned",
                     "ids",
                     k,
                 )
@@ -236,7 +237,7 @@ class Matcher(LiveState):
     def unpin(self, ids: Any) -> None:
         """Allow pinned jobs to move again."""
         with self._transaction():
-            at = positions_of(self._ids, ids)[1]
+            at = self._ids.distinct(ids)[1]
             self._overwrite(at, pinned=self._native.is_pinned(at))
             self._native.pin(at, False)
             self._commit()
@@ -392,16 +393,6 @@ class Matcher(LiveState):
             self._gap_version = self._version
             return m
 
-    def _free_ids(self, n: int) -> list[int]:
-        """Return the next n integers that are no ids."""
-        end = self._next + n
-        keys = list(range(self._next, end))
-        while (known := self._ids.lookup(keys) >= 0).any():
-            keys = [key for key, taken in zip(keys, known.tolist(), strict=True) if not taken]
-            keys += range(end, end + n - len(keys))
-            end = keys[-1] + 1
-        return keys
-
     def _overwrite_placements(self, jobs: NDArray[np.int32], before: NDArray[np.int32]) -> None:
         self._overwrite(jobs, placed=before)
 
@@ -449,11 +440,7 @@ class Matcher(LiveState):
         """
         with self._transaction():
             single = isinstance(ids, (str, int, np.integer)) and not isinstance(ids, bool)
-            keys = key_list("ids", ids, ordered=True)
-            at = self._ids.lookup(keys)
-            if (at < 0).any():
-                k = int((at < 0).argmax())
-                raise InvalidProblemError(f"ids[{k}]: {keys[k]!r} is not in the Matcher", "ids", k)
+            at = self._ids.known(ids, ordered=True)[1]
             slots = self._native.placements(at)
             return int(slots[0]) if single else slots
 
@@ -476,8 +463,8 @@ class Matcher(LiveState):
             There is no such job.
         """
         with self._transaction():
-            keys, at = positions_of(self._ids, [job])
-            return explain_job(self, keys[0], int(at[0]))
+            keys, at = self._ids.known([job])
+            return explain_job(self, key_at(keys, 0), int(at[0]))
 
     @property
     def prices(self) -> NDArray[np.float64]:

@@ -299,14 +299,11 @@ def _question(jobs: _Jobs, world: _World) -> TransportProblem:
 
 
 def _changes(matcher: LiveState, answer: dict[str, Any]) -> Changes:
-    jobs, before, after = answer["job"], answer["from"], answer["to"]
+    jobs, kind, text = answer["job"], answer["kind"], matcher._ids.text
+    before, after = answer["from"].copy(), answer["to"]  # the caller may change what the core gave
     ids: NDArray[Any]
-    ids = np.array(matcher._ids.keys(jobs), object) if matcher._text else matcher._ids.numbers(jobs)
-    if not matcher._text and (ids[1:] > ids[:-1]).all():
-        before = before.copy()  # the caller may change it
-    else:
+    ids = np.array(matcher._ids.keys(jobs), object) if text else matcher._ids.numbers(jobs)
+    if len(ids) > 1 and (text or not (ids[1:] > ids[:-1]).all()):
         order = np.argsort(ids)  # ids are unique
-        ids, before, after = ids[order], before[order], after[order]
-    code = (before >= 0).astype(np.int8)
-    code += 1 + (code & (after < 0))
-    return Changes(id=ids, from_slot=before, to_slot=after, kind=Kinds(code))
+        ids, before, after, kind = ids[order], before[order], after[order], kind[order]
+    return Changes(id=ids, from_slot=before, to_slot=after, kind=Kinds(kind))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..costs import Kernel
+    from .job_ids import Keys
 
 __all__ = ["load", "save"]
 
@@ -42,7 +43,7 @@ def save(matcher: LiveState, path: str | os.PathLike[str]) -> None:
     """Write the jobs' columns, placements and pins, the costs, and the prices."""
     native = matcher._native
     jobs = native.live_jobs()
-    keys = matcher._ids.keys(jobs)
+    ids = matcher._ids
     costs, arrays = matcher._costs.snapshot_parts()
     arrays |= {
         "homes": native.placements(jobs),
@@ -54,8 +55,8 @@ def save(matcher: LiveState, path: str | os.PathLike[str]) -> None:
     gangs, queues = _stored_gangs(matcher)
     arrays |= queues
     arrays |= {f"column_{n}": c[jobs] if len(c) > 1 else c for n, c in matcher._columns.items()}
-    if not matcher._text:
-        arrays["ids"] = np.array(keys, np.int64)
+    if not ids.text:
+        arrays["ids"] = ids.numbers(jobs)
     scalars = {k: [v] if isinstance(v, str) else repr(v) for k, v in matcher._scalars.items()}
     meta = {
         "costs": costs,
@@ -63,9 +64,9 @@ def save(matcher: LiveState, path: str | os.PathLike[str]) -> None:
         "max_moves": matcher._max_moves,
         "threads": matcher._threads,
         "seed": str(matcher._seed),
-        "ids": keys if matcher._text else None,
-        "next": matcher._next,
-        "text": matcher._text,
+        "ids": ids.keys(jobs) if ids.text else None,
+        "next": ids.next,
+        "text": ids.text,
         "resolution": native.resolution,
         "reach": matcher._max_abs_cost,
         "gangs": gangs,
@@ -162,7 +163,7 @@ def _built(kind: type[S], parts: _Parts, kernel: Kernel | None) -> S:
         name = min(parts.arrays)
         raise InvalidProblemError(f"found an array {name!r} that belongs to nothing", name)
 
-    at = matcher._ids.intern(keys)
+    at = matcher._ids.add(keys)
     matcher._closed, matcher._max_abs_cost = closed, bound
     matcher._size = max(matcher._size, matcher._ids.size)
     matcher._columns = matcher._grow(matcher._costs, matcher._size)
@@ -257,17 +258,18 @@ def _slot_names(parts: _Parts) -> list[str] | None:
     return None if names is None else list(names)
 
 
-def _keys(parts: _Parts, matcher: LiveState) -> list[Any]:
+def _keys(parts: _Parts, matcher: LiveState) -> Keys:
     """Return the ids of the jobs, each once, and set the next id of the Matcher."""
-    matcher._text, text = parts.item("text", bool), parts.item("ids", list, type(None))
+    ids = matcher._ids
+    ids.text, text = parts.item("text", bool), parts.item("ids", list, type(None))
     following = whole("next", parts.item("next", int), 0, 2**63)
-    keys = text if matcher._text else parts.array("ids", np.int64, (None,)).tolist()
-    if matcher._text is (text is None) or (matcher._text and {type(k) for k in keys} - {str}):
+    keys: Keys = text if ids.text else parts.array("ids", np.int64, (None,))
+    if ids.text is (text is None) or (ids.text and {type(k) for k in keys} - {str}):
         raise InvalidProblemError("ids: found ids of another kind than `text` says", "ids")
-    if len(set(keys)) != len(keys):
+    if len(set(keys) if ids.text else np.unique(keys)) != len(keys):
         raise InvalidProblemError("ids: found an id twice, needed each once", "ids")
-    matcher._next = following
-    return list(keys)
+    ids.next = following
+    return keys
 
 
 def _homes(parts: _Parts, n_jobs: int, n_slots: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

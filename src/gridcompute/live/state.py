@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks, _core
+from ..costs.terms import _reach
 from ..errors import InvalidProblemError
-from ..records._interner import Interner
 from .costs import RowCosts, live_costs
 from .frames import by_position
 from .gang_rules import GangRules
 from .history import History, Record
+from .job_ids import JobIds
 from .jobs import check_columns, check_job_costs, check_slots, number_or_column, store_columns
 from .slot_names import SlotNames
 from .transactions import Transactional
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..costs import BoundKernel, SlotKernel
+    from .costs import LiveCosts
     from .gang_rules import Queues
+    from .job_ids import Keys
 
 __all__ = ["LiveState"]
 
@@ -71,8 +74,10 @@ class LiveState(Transactional):
         most = -1 if max_moves is None else _checks.whole("max_moves", max_moves, 0, 2**62)
         self._max_moves = most
         self._threads, self._seed = _checks.threads(threads), _checks.seed(seed)
-        self._ids, self._next, self._text = Interner(), 0, False
+        self._ids = JobIds()
         self._max_abs_cost = 0.0
+        self._needed: dict[str, str] = {}
+        self._needed_by: LiveCosts | None = None  # the costs of which these are the columns
         # Rounds since one ended "feasible" because of the rounding of keys alone, and its version.
         self._rounds_with_gap, self._gap_version = 0, 0
         self._rules = GangRules.of(demand, queues, queue, priority, preemptible)
@@ -123,12 +128,12 @@ class LiveState(Transactional):
                 self._native.set_gangs(*(self._columns[part] for part in self._rules.fields))
         self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
 
-    def _discard_ids(self, keys: list[Any]) -> None:
+    def _discard_ids(self, keys: Keys) -> None:
         """Remove jobs that were being added, as far as they were."""
-        known = [key for key in keys if self._ids.find(key) >= 0]
-        at = self._ids.lookup(known)
+        at = self._ids.lookup(keys)
+        at = at[at >= 0]
         self._native.remove(at[self._native.is_live(at)])
-        self._ids.remove(known)
+        self._ids.release(at)
 
     def _overwrite(self, at: NDArray[np.int32], **before: Any) -> None:
         """Record what a call is about to change at these positions, if an answer may ask for it."""
@@ -146,11 +151,14 @@ class LiveState(Transactional):
 
     def _needed_columns(self) -> dict[str, str]:
         """Return name in the job store -> name of the caller's column."""
-        scalars = {k: v for k, v in self._scalars.items() if isinstance(v, str)}
-        return self._costs.needed | scalars | ({} if self._rules is None else self._rules.needed)
+        if self._needed_by is not self._costs:
+            scalars = {k: v for k, v in self._scalars.items() if isinstance(v, str)}
+            rules = {} if self._rules is None else self._rules.needed
+            self._needed, self._needed_by = self._costs.needed | scalars | rules, self._costs
+        return self._needed
 
     def _checked_batch(
-        self, columns: Any, keys: list[Any] | None = None
+        self, columns: Any, keys: Keys | None = None
     ) -> tuple[dict[str, Any], int, float]:
         """Return checked columns by name, the number of jobs, and a bound on their costs."""
         needed = self._needed_columns()
@@ -177,9 +185,11 @@ class LiveState(Transactional):
     def _penalty_bound(self, batch: Mapping[str, Any]) -> float:
         """Bound the magnitude of the costs of being unplaced and of moves."""
         bound = 0.0
-        for name in ("unplaced", "move_cost"):
-            values = np.atleast_1d(batch.get(name, self._columns[name]))
-            bound += float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+        for name, given in self._scalars.items():
+            if not isinstance(given, str):
+                bound += abs(given) if given < np.inf else 0.0
+            else:
+                bound += _reach(batch[name])
         return bound
 
     def _open_slots(self, slots: ArrayLike) -> NDArray[np.int32]:
