@@ -9,6 +9,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import _core
+from gridcompute.bench import INSTANCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,19 @@ def test_each_number_says_what_it_decides_and_lies_in_its_range(solver: str) -> 
         assert line["unit"], line
         assert line["decides"], line
         assert line["measured"], line
+
+
+def test_a_simplex_that_is_not_done_in_time_gets_another_start() -> None:
+    """If this fails, networks on which pivots move large trees take several times as long."""
+    (instance,) = (i for i in INSTANCES if i.name == "flow-1e3")
+    starts = {}
+    for late in (1, 1024):
+        _core.set_tuning("flow", {"trial_work": 8, "late_trial": late})
+        f = gc.min_cost_flow(**instance.problem())
+        assert f.objective == instance.best
+        assert f.verify()
+        starts[late] = f.stats["start"]
+    assert starts == {1: "cost_scaling", 1024: "artificial"}
 
 
 def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing() -> None:

@@ -225,21 +225,24 @@ class MinCostFlowSolver {
     finish(std::move(wide), end, std::move(data));
   }
 
-  // Runs to the end. A start that leaves too many units unserved after trial_work() is replaced by one from cost
-  // scaling.
+  // Runs to the end. A start is replaced by one from cost scaling where it leaves too many units unserved after
+  // trial_work(), or is not done after several times that.
   template <class Int>
   typename NetworkSimplex<Int>::End run_with_trial(NetworkSimplex<Int>& simplex, const ArcData<Int>& data) {
+    using End = typename NetworkSimplex<Int>::End;
     const Index trial = trial_work(tuning_, p_.n, std::ssize(p_.tail));
-    const auto end = simplex.run(stop_, std::min(budget_, trial));
-    if (end != NetworkSimplex<Int>::End::budget_spent || simplex.work() > budget_) return end;
-    if (start_has_failed(tuning_, static_cast<Index>(simplex.solution().unserved()), summary_.flow_bound)) {
-      Network<Int> net = build_network(data, summary_, topology());
-      if (auto start = cost_scaling_start(net, stop_, tuning_.scaled_start_work * trial, tuning_)) {
-        work_ += simplex.work() + start->work;
-        simplex = NetworkSimplex<Int>(std::move(net), start->basis, std::move(start->price), tuning_);
-        r_.stats.start = "cost_scaling";
-        r_.stats.kept_tree_arcs = r_.stats.dropped_tree_arcs = 0;
-      }
+    auto end = simplex.run(stop_, std::min(budget_, trial));
+    if (end != End::budget_spent || simplex.work() > budget_) return end;
+    if (!start_has_failed(tuning_, static_cast<Index>(simplex.solution().unserved()), summary_.flow_bound)) {
+      end = simplex.run(stop_, std::min(budget_, tuning_.late_trial * trial));
+      if (end != End::budget_spent || simplex.work() > budget_) return end;
+    }
+    Network<Int> net = build_network(data, summary_, topology());
+    if (auto start = cost_scaling_start(net, stop_, tuning_.scaled_start_work * trial, tuning_)) {
+      work_ += simplex.work() + start->work;
+      simplex = NetworkSimplex<Int>(std::move(net), start->basis, std::move(start->price), tuning_);
+      r_.stats.start = "cost_scaling";
+      r_.stats.kept_tree_arcs = r_.stats.dropped_tree_arcs = 0;
     }
     return simplex.run(stop_, budget_);
   }

@@ -192,6 +192,10 @@ namespace gridcompute::flow {
     "a start that left more is replaced",                                                                              \
     "half 1.00 (2.3 on layers, 0.6 on long), double 1.02 (1.6 on time costs 1%); street grids and random graphs"       \
     " leave 2 to 10 % by then")                                                                                        \
+  X(Index, late_trial, 40, 1, 1024, "times the first trial",                                                           \
+    "when a start that is not done is replaced whatever it left",                                                      \
+    "half 1.00, double 1.00; flow-1e5 of gridbench-1 34 s without, 16 at 32, 7 at 4; random graphs with a supply at "  \
+    "every node would be 2x slower at 8 and need up to 36")                                                            \
   X(Index, scaled_start_work, 48, 0, 1024, "times the trial's work",                                                   \
     "the budget of a cost scaling start", "half 1.00, double 0.99; layered graphs take about 20")                      \
   X(double, scaled_start_epsilon, 8, 0.01, 4096, "times mean cost over sqrt(nodes)",                                   \

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._value import Value
 from ..errors import InvalidProblemError
 from ..live.frames import named_columns
 from ._inputs import column, read_only
@@ -22,7 +23,7 @@ __all__ = ["Queues"]
 _FIELDS = ("name", "guarantee", "limit", "weight", "priority", "parent")
 
 
-class Queues:
+class Queues(Value):
     """Queues with what they are guaranteed, limited to and weighed by, as typed columns.
 
     Parameters

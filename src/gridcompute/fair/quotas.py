@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._value import Value
 from ..errors import InvalidProblemError
 from ..live.frames import key_list, named_columns
 from ._inputs import LARGEST, column, read_only
@@ -59,7 +60,7 @@ class Tree(NamedTuple):
     subtree: list[dict[Key, Amount]]
 
 
-class Quotas:
+class Quotas(Value):
     """A tree of cohorts and queues with their quotas, as typed columns; checked when it is built.
 
     Amounts are whole (Kueue: milli for cpu, units for other resources). `UNLIMITED` (2**63 - 1),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._value import Value
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _TAIL = 24  # hours of an issue whose mean stands for those beyond its end: one 
 _FURTHEST = 2**31  # hours; larger numbers of hours are mistakes
 
 
-class Signal:
+class Signal(Value):
     """The hourly values of a signal (price, carbon intensity), and its forecasts as issued.
 
     Parameters

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._value import Value
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _MOST_DEVICES = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
-class Cluster:
+class Cluster(Value):
     """Devices by type; a gang takes devices of one type, anywhere among them.
 
     Parameters
@@ -80,7 +81,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(Value):
     """Jobs in the order of their arrivals.
 
     Parameters

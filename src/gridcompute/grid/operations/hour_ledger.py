@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..._value import Value
 from ..plan.ledger import Ledger
 from ..plan.ledger_entry import Entry
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["HourLedger", "carrying"]
 
 
-@dataclasses.dataclass(frozen=True)
-class HourLedger:
+@dataclasses.dataclass(frozen=True, eq=False)
+class HourLedger(Value):
     """The account of the hours that have passed, by site.
 
     Parameters

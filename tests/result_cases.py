@@ -1,0 +1,202 @@
+"""One of each public result and table: what must survive pickle, copies and workers."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+import gridcompute as gc
+
+COST = np.array([[4.5, 1.0, 7.0], [2.0, 1.5, np.inf], [5.0, 1.0, 3.0], [2.0, 2.0, 2.0]])
+TALL = sp.csr_array(np.array([[1.0, 0], [0, 2.5], [3.0, 1.25]]))
+CAPACITY = np.array([2, 1, 1])
+
+
+@cache
+def plan() -> Any:
+    return gc.match(gc.grid.east_west(n_jobs=60, seed=3), gap=0.2)
+
+
+def replay() -> Any:
+    jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
+    return gc.rolling.replay(jobs, signal(), policy="arrival")
+
+
+def trace_replay() -> Any:
+    return gc.replay(trace(), gc.traces.Cluster([1]), "fifo", round_s=60.0)
+
+
+def packer() -> Any:
+    nodes = {"cpu_milli": [64_000], "memory_mib": [256_000], "gpu": [4], "model": ["A10"]}
+    return gc.pack.Packer(nodes, mix=pods())
+
+
+def pods() -> dict[str, Any]:
+    return {
+        "cpu_milli": [1000, 2000], "memory_mib": [1000, 1000], "num_gpu": [1, 1],
+        "gpu_milli": [500, 1000], "gpu_spec": ["", ""],
+    }  # fmt: skip
+
+
+def quotas() -> Any:
+    return gc.fair.leximin(
+        [[True, False], [True, True]], capacity=[4, 9], request=[8, 8], weight=[1, 2]
+    )
+
+
+def cohort() -> Any:
+    return gc.fair.Quotas(
+        name=["all", "a", "b"], parent=[None, "all", "all"],
+        node=["a", "b"], flavor=["h100"] * 2, resource=["gpu"] * 2, nominal=[6, 4],
+    )  # fmt: skip
+
+
+USAGE = [("a", "h100", "gpu", 8)]
+
+
+def world() -> gc.Matcher:
+    found = gc.Matcher([1, 2], cost=[([[1.0, 2.0]], None, "work")], unplaced=9.0)
+    found.add({"work": [1.0, 2.0, 3.0, 4.0]})
+    return found
+
+
+def gangs() -> gc.Matcher:
+    found = gc.Matcher(
+        [2, 2], cost=[([[1.0, 2.0]], None, "work")], unplaced=9.0, demand="gang"
+    )  # fmt: skip
+    found.add({"work": [1.0, 2.0], "gang": [2, 1]})
+    return found
+
+
+def interner() -> gc.Interner:
+    found = gc.Interner()
+    found.intern(["red", "blue", "red"])
+    return found
+
+
+def corrected() -> gc.forecast.Corrected:
+    found = gc.forecast.Corrected(signal(), leads=2)
+    found.update(4.0)
+    return found
+
+
+def signal() -> gc.forecast.Signal:
+    return gc.forecast.Signal([9.0, 5.0, 1.0, 4.0], "2024-01-01", [[9.0, 2.0, 3.0, 4.0]])
+
+
+def operator() -> gc.grid.Rolling:
+    return gc.grid.Rolling(gc.grid.east_west(n_jobs=20, seed=2, hours=8), horizon_h=4, gap=2.0)
+
+
+@cache
+def step() -> Any:
+    return operator().step()
+
+
+def explained_pod() -> Any:
+    asked = packer()
+    return asked.explain(int(asked.place(pods()).ids[0]))
+
+
+def trace() -> gc.traces.Trace:
+    return gc.traces.Trace([0.0, 0.0, 250.0], [100.0, 100.0, 30.0], [[1.0], [1.0], [1.0]])
+
+
+RESULTS: dict[str, Any] = {
+    "Matching": lambda: gc.transport(COST, CAPACITY),
+    "Matching of gangs": lambda: gc.transport(COST, CAPACITY, demand=[2, 1, 1, 1], unplaced=9.0),
+    "Matching that is infeasible": lambda: gc.transport(COST, [1, 1, 1]),
+    "SolverCertificate": lambda: gc.transport(COST, CAPACITY).verify(),
+    "Explanation": lambda: gc.transport(COST, CAPACITY).explain(0),
+    "Terms": lambda: gc.Terms([(COST, [0, 1, 2, 3], None)]),
+    "Flow": lambda: gc.min_cost_flow([0, 0, 1], [1, 2, 2], [3, 2, 9], [1, 4, 1], [4, 0, -4]),
+    "Flow that is infeasible": lambda: gc.min_cost_flow([0], [1], [3], [1], [4, -4]),
+    "Flow certificate": lambda: gc.min_cost_flow([0], [1], [9], [1], [4, -4]).verify(),
+    "FlowProblem": lambda: gc.min_cost_flow([0], [1], [9], [1], [4, -4]).problem,
+    "Assignment": lambda: gc.assignment(COST),
+    "Assignment of integers": lambda: gc.assignment(np.array([[4, 1], [2, 3]])),
+    "Assignment, sparse and tall": lambda: gc.assignment(TALL),
+    "Assignment that is infeasible": lambda: gc.assignment(np.full((2, 2), np.inf)),
+    "AssignmentCertificate": lambda: gc.assignment(COST).verify(),
+    "Plan": plan,
+    "PlanCertificate": lambda: plan().verify(),
+    "Explanation of a plan": lambda: plan().explain(0),
+    "Audit": lambda: gc.grid.audit(plan()),
+    "Problem": lambda: plan().problem,
+    "Dispatch": lambda: plan().dispatch,
+    "Prices": lambda: plan().prices,
+    "Shares": quotas,
+    "SharesCertificate": lambda: quotas().verify(),
+    "ShareExplanation": lambda: quotas().explain(0),
+    "TaskShares": lambda: gc.fair.dominant([[1, 4], [3, 1]], [9, 18]),
+    "Division": lambda: gc.fair.divide(10, guarantee=[2, 4], request=[8, 8], weight=[1, 1]),
+    "Signal": signal,
+    "Replay": replay,
+    "Replay of a trace": trace_replay,
+    "WhatIf": lambda: gc.grid.whatif(plan(), share=0.7, gap=0.5),
+    "Comparison": lambda: gc.grid.compare(plan(), plan()),
+    "ReplayCertificate": lambda: replay().verify(),
+    "Placement": lambda: packer().place(pods()),
+    "Bound": lambda: packer().bound(pods(), served=50.0),
+    "BoundCertificate": lambda: packer().bound(pods(), served=50.0).verify(),
+    "LiveMatching": lambda: world().match(),
+    "LiveMatching of gangs": lambda: gangs().match(),
+    "LiveMatching certificate": lambda: world().match().verify(),
+    "Changes": lambda: world().match().changes,
+    "Quote": lambda: world().quote({"work": [1.0]}),
+
+    "Witness": lambda: gc.transport(COST, [1, 1, 1]).witness,
+    "Interner": interner,
+    "Ragged": lambda: gc.Ragged(np.array([0, 1, 3]), np.array([1, 2, 3])),
+    "Borrowing": lambda: gc.fair.borrowing(cohort(), USAGE, "a"),
+    "DominantShares": lambda: gc.fair.dominant_shares(cohort(), USAGE),
+    "DominantShare": lambda: gc.fair.dominant_shares(cohort(), USAGE)["a"],
+    "DivisionExplanation": lambda: RESULTS["Division"]().explain(0),
+    "Level": lambda: quotas().levels[0],
+    "Queues": lambda: gc.fair.Queues(name=["vision", "speech"], guarantee=[2, 2], weight=[1, 3]),
+    "Quotas of queues": cohort,
+    "Corrected": corrected,
+    "Step": step,
+    "HourLedger": lambda: step().ledger,
+    "Ledger": lambda: gc.grid.Ledger().record(plan(), batch="day 1"),
+    "Running": lambda: gc.grid.Running(id=[1], klass=[0], hours_left=[1]),
+    "Explanation of a pod": explained_pod,
+    "Template": lambda: gc.pack.mig("A100-40GB"),
+    "Trace": trace,
+    "Cluster": lambda: gc.traces.Cluster([2, 1], names=("V100", "K80")),
+    "Priced": lambda: gc.traces.Priced(),
+    "TraceCertificate": lambda: trace_replay().verify(),
+    "Jobs": lambda: plan().problem.jobs,
+    "Sites": lambda: plan().problem.sites,
+    "Classes": lambda: plan().problem.classes,
+    "Energy": lambda: plan().problem.energy,
+    "Corridors": lambda: plan().problem.corridors,
+    "Quotas of tenants": lambda: plan().problem.quotas,
+    "Mandate": lambda: plan().problem.mandate,
+    "DirectRule": lambda: gc.grid.DirectRule(),
+    "Placement of jobs": lambda: gc.grid.Placement(klass=[2, -1], start=[5, -1]),
+    "Hours of a plan": lambda: plan().hourly,
+}  # fmt: skip
+RESULTS = {name: cache(make) for name, make in RESULTS.items()}  # values: made once, for all tests
+
+
+def public_types() -> dict[str, type]:
+    """Every public class that is no error, by its full name."""
+    packages = [gc, *(getattr(gc, name) for name in gc.__all__)]
+    return {
+        f"{package.__name__}.{name}": value
+        for package in packages
+        if isinstance(package, ModuleType)
+        for name in package.__all__
+        if inspect.isclass(value := getattr(package, name)) and not issubclass(value, Exception)
+    }
+
+
+def handled(result: Any) -> tuple[str, str, Any]:
+    """What a worker does with a result: reads it, shows it, sends it back."""
+    return type(result).__name__, str(result), result
