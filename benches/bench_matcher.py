@@ -55,7 +55,7 @@ class World:
         self.late: list[tuple[Any, dict[str, Any]]] = []  # one_more's, kept apart: no long copies
 
     def cold(self) -> tuple[Any, float]:
-        """The same world solved anew, and seconds: the better of two."""
+        """The same world solved from nothing, and seconds: the better of two."""
         self.gather()
         tables = [np.where(self.shut, np.inf, t) for t in self.tables]
         jobs = self.jobs
@@ -96,7 +96,7 @@ class World:
             self.jobs[name] = np.concatenate([column, *(new[name] for _, new in late)])
 
     def tariffs(self, count: int) -> None:
-        """So many classes become dearer by 5 %."""
+        """A number of classes become dearer by 5 %."""
         table = self.tables[0].copy()
         table[:, self.r.choice(table.shape[1], count, replace=False)] *= 1.05
         self.tables[0] = table

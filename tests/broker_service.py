@@ -78,7 +78,7 @@ class Service:
         self.http.close()
 
     def restart(self, how: int = signal.SIGKILL) -> dict:
-        """End it by a signal, and start it anew."""
+        """End it by a signal, and start it again."""
         self.end(how)
         return self.start()
 

@@ -69,7 +69,7 @@ def _raise(_: Any) -> bool:
 
 
 def endings() -> list[Ending]:
-    """Every way of stopping; hooks are made anew for each case, since they count."""
+    """Every way of stopping; hooks are made for each case, since they count."""
     return [
         Ending("whole"),
         Ending("limit 0", {"time_limit": 0}),

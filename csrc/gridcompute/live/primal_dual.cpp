@@ -45,7 +45,7 @@ void PrimalDual::add_classes(Slot n_slots) {
   const std::size_t more = at(n_slots - state.unplaced_class());
   prices.reserve(prices.size() + more);
   capacity.reserve(prices.size() + more);
-  if (index && !index->can_grow_to(n_slots + 1)) discard_index("the move index cannot take so many classes");
+  if (index && !index->can_grow_to(n_slots + 1)) discard_index("the move index cannot take that many classes");
   const bool indexed = static_cast<bool>(index);
   try {
     if (index) index.add_classes(n_slots + 1);

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["completion_picture", "load_picture", "replay_page", "rows_of"]
 
-#: Colours of the policies, in their order; they begin anew after the last.
+#: Colours of the policies, in their order; they repeat after the last.
 COLOURS = ("#085156", "#c2703d", "#7fbcad", "#5d6b69", "#a3331c", "#8a6fb0", "#c9a227", "#3f7fbf")
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 620, 260, 52, 34
 #: Points a curve has at most: a picture shows no more.

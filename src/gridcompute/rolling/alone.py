@@ -98,7 +98,7 @@ def _choice(
 def hourly(
     jobs: Trace, outlook: Outlook, pieces: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Decide each hour anew what runs; return rows and starts, or in pieces rows and hours.
+    """Decide each hour again what runs; return rows and starts, or in pieces rows and hours.
 
     A job starts when no later start is forecast to be cheaper; in pieces it runs when fewer hours
     are forecast to be cheaper than it still needs. Ties run.

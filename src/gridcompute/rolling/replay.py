@@ -221,7 +221,7 @@ def replay(
     ----------
     jobs : mapping, data frame or structured array
         Integer columns ``arrival_h`` (hours after the start of the trace), ``hours``, ``slots`` and
-        ``window_h``: a job starts at most so many hours after its arrival. Where it may pause it
+        ``window_h``: a job starts at most this many hours after its arrival. Where it may pause it
         takes any `hours` slot-hours a slot within ``hours + window_h``, at most `slots` at a time.
     signal : forecast.Signal
         What a slot-hour costs, and what was forecast of it.
@@ -235,14 +235,14 @@ def replay(
         "gaia": the start at which most is saved for each hour until the job is done (Carbon-Time).
         "threshold": hours below the 0.3 quantile of the next 24, until the window is used up.
         "book": as "arrival", beside what earlier jobs have booked.
-        "rolling": all that waits is planned anew each hour.
+        "rolling": all that waits is planned again each hour.
         "hindsight": the optimum, all known.
         "arrival", "gaia" and "threshold" place each job alone; what exceeds `slots` overflows.
         "gaia" never pauses.
     interruptible : bool
         Whether jobs may pause, at whole hours and no cost.
     starts : sequence of date or int, optional
-        The trace is begun anew at each of these hours of the signal, each without what the others
+        The trace begins at each of these hours of the signal, each without what the others
         left, and the costs are added. None = the first issue.
     seed : int
         No policy draws numbers today: it changes nothing.

@@ -50,7 +50,7 @@ class SharedRun:
         return np.arange(low, high)
 
     def commit(self, rows: NDArray[np.int64], now: int, units: NDArray[np.int64]) -> None:
-        """Run so many slot-hours of these jobs in the hour `now`."""
+        """Run a number of slot-hours of these jobs in the hour `now`."""
         self.left[rows] -= units
         self.load[now - self.first] += units.sum()
         self.parts.append((self.order[rows], np.full(len(rows), now), units))

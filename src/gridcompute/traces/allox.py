@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["allox"]
 
-# Positions a device: so many times the jobs by the devices, and at least one more.
+# Positions a device: this multiple of the jobs by the devices, and at least one more.
 _SPARE = 2.5
 
 

@@ -2,7 +2,7 @@
 
 Makespan. Jobs that arrive at r or later cannot all be done before r + T, T being the optimum of the
 linear program in which jobs divide freely over devices and time, each on one type at a time. Its
-dual prices are kept: from them alone `certificate` computes the bound anew.
+dual prices are kept: from them alone `certificate` computes the bound again.
 
 Completion times. Let device-time of type k at time t have a price p_k(t) >= 0. A job that is done
 at C, with the price of the device-time it uses, costs at least phi_j, the best it could do alone at

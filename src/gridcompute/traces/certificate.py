@@ -1,6 +1,6 @@
 """Check of a replay's bounds from the trace, the cluster and the prices alone.
 
-It imports nothing that made them: what the prices are worth is computed anew, job by job and time
+It imports nothing that made them: what the prices are worth is computed again, job by job and time
 by time, by the inequalities stated in `bounds`.
 """
 

@@ -43,7 +43,7 @@ class RoundPriorities:
     order : sequence of int
         Types in the order in which they take jobs.
     shuffle : random.Random, optional
-        Shuffles that order anew each round: for policies that are blind to types.
+        Shuffles that order again each round: for policies that are blind to types.
     positive : bool
         Only jobs with a positive priority run (FIFO).
     """

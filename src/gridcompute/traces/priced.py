@@ -37,7 +37,7 @@ class _Tuning(NamedTuple):
     #: jobs seen grows before they are computed again.
     price_jobs: int = 400
     price_growth: float = 0.1
-    #: Rounds between two programs of the makespan, and one more for so many jobs.
+    #: Rounds between two programs of the makespan, and the jobs for which one more is added.
     share_rounds: int = 4
     jobs_a_round: int = 1000
     #: Seconds taken for a round's length where a replay has no rounds.

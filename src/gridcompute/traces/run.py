@@ -138,7 +138,7 @@ class Replay(Value):
     def makespan_bound_s(self) -> float:
         """What no schedule of the measured jobs is below, whatever it does with all others.
 
-        Worked out when it is first asked for; `verify` computes it anew from its prices.
+        Worked out when it is first asked for; `verify` computes it again from its prices.
         """
         return makespan_bound(self.trace, self.cluster, self.jobs, self._prices[0])
 

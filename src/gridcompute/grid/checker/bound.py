@@ -168,7 +168,7 @@ def windows_of(problem: Problem, prices: Prices) -> list[tuple[Floats, Floats]]:
 
 
 class Offer(NamedTuple):
-    """Some jobs at one class, each so many hours after its release."""
+    """Some jobs at one class, each a number of hours after its release."""
 
     #: Their positions in the block of jobs.
     at: Int64s

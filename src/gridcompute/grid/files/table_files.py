@@ -31,7 +31,7 @@ __all__ = ["MOST_BYTES", "SUFFIXES", "read_csv", "read_table", "require_room", "
 SUFFIXES = (".parquet", ".csv")
 #: The largest file of a table, bytes.
 MOST_BYTES = 1 << 36
-#: Values of a file decode to at most so many bytes, or so many times the file's size.
+#: Largest number of bytes that the values of a file may decode to, and as a multiple of its size.
 ROOM_BYTES, ROOM_TIMES = 1 << 30, 100
 #: The most columns of one table: corridors in CSV have one for each destination and hour.
 MOST_COLUMNS = 1 << 20

@@ -552,7 +552,7 @@ class EnergyBlock:
         """The solver's point in kWh, with its tolerance put where it does no harm.
 
         Amounts below zero are lifted, the store is summed up again from its flows, the grid takes
-        what then differs from the load, and what is missing to the rules is counted anew.
+        what then differs from the load, and what is missing to the rules is counted again.
         """
         energy = self.problem.energy
         site = self.problem.direct_rows.site

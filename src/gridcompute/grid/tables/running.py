@@ -82,7 +82,7 @@ restart_h (2,), move_yuan (2,)>
         return Running(**columns)
 
     def pinned_in(self, hours: int) -> Bools:
-        """Return which rows cannot move within so many hours: pinned, or busy beyond the end."""
+        """Return which rows cannot move within `hours`: pinned, or busy beyond the end."""
         return np.asarray(~self.movable | (self.hours_left > hours))
 
 
