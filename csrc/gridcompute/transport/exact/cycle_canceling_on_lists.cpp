@@ -104,8 +104,9 @@ void cancel_cycles_on_lists(const SolverContext& context, const Level& all, cons
   if (costs <= kFewCosts || result.status != Status::optimal) return;
   result.listed = true;
   const PricedMatching of{problem, result.assignment, result.prices, default_margin(result.rounding, result.prices)};
-  const std::optional<NearClasses> near =
-      find_near_classes_on_lists(context, all, r, prices, of, costs <= kManyCosts && problem.cost->singles());
+  // What all jobs pay is not at hand where some are in shards.
+  const bool own = costs <= kManyCosts && problem.shards == nullptr && problem.cost->singles();
+  const std::optional<NearClasses> near = find_near_classes_on_lists(context, all, r, prices, of, own);
   if (!near) return;
   const CancelOutcome end = cancel_cycles(problem, *near, fixed, kWork, context.pool, context.stop, result);
   if (end == CancelOutcome::improvable) result.status = Status::feasible;
