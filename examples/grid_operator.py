@@ -11,9 +11,10 @@ from the forecast: the error of an hour is 0.8 times that of the hour before and
 starts at once, and keeps a ledger of the green mandate. In the end the same hours are planned by
 one who knew all.
 
-Writes out/operator.html: load, green share, moves, and the regret by the hour. By default it runs
-as many hours as half a minute has room for; --seconds 0 runs them all. With --snapshot the operator
-is written to a file after each hour, and a run that was interrupted goes on where it was.
+Writes out/operator.html, the page of the run, and out/operator.png: load, green share, jobs, and
+the regret by the hour. By default it runs as many hours as half a minute has room for; --seconds 0
+runs them all. With --snapshot the operator is written to a file after each hour, and a run that was
+interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -54,6 +56,20 @@ def coming(jobs: grid.Jobs, hour: int) -> dict[str, np.ndarray] | None:
     """The columns of the jobs that come in an hour."""
     rows = np.flatnonzero(jobs.release == hour)
     return {name: getattr(jobs, name)[rows] for name in jobs.columns()} if len(rows) else None
+
+
+def draw(op: grid.Rolling, seen: grid.Plan, path: Path) -> None:
+    """One picture of the hours that have passed."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(4, 1, figsize=(9, 11), layout="constrained")
+    op.plot.load(ax=axes[0])
+    op.plot.green(ax=axes[1])
+    op.plot.jobs(ax=axes[2])
+    op.plot.regret(by="hour", seen=seen, ax=axes[3])
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
 
 
 def options() -> argparse.ArgumentParser:
@@ -120,7 +136,8 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(f"{short} of {len(owed)} new sites owe the mandate green energy so far")
     args.out.mkdir(parents=True, exist_ok=True)
     page = op.report(args.out / "operator.html", seen)
-    console.print(f"page: {page}")
+    draw(op, seen, args.out / "operator.png")
+    console.print(f"page: {page}, picture: {args.out / 'operator.png'}")
     return 0
 
 

@@ -46,6 +46,7 @@ GRID_OPTIONS = {"LagrangianOracle", "LocalSearch", "ResidualCapacity", "thread_c
 # draws, and the `plot` of a result is what plot/ draws.
 UPWARDS = {
     ("grid.operations.rolling", "report.operator_page"),
+    ("grid.operations.rolling", "plot.rolling"),
     ("grid.plan.plan", "report.page"),
     ("grid.plan.plan", "plot.plan"),
     ("results.matching", "plot.matching"),

@@ -428,3 +428,40 @@ def test_contracts_are_carried_from_hour_to_hour() -> None:
     assert seen.bound_yuan <= op.cost_yuan * (1 + 1e-9)
     assert same.objective_yuan <= op.cost_yuan * (1 + 1e-9)
     assert same.objective_yuan >= 0.9 * op.cost_yuan
+
+
+def test_what_a_store_holds_never_rounds_to_more_than_its_size() -> None:
+    """If this fails, an operator ends with an error in an hour that leaves a battery full.
+
+    Of these numbers ``green + (most - green)`` is more than ``most``.
+    """
+    from gridcompute.grid.operations.world import within_store
+
+    most, green = np.array([7.854891493606652]), np.array([1.4855757384787682])
+    assert (green + (most - green) > most).all()
+    rng = np.random.default_rng(0)
+    most = np.append(most, rng.uniform(0, 10, 500))
+    green = np.append(green, rng.uniform(-0.1, 1.1, 500) * most[1:])
+    for grey in (most - green, most, 0.5 * most, np.full(501, -1e-12)):
+        kept = within_store(green, grey, most)
+        assert (kept[0] + kept[1] <= most).all()
+        assert min(kept[0].min(), kept[1].min()) >= 0
+        fits = (green >= 0) & (grey >= 0) & (green + grey <= most)
+        assert (kept[0][fits] == green[fits]).all()
+        assert (kept[1][fits] == grey[fits]).all()
+    nothing = within_store(np.ones(1), np.ones(1), np.zeros(1))
+    assert nothing[0].tolist() == nothing[1].tolist() == [0.0]
+
+
+def test_what_is_owed_is_missing_only_after_the_last_hour() -> None:
+    """If this fails, green power owed at night is charged as a shortfall, or a shortfall is not."""
+    op = operator(world(seed=2, hours=4), horizon_h=4)
+    for _ in range(4):
+        op.step(actual={"renewables": 0.0})
+        mandate = op.hindsight().problem.mandate
+        worth = float(op._state.prices.mandate_bound.max())
+        expected = 3.0 if op.clock == 4 else min(3.0, worth)
+        assert mandate.shortfall_yuan_per_kwh == expected
+        assert mandate.shortfall == "priced"
+    owed = op.ledger.owed_kwh(op.world.mandate, op.world.sites)
+    assert op.account.parts["mandate"] == pytest.approx(3.0 * np.maximum(owed, 0.0).sum())

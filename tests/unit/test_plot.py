@@ -175,3 +175,57 @@ def test_pictures_are_drawn_on_the_axes_given() -> None:
     assert p.timeline([0], ax=axes[1, 2]) is axes[1, 2]
     assert plt.get_fignums() == [figure.number]
     figure.canvas.draw()
+
+
+@cache
+def operated() -> gc.grid.Rolling:
+    """An operator after three hours of its four."""
+    problem = gc.grid.east_west(n_jobs=12, seed=1, hours=4)
+    op = gc.grid.Rolling(problem, horizon_h=3, gap=2.0)
+    for renewables in (1.0, 0.2, 1.3):
+        op.step(actual={"renewables": renewables})
+    return op
+
+
+def test_the_hours_of_an_operator_are_bars() -> None:
+    """If this fails, the picture of a run shows another load, or other jobs, than its books."""
+    op = operated()
+    ax = op.plot.load()
+    bars = {container.get_label(): container for container in ax.containers}
+    green = [bar.get_height() for bar in bars["green in its own hour"]]
+    np.testing.assert_allclose(green, op.ledger.green_kwh.sum(axis=1))
+    tops = [bar.get_y() + bar.get_height() for bar in ax.containers[-1]]
+    np.testing.assert_allclose(tops, op.ledger.load_kwh.sum(axis=1))
+    assert ax.get_ylabel() == "load, kWh"
+    assert ax.get_xlim() == (0, 3)
+    (started, *_) = op.plot.jobs().containers
+    assert [bar.get_height() for bar in started] == op.history["started"].tolist()
+
+
+def test_the_green_share_stands_beside_what_is_asked() -> None:
+    op, lines = operated(), operated().plot.green().get_lines()
+    np.testing.assert_allclose(lines[0].get_ydata()[:-1], 100 * op.ledger.green_share)
+    held = op.world.mandate.applies_to(op.world.sites)
+    sums = [table[:, held].sum(axis=1) for table in (op.ledger.green_kwh, op.ledger.load_kwh)]
+    np.testing.assert_allclose(lines[1].get_ydata()[:-1], 100 * sums[0] / sums[1])
+    assert lines[2].get_ydata()[0] == 80.0
+
+
+def test_regret_of_an_operator_by_hour_and_by_cause() -> None:
+    op = operated()
+    seen = op.hindsight()
+    (bars,) = op.plot.regret(by="hour", seen=seen).containers
+    heights = [bar.get_height() for bar in bars]
+    np.testing.assert_allclose(heights, op.regret_by_hour(seen))
+    ax = op.plot.regret()
+    assert [bar.get_width() for bar in ax.patches] == list(op.regret.values())
+    assert labels(ax.yaxis) == list(op.regret)
+    with pytest.raises(InvalidProblemError, match="by: found 'day'"):
+        op.plot.regret(by="day")
+
+
+def test_pictures_of_an_operator_before_its_first_hour() -> None:
+    """If this fails, a page that draws a run from its beginning ends with an error."""
+    op = gc.grid.Rolling(gc.grid.east_west(n_jobs=5, seed=0, hours=3))
+    for ax in (op.plot.load(), op.plot.green(), op.plot.jobs()):
+        assert ax.get_xlim() == (0, 1)

@@ -2,7 +2,8 @@
 
 Both end at the same moment T and settle alike what is open then, so that what the operator did is a
 plan of the problem of hindsight, with the same cost: jobs that still run are paid to their ends,
-jobs that wait what they would cost at the last prices, stored energy what it is worth.
+jobs that wait what they would cost at the last prices, stored energy what it is worth, and what is
+owed to the mandate what green power is worth, while there are hours left to make it good.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..planner.cost import dispatch_cost, load_of
 from ..planner.dispatch_lp import EnergyBlock
 from ..planner.pinned import WithoutPinned
 from ..tables.jobs import Jobs
-from ..tables.mandate import DirectRule
+from ..tables.mandate import DirectRule, Mandate
 from ..tables.window import sliced
 from .book import LOST, NEVER, RUNNING, WAITING
 from .hour import energy_yuan
@@ -107,7 +108,7 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
         classes=sliced(world.classes, 0, hours),
         corridors=sliced(world.corridors, 0, hours),
         energy=energy,
-        mandate=priced(world.mandate),
+        mandate=_settled_at(world, _owed_yuan_per_kwh(world, state)),
         quotas=world.quotas.replace(lower_accelerator_h=0.0),
     )
 
@@ -166,11 +167,7 @@ def _later(world: Problem, state: State, rows: Int64s, hours: int) -> Floats:
 
 def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
     """Return what is missing to the rules, what the tail costs, and what is stored, yuan."""
-    mandate = world.mandate
-    price = mandate.shortfall_yuan_per_kwh
-    if mandate.ledger is not None:
-        price = min(price, mandate.ledger.cap_yuan_per_kwh)
-    direct = state.direct
+    mandate, price, direct = world.mandate, _owed_yuan_per_kwh(world, state), state.direct
     owed = state.ledger.owed_kwh(mandate, world.sites)
     if not tail:
         stored = state.green_kwh + state.grey_kwh
@@ -184,7 +181,10 @@ def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
         rule = _direct_yuan(world, used, load)
         return {"mandate": missing, "direct_rule": rule, "tail": 0.0, "stored": -worth}
     window = run_out(world, state, tail)
-    problem = window.problem.replace(direct_rule=DirectRule(used=0.0, of_load=0.0))
+    problem = window.problem.replace(
+        direct_rule=DirectRule(used=0.0, of_load=0.0),
+        mandate=_settled_at(window.problem, price),
+    )
     klass = np.full(len(window.rows), -1, np.int32)
     start = klass.copy()
     if problem.running is not None:
@@ -194,8 +194,7 @@ def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
     market = WithoutPinned(problem)
     load = load_of(problem.effective, klass, start)
     d = EnergyBlock(market.problem, load).serve(load).dispatch
-    rows = problem.mandate_rows
-    missing = float(rows.missing_yuan_per_kwh * d.missing_kwh.sum())
+    missing = price * float(d.missing_kwh.sum())
     missing += float(problem.energy.certificate_yuan_per_kwh * d.certificate_kwh.sum())
     stored = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
     worth = float((state.worth * stored).sum())
@@ -212,6 +211,27 @@ def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
         "tail": whole - missing + worth,
         "stored": -worth,
     }
+
+
+def _owed_yuan_per_kwh(world: Problem, state: State) -> float:
+    """Return what a kWh is settled at that is owed to the mandate and was not missed yet.
+
+    While there are hours left it can still be made good: it costs what green power is worth in the
+    bound of the last plan, where it is dearest. After the last hour it is missing.
+    """
+    mandate = world.mandate
+    price = mandate.shortfall_yuan_per_kwh
+    if mandate.ledger is not None:
+        price = min(price, mandate.ledger.cap_yuan_per_kwh)
+    if state.prices is None or state.clock >= world.hours:
+        return price
+    return min(price, float(state.prices.mandate_bound.max(initial=0.0)))
+
+
+def _settled_at(problem: Problem, yuan_per_kwh: float) -> Mandate:
+    """Return a problem's mandate with this price of what is missing."""
+    mandate = priced(problem.mandate)
+    return dataclasses.replace(mandate, shortfall_yuan_per_kwh=yuan_per_kwh)
 
 
 def _direct_yuan(world: Problem, direct: dict[str, Floats], load: Floats) -> float:

@@ -21,7 +21,7 @@ from .hour_ledger import HourLedger
 from .inputs import brought, expected_jobs, factor_of, known, new_table, outlook, setting
 from .state import COSTS, HOURLY, State, first_state
 from .state_file import read_state, write_state
-from .world import Window, length_of, numbered, window_of
+from .world import Window, length_of, numbered, window_of, within_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..._progress import ProgressHook
+    from ...plot.rolling import RollingPlots
     from ..plan.columns import Prices
     from ..plan.plan import Plan
     from ..tables.column import Floats, Int64s
@@ -413,8 +414,8 @@ class Rolling:
             np.concatenate([old.certificate_kwh, exported[None] * float(volume)]),
             np.concatenate([old.shed_kwh, d.shed_kwh[None, :, 0]]),
         )
-        green = np.clip(d.green_stored_kwh[:, 0], 0.0, energy.battery_kwh)
-        grey = np.clip(d.grey_stored_kwh[:, 0], 0.0, energy.battery_kwh - green)
+        stored = d.green_stored_kwh[:, 0], d.grey_stored_kwh[:, 0]
+        green, grey = within_store(*stored, energy.battery_kwh)
         brought_now = {**hour, "may_shed_kwh": powered.problem.energy.shed_kwh[:, 0]}
         actual = {name: [*values, brought_now[name]] for name, values in state.actual.items()}
         taken = {
@@ -445,7 +446,9 @@ class Rolling:
     def account(self) -> Account:
         """What the hours that have passed cost, part by part, with what is open settled.
 
-        The parts of `history`; ``mandate`` and ``direct_rule``, what is missing to the rules;
+        The parts of `history`; ``mandate``, what is owed to it, at what green power is worth in the
+        last plan's bound where it is dearest, and after the last hour at the price of a shortfall;
+        ``direct_rule``, what is missing to it;
         ``tail``, the energy of what still runs; ``waiting``, what the jobs that wait would cost at
         the last plan's prices; ``stored``, the worth of what is stored (not above 0).
         """
@@ -519,6 +522,13 @@ class Rolling:
         seen = self.hindsight() if seen is None else seen
         spent = sum(self.history[name] for name in COSTS if name != "lost")
         return np.asarray(spent - hourly_yuan(seen, self.clock))
+
+    @property
+    def plot(self) -> RollingPlots:
+        """The pictures of the hours, e.g. `plot.load()` or `plot.regret()`; needs matplotlib."""
+        from ...plot.rolling import RollingPlots  # upwards, and only when called
+
+        return RollingPlots(self)
 
     def report(self, path: str | PathLike[str], seen: Plan | None = None) -> Path:
         """Write one page of the run with pictures, and return its path.

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .state import State
 
-__all__ = ["Window", "deferred_yuan", "length_of", "numbered", "priced", "run_out", "window_of"]
+__all__ = [
+    "Window",
+    "deferred_yuan",
+    "length_of",
+    "numbered",
+    "priced",
+    "run_out",
+    "window_of",
+    "within_store",
+]
 
 #: What a job may cost more in the window than later is guessed to, before it is left for later:
 #: the guess is the price of its best option in the window, and prices of later hours are not known.
@@ -130,6 +139,17 @@ def deferred_yuan(
     return np.asarray(np.maximum(cheapest(problem, prices, np.arange(len(rows))), 0.0))
 
 
+def within_store(green: Floats, grey: Floats, most: Floats) -> tuple[Floats, Floats]:
+    """Return what is stored by colour with what a solver's tolerance left outside the store gone.
+
+    Of the sum, too: ``green + (most - green)`` may round to more than `most`.
+    """
+    green = np.clip(green, 0.0, most)
+    grey = np.clip(grey, 0.0, most - green)
+    above = green + grey > most
+    return green, np.where(above, np.maximum(np.nextafter(grey, -np.inf), 0.0), grey)
+
+
 def priced(mandate: Mandate) -> Mandate:
     """Return the mandate with its shortfall at a price: hours that have passed cannot be mended."""
     return dataclasses.replace(mandate, shortfall="priced")
@@ -145,9 +165,7 @@ def numbered(rows: Int64s) -> Int64s:
 def _hours_of(world: Problem, state: State, first: int, hours: int, factor: Floats) -> Problem:
     """Return the tables of some hours, energy as it stands at the first of them."""
     energy = sliced(world.energy, first, hours)
-    most = energy.battery_kwh
-    green = np.clip(state.green_kwh, 0.0, most)
-    grey = np.clip(state.grey_kwh, 0.0, most - green)
+    green, grey = within_store(state.green_kwh, state.grey_kwh, energy.battery_kwh)
     energy = energy.replace(
         direct_kwh=energy.direct_kwh * factor,
         green_start_kwh=green,
