@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <numeric>
 
+#include "gridcompute/base/simd_lanes.hpp"
 #include "gridcompute/live/kernels.hpp"
 
 namespace gridcompute::live {
@@ -19,6 +22,12 @@ Index bit_floor(Index n) { return static_cast<Index>(std::bit_floor(static_cast<
 // Orders a heap so that its front is the shortest move, and of these that of the lowest job.
 bool longer(const MoveIndex::Move& x, const MoveIndex::Move& y) {
   return x.length != y.length ? x.length > y.length : x.job > y.job;
+}
+
+// Returns a float that is no less than x, a whole number or one that may be off by 1, and little more.
+float rounded_up(double x) {
+  const auto nearest = static_cast<float>(x);
+  return nearest + std::fabs(nearest) * 0x1p-22F;
 }
 
 }  // namespace
@@ -208,13 +217,17 @@ struct MoveIndex::SourceMoves {
   std::vector<std::vector<Move>> by_target;
   std::vector<Cost> cut, threshold;
   std::vector<Slot> touched, found;
+  std::vector<float> near, below;  // threshold, and the negative price, of each class
+  AlignedVector<float> sketch;
   KeyBuffer buffer;
   Cost limit = 0;
   Index rows = 0;
-  // For build(): the keys of the members, and those that are in no class of least reduced cost.
+  Index members = 0, seen = 0;  // of the class, and those of them whose rows were read
+  Index most = 0;               // moves of one pair that are kept so far
+  bool sketching = false;       // rows are read in float32 first
+  // For build(): keys are written to the state, and jobs noted that are in no class of least reduced cost.
   bool check = false;
-  std::vector<Cost> keys;
-  std::vector<std::uint8_t> exact;
+  MatcherState::KeySums sums;
   std::vector<Job> misplaced;
 };
 
@@ -242,39 +255,106 @@ Cost MoveIndex::choose_limit(Slot a, Cost need, Cost least_to, KeyBuffer& buffer
   return prices_[at(a)] + margin - std::min<Cost>(0, least_to);
 }
 
-// Reads the rows of some members of class a and collects their moves up to lists.limit.
-void MoveIndex::collect_moves(Slot a, std::span<const Job> members, SourceMoves& lists) const {
+// Begins to collect the moves of a class with so many members, up to lists.limit.
+void MoveIndex::begin_moves(Slot a, Index members, SourceMoves& lists) const {
   const bool whole = lists.limit >= kForbidden;
   // A move is collected if its length is at most the threshold: within the limit, and below what was cut.
   for (Slot b = 0; b < classes_; ++b) lists.threshold[at(b)] = whole ? kForbidden / 2 : lists.limit - reference_[at(b)];
   lists.threshold[at(a)] = -kForbidden;
   lists.found.resize(at(classes_) + 1);
-  for (std::size_t from = 0; from < members.size(); from += at(tuning_.index_rows)) {
-    const auto block = members.subspan(from, std::min(at(tuning_.index_rows), members.size() - from));
-    state_.read_rows(block, lists.buffer);
-    lists.rows += static_cast<Index>(block.size());
-    for (std::size_t k = 0; k < block.size(); ++k) {
-      const Job job = block[k];
-      const Cost* row = lists.buffer.keys.data() + k * at(classes_);
-      const Cost here = row[a];
-      if (lists.check) {
-        const Cost least = kernels::least_reduced(row, prices_.data(), classes_);
-        if (least >= kForbidden ? a != state_.unplaced_class() : here + prices_[at(a)] != least)
-          lists.misplaced.push_back(job);
-        lists.keys.push_back(here);
-        lists.exact.push_back(lists.buffer.exact[k]);
-      }
-      if (here >= kForbidden) continue;
-      const Index n = kernels::classes_below(row, lists.threshold.data(), classes_, here, lists.found.data());
-      for (Index f = 0; f < n; ++f) {
-        const Slot b = lists.found[at(f)];
-        auto& moves = lists.by_target[at(b)];
-        if (moves.empty()) lists.touched.push_back(b);
-        append_bounded(moves, {row[b] - here, job, stamp_[at(job)]}, build_size_, lists.cut[at(b)],
-                       lists.threshold[at(b)]);
-      }
-    }
+  lists.near.resize(at(classes_)), lists.below.assign(at(classes_), -std::numeric_limits<float>::infinity());
+  for (Slot b = 0; b < classes_; ++b) {
+    lists.near[at(b)] = rounded_up(static_cast<double>(lists.threshold[at(b)]));
+    if (lists.check && b != a) lists.below[at(b)] = rounded_up(static_cast<double>(-prices_[at(b)]));
   }
+  lists.sketch.resize(at(sketch_width(classes_)));
+  lists.members = members, lists.seen = 0;
+  lists.sketching = state_.sketches();
+}
+
+// Reads the rows of the next members of class a and collects their moves. Where costs are fractions anyway, so that no
+// key is exact, rows are sketched in float32: most classes are far from being a cheap move.
+//
+// Of a pair fewer moves are kept the fewer members were seen: what is far from the cheapest of a tenth of the members
+// will not be among the cheapest of all, or only by chance, and then the list ends where it was cut.
+void MoveIndex::collect_moves(Slot a, std::span<const Job> members, SourceMoves& lists) const {
+  const std::size_t step = at(tuning_.index_rows);
+  for (std::size_t from = 0; from < members.size(); from += step) {
+    const auto block = members.subspan(from, std::min(step, members.size() - from));
+    lists.most = std::min(build_size_, 4 + build_size_ * lists.seen * 5 / (lists.members * 4));
+    const bool first = lists.seen == 0;
+    lists.seen += static_cast<Index>(block.size());
+    lists.rows += static_cast<Index>(block.size());
+    if (first || !lists.sketching) {
+      collect_exactly(a, block, lists);
+      lists.sketching &=
+          std::none_of(lists.buffer.exact.begin(), lists.buffer.exact.end(), [](auto exact) { return exact != 0; });
+      continue;
+    }
+    for (std::size_t k = 0; k < block.size(); ++k)
+      if (!collect_sketched(a, block[k], lists)) collect_exactly(a, block.subspan(k, 1), lists);
+  }
+}
+
+void MoveIndex::collect_exactly(Slot a, std::span<const Job> block, SourceMoves& lists) const {
+  state_.read_rows(block, lists.buffer);
+  for (std::size_t k = 0; k < block.size(); ++k) {
+    const Job job = block[k];
+    const Cost* row = lists.buffer.keys.data() + k * at(classes_);
+    const Cost here = row[a];
+    if (lists.check) {
+      const Cost least = kernels::least_reduced(row, prices_.data(), classes_);
+      if (least >= kForbidden ? a != state_.unplaced_class() : here + prices_[at(a)] != least)
+        lists.misplaced.push_back(job);
+      state_.write_key(job, here, lists.buffer.exact[k] != 0, lists.sums);
+    }
+    if (here >= kForbidden) continue;
+    const Index n = kernels::classes_below(row, lists.threshold.data(), classes_, here, lists.found.data());
+    for (Index f = 0; f < n; ++f) collect_move(job, lists.found[at(f)], row[lists.found[at(f)]] - here, lists);
+  }
+}
+
+// The same of one job, most of whose costs are read in float32 alone; false: this cannot be. Its keys count as rounded.
+bool MoveIndex::collect_sketched(Slot a, Job job, SourceMoves& lists) const {
+  const double away = state_.switching_key(job);
+  const Cost here = state_.read_key(job, a);
+  if (here >= kForbidden || !(away < std::numeric_limits<double>::infinity())) return false;
+  const Sketched made = state_.sketch(job, lists.sketch.data());
+  // A key is off by half a unit more, and sums of floats of at most this size by two roundings.
+  const double slack = made.error + 2 + made.largest * 0x1p-22 - away;
+  if (!(slack < 0x1p61)) return false;
+  const Slot out = state_.unplaced_class(), placed = state_.placed_class(job);
+  const Cost reduced = here + prices_[at(a)];
+  Index n = kernels::classes_near(lists.sketch.data(), lists.near.data(), lists.below.data(), out,
+                                  rounded_up(static_cast<double>(here) + slack),
+                                  rounded_up(static_cast<double>(reduced) + slack), lists.found.data());
+  // What is not as the sketch has it: the placed class, which costs no move, and being unplaced.
+  if (placed != out && away > 0) {
+    const auto end = lists.found.begin() + n;
+    if (std::find(lists.found.begin(), end, placed) == end) lists.found[at(n++)] = placed;
+  }
+  lists.found[at(n++)] = out;
+  bool least = true;
+  for (Index f = 0; f < n; ++f) {
+    const Slot b = lists.found[at(f)];
+    if (b == a) continue;
+    const Cost key = state_.read_key(job, b);
+    if (key >= kForbidden) continue;
+    least &= key + prices_[at(b)] >= reduced;
+    if (key - here <= lists.threshold[at(b)]) collect_move(job, b, key - here, lists);
+  }
+  if (!lists.check) return true;
+  if (!least) lists.misplaced.push_back(job);
+  state_.write_key(job, here, false, lists.sums);
+  return true;
+}
+
+void MoveIndex::collect_move(Job job, Slot b, Cost length, SourceMoves& lists) const {
+  auto& moves = lists.by_target[at(b)];
+  if (moves.empty()) lists.touched.push_back(b);
+  const Cost before = lists.threshold[at(b)];
+  append_bounded(moves, {length, job, stamp_[at(job)]}, lists.most, lists.cut[at(b)], lists.threshold[at(b)]);
+  if (lists.threshold[at(b)] != before) lists.near[at(b)] = rounded_up(static_cast<double>(lists.threshold[at(b)]));
 }
 
 // Appends a move; at 2 * most, keeps the cheapest `most` and lowers cut and threshold to what was removed.
@@ -372,6 +452,46 @@ void MoveIndex::rebuild_pair_table() {
 
 bool MoveIndex::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
   reset();
+  if (!unlimited_) return build_by_class(pool, stop, misplaced);
+  std::vector<std::unique_ptr<SourceMoves>> lists;
+  for (Slot a = 0; a < classes_; ++a) {
+    lists.push_back(std::make_unique<SourceMoves>(classes_));
+    lists.back()->check = true;
+    lists.back()->limit = kForbidden;
+    begin_moves(a, state_.load(a), *lists.back());
+  }
+  if (!build_together(pool, stop, lists)) return false;
+  for (Slot a = 0; a < classes_; ++a) {
+    finish_class(a, *lists[at(a)], misplaced);
+    lists[at(a)].reset();
+  }
+  return true;
+}
+
+// Collects the moves of all classes, of the jobs at some positions after the other: columns of the job store are then
+// read from the cache by all classes but the first.
+bool MoveIndex::build_together(Pool& pool, Stop& stop, std::vector<std::unique_ptr<SourceMoves>>& lists) {
+  std::vector<std::size_t> next(at(classes_), 0);  // member
+  const Index n = state_.n_positions();
+  for (Index begin = 0; begin < n; begin += tuning_.build_block) {
+    const bool last = begin + tuning_.build_block >= n;
+    const bool whole = pool.for_chunks(
+        classes_, 1,
+        [&](Index a, Index, Index) {
+          const auto members = state_.members(static_cast<Slot>(a));
+          std::size_t end = next[at(a)];
+          while (end < members.size() && (last || members[end] < begin + tuning_.build_block)) ++end;
+          collect_moves(static_cast<Slot>(a), members.subspan(next[at(a)], end - next[at(a)]), *lists[at(a)]);
+          next[at(a)] = end;
+        },
+        &stop);
+    if (!whole) return false;
+  }
+  return true;
+}
+
+// The same one class after the other, where all lists at once would take much memory.
+bool MoveIndex::build_by_class(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
   std::mutex joining;
   std::vector<std::unique_ptr<SourceMoves>> spare;  // one a thread at most
   std::vector<std::unique_ptr<SourceMoves>> ready(at(classes_));
@@ -388,20 +508,25 @@ bool MoveIndex::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
         if (!lists) lists = std::make_unique<SourceMoves>(classes_);
         lists->check = true;
         lists->limit = choose_limit(a, 0, 0, lists->buffer, lists->rows);
+        begin_moves(a, state_.load(a), *lists);
         collect_moves(a, state_.members(a), *lists);
         const std::lock_guard lock(joining);
         ready[at(a)] = std::move(lists);
         for (; next < classes_ && ready[at(next)]; ++next) {
-          SourceMoves& done = *ready[at(next)];
-          install(next, done);
-          for (std::size_t k = 0; k < done.keys.size(); ++k)
-            state_.set_key(state_.members(next)[k], done.keys[k], done.exact[k] != 0);
-          misplaced.insert(misplaced.end(), done.misplaced.begin(), done.misplaced.end());
-          done.keys.clear(), done.exact.clear(), done.misplaced.clear();
+          finish_class(next, *ready[at(next)], misplaced);
           spare.push_back(std::move(ready[at(next)]));
         }
       },
       &stop);
+}
+
+// Installs what was collected of a class, and counts the keys of its members.
+void MoveIndex::finish_class(Slot a, SourceMoves& lists, std::vector<Job>& misplaced) {
+  install(a, lists);
+  state_.count_keys(lists.sums);
+  misplaced.insert(misplaced.end(), lists.misplaced.begin(), lists.misplaced.end());
+  lists.sums = {};
+  lists.misplaced.clear();
 }
 
 // ---------------------------------------------------------------- more classes
@@ -474,6 +599,7 @@ void MoveIndex::reindex_source(Slot a, Cost need, bool farther, Pool& pool) {
   pool.for_chunks(n, tuning_.index_chunk, [&](Index chunk, Index begin, Index end) {
     auto part = std::make_unique<SourceMoves>(classes_);
     part->limit = lists.limit;
+    begin_moves(a, end - begin, *part);
     collect_moves(a, members.subspan(at(begin), at(end - begin)), *part);
     parts[at(chunk)] = std::move(part);
   });

@@ -35,6 +35,7 @@
 // lists are copied. The table of pairs is dense only up to 2,047 classes or where it takes less than 512 bytes a job.
 #pragma once
 
+#include <memory>
 #include <memory_resource>
 #include <unordered_map>
 
@@ -155,9 +156,16 @@ class MoveIndex {
   // One class.
   void insert_moves(Job job, Slot a, const Cost* row, std::vector<Slot>& found);
   Cost choose_limit(Slot a, Cost need, Cost least_to, KeyBuffer& buffer, Index& rows) const;
+  void begin_moves(Slot a, Index members, SourceMoves& lists) const;
   void collect_moves(Slot a, std::span<const Job> members, SourceMoves& lists) const;
+  void collect_exactly(Slot a, std::span<const Job> block, SourceMoves& lists) const;
+  bool collect_sketched(Slot a, Job job, SourceMoves& lists) const;
+  void collect_move(Job job, Slot b, Cost length, SourceMoves& lists) const;
   void merge(SourceMoves& whole, SourceMoves& part) const;
   void install(Slot a, SourceMoves& lists);
+  bool build_together(Pool& pool, Stop& stop, std::vector<std::unique_ptr<SourceMoves>>& lists);
+  bool build_by_class(Pool& pool, Stop& stop, std::vector<Job>& misplaced);
+  void finish_class(Slot a, SourceMoves& lists, std::vector<Job>& misplaced);
   void count_column_read(Index n);
   void reset();
 

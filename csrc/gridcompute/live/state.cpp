@@ -126,6 +126,13 @@ Cost MatcherState::read_key(Job job, Slot column) const {
   return key;
 }
 
+Sketched MatcherState::sketch(Job job, float* out) const {
+  const Sketched made = columns_.cost->sketch(job, resolution(), out);
+  if (columns_.closed)
+    for (const Slot s : *columns_.closed) out[s] = std::numeric_limits<float>::infinity();
+  return made;
+}
+
 void MatcherState::read_column(std::span<const Job> jobs, Slot column, KeyBuffer& buffer) const {
   buffer.keys.resize(jobs.size());
   buffer.exact.resize(jobs.size());
@@ -170,6 +177,19 @@ void MatcherState::set_key(Job job, Cost key, bool exact) {
   key < kForbidden ? void(key_sum_ += key) : void(++n_forbidden_);
   n_rounded_ += (exact ? 0 : 1) - ((flags_[at(job)] & kRounded) != 0 ? 1 : 0);
   set(job, kRounded, !exact);
+}
+
+void MatcherState::write_key(Job job, Cost key, bool exact, KeySums& sums) noexcept {
+  key_[at(job)] = key;
+  set(job, kRounded, !exact);
+  key < kForbidden ? void(sums.keys += key) : void(++sums.forbidden);
+  sums.rounded += exact ? 0 : 1;
+}
+
+void MatcherState::count_keys(const KeySums& sums) noexcept {
+  key_sum_ += sums.keys;
+  n_forbidden_ += sums.forbidden;
+  n_rounded_ += sums.rounded;
 }
 
 void MatcherState::mark_rounded(Job job) {

@@ -95,6 +95,14 @@ class MatcherState {
   // Reads the rows of many jobs, one after another into buffer.keys, with one entry of buffer.exact for each.
   void read_rows(std::span<const Job> jobs, KeyBuffer& buffer) const;
   [[nodiscard]] Cost read_key(Job job, Slot column) const;
+  // Can rows be read in float32? Then writes a job's costs times the resolution, without its switching cost, +inf where
+  // forbidden; as CostSource::sketch().
+  [[nodiscard]] bool sketches() const noexcept { return columns_.cost->sketches(); }
+  [[nodiscard]] Sketched sketch(Job job, float* out) const;
+  // Returns what the job pays, times the resolution, in any class but its placed one; +inf where it is pinned.
+  [[nodiscard]] double switching_key(Job job) const noexcept {
+    return switching_cost(columns_, job, placement(job)) * resolution();
+  }
   // Reads the keys of many jobs in one class into buffer.keys, with one entry of buffer.exact for each.
   void read_column(std::span<const Job> jobs, Slot column, KeyBuffer& buffer) const;
 
@@ -103,7 +111,15 @@ class MatcherState {
   void unassign(Job job);
   void unassign_all();
   void set_key(Job job, Cost key, bool exact);  // of an assigned job
-  void mark_rounded(Job job);                   // some key of this assigned job is not its cost
+  // Writes the key of a job that was assigned with an exact key of 0, but for the sums, which count_keys() completes:
+  // several threads may, each for other jobs.
+  struct KeySums {
+    Wide keys = 0;
+    Index forbidden = 0, rounded = 0;
+  };
+  void write_key(Job job, Cost key, bool exact, KeySums& sums) noexcept;
+  void count_keys(const KeySums& sums) noexcept;
+  void mark_rounded(Job job);  // some key of this assigned job is not its cost
   [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[static_cast<std::size_t>(s)]; }
   [[nodiscard]] Cost load(Slot s) const noexcept { return static_cast<Cost>(members(s).size()); }
   [[nodiscard]] Wide key_sum() const noexcept { return key_sum_; }  // of all assigned jobs; forbidden keys count as 0

@@ -64,6 +64,7 @@ struct Tuning {
   Index rows_chunk = 64;
   Index rows_between_stops = 1024;
   Index index_rows = 16;
+  Index build_block = Index{1} << 14;
   Index index_chunk = Index{1} << 11;
   Index column_chunk = Index{1} << 13;
   Index price_chunk = Index{1} << 14;
@@ -146,6 +147,8 @@ inline constexpr std::array kTuning{
     TuningEntry{"rows_between_stops", &Tuning::rows_between_stops, 1, 65'536, "rows",
                 "rows of queued jobs read between two polls of the stop"},
     TuningEntry{"index_rows", &Tuning::index_rows, 1, 1024, "rows", "rows read at once while a class is indexed"},
+    TuningEntry{"build_block", &Tuning::build_block, 1, 1 << 30, "positions",
+                "jobs whose rows all classes read before the next: their columns stay in the cache"},
     TuningEntry{"index_chunk", &Tuning::index_chunk, 1, 1 << 20, "jobs",
                 "members of a class that one thread indexes at once"},
     TuningEntry{"column_chunk", &Tuning::column_chunk, 1, 1 << 20, "jobs",
