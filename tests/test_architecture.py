@@ -59,7 +59,17 @@ CHECKER = {
     f"grid.checker.{name}"
     for name in ("verify", "bound", "search", "rules", "energy_lp", "marginal", "running")
 }
-TABLES = {"column", "frozen", "jobs", "sites", "energy", "corridors", "problem", "mandate"}
+TABLES = {
+    "column",
+    "frozen",
+    "jobs",
+    "sites",
+    "energy",
+    "corridors",
+    "problem",
+    "mandate",
+    "quotas",
+}
 CHECKER_IMPORTS = (
     CHECKER
     | {f"grid.tables.{name}" for name in TABLES}
@@ -69,7 +79,7 @@ CHECKER_ANNOTATIONS = {"grid.plan.data", "grid.plan.columns"}
 # Attributes that the engine computes from tables: the checker has functions of its own for them.
 ENGINE_ATTRIBUTES = {"mandate_rows", "direct_rows", "kwh_per_accelerator_h", "hours_needed"}
 ENGINE_ATTRIBUTES |= {"eligible", "why_not", "rows", "applies_to", "carried_kwh", "mandate_at"}
-ENGINE_ATTRIBUTES |= {"gang_levels"}
+ENGINE_ATTRIBUTES |= {"gang_levels", "linear_rows", "limit_accelerator_h", "after", "at_least"}
 ENGINE_ATTRIBUTES |= {"load_kwh", "green_kwh", "free", "reasons"}
 # The columns that bear the names of such attributes, by what they are columns of.
 OWN_COLUMNS = {"entry.load_kwh", "entry.green_kwh"}

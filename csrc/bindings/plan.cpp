@@ -57,6 +57,12 @@ plan::Instance instance_of(const py::dict& t) {
   w.latency = column<double>(t, "latency_ms");
   w.quota = column<double>(t, "quota");
   w.priced = column<std::uint8_t>(t, "priced");
+  if (t.contains("quota_rows")) {
+    w.models = t["n_models"].cast<Index>();
+    w.model = column<std::int32_t>(t, "model");
+    w.quota_rows = column<std::int32_t>(t, "quota_rows");
+    w.quota_ends = column<std::int32_t>(t, "quota_ends");
+  }
   w.places = t["n_sites"].cast<Index>();
   w.hours = t["n_hours"].cast<Index>();
   w.kinds = t["n_kinds"].cast<Index>();
@@ -74,7 +80,7 @@ void check(const LagrangianOracle& m, const DualPrices& y) {
   need(y.capacity, m.kinds() * m.classes() * m.hours(), "capacity");
   need(y.energy, m.places() * m.hours(), "energy");
   need(y.link, m.places() * m.places() * m.hours(), "corridor");
-  need(y.quota, m.owners(), "quota");
+  need(y.quota, m.owners() * m.models(), "quota");
 }
 
 DualPrices prices_of(const Array<double>& capacity, const Array<double>& energy, const Array<double>& link,
@@ -117,7 +123,7 @@ py::dict price(const LagrangianOracle& m, const Array<double>& capacity, const A
   out["placed"] = pass.placed;
   out["accelerators"] = shaped(pass.load.accelerators, {m.kinds(), m.classes(), m.hours()});
   out["data"] = shaped(pass.load.data, {m.places(), m.places(), m.hours()});
-  out["quota"] = shaped(pass.load.quota, {m.owners()});
+  out["quota"] = shaped(pass.load.quota, {m.owners(), m.models()});
   return out;
 }
 
@@ -303,7 +309,7 @@ void bind_plan(py::module_& m) {
           "power",
           [](const ResidualCapacity& r) { return shaped(r.power(), {r.oracle().places(), r.oracle().hours()}); })
       .def_property_readonly("quota_used",
-                             [](const ResidualCapacity& r) { return shaped(r.quota_used(), {r.oracle().owners()}); });
+                             [](const ResidualCapacity& r) { return shaped(r.quota_used(), {r.oracle().quotas()}); });
 }
 
 }  // namespace gridcompute::bindings

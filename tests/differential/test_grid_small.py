@@ -67,7 +67,13 @@ def optimum(problem: grid.Problem) -> float | None:
     p = Program()
     busy: dict[tuple[int, int], list[tuple[int, float]]] = {}
     sent: dict[tuple[int, int, int], list[tuple[int, float]]] = {}
-    used: dict[int, list[tuple[int, float]]] = {m: [] for m in range(len(problem.quotas))}
+    quotas = problem.quotas
+    # By queue and accelerator, None being all of them.
+    used: dict[tuple[int, int | None], list[tuple[int, float]]] = {
+        (m, a): []
+        for m in range(len(quotas))
+        for a in (None, *range(len(quotas.upper_by_accelerator_h)))
+    }
     drawn: dict[tuple[int, int], list[tuple[int, float]]] = {}
     pue = np.broadcast_to(sites.pue.reshape(n_sites, -1), (n_sites, hours))
     grams = np.broadcast_to(sites.carbon_g_per_kwh.reshape(n_sites, -1), (n_sites, hours))
@@ -97,16 +103,27 @@ def optimum(problem: grid.Problem) -> float | None:
                     drawn.setdefault((s, h), []).append((x, -gang * kw * float(pue[s, h])))
                 if s != origin:
                     sent.setdefault((origin, s, t), []).append((x, float(jobs.data_gb[j])))
-                used[int(jobs.tenant[j])].append((x, gang * d))
+                queue = int(jobs.tenant[j])
+                while queue >= 0:
+                    used[queue, None].append((x, gang * d))
+                    if len(quotas.upper_by_accelerator_h):
+                        used[queue, int(classes.accelerator[c])].append((x, gang * d))
+                    queue = int(quotas.parent[queue])
         p.row(1.0, choices, 1.0)
     for (c, h), terms in busy.items():
         p.row(-np.inf, terms, float(classes.capacity[c, h]))
     for at, terms in sent.items():
         p.row(-np.inf, terms, float(problem.corridors.bandwidth_gb[at]))
-    for m, terms in used.items():
-        p.row(-np.inf, terms, float(problem.quotas.upper_accelerator_h[m]))
-        below = p.variable(float(problem.quotas.below_yuan_per_accelerator_h[m]))
-        asked = float(problem.quotas.lower_accelerator_h[m])
+    for (m, a), terms in used.items():
+        if a is None:
+            asked = float(quotas.lower_accelerator_h[m])
+            borrowed = asked + float(quotas.borrowing_accelerator_h[m])
+            most = min(float(quotas.upper_accelerator_h[m]), borrowed)
+        else:
+            asked = float(quotas.lower_by_accelerator_h[a, m])
+            most = float(quotas.upper_by_accelerator_h[a, m])
+        p.row(-np.inf, terms, most)
+        below = p.variable(float(quotas.below_yuan_per_accelerator_h[m]))
         p.row(asked, [*terms, (below, 1.0)], np.inf)
 
     green: dict[int, list[int]] = {s: [] for s in range(n_sites)}  # used on load, or exported
@@ -298,3 +315,41 @@ def test_a_small_plan_is_the_best_there_is(seed: int, *, forbidden: bool) -> Non
     assert plan.objective_yuan <= best * 1.03 + 1e-6 * size, shown
     if plan.objective_yuan <= best + 1e-7 * size:
         assert plan.status == "optimal", shown
+
+
+def with_queues(problem: grid.Problem, seed: int) -> grid.Problem:
+    """The problem with its tenants below others in a tree, and accelerators told apart."""
+    r = np.random.default_rng((seed, 22))
+    n, size = len(problem.quotas) + 2, float((problem.jobs.gang * problem.jobs.work_h).sum())
+    parent = np.array([-1, 0] + [int(r.integers(-1, m)) for m in range(2, n)])
+    upper = np.where(r.random(n) < 0.5, np.inf, size * r.uniform(0.1, 0.6, n))
+    by = np.where(r.random((2, n)) < 0.6, np.inf, size * r.uniform(0.05, 0.4, (2, n)))
+    quotas = grid.Quotas(
+        upper_accelerator_h=upper,
+        lower_accelerator_h=np.minimum(upper, size * 0.3 * r.random(n)) * (r.random(n) < 0.5),
+        below_yuan_per_accelerator_h=r.choice([0.0, 0.5, 5.0], n),
+        parent=parent,
+        borrowing_accelerator_h=np.where(r.random(n) < 0.7, np.inf, size * 0.2 * r.random(n)),
+        upper_by_accelerator_h=by,
+        lower_by_accelerator_h=np.minimum(by, size * 0.1 * r.random((2, n))),
+    )
+    kinds = r.integers(0, 2, len(problem.classes))
+    return problem.replace(
+        quotas=quotas,
+        jobs=problem.jobs.replace(tenant=r.integers(0, n, len(problem.jobs))),
+        classes=problem.classes.replace(accelerator=kinds, accelerator_names=("A", "B")),
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 5, 8, 13])
+def test_a_tree_of_queues_is_kept_at_the_least_cost(seed: int) -> None:
+    """If this fails, a limit above a queue or on an accelerator is broken, or costs too much."""
+    problem = with_queues(day(seed), seed)
+    best = optimum(problem)
+    assert best is not None
+    plan = gc.match(problem)
+    found, size = plan.verify(), max(1.0, abs(best))
+    shown = f"seed {seed}: {plan}, bound {plan.bound_yuan}, best {best}, {found}"
+    assert found.valid, shown
+    assert plan.bound_yuan <= best + 2e-6 * size, shown
+    assert best - 2e-6 * size <= plan.objective_yuan <= best * 1.03 + 1e-6 * size, shown

@@ -85,7 +85,7 @@ double EjectionChains::choose_ejections(const PackedJob& j, const JobOption& tar
   chosen_.clear();
   if (j.origin != s && j.data > residual.data_[at(link * m.hours_ + target.start)]) return kInf;
   const std::int64_t size = static_cast<std::int64_t>(j.gang) * target.hours;
-  if (static_cast<double>(residual.quota_used_[at(j.owner)] + size) > m.quota_[at(j.owner)]) return kInf;
+  if (!residual.within_quota(j, target.klass, target.hours)) return kInf;
   double shortage = state_.compute_shortage(j, target), sum = 0.0;
   if (shortage == 0.0) return 0.0;
   const std::vector<Occupant>& occupants =

@@ -108,9 +108,21 @@ bool Exchanges::choose_evictions(std::int32_t position, const JobOption& target,
   const Index s = m.place_[at(c)];
   if (j.origin != s && j.data > residual.data_[at((j.origin * m.places_ + s) * m.hours_ + target.start)]) return false;
   double shortage = state_.compute_shortage(j, target);
-  double quota = static_cast<double>(residual.quota_used_[at(j.owner)] + static_cast<std::int64_t>(j.gang) * d) -
-                 m.quota_[at(j.owner)];
-  if (shortage == 0.0 && quota <= 0.0) return true;
+  const std::span<const std::int32_t> rows = m.quota_rows(j.owner, c);
+  excess_.clear();
+  for (const std::int32_t row : rows)
+    excess_.push_back(static_cast<double>(residual.quota_used_[at(row)] + static_cast<std::int64_t>(j.gang) * d) -
+                      m.quota_[at(row)]);
+  const auto within_quota = [&] {
+    return std::all_of(excess_.begin(), excess_.end(), [](double excess) { return excess <= 0.0; });
+  };
+  // Calls visit(excess) for each quota row of the job in which what `owner` takes of the class counts as well.
+  const auto for_shared_rows = [&](std::int32_t owner, const auto& visit) {
+    const std::span<const std::int32_t> others = m.quota_rows(owner, c);
+    for (std::size_t k = 0; k < rows.size(); ++k)
+      if (owner == j.owner || std::find(others.begin(), others.end(), rows[k]) != others.end()) visit(excess_[k]);
+  };
+  if (shortage == 0.0 && within_quota()) return true;
   const std::vector<Occupant>& occupants = state_.list_occupants(
       target, [&](std::int32_t p, const PackedJob&, std::int32_t) { return relocation_cost_[at(p)] < gain; });
   double left = gain;
@@ -119,7 +131,9 @@ bool Exchanges::choose_evictions(std::int32_t position, const JobOption& target,
     double least = kInf;
     for (const Occupant& o : occupants) {
       double covered = state_.covered_shortage(o);
-      if (quota > 0.0 && o.owner == j.owner) covered += std::min(quota, o.gang * (o.last - o.first));
+      for_shared_rows(o.owner, [&](double excess) {
+        if (excess > 0.0) covered += std::min(excess, o.gang * (o.last - o.first));
+      });
       const double cost = std::max(relocation_cost_[at(o.position)], 0.0);
       if (covered <= 0.0 || cost >= least * covered) continue;
       if (std::find(evicted_.begin(), evicted_.end(), o.position) != evicted_.end()) continue;
@@ -138,9 +152,9 @@ bool Exchanges::choose_evictions(std::int32_t position, const JobOption& target,
     evicted_.push_back(best->position);
     const PackedJob& other = state_.job(best->position);
     shortage = state_.reduce_shortage(*best);
-    if (other.owner == j.owner)
-      quota -= static_cast<double>(static_cast<std::int64_t>(other.gang) * m.hours_on(other, c));
-    if (shortage == 0.0 && quota <= 0.0) return true;
+    const auto freed = static_cast<double>(static_cast<std::int64_t>(other.gang) * m.hours_on(other, c));
+    for_shared_rows(other.owner, [&](double& excess) { excess -= freed; });
+    if (shortage == 0.0 && within_quota()) return true;
   }
   return false;
 }

@@ -50,6 +50,7 @@ class Exchanges {
   std::int32_t trial_ = 0;
   std::vector<JobOption> cheaper_;
   std::vector<std::int32_t> evicted_;
+  std::vector<double> excess_;  // by quota row of the job: what it would exceed the row's limit by
   std::vector<PlacementChange> changes_;
 };
 

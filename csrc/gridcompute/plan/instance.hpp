@@ -3,16 +3,19 @@
 // Problem. A job j runs whole (gang_j accelerators of one class c, for d(j,c) consecutive hours from hour t) or not
 // at all, which costs value_j. Option (c, t) of job j is allowed if class c runs its family and has the memory, its
 // place is in the residency mask and within latency of the origin, release_j <= t, t + d <= deadline_j, the class
-// never has fewer than gang_j accelerators in those hours, the link carries data_j in hour t and the owner's
-// quota admits gang_j * d by itself. (Options that no integral plan can use are left out: this tightens the bound.)
+// never has fewer than gang_j accelerators in those hours, the link carries data_j in hour t and each quota row of the
+// owner admits gang_j * d by itself. (Options that no integral plan can use are left out: this tightens the bound.)
 //   d(j,c)   = max(1, ceil(work_j / throughput[family_j][c] - 1e-9))
 //   own cost = data_j * price[origin_j][place] + delay_j * (t - release_j)
 //              + migration_j if the job was placed before and this is not that very option
 //   uses       gang_j accelerators of c and gang_j * energy[c][h] energy of its place in each hour h it runs, data_j of
-//              link (origin, place) in hour t unless origin = place, gang_j * d of its owner's quota.
+//              link (origin, place) in hour t unless origin = place, gang_j * d of each quota row of its owner on the
+//              model of c.
 // The coupling rows are capacity by class and hour (an accelerator may cost jobs of some *kinds* more than others, for
 // rows that count gangs in other ways), energy by place and hour, links by origin, place and hour, and
-// quotas by owner. Energy is one more shared resource here: what a kilowatt-hour costs is the caller's affair.
+// quota rows. Quotas may form a tree, and tell *models* (types of accelerators) apart: what a job of an owner takes on
+// a class of a model counts in a list of rows, its own and those above it. Energy is one more shared resource here:
+// what a kilowatt-hour costs is the caller's affair.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +62,13 @@ struct Instance {
   std::span<const double> bandwidth;       // [origin][place][hour], inf = no limit
   std::span<const double> transfer_price;  // [origin][place]
   std::span<const double> latency;         // [origin][place]
-  std::span<const double> quota;           // [owner], inf = no limit
-  std::span<const std::uint8_t> priced;    // [owner], may the owner's quota have a price?
+  std::span<const double> quota;           // [row], inf = no limit
+  std::span<const std::uint8_t> priced;    // [owner], may any quota row of the owner have a price?
+  // The quota rows of each owner and model; empty: there is one model, and row i is owner i's.
+  Index models = 1;
+  std::span<const std::int32_t> model;       // [class]; empty: 0
+  std::span<const std::int32_t> quota_rows;  // concatenated over owners and models
+  std::span<const std::int32_t> quota_ends;  // [owner][model]: end of its rows in quota_rows
 
   [[nodiscard]] Index classes() const noexcept { return static_cast<Index>(place.size()); }
 };
@@ -70,14 +78,14 @@ struct DualPrices {
   std::span<const double> capacity;  // alpha [kind][class][hour], of one accelerator for a job of that kind
   std::span<const double> energy;    // pi [place][hour]
   std::span<const double> link;      // gamma [origin][place][hour]
-  std::span<const double> quota;     // nu [owner]; read only where the owner is priced
+  std::span<const double> quota;     // nu [owner][model], summed over its rows; read only where the owner is priced
 };
 
 // What placed jobs use of the coupling rows. The integers are exact in any order of summation.
 struct Load {
   std::vector<std::int64_t> accelerators;  // [kind][class][hour]
   std::vector<double> data;                // [origin][place][hour]
-  std::vector<std::int64_t> quota;         // [owner], accelerator-hours
+  std::vector<std::int64_t> quota;         // [owner][model], accelerator-hours
 };
 
 }  // namespace gridcompute::plan

@@ -56,6 +56,7 @@ JobGroups::JobGroups(const Instance& instance)
     throw Error(ErrorKind::invalid_problem, "sites", -1, std::to_string(places_) + " sites, needed 1 to 63");
   if (hours_ < 1 || hours_ > kMaxHours)
     throw Error(ErrorKind::invalid_problem, "hours", -1, std::to_string(hours_) + " hours, needed 1 to 4096");
+  read_quotas(instance);
   std::vector<std::int32_t> at_place(at(places_), 0);
   for (const std::int32_t s : place_) layer_.push_back(at_place[at(s)]++);
   layers_ = *std::max_element(at_place.begin(), at_place.end());
@@ -66,6 +67,38 @@ JobGroups::JobGroups(const Instance& instance)
     for (Index s = 0; s < places_; ++s)
       for (Index t = 0; t < hours_; ++t)
         bandwidth_[at((o * hours_ + t) * lanes_ + s)] = instance.bandwidth[at((o * places_ + s) * hours_ + t)];
+}
+
+// Reads the quota rows of each owner and model, and the least limit among them.
+void JobGroups::read_quotas(const Instance& instance) {
+  models_ = instance.models;
+  model_.assign(instance.model.begin(), instance.model.end());
+  if (model_.empty()) model_.assign(at(classes_), 0);
+  quota_rows_.assign(instance.quota_rows.begin(), instance.quota_rows.end());
+  quota_ends_.assign(1, 0);
+  quota_ends_.insert(quota_ends_.end(), instance.quota_ends.begin(), instance.quota_ends.end());
+  if (instance.quota_ends.empty())
+    for (std::size_t i = 0; i < quota_.size(); ++i) {
+      quota_rows_.push_back(static_cast<std::int32_t>(i));
+      quota_ends_.push_back(static_cast<std::int32_t>(i + 1));
+    }
+  const auto bad = [](const char* name, std::int64_t index, const std::string& needed) {
+    throw Error(ErrorKind::invalid_problem, name, index, std::string(name) + ": needed " + needed);
+  };
+  const std::size_t accounts = priced_.size() * at(models_);
+  if (models_ < 1 || model_.size() != at(classes_)) bad("model", -1, "one a class");
+  for (std::size_t c = 0; c < model_.size(); ++c)
+    if (model_[c] < 0 || model_[c] >= models_) bad("model", static_cast<std::int64_t>(c), "below n_models");
+  if (quota_ends_.size() != accounts + 1 || static_cast<std::size_t>(quota_ends_.back()) != quota_rows_.size() ||
+      !std::is_sorted(quota_ends_.begin(), quota_ends_.end()))
+    bad("quota_ends", -1, "ends by owner and model");
+  for (std::size_t i = 0; i < quota_rows_.size(); ++i)
+    if (quota_rows_[i] < 0 || at(quota_rows_[i]) >= quota_.size())
+      bad("quota_rows", static_cast<std::int64_t>(i), "a row of quota");
+  least_quota_.assign(accounts, kInf);
+  for (std::size_t i = 0; i < accounts; ++i)
+    for (std::int32_t k = quota_ends_[i]; k < quota_ends_[i + 1]; ++k)
+      least_quota_[i] = std::min(least_quota_[i], quota_[at(quota_rows_[at(k)])]);
 }
 
 // What find_row() computes once: the distinct speeds of each family, the distinct memories, the rows so far.
@@ -158,7 +191,8 @@ std::vector<PackedJob> JobGroups::group(const Instance& instance, const JobColum
     std::int32_t longest = 0;
     const std::int32_t row = find_row(tables, instance, jobs, static_cast<Index>(j), longest);
     const std::int32_t m = jobs.owner[j], gang = jobs.gang[j];
-    const bool exceeds_quota = static_cast<double>(gang) * longest > quota_[at(m)];
+    const auto least = least_quota_.begin() + static_cast<std::ptrdiff_t>(m * models_);
+    const bool exceeds_quota = static_cast<double>(gang) * longest > *std::min_element(least, least + models_);
     const bool restricted = gang > tables.min_capacity || exceeds_quota;
     // A quota too small for the gang is this owner's, so the shape is the owner's even if the quota has no price.
     const std::int32_t owner = exceeds_quota || instance.priced[at(m)] != 0 ? m : -1;

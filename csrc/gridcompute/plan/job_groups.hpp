@@ -1,13 +1,14 @@
 // Jobs packed for the Lagrangian oracle, and what groups of them have in common.
 //
 // Definitions.  A *row* is the hours that a job takes on each class; it depends on the family, the work and the memory.
-// A *shape* is a row together with the owner whose quota prices it, the kind and, for the few largest gangs, the gang:
-// jobs of one shape have the same class-dependent costs up to the factor of the gang. A *layer* has the a-th class of
-// every place, so that the places are the lanes of vectors. A *mask* is the set of places that residency and latency
-// allow a job.
+// A *shape* is a row together with the owner whose quota rows price it, the kind and, for the few largest gangs, the
+// gang: jobs of one shape have the same class-dependent costs up to the factor of the gang. A *layer* has the a-th
+// class of every place, so that the places are the lanes of vectors. A *mask* is the set of places that residency and
+// latency allow a job.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "gridcompute/plan/instance.hpp"
@@ -46,6 +47,17 @@ class JobGroups {
   // Throws Error where there are too many places or hours.
   explicit JobGroups(const Instance& instance);
 
+  [[nodiscard]] std::size_t account(std::int32_t owner, Index klass) const {
+    return static_cast<std::size_t>(owner * models_ + model_[static_cast<std::size_t>(klass)]);
+  }
+  // The quota rows in which jobs of `owner` count on class `klass`.
+  [[nodiscard]] std::span<const std::int32_t> quota_rows(std::int32_t owner, Index klass) const {
+    const std::size_t i = account(owner, klass);
+    return std::span(quota_rows_)
+        .subspan(static_cast<std::size_t>(quota_ends_[i]),
+                 static_cast<std::size_t>(quota_ends_[i + 1] - quota_ends_[i]));
+  }
+
   // Finds each job's shape and mask. Returns the jobs sorted by shape, origin, release, deadline.
   [[nodiscard]] std::vector<PackedJob> group(const Instance& instance, const JobColumns& jobs);
 
@@ -64,9 +76,15 @@ class JobGroups {
   std::vector<double> mask_cost_;                  // [mask][lane]: 0 or inf
   std::vector<JobShape> shapes_;
   std::vector<std::uint8_t> priced_;  // [owner]
+  Index models_ = 1;
+  std::vector<std::int32_t> model_;       // [class]
+  std::vector<std::int32_t> quota_rows_;  // by owner and model
+  std::vector<std::int32_t> quota_ends_;  // [owner][model + 1], the first of all owners being 0
+  std::vector<double> least_quota_;       // [owner][model]: the least limit among its rows
 
  private:
   struct RowTables;
+  void read_quotas(const Instance& instance);
   [[nodiscard]] std::int32_t find_row(RowTables& tables, const Instance& instance, const JobColumns& jobs, Index j,
                                       std::int32_t& longest);
 };

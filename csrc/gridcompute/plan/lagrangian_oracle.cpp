@@ -32,6 +32,7 @@ struct LagrangianOracle::ShapeTable {
   std::vector<double> m;                     // M: [length][hour][lane]
   std::vector<std::int32_t> lengths_within;  // [hours left]
   const double* by_lane = nullptr;           // [layer][lane]: hours, 0 = excluded
+  std::vector<double> nu;                    // [layer][lane]: price of the quota rows; 0 beyond the classes
 };
 
 LagrangianOracle::LagrangianOracle(const Instance& instance, const JobColumns& jobs, const PlanTuning& tuning)
@@ -123,8 +124,12 @@ LagrangianOracle::PriceSums LagrangianOracle::price_sums(const DualPrices& price
   return sums;
 }
 
-double LagrangianOracle::quota_price(const PriceSums& sums, const JobShape& shape) const {
-  return shape.owner >= 0 && priced(shape.owner) ? sums.nu[at(shape.owner)] : 0.0;
+double LagrangianOracle::quota_price(const PriceSums& sums, const JobShape& shape, Index klass) const {
+  return shape.owner >= 0 && priced(shape.owner) ? sums.nu[account(shape.owner, klass)] : 0.0;
+}
+
+bool LagrangianOracle::within_quota(const JobShape& shape, Index klass, std::int32_t hours) const {
+  return shape.owner < 0 || static_cast<double>(shape.gang) * hours <= least_quota_[account(shape.owner, klass)];
 }
 
 // Builds the table of a shape for the jobs at `positions`. The lanes of a length are the classes that take exactly that
@@ -141,7 +146,6 @@ void LagrangianOracle::build_table(const PriceSums& sums, const JobShape& shape,
   }
   const std::span<const std::int32_t> lengths(lengths_.data() + lengths_end_[at(shape.row)],
                                               lengths_.data() + lengths_end_[at(shape.row + 1)]);
-  const double quota = shape.owner >= 0 ? quota_[at(shape.owner)] : kInf;
   const bool shared = end == least_end;
   out.lengths_within.assign(at(hours_ + 1), shared ? 1 : static_cast<std::int32_t>(lengths.size()));
   for (std::size_t i = 0, filled = 0; i < lengths.size() && !shared; filled = at(lengths[i++]))
@@ -150,6 +154,8 @@ void LagrangianOracle::build_table(const PriceSums& sums, const JobShape& shape,
   const Index level = hours_ * lanes_;
   if (out.m.size() < lengths.size() * at(level)) out.m.resize(lengths.size() * at(level));
   out.by_lane = &hours_by_lane_[at(shape.row * layers_ * lanes_)];
+  out.nu.assign(at(layers_ * lanes_), 0.0);
+  for (Index c = 0; c < classes_; ++c) out.nu[at(layer_[at(c)] * lanes_ + place_[at(c)])] = quota_price(sums, shape, c);
   double* m = out.m.data() + first * lanes_;
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     const Index starts = end - lengths[i] - first + 1;
@@ -159,14 +165,13 @@ void LagrangianOracle::build_table(const PriceSums& sums, const JobShape& shape,
     } else if (!shared) {
       std::copy_n(m, starts * lanes_, m + level), m += level;
     }
-    if (static_cast<double>(shape.gang) * lengths[i] > quota) continue;
     if (shape.gang == 0) {
-      const double add = quota_price(sums, shape) * lengths[i];
       const std::size_t which = lengths_end_[at(shape.row)] + i;
       for (std::size_t k = layers_of_length_end_[which]; k < layers_of_length_end_[which + 1]; ++k) {
         const Index a = layers_of_length_[k];
         const double* here = sums.layered.data() + shape.kind * sums.of_kind + (a * (hours_ + 1) + first) * lanes_;
-        fold_class(m, here + lengths[i] * lanes_, here, out.by_lane + a * lanes_, lengths[i], add, starts, lanes_);
+        fold_class(m, here + lengths[i] * lanes_, here, out.by_lane + a * lanes_, out.nu.data() + a * lanes_,
+                   lengths[i], starts, lanes_);
       }
     } else {
       fold_available(sums, shape, lengths[i], first, starts, m);
@@ -178,12 +183,13 @@ void LagrangianOracle::build_table(const PriceSums& sums, const JobShape& shape,
 void LagrangianOracle::fold_available(const PriceSums& sums, const JobShape& shape, std::int32_t length, Index first,
                                       Index starts, double* m) const {
   const double* by_lane = &hours_by_lane_[at(shape.row * layers_ * lanes_)];
-  const double add = quota_price(sums, shape) * length;
   for (Index a = 0; a < layers_; ++a)
     for (Index s = 0; s < places_; ++s) {
-      if (by_lane[a * lanes_ + s] != length) continue;
+      const Slot klass = class_at_[at(a * lanes_ + s)];
+      if (by_lane[a * lanes_ + s] != length || !within_quota(shape, klass, length)) continue;
+      const double add = quota_price(sums, shape, klass) * length;
       const double* here = sums.layered.data() + shape.kind * sums.of_kind + (a * (hours_ + 1) + first) * lanes_ + s;
-      const std::int64_t* capacity = &capacity_[at(class_at_[at(a * lanes_ + s)] * hours_ + first)];
+      const std::int64_t* capacity = &capacity_[at(klass * hours_ + first)];
       Index first_open = 0;  // the least start after the latest hour so far that is too small
       for (Index t = 0; t < length - 1; ++t)
         if (capacity[t] < shape.gang) first_open = t + 1;
@@ -201,7 +207,7 @@ bool LagrangianOracle::allowed(const PackedJob& job, Index klass, Index hour) co
   const Index s = place_[at(klass)];
   if (d == 0 || hour < job.release || hour + d > job.deadline || ((masks_[at(job.mask)] >> s) & 1) == 0) return false;
   if (job.data > bandwidth_[at((job.origin * hours_ + hour) * lanes_ + s)]) return false;
-  if (static_cast<double>(job.gang) * d > quota_[at(job.owner)]) return false;
+  if (static_cast<double>(job.gang) * d > least_quota_[account(job.owner, klass)]) return false;
   const std::int64_t* capacity = &capacity_[at(klass * hours_ + hour)];
   return *std::min_element(capacity, capacity + d) >= job.gang;
 }
@@ -209,7 +215,6 @@ bool LagrangianOracle::allowed(const PackedJob& job, Index klass, Index hour) co
 Slot LagrangianOracle::class_of(const PriceSums& sums, const PackedJob& job, const ShapeTable& tables,
                                 const CheapestOption& best) const {
   const JobShape& shape = shapes_[at(job.shape)];
-  const double nu = quota_price(sums, shape);
   double least = kInf;
   Slot out = kNone;
   for (Index a = 0; a < layers_; ++a) {
@@ -218,7 +223,7 @@ Slot LagrangianOracle::class_of(const PriceSums& sums, const PackedJob& job, con
     const Slot c = class_at_[at(a * lanes_ + best.place)];
     const double* sum =
         sums.layered.data() + shape.kind * sums.of_kind + (a * (hours_ + 1) + best.hour) * lanes_ + best.place;
-    const double cost = sum[d * lanes_] - sum[0] + nu * d;
+    const double cost = sum[d * lanes_] - sum[0] + quota_price(sums, shape, c) * d;
     if (cost < least && (shape.gang == 0 || allowed(job, c, best.hour))) least = cost, out = c;
   }
   return out;
@@ -258,7 +263,7 @@ void LagrangianOracle::price_chunk(const PriceSums& sums, std::span<const std::i
   std::size_t tabled = 0;                                                 // end of the jobs that the table is for
   out.load.accelerators.assign(at(kinds_ * classes_ * (hours_ + 1)), 0);  // differences, summed up after the merge
   out.load.data.assign(at(places_ * places_ * hours_), 0.0);
-  out.load.quota.assign(quota_.size(), 0);
+  out.load.quota.assign(least_quota_.size(), 0);
   for (std::size_t i = 0; i < positions.size(); ++i) {
     const PackedJob& job = jobs_[at(positions[i])];
     if (i == tabled) {
@@ -282,7 +287,7 @@ void LagrangianOracle::price_chunk(const PriceSums& sums, std::span<const std::i
     used[0] += gang, used[d] -= gang;
     if (job.origin != best.place)
       out.load.data[at((job.origin * places_ + best.place) * hours_ + best.hour)] += job.weight * job.data;
-    out.load.quota[at(job.owner)] += gang * d;
+    out.load.quota[account(job.owner, klass)] += gang * d;
   }
 }
 
@@ -291,7 +296,7 @@ double LagrangianOracle::cost_of(const PriceSums& sums, const PackedJob& job, In
   const Index s = place_[at(klass)];
   const double* sum =
       sums.layered.data() + job.kind * sums.of_kind + (layer_[at(klass)] * (hours_ + 1) + hour) * lanes_ + s;
-  const double nu = priced(job.owner) ? sums.nu[at(job.owner)] : 0.0;
+  const double nu = priced(job.owner) ? sums.nu[account(job.owner, klass)] : 0.0;
   return job.gang * (sum[d * lanes_] - sum[0] + nu * d) +
          job.data * sums.transfer[at((job.origin * hours_ + hour) * lanes_ + s)] +
          job.delay * static_cast<double>(hour - job.release);
@@ -308,7 +313,7 @@ OracleResult LagrangianOracle::price(const DualPrices& prices, Pool& pool, std::
   OracleResult out;
   std::vector<std::int64_t> change(at(kinds_ * classes_ * (hours_ + 1)), 0);
   out.load.data.assign(at(places_ * places_ * hours_), 0.0);
-  out.load.quota.assign(quota_.size(), 0);
+  out.load.quota.assign(least_quota_.size(), 0);
   for (const OracleResult& part : parts) {
     out.total += part.total, out.left_out += part.left_out, out.placed += part.placed;
     for (std::size_t i = 0; i < change.size(); ++i) change[i] += part.load.accelerators[i];

@@ -1,16 +1,16 @@
 // The Lagrangian oracle: the cheapest option of every job at given dual prices, without ever storing an option.
 //
 // Definitions. At dual prices y = (alpha, pi, gamma, nu), option (c, t) of job j costs
-//   own + gang * [A_c(t + d) - A_c(t)] + data * gamma[origin][place][t] + nu[owner] * gang * d,
+//   own + gang * [A_c(t + d) - A_c(t)] + data * gamma[origin][place][t] + nu[owner][model of c] * gang * d,
 // A_c the running sum over hours of alpha[c][h] + energy[c][h] * pi[place][h]. V_j(y) is the least of that over allowed
 // options and of value_j. The sum of V_j, less what the rows' limits are worth at y, is the dual function, a lower
 // bound on every plan (grid/planner/match.py).
 //
 // Idea. Between jobs only a few things differ in the class-dependent part: family and work (through d), which
-// memory suffices, whether the owner's quota has a price, and for the few largest gangs which classes ever have
+// memory suffices, whether a quota row of the owner has a price, and for the few largest gangs which classes ever have
 // that many accelerators. Jobs equal in these share a *shape* (job_groups.hpp). For a shape, with its distinct lengths
 // d_1 < ... < d_L,
-//   M[l][t][s] = min over its classes c at place s with d(c) <= d_l of A_c(t + d(c)) - A_c(t) + nu * d(c)
+//   M[l][t][s] = min over its classes c at place s with d(c) <= d_l of A_c(t + d(c)) - A_c(t) + nu[model of c] * d(c)
 // is built once per evaluation, and a job then reads its hours x places only:
 //   min over t, s of gang * M[l(deadline - t)][t][s] + data * (gamma + price)[origin][t][s] + delay * (t - release),
 // where l(r) counts the lengths <= r. Places are the lanes of a vector; the classes of a place are folded away. On the
@@ -88,7 +88,9 @@ class LagrangianOracle : private JobGroups {
   [[nodiscard]] Index hours() const noexcept { return hours_; }
   [[nodiscard]] Index classes() const noexcept { return classes_; }
   [[nodiscard]] Index kinds() const noexcept { return kinds_; }
-  [[nodiscard]] Index owners() const noexcept { return static_cast<Index>(quota_.size()); }
+  [[nodiscard]] Index owners() const noexcept { return static_cast<Index>(priced_.size()); }
+  [[nodiscard]] Index models() const noexcept { return models_; }
+  [[nodiscard]] Index quotas() const noexcept { return static_cast<Index>(quota_.size()); }
   [[nodiscard]] const std::vector<PackedJob>& jobs() const noexcept { return jobs_; }
   // Returns the position of a row of the jobs table, -1 if it is not in the subset.
   [[nodiscard]] std::int32_t position(Index row) const { return position_[static_cast<std::size_t>(row)]; }
@@ -122,7 +124,9 @@ class LagrangianOracle : private JobGroups {
                               const CheapestOption& best) const;
   [[nodiscard]] std::pair<Slot, CheapestOption> choose(const PriceSums& sums, const PackedJob& job,
                                                        const ShapeTable& table) const;
-  [[nodiscard]] double quota_price(const PriceSums& sums, const JobShape& shape) const;
+  [[nodiscard]] double quota_price(const PriceSums& sums, const JobShape& shape, Index klass) const;
+  // Has a class room in its quotas for a gang of the shape for so many hours?
+  [[nodiscard]] bool within_quota(const JobShape& shape, Index klass, std::int32_t hours) const;
   // Returns the cost of an allowed option, without migration.
   [[nodiscard]] double cost_of(const PriceSums& sums, const PackedJob& job, Index klass, Index hour) const;
 

@@ -57,13 +57,15 @@ GRIDCOMPUTE_INLINE CheapestOption find_lanes(const OptionSearch& job) {
 
 template <Index kLanes, Index kBytes>
 GRIDCOMPUTE_INLINE void fold_lanes(double* m, const double* ahead, const double* here, const double* hours,
-                                   double length, double add, Index starts) {
+                                   const double* nu, double length, Index starts) {
   using Vector = typename Lanes<double, kBytes>::Signed;
   constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
   Vector extra[kVectors];
   for (Index v = 0; v < kVectors; ++v) {
     load(hours + v * kWide, extra[v]);
-    extra[v] = extra[v] == length ? Vector{} + add : Vector{} + kInf;
+    Vector price;
+    load(nu + v * kWide, price);
+    extra[v] = extra[v] == length ? price * length : Vector{} + kInf;
   }
   for (Index k = 0; k < starts * kVectors; k += kVectors)
     for (Index v = 0; v < kVectors; ++v) {
@@ -84,14 +86,14 @@ GRIDCOMPUTE_INLINE void fold_lanes(double* m, const double* ahead, const double*
   }                                                                                                                 \
   template <Index kBytes>                                                                                           \
   GRIDCOMPUTE_INLINE void fold##lanes##_of(double* m, const double* ahead, const double* here, const double* hours, \
-                                           double length, double add, Index starts) {                               \
-    fold_lanes<lanes, kBytes>(m, ahead, here, hours, length, add, starts);                                          \
+                                           const double* nu, double length, Index starts) {                         \
+    fold_lanes<lanes, kBytes>(m, ahead, here, hours, nu, length, starts);                                           \
   }                                                                                                                 \
   GRIDCOMPUTE_VERSIONS(CheapestOption, find##lanes, (const OptionSearch& job), (job))                               \
   GRIDCOMPUTE_VERSIONS(void, fold##lanes,                                                                           \
-                       (double* m, const double* ahead, const double* here, const double* hours, double length,     \
-                        double add, Index starts),                                                                  \
-                       (m, ahead, here, hours, length, add, starts))
+                       (double* m, const double* ahead, const double* here, const double* hours, const double* nu,  \
+                        double length, Index starts),                                                               \
+                       (m, ahead, here, hours, nu, length, starts))
 GRIDCOMPUTE_LANES(8)
 GRIDCOMPUTE_LANES(16)
 GRIDCOMPUTE_LANES(32)
@@ -105,12 +107,12 @@ CheapestOption find_cheapest(const OptionSearch& job, Index lanes) {
   return lanes == 32 ? find32(job) : find64(job);
 }
 
-void fold_class(double* m, const double* ahead, const double* here, const double* hours, double length, double add,
-                Index starts, Index lanes) {
-  if (lanes == 8) return fold8(m, ahead, here, hours, length, add, starts);
-  if (lanes == 16) return fold16(m, ahead, here, hours, length, add, starts);
-  return lanes == 32 ? fold32(m, ahead, here, hours, length, add, starts)
-                     : fold64(m, ahead, here, hours, length, add, starts);
+void fold_class(double* m, const double* ahead, const double* here, const double* hours, const double* nu,
+                double length, Index starts, Index lanes) {
+  if (lanes == 8) return fold8(m, ahead, here, hours, nu, length, starts);
+  if (lanes == 16) return fold16(m, ahead, here, hours, nu, length, starts);
+  return lanes == 32 ? fold32(m, ahead, here, hours, nu, length, starts)
+                     : fold64(m, ahead, here, hours, nu, length, starts);
 }
 
 }  // namespace gridcompute::plan

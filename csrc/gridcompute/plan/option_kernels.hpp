@@ -29,8 +29,9 @@ struct CheapestOption {
 // lanes: 8, 16, 32 or 64.
 [[nodiscard]] CheapestOption find_cheapest(const OptionSearch& job, Index lanes);
 
-// Sets m[t][s] = min(m[t][s], ahead[t][s] - here[t][s] + add) for `starts` rows, in the lanes with hours[s] == length.
-void fold_class(double* m, const double* ahead, const double* here, const double* hours, double length, double add,
-                Index starts, Index lanes);
+// Sets m[t][s] = min(m[t][s], ahead[t][s] - here[t][s] + nu[s] * length) for `starts` rows, in the lanes with
+// hours[s] == length.
+void fold_class(double* m, const double* ahead, const double* here, const double* hours, const double* nu,
+                double length, Index starts, Index lanes);
 
 }  // namespace gridcompute::plan

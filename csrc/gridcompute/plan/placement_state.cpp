@@ -117,7 +117,7 @@ double PlacementState::real_cost(const PackedJob& j, std::int32_t klass, std::in
   const std::int32_t d = m.hours_on(j, klass);
   const Index s = m.place_[at(klass)];
   const double* sum = &capacity_sums_[at((j.kind * m.classes_ + klass) * (m.hours_ + 1))];
-  const double nu = m.priced(j.owner) ? quota_[at(j.owner)] : 0.0;
+  const double nu = m.priced(j.owner) ? quota_[m.account(j.owner, klass)] : 0.0;
   const Index link = j.origin * m.places_ + s;
   double cost =
       weight_ * (j.gang * (sum[start + d] - sum[start] + nu * d) + j.data * link_[at(link * m.hours_ + start)]);

@@ -36,7 +36,7 @@ void ResidualCapacity::add_load(const PackedJob& job, Index klass, Index hour, i
     power_[at(s * m.hours_ + t)] -= energy, load_[at(s * m.hours_ + t)] += energy;
   }
   if (job.origin != s) data_[at((job.origin * m.places_ + s) * m.hours_ + hour)] -= sign * job.data;
-  quota_used_[at(job.owner)] += gang * d;
+  for (const std::int32_t row : m.quota_rows(job.owner, klass)) quota_used_[at(row)] += gang * d;
 }
 
 bool ResidualCapacity::has_capacity(const PackedJob& job, Index klass, Index hour, std::int32_t d,
@@ -50,8 +50,14 @@ bool ResidualCapacity::has_capacity(const PackedJob& job, Index klass, Index hou
   for (std::int32_t h = 0; h < d && within_power; ++h)
     if (job.gang * energy[h] > left[h]) return false;
   return (job.origin == s || job.data <= data_[at((job.origin * m.places_ + s) * m.hours_ + hour)]) &&
-         static_cast<double>(quota_used_[at(job.owner)] + static_cast<std::int64_t>(job.gang) * d) <=
-             m.quota_[at(job.owner)];
+         within_quota(job, klass, d);
+}
+
+bool ResidualCapacity::within_quota(const PackedJob& job, Index klass, std::int32_t d) const {
+  const std::int64_t size = static_cast<std::int64_t>(job.gang) * d;
+  for (const std::int32_t row : oracle_->quota_rows(job.owner, klass))
+    if (static_cast<double>(quota_used_[at(row)] + size) > oracle_->quota_[at(row)]) return false;
+  return true;
 }
 
 std::vector<double> ResidualCapacity::price_sums(const DualPrices& prices) const {

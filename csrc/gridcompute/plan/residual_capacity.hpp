@@ -1,7 +1,7 @@
 // The residual capacity of the coupling rows, and greedy placement into it: the integral side of the plan.
 //
 // Invariants (holds()). Free accelerators, data and quota never fall below zero: a gang is placed whole where all its
-// hours, its link and its owner's quota admit it, or not at all. Whatever is placed can be removed exactly:
+// hours, its link and its owner's quota rows admit it, or not at all. Whatever is placed can be removed exactly:
 // accelerators and quota are integers; data, power and load are sums of doubles that the caller's checker computes
 // again.
 //
@@ -65,13 +65,15 @@ class ResidualCapacity {
   // Has every row of the option enough left for the job?
   [[nodiscard]] bool has_capacity(const PackedJob& job, Index klass, Index hour, std::int32_t d,
                                   bool within_power = true) const;
+  // Have the quota rows of the job enough left for so many hours on the class?
+  [[nodiscard]] bool within_quota(const PackedJob& job, Index klass, std::int32_t d) const;
 
   const LagrangianOracle* oracle_;
   std::vector<std::int64_t> free_;        // accelerators: [class][hour]
   std::vector<double> power_;             // left: [place][hour]
   std::vector<double> load_;              // energy of the jobs placed: [place][hour]
   std::vector<double> data_;              // left: [origin][place][hour]
-  std::vector<std::int64_t> quota_used_;  // accelerator-hours of the jobs placed: [owner]
+  std::vector<std::int64_t> quota_used_;  // accelerator-hours of the jobs placed: [quota row]
 };
 
 template <class Visit>
@@ -81,12 +83,12 @@ void ResidualCapacity::for_cheaper_options(const DualPrices& prices, const std::
   const auto at = [](Index i) { return static_cast<std::size_t>(i); };
   const std::int32_t* hours_on = &m.hours_by_class_[m.shapes_[at(job.shape)].row_begin];
   const std::uint64_t mask = m.masks_[at(job.mask)];
-  const double nu = m.priced(job.owner) ? prices.quota[at(job.owner)] : 0.0;
   for (Index c = 0; c < m.classes_; ++c) {
     const std::int32_t d = hours_on[c];
     const Index s = m.place_[at(c)];
     if (d == 0 || job.release + d > job.deadline || ((mask >> s) & 1) == 0) continue;
     const double* sum = &sums[at((job.kind * m.classes_ + c) * (m.hours_ + 1))];
+    const double nu = m.priced(job.owner) ? prices.quota[m.account(job.owner, c)] : 0.0;
     const double fixed = job.gang * nu * d + job.data * m.transfer_price_[at(job.origin * m.places_ + s)];
     const double* toll = &prices.link[at((job.origin * m.places_ + s) * m.hours_)];
     for (std::int32_t t = job.release; t + d <= job.deadline; ++t) {

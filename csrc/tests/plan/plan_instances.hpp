@@ -16,7 +16,7 @@ namespace gridcompute::plan::testing {
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct PlanCase {
-  Index n, places, hours, classes, owners, families = 3;
+  Index n, places, hours, classes, owners, families = 3, models = 1;
   std::vector<std::int32_t> place;
   std::vector<std::int64_t> capacity;
   std::vector<double> memory, throughput, energy, power, bandwidth, transfer, latency, quota;
@@ -25,6 +25,7 @@ struct PlanCase {
   std::vector<double> work, needs, data, most_latency, value, delay, migration;
   std::vector<std::int64_t> residency;
   std::vector<double> alpha, pi, gamma, nu;
+  std::vector<std::int32_t> model, quota_rows, quota_ends;  // of a tree that tells models apart; otherwise empty
 
   PlanCase(std::uint64_t seed, Index jobs, Index n_places, Index n_hours, Index n_classes)
       : n(jobs), places(n_places), hours(n_hours), classes(n_classes), owners(3) {
@@ -62,6 +63,12 @@ struct PlanCase {
     fill(migration, n, 0, 4, 3, 0);
     fill(alpha, classes * hours, 0, 4, 0, 0), fill(pi, places * hours, -1, 4, 0, 0);
     fill(gamma, places * places * hours, 0, 2, 0, 0), fill(nu, owners, -1, 3, 0, 0);
+    if (seed % 2 == 0) return;
+    // Row 3 is above owners 1 and 2; row 4 is owner 0's on model 1, row 5 that of owners 1 and 2 on model 0.
+    models = 2, quota.push_back(real(20, 60)), quota.push_back(real(4, 20)), quota.push_back(real(4, 40));
+    for (Index c = 0; c < classes; ++c) model.push_back(below(models));
+    quota_rows = {0, 0, 4, 1, 3, 5, 1, 3, 2, 3, 5, 2, 3}, quota_ends = {1, 3, 6, 8, 11, 13};
+    nu.clear(), fill(nu, owners * models, -1, 3, 0, 0);
   }
 
   [[nodiscard]] Instance instance() const {
@@ -69,6 +76,7 @@ struct PlanCase {
     w.places = places, w.hours = hours, w.place = place, w.capacity = capacity, w.memory = memory;
     w.throughput = throughput, w.energy = energy, w.power = power, w.bandwidth = bandwidth;
     w.transfer_price = transfer, w.latency = latency, w.quota = quota, w.priced = priced;
+    w.models = models, w.model = model, w.quota_rows = quota_rows, w.quota_ends = quota_ends;
     return w;
   }
   [[nodiscard]] JobColumns jobs() const {
@@ -77,6 +85,15 @@ struct PlanCase {
   }
   [[nodiscard]] DualPrices prices() const { return {alpha, pi, gamma, nu}; }
 
+  [[nodiscard]] std::size_t account(Index j, Index c) const {
+    return at(owner[at(j)] * models + (model.empty() ? 0 : model[at(c)]));
+  }
+  // Returns the quota rows in which job j counts on class c.
+  [[nodiscard]] std::vector<std::int32_t> quotas_of(Index j, Index c) const {
+    if (quota_ends.empty()) return {owner[at(j)]};
+    const std::size_t k = account(j, c), first = k == 0 ? 0 : at(quota_ends[k - 1]);
+    return {quota_rows.begin() + static_cast<std::ptrdiff_t>(first), quota_rows.begin() + quota_ends[k]};
+  }
   // Returns the hours that job j takes on class c, 0 = never.
   [[nodiscard]] Index length(Index j, Index c) const {
     const double speed = throughput[at(family[at(j)] * classes + c)];
@@ -88,7 +105,8 @@ struct PlanCase {
     if (latency[at(o * places + s)] > most_latency[at(j)] || t < release[at(j)] || t + d > deadline[at(j)])
       return false;
     if (data[at(j)] > bandwidth[at((o * places + s) * hours + t)]) return false;
-    if (static_cast<double>(gang[at(j)] * d) > quota[at(owner[at(j)])]) return false;
+    for (const std::int32_t row : quotas_of(j, c))
+      if (static_cast<double>(gang[at(j)] * d) > quota[at(row)]) return false;
     for (Index h = t; h < t + d; ++h)
       if (capacity[at(c * hours + h)] < gang[at(j)]) return false;
     return true;
@@ -99,7 +117,7 @@ struct PlanCase {
     double sum = data[at(j)] * (transfer[at(wire)] + gamma[at(wire * hours + t)]);
     sum += delay[at(j)] * static_cast<double>(t - release[at(j)]);
     if (placed_class[at(j)] >= 0 && (placed_class[at(j)] != c || placed_start[at(j)] != t)) sum += migration[at(j)];
-    if (priced[at(owner[at(j)])] != 0) sum += nu[at(owner[at(j)])] * static_cast<double>(gang[at(j)] * d);
+    if (priced[at(owner[at(j)])] != 0) sum += nu[account(j, c)] * static_cast<double>(gang[at(j)] * d);
     for (Index h = t; h < t + d; ++h)
       sum += gang[at(j)] * (alpha[at(c * hours + h)] + energy[at(c * hours + h)] * pi[at(s * hours + h)]);
     return sum;
@@ -126,7 +144,7 @@ struct PlanCase {
         left[at(s * hours + h)] -= gang[at(j)] * energy[at(c * hours + h)];
       }
       if (o != s) wires[at((o * places + s) * hours + t)] -= data[at(j)];
-      owned[at(owner[at(j)])] -= static_cast<double>(gang[at(j)] * d);
+      for (const std::int32_t row : quotas_of(j, c)) owned[at(row)] -= static_cast<double>(gang[at(j)] * d);
     }
     const auto all = [](const auto& rows) {
       return std::all_of(rows.begin(), rows.end(), [](auto x) { return x >= 0; });

@@ -245,15 +245,17 @@ TEST(plan_kernels_equal_plain_loops) {
       CHECK_EQ(found.place, want.place);
       CHECK_EQ(found.hour, want.hour);
 
-      std::vector<double> ahead(size), here(size), hour(static_cast<std::size_t>(lanes)), m(size);
+      std::vector<double> ahead(size), here(size), hour(static_cast<std::size_t>(lanes)), nu(hour), m(size);
       for (double& x : ahead) x = real();
       for (double& x : here) x = real();
       for (double& x : hour) x = static_cast<double>(r() % 3);
+      for (double& x : nu) x = real();
       for (double& x : m) x = r() % 4 == 0 ? kInf : real();
       std::vector<double> folded = m;
       for (std::size_t k = 0; k < size; ++k)
-        if (hour[k % static_cast<std::size_t>(lanes)] == 2) folded[k] = std::min(folded[k], ahead[k] - here[k] + 1.5);
-      fold_class(m.data(), ahead.data(), here.data(), hour.data(), 2, 1.5, hours, lanes);
+        if (const std::size_t s = k % static_cast<std::size_t>(lanes); hour[s] == 2)
+          folded[k] = std::min(folded[k], ahead[k] - here[k] + nu[s] * 2);
+      fold_class(m.data(), ahead.data(), here.data(), hour.data(), nu.data(), 2, hours, lanes);
       CHECK_EQ(m, folded);
     }
   }

@@ -22,9 +22,10 @@ from .tables.corridors import Corridors
 from .tables.energy import Energy
 from .tables.jobs import Jobs
 from .tables.limits import LIMITS
-from .tables.mandate import DirectRule, Mandate, Quotas
+from .tables.mandate import DirectRule, Mandate
 from .tables.plausible import ImplausibleUnitWarning
 from .tables.problem import Problem
+from .tables.quotas import Quotas
 from .tables.running import Running
 from .tables.sites import Classes, Sites
 

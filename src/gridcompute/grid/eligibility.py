@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .tables.column import Bools, Floats, Int32s, Int64s
     from .tables.corridors import Corridors
     from .tables.jobs import Jobs
-    from .tables.mandate import Quotas
+    from .tables.quotas import Quotas
     from .tables.sites import Classes
 
 __all__ = [
@@ -36,12 +36,12 @@ REASONS = {
     "WindowTooShort": "nothing finishes it between release and deadline",
     "GangTooLarge": "never are there that many accelerators at once for that long",
     "DataExceedsCorridor": "the corridor carries less than its data in an hour",
-    "QuotaTooSmall": "this job alone takes more than the tenant's quota",
+    "QuotaTooSmall": "this job alone takes more than the tenant's quota, or one above it",
 }
 #: Why a job with options was left out of a plan: what its options lack beside the jobs placed, or
 #: else what is so dear at the plan's prices that the job is worth less.
 REASONS_UNPLACED = {
-    "QuotaReached": "the tenant's quota is used up, or worth more to the tenant's other jobs",
+    "QuotaReached": "the tenant's quota, or one above it, is used up or worth more to other jobs",
     "CapacityTaken": "accelerators are taken, or worth more to other jobs",
     "CorridorTaken": "the corridor is full, or worth more to other jobs",
     "NotWorthIt": "its energy, data and delay alone cost more than leaving it out",
@@ -90,7 +90,11 @@ def hours_needed(problem: Eligibility, index: Any) -> Int32s:
 
 
 def filtered(
-    problem: Eligibility, index: Int64s, among: Bools | None = None
+    problem: Eligibility,
+    index: Int64s,
+    among: Bools | None = None,
+    *,
+    within_quotas: bool = True,
 ) -> tuple[Bools, Int32s]:
     """Classes with an open option for each job, and the filter (by position) at which none was
     left.
@@ -102,6 +106,8 @@ def filtered(
         Jobs to look at.
     among : bool (n_classes,), optional
         Look at these classes only.
+    within_quotas : bool
+        Is the last filter, that of quotas, applied?
 
     Returns
     -------
@@ -118,7 +124,8 @@ def filtered(
         else np.tile(among, (len(index), 1))
     )
     reason = np.full(len(index), -1, np.int32)
-    quota = problem.quotas.upper_accelerator_h[jobs.tenant[index]][:, None]
+    rows = problem.quotas.linear_rows
+    quota = rows.least(rows.upper_h)[jobs.tenant[index]][:, rows.model(classes.accelerator)]
     capacity, bandwidth = problem.classes.capacity, problem.corridors.bandwidth_gb
     filters: list[Callable[[], Bools]] = [
         lambda: need > 0,
@@ -130,7 +137,7 @@ def filtered(
         lambda: open_starts(problem, index, need, left, capacity, bandwidth) > 0,
         lambda: jobs.gang[index][:, None] * need.astype(np.float64) <= quota,
     ]
-    for k, passes in enumerate(filters):
+    for k, passes in enumerate(filters if within_quotas else filters[:-1]):
         left &= passes()
         reason[(reason < 0) & ~left.any(axis=1)] = k
     return left, reason

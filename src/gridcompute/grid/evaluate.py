@@ -204,7 +204,7 @@ def _evaluated(
             capacity=found.capacity,
             energy=found.energy,
             corridor=found.corridor,
-            quota=found.quota,
+            **state.rows.quota_columns(found.quota),
             placement=placed,
             mandate=block.mandate_interval(load),
             storage=supplied.storage_yuan,

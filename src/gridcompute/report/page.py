@@ -73,7 +73,7 @@ def page(plan: Plan) -> str:
         ("Data between sites", _corridors(plan)),
         ("Batteries", _batteries(plan)),
         ("What holds the plan back", _bottlenecks(plan)),
-        ("Tenants and quotas", tenants(plan)),
+        ("Tenants and quotas", tenants(plan, account)),
         ("Beside simple rules", simple_rules(plan)),
         ("Jobs", _jobs(plan)),
         ("Where the figures come from", sources(plan)),

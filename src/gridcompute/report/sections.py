@@ -17,6 +17,9 @@ from .tables import energy_unit, share_text, short_mwh, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
+    from ..grid.plan.audit import Audit
     from ..grid.plan.plan import Plan
 
 __all__ = ["costs", "own_power", "simple_rules", "sources", "tenants"]
@@ -44,8 +47,8 @@ PARTS = {
 USES = {"used": "#e3a72f", "stored": "#2c7a4b", "exported": "#5aa0a5", "curtailed": "#c98f86"}
 #: The most jobs of a plan whose page shows the simple rules beside it: more take too long.
 MOST_JOBS = 50_000
-#: Tenants shown, the largest first.
-MOST_TENANTS = 16
+#: Tenants shown, the largest first, and loans between them.
+MOST_TENANTS, MOST_LOANS = 16, 30
 
 
 def costs(plan: Plan) -> str:
@@ -106,47 +109,80 @@ def own_power(plan: Plan, times: Sequence[str]) -> str:
     return tag("p", words) + keys + pictures + table(head, rows, sums=1)
 
 
-def tenants(plan: Plan) -> str:
-    """What each tenant got of what it asked for and may use, and what its jobs bear."""
-    problem, t = plan.problem, plan.table()
-    jobs, n = problem.jobs, len(problem.quotas)
+def tenants(plan: Plan, account: Audit) -> str:
+    """What each tenant got of what it asked for and may use, what it borrows, what it bears."""
+    problem, t, queues = plan.problem, plan.table(), account.queues
+    jobs, quotas, n = problem.jobs, problem.quotas, len(problem.quotas)
     asked = np.bincount(jobs.tenant, minlength=n)
     placed = np.bincount(t["tenant"], minlength=n)
-    hours = np.bincount(t["tenant"], t["gang"] * t["hours"], n)
-    borne = np.bincount(t["tenant"], t["allocated_yuan"], n)
-    upper = problem.quotas.upper_accelerator_h
-    order = np.argsort(-hours, kind="stable")
-    order = order[asked[order] > 0]
+    shares = quotas.is_tree or bool((quotas.lower_accelerator_h > 0).any())
+    depth = np.array([len(quotas.path(m)) - 1 for m in range(n)]) if quotas.is_tree else [0] * n
+    upper, hours, borne = quotas.limit_accelerator_h, queues.used_h, queues.borne_yuan
+    order = np.array(_tree_order(quotas.parent, hours), np.int64)
+    order = order[(queues.asked_h[order] > 0) | (asked[order] > 0)]
     rows = []
     for m in order[:MOST_TENANTS].tolist():
         limited = bool(np.isfinite(upper[m]))
-        rows.append(
-            [
-                problem.quotas.label(m),
-                f"{placed[m]:,} of {asked[m]:,}",
-                number(float(hours[m])),
-                number(float(upper[m])) if limited else "none",
-                share_text(float(hours[m]), float(upper[m])) if limited else "–",
-                number(float(plan.prices.quota[m])),
-                number(float(borne[m])),
-                number(float(borne[m] / hours[m])) if hours[m] > 0 else "–",
-            ]
-        )
+        row = [
+            "\u2003" * int(depth[m]) + quotas.label(m),
+            f"{placed[m]:,} of {asked[m]:,}",
+            number(float(hours[m])),
+            number(float(upper[m])) if limited else "none",
+            share_text(float(hours[m]), float(upper[m])) if limited else "–",
+        ]
+        if shares:
+            held = (quotas.lower_accelerator_h, queues.share_h, queues.borrowed_h, queues.lent_h)
+            row += [number(float(values[m])) for values in held]
+        row += [number(float(plan.prices.quota[m])), number(float(borne[m]))]
+        rows.append([*row, number(float(borne[m] / hours[m])) if hours[m] > 0 else "–"])
     rest = order[MOST_TENANTS:]
     if len(rest):
-        size = float(hours[rest].sum())
+        own = np.bincount(t["tenant"], t["gang"] * t["hours"], n)
+        bears = np.bincount(t["tenant"], t["allocated_yuan"], n)
+        size, yuan = float(own[rest].sum()), float(bears[rest].sum())
         row = [f"{len(rest)} others", f"{placed[rest].sum():,} of {asked[rest].sum():,}"]
-        row += [number(size), "", "", "", number(float(borne[rest].sum()))]
-        rows.append([*row, number(float(borne[rest].sum()) / size) if size > 0 else "–"])
-    head = ["tenant", "jobs placed", "accelerator-h", "quota", "of it used", "one more is worth"]
-    head += ["bears, yuan", "an accelerator-h"]
+        row += [number(size), "", "", *([""] * 4 if shares else []), "", number(yuan)]
+        rows.append([*row, number(yuan / size) if size > 0 else "–"])
+    head = ["tenant", "jobs placed", "accelerator-h", "quota", "of it used"]
+    head += ["guarantee", "fair share", "borrowed", "lent"] if shares else []
+    head += ["one more is worth", "bears, yuan", "an accelerator-h"]
     words = (
         "What a tenant's jobs bear of the cost of this plan; the values of jobs left out are borne"
     )
     words += (
         " by none. What one more accelerator-hour of quota is worth is a price, not money earned."
     )
-    return tag("p", words) + table(head, rows) if rows else tag("p", "No jobs.")
+    if quotas.is_tree:
+        words += " Accelerator-hours and yuan are with the queues below; jobs are a queue's own."
+    if not rows:
+        return tag("p", "No jobs.")
+    return tag("p", words) + table(head, rows) + _loans(account)
+
+
+def _tree_order(parent: NDArray[np.int32], hours: NDArray[np.float64]) -> list[int]:
+    """Return the queues by descending hours, those below a queue right after it."""
+    below: dict[int, list[int]] = {}
+    for m in np.argsort(-hours, kind="stable").tolist():
+        below.setdefault(int(parent[m]), []).append(m)
+    out, stack = [], below.get(-1, [])[::-1]
+    while stack:
+        out.append(stack.pop())
+        stack += below.get(out[-1], [])[::-1]
+    return out
+
+
+def _loans(account: Audit) -> str:
+    """Who borrows from whom."""
+    rows = account.loan_rows()
+    if not rows:
+        return ""
+    head = ["borrower", "lender", "accelerator-h", "yuan"]
+    words = (
+        "Who uses what others are guaranteed and leave: what a queue uses beyond its guarantee, it "
+        "borrows from the queues beside it. The yuan are what the borrower's jobs bear of the cost "
+        "for as many accelerator-hours."
+    )
+    return tag("p", words) + table(head, rows[:MOST_LOANS])
 
 
 def simple_rules(plan: Plan) -> str:

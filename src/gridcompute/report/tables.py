@@ -222,11 +222,12 @@ def _corridors(plan: Plan) -> Iterator[Bottleneck]:
 
 def _others(plan: Plan) -> Iterator[Bottleneck]:
     problem, prices, energy = plan.problem, plan.prices, plan.problem.energy
-    for m in np.flatnonzero(prices.quota > 0):
-        upper = float(problem.quotas.upper_accelerator_h[m])
-        price = float(prices.quota[m])
-        worth = price * upper
-        where = problem.quotas.label(m)
+    quotas, kinds = problem.quotas.linear_rows, problem.classes.accelerator_names
+    for row in np.flatnonzero(prices.quota_rows > 0).tolist():
+        price = float(prices.quota_rows[row])
+        worth = price * float(quotas.upper_h[row])
+        by, m = divmod(row, len(problem.quotas))
+        where = problem.quotas.label(m) + (f" on {kinds[by - 1]}" if by else "")
         yield Bottleneck("quota", where, price, "accelerator-h", float("nan"), worth)
     for q, name in enumerate(problem.mandate_rows.names):
         low, high = (float(x) for x in prices.mandate[q])

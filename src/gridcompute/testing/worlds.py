@@ -18,8 +18,8 @@ def grid_problem(rng: np.random.Generator) -> grid.Problem:
     """Return a small problem of any shape, drawn from a generator.
 
     A site or several, an hour or several, with or without jobs, sources, stores, connections,
-    quotas from below or above, rules of any scope. Its base load alone may be too much for what
-    feeds it, and `gridcompute.match` then raises InfeasibleError.
+    quotas from below or above, flat or in a tree, rules of any scope. Its base load alone may be
+    too much for what feeds it, and `gridcompute.match` then raises InfeasibleError.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def grid_problem(rng: np.random.Generator) -> grid.Problem:
     upper = np.where(rng.random(n_tenants) < 0.6, np.inf, 40 * rng.random(n_tenants))
     placed = np.where(rng.random(n_jobs) < 0.7, -1, rng.integers(0, n_classes, n_jobs))
     by_site_hour = (n_sites, hours)
-    return grid.Problem(
+    problem = grid.Problem(
         jobs=grid.Jobs(
             gang=rng.choice([1, 1, 2, 4, 8], n_jobs),
             work_h=rng.choice([0.25, 1.0, 2.0, 3.0], n_jobs),
@@ -120,3 +120,20 @@ def grid_problem(rng: np.random.Generator) -> grid.Problem:
         ),
         direct_rule=grid.DirectRule() if rng.random() < 0.4 else grid.DirectRule(used=0, of_load=0),
     )
+    return _with_queues(problem, rng) if rng.random() < 0.4 else problem
+
+
+def _with_queues(problem: grid.Problem, rng: np.random.Generator) -> grid.Problem:
+    """Return the problem with its tenants in a tree, and perhaps accelerators told apart."""
+    quotas, n = problem.quotas, len(problem.quotas)
+    parent = [int(rng.integers(-1, m)) if m else -1 for m in range(n)]
+    borrowing = np.where(rng.random(n) < 0.7, np.inf, 20 * rng.random(n))
+    changes: dict[str, Any] = {"parent": parent, "borrowing_accelerator_h": borrowing}
+    classes = problem.classes
+    if rng.random() < 0.5:
+        upper = np.where(rng.random((2, n)) < 0.5, np.inf, 30 * rng.random((2, n)))
+        lower = np.minimum(upper, 10 * rng.random((2, n))) * (rng.random((2, n)) < 0.3)
+        changes |= {"upper_by_accelerator_h": upper, "lower_by_accelerator_h": lower}
+        kinds: Any = rng.integers(0, 2, len(classes))
+        classes = classes.replace(accelerator=kinds, accelerator_names=("A", "B"))
+    return problem.replace(quotas=quotas.replace(**changes), classes=classes)

@@ -4,10 +4,12 @@ For any prices y = (alpha, beta, pi, gamma, nu) with alpha, beta, gamma >= 0, ev
 least
 
     LB(y) = sum_j min(v_j, min over open options o of [f_jo + k_j sum alpha
-                            + sum_g (k_j // g) sum beta_g + e_jo . pi + G_j gamma + nu q_jo])
+                            + sum_g (k_j // g) sum beta_g + e_jo . pi + G_j gamma + sum nu q_jo])
             - alpha . K - sum_g beta_g . (K // g) - gamma . BW - nu+ . U + nu- . L + E(pi),
 
-g = 2, 4, 8, ...: K accelerators are at most K // g gangs of g, and a job of k has k // g of them.
+The sum of nu is over the quotas that count the option: its tenant's, those above, those of the
+accelerator. g = 2, 4, 8, ...: K accelerators are at most K // g gangs of g, and a job of k has
+k // g of them.
 E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
 included. E is bounded from below by weak duality, with the duals of a linear program but not with
 its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .energy_lp import ROUNDING, EnergyProgram
-from .rules import kwh_by_class, most_load_kwh
+from .rules import kwh_by_class, most_load_kwh, quota_tree
 from .running import fixed, plain
 
 if TYPE_CHECKING:
@@ -61,16 +63,16 @@ def proof(problem: Problem, prices: Prices) -> Proof:
     The bound is -inf if a price has the wrong sign, or rents what has no limit.
     """
     problem = fixed(problem)
-    alpha, gamma, nu = prices.capacity, prices.corridor, prices.quota
-    quotas = problem.quotas
+    quotas = quota_tree(problem)
+    alpha, gamma, nu = prices.capacity, prices.corridor, quotas.prices(prices)
     signs = (alpha >= 0).all() and (gamma >= 0).all() and (prices.gang >= 0).all()
-    signs &= bool((-nu <= quotas.below_yuan_per_accelerator_h).all())
+    signs &= bool((-nu <= quotas.below_yuan_per_h).all())
     rent, size = 0.0, 0
     for price, amount in (
         (alpha, problem.classes.capacity),
         (gamma, problem.corridors.bandwidth_gb),
-        (np.maximum(nu, 0), quotas.upper_accelerator_h),
-        (np.minimum(nu, 0), quotas.lower_accelerator_h),
+        (np.maximum(nu, 0), quotas.most_h),
+        (np.minimum(nu, 0), quotas.least_h),
         *((beta, problem.classes.capacity // 2 ** (i + 1)) for i, beta in enumerate(prices.gang)),
     ):
         priced, size = price != 0, size + price.size
@@ -134,7 +136,10 @@ def _margin(problem: Problem, prices: Prices) -> float:
     power = kwh_by_class(problem) * prices.energy[problem.classes.site]
     rented = np.abs(prices.capacity) + np.abs(prices.gang).sum(axis=0)
     hourly = (rented + np.abs(power)).sum(axis=1).max()
-    hourly += hours * np.abs(prices.quota).max(initial=0.0)
+    tree = quota_tree(problem)
+    held = np.abs(tree.prices(prices))
+    for c in {int(np.flatnonzero(tree.line == line)[0]) for line in tree.line}:
+        hourly += hours * tree.along(held, c, np.add).max(initial=0.0)
     wire = problem.corridors.price_yuan_per_gb.max() + prices.corridor.max()
     size = (jobs.value_yuan + jobs.migration_yuan + hours * jobs.delay_yuan_per_h).sum()
     size += hourly * jobs.gang.sum(dtype=np.float64) + wire * jobs.data_gb.sum()
@@ -201,6 +206,8 @@ def offers(
     """Every option of the jobs of a block, open or not, class by class and hour by hour."""
     jobs, classes, corridors = problem.jobs, problem.classes, problem.corridors
     times = 2.0 if corridors.latency_rule == "round_trip" else 1.0
+    tree = quota_tree(problem)
+    nu = tree.prices(prices)
     for c in range(len(classes)):
         site = int(classes.site[c])
         speed = classes.throughput[jobs.family[block], c]
@@ -219,8 +226,8 @@ def offers(
         slack, job, d, o = slack[at], block[at], need[at].astype(np.int64), origin[at]
         gang, release, data = jobs.gang[job], jobs.release[job], jobs.data_gb[job]
         wired = corridors.price_yuan_per_gb[o, site] * data
-        held = prices.quota[jobs.tenant[job]] * gang * d
-        quota = problem.quotas.upper_accelerator_h[jobs.tenant[job]]
+        held = tree.along(nu, c, np.add)[jobs.tenant[job]] * gang * d
+        quota = tree.along(tree.most_h, c, np.minimum)[jobs.tenant[job]]
         too_long = gang.astype(np.float64) * d > quota
         price, room = windows[c]
         running = np.concatenate([np.zeros((len(prices.gang), 1)), prices.gang[:, c].cumsum(1)], 1)

@@ -6,15 +6,19 @@ others). Nothing here calls them, so that an error in one of them is found by `v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..plan.columns import Prices
     from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
 
 __all__ = [
+    "QuotaTree",
     "RuledSites",
     "Scopes",
     "by_hour",
@@ -22,6 +26,7 @@ __all__ = [
     "largest_price",
     "lost_yuan_per_kwh",
     "most_load_kwh",
+    "quota_tree",
     "ruled",
     "scopes",
 ]
@@ -59,6 +64,77 @@ class RuledSites(NamedTuple):
     used_kwh: Floats
     of_load: float
     yuan_per_kwh: float
+
+
+class QuotaTree(NamedTuple):
+    """Quotas as a table: its first line is over all accelerators, the others for one each.
+
+    The columns are queues. What a tenant's jobs take counts for the tenant and all queues above.
+    """
+
+    #: The most that each queue may use, by line, (1 or 1 + n_accelerators, n_tenants).
+    most_h: Floats
+    least_h: Floats
+    below_yuan_per_h: Floats
+    #: The queue above each; -1 = none.
+    parent: Int64s
+    #: The line of each class's accelerator; 0 where accelerators are not told apart.
+    line: Int64s
+
+    def used(self, tenant: Any, klass: Any, amount: Any) -> Floats:
+        """Accelerator-hours by line and queue, given those of some jobs on some classes."""
+        each, out = np.zeros(self.most_h.shape), np.zeros(self.most_h.shape)
+        np.add.at(each[0], tenant, amount)
+        told = self.line[klass] > 0
+        place = (self.line[klass][told], np.asarray(tenant)[told])
+        np.add.at(each, place, np.asarray(amount)[told])
+        for queues in self._upwards():
+            here = queues >= 0
+            for line in range(len(out)):
+                np.add.at(out[line], queues[here], each[line, here])
+        return out
+
+    def along(self, values: Floats, klass: int, fold: np.ufunc) -> Floats:
+        """By tenant, what `fold` makes of the values that its jobs meet on a class."""
+        lines = sorted({0, int(self.line[klass])})
+        out = np.full(len(self.parent), np.inf if fold is np.minimum else 0.0)
+        for at in self._upwards():
+            here = at >= 0
+            for line in lines:
+                out[here] = fold(out[here], values[line, at[here]])
+        return np.asarray(out, np.float64)
+
+    def path(self, tenant: int) -> list[int]:
+        """The tenant's row and those above it."""
+        out = [tenant]
+        while self.parent[out[-1]] >= 0:
+            out.append(int(self.parent[out[-1]]))
+        return out
+
+    def _upwards(self) -> Iterator[Int64s]:
+        """Each tenant's own row, then the one above, and so on; -1 beyond the top."""
+        at = np.arange(len(self.parent))
+        while (at >= 0).any():
+            yield at
+            at = np.where(at >= 0, self.parent[at], -1)
+
+    def prices(self, prices: Prices) -> Floats:
+        """The prices of quotas in this form."""
+        return np.concatenate([prices.quota[None], prices.quota_by_accelerator])
+
+
+def quota_tree(problem: Problem) -> QuotaTree:
+    """Read the quotas of a problem."""
+    table = problem.quotas
+    whole = np.minimum(
+        table.upper_accelerator_h, table.lower_accelerator_h + table.borrowing_accelerator_h
+    )
+    most = np.concatenate([whole[None], table.upper_by_accelerator_h])
+    least = np.concatenate([table.lower_accelerator_h[None], table.lower_by_accelerator_h])
+    below = np.broadcast_to(table.below_yuan_per_accelerator_h, most.shape)
+    line = problem.classes.accelerator.astype(np.int64) + 1
+    line = line if len(most) > 1 else np.zeros_like(line)
+    return QuotaTree(most, least, np.array(below), table.parent.astype(np.int64), line)
 
 
 def by_hour(values: Floats, hours: int) -> Floats:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .rules import kwh_by_class
+from .rules import kwh_by_class, quota_tree
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int64s
     from ..tables.problem import Problem
+    from ..tables.quotas import Quotas
 
 __all__ = ["fixed", "fixed_rows", "plain"]
 
@@ -85,10 +86,10 @@ def plain(problem: Problem) -> Problem:
     )
     simple = dataclasses.replace(problem, jobs=type(jobs)(**columns), classes=wide, running=None)
     load, used = _fixed_use(problem, simple)[1:]
-    upper = np.maximum(problem.quotas.upper_accelerator_h, used)
+    upper = np.maximum(quota_tree(problem).most_h, used)
     return dataclasses.replace(
         simple,
-        quotas=dataclasses.replace(problem.quotas, upper_accelerator_h=upper),
+        quotas=_limited(problem, upper, quota_tree(problem).least_h),
         energy=dataclasses.replace(problem.energy, shed_kwh=problem.energy.shed_kwh + load),
     )
 
@@ -100,15 +101,30 @@ def _fixed_use(problem: Problem, simple: Problem) -> tuple[Int64s, Floats, Float
     """
     jobs, kwh, table = simple.jobs, kwh_by_class(simple), problem.running
     taken = np.zeros(simple.classes.capacity.shape, np.int64)
-    load, used = np.zeros_like(simple.energy.base_load_kwh), np.zeros(len(simple.quotas))
+    load, tree = np.zeros_like(simple.energy.base_load_kwh), quota_tree(problem)
+    used = np.zeros(tree.most_h.shape)
     assert table is not None
     where = dict(zip(table.id.tolist(), table.klass.tolist(), strict=True))
     for job in fixed_rows(problem).tolist():
         c, gang, d = where[job], int(jobs.gang[job]), int(jobs.deadline[job])
         taken[c, :d] += gang
         load[simple.classes.site[c], :d] += gang * kwh[c, :d]
-        used[jobs.tenant[job]] += gang * d
+        for queue in tree.path(int(jobs.tenant[job])):
+            for line in {0, int(tree.line[c])}:
+                used[line, queue] += gang * d
     return taken, load, used
+
+
+def _limited(problem: Problem, most: Floats, least: Floats) -> Quotas:
+    """The quotas of a problem with other limits, in the form of `QuotaTree`."""
+    return dataclasses.replace(
+        problem.quotas,
+        upper_accelerator_h=most[0],
+        lower_accelerator_h=least[0],
+        borrowing_accelerator_h=np.full(len(most[0]), np.inf),
+        upper_by_accelerator_h=most[1:],
+        lower_by_accelerator_h=least[1:],
+    )
 
 
 def _once(labels: list[str], given: int) -> tuple[str, ...]:
@@ -129,19 +145,16 @@ def fixed(problem: Problem) -> Problem:
     rows, simple = fixed_rows(problem), plain(problem)
     if not len(rows):
         return simple
-    jobs, classes, energy, quotas = simple.jobs, simple.classes, simple.energy, problem.quotas
+    jobs, classes, energy, tree = simple.jobs, simple.classes, simple.energy, quota_tree(problem)
     taken, load, used = _fixed_use(problem, simple)
     kept = np.ones(len(jobs), bool)
     kept[rows] = False
     columns = {name: getattr(jobs, name)[kept] for name in jobs.columns()}
-    upper, lower = (
-        np.maximum(limit - used, 0.0)
-        for limit in (quotas.upper_accelerator_h, quotas.lower_accelerator_h)
-    )
+    upper, lower = (np.maximum(limit - used, 0.0) for limit in (tree.most_h, tree.least_h))
     return dataclasses.replace(
         simple,
         jobs=type(jobs)(**columns),
         classes=dataclasses.replace(classes, capacity=classes.capacity - taken),
         energy=dataclasses.replace(energy, base_load_kwh=energy.base_load_kwh + load),
-        quotas=dataclasses.replace(quotas, upper_accelerator_h=upper, lower_accelerator_h=lower),
+        quotas=_limited(problem, upper, lower),
     )

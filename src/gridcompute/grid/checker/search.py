@@ -16,7 +16,7 @@ import numpy as np
 
 from .bound import offers, windows_of
 from .energy_lp import EnergyProgram
-from .rules import kwh_by_class, most_load_kwh
+from .rules import kwh_by_class, most_load_kwh, quota_tree
 from .running import fixed
 
 if TYPE_CHECKING:
@@ -122,17 +122,22 @@ def _program(problem: Problem, options: _Options) -> tuple[EnergyProgram, Int64s
     wires = problem.corridors.bandwidth_gb
     sent = np.ravel_multi_index((jobs.origin[job], site, start), wires.shape)
     at_most(wires, sent, x, jobs.data_gb[job])
-    tenant, used = jobs.tenant[job].astype(np.int64), gang * hours
-    at_most(problem.quotas.upper_accelerator_h, tenant, x, used)
-    asked, price = (
-        problem.quotas.lower_accelerator_h,
-        problem.quotas.below_yuan_per_accelerator_h,
-    )
-    below = lp.variables(0, asked, price / unit)
+    tree, used = quota_tree(problem), gang * hours
+    owners = np.array(jobs.tenant[job], np.int64)
+    counted = [
+        (line * tree.most_h.shape[1] + queue, i)
+        for i, (m, c) in enumerate(zip(owners.tolist(), klass.tolist(), strict=True))
+        for line in {0, int(tree.line[c])}
+        for queue in tree.path(m)
+    ]
+    queue_row, option = np.array(counted, np.int64).reshape(-1, 2).T
+    at_most(tree.most_h, queue_row, x[option], used[option])
+    asked = tree.least_h.ravel()
+    below = lp.variables(0, asked, tree.below_yuan_per_h.ravel() / unit)
     n = len(asked)
-    row = np.concatenate([tenant, np.arange(n)])
-    amounts = np.concatenate([used, np.ones(n)])
-    lp.entries(asked, np.full(n, np.inf), row, np.concatenate([x, below]), amounts)
+    row = np.concatenate([queue_row, np.arange(n)])
+    amounts = np.concatenate([used[option], np.ones(n)])
+    lp.entries(asked, np.full(n, np.inf), row, np.concatenate([x[option], below]), amounts)
     kwh = gang[which] * kwh_by_class(problem)[klass[which], hour] / unit
     row = np.concatenate([site[which] * problem.hours + hour, np.arange(base.size)])
     column = np.concatenate([x[which], energy.index["load"].ravel()])

@@ -22,6 +22,7 @@ from .rules import (
     kwh_by_class,
     largest_price,
     lost_yuan_per_kwh,
+    quota_tree,
     ruled,
     scopes,
 )
@@ -51,7 +52,7 @@ FAULTS = {
     "TableMismatch": "the plan's table shows another place or energy than its placements have",
     "CapacityExceeded": "more accelerators used than a class has in an hour",
     "CorridorExceeded": "more data sent over a corridor than it carries in an hour",
-    "QuotaExceeded": "a tenant above its upper quota",
+    "QuotaExceeded": "a tenant, or a queue above it, above its upper quota",
     "NegativeEnergy": "an amount of energy below zero",
     "SourceImbalance": "a direct source delivers more or less than it has",
     "BundledExceeded": "more bundled green power than can be delivered",
@@ -346,8 +347,11 @@ def _resources(plan: Placed) -> Iterator[Fault]:
     sent = np.bincount(np.ravel_multi_index(wire, shape), jobs.data_gb[job], np.prod(shape))
     bandwidth = problem.corridors.bandwidth_gb
     yield from _above("CorridorExceeded", "origin, site, hour", sent.reshape(shape), bandwidth)
-    used = np.bincount(jobs.tenant[job], gang * hours, len(problem.quotas))
-    yield from _above("QuotaExceeded", "tenant", used, problem.quotas.upper_accelerator_h)
+    tree = quota_tree(problem)
+    used = tree.used(jobs.tenant[job], klass, gang * hours)
+    yield from _above("QuotaExceeded", "tenant", used[0], tree.most_h[0])
+    where = "accelerator, tenant"
+    yield from _above("QuotaExceeded", where, used[1:], tree.most_h[1:])
 
 
 def _load(plan: PlanData) -> Floats:
@@ -498,8 +502,9 @@ def _cost(plan: PlanData) -> dict[str, float]:
     energy = problem.energy
     job, klass, start, hours = _placed(plan)
     wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[klass]]
-    used = np.bincount(jobs.tenant[job], jobs.gang[job] * hours, len(problem.quotas))
-    below = np.maximum(problem.quotas.lower_accelerator_h - used, 0)
+    tree = quota_tree(problem)
+    used = tree.used(jobs.tenant[job], klass, jobs.gang[job] * hours)
+    below = np.maximum(tree.least_h - used, 0)
     direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
     bundled, grid = d.bundled_kwh + d.bundled_charge_kwh, d.grid_kwh + d.grid_charge_kwh
     worn = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
@@ -527,7 +532,7 @@ def _cost(plan: PlanData) -> dict[str, float]:
         "delay": jobs.delay_yuan_per_h[job] * (start - jobs.release[job]),
         "migration": np.where(_moved(plan), jobs.migration_yuan[job], 0.0),
         "unplaced": jobs.value_yuan[plan.assignment < 0],
-        "quota_shortfall": below * problem.quotas.below_yuan_per_accelerator_h,
+        "quota_shortfall": below * tree.below_yuan_per_h,
     }
     return {name: float(np.sum(values)) for name, values in parts.items()}
 
@@ -562,7 +567,11 @@ def _charges(
     charge = charge + jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
     charge = charge + np.where(_moved(plan), jobs.migration_yuan[job], 0.0)
     scarce = prices.corridor[origin, site, start] * data
-    scarce = scarce + prices.quota[jobs.tenant[job]] * gang * hours
+    tree = quota_tree(problem)
+    for c in np.unique(klass).tolist():
+        on = klass == c
+        held = tree.along(tree.prices(prices), c, np.add)[jobs.tenant[job[on]]]
+        scarce[on] += held * gang[on] * hours[on]
     kwh = kwh_by_class(problem)
     for ahead in range(int(hours.max(initial=0))):
         on = np.flatnonzero(hours > ahead)
@@ -600,10 +609,12 @@ def _prices(plan: PlanData) -> Iterator[Fault]:
 
 
 def _signs(plan: PlanData) -> Iterator[Fault]:
-    below = plan.problem.quotas.below_yuan_per_accelerator_h
+    tree = quota_tree(plan.problem)
     yield from _above("PriceNegative", "capacity price", -plan.prices.capacity, np.zeros(1))
     yield from _above("PriceNegative", "corridor price", -plan.prices.corridor, np.zeros(1))
-    yield from _above("PriceNegative", "quota price", -plan.prices.quota, below)
+    yield from _above(
+        "PriceNegative", "quota price", -tree.prices(plan.prices), tree.below_yuan_per_h
+    )
 
 
 def _above(

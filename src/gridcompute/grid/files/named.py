@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..tables.column import Table
 
-__all__ = ["with_indices"]
+__all__ = ["with_indices", "with_parents"]
 
 _INDEX = re.compile(r"[0-9]{1,9}")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -63,6 +63,27 @@ def with_indices(
         table = _residency(table, path, known.get("site", ()))
         table = table if path.suffix == ".parquet" else _ids(table)
     return table
+
+
+def with_parents(table: pa.Table, path: Path) -> pa.Table:
+    """Return the table of quotas with the queues above as rows; nothing, "" and -1 are none.
+
+    Raises
+    ------
+    InvalidProblemError
+        A name that no queue has: file, column, row, what was found and what was needed.
+    """
+    import pyarrow as pa
+
+    if not (_is_text(table["parent"].type) or table["parent"].null_count):
+        return table
+    names = table["name"].to_pylist() if "name" in table.column_names else []
+    place = {text: i for i, text in enumerate(names)}
+    rows = np.full(len(table), -1, np.int32)
+    for row, text in enumerate(table["parent"].to_pylist()):
+        if text not in (None, "", "-1"):
+            rows[row] = _index(str(text), place, path, "quotas.parent", row)
+    return _with(table, "parent", pa.array(rows))
 
 
 def _is_text(type_: Any) -> bool:

@@ -31,15 +31,15 @@ from ..plan.plan import Dispatch, Plan, Prices, dimensions
 from ..tables.corridors import Corridors
 from ..tables.energy import Energy
 from ..tables.jobs import Jobs
-from ..tables.mandate import Quotas
 from ..tables.problem import Problem
+from ..tables.quotas import Quotas
 from ..tables.running import Running
 from ..tables.sites import Classes, Sites
 from .arrays_file import read_arrays
 from .bounded import read_bytes
 from .folders import replacing
 from .json_text import parse, require_text
-from .named import with_indices
+from .named import with_indices, with_parents
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
 from .table_files import SUFFIXES, read_table, require_room, write_table
 from .tidy import tidied, widened
@@ -167,6 +167,8 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
         texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
         texts += NAMES.get(name, [])
         arrow = with_hours(read_table(paths[name], texts), paths[name], name, settings.start)
+        if name == "quotas" and "parent" in arrow.column_names:
+            arrow = with_parents(arrow, paths[name])
         arrow = with_indices(arrow, paths[name], kind, known)
         arrow = widened(arrow, paths[name], kind, hours, known.get("site", ()), sources or ())
         extra: dict[str, Any] = settings.part(name)
@@ -350,7 +352,12 @@ def _arrow(problem: Problem, name: str) -> pa.Table:
     if name == "quotas" and problem.quotas.tenant_names:
         import pyarrow as pa
 
-        table = table.add_column(0, "name", pa.array(problem.quotas.tenant_names))
+        names = problem.quotas.tenant_names
+        table = table.add_column(0, "name", pa.array(names))
+        if "parent" in table.column_names:
+            parents = [names[p] if p >= 0 else "" for p in problem.quotas.parent.tolist()]
+            at = table.column_names.index("parent")
+            table = table.set_column(at, "parent", pa.array(parents))
     return table
 
 

@@ -109,7 +109,7 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
         corridors=sliced(world.corridors, 0, hours),
         energy=energy,
         mandate=_settled_at(world, _owed_yuan_per_kwh(world, state)),
-        quotas=world.quotas.replace(lower_accelerator_h=0.0),
+        quotas=world.quotas.without_guarantees(),
     )
 
 

@@ -178,6 +178,10 @@ class Rolling:
     ) -> None:
         if not isinstance(problem, Problem):
             raise TypeError(f"problem must be a grid.Problem, not {type(problem).__name__}")
+        if problem.quotas.by_accelerator:
+            field, needed = "quotas.upper_by_accelerator_h", "needed quotas over all accelerators"
+            found = "found limits for each accelerator, which are not counted from hour to hour"
+            raise InvalidProblemError(f"{field}: {found}, {needed}", field)
         self.horizon_h = _checks.whole("horizon_h", horizon_h, 1, 2**31 - 1)
         self._forecast, self._arrivals = _models(forecast, arrivals)
         self.margin = _checks.number("margin", margin, 0.0)

@@ -19,8 +19,9 @@ from ..plan.ledger_entry import entry_of
 from ..tables.corridors import Corridors
 from ..tables.energy import Energy
 from ..tables.jobs import Jobs
-from ..tables.mandate import DirectRule, Mandate, Quotas
+from ..tables.mandate import DirectRule, Mandate
 from ..tables.problem import Problem
+from ..tables.quotas import Quotas
 from ..tables.running import Running
 from ..tables.sites import Classes, Sites
 from .book import OWN, Book

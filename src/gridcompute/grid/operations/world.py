@@ -114,9 +114,7 @@ def run_out(world: Problem, state: State, hours: int) -> Window:
         jobs=Jobs(**book.jobs(rows, t, hours)),
         running=book.running(rows, t),
         mandate=dataclasses.replace(priced(world.mandate), ledger=carrying(world, state.ledger)),
-        quotas=world.quotas.replace(
-            upper_accelerator_h=np.full(len(world.quotas), np.inf), lower_accelerator_h=0.0
-        ),
+        quotas=world.quotas.without_guarantees().at_least(np.array(np.inf)),
     )
     return Window(problem, rows)
 
@@ -134,7 +132,7 @@ def deferred_yuan(
         jobs=Jobs(**columns),
         running=None,
         mandate=dataclasses.replace(priced(world.mandate), ledger=None),
-        quotas=world.quotas.replace(lower_accelerator_h=0.0),
+        quotas=world.quotas.without_guarantees(),
     )
     return np.asarray(np.maximum(cheapest(problem, prices, np.arange(len(rows))), 0.0))
 
@@ -199,6 +197,7 @@ def _quotas(world: Problem, state: State, rows: Int64s, hours: int) -> Any:
     used = state.used_h + np.bincount(
         book["tenant"][runs], book["gang"][runs] * beyond, len(quotas)
     )
-    upper = np.maximum(quotas.upper_accelerator_h - used, 0.0)
-    lower = np.maximum(quotas.lower_accelerator_h - used, 0.0) * hours / (world.hours - t)
-    return quotas.replace(upper_accelerator_h=upper, lower_accelerator_h=np.minimum(lower, upper))
+    every = np.arange(len(quotas))
+    left = quotas.after(quotas.linear_rows.used(every, np.zeros_like(every), used))
+    lower = left.lower_accelerator_h * hours / (world.hours - t)
+    return left.replace(lower_accelerator_h=lower)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..tables.mandate import RULES, SCOPES
+from .queues import LEAST_H, QueueAccount, queue_account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,11 @@ __all__ = ["ALARM", "LEAST_SHORT_KWH", "Audit", "Claim", "amount", "audit"]
 
 #: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
 ALARM = 0.05
+#: The columns of the table of queues; hours are accelerator-hours.
+QUEUE_HEAD = (
+    *("queue", "above", "used h", "guarantee", "limit", "fair share", "borrowed", "lent"),
+    "one more is worth",
+)
 #: The least shortfall, kWh, that is told; less is what a solver's tolerance leaves.
 LEAST_SHORT_KWH = 1e-3
 #: Punctuation that means something within a line of Markdown, and what begins a bare link.
@@ -78,6 +84,9 @@ class Audit:
         The battery book, green and grey: ``start``, stored before the batch; ``taken`` to charge;
         ``lost`` on both ways; ``given`` to load; ``end``, stored after it. What was there and came
         is what went and is there: ``start + taken = lost + given + end``.
+    queues : QueueAccount
+        What each tenant's queue uses, is guaranteed, may use, would have as its fair share, and who
+        borrows from whom.
     """
 
     sites: Mapping[str, Any]
@@ -90,10 +99,16 @@ class Audit:
     direct: Mapping[str, Any]
     battery: Mapping[str, Floats]
     costs: Mapping[str, float]
+    queues: QueueAccount
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), default=_plain))
+        plain: dict[str, Any] = json.loads(
+            json.dumps(
+                {f.name: _fields(getattr(self, f.name)) for f in dataclasses.fields(self)},
+                default=_plain,
+            )
+        )
         return plain
 
     def _repr_markdown_(self) -> str:
@@ -130,10 +145,47 @@ class Audit:
         if kept:
             head = f"| battery, kWh | colour | {' | '.join(self.battery)} |"
             lines += ["", head, "|---|---|" + "--:|" * len(self.battery), *kept]
+        lines += self._queue_lines()
         return (
             "\n".join([*lines, "", *(f"ALARM: {_markdown(a)}" for a in self.alarms)]).rstrip()
             + "\n"
         )
+
+    def _queue_lines(self) -> list[str]:
+        """The tables of queues and of loans, where quotas ask for anything."""
+        rows = self.queue_rows()
+        if not rows:
+            return []
+        lines = ["", f"| {' | '.join(QUEUE_HEAD)} |", "|---|---|" + "--:|" * (len(QUEUE_HEAD) - 2)]
+        lines += [f"| {' | '.join(map(_markdown, row))} |" for row in rows]
+        if self.queues.loans:
+            lines += ["", "| borrower | lender | accelerator-h | yuan |", "|---|---|--:|--:|"]
+            lines += [f"| {' | '.join(map(_markdown, row))} |" for row in self.loan_rows()]
+        return lines
+
+    def queue_rows(self) -> list[list[str]]:
+        """The queues that have a guarantee, a limit or a place in a tree, as text by `QUEUE_HEAD`.
+
+        The last two are for those that borrow or lend.
+        """
+        q, rows = self.queues, []
+        for m, name in enumerate(q.name):
+            limited = bool(np.isfinite(q.limit_h[m]))
+            if not (limited or q.guarantee_h[m] > 0 or q.parent[m] or name in q.parent):
+                continue
+            borrowed = q.borrowed_h[m] if q.guarantee_h[m] > 0 or q.parent[m] else 0.0
+            numbers = (q.used_h[m], q.guarantee_h[m], q.limit_h[m], q.share_h[m], borrowed)
+            texts = [f"{x:,.0f}" if np.isfinite(x) else "none" for x in (*numbers, q.lent_h[m])]
+            rows.append([name, q.parent[m] or "-", *texts, f"{q.price_yuan_per_h[m]:,.2f}"])
+        return rows
+
+    def loan_rows(self) -> list[list[str]]:
+        """Who borrows from whom, as text: borrower, lender, accelerator-hours, yuan."""
+        return [
+            [loan.borrower, loan.lender, f"{loan.accelerator_h:,.1f}", f"{loan.yuan:,.2f}"]
+            for loan in self.queues.loans
+            if loan.accelerator_h > LEAST_H
+        ]
 
     def cost_rows(self) -> list[list[str]]:
         """The parts of the cost that are not 0, as text, and their sum last."""
@@ -189,6 +241,7 @@ def audit(plan: PlanData) -> Audit:
         direct=_direct_rule(plan),
         battery=_battery_book(plan),
         costs=plan.costs,
+        queues=queue_account(plan),
     )
 
 
@@ -317,6 +370,15 @@ def _markdown(text: str) -> str:
     text = "".join(c if c.isprintable() else " " for c in str(text))
     text = _SPECIAL.sub(r"\\\g<0>", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _fields(value: Any) -> Any:
+    """Return what a part of an account holds, in a form that JSON has."""
+    if isinstance(value, QueueAccount):
+        return value.as_dict()
+    if isinstance(value, tuple):
+        return [dataclasses.asdict(v) if isinstance(v, Claim) else v for v in value]
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -10,10 +10,11 @@ import numpy as np
 from ... import _checks
 from ...errors import InvalidProblemError
 from ..tables.column import Columns, Floats, Int32s, column
+from ..tables.frozen import sealed
 
 __all__ = ["Dispatch", "Placement", "Prices"]
 
-#: Prices of gangs where none are priced: no levels.
+#: Prices of gangs, or of quotas by accelerator, where none are priced: no levels, no accelerators.
 NO_LEVELS = ()
 
 
@@ -122,6 +123,9 @@ class Prices(Columns):
     corridor : float64 (n_sites, n_sites, n_hours), yuan/GB
     quota : float64 (n_tenants,), yuan per accelerator-hour
         Negative down to ``-below_yuan_per_accelerator_h`` where a tenant is below its lower bound.
+        A job pays the price of its tenant's quota and of those above it.
+    quota_by_accelerator : float64 (n_accelerators, n_tenants), yuan per accelerator-hour
+        Of quotas on one accelerator each; no rows where quotas do not tell accelerators apart.
     mandate : float64 (n_scopes, 2), yuan/kWh
         Left and right derivative by the green energy asked for: duals are steps, not numbers.
     mandate_bound : float64 (n_scopes,), yuan/kWh
@@ -144,6 +148,9 @@ class Prices(Columns):
     energy: Floats = column("site hour", np.float64, "yuan/kWh")
     corridor: Floats = column("site destination hour", np.float64, "yuan/GB", low=0)
     quota: Floats = column("tenant", np.float64, "yuan per accelerator-hour")
+    quota_by_accelerator: Floats = column(
+        "accelerator tenant", np.float64, "yuan per accelerator-hour", default=NO_LEVELS
+    )
     mandate: Floats = column("scope side", np.float64, "yuan/kWh")
     mandate_bound: Floats = column("scope", np.float64, "yuan/kWh", default=0.0)
     storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
@@ -208,6 +215,11 @@ class Prices(Columns):
             gone = (klass < 0) | (start < 0) | (start >= length)
             placement = Placement(klass=np.where(gone, -1, klass), start=np.where(gone, -1, start))
         return self.replace(placement=placement, **kept)
+
+    @property
+    def quota_rows(self) -> Floats:
+        """The prices of `Quotas.linear_rows`, in their order."""
+        return sealed(np.concatenate([self.quota, self.quota_by_accelerator.ravel()]))
 
     def check(self) -> None:
         """The placement's classes and hours are among those that have prices."""

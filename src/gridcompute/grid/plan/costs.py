@@ -64,15 +64,13 @@ class Planned(Protocol):
 def cost_parts(plan: Planned) -> dict[str, float]:
     """Return each part of `COSTS`, yuan; their sum is the plan's objective."""
     problem, d, energy = plan.problem.effective, plan.dispatch, plan.problem.energy
-    jobs, job = problem.jobs, np.flatnonzero(plan.assignment >= 0)
+    jobs = problem.jobs
     data, delay, migration = _own_parts(plan)
     charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
     worn = charged + d.green_discharge_kwh + d.grey_discharge_kwh
     drawn, left = d.grid_kwh + d.grid_charge_kwh, d.green_stored_kwh + d.grey_stored_kwh
     grams = problem.carbon_g_per_kwh * drawn
     worth = energy.terminal_yuan_per_kwh if energy.terminal == "value" else 0.0
-    used = np.bincount(jobs.tenant[job], jobs.gang[job] * plan.hours[job], len(problem.quotas))
-    below = np.maximum(problem.quotas.lower_accelerator_h - used, 0.0)
     short = d.direct_use_short_kwh + d.direct_load_short_kwh
     direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
     bundled = d.bundled_kwh + d.bundled_charge_kwh
@@ -94,9 +92,18 @@ def cost_parts(plan: Planned) -> dict[str, float]:
         "delay": delay,
         "migration": migration,
         "unplaced": jobs.value_yuan[plan.assignment < 0],
-        "quota_shortfall": below * problem.quotas.below_yuan_per_accelerator_h,
+        "quota_shortfall": problem.quotas.below_yuan(_used_h(plan)),
     }
     return {name: float(np.sum(values)) + 0.0 for name, values in parts.items()}
+
+
+def _used_h(plan: Planned) -> Floats:
+    """Accelerator-hours that placed jobs take of each row of the quotas."""
+    problem = plan.problem.effective
+    jobs, job = problem.jobs, np.flatnonzero(plan.assignment >= 0)
+    kinds = problem.classes.accelerator[plan.assignment[job]]
+    taken = jobs.gang[job] * plan.hours[job]
+    return problem.quotas.linear_rows.used(jobs.tenant[job], kinds, taken)
 
 
 def _wasted(energy: Energy) -> Floats:
@@ -131,7 +138,7 @@ def allocated_yuan(plan: Planned, energy_kwh: Floats) -> Floats:
     All of the cost but the values of the jobs left out is borne. A job pays its own data, delay and
     migration; of its site's power in its hours as much as its part of that hour's load, a battery's
     cost being spread over what it delivers; certificates and shortfalls by load over the sites they
-    are of; what is missing to a tenant's lower quota over the tenant's jobs. What no job's load
+    are of; what is missing to a lower quota over the jobs that count in it. What no job's load
     explains, the base load's power among it, is spread over all jobs of the site, or of the plan,
     by their energy (by their accelerator-hours where none takes any).
 
@@ -160,10 +167,11 @@ def allocated_yuan(plan: Planned, energy_kwh: Floats) -> Floats:
     bears += (
         energy_kwh * np.where(at_site > 0, base / np.where(at_site > 0, at_site, 1.0), 0.0)[site]
     )
-    quotas, size = problem.quotas, (jobs.gang[job] * plan.hours[job]).astype(np.float64)
-    used = np.bincount(jobs.tenant[job], size, len(quotas))
-    below = np.maximum(quotas.lower_accelerator_h - used, 0.0) * quotas.below_yuan_per_accelerator_h
-    bears += size * (below / np.where(used > 0, used, 1.0))[jobs.tenant[job]]
+    size, rows = (jobs.gang[job] * plan.hours[job]).astype(np.float64), problem.quotas.linear_rows
+    used = _used_h(plan)
+    below = problem.quotas.below_yuan(used) / np.where(used > 0, used, 1.0)
+    kinds = rows.model(problem.classes.accelerator)[klass]
+    bears += size * rows.paid(below)[jobs.tenant[job], kinds]
     weight = energy_kwh if energy_kwh.sum() > 0 else size
     bears += (total - bears.sum()) * weight / weight.sum()
     return np.asarray(bears)

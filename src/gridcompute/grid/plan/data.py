@@ -40,7 +40,10 @@ class Free(NamedTuple):
 
     accelerators: Int64s
     data_gb: Floats
+    #: By tenant and accelerator told apart, the least that the tenant's queues leave, (n, models).
     accelerator_h: Floats
+    #: By row of `Quotas.linear_rows`.
+    quota_rows_h: Floats
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -72,9 +75,14 @@ class PlanData(Frozen):
             without = without_option_yuan(self.problem.effective)
             object.__setattr__(self, "without_option_yuan", without)
         levels = len(self.problem.gang_levels)
-        if isinstance(self.prices, Columns) and len(self.prices.gang) == 0 < levels:
-            none = np.zeros((levels, *self.problem.classes.capacity.shape))
-            object.__setattr__(self, "prices", self.prices.replace(gang=none))
+        by = self.problem.quotas.upper_by_accelerator_h
+        for name, shape in (
+            ("gang", (levels, *self.problem.classes.capacity.shape)),
+            ("quota_by_accelerator", by.shape),
+        ):
+            if isinstance(self.prices, Columns) and len(getattr(self.prices, name)) == 0 < shape[0]:
+                none = self.prices.replace(**{name: np.zeros(shape)})
+                object.__setattr__(self, "prices", none)
         for part in ("dispatch", "prices"):
             _check_shapes(self.problem, part, getattr(self, part))
         if self.status not in STATUSES:
@@ -154,7 +162,9 @@ class PlanData(Frozen):
             total = _running(beta)
             rent = rent + (gang // level) * (total[klass, end] - total[klass, start])
         scarce = rent + data * prices.corridor[origin, site, start]
-        scarce += gang * hours * prices.quota[jobs.tenant[job]]
+        rows, kinds = problem.quotas.linear_rows, problem.classes.accelerator[klass]
+        held = rows.paid(prices.quota_rows)
+        scarce += gang * hours * held[jobs.tenant[job], rows.model(kinds)]
         columns: dict[str, NDArray[Any]] = {
             "job": job,
             "klass": klass,
@@ -218,13 +228,16 @@ class PlanData(Frozen):
         sent = problem.corridors.bandwidth_gb.copy()
         data = jobs.data_gb[t["job"]]
         np.subtract.at(sent, (jobs.origin[t["job"]], t["site"], t["start"]), data)
-        used = np.bincount(jobs.tenant[t["job"]], t["gang"] * t["hours"], len(problem.quotas))
+        kinds, rows = problem.classes.accelerator[t["klass"]], problem.quotas.linear_rows
+        used = rows.used(jobs.tenant[t["job"]], kinds, t["gang"] * t["hours"])
+        left = sealed(rows.upper_h - used)
         return Free(
             accelerators=sealed(
                 problem.classes.capacity - change.cumsum(axis=1)[:, : problem.hours]
             ),
             data_gb=sealed(sent),
-            accelerator_h=sealed(problem.quotas.upper_accelerator_h - used),
+            accelerator_h=sealed(rows.least(left)),
+            quota_rows_h=left,
         )
 
     @property
@@ -274,6 +287,7 @@ def dimensions(problem: Problem) -> dict[str, int]:
         "class": len(problem.classes),
         "hour": problem.hours,
         "tenant": len(problem.quotas),
+        "accelerator": len(problem.quotas.upper_by_accelerator_h),
         "level": len(problem.gang_levels),
         "scope": len(problem.mandate_rows.names),
         "side": 2,

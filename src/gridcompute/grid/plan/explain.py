@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._html import paragraphs
 from ..eligibility import REASONS, filtered, hours_needed, least_free
+from .queues import queue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ PARTS = {
     "capacity": "what its accelerator-hours are worth to others",
     "transfer": "moving its data",
     "corridor": "what its share of the corridor is worth to others",
-    "quota": "what its share of the tenant's quota is worth to the tenant's other jobs",
+    "quota": "what its share of the quotas it counts in is worth to other jobs",
     "delay": "starting after its release",
     "migration": "not staying where it was",
 }
@@ -88,6 +89,8 @@ class Explanation:
     names: tuple[tuple[str, ...], tuple[str, ...]] = dataclasses.field(repr=False)
     #: When the job starts, as text; empty for a batch without a start.
     time: str = ""
+    #: The queue whose quota is the reason that the job is left out; empty if none is.
+    queue: str = ""
 
     def __str__(self) -> str:
         """In words: a line for each site with an option, the cheapest first, and each reason."""
@@ -115,9 +118,8 @@ class Explanation:
 
     def _headline(self) -> str:
         if self.taken is None:
-            return (
-                f"job {self.job} is left out ({self.reason}): that costs {self.value_yuan:.2f} yuan"
-            )
+            why = f"{self.reason}, queue {self.queue}" if self.queue else str(self.reason)
+            return f"job {self.job} is left out ({why}): that costs {self.value_yuan:.2f} yuan"
         sites, classes = self.names
         offer = self.taken
         where = f"{sites[offer.site]} on {classes[offer.klass]}"
@@ -166,7 +168,8 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     value = float(jobs.value_yuan[job])
     time = None if taken is None else plan.problem.time(taken.start)
     when = "" if time is None else time.isoformat(" ", "minutes")
-    return Explanation(job, taken, token, value, best, shut, (names, kinds), when)
+    queue = queue_of(plan, job, token)
+    return Explanation(job, taken, token, value, best, shut, (names, kinds), when, queue)
 
 
 def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:
@@ -181,13 +184,15 @@ def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> O
     rent = gang * float(prices.capacity[c, span].sum())
     for level, beta in zip(problem.gang_levels, prices.gang, strict=False):
         rent += gang // level * float(beta[c, span].sum())
+    kind = problem.classes.accelerator[c]
+    queues = problem.quotas.linear_rows.rows_of(int(jobs.tenant[job]), kind)
     parts = {
         "energy": float(kwh @ prices.energy[site, span]) - asked,
         "mandate": asked,
         "capacity": rent,
         "transfer": data * float(problem.corridors.price_yuan_per_gb[origin, site]),
         "corridor": data * float(prices.corridor[origin, site, t]),
-        "quota": gang * d * float(prices.quota[jobs.tenant[job]]),
+        "quota": gang * d * float(prices.quota_rows[queues].sum()),
         "delay": float(jobs.delay_yuan_per_h[job]) * (t - int(jobs.release[job])),
         "migration": float(jobs.migration_yuan[job]) if was[0] >= 0 and was != (c, t) else 0.0,
     }
@@ -200,16 +205,17 @@ def _fits(plan: PlanData, job: int, c: int, t: int, d: int) -> bool:
     gang, data, tenant = int(jobs.gang[job]), float(jobs.data_gb[job]), int(jobs.tenant[job])
     origin, site = int(jobs.origin[job]), int(plan.problem.classes.site[c])
     room, wire = free.accelerators[c, t : t + d].copy(), float(free.data_gb[origin, site, t])
-    hours = float(free.accelerator_h[tenant])
+    rows, kinds = plan.problem.quotas.linear_rows, plan.problem.classes.accelerator
+    queues = rows.rows_of(tenant, kinds[c])
+    hours = free.quota_rows_h[queues].copy()
     own, first = int(plan.assignment[job]), int(plan.start[job])
     if own >= 0:  # the job itself would move away
         length = int(plan.hours[job])
-        hours += gang * length
+        hours += gang * length * np.isin(queues, rows.rows_of(tenant, kinds[own]))
         if own == c:
             clock = np.arange(t, t + d)
             room += gang * ((clock >= first) & (clock < first + length))
         if (int(plan.problem.classes.site[own]), first) == (site, t):
             wire += data
-    return bool(
-        (room >= gang).all() and data <= wire * (1 + 1e-9) and gang * d <= hours * (1 + 1e-9)
-    )
+    enough = (gang * d <= hours * (1 + 1e-9)).all()
+    return bool((room >= gang).all() and data <= wire * (1 + 1e-9) and enough)

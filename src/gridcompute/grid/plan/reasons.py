@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["unplaced_reasons"]
 
 #: The prices that stand behind each token of `REASONS_UNPLACED`, in its order.
-RENTS = ("quota", "capacity", "corridor")
+RENTS = (("quota", "quota_by_accelerator"), ("capacity",), ("corridor",))
 
 
 def unplaced_reasons(plan: PlanData) -> dict[int, str]:
@@ -54,7 +54,8 @@ def _by_room(plan: PlanData, index: Int64s) -> tuple[Int32s, Int32s]:
     problem, free = plan.problem.effective, plan.free
     jobs = problem.jobs
     left, hard = filtered(problem, index)
-    need, quota = hours_needed(problem, index), free.accelerator_h[jobs.tenant[index]][:, None]
+    kinds = problem.quotas.linear_rows.model(problem.classes.accelerator)
+    need, quota = hours_needed(problem, index), free.accelerator_h[jobs.tenant[index]][:, kinds]
     soft = np.full(len(index), -1, np.int32)
     filters: list[Callable[[], Bools]] = [
         lambda: jobs.gang[index][:, None] * need.astype(np.float64) <= quota,
@@ -70,9 +71,10 @@ def _by_room(plan: PlanData, index: Int64s) -> tuple[Int32s, Int32s]:
 def _by_price(plan: PlanData, index: Int64s) -> Int32s:
     """The thing whose price keeps each job out."""
     problem, prices = plan.problem, plan.prices
-    none = {name: np.zeros_like(getattr(prices, name)) for name in RENTS}
+    nothing = [{name: np.zeros_like(getattr(prices, name)) for name in names} for names in RENTS]
+    none = {name: zeros for part in nothing for name, zeros in part.items()}
     own = cheapest(problem, prices.replace(**none), index)
-    without = [cheapest(problem, prices.replace(**{name: none[name]}), index) for name in RENTS]
+    without = [cheapest(problem, prices.replace(**part), index) for part in nothing]
     reason = np.argmin(without, axis=0).astype(np.int32)
     dear = own >= problem.jobs.value_yuan[index]
     return np.where(dear, len(RENTS), reason).astype(np.int32)

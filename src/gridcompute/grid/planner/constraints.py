@@ -62,6 +62,7 @@ class PriceVector(NamedTuple):
     capacity: Floats
     energy: Floats
     corridor: Floats
+    #: Of an accelerator-hour by queue and accelerator, (n_tenants, models).
     quota: Floats
 
 
@@ -71,6 +72,7 @@ class RowPrices(NamedTuple):
     capacity: Floats
     energy: Floats
     corridor: Floats
+    #: By row of `Quotas.linear_rows`.
     quota: Floats
     #: By level, class and hour.
     gang: Floats
@@ -118,11 +120,12 @@ class CouplingConstraints:
         alone = _core.thread_count(threads) == 1
         self._beside = None if alone else ThreadPoolExecutor(1, "gridcompute-energy")
         n_sites, hours = len(problem.sites), problem.hours
+        self.quotas = problem.quotas.linear_rows
         self.shapes = (
             problem.classes.capacity.shape,
             (n_sites, hours),
             (n_sites, n_sites, hours),
-            (len(problem.quotas),),
+            self.quotas.upper_h.shape,
             (len(problem.gang_levels), *problem.classes.capacity.shape),
         )
         self._level = np.array(problem.gang_levels, np.int64)[:, None, None]
@@ -133,9 +136,7 @@ class CouplingConstraints:
         at = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
         self._kinds = list(zip(at, self.shapes, strict=True))
         self._limited_gb = np.isfinite(problem.corridors.bandwidth_gb)
-        self._limited_h = np.isfinite(problem.quotas.upper_accelerator_h)
-        below = problem.quotas.below_yuan_per_accelerator_h
-        floor = np.where(problem.quotas.lower_accelerator_h > 0, below, 0.0)
+        self._limited_h, floor = self.quotas.limited, self.quotas.floor
         self.priced = self._limited_h | (floor > 0)
         #: Least and largest price of each row. A quota without an upper limit has no rent. Load has
         #: a price below 0 where its use of own or green power is worth more than that power costs.
@@ -181,9 +182,9 @@ class CouplingConstraints:
         """What jobs pay at the prices `y`."""
         alpha, pi, gamma, nu, beta = self.prices(y)
         if not len(beta):
-            return PriceVector(alpha[None], pi, gamma, nu)
+            return PriceVector(alpha[None], pi, gamma, self.quotas.paid(nu))
         each = alpha + np.tensordot(self._gangs_each, beta, axes=1)
-        return PriceVector(np.ascontiguousarray(each), pi, gamma, nu)
+        return PriceVector(np.ascontiguousarray(each), pi, gamma, self.quotas.paid(nu))
 
     def start(self, prices: Prices | None) -> Floats:
         """A vector to begin with: yesterday's prices, or nothing but the tariff for energy."""
@@ -192,8 +193,16 @@ class CouplingConstraints:
             zero = [np.zeros(s) for s in self.shapes]
             return self.pack(zero[0], tariff * 0.75, *zero[2:])
         beta = prices.gang if prices.gang.shape == self.shapes[4] else np.zeros(self.shapes[4])
-        y = self.pack(prices.capacity, prices.energy, prices.corridor, prices.quota, beta)
+        nu, given = np.zeros(self.shapes[3]), prices.quota_rows
+        given = given if given.shape == nu.shape else prices.quota
+        nu[: len(given)] = given
+        y = self.pack(prices.capacity, prices.energy, prices.corridor, nu, beta)
         return self.within(y * self.active)
+
+    def quota_columns(self, nu: Floats) -> dict[str, Floats]:
+        """The prices of quotas as columns of `Prices`."""
+        n = len(self.problem.quotas)
+        return {"quota": nu[:n], "quota_by_accelerator": nu[n:].reshape(-1, n)}
 
     def within(self, y: Floats) -> Floats:
         """The prices nearest to `y` that rows can have."""
@@ -201,18 +210,18 @@ class CouplingConstraints:
 
     def supply(self, room: _core.ResidualCapacity | None = None) -> RightHandSide:
         """All that the rows offer, or what `room` has left."""
-        problem, quotas = self.problem, self.problem.quotas
+        problem, quotas = self.problem, self.quotas
         accelerators: Any = problem.classes.capacity if room is None else room.accelerators
         data = problem.corridors.bandwidth_gb if room is None else room.data
-        used = np.zeros(len(quotas)) if room is None else room.quota_used
+        used = np.zeros(len(quotas.upper_h)) if room is None else room.quota_used
         base = problem.energy.base_load_kwh
         load = base if room is None else base + room.load
         return RightHandSide(
             accelerators,
             load,
             np.where(self._limited_gb, data, 0.0),
-            np.where(self._limited_h, quotas.upper_accelerator_h - used, np.inf),
-            np.maximum(quotas.lower_accelerator_h - used, 0.0),
+            np.where(self._limited_h, quotas.upper_h - used, np.inf),
+            np.maximum(quotas.lower_h - used, 0.0),
             accelerators // self._level,
         )
 
@@ -227,7 +236,7 @@ class CouplingConstraints:
         busy = by_kind.sum(axis=0)
         np.add.at(load, self.problem.classes.site, busy * self._kwh)
         gangs = np.tensordot(self._gangs_each.T, by_kind, axes=1)
-        return self.pack(busy, load, found["data"], found["quota"], gangs)
+        return self.pack(busy, load, found["data"], self.quotas.summed(found["quota"]), gangs)
 
     def serving(
         self, y: Floats, limits: tuple[Floats, Floats] | None = None
@@ -274,7 +283,7 @@ class CouplingConstraints:
         minimum = self._begin(self.block.minimum, prices.energy)
         found = market.price(*self.unpack(y), threads=self.threads)
         energy = minimum()
-        held = self._held(found["quota"], prices.quota, supply)
+        held = self._held(self.quotas.summed(found["quota"]), prices.quota, supply)
         slope = self.slope(self.market_use(found), y, supply, energy.load_kwh)
         rent, size = 0.0, 0.0
         held = np.where(prices.quota == 0, 0.0, held)
@@ -348,10 +357,10 @@ def gangs_each(problem: Problem) -> Floats:
 
 def market_of(problem: Problem) -> _core.LagrangianOracle:
     """The native side of a problem's jobs and classes."""
-    classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas
+    classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas.linear_rows
     most = problem.most_load_kwh - problem.energy.base_load_kwh
     power = np.maximum(supply_kwh(problem) - problem.energy.base_load_kwh, 0.0)
-    below = (quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)
+    priced = quotas.paid((quotas.limited | (quotas.floor > 0)).astype(np.float64))
     world = {
         "n_sites": len(problem.sites),
         "n_hours": problem.hours,
@@ -364,8 +373,12 @@ def market_of(problem: Problem) -> _core.LagrangianOracle:
         "bandwidth_gb": corridors.bandwidth_gb,
         "price_yuan_per_gb": corridors.price_yuan_per_gb,
         "latency_ms": problem.delay_ms,
-        "quota": quotas.upper_accelerator_h,
-        "priced": (np.isfinite(quotas.upper_accelerator_h) | below).astype(np.uint8),
+        "quota": quotas.upper_h,
+        "priced": (priced > 0).any(axis=1).astype(np.uint8),
+        "n_models": quotas.models,
+        "model": quotas.model(classes.accelerator),
+        "quota_rows": quotas.row,
+        "quota_ends": quotas.end,
     }
     jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
     gangs = np.unique(problem.jobs.gang) if problem.gang_levels else np.zeros(1, np.int32)

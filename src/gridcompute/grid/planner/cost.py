@@ -38,7 +38,9 @@ def jobs_cost(problem: Problem, klass: Int32s, start: Int32s) -> float:
         job = np.flatnonzero(klass >= 0)
         hours = hours_taken(problem, job, klass[job])
         gangs, tenants = problem.jobs.gang[job], problem.jobs.tenant[job]
-        total += missed_cost(problem, np.bincount(tenants, gangs * hours, len(problem.quotas)))
+        kinds = problem.classes.accelerator[klass[job]]
+        used = problem.quotas.linear_rows.used(tenants, kinds, gangs * hours)
+        total += missed_cost(problem, used)
     return total
 
 
@@ -57,16 +59,12 @@ def own_cost(problem: Problem, rows: Int32s, klass: Int32s, start: Int32s) -> fl
 
 def misses_quotas(problem: Problem) -> bool:
     """Does it cost anything to stay below a lower quota?"""
-    quotas = problem.quotas
-    priced = (quotas.lower_accelerator_h > 0) & (quotas.below_yuan_per_accelerator_h > 0)
-    return bool(priced.any())
+    return bool((problem.quotas.linear_rows.floor > 0).any())
 
 
 def missed_cost(problem: Problem, used_h: Any) -> float:
-    """What it costs to stay below lower quotas with `used_h` accelerator-hours by owner, yuan."""
-    quotas = problem.quotas
-    below = np.maximum(quotas.lower_accelerator_h - used_h, 0.0)
-    return float((below * quotas.below_yuan_per_accelerator_h).sum())
+    """What it costs to stay below lower quotas with `used_h` accelerator-hours by row, yuan."""
+    return float(problem.quotas.below_yuan(used_h).sum())
 
 
 def dispatch_cost(problem: Problem, d: Dispatch) -> float:

@@ -1,6 +1,6 @@
 """The plan of some jobs as one mixed-integer program, with the exact dispatch inside, for HiGHS.
 
-Columns: each open option of the jobs (0 or 1), what a tenant lacks to its lower quota, and all
+Columns: each open option of the jobs (0 or 1), what queues lack to their lower quotas, and all
 columns of the energy block. Rows: each job once at most, accelerators by class and hour, corridors,
 quotas, the load of each site and hour, and all rows of the energy block. Rows that no choice of the
 jobs can break are left out. All other jobs stay where they are: what they take is gone from the
@@ -182,24 +182,29 @@ class IntegerProgram:
         self._corridor = self._add_tight(key, column, data, most, tallest)
 
     def _quotas(self) -> None:
-        problem, supply = self._rows.problem, self._supply
-        job, column = self.options.job, np.arange(self._n)
-        tenant = problem.jobs.tenant[job].astype(np.int64)
-        amount = problem.jobs.gang[job].astype(np.float64) * self.options.hours
-        tallest = self._tallest(tenant, amount, len(problem.quotas), column)
-        self._upper = self._add_tight(tenant, column, amount, supply.quota_h, tallest)
-        price = problem.quotas.below_yuan_per_accelerator_h
+        problem, supply, rows = self._rows.problem, self._supply, self._rows.quotas
+        job, klass = self.options.job, self.options.klass
+        account = rows.account(problem.jobs.tenant[job], problem.classes.accelerator[klass])
+        # Each option counts in all rows of its account.
+        many = (rows.end - rows.begin)[account]
+        column = np.repeat(np.arange(self._n), many)
+        ahead = np.arange(len(column)) - np.repeat(np.cumsum(many) - many, many)
+        row = rows.row[np.repeat(rows.begin[account], many) + ahead].astype(np.int64)
+        amount = (problem.jobs.gang[job].astype(np.float64) * self.options.hours)[column]
+        tallest = self._tallest(row, amount, len(rows.upper_h), column)
+        self._upper = self._add_tight(row, column, amount, supply.quota_h, tallest)
+        price = rows.floor
         low = np.flatnonzero((supply.quota_low_h > 0) & (price > 0))
         first = sum(len(c[0]) for c in self._columns)
         asked = supply.quota_low_h[low]
         self._columns.append((np.zeros(len(low)), asked, price[low] * self._unit))
-        place = np.full(len(problem.quotas), -1)
+        place = np.full(len(rows.upper_h), -1)
         place[low] = np.arange(len(low))
-        held = place[tenant] >= 0
-        row = np.concatenate([place[tenant[held]], np.arange(len(low))])
+        held = place[row] >= 0
+        low_row = np.concatenate([place[row[held]], np.arange(len(low))])
         columns = np.concatenate([column[held], first + np.arange(len(low))])
         value = np.concatenate([amount[held], np.ones(len(low))])
-        self._lower = self._add(asked, np.full(len(low), np.inf), row, columns, value), low
+        self._lower = self._add(asked, np.full(len(low), np.inf), low_row, columns, value), low
 
     def _energy(self) -> None:
         problem, block = self._rows.problem, self._rows.block

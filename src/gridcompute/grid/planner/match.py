@@ -245,7 +245,7 @@ def _plan(state: PlannerState) -> Plan:
         capacity=prices.capacity,
         energy=prices.energy,
         corridor=prices.corridor,
-        quota=prices.quota,
+        **state.rows.quota_columns(prices.quota),
         placement=Placement(klass=best.klass, start=best.start),
         mandate=block.mandate_interval(load),
         storage=supplied.storage_yuan,

@@ -93,7 +93,9 @@ def priced(problem: Problem, options: Options, prices: RowPrices) -> Floats:
         return np.asarray(running[klass, start + hours] - running[klass, start])
 
     cost = rent(prices.capacity + problem.kwh_per_accelerator_h * prices.energy[site])
-    cost = own + gang * (cost + prices.quota[jobs.tenant[job]] * hours)
+    rows = problem.quotas.linear_rows
+    held = rows.paid(prices.quota)[jobs.tenant[job], rows.model(problem.classes.accelerator)[klass]]
+    cost = own + gang * (cost + held * hours)
     cost += prices.corridor[jobs.origin[job], site[klass], start] * jobs.data_gb[job]
     for level, beta in zip(problem.gang_levels, prices.gang, strict=True):
         cost += (jobs.gang[job] // level) * rent(beta)

@@ -87,8 +87,12 @@ def _reduced(problem: Problem, rows: Int64s) -> Problem:
     np.add.at(load, whole.classes.site, use * whole.kwh_per_accelerator_h)
     pinned = np.flatnonzero(problem.pinned)
     hours = whole.jobs.deadline[pinned]  # a pinned job's window is just as long as it runs
-    quotas, tenants = problem.quotas, whole.jobs.tenant[pinned]
-    used = np.bincount(tenants, whole.jobs.gang[pinned] * hours, len(quotas))
+    running = problem.running
+    assert running is not None
+    at = dict(zip(running.id.tolist(), running.klass.tolist(), strict=True))
+    kinds = problem.classes.accelerator[[at[job] for job in pinned.tolist()]]
+    taken, tenants = whole.jobs.gang[pinned] * hours, whole.jobs.tenant[pinned]
+    used = problem.quotas.linear_rows.used(tenants, kinds, taken)
     energy = whole.energy
     jobs = {name: getattr(whole.jobs, name)[rows] for name in whole.jobs.columns()}
     return whole.replace(
@@ -97,8 +101,5 @@ def _reduced(problem: Problem, rows: Int64s) -> Problem:
         energy=energy.replace(
             base_load_kwh=energy.base_load_kwh + load, shed_kwh=energy.shed_kwh + load
         ),
-        quotas=quotas.replace(
-            upper_accelerator_h=np.maximum(quotas.upper_accelerator_h - used, 0.0),
-            lower_accelerator_h=np.maximum(quotas.lower_accelerator_h - used, 0.0),
-        ),
+        quotas=problem.quotas.after(used),
     )

@@ -128,7 +128,8 @@ class _Room:
         kinds = max(len(gangs_each(self.problem)), 1)
         free = np.zeros((kinds, *self.problem.classes.capacity.shape))
         price = np.zeros((n, hours)) if energy is None else energy
-        wire, quota = np.zeros((n, n, hours)), np.zeros(len(self.problem.quotas))
+        wire, rows_ = np.zeros((n, n, hours)), self.problem.quotas.linear_rows
+        quota = rows_.paid(np.zeros(len(rows_.upper_h)))
         self._room.place(free, price, wire, quota, rows, klass, start)
 
     def rest(self, jobs: Jobs, rows: np.ndarray) -> Problem:
@@ -136,13 +137,11 @@ class _Room:
         problem, room, quotas = self.problem, self._room, self.problem.quotas
         columns = {k: getattr(jobs, k)[rows] for k in jobs.columns()}
         base = problem.energy.base_load_kwh + np.maximum(room.load, 0.0)
-        upper = np.maximum(quotas.upper_accelerator_h - room.quota_used, 0.0)
-        lower = np.minimum(quotas.lower_accelerator_h, upper)
         return problem.replace(
             jobs=jobs.replace(**columns),
             classes=problem.classes.replace(capacity=np.maximum(room.accelerators, 0)),
             corridors=problem.corridors.replace(bandwidth_gb=np.maximum(room.data, 0.0)),
-            quotas=quotas.replace(upper_accelerator_h=upper, lower_accelerator_h=lower),
+            quotas=quotas.after(room.quota_used),
             energy=problem.energy.replace(base_load_kwh=base),
         )
 

@@ -18,8 +18,9 @@ from ..._checks import number, whole
 from ...errors import InvalidProblemError
 from ..files.table_files import read_csv
 from ..tables.jobs import Jobs
-from ..tables.mandate import Mandate, Quotas
+from ..tables.mandate import Mandate
 from ..tables.problem import Problem
+from ..tables.quotas import Quotas
 from .east_west import SLOW
 from .world import (
     Rows,

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..tables.corridors import GB_PER_GBIT_S_HOUR, Corridors, great_circle_km, one_way_ms
 from ..tables.energy import Energy
-from ..tables.mandate import Quotas
+from ..tables.quotas import Quotas
 from ..tables.sites import Classes, Sites
 
 if TYPE_CHECKING:

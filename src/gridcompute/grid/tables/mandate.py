@@ -1,21 +1,20 @@
-"""Tenants' quotas, the green mandate and the direct-connection rule: what a plan is held to."""
+"""The green mandate and the direct-connection rule: what a plan is held to."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ... import _checks
 from ...errors import InvalidProblemError
-from .column import Bools, Floats, Int64s, Table, column
 from .frozen import sealed
-from .limits import labels_of, number_of, price_of, rule_of
+from .limits import number_of, price_of, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .column import Bools, Floats, Int64s
     from .energy import Energy
     from .sites import Sites
 
@@ -28,13 +27,10 @@ __all__ = [
     "DirectRule",
     "Mandate",
     "MandateRows",
-    "Quotas",
 ]
 
 #: Whose energy is pooled: each new site alone, the new sites of an operator, those of a region.
 SCOPES = ("site", "operator", "cluster")
-#: Tenants that an int32 column of jobs can name.
-MOST_TENANTS = 2**31 - 1
 #: "hourly": only green energy used in the hour it was delivered counts. "volume": retired
 #: certificates count as well, and those of exported surplus where they are kept.
 RULES = ("hourly", "volume")
@@ -64,56 +60,6 @@ class CarriedEnergy(Protocol):
         self, member: Bools, share: float, sites: Sites, *, volume: bool = False
     ) -> Floats:
         """kWh owed (or in hand, if negative) by each scope."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Quotas(Table):
-    """Accelerator-hours by tenant: ``gang * hours`` summed over a tenant's placed jobs.
-
-    Parameters
-    ----------
-    upper_accelerator_h : float64 (n_tenants,)
-        Never exceeded; inf = no limit.
-    lower_accelerator_h : float64 (n_tenants,)
-        Each accelerator-hour below it costs `below_yuan_per_accelerator_h`.
-    below_yuan_per_accelerator_h : float64 (n_tenants,)
-    tenant_names : tuple of str
-        What the tenants are called, one a row; see `label`.
-    """
-
-    title: ClassVar[str] = "quotas"
-    rows: ClassVar[str] = "tenant"
-
-    upper_accelerator_h: Floats = column(
-        "tenant", np.float64, "accelerator-hours", default=np.inf, low=0, infinite=True
-    )
-    lower_accelerator_h: Floats = column(
-        "tenant", np.float64, "accelerator-hours", default=0.0, low=0
-    )
-    below_yuan_per_accelerator_h: Floats = column(
-        "tenant", np.float64, "yuan per accelerator-hour", default=0.0, low=0
-    )
-
-    tenant_names: tuple[str, ...] = ()
-
-    def check(self) -> None:
-        """A lower bound lies below its upper, and each tenant has a name of its own."""
-        if self.tenant_names:
-            given, size = self.tenant_names, len(self)
-            names = labels_of("quotas.tenant_names", given, size, "tenant", "quotas")
-            object.__setattr__(self, "tenant_names", names)
-        good = self.lower_accelerator_h <= self.upper_accelerator_h
-        self.require(good, "lower_accelerator_h", "at most the tenant's upper_accelerator_h")
-
-    def label(self, tenant: int | np.integer[Any]) -> str:
-        """What a tenant is called: its name, or "tenant" and its row."""
-        return self.tenant_names[tenant] if self.tenant_names else f"tenant {tenant}"
-
-    @classmethod
-    def unlimited(cls, n_tenants: int) -> Quotas:
-        """No limit for any of `n_tenants` tenants."""
-        n_tenants = _checks.whole("n_tenants", n_tenants, 0, MOST_TENANTS)
-        return cls(upper_accelerator_h=np.full(n_tenants, np.inf))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,9 @@ from .energy import Energy
 from .frozen import Frozen, frozen, sealed
 from .jobs import Jobs
 from .limits import LIMITS, MOST_CARRIED_KWH
-from .mandate import DirectRows, DirectRule, Mandate, MandateRows, Quotas
+from .mandate import DirectRows, DirectRule, Mandate, MandateRows
 from .plausible import ImplausibleUnitWarning, implausible
+from .quotas import Quotas
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
 from .times import start_of, time_of
@@ -75,7 +76,8 @@ class Problem(Frozen):
     ``migration_yuan`` if the job was placed and this is not that very option. It takes
     ``gang`` accelerators of c in each of its hours, ``gang * kwh_per_accelerator_h[c, h]`` kWh of
     its site in each of its hours, ``data_gb`` of the corridor origin -> site in hour t (nothing if
-    origin is the site), and ``gang * d`` accelerator-hours of its tenant's quota.
+    origin is the site), and ``gang * d`` accelerator-hours of its tenant's quota and of
+    those above it.
 
     A job that runs has the options that `effective` gives it. Where power does not reach what runs
     and cannot move, the rest of it is shed at ``energy.shed_yuan_per_kwh``; a quota that it exceeds
@@ -154,6 +156,13 @@ class Problem(Frozen):
         for table in tables:
             for name, spec in table.columns().items():
                 _check_shape(table, name, spec, sizes)
+
+        names, quotas = self.classes.accelerator_names, self.quotas
+        if quotas.by_accelerator and len(quotas.upper_by_accelerator_h) != len(names):
+            found = f"found {len(quotas.upper_by_accelerator_h)} rows"
+            needed = f"needed {len(names)}, one for each of classes.accelerator_names"
+            field = "quotas.upper_by_accelerator_h"
+            raise InvalidProblemError(f"{field}: {found}, {needed}", field)
 
     def _check_references(self) -> None:
         jobs, n_sites = self.jobs, len(self.sites)
@@ -353,9 +362,9 @@ class Problem(Frozen):
         pinned = self.running.pinned_in(self.hours)
         rows, left = self.running.id[pinned], self.running.hours_left[pinned]
         hours = np.minimum(left, self.hours)
-        used = np.bincount(jobs.tenant[rows], jobs.gang[rows] * hours, len(self.quotas))
-        upper = np.maximum(self.quotas.upper_accelerator_h, used)  # what runs, runs
-        quotas = self.quotas.replace(upper_accelerator_h=upper)
+        kinds = self.classes.accelerator[self.running.klass[pinned]]
+        taken = jobs.gang[rows] * hours
+        quotas = self.quotas.at_least(self.quotas.linear_rows.used(jobs.tenant[rows], kinds, taken))
         return dataclasses.replace(self, jobs=jobs, classes=classes, quotas=quotas, running=None)
 
     @cached_property

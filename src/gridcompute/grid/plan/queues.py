@@ -1,0 +1,219 @@
+"""Who holds what of the quotas: use, guarantee, limit and fair share by queue, and who borrows.
+
+A queue borrows what it uses beyond its guarantee, from the queues beside it (those below the same
+queue) that use less than theirs. What all of them leave is lent to those that borrow in proportion
+to what they borrow, and each lender's part of it is its part of what is left. What is borrowed
+beyond that comes from accelerators that are guaranteed to nobody.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...fair.division import divide
+from ..eligibility import BLOCK, filtered, hours_needed
+from ..tables.frozen import sealed
+
+if TYPE_CHECKING:
+    from ..tables.column import Floats, Int64s
+    from .data import PlanData
+
+__all__ = ["Loan", "QueueAccount", "queue_account", "queue_of"]
+
+#: Accelerator-hours that are told, at least: less is what rounding leaves.
+LEAST_H = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Loan:
+    """What one queue uses of another's guarantee.
+
+    Parameters
+    ----------
+    borrower, lender : str
+        Their names.
+    accelerator_h : float
+    yuan : float
+        What the borrower's jobs bear of the plan's cost for as many accelerator-hours.
+    """
+
+    borrower: str
+    lender: str
+    accelerator_h: float
+    yuan: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class QueueAccount:
+    """The quotas of a plan by queue: arrays of one entry a tenant, and the loans between them.
+
+    Parameters
+    ----------
+    name, parent : tuple of str
+        The queue, and the one above it; empty = none.
+    used_h, guarantee_h, limit_h : float64 (n_tenants,), accelerator-hours
+        With all queues below it.
+    asked_h : float64 (n_tenants,)
+        What its jobs take, and those left out would take at least, where they have an option.
+    share_h : float64 (n_tenants,)
+        Its fair share of what the plan uses, by `gridcompute.fair.divide`: guarantees first, then
+        by priority and weight, whole accelerator-hours.
+    borrowed_h, lent_h : float64 (n_tenants,)
+        Used beyond the guarantee, and what others use of it.
+    price_yuan_per_h : float64 (n_tenants,)
+        What one more accelerator-hour of its limit is worth, below 0 where its guarantee is missed.
+    borne_yuan : float64 (n_tenants,)
+        What its jobs bear of the plan's cost.
+    by_accelerator_h : float64 (n_accelerators, n_tenants)
+        Used, by accelerator; no rows where quotas do not tell them apart.
+    loans : tuple of Loan
+    """
+
+    name: tuple[str, ...]
+    parent: tuple[str, ...]
+    used_h: Floats
+    guarantee_h: Floats
+    limit_h: Floats
+    asked_h: Floats
+    share_h: Floats
+    borrowed_h: Floats
+    lent_h: Floats
+    price_yuan_per_h: Floats
+    borne_yuan: Floats
+    by_accelerator_h: Floats
+    loans: tuple[Loan, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Lists and numbers by name; a limit that is none is None."""
+        out = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        out["limit_h"] = [h if np.isfinite(h) else None for h in self.limit_h.tolist()]
+        out["loans"] = [dataclasses.asdict(loan) for loan in self.loans]
+        return out
+
+
+def queue_account(plan: PlanData) -> QueueAccount:
+    """Return the account of a plan's quotas."""
+    problem, quotas, t = plan.problem.effective, plan.problem.quotas, plan.table()
+    tenant, taken = t["tenant"], (t["gang"] * t["hours"]).astype(np.float64)
+    n = len(quotas)
+    used = _upwards(plan, np.bincount(tenant, taken, n))
+    borne = _upwards(plan, np.bincount(tenant, t["allocated_yuan"], n))
+    asked = used + _upwards(plan, _least_unplaced(plan))
+    kinds = problem.classes.accelerator[t["klass"]]
+    by = [
+        _upwards(plan, np.bincount(tenant, taken * (kinds == a), n))
+        for a in range(len(quotas.upper_by_accelerator_h))
+    ]
+    guarantee = quotas.lower_accelerator_h
+    borrowed = np.maximum(used - guarantee, 0.0)
+    lent, loans = np.zeros(n), list[Loan]()
+    for queues in _beside(plan):
+        unused = np.maximum(guarantee[queues] - used[queues], 0.0)
+        wanted, left = float(borrowed[queues].sum()), float(unused.sum())
+        if wanted <= LEAST_H or left <= LEAST_H:
+            continue
+        lent[queues] = unused * min(1.0, wanted / left)
+        for b in queues[borrowed[queues] > LEAST_H].tolist():
+            for lender in queues[unused > LEAST_H].tolist():
+                hours = float(borrowed[b] / wanted * lent[lender])
+                names = quotas.label(b), quotas.label(lender)
+                loans.append(Loan(*names, hours, hours * float(borne[b] / used[b])))
+    own = [quotas.label(p) if p >= 0 else "" for p in quotas.parent.tolist()]
+    return QueueAccount(
+        name=tuple(quotas.label(m) for m in range(n)),
+        parent=tuple(own),
+        used_h=sealed(used),
+        guarantee_h=guarantee,
+        limit_h=quotas.limit_accelerator_h,
+        asked_h=sealed(asked),
+        share_h=sealed(_shares(plan, used, asked)),
+        borrowed_h=sealed(borrowed),
+        lent_h=sealed(lent),
+        price_yuan_per_h=sealed(plan.prices.quota + 0.0),
+        borne_yuan=sealed(borne),
+        by_accelerator_h=sealed(np.array(by).reshape(-1, n)),
+        loans=tuple(loans),
+    )
+
+
+def _upwards(plan: PlanData, values: Any) -> Floats:
+    """Add what each queue has to all queues above it."""
+    parent, out = plan.problem.quotas.parent, np.asarray(values, np.float64).copy()
+    at = parent.astype(np.int64)
+    while (at >= 0).any():
+        here = at >= 0
+        np.add.at(out, at[here], values[here])
+        at = np.where(here, parent[at], -1)
+    return out
+
+
+def _beside(plan: PlanData) -> list[Int64s]:
+    """Return the queues below each queue, and those below none, where there are two or more."""
+    parent = plan.problem.quotas.parent
+    groups = [np.flatnonzero(parent == above) for above in np.unique(parent)]
+    return [queues for queues in groups if len(queues) > 1]
+
+
+def _least_unplaced(plan: PlanData) -> Floats:
+    """Accelerator-hours that jobs left out would take at least, by tenant."""
+    problem = plan.problem.effective
+    jobs, out = problem.jobs, np.zeros(len(problem.quotas))
+    rows = np.flatnonzero(plan.assignment < 0)
+    for first in range(0, len(rows), BLOCK):
+        block = rows[first : first + BLOCK]
+        left, _ = filtered(problem, block)
+        hours = np.where(left, hours_needed(problem, block).astype(np.float64), np.inf)
+        least = hours.min(axis=1, initial=np.inf)
+        some = np.isfinite(least)
+        np.add.at(out, jobs.tenant[block[some]], jobs.gang[block[some]] * least[some])
+    return out
+
+
+def _shares(plan: PlanData, used: Floats, asked: Floats) -> Floats:
+    """Return the fair share of each queue of what the plan uses."""
+    quotas = plan.problem.quotas
+    if not len(quotas):
+        return np.zeros(0)
+    total = round(float(used[quotas.parent < 0].sum()))
+    limit = quotas.limit_accelerator_h
+    found = divide(
+        total,
+        guarantee=np.floor(quotas.lower_accelerator_h).astype(np.int64),
+        request=np.ceil(asked - LEAST_H).astype(np.int64),
+        weight=quotas.weight,
+        limit=np.where(np.isfinite(limit), np.floor(limit), np.inf),
+        priority=quotas.priority,
+        parent=quotas.parent.astype(np.int64) if quotas.is_tree else None,
+    )
+    return np.asarray(found.share, np.float64)
+
+
+def queue_of(plan: PlanData, job: int, token: str | None) -> str:
+    """Return the queue whose quota is the reason that a job is left out; empty if none is.
+
+    The lowest of the job's queues that leaves too little for the job where it takes least; where
+    all leave enough, the one whose accelerator-hours are dearest. For one accelerator, its name
+    stands beside the queue's.
+    """
+    if token not in ("QuotaTooSmall", "QuotaReached"):
+        return ""
+    problem = plan.problem.effective
+    quotas, rows, index = plan.problem.quotas, plan.problem.quotas.linear_rows, np.array([job])
+    left = filtered(problem, index, within_quotas=False)[0][0]
+    hours = np.where(left, hours_needed(problem, index)[0].astype(np.float64), np.inf)
+    klass, gang = int(np.argmin(hours)), int(problem.jobs.gang[job])
+    tenant, kind = int(problem.jobs.tenant[job]), problem.classes.accelerator[klass]
+    queues = rows.rows_of(tenant, kind)
+    room = rows.upper_h if token == "QuotaTooSmall" else plan.free.quota_rows_h
+    # Upwards from the job's own, over all accelerators first.
+    path = [r for q in quotas.path(tenant) for r in queues.tolist() if r % len(quotas) == q]
+    lacking = [r for r in path if gang * hours[klass] > room[r] * (1 + 1e-9)]
+    prices = plan.prices.quota_rows
+    row = lacking[0] if lacking else max(path, key=lambda r: float(prices[r]))
+    name = quotas.label(row % len(quotas))
+    if row < len(quotas):
+        return name
+    return f"{name} on {problem.classes.accelerator_names[row // len(quotas) - 1]}"
