@@ -16,7 +16,11 @@ from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "own-tables.md"
 TABLES = ("jobs", "sites", "classes", "energy", "corridors", "quotas")
-PROBLEM = grid.east_west(n_jobs=40, seed=2)
+_PACKAGED = grid.east_west(n_jobs=40, seed=2)
+_APART = np.full((len(_PACKAGED.classes.accelerator_names), len(_PACKAGED.quotas)), np.inf)
+PROBLEM = _PACKAGED.replace(
+    quotas=_PACKAGED.quotas.replace(upper_by_accelerator_h=_APART, lower_by_accelerator_h=0.0)
+)
 
 COLUMNS = [
     (table, name)
@@ -45,7 +49,7 @@ def test_a_value_beyond_the_limit_is_refused(table: str, name: str, value: float
 
 
 # Columns that another column of their table limits further.
-HELD = {"green_start_kwh", "grey_start_kwh", "lower_accelerator_h"}
+HELD = {"green_start_kwh", "grey_start_kwh", "lower_accelerator_h", "lower_by_accelerator_h"}
 
 
 @pytest.mark.parametrize(("table", "name"), [c for c in COLUMNS if c[1] not in HELD])

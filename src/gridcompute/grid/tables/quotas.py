@@ -22,6 +22,8 @@ __all__ = ["QuotaRows", "Quotas"]
 
 #: Tenants that an int32 column of jobs can name.
 MOST_TENANTS = 2**31 - 1
+#: The largest weight, and the largest priority in size.
+MOST_WEIGHT = 1e9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,8 +159,8 @@ class Quotas(Table):
     lower_by_accelerator_h: Floats = column(
         "accelerator tenant", np.float64, "accelerator-hours", default=None, low=0
     )
-    weight: Floats = column("tenant", np.float64, default=1.0, low=0)
-    priority: Floats = column("tenant", np.float64, default=0.0)
+    weight: Floats = column("tenant", np.float64, default=1.0, low=0, high=MOST_WEIGHT)
+    priority: Floats = column("tenant", np.float64, default=0.0, low=-MOST_WEIGHT, high=MOST_WEIGHT)
 
     tenant_names: tuple[str, ...] = ()
 
