@@ -16,7 +16,8 @@ import gridcompute
 settings.register_profile("docs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("docs")
 # Furo's code styles (a11y_pygments) send INFO of every logger to stderr.
-logging.getLogger("gridcompute").setLevel(logging.WARNING)
+for _name in ("gridcompute", "traitlets"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_extensions"))
 
 project = "gridcompute"
@@ -24,7 +25,7 @@ author = "The gridcompute authors"
 version = release = gridcompute.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
@@ -32,7 +33,7 @@ extensions = [
     "run",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = f"gridcompute {version}"
 html_show_copyright = False
@@ -40,6 +41,13 @@ html_show_copyright = False
 default_role = "code"  # `x` in a docstring is code
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+
+# The notebooks of the gallery keep no outputs: the build runs them, and an error ends it.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_execution_timeout = 300  # seconds a cell; each takes a few
+nb_merge_streams = True
 
 # The directive `plot` draws figures by docs/figures/*.py, from runs of the library, with a caption
 # and a link to the script. Code that a page shows is run by `run` (_extensions/run.py).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -70,7 +71,24 @@ def test_sessions_give_the_outputs_that_are_shown(page: Path) -> None:
     assert not results.failed, "".join(report)
 
 
+NOTEBOOKS = sorted((ROOT / "docs" / "gallery").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_keep_no_outputs(path: Path) -> None:
+    """If this fails, a page shows what some machine once printed, and every diff is noise."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    first, *cells = notebook["cells"]
+    assert first["source"][0].startswith("# ")
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+
+
 def test_pages_are_found() -> None:
     """If this fails, the test above runs nothing and cannot fail."""
     assert ROOT / "README.md" in WITH_CODE
     assert len(WITH_CODE) > 1
+    assert len(NOTEBOOKS) == 5

@@ -300,6 +300,15 @@ def test_notebooks_show_results() -> None:
         html = RESULTS[name]()._repr_html_()
         assert html.startswith("<div>")
         assert "<script" not in html
+    told = ("ShareExplanation", "DivisionExplanation", "DominantShare", "Witness")
+    for name in (*told, "Explanation of a pod"):
+        html = RESULTS[name]()._repr_html_()
+        assert html.count("<p>") == len(str(RESULTS[name]()).splitlines()), (name, html)
+    for name, column in (("WhatIf", "before"), ("Comparison", "first")):
+        html = RESULTS[name]()._repr_html_()
+        assert f">{column}</th>" in html
+        assert html.count("<tr>") == len(RESULTS[name]().rows()) + 1, html
+        assert html.endswith("</p></div>")
     assert RESULTS["Audit"]()._repr_markdown_().count("|") > 20
     assert "&lt;b&gt;" in _html.facts("<b>", {"a": 1})
 

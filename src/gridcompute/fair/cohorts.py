@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from .._html import Told
 from ..errors import InvalidProblemError
 from .quotas import UNLIMITED, Amount, Key, Quotas, amount_of, local_part
 
@@ -31,7 +32,7 @@ __all__ = ["Borrowing", "DominantShare", "DominantShares", "borrowing", "dominan
 
 
 @dataclass(frozen=True)
-class DominantShare:
+class DominantShare(Told):
     """The share of one node; ``str()`` says it in words.
 
     Attributes

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._html import Told
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ShareExplanation:
+class ShareExplanation(Told):
     """What one tenant holds and what bounds it; ``str()`` says it in words.
 
     Attributes

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._html import Told
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ __all__ = ["JobExplanation", "explain_job"]
 
 
 @dataclass(frozen=True)
-class JobExplanation:
+class JobExplanation(Told):
     """Where a job is, what it costs there, and why; ``str()`` says it in words.
 
     Attributes

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._html import Told
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -66,7 +68,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Told):
     """Why a pod is where it is, or why it is nowhere.
 
     Parameters

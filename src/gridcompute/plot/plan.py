@@ -176,7 +176,9 @@ class PlanPlots:
             ax.axhline(100 * share, color=GREY, linestyle="--", label=f"asked for: {share:.0%}")
         ax.set_xticks(np.arange(len(names)), names, rotation=45, ha="right")
         ax.set_ylabel("share of load, %")
-        ax.legend(frameon=False, fontsize="small", ncols=2)
+        ax.set_ylim(0, 140)  # room for the legend
+        ax.set_yticks(np.arange(0, 101, 20))
+        ax.legend(frameon=False, fontsize="small", ncols=2, loc="upper center")
         return ax
 
     def timeline(self, jobs: ArrayLike, *, ax: Any = None) -> Any:
@@ -205,18 +207,21 @@ class PlanPlots:
         names, reasons = self._names, plan.reasons
         colours = colours_of(len(names))
         ax = new_axes(ax, size=(7.0, 1.2 + 0.28 * min(len(rows), 60)))
+        # Words cover the line of the window, so that they can be read.
+        behind = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 0.5}
+        words = {"va": "center", "fontsize": "x-small", "bbox": behind}
         for y, j in enumerate(rows.tolist()):
             window = problem.jobs.release[j], problem.jobs.deadline[j]
             ax.plot(window, (y, y), color=GREY, linewidth=1.0, solid_capstyle="butt")
             klass = int(plan.assignment[j])
             if klass < 0:
-                ax.text(window[0], y, f" {reasons.get(j, '')}", va="center", fontsize="x-small")
+                ax.text(window[0], y, f" {reasons.get(j, '')}", **words)
                 continue
             site = int(problem.classes.site[klass])
             begin, hours = int(plan.start[j]), int(plan.hours[j])
             ax.barh(y, hours, left=begin, height=0.7, color=colours[site])
             end = begin + hours
-            ax.text(end, y, f" {names[site]}", va="center", fontsize="x-small")
+            ax.text(end, y, f" {names[site]}", **words)
         ax.set_yticks(np.arange(len(rows)), [str(i) for i in problem.jobs.ids[rows].tolist()])
         ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         ax.set_ylabel("job")

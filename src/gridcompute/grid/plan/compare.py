@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..._html import table
 from .costs import COSTS
 
 if TYPE_CHECKING:
@@ -71,13 +72,20 @@ class Comparison:
         if parts:
             lines.append("cost by part, yuan")
             lines += [_line(f"  {_WORDS[name]}", x, y) for name, x, y in parts]
+        return "\n".join([*lines, self._difference()])
+
+    def _repr_html_(self) -> str:
+        a, b = (plan.problem.name for plan in (self.first, self.second))
+        a, b = (a, b) if a != b else ("first", "second")
+        rows = [(name, f"{x:,.2f}", f"{y:,.2f}", f"{y - x:+,.2f}") for name, x, y in self.rows()]
+        return table((a, b, "difference"), rows, self._difference())
+
+    def _difference(self) -> str:
         moved = self.moved
         if moved is None:
             sizes = len(self.first.assignment), len(self.second.assignment)
-            lines.append("{:,} jobs and {:,} jobs: not compared one by one".format(*sizes))
-        else:
-            lines.append(f"{moved:,} jobs placed differently")
-        return "\n".join(lines)
+            return "{:,} jobs and {:,} jobs: not compared one by one".format(*sizes)
+        return f"{moved:,} jobs placed differently"
 
 
 def compare(plan: PlanData, other: PlanData) -> Comparison:

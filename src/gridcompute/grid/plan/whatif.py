@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _checks
+from ..._html import table
 from ...errors import InvalidProblemError
 from ..tables.corridors import GB_PER_GBIT_S_HOUR
 from .compare import Comparison
@@ -63,8 +64,15 @@ class WhatIf:
         lines = [f"{'':34}{'before':>16}{'after':>16}{'difference':>14}"]
         for name, a, b in self.rows():
             lines.append(f"{name:34}{a:16,.2f}{b:16,.2f}{b - a:+14,.2f}")
+        return "\n".join([*lines, *self._words()])
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{a:,.2f}", f"{b:,.2f}", f"{b - a:+,.2f}") for name, a, b in self.rows()]
+        return table(("before", "after", "difference"), rows, "\n".join(self._words()))
+
+    def _words(self) -> list[str]:
+        """What stands below the table."""
         low, high = self.between
-        lines.append(self._difference())
         proved = (
             f"the best plan's cost changes by {low:+,.2f} to {high:+,.2f} yuan: so much is proved"
         )
@@ -72,7 +80,7 @@ class WhatIf:
             proved += (
                 "\nthe bounds do not tell whether the change saves or costs: ask for a smaller gap"
             )
-        return "\n".join([*lines, proved])
+        return [self._difference(), *proved.split("\n")]
 
     @property
     def told(self) -> bool:
