@@ -79,6 +79,8 @@ def in_shards(
     shards = [shard(k) for k in range(len(rows))]
 
     class Asker:
+        held = ()
+
         def ask(self, questions: list[bytes | None]) -> list[bytes | None]:
             answers: list[bytes | None] = [None] * len(rows)
             for k, question in enumerate(questions):

@@ -1,4 +1,7 @@
 // Shards: the questions they answer, the solve that asks them, and their part of a check.
+#include <algorithm>
+#include <utility>
+
 #include "gridcompute/certificate/transport.hpp"
 #include "gridcompute/transport/shards/solve_shards.hpp"
 #include "stats.hpp"
@@ -63,33 +66,39 @@ ColumnsView view_of(const TermsModel& model, const Columns& columns, const std::
   return out;
 }
 
-// Answers a question; None where the columns are needed and none were given.
-std::optional<py::bytes> answer(Shard& shard, const TermsModel& model, const py::bytes& question,
-                                const std::optional<Columns>& columns, const std::optional<Array<double>>& unplaced,
-                                int threads) {
+struct PyShard {
+  std::shared_ptr<Model> model;
+  Shard shard;
+  std::string kept;  // the last answer, for a coordinator in this process
+};
+
+// Answers a question; None where the columns are needed and none were given. keep: the answer stays here, and a sign
+// is returned.
+std::optional<py::bytes> answer(PyShard& self, const py::bytes& question, const std::optional<Columns>& columns,
+                                const std::optional<Array<double>>& unplaced, int threads, bool keep) {
+  const TermsModel& model = self.model->terms;
   const int most = threads_for(threads);
   const std::string_view asked(PyBytes_AS_STRING(question.ptr()),
                                static_cast<std::size_t>(PyBytes_GET_SIZE(question.ptr())));
   ColumnsView view;
-  if (columns) view = view_of(model, *columns, unplaced, shard.size());
+  if (columns) view = view_of(model, *columns, unplaced, self.shard.size());
   Guard guard(std::nullopt, py::none());
-  const std::optional<std::string> found = guard.run([&](Stop& stop) -> std::optional<std::string> {
+  std::optional<std::string> found = guard.run([&](Stop& stop) -> std::optional<std::string> {
     Pool pool(most);
-    if (columns) transport::check_columns(model, view, shard.first(), pool);
-    return shard.answer(asked, columns ? &view : nullptr, pool, stop);
+    if (columns) transport::check_columns(model, view, self.shard.first(), pool);
+    return self.shard.answer(asked, columns ? &view : nullptr, pool, stop);
   });
-  return found ? std::optional<py::bytes>(py::bytes(*found)) : std::nullopt;
+  if (!found) return std::nullopt;
+  if (!keep) return py::bytes(*found);
+  self.kept = std::move(*found);
+  return py::bytes("kept");
 }
-
-struct PyShard {
-  std::shared_ptr<Model> model;
-  Shard shard;
-};
 
 // (prices, load, objective, bound, exact, status, stats, jobs and slots of a witness or None, remainders or None)
 py::tuple solve(const std::shared_ptr<Model>& model, const Array<std::int64_t>& rows,
                 const Array<std::int64_t>& capacity, const py::object& ask, const std::optional<Array<double>>& prices,
-                std::uint64_t seed, int threads, std::optional<double> time_limit, py::object progress) {
+                std::uint64_t seed, int threads, std::optional<double> time_limit, py::object progress,
+                const std::vector<PyShard*>& held) {
   transport::Options options;
   options.direct = true;
   if (prices) options.prices = prices->data();
@@ -98,7 +107,12 @@ py::tuple solve(const std::shared_ptr<Model>& model, const Array<std::int64_t>& 
   transport::ShardStats traffic;
   Guard guard(time_limit, std::move(progress));
   const transport::Result r = guard.run([&](Stop& stop) {
-    const auto ask_all = [&](std::vector<std::string> questions) { return guard.ask(ask, questions); };
+    const auto ask_all = [&](std::vector<std::string> questions) {
+      std::vector<std::string> answers = guard.ask(ask, questions);
+      for (std::size_t k = 0; k < std::min(held.size(), answers.size()); ++k)
+        if (!held[k]->kept.empty()) answers[k] = std::exchange(held[k]->kept, {});
+      return answers;
+    };
     return transport::solve_shards(model->terms, view(rows), view(capacity), ask_all, options, stop, traffic);
   });
   Index n_jobs = 0;
@@ -203,25 +217,28 @@ py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::b
 void bind_shards(py::module_& m) {
   py::class_<Model, std::shared_ptr<Model>>(m, "TermsModel", "The tables that all shards of a problem have in common.")
       .def(py::init<Tables, Unplaced>(), py::arg("tables"), py::arg("unplaced"));
-  py::class_<PyShard>(m, "TermsShard", "A range of the jobs, and what it remembers of the last pricing pass.")
+  py::class_<PyShard>(
+      m, "TermsShard", py::buffer_protocol(),
+      "A range of the jobs, and what it remembers of the last pricing pass. As a buffer: an answer that "
+      "it keeps for a coordinator in this process.")
       .def(py::init([](std::shared_ptr<Model> model, Index first, Index n, Index n_jobs) {
              Shard shard(model->terms, first, n, n_jobs);
-             return PyShard{std::move(model), std::move(shard)};
+             return PyShard{std::move(model), std::move(shard), {}};
            }),
            py::arg("model"), py::arg("first"), py::arg("n"), py::arg("n_jobs"))
-      .def(
-          "answer",
-          [](PyShard& self, const py::bytes& question, const std::optional<Columns>& columns,
-             const std::optional<Array<double>>& unplaced,
-             int threads) { return answer(self.shard, self.model->terms, question, columns, unplaced, threads); },
-          py::arg("question"), py::arg("columns").noconvert(), py::arg("unplaced").noconvert(), py::arg("threads"))
+      .def("answer", &answer, py::arg("question"), py::arg("columns").noconvert(), py::arg("unplaced").noconvert(),
+           py::arg("threads"), py::arg("keep") = false)
+      .def_buffer([](PyShard& self) {
+        return py::buffer_info(self.kept.data(), 1, py::format_descriptor<std::uint8_t>::format(),
+                               static_cast<py::ssize_t>(self.kept.size()), true);
+      })
       .def("take_assignment", [](PyShard& self) {
         const std::vector<std::int32_t> found = self.shard.take_assignment();
         return copy_out(std::span<const std::int32_t>(found));
       });
   m.def("transport_shards", &solve, py::arg("model"), py::arg("rows").noconvert(), py::arg("capacity").noconvert(),
         py::arg("ask"), py::arg("prices").noconvert(), py::arg("seed"), py::arg("threads"), py::arg("time_limit"),
-        py::arg("progress"));
+        py::arg("progress"), py::arg("held"));
   m.def("sum_shard", &sum_jobs, py::arg("model"), py::arg("columns").noconvert(), py::arg("unplaced").noconvert(),
         py::arg("first"), py::arg("assignment").noconvert(), py::arg("prices").noconvert(),
         py::arg("remainders").noconvert(), py::arg("threads"));

@@ -28,8 +28,14 @@ class TermsModel(metaclass=_Pybind11Type):
 class TermsShard(metaclass=_Pybind11Type):
     def __init__(self, model: TermsModel, first: int, n: int, n_jobs: int) -> None: ...
     def answer(
-        self, question: bytes, columns: _Columns | None, unplaced: _Reals | None, threads: int
+        self,
+        question: bytes,
+        columns: _Columns | None,
+        unplaced: _Reals | None,
+        threads: int,
+        keep: bool = False,
     ) -> bytes | None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
     def take_assignment(self) -> _Slots: ...
 
 class FlowWarmStart(metaclass=_Pybind11Type):
@@ -96,6 +102,7 @@ def transport_shards(
     threads: int,
     time_limit: float | None,
     progress: Callable[[str, float], bool] | None,
+    held: Sequence[TermsShard],
 ) -> tuple[Any, ...]: ...
 def sum_shard(
     model: TermsModel,

@@ -16,6 +16,8 @@ namespace gridcompute {
 
 class MessageWriter {
  public:
+  // Makes room for a message of so many bytes: large ones are then not moved while they grow.
+  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
   template <class T>
   void put(const T& value) {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -51,13 +53,19 @@ class MessageReader {
     std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));
     return value;
   }
+  // Reads an array into a vector, whose allocator stays.
   template <class Vector>
-  [[nodiscard]] Vector get_vector() {
+  void get_into(Vector& values) {
     using T = typename Vector::value_type;
     const auto count = get<Index>();
     if (count < 0 || static_cast<std::size_t>(count) > rest_.size() / sizeof(T)) cut_short();
-    Vector values(static_cast<std::size_t>(count));
+    values.resize(static_cast<std::size_t>(count));
     if (count > 0) std::memcpy(values.data(), take(values.size() * sizeof(T)).data(), values.size() * sizeof(T));
+  }
+  template <class Vector>
+  [[nodiscard]] Vector get_vector() {
+    Vector values;
+    get_into(values);
     return values;
   }
   template <class T>

@@ -84,7 +84,7 @@ class AnswerFolder:
             return None
         return entry.read_bytes() or None
 
-    def record(self, shard: int, question: bytes, answer: bytes) -> None:
+    def record(self, shard: int, question: bytes, answer: bytes | memoryview) -> None:
         """Record an answer: whole, or not at all."""
         entry = self._entry(shard, question)
         beside = entry.with_suffix(".new")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .. import _core
     from .._progress import ProgressHook
     from .source import TermsSpec
 
@@ -36,6 +37,8 @@ class ClusterShards(ABC):
     threads : int
         Of one shard.
     """
+
+    held: Sequence[_core.TermsShard] = ()
 
     def __init__(self, spec: TermsSpec, rows: Sequence[int], threads: int) -> None:
         self.spec, self.rows, self.threads = spec, rows, threads

@@ -46,6 +46,10 @@ class Question(NamedTuple):
 class Shards(Protocol):
     """Whoever asks the shards."""
 
+    #: The shards themselves, if they are in this process: an answer that one of them keeps stands
+    #: for the one that `ask` returns.
+    held: Sequence[_core.TermsShard]
+
     def ask(self, questions: list[bytes | None]) -> Answers:
         """Ask each shard its question, none where it is None."""
         ...
@@ -123,6 +127,7 @@ def coordinate(
             question.threads,
             asking.left(),
             asking.show,
+            shards.held,
         )
 
 

@@ -15,6 +15,7 @@ from .reader import ShardReader
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -39,7 +40,7 @@ class _LocalShards:
     ) -> None:
         self._threads, self._folder, self._asking = threads, folder, asking
         self.reader = ShardReader(source, threads, source.cache_bytes)
-        self._shards = [
+        self.held: Sequence[_core.TermsShard] = [
             _core.TermsShard(model, source.first(k), n, source.n_jobs)
             for k, n in enumerate(source.rows)
         ]
@@ -54,7 +55,7 @@ class _LocalShards:
                 continue
             answers[k] = self._recorded(k, question)
             if answers[k] is None:
-                answers[k] = self._shards[k].answer(question, None, None, self._threads)
+                answers[k] = self.held[k].answer(question, None, None, self._threads, keep=True)
             if answers[k] is None:
                 unread.append(k)
         for done, (k, part) in enumerate(self.reader.parts(unread)):
@@ -63,13 +64,13 @@ class _LocalShards:
             over = self._asking.over(question, done / len(unread))
             if over is not None:
                 return over[0]
-            answer = self._shards[k].answer(question, part.columns, part.unplaced, self._threads)
-            assert answer is not None
-            answers[k] = answer
+            answers[k] = self.held[k].answer(
+                question, part.columns, part.unplaced, self._threads, keep=True
+            )
             if question[:4] == ASSIGN:
                 self._assigned(k)
             if self._folder is not None and question[:4] != _OPEN:
-                self._folder.record(k, question, answer)
+                self._folder.record(k, question, memoryview(self.held[k]))
         return answers
 
     def _recorded(self, k: int, question: bytes) -> bytes | None:
@@ -78,7 +79,7 @@ class _LocalShards:
         return self._folder.recorded(k, question, answer_file=question[:4] == ASSIGN)
 
     def _assigned(self, k: int) -> None:
-        slots = self._shards[k].take_assignment()
+        slots = self.held[k].take_assignment()
         if self._folder is not None:
             self._folder.write(k, slots)
         else:

@@ -227,35 +227,43 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
   perturbation_ = 0, removed_ = false, every_ = 0;
   perturber_ = keys.perturber();
   std::vector<PricedChunk> chunks;
-  std::vector<Index> starts{0}, positions;
-  JobColumns columns(model_);
-  for (std::string& answer : answers) {
-    MessageReader in(answer);
-    PricedChunk& chunk = chunks.emplace_back(context.pool.memory());
+  for (std::size_t k = 0; k < answers.size(); ++k) chunks.emplace_back(context.pool.memory());
+  std::vector<JobList> lists(answers.size());
+  std::vector<UnlistedJobs> others(answers.size());
+  const auto take = [&](Index k, Index, Index) {
+    MessageReader in(answers[k]);
+    PricedChunk& chunk = chunks[k];
     chunk.seen = in.get<CostRangeStats>();
     chunk.base = in.get<Wide>();
-    chunk.fixed = in.get_vector<std::pmr::vector<Cost>>();
+    in.get_into(chunk.fixed);
     chunk.first_infeasible_job = in.get<Index>();
-    const UnlistedJobs others = UnlistedJobs::read(in);
-    perturbation_ += others.perturbation;
-    for (std::size_t s = 0; s < least_margins_.size(); ++s)
-      least_margins_[s] = std::min(least_margins_[s], others.least_margins.at(s));
-    const JobList listed = JobList::read(in);
-    chunk.job = in.get_vector<std::pmr::vector<Index>>();
-    for (Index& job : chunk.job) job += starts.back();
-    chunk.size = in.get_vector<std::pmr::vector<std::int32_t>>();
-    chunk.members = in.get_vector<std::pmr::vector<std::int32_t>>();
-    chunk.weight = in.get_vector<std::pmr::vector<Cost>>();
-    chunk.next = in.get_vector<std::pmr::vector<Cost>>();
-    chunk.slot = in.get_vector<std::pmr::vector<Slot>>();
-    chunk.key = in.get_vector<std::pmr::vector<Cost>>();
-    out.place_of.insert(out.place_of.end(), listed.place.begin(), listed.place.end());
-    out.margin.insert(out.margin.end(), listed.margin.begin(), listed.margin.end());
-    positions.insert(positions.end(), listed.position.begin(), listed.position.end());
-    columns.append(listed.columns);
+    others[k] = UnlistedJobs::read(in);
+    lists[k] = JobList::read(in);
+    in.get_into(chunk.job), in.get_into(chunk.size), in.get_into(chunk.members), in.get_into(chunk.weight);
+    in.get_into(chunk.next), in.get_into(chunk.slot), in.get_into(chunk.key);
+    answers[k] = {};
+  };
+  if (!context.pool.for_chunks_ignoring_deadline(static_cast<Index>(answers.size()), 1, take, context.stop))
+    return false;
+  Index listed = 0;
+  for (const JobList& list : lists) listed += list.columns.size();
+  std::vector<Index> starts{0}, positions;
+  JobColumns columns(model_);
+  columns.reserve(listed), positions.reserve(listed), out.place_of.reserve(listed), out.margin.reserve(listed);
+  UnlistedJobs unlisted{0, std::move(least_margins_)};
+  for (std::size_t k = 0; k < lists.size(); ++k) {
+    JobList& list = lists[k];
+    unlisted.join(others[k]);
+    for (Index& job : chunks[k].job) job += starts.back();
+    out.place_of.insert(out.place_of.end(), list.place.begin(), list.place.end());
+    out.margin.insert(out.margin.end(), list.margin.begin(), list.margin.end());
+    positions.insert(positions.end(), list.position.begin(), list.position.end());
+    columns.append(list.columns);
     starts.push_back(static_cast<Index>(positions.size()));
-    answer = {};
+    list = {};
   }
+  perturbation_ = unlisted.perturbation;
+  least_margins_ = std::move(unlisted.least_margins);
   if (!join_chunks(chunks, starts, context, out, seen)) return false;
   level_->n = columns.size();
   level_->unlisted = n_jobs_ - level_->n;

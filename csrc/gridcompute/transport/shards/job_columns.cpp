@@ -144,6 +144,11 @@ void JobColumns::append(const JobColumns& other) {
   n_ += other.n_;
 }
 
+void JobColumns::reserve(Index rows) {
+  for (auto& keys : keys_) keys.reserve(static_cast<std::size_t>(rows));
+  for (auto& coefs : coefs_) coefs.reserve(static_cast<std::size_t>(rows));
+}
+
 JobColumns JobColumns::merged(const JobColumns& other, std::span<const Index> order) const {
   JobColumns out;
   out.n_ = static_cast<Index>(order.size());

@@ -60,9 +60,14 @@ class JobColumns {
 
   void append(const ColumnsView& from, std::span<const std::int32_t> rows);
   void append(const JobColumns& other);
+  void reserve(Index rows);
   // Returns rows of this and then of `other`, in this order.
   [[nodiscard]] JobColumns merged(const JobColumns& other, std::span<const Index> order) const;
   [[nodiscard]] Index size() const noexcept { return n_; }
+  // Returns the bytes of a row, at most.
+  [[nodiscard]] std::size_t bytes_a_row() const noexcept {
+    return keys_.size() * (sizeof(std::int32_t) + sizeof(double)) + sizeof(double);
+  }
   [[nodiscard]] ColumnsView view() const;
 
   void write(MessageWriter& out) const;

@@ -40,6 +40,12 @@ JobList JobList::read(MessageReader& in) {
   return list;
 }
 
+void UnlistedJobs::join(const UnlistedJobs& others) {
+  perturbation += others.perturbation;
+  for (std::size_t s = 0; s < least_margins.size(); ++s)
+    least_margins[s] = std::min(least_margins[s], others.least_margins.at(s));
+}
+
 void UnlistedJobs::write(MessageWriter& out) const {
   out.put(perturbation);
   out.put_vector(least_margins);

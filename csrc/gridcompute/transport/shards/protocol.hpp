@@ -58,6 +58,7 @@ struct UnlistedJobs {
   Wide perturbation = 0;              // the sum that was added to their keys
   std::vector<double> least_margins;  // (columns), +inf where there are none
 
+  void join(const UnlistedJobs& others);
   void write(MessageWriter& out) const;
   [[nodiscard]] static UnlistedJobs read(MessageReader& in);
 };

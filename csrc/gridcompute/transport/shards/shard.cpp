@@ -133,15 +133,17 @@ std::string Shard::open(Asked& asked) {
   return out.take();
 }
 
-void Shard::remember(const RestrictedProblem& r) {
+void Shard::remember(const RestrictedProblem& r, Pool& pool) {
   const auto n = static_cast<std::size_t>(own_.end - own_.begin);
   const bool few = model_.columns() <= std::numeric_limits<std::int16_t>::max();
   narrow_.resize(few ? n : 0), wide_.resize(few ? 0 : n), margin_.resize(n);
-  for (std::size_t k = 0; k < n; ++k) {
-    const std::int32_t at = std::max(r.place_of[k], -1);
-    few ? void(narrow_[k] = static_cast<std::int16_t>(at)) : void(wide_[k] = at);
-    margin_[k] = r.margin[k];
-  }
+  pool.for_chunks(own_.end - own_.begin, kChunk, [&](Index, Index begin, Index end) {
+    for (Index k = begin; k < end; ++k) {
+      const std::int32_t at = std::max(r.place_of[k], -1);
+      few ? void(narrow_[k] = static_cast<std::int16_t>(at)) : void(wide_[k] = at);
+      margin_[k] = r.margin[k];
+    }
+  });
 }
 
 bool Shard::run_pass(Asked& asked, RestrictedProblem& r, CostRangeStats& seen) {
@@ -154,7 +156,7 @@ bool Shard::run_pass(Asked& asked, RestrictedProblem& r, CostRangeStats& seen) {
   level.n = own_.end - own_.begin;
   seen.inexact = asked.pass.inexact;
   if (!pricing_pass(context, level, asked.pass.box, r, seen)) return false;
-  remember(r);
+  remember(r, asked.pool);
   setting_ = asked.setting;
   has_pass_ = true;
   return true;
@@ -184,15 +186,21 @@ UnlistedJobs Shard::unlisted(const Asked& asked, std::span<const double> limits,
   UnlistedJobs out;
   out.least_margins.assign(limits.size(), kInf);
   const KeyPerturber perturber(asked.pass.ties, static_cast<Slot>(model_.n_slots), model_.columns());
-  for (Index k = 0; k < own_.end - own_.begin; ++k) {
-    const std::int32_t s = place(k);
-    if (s < 0) continue;
-    const double margin = margin_[k];
-    if (margin < limits[static_cast<std::size_t>(s)]) continue;
-    double& least = out.least_margins[static_cast<std::size_t>(s)];
-    least = std::min(least, margin);
-    if (perturbation) out.perturbation += perturber.at(first_ + own_.begin + k, s);
-  }
+  const Index n = own_.end - own_.begin;
+  std::vector<UnlistedJobs> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)), out);
+  asked.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    UnlistedJobs& part = parts[static_cast<std::size_t>(chunk)];
+    for (Index k = begin; k < end; ++k) {
+      const std::int32_t s = place(k);
+      if (s < 0) continue;
+      const double margin = margin_[k];
+      if (margin < limits[static_cast<std::size_t>(s)]) continue;
+      double& least = part.least_margins[static_cast<std::size_t>(s)];
+      least = std::min(least, margin);
+      if (perturbation) part.perturbation += perturber.at(first_ + own_.begin + k, s);
+    }
+  });
+  for (const UnlistedJobs& part : parts) out.join(part);
   return out;
 }
 
@@ -212,6 +220,10 @@ std::string Shard::scan(Asked& asked) {
     if (listed.place[j] < 0 && at[~listed.place[j]] < 0) at[~listed.place[j]] = static_cast<Index>(j);
   }
   MessageWriter out;
+  const std::size_t row = sizeof(Index) + sizeof(std::int32_t) + sizeof(float) + listed.columns.bytes_a_row();
+  const std::size_t group = 2 * sizeof(Index) + 2 * sizeof(std::int32_t) + 2 * sizeof(Cost);
+  out.reserve(4096 + 16 * static_cast<std::size_t>(r.columns) + row * rows.size() + group * r.size.size() +
+              (sizeof(Slot) + sizeof(Cost)) * r.slot.size());
   out.put(seen);
   out.put(r.base);
   out.put_vector(r.fixed);

@@ -43,7 +43,7 @@ class Shard {
   // Runs it again where it is not the one remembered. False where columns are needed.
   bool recall(Asked& asked);
   [[nodiscard]] std::int32_t place(Index k) const noexcept { return wide_.empty() ? narrow_[k] : wide_[k]; }
-  void remember(const RestrictedProblem& r);
+  void remember(const RestrictedProblem& r, Pool& pool);
   [[nodiscard]] JobList list(const Asked& asked, std::span<const std::int32_t> rows) const;
   [[nodiscard]] UnlistedJobs unlisted(const Asked& asked, std::span<const double> limits, bool perturbation) const;
 
