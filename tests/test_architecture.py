@@ -387,16 +387,6 @@ def test_core_compiles_without_python() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("kind", ["asan", "tsan"])
-def test_native_binary_is_linked_without_python(kind: str) -> None:
-    """If this fails, the native tests carry an interpreter with them."""
-    binary, ldd = ROOT / "build" / f"native-{kind}" / "run", shutil.which("ldd")
-    if not binary.exists() or ldd is None:
-        pytest.skip("no native test binary here (make native builds it and looks too)")
-    linked = subprocess.run([ldd, binary], text=True, capture_output=True, check=True).stdout
-    assert "python" not in linked, linked
-
-
 def test_files_stay_short() -> None:
     """If this fails, a file has grown past one idea: split it, or list it with its reason."""
     kinds = {".py", ".pyx", ".pyi", ".cpp", ".hpp"}
