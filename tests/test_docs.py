@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import gridcompute
-
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = {"_build", "generated"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -27,20 +25,12 @@ def blocks(page: Path) -> list[tuple[int, str]]:
     ]
 
 
-# Pages may show a function before it lands; once it is there, its pages run.
-PENDING = re.compile(r"import .*\b(transport|match|Matcher)\b")
-
-
 WITH_CODE = [p for p in PAGES if not SKIPPED & set(p.parts) and blocks(p)]
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: str(p.relative_to(ROOT)))
 def test_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a reader who types in this page, top to bottom, gets an error."""
-    for _, code in blocks(page):
-        for found in PENDING.finditer(code):
-            if not hasattr(gridcompute, found[1]):
-                pytest.skip(f"{found[1]} has not landed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     namespace: dict[str, object] = {"__name__": "__main__"}
