@@ -187,6 +187,23 @@ def test_a_stored_plan_is_explained_and_reported(
     assert "Lowest N2" in out
 
 
+def test_jobs_are_explained_by_their_ids(command: Command, tmp_path: Path) -> None:
+    """If this fails, who has a job's name must count the lines of a file to ask about it."""
+    problem = grid.east_west(n_jobs=3, seed=0)
+    ids = np.array(["train", "chat", "7"])
+    problem = problem.replace(jobs=problem.jobs.replace(id=ids))
+    folder = grid.write_plan(greedy_plan(problem), tmp_path / "plan")
+    status, out, _ = command("explain", folder, "chat", "7", "0", "--json")
+    assert status == 0
+    assert [e["job"] for e in json.loads(out)] == [1, 2, 0]
+    for wrong in ("nobody", "3", "-1x", "²"):
+        status, _, err = command("explain", folder, "--", wrong)
+        assert (status, err) == (
+            2,
+            f"gridcompute: job: found {wrong}, needed an id of a job, or 0 to 2\n",
+        )
+
+
 def test_choices_stand_in_the_help(command: Command) -> None:
     assert "one_way|round_trip" in command("whatif", "--help")[1]
     assert "auto|network_simplex|cost_scaling" in command("flow", "--help")[1]

@@ -55,6 +55,26 @@ def with_ledger(problem: grid.Problem, *batches: str) -> grid.Problem:
     return problem.replace(mandate=dataclasses.replace(problem.mandate, ledger=ledger))
 
 
+def test_a_folder_without_quotas_limits_nobody(tmp_path: Path) -> None:
+    """If this fails, who has no tenants must write a table of them."""
+    problem = grid.east_west(n_jobs=30, seed=0)
+    for format in ("csv", "parquet"):
+        folder = grid.write_problem(problem, tmp_path / format, format=format)
+        (folder / f"quotas.{format}").unlink()
+        with pytest.raises(InvalidProblemError, match="neither of quotas"):
+            grid.read_problem(folder)  # it was there: it has been lost
+        (folder / "written.json").unlink()
+        found = grid.read_problem(folder)
+        assert len(found.quotas) == problem.jobs.tenant.max() + 1 > 1
+        assert np.isinf(found.quotas.upper_accelerator_h).all()
+        assert not found.quotas.lower_accelerator_h.any()
+        assert found.jobs.tenant.tolist() == problem.jobs.tenant.tolist()
+        assert greedy_plan(found).verify().valid
+        (folder / f"sites.{format}").unlink()
+        with pytest.raises(InvalidProblemError, match="neither of sites"):
+            grid.read_problem(folder)
+
+
 # ---------------------------------------------------------------- what is another's stays
 
 

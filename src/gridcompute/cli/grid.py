@@ -109,18 +109,29 @@ def verify(folder: Folder, as_json: Json = False) -> None:
     raise typer.Exit(0 if found.valid else 1)
 
 
+def _rows(plan: Plan, words: list[str]) -> list[int]:
+    """The rows of jobs that the command line names, by their ids of text or by number."""
+    jobs = plan.problem.jobs
+    texts = jobs.id is not None and jobs.id.dtype.kind == "U"
+    called = {name: row for row, name in enumerate(jobs.ids.tolist())} if texts else {}
+    rows, n = [], len(jobs)
+    for word in words:
+        row = called.get(word, int(word) if word.isascii() and word.isdigit() else n)
+        if row >= n:
+            known = "an id of a job, or " if called else ""
+            raise InvalidProblemError(f"job: found {word:.100}, needed {known}0 to {n - 1}", "job")
+        rows.append(row)
+    return rows
+
+
 def explain(
     folder: Folder,
-    jobs: Annotated[list[int], typer.Argument(help="Rows of the jobs table, from 0.", min=0)],
+    jobs: Annotated[list[str], typer.Argument(help="Ids of jobs, or their rows, from 0.")],
     as_json: Json = False,
 ) -> None:
     """Say why jobs of a stored plan run where they do, or why not, with each site's best option."""
     plan = _stored(folder)
-    n = len(plan.assignment)
-    for j in jobs:
-        if j >= n:
-            raise InvalidProblemError(f"job: found {j}, needed 0 to {n - 1}", "job")
-    found = [plan.explain(j) for j in jobs]
+    found = [plan.explain(j) for j in _rows(plan, jobs)]
     facts = [{**plain(e), "text": str(e)} for e in found]
     for fact in facts:
         fact.pop("names", None)

@@ -37,7 +37,7 @@ from ..tables.running import Running
 from ..tables.sites import Classes, Sites
 from .arrays_file import read_arrays
 from .bounded import read_bytes
-from .folders import replacing
+from .folders import LIST, replacing
 from .json_text import parse, require_text
 from .named import with_indices, with_parents
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
@@ -149,6 +149,9 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
 
     Notes
     -----
+    Where no file of quotas is, no tenant is limited. Every other table is needed, and quotas too in
+    a folder that `write_problem` wrote: there the file has been lost.
+
     Only regular files are opened. What a table may decode to is bounded: a gigabyte, or a hundred
     times its file.
     """
@@ -160,10 +163,13 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
         "accelerator": settings.part("classes").get("accelerator_names", ()),
         "family": settings.part("classes").get("family_names", ()),
     }
-    paths = {name: _table_path(folder, name) for name in TABLES}
+    limited = any((folder / name).exists() for name in (LIST, *(f"quotas{s}" for s in SUFFIXES)))
+    paths = {name: _table_path(folder, name) for name in TABLES if name != "quotas" or limited}
     tables: dict[str, Any] = {}
     sizes = {"hour": hours, "source": 1 if sources is None else len(sources)}
     for name, kind in TABLES.items():
+        if name not in paths:
+            continue
         texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
         texts += NAMES.get(name, [])
         arrow = with_hours(read_table(paths[name], texts), paths[name], name, settings.start)
@@ -183,6 +189,8 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
         if name == "sites":
             known["origin"] = known["site"] = [str(n) for n in tables[name].name]
             sizes |= {"destination": len(tables[name])}
+    if not limited:
+        tables["quotas"] = Quotas.unlimited(int(tables["jobs"].tenant.max(initial=0)) + 1)
     if any((folder / f"{RUNNING}{suffix}").exists() for suffix in SUFFIXES):
         paths[RUNNING] = _table_path(folder, RUNNING)
         arrow = with_indices(read_table(paths[RUNNING], []), paths[RUNNING], Running, known)
