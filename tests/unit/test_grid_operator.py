@@ -143,6 +143,8 @@ def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing() -> N
         ({"finished": [job]}, InvalidProblemError, ["finished[0]", "one that runs"]),
         ({"finished": ["a"]}, TypeError, ["job numbers"]),
         ({"new_jobs": [1]}, TypeError, ["Jobs"]),
+        ({"new_jobs": {"gangs": [1]}}, InvalidProblemError, ["'gangs'", "needed one of gang,"]),
+        ({"new_jobs": {"interruptible": [True]}}, InvalidProblemError, ["one piece", "movable"]),
         ({"time_limit": -1.0}, InvalidProblemError, ["time_limit"]),
     ):
         with pytest.raises(error) as caught:

@@ -133,8 +133,8 @@ def test_every_dive_of_a_warm_match_is_reached(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(improvement, "dive", counted)
     monkeypatch.setattr(warm, "MANY", 1.0)
-    short = [DIVE_QUICK, DIVE_WARM, DIVE_WARM_LAST]
-    long = [DIVE_QUICK, DIVE_WARM, DIVE_WARM_AGAIN, DIVE_WARM_LAST]
+    short = [DIVE_QUICK, DIVE_QUICK, DIVE_WARM, DIVE_WARM_LAST]
+    long = [*short[:3], DIVE_WARM_AGAIN, DIVE_WARM_LAST]
     for near, paces in ((0.0, short), (1e9, long)):
         monkeypatch.setattr(warm, "NEAR_MISS", near)
         dives.clear()

@@ -131,7 +131,7 @@ def new_table(new_jobs: Any, world: Problem, hour: int) -> Jobs | None:
     if not isinstance(new_jobs, Jobs):
         if not hasattr(new_jobs, "keys"):
             raise TypeError(f"new_jobs must be Jobs or a mapping, not {type(new_jobs).__name__}")
-        new_jobs = Jobs(**{str(name): new_jobs[name] for name in new_jobs})
+        new_jobs = Jobs(**_columns_of_jobs(new_jobs))
     table: Jobs = new_jobs
     if not len(table):
         return None
@@ -145,6 +145,18 @@ def new_table(new_jobs: Any, world: Problem, hour: int) -> Jobs | None:
         table.require(getattr(table, name) < size, name, needed)
     table.require(table.release >= hour, "release", f"hour {hour}, the operator's, or later")
     return table
+
+
+def _columns_of_jobs(new_jobs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a mapping, each one that `Jobs` has."""
+    known = (*Jobs.columns(), "id")
+    for name in new_jobs:
+        if name not in known:
+            message = f"new_jobs: found a column {name!r:.100}, needed one of {', '.join(known)}"
+            if name == "interruptible":
+                message += "; a job runs in one piece, and one that is movable may stop and go on"
+            raise InvalidProblemError(message, f"new_jobs.{name}")
+    return {str(name): new_jobs[name] for name in new_jobs}
 
 
 def expected_jobs(

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .improvement import exchanges, improve
+from .ruin_and_recreate import ruin_and_recreate
 from .settings import (
+    BRIEF_S,
     CHAIN_ROUNDS,
     CHAINS,
     DIVE_QUICK,
@@ -23,6 +25,7 @@ from .settings import (
     DIVE_WARM_LAST,
     QUICK,
     SAMPLED_ASCENT_HOUR,
+    SAMPLED_ASCENT_HOUR_BRIEF,
     SAMPLED_ASCENT_NEAR,
     SAMPLED_ASCENT_WARM,
 )
@@ -38,7 +41,9 @@ __all__ = ["resume"]
 
 #: How many times as long as the walk before it a quick dive takes. Where less time is left, what
 #: stands is improved by exchanges alone.
-DIVE_OF_WALK = 1.5
+DIVE_OF_WALK = 2.0
+#: Hours at the beginning of a plan an hour old whose jobs stay, but for exchanges.
+NEAR_H = 6
 #: Part of the bound that the walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
 FAR = 0.02
@@ -89,18 +94,25 @@ def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple
 def next_hour(state: PlannerState, y: Floats) -> None:
     """Plan from prices and a placement that are an hour old, where jobs are `SMALL`.
 
-    Single moves from the old placement end soon: whole gangs stand in each other's way. A quick
-    dive at prices that were followed a little finds a better plan in less time.
+    What starts soon has been improved in many hours, and stays: a whole new dive is cheaper than
+    the old plan, which has no places for the jobs of its last hours, but dearer where it is acted
+    on. All later jobs are placed by a dive, then the whole plan is improved while there is time.
     """
-    earlier, began = state.best, state.clock.left()
-    state.look(state.sampled(y, SAMPLED_ASCENT_HOUR))
-    took = began - state.clock.left()
-    if not state.clock.left() < DIVE_OF_WALK * took:  # without a limit both are infinite
-        improve(state, DIVE_QUICK, 0.6, rounds=2)
-    assert earlier is not None
-    if state.best is earlier:
+    best, left = state.best, state.clock.left()
+    how = SAMPLED_ASCENT_HOUR_BRIEF if left < BRIEF_S else SAMPLED_ASCENT_HOUR
+    state.look(state.sampled(y, how))
+    assert best is not None
+    if state.finished():
+        return
+    if state.clock.left() < DIVE_OF_WALK * (left - state.clock.left()):  # never without a limit
         exchanges(state, range(2))
         exchanges(state, range(CHAIN_ROUNDS), CHAINS)
+        return
+    improve(state, DIVE_QUICK, 0.6, (best.klass < 0) | (best.start >= NEAR_H), rounds=2)
+    if state.clock.limited:
+        ruin_and_recreate(state)
+    elif not state.finished():
+        improve(state, DIVE_QUICK, 0.6, rounds=2)
 
 
 def walk(state: PlannerState, y: Floats) -> None:

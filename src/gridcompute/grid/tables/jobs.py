@@ -29,6 +29,9 @@ ANYWHERE = -1
 class Jobs(Table):
     """Jobs, one row each; a job runs whole, at one class, in consecutive hours, or not at all.
 
+    No plan cuts a job into pieces. One that runs and is `Running.movable` may be stopped by the
+    next plan, at its price, and go on later or elsewhere with the work that is left.
+
     Parameters
     ----------
     gang : int32 (n_jobs,), accelerators
