@@ -193,6 +193,9 @@ def test_a_source_says_what_does_not_fit() -> None:
         source(lambda a, b: good, terms=[(table, [0, 1], None)])
     with pytest.raises(TypeError, match="callable"):
         source(None)
+    formula = gc.kernel(lambda job_work, slot_speed: job_work / slot_speed)
+    with pytest.raises(TypeError, match=r"terms must be a sequence .* not Kernel: formulas"):
+        source(lambda a, b: good, terms=formula)
     with pytest.raises(gc.InvalidProblemError, match="unplaced: found -inf"):
         source(lambda a, b: good, unplaced=-np.inf)
 

@@ -212,6 +212,30 @@ def test_a_schema_or_a_value_that_differs_is_named(jobs, tmp_path: Path, what: s
     assert not (tmp_path / "out").exists()
 
 
+def test_columns_without_numbers_are_named_before_a_solve(tmp_path: Path) -> None:
+    """A key that is a float, words, lists; a dictionary of integers is read as these."""
+    table = [[1.0, 2.0], [3.0, 1.0]]
+    columns = {
+        "family": pa.array([0, 1, 0, 1], pa.int8()).dictionary_encode(),
+        "share": pa.array([0.0, 1.0, 0.0, 1.0]),
+        "word": pa.array(["a", "b", "c", "d"]),
+        "row": pa.array([[1.0, 2.0]] * 4, pa.list_(pa.float64(), 2)),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "jobs.parquet")
+
+    def solve(key: str, coef: str) -> float:
+        source = gc.shards.parquet(tmp_path, terms=[(table, key, coef)])
+        return gc.transport(source, [2, 2]).objective
+
+    assert solve("family", "share") == 2.0
+    with pytest.raises(TypeError, match=r"'share' of .*jobs\.parquet must be integers, not double"):
+        solve("share", "share")
+    with pytest.raises(TypeError, match=r"'word' .* must be integers, not string"):
+        solve("word", "share")
+    with pytest.raises(TypeError, match=r"'row' .* must be numbers, not fixed_size_list"):
+        solve("family", "row")
+
+
 def test_a_full_disk_ends_the_solve_and_another_call_goes_on(jobs, tmp_path: Path) -> None:
     """The disk has no room for the answer: an OSError, no folder; with room the call succeeds."""
     folder, terms, capacity, memory = jobs

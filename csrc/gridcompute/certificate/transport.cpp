@@ -405,11 +405,13 @@ std::string contradiction(const TransportProblem& problem, const TransportClaim&
     if (s < 0 && !(problem.out(static_cast<Index>(i)) < kInf)) ++missing;
   }
   for (std::size_t s = 0; s < n_slots; ++s) {
+    const bool priced = claim.prices[s] >= 0 && claim.prices[s] < kInf;
+    if (load[s] == claim.load[s] && load[s] <= problem.capacity[s] && priced) continue;
     const std::string at = "[" + std::to_string(s) + "] is ";
     if (load[s] != claim.load[s])
       return "load" + at + std::to_string(claim.load[s]) + ", the assignment gives " + std::to_string(load[s]);
-    if (load[s] > problem.capacity[s]) return "load" + at + std::to_string(load[s]) + ", beyond the capacity";
-    if (!(claim.prices[s] >= 0 && claim.prices[s] < kInf)) return "prices" + at + shown(claim.prices[s]);
+    return priced ? "load" + at + std::to_string(load[s]) + ", beyond the capacity"
+                  : "prices" + at + shown(claim.prices[s]);
   }
   if (missing > 0 && (claim.complete || claim.objective < kInf))
     return std::to_string(missing) + " jobs that must be placed are not";

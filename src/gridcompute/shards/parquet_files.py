@@ -122,6 +122,7 @@ class ParquetJobs(ShardSource):
                 raise InvalidProblemError(
                     f"files: found no column {name!r} in {path}, which has {have}", name
                 )
+            _check_kind(name, schema.field(name).type, spec, path)
             kind = str(schema.field(name).type)
             first = kinds.setdefault(name, (kind, path))
             if first[0] != kind:
@@ -205,6 +206,17 @@ class ParquetJobs(ShardSource):
         return ("parquet", self.n_jobs, self.rows[:1], *itertools.chain(*self._stamps))
 
 
+def _check_kind(name: str, kind: Any, spec: TermsSpec, path: Path) -> None:
+    """Keys are integers, coefficients and costs numbers; dictionaries hold them as well."""
+    import pyarrow.types as types
+
+    stored = kind.value_type if types.is_dictionary(kind) else kind
+    if types.is_integer(stored) or (name not in spec.keys and types.is_floating(stored)):
+        return
+    needed = "integers" if name in spec.keys else "numbers"
+    raise TypeError(f"files: column {name!r} of {path} must be {needed}, not {kind}")
+
+
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
@@ -267,7 +279,7 @@ def parquet(
         No file, a file that is no whole Parquet file, a column that is missing or has another type
         than in the files before, a table that does not fit. Values are checked when they are read.
     TypeError
-        A key or coefficient is no name.
+        A key or coefficient is no name, a column has no numbers.
 
     Notes
     -----

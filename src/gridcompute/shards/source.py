@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..costs.terms import Terms
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -61,6 +62,11 @@ class TermsSpec:
         terms: Iterable[tuple[ArrayLike, str | None, str | None]],
         unplaced: float | str | None,
     ) -> None:
+        if not isinstance(terms, Iterable):
+            raise TypeError(
+                "terms must be a sequence of (table, key, coef) that name columns, not "
+                f"{type(terms).__name__}: formulas and matrices are solved in memory"
+            )
         parts = []
         for k, term in enumerate(terms):
             if not isinstance(term, (tuple, list)):
