@@ -80,6 +80,7 @@ CHECKER_ANNOTATIONS = {"grid.plan.data", "grid.plan.columns"}
 ENGINE_ATTRIBUTES = {"mandate_rows", "direct_rows", "kwh_per_accelerator_h", "hours_needed"}
 ENGINE_ATTRIBUTES |= {"eligible", "why_not", "rows", "applies_to", "carried_kwh", "mandate_at"}
 ENGINE_ATTRIBUTES |= {"gang_levels", "linear_rows", "limit_accelerator_h", "after", "at_least"}
+ENGINE_ATTRIBUTES |= {"stepped", "effective"}
 ENGINE_ATTRIBUTES |= {"load_kwh", "green_kwh", "free", "reasons"}
 # The columns that bear the names of such attributes, by what they are columns of.
 OWN_COLUMNS = {"entry.load_kwh", "entry.green_kwh"}

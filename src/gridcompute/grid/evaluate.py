@@ -155,9 +155,9 @@ def dispatched(problem: Problem, placement: Any) -> Plan:
 
     As `evaluate`, in a fraction of the time, to compare costs. The placement is not checked.
     """
-    placed = placement_of(problem, placement)
-    load = load_of(problem, placed.klass, placed.start)
-    supplied = EnergyBlock(problem, np.maximum(load, problem.energy.base_load_kwh)).serve(load)
+    placed, steps = placement_of(problem, placement), problem.stepped
+    load = load_of(steps, placed.klass, placed.start)
+    supplied = EnergyBlock(steps, np.maximum(load, problem.energy.base_load_kwh)).serve(load)
     _require_mandate(problem, supplied.dispatch)
     n, hours, scopes = len(problem.sites), problem.hours, len(problem.mandate_rows.names)
     return Plan(
@@ -173,7 +173,7 @@ def dispatched(problem: Problem, placement: Any) -> Plan:
             mandate=np.zeros((scopes, 2)),
             storage=supplied.storage_yuan,
         ),
-        objective_yuan=plan_cost(problem, placed.klass, placed.start, supplied.dispatch),
+        objective_yuan=plan_cost(steps, placed.klass, placed.start, supplied.dispatch),
         bound_yuan=-np.inf,
         without_option_yuan=0.0,
     )

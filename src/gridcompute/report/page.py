@@ -133,7 +133,10 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
         )
         for name, value, note, bad in tiles
     )
-    line = f"{len(plan.problem.jobs):,} jobs, {sizes}, {plan.problem.hours} hours; "
+    step = plan.problem.step_h
+    span = f"{plan.problem.hours * step:g} hours"
+    span += "" if step == 1 else f" in steps of {step * 60:g} minutes"
+    line = f"{len(plan.problem.jobs):,} jobs, {sizes}, {span}; "
     line += f"{STATUS[plan.status]}."
     top = tag("h1", title) + tag("p", escape(f"{_when(plan)} {line}"))
     return tag("header", top) + _alarms(account) + tag("div", boxes, class_="tiles")
@@ -156,7 +159,8 @@ def _when(plan: Plan) -> str:
     """The dates of the batch with their zone."""
     problem, first = plan.problem, plan.problem.start
     if first is None:
-        return "Hours count from 0; the batch has no date."
+        unit = "Hours" if problem.step_h == 1 else "Steps"
+        return f"{unit} count from 0; the batch has no date."
     last = problem.time(problem.hours)
     assert last is not None
     zone = zone_name(first) or "no time zone given"
@@ -176,7 +180,8 @@ def _hours(plan: Plan) -> list[str]:
 
 def _mark(plan: Plan, hour: int) -> str:
     time = plan.problem.time(hour)
-    return str(hour) if time is None else time.strftime("%H")
+    form = "%H" if plan.problem.step_h == 1 else "%H:%M"
+    return str(hour) if time is None else time.strftime(form)
 
 
 def _marks(plan: Plan) -> list[str]:
@@ -292,7 +297,7 @@ def _beside(*parts: tuple[str, str, str]) -> str:
 
 
 def _prices(plan: Plan) -> str:
-    classes, capacity = plan.problem.classes, plan.prices.capacity
+    classes, capacity = plan.problem.classes, plan.prices.capacity / plan.problem.step_h
     worth, have = (
         _by_site(plan, x) for x in (capacity * classes.capacity, classes.capacity.astype(float))
     )

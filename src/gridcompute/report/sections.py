@@ -133,11 +133,11 @@ def tenants(plan: Plan, account: Audit) -> str:
         if shares:
             held = (quotas.lower_accelerator_h, queues.share_h, queues.borrowed_h, queues.lent_h)
             row += [number(float(values[m])) for values in held]
-        row += [number(float(plan.prices.quota[m])), number(float(borne[m]))]
+        row += [number(float(queues.price_yuan_per_h[m])), number(float(borne[m]))]
         rows.append([*row, number(float(borne[m] / hours[m])) if hours[m] > 0 else "–"])
     rest = order[MOST_TENANTS:]
     if len(rest):
-        own = np.bincount(t["tenant"], t["gang"] * t["hours"], n)
+        own = np.bincount(t["tenant"], t["gang"] * t["hours"], n) * problem.step_h
         bears = np.bincount(t["tenant"], t["allocated_yuan"], n)
         size, yuan = float(own[rest].sum()), float(bears[rest].sum())
         row = [f"{len(rest)} others", f"{placed[rest].sum():,} of {asked[rest].sum():,}"]

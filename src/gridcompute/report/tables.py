@@ -203,9 +203,8 @@ def _capacity(plan: Plan) -> Iterator[Bottleneck]:
         if earns[c].sum() > 0:
             where = f"{names[classes.site[c]]}, {classes.accelerator_names[classes.accelerator[c]]}"
             unit = f"accelerator-h, hour {h}"
-            yield Bottleneck(
-                "capacity", where, float(plan.prices.capacity[c, h]), unit, *_earned(earns[c])
-            )
+            price = float(plan.prices.capacity[c, h]) / plan.problem.step_h
+            yield Bottleneck("capacity", where, price, unit, *_earned(earns[c]))
 
 
 def _corridors(plan: Plan) -> Iterator[Bottleneck]:
@@ -224,7 +223,7 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
     problem, prices, energy = plan.problem, plan.prices, plan.problem.energy
     quotas, kinds = problem.quotas.linear_rows, problem.classes.accelerator_names
     for row in np.flatnonzero(prices.quota_rows > 0).tolist():
-        price = float(prices.quota_rows[row])
+        price = float(prices.quota_rows[row]) / problem.step_h
         worth = price * float(quotas.upper_h[row])
         by, m = divmod(row, len(problem.quotas))
         where = problem.quotas.label(m) + (f" on {kinds[by - 1]}" if by else "")
@@ -244,7 +243,7 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
             ("battery power", "kW", energy.battery_kw[s]),
         )
         for k, (kind, unit, size) in enumerate(sizes):
-            price = float(prices.storage[s, k])
+            price = float(prices.storage[s, k]) * (problem.step_h if k == 1 else 1.0)
             if price > 0:
                 yield Bottleneck(kind, str(name), price, unit, *_earned(price * float(size)))
 

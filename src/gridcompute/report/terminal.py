@@ -61,7 +61,7 @@ def _summary(plan: Plan, console: Console) -> None:
         *([f"seconds: {stage}", f"{float(took):.2f}"] for stage, took in seconds.items()),
     ]
     sizes = f"{len(problem.classes)} classes at {len(problem.sites)} sites"
-    title = f"{problem.name}: {n:,} jobs, {sizes}, {problem.hours} hours"
+    title = f"{problem.name}: {n:,} jobs, {sizes}, {problem.hours * problem.step_h:g} hours"
     _print(console, title, _table(["", ""], rows, heads=False))
 
 

@@ -6,6 +6,7 @@ others). Nothing here calls them, so that an error in one of them is found by `v
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "RuledSites",
     "Scopes",
     "by_hour",
+    "by_step",
     "kwh_by_class",
     "largest_price",
     "lost_yuan_per_kwh",
@@ -135,6 +137,32 @@ def quota_tree(problem: Problem) -> QuotaTree:
     line = problem.classes.accelerator.astype(np.int64) + 1
     line = line if len(most) > 1 else np.zeros_like(line)
     return QuotaTree(most, least, np.array(below), table.parent.astype(np.int64), line)
+
+
+def by_step(problem: Problem) -> Problem:
+    """The problem with its step as the unit of time: rates by the hour become rates by the step."""
+    if problem.step_h == 1:
+        return problem
+    part, tables = float(problem.step_h), {}
+    # What is said by the hour is this part of it by the step; lengths in hours are more steps.
+    rates = {
+        "jobs": ("delay_yuan_per_h",),
+        "classes": ("power_kw", "overhead_kw", "throughput"),
+        "sites": ("connection_kw",),
+        "energy": ("battery_kw", "export_kw", "demand_paid_kw"),
+        "quotas": ("below_yuan_per_accelerator_h",),
+    }
+    lengths = {
+        "energy": ("demand_yuan_per_kw",),
+        "quotas": tuple(c for c in problem.quotas.columns() if c.endswith("_accelerator_h")),
+    }
+    for name in rates:
+        table = getattr(problem, name)
+        columns = {c: getattr(table, c) * part for c in rates[name]}
+        for c in lengths.get(name, ()):
+            columns[c] = columns.get(c, getattr(table, c) / part)
+        tables[name] = dataclasses.replace(table, **columns)
+    return dataclasses.replace(problem, step_h=1.0, **tables)
 
 
 def by_hour(values: Floats, hours: int) -> Floats:

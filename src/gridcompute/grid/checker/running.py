@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .rules import kwh_by_class, quota_tree
+from .rules import by_step, kwh_by_class, quota_tree
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int64s
@@ -36,7 +36,8 @@ def fixed_rows(problem: Problem) -> Int64s:
 
 
 def plain(problem: Problem) -> Problem:
-    """The problem with each running job as an ordinary one, whose options are those it has."""
+    """The problem in steps with each running job as an ordinary one, with the options it has."""
+    problem = by_step(problem)
     table = problem.running
     if table is None or not len(table):
         return problem
@@ -142,6 +143,7 @@ def fixed(problem: Problem) -> Problem:
 
     `problem` is one that `plain` has not been applied to. Load that is fixed may be shed.
     """
+    problem = by_step(problem)
     rows, simple = fixed_rows(problem), plain(problem)
     if not len(rows):
         return simple

@@ -204,7 +204,7 @@ def placement_faults(placed: Placed) -> list[Fault]:
 def verify(plan: PlanData) -> PlanCertificate:
     """Recompute everything a plan claims (see `Plan.verify`)."""
     claimed, whole, shown = plan, plan.problem, plan.table
-    if whole.running is not None:
+    if whole.running is not None or whole.step_h != 1:
         plan = dataclasses.replace(plan, problem=plain(whole))
     faults = [*_pinned(whole, plan), *_placement(plan)]
     if not faults:  # with placements out of range the sums below mean nothing

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidProblemError
 from ..tables.mandate import DirectRule, Mandate
+from ..tables.steps import step_of
 from ..tables.times import start_of, start_text
 from .bounded import read_bytes
 from .json_text import parse
@@ -70,7 +71,7 @@ class Settings:
         if not isinstance(content, dict):
             message = f"{path.name}: found a {type(content).__name__}, needed an object"
             raise InvalidProblemError(message, path.name)
-        require_keys(path.name, content, ["name", "hours", "start", "sources", *PARTS])
+        require_keys(path.name, content, ["name", "hours", "step_h", "start", "sources", *PARTS])
         for part, known in PARTS.items():
             found = content.get(part, {})
             if not isinstance(found, dict):
@@ -98,6 +99,14 @@ class Settings:
             message = f"{SETTINGS_FILE}: hours: found {found!r:.100}, needed an integer >= 1"
             raise InvalidProblemError(message, "hours")
         return found
+
+    @property
+    def step_h(self) -> float:
+        """Hours in a step; 1 where problem.json does not say."""
+        try:
+            return step_of("step_h", self._content.get("step_h", 1.0))
+        except (InvalidProblemError, TypeError) as error:
+            raise self.fault(error, "step_h") from None
 
     @property
     def start(self) -> datetime.datetime | None:
@@ -155,6 +164,8 @@ class Settings:
 def settings_of(problem: Problem, ledger: str) -> dict[str, Any]:
     """Return the content of a problem's problem.json; `ledger` is the path of its ledger's file."""
     content: dict[str, Any] = {"name": problem.name, "hours": problem.hours}
+    if problem.step_h != 1:
+        content["step_h"] = problem.step_h
     if problem.sources:
         content["sources"] = [list(row) for row in problem.sources]
     if problem.start is not None:

@@ -172,7 +172,8 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             continue
         texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
         texts += NAMES.get(name, [])
-        arrow = with_hours(read_table(paths[name], texts), paths[name], name, settings.start)
+        arrow = read_table(paths[name], texts)
+        arrow = with_hours(arrow, paths[name], name, settings.start, settings.step_h)
         if name == "quotas" and "parent" in arrow.column_names:
             arrow = with_parents(arrow, paths[name])
         arrow = with_indices(arrow, paths[name], kind, known)
@@ -203,6 +204,7 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             name=settings.name or folder.name,
             direct_rule=settings.direct_rule(),
             start=settings.start,
+            step_h=settings.step_h,
             sources=settings.sources,
             **tables,
         )

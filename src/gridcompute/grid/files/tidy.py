@@ -259,7 +259,9 @@ def tidied(problem: Problem, name: str) -> pa.Table | None:
     if name == "classes":
         out["site"] = sites[out["site"]]
     if problem.start is not None:
-        times = [str(time_of(problem.start, h).isoformat()) for h in range(problem.hours)]
+        times = [
+            str(time_of(problem.start, h, problem.step_h).isoformat()) for h in range(problem.hours)
+        ]
         out["hour"] = np.array(times)[grid[-1]]
     return pa.table({head: pa.array(values) for head, values in out.items()})
 

@@ -28,9 +28,13 @@ _INTEGER = re.compile(r"-?[0-9]{1,9}")
 
 
 def with_hours(
-    table: pa.Table, path: Path, title: str, start: datetime.datetime | None
+    table: pa.Table,
+    path: Path,
+    title: str,
+    start: datetime.datetime | None,
+    step_h: float = 1.0,
 ) -> pa.Table:
-    """Return a table with times turned into hours after the start of the batch.
+    """Return a table with times turned into steps (hours, if `step_h` is 1) after the start.
 
     A time without a zone is one of the start's zone. Numbers of hours stay, also among times.
 
@@ -53,7 +57,7 @@ def with_hours(
             continue  # the column's own error says what it needs
         place = f"{title}.{column}"
         hours = [
-            _hour(value, path, place, row, start)
+            _hour(value, path, place, row, start, step_h)
             for row, value in enumerate(table[column].to_pylist())
         ]
         at = table.column_names.index(column)
@@ -61,7 +65,9 @@ def with_hours(
     return table
 
 
-def _hour(value: Any, path: Path, field: str, row: int, start: datetime.datetime | None) -> int:
+def _hour(
+    value: Any, path: Path, field: str, row: int, start: datetime.datetime | None, step_h: float
+) -> int:
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
     time = value
@@ -73,10 +79,10 @@ def _hour(value: Any, path: Path, field: str, row: int, start: datetime.datetime
     needed = "the number of an hour"
     if start is not None:
         needed += ", or a time on the hour of the batch, like "
-        needed += (start + datetime.timedelta(hours=1)).isoformat(timespec="minutes")
-        hours = None if time is None else hour_of(start, time)
-        if hours is not None and hours == int(hours):
-            return int(hours)
+        needed += (start + datetime.timedelta(hours=step_h)).isoformat(timespec="minutes")
+        hours = None if time is None else hour_of(start, time) / step_h
+        if hours is not None and abs(hours - round(hours)) < (1e-9 if step_h != 1 else 1e-300):
+            return round(hours)
     elif time is not None:
         needed += "; a time needs a start in problem.json"
     shown = value.isoformat() if isinstance(value, datetime.datetime) else value

@@ -178,6 +178,9 @@ class Rolling:
     ) -> None:
         if not isinstance(problem, Problem):
             raise TypeError(f"problem must be a grid.Problem, not {type(problem).__name__}")
+        if problem.step_h != 1:
+            message = f"problem.step_h: found {problem.step_h:g}, needed 1: hours are committed"
+            raise InvalidProblemError(message, "problem.step_h")
         if problem.quotas.by_accelerator:
             field, needed = "quotas.upper_by_accelerator_h", "needed quotas over all accelerators"
             found = "found limits for each accelerator, which are not counted from hour to hour"

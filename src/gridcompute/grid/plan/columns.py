@@ -113,7 +113,8 @@ class Prices(Columns):
 
     `capacity`, `energy`, `corridor`, `quota` and `gang` are the prices that prove the plan's bound:
     any plan costs at least what `Plan.verify` recomputes from them. They also warm-start the next
-    match.
+    match. An hour in their units is a step of the batch, and a kW a kWh a step, where
+    `Problem.step_h` is not 1.
 
     Parameters
     ----------

@@ -63,8 +63,8 @@ class Planned(Protocol):
 
 def cost_parts(plan: Planned) -> dict[str, float]:
     """Return each part of `COSTS`, yuan; their sum is the plan's objective."""
-    problem, d, energy = plan.problem.effective, plan.dispatch, plan.problem.energy
-    jobs = problem.jobs
+    problem, d = plan.problem.effective, plan.dispatch
+    jobs, energy = problem.jobs, plan.problem.stepped.energy
     data, delay, migration = _own_parts(plan)
     charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
     worn = charged + d.green_discharge_kwh + d.grey_discharge_kwh
@@ -179,7 +179,7 @@ def allocated_yuan(plan: Planned, energy_kwh: Floats) -> Floats:
 
 def _hourly_rate(plan: Planned) -> Floats:
     """What a kWh of load bears by site and hour, yuan, (n_sites, n_hours)."""
-    problem, d, energy = plan.problem, plan.dispatch, plan.problem.energy
+    problem, d, energy = plan.problem, plan.dispatch, plan.problem.stepped.energy
     load = d.load_kwh
     on_grid = energy.tariff_yuan_per_kwh
     on_grid = on_grid + energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6

@@ -36,7 +36,7 @@ STATUSES = ("optimal", "feasible", "time_limit", "stopped")
 
 
 class Free(NamedTuple):
-    """What a plan leaves free, of classes and corridors by hour and of quotas."""
+    """What a plan leaves free, of classes and corridors by hour and of quotas (in steps)."""
 
     accelerators: Int64s
     data_gb: Floats
@@ -128,7 +128,7 @@ class PlanData(Frozen):
 
     @cached_property
     def hours(self) -> Int32s:
-        """Hours each job runs, (n_jobs,); 0 = unplaced."""
+        """Hours each job runs (steps, if `Problem.step_h` is not 1), (n_jobs,); 0 = unplaced."""
         jobs, placed = self.problem.effective.jobs, np.flatnonzero(self.assignment >= 0)
         speed = self.problem.effective.classes.throughput[
             jobs.family[placed], self.assignment[placed]
@@ -228,7 +228,8 @@ class PlanData(Frozen):
         sent = problem.corridors.bandwidth_gb.copy()
         data = jobs.data_gb[t["job"]]
         np.subtract.at(sent, (jobs.origin[t["job"]], t["site"], t["start"]), data)
-        kinds, rows = problem.classes.accelerator[t["klass"]], problem.quotas.linear_rows
+        kinds = problem.classes.accelerator[t["klass"]]
+        rows = problem.stepped.quotas.linear_rows
         used = rows.used(jobs.tenant[t["job"]], kinds, t["gang"] * t["hours"])
         left = sealed(rows.upper_h - used)
         return Free(
@@ -272,7 +273,7 @@ class PlanData(Frozen):
         float64 (n_sites, n_hours), yuan/kWh
         """
         rows = self.problem.mandate_rows
-        price = EnergyBlock(self.problem).mandate_at(self.prices.energy)
+        price = EnergyBlock(self.problem.stepped).mandate_at(self.prices.energy)
         price = np.fmin(price, self.prices.mandate[:, 0]) @ rows.member
         on_grid = self.dispatch.grid_kwh > 1e-6 * np.maximum(self.dispatch.load_kwh, 1.0)
         return sealed(price[:, None] * (rows.share - ~on_grid))

@@ -91,6 +91,8 @@ class Explanation:
     time: str = ""
     #: The queue whose quota is the reason that the job is left out; empty if none is.
     queue: str = ""
+    #: Hours in a step of the batch.
+    step_h: float = 1.0
 
     def __str__(self) -> str:
         """In words: a line for each site with an option, the cheapest first, and each reason."""
@@ -126,7 +128,9 @@ class Explanation:
         parts = ", ".join(
             f"{p} {offer.parts[p]:.2f}" for p in PARTS if abs(offer.parts[p]) >= 0.005
         )
-        when = f"hour {offer.start}{self.time and f' ({self.time})'}, {offer.hours} h"
+        unit = "hour" if self.step_h == 1 else "step"
+        length = f"{offer.hours * self.step_h:g} h"
+        when = f"{unit} {offer.start}{self.time and f' ({self.time})'}, {length}"
         return f"job {self.job} runs at {where} from {when}, at {offer.yuan:.2f} yuan: {parts}"
 
 
@@ -169,7 +173,9 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     time = None if taken is None else plan.problem.time(taken.start)
     when = "" if time is None else time.isoformat(" ", "minutes")
     queue = queue_of(plan, job, token)
-    return Explanation(job, taken, token, value, best, shut, (names, kinds), when, queue)
+    names_of = (names, kinds)
+    step = plan.problem.step_h
+    return Explanation(job, taken, token, value, best, shut, names_of, when, queue, step)
 
 
 def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:
@@ -205,7 +211,7 @@ def _fits(plan: PlanData, job: int, c: int, t: int, d: int) -> bool:
     gang, data, tenant = int(jobs.gang[job]), float(jobs.data_gb[job]), int(jobs.tenant[job])
     origin, site = int(jobs.origin[job]), int(plan.problem.classes.site[c])
     room, wire = free.accelerators[c, t : t + d].copy(), float(free.data_gb[origin, site, t])
-    rows, kinds = plan.problem.quotas.linear_rows, plan.problem.classes.accelerator
+    rows, kinds = plan.problem.stepped.quotas.linear_rows, plan.problem.classes.accelerator
     queues = rows.rows_of(tenant, kinds[c])
     hours = free.quota_rows_h[queues].copy()
     own, first = int(plan.assignment[job]), int(plan.start[job])

@@ -148,12 +148,13 @@ class Plan(PlanData, Tabular):
         """When each job starts and ends, as Arrow timestamps in the zone of the start."""
         import pyarrow as pa
 
-        start, placed = self.problem.start, self.assignment >= 0
+        start, placed, step = self.problem.start, self.assignment >= 0, self.problem.step_h
         assert start is not None
-        known = [int(time_of(start, h).timestamp()) for h in range(self.problem.hours + 1)]
+        known = [int(time_of(start, h, step).timestamp()) for h in range(self.problem.hours + 1)]
         if start.tzinfo is None:
             origin = datetime.datetime(1970, 1, 1)
-            known = [int((time_of(start, h) - origin).total_seconds()) for h in range(len(known))]
+            times = [time_of(start, h, step) for h in range(len(known))]
+            known = [int((time - origin).total_seconds()) for time in times]
         seconds, kind = np.array(known), pa.timestamp("s", tz=zone_name(start) or None)
         first = np.where(placed, self.start, 0)
         last = np.minimum(first + np.where(placed, self.hours, 0), self.problem.hours)

@@ -97,11 +97,12 @@ class QueueAccount:
 def queue_account(plan: PlanData) -> QueueAccount:
     """Return the account of a plan's quotas."""
     problem, quotas, t = plan.problem.effective, plan.problem.quotas, plan.table()
-    tenant, taken = t["tenant"], (t["gang"] * t["hours"]).astype(np.float64)
+    step = plan.problem.step_h
+    tenant, taken = t["tenant"], t["gang"] * t["hours"] * step
     n = len(quotas)
     used = _upwards(plan, np.bincount(tenant, taken, n))
     borne = _upwards(plan, np.bincount(tenant, t["allocated_yuan"], n))
-    asked = used + _upwards(plan, _least_unplaced(plan))
+    asked = used + _upwards(plan, _least_unplaced(plan) * step)
     kinds = problem.classes.accelerator[t["klass"]]
     by = [
         _upwards(plan, np.bincount(tenant, taken * (kinds == a), n))
@@ -132,7 +133,7 @@ def queue_account(plan: PlanData) -> QueueAccount:
         share_h=sealed(_shares(plan, used, asked)),
         borrowed_h=sealed(borrowed),
         lent_h=sealed(lent),
-        price_yuan_per_h=sealed(plan.prices.quota + 0.0),
+        price_yuan_per_h=sealed(plan.prices.quota / step + 0.0),
         borne_yuan=sealed(borne),
         by_accelerator_h=sealed(np.array(by).reshape(-1, n)),
         loans=tuple(loans),
@@ -201,7 +202,8 @@ def queue_of(plan: PlanData, job: int, token: str | None) -> str:
     if token not in ("QuotaTooSmall", "QuotaReached"):
         return ""
     problem = plan.problem.effective
-    quotas, rows, index = plan.problem.quotas, plan.problem.quotas.linear_rows, np.array([job])
+    quotas, index = plan.problem.stepped.quotas, np.array([job])
+    rows = quotas.linear_rows
     left = filtered(problem, index, within_quotas=False)[0][0]
     hours = np.where(left, hours_needed(problem, index)[0].astype(np.float64), np.inf)
     klass, gang = int(np.argmin(hours)), int(problem.jobs.gang[job])

@@ -148,7 +148,7 @@ def changed(
                 message = f"corridor is {corridor!r}, needed the names of two sites"
                 raise InvalidProblemError(message, "corridor")
             at = tuple(_site(problem, name) for name in corridor)
-        more[at] += gbit_s * GB_PER_GBIT_S_HOUR
+        more[at] += gbit_s * GB_PER_GBIT_S_HOUR * problem.step_h
         if (more < 0).any():
             raise InvalidProblemError(
                 f"gbit_s is {gbit_s:g}, which leaves less than nothing", "gbit_s"

@@ -92,7 +92,8 @@ def _reduced(problem: Problem, rows: Int64s) -> Problem:
     at = dict(zip(running.id.tolist(), running.klass.tolist(), strict=True))
     kinds = problem.classes.accelerator[[at[job] for job in pinned.tolist()]]
     taken, tenants = whole.jobs.gang[pinned] * hours, whole.jobs.tenant[pinned]
-    used = problem.quotas.linear_rows.used(tenants, kinds, taken)
+    quotas = problem.stepped.quotas
+    used = quotas.linear_rows.used(tenants, kinds, taken)
     energy = whole.energy
     jobs = {name: getattr(whole.jobs, name)[rows] for name in whole.jobs.columns()}
     return whole.replace(
@@ -101,5 +102,5 @@ def _reduced(problem: Problem, rows: Int64s) -> Problem:
         energy=energy.replace(
             base_load_kwh=energy.base_load_kwh + load, shed_kwh=energy.shed_kwh + load
         ),
-        quotas=problem.quotas.after(used),
+        quotas=quotas.after(used),
     )

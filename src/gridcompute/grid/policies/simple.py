@@ -56,6 +56,7 @@ def nearest(problem: Problem) -> Placement:
     First every job is tried at the site of least delay from its origin, then those left at the
     second nearest, and so on.
     """
+    problem = problem.stepped
     klass, start = _nowhere(problem)
     by_delay = np.argsort(problem.delay_ms, axis=1, kind="stable")
     here, left = problem.replace(jobs=_early(problem)), np.arange(len(problem.jobs))
@@ -117,7 +118,7 @@ class _Room:
     """What a problem's classes, corridors and quotas have left."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem, self.market = problem, market_of(problem)
+        self.problem, self.market = problem, market_of(problem.stepped)
         self._room = _core.ResidualCapacity(self.market)
 
     def place(

@@ -22,6 +22,7 @@ from .plausible import ImplausibleUnitWarning, implausible
 from .quotas import Quotas
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
+from .steps import per_step, step_of
 from .times import start_of, time_of
 from .window import jobs_in_window, sliced
 
@@ -61,22 +62,28 @@ class Problem(Frozen):
         Jobs that run when the batch begins; the others wait.
     start : datetime, numpy.datetime64 or str, optional
         When hour 0 begins, e.g. ``"2026-03-01T00:00+08:00"`` or with the name of a zone,
-        ``"2026-03-01T00:00[Asia/Shanghai]"``. Results, files and pages then say times as well. A
-        step of the batch is an hour.
+        ``"2026-03-01T00:00[Asia/Shanghai]"``. Results, files and pages then say times as well.
     sources : sequence of (str, str)
         What a figure is and where it comes from, for reports; "assumption" tells those apart that
         have no source.
+    step_h : float, hours
+        Length of a step of the batch, from a minute to an hour; 0.25 = 15 minutes. `hours` then
+        counts steps, and hourly columns and columns that count hours (`release`, `deadline`,
+        `placed_start`, `hours_left`, `restart_h`) go by the step: kWh and GB are those of a step.
+        What is a rate or a length in hours stays one: kW, yuan per hour, `work_h`,
+        accelerator-hours.
 
     Notes
     -----
     An option of job j is (class c, start t): the gang occupies c in hours ``t <= h < t + d`` with
-    ``d = max(1, ceil(work_h / throughput[family, c] - 1e-9))``. It is open if ``release <= t``,
-    ``t + d <= deadline`` and every filter of `REASONS` passes. Its cost beside shared resources is
-    ``data_gb * price_yuan_per_gb[origin, site] + delay_yuan_per_h * (t - release)``, plus
+    ``d = max(1, ceil(work_h / (throughput[family, c] * step_h) - 1e-9))``. It is open if
+    ``release <= t``, ``t + d <= deadline`` and every filter of `REASONS` passes. Its cost beside
+    shared resources is
+    ``data_gb * price_yuan_per_gb[origin, site] + delay_yuan_per_h * (t - release) * step_h``, plus
     ``migration_yuan`` if the job was placed and this is not that very option. It takes
     ``gang`` accelerators of c in each of its hours, ``gang * kwh_per_accelerator_h[c, h]`` kWh of
     its site in each of its hours, ``data_gb`` of the corridor origin -> site in hour t (nothing if
-    origin is the site), and ``gang * d`` accelerator-hours of its tenant's quota and of
+    origin is the site), and ``gang * d * step_h`` accelerator-hours of its tenant's quota and of
     those above it.
 
     A job that runs has the options that `effective` gives it. Where power does not reach what runs
@@ -107,6 +114,7 @@ class Problem(Frozen):
     running: Running | None = None
     start: datetime.datetime | None = None
     sources: tuple[tuple[str, str], ...] = ()
+    step_h: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the tables against each other."""
@@ -123,6 +131,7 @@ class Problem(Frozen):
             raise TypeError(f"problem.name must be a str, not {type(self.name).__name__}")
         object.__setattr__(self, "start", start_of("problem.start", self.start))
         object.__setattr__(self, "sources", _sources(self.sources))
+        object.__setattr__(self, "step_h", step_of("problem.step_h", self.step_h))
         if isinstance(self.hours, bool) or not isinstance(self.hours, (int, np.integer)):
             raise TypeError(f"problem.hours must be an int, not {type(self.hours).__name__}")
         if self.hours < 1:
@@ -134,8 +143,9 @@ class Problem(Frozen):
         self.mandate.applies_to(self.sites)
         self._check_carried()
         self.direct_rule.applies_to(self.sites, self.energy)
-        for words in implausible(self):
+        for words in implausible(self) if type(self) is Problem else ():
             warnings.warn(words, ImplausibleUnitWarning, stacklevel=3)
+        _ = self.stepped
         if self.running is not None:
             _ = self.effective
             require_room(self.running, self.jobs, self.classes, self.hours)
@@ -191,7 +201,7 @@ class Problem(Frozen):
     def _check_load(self) -> None:
         """Raise for the first site and hour whose largest load is beyond the limit of energy."""
         most, classes = LIMITS["kWh"], self.classes
-        each_kw = (classes.power_kw + classes.overhead_kw) * self.sites.pue.max()
+        each_kw = (classes.power_kw + classes.overhead_kw) * self.sites.pue.max() * self.step_h
         busy = float((classes.capacity.max(axis=1, initial=0) * each_kw).sum())
         if busy + self.energy.base_load_kwh.max(initial=0.0) <= most:  # all sites together
             return
@@ -270,7 +280,8 @@ class Problem(Frozen):
                 f"idle_kw[{c}]: found {idle[c]:g}, needed {needed}", "idle_kw", c
             )
         base = self.energy.base_load_kwh.copy()
-        np.add.at(base, classes.site, classes.capacity * idle[:, None] * self.pue[classes.site])
+        each_kwh = idle[:, None] * self.pue[classes.site] * self.step_h
+        np.add.at(base, classes.site, classes.capacity * each_kwh)
         of_overhead = np.minimum(idle, classes.overhead_kw)
         return self.replace(
             classes=classes.replace(
@@ -346,14 +357,30 @@ class Problem(Frozen):
 
     # -- What follows from the tables; computed once -----------------------------------------------
 
+    @property
+    def stepped(self) -> Problem:
+        """This problem with its step as the unit of time: a problem with `step_h` 1.
+
+        What is in hours becomes steps, and kW kWh a step. This very problem where a step is an
+        hour.
+        """
+        return self if self.step_h == 1 else self._in_steps
+
+    @cached_property
+    def _in_steps(self) -> Problem:
+        columns = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return _InSteps(**(columns | per_step(self)))
+
     @cached_property
     def effective(self) -> Problem:
-        """This problem with what runs written as jobs that have options of their own.
+        """This problem in steps, with what runs written as jobs that have options of their own.
 
         The rows of its jobs are the same. A pinned job has one option, its class from hour 0; a
         movable one may stay (it was placed there) or go, from the site where it runs. This very
         problem where nothing runs.
         """
+        if self.step_h != 1:
+            return self.stepped.effective
         if self.running is None or not len(self.running):
             return self
         jobs, classes = running_as_jobs(
@@ -392,7 +419,7 @@ class Problem(Frozen):
         >>> print(problem.time(5))
         2026-03-01 05:00:00+08:00
         """
-        return None if self.start is None else time_of(self.start, int(hour))
+        return None if self.start is None else time_of(self.start, int(hour), self.step_h)
 
     @cached_property
     def pue(self) -> Floats:
@@ -406,8 +433,8 @@ class Problem(Frozen):
 
     @cached_property
     def kwh_per_accelerator_h(self) -> Floats:
-        """Energy at the grid connection of one busy accelerator, kWh, (n_classes, n_hours)."""
-        at_server = self.classes.power_kw + self.classes.overhead_kw
+        """Energy at the connection of one busy accelerator in a step, kWh, (n_classes, n_hours)."""
+        at_server = (self.classes.power_kw + self.classes.overhead_kw) * self.step_h
         return sealed(at_server[:, None] * self.pue[self.classes.site])
 
     @cached_property
@@ -472,7 +499,12 @@ class Problem(Frozen):
     def __repr__(self) -> str:
         """A line to recognise it by."""
         sizes = f"{len(self.jobs):,} jobs, {len(self.classes)} classes at {len(self.sites)} sites"
-        return f"<Problem {self.name!r}: {sizes}, {self.hours} hours>"
+        steps = "hours" if self.step_h == 1 else f"steps of {self.step_h * 60:g} min"
+        return f"<Problem {self.name!r}: {sizes}, {self.hours} {steps}>"
+
+
+class _InSteps(Problem):
+    """What `Problem.stepped` returns: its values are checked, and no unit looks odd in it."""
 
 
 def _sources(given: Any) -> tuple[tuple[str, str], ...]:

@@ -66,11 +66,12 @@ def start_text(start: datetime.datetime) -> str:
     return f"{text}[{start.tzinfo.key}]" if isinstance(start.tzinfo, zoneinfo.ZoneInfo) else text
 
 
-def time_of(start: datetime.datetime, hour: int) -> datetime.datetime:
-    """Return the time at which an hour begins, in the zone of the start; hours are real ones."""
+def time_of(start: datetime.datetime, hour: int, step_h: float = 1.0) -> datetime.datetime:
+    """Return the time at which a step begins, in the zone of the start; hours are real ones."""
+    after = hour * step_h * _HOUR
     if start.tzinfo is None:
-        return start + hour * _HOUR
-    return (start.astimezone(datetime.UTC) + hour * _HOUR).astimezone(start.tzinfo)
+        return start + after
+    return (start.astimezone(datetime.UTC) + after).astimezone(start.tzinfo)
 
 
 def hour_of(start: datetime.datetime, time: datetime.datetime) -> float:

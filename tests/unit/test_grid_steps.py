@@ -1,0 +1,208 @@
+"""Batches in steps of 15 minutes: the same day costs the same, and is certified."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from gridcompute import InvalidProblemError, grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUARTERS, JOBS = 4, 8
+
+
+def day(seed: int) -> grid.Problem:
+    """A small day by the hour with everything that is said by the hour: rates, limits, charges."""
+    r = np.random.default_rng(seed)
+    n, hours, sites = JOBS, 4, 2
+    by_hour = (sites, hours)
+    work = r.integers(1, 3, n).astype(float)
+    release = r.integers(0, 2, n)
+    return grid.Problem(
+        jobs=grid.Jobs(
+            gang=r.choice([1, 2], n),
+            work_h=work,
+            origin=r.integers(0, sites, n),
+            release=release,
+            deadline=np.minimum(hours, release + 3),
+            value_yuan=work * r.uniform(1.0, 9.0, n),
+            delay_yuan_per_h=r.choice([0.0, 0.1], n),
+            tenant=r.integers(0, 2, n),
+        ),
+        sites=grid.Sites(
+            name=["a", "b"],
+            pue=1 + 0.3 * r.random(by_hour),
+            new=[True, False],
+            connection_kw=[3.0, 4.0],
+            carbon_g_per_kwh=500.0,
+        ),
+        classes=grid.Classes(
+            site=[0, 1, 1],
+            capacity=r.integers(2, 6, (3, hours)),
+            memory_gb=[80.0] * 3,
+            power_kw=[0.4, 0.5, 0.6],
+            overhead_kw=[0.1] * 3,
+            throughput=[[1.0, 1.0, 2.0]],
+        ),
+        hours=hours,
+        energy=grid.Energy(
+            direct_kwh=2.0 * r.random((1, *by_hour)),
+            direct_yuan_per_kwh=0.1,
+            bundled_kwh=r.random(by_hour),
+            bundled_yuan_per_kwh=0.5,
+            tariff_yuan_per_kwh=r.uniform(0.3, 0.9, by_hour),
+            base_load_kwh=0.3,
+            export_yuan_per_kwh=0.05,
+            export_kw=0.4,
+            demand_yuan_per_kw=0.2,
+            demand_paid_kw=1.0,
+            battery_kwh=2.0,
+            battery_kw=0.5,
+            charge_efficiency=0.95,
+            discharge_efficiency=0.95,
+            green_start_kwh=0.5,
+            carbon_yuan_per_t=60.0,
+        ),
+        corridors=grid.Corridors(
+            delay_ms=np.zeros((sites, sites)), bandwidth_gb=np.full((sites, sites, hours), 1e3)
+        ),
+        quotas=grid.Quotas(
+            upper_accelerator_h=[14.0, np.inf],
+            lower_accelerator_h=[4.0, 6.0],
+            below_yuan_per_accelerator_h=[0.5, 0.5],
+        ),
+        mandate=grid.Mandate(share=0.6),
+    )
+
+
+def in_quarters(problem: grid.Problem) -> grid.Problem:
+    """The same day in steps of 15 minutes: every hour four times, its energy and data in parts."""
+    tables: dict[str, Any] = {}
+    for name in ("sites", "classes", "energy", "corridors"):
+        table, columns = getattr(problem, name), {}
+        for column, spec in table.columns().items():
+            values = getattr(table, column)
+            if "hour" in spec.dims[: values.ndim]:
+                values = np.repeat(values, QUARTERS, axis=spec.dims.index("hour"))
+                columns[column] = values / QUARTERS if spec.unit in ("kWh", "GB") else values
+        tables[name] = table.replace(**columns)
+    jobs = problem.jobs
+    return problem.replace(
+        **tables,
+        jobs=jobs.replace(release=jobs.release * QUARTERS, deadline=jobs.deadline * QUARTERS),
+        hours=problem.hours * QUARTERS,
+        step_h=1 / QUARTERS,
+    )
+
+
+def in_the_hour(problem: grid.Problem) -> grid.Problem:
+    """The day in which jobs run at one speed and start at their release, or not at all."""
+    jobs = problem.jobs
+    deadline = jobs.release + np.ceil(jobs.work_h).astype(int)
+    classes = problem.classes.replace(throughput=np.ones((1, 3)))
+    return problem.replace(jobs=jobs.replace(deadline=deadline), classes=classes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_day_in_quarters_costs_what_it_costs_by_the_hour(seed: int) -> None:
+    """If this fails, something is counted by the step that goes by the hour, or the other way."""
+    hourly = day(seed)
+    plan = gc.match(hourly, gap=0.0)
+    fine = in_quarters(hourly)
+    start = np.where(plan.start >= 0, plan.start * QUARTERS, -1)
+    same = grid.evaluate(fine, (plan.assignment, start))
+    for name, yuan in plan.costs.items():
+        assert same.costs[name] == pytest.approx(yuan, rel=1e-7, abs=1e-7), (seed, name)
+    size = max(1.0, abs(plan.objective_yuan))
+    assert abs(same.objective_yuan - plan.objective_yuan) <= 1e-9 * size, seed
+    assert same.verify().valid, (seed, same.verify())
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_where_quarters_give_no_choice_both_days_have_one_optimum(seed: int) -> None:
+    """If this fails, a match in quarters finds another cost where nothing else can be found."""
+    hourly = in_the_hour(day(seed))
+    plans = [gc.match(p, gap=0.0) for p in (hourly, in_quarters(hourly))]
+    for plan in plans:
+        assert plan.verify().valid, (seed, plan.verify())
+        assert plan.status == "optimal", (seed, plan)
+    size = max(1.0, abs(plans[0].objective_yuan))
+    apart = abs(plans[0].objective_yuan - plans[1].objective_yuan)
+    assert apart <= 1e-9 * size, (seed, plans)
+
+
+def test_a_plan_in_quarters_whose_step_is_denied_is_refused() -> None:
+    """If this fails, the checker does not see how long a step is."""
+    plan = gc.match(in_quarters(day(0)), time_limit=1)
+    assert plan.verify().valid
+    other = dataclasses.replace(plan, problem=plan.problem.replace(step_h=0.5))
+    assert not other.verify().valid
+
+
+def test_jobs_shorter_than_an_hour_take_a_step() -> None:
+    """If this fails, a job of ten minutes holds its accelerators for an hour."""
+    fine = in_quarters(day(1))
+    short = fine.replace(jobs=fine.jobs.replace(work_h=np.full(JOBS, 1 / 6)))
+    plan = gc.match(short, time_limit=1)
+    assert plan.verify().valid
+    assert (plan.table()["hours"] == 1).all()
+    words = str(plan.explain(int(plan.table()["job"][0]))).splitlines()[0]
+    assert "from step" in words
+    assert "0.25 h" in words
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv", "tidy"])
+def test_times_and_files_go_by_the_step(format: str, tmp_path: Path) -> None:
+    """If this fails, a batch in quarters is read as hours, or its times are an hour apart."""
+    problem = in_quarters(day(2)).replace(start="2026-03-01T00:00+08:00")
+    assert str(problem.time(5)) == "2026-03-01 01:15:00+08:00"
+    again = grid.read_problem(grid.write_problem(problem, tmp_path / "p", format=format))
+    assert again.step_h == 0.25
+    assert np.array_equal(again.energy.direct_kwh, problem.energy.direct_kwh)
+    assert again.window(4, 8).start == problem.time(4)
+    assert again.window(4, 8).step_h == 0.25
+    if format != "csv":
+        return
+    plan = gc.match(again, time_limit=1)
+    times = plan.to_arrow()["start_time"].to_pylist()
+    placed = np.flatnonzero(plan.assignment >= 0)
+    for j in placed.tolist():
+        assert times[j] == problem.time(int(plan.start[j]))
+    stored = grid.read_plan(grid.write_plan(plan, tmp_path / "plan"))
+    assert stored.verify().valid
+    page = (tmp_path / "plan" / "plan.html").read_text(encoding="utf-8")
+    assert "4 hours in steps of 15 minutes" in page
+    assert "01:15" in page
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, 2.0, 1e-3, float("nan")])
+def test_a_step_is_from_a_minute_to_an_hour(step: float) -> None:
+    """If this fails, a step of nothing divides by 0."""
+    with pytest.raises(InvalidProblemError, match=r"problem\.step_h is"):
+        day(0).replace(step_h=step)
+
+
+def test_policies_reports_and_running_jobs_know_the_step() -> None:
+    """If this fails, a rule counts quotas in steps, or what runs takes the wrong power."""
+    hourly = day(3)
+    for name, rule in grid.policies.POLICIES.items():
+        coarse, fine = (grid.evaluate(p, rule(p)) for p in (hourly, in_quarters(hourly)))
+        assert fine.verify().valid, name
+        assert coarse.verify().valid, name
+    running = grid.Running(id=[0, 1], klass=[1, 1], hours_left=[2, 1], movable=[False, True])
+    later = grid.Running(id=[0, 1], klass=[1, 1], hours_left=[8, 4], movable=[False, True])
+    plan = gc.match(hourly.replace(running=running), gap=0.0)
+    fine = in_quarters(hourly).replace(running=later)
+    same = grid.evaluate(fine, (plan.assignment, np.where(plan.start < 0, -1, plan.start * 4)))
+    assert same.verify().valid, same.verify()
+    assert same.objective_yuan == pytest.approx(plan.objective_yuan, rel=1e-9, abs=1e-9)
+    account, other = grid.audit(plan).queues, grid.audit(same).queues
+    assert account.used_h == pytest.approx(other.used_h)
+    with pytest.raises(InvalidProblemError, match=r"problem.step_h: found 0.25, needed 1"):
+        grid.Rolling(in_quarters(hourly))
